@@ -1,0 +1,167 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// TargetType says what a target group's members are.
+// +kubebuilder:validation:Enum=instance;ip
+type TargetType string
+
+// The target types.
+const (
+	// TargetTypeInstance registers nodes.
+	TargetTypeInstance TargetType = "instance"
+	// TargetTypeIP registers pod addresses.
+	TargetTypeIP TargetType = "ip"
+)
+
+// ServiceReference names a Service of the binding's namespace and one of its ports.
+type ServiceReference struct {
+	// Name of the Service.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+	// Port of the Service: its number or its name.
+	Port intstr.IntOrString `json:"port"`
+}
+
+// IPBlock is a range of addresses that may reach the targets.
+type IPBlock struct {
+	// CIDR such as 10.0.0.0/16 or 2001:db8::/64.
+	CIDR string `json:"cidr"`
+}
+
+// SecurityGroup names a security group that may reach the targets.
+type SecurityGroup struct {
+	// GroupID of the security group.
+	GroupID string `json:"groupID"`
+}
+
+// NetworkingPeer is a source of traffic to the targets. Exactly one field is set.
+type NetworkingPeer struct {
+	// IPBlock that may reach the targets.
+	// +optional
+	IPBlock *IPBlock `json:"ipBlock,omitempty"`
+	// SecurityGroup that may reach the targets.
+	// +optional
+	SecurityGroup *SecurityGroup `json:"securityGroup,omitempty"`
+}
+
+// NetworkingPort is a port that traffic to the targets may use.
+type NetworkingPort struct {
+	// Protocol of the traffic, TCP when absent.
+	// +kubebuilder:validation:Enum=TCP;UDP
+	// +optional
+	Protocol *string `json:"protocol,omitempty"`
+	// Port number or name; every port when absent.
+	// +optional
+	Port *intstr.IntOrString `json:"port,omitempty"`
+}
+
+// NetworkingIngressRule allows traffic from some peers to some ports.
+type NetworkingIngressRule struct {
+	// From lists the peers; at least one.
+	From []NetworkingPeer `json:"from"`
+	// Ports lists the ports; at least one.
+	Ports []NetworkingPort `json:"ports"`
+}
+
+// Networking holds security-group rules. podgate leaves them alone.
+type Networking struct {
+	// Ingress rules.
+	// +optional
+	Ingress []NetworkingIngressRule `json:"ingress,omitempty"`
+}
+
+// TargetGroupBindingSpec says which Service's pods belong to which target group.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.targetGroupARN) || has(self.targetGroupName)",message="one of targetGroupARN and targetGroupName is required"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetGroupARN) || (has(self.targetGroupARN) && self.targetGroupARN == oldSelf.targetGroupARN)",message="targetGroupARN cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetType) || (has(self.targetType) && self.targetType == oldSelf.targetType)",message="targetType cannot change: make a new binding"
+type TargetGroupBindingSpec struct {
+	// TargetGroupARN identifies the target group. It wins over TargetGroupName and cannot change.
+	// +kubebuilder:validation:MinLength=1
+	// +optional
+	TargetGroupARN string `json:"targetGroupARN,omitempty"`
+	// TargetGroupName names the target group; it is resolved to an ARN.
+	// +kubebuilder:validation:MinLength=1
+	// +optional
+	TargetGroupName string `json:"targetGroupName,omitempty"`
+	// TargetType is instance or ip; resolved from the group when absent.
+	// +optional
+	TargetType *TargetType `json:"targetType,omitempty"`
+	// TargetGroupProtocol is the protocol of the target group; resolved from the group when absent.
+	// +kubebuilder:validation:Enum=HTTP;HTTPS;TCP;TLS;UDP;TCP_UDP;QUIC;TCP_QUIC
+	// +optional
+	TargetGroupProtocol *string `json:"targetGroupProtocol,omitempty"`
+	// ServiceRef names the Service and port whose pods are the targets.
+	ServiceRef ServiceReference `json:"serviceRef"`
+	// Networking holds security-group rules. podgate leaves them alone.
+	// +optional
+	Networking *Networking `json:"networking,omitempty"`
+	// NodeSelector selects nodes for instance targets.
+	// +optional
+	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
+	// IPAddressType is ipv4 or ipv6; resolved from the group when absent.
+	// +kubebuilder:validation:Enum=ipv4;ipv6
+	// +optional
+	IPAddressType *string `json:"ipAddressType,omitempty"`
+	// VpcID is the VPC of the target group.
+	// +optional
+	VpcID string `json:"vpcID,omitempty"`
+	// MultiClusterTargetGroup says that other clusters register targets in the same group.
+	// +optional
+	MultiClusterTargetGroup bool `json:"multiClusterTargetGroup,omitempty"`
+	// IamRoleArnToAssume is the role to assume for calls about this group (cross account).
+	// +optional
+	IamRoleArnToAssume string `json:"iamRoleArnToAssume,omitempty"`
+	// AssumeRoleExternalId is handed to STS when the role is assumed.
+	// +optional
+	AssumeRoleExternalId string `json:"assumeRoleExternalId,omitempty"`
+}
+
+// TargetGroupBindingStatus is the controller's view of the binding.
+type TargetGroupBindingStatus struct {
+	// ObservedGeneration is the generation that the status is about.
+	// +optional
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+	// Conditions tell whether the binding works, and if not, why and what to do.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// TargetGroupBinding says that the pods of a Service are the targets of an ELBv2 target group.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories=all
+// +kubebuilder:printcolumn:name="Service-Name",type=string,JSONPath=`.spec.serviceRef.name`
+// +kubebuilder:printcolumn:name="Service-Port",type=string,JSONPath=`.spec.serviceRef.port`
+// +kubebuilder:printcolumn:name="Target-Type",type=string,JSONPath=`.spec.targetType`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="ARN",type=string,JSONPath=`.spec.targetGroupARN`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type TargetGroupBinding struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   TargetGroupBindingSpec   `json:"spec,omitempty"`
+	Status TargetGroupBindingStatus `json:"status,omitempty"`
+}
+
+// TargetGroupBindingList is a list of TargetGroupBinding.
+// +kubebuilder:object:root=true
+type TargetGroupBindingList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []TargetGroupBinding `json:"items"`
+}
+
