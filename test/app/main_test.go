@@ -1,0 +1,130 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func noEnv(string) string { return "" }
+
+func call(t *testing.T, h http.Handler, method, path string) (int, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w.Code, w.Body.String()
+}
+
+func TestAnswersItsText(t *testing.T) {
+	code, body := call(t, newHandler("v2", true), "GET", "/")
+	if code != http.StatusOK || body != "v2\n" {
+		t.Errorf("got %d %q, want 200 v2", code, body)
+	}
+}
+
+func TestHealthFailsAndHealsOnDemand(t *testing.T) {
+	h := newHandler("v1", true)
+	for _, step := range []struct {
+		post string
+		want int
+	}{{"", 200}, {"/healthz/fail", 503}, {"/healthz/heal", 200}} {
+		if step.post != "" {
+			call(t, h, "POST", step.post)
+		}
+		if code, _ := call(t, h, "GET", "/healthz"); code != step.want {
+			t.Errorf("after %q: /healthz is %d, want %d", step.post, code, step.want)
+		}
+	}
+}
+
+func TestSlowAnswersAfterItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		code, body := call(t, newHandler("v1", true), "GET", "/slow?seconds=20")
+		if code != http.StatusOK || body != "v1\n" || time.Since(start) != 20*time.Second {
+			t.Errorf("got %d %q after %s, want 200 v1 after 20s", code, body, time.Since(start))
+		}
+	})
+	if code, _ := call(t, newHandler("v1", true), "GET", "/slow?seconds=soon"); code != http.StatusBadRequest {
+		t.Errorf("a time that is none: got %d, want 400", code)
+	}
+}
+
+func TestSleepsUnderEitherName(t *testing.T) {
+	for _, args := range [][]string{{"/bin/sleep", "40"}, {"/app", "sleep", "40s"}} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			if err := run(t.Context(), args, noEnv); err != nil {
+				t.Fatal(err)
+			}
+			if got := time.Since(start); got != 40*time.Second {
+				t.Errorf("%v waited %s, want 40s", args, got)
+			}
+		})
+	}
+	for _, args := range [][]string{{"/bin/sleep"}, {"/bin/sleep", "-1"}, {"/bin/sleep", "long"}} {
+		if run(t.Context(), args, noEnv) == nil {
+			t.Errorf("%v: want an error", args)
+		}
+	}
+}
+
+// TestStopsWithoutWaitingForRequests pins what makes a rolling update lose requests: an
+// application that is told to stop closes the connections it is answering on.
+func TestStopsWithoutWaitingForRequests(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, []string{"/app", "-port", port}, noEnv) }()
+
+	conn := dial(t, "127.0.0.1:"+port)
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET /slow?seconds=600 HTTP/1.1\r\nHost: app\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(conn); err == nil && len(b) > 0 {
+		t.Errorf("the request in flight was answered: %q", b)
+	}
+}
+
+// dial waits until the application listens.
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+		if err == nil {
+			return conn
+		}
+		if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
