@@ -1,0 +1,203 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package elbv2
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+
+	smithy "github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// kinds maps AWS's error codes to the seam's errors. The sources are the service's
+// model, its page of errors that all its operations share, and the like of STS.
+// A code that is not here is transient.
+var kinds = map[string]error{
+	"TargetGroupNotFound": provider.ErrNotFound,
+
+	"AccessDenied":                provider.ErrDenied,
+	"AccessDeniedException":       provider.ErrDenied,
+	"AuthFailure":                 provider.ErrDenied,
+	"ExpiredToken":                provider.ErrDenied,
+	"ExpiredTokenException":       provider.ErrDenied,
+	"IncompleteSignature":         provider.ErrDenied,
+	"InvalidAccessKeyId":          provider.ErrDenied,
+	"InvalidClientTokenId":        provider.ErrDenied,
+	"InvalidSignatureException":   provider.ErrDenied,
+	"MissingAuthenticationToken":  provider.ErrDenied,
+	"NotAuthorized":               provider.ErrDenied,
+	"OptInRequired":               provider.ErrDenied,
+	"RequestExpired":              provider.ErrDenied,
+	"SignatureDoesNotMatch":       provider.ErrDenied,
+	"UnauthorizedOperation":       provider.ErrDenied,
+	"UnrecognizedClientException": provider.ErrDenied,
+
+	"PriorRequestNotComplete":   provider.ErrThrottled,
+	"RequestLimitExceeded":      provider.ErrThrottled,
+	"RequestThrottled":          provider.ErrThrottled,
+	"RequestThrottledException": provider.ErrThrottled,
+	"SlowDown":                  provider.ErrThrottled,
+	"Throttling":                provider.ErrThrottled,
+	"ThrottlingException":       provider.ErrThrottled,
+	"ThrottledException":        provider.ErrThrottled,
+	"TooManyRequests":           provider.ErrThrottled,
+	"TooManyRequestsException":  provider.ErrThrottled,
+
+	codeTooManyRegistrations: provider.ErrQuota,
+	"TooManyTargets":         provider.ErrQuota,
+
+	codeInvalidTarget:   provider.ErrInvalid,
+	codeValidationError: provider.ErrInvalid,
+}
+
+// Codes that may be about one target among many.
+const (
+	codeInvalidTarget        = "InvalidTarget"
+	codeValidationError      = "ValidationError"
+	codeTooManyRegistrations = "TooManyRegistrationsForTargetId"
+)
+
+// codeUnknown is the SDK's own word for an error answer without a code.
+const codeUnknown = "UnknownError"
+
+var errNoCredentials = errors.New("none are configured")
+
+// credentialsError says that a call was not made because it had no credentials.
+type credentialsError struct {
+	role string // empty for podgate's own
+	err  error
+}
+
+func (e *credentialsError) Error() string { return e.what() + ": " + e.err.Error() }
+func (e *credentialsError) Unwrap() error { return e.err }
+func (e *credentialsError) what() string {
+	if e.role == "" {
+		return "no credentials"
+	}
+	return "cannot assume role " + strconv.Quote(e.role)
+}
+
+// explain fills in what err, an error of the SDK, means.
+func explain(to *provider.CallError, err error) {
+	explainAnswer(to, err)
+	to.Cause = err
+	var creds *credentialsError
+	if !errors.As(err, &creds) {
+		return
+	}
+	var asked *smithy.OperationError
+	if !errors.As(creds.err, &asked) { // nobody was asked, so nobody is out of reach
+		to.Text, to.Detail = innermost(creds.err).Error(), ""
+	}
+	to.Text = creds.what() + ": " + to.Text
+	if refusesCredentials(to, creds) {
+		to.Kind = provider.ErrDenied
+	}
+}
+
+// explainAnswer tells by the API's answer, or by the lack of one.
+func explainAnswer(to *provider.CallError, err error) {
+	status := 0
+	var resp *smithyhttp.ResponseError
+	if errors.As(err, &resp) {
+		status = resp.HTTPStatusCode()
+	}
+	var withID *awshttp.ResponseError
+	if errors.As(err, &withID) {
+		to.RequestID = withID.ServiceRequestID()
+	}
+
+	var apiErr smithy.APIError
+	if errors.As(err, &apiErr) {
+		to.Code, to.Text, to.Kind = apiErr.ErrorCode(), apiErr.ErrorMessage(), kinds[apiErr.ErrorCode()]
+		if to.Code == codeUnknown {
+			to.Code, to.Text = "", statusText(status)
+		}
+		if to.Kind == nil {
+			to.Kind = kindOfStatus(status)
+		}
+		return
+	}
+	var unreadable *smithy.DeserializationError
+	if errors.As(err, &unreadable) || status >= http.StatusOK {
+		to.Text, to.Detail = "the answer cannot be read ("+statusText(status)+"): it was cut off, or something other than the API answered", innermost(err).Error()
+		to.Kind = kindOfStatus(status)
+		return
+	}
+	to.Text, to.Detail = "cannot reach the API: "+networkText(err), networkDetail(err)
+}
+
+// kindOfStatus tells what a status alone says.
+func kindOfStatus(status int) error {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return provider.ErrDenied
+	case http.StatusTooManyRequests:
+		return provider.ErrThrottled
+	}
+	return nil
+}
+
+func statusText(status int) string {
+	return "HTTP " + strconv.Itoa(status) + " " + http.StatusText(status)
+}
+
+// refusesCredentials tells a refusal from a passing fault: STS that is down or
+// throttles is passing, the instance's own credential service that does not answer
+// is what it looks like when podgate was given no role.
+func refusesCredentials(to *provider.CallError, creds *credentialsError) bool {
+	var op *smithy.OperationError
+	if errors.As(creds.err, &op) && op.Service() == "ec2imds" {
+		return true
+	}
+	var resp *smithyhttp.ResponseError
+	if errors.As(creds.err, &resp) && resp.HTTPStatusCode() >= http.StatusBadRequest {
+		return resp.HTTPStatusCode() < http.StatusInternalServerError && to.Kind != provider.ErrThrottled
+	}
+	return !errors.As(creds.err, &op)
+}
+
+// networkText names the trouble without addresses and ports that may differ next time.
+func networkText(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return "the name " + strconv.Quote(dns.Name) + " is not resolved: " + dns.Err
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "the connection was closed without an answer"
+	}
+	return innermost(err).Error()
+}
+
+func networkDetail(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Error()
+	}
+	return ""
+}
+
+// innermost is the error that the SDK's layers wrap.
+func innermost(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}

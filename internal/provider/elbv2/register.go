@@ -1,0 +1,146 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package elbv2
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// BatchSize is how many targets one call carries. The API's model has no limit;
+// other controllers are known to send this many.
+const BatchSize = 200
+
+// maxExtraCalls bounds the search for the targets that the API refuses in a batch:
+// enough to find a few among BatchSize, and few enough not to eat the budget of
+// other groups when it refuses all.
+const maxExtraCalls = 32
+
+const (
+	opRegister   = "register targets"
+	opDeregister = "deregister targets"
+)
+
+// Register implements provider.Registrar. When no target at all was registered the
+// error is the cause itself, not a *provider.PartialError.
+func (p *Provider) Register(ctx context.Context, ref provider.Ref, targets []gate.Target) error {
+	return p.change(ctx, ref, opRegister, targets, func(c connection, batch []types.TargetDescription) error {
+		_, err := call(ctx, p, c, opRegister, ref.Group, c.api.RegisterTargets,
+			&elb.RegisterTargetsInput{TargetGroupArn: aws.String(ref.Group), Targets: batch})
+		return err
+	})
+}
+
+// Deregister implements provider.Registrar; its errors are like Register's.
+func (p *Provider) Deregister(ctx context.Context, ref provider.Ref, targets []gate.Target) error {
+	return p.change(ctx, ref, opDeregister, targets, func(c connection, batch []types.TargetDescription) error {
+		_, err := call(ctx, p, c, opDeregister, ref.Group, c.api.DeregisterTargets,
+			&elb.DeregisterTargetsInput{TargetGroupArn: aws.String(ref.Group), Targets: batch})
+		return err
+	})
+}
+
+type sendFunc func(connection, []types.TargetDescription) error
+
+func (p *Provider) change(ctx context.Context, ref provider.Ref, op string, targets []gate.Target, send sendFunc) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	if err := p.checkARN(op, ref.Group); err != nil {
+		return err
+	}
+	c := p.connection(ref)
+	var failed []gate.Target
+	var cause error
+	for batch := range slices.Chunk(targets, BatchSize) {
+		if concernsAll(cause) {
+			failed = append(failed, batch...)
+			continue
+		}
+		refused, err := sendBatch(batch, func(piece []gate.Target) error { return send(c, describe(piece)) })
+		failed = append(failed, refused...)
+		if cause == nil || concernsAll(err) {
+			cause = err
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	if len(failed) == len(targets) {
+		return cause
+	}
+	return &provider.PartialError{Failed: failed, Err: cause}
+}
+
+// sendBatch sends a batch in one call. When the API refuses it for a target in it,
+// the batch is halved until the culprits are alone, so that they block nobody else.
+// It shuffles first: should the extra calls not suffice, the next attempt tries
+// other neighbours. It gives the targets that were not handled and the first cause.
+func sendBatch(batch []gate.Target, send func([]gate.Target) error) (failed []gate.Target, cause error) {
+	extra := maxExtraCalls
+	pieces := [][]gate.Target{batch}
+	for len(pieces) > 0 {
+		piece := pieces[0]
+		pieces = pieces[1:]
+		if concernsAll(cause) {
+			failed = append(failed, piece...)
+			continue
+		}
+		err := send(piece)
+		if err == nil {
+			continue
+		}
+		if cause == nil || concernsAll(err) {
+			cause = err
+		}
+		if !concernsOne(err) || len(piece) == 1 || extra < 2 {
+			failed = append(failed, piece...)
+			continue
+		}
+		if len(piece) == len(batch) {
+			piece = slices.Clone(piece)
+			rand.Shuffle(len(piece), func(i, j int) { piece[i], piece[j] = piece[j], piece[i] })
+		}
+		half := len(piece) / 2
+		pieces = append(pieces, piece[:half], piece[half:])
+		extra -= 2
+	}
+	return failed, cause
+}
+
+// concernsAll tells whether the next call would fail for the same reason.
+func concernsAll(err error) bool {
+	for _, kind := range []error{provider.ErrThrottled, provider.ErrDenied, provider.ErrNotFound, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// concernsOne tells whether the API may have refused a batch for one target in it.
+func concernsOne(err error) bool {
+	var failed *provider.CallError
+	if !errors.As(err, &failed) || failed.Kind == provider.ErrDenied {
+		return false
+	}
+	return failed.Code == codeInvalidTarget || failed.Code == codeValidationError || failed.Code == codeTooManyRegistrations
+}
+
+func describe(targets []gate.Target) []types.TargetDescription {
+	out := make([]types.TargetDescription, len(targets))
+	for i, t := range targets {
+		out[i] = types.TargetDescription{Id: aws.String(t.Addr.String()), Port: aws.Int32(t.Port)}
+	}
+	return out
+}
