@@ -1,0 +1,117 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package injection decides which readiness gates a new pod gets. It is pure: callers
+// hand it the pod and what their caches know of the pod's namespace. It refuses to
+// guess against the user: when a binding's target type is not known, the pod is gated,
+// because a gate that turns out needless is released later and a missing one cannot
+// be added.
+package injection
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+)
+
+// Pod is what injection reads of a pod.
+type Pod struct {
+	// Labels of the pod.
+	Labels map[string]string
+	// Gates are the condition types in spec.readinessGates, in the pod's order.
+	Gates []string
+}
+
+// OptedOut tells whether the pod's label keeps podgate away from it.
+func (p Pod) OptedOut() bool { return p.Labels[elbv2.OptOutLabel] == elbv2.OptOutDisabled }
+
+// Service is what injection reads of a Service in the pod's namespace.
+type Service struct {
+	// Name of the Service.
+	Name string
+	// Selector of the Service. An empty one selects no pod.
+	Selector map[string]string
+}
+
+// Selects tells whether the Service's selector matches a pod's labels.
+func (s Service) Selects(labels map[string]string) bool {
+	if len(s.Selector) == 0 {
+		return false
+	}
+	for k, v := range s.Selector {
+		if have, ok := labels[k]; !ok || have != v {
+			return false
+		}
+	}
+	return true
+}
+
+// Binding is what injection reads of a TargetGroupBinding in the pod's namespace.
+type Binding struct {
+	// Name of the binding, which is the name part of its gate.
+	Name string
+	// Service that the binding refers to.
+	Service string
+	// TargetType of the group; empty when neither the manifest nor the leader has said it yet.
+	TargetType elbv2.TargetType
+	// Deleting says that the binding has a deletion timestamp.
+	Deleting bool
+}
+
+// gates tells whether pods of the binding's Service get its gate.
+func (b Binding) gates() bool {
+	return !b.Deleting && b.TargetType != elbv2.TargetTypeInstance && len(b.Name) <= elbv2.MaxGateName
+}
+
+// Plan is what changes in a pod's list of readiness gates. Its zero value changes nothing.
+type Plan struct {
+	// Add lists the condition types to append, sorted, none of which the pod has.
+	Add []string
+	// Remove lists the positions in Pod.Gates of the legacy gates to remove, ascending.
+	Remove []int
+}
+
+// Empty tells whether the plan changes nothing.
+func (p Plan) Empty() bool { return len(p.Add) == 0 && len(p.Remove) == 0 }
+
+// Gates plans a pod's gates: one for every binding of ip targets whose Service selects
+// the pod. Legacy gates go only when a gate takes their place. Every other gate stays
+// where it is, and planning again after the plan was applied changes nothing.
+func Gates(pod Pod, services []Service, bindings []Binding) Plan {
+	if pod.OptedOut() {
+		return Plan{}
+	}
+	wanted := wanted(pod, services, bindings)
+	if len(wanted) == 0 {
+		return Plan{}
+	}
+	var plan Plan
+	for i, gate := range pod.Gates {
+		delete(wanted, gate)
+		if strings.HasPrefix(gate, elbv2.LegacyGatePrefix) {
+			plan.Remove = append(plan.Remove, i)
+		}
+	}
+	if len(wanted) > 0 {
+		plan.Add = slices.Sorted(maps.Keys(wanted))
+	}
+	return plan
+}
+
+func wanted(pod Pod, services []Service, bindings []Binding) map[string]bool {
+	selecting := map[string]bool{}
+	for _, s := range services {
+		if s.Selects(pod.Labels) {
+			selecting[s.Name] = true
+		}
+	}
+	wanted := map[string]bool{}
+	for _, b := range bindings {
+		if selecting[b.Service] && b.gates() {
+			wanted[elbv2.GateType(b.Name)] = true
+		}
+	}
+	return wanted
+}
