@@ -1,0 +1,37 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta1
+
+// Names that users of AWS Load Balancer Controller have in their clusters.
+const (
+	// InjectLabel on a namespace, with the value InjectEnabled, asks for gates at pod creation.
+	InjectLabel = "elbv2.k8s.aws/pod-readiness-gate-inject"
+	// InjectEnabled is InjectLabel's value that asks for gates.
+	InjectEnabled = "enabled"
+	// GatePrefix and a binding's name make the condition type of its gate.
+	GatePrefix = "target-health.elbv2.k8s.aws/"
+	// LegacyGatePrefix starts the condition types of the ALB ingress controller v1.
+	LegacyGatePrefix = "target-health.alb.ingress.k8s.aws/"
+	// MaxGateName is the longest binding name that makes a valid condition type.
+	MaxGateName = 63
+	// LBCFinalizer is AWS Load Balancer Controller's on bindings that it manages.
+	LBCFinalizer = "elbv2.k8s.aws/resources"
+	// LBCLease is AWS Load Balancer Controller's leader election lease.
+	LBCLease = "aws-load-balancer-controller-leader"
+)
+
+// Names that are podgate's own.
+const (
+	// OptOutLabel on a pod, with the value OptOutDisabled, keeps podgate away from it.
+	OptOutLabel = "podgate.dev/inject"
+	// OptOutDisabled is OptOutLabel's value that opts out.
+	OptOutDisabled = "disabled"
+	// Finalizer keeps a binding until its targets are deregistered and its gates released.
+	Finalizer = "podgate.dev/targets"
+	// ProvenAnnotation on a pod records at which address which gates were proven to be about it.
+	ProvenAnnotation = "podgate.dev/proven"
+)
+
+// GateType is the condition type of a binding's gate.
+func GateType(binding string) string { return GatePrefix + binding }

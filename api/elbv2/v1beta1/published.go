@@ -1,0 +1,36 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta1
+
+import "encoding/json"
+
+// PublishedAnnotation on a binding holds what the leader resolved of its target
+// group, as JSON of Published, so that the webhook needs no call to a load balancer.
+const PublishedAnnotation = "podgate.dev/target-group"
+
+// Published is what the leader knows of a binding's target group.
+type Published struct {
+	ARN        string `json:"arn"`
+	Name       string `json:"name,omitempty"`
+	TargetType string `json:"targetType"`
+	Protocol   string `json:"protocol,omitempty"`
+	// IPAddressType is ipv4 or ipv6.
+	IPAddressType string `json:"ipAddressType,omitempty"`
+	// HealthCheckIntervalSeconds and UnhealthyThreshold say how soon the load balancer notices a dead target.
+	HealthCheckIntervalSeconds int64 `json:"healthCheckIntervalSeconds,omitempty"`
+	UnhealthyThreshold         int   `json:"unhealthyThreshold,omitempty"`
+	// DeregistrationDelaySeconds is how long a deregistered target may finish requests.
+	DeregistrationDelaySeconds int64 `json:"deregistrationDelaySeconds,omitempty"`
+}
+
+// Published gives what the leader published on the binding; false when it did not
+// or when somebody put something unreadable there.
+func (b *TargetGroupBinding) Published() (Published, bool) {
+	var p Published
+	raw, ok := b.Annotations[PublishedAnnotation]
+	if !ok || json.Unmarshal([]byte(raw), &p) != nil || p.ARN == "" {
+		return Published{}, false
+	}
+	return p, true
+}
