@@ -1,0 +1,99 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pod
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+)
+
+// Name is the controller's, in logs and metrics.
+const Name = "pod"
+
+// maxBackoff bounds the wait after an error.
+const maxBackoff = 30 * time.Second
+
+// Options are what Setup needs. All are required.
+type Options struct {
+	Client   client.Client
+	Observer Observer
+	Registry *binding.Registry
+	Recorder events.EventRecorder
+	Metrics  prometheus.Registerer
+	// Wake adds pods to the queue from outside.
+	Wake source.Source
+	// Workers is how many pods are handled at a time.
+	Workers int
+}
+
+// Setup adds the controller to a manager.
+func Setup(mgr manager.Manager, o Options) error {
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return err
+	}
+	r := &Reconciler{
+		client: o.Client, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: time.Now,
+		unclaimed: map[gateKey]absence{},
+	}
+	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(binding.Gates(o.(*corev1.Pod))) > 0 })
+	return builder.ControllerManagedBy(mgr).
+		Named(Name).
+		For(&corev1.Pod{}, builder.WithPredicates(gated)).
+		Watches(&elbv2.TargetGroupBinding{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, b client.Object) []reconcile.Request {
+			return requests(ctx, o.Client, client.ObjectKeyFromObject(b))
+		})).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, svc client.Object) []reconcile.Request {
+			return requests(ctx, o.Client, types.NamespacedName{Namespace: svc.GetNamespace()})
+		}), builder.WithPredicates(serviceChanged())).
+		WatchesRawSource(o.Wake).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: o.Workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, maxBackoff),
+		}).
+		Complete(r)
+}
+
+// serviceChanged drops events that do not touch what selects pods and ports.
+func serviceChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld.(*corev1.Service), e.ObjectNew.(*corev1.Service)
+		return !equality.Semantic.DeepEqual(before.Spec.Selector, after.Spec.Selector) ||
+			!equality.Semantic.DeepEqual(before.Spec.Ports, after.Spec.Ports)
+	}}
+}
+
+// requests are for the pods that wait at a binding's gate.
+func requests(ctx context.Context, r client.Reader, key types.NamespacedName) []reconcile.Request {
+	waiting, err := binding.Waiting(ctx, r, key)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Listing pods failed", "namespace", key.Namespace)
+		return nil
+	}
+	reqs := make([]reconcile.Request, 0, len(waiting))
+	for _, pod := range waiting {
+		reqs = append(reqs, reconcile.Request{NamespacedName: pod})
+	}
+	return reqs
+}

@@ -1,0 +1,126 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pod
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// origin is where a gate's answer comes from, found anew at every evaluation.
+type origin struct {
+	claim   gate.Claim
+	trouble string
+	group   provider.Group
+	ref     provider.Ref
+	target  gate.Target
+	// foreign: another controller writes this gate.
+	foreign bool
+}
+
+func (o origin) watched() bool { return o.claim == gate.Claimed }
+
+// source finds the binding, Service, group and target of one gate.
+func (r *Reconciler) source(ctx context.Context, e *evaluation, name string) (origin, error) {
+	key := types.NamespacedName{Namespace: e.pod.Namespace, Name: name}
+	var b elbv2.TargetGroupBinding
+	err := r.client.Get(ctx, key, &b)
+	if apierrors.IsNotFound(err) {
+		return origin{claim: gate.Unclaimed}, nil
+	}
+	if err != nil {
+		return origin{}, fmt.Errorf("get binding: %w", err)
+	}
+	res := r.registry.Get(key)
+	if res.Foreign {
+		return origin{foreign: true}, nil
+	}
+	if !b.DeletionTimestamp.IsZero() {
+		return origin{claim: gate.Releasing}, nil
+	}
+	if res.Resolved() && res.Group.TargetType != string(elbv2.TargetTypeIP) {
+		return origin{claim: gate.NotIP}, nil
+	}
+	return r.target(ctx, e.pod, &b, res)
+}
+
+// target finds the pod's own target in a binding's group.
+func (r *Reconciler) target(ctx context.Context, pod *corev1.Pod, b *elbv2.TargetGroupBinding, res binding.Resolution) (origin, error) {
+	ref := b.Spec.ServiceRef
+	var svc corev1.Service
+	err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}, &svc)
+	if apierrors.IsNotFound(err) {
+		return origin{claim: gate.Unclaimed}, nil
+	}
+	if err != nil {
+		return origin{}, fmt.Errorf("get service: %w", err)
+	}
+	if !binding.Selects(&svc, pod.Labels) {
+		return origin{claim: gate.Unclaimed}, nil
+	}
+	if !res.Resolved() {
+		return origin{claim: gate.Unresolved, trouble: res.Trouble}, nil
+	}
+	port, ok := binding.ServicePort(&svc, ref.Port)
+	if !ok {
+		return origin{claim: gate.Unresolved, trouble: fmt.Sprintf("Service %q has no port %q, which the binding names.", ref.Name, ref.Port.String())}, nil
+	}
+	t, err := binding.Target(pod, port, res.Group.IPAddressType)
+	if err != nil {
+		return origin{claim: gate.Unresolved, trouble: fmt.Sprintf("The pod has no target: %v.", err)}, nil
+	}
+	return origin{claim: gate.Claimed, group: res.Group, ref: res.Group.Ref, target: t}, nil
+}
+
+// feed adds what was observed, and the pod's address.
+func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.Pod, current gate.Condition) (gate.Feed, netip.Addr) {
+	f := gate.Feed{Claim: o.claim, Trouble: o.trouble}
+	f.UnclaimedSince = r.unclaimedSince(gateKey{pod: e.key, gate: gateType}, e, o.claim == gate.Unclaimed)
+	if o.claim != gate.Claimed {
+		return f, address(e.pod)
+	}
+	e.refs = append(e.refs, o.ref)
+	s := r.observer.Watch(o.ref, e.key, o.target, facts.ContainersReady && current.Status != gate.StatusTrue)
+	f.Observed, f.Present, f.Health, f.SeenOtherwise = s.Observed, s.Present, s.Health, s.SeenOtherwise
+	f.Detection = o.group.DetectionTime()
+	if s.Err != nil && !s.Observed {
+		f.Trouble = "The target group cannot be read: " + provider.Message(s.Err)
+	}
+	return f, o.target.Addr
+}
+
+// unclaimedSince remembers since when a pod's gate has no binding.
+func (r *Reconciler) unclaimedSince(key gateKey, e *evaluation, missing bool) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !missing {
+		delete(r.unclaimed, key)
+		return time.Time{}
+	}
+	seen, known := r.unclaimed[key]
+	if !known || seen.uid != e.pod.UID {
+		seen = absence{uid: e.pod.UID, since: e.now}
+		r.unclaimed[key] = seen
+	}
+	return seen.since
+}
+
+func address(pod *corev1.Pod) netip.Addr {
+	addr, err := netip.ParseAddr(pod.Status.PodIP)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap()
+}

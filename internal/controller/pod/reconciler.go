@@ -1,0 +1,204 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package pod writes the conditions that open pods' readiness gates. It is the only
+// writer of pod conditions; it reads snapshots and makes no call to a load balancer.
+package pod
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// Observer is the part of health.Observer that the controller needs.
+type Observer interface {
+	Watch(ref provider.Ref, pod types.NamespacedName, target gate.Target, waiting bool) health.Sighting
+	Waiting(ref provider.Ref, pod types.NamespacedName, waiting bool)
+	Forget(pod types.NamespacedName, keep ...provider.Ref)
+}
+
+// Reconciler reconciles one pod's gates at a time.
+//
+// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+type Reconciler struct {
+	client   client.Client
+	observer Observer
+	registry *binding.Registry
+	recorder events.EventRecorder
+	metrics  *metrics
+	now      func() time.Time
+
+	mu sync.Mutex
+	// unclaimed is since when a gate's binding is missing.
+	unclaimed map[gateKey]absence
+}
+
+type gateKey struct {
+	pod  types.NamespacedName
+	gate string
+}
+
+// absence is since when a gate of the pod with a UID has no binding.
+type absence struct {
+	uid   types.UID
+	since time.Time
+}
+
+// Reconcile decides all of a pod's gates and writes what changed in one patch.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	var pod corev1.Pod
+	if err := r.client.Get(ctx, req.NamespacedName, &pod); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(req.NamespacedName)
+			return reconcile.Result{}, nil
+		}
+		return reconcile.Result{}, fmt.Errorf("get pod: %w", err)
+	}
+	if !pod.DeletionTimestamp.IsZero() || binding.Over(&pod) {
+		r.forget(req.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), now: r.now()}
+	for _, name := range binding.Gates(&pod) {
+		if err := r.evaluate(ctx, &e, name); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	r.observer.Forget(req.NamespacedName, e.refs...)
+	if err := r.write(ctx, &e); err != nil {
+		return reconcile.Result{}, err
+	}
+	r.metrics.waiting.set(req.NamespacedName, e.waiting)
+	return reconcile.Result{RequeueAfter: e.recheck}, nil
+}
+
+// evaluation gathers what follows for one pod.
+type evaluation struct {
+	pod        *corev1.Pod
+	key        types.NamespacedName
+	now        time.Time
+	proven     proven
+	conditions []corev1.PodCondition
+	refs       []provider.Ref
+	waiting    []waitingGate
+	recheck    time.Duration
+}
+
+// evaluate decides one gate.
+func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) error {
+	gateType := elbv2.GateType(name)
+	facts := gate.Pod{Proven: e.proven.Gates[gateType]}
+	if c := binding.Condition(e.pod, corev1.ContainersReady); c != nil {
+		facts.ContainersReady = c.Status == corev1.ConditionTrue
+		facts.ContainersReadySince = c.LastTransitionTime.Time
+	}
+	current := condition(e.pod, gateType)
+	src, err := r.source(ctx, e, name)
+	if err != nil || src.foreign {
+		return err
+	}
+	feed, addr := r.feed(e, gateType, src, facts, current)
+	facts.Addr = addr
+	d := gate.Decide(e.now, facts, feed, current)
+	if src.watched() {
+		r.observer.Waiting(src.ref, e.key, d.Waiting && facts.ContainersReady)
+	}
+	e.take(gateType, current, d)
+	return nil
+}
+
+// take notes a decision.
+func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decision) {
+	if d.Condition.Status != "" {
+		e.proven.set(gateType, d.Proven)
+	}
+	if d.Recheck > 0 && (e.recheck == 0 || d.Recheck < e.recheck) {
+		e.recheck = d.Recheck
+	}
+	if d.Condition.Status != gate.StatusTrue && binding.IsTrue(e.pod, corev1.ContainersReady) {
+		e.waiting = append(e.waiting, waitingGate{gate: gateType, reason: d.Condition.Reason})
+	}
+	if d.Condition == current || d.Condition.Status == "" {
+		return
+	}
+	c := corev1.PodCondition{
+		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(d.Condition.Status),
+		Reason: d.Condition.Reason, Message: d.Condition.Message, LastTransitionTime: metav1.NewTime(e.now),
+	}
+	if old := binding.Condition(e.pod, c.Type); old != nil && old.Status == c.Status && !old.LastTransitionTime.IsZero() {
+		c.LastTransitionTime = old.LastTransitionTime
+	}
+	e.conditions = append(e.conditions, c)
+}
+
+func condition(pod *corev1.Pod, gateType string) gate.Condition {
+	c := binding.Condition(pod, corev1.PodConditionType(gateType))
+	if c == nil {
+		return gate.Condition{}
+	}
+	return gate.Condition{Status: gate.Status(c.Status), Reason: c.Reason, Message: c.Message}
+}
+
+// write sends what changed, if anything did.
+func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
+	body, err := makePatch(e.pod, e.conditions, e.proven)
+	if err != nil || body == nil {
+		return err
+	}
+	err = r.client.Status().Patch(ctx, e.pod.DeepCopy(), client.RawPatch(types.StrategicMergePatchType, body))
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // the pod is gone or was made anew; its own event brings it back
+	}
+	if err != nil {
+		return fmt.Errorf("patch conditions: %w", err)
+	}
+	for _, c := range e.conditions {
+		log.FromContext(ctx).Info("Wrote condition", "type", c.Type, "status", c.Status, "reason", c.Reason)
+		r.tell(e, c)
+		r.metrics.wrote(e.pod, c, e.now)
+	}
+	return nil
+}
+
+// tell makes an event of what people may not expect.
+func (r *Reconciler) tell(e *evaluation, c corev1.PodCondition) {
+	if c.Reason != gate.ReasonNoBinding && c.Reason != gate.ReasonNotResolved && c.Reason != gate.ReasonNotObserved {
+		return
+	}
+	if old := binding.Condition(e.pod, c.Type); old != nil && old.Reason == c.Reason && old.Status == c.Status {
+		return
+	}
+	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, c.Reason, "Gate", "Readiness gate %s: %s", c.Type, c.Message)
+}
+
+func (r *Reconciler) forget(key types.NamespacedName) {
+	r.observer.Forget(key)
+	r.metrics.waiting.set(key, nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k := range r.unclaimed {
+		if k.pod == key {
+			delete(r.unclaimed, k)
+		}
+	}
+}

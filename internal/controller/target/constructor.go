@@ -1,0 +1,170 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+)
+
+// Name is the controller's, in logs and metrics.
+const Name = "target"
+
+// coalesce is how long pod events of one group are collected before they are acted
+// upon, so that a burst makes one call.
+const coalesce = 80 * time.Millisecond
+
+// Options are what Setup needs. All but the grace and the lease namespace are required.
+type Options struct {
+	Client   client.Client
+	Reader   client.Reader // uncached
+	Provider Provider
+	Observer Observer
+	Registry *binding.Registry
+	Recorder events.EventRecorder
+	Metrics  prometheus.Registerer
+	// Wake adds bindings to the queue from outside.
+	Wake source.Source
+	// Ownership says which bindings are served; OwnAll when empty.
+	Ownership Ownership
+	// LBCLeaseNamespace is where AWS Load Balancer Controller has its lease; kube-system when empty.
+	LBCLeaseNamespace string
+	// AbsenceGrace is how long a Service, a port or all pods must be missing before running targets go.
+	AbsenceGrace time.Duration
+	// Workers is how many bindings are handled at a time.
+	Workers int
+}
+
+// Setup adds the controller to a manager.
+func Setup(mgr manager.Manager, o Options) error {
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return err
+	}
+	if o.Ownership == "" {
+		o.Ownership = OwnAll
+	}
+	if o.LBCLeaseNamespace == "" {
+		o.LBCLeaseNamespace = "kube-system"
+	}
+	owner := ownership{mode: o.Ownership, reader: o.Reader, leaseNamespace: o.LBCLeaseNamespace, now: time.Now}
+	r := &Reconciler{
+		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
+		report: &reporter{client: o.Client, recorder: o.Recorder, said: map[types.UID]said{}},
+		ledger: newLedger(time.Now), owner: owner, metrics: m, absenceGrace: o.AbsenceGrace, now: time.Now,
+		resolved: map[types.NamespacedName]resolved{}, absent: map[types.NamespacedName]time.Time{},
+	}
+	return builder.ControllerManagedBy(mgr).
+		Named(Name).
+		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(predicate.NewPredicateFuncs(owner.serves), specChanged())).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
+		Watches(&corev1.Pod{}, podHandler(o.Client, owner)).
+		WatchesRawSource(o.Wake).
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: rateLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, maxBackoff)}}).
+		Complete(r)
+}
+
+// maxBackoff bounds the wait after an error.
+const maxBackoff = 30 * time.Second
+
+// rateLimiter takes up to a fifth off another's delays, so that many groups that
+// failed together do not come back together.
+type rateLimiter struct {
+	workqueue.TypedRateLimiter[reconcile.Request]
+}
+
+// When implements workqueue.TypedRateLimiter.
+func (l rateLimiter) When(req reconcile.Request) time.Duration {
+	d := l.TypedRateLimiter.When(req)
+	return d - rand.N(d/5+1)
+}
+
+// specChanged drops events that only the status, or podgate's own writing, caused.
+func specChanged() predicate.Predicate {
+	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged())
+}
+
+func finalizersChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return len(e.ObjectOld.GetFinalizers()) != len(e.ObjectNew.GetFinalizers()) ||
+				e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// serviceBindings maps a Service to the bindings that refer to it.
+func serviceBindings(r client.Reader, owner ownership) handler.MapFunc {
+	return func(ctx context.Context, svc client.Object) []reconcile.Request {
+		var all elbv2.TargetGroupBindingList
+		if err := r.List(ctx, &all, client.InNamespace(svc.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+			log.FromContext(ctx).Error(err, "Listing bindings failed")
+			return nil
+		}
+		var reqs []reconcile.Request
+		for i := range all.Items {
+			if b := &all.Items[i]; b.Spec.ServiceRef.Name == svc.GetName() && owner.serves(b) {
+				reqs = append(reqs, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+			}
+		}
+		return reqs
+	}
+}
+
+// podHandler wakes the bindings of a pod, old labels and new, a moment later.
+func podHandler(r client.Reader, owner ownership) handler.EventHandler {
+	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], wait time.Duration) {
+		bindings, err := binding.ForPod(ctx, r, pod)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "Finding a pod's bindings failed", "pod", client.ObjectKeyFromObject(pod))
+			return
+		}
+		for i := range bindings {
+			if owner.serves(&bindings[i]) {
+				q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bindings[i])}, wait)
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if pod := e.Object.(*corev1.Pod); len(pod.Status.PodIPs) > 0 {
+				enqueue(ctx, pod, q, coalesce)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			before, pod := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
+			if !relevant(before, pod) {
+				return
+			}
+			enqueue(ctx, before, q, coalesce)
+			enqueue(ctx, pod, q, coalesce)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.Object.(*corev1.Pod), q, coalesce)
+		},
+	}
+}

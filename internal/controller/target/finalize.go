@@ -1,0 +1,86 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// finalize deregisters a deleted binding's targets, unless another binding claims
+// the group, waits until its gates are released, and lets the binding go.
+func (r *Reconciler) finalize(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
+	key := client.ObjectKeyFromObject(b)
+	if !controllerutil.ContainsFinalizer(b, elbv2.Finalizer) {
+		r.forget(key)
+		r.report.forget(b.UID)
+		return reconcile.Result{}, nil
+	}
+	r.registry.Set(key, binding.Resolution{Group: r.registry.Get(key).Group, Trouble: "The binding is being deleted."})
+	if err := r.empty(ctx, b); err != nil {
+		v := verdictOf(err, groupName(b))
+		v.message += fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", elbv2.Finalizer)
+		return r.failed(ctx, b, v, err)
+	}
+	waiting, err := binding.Waiting(ctx, r.client, key)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if len(waiting) > 0 {
+		return reconcile.Result{RequeueAfter: releasePoll}, nil
+	}
+	before := b.DeepCopy()
+	controllerutil.RemoveFinalizer(b, elbv2.Finalizer)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, b, patch); client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, fmt.Errorf("remove finalizer: %w", err)
+	}
+	r.forget(key)
+	r.report.forget(b.UID)
+	return reconcile.Result{}, nil
+}
+
+// empty deregisters what a deleted binding registered. It asks the load balancer
+// afresh: what is remembered may be of another time.
+func (r *Reconciler) empty(ctx context.Context, b *elbv2.TargetGroupBinding) error {
+	group, err := r.resolve(ctx, b)
+	if errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrInvalid) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	other, err := r.claimant(ctx, b, group.Ref)
+	if err != nil || other != nil || group.TargetType != string(elbv2.TargetTypeIP) {
+		return err
+	}
+	rows, err := r.provider.Health(ctx, group.Ref)
+	if errors.Is(err, provider.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read target group: %w", err)
+	}
+	who, err := r.population(ctx, b, group, rows)
+	if err != nil {
+		return err
+	}
+	var targets []gate.Target
+	for t, h := range rows {
+		if !h.Leaving() && (!b.Spec.MultiClusterTargetGroup || who.pods[t] != nil) {
+			targets = append(targets, t)
+		}
+	}
+	return r.deregister(ctx, group.Ref, targets, who)
+}

@@ -1,0 +1,156 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// resolve finds a binding's group, from memory when it was found a short while ago.
+// While the API is in trouble, what was published on the binding serves instead: a
+// deregistration must not wait for a description.
+func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (provider.Group, error) {
+	key := client.ObjectKeyFromObject(b)
+	r.mu.Lock()
+	known := r.resolved[key]
+	r.mu.Unlock()
+	gone := errors.Is(r.observer.View(known.group.Ref).Err, provider.ErrNotFound)
+	if known.generation == b.Generation && r.now().Sub(known.at) < resolveAgain && !gone {
+		return known.group, nil
+	}
+	ref := provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId}
+	group, err := r.provider.Resolve(ctx, ref, b.Spec.TargetGroupName)
+	if err != nil {
+		if g, ok := published(b, ref); ok && transient(err) {
+			return g, nil
+		}
+		r.mu.Lock()
+		delete(r.resolved, key)
+		r.mu.Unlock()
+		return provider.Group{}, fmt.Errorf("resolve target group: %w", err)
+	}
+	r.mu.Lock()
+	r.resolved[key] = resolved{generation: b.Generation, at: r.now(), group: group}
+	r.mu.Unlock()
+	return group, nil
+}
+
+// transient tells whether an error says nothing about the group itself.
+func transient(err error) bool {
+	return !errors.Is(err, provider.ErrNotFound) && !errors.Is(err, provider.ErrInvalid) && !errors.Is(err, provider.ErrDenied)
+}
+
+// published rebuilds a group from the binding's annotation, if it is about the group
+// that the binding names.
+func published(b *elbv2.TargetGroupBinding, ref provider.Ref) (provider.Group, bool) {
+	p, ok := b.Published()
+	if !ok || (ref.Group != "" && p.ARN != ref.Group) || (ref.Group == "" && p.Name != b.Spec.TargetGroupName) {
+		return provider.Group{}, false
+	}
+	ref.Group = p.ARN
+	return provider.Group{
+		Ref: ref, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
+		HealthCheckInterval: time.Duration(p.HealthCheckIntervalSeconds) * time.Second,
+		UnhealthyThreshold:  p.UnhealthyThreshold,
+		DeregistrationDelay: time.Duration(p.DeregistrationDelaySeconds) * time.Second,
+	}, true
+}
+
+// publish writes what the webhook must know about the group on the binding.
+func (r *Reconciler) publish(ctx context.Context, b *elbv2.TargetGroupBinding, g provider.Group) error {
+	next, err := json.Marshal(elbv2.Published{
+		ARN: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
+		HealthCheckIntervalSeconds: int64(g.HealthCheckInterval / time.Second),
+		UnhealthyThreshold:         g.UnhealthyThreshold,
+		DeregistrationDelaySeconds: int64(g.DeregistrationDelay / time.Second),
+	})
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", elbv2.PublishedAnnotation, err)
+	}
+	if b.Annotations[elbv2.PublishedAnnotation] == string(next) {
+		return nil
+	}
+	before := b.DeepCopy()
+	if b.Annotations == nil {
+		b.Annotations = map[string]string{}
+	}
+	b.Annotations[elbv2.PublishedAnnotation] = string(next)
+	if err := r.client.Patch(ctx, b, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("publish target group: %w", err)
+	}
+	return nil
+}
+
+// unfit says why a resolved group cannot be served; nil when it can.
+func (r *Reconciler) unfit(ctx context.Context, b *elbv2.TargetGroupBinding, g provider.Group) *verdict {
+	if t := b.Spec.TargetType; t != nil && string(*t) != g.TargetType {
+		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.targetType is %q but the target group's targets are of type %q: make a binding without it, or with the group's type.", *t, g.TargetType)}
+	}
+	if f := b.Spec.IPAddressType; f != nil && g.IPAddressType != "" && *f != g.IPAddressType {
+		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", *f, g.IPAddressType)}
+	}
+	switch g.TargetType {
+	case string(elbv2.TargetTypeIP):
+	case string(elbv2.TargetTypeInstance):
+		return &verdict{ReasonInstanceTargets, "The target group's targets are instances: podgate leaves them alone and pods get no gate. Use a target group of type ip to gate pods."}
+	default:
+		return &verdict{ReasonUnservedTargets, fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
+	}
+	other, err := r.claimant(ctx, b, g.Ref)
+	if err != nil {
+		return &verdict{ReasonUnavailable, "The bindings of this cluster cannot be listed; it is tried again."}
+	}
+	if other != nil && older(other, b) {
+		return &verdict{ReasonBoundTwice, fmt.Sprintf("Binding %s/%s is older and names the same target group, so this one is not served: delete one of them.", other.Namespace, other.Name)}
+	}
+	return nil
+}
+
+// claimant finds the oldest other binding of the same group that is not being
+// deleted; nil when there is none.
+func (r *Reconciler) claimant(ctx context.Context, b *elbv2.TargetGroupBinding, ref provider.Ref) (*elbv2.TargetGroupBinding, error) {
+	if b.Spec.MultiClusterTargetGroup {
+		return nil, nil
+	}
+	var all elbv2.TargetGroupBindingList
+	if err := r.client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list bindings: %w", err)
+	}
+	var found *elbv2.TargetGroupBinding
+	for i := range all.Items {
+		o := &all.Items[i]
+		if o.UID == b.UID || !o.DeletionTimestamp.IsZero() || !names(o, ref.Group) {
+			continue
+		}
+		if found == nil || older(o, found) {
+			found = o
+		}
+	}
+	return found, nil
+}
+
+// names tells whether a binding is about the group with an ARN.
+func names(b *elbv2.TargetGroupBinding, arn string) bool {
+	if b.Spec.TargetGroupARN != "" {
+		return b.Spec.TargetGroupARN == arn
+	}
+	p, ok := b.Published()
+	return ok && p.ARN == arn
+}
+
+func older(a, b *elbv2.TargetGroupBinding) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.UID < b.UID
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}

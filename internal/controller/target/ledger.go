@@ -1,0 +1,89 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// ledger remembers this process's own recent calls, because a load balancer's API
+// may show an older state for some seconds. An entry counts for gate.Lag; after
+// that only what the API says does, so that nothing remembered can hide drift.
+type ledger struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	groups map[provider.Ref]map[gate.Target]change
+}
+
+type change struct {
+	registered bool
+	at         time.Time
+}
+
+func newLedger(now func() time.Time) *ledger {
+	return &ledger{now: now, groups: map[provider.Ref]map[gate.Target]change{}}
+}
+
+// record notes that targets were registered, or deregistered, just now.
+func (l *ledger) record(ref provider.Ref, targets []gate.Target, registered bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.groups[ref]
+	if g == nil {
+		g = map[gate.Target]change{}
+		l.groups[ref] = g
+	}
+	for _, t := range targets {
+		g[t] = change{registered: registered, at: l.now()}
+	}
+}
+
+// overlay gives the group's content with the recent calls applied; nil when the
+// group was never read.
+func (l *ledger) overlay(ref provider.Ref, snap health.Snapshot) map[gate.Target]gate.Health {
+	if snap.Targets == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := maps.Clone(snap.Targets)
+	for t, c := range l.groups[ref] {
+		if l.now().Sub(c.at) > gate.Lag {
+			delete(l.groups[ref], t)
+			continue
+		}
+		h, present := seen[t]
+		switch {
+		case c.registered && (!present || h.Leaving()):
+			seen[t] = gate.Health{State: gate.Initial}
+		case !c.registered && present:
+			seen[t] = gate.Health{State: gate.Draining}
+		}
+	}
+	if len(l.groups[ref]) == 0 {
+		delete(l.groups, ref)
+	}
+	return seen
+}
+
+// expires is when the group's next entry stops counting, so that what the API
+// says by then is acted upon; zero when there is none.
+func (l *ledger) expires(ref provider.Ref) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var next time.Time
+	for _, c := range l.groups[ref] {
+		if at := c.at.Add(gate.Lag); next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}

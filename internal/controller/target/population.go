@@ -1,0 +1,133 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/membership"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// population is who should be in a group, and who is there.
+type population struct {
+	members []membership.Member
+	pods    map[gate.Target]*corev1.Pod
+	// missing: what the binding refers to, or every pod it could mean, is not there.
+	missing bool
+	// trouble is why the binding cannot work as it is; nil when it can.
+	trouble *verdict
+}
+
+// population reads the Service and its pods. Pods that hold a row of the group
+// without being selected count too, as not wanted.
+func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding, group provider.Group, observed map[gate.Target]gate.Health) (population, error) {
+	who := population{pods: map[gate.Target]*corev1.Pod{}}
+	svc, port, err := r.service(ctx, b, &who)
+	if err != nil {
+		return population{}, err
+	}
+	var pods corev1.PodList
+	if err := r.client.List(ctx, &pods, client.InNamespace(b.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return population{}, fmt.Errorf("list pods: %w", err)
+	}
+	rows := map[netip.Addr][]gate.Target{}
+	for t := range observed {
+		rows[t.Addr] = append(rows[t.Addr], t)
+	}
+	wanted := 0
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if binding.Over(pod) {
+			continue
+		}
+		addr, err := binding.Addr(pod, group.IPAddressType)
+		if err != nil {
+			continue
+		}
+		mine := gate.Target{}
+		if port != nil && binding.Selects(svc, pod.Labels) {
+			mine, err = binding.Target(pod, *port, group.IPAddressType)
+			if err != nil {
+				who.trouble = &verdict{ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, err)}
+				continue
+			}
+			wanted++
+			who.add(mine, pod, true)
+		}
+		for _, t := range rows[addr] {
+			if t != mine {
+				who.add(t, pod, false)
+			}
+		}
+	}
+	who.missing = who.missing || wanted == 0
+	return who, nil
+}
+
+// service finds the Service and port of a binding; a nil port means trouble.
+func (r *Reconciler) service(ctx context.Context, b *elbv2.TargetGroupBinding, who *population) (*corev1.Service, *corev1.ServicePort, error) {
+	ref := b.Spec.ServiceRef
+	var svc corev1.Service
+	err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}, &svc)
+	if apierrors.IsNotFound(err) {
+		who.missing = true
+		who.trouble = &verdict{ReasonServiceNotFound, fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", ref.Name)}
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("get service: %w", err)
+	}
+	if len(svc.Spec.Selector) == 0 {
+		who.missing = true
+		who.trouble = &verdict{ReasonNoSelector, fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}
+		return &svc, nil, nil
+	}
+	port, ok := binding.ServicePort(&svc, ref.Port)
+	if !ok {
+		who.missing = true
+		who.trouble = &verdict{ReasonPortNotFound, fmt.Sprintf("Service %q has no port %q: it has %s. Correct spec.serviceRef.port.", ref.Name, ref.Port.String(), ports(&svc))}
+		return &svc, nil, nil
+	}
+	return &svc, &port, nil
+}
+
+func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
+	m := membership.Member{
+		Target: t, Wanted: wanted,
+		Ready:       binding.IsTrue(pod, corev1.ContainersReady),
+		Serving:     binding.IsTrue(pod, corev1.PodReady),
+		Terminating: !pod.DeletionTimestamp.IsZero(),
+	}
+	if m.Terminating {
+		m.KilledAt = pod.DeletionTimestamp.Time
+	}
+	w.members = append(w.members, m)
+	if wanted || w.pods[t] == nil {
+		w.pods[t] = pod
+	}
+}
+
+func ports(svc *corev1.Service) string {
+	var names []string
+	for _, p := range svc.Spec.Ports {
+		name := fmt.Sprint(p.Port)
+		if p.Name != "" {
+			name += " (" + p.Name + ")"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,317 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package target keeps target groups' members in step with the pods of the Services
+// that bindings name. It is the only one that registers and deregisters targets,
+// and it writes no pod.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/membership"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// Provider is what the controller asks of a load balancer.
+type Provider interface {
+	provider.Reporter
+	provider.Registrar
+	provider.Resolver
+}
+
+// Observer is the part of health.Observer that the controller needs.
+type Observer interface {
+	Track(provider.Ref, types.NamespacedName)
+	Untrack(provider.Ref, types.NamespacedName)
+	View(provider.Ref) health.View
+	Refresh(provider.Ref)
+}
+
+// resolveAgain is how long a resolved group is taken as it was.
+const resolveAgain = 5 * time.Minute
+
+// releasePoll is how often a binding's removal looks whether its gates are open.
+const releasePoll = 200 * time.Millisecond
+
+// Reconciler reconciles one binding at a time.
+//
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+type Reconciler struct {
+	client       client.Client
+	provider     Provider
+	observer     Observer
+	registry     *binding.Registry
+	report       *reporter
+	ledger       *ledger
+	owner        ownership
+	metrics      *metrics
+	absenceGrace time.Duration
+	now          func() time.Time
+
+	mu       sync.Mutex
+	resolved map[types.NamespacedName]resolved
+	absent   map[types.NamespacedName]time.Time
+}
+
+type resolved struct {
+	generation int64
+	at         time.Time
+	group      provider.Group
+}
+
+// Reconcile brings one binding's group in step.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	var b elbv2.TargetGroupBinding
+	if err := r.client.Get(ctx, req.NamespacedName, &b); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(req.NamespacedName)
+			return reconcile.Result{}, nil
+		}
+		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
+	}
+	if !b.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, &b)
+	}
+	foreign, err := r.owner.foreign(ctx, &b)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if foreign {
+		r.registry.Set(req.NamespacedName, binding.Resolution{Foreign: true})
+		return reconcile.Result{RequeueAfter: ownershipPoll}, r.report.foreign(ctx, &b)
+	}
+	return r.serve(ctx, &b)
+}
+
+// serve handles a binding that is podgate's.
+func (r *Reconciler) serve(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
+	key := client.ObjectKeyFromObject(b)
+	if err := r.addFinalizer(ctx, b); err != nil {
+		return reconcile.Result{}, err
+	}
+	group, err := r.resolve(ctx, b)
+	if err != nil {
+		v := verdictOf(err, groupName(b))
+		r.registry.Set(key, binding.Resolution{Trouble: v.message})
+		return r.failed(ctx, b, v, err)
+	}
+	if err := r.publish(ctx, b, group); err != nil {
+		return reconcile.Result{}, err
+	}
+	if v := r.unfit(ctx, b, group); v != nil {
+		res, again := binding.Resolution{Group: group, Trouble: v.message}, resolveAgain
+		if v.reason == ReasonBoundTwice {
+			res.Group, again = provider.Group{}, ownershipPoll
+		}
+		r.registry.Set(key, res)
+		return reconcile.Result{RequeueAfter: again}, r.report.ready(ctx, b, *v)
+	}
+	r.observer.Track(group.Ref, key)
+	r.registry.Set(key, binding.Resolution{Group: group})
+	return r.sync(ctx, b, group)
+}
+
+// sync plans and applies.
+func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, group provider.Group) (reconcile.Result, error) {
+	key := client.ObjectKeyFromObject(b)
+	view := r.observer.View(group.Ref)
+	observed := r.ledger.overlay(group.Ref, view.Snapshot)
+	who, err := r.population(ctx, b, group, observed)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	plan := membership.Make(membership.Input{
+		Now: r.now(), Members: who.members, Observed: observed, Drain: group.DeregistrationDelay,
+		Absent: r.absence(key, who.missing), Ours: ours(b),
+	})
+	if observed == nil && view.Err == nil {
+		// The first read is under way and wakes this binding; until then registering
+		// what may be registered long since would spend calls for nothing.
+		plan.Register = nil
+	}
+	r.metrics.held.WithLabelValues(key.Namespace, key.Name).Set(float64(len(plan.Held)))
+	if err := r.apply(ctx, group.Ref, plan, who); err != nil {
+		return r.failed(ctx, b, verdictOf(err, groupName(b)), err)
+	}
+	if err := r.report.ready(ctx, b, r.verdict(b, group, who, view)); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: r.next(group.Ref, plan, who)}, nil
+}
+
+// apply makes the plan's calls: what is urgent at once, removals of running targets
+// only after the registrations, which may make room when the group is full.
+func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membership.Plan, who population) error {
+	urgent := r.deregister(ctx, ref, plan.Urgent, who)
+	registered := r.register(ctx, ref, plan.Register, who)
+	if registered != nil && !errors.Is(registered, provider.ErrQuota) {
+		return errors.Join(urgent, registered)
+	}
+	removed := r.deregister(ctx, ref, plan.Deregister, who)
+	if registered != nil && len(plan.Urgent)+len(plan.Deregister) > 0 {
+		registered = r.register(ctx, ref, failed(registered, plan.Register), who)
+	}
+	return errors.Join(urgent, registered, removed)
+}
+
+func (r *Reconciler) register(ctx context.Context, ref provider.Ref, targets []gate.Target, who population) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	err := r.provider.Register(ctx, ref, targets)
+	done := except(targets, err)
+	r.ledger.record(ref, done, true)
+	r.observer.Refresh(ref)
+	r.metrics.registered(done, who, r.now())
+	log.FromContext(ctx).Info("Registered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+	return err
+}
+
+func (r *Reconciler) deregister(ctx context.Context, ref provider.Ref, targets []gate.Target, who population) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	err := r.provider.Deregister(ctx, ref, targets)
+	done := except(targets, err)
+	r.ledger.record(ref, done, false)
+	r.observer.Refresh(ref)
+	r.metrics.deregistered(done, who, r.now())
+	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+	return err
+}
+
+// failed gives the targets that a call did not handle.
+func failed(err error, all []gate.Target) []gate.Target {
+	var partial *provider.PartialError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &partial):
+		return partial.Failed
+	}
+	return all
+}
+
+// except gives the targets that a call did handle.
+func except(all []gate.Target, err error) []gate.Target {
+	bad := map[gate.Target]bool{}
+	for _, t := range failed(err, all) {
+		bad[t] = true
+	}
+	var done []gate.Target
+	for _, t := range all {
+		if !bad[t] {
+			done = append(done, t)
+		}
+	}
+	return done
+}
+
+// failed reports a failure and hands the error to the queue's backoff.
+func (r *Reconciler) failed(ctx context.Context, b *elbv2.TargetGroupBinding, v verdict, err error) (reconcile.Result, error) {
+	return reconcile.Result{}, errors.Join(err, r.report.ready(ctx, b, v))
+}
+
+// absence notes what is missing and tells whether it is too early to act on that.
+func (r *Reconciler) absence(key types.NamespacedName, missing bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !missing {
+		delete(r.absent, key)
+		return false
+	}
+	since, known := r.absent[key]
+	if !known {
+		since = r.now()
+		r.absent[key] = since
+	}
+	return r.now().Sub(since) < r.absenceGrace
+}
+
+// next is when to look again without an event.
+func (r *Reconciler) next(ref provider.Ref, plan membership.Plan, who population) time.Duration {
+	wait := resolveAgain
+	for _, at := range []time.Time{plan.Next(), r.ledger.expires(ref)} {
+		if !at.IsZero() {
+			wait = min(wait, max(at.Sub(r.now()), time.Millisecond))
+		}
+	}
+	if who.missing {
+		wait = min(wait, r.absenceGrace)
+	}
+	return wait
+}
+
+// verdict says how a binding stands after its plan was applied.
+func (r *Reconciler) verdict(b *elbv2.TargetGroupBinding, group provider.Group, who population, view health.View) verdict {
+	switch {
+	case who.trouble != nil:
+		return *who.trouble
+	case len(b.Name) > elbv2.MaxGateName:
+		return verdict{ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
+	case view.Err != nil:
+		return verdictOf(view.Err, group.Name)
+	}
+	return verdict{ReasonSynced, "The target group follows the Service's pods."}
+}
+
+// ours limits what may be removed from a group that other clusters share: only
+// targets whose pods are still here are known to be this cluster's.
+func ours(b *elbv2.TargetGroupBinding) func(gate.Target) bool {
+	if !b.Spec.MultiClusterTargetGroup {
+		return nil
+	}
+	return func(gate.Target) bool { return false }
+}
+
+func groupName(b *elbv2.TargetGroupBinding) string {
+	if b.Spec.TargetGroupARN != "" {
+		return b.Spec.TargetGroupARN
+	}
+	return b.Spec.TargetGroupName
+}
+
+func (r *Reconciler) addFinalizer(ctx context.Context, b *elbv2.TargetGroupBinding) error {
+	before := b.DeepCopy()
+	if !controllerutil.AddFinalizer(b, elbv2.Finalizer) {
+		return nil
+	}
+	// The resource version makes the patch fail when somebody else's finalizer came in between.
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, b, patch); err != nil {
+		return fmt.Errorf("add finalizer: %w", err)
+	}
+	return nil
+}
+
+// forget drops all that is remembered of a binding that is gone.
+func (r *Reconciler) forget(key types.NamespacedName) {
+	if res := r.registry.Get(key); res.Resolved() {
+		r.observer.Untrack(res.Group.Ref, key)
+	}
+	r.registry.Delete(key)
+	r.metrics.forget(key)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.resolved, key)
+	delete(r.absent, key)
+}

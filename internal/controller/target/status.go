@@ -1,0 +1,191 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// Condition types of a binding.
+const (
+	// ConditionReady tells whether the binding's targets follow its Service's pods.
+	ConditionReady = "Ready"
+	// ConditionManaged is False on a binding that another controller owns.
+	ConditionManaged = "Managed"
+)
+
+// Reasons of ConditionReady.
+const (
+	ReasonSynced              = "Synced"
+	ReasonServiceNotFound     = "ServiceNotFound"
+	ReasonNoSelector          = "ServiceWithoutSelector"
+	ReasonPortNotFound        = "PortNotFound"
+	ReasonTargetPortNotFound  = "TargetPortNotFound"
+	ReasonTargetGroupNotFound = "TargetGroupNotFound"
+	ReasonInvalidTargetGroup  = "InvalidTargetGroup"
+	ReasonInvalidRequest      = "InvalidRequest"
+	ReasonInstanceTargets     = "InstanceTargets"
+	ReasonUnservedTargets     = "UnservedTargetType"
+	ReasonTypeMismatch        = "TargetTypeMismatch"
+	ReasonNameTooLong         = "NameTooLong"
+	ReasonBoundTwice          = "GroupBoundTwice"
+	ReasonAccessDenied        = "AccessDenied"
+	ReasonThrottled           = "Throttled"
+	ReasonQuota               = "TooManyTargets"
+	ReasonUnavailable         = "LoadBalancerUnavailable"
+	ReasonDeleting            = "Deleting"
+)
+
+// Reasons of ConditionManaged.
+const (
+	ReasonOwned      = "OwnedByPodgate"
+	ReasonOwnedByLBC = "OwnedByLBC"
+)
+
+// verdict is what a reconciliation found out about a binding.
+type verdict struct {
+	reason  string
+	message string
+}
+
+func (v verdict) ok() bool { return v.reason == ReasonSynced }
+
+// verdictOf turns a provider's error into a reason and a sentence that stays the
+// same while the cause does.
+func verdictOf(err error, group string) verdict {
+	switch {
+	case errors.Is(err, provider.ErrNotFound):
+		return verdict{ReasonTargetGroupNotFound, fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
+	case errors.Is(err, provider.ErrDenied):
+		return verdict{ReasonAccessDenied, fmt.Sprintf("AWS refuses access to target group %q: check podgate's credentials, its IAM policy and the role to assume. %s", group, provider.Message(err))}
+	case errors.Is(err, provider.ErrThrottled):
+		return verdict{ReasonThrottled, fmt.Sprintf("AWS throttles calls about target group %q; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", group)}
+	case errors.Is(err, provider.ErrQuota):
+		return verdict{ReasonQuota, fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)}
+	case errors.Is(err, provider.ErrInvalid):
+		return verdict{ReasonInvalidRequest, fmt.Sprintf("AWS rejects a request about target group %q. %s", group, provider.Message(err))}
+	}
+	return verdict{ReasonUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, provider.Message(err))}
+}
+
+// reporter writes conditions and tells transitions as events, once each.
+type reporter struct {
+	client   client.Client
+	recorder events.EventRecorder
+
+	mu sync.Mutex
+	// said is what was reported of a binding: some CRDs prune conditions, so the
+	// object cannot tell.
+	said map[types.UID]said
+}
+
+type said struct {
+	// event and written are the reasons last told as an event and written as a condition.
+	event, written string
+}
+
+// ready reports a verdict as the binding's Ready condition.
+func (r *reporter) ready(ctx context.Context, b *elbv2.TargetGroupBinding, v verdict) error {
+	conditions := []metav1.Condition{
+		{Type: ConditionReady, Status: status(v.ok()), Reason: v.reason, Message: v.message},
+		{Type: ConditionManaged, Status: metav1.ConditionTrue, Reason: ReasonOwned, Message: "podgate registers and deregisters this group's targets."},
+	}
+	return r.write(ctx, b, v.reason, v.message, v.ok(), conditions)
+}
+
+// foreign reports that another controller owns the binding.
+func (r *reporter) foreign(ctx context.Context, b *elbv2.TargetGroupBinding) error {
+	message := "AWS Load Balancer Controller holds a finalizer on this binding and its lease is live, so podgate only observes. Stop that controller to let podgate take over."
+	conditions := []metav1.Condition{{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonOwnedByLBC, Message: message}}
+	return r.write(ctx, b, ReasonOwnedByLBC, message, true, conditions)
+}
+
+func (r *reporter) write(ctx context.Context, b *elbv2.TargetGroupBinding, reason, message string, normal bool, conditions []metav1.Condition) error {
+	r.event(b, reason, message, normal)
+	before := b.DeepCopy()
+	changed := b.Status.ObservedGeneration == nil || *b.Status.ObservedGeneration != b.Generation
+	for _, c := range conditions {
+		c.ObservedGeneration = b.Generation
+		changed = meta.SetStatusCondition(&b.Status.Conditions, c) || changed
+	}
+	if !changed || r.pruned(before, reason) {
+		return nil
+	}
+	b.Status.ObservedGeneration = &b.Generation
+	if err := r.client.Status().Patch(ctx, b, client.MergeFrom(before)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	r.remember(b.UID, reason)
+	return nil
+}
+
+// pruned tells whether the same was written already and the API server dropped it.
+func (r *reporter) pruned(b *elbv2.TargetGroupBinding, reason string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seen := b.Status.ObservedGeneration != nil && *b.Status.ObservedGeneration == b.Generation
+	return seen && len(b.Status.Conditions) == 0 && r.said[b.UID].written == reason
+}
+
+func (r *reporter) remember(uid types.UID, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.said[uid]
+	s.written = reason
+	r.said[uid] = s
+}
+
+// event tells a transition; the first success of a binding is one, a restart of
+// this process is not.
+func (r *reporter) event(b *elbv2.TargetGroupBinding, reason, message string, normal bool) {
+	if r.told(b, reason) {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if normal {
+		kind = corev1.EventTypeNormal
+	}
+	r.recorder.Eventf(b, nil, kind, reason, "Reconcile", "%s", message)
+}
+
+// told tells whether the reason is what people know already, and notes it.
+func (r *reporter) told(b *elbv2.TargetGroupBinding, reason string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, known := r.said[b.UID]
+	before := s.event
+	s.event = reason
+	r.said[b.UID] = s
+	if known {
+		return before == reason
+	}
+	c := meta.FindStatusCondition(b.Status.Conditions, ConditionReady)
+	return c != nil && c.Reason == reason
+}
+
+func (r *reporter) forget(uid types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.said, uid)
+}
+
+func status(ok bool) metav1.ConditionStatus {
+	if ok {
+		return metav1.ConditionTrue
+	}
+	return metav1.ConditionFalse
+}

@@ -1,0 +1,252 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Status is the status of a pod condition. The zero value means that the pod has
+// no such condition.
+type Status string
+
+// The statuses of a condition.
+const (
+	StatusTrue    Status = "True"
+	StatusFalse   Status = "False"
+	StatusUnknown Status = "Unknown"
+)
+
+// Reasons that podgate gives itself. All others are the load balancer's own, which
+// for ELBv2 contain a dot.
+const (
+	// ReasonHealthy: the load balancer said healthy of this very pod.
+	ReasonHealthy = "Healthy"
+	// ReasonContainersNotReady: the gate closed because the pod's own containers became unready.
+	ReasonContainersNotReady = "ContainersNotReady"
+	// ReasonNoBinding: no binding claims the gate; with status True, it was released for that.
+	ReasonNoBinding = "NoBinding"
+	// ReasonBindingDeleted: released because its binding is being deleted.
+	ReasonBindingDeleted = "BindingDeleted"
+	// ReasonNotIPTargets: released because the group's targets are not pods.
+	ReasonNotIPTargets = "NotIPTargets"
+	// ReasonNotResolved: the binding does not work yet; its own condition says why.
+	ReasonNotResolved = "BindingNotReady"
+	// ReasonNotObserved: the group has not been read since the pod got its address.
+	ReasonNotObserved = "NotObserved"
+	// ReasonNotProven: healthy was said of the address, perhaps of the pod that had it before.
+	ReasonNotProven = "NotProvenYet"
+	// ReasonNotRegistered is ELBv2's reason for a target that is not in the group.
+	ReasonNotRegistered = "Target.NotRegistered"
+)
+
+const (
+	// ReleaseAfter is how long after its containers became ready a pod waits at a
+	// gate that no binding claims.
+	ReleaseAfter = 5 * time.Minute
+	// AbsenceGrace is how long a binding's claim must be missing before that counts.
+	AbsenceGrace = 30 * time.Second
+	// Lag is how long a load balancer's API may go on showing an older state
+	// (eventual consistency), clock differences between nodes included.
+	Lag = 10 * time.Second
+	// quiet is how long the first condition of a pod is held back when all it could
+	// say is that nothing is known yet: registration takes less, and a condition
+	// that is replaced at once is a write for nothing.
+	quiet = 2 * time.Second
+)
+
+// Claim says how a gate's binding stands to the pod.
+type Claim int
+
+// The claims.
+const (
+	// Unclaimed: no binding of that name, or its Service does not select the pod.
+	Unclaimed Claim = iota
+	// Unresolved: the binding claims the pod, but its group or port is not known.
+	Unresolved
+	// Claimed: the pod's target in the group is known.
+	Claimed
+	// Releasing: the binding is being deleted.
+	Releasing
+	// NotIP: the group's targets are not pods.
+	NotIP
+)
+
+// Condition is a pod condition without its times.
+type Condition struct {
+	Status  Status
+	Reason  string
+	Message string
+}
+
+// Feed is what a gate is decided from: one target in one group.
+type Feed struct {
+	Claim Claim
+	// UnclaimedSince is when the claim was first found missing; only for Unclaimed.
+	UnclaimedSince time.Time
+	// Trouble says, for people, why the group cannot be resolved or read; may be empty.
+	Trouble string
+	// Observed: the group was read completely, and that read began after the pod had its address.
+	Observed bool
+	// Present: the latest read holds the target.
+	Present bool
+	// Health is the latest read's word on the target, when Present.
+	Health Health
+	// SeenOtherwise: a read since the pod got its address found the target absent or
+	// not healthy, so a later healthy is about this pod.
+	SeenOtherwise bool
+	// Detection is how long the load balancer may take to notice that a target is gone.
+	Detection time.Duration
+}
+
+// Pod is what a decision needs to know of a pod.
+type Pod struct {
+	ContainersReady bool
+	// ContainersReadySince is the transition time of ContainersReady.
+	ContainersReadySince time.Time
+	// Addr is the pod's address; invalid while it has none.
+	Addr netip.Addr
+	// Proven is the address at which the gate was proven to be about this pod (by
+	// UID); invalid when it never was.
+	Proven netip.Addr
+}
+
+// moved tells whether the pod's address changed since its gate was proven.
+func (p Pod) moved() bool {
+	return p.Proven.IsValid() && p.Addr.IsValid() && p.Proven != p.Addr
+}
+
+// Decision is what follows for a gate.
+type Decision struct {
+	// Condition is what the condition should be; its zero value means that none should be written yet.
+	Condition Condition
+	// Proven is to be recorded beside the condition; invalid to record nothing.
+	Proven netip.Addr
+	// Recheck is when to decide again if nothing happens, 0 when only an event can change the decision.
+	Recheck time.Duration
+	// Waiting: the pod could open as soon as the load balancer says healthy.
+	Waiting bool
+}
+
+// Decide says what a gate's condition should be, given the condition as it stands.
+//
+// An open gate stays open unless the pod's address changed or its containers
+// became unready (law 9). A closed one opens when the load balancer says healthy
+// and that is provably about this pod (laws 1 and 11), or when nothing will ever
+// open it (law 2).
+func Decide(now time.Time, pod Pod, feed Feed, current Condition) Decision {
+	moved := pod.moved()
+	if moved {
+		pod.Proven = netip.Addr{}
+	}
+	if current.Status == StatusTrue && !moved {
+		return latched(pod, current)
+	}
+	switch feed.Claim {
+	case Releasing:
+		return Decision{Condition: Condition{StatusTrue, ReasonBindingDeleted, "The binding was deleted, so nothing is waited for."}}
+	case NotIP:
+		return Decision{Condition: Condition{StatusTrue, ReasonNotIPTargets, "The target group's targets are not pods, so there is nothing to wait for."}}
+	}
+	if !pod.ContainersReady {
+		return unready(moved, current)
+	}
+	switch feed.Claim {
+	case Unclaimed:
+		return unclaimed(now, pod, feed)
+	case Unresolved:
+		return undetermined(now, pod, current, Condition{StatusUnknown, ReasonNotResolved, troubled(feed.Trouble, "The binding's target group or port is not known; see the binding's Ready condition.")})
+	}
+	return claimed(now, pod, feed, current)
+}
+
+// latched keeps a gate open while the containers are ready.
+func latched(pod Pod, current Condition) Decision {
+	if !pod.ContainersReady {
+		return Decision{Condition: Condition{StatusFalse, ReasonContainersNotReady, "The pod's containers became unready; the load balancer is asked again once they are ready."}}
+	}
+	if strings.Contains(current.Reason, ".") {
+		// A reason with a dot was true before the gate opened (LBC leaves it there).
+		current = Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	}
+	return Decision{Condition: current, Proven: pod.Proven}
+}
+
+// unready leaves a closed gate as it is: the pod cannot be Ready anyway.
+func unready(moved bool, current Condition) Decision {
+	if moved && current.Status == StatusTrue {
+		current = Condition{StatusFalse, ReasonContainersNotReady, "The pod got a new address and its containers are not ready."}
+	}
+	return Decision{Condition: current}
+}
+
+func unclaimed(now time.Time, pod Pod, feed Feed) Decision {
+	at := latest(pod.ContainersReadySince.Add(ReleaseAfter), feed.UnclaimedSince.Add(AbsenceGrace))
+	if !now.Before(at) {
+		return Decision{Condition: Condition{StatusTrue, ReasonNoBinding, "No binding claims this gate, so it was released."}}
+	}
+	return Decision{
+		Condition: Condition{StatusFalse, ReasonNoBinding, "No binding of this name has a Service that selects this pod. Create it, or the gate is released 5 minutes after the containers became ready."},
+		Recheck:   at.Sub(now),
+	}
+}
+
+func claimed(now time.Time, pod Pod, feed Feed, current Condition) Decision {
+	if !feed.Observed {
+		return undetermined(now, pod, current, Condition{StatusUnknown, ReasonNotObserved, troubled(feed.Trouble, "The target group has not been read since the pod got its address.")})
+	}
+	if !feed.Present {
+		d := undetermined(now, pod, current, Condition{StatusFalse, ReasonNotRegistered, troubled(feed.Trouble, "Target is not registered to the target group")})
+		if d.Condition.Status != "" {
+			d.Proven = pod.Addr
+		}
+		return d
+	}
+	if feed.Health.State != Healthy {
+		reason := feed.Health.Reason
+		if reason == "" {
+			reason = "Target." + strings.ToUpper(feed.Health.State.String()[:1]) + feed.Health.State.String()[1:]
+		}
+		return Decision{
+			Condition: Condition{StatusFalse, reason, feed.Health.Description},
+			Proven:    pod.Addr,
+			Waiting:   true,
+		}
+	}
+	settled := pod.ContainersReadySince.Add(feed.Detection + Lag)
+	if pod.Proven == pod.Addr || feed.SeenOtherwise || !now.Before(settled) {
+		return Decision{Condition: Condition{Status: StatusTrue, Reason: ReasonHealthy}, Proven: pod.Addr}
+	}
+	return Decision{
+		Condition: Condition{StatusFalse, ReasonNotProven, "The load balancer calls this address healthy, perhaps because of the pod that had it before; waiting until it must have noticed."},
+		Recheck:   settled.Sub(now),
+		Waiting:   true,
+	}
+}
+
+// undetermined holds a pod's first condition back for a moment when it would only
+// say that nothing is known yet.
+func undetermined(now time.Time, pod Pod, current, next Condition) Decision {
+	loud := pod.ContainersReadySince.Add(quiet)
+	if current.Status == "" && now.Before(loud) {
+		return Decision{Recheck: loud.Sub(now), Waiting: true}
+	}
+	return Decision{Condition: next, Proven: pod.Proven, Waiting: true}
+}
+
+func troubled(trouble, otherwise string) string {
+	if trouble != "" {
+		return trouble
+	}
+	return otherwise
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,407 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package health observes target groups: one loop for each group reads it, fast
+// while a pod waits and slowly otherwise, keeps the latest complete answer, and
+// wakes the pods whose target changed. It decides nothing and writes nothing.
+package health
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+const (
+	// FastInterval is the time between two reads of a group for which a pod waits.
+	FastInterval = time.Second
+	// AuditInterval is the time between two reads of a group for which none does.
+	AuditInterval = time.Minute
+	// maxBackoff bounds the time between two reads of a group whose reads fail.
+	maxBackoff = 30 * time.Second
+)
+
+// Snapshot is what one complete read of a group said.
+type Snapshot struct {
+	// Started is when the read began: what it says held at that time or later.
+	Started time.Time
+	// Targets is the group's content; a target that is absent is not registered.
+	Targets map[gate.Target]gate.Health
+}
+
+// View is a group as it is known now.
+type View struct {
+	// Snapshot is the latest complete read; its Targets are nil before the first.
+	Snapshot Snapshot
+	// Err is why the latest read failed; nil when it succeeded or there was none.
+	Err error
+}
+
+// Sighting is what reads since a pod got its address say of its target.
+type Sighting struct {
+	// Observed: a read that began after the pod had its address succeeded.
+	Observed bool
+	// Present: the latest such read holds the target.
+	Present bool
+	// Health is the target's, when Present.
+	Health gate.Health
+	// SeenOtherwise: one of these reads found the target absent or not healthy.
+	SeenOtherwise bool
+	// Err is why the latest read failed, nil when it succeeded.
+	Err error
+}
+
+// Observer reads groups. Make one with New and run it with Run.
+type Observer struct {
+	reporter provider.Reporter
+	log      logr.Logger
+	// wakePod and wakeGroup are called without a lock held, from the group's loop.
+	wakePod   func(types.NamespacedName)
+	wakeGroup func(provider.Ref)
+
+	mu     sync.Mutex
+	groups map[provider.Ref]*group
+	start  func(*group) // nil until Run
+}
+
+type group struct {
+	ref    provider.Ref
+	cancel context.CancelFunc
+	nudge  chan struct{}
+
+	// All below is guarded by Observer.mu.
+	users     map[types.NamespacedName]struct{}
+	interests map[types.NamespacedName]*interest
+	view      View
+	started   bool
+}
+
+// interest is a pod's in one target of a group.
+type interest struct {
+	target gate.Target
+	// since is when the pod was first seen with this address.
+	since    time.Time
+	waiting  bool
+	sighting Sighting
+}
+
+// New makes an Observer. wakePod is called for a pod whose sighting changed,
+// wakeGroup after every read that changed the group or its error.
+func New(reporter provider.Reporter, log logr.Logger, wakePod func(types.NamespacedName), wakeGroup func(provider.Ref)) *Observer {
+	return &Observer{
+		reporter: reporter, log: log, wakePod: wakePod, wakeGroup: wakeGroup,
+		groups: map[provider.Ref]*group{},
+	}
+}
+
+// Run reads groups until ctx ends, and returns when all loops have stopped.
+func (o *Observer) Run(ctx context.Context) error {
+	var loops sync.WaitGroup
+	o.mu.Lock()
+	o.start = func(g *group) {
+		ctx, cancel := context.WithCancel(ctx)
+		g.cancel, g.started = cancel, true
+		loops.Go(func() {
+			defer cancel()
+			o.loop(ctx, g)
+		})
+	}
+	for _, g := range o.groups {
+		o.start(g)
+	}
+	o.mu.Unlock()
+
+	<-ctx.Done()
+	o.mu.Lock()
+	o.start = nil
+	o.mu.Unlock()
+	loops.Wait()
+	return nil
+}
+
+// Track says that user (a binding) needs ref; the group is read from now on.
+func (o *Observer) Track(ref provider.Ref, user types.NamespacedName) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.get(ref).users[user] = struct{}{}
+}
+
+// Untrack says that user needs ref no more.
+func (o *Observer) Untrack(ref provider.Ref, user types.NamespacedName) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g, ok := o.groups[ref]
+	if !ok {
+		return
+	}
+	delete(g.users, user)
+	o.drop(g)
+}
+
+// View gives what is known of a group.
+func (o *Observer) View(ref provider.Ref) View {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if g, ok := o.groups[ref]; ok {
+		return g.view
+	}
+	return View{}
+}
+
+// Refresh asks for a read of the group soon, because podgate changed it.
+func (o *Observer) Refresh(ref provider.Ref) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if g, ok := o.groups[ref]; ok {
+		g.poke()
+	}
+}
+
+// Watch says that pod has target in ref and whether it waits for it, and gives what
+// was seen of it. The first call for a pod's target asks for a read, so that there
+// is one that is surely about this pod.
+func (o *Observer) Watch(ref provider.Ref, pod types.NamespacedName, target gate.Target, waiting bool) Sighting {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g := o.get(ref)
+	in := g.interests[pod]
+	if in == nil || in.target != target {
+		in = &interest{target: target, since: time.Now()}
+		g.interests[pod] = in
+		g.poke()
+	}
+	if waiting && !in.waiting {
+		g.poke()
+	}
+	in.waiting = waiting
+	s := in.sighting
+	s.Err = g.view.Err
+	return s
+}
+
+// Waiting says whether a watched pod waits, without reading what was seen.
+func (o *Observer) Waiting(ref provider.Ref, pod types.NamespacedName, waiting bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g, ok := o.groups[ref]
+	if !ok || g.interests[pod] == nil {
+		return
+	}
+	if waiting && !g.interests[pod].waiting {
+		g.poke()
+	}
+	g.interests[pod].waiting = waiting
+}
+
+// Forget drops a pod's interest in every group but those in keep.
+func (o *Observer) Forget(pod types.NamespacedName, keep ...provider.Ref) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	kept := map[provider.Ref]bool{}
+	for _, ref := range keep {
+		kept[ref] = true
+	}
+	for ref, g := range o.groups {
+		if kept[ref] || g.interests[pod] == nil {
+			continue
+		}
+		delete(g.interests, pod)
+		o.drop(g)
+	}
+}
+
+// get finds or makes a group; mu is held.
+func (o *Observer) get(ref provider.Ref) *group {
+	if g, ok := o.groups[ref]; ok {
+		return g
+	}
+	g := &group{
+		ref: ref, nudge: make(chan struct{}, 1),
+		users:     map[types.NamespacedName]struct{}{},
+		interests: map[types.NamespacedName]*interest{},
+	}
+	o.groups[ref] = g
+	if o.start != nil {
+		o.start(g)
+	}
+	return g
+}
+
+// drop ends a group that nobody needs; mu is held.
+func (o *Observer) drop(g *group) {
+	if len(g.users) > 0 || len(g.interests) > 0 {
+		return
+	}
+	delete(o.groups, g.ref)
+	if g.started {
+		g.cancel()
+	}
+}
+
+func (g *group) poke() {
+	select {
+	case g.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// loop reads one group until ctx ends. Two reads are at least FastInterval apart
+// unless the group was quiet before.
+func (o *Observer) loop(ctx context.Context, g *group) {
+	failures := 0
+	var last time.Time
+	for {
+		last = time.Now()
+		err := o.read(ctx, g)
+		if ctx.Err() != nil {
+			return
+		}
+		failures = count(failures, err)
+		if !o.pause(ctx, g, last, failures) {
+			return
+		}
+	}
+}
+
+func count(failures int, err error) int {
+	if err != nil {
+		return failures + 1
+	}
+	return 0
+}
+
+// pause waits until the next read is due; false when ctx ended.
+func (o *Observer) pause(ctx context.Context, g *group, last time.Time, failures int) bool {
+	if failures > 0 {
+		return sleep(ctx, backoff(failures))
+	}
+	if !o.anyWaiting(g) {
+		timer := time.NewTimer(jitter(AuditInterval))
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-g.nudge:
+		}
+	}
+	return sleep(ctx, FastInterval-time.Since(last))
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// backoff is the wait after n failed reads: from one second to maxBackoff.
+func backoff(n int) time.Duration {
+	return jitter(min(FastInterval<<min(n-1, 5), maxBackoff))
+}
+
+// jitter takes up to a fifth off, so that many groups do not fall into step.
+func jitter(d time.Duration) time.Duration {
+	return d - rand.N(d/5+1)
+}
+
+func (o *Observer) anyWaiting(g *group) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, in := range g.interests {
+		if in.waiting {
+			return true
+		}
+	}
+	return false
+}
+
+// read asks the provider once and tells those whose view changed.
+func (o *Observer) read(ctx context.Context, g *group) error {
+	started := time.Now()
+	targets, err := o.reporter.Health(ctx, g.ref)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		o.log.V(1).Info("Reading a target group failed", "group", g.ref.Group, "error", err.Error())
+	}
+	pods, changed := o.publish(g, Snapshot{Started: started, Targets: targets}, err)
+	for _, pod := range pods {
+		o.wakePod(pod)
+	}
+	if changed {
+		o.wakeGroup(g.ref)
+	}
+	return err
+}
+
+// publish stores a read and gives the pods whose sighting changed, and whether the
+// group as a whole did.
+func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.NamespacedName, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	old := g.view
+	if err != nil {
+		g.view.Err = err
+		return g.blind(), old.Err == nil
+	}
+	g.view = View{Snapshot: snap}
+	var pods []types.NamespacedName
+	for pod, in := range g.interests {
+		if in.update(snap) {
+			pods = append(pods, pod)
+		}
+	}
+	return pods, old.Err != nil || old.Snapshot.Targets == nil || !same(old.Snapshot.Targets, snap.Targets)
+}
+
+// blind gives the pods that wait without ever having been observed.
+func (g *group) blind() []types.NamespacedName {
+	var pods []types.NamespacedName
+	for pod, in := range g.interests {
+		if in.waiting && !in.sighting.Observed {
+			pods = append(pods, pod)
+		}
+	}
+	return pods
+}
+
+// update takes a snapshot into account and tells whether the sighting changed.
+func (in *interest) update(snap Snapshot) bool {
+	if snap.Started.Before(in.since) {
+		return false
+	}
+	h, present := snap.Targets[in.target]
+	next := Sighting{
+		Observed: true, Present: present, Health: h,
+		SeenOtherwise: in.sighting.SeenOtherwise || !present || h.State != gate.Healthy,
+	}
+	changed := next != in.sighting
+	in.sighting = next
+	return changed
+}
+
+func same(a, b map[gate.Target]gate.Health) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for t, h := range a {
+		if other, ok := b[t]; !ok || other != h {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,236 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package membership decides which targets a group should gain and lose. It is
+// pure: it makes no call and reads no clock.
+package membership
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Member is a running pod's target: one that should be in the group, or one that
+// is on its way out.
+type Member struct {
+	Target gate.Target
+	// Wanted: the binding's Service selects the pod.
+	Wanted bool
+	// Ready: the pod's containers are ready.
+	Ready bool
+	// Serving: the pod is Ready, its gates included. It stands in for the load
+	// balancer's word while that is not known.
+	Serving bool
+	// Terminating: the pod was deleted.
+	Terminating bool
+	// KilledAt is when a terminating pod's grace period ends.
+	KilledAt time.Time
+}
+
+// desired tells whether the target should be in the group.
+func (m Member) desired() bool { return m.Wanted && m.Ready && !m.Terminating }
+
+// Input is what a plan is made from.
+type Input struct {
+	Now     time.Time
+	Members []Member
+	// Observed is the group as the load balancer and podgate's own recent calls show
+	// it; nil while it is not known.
+	Observed map[gate.Target]gate.Health
+	// Drain is how long the load balancer needs to drain a target.
+	Drain time.Duration
+	// Absent: what the binding refers to is missing and that has not lasted, so
+	// nothing that runs may be removed for it.
+	Absent bool
+	// Ours tells whether podgate may remove a target for which there is no pod;
+	// nil means all of them.
+	Ours func(gate.Target) bool
+}
+
+// Held is a target that should go and is kept for now.
+type Held struct {
+	Target gate.Target
+	// Until is when it goes at the latest; zero when only an event decides.
+	Until time.Time
+}
+
+// Plan is what to do. Targets are sorted, so equal input gives equal plans.
+type Plan struct {
+	// Urgent targets are deregistered before anything that can wait: their pods are terminating or gone.
+	Urgent []gate.Target
+	// Register targets come next.
+	Register []gate.Target
+	// Deregister targets go after the registrations.
+	Deregister []gate.Target
+	// Held targets stay because the group would be empty without them.
+	Held []Held
+}
+
+// Next is the earliest moment at which a held target goes by itself; zero when none does.
+func (p Plan) Next() time.Time {
+	var next time.Time
+	for _, h := range p.Held {
+		if !h.Until.IsZero() && (next.IsZero() || h.Until.Before(next)) {
+			next = h.Until
+		}
+	}
+	return next
+}
+
+// Make compares what should be with what is.
+//
+// A target that serves leaves only when another serves (law 3), or when its pod
+// is gone, or when its grace period leaves just the time to drain it (law 5).
+func Make(in Input) Plan {
+	p := planner{Input: in, members: map[gate.Target]Member{}}
+	for _, m := range in.Members {
+		p.add(m)
+	}
+	p.register()
+	p.remove()
+	p.sort()
+	return p.plan
+}
+
+type planner struct {
+	Input
+	members map[gate.Target]Member
+	plan    Plan
+}
+
+// add keeps, of several pods with one address, the one that should be in the
+// group: a dead pod's row is the new pod's once it has the address.
+func (p *planner) add(m Member) {
+	old, exists := p.members[m.Target]
+	if exists && old.desired() && !m.desired() {
+		return
+	}
+	if exists && !m.desired() && !old.Terminating && m.Terminating {
+		return
+	}
+	p.members[m.Target] = m
+}
+
+func (p *planner) register() {
+	for t, m := range p.members {
+		if !m.desired() {
+			continue
+		}
+		h, present := p.Observed[t]
+		if !present || h.Leaving() {
+			p.plan.Register = append(p.plan.Register, t)
+		}
+	}
+}
+
+func (p *planner) remove() {
+	served, kept := p.anyServes(), false
+	var terminating []Member
+	for t := range p.rows() {
+		m, running := p.members[t]
+		switch {
+		case m.desired():
+		case !running:
+			p.removeStranger(t)
+		case m.Terminating:
+			terminating = append(terminating, m)
+		case p.Absent:
+			p.hold(t, time.Time{})
+			kept = kept || p.Observed[t].State == gate.Healthy
+		case served, !p.anyDesired() && !m.Wanted:
+			p.plan.Deregister = append(p.plan.Deregister, t)
+		default:
+			p.hold(t, time.Time{})
+			kept = kept || p.Observed[t].State == gate.Healthy
+		}
+	}
+	p.removeTerminating(terminating, served || kept)
+}
+
+// rows are the targets that the group holds or may hold: while it is not known,
+// those of terminating pods.
+func (p *planner) rows() map[gate.Target]struct{} {
+	rows := map[gate.Target]struct{}{}
+	for t, h := range p.Observed {
+		if !h.Leaving() {
+			rows[t] = struct{}{}
+		}
+	}
+	if p.Observed != nil {
+		return rows
+	}
+	for t, m := range p.members {
+		if m.Terminating {
+			rows[t] = struct{}{}
+		}
+	}
+	return rows
+}
+
+// anyServes tells whether a target that stays sends answers.
+func (p *planner) anyServes() bool {
+	for t, m := range p.members {
+		if !m.desired() {
+			continue
+		}
+		if p.Observed == nil && m.Serving || p.Observed[t].State == gate.Healthy {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *planner) anyDesired() bool {
+	for _, m := range p.members {
+		if m.desired() {
+			return true
+		}
+	}
+	return false
+}
+
+// removeStranger removes a row without a pod: a dead pod's address is never kept.
+func (p *planner) removeStranger(t gate.Target) {
+	if p.Ours == nil || p.Ours(t) {
+		p.plan.Urgent = append(p.plan.Urgent, t)
+	}
+}
+
+// removeTerminating lets all go when something else serves; otherwise the one that
+// lives longest stays while its containers serve and its grace period outlasts the drain.
+func (p *planner) removeTerminating(terminating []Member, served bool) {
+	slices.SortFunc(terminating, func(a, b Member) int {
+		return cmp.Or(b.KilledAt.Compare(a.KilledAt), compare(a.Target, b.Target))
+	})
+	for _, m := range terminating {
+		until := m.KilledAt.Add(-p.Drain)
+		if !served && m.Ready && p.servesStill(m) && p.Now.Before(until) {
+			p.hold(m.Target, until)
+			served = true
+			continue
+		}
+		p.plan.Urgent = append(p.plan.Urgent, m.Target)
+	}
+}
+
+func (p *planner) servesStill(m Member) bool {
+	return p.Observed == nil || p.Observed[m.Target].State == gate.Healthy
+}
+
+func (p *planner) hold(t gate.Target, until time.Time) {
+	p.plan.Held = append(p.plan.Held, Held{Target: t, Until: until})
+}
+
+func (p *planner) sort() {
+	slices.SortFunc(p.plan.Urgent, compare)
+	slices.SortFunc(p.plan.Register, compare)
+	slices.SortFunc(p.plan.Deregister, compare)
+	slices.SortFunc(p.plan.Held, func(a, b Held) int { return compare(a.Target, b.Target) })
+}
+
+func compare(a, b gate.Target) int {
+	return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port))
+}
