@@ -1,0 +1,125 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"os"
+)
+
+//go:embed page.html
+var pageSource string
+
+// section is what the page shows of one run.
+type section struct {
+	Run     Run
+	Title   string
+	What    string
+	Lost    bool
+	Failed  string
+	Share   string
+	Facts   []fact
+	Picture picture
+}
+
+// fact is a figure with its name.
+type fact struct{ Name, Value string }
+
+// row is a line of the table that compares the runs.
+type row struct {
+	Name  string
+	Cells []string
+}
+
+type page struct {
+	Demo       Demo
+	Sections   []section
+	Rows       []row
+	Parameters []fact
+	DataPath   string
+}
+
+// WritePage writes the experiment as one HTML page that needs nothing else.
+func (d Demo) WritePage(w io.Writer) error {
+	t, err := template.New("page").Parse(pageSource)
+	if err != nil {
+		return fmt.Errorf("parse page: %w", err)
+	}
+	p := page{Demo: d, Parameters: d.Parameters.facts(), DataPath: seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale())}
+	for _, r := range d.Runs {
+		p.Sections = append(p.Sections, newSection(r))
+	}
+	for _, f := range d.figures() {
+		line := row{Name: f.name}
+		for _, r := range d.Runs {
+			line.Cells = append(line.Cells, f.of(r))
+		}
+		p.Rows = append(p.Rows, line)
+	}
+	if err := t.Execute(w, p); err != nil {
+		return fmt.Errorf("render page: %w", err)
+	}
+	return nil
+}
+
+// WritePageFile writes the page to a file.
+func (d Demo) WritePageFile(file string) (err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	defer func() {
+		if closing := f.Close(); err == nil {
+			err = closing
+		}
+	}()
+	return d.WritePage(f)
+}
+
+func newSection(r Run) section {
+	s := section{Run: r, Lost: r.Failed > 0, Failed: fmt.Sprint(r.Failed), Picture: draw(r)}
+	if r.Requests > 0 {
+		s.Share = fmt.Sprintf("%.2f %%", 100*float64(r.Failed)/float64(r.Requests))
+	}
+	s.Title, s.What = describe(r)
+	s.Facts = []fact{
+		{"longest run of failures", outage(r)},
+		{"Deployment complete", seconds1(r.DeploymentCompleteSeconds)},
+		{"last old pod gone", seconds1(r.RolloutSeconds)},
+		{"slowest gate", slowestGate(r)},
+	}
+	return s
+}
+
+// describe says what a run is and what to look at.
+func describe(r Run) (title, what string) {
+	switch r.Name {
+	case Ungated:
+		return "No gates", "A new pod counts as Ready as soon as its containers run, before the load balancer has checked it. So the Deployment " +
+			"ends old pods one after the other while the load balancer still sends them requests (red): nobody is there to answer."
+	case Gated:
+		return "Readiness gates", "A new pod becomes Ready only when the load balancer calls its target healthy (amber until then), so there is always " +
+			"somebody to send requests to. But old pods still end at once, while the data path goes on routing to them (red)."
+	case GatedPrestop:
+		return fmt.Sprintf("Readiness gates and sleep %d", r.PrestopSeconds), fmt.Sprintf("The same gates, and each old pod waits %d s in its preStop hook, with a grace period "+
+			"of %d s: it goes on answering (striped) until the data path sends it nothing more, and only then ends.", r.PrestopSeconds, r.GracePeriodSeconds)
+	}
+	return r.Name, ""
+}
+
+func (p Parameters) facts() []fact {
+	h := p.HealthCheck
+	return []fact{
+		{"load", fmt.Sprintf("%g requests/s, half on new and half on kept-alive connections", p.RatePerSecond)},
+		{"Deployment", fmt.Sprintf("%d replicas, surge %s, unavailable %s", p.Replicas, p.MaxSurge, p.MaxUnavailable)},
+		{"load balancer", fmt.Sprintf("simulated, profile %s, clocks %g times as fast as the wall's", p.Profile, p.scale())},
+		{"data path", fmt.Sprintf("goes on routing to a target %g s after the API says draining", p.RoutingDelaySeconds)},
+		{"deregistration delay", fmt.Sprintf("%d s", p.DeregistrationDelaySeconds)},
+		{"health check", fmt.Sprintf("%s every %d s, time-out %d s, healthy after %d, unhealthy after %d", h.Path, h.IntervalSeconds, h.TimeoutSeconds, h.HealthyThreshold, h.UnhealthyThreshold)},
+		{"controller", p.Controller},
+	}
+}

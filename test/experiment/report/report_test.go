@@ -1,0 +1,130 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s differs; run the test with -update and look at the change (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	if err := sampleDemo().WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "table.txt", b.Bytes())
+}
+
+func TestPage(t *testing.T) {
+	var b bytes.Buffer
+	if err := sampleDemo().WritePage(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "page.html", b.Bytes())
+}
+
+func TestPageNeedsNothingElse(t *testing.T) {
+	var b bytes.Buffer
+	if err := sampleDemo().WritePage(&b); err != nil {
+		t.Fatal(err)
+	}
+	if found := regexp.MustCompile(`(?i)(src=|href=|@import|url\([^#]|https?:|<script|ZgotmplZ)[^>]{0,40}`).FindString(b.String()); found != "" {
+		t.Errorf("the page refers to something outside itself, or was escaped into nonsense: %q", found)
+	}
+}
+
+func TestARunWithoutAnythingCanBeShown(t *testing.T) {
+	d := Demo{Runs: []Run{{Name: Gated}}}
+	var b bytes.Buffer
+	if err := d.WritePage(&b); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.String(); strings.Contains(s, "NaN") || strings.Contains(s, "Inf") {
+		t.Error("the page of an empty run holds numbers that are none")
+	}
+}
+
+func TestJSONHasTheAgreedNames(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "demo.json")
+	d := sampleDemo()
+	if err := d.WriteJSON(file); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadJSON(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(d, again); diff != "" {
+		t.Errorf("read again (-want +got):\n%s", diff)
+	}
+
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw struct{ Runs []map[string]any }
+	if err := json.Unmarshal(b, &raw); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"ungated", "gated", "gated-prestop"} {
+		if raw.Runs[i]["name"] != name {
+			t.Errorf("run %d is %v, want %s", i, raw.Runs[i]["name"], name)
+		}
+		for _, key := range []string{"requests", "failed", "statusCodes", "longestOutageSeconds", "deploymentCompleteSeconds", "rolloutSeconds", "gateLatencySeconds"} {
+			if _, ok := raw.Runs[i][key]; !ok {
+				t.Errorf("run %s has no %s", name, key)
+			}
+		}
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	cases := []struct {
+		reason string
+		run    Run
+		want   string
+	}{
+		{"without gates requests must fail, or nothing was shown", Run{Name: Ungated, Requests: 100, Attempts: 100}, "has shown nothing"},
+		{"without gates failures are expected", Run{Name: Ungated, Requests: 100, Attempts: 100, Failed: 3}, ""},
+		{"gates alone may lose requests", Run{Name: Gated, Requests: 100, Attempts: 100, Failed: 3}, ""},
+		{"gates alone may lose none", Run{Name: Gated, Requests: 100, Attempts: 100}, ""},
+		{"gates and preStop must lose none", Run{Name: GatedPrestop, Requests: 100, Attempts: 100, Failed: 1, StatusCodes: map[string]int{"200": 99, "502": 1}}, "1 of 100 requests failed (502: 1)"},
+		{"gates and preStop that lost none", Run{Name: GatedPrestop, Requests: 100, Attempts: 100}, ""},
+		{"a retry anywhere makes the figures worthless", Run{Name: Gated, Requests: 100, Attempts: 101}, "101 attempts"},
+		{"a load that never ran proves nothing", Run{Name: GatedPrestop}, "no request was sent"},
+	}
+	for _, c := range cases {
+		got := strings.Join(Verdict([]Run{c.run}), "\n")
+		if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.reason, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// figure is one line of the table: what it says of each run.
+type figure struct {
+	name string
+	of   func(Run) string
+}
+
+// figures are what a reader compares.
+func (d Demo) figures() []figure {
+	return []figure{
+		{"requests", func(r Run) string { return fmt.Sprint(r.Requests) }},
+		{"attempts at the sockets", func(r Run) string { return fmt.Sprint(r.Attempts) }},
+		{"failed", func(r Run) string { return fmt.Sprint(r.Failed) }},
+		{"failed, by status", failures},
+		{"longest run of failures", func(r Run) string { return outage(r) }},
+		{"Deployment complete after", func(r Run) string { return seconds1(r.DeploymentCompleteSeconds) }},
+		{"last old pod gone after", func(r Run) string { return seconds1(r.RolloutSeconds) }},
+		{"slowest gate after healthy", slowestGate},
+		{"gates, 99th percentile", func(r Run) string { return gate(r, func(l Latency) float64 { return l.P99Seconds }) }},
+		{"gates, median", func(r Run) string { return gate(r, func(l Latency) float64 { return l.MedianSeconds }) }},
+		{"data path routes on for", func(Run) string { return seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale()) }},
+	}
+}
+
+func (p Parameters) scale() float64 {
+	if p.TimeScale <= 0 {
+		return 1
+	}
+	return p.TimeScale
+}
+
+// WriteTable writes one column a run.
+func (d Demo) WriteTable(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	head := make([]string, 0, len(d.Runs))
+	for _, r := range d.Runs {
+		head = append(head, r.Name)
+	}
+	_, _ = fmt.Fprintf(t, "\t%s\n", strings.Join(head, "\t"))
+	for _, f := range d.figures() {
+		cells := make([]string, 0, len(d.Runs))
+		for _, r := range d.Runs {
+			cells = append(cells, f.of(r))
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\n", f.name, strings.Join(cells, "\t"))
+	}
+	return t.Flush()
+}
+
+// failures lists what failed by outcome, as in "502: 12, timeout: 3".
+func failures(r Run) string {
+	var parts []string
+	for _, outcome := range slices.Sorted(maps.Keys(r.StatusCodes)) {
+		if len(outcome) == 3 && outcome[0] == '2' {
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s: %d", outcome, r.StatusCodes[outcome]))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// outage has milliseconds: a single failure lasts but a few.
+func outage(r Run) string {
+	if r.Failed == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%.3f s", r.LongestOutageSeconds)
+}
+
+func slowestGate(r Run) string {
+	return gate(r, func(l Latency) float64 { return l.MaxSeconds })
+}
+
+func gate(r Run, of func(Latency) float64) string {
+	if r.GateLatency == nil {
+		return "no gates"
+	}
+	return fmt.Sprintf("%.3f s", of(*r.GateLatency))
+}
+
+func seconds1(s float64) string { return fmt.Sprintf("%.1f s", s) }

@@ -1,0 +1,29 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import "fmt"
+
+// Verdict says what is wrong with the runs, one sentence each; nothing if the
+// experiment succeeded.
+func Verdict(runs []Run) []string {
+	problems := []string{}
+	for _, r := range runs {
+		if r.Requests == 0 {
+			problems = append(problems, fmt.Sprintf("%s: no request was sent", r.Name))
+			continue
+		}
+		if r.Attempts != r.Requests {
+			problems = append(problems, fmt.Sprintf("%s: %d attempts were counted at the sockets for %d requests: something tried again, the figures mean nothing",
+				r.Name, r.Attempts, r.Requests))
+		}
+		if r.Name == Ungated && r.Failed == 0 {
+			problems = append(problems, "ungated: no request failed, so the experiment has shown nothing; give it a higher rate or a longer routing delay")
+		}
+		if r.Name == GatedPrestop && r.Failed > 0 {
+			problems = append(problems, fmt.Sprintf("gated-prestop: %d of %d requests failed (%s), and none may", r.Failed, r.Requests, failures(r)))
+		}
+	}
+	return problems
+}
