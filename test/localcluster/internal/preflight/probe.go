@@ -25,13 +25,13 @@ const Command = "preflight-probe"
 const rules = `table ip probe {
 	map services { type ipv4_addr . inet_proto . inet_service : verdict; }
 	set local { type ipv4_addr; flags interval; }
-	chain endpoint { meta l4proto tcp dnat to 10.244.0.2:80 }
-	chain service { numgen random mod 1 vmap { 0 : goto endpoint } }
-	chain dispatch { ip daddr . meta l4proto . th dport vmap @services; fib daddr type local jump service }
-	chain prerouting { type nat hook prerouting priority dstnat; policy accept; jump dispatch }
-	chain output { type nat hook output priority -100; policy accept; jump dispatch }
-	chain postrouting { type nat hook postrouting priority srcnat; policy accept; meta mark & 0x4000 != 0 masquerade fully-random }
-	chain forward { type filter hook forward priority filter; policy accept; ct state new ip daddr @local reject }
+	chain endpoint { meta l4proto tcp dnat to 10.244.0.2:80; }
+	chain service { numgen random mod 1 vmap { 0 : goto endpoint }; }
+	chain dispatch { ip daddr . meta l4proto . th dport vmap @services; fib daddr type local jump service; }
+	chain prerouting { type nat hook prerouting priority dstnat; policy accept; jump dispatch; }
+	chain output { type nat hook output priority -100; policy accept; jump dispatch; }
+	chain postrouting { type nat hook postrouting priority srcnat; policy accept; meta mark & 0x4000 != 0 masquerade fully-random; }
+	chain forward { type filter hook forward priority filter; policy accept; ct state new ip daddr @local reject; }
 }
 `
 
