@@ -1,0 +1,176 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// groupsOf are the target groups that actions forward to.
+func groupsOf(actions []types.Action) []string {
+	var arns []string
+	for _, a := range actions {
+		if a.ForwardConfig == nil {
+			continue
+		}
+		for _, t := range a.ForwardConfig.TargetGroups {
+			arns = append(arns, *t.TargetGroupArn)
+		}
+	}
+	return arns
+}
+
+// checkActions says what the service has against actions, and returns them as
+// answers show them: a forward to one group in both of its forms.
+func (s *Sim) checkActions(c *call, b *loadBalancer, actions []types.Action) ([]types.Action, error) {
+	if len(actions) == 0 {
+		return nil, invalid("An action must be specified")
+	}
+	if len(actions) > 1 {
+		return nil, failed("TooManyActions", "awssim models one action a rule: forward, redirect or fixed-response")
+	}
+	a := actions[0]
+	if !b.application() && a.Type != types.ActionTypeEnumForward {
+		return nil, failed("InvalidLoadBalancerAction", "Network load balancers support only forward actions")
+	}
+	switch a.Type {
+	case types.ActionTypeEnumForward:
+		checked, err := s.checkForward(c, b, a)
+		return []types.Action{checked}, err
+	case types.ActionTypeEnumFixedResponse:
+		if a.FixedResponseConfig == nil || a.FixedResponseConfig.StatusCode == nil {
+			return nil, invalid("A fixed-response action must have a status code")
+		}
+	case types.ActionTypeEnumRedirect:
+		if a.RedirectConfig == nil || a.RedirectConfig.StatusCode == "" {
+			return nil, invalid("A redirect action must have a status code")
+		}
+	default:
+		return nil, failed("InvalidLoadBalancerAction", "awssim does not model actions of type '%s'", a.Type)
+	}
+	return []types.Action{a}, nil
+}
+
+func (s *Sim) checkForward(c *call, b *loadBalancer, a types.Action) (types.Action, error) {
+	var tuples []types.TargetGroupTuple
+	if a.ForwardConfig != nil {
+		tuples = slices.Clone(a.ForwardConfig.TargetGroups)
+	}
+	switch {
+	case a.TargetGroupArn == nil && len(tuples) == 0:
+		return a, invalid("A target group ARN must be specified")
+	case a.TargetGroupArn != nil && len(tuples) == 0:
+		tuples = []types.TargetGroupTuple{{TargetGroupArn: a.TargetGroupArn}}
+	case a.TargetGroupArn != nil && (len(tuples) > 1 || tuples[0].TargetGroupArn == nil || *tuples[0].TargetGroupArn != *a.TargetGroupArn):
+		return a, invalid("You can't specify both a target group ARN and a forward config that names other target groups")
+	}
+	for i, t := range tuples {
+		if t.TargetGroupArn == nil {
+			return a, invalid("A target group ARN must be specified")
+		}
+		g, err := s.group(c, t.TargetGroupArn)
+		if err != nil {
+			return a, err
+		}
+		if b.application() != (g.http() || g.lambda()) {
+			return a, failed("InvalidConfigurationRequest", "The target group '%s' has a protocol that load balancers of type '%s' do not support", g.arn(), b.view.Type)
+		}
+		for _, other := range s.usedBy(g) {
+			if other != b.arn() {
+				return a, failed("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: '%s'", g.arn())
+			}
+		}
+		if t.Weight == nil {
+			tuples[i].Weight = ptr(int32(1))
+		}
+		if err := inRange("weight", t.Weight, 0, 999); err != nil {
+			return a, err
+		}
+	}
+	sticky := &types.TargetGroupStickinessConfig{Enabled: ptr(false)}
+	if a.ForwardConfig != nil && a.ForwardConfig.TargetGroupStickinessConfig != nil {
+		sticky = a.ForwardConfig.TargetGroupStickinessConfig
+	}
+	a.ForwardConfig = &types.ForwardActionConfig{TargetGroups: tuples, TargetGroupStickinessConfig: sticky}
+	if len(tuples) == 1 {
+		a.TargetGroupArn = tuples[0].TargetGroupArn
+	}
+	return a, nil
+}
+
+// checkConditions says what the service has against conditions, and returns
+// them with both forms of path and host conditions filled in.
+func checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, error) {
+	if len(conditions) == 0 {
+		return nil, invalid("A condition must be specified")
+	}
+	checked := []types.RuleCondition{}
+	for _, c := range conditions {
+		if c.Field == nil {
+			return nil, invalid("A condition field must be specified")
+		}
+		if c.RegexValues != nil {
+			return nil, invalid("awssim does not model regular expressions in conditions")
+		}
+		if err := checkCondition(&c); err != nil {
+			return nil, err
+		}
+		checked = append(checked, c)
+	}
+	return checked, nil
+}
+
+func checkCondition(c *types.RuleCondition) error {
+	missing := invalid("A condition value must be specified for '%s'", *c.Field)
+	switch *c.Field {
+	case "path-pattern":
+		if c.PathPatternConfig == nil {
+			c.PathPatternConfig = &types.PathPatternConditionConfig{Values: c.Values}
+		}
+		c.Values = c.PathPatternConfig.Values
+		return whenEmpty(c.Values, missing)
+	case "host-header":
+		if c.HostHeaderConfig == nil {
+			c.HostHeaderConfig = &types.HostHeaderConditionConfig{Values: c.Values}
+		}
+		c.Values = c.HostHeaderConfig.Values
+		return whenEmpty(c.Values, missing)
+	case "http-header":
+		if c.HttpHeaderConfig == nil || c.HttpHeaderConfig.HttpHeaderName == nil {
+			return missing
+		}
+		return whenEmpty(c.HttpHeaderConfig.Values, missing)
+	case "http-request-method":
+		if c.HttpRequestMethodConfig == nil {
+			return missing
+		}
+		return whenEmpty(c.HttpRequestMethodConfig.Values, missing)
+	case "query-string":
+		if c.QueryStringConfig == nil {
+			return missing
+		}
+		return whenEmpty(c.QueryStringConfig.Values, missing)
+	case "source-ip":
+		if c.SourceIpConfig == nil {
+			return missing
+		}
+		for _, v := range c.SourceIpConfig.Values {
+			if _, err := netip.ParsePrefix(v); err != nil {
+				return invalid("Condition value '%s' is not a valid CIDR", v)
+			}
+		}
+		return whenEmpty(c.SourceIpConfig.Values, missing)
+	}
+	return invalid("Condition field '%s' must be one of '[path-pattern,host-header,http-header,http-request-method,query-string,source-ip]'", *c.Field)
+}
+
+func whenEmpty[T any](values []T, problem *APIError) error {
+	if len(values) == 0 {
+		return problem
+	}
+	return nil
+}

@@ -1,0 +1,301 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package awssim is a simulator of Elastic Load Balancing v2: the API on its
+// real wire protocol, health checks that really go out, and load balancers
+// that really route. It has two clocks, as the service has: what the API says
+// of a target, and what the data path does with it.
+//
+// It refuses to be a general AWS emulator: an operation that is not modelled
+// answers an error naming it, a parameter that is not known is an error, and
+// nothing is claimed that docs/awssim.md does not give a source for. Its data
+// path never sends a request twice.
+package awssim
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// Throttling modes. The numbers are AWS's documented token buckets.
+const (
+	// ThrottleCurrent: Describe 200 tokens, 50/s; Register and Deregister 20,
+	// 4/s; everything else 20, 3/s. It is the default.
+	ThrottleCurrent = "current"
+	// ThrottleClassic is the older documentation: Describe 40 tokens, 10/s.
+	ThrottleClassic = "classic"
+	// ThrottleOff answers every call.
+	ThrottleOff = "off"
+)
+
+// Role is a role that sts:AssumeRole knows.
+type Role struct {
+	// ARN is arn:aws:iam::<account>:role/<name>.
+	ARN string `json:"arn"`
+	// ExternalID must be presented when it is not empty.
+	ExternalID string `json:"externalId,omitempty"`
+}
+
+// Config configures a Sim. The zero value works.
+type Config struct {
+	// Region is the one region that is simulated. Default eu-west-1.
+	Region string
+	// AccountID is the account of every access key that Accounts does not
+	// name. Default 123456789012.
+	AccountID string
+	// Accounts gives access keys their account.
+	Accounts map[string]string
+	// Roles are the roles that can be assumed. Empty: any role can.
+	Roles []Role
+
+	// DataAddress is the address that listeners of load balancers bind.
+	// Default 127.0.0.1.
+	DataAddress string
+	// NoDataPath binds no listener at all.
+	NoDataPath bool
+	// EphemeralPorts binds every listener to a free port, whatever port its
+	// API object says; ListenerAddress tells which.
+	EphemeralPorts bool
+
+	// Profile forces one profile, alb or nlb, on every target group. By
+	// default (auto) the group's protocol decides.
+	Profile string
+	// ALB and NLB are the timings of the two profiles. Default DefaultALB and
+	// DefaultNLB.
+	ALB, NLB *Profile
+	// TimeScale makes every timer of the simulator run that many times
+	// faster. Default 1.
+	TimeScale float64
+	// ProvisionDelay is how long a new load balancer is "provisioning".
+	ProvisionDelay time.Duration
+	// DescribeLag makes DescribeTargetHealth always answer from that long ago.
+	DescribeLag time.Duration
+
+	// Relaxed allows what AWS does not: health-check intervals and timeouts
+	// from 1 s, and health checks that are off in ip and instance groups.
+	Relaxed bool
+	// RefuseDraining makes registering a draining target answer InvalidTarget.
+	// By default it is accepted and starts over as initial.
+	RefuseDraining bool
+	// Throttle is one of the Throttle constants. Default ThrottleCurrent.
+	Throttle string
+	// Quotas are AWS's own by default.
+	Quotas Quotas
+	// VPCCIDRs says which addresses are inside the VPC. Empty: all.
+	VPCCIDRs []netip.Prefix
+	// Instances maps instance ids to their addresses.
+	Instances map[string]string
+	// Faults are in force from the start.
+	Faults []Fault
+	// Log gets one line a listener and a failed bind. Default: nothing.
+	Log logr.Logger
+}
+
+// Sim is one simulated account and region. Its methods are safe for concurrent
+// use. Until Run is called its clocks stand still.
+type Sim struct {
+	cfg Config
+
+	base    context.Context // ends when Run ends
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	data    dataPath
+	record  record
+	faults  faultSet
+	buckets buckets
+
+	mu          sync.Mutex
+	state       runState
+	waiting     []func() // goroutines that Run is to start
+	seq         int64
+	turn        int64 // of weighted forwards
+	groups      map[string]*targetGroup
+	balancers   map[string]*loadBalancer
+	listeners   map[string]*listener
+	rules       map[string]*rule
+	tags        map[string]map[string]string
+	credentials map[string]credential
+	instances   map[string]string
+}
+
+type runState int
+
+const (
+	stateNew runState = iota
+	stateRunning
+	stateEnded
+)
+
+// New makes a Sim. It fails when the configuration contradicts itself.
+func New(cfg Config) (*Sim, error) {
+	setDefault(&cfg.Region, "eu-west-1")
+	setDefault(&cfg.AccountID, "123456789012")
+	setDefault(&cfg.DataAddress, "127.0.0.1")
+	setDefault(&cfg.Profile, "auto")
+	setDefault(&cfg.Throttle, ThrottleCurrent)
+	if cfg.TimeScale == 0 {
+		cfg.TimeScale = 1
+	}
+	if cfg.TimeScale < 0 {
+		return nil, fmt.Errorf("time scale %v: must be positive", cfg.TimeScale)
+	}
+	if cfg.ALB == nil {
+		cfg.ALB = DefaultALB()
+	}
+	if cfg.NLB == nil {
+		cfg.NLB = DefaultNLB()
+	}
+	switch cfg.Profile {
+	case "auto", "alb", "nlb":
+	default:
+		return nil, fmt.Errorf("profile %q: must be auto, alb or nlb", cfg.Profile)
+	}
+	limits, err := bucketLimits(cfg.Throttle)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Log.GetSink() == nil {
+		cfg.Log = logr.Discard()
+	}
+	cfg.Quotas = cfg.Quotas.withDefaults()
+	s := &Sim{
+		cfg:         cfg,
+		data:        newDataPath(),
+		buckets:     newBuckets(limits, cfg.TimeScale),
+		groups:      map[string]*targetGroup{},
+		balancers:   map[string]*loadBalancer{},
+		listeners:   map[string]*listener{},
+		rules:       map[string]*rule{},
+		tags:        map[string]map[string]string{},
+		credentials: map[string]credential{},
+		instances:   map[string]string{},
+	}
+	for id, address := range cfg.Instances {
+		s.instances[id] = address
+	}
+	for _, f := range cfg.Faults {
+		if _, err := s.AddFault(f); err != nil {
+			return nil, err
+		}
+	}
+	s.base, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+func setDefault(to *string, value string) {
+	if *to == "" {
+		*to = value
+	}
+}
+
+// Run runs the health checks, the clocks and the listeners of the data path
+// until ctx ends, and returns when all of them have stopped. It can be called
+// once. It fails at once when a listener that exists already cannot bind.
+func (s *Sim) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.state != stateNew {
+		s.mu.Unlock()
+		return fmt.Errorf("run simulator: it has been run before")
+	}
+	s.state = stateRunning
+	for _, l := range s.listeners {
+		if err := s.open(l); err != nil {
+			s.mu.Unlock()
+			s.end()
+			return fmt.Errorf("run simulator: %w", err)
+		}
+	}
+	for _, f := range s.waiting {
+		s.running.Go(f)
+	}
+	s.waiting = nil
+	s.mu.Unlock()
+	<-ctx.Done()
+	s.end()
+	return nil
+}
+
+// end stops everything and waits for it.
+func (s *Sim) end() {
+	s.mu.Lock()
+	s.state = stateEnded
+	s.cancel()
+	for _, l := range s.listeners {
+		l.close()
+	}
+	for _, g := range s.groups {
+		for _, r := range g.routes {
+			r.pool.close()
+		}
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+}
+
+// spawn starts f as one of the goroutines that Run waits for, now or when Run
+// is called. It needs the lock. f must end when s.base does.
+func (s *Sim) spawn(f func()) {
+	switch s.state {
+	case stateNew:
+		s.waiting = append(s.waiting, f)
+	case stateRunning:
+		s.running.Go(f)
+	case stateEnded:
+	}
+}
+
+// after calls f with the lock held once d of simulated time has passed, unless
+// ctx ends before. It needs the lock; without a delay f is called at once.
+func (s *Sim) after(ctx context.Context, d time.Duration, f func()) {
+	if d <= 0 {
+		f()
+		return
+	}
+	s.spawn(func() {
+		if !s.wait(ctx, d) {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if ctx.Err() == nil {
+			f()
+		}
+	})
+}
+
+// wait waits for d of simulated time; false means ctx ended first.
+func (s *Sim) wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(s.scaled(d))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// scaled is the real duration of d of simulated time.
+func (s *Sim) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / s.cfg.TimeScale)
+}
+
+// socketTimeout is scaled, but never so short that a machine under load
+// would miss it: one second, or d itself where that is less.
+func (s *Sim) socketTimeout(d time.Duration) time.Duration {
+	return max(s.scaled(d), min(d, time.Second))
+}
+
+// next is a number that only grows; it orders what was created.
+func (s *Sim) next() int64 {
+	s.seq++
+	return s.seq
+}

@@ -1,0 +1,285 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// Health is what the API says of one target.
+type Health struct {
+	// State is one of the service's: initial, healthy, unhealthy,
+	// unhealthy.draining, unused, draining, unavailable.
+	State string `json:"state"`
+	// Reason and Description are empty only for a healthy target.
+	Reason      string `json:"reason,omitempty"`
+	Description string `json:"description,omitempty"`
+	// NoTraffic is a zonal shift: the API says it in AdministrativeOverride
+	// and the data path routes nothing there.
+	NoTraffic bool `json:"noTraffic,omitempty"`
+
+	zone *string
+}
+
+// descriptions are the texts on the wire, by reason.
+var descriptions = map[string]string{
+	"Elb.RegistrationInProgress":      "Target registration is in progress",
+	"Elb.InitialHealthChecking":       "Initial health checks in progress",
+	"Target.ResponseCodeMismatch":     "Health checks failed with these codes: [503]",
+	"Target.Timeout":                  "Request timed out",
+	"Target.FailedHealthChecks":       "Health checks failed",
+	"Elb.InternalError":               "Health checks failed due to an internal error",
+	"Target.NotRegistered":            "Target is not registered to the target group",
+	"Target.NotInUse":                 "Target group is not configured to receive traffic from the load balancer",
+	"Target.InvalidState":             "Target is in the stopped or terminated state",
+	"Target.IpUnusable":               "The target IP address is reserved for use by a load balancer",
+	"Target.DeregistrationInProgress": "Target deregistration is in progress",
+	"Target.HealthCheckDisabled":      "Health checks are disabled",
+}
+
+// stateReasons is a state's usual reason, for scripts that name none.
+var stateReasons = map[string]string{
+	"initial":            "Elb.InitialHealthChecking",
+	"healthy":            "",
+	"unhealthy":          "Target.FailedHealthChecks",
+	"unhealthy.draining": "Target.FailedHealthChecks",
+	"unused":             "Target.NotInUse",
+	"draining":           "Target.DeregistrationInProgress",
+	"unavailable":        "Target.HealthCheckDisabled",
+}
+
+// defaultHealth is a state with the description that goes with its reason.
+func defaultHealth(state, reason string) Health {
+	h := Health{State: state, Reason: reason, Description: descriptions[reason]}
+	if state == "unavailable" && reason == "Elb.InternalError" {
+		h.Description = "Target health is unavailable due to an internal error"
+	}
+	return h
+}
+
+// row is a target in a group as the API shows it.
+type row struct {
+	key      Target
+	seq      int64
+	zone     *string
+	health   Health
+	draining bool
+	passes   int // in a row
+	fails    int
+	outcome  int                // next of a script's
+	checked  bool               // its registration is over
+	stop     context.CancelFunc // ends the checks, or the drain, in progress
+}
+
+// healthAt is what the API said from a time on; an empty state is a row gone.
+type healthAt struct {
+	at     time.Time
+	seq    int64 // of the row's registration
+	health Health
+}
+
+// historyKept is how long ago a describe may lag.
+const historyKept = 10 * time.Minute
+
+// healthAt is what the API said of a target at a time; false: it had no row.
+func (g *targetGroup) healthAt(k Target, at time.Time) (Health, bool) {
+	list := g.history[k]
+	for i := len(list) - 1; i >= 0; i-- {
+		if !list[i].at.After(at) {
+			return list[i].health, list[i].health.State != ""
+		}
+	}
+	return Health{}, false
+}
+
+// remember appends to the history of a target and forgets what is too old.
+func (g *targetGroup) remember(r *row, h Health) {
+	now := time.Now()
+	list := append(g.history[r.key], healthAt{at: now, seq: r.seq, health: h})
+	for len(list) > 1 && now.Sub(list[1].at) > historyKept {
+		list = list[1:]
+	}
+	g.history[r.key] = list
+}
+
+// forget drops the histories of targets that are long gone.
+func (g *targetGroup) forget() {
+	for k, list := range g.history {
+		if last := list[len(list)-1]; last.health.State == "" && time.Since(last.at) > historyKept {
+			delete(g.history, k)
+		}
+	}
+}
+
+// add registers a target that is absent or draining.
+func (s *Sim) add(g *targetGroup, k Target, zone *string) {
+	r := &row{key: k, seq: s.next(), zone: zone, stop: func() {}}
+	if old := g.rows[k]; old != nil {
+		old.stop()
+		r.health = old.health
+	}
+	g.rows[k] = r
+	s.restart(g, r)
+}
+
+// restart begins a row's life, or begins it again after its group came into
+// use, or its checks were switched on, or its script went away.
+func (s *Sim) restart(g *targetGroup, r *row) {
+	if r.draining {
+		return
+	}
+	r.stop()
+	r.passes, r.fails, r.outcome = 0, 0, 0
+	ctx, cancel := context.WithCancel(s.base)
+	r.stop = cancel
+	if script := g.scriptFor(r.key); script != nil && script.State != "" {
+		s.setHealth(g, r, script.health())
+		return
+	}
+	if !g.inUse {
+		s.setHealth(g, r, defaultHealth("unused", "Target.NotInUse"))
+		return
+	}
+	if g.view.TargetType == types.TargetTypeEnumInstance && s.instances[r.key.ID] == "" {
+		s.setHealth(g, r, defaultHealth("unused", "Target.InvalidState"))
+		return
+	}
+	delay := time.Duration(0)
+	if !r.checked {
+		s.setHealth(g, r, defaultHealth("initial", "Elb.RegistrationInProgress"))
+		delay = s.profile(g).RegistrationDelay
+	}
+	s.after(ctx, delay, func() {
+		r.checked = true
+		if !*g.view.HealthCheckEnabled {
+			s.setHealth(g, r, defaultHealth("unavailable", "Target.HealthCheckDisabled"))
+			return
+		}
+		s.setHealth(g, r, defaultHealth("initial", "Elb.InitialHealthChecking"))
+		s.spawn(func() { s.check(ctx, g, r) })
+	})
+}
+
+// check checks a target's health until ctx ends.
+func (s *Sim) check(ctx context.Context, g *targetGroup, r *row) {
+	for {
+		s.mu.Lock()
+		p := s.probe(g, r)
+		interval := time.Duration(*g.view.HealthCheckIntervalSeconds) * time.Second
+		s.mu.Unlock()
+
+		failure := p.run(ctx)
+
+		s.mu.Lock()
+		if ctx.Err() == nil {
+			s.judge(g, r, failure)
+		}
+		s.mu.Unlock()
+		if !s.wait(ctx, interval) {
+			return
+		}
+	}
+}
+
+// judge takes the outcome of one check, nil being a passed one, into account.
+func (s *Sim) judge(g *targetGroup, r *row, failure *Health) {
+	if failure == nil {
+		r.passes, r.fails = r.passes+1, 0
+		if r.passes >= s.passesWanted(g, r) {
+			s.setHealth(g, r, Health{State: "healthy"})
+		}
+		return
+	}
+	r.passes, r.fails = 0, r.fails+1
+	switch {
+	case r.health.State == "unhealthy":
+		s.setHealth(g, r, *failure)
+	case r.health.State != "unhealthy.draining" && r.fails >= int(*g.view.UnhealthyThresholdCount):
+		s.fail(g, r, *failure)
+	}
+}
+
+// passesWanted is how many checks in a row make r healthy. The healthy
+// threshold is for a target that was unhealthy; a new one has its own number.
+func (s *Sim) passesWanted(g *targetGroup, r *row) int {
+	if first := s.profile(g).InitialHealthyChecks; r.health.State == "initial" && first > 0 {
+		return first
+	}
+	return int(*g.view.HealthyThresholdCount)
+}
+
+// fail turns a target unhealthy; behind a network load balancer that lets
+// connections live on, by way of unhealthy.draining.
+func (s *Sim) fail(g *targetGroup, r *row, failure Health) {
+	interval := seconds(g.attributes, attrUnhealthyDraining)
+	if g.http() || g.attributes[attrUnhealthyTermination] != "false" || interval == 0 {
+		s.setHealth(g, r, failure)
+		return
+	}
+	draining := failure
+	draining.State = "unhealthy.draining"
+	s.setHealth(g, r, draining)
+	ctx, cancel := context.WithCancel(s.base)
+	checks := r.stop
+	r.stop = func() { checks(); cancel() }
+	s.after(ctx, interval, func() {
+		if r.health.State == "unhealthy.draining" {
+			s.setHealth(g, r, failure)
+		}
+	})
+}
+
+// drain deregisters a target: the row stays until the deregistration delay is
+// over, whatever is in flight. A group that no load balancer uses has nothing
+// to drain, and the row goes at once.
+func (s *Sim) drain(g *targetGroup, r *row) {
+	r.stop()
+	delay := seconds(g.attributes, attrDeregistrationDelay)
+	if !g.inUse || delay == 0 {
+		s.remove(g, r, "Target.NotRegistered")
+		return
+	}
+	r.draining = true
+	ctx, cancel := context.WithCancel(s.base)
+	r.stop = cancel
+	s.setHealth(g, r, defaultHealth("draining", "Target.DeregistrationInProgress"))
+	s.after(ctx, delay, func() { s.remove(g, r, "Target.NotRegistered") })
+}
+
+// remove takes a row away.
+func (s *Sim) remove(g *targetGroup, r *row, reason string) {
+	r.stop()
+	delete(g.rows, r.key)
+	g.remember(r, Health{})
+	g.forget()
+	s.move(g, r.key, ClockAPI, r.health.State, "absent", reason)
+	s.follow(g, r.key, Health{})
+	s.settle(g, r.key)
+}
+
+// setHealth changes what the API says of a target, and lets the data path
+// follow at its own pace.
+func (s *Sim) setHealth(g *targetGroup, r *row, h Health) {
+	h.zone = r.zone
+	if r.health == h {
+		return
+	}
+	from := r.health.State
+	if from == "" {
+		from = "absent"
+	}
+	if r.health.State != h.State || r.health.Reason != h.Reason {
+		s.move(g, r.key, ClockAPI, from, h.State, h.Reason)
+	}
+	r.health = h
+	g.remember(r, h)
+	s.follow(g, r.key, h)
+}
+
+func (s *Sim) move(g *targetGroup, k Target, clock, from, to, reason string) {
+	s.record.transition(Transition{Time: time.Now(), TargetGroupARN: g.arn(), Target: k, Clock: clock, From: from, To: to, Reason: reason})
+}

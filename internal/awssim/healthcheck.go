@@ -1,0 +1,176 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"strconv"
+	"strings"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// healthCheck is the part that CreateTargetGroup and ModifyTargetGroup share;
+// what is absent stays as it is.
+type healthCheck struct {
+	enabled            *bool
+	interval, timeout  *int32
+	healthy, unhealthy *int32
+	protocol           types.ProtocolEnum
+	port, path         *string
+	matcher            *types.Matcher
+}
+
+func healthCheckOf(in *elbv2.CreateTargetGroupInput) healthCheck {
+	return healthCheck{
+		enabled: in.HealthCheckEnabled, interval: in.HealthCheckIntervalSeconds, timeout: in.HealthCheckTimeoutSeconds,
+		healthy: in.HealthyThresholdCount, unhealthy: in.UnhealthyThresholdCount,
+		protocol: in.HealthCheckProtocol, port: in.HealthCheckPort, path: in.HealthCheckPath, matcher: in.Matcher,
+	}
+}
+
+// setHealthCheck changes a group's health check as asked, or says what the
+// service has against it. Bounds are those of the service model.
+func (s *Sim) setHealthCheck(view *types.TargetGroup, h healthCheck) error {
+	minInterval, minTimeout := int32(5), int32(2)
+	if s.cfg.Relaxed {
+		minInterval, minTimeout = 1, 1
+	}
+	for _, bound := range []struct {
+		name     string
+		value    *int32
+		min, max int32
+	}{
+		{"healthCheckIntervalSeconds", h.interval, minInterval, 300},
+		{"healthCheckTimeoutSeconds", h.timeout, minTimeout, 120},
+		{"healthyThresholdCount", h.healthy, 2, 10},
+		{"unhealthyThresholdCount", h.unhealthy, 2, 10},
+	} {
+		if err := inRange(bound.name, bound.value, bound.min, bound.max); err != nil {
+			return err
+		}
+	}
+	if h.enabled != nil && !*h.enabled && view.TargetType != types.TargetTypeEnumLambda && !s.cfg.Relaxed {
+		return invalid("Health check enabled must be true for target groups with target type '%s'", view.TargetType)
+	}
+	setIf(&view.HealthCheckEnabled, h.enabled)
+	setIf(&view.HealthCheckIntervalSeconds, h.interval)
+	setIf(&view.HealthCheckTimeoutSeconds, h.timeout)
+	setIf(&view.HealthyThresholdCount, h.healthy)
+	setIf(&view.UnhealthyThresholdCount, h.unhealthy)
+	if h.port != nil {
+		if err := checkHealthPort(*h.port); err != nil {
+			return err
+		}
+		view.HealthCheckPort = h.port
+	}
+	if h.protocol != "" {
+		view.HealthCheckProtocol = h.protocol
+	}
+	if *view.HealthCheckTimeoutSeconds > *view.HealthCheckIntervalSeconds ||
+		*view.HealthCheckTimeoutSeconds == *view.HealthCheckIntervalSeconds && view.HealthCheckProtocol != types.ProtocolEnumTcp && !s.cfg.Relaxed {
+		return invalid("Health check interval must be greater than the timeout.")
+	}
+	return setHTTPCheck(view, h)
+}
+
+// setHTTPCheck sets what only an HTTP check has: a path and a matcher.
+func setHTTPCheck(view *types.TargetGroup, h healthCheck) error {
+	switch view.HealthCheckProtocol {
+	case types.ProtocolEnumHttp, types.ProtocolEnumHttps, "":
+	case types.ProtocolEnumTcp:
+		view.HealthCheckPath, view.Matcher = nil, nil
+		if h.path != nil || h.matcher != nil {
+			return invalid("Health check path and matcher cannot be specified with health check protocol TCP")
+		}
+		return nil
+	default:
+		return invalid("Health check protocol '%s' is not supported", view.HealthCheckProtocol)
+	}
+	if view.HealthCheckPath == nil {
+		view.HealthCheckPath = ptr("/")
+	}
+	if view.Matcher == nil {
+		view.Matcher = &types.Matcher{HttpCode: ptr("200")}
+		if view.Protocol != types.ProtocolEnumHttp && view.Protocol != types.ProtocolEnumHttps {
+			view.Matcher.HttpCode = ptr("200-399")
+		}
+	}
+	if h.path != nil {
+		if !strings.HasPrefix(*h.path, "/") || len(*h.path) > 1024 {
+			return invalid("Health check path '%s' must begin with a '/' character and be at most 1024 characters long", *h.path)
+		}
+		view.HealthCheckPath = h.path
+	}
+	if h.matcher == nil {
+		return nil
+	}
+	if h.matcher.HttpCode == nil {
+		return invalid("awssim does not model gRPC matchers")
+	}
+	if _, err := parseMatcher(*h.matcher.HttpCode); err != nil {
+		return err
+	}
+	view.Matcher = h.matcher
+	return nil
+}
+
+func setIf[T any](to **T, value *T) {
+	if value != nil {
+		*to = value
+	}
+}
+
+func checkHealthPort(port string) error {
+	if port == "traffic-port" {
+		return nil
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 1 || n > 65535 {
+		return invalid("Health check port '%s' must be 'traffic-port' or in the range 1 to 65535", port)
+	}
+	return nil
+}
+
+// inRange answers as AWS's own front end does for bounds of the service model.
+func inRange(name string, value *int32, minimum, maximum int32) error {
+	switch {
+	case value == nil:
+		return nil
+	case *value < minimum:
+		return invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value greater than or equal to %d", *value, name, minimum)
+	case *value > maximum:
+		return invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value less than or equal to %d", *value, name, maximum)
+	}
+	return nil
+}
+
+// codes is a matcher: "200", "200,202" or "200-299".
+type codes [][2]int
+
+func parseMatcher(text string) (codes, error) {
+	var list codes
+	for part := range strings.SplitSeq(text, ",") {
+		low, high, ranged := strings.Cut(part, "-")
+		if !ranged {
+			high = low
+		}
+		from, err1 := strconv.Atoi(low)
+		to, err2 := strconv.Atoi(high)
+		if err1 != nil || err2 != nil || from < 200 || to > 599 || from > to {
+			return nil, invalid("Health check matcher HTTP code '%s' must be within '200-599' inclusive", text)
+		}
+		list = append(list, [2]int{from, to})
+	}
+	return list, nil
+}
+
+func (c codes) match(code int) bool {
+	for _, r := range c {
+		if code >= r[0] && code <= r[1] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,208 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"slices"
+	"strings"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// listener is a port of a load balancer; its default actions are a rule too,
+// as they are in DescribeRules.
+type listener struct {
+	account  string
+	seq      int64
+	balancer *loadBalancer
+	view     types.Listener
+	socket   // its end of the data path
+}
+
+func (l *listener) arn() string { return *l.view.ListenerArn }
+
+// path is the listener's part of its rules' ARNs.
+func (l *listener) path() string {
+	_, path, _ := strings.Cut(l.arn(), ":listener/")
+	return path
+}
+
+func (s *Sim) listener(c *call, arn *string) (*listener, error) {
+	if err := s.checkARN(c, kindListener, *arn); err != nil {
+		return nil, err
+	}
+	l := s.listeners[*arn]
+	if l == nil {
+		return nil, kindListener.notFound
+	}
+	return l, nil
+}
+
+func (s *Sim) listenersOf(b *loadBalancer) []*listener {
+	return slices.DeleteFunc(sorted(s.listeners), func(l *listener) bool { return l.balancer != b })
+}
+
+// balancerUses says whether a listener or rule of b forwards to a group.
+func (s *Sim) balancerUses(b *loadBalancer, group string) bool {
+	for _, r := range s.rules {
+		if r.listener.balancer == b && slices.Contains(groupsOf(r.view.Actions), group) {
+			return true
+		}
+	}
+	return false
+}
+
+// refreshUse starts and stops the targets of groups that came into use or fell
+// out of it. It is called after every change of listeners and rules.
+func (s *Sim) refreshUse() {
+	for _, g := range sorted(s.groups) {
+		used := len(s.usedBy(g)) > 0
+		if used == g.inUse {
+			continue
+		}
+		g.inUse = used
+		for _, r := range g.rows {
+			r.checked = false
+			s.restart(g, r)
+		}
+	}
+}
+
+// protocols that listeners of a load balancer may have, as far as modelled.
+func (b *loadBalancer) accepts(p types.ProtocolEnum) bool {
+	if b.application() {
+		return p == types.ProtocolEnumHttp || p == types.ProtocolEnumHttps
+	}
+	return p == types.ProtocolEnumTcp || p == types.ProtocolEnumTls
+}
+
+func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.CreateListenerOutput, error) {
+	b, err := s.balancer(c, in.LoadBalancerArn)
+	if err != nil {
+		return nil, err
+	}
+	if in.Port == nil || in.Protocol == "" {
+		return nil, invalid("A listener protocol and port must be specified")
+	}
+	if err := inRange("port", in.Port, 1, 65535); err != nil {
+		return nil, err
+	}
+	if !b.accepts(in.Protocol) {
+		return nil, failed("UnsupportedProtocol", "The protocol '%s' is not supported for load balancers of type '%s' (by awssim: see its documentation)", in.Protocol, b.view.Type)
+	}
+	actions, err := s.checkActions(c, b, in.DefaultActions)
+	if err != nil {
+		return nil, err
+	}
+	siblings := s.listenersOf(b)
+	for _, l := range siblings {
+		if *l.view.Port == *in.Port {
+			return nil, failed("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", b.arn())
+		}
+	}
+	if len(siblings) >= s.cfg.Quotas.ListenersPerBalancer {
+		return nil, failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
+	}
+	l := &listener{
+		account:  c.account,
+		seq:      s.next(),
+		balancer: b,
+		view: types.Listener{
+			ListenerArn:     ptr(s.arn(c.account, "listener/"+b.path()+"/"+suffix())),
+			LoadBalancerArn: in.LoadBalancerArn,
+			Port:            in.Port,
+			Protocol:        in.Protocol,
+			DefaultActions:  actions,
+			Certificates:    in.Certificates,
+			SslPolicy:       in.SslPolicy,
+			AlpnPolicy:      in.AlpnPolicy,
+		},
+	}
+	if err := s.tagNew(l.arn(), in.Tags); err != nil {
+		return nil, err
+	}
+	if s.state == stateRunning {
+		if err := s.open(l); err != nil {
+			delete(s.tags, l.arn())
+			return nil, failed("InvalidConfigurationRequest", "awssim: %v", err)
+		}
+	}
+	s.listeners[l.arn()] = l
+	s.addRule(l, types.Rule{IsDefault: ptr(true), Priority: ptr("default"), Actions: actions, Conditions: []types.RuleCondition{}})
+	s.refreshUse()
+	return &elbv2.CreateListenerOutput{Listeners: []types.Listener{l.view}}, nil
+}
+
+func (s *Sim) describeListeners(c *call, in *elbv2.DescribeListenersInput) (*elbv2.DescribeListenersOutput, error) {
+	if (in.LoadBalancerArn == nil) == (in.ListenerArns == nil) {
+		return nil, invalid("You must specify either listener ARNs or a load balancer ARN")
+	}
+	found := []types.Listener{}
+	for _, arn := range in.ListenerArns {
+		l, err := s.listener(c, &arn)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, l.view)
+	}
+	if in.LoadBalancerArn != nil {
+		b, err := s.balancer(c, in.LoadBalancerArn)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range s.listenersOf(b) {
+			found = append(found, l.view)
+		}
+	}
+	found, marker, err := page(found, func(l types.Listener) string { return *l.ListenerArn }, in.Marker, in.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.DescribeListenersOutput{Listeners: found, NextMarker: marker}, nil
+}
+
+func (s *Sim) modifyListener(c *call, in *elbv2.ModifyListenerInput) (*elbv2.ModifyListenerOutput, error) {
+	l, err := s.listener(c, in.ListenerArn)
+	if err != nil {
+		return nil, err
+	}
+	if in.Port != nil && *in.Port != *l.view.Port || in.Protocol != "" && in.Protocol != l.view.Protocol {
+		return nil, invalid("awssim does not model changing the port or protocol of a listener: delete it and create another")
+	}
+	view := l.view
+	if in.DefaultActions != nil {
+		view.DefaultActions, err = s.checkActions(c, l.balancer, in.DefaultActions)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if in.Certificates != nil {
+		view.Certificates = in.Certificates
+	}
+	setIf(&view.SslPolicy, in.SslPolicy)
+	l.view = view
+	s.defaultRule(l).view.Actions = view.DefaultActions
+	s.refreshUse()
+	return &elbv2.ModifyListenerOutput{Listeners: []types.Listener{l.view}}, nil
+}
+
+func (s *Sim) deleteListener(c *call, in *elbv2.DeleteListenerInput) (*elbv2.DeleteListenerOutput, error) {
+	l, err := s.listener(c, in.ListenerArn)
+	if err != nil {
+		return nil, err
+	}
+	s.dropListener(l)
+	s.refreshUse()
+	return &elbv2.DeleteListenerOutput{}, nil
+}
+
+func (s *Sim) dropListener(l *listener) {
+	for _, r := range s.rulesOf(l) {
+		s.dropRule(r)
+	}
+	l.close()
+	delete(s.listeners, l.arn())
+	delete(s.tags, l.arn())
+}

@@ -1,0 +1,218 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"fmt"
+	"hash/fnv"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// vpcID is the one VPC that there is.
+const vpcID = "vpc-0a1b2c3d4e5f60718"
+
+type loadBalancer struct {
+	account    string
+	seq        int64
+	view       types.LoadBalancer // without State, which depends on the time
+	attributes map[string]string
+}
+
+func (b *loadBalancer) arn() string { return *b.view.LoadBalancerArn }
+
+func (b *loadBalancer) application() bool {
+	return b.view.Type == types.LoadBalancerTypeEnumApplication
+}
+
+// path is the load balancer's part of its listeners' ARNs.
+func (b *loadBalancer) path() string {
+	_, path, _ := strings.Cut(b.arn(), ":loadbalancer/")
+	return path
+}
+
+func (s *Sim) balancer(c *call, arn *string) (*loadBalancer, error) {
+	if err := s.checkARN(c, kindBalancer, *arn); err != nil {
+		return nil, err
+	}
+	b := s.balancers[*arn]
+	if b == nil {
+		return nil, kindBalancer.notFound
+	}
+	return b, nil
+}
+
+// describeBalancer is the load balancer as answers show it.
+func (s *Sim) describeBalancer(b *loadBalancer) types.LoadBalancer {
+	view := b.view
+	view.State = &types.LoadBalancerState{Code: types.LoadBalancerStateEnumActive}
+	if time.Since(*b.view.CreatedTime) < s.scaled(s.cfg.ProvisionDelay) {
+		view.State.Code = types.LoadBalancerStateEnumProvisioning
+	}
+	return view
+}
+
+var balancerName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?$`)
+
+func (s *Sim) createLoadBalancer(c *call, in *elbv2.CreateLoadBalancerInput) (*elbv2.CreateLoadBalancerOutput, error) {
+	if !balancerName.MatchString(*in.Name) || strings.HasPrefix(*in.Name, "internal-") {
+		return nil, invalid("The load balancer name '%s' can only contain up to 32 alphanumeric characters and hyphens, and cannot begin or end with a hyphen or begin with 'internal-'", *in.Name)
+	}
+	kind := orElse(in.Type, types.LoadBalancerTypeEnumApplication)
+	if kind == types.LoadBalancerTypeEnumGateway {
+		return nil, invalid("awssim does not model load balancers of type 'gateway'")
+	}
+	zones, err := s.zones(in, kind)
+	if err != nil {
+		return nil, err
+	}
+	count := 0
+	for _, b := range s.balancers {
+		if b.account != c.account {
+			continue
+		}
+		if *b.view.LoadBalancerName == *in.Name {
+			if b.view.Type == kind && b.view.Scheme == orElse(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing) {
+				return &elbv2.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{s.describeBalancer(b)}}, nil
+			}
+			return nil, failed("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", *in.Name)
+		}
+		if b.view.Type == kind {
+			count++
+		}
+	}
+	if count >= s.cfg.Quotas.LoadBalancers {
+		return nil, failed("TooManyLoadBalancers", "The maximum number of load balancers has been reached")
+	}
+	b := s.newBalancer(c, in, kind, zones)
+	if err := s.tagNew(b.arn(), in.Tags); err != nil {
+		return nil, err
+	}
+	s.balancers[b.arn()] = b
+	view := s.describeBalancer(b)
+	view.State.Code = types.LoadBalancerStateEnumProvisioning // what a creation always answers
+	return &elbv2.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{view}}, nil
+}
+
+// zones places subnets in availability zones, one after the other.
+func (s *Sim) zones(in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum) ([]types.AvailabilityZone, error) {
+	subnets := slices.Clone(in.Subnets)
+	for _, m := range in.SubnetMappings {
+		if m.SubnetId != nil {
+			subnets = append(subnets, *m.SubnetId)
+		}
+	}
+	switch {
+	case in.Subnets != nil && in.SubnetMappings != nil:
+		return nil, invalid("You must specify either subnets or subnet mappings, not both")
+	case len(subnets) == 0:
+		return nil, invalid("You must specify subnets")
+	case len(subnets) == 1 && kind == types.LoadBalancerTypeEnumApplication:
+		return nil, invalid("At least two subnets in two different Availability Zones must be specified")
+	}
+	zones := []types.AvailabilityZone{}
+	for i, subnet := range subnets {
+		zones = append(zones, types.AvailabilityZone{
+			SubnetId:              ptr(subnet),
+			ZoneName:              ptr(s.cfg.Region + string(rune('a'+i%26))),
+			LoadBalancerAddresses: []types.LoadBalancerAddress{},
+		})
+	}
+	return zones, nil
+}
+
+func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum, zones []types.AvailabilityZone) *loadBalancer {
+	short, domain := "app", s.cfg.Region+".elb.amazonaws.com"
+	if kind == types.LoadBalancerTypeEnumNetwork {
+		short, domain = "net", "elb."+s.cfg.Region+".amazonaws.com"
+	}
+	id := suffix()
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(id)) // a hash never fails
+	dns := fmt.Sprintf("%s-%d.%s", *in.Name, hash.Sum32(), domain)
+	if in.Scheme == types.LoadBalancerSchemeEnumInternal {
+		dns = "internal-" + dns
+	}
+	b := &loadBalancer{
+		account:    c.account,
+		seq:        s.next(),
+		attributes: balancerAttributes(kind),
+		view: types.LoadBalancer{
+			LoadBalancerArn:       ptr(s.arn(c.account, "loadbalancer/"+short+"/"+*in.Name+"/"+id)),
+			DNSName:               &dns,
+			CanonicalHostedZoneId: ptr("Z32O12XQLNTSW2"),
+			CreatedTime:           ptr(time.Now()),
+			LoadBalancerName:      in.Name,
+			Scheme:                orElse(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing),
+			VpcId:                 ptr(vpcID),
+			Type:                  kind,
+			AvailabilityZones:     zones,
+			IpAddressType:         orElse(in.IpAddressType, types.IpAddressTypeIpv4),
+		},
+	}
+	if b.application() {
+		b.view.SecurityGroups = slices.Clone(in.SecurityGroups)
+		if b.view.SecurityGroups == nil {
+			b.view.SecurityGroups = []string{"sg-0a1b2c3d4e5f60718"}
+		}
+	}
+	return b
+}
+
+func (s *Sim) describeLoadBalancers(c *call, in *elbv2.DescribeLoadBalancersInput) (*elbv2.DescribeLoadBalancersOutput, error) {
+	if in.LoadBalancerArns != nil && in.Names != nil {
+		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
+	}
+	for _, arn := range in.LoadBalancerArns {
+		if _, err := s.balancer(c, &arn); err != nil {
+			return nil, err
+		}
+	}
+	found := []types.LoadBalancer{}
+	names := map[string]bool{}
+	for _, b := range sorted(s.balancers) {
+		if b.account != c.account ||
+			in.LoadBalancerArns != nil && !slices.Contains(in.LoadBalancerArns, b.arn()) ||
+			in.Names != nil && !slices.Contains(in.Names, *b.view.LoadBalancerName) {
+			continue
+		}
+		names[*b.view.LoadBalancerName] = true
+		found = append(found, s.describeBalancer(b))
+	}
+	for _, name := range in.Names {
+		if !names[name] {
+			return nil, failed("LoadBalancerNotFound", "Load balancers '[%s]' not found", name)
+		}
+	}
+	found, marker, err := page(found, func(b types.LoadBalancer) string { return *b.LoadBalancerArn }, in.Marker, in.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.DescribeLoadBalancersOutput{LoadBalancers: found, NextMarker: marker}, nil
+}
+
+func (s *Sim) deleteLoadBalancer(c *call, in *elbv2.DeleteLoadBalancerInput) (*elbv2.DeleteLoadBalancerOutput, error) {
+	if err := s.checkARN(c, kindBalancer, *in.LoadBalancerArn); err != nil {
+		return nil, err
+	}
+	b := s.balancers[*in.LoadBalancerArn]
+	if b == nil { // API_DeleteLoadBalancer: if it does not exist, the call succeeds
+		return &elbv2.DeleteLoadBalancerOutput{}, nil
+	}
+	if b.attributes[attrDeletionProtection] == "true" {
+		return nil, failed("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", b.arn())
+	}
+	for _, l := range s.listenersOf(b) {
+		s.dropListener(l)
+	}
+	delete(s.balancers, b.arn())
+	delete(s.tags, b.arn())
+	s.refreshUse()
+	return &elbv2.DeleteLoadBalancerOutput{}, nil
+}

@@ -1,0 +1,116 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"sync"
+	"time"
+)
+
+// Target is the identity of a target: the service keys them by id and port.
+type Target struct {
+	ID   string `json:"id"`
+	Port int    `json:"port"`
+}
+
+// Call is one call of the API, as it was answered.
+type Call struct {
+	Seq             int64     `json:"seq"`
+	Time            time.Time `json:"time"`
+	Service         string    `json:"service"`
+	Operation       string    `json:"operation"`
+	AccessKeyID     string    `json:"accessKeyId,omitempty"`
+	TargetGroupARN  string    `json:"targetGroupArn,omitempty"`
+	RoleARN         string    `json:"roleArn,omitempty"`
+	ExternalID      string    `json:"externalId,omitempty"`
+	Targets         []Target  `json:"targets,omitempty"`
+	HTTPStatus      int       `json:"httpStatus"` // 0: the connection was closed without an answer
+	ErrorCode       string    `json:"errorCode,omitempty"`
+	DurationSeconds float64   `json:"durationSeconds"`
+}
+
+// The two clocks of a target.
+const (
+	ClockAPI     = "api"
+	ClockRouting = "routing"
+)
+
+// Transition is one change of a target on one of its clocks. On the api clock
+// From and To are states of the service, or "absent"; on the routing clock they
+// are none, standby (used only when the group fails open) and routable.
+type Transition struct {
+	Seq            int64     `json:"seq"`
+	Time           time.Time `json:"time"`
+	TargetGroupARN string    `json:"targetGroupArn"`
+	Target         Target    `json:"target"`
+	Clock          string    `json:"clock"`
+	From           string    `json:"from"`
+	To             string    `json:"to"`
+	Reason         string    `json:"reason,omitempty"`
+}
+
+// Memory is bounded: beyond these the oldest are forgotten.
+const (
+	maxCalls       = 20000
+	maxTransitions = 50000
+)
+
+// record keeps what happened.
+type record struct {
+	mu          sync.Mutex
+	seq         int64
+	calls       []Call
+	transitions []Transition
+}
+
+func (r *record) call(c Call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seq++
+	c.Seq = r.seq
+	r.calls = bounded(append(r.calls, c), maxCalls)
+}
+
+func (r *record) transition(t Transition) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seq++
+	t.Seq = r.seq
+	r.transitions = bounded(append(r.transitions, t), maxTransitions)
+}
+
+// bounded forgets the oldest tenth of a list that is too long.
+func bounded[T any](list []T, limit int) []T {
+	if len(list) <= limit {
+		return list
+	}
+	return append([]T(nil), list[limit/10:]...)
+}
+
+// Calls returns the calls with a sequence number above since, oldest first.
+func (s *Sim) Calls(since int64) []Call {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	found := []Call{}
+	for _, c := range s.record.calls {
+		if c.Seq > since {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// Transitions returns the transitions with a sequence number above since,
+// oldest first. Calls and transitions share one sequence.
+func (s *Sim) Transitions(since int64) []Transition {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	found := []Transition{}
+	for _, t := range s.record.transitions {
+		if t.Seq > since {
+			found = append(found, t)
+		}
+	}
+	return found
+}

@@ -1,0 +1,221 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+type rule struct {
+	account  string
+	seq      int64
+	listener *listener
+	view     types.Rule
+}
+
+func (r *rule) arn() string { return *r.view.RuleArn }
+
+// priority orders rules; the default rule is the last.
+func (r *rule) priority() int {
+	if *r.view.IsDefault {
+		return 1 << 20
+	}
+	n, _ := strconv.Atoi(*r.view.Priority) // written by setPriority
+	return n
+}
+
+func (s *Sim) rule(c *call, arn *string) (*rule, error) {
+	if err := s.checkARN(c, kindRule, *arn); err != nil {
+		return nil, err
+	}
+	r := s.rules[*arn]
+	if r == nil {
+		return nil, kindRule.notFound
+	}
+	return r, nil
+}
+
+// rulesOf are the rules of a listener in the order in which they apply.
+func (s *Sim) rulesOf(l *listener) []*rule {
+	list := slices.DeleteFunc(sorted(s.rules), func(r *rule) bool { return r.listener != l })
+	slices.SortStableFunc(list, func(a, b *rule) int { return cmp.Compare(a.priority(), b.priority()) })
+	return list
+}
+
+func (s *Sim) defaultRule(l *listener) *rule {
+	list := s.rulesOf(l)
+	return list[len(list)-1]
+}
+
+func (s *Sim) addRule(l *listener, view types.Rule) *rule {
+	view.RuleArn = ptr(s.arn(l.account, "listener-rule/"+l.path()+"/"+suffix()))
+	r := &rule{account: l.account, seq: s.next(), listener: l, view: view}
+	s.rules[r.arn()] = r
+	s.reroute(l)
+	return r
+}
+
+func (s *Sim) dropRule(r *rule) {
+	delete(s.rules, r.arn())
+	delete(s.tags, r.arn())
+	s.reroute(r.listener)
+}
+
+func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleOutput, error) {
+	l, err := s.listener(c, in.ListenerArn)
+	if err != nil {
+		return nil, err
+	}
+	if !l.balancer.application() {
+		return nil, failed("UnsupportedProtocol", "Rules are not supported for listeners of network load balancers")
+	}
+	if in.Transforms != nil {
+		return nil, invalid("awssim does not model rule transforms")
+	}
+	if err := inRange("priority", in.Priority, 1, 50000); err != nil {
+		return nil, err
+	}
+	actions, err := s.checkActions(c, l.balancer, in.Actions)
+	if err != nil {
+		return nil, err
+	}
+	conditions, err := checkConditions(in.Conditions)
+	if err != nil {
+		return nil, err
+	}
+	count := 0
+	for _, r := range s.rules {
+		if r.listener.balancer == l.balancer && !*r.view.IsDefault {
+			count++
+		}
+		if r.listener == l && r.priority() == int(*in.Priority) {
+			return nil, failed("PriorityInUse", "Priority '%d' is currently in use", *in.Priority)
+		}
+	}
+	if count >= s.cfg.Quotas.RulesPerBalancer {
+		return nil, failed("TooManyRules", "The maximum number of rules has been reached for load balancer '%s'", l.balancer.arn())
+	}
+	r := s.addRule(l, types.Rule{
+		IsDefault: ptr(false), Priority: ptr(strconv.Itoa(int(*in.Priority))), Actions: actions, Conditions: conditions,
+	})
+	if err := s.tagNew(r.arn(), in.Tags); err != nil {
+		s.dropRule(r)
+		return nil, err
+	}
+	s.refreshUse()
+	return &elbv2.CreateRuleOutput{Rules: []types.Rule{r.view}}, nil
+}
+
+func (s *Sim) describeRules(c *call, in *elbv2.DescribeRulesInput) (*elbv2.DescribeRulesOutput, error) {
+	if (in.ListenerArn == nil) == (in.RuleArns == nil) {
+		return nil, invalid("You must specify either listener rule ARNs or a listener ARN")
+	}
+	found := []types.Rule{}
+	for _, arn := range in.RuleArns {
+		r, err := s.rule(c, &arn)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, r.view)
+	}
+	if in.ListenerArn != nil {
+		l, err := s.listener(c, in.ListenerArn)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range s.rulesOf(l) {
+			found = append(found, r.view)
+		}
+	}
+	found, marker, err := page(found, func(r types.Rule) string { return *r.RuleArn }, in.Marker, in.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.DescribeRulesOutput{Rules: found, NextMarker: marker}, nil
+}
+
+func (s *Sim) modifyRule(c *call, in *elbv2.ModifyRuleInput) (*elbv2.ModifyRuleOutput, error) {
+	r, err := s.rule(c, in.RuleArn)
+	if err != nil {
+		return nil, err
+	}
+	if *r.view.IsDefault {
+		return nil, failed("OperationNotPermitted", "Default rule '%s' cannot be modified", r.arn())
+	}
+	if in.Transforms != nil {
+		return nil, invalid("awssim does not model rule transforms")
+	}
+	view := r.view
+	if in.Actions != nil {
+		if view.Actions, err = s.checkActions(c, r.listener.balancer, in.Actions); err != nil {
+			return nil, err
+		}
+	}
+	if in.Conditions != nil {
+		if view.Conditions, err = checkConditions(in.Conditions); err != nil {
+			return nil, err
+		}
+	}
+	r.view = view
+	s.reroute(r.listener)
+	s.refreshUse()
+	return &elbv2.ModifyRuleOutput{Rules: []types.Rule{r.view}}, nil
+}
+
+func (s *Sim) deleteRule(c *call, in *elbv2.DeleteRuleInput) (*elbv2.DeleteRuleOutput, error) {
+	r, err := s.rule(c, in.RuleArn)
+	if err != nil {
+		return nil, err
+	}
+	if *r.view.IsDefault {
+		return nil, failed("OperationNotPermitted", "Default rule '%s' cannot be deleted", r.arn())
+	}
+	s.dropRule(r)
+	s.refreshUse()
+	return &elbv2.DeleteRuleOutput{}, nil
+}
+
+func (s *Sim) setRulePriorities(c *call, in *elbv2.SetRulePrioritiesInput) (*elbv2.SetRulePrioritiesOutput, error) {
+	wanted := map[*rule]int32{}
+	for _, p := range in.RulePriorities {
+		if p.RuleArn == nil || p.Priority == nil {
+			return nil, invalid("A rule ARN and a priority must be specified")
+		}
+		r, err := s.rule(c, p.RuleArn)
+		if err != nil {
+			return nil, err
+		}
+		if *r.view.IsDefault {
+			return nil, failed("OperationNotPermitted", "The priority of default rule '%s' cannot be modified", r.arn())
+		}
+		if err := inRange("priority", p.Priority, 1, 50000); err != nil {
+			return nil, err
+		}
+		wanted[r] = *p.Priority
+	}
+	for r, priority := range wanted {
+		for _, other := range s.rulesOf(r.listener) {
+			at := other.priority()
+			if moved, ok := wanted[other]; ok {
+				at = int(moved)
+			}
+			if other != r && at == int(priority) {
+				return nil, failed("PriorityInUse", "Priority '%d' is currently in use", priority)
+			}
+		}
+	}
+	changed := []types.Rule{}
+	for _, p := range in.RulePriorities {
+		r := s.rules[*p.RuleArn]
+		r.view.Priority = ptr(strconv.Itoa(int(*p.Priority)))
+		s.reroute(r.listener)
+		changed = append(changed, r.view)
+	}
+	return &elbv2.SetRulePrioritiesOutput{Rules: changed}, nil
+}

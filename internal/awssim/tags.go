@@ -1,0 +1,120 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// taggable says whether arn names something that exists. An ARN of elsewhere is
+// answered in words of its own (aws/aws-cli #3475).
+func (s *Sim) taggable(c *call, arn string) error {
+	for _, k := range []kind{kindGroup, kindBalancer, kindListener, kindRule} {
+		if s.checkARN(c, k, arn) != nil {
+			continue
+		}
+		exists := map[string]bool{
+			kindGroup.prefix:    s.groups[arn] != nil,
+			kindBalancer.prefix: s.balancers[arn] != nil,
+			kindListener.prefix: s.listeners[arn] != nil,
+			kindRule.prefix:     s.rules[arn] != nil,
+		}[k.prefix]
+		if !exists {
+			return k.notFound
+		}
+		return nil
+	}
+	return invalid("'%s' must be in ARN format", arn)
+}
+
+// tagNew tags a resource that is about to be created.
+func (s *Sim) tagNew(arn string, tags []types.Tag) error {
+	changed, err := s.tagged(arn, tags)
+	if err != nil {
+		return err
+	}
+	s.tags[arn] = changed
+	return nil
+}
+
+// tagged is what the tags of a resource would be with tags added.
+func (s *Sim) tagged(arn string, tags []types.Tag) (map[string]string, error) {
+	changed := map[string]string{}
+	maps.Copy(changed, s.tags[arn])
+	seen := map[string]bool{}
+	for _, t := range tags {
+		switch {
+		case t.Key == nil || *t.Key == "" || len(*t.Key) > 128:
+			return nil, invalid("A tag key must have 1 to 128 characters")
+		case strings.HasPrefix(*t.Key, "aws:"):
+			return nil, invalid("Tag keys cannot begin with 'aws:': '%s'", *t.Key)
+		case seen[*t.Key]:
+			return nil, failed("DuplicateTagKeys", "Tag key '%s' was specified more than once", *t.Key)
+		case t.Value != nil && len(*t.Value) > 256:
+			return nil, invalid("The value of tag '%s' is longer than 256 characters", *t.Key)
+		}
+		seen[*t.Key] = true
+		changed[*t.Key] = ""
+		if t.Value != nil {
+			changed[*t.Key] = *t.Value
+		}
+	}
+	if len(changed) > s.cfg.Quotas.TagsPerResource {
+		return nil, failed("TooManyTags", "The maximum number of tags has been reached for '%s'", arn)
+	}
+	return changed, nil
+}
+
+func (s *Sim) addTags(c *call, in *elbv2.AddTagsInput) (*elbv2.AddTagsOutput, error) {
+	changed := map[string]map[string]string{}
+	for _, arn := range in.ResourceArns {
+		if err := s.taggable(c, arn); err != nil {
+			return nil, err
+		}
+		tags, err := s.tagged(arn, in.Tags)
+		if err != nil {
+			return nil, err
+		}
+		changed[arn] = tags
+	}
+	maps.Copy(s.tags, changed)
+	return &elbv2.AddTagsOutput{}, nil
+}
+
+func (s *Sim) removeTags(c *call, in *elbv2.RemoveTagsInput) (*elbv2.RemoveTagsOutput, error) {
+	for _, arn := range in.ResourceArns {
+		if err := s.taggable(c, arn); err != nil {
+			return nil, err
+		}
+	}
+	for _, arn := range in.ResourceArns {
+		for _, key := range in.TagKeys {
+			delete(s.tags[arn], key)
+		}
+	}
+	return &elbv2.RemoveTagsOutput{}, nil
+}
+
+func (s *Sim) describeTags(c *call, in *elbv2.DescribeTagsInput) (*elbv2.DescribeTagsOutput, error) {
+	if len(in.ResourceArns) > 20 {
+		return nil, invalid("Up to 20 resource ARNs can be described in one call")
+	}
+	found := []types.TagDescription{}
+	for _, arn := range in.ResourceArns {
+		if err := s.taggable(c, arn); err != nil {
+			return nil, err
+		}
+		tags := []types.Tag{}
+		for _, key := range slices.Sorted(maps.Keys(s.tags[arn])) {
+			tags = append(tags, types.Tag{Key: &key, Value: ptr(s.tags[arn][key])})
+		}
+		found = append(found, types.TagDescription{ResourceArn: &arn, Tags: tags})
+	}
+	return &elbv2.DescribeTagsOutput{TagDescriptions: found}, nil
+}

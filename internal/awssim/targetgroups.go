@@ -1,0 +1,253 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"regexp"
+	"slices"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// targetGroup is a group with its targets, on both clocks.
+type targetGroup struct {
+	account    string
+	seq        int64
+	view       types.TargetGroup // without LoadBalancerArns, which usedBy derives
+	attributes map[string]string
+	inUse      bool
+
+	rows    map[Target]*row       // the API's clock
+	history map[Target][]healthAt // what the API said, for describes that lag
+	routes  map[Target]*route     // the data path's clock
+	turn    int                   // round robin
+
+	script  *Script // of the whole group
+	scripts map[Target]*Script
+}
+
+func (g *targetGroup) arn() string { return *g.view.TargetGroupArn }
+
+// http says that the group belongs behind an application load balancer.
+func (g *targetGroup) http() bool {
+	return g.view.Protocol == types.ProtocolEnumHttp || g.view.Protocol == types.ProtocolEnumHttps
+}
+
+func (g *targetGroup) lambda() bool { return g.view.TargetType == types.TargetTypeEnumLambda }
+
+// group finds a group by the ARN in a request.
+func (s *Sim) group(c *call, arn *string) (*targetGroup, error) {
+	if err := s.checkARN(c, kindGroup, *arn); err != nil {
+		return nil, err
+	}
+	g := s.groups[*arn]
+	if g == nil {
+		return nil, kindGroup.notFound
+	}
+	return g, nil
+}
+
+// describe is the group as answers show it.
+func (s *Sim) describe(g *targetGroup) types.TargetGroup {
+	view := g.view
+	view.LoadBalancerArns = s.usedBy(g)
+	return view
+}
+
+// usedBy are the load balancers with a listener or rule that forwards to g.
+func (s *Sim) usedBy(g *targetGroup) []string {
+	arns := []string{}
+	for _, b := range sorted(s.balancers) {
+		if s.balancerUses(b, g.arn()) {
+			arns = append(arns, b.arn())
+		}
+	}
+	return arns
+}
+
+func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elbv2.CreateTargetGroupOutput, error) {
+	view, err := s.newGroupView(c, in)
+	if err != nil {
+		return nil, err
+	}
+	count := 0
+	for _, g := range s.groups {
+		if g.account != c.account {
+			continue
+		}
+		count++
+		if *g.view.TargetGroupName != *in.Name {
+			continue
+		}
+		view.TargetGroupArn = g.view.TargetGroupArn
+		if cmp.Equal(view, g.view, cmpopts.IgnoreUnexported(types.TargetGroup{}, types.Matcher{})) {
+			return &elbv2.CreateTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
+		}
+		return nil, failed("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", *in.Name)
+	}
+	if count >= s.cfg.Quotas.TargetGroups {
+		return nil, failed("TooManyTargetGroups", "The maximum number of target groups has been reached on account '%s'", c.account)
+	}
+	view.TargetGroupArn = ptr(s.arn(c.account, "targetgroup/"+*in.Name+"/"+suffix()))
+	g := &targetGroup{
+		account: c.account,
+		seq:     s.next(),
+		view:    view,
+		rows:    map[Target]*row{},
+		history: map[Target][]healthAt{},
+		routes:  map[Target]*route{},
+		scripts: map[Target]*Script{},
+	}
+	g.attributes = groupAttributes(g)
+	if err := s.tagNew(g.arn(), in.Tags); err != nil {
+		return nil, err
+	}
+	s.groups[g.arn()] = g
+	return &elbv2.CreateTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
+}
+
+var groupName = regexp.MustCompile(`^[a-zA-Z0-9-]*$`)
+
+// newGroupView checks a request for a group and fills in the defaults of
+// API_CreateTargetGroup.
+func (s *Sim) newGroupView(c *call, in *elbv2.CreateTargetGroupInput) (types.TargetGroup, error) {
+	name := *in.Name
+	switch {
+	case len(name) > 32:
+		return types.TargetGroup{}, invalid("Target group name '%s' cannot be longer than '32' characters", name)
+	case !groupName.MatchString(name):
+		return types.TargetGroup{}, invalid("Target group name '%s' can only contain characters that are alphanumeric characters or hyphens(-)", name)
+	case name[0] == '-' || name[len(name)-1] == '-':
+		return types.TargetGroup{}, invalid("Target group name '%s' cannot begin or end with '-'", name)
+	}
+	view := types.TargetGroup{
+		TargetGroupName: in.Name,
+		TargetType:      orElse(in.TargetType, types.TargetTypeEnumInstance),
+		IpAddressType:   orElse(in.IpAddressType, types.TargetGroupIpAddressTypeEnumIpv4),
+	}
+	if view.TargetType == types.TargetTypeEnumLambda {
+		view.HealthCheckEnabled = ptr(false)
+		view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = ptr(int32(35)), ptr(int32(30))
+		view.HealthyThresholdCount, view.UnhealthyThresholdCount = ptr(int32(5)), ptr(int32(2))
+		view.HealthCheckPath, view.Matcher = ptr("/"), &types.Matcher{HttpCode: ptr("200")}
+		return view, s.setHealthCheck(&view, healthCheckOf(in))
+	}
+	switch {
+	case in.Protocol == "":
+		return view, invalid("A protocol must be specified")
+	case in.Port == nil:
+		return view, invalid("A port must be specified")
+	case in.VpcId == nil:
+		return view, invalid("A VPC ID must be specified")
+	}
+	view.Protocol, view.Port, view.VpcId = in.Protocol, in.Port, in.VpcId
+	http := in.Protocol == types.ProtocolEnumHttp || in.Protocol == types.ProtocolEnumHttps
+	if in.ProtocolVersion != nil && (!http || *in.ProtocolVersion != "HTTP1") {
+		return view, invalid("awssim does not model protocol version '%s'", *in.ProtocolVersion)
+	}
+	view.HealthCheckEnabled, view.HealthCheckPort = ptr(true), ptr("traffic-port")
+	view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = ptr(int32(30)), ptr(int32(10))
+	view.HealthyThresholdCount, view.UnhealthyThresholdCount = ptr(int32(5)), ptr(int32(2))
+	view.HealthCheckProtocol = types.ProtocolEnumTcp
+	if http {
+		view.ProtocolVersion = ptr("HTTP1")
+		view.HealthCheckProtocol = types.ProtocolEnumHttp
+		view.HealthCheckTimeoutSeconds = ptr(int32(5))
+	}
+	return view, s.setHealthCheck(&view, healthCheckOf(in))
+}
+
+func orElse[T ~string](value, otherwise T) T {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput) (*elbv2.DescribeTargetGroupsOutput, error) {
+	if in.LoadBalancerArn != nil && (in.TargetGroupArns != nil || in.Names != nil) || in.TargetGroupArns != nil && in.Names != nil {
+		return nil, invalid("Load balancer ARN, target group names and target group ARNs cannot be specified at the same time")
+	}
+	for _, arn := range in.TargetGroupArns {
+		if _, err := s.group(c, &arn); err != nil {
+			return nil, err
+		}
+	}
+	var balancer *loadBalancer
+	if in.LoadBalancerArn != nil {
+		b, err := s.balancer(c, in.LoadBalancerArn)
+		if err != nil {
+			return nil, err
+		}
+		balancer = b
+	}
+	found := []types.TargetGroup{}
+	names := map[string]bool{}
+	for _, g := range sorted(s.groups) {
+		switch {
+		case g.account != c.account,
+			in.TargetGroupArns != nil && !slices.Contains(in.TargetGroupArns, g.arn()),
+			in.Names != nil && !slices.Contains(in.Names, *g.view.TargetGroupName),
+			balancer != nil && !s.balancerUses(balancer, g.arn()):
+			continue
+		}
+		names[*g.view.TargetGroupName] = true
+		found = append(found, s.describe(g))
+	}
+	for _, name := range in.Names {
+		if !names[name] {
+			return nil, kindGroup.notFound
+		}
+	}
+	found, marker, err := page(found, func(g types.TargetGroup) string { return *g.TargetGroupArn }, in.Marker, in.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.DescribeTargetGroupsOutput{TargetGroups: found, NextMarker: marker}, nil
+}
+
+func (s *Sim) modifyTargetGroup(c *call, in *elbv2.ModifyTargetGroupInput) (*elbv2.ModifyTargetGroupOutput, error) {
+	g, err := s.group(c, in.TargetGroupArn)
+	if err != nil {
+		return nil, err
+	}
+	view := g.view
+	if err := s.setHealthCheck(&view, healthCheck{
+		enabled: in.HealthCheckEnabled, interval: in.HealthCheckIntervalSeconds, timeout: in.HealthCheckTimeoutSeconds,
+		healthy: in.HealthyThresholdCount, unhealthy: in.UnhealthyThresholdCount,
+		protocol: in.HealthCheckProtocol, port: in.HealthCheckPort, path: in.HealthCheckPath, matcher: in.Matcher,
+	}); err != nil {
+		return nil, err
+	}
+	switched := *view.HealthCheckEnabled != *g.view.HealthCheckEnabled
+	g.view = view
+	if switched {
+		for _, r := range g.rows {
+			s.restart(g, r)
+		}
+	}
+	return &elbv2.ModifyTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
+}
+
+func (s *Sim) deleteTargetGroup(c *call, in *elbv2.DeleteTargetGroupInput) (*elbv2.DeleteTargetGroupOutput, error) {
+	if err := s.checkARN(c, kindGroup, *in.TargetGroupArn); err != nil {
+		return nil, err
+	}
+	g := s.groups[*in.TargetGroupArn]
+	if g == nil { // deleting is idempotent: the model lists no not-found error
+		return &elbv2.DeleteTargetGroupOutput{}, nil
+	}
+	if len(s.usedBy(g)) > 0 {
+		return nil, failed("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", g.arn())
+	}
+	for _, r := range g.rows {
+		s.remove(g, r, "TargetGroupDeleted")
+	}
+	delete(s.groups, g.arn())
+	delete(s.tags, g.arn())
+	return &elbv2.DeleteTargetGroupOutput{}, nil
+}

@@ -1,0 +1,198 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// key is the identity of a target in a request: without a port it has the
+// group's.
+func (g *targetGroup) key(t types.TargetDescription) Target {
+	k := Target{ID: *t.Id}
+	switch {
+	case t.Port != nil:
+		k.Port = int(*t.Port)
+	case g.view.Port != nil:
+		k.Port = int(*g.view.Port)
+	}
+	return k
+}
+
+func (s *Sim) registerTargets(c *call, in *elbv2.RegisterTargetsInput) (*elbv2.RegisterTargetsOutput, error) {
+	g, err := s.group(c, in.TargetGroupArn)
+	if err != nil {
+		return nil, err
+	}
+	fresh := map[Target]bool{}
+	for _, t := range in.Targets {
+		if err := s.checkTarget(g, t); err != nil {
+			return nil, err
+		}
+		k := g.key(t)
+		r := g.rows[k]
+		if r != nil && r.draining && s.cfg.RefuseDraining {
+			return nil, failed("InvalidTarget", "The following targets are deregistering and cannot be registered until that is complete: '%s'", k.ID)
+		}
+		if r == nil || r.draining {
+			fresh[k] = true
+		}
+	}
+	registered := len(fresh)
+	for _, r := range g.rows {
+		if !r.draining {
+			registered++
+		}
+	}
+	if registered > s.cfg.Quotas.TargetsPerGroup {
+		return nil, failed("TooManyTargets", "The maximum number of targets has been reached for target group '%s'", g.arn())
+	}
+	for _, t := range in.Targets {
+		if k := g.key(t); fresh[k] && !c.effect.loses(k) {
+			s.add(g, k, t.AvailabilityZone)
+			delete(fresh, k) // the same target twice in one call is one target
+		}
+	}
+	return &elbv2.RegisterTargetsOutput{}, nil
+}
+
+// checkTarget says what the service has against a target.
+func (s *Sim) checkTarget(g *targetGroup, t types.TargetDescription) error {
+	if t.Id == nil || *t.Id == "" {
+		return invalid("A target ID must be specified")
+	}
+	if err := inRange("targets.member.port", t.Port, 1, 65535); err != nil {
+		return err
+	}
+	switch g.view.TargetType {
+	case types.TargetTypeEnumLambda:
+		if !strings.HasPrefix(*t.Id, "arn:aws:lambda:") {
+			return invalid("Target ID '%s' is not a valid Lambda function ARN", *t.Id)
+		}
+		return nil
+	case types.TargetTypeEnumInstance:
+		if _, known := s.instances[*t.Id]; !known {
+			return failed("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", *t.Id)
+		}
+		return nil
+	case types.TargetTypeEnumAlb:
+		return invalid("awssim does not model target type 'alb'")
+	}
+	return s.checkAddress(g, t)
+}
+
+// checkAddress holds ip targets to the group's address family and to the VPC.
+// The texts about zones are quoted in aws-load-balancer-controller #3714, #561.
+func (s *Sim) checkAddress(g *targetGroup, t types.TargetDescription) error {
+	address, err := netip.ParseAddr(*t.Id)
+	v6 := g.view.IpAddressType == types.TargetGroupIpAddressTypeEnumIpv6
+	if err != nil || address.Is6() != v6 {
+		return invalid("The IP address '%s' is not a valid %s address", *t.Id, map[bool]string{false: "IPv4", true: "IPv6"}[v6])
+	}
+	if len(s.cfg.VPCCIDRs) == 0 {
+		return nil
+	}
+	inside := slices.ContainsFunc(s.cfg.VPCCIDRs, func(p netip.Prefix) bool { return p.Contains(address) })
+	switch {
+	case !inside && t.AvailabilityZone == nil:
+		return invalid("The Availability Zone is required for IP address '%s' because it is not in the VPC", *t.Id)
+	case inside && t.AvailabilityZone != nil && *t.AvailabilityZone == "all":
+		return invalid("The IP address '%s' is within the VPC, and cannot have its Availability Zone overridden to 'all' from '%sa'", *t.Id, s.cfg.Region)
+	}
+	return nil
+}
+
+func (s *Sim) deregisterTargets(c *call, in *elbv2.DeregisterTargetsInput) (*elbv2.DeregisterTargetsOutput, error) {
+	g, err := s.group(c, in.TargetGroupArn)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range in.Targets {
+		if t.Id == nil || *t.Id == "" {
+			return nil, invalid("A target ID must be specified")
+		}
+	}
+	for _, t := range in.Targets {
+		if r := g.rows[g.key(t)]; r != nil && !r.draining { // an unknown target is no error
+			s.drain(g, r)
+		}
+	}
+	return &elbv2.DeregisterTargetsOutput{}, nil
+}
+
+func (s *Sim) describeTargetHealth(c *call, in *elbv2.DescribeTargetHealthInput) (*elbv2.DescribeTargetHealthOutput, error) {
+	g, err := s.group(c, in.TargetGroupArn)
+	if err != nil {
+		return nil, err
+	}
+	at := time.Now().Add(-s.scaled(max(s.cfg.DescribeLag, c.effect.lag)))
+	descriptions := []types.TargetHealthDescription{}
+	if in.Targets == nil {
+		for _, k := range g.known() {
+			if h, ok := g.healthAt(k, at); ok {
+				descriptions = append(descriptions, g.description(k, h))
+			}
+		}
+		return &elbv2.DescribeTargetHealthOutput{TargetHealthDescriptions: descriptions}, nil
+	}
+	for _, t := range in.Targets {
+		if t.Id == nil || *t.Id == "" {
+			return nil, invalid("A target ID must be specified")
+		}
+		k := g.key(t)
+		h, ok := g.healthAt(k, at)
+		if !ok {
+			h = defaultHealth("unused", "Target.NotRegistered")
+		}
+		descriptions = append(descriptions, g.description(k, h))
+	}
+	return &elbv2.DescribeTargetHealthOutput{TargetHealthDescriptions: descriptions}, nil
+}
+
+// known are the targets that are or lately were in the group, oldest first.
+func (g *targetGroup) known() []Target {
+	keys := make([]Target, 0, len(g.history))
+	for k := range g.history {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b Target) int {
+		return cmp.Or(cmp.Compare(g.history[a][0].seq, g.history[b][0].seq), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Port, b.Port))
+	})
+	return keys
+}
+
+// description is one row of DescribeTargetHealth.
+func (g *targetGroup) description(k Target, h Health) types.TargetHealthDescription {
+	d := types.TargetHealthDescription{
+		Target:       &types.TargetDescription{Id: &k.ID, AvailabilityZone: h.zone},
+		TargetHealth: &types.TargetHealth{State: types.TargetHealthStateEnum(h.State)},
+	}
+	if !g.lambda() {
+		d.Target.Port = ptr(int32(k.Port))
+		d.HealthCheckPort = g.view.HealthCheckPort
+		if *g.view.HealthCheckPort == "traffic-port" {
+			d.HealthCheckPort = ptr(strconv.Itoa(k.Port))
+		}
+	}
+	if h.Reason != "" {
+		d.TargetHealth.Reason = types.TargetHealthReasonEnum(h.Reason)
+		d.TargetHealth.Description = &h.Description
+	}
+	if h.NoTraffic {
+		d.AdministrativeOverride = &types.AdministrativeOverride{
+			State:       types.TargetAdministrativeOverrideStateEnumZonalShiftActive,
+			Reason:      types.TargetAdministrativeOverrideReasonEnumZonalShiftEngaged,
+			Description: ptr("A zonal shift is active for the target's Availability Zone"),
+		}
+	}
+	return d
+}

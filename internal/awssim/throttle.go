@@ -1,0 +1,83 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// bucketLimit is one token bucket: so many tokens, so many back a second.
+type bucketLimit struct {
+	burst  int
+	refill rate.Limit
+}
+
+// bucketLimits are the buckets by operation class; nil means no throttling.
+func bucketLimits(mode string) (map[string]bucketLimit, error) {
+	describe := bucketLimit{200, 50}
+	switch mode {
+	case ThrottleOff:
+		return nil, nil
+	case ThrottleClassic:
+		describe = bucketLimit{40, 10}
+	case ThrottleCurrent:
+	default:
+		return nil, fmt.Errorf("throttle mode %q: must be %s, %s or %s", mode, ThrottleCurrent, ThrottleClassic, ThrottleOff)
+	}
+	return map[string]bucketLimit{
+		"describe": describe,
+		"register": {20, 4},
+		"modify":   {20, 3},
+	}, nil
+}
+
+// operationClass is the bucket that an operation draws from.
+func operationClass(operation string) string {
+	switch {
+	case strings.HasPrefix(operation, "Describe"):
+		return "describe"
+	case operation == "RegisterTargets" || operation == "DeregisterTargets":
+		return "register"
+	}
+	return "modify"
+}
+
+// buckets are the token buckets of every account; all clients of an account
+// share them, as they do at AWS.
+type buckets struct {
+	limits map[string]bucketLimit
+	scale  float64
+
+	mu *sync.Mutex
+	by map[string]*rate.Limiter
+}
+
+func newBuckets(limits map[string]bucketLimit, scale float64) buckets {
+	return buckets{limits: limits, scale: scale, mu: &sync.Mutex{}, by: map[string]*rate.Limiter{}}
+}
+
+// take takes a token, or says that there is none.
+func (b *buckets) take(account, operation string) *APIError {
+	if b.limits == nil {
+		return nil
+	}
+	class := operationClass(operation)
+	b.mu.Lock()
+	l := b.by[account+"/"+class]
+	if l == nil {
+		limit := b.limits[class]
+		l = rate.NewLimiter(limit.refill*rate.Limit(b.scale), limit.burst)
+		b.by[account+"/"+class] = l
+	}
+	b.mu.Unlock()
+	if !l.AllowN(time.Now(), 1) {
+		return failed("Throttling", "Rate exceeded")
+	}
+	return nil
+}
