@@ -1,0 +1,93 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+)
+
+// FuzzHandler: whatever comes, the answer is a 500 or an allowance whose patch applies,
+// leaves everything but the readiness gates alone and is the last one.
+func FuzzHandler(f *testing.F) {
+	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`))
+	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.alb.ingress.k8s.aws/a"},null,{}]}}`))
+	f.Add(creation("shop", `{"metadata":{"labels":null},"spec":{"readinessGates":null},"Spec":1}`))
+	f.Add(creation("shop", `{"spec":{},"spec":{"readinessGates":[{}]},"metadata":{"labels":{"app":"web"}}}`))
+	f.Add(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"\ud800"}}`)
+	h := newHandler(f, webWorld(), Options{Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+
+	f.Fuzz(func(t *testing.T, body string) {
+		w := ask(h, body)
+		if w.Code == http.StatusInternalServerError {
+			return
+		}
+		if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `"allowed":false`) {
+			t.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+		var got answer
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || !got.Response.Allowed {
+			t.Fatalf("not an allowance: %s (%v)", w.Body, err)
+		}
+		if len(got.Response.Patch) == 0 {
+			return
+		}
+		req, err := decodeRequest([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, ok := canonical(req.Object)
+		if !ok {
+			return // Repeated names: no API server sends them, and patch libraries disagree on them.
+		}
+		p, err := jsonpatch.DecodePatch(got.Response.Patch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		patched, err := p.Apply(object)
+		if err != nil {
+			t.Fatalf("patch %s does not apply to %s: %v", got.Response.Patch, object, err)
+		}
+		if diff := diffJSON(t, ungated(t, object), ungated(t, patched)); diff != "" {
+			t.Fatalf("more than readiness gates changed: -before, +after:\n%s", diff)
+		}
+		if again := admit(t, h, req.Namespace, string(patched)); diffJSON(t, string(patched), again) != "" {
+			t.Fatalf("asked again, the handler changes %s to %s", patched, again)
+		}
+	})
+}
+
+// canonical encodes an object anew; false when that changes its length, which means that
+// names were repeated or that it was not written compactly.
+func canonical(raw []byte) ([]byte, bool) {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return nil, false
+	}
+	out, err := json.Marshal(v)
+	return out, err == nil && len(out) == len(raw)
+}
+
+// ungated is a pod without its readiness gates.
+func ungated(t *testing.T, raw []byte) string {
+	t.Helper()
+	var pod map[string]any
+	if err := json.Unmarshal(raw, &pod); err != nil {
+		t.Fatal(err)
+	}
+	if spec, ok := pod["spec"].(map[string]any); ok {
+		delete(spec, "readinessGates")
+	}
+	out, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}

@@ -1,0 +1,134 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/injection"
+)
+
+// Path is where the API server reaches the handler.
+const Path = "/mutate-v1-pod"
+
+// maxBody bounds a review in bytes. The API server accepts objects of 3 MiB.
+const maxBody = 8 << 20
+
+// errNotSynced says that the caches cannot tell yet which gates a pod gets.
+var errNotSynced = errors.New("caches of services and target group bindings have not synced")
+
+// Handler answers AdmissionReviews of API version v1 with an HTTP 200 that allows the
+// pod, or with an HTTP 500. It is safe for concurrent use.
+type Handler struct {
+	reader   client.Reader
+	synced   func() bool
+	disabled bool
+	metrics  *metrics
+	log      logr.Logger
+}
+
+// Options of a Handler.
+type Options struct {
+	// Disabled lets every pod pass unchanged (--enable-pod-readiness-gate-inject=false).
+	Disabled bool
+	// Registerer takes the handler's metrics.
+	Registerer prometheus.Registerer
+	// Log hears of the handler's trouble, and at V(1) of every pod that gets gates.
+	Log logr.Logger
+}
+
+// New makes a handler that reads Services and TargetGroupBindings from reader, which must
+// be a cache with the indexes of IndexFields, once synced says that it holds all of them.
+func New(reader client.Reader, synced func() bool, o Options) (*Handler, error) {
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{reader: reader, synced: synced, disabled: o.Disabled, metrics: m, log: o.Log}, nil
+}
+
+// Ready is a readiness check: it fails until the caches have synced.
+func (h *Handler) Ready(*http.Request) error {
+	if h.disabled || h.synced() {
+		return nil
+	}
+	return errNotSynced
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	body, outcome, err := h.handle(r.Context(), http.MaxBytesReader(w, r.Body, maxBody))
+	h.metrics.requests.WithLabelValues(string(outcome)).Inc()
+	h.metrics.seconds.Observe(time.Since(start).Seconds())
+	if err != nil {
+		h.log.Error(err, "Cannot answer an admission review; failurePolicy decides", "outcome", outcome)
+		http.Error(w, "podgate: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // The API server is gone: nobody is left to tell.
+}
+
+// handle gives the body that allows the pod, or an error when it cannot tell.
+func (h *Handler) handle(ctx context.Context, body io.Reader) ([]byte, outcome, error) {
+	raw, err := io.ReadAll(body)
+	if err != nil {
+		return nil, outcomeMalformed, err
+	}
+	req, err := decodeRequest(raw)
+	if err != nil {
+		return nil, outcomeMalformed, err
+	}
+	if h.disabled {
+		return finish(req.UID, nil, outcomeDisabled)
+	}
+	if !req.createsPod() {
+		return finish(req.UID, nil, outcomeUnchanged)
+	}
+	p, err := decodePod(req.Object)
+	if err != nil {
+		return nil, outcomeMalformed, err
+	}
+	if !h.synced() {
+		return nil, outcomeNotReady, errNotSynced
+	}
+	plan, err := h.plan(ctx, req.Namespace, p)
+	if err != nil {
+		return nil, outcomeError, err
+	}
+	if plan.Empty() {
+		return finish(req.UID, nil, outcomeUnchanged)
+	}
+	h.metrics.gates.Add(float64(len(plan.Add)))
+	h.log.V(1).Info("Injected readiness gates", "namespace", req.Namespace, "uid", req.UID, "gates", plan.Add, "legacyRemoved", len(plan.Remove))
+	return finish(req.UID, patch(p, plan), outcomePatched)
+}
+
+func (h *Handler) plan(ctx context.Context, namespace string, p injection.Pod) (injection.Plan, error) {
+	if p.OptedOut() {
+		return injection.Plan{}, nil
+	}
+	services, bindings, err := lookup(ctx, h.reader, namespace, p.Labels)
+	if err != nil {
+		return injection.Plan{}, err
+	}
+	return injection.Gates(p, services, bindings), nil
+}
+
+func finish(uid string, ops []operation, o outcome) ([]byte, outcome, error) {
+	body, err := encodeAnswer(uid, ops)
+	if err != nil {
+		return nil, outcomeError, err
+	}
+	return body, o, nil
+}

@@ -1,0 +1,273 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// ask sends a body to the handler.
+func ask(h http.Handler, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, Path+"?timeout=5s", strings.NewReader(body)))
+	return w
+}
+
+// creation is the review of a pod's creation in a namespace.
+func creation(namespace, pod string) string {
+	return fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u1",
+		"resource":{"group":"","version":"v1","resource":"pods"},"namespace":%q,"operation":"CREATE","object":%s}}`, namespace, pod)
+}
+
+// admit gives the pod as it is after the handler's answer.
+func admit(t *testing.T, h http.Handler, namespace, pod string) string {
+	t.Helper()
+	w := ask(h, creation(namespace, pod))
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	var got admissionv1.AdmissionReview
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.APIVersion != "admission.k8s.io/v1" || got.Kind != "AdmissionReview" || got.Response == nil || got.Response.UID != "u1" {
+		t.Fatalf("not an answer to the review u1: %s", w.Body)
+	}
+	if !got.Response.Allowed {
+		t.Fatalf("pod was denied: %s", w.Body)
+	}
+	if len(got.Response.Patch) == 0 {
+		return pod
+	}
+	if got.Response.PatchType == nil || *got.Response.PatchType != admissionv1.PatchTypeJSONPatch {
+		t.Fatalf("patch without type JSONPatch: %s", w.Body)
+	}
+	p, err := jsonpatch.DecodePatch(got.Response.Patch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.Apply([]byte(pod))
+	if err != nil {
+		t.Fatalf("patch %s does not apply to %s: %v", got.Response.Patch, pod, err)
+	}
+	return string(out)
+}
+
+func TestHandler(t *testing.T) {
+	h := newHandler(t, &world{
+		services: []corev1.Service{
+			service("shop", "web", map[string]string{"app": "web"}),
+			service("shop", "all", map[string]string{"team": "shop", "app": "web"}),
+			service("shop", "any", nil),
+			service("shop", "node", map[string]string{"app": "node"}),
+			service("shop", "late", map[string]string{"app": "late"}),
+			service("shop", "odd", map[string]string{"app": "odd"}),
+			service("other", "web", map[string]string{"app": "web"}),
+		},
+		bindings: []elbv2.TargetGroupBinding{
+			typed(bindingTo("shop", "web-tg", "web"), elbv2.TargetTypeIP),
+			published(bindingTo("shop", "all-tg", "all"), `{"arn":"arn","targetType":"ip"}`),
+			bindingTo("shop", "any-tg", "any"),
+			bindingTo("shop", "missing-tg", "missing"),
+			typed(published(bindingTo("shop", "node-tg", "node"), `{"arn":"arn","targetType":"ip"}`), elbv2.TargetTypeInstance),
+			published(bindingTo("shop", "late-tg", "late"), `{"arn":"arn","targetType":"instance"}`),
+			published(bindingTo("shop", "odd-tg", "odd"), `{"arn":`),
+			typed(bindingTo("other", "other-tg", "web"), elbv2.TargetTypeIP),
+		},
+	}, Options{Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+
+	cases := map[string]struct{ reason, namespace, pod, want string }{
+		"Absent": {
+			reason: "A pod without readiness gates gets the list.",
+			pod:    `{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[]}}`,
+			want:   `{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[],"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
+		},
+		"EmptyList": {
+			reason: "An empty list is as good as none.",
+			pod:    `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[]}}`,
+			want:   `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
+		},
+		"Null": {
+			reason: "So is null.",
+			pod:    `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":null}}`,
+			want:   `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
+		},
+		"Several": {
+			reason: "One gate for each binding, those of Services found by another label included; gates of others stay first.",
+			pod:    `{"metadata":{"labels":{"app":"web","team":"shop"}},"spec":{"readinessGates":[{"conditionType":"example.com/a"}]}}`,
+			want: `{"metadata":{"labels":{"app":"web","team":"shop"}},"spec":{"readinessGates":[{"conditionType":"example.com/a"},
+				{"conditionType":"target-health.elbv2.k8s.aws/all-tg"},{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
+		},
+		"Reinvoked": {
+			reason: "A pod that has its gate is left alone.",
+			pod:    `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
+			want:   `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
+		},
+		"Legacy": {
+			reason: "All legacy gates go, wherever they stand, and the others keep their order.",
+			pod: `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.alb.ingress.k8s.aws/i_web_80"},
+				{"conditionType":"example.com/a"},{"conditionType":"target-health.alb.ingress.k8s.aws/i_web_81"},{"conditionType":"example.com/b"}]}}`,
+			want: `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"example.com/a"},{"conditionType":"example.com/b"},
+				{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
+		},
+		"OnlyLegacy": {
+			reason: "A list that holds nothing but a legacy gate ends with the new one.",
+			pod:    `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.alb.ingress.k8s.aws/i_web_80"}]}}`,
+			want:   `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
+		},
+		"Instance": {
+			reason: "The manifest's target type wins over what was published.",
+			pod:    `{"metadata":{"labels":{"app":"node"}},"spec":{}}`,
+			want:   `{"metadata":{"labels":{"app":"node"}},"spec":{}}`,
+		},
+		"PublishedInstance": {
+			reason: "A manifest that leaves the target type out has the group's.",
+			pod:    `{"metadata":{"labels":{"app":"late"}},"spec":{}}`,
+			want:   `{"metadata":{"labels":{"app":"late"}},"spec":{}}`,
+		},
+		"PublishedGarbage": {
+			reason: "What cannot be read is not known, and the pod is gated.",
+			pod:    `{"metadata":{"labels":{"app":"odd"}},"spec":{}}`,
+			want:   `{"metadata":{"labels":{"app":"odd"}},"spec":{"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/odd-tg"}]}}`,
+		},
+		"RequestsNamespace": {
+			reason:    "The review's namespace counts: a pod from a ReplicaSet may carry none, and none overrules it.",
+			namespace: "other",
+			pod:       `{"metadata":{"namespace":"shop","labels":{"app":"web"}},"spec":{}}`,
+			want:      `{"metadata":{"namespace":"shop","labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/other-tg"}]}}`,
+		},
+		"OptedOut": {
+			reason: "The pod's label opts out.",
+			pod:    `{"metadata":{"labels":{"app":"web","podgate.dev/inject":"disabled"}},"spec":{}}`,
+			want:   `{"metadata":{"labels":{"app":"web","podgate.dev/inject":"disabled"}},"spec":{}}`,
+		},
+		"NoLabels": {
+			reason: "A pod without labels is selected by nothing.",
+			pod:    `{"metadata":{},"spec":{}}`,
+			want:   `{"metadata":{},"spec":{}}`,
+		},
+		"CaseOfNames": {
+			reason: "Field names are case-sensitive, as they are to the API server.",
+			pod:    `{"metadata":{"labels":{"app":"web"}},"spec":{"ReadinessGates":[{"conditionType":"x"}]}}`,
+			want:   `{"metadata":{"labels":{"app":"web"}},"spec":{"ReadinessGates":[{"conditionType":"x"}],"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			namespace := tc.namespace
+			if namespace == "" {
+				namespace = "shop"
+			}
+			if diff := diffJSON(t, tc.want, admit(t, h, namespace, tc.pod)); diff != "" {
+				t.Errorf("%s\npod: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestHandlerPassesOtherRequests(t *testing.T) {
+	h := newHandler(t, webWorld(), Options{Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+	pod := `{"metadata":{"labels":{"app":"web"}},"spec":{}}`
+	for name, change := range map[string][2]string{
+		"Update":      {`"operation":"CREATE"`, `"operation":"UPDATE"`},
+		"SubResource": {`"operation":"CREATE"`, `"operation":"CREATE","subResource":"binding"`},
+		"OtherKind":   {`"resource":"pods"`, `"resource":"services"`},
+		"OtherGroup":  {`"group":""`, `"group":"example.com"`},
+		"Deletion":    {`"operation":"CREATE","object":` + pod, `"operation":"DELETE","object":null`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := strings.Replace(creation("shop", pod), change[0], change[1], 1)
+			w := ask(h, body)
+			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"allowed":true`) || strings.Contains(w.Body.String(), "patch") {
+				t.Errorf("want it allowed unchanged, got %d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+func TestHandlerDisabled(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	h, err := New(nil, func() bool { return false }, Options{Disabled: true, Registerer: reg, Log: logr.Discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Ready(nil); err != nil {
+		t.Errorf("a handler that injects nothing waits for no cache: %v", err)
+	}
+	pod := `{"metadata":{"labels":{"app":"web"}},"spec":{}}`
+	if got := admit(t, h, "shop", pod); got != pod {
+		t.Errorf("want the pod unchanged, got %s", got)
+	}
+	if got := testutil.ToFloat64(h.metrics.requests.WithLabelValues("disabled")); got != 1 {
+		t.Errorf("requests counted as disabled: want 1, got %v", got)
+	}
+}
+
+func TestHandlerCounts(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	h := newHandler(t, webWorld(), Options{Registerer: reg, Log: logr.Discard()})
+	admit(t, h, "shop", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`)
+	admit(t, h, "shop", `{"metadata":{"labels":{"app":"other"}},"spec":{}}`)
+	ask(h, "garbage")
+	want := `
+# HELP podgate_webhook_gates_injected_total Readiness gates added to pods, dry runs and reinvocations included.
+# TYPE podgate_webhook_gates_injected_total counter
+podgate_webhook_gates_injected_total 1
+# HELP podgate_webhook_requests_total Admission reviews answered, by outcome. not_ready, malformed and error were answered with HTTP 500, so failurePolicy decided.
+# TYPE podgate_webhook_requests_total counter
+podgate_webhook_requests_total{outcome="disabled"} 0
+podgate_webhook_requests_total{outcome="error"} 0
+podgate_webhook_requests_total{outcome="malformed"} 1
+podgate_webhook_requests_total{outcome="not_ready"} 0
+podgate_webhook_requests_total{outcome="patched"} 1
+podgate_webhook_requests_total{outcome="unchanged"} 1
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "podgate_webhook_gates_injected_total", "podgate_webhook_requests_total"); err != nil {
+		t.Error(err)
+	}
+	if n, err := testutil.GatherAndCount(reg, "podgate_webhook_request_duration_seconds"); err != nil || n != 1 {
+		t.Errorf("want a duration histogram, got %d series, error %v", n, err)
+	}
+	if _, err := New(nil, nil, Options{Registerer: reg}); err == nil {
+		t.Error("want an error when the metrics are registered already")
+	}
+}
+
+// webWorld has one Service and one binding, in the namespace shop.
+func webWorld() *world {
+	return &world{
+		services: []corev1.Service{service("shop", "web", map[string]string{"app": "web"})},
+		bindings: []elbv2.TargetGroupBinding{typed(bindingTo("shop", "web-tg", "web"), elbv2.TargetTypeIP)},
+	}
+}
+
+func diffJSON(t *testing.T, want, got string) string {
+	t.Helper()
+	var w, g any
+	if err := json.Unmarshal([]byte(want), &w); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(got), &g); err != nil {
+		t.Fatal(err)
+	}
+	return cmp.Diff(w, g)
+}

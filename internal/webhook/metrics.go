@@ -1,0 +1,55 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// outcome is what became of a request.
+type outcome string
+
+const (
+	outcomePatched   outcome = "patched"
+	outcomeUnchanged outcome = "unchanged"
+	outcomeDisabled  outcome = "disabled"
+	outcomeNotReady  outcome = "not_ready"
+	outcomeMalformed outcome = "malformed"
+	outcomeError     outcome = "error"
+)
+
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  prometheus.Histogram
+	gates    prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_webhook_requests_total",
+			Help: "Admission reviews answered, by outcome. not_ready, malformed and error were answered with HTTP 500, so failurePolicy decided.",
+		}, []string{"outcome"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "podgate_webhook_request_duration_seconds",
+			Help:    "Time from a review's arrival to its answer.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 1, 5},
+		}),
+		gates: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "podgate_webhook_gates_injected_total",
+			Help: "Readiness gates added to pods, dry runs and reinvocations included.",
+		}),
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.gates} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register webhook metrics: %w", err)
+		}
+	}
+	for _, o := range []outcome{outcomePatched, outcomeUnchanged, outcomeDisabled, outcomeNotReady, outcomeMalformed, outcomeError} {
+		m.requests.WithLabelValues(string(o))
+	}
+	return m, nil
+}

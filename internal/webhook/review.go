@@ -1,0 +1,120 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	stdjson "encoding/json"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/json"
+
+	"github.com/podgate/podgate/internal/injection"
+)
+
+const (
+	reviewAPIVersion = "admission.k8s.io/v1"
+	reviewKind       = "AdmissionReview"
+)
+
+// review is what the handler reads of an AdmissionReview.
+type review struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Request    *request `json:"request"`
+}
+
+type request struct {
+	UID         string             `json:"uid"`
+	Resource    resource           `json:"resource"`
+	SubResource string             `json:"subResource"`
+	Namespace   string             `json:"namespace"`
+	Operation   string             `json:"operation"`
+	Object      stdjson.RawMessage `json:"object"`
+}
+
+type resource struct {
+	Group    string `json:"group"`
+	Version  string `json:"version"`
+	Resource string `json:"resource"`
+}
+
+// createsPod tells whether the request is one that podgate has something to say about.
+// Others reach it when people edit the webhook's rules; they pass.
+func (r *request) createsPod() bool {
+	return r.Operation == "CREATE" && r.SubResource == "" &&
+		r.Resource == resource{Version: "v1", Resource: "pods"}
+}
+
+// pod is what the handler reads of a pod. Its Spec is nil when the pod has none.
+type pod struct {
+	Metadata struct {
+		Labels map[string]string `json:"labels"`
+	} `json:"metadata"`
+	Spec *struct {
+		ReadinessGates []struct {
+			ConditionType string `json:"conditionType"`
+		} `json:"readinessGates"`
+	} `json:"spec"`
+}
+
+// decodeRequest reads a review's request. Like the API server, and unlike encoding/json,
+// it tells the case of field names apart.
+func decodeRequest(body []byte) (*request, error) {
+	var r review
+	if err := json.UnmarshalCaseSensitivePreserveInts(body, &r); err != nil {
+		return nil, fmt.Errorf("decode admission review: %w", err)
+	}
+	if r.APIVersion != reviewAPIVersion || r.Kind != reviewKind {
+		return nil, fmt.Errorf("want %s %s, got %q %q", reviewAPIVersion, reviewKind, r.APIVersion, r.Kind)
+	}
+	if r.Request == nil || r.Request.UID == "" {
+		return nil, errors.New("admission review has no request with a uid")
+	}
+	return r.Request, nil
+}
+
+// decodePod reads a new pod.
+func decodePod(object []byte) (injection.Pod, error) {
+	var p pod
+	if err := json.UnmarshalCaseSensitivePreserveInts(object, &p); err != nil {
+		return injection.Pod{}, fmt.Errorf("decode pod: %w", err)
+	}
+	if p.Spec == nil {
+		return injection.Pod{}, errors.New("pod has no spec")
+	}
+	out := injection.Pod{Labels: p.Metadata.Labels}
+	for _, g := range p.Spec.ReadinessGates {
+		out.Gates = append(out.Gates, g.ConditionType)
+	}
+	return out, nil
+}
+
+// answer is an AdmissionReview with a response.
+type answer struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Response   response `json:"response"`
+}
+
+type response struct {
+	UID       string `json:"uid"`
+	Allowed   bool   `json:"allowed"`
+	PatchType string `json:"patchType,omitempty"`
+	// Patch is a JSON patch, base64 on the wire.
+	Patch []byte `json:"patch,omitempty"`
+}
+
+// encodeAnswer allows the request, with a patch or, when patch is empty, without.
+func encodeAnswer(uid string, patch []operation) ([]byte, error) {
+	a := answer{APIVersion: reviewAPIVersion, Kind: reviewKind, Response: response{UID: uid, Allowed: true}}
+	if len(patch) > 0 {
+		raw, err := stdjson.Marshal(patch)
+		if err != nil {
+			return nil, fmt.Errorf("encode patch: %w", err)
+		}
+		a.Response.PatchType, a.Response.Patch = "JSONPatch", raw
+	}
+	return stdjson.Marshal(a)
+}
