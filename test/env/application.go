@@ -1,0 +1,152 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package env
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"text/template"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// appLabel selects the application's pods.
+const appLabel = "app.kubernetes.io/name"
+
+// App is a web application in a namespace of its own, with a Service and a
+// TargetGroupBinding. Its name is that of the Service, the binding and the Deployment.
+type App struct {
+	Namespace, Name string
+	// Gated labels the namespace so that its pods get readiness gates.
+	Gated bool
+	// TargetGroupARN is what the binding refers to; no binding when empty.
+	TargetGroupARN string
+	// Image of the pods; its tag tells the version.
+	Image    string
+	Replicas int
+	// MaxSurge and MaxUnavailable are numbers or percentages.
+	MaxSurge, MaxUnavailable string
+	// PrestopSeconds is how long a preStop hook sleeps, by the program /bin/sleep of the
+	// image; 0 is no hook.
+	PrestopSeconds int
+	// GracePeriodSeconds of the pods; 0 is Kubernetes' default of 30.
+	GracePeriodSeconds int
+	// Env is the environment of the container.
+	Env map[string]string
+}
+
+//go:embed application.yaml
+var applicationSource string
+
+// Manifest renders all objects of the application.
+func (a App) Manifest() (Manifest, error) {
+	t, err := template.New("application").Parse(applicationSource)
+	if err != nil {
+		return nil, fmt.Errorf("parse application: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, a); err != nil {
+		return nil, fmt.Errorf("render application %s: %w", a.Name, err)
+	}
+	m, err := ParseManifest(b.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("render application %s: %w", a.Name, err)
+	}
+	return m, nil
+}
+
+// ApplyWiring applies the namespace, the Service and the binding, and waits until pods
+// can be created.
+func (a App) ApplyWiring(ctx context.Context, c *Cluster) error {
+	m, err := a.Manifest()
+	if err != nil {
+		return err
+	}
+	for _, u := range m {
+		if u.GetKind() == "Deployment" {
+			continue
+		}
+		if err := c.ApplyObjects(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ApplyDeployment applies the Deployment: the first time it creates the pods, later it
+// updates them.
+func (a App) ApplyDeployment(ctx context.Context, c *Cluster) error {
+	m, err := a.Manifest()
+	if err != nil {
+		return err
+	}
+	return c.ApplyObjects(ctx, m.OfKind("Deployment")...)
+}
+
+// bindingKind is read and deleted without a type, so that another controller's own
+// definition of it serves as well.
+var bindingKind = schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBinding"}
+
+// Delete removes the application: pods without grace, then the binding while its
+// controller can still let go of it, then the namespace. It does not wait for the
+// namespace's end.
+func (a App) Delete(ctx context.Context, c *Cluster) error {
+	deployment := &unstructured.Unstructured{}
+	deployment.SetGroupVersionKind(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"})
+	pods := &unstructured.Unstructured{}
+	pods.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Pod"})
+	binding := &unstructured.Unstructured{}
+	binding.SetGroupVersionKind(bindingKind)
+	namespace := &unstructured.Unstructured{}
+	namespace.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
+	namespace.SetName(a.Namespace)
+	for _, u := range []*unstructured.Unstructured{deployment, binding} {
+		u.SetNamespace(a.Namespace)
+		u.SetName(a.Name)
+	}
+
+	var errs []error
+	note := func(what string, err error) {
+		if err != nil && !apierrors.IsNotFound(err) {
+			errs = append(errs, fmt.Errorf("delete %s of %s: %w", what, a.Namespace, err))
+		}
+	}
+	note("Deployment", c.WithWatch.Delete(ctx, deployment, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	note("pods", c.DeleteAllOf(ctx, pods, client.InNamespace(a.Namespace), client.GracePeriodSeconds(1)))
+	if a.TargetGroupARN != "" {
+		note("binding", c.WithWatch.Delete(ctx, binding))
+		note("binding", a.waitUnbound(ctx, c, binding))
+	}
+	note("namespace", c.WithWatch.Delete(ctx, namespace))
+	return errors.Join(errs...)
+}
+
+// unbindTimeout bounds how long a controller may take to let go of a deleted binding.
+const unbindTimeout = 20 * time.Second
+
+func (a App) waitUnbound(ctx context.Context, c *Cluster, binding *unstructured.Unstructured) error {
+	ctx, cancel := context.WithTimeout(ctx, unbindTimeout)
+	defer cancel()
+	return poll(ctx, "the controller to let go of it", func(ctx context.Context) (bool, error) {
+		err := c.Get(ctx, client.ObjectKeyFromObject(binding), binding)
+		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	})
+}
+
+// ignoreMissingAccount forgives that a namespace is so new that its service account is
+// not there yet.
+func ignoreMissingAccount(err error) error {
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

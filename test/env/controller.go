@@ -1,0 +1,111 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package env
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// InstallController applies a controller's manifest and waits until its Deployments
+// are complete. Whether its webhook works is seen only by a pod: WaitInjected.
+func InstallController(ctx context.Context, c *Cluster, m Manifest) error {
+	crds := m.OfKind("CustomResourceDefinition")
+	if err := c.ApplyObjects(ctx, crds...); err != nil {
+		return err
+	}
+	for _, crd := range crds {
+		if err := c.waitEstablished(ctx, crd); err != nil {
+			return err
+		}
+	}
+	if err := c.ApplyObjects(ctx, m...); err != nil {
+		return err
+	}
+	for _, d := range m.OfKind("Deployment") {
+		if err := c.WaitDeployment(ctx, d.GetNamespace(), d.GetName()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) waitEstablished(ctx context.Context, crd *unstructured.Unstructured) error {
+	return poll(ctx, "kind "+crd.GetName(), func(ctx context.Context) (bool, error) {
+		now := &unstructured.Unstructured{}
+		now.SetGroupVersionKind(crd.GroupVersionKind())
+		if err := c.Get(ctx, client.ObjectKeyFromObject(crd), now); err != nil {
+			return false, err
+		}
+		conditions, _, err := unstructured.NestedSlice(now.Object, "status", "conditions")
+		for _, each := range conditions {
+			condition, _ := each.(map[string]any)
+			if condition["type"] == "Established" && condition["status"] == "True" {
+				return true, nil
+			}
+		}
+		return false, err
+	})
+}
+
+// WaitDeployment waits until a Deployment is complete: what it asks for is what is
+// there and available.
+func (c *Cluster) WaitDeployment(ctx context.Context, namespace, name string) error {
+	return poll(ctx, fmt.Sprintf("Deployment %s/%s", namespace, name), func(ctx context.Context) (bool, error) {
+		var d appsv1.Deployment
+		if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &d); err != nil {
+			return false, err
+		}
+		return Complete(&d), nil
+	})
+}
+
+// Complete tells whether a Deployment has nothing more to do, as kubectl rollout
+// status sees it.
+func Complete(d *appsv1.Deployment) bool {
+	want := int32(1)
+	if d.Spec.Replicas != nil {
+		want = *d.Spec.Replicas
+	}
+	s := d.Status
+	return s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.Replicas == want && s.AvailableReplicas == want
+}
+
+// injections is how many pods in a row must be given a gate: the webhook's replicas
+// answer in turn, and each must know the binding.
+const injections = 12
+
+// WaitInjected waits until pods that are created (as a trial, nothing is stored) in the
+// application's namespace are given a gate every time.
+func WaitInjected(ctx context.Context, c *Cluster, a App) error {
+	inRow := 0
+	return poll(ctx, "the webhook to inject a readiness gate in namespace "+a.Namespace, func(ctx context.Context) (bool, error) {
+		for ; inRow < injections; inRow++ {
+			pod := a.trialPod()
+			if err := c.Create(ctx, pod, client.DryRunAll); err != nil {
+				inRow = 0
+				return false, ignoreMissingAccount(err)
+			}
+			if len(pod.Spec.ReadinessGates) == 0 {
+				inRow = 0
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
+// trialPod is a pod as the application's Deployment would make it.
+func (a App) trialPod() *corev1.Pod {
+	pod := &corev1.Pod{}
+	pod.Namespace, pod.GenerateName = a.Namespace, a.Name+"-trial-"
+	pod.Labels = map[string]string{appLabel: a.Name}
+	pod.Spec.Containers = []corev1.Container{{Name: "app", Image: a.Image}}
+	return pod
+}
