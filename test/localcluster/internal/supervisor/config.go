@@ -25,7 +25,6 @@ const (
 	PodCIDR     = "10.244.0.0/16"
 	ServiceCIDR = "10.96.0.0/16"
 	firstIP     = "10.96.0.1"
-	dnsIP       = "10.96.0.10"
 )
 
 // Command is the hidden command that runs a supervisor.

@@ -76,11 +76,12 @@ func (s *supervisor) kubeletConfig() object {
 		"podLogsDir":               s.data("pod-logs"),
 		"volumePluginDir":          s.data("volume-plugins"),
 		"resolvConf":               os.DevNull,
-		"clusterDNS":               []string{dnsIP},
-		"clusterDomain":            "cluster.local",
-		"maxPods":                  s.MaxPods,
-		"serializeImagePulls":      false,
-		"failSwapOn":               false,
+		// No DNS server runs. At the node's address a question is refused at once, where that of a missing Service would time out.
+		"clusterDNS":          []string{NodeAddress},
+		"clusterDomain":       "cluster.local",
+		"maxPods":             s.MaxPods,
+		"serializeImagePulls": false,
+		"failSwapOn":          false,
 		// cgroups: no hierarchy of the kubelet's own, so that it works with few controllers and beside other clusters.
 		"failCgroupV1":           false,
 		"cgroupDriver":           "cgroupfs",

@@ -126,6 +126,8 @@ func (s *supervisor) makeNetwork() error {
 	for name, value := range map[string]string{
 		"ip_forward":              "1",
 		"ip_local_reserved_ports": strconv.Itoa(s.APIPort),
+		// Every question to the DNS server that is not there is refused at once, not only one a second.
+		"icmp_ratelimit": "0",
 	} {
 		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0o644); err != nil {
 			return fmt.Errorf("set net.ipv4.%s of the cluster's network: %w", name, err)

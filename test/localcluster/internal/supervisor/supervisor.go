@@ -56,6 +56,8 @@ func Main() error {
 	if err := unix.SetNonblock(socketFD, true); err != nil {
 		return fmt.Errorf("this command is started by `localcluster up`, not by hand: %w", err)
 	}
+	// It was started as /proc/self/exe, and would be called "exe" in lists of processes.
+	_ = os.WriteFile("/proc/self/comm", []byte("localcluster"), 0o600)
 	// Nothing inherited is for the components.
 	for fd := socketFD; fd < socketFD+16; fd++ {
 		unix.CloseOnExec(fd)
@@ -133,6 +135,9 @@ func (s *supervisor) prepare() error {
 	}
 	if s.full() {
 		if err := s.makeNetwork(); err != nil {
+			return err
+		}
+		if err := s.makeCgroups(); err != nil {
 			return err
 		}
 		if err := s.writeFiles(); err != nil {
