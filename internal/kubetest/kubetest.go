@@ -9,6 +9,8 @@ package kubetest
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,23 +29,47 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Start starts an API server for a test package's process and gives an
-// administrator's configuration for it. It ends with the test, and with the process
-// if that dies. LOCALCLUSTER names the program; without it, it is built.
-func Start(t testing.TB) *rest.Config {
-	t.Helper()
-	program := localcluster(t)
-	name := "test-" + strconv.Itoa(os.Getpid())
-	run(t, program, "up", "--api-only", "--name", name, "--parent-pid", strconv.Itoa(os.Getpid()))
-	t.Cleanup(func() { run(t, program, "down", "--name", name) })
-	path := strings.TrimSpace(run(t, program, "kubeconfig", "--name", name))
-	cfg, err := clientcmd.BuildConfigFromFlags("", path)
+// Main runs a package's tests with an API server of their own; use it in TestMain.
+// It hands an administrator's configuration to use. The server ends with the tests,
+// and with the process if that dies. LOCALCLUSTER names the program that starts it;
+// without it, it is built.
+func Main(m *testing.M, use func(*rest.Config)) {
+	code, err := runWith(m, use)
 	if err != nil {
-		t.Fatalf("read kubeconfig: %v", err)
+		fmt.Fprintln(os.Stderr, "API server for tests:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runWith(m *testing.M, use func(*rest.Config)) (code int, err error) {
+	program, err := localcluster()
+	if err != nil {
+		return 1, err
+	}
+	pid := strconv.Itoa(os.Getpid())
+	name := "test-" + pid
+	defer func() {
+		_, downErr := run(program, "down", "--name", name)
+		err = errors.Join(err, downErr)
+	}()
+	if _, err := run(program, "up", "--api-only", "--name", name, "--parent-pid", pid); err != nil {
+		return 1, err
+	}
+	path, err := run(program, "kubeconfig", "--name", name)
+	if err != nil {
+		return 1, err
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", strings.TrimSpace(path))
+	if err != nil {
+		return 1, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	cfg.QPS = -1
-	installCRDs(t, cfg)
-	return cfg
+	if err := installCRDs(cfg); err != nil {
+		return 1, err
+	}
+	use(cfg)
+	return m.Run(), nil
 }
 
 // Root is the repository's top folder.
@@ -52,51 +78,48 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-func localcluster(t testing.TB) string {
-	t.Helper()
+func localcluster() (string, error) {
 	if program := os.Getenv("LOCALCLUSTER"); program != "" {
-		return program
+		return program, nil
 	}
 	program := filepath.Join(Root(), "bin", "localcluster")
 	cmd := exec.Command("go", "build", "-o", program, ".")
 	cmd.Dir = filepath.Join(Root(), "test", "localcluster")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build localcluster: %v\n%s", err, out)
+		return "", fmt.Errorf("build localcluster: %w\n%s", err, out)
 	}
-	return program
+	return program, nil
 }
 
-// run runs the program and gives its standard output; its error output is shown when it fails.
-func run(t testing.TB, program string, args ...string) string {
-	t.Helper()
+// run runs the program and gives its standard output; the error holds its error output.
+func run(program string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("localcluster %s: %v\n%s%s", strings.Join(args, " "), err, stdout.String(), stderr.String())
+		return "", fmt.Errorf("localcluster %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
 	}
-	return stdout.String()
+	return stdout.String(), nil
 }
 
 // installCRDs applies config/crd and waits until the API server serves it.
-func installCRDs(t testing.TB, cfg *rest.Config) {
-	t.Helper()
+func installCRDs(cfg *rest.Config) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	scheme := runtimeScheme()
-	c, err := client.New(cfg, client.Options{Scheme: scheme})
+	c, err := client.New(cfg, client.Options{Scheme: runtimeScheme()})
 	if err != nil {
-		t.Fatalf("make client: %v", err)
+		return fmt.Errorf("make client: %w", err)
 	}
-	files, err := filepath.Glob(filepath.Join(Root(), "config", "crd", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(Root(), "config", "crd", "*_*.yaml"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no CRDs in config/crd (%v)", err)
+		return fmt.Errorf("no CRDs in config/crd (%w)", err)
 	}
 	for _, file := range files {
 		if err := installCRD(ctx, c, file); err != nil {
-			t.Fatalf("install %s: %v", filepath.Base(file), err)
+			return fmt.Errorf("install %s: %w", filepath.Base(file), err)
 		}
 	}
+	return nil
 }
 
 func installCRD(ctx context.Context, c client.Client, file string) error {
@@ -107,9 +130,6 @@ func installCRD(ctx context.Context, c client.Client, file string) error {
 	var crd apiextensionsv1.CustomResourceDefinition
 	if err := yaml.UnmarshalStrict(raw, &crd); err != nil {
 		return err
-	}
-	if crd.Kind != "CustomResourceDefinition" {
-		return nil
 	}
 	if err := c.Create(ctx, &crd); err != nil {
 		return err

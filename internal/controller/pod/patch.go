@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -27,7 +28,18 @@ type patchMeta struct {
 }
 
 type patchStatus struct {
-	Conditions []corev1.PodCondition `json:"conditions"`
+	Conditions []patchCondition `json:"conditions"`
+}
+
+// patchCondition always holds a reason and a message: a strategic merge keeps
+// what a patch leaves out, and so an earlier state's message would stay on an open
+// gate.
+type patchCondition struct {
+	Type               corev1.PodConditionType `json:"type"`
+	Status             corev1.ConditionStatus  `json:"status"`
+	Reason             string                  `json:"reason"`
+	Message            string                  `json:"message"`
+	LastTransitionTime metav1.Time             `json:"lastTransitionTime"`
 }
 
 // makePatch gives the patch that writes conditions and the proven record; nil when
@@ -45,7 +57,12 @@ func makePatch(pod *corev1.Pod, conditions []corev1.PodCondition, p proven) ([]b
 		}
 	}
 	if len(conditions) > 0 {
-		out.Status = &patchStatus{Conditions: conditions}
+		out.Status = &patchStatus{}
+		for _, c := range conditions {
+			out.Status.Conditions = append(out.Status.Conditions, patchCondition{
+				Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, LastTransitionTime: c.LastTransitionTime,
+			})
+		}
 	}
 	if out.Status == nil && out.Metadata.Annotations == nil {
 		return nil, nil

@@ -27,6 +27,13 @@ import (
 	"github.com/podgate/podgate/internal/provider"
 )
 
+// What this package may do in the cluster.
+//
+// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
 // Observer is the part of health.Observer that the controller needs.
 type Observer interface {
 	Watch(ref provider.Ref, pod types.NamespacedName, target gate.Target, waiting bool) health.Sighting
@@ -35,11 +42,6 @@ type Observer interface {
 }
 
 // Reconciler reconciles one pod's gates at a time.
-//
-// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
-// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 type Reconciler struct {
 	client   client.Client
 	observer Observer

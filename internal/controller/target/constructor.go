@@ -26,6 +26,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/provider"
 )
 
 // Name is the controller's, in logs and metrics.
@@ -39,7 +40,7 @@ const coalesce = 80 * time.Millisecond
 type Options struct {
 	Client   client.Client
 	Reader   client.Reader // uncached
-	Provider Provider
+	Provider provider.Provider
 	Observer Observer
 	Registry *binding.Registry
 	Recorder events.EventRecorder

@@ -17,6 +17,10 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 )
 
+// What this package may do in the cluster.
+//
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get,resourceNames=aws-load-balancer-controller-leader
+
 // ownershipPoll is how often a binding that AWS Load Balancer Controller owns is
 // looked at again.
 const ownershipPoll = 10 * time.Second
@@ -39,8 +43,6 @@ const (
 const ManageAnnotation = "podgate.dev/manage"
 
 // ownership decides whether a binding is podgate's.
-//
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get,resourceNames=aws-load-balancer-controller-leader
 type ownership struct {
 	mode Ownership
 	// reader is uncached: one small object, read rarely.

@@ -28,12 +28,12 @@ import (
 	"github.com/podgate/podgate/internal/provider"
 )
 
-// Provider is what the controller asks of a load balancer.
-type Provider interface {
-	provider.Reporter
-	provider.Registrar
-	provider.Resolver
-}
+// What this package may do in the cluster.
+//
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Observer is the part of health.Observer that the controller needs.
 type Observer interface {
@@ -50,14 +50,9 @@ const resolveAgain = 5 * time.Minute
 const releasePoll = 200 * time.Millisecond
 
 // Reconciler reconciles one binding at a time.
-//
-// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 type Reconciler struct {
 	client       client.Client
-	provider     Provider
+	provider     provider.Provider
 	observer     Observer
 	registry     *binding.Registry
 	report       *reporter

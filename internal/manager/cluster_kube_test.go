@@ -1,0 +1,283 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/go-logr/logr/testr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/kubetest"
+)
+
+const region = "eu-west-1"
+
+// cluster is a real API server, a simulated load balancer, and a podgate between them.
+type cluster struct {
+	*testing.T
+	kube client.WithWatch
+	cfg  *rest.Config
+	sim  *awssim.Sim
+	elb  *elb.Client
+	ns   string
+	stop func()
+}
+
+// The API server is one for the package; every test has a namespace and a simulator.
+var shared struct { //nolint:gochecknoglobals // one API server serves the whole test process
+	cfg *rest.Config
+}
+
+func TestMain(m *testing.M) { kubetest.Main(m, func(cfg *rest.Config) { shared.cfg = cfg }) }
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	kube, err := kubetest.Client(shared.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sim, err := awssim.New(awssim.Config{Region: region, NoDataPath: true, Throttle: awssim.ThrottleOff})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim.Handler())
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = sim.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	c := &cluster{T: t, kube: kube, cfg: shared.cfg, sim: sim, stop: func() {}}
+	c.elb = elb.New(elb.Options{Region: region, BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", "")})
+	c.ns = kubetest.Namespace(t, kube, map[string]string{elbv2.InjectLabel: elbv2.InjectEnabled})
+	t.Cleanup(func() { c.stop() })
+	return c
+}
+
+// start starts podgate; a second call restarts it.
+func (c *cluster) start() {
+	c.Helper()
+	c.stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	cfg := Config{
+		Region: region, Namespace: "default", InjectGates: true, Bindings: "all", LBCLeaseNamespace: "kube-system",
+		AbsenceGrace: 2 * time.Second, MetricsAddress: "0", HealthAddress: "0", WebhookPort: -1,
+		DescribeRate: 50, DescribeBurst: 50, RegisterRate: 20, RegisterBurst: 20, Workers: 8, WatchNamespace: c.ns,
+	}
+	go func() {
+		done <- Run(ctx, testr.New(c.T), c.cfg, prometheus.NewRegistry(), cfg)
+	}()
+	c.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			c.Errorf("podgate: %v", err)
+		}
+		c.stop = func() {}
+	}
+}
+
+// group makes a target group that a load balancer uses.
+func (c *cluster) group(name string) string {
+	c.Helper()
+	ctx := c.Context()
+	tg, err := c.elb.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
+		Name: aws.String(name), Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String("vpc-1"),
+		TargetType: elbtypes.TargetTypeEnumIp, HealthCheckIntervalSeconds: aws.Int32(5), HealthCheckTimeoutSeconds: aws.Int32(2),
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	arn := *tg.TargetGroups[0].TargetGroupArn
+	lb, err := c.elb.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{Name: aws.String("lb-" + name), Subnets: []string{"subnet-1", "subnet-2"}})
+	if err != nil {
+		c.Fatal(err)
+	}
+	_, err = c.elb.CreateListener(ctx, &elb.CreateListenerInput{
+		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80),
+		DefaultActions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: aws.String(arn)}},
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	return arn
+}
+
+// rows reads a group's targets by address.
+func (c *cluster) rows(arn string) map[string]string {
+	c.Helper()
+	out, err := c.elb.DescribeTargetHealth(c.Context(), &elb.DescribeTargetHealthInput{TargetGroupArn: aws.String(arn)})
+	if err != nil {
+		c.Fatal(err)
+	}
+	rows := map[string]string{}
+	for _, d := range out.TargetHealthDescriptions {
+		rows[*d.Target.Id] = string(d.TargetHealth.State)
+	}
+	return rows
+}
+
+func (c *cluster) service(name string) *corev1.Service {
+	c.Helper()
+	svc := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns},
+		Spec: corev1.ServiceSpec{
+			Selector: map[string]string{"app": name},
+			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		},
+	}
+	c.create(svc)
+	return svc
+}
+
+func (c *cluster) binding(name, service, arn string) *elbv2.TargetGroupBinding {
+	c.Helper()
+	b := &elbv2.TargetGroupBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns},
+		Spec:       elbv2.TargetGroupBindingSpec{TargetGroupARN: arn, ServiceRef: elbv2.ServiceReference{Name: service, Port: intstr.FromInt32(80)}},
+	}
+	c.create(b)
+	return b
+}
+
+// pod makes a pod as a kubelet would show it once its containers are ready.
+func (c *cluster) pod(name, app, ip string, gates ...string) *corev1.Pod {
+	c.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns, Labels: map[string]string{"app": app}},
+		Spec: corev1.PodSpec{
+			NodeName:                      "node",
+			TerminationGracePeriodSeconds: aws.Int64(60),
+			Containers:                    []corev1.Container{{Name: "app", Image: "app"}},
+		},
+	}
+	for _, g := range gates {
+		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(elbv2.GateType(g))})
+	}
+	c.create(pod)
+	c.ready(pod, ip, true)
+	return pod
+}
+
+// ready plays the kubelet: address, phase, ContainersReady, and Ready from the gates.
+func (c *cluster) ready(pod *corev1.Pod, ip string, ready bool) {
+	c.Helper()
+	status := metav1.ConditionStatus("False")
+	if ready {
+		status = "True"
+	}
+	body := fmt.Sprintf(`{"status":{"phase":"Running","podIP":%q,"podIPs":[{"ip":%q}],"conditions":[{"type":"ContainersReady","status":%q,"lastTransitionTime":%q}]}}`,
+		ip, ip, status, time.Now().UTC().Format(time.RFC3339))
+	if err := c.kube.Status().Patch(c.Context(), pod.DeepCopy(), client.RawPatch(types.StrategicMergePatchType, []byte(body))); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// remove plays the kubelet's end of a deletion.
+func (c *cluster) remove(pod *corev1.Pod) {
+	c.Helper()
+	if err := c.kube.Delete(c.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+		c.Fatal(err)
+	}
+}
+
+func (c *cluster) create(o client.Object) {
+	c.Helper()
+	if err := c.kube.Create(c.Context(), o); err != nil {
+		c.Fatalf("create %T %s: %v", o, o.GetName(), err)
+	}
+}
+
+// script sets what the load balancer says of a target, or of all of them.
+func (c *cluster) script(arn, state string) {
+	c.Helper()
+	if err := c.sim.SetHealth(arn, nil, awssim.Script{State: state}); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// gate reads a pod's gate condition; its zero value when there is none.
+func (c *cluster) gate(pod, name string) corev1.PodCondition {
+	c.Helper()
+	var p corev1.Pod
+	if err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: pod}, &p); err != nil {
+		c.Fatal(err)
+	}
+	if cond := binding.Condition(&p, corev1.PodConditionType(elbv2.GateType(name))); cond != nil {
+		return *cond
+	}
+	return corev1.PodCondition{}
+}
+
+// condition reads a binding's condition; its zero value when there is none.
+func (c *cluster) condition(name, conditionType string) metav1.Condition {
+	c.Helper()
+	var b elbv2.TargetGroupBinding
+	if err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: name}, &b); err != nil {
+		c.Fatal(err)
+	}
+	if cond := meta.FindStatusCondition(b.Status.Conditions, conditionType); cond != nil {
+		return *cond
+	}
+	return metav1.Condition{}
+}
+
+// eventually waits until what holds, and fails with it otherwise.
+func (c *cluster) eventually(what string, holds func() bool) {
+	c.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !holds() {
+		if time.Now().After(deadline) {
+			c.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// never watches for a while that something does not happen.
+func (c *cluster) never(what string, d time.Duration, happens func() bool) {
+	c.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if happens() {
+			c.Fatalf("happened: %s", what)
+		}
+	}
+}
+
+// calls lists the simulator's recorded calls of an operation.
+func (c *cluster) calls(operation string) []awssim.Call {
+	var found []awssim.Call
+	for _, call := range c.sim.Calls(0) {
+		if call.Operation == operation {
+			found = append(found, call)
+		}
+	}
+	return found
+}
+
+func (c *cluster) gone(o client.Object) bool {
+	return apierrors.IsNotFound(c.kube.Get(c.Context(), client.ObjectKeyFromObject(o), o))
+}

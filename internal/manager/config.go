@@ -1,0 +1,108 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/podgate/podgate/internal/controller/target"
+)
+
+// Config is all that the process can be told. Flags set it; every field has a
+// working default but Region and Namespace.
+type Config struct {
+	// Region is the AWS region of the target groups.
+	Region string
+	// Namespace is podgate's own: of its lease, its certificate and its webhook's Service.
+	Namespace string
+	// WatchNamespace limits podgate to one namespace; all when empty.
+	WatchNamespace string
+	// InjectGates switches the webhook's patches; pods are admitted unchanged without it.
+	InjectGates bool
+	// Bindings says which bindings are served.
+	Bindings string
+	// LBCLeaseNamespace is where AWS Load Balancer Controller's lease is looked for.
+	LBCLeaseNamespace string
+	// AbsenceGrace is how long something must be missing before running targets go.
+	AbsenceGrace time.Duration
+	// LeaderElection is switched off only where one replica runs by hand.
+	LeaderElection bool
+	// LeaseDuration, RenewDeadline and RetryPeriod are the election's.
+	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
+	// MetricsAddress, HealthAddress and WebhookPort are where the process listens.
+	MetricsAddress, HealthAddress string
+	WebhookPort                   int
+	// DescribeRate and RegisterRate are calls per second per account; the bursts are their buckets.
+	DescribeRate, RegisterRate   float64
+	DescribeBurst, RegisterBurst int
+	// Workers is how many bindings, and how many pods, are handled at a time.
+	Workers int
+	// Certificate tells how long certificates live and when they are replaced.
+	Certificate CertificateConfig
+	// Verbosity is 0 for what an operator reads, 1 for what a developer does.
+	Verbosity int
+}
+
+// CertificateConfig tells how long the webhook's certificates live.
+type CertificateConfig struct {
+	CAValidity, ServingValidity, Propagation, Overlap time.Duration
+}
+
+// Bind declares the flags.
+func (c *Config) Bind(fs *flag.FlagSet) {
+	fs.StringVar(&c.Region, "aws-region", os.Getenv("AWS_REGION"), "AWS region of the target groups; AWS_REGION when not given")
+	fs.StringVar(&c.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "podgate's own namespace; POD_NAMESPACE when not given")
+	fs.StringVar(&c.WatchNamespace, "watch-namespace", "", "serve this namespace only; all when empty")
+	fs.BoolVar(&c.InjectGates, "enable-pod-readiness-gate-inject", true, "inject readiness gates into pods of labelled namespaces")
+	fs.StringVar(&c.Bindings, "target-group-bindings", string(target.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+target.ManageAnnotation+": \"true\") or none")
+	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which tells whether it is running")
+	fs.DurationVar(&c.AbsenceGrace, "absence-grace", 30*time.Second, "how long a Service, its port or all its pods must be missing before running targets are deregistered")
+	fs.BoolVar(&c.LeaderElection, "leader-elect", true, "let one replica at a time act; the webhook runs in all")
+	fs.DurationVar(&c.LeaseDuration, "leader-lease-duration", 8*time.Second, "how long a silent leader is waited for")
+	fs.DurationVar(&c.RenewDeadline, "leader-renew-deadline", 5*time.Second, "how long a leader tries to renew its lease before it gives up")
+	fs.DurationVar(&c.RetryPeriod, "leader-retry-period", time.Second, "time between two tries to get or renew the lease")
+	fs.StringVar(&c.MetricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
+	fs.StringVar(&c.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	fs.IntVar(&c.WebhookPort, "webhook-port", 9443, "port of the admission webhook")
+	fs.Float64Var(&c.DescribeRate, "aws-describe-rate", 10, "Describe calls per second, per account")
+	fs.IntVar(&c.DescribeBurst, "aws-describe-burst", 40, "Describe calls that may be made at once, per account")
+	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account")
+	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 20, "Register and Deregister calls that may be made at once, per account")
+	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
+	fs.DurationVar(&c.Certificate.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")
+	fs.DurationVar(&c.Certificate.ServingValidity, "webhook-certificate-validity", 90*24*time.Hour, "life of the webhook's certificate; it is replaced at two thirds")
+	fs.DurationVar(&c.Certificate.Propagation, "webhook-ca-propagation", 10*time.Second, "how long a new authority is published before a certificate of it is served")
+	fs.DurationVar(&c.Certificate.Overlap, "webhook-ca-overlap", 5*time.Minute, "how long an old authority stays trusted after its certificate was replaced")
+	fs.IntVar(&c.Verbosity, "v", 0, "log verbosity: 0 or 1")
+}
+
+// Validate tells what is wrong, all of it at once.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Region == "" {
+		errs = append(errs, errors.New("no AWS region: set --aws-region or AWS_REGION"))
+	}
+	if c.Namespace == "" {
+		errs = append(errs, errors.New("own namespace not known: set --namespace or POD_NAMESPACE"))
+	}
+	switch target.Ownership(c.Bindings) {
+	case target.OwnAll, target.OwnAnnotated, target.OwnNone:
+	default:
+		errs = append(errs, fmt.Errorf("--target-group-bindings=%q: must be all, annotated or none", c.Bindings))
+	}
+	if c.AbsenceGrace < 0 {
+		errs = append(errs, fmt.Errorf("--absence-grace=%s: must not be negative", c.AbsenceGrace))
+	}
+	if c.DescribeRate <= 0 || c.RegisterRate <= 0 || c.DescribeBurst < 1 || c.RegisterBurst < 1 {
+		errs = append(errs, errors.New("--aws-*-rate must be above 0 and --aws-*-burst at least 1"))
+	}
+	if c.Workers < 1 {
+		errs = append(errs, fmt.Errorf("--workers=%d: must be at least 1", c.Workers))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,167 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package manager wires podgate together: one process, all its parts. It decides
+// nothing itself.
+package manager
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/pod"
+	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/controller/wake"
+	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/provider"
+	elbv2provider "github.com/podgate/podgate/internal/provider/elbv2"
+)
+
+// What this package may do in the cluster.
+//
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=podgate-system,resources=leases,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=podgate-system,resources=leases,verbs=get;update,resourceNames=podgate-leader
+
+// LeaseName is the leader election's lease.
+const LeaseName = "podgate-leader"
+
+// callTimeout bounds one HTTP exchange with AWS.
+const callTimeout = 10 * time.Second
+
+// name is the event source and field manager.
+const name = "podgate"
+
+// Run runs podgate until ctx ends. Its own metrics go to metrics; what the metrics
+// server serves is controller-runtime's registry.
+func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics prometheus.Registerer, c Config) error {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return err
+	}
+	if err := elbv2.AddToScheme(scheme); err != nil {
+		return err
+	}
+	mgr, err := ctrlmanager.New(kube, options(scheme, log, c))
+	if err != nil {
+		return fmt.Errorf("make manager: %w", err)
+	}
+	prov, err := newProvider(ctx, metrics, c)
+	if err != nil {
+		return err
+	}
+	if err := addControllers(ctx, mgr, prov, metrics, c); err != nil {
+		return err
+	}
+	if err := addWebhook(ctx, mgr, metrics, c); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Options {
+	var namespaces map[string]cache.Config
+	if c.WatchNamespace != "" {
+		namespaces = map[string]cache.Config{c.WatchNamespace: {}}
+	}
+	return ctrlmanager.Options{
+		Scheme: scheme, Logger: log,
+		Cache: cache.Options{
+			DefaultNamespaces: namespaces,
+			ByObject:          map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod}},
+			// What is managed by whom is nobody's business here and half of every object.
+			DefaultTransform: cache.TransformStripManagedFields(),
+		},
+		Client:                 client.Options{FieldOwner: name},
+		Metrics:                metricsserver.Options{BindAddress: c.MetricsAddress},
+		HealthProbeBindAddress: c.HealthAddress,
+		// Names are unique here by construction; the check is of the process and would
+		// keep a test from starting a second replica in its own.
+		Controller:       config.Controller{SkipNameValidation: new(true)},
+		WebhookServer:    newWebhookServer(c),
+		LeaderElection:   c.LeaderElection,
+		LeaderElectionID: LeaseName, LeaderElectionNamespace: c.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &c.LeaseDuration, RenewDeadline: &c.RenewDeadline, RetryPeriod: &c.RetryPeriod,
+	}
+}
+
+// newProvider makes the ELBv2 provider within its budget of calls.
+func newProvider(ctx context.Context, reg prometheus.Registerer, c Config) (provider.Provider, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx,
+		awsconfig.WithRegion(c.Region),
+		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
+	if err != nil {
+		return nil, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	metered, err := provider.NewMetered(elbv2provider.New(cfg, c.Region), reg)
+	if err != nil {
+		return nil, err
+	}
+	limits := provider.Limits{
+		DescribeRate: c.DescribeRate, DescribeBurst: c.DescribeBurst,
+		ChangeRate: c.RegisterRate, ChangeBurst: c.RegisterBurst, Batch: elbv2provider.BatchSize,
+	}
+	return provider.NewLimited(metered, limits, elbv2provider.Account), nil
+}
+
+// addControllers wires the observer and the two controllers, which run on the leader.
+func addControllers(ctx context.Context, mgr ctrlmanager.Manager, prov provider.Provider, metrics prometheus.Registerer, c Config) error {
+	var podWake, targetWake wake.Source
+	log := mgr.GetLogger()
+	registry := binding.NewRegistry(func(key types.NamespacedName) {
+		waiting, err := binding.Waiting(ctx, mgr.GetClient(), key)
+		if err != nil {
+			log.Error(err, "Finding pods that wait at a gate failed", "binding", key)
+		}
+		for _, p := range waiting {
+			podWake.Wake(p)
+		}
+	})
+	observer := health.New(prov, log.WithName("observer"), podWake.Wake, func(ref provider.Ref) {
+		for _, key := range registry.Users(ref) {
+			targetWake.Wake(key)
+		}
+	})
+	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
+		return fmt.Errorf("add observer: %w", err)
+	}
+	err := target.Setup(mgr, target.Options{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Observer: observer, Registry: registry,
+		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Wake: &targetWake,
+		Ownership: target.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace,
+		AbsenceGrace: c.AbsenceGrace, Workers: c.Workers,
+	})
+	if err != nil {
+		return fmt.Errorf("set up target controller: %w", err)
+	}
+	err = pod.Setup(mgr, pod.Options{
+		Client: mgr.GetClient(), Observer: observer, Registry: registry,
+		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Wake: &podWake, Workers: c.Workers,
+	})
+	if err != nil {
+		return fmt.Errorf("set up pod controller: %w", err)
+	}
+	return nil
+}
