@@ -7,11 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const controllerManifest = `
 apiVersion: admissionregistration.k8s.io/v1

@@ -1,0 +1,177 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package env
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+)
+
+// PodHistory is what a watch saw of a pod. Times are when the watch delivered it, which
+// is finer than the whole seconds in a pod's conditions; zero is not yet.
+type PodHistory struct {
+	Name, UID string
+	// Version is the tag of the first container's image.
+	Version string
+	// Address of the pod, once it has one.
+	Address string
+	// Gates is the number of its readiness gates.
+	Gates int
+
+	Created, ContainersReady time.Time
+	// GatesOpen is when all of its readiness gates' conditions were True.
+	GatesOpen time.Time
+	Ready     time.Time
+	// Terminating is when it was marked as being deleted.
+	Terminating time.Time
+	// Stopped is when all its containers had ended after that.
+	Stopped time.Time
+	// Gone is when its object was removed.
+	Gone time.Time
+}
+
+// PodWatch records the pods of a namespace. Its methods are safe for concurrent use.
+type PodWatch struct {
+	factory informers.SharedInformerFactory
+	stop    context.CancelFunc
+
+	mu   sync.Mutex
+	pods []*PodHistory
+}
+
+// WatchPods starts to record; Stop ends it.
+func WatchPods(ctx context.Context, c *Cluster, namespace string) (*PodWatch, error) {
+	set, err := kubernetes.NewForConfig(c.Config)
+	if err != nil {
+		return nil, fmt.Errorf("watch pods of %s: %w", namespace, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	w := &PodWatch{factory: informers.NewSharedInformerFactoryWithOptions(set, 0, informers.WithNamespace(namespace)), stop: cancel}
+	informer := w.factory.Core().V1().Pods().Informer()
+	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(o any) { w.see(o, false) },
+		UpdateFunc: func(_, o any) { w.see(o, false) },
+		DeleteFunc: func(o any) { w.see(o, true) },
+	})
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("watch pods of %s: %w", namespace, err)
+	}
+	w.factory.StartWithContext(ctx)
+	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+		w.Stop()
+		return nil, fmt.Errorf("watch pods of %s: %w", namespace, context.Cause(ctx))
+	}
+	return w, nil
+}
+
+// Stop ends the watch. What was recorded stays.
+func (w *PodWatch) Stop() {
+	w.stop()
+	w.factory.Shutdown()
+}
+
+// see takes an event of the informer.
+func (w *PodWatch) see(object any, gone bool) {
+	now := time.Now()
+	if late, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = late.Obj
+	}
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.history(string(pod.UID))
+	h.observe(pod, now)
+	if gone {
+		h.end(now)
+	}
+}
+
+func (w *PodWatch) history(uid string) *PodHistory {
+	for _, h := range w.pods {
+		if h.UID == uid {
+			return h
+		}
+	}
+	h := &PodHistory{UID: uid}
+	w.pods = append(w.pods, h)
+	return h
+}
+
+// Pods are all pods that were seen, in the order of their creation.
+func (w *PodWatch) Pods() []PodHistory {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := make([]PodHistory, 0, len(w.pods))
+	for _, h := range w.pods {
+		all = append(all, *h)
+	}
+	slices.SortStableFunc(all, func(a, b PodHistory) int { return a.Created.Compare(b.Created) })
+	return all
+}
+
+// observe notes what is new in a pod.
+func (h *PodHistory) observe(pod *corev1.Pod, now time.Time) {
+	h.Name, h.Gates, h.Address = pod.Name, len(pod.Spec.ReadinessGates), pod.Status.PodIP
+	_, h.Version, _ = strings.Cut(pod.Spec.Containers[0].Image, ":")
+	first(&h.Created, true, now)
+	first(&h.ContainersReady, isTrue(pod, corev1.ContainersReady), now)
+	first(&h.GatesOpen, h.Gates > 0 && gatesOpen(pod), now)
+	first(&h.Ready, isTrue(pod, corev1.PodReady), now)
+	first(&h.Terminating, pod.DeletionTimestamp != nil, now)
+	first(&h.Stopped, pod.DeletionTimestamp != nil && containersEnded(pod), now)
+}
+
+// end notes that the pod's object is gone, and with it all that it was.
+func (h *PodHistory) end(now time.Time) {
+	first(&h.Terminating, true, now)
+	first(&h.Stopped, true, now)
+	first(&h.Gone, true, now)
+}
+
+// first keeps the first time at which something is so.
+func first(at *time.Time, so bool, now time.Time) {
+	if so && at.IsZero() {
+		*at = now
+	}
+}
+
+func isTrue(pod *corev1.Pod, kind corev1.PodConditionType) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == kind {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+func gatesOpen(pod *corev1.Pod) bool {
+	for _, g := range pod.Spec.ReadinessGates {
+		if !isTrue(pod, g.ConditionType) {
+			return false
+		}
+	}
+	return true
+}
+
+func containersEnded(pod *corev1.Pod) bool {
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.State.Running != nil {
+			return false
+		}
+	}
+	return true
+}
