@@ -119,6 +119,9 @@ func TestVerdict(t *testing.T) {
 		{"gates and preStop must lose none", Run{Name: GatedPrestop, Requests: 100, Attempts: 100, Failed: 1, StatusCodes: map[string]int{"200": 99, "502": 1}}, "1 of 100 requests failed (502: 1)"},
 		{"gates and preStop that lost none", Run{Name: GatedPrestop, Requests: 100, Attempts: 100}, ""},
 		{"a retry anywhere makes the figures worthless", Run{Name: Gated, Requests: 100, Attempts: 101}, "101 attempts"},
+		{"a gate that opens early is no gate", Run{Name: Gated, Requests: 1, Attempts: 1, Lanes: []Lane{{Pod: "web-1", GateOpen: at(1), Healthy: at(2)}}}, "web-1 opened before"},
+		{"a gate that opens without a healthy target is no gate", Run{Name: Gated, Requests: 1, Attempts: 1, Lanes: []Lane{{Pod: "web-1", GateOpen: at(1)}}}, "web-1 opened before"},
+		{"a gate that opens after its target is healthy", Run{Name: Gated, Requests: 1, Attempts: 1, Lanes: []Lane{{Pod: "web-1", GateOpen: at(2), Healthy: at(1)}}}, ""},
 		{"a load that never ran proves nothing", Run{Name: GatedPrestop}, "no request was sent"},
 	}
 	for _, c := range cases {

@@ -18,11 +18,23 @@ func Verdict(runs []Run) []string {
 			problems = append(problems, fmt.Sprintf("%s: %d attempts were counted at the sockets for %d requests: something tried again, the figures mean nothing",
 				r.Name, r.Attempts, r.Requests))
 		}
+		problems = append(problems, early(r)...)
 		if r.Name == Ungated && r.Failed == 0 {
 			problems = append(problems, "ungated: no request failed, so the experiment has shown nothing; give it a higher rate or a longer routing delay")
 		}
 		if r.Name == GatedPrestop && r.Failed > 0 {
 			problems = append(problems, fmt.Sprintf("gated-prestop: %d of %d requests failed (%s), and none may", r.Failed, r.Requests, failures(r)))
+		}
+	}
+	return problems
+}
+
+// early names gates that opened while the load balancer did not call the target healthy.
+func early(r Run) []string {
+	var problems []string
+	for _, l := range r.Lanes {
+		if l.GateOpen != nil && (l.Healthy == nil || *l.GateOpen < *l.Healthy) {
+			problems = append(problems, fmt.Sprintf("%s: the gate of pod %s opened before its target was healthy", r.Name, l.Pod))
 		}
 	}
 	return problems

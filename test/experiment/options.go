@@ -1,0 +1,123 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/podgate/podgate/test/env"
+	"github.com/podgate/podgate/test/experiment/report"
+)
+
+// options is what the experiment can be told.
+type options struct {
+	runs []string
+
+	rate                     float64
+	replicas                 int
+	maxSurge, maxUnavailable string
+	prestop, gracePeriod     int
+	oldImage, newImage       string
+
+	simulator, listen, dataAddress, region, profile string
+	simulatorArgs                                   []string
+	simulatorLog                                    string
+	routingDelay                                    time.Duration
+	timeScale                                       float64
+	deregistrationDelay                             int
+	healthCheck                                     env.HealthCheck
+
+	kubeconfig, controllerManifest string
+	controllerEnv                  map[string]string
+
+	before, after, timeout time.Duration
+	jsonFile, pageFile     string
+}
+
+func (o *options) bind(f *pflag.FlagSet) {
+	f.StringSliceVar(&o.runs, "runs", []string{report.Ungated, report.Gated, report.GatedPrestop}, "runs to do, in this order")
+
+	f.Float64Var(&o.rate, "rate", 200, "requests per second")
+	f.IntVar(&o.replicas, "replicas", 5, "pods of the Deployment")
+	f.StringVar(&o.maxSurge, "max-surge", "25%", "pods more than wanted during the update, number or percentage")
+	f.StringVar(&o.maxUnavailable, "max-unavailable", "25%", "pods fewer than wanted during the update, number or percentage")
+	f.IntVar(&o.prestop, "prestop", 40, "seconds that the preStop hook of the run gated-prestop sleeps")
+	f.IntVar(&o.gracePeriod, "grace-period", 70, "terminationGracePeriodSeconds of the run gated-prestop; the others have 30")
+	f.StringVar(&o.oldImage, "old-image", "podgate.dev/app:v1", "image before the update; its tag is its version")
+	f.StringVar(&o.newImage, "new-image", "podgate.dev/app:v2", "image after the update")
+
+	f.StringVar(&o.simulator, "simulator", "bin/awssim", "program that simulates the load balancer")
+	f.StringVar(&o.listen, "simulator-listen", "172.30.0.2:4566", "address of its AWS API, which the controller must reach")
+	f.StringVar(&o.dataAddress, "data-address", "172.30.0.2", "address of its listeners")
+	f.StringVar(&o.region, "region", "eu-west-1", "region that it simulates")
+	f.StringVar(&o.profile, "profile", "alb", "kind of load balancer: alb or nlb")
+	f.StringArrayVar(&o.simulatorArgs, "simulator-arg", nil, "further flag of the program, as --simulator-arg=--refuse-draining; may be repeated")
+	f.StringVar(&o.simulatorLog, "simulator-log", "out/awssim.log", "file for what the program prints; none when empty")
+	f.DurationVar(&o.routingDelay, "routing-delay", -1, "how long the data path routes to a target after the API says draining; the profile's own when negative (alb: 17s)")
+	f.Float64Var(&o.timeScale, "time-scale", 1, "how many times faster than the wall the load balancer's clocks run")
+	f.IntVar(&o.deregistrationDelay, "deregistration-delay", 30, "deregistration delay of the target group, in seconds")
+	f.StringVar(&o.healthCheck.Path, "health-check-path", "/healthz", "path of the health check")
+	f.Int32Var(&o.healthCheck.Interval, "health-check-interval", 5, "seconds between two health checks of a target")
+	f.Int32Var(&o.healthCheck.Timeout, "health-check-timeout", 2, "seconds that a health check may take")
+	f.Int32Var(&o.healthCheck.Healthy, "healthy-threshold", 2, "passed checks that make an unhealthy target healthy")
+	f.Int32Var(&o.healthCheck.Unhealthy, "unhealthy-threshold", 2, "failed checks that make a target unhealthy")
+
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "cluster to use; KUBECONFIG when empty")
+	f.StringVar(&o.controllerManifest, "controller-manifest", "out/podgate.yaml", "manifest of the controller under test")
+	f.StringToStringVar(&o.controllerEnv, "controller-env", nil, "environment KEY=VALUE of every container of that manifest's Deployments, "+
+		"besides AWS_ENDPOINT_URL, AWS_REGION, credentials and AWS_EC2_METADATA_DISABLED; may be repeated")
+
+	f.DurationVar(&o.before, "before", 5*time.Second, "steady load before the update")
+	f.DurationVar(&o.after, "after", 5*time.Second, "steady load after everything has settled")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "time that one run may take")
+	f.StringVar(&o.jsonFile, "json", "out/demo.json", "file for the figures")
+	f.StringVar(&o.pageFile, "html", "out/demo.html", "file for the page")
+}
+
+func (o *options) validate() error {
+	var errs []error
+	bad := func(is bool, format string, args ...any) {
+		if is {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(len(o.runs) == 0, "--runs: want at least one")
+	for _, r := range o.runs {
+		bad(r != report.Ungated && r != report.Gated && r != report.GatedPrestop, "--runs: %q is none of %s, %s, %s", r, report.Ungated, report.Gated, report.GatedPrestop)
+	}
+	bad(o.rate <= 0 || o.rate > 10000 || math.IsNaN(o.rate), "--rate: %g is not between 0 and 10000", o.rate)
+	bad(o.replicas < 1, "--replicas: %d is less than 1", o.replicas)
+	bad(o.profile != "alb" && o.profile != "nlb", "--profile: %q is neither alb nor nlb", o.profile)
+	bad(o.timeScale <= 0, "--time-scale: %g is not above 0", o.timeScale)
+	bad(o.prestop < 1 || o.gracePeriod < 1, "--prestop and --grace-period: want at least 1")
+	bad(o.prestop >= o.gracePeriod, "--prestop %d leaves nothing of --grace-period %d", o.prestop, o.gracePeriod)
+	bad(version(o.oldImage) == version(o.newImage), "--old-image and --new-image: the versions (tags) must differ")
+	return errors.Join(errs...)
+}
+
+// version is an image's tag.
+func version(image string) string {
+	return image[strings.LastIndex(image, ":")+1:]
+}
+
+// environment is what the controller's containers get.
+func (o *options) environment(endpoint string) map[string]string {
+	all := map[string]string{
+		"AWS_ENDPOINT_URL":          endpoint,
+		"AWS_REGION":                o.region,
+		"AWS_ACCESS_KEY_ID":         env.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY":     env.SecretAccessKey,
+		"AWS_EC2_METADATA_DISABLED": "true",
+	}
+	for k, v := range o.controllerEnv {
+		all[k] = v
+	}
+	return all
+}
