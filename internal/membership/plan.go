@@ -33,6 +33,17 @@ type Member struct {
 // desired tells whether the target should be in the group.
 func (m Member) desired() bool { return m.Wanted && m.Ready && !m.Terminating }
 
+// rank orders pods that share an address.
+func (m Member) rank() int {
+	rank := 0
+	for i, better := range []bool{m.Serving, m.Ready, m.Terminating, m.Wanted, m.desired()} {
+		if better {
+			rank |= 1 << i
+		}
+	}
+	return rank
+}
+
 // Input is what a plan is made from.
 type Input struct {
 	Now     time.Time
@@ -67,6 +78,9 @@ type Plan struct {
 	Deregister []gate.Target
 	// Held targets stay because the group would be empty without them.
 	Held []Held
+	// Yield are the held targets that go nevertheless when the group has no room for
+	// Register: a few of those that run, never the last that serves.
+	Yield []gate.Target
 }
 
 // Next is the earliest moment at which a held target goes by itself; zero when none does.
@@ -92,6 +106,7 @@ func Make(in Input) Plan {
 	p.register()
 	p.remove()
 	p.sort()
+	p.yield()
 	return p.plan
 }
 
@@ -101,17 +116,14 @@ type planner struct {
 	plan    Plan
 }
 
-// add keeps, of several pods with one address, the one that should be in the
-// group: a dead pod's row is the new pod's once it has the address.
+// add keeps, of several pods with one address, the one that decides over the row:
+// a pod that should be in the group, else one that is selected, else one that is
+// on its way out, since what is left of a dead pod must not stay.
 func (p *planner) add(m Member) {
 	old, exists := p.members[m.Target]
-	if exists && old.desired() && !m.desired() {
-		return
+	if !exists || m.rank() > old.rank() || m.rank() == old.rank() && m.KilledAt.After(old.KilledAt) {
+		p.members[m.Target] = m
 	}
-	if exists && !m.desired() && !old.Terminating && m.Terminating {
-		return
-	}
-	p.members[m.Target] = m
 }
 
 func (p *planner) register() {
@@ -140,7 +152,7 @@ func (p *planner) remove() {
 		case p.Absent:
 			p.hold(t, time.Time{})
 			kept = kept || p.Observed[t].State == gate.Healthy
-		case served, !p.anyDesired() && !m.Wanted:
+		case served, !p.anyWanted():
 			p.plan.Deregister = append(p.plan.Deregister, t)
 		default:
 			p.hold(t, time.Time{})
@@ -183,9 +195,11 @@ func (p *planner) anyServes() bool {
 	return false
 }
 
-func (p *planner) anyDesired() bool {
+// anyWanted tells whether some running pod should serve, now or once it is ready;
+// if none should, the group is being emptied on purpose.
+func (p *planner) anyWanted() bool {
 	for _, m := range p.members {
-		if m.desired() {
+		if m.Wanted && !m.Terminating {
 			return true
 		}
 	}
@@ -218,6 +232,39 @@ func (p *planner) removeTerminating(terminating []Member, served bool) {
 
 func (p *planner) servesStill(m Member) bool {
 	return p.Observed == nil || p.Observed[m.Target].State == gate.Healthy
+}
+
+// yield chooses a tenth of the running targets that are held, those that do not
+// serve first; none while a target drains, whose room is on its way, nor while one
+// that should be there is, which lets all of them go once it is healthy.
+func (p *planner) yield() {
+	if len(p.plan.Register) == 0 || p.roomComes() {
+		return
+	}
+	var serving, idle []gate.Target
+	for _, h := range p.plan.Held {
+		switch {
+		case p.members[h.Target].Terminating:
+		case p.Observed[h.Target].State == gate.Healthy:
+			serving = append(serving, h.Target)
+		default:
+			idle = append(idle, h.Target)
+		}
+	}
+	few := max(1, (len(serving)+len(idle))/10)
+	if len(serving) > 0 {
+		idle = append(idle, serving[1:]...)
+	}
+	p.plan.Yield = idle[:min(few, len(idle))]
+}
+
+func (p *planner) roomComes() bool {
+	for t, h := range p.Observed {
+		if h.Leaving() || p.members[t].desired() {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *planner) hold(t gate.Target, until time.Time) {

@@ -154,15 +154,19 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 }
 
 // apply makes the plan's calls: what is urgent at once, removals of running targets
-// only after the registrations, which may make room when the group is full.
+// only after the registrations, unless the group is full: then they make room first.
 func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membership.Plan, who population) error {
 	urgent := r.deregister(ctx, ref, plan.Urgent, who)
 	registered := r.register(ctx, ref, plan.Register, who)
 	if registered != nil && !errors.Is(registered, provider.ErrQuota) {
 		return errors.Join(urgent, registered)
 	}
-	removed := r.deregister(ctx, ref, plan.Deregister, who)
-	if registered != nil && len(plan.Urgent)+len(plan.Deregister) > 0 {
+	leaving := plan.Deregister
+	if registered != nil && len(plan.Urgent)+len(leaving) == 0 {
+		leaving = plan.Yield
+	}
+	removed := r.deregister(ctx, ref, leaving, who)
+	if registered != nil && len(plan.Urgent)+len(leaving) > 0 {
 		registered = r.register(ctx, ref, failed(registered, plan.Register), who)
 	}
 	return errors.Join(urgent, registered, removed)
