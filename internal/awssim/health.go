@@ -239,6 +239,10 @@ func (s *Sim) fail(g *targetGroup, r *row, failure Health) {
 func (s *Sim) drain(g *targetGroup, r *row) {
 	r.stop()
 	delay := seconds(g.attributes, attrDeregistrationDelay)
+	draining := defaultHealth("draining", "Target.DeregistrationInProgress")
+	if g.inUse {
+		s.follow(g, r.key, draining) // at its own pace, also when the row goes at once
+	}
 	if !g.inUse || delay == 0 {
 		s.remove(g, r, "Target.NotRegistered")
 		return
@@ -246,7 +250,7 @@ func (s *Sim) drain(g *targetGroup, r *row) {
 	r.draining = true
 	ctx, cancel := context.WithCancel(s.base)
 	r.stop = cancel
-	s.setHealth(g, r, defaultHealth("draining", "Target.DeregistrationInProgress"))
+	s.setHealth(g, r, draining)
 	s.after(ctx, delay, func() { s.remove(g, r, "Target.NotRegistered") })
 }
 
