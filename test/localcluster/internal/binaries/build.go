@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -41,7 +42,7 @@ func (c *Cache) Build(ctx context.Context, set Set, progress func(string)) error
 	if set != Node {
 		return nil
 	}
-	return writePauseArchive(c.Path("pause"), c.PauseArchive())
+	return WriteImage(c.Path("pause"), PauseImage, c.PauseArchive())
 }
 
 func (c *Cache) run(ctx context.Context, s step, progress func(string)) error {
@@ -52,11 +53,16 @@ func (c *Cache) run(ctx context.Context, s step, progress func(string)) error {
 	if err != nil {
 		return fmt.Errorf("write the module that builds %s: %w", what, err)
 	}
-	out, err := os.MkdirTemp(c.Dir, "build-")
-	if err != nil {
+	// The lock is held, so this is what a build that was killed left.
+	work := filepath.Join(c.Dir, "build")
+	if err := os.RemoveAll(work); err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(out) }()
+	defer func() { _ = os.RemoveAll(work) }()
+	out := filepath.Join(work, "out")
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
 	args := []string{"build", "-v", "-buildvcs=false", "-trimpath=false", "-ldflags", ldflags(), "-o", out + "/"}
 	if names := s.names(); len(names) == 1 {
 		args[len(args)-1] = filepath.Join(out, names[0])
@@ -64,7 +70,7 @@ func (c *Cache) run(ctx context.Context, s step, progress func(string)) error {
 	for _, pkg := range s.programs {
 		args = append(args, pkg)
 	}
-	if err := c.goCommand(ctx, source, args, func(count int, pkg string) {
+	if err := c.goCommand(ctx, source, work, args, func(count int, pkg string) {
 		progress(fmt.Sprintf("building %s: %d packages compiled in %s, now at %s", what, count, time.Since(start).Round(time.Second), pkg))
 	}); err != nil {
 		return fmt.Errorf("build %s: %w", what, err)
@@ -79,12 +85,13 @@ func (c *Cache) run(ctx context.Context, s step, progress func(string)) error {
 }
 
 // goCommand runs go and reports a package now and then, so that a build of minutes is seen to move.
-func (c *Cache) goCommand(ctx context.Context, dir string, args []string, tick func(count int, pkg string)) error {
+func (c *Cache) goCommand(ctx context.Context, dir, tmp string, args []string, tick func(count int, pkg string)) error {
 	cmd := exec.CommandContext(ctx, c.goTool, args...)
-	cmd.Dir, cmd.Env = dir, c.env
+	cmd.Dir, cmd.Env = dir, append(slices.Clone(c.env), "GOTMPDIR="+tmp)
 	// The compilers must not outlive the go command when the build is interrupted.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = 10 * time.Second
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return err

@@ -11,16 +11,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
-// writePauseArchive packs one static program as an image: a configuration, one layer and the list that names them.
-func writePauseArchive(program, to string) error {
+// WriteImage packs one static program as an image in docker-archive format: a configuration, one layer and the list that names them.
+func WriteImage(program, image, to string) error {
 	binary, err := os.ReadFile(program)
 	if err != nil {
-		return fmt.Errorf("read the pause program: %w", err)
+		return fmt.Errorf("read the program of image %s: %w", image, err)
 	}
-	layer, err := tarOf(file{"pause", 0o755, binary})
+	name := filepath.Base(program)
+	layer, err := tarOf(file{name, 0o755, binary})
 	if err != nil {
 		return err
 	}
@@ -28,13 +30,13 @@ func writePauseArchive(program, to string) error {
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH,
 		"os":           "linux",
-		"config":       map[string]any{"Entrypoint": []string{"/pause"}, "User": "65535:65535"},
+		"config":       map[string]any{"Entrypoint": []string{"/" + name}, "User": "65535:65535"},
 		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(digest[:])}},
 	})
 	if err != nil {
 		return err
 	}
-	manifest, err := json.Marshal([]map[string]any{{"Config": "config.json", "RepoTags": []string{PauseImage}, "Layers": []string{"layer.tar"}}})
+	manifest, err := json.Marshal([]map[string]any{{"Config": "config.json", "RepoTags": []string{image}, "Layers": []string{"layer.tar"}}})
 	if err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func writePauseArchive(program, to string) error {
 		return err
 	}
 	if err := os.WriteFile(to+".new", archive, 0o644); err != nil {
-		return fmt.Errorf("write the pause image: %w", err)
+		return fmt.Errorf("write image %s: %w", image, err)
 	}
 	return os.Rename(to+".new", to)
 }

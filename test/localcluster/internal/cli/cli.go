@@ -78,9 +78,11 @@ func Run(args []string, out, errOut io.Writer) int {
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 		defer stop()
+		// A second signal ends the program at once, as if it had never listened.
+		context.AfterFunc(ctx, stop)
 		err := c.run(ctx, e, c, args[1:])
 		if err != nil && ctx.Err() != nil {
-			fmt.Fprintln(errOut, "localcluster: interrupted; everything that was started is gone")
+			fmt.Fprintln(errOut, "localcluster: interrupted")
 			return exitInterrupted
 		}
 		return code(e, err)

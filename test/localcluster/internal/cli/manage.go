@@ -25,7 +25,7 @@ func downCommand() *command {
 		long: `Down ends everything that runs in the cluster, and what was started by "localcluster exec", and removes its files and cgroups.
 It also removes what a cluster left that crashed. Without a cluster of that name it does nothing.`,
 		examples: []string{"localcluster down", "localcluster down --name second", "localcluster down --all"},
-		run: func(_ context.Context, e *env, c *command, args []string) error {
+		run: func(ctx context.Context, e *env, c *command, args []string) error {
 			set, name := c.flags(e)
 			all := set.Bool("all", false, "every cluster of this user")
 			if rest, err := parse(set, args); err != nil || want(e, set, rest, 0, 0) != nil {
@@ -40,19 +40,19 @@ It also removes what a cluster left that crashed. Without a cluster of that name
 			}
 			var problems []error
 			for _, name := range names {
-				problems = append(problems, down(e, name))
+				problems = append(problems, down(ctx, e, name))
 			}
 			return errors.Join(problems...)
 		},
 	}
 }
 
-func down(e *env, name string) error {
+func down(ctx context.Context, e *env, name string) error {
 	dirs, err := state.Of(name)
 	if err != nil {
 		return err
 	}
-	unlock, err := dirs.Lock(lockWait, func() { e.progress("waiting for another localcluster command on " + name) })
+	unlock, err := dirs.Lock(ctx, func() { e.progress("waiting for another localcluster command on " + name) })
 	if err != nil {
 		return err
 	}

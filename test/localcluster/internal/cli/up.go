@@ -21,12 +21,8 @@ import (
 	"github.com/podgate/podgate/test/localcluster/internal/supervisor"
 )
 
-const (
-	// stopGrace is what the supervisor gets to end and remove everything before it is killed.
-	stopGrace = 30 * time.Second
-	// lockWait is how long a command waits for another one on the same cluster; `up` may be building.
-	lockWait = 30 * time.Minute
-)
+// stopGrace is what the supervisor gets to end and remove everything before it is killed.
+const stopGrace = 30 * time.Second
 
 func buildCommand() *command {
 	return &command{
@@ -119,7 +115,7 @@ func up(ctx context.Context, e *env, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := dirs.Lock(lockWait, func() { e.progress("waiting for another localcluster command on " + o.name) })
+	unlock, err := dirs.Lock(ctx, func() { e.progress("waiting for another localcluster command on " + o.name) })
 	if err != nil {
 		return err
 	}
@@ -190,7 +186,11 @@ func bringUp(ctx context.Context, e *env, dirs state.Dirs, mode state.Mode, o up
 			return err
 		}
 	}
-	return launch(ctx, e, config, parent)
+	if err := launch(ctx, e, config, parent); err != nil {
+		return err
+	}
+	// A signal that came at the last moment still means that nothing is wanted.
+	return ctx.Err()
 }
 
 // openParent holds on to the process that the cluster is bound to, so that its number cannot come to mean another.

@@ -8,11 +8,13 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -85,8 +87,7 @@ func (d Dirs) Cgroup() string { return "/" + CgroupParent + "/" + d.Name }
 
 // Lock makes the state folder and holds it against other commands on the same cluster. Unlock leaves the folder as it is; a
 // folder that was removed while somebody waited for it is made anew.
-func (d Dirs) Lock(wait time.Duration, waiting func()) (unlock func(), err error) {
-	deadline := time.Now().Add(wait)
+func (d Dirs) Lock(ctx context.Context, waiting func()) (unlock func(), err error) {
 	for told := false; ; {
 		if err := os.MkdirAll(d.Run, 0o700); err != nil {
 			return nil, fmt.Errorf("make the state folder: %w", err)
@@ -95,14 +96,15 @@ func (d Dirs) Lock(wait time.Duration, waiting func()) (unlock func(), err error
 		if err == nil || !errors.Is(err, errBusy) {
 			return unlock, err
 		}
-		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("another localcluster command is still working on %q", d.Name)
-		}
 		if !told {
 			waiting()
 			told = true
 		}
-		time.Sleep(50 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 }
 
@@ -147,7 +149,7 @@ func Names() ([]string, error) {
 			return nil, err
 		}
 		for _, entry := range entries {
-			if entry.IsDir() {
+			if entry.IsDir() && !slices.Contains(names, entry.Name()) {
 				names = append(names, entry.Name())
 			}
 		}
