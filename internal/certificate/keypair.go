@@ -1,0 +1,34 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package certificate
+
+import (
+	"crypto/tls"
+	"errors"
+	"sync/atomic"
+)
+
+// errNoPair says that there is nothing to serve with yet.
+var errNoPair = errors.New("no webhook certificate yet: waiting for Secret " + SecretName)
+
+// Keypair is what a replica serves with: the last usable pair that it saw. Its zero value
+// holds none. It is safe for concurrent use.
+type Keypair struct {
+	current atomic.Pointer[pair]
+}
+
+// GetCertificate is for tls.Config.
+func (k *Keypair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	p := k.current.Load()
+	if p == nil {
+		return nil, errNoPair
+	}
+	return &p.tls, nil
+}
+
+// Configure makes a server serve with the Keypair.
+func (k *Keypair) Configure(c *tls.Config) {
+	c.MinVersion = tls.VersionTLS12
+	c.GetCertificate = k.GetCertificate
+}

@@ -1,0 +1,348 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package certificate
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+)
+
+const fieldManager = "podgate"
+
+// How long to wait after a failure: errors back off, lost races do not.
+const (
+	minBackoff = time.Second
+	maxBackoff = 30 * time.Second
+	raceWait   = 100 * time.Millisecond
+	// maxRaces is how many races in a row are lost before something must be wrong.
+	maxRaces = 10
+	// callTimeout bounds the calls of one step.
+	callTimeout = 15 * time.Second
+)
+
+// Recorder records events; an events.EventRecorder of client-go is one.
+type Recorder interface {
+	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
+}
+
+// Options of a Runner.
+type Options struct {
+	// Namespace is podgate's own, where the Secret lies.
+	Namespace string
+	// Policy of lives and waits; see DefaultPolicy.
+	Policy Policy
+	// Registerer takes the runner's metrics.
+	Registerer prometheus.Registerer
+	// Recorder takes events about the Secret.
+	Recorder Recorder
+	// Log hears of every step.
+	Log logr.Logger
+}
+
+// Runner keeps a replica's Keypair, the Secret and caBundle in step. Every replica runs one.
+type Runner struct {
+	store store
+	// watch calls the function at every change of the objects, until the context ends.
+	watch     func(context.Context, func()) error
+	keypair   *Keypair
+	opts      Options
+	metrics   *metrics
+	woken     chan struct{}
+	published atomic.Bool
+
+	// What follows belongs to the goroutine of run.
+
+	// last is the Secret's content when it was last usable.
+	last material
+	seen seen
+	// bundleKey and pairKey identify what seen's times are about.
+	bundleKey, pairKey string
+	reported           string
+	backoff            time.Duration
+	races              int
+}
+
+// New makes a runner that fills keypair. It makes no call before Start.
+func New(client kubernetes.Interface, keypair *Keypair, o Options) (*Runner, error) {
+	if o.Namespace == "" {
+		return nil, errors.New("webhook certificate: podgate's namespace is not known")
+	}
+	r, err := newRunner(apiStore{client: client, namespace: o.Namespace}, keypair, o)
+	if err != nil {
+		return nil, err
+	}
+	r.watch = func(ctx context.Context, changed func()) error { return watch(ctx, client, o.Namespace, changed) }
+	return r, nil
+}
+
+func newRunner(s store, keypair *Keypair, o Options) (*Runner, error) {
+	if err := o.Policy.validate(); err != nil {
+		return nil, fmt.Errorf("webhook certificate: %w", err)
+	}
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &Runner{store: s, keypair: keypair, opts: o, metrics: m, woken: make(chan struct{}, 1)}, nil
+}
+
+// NeedLeaderElection tells a manager that every replica runs one.
+func (r *Runner) NeedLeaderElection() bool { return false }
+
+// Ready is a readiness check. It fails until the replica has a pair and has once seen the
+// webhook configuration trust it; after that it never fails.
+func (r *Runner) Ready(*http.Request) error {
+	if r.keypair.current.Load() == nil {
+		return errNoPair
+	}
+	if !r.published.Load() {
+		return errors.New("caBundle of MutatingWebhookConfiguration " + ConfigurationName + " does not trust the webhook's certificate yet")
+	}
+	return nil
+}
+
+// Start runs until ctx ends.
+func (r *Runner) Start(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.watch(ctx, r.wake) })
+	group.Go(func() error { r.run(ctx); return nil })
+	return group.Wait()
+}
+
+// wake makes the runner look at the objects now.
+func (r *Runner) wake() {
+	select {
+	case r.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Runner) run(ctx context.Context) {
+	for {
+		timer := time.NewTimer(r.tick(ctx))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-r.woken:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// tick takes one step and says when to take the next.
+func (r *Runner) tick(ctx context.Context) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	after, err := r.advance(ctx)
+	if err == nil {
+		r.backoff, r.races = 0, 0
+		return after
+	}
+	if r.races++; errors.Is(err, errMoved) && r.races < maxRaces {
+		r.opts.Log.V(1).Info("Another writer was faster", "error", err.Error())
+		return raceWait + rand.N(raceWait)
+	}
+	r.metrics.failures.Inc()
+	r.opts.Log.Error(err, "Keeping the webhook's certificate failed; retrying")
+	r.backoff = min(max(2*r.backoff, minBackoff), maxBackoff)
+	return r.backoff/2 + rand.N(r.backoff/2)
+}
+
+// advance reads both objects and takes the step that is next. The configuration is read
+// first: when it is then patched, a Secret that changed in between has had its caBundle
+// patched, and the patch is refused, or has not, and will have.
+func (r *Runner) advance(ctx context.Context) (time.Duration, error) {
+	config, unknown := r.store.Configuration(ctx)
+	secret, err := r.store.Secret(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("get secret %q: %w", SecretName, err)
+	}
+	m := readSecret(secret)
+	r.load(m)
+	if unknown != nil {
+		return 0, fmt.Errorf("get webhook configuration %q: %w", ConfigurationName, unknown)
+	}
+	now := time.Now()
+	r.note(config, m, now)
+	if m.signer == nil && m.pair == nil && m.ours {
+		m.pair = r.last.pair
+	}
+	r.report(m, secret)
+	s := next(m, bundlesOf(config), r.seen, now, r.opts.Policy)
+	if s.do == wait {
+		return s.after, nil
+	}
+	if s.do == publish {
+		return 0, r.publish(ctx, config, m)
+	}
+	return 0, r.write(ctx, s, config, secret, m, now)
+}
+
+// load serves with the Secret's pair from now on, if it has a usable one.
+func (r *Runner) load(m material) {
+	if m.signer != nil {
+		r.metrics.expiry.WithLabelValues(RotateCA).Set(float64(m.signer.cert.NotAfter.Unix()))
+	}
+	if m.pair == nil {
+		return
+	}
+	r.last = m
+	if m.pair.same(r.keypair.current.Load()) {
+		return
+	}
+	r.keypair.current.Store(m.pair)
+	r.metrics.expiry.WithLabelValues(RotateServing).Set(float64(m.pair.leaf.NotAfter.Unix()))
+	r.opts.Log.Info("Serving the webhook with a new certificate", "serial", m.pair.leaf.SerialNumber.String(), "notAfter", m.pair.leaf.NotAfter)
+}
+
+// note keeps since when things have been as they are.
+func (r *Runner) note(config *admissionv1.MutatingWebhookConfiguration, m material, now time.Time) {
+	bundleKey := fmt.Sprintf("%s %t", encodeCerts(m.trust...), bundlesOf(config).are(encodeCerts(m.trust...)))
+	if config != nil {
+		bundleKey += fmt.Sprint(config.UID, config.Generation)
+	}
+	pairKey := ""
+	if m.pair != nil {
+		pairKey = string(m.pair.certPEM)
+	}
+	if bundleKey != r.bundleKey {
+		r.bundleKey, r.seen.published = bundleKey, now
+	}
+	if pairKey != r.pairKey {
+		r.pairKey, r.seen.served = pairKey, now
+	}
+	// Without ca.crt, whoever filled the Secret fills caBundle too.
+	trusted := len(m.trust) == 0 || bundlesOf(config).are(encodeCerts(m.trust...))
+	if m.pair != nil && trusted {
+		r.published.Store(true)
+	}
+}
+
+// report tells, once, what people should know about the Secret.
+func (r *Runner) report(m material, secret *corev1.Secret) {
+	problem := ""
+	if m.problem != nil {
+		problem = m.problem.Error()
+	}
+	if m.rotate != "" && m.rotate != RotateServing && m.rotate != RotateCA {
+		problem += fmt.Sprintf("annotation %s is %q: must be %s or %s", RotateAnnotation, m.rotate, RotateServing, RotateCA)
+	}
+	if problem == r.reported {
+		return
+	}
+	r.reported = problem
+	if problem == "" {
+		return
+	}
+	note := "The webhook's certificate will be made anew: " + problem
+	if !m.ours {
+		note = "podgate did not make this Secret and leaves it alone; put it right, or delete it to have podgate make one: " + problem
+	}
+	r.opts.Log.Info("Secret of the webhook's certificate has a problem", "problem", problem, "ours", m.ours)
+	r.opts.Recorder.Eventf(secret, nil, corev1.EventTypeWarning, "InvalidCertificate", "Read", "%s", note)
+}
+
+func (r *Runner) publish(ctx context.Context, config *admissionv1.MutatingWebhookConfiguration, m material) error {
+	patch, err := bundlePatch(config, encodeCerts(m.trust...))
+	if err != nil {
+		return fmt.Errorf("encode patch: %w", err)
+	}
+	if err := r.store.PatchConfiguration(ctx, patch); err != nil {
+		return fmt.Errorf("patch caBundle of webhook configuration %q: %w", ConfigurationName, err)
+	}
+	r.metrics.patches.Inc()
+	r.opts.Log.Info("Published the webhook's authorities in caBundle", "authorities", len(m.trust))
+	return nil
+}
+
+// write takes a step that changes the Secret.
+func (r *Runner) write(ctx context.Context, s step, config *admissionv1.MutatingWebhookConfiguration, secret *corev1.Secret, m material, now time.Time) error {
+	before := m
+	m, err := r.apply(s, bundlesOf(config).trust(), m, now)
+	if err != nil {
+		return err
+	}
+	if secret == nil {
+		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.opts.Namespace, Name: SecretName}, Type: corev1.SecretTypeTLS}
+	}
+	secret = secret.DeepCopy()
+	if err := m.write(secret); err != nil {
+		return err
+	}
+	if done(s, m.rotate) {
+		delete(secret.Annotations, RotateAnnotation)
+	}
+	save := r.store.UpdateSecret
+	if !m.exists {
+		save = r.store.CreateSecret
+	}
+	saved, err := save(ctx, secret)
+	if err != nil {
+		return fmt.Errorf("write secret %q: %w", SecretName, err)
+	}
+	r.announce(s, before, m, saved)
+	return nil
+}
+
+// apply gives what the Secret holds after a step.
+func (r *Runner) apply(s step, published []*x509.Certificate, m material, now time.Time) (material, error) {
+	p := r.opts.Policy
+	var err error
+	if s.do == establish {
+		if m.signer, err = newAuthority(now, p.CAValidity); err != nil {
+			return material{}, err
+		}
+		m.trust = merge(now, []*x509.Certificate{m.signer.cert}, m.trust, r.last.trust, published)
+	}
+	if s.do == issue || s.serving {
+		if m.pair, err = m.signer.issue(now, p.ServingValidity, p.Names); err != nil {
+			return material{}, err
+		}
+	}
+	if s.do == retire {
+		m.trust = []*x509.Certificate{m.signer.cert}
+	}
+	return m, nil
+}
+
+// done tells whether a step does what the annotation asks for.
+func done(s step, rotate string) bool {
+	return s.do == establish && rotate == RotateCA || s.do == issue && rotate == RotateServing
+}
+
+// announce tells people of a step that was taken.
+func (r *Runner) announce(s step, before, after material, secret *corev1.Secret) {
+	event := func(reason, action, note string) {
+		r.opts.Log.Info(note, "because", s.because)
+		r.opts.Recorder.Eventf(secret, nil, corev1.EventTypeNormal, reason, action, "%s: %s", note, s.because)
+	}
+	if after.signer != before.signer {
+		r.metrics.rotations.WithLabelValues(RotateCA).Inc()
+		event("AuthorityCreated", "Rotate", "Made a new authority for the webhook")
+	}
+	if s.do == issue || s.serving {
+		r.metrics.rotations.WithLabelValues(RotateServing).Inc()
+		event("CertificateIssued", "Rotate", "Issued a new serving certificate for the webhook")
+	}
+	if s.do == retire {
+		event("AuthorityRetired", "Rotate", "Stopped trusting the webhook's old authorities")
+	}
+}
