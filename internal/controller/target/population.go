@@ -25,7 +25,7 @@ import (
 type population struct {
 	members []membership.Member
 	pods    map[gate.Target]*corev1.Pod
-	// missing: what the binding refers to, or every pod it could mean, is not there.
+	// missing: what the binding refers to, or every running pod it could mean, is not there.
 	missing bool
 	// trouble is why the binding cannot work as it is; nil when it can.
 	trouble *verdict
@@ -62,10 +62,13 @@ func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding
 			mine, err = binding.Target(pod, *port, group.IPAddressType)
 			if err != nil {
 				who.trouble = &verdict{ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, err)}
-				continue
 			}
-			wanted++
+		}
+		if mine.Addr.IsValid() {
 			who.add(mine, pod, true)
+			if pod.DeletionTimestamp.IsZero() {
+				wanted++
+			}
 		}
 		for _, t := range rows[addr] {
 			if t != mine {
