@@ -56,7 +56,7 @@ func (l *ledger) overlay(ref provider.Ref, snap health.Snapshot) map[gate.Target
 	defer l.mu.Unlock()
 	seen := maps.Clone(snap.Targets)
 	for t, c := range l.groups[ref] {
-		if l.now().Sub(c.at) > gate.Lag {
+		if !l.counts(c) {
 			delete(l.groups[ref], t)
 			continue
 		}
@@ -81,9 +81,11 @@ func (l *ledger) expires(ref provider.Ref) time.Time {
 	defer l.mu.Unlock()
 	var next time.Time
 	for _, c := range l.groups[ref] {
-		if at := c.at.Add(gate.Lag); next.IsZero() || at.Before(next) {
+		if at := c.at.Add(gate.Lag); l.counts(c) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
 	return next
 }
+
+func (l *ledger) counts(c change) bool { return l.now().Sub(c.at) < gate.Lag }
