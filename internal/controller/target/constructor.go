@@ -74,7 +74,7 @@ func Setup(mgr manager.Manager, o Options) error {
 		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
 		report: &reporter{client: o.Client, recorder: o.Recorder, said: map[types.UID]said{}},
 		ledger: newLedger(time.Now), owner: owner, metrics: m, absenceGrace: o.AbsenceGrace, now: time.Now,
-		resolved: map[types.NamespacedName]resolved{}, absent: map[types.NamespacedName]time.Time{},
+		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).

@@ -64,6 +64,7 @@ type Reconciler struct {
 
 	mu       sync.Mutex
 	resolved map[types.NamespacedName]resolved
+	tracked  map[types.NamespacedName]provider.Ref
 	absent   map[types.NamespacedName]time.Time
 }
 
@@ -91,6 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	if foreign {
+		r.track(req.NamespacedName, provider.Ref{})
 		r.registry.Set(req.NamespacedName, binding.Resolution{Foreign: true})
 		return reconcile.Result{RequeueAfter: ownershipPoll}, r.report.foreign(ctx, &b)
 	}
@@ -120,7 +122,7 @@ func (r *Reconciler) serve(ctx context.Context, b *elbv2.TargetGroupBinding) (re
 		r.registry.Set(key, res)
 		return reconcile.Result{RequeueAfter: again}, r.report.ready(ctx, b, *v)
 	}
-	r.observer.Track(group.Ref, key)
+	r.track(key, group.Ref)
 	r.registry.Set(key, binding.Resolution{Group: group})
 	return r.sync(ctx, b, group)
 }
@@ -254,7 +256,7 @@ func (r *Reconciler) next(ref provider.Ref, plan membership.Plan, who population
 			wait = min(wait, max(at.Sub(r.now()), time.Millisecond))
 		}
 	}
-	if who.missing {
+	if who.missing && r.absenceGrace > 0 {
 		wait = min(wait, r.absenceGrace)
 	}
 	return wait
@@ -302,11 +304,27 @@ func (r *Reconciler) addFinalizer(ctx context.Context, b *elbv2.TargetGroupBindi
 	return nil
 }
 
+// track has the binding's group observed, and the one that it had before no more;
+// an empty ref means none.
+func (r *Reconciler) track(key types.NamespacedName, ref provider.Ref) {
+	r.mu.Lock()
+	before, tracked := r.tracked[key]
+	delete(r.tracked, key)
+	if ref.Group != "" {
+		r.tracked[key] = ref
+	}
+	r.mu.Unlock()
+	if ref.Group != "" {
+		r.observer.Track(ref, key)
+	}
+	if tracked && before != ref {
+		r.observer.Untrack(before, key)
+	}
+}
+
 // forget drops all that is remembered of a binding that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
-	if res := r.registry.Get(key); res.Resolved() {
-		r.observer.Untrack(res.Group.Ref, key)
-	}
+	r.track(key, provider.Ref{})
 	r.registry.Delete(key)
 	r.metrics.forget(key)
 	r.mu.Lock()
