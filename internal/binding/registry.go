@@ -39,11 +39,13 @@ func NewRegistry(changed func(types.NamespacedName)) *Registry {
 	return &Registry{changed: changed, m: map[types.NamespacedName]Resolution{}}
 }
 
-// Get gives a binding's resolution; its zero value when there is none.
-func (r *Registry) Get(key types.NamespacedName) Resolution {
+// Get gives a binding's resolution; false when the target controller has not said
+// anything about the binding, because it does not serve it or has just started.
+func (r *Registry) Get(key types.NamespacedName) (Resolution, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.m[key]
+	res, known := r.m[key]
+	return res, known
 }
 
 // Set stores a binding's resolution.

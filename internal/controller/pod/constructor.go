@@ -55,7 +55,7 @@ func Setup(mgr manager.Manager, o Options) error {
 	}
 	r := &Reconciler{
 		client: o.Client, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: time.Now,
-		unclaimed: map[gateKey]absence{},
+		uids: map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
 	}
 	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(binding.Gates(o.(*corev1.Pod))) > 0 })
 	return builder.ControllerManagedBy(mgr).

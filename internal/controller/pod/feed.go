@@ -26,7 +26,7 @@ type origin struct {
 	group   provider.Group
 	ref     provider.Ref
 	target  gate.Target
-	// foreign: another controller writes this gate.
+	// foreign: another controller writes this gate, or may: whose it is is not known yet.
 	foreign bool
 }
 
@@ -43,8 +43,8 @@ func (r *Reconciler) source(ctx context.Context, e *evaluation, name string) (or
 	if err != nil {
 		return origin{}, fmt.Errorf("get binding: %w", err)
 	}
-	res := r.registry.Get(key)
-	if res.Foreign {
+	res, known := r.registry.Get(key)
+	if !known || res.Foreign {
 		return origin{foreign: true}, nil
 	}
 	if !b.DeletionTimestamp.IsZero() {
@@ -89,7 +89,7 @@ func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.P
 	f := gate.Feed{Claim: o.claim, Trouble: o.trouble}
 	f.UnclaimedSince = r.unclaimedSince(gateKey{pod: e.key, gate: gateType}, e, o.claim == gate.Unclaimed)
 	if o.claim != gate.Claimed {
-		return f, address(e.pod)
+		return f, address(e.pod, facts.Proven)
 	}
 	e.refs = append(e.refs, o.ref)
 	s := r.observer.Watch(o.ref, e.key, o.target, facts.ContainersReady && current.Status != gate.StatusTrue)
@@ -117,7 +117,14 @@ func (r *Reconciler) unclaimedSince(key gateKey, e *evaluation, missing bool) ti
 	return seen.since
 }
 
-func address(pod *corev1.Pod) netip.Addr {
+// address is the pod's: the one at which a gate was proven as long as the pod has
+// it, else its first. A pod may have one address of each family.
+func address(pod *corev1.Pod, proven netip.Addr) netip.Addr {
+	for _, ip := range pod.Status.PodIPs {
+		if addr, err := netip.ParseAddr(ip.IP); err == nil && addr.Unmap() == proven {
+			return proven
+		}
+	}
 	addr, err := netip.ParseAddr(pod.Status.PodIP)
 	if err != nil {
 		return netip.Addr{}

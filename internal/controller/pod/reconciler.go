@@ -51,6 +51,8 @@ type Reconciler struct {
 	now      func() time.Time
 
 	mu sync.Mutex
+	// uids tells a pod from one that is made anew under its name.
+	uids map[types.NamespacedName]types.UID
 	// unclaimed is since when a gate's binding is missing.
 	unclaimed map[gateKey]absence
 }
@@ -80,6 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		r.forget(req.NamespacedName)
 		return reconcile.Result{}, nil
 	}
+	r.meet(req.NamespacedName, pod.UID)
 	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), now: r.now()}
 	for _, name := range binding.Gates(&pod) {
 		if err := r.evaluate(ctx, &e, name); err != nil {
@@ -193,11 +196,23 @@ func (r *Reconciler) tell(e *evaluation, c corev1.PodCondition) {
 	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, c.Reason, "Gate", "Readiness gate %s: %s", c.Type, c.Message)
 }
 
+// meet drops what was seen of an earlier pod of that name.
+func (r *Reconciler) meet(key types.NamespacedName, uid types.UID) {
+	r.mu.Lock()
+	before, known := r.uids[key]
+	r.uids[key] = uid
+	r.mu.Unlock()
+	if known && before != uid {
+		r.observer.Forget(key)
+	}
+}
+
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.observer.Forget(key)
 	r.metrics.waiting.set(key, nil)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.uids, key)
 	for k := range r.unclaimed {
 		if k.pod == key {
 			delete(r.unclaimed, k)

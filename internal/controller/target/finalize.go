@@ -27,7 +27,8 @@ func (r *Reconciler) finalize(ctx context.Context, b *elbv2.TargetGroupBinding) 
 		r.report.forget(b.UID)
 		return reconcile.Result{}, nil
 	}
-	r.registry.Set(key, binding.Resolution{Group: r.registry.Get(key).Group, Trouble: "The binding is being deleted."})
+	known, _ := r.registry.Get(key)
+	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
 	if err := r.empty(ctx, b); err != nil {
 		v := verdictOf(err, groupName(b))
 		v.message += fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", elbv2.Finalizer)
