@@ -32,7 +32,7 @@ const (
 type Snapshot struct {
 	// Started is when the read began: what it says held at that time or later.
 	Started time.Time
-	// Targets is the group's content; a target that is absent is not registered.
+	// Targets is the group's content, not nil; a target that is absent is not registered.
 	Targets map[gate.Target]gate.Health
 }
 
@@ -335,6 +335,9 @@ func (o *Observer) read(ctx context.Context, g *group) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if targets == nil {
+		targets = map[gate.Target]gate.Health{}
+	}
 	if err != nil {
 		o.log.V(1).Info("Reading a target group failed", "group", g.ref.Group, "error", err.Error())
 	}
@@ -356,7 +359,7 @@ func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.Namespac
 	old := g.view
 	if err != nil {
 		g.view.Err = err
-		return g.blind(), old.Err == nil
+		return g.blind(), provider.Message(old.Err) != provider.Message(err)
 	}
 	g.view = View{Snapshot: snap}
 	var pods []types.NamespacedName
