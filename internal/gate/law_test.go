@@ -1,0 +1,138 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// TestLaw1NeverOpenEarly: whatever a feed says short of a proven healthy, the gate is closed.
+func TestLaw1NeverOpenEarly(t *testing.T) {
+	feeds := map[string]Feed{
+		"nothing was read":                      {Claim: Claimed},
+		"an older read said healthy":            {Claim: Claimed, Present: true, Health: Health{State: Healthy}, SeenOtherwise: true},
+		"the target is not registered":          {Claim: Claimed, Observed: true, Health: Health{State: Healthy}, SeenOtherwise: true},
+		"the group is not known":                {Claim: Unresolved, Observed: true, Present: true, Health: Health{State: Healthy}, SeenOtherwise: true},
+		"healthy perhaps of another pod":        {Claim: Claimed, Observed: true, Present: true, Health: Health{State: Healthy}, Detection: time.Hour},
+		"no binding for less than five minutes": {Claim: Unclaimed, UnclaimedSince: noon.Add(-time.Hour)},
+	}
+	for _, s := range []State{Unknown, Initial, Unhealthy, UnhealthyDraining, Unused, Draining, Unavailable, State(99)} {
+		feeds["the target is "+s.String()] = seenOtherwise(sight(s, "Elb.Any"))
+	}
+	for name, feed := range feeds {
+		for _, current := range []Condition{{}, {Status: StatusUnknown}, {Status: StatusFalse, Reason: "Elb.Any"}} {
+			d := Decide(noon, ready(4*time.Minute, netip.Addr{}), feed, current)
+			if d.Condition.Status == StatusTrue {
+				t.Errorf("%s, condition %q: the gate opened with reason %q", name, current.Status, d.Condition.Reason)
+			}
+		}
+	}
+}
+
+// TestLaw1EveryReasonIsItsOwn: a gate that opens without the load balancer's word says so.
+func TestLaw1EveryReasonIsItsOwn(t *testing.T) {
+	for _, feed := range []Feed{{Claim: Releasing}, {Claim: NotIP}, {Claim: Unclaimed}} {
+		d := Decide(noon, ready(time.Hour, netip.Addr{}), feed, Condition{})
+		if d.Condition.Status != StatusTrue || d.Condition.Reason == ReasonHealthy || d.Condition.Reason == "" {
+			t.Errorf("claim %d: want True with a reason of its own, got %+v", feed.Claim, d.Condition)
+		}
+	}
+}
+
+// TestLaw2NeverStuck: a gate that no binding claims opens by itself, at the time it said it would.
+func TestLaw2NeverStuck(t *testing.T) {
+	pod, feed, current, now := ready(0, netip.Addr{}), Feed{Claim: Unclaimed, UnclaimedSince: noon}, Condition{}, noon
+	for steps := 0; current.Status != StatusTrue; steps++ {
+		d := Decide(now, pod, feed, current)
+		if d.Condition.Status != StatusTrue && d.Recheck <= 0 || steps > 10 {
+			t.Fatalf("after %s the gate is %q and nothing will look at it again", now.Sub(noon), d.Condition.Status)
+		}
+		current, now = d.Condition, now.Add(d.Recheck)
+	}
+	if waited := now.Sub(noon); waited != 5*time.Minute || current.Reason != ReasonNoBinding {
+		t.Errorf("released after %s with reason %s, want 5 minutes and %s", waited, current.Reason, ReasonNoBinding)
+	}
+	late := Decide(now, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), current)
+	if late.Condition != current {
+		t.Errorf("a binding that appears later closed the gate: %+v", late.Condition)
+	}
+}
+
+// TestLaw2DeletedBindingReleases: nothing waits for a binding that is being deleted.
+func TestLaw2DeletedBindingReleases(t *testing.T) {
+	for _, pod := range []Pod{{}, {Addr: ours}, ready(0, netip.Addr{}), ready(time.Hour, ours)} {
+		for _, current := range []Condition{{}, {Status: StatusUnknown}, {Status: StatusFalse, Reason: "Elb.Any"}} {
+			if d := Decide(noon, pod, Feed{Claim: Releasing}, current); d.Condition.Status != StatusTrue {
+				t.Errorf("pod %+v, condition %q: the gate stayed %q", pod, current.Status, d.Condition.Status)
+			}
+		}
+	}
+}
+
+// everyFeed is a sample of all that a feed can say, good and bad.
+func everyFeed() []Feed {
+	var feeds []Feed
+	for _, claim := range []Claim{Unclaimed, Unresolved, Claimed, Releasing, NotIP} {
+		for _, h := range []Health{{}, {State: Healthy}, {State: Initial, Reason: "Elb.A"}, {State: Unhealthy, Reason: "Target.B"}, {State: Draining}, {State: Unavailable}} {
+			for bits := range 8 {
+				feeds = append(feeds, Feed{
+					Claim: claim, Health: h, Trouble: "The API is down.",
+					Observed: bits&1 != 0, Present: bits&2 != 0, SeenOtherwise: bits&4 != 0,
+				})
+			}
+		}
+	}
+	return feeds
+}
+
+// TestLaw8OutageChangesNothing: no lack of data closes an open gate, proven or not.
+func TestLaw8OutageChangesNothing(t *testing.T) {
+	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	for _, proven := range []netip.Addr{{}, ours} {
+		for _, feed := range []Feed{{Claim: Unresolved, Trouble: "The API is down."}, {Claim: Claimed, Trouble: "The API is down."}, {Claim: Unclaimed}, {}} {
+			d := Decide(noon, ready(time.Hour, proven), feed, open)
+			if d.Condition != open || d.Proven != proven {
+				t.Errorf("proven at %s, feed %+v: want nothing changed, got %+v", proven, feed, d)
+			}
+		}
+	}
+}
+
+// TestLaw9OpenStaysOpen: only the pod's own containers or a new address close a gate.
+func TestLaw9OpenStaysOpen(t *testing.T) {
+	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	for _, feed := range everyFeed() {
+		if d := Decide(noon, ready(time.Hour, ours), feed, open); d.Condition != open {
+			t.Errorf("feed %+v closed or changed the gate: %+v", feed, d.Condition)
+		}
+		if d := Decide(noon, Pod{Addr: ours, Proven: ours}, feed, open); d.Condition.Status != StatusFalse {
+			t.Errorf("feed %+v kept the gate of an unready pod open: %+v", feed, d.Condition)
+		}
+	}
+}
+
+// TestLaw11AddressReuseIsANewTarget: a gate that was proven at another address starts anew,
+// and healthy alone, with no sign that it is about this pod, does not open it.
+func TestLaw11AddressReuseIsANewTarget(t *testing.T) {
+	inherited := sight(Healthy, "")
+	for _, current := range []Condition{{}, {Status: StatusFalse}, {Status: StatusTrue, Reason: ReasonHealthy}} {
+		for _, proven := range []netip.Addr{{}, past} {
+			if current.Status == StatusTrue && !proven.IsValid() {
+				continue
+			}
+			d := Decide(noon, ready(time.Second, proven), inherited, current)
+			if d.Condition.Status == StatusTrue {
+				t.Errorf("condition %q, proven at %s: the gate took over another pod's health", current.Status, proven)
+			}
+			if d.Proven.IsValid() {
+				t.Errorf("condition %q, proven at %s: recorded as proven at %s", current.Status, proven, d.Proven)
+			}
+			if d.Recheck != 20*time.Second+Lag-time.Second {
+				t.Errorf("condition %q, proven at %s: looked at again after %s, want when the load balancer must have noticed", current.Status, proven, d.Recheck)
+			}
+		}
+	}
+}

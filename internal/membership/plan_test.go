@@ -1,0 +1,194 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package membership
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+var (
+	noon  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	drain = 30 * time.Second
+)
+
+// at is the n-th address's target.
+func at(n int) gate.Target {
+	return gate.Target{Addr: netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), Port: 80}
+}
+
+func list(ns ...int) []gate.Target {
+	var ts []gate.Target
+	for _, n := range ns {
+		ts = append(ts, at(n))
+	}
+	return ts
+}
+
+// Pods that the tests use, by what became of them.
+func ready(n int) Member    { return Member{Target: at(n), Wanted: true, Ready: true} }
+func serving(n int) Member  { return Member{Target: at(n), Wanted: true, Ready: true, Serving: true} }
+func starting(n int) Member { return Member{Target: at(n), Wanted: true} }
+func unselected(n int) Member {
+	return Member{Target: at(n), Ready: true, Serving: true}
+}
+func dying(n int, left time.Duration) Member {
+	return Member{Target: at(n), Wanted: true, Ready: true, Terminating: true, KilledAt: noon.Add(left)}
+}
+func dead(n int) Member {
+	return Member{Target: at(n), Wanted: true, Terminating: true, KilledAt: noon.Add(time.Minute)}
+}
+
+// rows is a group with the targets in some states, a letter each: h(ealthy),
+// i(nitial), u(nhealthy), d(raining); the first is target 1's, a dash none.
+func rows(states string) map[gate.Target]gate.Health {
+	of := map[rune]gate.State{'h': gate.Healthy, 'i': gate.Initial, 'u': gate.Unhealthy, 'd': gate.Draining}
+	g := map[gate.Target]gate.Health{}
+	for i, c := range states {
+		if s, ok := of[c]; ok {
+			g[at(i+1)] = gate.Health{State: s}
+		}
+	}
+	return g
+}
+
+func members(ms ...Member) []Member { return ms }
+
+func TestMake(t *testing.T) {
+	notOurs := func(gate.Target) bool { return false }
+	cases := map[string]struct {
+		reason   string
+		members  []Member
+		observed map[gate.Target]gate.Health
+		absent   bool
+		ours     func(gate.Target) bool
+		want     Plan
+	}{
+		"NothingToDo": {reason: "What is as it should be is left alone.",
+			members: members(ready(1), ready(2)), observed: rows("hu")},
+		"NewPods": {reason: "Pods whose containers are ready are registered.",
+			members: members(ready(2), ready(1), starting(3)), observed: rows(""), want: Plan{Register: list(1, 2)}},
+		"RegisteredAgain": {reason: "A target that was removed by hand, or only drains, is repaired.",
+			members: members(ready(1), ready(2)), observed: rows("d"), want: Plan{Register: list(1, 2)}},
+		"NotObserved": {reason: "Registering does no harm while the group cannot be read, and removing does.",
+			members: members(ready(1), starting(2), unselected(3)), want: Plan{Register: list(1)}},
+		"OneStopsServing": {reason: "A pod whose containers became unready leaves when another serves.",
+			members: members(ready(1), starting(2)), observed: rows("hh"), want: Plan{Deregister: list(2)}},
+		"AllProbesFail": {reason: "The load balancer's fail-open is better than nothing.",
+			members: members(starting(1), starting(2)), observed: rows("hu"), want: Plan{Held: []Held{{Target: at(1)}, {Target: at(2)}}}},
+		"ReplacementsNotHealthy": {reason: "Replaced pods stay while their replacements are checked.",
+			members: members(unselected(1), ready(2)), observed: rows("hi"), want: Plan{Held: []Held{{Target: at(1)}}}},
+		"ReplacementsHealthy": {reason: "Then all of them may go.",
+			members: members(unselected(1), unselected(2), ready(3)), observed: rows("hhh"), want: Plan{Deregister: list(1, 2)}},
+		"ReplacementsNotReady": {reason: "A selector that flipped to pods which still start must not empty the group.",
+			members: members(unselected(1), starting(2)), observed: rows("h"), want: Plan{Held: []Held{{Target: at(1)}}}},
+		"FlipRegistersFirst": {reason: "The new pods go in while the old ones stay.",
+			members: members(unselected(1), ready(2), starting(3)), observed: rows("h"), want: Plan{Register: list(2), Held: []Held{{Target: at(1)}}, Yield: nil}},
+		"Emptied": {reason: "A Service that selects no pod any more, and not just for a moment, means it.",
+			members: members(unselected(1), unselected(2)), observed: rows("hh"), want: Plan{Deregister: list(1, 2)}},
+		"AbsentForAMoment": {reason: "A Service that just vanished is not acted upon.",
+			members: members(unselected(1), unselected(2)), observed: rows("hh"), absent: true, want: Plan{Held: []Held{{Target: at(1)}, {Target: at(2)}}}},
+		"AbsentButDying": {reason: "What is deleted meanwhile goes, since others serve.",
+			members: members(unselected(1), dying(2, time.Minute)), observed: rows("hh"), absent: true, want: Plan{Urgent: list(2), Held: []Held{{Target: at(1)}}}},
+		"DeadPod": {reason: "A row without a pod is never kept, not even the last one.",
+			observed: rows("h"), absent: true, want: Plan{Urgent: list(1)}},
+		"StrangerOfASharedGroup": {reason: "In a group that other clusters use it may be theirs.",
+			members: members(ready(1)), observed: rows("hh"), ours: notOurs},
+		"DyingOfASharedGroup": {reason: "A pod of this cluster is this cluster's to remove.",
+			members: members(ready(1), dying(2, time.Minute)), observed: rows("hhh"), ours: notOurs, want: Plan{Urgent: list(2)}},
+		"DrainingIsLeftAlone": {reason: "What drains already is not deregistered again.",
+			members: members(ready(1), dying(2, time.Minute)), observed: rows("hdd")},
+		"Dying": {reason: "A deleted pod goes at once, before anything that can wait.",
+			members: members(ready(1), dying(2, time.Minute), starting(3), ready(4)), observed: rows("hhh"),
+			want: Plan{Urgent: list(2), Register: list(4), Deregister: list(3)}},
+		"DyingNotObserved": {reason: "It goes though the group cannot be read, when a Ready pod is there.",
+			members: members(serving(1), dying(2, time.Minute)), want: Plan{Urgent: list(2), Register: list(1)}},
+		"LastOneDyingNotObserved": {reason: "It stays when none is.",
+			members: members(ready(1), dying(2, time.Minute)), want: Plan{Register: list(1), Held: []Held{{Target: at(2), Until: noon.Add(drain)}}}},
+		"LastOneServing": {reason: "The last that serves stays until only its drain time is left.",
+			members: members(dying(1, time.Minute), ready(2)), observed: rows("hi"), want: Plan{Held: []Held{{Target: at(1), Until: noon.Add(drain)}}}},
+		"LastOnesServing": {reason: "Of several the one that lives longest stays.",
+			members: members(dying(1, time.Minute), dying(2, 2*time.Minute), dying(3, time.Minute)), observed: rows("hhh"),
+			want: Plan{Urgent: list(1, 3), Held: []Held{{Target: at(2), Until: noon.Add(90 * time.Second)}}}},
+		"OnlyDrainTimeLeft": {reason: "Later it would be killed with requests in flight.",
+			members: members(dying(1, drain)), observed: rows("h"), want: Plan{Urgent: list(1)}},
+		"LastOneUnhealthy": {reason: "One that does not serve is not kept.",
+			members: members(dying(1, time.Minute)), observed: rows("u"), want: Plan{Urgent: list(1)}},
+		"LastOneStopped": {reason: "Nor one whose containers have ended, whatever the load balancer still believes.",
+			members: members(dead(1)), observed: rows("h"), want: Plan{Urgent: list(1)}},
+		"HeldServes": {reason: "A running target that is held for now serves, so a dying one need not.",
+			members: members(starting(1), dying(2, time.Minute)), observed: rows("hh"), want: Plan{Urgent: list(2), Held: []Held{{Target: at(1)}}}},
+		"ScaledToZero": {reason: "Deliberate removal completes, the last target a little later.",
+			members: members(dying(1, time.Minute), dying(2, time.Minute)), observed: rows("hh"), absent: true,
+			want: Plan{Urgent: list(2), Held: []Held{{Target: at(1), Until: noon.Add(drain)}}}},
+		"AddressReused": {reason: "The address is the new pod's.",
+			members: members(ready(1), dying(1, time.Minute)), observed: rows("h")},
+		"AddressReusedWhileDraining": {reason: "The dead pod's row is on its way out, so the new pod is registered.",
+			members: members(dying(1, time.Minute), ready(1)), observed: rows("d"), want: Plan{Register: list(1)}},
+		"AddressReusedTooEarly": {reason: "A pod that starts at a dead pod's address does not keep the dead one's row.",
+			members: members(starting(1), dead(1), ready(2)), observed: rows("hi"), want: Plan{Urgent: list(1)}},
+		"AddressShared": {reason: "Another pod on the host's network decides nothing.",
+			members: members(unselected(1), dying(1, time.Minute), ready(2)), observed: rows("hh"), want: Plan{Urgent: list(1)}},
+		"FullGroup": {reason: "Nothing that should be there got in: a tenth may yield, the last that serves never.",
+			members: members(unselected(1), unselected(2), ready(3)), observed: rows("hh"),
+			want: Plan{Register: list(3), Held: []Held{{Target: at(1)}, {Target: at(2)}}, Yield: list(2)}},
+		"FullGroupIdleFirst": {reason: "What does not serve yields first.",
+			members: members(unselected(1), unselected(2), ready(3)), observed: rows("hu"),
+			want: Plan{Register: list(3), Held: []Held{{Target: at(1)}, {Target: at(2)}}, Yield: list(2)}},
+		"FullGroupOfOne": {reason: "The only one that serves does not yield.",
+			members: members(unselected(1), ready(2)), observed: rows("h"),
+			want: Plan{Register: list(2), Held: []Held{{Target: at(1)}}}},
+		"RoomIsComing": {reason: "What drains makes room; nothing more yields for it.",
+			members: members(unselected(1), unselected(2), ready(3)), observed: rows("hh-d"),
+			want: Plan{Register: list(3), Held: []Held{{Target: at(1)}, {Target: at(2)}}}},
+		"OneGotIn": {reason: "A replacement that is being checked lets the others go once it is healthy.",
+			members: members(unselected(1), unselected(2), ready(3), ready(4)), observed: rows("hhi"),
+			want: Plan{Register: list(4), Held: []Held{{Target: at(1)}, {Target: at(2)}}}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := Make(Input{Now: noon, Members: tc.members, Observed: tc.observed, Drain: drain, Absent: tc.absent, Ours: tc.ours})
+			if diff := compareTo(tc.want, got); diff != "" {
+				t.Errorf("%s\nMake: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func compareTo(want, got Plan) string {
+	return cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty())
+}
+
+func TestYieldIsAFew(t *testing.T) {
+	in := Input{Now: noon, Observed: map[gate.Target]gate.Health{}, Drain: drain}
+	for n := 1; n <= 100; n++ {
+		in.Members = append(in.Members, unselected(n), ready(n+100))
+		in.Observed[at(n)] = gate.Health{State: gate.Healthy}
+	}
+	if got := len(Make(in).Yield); got != 10 {
+		t.Errorf("of 100 that serve 10 may yield at a time, got %d", got)
+	}
+}
+
+func TestNext(t *testing.T) {
+	plan := Plan{Held: []Held{{}, {Until: noon.Add(time.Minute)}, {Until: noon}, {}}}
+	if got := plan.Next(); !got.Equal(noon) {
+		t.Errorf("Next: want the earliest, %s, got %s", noon, got)
+	}
+	if got := (Plan{Held: []Held{{}}}).Next(); !got.IsZero() {
+		t.Errorf("Next: want zero when only an event decides, got %s", got)
+	}
+}
+
+// GoString makes what a property test found readable.
+func (m Member) GoString() string {
+	return fmt.Sprintf("{%s wanted=%t ready=%t serving=%t terminating=%t killed=%s}", m.Target, m.Wanted, m.Ready, m.Serving, m.Terminating, m.KilledAt.Sub(noon))
+}
