@@ -4,9 +4,7 @@
 package elbv2
 
 import (
-	"bufio"
 	"context"
-	"io"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -83,21 +81,4 @@ func (m marked) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, &credentialsError{role: m.role, err: err}
 	}
 	return creds, nil
-}
-
-// firstByte waits for body's first byte and gives a body that still has it; an empty
-// one is io.ErrUnexpectedEOF.
-func firstByte(body io.ReadCloser) (io.ReadCloser, error) {
-	buffered := bufio.NewReader(body)
-	_, err := buffered.Peek(1)
-	if err == io.EOF {
-		return nil, io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{buffered, body}, nil
 }

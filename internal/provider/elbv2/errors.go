@@ -130,8 +130,11 @@ func explainAnswer(to *provider.CallError, err error) {
 	}
 	var unreadable *smithy.DeserializationError
 	if errors.As(err, &unreadable) || status >= http.StatusOK {
-		to.Text, to.Detail = "the answer cannot be read ("+statusText(status)+"): it was cut off, or something other than the API answered", innermost(err).Error()
+		to.Text, to.Detail = "the answer cannot be read: it was cut off, or something other than the API answered", innermost(err).Error()
 		to.Kind = kindOfStatus(status)
+		if status >= http.StatusBadRequest {
+			to.Text = statusText(status) + ": " + to.Text
+		}
 		return
 	}
 	to.Text, to.Detail = "cannot reach the API: "+networkText(err), networkDetail(err)

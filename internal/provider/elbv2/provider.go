@@ -17,7 +17,6 @@ package elbv2
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -74,7 +73,7 @@ func New(cfg aws.Config, region string, opts ...Option) *Provider {
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = awshttp.NewBuildableClient()
 	}
-	cfg.HTTPClient = noEmptyAnswer{cfg.HTTPClient}
+	cfg.HTTPClient = document{cfg.HTTPClient}
 
 	p := &Provider{region: region, timeout: DefaultCallTimeout, connections: map[role]connection{}}
 	for _, o := range opts {
@@ -127,22 +126,4 @@ func call[I, O any](ctx context.Context, p *Provider, c connection, op, subject 
 		c.forget()
 	}
 	return nil, failed
-}
-
-// noEmptyAnswer turns a successful answer without a body into an error. The SDK
-// takes it for an answer without content, and a group without targets is news.
-type noEmptyAnswer struct{ aws.HTTPClient }
-
-func (c noEmptyAnswer) Do(req *http.Request) (*http.Response, error) {
-	resp, err := c.HTTPClient.Do(req)
-	if err != nil || resp.StatusCode/100 != 2 {
-		return resp, err
-	}
-	body, err := firstByte(resp.Body)
-	if err != nil {
-		_ = resp.Body.Close()
-		return nil, err
-	}
-	resp.Body = body
-	return resp, nil
 }
