@@ -1,18 +1,31 @@
 # podgate. `make` lists the targets; `make demo` and `make test` need nothing but Go, root and Debian 12.
 
-GO        ?= go
-CLUSTER   ?= podgate
-LDFLAGS   := -s -w
-STATIC    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
-LOCAL     := bin/localcluster
-E2E_FLAGS ?=
+GO      ?= go
+STATIC  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
+LOCAL   := bin/localcluster
+# Names of the clusters that the targets start; two checkouts at once need two names.
+DEMO    ?= demo
+E2E     ?= e2e
+# Flags of the experiment and of the end-to-end tests, such as DEMO_FLAGS='--rate=400' or E2E_FLAGS='-test.run Leader'.
+DEMO_FLAGS ?=
+E2E_FLAGS  ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
-##-- building
+.PHONY: demo
+demo: build images manifest cluster ## Show it: a rolling update without gates, with gates, with gates and a drain (out/demo.html).
+	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
+		bin/experiment run $(DEMO_FLAGS)
+
+.PHONY: test
+test: tools cluster lint verify unit mutate smoke ## Lint, generated code, unit and API-server tests, mutations, one rollout on the real cluster.
+
+.PHONY: e2e
+e2e: e2e-build ## Run the end-to-end tests on the real cluster.
+	scripts/with-cluster $(E2E) out/podgate.tar out/app-v1.tar out/app-v2.tar -- bin/e2e.test -test.v -test.timeout 40m $(E2E_FLAGS)
 
 .PHONY: build
 build: ## Build every program into bin/.
@@ -21,7 +34,22 @@ build: ## Build every program into bin/.
 
 .PHONY: tools
 tools: ## Build the pinned tools into bin/.
-	GOBIN=$(CURDIR)/bin $(GO) -C tools install tool
+	GOBIN=$(CURDIR)/bin $(GO) install -C tools tool
+
+.PHONY: cluster
+cluster: build ## Build Kubernetes, containerd and etcd; about ten minutes the first time, cached after that.
+	$(LOCAL) build
+
+.PHONY: images
+images: build ## Build the images as tars under out/, without Docker.
+	@mkdir -p out
+	$(GO) run ./build/image -name podgate.dev/podgate:dev -entrypoint /podgate -user 65532 -o out/podgate.tar bin/podgate
+	for v in v1 v2; do $(GO) run ./build/image -name podgate.dev/app:$$v -entrypoint /app -link /bin/sleep -env APP_TEXT=$$v -user 65532 -o out/app-$$v.tar bin/app || exit 1; done
+
+.PHONY: manifest
+manifest: tools ## Render config/ to out/podgate.yaml.
+	@mkdir -p out
+	bin/kustomize build config > out/podgate.yaml
 
 .PHONY: generate
 generate: tools ## Generate deepcopy functions, CRDs and RBAC from markers.
@@ -29,11 +57,32 @@ generate: tools ## Generate deepcopy functions, CRDs and RBAC from markers.
 	bin/controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd
 	bin/controller-gen rbac:roleName=podgate paths=./internal/... output:rbac:artifacts:config=config/rbac
 
-.PHONY: images
-images: build ## Build the images as tars under out/, without Docker.
-	$(GO) run ./build/image -name podgate.dev/podgate:dev -entrypoint /podgate -user 65532 -o out/podgate.tar bin/podgate
+.PHONY: lint
+lint: tools ## Lint both modules, as .golangci.yml says.
+	bin/golangci-lint run ./...
+	cd test/localcluster && ../../bin/golangci-lint run ./...
 
-.PHONY: manifest
-manifest: tools ## Render config/ to out/podgate.yaml.
-	@mkdir -p out
-	bin/kustomize build config > out/podgate.yaml
+.PHONY: verify
+verify: generate ## Fail when generated files are not what the markers say.
+	@git diff --exit-code -- api config || { echo 'generated files differ: commit what "make generate" made' >&2; exit 1; }
+
+.PHONY: unit
+unit: cluster ## Unit and API-server tests, with the race detector.
+	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on ./...
+	$(GO) test -C test/localcluster -count=1 ./...
+
+.PHONY: mutate
+mutate: ## Break each law on purpose and see its test fail.
+	$(GO) run ./test/mutations
+
+.PHONY: smoke
+smoke: e2e-build ## One rolling update on the real cluster that loses no request.
+	scripts/with-cluster smoke out/podgate.tar out/app-v1.tar out/app-v2.tar -- bin/e2e.test -test.v -test.timeout 10m -test.run TestSmoke
+
+.PHONY: e2e-build
+e2e-build: images manifest cluster
+	CGO_ENABLED=0 $(GO) test -c -tags e2e -o bin/e2e.test ./test/e2e
+
+.PHONY: clean
+clean: ## Remove what was built here; the cache of built Kubernetes stays.
+	rm -rf bin out

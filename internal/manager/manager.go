@@ -28,6 +28,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/controller/pod"
 	"github.com/podgate/podgate/internal/controller/target"
 	"github.com/podgate/podgate/internal/controller/wake"
@@ -39,6 +40,7 @@ import (
 // What this package may do in the cluster.
 //
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=podgate-system,resources=leases,verbs=create
+// +kubebuilder:rbac:groups="",namespace=podgate-system,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=podgate-system,resources=leases,verbs=get;update,resourceNames=podgate-leader
 
 // LeaseName is the leader election's lease.
@@ -60,7 +62,10 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err := elbv2.AddToScheme(scheme); err != nil {
 		return err
 	}
-	mgr, err := ctrlmanager.New(kube, options(scheme, log, c))
+	pair := &certificate.Keypair{}
+	o := options(scheme, log, c)
+	o.WebhookServer = newWebhookServer(c, pair)
+	mgr, err := ctrlmanager.New(kube, o)
 	if err != nil {
 		return fmt.Errorf("make manager: %w", err)
 	}
@@ -71,7 +76,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err := addControllers(ctx, mgr, prov, metrics, c); err != nil {
 		return err
 	}
-	if err := addWebhook(ctx, mgr, metrics, c); err != nil {
+	if err := addWebhook(ctx, mgr, pair, metrics, c); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -99,7 +104,6 @@ func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Opti
 		// Names are unique here by construction; the check is of the process and would
 		// keep a test from starting a second replica in its own.
 		Controller:       config.Controller{SkipNameValidation: new(true)},
-		WebhookServer:    newWebhookServer(c),
 		LeaderElection:   c.LeaderElection,
 		LeaderElectionID: LeaseName, LeaderElectionNamespace: c.Namespace,
 		LeaderElectionReleaseOnCancel: true,

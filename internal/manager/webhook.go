@@ -5,16 +5,58 @@ package manager
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/podgate/podgate/internal/certificate"
+	"github.com/podgate/podgate/internal/webhook"
 )
 
-func newWebhookServer(c Config) ctrlwebhook.Server {
-	return ctrlwebhook.NewServer(ctrlwebhook.Options{Port: c.WebhookPort})
+func newWebhookServer(c Config, pair *certificate.Keypair) ctrlwebhook.Server {
+	return ctrlwebhook.NewServer(ctrlwebhook.Options{Port: c.WebhookPort, TLSOpts: []func(*tls.Config){pair.Configure}})
 }
 
-func addWebhook(_ context.Context, _ ctrlmanager.Manager, _ prometheus.Registerer, _ Config) error {
+// addWebhook wires the admission webhook and its certificate, which run in every
+// replica. A replica is not ready before both can serve.
+func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, metrics prometheus.Registerer, c Config) error {
+	kube, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("make client: %w", err)
+	}
+	policy := certificate.DefaultPolicy(c.Namespace)
+	policy.CAValidity, policy.ServingValidity = c.Certificate.CAValidity, c.Certificate.ServingValidity
+	policy.Propagation, policy.Overlap = c.Certificate.Propagation, c.Certificate.Overlap
+	log := mgr.GetLogger()
+	runner, err := certificate.New(kube, pair, certificate.Options{
+		Namespace: c.Namespace, Policy: policy, Registerer: metrics,
+		Recorder: mgr.GetEventRecorder(name), Log: log.WithName("certificate"),
+	})
+	if err != nil {
+		return fmt.Errorf("set up the webhook's certificate: %w", err)
+	}
+	if err := mgr.Add(runner); err != nil {
+		return err
+	}
+	synced, err := webhook.Prepare(ctx, mgr.GetCache())
+	if err != nil {
+		return fmt.Errorf("prepare the webhook's caches: %w", err)
+	}
+	handler, err := webhook.New(mgr.GetCache(), synced, webhook.Options{Disabled: !c.InjectGates, Registerer: metrics, Log: log.WithName("webhook")})
+	if err != nil {
+		return fmt.Errorf("set up webhook: %w", err)
+	}
+	server := mgr.GetWebhookServer()
+	server.Register(webhook.Path, handler)
+	for check, ready := range map[string]healthz.Checker{"certificate": runner.Ready, "webhook": handler.Ready, "server": server.StartedChecker()} {
+		if err := mgr.AddReadyzCheck(check, ready); err != nil {
+			return err
+		}
+	}
 	return nil
 }
