@@ -97,7 +97,8 @@ type Config struct {
 }
 
 // Sim is one simulated account and region. Its methods are safe for concurrent
-// use. Until Run is called its clocks stand still.
+// use. Until Run is called its clocks stand still and its listeners, though
+// bound, answer nobody.
 type Sim struct {
 	cfg Config
 
@@ -193,9 +194,9 @@ func setDefault(to *string, value string) {
 	}
 }
 
-// Run runs the health checks, the clocks and the listeners of the data path
-// until ctx ends, and returns when all of them have stopped. It can be called
-// once. It fails at once when a listener that exists already cannot bind.
+// Run runs the health checks, the clocks and the data path until ctx ends, and
+// returns when all of them have stopped. It can be called once; a second call
+// is an error.
 func (s *Sim) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.state != stateNew {
@@ -203,13 +204,6 @@ func (s *Sim) Run(ctx context.Context) error {
 		return fmt.Errorf("run simulator: it has been run before")
 	}
 	s.state = stateRunning
-	for _, l := range s.listeners {
-		if err := s.open(l); err != nil {
-			s.mu.Unlock()
-			s.end()
-			return fmt.Errorf("run simulator: %w", err)
-		}
-	}
 	for _, f := range s.waiting {
 		s.running.Go(f)
 	}

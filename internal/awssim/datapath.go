@@ -47,7 +47,7 @@ func (s *Sim) reroute(l *listener) { l.table = s.rulesOf(l) }
 
 // open binds a listener and serves it. It needs the lock.
 func (s *Sim) open(l *listener) error {
-	if s.cfg.NoDataPath {
+	if s.cfg.NoDataPath || s.state == stateEnded {
 		return nil
 	}
 	port := int(*l.view.Port)
@@ -84,8 +84,8 @@ func (s *Sim) openHTTP(l *listener, bound net.Listener) {
 		IdleTimeout:       s.socketTimeout(time.Hour), // client_keep_alive.seconds
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
-	l.shut = func() { _ = server.Close() } // it ends what is left; there is nobody to tell
-	s.running.Go(func() { _ = server.Serve(bound) })
+	l.shut = func() { _, _ = server.Close(), bound.Close() } // it ends what is left; there is nobody to tell
+	s.spawn(func() { _ = server.Serve(bound) })
 }
 
 // ListenerAddress is the address that a listener of a load balancer really

@@ -123,11 +123,9 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 	if err := s.tagNew(l.arn(), in.Tags); err != nil {
 		return nil, err
 	}
-	if s.state == stateRunning {
-		if err := s.open(l); err != nil {
-			delete(s.tags, l.arn())
-			return nil, failed("InvalidConfigurationRequest", "awssim: %v", err)
-		}
+	if err := s.open(l); err != nil {
+		delete(s.tags, l.arn())
+		return nil, failed("InvalidConfigurationRequest", "awssim: %v", err)
 	}
 	s.listeners[l.arn()] = l
 	s.addRule(l, types.Rule{IsDefault: ptr(true), Priority: ptr("default"), Actions: actions, Conditions: []types.RuleCondition{}})

@@ -143,7 +143,8 @@ func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle tim
 	}
 	w.WriteHeader(response.StatusCode)
 	if err := copyBody(w, response, conn, idle); err != nil {
-		panic(http.ErrAbortHandler) // the answer has begun: all that is left is to cut it off
+		_ = http.NewResponseController(w).Flush() // a client that left has nothing to see
+		panic(http.ErrAbortHandler)               // the answer has begun: all that is left is to cut it off
 	}
 	select {
 	case err := <-sent:

@@ -19,7 +19,7 @@ func (s *Sim) openTCP(l *listener, bound net.Listener) {
 		cancel()
 		_ = bound.Close() // it ends the loop below; there is nobody to tell
 	}
-	s.running.Go(func() {
+	s.spawn(func() {
 		var connections sync.WaitGroup
 		defer connections.Wait()
 		for {
