@@ -26,6 +26,9 @@ const BatchSize = 200
 // other groups when it refuses all.
 const maxExtraCalls = 32
 
+// allZones is the zone of an address outside the group's VPC, which needs one.
+const allZones = "all"
+
 const (
 	opRegister   = "register targets"
 	opDeregister = "deregister targets"
@@ -67,7 +70,7 @@ func (p *Provider) change(ctx context.Context, ref provider.Ref, op string, targ
 			failed = append(failed, batch...)
 			continue
 		}
-		refused, err := sendBatch(batch, func(piece []gate.Target) error { return send(c, describe(piece)) })
+		refused, err := sendBatch(batch, func(piece []gate.Target, zone *string) error { return send(c, describe(piece, zone)) })
 		failed = append(failed, refused...)
 		if cause == nil || concernsAll(err) {
 			cause = err
@@ -86,7 +89,7 @@ func (p *Provider) change(ctx context.Context, ref provider.Ref, op string, targ
 // the batch is halved until the culprits are alone, so that they block nobody else.
 // It shuffles first: should the extra calls not suffice, the next attempt tries
 // other neighbours. It gives the targets that were not handled and the first cause.
-func sendBatch(batch []gate.Target, send func([]gate.Target) error) (failed []gate.Target, cause error) {
+func sendBatch(batch []gate.Target, send func([]gate.Target, *string) error) (failed []gate.Target, cause error) {
 	extra := maxExtraCalls
 	pieces := [][]gate.Target{batch}
 	for len(pieces) > 0 {
@@ -96,7 +99,10 @@ func sendBatch(batch []gate.Target, send func([]gate.Target) error) (failed []ga
 			failed = append(failed, piece...)
 			continue
 		}
-		err := send(piece)
+		err := send(piece, nil)
+		if mayLackZone(err) && (len(piece) == 1 || len(piece) == len(batch)) && send(piece, aws.String(allZones)) == nil {
+			continue
+		}
 		if err == nil {
 			continue
 		}
@@ -132,15 +138,23 @@ func concernsAll(err error) bool {
 func concernsOne(err error) bool {
 	var failed *provider.CallError
 	if !errors.As(err, &failed) || failed.Kind == provider.ErrDenied {
-		return false
+		return false // such as STS refusing a role with one of these codes
 	}
 	return failed.Code == codeInvalidTarget || failed.Code == codeValidationError || failed.Code == codeTooManyRegistrations
 }
 
-func describe(targets []gate.Target) []types.TargetDescription {
+// mayLackZone tells whether the API may have refused targets because they are
+// outside the group's VPC and name no zone. Trying again with one is cheaper than
+// knowing the VPC, which takes permissions of another service.
+func mayLackZone(err error) bool {
+	var failed *provider.CallError
+	return errors.As(err, &failed) && failed.Kind == provider.ErrInvalid && failed.Code == codeValidationError
+}
+
+func describe(targets []gate.Target, zone *string) []types.TargetDescription {
 	out := make([]types.TargetDescription, len(targets))
 	for i, t := range targets {
-		out[i] = types.TargetDescription{Id: aws.String(t.Addr.String()), Port: aws.Int32(t.Port)}
+		out[i] = types.TargetDescription{Id: aws.String(t.Addr.String()), Port: aws.Int32(t.Port), AvailabilityZone: zone}
 	}
 	return out
 }
