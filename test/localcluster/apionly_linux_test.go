@@ -34,12 +34,11 @@ func cacheOf(t *testing.T, replaced, script string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not t.TempDir, whose parent others may not enter.
-	root, err := os.MkdirTemp("", "localcluster-cache-")
-	if err != nil {
+	// Other users may not enter the parent of a test's folder.
+	root := t.TempDir()
+	if err := os.Chmod(filepath.Dir(root), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(root) })
 	dir := filepath.Join(root, "localcluster", filepath.Base(real.Dir))
 	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)

@@ -202,12 +202,15 @@ func TestExecIsTheCommand(t *testing.T) {
 	if out := lc(t, "exec", "--name", name, "--", "kubectl", "get", "nodes", "-o", "name"); out != "node/"+name {
 		t.Errorf("kubectl in exec says %q", out)
 	}
-	guest := exec.Command(program, "exec", "--name", name, "--", "sleep", "600")
+	guest := exec.Command(program(), "exec", "--name", name, "--", "sleep", "600")
 	if err := guest.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- guest.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = guest.Wait()
+		close(ended)
+	}()
 	eventually(t, "the command of exec runs", 10*time.Second, func() string {
 		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", guest.Process.Pid))
 		if strings.TrimSpace(string(line)) != "sleep" {

@@ -28,7 +28,7 @@ func stuckCache(t *testing.T) string {
 func upTo(t *testing.T, name, cache, line string) *exec.Cmd {
 	t.Helper()
 	t.Cleanup(func() { _, _, _ = try(nil, "down", "--name", name) })
-	cmd := exec.Command(program, "up", "--name", name)
+	cmd := exec.Command(program(), "up", "--name", name)
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache)
 	said, err := cmd.StderrPipe()
 	if err != nil {

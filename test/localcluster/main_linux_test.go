@@ -19,7 +19,9 @@ import (
 )
 
 // program is the built localcluster, where any user may run it.
-var program string
+func program() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("localcluster-test-%d", os.Getpid()), "localcluster")
+}
 
 // TestMain builds the program, and with it everything a cluster needs if that is not in the cache: the first run takes long.
 func TestMain(m *testing.M) {
@@ -31,14 +33,9 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "these tests start real clusters: run them as root")
 		return 1
 	}
-	dir, err := os.MkdirTemp("", "localcluster-test-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
+	dir := filepath.Dir(program())
 	defer func() { _ = os.RemoveAll(dir) }()
-	program = filepath.Join(dir, "localcluster")
-	for _, argv := range [][]string{{"chmod", "755", dir}, {"go", "build", "-o", program, "."}, {program, "build"}} {
+	for _, argv := range [][]string{{"mkdir", "--mode=755", dir}, {"go", "build", "-o", program(), "."}, {program(), "build"}} {
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Stderr = os.Stderr
 		if err := cmd.Run(); err != nil {
@@ -60,7 +57,7 @@ func lc(t *testing.T, args ...string) string {
 }
 
 func try(change func(*exec.Cmd), args ...string) (out, said string, err error) {
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(program(), args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if change != nil {

@@ -17,10 +17,16 @@ import (
 )
 
 // fixedPaths are written to by programs of a node, whatever they are configured to.
-var fixedPaths = []string{"/run/netns", "/run/containerd", "/run/runc", "/var/lib/cni", "/var/lib/kubelet", "/var/log/pods", "/var/log/containers", "/opt/containerd", "/var/run/kubernetes"}
+func fixedPaths() []string {
+	return []string{"/run/netns", "/run/containerd", "/run/runc", "/run/kubernetes", "/var/lib/cni", "/var/lib/kubelet",
+		"/var/log/pods", "/var/log/containers", "/opt/containerd", "/opt/cni"}
+}
 
-var hostSettings = []string{"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
-	"kernel/keys/root_maxbytes", "net/ipv4/ip_forward", "net/netfilter/nf_conntrack_max"}
+// hostSettings are not part of a network namespace, or are part of the host's.
+func hostSettings() []string {
+	return []string{"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
+		"kernel/keys/root_maxbytes", "net/ipv4/ip_forward", "net/netfilter/nf_conntrack_max"}
+}
 
 // host is what a cluster could change on the machine and must not.
 type host struct {
@@ -31,11 +37,11 @@ type host struct {
 
 func look() host {
 	h := host{paths: map[string]bool{}, settings: map[string]string{}}
-	for _, path := range fixedPaths {
+	for _, path := range fixedPaths() {
 		_, err := os.Lstat(path)
 		h.paths[path] = err == nil
 	}
-	for _, name := range hostSettings {
+	for _, name := range hostSettings() {
 		value, _ := os.ReadFile("/proc/sys/" + name)
 		h.settings[name] = strings.TrimSpace(string(value))
 	}

@@ -58,24 +58,27 @@ func (s step) names() []string {
 	return names
 }
 
-var steps = []step{
-	{Control, "kubernetes", map[string]string{"etcd": "go.etcd.io/etcd/server/v3"}},
-	{Control, "kubernetes", map[string]string{
-		"kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
-		"kubectl":        "k8s.io/kubernetes/cmd/kubectl",
-	}},
-	{Node, "kubernetes", map[string]string{
-		"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-		"kube-proxy":              "k8s.io/kubernetes/cmd/kube-proxy",
-		"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
-		"kubelet":                 "k8s.io/kubernetes/cmd/kubelet",
-	}},
-	{Node, "containerd", map[string]string{
-		"containerd":              "github.com/containerd/containerd/v2/cmd/containerd",
-		"containerd-shim-runc-v2": "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-		"ctr":                     "github.com/containerd/containerd/v2/cmd/ctr",
-	}},
-	{Node, "pause", map[string]string{"pause": "."}},
+// steps are all, in the order of building.
+func steps() []step {
+	return []step{
+		{Control, "kubernetes", map[string]string{"etcd": "go.etcd.io/etcd/server/v3"}},
+		{Control, "kubernetes", map[string]string{
+			"kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+			"kubectl":        "k8s.io/kubernetes/cmd/kubectl",
+		}},
+		{Node, "kubernetes", map[string]string{
+			"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+			"kube-proxy":              "k8s.io/kubernetes/cmd/kube-proxy",
+			"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
+			"kubelet":                 "k8s.io/kubernetes/cmd/kubelet",
+		}},
+		{Node, "containerd", map[string]string{
+			"containerd":              "github.com/containerd/containerd/v2/cmd/containerd",
+			"containerd-shim-runc-v2": "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+			"ctr":                     "github.com/containerd/containerd/v2/cmd/ctr",
+		}},
+		{Node, "pause", map[string]string{"pause": "."}},
+	}
 }
 
 // Cache is the folder of one set of inputs; it stays when clusters go.
@@ -128,7 +131,7 @@ func (c *Cache) PauseArchive() string { return filepath.Join(c.Dir, "pause.tar")
 // Missing lists what a set still lacks.
 func (c *Cache) Missing(set Set) []string {
 	var missing []string
-	for _, s := range steps {
+	for _, s := range steps() {
 		if s.set <= set {
 			missing = append(missing, c.missingOf(s)...)
 		}

@@ -31,7 +31,7 @@ func (c *Cache) Build(ctx context.Context, set Set, progress func(string)) error
 		return err
 	}
 	defer unlock()
-	for _, s := range steps {
+	for _, s := range steps() {
 		if s.set > set || len(c.missingOf(s)) == 0 {
 			continue
 		}

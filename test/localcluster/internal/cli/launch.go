@@ -53,8 +53,12 @@ func launch(ctx context.Context, e *env, config supervisor.Config, parent *os.Fi
 	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		// What it says of itself comes over the socket.
+		_ = cmd.Wait()
+		close(ended)
+	}()
 	s, err := record(config, cmd.Process.Pid)
 	if err == nil {
 		err = follow(ctx, e, config, ours)

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -82,7 +81,7 @@ func running(name string) (state.Dirs, state.State, error) {
 		return dirs, state.State{}, err
 	}
 	s, err := dirs.Read()
-	if errors.Is(err, os.ErrNotExist) || (err == nil && !(s.Ready && s.Running())) {
+	if errors.Is(err, os.ErrNotExist) || (err == nil && (!s.Ready || !s.Running())) {
 		return dirs, s, fmt.Errorf("cluster %q is not running: `localcluster up --name %s` starts it", name, name)
 	}
 	return dirs, s, err
@@ -113,7 +112,7 @@ func componentCommand(name, short, long string, signalled bool) *command {
 			if err != nil {
 				return err
 			}
-			_, err = supervisor.Ask(dirs.Run, supervisor.Request{Do: name, Component: rest[0], Signal: syscall.Signal(number)})
+			_, err = supervisor.Ask(dirs.Run, supervisor.Request{Do: name, Component: rest[0], Signal: number})
 			return err
 		},
 	}

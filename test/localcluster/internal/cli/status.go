@@ -124,8 +124,8 @@ func readStatus(name string) (Status, error) {
 	if !s.Ready || !s.Running() {
 		return found, nil
 	}
-	answer, err := supervisor.Ask(dirs.Run, supervisor.Request{Do: "status"})
-	if err != nil {
+	components, running := components(dirs)
+	if !running {
 		return found, nil
 	}
 	found.Running = true
@@ -136,10 +136,16 @@ func readStatus(name string) (Status, error) {
 	}
 	numbers := hostPIDs(s)
 	found.Processes = append(found.Processes, Process{Name: "supervisor", PID: s.Supervisor, Running: true, Log: dirs.Log("supervisor")})
-	for _, c := range answer.Components {
+	for _, c := range components {
 		found.Processes = append(found.Processes, Process{Name: c.Name, PID: numbers(c.PID), Running: c.Running, Restarts: c.Restarts, Log: c.Log})
 	}
 	return found, nil
+}
+
+// components asks the supervisor; one that does not answer is about to end.
+func components(dirs state.Dirs) ([]supervisor.Component, bool) {
+	answer, err := supervisor.Ask(dirs.Run, supervisor.Request{Do: "status"})
+	return answer.Components, err == nil
 }
 
 // hostPIDs translates numbers of the cluster's PID namespace.

@@ -19,45 +19,50 @@ import (
 	"strings"
 )
 
-// need is a program, the folders it may be in besides PATH, and the package that has it.
+// need is a program and the package that has it.
 type need struct {
 	program string
 	pkg     string
 }
 
-var needs = []need{
-	{"ip", "iproute2"},
-	{"runc", "runc"},
-	{"nft", "nftables"},
-	{"conntrack", "conntrack"},
-	{"ptp", "containernetworking-plugins"},
-	{"host-local", "containernetworking-plugins"},
-	{"loopback", "containernetworking-plugins"},
+const plugins = "containernetworking-plugins"
+
+func needs() []need {
+	return []need{
+		{"ip", "iproute2"},
+		{"runc", "runc"},
+		{"nft", "nftables"},
+		{"conntrack", "conntrack"},
+		{"ptp", plugins},
+		{"host-local", plugins},
+		{"loopback", plugins},
+	}
 }
 
-var (
-	programDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
-	cniDirs     = []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"}
-)
+// dirs are the folders that a program may be in.
+func (n need) dirs() []string {
+	if n.pkg == plugins {
+		return cniDirs()
+	}
+	return []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+}
+
+func cniDirs() []string { return []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"} }
 
 // CNIBin is the folder of the CNI plugins.
 func CNIBin() (string, error) {
-	for _, dir := range cniDirs {
+	for _, dir := range cniDirs() {
 		if isProgram(filepath.Join(dir, "ptp")) && isProgram(filepath.Join(dir, "host-local")) && isProgram(filepath.Join(dir, "loopback")) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("no folder of %s has the CNI plugins ptp, host-local and loopback", strings.Join(cniDirs, ", "))
+	return "", fmt.Errorf("no folder of %s has the CNI plugins ptp, host-local and loopback", strings.Join(cniDirs(), ", "))
 }
 
 // Missing lists the programs that are not there, with the packages that have them.
 func Missing() (programs, packages []string) {
-	for _, n := range needs {
-		dirs := programDirs
-		if n.pkg == "containernetworking-plugins" {
-			dirs = cniDirs
-		}
-		if slices.ContainsFunc(dirs, func(dir string) bool { return isProgram(filepath.Join(dir, n.program)) }) {
+	for _, n := range needs() {
+		if slices.ContainsFunc(n.dirs(), func(dir string) bool { return isProgram(filepath.Join(dir, n.program)) }) {
 			continue
 		}
 		programs = append(programs, n.program)

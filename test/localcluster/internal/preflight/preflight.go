@@ -54,12 +54,16 @@ func Check(h Host) error {
 	return errors.Join(problems...)
 }
 
-// Bits of the effective capability set, from linux/capability.h.
-var capabilities = []struct {
+type capability struct {
 	name string
-	bit  uint
-}{
-	{"CAP_KILL", 5}, {"CAP_NET_ADMIN", 12}, {"CAP_NET_RAW", 13}, {"CAP_SYS_CHROOT", 18}, {"CAP_SYS_PTRACE", 19}, {"CAP_SYS_ADMIN", 21}, {"CAP_MKNOD", 27},
+	bit  uint // in the effective set, from linux/capability.h
+}
+
+func capabilities() []capability {
+	return []capability{
+		{"CAP_KILL", 5}, {"CAP_NET_ADMIN", 12}, {"CAP_NET_RAW", 13}, {"CAP_SYS_CHROOT", 18},
+		{"CAP_SYS_PTRACE", 19}, {"CAP_SYS_ADMIN", 21}, {"CAP_MKNOD", 27},
+	}
 }
 
 func checkCapabilities(status string) error {
@@ -73,7 +77,7 @@ func checkCapabilities(status string) error {
 			return fmt.Errorf("read the capabilities of this process: %w", err)
 		}
 		var missing []string
-		for _, c := range capabilities {
+		for _, c := range capabilities() {
 			if set&(1<<c.bit) == 0 {
 				missing = append(missing, c.name)
 			}
@@ -87,10 +91,8 @@ func checkCapabilities(status string) error {
 }
 
 // What kubelet insists on, and what runc needs to start any container.
-var (
-	controllersV1 = []string{"cpu", "cpuacct", "cpuset", "memory", "devices"}
-	controllersV2 = []string{"cpu", "cpuset", "memory", "pids"}
-)
+func controllersV1() []string { return []string{"cpu", "cpuacct", "cpuset", "memory", "devices"} }
+func controllersV2() []string { return []string{"cpu", "cpuset", "memory", "pids"} }
 
 func checkCgroups(mounts, controllers string) error {
 	var mounted []string
@@ -109,7 +111,7 @@ func checkCgroups(mounts, controllers string) error {
 		}
 	}
 	if unified {
-		if missing := lacking(controllersV2, strings.Fields(controllers)); len(missing) > 0 {
+		if missing := lacking(controllersV2(), strings.Fields(controllers)); len(missing) > 0 {
 			return fmt.Errorf("cgroup v2 lacks the controllers %s: enable them in the kernel, or in /sys/fs/cgroup/cgroup.subtree_control of the parent",
 				strings.Join(missing, ", "))
 		}
@@ -118,7 +120,7 @@ func checkCgroups(mounts, controllers string) error {
 	if len(mounted) == 0 {
 		return errors.New("no cgroups are mounted: `mount -t cgroup2 none /sys/fs/cgroup`")
 	}
-	if missing := lacking(controllersV1, mounted); len(missing) > 0 {
+	if missing := lacking(controllersV1(), mounted); len(missing) > 0 {
 		return fmt.Errorf("cgroup v1 lacks the controllers %s: mount each, such as `mount -t cgroup -o %[2]s cgroup /sys/fs/cgroup/%[2]s`",
 			strings.Join(missing, ", "), missing[0])
 	}

@@ -155,8 +155,8 @@ func (s *supervisor) await(what string, within time.Duration, p probe) error {
 }
 
 // awaitComponent is await with the log of the component that does not answer.
-func (s *supervisor) awaitComponent(c *component, within time.Duration) error {
-	err := s.await(c.name, within, c.works)
+func (s *supervisor) awaitComponent(c *component) error {
+	err := s.await(c.name, startWithin, c.works)
 	if err == nil || s.ctx.Err() != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func (s *supervisor) operate(c *component, r Request) error {
 	if err := s.launch(c); err != nil {
 		return err
 	}
-	return s.awaitComponent(c, startWithin)
+	return s.awaitComponent(c)
 }
 
 func (s *supervisor) find(name string) (*component, error) {

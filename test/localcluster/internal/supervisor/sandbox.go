@@ -17,17 +17,19 @@ import (
 
 // covered are the folders in which containerd, runc, CNI and kubelet keep files at paths that cannot be configured. Each cluster has its own, in memory,
 // so that clusters do not meet there and nothing stays.
-var covered = []string{"/run", "/var/lib", "/var/log"}
+func covered() []string { return []string{"/run", "/var/lib", "/var/log"} }
 
 // hostSettings are kernel settings that are not part of any namespace and that kubelet would set on the host. It is shown the
 // values it wants instead.
-var hostSettings = map[string]string{
-	"vm/overcommit_memory":      "1",
-	"vm/panic_on_oom":           "0",
-	"kernel/panic":              "10",
-	"kernel/panic_on_oops":      "1",
-	"kernel/keys/root_maxkeys":  "1000000",
-	"kernel/keys/root_maxbytes": "25000000",
+func hostSettings() map[string]string {
+	return map[string]string{
+		"vm/overcommit_memory":      "1",
+		"vm/panic_on_oom":           "0",
+		"kernel/panic":              "10",
+		"kernel/panic_on_oops":      "1",
+		"kernel/keys/root_maxkeys":  "1000000",
+		"kernel/keys/root_maxbytes": "25000000",
+	}
 }
 
 // enterSandbox makes the mount namespace and the host name the cluster's own.
@@ -63,7 +65,7 @@ func cover(kept map[string]string) error {
 		defer func() { _ = dir.Close() }()
 		open[path] = dir
 	}
-	for _, dir := range covered {
+	for _, dir := range covered() {
 		if err := unix.Mount("localcluster", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
 			return fmt.Errorf("give the cluster its own %s: %w", dir, err)
 		}
@@ -81,7 +83,7 @@ func cover(kept map[string]string) error {
 
 func showSettings() error {
 	const dir = "/run/localcluster-settings"
-	for name, value := range hostSettings {
+	for name, value := range hostSettings() {
 		target, file := "/proc/sys/"+name, filepath.Join(dir, name)
 		if _, err := os.Stat(target); err != nil {
 			continue
@@ -101,7 +103,7 @@ func showSettings() error {
 
 // leaveSandbox uncovers the real folders, so that the cluster's own in them can be removed.
 func leaveSandbox() {
-	for _, dir := range covered {
+	for _, dir := range covered() {
 		_ = unix.Unmount(dir, unix.MNT_DETACH)
 	}
 }

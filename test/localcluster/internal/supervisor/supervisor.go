@@ -159,7 +159,7 @@ func (s *supervisor) startAPI(step func(string)) error {
 	if err := errors.Join(s.launch(etcd), s.launch(api)); err != nil {
 		return err
 	}
-	if err := s.awaitComponent(api, startWithin); err != nil {
+	if err := s.awaitComponent(api); err != nil {
 		return err
 	}
 	return s.serveControl()
@@ -174,13 +174,13 @@ func (s *supervisor) startFull(step func(string)) error {
 	if err := errors.Join(s.launch(etcd), s.launch(containerd), s.launch(api)); err != nil {
 		return err
 	}
-	if err := s.awaitComponent(containerd, startWithin); err != nil {
+	if err := s.awaitComponent(containerd); err != nil {
 		return err
 	}
 	if out, err := s.run("ctr", "-a", s.Dirs.Containerd(), "-n", "k8s.io", "images", "import", s.Pause); err != nil {
 		return fmt.Errorf("load the pause image: %w: %s", err, out)
 	}
-	if err := s.awaitComponent(api, startWithin); err != nil {
+	if err := s.awaitComponent(api); err != nil {
 		return err
 	}
 	s.forward()
@@ -190,7 +190,7 @@ func (s *supervisor) startFull(step func(string)) error {
 		return err
 	}
 	for _, c := range []*component{manager, scheduler, kubelet, proxy} {
-		if err := s.awaitComponent(c, startWithin); err != nil {
+		if err := s.awaitComponent(c); err != nil {
 			return err
 		}
 	}
