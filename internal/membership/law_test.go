@@ -1,0 +1,107 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package membership
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// TestLaw3NeverEmptyByAccident: what serves and runs stays, whatever looks wrong for a moment.
+func TestLaw3NeverEmptyByAccident(t *testing.T) {
+	accidents := map[string]Input{
+		"all probes failed at once":             {Members: members(starting(1), starting(2))},
+		"the Service vanished for a moment":     {Members: members(unselected(1), unselected(2)), Absent: true},
+		"the selector flipped to pods to come":  {Members: members(unselected(1), unselected(2), starting(3))},
+		"the replacements are not healthy yet":  {Members: members(unselected(1), unselected(2), ready(3), ready(4))},
+		"every pod is relabelled and starts up": {Members: members(starting(1), starting(2), starting(3))},
+	}
+	for what, in := range accidents {
+		in.Now, in.Drain, in.Observed = noon, drain, rows("hhu")
+		in.Members = append(in.Members, starting(3))
+		plan := Make(in)
+		if n := len(plan.Urgent) + len(plan.Deregister); n > 0 {
+			t.Errorf("%s: %d targets are removed, want none: %+v", what, n, plan)
+		}
+	}
+}
+
+// TestLaw3DeliberateRemovalCompletes: the floor is no reason to keep what should go.
+func TestLaw3DeliberateRemovalCompletes(t *testing.T) {
+	cases := map[string]Input{
+		"no pod is selected, for good":            {Members: members(unselected(1), unselected(2))},
+		"the replacement is healthy":              {Members: members(unselected(1), unselected(2), ready(3)), Observed: rows("hhh")},
+		"the pods are gone":                       {Absent: true},
+		"scaled to zero, grace periods nearly up": {Members: members(dying(1, drain), dying(2, drain)), Absent: true},
+	}
+	for what, in := range cases {
+		in.Now, in.Drain = noon, drain
+		if in.Observed == nil {
+			in.Observed = rows("hh")
+		}
+		plan := Make(in)
+		if got := slices.Concat(plan.Urgent, plan.Deregister); !slices.Equal(got, list(1, 2)) {
+			t.Errorf("%s: removed %v, want both: %+v", what, got, plan)
+		}
+	}
+}
+
+// TestLaw4RegisterBeforeDeregister: replacements are registered while what they replace stays.
+func TestLaw4RegisterBeforeDeregister(t *testing.T) {
+	in := Input{Now: noon, Drain: drain, Members: members(unselected(1), unselected(2), ready(3), ready(4)), Observed: rows("hh")}
+	first := Make(in)
+	if !slices.Equal(first.Register, list(3, 4)) || len(first.Deregister)+len(first.Urgent) > 0 {
+		t.Fatalf("first: want 3 and 4 registered and nothing removed, got %+v", first)
+	}
+	in.Observed = rows("hhii")
+	if second := Make(in); len(second.Deregister)+len(second.Urgent) > 0 {
+		t.Fatalf("while they are checked: want nothing removed, got %+v", second)
+	}
+	in.Observed = rows("hhhh")
+	if third := Make(in); !slices.Equal(third.Deregister, list(1, 2)) {
+		t.Fatalf("once they are healthy: want 1 and 2 removed, got %+v", third)
+	}
+}
+
+// TestLaw5DeletionIsUrgent: a deleted pod goes now, unless nothing else would serve.
+func TestLaw5DeletionIsUrgent(t *testing.T) {
+	in := Input{Now: noon, Drain: drain, Members: members(ready(1), dying(2, time.Minute), starting(3)), Observed: rows("hhh")}
+	if plan := Make(in); !slices.Equal(plan.Urgent, list(2)) {
+		t.Errorf("another serves: want 2 removed at once, got %+v", plan)
+	}
+	in.Observed = nil
+	in.Members[0].Serving = true
+	if plan := Make(in); !slices.Equal(plan.Urgent, list(2)) {
+		t.Errorf("the group cannot be read and a Ready pod is there: want 2 removed at once, got %+v", plan)
+	}
+	in = Input{Now: noon, Drain: drain, Members: members(dying(1, time.Minute), ready(2)), Observed: rows("hi")}
+	plan := Make(in)
+	if len(plan.Urgent) > 0 || !plan.Next().Equal(noon.Add(drain)) {
+		t.Errorf("the last that serves: want it kept until its drain time, got %+v", plan)
+	}
+	in.Now = plan.Next()
+	if plan := Make(in); !slices.Equal(plan.Urgent, list(1)) {
+		t.Errorf("only its drain time is left: want it removed, got %+v", plan)
+	}
+	in.Now, in.Observed = noon, rows("hh")
+	if plan := Make(in); !slices.Equal(plan.Urgent, list(1)) {
+		t.Errorf("another became healthy: want it removed, got %+v", plan)
+	}
+}
+
+// TestLaw11AddressReuse: a row that drains at a new pod's address is the dead pod's.
+func TestLaw11AddressReuse(t *testing.T) {
+	in := Input{Now: noon, Drain: drain, Members: members(dead(1), ready(1), ready(2)), Observed: rows("dh")}
+	if plan := Make(in); !slices.Equal(plan.Register, list(1)) || len(plan.Urgent) > 0 {
+		t.Errorf("want the new pod registered, got %+v", plan)
+	}
+	in.Members = members(dead(1), starting(1), ready(2))
+	in.Observed = map[gate.Target]gate.Health{at(1): {State: gate.Healthy}, at(2): {State: gate.Healthy}}
+	if plan := Make(in); !slices.Equal(plan.Urgent, list(1)) {
+		t.Errorf("want the dead pod's row removed before the new pod is ready, got %+v", plan)
+	}
+}

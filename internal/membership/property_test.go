@@ -1,0 +1,198 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package membership
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// anyInput draws a group of up to ten addresses and pods that may share them.
+func anyInput(t *rapid.T) Input {
+	in := Input{Now: noon, Drain: drain, Absent: rapid.Bool().Draw(t, "absent")}
+	if rapid.Bool().Draw(t, "shared group") {
+		in.Ours = func(gate.Target) bool { return false }
+	}
+	in.Members = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Member {
+		m := Member{
+			Target: at(rapid.IntRange(1, 10).Draw(t, "address")),
+			Wanted: rapid.Bool().Draw(t, "wanted"), Ready: rapid.Bool().Draw(t, "ready"),
+			Serving: rapid.Bool().Draw(t, "serving"), Terminating: rapid.Bool().Draw(t, "terminating"),
+		}
+		if m.Terminating {
+			m.KilledAt = noon.Add(time.Duration(rapid.IntRange(-10, 120).Draw(t, "left")) * time.Second)
+		}
+		return m
+	}), 0, 10).Draw(t, "members")
+	if rapid.IntRange(0, 9).Draw(t, "observed") == 0 {
+		return in
+	}
+	states := rapid.SampledFrom([]gate.State{gate.Healthy, gate.Healthy, gate.Initial, gate.Unhealthy, gate.Draining})
+	in.Observed = rapid.MapOfN(rapid.Custom(func(t *rapid.T) gate.Target {
+		return at(rapid.IntRange(1, 10).Draw(t, "row"))
+	}), rapid.Custom(func(t *rapid.T) gate.Health {
+		return gate.Health{State: states.Draw(t, "state")}
+	}), 0, 10).Draw(t, "group")
+	return in
+}
+
+// situation answers what the properties ask of an input and its plan.
+type situation struct {
+	Input
+	Plan
+	held map[gate.Target]Held
+}
+
+func situate(in Input) situation {
+	s := situation{Input: in, Plan: Make(in), held: map[gate.Target]Held{}}
+	for _, h := range s.Held {
+		s.held[h.Target] = h
+	}
+	return s
+}
+
+func (s situation) removed(t gate.Target) bool {
+	return slices.Contains(s.Urgent, t) || slices.Contains(s.Deregister, t)
+}
+
+// pods are those at an address.
+func (s situation) pods(t gate.Target) []Member {
+	var at []Member
+	for _, m := range s.Members {
+		if m.Target == t {
+			at = append(at, m)
+		}
+	}
+	return at
+}
+
+// runs: the pod that decides over the address is not on its way out.
+func (s situation) runs(t gate.Target) bool {
+	pods := s.pods(t)
+	return len(pods) > 0 && !slices.MaxFunc(pods, func(a, b Member) int { return a.rank() - b.rank() }).Terminating
+}
+
+func (s situation) wanted(t gate.Target) bool {
+	return slices.ContainsFunc(s.pods(t), Member.desired)
+}
+
+// serving lists the healthy rows of running pods.
+func (s situation) serving() []gate.Target {
+	var ts []gate.Target
+	for t, h := range s.Observed {
+		if h.State == gate.Healthy && s.runs(t) {
+			ts = append(ts, t)
+		}
+	}
+	return ts
+}
+
+func TestPlanProperties(t *testing.T) {
+	properties := map[string]func(t *rapid.T, s situation){
+		"a plan depends on its input alone, not on the order of pods": func(t *rapid.T, s situation) {
+			shuffled := s.Input
+			shuffled.Members = rapid.Permutation(s.Members).Draw(t, "order")
+			if diff := compareTo(s.Plan, Make(shuffled)); diff != "" {
+				t.Fatalf("-in order, +shuffled:\n%s", diff)
+			}
+		},
+		"a target is in one list only, and those that yield are held": func(t *rapid.T, s situation) {
+			seen := map[gate.Target]bool{}
+			for _, list := range [][]gate.Target{s.Urgent, s.Register, s.Deregister, targets(s.Held)} {
+				for _, target := range list {
+					if seen[target] {
+						t.Fatalf("%s twice in %+v", target, s.Plan)
+					}
+					seen[target] = true
+				}
+			}
+			for _, target := range s.Yield {
+				if _, ok := s.held[target]; !ok {
+					t.Fatalf("%s yields without being held", target)
+				}
+			}
+		},
+		"a pod that should be in the group is there afterwards": func(t *rapid.T, s situation) {
+			for _, m := range s.Members {
+				h, present := s.Observed[m.Target]
+				there := present && !h.Leaving() || slices.Contains(s.Register, m.Target)
+				if m.desired() && (!there || s.removed(m.Target) || slices.Contains(s.Yield, m.Target)) {
+					t.Fatalf("%s is left out by %+v", m.Target, s.Plan)
+				}
+			}
+		},
+		"only what is there is removed": func(t *rapid.T, s situation) {
+			for _, target := range slices.Concat(s.Urgent, s.Deregister, targets(s.Held)) {
+				if h, present := s.Observed[target]; s.Observed != nil && (!present || h.Leaving()) {
+					t.Fatalf("%s is not in the group: %+v", target, s.Plan)
+				}
+			}
+		},
+		"the last running target that serves stays, unless no pod is selected for good": func(t *rapid.T, s situation) {
+			accident := s.Absent || slices.ContainsFunc(s.Members, func(m Member) bool { return m.Wanted && s.runs(m.Target) })
+			before := s.serving()
+			if len(before) == 0 || !accident {
+				return
+			}
+			after := slices.DeleteFunc(before, func(t gate.Target) bool {
+				return s.removed(t) || slices.Contains(s.Yield, t)
+			})
+			if len(after) == 0 {
+				t.Fatalf("nothing that runs serves after %+v", s.Plan)
+			}
+		},
+		"a dead pod's row never stays when it is ours": func(t *rapid.T, s situation) {
+			for target, h := range s.Observed {
+				mine := s.Ours == nil || s.Ours(target)
+				if len(s.pods(target)) == 0 && !h.Leaving() && mine != slices.Contains(s.Urgent, target) {
+					t.Fatalf("%s, ours: %t, in %+v", target, mine, s.Plan)
+				}
+			}
+		},
+		"a dying pod goes at once, but one that serves as the last and for no longer than it can be drained": func(t *rapid.T, s situation) {
+			kept := 0
+			for _, h := range s.Held {
+				if h.Until.IsZero() {
+					continue
+				}
+				kept++
+				others := slices.DeleteFunc(s.serving(), s.removed)
+				if !h.Until.After(s.Now) || len(others) > 0 {
+					t.Fatalf("%s is kept until %s though %v serve", h.Target, h.Until.Sub(s.Now), others)
+				}
+				later := s.Input
+				later.Now = h.Until
+				if !slices.Contains(Make(later).Urgent, h.Target) {
+					t.Fatalf("%s does not go when its time has come", h.Target)
+				}
+			}
+			if kept > 1 {
+				t.Fatalf("%d dying pods are kept", kept)
+			}
+			for _, m := range s.Members {
+				if _, held := s.held[m.Target]; m.Terminating && m.Wanted && !s.wanted(m.Target) && held && s.held[m.Target].Until.IsZero() {
+					t.Fatalf("dying %s is held for no reason", m.Target)
+				}
+			}
+		},
+	}
+	for name, property := range properties {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) { property(t, situate(anyInput(t))) })
+		})
+	}
+}
+
+func targets(held []Held) []gate.Target {
+	var ts []gate.Target
+	for _, h := range held {
+		ts = append(ts, h.Target)
+	}
+	return ts
+}
