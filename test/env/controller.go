@@ -43,14 +43,15 @@ func (c *Cluster) waitEstablished(ctx context.Context, crd *unstructured.Unstruc
 		if err := c.Get(ctx, client.ObjectKeyFromObject(crd), now); err != nil {
 			return false, err
 		}
-		conditions, _, err := unstructured.NestedSlice(now.Object, "status", "conditions")
+		// Conditions are null at first, which is no error but not yet.
+		conditions, _, _ := unstructured.NestedSlice(now.Object, "status", "conditions")
 		for _, each := range conditions {
 			condition, _ := each.(map[string]any)
 			if condition["type"] == "Established" && condition["status"] == "True" {
 				return true, nil
 			}
 		}
-		return false, err
+		return false, nil
 	})
 }
 

@@ -93,7 +93,7 @@ func TestNoGatesNoLatency(t *testing.T) {
 	}
 }
 
-func TestRoutedCountsTargetsThatGetRequests(t *testing.T) {
+func TestTheDataPathHasSettledOnceItRoutesToThePodsThatStay(t *testing.T) {
 	got := routed([]awssim.Transition{
 		moved(0, "10.0.0.1", awssim.ClockRouting, "none", "routable"),
 		moved(0, "10.0.0.2", awssim.ClockRouting, "none", "routable"),
@@ -101,7 +101,8 @@ func TestRoutedCountsTargetsThatGetRequests(t *testing.T) {
 		moved(1, "10.0.0.4", awssim.ClockAPI, "initial", "healthy"),
 		moved(2, "10.0.0.1", awssim.ClockRouting, "routable", "none"),
 	})
-	if got != 1 {
-		t.Errorf("got %d, want the one that is routable and was not taken out", got)
+	want := staying([]env.PodHistory{{Address: "10.0.0.1", Terminating: second(1)}, {Address: "10.0.0.2"}})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("addresses that stay, and that are routed to (-want +got):\n%s", diff)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -111,12 +112,28 @@ func (r *rollout) waitInjected(ctx context.Context) error {
 	return env.WaitInjected(ctx, r.cluster, r.app)
 }
 
-// waitRouted waits until the data path routes to exactly the wanted number of targets.
+// waitRouted waits until the data path routes to all pods that are to stay, and to no
+// others.
 func (r *rollout) waitRouted(ctx context.Context) error {
-	return r.watch(ctx, "the data path", func(ctx context.Context) (bool, error) {
+	return r.watch(ctx, "waiting for the data path", func(ctx context.Context) (bool, error) {
 		t, err := r.sim.Transitions(ctx, 0)
-		return routed(ofGroup(t, r.lb.TargetGroupARN)) == r.options.replicas, err
+		if err != nil {
+			return false, err
+		}
+		stay := staying(r.pods.Pods())
+		return len(stay) == r.options.replicas && maps.Equal(stay, routed(ofGroup(t, r.lb.TargetGroupARN))), nil
 	})
+}
+
+// staying are the addresses of the pods that are not on their way out.
+func staying(pods []env.PodHistory) map[string]bool {
+	addresses := map[string]bool{}
+	for _, p := range pods {
+		if p.Terminating.IsZero() {
+			addresses[p.Address] = true
+		}
+	}
+	return addresses
 }
 
 // update changes the image under load, and ends the load when everything has settled.
@@ -253,19 +270,17 @@ func ofGroup(all []awssim.Transition, arn string) []awssim.Transition {
 	return some
 }
 
-// routed counts the targets that requests are sent to.
-func routed(transitions []awssim.Transition) int {
-	now := map[awssim.Target]bool{}
+// routed are the addresses of the targets that requests are sent to.
+func routed(transitions []awssim.Transition) map[string]bool {
+	addresses := map[string]bool{}
 	for _, t := range transitions {
-		if t.Clock == awssim.ClockRouting {
-			now[t.Target] = t.To == routable
+		if t.Clock != awssim.ClockRouting {
+			continue
+		}
+		delete(addresses, t.Target.ID)
+		if t.To == routable {
+			addresses[t.Target.ID] = true
 		}
 	}
-	n := 0
-	for _, yes := range now {
-		if yes {
-			n++
-		}
-	}
-	return n
+	return addresses
 }
