@@ -5,6 +5,7 @@ package manager
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http/httptest"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/awssim"
@@ -49,7 +52,10 @@ var shared struct { //nolint:gochecknoglobals // one API server serves the whole
 	cfg *rest.Config
 }
 
-func TestMain(m *testing.M) { kubetest.Main(m, func(cfg *rest.Config) { shared.cfg = cfg }) }
+func TestMain(m *testing.M) {
+	ctrllog.SetLogger(logr.Discard()) // podgate's own log goes to its test
+	kubetest.Main(m, func(cfg *rest.Config) { shared.cfg = cfg })
+}
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
@@ -83,10 +89,14 @@ func (c *cluster) start() {
 	c.stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	cfg := Config{
-		Region: region, Namespace: "default", InjectGates: true, Bindings: "all", LBCLeaseNamespace: "kube-system",
-		AbsenceGrace: 2 * time.Second, MetricsAddress: "0", HealthAddress: "0", WebhookPort: -1,
-		DescribeRate: 50, DescribeBurst: 50, RegisterRate: 20, RegisterBurst: 20, Workers: 8, WatchNamespace: c.ns,
+	var cfg Config
+	cfg.Bind(flag.NewFlagSet("podgate", flag.PanicOnError))
+	cfg.Region, cfg.Namespace, cfg.WatchNamespace = region, "default", c.ns
+	cfg.LeaderElection, cfg.MetricsAddress, cfg.HealthAddress, cfg.WebhookPort = false, "0", "0", -1
+	cfg.AbsenceGrace = 2 * time.Second
+	cfg.DescribeRate, cfg.RegisterRate = 50, 20
+	if err := cfg.Validate(); err != nil {
+		c.Fatal(err)
 	}
 	go func() {
 		done <- Run(ctx, testr.New(c.T), c.cfg, prometheus.NewRegistry(), cfg)
