@@ -135,6 +135,10 @@ func TestUnknownOperationIsNamed(t *testing.T) {
 	if status != 400 || !strings.Contains(body, "<Code>InvalidAction</Code>") || !strings.Contains(body, "CreateTrustStore") {
 		t.Errorf("status %d, body %s", status, body)
 	}
+	status, body = e.raw(url.Values{"Action": {"DescribeLoadBalancers"}, "Version": {"2012-06-01"}})
+	if status != 400 || !strings.Contains(body, "<Code>InvalidAction</Code>") || !strings.Contains(body, "2012-06-01") {
+		t.Errorf("an operation of another API: status %d, body %s", status, body)
+	}
 	status, body = e.raw(url.Values{"Action": {"DescribeTargetGroups"}, "Version": {"2015-12-01"}, "Colour": {"red"}})
 	if status != 400 || !strings.Contains(body, "Colour: is not a parameter that awssim knows") {
 		t.Errorf("an unknown parameter: status %d, body %s", status, body)

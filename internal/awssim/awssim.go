@@ -262,17 +262,19 @@ func (s *Sim) after(ctx context.Context, d time.Duration, f func()) {
 	})
 }
 
-// wait waits for d of simulated time; false means ctx ended first.
-func (s *Sim) wait(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(s.scaled(d))
+// wait waits for d of simulated time; false means ctx or the simulator ended.
+func (s *Sim) wait(ctx context.Context, d time.Duration) bool { return s.sleep(ctx, s.scaled(d)) }
+
+// sleep is wait for d of real time.
+func (s *Sim) sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
 	case <-ctx.Done():
+		return false
+	case <-s.base.Done():
 		return false
 	}
 }

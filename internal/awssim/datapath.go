@@ -4,6 +4,7 @@
 package awssim
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -84,8 +85,20 @@ func (s *Sim) openHTTP(l *listener, bound net.Listener) {
 		IdleTimeout:       s.socketTimeout(time.Hour), // client_keep_alive.seconds
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
-	l.shut = func() { _, _ = server.Close(), bound.Close() } // it ends what is left; there is nobody to tell
-	s.spawn(func() { _ = server.Serve(bound) })
+	ctx, cancel := context.WithCancel(s.base)
+	server.BaseContext = func(net.Listener) context.Context { return ctx } // so that requests end with it
+	l.shut = func() {
+		cancel()
+		_ = bound.Close() // it ends Serve; there is nobody to tell
+	}
+	s.spawn(func() {
+		_ = server.Serve(bound) // it ends when the listener does
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if server.Shutdown(last) != nil {
+			_ = server.Close() // clients that do not end are cut off
+		}
+	})
 }
 
 // ListenerAddress is the address that a listener of a load balancer really

@@ -27,14 +27,15 @@ type Fault struct {
 
 	// Error is answered. Without a status it is 400, for AccessDenied 403.
 	Error *APIError `json:"error,omitempty"`
-	// Applied makes the operation take effect although Error is answered.
+	// Applied makes the operation take effect first: before the time that it is
+	// late, and in spite of Error or Drop.
 	Applied bool `json:"applied,omitempty"`
 	// LatencySeconds passes before the operation takes effect.
 	LatencySeconds float64 `json:"latencySeconds,omitempty"`
 	// Truncate cuts the answer off in its middle and closes the connection.
 	// The operation has taken effect.
 	Truncate bool `json:"truncate,omitempty"`
-	// Drop closes the connection without any answer, and without effect.
+	// Drop closes the connection without any answer.
 	Drop bool `json:"drop,omitempty"`
 	// LagSeconds makes DescribeTargetHealth answer from that long ago.
 	LagSeconds float64 `json:"lagSeconds,omitempty"`
@@ -150,8 +151,9 @@ func (f *Fault) matches(c Call) bool {
 
 func (e *effect) add(f *Fault, scaled func(time.Duration) time.Duration) {
 	if e.failure == nil && f.Error != nil {
-		e.failure, e.applied = f.Error, f.Applied
+		e.failure = f.Error
 	}
+	e.applied = e.applied || f.Applied
 	e.latency += scaled(secondsOf(f.LatencySeconds))
 	e.truncate = e.truncate || f.Truncate
 	e.drop = e.drop || f.Drop

@@ -94,6 +94,16 @@ func TestFaultsOfAnswers(t *testing.T) {
 		if diff := cmp.Diff(map[Target]string{one: "healthy"}, e.states(g)); diff != "" {
 			t.Errorf("all were lost (-want +got):\n%s", diff)
 		}
+		e.fault(Fault{Operation: "RegisterTargets", Count: 1, Applied: true, Drop: true})
+		if err := second(e.elb.RegisterTargets(e.Context(), in)); err == nil {
+			t.Error("a dropped answer arrived")
+		}
+		if diff := cmp.Diff(map[Target]string{one: "healthy", two: "healthy"}, e.states(g)); diff != "" {
+			t.Errorf("it happened although nobody was told (-want +got):\n%s", diff)
+		}
+		e.attribute(g, attrDeregistrationDelay, "0")
+		e.deregister(g, two)
+		e.attribute(g, attrDeregistrationDelay, "300")
 		time.Sleep(10 * time.Second)
 		e.fault(Fault{Operation: "DeregisterTargets", Count: 1, Applied: true, Error: &APIError{Code: "Throttling"}})
 		if err := second(e.elb.DeregisterTargets(e.Context(), &elbv2.DeregisterTargetsInput{TargetGroupArn: &g, Targets: described(one)})); codeOf(err) != "Throttling" {

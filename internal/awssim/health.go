@@ -172,6 +172,7 @@ func (s *Sim) check(ctx context.Context, g *targetGroup, r *row) {
 		interval := time.Duration(*g.view.HealthCheckIntervalSeconds) * time.Second
 		s.mu.Unlock()
 
+		began := time.Now()
 		failure := p.run(ctx)
 
 		s.mu.Lock()
@@ -179,7 +180,8 @@ func (s *Sim) check(ctx context.Context, g *targetGroup, r *row) {
 			s.judge(g, r, failure)
 		}
 		s.mu.Unlock()
-		if !s.wait(ctx, interval) {
+		// How long a target takes to answer does not move the next check.
+		if !s.sleep(ctx, s.scaled(interval)-time.Since(began)) {
 			return
 		}
 	}

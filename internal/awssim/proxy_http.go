@@ -28,6 +28,7 @@ const connectTimeout = 10 * time.Second
 // destination is where one request goes.
 type destination struct {
 	route *route
+	alive context.Context // ends when the connection is to end
 	tls   bool
 	idle  time.Duration
 }
@@ -65,6 +66,7 @@ func (s *Sim) destination(l *listener, action types.Action) (destination, int) {
 	}
 	return destination{
 		route: target,
+		alive: target.alive,
 		tls:   g.view.Protocol == types.ProtocolEnumHttps,
 		idle:  s.socketTimeout(seconds(l.balancer.attributes, attrIdleTimeout)),
 	}, 0
@@ -81,14 +83,27 @@ func (s *Sim) forward(w http.ResponseWriter, r *http.Request, to destination) {
 		page5xx(w, statusOf(err))
 		return
 	}
-	unwatch := watch(conn, r.Context(), to.route.alive)
-	reusable := exchange(w, r, conn, to.idle)
-	if unwatch() && reusable {
+	unwatch := watch(conn, r.Context(), to.alive)
+	end := exchange(w, r, conn, to.idle)
+	if unwatch() && end == endReusable {
 		to.route.pool.put(conn)
 		return
 	}
 	_ = conn.Close() // its request is over, one way or the other
+	if end == endCutOff {
+		panic(http.ErrAbortHandler) // the answer has begun: all that is left is to cut it off
+	}
 }
+
+// end is how an exchange with a target ended.
+type end int
+
+const (
+	endUnknown  end = iota
+	endReusable     // the connection can serve another request
+	endDone         // the connection is used up
+	endCutOff       // the answer broke off after it had begun
+)
 
 // watch closes conn when one of the contexts ends. The function it returns
 // ends the watch and says whether conn was left alone.
@@ -125,15 +140,15 @@ func (s *Sim) dial(ctx context.Context, to destination) (*targetConn, error) {
 	return &targetConn{Conn: conn, raw: raw, r: bufio.NewReader(conn), w: bufio.NewWriter(conn)}, nil
 }
 
-// exchange sends r on conn and its answer to w. True: conn can serve another.
-func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle time.Duration) bool {
+// exchange sends r on conn and its answer to w.
+func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle time.Duration) end {
 	out := outgoing(r)
 	_ = conn.SetDeadline(time.Now().Add(idle)) // a closed connection shows at the next write
 	sent := send(out, conn, idle)
 	response, err := receive(conn, out)
 	if err != nil {
 		page5xx(w, statusOf(err))
-		return false
+		return endDone
 	}
 	header := w.Header()
 	for name, values := range response.Header {
@@ -144,14 +159,16 @@ func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle tim
 	w.WriteHeader(response.StatusCode)
 	if err := copyBody(w, response, conn, idle); err != nil {
 		_ = http.NewResponseController(w).Flush() // a client that left has nothing to see
-		panic(http.ErrAbortHandler)               // the answer has begun: all that is left is to cut it off
+		return endCutOff
 	}
 	select {
 	case err := <-sent:
-		return err == nil && !response.Close && conn.r.Buffered() == 0
+		if err == nil && !response.Close && conn.r.Buffered() == 0 {
+			return endReusable
+		}
 	default: // answered before it had read all of the request
-		return false
 	}
+	return endDone
 }
 
 // send writes a request; one with a body in the background, since a target may

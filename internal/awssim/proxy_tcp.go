@@ -47,6 +47,10 @@ func (s *Sim) connect(ctx context.Context, l *listener, client net.Conn) {
 	if g := s.groups[s.weighted(l.table[0].view.Actions[0].ForwardConfig.TargetGroups)]; g != nil {
 		target = g.pick()
 	}
+	alive := ctx
+	if target != nil {
+		alive = target.alive // read here: a reset of all connections renews it
+	}
 	s.mu.Unlock()
 	if target == nil {
 		reset(client)
@@ -59,9 +63,12 @@ func (s *Sim) connect(ctx context.Context, l *listener, client net.Conn) {
 		return
 	}
 	defer func() { _ = server.Close() }()
-	unwatch := watch(server, ctx, target.alive)
-	defer unwatch()
-	defer watch(client, ctx, target.alive)()
+	for _, end := range []context.Context{ctx, alive} {
+		defer context.AfterFunc(end, func() {
+			reset(client)
+			reset(server)
+		})()
+	}
 
 	var both sync.WaitGroup
 	both.Go(func() { stream(server, client) })

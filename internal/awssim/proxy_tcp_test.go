@@ -158,3 +158,30 @@ func TestConnectionTerminationAtTheEndOfTheDelay(t *testing.T) {
 		t.Error("the connection outlived its target's deregistration delay")
 	}
 }
+
+func TestUnhealthyTargetsConnectionsAreReset(t *testing.T) {
+	e := start(t, instant())
+	entered := make(chan struct{})
+	b := serve(t, func(c net.Conn, _ *http.Request, _ int64) bool {
+		close(entered)
+		_, _ = c.Read(make([]byte, 1))
+		return false
+	})
+	group, address := e.frontTCP(b.Target)
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	e.register(group, Target{ID: "127.0.0.2", Port: 1}) // healthy, so that the group does not fail open
+	if err := e.sim.SetHealth(group, &b.Target, Script{State: "unhealthy"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client saw %v, want a reset", err)
+	}
+}

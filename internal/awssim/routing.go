@@ -63,8 +63,25 @@ func (s *Sim) follow(g *targetGroup, k Target, h Health) {
 	s.after(ctx, delay, func() {
 		s.move(g, k, ClockRouting, string(r.class), string(to), h.Reason)
 		r.class = to
+		s.terminate(g, r, h)
 		s.settle(g, k)
 	})
+}
+
+// terminate resets the connections to a target that turned unhealthy behind a
+// network load balancer, unless the group fails open or says otherwise (NLB
+// guide, "Health checks for Network Load Balancer target groups").
+func (s *Sim) terminate(g *targetGroup, r *route, h Health) {
+	if g.http() || h.State != "unhealthy" || g.attributes[attrUnhealthyTermination] != "true" {
+		return
+	}
+	for _, other := range g.routes {
+		if other.class == classRoutable {
+			r.cut()
+			r.alive, r.cut = context.WithCancel(s.base)
+			return
+		}
+	}
 }
 
 // wanted is the class that a state leads to, and how long that takes.

@@ -56,7 +56,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 
 	svc, known := services[r.Form.Get("Version")]
 	if !known {
-		svc = services["2015-12-01"]
+		svc = service{name: "unknown", namespace: services["2015-12-01"].namespace}
 	}
 	c.Service = svc.name
 	id := requestID()
@@ -65,17 +65,21 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		c.DurationSeconds = time.Since(began).Seconds()
 		s.record.call(c)
 	}()
-	if e.latency > 0 && !s.sleep(r, e.latency) {
-		return
+	late := func() {
+		if e.latency > 0 && !s.sleep(r.Context(), e.latency) || e.drop {
+			panic(http.ErrAbortHandler)
+		}
 	}
-	if e.drop {
-		panic(http.ErrAbortHandler)
+	if !e.applied {
+		late()
 	}
-
 	var body []byte
 	failure := &APIError{Status: http.StatusBadRequest, Code: "MalformedInput", Message: "The request is not a form"}
 	if formError == nil {
 		body, failure = s.answer(svc, id, r, &c, e)
+	}
+	if e.applied {
+		late()
 	}
 	c.HTTPStatus = http.StatusOK
 	if failure != nil {
@@ -91,19 +95,6 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = w.Write(body) // a client that went away is nobody's loss
-}
-
-// sleep waits for d of real time; false means the client or the simulator left.
-func (s *Sim) sleep(r *http.Request, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-r.Context().Done():
-	case <-s.base.Done():
-	}
-	return false
 }
 
 // answer is the body of a successful answer, or the error.
