@@ -1,0 +1,439 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package health
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	group1 = provider.Ref{Group: "one"}
+	group2 = provider.Ref{Group: "two"}
+	user   = types.NamespacedName{Namespace: "shop", Name: "binding"}
+	podA   = types.NamespacedName{Namespace: "shop", Name: "a"}
+	podB   = types.NamespacedName{Namespace: "shop", Name: "b"}
+	atA    = target("10.0.0.1")
+	atB    = target("10.0.0.2")
+)
+
+func target(addr string) gate.Target {
+	return gate.Target{Addr: netip.MustParseAddr(addr), Port: 80}
+}
+
+// world is a load balancer that a test plays, and what an Observer made of it.
+type world struct {
+	*Observer
+	stop func()
+
+	mu sync.Mutex
+	// rows is the groups' content, err what a group's reads fail with, hang how long they take.
+	rows map[provider.Ref]map[gate.Target]gate.Health
+	err  map[provider.Ref]error
+	hang map[provider.Ref]time.Duration
+	// reads are the times at which a group's reads began; busy is how many are under way, most how many ever were.
+	reads      map[provider.Ref][]time.Time
+	busy, most map[provider.Ref]int
+	pods       map[types.NamespacedName]int
+	groups     map[provider.Ref]int
+}
+
+// run starts an Observer inside a test's bubble of time.
+func run(t *testing.T) *world {
+	w := &world{
+		rows: map[provider.Ref]map[gate.Target]gate.Health{}, err: map[provider.Ref]error{}, hang: map[provider.Ref]time.Duration{},
+		reads: map[provider.Ref][]time.Time{}, busy: map[provider.Ref]int{}, most: map[provider.Ref]int{},
+		pods: map[types.NamespacedName]int{}, groups: map[provider.Ref]int{},
+	}
+	w.Observer = New(w, logr.Discard(), func(p types.NamespacedName) { w.do(func() { w.pods[p]++ }) }, func(g provider.Ref) { w.do(func() { w.groups[g]++ }) })
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- w.Run(ctx) }()
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	t.Cleanup(w.stop)
+	synctest.Wait()
+	return w
+}
+
+func (w *world) do(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+// Health implements provider.Reporter.
+func (w *world) Health(ctx context.Context, ref provider.Ref) (map[gate.Target]gate.Health, error) {
+	w.mu.Lock()
+	w.reads[ref] = append(w.reads[ref], time.Now())
+	w.busy[ref]++
+	w.most[ref] = max(w.most[ref], w.busy[ref])
+	hang := w.hang[ref]
+	w.mu.Unlock()
+	select {
+	case <-time.After(hang):
+	case <-ctx.Done():
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy[ref]--
+	return maps.Clone(w.rows[ref]), errors.Join(w.err[ref], ctx.Err())
+}
+
+// set makes a target's row.
+func (w *world) set(ref provider.Ref, t gate.Target, s gate.State) {
+	w.do(func() {
+		if w.rows[ref] == nil {
+			w.rows[ref] = map[gate.Target]gate.Health{}
+		}
+		w.rows[ref][t] = gate.Health{State: s}
+	})
+}
+
+// during lets time pass and gives when a group's reads began in it.
+func (w *world) during(d time.Duration, ref provider.Ref) []time.Time {
+	w.mu.Lock()
+	before := len(w.reads[ref])
+	w.mu.Unlock()
+	time.Sleep(d)
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.reads[ref][before:])
+}
+
+// woken gives and clears how often a pod was woken.
+func (w *world) woken(pod types.NamespacedName) int {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer delete(w.pods, pod)
+	return w.pods[pod]
+}
+
+func (w *world) wokenGroup(ref provider.Ref) int {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer delete(w.groups, ref)
+	return w.groups[ref]
+}
+
+func differ(want, got any) string {
+	return cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateErrors())
+}
+
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		if n := len(w.during(10*time.Minute, group1)); n < 10 || n > 13 {
+			t.Errorf("a group for which nobody waits was read %d times in 10 minutes, want about once a minute", n)
+		}
+		w.Watch(group1, podA, atA, false)
+		if n := len(w.during(10*time.Minute, group1)); n < 11 || n > 14 {
+			t.Errorf("an open pod's group was read %d times in 10 minutes, want about once a minute and once for the pod", n)
+		}
+		w.Watch(group1, podA, atA, true)
+		if n := len(w.during(time.Minute, group1)); n < 59 || n > 61 {
+			t.Errorf("a waiting pod's group was read %d times in a minute, want about once a second", n)
+		}
+		w.Waiting(group1, podA, false)
+		if n := len(w.during(10*time.Minute, group1)); n < 10 || n > 15 {
+			t.Errorf("after the wait the group was read %d times in 10 minutes, want about once a minute", n)
+		}
+	})
+}
+
+func TestWaitStartsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		w.Watch(group1, podA, atA, false)
+		w.during(10*time.Second, group1)
+		w.Waiting(group1, podA, true)
+		if n := len(w.during(time.Millisecond, group1)); n != 1 {
+			t.Errorf("a group that was quiet was read %d times when a pod began to wait, want once, at once", n)
+		}
+	})
+}
+
+func TestSingleFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.hang[group1] = 5 * time.Second
+		w.Watch(group1, podA, atA, true)
+		for range 100 {
+			w.Refresh(group1)
+			w.Watch(group1, podB, atB, true)
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		if w.most[group1] != 1 {
+			t.Errorf("%d reads of a group were under way at a time, want 1", w.most[group1])
+		}
+	})
+}
+
+func TestRefreshSpacing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		w.during(10*time.Second, group1)
+		go func() {
+			for range 1000 {
+				w.Refresh(group1)
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		reads := w.during(10*time.Second, group1)
+		if len(reads) < 9 || len(reads) > 11 {
+			t.Errorf("1000 changes in 10 s made %d reads, want one a second", len(reads))
+		}
+		for i := 1; i < len(reads); i++ {
+			if gap := reads[i].Sub(reads[i-1]); gap < FastInterval {
+				t.Errorf("reads are %s apart, want at least %s", gap, FastInterval)
+			}
+		}
+		w.during(time.Second, group1)
+		w.Refresh(provider.Ref{Group: "nobody's"})
+	})
+}
+
+func TestSnapshotSurvivesErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Healthy)
+		w.Watch(group1, podA, atA, true)
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		before := w.View(group1)
+		w.do(func() { w.err[group1] = provider.ErrThrottled })
+		time.Sleep(time.Minute)
+		after := w.View(group1)
+		if diff := differ(before.Snapshot, after.Snapshot); diff != "" {
+			t.Errorf("an error changed the snapshot: -before, +after:\n%s", diff)
+		}
+		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, Err: provider.ErrThrottled}
+		if diff := differ(want, w.Watch(group1, podA, atA, true)); diff != "" {
+			t.Errorf("sighting during the trouble: -want, +got:\n%s", diff)
+		}
+		w.do(func() { w.err[group1] = nil })
+		time.Sleep(time.Minute)
+		if v := w.View(group1); v.Err != nil || !v.Snapshot.Started.After(before.Snapshot.Started) {
+			t.Errorf("after the trouble: want a fresh snapshot and no error, got %+v", v)
+		}
+	})
+}
+
+func TestWakesThoseConcerned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Watch(group1, podA, atA, true)
+		w.Watch(group1, podB, atB, true)
+		time.Sleep(10 * time.Second)
+		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
+			t.Errorf("woken by the first read: want once each, got %d and %d", a, b)
+		}
+		w.wokenGroup(group1)
+		w.set(group1, atA, gate.Initial)
+		time.Sleep(10 * time.Second)
+		if a, b, g := w.woken(podA), w.woken(podB), w.wokenGroup(group1); a != 1 || b != 0 || g != 1 {
+			t.Errorf("woken by a change of A's target: want A and the group once and B never, got %d, %d and %d", a, g, b)
+		}
+		time.Sleep(time.Minute)
+		if a, g := w.woken(podA), w.wokenGroup(group1); a != 0 || g != 0 {
+			t.Errorf("woken %d and %d times though nothing changed", a, g)
+		}
+	})
+}
+
+func TestWakesGroupForErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		w.Watch(group1, podA, atA, true)
+		for _, step := range []struct {
+			reason string
+			err    error
+			want   int
+		}{
+			{"the first read is news", nil, 1},
+			{"so is its failure", provider.ErrThrottled, 1},
+			{"another failure needs another deed", provider.ErrNotFound, 1},
+			{"and so does its end", nil, 1},
+		} {
+			w.do(func() { w.err[group1] = step.err })
+			time.Sleep(2 * time.Minute)
+			if got := w.wokenGroup(group1); got != step.want {
+				t.Errorf("%s: the group was woken %d times, want %d", step.reason, got, step.want)
+			}
+		}
+		if got := w.woken(podA); got != 1 {
+			t.Errorf("the pod was woken %d times, want once, by the first read", got)
+		}
+	})
+}
+
+func TestBlindPodsHearOfErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.err[group1] = provider.ErrDenied
+		w.Watch(group1, podA, atA, true)
+		w.Watch(group1, podB, atB, false)
+		time.Sleep(time.Millisecond)
+		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 0 {
+			t.Errorf("want the pod that waits told why nothing is known, and no other: got %d and %d", a, b)
+		}
+		if s := w.Watch(group1, podA, atA, true); s.Observed || !errors.Is(s.Err, provider.ErrDenied) {
+			t.Errorf("want nothing observed and the error, got %+v", s)
+		}
+	})
+}
+
+func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Healthy)
+		w.hang[group1] = 10 * time.Second
+		w.Track(group1, user)
+		time.Sleep(5 * time.Second)
+		w.Watch(group1, podA, atA, true)
+		time.Sleep(6 * time.Second)
+		if v := w.View(group1); v.Snapshot.Targets == nil {
+			t.Fatal("the read under way has not ended")
+		}
+		if s := w.Watch(group1, podA, atA, true); s.Observed || s.Present {
+			t.Errorf("a read that began before the pod had its address counts: %+v", s)
+		}
+		time.Sleep(10 * time.Second)
+		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}}
+		if diff := differ(want, w.Watch(group1, podA, atA, true)); diff != "" {
+			t.Errorf("the next read: -want, +got:\n%s", diff)
+		}
+	})
+}
+
+func TestSeenOtherwise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Watch(group1, podA, atA, true)
+		time.Sleep(2 * time.Second)
+		w.set(group1, atA, gate.Healthy)
+		time.Sleep(2 * time.Second)
+		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, SeenOtherwise: true}
+		if diff := differ(want, w.Watch(group1, podA, atA, true)); diff != "" {
+			t.Errorf("absent first, healthy later: -want, +got:\n%s", diff)
+		}
+		w.set(group1, atB, gate.Healthy)
+		w.Watch(group1, podA, atB, true)
+		time.Sleep(2 * time.Second)
+		want.SeenOtherwise = false
+		if diff := differ(want, w.Watch(group1, podA, atB, true)); diff != "" {
+			t.Errorf("at another address, healthy at first sight: -want, +got:\n%s", diff)
+		}
+		w.Forget(podA)
+		w.Watch(group1, podA, atB, true)
+		if s := w.Watch(group1, podA, atB, true); s.Observed {
+			t.Errorf("forgotten, yet remembered: %+v", s)
+		}
+	})
+}
+
+func TestEmptyGroupIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		time.Sleep(time.Second)
+		if v := w.View(group1); v.Snapshot.Targets == nil || len(v.Snapshot.Targets) != 0 {
+			t.Errorf("want an empty group, known as such, got %+v", v)
+		}
+	})
+}
+
+func TestUnneededGroupIsReadNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		w.Watch(group1, podA, atA, true)
+		w.Watch(group2, podA, atA, true)
+		w.Forget(podA, group1)
+		if n := len(w.during(time.Hour, group2)); n > 1 {
+			t.Errorf("a group that nobody needs was read %d times", n)
+		}
+		w.Untrack(group1, user)
+		if n := len(w.during(time.Minute, group1)); n < 59 {
+			t.Errorf("a group that a pod still needs was read %d times in a minute", n)
+		}
+		w.Forget(podA)
+		if n := len(w.during(time.Hour, group1)); n > 1 {
+			t.Errorf("a group that nobody needs was read %d times", n)
+		}
+		w.Track(group1, user)
+		if n := len(w.during(time.Second, group1)); n != 1 {
+			t.Errorf("a group that is needed again was read %d times", n)
+		}
+	})
+}
+
+func TestTrackBeforeRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.stop()
+		reads := len(w.during(time.Minute, group1))
+		w.Track(group1, user)
+		if n := len(w.during(time.Minute, group1)); reads+n != 0 {
+			t.Errorf("%d reads after Run ended", reads+n)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.Run(ctx) }()
+		if n := len(w.during(time.Second, group1)); n != 1 {
+			t.Errorf("a group that was tracked before Run was read %d times, want once", n)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestRunEndsReadsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.hang[group1] = time.Hour
+		w.Watch(group1, podA, atA, true)
+		time.Sleep(time.Second)
+		begun := time.Now()
+		w.stop()
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("Run ended %s after it was told to", took)
+		}
+		if w.woken(podA) != 0 || w.View(group1).Err != nil {
+			t.Error("the end of Run counts as a failed read")
+		}
+	})
+}
