@@ -156,8 +156,8 @@ func (c *command) flags(e *env) (*flag.FlagSet, *string) {
 	return set, set.String("name", defaultName, "the cluster's `name`, and its node's")
 }
 
-// parse reads flags wherever they stand and returns the other arguments.
-func parse(set *flag.FlagSet, args []string) ([]string, error) {
+// parse reads flags wherever they stand and returns the other arguments, of which there must be so many; most < 0 is any number.
+func parse(e *env, set *flag.FlagSet, args []string, least, most int) ([]string, error) {
 	if asksHelp(args) {
 		set.SetOutput(os.Stdout)
 	}
@@ -171,7 +171,7 @@ func parse(set *flag.FlagSet, args []string) ([]string, error) {
 		}
 		args = set.Args()
 		if len(args) == 0 {
-			return rest, nil
+			return rest, want(e, set, rest, least, most)
 		}
 		rest, args = append(rest, args[0]), args[1:]
 	}
@@ -186,12 +186,11 @@ func asksHelp(args []string) bool {
 	return false
 }
 
-// want checks the number of arguments; most < 0 is any number.
 func want(e *env, set *flag.FlagSet, args []string, least, most int) error {
 	if len(args) >= least && (most < 0 || len(args) <= most) {
 		return nil
 	}
-	fmt.Fprintf(e.err, "localcluster %s: %d arguments are not what is expected\n\n", set.Name(), len(args))
+	fmt.Fprintf(e.err, "localcluster %s: wrong number of arguments (%d)\n\n", set.Name(), len(args))
 	set.Usage()
 	return errUsage
 }

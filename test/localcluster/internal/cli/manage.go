@@ -27,8 +27,8 @@ It also removes what a cluster left that crashed. Without a cluster of that name
 		run: func(ctx context.Context, e *env, c *command, args []string) error {
 			set, name := c.flags(e)
 			all := set.Bool("all", false, "every cluster of this user")
-			if rest, err := parse(set, args); err != nil || want(e, set, rest, 0, 0) != nil {
-				return errors.Join(err, want(e, set, rest, 0, 0))
+			if _, err := parse(e, set, args, 0, 0); err != nil {
+				return err
 			}
 			names := []string{*name}
 			if *all {
@@ -97,11 +97,8 @@ func componentCommand(name, short, long string, signalled bool) *command {
 			if signalled {
 				set.StringVar(&signal, "signal", signal, "the `signal` that ends it: KILL is a crash, TERM lets it end in order")
 			}
-			rest, err := parse(set, args)
+			rest, err := parse(e, set, args, 1, 1)
 			if err != nil {
-				return err
-			}
-			if err := want(e, set, rest, 1, 1); err != nil {
 				return err
 			}
 			number := unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(signal), "SIG"))

@@ -59,8 +59,8 @@ func statusCommand() *command {
 		run: func(_ context.Context, e *env, c *command, args []string) error {
 			set, name := c.flags(e)
 			format := set.String("o", "text", "the `format`: text or json")
-			if rest, err := parse(set, args); err != nil || want(e, set, rest, 0, 0) != nil {
-				return errors.Join(err, want(e, set, rest, 0, 0))
+			if _, err := parse(e, set, args, 0, 0); err != nil {
+				return err
 			}
 			s, err := readStatus(*name)
 			if err != nil {
@@ -86,8 +86,8 @@ func listCommand() *command {
 		examples: []string{"localcluster list"},
 		run: func(_ context.Context, e *env, c *command, args []string) error {
 			set, _ := c.flags(e)
-			if rest, err := parse(set, args); err != nil || want(e, set, rest, 0, 0) != nil {
-				return errors.Join(err, want(e, set, rest, 0, 0))
+			if _, err := parse(e, set, args, 0, 0); err != nil {
+				return err
 			}
 			names, err := state.Names()
 			if err != nil {

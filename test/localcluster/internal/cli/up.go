@@ -34,8 +34,8 @@ once: one builds and the others wait.`,
 		run: func(ctx context.Context, e *env, c *command, args []string) error {
 			set, _ := c.flags(e)
 			apiOnly := set.Bool("api-only", false, "only what `up --api-only` needs")
-			if rest, err := parse(set, args); err != nil || want(e, set, rest, 0, 0) != nil {
-				return errors.Join(err, want(e, set, rest, 0, 0))
+			if _, err := parse(e, set, args, 0, 0); err != nil {
+				return err
 			}
 			cache, err := provide(ctx, e, *apiOnly)
 			if err != nil {
@@ -89,8 +89,8 @@ With --api-only it starts etcd and kube-apiserver alone, on free ports of 127.0.
 			set.BoolVar(&o.apiOnly, "api-only", false, "only etcd and kube-apiserver, on loopback of the host")
 			set.IntVar(&o.parentPID, "parent-pid", 0, "remove the cluster when the process with this `PID` ends, in whatever way")
 			set.IntVar(&o.maxPods, "max-pods", 250, "how many pods the node takes")
-			if rest, err := parse(set, args); err != nil || want(e, set, rest, 0, 0) != nil {
-				return errors.Join(err, want(e, set, rest, 0, 0))
+			if _, err := parse(e, set, args, 0, 0); err != nil {
+				return err
 			}
 			o.name = *name
 			return up(ctx, e, o)

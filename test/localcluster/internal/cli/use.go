@@ -7,7 +7,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,11 +28,8 @@ func loadCommand() *command {
 		examples: []string{"localcluster load app.tar", "localcluster load --name second app.tar sidecar.tar"},
 		run: func(ctx context.Context, e *env, c *command, args []string) error {
 			set, name := c.flags(e)
-			rest, err := parse(set, args)
+			rest, err := parse(e, set, args, 1, -1)
 			if err != nil {
-				return err
-			}
-			if err := want(e, set, rest, 1, -1); err != nil {
 				return err
 			}
 			dirs, s, err := running(*name)
@@ -65,8 +61,8 @@ func kubeconfigCommand() *command {
 		examples: []string{"export KUBECONFIG=$(localcluster kubeconfig)"},
 		run: func(_ context.Context, e *env, c *command, args []string) error {
 			set, name := c.flags(e)
-			if rest, err := parse(set, args); err != nil || want(e, set, rest, 0, 0) != nil {
-				return errors.Join(err, want(e, set, rest, 0, 0))
+			if _, err := parse(e, set, args, 0, 0); err != nil {
+				return err
 			}
 			dirs, _, err := running(*name)
 			if err != nil {
@@ -99,7 +95,7 @@ signals and the exit code are its own. What still runs at "localcluster down" is
 			if err := want(e, set, set.Args(), 1, -1); err != nil {
 				return err
 			}
-			return replace(*name, set.Args())
+			return replace(*name, set.Args(), true)
 		},
 	}
 }
@@ -107,9 +103,15 @@ signals and the exit code are its own. What still runs at "localcluster down" is
 func kubectlCommand() *command {
 	return &command{
 		name: "kubectl", synopsis: "kubectl [--name NAME] ARGUMENT...", short: "run the cluster's kubectl as its administrator",
-		long:     `Kubectl runs kubectl of the cluster's version with the administrator's kubeconfig. Everything after --name is kubectl's.`,
+		long: `Kubectl runs kubectl of the cluster's version with the administrator's kubeconfig, on the host's network, so that what "kubectl port-forward"
+opens is reached from the host. Everything after --name is kubectl's; "localcluster kubectl help" is its own help.`,
 		examples: []string{"localcluster kubectl get pods -A", "localcluster kubectl --name second apply -f app.yaml"},
 		run: func(_ context.Context, e *env, c *command, args []string) error {
+			set, _ := c.flags(e)
+			if len(args) == 0 || asksHelp(args[:1]) {
+				_, err := parse(e, set, []string{"--help"}, 0, 0)
+				return err
+			}
 			// kubectl has flags of its own, which only it can read.
 			name := defaultName
 			if len(args) > 0 {
@@ -121,22 +123,25 @@ func kubectlCommand() *command {
 					name, args = args[1], args[2:]
 				}
 			}
-			return replace(name, append([]string{"kubectl"}, args...))
+			return replace(name, append([]string{"kubectl"}, args...), false)
 		},
 	}
 }
 
-// replace turns this process into the command, in the cluster's network.
-func replace(name string, argv []string) error {
+// replace turns this process into the command, in the cluster's network or in the caller's.
+func replace(name string, argv []string, inside bool) error {
 	dirs, s, err := running(name)
 	if err != nil {
 		return err
 	}
-	if s.Mode == state.Full {
+	if inside && s.Mode == state.Full {
 		// The namespace is this thread's, and exec makes this thread the process.
 		runtime.LockOSThread()
 		if err := enter(s.NetnsPath()); err != nil {
 			return fmt.Errorf("enter the network of cluster %q: %w", name, err)
+		}
+		if err := os.Setenv(state.Variable, name); err != nil {
+			return err
 		}
 	}
 	for key, value := range map[string]string{
@@ -144,7 +149,6 @@ func replace(name string, argv []string) error {
 		"PATH":                 s.Bin + ":" + os.Getenv("PATH"),
 		"CONTAINERD_ADDRESS":   dirs.Containerd(),
 		"CONTAINERD_NAMESPACE": "k8s.io",
-		state.Variable:         name,
 	} {
 		if err := os.Setenv(key, value); err != nil {
 			return err
