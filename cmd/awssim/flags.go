@@ -14,12 +14,26 @@ import (
 	"github.com/podgate/podgate/internal/awssim"
 )
 
-// parse reads the command line.
+// parse reads the command line: where to listen, and the configuration.
 func parse(args []string, usage io.Writer) (string, awssim.Config, error) {
-	cfg := awssim.Config{ALB: awssim.DefaultALB(), NLB: awssim.DefaultNLB(), Accounts: map[string]string{}, Instances: map[string]string{}}
+	var listen string
+	var cfg awssim.Config
+	f := flags(&listen, &cfg, usage)
+	if err := f.Parse(args); err != nil {
+		return "", cfg, err
+	}
+	if f.NArg() > 0 {
+		return "", cfg, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	return listen, cfg, nil
+}
+
+// flags are all flags, with their defaults written into listen and cfg.
+func flags(listen *string, cfg *awssim.Config, usage io.Writer) *flag.FlagSet {
+	*cfg = awssim.Config{ALB: awssim.DefaultALB(), NLB: awssim.DefaultNLB(), Accounts: map[string]string{}, Instances: map[string]string{}}
 	f := flag.NewFlagSet("awssim", flag.ContinueOnError)
 	f.SetOutput(usage)
-	listen := f.String("listen", "127.0.0.1:4566", "`address` of the AWS API and of the control API")
+	f.StringVar(listen, "listen", "127.0.0.1:4566", "`address` of the AWS API and of the control API")
 	f.StringVar(&cfg.Region, "region", "eu-west-1", "the one region")
 	f.StringVar(&cfg.AccountID, "account", "123456789012", "account of access keys that have no other")
 	f.StringVar(&cfg.DataAddress, "data-address", "127.0.0.1", "address that listeners of load balancers bind")
@@ -60,13 +74,7 @@ func parse(args []string, usage io.Writer) (string, awssim.Config, error) {
 		cfg.Faults = append(cfg.Faults, awssim.Fault{Operation: "AssumeRole", RoleARN: v, Error: refused})
 		return nil
 	})
-	if err := f.Parse(args); err != nil {
-		return "", cfg, err
-	}
-	if f.NArg() > 0 {
-		return "", cfg, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	}
-	return *listen, cfg, nil
+	return f
 }
 
 // profileFlags are the timings of one profile.

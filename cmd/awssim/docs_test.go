@@ -1,0 +1,82 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"flag"
+	"io"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/podgate/podgate/internal/awssim"
+)
+
+func documentation(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/awssim.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestEveryFlagAndOperationIsDocumented(t *testing.T) {
+	text := documentation(t)
+	var cfg awssim.Config
+	var listen string
+	flags(&listen, &cfg, io.Discard).VisitAll(func(f *flag.Flag) {
+		if !strings.Contains(text, "`--"+f.Name+"`") {
+			t.Errorf("docs/awssim.md does not tell of --%s", f.Name)
+		}
+	})
+	for _, name := range awssim.Operations() {
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("docs/awssim.md does not tell of %s", name)
+		}
+	}
+}
+
+// TestDocumentedExampleRuns runs the shell block of the documentation as it
+// stands, but for the ports.
+func TestDocumentedExampleRuns(t *testing.T) {
+	for _, program := range []string{"aws", "curl", "bash"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Fatalf("%s is not installed: apt-get install awscli curl bash", program)
+		}
+	}
+	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(documentation(t))
+	if block == nil {
+		t.Fatal("docs/awssim.md has no shell block")
+	}
+	sim, err := awssim.New(awssim.Config{EphemeralPorts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- sim.Run(ctx) }()
+	server := httptest.NewServer(sim.Handler())
+	script := strings.ReplaceAll(block[1], "http://127.0.0.1:4566", server.URL)
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "AWS_MAX_ATTEMPTS=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("the example fails: %v\n%s", err, out)
+	}
+	for _, want := range []string{"targetgroup/k8s-ui-ui-b21a807597/", `"Reason": "Elb.`, `"clock":"routing"`, `"operation":"RegisterTargets"`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the example does not show %s:\n%s", want, out)
+		}
+	}
+	server.Close()
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
