@@ -70,6 +70,10 @@ const (
 // codeUnknown is the SDK's own word for an error answer without a code.
 const codeUnknown = "UnknownError"
 
+// instanceMetadata is the SDK's name of the service that gives an instance its
+// credentials; it is asked when nothing else is configured.
+const instanceMetadata = "ec2imds"
+
 var errNoCredentials = errors.New("none are configured")
 
 // credentialsError says that a call was not made because it had no credentials.
@@ -96,8 +100,11 @@ func explain(to *provider.CallError, err error) {
 		return
 	}
 	var asked *smithy.OperationError
-	if !errors.As(creds.err, &asked) { // nobody was asked, so nobody is out of reach
+	switch {
+	case !errors.As(creds.err, &asked): // nobody was asked, so nobody is out of reach
 		to.Text, to.Detail = innermost(creds.err).Error(), ""
+	case asked.Service() == instanceMetadata:
+		to.Text, to.Detail = "none are configured and the instance offers none; give podgate's service account a role", innermost(creds.err).Error()
 	}
 	to.Text = creds.what() + ": " + to.Text
 	if refusesCredentials(to, creds) {
@@ -160,7 +167,7 @@ func statusText(status int) string {
 // is what it looks like when podgate was given no role.
 func refusesCredentials(to *provider.CallError, creds *credentialsError) bool {
 	var op *smithy.OperationError
-	if errors.As(creds.err, &op) && op.Service() == "ec2imds" {
+	if errors.As(creds.err, &op) && op.Service() == instanceMetadata {
 		return true
 	}
 	var resp *smithyhttp.ResponseError
@@ -176,12 +183,15 @@ func networkText(err error) string {
 	if errors.As(err, &dns) {
 		return "the name " + strconv.Quote(dns.Name) + " is not resolved: " + dns.Err
 	}
+	// Which of these a closed connection gives depends on the moment.
+	for _, closed := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, closed) {
+			return "the connection was closed without an answer"
+		}
+	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		return errno.Error()
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return "the connection was closed without an answer"
 	}
 	return innermost(err).Error()
 }

@@ -56,9 +56,6 @@ func (p *Provider) Deregister(ctx context.Context, ref provider.Ref, targets []g
 type sendFunc func(connection, []types.TargetDescription) error
 
 func (p *Provider) change(ctx context.Context, ref provider.Ref, op string, targets []gate.Target, send sendFunc) error {
-	if len(targets) == 0 {
-		return nil
-	}
 	if err := p.checkARN(op, ref.Group); err != nil {
 		return err
 	}
