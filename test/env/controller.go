@@ -58,24 +58,32 @@ func (c *Cluster) waitEstablished(ctx context.Context, crd *unstructured.Unstruc
 // WaitDeployment waits until a Deployment is complete: what it asks for is what is
 // there and available.
 func (c *Cluster) WaitDeployment(ctx context.Context, namespace, name string) error {
-	return poll(ctx, fmt.Sprintf("Deployment %s/%s", namespace, name), func(ctx context.Context) (bool, error) {
-		var d appsv1.Deployment
+	var d appsv1.Deployment
+	err := poll(ctx, fmt.Sprintf("Deployment %s/%s", namespace, name), func(ctx context.Context) (bool, error) {
 		if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &d); err != nil {
 			return false, err
 		}
 		return Complete(&d), nil
 	})
+	if err != nil {
+		s := d.Status
+		return fmt.Errorf("%w (pods: %d wanted, %d there, %d of them updated, %d available)", err, replicas(&d), s.Replicas, s.UpdatedReplicas, s.AvailableReplicas)
+	}
+	return nil
 }
 
 // Complete tells whether a Deployment has nothing more to do, as kubectl rollout
 // status sees it.
 func Complete(d *appsv1.Deployment) bool {
-	want := int32(1)
-	if d.Spec.Replicas != nil {
-		want = *d.Spec.Replicas
-	}
-	s := d.Status
+	want, s := replicas(d), d.Status
 	return s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.Replicas == want && s.AvailableReplicas == want
+}
+
+func replicas(d *appsv1.Deployment) int32 {
+	if d.Spec.Replicas == nil {
+		return 1
+	}
+	return *d.Spec.Replicas
 }
 
 // injections is how many pods in a row must be given a gate: the webhook's replicas

@@ -46,19 +46,21 @@ func (r *rollout) measure(result load.Result, transitions []awssim.Transition) r
 			run.RolloutSeconds = max(run.RolloutSeconds, *l.Gone)
 		}
 	}
-	run.GateLatency = gateLatency(run.Lanes)
+	run.RegisterLatency = latencies(run.Lanes, func(l report.Lane) (from, to *float64) { return l.ContainersReady, l.Registered })
+	run.DeregisterLatency = latencies(run.Lanes, func(l report.Lane) (from, to *float64) { return l.Terminating, draining(l) })
+	run.GateLatency = latencies(run.Lanes, func(l report.Lane) (from, to *float64) { return l.Healthy, l.GateOpen })
 	if run.GateLatency != nil {
 		run.GateLatencySeconds = &run.GateLatency.MaxSeconds
 	}
 	return run
 }
 
-// gateLatency is of all gates that opened; nil without any.
-func gateLatency(lanes []report.Lane) *report.Latency {
+// latencies is of all lanes that have both times; nil without any.
+func latencies(lanes []report.Lane, between func(report.Lane) (from, to *float64)) *report.Latency {
 	var all []time.Duration
 	for _, l := range lanes {
-		if l.GateOpen != nil && l.Healthy != nil {
-			all = append(all, time.Duration((*l.GateOpen-*l.Healthy)*float64(time.Second)))
+		if from, to := between(l); from != nil && to != nil {
+			all = append(all, time.Duration((*to-*from)*float64(time.Second)))
 		}
 	}
 	if len(all) == 0 {
@@ -67,6 +69,16 @@ func gateLatency(lanes []report.Lane) *report.Latency {
 	return &report.Latency{
 		Count: len(all), MedianSeconds: load.Quantile(all, 0.5).Seconds(), P99Seconds: load.Quantile(all, 0.99).Seconds(), MaxSeconds: load.Quantile(all, 1).Seconds(),
 	}
+}
+
+// draining is when the API first said so of a pod's target.
+func draining(l report.Lane) *float64 {
+	for _, s := range l.Target {
+		if s.State == "draining" {
+			return &s.From
+		}
+	}
+	return nil
 }
 
 // lanes puts together what Kubernetes and what the load balancer says of each pod.

@@ -59,8 +59,15 @@ func TestLanesJoinPodsAndTargets(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lanes (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(&report.Latency{Count: 1, MedianSeconds: 1, P99Seconds: 1, MaxSeconds: 1}, gateLatency(got)); diff != "" {
+	gates := latencies(got, func(l report.Lane) (from, to *float64) { return l.Healthy, l.GateOpen })
+	if diff := cmp.Diff(&report.Latency{Count: 1, MedianSeconds: 1, P99Seconds: 1, MaxSeconds: 1}, gates); diff != "" {
 		t.Errorf("gate latency (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(at(1.5), draining(got[0])); diff != "" {
+		t.Errorf("draining (-want +got):\n%s", diff)
+	}
+	if none := latencies(got, func(l report.Lane) (from, to *float64) { return l.Ready, l.Ready }); none != nil {
+		t.Errorf("a latency of nothing: %+v", none)
 	}
 }
 
@@ -84,12 +91,6 @@ func TestAReusedAddressBelongsToTheNewPodOnceItIsRegistered(t *testing.T) {
 	}
 	if last := got[0].Target[len(got[0].Target)-1]; last.State != "draining" {
 		t.Errorf("the dead pod's target ends as %s, want draining", last.State)
-	}
-}
-
-func TestNoGatesNoLatency(t *testing.T) {
-	if got := gateLatency([]report.Lane{{Healthy: at(1)}}); got != nil {
-		t.Errorf("got %+v, want nothing", got)
 	}
 }
 

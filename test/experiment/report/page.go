@@ -106,7 +106,7 @@ func describe(r Run) (title, what string) {
 			"somebody to send requests to. But old pods still end at once, while the data path goes on routing to them (red)."
 	case GatedPrestop:
 		return fmt.Sprintf("Readiness gates and sleep %d", r.PrestopSeconds), fmt.Sprintf("The same gates, and each old pod waits %d s in its preStop hook, with a grace period "+
-			"of %d s: it goes on answering (striped) until the data path sends it nothing more, and only then ends.", r.PrestopSeconds, r.GracePeriodSeconds)
+			"of %d s: it goes on answering (striped) while the data path still sends it requests.", r.PrestopSeconds, r.GracePeriodSeconds)
 	}
 	return r.Name, ""
 }

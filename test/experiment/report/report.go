@@ -84,6 +84,10 @@ type Run struct {
 	GateLatencySeconds *float64 `json:"gateLatencySeconds"`
 	// GateLatency tells more of the same.
 	GateLatency *Latency `json:"gateLatency,omitempty"`
+	// RegisterLatency is from containers ready to the target being registered, and
+	// DeregisterLatency from the pod's deletion to its target draining.
+	RegisterLatency   *Latency `json:"registerLatency,omitempty"`
+	DeregisterLatency *Latency `json:"deregisterLatency,omitempty"`
 	// ResponseLatency is of all requests, failures included, from their schedule on.
 	ResponseLatency Latency `json:"responseLatency"`
 	// NewConnections and ReusedConnections count requests by what they were sent on.

@@ -74,6 +74,9 @@ func sampleRun(name string, prestop int, wait float64) Run {
 		r.Requests += n
 	}
 	r.Attempts, r.NewConnections, r.ReusedConnections = r.Requests, r.Requests/2, r.Requests-r.Requests/2
+	r.LateSeconds = 0.012
+	r.RegisterLatency = &Latency{Count: 10, MedianSeconds: 0.1, P99Seconds: 0.12, MaxSeconds: 0.12}
+	r.DeregisterLatency = &Latency{Count: 5, MedianSeconds: 0.08, P99Seconds: 0.1, MaxSeconds: 0.1}
 	r.LongestOutageSeconds = 0.025 * float64(min(r.Failed, 1))
 	if wait > 0 {
 		r.GateLatencySeconds = at(0.71)

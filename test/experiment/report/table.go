@@ -29,8 +29,15 @@ func (d Demo) figures() []figure {
 		{"Deployment complete after", func(r Run) string { return seconds1(r.DeploymentCompleteSeconds) }},
 		{"last old pod gone after", func(r Run) string { return seconds1(r.RolloutSeconds) }},
 		{"slowest gate after healthy", slowestGate},
-		{"gates, 99th percentile", func(r Run) string { return gate(r, func(l Latency) float64 { return l.P99Seconds }) }},
-		{"gates, median", func(r Run) string { return gate(r, func(l Latency) float64 { return l.MedianSeconds }) }},
+		{"gates, 99th percentile", func(r Run) string {
+			return latency(r.GateLatency, func(l Latency) float64 { return l.P99Seconds }, "no gates")
+		}},
+		{"gates, median", func(r Run) string {
+			return latency(r.GateLatency, func(l Latency) float64 { return l.MedianSeconds }, "no gates")
+		}},
+		{"slowest registration", func(r Run) string { return latency(r.RegisterLatency, slowest, "none") }},
+		{"slowest deregistration", func(r Run) string { return latency(r.DeregisterLatency, slowest, "none") }},
+		{"load behind its schedule by", func(r Run) string { return fmt.Sprintf("%.3f s at most", r.LateSeconds) }},
 		{"data path routes on for", func(Run) string { return seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale()) }},
 	}
 }
@@ -83,15 +90,16 @@ func outage(r Run) string {
 	return fmt.Sprintf("%.3f s", r.LongestOutageSeconds)
 }
 
-func slowestGate(r Run) string {
-	return gate(r, func(l Latency) float64 { return l.MaxSeconds })
-}
+func slowestGate(r Run) string { return latency(r.GateLatency, slowest, "no gates") }
 
-func gate(r Run, of func(Latency) float64) string {
-	if r.GateLatency == nil {
-		return "no gates"
+func slowest(l Latency) float64 { return l.MaxSeconds }
+
+// latency is a figure of a distribution, or what to say without one.
+func latency(l *Latency, of func(Latency) float64, without string) string {
+	if l == nil {
+		return without
 	}
-	return fmt.Sprintf("%.3f s", of(*r.GateLatency))
+	return fmt.Sprintf("%.3f s", of(*l))
 }
 
 func seconds1(s float64) string { return fmt.Sprintf("%.1f s", s) }
