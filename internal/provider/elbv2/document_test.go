@@ -40,6 +40,7 @@ func TestDocumentKeepsTheErrorOfACutBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if string(body) != "<answer>" || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %q, %v", body, err)

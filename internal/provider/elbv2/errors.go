@@ -172,7 +172,7 @@ func refusesCredentials(to *provider.CallError, creds *credentialsError) bool {
 	}
 	var resp *smithyhttp.ResponseError
 	if errors.As(creds.err, &resp) && resp.HTTPStatusCode() >= http.StatusBadRequest {
-		return resp.HTTPStatusCode() < http.StatusInternalServerError && to.Kind != provider.ErrThrottled
+		return resp.HTTPStatusCode() < http.StatusInternalServerError && !errors.Is(to.Kind, provider.ErrThrottled)
 	}
 	return !errors.As(creds.err, &op)
 }

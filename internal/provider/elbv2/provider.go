@@ -122,7 +122,7 @@ func call[I, O any](ctx context.Context, p *Provider, c connection, op, subject 
 	default:
 		explain(failed, err)
 	}
-	if failed.Kind == provider.ErrDenied {
+	if errors.Is(failed.Kind, provider.ErrDenied) {
 		c.forget()
 	}
 	return nil, failed

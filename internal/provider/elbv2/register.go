@@ -37,7 +37,7 @@ const (
 // Register implements provider.Registrar. When no target at all was registered the
 // error is the cause itself, not a *provider.PartialError.
 func (p *Provider) Register(ctx context.Context, ref provider.Ref, targets []gate.Target) error {
-	return p.change(ctx, ref, opRegister, targets, func(c connection, batch []types.TargetDescription) error {
+	return p.change(ref, opRegister, targets, func(c connection, batch []types.TargetDescription) error {
 		_, err := call(ctx, p, c, opRegister, ref.Group, c.api.RegisterTargets,
 			&elb.RegisterTargetsInput{TargetGroupArn: aws.String(ref.Group), Targets: batch})
 		return err
@@ -46,7 +46,7 @@ func (p *Provider) Register(ctx context.Context, ref provider.Ref, targets []gat
 
 // Deregister implements provider.Registrar; its errors are like Register's.
 func (p *Provider) Deregister(ctx context.Context, ref provider.Ref, targets []gate.Target) error {
-	return p.change(ctx, ref, opDeregister, targets, func(c connection, batch []types.TargetDescription) error {
+	return p.change(ref, opDeregister, targets, func(c connection, batch []types.TargetDescription) error {
 		_, err := call(ctx, p, c, opDeregister, ref.Group, c.api.DeregisterTargets,
 			&elb.DeregisterTargetsInput{TargetGroupArn: aws.String(ref.Group), Targets: batch})
 		return err
@@ -55,7 +55,7 @@ func (p *Provider) Deregister(ctx context.Context, ref provider.Ref, targets []g
 
 type sendFunc func(connection, []types.TargetDescription) error
 
-func (p *Provider) change(ctx context.Context, ref provider.Ref, op string, targets []gate.Target, send sendFunc) error {
+func (p *Provider) change(ref provider.Ref, op string, targets []gate.Target, send sendFunc) error {
 	if err := p.checkARN(op, ref.Group); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func concernsAll(err error) bool {
 // concernsOne tells whether the API may have refused a batch for one target in it.
 func concernsOne(err error) bool {
 	var failed *provider.CallError
-	if !errors.As(err, &failed) || failed.Kind == provider.ErrDenied {
+	if !errors.As(err, &failed) || errors.Is(err, provider.ErrDenied) {
 		return false // such as STS refusing a role with one of these codes
 	}
 	return failed.Code == codeInvalidTarget || failed.Code == codeValidationError || failed.Code == codeTooManyRegistrations
@@ -145,7 +145,7 @@ func concernsOne(err error) bool {
 // knowing the VPC, which takes permissions of another service.
 func mayLackZone(err error) bool {
 	var failed *provider.CallError
-	return errors.As(err, &failed) && failed.Kind == provider.ErrInvalid && failed.Code == codeValidationError
+	return errors.As(err, &failed) && errors.Is(err, provider.ErrInvalid) && failed.Code == codeValidationError
 }
 
 func describe(targets []gate.Target, zone *string) []types.TargetDescription {

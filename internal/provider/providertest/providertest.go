@@ -26,15 +26,15 @@ import (
 type Fault int
 
 const (
-	// Throttled: the API asks for fewer calls.
+	// Throttled means that the API asks for fewer calls.
 	Throttled Fault = iota + 1
-	// Denied: the API refuses the credentials.
+	// Denied means that the API refuses the credentials.
 	Denied
-	// Down: nothing answers, or every answer says that the server failed.
+	// Down means that nothing answers, or that every answer says that the server failed.
 	Down
-	// CutOff: answers end in the middle.
+	// CutOff means that answers end in the middle.
 	CutOff
-	// Hanging: calls are taken and not answered.
+	// Hanging means that calls are taken and not answered.
 	Hanging
 )
 
@@ -283,7 +283,7 @@ func faults(t *testing.T, h Harness) {
 					t.Errorf("%s: no error (%s)", operation, tc.reason)
 				}
 				for _, kind := range kinds {
-					if got := errors.Is(err, kind); got != (kind == tc.want) {
+					if got := errors.Is(err, kind); got != errors.Is(tc.want, kind) {
 						t.Errorf("%s: %v: is %q: %t (%s)", operation, err, kind, got, tc.reason)
 					}
 				}
