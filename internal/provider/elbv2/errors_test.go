@@ -27,7 +27,7 @@ func checkKind(t *testing.T, err, want error) {
 		t.Error("no error")
 	}
 	for _, kind := range allKinds {
-		if got := errors.Is(err, kind); got != (kind == want) {
+		if got := errors.Is(err, kind); got != errors.Is(want, kind) {
 			t.Errorf("%v: is %q: %t", err, kind, got)
 		}
 	}
