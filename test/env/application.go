@@ -12,6 +12,7 @@ import (
 	"text/template"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -92,51 +93,67 @@ func (a App) ApplyDeployment(ctx context.Context, c *Cluster) error {
 	return c.ApplyObjects(ctx, m.OfKind("Deployment")...)
 }
 
-// bindingKind is read and deleted without a type, so that another controller's own
-// definition of it serves as well.
-var bindingKind = schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBinding"}
-
-// Delete removes the application: pods without grace, then the binding while its
-// controller can still let go of it, then the namespace. It does not wait for the
-// namespace's end.
+// Delete removes the application: the Deployment, its pods without grace, then the
+// binding while its controller can still let go of it, then the namespace. It does not
+// wait for the namespace's end.
 func (a App) Delete(ctx context.Context, c *Cluster) error {
-	deployment := &unstructured.Unstructured{}
-	deployment.SetGroupVersionKind(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"})
-	pods := &unstructured.Unstructured{}
-	pods.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Pod"})
-	binding := &unstructured.Unstructured{}
-	binding.SetGroupVersionKind(bindingKind)
-	namespace := &unstructured.Unstructured{}
-	namespace.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
-	namespace.SetName(a.Namespace)
-	for _, u := range []*unstructured.Unstructured{deployment, binding} {
-		u.SetNamespace(a.Namespace)
-		u.SetName(a.Name)
-	}
-
 	var errs []error
 	note := func(what string, err error) {
-		if err != nil && !apierrors.IsNotFound(err) {
+		if client.IgnoreNotFound(err) != nil {
 			errs = append(errs, fmt.Errorf("delete %s of %s: %w", what, a.Namespace, err))
 		}
 	}
-	note("Deployment", c.WithWatch.Delete(ctx, deployment, client.PropagationPolicy(metav1.DeletePropagationBackground)))
-	note("pods", c.DeleteAllOf(ctx, pods, client.InNamespace(a.Namespace), client.GracePeriodSeconds(1)))
+	note("Deployment", c.Delete(ctx, a.object(deploymentKind), client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	// As long as there is a ReplicaSet, it makes new pods.
+	note("ReplicaSets", a.waitNoReplicaSet(ctx, c))
+	note("pods", c.DeleteAllOf(ctx, a.object(podKind), client.InNamespace(a.Namespace), client.GracePeriodSeconds(1)))
 	if a.TargetGroupARN != "" {
-		note("binding", c.WithWatch.Delete(ctx, binding))
-		note("binding", a.waitUnbound(ctx, c, binding))
+		note("binding", c.Delete(ctx, a.object(bindingKind)))
+		note("binding", a.waitUnbound(ctx, c))
 	}
-	note("namespace", c.WithWatch.Delete(ctx, namespace))
+	namespace := a.object(namespaceKind)
+	namespace.SetNamespace("")
+	namespace.SetName(a.Namespace)
+	note("namespace", c.Delete(ctx, namespace))
 	return errors.Join(errs...)
 }
 
-// unbindTimeout bounds how long a controller may take to let go of a deleted binding.
-const unbindTimeout = 20 * time.Second
+// Kinds that are deleted. The binding is untyped so that another controller's own
+// definition of it serves as well.
+var (
+	bindingKind    = schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBinding"}
+	deploymentKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
+	podKind        = schema.GroupVersionKind{Version: "v1", Kind: "Pod"}
+	namespaceKind  = schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}
+)
 
-func (a App) waitUnbound(ctx context.Context, c *Cluster, binding *unstructured.Unstructured) error {
-	ctx, cancel := context.WithTimeout(ctx, unbindTimeout)
+// object is the application's object of a kind.
+func (a App) object(kind schema.GroupVersionKind) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(kind)
+	u.SetNamespace(a.Namespace)
+	u.SetName(a.Name)
+	return u
+}
+
+func (a App) waitNoReplicaSet(ctx context.Context, c *Cluster) error {
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+	defer cancel()
+	return poll(ctx, "their end", func(ctx context.Context) (bool, error) {
+		var sets appsv1.ReplicaSetList
+		err := c.List(ctx, &sets, client.InNamespace(a.Namespace))
+		return err == nil && len(sets.Items) == 0, err
+	})
+}
+
+// deleteTimeout bounds how long an object may take to go after it was deleted.
+const deleteTimeout = 20 * time.Second
+
+func (a App) waitUnbound(ctx context.Context, c *Cluster) error {
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	return poll(ctx, "the controller to let go of it", func(ctx context.Context) (bool, error) {
+		binding := a.object(bindingKind)
 		err := c.Get(ctx, client.ObjectKeyFromObject(binding), binding)
 		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	})

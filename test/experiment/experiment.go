@@ -69,6 +69,9 @@ func (e *experiment) run(ctx context.Context, out io.Writer) error {
 		}
 		demo.Runs = append(demo.Runs, r)
 	}
+	if len(demo.Runs) == 0 {
+		return failed
+	}
 	return errors.Join(failed, e.report(demo, failed, out))
 }
 
@@ -143,7 +146,7 @@ func (e *experiment) parameters(ctx context.Context) (report.Demo, error) {
 	}}, nil
 }
 
-// report writes what there is, also after a run that failed.
+// report writes what there is, also when a later run failed.
 func (e *experiment) report(d report.Demo, failed error, out io.Writer) error {
 	d.Finished = time.Now()
 	d.Problems = report.Verdict(d.Runs)
@@ -154,13 +157,11 @@ func (e *experiment) report(d report.Demo, failed error, out io.Writer) error {
 		return err
 	}
 	e.status.say("wrote %s and %s", e.options.jsonFile, e.options.pageFile)
-	if len(d.Runs) > 0 {
-		_, _ = fmt.Fprintln(out)
-		if err := d.WriteTable(out); err != nil {
-			return fmt.Errorf("write table: %w", err)
-		}
-		_, _ = fmt.Fprintln(out)
+	_, _ = fmt.Fprintln(out)
+	if err := d.WriteTable(out); err != nil {
+		return fmt.Errorf("write table: %w", err)
 	}
+	_, _ = fmt.Fprintln(out)
 	problems := report.Verdict(d.Runs)
 	if len(problems) == 0 {
 		return nil
