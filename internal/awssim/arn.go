@@ -9,27 +9,48 @@ import (
 	"strings"
 )
 
-// kind is a kind of resource: the words of its ARN, of its errors.
-type kind struct {
-	prefix   string // first part of the ARN's resource
-	words    string // in "is not a valid ... ARN"
-	notFound *APIError
+// kind is a kind of resource, as the first word of its ARN's last part.
+type kind string
+
+const (
+	kindGroup    kind = "targetgroup"
+	kindBalancer kind = "loadbalancer"
+	kindListener kind = "listener"
+	kindRule     kind = "listener-rule"
+)
+
+// words are the kind's in "is not a valid ... ARN".
+func (k kind) words() string {
+	switch k {
+	case kindGroup:
+		return "target group"
+	case kindBalancer:
+		return "load balancer"
+	case kindListener:
+		return "listener"
+	}
+	return "listener rule"
 }
 
-var (
-	kindGroup    = kind{"targetgroup", "target group", failed("TargetGroupNotFound", "One or more target groups not found")}
-	kindBalancer = kind{"loadbalancer", "load balancer", failed("LoadBalancerNotFound", "One or more load balancers not found")}
-	kindListener = kind{"listener", "listener", failed("ListenerNotFound", "One or more listeners not found")}
-	kindRule     = kind{"listener-rule", "listener rule", failed("RuleNotFound", "One or more rules not found")}
-)
+func (k kind) notFound() *APIError {
+	switch k {
+	case kindGroup:
+		return failed("TargetGroupNotFound", "One or more target groups not found")
+	case kindBalancer:
+		return failed("LoadBalancerNotFound", "One or more load balancers not found")
+	case kindListener:
+		return failed("ListenerNotFound", "One or more listeners not found")
+	}
+	return failed("RuleNotFound", "One or more rules not found")
+}
 
 // checkARN says what the service says of an ARN that is malformed or of another
 // region or account: ValidationError, not NotFound (hashicorp/
 // terraform-provider-aws #4552, aws/aws-cli #3673, spinnaker #5574).
 func (s *Sim) checkARN(c *call, k kind, arn string) *APIError {
-	wanted := "arn:aws:elasticloadbalancing:" + s.cfg.Region + ":" + c.account + ":" + k.prefix + "/"
+	wanted := "arn:aws:elasticloadbalancing:" + s.cfg.Region + ":" + c.account + ":" + string(k) + "/"
 	if !strings.HasPrefix(arn, wanted) {
-		return invalid("'%s' is not a valid %s ARN", arn, k.words)
+		return invalid("'%s' is not a valid %s ARN", arn, k.words())
 	}
 	return nil
 }

@@ -25,12 +25,19 @@ const (
 	attrPreserveHost         = "routing.http.preserve_host_header.enabled"
 )
 
-// attributeBounds are the ranges that the service documents.
-var attributeBounds = map[string][2]int{
-	attrDeregistrationDelay:       {0, 3600},
-	attrUnhealthyDraining:         {0, 360000},
-	attrIdleTimeout:               {1, 4000},
-	"slow_start.duration_seconds": {0, 900}, // 0 or 30-900
+// attributeBounds is the range that the service documents for an attribute.
+func attributeBounds(key string) (lowest, highest int, bounded bool) {
+	switch key {
+	case attrDeregistrationDelay:
+		return 0, 3600, true
+	case attrUnhealthyDraining:
+		return 0, 360000, true
+	case attrIdleTimeout:
+		return 1, 4000, true
+	case "slow_start.duration_seconds": // 0 or 30-900
+		return 0, 900, true
+	}
+	return 0, 0, false
 }
 
 // groupAttributes are a new group's attributes, by its kind.
@@ -110,10 +117,10 @@ func setAttribute(of map[string]string, words, key, value string) error {
 	if _, known := of[key]; !known {
 		return invalid("%s attribute key '%s' is not recognized", words, key)
 	}
-	if bound, ok := attributeBounds[key]; ok {
+	if lowest, highest, bounded := attributeBounds(key); bounded {
 		n, err := strconv.Atoi(value)
-		if err != nil || n < bound[0] || n > bound[1] {
-			return invalid("%s attribute '%s' must be between '%d' and '%d', inclusive", words, key, bound[0], bound[1])
+		if err != nil || n < lowest || n > highest {
+			return invalid("%s attribute '%s' must be between '%d' and '%d', inclusive", words, key, lowest, highest)
 		}
 	}
 	if old := of[key]; (old == "true" || old == "false") && value != "true" && value != "false" {

@@ -15,6 +15,7 @@ package awssim
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -106,6 +107,7 @@ type Sim struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	data    dataPath
+	checks  *http.Transport // of health checks
 	record  record
 	faults  faultSet
 	buckets buckets
@@ -113,6 +115,7 @@ type Sim struct {
 	mu          sync.Mutex
 	state       runState
 	waiting     []func() // goroutines that Run is to start
+	operations  map[string]operation
 	seq         int64
 	turn        int64 // of weighted forwards
 	groups      map[string]*targetGroup
@@ -167,7 +170,9 @@ func New(cfg Config) (*Sim, error) {
 	s := &Sim{
 		cfg:         cfg,
 		data:        newDataPath(),
+		checks:      newChecks(),
 		buckets:     newBuckets(limits, cfg.TimeScale),
+		operations:  modelled(),
 		groups:      map[string]*targetGroup{},
 		balancers:   map[string]*loadBalancer{},
 		listeners:   map[string]*listener{},
@@ -224,7 +229,7 @@ func (s *Sim) end() {
 	}
 	for _, g := range s.groups {
 		for _, r := range g.routes {
-			r.pool.close()
+			r.pool.end()
 		}
 	}
 	s.mu.Unlock()
@@ -243,22 +248,21 @@ func (s *Sim) spawn(f func()) {
 	}
 }
 
-// after calls f with the lock held once d of simulated time has passed, unless
-// ctx ends before. It needs the lock; without a delay f is called at once.
-func (s *Sim) after(ctx context.Context, d time.Duration, f func()) {
+// after calls f with the lock held once d of simulated time has passed. It
+// needs the lock; without a delay f is called at once. f must look whether it
+// has been overtaken: nothing stops it but the end of the simulator.
+func (s *Sim) after(d time.Duration, f func()) {
 	if d <= 0 {
 		f()
 		return
 	}
 	s.spawn(func() {
-		if !s.wait(ctx, d) {
+		if !s.wait(s.base, d) {
 			return
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if ctx.Err() == nil {
-			f()
-		}
+		f()
 	})
 }
 

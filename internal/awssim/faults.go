@@ -76,7 +76,7 @@ func (s *Sim) AddFault(f Fault) (string, error) {
 	if f.Error == nil && !f.Truncate && !f.Drop && !f.Lose && f.LatencySeconds == 0 && f.LagSeconds == 0 && len(f.LoseTargets) == 0 {
 		return "", fmt.Errorf("add fault: it does nothing: wants error, latencySeconds, truncate, drop, lagSeconds, lose or loseTargets")
 	}
-	if f.Operation != "" && f.Operation != "*" && operations[f.Operation].run == nil {
+	if f.Operation != "" && f.Operation != "*" && s.operations[f.Operation].run == nil {
 		return "", fmt.Errorf("add fault: no operation %q", f.Operation)
 	}
 	if f.Error != nil && f.Error.Code == "" {

@@ -4,7 +4,6 @@
 package awssim
 
 import (
-	"context"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -25,42 +24,6 @@ type Health struct {
 	zone *string
 }
 
-// descriptions are the texts on the wire, by reason.
-var descriptions = map[string]string{
-	"Elb.RegistrationInProgress":      "Target registration is in progress",
-	"Elb.InitialHealthChecking":       "Initial health checks in progress",
-	"Target.ResponseCodeMismatch":     "Health checks failed with these codes: [503]",
-	"Target.Timeout":                  "Request timed out",
-	"Target.FailedHealthChecks":       "Health checks failed",
-	"Elb.InternalError":               "Health checks failed due to an internal error",
-	"Target.NotRegistered":            "Target is not registered to the target group",
-	"Target.NotInUse":                 "Target group is not configured to receive traffic from the load balancer",
-	"Target.InvalidState":             "Target is in the stopped or terminated state",
-	"Target.IpUnusable":               "The target IP address is reserved for use by a load balancer",
-	"Target.DeregistrationInProgress": "Target deregistration is in progress",
-	"Target.HealthCheckDisabled":      "Health checks are disabled",
-}
-
-// stateReasons is a state's usual reason, for scripts that name none.
-var stateReasons = map[string]string{
-	"initial":            "Elb.InitialHealthChecking",
-	"healthy":            "",
-	"unhealthy":          "Target.FailedHealthChecks",
-	"unhealthy.draining": "Target.FailedHealthChecks",
-	"unused":             "Target.NotInUse",
-	"draining":           "Target.DeregistrationInProgress",
-	"unavailable":        "Target.HealthCheckDisabled",
-}
-
-// defaultHealth is a state with the description that goes with its reason.
-func defaultHealth(state, reason string) Health {
-	h := Health{State: state, Reason: reason, Description: descriptions[reason]}
-	if state == "unavailable" && reason == "Elb.InternalError" {
-		h.Description = "Target health is unavailable due to an internal error"
-	}
-	return h
-}
-
 // row is a target in a group as the API shows it.
 type row struct {
 	key      Target
@@ -70,9 +33,9 @@ type row struct {
 	draining bool
 	passes   int // in a row
 	fails    int
-	outcome  int                // next of a script's
-	checked  bool               // its registration is over
-	stop     context.CancelFunc // ends the checks, or the drain, in progress
+	outcome  int  // next of a script's
+	checked  bool // its registration is over
+	life     int  // what was begun in an earlier one has been overtaken
 }
 
 // healthAt is what the API said from a time on; an empty state is a row gone.
@@ -99,7 +62,8 @@ func (g *targetGroup) healthAt(k Target, at time.Time) (Health, bool) {
 // remember appends to the history of a target and forgets what is too old.
 func (g *targetGroup) remember(r *row, h Health) {
 	now := time.Now()
-	list := append(g.history[r.key], healthAt{at: now, seq: r.seq, health: h})
+	list := g.history[r.key]
+	list = append(list, healthAt{at: now, seq: r.seq, health: h})
 	for len(list) > 1 && now.Sub(list[1].at) > historyKept {
 		list = list[1:]
 	}
@@ -117,9 +81,9 @@ func (g *targetGroup) forget() {
 
 // add registers a target that is absent or draining.
 func (s *Sim) add(g *targetGroup, k Target, zone *string) {
-	r := &row{key: k, seq: s.next(), zone: zone, stop: func() {}}
+	r := &row{key: k, seq: s.next(), zone: zone}
 	if old := g.rows[k]; old != nil {
-		old.stop()
+		old.life++
 		r.health = old.health
 	}
 	g.rows[k] = r
@@ -132,10 +96,9 @@ func (s *Sim) restart(g *targetGroup, r *row) {
 	if r.draining {
 		return
 	}
-	r.stop()
+	r.life++
+	life := r.life
 	r.passes, r.fails, r.outcome = 0, 0, 0
-	ctx, cancel := context.WithCancel(s.base)
-	r.stop = cancel
 	if script := g.scriptFor(r.key); script != nil && script.State != "" {
 		s.setHealth(g, r, script.health())
 		return
@@ -153,35 +116,42 @@ func (s *Sim) restart(g *targetGroup, r *row) {
 		s.setHealth(g, r, defaultHealth("initial", "Elb.RegistrationInProgress"))
 		delay = s.profile(g).RegistrationDelay
 	}
-	s.after(ctx, delay, func() {
+	s.after(delay, func() {
+		if r.life != life {
+			return
+		}
 		r.checked = true
 		if !*g.view.HealthCheckEnabled {
 			s.setHealth(g, r, defaultHealth("unavailable", "Target.HealthCheckDisabled"))
 			return
 		}
 		s.setHealth(g, r, defaultHealth("initial", "Elb.InitialHealthChecking"))
-		s.spawn(func() { s.check(ctx, g, r) })
+		s.spawn(func() { s.check(g, r, life) })
 	})
 }
 
-// check checks a target's health until ctx ends.
-func (s *Sim) check(ctx context.Context, g *targetGroup, r *row) {
+// check checks a target's health for as long as that life of its lasts.
+func (s *Sim) check(g *targetGroup, r *row, life int) {
 	for {
 		s.mu.Lock()
+		if r.life != life {
+			s.mu.Unlock()
+			return
+		}
 		p := s.probe(g, r)
 		interval := time.Duration(*g.view.HealthCheckIntervalSeconds) * time.Second
 		s.mu.Unlock()
 
 		began := time.Now()
-		failure := p.run(ctx)
+		failure := p.run(s.base)
 
 		s.mu.Lock()
-		if ctx.Err() == nil {
+		if r.life == life && s.base.Err() == nil {
 			s.judge(g, r, failure)
 		}
 		s.mu.Unlock()
 		// How long a target takes to answer does not move the next check.
-		if !s.sleep(ctx, s.scaled(interval)-time.Since(began)) {
+		if !s.sleep(s.base, s.scaled(interval)-time.Since(began)) {
 			return
 		}
 	}
@@ -225,11 +195,9 @@ func (s *Sim) fail(g *targetGroup, r *row, failure Health) {
 	draining := failure
 	draining.State = "unhealthy.draining"
 	s.setHealth(g, r, draining)
-	ctx, cancel := context.WithCancel(s.base)
-	checks := r.stop
-	r.stop = func() { checks(); cancel() }
-	s.after(ctx, interval, func() {
-		if r.health.State == "unhealthy.draining" {
+	life := r.life
+	s.after(interval, func() {
+		if r.life == life && r.health.State == "unhealthy.draining" {
 			s.setHealth(g, r, failure)
 		}
 	})
@@ -239,7 +207,8 @@ func (s *Sim) fail(g *targetGroup, r *row, failure Health) {
 // over, whatever is in flight. A group that no load balancer uses has nothing
 // to drain, and the row goes at once.
 func (s *Sim) drain(g *targetGroup, r *row) {
-	r.stop()
+	r.life++
+	life := r.life
 	delay := seconds(g.attributes, attrDeregistrationDelay)
 	draining := defaultHealth("draining", "Target.DeregistrationInProgress")
 	if g.inUse {
@@ -250,15 +219,17 @@ func (s *Sim) drain(g *targetGroup, r *row) {
 		return
 	}
 	r.draining = true
-	ctx, cancel := context.WithCancel(s.base)
-	r.stop = cancel
 	s.setHealth(g, r, draining)
-	s.after(ctx, delay, func() { s.remove(g, r, "Target.NotRegistered") })
+	s.after(delay, func() {
+		if r.life == life {
+			s.remove(g, r, "Target.NotRegistered")
+		}
+	})
 }
 
 // remove takes a row away.
 func (s *Sim) remove(g *targetGroup, r *row, reason string) {
-	r.stop()
+	r.life++
 	delete(g.rows, r.key)
 	g.remember(r, Health{})
 	g.forget()

@@ -35,7 +35,7 @@ func (s *Sim) listener(c *call, arn *string) (*listener, error) {
 	}
 	l := s.listeners[*arn]
 	if l == nil {
-		return nil, kindListener.notFound
+		return nil, kindListener.notFound()
 	}
 	return l, nil
 }

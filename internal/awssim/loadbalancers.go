@@ -43,7 +43,7 @@ func (s *Sim) balancer(c *call, arn *string) (*loadBalancer, error) {
 	}
 	b := s.balancers[*arn]
 	if b == nil {
-		return nil, kindBalancer.notFound
+		return nil, kindBalancer.notFound()
 	}
 	return b, nil
 }

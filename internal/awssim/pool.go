@@ -5,6 +5,7 @@ package awssim
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"sync"
 	"syscall"
@@ -20,11 +21,13 @@ type targetConn struct {
 	since time.Time // idle since
 }
 
-// pool keeps the idle connections to one target. The zero value is ready.
+// pool is the connections to one target. The zero value is ready.
 type pool struct {
-	mu     sync.Mutex
-	idle   []*targetConn
-	closed bool
+	mu   sync.Mutex
+	idle []*targetConn
+	busy map[net.Conn]bool
+	over bool // nothing is kept any more
+	gone bool // nothing is begun any more
 }
 
 // maxIdle bounds what is kept to one target.
@@ -40,6 +43,7 @@ func (p *pool) get(longest time.Duration) *targetConn {
 		c := p.idle[last]
 		p.idle = p.idle[:last]
 		if time.Since(c.since) < longest && c.quiet() {
+			p.hold(c)
 			return c
 		}
 		_ = c.Close() // nothing is under way on it
@@ -47,16 +51,46 @@ func (p *pool) get(longest time.Duration) *targetConn {
 	return nil
 }
 
+// add takes note of a new connection that is about to be used. It fails when
+// the target is gone by now.
+func (p *pool) add(c *targetConn) (*targetConn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		_ = c.Close() // nothing is under way on it
+		return nil, fmt.Errorf("connect to target %s: it is deregistered", c.RemoteAddr())
+	}
+	p.hold(c)
+	return c, nil
+}
+
+func (p *pool) hold(c net.Conn) {
+	if p.busy == nil {
+		p.busy = map[net.Conn]bool{}
+	}
+	p.busy[c] = true
+}
+
+// put keeps a connection for later use.
 func (p *pool) put(c *targetConn) {
 	c.since = time.Now()
 	_ = c.SetDeadline(time.Time{}) // a closed connection shows at its next use
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle) >= maxIdle {
+	delete(p.busy, c)
+	if p.over || len(p.idle) >= maxIdle {
 		_ = c.Close() // nothing is under way on it
 		return
 	}
 	p.idle = append(p.idle, c)
+}
+
+// drop closes a connection that is used up.
+func (p *pool) drop(c net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.busy, c)
+	_ = c.Close() // what was to be said on it has been said
 }
 
 // close closes what is idle, and whatever is put back later.
@@ -66,7 +100,25 @@ func (p *pool) close() {
 	for _, c := range p.idle {
 		_ = c.Close() // nothing is under way on it
 	}
-	p.idle, p.closed = nil, true
+	p.idle, p.over = nil, true
+}
+
+// cut closes what is in use.
+func (p *pool) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.busy {
+		_ = c.Close() // that it fails what is under way is the point
+	}
+}
+
+// end closes everything, now and from now on.
+func (p *pool) end() {
+	p.mu.Lock()
+	p.gone = true
+	p.mu.Unlock()
+	p.close()
+	p.cut()
 }
 
 // quiet looks, without waiting and without taking anything, whether an idle

@@ -26,6 +26,8 @@ type probe struct {
 	matcher  string
 	timeout  time.Duration
 	network  bool // behind a network load balancer
+
+	transport *http.Transport
 }
 
 // probe reads what the next check of r is. It needs the lock.
@@ -34,6 +36,8 @@ func (s *Sim) probe(g *targetGroup, r *row) probe {
 		protocol: g.view.HealthCheckProtocol,
 		timeout:  s.socketTimeout(time.Duration(*g.view.HealthCheckTimeoutSeconds) * time.Second),
 		network:  !g.http(),
+
+		transport: s.checks,
 	}
 	if g.view.HealthCheckPath != nil {
 		p.path = *g.view.HealthCheckPath
@@ -116,7 +120,7 @@ func (p probe) get(ctx context.Context) *Health {
 	}
 	request.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
 	request.Header.Set("Accept-Encoding", "gzip, compressed")
-	response, err := checks.RoundTrip(request)
+	response, err := p.transport.RoundTrip(request)
 	if err != nil {
 		return failureOf(err)
 	}
@@ -124,11 +128,13 @@ func (p probe) get(ctx context.Context) *Health {
 	return p.judgeCode(response.StatusCode)
 }
 
-// checks is a transport that keeps no connection: a fresh one is never retried.
-// As the service does, it takes any certificate.
-var checks = &http.Transport{
-	DisableKeepAlives: true,
-	TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // load balancers do not verify targets
+// newChecks is a transport that keeps no connection: a fresh one is never
+// retried. As the service does, it takes any certificate.
+func newChecks() *http.Transport {
+	return &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+	}
 }
 
 func (p probe) judgeCode(code int) *Health {

@@ -16,7 +16,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -27,10 +26,10 @@ const connectTimeout = 10 * time.Second
 
 // destination is where one request goes.
 type destination struct {
-	route *route
-	alive context.Context // ends when the connection is to end
-	tls   bool
-	idle  time.Duration
+	address string
+	pool    *pool
+	tls     bool
+	idle    time.Duration
 }
 
 // route answers one request at a listener of an application load balancer.
@@ -65,17 +64,16 @@ func (s *Sim) destination(l *listener, action types.Action) (destination, int) {
 		return destination{}, http.StatusServiceUnavailable
 	}
 	return destination{
-		route: target,
-		alive: target.alive,
-		tls:   g.view.Protocol == types.ProtocolEnumHttps,
-		idle:  s.socketTimeout(seconds(l.balancer.attributes, attrIdleTimeout)),
+		address: target.address, pool: target.pool,
+		tls:  g.view.Protocol == types.ProtocolEnumHttps,
+		idle: s.socketTimeout(seconds(l.balancer.attributes, attrIdleTimeout)),
 	}, 0
 }
 
 // forward sends one request to one target, once. Whatever comes of it is the
 // answer: there is no second attempt anywhere below.
 func (s *Sim) forward(w http.ResponseWriter, r *http.Request, to destination) {
-	conn, err := to.route.pool.get(to.idle), error(nil)
+	conn, err := to.pool.get(to.idle), error(nil)
 	if conn == nil {
 		conn, err = s.dial(r.Context(), to)
 	}
@@ -83,13 +81,13 @@ func (s *Sim) forward(w http.ResponseWriter, r *http.Request, to destination) {
 		page5xx(w, statusOf(err))
 		return
 	}
-	unwatch := watch(conn, r.Context(), to.alive)
+	unwatch := context.AfterFunc(r.Context(), func() { _ = conn.Close() }) // a client that leaves takes its request with it
 	end := exchange(w, r, conn, to.idle)
 	if unwatch() && end == endReusable {
-		to.route.pool.put(conn)
+		to.pool.put(conn)
 		return
 	}
-	_ = conn.Close() // its request is over, one way or the other
+	to.pool.drop(conn) // its request is over, one way or the other
 	if end == endCutOff {
 		panic(http.ErrAbortHandler) // the answer has begun: all that is left is to cut it off
 	}
@@ -105,39 +103,23 @@ const (
 	endCutOff       // the answer broke off after it had begun
 )
 
-// watch closes conn when one of the contexts ends. The function it returns
-// ends the watch and says whether conn was left alone.
-func watch(conn net.Conn, contexts ...context.Context) func() bool {
-	var stops []func() bool
-	for _, ctx := range contexts {
-		stops = append(stops, context.AfterFunc(ctx, func() { _ = conn.Close() }))
-	}
-	return func() bool {
-		alone := true
-		for _, stop := range stops {
-			alone = stop() && alone
-		}
-		return alone
-	}
-}
-
 func (s *Sim) dial(ctx context.Context, to destination) (*targetConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.socketTimeout(connectTimeout))
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", to.route.address)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", to.address)
 	if err != nil {
-		return nil, fmt.Errorf("connect to target %s: %w", to.route.address, err)
+		return nil, fmt.Errorf("connect to target %s: %w", to.address, err)
 	}
 	raw := conn
 	if to.tls {
 		secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // load balancers do not verify targets
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = conn.Close() // the handshake is what is told
-			return nil, fmt.Errorf("TLS with target %s: %w", to.route.address, err)
+			return nil, fmt.Errorf("TLS with target %s: %w", to.address, err)
 		}
 		conn = secure
 	}
-	return &targetConn{Conn: conn, raw: raw, r: bufio.NewReader(conn), w: bufio.NewWriter(conn)}, nil
+	return to.pool.add(&targetConn{Conn: conn, raw: raw, r: bufio.NewReader(conn), w: bufio.NewWriter(conn)})
 }
 
 // exchange sends r on conn and its answer to w.
@@ -152,12 +134,17 @@ func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle tim
 	}
 	header := w.Header()
 	for name, values := range response.Header {
-		if !hopByHop[name] {
+		if !hopByHop(name) {
 			header[name] = values
 		}
 	}
 	w.WriteHeader(response.StatusCode)
-	if err := copyBody(w, response, conn, idle); err != nil {
+	err = copyBody(w, response, conn, idle)
+	if err != nil {
+		_ = conn.Close() // or closing the body would wait for the rest of it
+	}
+	_ = response.Body.Close() // there is nothing left in it
+	if err != nil {
 		_ = http.NewResponseController(w).Flush() // a client that left has nothing to see
 		return endCutOff
 	}
@@ -220,18 +207,19 @@ func receive(conn *targetConn, out *http.Request) (*http.Response, error) {
 	}
 }
 
-var buffers = sync.Pool{New: func() any { return ptr(make([]byte, 32<<10)) }}
-
 func copyBody(w http.ResponseWriter, response *http.Response, conn *targetConn, idle time.Duration) error {
 	if response.ContentLength == 0 {
 		return nil
 	}
-	buffer := buffers.Get().(*[]byte)
-	defer buffers.Put(buffer)
+	size := int64(32 << 10)
+	if response.ContentLength > 0 {
+		size = min(size, response.ContentLength)
+	}
+	buffer := make([]byte, size)
 	for {
-		n, err := response.Body.Read(*buffer)
+		n, err := response.Body.Read(buffer)
 		if n > 0 {
-			if _, err := w.Write((*buffer)[:n]); err != nil {
+			if _, err := w.Write(buffer[:n]); err != nil {
 				return err
 			}
 			if response.ContentLength < 0 {
@@ -248,17 +236,21 @@ func copyBody(w http.ResponseWriter, response *http.Response, conn *targetConn, 
 	}
 }
 
-// hopByHop headers end at the load balancer.
-var hopByHop = map[string]bool{
-	"Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Proxy-Authorization": true,
-	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "Expect": true, "Proxy-Connection": true,
+// hopByHop says whether a header ends at the load balancer.
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect":
+		return true
+	}
+	return false
 }
 
 // outgoing is the request as the target gets it.
 func outgoing(r *http.Request) *http.Request {
 	header := make(http.Header, len(r.Header)+5)
 	for name, values := range r.Header {
-		if !hopByHop[name] {
+		if !hopByHop(name) {
 			header[name] = values
 		}
 	}

@@ -434,10 +434,10 @@ func BenchmarkProxy(b *testing.B) {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })}
 	go func() { _ = server.Serve(l) }()
 	defer func() { _ = server.Close() }()
-	target := &route{address: l.Addr().String(), pool: &pool{}}
-	defer target.pool.close()
+	to := destination{address: l.Addr().String(), pool: &pool{}, idle: time.Minute}
+	defer to.pool.close()
 	front := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		sim.forward(w, r, destination{route: target, alive: b.Context(), idle: time.Minute})
+		sim.forward(w, r, to)
 	})}
 	fl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -47,10 +47,6 @@ func (s *Sim) connect(ctx context.Context, l *listener, client net.Conn) {
 	if g := s.groups[s.weighted(l.table[0].view.Actions[0].ForwardConfig.TargetGroups)]; g != nil {
 		target = g.pick()
 	}
-	alive := ctx
-	if target != nil {
-		alive = target.alive // read here: a reset of all connections renews it
-	}
 	s.mu.Unlock()
 	if target == nil {
 		reset(client)
@@ -62,13 +58,16 @@ func (s *Sim) connect(ctx context.Context, l *listener, client net.Conn) {
 		reset(client)
 		return
 	}
-	defer func() { _ = server.Close() }()
-	for _, end := range []context.Context{ctx, alive} {
-		defer context.AfterFunc(end, func() {
-			reset(client)
-			reset(server)
-		})()
+	held, err := target.pool.add(&targetConn{Conn: server, raw: server})
+	if err != nil {
+		reset(client)
+		return
 	}
+	defer target.pool.drop(held)
+	defer context.AfterFunc(ctx, func() {
+		reset(client)
+		reset(server)
+	})()
 
 	var both sync.WaitGroup
 	both.Go(func() { stream(server, client) })

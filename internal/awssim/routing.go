@@ -5,7 +5,6 @@ package awssim
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"net"
 	"slices"
@@ -28,10 +27,8 @@ type route struct {
 	seq     int64
 	address string
 	class   class
-	next    class              // where a change in progress leads
-	stop    context.CancelFunc // of the change in progress
-	alive   context.Context    // ends when connections to it are to end
-	cut     context.CancelFunc // ends alive
+	next    class // where a change in progress leads
+	change  int   // number of that change
 	pool    *pool
 }
 
@@ -45,22 +42,23 @@ func (s *Sim) follow(g *targetGroup, k Target, h Health) {
 		}
 		r = &route{
 			seq: s.next(), address: net.JoinHostPort(s.hostOf(g, k), strconv.Itoa(k.Port)),
-			class: classNone, next: classNone, stop: func() {}, pool: &pool{},
+			class: classNone, next: classNone, pool: &pool{},
 		}
-		r.alive, r.cut = context.WithCancel(s.base)
 		g.routes[k] = r
 	}
 	if to == r.next {
 		return // it is there, or on its way
 	}
-	r.stop()
 	r.next = to
+	r.change++
+	change := r.change
 	if to == r.class {
 		return
 	}
-	ctx, cancel := context.WithCancel(s.base)
-	r.stop = cancel
-	s.after(ctx, delay, func() {
+	s.after(delay, func() {
+		if r.change != change {
+			return // overtaken by a later one
+		}
 		s.move(g, k, ClockRouting, string(r.class), string(to), h.Reason)
 		r.class = to
 		s.terminate(g, r, h)
@@ -77,8 +75,7 @@ func (s *Sim) terminate(g *targetGroup, r *route, h Health) {
 	}
 	for _, other := range g.routes {
 		if other.class == classRoutable {
-			r.cut()
-			r.alive, r.cut = context.WithCancel(s.base)
+			r.pool.cut()
 			return
 		}
 	}
@@ -111,11 +108,11 @@ func (s *Sim) settle(g *targetGroup, k Target) {
 	if r == nil || g.rows[k] != nil || r.class != classNone || r.next != classNone {
 		return
 	}
-	r.stop()
+	r.change++
 	delete(g.routes, k)
 	r.pool.close()
 	if g.http() || g.attributes[attrTerminateAtDelay] == "true" {
-		r.cut()
+		r.pool.end()
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *Sim) rule(c *call, arn *string) (*rule, error) {
 	}
 	r := s.rules[*arn]
 	if r == nil {
-		return nil, kindRule.notFound
+		return nil, kindRule.notFound()
 	}
 	return r, nil
 }

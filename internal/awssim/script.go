@@ -28,7 +28,7 @@ type Script struct {
 func (sc *Script) health() Health {
 	reason := sc.Reason
 	if reason == "" {
-		reason = stateReasons[sc.State]
+		reason, _ = usualReason(sc.State)
 	}
 	h := defaultHealth(sc.State, reason)
 	if sc.Description != "" {
@@ -42,10 +42,10 @@ func (sc *Script) check() error {
 	if (sc.State == "") == (len(sc.Outcomes) == 0) {
 		return fmt.Errorf("health script: wants either a state or outcomes")
 	}
-	if _, known := stateReasons[sc.State]; sc.State != "" && !known {
+	if _, known := usualReason(sc.State); sc.State != "" && !known {
 		return fmt.Errorf("health script: state %q is none of the service's", sc.State)
 	}
-	if _, known := descriptions[sc.Reason]; sc.Reason != "" && !known {
+	if _, known := description(sc.State, sc.Reason); !known {
 		return fmt.Errorf("health script: reason %q is none of the service's", sc.Reason)
 	}
 	for _, o := range sc.Outcomes {

@@ -5,6 +5,7 @@ package awssim
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -24,9 +25,14 @@ type service struct {
 	namespace string
 }
 
-var services = map[string]service{
-	"2015-12-01": {"elasticloadbalancing", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"},
-	"2011-06-15": {"sts", "https://sts.amazonaws.com/doc/2011-06-15/"},
+func serviceOf(version string) service {
+	switch version {
+	case "2015-12-01":
+		return service{"elasticloadbalancing", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"}
+	case "2011-06-15":
+		return service{"sts", "https://sts.amazonaws.com/doc/2011-06-15/"}
+	}
+	return service{"unknown", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"}
 }
 
 // call is one call on its way through the simulator.
@@ -54,10 +60,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	c := describeCall(r)
 	c.Time = began
 
-	svc, known := services[r.Form.Get("Version")]
-	if !known {
-		svc = service{name: "unknown", namespace: services["2015-12-01"].namespace}
-	}
+	svc := serviceOf(r.Form.Get("Version"))
 	c.Service = svc.name
 	id := requestID()
 	e := s.faults.effectOn(c, s.scaled)
@@ -65,13 +68,8 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		c.DurationSeconds = time.Since(began).Seconds()
 		s.record.call(c)
 	}()
-	late := func() {
-		if e.latency > 0 && !s.sleep(r.Context(), e.latency) || e.drop {
-			panic(http.ErrAbortHandler)
-		}
-	}
 	if !e.applied {
-		late()
+		s.hinder(r.Context(), e)
 	}
 	var body []byte
 	failure := &APIError{Status: http.StatusBadRequest, Code: "MalformedInput", Message: "The request is not a form"}
@@ -79,7 +77,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		body, failure = s.answer(svc, id, r, &c, e)
 	}
 	if e.applied {
-		late()
+		s.hinder(r.Context(), e)
 	}
 	c.HTTPStatus = http.StatusOK
 	if failure != nil {
@@ -97,12 +95,19 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // a client that went away is nobody's loss
 }
 
+// hinder makes a call late, or drops its connection, as faults have it.
+func (s *Sim) hinder(ctx context.Context, e effect) {
+	if e.latency > 0 && !s.sleep(ctx, e.latency) || e.drop {
+		panic(http.ErrAbortHandler)
+	}
+}
+
 // answer is the body of a successful answer, or the error.
 func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e effect) ([]byte, *APIError) {
 	if e.failure != nil && !e.applied {
 		return nil, s.explain(e.failure, record)
 	}
-	op, known := operations[record.Operation]
+	op, known := s.operations[record.Operation]
 	if !known || op.service != svc.name {
 		return nil, failed("InvalidAction", "Could not find operation %s for version %s (not modelled by awssim)", record.Operation, r.Form.Get("Version"))
 	}
@@ -212,7 +217,7 @@ func describeCall(r *http.Request) Call {
 // Operations are the names of the operations that are modelled.
 func Operations() []string {
 	var names []string
-	for name := range operations {
+	for name := range modelled() {
 		names = append(names, name)
 	}
 	slices.Sort(names)

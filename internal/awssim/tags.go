@@ -19,14 +19,14 @@ func (s *Sim) taggable(c *call, arn string) error {
 		if s.checkARN(c, k, arn) != nil {
 			continue
 		}
-		exists := map[string]bool{
-			kindGroup.prefix:    s.groups[arn] != nil,
-			kindBalancer.prefix: s.balancers[arn] != nil,
-			kindListener.prefix: s.listeners[arn] != nil,
-			kindRule.prefix:     s.rules[arn] != nil,
-		}[k.prefix]
-		if !exists {
-			return k.notFound
+		exists := map[kind]bool{
+			kindGroup:    s.groups[arn] != nil,
+			kindBalancer: s.balancers[arn] != nil,
+			kindListener: s.listeners[arn] != nil,
+			kindRule:     s.rules[arn] != nil,
+		}
+		if !exists[k] {
+			return k.notFound()
 		}
 		return nil
 	}

@@ -46,7 +46,7 @@ func (s *Sim) group(c *call, arn *string) (*targetGroup, error) {
 	}
 	g := s.groups[*arn]
 	if g == nil {
-		return nil, kindGroup.notFound
+		return nil, kindGroup.notFound()
 	}
 	return g, nil
 }
@@ -70,7 +70,7 @@ func (s *Sim) usedBy(g *targetGroup) []string {
 }
 
 func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elbv2.CreateTargetGroupOutput, error) {
-	view, err := s.newGroupView(c, in)
+	view, err := s.newGroupView(in)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ var groupName = regexp.MustCompile(`^[a-zA-Z0-9-]*$`)
 
 // newGroupView checks a request for a group and fills in the defaults of
 // API_CreateTargetGroup.
-func (s *Sim) newGroupView(c *call, in *elbv2.CreateTargetGroupInput) (types.TargetGroup, error) {
+func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup, error) {
 	name := *in.Name
 	switch {
 	case len(name) > 32:
@@ -200,7 +200,7 @@ func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput)
 	}
 	for _, name := range in.Names {
 		if !names[name] {
-			return nil, kindGroup.notFound
+			return nil, kindGroup.notFound()
 		}
 	}
 	found, marker, err := page(found, func(g types.TargetGroup) string { return *g.TargetGroupArn }, in.Marker, in.PageSize)
