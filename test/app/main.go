@@ -28,7 +28,8 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args, os.Getenv); err != nil {
 		fmt.Fprintln(os.Stderr, "app:", err)
-		os.Exit(1)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has been called
 	}
 }
 

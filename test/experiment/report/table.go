@@ -25,7 +25,7 @@ func (d Demo) figures() []figure {
 		{"attempts at the sockets", func(r Run) string { return fmt.Sprint(r.Attempts) }},
 		{"failed", func(r Run) string { return fmt.Sprint(r.Failed) }},
 		{"failed, by status", failures},
-		{"longest run of failures", func(r Run) string { return outage(r) }},
+		{"longest run of failures", outage},
 		{"Deployment complete after", func(r Run) string { return seconds1(r.DeploymentCompleteSeconds) }},
 		{"last old pod gone after", func(r Run) string { return seconds1(r.RolloutSeconds) }},
 		{"slowest gate after healthy", slowestGate},
