@@ -1,0 +1,91 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"time"
+
+	"github.com/podgate/podgate/test/load"
+)
+
+// rate is in requests per second: half on new, half on kept-alive connections.
+const rate = 200
+
+// steady is how many requests are answered before anything is changed, and again after.
+const steady = 3 * rate
+
+// underLoad sends requests at a steady rate while change runs, and afterwards asserts
+// that each was answered well at its first and only attempt. It returns what was seen.
+func (s *service) underLoad(change func()) load.Summary {
+	s.t.Helper()
+	g, err := load.New(load.Config{URL: s.lb.URL, Rate: rate})
+	s.must(err)
+	ctx, end := context.WithCancel(s.ctx)
+	results := make(chan load.Result, 1)
+	go func() { results <- g.Run(ctx) }()
+	begun := time.Now()
+	finish := func() load.Summary {
+		end()
+		r := <-results
+		sum := r.Summarize(begun)
+		s.t.Logf("load: %d requests (%d on new connections, %d on reused ones), %d attempts, %d failed, outcomes %v, median %s, p99 %s, slowest %s, at most %s late",
+			sum.Requests, sum.NewConnections, sum.Reused, sum.Attempts, sum.Failed, sum.Outcomes, sum.Median, sum.P99, sum.Slowest, r.Late)
+		return sum
+	}
+	var sum *load.Summary
+	defer func() {
+		if sum == nil { // The change failed, and the test with it.
+			finish()
+		}
+	}()
+
+	s.answered(g, steady)
+	change()
+	s.answered(g, int(g.Progress().Sent)+steady)
+	got := finish()
+	sum = &got
+	s.assertNoneLost(got)
+	return got
+}
+
+// answered waits until that many requests have ended.
+func (s *service) answered(g *load.Generator, n int) {
+	s.t.Helper()
+	s.eventually("answers", func(context.Context) (bool, error) {
+		p := g.Progress()
+		return int(p.Answered+p.Failed) >= n, nil
+	})
+}
+
+func (s *service) assertNoneLost(sum load.Summary) {
+	s.t.Helper()
+	if sum.Failed != 0 {
+		s.t.Errorf("%d of %d requests failed, want none; longest outage %s", sum.Failed, sum.Requests, sum.LongestOutage)
+		for _, each := range sum.Seconds {
+			if len(each.Failed) > 0 {
+				s.t.Logf("second %d of the load: good %v, failed %v", each.At, each.Good, each.Failed)
+			}
+		}
+	}
+	if sum.Attempts != sum.Requests {
+		s.t.Errorf("%d attempts for %d requests: something was tried again", sum.Attempts, sum.Requests)
+	}
+	if sum.Reused == 0 || sum.NewConnections == 0 {
+		s.t.Errorf("%d requests on new connections and %d on reused ones: want both", sum.NewConnections, sum.Reused)
+	}
+}
+
+// versions counts the good answers by version.
+func versions(sum load.Summary) map[string]int {
+	all := map[string]int{}
+	for _, each := range sum.Seconds {
+		for version, n := range each.Good {
+			all[version] += n
+		}
+	}
+	return all
+}

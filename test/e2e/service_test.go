@@ -1,0 +1,187 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/test/env"
+)
+
+// The application's two versions.
+const (
+	imageV1 = "podgate.dev/app:v1"
+	imageV2 = "podgate.dev/app:v2"
+)
+
+// cleanupTimeout bounds taking away what a test made.
+const cleanupTimeout = time.Minute
+
+// service is an application behind a load balancer.
+type service struct {
+	*world
+	app   env.App
+	lb    *env.LoadBalancer
+	pods  *env.PodWatch
+	gates *gateWatch
+}
+
+// application is the demo's: what the figures say, gates and drain included.
+func application() env.App {
+	return env.App{
+		Name: "web", Gated: true, Image: imageV1, Replicas: 5, MaxSurge: "25%", MaxUnavailable: "25%",
+		PrestopSeconds: 40, GracePeriodSeconds: 70,
+	}
+}
+
+// targetGroup is the demo's too.
+func targetGroup() env.TargetGroupOptions {
+	return env.TargetGroupOptions{
+		HealthCheck:         env.HealthCheck{Path: "/healthz", Interval: 5, Timeout: 2, Healthy: 2, Unhealthy: 2},
+		DeregistrationDelay: 30,
+	}
+}
+
+// wire makes the load balancer, the namespace, the Service and the binding, and waits
+// until the webhook knows them. The namespace is named after the test.
+func (w *world) wire(a env.App, o env.TargetGroupOptions) *service {
+	w.t.Helper()
+	name := "e2e-" + strings.ToLower(strings.TrimPrefix(w.t.Name(), "Test"))
+	a.Namespace, o.Name = name+"-"+strconv.FormatInt(time.Now().Unix(), 36), name[:min(len(name), 32)]
+	s := &service{world: w, app: a}
+
+	var err error
+	s.lb, err = w.sim.CreateLoadBalancer(w.ctx, o)
+	w.must(err)
+	s.app.TargetGroupARN = s.lb.TargetGroupARN
+	w.t.Cleanup(s.remove)
+	w.t.Cleanup(s.explainFailure)
+	w.must(s.app.ApplyWiring(w.ctx, w.cluster))
+	s.pods, err = env.WatchPods(w.ctx, w.cluster, s.app.Namespace)
+	w.must(err)
+	w.t.Cleanup(s.pods.Stop)
+	s.gates = s.watchGates()
+	w.t.Cleanup(s.gates.stop)
+	w.must(env.WaitInjected(w.ctx, w.cluster, s.app))
+	return s
+}
+
+// deploy wires an application, creates its pods and waits until requests reach them all.
+func (w *world) deploy(a env.App, o env.TargetGroupOptions) *service {
+	w.t.Helper()
+	s := w.wire(a, o)
+	w.must(s.app.ApplyDeployment(w.ctx, w.cluster))
+	s.waitComplete()
+	return s
+}
+
+// remove takes everything away; a binding that nobody lets go of is an error too.
+func (s *service) remove() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), cleanupTimeout)
+	defer cancel()
+	if err := s.app.Delete(ctx, s.cluster); err != nil {
+		s.t.Errorf("clean up: %v", err)
+	}
+	if err := s.lb.Delete(ctx); err != nil {
+		s.t.Errorf("clean up: %v", err)
+	}
+}
+
+// deployment is the application's as it stands.
+func (s *service) deployment(ctx context.Context) (*appsv1.Deployment, error) {
+	var d appsv1.Deployment
+	if err := s.cluster.Get(ctx, client.ObjectKey{Namespace: s.app.Namespace, Name: s.app.Name}, &d); err != nil {
+		return nil, fmt.Errorf("get Deployment %s: %w", s.app.Name, err)
+	}
+	return &d, nil
+}
+
+// waitComplete waits until the Deployment is complete, no replaced pod is left and the
+// data path routes to the pods that stay, and to nobody else.
+func (s *service) waitComplete() {
+	s.t.Helper()
+	s.must(s.cluster.WaitDeployment(s.ctx, s.app.Namespace, s.app.Name))
+	s.eventually("the last replaced pod to be gone", func(context.Context) (bool, error) {
+		return len(s.alive()) == s.app.Replicas, nil
+	})
+	s.eventually("the data path to route to all pods and no others", func(ctx context.Context) (bool, error) {
+		routed, err := s.routed(ctx)
+		return maps.Equal(routed, addresses(s.alive())), err
+	})
+}
+
+// alive are the pods that are not gone.
+func (s *service) alive() []env.PodHistory {
+	var all []env.PodHistory
+	for _, p := range s.pods.Pods() {
+		if p.Gone.IsZero() {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// ofVersion are those with a version.
+func ofVersion(pods []env.PodHistory, version string) []env.PodHistory {
+	var some []env.PodHistory
+	for _, p := range pods {
+		if p.Version == version {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+func addresses(pods []env.PodHistory) map[string]bool {
+	all := map[string]bool{}
+	for _, p := range pods {
+		all[p.Address] = true
+	}
+	return all
+}
+
+// transitions are those of the service's targets.
+func (s *service) transitions(ctx context.Context) ([]awssim.Transition, error) {
+	all, err := s.sim.Transitions(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	var some []awssim.Transition
+	for _, t := range all {
+		if t.TargetGroupARN == s.lb.TargetGroupARN {
+			some = append(some, t)
+		}
+	}
+	return some, nil
+}
+
+// routed are the addresses that requests are sent to.
+func (s *service) routed(ctx context.Context) (map[string]bool, error) {
+	transitions, err := s.transitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := map[string]bool{}
+	for _, t := range transitions {
+		if t.Clock != awssim.ClockRouting {
+			continue
+		}
+		delete(now, t.Target.ID)
+		if t.To == "routable" {
+			now[t.Target.ID] = true
+		}
+	}
+	return now, nil
+}

@@ -1,0 +1,173 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/test/env"
+)
+
+// Where things are: programs below the repository's root, which the tests run in, and
+// the node's address, which pods reach as well.
+const (
+	simulatorBinary = "bin/awssim"
+	manifestFile    = "out/podgate.yaml"
+	node            = "172.30.0.2"
+	region          = "eu-west-1"
+)
+
+// podgate's own names in the manifest.
+const (
+	podgateNamespace  = "podgate-system"
+	podgateDeployment = "podgate"
+)
+
+// testTimeout bounds a test; it is there for what hangs.
+const testTimeout = 8 * time.Minute
+
+// world is a cluster with podgate in it, and the load balancers' side.
+type world struct {
+	t         *testing.T
+	ctx       context.Context
+	cluster   *env.Cluster
+	clientset kubernetes.Interface
+	sim       *env.Simulator
+}
+
+// options say what is not as it is by default.
+type options struct {
+	// timeScale is how many times faster than the wall the load balancer's clocks run.
+	timeScale float64
+	// simulator are further flags of awssim.
+	simulator []string
+	// podgate are flags of podgate.
+	podgate []string
+}
+
+// start starts a simulator and makes podgate what the manifest says, with o's flags.
+func start(t *testing.T, o options) *world {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), testTimeout, fmt.Errorf("the test took longer than %s", testTimeout))
+	t.Cleanup(cancel)
+	w := &world{t: t, ctx: ctx}
+
+	var err error
+	w.cluster, err = env.Connect("")
+	w.must(err)
+	w.clientset, err = kubernetes.NewForConfig(w.cluster.Config)
+	w.must(err)
+	w.sim, err = env.StartSimulator(ctx, env.SimulatorOptions{
+		Binary: simulatorBinary, Listen: node + ":4566", DataAddress: node, Region: region, Profile: "alb",
+		RoutingDelay: -1, TimeScale: o.timeScale, Args: o.simulator,
+	})
+	w.must(err)
+	t.Cleanup(func() {
+		if err := w.sim.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(w.explainFailure)
+	w.install(o.podgate)
+	return w
+}
+
+// install applies podgate's manifest; flags of an earlier test are gone after that.
+func (w *world) install(flags []string) {
+	w.t.Helper()
+	m, err := env.ReadManifest(manifestFile)
+	w.must(err)
+	w.must(m.SetEnv(map[string]string{
+		"AWS_ENDPOINT_URL":          w.sim.Endpoint,
+		"AWS_REGION":                region,
+		"AWS_ACCESS_KEY_ID":         env.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY":     env.SecretAccessKey,
+		"AWS_EC2_METADATA_DISABLED": "true",
+	}))
+	for _, d := range m.OfKind("Deployment") {
+		w.must(setArgs(d, flags))
+	}
+	w.must(env.InstallController(w.ctx, w.cluster, m))
+	w.waitPodgateAlone()
+}
+
+func setArgs(d *unstructured.Unstructured, flags []string) error {
+	if len(flags) == 0 {
+		return nil
+	}
+	path := []string{"spec", "template", "spec", "containers"}
+	containers, _, err := unstructured.NestedSlice(d.Object, path...)
+	if err != nil {
+		return fmt.Errorf("set flags of Deployment %s: %w", d.GetName(), err)
+	}
+	for _, each := range containers {
+		container, ok := each.(map[string]any)
+		if !ok {
+			return fmt.Errorf("set flags of Deployment %s: a container is not an object", d.GetName())
+		}
+		args, _ := container["args"].([]any)
+		for _, f := range flags {
+			args = append(args, f)
+		}
+		container["args"] = args
+	}
+	return unstructured.SetNestedSlice(d.Object, containers, path...)
+}
+
+// waitPodgateAlone waits until podgate's Deployment is complete and no pod of an older
+// revision is left, not even a terminating one.
+func (w *world) waitPodgateAlone() {
+	w.t.Helper()
+	w.eventually("podgate's replicas to be the only ones", func(ctx context.Context) (bool, error) {
+		var d appsv1.Deployment
+		if err := w.cluster.Get(ctx, client.ObjectKey{Namespace: podgateNamespace, Name: podgateDeployment}, &d); err != nil {
+			return false, err
+		}
+		pods, err := w.podgatePods(ctx)
+		return env.Complete(&d) && len(pods) == int(*d.Spec.Replicas), err
+	})
+}
+
+// podgatePods are podgate's pods, terminating ones included.
+func (w *world) podgatePods(ctx context.Context) ([]corev1.Pod, error) {
+	var pods corev1.PodList
+	if err := w.cluster.List(ctx, &pods, client.InNamespace(podgateNamespace), client.MatchingLabels{"app": "podgate"}); err != nil {
+		return nil, fmt.Errorf("list podgate's pods: %w", err)
+	}
+	return pods.Items, nil
+}
+
+// must ends the test at an error.
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// lookInterval is how often a state that is waited for is looked at.
+const lookInterval = 100 * time.Millisecond
+
+// eventually waits until check says yes, and ends the test at an error.
+func (w *world) eventually(what string, check func(context.Context) (bool, error)) {
+	w.t.Helper()
+	if err := wait.PollUntilContextCancel(w.ctx, lookInterval, true, check); err != nil {
+		if cause := context.Cause(w.ctx); cause != nil {
+			err = cause
+		}
+		w.t.Fatalf("wait for %s: %v", what, err)
+	}
+}
