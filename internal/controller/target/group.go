@@ -8,17 +8,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/provider"
 )
 
-// resolve finds a binding's group, from memory when it was found a short while ago.
-// While the API is in trouble, what was published on the binding serves instead: a
-// deregistration must not wait for a description.
+// resolve finds a binding's group, from memory when it was found a short while ago. A
+// new leader, and one that the API leaves alone, goes by what was published on the
+// binding: a deregistration must not wait for a description, nor for those of a
+// thousand other groups.
 func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (provider.Group, error) {
 	key := client.ObjectKeyFromObject(b)
 	r.mu.Lock()
@@ -29,20 +32,28 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 		return known.group, nil
 	}
 	ref := provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId}
+	if g, ok := published(b, ref); ok && known.at.IsZero() {
+		// Asked about at a random time of the next minutes, so that take-over makes no burst.
+		r.remember(key, resolved{generation: b.Generation, at: r.now().Add(-rand.N(resolveAgain)), group: g})
+		return g, nil
+	}
 	group, err := r.provider.Resolve(ctx, ref, b.Spec.TargetGroupName)
 	if err != nil {
 		if g, ok := published(b, ref); ok && transient(err) {
+			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolveAgain), group: g})
 			return g, nil
 		}
-		r.mu.Lock()
-		delete(r.resolved, key)
-		r.mu.Unlock()
+		r.remember(key, resolved{at: r.now()})
 		return provider.Group{}, fmt.Errorf("resolve target group: %w", err)
 	}
-	r.mu.Lock()
-	r.resolved[key] = resolved{generation: b.Generation, at: r.now(), group: group}
-	r.mu.Unlock()
+	r.remember(key, resolved{generation: b.Generation, at: r.now(), group: group})
 	return group, nil
+}
+
+func (r *Reconciler) remember(key types.NamespacedName, what resolved) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resolved[key] = what
 }
 
 // transient tells whether an error says nothing about the group itself.

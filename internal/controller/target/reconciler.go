@@ -46,6 +46,9 @@ type Observer interface {
 // resolveAgain is how long a resolved group is taken as it was.
 const resolveAgain = 5 * time.Minute
 
+// resolveSoon is the same after an attempt that told nothing.
+const resolveSoon = 30 * time.Second
+
 // releasePoll is how often a binding's removal looks whether its gates are open.
 const releasePoll = 200 * time.Millisecond
 
@@ -68,6 +71,8 @@ type Reconciler struct {
 	absent   map[types.NamespacedName]time.Time
 }
 
+// resolved is what is remembered of a binding's group. With at and no generation, the
+// group was asked for and not found.
 type resolved struct {
 	generation int64
 	at         time.Time
