@@ -1,0 +1,381 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+var (
+	noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	web  = types.NamespacedName{Namespace: "shop", Name: "web-tg"}
+	ref  = provider.Ref{Group: "arn:web"}
+)
+
+// at is the n-th pod's target.
+func at(n int) gate.Target {
+	return gate.Target{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), Port: 8080}
+}
+
+func list(ns ...int) []gate.Target {
+	var ts []gate.Target
+	for _, n := range ns {
+		ts = append(ts, at(n))
+	}
+	return ts
+}
+
+// world is a cluster with a Service, its binding and pods, and a load balancer with
+// the binding's group, seen through fakes.
+type world struct {
+	*Reconciler
+	t     *testing.T
+	clock time.Time
+
+	pods     map[string]*corev1.Pod
+	services map[string]*corev1.Service
+	bindings map[string]*elbv2.TargetGroupBinding
+	lease    *coordinationv1.Lease
+	// prunes: the CRD knows no conditions.
+	prunes bool
+	writes int
+	events *events.FakeRecorder
+
+	// rows is the group; room how many targets it takes, any number when 0.
+	rows map[gate.Target]gate.Health
+	room int
+	// fail is what calls fail with, by their name; refuse the targets that Register refuses.
+	fail   map[string]error
+	refuse map[gate.Target]bool
+	// calls are the changes made, in order.
+	calls    []string
+	viewErr  error
+	unread   bool
+	tracking map[provider.Ref]int
+}
+
+// newWorld makes a binding that was synced with a group that holds nothing.
+func newWorld(t *testing.T) *world {
+	w := &world{
+		t: t, clock: noon, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{},
+		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[provider.Ref]int{},
+		events: events.NewFakeRecorder(1000),
+	}
+	w.services["web"] = &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}}},
+	}
+	w.bind("web-tg", 0)
+	w.restart()
+	w.reconcile()
+	w.calls, w.writes = nil, 0
+	return w
+}
+
+// bind makes a binding of the group, age older than the world.
+func (w *world) bind(name string, age time.Duration) *elbv2.TargetGroupBinding {
+	b := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Name: name, UID: types.UID("uid-" + name), ResourceVersion: "1", Generation: 1, CreationTimestamp: metav1.NewTime(noon.Add(-age)),
+	}}
+	b.Spec.TargetGroupARN = ref.Group
+	b.Spec.ServiceRef = elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}
+	w.bindings[name] = b
+	return b
+}
+
+// restart makes a Reconciler that remembers nothing.
+func (w *world) restart() {
+	m, err := newMetrics(prometheus.NewRegistry())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	now := func() time.Time { return w.clock }
+	w.Reconciler = &Reconciler{
+		client: kube{w: w}, provider: w, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}),
+		report: &reporter{client: kube{w: w}, recorder: w.events, said: map[types.UID]said{}},
+		ledger: newLedger(now), owner: ownership{mode: OwnAll, reader: kube{w: w}, leaseNamespace: "kube-system", now: now},
+		metrics: m, absenceGrace: 30 * time.Second, now: now,
+		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
+	}
+}
+
+// pod makes the n-th pod, running and selected, its containers ready.
+func (w *world) pod(n int) *corev1.Pod {
+	ip := at(n).Addr.String()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("web-%d", n), UID: types.UID(fmt.Sprintf("uid-%d", n)), Labels: map[string]string{"app": "web"}},
+		Status: corev1.PodStatus{
+			PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}},
+			Conditions: []corev1.PodCondition{{Type: corev1.ContainersReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(noon)}},
+		},
+	}
+	w.pods[pod.Name] = pod
+	return pod
+}
+
+// serve makes healthy rows of pods that are there already.
+func (w *world) serve(ns ...int) {
+	for _, n := range ns {
+		w.pod(n)
+		w.rows[at(n)] = gate.Health{State: gate.Healthy}
+	}
+}
+
+// terminate deletes a pod, which has a minute left.
+func (w *world) terminate(pod *corev1.Pod) {
+	end, grace := metav1.NewTime(w.clock.Add(time.Minute)), int64(60)
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &end, &grace
+}
+
+func (w *world) reconcile() reconcile.Result {
+	w.t.Helper()
+	res, err := w.try(web)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return res
+}
+
+func (w *world) try(key types.NamespacedName) (reconcile.Result, error) {
+	return w.Reconcile(w.t.Context(), reconcile.Request{NamespacedName: key})
+}
+
+// made gives and clears the calls made.
+func (w *world) made() string {
+	defer func() { w.calls = nil }()
+	return strings.Join(w.calls, ", ")
+}
+
+// ready gives the reason of a binding's Ready condition.
+func (w *world) ready(name string) string {
+	for _, c := range w.bindings[name].Status.Conditions {
+		if c.Type == ConditionReady {
+			return c.Reason
+		}
+	}
+	return ""
+}
+
+// Resolve implements provider.Resolver.
+func (w *world) Resolve(_ context.Context, r provider.Ref, _ string) (provider.Group, error) {
+	if err := w.fail["resolve"]; err != nil {
+		return provider.Group{}, err
+	}
+	return provider.Group{
+		Ref: r, Name: "web", TargetType: "ip", Protocol: "HTTP", IPAddressType: "ipv4",
+		HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2, DeregistrationDelay: 30 * time.Second,
+	}, nil
+}
+
+// Health implements provider.Reporter.
+func (w *world) Health(context.Context, provider.Ref) (map[gate.Target]gate.Health, error) {
+	return maps.Clone(w.rows), w.fail["health"]
+}
+
+// Register implements provider.Registrar; what does not fit or is refused is a partial failure.
+func (w *world) Register(_ context.Context, _ provider.Ref, targets []gate.Target) error {
+	w.note("register", targets)
+	if err := w.fail["register"]; err != nil {
+		return err
+	}
+	partial := &provider.PartialError{}
+	for _, t := range targets {
+		switch {
+		case w.refuse[t]:
+			partial.Failed, partial.Err = append(partial.Failed, t), provider.ErrInvalid
+		case w.room > 0 && w.taken() >= w.room:
+			partial.Failed, partial.Err = append(partial.Failed, t), provider.ErrQuota
+		default:
+			w.rows[t] = gate.Health{State: gate.Initial}
+		}
+	}
+	if len(partial.Failed) > 0 {
+		return partial
+	}
+	return nil
+}
+
+// Deregister implements provider.Registrar; rows drain on.
+func (w *world) Deregister(_ context.Context, _ provider.Ref, targets []gate.Target) error {
+	w.note("deregister", targets)
+	if err := w.fail["deregister"]; err != nil {
+		return err
+	}
+	for _, t := range targets {
+		w.rows[t] = gate.Health{State: gate.Draining}
+	}
+	return nil
+}
+
+func (w *world) taken() int {
+	n := 0
+	for _, h := range w.rows {
+		if !h.Leaving() {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) note(call string, targets []gate.Target) {
+	var ns []string
+	for _, t := range targets {
+		a := t.Addr.As4()
+		ns = append(ns, fmt.Sprint(a[3]))
+	}
+	slices.Sort(ns)
+	w.calls = append(w.calls, call+" "+strings.Join(ns, " "))
+}
+
+// Track implements Observer.
+func (w *world) Track(ref provider.Ref, _ types.NamespacedName) { w.tracking[ref] = 1 }
+
+// Untrack implements Observer.
+func (w *world) Untrack(ref provider.Ref, _ types.NamespacedName) { delete(w.tracking, ref) }
+
+// Refresh implements Observer.
+func (w *world) Refresh(provider.Ref) {}
+
+// View implements Observer: the group as it is now.
+func (w *world) View(provider.Ref) health.View {
+	if w.unread {
+		return health.View{Err: w.viewErr}
+	}
+	return health.View{Snapshot: health.Snapshot{Started: w.clock, Targets: maps.Clone(w.rows)}, Err: w.viewErr}
+}
+
+// kube is the world as a client.
+type kube struct {
+	client.Client
+	w *world
+}
+
+// Get implements client.Reader.
+func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	missing := apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+	switch o := into.(type) {
+	case *corev1.Service:
+		svc, ok := k.w.services[key.Name]
+		if !ok {
+			return missing
+		}
+		svc.DeepCopyInto(o)
+	case *elbv2.TargetGroupBinding:
+		b, ok := k.w.bindings[key.Name]
+		if !ok {
+			return missing
+		}
+		b.DeepCopyInto(o)
+	case *coordinationv1.Lease:
+		if k.w.lease == nil || key.Namespace != "kube-system" || key.Name != elbv2.LBCLease {
+			return missing
+		}
+		k.w.lease.DeepCopyInto(o)
+	}
+	return nil
+}
+
+// List implements client.Reader.
+func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+	switch l := into.(type) {
+	case *corev1.PodList:
+		for _, p := range k.w.pods {
+			l.Items = append(l.Items, *p)
+		}
+	case *corev1.ServiceList:
+		for _, s := range k.w.services {
+			l.Items = append(l.Items, *s)
+		}
+	case *elbv2.TargetGroupBindingList:
+		for _, b := range k.w.bindings {
+			l.Items = append(l.Items, *b)
+		}
+	}
+	return nil
+}
+
+// Patch implements client.Writer; a binding without finalizers that is being deleted goes.
+func (k kube) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+	return k.apply(o, p, func(from, to *elbv2.TargetGroupBinding) { to.Status = from.Status })
+}
+
+// Status implements client.Client.
+func (k kube) Status() client.SubResourceWriter { return statusWriter{k: k} }
+
+type statusWriter struct {
+	client.SubResourceWriter
+	k kube
+}
+
+// Patch implements client.SubResourceWriter.
+func (s statusWriter) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.SubResourcePatchOption) error {
+	return s.k.apply(o, p, func(from, to *elbv2.TargetGroupBinding) {
+		status := to.Status
+		from.DeepCopyInto(to)
+		to.Status = status
+		if s.k.w.prunes {
+			to.Status.Conditions = nil
+		}
+	})
+}
+
+// apply merges a patch into the stored binding; keep restores what the endpoint does not write.
+func (k kube) apply(o client.Object, p client.Patch, keep func(from, to *elbv2.TargetGroupBinding)) error {
+	k.w.t.Helper()
+	stored, ok := k.w.bindings[o.GetName()]
+	if !ok {
+		return apierrors.NewNotFound(schema.GroupResource{}, o.GetName())
+	}
+	k.w.writes++
+	data, err := p.Data(o)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	before, err := json.Marshal(stored)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	after, err := jsonpatch.MergePatch(before, data)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	next := &elbv2.TargetGroupBinding{}
+	if err := json.Unmarshal(after, next); err != nil {
+		k.w.t.Fatal(err)
+	}
+	keep(stored, next)
+	k.w.bindings[o.GetName()] = next
+	next.DeepCopyInto(o.(*elbv2.TargetGroupBinding))
+	if next.DeletionTimestamp != nil && len(next.Finalizers) == 0 {
+		delete(k.w.bindings, o.GetName())
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/health"
+)
+
+func TestOverlay(t *testing.T) {
+	row := func(s gate.State) map[gate.Target]gate.Health { return map[gate.Target]gate.Health{at(1): {State: s}} }
+	cases := map[string]struct {
+		reason string
+		calls  []bool // registrations (true) and deregistrations of target 1
+		age    time.Duration
+		api    map[gate.Target]gate.Health
+		want   map[gate.Target]gate.Health
+	}{
+		"NoCalls":           {reason: "What the API says is taken as it is.", api: row(gate.Healthy), want: row(gate.Healthy)},
+		"RegisteredNotSeen": {reason: "An API that lags does not make podgate register again.", calls: []bool{true}, api: map[gate.Target]gate.Health{}, want: row(gate.Initial)},
+		"RegisteredSeen":    {reason: "The API knows better what became of it.", calls: []bool{true}, api: row(gate.Unhealthy), want: row(gate.Unhealthy)},
+		"RegisteredAgain":   {reason: "The row that drains is of an earlier time.", calls: []bool{false, true}, api: row(gate.Draining), want: row(gate.Initial)},
+		"DeregisteredSeen":  {reason: "Nor does it make podgate deregister again, nor count as serving.", calls: []bool{true, false}, api: row(gate.Healthy), want: row(gate.Draining)},
+		"DeregisteredGone":  {reason: "A row that is gone stays gone.", calls: []bool{false}, api: map[gate.Target]gate.Health{}, want: map[gate.Target]gate.Health{}},
+		"Old":               {reason: "After a while only the API counts, so that nothing hides drift.", calls: []bool{true}, age: gate.Lag, api: map[gate.Target]gate.Health{}, want: map[gate.Target]gate.Health{}},
+		"NeverRead":         {reason: "What podgate did is not all that is there.", calls: []bool{true}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			now := noon
+			l := newLedger(func() time.Time { return now })
+			for _, registered := range tc.calls {
+				l.record(ref, list(1), registered)
+			}
+			now = now.Add(tc.age)
+			got := l.overlay(ref, health.Snapshot{Targets: tc.api})
+			if diff := cmp.Diff(tc.want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+				t.Errorf("%s\noverlay: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestExpires(t *testing.T) {
+	now := noon
+	l := newLedger(func() time.Time { return now })
+	if at := l.expires(ref); !at.IsZero() {
+		t.Errorf("nothing was done: want zero, got %s", at)
+	}
+	l.record(ref, list(1), false)
+	now = now.Add(time.Second)
+	l.record(ref, list(2), true)
+	if at := l.expires(ref); !at.Equal(noon.Add(gate.Lag)) {
+		t.Errorf("want when the first call stops counting, got %s", at)
+	}
+	now = noon.Add(gate.Lag)
+	if at := l.expires(ref); !at.Equal(noon.Add(gate.Lag + time.Second)) {
+		t.Errorf("want when the second call stops counting, got %s", at)
+	}
+	now = now.Add(time.Hour)
+	if at := l.expires(ref); !at.IsZero() {
+		t.Errorf("a group that cannot be read is looked at again at %s for calls long past", at)
+	}
+}

@@ -1,0 +1,322 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+func TestVerdict(t *testing.T) {
+	long := strings.Repeat("a", 64)
+	cases := map[string]struct {
+		reason string
+		change func(w *world, b *elbv2.TargetGroupBinding)
+		want   string
+		// fails: the queue is to try again.
+		fails bool
+		// calls are what is done nevertheless.
+		calls string
+	}{
+		"Synced":     {reason: "All is well.", change: func(*world, *elbv2.TargetGroupBinding) {}, want: ReasonSynced, calls: "register 1"},
+		"NoService":  {reason: "The Service does not exist.", change: func(w *world, _ *elbv2.TargetGroupBinding) { delete(w.services, "web") }, want: ReasonServiceNotFound},
+		"NoSelector": {reason: "It selects nothing.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.services["web"].Spec.Selector = nil }, want: ReasonNoSelector},
+		"NoPort":     {reason: "It lacks the port.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.ServiceRef.Port = intstr.FromString("grpc") }, want: ReasonPortNotFound},
+		"NoTargetPort": {reason: "The pods lack the port's name.", change: func(w *world, _ *elbv2.TargetGroupBinding) {
+			w.services["web"].Spec.Ports[0].TargetPort = intstr.FromString("x")
+		}, want: ReasonTargetPortNotFound},
+		"NotFound":       {reason: "The group does not exist.", change: func(w *world, b *elbv2.TargetGroupBinding) { unpublish(w, b, provider.ErrNotFound) }, want: ReasonTargetGroupNotFound, fails: true},
+		"Denied":         {reason: "The credentials are refused.", change: func(w *world, b *elbv2.TargetGroupBinding) { unpublish(w, b, provider.ErrDenied) }, want: ReasonAccessDenied, fails: true},
+		"Throttled":      {reason: "Too many calls, and nothing known from earlier.", change: func(w *world, b *elbv2.TargetGroupBinding) { unpublish(w, b, provider.ErrThrottled) }, want: ReasonThrottled, fails: true},
+		"Quota":          {reason: "The group is full.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.fail["register"] = provider.ErrQuota }, want: ReasonQuota, fails: true, calls: "register 1"},
+		"Invalid":        {reason: "The request is wrong.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.fail["register"] = provider.ErrInvalid }, want: ReasonInvalidRequest, fails: true, calls: "register 1"},
+		"Unavailable":    {reason: "The API does not answer.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.fail["register"] = errors.New("EOF") }, want: ReasonUnavailable, fails: true, calls: "register 1"},
+		"Unreadable":     {reason: "What the observer meets is told here.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.viewErr = provider.ErrThrottled }, want: ReasonThrottled, calls: "register 1"},
+		"TypeMismatch":   {reason: "The binding contradicts its group.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.TargetType = new(elbv2.TargetTypeInstance) }, want: ReasonTypeMismatch},
+		"FamilyMismatch": {reason: "So it does here.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.IPAddressType = new("ipv6") }, want: ReasonTypeMismatch},
+		"BoundTwice":     {reason: "The older binding has the group.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.bind("older", time.Hour) }, want: ReasonBoundTwice},
+		"BoundTwiceByUs": {reason: "The newer binding is told; this one goes on.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.bind("newer", -time.Hour) }, want: ReasonSynced, calls: "register 1"},
+		"TwoClusters": {reason: "A group that clusters share may have several.", want: ReasonSynced, calls: "register 1", change: func(w *world, b *elbv2.TargetGroupBinding) {
+			w.bind("older", time.Hour)
+			b.Spec.MultiClusterTargetGroup = true
+		}},
+		"LongName": {reason: "Targets are registered, and that there is no gate is told.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Name = long }, want: ReasonNameTooLong, calls: "register 1"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.pod(1)
+			b := w.bindings["web-tg"]
+			tc.change(w, b)
+			delete(w.bindings, "web-tg")
+			w.bindings[b.Name] = b
+			_, err := w.try(types.NamespacedName{Namespace: "shop", Name: b.Name})
+			if (err != nil) != tc.fails {
+				t.Errorf("%s\nReconcile: error %v", tc.reason, err)
+			}
+			if got := w.ready(b.Name); got != tc.want {
+				t.Errorf("%s\nReady: want %s, got %s", tc.reason, tc.want, got)
+			}
+			if got := w.made(); got != tc.calls {
+				t.Errorf("%s\ncalls: want %q, got %q", tc.reason, tc.calls, got)
+			}
+		})
+	}
+}
+
+// unpublish makes a binding's group one that has to be asked for, in vain.
+func unpublish(w *world, b *elbv2.TargetGroupBinding, err error) {
+	b.Annotations = nil
+	w.restart()
+	w.fail["resolve"] = err
+}
+
+func TestVerdictStaysTheSame(t *testing.T) {
+	attempt := func(id string) error {
+		return &provider.CallError{Op: "register targets", Subject: "arn:web", Code: "InternalFailure", Detail: "after 3 tries", RequestID: id}
+	}
+	first, second := verdictOf(attempt("one"), "web"), verdictOf(attempt("two"), "web")
+	if first != second {
+		t.Errorf("two attempts that failed alike are told differently:\n%s\n%s", first.message, second.message)
+	}
+	if !strings.Contains(first.message, "InternalFailure") {
+		t.Errorf("want the cause told, got %q", first.message)
+	}
+}
+
+// TestPrunedConditions: a CRD that knows no conditions makes no hot loop, and people
+// hear of every change once.
+func TestPrunedConditions(t *testing.T) {
+	for _, prunes := range []bool{false, true} {
+		w := newWorld(t)
+		w.prunes = prunes
+		w.bindings["web-tg"].Status = elbv2.TargetGroupBindingStatus{}
+		w.restart()
+		w.pod(1)
+		w.reconcile()
+		for len(w.events.Events) > 0 {
+			<-w.events.Events
+		}
+		w.writes = 0
+		for range 5 {
+			w.clock = w.clock.Add(time.Minute)
+			w.reconcile()
+		}
+		if w.writes != 0 || len(w.events.Events) != 0 {
+			t.Errorf("prunes=%t: nothing changed and the binding was written %d times, with %d events", prunes, w.writes, len(w.events.Events))
+		}
+		delete(w.services, "web")
+		for range 5 {
+			w.reconcile()
+		}
+		if w.writes != 1 || len(w.events.Events) != 1 {
+			t.Errorf("prunes=%t: a change was written %d times, with %d events, want once each", prunes, w.writes, len(w.events.Events))
+		}
+	}
+}
+
+func TestRestartTellsNothingAgain(t *testing.T) {
+	w := newWorld(t)
+	for len(w.events.Events) > 0 {
+		<-w.events.Events
+	}
+	w.restart()
+	w.reconcile()
+	if n := len(w.events.Events); n != 0 || w.writes != 0 {
+		t.Errorf("a restart alone told %d events and wrote %d times", n, w.writes)
+	}
+}
+
+func TestRepair(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1, 2)
+	delete(w.rows, at(1))
+	w.reconcile()
+	if got := w.made(); got != "register 1" || w.writes != 0 {
+		t.Errorf("want a target that was removed by hand registered again and nothing written, got %q and %d writes", got, w.writes)
+	}
+}
+
+func TestSharedGroup(t *testing.T) {
+	w := newWorld(t)
+	w.bindings["web-tg"].Spec.MultiClusterTargetGroup = true
+	w.serve(1, 2)
+	w.rows[at(9)] = gate.Health{State: gate.Healthy}
+	w.terminate(w.pods["web-1"])
+	w.reconcile()
+	if got := w.made(); got != "deregister 1" {
+		t.Errorf("want this cluster's deleted pod removed and the other cluster's target left, got %q", got)
+	}
+	now := metav1.NewTime(noon)
+	w.bindings["web-tg"].DeletionTimestamp = &now
+	w.reconcile()
+	if got := w.made(); got != "deregister 2" {
+		t.Errorf("binding deleted: want this cluster's target removed alone, got %q", got)
+	}
+}
+
+func TestFinalizerTroubleIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1)
+	now := metav1.NewTime(noon)
+	w.bindings["web-tg"].DeletionTimestamp = &now
+	w.fail["deregister"] = provider.ErrDenied
+	if _, err := w.try(web); err == nil || w.bindings["web-tg"] == nil {
+		t.Errorf("want the binding kept and the failure retried, got %v", err)
+	}
+	c := w.bindings["web-tg"].Status.Conditions[0]
+	if c.Reason != ReasonAccessDenied || !strings.Contains(c.Message, elbv2.Finalizer) {
+		t.Errorf("want told why it stays and how to give up, got %s: %s", c.Reason, c.Message)
+	}
+	w.fail = map[string]error{"health": provider.ErrNotFound}
+	w.reconcile()
+	if w.bindings["web-tg"] != nil {
+		t.Error("a group that is gone keeps its binding")
+	}
+}
+
+func TestObservedGroupFollowsTheBinding(t *testing.T) {
+	w := newWorld(t)
+	b := w.bindings["web-tg"]
+	b.Spec.TargetGroupARN, b.Generation = "arn:other", 2
+	w.reconcile()
+	if len(w.tracking) != 1 || w.tracking[provider.Ref{Group: "arn:other"}] == 0 {
+		t.Errorf("want the new group observed alone, got %v", w.tracking)
+	}
+	w.bindings["web-tg"].Spec.TargetGroupARN, w.bindings["web-tg"].Generation = "arn:gone", 3
+	w.fail["resolve"] = provider.ErrNotFound
+	_, _ = w.try(web)
+	delete(w.bindings, "web-tg")
+	w.reconcile()
+	if len(w.tracking) != 0 {
+		t.Errorf("a binding that is gone has %v observed", w.tracking)
+	}
+}
+
+func TestOwnership(t *testing.T) {
+	owned := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Finalizers: []string{elbv2.LBCFinalizer}}}
+	lease := func(holder string, age time.Duration) *coordinationv1.Lease {
+		return &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: &holder, RenewTime: new(metav1.NewMicroTime(noon.Add(-age))), LeaseDurationSeconds: new(int32(15)),
+		}}
+	}
+	cases := map[string]struct {
+		reason  string
+		binding *elbv2.TargetGroupBinding
+		lease   *coordinationv1.Lease
+		want    bool
+	}{
+		"Live":      {reason: "The other controller runs.", binding: owned, lease: lease("a", 20*time.Second), want: true},
+		"Stale":     {reason: "It does not renew its lease any more.", binding: owned, lease: lease("a", 30*time.Second)},
+		"Released":  {reason: "It gave its lease back.", binding: owned, lease: lease("", 0)},
+		"Empty":     {reason: "A lease that was never held.", binding: owned, lease: &coordinationv1.Lease{}},
+		"NoLease":   {reason: "It never ran here.", binding: owned},
+		"NotItsOwn": {reason: "It runs and never took this binding.", binding: &elbv2.TargetGroupBinding{}, lease: lease("a", 0)},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.lease = tc.lease
+			got, err := w.owner.foreign(t.Context(), tc.binding)
+			if err != nil || got != tc.want {
+				t.Errorf("%s\nforeign: want %t, got %t, %v", tc.reason, tc.want, got, err)
+			}
+		})
+	}
+	asked := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{ManageAnnotation: "true"}}}
+	for mode, want := range map[Ownership][2]bool{OwnAll: {true, true}, OwnAnnotated: {false, true}, OwnNone: {false, false}} {
+		o := ownership{mode: mode}
+		if got := [2]bool{o.serves(owned), o.serves(asked)}; got != want {
+			t.Errorf("%s: want a plain and an annotated binding served %v, got %v", mode, want, got)
+		}
+	}
+}
+
+func TestForeignBindingIsOnlyObserved(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1)
+	w.pod(2)
+	w.bindings["web-tg"].Finalizers = append(w.bindings["web-tg"].Finalizers, elbv2.LBCFinalizer)
+	w.lease = &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{HolderIdentity: new("lbc"), RenewTime: new(metav1.NewMicroTime(noon)), LeaseDurationSeconds: new(int32(15))}}
+	res := w.reconcile()
+	if known, _ := w.registry.Get(web); !known.Foreign || res.RequeueAfter == 0 {
+		t.Errorf("want the gates left alone and the lease watched, got %+v and %+v", known, res)
+	}
+	w.clock = w.clock.Add(time.Minute)
+	w.reconcile()
+	if got := w.made(); got != "register 2" {
+		t.Errorf("taken over: want what is registered adopted as it is, got %q", got)
+	}
+}
+
+func TestRelevant(t *testing.T) {
+	w := newWorld(t)
+	before := w.pod(1)
+	cases := map[string]struct {
+		reason string
+		change func(p *corev1.Pod)
+		want   bool
+	}{
+		"Annotation": {reason: "Annotations decide nothing here.", change: func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "b"} }},
+		"OtherCondition": {reason: "Nor do other conditions.", change: func(p *corev1.Pod) {
+			p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: "x"})
+		}},
+		"Label":     {reason: "Labels decide who is selected.", change: func(p *corev1.Pod) { p.Labels = nil }, want: true},
+		"Address":   {reason: "The address is the target.", change: func(p *corev1.Pod) { p.Status.PodIPs = nil }, want: true},
+		"Ready":     {reason: "So do the containers.", change: func(p *corev1.Pod) { p.Status.Conditions[0].Status = "False" }, want: true},
+		"Deleted":   {reason: "Deletion is urgent.", change: w.terminate, want: true},
+		"Over":      {reason: "An ended pod has no address.", change: func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, want: true},
+		"SameAgain": {reason: "A resync is no change.", change: func(*corev1.Pod) {}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			after := before.DeepCopy()
+			tc.change(after)
+			if got := relevant(before, after); got != tc.want {
+				t.Errorf("%s\nrelevant: want %t, got %t", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+func TestSpecChanged(t *testing.T) {
+	before := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Generation: 1, Finalizers: []string{elbv2.Finalizer}}}
+	now := metav1.NewTime(noon)
+	cases := map[string]struct {
+		reason string
+		change func(b *elbv2.TargetGroupBinding)
+		want   bool
+	}{
+		"Status":     {reason: "What podgate writes itself is no work.", change: func(b *elbv2.TargetGroupBinding) { b.Status.ObservedGeneration = new(int64(1)) }},
+		"Spec":       {reason: "A new spec is.", change: func(b *elbv2.TargetGroupBinding) { b.Generation = 2 }, want: true},
+		"Annotation": {reason: "Policies are annotations.", change: func(b *elbv2.TargetGroupBinding) { b.Annotations = map[string]string{ManageAnnotation: "true"} }, want: true},
+		"Finalizer":  {reason: "Another controller's finalizer says whose it is.", change: func(b *elbv2.TargetGroupBinding) { b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer) }, want: true},
+		"Deletion":   {reason: "A deleted binding has to be let go.", change: func(b *elbv2.TargetGroupBinding) { b.DeletionTimestamp = &now }, want: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			after := before.DeepCopy()
+			tc.change(after)
+			if got := specChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != tc.want {
+				t.Errorf("%s\nwant %t, got %t", tc.reason, tc.want, got)
+			}
+		})
+	}
+	if !specChanged().Create(event.CreateEvent{Object: before}) {
+		t.Error("a new binding is no work")
+	}
+}
