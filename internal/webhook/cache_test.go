@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/meta/testrestmapper"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -76,8 +75,7 @@ func newCache(t testing.TB, w *world) (c cache.Cache, start func()) {
 	if err := elbv2.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	var mapper meta.RESTMapper = testrestmapper.TestOnlyStaticRESTMapper(scheme)
-	c, err := cache.New(&rest.Config{Host: srv.URL}, cache.Options{Scheme: scheme, Mapper: mapper, HTTPClient: srv.Client(), ReaderFailOnMissingInformer: true})
+	c, err := cache.New(&rest.Config{Host: srv.URL}, cache.Options{Scheme: scheme, Mapper: testrestmapper.TestOnlyStaticRESTMapper(scheme), HTTPClient: srv.Client(), ReaderFailOnMissingInformer: true})
 	if err != nil {
 		t.Fatal(err)
 	}

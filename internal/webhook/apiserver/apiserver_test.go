@@ -389,13 +389,12 @@ func (a *apiserver) testRepair(t *testing.T) {
 // authority. Every one is created and has its gate.
 func (a *apiserver) testRotation(t *testing.T, want []string) {
 	var created atomic.Int64
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	group, _ := errgroup.WithContext(ctx)
+	var enough atomic.Bool
+	var group errgroup.Group
 	const workers, atLeast = 4, 1000
 	for w := range workers {
 		group.Go(func() error {
-			for i := 0; ctx.Err() == nil || i < atLeast/workers; i++ {
+			for i := 0; !enough.Load() || i < atLeast/workers; i++ {
 				gates, err := a.createPod(t.Context(), fmt.Sprintf("load-%d-%d", w, i), "web")
 				if err != nil {
 					return fmt.Errorf("pod %d of worker %d: %w", i, w, err)
@@ -416,7 +415,7 @@ func (a *apiserver) testRotation(t *testing.T, want []string) {
 		return a.Get(ctx, client.ObjectKey{Namespace: ownNamespace, Name: certificate.SecretName}, &corev1.Secret{}) == nil
 	})
 	a.rotate(t, certificate.RotateServing)
-	stop()
+	enough.Store(true)
 	if err := group.Wait(); err != nil {
 		t.Error(err)
 	}
