@@ -6,9 +6,6 @@ package main
 import (
 	"archive/tar"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +13,12 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
 // Spec says what an image holds and how a runtime starts it.
@@ -34,40 +37,6 @@ type Spec struct {
 	Arch string
 	// Program is the static binary.
 	Program []byte
-}
-
-// config is the part of an OCI image configuration that a runtime reads.
-type config struct {
-	Architecture string        `json:"architecture"`
-	Created      time.Time     `json:"created"`
-	OS           string        `json:"os"`
-	Config       processConfig `json:"config"`
-	RootFS       rootFS        `json:"rootfs"`
-	History      []history     `json:"history"`
-}
-
-type processConfig struct {
-	User       string   `json:"User,omitempty"`
-	Env        []string `json:"Env,omitempty"`
-	Entrypoint []string `json:"Entrypoint"`
-	WorkingDir string   `json:"WorkingDir"`
-}
-
-type rootFS struct {
-	Type    string   `json:"type"`
-	DiffIDs []string `json:"diff_ids"`
-}
-
-type history struct {
-	Created   time.Time `json:"created"`
-	CreatedBy string    `json:"created_by"`
-}
-
-// manifest is one entry of a docker-archive's manifest.json.
-type manifest struct {
-	Config   string   `json:"Config"`
-	RepoTags []string `json:"RepoTags"`
-	Layers   []string `json:"Layers"`
 }
 
 // epoch is the time of everything in the archive, so that equal input gives equal bytes.
@@ -96,44 +65,48 @@ func (s Spec) validate() error {
 	return nil
 }
 
-// WriteArchive writes the image as a docker-archive: one layer, one config, one
-// manifest.json. Equal specs give equal bytes.
+// WriteArchive writes the image as a docker-archive. Equal specs give equal bytes.
 func WriteArchive(w io.Writer, s Spec) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	layer, err := s.layer()
+	ref, err := name.NewTag(s.Name, name.StrictValidation)
 	if err != nil {
-		return fmt.Errorf("write layer of %s: %w", s.Name, err)
+		return fmt.Errorf("name %q: %w", s.Name, err)
 	}
-	layerID := digest(layer)
-	cfg, err := json.Marshal(config{
-		Architecture: s.Arch,
-		Created:      epoch,
-		OS:           "linux",
-		Config:       processConfig{User: s.User, Env: append([]string{defaultPath}, s.Env...), Entrypoint: []string{s.Entrypoint}, WorkingDir: "/"},
-		RootFS:       rootFS{Type: "layers", DiffIDs: []string{"sha256:" + layerID}},
-		History:      []history{{Created: epoch, CreatedBy: "build/image"}},
-	})
+	img, err := s.image()
 	if err != nil {
-		return fmt.Errorf("encode config of %s: %w", s.Name, err)
+		return fmt.Errorf("make image %s: %w", s.Name, err)
 	}
-	cfgName, layerName := digest(cfg)+".json", layerID+"/layer.tar"
-	index, err := json.Marshal([]manifest{{Config: cfgName, RepoTags: []string{s.Name}, Layers: []string{layerName}}})
-	if err != nil {
-		return fmt.Errorf("encode manifest of %s: %w", s.Name, err)
+	if err := tarball.Write(ref, img, w); err != nil {
+		return fmt.Errorf("write archive of %s: %w", s.Name, err)
 	}
+	return nil
+}
 
-	t := tar.NewWriter(w)
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{{cfgName, cfg}, {layerName, layer}, {"manifest.json", index}} {
-		if err := writeFile(t, f.name, 0o644, f.data); err != nil {
-			return fmt.Errorf("write archive of %s: %w", s.Name, err)
-		}
+// image is the layer and how a runtime starts it.
+func (s Spec) image() (v1.Image, error) {
+	content, err := s.layer()
+	if err != nil {
+		return nil, err
 	}
-	return t.Close()
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
+	if err != nil {
+		return nil, err
+	}
+	history := v1.History{Created: v1.Time{Time: epoch}, CreatedBy: "build/image"}
+	img, err := mutate.Append(empty.Image, mutate.Addendum{Layer: layer, History: history})
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	cfg = cfg.DeepCopy()
+	cfg.OS, cfg.Architecture, cfg.Created = "linux", s.Arch, v1.Time{Time: epoch}
+	cfg.Config = v1.Config{User: s.User, Env: append([]string{defaultPath}, s.Env...), Entrypoint: []string{s.Entrypoint}, WorkingDir: "/"}
+	return mutate.ConfigFile(img, cfg)
 }
 
 // layer is a tar with the program, its directories and its links, all owned by root.
@@ -184,9 +157,4 @@ func writeFile(t *tar.Writer, name string, mode int64, data []byte) error {
 	}
 	_, err := t.Write(data)
 	return err
-}
-
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }

@@ -6,6 +6,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -59,6 +60,19 @@ func read(t *testing.T, b []byte) map[string]entry {
 	}
 }
 
+func gunzip(t *testing.T, s string) string {
+	t.Helper()
+	r, err := gzip.NewReader(strings.NewReader(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 func TestArchiveHoldsWhatARuntimeNeeds(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteArchive(&b, testSpec()); err != nil {
@@ -81,7 +95,7 @@ func TestArchiveHoldsWhatARuntimeNeeds(t *testing.T) {
 		t.Errorf("tags (-want +got):\n%s", diff)
 	}
 
-	layer := files[index[0].Layers[0]].Data
+	layer := gunzip(t, files[index[0].Layers[0]].Data)
 	want := map[string]entry{
 		"usr/":        {Type: tar.TypeDir, Mode: 0o755},
 		"usr/bin/":    {Type: tar.TypeDir, Mode: 0o755},
