@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,6 +69,13 @@ func (c *cluster) changed(o metav1.Object) {
 	for _, notify := range c.watchers {
 		notify()
 	}
+}
+
+// now gives copies of both objects.
+func (c *cluster) now() (*corev1.Secret, *admissionv1.MutatingWebhookConfiguration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.secret.DeepCopy(), c.config.DeepCopy()
 }
 
 // keep changes the Secret as a user does; nil deletes it.
@@ -303,6 +311,12 @@ func (e *events) Eventf(_, _ runtime.Object, eventtype, reason, _, note string, 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, eventtype+" "+reason+" "+fmt.Sprintf(note, args...))
+}
+
+func (e *events) list() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.all)
 }
 
 // count is how many events hold a text.

@@ -47,7 +47,8 @@ func (c *cluster) annotate(value string) {
 // each entry.
 func (c *cluster) authorities() []int {
 	var out []int
-	for _, raw := range bundlesOf(c.config) {
+	_, config := c.now()
+	for _, raw := range bundlesOf(config) {
 		certs, _ := parseCerts(raw)
 		out = append(out, len(certs))
 	}
@@ -80,8 +81,8 @@ func TestInstall(t *testing.T) {
 		if diff := cmp.Diff([]int{1, 1}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities: -want, +got:\n%s", diff)
 		}
-		if c.secret.Type != corev1.SecretTypeTLS || e.count("Normal AuthorityCreated") != 1 || e.count("Normal CertificateIssued") != 1 {
-			t.Errorf("want one authority and one pair in a Secret of type TLS, got type %s, events %q", c.secret.Type, e.all)
+		if secret, _ := c.now(); secret.Type != corev1.SecretTypeTLS || e.count("Normal AuthorityCreated") != 1 || e.count("Normal CertificateIssued") != 1 {
+			t.Errorf("want one authority and one pair in a Secret of type TLS, got type %s, events %q", secret.Type, e.list())
 		}
 		if got := testutil.ToFloat64(r.metrics.expiry.WithLabelValues("serving")); got != float64(r.serves().Leaf.NotAfter.Unix()) {
 			t.Errorf("expiry metric: want the served certificate's, got %v", got)
@@ -98,7 +99,7 @@ func TestRotateCA(t *testing.T) {
 		if diff := cmp.Diff([]int{2, 2}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities after the request: -want, +got:\n%s", diff)
 		}
-		if _, asked := c.secret.Annotations[RotateAnnotation]; asked {
+		if secret, _ := c.now(); secret.Annotations[RotateAnnotation] != "" {
 			t.Error("the request is still there")
 		}
 		if !replicas[0].serves().Leaf.Equal(before.Leaf) {
@@ -119,7 +120,7 @@ func TestRotateCA(t *testing.T) {
 			t.Errorf("trusted authorities after the overlap: -want, +got:\n%s", diff)
 		}
 		if e.count("AuthorityCreated") != 2 || e.count("CertificateIssued") != 2 || e.count("AuthorityRetired") != 1 {
-			t.Errorf("want two authorities, two pairs and one retired, got events %q", e.all)
+			t.Errorf("want two authorities, two pairs and one retired, got events %q", e.list())
 		}
 	})
 }
@@ -135,8 +136,8 @@ func TestRotateServing(t *testing.T) {
 				t.Errorf("replica %d still serves the old pair", i)
 			}
 		}
-		if _, asked := c.secret.Annotations[RotateAnnotation]; asked || e.count("AuthorityCreated") != 1 {
-			t.Errorf("want the request gone and the authority kept, got annotations %v, events %q", c.secret.Annotations, e.all)
+		if secret, _ := c.now(); secret.Annotations[RotateAnnotation] != "" || e.count("AuthorityCreated") != 1 {
+			t.Errorf("want the request gone and the authority kept, got annotations %v, events %q", secret.Annotations, e.list())
 		}
 		total := testutil.ToFloat64(replicas[0].metrics.rotations.WithLabelValues("serving")) + testutil.ToFloat64(replicas[1].metrics.rotations.WithLabelValues("serving"))
 		if total != 2 {
@@ -216,15 +217,15 @@ func TestBundleRepaired(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, _, replicas := installed(t)
 				c.configure(change)
-				entries := len(c.config.Webhooks)
+				_, changed := c.now()
 				time.Sleep(soon)
 				for _, n := range c.authorities() {
 					if n != 1 {
 						t.Errorf("want every entry to trust the authority, got %v", c.authorities())
 					}
 				}
-				if len(c.config.Webhooks) != entries {
-					t.Errorf("entries: want %d, got %d", entries, len(c.config.Webhooks))
+				if _, repaired := c.now(); len(repaired.Webhooks) != len(changed.Webhooks) {
+					t.Errorf("entries: want %d, got %d", len(changed.Webhooks), len(repaired.Webhooks))
 				}
 				if patches := testutil.ToFloat64(replicas[0].metrics.patches) + testutil.ToFloat64(replicas[1].metrics.patches); patches != 2 {
 					t.Errorf("patches: want one at installation and one repair, got %v", patches)
@@ -292,7 +293,7 @@ func TestGarbageIsReplaced(t *testing.T) {
 			t.Error("the garbage was not replaced")
 		}
 		if n := e.count("Warning InvalidCertificate"); n < 1 || n > len(replicas) {
-			t.Errorf("want one warning of each replica that saw it at most, got %q", e.all)
+			t.Errorf("want one warning of each replica that saw it at most, got %q", e.list())
 		}
 	})
 }
@@ -305,7 +306,7 @@ func TestForeignSecret(t *testing.T) {
 		theirs.Labels = nil
 		c, e := newCluster(), &events{}
 		c.keep(func(*corev1.Secret) *corev1.Secret { return theirs.DeepCopy() })
-		version := c.secret.ResourceVersion
+		before, _ := c.now()
 		r := startReplica(t, &handle{cluster: c}, testPolicy, e)
 		time.Sleep(2 * testPolicy.ServingValidity)
 		if got := r.serves(); got == nil || !got.Leaf.Equal(mustTLS(t, theirs).Leaf) {
@@ -314,17 +315,17 @@ func TestForeignSecret(t *testing.T) {
 		if diff := cmp.Diff([]int{1, 1}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities: -want, +got:\n%s", diff)
 		}
-		if c.secret.ResourceVersion != version {
+		if after, _ := c.now(); after.ResourceVersion != before.ResourceVersion {
 			t.Error("their Secret was written")
 		}
 		c.keep(func(s *corev1.Secret) *corev1.Secret { s.Data["tls.crt"] = []byte("garbage"); return s })
-		version = c.secret.ResourceVersion
+		before, _ = c.now()
 		time.Sleep(time.Hour)
-		if c.secret.ResourceVersion != version || r.serves() == nil {
+		if after, _ := c.now(); after.ResourceVersion != before.ResourceVersion || r.serves() == nil {
 			t.Error("their garbage was written over, or the last good pair is not served any more")
 		}
 		if e.count("leaves it alone") != 1 {
-			t.Errorf("want one warning that says what to do, got %q", e.all)
+			t.Errorf("want one warning that says what to do, got %q", e.list())
 		}
 	})
 }
@@ -339,7 +340,7 @@ func TestUnknownRequest(t *testing.T) {
 			t.Error("rotated")
 		}
 		if e.count(`must be serving or ca`) != len(replicas) {
-			t.Errorf("want a warning that says what may be asked, got %q", e.all)
+			t.Errorf("want a warning that says what may be asked, got %q", e.list())
 		}
 	})
 }

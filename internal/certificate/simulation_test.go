@@ -168,10 +168,12 @@ func TestEveryReplicaIsAlwaysTrusted(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				s.run(8*time.Hour, true)
-				selector := s.cluster.config.Webhooks[0].ObjectSelector.DeepCopy()
+				_, edited := s.cluster.now()
+				selector := edited.Webhooks[0].ObjectSelector
 				s.run(20*time.Minute, false)
 
-				m, b := readSecret(s.cluster.secret), bundlesOf(s.cluster.config)
+				secret, config := s.cluster.now()
+				m, b := readSecret(secret), bundlesOf(config)
 				if m.problem != nil || len(m.trust) != 1 || m.pair == nil || !b.are(encodeCerts(m.trust...)) {
 					t.Errorf("not settled after 20 quiet minutes: problem %v, %d authorities, caBundle equal %t", m.problem, len(m.trust), b.are(encodeCerts(m.trust...)))
 				}
@@ -183,7 +185,7 @@ func TestEveryReplicaIsAlwaysTrusted(t *testing.T) {
 						t.Errorf("replica %d is not ready: %v", i, err)
 					}
 				}
-				if got := s.cluster.config.Webhooks[0].ObjectSelector; selector != nil && (got == nil || got.MatchLabels["edit"] != selector.MatchLabels["edit"]) {
+				if got := config.Webhooks[0].ObjectSelector; selector != nil && (got == nil || got.MatchLabels["edit"] != selector.MatchLabels["edit"]) {
 					t.Errorf("a selector edited by hand was lost: want %v, got %v", selector, got)
 				}
 				if n := s.events.count("AuthorityCreated"); n < 10 || s.crashes < 10 {
