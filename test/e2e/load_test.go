@@ -22,6 +22,12 @@ const steady = 3 * rate
 // that each was answered well at its first and only attempt. It returns what was seen.
 func (s *service) underLoad(change func()) load.Summary {
 	s.t.Helper()
+	return s.underLoadWith(func(*load.Generator) { change() })
+}
+
+// underLoadWith is underLoad for a change that looks at the load.
+func (s *service) underLoadWith(change func(*load.Generator)) load.Summary {
+	s.t.Helper()
 	g, err := load.New(load.Config{URL: s.lb.URL, Rate: rate})
 	s.must(err)
 	ctx, end := context.WithCancel(s.ctx)
@@ -44,7 +50,7 @@ func (s *service) underLoad(change func()) load.Summary {
 	}()
 
 	s.answered(g, steady)
-	change()
+	change(g)
 	s.answered(g, int(g.Progress().Sent)+steady)
 	got := finish()
 	sum = &got

@@ -82,7 +82,7 @@ func (w *world) wire(a env.App, o env.TargetGroupOptions) *service {
 func (w *world) deploy(a env.App, o env.TargetGroupOptions) *service {
 	w.t.Helper()
 	s := w.wire(a, o)
-	w.must(s.app.ApplyDeployment(w.ctx, w.cluster))
+	s.apply()
 	s.waitComplete()
 	return s
 }
@@ -122,6 +122,28 @@ func (s *service) waitComplete() {
 	})
 }
 
+// apply makes the Deployment what the application says.
+func (s *service) apply() {
+	s.t.Helper()
+	s.must(s.app.ApplyDeployment(s.ctx, s.cluster))
+}
+
+// update changes the image and waits until everything has settled.
+func (s *service) update(image string) {
+	s.t.Helper()
+	s.app.Image = image
+	s.apply()
+	s.waitComplete()
+}
+
+// scale changes the number of pods and waits until everything has settled.
+func (s *service) scale(replicas int) {
+	s.t.Helper()
+	s.app.Replicas = replicas
+	s.apply()
+	s.waitComplete()
+}
+
 // alive are the pods that are not gone.
 func (s *service) alive() []env.PodHistory {
 	var all []env.PodHistory
@@ -133,11 +155,11 @@ func (s *service) alive() []env.PodHistory {
 	return all
 }
 
-// ofVersion are those with a version.
-func ofVersion(pods []env.PodHistory, version string) []env.PodHistory {
+// pick keeps the pods that are wanted.
+func pick(pods []env.PodHistory, wanted func(env.PodHistory) bool) []env.PodHistory {
 	var some []env.PodHistory
 	for _, p := range pods {
-		if p.Version == version {
+		if wanted(p) {
 			some = append(some, p)
 		}
 	}

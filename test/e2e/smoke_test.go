@@ -33,14 +33,6 @@ func TestSmoke(t *testing.T) {
 	s.logLatencies()
 }
 
-// update changes the image and waits until everything has settled.
-func (s *service) update(image string) {
-	s.t.Helper()
-	s.app.Image = image
-	s.must(s.app.ApplyDeployment(s.ctx, s.cluster))
-	s.waitComplete()
-}
-
 // assertGatesFollowedTheirTargets asserts that each pod was shown with its gate closed
 // and then open, and that its condition said why, as the load balancer did, and nothing
 // of that once it was True.
