@@ -56,6 +56,8 @@ const (
 	// say is that nothing is known yet: registration takes less, and a condition
 	// that is replaced at once is a write for nothing.
 	quiet = 2 * time.Second
+	// reread is how soon there is a newer read of a group for which a pod waits.
+	reread = time.Second
 )
 
 // Claim says how a gate's binding stands to the pod.
@@ -91,6 +93,8 @@ type Feed struct {
 	Trouble string
 	// Observed: the group was read completely, and that read began after the pod had its address.
 	Observed bool
+	// ReadAt is when the latest read began.
+	ReadAt time.Time
 	// Present: the latest read holds the target.
 	Present bool
 	// Health is the latest read's word on the target, when Present.
@@ -216,6 +220,9 @@ func claimed(now time.Time, pod Pod, feed Feed, current Condition) Decision {
 			Waiting:   true,
 		}
 	}
+	if stale(now, pod, feed) {
+		return Decision{Condition: current, Proven: pod.Proven, Recheck: reread, Waiting: true}
+	}
 	settled := pod.ContainersReadySince.Add(feed.Detection + Lag)
 	if pod.Proven == pod.Addr || feed.SeenOtherwise || !now.Before(settled) {
 		return Decision{Condition: Condition{Status: StatusTrue, Reason: ReasonHealthy}, Proven: pod.Addr}
@@ -225,6 +232,13 @@ func claimed(now time.Time, pod Pod, feed Feed, current Condition) Decision {
 		Recheck:   settled.Sub(now),
 		Waiting:   true,
 	}
+}
+
+// stale tells whether the latest read is of a time when the containers were not
+// ready, as after one of them was restarted. A transition that lies in the future is
+// another clock's and says nothing.
+func stale(now time.Time, pod Pod, feed Feed) bool {
+	return feed.ReadAt.Before(pod.ContainersReadySince) && !now.Before(pod.ContainersReadySince)
 }
 
 // undetermined holds a pod's first condition back for a moment when it would only

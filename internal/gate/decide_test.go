@@ -31,7 +31,12 @@ func ready(since time.Duration, proven netip.Addr) Pod {
 
 // sight is a feed whose target was seen by a read that is surely about the pod's address.
 func sight(state State, reason string) Feed {
-	return Feed{Claim: Claimed, Observed: true, Present: true, Health: Health{State: state, Reason: reason}, Detection: 20 * time.Second}
+	return Feed{Claim: Claimed, Observed: true, ReadAt: noon, Present: true, Health: Health{State: state, Reason: reason}, Detection: 20 * time.Second}
+}
+
+func readBefore(d time.Duration, f Feed) Feed {
+	f.ReadAt = noon.Add(-d)
+	return f
 }
 
 func seenOtherwise(f Feed) Feed {
@@ -140,6 +145,17 @@ func TestDecide(t *testing.T) {
 			pod:    ready(20*time.Second, netip.Addr{}), feed: sight(Healthy, ""),
 			want: Decision{Condition: Condition{Status: StatusFalse, Reason: ReasonNotProven}, Recheck: Lag, Waiting: true},
 		},
+		"HealthyBeforeARestart": {
+			reason: "A read of the time before the containers were restarted says nothing of them.",
+			pod:    ready(10*time.Second, netip.Addr{}), feed: readBefore(11*time.Second, seenOtherwise(sight(Healthy, ""))),
+			current: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady},
+			want:    Decision{Condition: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady}, Recheck: time.Second, Waiting: true},
+		},
+		"ReadyInTheFuture": {
+			reason: "The node's clock is ahead, which must not keep the gate closed.",
+			pod:    ready(-time.Minute, ours), feed: sight(Healthy, ""), current: closed,
+			want: Decision{Condition: opened, Proven: ours},
+		},
 		"Unclaimed": {
 			reason: "A gate without a binding says so at once and is released five minutes after the containers were ready.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: Feed{Claim: Unclaimed, UnclaimedSince: noon.Add(-time.Minute)},
@@ -216,7 +232,7 @@ func TestDecideMessages(t *testing.T) {
 		"LoadBalancers": {reason: "The load balancer's sentence is shown as it is.", want: "Request timed out",
 			feed: Feed{Claim: Claimed, Observed: true, Present: true, Health: Health{State: Unhealthy, Reason: "Target.Timeout", Description: "Request timed out"}}},
 		"Healthy": {reason: "An open gate says nothing of an earlier state.", want: "",
-			feed: Feed{Claim: Claimed, Observed: true, Present: true, SeenOtherwise: true, Health: Health{State: Healthy}}},
+			feed: Feed{Claim: Claimed, Observed: true, ReadAt: noon, Present: true, SeenOtherwise: true, Health: Health{State: Healthy}}},
 		"Trouble": {reason: "Why a group cannot be read is more use than that it cannot.", want: "Access denied.",
 			feed: Feed{Claim: Claimed, Trouble: "Access denied."}},
 	}

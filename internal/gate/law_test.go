@@ -13,10 +13,11 @@ import (
 func TestLaw1NeverOpenEarly(t *testing.T) {
 	feeds := map[string]Feed{
 		"nothing was read":                      {Claim: Claimed},
-		"an older read said healthy":            {Claim: Claimed, Present: true, Health: Health{State: Healthy}, SeenOtherwise: true},
+		"it was healthy before a restart":       readBefore(time.Hour, seenOtherwise(sight(Healthy, ""))),
+		"an older read said healthy":            {Claim: Claimed, ReadAt: noon, Present: true, Health: Health{State: Healthy}, SeenOtherwise: true},
 		"the target is not registered":          {Claim: Claimed, Observed: true, Health: Health{State: Healthy}, SeenOtherwise: true},
-		"the group is not known":                {Claim: Unresolved, Observed: true, Present: true, Health: Health{State: Healthy}, SeenOtherwise: true},
-		"healthy perhaps of another pod":        {Claim: Claimed, Observed: true, Present: true, Health: Health{State: Healthy}, Detection: time.Hour},
+		"the group is not known":                {Claim: Unresolved, Observed: true, ReadAt: noon, Present: true, Health: Health{State: Healthy}, SeenOtherwise: true},
+		"healthy perhaps of another pod":        {Claim: Claimed, Observed: true, ReadAt: noon, Present: true, Health: Health{State: Healthy}, Detection: time.Hour},
 		"no binding for less than five minutes": {Claim: Unclaimed, UnclaimedSince: noon.Add(-time.Hour)},
 	}
 	for _, s := range []State{Unknown, Initial, Unhealthy, UnhealthyDraining, Unused, Draining, Unavailable, State(99)} {

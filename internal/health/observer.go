@@ -48,6 +48,8 @@ type View struct {
 type Sighting struct {
 	// Observed: a read that began after the pod had its address succeeded.
 	Observed bool
+	// ReadAt is when the latest such read began.
+	ReadAt time.Time
 	// Present: the latest such read holds the target.
 	Present bool
 	// Health is the target's, when Present.
@@ -89,7 +91,8 @@ type interest struct {
 	// since is when the pod was first seen with this address.
 	since    time.Time
 	waiting  bool
-	sighting Sighting
+	sighting Sighting // without ReadAt, which is no change
+	readAt   time.Time
 }
 
 // New makes an Observer. wakePod is called for a pod whose sighting changed,
@@ -182,7 +185,7 @@ func (o *Observer) Watch(ref provider.Ref, pod types.NamespacedName, target gate
 	}
 	in.waiting = waiting
 	s := in.sighting
-	s.Err = g.view.Err
+	s.ReadAt, s.Err = in.readAt, g.view.Err
 	return s
 }
 
@@ -393,7 +396,7 @@ func (in *interest) update(snap Snapshot) bool {
 		SeenOtherwise: in.sighting.SeenOtherwise || !present || h.State != gate.Healthy,
 	}
 	changed := next != in.sighting
-	in.sighting = next
+	in.sighting, in.readAt = next, snap.Started
 	return changed
 }
 

@@ -95,11 +95,11 @@ func TestLaw5DeletionIsUrgent(t *testing.T) {
 
 // TestLaw11AddressReuse: a row that drains at a new pod's address is the dead pod's.
 func TestLaw11AddressReuse(t *testing.T) {
-	in := Input{Now: noon, Drain: drain, Members: members(dead(1), ready(1), ready(2)), Observed: rows("dh")}
+	in := Input{Now: noon, Drain: drain, Members: members(stopped(dying(1, time.Minute)), ready(1), ready(2)), Observed: rows("dh")}
 	if plan := Make(in); !slices.Equal(plan.Register, list(1)) || len(plan.Urgent) > 0 {
 		t.Errorf("want the new pod registered, got %+v", plan)
 	}
-	in.Members = members(dead(1), starting(1), ready(2))
+	in.Members = members(stopped(dying(1, time.Minute)), starting(1), ready(2))
 	in.Observed = map[gate.Target]gate.Health{at(1): {State: gate.Healthy}, at(2): {State: gate.Healthy}}
 	if plan := Make(in); !slices.Equal(plan.Urgent, list(1)) {
 		t.Errorf("want the dead pod's row removed before the new pod is ready, got %+v", plan)

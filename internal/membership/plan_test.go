@@ -43,8 +43,9 @@ func unselected(n int) Member {
 func dying(n int, left time.Duration) Member {
 	return Member{Target: at(n), Wanted: true, Ready: true, Terminating: true, KilledAt: noon.Add(left)}
 }
-func dead(n int) Member {
-	return Member{Target: at(n), Wanted: true, Terminating: true, KilledAt: noon.Add(time.Minute)}
+func stopped(m Member) Member {
+	m.Ready = false
+	return m
 }
 
 // rows is a group with the targets in some states, a letter each: h(ealthy),
@@ -123,7 +124,7 @@ func TestMake(t *testing.T) {
 		"LastOneUnhealthy": {reason: "One that does not serve is not kept.",
 			members: members(dying(1, time.Minute)), observed: rows("u"), want: Plan{Urgent: list(1)}},
 		"LastOneStopped": {reason: "Nor one whose containers have ended, whatever the load balancer still believes.",
-			members: members(dead(1)), observed: rows("h"), want: Plan{Urgent: list(1)}},
+			members: members(stopped(dying(1, time.Minute))), observed: rows("h"), want: Plan{Urgent: list(1)}},
 		"HeldServes": {reason: "A running target that is held for now serves, so a dying one need not.",
 			members: members(starting(1), dying(2, time.Minute)), observed: rows("hh"), want: Plan{Urgent: list(2), Held: []Held{{Target: at(1)}}}},
 		"ScaledToZero": {reason: "Deliberate removal completes, the last target a little later.",
@@ -134,7 +135,7 @@ func TestMake(t *testing.T) {
 		"AddressReusedWhileDraining": {reason: "The dead pod's row is on its way out, so the new pod is registered.",
 			members: members(dying(1, time.Minute), ready(1)), observed: rows("d"), want: Plan{Register: list(1)}},
 		"AddressReusedTooEarly": {reason: "A pod that starts at a dead pod's address does not keep the dead one's row.",
-			members: members(starting(1), dead(1), ready(2)), observed: rows("hi"), want: Plan{Urgent: list(1)}},
+			members: members(starting(1), stopped(dying(1, time.Minute)), ready(2)), observed: rows("hi"), want: Plan{Urgent: list(1)}},
 		"AddressShared": {reason: "Another pod on the host's network decides nothing.",
 			members: members(unselected(1), dying(1, time.Minute), ready(2)), observed: rows("hh"), want: Plan{Urgent: list(1)}},
 		"FullGroup": {reason: "Nothing that should be there got in: a tenth may yield, the last that serves never.",

@@ -28,15 +28,15 @@ import (
 const laws = 12
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, os.Args[1:]); err != nil {
+	if err := run(os.Stdout, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "mutations:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, chosen []string) error {
+func run(out io.Writer, chosen []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func run(ctx context.Context, out io.Writer, chosen []string) error {
 		return err
 	}
 	r := runner{root: root}
-	if err := r.baseline(ctx, tests); err != nil {
+	if err := r.baseline(ctx, mutations, tests); err != nil {
 		return err
 	}
 	return r.all(ctx, out, mutations, tests)

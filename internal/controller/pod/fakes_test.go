@@ -151,7 +151,11 @@ func (w *world) containers(s corev1.ConditionStatus) {
 // Watch implements Observer.
 func (w *world) Watch(ref provider.Ref, _ types.NamespacedName, t gate.Target, waiting bool) health.Sighting {
 	w.waiting[ref] = waiting
-	return w.sightings[t]
+	s := w.sightings[t]
+	if s.ReadAt.IsZero() {
+		s.ReadAt = w.clock
+	}
+	return s
 }
 
 // Waiting implements Observer.

@@ -49,6 +49,32 @@ func TestLaw1OpensForThisPodOnly(t *testing.T) {
 	}
 }
 
+// TestLaw1RestartedContainersAreAskedAboutAnew: what was seen before a restart of the
+// pod's containers does not open its gate after it.
+func TestLaw1RestartedContainersAreAskedAboutAnew(t *testing.T) {
+	w := newWorld(t)
+	s := sighting(gate.Healthy, "", true)
+	s.ReadAt = noon
+	w.see(s)
+	w.reconcile()
+	w.clock = noon.Add(10 * time.Second)
+	w.containers(corev1.ConditionFalse)
+	w.reconcile()
+	w.clock = noon.Add(20 * time.Second)
+	w.containers(corev1.ConditionTrue)
+	res, _ := w.reconcile()
+	if c := w.condition(); c.Status != corev1.ConditionFalse || res.RequeueAfter == 0 || !w.waiting[ref] {
+		t.Fatalf("want the gate closed and the group read, got %s with %s, looked at again in %s, waiting=%t", c.Status, c.Reason, res.RequeueAfter, w.waiting[ref])
+	}
+	w.clock = w.clock.Add(res.RequeueAfter)
+	s.ReadAt = w.clock
+	w.see(s)
+	w.reconcile()
+	if c := w.condition(); c.Status != corev1.ConditionTrue {
+		t.Errorf("a read since says healthy: want True, got %s with %s", c.Status, c.Reason)
+	}
+}
+
 // TestLaw2GateWithoutBinding: a pod whose binding does not exist is released in the end.
 func TestLaw2GateWithoutBinding(t *testing.T) {
 	w := newWorld(t)
