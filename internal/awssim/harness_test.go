@@ -282,10 +282,13 @@ func codeOf(err error) string {
 	return ""
 }
 
+// patience is how long a test waits for something that should not take long.
+const patience = 20 * time.Second
+
 // until waits for something that really takes time, such as a socket.
 func (e *env) until(what string, done func() bool) {
 	e.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !done() {
 		if time.Now().After(deadline) {
 			e.Fatalf("timed out waiting until %s", what)

@@ -5,6 +5,7 @@ package awssim
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -56,7 +57,9 @@ func (e *env) get(address, path string, edit ...func(*http.Request)) (int, strin
 func (e *env) do(r *http.Request) (int, string, http.Header) {
 	e.Helper()
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	response, err := transport.RoundTrip(r)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	response, err := transport.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		e.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -29,17 +30,27 @@ func (e *env) frontTCP(targets ...Target) (group, address string) {
 	return group, e.sim.ListenerAddress(listener)
 }
 
+// dial connects to a load balancer for the length of a test.
+func dial(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
 func TestNetworkLoadBalancerRoutesConnections(t *testing.T) {
 	cfg := instant()
 	cfg.NLB.DrainRoutingDelay = time.Hour
 	e := start(t, cfg)
 	a, b := serve(t, say("a")), serve(t, say("b"))
 	group, address := e.frontTCP(a.Target, b.Target)
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
+	conn := dial(t, address)
 	r := bufio.NewReader(conn)
 	ask := func() string {
 		t.Helper()
@@ -115,11 +126,7 @@ func TestNetworkLoadBalancerPassesHalfCloses(t *testing.T) {
 	}()
 	defer func() { _ = l.Close() }()
 	_, address := e.frontTCP(Target{ID: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port})
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
+	conn := dial(t, address)
 	if _, err := io.WriteString(conn, "hello"); err != nil {
 		t.Fatal(err)
 	}
@@ -145,17 +152,13 @@ func TestConnectionTerminationAtTheEndOfTheDelay(t *testing.T) {
 	group, address := e.frontTCP(b.Target)
 	e.attribute(group, attrDeregistrationDelay, "2")
 	e.attribute(group, attrTerminateAtDelay, "true")
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
+	conn := dial(t, address)
 	if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	<-entered
 	e.deregister(group, b.Target)
-	if _, err := conn.Read(make([]byte, 1)); err == nil {
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the connection outlived its target's deregistration delay")
 	}
 }
@@ -169,11 +172,7 @@ func TestUnhealthyTargetsConnectionsAreReset(t *testing.T) {
 		return false
 	})
 	group, address := e.frontTCP(b.Target)
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
+	conn := dial(t, address)
 	if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
