@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/binding"
 )
 
 // Config is all that the process can be told. Flags set it; every field has a
@@ -59,7 +59,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "podgate's own namespace; POD_NAMESPACE when not given")
 	fs.StringVar(&c.WatchNamespace, "watch-namespace", "", "serve this namespace only; all when empty")
 	fs.BoolVar(&c.InjectGates, "enable-pod-readiness-gate-inject", true, "inject readiness gates into pods of labelled namespaces")
-	fs.StringVar(&c.Bindings, "target-group-bindings", string(target.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+target.ManageAnnotation+": \"true\") or none")
+	fs.StringVar(&c.Bindings, "target-group-bindings", string(binding.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+binding.ManageAnnotation+": \"true\") or none")
 	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which tells whether it is running")
 	fs.DurationVar(&c.AbsenceGrace, "absence-grace", 30*time.Second, "how long a Service, its port or all its pods must be missing before running targets are deregistered")
 	fs.BoolVar(&c.LeaderElection, "leader-elect", true, "let one replica at a time act; the webhook runs in all")
@@ -90,8 +90,8 @@ func (c *Config) Validate() error {
 	if c.Namespace == "" {
 		errs = append(errs, errors.New("own namespace not known: set --namespace or POD_NAMESPACE"))
 	}
-	switch target.Ownership(c.Bindings) {
-	case target.OwnAll, target.OwnAnnotated, target.OwnNone:
+	switch binding.Ownership(c.Bindings) {
+	case binding.OwnAll, binding.OwnAnnotated, binding.OwnNone:
 	default:
 		errs = append(errs, fmt.Errorf("--target-group-bindings=%q: must be all, annotated or none", c.Bindings))
 	}

@@ -14,6 +14,7 @@ import (
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/webhook"
 )
@@ -47,7 +48,9 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	if err != nil {
 		return fmt.Errorf("prepare the webhook's caches: %w", err)
 	}
-	handler, err := webhook.New(mgr.GetCache(), synced, webhook.Options{Disabled: !c.InjectGates, Registerer: metrics, Log: log.WithName("webhook")})
+	handler, err := webhook.New(mgr.GetCache(), synced, webhook.Options{
+		Disabled: !c.InjectGates, Serves: binding.Ownership(c.Bindings).Serves, Registerer: metrics, Log: log.WithName("webhook"),
+	})
 	if err != nil {
 		return fmt.Errorf("set up webhook: %w", err)
 	}

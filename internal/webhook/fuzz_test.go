@@ -12,6 +12,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+
+	"github.com/podgate/podgate/internal/binding"
 )
 
 // FuzzHandler: whatever comes, the answer is a 500 or an allowance whose patch applies,
@@ -22,7 +24,7 @@ func FuzzHandler(f *testing.F) {
 	f.Add(creation("shop", `{"metadata":{"labels":null},"spec":{"readinessGates":null},"Spec":1}`))
 	f.Add(creation("shop", `{"spec":{},"spec":{"readinessGates":[{}]},"metadata":{"labels":{"app":"web"}}}`))
 	f.Add(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"\ud800"}}`)
-	h := newHandler(f, webWorld(), Options{Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+	h := newHandler(f, webWorld(), Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 
 	f.Fuzz(func(t *testing.T, body string) {
 		w := ask(h, body)

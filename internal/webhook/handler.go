@@ -32,6 +32,7 @@ type Handler struct {
 	reader   client.Reader
 	synced   func() bool
 	disabled bool
+	serves   func(client.Object) bool
 	metrics  *metrics
 	log      logr.Logger
 }
@@ -40,6 +41,8 @@ type Handler struct {
 type Options struct {
 	// Disabled lets every pod pass unchanged (--enable-pod-readiness-gate-inject=false).
 	Disabled bool
+	// Serves tells for which bindings gates are injected: nobody would open those of others.
+	Serves func(binding client.Object) bool
 	// Registerer takes the handler's metrics.
 	Registerer prometheus.Registerer
 	// Log hears of the handler's trouble, and at V(1) of every pod that gets gates.
@@ -53,7 +56,7 @@ func New(reader client.Reader, synced func() bool, o Options) (*Handler, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{reader: reader, synced: synced, disabled: o.Disabled, metrics: m, log: o.Log}, nil
+	return &Handler{reader: reader, synced: synced, disabled: o.Disabled, serves: o.Serves, metrics: m, log: o.Log}, nil
 }
 
 // Ready is a readiness check: it fails until the caches have synced.
@@ -118,7 +121,7 @@ func (h *Handler) plan(ctx context.Context, namespace string, p injection.Pod) (
 	if p.OptedOut() {
 		return injection.Plan{}, nil
 	}
-	services, bindings, err := lookup(ctx, h.reader, namespace, p.Labels)
+	services, bindings, err := lookup(ctx, h.reader, h.serves, namespace, p.Labels)
 	if err != nil {
 		return injection.Plan{}, err
 	}

@@ -21,6 +21,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -93,7 +95,7 @@ func TestHandler(t *testing.T) {
 			published(bindingTo("shop", "odd-tg", "odd"), `{"arn":`),
 			typed(bindingTo("other", "other-tg", "web"), elbv2.TargetTypeIP),
 		},
-	}, Options{Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+	}, Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 
 	cases := map[string]struct{ reason, namespace, pod, want string }{
 		"Absent": {
@@ -185,7 +187,7 @@ func TestHandler(t *testing.T) {
 }
 
 func TestHandlerPassesOtherRequests(t *testing.T) {
-	h := newHandler(t, webWorld(), Options{Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+	h := newHandler(t, webWorld(), Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 	pod := `{"metadata":{"labels":{"app":"web"}},"spec":{}}`
 	for name, change := range map[string][2]string{
 		"Update":      {`"operation":"CREATE"`, `"operation":"UPDATE"`},
@@ -206,7 +208,7 @@ func TestHandlerPassesOtherRequests(t *testing.T) {
 
 func TestHandlerDisabled(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	h, err := New(nil, func() bool { return false }, Options{Disabled: true, Registerer: reg, Log: logr.Discard()})
+	h, err := New(nil, func() bool { return false }, Options{Disabled: true, Serves: binding.OwnAll.Serves, Registerer: reg, Log: logr.Discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +226,7 @@ func TestHandlerDisabled(t *testing.T) {
 
 func TestHandlerCounts(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	h := newHandler(t, webWorld(), Options{Registerer: reg, Log: logr.Discard()})
+	h := newHandler(t, webWorld(), Options{Serves: binding.OwnAll.Serves, Registerer: reg, Log: logr.Discard()})
 	admit(t, h, "shop", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`)
 	admit(t, h, "shop", `{"metadata":{"labels":{"app":"other"}},"spec":{}}`)
 	ask(h, "garbage")
@@ -247,7 +249,7 @@ podgate_webhook_requests_total{outcome="unchanged"} 1
 	if n, err := testutil.GatherAndCount(reg, "podgate_webhook_request_duration_seconds"); err != nil || n != 1 {
 		t.Errorf("want a duration histogram, got %d series, error %v", n, err)
 	}
-	if _, err := New(nil, nil, Options{Registerer: reg}); err == nil {
+	if _, err := New(nil, nil, Options{Serves: binding.OwnAll.Serves, Registerer: reg}); err == nil {
 		t.Error("want an error when the metrics are registered already")
 	}
 }
@@ -270,4 +272,19 @@ func diffJSON(t *testing.T, want, got string) string {
 		t.Fatal(err)
 	}
 	return cmp.Diff(w, g)
+}
+
+// TestOnlyServedBindingsGate: a gate of a binding that podgate does not serve would
+// never be opened by it.
+func TestOnlyServedBindingsGate(t *testing.T) {
+	for ownership, gated := range map[binding.Ownership]bool{binding.OwnAll: true, binding.OwnAnnotated: false, binding.OwnNone: false} {
+		h := newHandler(t, webWorld(), Options{Serves: ownership.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+		plan, err := h.plan(t.Context(), "shop", injection.Pod{Labels: map[string]string{"app": "web"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(plan.Add) > 0; got != gated {
+			t.Errorf("--target-group-bindings=%s: gated %t, want %t", ownership, got, gated)
+		}
+	}
 }

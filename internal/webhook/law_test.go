@@ -14,11 +14,13 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/binding"
 )
 
 // TestLaw12UnknownFieldsSurvive: the pod is never decoded and encoded again.
 func TestLaw12UnknownFieldsSurvive(t *testing.T) {
-	h := newHandler(t, webWorld(), Options{Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+	h := newHandler(t, webWorld(), Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 	pod := `{"apiVersion":"v1","kind":"Pod","fromTheFuture":1,"metadata":{"labels":{"app":"web"},"futureMeta":{"a":[1,2.50,12345678901234567890]}},
 		"spec":{"futureSpec":"x","containers":[{"name":"c","futureField":{"deep":null}}],
 		"readinessGates":[{"conditionType":"example.com/a","futureGate":true},{"conditionType":"target-health.alb.ingress.k8s.aws/i_web_80"}]},"status":{"futureStatus":{}}}`
@@ -61,7 +63,7 @@ func TestLaw12TroubleIsAnError500(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			reg := prometheus.NewRegistry()
-			h, err := New(tc.reader, func() bool { return tc.synced }, Options{Registerer: reg, Log: logr.Discard()})
+			h, err := New(tc.reader, func() bool { return tc.synced }, Options{Serves: binding.OwnAll.Serves, Registerer: reg, Log: logr.Discard()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +93,7 @@ func TestLaw12NotReadyBeforeItsCaches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(c, synced, Options{Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+	h, err := New(c, synced, Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func pair(key, value string) string { return key + "=" + value }
 
 // lookup reads the Services of a namespace that may select a pod with these labels, and
 // the bindings of those that do.
-func lookup(ctx context.Context, r client.Reader, namespace string, labels map[string]string) ([]injection.Service, []injection.Binding, error) {
+func lookup(ctx context.Context, r client.Reader, serves func(client.Object) bool, namespace string, labels map[string]string) ([]injection.Service, []injection.Binding, error) {
 	var services []injection.Service
 	var bindings []injection.Binding
 	for k, v := range labels {
@@ -100,7 +100,7 @@ func lookup(ctx context.Context, r client.Reader, namespace string, labels map[s
 			if !s.Selects(labels) {
 				continue
 			}
-			found, err := bindingsOf(ctx, r, namespace, s.Name)
+			found, err := bindingsOf(ctx, r, serves, namespace, s.Name)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -110,7 +110,7 @@ func lookup(ctx context.Context, r client.Reader, namespace string, labels map[s
 	return services, bindings, nil
 }
 
-func bindingsOf(ctx context.Context, r client.Reader, namespace, service string) ([]injection.Binding, error) {
+func bindingsOf(ctx context.Context, r client.Reader, serves func(client.Object) bool, namespace, service string) ([]injection.Binding, error) {
 	var list elbv2.TargetGroupBindingList
 	if err := r.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{ServiceIndex: service}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list target group bindings of service %q: %w", namespace+"/"+service, err)
@@ -118,6 +118,9 @@ func bindingsOf(ctx context.Context, r client.Reader, namespace, service string)
 	var out []injection.Binding
 	for i := range list.Items {
 		b := &list.Items[i]
+		if !serves(b) {
+			continue
+		}
 		out = append(out, injection.Binding{
 			Name: b.Name, Service: service, TargetType: targetType(b), Deleting: !b.DeletionTimestamp.IsZero(),
 		})

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 )
 
 func TestAnchor(t *testing.T) {
@@ -52,7 +53,7 @@ func BenchmarkHandler(b *testing.B) {
 				w.services = append(w.services, service("shop", s, selector(i)))
 				w.bindings = append(w.bindings, typed(bindingTo("shop", s+"-tg", s), elbv2.TargetTypeIP))
 			}
-			h := newHandler(b, w, Options{Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+			h := newHandler(b, w, Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 			body := creation("shop", podLike(selector(500)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -47,8 +47,8 @@ type Options struct {
 	Metrics  prometheus.Registerer
 	// Wake adds bindings to the queue from outside.
 	Wake source.Source
-	// Ownership says which bindings are served; OwnAll when empty.
-	Ownership Ownership
+	// Ownership says which bindings are served; binding.OwnAll when empty.
+	Ownership binding.Ownership
 	// LBCLeaseNamespace is where AWS Load Balancer Controller has its lease; kube-system when empty.
 	LBCLeaseNamespace string
 	// AbsenceGrace is how long a Service, a port or all pods must be missing before running targets go.
@@ -64,12 +64,12 @@ func Setup(mgr manager.Manager, o Options) error {
 		return err
 	}
 	if o.Ownership == "" {
-		o.Ownership = OwnAll
+		o.Ownership = binding.OwnAll
 	}
 	if o.LBCLeaseNamespace == "" {
 		o.LBCLeaseNamespace = "kube-system"
 	}
-	owner := ownership{mode: o.Ownership, reader: o.Reader, leaseNamespace: o.LBCLeaseNamespace, now: time.Now}
+	owner := ownership{Ownership: o.Ownership, reader: o.Reader, leaseNamespace: o.LBCLeaseNamespace, now: time.Now}
 	r := &Reconciler{
 		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
 		report: &reporter{client: o.Client, recorder: o.Recorder, said: map[types.UID]said{}},
@@ -78,7 +78,7 @@ func Setup(mgr manager.Manager, o Options) error {
 	}
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
-		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(predicate.NewPredicateFuncs(owner.serves), specChanged())).
+		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(predicate.NewPredicateFuncs(owner.Serves), specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
 		Watches(&corev1.Pod{}, podHandler(o.Client, owner)).
 		WatchesRawSource(o.Wake).
@@ -128,7 +128,7 @@ func serviceBindings(r client.Reader, owner ownership) handler.MapFunc {
 		}
 		var reqs []reconcile.Request
 		for i := range all.Items {
-			if b := &all.Items[i]; b.Spec.ServiceRef.Name == svc.GetName() && owner.serves(b) {
+			if b := &all.Items[i]; b.Spec.ServiceRef.Name == svc.GetName() && owner.Serves(b) {
 				reqs = append(reqs, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 			}
 		}
@@ -145,7 +145,7 @@ func podHandler(r client.Reader, owner ownership) handler.EventHandler {
 			return
 		}
 		for i := range bindings {
-			if owner.serves(&bindings[i]) {
+			if owner.Serves(&bindings[i]) {
 				q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bindings[i])}, wait)
 			}
 		}

@@ -121,7 +121,7 @@ func (w *world) restart() {
 	w.Reconciler = &Reconciler{
 		client: kube{w: w}, provider: w, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}),
 		report: &reporter{client: kube{w: w}, recorder: w.events, said: map[types.UID]said{}},
-		ledger: newLedger(now), owner: ownership{mode: OwnAll, reader: kube{w: w}, leaseNamespace: "kube-system", now: now},
+		ledger: newLedger(now), owner: ownership{Ownership: binding.OwnAll, reader: kube{w: w}, leaseNamespace: "kube-system", now: now},
 		metrics: m, absenceGrace: 30 * time.Second, now: now,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 )
 
 // What this package may do in the cluster.
@@ -25,42 +26,14 @@ import (
 // looked at again.
 const ownershipPoll = 10 * time.Second
 
-// Ownership says which bindings podgate serves.
-type Ownership string
-
-// The ownerships that --target-group-bindings takes.
-const (
-	// OwnAll serves every binding that no live AWS Load Balancer Controller owns.
-	OwnAll Ownership = "all"
-	// OwnAnnotated serves bindings that carry ManageAnnotation.
-	OwnAnnotated Ownership = "annotated"
-	// OwnNone serves none.
-	OwnNone Ownership = "none"
-)
-
-// ManageAnnotation on a binding, with the value "true", asks podgate to serve it
-// under OwnAnnotated.
-const ManageAnnotation = "podgate.dev/manage"
-
 // ownership decides whether a binding is podgate's.
 type ownership struct {
-	mode Ownership
+	binding.Ownership
 	// reader is uncached: one small object, read rarely.
 	reader client.Reader
 	// leaseNamespace is where AWS Load Balancer Controller has its lease.
 	leaseNamespace string
 	now            func() time.Time
-}
-
-// serves tells whether podgate looks at a binding at all.
-func (o ownership) serves(b client.Object) bool {
-	switch o.mode {
-	case OwnNone:
-		return false
-	case OwnAnnotated:
-		return b.GetAnnotations()[ManageAnnotation] == "true"
-	}
-	return true
 }
 
 // foreign tells whether a live AWS Load Balancer Controller owns the binding.

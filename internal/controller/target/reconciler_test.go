@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/provider"
 )
@@ -237,10 +238,10 @@ func TestOwnership(t *testing.T) {
 			}
 		})
 	}
-	asked := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{ManageAnnotation: "true"}}}
-	for mode, want := range map[Ownership][2]bool{OwnAll: {true, true}, OwnAnnotated: {false, true}, OwnNone: {false, false}} {
-		o := ownership{mode: mode}
-		if got := [2]bool{o.serves(owned), o.serves(asked)}; got != want {
+	asked := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{binding.ManageAnnotation: "true"}}}
+	for mode, want := range map[binding.Ownership][2]bool{binding.OwnAll: {true, true}, binding.OwnAnnotated: {false, true}, binding.OwnNone: {false, false}} {
+		o := ownership{Ownership: mode}
+		if got := [2]bool{o.Serves(owned), o.Serves(asked)}; got != want {
 			t.Errorf("%s: want a plain and an annotated binding served %v, got %v", mode, want, got)
 		}
 	}
@@ -303,7 +304,7 @@ func TestSpecChanged(t *testing.T) {
 	}{
 		"Status":     {reason: "What podgate writes itself is no work.", change: func(b *elbv2.TargetGroupBinding) { b.Status.ObservedGeneration = new(int64(1)) }},
 		"Spec":       {reason: "A new spec is.", change: func(b *elbv2.TargetGroupBinding) { b.Generation = 2 }, want: true},
-		"Annotation": {reason: "Policies are annotations.", change: func(b *elbv2.TargetGroupBinding) { b.Annotations = map[string]string{ManageAnnotation: "true"} }, want: true},
+		"Annotation": {reason: "Policies are annotations.", change: func(b *elbv2.TargetGroupBinding) { b.Annotations = map[string]string{binding.ManageAnnotation: "true"} }, want: true},
 		"Finalizer":  {reason: "Another controller's finalizer says whose it is.", change: func(b *elbv2.TargetGroupBinding) { b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer) }, want: true},
 		"Deletion":   {reason: "A deleted binding has to be let go.", change: func(b *elbv2.TargetGroupBinding) { b.DeletionTimestamp = &now }, want: true},
 	}

@@ -42,6 +42,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/webhook"
@@ -136,7 +137,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := webhook.New(objects, synced, webhook.Options{Registerer: registry, Log: logr.Discard()})
+	handler, err := webhook.New(objects, synced, webhook.Options{Serves: binding.OwnAll.Serves, Registerer: registry, Log: logr.Discard()})
 	if err != nil {
 		t.Fatal(err)
 	}

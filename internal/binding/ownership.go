@@ -1,0 +1,35 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package binding
+
+import "sigs.k8s.io/controller-runtime/pkg/client"
+
+// Ownership says which bindings podgate serves: registers targets for, writes
+// conditions for, and injects gates for. The zero value serves none.
+type Ownership string
+
+// The ownerships that --target-group-bindings takes.
+const (
+	// OwnAll serves every binding.
+	OwnAll Ownership = "all"
+	// OwnAnnotated serves bindings that carry ManageAnnotation.
+	OwnAnnotated Ownership = "annotated"
+	// OwnNone serves none.
+	OwnNone Ownership = "none"
+)
+
+// ManageAnnotation on a binding, with the value "true", asks podgate to serve it
+// under OwnAnnotated.
+const ManageAnnotation = "podgate.dev/manage"
+
+// Serves tells whether a binding is served.
+func (o Ownership) Serves(b client.Object) bool {
+	switch o {
+	case OwnAll:
+		return true
+	case OwnAnnotated:
+		return b.GetAnnotations()[ManageAnnotation] == "true"
+	}
+	return false
+}
