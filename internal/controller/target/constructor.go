@@ -80,7 +80,7 @@ func Setup(mgr manager.Manager, o Options) error {
 		Named(Name).
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(predicate.NewPredicateFuncs(owner.Serves), specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
-		Watches(&corev1.Pod{}, podHandler(o.Client, owner)).
+		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers)).
 		WatchesRawSource(o.Wake).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: rateLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, maxBackoff)}}).
 		Complete(r)
@@ -136,8 +136,9 @@ func serviceBindings(r client.Reader, owner ownership) handler.MapFunc {
 	}
 }
 
-// podHandler wakes the bindings of a pod, old labels and new, a moment later.
-func podHandler(r client.Reader, owner ownership) handler.EventHandler {
+// podHandler wakes the bindings of a pod, old labels and new, and those whose groups
+// hold it, a moment later.
+func podHandler(r client.Reader, owner ownership, l *lodgers) handler.EventHandler {
 	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], wait time.Duration) {
 		bindings, err := binding.ForPod(ctx, r, pod)
 		if err != nil {
@@ -148,6 +149,9 @@ func podHandler(r client.Reader, owner ownership) handler.EventHandler {
 			if owner.Serves(&bindings[i]) {
 				q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bindings[i])}, wait)
 			}
+		}
+		for _, key := range l.hosts(client.ObjectKeyFromObject(pod)) {
+			q.AddAfter(reconcile.Request{NamespacedName: key}, wait)
 		}
 	}
 	return handler.Funcs{

@@ -25,6 +25,8 @@ import (
 type population struct {
 	members []membership.Member
 	pods    map[gate.Target]*corev1.Pod
+	// lodgers hold rows without being selected.
+	lodgers []types.NamespacedName
 	// missing: what the binding refers to, or every running pod it could mean, is not there.
 	missing bool
 	// trouble is why the binding cannot work as it is; nil when it can.
@@ -73,6 +75,7 @@ func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding
 		for _, t := range rows[addr] {
 			if t != mine {
 				who.add(t, pod, false)
+				who.lodgers = append(who.lodgers, client.ObjectKeyFromObject(pod))
 			}
 		}
 	}

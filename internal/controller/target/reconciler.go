@@ -62,6 +62,7 @@ type Reconciler struct {
 	ledger       *ledger
 	owner        ownership
 	metrics      *metrics
+	lodgers      lodgers
 	absenceGrace time.Duration
 	now          func() time.Time
 
@@ -141,6 +142,7 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	r.lodgers.set(key, who.lodgers)
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: who.members, Observed: observed, Drain: group.DeregistrationDelay,
 		Absent: r.absence(key, who.missing), Ours: ours(b),
@@ -330,6 +332,7 @@ func (r *Reconciler) track(key types.NamespacedName, ref provider.Ref) {
 // forget drops all that is remembered of a binding that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.track(key, provider.Ref{})
+	r.lodgers.set(key, nil)
 	r.registry.Delete(key)
 	r.metrics.forget(key)
 	r.mu.Lock()
