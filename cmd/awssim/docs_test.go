@@ -64,7 +64,9 @@ func TestDocumentedExampleRuns(t *testing.T) {
 	server := httptest.NewServer(sim.Handler())
 	script := strings.ReplaceAll(block[1], "http://127.0.0.1:4566", server.URL)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "AWS_MAX_ATTEMPTS=1")
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "AWS_MAX_ATTEMPTS=1",
+		// Whatever the block says, nothing leaves this machine.
+		"HTTP_PROXY=http://127.0.0.1:1", "HTTPS_PROXY=http://127.0.0.1:1", "NO_PROXY=127.0.0.1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("the example fails: %v\n%s", err, out)
