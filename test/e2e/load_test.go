@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/podgate/podgate/test/load"
@@ -30,32 +31,27 @@ func (s *service) underLoadWith(change func(*load.Generator)) load.Summary {
 	s.t.Helper()
 	g, err := load.New(load.Config{URL: s.lb.URL, Rate: rate})
 	s.must(err)
-	ctx, end := context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancel(s.ctx)
 	results := make(chan load.Result, 1)
-	go func() { results <- g.Run(ctx) }()
 	begun := time.Now()
-	finish := func() load.Summary {
-		end()
+	go func() { results <- g.Run(ctx) }()
+	var sum load.Summary
+	end := sync.OnceFunc(func() {
+		cancel()
 		r := <-results
-		sum := r.Summarize(begun)
+		sum = r.Summarize(begun)
 		s.t.Logf("load: %d requests (%d on new connections, %d on reused ones), %d attempts, %d failed, outcomes %v, median %s, p99 %s, slowest %s, at most %s late",
 			sum.Requests, sum.NewConnections, sum.Reused, sum.Attempts, sum.Failed, sum.Outcomes, sum.Median, sum.P99, sum.Slowest, r.Late)
-		return sum
-	}
-	var sum *load.Summary
-	defer func() {
-		if sum == nil { // The change failed, and the test with it.
-			finish()
-		}
-	}()
+	})
+	// Also when the change fails, and the test with it.
+	defer end()
 
 	s.answered(g, steady)
 	change(g)
 	s.answered(g, int(g.Progress().Sent)+steady)
-	got := finish()
-	sum = &got
-	s.assertNoneLost(got)
-	return got
+	end()
+	s.assertNoneLost(sum)
+	return sum
 }
 
 // answered waits until that many requests have ended.

@@ -7,12 +7,9 @@ package e2e
 
 import "testing"
 
-// TestScale scales an application up and then down to less than it was. The load
-// balancer's clocks run four times faster than the wall: preStop 10 s stands for 40.
+// TestScale scales an application up and then down to less than it was, with time scaled.
 func TestScale(t *testing.T) {
-	a := application()
-	a.PrestopSeconds, a.GracePeriodSeconds = 10, 18
-	s := start(t, options{timeScale: 4}).deploy(a, targetGroup())
+	s := start(t, scaled()).deploy(quick(), targetGroup())
 
 	s.underLoad(func() {
 		s.scale(10)

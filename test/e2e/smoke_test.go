@@ -20,10 +20,9 @@ import (
 // apart: 3 s each by the wall, so that anybody who looks sees the gate pass both.
 func TestSmoke(t *testing.T) {
 	w := start(t, options{timeScale: 4, simulator: []string{"--alb-registration-delay=12s", "--alb-initial-healthy-checks=2"}})
-	a, group := application(), targetGroup()
-	a.PrestopSeconds, a.GracePeriodSeconds = 10, 18
+	group := targetGroup()
 	group.HealthCheck.Interval = 12
-	s := w.deploy(a, group)
+	s := w.deploy(quick(), group)
 
 	sum := s.underLoad(func() { s.update(imageV2) })
 	if got := versions(sum); got["v1"] == 0 || got["v2"] == 0 {

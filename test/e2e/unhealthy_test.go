@@ -16,12 +16,9 @@ import (
 
 // TestNeverHealthy updates an application to a version that runs, but whose health
 // check fails: the old pods must go on serving until a third version replaces both.
-// The load balancer's clocks run four times faster than the wall: preStop 10 s stands
-// for 40.
+// Time is scaled.
 func TestNeverHealthy(t *testing.T) {
-	a := application()
-	a.PrestopSeconds, a.GracePeriodSeconds = 10, 18
-	s := start(t, options{timeScale: 4}).deploy(a, targetGroup())
+	s := start(t, scaled()).deploy(quick(), targetGroup())
 
 	var bad []env.PodHistory
 	sum := s.underLoadWith(func(g *load.Generator) {

@@ -58,6 +58,14 @@ type options struct {
 	podgate []string
 }
 
+// scaled makes the load balancer's clocks run four times faster than the wall: a preStop
+// of 10 s stands for 40 then, and the 17 s that requests still arrive are 4. Registration
+// alone is no faster than it might be, 2 s by the wall, so that podgate, which reads a
+// group once a second, sees each target before it is healthy, as with a real one.
+func scaled() options {
+	return options{timeScale: 4, simulator: []string{"--alb-registration-delay=8s"}}
+}
+
 // start starts a simulator and makes podgate what the manifest says, with o's flags.
 func start(t *testing.T, o options) *world {
 	t.Helper()
