@@ -44,7 +44,9 @@ type cluster struct {
 	sim  *awssim.Sim
 	elb  *elb.Client
 	ns   string
-	stop func()
+	// config changes the configuration of the next start.
+	config func(*Config)
+	stop   func()
 }
 
 // The API server is one for the package; every test has a namespace and a simulator.
@@ -95,6 +97,9 @@ func (c *cluster) start() {
 	cfg.LeaderElection, cfg.MetricsAddress, cfg.HealthAddress, cfg.WebhookPort = false, "0", "0", -1
 	cfg.AbsenceGrace = 2 * time.Second
 	cfg.DescribeRate, cfg.RegisterRate = 50, 20
+	if c.config != nil {
+		c.config(&cfg)
+	}
 	if err := cfg.Validate(); err != nil {
 		c.Fatal(err)
 	}

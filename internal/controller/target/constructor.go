@@ -78,7 +78,7 @@ func Setup(mgr manager.Manager, o Options) error {
 	}
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
-		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(predicate.NewPredicateFuncs(owner.Serves), specChanged())).
+		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
 		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers)).
 		WatchesRawSource(o.Wake).

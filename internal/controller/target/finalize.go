@@ -41,11 +41,8 @@ func (r *Reconciler) finalize(ctx context.Context, b *elbv2.TargetGroupBinding) 
 	if len(waiting) > 0 {
 		return reconcile.Result{RequeueAfter: releasePoll}, nil
 	}
-	before := b.DeepCopy()
-	controllerutil.RemoveFinalizer(b, elbv2.Finalizer)
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Patch(ctx, b, patch); client.IgnoreNotFound(err) != nil {
-		return reconcile.Result{}, fmt.Errorf("remove finalizer: %w", err)
+	if err := r.removeFinalizer(ctx, b); err != nil {
+		return reconcile.Result{}, err
 	}
 	r.forget(key)
 	r.report.forget(b.UID)

@@ -93,6 +93,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if !b.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, &b)
 	}
+	if !r.owner.Serves(&b) {
+		r.forget(req.NamespacedName)
+		return reconcile.Result{}, r.removeFinalizer(ctx, &b)
+	}
 	foreign, err := r.owner.foreign(ctx, &b)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -100,6 +104,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if foreign {
 		r.track(req.NamespacedName, provider.Ref{})
 		r.registry.Set(req.NamespacedName, binding.Resolution{Foreign: true})
+		if err := r.removeFinalizer(ctx, &b); err != nil {
+			return reconcile.Result{}, err
+		}
 		return reconcile.Result{RequeueAfter: ownershipPoll}, r.report.foreign(ctx, &b)
 	}
 	return r.serve(ctx, &b)
@@ -307,6 +314,19 @@ func (r *Reconciler) addFinalizer(ctx context.Context, b *elbv2.TargetGroupBindi
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.client.Patch(ctx, b, patch); err != nil {
 		return fmt.Errorf("add finalizer: %w", err)
+	}
+	return nil
+}
+
+// removeFinalizer lets a binding go: its targets are deregistered, or somebody else's now.
+func (r *Reconciler) removeFinalizer(ctx context.Context, b *elbv2.TargetGroupBinding) error {
+	before := b.DeepCopy()
+	if !controllerutil.RemoveFinalizer(b, elbv2.Finalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, b, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove finalizer: %w", err)
 	}
 	return nil
 }
