@@ -97,7 +97,7 @@ func TestBadInput(t *testing.T) {
 			}
 			c.create(b)
 			c.eventually("condition says "+row.reason, func() bool {
-				cond := c.condition(b.Name, "Ready")
+				cond := c.verdict(b.Name)
 				return cond.Status == metav1.ConditionFalse && cond.Reason == row.reason && strings.Contains(cond.Message, row.says)
 			})
 			c.eventually("an event says so", func() bool { return c.event(b.Name, row.reason, row.says) })
@@ -106,7 +106,7 @@ func TestBadInput(t *testing.T) {
 				return
 			}
 			row.mend(c)
-			c.eventually("healed", func() bool { return c.condition(b.Name, "Ready").Reason == "Synced" })
+			c.eventually("healed", func() bool { return c.verdict(b.Name).Reason == "Synced" })
 		})
 	}
 }
@@ -162,7 +162,7 @@ func (c *cluster) healthyBystander() {
 
 func (c *cluster) bystanderServes() {
 	c.Helper()
-	if cond := c.condition("bystander", "Ready"); cond.Reason != "Synced" {
+	if cond := c.verdict("bystander"); cond.Reason != "Synced" {
 		c.Errorf("bystander: %+v", cond)
 	}
 	if g := c.gate("bystander-1", "bystander"); g.Status != corev1.ConditionTrue {

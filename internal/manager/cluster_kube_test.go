@@ -31,6 +31,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/awssim"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/target"
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
@@ -155,7 +156,7 @@ func (c *cluster) rows(arn string) map[string]string {
 	return rows
 }
 
-func (c *cluster) service(name string) *corev1.Service {
+func (c *cluster) service(name string) {
 	c.Helper()
 	svc := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns},
@@ -165,7 +166,6 @@ func (c *cluster) service(name string) *corev1.Service {
 		},
 	}
 	c.create(svc)
-	return svc
 }
 
 func (c *cluster) binding(name, service, arn string) *elbv2.TargetGroupBinding {
@@ -247,14 +247,14 @@ func (c *cluster) gate(pod, name string) corev1.PodCondition {
 	return corev1.PodCondition{}
 }
 
-// condition reads a binding's condition; its zero value when there is none.
-func (c *cluster) condition(name, conditionType string) metav1.Condition {
+// verdict reads a binding's Ready condition; its zero value when there is none.
+func (c *cluster) verdict(name string) metav1.Condition {
 	c.Helper()
 	var b elbv2.TargetGroupBinding
 	if err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: name}, &b); err != nil {
 		c.Fatal(err)
 	}
-	if cond := meta.FindStatusCondition(b.Status.Conditions, conditionType); cond != nil {
+	if cond := meta.FindStatusCondition(b.Status.Conditions, target.ConditionReady); cond != nil {
 		return *cond
 	}
 	return metav1.Condition{}

@@ -22,7 +22,7 @@ func TestGateFollowsTarget(t *testing.T) {
 	c.binding("web", "web", arn)
 	c.start()
 	c.eventually("binding is Ready", func() bool {
-		return c.condition("web", "Ready").Status == "True" || c.condition("web", "Ready").Reason != ""
+		return c.verdict("web").Status == "True" || c.verdict("web").Reason != ""
 	})
 	c.pod("web-1", "web", "10.0.0.1", "web")
 	c.eventually("target registered", func() bool { return c.rows(arn)["10.0.0.1"] == "initial" })
@@ -35,7 +35,7 @@ func TestGateFollowsTarget(t *testing.T) {
 	if g := c.gate("web-1", "web"); g.Reason != gate.ReasonHealthy || g.Message != "" {
 		t.Errorf("open gate says %q, %q: something stale stayed behind", g.Reason, g.Message)
 	}
-	c.eventually("binding synced", func() bool { return c.condition("web", "Ready").Reason == "Synced" })
+	c.eventually("binding synced", func() bool { return c.verdict("web").Reason == "Synced" })
 }
 
 // A deleted pod leaves the group while another serves; the last serving one stays

@@ -164,4 +164,3 @@ type TargetGroupBindingList struct {
 
 	Items []TargetGroupBinding `json:"items"`
 }
-
