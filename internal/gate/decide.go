@@ -142,6 +142,9 @@ type Decision struct {
 // and that is provably about this pod (laws 1 and 11), or when nothing will ever
 // open it (law 2).
 func Decide(now time.Time, pod Pod, feed Feed, current Condition) Decision {
+	// A gate that is released whatever the containers do is not closed for them: it would
+	// be released again at once, and so on without end.
+	pod.ContainersReady = pod.ContainersReady || feed.Claim == Releasing || feed.Claim == NotIP
 	moved := pod.moved()
 	if moved {
 		pod.Proven = netip.Addr{}

@@ -109,8 +109,31 @@ func TestLaw9OpenStaysOpen(t *testing.T) {
 		if d := Decide(noon, ready(time.Hour, ours), feed, open); d.Condition != open {
 			t.Errorf("feed %+v closed or changed the gate: %+v", feed, d.Condition)
 		}
-		if d := Decide(noon, Pod{Addr: ours, Proven: ours}, feed, open); d.Condition.Status != StatusFalse {
+		released := feed.Claim == Releasing || feed.Claim == NotIP
+		if d := Decide(noon, Pod{Addr: ours, Proven: ours}, feed, open); !released && d.Condition.Status != StatusFalse {
 			t.Errorf("feed %+v kept the gate of an unready pod open: %+v", feed, d.Condition)
+		}
+	}
+}
+
+// TestLaw10Settles: decided anew from what it wrote itself, with nothing else changed, a
+// gate is soon as it stays; otherwise each write would cause the next.
+func TestLaw10Settles(t *testing.T) {
+	pods := map[string]Pod{"unready": {Addr: ours, Proven: ours}, "ready": ready(time.Hour, ours), "moved": ready(time.Hour, past), "moved and unready": {Addr: ours, Proven: past}, "new": ready(0, netip.Addr{})}
+	for name, pod := range pods {
+		for _, feed := range everyFeed() {
+			for _, current := range []Condition{{}, {Status: StatusFalse, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: ReasonHealthy}, {Status: StatusTrue, Reason: "Elb.Any"}} {
+				pod, begin := pod, current
+				var d Decision
+				for range 3 {
+					if d = Decide(noon, pod, feed, current); d.Condition.Status != "" {
+						current, pod.Proven = d.Condition, d.Proven
+					}
+				}
+				if next := Decide(noon, pod, feed, current); next.Condition != d.Condition {
+					t.Errorf("%s pod, feed %+v, condition %+v: written without end, %+v and then %+v", name, feed, begin, d.Condition, next.Condition)
+				}
+			}
 		}
 	}
 }
