@@ -73,7 +73,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err != nil {
 		return err
 	}
-	if err := addControllers(ctx, mgr, prov, metrics, c); err != nil {
+	if err := AddControllers(ctx, mgr, prov, metrics, c); err != nil {
 		return err
 	}
 	if err := addWebhook(ctx, mgr, pair, metrics, c); err != nil {
@@ -130,8 +130,9 @@ func newProvider(ctx context.Context, reg prometheus.Registerer, c Config) (prov
 	return provider.NewLimited(metered, limits, elbv2provider.Account), nil
 }
 
-// addControllers wires the observer and the two controllers, which run on the leader.
-func addControllers(ctx context.Context, mgr ctrlmanager.Manager, prov provider.Provider, metrics prometheus.Registerer, c Config) error {
+// AddControllers wires the observer and the two controllers, which run on the leader,
+// with a provider. Run does it for a cluster, the model test for a model of one.
+func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov provider.Provider, metrics prometheus.Registerer, c Config) error {
 	var podWake, targetWake wake.Source
 	log := mgr.GetLogger()
 	registry := binding.NewRegistry(func(key types.NamespacedName) {
