@@ -9,6 +9,8 @@ E2E     ?= e2e
 # Flags of the experiment and of the end-to-end tests, such as DEMO_FLAGS='--rate=400' or E2E_FLAGS='-test.run Leader'.
 DEMO_FLAGS ?=
 E2E_FLAGS  ?=
+# Flags of the bench, such as BENCH_FLAGS='--scenario flip'.
+BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -83,6 +85,12 @@ smoke: e2e-build ## One rolling update on the real cluster that loses no request
 .PHONY: e2e-build
 e2e-build: images manifest cluster
 	CGO_ENABLED=0 $(GO) test -c -tags e2e -o bin/e2e.test ./test/e2e
+
+.PHONY: bench
+bench: build ## Measure podgate at scale against its limits (out/bench.json); no part of the tests.
+	$(LOCAL) build --api-only
+	$(GO) build -o bin/bench ./bench
+	bin/bench $(BENCH_FLAGS)
 
 .PHONY: clean
 clean: ## Remove what was built here; the cache of built Kubernetes stays.

@@ -1,0 +1,12 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import "syscall"
+
+// childAttributes keep a terminal's Ctrl-C from the controller, so that it is ended in
+// order, and end it when the bench is killed.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}

@@ -1,0 +1,113 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// defaultController is podgate; what is in braces is filled in by the bench.
+const defaultController = "bin/podgate --leader-elect=false --namespace {namespace} --aws-region {region}" +
+	" --aws-describe-rate {describe-rate} --aws-describe-burst {describe-burst}" +
+	" --webhook-port {webhook-port} --health-probe-bind-address 127.0.0.1:{health-port} --metrics-bind-address 0"
+
+// options are the command's.
+type options struct {
+	controller   string
+	scenario     string
+	root         string
+	out          string
+	seed         uint64
+	steadyWindow time.Duration
+	logs         io.Writer
+}
+
+func main() {
+	ctrllog.SetLogger(logr.Discard())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ok, err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	case !ok:
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	var log string
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.StringVar(&o.controller, "controller", defaultController, "`command` of the controller under test, without a shell; see docs/bench.md for the words in braces")
+	fs.StringVar(&o.scenario, "scenario", "", "run only these, comma-separated: "+strings.Join(names(), ", "))
+	fs.StringVar(&o.root, "root", ".", "the repository's top `folder`")
+	fs.StringVar(&o.out, "o", "out/bench.json", "`file` to write")
+	fs.Uint64Var(&o.seed, "seed", 1, "seed of all that is random")
+	fs.DurationVar(&o.steadyWindow, "steady-window", 2*time.Minute, "how long the scenario steady measures")
+	fs.StringVar(&log, "log", "", "`file` for what the controller prints")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	o.logs = io.Discard
+	if log != "" {
+		f, err := os.Create(log)
+		if err != nil {
+			return o, err
+		}
+		o.logs = f // open until the process ends
+	}
+	return o, nil
+}
+
+// run runs the scenarios, one after the other, and tells whether all limits were kept.
+func run(ctx context.Context, args []string) (bool, error) {
+	o, err := parse(args)
+	if err != nil {
+		return false, err
+	}
+	chosen, err := choose(o.scenario)
+	if err != nil {
+		return false, err
+	}
+	report := newReport(o)
+	for _, s := range chosen {
+		fmt.Fprintf(os.Stderr, "bench: %s: %s\n", s.name, s.load)
+		began := time.Now()
+		measures, err := s.measure(ctx, o)
+		result := Scenario{Name: s.name, Load: s.load, Measures: measures, Seconds: round(time.Since(began).Seconds())}
+		if err != nil {
+			result.Error = err.Error()
+		}
+		report.Scenarios = append(report.Scenarios, result)
+		result.print(os.Stdout)
+		if ctx.Err() != nil {
+			return false, cmp.Or(err, context.Cause(ctx))
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(o.out), 0o755); err != nil {
+		return false, err
+	}
+	return report.ok(), report.write(o.out)
+}

@@ -1,0 +1,247 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"time"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/awssim"
+)
+
+// A large cluster at rest.
+const (
+	steadyPods   = 10000
+	steadyGroups = 1000
+	waitingPods  = 100
+	// settle bounds how long a controller may take to come to rest.
+	settle = 5 * time.Minute
+)
+
+// steady measures what a controller costs while nothing happens.
+func steady(ctx context.Context, w *world) ([]Measure, error) {
+	pods, err := w.large(ctx)
+	if err != nil {
+		return nil, err
+	}
+	settled, err := w.rest(ctx, pods)
+	if err != nil {
+		return nil, err
+	}
+	mark, err := w.mark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began, before := time.Now(), w.cpu()
+	if err := pause(ctx, w.steadyWindow); err != nil {
+		return nil, err
+	}
+	used, elapsed := w.cpu()-before, time.Since(began)
+	rss, highest, err := w.controller.memory()
+	if err != nil {
+		return nil, err
+	}
+	calls, err := w.calls(ctx, mark)
+	if err != nil {
+		return nil, err
+	}
+	flips, err := w.flipsOf(pods)
+	if err != nil {
+		return nil, err
+	}
+	return []Measure{
+		bounded("processor", percent(used, elapsed), "% of a core", 3),
+		bounded("resident memory", rss, "MiB", 200),
+		bounded("API calls a minute", float64(len(calls))/elapsed.Minutes(), "calls", 300),
+		bounded("conditions that flipped", float64(flips), "", 0),
+		info("resident memory at its highest", highest, "MiB"),
+		info("from start to rest", settled.Seconds(), "s"),
+	}, nil
+}
+
+// restart measures how fast those that wait are served after a cold start.
+func restart(ctx context.Context, w *world) ([]Measure, error) {
+	pods, err := w.large(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.rest(ctx, pods); err != nil {
+		return nil, err
+	}
+	// One pod in each of so many groups waits.
+	chosen := w.random.Perm(len(w.groups))[:waitingPods]
+	gs := make([]*group, len(chosen))
+	for i, n := range chosen {
+		gs[i] = w.groups[n]
+	}
+	waiting, err := w.addPods(ctx, gs, "waiting", waitingPods, nil)
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, len(waiting), func(ctx context.Context, i int) error {
+		p := waiting[i]
+		if err := w.sim.SetHealth(ctx, p.group.arn, p.target(), awssim.Script{State: "initial"}); err != nil {
+			return err
+		}
+		return w.setStatus(ctx, p, conditions(0, containersReady))
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = w.eventually(ctx, "the new pods wait for their registered targets", 2*time.Minute, func(ctx context.Context) (bool, error) { return w.waits(ctx, waiting) })
+	if err != nil {
+		return nil, err
+	}
+	if err := w.stopController(); err != nil {
+		return nil, err
+	}
+	err = each(ctx, len(waiting), func(ctx context.Context, i int) error {
+		return w.sim.SetHealth(ctx, waiting[i].group.arn, waiting[i].target(), awssim.Script{State: "healthy"})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w.coldStart(ctx, pods, waiting)
+}
+
+// coldStart starts the controller again and measures from the start of its process.
+func (w *world) coldStart(ctx context.Context, pods, waiting []*pod) ([]Measure, error) {
+	mark, err := w.mark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.start(); err != nil {
+		return nil, err
+	}
+	started := w.controller.started
+	_ = w.eventually(ctx, "all gates are open", 2*time.Minute, func(context.Context) (bool, error) { return w.watch.all(waiting, isOpen) })
+	if err := pause(ctx, 30*time.Second); err != nil { // a flip may come later than a service
+		return nil, err
+	}
+	calls, err := w.calls(ctx, mark)
+	if err != nil {
+		return nil, err
+	}
+	flips, err := w.flipsOf(append(pods, waiting...))
+	if err != nil {
+		return nil, err
+	}
+	var latencies []time.Duration
+	closed := 0
+	for _, p := range waiting {
+		s, err := w.watch.pod(p.name)
+		if err != nil {
+			return nil, err
+		}
+		if s.openAt.IsZero() {
+			closed++
+			continue
+		}
+		latencies = append(latencies, s.openAt.Sub(started))
+	}
+	measures := []Measure{
+		bounded("last waiting pod open after the start", percentile(latencies, 100), "s", 5),
+		info("median", percentile(latencies, 50), "s"),
+		bounded("gates that stayed closed", float64(closed), "", 0),
+		bounded("conditions that flipped", float64(flips), "", 0),
+	}
+	if len(calls) > 0 {
+		measures = append(measures, info("first API call after the start", calls[0].Time.Sub(started).Seconds(), "s"))
+	}
+	return measures, nil
+}
+
+func (w *world) flipsOf(pods []*pod) (int, error) {
+	flips := 0
+	for _, p := range pods {
+		s, err := w.watch.pod(p.name)
+		if err != nil {
+			return 0, err
+		}
+		flips += s.flips
+	}
+	return flips, nil
+}
+
+// large makes a cluster whose pods have been open and registered for ten minutes, as an
+// earlier controller leaves it.
+func (w *world) large(ctx context.Context) ([]*pod, error) {
+	gs, err := w.addGroups(ctx, "steady", steadyGroups, "healthy")
+	if err != nil {
+		return nil, err
+	}
+	if err := w.addBindings(ctx, gs); err != nil {
+		return nil, err
+	}
+	pods, err := w.addPods(ctx, gs, "steady", steadyPods, nil)
+	if err != nil {
+		return nil, err
+	}
+	members := map[*group]map[string]*pod{}
+	for _, p := range pods {
+		if members[p.group] == nil {
+			members[p.group] = map[string]*pod{}
+		}
+		members[p.group][p.ip] = p
+	}
+	err = each(ctx, len(gs), func(ctx context.Context, i int) error { return w.registerTargets(ctx, gs[i], members[gs[i]]) })
+	if err != nil {
+		return nil, err
+	}
+	return pods, each(ctx, len(pods), func(ctx context.Context, i int) error {
+		return w.setStatus(ctx, pods[i], conditions(10*time.Minute, containersReady, podReady, elbv2.GateType(pods[i].group.name)))
+	})
+}
+
+// rest starts the controller and waits until it has read every group, and its calls and
+// writes have become few: the time this took.
+func (w *world) rest(ctx context.Context, pods []*pod) (time.Duration, error) {
+	if err := w.start(); err != nil {
+		return 0, err
+	}
+	err := w.readAll(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for {
+		before, err := w.mark(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if err := pause(ctx, 10*time.Second); err != nil {
+			return 0, err
+		}
+		calls, err := w.calls(ctx, before)
+		if err != nil {
+			return 0, err
+		}
+		// Half of the budget, or as long as there is patience: what then goes on is its rest.
+		took := time.Since(w.controller.started)
+		if len(calls) < 10*describeRate/2 || took > settle {
+			return took, nil
+		}
+	}
+}
+
+// readAll waits until the controller has read the targets of every group.
+func (w *world) readAll(ctx context.Context) error {
+	read := map[string]bool{}
+	var since int64
+	next := time.Now()
+	return w.eventually(ctx, "the controller has read every group", settle, func(ctx context.Context) (bool, error) {
+		if time.Now().Before(next) {
+			return false, nil
+		}
+		next = time.Now().Add(time.Second)
+		calls, err := w.calls(ctx, since)
+		for _, c := range calls {
+			since = c.Seq
+			if c.Operation == "DescribeTargetHealth" {
+				read[c.TargetGroupARN] = true
+			}
+		}
+		return len(read) == len(w.groups), err
+	})
+}
