@@ -17,7 +17,7 @@ func TestLaw6WaitingIsNotFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Initial)
-		w.Watch(group1, podA, atA, true)
+		w.Watch(settings(group1), podA, atA, true)
 		reads := w.during(30*time.Minute, group1)
 		for i := 1; i < len(reads); i++ {
 			if gap := reads[i].Sub(reads[i-1]); gap > FastInterval {
@@ -34,8 +34,9 @@ func TestLaw6WaitingIsNotFailing(t *testing.T) {
 func TestLaw6ErrorsBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.err[group1] = provider.ErrThrottled
-		w.Watch(group1, podA, atA, true)
+		w.set(group1, atA, gate.Initial)
+		w.err[group1] = provider.ErrDenied
+		w.Watch(settings(group1), podA, atA, true)
 		reads := w.during(30*time.Minute, group1)
 		seen := map[time.Duration]bool{}
 		for i := 1; i < len(reads); i++ {
@@ -65,11 +66,13 @@ func TestLaw7Isolation(t *testing.T) {
 		w := run(t)
 		hanging, failing := provider.Ref{Group: "hanging"}, provider.Ref{Group: "failing"}
 		w.hang[hanging], w.err[failing] = time.Hour, provider.ErrDenied
-		w.Watch(hanging, podA, atA, true)
-		w.Watch(failing, podA, atA, true)
+		w.Watch(settings(hanging), podA, atA, true)
+		w.Watch(settings(failing), podA, atA, true)
 		time.Sleep(time.Minute)
-		w.Watch(group1, podA, atA, true)
-		w.Watch(group2, podB, atB, true)
+		w.set(group1, atA, gate.Initial)
+		w.set(group2, atB, gate.Initial)
+		w.Watch(settings(group1), podA, atA, true)
+		w.Watch(settings(group2), podB, atB, true)
 		for _, ref := range []provider.Ref{group1, group2} {
 			if n := len(w.during(time.Minute, ref)); n < 59 {
 				t.Errorf("group %s was read %d times in a minute beside a group that hangs, want one a second", ref.Group, n)
@@ -77,7 +80,7 @@ func TestLaw7Isolation(t *testing.T) {
 		}
 		begun := time.Now()
 		w.View(hanging)
-		w.Watch(hanging, podB, atB, true)
+		w.Watch(settings(hanging), podB, atB, true)
 		w.Forget(podB)
 		if took := time.Since(begun); took != 0 {
 			t.Errorf("asking about a group that hangs took %s, want no waiting", took)

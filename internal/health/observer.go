@@ -2,13 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package health observes target groups: one loop for each group reads it, fast
-// while a pod waits and slowly otherwise, keeps the latest complete answer, and
-// wakes the pods whose target changed. It decides nothing and writes nothing.
+// while a pod waits that could be healthy by now and slowly otherwise, keeps the
+// latest complete answer, and wakes the pods whose target changed. It decides nothing
+// and writes nothing.
 package health
 
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,15 +19,6 @@ import (
 
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/provider"
-)
-
-const (
-	// FastInterval is the time between two reads of a group for which a pod waits.
-	FastInterval = time.Second
-	// AuditInterval is the time between two reads of a group for which none does.
-	AuditInterval = time.Minute
-	// maxBackoff bounds the time between two reads of a group whose reads fail.
-	maxBackoff = 30 * time.Second
 )
 
 // Snapshot is what one complete read of a group said.
@@ -60,29 +53,51 @@ type Sighting struct {
 	Err error
 }
 
+// Reader reads a group within the budget of its account, as provider.Limited does. The
+// time is when the call began. A receive from raise makes a waiting audit urgent.
+type Reader interface {
+	Read(ctx context.Context, ref provider.Ref, p provider.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error)
+}
+
 // Observer reads groups. Make one with New and run it with Run.
 type Observer struct {
-	reporter provider.Reporter
-	log      logr.Logger
+	reader Reader
+	log    logr.Logger
 	// wakePod and wakeGroup are called without a lock held, from the group's loop.
 	wakePod   func(types.NamespacedName)
 	wakeGroup func(provider.Ref)
 
 	mu     sync.Mutex
 	groups map[provider.Ref]*group
-	start  func(*group) // nil until Run
+	// watched are the groups in which a pod has an interest.
+	watched map[types.NamespacedName]map[provider.Ref]*group
+	start   func(*group) // nil until Run
 }
 
 type group struct {
 	ref    provider.Ref
 	cancel context.CancelFunc
-	nudge  chan struct{}
+	// nudge makes the loop look again when the next read is due, raise makes a read urgent that waits for the budget.
+	nudge, raise chan struct{}
+	// born is when the group was first asked about, anchor where the rhythm of its audits begins.
+	born, anchor time.Time
 
 	// All below is guarded by Observer.mu.
+	settings  provider.Group
 	users     map[types.NamespacedName]struct{}
 	interests map[types.NamespacedName]*interest
 	view      View
 	started   bool
+	// asked is when a read was last asked for, pressing whether what opens or drains a pod depends on it.
+	asked    time.Time
+	pressing bool
+	// changed is when podgate last changed the group.
+	changed time.Time
+	// last is when the latest read began, failures how many failed in a row up to it, and retry when the next may
+	// be made after a failure.
+	last     time.Time
+	failures int
+	retry    time.Time
 }
 
 // interest is a pod's in one target of a group.
@@ -93,14 +108,17 @@ type interest struct {
 	waiting  bool
 	sighting Sighting // without ReadAt, which is no change
 	readAt   time.Time
+	// sound is when the last read began that found the target not unhealthy; zero when none did.
+	sound time.Time
 }
 
 // New makes an Observer. wakePod is called for a pod whose sighting changed,
 // wakeGroup after every read that changed the group or its error.
-func New(reporter provider.Reporter, log logr.Logger, wakePod func(types.NamespacedName), wakeGroup func(provider.Ref)) *Observer {
+func New(reader Reader, log logr.Logger, wakePod func(types.NamespacedName), wakeGroup func(provider.Ref)) *Observer {
 	return &Observer{
-		reporter: reporter, log: log, wakePod: wakePod, wakeGroup: wakeGroup,
-		groups: map[provider.Ref]*group{},
+		reader: reader, log: log, wakePod: wakePod, wakeGroup: wakeGroup,
+		groups:  map[provider.Ref]*group{},
+		watched: map[types.NamespacedName]map[provider.Ref]*group{},
 	}
 }
 
@@ -163,27 +181,28 @@ func (o *Observer) Refresh(ref provider.Ref) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if g, ok := o.groups[ref]; ok {
-		g.poke()
+		g.changed = time.Now()
+		g.ask(true)
 	}
 }
 
-// Watch says that pod has target in ref and whether it waits for it, and gives what
-// was seen of it. The first call for a pod's target asks for a read, so that there
-// is one that is surely about this pod.
-func (o *Observer) Watch(ref provider.Ref, pod types.NamespacedName, target gate.Target, waiting bool) Sighting {
+// Watch says that pod has target in a group and whether it waits for it, and gives
+// what was seen of it. The first call for a pod's target asks for a read, so that there
+// is one that is surely about this pod. The group's health-check settings tell when
+// its targets can be healthy; where they are zero, that is at any time.
+func (o *Observer) Watch(settings provider.Group, pod types.NamespacedName, target gate.Target, waiting bool) Sighting {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	g := o.get(ref)
+	g := o.get(settings.Ref)
+	g.settings = settings
 	in := g.interests[pod]
 	if in == nil || in.target != target {
 		in = &interest{target: target, since: time.Now()}
-		g.interests[pod] = in
-		g.poke()
+		o.interest(g, pod, in)
+		// A first read that waits for the budget will be about this pod, too.
+		g.ask(waiting || g.view.Snapshot.Targets != nil)
 	}
-	if waiting && !in.waiting {
-		g.poke()
-	}
-	in.waiting = waiting
+	g.wait(in, waiting)
 	s := in.sighting
 	s.ReadAt, s.Err = in.readAt, g.view.Err
 	return s
@@ -193,30 +212,41 @@ func (o *Observer) Watch(ref provider.Ref, pod types.NamespacedName, target gate
 func (o *Observer) Waiting(ref provider.Ref, pod types.NamespacedName, waiting bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	g, ok := o.groups[ref]
-	if !ok || g.interests[pod] == nil {
-		return
+	if g, ok := o.groups[ref]; ok && g.interests[pod] != nil {
+		g.wait(g.interests[pod], waiting)
 	}
-	if waiting && !g.interests[pod].waiting {
-		g.poke()
+}
+
+func (g *group) wait(in *interest, waiting bool) {
+	if waiting && !in.waiting {
+		g.ask(true)
 	}
-	g.interests[pod].waiting = waiting
+	in.waiting = waiting
+}
+
+// interest notes a pod's interest in a group; mu is held.
+func (o *Observer) interest(g *group, pod types.NamespacedName, in *interest) {
+	g.interests[pod] = in
+	if o.watched[pod] == nil {
+		o.watched[pod] = map[provider.Ref]*group{}
+	}
+	o.watched[pod][g.ref] = g
 }
 
 // Forget drops a pod's interest in every group but those in keep.
 func (o *Observer) Forget(pod types.NamespacedName, keep ...provider.Ref) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	kept := map[provider.Ref]bool{}
-	for _, ref := range keep {
-		kept[ref] = true
-	}
-	for ref, g := range o.groups {
-		if kept[ref] || g.interests[pod] == nil {
+	for ref, g := range o.watched[pod] {
+		if slices.Contains(keep, ref) {
 			continue
 		}
 		delete(g.interests, pod)
+		delete(o.watched[pod], ref)
 		o.drop(g)
+	}
+	if len(o.watched[pod]) == 0 {
+		delete(o.watched, pod)
 	}
 }
 
@@ -225,8 +255,10 @@ func (o *Observer) get(ref provider.Ref) *group {
 	if g, ok := o.groups[ref]; ok {
 		return g
 	}
+	now := time.Now()
 	g := &group{
-		ref: ref, nudge: make(chan struct{}, 1),
+		ref: ref, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1),
+		born: now, anchor: now.Add(-rand.N(AuditInterval)),
 		users:     map[types.NamespacedName]struct{}{},
 		interests: map[types.NamespacedName]*interest{},
 	}
@@ -248,95 +280,38 @@ func (o *Observer) drop(g *group) {
 	}
 }
 
-func (g *group) poke() {
-	select {
-	case g.nudge <- struct{}{}:
-	default:
-	}
-}
-
-// loop reads one group until ctx ends. Two reads are at least FastInterval apart
-// unless the group was quiet before.
+// loop reads one group until ctx ends.
 func (o *Observer) loop(ctx context.Context, g *group) {
-	failures := 0
-	var last time.Time
+	for ctx.Err() == nil {
+		o.read(ctx, g)
+		o.pause(ctx, g)
+	}
+}
+
+// pause waits until the next read is due or ctx ends.
+func (o *Observer) pause(ctx context.Context, g *group) {
 	for {
-		last = time.Now()
-		err := o.read(ctx, g)
-		if ctx.Err() != nil {
+		wait := time.Until(o.due(g))
+		if wait <= 0 {
 			return
 		}
-		failures = count(failures, err)
-		if !o.pause(ctx, g, last, failures) {
-			return
-		}
-	}
-}
-
-func count(failures int, err error) int {
-	if err != nil {
-		return failures + 1
-	}
-	return 0
-}
-
-// pause waits until the next read is due; false when ctx ended.
-func (o *Observer) pause(ctx context.Context, g *group, last time.Time, failures int) bool {
-	if failures > 0 {
-		return sleep(ctx, backoff(failures))
-	}
-	if !o.anyWaiting(g) {
-		timer := time.NewTimer(jitter(AuditInterval))
-		defer timer.Stop()
+		timer := time.NewTimer(wait)
 		select {
-		case <-ctx.Done():
-			return false
 		case <-timer.C:
-			return true
 		case <-g.nudge:
+		case <-ctx.Done():
+			timer.Stop()
+			return
 		}
+		timer.Stop()
 	}
-	return sleep(ctx, FastInterval-time.Since(last))
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-// backoff is the wait after n failed reads: from one second to maxBackoff.
-func backoff(n int) time.Duration {
-	return jitter(min(FastInterval<<min(n-1, 5), maxBackoff))
-}
-
-// jitter takes up to a fifth off, so that many groups do not fall into step.
-func jitter(d time.Duration) time.Duration {
-	return d - rand.N(d/5+1)
-}
-
-func (o *Observer) anyWaiting(g *group) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, in := range g.interests {
-		if in.waiting {
-			return true
-		}
-	}
-	return false
 }
 
 // read asks the provider once and tells those whose view changed.
-func (o *Observer) read(ctx context.Context, g *group) error {
-	started := time.Now()
-	targets, err := o.reporter.Health(ctx, g.ref)
+func (o *Observer) read(ctx context.Context, g *group) {
+	targets, started, err := o.reader.Read(ctx, g.ref, o.priority(g), g.raise)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return
 	}
 	if targets == nil {
 		targets = map[gate.Target]gate.Health{}
@@ -351,7 +326,6 @@ func (o *Observer) read(ctx context.Context, g *group) error {
 	if changed {
 		o.wakeGroup(g.ref)
 	}
-	return err
 }
 
 // publish stores a read and gives the pods whose sighting changed, and whether the
@@ -360,9 +334,15 @@ func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.Namespac
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	old := g.view
+	g.last, g.failures = snap.Started, count(g.failures, err)
+	g.pressing = g.pressing && g.asked.After(g.last)
 	if err != nil {
+		g.retry = time.Now().Add(backoff(g.failures, err))
 		g.view.Err = err
-		return g.blind(), provider.Message(old.Err) != provider.Message(err)
+		if provider.Message(old.Err) == provider.Message(err) {
+			return nil, false
+		}
+		return g.blind(), true
 	}
 	g.view = View{Snapshot: snap}
 	var pods []types.NamespacedName
@@ -394,6 +374,9 @@ func (in *interest) update(snap Snapshot) bool {
 	next := Sighting{
 		Observed: true, Present: present, Health: h,
 		SeenOtherwise: in.sighting.SeenOtherwise || !present || h.State != gate.Healthy,
+	}
+	if h.State != gate.Unhealthy {
+		in.sound = snap.Started
 	}
 	changed := next != in.sighting
 	in.sighting, in.readAt = next, snap.Started

@@ -40,6 +40,11 @@ func target(addr string) gate.Target {
 	return gate.Target{Addr: netip.MustParseAddr(addr), Port: 80}
 }
 
+// settings are a group's with the defaults of an ALB.
+func settings(ref provider.Ref) provider.Group {
+	return provider.Group{Ref: ref, HealthCheckInterval: 30 * time.Second, HealthyThreshold: 5, UnhealthyThreshold: 2}
+}
+
 // world is a load balancer that a test plays, and what an Observer made of it.
 type world struct {
 	*Observer
@@ -50,6 +55,12 @@ type world struct {
 	rows map[provider.Ref]map[gate.Target]gate.Health
 	err  map[provider.Ref]error
 	hang map[provider.Ref]time.Duration
+	// queue is how long audits wait for the budget; it is not changed while reads are made.
+	queue time.Duration
+	// lined is closed when an audit begins to wait.
+	lined chan struct{}
+	// priorities are those at which reads were made.
+	priorities map[provider.Ref][]provider.Priority
 	// reads are the times at which a group's reads began; busy is how many are under way, most how many ever were.
 	reads      map[provider.Ref][]time.Time
 	busy, most map[provider.Ref]int
@@ -61,7 +72,8 @@ type world struct {
 func run(t *testing.T) *world {
 	w := &world{
 		rows: map[provider.Ref]map[gate.Target]gate.Health{}, err: map[provider.Ref]error{}, hang: map[provider.Ref]time.Duration{},
-		reads: map[provider.Ref][]time.Time{}, busy: map[provider.Ref]int{}, most: map[provider.Ref]int{},
+		priorities: map[provider.Ref][]provider.Priority{},
+		reads:      map[provider.Ref][]time.Time{}, busy: map[provider.Ref]int{}, most: map[provider.Ref]int{},
 		pods: map[types.NamespacedName]int{}, groups: map[provider.Ref]int{},
 	}
 	w.Observer = New(w, logr.Discard(), func(p types.NamespacedName) { w.do(func() { w.pods[p]++ }) }, func(g provider.Ref) { w.do(func() { w.groups[g]++ }) })
@@ -85,10 +97,27 @@ func (w *world) do(f func()) {
 	f()
 }
 
-// Health implements provider.Reporter.
-func (w *world) Health(ctx context.Context, ref provider.Ref) (map[gate.Target]gate.Health, error) {
+// Read implements Reader.
+func (w *world) Read(ctx context.Context, ref provider.Ref, p provider.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
+	if w.queue > 0 && p == provider.Audit {
+		w.do(func() {
+			if w.lined != nil {
+				close(w.lined)
+				w.lined = nil
+			}
+		})
+		select {
+		case <-time.After(w.queue):
+		case <-raise:
+			p = provider.Urgent
+		case <-ctx.Done():
+			return nil, time.Now(), ctx.Err()
+		}
+	}
 	w.mu.Lock()
-	w.reads[ref] = append(w.reads[ref], time.Now())
+	began := time.Now()
+	w.reads[ref] = append(w.reads[ref], began)
+	w.priorities[ref] = append(w.priorities[ref], p)
 	w.busy[ref]++
 	w.most[ref] = max(w.most[ref], w.busy[ref])
 	hang := w.hang[ref]
@@ -100,24 +129,32 @@ func (w *world) Health(ctx context.Context, ref provider.Ref) (map[gate.Target]g
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.busy[ref]--
-	return maps.Clone(w.rows[ref]), errors.Join(w.err[ref], ctx.Err())
+	return maps.Clone(w.rows[ref]), began, errors.Join(w.err[ref], ctx.Err())
 }
 
-// set makes a target's row.
+// set makes a target's row; Unknown removes it.
 func (w *world) set(ref provider.Ref, t gate.Target, s gate.State) {
 	w.do(func() {
 		if w.rows[ref] == nil {
 			w.rows[ref] = map[gate.Target]gate.Health{}
 		}
+		if s == gate.Unknown {
+			delete(w.rows[ref], t)
+			return
+		}
 		w.rows[ref][t] = gate.Health{State: s}
 	})
 }
 
-// during lets time pass and gives when a group's reads began in it.
-func (w *world) during(d time.Duration, ref provider.Ref) []time.Time {
+// during does something, lets time pass and gives when a group's reads began in it.
+func (w *world) during(d time.Duration, ref provider.Ref, do ...func()) []time.Time {
+	synctest.Wait()
 	w.mu.Lock()
 	before := len(w.reads[ref])
 	w.mu.Unlock()
+	for _, f := range do {
+		f()
+	}
 	time.Sleep(d)
 	synctest.Wait()
 	w.mu.Lock()
@@ -146,36 +183,13 @@ func differ(want, got any) string {
 	return cmp.Diff(want, got, cmpopts.IgnoreFields(Sighting{}, "ReadAt"), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateErrors())
 }
 
-func TestPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := run(t)
-		w.Track(group1, user)
-		if n := len(w.during(10*time.Minute, group1)); n < 10 || n > 13 {
-			t.Errorf("a group for which nobody waits was read %d times in 10 minutes, want about once a minute", n)
-		}
-		w.Watch(group1, podA, atA, false)
-		if n := len(w.during(10*time.Minute, group1)); n < 11 || n > 14 {
-			t.Errorf("an open pod's group was read %d times in 10 minutes, want about once a minute and once for the pod", n)
-		}
-		w.Watch(group1, podA, atA, true)
-		if n := len(w.during(time.Minute, group1)); n < 59 || n > 61 {
-			t.Errorf("a waiting pod's group was read %d times in a minute, want about once a second", n)
-		}
-		w.Waiting(group1, podA, false)
-		if n := len(w.during(10*time.Minute, group1)); n < 10 || n > 15 {
-			t.Errorf("after the wait the group was read %d times in 10 minutes, want about once a minute", n)
-		}
-	})
-}
-
 func TestWaitStartsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.Track(group1, user)
-		w.Watch(group1, podA, atA, false)
+		w.Watch(settings(group1), podA, atA, false)
 		w.during(10*time.Second, group1)
-		w.Waiting(group1, podA, true)
-		if n := len(w.during(time.Millisecond, group1)); n != 1 {
+		if n := len(w.during(time.Millisecond, group1, func() { w.Waiting(group1, podA, true) })); n != 1 {
 			t.Errorf("a group that was quiet was read %d times when a pod began to wait, want once, at once", n)
 		}
 	})
@@ -185,10 +199,10 @@ func TestSingleFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.hang[group1] = 5 * time.Second
-		w.Watch(group1, podA, atA, true)
+		w.Watch(settings(group1), podA, atA, true)
 		for range 100 {
 			w.Refresh(group1)
-			w.Watch(group1, podB, atB, true)
+			w.Watch(settings(group1), podB, atB, true)
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
@@ -203,13 +217,14 @@ func TestRefreshSpacing(t *testing.T) {
 		w := run(t)
 		w.Track(group1, user)
 		w.during(10*time.Second, group1)
-		go func() {
-			for range 1000 {
-				w.Refresh(group1)
-				time.Sleep(10 * time.Millisecond)
-			}
-		}()
-		reads := w.during(10*time.Second, group1)
+		reads := w.during(10*time.Second, group1, func() {
+			go func() {
+				for range 1000 {
+					w.Refresh(group1)
+					time.Sleep(10 * time.Millisecond)
+				}
+			}()
+		})
 		if len(reads) < 9 || len(reads) > 11 {
 			t.Errorf("1000 changes in 10 s made %d reads, want one a second", len(reads))
 		}
@@ -227,7 +242,7 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
-		w.Watch(group1, podA, atA, true)
+		w.Watch(settings(group1), podA, atA, true)
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		before := w.View(group1)
@@ -238,7 +253,7 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 			t.Errorf("an error changed the snapshot: -before, +after:\n%s", diff)
 		}
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, Err: provider.ErrThrottled}
-		if diff := differ(want, w.Watch(group1, podA, atA, true)); diff != "" {
+		if diff := differ(want, w.Watch(settings(group1), podA, atA, true)); diff != "" {
 			t.Errorf("sighting during the trouble: -want, +got:\n%s", diff)
 		}
 		w.do(func() { w.err[group1] = nil })
@@ -252,8 +267,8 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 func TestWakesThoseConcerned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Watch(group1, podA, atA, true)
-		w.Watch(group1, podB, atB, true)
+		w.Watch(settings(group1), podA, atA, true)
+		w.Watch(settings(group1), podB, atB, true)
 		time.Sleep(10 * time.Second)
 		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
 			t.Errorf("woken by the first read: want once each, got %d and %d", a, b)
@@ -275,7 +290,7 @@ func TestWakesGroupForErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.Track(group1, user)
-		w.Watch(group1, podA, atA, true)
+		w.Watch(settings(group1), podA, atA, true)
 		for _, step := range []struct {
 			reason string
 			err    error
@@ -302,13 +317,13 @@ func TestBlindPodsHearOfErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.err[group1] = provider.ErrDenied
-		w.Watch(group1, podA, atA, true)
-		w.Watch(group1, podB, atB, false)
+		w.Watch(settings(group1), podA, atA, true)
+		w.Watch(settings(group1), podB, atB, false)
 		time.Sleep(time.Millisecond)
 		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 0 {
 			t.Errorf("want the pod that waits told why nothing is known, and no other: got %d and %d", a, b)
 		}
-		if s := w.Watch(group1, podA, atA, true); s.Observed || !errors.Is(s.Err, provider.ErrDenied) {
+		if s := w.Watch(settings(group1), podA, atA, true); s.Observed || !errors.Is(s.Err, provider.ErrDenied) {
 			t.Errorf("want nothing observed and the error, got %+v", s)
 		}
 	})
@@ -321,22 +336,22 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 		w.hang[group1] = 10 * time.Second
 		w.Track(group1, user)
 		time.Sleep(5 * time.Second)
-		w.Watch(group1, podA, atA, true)
+		w.Watch(settings(group1), podA, atA, true)
 		time.Sleep(6 * time.Second)
 		if v := w.View(group1); v.Snapshot.Targets == nil {
 			t.Fatal("the read under way has not ended")
 		}
-		if s := w.Watch(group1, podA, atA, true); s.Observed || s.Present {
+		if s := w.Watch(settings(group1), podA, atA, true); s.Observed || s.Present {
 			t.Errorf("a read that began before the pod had its address counts: %+v", s)
 		}
 		time.Sleep(10 * time.Second)
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}}
 		var second time.Time
 		w.do(func() { second = w.reads[group1][1] })
-		if at := w.Watch(group1, podA, atA, true).ReadAt; !at.Equal(second) {
+		if at := w.Watch(settings(group1), podA, atA, true).ReadAt; !at.Equal(second) {
 			t.Errorf("the read began at %s, told is %s", second, at)
 		}
-		if diff := differ(want, w.Watch(group1, podA, atA, true)); diff != "" {
+		if diff := differ(want, w.Watch(settings(group1), podA, atA, true)); diff != "" {
 			t.Errorf("the next read: -want, +got:\n%s", diff)
 		}
 	})
@@ -345,24 +360,25 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 func TestSeenOtherwise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Watch(group1, podA, atA, true)
+		w.Watch(settings(group1), podA, atA, true)
 		time.Sleep(2 * time.Second)
 		w.set(group1, atA, gate.Healthy)
+		w.Refresh(group1)
 		time.Sleep(2 * time.Second)
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, SeenOtherwise: true}
-		if diff := differ(want, w.Watch(group1, podA, atA, true)); diff != "" {
+		if diff := differ(want, w.Watch(settings(group1), podA, atA, true)); diff != "" {
 			t.Errorf("absent first, healthy later: -want, +got:\n%s", diff)
 		}
 		w.set(group1, atB, gate.Healthy)
-		w.Watch(group1, podA, atB, true)
+		w.Watch(settings(group1), podA, atB, true)
 		time.Sleep(2 * time.Second)
 		want.SeenOtherwise = false
-		if diff := differ(want, w.Watch(group1, podA, atB, true)); diff != "" {
+		if diff := differ(want, w.Watch(settings(group1), podA, atB, true)); diff != "" {
 			t.Errorf("at another address, healthy at first sight: -want, +got:\n%s", diff)
 		}
 		w.Forget(podA)
-		w.Watch(group1, podA, atB, true)
-		if s := w.Watch(group1, podA, atB, true); s.Observed {
+		w.Watch(settings(group1), podA, atB, true)
+		if s := w.Watch(settings(group1), podA, atB, true); s.Observed {
 			t.Errorf("forgotten, yet remembered: %+v", s)
 		}
 	})
@@ -382,9 +398,10 @@ func TestEmptyGroupIsKnown(t *testing.T) {
 func TestUnneededGroupIsReadNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
+		w.set(group1, atA, gate.Initial)
 		w.Track(group1, user)
-		w.Watch(group1, podA, atA, true)
-		w.Watch(group2, podA, atA, true)
+		w.Watch(settings(group1), podA, atA, true)
+		w.Watch(settings(group2), podA, atA, true)
 		w.Forget(podA, group1)
 		if n := len(w.during(time.Hour, group2)); n > 1 {
 			t.Errorf("a group that nobody needs was read %d times", n)
@@ -397,8 +414,7 @@ func TestUnneededGroupIsReadNoMore(t *testing.T) {
 		if n := len(w.during(time.Hour, group1)); n > 1 {
 			t.Errorf("a group that nobody needs was read %d times", n)
 		}
-		w.Track(group1, user)
-		if n := len(w.during(time.Second, group1)); n != 1 {
+		if n := len(w.during(time.Second, group1, func() { w.Track(group1, user) })); n != 1 {
 			t.Errorf("a group that is needed again was read %d times", n)
 		}
 	})
@@ -415,8 +431,7 @@ func TestTrackBeforeRun(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- w.Run(ctx) }()
-		if n := len(w.during(time.Second, group1)); n != 1 {
+		if n := len(w.during(time.Second, group1, func() { go func() { done <- w.Run(ctx) }() })); n != 1 {
 			t.Errorf("a group that was tracked before Run was read %d times, want once", n)
 		}
 		cancel()
@@ -430,7 +445,7 @@ func TestRunEndsReadsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.hang[group1] = time.Hour
-		w.Watch(group1, podA, atA, true)
+		w.Watch(settings(group1), podA, atA, true)
 		time.Sleep(time.Second)
 		begun := time.Now()
 		w.stop()

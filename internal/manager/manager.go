@@ -112,7 +112,7 @@ func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Opti
 }
 
 // newProvider makes the ELBv2 provider within its budget of calls.
-func newProvider(ctx context.Context, reg prometheus.Registerer, c Config) (provider.Provider, error) {
+func newProvider(ctx context.Context, reg prometheus.Registerer, c Config) (*provider.Limited, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,
 		awsconfig.WithRegion(c.Region),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
@@ -127,12 +127,13 @@ func newProvider(ctx context.Context, reg prometheus.Registerer, c Config) (prov
 		DescribeRate: c.DescribeRate, DescribeBurst: c.DescribeBurst,
 		ChangeRate: c.RegisterRate, ChangeBurst: c.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
-	return provider.NewLimited(metered, limits, elbv2provider.Account), nil
+	limited := provider.NewLimited(metered, limits, elbv2provider.Account)
+	return limited, reg.Register(limited.Metrics())
 }
 
 // AddControllers wires the observer and the two controllers, which run on the leader,
 // with a provider. Run does it for a cluster, the model test for a model of one.
-func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov provider.Provider, metrics prometheus.Registerer, c Config) error {
+func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider.Limited, metrics prometheus.Registerer, c Config) error {
 	var podWake, targetWake wake.Source
 	log := mgr.GetLogger()
 	registry := binding.NewRegistry(func(key types.NamespacedName) {
@@ -149,6 +150,9 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov provider.
 			targetWake.Wake(key)
 		}
 	})
+	if err := metrics.Register(observer.Metrics()); err != nil {
+		return err
+	}
 	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
 		return fmt.Errorf("add observer: %w", err)
 	}

@@ -5,10 +5,12 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -29,57 +31,84 @@ type Limits struct {
 // of the account draw on the same allowance.
 var ELBv2Limits = Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 4, ChangeBurst: 20, Batch: 200}
 
-// Limited makes calls wait for a budget that all groups of an account share. The
-// wait ends with the caller's context. It keeps calls in no order of importance: who
-// may ask less often must do so by itself.
+// Limited makes calls wait for a budget that all groups of an account share: what
+// opens or drains a pod first, audits when nothing else waits, but not for ever. The
+// wait ends with the caller's context. An answer that is ErrThrottled slows the whole
+// account for some seconds, and no other.
 type Limited struct {
 	next   Provider
 	limits Limits
 	key    func(Ref) string
+	waits  *prometheus.HistogramVec
 
 	mu      sync.Mutex
 	budgets map[string]budget
 }
 
-type budget struct{ describe, change *rate.Limiter }
+type budget struct{ describe, change *line }
 
 var _ Provider = (*Limited)(nil)
 
 // NewLimited gives every account that key tells its own budget of limits.
 func NewLimited(next Provider, limits Limits, key func(Ref) string) *Limited {
-	return &Limited{next: next, limits: limits, key: key, budgets: map[string]budget{}}
+	return &Limited{
+		next: next, limits: limits, key: key, budgets: map[string]budget{},
+		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "podgate_provider_budget_wait_seconds",
+			Help:    "How long calls to a load balancer's API waited for podgate's own budget, by priority.",
+			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300},
+		}, []string{"priority"}),
+	}
 }
 
-// Health implements Reporter; it costs one call.
+// Metrics gives podgate_provider_budget_wait_seconds{priority}, for a registry.
+func (l *Limited) Metrics() prometheus.Collector { return l.waits }
+
+// Health implements Reporter; it costs one call and is urgent.
 func (l *Limited) Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error) {
-	if err := l.wait(ctx, ref, l.budget(ref).describe, 1); err != nil {
-		return nil, err
+	targets, _, err := l.Read(ctx, ref, Urgent, nil)
+	return targets, err
+}
+
+// Read is Health with a priority, and tells when the call began, after the wait. A
+// receive from raise, which may be nil, makes a waiting audit urgent.
+func (l *Limited) Read(ctx context.Context, ref Ref, p Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
+	line := l.budget(ref).describe
+	if err := l.wait(ctx, ref, line, p, raise, 1); err != nil {
+		return nil, time.Now(), err
 	}
-	return l.next.Health(ctx, ref)
+	began := time.Now()
+	targets, err := l.next.Health(ctx, ref)
+	return targets, began, line.heed(err)
 }
 
 // Register implements Registrar; it costs a call per batch.
 func (l *Limited) Register(ctx context.Context, ref Ref, targets []gate.Target) error {
-	if err := l.wait(ctx, ref, l.budget(ref).change, l.calls(targets)); err != nil {
+	line := l.budget(ref).change
+	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(targets)); err != nil {
 		return err
 	}
-	return l.next.Register(ctx, ref, targets)
+	return line.heed(l.next.Register(ctx, ref, targets))
 }
 
 // Deregister implements Registrar; it costs a call per batch.
 func (l *Limited) Deregister(ctx context.Context, ref Ref, targets []gate.Target) error {
-	if err := l.wait(ctx, ref, l.budget(ref).change, l.calls(targets)); err != nil {
+	line := l.budget(ref).change
+	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(targets)); err != nil {
 		return err
 	}
-	return l.next.Deregister(ctx, ref, targets)
+	return line.heed(l.next.Deregister(ctx, ref, targets))
 }
 
-// Resolve implements Resolver; it costs two calls, the group's and its attributes'.
+// Resolve implements Resolver; it costs two calls, the group's and its attributes'. It
+// is urgent: the controller that asks has a group's pods waiting behind it.
 func (l *Limited) Resolve(ctx context.Context, ref Ref, name string) (Group, error) {
-	if err := l.wait(ctx, ref, l.budget(ref).describe, 2); err != nil {
+	line := l.budget(ref).describe
+	if err := l.wait(ctx, ref, line, Urgent, nil, 2); err != nil {
 		return Group{}, err
 	}
-	return l.next.Resolve(ctx, ref, name)
+	g, err := l.next.Resolve(ctx, ref, name)
+	return g, line.heed(err)
 }
 
 func (l *Limited) calls(targets []gate.Target) int {
@@ -96,26 +125,39 @@ func (l *Limited) budget(ref Ref) budget {
 	b, ok := l.budgets[key]
 	if !ok {
 		b = budget{
-			describe: rate.NewLimiter(rate.Limit(l.limits.DescribeRate), l.limits.DescribeBurst),
-			change:   rate.NewLimiter(rate.Limit(l.limits.ChangeRate), l.limits.ChangeBurst),
+			describe: newLine(l.limits.DescribeRate, l.limits.DescribeBurst),
+			change:   newLine(l.limits.ChangeRate, l.limits.ChangeBurst),
 		}
 		l.budgets[key] = b
 	}
 	return b
 }
 
-// wait takes calls tokens one by one, since a burst may be smaller than that. A wait
-// that would outlast ctx's deadline fails at once and is ErrThrottled.
-func (l *Limited) wait(ctx context.Context, ref Ref, limiter *rate.Limiter, calls int) error {
+// heed takes an answer into account and gives it back: the rate follows what the
+// provider bears.
+func (l *line) heed(err error) error {
+	switch {
+	case errors.Is(err, ErrThrottled):
+		l.throttled()
+	case err == nil:
+		l.answered()
+	}
+	return err
+}
+
+// wait takes calls one by one, since a burst may be smaller than that. A wait that
+// outlasts ctx's deadline is ErrThrottled.
+func (l *Limited) wait(ctx context.Context, ref Ref, line *line, p Priority, raise <-chan struct{}, calls int) error {
+	start := time.Now()
+	defer func() { l.waits.WithLabelValues(p.String()).Observe(time.Since(start).Seconds()) }()
 	for range calls {
-		err := limiter.Wait(ctx)
-		if err == nil {
-			continue
+		err := line.wait(ctx, p, raise)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("podgate's own budget of calls of account %q is used up: %w", l.key(ref), ErrThrottled)
 		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("wait for the budget of calls of account %q: %w", l.key(ref), ctx.Err())
+		if err != nil {
+			return fmt.Errorf("wait for the budget of calls of account %q: %w", l.key(ref), err)
 		}
-		return fmt.Errorf("podgate's own budget of calls of account %q is used up: %w", l.key(ref), ErrThrottled)
 	}
 	return nil
 }

@@ -149,8 +149,8 @@ func (w *world) containers(s corev1.ConditionStatus) {
 }
 
 // Watch implements Observer.
-func (w *world) Watch(ref provider.Ref, _ types.NamespacedName, t gate.Target, waiting bool) health.Sighting {
-	w.waiting[ref] = waiting
+func (w *world) Watch(group provider.Group, _ types.NamespacedName, t gate.Target, waiting bool) health.Sighting {
+	w.waiting[group.Ref] = waiting
 	s := w.sightings[t]
 	if s.ReadAt.IsZero() {
 		s.ReadAt = w.clock

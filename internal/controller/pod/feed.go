@@ -92,7 +92,7 @@ func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.P
 		return f, address(e.pod, facts.Proven)
 	}
 	e.refs = append(e.refs, o.ref)
-	s := r.observer.Watch(o.ref, e.key, o.target, facts.ContainersReady && current.Status != gate.StatusTrue)
+	s := r.observer.Watch(o.group, e.key, o.target, facts.ContainersReady && current.Status != gate.StatusTrue)
 	f.ReadAt = s.ReadAt
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = s.Observed, s.Present, s.Health, s.SeenOtherwise
 	f.Detection = o.group.DetectionTime()

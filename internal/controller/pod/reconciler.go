@@ -36,7 +36,7 @@ import (
 
 // Observer is the part of health.Observer that the controller needs.
 type Observer interface {
-	Watch(ref provider.Ref, pod types.NamespacedName, target gate.Target, waiting bool) health.Sighting
+	Watch(settings provider.Group, pod types.NamespacedName, target gate.Target, waiting bool) health.Sighting
 	Waiting(ref provider.Ref, pod types.NamespacedName, waiting bool)
 	Forget(pod types.NamespacedName, keep ...provider.Ref)
 }

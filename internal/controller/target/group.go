@@ -28,25 +28,29 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 	known := r.resolved[key]
 	r.mu.Unlock()
 	gone := errors.Is(r.observer.View(known.group.Ref).Err, provider.ErrNotFound)
-	if known.generation == b.Generation && r.now().Sub(known.at) < resolveAgain && !gone {
+	if known.generation == b.Generation && r.now().Sub(known.at) < known.lasts() && !gone {
 		return known.group, nil
 	}
 	ref := provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId}
 	if g, ok := published(b, ref); ok && known.at.IsZero() {
-		// Asked about at a random time of the next minutes, so that take-over makes no burst.
-		r.remember(key, resolved{generation: b.Generation, at: r.now().Add(-rand.N(resolveAgain)), group: g})
+		// Asked about at a random time of the span, so that take-over makes no burst.
+		known = resolved{generation: b.Generation, group: g}
+		known.at = r.now().Add(-rand.N(known.lasts()))
+		r.remember(key, known)
 		return g, nil
 	}
 	group, err := r.provider.Resolve(ctx, ref, b.Spec.TargetGroupName)
 	if err != nil {
 		if g, ok := published(b, ref); ok && transient(err) {
-			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolveAgain), group: g})
+			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolved{group: g}.lasts()), group: g})
 			return g, nil
 		}
 		r.remember(key, resolved{at: r.now()})
 		return provider.Group{}, fmt.Errorf("resolve target group: %w", err)
 	}
-	r.remember(key, resolved{generation: b.Generation, at: r.now(), group: group})
+	known = resolved{generation: b.Generation, group: group}
+	known.at = r.now().Add(-rand.N(known.lasts() / 5))
+	r.remember(key, known)
 	return group, nil
 }
 
