@@ -15,6 +15,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -63,6 +64,7 @@ func (r *Reconciler) empty(ctx context.Context, b *elbv2.TargetGroupBinding) err
 	if err != nil || other != nil || group.TargetType != string(elbv2.TargetTypeIP) {
 		return err
 	}
+	begun := r.now()
 	rows, err := r.provider.Health(ctx, group.Ref)
 	if errors.Is(err, provider.ErrNotFound) {
 		return nil
@@ -70,6 +72,8 @@ func (r *Reconciler) empty(ctx context.Context, b *elbv2.TargetGroupBinding) err
 	if err != nil {
 		return fmt.Errorf("read target group: %w", err)
 	}
+	// What was registered a moment ago may not be shown yet, and nobody would look again.
+	rows = r.ledger.overlay(group.Ref, health.Snapshot{Started: begun, Targets: rows})
 	who, err := r.population(ctx, b, group, rows)
 	if err != nil {
 		return err

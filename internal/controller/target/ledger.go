@@ -14,14 +14,19 @@ import (
 )
 
 // ledger remembers this process's own recent calls, because a load balancer's API
-// may show an older state for some seconds. An entry counts for gate.Lag; after
-// that only what the API says does, so that nothing remembered can hide drift.
+// may show an older state for some seconds. An entry counts until a read that began
+// gate.Lag after the call; after that only what the API says does, so that nothing
+// remembered can hide drift. The time alone does not tell: what was read last may be
+// older than the call.
 type ledger struct {
 	now func() time.Time
 
 	mu     sync.Mutex
 	groups map[provider.Ref]map[gate.Target]change
 }
+
+// reread is how long a read that was asked for may take.
+const reread = 2 * time.Second
 
 type change struct {
 	registered bool
@@ -56,7 +61,7 @@ func (l *ledger) overlay(ref provider.Ref, snap health.Snapshot) map[gate.Target
 	defer l.mu.Unlock()
 	seen := maps.Clone(snap.Targets)
 	for t, c := range l.groups[ref] {
-		if !l.counts(c) {
+		if !c.counts(snap) {
 			delete(l.groups[ref], t)
 			continue
 		}
@@ -74,18 +79,35 @@ func (l *ledger) overlay(ref provider.Ref, snap health.Snapshot) map[gate.Target
 	return seen
 }
 
-// expires is when the group's next entry stops counting, so that what the API
-// says by then is acted upon; zero when there is none.
-func (l *ledger) expires(ref provider.Ref) time.Time {
+// expires is when a read of the group is due that outdates an entry, a moment from
+// now if that is past already, so that what the API says by then is acted upon; zero
+// when there is no entry.
+func (l *ledger) expires(ref provider.Ref, snap health.Snapshot) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var next time.Time
 	for _, c := range l.groups[ref] {
-		if at := c.at.Add(gate.Lag); l.counts(c) && (next.IsZero() || at.Before(next)) {
+		at := c.at.Add(gate.Lag)
+		if soon := l.now().Add(reread); at.Before(soon) && !l.now().Before(at) {
+			at = soon
+		}
+		if c.counts(snap) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
 	return next
 }
 
-func (l *ledger) counts(c change) bool { return l.now().Sub(c.at) < gate.Lag }
+// overdue tells whether a read is due that outdates an entry.
+func (l *ledger) overdue(ref provider.Ref, snap health.Snapshot) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.groups[ref] {
+		if c.counts(snap) && l.now().Sub(c.at) >= gate.Lag {
+			return true
+		}
+	}
+	return false
+}
+
+func (c change) counts(snap health.Snapshot) bool { return snap.Started.Before(c.at.Add(gate.Lag)) }
