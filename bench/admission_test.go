@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestGates(t *testing.T) {
+func TestHasGate(t *testing.T) {
 	const want = "target-health.elbv2.k8s.aws/web"
 	answer := func(allowed bool, patch string) []byte {
 		return fmt.Appendf(nil, `{"response":{"allowed":%v,"patch":%q}}`, allowed, base64.StdEncoding.EncodeToString([]byte(patch)))
@@ -29,7 +29,7 @@ func TestGates(t *testing.T) {
 		"Garbage": {reason: "What cannot be read holds no gate.", body: []byte("<html>")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := gates(row.body, want); (err == nil) != row.ok {
+			if err := hasGate(row.body, want); (err == nil) != row.ok {
 				t.Errorf("got error %v: %s", err, row.reason)
 			}
 		})

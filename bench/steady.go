@@ -26,7 +26,7 @@ func steady(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	settled, err := w.rest(ctx, pods)
+	settled, err := w.rest(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func restart(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.rest(ctx, pods); err != nil {
+	if _, err := w.rest(ctx); err != nil {
 		return nil, err
 	}
 	// One pod in each of so many groups waits.
@@ -197,7 +197,7 @@ func (w *world) large(ctx context.Context) ([]*pod, error) {
 
 // rest starts the controller and waits until it has read every group, and its calls and
 // writes have become few: the time this took.
-func (w *world) rest(ctx context.Context, pods []*pod) (time.Duration, error) {
+func (w *world) rest(ctx context.Context) (time.Duration, error) {
 	if err := w.start(); err != nil {
 		return 0, err
 	}

@@ -106,8 +106,9 @@ func newWorld(ctx context.Context, o options, s setup) (_ *world, err error) {
 func (w *world) startAPIServer(ctx context.Context) error {
 	pid := strconv.Itoa(os.Getpid())
 	name := "bench-" + pid
+	down := context.WithoutCancel(ctx) // it must end however the scenario does
 	w.closers = append(w.closers, func() error {
-		_, err := w.localcluster(context.Background(), "down", "--name", name)
+		_, err := w.localcluster(down, "down", "--name", name)
 		return err
 	})
 	if _, err := w.localcluster(ctx, "up", "--api-only", "--name", name, "--parent-pid", pid); err != nil {
@@ -146,7 +147,7 @@ func (w *world) startSimulator(ctx context.Context, s setup) error {
 	}
 	sim, err := env.StartSimulator(ctx, env.SimulatorOptions{
 		Binary: filepath.Join(w.root, "bin", "awssim"), Listen: "127.0.0.1:0", DataAddress: "127.0.0.1",
-		Region: region, RoutingDelay: -1, Log: io.Discard, Args: []string{"--throttle", string(throttle), "--no-data-path"},
+		Region: region, RoutingDelay: -1, Log: io.Discard, Args: []string{"--throttle", throttle, "--no-data-path"},
 	})
 	if err != nil {
 		return err
