@@ -43,8 +43,13 @@ type Observer interface {
 	Refresh(provider.Ref)
 }
 
-// resolveAgain is how long a resolved group is taken as it was.
-const resolveAgain = 5 * time.Minute
+// resolveAgain is how long a resolved group's settings are taken as they were, less up
+// to a fifth. That a group is gone, and what its targets are, the observer finds out
+// sooner; two calls for each of a thousand groups have to fit beside its audits.
+const resolveAgain = time.Hour
+
+// serveAgain is when a binding is looked at without any event.
+const serveAgain = 5 * time.Minute
 
 // resolveSoon is the same after an attempt that told nothing.
 const resolveSoon = 30 * time.Second
@@ -78,6 +83,15 @@ type resolved struct {
 	generation int64
 	at         time.Time
 	group      provider.Group
+}
+
+// lasts is how long that is taken as it is: not long when the group cannot be served,
+// since the observer does not look at it.
+func (r resolved) lasts() time.Duration {
+	if r.group.TargetType != string(elbv2.TargetTypeIP) {
+		return serveAgain
+	}
+	return resolveAgain
 }
 
 // Reconcile brings one binding's group in step.
@@ -128,7 +142,7 @@ func (r *Reconciler) serve(ctx context.Context, b *elbv2.TargetGroupBinding) (re
 		return reconcile.Result{}, err
 	}
 	if v := r.unfit(ctx, b, group); v != nil {
-		res, again := binding.Resolution{Group: group, Trouble: v.message}, resolveAgain
+		res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
 		if v.reason == ReasonBoundTwice {
 			res.Group, again = provider.Group{}, ownershipPoll
 		}
@@ -267,7 +281,7 @@ func (r *Reconciler) absence(key types.NamespacedName, missing bool) bool {
 
 // next is when to look again without an event.
 func (r *Reconciler) next(reread time.Time, plan membership.Plan, who population) time.Duration {
-	wait := resolveAgain
+	wait := serveAgain
 	for _, at := range []time.Time{plan.Next(), reread} {
 		if !at.IsZero() {
 			wait = min(wait, max(at.Sub(r.now()), time.Millisecond))
