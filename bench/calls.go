@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/podgate/podgate/internal/awssim"
@@ -59,6 +60,8 @@ func times(calls []awssim.Call, want func(awssim.Call) bool) []time.Time {
 func operation(name string) func(awssim.Call) bool {
 	return func(c awssim.Call) bool { return c.Operation == name }
 }
+
+func describes(c awssim.Call) bool { return strings.HasPrefix(c.Operation, "Describe") }
 
 func throttled(c awssim.Call) bool { return c.ErrorCode == "Throttling" }
 

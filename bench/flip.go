@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,7 +27,8 @@ func flip(ctx context.Context, w *world) ([]Measure, error) {
 		bounded("median", percentile(f.latencies, 50), "s", 0.7), bounded("p99", percentile(f.latencies, 99), "s", 1.3),
 		info("longest", percentile(f.latencies, 100), "s"),
 		bounded("gates that stayed closed", float64(f.closed), "", 0),
-		bounded("throttled calls", float64(f.throttled), "calls", 0),
+		bounded("throttled Describe calls", float64(f.throttledReads), "calls", 0),
+		info("throttled calls of other kinds", float64(f.throttled-f.throttledReads), "calls"),
 		info("processor", f.cpu, "% of a core"),
 	}
 	floor, err := w.floor(ctx, 20, 1000)
@@ -52,7 +52,8 @@ func flipWide(ctx context.Context, w *world) ([]Measure, error) {
 		info("longest", percentile(f.latencies, 100), "s"),
 		bounded("gates that stayed closed", float64(f.closed), "", 0),
 		bounded("most Describe calls in 10 s", float64(peak(f.describes, window)), "calls", describeBurst+describeRate*window.Seconds()),
-		bounded("throttled calls", float64(f.throttled), "calls", 0),
+		bounded("throttled Describe calls", float64(f.throttledReads), "calls", 0),
+		info("throttled calls of other kinds", float64(f.throttled-f.throttledReads), "calls"),
 		info("processor", f.cpu, "% of a core"),
 	}, nil
 }
@@ -64,8 +65,9 @@ type flipped struct {
 	latencies []time.Duration
 	closed    int
 	describes []time.Time
-	throttled int
-	cpu       float64
+	// throttled calls, and those of them that describe.
+	throttled, throttledReads int
+	cpu                       float64
 }
 
 // flips lets n pods wait in some groups and makes them healthy.
@@ -108,8 +110,9 @@ func (w *world) flips(ctx context.Context, prefix string, groups, n int) (flippe
 	if err != nil {
 		return flipped{}, err
 	}
-	f.describes = times(calls, func(c awssim.Call) bool { return strings.HasPrefix(c.Operation, "Describe") })
+	f.describes = times(calls, describes)
 	f.throttled = len(times(calls, throttled))
+	f.throttledReads = len(times(calls, func(c awssim.Call) bool { return describes(c) && throttled(c) }))
 	f.latencies, f.closed, err = w.openings(ctx, pods, mark)
 	if err != nil {
 		return flipped{}, err

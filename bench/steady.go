@@ -196,7 +196,7 @@ func (w *world) large(ctx context.Context) ([]*pod, error) {
 }
 
 // rest starts the controller and waits until it has read every group, and its calls and
-// writes have become few: the time this took.
+// its processor time have become few: how long this took.
 func (w *world) rest(ctx context.Context) (time.Duration, error) {
 	if err := w.start(); err != nil {
 		return 0, err
@@ -210,16 +210,18 @@ func (w *world) rest(ctx context.Context) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
+		began, used := time.Now(), w.cpu()
 		if err := pause(ctx, 10*time.Second); err != nil {
 			return 0, err
 		}
+		busy := percent(w.cpu()-used, time.Since(began))
 		calls, err := w.calls(ctx, before)
 		if err != nil {
 			return 0, err
 		}
-		// Half of the budget, or as long as there is patience: what then goes on is its rest.
+		// Few, or as long as there is patience: what then goes on is its rest.
 		took := time.Since(w.controller.started)
-		if len(calls) < 10*describeRate/2 || took > settle {
+		if (len(calls) < 10*describeRate/2 && busy < 20) || took > settle {
 			return took, nil
 		}
 	}
