@@ -49,6 +49,7 @@ type Reconciler struct {
 	recorder events.EventRecorder
 	metrics  *metrics
 	now      func() time.Time
+	own      ownWrites
 
 	mu sync.Mutex
 	// uids tells a pod from one that is made anew under its name.
@@ -81,6 +82,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if !pod.DeletionTimestamp.IsZero() || binding.Over(&pod) {
 		r.forget(req.NamespacedName)
 		return reconcile.Result{}, nil
+	}
+	if r.own.unseen(req.NamespacedName, pod.ResourceVersion, r.now()) {
+		return reconcile.Result{RequeueAfter: behindPoll}, nil
 	}
 	r.meet(req.NamespacedName, pod.UID)
 	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), now: r.now()}
@@ -170,13 +174,15 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 	if err != nil || body == nil {
 		return err
 	}
-	err = r.client.Status().Patch(ctx, e.pod.DeepCopy(), client.RawPatch(types.StrategicMergePatchType, body))
+	written := e.pod.DeepCopy()
+	err = r.client.Status().Patch(ctx, written, client.RawPatch(types.StrategicMergePatchType, body))
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // the pod is gone or was made anew; its own event brings it back
 	}
 	if err != nil {
 		return fmt.Errorf("patch conditions: %w", err)
 	}
+	r.own.note(e.key, written.ResourceVersion, e.now)
 	for _, c := range e.conditions {
 		log.FromContext(ctx).Info("Wrote condition", "type", c.Type, "status", c.Status, "reason", c.Reason)
 		r.tell(e, c)
@@ -209,6 +215,7 @@ func (r *Reconciler) meet(key types.NamespacedName, uid types.UID) {
 
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.observer.Forget(key)
+	r.own.forget(key)
 	r.metrics.waiting.set(key, nil)
 	r.mu.Lock()
 	defer r.mu.Unlock()
