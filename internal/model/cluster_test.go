@@ -1,0 +1,343 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+)
+
+const namespace = "shop"
+
+var errDown = errors.New("the API server does not answer")
+
+// kind is one sort of objects: what is stored, and what the engine's cache holds of it.
+type kind struct {
+	stored map[string]client.Object
+	cached map[string]client.Object
+	// order is the stored names in the order of their creation.
+	order    []string
+	handlers []toolscache.ResourceEventHandler
+	// last is when the latest event arrives: a watch keeps order.
+	last time.Time
+}
+
+// cluster is an API server and the engine's cache of it, which lags.
+type cluster struct {
+	w       *world
+	born    time.Time
+	version int
+	kinds   map[string]*kind
+	epoch   int
+	lag     time.Duration // the most that a watch event takes
+	failing float64       // how many of the engine's writes fail
+	uids    int
+}
+
+func newCluster(w *world) *cluster {
+	c := &cluster{w: w, born: time.Now(), lag: 100 * time.Millisecond, kinds: map[string]*kind{}}
+	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}} {
+		c.kinds[kindOf(o)] = &kind{stored: map[string]client.Object{}, cached: map[string]client.Object{}}
+	}
+	return c
+}
+
+func kindOf(o any) string {
+	switch o.(type) {
+	case *corev1.Pod, *corev1.PodList:
+		return "pod"
+	case *corev1.Service, *corev1.ServiceList:
+		return "service"
+	case *elbv2.TargetGroupBinding, *elbv2.TargetGroupBindingList:
+		return "binding"
+	}
+	return "other"
+}
+
+func copyOf[T client.Object](o T) T { return o.DeepCopyObject().(T) }
+
+// put stores an object, a copy that nobody changes, and tells the cache later.
+func (c *cluster) put(o client.Object) {
+	k := c.kinds[kindOf(o)]
+	c.version++
+	o.SetNamespace(namespace)
+	o.SetResourceVersion(strconv.Itoa(c.version))
+	if o.GetUID() == "" {
+		c.uids++
+		o.SetUID(types.UID(fmt.Sprintf("uid-%d", c.uids)))
+	}
+	if k.stored[o.GetName()] == nil {
+		k.order = append(k.order, o.GetName())
+	}
+	k.stored[o.GetName()] = o
+	c.send(k, o, false)
+}
+
+// drop removes an object.
+func (c *cluster) drop(o client.Object) {
+	k := c.kinds[kindOf(o)]
+	delete(k.stored, o.GetName())
+	for i, name := range k.order {
+		if name == o.GetName() {
+			k.order = append(k.order[:i:i], k.order[i+1:]...)
+			break
+		}
+	}
+	c.send(k, o, true)
+}
+
+// send delivers an event to the cache of the engine that runs by then.
+func (c *cluster) send(k *kind, o client.Object, gone bool) {
+	at := time.Now().Add(c.w.noisy(time.Millisecond, c.lag))
+	if at.Before(k.last) {
+		at = k.last
+	}
+	k.last = at
+	epoch := c.epoch
+	c.w.after(time.Until(at), func() {
+		if epoch == c.epoch {
+			c.deliver(k, o, gone)
+		}
+	})
+}
+
+// deliver updates the cache and tells its listeners. They read the cache, so the lock is let go.
+func (c *cluster) deliver(k *kind, o client.Object, gone bool) {
+	old := k.cached[o.GetName()]
+	if gone {
+		delete(k.cached, o.GetName())
+	} else {
+		k.cached[o.GetName()] = o
+	}
+	c.w.cacheChanged(old, o)
+	handlers := k.handlers
+	c.w.mu.Unlock()
+	defer c.w.mu.Lock()
+	for _, h := range handlers {
+		switch {
+		case gone && old != nil:
+			h.OnDelete(old)
+		case gone:
+		case old == nil:
+			h.OnAdd(o, false)
+		case old.GetUID() != o.GetUID():
+			h.OnDelete(old)
+			h.OnAdd(o, false)
+		default:
+			h.OnUpdate(old, o)
+		}
+	}
+}
+
+// relist fills the caches afresh, as a process that starts does.
+func (c *cluster) relist() {
+	c.epoch++
+	for _, k := range c.kinds {
+		k.cached, k.handlers, k.last = map[string]client.Object{}, nil, time.Time{}
+		for name, o := range k.stored {
+			k.cached[name] = o
+		}
+	}
+}
+
+func (c *cluster) pods() []*corev1.Pod { return all[*corev1.Pod](c, "pod") }
+
+func all[T client.Object](c *cluster, name string) []T {
+	var found []T
+	for _, n := range c.kinds[name].order {
+		found = append(found, c.kinds[name].stored[n].(T))
+	}
+	return found
+}
+
+func stored[T client.Object](c *cluster, kind, name string) (T, bool) {
+	o, ok := c.kinds[kind].stored[name].(T)
+	return o, ok
+}
+
+// kube is the cluster as the engine's client: it reads the cache and writes to the API server.
+type kube struct {
+	client.Client
+	w *world
+}
+
+func missing(name string) error { return apierrors.NewNotFound(schema.GroupResource{}, name) }
+
+// Get implements client.Reader.
+func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	k.w.mu.Lock()
+	defer k.w.mu.Unlock()
+	kind := k.w.kinds[kindOf(into)]
+	if kind == nil || kind.cached[key.Name] == nil {
+		return missing(key.Name)
+	}
+	switch o := into.(type) {
+	case *corev1.Pod:
+		kind.cached[key.Name].(*corev1.Pod).DeepCopyInto(o)
+	case *corev1.Service:
+		kind.cached[key.Name].(*corev1.Service).DeepCopyInto(o)
+	case *elbv2.TargetGroupBinding:
+		kind.cached[key.Name].(*elbv2.TargetGroupBinding).DeepCopyInto(o)
+	}
+	return nil
+}
+
+// List implements client.Reader; what it gives is not to be changed.
+func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+	k.w.mu.Lock()
+	defer k.w.mu.Unlock()
+	for _, o := range k.w.kinds[kindOf(into)].cached {
+		switch l := into.(type) {
+		case *corev1.PodList:
+			l.Items = append(l.Items, *o.(*corev1.Pod))
+		case *corev1.ServiceList:
+			l.Items = append(l.Items, *o.(*corev1.Service))
+		case *elbv2.TargetGroupBindingList:
+			l.Items = append(l.Items, *o.(*elbv2.TargetGroupBinding))
+		}
+	}
+	return nil
+}
+
+// Patch implements client.Writer.
+func (k kube) Patch(ctx context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+	return k.patch(ctx, o, p, false)
+}
+
+// Status implements client.Client.
+func (k kube) Status() client.SubResourceWriter { return statusWriter{k: k} }
+
+type statusWriter struct {
+	client.SubResourceWriter
+	k kube
+}
+
+// Patch implements client.SubResourceWriter.
+func (s statusWriter) Patch(ctx context.Context, o client.Object, p client.Patch, _ ...client.SubResourcePatchOption) error {
+	return s.k.patch(ctx, o, p, true)
+}
+
+// patch writes, unless a fault loses the request; or another loses the answer.
+func (k kube) patch(ctx context.Context, o client.Object, p client.Patch, status bool) error {
+	data, err := p.Data(o)
+	if err != nil {
+		return err
+	}
+	k.w.mu.Lock()
+	if pod, ok := o.(*corev1.Pod); ok {
+		k.w.beforePatch(pod.Name, p.Type(), data, status)
+	}
+	wait, lost, unheard := k.w.noisy(time.Millisecond, 20*time.Millisecond), k.w.noise.Float64() < k.w.failing, false
+	if lost {
+		unheard = k.w.noise.Float64() < 0.3
+	}
+	k.w.mu.Unlock()
+	if err := sleep(ctx, wait); err != nil {
+		return err
+	}
+	k.w.mu.Lock()
+	defer k.w.mu.Unlock()
+	if lost && !unheard {
+		return errDown
+	}
+	err = k.apply(o, data, status)
+	if unheard {
+		return errDown
+	}
+	return err
+}
+
+func (k kube) apply(o client.Object, data []byte, status bool) error {
+	old := k.w.kinds[kindOf(o)].stored[o.GetName()]
+	if old == nil {
+		return missing(o.GetName())
+	}
+	if v := pinned(data); v.ResourceVersion != "" && v.ResourceVersion != old.GetResourceVersion() || v.UID != "" && v.UID != old.GetUID() {
+		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), nil)
+	}
+	before, err := json.Marshal(old)
+	if err != nil {
+		return err
+	}
+	switch old := old.(type) {
+	case *corev1.Pod:
+		after, err := strategicpatch.StrategicMergePatch(before, data, corev1.Pod{})
+		if err != nil {
+			return err
+		}
+		next := &corev1.Pod{}
+		if err := json.Unmarshal(after, next); err != nil {
+			return err
+		}
+		k.w.put(next)
+		k.w.wrote(old, next)
+		k.w.judge(next.Name)
+		next.DeepCopyInto(o.(*corev1.Pod))
+	case *elbv2.TargetGroupBinding:
+		after, err := jsonpatch.MergePatch(before, data)
+		if err != nil {
+			return err
+		}
+		next := &elbv2.TargetGroupBinding{}
+		if err := json.Unmarshal(after, next); err != nil {
+			return err
+		}
+		if status {
+			meta := old.DeepCopy()
+			meta.Status = next.Status
+			next = meta
+		} else {
+			next.Status = old.Status
+		}
+		next.DeepCopyInto(o.(*elbv2.TargetGroupBinding))
+		if next.DeletionTimestamp != nil && len(next.Finalizers) == 0 {
+			k.w.note("binding %s gone", next.Name)
+			k.w.drop(next)
+			return nil
+		}
+		k.w.put(next)
+		o.SetResourceVersion(next.ResourceVersion)
+	}
+	return nil
+}
+
+type pins struct {
+	UID             types.UID `json:"uid"`
+	ResourceVersion string    `json:"resourceVersion"`
+}
+
+// pinned gives the preconditions that a patch carries.
+func pinned(data []byte) pins {
+	var p struct {
+		Metadata pins `json:"metadata"`
+	}
+	_ = json.Unmarshal(data, &p)
+	return p.Metadata
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,160 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/recorder"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/manager"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// engine is one process of podgate: everything that it remembers ends with it.
+type engine struct {
+	ctrlmanager.Manager
+	w      *world
+	runs   []ctrlmanager.Runnable
+	scheme *runtime.Scheme
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+var scheme = sync.OnceValue(func() *runtime.Scheme {
+	s := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(s); err != nil {
+		panic(err)
+	}
+	if err := elbv2.AddToScheme(s); err != nil {
+		panic(err)
+	}
+	return s
+})
+
+// startEngine starts podgate with fresh caches, wired as its manager does.
+func (w *world) startEngine() {
+	w.mu.Lock()
+	w.note("engine starts")
+	w.relist()
+	w.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	e := &engine{w: w, scheme: scheme(), cancel: cancel}
+	prov := provider.NewLimited(balancer{w}, provider.ELBv2Limits, func(provider.Ref) string { return "" })
+	err := manager.AddControllers(ctx, e, prov, prometheus.NewRegistry(), manager.Config{
+		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 4,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, r := range e.runs {
+		e.done.Go(func() {
+			if err := r.Start(ctx); err != nil {
+				w.t.Errorf("run: %v", err)
+			}
+		})
+	}
+	w.engine = e
+}
+
+// stopEngine ends podgate in the middle of whatever it does.
+func (w *world) stopEngine() {
+	if w.engine == nil {
+		return
+	}
+	w.engine.cancel()
+	w.engine.done.Wait()
+	w.engine = nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note("engine stopped")
+	w.relist()
+}
+
+// Add implements manager.Manager.
+func (e *engine) Add(r ctrlmanager.Runnable) error { e.runs = append(e.runs, r); return nil }
+
+// GetLogger implements manager.Manager.
+func (e *engine) GetLogger() logr.Logger { return logr.Discard() }
+
+// GetClient implements manager.Manager.
+func (e *engine) GetClient() client.Client { return kube{w: e.w} }
+
+// GetAPIReader implements manager.Manager.
+func (e *engine) GetAPIReader() client.Reader { return kube{w: e.w} }
+
+// GetScheme implements manager.Manager.
+func (e *engine) GetScheme() *runtime.Scheme { return e.scheme }
+
+// GetCache implements manager.Manager.
+func (e *engine) GetCache() cache.Cache { return informers{w: e.w} }
+
+// GetControllerOptions implements manager.Manager.
+func (e *engine) GetControllerOptions() config.Controller {
+	return config.Controller{SkipNameValidation: new(true), CacheSyncTimeout: time.Minute}
+}
+
+// GetEventRecorder implements manager.Manager.
+func (e *engine) GetEventRecorder(string) recorder.EventRecorder { return silent{} }
+
+// silent is a recorder of events that nobody reads.
+type silent struct{ recorder.EventRecorder }
+
+// Eventf implements recorder.EventRecorder.
+func (silent) Eventf(_ runtime.Object, _ runtime.Object, _, _, _, _ string, _ ...any) {}
+
+// informers is the cluster's caches as controller-runtime sees them.
+type informers struct {
+	cache.Cache
+	w *world
+}
+
+// GetInformer implements cache.Informers.
+func (i informers) GetInformer(_ context.Context, o client.Object, _ ...cache.InformerGetOption) (cache.Informer, error) {
+	return informer{w: i.w, kind: i.w.kinds[kindOf(o)]}, nil
+}
+
+// WaitForCacheSync implements cache.Informers.
+func (informers) WaitForCacheSync(context.Context) bool { return true }
+
+type informer struct {
+	cache.Informer
+	w    *world
+	kind *kind
+}
+
+// AddEventHandlerWithOptions implements cache.Informer: it tells what is there already.
+func (i informer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, _ toolscache.HandlerOptions) (toolscache.ResourceEventHandlerRegistration, error) {
+	i.w.mu.Lock()
+	i.kind.handlers = append(i.kind.handlers, h)
+	var there []client.Object
+	for _, o := range i.kind.cached {
+		there = append(there, o)
+	}
+	i.w.mu.Unlock()
+	for _, o := range there {
+		h.OnAdd(o, true)
+	}
+	return registration{}, nil
+}
+
+type registration struct {
+	toolscache.ResourceEventHandlerRegistration
+}
+
+// HasSynced implements cache.ResourceEventHandlerRegistration.
+func (registration) HasSynced() bool { return true }

@@ -1,0 +1,458 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// What the laws promise, in their own words.
+const (
+	absenceGrace = 30 * time.Second
+	releaseAfter = 5 * time.Minute
+	// soon is how long the engine may take for what is urgent, when nothing is wrong.
+	soon = 5 * time.Second
+	// settled is how long after the last fault a backoff may still last.
+	settled = 45 * time.Second
+	// enough is more writes to one pod than any story of a few minutes needs.
+	enough = 80
+)
+
+// answer is what the load balancer told podgate about a group.
+type answer struct {
+	begun, asOf, done time.Time
+	rows              map[gate.Target]row
+}
+
+// checker holds podgate to the laws.
+type checker struct {
+	w     *world
+	heard map[string][]answer
+	// shaped is when a Service or a binding last changed; faulty how many faults last, calm since when none does.
+	shaped time.Time
+	faulty int
+	calm   time.Time
+	// absent is since when a group's binding has had nothing that it could mean.
+	absent map[string]time.Time
+	back   map[string]absence   // the latest that is over
+	filled map[string]time.Time // when a group last was full
+	left   map[string]departure // the latest removal of running targets
+	ready  map[types.UID]time.Time
+	before map[string]client.Object // what the cache held of a pod before what it holds now
+	maxLag time.Duration
+	opened int
+}
+
+// absence is a time in which a binding had nothing that it could mean.
+type absence struct {
+	since, ended time.Time
+}
+
+// departure is a deregistration of targets whose pods run.
+type departure struct {
+	begun, ended time.Time
+}
+
+func newChecker(w *world) *checker {
+	return &checker{
+		w: w, heard: map[string][]answer{}, calm: time.Now(), absent: map[string]time.Time{}, back: map[string]absence{}, filled: map[string]time.Time{},
+		left: map[string]departure{}, ready: map[types.UID]time.Time{}, before: map[string]client.Object{}, maxLag: 100 * time.Millisecond,
+	}
+}
+
+func (c *checker) violate(law, format string, args ...any) {
+	c.w.note("LAW "+law+": "+format, args...)
+	c.w.t.Errorf("law %s: "+format, append([]any{law}, args...)...)
+}
+
+func (c *checker) fault() { c.faulty++ }
+
+func (c *checker) healed() { c.faulty--; c.calm = time.Now() }
+
+// calmFor tells whether nothing was wrong for some time.
+func (c *checker) calmFor(d time.Duration) bool {
+	return c.faulty == 0 && time.Since(c.calm) >= d
+}
+
+// slack is how old what the engine acts upon may be.
+func (c *checker) slack() time.Duration {
+	if !c.calmFor(settled) {
+		return settled
+	}
+	return c.maxLag + time.Second
+}
+
+func bindingOf(arn string) string { return strings.TrimPrefix(arn, "arn:") + "-tg" }
+
+func groupOf(binding string) string { return "arn:" + strings.TrimSuffix(binding, "-tg") }
+
+// told notes an answer that podgate got.
+func (c *checker) told(arn string, a answer) {
+	c.heard[arn] = append(c.heard[arn], a)
+	if n := len(c.heard[arn]); n > 40 {
+		c.heard[arn] = slices.Clone(c.heard[arn][n-20:])
+	}
+}
+
+// claims tells whether a pod is a binding's, as the cluster is now.
+func (c *checker) claims(name string, pod *corev1.Pod) bool {
+	b, ok := stored[*elbv2.TargetGroupBinding](c.w.cluster, "binding", name)
+	if !ok || b.DeletionTimestamp != nil {
+		return false
+	}
+	svc, ok := stored[*corev1.Service](c.w.cluster, "service", b.Spec.ServiceRef.Name)
+	return ok && selects(svc, pod)
+}
+
+// step looks at the world after each step.
+func (c *checker) step() {
+	for _, arn := range []string{"arn:web", "arn:alt"} {
+		if c.meansSomething(arn) {
+			if since, was := c.absent[arn]; was {
+				c.back[arn] = absence{since, time.Now()}
+				delete(c.absent, arn)
+			}
+			continue
+		}
+		if c.absent[arn].IsZero() {
+			c.absent[arn] = time.Now()
+		}
+	}
+}
+
+func (c *checker) meansSomething(arn string) bool {
+	b, ok := stored[*elbv2.TargetGroupBinding](c.w.cluster, "binding", bindingOf(arn))
+	if !ok {
+		return false
+	}
+	svc, ok := stored[*corev1.Service](c.w.cluster, "service", b.Spec.ServiceRef.Name)
+	if !ok || svc.Spec.Ports[0].Port != b.Spec.ServiceRef.Port.IntVal {
+		return false
+	}
+	for _, pod := range c.w.pods() {
+		if pod.DeletionTimestamp == nil && pod.Status.PodIP != "" && selects(svc, pod) {
+			return true
+		}
+	}
+	return false
+}
+
+// cacheChanged hears what the engine's cache holds from now on.
+func (c *checker) cacheChanged(old, o client.Object) {
+	pod, ok := o.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	c.before[pod.Name] = old
+	switch ready := is(pod, corev1.ContainersReady) && pod.DeletionTimestamp == nil; {
+	case !ready:
+		delete(c.ready, pod.UID)
+	case c.ready[pod.UID].IsZero():
+		c.ready[pod.UID] = time.Now()
+	}
+}
+
+// beforePatch holds a patch against what the engine knew of the pod (law 10).
+func (c *checker) beforePatch(name string, how types.PatchType, data []byte, status bool) {
+	var body struct {
+		Metadata map[string]json.RawMessage `json:"metadata"`
+		Status   *struct {
+			Conditions []corev1.PodCondition `json:"conditions"`
+		} `json:"status"`
+	}
+	var top, inStatus map[string]json.RawMessage
+	if json.Unmarshal(data, &body) != nil || json.Unmarshal(data, &top) != nil || !status || how != types.StrategicMergePatchType {
+		c.violate("10", "%s: not a strategic merge patch of the status: %s %s", name, how, data)
+		return
+	}
+	for key := range top {
+		if key != "metadata" && key != "status" {
+			c.violate("10", "%s: touches %s", name, key)
+		}
+	}
+	if body.Metadata["uid"] == nil {
+		c.violate("10", "%s: a patch without the pod's UID", name)
+	}
+	for key, value := range body.Metadata {
+		if key != "uid" && (key != "annotations" || strings.Count(string(value), "podgate.dev/") != 1) {
+			c.violate("10", "%s: touches metadata %s: %s", name, key, value)
+		}
+	}
+	known, _ := c.w.kinds["pod"].cached[name].(*corev1.Pod)
+	if body.Status == nil || known == nil {
+		return
+	}
+	_ = json.Unmarshal(top["status"], &inStatus)
+	if len(inStatus) != 1 {
+		c.violate("10", "%s: touches more of the status than conditions", name)
+	}
+	for _, condition := range body.Status.Conditions {
+		if !slices.ContainsFunc(known.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return g.ConditionType == condition.Type }) || !strings.HasPrefix(string(condition.Type), gatePrefix) {
+			c.violate("10", "%s: writes %s, which is not its gate", name, condition.Type)
+		}
+		older, _ := c.before[name].(*corev1.Pod)
+		if !changes(known, condition) && (older == nil || !changes(older, condition)) {
+			c.violate("10", "%s: writes what is there, or moves its time: %v", name, condition)
+		}
+	}
+}
+
+// changes tells whether a condition is a change to a pod, with a time that moved if and only if the status did.
+func changes(pod *corev1.Pod, next corev1.PodCondition) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type != next.Type {
+			continue
+		}
+		if c.Status == next.Status {
+			return c.LastTransitionTime.Equal(&next.LastTransitionTime) && (c.Reason != next.Reason || c.Message != next.Message)
+		}
+		return true
+	}
+	return true
+}
+
+// wrote looks at what a patch did to a pod.
+func (c *checker) wrote(old, next *corev1.Pod) {
+	l := c.w.lives[old.UID]
+	if l == nil {
+		return
+	}
+	l.writes++
+	if l.writes > enough {
+		c.violate("10", "%s was written %d times", next.Name, l.writes)
+	}
+	for _, g := range next.Spec.ReadinessGates {
+		was, now := conditionOf(old, g.ConditionType), conditionOf(next, g.ConditionType)
+		if was != now {
+			c.w.note("%s %s %s %s/%s", next.Name, old.UID, g.ConditionType, now.Status, now.Reason)
+		}
+		switch open := now.Status == corev1.ConditionTrue; {
+		case open && was.Status != corev1.ConditionTrue:
+			c.opens(next, l, g.ConditionType, now)
+		case !open && was.Status == corev1.ConditionTrue:
+			c.closes(next, l, now)
+		}
+	}
+}
+
+func conditionOf(pod *corev1.Pod, kind corev1.PodConditionType) corev1.PodCondition {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == kind {
+			c.LastTransitionTime, c.LastProbeTime = metav1.Time{}, metav1.Time{}
+			return c
+		}
+	}
+	return corev1.PodCondition{}
+}
+
+// opens: a gate opens for its own pod's health, or by a policy that says so (laws 1, 2 and 11).
+func (c *checker) opens(pod *corev1.Pod, l *life, kind corev1.PodConditionType, now corev1.PodCondition) {
+	c.opened++
+	binding := strings.TrimPrefix(string(kind), gatePrefix)
+	switch now.Reason {
+	case "Healthy":
+		if !c.saidHealthy(groupOf(binding), l) {
+			c.violate("1", "%s (%s, %s) opened and the load balancer has not called this pod healthy", pod.Name, l.uid, l.addr)
+		}
+	case "BindingDeleted":
+		if b, ok := stored[*elbv2.TargetGroupBinding](c.w.cluster, "binding", binding); ok && b.DeletionTimestamp == nil && time.Since(c.shaped) > c.slack() {
+			c.violate("1", "%s opened for a binding's deletion and there was none", pod.Name)
+		}
+	case "NoBinding":
+		if time.Since(l.readied) < releaseAfter-time.Second-c.slack() || c.claims(binding, pod) && time.Since(c.shaped) > c.slack() {
+			c.violate("1", "%s was released too early: ready for %s", pod.Name, time.Since(l.readied))
+		}
+	default:
+		c.violate("1", "%s opened for %q", pod.Name, now.Reason)
+	}
+}
+
+// saidHealthy tells whether one of the latest answers calls a pod healthy, by a check that this pod answered.
+func (c *checker) saidHealthy(arn string, l *life) bool {
+	for _, a := range slices.Backward(c.heard[arn]) {
+		if r := a.rows[l.target()]; r.state == gate.Healthy && r.checked == l.uid {
+			return true
+		}
+		if time.Since(a.done) > 700*time.Millisecond {
+			return false
+		}
+	}
+	return false
+}
+
+// closes: an open gate closes for unready containers or a new address only (laws 8 and 9).
+func (c *checker) closes(pod *corev1.Pod, l *life, now corev1.PodCondition) {
+	unready := !l.ready || time.Since(l.unready) <= c.slack()
+	moved := time.Since(l.addrSince) <= c.slack()
+	if !unready && !moved {
+		c.violate("9", "%s (%s) closed to %s/%s with its containers ready for %s at %s", pod.Name, l.uid, now.Status, now.Reason, time.Since(l.unready), l.addr)
+	}
+}
+
+// changing looks at a call that changes a group, as it is made.
+func (c *checker) changing(arn string, targets []gate.Target, in bool) {
+	if in {
+		c.registering(arn, targets)
+		return
+	}
+	c.emptying(arn, targets)
+	if slices.ContainsFunc(targets, func(t gate.Target) bool { l := c.w.lifeOf(t); return l != nil && l.deleted.IsZero() }) {
+		c.left[arn] = departure{begun: time.Now()}
+	}
+}
+
+func (c *checker) changed(arn string, in bool) {
+	if d := c.left[arn]; !in && !d.begun.IsZero() && d.ended.IsZero() {
+		d.ended = time.Now()
+		c.left[arn] = d
+	}
+}
+
+func (c *checker) full(arn string) { c.filled[arn] = time.Now() }
+
+// registering: what registers comes before running targets leave, unless the group is full (law 4).
+func (c *checker) registering(arn string, targets []gate.Target) {
+	d := c.left[arn]
+	if d.ended.IsZero() || time.Since(d.ended) > 60*time.Millisecond || time.Since(c.filled[arn]) < settled || !c.calmFor(settled) || d.begun.Sub(c.shaped) < 2*time.Second {
+		return
+	}
+	for _, t := range targets {
+		l := c.w.lifeOf(t)
+		if l == nil || l.addrSince.After(d.begun.Add(-time.Second)) {
+			continue
+		}
+		if since := c.ready[l.uid]; !since.IsZero() && d.begun.Sub(since) > time.Second {
+			c.violate("4", "%s: %s waited to be registered and running targets were deregistered first", arn, t)
+		}
+	}
+}
+
+// emptying: the last targets that serve are not removed by accident (laws 3 and 5).
+func (c *checker) emptying(arn string, targets []gate.Target) {
+	b, ok := stored[*elbv2.TargetGroupBinding](c.w.cluster, "binding", bindingOf(arn))
+	if !ok || b.DeletionTimestamp != nil || len(c.heard[arn]) == 0 {
+		return
+	}
+	g, last := c.w.groups[arn], c.heard[arn][len(c.heard[arn])-1]
+	for t, r := range g.rows {
+		if !slices.Contains(targets, t) && r.state != gate.Draining && (r.state == gate.Healthy || last.rows[t].state == gate.Healthy) {
+			return
+		}
+	}
+	for t, r := range last.rows {
+		if _, there := g.rows[t]; !there && r.state == gate.Healthy && !slices.Contains(targets, t) {
+			return // somebody removed it, which nobody told podgate
+		}
+	}
+	for _, t := range targets {
+		l := c.w.lifeOf(t)
+		if l == nil || !l.answers || g.rows[t].state != gate.Healthy || last.rows[t].state != gate.Healthy || g.rows[t].checked != l.uid {
+			continue
+		}
+		pod := c.w.podOf(l.uid)
+		switch {
+		case pod == nil:
+		case l.deleted.IsZero():
+			if !c.lasted(arn) {
+				c.violate("3", "%s: %s (%s) runs and is removed, and nothing else serves", arn, t, l.uid)
+			}
+		case l.ready && time.Since(l.unready) > c.slack() && time.Until(l.ends) > c.w.drain+2*time.Second && time.Since(l.deleted) > 0:
+			c.violate("5", "%s: %s (%s) is the last that serves and goes %s before its time", arn, t, l.uid, time.Until(l.ends)-c.w.drain)
+		}
+	}
+}
+
+// lasted tells whether absence lasts long enough to count, or did as far as the engine can know.
+func (c *checker) lasted(arn string) bool {
+	if since, is := c.absent[arn]; is && time.Since(since) >= absenceGrace-time.Second {
+		return true
+	}
+	b := c.back[arn]
+	return time.Since(b.ended) <= c.slack() && b.ended.Sub(b.since) >= absenceGrace-time.Second-c.slack()
+}
+
+// watchDeletion: a deleted pod's target leaves soon, when another serves (law 5).
+func (c *checker) watchDeletion(l *life) {
+	t, uid := l.target(), l.uid
+	for _, arn := range []string{"arn:web", "arn:alt"} {
+		if !c.w.registered(arn, t) {
+			continue
+		}
+		others := c.others(arn, t)
+		c.w.after(soon, func() {
+			still := slices.ContainsFunc(c.others(arn, t), func(o gate.Target) bool { return slices.Contains(others, o) })
+			if now := c.w.lifeOf(t); now != nil && now.uid != uid {
+				return // another pod has its address
+			}
+			if still && c.calmFor(settled) && time.Since(c.shaped) > settled && c.w.registered(arn, t) {
+				c.violate("5", "%s: %s (%s) was deleted %s ago and is registered still", arn, t, uid, soon)
+			}
+		})
+	}
+}
+
+// others lists targets that podgate knows to serve and whose pods stay.
+func (c *checker) others(arn string, but gate.Target) []gate.Target {
+	var found []gate.Target
+	if len(c.heard[arn]) == 0 {
+		return nil
+	}
+	last := c.heard[arn][len(c.heard[arn])-1]
+	for t, r := range c.w.groups[arn].rows {
+		l := c.w.lifeOf(t)
+		if t == but || r.state != gate.Healthy || last.rows[t].state != gate.Healthy || l == nil || !l.deleted.IsZero() || !l.ready {
+			continue
+		}
+		if pod := c.w.podOf(l.uid); pod != nil && c.claims(bindingOf(arn), pod) {
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
+// final: when all is well again, every gate is open and every group is what it should be (law 2).
+func (c *checker) final() {
+	for _, pod := range c.w.pods() {
+		if !is(pod, corev1.PodReady) {
+			c.violate("2", "%s waits for ever: %v", pod.Name, pod.Status.Conditions)
+		}
+	}
+	for _, arn := range []string{"arn:web", "arn:alt"} {
+		want := map[gate.Target]bool{}
+		for _, pod := range c.w.pods() {
+			if c.claims(bindingOf(arn), pod) {
+				want[c.w.lives[pod.UID].target()] = true
+			}
+		}
+		for t, r := range c.w.groups[arn].rows {
+			if !want[t] && r.state != gate.Draining {
+				c.violate("2", "%s: %s is left over", arn, t)
+			}
+			if want[t] && r.state != gate.Healthy {
+				c.violate("2", "%s: %s is %s", arn, t, r.state)
+			}
+		}
+		for t := range want {
+			if !c.w.registered(arn, t) {
+				c.violate("2", "%s: %s is not registered", arn, t)
+			}
+		}
+	}
+}
+
+func (l *loadBalancer) registered(arn string, t gate.Target) bool {
+	r, ok := l.groups[arn].rows[t]
+	return ok && r.state != gate.Draining
+}

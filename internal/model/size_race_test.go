@@ -1,0 +1,9 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build race
+
+package model
+
+// defaultSchedules take about a minute on two cores with the race detector.
+const defaultSchedules = 150
