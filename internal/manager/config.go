@@ -69,10 +69,11 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.MetricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
 	fs.StringVar(&c.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	fs.IntVar(&c.WebhookPort, "webhook-port", 9443, "port of the admission webhook")
+	// The bursts are two below AWS's: calls do not arrive as evenly as they are sent.
 	fs.Float64Var(&c.DescribeRate, "aws-describe-rate", 10, "Describe calls per second, per account")
-	fs.IntVar(&c.DescribeBurst, "aws-describe-burst", 40, "Describe calls that may be made at once, per account")
+	fs.IntVar(&c.DescribeBurst, "aws-describe-burst", 38, "Describe calls that may be made at once, per account")
 	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account")
-	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 20, "Register and Deregister calls that may be made at once, per account")
+	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 18, "Register and Deregister calls that may be made at once, per account")
 	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
 	fs.DurationVar(&c.Certificate.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")
 	fs.DurationVar(&c.Certificate.ServingValidity, "webhook-certificate-validity", 90*24*time.Hour, "life of the webhook's certificate; it is replaced at two thirds")
