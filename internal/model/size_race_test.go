@@ -6,4 +6,4 @@
 package model
 
 // defaultSchedules take about a minute on two cores with the race detector.
-const defaultSchedules = 150
+const defaultSchedules = 100
