@@ -4,7 +4,6 @@
 package env
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
