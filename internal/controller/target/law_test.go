@@ -272,6 +272,23 @@ func TestLaw7OneTargetOneGroup(t *testing.T) {
 	}
 }
 
+// TestLaw7RefusedTargetHoldsNoRemoval: a target that is refused for good keeps no
+// unready pod in the group.
+func TestLaw7RefusedTargetHoldsNoRemoval(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1, 2)
+	w.pod(3)
+	w.pod(4)
+	w.refuse[at(3)] = true
+	w.pods["web-2"].Status.Conditions[0].Status = corev1.ConditionFalse
+	if _, err := w.try(web); err == nil {
+		t.Error("a refused target is no news")
+	}
+	if got := w.rows[at(2)].State; got != gate.Draining {
+		t.Errorf("want the unready pod's target draining, got %s", got)
+	}
+}
+
 // TestLaw8OutageChangesNothing: while the API is in trouble nothing that runs is removed, and after a restart neither.
 func TestLaw8OutageChangesNothing(t *testing.T) {
 	outage := errors.New("the API is down")

@@ -122,7 +122,8 @@ func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
 	}
 	w.members = append(w.members, m)
 	if wanted || w.pods[t] == nil {
-		w.pods[t] = pod
+		kept := *pod // a pointer into the list would keep all of it
+		w.pods[t] = &kept
 	}
 }
 

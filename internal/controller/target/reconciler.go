@@ -174,15 +174,17 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membership.Plan, who population) error {
 	urgent := r.deregister(ctx, ref, plan.Urgent, who)
 	registered := r.register(ctx, ref, plan.Register, who)
-	if registered != nil && !errors.Is(registered, provider.ErrQuota) {
+	full := errors.Is(registered, provider.ErrQuota)
+	var partial *provider.PartialError
+	if registered != nil && !full && !errors.As(registered, &partial) {
 		return errors.Join(urgent, registered)
 	}
 	leaving := plan.Deregister
-	if registered != nil && len(plan.Urgent)+len(leaving) == 0 {
+	if full && len(plan.Urgent)+len(leaving) == 0 {
 		leaving = plan.Yield
 	}
 	removed := r.deregister(ctx, ref, leaving, who)
-	if registered != nil && len(plan.Urgent)+len(leaving) > 0 {
+	if full && len(plan.Urgent)+len(leaving) > 0 {
 		registered = r.register(ctx, ref, failed(registered, plan.Register), who)
 	}
 	return errors.Join(urgent, registered, removed)
