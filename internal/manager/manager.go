@@ -154,7 +154,7 @@ func addControllers(ctx context.Context, mgr ctrlmanager.Manager, prov provider.
 		return fmt.Errorf("add observer: %w", err)
 	}
 	err := target.Setup(mgr, target.Options{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Observer: observer, Registry: registry,
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Account: elbv2provider.Account, Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace,
 		AbsenceGrace: c.AbsenceGrace, Workers: c.Workers,

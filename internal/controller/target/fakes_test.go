@@ -122,7 +122,9 @@ func (w *world) restart() {
 		client: kube{w: w}, provider: w, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}),
 		report: &reporter{client: kube{w: w}, recorder: w.events, said: map[types.UID]said{}},
 		ledger: newLedger(now), owner: ownership{Ownership: binding.OwnAll, reader: kube{w: w}, leaseNamespace: "kube-system", now: now},
-		metrics: m, absenceGrace: 30 * time.Second, now: now,
+		metrics: m, lanes: &lanes{limit: 2, busy: map[string]int{}},
+		account:      func(ref provider.Ref) string { return ref.Group },
+		absenceGrace: 30 * time.Second, now: now,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}
 }

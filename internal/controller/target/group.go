@@ -31,7 +31,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 	if known.generation == b.Generation && r.now().Sub(known.at) < resolveAgain && !gone {
 		return known.group, nil
 	}
-	ref := provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId}
+	ref := refOf(b)
 	if g, ok := published(b, ref); ok && known.at.IsZero() {
 		// Asked about at a random time of the next minutes, so that take-over makes no burst.
 		r.remember(key, resolved{generation: b.Generation, at: r.now().Add(-rand.N(resolveAgain)), group: g})
@@ -48,6 +48,11 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 	}
 	r.remember(key, resolved{generation: b.Generation, at: r.now(), group: group})
 	return group, nil
+}
+
+// refOf names the group as the binding does; by ARN if it has one.
+func refOf(b *elbv2.TargetGroupBinding) provider.Ref {
+	return provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId}
 }
 
 func (r *Reconciler) remember(key types.NamespacedName, what resolved) {

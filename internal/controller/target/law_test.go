@@ -289,6 +289,28 @@ func TestLaw7RefusedTargetHoldsNoRemoval(t *testing.T) {
 	}
 }
 
+// TestLaw7HungAccount: an account whose calls hang takes no more than its share of the
+// workers, and bindings of others are served meanwhile.
+func TestLaw7HungAccount(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1)
+	hung := w.bind("hung", 0)
+	hung.Spec.TargetGroupARN = "arn:hung"
+	for range 2 {
+		if _, ok := w.lanes.enter("arn:hung"); !ok {
+			t.Fatal("an idle account has no worker")
+		}
+	}
+	res, err := w.try(types.NamespacedName{Namespace: "shop", Name: "hung"})
+	if err != nil || res.RequeueAfter != laneWait || w.made() != "" {
+		t.Errorf("want the third call of an account to wait, got %v, %v, calls %q", res, err, w.made())
+	}
+	w.reconcile()
+	if got := w.made(); got != "register 1" {
+		t.Errorf("want another account's target registered meanwhile, got %q", got)
+	}
+}
+
 // TestLaw8OutageChangesNothing: while the API is in trouble nothing that runs is removed, and after a restart neither.
 func TestLaw8OutageChangesNothing(t *testing.T) {
 	outage := errors.New("the API is down")

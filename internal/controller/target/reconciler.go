@@ -61,6 +61,8 @@ type Reconciler struct {
 	report       *reporter
 	ledger       *ledger
 	owner        ownership
+	lanes        *lanes
+	account      func(provider.Ref) string
 	metrics      *metrics
 	lodgers      lodgers
 	absenceGrace time.Duration
@@ -90,26 +92,37 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
 	}
+	leave, ok := r.lanes.enter(r.account(refOf(&b)))
+	if !ok {
+		return reconcile.Result{RequeueAfter: laneWait}, nil
+	}
+	defer leave()
+	return r.reconcile(ctx, &b)
+}
+
+// reconcile finds out whose the binding is.
+func (r *Reconciler) reconcile(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
+	key := client.ObjectKeyFromObject(b)
 	if !b.DeletionTimestamp.IsZero() {
-		return r.finalize(ctx, &b)
+		return r.finalize(ctx, b)
 	}
-	if !r.owner.Serves(&b) {
-		r.forget(req.NamespacedName)
-		return reconcile.Result{}, r.removeFinalizer(ctx, &b)
+	if !r.owner.Serves(b) {
+		r.forget(key)
+		return reconcile.Result{}, r.removeFinalizer(ctx, b)
 	}
-	foreign, err := r.owner.foreign(ctx, &b)
+	foreign, err := r.owner.foreign(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	if foreign {
-		r.track(req.NamespacedName, provider.Ref{})
-		r.registry.Set(req.NamespacedName, binding.Resolution{Foreign: true})
-		if err := r.removeFinalizer(ctx, &b); err != nil {
+		r.track(key, provider.Ref{})
+		r.registry.Set(key, binding.Resolution{Foreign: true})
+		if err := r.removeFinalizer(ctx, b); err != nil {
 			return reconcile.Result{}, err
 		}
-		return reconcile.Result{RequeueAfter: ownershipPoll}, r.report.foreign(ctx, &b)
+		return reconcile.Result{RequeueAfter: ownershipPoll}, r.report.foreign(ctx, b)
 	}
-	return r.serve(ctx, &b)
+	return r.serve(ctx, b)
 }
 
 // serve handles a binding that is podgate's.
