@@ -8,6 +8,7 @@ package health
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -56,6 +57,9 @@ type Sighting struct {
 	Health gate.Health
 	// SeenOtherwise: one of these reads found the target absent or not healthy.
 	SeenOtherwise bool
+	// PlacedFor is the pod for which podgate registered the target when the group did
+	// not hold it, empty when it did not or that was long ago.
+	PlacedFor types.UID
 	// Err is why the latest read failed, nil when it succeeded.
 	Err error
 }
@@ -81,9 +85,19 @@ type group struct {
 	// All below is guarded by Observer.mu.
 	users     map[types.NamespacedName]struct{}
 	interests map[types.NamespacedName]*interest
+	placed    map[gate.Target]placement
 	view      View
 	started   bool
 }
+
+// placement is for whom a target was registered, and when.
+type placement struct {
+	uid types.UID
+	at  time.Time
+}
+
+// placementKept is how long a placement is remembered: by then the target was read.
+const placementKept = time.Minute
 
 // interest is a pod's in one target of a group.
 type interest struct {
@@ -185,8 +199,19 @@ func (o *Observer) Watch(ref provider.Ref, pod types.NamespacedName, target gate
 	}
 	in.waiting = waiting
 	s := in.sighting
-	s.ReadAt, s.Err = in.readAt, g.view.Err
+	s.ReadAt, s.PlacedFor, s.Err = in.readAt, g.placed[target].uid, g.view.Err
 	return s
+}
+
+// Placed says that podgate registered target for the pod with uid in a group that did
+// not hold it, so that what is said of it from now on is about this pod; with an empty
+// uid, that it took the target out.
+func (o *Observer) Placed(ref provider.Ref, target gate.Target, uid types.UID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if g, ok := o.groups[ref]; ok {
+		g.placed[target] = placement{uid: uid, at: time.Now()}
+	}
 }
 
 // Waiting says whether a watched pod waits, without reading what was seen.
@@ -229,6 +254,7 @@ func (o *Observer) get(ref provider.Ref) *group {
 		ref: ref, nudge: make(chan struct{}, 1),
 		users:     map[types.NamespacedName]struct{}{},
 		interests: map[types.NamespacedName]*interest{},
+		placed:    map[gate.Target]placement{},
 	}
 	o.groups[ref] = g
 	if o.start != nil {
@@ -365,6 +391,7 @@ func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.Namespac
 		return g.blind(), provider.Message(old.Err) != provider.Message(err)
 	}
 	g.view = View{Snapshot: snap}
+	maps.DeleteFunc(g.placed, func(_ gate.Target, p placement) bool { return time.Since(p.at) > placementKept })
 	var pods []types.NamespacedName
 	for pod, in := range g.interests {
 		if in.update(snap) {

@@ -138,3 +138,23 @@ func TestUnreadyWhileNobodyLed(t *testing.T) {
 	c.start()
 	c.eventually("closed", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionFalse })
 }
+
+// A target that is healthy at once opens its pod's gate at once: podgate registered it
+// for this pod where nothing was, so nobody else's health can be meant.
+func TestHealthyAtOnce(t *testing.T) {
+	c := newCluster(t)
+	arn := c.group("web")
+	c.script(arn, "healthy")
+	c.service("web")
+	c.binding("web", "web", arn)
+	c.start()
+	c.eventually("binding synced", func() bool { return c.verdict("web").Reason == "Synced" })
+	c.pod("web-1", "web", "10.0.0.1", "web")
+	c.eventually("gate open", func() bool {
+		g := c.gate("web-1", "web")
+		if g.Reason == gate.ReasonNotProven {
+			t.Fatal("the gate waits for proof that podgate has")
+		}
+		return g.Status == corev1.ConditionTrue
+	})
+}

@@ -26,6 +26,29 @@ func gated(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
+// TestLaw1PlacedOnlyWhereNothingWas: a registration is proof of whose a row is only where
+// there surely was none.
+func TestLaw1PlacedOnlyWhereNothingWas(t *testing.T) {
+	for what, row := range map[string]struct {
+		before func(w *world)
+		proof  bool
+	}{
+		"no row":                  {func(*world) {}, true},
+		"a draining row":          {func(w *world) { w.rows[at(1)] = gate.Health{State: gate.Draining} }, false},
+		"an old read":             {func(w *world) { w.viewAge = gate.Lag }, false},
+		"a refused registration":  {func(w *world) { w.refuse[at(1)] = true }, false},
+		"nothing was read so far": {func(w *world) { w.unread, w.viewErr = true, errors.New("down") }, false},
+	} {
+		w := newWorld(t)
+		w.pod(1)
+		row.before(w)
+		_, _ = w.try(web)
+		if got := w.placed[at(1)] == "uid-1"; got != row.proof {
+			t.Errorf("%s: proof %t, want %t", what, got, row.proof)
+		}
+	}
+}
+
 // TestLaw2DeletedBinding: a deleted binding empties its group, waits for its gates and goes.
 func TestLaw2DeletedBinding(t *testing.T) {
 	w := newWorld(t)

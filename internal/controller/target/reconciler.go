@@ -41,6 +41,7 @@ type Observer interface {
 	Untrack(provider.Ref, types.NamespacedName)
 	View(provider.Ref) health.View
 	Refresh(provider.Ref)
+	Placed(provider.Ref, gate.Target, types.UID)
 }
 
 // resolveAgain is how long a resolved group is taken as it was.
@@ -162,6 +163,7 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	who.vacant = vacant(observed, view.Snapshot, r.now())
 	r.lodgers.set(key, who.lodgers)
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: who.members, Observed: observed, Drain: group.DeregistrationDelay,
@@ -210,6 +212,11 @@ func (r *Reconciler) register(ctx context.Context, ref provider.Ref, targets []g
 	err := r.provider.Register(ctx, ref, targets)
 	done := except(targets, err)
 	r.ledger.record(ref, done, true)
+	for _, t := range done {
+		if pod := who.pods[t]; pod != nil && who.vacant(t) {
+			r.observer.Placed(ref, t, pod.UID)
+		}
+	}
 	r.observer.Refresh(ref)
 	r.metrics.registered(done, who, r.now())
 	log.FromContext(ctx).Info("Registered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
@@ -223,6 +230,9 @@ func (r *Reconciler) deregister(ctx context.Context, ref provider.Ref, targets [
 	err := r.provider.Deregister(ctx, ref, targets)
 	done := except(targets, err)
 	r.ledger.record(ref, done, false)
+	for _, t := range done {
+		r.observer.Placed(ref, t, "")
+	}
 	r.observer.Refresh(ref)
 	r.metrics.deregistered(done, who, r.now())
 	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
