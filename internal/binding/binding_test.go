@@ -203,6 +203,28 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
+// TestGated: pods whose gate is open are told of too, since it may have to close.
+func TestGated(t *testing.T) {
+	open := corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "open"},
+		Spec:       corev1.PodSpec{ReadinessGates: []corev1.PodReadinessGate{{ConditionType: "target-health.elbv2.k8s.aws/web"}}},
+		Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: "target-health.elbv2.k8s.aws/web", Status: corev1.ConditionTrue}}},
+	}
+	closed, over := *open.DeepCopy(), *open.DeepCopy()
+	closed.Name, closed.Status.Conditions = "closed", nil
+	over.Name, over.Status.Phase = "over", corev1.PodSucceeded
+	c := cluster{pods: []corev1.Pod{open, closed, over, {ObjectMeta: metav1.ObjectMeta{Name: "ungated"}}}}
+	for name, want := range map[string][]types.NamespacedName{"web": {{Name: "open"}, {Name: "closed"}}, "other": nil} {
+		got, err := Gated(t.Context(), c, types.NamespacedName{Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("pods with the gate of %q: want %v, got %v", name, want, got)
+		}
+	}
+}
+
 func TestRegistry(t *testing.T) {
 	web, other := types.NamespacedName{Name: "web"}, types.NamespacedName{Name: "other"}
 	one := Resolution{Group: provider.Group{Ref: provider.Ref{Group: "arn:one"}}}

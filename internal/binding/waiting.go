@@ -29,28 +29,37 @@ func Gates(pod *corev1.Pod) []string {
 // Waiting lists the running pods whose gate of a binding is not open; with an empty
 // name, any gate of the key's namespace.
 func Waiting(ctx context.Context, r client.Reader, key types.NamespacedName) ([]types.NamespacedName, error) {
+	return carriers(ctx, r, key, func(pod *corev1.Pod, gate string) bool {
+		return !IsTrue(pod, corev1.PodConditionType(elbv2.GateType(gate)))
+	})
+}
+
+// Gated lists the running pods that have a binding's gate, open or not.
+func Gated(ctx context.Context, r client.Reader, key types.NamespacedName) ([]types.NamespacedName, error) {
+	return carriers(ctx, r, key, func(*corev1.Pod, string) bool { return true })
+}
+
+// carriers lists the running pods with a gate of a binding for which holds is true.
+func carriers(ctx context.Context, r client.Reader, key types.NamespacedName, holds func(*corev1.Pod, string) bool) ([]types.NamespacedName, error) {
 	var pods corev1.PodList
 	if err := r.List(ctx, &pods, client.InNamespace(key.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)
 	}
 	var found []types.NamespacedName
 	for i := range pods.Items {
-		if waits(&pods.Items[i], key.Name) {
+		if carries(&pods.Items[i], key.Name, holds) {
 			found = append(found, client.ObjectKeyFromObject(&pods.Items[i]))
 		}
 	}
 	return found, nil
 }
 
-func waits(pod *corev1.Pod, name string) bool {
+func carries(pod *corev1.Pod, name string, holds func(*corev1.Pod, string) bool) bool {
 	if !pod.DeletionTimestamp.IsZero() || Over(pod) {
 		return false
 	}
 	for _, gate := range Gates(pod) {
-		if name != "" && gate != name {
-			continue
-		}
-		if !IsTrue(pod, corev1.PodConditionType(elbv2.GateType(gate))) {
+		if (name == "" || gate == name) && holds(pod, gate) {
 			return true
 		}
 	}

@@ -30,8 +30,8 @@ const (
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
 	raceWait   = 100 * time.Millisecond
-	// maxRaces is how many races in a row are lost before something must be wrong.
-	maxRaces = 10
+	// maxRacing is for how long races are lost before something must be wrong.
+	maxRacing = 30 * time.Second
 	// callTimeout bounds the calls of one step.
 	callTimeout = 15 * time.Second
 )
@@ -75,7 +75,8 @@ type Runner struct {
 	bundleKey, pairKey string
 	reported           string
 	backoff            time.Duration
-	races              int
+	// racing is since when races are lost, zero when the last step was taken.
+	racing time.Time
 }
 
 // New makes a runner that fills keypair. It makes no call before Start.
@@ -153,10 +154,13 @@ func (r *Runner) tick(ctx context.Context) time.Duration {
 	defer cancel()
 	after, err := r.advance(ctx)
 	if err == nil {
-		r.backoff, r.races = 0, 0
+		r.backoff, r.racing = 0, time.Time{}
 		return after
 	}
-	if r.races++; errors.Is(err, errMoved) && r.races < maxRaces {
+	if r.racing.IsZero() {
+		r.racing = time.Now()
+	}
+	if errors.Is(err, errMoved) && time.Since(r.racing) < maxRacing {
 		r.opts.Log.V(1).Info("Another writer was faster", "error", err.Error())
 		return raceWait + rand.N(raceWait)
 	}

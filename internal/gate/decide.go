@@ -102,6 +102,9 @@ type Feed struct {
 	// SeenOtherwise: a read since the pod got its address found the target absent or
 	// not healthy, so a later healthy is about this pod.
 	SeenOtherwise bool
+	// Placed: podgate registered the target for this very pod, in a group that did not
+	// hold it, so a healthy is about this pod.
+	Placed bool
 	// Detection is how long the load balancer may take to notice that a target is gone.
 	Detection time.Duration
 }
@@ -227,7 +230,7 @@ func claimed(now time.Time, pod Pod, feed Feed, current Condition) Decision {
 		return Decision{Condition: current, Proven: pod.Proven, Recheck: reread, Waiting: true}
 	}
 	settled := pod.ContainersReadySince.Add(feed.Detection + Lag)
-	if pod.Proven == pod.Addr || feed.SeenOtherwise || !now.Before(settled) {
+	if pod.Proven == pod.Addr || feed.SeenOtherwise || feed.Placed || !now.Before(settled) {
 		return Decision{Condition: Condition{Status: StatusTrue, Reason: ReasonHealthy}, Proven: pod.Addr}
 	}
 	return Decision{

@@ -33,6 +33,16 @@ func TestLaw1NeverOpenEarly(t *testing.T) {
 	}
 }
 
+// TestLaw1OwnRegistrationIsProof: a target that is healthy at once opens the gate at once
+// when podgate registered it for this very pod where nothing was.
+func TestLaw1OwnRegistrationIsProof(t *testing.T) {
+	feed := Feed{Claim: Claimed, Observed: true, ReadAt: noon, Present: true, Health: Health{State: Healthy}, Detection: time.Hour, Placed: true}
+	d := Decide(noon, ready(time.Second, netip.Addr{}), feed, Condition{})
+	if d.Condition.Status != StatusTrue || d.Proven != ours {
+		t.Errorf("want the gate open and proven at %s, got %+v", ours, d)
+	}
+}
+
 // TestLaw1EveryReasonIsItsOwn: a gate that opens without the load balancer's word says so.
 func TestLaw1EveryReasonIsItsOwn(t *testing.T) {
 	for _, feed := range []Feed{{Claim: Releasing}, {Claim: NotIP}, {Claim: Unclaimed}} {

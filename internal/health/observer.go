@@ -9,6 +9,7 @@ package health
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -49,6 +50,9 @@ type Sighting struct {
 	Health gate.Health
 	// SeenOtherwise: one of these reads found the target absent or not healthy.
 	SeenOtherwise bool
+	// PlacedFor is the pod for which podgate registered the target when the group did
+	// not hold it, empty when it did not or that was long ago.
+	PlacedFor types.UID
 	// Err is why the latest read failed, nil when it succeeded.
 	Err error
 }
@@ -86,6 +90,7 @@ type group struct {
 	settings  provider.Group
 	users     map[types.NamespacedName]struct{}
 	interests map[types.NamespacedName]*interest
+	placed    map[gate.Target]placement
 	view      View
 	started   bool
 	// asked is when a read was last asked for, pressing whether what opens or drains a pod depends on it.
@@ -99,6 +104,15 @@ type group struct {
 	failures int
 	retry    time.Time
 }
+
+// placement is for whom a target was registered, and when.
+type placement struct {
+	uid types.UID
+	at  time.Time
+}
+
+// placementKept is how long a placement is remembered: by then the target was read.
+const placementKept = time.Minute
 
 // interest is a pod's in one target of a group.
 type interest struct {
@@ -204,8 +218,19 @@ func (o *Observer) Watch(settings provider.Group, pod types.NamespacedName, targ
 	}
 	g.wait(in, waiting)
 	s := in.sighting
-	s.ReadAt, s.Err = in.readAt, g.view.Err
+	s.ReadAt, s.PlacedFor, s.Err = in.readAt, g.placed[target].uid, g.view.Err
 	return s
+}
+
+// Placed says that podgate registered target for the pod with uid in a group that did
+// not hold it, so that what is said of it from now on is about this pod; with an empty
+// uid, that it took the target out.
+func (o *Observer) Placed(ref provider.Ref, target gate.Target, uid types.UID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if g, ok := o.groups[ref]; ok {
+		g.placed[target] = placement{uid: uid, at: time.Now()}
+	}
 }
 
 // Waiting says whether a watched pod waits, without reading what was seen.
@@ -261,6 +286,7 @@ func (o *Observer) get(ref provider.Ref) *group {
 		born: now, anchor: now.Add(-rand.N(AuditInterval)),
 		users:     map[types.NamespacedName]struct{}{},
 		interests: map[types.NamespacedName]*interest{},
+		placed:    map[gate.Target]placement{},
 	}
 	o.groups[ref] = g
 	if o.start != nil {
@@ -345,6 +371,7 @@ func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.Namespac
 		return g.blind(), true
 	}
 	g.view = View{Snapshot: snap}
+	maps.DeleteFunc(g.placed, func(_ gate.Target, p placement) bool { return time.Since(p.at) > placementKept })
 	var pods []types.NamespacedName
 	for pod, in := range g.interests {
 		if in.update(snap) {

@@ -357,6 +357,29 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 	})
 }
 
+func TestPlacedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Watch(settings(group1), podA, atA, true)
+		w.Placed(group1, atA, "uid-a")
+		if s := w.Watch(settings(group1), podA, atA, true); s.PlacedFor != "uid-a" {
+			t.Errorf("placed for %q, want uid-a", s.PlacedFor)
+		}
+		if s := w.Watch(settings(group1), podB, atB, true); s.PlacedFor != "" {
+			t.Errorf("another target is placed for %q, want nobody", s.PlacedFor)
+		}
+		w.Placed(group1, atA, "")
+		if s := w.Watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
+			t.Errorf("taken out, yet placed for %q", s.PlacedFor)
+		}
+		w.Placed(group1, atA, "uid-a")
+		time.Sleep(2 * placementKept)
+		if s := w.Watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
+			t.Errorf("long ago, yet placed for %q", s.PlacedFor)
+		}
+	})
+}
+
 func TestSeenOtherwise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)

@@ -4,11 +4,16 @@
 package manager
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/awssim"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -105,4 +110,51 @@ func TestLaw8RestartChangesNothing(t *testing.T) {
 	if n := len(c.calls("RegisterTargets")); n != calls {
 		t.Errorf("registered %d times after the restart", n-calls)
 	}
+}
+
+// What happened to a pod's containers while nobody led is noticed, although the new
+// leader hears of the pod before it knows the pod's binding.
+func TestUnreadyWhileNobodyLed(t *testing.T) {
+	c := newCluster(t)
+	arn := c.group("web")
+	c.script(arn, "initial")
+	c.service("web")
+	b := c.binding("web", "web", arn)
+	c.start()
+	pod := c.pod("web-1", "web", "10.0.0.1", "web")
+	c.eventually("waits", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionFalse })
+	c.script(arn, "healthy")
+	c.eventually("open", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionTrue })
+	c.stop()
+
+	c.ready(pod, "10.0.0.1", false)
+	unpublish := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:null}}}`, elbv2.PublishedAnnotation))
+	if err := c.kube.Patch(t.Context(), b, unpublish); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.sim.AddFault(awssim.Fault{Operation: "DescribeTargetGroups", LatencySeconds: 2}); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	c.eventually("closed", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionFalse })
+}
+
+// A target that is healthy at once opens its pod's gate at once: podgate registered it
+// for this pod where nothing was, so nobody else's health can be meant.
+func TestHealthyAtOnce(t *testing.T) {
+	c := newCluster(t)
+	arn := c.group("web")
+	c.script(arn, "healthy")
+	c.service("web")
+	c.binding("web", "web", arn)
+	c.start()
+	c.eventually("binding synced", func() bool { return c.verdict("web").Reason == "Synced" })
+	c.pod("web-1", "web", "10.0.0.1", "web")
+	c.eventually("gate open", func() bool {
+		g := c.gate("web-1", "web")
+		if g.Reason == gate.ReasonNotProven {
+			t.Fatal("the gate waits for proof that podgate has")
+		}
+		return g.Status == corev1.ConditionTrue
+	})
 }

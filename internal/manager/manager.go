@@ -137,11 +137,13 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 	var podWake, targetWake wake.Source
 	log := mgr.GetLogger()
 	registry := binding.NewRegistry(func(key types.NamespacedName) {
-		waiting, err := binding.Waiting(ctx, mgr.GetClient(), key)
+		// Open gates too: a pod's event while nothing was known of its binding was let pass,
+		// be it of unready containers or of a new address.
+		pods, err := binding.Gated(ctx, mgr.GetClient(), key)
 		if err != nil {
-			log.Error(err, "Finding pods that wait at a gate failed", "binding", key)
+			log.Error(err, "Finding a gate's pods failed", "binding", key)
 		}
-		for _, p := range waiting {
+		for _, p := range pods {
 			podWake.Wake(p)
 		}
 	})
@@ -157,7 +159,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 		return fmt.Errorf("add observer: %w", err)
 	}
 	err := target.Setup(mgr, target.Options{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Observer: observer, Registry: registry,
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Account: elbv2provider.Account, Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace,
 		AbsenceGrace: c.AbsenceGrace, Workers: c.Workers,

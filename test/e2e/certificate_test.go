@@ -18,6 +18,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -187,13 +188,17 @@ func (w *world) watchBundles() func() [][]*x509.Certificate {
 	w.must(err)
 	var history [][]*x509.Certificate
 	var failed error
-	done := make(chan struct{})
+	ending, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		for event := range changes.ResultChan() {
 			c, ok := event.Object.(*admissionv1.MutatingWebhookConfiguration)
 			if !ok || event.Type == watch.Deleted {
-				failed = fmt.Errorf("watch webhook configuration: %s", event.Type)
+				select {
+				case <-ending: // the connection that Stop closes may end in an error event
+				default:
+					failed = fmt.Errorf("watch webhook configuration: %s: %w", event.Type, apierrors.FromObject(event.Object))
+				}
 				return
 			}
 			bundle, err := bundleOf(c)
@@ -207,6 +212,7 @@ func (w *world) watchBundles() func() [][]*x509.Certificate {
 	w.t.Cleanup(changes.Stop)
 	return func() [][]*x509.Certificate {
 		w.t.Helper()
+		close(ending)
 		changes.Stop()
 		<-done
 		w.must(failed)

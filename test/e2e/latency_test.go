@@ -29,7 +29,11 @@ func (s *service) logLatencies() {
 		}
 	}
 	for _, p := range s.pods.Pods() {
-		measure(&register, p.ContainersReady, s.called(calls, "RegisterTargets", p, p.Created))
+		registered := s.called(calls, "RegisterTargets", p, p.Created)
+		if registered.IsZero() {
+			s.t.Logf("pod %s at %q: no RegisterTargets for it on record", p.Name, p.Address)
+		}
+		measure(&register, p.ContainersReady, registered)
 		measure(&deregister, p.Terminating, s.called(calls, "DeregisterTargets", p, p.Terminating))
 		measure(&open, turnedHealthy(transitions, p), p.GatesOpen)
 	}

@@ -11,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podgate/podgate/test/env"
 )
@@ -38,6 +40,12 @@ const (
 
 // testTimeout bounds a test; it is there for what hangs.
 const testTimeout = 8 * time.Minute
+
+// TestMain silences the Kubernetes client's own log; failures explain themselves.
+func TestMain(m *testing.M) {
+	ctrllog.SetLogger(logr.Discard())
+	m.Run()
+}
 
 // world is a cluster with podgate in it, and the load balancers' side.
 type world struct {

@@ -125,7 +125,10 @@ func (w *PodWatch) Pods() []PodHistory {
 
 // observe notes what is new in a pod.
 func (h *PodHistory) observe(pod *corev1.Pod, now time.Time) {
-	h.Name, h.Gates, h.Address = pod.Name, len(pod.Spec.ReadinessGates), pod.Status.PodIP
+	h.Name, h.Gates = pod.Name, len(pod.Spec.ReadinessGates)
+	if pod.Status.PodIP != "" { // the kubelet may take it back when the pod has ended
+		h.Address = pod.Status.PodIP
+	}
 	_, h.Version, _ = strings.Cut(pod.Spec.Containers[0].Image, ":")
 	first(&h.Created, true, now)
 	first(&h.ContainersReady, isTrue(pod, corev1.ContainersReady), now)

@@ -45,7 +45,11 @@ func TestHistoryKeepsTheFirstTimeOfEverything(t *testing.T) {
 		seen(full),
 		seen(full),
 		seen(func(p *corev1.Pod) { full(p); p.DeletionTimestamp = &now }),
-		seen(func(p *corev1.Pod) { full(p); p.DeletionTimestamp = &now; p.Status.ContainerStatuses = nil }),
+		seen(func(p *corev1.Pod) {
+			full(p)
+			p.DeletionTimestamp = &now
+			p.Status.ContainerStatuses, p.Status.PodIP = nil, ""
+		}),
 	}
 	start := time.Unix(0, 0)
 	second := func(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }

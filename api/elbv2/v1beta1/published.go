@@ -10,6 +10,7 @@ import "encoding/json"
 const PublishedAnnotation = "podgate.dev/target-group"
 
 // Published is what the leader knows of a binding's target group.
+// +kubebuilder:object:generate=false
 type Published struct {
 	ARN        string `json:"arn"`
 	Name       string `json:"name,omitempty"`

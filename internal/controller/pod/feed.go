@@ -94,6 +94,7 @@ func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.P
 	e.refs = append(e.refs, o.ref)
 	s := r.observer.Watch(o.group, e.key, o.target, facts.ContainersReady && current.Status != gate.StatusTrue)
 	f.ReadAt = s.ReadAt
+	f.Placed = s.PlacedFor == e.pod.UID
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = s.Observed, s.Present, s.Health, s.SeenOtherwise
 	f.Detection = o.group.DetectionTime()
 	if s.Err != nil && !s.Observed {

@@ -41,6 +41,8 @@ type Options struct {
 	Client   client.Client
 	Reader   client.Reader // uncached
 	Provider provider.Provider
+	// Account tells whose budget of calls a group draws on; one account never takes more than a quarter of the workers.
+	Account  func(provider.Ref) string
 	Observer Observer
 	Registry *binding.Registry
 	Recorder events.EventRecorder
@@ -73,7 +75,9 @@ func Setup(mgr manager.Manager, o Options) error {
 	r := &Reconciler{
 		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
 		report: &reporter{client: o.Client, recorder: o.Recorder, said: map[types.UID]said{}},
-		ledger: newLedger(time.Now), owner: owner, metrics: m, absenceGrace: o.AbsenceGrace, now: time.Now,
+		ledger: newLedger(time.Now), owner: owner, metrics: m, account: o.Account,
+		lanes:        &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
+		absenceGrace: o.AbsenceGrace, now: time.Now,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}
 	return builder.ControllerManagedBy(mgr).

@@ -80,13 +80,16 @@ type world struct {
 	viewErr  error
 	unread   bool
 	tracking map[provider.Ref]int
+	// placed is for whom the observer was told that targets were registered; viewAge how old its reads are.
+	placed  map[gate.Target]types.UID
+	viewAge time.Duration
 }
 
 // newWorld makes a binding that was synced with a group that holds nothing.
 func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, clock: noon, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{},
-		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[provider.Ref]int{},
+		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[provider.Ref]int{}, placed: map[gate.Target]types.UID{},
 		events: events.NewFakeRecorder(1000),
 	}
 	w.services["web"] = &corev1.Service{
@@ -122,7 +125,9 @@ func (w *world) restart() {
 		client: kube{w: w}, provider: w, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}),
 		report: &reporter{client: kube{w: w}, recorder: w.events, said: map[types.UID]said{}},
 		ledger: newLedger(now), owner: ownership{Ownership: binding.OwnAll, reader: kube{w: w}, leaseNamespace: "kube-system", now: now},
-		metrics: m, absenceGrace: 30 * time.Second, now: now,
+		metrics: m, lanes: &lanes{limit: 2, busy: map[string]int{}},
+		account:      func(ref provider.Ref) string { return ref.Group },
+		absenceGrace: 30 * time.Second, now: now,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}
 }
@@ -264,12 +269,15 @@ func (w *world) Untrack(ref provider.Ref, _ types.NamespacedName) { delete(w.tra
 // Refresh implements Observer.
 func (w *world) Refresh(provider.Ref) {}
 
+// Placed implements Observer.
+func (w *world) Placed(_ provider.Ref, t gate.Target, uid types.UID) { w.placed[t] = uid }
+
 // View implements Observer: the group as it is now.
 func (w *world) View(provider.Ref) health.View {
 	if w.unread {
 		return health.View{Err: w.viewErr}
 	}
-	return health.View{Snapshot: health.Snapshot{Started: w.clock, Targets: maps.Clone(w.rows)}, Err: w.viewErr}
+	return health.View{Snapshot: health.Snapshot{Started: w.clock.Add(-w.viewAge), Targets: maps.Clone(w.rows)}, Err: w.viewErr}
 }
 
 // kube is the world as a client.

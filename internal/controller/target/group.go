@@ -31,7 +31,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 	if known.generation == b.Generation && r.now().Sub(known.at) < known.lasts() && !gone {
 		return known.group, nil
 	}
-	ref := provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId}
+	ref := refOf(b)
 	if g, ok := published(b, ref); ok && known.at.IsZero() {
 		// Asked about at a random time of the span, so that take-over makes no burst.
 		known = resolved{generation: b.Generation, group: g}
@@ -52,6 +52,11 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 	known.at = r.now().Add(-rand.N(known.lasts() / 5))
 	r.remember(key, known)
 	return group, nil
+}
+
+// refOf names the group as the binding does; by ARN if it has one.
+func refOf(b *elbv2.TargetGroupBinding) provider.Ref {
+	return provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId}
 }
 
 func (r *Reconciler) remember(key types.NamespacedName, what resolved) {

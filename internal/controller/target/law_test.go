@@ -26,6 +26,29 @@ func gated(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
+// TestLaw1PlacedOnlyWhereNothingWas: a registration is proof of whose a row is only where
+// there surely was none.
+func TestLaw1PlacedOnlyWhereNothingWas(t *testing.T) {
+	for what, row := range map[string]struct {
+		before func(w *world)
+		proof  bool
+	}{
+		"no row":                  {func(*world) {}, true},
+		"a draining row":          {func(w *world) { w.rows[at(1)] = gate.Health{State: gate.Draining} }, false},
+		"an old read":             {func(w *world) { w.viewAge = gate.Lag }, false},
+		"a refused registration":  {func(w *world) { w.refuse[at(1)] = true }, false},
+		"nothing was read so far": {func(w *world) { w.unread, w.viewErr = true, errors.New("down") }, false},
+	} {
+		w := newWorld(t)
+		w.pod(1)
+		row.before(w)
+		_, _ = w.try(web)
+		if got := w.placed[at(1)] == "uid-1"; got != row.proof {
+			t.Errorf("%s: proof %t, want %t", what, got, row.proof)
+		}
+	}
+}
+
 // TestLaw2DeletedBinding: a deleted binding empties its group, waits for its gates and goes.
 func TestLaw2DeletedBinding(t *testing.T) {
 	w := newWorld(t)
@@ -269,6 +292,45 @@ func TestLaw7OneTargetOneGroup(t *testing.T) {
 	w.reconcile()
 	if w.ready("bad") != ReasonServiceNotFound || w.ready("web-tg") != ReasonSynced {
 		t.Errorf("want the one told and the other synced, got %s and %s", w.ready("bad"), w.ready("web-tg"))
+	}
+}
+
+// TestLaw7RefusedTargetHoldsNoRemoval: a target that is refused for good keeps no
+// unready pod in the group.
+func TestLaw7RefusedTargetHoldsNoRemoval(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1, 2)
+	w.pod(3)
+	w.pod(4)
+	w.refuse[at(3)] = true
+	w.pods["web-2"].Status.Conditions[0].Status = corev1.ConditionFalse
+	if _, err := w.try(web); err == nil {
+		t.Error("a refused target is no news")
+	}
+	if got := w.rows[at(2)].State; got != gate.Draining {
+		t.Errorf("want the unready pod's target draining, got %s", got)
+	}
+}
+
+// TestLaw7HungAccount: an account whose calls hang takes no more than its share of the
+// workers, and bindings of others are served meanwhile.
+func TestLaw7HungAccount(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1)
+	hung := w.bind("hung", 0)
+	hung.Spec.TargetGroupARN = "arn:hung"
+	for range 2 {
+		if _, ok := w.lanes.enter("arn:hung"); !ok {
+			t.Fatal("an idle account has no worker")
+		}
+	}
+	res, err := w.try(types.NamespacedName{Namespace: "shop", Name: "hung"})
+	if err != nil || res.RequeueAfter != laneWait || w.made() != "" {
+		t.Errorf("want the third call of an account to wait, got %v, %v, calls %q", res, err, w.made())
+	}
+	w.reconcile()
+	if got := w.made(); got != "register 1" {
+		t.Errorf("want another account's target registered meanwhile, got %q", got)
 	}
 }
 

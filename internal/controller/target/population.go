@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +18,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/provider"
 )
@@ -25,6 +27,8 @@ import (
 type population struct {
 	members []membership.Member
 	pods    map[gate.Target]*corev1.Pod
+	// vacant tells whether a target surely has no row, so that one it gets is its pod's.
+	vacant func(gate.Target) bool
 	// lodgers hold rows without being selected.
 	lodgers []types.NamespacedName
 	// missing: what the binding refers to, or every running pod it could mean, is not there.
@@ -110,6 +114,16 @@ func (r *Reconciler) service(ctx context.Context, b *elbv2.TargetGroupBinding, w
 	return &svc, &port, nil
 }
 
+// vacant knows which targets the group does not hold: a read of the last seconds
+// says so, and no call of ours since, all of which the ledger remembers.
+func vacant(observed map[gate.Target]gate.Health, snap health.Snapshot, now time.Time) func(gate.Target) bool {
+	fresh := now.Sub(snap.Started) < gate.Lag
+	return func(t gate.Target) bool {
+		_, held := observed[t]
+		return fresh && !held
+	}
+}
+
 func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
 	m := membership.Member{
 		Target: t, Wanted: wanted,
@@ -122,7 +136,8 @@ func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
 	}
 	w.members = append(w.members, m)
 	if wanted || w.pods[t] == nil {
-		w.pods[t] = pod
+		kept := *pod // a pointer into the list would keep all of it
+		w.pods[t] = &kept
 	}
 }
 

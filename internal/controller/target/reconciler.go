@@ -41,6 +41,7 @@ type Observer interface {
 	Untrack(provider.Ref, types.NamespacedName)
 	View(provider.Ref) health.View
 	Refresh(provider.Ref)
+	Placed(provider.Ref, gate.Target, types.UID)
 }
 
 // resolveAgain is how long a resolved group's settings are taken as they were, less up
@@ -66,6 +67,8 @@ type Reconciler struct {
 	report       *reporter
 	ledger       *ledger
 	owner        ownership
+	lanes        *lanes
+	account      func(provider.Ref) string
 	metrics      *metrics
 	lodgers      lodgers
 	absenceGrace time.Duration
@@ -104,26 +107,37 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
 	}
+	leave, ok := r.lanes.enter(r.account(refOf(&b)))
+	if !ok {
+		return reconcile.Result{RequeueAfter: laneWait}, nil
+	}
+	defer leave()
+	return r.reconcile(ctx, &b)
+}
+
+// reconcile finds out whose the binding is.
+func (r *Reconciler) reconcile(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
+	key := client.ObjectKeyFromObject(b)
 	if !b.DeletionTimestamp.IsZero() {
-		return r.finalize(ctx, &b)
+		return r.finalize(ctx, b)
 	}
-	if !r.owner.Serves(&b) {
-		r.forget(req.NamespacedName)
-		return reconcile.Result{}, r.removeFinalizer(ctx, &b)
+	if !r.owner.Serves(b) {
+		r.forget(key)
+		return reconcile.Result{}, r.removeFinalizer(ctx, b)
 	}
-	foreign, err := r.owner.foreign(ctx, &b)
+	foreign, err := r.owner.foreign(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	if foreign {
-		r.track(req.NamespacedName, provider.Ref{})
-		r.registry.Set(req.NamespacedName, binding.Resolution{Foreign: true})
-		if err := r.removeFinalizer(ctx, &b); err != nil {
+		r.track(key, provider.Ref{})
+		r.registry.Set(key, binding.Resolution{Foreign: true})
+		if err := r.removeFinalizer(ctx, b); err != nil {
 			return reconcile.Result{}, err
 		}
-		return reconcile.Result{RequeueAfter: ownershipPoll}, r.report.foreign(ctx, &b)
+		return reconcile.Result{RequeueAfter: ownershipPoll}, r.report.foreign(ctx, b)
 	}
-	return r.serve(ctx, &b)
+	return r.serve(ctx, b)
 }
 
 // serve handles a binding that is podgate's.
@@ -166,6 +180,7 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	who.vacant = vacant(observed, view.Snapshot, r.now())
 	r.lodgers.set(key, who.lodgers)
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: who.members, Observed: observed, Drain: group.DeregistrationDelay,
@@ -191,15 +206,17 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membership.Plan, who population) error {
 	urgent := r.deregister(ctx, ref, plan.Urgent, who)
 	registered := r.register(ctx, ref, plan.Register, who)
-	if registered != nil && !errors.Is(registered, provider.ErrQuota) {
+	full := errors.Is(registered, provider.ErrQuota)
+	var partial *provider.PartialError
+	if registered != nil && !full && !errors.As(registered, &partial) {
 		return errors.Join(urgent, registered)
 	}
 	leaving := plan.Deregister
-	if registered != nil && len(plan.Urgent)+len(leaving) == 0 {
+	if full && len(plan.Urgent)+len(leaving) == 0 {
 		leaving = plan.Yield
 	}
 	removed := r.deregister(ctx, ref, leaving, who)
-	if registered != nil && len(plan.Urgent)+len(leaving) > 0 {
+	if full && len(plan.Urgent)+len(leaving) > 0 {
 		registered = r.register(ctx, ref, failed(registered, plan.Register), who)
 	}
 	return errors.Join(urgent, registered, removed)
@@ -212,6 +229,11 @@ func (r *Reconciler) register(ctx context.Context, ref provider.Ref, targets []g
 	err := r.provider.Register(ctx, ref, targets)
 	done := except(targets, err)
 	r.ledger.record(ref, done, true)
+	for _, t := range done {
+		if pod := who.pods[t]; pod != nil && who.vacant(t) {
+			r.observer.Placed(ref, t, pod.UID)
+		}
+	}
 	r.observer.Refresh(ref)
 	r.metrics.registered(done, who, r.now())
 	log.FromContext(ctx).Info("Registered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
@@ -225,6 +247,9 @@ func (r *Reconciler) deregister(ctx context.Context, ref provider.Ref, targets [
 	err := r.provider.Deregister(ctx, ref, targets)
 	done := except(targets, err)
 	r.ledger.record(ref, done, false)
+	for _, t := range done {
+		r.observer.Placed(ref, t, "")
+	}
 	r.observer.Refresh(ref)
 	r.metrics.deregistered(done, who, r.now())
 	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))

@@ -36,7 +36,6 @@ const (
 	ReasonPortNotFound        = "PortNotFound"
 	ReasonTargetPortNotFound  = "TargetPortNotFound"
 	ReasonTargetGroupNotFound = "TargetGroupNotFound"
-	ReasonInvalidTargetGroup  = "InvalidTargetGroup"
 	ReasonInvalidRequest      = "InvalidRequest"
 	ReasonInstanceTargets     = "InstanceTargets"
 	ReasonUnservedTargets     = "UnservedTargetType"
@@ -47,7 +46,6 @@ const (
 	ReasonThrottled           = "Throttled"
 	ReasonQuota               = "TooManyTargets"
 	ReasonUnavailable         = "LoadBalancerUnavailable"
-	ReasonDeleting            = "Deleting"
 )
 
 // Reasons of ConditionManaged.

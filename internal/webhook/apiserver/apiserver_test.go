@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -63,6 +64,8 @@ func TestMain(m *testing.M) {
 
 // apiserver is a real API server that calls two replicas of the webhook, in turns.
 type apiserver struct {
+	// troubles are the replicas' logged errors.
+	troubles sync.Map
 	client.Client
 	kube       kubernetes.Interface
 	registries []*prometheus.Registry
@@ -124,6 +127,15 @@ func (a *apiserver) must(t *testing.T, err error) {
 	}
 }
 
+// journal is a log of which only errors are kept, to be shown when there should be none.
+func (a *apiserver) journal() logr.Logger {
+	return funcr.New(func(_, args string) {
+		if strings.Contains(args, `"error"=`) {
+			a.troubles.Store(args, nil)
+		}
+	}, funcr.Options{})
+}
+
 // startReplica starts what a replica of podgate runs for admission and gives its address.
 func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *http.Client) string {
 	t.Helper()
@@ -143,7 +155,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 	}
 	pair := &certificate.Keypair{}
 	runner, err := certificate.New(a.kube, pair, certificate.Options{
-		Namespace: ownNamespace, Registerer: registry, Recorder: a.events, Log: logr.Discard(),
+		Namespace: ownNamespace, Registerer: registry, Recorder: a.events, Log: a.journal(),
 		Policy: certificate.Policy{
 			Names:      append(certificate.DNSNames(ownNamespace), "127.0.0.1"),
 			CAValidity: time.Hour, ServingValidity: time.Hour, Propagation: 2 * time.Second, Overlap: 4 * time.Second,
@@ -358,6 +370,7 @@ func TestAPIServer(t *testing.T) {
 		for i, registry := range a.registries {
 			if n := sum(t, registry, "podgate_webhook_certificate_failures_total"); n != 0 {
 				t.Errorf("replica %d: lost races are not failures, got %v", i, n)
+				a.troubles.Range(func(trouble, _ any) bool { t.Log(trouble); return true })
 			}
 		}
 	})
