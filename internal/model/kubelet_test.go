@@ -24,6 +24,7 @@ const port = 8080
 type life struct {
 	uid       types.UID
 	addr      netip.Addr
+	was       netip.Addr // the address before the present one, or the last
 	addrSince time.Time
 	answers   bool
 	ready     bool // its containers
@@ -236,7 +237,7 @@ func (k *kubelet) free(l *life) {
 		delete(k.at, l.addr)
 		k.freed = append(k.freed, l.addr)
 	}
-	l.addr, l.answers = netip.Addr{}, false
+	l.was, l.addr, l.answers = l.addr, netip.Addr{}, false
 }
 
 // remove deletes a pod: it answers until its preStop hook or its grace period ends.

@@ -281,8 +281,12 @@ func (c *checker) opens(pod *corev1.Pod, l *life, kind corev1.PodConditionType, 
 
 // saidHealthy tells whether one of the latest answers calls a pod healthy, by a check that this pod answered.
 func (c *checker) saidHealthy(arn string, l *life) bool {
+	t := l.target()
+	if !l.addr.IsValid() {
+		t.Addr = l.was // it went while the patch was under way
+	}
 	for _, a := range slices.Backward(c.heard[arn]) {
-		if r := a.rows[l.target()]; r.state == gate.Healthy && r.checked == l.uid {
+		if r := a.rows[t]; r.state == gate.Healthy && r.checked == l.uid {
 			return true
 		}
 		if time.Since(a.done) > 700*time.Millisecond {
