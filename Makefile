@@ -9,6 +9,7 @@ E2E     ?= e2e
 # Flags of the experiment and of the end-to-end tests, such as DEMO_FLAGS='--rate=400' or E2E_FLAGS='-test.run Leader'.
 DEMO_FLAGS ?=
 E2E_FLAGS  ?=
+MODEL_FLAGS ?=
 # Flags of the bench, such as BENCH_FLAGS='--scenario flip'.
 BENCH_FLAGS ?=
 
@@ -81,6 +82,10 @@ mutate: ## Break each law on purpose and see its test fail.
 .PHONY: smoke
 smoke: e2e-build ## One rolling update on the real cluster that loses no request.
 	scripts/with-cluster smoke out/podgate.tar out/app-v1.tar out/app-v2.tar -- bin/e2e.test -test.v -test.timeout 10m -test.run TestSmoke
+
+.PHONY: soak
+soak: ## Random schedules against the model of a cluster: longer than CI waits (MODEL_FLAGS='-seed N').
+	$(GO) test -tags model -timeout 60m ./internal/model $(MODEL_FLAGS)
 
 .PHONY: e2e-build
 e2e-build: images manifest cluster

@@ -1,6 +1,8 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build model
+
 package model
 
 import (

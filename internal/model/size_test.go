@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build !race
+//go:build model && !race
 
 package model
 

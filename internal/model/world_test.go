@@ -7,6 +7,8 @@
 // the laws of docs/architecture.md. It is tests only. Its checker sees the calls that
 // podgate makes, the conditions that it writes and the model's own truth; it shares
 // no code with what decides in the product.
+//go:build model
+
 package model
 
 import (
