@@ -44,8 +44,6 @@ type shape struct {
 }
 
 // models are read from the module cache, where go.mod pins them.
-//
-//nolint:gochecknoglobals // read once for all tests
 var models = sync.OnceValues(func() (map[string]*model, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go").Output()
 	if err != nil {

@@ -138,11 +138,6 @@ func orTCP(p corev1.Protocol) corev1.Protocol {
 	return p
 }
 
-// ContainersReady gives the pod's ContainersReady condition, nil when it has none.
-func ContainersReady(pod *corev1.Pod) *corev1.PodCondition {
-	return Condition(pod, corev1.ContainersReady)
-}
-
 // Condition finds a pod's condition by type, nil when it has none.
 func Condition(pod *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition {
 	for i := range pod.Status.Conditions {

@@ -51,7 +51,7 @@ type cluster struct {
 }
 
 // The API server is one for the package; every test has a namespace and a simulator.
-var shared struct { //nolint:gochecknoglobals // one API server serves the whole test process
+var shared struct {
 	cfg *rest.Config
 }
 

@@ -6,4 +6,4 @@
 package model
 
 // defaultSchedules take about a minute on two cores.
-const defaultSchedules = 1200
+const defaultSchedules = 3000
