@@ -15,7 +15,6 @@ package awssim
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -107,7 +106,6 @@ type Sim struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	data    dataPath
-	checks  *http.Transport // of health checks
 	record  record
 	faults  faultSet
 	buckets buckets
@@ -170,7 +168,6 @@ func New(cfg Config) (*Sim, error) {
 	s := &Sim{
 		cfg:         cfg,
 		data:        newDataPath(),
-		checks:      newChecks(),
 		buckets:     newBuckets(limits, cfg.TimeScale),
 		operations:  modelled(),
 		groups:      map[string]*targetGroup{},

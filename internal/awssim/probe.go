@@ -26,8 +26,6 @@ type probe struct {
 	matcher  string
 	timeout  time.Duration
 	network  bool // behind a network load balancer
-
-	transport *http.Transport
 }
 
 // probe reads what the next check of r is. It needs the lock.
@@ -36,8 +34,6 @@ func (s *Sim) probe(g *targetGroup, r *row) probe {
 		protocol: g.view.HealthCheckProtocol,
 		timeout:  s.socketTimeout(time.Duration(*g.view.HealthCheckTimeoutSeconds) * time.Second),
 		network:  !g.http(),
-
-		transport: s.checks,
 	}
 	if g.view.HealthCheckPath != nil {
 		p.path = *g.view.HealthCheckPath
@@ -120,7 +116,7 @@ func (p probe) get(ctx context.Context) *Health {
 	}
 	request.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
 	request.Header.Set("Accept-Encoding", "gzip, compressed")
-	response, err := p.transport.RoundTrip(request)
+	response, err := checks(ctx).RoundTrip(request)
 	if err != nil {
 		return failureOf(err)
 	}
@@ -128,12 +124,20 @@ func (p probe) get(ctx context.Context) *Health {
 	return p.judgeCode(response.StatusCode)
 }
 
-// newChecks is a transport that keeps no connection: a fresh one is never
-// retried. As the service does, it takes any certificate.
-func newChecks() *http.Transport {
+// checks is a transport for one check, whose connection ends with ctx: left to
+// itself, a transport goes on connecting for the requests to come. A connection
+// of its own is never retried. As the service does, it takes any certificate.
+func checks(ctx context.Context) *http.Transport {
 	return &http.Transport{
 		DisableKeepAlives: true,
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			if err == nil {
+				context.AfterFunc(ctx, func() { _ = conn.Close() }) // nothing is left to lose
+			}
+			return conn, err
+		},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}
 }
 

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"go.uber.org/goleak"
 )
 
 // TestRealHealthChecks are checks that go out over real sockets.
@@ -113,6 +115,30 @@ func TestRealHealthChecks(t *testing.T) {
 			if got := string(h.State) + " " + aws.ToString(h.Description); got != tc.want {
 				t.Errorf("%s: %q, want %q", tc.reason, got, tc.want)
 			}
+		})
+	}
+}
+
+// TestChecksEndWithTheirTimeout: neither connecting nor a TLS handshake goes on
+// when the check has been counted as failed.
+func TestChecksEndWithTheirTimeout(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	connecting := deaf(t)
+	for name, p := range map[string]probe{
+		"Connect":   {protocol: types.ProtocolEnumHttp, address: net.JoinHostPort(connecting.ID, strconv.Itoa(connecting.Port))},
+		"Handshake": {protocol: types.ProtocolEnumHttps, address: silent.Addr().String()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := goleak.IgnoreCurrent()
+			p.path, p.timeout = "/", 50*time.Millisecond
+			if h := p.run(t.Context()); h == nil || h.Reason != "Target.Timeout" {
+				t.Errorf("%+v, want Target.Timeout", h)
+			}
+			goleak.VerifyNone(t, before)
 		})
 	}
 }
