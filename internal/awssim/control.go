@@ -15,6 +15,7 @@ func (s *Sim) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_awssim/listeners", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Listeners()) })
 	mux.HandleFunc("GET /_awssim/calls", since(func(seq int64) any { return s.Calls(seq) }))
 	mux.HandleFunc("GET /_awssim/transitions", since(func(seq int64) any { return s.Transitions(seq) }))
+	mux.HandleFunc("GET /_awssim/failures", since(func(seq int64) any { return s.Failures(seq) }))
 	mux.HandleFunc("GET /_awssim/faults", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Faults()) })
 	mux.HandleFunc("POST /_awssim/faults", accept(func(f Fault) (any, error) {
 		id, err := s.AddFault(f)

@@ -26,6 +26,8 @@ const connectTimeout = 10 * time.Second
 
 // destination is where one request goes.
 type destination struct {
+	group   string
+	target  Target
 	address string
 	pool    *pool
 	tls     bool
@@ -34,19 +36,26 @@ type destination struct {
 
 // route answers one request at a listener of an application load balancer.
 func (s *Sim) route(l *listener, w http.ResponseWriter, r *http.Request) {
+	arrived := time.Now()
 	s.mu.Lock()
 	action := l.match(r)
 	to, problem := s.destination(l, action)
 	s.mu.Unlock()
+	fail := func(status int) {
+		if r.Context().Err() == nil { // a client that left has lost nothing
+			s.record.failure(Failure{Time: arrived, TargetGroupARN: to.group, Target: to.target, HTTPStatus: status})
+		}
+	}
 	switch {
 	case action.Type == types.ActionTypeEnumFixedResponse:
 		fixedResponse(w, action.FixedResponseConfig)
 	case action.Type == types.ActionTypeEnumRedirect:
 		redirect(w, r, l, action.RedirectConfig)
 	case problem != 0:
+		fail(problem)
 		page5xx(w, problem)
 	default:
-		s.forward(w, r, to)
+		s.forward(w, r, to, fail)
 	}
 }
 
@@ -61,34 +70,41 @@ func (s *Sim) destination(l *listener, action types.Action) (destination, int) {
 	}
 	target := g.pick()
 	if target == nil {
-		return destination{}, http.StatusServiceUnavailable
+		return destination{group: g.arn()}, http.StatusServiceUnavailable
 	}
 	return destination{
-		address: target.address, pool: target.pool,
+		group: g.arn(), target: target.target, address: target.address, pool: target.pool,
 		tls:  g.view.Protocol == types.ProtocolEnumHttps,
 		idle: s.socketTimeout(seconds(l.balancer.attributes, attrIdleTimeout)),
 	}, 0
 }
 
 // forward sends one request to one target, once. Whatever comes of it is the
-// answer: there is no second attempt anywhere below.
-func (s *Sim) forward(w http.ResponseWriter, r *http.Request, to destination) {
+// answer: there is no second attempt anywhere below. An answer that is not the target's
+// is noted by fail.
+func (s *Sim) forward(w http.ResponseWriter, r *http.Request, to destination, fail func(status int)) {
 	conn, err := to.pool.get(to.idle), error(nil)
 	if conn == nil {
 		conn, err = s.dial(r.Context(), to)
 	}
 	if err != nil {
+		fail(statusOf(err))
 		page5xx(w, statusOf(err))
 		return
 	}
 	unwatch := context.AfterFunc(r.Context(), func() { _ = conn.Close() }) // a client that leaves takes its request with it
-	end := exchange(w, r, conn, to.idle)
+	end, status := exchange(w, r, conn, to.idle)
 	if unwatch() && end == endReusable {
 		to.pool.put(conn)
 		return
 	}
 	to.pool.drop(conn) // its request is over, one way or the other
+	if status != 0 {
+		fail(status)
+		page5xx(w, status)
+	}
 	if end == endCutOff {
+		fail(0)
 		panic(http.ErrAbortHandler) // the answer has begun: all that is left is to cut it off
 	}
 }
@@ -122,15 +138,15 @@ func (s *Sim) dial(ctx context.Context, to destination) (*targetConn, error) {
 	return to.pool.add(&targetConn{Conn: conn, raw: raw, r: bufio.NewReader(conn), w: bufio.NewWriter(conn)})
 }
 
-// exchange sends r on conn and its answer to w.
-func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle time.Duration) end {
+// exchange sends r on conn and its answer to w. If there is none, nothing is written to
+// w, and the status is what to answer instead.
+func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle time.Duration) (ended end, status int) {
 	out := outgoing(r)
 	_ = conn.SetDeadline(time.Now().Add(idle)) // a closed connection shows at the next write
 	sent := send(out, conn, idle)
 	response, err := receive(conn, out)
 	if err != nil {
-		page5xx(w, statusOf(err))
-		return endDone
+		return endDone, statusOf(err)
 	}
 	header := w.Header()
 	for name, values := range response.Header {
@@ -146,16 +162,16 @@ func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle tim
 	_ = response.Body.Close() // there is nothing left in it
 	if err != nil {
 		_ = http.NewResponseController(w).Flush() // a client that left has nothing to see
-		return endCutOff
+		return endCutOff, 0
 	}
 	select {
 	case err := <-sent:
 		if err == nil && !response.Close && conn.r.Buffered() == 0 {
-			return endReusable
+			return endReusable, 0
 		}
 	default: // answered before it had read all of the request
 	}
-	return endDone
+	return endDone, 0
 }
 
 // send writes a request; one with a body in the background, since a target may

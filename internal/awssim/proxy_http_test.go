@@ -440,7 +440,7 @@ func BenchmarkProxy(b *testing.B) {
 	to := destination{address: l.Addr().String(), pool: &pool{}, idle: time.Minute}
 	defer to.pool.close()
 	front := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		sim.forward(w, r, to)
+		sim.forward(w, r, to, func(int) {})
 	})}
 	fl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -50,10 +50,24 @@ type Transition struct {
 	Reason         string    `json:"reason,omitempty"`
 }
 
+// Failure is a request that a load balancer could not have answered by a target: it
+// answered itself or cut the answer off. Requests that a target answered, whatever
+// their status, are no failures, and neither are connections of a network load balancer.
+type Failure struct {
+	Seq int64 `json:"seq"`
+	// Time is when the request arrived.
+	Time           time.Time `json:"time"`
+	TargetGroupARN string    `json:"targetGroupArn,omitempty"` // empty: there was none to choose from
+	Target         Target    `json:"target,omitzero"`          // zero: the group had none to choose from
+	// HTTPStatus is the load balancer's own; 0: the answer was cut off after it had begun.
+	HTTPStatus int `json:"httpStatus"`
+}
+
 // Memory is bounded: beyond these the oldest are forgotten.
 const (
 	maxCalls       = 20000
 	maxTransitions = 50000
+	maxFailures    = 50000
 )
 
 // record keeps what happened.
@@ -62,6 +76,7 @@ type record struct {
 	seq         int64
 	calls       []Call
 	transitions []Transition
+	failures    []Failure
 }
 
 func (r *record) call(c Call) {
@@ -78,6 +93,14 @@ func (r *record) transition(t Transition) {
 	r.seq++
 	t.Seq = r.seq
 	r.transitions = bounded(append(r.transitions, t), maxTransitions)
+}
+
+func (r *record) failure(f Failure) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seq++
+	f.Seq = r.seq
+	r.failures = bounded(append(r.failures, f), maxFailures)
 }
 
 // bounded forgets the oldest tenth of a list that is too long.
@@ -110,6 +133,21 @@ func (s *Sim) Transitions(since int64) []Transition {
 	for _, t := range s.record.transitions {
 		if t.Seq > since {
 			found = append(found, t)
+		}
+	}
+	return found
+}
+
+// Failures returns the requests that load balancers failed to have answered, with a
+// sequence number above since, in the order in which they ended. They share the
+// sequence of calls and transitions.
+func (s *Sim) Failures(since int64) []Failure {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	found := []Failure{}
+	for _, f := range s.record.failures {
+		if f.Seq > since {
+			found = append(found, f)
 		}
 	}
 	return found

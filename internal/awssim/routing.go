@@ -25,6 +25,7 @@ const (
 // the delays of the profile, and may outlive the row.
 type route struct {
 	seq     int64
+	target  Target
 	address string
 	class   class
 	next    class // where a change in progress leads
@@ -41,7 +42,7 @@ func (s *Sim) follow(g *targetGroup, k Target, h Health) {
 			return
 		}
 		r = &route{
-			seq: s.next(), address: net.JoinHostPort(s.hostOf(g, k), strconv.Itoa(k.Port)),
+			seq: s.next(), target: k, address: net.JoinHostPort(s.hostOf(g, k), strconv.Itoa(k.Port)),
 			class: classNone, next: classNone, pool: &pool{},
 		}
 		g.routes[k] = r

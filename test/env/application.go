@@ -31,6 +31,8 @@ type App struct {
 	Gated bool
 	// TargetGroupARN is what the binding refers to; no binding when empty.
 	TargetGroupARN string
+	// RoleARN is the role to assume for calls about the group; none when empty.
+	RoleARN string
 	// Image of the pods; its tag tells the version.
 	Image    string
 	Replicas int
@@ -41,6 +43,9 @@ type App struct {
 	PrestopSeconds int
 	// GracePeriodSeconds of the pods; 0 is Kubernetes' default of 30.
 	GracePeriodSeconds int
+	// ReadinessPath is what the kubelet's readiness probe asks for, once a second; no probe
+	// when empty.
+	ReadinessPath string
 	// Env is the environment of the container.
 	Env map[string]string
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -16,6 +17,7 @@ func testApp() App {
 	return App{
 		Namespace: "demo", Name: "web", Gated: true, TargetGroupARN: "arn:aws:x", Image: "podgate.dev/app:v1",
 		Replicas: 5, MaxSurge: "25%", MaxUnavailable: "1", PrestopSeconds: 40, GracePeriodSeconds: 70, Env: map[string]string{"START_DELAY": "2"},
+		RoleARN: "arn:aws:iam::1:role/web", ReadinessPath: "/healthz",
 	}
 }
 
@@ -42,7 +44,14 @@ func TestApplicationIsRendered(t *testing.T) {
 	if len(m.OfKind("TargetGroupBinding")) != 1 || len(m.OfKind("Service")) != 1 {
 		t.Errorf("want one binding and one Service, got %d objects", len(m))
 	}
+	role, _, err := unstructured.NestedString(m.OfKind("TargetGroupBinding")[0].Object, "spec", "iamRoleArnToAssume")
+	if err != nil || role != "arn:aws:iam::1:role/web" {
+		t.Errorf("role %q (%v), want the application's", role, err)
+	}
 	pod := d.Spec.Template.Spec
+	if probe := pod.Containers[0].ReadinessProbe; probe == nil || probe.HTTPGet.Path != "/healthz" {
+		t.Errorf("readiness probe %v, want one of /healthz", probe)
+	}
 	if *pod.TerminationGracePeriodSeconds != 70 || *d.Spec.Replicas != 5 {
 		t.Errorf("grace period %d, replicas %d; want 70, 5", *pod.TerminationGracePeriodSeconds, *d.Spec.Replicas)
 	}
@@ -60,7 +69,7 @@ func TestApplicationIsRendered(t *testing.T) {
 
 func TestApplicationWithoutExtras(t *testing.T) {
 	a := testApp()
-	a.Gated, a.TargetGroupARN, a.PrestopSeconds, a.GracePeriodSeconds, a.Env = false, "", 0, 0, nil
+	a.Gated, a.TargetGroupARN, a.PrestopSeconds, a.GracePeriodSeconds, a.Env, a.RoleARN, a.ReadinessPath = false, "", 0, 0, nil, "", ""
 	m, d := render(t, a)
 	if labels := m.OfKind("Namespace")[0].GetLabels(); len(labels) > 0 {
 		t.Errorf("an ungated namespace has labels %v", labels)
@@ -69,8 +78,8 @@ func TestApplicationWithoutExtras(t *testing.T) {
 		t.Error("a binding without a target group")
 	}
 	pod := d.Spec.Template.Spec
-	if pod.TerminationGracePeriodSeconds != nil || pod.Containers[0].Lifecycle != nil || pod.Containers[0].Env != nil {
-		t.Errorf("want neither grace period, hook nor environment, got %+v", pod)
+	if pod.TerminationGracePeriodSeconds != nil || pod.Containers[0].Lifecycle != nil || pod.Containers[0].Env != nil || pod.Containers[0].ReadinessProbe != nil {
+		t.Errorf("want neither grace period, hook, probe nor environment, got %+v", pod)
 	}
 }
 

@@ -48,6 +48,14 @@ func (c Control) Calls(ctx context.Context, since int64) ([]awssim.Call, error) 
 	return l, err
 }
 
+// Failures are the requests after a sequence number that load balancers could not have
+// answered by a target, in the order in which they ended.
+func (c Control) Failures(ctx context.Context, since int64) ([]awssim.Failure, error) {
+	var l []awssim.Failure
+	err := c.call(ctx, http.MethodGet, "failures?since="+strconv.FormatInt(since, 10), nil, &l)
+	return l, err
+}
+
 // AddFault puts a fault in force and returns its id.
 func (c Control) AddFault(ctx context.Context, f awssim.Fault) (string, error) {
 	var out struct {

@@ -4,6 +4,7 @@
 package env
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,14 @@ const (
 )
 
 // ELB is a client of the simulator's AWS API.
-func (s *Simulator) ELB() *elb.Client {
+func (s *Simulator) ELB() *elb.Client { return s.elbAs(AccessKeyID) }
+
+// elbAs is a client with another access key, and so perhaps of another account.
+func (s *Simulator) elbAs(accessKeyID string) *elb.Client {
 	return elb.New(elb.Options{
 		BaseEndpoint: aws.String(s.Endpoint),
 		Region:       s.Region,
-		Credentials:  credentials.NewStaticCredentialsProvider(AccessKeyID, SecretAccessKey, ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(accessKeyID, SecretAccessKey, ""),
 	})
 }
 
@@ -50,6 +54,8 @@ type TargetGroupOptions struct {
 	HealthCheck HealthCheck
 	// DeregistrationDelay in seconds.
 	DeregistrationDelay int
+	// AccessKeyID is whose account all is made in; podgate's own when empty.
+	AccessKeyID string
 }
 
 // LoadBalancer is a simulated load balancer with one listener and one group of ip targets.
@@ -69,7 +75,7 @@ var subnets = []string{"subnet-0a1b2c3d4e5f60711", "subnet-0a1b2c3d4e5f60712"}
 
 // CreateLoadBalancer makes a target group and a load balancer that forwards to it.
 func (s *Simulator) CreateLoadBalancer(ctx context.Context, o TargetGroupOptions) (*LoadBalancer, error) {
-	b := &LoadBalancer{elb: s.ELB()}
+	b := &LoadBalancer{elb: s.elbAs(cmp.Or(o.AccessKeyID, AccessKeyID))}
 	if err := b.createTargetGroup(ctx, o); err != nil {
 		return nil, fmt.Errorf("create target group %s: %w", o.Name, err)
 	}
