@@ -242,7 +242,7 @@ func (b balancer) Health(ctx context.Context, ref provider.Ref) (map[gate.Target
 }
 
 // Register implements provider.Registrar.
-func (b balancer) Register(ctx context.Context, ref provider.Ref, targets []gate.Target) error {
+func (b balancer) Register(ctx context.Context, ref provider.Ref, targets []gate.Target, _ provider.Pods) error {
 	return b.change(ctx, ref, targets, true)
 }
 

@@ -83,12 +83,12 @@ func (l *Limited) Read(ctx context.Context, ref Ref, p Priority, raise <-chan st
 }
 
 // Register implements Registrar; it costs a call per batch.
-func (l *Limited) Register(ctx context.Context, ref Ref, targets []gate.Target) error {
+func (l *Limited) Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) error {
 	line := l.budget(ref).change
 	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(targets)); err != nil {
 		return err
 	}
-	return line.heed(l.next.Register(ctx, ref, targets))
+	return line.heed(l.next.Register(ctx, ref, targets, pods))
 }
 
 // Deregister implements Registrar; it costs a call per batch.

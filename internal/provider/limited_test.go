@@ -39,14 +39,14 @@ func TestLimitedWaits(t *testing.T) {
 		}, 0},
 		{"changes have a budget of their own", func(ctx context.Context, l *Limited) {
 			_, _ = l.Resolve(ctx, Ref{}, "")
-			_ = l.Register(ctx, Ref{}, make([]gate.Target, 1))
+			_ = l.Register(ctx, Ref{}, make([]gate.Target, 1), nil)
 		}, 0},
 		{"every batch counts", func(ctx context.Context, l *Limited) {
 			_ = l.Deregister(ctx, Ref{}, make([]gate.Target, 5))
 		}, 2 * time.Second},
 		{"nothing to do is free", func(ctx context.Context, l *Limited) {
 			for range 9 {
-				_ = l.Register(ctx, Ref{}, nil)
+				_ = l.Register(ctx, Ref{}, nil, nil)
 			}
 		}, 0},
 	}
@@ -64,7 +64,7 @@ func TestLimitedWaits(t *testing.T) {
 func TestLimitedGivesUp(t *testing.T) {
 	exhausted := func(ctx context.Context) *Limited {
 		l := NewLimited(answers{}, testLimits, byRole)
-		_ = l.Register(ctx, Ref{}, make([]gate.Target, 1))
+		_ = l.Register(ctx, Ref{}, make([]gate.Target, 1), nil)
 		return l
 	}
 	t.Run("cancelled", func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestLimitedGivesUp(t *testing.T) {
 			l := exhausted(t.Context())
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Millisecond, cancel)
-			if err := l.Register(ctx, Ref{}, make([]gate.Target, 1)); !errors.Is(err, context.Canceled) {
+			if err := l.Register(ctx, Ref{}, make([]gate.Target, 1), nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -82,7 +82,7 @@ func TestLimitedGivesUp(t *testing.T) {
 			l := exhausted(t.Context())
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
-			err := l.Register(ctx, Ref{RoleARN: ""}, make([]gate.Target, 1))
+			err := l.Register(ctx, Ref{RoleARN: ""}, make([]gate.Target, 1), nil)
 			if !errors.Is(err, ErrThrottled) || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}

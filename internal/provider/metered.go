@@ -60,9 +60,9 @@ func (m *Metered) Health(ctx context.Context, ref Ref) (healths map[gate.Target]
 }
 
 // Register implements Registrar.
-func (m *Metered) Register(ctx context.Context, ref Ref, targets []gate.Target) (err error) {
+func (m *Metered) Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) (err error) {
 	defer m.observe("register", time.Now(), &err)
-	return m.next.Register(ctx, ref, targets)
+	return m.next.Register(ctx, ref, targets, pods)
 }
 
 // Deregister implements Registrar.

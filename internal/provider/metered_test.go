@@ -21,7 +21,9 @@ type answers struct{ err error }
 func (a answers) Health(context.Context, Ref) (map[gate.Target]gate.Health, error) {
 	return nil, a.err
 }
-func (a answers) Register(context.Context, Ref, []gate.Target) error   { return a.err }
+func (a answers) Register(context.Context, Ref, []gate.Target, Pods) error {
+	return a.err
+}
 func (a answers) Deregister(context.Context, Ref, []gate.Target) error { return a.err }
 func (a answers) Resolve(context.Context, Ref, string) (Group, error)  { return Group{}, a.err }
 
@@ -47,7 +49,7 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 		if !errors.Is(got, tc.err) {
 			t.Errorf("%s: the answer became %v", tc.reason, got)
 		}
-		_ = m.Register(t.Context(), Ref{}, nil)
+		_ = m.Register(t.Context(), Ref{}, nil, nil)
 		_ = m.Deregister(t.Context(), Ref{}, nil)
 		_, _ = m.Resolve(t.Context(), Ref{}, "")
 

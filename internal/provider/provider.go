@@ -58,10 +58,18 @@ type Reporter interface {
 	Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error)
 }
 
+// Pod names the pod that a target is registered for.
+type Pod struct{ Namespace, Name, UID string }
+
+// Pods tells whose the targets of a call are. Load balancers that give their members
+// names put the pod into them, so that an address that is used again is another member;
+// others need no Pods. A target without an entry is known by its address alone.
+type Pods map[gate.Target]Pod
+
 // Registrar changes a group's members. Both calls are idempotent: registering a
 // member and deregistering a stranger succeed. Partial success is a *PartialError.
 type Registrar interface {
-	Register(ctx context.Context, ref Ref, targets []gate.Target) error
+	Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) error
 	Deregister(ctx context.Context, ref Ref, targets []gate.Target) error
 }
 

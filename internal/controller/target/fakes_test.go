@@ -83,6 +83,8 @@ type world struct {
 	// placed is for whom the observer was told that targets were registered; viewAge how old its reads are.
 	placed  map[gate.Target]types.UID
 	viewAge time.Duration
+	// owners came with the latest registration.
+	owners provider.Pods
 }
 
 // newWorld makes a binding that was synced with a group that holds nothing.
@@ -206,8 +208,9 @@ func (w *world) Health(context.Context, provider.Ref) (map[gate.Target]gate.Heal
 }
 
 // Register implements provider.Registrar; what does not fit or is refused is a partial failure.
-func (w *world) Register(_ context.Context, _ provider.Ref, targets []gate.Target) error {
+func (w *world) Register(_ context.Context, _ provider.Ref, targets []gate.Target, owners provider.Pods) error {
 	w.note("register", targets)
+	w.owners = owners
 	if err := w.fail["register"]; err != nil {
 		return err
 	}

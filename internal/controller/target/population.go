@@ -141,6 +141,17 @@ func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
 	}
 }
 
+// owners names the pods of targets.
+func (w *population) owners(targets []gate.Target) provider.Pods {
+	owners := provider.Pods{}
+	for _, t := range targets {
+		if pod := w.pods[t]; pod != nil {
+			owners[t] = provider.Pod{Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID)}
+		}
+	}
+	return owners
+}
+
 func ports(svc *corev1.Service) string {
 	var names []string
 	for _, p := range svc.Spec.Ports {

@@ -226,7 +226,7 @@ func (r *Reconciler) register(ctx context.Context, ref provider.Ref, targets []g
 	if len(targets) == 0 {
 		return nil
 	}
-	err := r.provider.Register(ctx, ref, targets)
+	err := r.provider.Register(ctx, ref, targets, who.owners(targets))
 	done := except(targets, err)
 	r.ledger.record(ref, done, true)
 	for _, t := range done {

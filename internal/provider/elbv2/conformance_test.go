@@ -155,10 +155,10 @@ func TestSimulatedQuotaLeavesTheGroupAsItWas(t *testing.T) {
 	s := simulate(t, awssim.Config{Quotas: awssim.Quotas{TargetsPerGroup: 2}})
 	ref, _ := s.newGroup(t)
 	one, two, three := s.newTarget(t), s.newTarget(t), s.newTarget(t)
-	if err := s.provider.Register(t.Context(), ref, []gate.Target{one}); err != nil {
+	if err := s.provider.Register(t.Context(), ref, []gate.Target{one}, nil); err != nil {
 		t.Fatal(err)
 	}
-	checkKind(t, s.provider.Register(t.Context(), ref, []gate.Target{two, three}), provider.ErrQuota)
+	checkKind(t, s.provider.Register(t.Context(), ref, []gate.Target{two, three}, nil), provider.ErrQuota)
 	healths, err := s.provider.Health(t.Context(), ref)
 	if err != nil || len(healths) != 1 {
 		t.Errorf("got %v, %v", healths, err)
@@ -180,7 +180,7 @@ func TestSimulatedAddressesOutsideTheVPC(t *testing.T) {
 		t.Run(reason, func(t *testing.T) {
 			s := simulate(t, awssim.Config{VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}})
 			ref, _ := s.newGroup(t)
-			if err := s.provider.Register(t.Context(), ref, batch); err != nil {
+			if err := s.provider.Register(t.Context(), ref, batch, nil); err != nil {
 				t.Fatal(err)
 			}
 			if healths, err := s.provider.Health(t.Context(), ref); err != nil || len(healths) != len(batch) {

@@ -96,7 +96,7 @@ func TestErrorsOfAssumingARole(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := serve(t, always(tc.answer))
-			err := New(config(t, w.URL), testRegion).Register(t.Context(), foreignRef, targets(t, 4))
+			err := New(config(t, w.URL), testRegion).Register(t.Context(), foreignRef, targets(t, 4), nil)
 			checkKind(t, err, tc.want)
 			if !strings.Contains(provider.Message(err), `cannot assume role "`+testRole+`": `) {
 				t.Errorf("got %q", provider.Message(err))

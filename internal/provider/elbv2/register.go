@@ -34,9 +34,10 @@ const (
 	opDeregister = "deregister targets"
 )
 
-// Register implements provider.Registrar. When no target at all was registered the
+// Register implements provider.Registrar. ELBv2 knows targets by their address, so it
+// takes no note of the pods. When no target at all was registered the
 // error is the cause itself, not a *provider.PartialError.
-func (p *Provider) Register(ctx context.Context, ref provider.Ref, targets []gate.Target) error {
+func (p *Provider) Register(ctx context.Context, ref provider.Ref, targets []gate.Target, _ provider.Pods) error {
 	return p.change(ref, opRegister, targets, func(c connection, batch []types.TargetDescription) error {
 		_, err := call(ctx, p, c, opRegister, ref.Group, c.api.RegisterTargets,
 			&elb.RegisterTargetsInput{TargetGroupArn: aws.String(ref.Group), Targets: batch})

@@ -101,7 +101,7 @@ func TestChangeNamesWhatFailed(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			g := &group{members: map[string]bool{}, refuse: tc.refuse}
-			err := fake(g).Register(t.Context(), testRef, all[:tc.n])
+			err := fake(g).Register(t.Context(), testRef, all[:tc.n], nil)
 			failed := failedTargets(err, all[:tc.n])
 			byAddress := func(a, b gate.Target) int { return a.Addr.Compare(b.Addr) }
 			slices.SortFunc(failed, byAddress)
@@ -143,7 +143,7 @@ func names(targets []gate.Target) []string {
 func TestChangeIsFrugalWhenAllAreRefused(t *testing.T) {
 	all := targets(t, BatchSize)
 	g := &group{members: map[string]bool{}, refuse: func(int, []string) error { return apiError("InvalidTarget") }}
-	err := fake(g).Register(t.Context(), testRef, all)
+	err := fake(g).Register(t.Context(), testRef, all, nil)
 	if !errors.Is(err, provider.ErrInvalid) || errors.As(err, new(*provider.PartialError)) {
 		t.Errorf("got %v", err)
 	}
@@ -163,7 +163,7 @@ func TestChangeGetsThereWithManyBadTargets(t *testing.T) {
 	g := &group{members: map[string]bool{}, refuse: refuseAny("InvalidTarget", bad...)}
 	rest := all
 	for range 1000 {
-		rest = failedTargets(fake(g).Register(t.Context(), testRef, rest), rest)
+		rest = failedTargets(fake(g).Register(t.Context(), testRef, rest, nil), rest)
 		slices.SortFunc(rest, func(a, b gate.Target) int { return a.Addr.Compare(b.Addr) })
 		if len(rest) == len(bad) {
 			break
@@ -177,13 +177,13 @@ func TestChangeGetsThereWithManyBadTargets(t *testing.T) {
 func TestChangeSendsBatches(t *testing.T) {
 	g := &group{members: map[string]bool{}}
 	p := fake(g)
-	if err := p.Register(t.Context(), testRef, targets(t, 450)); err != nil {
+	if err := p.Register(t.Context(), testRef, targets(t, 450), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Deregister(t.Context(), testRef, targets(t, 201)); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(p.Register(t.Context(), testRef, nil), p.Deregister(t.Context(), testRef, nil)); err != nil {
+	if err := errors.Join(p.Register(t.Context(), testRef, nil, nil), p.Deregister(t.Context(), testRef, nil)); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]int{200, 200, 50, 200, 1}, g.calls); diff != "" {
@@ -201,7 +201,7 @@ func TestChangeAfterTheContextEnded(t *testing.T) {
 		return ctx.Err()
 	}}
 	all := targets(t, 450)
-	err := fake(g).Register(ctx, testRef, all)
+	err := fake(g).Register(ctx, testRef, all, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -221,7 +221,7 @@ func TestRegisterOnTheWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := New(config(t, w.URL), testRegion).Register(t.Context(), testRef, append(six, v6)); err != nil {
+	if err := New(config(t, w.URL), testRegion).Register(t.Context(), testRef, append(six, v6), nil); err != nil {
 		t.Fatal(err)
 	}
 	form := w.asked[0]

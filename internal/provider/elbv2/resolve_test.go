@@ -116,7 +116,7 @@ func TestWrongARNsAreRefusedWithoutACall(t *testing.T) {
 		ref := provider.Ref{Group: tc.arn}
 		_, health := p.Health(t.Context(), ref)
 		_, resolve := p.Resolve(t.Context(), ref, "")
-		for _, err := range []error{health, resolve, p.Register(t.Context(), ref, targets(t, 1)), p.Deregister(t.Context(), ref, targets(t, 1))} {
+		for _, err := range []error{health, resolve, p.Register(t.Context(), ref, targets(t, 1), nil), p.Deregister(t.Context(), ref, targets(t, 1))} {
 			checkKind(t, err, provider.ErrInvalid)
 			if got := provider.Message(err); !strings.HasSuffix(got, ` of "`+tc.arn+`": `+tc.message) {
 				t.Errorf("%s: got %q", tc.reason, got)

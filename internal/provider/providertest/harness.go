@@ -28,7 +28,7 @@ func (h Harness) health(t *testing.T, ref provider.Ref) map[gate.Target]gate.Hea
 
 func (h Harness) register(t *testing.T, ref provider.Ref, targets ...gate.Target) {
 	t.Helper()
-	if err := h.Provider.Register(t.Context(), ref, targets); err != nil {
+	if err := h.Provider.Register(t.Context(), ref, targets, nil); err != nil {
 		t.Fatalf("register: %v", err)
 	}
 }
@@ -92,7 +92,7 @@ func (h Harness) errors(ctx context.Context, ref provider.Ref, name string, targ
 		"health":             nothingElse(h.Provider.Health(ctx, ref)),
 		"resolve identifier": nothingElse(h.Provider.Resolve(ctx, ref, "")),
 		"resolve name":       nothingElse(h.Provider.Resolve(ctx, byName, name)),
-		"register":           h.Provider.Register(ctx, ref, []gate.Target{target}),
+		"register":           h.Provider.Register(ctx, ref, []gate.Target{target}, nil),
 		"deregister":         h.Provider.Deregister(ctx, ref, []gate.Target{target}),
 	}
 }

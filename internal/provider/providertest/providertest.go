@@ -199,7 +199,7 @@ func deregisterLeaves(t *testing.T, h Harness) {
 func noTargetsNoCall(t *testing.T, h Harness) {
 	ref, _ := h.NewGroup(t)
 	defer h.Break(t, Down)()
-	if err := h.Provider.Register(t.Context(), ref, nil); err != nil {
+	if err := h.Provider.Register(t.Context(), ref, nil, nil); err != nil {
 		t.Errorf("register nothing: %v", err)
 	}
 	if err := h.Provider.Deregister(t.Context(), ref, nil); err != nil {
@@ -213,7 +213,7 @@ func refusedBlocksNobody(t *testing.T, h Harness) {
 	}
 	ref, _ := h.NewGroup(t)
 	good := []gate.Target{h.NewTarget(t), h.NewTarget(t), h.NewTarget(t)}
-	err := h.Provider.Register(t.Context(), ref, slices.Insert(slices.Clone(good), 1, h.Refused))
+	err := h.Provider.Register(t.Context(), ref, slices.Insert(slices.Clone(good), 1, h.Refused), nil)
 	var partial *provider.PartialError
 	if !errors.As(err, &partial) {
 		t.Fatalf("register with one refused target: got %v, want a *provider.PartialError", err)
@@ -326,7 +326,7 @@ func concurrentUse(t *testing.T, h Harness) {
 	for i := range stay {
 		wg.Go(func() {
 			for _, err := range []error{
-				h.Provider.Register(t.Context(), ref, []gate.Target{stay[i], leave[i]}),
+				h.Provider.Register(t.Context(), ref, []gate.Target{stay[i], leave[i]}, nil),
 				second(h.Provider.Health(t.Context(), ref)),
 				h.Provider.Deregister(t.Context(), ref, []gate.Target{leave[i]}),
 				second(h.Provider.Resolve(t.Context(), ref, name)),
