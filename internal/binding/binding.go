@@ -11,47 +11,27 @@ import (
 	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
 )
-
-// Selects tells whether a Service's selector matches labels. A Service without a
-// selector selects nothing.
-func Selects(svc *corev1.Service, l map[string]string) bool {
-	if len(svc.Spec.Selector) == 0 {
-		return false
-	}
-	return labels.SelectorFromSet(svc.Spec.Selector).Matches(labels.Set(l))
-}
 
 // ForPod lists the bindings of the pod's namespace whose Service selects it.
 func ForPod(ctx context.Context, r client.Reader, pod *corev1.Pod) ([]elbv2.TargetGroupBinding, error) {
-	var services corev1.ServiceList
-	if err := r.List(ctx, &services, client.InNamespace(pod.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list services: %w", err)
-	}
-	selecting := map[string]bool{}
-	for i := range services.Items {
-		if Selects(&services.Items[i], pod.Labels) {
-			selecting[services.Items[i].Name] = true
-		}
-	}
-	if len(selecting) == 0 {
-		return nil, nil
-	}
-	var all elbv2.TargetGroupBindingList
-	if err := r.List(ctx, &all, client.InNamespace(pod.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list target group bindings: %w", err)
+	services, err := index.ServicesSelecting(ctx, r, pod.Namespace, pod.Labels)
+	if err != nil {
+		return nil, err
 	}
 	var found []elbv2.TargetGroupBinding
-	for i := range all.Items {
-		if selecting[all.Items[i].Spec.ServiceRef.Name] {
-			found = append(found, all.Items[i])
+	for i := range services {
+		bindings, err := index.BindingsOf(ctx, r, client.ObjectKeyFromObject(&services[i]))
+		if err != nil {
+			return nil, err
 		}
+		found = append(found, bindings...)
 	}
 	return found, nil
 }

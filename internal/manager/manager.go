@@ -33,6 +33,7 @@ import (
 	"github.com/podgate/podgate/internal/controller/target"
 	"github.com/podgate/podgate/internal/controller/wake"
 	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/provider"
 	elbv2provider "github.com/podgate/podgate/internal/provider/elbv2"
 )
@@ -68,6 +69,11 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	mgr, err := ctrlmanager.New(kube, o)
 	if err != nil {
 		return fmt.Errorf("make manager: %w", err)
+	}
+	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods} {
+		if err := register(ctx, mgr.GetFieldIndexer()); err != nil {
+			return err
+		}
 	}
 	prov, err := newProvider(ctx, metrics, c)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/index"
 )
 
 // world is what the API server holds.
@@ -77,6 +78,9 @@ func newCache(t testing.TB, w *world) (c cache.Cache, start func()) {
 	}
 	c, err := cache.New(&rest.Config{Host: srv.URL}, cache.Options{Scheme: scheme, Mapper: testrestmapper.TestOnlyStaticRESTMapper(scheme), HTTPClient: srv.Client(), ReaderFailOnMissingInformer: true})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := index.Bindings(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -3,6 +3,12 @@
 
 package v1beta1
 
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
 // Names that users of AWS Load Balancer Controller have in their clusters.
 const (
 	// InjectLabel on a namespace, with the value InjectEnabled, asks for gates at pod creation.
@@ -35,3 +41,14 @@ const (
 
 // GateType is the condition type of a binding's gate.
 func GateType(binding string) string { return GatePrefix + binding }
+
+// Gates lists the names of the bindings whose gates a pod carries.
+func Gates(pod *corev1.Pod) []string {
+	var names []string
+	for _, g := range pod.Spec.ReadinessGates {
+		if name, ok := strings.CutPrefix(string(g.ConditionType), GatePrefix); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}

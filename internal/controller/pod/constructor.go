@@ -5,6 +5,7 @@ package pod
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/index"
 )
 
 // Name is the controller's, in logs and metrics.
@@ -57,15 +59,15 @@ func Setup(mgr manager.Manager, o Options) error {
 		client: o.Client, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: time.Now,
 		uids: map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
 	}
-	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(binding.Gates(o.(*corev1.Pod))) > 0 })
+	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(elbv2.Gates(o.(*corev1.Pod))) > 0 })
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&corev1.Pod{}, builder.WithPredicates(gated)).
 		Watches(&elbv2.TargetGroupBinding{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, b client.Object) []reconcile.Request {
 			return requests(ctx, o.Client, client.ObjectKeyFromObject(b))
-		})).
+		}), builder.WithPredicates(bindingChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, svc client.Object) []reconcile.Request {
-			return requests(ctx, o.Client, types.NamespacedName{Namespace: svc.GetNamespace()})
+			return serviceRequests(ctx, o.Client, client.ObjectKeyFromObject(svc))
 		}), builder.WithPredicates(serviceChanged())).
 		WatchesRawSource(o.Wake).
 		WithOptions(controller.Options{
@@ -84,11 +86,43 @@ func serviceChanged() predicate.Predicate {
 	}}
 }
 
+// bindingChanged drops events of podgate's own writing to a binding, of its finalizers and
+// status: what podgate found out about the group comes from the registry.
+func bindingChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld, e.ObjectNew
+		return before.GetGeneration() != after.GetGeneration() ||
+			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
+			!maps.Equal(settings(before), settings(after))
+	}}
+}
+
+// settings are a binding's annotations that are not podgate's own.
+func settings(b client.Object) map[string]string {
+	others := maps.Clone(b.GetAnnotations())
+	delete(others, elbv2.PublishedAnnotation)
+	return others
+}
+
+// serviceRequests are for the pods that wait at the gates of a Service's bindings.
+func serviceRequests(ctx context.Context, r client.Reader, service types.NamespacedName) []reconcile.Request {
+	bindings, err := index.BindingsOf(ctx, r, service)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Finding a Service's bindings failed", "service", service)
+		return nil
+	}
+	var reqs []reconcile.Request
+	for i := range bindings {
+		reqs = append(reqs, requests(ctx, r, client.ObjectKeyFromObject(&bindings[i]))...)
+	}
+	return reqs
+}
+
 // requests are for the pods that wait at a binding's gate.
 func requests(ctx context.Context, r client.Reader, key types.NamespacedName) []reconcile.Request {
 	waiting, err := binding.Waiting(ctx, r, key)
 	if err != nil {
-		log.FromContext(ctx).Error(err, "Listing pods failed", "namespace", key.Namespace)
+		log.FromContext(ctx).Error(err, "Finding a gate's pods failed", "binding", key)
 		return nil
 	}
 	reqs := make([]reconcile.Request, 0, len(waiting))

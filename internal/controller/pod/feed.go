@@ -16,6 +16,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -67,7 +68,7 @@ func (r *Reconciler) target(ctx context.Context, pod *corev1.Pod, b *elbv2.Targe
 	if err != nil {
 		return origin{}, fmt.Errorf("get service: %w", err)
 	}
-	if !binding.Selects(&svc, pod.Labels) {
+	if !index.Selects(&svc, pod.Labels) {
 		return origin{claim: gate.Unclaimed}, nil
 	}
 	if !res.Resolved() {

@@ -88,7 +88,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	r.meet(req.NamespacedName, pod.UID)
 	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), now: r.now()}
-	for _, name := range binding.Gates(&pod) {
+	for _, name := range elbv2.Gates(&pod) {
 		if err := r.evaluate(ctx, &e, name); err != nil {
 			return reconcile.Result{}, err
 		}

@@ -26,6 +26,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -125,15 +126,15 @@ func finalizersChanged() predicate.Predicate {
 // serviceBindings maps a Service to the bindings that refer to it.
 func serviceBindings(r client.Reader, owner ownership) handler.MapFunc {
 	return func(ctx context.Context, svc client.Object) []reconcile.Request {
-		var all elbv2.TargetGroupBindingList
-		if err := r.List(ctx, &all, client.InNamespace(svc.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
-			log.FromContext(ctx).Error(err, "Listing bindings failed")
+		bindings, err := index.BindingsOf(ctx, r, client.ObjectKeyFromObject(svc))
+		if err != nil {
+			log.FromContext(ctx).Error(err, "Finding a Service's bindings failed", "service", client.ObjectKeyFromObject(svc))
 			return nil
 		}
 		var reqs []reconcile.Request
-		for i := range all.Items {
-			if b := &all.Items[i]; b.Spec.ServiceRef.Name == svc.GetName() && owner.Serves(b) {
-				reqs = append(reqs, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+		for i := range bindings {
+			if owner.Serves(&bindings[i]) {
+				reqs = append(reqs, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bindings[i])})
 			}
 		}
 		return reqs

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -142,14 +143,14 @@ func (r *Reconciler) claimant(ctx context.Context, b *elbv2.TargetGroupBinding, 
 	if b.Spec.MultiClusterTargetGroup {
 		return nil, nil
 	}
-	var all elbv2.TargetGroupBindingList
-	if err := r.client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list bindings: %w", err)
+	bindings, err := index.BindingsOfGroup(ctx, r.client, ref.Group)
+	if err != nil {
+		return nil, err
 	}
 	var found *elbv2.TargetGroupBinding
-	for i := range all.Items {
-		o := &all.Items[i]
-		if o.UID == b.UID || !o.DeletionTimestamp.IsZero() || !names(o, ref.Group) {
+	for i := range bindings {
+		o := &bindings[i]
+		if o.UID == b.UID || !o.DeletionTimestamp.IsZero() {
 			continue
 		}
 		if found == nil || older(o, found) {
@@ -157,15 +158,6 @@ func (r *Reconciler) claimant(ctx context.Context, b *elbv2.TargetGroupBinding, 
 		}
 	}
 	return found, nil
-}
-
-// names tells whether a binding is about the group with an ARN.
-func names(b *elbv2.TargetGroupBinding, arn string) bool {
-	if b.Spec.TargetGroupARN != "" {
-		return b.Spec.TargetGroupARN == arn
-	}
-	p, ok := b.Published()
-	return ok && p.ARN == arn
 }
 
 func older(a, b *elbv2.TargetGroupBinding) bool {

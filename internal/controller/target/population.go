@@ -19,6 +19,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/provider"
 )
@@ -45,17 +46,16 @@ func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding
 	if err != nil {
 		return population{}, err
 	}
-	var pods corev1.PodList
-	if err := r.client.List(ctx, &pods, client.InNamespace(b.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return population{}, fmt.Errorf("list pods: %w", err)
-	}
 	rows := map[netip.Addr][]gate.Target{}
 	for t := range observed {
 		rows[t.Addr] = append(rows[t.Addr], t)
 	}
+	pods, err := r.concerned(ctx, b.Namespace, svc, rows)
+	if err != nil {
+		return population{}, err
+	}
 	wanted := 0
-	for i := range pods.Items {
-		pod := &pods.Items[i]
+	for _, pod := range pods {
 		if binding.Over(pod) {
 			continue
 		}
@@ -64,7 +64,7 @@ func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding
 			continue
 		}
 		mine := gate.Target{}
-		if port != nil && binding.Selects(svc, pod.Labels) {
+		if port != nil && index.Selects(svc, pod.Labels) {
 			mine, err = binding.Target(pod, *port, group.IPAddressType)
 			if err != nil {
 				who.trouble = &verdict{ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, err)}
@@ -85,6 +85,37 @@ func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding
 	}
 	who.missing = who.missing || wanted == 0
 	return who, nil
+}
+
+// concerned lists the pods that a Service selects, nil when there is none, and those
+// that have an address of the group's rows.
+func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev1.Service, rows map[netip.Addr][]gate.Target) ([]*corev1.Pod, error) {
+	var lists [][]corev1.Pod
+	if svc != nil {
+		selected, err := index.PodsOf(ctx, r.client, svc)
+		if err != nil {
+			return nil, err
+		}
+		lists = append(lists, selected)
+	}
+	for addr := range rows {
+		there, err := index.PodsAt(ctx, r.client, namespace, addr)
+		if err != nil {
+			return nil, err
+		}
+		lists = append(lists, there)
+	}
+	var pods []*corev1.Pod
+	seen := map[string]bool{}
+	for _, list := range lists {
+		for i := range list {
+			if pod := &list[i]; !seen[pod.Name] {
+				seen[pod.Name] = true
+				pods = append(pods, pod)
+			}
+		}
+	}
+	return pods, nil
 }
 
 // service finds the Service and port of a binding; a nil port means trouble.
@@ -136,8 +167,7 @@ func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
 	}
 	w.members = append(w.members, m)
 	if wanted || w.pods[t] == nil {
-		kept := *pod // a pointer into the list would keep all of it
-		w.pods[t] = &kept
+		w.pods[t] = pod
 	}
 }
 

@@ -45,6 +45,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
+	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/webhook"
 )
@@ -143,6 +144,9 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 	a.registries = append(a.registries, registry)
 	objects, err := cache.New(cfg, cache.Options{Scheme: a.Scheme(), HTTPClient: httpClient})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := index.Bindings(t.Context(), objects); err != nil {
 		t.Fatal(err)
 	}
 	synced, err := webhook.Prepare(t.Context(), objects)

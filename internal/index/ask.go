@@ -1,0 +1,115 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package index
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+)
+
+// Selects tells whether a Service's selector matches labels. A Service without a
+// selector selects nothing.
+func Selects(svc *corev1.Service, labels map[string]string) bool {
+	for k, v := range svc.Spec.Selector {
+		if have, ok := labels[k]; !ok || have != v {
+			return false
+		}
+	}
+	return len(svc.Spec.Selector) > 0
+}
+
+// ServicesSelecting lists the Services of a namespace that select a pod with labels.
+func ServicesSelecting(ctx context.Context, r client.Reader, namespace string, labels map[string]string) ([]corev1.Service, error) {
+	var found []corev1.Service
+	for k, v := range labels {
+		var list corev1.ServiceList
+		if err := find(ctx, r, &list, namespace, servicesByAnchor, pair(k, v)); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			svc := &list.Items[i]
+			if Selects(svc, labels) && anchor(svc.Spec.Selector) == pair(k, v) {
+				found = append(found, *svc)
+			}
+		}
+	}
+	return found, nil
+}
+
+// BindingsOf lists the bindings that refer to a Service.
+func BindingsOf(ctx context.Context, r client.Reader, service types.NamespacedName) ([]elbv2.TargetGroupBinding, error) {
+	var list elbv2.TargetGroupBindingList
+	if err := find(ctx, r, &list, service.Namespace, bindingsByService, service.Name); err != nil {
+		return nil, err
+	}
+	return keep(list.Items, func(b *elbv2.TargetGroupBinding) bool { return b.Spec.ServiceRef.Name == service.Name }), nil
+}
+
+// BindingsOfGroup lists the bindings of all namespaces that are about the group with an ARN.
+func BindingsOfGroup(ctx context.Context, r client.Reader, arn string) ([]elbv2.TargetGroupBinding, error) {
+	var list elbv2.TargetGroupBindingList
+	if err := find(ctx, r, &list, "", bindingsByGroup, arn); err != nil {
+		return nil, err
+	}
+	return keep(list.Items, func(b *elbv2.TargetGroupBinding) bool { return groupARN(b) == arn }), nil
+}
+
+// PodsOf lists the pods that a Service selects.
+func PodsOf(ctx context.Context, r client.Reader, svc *corev1.Service) ([]corev1.Pod, error) {
+	if len(svc.Spec.Selector) == 0 {
+		return nil, nil
+	}
+	return pods(ctx, r, svc.Namespace, podsByLabel, anchor(svc.Spec.Selector), func(pod *corev1.Pod) bool { return Selects(svc, pod.Labels) })
+}
+
+// PodsWithGate lists the pods that carry a binding's gate.
+func PodsWithGate(ctx context.Context, r client.Reader, binding types.NamespacedName) ([]corev1.Pod, error) {
+	return pods(ctx, r, binding.Namespace, podsByGate, binding.Name, func(pod *corev1.Pod) bool { return slices.Contains(elbv2.Gates(pod), binding.Name) })
+}
+
+// PodsAt lists the pods of a namespace that have an address, which is several on a host's network.
+func PodsAt(ctx context.Context, r client.Reader, namespace string, addr netip.Addr) ([]corev1.Pod, error) {
+	value := addr.Unmap().String()
+	return pods(ctx, r, namespace, podsByAddress, value, func(pod *corev1.Pod) bool { return slices.Contains(podAddresses(pod), value) })
+}
+
+func pods(ctx context.Context, r client.Reader, namespace, name, value string, asked func(*corev1.Pod) bool) ([]corev1.Pod, error) {
+	var list corev1.PodList
+	if err := find(ctx, r, &list, namespace, name, value); err != nil {
+		return nil, err
+	}
+	return keep(list.Items, asked), nil
+}
+
+// keep gives the items that were asked for, and leaves the others where they are: a
+// pair of a selector may find more than the selector selects.
+func keep[T any](items []T, asked func(*T) bool) []T {
+	n := 0
+	for n < len(items) && asked(&items[n]) {
+		n++
+	}
+	kept := items[:n:n]
+	for i := n + 1; i < len(items); i++ {
+		if asked(&items[i]) {
+			kept = append(kept, items[i])
+		}
+	}
+	return kept
+}
+
+// find lists what an index has under a value; of all namespaces when none is given.
+func find(ctx context.Context, r client.Reader, into client.ObjectList, namespace, name, value string) error {
+	if err := r.List(ctx, into, client.InNamespace(namespace), client.MatchingFields{name: value}, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("find %T by %s %q: %w", into, name, value, err)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package indextest is a cache in memory for tests and benchmarks, with the indexes of
+// package index. It never changes by itself.
+package indextest
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/index"
+)
+
+// Cache is a client.Reader of the objects that it was made of. It gives what it holds, not copies.
+type Cache struct {
+	kinds map[reflect.Type]toolscache.Indexer
+}
+
+// New makes a cache of objects.
+func New(ctx context.Context, objects ...client.Object) (*Cache, error) {
+	c := &Cache{kinds: map[reflect.Type]toolscache.Indexer{}}
+	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods} {
+		if err := register(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	for _, o := range objects {
+		if err := c.of(reflect.TypeOf(o)).Add(o); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// of gives what is held of a kind.
+func (c *Cache) of(kind reflect.Type) toolscache.Indexer {
+	if c.kinds[kind] == nil {
+		c.kinds[kind] = toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, toolscache.Indexers{})
+	}
+	return c.kinds[kind]
+}
+
+// IndexField implements client.FieldIndexer.
+func (c *Cache) IndexField(_ context.Context, kind client.Object, field string, values client.IndexerFunc) error {
+	return c.of(reflect.TypeOf(kind)).AddIndexers(toolscache.Indexers{field: func(o any) ([]string, error) {
+		var keys []string
+		for _, v := range values(o.(client.Object)) {
+			keys = append(keys, "/"+v, o.(client.Object).GetNamespace()+"/"+v)
+		}
+		return keys, nil
+	}})
+}
+
+// Get implements client.Reader.
+func (c *Cache) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	o, found, err := c.of(reflect.TypeOf(into)).GetByKey(key.String())
+	if err != nil {
+		return err
+	}
+	if !found {
+		return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+	}
+	reflect.ValueOf(into).Elem().Set(reflect.ValueOf(o).Elem())
+	return nil
+}
+
+// List implements client.Reader, for questions that an index answers.
+func (c *Cache) List(_ context.Context, into client.ObjectList, options ...client.ListOption) error {
+	var o client.ListOptions
+	o.ApplyOptions(options)
+	if o.FieldSelector == nil || len(o.FieldSelector.Requirements()) != 1 {
+		return fmt.Errorf("list %T: not asked through an index", into)
+	}
+	asked := o.FieldSelector.Requirements()[0]
+	items, ok := reflect.TypeOf(into).Elem().FieldByName("Items")
+	if !ok {
+		return fmt.Errorf("list %T: it has no items", into)
+	}
+	found, err := c.of(reflect.PointerTo(items.Type.Elem())).ByIndex(asked.Field, o.Namespace+"/"+asked.Value)
+	if err != nil {
+		return err
+	}
+	objects := make([]runtime.Object, 0, len(found))
+	for _, f := range found {
+		objects = append(objects, f.(runtime.Object))
+	}
+	return meta.SetList(into, objects)
+}
