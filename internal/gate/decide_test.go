@@ -149,7 +149,7 @@ func TestDecide(t *testing.T) {
 			reason: "A read of the time before the containers were restarted says nothing of them.",
 			pod:    ready(10*time.Second, netip.Addr{}), feed: readBefore(11*time.Second, seenOtherwise(sight(Healthy, ""))),
 			current: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady},
-			want:    Decision{Condition: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady}, Recheck: time.Second, Waiting: true},
+			want:    Decision{Condition: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady}, Recheck: 250 * time.Millisecond, Waiting: true},
 		},
 		"ReadyInTheFuture": {
 			reason: "The node's clock is ahead, which must not keep the gate closed.",

@@ -65,6 +65,9 @@ type Reader interface {
 
 // Observer reads groups. Make one with New and run it with Run.
 type Observer struct {
+	// Random gives a duration below its argument, for jitter; New sets one that Run may find replaced.
+	Random func(time.Duration) time.Duration
+
 	reader Reader
 	log    logr.Logger
 	// wakePod and wakeGroup are called without a lock held, from the group's loop.
@@ -130,6 +133,7 @@ type interest struct {
 // wakeGroup after every read that changed the group or its error.
 func New(reader Reader, log logr.Logger, wakePod func(types.NamespacedName), wakeGroup func(provider.Ref)) *Observer {
 	return &Observer{
+		Random: rand.N[time.Duration],
 		reader: reader, log: log, wakePod: wakePod, wakeGroup: wakeGroup,
 		groups:  map[provider.Ref]*group{},
 		watched: map[types.NamespacedName]map[provider.Ref]*group{},
@@ -283,7 +287,7 @@ func (o *Observer) get(ref provider.Ref) *group {
 	now := time.Now()
 	g := &group{
 		ref: ref, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1),
-		born: now, anchor: now.Add(-rand.N(AuditInterval)),
+		born: now, anchor: now.Add(-o.Random(AuditInterval)),
 		users:     map[types.NamespacedName]struct{}{},
 		interests: map[types.NamespacedName]*interest{},
 		placed:    map[gate.Target]placement{},
@@ -363,7 +367,7 @@ func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.Namespac
 	g.last, g.failures = snap.Started, count(g.failures, err)
 	g.pressing = g.pressing && g.asked.After(g.last)
 	if err != nil {
-		g.retry = time.Now().Add(backoff(g.failures, err))
+		g.retry = time.Now().Add(o.jitter(backoff(g.failures, err)))
 		g.view.Err = err
 		if provider.Message(old.Err) == provider.Message(err) {
 			return nil, false

@@ -5,7 +5,6 @@ package health
 
 import (
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/podgate/podgate/internal/gate"
@@ -151,16 +150,16 @@ func count(failures int, err error) int {
 	return 0
 }
 
-// backoff is the wait after n failed reads, the last with err: from one second up.
+// backoff is the longest wait after n failed reads, the last with err: from one second up.
 func backoff(n int, err error) time.Duration {
 	limit := maxBackoff
 	if errors.Is(err, provider.ErrThrottled) {
 		limit = maxThrottled
 	}
-	return jitter(min(FastInterval<<min(n-1, 5), limit))
+	return min(FastInterval<<min(n-1, 5), limit)
 }
 
 // jitter takes up to a fifth off, so that many groups do not fall into step.
-func jitter(d time.Duration) time.Duration {
-	return d - rand.N(d/5+1)
+func (o *Observer) jitter(d time.Duration) time.Duration {
+	return d - o.Random(d/5+1)
 }

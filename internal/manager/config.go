@@ -42,6 +42,8 @@ type Config struct {
 	DescribeBurst, RegisterBurst int
 	// Workers is how many bindings, and how many pods, are handled at a time.
 	Workers int
+	// Random gives a duration below its argument, for jitter; rand.N when nil. No flag sets it.
+	Random func(time.Duration) time.Duration
 	// Certificate tells how long certificates live and when they are replaced.
 	Certificate CertificateConfig
 	// Verbosity is 0 for what an operator reads, 1 for what a developer does.

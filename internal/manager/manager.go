@@ -158,6 +158,9 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 			targetWake.Wake(key)
 		}
 	})
+	if c.Random != nil {
+		observer.Random = c.Random
+	}
 	if err := metrics.Register(observer.Metrics()); err != nil {
 		return err
 	}
@@ -168,7 +171,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Account: elbv2provider.Account, Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace,
-		AbsenceGrace: c.AbsenceGrace, Workers: c.Workers,
+		AbsenceGrace: c.AbsenceGrace, Workers: c.Workers, Random: c.Random,
 	})
 	if err != nil {
 		return fmt.Errorf("set up target controller: %w", err)

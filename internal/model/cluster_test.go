@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -106,7 +108,7 @@ func (c *cluster) drop(o client.Object) {
 
 // send delivers an event to the cache of the engine that runs by then.
 func (c *cluster) send(k *kind, o client.Object, gone bool) {
-	at := time.Now().Add(c.w.noisy(time.Millisecond, c.lag))
+	at := time.Now().Add(c.w.noisy(time.Millisecond, c.lag, "event", o.GetName()))
 	if at.Before(k.last) {
 		at = k.last
 	}
@@ -204,7 +206,9 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()
-	for _, o := range k.w.kinds[kindOf(into)].cached {
+	cached := k.w.kinds[kindOf(into)].cached
+	for _, name := range slices.Sorted(maps.Keys(cached)) {
+		o := cached[name]
 		switch l := into.(type) {
 		case *corev1.PodList:
 			l.Items = append(l.Items, *o.(*corev1.Pod))
@@ -245,10 +249,10 @@ func (k kube) patch(ctx context.Context, o client.Object, p client.Patch, status
 	if pod, ok := o.(*corev1.Pod); ok {
 		k.w.beforePatch(pod.Name, p.Type(), data, status)
 	}
-	wait, lost, unheard := k.w.noisy(time.Millisecond, 20*time.Millisecond), k.w.noise.Float64() < k.w.failing, false
-	if lost {
-		unheard = k.w.noise.Float64() < 0.3
-	}
+	what := kindOf(o) + " " + o.GetName()
+	wait := k.w.noisy(time.Millisecond, 20*time.Millisecond, "patch", what)
+	lost := k.w.chance(k.w.failing, "lost", what)
+	unheard := lost && k.w.chance(0.3, "unheard", what)
 	k.w.mu.Unlock()
 	if err := sleep(ctx, wait); err != nil {
 		return err

@@ -7,6 +7,8 @@ package model
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,7 +60,7 @@ func (w *world) startEngine() {
 	e := &engine{w: w, scheme: scheme(), cancel: cancel}
 	prov := provider.NewLimited(balancer{w}, provider.ELBv2Limits, func(provider.Ref) string { return "" })
 	err := manager.AddControllers(ctx, e, prov, prometheus.NewRegistry(), manager.Config{
-		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 4,
+		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 8, Random: w.jitter,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -144,8 +146,8 @@ func (i informer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, 
 	i.w.mu.Lock()
 	i.kind.handlers = append(i.kind.handlers, h)
 	var there []client.Object
-	for _, o := range i.kind.cached {
-		there = append(there, o)
+	for _, name := range slices.Sorted(maps.Keys(i.kind.cached)) {
+		there = append(there, i.kind.cached[name])
 	}
 	i.w.mu.Unlock()
 	for _, o := range there {

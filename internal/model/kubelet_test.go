@@ -128,7 +128,7 @@ func (k *kubelet) update(uid types.UID, change func(*corev1.Pod)) {
 
 // judge sets Ready a moment later.
 func (k *kubelet) judge(name string) {
-	k.w.after(k.w.noisy(10*time.Millisecond, 300*time.Millisecond), func() {
+	k.w.after(k.w.noisy(10*time.Millisecond, 300*time.Millisecond, "judge", name), func() {
 		pod, ok := stored[*corev1.Pod](k.w.cluster, "pod", name)
 		if !ok {
 			return

@@ -8,6 +8,7 @@ package model
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -72,11 +73,13 @@ func newLoadBalancer(w *world) *loadBalancer {
 
 const threshold = 2
 
+func byAddress(a, b gate.Target) int { return a.Addr.Compare(b.Addr) }
+
 // check is the load balancer's own clock.
 func (l *loadBalancer) check() {
 	for _, name := range []string{"arn:web", "arn:alt"} {
 		g := l.groups[name]
-		targets := slices.SortedFunc(maps.Keys(g.rows), func(a, b gate.Target) int { return a.Addr.Compare(b.Addr) })
+		targets := slices.SortedFunc(maps.Keys(g.rows), byAddress)
 		for _, t := range targets {
 			l.checkRow(g, t)
 		}
@@ -176,12 +179,12 @@ type balancer struct{ w *world }
 var _ provider.Provider = balancer{}
 
 // call lives through a call's way there, and tells whether it takes effect; the error is a fault.
-func (b balancer) call(ctx context.Context) (applied bool, fault error) {
+func (b balancer) call(ctx context.Context, what string) (applied bool, fault error) {
 	b.w.mu.Lock()
-	there := b.w.noisy(5*time.Millisecond, 100*time.Millisecond)
-	dice := b.w.noise.Float64()
+	there := b.w.noisy(5*time.Millisecond, 100*time.Millisecond, what)
+	dice := b.w.draw("dice", what).Float64()
 	throttled, down := dice < b.w.throttled, dice < b.w.throttled+b.w.down
-	hang, late := b.w.noise.Float64() < 0.3, b.w.noise.Float64() < 0.3
+	hang, late := b.w.chance(0.3, "hang", what), b.w.chance(0.3, "late", what)
 	b.w.mu.Unlock()
 	if err := sleep(ctx, there); err != nil {
 		return false, err
@@ -200,24 +203,24 @@ func (b balancer) call(ctx context.Context) (applied bool, fault error) {
 	return true, nil
 }
 
-func (b balancer) back(ctx context.Context) error {
+func (b balancer) back(ctx context.Context, what string) error {
 	b.w.mu.Lock()
-	d := b.w.noisy(5*time.Millisecond, 50*time.Millisecond)
+	d := b.w.noisy(5*time.Millisecond, 50*time.Millisecond, "back", what)
 	b.w.mu.Unlock()
 	return sleep(ctx, d)
 }
 
 // Health implements provider.Reporter.
 func (b balancer) Health(ctx context.Context, ref provider.Ref) (map[gate.Target]gate.Health, error) {
-	begun := time.Now()
-	if _, fault := b.call(ctx); fault != nil {
+	begun, what := time.Now(), "health "+ref.Group
+	if _, fault := b.call(ctx, what); fault != nil {
 		return nil, fault
 	}
 	b.w.mu.Lock()
 	g := b.w.groups[ref.Group]
 	asOf := time.Now()
 	if b.w.stale > 0 {
-		asOf = asOf.Add(-b.w.noisy(0, b.w.stale))
+		asOf = asOf.Add(-b.w.noisy(0, b.w.stale, "stale", ref.Group))
 	}
 	if asOf.Before(g.read) {
 		asOf = g.read
@@ -225,7 +228,7 @@ func (b balancer) Health(ctx context.Context, ref provider.Ref) (map[gate.Target
 	g.read = asOf
 	m := g.at(asOf)
 	b.w.mu.Unlock()
-	if err := b.back(ctx); err != nil {
+	if err := b.back(ctx, what); err != nil {
 		return nil, err
 	}
 	b.w.mu.Lock()
@@ -252,16 +255,18 @@ func (b balancer) Deregister(ctx context.Context, ref provider.Ref, targets []ga
 }
 
 func (b balancer) change(ctx context.Context, ref provider.Ref, targets []gate.Target, in bool) error {
+	targets = slices.SortedFunc(slices.Values(targets), byAddress)
+	what := fmt.Sprint(ref.Group, in, targets)
 	b.w.mu.Lock()
 	b.w.changing(ref.Group, targets, in)
 	b.w.mu.Unlock()
-	applied, fault := b.call(ctx)
+	applied, fault := b.call(ctx, what)
 	b.w.mu.Lock()
 	var failed []gate.Target
 	var cause error
 	if fault == nil {
 		for i, t := range targets {
-			if b.w.noise.Float64() < b.w.partial {
+			if b.w.chance(b.w.partial, "refused", t.String()) {
 				failed, cause = append(failed, t), errOutage
 				targets = append(targets[:i:i], targets[i+1:]...)
 				break
@@ -278,13 +283,15 @@ func (b balancer) change(ctx context.Context, ref provider.Ref, targets []gate.T
 			b.w.deregister(ref.Group, targets)
 		}
 	}
-	b.w.note("%s register=%v %v fault=%v failed=%v", ref.Group, in, targets, fault, failed)
+	if applied || ctx.Err() == nil {
+		b.w.note("%s register=%v %v fault=%v failed=%v", ref.Group, in, targets, fault, failed)
+	}
 	b.w.changed(ref.Group, in)
 	b.w.mu.Unlock()
 	if fault != nil {
 		return fault
 	}
-	if err := b.back(ctx); err != nil {
+	if err := b.back(ctx, what); err != nil {
 		return err
 	}
 	if len(failed) > 0 {
@@ -295,7 +302,7 @@ func (b balancer) change(ctx context.Context, ref provider.Ref, targets []gate.T
 
 // Resolve implements provider.Resolver.
 func (b balancer) Resolve(ctx context.Context, ref provider.Ref, name string) (provider.Group, error) {
-	if _, fault := b.call(ctx); fault != nil {
+	if _, fault := b.call(ctx, "resolve "+ref.Group+name); fault != nil {
 		return provider.Group{}, fault
 	}
 	if ref.Group == "" {

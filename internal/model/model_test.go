@@ -9,56 +9,72 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var (
-	seedFlag  = flag.Uint64("seed", 0, "replay this schedule, some times over, and print what happens")
-	schedules = flag.Int("schedules", 0, "how many schedules to try; 0 means as many as suit")
+	seedFlag  = flag.Uint64("seed", 0, "replay this schedule and print what happens")
+	baseFlag  = flag.Uint64("base", 1, "the first of the schedules' seeds")
+	schedules = flag.Int("schedules", defaultSchedules, "how many schedules to try")
 	keep      = flag.Bool("keep", false, "go on after a failing schedule")
 )
 
-// TestModel lives through random schedules. A failure names its seed; replay it with
-//
-//	go test ./internal/model -run TestModel -seed N
-//
-// The schedule is the seed's. The engine's own jitter and the order in which its
-// workers run are not, so a replay runs the schedule several times.
+// TestModel lives through random schedules. A failure prints its seed and the command
+// that replays it.
 func TestModel(t *testing.T) {
 	if *seedFlag != 0 {
-		for i := range 10 {
-			t.Run(fmt.Sprint(i), func(t *testing.T) { try(t, *seedFlag, i == 0) })
-		}
+		w := try(t, *seedFlag)
+		t.Log("\n" + strings.Join(w.trace, "\n"))
 		return
-	}
-	n := *schedules
-	if n == 0 {
-		n = defaultSchedules
 	}
 	lanes := runtime.GOMAXPROCS(0)
 	for lane := range lanes {
 		t.Run(fmt.Sprintf("lane%d", lane), func(t *testing.T) {
 			t.Parallel()
-			for seed := uint64(lane + 1); seed <= uint64(n) && (*keep || !t.Failed()); seed += uint64(lanes) {
-				t.Run(fmt.Sprint(seed), func(t *testing.T) { try(t, seed, false) })
+			for i := lane; i < *schedules && (*keep || !t.Failed()); i += lanes {
+				seed := *baseFlag + uint64(i)
+				t.Run(fmt.Sprint(seed), func(t *testing.T) { try(t, seed) })
+			}
+		})
+	}
+}
+
+// TestReplay: a seed gives the same story each time, whatever order the engine's
+// workers ran in.
+func TestReplay(t *testing.T) {
+	for i := range uint64(replays) {
+		seed := *baseFlag + i
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			first, again := try(t, seed).story(), try(t, seed).story()
+			if diff := cmp.Diff(first, again); diff != "" {
+				t.Errorf("seed %d went another way when it was replayed:\n%s", seed, diff)
 			}
 		})
 	}
 }
 
 // try lives through one schedule.
-func try(t *testing.T, seed uint64, tell bool) {
+func try(t *testing.T, seed uint64) *world {
 	t.Helper()
+	var w *world
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, seed)
+		w = newWorld(t, seed)
 		w.live()
-		if t.Failed() || tell {
-			t.Logf("seed %d; replay: go test ./internal/model -run TestModel -seed %d\n%s", seed, seed, strings.Join(w.trace[max(0, len(w.trace)-400):], "\n"))
+		if t.Failed() {
+			t.Logf("%s\nseed %d; replay: go test -tags model ./internal/model -run TestModel -seed %d", strings.Join(w.trace[max(0, len(w.trace)-400):], "\n"), seed, seed)
 		}
 		// The queues' own goroutines end at their next tick.
 		time.Sleep(time.Minute)
 	})
+	return w
 }
+
+// story is what happened; the order of what happened at one instant is nobody's.
+func (w *world) story() []string { return slices.Sorted(slices.Values(w.trace)) }

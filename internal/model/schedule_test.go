@@ -109,14 +109,31 @@ func (w *world) live() {
 	w.mu.Lock()
 	w.peace()
 	w.mu.Unlock()
-	// The longest chain: an outage just ended, then an orphan's five minutes and a rollout behind it.
-	w.run(15 * time.Minute)
+	// Chains are long: orphans wait five minutes, and a rollout may wait behind several of them.
+	for range 12 {
+		w.run(5 * time.Minute)
+		if w.t.Failed() || w.settled() {
+			break
+		}
+	}
 	w.mu.Lock()
 	if !w.t.Failed() {
 		w.final()
 	}
 	w.mu.Unlock()
 	w.stopEngine()
+}
+
+// settled tells whether nothing is left to be done.
+func (w *world) settled() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, pod := range w.pods() {
+		if !is(pod, corev1.PodReady) {
+			return false
+		}
+	}
+	return true
 }
 
 // peace ends what does not end by itself.

@@ -5,5 +5,8 @@
 
 package model
 
-// defaultSchedules take about a minute on two cores with the race detector.
-const defaultSchedules = 100
+// How many schedules are tried and how many are lived through twice.
+const (
+	defaultSchedules = 100
+	replays          = 20
+)

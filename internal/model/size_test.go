@@ -5,5 +5,8 @@
 
 package model
 
-// defaultSchedules take about a minute on two cores.
-const defaultSchedules = 3000
+// How many schedules are tried and how many are lived through twice.
+const (
+	defaultSchedules = 3000
+	replays          = 200
+)

@@ -14,6 +14,7 @@ package model
 import (
 	"container/heap"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -29,11 +30,11 @@ type world struct {
 	seed uint64
 
 	mu sync.Mutex
-	// rng makes the schedule; noise the delays of what the engine causes, whose order may vary.
-	rng, noise *rand.Rand
-	agenda     agenda
-	added      int
-	kick       chan struct{}
+	// rng makes the schedule; what the engine causes is drawn, see draw.
+	rng    *rand.Rand
+	agenda agenda
+	added  int
+	kick   chan struct{}
 
 	*cluster
 	*loadBalancer
@@ -72,7 +73,7 @@ func (a *agenda) Pop() any {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
-		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), noise: rand.New(rand.NewPCG(seed, 2)),
+		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)),
 		kick: make(chan struct{}, 1),
 	}
 	w.cluster = newCluster(w)
@@ -135,7 +136,23 @@ func (w *world) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(w.rng.Int64N(int64(high-low)+1))
 }
 
+// draw gives a random number for something at this instant. It depends on nothing
+// else, so it is the same in whatever order the engine's workers come.
+func (w *world) draw(what ...string) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprint(h, w.seed, time.Now().UnixNano(), what)
+	return rand.New(rand.NewPCG(w.seed, h.Sum64()))
+}
+
 // noisy gives a random duration of what the engine causes.
-func (w *world) noisy(low, high time.Duration) time.Duration {
-	return low + time.Duration(w.noise.Int64N(int64(high-low)+1))
+func (w *world) noisy(low, high time.Duration, what ...string) time.Duration {
+	return low + time.Duration(w.draw(what...).Int64N(int64(high-low)+1))
+}
+
+// chance tells whether something that the engine causes happens, with a probability.
+func (w *world) chance(p float64, what ...string) bool { return w.draw(what...).Float64() < p }
+
+// jitter is the engine's own randomness.
+func (w *world) jitter(limit time.Duration) time.Duration {
+	return time.Duration(w.draw("jitter", limit.String()).Int64N(int64(limit)))
 }

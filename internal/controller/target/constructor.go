@@ -58,6 +58,8 @@ type Options struct {
 	AbsenceGrace time.Duration
 	// Workers is how many bindings are handled at a time.
 	Workers int
+	// Random gives a duration below its argument, for jitter; rand.N when nil.
+	Random func(time.Duration) time.Duration
 }
 
 // Setup adds the controller to a manager.
@@ -69,6 +71,9 @@ func Setup(mgr manager.Manager, o Options) error {
 	if o.Ownership == "" {
 		o.Ownership = binding.OwnAll
 	}
+	if o.Random == nil {
+		o.Random = rand.N
+	}
 	if o.LBCLeaseNamespace == "" {
 		o.LBCLeaseNamespace = "kube-system"
 	}
@@ -78,7 +83,7 @@ func Setup(mgr manager.Manager, o Options) error {
 		report: &reporter{client: o.Client, recorder: o.Recorder, said: map[types.UID]said{}},
 		ledger: newLedger(time.Now), owner: owner, metrics: m, account: o.Account,
 		lanes:        &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
-		absenceGrace: o.AbsenceGrace, now: time.Now,
+		absenceGrace: o.AbsenceGrace, now: time.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}
 	return builder.ControllerManagedBy(mgr).
@@ -87,7 +92,7 @@ func Setup(mgr manager.Manager, o Options) error {
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
 		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers)).
 		WatchesRawSource(o.Wake).
-		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: rateLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, maxBackoff)}}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random)}).
 		Complete(r)
 }
 
@@ -98,12 +103,17 @@ const maxBackoff = 30 * time.Second
 // failed together do not come back together.
 type rateLimiter struct {
 	workqueue.TypedRateLimiter[reconcile.Request]
+	random func(time.Duration) time.Duration
+}
+
+func newRateLimiter(random func(time.Duration) time.Duration) rateLimiter {
+	return rateLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, maxBackoff), random}
 }
 
 // When implements workqueue.TypedRateLimiter.
 func (l rateLimiter) When(req reconcile.Request) time.Duration {
 	d := l.TypedRateLimiter.When(req)
-	return d - rand.N(d/5+1)
+	return d - l.random(d/5+1)
 }
 
 // specChanged drops events that only the status, or podgate's own writing, caused.

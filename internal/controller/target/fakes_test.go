@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -129,7 +130,7 @@ func (w *world) restart() {
 		ledger: newLedger(now), owner: ownership{Ownership: binding.OwnAll, reader: kube{w: w}, leaseNamespace: "kube-system", now: now},
 		metrics: m, lanes: &lanes{limit: 2, busy: map[string]int{}},
 		account:      func(ref provider.Ref) string { return ref.Group },
-		absenceGrace: 30 * time.Second, now: now,
+		absenceGrace: 30 * time.Second, now: now, random: rand.N[time.Duration],
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -36,7 +35,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 	if g, ok := published(b, ref); ok && known.at.IsZero() {
 		// Asked about at a random time of the span, so that take-over makes no burst.
 		known = resolved{generation: b.Generation, group: g}
-		known.at = r.now().Add(-rand.N(known.lasts()))
+		known.at = r.now().Add(-r.random(known.lasts()))
 		r.remember(key, known)
 		return g, nil
 	}
@@ -50,7 +49,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 		return provider.Group{}, fmt.Errorf("resolve target group: %w", err)
 	}
 	known = resolved{generation: b.Generation, group: group}
-	known.at = r.now().Add(-rand.N(known.lasts() / 5))
+	known.at = r.now().Add(-r.random(known.lasts() / 5))
 	r.remember(key, known)
 	return group, nil
 }

@@ -5,6 +5,7 @@ package target
 
 import (
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/internal/gate"
@@ -239,7 +239,7 @@ func TestLaw5LastOneServing(t *testing.T) {
 
 // TestLaw6ErrorsBackOff: the queue's delays grow to at most 30 s and are not in step.
 func TestLaw6ErrorsBackOff(t *testing.T) {
-	l := rateLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, maxBackoff)}
+	l := newRateLimiter(rand.N)
 	seen := map[time.Duration]bool{}
 	var last time.Duration
 	for range 40 {

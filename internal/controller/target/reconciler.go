@@ -73,6 +73,8 @@ type Reconciler struct {
 	lodgers      lodgers
 	absenceGrace time.Duration
 	now          func() time.Time
+	// random gives a duration below its argument.
+	random func(time.Duration) time.Duration
 
 	mu       sync.Mutex
 	resolved map[types.NamespacedName]resolved
