@@ -90,6 +90,18 @@ func newCluster(t *testing.T) *cluster {
 func (c *cluster) start() {
 	c.Helper()
 	c.stop()
+	end := c.launch(c.cfg)
+	c.stop = func() {
+		if err := end(); err != nil {
+			c.Errorf("podgate: %v", err)
+		}
+		c.stop = func() {}
+	}
+}
+
+// launch starts a podgate that reaches the API server as kube says; end ends it.
+func (c *cluster) launch(kube *rest.Config) (end func() error) {
+	c.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	var cfg Config
@@ -105,14 +117,11 @@ func (c *cluster) start() {
 		c.Fatal(err)
 	}
 	go func() {
-		done <- Run(ctx, testr.New(c.T), c.cfg, prometheus.NewRegistry(), cfg)
+		done <- Run(ctx, testr.New(c.T), kube, prometheus.NewRegistry(), cfg)
 	}()
-	c.stop = func() {
+	return func() error {
 		cancel()
-		if err := <-done; err != nil {
-			c.Errorf("podgate: %v", err)
-		}
-		c.stop = func() {}
+		return <-done
 	}
 }
 

@@ -30,6 +30,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/controller/pod"
+	"github.com/podgate/podgate/internal/controller/standby"
 	"github.com/podgate/podgate/internal/controller/target"
 	"github.com/podgate/podgate/internal/controller/wake"
 	"github.com/podgate/podgate/internal/health"
@@ -138,7 +139,8 @@ func newProvider(ctx context.Context, reg prometheus.Registerer, c Config) (*pro
 }
 
 // AddControllers wires the observer and the two controllers, which run on the leader,
-// with a provider. Run does it for a cluster, the model test for a model of one.
+// with a provider, and where there is an election what the other replicas do. Run does
+// it for a cluster, the model test for a model of one.
 func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider.Limited, metrics prometheus.Registerer, c Config) error {
 	var podWake, targetWake wake.Source
 	log := mgr.GetLogger()
@@ -167,7 +169,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
 		return fmt.Errorf("add observer: %w", err)
 	}
-	err := target.Setup(mgr, target.Options{
+	targets, err := target.Setup(mgr, target.Options{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Account: elbv2provider.Account, Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace,
@@ -183,5 +185,26 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 	if err != nil {
 		return fmt.Errorf("set up pod controller: %w", err)
 	}
-	return nil
+	if !c.LeaderElection {
+		return nil
+	}
+	return addStandby(ctx, mgr, targets, metrics, c)
+}
+
+// addStandby has a replica that does not lead keep the leader's caches, so that it can
+// take over at once, and stand in for a leader that is silent.
+func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *target.Reconciler, metrics prometheus.Registerer, c Config) error {
+	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}} {
+		if _, err := mgr.GetCache().GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("watch %T: %w", o, err)
+		}
+	}
+	s, err := standby.New(standby.Options{
+		Leases: mgr.GetAPIReader(), Lease: types.NamespacedName{Namespace: c.Namespace, Name: LeaseName}, RetryPeriod: c.RetryPeriod,
+		Elected: mgr.Elected(), Cache: mgr.GetCache(), Urgent: targets.Urgent, Metrics: metrics, Log: mgr.GetLogger().WithName("standby"),
+	})
+	if err != nil {
+		return err
+	}
+	return mgr.Add(s)
 }

@@ -62,11 +62,11 @@ type Options struct {
 	Random func(time.Duration) time.Duration
 }
 
-// Setup adds the controller to a manager.
-func Setup(mgr manager.Manager, o Options) error {
+// Setup adds the controller to a manager. Its Reconciler is for a standby's use.
+func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	m, err := newMetrics(o.Metrics)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.Ownership == "" {
 		o.Ownership = binding.OwnAll
@@ -86,12 +86,13 @@ func Setup(mgr manager.Manager, o Options) error {
 		absenceGrace: o.AbsenceGrace, now: time.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}
-	return builder.ControllerManagedBy(mgr).
+	return r, builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
 		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers)).
 		WatchesRawSource(o.Wake).
+		WatchesRawSource(first(o.Client, owner)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random)}).
 		Complete(r)
 }

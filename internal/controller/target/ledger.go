@@ -79,6 +79,14 @@ func (l *ledger) overlay(ref provider.Ref, snap health.Snapshot) map[gate.Target
 	return seen
 }
 
+// removed tells whether this process deregistered a target a moment ago.
+func (l *ledger) removed(ref provider.Ref, t gate.Target) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, known := l.groups[ref][t]
+	return known && !c.registered && l.now().Sub(c.at) < gate.Lag
+}
+
 // expires is when a read of the group is due that outdates an entry, a moment from
 // now if that is past already, so that what the API says by then is acted upon; zero
 // when there is no entry.

@@ -193,6 +193,9 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 		// what may be registered long since would spend calls for nothing.
 		plan.Register = nil
 	}
+	if observed == nil && len(plan.Held) > 0 {
+		r.observer.Refresh(group.Ref) // They are being deleted, and whether they can go the read tells.
+	}
 	r.metrics.held.WithLabelValues(key.Namespace, key.Name).Set(float64(len(plan.Held)))
 	if err := r.apply(ctx, group.Ref, plan, who); err != nil {
 		return r.failed(ctx, b, verdictOf(err, groupName(b)), err)

@@ -1,0 +1,123 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package standby
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/binding"
+)
+
+// maxBackoff bounds the wait after a binding's calls failed.
+const maxBackoff = 30 * time.Second
+
+// stint is what is done in one silence. Bindings do not wait for each other.
+type stint struct {
+	Options
+	metrics *metrics
+	ctx     context.Context
+	cancel  context.CancelFunc
+	calls   sync.WaitGroup
+
+	mu    sync.Mutex
+	turns map[types.NamespacedName]turn
+}
+
+// turn is how a binding stands.
+type turn struct {
+	busy     bool
+	failures int
+	next     time.Time
+}
+
+func newStint(ctx context.Context, o Options, m *metrics) *stint {
+	s := &stint{Options: o, metrics: m, turns: map[types.NamespacedName]turn{}}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	return s
+}
+
+// end cancels what is under way and waits for it.
+func (s *stint) end() {
+	s.cancel()
+	s.calls.Wait()
+}
+
+// round begins the calls for every binding of a terminating pod that has none under
+// way and did not fail a moment ago. It does not wait for them.
+func (s *stint) round() {
+	keys, err := s.pressing()
+	if err != nil {
+		s.Log.Error(err, "Finding the bindings of terminating pods failed")
+	}
+	for key := range keys {
+		if s.take(key) {
+			s.calls.Go(func() { s.serve(key) })
+		}
+	}
+}
+
+// pressing are the bindings that have a terminating pod.
+func (s *stint) pressing() (map[types.NamespacedName]struct{}, error) {
+	var pods corev1.PodList
+	if err := s.Cache.List(s.ctx, &pods, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	keys := map[types.NamespacedName]struct{}{}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if pod.DeletionTimestamp.IsZero() || binding.Over(pod) || len(pod.Status.PodIPs) == 0 {
+			continue
+		}
+		bindings, err := binding.ForPod(s.ctx, s.Cache, pod)
+		if err != nil {
+			return keys, err
+		}
+		for j := range bindings {
+			keys[client.ObjectKeyFromObject(&bindings[j])] = struct{}{}
+		}
+	}
+	return keys, nil
+}
+
+// take tells whether it is a binding's turn, and makes it busy.
+func (s *stint) take(key types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.turns[key]
+	if t.busy || time.Now().Before(t.next) {
+		return false
+	}
+	t.busy = true
+	s.turns[key] = t
+	return true
+}
+
+// serve makes one binding's calls.
+func (s *stint) serve(key types.NamespacedName) {
+	n, err := s.Urgent(s.ctx, key)
+	s.metrics.deregistered.Add(float64(n))
+	if n > 0 {
+		s.Log.Info("Deregistered targets of terminating pods in the leader's place", "binding", key, "targets", n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := turn{failures: s.turns[key].failures}
+	if err != nil && s.ctx.Err() == nil {
+		s.metrics.failures.Inc()
+		s.Log.Error(err, "Deregistering in the leader's place failed", "binding", key)
+		t.next = time.Now().Add(min(s.RetryPeriod<<min(t.failures, 5), maxBackoff))
+		t.failures++
+	}
+	if err == nil {
+		t.failures = 0
+	}
+	s.turns[key] = t
+}

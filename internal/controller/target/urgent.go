@@ -1,0 +1,76 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/membership"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// Urgent deregisters the targets of a binding's terminating pods in the place of a
+// leader that is silent, and gives how many. It goes by what the leader published on
+// the binding and by the pods alone, asks the load balancer nothing and writes nothing
+// to the cluster. While no other pod of the binding is Ready it leaves all of them to
+// the next leader, but those whose grace period leaves only the time to drain. Calling
+// it again changes nothing, nor does it when the leader is alive after all.
+func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int, error) {
+	var b elbv2.TargetGroupBinding
+	if err := r.client.Get(ctx, key, &b); err != nil {
+		return 0, client.IgnoreNotFound(err)
+	}
+	group, ok, err := r.led(ctx, &b)
+	if err != nil || !ok {
+		return 0, err
+	}
+	who, err := r.population(ctx, &b, group, nil)
+	if err != nil {
+		return 0, err
+	}
+	plan := membership.Make(membership.Input{
+		Now: r.now(), Members: who.members, Drain: group.DeregistrationDelay, Absent: true, Ours: ours(&b),
+	})
+	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool {
+		alone := len(plan.Held) > 0 && r.now().Before(lastCall(who.members, t, group.DeregistrationDelay))
+		return alone || r.ledger.removed(group.Ref, t)
+	})
+	err = r.deregister(ctx, group.Ref, targets, who)
+	return len(targets) - len(failed(err, targets)), err
+}
+
+// led gives the group of a binding that the leader serves, as it published it.
+func (r *Reconciler) led(ctx context.Context, b *elbv2.TargetGroupBinding) (provider.Group, bool, error) {
+	if !b.DeletionTimestamp.IsZero() || !r.owner.Serves(b) || !controllerutil.ContainsFinalizer(b, elbv2.Finalizer) {
+		return provider.Group{}, false, nil
+	}
+	foreign, err := r.owner.foreign(ctx, b)
+	if err != nil || foreign {
+		return provider.Group{}, false, err
+	}
+	group, ok := published(b, refOf(b))
+	if !ok || r.unfit(ctx, b, group) != nil {
+		return provider.Group{}, false, nil
+	}
+	return group, true, nil
+}
+
+// lastCall is when the grace period of a target's pod leaves only the time to drain.
+func lastCall(members []membership.Member, t gate.Target, drain time.Duration) time.Time {
+	var at time.Time
+	for _, m := range members {
+		if m.Target == t && m.Terminating && m.KilledAt.Add(-drain).After(at) {
+			at = m.KilledAt.Add(-drain)
+		}
+	}
+	return at
+}
