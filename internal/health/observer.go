@@ -77,7 +77,7 @@ type Observer struct {
 	mu     sync.Mutex
 	groups map[provider.Ref]*group
 	// watched are the groups in which a pod has an interest.
-	watched map[types.NamespacedName]map[provider.Ref]*group
+	watched map[types.NamespacedName][]*group
 	start   func(*group) // nil until Run
 }
 
@@ -136,7 +136,7 @@ func New(reader Reader, log logr.Logger, wakePod func(types.NamespacedName), wak
 		Random: rand.N[time.Duration],
 		reader: reader, log: log, wakePod: wakePod, wakeGroup: wakeGroup,
 		groups:  map[provider.Ref]*group{},
-		watched: map[types.NamespacedName]map[provider.Ref]*group{},
+		watched: map[types.NamespacedName][]*group{},
 	}
 }
 
@@ -256,25 +256,25 @@ func (g *group) wait(in *interest, waiting bool) {
 // interest notes a pod's interest in a group; mu is held.
 func (o *Observer) interest(g *group, pod types.NamespacedName, in *interest) {
 	g.interests[pod] = in
-	if o.watched[pod] == nil {
-		o.watched[pod] = map[provider.Ref]*group{}
+	if !slices.Contains(o.watched[pod], g) {
+		o.watched[pod] = append(o.watched[pod], g)
 	}
-	o.watched[pod][g.ref] = g
 }
 
 // Forget drops a pod's interest in every group but those in keep.
 func (o *Observer) Forget(pod types.NamespacedName, keep ...provider.Ref) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for ref, g := range o.watched[pod] {
-		if slices.Contains(keep, ref) {
-			continue
+	kept := slices.DeleteFunc(o.watched[pod], func(g *group) bool {
+		if slices.Contains(keep, g.ref) {
+			return false
 		}
 		delete(g.interests, pod)
-		delete(o.watched[pod], ref)
 		o.drop(g)
-	}
-	if len(o.watched[pod]) == 0 {
+		return true
+	})
+	o.watched[pod] = kept
+	if len(kept) == 0 {
 		delete(o.watched, pod)
 	}
 }

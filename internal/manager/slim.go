@@ -5,6 +5,7 @@ package manager
 
 import (
 	"strings"
+	"unique"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,8 +22,8 @@ func slimPod(o any) (any, error) {
 		return o, nil
 	}
 	meta := metav1.ObjectMeta{
-		Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
-		Labels: pod.Labels, CreationTimestamp: pod.CreationTimestamp,
+		Name: pod.Name, Namespace: canonical(pod.Namespace), UID: pod.UID, ResourceVersion: pod.ResourceVersion,
+		Labels: slimLabels(pod.Labels), CreationTimestamp: pod.CreationTimestamp,
 		DeletionTimestamp: pod.DeletionTimestamp, DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
 	}
 	if proven, ok := pod.Annotations[elbv2.ProvenAnnotation]; ok {
@@ -31,15 +32,34 @@ func slimPod(o any) (any, error) {
 	return &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: meta,
 		Spec: corev1.PodSpec{
-			ReadinessGates: pod.Spec.ReadinessGates,
+			ReadinessGates: slimGates(pod.Spec.ReadinessGates),
 			Containers:     slimContainers(pod.Spec.Containers),
 			InitContainers: slimContainers(pod.Spec.InitContainers),
 		},
 		Status: corev1.PodStatus{
-			Phase: pod.Status.Phase, PodIP: pod.Status.PodIP, PodIPs: pod.Status.PodIPs,
+			Phase: canonical(pod.Status.Phase), PodIP: pod.Status.PodIP, PodIPs: pod.Status.PodIPs,
 			Conditions: slimConditions(pod.Status.Conditions),
 		},
 	}, nil
+}
+
+// canonical gives the one copy of a string that many pods have: each is decoded with copies of its own.
+func canonical[T ~string](s T) T { return unique.Make(s).Value() }
+
+func slimLabels(all map[string]string) map[string]string {
+	kept := make(map[string]string, len(all))
+	for k, v := range all {
+		kept[canonical(k)] = canonical(v)
+	}
+	return kept
+}
+
+func slimGates(all []corev1.PodReadinessGate) []corev1.PodReadinessGate {
+	kept := make([]corev1.PodReadinessGate, len(all))
+	for i, g := range all {
+		kept[i].ConditionType = canonical(g.ConditionType)
+	}
+	return kept
 }
 
 // slimContainers keeps those with named ports: only they are looked up.
@@ -59,11 +79,24 @@ func slimContainers(all []corev1.Container) []corev1.Container {
 	return kept
 }
 
+// slimConditions keeps the kubelet's two and podgate's own.
 func slimConditions(all []corev1.PodCondition) []corev1.PodCondition {
-	var kept []corev1.PodCondition
+	read := func(c corev1.PodCondition) bool {
+		return c.Type == corev1.ContainersReady || c.Type == corev1.PodReady || strings.HasPrefix(string(c.Type), elbv2.GatePrefix)
+	}
+	n := 0
+	for i := range all {
+		if read(all[i]) {
+			n++
+		}
+	}
+	kept := make([]corev1.PodCondition, 0, n)
 	for _, c := range all {
-		if c.Type == corev1.ContainersReady || c.Type == corev1.PodReady || strings.HasPrefix(string(c.Type), elbv2.GatePrefix) {
-			kept = append(kept, c)
+		if read(c) {
+			kept = append(kept, corev1.PodCondition{
+				Type: canonical(c.Type), Status: canonical(c.Status), Reason: canonical(c.Reason), Message: canonical(c.Message),
+				LastTransitionTime: c.LastTransitionTime,
+			})
 		}
 	}
 	return kept

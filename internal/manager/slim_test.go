@@ -1,0 +1,59 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+)
+
+// TestSlimPod: what podgate reads of a pod is kept as it is, and nothing else is.
+func TestSlimPod(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	now := metav1.Now()
+	gate := corev1.PodConditionType(elbv2.GateType("web"))
+	kept := corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "web-0", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"app": "web", "empty": ""},
+			Annotations:       map[string]string{elbv2.ProvenAnnotation: "{}"},
+			CreationTimestamp: now, DeletionTimestamp: &now, DeletionGracePeriodSeconds: new(int64(60)),
+		},
+		Spec: corev1.PodSpec{
+			ReadinessGates: []corev1.PodReadinessGate{{ConditionType: "example.com/other"}, {ConditionType: gate}},
+			Containers:     []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}}},
+			InitContainers: []corev1.Container{{Name: "proxy", RestartPolicy: &always, Ports: []corev1.ContainerPort{{Name: "admin", ContainerPort: 15000}}}},
+		},
+		Status: corev1.PodStatus{
+			Phase: corev1.PodRunning, PodIP: "10.0.0.7", PodIPs: []corev1.PodIP{{IP: "10.0.0.7"}, {IP: "2001:db8::7"}},
+			Conditions: []corev1.PodCondition{
+				{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ReadinessGatesNotReady", Message: "wait", LastTransitionTime: now},
+				{Type: corev1.ContainersReady, Status: corev1.ConditionTrue, LastTransitionTime: now},
+				{Type: gate, Status: corev1.ConditionFalse, Reason: "Initial", Message: "soon", LastTransitionTime: now},
+			},
+		},
+	}
+	full := *kept.DeepCopy()
+	full.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
+	full.OwnerReferences = []metav1.OwnerReference{{Name: "web"}}
+	full.Annotations["example.com/large"] = "x"
+	full.Spec.NodeName = "node"
+	full.Spec.Containers[0].Image = "app"
+	full.Spec.Containers[0].Ports = append(full.Spec.Containers[0].Ports, corev1.ContainerPort{ContainerPort: 9090})
+	full.Spec.Containers = append(full.Spec.Containers, corev1.Container{Name: "without-ports"})
+	full.Status.Conditions = append(full.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue})
+	full.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}}
+
+	got, err := slimPod(&full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&kept, got); diff != "" {
+		t.Errorf("the cached pod (-want +got):\n%s", diff)
+	}
+}
