@@ -25,6 +25,15 @@ const (
 	LBCFinalizer = "elbv2.k8s.aws/resources"
 	// LBCLease is AWS Load Balancer Controller's leader election lease.
 	LBCLease = "aws-load-balancer-controller-leader"
+	// LBCCheckpoint on a binding is AWS Load Balancer Controller's note of what it last
+	// brought in step, which it does not look at again; LBCCheckpointTime is when that was.
+	LBCCheckpoint     = "elbv2.k8s.aws/checkpoint"
+	LBCCheckpointTime = "elbv2.k8s.aws/checkpoint-timestamp"
+	// LBCTargetsPrefix and a binding's name make the name of the ConfigMap in which AWS
+	// Load Balancer Controller keeps what a cluster registered in a shared group.
+	LBCTargetsPrefix = "aws-lbc-targets-"
+	// LBCTargetsKey is the key in that ConfigMap: targets as "address:port", separated by commas.
+	LBCTargetsKey = "targets"
 )
 
 // Names that are podgate's own.

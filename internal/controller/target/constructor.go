@@ -77,11 +77,11 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	if o.LBCLeaseNamespace == "" {
 		o.LBCLeaseNamespace = "kube-system"
 	}
-	owner := ownership{Ownership: o.Ownership, reader: o.Reader, leaseNamespace: o.LBCLeaseNamespace, now: time.Now}
+	owner := newOwnership(o.Ownership, o.Reader, o.LBCLeaseNamespace, time.Now)
 	r := &Reconciler{
 		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
 		report: &reporter{client: o.Client, recorder: o.Recorder, said: map[types.UID]said{}},
-		ledger: newLedger(time.Now), owner: owner, metrics: m, account: o.Account,
+		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account,
 		lanes:        &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
 		absenceGrace: o.AbsenceGrace, now: time.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
@@ -135,7 +135,7 @@ func finalizersChanged() predicate.Predicate {
 }
 
 // serviceBindings maps a Service to the bindings that refer to it.
-func serviceBindings(r client.Reader, owner ownership) handler.MapFunc {
+func serviceBindings(r client.Reader, owner *ownership) handler.MapFunc {
 	return func(ctx context.Context, svc client.Object) []reconcile.Request {
 		bindings, err := index.BindingsOf(ctx, r, client.ObjectKeyFromObject(svc))
 		if err != nil {
@@ -154,7 +154,7 @@ func serviceBindings(r client.Reader, owner ownership) handler.MapFunc {
 
 // podHandler wakes the bindings of a pod, old labels and new, and those whose groups
 // hold it, a moment later.
-func podHandler(r client.Reader, owner ownership, l *lodgers) handler.EventHandler {
+func podHandler(r client.Reader, owner *ownership, l *lodgers) handler.EventHandler {
 	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], wait time.Duration) {
 		bindings, err := binding.ForPod(ctx, r, pod)
 		if err != nil {

@@ -65,10 +65,18 @@ type world struct {
 	services map[string]*corev1.Service
 	bindings map[string]*elbv2.TargetGroupBinding
 	lease    *coordinationv1.Lease
+	// maps are the ConfigMaps; refused is what the API server answers to writes of a
+	// kind, "bindings" or "configmaps", or to any call about it with a "get " before it.
+	maps    map[string]*corev1.ConfigMap
+	refused map[string]error
 	// prunes: the CRD knows no conditions.
 	prunes bool
 	writes int
-	events *events.FakeRecorder
+	// onWrite is called with each binding after a write.
+	onWrite func(*elbv2.TargetGroupBinding)
+	// leaseReads counts the reads of the lease.
+	leaseReads int
+	events     *events.FakeRecorder
 
 	// rows is the group; room how many targets it takes, any number when 0.
 	rows map[gate.Target]gate.Health
@@ -92,6 +100,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, clock: noon, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{},
+		maps: map[string]*corev1.ConfigMap{}, refused: map[string]error{},
 		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[provider.Ref]int{}, placed: map[gate.Target]types.UID{},
 		events: events.NewFakeRecorder(1000),
 	}
@@ -127,7 +136,7 @@ func (w *world) restart() {
 	w.Reconciler = &Reconciler{
 		client: kube{w: w}, provider: w, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}),
 		report: &reporter{client: kube{w: w}, recorder: w.events, said: map[types.UID]said{}},
-		ledger: newLedger(now), owner: ownership{Ownership: binding.OwnAll, reader: kube{w: w}, leaseNamespace: "kube-system", now: now},
+		ledger: newLedger(now), owner: newOwnership(binding.OwnAll, kube{w: w}, "kube-system", now), records: newRecords(kube{w: w}, kube{w: w}, now),
 		metrics: m, lanes: &lanes{limit: 2, busy: map[string]int{}},
 		account:      func(ref provider.Ref) string { return ref.Group },
 		absenceGrace: 30 * time.Second, now: now, random: rand.N[time.Duration],
@@ -306,7 +315,20 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 			return missing
 		}
 		b.DeepCopyInto(o)
+	case *corev1.ConfigMap:
+		if err := k.w.refused["get configmaps"]; err != nil {
+			return err
+		}
+		cm, ok := k.w.maps[key.Name]
+		if !ok {
+			return missing
+		}
+		cm.DeepCopyInto(o)
 	case *coordinationv1.Lease:
+		k.w.leaseReads++
+		if err := k.w.refused["get leases"]; err != nil {
+			return err
+		}
 		if k.w.lease == nil || key.Namespace != "kube-system" || key.Name != elbv2.LBCLease {
 			return missing
 		}
@@ -336,6 +358,9 @@ func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOp
 
 // Patch implements client.Writer; a binding without finalizers that is being deleted goes.
 func (k kube) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+	if err := k.w.refused["bindings"]; err != nil {
+		return err
+	}
 	return k.apply(o, p, func(from, to *elbv2.TargetGroupBinding) { to.Status = from.Status })
 }
 
@@ -371,6 +396,13 @@ func (k kube) apply(o client.Object, p client.Patch, keep func(from, to *elbv2.T
 	if err != nil {
 		k.w.t.Fatal(err)
 	}
+	var lock struct{ Metadata metav1.ObjectMeta }
+	if err := json.Unmarshal(data, &lock); err != nil {
+		k.w.t.Fatal(err)
+	}
+	if v := lock.Metadata.ResourceVersion; v != "" && v != stored.ResourceVersion {
+		return apierrors.NewConflict(schema.GroupResource{Resource: "targetgroupbindings"}, o.GetName(), nil)
+	}
 	before, err := json.Marshal(stored)
 	if err != nil {
 		k.w.t.Fatal(err)
@@ -384,8 +416,12 @@ func (k kube) apply(o client.Object, p client.Patch, keep func(from, to *elbv2.T
 		k.w.t.Fatal(err)
 	}
 	keep(stored, next)
+	next.ResourceVersion = stored.ResourceVersion + "i"
 	k.w.bindings[o.GetName()] = next
 	next.DeepCopyInto(o.(*elbv2.TargetGroupBinding))
+	if k.w.onWrite != nil {
+		k.w.onWrite(next)
+	}
 	if next.DeletionTimestamp != nil && len(next.Finalizers) == 0 {
 		delete(k.w.bindings, o.GetName())
 	}

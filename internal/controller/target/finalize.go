@@ -20,14 +20,29 @@ import (
 )
 
 // finalize deregisters a deleted binding's targets, unless another binding claims
-// the group, waits until its gates are released, and lets the binding go.
+// the group, waits until its gates are released, and lets the binding go. One that AWS
+// Load Balancer Controller holds is left to it, unless that controller is gone.
 func (r *Reconciler) finalize(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
-	key := client.ObjectKeyFromObject(b)
-	if !controllerutil.ContainsFinalizer(b, elbv2.Finalizer) {
-		r.forget(key)
-		r.report.forget(b.UID)
-		return reconcile.Result{}, nil
+	whose, err := r.owner.standing(ctx, b)
+	if err != nil {
+		return reconcile.Result{}, err
 	}
+	held := controllerutil.ContainsFinalizer(b, elbv2.Finalizer)
+	switch {
+	case !held && (whose == mine || !r.owner.Serves(b)):
+		r.finished(b)
+		return reconcile.Result{}, nil
+	case whose != mine && !r.owner.Serves(b):
+		return r.letGo(ctx, b)
+	case whose == theirs, whose == unclear:
+		return r.observe(ctx, b, whose)
+	}
+	return r.end(ctx, b, whose)
+}
+
+// end is the end of a binding that is podgate's.
+func (r *Reconciler) end(ctx context.Context, b *elbv2.TargetGroupBinding, whose standing) (reconcile.Result, error) {
+	key := client.ObjectKeyFromObject(b)
 	known, _ := r.registry.Get(key)
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
 	if err := r.empty(ctx, b); err != nil {
@@ -42,12 +57,19 @@ func (r *Reconciler) finalize(ctx context.Context, b *elbv2.TargetGroupBinding) 
 	if len(waiting) > 0 {
 		return reconcile.Result{RequeueAfter: releasePoll}, nil
 	}
-	if err := r.removeFinalizer(ctx, b); err != nil {
+	if err := r.records.delete(ctx, b); err != nil {
 		return reconcile.Result{}, err
 	}
-	r.forget(key)
-	r.report.forget(b.UID)
+	if err := r.removeFinalizers(ctx, b, finalizersOf(whose)...); err != nil {
+		return reconcile.Result{}, err
+	}
+	r.finished(b)
 	return reconcile.Result{}, nil
+}
+
+func (r *Reconciler) finished(b *elbv2.TargetGroupBinding) {
+	r.forget(client.ObjectKeyFromObject(b))
+	r.report.forget(b.UID)
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer
@@ -74,15 +96,15 @@ func (r *Reconciler) empty(ctx context.Context, b *elbv2.TargetGroupBinding) err
 	}
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
 	rows = r.ledger.overlay(group.Ref, health.Snapshot{Started: begun, Targets: rows})
-	who, err := r.population(ctx, b, group, rows)
+	who, err := r.population(ctx, b, group, rows, r.records.load(ctx, b))
 	if err != nil {
 		return err
 	}
 	var targets []gate.Target
 	for t, h := range rows {
-		if !h.Leaving() && (!b.Spec.MultiClusterTargetGroup || who.pods[t] != nil) {
+		if !h.Leaving() && (who.record.owns(t) || who.pods[t] != nil) {
 			targets = append(targets, t)
 		}
 	}
-	return r.deregister(ctx, group.Ref, targets, who)
+	return errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.trouble())
 }

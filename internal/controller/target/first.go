@@ -21,7 +21,7 @@ import (
 // first has a new leader begin with the bindings whose pods are being deleted or wait
 // at a gate. What a cache holds at the start is queued with a low priority, so these
 // overtake it.
-func first(r client.Reader, owner ownership) source.Source {
+func first(r client.Reader, owner *ownership) source.Source {
 	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		var pods corev1.PodList
 		if err := r.List(ctx, &pods, client.UnsafeDisableDeepCopy); err != nil {

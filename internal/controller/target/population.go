@@ -32,6 +32,8 @@ type population struct {
 	vacant func(gate.Target) bool
 	// lodgers hold rows without being selected.
 	lodgers []types.NamespacedName
+	// record tells which targets of a group shared with other clusters are this one's.
+	record *record
 	// missing: what the binding refers to, or every running pod it could mean, is not there.
 	missing bool
 	// trouble is why the binding cannot work as it is; nil when it can.
@@ -40,8 +42,8 @@ type population struct {
 
 // population reads the Service and its pods. Pods that hold a row of the group
 // without being selected count too, as not wanted.
-func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding, group provider.Group, observed map[gate.Target]gate.Health) (population, error) {
-	who := population{pods: map[gate.Target]*corev1.Pod{}}
+func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding, group provider.Group, observed map[gate.Target]gate.Health, rec *record) (population, error) {
+	who := population{pods: map[gate.Target]*corev1.Pod{}, record: rec}
 	svc, port, err := r.service(ctx, b, &who)
 	if err != nil {
 		return population{}, err
@@ -77,7 +79,7 @@ func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding
 			}
 		}
 		for _, t := range rows[addr] {
-			if t != mine {
+			if t != mine && who.record.owns(t) {
 				who.add(t, pod, false)
 				who.lodgers = append(who.lodgers, client.ObjectKeyFromObject(pod))
 			}

@@ -16,7 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -66,7 +65,8 @@ type Reconciler struct {
 	registry     *binding.Registry
 	report       *reporter
 	ledger       *ledger
-	owner        ownership
+	owner        *ownership
+	records      *records
 	lanes        *lanes
 	account      func(provider.Ref) string
 	metrics      *metrics
@@ -119,34 +119,28 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 // reconcile finds out whose the binding is.
 func (r *Reconciler) reconcile(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
-	key := client.ObjectKeyFromObject(b)
 	if !b.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, b)
 	}
 	if !r.owner.Serves(b) {
-		r.forget(key)
-		return reconcile.Result{}, r.removeFinalizer(ctx, b)
+		return r.letGo(ctx, b)
 	}
-	foreign, err := r.owner.foreign(ctx, b)
+	whose, err := r.owner.standing(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if foreign {
-		r.track(key, provider.Ref{})
-		r.registry.Set(key, binding.Resolution{Foreign: true})
-		if err := r.removeFinalizer(ctx, b); err != nil {
-			return reconcile.Result{}, err
-		}
-		return reconcile.Result{RequeueAfter: ownershipPoll}, r.report.foreign(ctx, b)
+	if whose == theirs || whose == unclear {
+		return r.observe(ctx, b, whose)
 	}
-	return r.serve(ctx, b)
+	return r.serve(ctx, b, whose)
 }
 
 // serve handles a binding that is podgate's.
-func (r *Reconciler) serve(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
+func (r *Reconciler) serve(ctx context.Context, b *elbv2.TargetGroupBinding, whose standing) (reconcile.Result, error) {
 	key := client.ObjectKeyFromObject(b)
-	if err := r.addFinalizer(ctx, b); err != nil {
-		return reconcile.Result{}, err
+	unwritten, err := r.claim(ctx, b, whose)
+	if err != nil {
+		return r.unclaimed(ctx, b, err)
 	}
 	group, err := r.resolve(ctx, b)
 	if err != nil {
@@ -154,20 +148,32 @@ func (r *Reconciler) serve(ctx context.Context, b *elbv2.TargetGroupBinding) (re
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})
 		return r.failed(ctx, b, v, err)
 	}
-	if err := r.publish(ctx, b, group); err != nil {
-		return reconcile.Result{}, err
-	}
+	unwritten = errors.Join(unwritten, r.publish(ctx, b, group))
 	if v := r.unfit(ctx, b, group); v != nil {
 		res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
 		if v.reason == ReasonBoundTwice {
 			res.Group, again = provider.Group{}, ownershipPoll
 		}
 		r.registry.Set(key, res)
-		return reconcile.Result{RequeueAfter: again}, r.report.ready(ctx, b, *v)
+		return r.written(ctx, reconcile.Result{RequeueAfter: again}, unwritten), r.report.ready(ctx, b, *v)
 	}
 	r.track(key, group.Ref)
 	r.registry.Set(key, binding.Resolution{Group: group})
-	return r.sync(ctx, b, group)
+	res, err := r.sync(ctx, b, group)
+	return r.written(ctx, res, unwritten), err
+}
+
+// written makes a write to the binding be tried again that failed and nothing waits
+// for. Such as an admission webhook of somebody who is not there may refuse them all.
+func (r *Reconciler) written(ctx context.Context, res reconcile.Result, unwritten error) reconcile.Result {
+	if unwritten == nil {
+		return res
+	}
+	log.FromContext(ctx).Error(unwritten, "Writing a binding failed")
+	if res.RequeueAfter == 0 || res.RequeueAfter > resolveSoon {
+		res.RequeueAfter = resolveSoon
+	}
+	return res
 }
 
 // sync plans and applies.
@@ -178,7 +184,7 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	if r.ledger.overdue(group.Ref, view.Snapshot) {
 		r.observer.Refresh(group.Ref)
 	}
-	who, err := r.population(ctx, b, group, observed)
+	who, err := r.population(ctx, b, group, observed, r.records.load(ctx, b))
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -186,7 +192,7 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	r.lodgers.set(key, who.lodgers)
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: who.members, Observed: observed, Drain: group.DeregistrationDelay,
-		Absent: r.absence(key, who.missing), Ours: ours(b),
+		Absent: r.absence(key, who.missing), Ours: who.record.owns,
 	})
 	if observed == nil && view.Err == nil {
 		// The first read is under way and wakes this binding; until then registering
@@ -197,7 +203,11 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 		r.observer.Refresh(group.Ref) // They are being deleted, and whether they can go the read tells.
 	}
 	r.metrics.held.WithLabelValues(key.Namespace, key.Name).Set(float64(len(plan.Held)))
-	if err := r.apply(ctx, group.Ref, plan, who); err != nil {
+	err = errors.Join(r.apply(ctx, group.Ref, plan, who), who.record.settle(ctx, view.Snapshot, who))
+	if raced(err) {
+		return reconcile.Result{}, err
+	}
+	if err != nil {
 		return r.failed(ctx, b, verdictOf(err, groupName(b)), err)
 	}
 	if err := r.report.ready(ctx, b, r.verdict(b, group, who, view)); err != nil {
@@ -230,6 +240,9 @@ func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membershi
 func (r *Reconciler) register(ctx context.Context, ref provider.Ref, targets []gate.Target, who population) error {
 	if len(targets) == 0 {
 		return nil
+	}
+	if err := who.record.add(ctx, targets); err != nil {
+		return err
 	}
 	err := r.provider.Register(ctx, ref, targets, who.owners(targets))
 	done := except(targets, err)
@@ -336,46 +349,11 @@ func (r *Reconciler) verdict(b *elbv2.TargetGroupBinding, group provider.Group, 
 	return verdict{ReasonSynced, "The target group follows the Service's pods."}
 }
 
-// ours limits what may be removed from a group that other clusters share: only
-// targets whose pods are still here are known to be this cluster's.
-func ours(b *elbv2.TargetGroupBinding) func(gate.Target) bool {
-	if !b.Spec.MultiClusterTargetGroup {
-		return nil
-	}
-	return func(gate.Target) bool { return false }
-}
-
 func groupName(b *elbv2.TargetGroupBinding) string {
 	if b.Spec.TargetGroupARN != "" {
 		return b.Spec.TargetGroupARN
 	}
 	return b.Spec.TargetGroupName
-}
-
-func (r *Reconciler) addFinalizer(ctx context.Context, b *elbv2.TargetGroupBinding) error {
-	before := b.DeepCopy()
-	if !controllerutil.AddFinalizer(b, elbv2.Finalizer) {
-		return nil
-	}
-	// The resource version makes the patch fail when somebody else's finalizer came in between.
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Patch(ctx, b, patch); err != nil {
-		return fmt.Errorf("add finalizer: %w", err)
-	}
-	return nil
-}
-
-// removeFinalizer lets a binding go: its targets are deregistered, or somebody else's now.
-func (r *Reconciler) removeFinalizer(ctx context.Context, b *elbv2.TargetGroupBinding) error {
-	before := b.DeepCopy()
-	if !controllerutil.RemoveFinalizer(b, elbv2.Finalizer) {
-		return nil
-	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Patch(ctx, b, patch); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("remove finalizer: %w", err)
-	}
-	return nil
 }
 
 // track has the binding's group observed, and the one that it had before no more;
@@ -398,9 +376,16 @@ func (r *Reconciler) track(key types.NamespacedName, ref provider.Ref) {
 
 // forget drops all that is remembered of a binding that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
+	r.stop(key)
+	r.registry.Delete(key)
+	r.owner.forget(key)
+}
+
+// stop drops what is remembered of a binding for the time that it is served.
+func (r *Reconciler) stop(key types.NamespacedName) {
 	r.track(key, provider.Ref{})
 	r.lodgers.set(key, nil)
-	r.registry.Delete(key)
+	r.records.forget(key)
 	r.metrics.forget(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -18,7 +17,6 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -51,7 +49,7 @@ func TestVerdict(t *testing.T) {
 		"FamilyMismatch": {reason: "So it does here.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.IPAddressType = new("ipv6") }, want: ReasonTypeMismatch},
 		"BoundTwice":     {reason: "The older binding has the group.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.bind("older", time.Hour) }, want: ReasonBoundTwice},
 		"BoundTwiceByUs": {reason: "The newer binding is told; this one goes on.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.bind("newer", -time.Hour) }, want: ReasonSynced, calls: "register 1"},
-		"TwoClusters": {reason: "A group that clusters share may have several.", want: ReasonSynced, calls: "register 1", change: func(w *world, b *elbv2.TargetGroupBinding) {
+		"TwoClusters": {reason: "A group that clusters share may have several.", want: ReasonSynced, calls: "record 10.0.0.1:8080, register 1", change: func(w *world, b *elbv2.TargetGroupBinding) {
 			w.bind("older", time.Hour)
 			b.Spec.MultiClusterTargetGroup = true
 		}},
@@ -152,24 +150,6 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-func TestSharedGroup(t *testing.T) {
-	w := newWorld(t)
-	w.bindings["web-tg"].Spec.MultiClusterTargetGroup = true
-	w.serve(1, 2)
-	w.rows[at(9)] = gate.Health{State: gate.Healthy}
-	w.terminate(w.pods["web-1"])
-	w.reconcile()
-	if got := w.made(); got != "deregister 1" {
-		t.Errorf("want this cluster's deleted pod removed and the other cluster's target left, got %q", got)
-	}
-	now := metav1.NewTime(noon)
-	w.bindings["web-tg"].DeletionTimestamp = &now
-	w.reconcile()
-	if got := w.made(); got != "deregister 2" {
-		t.Errorf("binding deleted: want this cluster's target removed alone, got %q", got)
-	}
-}
-
 func TestFinalizerTroubleIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.serve(1)
@@ -205,62 +185,6 @@ func TestObservedGroupFollowsTheBinding(t *testing.T) {
 	w.reconcile()
 	if len(w.tracking) != 0 {
 		t.Errorf("a binding that is gone has %v observed", w.tracking)
-	}
-}
-
-func TestOwnership(t *testing.T) {
-	owned := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Finalizers: []string{elbv2.LBCFinalizer}}}
-	lease := func(holder string, age time.Duration) *coordinationv1.Lease {
-		return &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{
-			HolderIdentity: &holder, RenewTime: new(metav1.NewMicroTime(noon.Add(-age))), LeaseDurationSeconds: new(int32(15)),
-		}}
-	}
-	cases := map[string]struct {
-		reason  string
-		binding *elbv2.TargetGroupBinding
-		lease   *coordinationv1.Lease
-		want    bool
-	}{
-		"Live":      {reason: "The other controller runs.", binding: owned, lease: lease("a", 20*time.Second), want: true},
-		"Stale":     {reason: "It does not renew its lease any more.", binding: owned, lease: lease("a", 30*time.Second)},
-		"Released":  {reason: "It gave its lease back.", binding: owned, lease: lease("", 0)},
-		"Empty":     {reason: "A lease that was never held.", binding: owned, lease: &coordinationv1.Lease{}},
-		"NoLease":   {reason: "It never ran here.", binding: owned},
-		"NotItsOwn": {reason: "It runs and never took this binding.", binding: &elbv2.TargetGroupBinding{}, lease: lease("a", 0)},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.lease = tc.lease
-			got, err := w.owner.foreign(t.Context(), tc.binding)
-			if err != nil || got != tc.want {
-				t.Errorf("%s\nforeign: want %t, got %t, %v", tc.reason, tc.want, got, err)
-			}
-		})
-	}
-	asked := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{binding.ManageAnnotation: "true"}}}
-	for mode, want := range map[binding.Ownership][2]bool{binding.OwnAll: {true, true}, binding.OwnAnnotated: {false, true}, binding.OwnNone: {false, false}} {
-		o := ownership{Ownership: mode}
-		if got := [2]bool{o.Serves(owned), o.Serves(asked)}; got != want {
-			t.Errorf("%s: want a plain and an annotated binding served %v, got %v", mode, want, got)
-		}
-	}
-}
-
-func TestForeignBindingIsOnlyObserved(t *testing.T) {
-	w := newWorld(t)
-	w.serve(1)
-	w.pod(2)
-	w.bindings["web-tg"].Finalizers = append(w.bindings["web-tg"].Finalizers, elbv2.LBCFinalizer)
-	w.lease = &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{HolderIdentity: new("lbc"), RenewTime: new(metav1.NewMicroTime(noon)), LeaseDurationSeconds: new(int32(15))}}
-	res := w.reconcile()
-	if known, _ := w.registry.Get(web); !known.Foreign || res.RequeueAfter == 0 {
-		t.Errorf("want the gates left alone and the lease watched, got %+v and %+v", known, res)
-	}
-	w.clock = w.clock.Add(time.Minute)
-	w.reconcile()
-	if got := w.made(); got != "register 2" {
-		t.Errorf("taken over: want what is registered adopted as it is, got %q", got)
 	}
 }
 

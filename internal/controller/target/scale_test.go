@@ -52,7 +52,7 @@ func BenchmarkPopulation(b *testing.B) {
 			r := &Reconciler{client: reading{cache: cache}}
 			b.ReportAllocs()
 			for b.Loop() {
-				who, err := r.population(b.Context(), tgb, provider.Group{}, observed)
+				who, err := r.population(b.Context(), tgb, provider.Group{}, observed, nil)
 				if err != nil || len(who.members) != 10 || len(who.lodgers) != 0 {
 					b.Fatalf("members %d, lodgers %d: %v", len(who.members), len(who.lodgers), err)
 				}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -46,13 +48,19 @@ const (
 	ReasonThrottled           = "Throttled"
 	ReasonQuota               = "TooManyTargets"
 	ReasonUnavailable         = "LoadBalancerUnavailable"
+	ReasonNotWritable         = "BindingNotWritable"
+	ReasonNotRecorded         = "TargetsNotRecorded"
 )
 
 // Reasons of ConditionManaged.
 const (
 	ReasonOwned      = "OwnedByPodgate"
 	ReasonOwnedByLBC = "OwnedByLBC"
+	ReasonNotServed  = "NotServed"
 )
+
+// ReasonTakenOver is that of the event at the end of AWS Load Balancer Controller's ownership.
+const ReasonTakenOver = "TakenOverFromLBC"
 
 // verdict is what a reconciliation found out about a binding.
 type verdict struct {
@@ -65,7 +73,10 @@ func (v verdict) ok() bool { return v.reason == ReasonSynced }
 // verdictOf turns a provider's error into a reason and a sentence that stays the
 // same while the cause does.
 func verdictOf(err error, group string) verdict {
+	var record *recordError
 	switch {
+	case errors.As(err, &record):
+		return verdict{ReasonNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
 	case errors.Is(err, provider.ErrNotFound):
 		return verdict{ReasonTargetGroupNotFound, fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
 	case errors.Is(err, provider.ErrDenied):
@@ -107,15 +118,29 @@ func (r *reporter) ready(ctx context.Context, b *elbv2.TargetGroupBinding, v ver
 
 // foreign reports that another controller owns the binding.
 func (r *reporter) foreign(ctx context.Context, b *elbv2.TargetGroupBinding) error {
-	message := "AWS Load Balancer Controller holds a finalizer on this binding and its lease is live, so podgate only observes. Stop that controller to let podgate take over."
+	message := "AWS Load Balancer Controller holds a finalizer on this binding and was not silent for long enough, so podgate only observes. Uninstall that controller to let podgate take over within about a minute."
 	conditions := []metav1.Condition{{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonOwnedByLBC, Message: message}}
 	return r.write(ctx, b, ReasonOwnedByLBC, message, true, conditions)
+}
+
+// left reports that podgate is told not to serve the binding, if it ever did.
+func (r *reporter) left(ctx context.Context, b *elbv2.TargetGroupBinding) error {
+	managed := meta.FindStatusCondition(b.Status.Conditions, ConditionManaged)
+	if managed == nil || managed.Reason == ReasonNotServed {
+		return nil
+	}
+	message := "podgate does not serve this binding: the flag --target-group-bindings leaves it out, or wants the annotation " + binding.ManageAnnotation + "."
+	conditions := []metav1.Condition{{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonNotServed, Message: message}}
+	return r.write(ctx, b, ReasonNotServed, message, true, conditions)
 }
 
 func (r *reporter) write(ctx context.Context, b *elbv2.TargetGroupBinding, reason, message string, normal bool, conditions []metav1.Condition) error {
 	r.event(b, reason, message, normal)
 	before := b.DeepCopy()
 	changed := b.Status.ObservedGeneration == nil || *b.Status.ObservedGeneration != b.Generation
+	if conditions[0].Type == ConditionManaged && meta.IsStatusConditionTrue(b.Status.Conditions, ConditionManaged) {
+		meta.RemoveStatusCondition(&b.Status.Conditions, ConditionReady) // nobody keeps it true any more
+	}
 	for _, c := range conditions {
 		c.ObservedGeneration = b.Generation
 		changed = meta.SetStatusCondition(&b.Status.Conditions, c) || changed
@@ -171,8 +196,7 @@ func (r *reporter) told(b *elbv2.TargetGroupBinding, reason string) bool {
 	if known {
 		return before == reason
 	}
-	c := meta.FindStatusCondition(b.Status.Conditions, ConditionReady)
-	return c != nil && c.Reason == reason
+	return slices.ContainsFunc(b.Status.Conditions, func(c metav1.Condition) bool { return c.Reason == reason })
 }
 
 func (r *reporter) forget(uid types.UID) {

@@ -33,12 +33,12 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 	if err != nil || !ok {
 		return 0, err
 	}
-	who, err := r.population(ctx, &b, group, nil)
+	who, err := r.population(ctx, &b, group, nil, nil)
 	if err != nil {
 		return 0, err
 	}
 	plan := membership.Make(membership.Input{
-		Now: r.now(), Members: who.members, Drain: group.DeregistrationDelay, Absent: true, Ours: ours(&b),
+		Now: r.now(), Members: who.members, Drain: group.DeregistrationDelay, Absent: true,
 	})
 	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool {
 		alone := len(plan.Held) > 0 && r.now().Before(lastCall(who.members, t, group.DeregistrationDelay))
@@ -53,8 +53,8 @@ func (r *Reconciler) led(ctx context.Context, b *elbv2.TargetGroupBinding) (prov
 	if !b.DeletionTimestamp.IsZero() || !r.owner.Serves(b) || !controllerutil.ContainsFinalizer(b, elbv2.Finalizer) {
 		return provider.Group{}, false, nil
 	}
-	foreign, err := r.owner.foreign(ctx, b)
-	if err != nil || foreign {
+	whose, err := r.owner.standing(ctx, b)
+	if err != nil || whose != mine {
 		return provider.Group{}, false, err
 	}
 	group, ok := published(b, refOf(b))
