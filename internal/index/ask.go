@@ -82,6 +82,12 @@ func PodsAt(ctx context.Context, r client.Reader, namespace string, addr netip.A
 	return pods(ctx, r, namespace, podsByAddress, value, func(pod *corev1.Pod) bool { return slices.Contains(podAddresses(pod), value) })
 }
 
+// PodsPressing lists the pods of all namespaces that are being deleted or have a gate
+// that is not open.
+func PodsPressing(ctx context.Context, r client.Reader) ([]corev1.Pod, error) {
+	return pods(ctx, r, "", podsByPressure, pressing, presses)
+}
+
 func pods(ctx context.Context, r client.Reader, namespace, name, value string, asked func(*corev1.Pod) bool) ([]corev1.Pod, error) {
 	var list corev1.PodList
 	if err := find(ctx, r, &list, namespace, name, value); err != nil {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +28,7 @@ const (
 	podsByLabel       = "podgate.dev/label"
 	podsByGate        = "podgate.dev/gate"
 	podsByAddress     = "podgate.dev/address"
+	podsByPressure    = "podgate.dev/pressing"
 )
 
 // Bindings registers the indexes of Services and TargetGroupBindings, before the cache starts.
@@ -48,7 +50,10 @@ func Pods(ctx context.Context, c client.FieldIndexer) error {
 	if err := register(ctx, c, &corev1.Pod{}, podsByGate, podGates); err != nil {
 		return err
 	}
-	return register(ctx, c, &corev1.Pod{}, podsByAddress, podAddresses)
+	if err := register(ctx, c, &corev1.Pod{}, podsByAddress, podAddresses); err != nil {
+		return err
+	}
+	return register(ctx, c, &corev1.Pod{}, podsByPressure, podPressure)
 }
 
 // register adds one index; values gives nothing for an object that is not to be found by it.
@@ -99,6 +104,25 @@ func podAddresses(pod *corev1.Pod) []string {
 		}
 	}
 	return all
+}
+
+// pressing is the one value of its index.
+const pressing = "true"
+
+func podPressure(pod *corev1.Pod) []string {
+	if presses(pod) {
+		return []string{pressing}
+	}
+	return nil
+}
+
+// presses tells whether a pod is being deleted or has a gate that is not open.
+func presses(pod *corev1.Pod) bool {
+	return !pod.DeletionTimestamp.IsZero() || slices.ContainsFunc(elbv2.Gates(pod), func(name string) bool {
+		return !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+			return string(c.Type) == elbv2.GateType(name) && c.Status == corev1.ConditionTrue
+		})
+	})
 }
 
 // anchor picks the pair of a selector to find its Service, or its pods, by. A pod that

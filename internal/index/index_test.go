@@ -91,6 +91,9 @@ func names[T any, P interface {
 
 // TestAnswers asks every question through the indexes and, within one namespace, without them.
 func TestAnswers(t *testing.T) {
+	open, dying := pod("shop", "open", nil, "front"), pod("shop", "dying", nil, "")
+	open.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodConditionType(elbv2.GateType("front")), Status: corev1.ConditionTrue}}
+	dying.DeletionTimestamp = new(metav1.Now())
 	shop := []client.Object{
 		service("shop", "web", map[string]string{"app": "web"}),
 		service("shop", "front", map[string]string{"app": "web", "tier": "front-of-the-shop"}),
@@ -103,6 +106,7 @@ func TestAnswers(t *testing.T) {
 		pod("shop", "web-1", map[string]string{"app": "web", "tier": "front-of-the-shop"}, "", "10.0.0.2", "2001:db8:0::2"),
 		pod("shop", "flags-0", map[string]string{"a": "", "b": "", "c": "x"}, "", "::ffff:10.0.0.1"),
 		pod("shop", "odd", nil, "web", "nonsense"),
+		open, dying,
 	}
 	elsewhere := []client.Object{
 		service("other", "web-of-other", map[string]string{"app": "web"}), binding("other", "tg-of-other", "web", "arn:web"),
@@ -186,6 +190,10 @@ func TestAnswers(t *testing.T) {
 			ask: func(r client.Reader) ([]string, error) {
 				return names(index.PodsAt(t.Context(), r, "shop", netip.MustParseAddr("10.0.0.1")))
 			},
+		},
+		"PodsPressing": {
+			reason: "Pods that are being deleted or wait at a gate press, wherever they are.", want: []string{"dying", "odd", "pod-of-other", "web-0"}, all: true,
+			ask: func(r client.Reader) ([]string, error) { return names(index.PodsPressing(t.Context(), r)) },
 		},
 		"PodsAtIPv6": {
 			reason: "A second address counts.", want: []string{"web-1"},

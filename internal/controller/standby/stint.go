@@ -5,15 +5,14 @@ package standby
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/index"
 )
 
 // maxBackoff bounds the wait after a binding's calls failed.
@@ -66,13 +65,13 @@ func (s *stint) round() {
 
 // pressing are the bindings that have a terminating pod.
 func (s *stint) pressing() (map[types.NamespacedName]struct{}, error) {
-	var pods corev1.PodList
-	if err := s.Cache.List(s.ctx, &pods, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list pods: %w", err)
+	pods, err := index.PodsPressing(s.ctx, s.Cache)
+	if err != nil {
+		return nil, err
 	}
 	keys := map[types.NamespacedName]struct{}{}
-	for i := range pods.Items {
-		pod := &pods.Items[i]
+	for i := range pods {
+		pod := &pods[i]
 		if pod.DeletionTimestamp.IsZero() || binding.Over(pod) || len(pod.Status.PodIPs) == 0 {
 			continue
 		}

@@ -5,7 +5,6 @@ package target
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +15,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/index"
 )
 
 // first has a new leader begin with the bindings whose pods are being deleted or wait
@@ -23,12 +23,12 @@ import (
 // overtake it.
 func first(r client.Reader, owner *ownership) source.Source {
 	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		var pods corev1.PodList
-		if err := r.List(ctx, &pods, client.UnsafeDisableDeepCopy); err != nil {
-			return fmt.Errorf("list pods: %w", err)
+		pods, err := index.PodsPressing(ctx, r)
+		if err != nil {
+			return err
 		}
-		for i := range pods.Items {
-			pod := &pods.Items[i]
+		for i := range pods {
+			pod := &pods[i]
 			if !presses(pod) {
 				continue
 			}
