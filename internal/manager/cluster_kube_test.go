@@ -16,7 +16,6 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/testr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -45,6 +44,7 @@ type cluster struct {
 	sim  *awssim.Sim
 	elb  *elb.Client
 	ns   string
+	log  logr.Logger
 	// config changes the configuration of the next start.
 	config func(*Config)
 	stop   func()
@@ -79,7 +79,7 @@ func newCluster(t *testing.T) *cluster {
 	t.Setenv("AWS_ENDPOINT_URL", server.URL)
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	c := &cluster{T: t, kube: kube, cfg: shared.cfg, sim: sim, stop: func() {}}
+	c := &cluster{T: t, log: newJournal(t), kube: kube, cfg: shared.cfg, sim: sim, stop: func() {}}
 	c.elb = elb.New(elb.Options{Region: region, BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", "")})
 	c.ns = kubetest.Namespace(t, kube, map[string]string{elbv2.InjectLabel: elbv2.InjectEnabled})
 	t.Cleanup(func() { c.stop() })
@@ -117,7 +117,7 @@ func (c *cluster) launch(kube *rest.Config) (end func() error) {
 		c.Fatal(err)
 	}
 	go func() {
-		done <- Run(ctx, testr.New(c.T), kube, prometheus.NewRegistry(), cfg)
+		done <- Run(ctx, c.log, kube, prometheus.NewRegistry(), cfg)
 	}()
 	return func() error {
 		cancel()
