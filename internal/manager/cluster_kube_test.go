@@ -47,7 +47,9 @@ type cluster struct {
 	log  logr.Logger
 	// config changes the configuration of the next start.
 	config func(*Config)
-	stop   func()
+	// metrics takes the metrics of the next start; a registry of its own when nil.
+	metrics *catalogue
+	stop    func()
 }
 
 // The API server is one for the package; every test has a namespace and a simulator.
@@ -116,8 +118,12 @@ func (c *cluster) launch(kube *rest.Config) (end func() error) {
 	if err := cfg.Validate(); err != nil {
 		c.Fatal(err)
 	}
+	var metrics prometheus.Registerer = prometheus.NewRegistry()
+	if c.metrics != nil {
+		metrics = c.metrics
+	}
 	go func() {
-		done <- Run(ctx, c.log, kube, prometheus.NewRegistry(), cfg)
+		done <- Run(ctx, c.log, kube, metrics, cfg)
 	}()
 	return func() error {
 		cancel()

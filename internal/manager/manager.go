@@ -30,6 +30,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/controller/pod"
+	"github.com/podgate/podgate/internal/controller/since"
 	"github.com/podgate/podgate/internal/controller/standby"
 	"github.com/podgate/podgate/internal/controller/target"
 	"github.com/podgate/podgate/internal/controller/wake"
@@ -143,6 +144,7 @@ func newProvider(ctx context.Context, reg prometheus.Registerer, c Config) (*pro
 // it for a cluster, the model test for a model of one.
 func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider.Limited, metrics prometheus.Registerer, c Config) error {
 	var podWake, targetWake wake.Source
+	var registered since.Times[since.Registration]
 	log := mgr.GetLogger()
 	registry := binding.NewRegistry(func(key types.NamespacedName) {
 		// Open gates too: a pod's event while nothing was known of its binding was let pass,
@@ -171,7 +173,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 	}
 	targets, err := target.Setup(mgr, target.Options{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Account: elbv2provider.Account, Observer: observer, Registry: registry,
-		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Wake: &targetWake,
+		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace,
 		AbsenceGrace: c.AbsenceGrace, Workers: c.Workers, Random: c.Random,
 	})
@@ -180,7 +182,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 	}
 	err = pod.Setup(mgr, pod.Options{
 		Client: mgr.GetClient(), Observer: observer, Registry: registry,
-		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Wake: &podWake, Workers: c.Workers,
+		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &podWake, Workers: c.Workers,
 	})
 	if err != nil {
 		return fmt.Errorf("set up pod controller: %w", err)

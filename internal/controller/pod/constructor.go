@@ -27,6 +27,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/since"
 	"github.com/podgate/podgate/internal/index"
 )
 
@@ -43,6 +44,8 @@ type Options struct {
 	Registry *binding.Registry
 	Recorder events.EventRecorder
 	Metrics  prometheus.Registerer
+	// Registered is when the target controller registered pods.
+	Registered *since.Times[since.Registration]
 	// Wake adds pods to the queue from outside.
 	Wake source.Source
 	// Workers is how many pods are handled at a time.
@@ -55,6 +58,7 @@ func Setup(mgr manager.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	m.registered = o.Registered
 	r := &Reconciler{
 		client: o.Client, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: time.Now,
 		uids: map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},

@@ -8,6 +8,7 @@ package pod
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -186,9 +187,16 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 	for _, c := range e.conditions {
 		log.FromContext(ctx).Info("Wrote condition", "type", c.Type, "status", c.Status, "reason", c.Reason)
 		r.tell(e, c)
-		r.metrics.wrote(e.pod, c, e.now)
+		r.metrics.wrote(e.pod, c, r.group(e.key.Namespace, c.Type), r.now())
 	}
 	return nil
+}
+
+// group is that of a gate, empty when it is not known.
+func (r *Reconciler) group(namespace string, gate corev1.PodConditionType) string {
+	name := strings.TrimPrefix(string(gate), elbv2.GatePrefix)
+	res, _ := r.registry.Get(types.NamespacedName{Namespace: namespace, Name: name})
+	return res.Group.Ref.Group
 }
 
 // tell makes an event of what people may not expect.

@@ -26,6 +26,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/since"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/provider"
 )
@@ -48,6 +49,8 @@ type Options struct {
 	Registry *binding.Registry
 	Recorder events.EventRecorder
 	Metrics  prometheus.Registerer
+	// Registered takes when pods that have a gate were registered.
+	Registered *since.Times[since.Registration]
 	// Wake adds bindings to the queue from outside.
 	Wake source.Source
 	// Ownership says which bindings are served; binding.OwnAll when empty.
@@ -68,6 +71,7 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.registrations = o.Registered
 	if o.Ownership == "" {
 		o.Ownership = binding.OwnAll
 	}

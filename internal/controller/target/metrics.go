@@ -10,21 +10,41 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/since"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/provider"
 )
 
 // buckets suit what takes from tens of milliseconds to minutes.
 var buckets = []float64{0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 120, 300}
 
+// drainBuckets suit deregistration delays, of which AWS allows up to an hour.
+var drainBuckets = []float64{1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}
+
 type metrics struct {
 	held             *prometheus.GaugeVec
 	readyToRegister  prometheus.Histogram
 	deleteToDeregist prometheus.Histogram
+	deleteToDrained  prometheus.Histogram
+
+	// registrations are when pods that have a gate were registered, for the pod controller.
+	registrations *since.Times[since.Registration]
+	// deletions are when pods were deleted whose targets drain.
+	deletions since.Times[draining]
+}
+
+// draining is a deregistered target.
+type draining struct {
+	ref    provider.Ref
+	target gate.Target
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
+		registrations: &since.Times[since.Registration]{},
 		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podgate_targets_held",
 			Help: "Targets that should leave a group and stay because it would serve nobody without them.",
@@ -37,8 +57,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "podgate_deregistration_delay_seconds", Buckets: buckets,
 			Help: "Time from a pod's deletion to its deregistration, from the deletion time of one-second resolution.",
 		}),
+		deleteToDrained: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "podgate_drained_delay_seconds", Buckets: drainBuckets,
+			Help: "Time from a pod's deletion until a read shows that its target has left the group, drained. Groups that drain are read every five seconds.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.held, m.readyToRegister, m.deleteToDeregist} {
+	for _, c := range []prometheus.Collector{m.held, m.readyToRegister, m.deleteToDeregist, m.deleteToDrained} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -46,11 +70,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) registered(done []gate.Target, who population, now time.Time) {
+func (m *metrics) registered(ref provider.Ref, done []gate.Target, who population, now time.Time) {
 	for _, t := range done {
+		m.deletions.Take(draining{ref: ref, target: t}, now)
 		pod := who.pods[t]
 		if pod == nil {
 			continue
+		}
+		if len(elbv2.Gates(pod)) > 0 {
+			m.registrations.Note(since.Registration{Pod: pod.UID, Group: ref.Group}, now, now)
 		}
 		if c := binding.Condition(pod, corev1.ContainersReady); c != nil {
 			m.readyToRegister.Observe(max(now.Sub(c.LastTransitionTime.Time), 0).Seconds())
@@ -58,7 +86,7 @@ func (m *metrics) registered(done []gate.Target, who population, now time.Time) 
 	}
 }
 
-func (m *metrics) deregistered(done []gate.Target, who population, now time.Time) {
+func (m *metrics) deregistered(ref provider.Ref, done []gate.Target, who population, now time.Time) {
 	for _, t := range done {
 		pod := who.pods[t]
 		if pod == nil || pod.DeletionTimestamp.IsZero() {
@@ -69,6 +97,18 @@ func (m *metrics) deregistered(done []gate.Target, who population, now time.Time
 			deleted = deleted.Add(-time.Duration(*g) * time.Second)
 		}
 		m.deleteToDeregist.Observe(max(now.Sub(deleted), 0).Seconds())
+		m.deletions.Note(draining{ref: ref, target: t}, deleted, now)
+	}
+}
+
+// drained looks which of a group's deregistered targets a read does not hold any more.
+func (m *metrics) drained(ref provider.Ref, snap health.Snapshot) {
+	ended := func(d draining, noted time.Time) bool {
+		_, held := snap.Targets[d.target]
+		return d.ref == ref && !held && snap.Started.After(noted)
+	}
+	for _, lasted := range m.deletions.Sweep(snap.Started, ended) {
+		m.deleteToDrained.Observe(lasted.Seconds())
 	}
 }
 

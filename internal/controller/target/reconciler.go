@@ -181,6 +181,7 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	key := client.ObjectKeyFromObject(b)
 	view := r.observer.View(group.Ref)
 	observed := r.ledger.overlay(group.Ref, view.Snapshot)
+	r.metrics.drained(group.Ref, view.Snapshot)
 	if r.ledger.overdue(group.Ref, view.Snapshot) {
 		r.observer.Refresh(group.Ref)
 	}
@@ -253,7 +254,7 @@ func (r *Reconciler) register(ctx context.Context, ref provider.Ref, targets []g
 		}
 	}
 	r.observer.Refresh(ref)
-	r.metrics.registered(done, who, r.now())
+	r.metrics.registered(ref, done, who, r.now())
 	log.FromContext(ctx).Info("Registered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 	return err
 }
@@ -269,7 +270,7 @@ func (r *Reconciler) deregister(ctx context.Context, ref provider.Ref, targets [
 		r.observer.Placed(ref, t, "")
 	}
 	r.observer.Refresh(ref)
-	r.metrics.deregistered(done, who, r.now())
+	r.metrics.deregistered(ref, done, who, r.now())
 	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 	return err
 }
