@@ -39,3 +39,17 @@ func carriers(ctx context.Context, r client.Reader, key types.NamespacedName, ho
 	}
 	return found, nil
 }
+
+// Standing tells of the running pods with a binding's gate whose containers are ready
+// whether the gate is open.
+func Standing(ctx context.Context, r client.Reader, key types.NamespacedName) (map[types.NamespacedName]bool, error) {
+	gate := corev1.PodConditionType(elbv2.GateType(key.Name))
+	open := map[types.NamespacedName]bool{}
+	_, err := carriers(ctx, r, key, func(pod *corev1.Pod) bool {
+		if IsTrue(pod, corev1.ContainersReady) {
+			open[client.ObjectKeyFromObject(pod)] = IsTrue(pod, gate)
+		}
+		return false
+	})
+	return open, err
+}

@@ -4,48 +4,14 @@
 package gate
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
 )
 
-// Status is the status of a pod condition. The zero value means that the pod has
-// no such condition.
-type Status string
-
-// The statuses of a condition.
 const (
-	StatusTrue    Status = "True"
-	StatusFalse   Status = "False"
-	StatusUnknown Status = "Unknown"
-)
-
-// Reasons that podgate gives itself. All others are the load balancer's own, which
-// for ELBv2 contain a dot.
-const (
-	// ReasonHealthy: the load balancer said healthy of this very pod.
-	ReasonHealthy = "Healthy"
-	// ReasonContainersNotReady: the gate closed because the pod's own containers became unready.
-	ReasonContainersNotReady = "ContainersNotReady"
-	// ReasonNoBinding: no binding claims the gate; with status True, it was released for that.
-	ReasonNoBinding = "NoBinding"
-	// ReasonBindingDeleted: released because its binding is being deleted.
-	ReasonBindingDeleted = "BindingDeleted"
-	// ReasonNotIPTargets: released because the group's targets are not pods.
-	ReasonNotIPTargets = "NotIPTargets"
-	// ReasonNotResolved: the binding does not work yet; its own condition says why.
-	ReasonNotResolved = "BindingNotReady"
-	// ReasonNotObserved: the group has not been read since the pod got its address.
-	ReasonNotObserved = "NotObserved"
-	// ReasonNotProven: healthy was said of the address, perhaps of the pod that had it before.
-	ReasonNotProven = "NotProvenYet"
-	// ReasonNotRegistered is ELBv2's reason for a target that is not in the group.
-	ReasonNotRegistered = "Target.NotRegistered"
-)
-
-const (
-	// ReleaseAfter is how long after its containers became ready a pod waits at a
-	// gate that no binding claims.
+	// ReleaseAfter is Policy.OrphanGrace where it is not set.
 	ReleaseAfter = 5 * time.Minute
 	// AbsenceGrace is how long a binding's claim must be missing before that counts.
 	AbsenceGrace = 30 * time.Second
@@ -59,6 +25,10 @@ const (
 	// reread is how often to look for a newer read of a group for which a pod waits:
 	// one that says the same wakes nobody.
 	reread = 250 * time.Millisecond
+	// trackReread is how soon to look whether a target that is followed was read again.
+	trackReread = time.Second
+	// floorRecheck is when to look again whether a gate may close that the floor keeps open.
+	floorRecheck = 10 * time.Second
 )
 
 // Claim says how a gate's binding stands to the pod.
@@ -77,13 +47,6 @@ const (
 	// NotIP: the group's targets are not pods.
 	NotIP
 )
-
-// Condition is a pod condition without its times.
-type Condition struct {
-	Status  Status
-	Reason  string
-	Message string
-}
 
 // Feed is what a gate is decided from: one target in one group.
 type Feed struct {
@@ -108,6 +71,11 @@ type Feed struct {
 	Placed bool
 	// Detection is how long the load balancer may take to notice that a target is gone.
 	Detection time.Duration
+	// FailingSince is when the first of the reads began that said in a row, without a
+	// gap, that the target is failing; zero when the latest did not, or failed itself.
+	FailingSince time.Time
+	// Room: enough other gates of the binding are open for this one to close.
+	Room bool
 }
 
 // Pod is what a decision needs to know of a pod.
@@ -120,6 +88,8 @@ type Pod struct {
 	// Proven is the address at which the gate was proven to be about this pod (by
 	// UID); invalid when it never was.
 	Proven netip.Addr
+	// ClosedAt is when the gate was closed while the containers were ready; zero when it was not.
+	ClosedAt time.Time
 }
 
 // moved tells whether the pod's address changed since its gate was proven.
@@ -137,15 +107,21 @@ type Decision struct {
 	Recheck time.Duration
 	// Waiting: the pod could open as soon as the load balancer says healthy.
 	Waiting bool
+	// ClosedAt is to be recorded beside the condition; zero to record nothing.
+	ClosedAt time.Time
+	// Closing: the gate would close if there was Room.
+	Closing bool
+	// TimedOut: the time-out has passed and the gate stays closed.
+	TimedOut bool
 }
 
 // Decide says what a gate's condition should be, given the condition as it stands.
 //
 // An open gate stays open unless the pod's address changed or its containers
-// became unready (law 9). A closed one opens when the load balancer says healthy
-// and that is provably about this pod (laws 1 and 11), or when nothing will ever
-// open it (law 2).
-func Decide(now time.Time, pod Pod, feed Feed, current Condition) Decision {
+// became unready (law 9), or its binding asks to Track. A closed one opens when the
+// load balancer says healthy and that is provably about this pod (laws 1 and 11), when
+// its binding's policy says so, or when nothing will ever open it (law 2).
+func Decide(now time.Time, pod Pod, feed Feed, policy Policy, current Condition) Decision {
 	// A gate that is released whatever the containers do is not closed for them: it would
 	// be released again at once, and so on without end.
 	pod.ContainersReady = pod.ContainersReady || feed.Claim == Releasing || feed.Claim == NotIP
@@ -153,9 +129,60 @@ func Decide(now time.Time, pod Pod, feed Feed, current Condition) Decision {
 	if moved {
 		pod.Proven = netip.Addr{}
 	}
+	var d Decision
 	if current.Status == StatusTrue && !moved {
-		return latched(pod, current)
+		d = whileOpen(now, pod, feed, policy, current)
+	} else {
+		d = whileClosed(now, pod, feed, policy, current, moved)
 	}
+	d.ClosedAt = closedAt(now, pod, current, d.Condition)
+	return d
+}
+
+// closedAt is when the gate was closed while the containers were ready. A time-out
+// counts from there, or it would open again at once what was closed.
+func closedAt(now time.Time, pod Pod, current, next Condition) time.Time {
+	switch {
+	case !pod.ContainersReady || next.Status == StatusTrue:
+		return time.Time{}
+	case current.Status == StatusTrue:
+		return now
+	}
+	return pod.ClosedAt
+}
+
+// whileOpen keeps a gate open while the containers are ready, unless its binding asks to
+// Track.
+func whileOpen(now time.Time, pod Pod, feed Feed, policy Policy, current Condition) Decision {
+	if !pod.ContainersReady {
+		return Decision{Condition: Condition{StatusFalse, ReasonContainersNotReady, "The pod's containers became unready; the load balancer is asked again once they are ready."}}
+	}
+	switch {
+	case strings.Contains(current.Reason, "."):
+		// It was true before the gate opened (LBC leaves it there).
+		current = Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	case surpassed(current.Reason) && healthy(now, pod, feed):
+		current, pod.Proven = Condition{Status: StatusTrue, Reason: ReasonHealthy}, pod.Addr
+	}
+	d := Decision{Condition: current, Proven: pod.Proven}
+	if policy.Mode != Track || !followed(current.Reason) {
+		return d
+	}
+	return track(now, pod, feed, policy, d)
+}
+
+// surpassed tells whether a reason for which podgate opened a gate is out of date once
+// the load balancer says healthy.
+func surpassed(reason string) bool {
+	switch reason {
+	case ReasonTrackFloor, ReasonUnused, ReasonUnavailable, ReasonUnhealthyDraining, ReasonTimedOut, ReasonNoBinding, ReasonBindingDeleted:
+		return true
+	}
+	return false
+}
+
+// whileClosed opens a gate when there is a reason to.
+func whileClosed(now time.Time, pod Pod, feed Feed, policy Policy, current Condition, moved bool) Decision {
 	switch feed.Claim {
 	case Releasing:
 		return Decision{Condition: Condition{StatusTrue, ReasonBindingDeleted, "The binding was deleted, so nothing is waited for."}}
@@ -167,23 +194,12 @@ func Decide(now time.Time, pod Pod, feed Feed, current Condition) Decision {
 	}
 	switch feed.Claim {
 	case Unclaimed:
-		return unclaimed(now, pod, feed)
+		return unclaimed(now, pod, feed, policy)
 	case Unresolved:
-		return undetermined(now, pod, current, Condition{StatusUnknown, ReasonNotResolved, troubled(feed.Trouble, "The binding's target group or port is not known; see the binding's Ready condition.")})
+		d := undetermined(now, pod, current, Condition{StatusUnknown, ReasonNotResolved, troubled(feed.Trouble, "The binding's target group or port is not known; see the binding's Ready condition.")})
+		return limited(now, pod, policy, d)
 	}
-	return claimed(now, pod, feed, current)
-}
-
-// latched keeps a gate open while the containers are ready.
-func latched(pod Pod, current Condition) Decision {
-	if !pod.ContainersReady {
-		return Decision{Condition: Condition{StatusFalse, ReasonContainersNotReady, "The pod's containers became unready; the load balancer is asked again once they are ready."}}
-	}
-	if strings.Contains(current.Reason, ".") {
-		// A reason with a dot was true before the gate opened (LBC leaves it there).
-		current = Condition{Status: StatusTrue, Reason: ReasonHealthy}
-	}
-	return Decision{Condition: current, Proven: pod.Proven}
+	return limited(now, pod, policy, claimed(now, pod, feed, policy, current))
 }
 
 // unready leaves a closed gate as it is: the pod cannot be Ready anyway.
@@ -194,18 +210,19 @@ func unready(moved bool, current Condition) Decision {
 	return Decision{Condition: current}
 }
 
-func unclaimed(now time.Time, pod Pod, feed Feed) Decision {
-	at := latest(pod.ContainersReadySince.Add(ReleaseAfter), feed.UnclaimedSince.Add(AbsenceGrace))
+func unclaimed(now time.Time, pod Pod, feed Feed, policy Policy) Decision {
+	grace := policy.orphanGrace()
+	at := latest(pod.ContainersReadySince.Add(grace), feed.UnclaimedSince.Add(AbsenceGrace))
 	if !now.Before(at) {
 		return Decision{Condition: Condition{StatusTrue, ReasonNoBinding, "No binding claims this gate, so it was released."}}
 	}
 	return Decision{
-		Condition: Condition{StatusFalse, ReasonNoBinding, "No binding of this name has a Service that selects this pod. Create it, or the gate is released 5 minutes after the containers became ready."},
+		Condition: Condition{StatusFalse, ReasonNoBinding, fmt.Sprintf("No binding of this name has a Service that selects this pod. Create it, or the gate is released %s after the containers became ready.", span(grace))},
 		Recheck:   at.Sub(now),
 	}
 }
 
-func claimed(now time.Time, pod Pod, feed Feed, current Condition) Decision {
+func claimed(now time.Time, pod Pod, feed Feed, policy Policy, current Condition) Decision {
 	if !feed.Observed {
 		return undetermined(now, pod, current, Condition{StatusUnknown, ReasonNotObserved, troubled(feed.Trouble, "The target group has not been read since the pod got its address.")})
 	}
@@ -216,29 +233,53 @@ func claimed(now time.Time, pod Pod, feed Feed, current Condition) Decision {
 		}
 		return d
 	}
-	if feed.Health.State != Healthy {
-		reason := feed.Health.Reason
-		if reason == "" {
-			reason = "Target." + strings.ToUpper(feed.Health.State.String()[:1]) + feed.Health.State.String()[1:]
-		}
-		return Decision{
-			Condition: Condition{StatusFalse, reason, feed.Health.Description},
-			Proven:    pod.Addr,
-			Waiting:   true,
-		}
+	admitted := policy.admits(feed.Health)
+	if feed.Health.State != Healthy && admitted == "" {
+		return Decision{Condition: told(feed.Health), Proven: pod.Addr, Waiting: true}
 	}
 	if stale(now, pod, feed) {
+		if current.Status == StatusTrue {
+			current = Condition{StatusUnknown, ReasonNotObserved, "The target group has not been read since the pod's containers became ready."}
+		}
 		return Decision{Condition: current, Proven: pod.Proven, Recheck: reread, Waiting: true}
 	}
-	settled := pod.ContainersReadySince.Add(feed.Detection + Lag)
-	if pod.Proven == pod.Addr || feed.SeenOtherwise || feed.Placed || !now.Before(settled) {
+	if admitted != "" {
+		return Decision{Condition: Condition{StatusTrue, admitted, admission(feed.Health)}, Proven: pod.Addr}
+	}
+	if healthy(now, pod, feed) {
 		return Decision{Condition: Condition{Status: StatusTrue, Reason: ReasonHealthy}, Proven: pod.Addr}
 	}
 	return Decision{
 		Condition: Condition{StatusFalse, ReasonNotProven, "The load balancer calls this address healthy, perhaps because of the pod that had it before; waiting until it must have noticed."},
-		Recheck:   settled.Sub(now),
+		Recheck:   settled(pod, feed).Sub(now),
 		Waiting:   true,
 	}
+}
+
+// told is what the load balancer says of a target that is not healthy.
+func told(h Health) Condition {
+	reason := h.Reason
+	if reason == "" {
+		reason = "Target." + strings.ToUpper(h.State.String()[:1]) + h.State.String()[1:]
+	}
+	return Condition{StatusFalse, reason, h.Description}
+}
+
+func admission(h Health) string {
+	return fmt.Sprintf("Opened by the binding's policy, although the load balancer calls the target %s (%s).", h.State, told(h).Reason)
+}
+
+// healthy tells whether the load balancer says healthy and means this very pod.
+func healthy(now time.Time, pod Pod, feed Feed) bool {
+	if feed.Claim != Claimed || !feed.Observed || !feed.Present || feed.Health.State != Healthy || stale(now, pod, feed) {
+		return false
+	}
+	return pod.Proven == pod.Addr || feed.SeenOtherwise || feed.Placed || !now.Before(settled(pod, feed))
+}
+
+// settled is when the load balancer must have noticed that an earlier pod is gone.
+func settled(pod Pod, feed Feed) time.Time {
+	return pod.ContainersReadySince.Add(feed.Detection + Lag)
 }
 
 // stale tells whether the latest read is of a time when the containers were not

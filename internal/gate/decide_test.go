@@ -52,6 +52,7 @@ func TestDecide(t *testing.T) {
 		reason  string
 		pod     Pod
 		feed    Feed
+		policy  Policy
 		current Condition
 		want    Decision
 	}{
@@ -194,7 +195,12 @@ func TestDecide(t *testing.T) {
 		"OpenWithAnotherAddress": {
 			reason: "A new address is a new target.",
 			pod:    ready(time.Hour, past), feed: seenOtherwise(sight(Initial, "Elb.RegistrationInProgress")), current: opened,
-			want: Decision{Condition: Condition{Status: StatusFalse, Reason: "Elb.RegistrationInProgress"}, Proven: ours, Waiting: true},
+			want: Decision{Condition: Condition{Status: StatusFalse, Reason: "Elb.RegistrationInProgress"}, Proven: ours, Waiting: true, ClosedAt: noon},
+		},
+		"OpenWithAnotherAddressReadTooEarly": {
+			reason: "What was read before the containers became ready does not leave the gate open at a new address.",
+			pod:    ready(0, past), feed: readBefore(time.Second, seenOtherwise(sight(Healthy, ""))), current: opened,
+			want: Decision{Condition: Condition{Status: StatusUnknown, Reason: ReasonNotObserved}, Recheck: reread, Waiting: true, ClosedAt: noon},
 		},
 		"OpenWithAnotherAddressAndUnready": {
 			reason: "A pod whose sandbox was made anew is not served at its old address.",
@@ -215,7 +221,7 @@ func TestDecide(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := Decide(noon, tc.pod, tc.feed, tc.current)
+			got := Decide(noon, tc.pod, tc.feed, tc.policy, tc.current)
 			if diff := compare(tc.want, got); diff != "" {
 				t.Errorf("%s\nDecide: -want, +got:\n%s", tc.reason, diff)
 			}
@@ -238,7 +244,7 @@ func TestDecideMessages(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := Decide(noon, ready(time.Hour, netip.Addr{}), tc.feed, Condition{Status: StatusFalse, Reason: "Elb.X", Message: "old"})
+			got := Decide(noon, ready(time.Hour, netip.Addr{}), tc.feed, Policy{}, Condition{Status: StatusFalse, Reason: "Elb.X", Message: "old"})
 			if got.Condition.Message != tc.want {
 				t.Errorf("%s\nmessage: want %q, got %q", tc.reason, tc.want, got.Condition.Message)
 			}

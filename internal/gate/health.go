@@ -3,6 +3,8 @@
 
 package gate
 
+import "strings"
+
 // State is what a load balancer says of a target. The names are ELBv2's; other
 // providers map theirs onto them.
 type State int
@@ -48,3 +50,10 @@ type Health struct {
 
 // Leaving tells whether the target was deregistered and only its row is still there.
 func (h Health) Leaving() bool { return h.State == Draining }
+
+// Failing tells whether the load balancer says that the target fails its health
+// checks. Its own trouble, which its reason tells (Elb.InternalError), is not the
+// target's, and neither is anything that says less.
+func (h Health) Failing() bool {
+	return (h.State == Unhealthy || h.State == UnhealthyDraining) && !strings.HasPrefix(h.Reason, "Elb.")
+}

@@ -25,7 +25,7 @@ func TestLaw1NeverOpenEarly(t *testing.T) {
 	}
 	for name, feed := range feeds {
 		for _, current := range []Condition{{}, {Status: StatusUnknown}, {Status: StatusFalse, Reason: "Elb.Any"}} {
-			d := Decide(noon, ready(4*time.Minute, netip.Addr{}), feed, current)
+			d := Decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, current)
 			if d.Condition.Status == StatusTrue {
 				t.Errorf("%s, condition %q: the gate opened with reason %q", name, current.Status, d.Condition.Reason)
 			}
@@ -37,7 +37,7 @@ func TestLaw1NeverOpenEarly(t *testing.T) {
 // when podgate registered it for this very pod where nothing was.
 func TestLaw1OwnRegistrationIsProof(t *testing.T) {
 	feed := Feed{Claim: Claimed, Observed: true, ReadAt: noon, Present: true, Health: Health{State: Healthy}, Detection: time.Hour, Placed: true}
-	d := Decide(noon, ready(time.Second, netip.Addr{}), feed, Condition{})
+	d := Decide(noon, ready(time.Second, netip.Addr{}), feed, Policy{}, Condition{})
 	if d.Condition.Status != StatusTrue || d.Proven != ours {
 		t.Errorf("want the gate open and proven at %s, got %+v", ours, d)
 	}
@@ -46,7 +46,7 @@ func TestLaw1OwnRegistrationIsProof(t *testing.T) {
 // TestLaw1EveryReasonIsItsOwn: a gate that opens without the load balancer's word says so.
 func TestLaw1EveryReasonIsItsOwn(t *testing.T) {
 	for _, feed := range []Feed{{Claim: Releasing}, {Claim: NotIP}, {Claim: Unclaimed}} {
-		d := Decide(noon, ready(time.Hour, netip.Addr{}), feed, Condition{})
+		d := Decide(noon, ready(time.Hour, netip.Addr{}), feed, Policy{}, Condition{})
 		if d.Condition.Status != StatusTrue || d.Condition.Reason == ReasonHealthy || d.Condition.Reason == "" {
 			t.Errorf("claim %d: want True with a reason of its own, got %+v", feed.Claim, d.Condition)
 		}
@@ -57,7 +57,7 @@ func TestLaw1EveryReasonIsItsOwn(t *testing.T) {
 func TestLaw2NeverStuck(t *testing.T) {
 	pod, feed, current, now := ready(0, netip.Addr{}), Feed{Claim: Unclaimed, UnclaimedSince: noon}, Condition{}, noon
 	for steps := 0; current.Status != StatusTrue; steps++ {
-		d := Decide(now, pod, feed, current)
+		d := Decide(now, pod, feed, Policy{}, current)
 		if d.Condition.Status != StatusTrue && d.Recheck <= 0 || steps > 10 {
 			t.Fatalf("after %s the gate is %q and nothing will look at it again", now.Sub(noon), d.Condition.Status)
 		}
@@ -66,7 +66,7 @@ func TestLaw2NeverStuck(t *testing.T) {
 	if waited := now.Sub(noon); waited != 5*time.Minute || current.Reason != ReasonNoBinding {
 		t.Errorf("released after %s with reason %s, want 5 minutes and %s", waited, current.Reason, ReasonNoBinding)
 	}
-	late := Decide(now, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), current)
+	late := Decide(now, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{}, current)
 	if late.Condition != current {
 		t.Errorf("a binding that appears later closed the gate: %+v", late.Condition)
 	}
@@ -76,7 +76,7 @@ func TestLaw2NeverStuck(t *testing.T) {
 func TestLaw2DeletedBindingReleases(t *testing.T) {
 	for _, pod := range []Pod{{}, {Addr: ours}, ready(0, netip.Addr{}), ready(time.Hour, ours)} {
 		for _, current := range []Condition{{}, {Status: StatusUnknown}, {Status: StatusFalse, Reason: "Elb.Any"}} {
-			if d := Decide(noon, pod, Feed{Claim: Releasing}, current); d.Condition.Status != StatusTrue {
+			if d := Decide(noon, pod, Feed{Claim: Releasing}, Policy{}, current); d.Condition.Status != StatusTrue {
 				t.Errorf("pod %+v, condition %q: the gate stayed %q", pod, current.Status, d.Condition.Status)
 			}
 		}
@@ -87,11 +87,12 @@ func TestLaw2DeletedBindingReleases(t *testing.T) {
 func everyFeed() []Feed {
 	var feeds []Feed
 	for _, claim := range []Claim{Unclaimed, Unresolved, Claimed, Releasing, NotIP} {
-		for _, h := range []Health{{}, {State: Healthy}, {State: Initial, Reason: "Elb.A"}, {State: Unhealthy, Reason: "Target.B"}, {State: Draining}, {State: Unavailable}} {
+		for _, h := range []Health{{}, {State: Healthy}, {State: Initial, Reason: "Elb.A"}, {State: Unhealthy, Reason: "Target.B"}, {State: UnhealthyDraining}, {State: Draining}, {State: Unused}, {State: Unavailable}} {
 			for bits := range 8 {
 				feeds = append(feeds, Feed{
 					Claim: claim, Health: h, Trouble: "The API is down.",
 					Observed: bits&1 != 0, Present: bits&2 != 0, SeenOtherwise: bits&4 != 0,
+					ReadAt: noon, FailingSince: noon.Add(-time.Hour), Room: bits&4 != 0,
 				})
 			}
 		}
@@ -104,7 +105,7 @@ func TestLaw8OutageChangesNothing(t *testing.T) {
 	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
 	for _, proven := range []netip.Addr{{}, ours} {
 		for _, feed := range []Feed{{Claim: Unresolved, Trouble: "The API is down."}, {Claim: Claimed, Trouble: "The API is down."}, {Claim: Unclaimed}, {}} {
-			d := Decide(noon, ready(time.Hour, proven), feed, open)
+			d := Decide(noon, ready(time.Hour, proven), feed, Policy{}, open)
 			if d.Condition != open || d.Proven != proven {
 				t.Errorf("proven at %s, feed %+v: want nothing changed, got %+v", proven, feed, d)
 			}
@@ -116,11 +117,11 @@ func TestLaw8OutageChangesNothing(t *testing.T) {
 func TestLaw9OpenStaysOpen(t *testing.T) {
 	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
 	for _, feed := range everyFeed() {
-		if d := Decide(noon, ready(time.Hour, ours), feed, open); d.Condition != open {
+		if d := Decide(noon, ready(time.Hour, ours), feed, Policy{}, open); d.Condition != open {
 			t.Errorf("feed %+v closed or changed the gate: %+v", feed, d.Condition)
 		}
 		released := feed.Claim == Releasing || feed.Claim == NotIP
-		if d := Decide(noon, Pod{Addr: ours, Proven: ours}, feed, open); !released && d.Condition.Status != StatusFalse {
+		if d := Decide(noon, Pod{Addr: ours, Proven: ours}, feed, Policy{}, open); !released && d.Condition.Status != StatusFalse {
 			t.Errorf("feed %+v kept the gate of an unready pod open: %+v", feed, d.Condition)
 		}
 	}
@@ -130,21 +131,29 @@ func TestLaw9OpenStaysOpen(t *testing.T) {
 // gate is soon as it stays; otherwise each write would cause the next.
 func TestLaw10Settles(t *testing.T) {
 	pods := map[string]Pod{"unready": {Addr: ours, Proven: ours}, "ready": ready(time.Hour, ours), "moved": ready(time.Hour, past), "moved and unready": {Addr: ours, Proven: past}, "new": ready(0, netip.Addr{})}
+	begins := []Condition{{}, {Status: StatusFalse, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: ReasonHealthy}, {Status: StatusTrue, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: ReasonTimedOut}, {Status: StatusTrue, Reason: ReasonTrackFloor}}
 	for name, pod := range pods {
 		for _, feed := range everyFeed() {
-			for _, current := range []Condition{{}, {Status: StatusFalse, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: ReasonHealthy}, {Status: StatusTrue, Reason: "Elb.Any"}} {
-				pod, begin := pod, current
-				var d Decision
-				for range 3 {
-					if d = Decide(noon, pod, feed, current); d.Condition.Status != "" {
-						current, pod.Proven = d.Condition, d.Proven
-					}
-				}
-				if next := Decide(noon, pod, feed, current); next.Condition != d.Condition {
-					t.Errorf("%s pod, feed %+v, condition %+v: written without end, %+v and then %+v", name, feed, begin, d.Condition, next.Condition)
+			for _, policy := range everyPolicy() {
+				for _, begin := range begins {
+					settles(t, name, pod, feed, policy, begin)
 				}
 			}
 		}
+	}
+}
+
+func settles(t *testing.T, name string, pod Pod, feed Feed, policy Policy, begin Condition) {
+	t.Helper()
+	current := begin
+	var d Decision
+	for range 3 {
+		if d = Decide(noon, pod, feed, policy, current); d.Condition.Status != "" {
+			current, pod.Proven, pod.ClosedAt = d.Condition, d.Proven, d.ClosedAt
+		}
+	}
+	if next := Decide(noon, pod, feed, policy, current); next.Condition != d.Condition || next.ClosedAt != d.ClosedAt {
+		t.Errorf("%s pod, feed %+v, policy %+v, condition %+v: written without end, %+v and then %+v", name, feed, policy, begin, d, next)
 	}
 }
 
@@ -157,7 +166,7 @@ func TestLaw11AddressReuseIsANewTarget(t *testing.T) {
 			if current.Status == StatusTrue && !proven.IsValid() {
 				continue
 			}
-			d := Decide(noon, ready(time.Second, proven), inherited, current)
+			d := Decide(noon, ready(time.Second, proven), inherited, Policy{}, current)
 			if d.Condition.Status == StatusTrue {
 				t.Errorf("condition %q, proven at %s: the gate took over another pod's health", current.Status, proven)
 			}

@@ -53,6 +53,10 @@ type Sighting struct {
 	// PlacedFor is the pod for which podgate registered the target when the group did
 	// not hold it, empty when it did not or that was long ago.
 	PlacedFor types.UID
+	// FailingSince is when the first of the reads began that said in a row that the target
+	// is failing; zero when the latest did not. A failed read, or a long time without one,
+	// begins the count anew.
+	FailingSince time.Time
 	// Err is why the latest read failed, nil when it succeeded.
 	Err error
 }
@@ -123,10 +127,13 @@ type interest struct {
 	// since is when the pod was first seen with this address.
 	since    time.Time
 	waiting  bool
-	sighting Sighting // without ReadAt, which is no change
+	followed bool
+	sighting Sighting // without ReadAt and FailingSince, which are no change
 	readAt   time.Time
 	// sound is when the last read began that found the target not unhealthy; zero when none did.
 	sound time.Time
+	// failing is Sighting.FailingSince.
+	failing time.Time
 }
 
 // New makes an Observer. wakePod is called for a pod whose sighting changed,
@@ -222,7 +229,7 @@ func (o *Observer) Watch(settings provider.Group, pod types.NamespacedName, targ
 	}
 	g.wait(in, waiting)
 	s := in.sighting
-	s.ReadAt, s.PlacedFor, s.Err = in.readAt, g.placed[target].uid, g.view.Err
+	s.ReadAt, s.FailingSince, s.PlacedFor, s.Err = in.readAt, in.failing, g.placed[target].uid, g.view.Err
 	return s
 }
 
@@ -244,6 +251,19 @@ func (o *Observer) Waiting(ref provider.Ref, pod types.NamespacedName, waiting b
 	if g, ok := o.groups[ref]; ok && g.interests[pod] != nil {
 		g.wait(g.interests[pod], waiting)
 	}
+}
+
+// Follow says whether a watched pod's gate follows its target's health, open or not, so
+// that the group is read often enough for that.
+func (o *Observer) Follow(ref provider.Ref, pod types.NamespacedName, follow bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g, ok := o.groups[ref]
+	if !ok || g.interests[pod] == nil || g.interests[pod].followed == follow {
+		return
+	}
+	g.interests[pod].followed = follow
+	send(g.nudge)
 }
 
 func (g *group) wait(in *interest, waiting bool) {
@@ -367,6 +387,9 @@ func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.Namespac
 	g.last, g.failures = snap.Started, count(g.failures, err)
 	g.pressing = g.pressing && g.asked.After(g.last)
 	if err != nil {
+		for _, in := range g.interests {
+			in.failing = time.Time{}
+		}
 		g.retry = time.Now().Add(o.jitter(backoff(g.failures, err)))
 		g.view.Err = err
 		if provider.Message(old.Err) == provider.Message(err) {
@@ -408,6 +431,12 @@ func (in *interest) update(snap Snapshot) bool {
 	}
 	if h.State != gate.Unhealthy {
 		in.sound = snap.Started
+	}
+	switch {
+	case !h.Failing():
+		in.failing = time.Time{}
+	case in.failing.IsZero() || snap.Started.Sub(in.readAt) > gate.TrackGap:
+		in.failing = snap.Started
 	}
 	changed := next != in.sighting
 	in.sighting, in.readAt = next, snap.Started

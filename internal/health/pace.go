@@ -17,6 +17,8 @@ const (
 	FastInterval = time.Second
 	// SlowInterval is the same where a pod waits that cannot, and where a target comes or goes.
 	SlowInterval = 5 * time.Second
+	// FollowInterval is the same where a pod's gate follows its target's health and the target is not failing.
+	FollowInterval = 10 * time.Second
 	// AuditInterval is the same where nothing is expected: with the wait for the budget, drift is found within five
 	// minutes, and a thousand groups take 222 calls a minute.
 	AuditInterval = 4*time.Minute + 30*time.Second
@@ -85,8 +87,19 @@ func (o *Observer) due(g *group) time.Time {
 		if in.waiting {
 			at = earlier(at, g.expect(in))
 		}
+		if in.followed {
+			at = earlier(at, g.last.Add(in.pace()))
+		}
 	}
 	return at
+}
+
+// pace is how often the group is read for a gate that follows its target's health.
+func (in *interest) pace() time.Duration {
+	if in.failing.IsZero() {
+		return FollowInterval
+	}
+	return SlowInterval
 }
 
 // audit is the first beat of the group's own rhythm after the last read. The rhythm

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
 )
 
 // Config is all that the process can be told. Flags set it; every field has a
@@ -30,6 +31,8 @@ type Config struct {
 	LBCLeaseNamespace string
 	// AbsenceGrace is how long something must be missing before running targets go.
 	AbsenceGrace time.Duration
+	// OrphanGrace is how long a pod waits at a gate that no binding claims.
+	OrphanGrace time.Duration
 	// LeaderElection is switched off only where one replica runs by hand.
 	LeaderElection bool
 	// LeaseDuration, RenewDeadline and RetryPeriod are the election's.
@@ -64,6 +67,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.Bindings, "target-group-bindings", string(binding.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+binding.ManageAnnotation+": \"true\") or none")
 	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which tells whether it is running")
 	fs.DurationVar(&c.AbsenceGrace, "absence-grace", 30*time.Second, "how long a Service, its port or all its pods must be missing before running targets are deregistered")
+	fs.DurationVar(&c.OrphanGrace, "orphan-grace", gate.ReleaseAfter, "how long after its containers became ready a pod waits at a gate that no binding claims; it is released then")
 	fs.BoolVar(&c.LeaderElection, "leader-elect", true, "let one replica at a time act; the webhook runs in all")
 	fs.DurationVar(&c.LeaseDuration, "leader-lease-duration", 8*time.Second, "how long a silent leader is waited for")
 	fs.DurationVar(&c.RenewDeadline, "leader-renew-deadline", 5*time.Second, "how long a leader tries to renew its lease before it gives up")
@@ -100,6 +104,9 @@ func (c *Config) Validate() error {
 	}
 	if c.AbsenceGrace < 0 {
 		errs = append(errs, fmt.Errorf("--absence-grace=%s: must not be negative", c.AbsenceGrace))
+	}
+	if c.OrphanGrace <= 0 {
+		errs = append(errs, fmt.Errorf("--orphan-grace=%s: must be above 0", c.OrphanGrace))
 	}
 	if c.DescribeRate <= 0 || c.RegisterRate <= 0 || c.DescribeBurst < 1 || c.RegisterBurst < 1 {
 		errs = append(errs, errors.New("--aws-*-rate must be above 0 and --aws-*-burst at least 1"))

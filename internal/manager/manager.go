@@ -182,7 +182,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 	}
 	err = pod.Setup(mgr, pod.Options{
 		Client: mgr.GetClient(), Observer: observer, Registry: registry,
-		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &podWake, Workers: c.Workers,
+		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers,
 	})
 	if err != nil {
 		return fmt.Errorf("set up pod controller: %w", err)

@@ -24,6 +24,7 @@ func slimPod(o any) (any, error) {
 	meta := metav1.ObjectMeta{
 		Name: pod.Name, Namespace: canonical(pod.Namespace), UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 		Labels: slimLabels(pod.Labels), CreationTimestamp: pod.CreationTimestamp,
+		OwnerReferences:   slimOwners(pod.OwnerReferences),
 		DeletionTimestamp: pod.DeletionTimestamp, DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
 	}
 	if proven, ok := pod.Annotations[elbv2.ProvenAnnotation]; ok {
@@ -60,6 +61,18 @@ func slimGates(all []corev1.PodReadinessGate) []corev1.PodReadinessGate {
 		kept[i].ConditionType = canonical(g.ConditionType)
 	}
 	return kept
+}
+
+// slimOwners keeps the one that manages the pod: it is told what happens to it.
+func slimOwners(all []metav1.OwnerReference) []metav1.OwnerReference {
+	for _, o := range all {
+		if o.Controller != nil && *o.Controller {
+			return []metav1.OwnerReference{{
+				APIVersion: canonical(o.APIVersion), Kind: canonical(o.Kind), Name: canonical(o.Name), UID: canonical(o.UID), Controller: o.Controller,
+			}}
+		}
+	}
+	return nil
 }
 
 // slimContainers keeps those with named ports: only they are looked up.

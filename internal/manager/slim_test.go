@@ -22,6 +22,7 @@ func TestSlimPod(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "web-0", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"app": "web", "empty": ""},
 			Annotations:       map[string]string{elbv2.ProvenAnnotation: "{}"},
+			OwnerReferences:   []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "rs", Controller: new(true)}},
 			CreationTimestamp: now, DeletionTimestamp: &now, DeletionGracePeriodSeconds: new(int64(60)),
 		},
 		Spec: corev1.PodSpec{
@@ -40,7 +41,8 @@ func TestSlimPod(t *testing.T) {
 	}
 	full := *kept.DeepCopy()
 	full.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
-	full.OwnerReferences = []metav1.OwnerReference{{Name: "web"}}
+	full.OwnerReferences[0].BlockOwnerDeletion = new(true)
+	full.OwnerReferences = append([]metav1.OwnerReference{{Name: "another"}}, full.OwnerReferences...)
 	full.Annotations["example.com/large"] = "x"
 	full.Spec.NodeName = "node"
 	full.Spec.Containers[0].Image = "app"

@@ -48,6 +48,25 @@ const (
 	ProvenAnnotation = "podgate.dev/proven"
 )
 
+// Annotations on a binding that state policies of its gates; gate.Policy tells what they mean.
+const (
+	// ModeAnnotation is Latch or Track.
+	ModeAnnotation = "podgate.dev/mode"
+	// TrackAfterAnnotation is a duration.
+	TrackAfterAnnotation = "podgate.dev/track-after"
+	// TrackFloorAnnotation is a percentage or a number of gates.
+	TrackFloorAnnotation = "podgate.dev/track-floor"
+	// TimeoutAnnotation is a duration.
+	TimeoutAnnotation = "podgate.dev/timeout"
+	// OnTimeoutAnnotation is Hold or Open, and so are the following.
+	OnTimeoutAnnotation           = "podgate.dev/on-timeout"
+	OnUnusedAnnotation            = "podgate.dev/on-unused"
+	OnUnavailableAnnotation       = "podgate.dev/on-unavailable"
+	OnUnhealthyDrainingAnnotation = "podgate.dev/on-unhealthy-draining"
+	// Domain begins the names of podgate's own annotations and labels.
+	Domain = "podgate.dev/"
+)
+
 // GateType is the condition type of a binding's gate.
 func GateType(binding string) string { return GatePrefix + binding }
 

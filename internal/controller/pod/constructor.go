@@ -48,6 +48,8 @@ type Options struct {
 	Registered *since.Times[since.Registration]
 	// Wake adds pods to the queue from outside.
 	Wake source.Source
+	// OrphanGrace is how long a pod waits at a gate that no binding claims; gate.ReleaseAfter when 0.
+	OrphanGrace time.Duration
 	// Workers is how many pods are handled at a time.
 	Workers int
 }
@@ -61,15 +63,14 @@ func Setup(mgr manager.Manager, o Options) error {
 	m.registered = o.Registered
 	r := &Reconciler{
 		client: o.Client, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: time.Now,
-		uids: map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
+		orphanGrace: o.OrphanGrace,
+		uids:        map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
 	}
 	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(elbv2.Gates(o.(*corev1.Pod))) > 0 })
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&corev1.Pod{}, builder.WithPredicates(gated)).
-		Watches(&elbv2.TargetGroupBinding{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, b client.Object) []reconcile.Request {
-			return requests(ctx, o.Client, client.ObjectKeyFromObject(b))
-		}), builder.WithPredicates(bindingChanged())).
+		Watches(&elbv2.TargetGroupBinding{}, bindingHandler(o.Client), builder.WithPredicates(bindingChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, svc client.Object) []reconcile.Request {
 			return serviceRequests(ctx, o.Client, client.ObjectKeyFromObject(svc))
 		}), builder.WithPredicates(serviceChanged())).
@@ -117,20 +118,50 @@ func serviceRequests(ctx context.Context, r client.Reader, service types.Namespa
 	}
 	var reqs []reconcile.Request
 	for i := range bindings {
-		reqs = append(reqs, requests(ctx, r, client.ObjectKeyFromObject(&bindings[i]))...)
+		reqs = append(reqs, requests(ctx, r, client.ObjectKeyFromObject(&bindings[i]), binding.Waiting)...)
 	}
 	return reqs
 }
 
-// requests are for the pods that wait at a binding's gate.
-func requests(ctx context.Context, r client.Reader, key types.NamespacedName) []reconcile.Request {
-	waiting, err := binding.Waiting(ctx, r, key)
+// bindingHandler wakes the pods that wait at a binding's gate, and when its policies
+// changed those whose gate is open, too.
+func bindingHandler(r client.Reader) handler.EventHandler {
+	enqueue := func(ctx context.Context, b client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request], whose lister) {
+		for _, req := range requests(ctx, r, client.ObjectKeyFromObject(b), whose) {
+			q.Add(req)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.Object, q, binding.Waiting)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			before, _ := binding.Policy(e.ObjectOld.GetAnnotations())
+			after, _ := binding.Policy(e.ObjectNew.GetAnnotations())
+			if before != after {
+				enqueue(ctx, e.ObjectNew, q, binding.Gated)
+				return
+			}
+			enqueue(ctx, e.ObjectNew, q, binding.Waiting)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.Object, q, binding.Waiting)
+		},
+	}
+}
+
+// lister finds pods by a binding's gate.
+type lister func(context.Context, client.Reader, types.NamespacedName) ([]types.NamespacedName, error)
+
+// requests are for the pods that a lister finds.
+func requests(ctx context.Context, r client.Reader, key types.NamespacedName, whose lister) []reconcile.Request {
+	found, err := whose(ctx, r, key)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "Finding a gate's pods failed", "binding", key)
 		return nil
 	}
-	reqs := make([]reconcile.Request, 0, len(waiting))
-	for _, pod := range waiting {
+	reqs := make([]reconcile.Request, 0, len(found))
+	for _, pod := range found {
 		reqs = append(reqs, reconcile.Request{NamespacedName: pod})
 	}
 	return reqs

@@ -52,6 +52,9 @@ type world struct {
 
 	sightings map[gate.Target]health.Sighting
 	waiting   map[provider.Ref]bool
+	followed  map[provider.Ref]bool
+	// siblings are the binding's other pods.
+	siblings  []corev1.Pod
 	forgotten int
 	patches   []string
 	patchErr  error
@@ -62,7 +65,7 @@ type world struct {
 // balancer has not been asked about.
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t, clock: noon, sightings: map[gate.Target]health.Sighting{}, waiting: map[provider.Ref]bool{}, events: events.NewFakeRecorder(100),
+		t: t, clock: noon, sightings: map[gate.Target]health.Sighting{}, waiting: map[provider.Ref]bool{}, followed: map[provider.Ref]bool{}, events: events.NewFakeRecorder(100),
 		pod: &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-0", UID: "uid-1", Labels: map[string]string{"app": "web"}},
 			Spec:       corev1.PodSpec{ReadinessGates: []corev1.PodReadinessGate{{ConditionType: gateWeb}}},
@@ -163,6 +166,11 @@ func (w *world) Waiting(ref provider.Ref, _ types.NamespacedName, waiting bool) 
 	w.waiting[ref] = waiting
 }
 
+// Follow implements Observer.
+func (w *world) Follow(ref provider.Ref, _ types.NamespacedName, follow bool) {
+	w.followed[ref] = follow
+}
+
 // Forget implements Observer.
 func (w *world) Forget(_ types.NamespacedName, keep ...provider.Ref) {
 	if len(keep) == 0 {
@@ -201,7 +209,7 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 
 // List implements client.Reader.
 func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
-	into.(*corev1.PodList).Items = []corev1.Pod{*k.w.pod}
+	into.(*corev1.PodList).Items = append([]corev1.Pod{*k.w.pod}, k.w.siblings...)
 	return nil
 }
 

@@ -27,24 +27,36 @@ type origin struct {
 	group   provider.Group
 	ref     provider.Ref
 	target  gate.Target
+	policy  gate.Policy
 	// foreign: another controller writes this gate, or may: whose it is is not known yet.
 	foreign bool
 }
 
 func (o origin) watched() bool { return o.claim == gate.Claimed }
 
-// source finds the binding, Service, group and target of one gate.
+// source finds the binding, its policies, its group, and the target of one gate.
 func (r *Reconciler) source(ctx context.Context, e *evaluation, name string) (origin, error) {
 	key := types.NamespacedName{Namespace: e.pod.Namespace, Name: name}
 	var b elbv2.TargetGroupBinding
 	err := r.client.Get(ctx, key, &b)
-	if apierrors.IsNotFound(err) {
-		return origin{claim: gate.Unclaimed}, nil
-	}
-	if err != nil {
+	if err != nil && !apierrors.IsNotFound(err) {
 		return origin{}, fmt.Errorf("get binding: %w", err)
 	}
-	res, known := r.registry.Get(key)
+	o := origin{claim: gate.Unclaimed}
+	if err == nil {
+		if o, err = r.claim(ctx, e.pod, &b); err != nil {
+			return origin{}, err
+		}
+	}
+	// What a policy says wrongly is told on the binding.
+	o.policy, _ = binding.Policy(b.Annotations)
+	o.policy.OrphanGrace = r.orphanGrace
+	return o, nil
+}
+
+// claim tells how a binding stands to a pod.
+func (r *Reconciler) claim(ctx context.Context, pod *corev1.Pod, b *elbv2.TargetGroupBinding) (origin, error) {
+	res, known := r.registry.Get(types.NamespacedName{Namespace: b.Namespace, Name: b.Name})
 	if !known || res.Foreign {
 		return origin{foreign: true}, nil
 	}
@@ -54,7 +66,7 @@ func (r *Reconciler) source(ctx context.Context, e *evaluation, name string) (or
 	if res.Resolved() && res.Group.TargetType != string(elbv2.TargetTypeIP) {
 		return origin{claim: gate.NotIP}, nil
 	}
-	return r.target(ctx, e.pod, &b, res)
+	return r.target(ctx, pod, b, res)
 }
 
 // target finds the pod's own target in a binding's group.
@@ -94,7 +106,8 @@ func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.P
 	}
 	e.refs = append(e.refs, o.ref)
 	s := r.observer.Watch(o.group, e.key, o.target, facts.ContainersReady && current.Status != gate.StatusTrue)
-	f.ReadAt = s.ReadAt
+	r.observer.Follow(o.ref, e.key, o.policy.Mode == gate.Track)
+	f.ReadAt, f.FailingSince = s.ReadAt, s.FailingSince
 	f.Placed = s.PlacedFor == e.pod.UID
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = s.Observed, s.Present, s.Health, s.SeenOtherwise
 	f.Detection = o.group.DetectionTime()

@@ -21,10 +21,12 @@ import (
 var openBuckets = []float64{1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200}
 
 type metrics struct {
-	waiting *waiting
-	opened  *prometheus.CounterVec
-	delay   prometheus.Histogram
-	health  prometheus.Histogram
+	waiting  *tally
+	orphans  *tally
+	opened   *prometheus.CounterVec
+	timeouts *prometheus.CounterVec
+	delay    prometheus.Histogram
+	health   prometheus.Histogram
 	// registered is when pods were registered.
 	registered *since.Times[since.Registration]
 }
@@ -32,13 +34,18 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		registered: &since.Times[since.Registration]{},
-		waiting: &waiting{
-			pods: map[types.NamespacedName][]waitingGate{}, count: map[waitingAt]int{},
-			gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-				Name: "podgate_gates_waiting",
-				Help: "Pods whose containers are ready and that wait at a gate, by the gate's binding and the condition's reason.",
-			}, []string{"namespace", "binding", "reason"}),
-		},
+		waiting: newTally(prometheus.GaugeOpts{
+			Name: "podgate_gates_waiting",
+			Help: "Pods whose containers are ready and that wait at a gate, by the gate's binding and the condition's reason.",
+		}, "namespace", "binding", "reason"),
+		orphans: newTally(prometheus.GaugeOpts{
+			Name: "podgate_gates_orphaned",
+			Help: "Gates of running pods that no binding claims, released or not.",
+		}, "namespace", "binding"),
+		timeouts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_gate_timeouts_total",
+			Help: "Gates that timed out, by the gate's binding and what its policy made of that.",
+		}, []string{"namespace", "binding", "answer"}),
 		opened: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_gate_transitions_total",
 			Help: "Conditions written, by status and reason.",
@@ -52,7 +59,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Time from a pod's registration to its gate opening.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.waiting.gauge, m.opened, m.delay, m.health} {
+	for _, c := range []prometheus.Collector{m.waiting.gauge, m.orphans.gauge, m.opened, m.timeouts, m.delay, m.health} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -73,43 +80,50 @@ func (m *metrics) wrote(pod *corev1.Pod, c corev1.PodCondition, group string, no
 	}
 }
 
-type waitingGate struct{ gate, reason string }
-
-// waitingAt is a series of the gauge.
-type waitingAt struct{ namespace, binding, reason string }
-
-// waiting counts pods at gates; each pod's share is replaced as a whole. A series ends
-// when nobody waits there any more.
-type waiting struct {
+// tally counts pods at gates; each pod's share, which is rows of label values, is
+// replaced as a whole. A series ends with the last pod that it counts.
+type tally struct {
 	gauge *prometheus.GaugeVec
+	// labels is how many of a series' values count.
+	labels int
 
 	mu    sync.Mutex
-	pods  map[types.NamespacedName][]waitingGate
-	count map[waitingAt]int
+	pods  map[types.NamespacedName][]series
+	count map[series]int
 }
 
-func (w *waiting) set(pod types.NamespacedName, gates []waitingGate) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, g := range w.pods[pod] {
-		w.add(pod, g, -1)
+// series are the values of the gauge's labels; those it does not have are empty.
+type series [3]string
+
+func newTally(o prometheus.GaugeOpts, labels ...string) *tally {
+	return &tally{gauge: prometheus.NewGaugeVec(o, labels), labels: len(labels), pods: map[types.NamespacedName][]series{}, count: map[series]int{}}
+}
+
+func (t *tally) set(pod types.NamespacedName, rows []series) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, row := range t.pods[pod] {
+		t.add(row, -1)
 	}
-	delete(w.pods, pod)
-	if len(gates) == 0 {
+	delete(t.pods, pod)
+	if len(rows) == 0 {
 		return
 	}
-	w.pods[pod] = gates
-	for _, g := range gates {
-		w.add(pod, g, 1)
+	t.pods[pod] = rows
+	for _, row := range rows {
+		t.add(row, 1)
 	}
 }
 
-func (w *waiting) add(pod types.NamespacedName, g waitingGate, n int) {
-	at := waitingAt{namespace: pod.Namespace, binding: strings.TrimPrefix(g.gate, elbv2.GatePrefix), reason: g.reason}
-	if w.count[at] += n; w.count[at] == 0 {
-		delete(w.count, at)
-		w.gauge.DeleteLabelValues(at.namespace, at.binding, at.reason)
+func (t *tally) add(row series, n int) {
+	values := row[:t.labels]
+	if t.count[row] += n; t.count[row] == 0 {
+		delete(t.count, row)
+		t.gauge.DeleteLabelValues(values...)
 		return
 	}
-	w.gauge.WithLabelValues(at.namespace, at.binding, at.reason).Set(float64(w.count[at]))
+	t.gauge.WithLabelValues(values...).Set(float64(t.count[row]))
 }
+
+// bindingOf is the name of a gate's binding.
+func bindingOf(gate string) string { return strings.TrimPrefix(gate, elbv2.GatePrefix) }

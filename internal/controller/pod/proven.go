@@ -6,6 +6,7 @@ package pod
 import (
 	"encoding/json"
 	"net/netip"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,14 +20,22 @@ import (
 type proven struct {
 	UID   types.UID             `json:"uid"`
 	Gates map[string]netip.Addr `json:"gates"`
+	// Closed is when podgate closed gates while the containers were ready: time-outs count from there.
+	Closed map[string]time.Time `json:"closed,omitempty"`
 }
 
 // readProven gives the pod's own record; an empty one when it has none.
 func readProven(pod *corev1.Pod) proven {
 	p := proven{}
 	err := json.Unmarshal([]byte(pod.Annotations[elbv2.ProvenAnnotation]), &p)
-	if err != nil || p.UID != pod.UID || p.Gates == nil {
-		return proven{UID: pod.UID, Gates: map[string]netip.Addr{}}
+	if err != nil || p.UID != pod.UID {
+		p = proven{UID: pod.UID}
+	}
+	if p.Gates == nil {
+		p.Gates = map[string]netip.Addr{}
+	}
+	if p.Closed == nil {
+		p.Closed = map[string]time.Time{}
 	}
 	return p
 }
@@ -40,9 +49,18 @@ func (p proven) set(gateType string, addr netip.Addr) {
 	p.Gates[gateType] = addr
 }
 
+// closed notes when a gate was closed, or forgets it when the time is zero.
+func (p proven) closed(gateType string, at time.Time) {
+	if at.IsZero() {
+		delete(p.Closed, gateType)
+		return
+	}
+	p.Closed[gateType] = at.UTC().Truncate(time.Second)
+}
+
 // encode gives the annotation's value, empty when nothing is proven.
 func (p proven) encode() (string, error) {
-	if len(p.Gates) == 0 {
+	if len(p.Gates)+len(p.Closed) == 0 {
 		return "", nil
 	}
 	raw, err := json.Marshal(p)

@@ -39,6 +39,7 @@ import (
 type Observer interface {
 	Watch(settings provider.Group, pod types.NamespacedName, target gate.Target, waiting bool) health.Sighting
 	Waiting(ref provider.Ref, pod types.NamespacedName, waiting bool)
+	Follow(ref provider.Ref, pod types.NamespacedName, follow bool)
 	Forget(pod types.NamespacedName, keep ...provider.Ref)
 }
 
@@ -51,6 +52,9 @@ type Reconciler struct {
 	metrics  *metrics
 	now      func() time.Time
 	own      ownWrites
+	closings closings
+	// orphanGrace is how long a pod waits at a gate that no binding claims; gate.ReleaseAfter when 0.
+	orphanGrace time.Duration
 
 	mu sync.Mutex
 	// uids tells a pod from one that is made anew under its name.
@@ -99,6 +103,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	r.metrics.waiting.set(req.NamespacedName, e.waiting)
+	r.metrics.orphans.set(req.NamespacedName, e.orphans)
 	return reconcile.Result{RequeueAfter: e.recheck}, nil
 }
 
@@ -110,14 +115,17 @@ type evaluation struct {
 	proven     proven
 	conditions []corev1.PodCondition
 	refs       []provider.Ref
-	waiting    []waitingGate
-	recheck    time.Duration
+	// waiting and orphans are the label values of the pod's share in the gauges.
+	waiting, orphans []series
+	recheck          time.Duration
+	// late are the gates that timed out just now, by the policy that applies.
+	late []lateGate
 }
 
 // evaluate decides one gate.
 func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) error {
 	gateType := elbv2.GateType(name)
-	facts := gate.Pod{Proven: e.proven.Gates[gateType]}
+	facts := gate.Pod{Proven: e.proven.Gates[gateType], ClosedAt: e.proven.Closed[gateType]}
 	if c := binding.Condition(e.pod, corev1.ContainersReady); c != nil {
 		facts.ContainersReady = c.Status == corev1.ConditionTrue
 		facts.ContainersReadySince = c.LastTransitionTime.Time
@@ -129,28 +137,47 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 	}
 	feed, addr := r.feed(e, gateType, src, facts, current)
 	facts.Addr = addr
-	d := gate.Decide(e.now, facts, feed, current)
+	d := gate.Decide(e.now, facts, feed, src.policy, current)
+	if d.Closing {
+		if feed.Room, err = r.room(ctx, e, name, src.policy); err != nil {
+			return err
+		}
+		d = gate.Decide(e.now, facts, feed, src.policy, current)
+	}
 	if src.watched() {
 		r.observer.Waiting(src.ref, e.key, d.Waiting && facts.ContainersReady)
 	}
+	if src.claim == gate.Unclaimed {
+		e.orphans = append(e.orphans, series{e.key.Namespace, name})
+	}
 	e.take(gateType, current, d)
 	return nil
+}
+
+// room tells whether enough other gates of a binding are open for this pod's to close.
+func (r *Reconciler) room(ctx context.Context, e *evaluation, name string, policy gate.Policy) (bool, error) {
+	key := types.NamespacedName{Namespace: e.key.Namespace, Name: name}
+	return r.closings.room(key, e.key, policy.TrackFloor, e.now, func() (map[types.NamespacedName]bool, error) {
+		return binding.Standing(ctx, r.client, key)
+	})
 }
 
 // take notes a decision.
 func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decision) {
 	if d.Condition.Status != "" {
 		e.proven.set(gateType, d.Proven)
+		e.proven.closed(gateType, d.ClosedAt)
 	}
 	if d.Recheck > 0 && (e.recheck == 0 || d.Recheck < e.recheck) {
 		e.recheck = d.Recheck
 	}
 	if d.Condition.Status != gate.StatusTrue && binding.IsTrue(e.pod, corev1.ContainersReady) {
-		e.waiting = append(e.waiting, waitingGate{gate: gateType, reason: d.Condition.Reason})
+		e.waiting = append(e.waiting, series{e.key.Namespace, bindingOf(gateType), d.Condition.Reason})
 	}
 	if d.Condition == current || d.Condition.Status == "" {
 		return
 	}
+	e.time(gateType, current, d)
 	c := corev1.PodCondition{
 		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(d.Condition.Status),
 		Reason: d.Condition.Reason, Message: d.Condition.Message, LastTransitionTime: metav1.NewTime(e.now),
@@ -159,6 +186,16 @@ func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decisi
 		c.LastTransitionTime = old.LastTransitionTime
 	}
 	e.conditions = append(e.conditions, c)
+}
+
+// time notes that a gate's time-out has just passed.
+func (e *evaluation) time(gateType string, current gate.Condition, d gate.Decision) {
+	switch {
+	case d.Condition.Reason == gate.ReasonTimedOut && d.Condition.Status != current.Status:
+		e.late = append(e.late, lateGate{gate: gateType, answer: gate.Open, message: d.Condition.Message})
+	case d.TimedOut && !gate.Overdue(current.Message):
+		e.late = append(e.late, lateGate{gate: gateType, answer: gate.Hold, message: d.Condition.Message})
+	}
 }
 
 func condition(pod *corev1.Pod, gateType string) gate.Condition {
@@ -189,6 +226,9 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 		r.tell(e, c)
 		r.metrics.wrote(e.pod, c, r.group(e.key.Namespace, c.Type), r.now())
 	}
+	for _, l := range e.late {
+		r.late(e, l)
+	}
 	return nil
 }
 
@@ -197,17 +237,6 @@ func (r *Reconciler) group(namespace string, gate corev1.PodConditionType) strin
 	name := strings.TrimPrefix(string(gate), elbv2.GatePrefix)
 	res, _ := r.registry.Get(types.NamespacedName{Namespace: namespace, Name: name})
 	return res.Group.Ref.Group
-}
-
-// tell makes an event of what people may not expect.
-func (r *Reconciler) tell(e *evaluation, c corev1.PodCondition) {
-	if c.Reason != gate.ReasonNoBinding && c.Reason != gate.ReasonNotResolved && c.Reason != gate.ReasonNotObserved {
-		return
-	}
-	if old := binding.Condition(e.pod, c.Type); old != nil && old.Reason == c.Reason && old.Status == c.Status {
-		return
-	}
-	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, c.Reason, "Gate", "Readiness gate %s: %s", c.Type, c.Message)
 }
 
 // meet drops what was seen of an earlier pod of that name.
@@ -225,6 +254,7 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.observer.Forget(key)
 	r.own.forget(key)
 	r.metrics.waiting.set(key, nil)
+	r.metrics.orphans.set(key, nil)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.uids, key)

@@ -28,6 +28,9 @@ const (
 	ConditionReady = "Ready"
 	// ConditionManaged is False on a binding that another controller owns.
 	ConditionManaged = "Managed"
+	// ConditionPolicy is False on a binding whose policies cannot all be used; bindings
+	// that state none do not have it.
+	ConditionPolicy = "PolicyAccepted"
 )
 
 // Reasons of ConditionReady.
@@ -100,6 +103,8 @@ type reporter struct {
 	// said is what was reported of a binding: some CRDs prune conditions, so the
 	// object cannot tell.
 	said map[types.UID]said
+	// policies is what was last told of a binding's policies, empty when they were in order.
+	policies map[types.UID]string
 }
 
 type said struct {
@@ -112,6 +117,9 @@ func (r *reporter) ready(ctx context.Context, b *elbv2.TargetGroupBinding, v ver
 	conditions := []metav1.Condition{
 		{Type: ConditionReady, Status: status(v.ok()), Reason: v.reason, Message: v.message},
 		{Type: ConditionManaged, Status: metav1.ConditionTrue, Reason: ReasonOwned, Message: "podgate registers and deregisters this group's targets."},
+	}
+	if c := r.policy(b); c != nil {
+		conditions = append(conditions, *c)
 	}
 	return r.write(ctx, b, v.reason, v.message, v.ok(), conditions)
 }
@@ -203,6 +211,7 @@ func (r *reporter) forget(uid types.UID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.said, uid)
+	delete(r.policies, uid)
 }
 
 func status(ok bool) metav1.ConditionStatus {

@@ -1,0 +1,113 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package binding
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+func TestPolicy(t *testing.T) {
+	cases := map[string]struct {
+		reason      string
+		annotations map[string]string
+		want        gate.Policy
+		problems    []string
+	}{
+		"None": {reason: "Most bindings state nothing; other people's annotations and podgate's own are no policy.",
+			annotations: map[string]string{"example.com/mode": "x", "podgate.dev/target-group": "{}", "podgate.dev/manage": "true", "notpodgate.dev/mode": "x"}},
+		"All": {reason: "Everything that can be said.",
+			annotations: map[string]string{
+				"podgate.dev/mode": "Track", "podgate.dev/track-after": "1m", "podgate.dev/track-floor": "75%", "podgate.dev/timeout": "10m", "podgate.dev/on-timeout": "Open",
+				"podgate.dev/on-unused": "Open", "podgate.dev/on-unavailable": "Open", "podgate.dev/on-unhealthy-draining": "Open",
+			},
+			want: gate.Policy{
+				Mode: gate.Track, TrackAfter: time.Minute, TrackFloor: gate.Floor{Percent: 75}, Timeout: 10 * time.Minute, OnTimeout: gate.Open,
+				OnUnused: gate.Open, OnUnavailable: gate.Open, OnUnhealthyDraining: gate.Open,
+			}},
+		"Defaults": {reason: "What is said as it is anyway is no mistake.",
+			annotations: map[string]string{"podgate.dev/mode": "Latch", "podgate.dev/on-timeout": "Hold", "podgate.dev/track-floor": "3"},
+			want:        gate.Policy{Mode: gate.Latch, OnTimeout: gate.Hold, TrackFloor: gate.Floor{Gates: 3}}},
+		"Bad": {reason: "Each mistake is told, and the others' values count.",
+			annotations: map[string]string{"podgate.dev/mode": "track", "podgate.dev/timeout": "10", "podgate.dev/on-timeout": "", "podgate.dev/on-unused": "Open", "podgate.dev/track-after": "1s", "podgate.dev/track-floor": "0%"},
+			want:        gate.Policy{OnUnused: gate.Open},
+			problems: []string{
+				`podgate.dev/mode: "track" is neither Latch nor Track, so it is Latch`,
+				`podgate.dev/on-timeout: "" is neither Hold nor Open, so it is Hold`,
+				`podgate.dev/timeout: "10" is not a duration of at least 1s such as 90s or 10m, so there is none`,
+				`podgate.dev/track-after: "1s" is not a duration of at least 5s such as 90s or 10m, so it is 30s`,
+				`podgate.dev/track-floor: "0%" is neither a percentage from 1% to 100% nor a number of gates from 1 up, so it is 50%`,
+			}},
+		"Typo": {reason: "A name that nobody knows is told, not passed over.",
+			annotations: map[string]string{"podgate.dev/timout": "10m"},
+			problems: []string{
+				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are mode, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, timeout, track-after, track-floor`,
+			}},
+		"OpenWithoutTimeout": {reason: "It would be thought that the gate opens some time.",
+			annotations: map[string]string{"podgate.dev/on-timeout": "Open"}, want: gate.Policy{OnTimeout: gate.Open},
+			problems: []string{`podgate.dev/on-timeout: "Open" is without effect: there is no podgate.dev/timeout`}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, problems := Policy(tc.annotations)
+			if got != tc.want {
+				t.Errorf("%s\nwant %+v, got %+v", tc.reason, tc.want, got)
+			}
+			var said []string
+			for _, p := range problems {
+				said = append(said, p.String())
+			}
+			if diff := cmp.Diff(tc.problems, said); diff != "" {
+				t.Errorf("%s\nproblems: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestFloorValues(t *testing.T) {
+	for value, good := range map[string]bool{"1": true, "100%": true, "50%": true, "0": false, "101%": false, "-1": false, "half": false, "1.5": false, "%": false, "": false} {
+		if _, problems := Policy(map[string]string{"podgate.dev/track-floor": value}); (len(problems) == 0) != good {
+			t.Errorf("%q: want it accepted: %t, got %v", value, good, problems)
+		}
+	}
+}
+
+// TestEveryAnnotationIsKnown: an annotation of podgate's own that package binding does not
+// know would be told to its users as a mistake. What is not for bindings is listed here.
+func TestEveryAnnotationIsKnown(t *testing.T) {
+	elsewhere := []string{
+		elbv2.OptOutLabel, elbv2.Finalizer, elbv2.ProvenAnnotation, "podgate.dev/rotate",
+		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing",
+	}
+	names := regexp.MustCompile(`"(podgate\.dev/[a-z0-9-]+)"`)
+	for _, top := range []string{"api", "internal", "cmd"} {
+		err := filepath.WalkDir(filepath.Join("..", "..", top), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			for _, m := range names.FindAllStringSubmatch(string(source), -1) {
+				_, problems := Policy(map[string]string{m[1]: ""})
+				if len(problems) > 0 && strings.Contains(problems[0].Want, "not an annotation") && !slices.Contains(elsewhere, m[1]) {
+					t.Errorf("%s has %s: if it may be on a binding, package binding has to know it; if not, list it in this test", path, m[1])
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+// Status is the status of a pod condition. The zero value means that the pod has
+// no such condition.
+type Status string
+
+// The statuses of a condition.
+const (
+	StatusTrue    Status = "True"
+	StatusFalse   Status = "False"
+	StatusUnknown Status = "Unknown"
+)
+
+// Reasons that podgate gives itself. All others are the load balancer's own, which
+// for ELBv2 contain a dot.
+const (
+	// ReasonHealthy: the load balancer said healthy of this very pod.
+	ReasonHealthy = "Healthy"
+	// ReasonContainersNotReady: the gate closed because the pod's own containers became unready.
+	ReasonContainersNotReady = "ContainersNotReady"
+	// ReasonNoBinding: no binding claims the gate; with status True, it was released for that.
+	ReasonNoBinding = "NoBinding"
+	// ReasonBindingDeleted: released because its binding is being deleted.
+	ReasonBindingDeleted = "BindingDeleted"
+	// ReasonNotIPTargets: released because the group's targets are not pods.
+	ReasonNotIPTargets = "NotIPTargets"
+	// ReasonNotResolved: the binding does not work yet; its own condition says why.
+	ReasonNotResolved = "BindingNotReady"
+	// ReasonNotObserved: the group has not been read since the pod got its address.
+	ReasonNotObserved = "NotObserved"
+	// ReasonNotProven: healthy was said of the address, perhaps of the pod that had it before.
+	ReasonNotProven = "NotProvenYet"
+	// ReasonTimedOut: opened by the binding's policy, since the time-out passed.
+	ReasonTimedOut = "TimedOut"
+	// ReasonUnused: opened by the binding's policy, since no load balancer uses the target's group or zone.
+	ReasonUnused = "TargetUnused"
+	// ReasonUnavailable: opened by the binding's policy, since the load balancer has no health to tell.
+	ReasonUnavailable = "TargetUnavailable"
+	// ReasonUnhealthyDraining: opened by the binding's policy, although the target is unhealthy and drained.
+	ReasonUnhealthyDraining = "TargetUnhealthyDraining"
+	// ReasonTrackFloor: the target fails its health checks, and too few other gates are open to close this one.
+	ReasonTrackFloor = "TrackFloor"
+	// ReasonNotRegistered is ELBv2's reason for a target that is not in the group.
+	ReasonNotRegistered = "Target.NotRegistered"
+	// reasonNotInUse is ELBv2's for a target whose group or zone no load balancer uses.
+	reasonNotInUse = "Target.NotInUse"
+)
+
+// Condition is a pod condition without its times.
+type Condition struct {
+	Status  Status
+	Reason  string
+	Message string
+}
