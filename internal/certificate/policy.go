@@ -20,7 +20,10 @@ type Policy struct {
 	// is replaced when two thirds are over.
 	ServingValidity time.Duration
 	// Propagation is how long a new authority is published in caBundle before its first
-	// pair is served: longer than an API server needs to hear of a change.
+	// pair is served: longer than an API server needs to hear of a change and a call may
+	// take together. A call keeps to the caBundle that it began with, and may dial again
+	// until its timeout: Go's HTTP/2 client does, one, two and four seconds later, when a
+	// replica closes connections.
 	Propagation time.Duration
 	// Overlap is how long an old authority stays trusted after its last pair was replaced:
 	// longer than any replica that is called can go without hearing of a change. A replica
@@ -39,7 +42,7 @@ func DefaultPolicy(namespace string) Policy {
 	const day = 24 * time.Hour
 	return Policy{
 		Names: DNSNames(namespace), CAValidity: 365 * day, ServingValidity: 90 * day,
-		Propagation: 10 * time.Second, Overlap: 5 * time.Minute,
+		Propagation: 15 * time.Second, Overlap: 5 * time.Minute,
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// client is an API server that calls the webhook, whose view of the configuration is late.
+// client is an API server that calls the webhook, whose view of the configuration is late:
+// it hears of changes late, and a call keeps to the view that it began with.
 type client struct {
 	lag     time.Duration
 	decided map[string]error
@@ -160,7 +161,7 @@ func TestEveryReplicaIsAlwaysTrusted(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &simulation{t: t, rand: rand.New(rand.NewPCG(seed, 1)), cluster: newCluster(), events: &events{}}
-				for i, lag := range []time.Duration{0, 5 * time.Second} {
+				for i, lag := range []time.Duration{0, 9 * time.Second} {
 					s.clients[i] = &client{lag: lag, decided: map[string]error{}}
 				}
 				for i := range s.replicas {

@@ -83,7 +83,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
 	fs.DurationVar(&c.Certificate.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")
 	fs.DurationVar(&c.Certificate.ServingValidity, "webhook-certificate-validity", 90*24*time.Hour, "life of the webhook's certificate; it is replaced at two thirds")
-	fs.DurationVar(&c.Certificate.Propagation, "webhook-ca-propagation", 10*time.Second, "how long a new authority is published before a certificate of it is served")
+	fs.DurationVar(&c.Certificate.Propagation, "webhook-ca-propagation", 15*time.Second, "how long a new authority is published before a certificate of it is served; longer than timeoutSeconds of the webhook configuration")
 	fs.DurationVar(&c.Certificate.Overlap, "webhook-ca-overlap", 5*time.Minute, "how long an old authority stays trusted after its certificate was replaced")
 	fs.IntVar(&c.Verbosity, "v", 0, "log verbosity: 0 or 1")
 }

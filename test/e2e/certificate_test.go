@@ -24,10 +24,10 @@ import (
 )
 
 // TestCertificateRotation rotates the webhook's certificate and then its authority,
-// while a thousand pods are created. The waits of a rotation are shortened: 5 s until a
+// while a thousand pods are created. The waits of a rotation are shortened: 8 s until a
 // certificate of the new authority is served, 15 s until the old one is dropped.
 func TestCertificateRotation(t *testing.T) {
-	w := start(t, options{podgate: []string{"--webhook-ca-propagation=5s", "--webhook-ca-overlap=15s"}})
+	w := start(t, options{podgate: []string{"--webhook-ca-propagation=8s", "--webhook-ca-overlap=15s"}})
 	s := w.wire(application(), targetGroup())
 	w.settleTrust()
 	authority := w.trusted()[0]
