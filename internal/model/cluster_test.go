@@ -203,10 +203,13 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 }
 
 // List implements client.Reader; what it gives is not to be changed.
-func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+func (k kube) List(ctx context.Context, into client.ObjectList, _ ...client.ListOption) error {
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()
 	cached := k.w.kinds[kindOf(into)].cached
+	if kindOf(into) == "pod" {
+		k.w.lookedAt(ctx, cached)
+	}
 	for _, name := range slices.Sorted(maps.Keys(cached)) {
 		o := cached[name]
 		switch l := into.(type) {

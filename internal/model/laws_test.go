@@ -6,7 +6,9 @@
 package model
 
 import (
+	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/gate"
@@ -55,6 +58,13 @@ type checker struct {
 	before map[string]client.Object // what the cache held of a pod before what it holds now
 	maxLag time.Duration
 	opened int
+	looks  map[types.UID]look
+}
+
+// look is what one reconciliation saw of the cluster, its latest, by the pods' names.
+type look struct {
+	at   time.Time
+	pods map[string]client.Object
 }
 
 // absence is a time in which a binding had nothing that it could mean.
@@ -70,7 +80,7 @@ type departure struct {
 func newChecker(w *world) *checker {
 	return &checker{
 		w: w, heard: map[string][]answer{}, calm: time.Now(), absent: map[string]time.Time{}, back: map[string]absence{}, filled: map[string]time.Time{},
-		left: map[string]departure{}, ready: map[types.UID]time.Time{}, before: map[string]client.Object{}, maxLag: 100 * time.Millisecond,
+		left: map[string]departure{}, ready: map[types.UID]time.Time{}, before: map[string]client.Object{}, maxLag: 100 * time.Millisecond, looks: map[types.UID]look{},
 	}
 }
 
@@ -99,6 +109,37 @@ func (c *checker) slack() time.Duration {
 func bindingOf(arn string) string { return strings.TrimPrefix(arn, "arn:") + "-tg" }
 
 func groupOf(binding string) string { return "arn:" + strings.TrimSuffix(binding, "-tg") }
+
+// lookedAt notes what a reconciliation sees of the cluster.
+func (c *checker) lookedAt(ctx context.Context, pods map[string]client.Object) {
+	if id := controller.ReconcileIDFromContext(ctx); id != "" {
+		c.looks[id] = look{time.Now(), maps.Clone(pods)}
+	}
+}
+
+// look gives what the reconciliation that makes a call went by.
+func (c *checker) look(ctx context.Context) look {
+	if l, ok := c.looks[controller.ReconcileIDFromContext(ctx)]; ok {
+		return l
+	}
+	return look{time.Now(), c.w.kinds["pod"].cached}
+}
+
+// shows tells whether a pod was seen to run at its present address.
+func (l look) shows(pod *corev1.Pod, t gate.Target) bool {
+	seen, _ := l.pods[pod.Name].(*corev1.Pod)
+	return seen != nil && seen.UID == pod.UID && seen.Status.PodIP == t.Addr.String()
+}
+
+// answered gives the latest answer about a group that was there at a time.
+func (c *checker) answered(arn string, at time.Time) (answer, bool) {
+	for _, a := range slices.Backward(c.heard[arn]) {
+		if !a.done.After(at) {
+			return a, true
+		}
+	}
+	return answer{}, false
+}
 
 // told notes an answer that podgate got.
 func (c *checker) told(arn string, a answer) {
@@ -308,12 +349,12 @@ func (c *checker) closes(pod *corev1.Pod, l *life, now corev1.PodCondition) {
 }
 
 // changing looks at a call that changes a group, as it is made.
-func (c *checker) changing(arn string, targets []gate.Target, in bool) {
+func (c *checker) changing(ctx context.Context, arn string, targets []gate.Target, in bool) {
 	if in {
 		c.registering(arn, targets)
 		return
 	}
-	c.emptying(arn, targets)
+	c.emptying(arn, targets, c.look(ctx))
 	if slices.ContainsFunc(targets, func(t gate.Target) bool { l := c.w.lifeOf(t); return l != nil && l.deleted.IsZero() }) {
 		c.left[arn] = departure{begun: time.Now()}
 	}
@@ -346,12 +387,16 @@ func (c *checker) registering(arn string, targets []gate.Target) {
 }
 
 // emptying: the last targets that serve are not removed by accident (laws 3 and 5).
-func (c *checker) emptying(arn string, targets []gate.Target) {
+func (c *checker) emptying(arn string, targets []gate.Target, seen look) {
 	b, ok := stored[*elbv2.TargetGroupBinding](c.w.cluster, "binding", bindingOf(arn))
-	if !ok || b.DeletionTimestamp != nil || len(c.heard[arn]) == 0 {
+	if !ok || b.DeletionTimestamp != nil {
 		return
 	}
-	g, last := c.w.groups[arn], c.heard[arn][len(c.heard[arn])-1]
+	g := c.w.groups[arn]
+	last, read := c.answered(arn, seen.at)
+	if !read {
+		return
+	}
 	for t, r := range g.rows {
 		if !slices.Contains(targets, t) && r.state != gate.Draining && (r.state == gate.Healthy || last.rows[t].state == gate.Healthy) {
 			return
@@ -369,7 +414,8 @@ func (c *checker) emptying(arn string, targets []gate.Target) {
 		}
 		pod := c.w.podOf(l.uid)
 		switch {
-		case pod == nil:
+		case pod == nil || !seen.shows(pod, t):
+			// To podgate it is what is left of a dead pod.
 		case l.deleted.IsZero():
 			if !c.lasted(arn) {
 				c.violate("3", "%s: %s (%s) runs and is removed, and nothing else serves", arn, t, l.uid)

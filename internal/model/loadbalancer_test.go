@@ -258,7 +258,7 @@ func (b balancer) change(ctx context.Context, ref provider.Ref, targets []gate.T
 	targets = slices.SortedFunc(slices.Values(targets), byAddress)
 	what := fmt.Sprint(ref.Group, in, targets)
 	b.w.mu.Lock()
-	b.w.changing(ref.Group, targets, in)
+	b.w.changing(ctx, ref.Group, targets, in)
 	b.w.mu.Unlock()
 	applied, fault := b.call(ctx, what)
 	b.w.mu.Lock()

@@ -5,6 +5,7 @@ package target
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -33,10 +34,15 @@ func TestLaw1PlacedOnlyWhereNothingWas(t *testing.T) {
 		before func(w *world)
 		proof  bool
 	}{
-		"no row":                  {func(*world) {}, true},
-		"a draining row":          {func(w *world) { w.rows[at(1)] = gate.Health{State: gate.Draining} }, false},
-		"an old read":             {func(w *world) { w.viewAge = gate.Lag }, false},
-		"a refused registration":  {func(w *world) { w.refuse[at(1)] = true }, false},
+		"no row":                 {func(*world) {}, true},
+		"a draining row":         {func(w *world) { w.rows[at(1)] = gate.Health{State: gate.Draining} }, false},
+		"an old read":            {func(w *world) { w.viewAge = gate.Lag }, false},
+		"a refused registration": {func(w *world) { w.refuse[at(1)] = true }, false},
+		"a registration whose answer was lost": {func(w *world) {
+			w.fail["register"] = errors.New("connection reset")
+			_, _ = w.try(web)
+			delete(w.fail, "register")
+		}, false},
 		"nothing was read so far": {func(w *world) { w.unread, w.viewErr = true, errors.New("down") }, false},
 	} {
 		w := newWorld(t)
@@ -126,6 +132,41 @@ func TestLaw3NeverEmptyByAccident(t *testing.T) {
 	w.reconcile()
 	if got := w.made(); got != "" {
 		t.Errorf("all probes failed: want the targets left alone, got %q", got)
+	}
+}
+
+// TestLaw3LostAnswer: a target whose deregistration failed without a clear answer may be
+// out, whatever is shown of it for some seconds; it does not stand in for another.
+func TestLaw3LostAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1, 2)
+	ready := func(n int, is corev1.ConditionStatus) {
+		w.pods[fmt.Sprintf("web-%d", n)].Status.Conditions[0].Status = is
+	}
+	failing := func(err error) string {
+		ready(1, corev1.ConditionTrue)
+		ready(2, corev1.ConditionFalse)
+		w.fail["deregister"] = err
+		_, _ = w.try(web)
+		delete(w.fail, "deregister")
+		w.calls = nil
+		ready(1, corev1.ConditionFalse)
+		ready(2, corev1.ConditionTrue)
+		w.reconcile()
+		return w.made()
+	}
+	if got := failing(errors.New("connection reset")); got != "" {
+		t.Errorf("the other may be out though it is shown healthy: want nothing removed, got %q", got)
+	}
+	w.clock = w.clock.Add(gate.Lag)
+	w.reconcile()
+	if got := w.made(); got != "deregister 1" {
+		t.Errorf("the other was seen to serve: want 1 removed, got %q", got)
+	}
+	w.rows[at(1)] = gate.Health{State: gate.Healthy}
+	w.clock = w.clock.Add(gate.Lag)
+	if got := failing(provider.ErrThrottled); got != "deregister 1" {
+		t.Errorf("the other's removal was refused: want 1 removed, got %q", got)
 	}
 }
 

@@ -30,7 +30,9 @@ const reread = 2 * time.Second
 
 type change struct {
 	registered bool
-	at         time.Time
+	// doubtful: the call failed in a way that does not tell whether it was done.
+	doubtful bool
+	at       time.Time
 }
 
 func newLedger(now func() time.Time) *ledger {
@@ -51,8 +53,33 @@ func (l *ledger) record(ref provider.Ref, targets []gate.Target, registered bool
 	}
 }
 
+// doubt notes that targets may have been registered, or deregistered, just now.
+func (l *ledger) doubt(ref provider.Ref, targets []gate.Target, registered bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.groups[ref]
+	if g == nil {
+		g = map[gate.Target]change{}
+		l.groups[ref] = g
+	}
+	for _, t := range targets {
+		if before, known := g[t]; registered && known && !before.registered {
+			continue // it is out until it is surely in
+		}
+		g[t] = change{registered: registered, doubtful: true, at: l.now()}
+	}
+}
+
+// doubtful tells whether a target may have been registered by a call that failed.
+func (l *ledger) doubtful(ref provider.Ref, t gate.Target) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.groups[ref][t].doubtful
+}
+
 // overlay gives the group's content with the recent calls applied; nil when the
-// group was never read.
+// group was never read. A target that may be out is Unknown: it does not count as
+// serving, and is deregistered again if it should not be there.
 func (l *ledger) overlay(ref provider.Ref, snap health.Snapshot) map[gate.Target]gate.Health {
 	if snap.Targets == nil {
 		return nil
@@ -67,6 +94,9 @@ func (l *ledger) overlay(ref provider.Ref, snap health.Snapshot) map[gate.Target
 		}
 		h, present := seen[t]
 		switch {
+		case c.doubtful && (c.registered || h.Leaving()):
+		case c.doubtful:
+			seen[t] = gate.Health{State: gate.Unknown}
 		case c.registered && (!present || h.Leaving()):
 			seen[t] = gate.Health{State: gate.Initial}
 		case !c.registered && present:
@@ -84,7 +114,7 @@ func (l *ledger) removed(ref provider.Ref, t gate.Target) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c, known := l.groups[ref][t]
-	return known && !c.registered && l.now().Sub(c.at) < gate.Lag
+	return known && !c.registered && !c.doubtful && l.now().Sub(c.at) < gate.Lag
 }
 
 // expires is when a read of the group is due that outdates an entry, a moment from

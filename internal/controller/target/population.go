@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -149,11 +148,11 @@ func (r *Reconciler) service(ctx context.Context, b *elbv2.TargetGroupBinding, w
 
 // vacant knows which targets the group does not hold: a read of the last seconds
 // says so, and no call of ours since, all of which the ledger remembers.
-func vacant(observed map[gate.Target]gate.Health, snap health.Snapshot, now time.Time) func(gate.Target) bool {
-	fresh := now.Sub(snap.Started) < gate.Lag
+func (r *Reconciler) vacant(ref provider.Ref, observed map[gate.Target]gate.Health, snap health.Snapshot) func(gate.Target) bool {
+	fresh := r.now().Sub(snap.Started) < gate.Lag
 	return func(t gate.Target) bool {
 		_, held := observed[t]
-		return fresh && !held
+		return fresh && !held && !r.ledger.doubtful(ref, t)
 	}
 }
 

@@ -189,7 +189,7 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	who.vacant = vacant(observed, view.Snapshot, r.now())
+	who.vacant = r.vacant(group.Ref, observed, view.Snapshot)
 	r.lodgers.set(key, who.lodgers)
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: who.members, Observed: observed, Drain: group.DeregistrationDelay,
@@ -247,12 +247,12 @@ func (r *Reconciler) register(ctx context.Context, ref provider.Ref, targets []g
 	}
 	err := r.provider.Register(ctx, ref, targets, who.owners(targets))
 	done := except(targets, err)
-	r.ledger.record(ref, done, true)
 	for _, t := range done {
 		if pod := who.pods[t]; pod != nil && who.vacant(t) {
 			r.observer.Placed(ref, t, pod.UID)
 		}
 	}
+	r.note(ref, targets, err, true)
 	r.observer.Refresh(ref)
 	r.metrics.registered(ref, done, who, r.now())
 	log.FromContext(ctx).Info("Registered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
@@ -265,7 +265,7 @@ func (r *Reconciler) deregister(ctx context.Context, ref provider.Ref, targets [
 	}
 	err := r.provider.Deregister(ctx, ref, targets)
 	done := except(targets, err)
-	r.ledger.record(ref, done, false)
+	r.note(ref, targets, err, false)
 	for _, t := range done {
 		r.observer.Placed(ref, t, "")
 	}
@@ -273,6 +273,20 @@ func (r *Reconciler) deregister(ctx context.Context, ref provider.Ref, targets [
 	r.metrics.deregistered(ref, done, who, r.now())
 	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 	return err
+}
+
+// note remembers what a call did, and what it may have done though it failed.
+func (r *Reconciler) note(ref provider.Ref, targets []gate.Target, err error, registered bool) {
+	r.ledger.record(ref, except(targets, err), registered)
+	if doubtful(err) {
+		r.ledger.doubt(ref, failed(err, targets), registered)
+	}
+}
+
+// doubtful tells whether an error leaves open whether the call was done, as that of an
+// answer that was lost; a refusal does not.
+func doubtful(err error) bool {
+	return err != nil && transient(err) && !errors.Is(err, provider.ErrThrottled) && !errors.Is(err, provider.ErrQuota)
 }
 
 // failed gives the targets that a call did not handle.
