@@ -251,7 +251,7 @@ func claimed(now time.Time, pod Pod, feed Feed, policy Policy, current Condition
 	}
 	return Decision{
 		Condition: Condition{StatusFalse, ReasonNotProven, "The load balancer calls this address healthy, perhaps because of the pod that had it before; waiting until it must have noticed."},
-		Recheck:   settled(pod, feed).Sub(now),
+		Recheck:   max(settled(pod, feed).Sub(now), reread),
 		Waiting:   true,
 	}
 }
@@ -274,10 +274,11 @@ func healthy(now time.Time, pod Pod, feed Feed) bool {
 	if feed.Claim != Claimed || !feed.Observed || !feed.Present || feed.Health.State != Healthy || stale(now, pod, feed) {
 		return false
 	}
-	return pod.Proven == pod.Addr || feed.SeenOtherwise || feed.Placed || !now.Before(settled(pod, feed))
+	return pod.Proven == pod.Addr || feed.SeenOtherwise || feed.Placed || !feed.ReadAt.Before(settled(pod, feed))
 }
 
-// settled is when the load balancer must have noticed that an earlier pod is gone.
+// settled is when the load balancer must have noticed that an earlier pod is gone: what a
+// read from then on says is said of this one.
 func settled(pod Pod, feed Feed) time.Time {
 	return pod.ContainersReadySince.Add(feed.Detection + Lag)
 }

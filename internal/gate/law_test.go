@@ -18,6 +18,7 @@ func TestLaw1NeverOpenEarly(t *testing.T) {
 		"the target is not registered":          {Claim: Claimed, Observed: true, Health: Health{State: Healthy}, SeenOtherwise: true},
 		"the group is not known":                {Claim: Unresolved, Observed: true, ReadAt: noon, Present: true, Health: Health{State: Healthy}, SeenOtherwise: true},
 		"healthy perhaps of another pod":        {Claim: Claimed, Observed: true, ReadAt: noon, Present: true, Health: Health{State: Healthy}, Detection: time.Hour},
+		"healthy, read before it was noticed":   {Claim: Claimed, Observed: true, ReadAt: noon.Add(-4 * time.Minute), Present: true, Health: Health{State: Healthy}, Detection: time.Minute},
 		"no binding for less than five minutes": {Claim: Unclaimed, UnclaimedSince: noon.Add(-time.Hour)},
 	}
 	for _, s := range []State{Unknown, Initial, Unhealthy, UnhealthyDraining, Unused, Draining, Unavailable, State(99)} {

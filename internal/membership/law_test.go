@@ -30,6 +30,15 @@ func TestLaw3NeverEmptyByAccident(t *testing.T) {
 	}
 }
 
+// TestLaw3SuccessorAtADyingPodsAddress: a group is not emptied on purpose while a
+// replacement is to come, even one that got a dying pod's address.
+func TestLaw3SuccessorAtADyingPodsAddress(t *testing.T) {
+	in := Input{Now: noon, Drain: drain, Members: members(unselected(1), unselected(2), dying(3, time.Minute), starting(3)), Observed: rows("hh")}
+	if plan := Make(in); len(plan.Urgent)+len(plan.Deregister) > 0 {
+		t.Errorf("want nothing removed before the replacement serves, got %+v", plan)
+	}
+}
+
 // TestLaw3DeliberateRemovalCompletes: the floor is no reason to keep what should go.
 func TestLaw3DeliberateRemovalCompletes(t *testing.T) {
 	cases := map[string]Input{
@@ -90,6 +99,16 @@ func TestLaw5DeletionIsUrgent(t *testing.T) {
 	in.Now, in.Observed = noon, rows("hh")
 	if plan := Make(in); !slices.Equal(plan.Urgent, list(1)) {
 		t.Errorf("another became healthy: want it removed, got %+v", plan)
+	}
+}
+
+// TestLaw5UnreadGroup: while the group is not known, it is a pod that is Ready that is kept.
+func TestLaw5UnreadGroup(t *testing.T) {
+	was := dying(1, time.Minute)
+	was.Serving = true
+	in := Input{Now: noon, Drain: drain, Members: members(was, dying(2, time.Hour), starting(3))}
+	if plan := Make(in); !slices.Equal(plan.Urgent, list(2)) || len(plan.Held) != 1 {
+		t.Errorf("want 1 kept, which was Ready, and 2 removed, which never was, got %+v", plan)
 	}
 }
 

@@ -198,7 +198,7 @@ func (p *planner) anyServes() bool {
 // anyWanted tells whether some running pod should serve, now or once it is ready;
 // if none should, the group is being emptied on purpose.
 func (p *planner) anyWanted() bool {
-	for _, m := range p.members {
+	for _, m := range p.Members { // also one that got a dying pod's address
 		if m.Wanted && !m.Terminating {
 			return true
 		}
@@ -217,7 +217,7 @@ func (p *planner) removeStranger(t gate.Target) {
 // lives longest stays while its containers serve and its grace period outlasts the drain.
 func (p *planner) removeTerminating(terminating []Member, served bool) {
 	slices.SortFunc(terminating, func(a, b Member) int {
-		return cmp.Or(b.KilledAt.Compare(a.KilledAt), compare(a.Target, b.Target))
+		return cmp.Or(p.likelier(a, b), b.KilledAt.Compare(a.KilledAt), compare(a.Target, b.Target))
 	})
 	for _, m := range terminating {
 		until := m.KilledAt.Add(-p.Drain)
@@ -232,6 +232,17 @@ func (p *planner) removeTerminating(terminating []Member, served bool) {
 
 func (p *planner) servesStill(m Member) bool {
 	return p.Observed == nil || p.Observed[m.Target].State == gate.Healthy
+}
+
+// likelier orders pods that are Ready before others while the group is not known.
+func (p *planner) likelier(a, b Member) int {
+	if p.Observed != nil || a.Serving == b.Serving {
+		return 0
+	}
+	if a.Serving {
+		return -1
+	}
+	return 1
 }
 
 // yield chooses a tenth of the running targets that are held, those that do not
