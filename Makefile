@@ -71,7 +71,7 @@ verify: generate ## Fail when generated files are not what the markers say.
 
 .PHONY: unit
 unit: cluster ## Unit and API-server tests, with the race detector.
-	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev
+	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy
 	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on ./...
 	$(GO) test -C test/localcluster -count=1 ./...
 

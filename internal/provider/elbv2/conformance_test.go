@@ -115,6 +115,16 @@ func (s *simulation) setHealthy(t *testing.T, target gate.Target, healthy bool) 
 	}
 }
 
+// lose deregisters a target as somebody else does.
+func (s *simulation) lose(t *testing.T, ref provider.Ref, target gate.Target) {
+	t.Helper()
+	if _, err := s.client.DeregisterTargets(t.Context(), &elb.DeregisterTargetsInput{
+		TargetGroupArn: &ref.Group, Targets: []types.TargetDescription{{Id: aws.String(target.Addr.String()), Port: aws.Int32(target.Port)}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (s *simulation) breakdown(t *testing.T, fault providertest.Fault) (mend func()) {
 	t.Helper()
 	id, err := s.AddFault(map[providertest.Fault]awssim.Fault{
@@ -146,6 +156,7 @@ func TestConformance(t *testing.T) {
 			NewTarget:   s.newTarget,
 			SetHealthy:  s.setHealthy,
 			Refused:     gate.Target{Addr: netip.MustParseAddr("2001:db8::1"), Port: 8080},
+			Lose:        s.lose,
 			Break:       s.breakdown,
 		}
 	})

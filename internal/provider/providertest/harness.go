@@ -33,6 +33,13 @@ func (h Harness) register(t *testing.T, ref provider.Ref, targets ...gate.Target
 	}
 }
 
+func (h Harness) registerFor(t *testing.T, ref provider.Ref, target gate.Target, pod provider.Pod) {
+	t.Helper()
+	if err := h.Provider.Register(t.Context(), ref, []gate.Target{target}, provider.Pods{target: pod}); err != nil {
+		t.Fatalf("register: %v", err)
+	}
+}
+
 func (h Harness) deregister(t *testing.T, ref provider.Ref, targets ...gate.Target) {
 	t.Helper()
 	if err := h.Provider.Deregister(t.Context(), ref, targets); err != nil {

@@ -62,8 +62,13 @@ type Harness struct {
 	// Refused is a target that no group takes. The zero value says that this load
 	// balancer takes them all.
 	Refused gate.Target
+	// Lose removes a registered target at the load balancer, by other hands than the
+	// provider's.
+	Lose func(t *testing.T, ref provider.Ref, target gate.Target)
 	// Break makes every call fail like fault until mend is called.
 	Break func(t *testing.T, fault Fault) (mend func())
+	// NoFault are the faults that this load balancer's API has no way to tell.
+	NoFault []Fault
 }
 
 // Patience is how long the suite waits for what a load balancer does in its own time.
@@ -81,6 +86,9 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 		"DeregisterStranger":    deregisterStranger,
 		"DeregisterLeaves":      deregisterLeaves,
 		"NoTargetsNoCall":       noTargetsNoCall,
+		"RegisterAgain":         registerAgain,
+		"AddressReuse":          addressReuse,
+		"LostTarget":            lostTarget,
 		"RefusedBlocksNobody":   refusedBlocksNobody,
 		"Resolve":               resolve,
 		"MissingGroup":          missingGroup,
@@ -196,6 +204,55 @@ func deregisterLeaves(t *testing.T, h Harness) {
 	}
 }
 
+func registerAgain(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	target := h.NewTarget(t)
+	h.SetHealthy(t, target, true)
+	h.register(t, ref, target)
+	h.eventuallyState(t, ref, target, gate.Healthy)
+	h.deregister(t, ref, target)
+	h.eventuallyGone(t, ref, target)
+	h.register(t, ref, target)
+	h.eventuallyState(t, ref, target, gate.Healthy)
+}
+
+func addressReuse(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	target := h.NewTarget(t)
+	h.SetHealthy(t, target, true)
+	h.registerFor(t, ref, target, provider.Pod{Namespace: "shop", Name: "web-1", UID: "1"})
+	h.eventuallyState(t, ref, target, gate.Healthy)
+	h.deregister(t, ref, target)
+	h.eventuallyGone(t, ref, target)
+	h.SetHealthy(t, target, false)
+	h.registerFor(t, ref, target, provider.Pod{Namespace: "shop", Name: "web-2", UID: "2"})
+	h.eventually(t, ref, "the new pod's target fails its checks", func(healths map[gate.Target]gate.Health) bool {
+		if healths[target].State == gate.Healthy {
+			t.Fatal("a pod inherits the health of the one that had its address")
+		}
+		return healths[target].State == gate.Unhealthy
+	})
+	h.SetHealthy(t, target, true)
+	h.eventuallyState(t, ref, target, gate.Healthy)
+}
+
+func lostTarget(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	lost, kept := h.NewTarget(t), h.NewTarget(t)
+	h.SetHealthy(t, lost, true)
+	h.SetHealthy(t, kept, true)
+	h.register(t, ref, lost, kept)
+	h.eventuallyState(t, ref, lost, gate.Healthy)
+	h.eventuallyState(t, ref, kept, gate.Healthy)
+	h.Lose(t, ref, lost)
+	h.eventuallyGone(t, ref, lost)
+	h.register(t, ref, lost, kept)
+	if got := h.health(t, ref)[kept]; got.State != gate.Healthy {
+		t.Errorf("bringing a target back made another one %s", got.State)
+	}
+	h.eventuallyState(t, ref, lost, gate.Healthy)
+}
+
 func noTargetsNoCall(t *testing.T, h Harness) {
 	ref, _ := h.NewGroup(t)
 	defer h.Break(t, Down)()
@@ -273,6 +330,9 @@ func faults(t *testing.T, h Harness) {
 	h.register(t, ref, member)
 	h.eventuallyListed(t, ref, member)
 	for _, tc := range tests {
+		if slices.Contains(h.NoFault, tc.fault) {
+			continue
+		}
 		t.Run(tc.fault.String(), func(t *testing.T) {
 			mend := h.Break(t, tc.fault)
 			for operation, err := range h.errors(t.Context(), ref, name, member) {

@@ -1,0 +1,109 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package haproxy
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// restoreWithin is how long after HAProxy was found restarted the servers that it lost
+// are put back as they were.
+const restoreWithin = time.Minute
+
+// memory is what a process of podgate saw of a group's instances. Nothing depends on
+// it but how soon something happens: without it servers start as new ones do.
+type memory struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	instances map[socket]*seen
+	// missing tells since when an instance lacks a server that another one has.
+	missing map[missing]time.Time
+}
+
+type missing struct {
+	socket socket
+	name   string
+}
+
+type seen struct {
+	process string
+	// serving are the servers that were healthy when last read.
+	serving map[string]bool
+	// lost are those that were when the process before this one was last read.
+	lost   map[string]bool
+	lostAt time.Time
+}
+
+func newMemory(now func() time.Time) *memory {
+	return &memory{now: now, instances: map[socket]*seen{}, missing: map[missing]time.Time{}}
+}
+
+// note takes a view in.
+func (m *memory) note(v view) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.instances[v.socket]
+	if s == nil {
+		s = &seen{process: v.process, serving: map[string]bool{}}
+		m.instances[v.socket] = s
+	}
+	if s.process != v.process {
+		if m.now().Sub(s.lostAt) < restoreWithin {
+			maps.Copy(s.serving, s.lost) // lost twice
+		}
+		s.process, s.lost, s.lostAt = v.process, s.serving, m.now()
+	}
+	s.serving = map[string]bool{}
+	for _, server := range v.own() {
+		proving := s.lost[server.name] && server.phase() == present && server.operation == opRunning && server.stat.check == "INI"
+		if proving || server.health().State == gate.Healthy {
+			s.serving[server.name] = true
+		}
+		if !proving {
+			delete(s.lost, server.name)
+		}
+	}
+}
+
+// restorable tells whether a server was healthy at the instance until HAProxy was
+// restarted or reloaded just now. Such a server starts as one of the configuration
+// does: with traffic, and down after the first check that fails. Started as a new one,
+// all of the backend would be down until enough checks have passed.
+func (m *memory) restorable(at socket, name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.instances[at]
+	return s != nil && s.lost[name] && m.now().Sub(s.lostAt) < restoreWithin
+}
+
+// lacks notes which servers an instance lacks, and gives those that it has lacked for
+// as long as that.
+func (m *memory) lacks(at socket, names []string, long time.Duration) map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	lacking := map[string]bool{}
+	overdue := map[string]bool{}
+	for _, name := range names {
+		key := missing{at, name}
+		if _, known := m.missing[key]; !known {
+			m.missing[key] = now
+		}
+		lacking[name] = true
+		if now.Sub(m.missing[key]) >= long {
+			overdue[name] = true
+		}
+	}
+	for key := range m.missing {
+		if key.socket == at && !lacking[key.name] {
+			delete(m.missing, key)
+		}
+	}
+	return overdue
+}

@@ -1,0 +1,91 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package haproxy
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// serverStat is a server's row of "show stat".
+type serverStat struct {
+	// connections are those that it serves, queued the requests that wait for it.
+	connections, queued int
+	// check is the last completed check's status, such as L7OK or INI; empty when
+	// nothing is checked.
+	check string
+	// why is HAProxy's word on that check, for people.
+	why string
+	// rise is how many checks in a row have to pass, passed how many did; a server that
+	// is up has more than rise.
+	rise, passed int
+}
+
+// backendStat is the row of the backend itself.
+type backendStat struct {
+	// mode is "http" or "tcp"; algorithm is empty on sockets of level user.
+	mode, algorithm string
+}
+
+type stat struct {
+	backend backendStat
+	servers map[string]serverStat
+}
+
+// parseStat reads the answer to "show stat BACKEND 6 -1": all rows or an error.
+func parseStat(answer, backend string) (stat, error) {
+	header, ok := strings.CutPrefix(answer, "# ")
+	if !ok {
+		return stat{}, errors.New("show stat: no names of columns")
+	}
+	rows, err := csv.NewReader(strings.NewReader(header)).ReadAll()
+	if err != nil {
+		return stat{}, fmt.Errorf("show stat: %w", err)
+	}
+	st := stat{servers: map[string]serverStat{}}
+	for n, values := range rows[1:] {
+		row := map[string]string{}
+		for i, name := range rows[0] {
+			row[name] = values[i]
+		}
+		if row["pxname"] != backend {
+			return stat{}, fmt.Errorf("show stat: row %d is of another backend", n+1)
+		}
+		if row["svname"] == "BACKEND" && row["type"] == "1" {
+			st.backend = backendStat{mode: row["mode"], algorithm: row["algo"]}
+			continue
+		}
+		s, err := readStat(row)
+		if err != nil {
+			return stat{}, fmt.Errorf("show stat: row %d: %w", n+1, err)
+		}
+		st.servers[row["svname"]] = s
+	}
+	return st, nil
+}
+
+func readStat(row map[string]string) (serverStat, error) {
+	// An asterisk says that the next check runs already.
+	s := serverStat{check: strings.TrimPrefix(row["check_status"], "* "), why: row["last_chk"]}
+	if s.why == "" {
+		s.why = row["check_desc"]
+	}
+	var err error
+	number := func(name string, needed bool) int {
+		n, e := strconv.Atoi(row[name])
+		if e != nil && (needed || row[name] != "") {
+			err = errors.Join(err, fmt.Errorf("%s is %.40q", name, row[name]))
+		}
+		return n
+	}
+	if row["svname"] == "" {
+		return s, errors.New("no svname")
+	}
+	s.connections, s.queued = number("scur", true), number("qcur", true)
+	s.rise, s.passed = number("check_rise", false), number("check_health", false)
+	return s, err
+}
