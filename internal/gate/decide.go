@@ -63,8 +63,8 @@ type Feed struct {
 	Present bool
 	// Health is the latest read's word on the target, when Present.
 	Health Health
-	// SeenOtherwise: a read since the pod got its address found the target absent or
-	// not healthy, so a later healthy is about this pod.
+	// SeenOtherwise: a read that began Lag after the pod got its address, or later, found
+	// the target absent or not healthy, so a later healthy is about this pod.
 	SeenOtherwise bool
 	// Placed: podgate registered the target for this very pod, in a group that did not
 	// hold it, so a healthy is about this pod.
@@ -229,13 +229,13 @@ func claimed(now time.Time, pod Pod, feed Feed, policy Policy, current Condition
 	if !feed.Present {
 		d := undetermined(now, pod, current, Condition{StatusFalse, ReasonNotRegistered, troubled(feed.Trouble, "Target is not registered to the target group")})
 		if d.Condition.Status != "" {
-			d.Proven = pod.Addr
+			d.Proven = proof(pod, feed)
 		}
 		return d
 	}
 	admitted := policy.admits(feed.Health)
 	if feed.Health.State != Healthy && admitted == "" {
-		return Decision{Condition: told(feed.Health), Proven: pod.Addr, Waiting: true}
+		return Decision{Condition: told(feed.Health), Proven: proof(pod, feed), Waiting: true}
 	}
 	if stale(now, pod, feed) {
 		if current.Status == StatusTrue {
@@ -274,7 +274,16 @@ func healthy(now time.Time, pod Pod, feed Feed) bool {
 	if feed.Claim != Claimed || !feed.Observed || !feed.Present || feed.Health.State != Healthy || stale(now, pod, feed) {
 		return false
 	}
-	return pod.Proven == pod.Addr || feed.SeenOtherwise || feed.Placed || !feed.ReadAt.Before(settled(pod, feed))
+	return proof(pod, feed) == pod.Addr || !feed.ReadAt.Before(settled(pod, feed))
+}
+
+// proof is the address at which what is said is about this pod, whoever had it before;
+// invalid while that is not known.
+func proof(pod Pod, feed Feed) netip.Addr {
+	if feed.SeenOtherwise || feed.Placed {
+		return pod.Addr
+	}
+	return pod.Proven
 }
 
 // settled is when the load balancer must have noticed that an earlier pod is gone: what a

@@ -44,6 +44,20 @@ func TestLaw1OwnRegistrationIsProof(t *testing.T) {
 	}
 }
 
+// TestLaw1RecordsOnlyProof: what may be said of the pod that had the address before is
+// shown, and not recorded as proof for the time when it says healthy.
+func TestLaw1RecordsOnlyProof(t *testing.T) {
+	for name, feed := range map[string]Feed{"absent": {Claim: Claimed, Observed: true, ReadAt: noon}, "initial": sight(Initial, "Elb.Any")} {
+		if d := Decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, Condition{}); d.Condition.Status != StatusFalse || d.Proven.IsValid() {
+			t.Errorf("%s, perhaps of another pod: want the gate closed and nothing proven, got %+v", name, d)
+		}
+		feed.Placed = true
+		if d := Decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, Condition{}); d.Proven != ours {
+			t.Errorf("%s, and registered for this pod: want it proven at %s, got %+v", name, ours, d)
+		}
+	}
+}
+
 // TestLaw1EveryReasonIsItsOwn: a gate that opens without the load balancer's word says so.
 func TestLaw1EveryReasonIsItsOwn(t *testing.T) {
 	for _, feed := range []Feed{{Claim: Releasing}, {Claim: NotIP}, {Claim: Unclaimed}} {

@@ -12,6 +12,27 @@ import (
 	"github.com/podgate/podgate/internal/provider"
 )
 
+// TestLaw1AnOldAnswerProvesNothing: an answer may be some seconds old, and so be about the
+// pod that had the address before; neither it nor what follows it is proof.
+func TestLaw1AnOldAnswerProvesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Initial)
+		w.Watch(settings(group1), podA, atA, true)
+		time.Sleep(gate.Lag - time.Second)
+		w.set(group1, atA, gate.Healthy)
+		time.Sleep(5 * time.Second)
+		if s := w.Watch(settings(group1), podA, atA, true); s.SeenOtherwise {
+			t.Errorf("initial just after the pod got its address, healthy since: taken for proof: %+v", s)
+		}
+		w.set(group1, atA, gate.Initial)
+		time.Sleep(5 * time.Second)
+		if s := w.Watch(settings(group1), podA, atA, true); !s.SeenOtherwise {
+			t.Errorf("initial long after the pod got its address: not taken for proof: %+v", s)
+		}
+	})
+}
+
 // TestLaw6WaitingIsNotFailing: a pod that waits for long is looked at as often as at first.
 func TestLaw6WaitingIsNotFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -48,7 +48,8 @@ type Sighting struct {
 	Present bool
 	// Health is the target's, when Present.
 	Health gate.Health
-	// SeenOtherwise: one of these reads found the target absent or not healthy.
+	// SeenOtherwise: one of these reads found the target absent or not healthy, and began
+	// gate.Lag after the pod got its address: what is older may be of the pod that had it before.
 	SeenOtherwise bool
 	// PlacedFor is the pod for which podgate registered the target when the group did
 	// not hold it, empty when it did not or that was long ago.
@@ -427,7 +428,7 @@ func (in *interest) update(snap Snapshot) bool {
 	h, present := snap.Targets[in.target]
 	next := Sighting{
 		Observed: true, Present: present, Health: h,
-		SeenOtherwise: in.sighting.SeenOtherwise || !present || h.State != gate.Healthy,
+		SeenOtherwise: in.sighting.SeenOtherwise || (!present || h.State != gate.Healthy) && !snap.Started.Before(in.since.Add(gate.Lag)),
 	}
 	if h.State != gate.Unhealthy {
 		in.sound = snap.Started

@@ -269,9 +269,13 @@ func TestWakesThoseConcerned(t *testing.T) {
 		w := run(t)
 		w.Watch(settings(group1), podA, atA, true)
 		w.Watch(settings(group1), podB, atB, true)
-		time.Sleep(10 * time.Second)
+		time.Sleep(gate.Lag - time.Second)
 		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
 			t.Errorf("woken by the first read: want once each, got %d and %d", a, b)
+		}
+		time.Sleep(10 * time.Second)
+		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
+			t.Errorf("woken by the first read that is proof: want once each, got %d and %d", a, b)
 		}
 		w.wokenGroup(group1)
 		w.set(group1, atA, gate.Initial)
@@ -307,8 +311,8 @@ func TestWakesGroupForErrors(t *testing.T) {
 				t.Errorf("%s: the group was woken %d times, want %d", step.reason, got, step.want)
 			}
 		}
-		if got := w.woken(podA); got != 1 {
-			t.Errorf("the pod was woken %d times, want once, by the first read", got)
+		if got := w.woken(podA); got != 2 {
+			t.Errorf("the pod was woken %d times, want twice, by the first read and by the first that is proof", got)
 		}
 	})
 }
@@ -384,7 +388,7 @@ func TestSeenOtherwise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.Watch(settings(group1), podA, atA, true)
-		time.Sleep(2 * time.Second)
+		time.Sleep(gate.Lag + 2*time.Second)
 		w.set(group1, atA, gate.Healthy)
 		w.Refresh(group1)
 		time.Sleep(2 * time.Second)
