@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,9 +52,6 @@ func TestBadInput(t *testing.T) {
 			b.Spec.TargetGroupARN = strings.Replace(b.Spec.TargetGroupARN, region, "us-east-1", 1)
 		},
 	}, {
-		name: "not an ARN", reason: "InvalidRequest", says: "ARN",
-		binding: func(_ *cluster, b *elbv2.TargetGroupBinding) { b.Spec.TargetGroupARN = "web" },
-	}, {
 		name: "name of 64 characters", reason: "NameTooLong", says: "at most 63 characters",
 		binding: func(_ *cluster, b *elbv2.TargetGroupBinding) { b.Name = strings.Repeat("n", 64) },
 	}, {
@@ -77,6 +75,21 @@ func TestBadInput(t *testing.T) {
 		binding: func(_ *cluster, b *elbv2.TargetGroupBinding) {
 			instance := elbv2.TargetTypeInstance
 			b.Spec.TargetType = &instance
+		},
+	}, {
+		name: "group of instances", reason: "InstanceTargets", says: "Use a target group of type ip",
+		binding: func(c *cluster, b *elbv2.TargetGroupBinding) {
+			b.Spec.TargetGroupARN = c.groupOf("nodes", elbtypes.TargetTypeEnumInstance)
+		},
+	}, {
+		name: "group bound twice", reason: "GroupBoundTwice", says: "/bystander is older and names the same target group",
+		binding: func(c *cluster, b *elbv2.TargetGroupBinding) {
+			b.Spec.TargetGroupARN = c.spec("bystander").TargetGroupARN
+		},
+	}, {
+		name: "group bound twice by name", reason: "GroupBoundTwice", says: "/bystander is older and names the same target group",
+		binding: func(_ *cluster, b *elbv2.TargetGroupBinding) {
+			b.Spec.TargetGroupARN, b.Spec.TargetGroupName = "", "bystander"
 		},
 	}} {
 		t.Run(row.name, func(t *testing.T) {
@@ -183,6 +196,15 @@ func (c *cluster) event(name, reason, says string) bool {
 		}
 	}
 	return false
+}
+
+func (c *cluster) spec(binding string) elbv2.TargetGroupBindingSpec {
+	c.Helper()
+	var b elbv2.TargetGroupBinding
+	if err := c.kube.Get(c.Context(), client.ObjectKey{Namespace: c.ns, Name: binding}, &b); err != nil {
+		c.Fatal(err)
+	}
+	return b.Spec
 }
 
 func (c *cluster) update(name string, change func(*corev1.Service)) {

@@ -131,13 +131,18 @@ func (c *cluster) launch(kube *rest.Config) (end func() error) {
 	}
 }
 
-// group makes a target group that a load balancer uses.
+// group makes a target group of pods that a load balancer uses.
 func (c *cluster) group(name string) string {
+	c.Helper()
+	return c.groupOf(name, elbtypes.TargetTypeEnumIp)
+}
+
+func (c *cluster) groupOf(name string, kind elbtypes.TargetTypeEnum) string {
 	c.Helper()
 	ctx := c.Context()
 	tg, err := c.elb.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
 		Name: aws.String(name), Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String("vpc-1"),
-		TargetType: elbtypes.TargetTypeEnumIp, HealthCheckIntervalSeconds: aws.Int32(5), HealthCheckTimeoutSeconds: aws.Int32(2),
+		TargetType: kind, HealthCheckIntervalSeconds: aws.Int32(5), HealthCheckTimeoutSeconds: aws.Int32(2),
 	})
 	if err != nil {
 		c.Fatal(err)

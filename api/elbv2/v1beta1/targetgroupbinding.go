@@ -21,6 +21,8 @@ const (
 )
 
 // ServiceReference names a Service of the binding's namespace and one of its ports.
+//
+// +kubebuilder:validation:XValidation:rule="type(self.port) == int ? self.port >= 1 && self.port <= 65535 : string(self.port) != ”",message="port must be the number of one of the Service's ports, from 1 to 65535, or its name"
 type ServiceReference struct {
 	// Name of the Service.
 	// +kubebuilder:validation:MinLength=1
@@ -79,19 +81,26 @@ type Networking struct {
 
 // TargetGroupBindingSpec says which Service's pods belong to which target group.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.targetGroupARN) || has(self.targetGroupName)",message="one of targetGroupARN and targetGroupName is required"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetGroupARN) || (has(self.targetGroupARN) && self.targetGroupARN == oldSelf.targetGroupARN)",message="targetGroupARN cannot change: make a new binding"
+// What cannot change would leave targets behind in the group that the binding named before.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.targetGroupARN) && self.targetGroupARN != ”) || (has(self.targetGroupName) && self.targetGroupName != ”)",message="targetGroupARN or targetGroupName is required"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetGroupARN) || oldSelf.targetGroupARN == ” || (has(self.targetGroupARN) && self.targetGroupARN != ” ? self.targetGroupARN == oldSelf.targetGroupARN : has(self.targetGroupName) && oldSelf.targetGroupARN.contains(':targetgroup/' + self.targetGroupName + '/'))",message="targetGroupARN cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.targetGroupARN) && oldSelf.targetGroupARN != ”) || !has(oldSelf.targetGroupName) || (has(self.targetGroupARN) && self.targetGroupARN != ” ? self.targetGroupARN.contains(':targetgroup/' + oldSelf.targetGroupName + '/') : has(self.targetGroupName) && self.targetGroupName == oldSelf.targetGroupName)",message="targetGroupName cannot change, and a targetGroupARN beside it must be that group's: make a new binding"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetType) || (has(self.targetType) && self.targetType == oldSelf.targetType)",message="targetType cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.ipAddressType) || (has(self.ipAddressType) && self.ipAddressType == oldSelf.ipAddressType)",message="ipAddressType cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.vpcID) || oldSelf.vpcID == ” || (has(self.vpcID) && self.vpcID == oldSelf.vpcID)",message="vpcID cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="!has(self.nodeSelector) || !has(self.targetType) || self.targetType != 'ip'",message="nodeSelector selects nodes, which are no targets of type ip: remove it"
 type TargetGroupBindingSpec struct {
 	// TargetGroupARN identifies the target group. It wins over TargetGroupName and cannot change.
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^arn:[a-z0-9-]+:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]+/[A-Za-z0-9]+$')",message="must be a target group's ARN, such as arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
 	// +optional
 	TargetGroupARN string `json:"targetGroupARN,omitempty"`
-	// TargetGroupName names the target group; it is resolved to an ARN.
-	// +kubebuilder:validation:MinLength=1
+	// TargetGroupName names the target group; it is resolved to an ARN. Without an ARN it cannot change.
+	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	TargetGroupName string `json:"targetGroupName,omitempty"`
-	// TargetType is instance or ip; resolved from the group when absent.
+	// TargetType is instance or ip; resolved from the group when absent. It cannot change.
 	// +optional
 	TargetType *TargetType `json:"targetType,omitempty"`
 	// TargetGroupProtocol is the protocol of the target group; resolved from the group when absent.
@@ -106,11 +115,12 @@ type TargetGroupBindingSpec struct {
 	// NodeSelector selects nodes for instance targets.
 	// +optional
 	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
-	// IPAddressType is ipv4 or ipv6; resolved from the group when absent.
+	// IPAddressType is ipv4 or ipv6; resolved from the group when absent. It cannot change.
 	// +kubebuilder:validation:Enum=ipv4;ipv6
 	// +optional
 	IPAddressType *string `json:"ipAddressType,omitempty"`
-	// VpcID is the VPC of the target group.
+	// VpcID is the VPC of the target group. It cannot change.
+	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	VpcID string `json:"vpcID,omitempty"`
 	// MultiClusterTargetGroup says that other clusters register targets in the same group.
@@ -152,7 +162,8 @@ type TargetGroupBinding struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   TargetGroupBindingSpec   `json:"spec,omitempty"`
+	// +required
+	Spec   TargetGroupBindingSpec   `json:"spec"`
 	Status TargetGroupBindingStatus `json:"status,omitempty"`
 }
 
