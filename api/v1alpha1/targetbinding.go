@@ -1,0 +1,319 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// Membership says who registers and deregisters the targets.
+// +kubebuilder:validation:Enum=Managed;External
+type Membership string
+
+// The memberships.
+const (
+	// MembershipManaged has podgate do it.
+	MembershipManaged Membership = "Managed"
+	// MembershipExternal leaves it to somebody else; podgate observes and gates.
+	MembershipExternal Membership = "External"
+)
+
+// ServiceReference names a Service of the binding's namespace and one of its ports.
+type ServiceReference struct {
+	// Name of the Service.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// Port of the Service: its number or its name.
+	Port intstr.IntOrString `json:"port"`
+}
+
+// TargetBindingSpec says whose pods are the targets of what. Exactly one provider is named.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.elbv2) != has(self.haproxy)",message="name exactly one provider: elbv2 or haproxy"
+// +kubebuilder:validation:XValidation:rule="has(self.elbv2) == has(oldSelf.elbv2)",message="the provider cannot be changed: make another binding"
+type TargetBindingSpec struct {
+	// ServiceRef names the Service whose pods are the targets, and the port that is registered.
+	ServiceRef ServiceReference `json:"serviceRef"`
+	// ELBv2 is a target group of an ALB or NLB.
+	// +optional
+	ELBv2 *ELBv2 `json:"elbv2,omitempty"`
+	// HAProxy is a backend of HAProxy.
+	// +optional
+	HAProxy *HAProxy `json:"haproxy,omitempty"`
+	// Membership says who registers and deregisters the targets: podgate (Managed), or
+	// somebody else (External), beside whom podgate observes, gates and reports, and
+	// changes nothing at the load balancer.
+	// +kubebuilder:default=Managed
+	// +optional
+	Membership Membership `json:"membership,omitempty"`
+	// Gate says when the pods' gates open and close.
+	// +optional
+	Gate *GatePolicy `json:"gate,omitempty"`
+}
+
+// ELBv2 names a target group with targets of type ip.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.targetGroupARN) != has(self.targetGroupName)",message="name the group by targetGroupARN or by targetGroupName"
+// +kubebuilder:validation:XValidation:rule="(has(self.targetGroupARN) ? self.targetGroupARN : '') == (has(oldSelf.targetGroupARN) ? oldSelf.targetGroupARN : '') && (has(self.targetGroupName) ? self.targetGroupName : '') == (has(oldSelf.targetGroupName) ? oldSelf.targetGroupName : '')",message="the target group cannot be changed: make another binding"
+// +kubebuilder:validation:XValidation:rule="!has(self.externalID) || has(self.roleARN)",message="externalID needs roleARN"
+type ELBv2 struct {
+	// TargetGroupARN is the group's ARN.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	TargetGroupARN string `json:"targetGroupARN,omitempty"`
+	// TargetGroupName is the group's name, in podgate's region.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	TargetGroupName string `json:"targetGroupName,omitempty"`
+	// RoleARN is the role to assume for calls about the group; podgate's own when absent.
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	RoleARN string `json:"roleARN,omitempty"`
+	// ExternalID is handed to STS when the role is assumed.
+	// +kubebuilder:validation:MaxLength=1224
+	// +optional
+	ExternalID string `json:"externalID,omitempty"`
+}
+
+// HAProxy names a backend at all the HAProxy processes that serve it.
+//
+// +kubebuilder:validation:XValidation:rule="self.backend == oldSelf.backend",message="the backend cannot be changed: make another binding"
+type HAProxy struct {
+	// Backend is the backend's name in HAProxy's configuration.
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_.:-]+$`
+	// +kubebuilder:validation:MaxLength=120
+	Backend string `json:"backend"`
+	// Instances are the runtime API sockets of all HAProxy processes that serve the
+	// backend, such as unix:/run/haproxy/admin.sock or tcp:192.0.2.10:9999, with level
+	// admin. What goes over TCP is neither encrypted nor authenticated.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:Pattern=`^(unix:/|tcp:)[^, ]+$`
+	// +kubebuilder:validation:items:MaxLength=253
+	// +listType=set
+	Instances []string `json:"instances"`
+	// Owner tells the servers of clusters that share a backend apart: up to 20 lower-case
+	// letters, digits and dashes; empty when no other cluster uses it.
+	// +kubebuilder:validation:Pattern=`^[a-z0-9-]*$`
+	// +kubebuilder:validation:MaxLength=20
+	// +optional
+	Owner string `json:"owner,omitempty"`
+	// IPFamily says which of a pod's addresses is registered.
+	// +kubebuilder:validation:Enum=ipv4;ipv6
+	// +kubebuilder:default=ipv4
+	// +optional
+	IPFamily string `json:"ipFamily,omitempty"`
+	// Check is how HAProxy checks the servers. What is asked, such as option httpchk, is
+	// the backend's.
+	// +optional
+	Check HAProxyCheck `json:"check,omitempty"`
+	// Weight is each server's share of the load.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	// +kubebuilder:default=100
+	// +optional
+	Weight int32 `json:"weight,omitempty"`
+	// MaxConn bounds a server's connections; no bound when absent.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	MaxConn int32 `json:"maxConn,omitempty"`
+	// MaxServers bounds the servers of the backend, those of others included; no bound
+	// but HAProxy's own when absent.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	MaxServers int32 `json:"maxServers,omitempty"`
+	// Keywords are further words for each server, such as check-ssl, verify, none.
+	// HAProxy does not apply its default-server lines to servers added at runtime.
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9_.:/,=+@()%-]+$`
+	// +kubebuilder:validation:items:MaxLength=200
+	// +listType=atomic
+	// +optional
+	Keywords []string `json:"keywords,omitempty"`
+	// DrainSeconds is how long a server that leaves may get requests that insist on it
+	// (cookies, stick tables). It goes earlier when it has no connection left, and those
+	// that it has then are never closed.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:default=30
+	// +optional
+	DrainSeconds int32 `json:"drainSeconds,omitempty"`
+}
+
+// HAProxyCheck is how HAProxy checks a server.
+type HAProxyCheck struct {
+	// IntervalMilliseconds is the time between two checks.
+	// +kubebuilder:validation:Minimum=100
+	// +kubebuilder:validation:Maximum=3600000
+	// +kubebuilder:default=2000
+	// +optional
+	IntervalMilliseconds int32 `json:"intervalMilliseconds,omitempty"`
+	// Rise is how many checks in a row must pass before the server gets traffic.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +kubebuilder:default=2
+	// +optional
+	Rise int32 `json:"rise,omitempty"`
+	// Fall is how many must fail in a row before it gets none any more.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +kubebuilder:default=3
+	// +optional
+	Fall int32 `json:"fall,omitempty"`
+	// Port is checked instead of the target's own.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	Port int32 `json:"port,omitempty"`
+}
+
+// GateMode says what an open gate does while its target is not healthy.
+// +kubebuilder:validation:Enum=Latch;Track
+type GateMode string
+
+// GateAnswer says whether a gate opens where the load balancer does not say healthy.
+// +kubebuilder:validation:Enum=Hold;Open
+type GateAnswer string
+
+// GatePolicy says when gates open and close other than by health alone.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.onTimeout) || self.onTimeout == 'Hold' || has(self.timeoutSeconds)",message="onTimeout: Open needs timeoutSeconds"
+type GatePolicy struct {
+	// Mode Latch, the default, keeps an open gate open until the pod's containers become
+	// unready; Track closes it while its target fails.
+	// +optional
+	Mode GateMode `json:"mode,omitempty"`
+	// TrackAfterSeconds is how long a target must fail before Track closes its gate; 30 by default.
+	// +kubebuilder:validation:Minimum=5
+	// +kubebuilder:validation:Maximum=86400
+	// +optional
+	TrackAfterSeconds int32 `json:"trackAfterSeconds,omitempty"`
+	// TrackFloor is how many gates Track leaves open: a percentage such as 50% (the
+	// default) or a number.
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]?%|100%|[1-9][0-9]{0,5})$`
+	// +optional
+	TrackFloor string `json:"trackFloor,omitempty"`
+	// TimeoutSeconds is how long after its containers became ready a pod waits before
+	// onTimeout counts; without end by default.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	// +optional
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	// OnTimeout says what a gate does then; Hold by default.
+	// +optional
+	OnTimeout GateAnswer `json:"onTimeout,omitempty"`
+	// OnUnused is for a target that no load balancer uses; Hold by default.
+	// +optional
+	OnUnused GateAnswer `json:"onUnused,omitempty"`
+	// OnUnavailable is for a target whose health the load balancer cannot tell; Hold by default.
+	// +optional
+	OnUnavailable GateAnswer `json:"onUnavailable,omitempty"`
+	// OnUnhealthyDraining is for an unhealthy target whose connections are being closed
+	// (NLB); Hold by default.
+	// +optional
+	OnUnhealthyDraining GateAnswer `json:"onUnhealthyDraining,omitempty"`
+}
+
+// TargetCounts counts targets by what the load balancer says of them.
+type TargetCounts struct {
+	// Total is how many the group holds.
+	Total int32 `json:"total"`
+	// Healthy targets get traffic.
+	Healthy int32 `json:"healthy"`
+	// Initial targets are being registered or checked for the first time.
+	Initial int32 `json:"initial,omitempty"`
+	// Unhealthy targets fail their checks.
+	Unhealthy int32 `json:"unhealthy,omitempty"`
+	// Draining targets are leaving.
+	Draining int32 `json:"draining,omitempty"`
+	// Other targets are unused, or nobody can tell their health.
+	Other int32 `json:"other,omitempty"`
+}
+
+// ResolvedGroup is what podgate found out about the group.
+type ResolvedGroup struct {
+	// ID is the provider's identifier.
+	ID string `json:"id"`
+	// Name is for people.
+	// +optional
+	Name string `json:"name,omitempty"`
+	// TargetType is ip where pods can be targets.
+	// +optional
+	TargetType string `json:"targetType,omitempty"`
+	// Protocol such as HTTP or TCP.
+	// +optional
+	Protocol string `json:"protocol,omitempty"`
+	// IPAddressType is ipv4 or ipv6.
+	// +optional
+	IPAddressType string `json:"ipAddressType,omitempty"`
+	// HealthCheckIntervalMilliseconds and UnhealthyThreshold say how soon the load
+	// balancer notices a dead target.
+	// +optional
+	HealthCheckIntervalMilliseconds int64 `json:"healthCheckIntervalMilliseconds,omitempty"`
+	// UnhealthyThreshold counts failed checks in a row.
+	// +optional
+	UnhealthyThreshold int32 `json:"unhealthyThreshold,omitempty"`
+	// DrainSeconds is how long a deregistered target may finish requests.
+	// +optional
+	DrainSeconds int64 `json:"drainSeconds,omitempty"`
+}
+
+// TargetBindingStatus is podgate's view of the binding.
+type TargetBindingStatus struct {
+	// ObservedGeneration is the generation that the status is about.
+	// +optional
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+	// Conditions tell whether the binding works, and if not, why and what to do.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// Targets are counted when they change, not at every observation.
+	// +optional
+	Targets *TargetCounts `json:"targets,omitempty"`
+	// ObservedAt is when the load balancer first said what targets counts; later
+	// observations that say the same are not written.
+	// +optional
+	ObservedAt *metav1.Time `json:"observedAt,omitempty"`
+	// Group is what the binding's provider resolved.
+	// +optional
+	Group *ResolvedGroup `json:"group,omitempty"`
+}
+
+// TargetBinding says that the pods of a Service are the targets of a load balancer's
+// group, and gives them the readiness gate targets.podgate.dev/<name>.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories=all,shortName=tb
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it becomes the name of a readiness gate"
+// +kubebuilder:printcolumn:name="Service",type=string,JSONPath=`.spec.serviceRef.name`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Healthy",type=integer,JSONPath=`.status.targets.healthy`
+// +kubebuilder:printcolumn:name="Targets",type=integer,JSONPath=`.status.targets.total`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Membership",type=string,JSONPath=`.spec.membership`,priority=1
+// +kubebuilder:printcolumn:name="Group",type=string,JSONPath=`.status.group.name`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type TargetBinding struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   TargetBindingSpec   `json:"spec"`
+	Status TargetBindingStatus `json:"status,omitempty"`
+}
+
+// TargetBindingList is a list of TargetBinding.
+// +kubebuilder:object:root=true
+type TargetBindingList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []TargetBinding `json:"items"`
+}

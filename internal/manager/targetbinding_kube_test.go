@@ -1,0 +1,107 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/kubetest"
+)
+
+func haproxyBinding(namespace string) *v1alpha1.TargetBinding {
+	return &v1alpha1.TargetBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: namespace},
+		Spec: v1alpha1.TargetBindingSpec{
+			ServiceRef: v1alpha1.ServiceReference{Name: "web", Port: intstr.FromInt32(80)},
+			HAProxy:    &v1alpha1.HAProxy{Backend: "web", Instances: []string{"unix:/run/haproxy/admin.sock"}},
+		},
+	}
+}
+
+func elbv2Binding(namespace string) *v1alpha1.TargetBinding {
+	b := haproxyBinding(namespace)
+	b.Spec.HAProxy, b.Spec.ELBv2 = nil, &v1alpha1.ELBv2{TargetGroupName: "web"}
+	return b
+}
+
+// The API server refuses what podgate could not serve, and says what to write instead.
+func TestTargetBindingIsValidated(t *testing.T) {
+	kube, err := kubetest.Client(shared.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		reason string
+		make   func(namespace string) *v1alpha1.TargetBinding
+		change func(*v1alpha1.TargetBinding)
+		says   string // empty: taken
+	}{
+		{"the least of haproxy", haproxyBinding, func(*v1alpha1.TargetBinding) {}, ""},
+		{"the least of elbv2", elbv2Binding, func(*v1alpha1.TargetBinding) {}, ""},
+		{"no provider", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy = nil }, "name exactly one provider: elbv2 or haproxy"},
+		{"two providers", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2 = &v1alpha1.ELBv2{TargetGroupName: "web"} }, "name exactly one provider: elbv2 or haproxy"},
+		{"a group by ARN and name", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2.TargetGroupARN = "arn:aws" }, "by targetGroupARN or by targetGroupName"},
+		{"an external ID without a role", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2.ExternalID = "x" }, "externalID needs roleARN"},
+		{"a name that makes no gate", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Name = strings.Repeat("n", 64) }, "at most 63 characters"},
+		{"no instance", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Instances = []string{} }, "spec.haproxy.instances"},
+		{"an instance that is no socket", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Instances = []string{"lb-1:9999"} }, "spec.haproxy.instances"},
+		{"a second command in the backend", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Backend = "web;shutdown" }, "spec.haproxy.backend"},
+		{"checks without pause", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Check.IntervalMilliseconds = 1 }, "intervalMilliseconds"},
+		{"an unknown membership", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.Membership = "Mine" }, "spec.membership"},
+		{"a floor of nothing", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.Gate = &v1alpha1.GatePolicy{TrackFloor: "0%"} }, "trackFloor"},
+		{"a floor of all", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.Gate = &v1alpha1.GatePolicy{TrackFloor: "100%"} }, ""},
+		{"opening after no time-out", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.Gate = &v1alpha1.GatePolicy{OnTimeout: "Open"} }, "onTimeout: Open needs timeoutSeconds"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.reason, func(t *testing.T) {
+			b := tc.make(kubetest.Namespace(t, kube, nil))
+			tc.change(b)
+			err := kube.Create(t.Context(), b)
+			if tc.says == "" && err != nil || tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)) {
+				t.Errorf("got %v, want a word of %q", err, tc.says)
+			}
+		})
+	}
+}
+
+// What would leave targets behind is refused.
+func TestTargetBindingKeepsItsGroup(t *testing.T) {
+	kube, err := kubetest.Client(shared.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		reason string
+		make   func(namespace string) *v1alpha1.TargetBinding
+		change func(*v1alpha1.TargetBinding)
+		says   string // empty: taken
+	}{
+		{"another provider", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec = elbv2Binding("").Spec }, "the provider cannot be changed"},
+		{"another backend", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Backend = "api" }, "the backend cannot be changed"},
+		{"another group", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2.TargetGroupName = "api" }, "the target group cannot be changed"},
+		{"the same group by its ARN", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2 = &v1alpha1.ELBv2{TargetGroupARN: "arn:aws"} }, "the target group cannot be changed"},
+		{"one more instance", haproxyBinding, func(b *v1alpha1.TargetBinding) {
+			b.Spec.HAProxy.Instances = append(b.Spec.HAProxy.Instances, "tcp:192.0.2.1:9999")
+		}, ""},
+		{"other checks", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Check.Rise = 7 }, ""},
+	}
+	for _, tc := range tests {
+		t.Run(tc.reason, func(t *testing.T) {
+			b := tc.make(kubetest.Namespace(t, kube, nil))
+			if err := kube.Create(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			tc.change(b)
+			err := kube.Update(t.Context(), b)
+			if tc.says == "" && err != nil || tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)) {
+				t.Errorf("got %v, want a word of %q", err, tc.says)
+			}
+		})
+	}
+}
