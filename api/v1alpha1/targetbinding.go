@@ -57,7 +57,7 @@ type TargetBindingSpec struct {
 // ELBv2 names a target group with targets of type ip.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.targetGroupARN) != has(self.targetGroupName)",message="name the group by targetGroupARN or by targetGroupName"
-// +kubebuilder:validation:XValidation:rule="(has(self.targetGroupARN) ? self.targetGroupARN : '') == (has(oldSelf.targetGroupARN) ? oldSelf.targetGroupARN : '') && (has(self.targetGroupName) ? self.targetGroupName : '') == (has(oldSelf.targetGroupName) ? oldSelf.targetGroupName : '')",message="the target group cannot be changed: make another binding"
+// +kubebuilder:validation:XValidation:rule="has(self.targetGroupARN) == has(oldSelf.targetGroupARN) && (has(self.targetGroupARN) ? self.targetGroupARN == oldSelf.targetGroupARN : self.targetGroupName == oldSelf.targetGroupName)",message="the target group cannot be changed: make another binding"
 // +kubebuilder:validation:XValidation:rule="!has(self.externalID) || has(self.roleARN)",message="externalID needs roleARN"
 type ELBv2 struct {
 	// TargetGroupARN is the group's ARN.
