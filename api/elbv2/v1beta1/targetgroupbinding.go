@@ -22,7 +22,7 @@ const (
 
 // ServiceReference names a Service of the binding's namespace and one of its ports.
 //
-// +kubebuilder:validation:XValidation:rule="type(self.port) == int ? self.port >= 1 && self.port <= 65535 : string(self.port) != ”",message="port must be the number of one of the Service's ports, from 1 to 65535, or its name"
+// +kubebuilder:validation:XValidation:rule="type(self.port) == int ? self.port >= 1 && self.port <= 65535 : size(string(self.port)) > 0",message="port must be the number of one of the Service's ports, from 1 to 65535, or its name"
 type ServiceReference struct {
 	// Name of the Service.
 	// +kubebuilder:validation:MinLength=1
@@ -83,17 +83,17 @@ type Networking struct {
 //
 // What cannot change would leave targets behind in the group that the binding named before.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.targetGroupARN) && self.targetGroupARN != ”) || (has(self.targetGroupName) && self.targetGroupName != ”)",message="targetGroupARN or targetGroupName is required"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetGroupARN) || oldSelf.targetGroupARN == ” || (has(self.targetGroupARN) && self.targetGroupARN != ” ? self.targetGroupARN == oldSelf.targetGroupARN : has(self.targetGroupName) && oldSelf.targetGroupARN.contains(':targetgroup/' + self.targetGroupName + '/'))",message="targetGroupARN cannot change: make a new binding"
-// +kubebuilder:validation:XValidation:rule="(has(oldSelf.targetGroupARN) && oldSelf.targetGroupARN != ”) || !has(oldSelf.targetGroupName) || (has(self.targetGroupARN) && self.targetGroupARN != ” ? self.targetGroupARN.contains(':targetgroup/' + oldSelf.targetGroupName + '/') : has(self.targetGroupName) && self.targetGroupName == oldSelf.targetGroupName)",message="targetGroupName cannot change, and a targetGroupARN beside it must be that group's: make a new binding"
+// +kubebuilder:validation:XValidation:rule="(has(self.targetGroupARN) && size(self.targetGroupARN) > 0) || (has(self.targetGroupName) && size(self.targetGroupName) > 0)",message="targetGroupARN or targetGroupName is required"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetGroupARN) || size(oldSelf.targetGroupARN) == 0 || (has(self.targetGroupARN) && size(self.targetGroupARN) > 0 ? self.targetGroupARN == oldSelf.targetGroupARN : has(self.targetGroupName) && oldSelf.targetGroupARN.contains(':targetgroup/' + self.targetGroupName + '/'))",message="targetGroupARN cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.targetGroupARN) && size(oldSelf.targetGroupARN) > 0) || !has(oldSelf.targetGroupName) || (has(self.targetGroupARN) && size(self.targetGroupARN) > 0 ? self.targetGroupARN.contains(':targetgroup/' + oldSelf.targetGroupName + '/') : has(self.targetGroupName) && self.targetGroupName == oldSelf.targetGroupName)",message="targetGroupName cannot change, and a targetGroupARN beside it must be that group's: make a new binding"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetType) || (has(self.targetType) && self.targetType == oldSelf.targetType)",message="targetType cannot change: make a new binding"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.ipAddressType) || (has(self.ipAddressType) && self.ipAddressType == oldSelf.ipAddressType)",message="ipAddressType cannot change: make a new binding"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.vpcID) || oldSelf.vpcID == ” || (has(self.vpcID) && self.vpcID == oldSelf.vpcID)",message="vpcID cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.vpcID) || size(oldSelf.vpcID) == 0 || (has(self.vpcID) && self.vpcID == oldSelf.vpcID)",message="vpcID cannot change: make a new binding"
 // +kubebuilder:validation:XValidation:rule="!has(self.nodeSelector) || !has(self.targetType) || self.targetType != 'ip'",message="nodeSelector selects nodes, which are no targets of type ip: remove it"
 type TargetGroupBindingSpec struct {
 	// TargetGroupARN identifies the target group. It wins over TargetGroupName and cannot change.
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^arn:[a-z0-9-]+:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]+/[A-Za-z0-9]+$')",message="must be a target group's ARN, such as arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^arn:[a-z0-9-]+:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]+/[A-Za-z0-9]+$')",message="must be a target group's ARN, such as arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
 	// +optional
 	TargetGroupARN string `json:"targetGroupARN,omitempty"`
 	// TargetGroupName names the target group; it is resolved to an ARN. Without an ARN it cannot change.
