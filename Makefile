@@ -9,6 +9,8 @@ E2E     ?= e2e
 # Flags of the experiment and of the end-to-end tests, such as DEMO_FLAGS='--rate=400' or E2E_FLAGS='-test.run Leader'.
 DEMO_FLAGS ?=
 E2E_FLAGS  ?=
+# The seeds of the model's first schedules, and its flags, such as MODEL_FLAGS='-schedules 20000'.
+MODEL_BASES ?= 1 100001 200001
 MODEL_FLAGS ?=
 # Flags of the bench, such as BENCH_FLAGS='--scenario flip'.
 BENCH_FLAGS ?=
@@ -24,7 +26,7 @@ demo: build images manifest cluster ## Show it: a rolling update without gates, 
 		bin/experiment run $(DEMO_FLAGS)
 
 .PHONY: test
-test: tools cluster lint verify unit mutate smoke ## Lint, generated code, unit and API-server tests, mutations, one rollout on the real cluster.
+test: tools cluster lint verify unit mutate model smoke ## Lint, generated code, unit and API-server tests, mutations, random schedules, one rollout on the real cluster.
 
 .PHONY: e2e
 e2e: e2e-build ## Run the end-to-end tests on the real cluster.
@@ -83,9 +85,14 @@ mutate: ## Break each law on purpose and see its test fail.
 smoke: e2e-build ## One rolling update on the real cluster that loses no request.
 	scripts/with-cluster smoke out/podgate.tar out/app-v1.tar out/app-v2.tar -- bin/e2e.test -test.v -test.timeout 10m -test.run TestSmoke
 
+.PHONY: model
+model: ## Random schedules of events and faults against a model of a cluster; a failing one prints how to replay it.
+	$(GO) test -c -tags model -o bin/model.test ./internal/model
+	for base in $(MODEL_BASES); do bin/model.test -test.timeout 30m -base $$base $(MODEL_FLAGS) || exit 1; done
+
 .PHONY: soak
-soak: ## Random schedules against the model of a cluster: longer than CI waits (MODEL_FLAGS='-seed N').
-	$(GO) test -tags model -timeout 60m ./internal/model $(MODEL_FLAGS)
+soak: ## The same with schedules that nobody has seen, for an hour or so.
+	$(MAKE) model MODEL_BASES=$$(date +%s) MODEL_FLAGS='-test.run TestModel -test.timeout 5h -schedules 200000 -keep'
 
 .PHONY: e2e-build
 e2e-build: images manifest cluster

@@ -68,7 +68,7 @@ func try(t *testing.T, seed uint64) *world {
 		w = newWorld(t, seed)
 		w.live()
 		if t.Failed() {
-			t.Logf("%s\nseed %d; replay: go test -tags model ./internal/model -run TestModel -seed %d", strings.Join(w.trace[max(0, len(w.trace)-400):], "\n"), seed, seed)
+			t.Logf("%s\nseed %d; replay: go test -tags model -v ./internal/model -run TestModel -seed %d", strings.Join(w.trace[max(0, len(w.trace)-400):], "\n"), seed, seed)
 		}
 		// The queues' own goroutines end at their next tick.
 		time.Sleep(time.Minute)

@@ -7,6 +7,6 @@ package model
 
 // How many schedules are tried and how many are lived through twice.
 const (
-	defaultSchedules = 3000
-	replays          = 200
+	defaultSchedules = 2500
+	replays          = 100
 )
