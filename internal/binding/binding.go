@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -116,6 +117,24 @@ func orTCP(p corev1.Protocol) corev1.Protocol {
 		return corev1.ProtocolTCP
 	}
 	return p
+}
+
+// MayHave tells whether a target with the pod's address and a port may be the pod's. Pods
+// on their node's network share its address; one that declares ports has no others.
+func MayHave(pod *corev1.Pod, port int32) bool {
+	if !pod.Spec.HostNetwork {
+		return true
+	}
+	declares := false
+	for _, c := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
+		for _, p := range c.Ports {
+			if p.ContainerPort == port {
+				return true
+			}
+			declares = true
+		}
+	}
+	return !declares
 }
 
 // Condition finds a pod's condition by type, nil when it has none.

@@ -204,6 +204,28 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
+func TestMayHave(t *testing.T) {
+	ports := []corev1.ContainerPort{{ContainerPort: 8080}}
+	cases := map[string]struct {
+		reason string
+		spec   corev1.PodSpec
+		port   int32
+		want   bool
+	}{
+		"OwnAddress":   {reason: "A pod's own address has no other pod's ports.", spec: corev1.PodSpec{Containers: []corev1.Container{{Ports: ports}}}, port: 9090, want: true},
+		"HostsPort":    {reason: "The pod declares the port.", spec: corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Ports: ports}}}, port: 8080, want: true},
+		"OtherPort":    {reason: "It declares others, so this is another pod's on the node.", spec: corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Ports: ports}}}, port: 9090},
+		"DeclaresNone": {reason: "What it does not say it may have.", spec: corev1.PodSpec{HostNetwork: true}, port: 9090, want: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := MayHave(&corev1.Pod{Spec: tc.spec}, tc.port); got != tc.want {
+				t.Errorf("%s\nMayHave: want %t, got %t", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
 // TestGated: pods whose gate is open are told of too, since it may have to close.
 func TestGated(t *testing.T) {
 	open := corev1.Pod{

@@ -33,6 +33,8 @@ type Config struct {
 	AbsenceGrace time.Duration
 	// OrphanGrace is how long a pod waits at a gate that no binding claims.
 	OrphanGrace time.Duration
+	// TargetFloor is how many running targets stay while pods that should serve do not.
+	TargetFloor int
 	// LeaderElection is switched off only where one replica runs by hand.
 	LeaderElection bool
 	// LeaseDuration, RenewDeadline and RetryPeriod are the election's.
@@ -68,6 +70,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which tells whether it is running")
 	fs.DurationVar(&c.AbsenceGrace, "absence-grace", 30*time.Second, "how long a Service, its port or all its pods must be missing before running targets are deregistered")
 	fs.DurationVar(&c.OrphanGrace, "orphan-grace", gate.ReleaseAfter, "how long after its containers became ready a pod waits at a gate that no binding claims; it is released then")
+	fs.IntVar(&c.TargetFloor, "target-floor", 1, "how many running targets of a group stay registered while pods that should serve do not")
 	fs.BoolVar(&c.LeaderElection, "leader-elect", true, "let one replica at a time act; the webhook runs in all")
 	fs.DurationVar(&c.LeaseDuration, "leader-lease-duration", 8*time.Second, "how long a silent leader is waited for")
 	fs.DurationVar(&c.RenewDeadline, "leader-renew-deadline", 5*time.Second, "how long a leader tries to renew its lease before it gives up")
@@ -107,6 +110,9 @@ func (c *Config) Validate() error {
 	}
 	if c.OrphanGrace <= 0 {
 		errs = append(errs, fmt.Errorf("--orphan-grace=%s: must be above 0", c.OrphanGrace))
+	}
+	if c.TargetFloor < 1 {
+		errs = append(errs, fmt.Errorf("--target-floor=%d: must be at least 1", c.TargetFloor))
 	}
 	if c.DescribeRate <= 0 || c.RegisterRate <= 0 || c.DescribeBurst < 1 || c.RegisterBurst < 1 {
 		errs = append(errs, errors.New("--aws-*-rate must be above 0 and --aws-*-burst at least 1"))

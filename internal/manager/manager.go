@@ -175,7 +175,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Account: elbv2provider.Account, Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace,
-		AbsenceGrace: c.AbsenceGrace, Workers: c.Workers, Random: c.Random,
+		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,
 	})
 	if err != nil {
 		return fmt.Errorf("set up target controller: %w", err)

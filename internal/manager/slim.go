@@ -34,8 +34,9 @@ func slimPod(o any) (any, error) {
 		TypeMeta: pod.TypeMeta, ObjectMeta: meta,
 		Spec: corev1.PodSpec{
 			ReadinessGates: slimGates(pod.Spec.ReadinessGates),
-			Containers:     slimContainers(pod.Spec.Containers),
-			InitContainers: slimContainers(pod.Spec.InitContainers),
+			HostNetwork:    pod.Spec.HostNetwork,
+			Containers:     slimContainers(pod.Spec.Containers, pod.Spec.HostNetwork),
+			InitContainers: slimContainers(pod.Spec.InitContainers, pod.Spec.HostNetwork),
 		},
 		Status: corev1.PodStatus{
 			Phase: canonical(pod.Status.Phase), PodIP: pod.Status.PodIP, PodIPs: pod.Status.PodIPs,
@@ -75,13 +76,14 @@ func slimOwners(all []metav1.OwnerReference) []metav1.OwnerReference {
 	return nil
 }
 
-// slimContainers keeps those with named ports: only they are looked up.
-func slimContainers(all []corev1.Container) []corev1.Container {
+// slimContainers keeps those with named ports, which are looked up, and on a node's
+// network all ports, which tell whose a target is.
+func slimContainers(all []corev1.Container, host bool) []corev1.Container {
 	var kept []corev1.Container
 	for _, c := range all {
 		var named []corev1.ContainerPort
 		for _, p := range c.Ports {
-			if p.Name != "" {
+			if p.Name != "" || host {
 				named = append(named, p)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 )
 
 // TestSlimPod: what podgate reads of a pod is kept as it is, and nothing else is.
@@ -57,5 +58,20 @@ func TestSlimPod(t *testing.T) {
 	}
 	if diff := cmp.Diff(&kept, got); diff != "" {
 		t.Errorf("the cached pod (-want +got):\n%s", diff)
+	}
+}
+
+// TestSlimPodKeepsWhoseAPortIs: on a node's network only its ports tell a pod from others.
+func TestSlimPodKeepsWhoseAPortIs(t *testing.T) {
+	agent := &corev1.Pod{Spec: corev1.PodSpec{
+		HostNetwork: true,
+		Containers:  []corev1.Container{{Name: "agent", Ports: []corev1.ContainerPort{{ContainerPort: 9100}}}},
+	}}
+	slim, err := slimPod(agent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pod := slim.(*corev1.Pod); binding.MayHave(pod, 8080) || !binding.MayHave(pod, 9100) {
+		t.Errorf("want the pod known by its port 9100, got %v", pod.Spec)
 	}
 }

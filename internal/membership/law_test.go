@@ -15,13 +15,20 @@ import (
 func TestLaw3NeverEmptyByAccident(t *testing.T) {
 	accidents := map[string]Input{
 		"all probes failed at once":             {Members: members(starting(1), starting(2))},
-		"the Service vanished for a moment":     {Members: members(unselected(1), unselected(2)), Absent: true},
+		"the Service vanished for a moment":     {Members: members(unselected(1), unselected(2)), AbsentUntil: noon.Add(absence)},
 		"the selector flipped to pods to come":  {Members: members(unselected(1), unselected(2), starting(3))},
 		"the replacements are not healthy yet":  {Members: members(unselected(1), unselected(2), ready(3), ready(4))},
 		"every pod is relabelled and starts up": {Members: members(starting(1), starting(2), starting(3))},
+		"the new pods have no node yet":         {Members: members(unselected(1), unselected(2)), Coming: 2},
+		"one replacement of two is healthy":     {Members: members(unselected(1), unselected(2), ready(4), ready(5)), Observed: rows("hh-hi")},
+		"half went a moment ago":                {Members: members(starting(1), starting(2), ready(4)), Observed: rows("hhuh"), RemovedAt: since(noon, 5, 6, 7, 8)},
+		"the floor is as high as the group":     {Members: members(starting(1), starting(2), ready(4)), Observed: rows("hhuh"), Floor: 4},
 	}
 	for what, in := range accidents {
-		in.Now, in.Drain, in.Observed = noon, drain, rows("hhu")
+		in.Now, in.Drain = noon, drain
+		if in.Observed == nil {
+			in.Observed = rows("hhu")
+		}
 		in.Members = append(in.Members, starting(3))
 		plan := Make(in)
 		if n := len(plan.Urgent) + len(plan.Deregister); n > 0 {
@@ -44,17 +51,127 @@ func TestLaw3DeliberateRemovalCompletes(t *testing.T) {
 	cases := map[string]Input{
 		"no pod is selected, for good":            {Members: members(unselected(1), unselected(2))},
 		"the replacement is healthy":              {Members: members(unselected(1), unselected(2), ready(3)), Observed: rows("hhh")},
-		"the pods are gone":                       {Absent: true},
-		"scaled to zero, grace periods nearly up": {Members: members(dying(1, drain), dying(2, drain)), Absent: true},
+		"it is, and others went a moment ago":     {Members: members(unselected(1), unselected(2), ready(3)), Observed: rows("hhh"), RemovedAt: since(noon, 4, 5, 6, 7)},
+		"the pods are gone":                       {AbsentUntil: noon.Add(absence)},
+		"scaled to zero, grace periods nearly up": {Members: members(dying(1, drain), dying(2, drain)), AbsentUntil: noon.Add(absence)},
 	}
 	for what, in := range cases {
-		in.Now, in.Drain = noon, drain
+		in.Now, in.Drain, in.Floor = noon, drain, 2
 		if in.Observed == nil {
 			in.Observed = rows("hh")
 		}
 		plan := Make(in)
 		if got := slices.Concat(plan.Urgent, plan.Deregister); !slices.Equal(got, list(1, 2)) {
 			t.Errorf("%s: removed %v, want both: %+v", what, got, plan)
+		}
+	}
+}
+
+// TestLaw3ProbesFailOneAfterTheOther: that all fail is known only in the end, and by then at
+// most half is gone.
+func TestLaw3ProbesFailOneAfterTheOther(t *testing.T) {
+	s := newStory()
+	for n := 1; n <= 10; n++ {
+		s.in.Members[n-1] = starting(n)
+		s.plan()
+		s.pass(3 * time.Second)
+	}
+	if len(s.in.Observed) != 5 {
+		t.Errorf("want 5 of 10 registered, got %v", s.in.Observed)
+	}
+	for range 5 {
+		s.pass(time.Minute)
+		s.plan()
+	}
+	if len(s.in.Observed) != 5 {
+		t.Errorf("as no other serves, want these 5 to stay, got %v", s.in.Observed)
+	}
+}
+
+// TestLaw3HalfAMinute: targets that fail for good go by themselves, at most half of them within a
+// minute, down to those that serve or to the floor.
+func TestLaw3HalfAMinute(t *testing.T) {
+	for floor, want := range map[int]int{0: 1, 3: 3} {
+		s := newStory()
+		s.in.Floor = floor
+		for n := 2; n <= 10; n++ {
+			s.in.Members[n-1] = starting(n)
+		}
+		for range 6 {
+			before, begun := len(s.in.Observed), s.in.Now
+			for s.in.Now.Before(begun.Add(time.Minute)) {
+				s.pass(s.next(5 * time.Second))
+			}
+			if after := len(s.in.Observed); 2*after < before {
+				t.Errorf("floor %d: from %d to %d within a minute", floor, before, after)
+			}
+		}
+		if len(s.in.Observed) != want {
+			t.Errorf("floor %d: want %d left in the end, got %v", floor, want, s.in.Observed)
+		}
+	}
+}
+
+// TestLaw3FlipOfASelector: of what a flip replaced all stay until all replacements are healthy, or
+// half of them goes a minute, by themselves, when one never will be.
+func TestLaw3FlipOfASelector(t *testing.T) {
+	for what, broken := range map[string]bool{"all get healthy": false, "one never does": true} {
+		s := newStory()
+		for n := 1; n <= 10; n++ {
+			s.in.Members[n-1] = unselected(n)
+			s.in.Members = append(s.in.Members, ready(n+10))
+		}
+		for n := 11; n < 20; n++ {
+			s.plan()
+			s.in.Observed[at(n)] = gate.Health{State: gate.Healthy}
+			s.pass(time.Second)
+		}
+		if s.plan(); len(s.in.Observed) != 20 {
+			t.Errorf("%s: 9 of 10 are, and %d old targets are left, want 10", what, len(s.in.Observed)-10)
+		}
+		if !broken {
+			s.in.Observed[at(20)] = gate.Health{State: gate.Healthy}
+			if s.plan(); len(s.in.Observed) != 10 {
+				t.Errorf("%s: all are, and %d old targets are left, want none", what, len(s.in.Observed)-10)
+			}
+			continue
+		}
+		for s.in.Now.Before(noon.Add(4 * time.Minute)) {
+			before := len(s.in.Observed)
+			s.pass(s.next(time.Minute))
+			if 2*len(s.in.Observed) < before {
+				t.Errorf("%s: from %d to %d at once", what, before, len(s.in.Observed))
+			}
+		}
+		if len(s.in.Observed) != 10 {
+			t.Errorf("%s: after 4 minutes %d old targets are left, want none", what, len(s.in.Observed)-10)
+		}
+	}
+}
+
+// TestLaw4FullGroupIsReplaced: a group that is full changes its targets a few at a time, and that ends.
+func TestLaw4FullGroupIsReplaced(t *testing.T) {
+	s := newStory()
+	for n := 1; n <= 10; n++ {
+		s.in.Members[n-1] = unselected(n)
+		s.in.Members = append(s.in.Members, ready(n+10))
+	}
+	s.room = 10
+	for s.in.Now.Before(noon.Add(5 * time.Minute)) {
+		before := s.healthy()
+		s.pass(s.next(5 * time.Second))
+		if after := s.healthy(); 2*after < before {
+			t.Errorf("from %d that serve to %d at once", before, after)
+		}
+		for row, h := range s.in.Observed {
+			if h.State == gate.Initial {
+				s.in.Observed[row] = gate.Health{State: gate.Healthy}
+			}
+		}
+	}
+	for n := 1; n <= 10; n++ {
+		if _, old := s.in.Observed[at(n)]; old {
+			t.Errorf("%s is left after 5 minutes", at(n))
 		}
 	}
 }

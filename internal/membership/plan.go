@@ -53,9 +53,20 @@ type Input struct {
 	Observed map[gate.Target]gate.Health
 	// Drain is how long the load balancer needs to drain a target.
 	Drain time.Duration
-	// Absent: what the binding refers to is missing and that has not lasted, so
-	// nothing that runs may be removed for it.
-	Absent bool
+	// Coming is how many selected pods have no address yet.
+	Coming int
+	// AbsentUntil: what the binding refers to is missing, and nothing that runs may be
+	// removed for it before then; zero when nothing is missing.
+	AbsentUntil time.Time
+	// Floor is how many running targets stay while pods that should serve do not; 1 when less.
+	Floor int
+	// HeldSince is since when running targets that should go have been kept.
+	HeldSince map[gate.Target]time.Time
+	// RemovedAt is when running targets were removed while pods that should serve did not.
+	RemovedAt map[gate.Target]time.Time
+	// StrangeSince is since when there has been no pod for a row whose pod nobody saw go:
+	// the pod may just not be known yet.
+	StrangeSince map[gate.Target]time.Time
 	// Ours tells whether podgate may remove a target for which there is no pod;
 	// nil means all of them.
 	Ours func(gate.Target) bool
@@ -64,8 +75,10 @@ type Input struct {
 // Held is a target that should go and is kept for now.
 type Held struct {
 	Target gate.Target
-	// Until is when it goes at the latest; zero when only an event decides.
+	// Until is when it may go without any event; zero when only an event decides.
 	Until time.Time
+	// Guard is what keeps it; empty when it is only not known yet whose it is.
+	Guard Guard
 }
 
 // Plan is what to do. Targets are sorted, so equal input gives equal plans.
@@ -76,14 +89,17 @@ type Plan struct {
 	Register []gate.Target
 	// Deregister targets go after the registrations.
 	Deregister []gate.Target
-	// Held targets stay because the group would be empty without them.
+	// Held targets stay for now, most of them because the group would serve less without them.
 	Held []Held
+	// Deliberate: Deregister is no accident, since every pod serves that should, and
+	// counts for no later plan.
+	Deliberate bool
 	// Yield are the held targets that go nevertheless when the group has no room for
 	// Register: a few of those that run, never the last that serves.
 	Yield []gate.Target
 }
 
-// Next is the earliest moment at which a held target goes by itself; zero when none does.
+// Next is the earliest moment at which a held target may go by itself; zero when none does.
 func (p Plan) Next() time.Time {
 	var next time.Time
 	for _, h := range p.Held {
@@ -96,13 +112,15 @@ func (p Plan) Next() time.Time {
 
 // Make compares what should be with what is.
 //
-// A target that serves leaves only when another serves (law 3), or when its pod
-// is gone, or when its grace period leaves just the time to drain it (law 5).
+// A running target that serves leaves when all pods do that should, and else within
+// the guards of law 3. That of a deleted pod leaves at once, but as the last when its
+// grace period leaves just the time to drain it (law 5).
 func Make(in Input) Plan {
 	p := planner{Input: in, members: map[gate.Target]Member{}}
 	for _, m := range in.Members {
 		p.add(m)
 	}
+	p.count()
 	p.register()
 	p.remove()
 	p.sort()
@@ -113,7 +131,9 @@ func Make(in Input) Plan {
 type planner struct {
 	Input
 	members map[gate.Target]Member
-	plan    Plan
+	// wanted is how many running pods should serve, and serving how many of them do.
+	wanted, serving int
+	plan            Plan
 }
 
 // add keeps, of several pods with one address, the one that decides over the row:
@@ -139,8 +159,7 @@ func (p *planner) register() {
 }
 
 func (p *planner) remove() {
-	served, kept := p.anyServes(), false
-	var terminating []Member
+	var terminating, leavers []Member
 	for t := range p.rows() {
 		m, running := p.members[t]
 		switch {
@@ -149,17 +168,14 @@ func (p *planner) remove() {
 			p.removeStranger(t)
 		case m.Terminating:
 			terminating = append(terminating, m)
-		case p.Absent:
-			p.hold(t, time.Time{})
-			kept = kept || p.Observed[t].State == gate.Healthy
-		case served, !p.anyWanted():
-			p.plan.Deregister = append(p.plan.Deregister, t)
+		case p.Now.Before(p.AbsentUntil):
+			p.hold(t, p.AbsentUntil, GuardAbsence)
 		default:
-			p.hold(t, time.Time{})
-			kept = kept || p.Observed[t].State == gate.Healthy
+			leavers = append(leavers, m)
 		}
 	}
-	p.removeTerminating(terminating, served || kept)
+	p.removeRunning(leavers)
+	p.removeTerminating(terminating)
 }
 
 // rows are the targets that the group holds or may hold: while it is not known,
@@ -182,47 +198,54 @@ func (p *planner) rows() map[gate.Target]struct{} {
 	return rows
 }
 
-// anyServes tells whether a target that stays sends answers.
-func (p *planner) anyServes() bool {
-	for t, m := range p.members {
-		if !m.desired() {
-			continue
-		}
-		if p.Observed == nil && m.Serving || p.Observed[t].State == gate.Healthy {
-			return true
-		}
-	}
-	return false
-}
-
-// anyWanted tells whether some running pod should serve, now or once it is ready;
-// if none should, the group is being emptied on purpose.
-func (p *planner) anyWanted() bool {
+// count looks how many pods should serve and do.
+func (p *planner) count() {
+	wanted := map[gate.Target]struct{}{}
 	for _, m := range p.Members { // also one that got a dying pod's address
 		if m.Wanted && !m.Terminating {
-			return true
+			wanted[m.Target] = struct{}{}
 		}
 	}
-	return false
+	p.wanted = p.Coming + len(wanted)
+	for t := range wanted {
+		if p.serves(t) {
+			p.serving++
+		}
+	}
 }
 
-// removeStranger removes a row without a pod: a dead pod's address is never kept.
+// serves tells whether a pod that should serve does.
+func (p *planner) serves(t gate.Target) bool {
+	m := p.members[t]
+	return m.desired() && (p.Observed == nil && m.Serving || p.healthy(t))
+}
+
+func (p *planner) healthy(t gate.Target) bool { return p.Observed[t].State == gate.Healthy }
+
+// removeStranger removes a row without a pod: a dead pod's address is not kept for
+// longer than a pod can be unknown.
 func (p *planner) removeStranger(t gate.Target) {
-	if p.Ours == nil || p.Ours(t) {
-		p.plan.Urgent = append(p.plan.Urgent, t)
+	if p.Ours != nil && !p.Ours(t) {
+		return
 	}
+	if since, strange := p.StrangeSince[t]; strange && p.Now.Before(since.Add(gate.Lag)) {
+		p.hold(t, since.Add(gate.Lag), "")
+		return
+	}
+	p.plan.Urgent = append(p.plan.Urgent, t)
 }
 
 // removeTerminating lets all go when something else serves; otherwise the one that
 // lives longest stays while its containers serve and its grace period outlasts the drain.
-func (p *planner) removeTerminating(terminating []Member, served bool) {
+func (p *planner) removeTerminating(terminating []Member) {
+	served := p.serving > 0 || slices.ContainsFunc(p.plan.Held, func(h Held) bool { return h.Guard != "" && p.healthy(h.Target) })
 	slices.SortFunc(terminating, func(a, b Member) int {
 		return cmp.Or(p.likelier(a, b), b.KilledAt.Compare(a.KilledAt), compare(a.Target, b.Target))
 	})
 	for _, m := range terminating {
 		until := m.KilledAt.Add(-p.Drain)
 		if !served && m.Ready && p.servesStill(m) && p.Now.Before(until) {
-			p.hold(m.Target, until)
+			p.hold(m.Target, until, GuardLastServing)
 			served = true
 			continue
 		}
@@ -231,7 +254,7 @@ func (p *planner) removeTerminating(terminating []Member, served bool) {
 }
 
 func (p *planner) servesStill(m Member) bool {
-	return p.Observed == nil || p.Observed[m.Target].State == gate.Healthy
+	return p.Observed == nil || p.healthy(m.Target)
 }
 
 // likelier orders pods that are Ready before others while the group is not known.
@@ -246,8 +269,9 @@ func (p *planner) likelier(a, b Member) int {
 }
 
 // yield chooses a tenth of the running targets that are held, those that do not
-// serve first; none while a target drains, whose room is on its way, nor while one
-// that should be there is, which lets all of them go once it is healthy.
+// serve first, and when a pod that should be there serves as many as may go within a
+// minute; none while a target drains, whose room is on its way, nor while one that
+// should be there is not healthy yet.
 func (p *planner) yield() {
 	if len(p.plan.Register) == 0 || p.roomComes() {
 		return
@@ -255,31 +279,34 @@ func (p *planner) yield() {
 	var serving, idle []gate.Target
 	for _, h := range p.plan.Held {
 		switch {
-		case p.members[h.Target].Terminating:
-		case p.Observed[h.Target].State == gate.Healthy:
+		case h.Guard != GuardFloor && h.Guard != GuardReplacement:
+		case p.healthy(h.Target):
 			serving = append(serving, h.Target)
 		default:
 			idle = append(idle, h.Target)
 		}
 	}
-	few := max(1, (len(serving)+len(idle))/10)
+	few, may := max(1, (len(serving)+len(idle))/10), p.allowance(len(serving)+len(idle))
+	if p.serving > 0 {
+		few = max(few, may)
+	}
 	if len(serving) > 0 {
-		idle = append(idle, serving[1:]...)
+		idle = append(idle, serving[1:min(len(serving), may+1)]...)
 	}
 	p.plan.Yield = idle[:min(few, len(idle))]
 }
 
 func (p *planner) roomComes() bool {
 	for t, h := range p.Observed {
-		if h.Leaving() || p.members[t].desired() {
+		if h.Leaving() || p.members[t].desired() && !p.serves(t) {
 			return true
 		}
 	}
 	return false
 }
 
-func (p *planner) hold(t gate.Target, until time.Time) {
-	p.plan.Held = append(p.plan.Held, Held{Target: t, Until: until})
+func (p *planner) hold(t gate.Target, until time.Time, g Guard) {
+	p.plan.Held = append(p.plan.Held, Held{Target: t, Until: until, Guard: g})
 }
 
 func (p *planner) sort() {

@@ -15,7 +15,12 @@ import (
 
 // anyInput draws a group of up to ten addresses and pods that may share them.
 func anyInput(t *rapid.T) Input {
-	in := Input{Now: noon, Drain: drain, Absent: rapid.Bool().Draw(t, "absent")}
+	in := Input{Now: noon, Drain: drain, Floor: rapid.IntRange(0, 3).Draw(t, "floor")}
+	in.AbsentUntil = noon.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "absent")) * absence)
+	if rapid.IntRange(0, 3).Draw(t, "pending") == 0 {
+		in.Coming = 1
+	}
+	in.HeldSince, in.RemovedAt, in.StrangeSince = anyTimes(t, "held"), anyTimes(t, "removed"), anyTimes(t, "strange")
 	if rapid.Bool().Draw(t, "shared group") {
 		in.Ours = func(gate.Target) bool { return false }
 	}
@@ -42,12 +47,23 @@ func anyInput(t *rapid.T) Input {
 	return in
 }
 
+// anyTimes draws times of the last two minutes for some addresses.
+func anyTimes(t *rapid.T, of string) map[gate.Target]time.Time {
+	return rapid.MapOfN(rapid.Custom(func(t *rapid.T) gate.Target {
+		return at(rapid.IntRange(1, 10).Draw(t, of))
+	}), rapid.Custom(func(t *rapid.T) time.Time {
+		return noon.Add(-time.Duration(rapid.IntRange(0, 120).Draw(t, "ago")) * time.Second)
+	}), 0, 5).Draw(t, of+" targets")
+}
+
 // situation answers what the properties ask of an input and its plan.
 type situation struct {
 	Input
 	Plan
 	held map[gate.Target]Held
 }
+
+func (s situation) absent() bool { return s.Now.Before(s.AbsentUntil) }
 
 func situate(in Input) situation {
 	s := situation{Input: in, Plan: Make(in), held: map[gate.Target]Held{}}
@@ -135,7 +151,7 @@ func TestPlanProperties(t *testing.T) {
 			}
 		},
 		"the last running target that serves stays, unless no pod is selected for good": func(t *rapid.T, s situation) {
-			accident := s.Absent || slices.ContainsFunc(s.Members, func(m Member) bool { return m.Wanted && s.runs(m.Target) })
+			accident := s.absent() || s.Coming > 0 || slices.ContainsFunc(s.Members, func(m Member) bool { return m.Wanted && s.runs(m.Target) })
 			before := s.serving()
 			if len(before) == 0 || !accident {
 				return
@@ -147,18 +163,42 @@ func TestPlanProperties(t *testing.T) {
 				t.Fatalf("nothing that runs serves after %+v", s.Plan)
 			}
 		},
-		"a dead pod's row never stays when it is ours": func(t *rapid.T, s situation) {
+		"a dead pod's row never stays when it is ours, but a moment when nobody saw it go": func(t *rapid.T, s situation) {
 			for target, h := range s.Observed {
 				mine := s.Ours == nil || s.Ours(target)
-				if len(s.pods(target)) == 0 && !h.Leaving() && mine != slices.Contains(s.Urgent, target) {
+				since, strange := s.StrangeSince[target]
+				goes := mine && (!strange || !s.Now.Before(since.Add(gate.Lag)))
+				if len(s.pods(target)) == 0 && !h.Leaving() && goes != slices.Contains(s.Urgent, target) {
 					t.Fatalf("%s, ours: %t, in %+v", target, mine, s.Plan)
+				}
+			}
+		},
+		"of running targets at most half goes, and none while no other serves, unless all pods serve that should": func(t *rapid.T, s situation) {
+			for what, leaving := range map[string][]gate.Target{"removed": s.Deregister, "yielding": s.Yield} {
+				if s.Deliberate && what == "removed" {
+					continue
+				}
+				serving := s.serving()
+				left := slices.DeleteFunc(slices.Clone(serving), func(t gate.Target) bool { return slices.Contains(leaving, t) })
+				if went := len(serving) - len(left); went > 0 && 2*went > len(serving)+len(leaving) {
+					t.Fatalf("%s: %d of %d that serve go: %+v", what, went, len(serving), s.Plan)
+				}
+				if len(leaving) > 0 && len(left) == 0 && len(serving) > 0 {
+					t.Fatalf("%s: none that serves is left: %+v", what, s.Plan)
+				}
+			}
+		},
+		"what guards keep for a time may go when it is over": func(t *rapid.T, s situation) {
+			for _, h := range s.Held {
+				if !h.Until.IsZero() && !h.Until.After(s.Now) {
+					t.Fatalf("%s is kept by %q until %s", h.Target, h.Guard, h.Until.Sub(s.Now))
 				}
 			}
 		},
 		"a dying pod goes at once, but one that serves as the last and for no longer than it can be drained": func(t *rapid.T, s situation) {
 			kept := 0
 			for _, h := range s.Held {
-				if h.Until.IsZero() {
+				if h.Guard != GuardLastServing {
 					continue
 				}
 				kept++
@@ -176,7 +216,7 @@ func TestPlanProperties(t *testing.T) {
 				t.Fatalf("%d dying pods are kept", kept)
 			}
 			for _, m := range s.Members {
-				if _, held := s.held[m.Target]; m.Terminating && m.Wanted && !s.wanted(m.Target) && held && s.held[m.Target].Until.IsZero() {
+				if h, held := s.held[m.Target]; m.Terminating && m.Wanted && !s.wanted(m.Target) && held && h.Guard != GuardLastServing {
 					t.Fatalf("dying %s is held for no reason", m.Target)
 				}
 			}

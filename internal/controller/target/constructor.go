@@ -38,7 +38,7 @@ const Name = "target"
 // upon, so that a burst makes one call.
 const coalesce = 80 * time.Millisecond
 
-// Options are what Setup needs. All but the grace and the lease namespace are required.
+// Options are what Setup needs. All but the grace, the floor and the lease namespace are required.
 type Options struct {
 	Client   client.Client
 	Reader   client.Reader // uncached
@@ -59,6 +59,8 @@ type Options struct {
 	LBCLeaseNamespace string
 	// AbsenceGrace is how long a Service, a port or all pods must be missing before running targets go.
 	AbsenceGrace time.Duration
+	// Floor is how many running targets of a group stay while pods that should serve do not; 1 when 0.
+	Floor int
 	// Workers is how many bindings are handled at a time.
 	Workers int
 	// Random gives a duration below its argument, for jitter; rand.N when nil.
@@ -84,10 +86,10 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	owner := newOwnership(o.Ownership, o.Reader, o.LBCLeaseNamespace, time.Now)
 	r := &Reconciler{
 		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
-		report: &reporter{client: o.Client, recorder: o.Recorder, said: map[types.UID]said{}},
+		report: newReporter(o.Client, o.Recorder),
 		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account,
 		lanes:        &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
-		absenceGrace: o.AbsenceGrace, now: time.Now, random: o.Random,
+		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: time.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}
 	return r, builder.ControllerManagedBy(mgr).

@@ -54,12 +54,17 @@ func list(ns ...int) []gate.Target {
 	return ts
 }
 
+// name is the n-th pod's.
+func name(n int) string { return fmt.Sprintf("web-%d", n) }
+
 // world is a cluster with a Service, its binding and pods, and a load balancer with
 // the binding's group, seen through fakes.
 type world struct {
 	*Reconciler
 	t     *testing.T
 	clock time.Time
+	// due is when podgate asked to look again.
+	due time.Time
 
 	pods     map[string]*corev1.Pod
 	services map[string]*corev1.Service
@@ -135,7 +140,7 @@ func (w *world) restart() {
 	now := func() time.Time { return w.clock }
 	w.Reconciler = &Reconciler{
 		client: kube{w: w}, provider: w, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}),
-		report: &reporter{client: kube{w: w}, recorder: w.events, said: map[types.UID]said{}},
+		report: newReporter(kube{w: w}, w.events),
 		ledger: newLedger(now), owner: newOwnership(binding.OwnAll, kube{w: w}, "kube-system", now), records: newRecords(kube{w: w}, kube{w: w}, now),
 		metrics: m, lanes: &lanes{limit: 2, busy: map[string]int{}},
 		account:      func(ref provider.Ref) string { return ref.Group },
@@ -148,7 +153,7 @@ func (w *world) restart() {
 func (w *world) pod(n int) *corev1.Pod {
 	ip := at(n).Addr.String()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("web-%d", n), UID: types.UID(fmt.Sprintf("uid-%d", n)), Labels: map[string]string{"app": "web"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name(n), UID: types.UID(fmt.Sprintf("uid-%d", n)), Labels: map[string]string{"app": "web"}},
 		Status: corev1.PodStatus{
 			PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}},
 			Conditions: []corev1.PodCondition{{Type: corev1.ContainersReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(noon)}},
@@ -178,7 +183,19 @@ func (w *world) reconcile() reconcile.Result {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.due = w.clock.Add(res.RequeueAfter)
 	return res
+}
+
+// let has time pass without any event: the binding is looked at when podgate asked for it.
+func (w *world) let(d time.Duration) {
+	w.t.Helper()
+	end := w.clock.Add(d)
+	for !w.due.After(end) {
+		w.clock = w.due
+		w.reconcile()
+	}
+	w.clock = end
 }
 
 func (w *world) try(key types.NamespacedName) (reconcile.Result, error) {

@@ -173,8 +173,9 @@ func TestLaw3LostAnswer(t *testing.T) {
 // TestLaw3DeadPodsGo: what is left of a dead pod is removed, the last row too.
 func TestLaw3DeadPodsGo(t *testing.T) {
 	w := newWorld(t)
-	w.rows[at(1)] = gate.Health{State: gate.Healthy}
-	w.serve(2)
+	w.serve(1, 2)
+	w.reconcile()
+	delete(w.pods, "web-1")
 	w.pods["web-2"].Status.Phase = corev1.PodFailed
 	w.reconcile()
 	if got := w.made(); got != "deregister 1 2" {
@@ -199,10 +200,11 @@ func TestLaw4RegisterBeforeDeregister(t *testing.T) {
 	if got := w.made(); got != "deregister 1 2" {
 		t.Errorf("once 3 is healthy: want 1 and 2 removed, got %q", got)
 	}
-	delete(w.rows, at(2))
 	w.rows[at(2)] = gate.Health{State: gate.Healthy}
 	w.clock = w.clock.Add(time.Hour)
 	w.pod(4).Labels = map[string]string{"app": "green"}
+	w.pods["web-2"].Labels = map[string]string{"app": "green"}
+	w.pods["web-2"].Status.Conditions[0].Status = corev1.ConditionFalse
 	w.reconcile()
 	if got := w.made(); got != "register 4, deregister 2" {
 		t.Errorf("both at a time: want the registration first, got %q", got)

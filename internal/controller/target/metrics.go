@@ -15,6 +15,7 @@ import (
 	"github.com/podgate/podgate/internal/controller/since"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -26,6 +27,7 @@ var drainBuckets = []float64{1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300,
 
 type metrics struct {
 	held             *prometheus.GaugeVec
+	activations      *prometheus.CounterVec
 	readyToRegister  prometheus.Histogram
 	deleteToDeregist prometheus.Histogram
 	deleteToDrained  prometheus.Histogram
@@ -47,8 +49,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		registrations: &since.Times[since.Registration]{},
 		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podgate_targets_held",
-			Help: "Targets that should leave a group and stay because it would serve nobody without them.",
+			Help: "Running targets that should leave a group and that a guard keeps.",
 		}, []string{"namespace", "binding"}),
+		activations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_guard_activations_total",
+			Help: "Times that a guard began to keep targets of a group that should leave it.",
+		}, []string{"guard"}),
 		readyToRegister: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_registration_delay_seconds", Buckets: buckets,
 			Help: "Time from a pod's containers being ready to its registration, from the condition's time of one-second resolution.",
@@ -62,7 +68,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Time from a pod's deletion until a read shows that its target has left the group, drained. Groups that drain are read every five seconds.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.held, m.readyToRegister, m.deleteToDeregist, m.deleteToDrained} {
+	for _, g := range membership.Guards {
+		m.activations.WithLabelValues(string(g))
+	}
+	for _, c := range []prometheus.Collector{m.held, m.activations, m.readyToRegister, m.deleteToDeregist, m.deleteToDrained} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
@@ -50,9 +49,6 @@ func (r *reporter) policyEvent(b *elbv2.TargetGroupBinding, before *metav1.Condi
 		told = before.Message
 	}
 	if known || message != "" {
-		if r.policies == nil {
-			r.policies = map[types.UID]string{}
-		}
 		r.policies[b.UID] = message
 	}
 	r.mu.Unlock()

@@ -33,6 +33,10 @@ type population struct {
 	lodgers []types.NamespacedName
 	// record tells which targets of a group shared with other clusters are this one's.
 	record *record
+	// coming is how many selected pods have no address yet.
+	coming int
+	// service is the binding's; nil when there is none.
+	service *corev1.Service
 	// missing: what the binding refers to, or every running pod it could mean, is not there.
 	missing bool
 	// trouble is why the binding cannot work as it is; nil when it can.
@@ -60,12 +64,16 @@ func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding
 		if binding.Over(pod) {
 			continue
 		}
+		selected := port != nil && index.Selects(svc, pod.Labels)
+		if selected && len(pod.Status.PodIPs) == 0 && pod.DeletionTimestamp.IsZero() {
+			who.coming++
+		}
 		addr, err := binding.Addr(pod, group.IPAddressType)
 		if err != nil {
 			continue
 		}
 		mine := gate.Target{}
-		if port != nil && index.Selects(svc, pod.Labels) {
+		if selected {
 			mine, err = binding.Target(pod, *port, group.IPAddressType)
 			if err != nil {
 				who.trouble = &verdict{ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, err)}
@@ -78,13 +86,14 @@ func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding
 			}
 		}
 		for _, t := range rows[addr] {
-			if t != mine && who.record.owns(t) {
+			if t != mine && who.record.owns(t) && binding.MayHave(pod, t.Port) {
 				who.add(t, pod, false)
 				who.lodgers = append(who.lodgers, client.ObjectKeyFromObject(pod))
 			}
 		}
 	}
-	who.missing = who.missing || wanted == 0
+	who.service = svc
+	who.missing = who.missing || wanted+who.coming == 0
 	return who, nil
 }
 

@@ -71,7 +71,9 @@ type Reconciler struct {
 	account      func(provider.Ref) string
 	metrics      *metrics
 	lodgers      lodgers
+	memories     memories
 	absenceGrace time.Duration
+	floor        int
 	now          func() time.Time
 	// random gives a duration below its argument.
 	random func(time.Duration) time.Duration
@@ -191,10 +193,14 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	}
 	who.vacant = r.vacant(group.Ref, observed, view.Snapshot)
 	r.lodgers.set(key, who.lodgers)
+	known := r.memories.get(key, group.Ref)
+	known.look(observed, who, r.now())
 	plan := membership.Make(membership.Input{
-		Now: r.now(), Members: who.members, Observed: observed, Drain: group.DeregistrationDelay,
-		Absent: r.absence(key, who.missing), Ours: who.record.owns,
+		Now: r.now(), Members: who.members, Coming: who.coming, Observed: observed, Drain: group.DeregistrationDelay,
+		AbsentUntil: r.absence(key, who.missing), Floor: r.floor, Ours: who.record.owns,
+		HeldSince: known.held, RemovedAt: known.removed, StrangeSince: known.strange,
 	})
+	known.keep(plan.Held, r.now())
 	if observed == nil && view.Err == nil {
 		// The first read is under way and wakes this binding; until then registering
 		// what may be registered long since would spend calls for nothing.
@@ -203,8 +209,8 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	if observed == nil && len(plan.Held) > 0 {
 		r.observer.Refresh(group.Ref) // They are being deleted, and whether they can go the read tells.
 	}
-	r.metrics.held.WithLabelValues(key.Namespace, key.Name).Set(float64(len(plan.Held)))
-	err = errors.Join(r.apply(ctx, group.Ref, plan, who), who.record.settle(ctx, view.Snapshot, who))
+	r.tellGuards(b, who.service, plan)
+	err = errors.Join(r.apply(ctx, group.Ref, plan, who, known), who.record.settle(ctx, view.Snapshot, who))
 	if raced(err) {
 		return reconcile.Result{}, err
 	}
@@ -214,12 +220,12 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 	if err := r.report.ready(ctx, b, r.verdict(b, group, who, view)); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: r.next(r.ledger.expires(group.Ref, view.Snapshot), plan, who)}, nil
+	return reconcile.Result{RequeueAfter: r.next(r.ledger.expires(group.Ref, view.Snapshot), plan.Next())}, nil
 }
 
 // apply makes the plan's calls: what is urgent at once, removals of running targets
 // only after the registrations, unless the group is full: then they make room first.
-func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membership.Plan, who population) error {
+func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membership.Plan, who population, known *memory) error {
 	urgent := r.deregister(ctx, ref, plan.Urgent, who)
 	registered := r.register(ctx, ref, plan.Register, who)
 	full := errors.Is(registered, provider.ErrQuota)
@@ -230,6 +236,9 @@ func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membershi
 	leaving := plan.Deregister
 	if full && len(plan.Urgent)+len(leaving) == 0 {
 		leaving = plan.Yield
+	}
+	if !plan.Deliberate {
+		known.remove(leaving, r.now()) // before the call, which may succeed and seem to fail
 	}
 	removed := r.deregister(ctx, ref, leaving, who)
 	if full && len(plan.Urgent)+len(leaving) > 0 {
@@ -321,32 +330,30 @@ func (r *Reconciler) failed(ctx context.Context, b *elbv2.TargetGroupBinding, v 
 	return reconcile.Result{}, errors.Join(err, r.report.ready(ctx, b, v))
 }
 
-// absence notes what is missing and tells whether it is too early to act on that.
-func (r *Reconciler) absence(key types.NamespacedName, missing bool) bool {
+// absence notes what is missing and tells until when it is too early to act on that;
+// zero when nothing is.
+func (r *Reconciler) absence(key types.NamespacedName, missing bool) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !missing {
 		delete(r.absent, key)
-		return false
+		return time.Time{}
 	}
 	since, known := r.absent[key]
 	if !known {
 		since = r.now()
 		r.absent[key] = since
 	}
-	return r.now().Sub(since) < r.absenceGrace
+	return since.Add(r.absenceGrace)
 }
 
-// next is when to look again without an event.
-func (r *Reconciler) next(reread time.Time, plan membership.Plan, who population) time.Duration {
+// next is when to look again without an event: at the first of some times that are not zero.
+func (r *Reconciler) next(times ...time.Time) time.Duration {
 	wait := serveAgain
-	for _, at := range []time.Time{plan.Next(), reread} {
+	for _, at := range times {
 		if !at.IsZero() {
 			wait = min(wait, max(at.Sub(r.now()), time.Millisecond))
 		}
-	}
-	if who.missing && r.absenceGrace > 0 {
-		wait = min(wait, r.absenceGrace)
 	}
 	return wait
 }
@@ -401,6 +408,7 @@ func (r *Reconciler) stop(key types.NamespacedName) {
 	r.track(key, provider.Ref{})
 	r.lodgers.set(key, nil)
 	r.records.forget(key)
+	r.memories.forget(key)
 	r.metrics.forget(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()

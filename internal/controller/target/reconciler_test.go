@@ -122,8 +122,8 @@ func TestPrunedConditions(t *testing.T) {
 		for range 5 {
 			w.reconcile()
 		}
-		if w.writes != 1 || len(w.events.Events) != 1 {
-			t.Errorf("prunes=%t: a change was written %d times, with %d events, want once each", prunes, w.writes, len(w.events.Events))
+		if w.writes != 1 || len(w.events.Events) != 2 {
+			t.Errorf("prunes=%t: a change was written %d times, with %d events, want it written once and told what is wrong and what is kept", prunes, w.writes, len(w.events.Events))
 		}
 	}
 }
@@ -147,6 +147,28 @@ func TestRepair(t *testing.T) {
 	w.reconcile()
 	if got := w.made(); got != "register 1" || w.writes != 0 {
 		t.Errorf("want a target that was removed by hand registered again and nothing written, got %q and %d writes", got, w.writes)
+	}
+}
+
+// TestHostNetwork: on a node's network a dead pod's row is not the other pods' there.
+func TestHostNetwork(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1)
+	w.pods["web-1"].Spec.HostNetwork = true
+	w.reconcile()
+	agent := w.pods["web-1"].DeepCopy()
+	agent.Name, agent.UID, agent.Labels = "agent", "uid-agent", nil
+	agent.Spec.Containers = []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 9100}}}}
+	w.pods["agent"] = agent
+	w.pod(2) // does not serve yet
+	w.reconcile()
+	if got := w.made(); got != "register 2" {
+		t.Errorf("both run: want the row left alone, got %q", got)
+	}
+	delete(w.pods, "web-1")
+	w.reconcile()
+	if got := w.made(); got != "deregister 1" {
+		t.Errorf("one is gone: want its row removed, got %q", got)
 	}
 }
 

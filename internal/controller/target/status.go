@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -105,10 +107,16 @@ type reporter struct {
 	said map[types.UID]said
 	// policies is what was last told of a binding's policies, empty when they were in order.
 	policies map[types.UID]string
+	// guards are those that keep targets of a binding.
+	guards map[types.UID][]membership.Guard
+}
+
+func newReporter(c client.Client, recorder events.EventRecorder) *reporter {
+	return &reporter{client: c, recorder: recorder, said: map[types.UID]said{}, policies: map[types.UID]string{}, guards: map[types.UID][]membership.Guard{}}
 }
 
 type said struct {
-	// event and written are the reasons last told as an event and written as a condition.
+	// event is the reason last told as an event, written are those last written as conditions.
 	event, written string
 }
 
@@ -121,7 +129,7 @@ func (r *reporter) ready(ctx context.Context, b *elbv2.TargetGroupBinding, v ver
 	if c := r.policy(b); c != nil {
 		conditions = append(conditions, *c)
 	}
-	return r.write(ctx, b, v.reason, v.message, v.ok(), conditions)
+	return r.write(ctx, b, v.reason, v.message, v.ok(), append(conditions, r.heldCondition(b)...))
 }
 
 // foreign reports that another controller owns the binding.
@@ -147,36 +155,47 @@ func (r *reporter) write(ctx context.Context, b *elbv2.TargetGroupBinding, reaso
 	before := b.DeepCopy()
 	changed := b.Status.ObservedGeneration == nil || *b.Status.ObservedGeneration != b.Generation
 	if conditions[0].Type == ConditionManaged && meta.IsStatusConditionTrue(b.Status.Conditions, ConditionManaged) {
-		meta.RemoveStatusCondition(&b.Status.Conditions, ConditionReady) // nobody keeps it true any more
+		for _, c := range []string{ConditionReady, ConditionTargetsHeld} {
+			meta.RemoveStatusCondition(&b.Status.Conditions, c) // nobody keeps it true any more
+		}
+		r.unguard(b.UID)
 	}
 	for _, c := range conditions {
 		c.ObservedGeneration = b.Generation
 		changed = meta.SetStatusCondition(&b.Status.Conditions, c) || changed
 	}
-	if !changed || r.pruned(before, reason) {
+	if !changed || r.pruned(before, reasons(conditions)) {
 		return nil
 	}
 	b.Status.ObservedGeneration = &b.Generation
 	if err := r.client.Status().Patch(ctx, b, client.MergeFrom(before)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	r.remember(b.UID, reason)
+	r.remember(b.UID, reasons(conditions))
 	return nil
 }
 
+func reasons(conditions []metav1.Condition) string {
+	var all []string
+	for _, c := range conditions {
+		all = append(all, c.Reason)
+	}
+	return strings.Join(all, ",")
+}
+
 // pruned tells whether the same was written already and the API server dropped it.
-func (r *reporter) pruned(b *elbv2.TargetGroupBinding, reason string) bool {
+func (r *reporter) pruned(b *elbv2.TargetGroupBinding, reasons string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen := b.Status.ObservedGeneration != nil && *b.Status.ObservedGeneration == b.Generation
-	return seen && len(b.Status.Conditions) == 0 && r.said[b.UID].written == reason
+	return seen && len(b.Status.Conditions) == 0 && r.said[b.UID].written == reasons
 }
 
-func (r *reporter) remember(uid types.UID, reason string) {
+func (r *reporter) remember(uid types.UID, reasons string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.said[uid]
-	s.written = reason
+	s.written = reasons
 	r.said[uid] = s
 }
 
@@ -212,6 +231,7 @@ func (r *reporter) forget(uid types.UID) {
 	defer r.mu.Unlock()
 	delete(r.said, uid)
 	delete(r.policies, uid)
+	delete(r.guards, uid)
 }
 
 func status(ok bool) metav1.ConditionStatus {

@@ -38,7 +38,7 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 		return 0, err
 	}
 	plan := membership.Make(membership.Input{
-		Now: r.now(), Members: who.members, Drain: group.DeregistrationDelay, Absent: true,
+		Now: r.now(), Members: who.members, Drain: group.DeregistrationDelay,
 	})
 	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool {
 		alone := len(plan.Held) > 0 && r.now().Before(lastCall(who.members, t, group.DeregistrationDelay))
