@@ -54,7 +54,7 @@ var kinds = map[string]error{
 	"TooManyRequestsException":  provider.ErrThrottled,
 
 	codeTooManyRegistrations: provider.ErrQuota,
-	"TooManyTargets":         provider.ErrQuota,
+	codeTooManyTargets:       provider.ErrQuota,
 
 	codeInvalidTarget:   provider.ErrInvalid,
 	codeValidationError: provider.ErrInvalid,
@@ -65,6 +65,7 @@ const (
 	codeInvalidTarget        = "InvalidTarget"
 	codeValidationError      = "ValidationError"
 	codeTooManyRegistrations = "TooManyRegistrationsForTargetId"
+	codeTooManyTargets       = "TooManyTargets"
 )
 
 // codeUnknown is the SDK's own word for an error answer without a code.

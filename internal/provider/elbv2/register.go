@@ -64,15 +64,13 @@ func (p *Provider) change(ref provider.Ref, op string, targets []gate.Target, se
 	var failed []gate.Target
 	var cause error
 	for batch := range slices.Chunk(targets, BatchSize) {
-		if concernsAll(cause) {
+		if concernsAll(cause) || isFull(cause) {
 			failed = append(failed, batch...)
 			continue
 		}
 		refused, err := sendBatch(batch, func(piece []gate.Target, zone *string) error { return send(c, describe(piece, zone)) })
 		failed = append(failed, refused...)
-		if cause == nil || concernsAll(err) {
-			cause = err
-		}
+		cause = graver(cause, err)
 	}
 	if len(failed) == 0 {
 		return nil
@@ -84,30 +82,37 @@ func (p *Provider) change(ref provider.Ref, op string, targets []gate.Target, se
 }
 
 // sendBatch sends a batch in one call. When the API refuses it for a target in it,
-// the batch is halved until the culprits are alone, so that they block nobody else.
+// the batch is halved until the culprits are alone, so that they block nobody else;
+// when it refuses more targets than the group has room for, until those that fit are in.
 // It shuffles first: should the extra calls not suffice, the next attempt tries
-// other neighbours. It gives the targets that were not handled and the first cause.
+// other neighbours. It gives the targets that were not handled and the gravest cause.
 func sendBatch(batch []gate.Target, send func([]gate.Target, *string) error) (failed []gate.Target, cause error) {
-	extra := maxExtraCalls
+	extra, room := maxExtraCalls, len(batch) // for no more than so many targets
 	pieces := [][]gate.Target{batch}
 	for len(pieces) > 0 {
 		piece := pieces[0]
 		pieces = pieces[1:]
-		if concernsAll(cause) {
+		if concernsAll(cause) || room == 0 {
 			failed = append(failed, piece...)
+			continue
+		}
+		if len(piece) > room { // would be refused
+			pieces = append(pieces, piece[:len(piece)/2], piece[len(piece)/2:])
 			continue
 		}
 		err := send(piece, nil)
 		if mayLackZone(err) && (len(piece) == 1 || len(piece) == len(batch)) && send(piece, aws.String(allZones)) == nil {
-			continue
+			err = nil
 		}
 		if err == nil {
+			room -= len(piece)
 			continue
 		}
-		if cause == nil || concernsAll(err) {
-			cause = err
+		cause = graver(cause, err)
+		if isFull(err) {
+			room = len(piece) - 1
 		}
-		if !concernsOne(err) || len(piece) == 1 || extra < 2 {
+		if !concernsOne(err) && !isFull(err) || len(piece) == 1 || extra < 2 {
 			failed = append(failed, piece...)
 			continue
 		}
@@ -120,6 +125,22 @@ func sendBatch(batch []gate.Target, send func([]gate.Target, *string) error) (fa
 		extra -= 2
 	}
 	return failed, cause
+}
+
+// graver is the cause that concerns more targets: one that concerns all, then a full
+// group, then the first.
+func graver(first, second error) error {
+	if first == nil || concernsAll(second) || isFull(second) && !concernsAll(first) {
+		return second
+	}
+	return first
+}
+
+// isFull tells whether the API refused a batch because the group has no room for all of
+// it. It registers all of a batch or nothing.
+func isFull(err error) bool {
+	var failed *provider.CallError
+	return errors.As(err, &failed) && failed.Code == codeTooManyTargets
 }
 
 // concernsAll tells whether the next call would fail for the same reason.

@@ -92,7 +92,7 @@ func TestChangeNamesWhatFailed(t *testing.T) {
 		{"throttling stops the rest, it would only be throttled too", refuseCall(2, "Throttling"), 450, all[200:450], provider.ErrThrottled},
 		{"a refusal of credentials stops the rest", refuseCall(2, "AccessDenied"), 450, all[200:450], provider.ErrDenied},
 		{"a missing group stops all", refuseCall(1, "TargetGroupNotFound"), 450, all, provider.ErrNotFound},
-		{"a full group is not searched for a culprit", refuseCall(1, "TooManyTargets"), 1, all[:1], provider.ErrQuota},
+		{"a target that has no room", refuseCall(1, "TooManyTargets"), 1, all[:1], provider.ErrQuota},
 		{"one bad target in a full batch blocks nobody", refuseAny("InvalidTarget", all[77]), 200, all[77:78], provider.ErrInvalid},
 		{"a bad target in each batch", refuseAny("ValidationError", all[0], all[449]), 450, []gate.Target{all[0], all[449]}, provider.ErrInvalid},
 		{"a target that is registered too often blocks nobody", refuseAny("TooManyRegistrationsForTargetId", all[3]), 10, all[3:4], provider.ErrQuota},
@@ -138,6 +138,51 @@ func names(targets []gate.Target) []string {
 		out[i] = target.String()
 	}
 	return out
+}
+
+// TestLaw7OneTooManyHoldsNoOther: AWS registers all targets of a call or none; those that
+// the group has room for are registered whatever the others do.
+func TestLaw7OneTooManyHoldsNoOther(t *testing.T) {
+	all := targets(t, 2*BatchSize)
+	tests := []struct {
+		reason string
+		room   int
+		bad    []gate.Target
+		n      int
+		want   int // registered
+		calls  int // at most
+	}{
+		{"two are to join, one may, as in a rolling update at the quota", 1, nil, 2, 1, 2},
+		{"an odd number", 2, nil, 3, 2, 3},
+		{"nothing fits: found in few calls", 0, nil, BatchSize, 0, 9},
+		{"the smallest room", 1, nil, BatchSize, 1, 9},
+		{"all but one", BatchSize - 1, nil, BatchSize, BatchSize - 1, 9},
+		{"a room that is no power of two", 77, nil, BatchSize, 77, 9},
+		{"a second batch is not even sent to a group that the first one filled", 150, nil, 2 * BatchSize, 150, 9},
+		{"the first batch fits, the second does not", 250, nil, 2 * BatchSize, 250, 10},
+		{"a bad one takes nobody's room", 2, all[:1], 3, 2, 5},
+	}
+	for _, tc := range tests {
+		t.Run(tc.reason, func(t *testing.T) {
+			g := &group{members: map[string]bool{}}
+			g.refuse = func(_ int, ids []string) error {
+				if len(g.members)+len(ids) > tc.room {
+					return apiError("TooManyTargets")
+				}
+				return refuseAny("InvalidTarget", tc.bad...)(0, ids)
+			}
+			err := fake(g).Register(t.Context(), testRef, all[:tc.n], nil)
+			if !errors.Is(err, provider.ErrQuota) {
+				t.Errorf("got %v, want it to say that the group is full", err)
+			}
+			if len(g.members) != tc.want || len(failedTargets(err, all[:tc.n])) != tc.n-tc.want {
+				t.Errorf("%d of %d targets are registered and %d named as failed, want %d", len(g.members), tc.n, len(failedTargets(err, all[:tc.n])), tc.want)
+			}
+			if len(g.calls) > tc.calls {
+				t.Errorf("%d calls of %v targets, want %d at most", len(g.calls), g.calls, tc.calls)
+			}
+		})
+	}
 }
 
 func TestChangeIsFrugalWhenAllAreRefused(t *testing.T) {
