@@ -1,9 +1,9 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package injection decides which readiness gates a new pod gets. It is pure: callers
-// hand it the pod and what their caches know of the pod's namespace. It refuses to
-// guess against the user: when a binding's target type is not known, the pod is gated,
+// Package injection decides which readiness gates a new pod gets, and explains why one
+// got none. Both are pure: callers hand them the pod and what Lookup found in their
+// caches. It refuses to guess against the user: when a binding's target type is not known, the pod is gated,
 // because a gate that turns out needless is released later and a missing one cannot
 // be added.
 package injection
@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 )
@@ -22,6 +23,8 @@ type Pod struct {
 	Labels map[string]string
 	// Gates are the condition types in spec.readinessGates, in the pod's order.
 	Gates []string
+	// Created is when the pod was created; only Explain reads it.
+	Created time.Time
 }
 
 // OptedOut tells whether the pod's label keeps podgate away from it.
@@ -33,6 +36,8 @@ type Service struct {
 	Name string
 	// Selector of the Service. An empty one selects no pod.
 	Selector map[string]string
+	// Created is when the Service was created; only Explain reads it.
+	Created time.Time
 }
 
 // Selects tells whether the Service's selector matches a pod's labels.
@@ -58,11 +63,15 @@ type Binding struct {
 	TargetType elbv2.TargetType
 	// Deleting says that the binding has a deletion timestamp.
 	Deleting bool
+	// Unserved says that podgate is told to leave the binding alone: it would not open its gate.
+	Unserved bool
+	// Created is when the binding was created; only Explain reads it.
+	Created time.Time
 }
 
 // gates tells whether pods of the binding's Service get its gate.
 func (b Binding) gates() bool {
-	return !b.Deleting && b.TargetType != elbv2.TargetTypeInstance && len(b.Name) <= elbv2.MaxGateName
+	return !b.Deleting && !b.Unserved && b.TargetType != elbv2.TargetTypeInstance && len(b.Name) <= elbv2.MaxGateName
 }
 
 // Plan is what changes in a pod's list of readiness gates. Its zero value changes nothing.

@@ -87,6 +87,9 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err := addWebhook(ctx, mgr, pair, metrics, c); err != nil {
 		return err
 	}
+	if err := addUngated(mgr, metrics, c); err != nil {
+		return err
+	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}

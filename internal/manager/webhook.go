@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
+	"github.com/podgate/podgate/internal/controller/ungated"
 	"github.com/podgate/podgate/internal/webhook"
 )
 
@@ -60,6 +62,22 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 		if err := mgr.AddReadyzCheck(check, ready); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// addUngated has the leader tell which pods the webhook gave no gate, where it is to
+// give any. The namespaces are excluded that config/webhook excludes.
+func addUngated(mgr ctrlmanager.Manager, metrics prometheus.Registerer, c Config) error {
+	if !c.InjectGates {
+		return nil
+	}
+	err := ungated.Setup(mgr, ungated.Options{
+		Reader: mgr.GetClient(), Serves: binding.Ownership(c.Bindings).Serves, Recorder: mgr.GetEventRecorder(name), Metrics: metrics,
+		Excluded: []string{metav1.NamespaceSystem, c.Namespace},
+	})
+	if err != nil {
+		return fmt.Errorf("set up ungated controller: %w", err)
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func (h *Handler) plan(ctx context.Context, namespace string, p injection.Pod) (
 	if p.OptedOut() {
 		return injection.Plan{}, nil
 	}
-	services, bindings, err := lookup(ctx, h.reader, h.serves, namespace, p.Labels)
+	services, bindings, err := injection.Lookup(ctx, h.reader, h.serves, namespace, p.Labels)
 	if err != nil {
 		return injection.Plan{}, err
 	}

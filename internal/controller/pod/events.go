@@ -5,7 +5,6 @@ package pod
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -38,16 +37,7 @@ type lateGate struct {
 func (r *Reconciler) late(e *evaluation, l lateGate) {
 	r.metrics.timeouts.WithLabelValues(e.key.Namespace, bindingOf(l.gate), string(l.answer)).Inc()
 	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, reasonTimedOut, "Gate", "Readiness gate %s: %s", l.gate, l.message)
-	if owner := ownerOf(e.pod); owner != nil {
+	if owner := binding.Owner(e.pod); owner != nil {
 		r.recorder.Eventf(owner, e.pod, corev1.EventTypeWarning, reasonTimedOut, "Gate", "Pod %s, readiness gate %s: %s", e.pod.Name, l.gate, l.message)
 	}
-}
-
-// ownerOf is what manages the pod, nil when nothing does.
-func ownerOf(pod *corev1.Pod) *corev1.ObjectReference {
-	owner := metav1.GetControllerOf(pod)
-	if owner == nil {
-		return nil
-	}
-	return &corev1.ObjectReference{APIVersion: owner.APIVersion, Kind: owner.Kind, Namespace: pod.Namespace, Name: owner.Name, UID: owner.UID}
 }

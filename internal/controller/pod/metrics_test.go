@@ -32,7 +32,7 @@ func TestWaitingSeriesEnd(t *testing.T) {
 	w := newWorld(t)
 	w.see(sighting(gate.Initial, "Elb.RegistrationInProgress", true))
 	w.reconcile()
-	gauge := w.metrics.waiting.gauge
+	gauge := w.metrics.waiting.Gauge
 	if n := testutil.ToFloat64(gauge.WithLabelValues("shop", "web-tg", "Elb.RegistrationInProgress")); n != 1 {
 		t.Fatalf("want one pod waiting, got %v", n)
 	}

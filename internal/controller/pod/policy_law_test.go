@@ -249,7 +249,7 @@ func TestOrphans(t *testing.T) {
 	w.orphanGrace = time.Minute
 	w.binding = nil
 	w.reconcile()
-	if n := testutil.ToFloat64(w.metrics.orphans.gauge.WithLabelValues("shop", "web-tg")); n != 1 {
+	if n := testutil.ToFloat64(w.metrics.orphans.Gauge.WithLabelValues("shop", "web-tg")); n != 1 {
 		t.Errorf("%v orphans counted, want 1", n)
 	}
 	w.clock = w.clock.Add(time.Minute)
@@ -259,7 +259,7 @@ func TestOrphans(t *testing.T) {
 	}
 	w.pod = nil
 	w.reconcile()
-	if n := testutil.ToFloat64(w.metrics.orphans.gauge.WithLabelValues("shop", "web-tg")); n != 0 {
+	if n := testutil.ToFloat64(w.metrics.orphans.Gauge.WithLabelValues("shop", "web-tg")); n != 0 {
 		t.Errorf("the pod is gone and %v orphans are counted", n)
 	}
 }

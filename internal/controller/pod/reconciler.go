@@ -23,6 +23,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/tally"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/provider"
@@ -102,8 +103,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.write(ctx, &e); err != nil {
 		return reconcile.Result{}, err
 	}
-	r.metrics.waiting.set(req.NamespacedName, e.waiting)
-	r.metrics.orphans.set(req.NamespacedName, e.orphans)
+	r.metrics.waiting.Set(req.NamespacedName, e.waiting)
+	r.metrics.orphans.Set(req.NamespacedName, e.orphans)
 	return reconcile.Result{RequeueAfter: e.recheck}, nil
 }
 
@@ -116,7 +117,7 @@ type evaluation struct {
 	conditions []corev1.PodCondition
 	refs       []provider.Ref
 	// waiting and orphans are the label values of the pod's share in the gauges.
-	waiting, orphans []series
+	waiting, orphans []tally.Series
 	recheck          time.Duration
 	// late are the gates that timed out just now, by the policy that applies.
 	late []lateGate
@@ -148,7 +149,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 		r.observer.Waiting(src.ref, e.key, d.Waiting && facts.ContainersReady)
 	}
 	if src.claim == gate.Unclaimed {
-		e.orphans = append(e.orphans, series{e.key.Namespace, name})
+		e.orphans = append(e.orphans, tally.Series{e.key.Namespace, name})
 	}
 	e.take(gateType, current, d)
 	return nil
@@ -172,7 +173,7 @@ func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decisi
 		e.recheck = d.Recheck
 	}
 	if d.Condition.Status != gate.StatusTrue && binding.IsTrue(e.pod, corev1.ContainersReady) {
-		e.waiting = append(e.waiting, series{e.key.Namespace, bindingOf(gateType), d.Condition.Reason})
+		e.waiting = append(e.waiting, tally.Series{e.key.Namespace, bindingOf(gateType), d.Condition.Reason})
 	}
 	if d.Condition == current || d.Condition.Status == "" {
 		return
@@ -253,8 +254,8 @@ func (r *Reconciler) meet(key types.NamespacedName, uid types.UID) {
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.observer.Forget(key)
 	r.own.forget(key)
-	r.metrics.waiting.set(key, nil)
-	r.metrics.orphans.set(key, nil)
+	r.metrics.waiting.Set(key, nil)
+	r.metrics.orphans.Set(key, nil)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.uids, key)

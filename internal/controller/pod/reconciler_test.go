@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -102,12 +103,12 @@ func TestPodGone(t *testing.T) {
 	w := newWorld(t)
 	w.binding = nil
 	w.reconcile()
-	if len(w.unclaimed) != 1 || len(w.metrics.waiting.pods) != 1 {
+	if len(w.unclaimed) != 1 || testutil.CollectAndCount(w.metrics.waiting.Gauge) != 1 {
 		t.Fatal("a waiting pod is not known")
 	}
 	w.pod = nil
 	w.reconcile()
-	if w.forgotten == 0 || len(w.unclaimed)+len(w.uids)+len(w.metrics.waiting.pods) != 0 {
+	if w.forgotten == 0 || len(w.unclaimed)+len(w.uids)+testutil.CollectAndCount(w.metrics.waiting.Gauge) != 0 {
 		t.Error("a pod that is gone is still remembered")
 	}
 }

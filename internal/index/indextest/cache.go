@@ -62,7 +62,7 @@ func (c *Cache) IndexField(_ context.Context, kind client.Object, field string, 
 
 // Get implements client.Reader.
 func (c *Cache) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
-	o, found, err := c.of(reflect.TypeOf(into)).GetByKey(key.String())
+	o, found, err := c.of(reflect.TypeOf(into)).GetByKey(toolscache.NewObjectName(key.Namespace, key.Name).String())
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,201 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ungated
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/tally"
+	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/injection"
+)
+
+// Name is the controller's, in logs and metrics.
+const Name = "ungated"
+
+// settle is how long after an event a pod is judged: what is applied together comes in
+// any order, and the caches' order is another one.
+const settle = 5 * time.Second
+
+// Options are what Setup needs. All are required.
+type Options struct {
+	// Reader is a cache with the indexes of package index.
+	Reader client.Reader
+	// Serves tells whose gates podgate opens.
+	Serves   func(binding client.Object) bool
+	Recorder events.EventRecorder
+	Metrics  prometheus.Registerer
+	// Excluded are namespaces that are never asked about, whatever their labels say.
+	Excluded []string
+}
+
+// Setup adds the controller to a manager.
+func Setup(mgr manager.Manager, o Options) error {
+	r := newReconciler(o, time.Now)
+	if err := o.Metrics.Register(r.missing.Gauge); err != nil {
+		return err
+	}
+	w := watcher{reader: o.Reader, serves: o.Serves}
+	return builder.ControllerManagedBy(mgr).
+		Named(Name).
+		Watches(&corev1.Pod{}, w.pods()).
+		Watches(&corev1.Service{}, w.services()).
+		Watches(&elbv2.TargetGroupBinding{}, w.bindings()).
+		Watches(&corev1.Namespace{}, w.namespaces(), builder.OnlyMetadata).
+		Complete(r)
+}
+
+func newReconciler(o Options, now func() time.Time) *Reconciler {
+	excluded := map[string]bool{}
+	for _, ns := range o.Excluded {
+		excluded[ns] = true
+	}
+	return &Reconciler{
+		reader: o.Reader, serves: o.Serves, recorder: o.Recorder, excluded: excluded, now: now, started: now(),
+		limit: rate.NewLimiter(eventsPerSecond, eventsBurst),
+		missing: tally.New(prometheus.GaugeOpts{
+			Name: "podgate_pods_ungated",
+			Help: "Pods of labelled namespaces that lack a gate which they should carry, by why.",
+		}, "namespace", "reason"),
+		pods: map[types.NamespacedName]note{}, owners: map[ownerNote]*ownerCount{},
+	}
+}
+
+// watcher finds the pods that an event may change something for. At the start all
+// pods are looked at, so what is there already needs no look of its own.
+type watcher struct {
+	reader client.Reader
+	serves func(client.Object) bool
+}
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+func add(q queue, pod client.Object) {
+	q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(pod)}, settle)
+}
+
+func (watcher) pods() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			before, after := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
+			if !maps.Equal(before.Labels, after.Labels) || gone(before) != gone(after) {
+				add(q, after)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(q, e.Object) },
+	}
+}
+
+// gone tells whether a pod is of no interest any more.
+func gone(pod *corev1.Pod) bool { return !pod.DeletionTimestamp.IsZero() || binding.Over(pod) }
+
+func (w watcher) services() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			if !e.IsInInitialList {
+				w.selected(ctx, e.Object.(*corev1.Service), q)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			before, after := e.ObjectOld.(*corev1.Service), e.ObjectNew.(*corev1.Service)
+			if !maps.Equal(before.Spec.Selector, after.Spec.Selector) {
+				w.selected(ctx, before, q)
+				w.selected(ctx, after, q)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
+			w.selected(ctx, e.Object.(*corev1.Service), q)
+		},
+	}
+}
+
+// selected adds the pods that a Service selects.
+func (w watcher) selected(ctx context.Context, svc *corev1.Service, q queue) {
+	pods, err := index.PodsOf(ctx, w.reader, svc)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Finding a Service's pods failed", "service", client.ObjectKeyFromObject(svc))
+	}
+	for i := range pods {
+		add(q, &pods[i])
+	}
+}
+
+func (w watcher) bindings() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			if !e.IsInInitialList {
+				w.bound(ctx, e.Object.(*elbv2.TargetGroupBinding), q)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			before, after := e.ObjectOld.(*elbv2.TargetGroupBinding), e.ObjectNew.(*elbv2.TargetGroupBinding)
+			if injection.BindingOf(before, w.serves(before)) != injection.BindingOf(after, w.serves(after)) {
+				w.bound(ctx, before, q)
+				w.bound(ctx, after, q)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
+			w.bound(ctx, e.Object.(*elbv2.TargetGroupBinding), q)
+		},
+	}
+}
+
+// bound adds the pods of a binding's Service.
+func (w watcher) bound(ctx context.Context, b *elbv2.TargetGroupBinding, q queue) {
+	var svc corev1.Service
+	err := w.reader.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.Spec.ServiceRef.Name}, &svc)
+	if client.IgnoreNotFound(err) != nil {
+		log.FromContext(ctx).Error(err, "Finding a binding's Service failed", "binding", client.ObjectKeyFromObject(b))
+	}
+	if err == nil {
+		w.selected(ctx, &svc, q)
+	}
+}
+
+func (w watcher) namespaces() handler.EventHandler {
+	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+		if labelled(e.ObjectOld) == labelled(e.ObjectNew) {
+			return
+		}
+		var all corev1.PodList
+		if err := w.reader.List(ctx, &all, client.InNamespace(e.ObjectNew.GetName()), client.UnsafeDisableDeepCopy); err != nil {
+			log.FromContext(ctx).Error(err, "Listing a namespace's pods failed", "namespace", e.ObjectNew.GetName())
+		}
+		for i := range all.Items {
+			add(q, &all.Items[i])
+		}
+	}}
+}
+
+// labelled tells whether a namespace asks for gates.
+func labelled(namespace client.Object) bool {
+	return namespace.GetLabels()[elbv2.InjectLabel] == elbv2.InjectEnabled
+}
+
+// namespaceOf is a namespace of which only metadata is cached.
+func namespaceOf() *metav1.PartialObjectMetadata {
+	ns := &metav1.PartialObjectMetadata{}
+	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return ns
+}

@@ -1,0 +1,64 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ungated
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/injection"
+)
+
+// Reasons of the events.
+const (
+	// ReasonGateMissing: the pod should carry a gate and does not; a Warning.
+	ReasonGateMissing = "GateMissing"
+	// ReasonNoGate: there is no gate for the pod.
+	ReasonNoGate = "NoGate"
+)
+
+// tell makes an event, unless there were too many, and tells whether it did.
+func (r *Reconciler) tell(object runtime.Object, f injection.Finding, opening string) bool {
+	if !r.limit.AllowN(r.now(), 1) {
+		return false
+	}
+	kind, reason := corev1.EventTypeNormal, ReasonNoGate
+	if len(f.Missing) > 0 {
+		kind, reason = corev1.EventTypeWarning, ReasonGateMissing
+		opening = strings.Replace(opening, "readiness gate", "readiness gate "+strings.Join(f.Missing, ", "), 1)
+	}
+	r.recorder.Eventf(object, nil, kind, reason, "Inject", "%s%s", opening, why(f))
+	return true
+}
+
+// why says a finding, and what to do, for people.
+func why(f injection.Finding) string {
+	const anew = " Gates are added at creation only: create the pods anew, as kubectl rollout restart does."
+	const optOut = " A pod's label " + elbv2.OptOutLabel + "=" + elbv2.OptOutDisabled + " says that it is to have none."
+	switch f.Reason {
+	case injection.ReasonBindingLater:
+		return fmt.Sprintf("TargetGroupBinding %q was not there before the pod.", f.Binding) + anew
+	case injection.ReasonServiceLater:
+		return fmt.Sprintf("Service %q was not there before the pod.", f.Service) + anew
+	case injection.ReasonNotInjected:
+		return "podgate's webhook did not answer when the pod was created, or its configuration leaves the pod out, or the namespace's label, the Service or the binding has changed since." + anew
+	case injection.ReasonNoService:
+		return "no Service of the namespace selects the pod." + optOut
+	case injection.ReasonNoBinding:
+		return fmt.Sprintf("no TargetGroupBinding refers to Service %q, which selects the pod.", f.Service) + optOut
+	case injection.ReasonBindingDeleting:
+		return fmt.Sprintf("TargetGroupBinding %q is being deleted.", f.Binding)
+	case injection.ReasonBindingUnserved:
+		return fmt.Sprintf("podgate is told by --target-group-bindings not to serve TargetGroupBinding %q.", f.Binding)
+	case injection.ReasonInstanceTargets:
+		return fmt.Sprintf("the targets of TargetGroupBinding %q are instances, not pods.", f.Binding)
+	case injection.ReasonNameTooLong:
+		return fmt.Sprintf("the name of TargetGroupBinding %q has more than %d characters.", f.Binding, elbv2.MaxGateName)
+	}
+	return string(f.Reason)
+}

@@ -1,0 +1,56 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package injection
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/index"
+)
+
+// Lookup reads the Services of a namespace that select a pod with these labels, and
+// their bindings, from a cache with the indexes of index.Bindings. serves tells whose
+// gates podgate opens.
+func Lookup(ctx context.Context, r client.Reader, serves func(binding client.Object) bool, namespace string, labels map[string]string) ([]Service, []Binding, error) {
+	selecting, err := index.ServicesSelecting(ctx, r, namespace, labels)
+	if err != nil {
+		return nil, nil, err
+	}
+	var services []Service
+	var bindings []Binding
+	for i := range selecting {
+		s := &selecting[i]
+		found, err := index.BindingsOf(ctx, r, client.ObjectKeyFromObject(s))
+		if err != nil {
+			return nil, nil, err
+		}
+		services = append(services, Service{Name: s.Name, Selector: s.Spec.Selector, Created: s.CreationTimestamp.Time})
+		for j := range found {
+			bindings = append(bindings, BindingOf(&found[j], serves(&found[j])))
+		}
+	}
+	return services, bindings, nil
+}
+
+// BindingOf is what injection reads of a binding; served tells whether podgate opens its gates.
+func BindingOf(b *elbv2.TargetGroupBinding, served bool) Binding {
+	return Binding{
+		Name: b.Name, Service: b.Spec.ServiceRef.Name, TargetType: targetType(b),
+		Deleting: !b.DeletionTimestamp.IsZero(), Unserved: !served, Created: b.CreationTimestamp.Time,
+	}
+}
+
+// targetType is what the manifest says or else what the leader published.
+func targetType(b *elbv2.TargetGroupBinding) elbv2.TargetType {
+	if b.Spec.TargetType != nil {
+		return *b.Spec.TargetType
+	}
+	if p, ok := b.Published(); ok {
+		return elbv2.TargetType(p.TargetType)
+	}
+	return ""
+}
