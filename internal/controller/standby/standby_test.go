@@ -292,8 +292,8 @@ func TestBindingsDoNotWait(t *testing.T) {
 			if count["a"] != 1 {
 				t.Errorf("a was asked %d times while its first call hung", count["a"])
 			}
-			if n := count["b"]; n < 5 || n > 8 {
-				t.Errorf("b was asked %d times within a minute in which it failed: want about 6, in growing steps", n)
+			if n := count["b"]; n < 12 || n > 18 {
+				t.Errorf("b was asked %d times within a minute in which it failed: want about 15, in steps that grow to 5 s", n)
 			}
 		})
 		mended.Store(true)

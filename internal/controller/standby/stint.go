@@ -5,6 +5,7 @@ package standby
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 	"github.com/podgate/podgate/internal/index"
 )
 
-// maxBackoff bounds the wait after a binding's calls failed.
-const maxBackoff = 30 * time.Second
+// maxBackoff bounds the wait after a binding's calls failed: the pods end meanwhile.
+const maxBackoff = 5 * time.Second
 
 // stint is what is done in one silence. Bindings do not wait for each other.
 type stint struct {
@@ -112,7 +113,8 @@ func (s *stint) serve(key types.NamespacedName) {
 	if err != nil && s.ctx.Err() == nil {
 		s.metrics.failures.Inc()
 		s.Log.Error(err, "Deregistering in the leader's place failed", "binding", key)
-		t.next = time.Now().Add(min(s.RetryPeriod<<min(t.failures, 5), maxBackoff))
+		wait := min(s.RetryPeriod<<min(t.failures, 5), maxBackoff)
+		t.next = time.Now().Add(wait - rand.N(wait/5+1)) // bindings that failed together do not come back together
 		t.failures++
 	}
 	if err == nil {

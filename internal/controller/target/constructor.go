@@ -99,28 +99,8 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers)).
 		WatchesRawSource(o.Wake).
 		WatchesRawSource(first(o.Client, owner)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random)}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, &r.pressing)}).
 		Complete(r)
-}
-
-// maxBackoff bounds the wait after an error.
-const maxBackoff = 30 * time.Second
-
-// rateLimiter takes up to a fifth off another's delays, so that many groups that
-// failed together do not come back together.
-type rateLimiter struct {
-	workqueue.TypedRateLimiter[reconcile.Request]
-	random func(time.Duration) time.Duration
-}
-
-func newRateLimiter(random func(time.Duration) time.Duration) rateLimiter {
-	return rateLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, maxBackoff), random}
-}
-
-// When implements workqueue.TypedRateLimiter.
-func (l rateLimiter) When(req reconcile.Request) time.Duration {
-	d := l.TypedRateLimiter.When(req)
-	return d - l.random(d/5+1)
 }
 
 // specChanged drops events that only the status, or podgate's own writing, caused.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -16,6 +17,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -47,6 +49,9 @@ func (r *Reconciler) end(ctx context.Context, b *elbv2.TargetGroupBinding, whose
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
 	if err := r.empty(ctx, b); err != nil {
 		v := verdictOf(err, groupName(b))
+		if r.drains(ctx, b, known.Group) {
+			err = press(err)
+		}
 		v.message += fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", elbv2.Finalizer)
 		return r.failed(ctx, b, v, err)
 	}
@@ -70,6 +75,12 @@ func (r *Reconciler) end(ctx context.Context, b *elbv2.TargetGroupBinding, whose
 func (r *Reconciler) finished(b *elbv2.TargetGroupBinding) {
 	r.forget(client.ObjectKeyFromObject(b))
 	r.report.forget(b.UID)
+}
+
+// drains tells whether a pod of a binding is being deleted, whose target has to go soon.
+func (r *Reconciler) drains(ctx context.Context, b *elbv2.TargetGroupBinding, group provider.Group) bool {
+	who, err := r.population(ctx, b, group, nil, nil)
+	return err == nil && slices.ContainsFunc(who.members, func(m membership.Member) bool { return m.Terminating })
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer

@@ -18,7 +18,7 @@ import (
 )
 
 // ownershipPoll is how often, at least, a binding that AWS Load Balancer Controller
-// owns is looked at again.
+// owns is looked at again, and one whose group an older binding has.
 const ownershipPoll = 10 * time.Second
 
 // handBackPatience is how long a binding that podgate serves no more waits for that

@@ -72,6 +72,7 @@ type Reconciler struct {
 	metrics      *metrics
 	lodgers      lodgers
 	memories     memories
+	pressing     pressing
 	absenceGrace time.Duration
 	floor        int
 	now          func() time.Time
@@ -116,7 +117,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: laneWait}, nil
 	}
 	defer leave()
-	return r.reconcile(ctx, &b)
+	res, err := r.reconcile(ctx, &b)
+	r.pressing.note(req.NamespacedName, err)
+	return res, err
 }
 
 // reconcile finds out whose the binding is.
@@ -226,7 +229,7 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 // apply makes the plan's calls: what is urgent at once, removals of running targets
 // only after the registrations, unless the group is full: then they make room first.
 func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membership.Plan, who population, known *memory) error {
-	urgent := r.deregister(ctx, ref, plan.Urgent, who)
+	urgent := press(r.deregister(ctx, ref, plan.Urgent, who))
 	registered := r.register(ctx, ref, plan.Register, who)
 	full := errors.Is(registered, provider.ErrQuota)
 	var partial *provider.PartialError
@@ -399,6 +402,7 @@ func (r *Reconciler) track(key types.NamespacedName, ref provider.Ref) {
 // forget drops all that is remembered of a binding that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.stop(key)
+	r.pressing.note(key, nil)
 	r.registry.Delete(key)
 	r.owner.forget(key)
 }
