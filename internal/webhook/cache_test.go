@@ -143,3 +143,9 @@ func published(b elbv2.TargetGroupBinding, annotation string) elbv2.TargetGroupB
 	b.Annotations = map[string]string{elbv2.PublishedAnnotation: annotation}
 	return b
 }
+
+// deleted is a binding whose deletion a finalizer holds up.
+func deleted(b elbv2.TargetGroupBinding) elbv2.TargetGroupBinding {
+	b.DeletionTimestamp, b.Finalizers = new(metav1.Now()), []string{elbv2.Finalizer}
+	return b
+}

@@ -89,6 +89,7 @@ func TestHandler(t *testing.T) {
 			typed(bindingTo("shop", "web-tg", "web"), elbv2.TargetTypeIP),
 			published(bindingTo("shop", "all-tg", "all"), `{"arn":"arn","targetType":"ip"}`),
 			bindingTo("shop", "any-tg", "any"),
+			deleted(typed(bindingTo("shop", "web-leaving", "web"), elbv2.TargetTypeIP)),
 			bindingTo("shop", "missing-tg", "missing"),
 			typed(published(bindingTo("shop", "node-tg", "node"), `{"arn":"arn","targetType":"ip"}`), elbv2.TargetTypeInstance),
 			published(bindingTo("shop", "late-tg", "late"), `{"arn":"arn","targetType":"instance"}`),

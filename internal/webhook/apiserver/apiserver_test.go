@@ -371,6 +371,11 @@ func TestAPIServer(t *testing.T) {
 			t.Errorf("gates of a pod that no binding claims: want %q, got %q, error %v", legacy, gates, err)
 		}
 	})
+	t.Run("ExcludedNamespaces", a.testExcluded)
+	t.Run("OptOut", a.testOptOut)
+	t.Run("DeletedBinding", a.testDeletedBinding)
+	t.Run("ServiceWithoutSelector", a.testSelectorless)
+	t.Run("Reinvoked", a.testReinvoked)
 	t.Run("BundleRepaired", func(t *testing.T) { a.testRepair(t) })
 	t.Run("RotationUnderLoad", func(t *testing.T) { a.testRotation(t, want) })
 	t.Run("NoFailures", func(t *testing.T) {
