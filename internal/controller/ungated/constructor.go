@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -36,6 +37,10 @@ const Name = "ungated"
 // settle is how long after an event a pod is judged: what is applied together comes in
 // any order, and the caches' order is another one.
 const settle = 5 * time.Second
+
+// patience is how long the caches may take. Whoever may not read namespaces is told
+// nothing here; the process must not end for that.
+const patience = 10 * 365 * 24 * time.Hour
 
 // Options are what Setup needs. All are required.
 type Options struct {
@@ -62,6 +67,7 @@ func Setup(mgr manager.Manager, o Options) error {
 		Watches(&corev1.Service{}, w.services()).
 		Watches(&elbv2.TargetGroupBinding{}, w.bindings()).
 		Watches(&corev1.Namespace{}, w.namespaces(), builder.OnlyMetadata).
+		WithOptions(controller.Options{CacheSyncTimeout: patience}).
 		Complete(r)
 }
 

@@ -1,0 +1,119 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/podgate/podgate/internal/kubetest"
+)
+
+// as is the configuration of a user, and what the API server refused it.
+func (c *cluster) as(user string) (*rest.Config, func() []string) {
+	cfg := rest.CopyConfig(c.cfg)
+	cfg.Impersonate = rest.ImpersonationConfig{UserName: user}
+	var mu sync.Mutex
+	var refused []string
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if err == nil && resp.StatusCode == http.StatusForbidden {
+				mu.Lock()
+				defer mu.Unlock()
+				refused = append(refused, r.Method+" "+r.URL.Path)
+			}
+			return resp, err
+		})
+	})
+	return cfg, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(refused)
+	}
+}
+
+// permit gives a user what config/rbac gives podgate, changed.
+func (c *cluster) permit(user string, change func(*rbacv1.ClusterRole)) {
+	c.Helper()
+	raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "config", "rbac", "role.yaml"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	documents := bytes.Split(bytes.TrimPrefix(raw, []byte("---\n")), []byte("\n---\n"))
+	var wide rbacv1.ClusterRole
+	var narrow rbacv1.Role
+	if len(documents) != 2 || yaml.UnmarshalStrict(documents[0], &wide) != nil || yaml.UnmarshalStrict(documents[1], &narrow) != nil {
+		c.Fatalf("config/rbac/role.yaml is not a ClusterRole and a Role: %d documents", len(documents))
+	}
+	change(&wide)
+	wide.Name, narrow.Name = c.ns, c.ns
+	who := []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}}
+	for _, o := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: narrow.Namespace}}, &wide, &narrow,
+		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: c.ns}, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: c.ns}},
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: c.ns, Namespace: narrow.Namespace}, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: c.ns}},
+	} {
+		if err := c.kube.Create(c.Context(), o); err != nil && !apierrors.IsAlreadyExists(err) {
+			c.Fatal(err)
+		}
+	}
+}
+
+// podgate needs no more than the role that is generated from its code.
+func TestRoleSuffices(t *testing.T) {
+	c := newCluster(t)
+	c.permit("podgate", func(*rbacv1.ClusterRole) {})
+	cfg, refused := c.as("podgate")
+	c.cfg = cfg
+	c.config = func(config *Config) { config.Namespace = "podgate-system" }
+	c.opensAGate()
+	c.pod("web-2", "web", "10.0.0.2")
+	c.eventually("a pod without a gate is told", func() bool { return c.event("web-2", "GateMissing", "") })
+	c.stop()
+	if r := refused(); len(r) > 0 {
+		t.Errorf("refused: %q", r)
+	}
+}
+
+// Whoever may not read namespaces, as with an older role, is not told of pods without a
+// gate; all else works.
+func TestRoleWithoutNamespaces(t *testing.T) {
+	c := newCluster(t)
+	c.permit("podgate-older", func(role *rbacv1.ClusterRole) {
+		for i := range role.Rules {
+			role.Rules[i].Resources = slices.DeleteFunc(role.Rules[i].Resources, func(r string) bool { return r == "namespaces" })
+		}
+	})
+	cfg, refused := c.as("podgate-older")
+	c.cfg = cfg
+	c.config = func(config *Config) { config.Namespace = "podgate-system" }
+	c.opensAGate()
+	c.stop()
+	if !slices.Contains(refused(), "GET /api/v1/namespaces") {
+		t.Errorf("want namespaces refused, got %q", refused())
+	}
+}
+
+// opensAGate has podgate do what it is for.
+func (c *cluster) opensAGate() {
+	c.Helper()
+	arn := c.waitingPod()
+	c.script(arn, "healthy")
+	c.eventually("open", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionTrue })
+	c.eventually("synced", func() bool { return c.verdict("web").Reason == "Synced" })
+}
