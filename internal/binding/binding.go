@@ -15,20 +15,19 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
 )
 
 // ForPod lists the bindings of the pod's namespace whose Service selects it.
-func ForPod(ctx context.Context, r client.Reader, pod *corev1.Pod) ([]elbv2.TargetGroupBinding, error) {
+func ForPod(ctx context.Context, r client.Reader, pod *corev1.Pod) ([]*Binding, error) {
 	services, err := index.ServicesSelecting(ctx, r, pod.Namespace, pod.Labels)
 	if err != nil {
 		return nil, err
 	}
-	var found []elbv2.TargetGroupBinding
+	var found []*Binding
 	for i := range services {
-		bindings, err := index.BindingsOf(ctx, r, client.ObjectKeyFromObject(&services[i]))
+		bindings, err := OfService(ctx, r, client.ObjectKeyFromObject(&services[i]))
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -25,6 +26,7 @@ type cluster struct {
 	client.Reader
 	services []corev1.Service
 	bindings []elbv2.TargetGroupBinding
+	own      []v1alpha1.TargetBinding
 	pods     []corev1.Pod
 	err      error
 }
@@ -36,6 +38,8 @@ func (c cluster) List(_ context.Context, into client.ObjectList, _ ...client.Lis
 		list.Items = c.services
 	case *elbv2.TargetGroupBindingList:
 		list.Items = c.bindings
+	case *v1alpha1.TargetBindingList:
+		list.Items = c.own
 	case *corev1.PodList:
 		list.Items = c.pods
 	default:

@@ -3,9 +3,13 @@
 
 package binding
 
-import "sigs.k8s.io/controller-runtime/pkg/client"
+import (
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
-// Ownership says which bindings podgate serves: registers targets for, writes
+	"github.com/podgate/podgate/api/v1alpha1"
+)
+
+// Ownership says which TargetGroupBindings podgate serves: registers targets for, writes
 // conditions for, and injects gates for. The zero value serves none.
 type Ownership string
 
@@ -23,8 +27,11 @@ const (
 // under OwnAnnotated.
 const ManageAnnotation = "podgate.dev/manage"
 
-// Serves tells whether a binding is served.
+// Serves tells whether a binding is served. A TargetBinding always is: it is podgate's own.
 func (o Ownership) Serves(b client.Object) bool {
+	if _, own := b.(*v1alpha1.TargetBinding); own {
+		return true
+	}
 	switch o {
 	case OwnAll:
 		return true

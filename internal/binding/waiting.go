@@ -10,13 +10,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/index"
 )
 
 // Waiting lists the running pods whose gate of a binding is not open.
 func Waiting(ctx context.Context, r client.Reader, key types.NamespacedName) ([]types.NamespacedName, error) {
-	gate := corev1.PodConditionType(elbv2.GateType(key.Name))
+	gate := corev1.PodConditionType(gates.Type(key.Name))
 	return carriers(ctx, r, key, func(pod *corev1.Pod) bool { return !IsTrue(pod, gate) })
 }
 
@@ -43,7 +43,7 @@ func carriers(ctx context.Context, r client.Reader, key types.NamespacedName, ho
 // Standing tells of the running pods with a binding's gate whose containers are ready
 // whether the gate is open.
 func Standing(ctx context.Context, r client.Reader, key types.NamespacedName) (map[types.NamespacedName]bool, error) {
-	gate := corev1.PodConditionType(elbv2.GateType(key.Name))
+	gate := corev1.PodConditionType(gates.Type(key.Name))
 	open := map[types.NamespacedName]bool{}
 	_, err := carriers(ctx, r, key, func(pod *corev1.Pod) bool {
 		if IsTrue(pod, corev1.ContainersReady) {

@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Selects tells whether a Service's selector matches labels. A Service without a
@@ -45,7 +47,7 @@ func ServicesSelecting(ctx context.Context, r client.Reader, namespace string, l
 	return found, nil
 }
 
-// BindingsOf lists the bindings that refer to a Service.
+// BindingsOf lists the TargetGroupBindings that refer to a Service.
 func BindingsOf(ctx context.Context, r client.Reader, service types.NamespacedName) ([]elbv2.TargetGroupBinding, error) {
 	var list elbv2.TargetGroupBindingList
 	if err := find(ctx, r, &list, service.Namespace, bindingsByService, service.Name); err != nil {
@@ -54,13 +56,31 @@ func BindingsOf(ctx context.Context, r client.Reader, service types.NamespacedNa
 	return keep(list.Items, func(b *elbv2.TargetGroupBinding) bool { return b.Spec.ServiceRef.Name == service.Name }), nil
 }
 
-// BindingsOfGroup lists the bindings of all namespaces that are about the group with an ARN.
+// BindingsOfGroup lists the TargetGroupBindings of all namespaces that are about the group with an ARN.
 func BindingsOfGroup(ctx context.Context, r client.Reader, arn string) ([]elbv2.TargetGroupBinding, error) {
 	var list elbv2.TargetGroupBindingList
 	if err := find(ctx, r, &list, "", bindingsByGroup, arn); err != nil {
 		return nil, err
 	}
 	return keep(list.Items, func(b *elbv2.TargetGroupBinding) bool { return groupARN(b) == arn }), nil
+}
+
+// OwnBindingsOf lists the TargetBindings that refer to a Service.
+func OwnBindingsOf(ctx context.Context, r client.Reader, service types.NamespacedName) ([]v1alpha1.TargetBinding, error) {
+	var list v1alpha1.TargetBindingList
+	if err := find(ctx, r, &list, service.Namespace, bindingsByService, service.Name); err != nil {
+		return nil, err
+	}
+	return keep(list.Items, func(b *v1alpha1.TargetBinding) bool { return b.Spec.ServiceRef.Name == service.Name }), nil
+}
+
+// OwnBindingsOfGroup lists the TargetBindings of all namespaces that are about a group.
+func OwnBindingsOfGroup(ctx context.Context, r client.Reader, group string) ([]v1alpha1.TargetBinding, error) {
+	var list v1alpha1.TargetBindingList
+	if err := find(ctx, r, &list, "", bindingsByGroup, group); err != nil {
+		return nil, err
+	}
+	return keep(list.Items, func(b *v1alpha1.TargetBinding) bool { return b.GroupID() == group }), nil
 }
 
 // PodsOf lists the pods that a Service selects.
@@ -73,7 +93,7 @@ func PodsOf(ctx context.Context, r client.Reader, svc *corev1.Service) ([]corev1
 
 // PodsWithGate lists the pods that carry a binding's gate.
 func PodsWithGate(ctx context.Context, r client.Reader, binding types.NamespacedName) ([]corev1.Pod, error) {
-	return pods(ctx, r, binding.Namespace, podsByGate, binding.Name, func(pod *corev1.Pod) bool { return slices.Contains(elbv2.Gates(pod), binding.Name) })
+	return pods(ctx, r, binding.Namespace, podsByGate, binding.Name, func(pod *corev1.Pod) bool { return slices.Contains(gates.Of(pod), binding.Name) })
 }
 
 // PodsAt lists the pods of a namespace that have an address, which is several on a host's network.

@@ -18,20 +18,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // The indexes, as the cache knows them.
 const (
 	servicesByAnchor  = "podgate.dev/selector-anchor"
 	bindingsByService = "podgate.dev/service"
-	bindingsByGroup   = "podgate.dev/target-group-arn"
+	bindingsByGroup   = "podgate.dev/target-group"
 	podsByLabel       = "podgate.dev/label"
 	podsByGate        = "podgate.dev/gate"
 	podsByAddress     = "podgate.dev/address"
 	podsByPressure    = "podgate.dev/pressing"
 )
 
-// Bindings registers the indexes of Services and TargetGroupBindings, before the cache starts.
+// Bindings registers the indexes of Services and of both kinds of bindings, before the cache starts.
 func Bindings(ctx context.Context, c client.FieldIndexer) error {
 	if err := register(ctx, c, &corev1.Service{}, servicesByAnchor, serviceAnchor); err != nil {
 		return err
@@ -39,7 +41,13 @@ func Bindings(ctx context.Context, c client.FieldIndexer) error {
 	if err := register(ctx, c, &elbv2.TargetGroupBinding{}, bindingsByService, bindingService); err != nil {
 		return err
 	}
-	return register(ctx, c, &elbv2.TargetGroupBinding{}, bindingsByGroup, bindingGroup)
+	if err := register(ctx, c, &elbv2.TargetGroupBinding{}, bindingsByGroup, bindingGroup); err != nil {
+		return err
+	}
+	if err := register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByService, ownService); err != nil {
+		return err
+	}
+	return register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByGroup, ownGroup)
 }
 
 // Pods registers the indexes of pods, before the cache starts.
@@ -86,6 +94,15 @@ func bindingGroup(b *elbv2.TargetGroupBinding) []string {
 	return nil
 }
 
+func ownService(b *v1alpha1.TargetBinding) []string { return []string{b.Spec.ServiceRef.Name} }
+
+func ownGroup(b *v1alpha1.TargetBinding) []string {
+	if id := b.GroupID(); id != "" {
+		return []string{id}
+	}
+	return nil
+}
+
 func podLabels(pod *corev1.Pod) []string {
 	pairs := make([]string, 0, len(pod.Labels))
 	for k, v := range pod.Labels {
@@ -94,7 +111,7 @@ func podLabels(pod *corev1.Pod) []string {
 	return pairs
 }
 
-func podGates(pod *corev1.Pod) []string { return elbv2.Gates(pod) }
+func podGates(pod *corev1.Pod) []string { return gates.Of(pod) }
 
 func podAddresses(pod *corev1.Pod) []string {
 	var all []string
@@ -118,9 +135,9 @@ func podPressure(pod *corev1.Pod) []string {
 
 // presses tells whether a pod is being deleted or has a gate that is not open.
 func presses(pod *corev1.Pod) bool {
-	return !pod.DeletionTimestamp.IsZero() || slices.ContainsFunc(elbv2.Gates(pod), func(name string) bool {
+	return !pod.DeletionTimestamp.IsZero() || slices.ContainsFunc(gates.Of(pod), func(name string) bool {
 		return !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-			return string(c.Type) == elbv2.GateType(name) && c.Status == corev1.ConditionTrue
+			return string(c.Type) == gates.Type(name) && c.Status == corev1.ConditionTrue
 		})
 	})
 }

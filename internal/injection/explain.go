@@ -6,10 +6,10 @@ package injection
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 )
 
 // Reason is why a pod lacks a gate.
@@ -38,6 +38,9 @@ const (
 	ReasonBindingUnserved Reason = "BindingNotServed"
 	// ReasonInstanceTargets: the group's targets are nodes.
 	ReasonInstanceTargets Reason = "InstanceTargets"
+	// ReasonNoGateOfLBC: somebody else registers the binding's targets that might never
+	// hear of a pod that has no gate of AWS Load Balancer Controller's.
+	ReasonNoGateOfLBC Reason = "NoGateOfLBC"
 	// ReasonNameTooLong: the binding's name makes no condition type.
 	ReasonNameTooLong Reason = "NameTooLong"
 )
@@ -66,7 +69,8 @@ func Explain(pod Pod, services []Service, bindings []Binding) Finding {
 	missing, gated := wanted(pod, services, bindings), false
 	for _, gate := range pod.Gates {
 		delete(missing, gate)
-		gated = gated || strings.HasPrefix(gate, elbv2.GatePrefix)
+		_, own := gates.Binding(gate)
+		gated = gated || own
 	}
 	switch {
 	case len(missing) > 0:
@@ -79,7 +83,8 @@ func Explain(pod Pod, services []Service, bindings []Binding) Finding {
 
 // lacks tells why the first of the missing gates was not added.
 func lacks(pod Pod, services []Service, bindings []Binding, missing []string) Finding {
-	f := Finding{Reason: ReasonNotInjected, Missing: missing, Binding: strings.TrimPrefix(missing[0], elbv2.GatePrefix), Since: pod.Created}
+	f := Finding{Reason: ReasonNotInjected, Missing: missing, Since: pod.Created}
+	f.Binding, _ = gates.Binding(missing[0])
 	b := bindings[slices.IndexFunc(bindings, func(b Binding) bool { return b.Name == f.Binding })]
 	s := services[slices.IndexFunc(services, func(s Service) bool { return s.Name == b.Service })]
 	f.Service = s.Name
@@ -118,6 +123,8 @@ func (b Binding) gatesNot() Reason {
 		return ReasonBindingDeleting
 	case b.TargetType == elbv2.TargetTypeInstance:
 		return ReasonInstanceTargets
+	case b.BesideLBC:
+		return ReasonNoGateOfLBC
 	}
 	return ReasonNameTooLong
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 )
 
 // Pod is what injection reads of a pod.
@@ -55,12 +56,15 @@ func (s Service) Selects(labels map[string]string) bool {
 
 // Binding is what injection reads of a TargetGroupBinding in the pod's namespace.
 type Binding struct {
-	// Name of the binding, which is the name part of its gate.
+	// Name of the binding, as package gates knows it.
 	Name string
 	// Service that the binding refers to.
 	Service string
 	// TargetType of the group; empty when neither the manifest nor the leader has said it yet.
 	TargetType elbv2.TargetType
+	// BesideLBC: another controller registers the targets that may wake for a pod only when
+	// it carries one of that controller's gates, so a gate without one might never open.
+	BesideLBC bool
 	// Deleting says that the binding has a deletion timestamp.
 	Deleting bool
 	// Unserved says that podgate is told to leave the binding alone: it would not open its gate.
@@ -71,7 +75,8 @@ type Binding struct {
 
 // gates tells whether pods of the binding's Service get its gate.
 func (b Binding) gates() bool {
-	return !b.Deleting && !b.Unserved && b.TargetType != elbv2.TargetTypeInstance && len(b.Name) <= elbv2.MaxGateName
+	_, own := gates.Own(b.Name)
+	return !b.Deleting && !b.Unserved && b.TargetType != elbv2.TargetTypeInstance && (own || len(b.Name) <= elbv2.MaxGateName)
 }
 
 // Plan is what changes in a pod's list of readiness gates. Its zero value changes nothing.
@@ -118,9 +123,20 @@ func wanted(pod Pod, services []Service, bindings []Binding) map[string]bool {
 	}
 	wanted := map[string]bool{}
 	for _, b := range bindings {
-		if selecting[b.Service] && b.gates() {
-			wanted[elbv2.GateType(b.Name)] = true
+		if selecting[b.Service] && b.gates() && !b.BesideLBC {
+			wanted[gates.Type(b.Name)] = true
+		}
+	}
+	if !slices.ContainsFunc(pod.Gates, ofLBC) && !slices.ContainsFunc(slices.Collect(maps.Keys(wanted)), ofLBC) {
+		return wanted
+	}
+	for _, b := range bindings {
+		if selecting[b.Service] && b.gates() && b.BesideLBC {
+			wanted[gates.Type(b.Name)] = true
 		}
 	}
 	return wanted
 }
+
+// ofLBC tells whether a gate is one that AWS Load Balancer Controller wakes for.
+func ofLBC(gate string) bool { return strings.HasPrefix(gate, elbv2.GatePrefix) }

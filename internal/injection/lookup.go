@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/index"
 )
 
@@ -32,16 +33,37 @@ func Lookup(ctx context.Context, r client.Reader, serves func(binding client.Obj
 		for j := range found {
 			bindings = append(bindings, BindingOf(&found[j], serves(&found[j])))
 		}
+		own, err := index.OwnBindingsOf(ctx, r, client.ObjectKeyFromObject(s))
+		if err != nil {
+			return nil, nil, err
+		}
+		for j := range own {
+			bindings = append(bindings, BindingOf(&own[j], serves(&own[j])))
+		}
 	}
 	return services, bindings, nil
 }
 
-// BindingOf is what injection reads of a binding; served tells whether podgate opens its gates.
-func BindingOf(b *elbv2.TargetGroupBinding, served bool) Binding {
-	return Binding{
-		Name: b.Name, Service: b.Spec.ServiceRef.Name, TargetType: targetType(b),
-		Deleting: !b.DeletionTimestamp.IsZero(), Unserved: !served, Created: b.CreationTimestamp.Time,
+// BindingOf is what injection reads of a binding of either kind; served tells whether
+// podgate opens its gates.
+func BindingOf(o client.Object, served bool) Binding {
+	b := Binding{Name: o.GetName(), Deleting: !o.GetDeletionTimestamp().IsZero(), Unserved: !served, Created: o.GetCreationTimestamp().Time}
+	switch o := o.(type) {
+	case *elbv2.TargetGroupBinding:
+		b.Service, b.TargetType = o.Spec.ServiceRef.Name, targetType(o)
+	case *v1alpha1.TargetBinding:
+		b.Name, b.Service, b.TargetType = v1alpha1.GatePrefix+o.Name, o.Spec.ServiceRef.Name, ownTargetType(o)
+		b.BesideLBC = o.Spec.ELBv2 != nil && o.Spec.Membership == v1alpha1.MembershipExternal
 	}
+	return b
+}
+
+// ownTargetType is what the leader found out; empty when it has not yet.
+func ownTargetType(b *v1alpha1.TargetBinding) elbv2.TargetType {
+	if g := b.Status.Group; g != nil && g.ID == b.GroupID() {
+		return elbv2.TargetType(g.TargetType)
+	}
+	return ""
 }
 
 // targetType is what the manifest says or else what the leader published.

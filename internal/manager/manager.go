@@ -27,6 +27,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/controller/pod"
@@ -62,8 +63,10 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		return err
 	}
-	if err := elbv2.AddToScheme(scheme); err != nil {
-		return err
+	for _, kinds := range []func(*runtime.Scheme) error{elbv2.AddToScheme, v1alpha1.AddToScheme} {
+		if err := kinds(scheme); err != nil {
+			return err
+		}
 	}
 	pair := &certificate.Keypair{}
 	o := options(scheme, log, c)
@@ -199,7 +202,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 // addStandby has a replica that does not lead keep the leader's caches, so that it can
 // take over at once, and stand in for a leader that is silent.
 func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *target.Reconciler, metrics prometheus.Registerer, c Config) error {
-	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}} {
+	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}, &v1alpha1.TargetBinding{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch %T: %w", o, err)
 		}

@@ -4,13 +4,13 @@
 package manager
 
 import (
-	"strings"
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 )
 
 // slimPod keeps of a cached pod what podgate reads: memory grows with every pod in
@@ -97,7 +97,8 @@ func slimContainers(all []corev1.Container, host bool) []corev1.Container {
 // slimConditions keeps the kubelet's two and podgate's own.
 func slimConditions(all []corev1.PodCondition) []corev1.PodCondition {
 	read := func(c corev1.PodCondition) bool {
-		return c.Type == corev1.ContainersReady || c.Type == corev1.PodReady || strings.HasPrefix(string(c.Type), elbv2.GatePrefix)
+		_, own := gates.Binding(string(c.Type))
+		return own || c.Type == corev1.ContainersReady || c.Type == corev1.PodReady
 	}
 	n := 0
 	for i := range all {

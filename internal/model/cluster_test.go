@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 const namespace = "shop"
@@ -56,7 +57,7 @@ type cluster struct {
 
 func newCluster(w *world) *cluster {
 	c := &cluster{w: w, born: time.Now(), lag: 100 * time.Millisecond, kinds: map[string]*kind{}}
-	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}} {
+	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}, &v1alpha1.TargetBinding{}} {
 		c.kinds[kindOf(o)] = &kind{stored: map[string]client.Object{}, cached: map[string]client.Object{}}
 	}
 	return c
@@ -70,6 +71,8 @@ func kindOf(o any) string {
 		return "service"
 	case *elbv2.TargetGroupBinding, *elbv2.TargetGroupBindingList:
 		return "binding"
+	case *v1alpha1.TargetBinding, *v1alpha1.TargetBindingList:
+		return "own binding"
 	}
 	return "other"
 }

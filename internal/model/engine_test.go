@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/manager"
 	"github.com/podgate/podgate/internal/provider"
 )
@@ -45,6 +46,9 @@ var scheme = sync.OnceValue(func() *runtime.Scheme {
 		panic(err)
 	}
 	if err := elbv2.AddToScheme(s); err != nil {
+		panic(err)
+	}
+	if err := v1alpha1.AddToScheme(s); err != nil {
 		panic(err)
 	}
 	return s

@@ -14,9 +14,22 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 )
 
+// Kind names a provider.
+type Kind string
+
+// The kinds.
+const (
+	// ELBv2 is of target groups of ALBs and NLBs.
+	ELBv2 Kind = ""
+	// HAProxy is of backends of HAProxy.
+	HAProxy Kind = "haproxy"
+)
+
 // Ref names one target group at one load balancer. It is comparable and is used as
 // a key; two bindings of the same group have equal Refs.
 type Ref struct {
+	// Provider is whose group it is; ELBv2's when empty.
+	Provider Kind
 	// Group is the provider's identifier of the group; for ELBv2 the ARN.
 	Group string
 	// RoleARN is the role to assume for calls about this group; empty for podgate's own.

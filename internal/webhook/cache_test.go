@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/index"
 )
 
@@ -25,6 +26,7 @@ import (
 type world struct {
 	services []corev1.Service
 	bindings []elbv2.TargetGroupBinding
+	own      []v1alpha1.TargetBinding
 	// hold, unless nil, keeps lists waiting until it is closed.
 	hold chan struct{}
 }
@@ -59,6 +61,10 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(rw).Encode(elbv2.TargetGroupBindingList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "elbv2.k8s.aws/v1beta1", Kind: "TargetGroupBindingList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: w.bindings,
 		})
+	case "/apis/podgate.dev/v1alpha1/targetbindings":
+		_ = json.NewEncoder(rw).Encode(v1alpha1.TargetBindingList{
+			TypeMeta: metav1.TypeMeta{APIVersion: "podgate.dev/v1alpha1", Kind: "TargetBindingList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: w.own,
+		})
 	default:
 		http.NotFound(rw, r)
 	}
@@ -74,6 +80,9 @@ func newCache(t testing.TB, w *world) (c cache.Cache, start func()) {
 		t.Fatal(err)
 	}
 	if err := elbv2.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
 	c, err := cache.New(&rest.Config{Host: srv.URL}, cache.Options{Scheme: scheme, Mapper: testrestmapper.TestOnlyStaticRESTMapper(scheme), HTTPClient: srv.Client(), ReaderFailOnMissingInformer: true})

@@ -13,3 +13,4 @@ package webhook
 //
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=get;list;watch

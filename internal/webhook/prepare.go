@@ -11,10 +11,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
-// Prepare asks a cache for the informers of Services and TargetGroupBindings. The
-// function that it returns tells whether both have synced.
+// Prepare asks a cache for the informers of Services and of both kinds of bindings. The
+// function that it returns tells whether all have synced.
 func Prepare(ctx context.Context, c cache.Cache) (synced func() bool, err error) {
 	services, err := c.GetInformer(ctx, &corev1.Service{}, cache.BlockUntilSynced(false))
 	if err != nil {
@@ -24,5 +25,9 @@ func Prepare(ctx context.Context, c cache.Cache) (synced func() bool, err error)
 	if err != nil {
 		return nil, fmt.Errorf("watch target group bindings: %w", err)
 	}
-	return func() bool { return services.HasSynced() && bindings.HasSynced() }, nil
+	own, err := c.GetInformer(ctx, &v1alpha1.TargetBinding{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("watch target bindings: %w", err)
+	}
+	return func() bool { return services.HasSynced() && bindings.HasSynced() && own.HasSynced() }, nil
 }

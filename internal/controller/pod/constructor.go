@@ -26,9 +26,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/since"
-	"github.com/podgate/podgate/internal/index"
 )
 
 // Name is the controller's, in logs and metrics.
@@ -66,11 +67,12 @@ func Setup(mgr manager.Manager, o Options) error {
 		orphanGrace: o.OrphanGrace,
 		uids:        map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
 	}
-	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(elbv2.Gates(o.(*corev1.Pod))) > 0 })
+	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(gates.Of(o.(*corev1.Pod))) > 0 })
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&corev1.Pod{}, builder.WithPredicates(gated)).
 		Watches(&elbv2.TargetGroupBinding{}, bindingHandler(o.Client), builder.WithPredicates(bindingChanged())).
+		Watches(&v1alpha1.TargetBinding{}, bindingHandler(o.Client), builder.WithPredicates(bindingChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, svc client.Object) []reconcile.Request {
 			return serviceRequests(ctx, o.Client, client.ObjectKeyFromObject(svc))
 		}), builder.WithPredicates(serviceChanged())).
@@ -111,14 +113,14 @@ func settings(b client.Object) map[string]string {
 
 // serviceRequests are for the pods that wait at the gates of a Service's bindings.
 func serviceRequests(ctx context.Context, r client.Reader, service types.NamespacedName) []reconcile.Request {
-	bindings, err := index.BindingsOf(ctx, r, service)
+	bindings, err := binding.OfService(ctx, r, service)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "Finding a Service's bindings failed", "service", service)
 		return nil
 	}
 	var reqs []reconcile.Request
 	for i := range bindings {
-		reqs = append(reqs, requests(ctx, r, client.ObjectKeyFromObject(&bindings[i]), binding.Waiting)...)
+		reqs = append(reqs, requests(ctx, r, bindings[i].Key(), binding.Waiting)...)
 	}
 	return reqs
 }
@@ -127,7 +129,7 @@ func serviceRequests(ctx context.Context, r client.Reader, service types.Namespa
 // changed those whose gate is open, too.
 func bindingHandler(r client.Reader) handler.EventHandler {
 	enqueue := func(ctx context.Context, b client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request], whose lister) {
-		for _, req := range requests(ctx, r, client.ObjectKeyFromObject(b), whose) {
+		for _, req := range requests(ctx, r, binding.KeyOf(b), whose) {
 			q.Add(req)
 		}
 	}
@@ -136,9 +138,7 @@ func bindingHandler(r client.Reader) handler.EventHandler {
 			enqueue(ctx, e.Object, q, binding.Waiting)
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			before, _ := binding.Policy(e.ObjectOld.GetAnnotations())
-			after, _ := binding.Policy(e.ObjectNew.GetAnnotations())
-			if before != after {
+			if binding.PolicyOf(e.ObjectOld) != binding.PolicyOf(e.ObjectNew) {
 				enqueue(ctx, e.ObjectNew, q, binding.Gated)
 				return
 			}

@@ -37,26 +37,25 @@ func (o origin) watched() bool { return o.claim == gate.Claimed }
 // source finds the binding, its policies, its group, and the target of one gate.
 func (r *Reconciler) source(ctx context.Context, e *evaluation, name string) (origin, error) {
 	key := types.NamespacedName{Namespace: e.pod.Namespace, Name: name}
-	var b elbv2.TargetGroupBinding
-	err := r.client.Get(ctx, key, &b)
+	b, err := binding.Get(ctx, r.client, key)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return origin{}, fmt.Errorf("get binding: %w", err)
 	}
 	o := origin{claim: gate.Unclaimed}
 	if err == nil {
-		if o, err = r.claim(ctx, e.pod, &b); err != nil {
+		if o, err = r.claim(ctx, e.pod, b); err != nil {
 			return origin{}, err
 		}
 	}
 	// What a policy says wrongly is told on the binding.
-	o.policy, _ = binding.Policy(b.Annotations)
+	o.policy, _ = b.Policy()
 	o.policy.OrphanGrace = r.orphanGrace
 	return o, nil
 }
 
 // claim tells how a binding stands to a pod.
-func (r *Reconciler) claim(ctx context.Context, pod *corev1.Pod, b *elbv2.TargetGroupBinding) (origin, error) {
-	res, known := r.registry.Get(types.NamespacedName{Namespace: b.Namespace, Name: b.Name})
+func (r *Reconciler) claim(ctx context.Context, pod *corev1.Pod, b *binding.Binding) (origin, error) {
+	res, known := r.registry.Get(b.Key())
 	if !known || res.Foreign {
 		return origin{foreign: true}, nil
 	}
@@ -70,8 +69,8 @@ func (r *Reconciler) claim(ctx context.Context, pod *corev1.Pod, b *elbv2.Target
 }
 
 // target finds the pod's own target in a binding's group.
-func (r *Reconciler) target(ctx context.Context, pod *corev1.Pod, b *elbv2.TargetGroupBinding, res binding.Resolution) (origin, error) {
-	ref := b.Spec.ServiceRef
+func (r *Reconciler) target(ctx context.Context, pod *corev1.Pod, b *binding.Binding, res binding.Resolution) (origin, error) {
+	ref := b.ServiceRef
 	var svc corev1.Service
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}, &svc)
 	if apierrors.IsNotFound(err) {

@@ -4,13 +4,12 @@
 package pod
 
 import (
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/since"
 	"github.com/podgate/podgate/internal/controller/tally"
@@ -80,4 +79,7 @@ func (m *metrics) wrote(pod *corev1.Pod, c corev1.PodCondition, group string, no
 }
 
 // bindingOf is the name of a gate's binding.
-func bindingOf(gate string) string { return strings.TrimPrefix(gate, elbv2.GatePrefix) }
+func bindingOf(gate string) string {
+	binding, _ := gates.Binding(gate)
+	return binding
+}

@@ -8,7 +8,6 @@ package pod
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/tally"
 	"github.com/podgate/podgate/internal/gate"
@@ -34,6 +33,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Observer is the part of health.Observer that the controller needs.
@@ -94,7 +94,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	r.meet(req.NamespacedName, pod.UID)
 	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), now: r.now()}
-	for _, name := range elbv2.Gates(&pod) {
+	for _, name := range gates.Of(&pod) {
 		if err := r.evaluate(ctx, &e, name); err != nil {
 			return reconcile.Result{}, err
 		}
@@ -125,7 +125,7 @@ type evaluation struct {
 
 // evaluate decides one gate.
 func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) error {
-	gateType := elbv2.GateType(name)
+	gateType := gates.Type(name)
 	facts := gate.Pod{Proven: e.proven.Gates[gateType], ClosedAt: e.proven.Closed[gateType]}
 	if c := binding.Condition(e.pod, corev1.ContainersReady); c != nil {
 		facts.ContainersReady = c.Status == corev1.ConditionTrue
@@ -235,8 +235,7 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 
 // group is that of a gate, empty when it is not known.
 func (r *Reconciler) group(namespace string, gate corev1.PodConditionType) string {
-	name := strings.TrimPrefix(string(gate), elbv2.GatePrefix)
-	res, _ := r.registry.Get(types.NamespacedName{Namespace: namespace, Name: name})
+	res, _ := r.registry.Get(types.NamespacedName{Namespace: namespace, Name: bindingOf(string(gate))})
 	return res.Group.Ref.Group
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index"
@@ -81,7 +80,7 @@ func (s *stint) pressing() (map[types.NamespacedName]struct{}, error) {
 			return keys, err
 		}
 		for j := range bindings {
-			keys[client.ObjectKeyFromObject(&bindings[j])] = struct{}{}
+			keys[bindings[j].Key()] = struct{}{}
 		}
 	}
 	return keys, nil

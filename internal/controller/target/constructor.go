@@ -25,9 +25,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/since"
-	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -95,12 +95,18 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	return r, builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
+		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
 		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers)).
 		WatchesRawSource(o.Wake).
 		WatchesRawSource(first(o.Client, owner)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, &r.pressing)}).
 		Complete(r)
+}
+
+// ownBinding maps a TargetBinding to its key.
+func ownBinding(_ context.Context, b client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: binding.KeyOf(b)}}
 }
 
 // specChanged drops events that only the status, or podgate's own writing, caused.
@@ -123,15 +129,15 @@ func finalizersChanged() predicate.Predicate {
 // serviceBindings maps a Service to the bindings that refer to it.
 func serviceBindings(r client.Reader, owner *ownership) handler.MapFunc {
 	return func(ctx context.Context, svc client.Object) []reconcile.Request {
-		bindings, err := index.BindingsOf(ctx, r, client.ObjectKeyFromObject(svc))
+		bindings, err := binding.OfService(ctx, r, client.ObjectKeyFromObject(svc))
 		if err != nil {
 			log.FromContext(ctx).Error(err, "Finding a Service's bindings failed", "service", client.ObjectKeyFromObject(svc))
 			return nil
 		}
 		var reqs []reconcile.Request
 		for i := range bindings {
-			if owner.Serves(&bindings[i]) {
-				reqs = append(reqs, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bindings[i])})
+			if owner.Serves(bindings[i].Object) {
+				reqs = append(reqs, reconcile.Request{NamespacedName: bindings[i].Key()})
 			}
 		}
 		return reqs
@@ -148,8 +154,8 @@ func podHandler(r client.Reader, owner *ownership, l *lodgers) handler.EventHand
 			return
 		}
 		for i := range bindings {
-			if owner.Serves(&bindings[i]) {
-				q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bindings[i])}, wait)
+			if owner.Serves(bindings[i].Object) {
+				q.AddAfter(reconcile.Request{NamespacedName: bindings[i].Key()}, wait)
 			}
 		}
 		for _, key := range l.hosts(client.ObjectKeyFromObject(pod)) {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -24,17 +23,17 @@ import (
 // finalize deregisters a deleted binding's targets, unless another binding claims
 // the group, waits until its gates are released, and lets the binding go. One that AWS
 // Load Balancer Controller holds is left to it, unless that controller is gone.
-func (r *Reconciler) finalize(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
+func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcile.Result, error) {
 	whose, err := r.owner.standing(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	held := controllerutil.ContainsFinalizer(b, elbv2.Finalizer)
+	held := controllerutil.ContainsFinalizer(b.Object, elbv2.Finalizer)
 	switch {
-	case !held && (whose == mine || !r.owner.Serves(b)):
+	case !held && (whose == mine || !r.owner.Serves(b.Object)):
 		r.finished(b)
 		return reconcile.Result{}, nil
-	case whose != mine && !r.owner.Serves(b):
+	case whose != mine && !r.owner.Serves(b.Object):
 		return r.letGo(ctx, b)
 	case whose == theirs, whose == unclear:
 		return r.observe(ctx, b, whose)
@@ -43,8 +42,8 @@ func (r *Reconciler) finalize(ctx context.Context, b *elbv2.TargetGroupBinding) 
 }
 
 // end is the end of a binding that is podgate's.
-func (r *Reconciler) end(ctx context.Context, b *elbv2.TargetGroupBinding, whose standing) (reconcile.Result, error) {
-	key := client.ObjectKeyFromObject(b)
+func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
+	key := b.Key()
 	known, _ := r.registry.Get(key)
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
 	if err := r.empty(ctx, b); err != nil {
@@ -72,20 +71,23 @@ func (r *Reconciler) end(ctx context.Context, b *elbv2.TargetGroupBinding, whose
 	return reconcile.Result{}, nil
 }
 
-func (r *Reconciler) finished(b *elbv2.TargetGroupBinding) {
-	r.forget(client.ObjectKeyFromObject(b))
+func (r *Reconciler) finished(b *binding.Binding) {
+	r.forget(b.Key())
 	r.report.forget(b.UID)
 }
 
 // drains tells whether a pod of a binding is being deleted, whose target has to go soon.
-func (r *Reconciler) drains(ctx context.Context, b *elbv2.TargetGroupBinding, group provider.Group) bool {
+func (r *Reconciler) drains(ctx context.Context, b *binding.Binding, group provider.Group) bool {
 	who, err := r.population(ctx, b, group, nil, nil)
 	return err == nil && slices.ContainsFunc(who.members, func(m membership.Member) bool { return m.Terminating })
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer
 // afresh: what is remembered may be of another time.
-func (r *Reconciler) empty(ctx context.Context, b *elbv2.TargetGroupBinding) error {
+func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) error {
+	if b.External {
+		return nil
+	}
 	group, err := r.resolve(ctx, b)
 	if errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrInvalid) {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index"
 )
@@ -37,8 +37,8 @@ func first(r client.Reader, owner *ownership) source.Source {
 				return err
 			}
 			for j := range bindings {
-				if owner.Serves(&bindings[j]) {
-					q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&bindings[j])})
+				if owner.Serves(bindings[j].Object) {
+					q.Add(reconcile.Request{NamespacedName: bindings[j].Key()})
 				}
 			}
 		}
@@ -54,7 +54,7 @@ func presses(pod *corev1.Pod) bool {
 	if !pod.DeletionTimestamp.IsZero() {
 		return true
 	}
-	return binding.IsTrue(pod, corev1.ContainersReady) && slices.ContainsFunc(elbv2.Gates(pod), func(name string) bool {
-		return !binding.IsTrue(pod, corev1.PodConditionType(elbv2.GateType(name)))
+	return binding.IsTrue(pod, corev1.ContainersReady) && slices.ContainsFunc(gates.Of(pod), func(name string) bool {
+		return !binding.IsTrue(pod, corev1.PodConditionType(gates.Type(name)))
 	})
 }

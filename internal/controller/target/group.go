@@ -5,16 +5,14 @@ package target
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -22,8 +20,8 @@ import (
 // new leader, and one that the API leaves alone, goes by what was published on the
 // binding: a deregistration must not wait for a description, nor for those of a
 // thousand other groups.
-func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (provider.Group, error) {
-	key := client.ObjectKeyFromObject(b)
+func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (provider.Group, error) {
+	key := b.Key()
 	r.mu.Lock()
 	known := r.resolved[key]
 	r.mu.Unlock()
@@ -31,17 +29,16 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 	if known.generation == b.Generation && r.now().Sub(known.at) < known.lasts() && !gone {
 		return known.group, nil
 	}
-	ref := refOf(b)
-	if g, ok := published(b, ref); ok && known.at.IsZero() {
+	if g, ok := b.Published(); ok && known.at.IsZero() {
 		// Asked about at a random time of the span, so that take-over makes no burst.
 		known = resolved{generation: b.Generation, group: g}
 		known.at = r.now().Add(-r.random(known.lasts()))
 		r.remember(key, known)
 		return g, nil
 	}
-	group, err := r.provider.Resolve(ctx, ref, b.Spec.TargetGroupName)
+	group, err := r.provider.Resolve(ctx, b.Ref, b.GroupName)
 	if err != nil {
-		if g, ok := published(b, ref); ok && transient(err) {
+		if g, ok := b.Published(); ok && transient(err) {
 			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolved{group: g}.lasts()), group: g})
 			return g, nil
 		}
@@ -52,11 +49,6 @@ func (r *Reconciler) resolve(ctx context.Context, b *elbv2.TargetGroupBinding) (
 	known.at = r.now().Add(-r.random(known.lasts() / 5))
 	r.remember(key, known)
 	return group, nil
-}
-
-// refOf names the group as the binding does; by ARN if it has one.
-func refOf(b *elbv2.TargetGroupBinding) provider.Ref {
-	return provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId}
 }
 
 func (r *Reconciler) remember(key types.NamespacedName, what resolved) {
@@ -70,54 +62,33 @@ func transient(err error) bool {
 	return !errors.Is(err, provider.ErrNotFound) && !errors.Is(err, provider.ErrInvalid) && !errors.Is(err, provider.ErrDenied)
 }
 
-// published rebuilds a group from the binding's annotation, if it is about the group
-// that the binding names.
-func published(b *elbv2.TargetGroupBinding, ref provider.Ref) (provider.Group, bool) {
-	p, ok := b.Published()
-	if !ok || (ref.Group != "" && p.ARN != ref.Group) || (ref.Group == "" && p.Name != b.Spec.TargetGroupName) {
-		return provider.Group{}, false
+// publish writes what the webhook and the next leader must know about the group on
+// the binding: in the status of podgate's own kind, in an annotation of another.
+func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g provider.Group) error {
+	before := b.Copy()
+	changed, err := b.Publish(g)
+	if err != nil || !changed {
+		return err
 	}
-	ref.Group = p.ARN
-	return provider.Group{
-		Ref: ref, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
-		HealthCheckInterval: time.Duration(p.HealthCheckIntervalSeconds) * time.Second,
-		UnhealthyThreshold:  p.UnhealthyThreshold,
-		DeregistrationDelay: time.Duration(p.DeregistrationDelaySeconds) * time.Second,
-	}, true
-}
-
-// publish writes what the webhook must know about the group on the binding.
-func (r *Reconciler) publish(ctx context.Context, b *elbv2.TargetGroupBinding, g provider.Group) error {
-	next, err := json.Marshal(elbv2.Published{
-		ARN: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
-		HealthCheckIntervalSeconds: int64(g.HealthCheckInterval / time.Second),
-		UnhealthyThreshold:         g.UnhealthyThreshold,
-		DeregistrationDelaySeconds: int64(g.DeregistrationDelay / time.Second),
-	})
+	patch := client.MergeFrom(before.Object)
+	if b.Own() != nil {
+		err = r.client.Status().Patch(ctx, b.Object, patch)
+	} else {
+		err = r.client.Patch(ctx, b.Object, patch)
+	}
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", elbv2.PublishedAnnotation, err)
-	}
-	if b.Annotations[elbv2.PublishedAnnotation] == string(next) {
-		return nil
-	}
-	before := b.DeepCopy()
-	if b.Annotations == nil {
-		b.Annotations = map[string]string{}
-	}
-	b.Annotations[elbv2.PublishedAnnotation] = string(next)
-	if err := r.client.Patch(ctx, b, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("publish target group: %w", err)
 	}
 	return nil
 }
 
 // unfit says why a resolved group cannot be served; nil when it can.
-func (r *Reconciler) unfit(ctx context.Context, b *elbv2.TargetGroupBinding, g provider.Group) *verdict {
-	if t := b.Spec.TargetType; t != nil && string(*t) != g.TargetType {
-		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.targetType is %q but the target group's targets are of type %q: make a binding without it, or with the group's type.", *t, g.TargetType)}
+func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g provider.Group) *verdict {
+	if t := b.TargetType; t != "" && t != g.TargetType {
+		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.targetType is %q but the target group's targets are of type %q: make a binding without it, or with the group's type.", t, g.TargetType)}
 	}
-	if f := b.Spec.IPAddressType; f != nil && g.IPAddressType != "" && *f != g.IPAddressType {
-		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", *f, g.IPAddressType)}
+	if f := b.IPAddressType; f != "" && g.IPAddressType != "" && f != g.IPAddressType {
+		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", f, g.IPAddressType)}
 	}
 	switch g.TargetType {
 	case string(elbv2.TargetTypeIP):
@@ -136,20 +107,19 @@ func (r *Reconciler) unfit(ctx context.Context, b *elbv2.TargetGroupBinding, g p
 	return nil
 }
 
-// claimant finds the oldest other binding of the same group that is not being
-// deleted; nil when there is none.
-func (r *Reconciler) claimant(ctx context.Context, b *elbv2.TargetGroupBinding, ref provider.Ref) (*elbv2.TargetGroupBinding, error) {
-	if b.Spec.MultiClusterTargetGroup {
+// claimant finds the oldest other binding whose targets podgate registers in the same
+// group, and that is not being deleted; nil when there is none.
+func (r *Reconciler) claimant(ctx context.Context, b *binding.Binding, ref provider.Ref) (*binding.Binding, error) {
+	if b.Shared || b.External {
 		return nil, nil
 	}
-	bindings, err := index.BindingsOfGroup(ctx, r.client, ref.Group)
+	bindings, err := binding.OfGroup(ctx, r.client, ref.Group)
 	if err != nil {
 		return nil, err
 	}
-	var found *elbv2.TargetGroupBinding
-	for i := range bindings {
-		o := &bindings[i]
-		if o.UID == b.UID || !o.DeletionTimestamp.IsZero() {
+	var found *binding.Binding
+	for _, o := range bindings {
+		if o.UID == b.UID || o.External || !o.DeletionTimestamp.IsZero() {
 			continue
 		}
 		if found == nil || older(o, found) {
@@ -159,7 +129,7 @@ func (r *Reconciler) claimant(ctx context.Context, b *elbv2.TargetGroupBinding, 
 	return found, nil
 }
 
-func older(a, b *elbv2.TargetGroupBinding) bool {
+func older(a, b *binding.Binding) bool {
 	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.UID < b.UID
 	}

@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/membership"
 )
 
@@ -55,14 +55,14 @@ var heldBy = map[membership.Guard]held{
 }
 
 // tellGuards reports what a plan holds and why.
-func (r *Reconciler) tellGuards(b *elbv2.TargetGroupBinding, svc *corev1.Service, plan membership.Plan) {
+func (r *Reconciler) tellGuards(b *binding.Binding, svc *corev1.Service, plan membership.Plan) {
 	guarded := 0
 	for _, h := range plan.Held {
 		if h.Guard != "" {
 			guarded++
 		}
 	}
-	r.metrics.held.WithLabelValues(b.Namespace, b.Name).Set(float64(guarded))
+	r.metrics.held.WithLabelValues(b.Namespace, b.Key().Name).Set(float64(guarded))
 	for _, g := range r.report.guard(b, svc, plan.Guards()) {
 		r.metrics.activations.WithLabelValues(string(g)).Inc()
 	}
@@ -70,7 +70,7 @@ func (r *Reconciler) tellGuards(b *elbv2.TargetGroupBinding, svc *corev1.Service
 
 // guard tells on the binding and its Service, once each, which guards begin and end to
 // keep targets, and gives those that begin.
-func (r *reporter) guard(b *elbv2.TargetGroupBinding, svc *corev1.Service, now []membership.Guard) []membership.Guard {
+func (r *reporter) guard(b *binding.Binding, svc *corev1.Service, now []membership.Guard) []membership.Guard {
 	before := r.guarded(b, now)
 	begun, ended := without(now, before), without(before, now)
 	for _, g := range begun {
@@ -82,18 +82,18 @@ func (r *reporter) guard(b *elbv2.TargetGroupBinding, svc *corev1.Service, now [
 	return begun
 }
 
-func (r *reporter) tell(b *elbv2.TargetGroupBinding, svc *corev1.Service, g membership.Guard, kind, reason, message string) {
+func (r *reporter) tell(b *binding.Binding, svc *corev1.Service, g membership.Guard, kind, reason, message string) {
 	if svc == nil {
-		r.recorder.Eventf(b, nil, kind, reason, string(g), "%s", message)
+		r.recorder.Eventf(b.Object, nil, kind, reason, string(g), "%s", message)
 		return
 	}
-	r.recorder.Eventf(b, svc, kind, reason, string(g), "%s", message)
-	r.recorder.Eventf(svc, b, kind, reason, string(g), "%s", message)
+	r.recorder.Eventf(b.Object, svc, kind, reason, string(g), "%s", message)
+	r.recorder.Eventf(svc, b.Object, kind, reason, string(g), "%s", message)
 }
 
 // guarded notes which guards keep targets of a binding and gives those that did before;
 // of an earlier process's only what the condition says is known.
-func (r *reporter) guarded(b *elbv2.TargetGroupBinding, now []membership.Guard) []membership.Guard {
+func (r *reporter) guarded(b *binding.Binding, now []membership.Guard) []membership.Guard {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, known := r.guards[b.UID]
@@ -101,7 +101,7 @@ func (r *reporter) guarded(b *elbv2.TargetGroupBinding, now []membership.Guard) 
 	if known {
 		return before
 	}
-	c := meta.FindStatusCondition(b.Status.Conditions, ConditionTargetsHeld)
+	c := meta.FindStatusCondition(*b.Conditions, ConditionTargetsHeld)
 	return slices.DeleteFunc(slices.Clone(membership.Guards), func(g membership.Guard) bool {
 		return c == nil || c.Reason != heldBy[g].reason
 	})
@@ -115,7 +115,7 @@ func (r *reporter) unguard(uid types.UID) {
 }
 
 // heldCondition says what is held; nil when that is not known, or nothing was ever.
-func (r *reporter) heldCondition(b *elbv2.TargetGroupBinding) []metav1.Condition {
+func (r *reporter) heldCondition(b *binding.Binding) []metav1.Condition {
 	r.mu.Lock()
 	guards, known := r.guards[b.UID]
 	r.mu.Unlock()
@@ -126,7 +126,7 @@ func (r *reporter) heldCondition(b *elbv2.TargetGroupBinding) []metav1.Condition
 		}
 		return []metav1.Condition{{Type: ConditionTargetsHeld, Status: metav1.ConditionTrue, Reason: heldBy[guards[0]].reason, Message: strings.Join(messages, " ")}}
 	}
-	if !known || meta.FindStatusCondition(b.Status.Conditions, ConditionTargetsHeld) == nil {
+	if !known || meta.FindStatusCondition(*b.Conditions, ConditionTargetsHeld) == nil {
 		return nil
 	}
 	return []metav1.Condition{{Type: ConditionTargetsHeld, Status: metav1.ConditionFalse, Reason: ReasonNothingHeld, Message: "Every target that should go has gone."}}

@@ -10,7 +10,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -22,7 +21,7 @@ import (
 // claim makes sure that a finalizer holds a binding before anything is registered for
 // it. An abandoned one is held already, so that a take-over that cannot be written is
 // no reason not to serve it; it is given back as unwritten.
-func (r *Reconciler) claim(ctx context.Context, b *elbv2.TargetGroupBinding, whose standing) (unwritten, err error) {
+func (r *Reconciler) claim(ctx context.Context, b *binding.Binding, whose standing) (unwritten, err error) {
 	if whose != abandoned {
 		return nil, r.addFinalizer(ctx, b)
 	}
@@ -34,19 +33,19 @@ func (r *Reconciler) claim(ctx context.Context, b *elbv2.TargetGroupBinding, who
 		return err, nil
 	}
 	log.FromContext(ctx).Info("Took over a binding of AWS Load Balancer Controller")
-	r.report.recorder.Eventf(b, nil, corev1.EventTypeNormal, ReasonTakenOver, "TakeOver", "%s",
+	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, ReasonTakenOver, "TakeOver", "%s",
 		"AWS Load Balancer Controller does not renew its lease any more, so podgate took the binding over. Registered targets and open gates stay as they are.")
 	return nil, nil
 }
 
 // unclaimed reports that podgate cannot put its finalizer on a binding. Pods hear of
 // it too: nothing else would tell why their gates stay closed.
-func (r *Reconciler) unclaimed(ctx context.Context, b *elbv2.TargetGroupBinding, err error) (reconcile.Result, error) {
+func (r *Reconciler) unclaimed(ctx context.Context, b *binding.Binding, err error) (reconcile.Result, error) {
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return reconcile.Result{}, err
 	}
 	v := verdict{ReasonNotWritable, "podgate cannot write its finalizer to this binding, so it registers nothing: " + refusal(err)}
-	key := client.ObjectKeyFromObject(b)
+	key := b.Key()
 	if known, _ := r.registry.Get(key); !known.Resolved() {
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})
 	}
@@ -64,8 +63,8 @@ func refusal(err error) string {
 
 // observe leaves a binding to AWS Load Balancer Controller. podgate's finalizer goes
 // once that controller is known to live: its own is on, as the write makes sure.
-func (r *Reconciler) observe(ctx context.Context, b *elbv2.TargetGroupBinding, whose standing) (reconcile.Result, error) {
-	key := client.ObjectKeyFromObject(b)
+func (r *Reconciler) observe(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
+	key := b.Key()
 	r.stop(key)
 	r.registry.Set(key, binding.Resolution{Foreign: true})
 	var err error
@@ -77,15 +76,15 @@ func (r *Reconciler) observe(ctx context.Context, b *elbv2.TargetGroupBinding, w
 
 // letGo hands back a binding that podgate is told not to serve, as it is. While AWS
 // Load Balancer Controller lives podgate's finalizer waits for that controller's.
-func (r *Reconciler) letGo(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
-	key := client.ObjectKeyFromObject(b)
+func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.Result, error) {
+	key := b.Key()
 	r.stop(key)
 	r.registry.Delete(key)
 	// Told first: the write wakes that controller, should it have missed the change.
 	if err := r.report.left(ctx, b); err != nil {
 		return reconcile.Result{}, err
 	}
-	if !controllerutil.ContainsFinalizer(b, elbv2.Finalizer) {
+	if !controllerutil.ContainsFinalizer(b.Object, elbv2.Finalizer) {
 		r.owner.forget(key)
 		return reconcile.Result{}, nil
 	}

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/since"
 	"github.com/podgate/podgate/internal/gate"
@@ -86,7 +86,7 @@ func (m *metrics) registered(ref provider.Ref, done []gate.Target, who populatio
 		if pod == nil {
 			continue
 		}
-		if len(elbv2.Gates(pod)) > 0 {
+		if len(gates.Of(pod)) > 0 {
 			m.registrations.Note(since.Registration{Pod: pod.UID, Group: ref.Group}, now, now)
 		}
 		if c := binding.Condition(pod, corev1.ContainersReady); c != nil {

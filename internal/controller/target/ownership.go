@@ -61,9 +61,9 @@ func newOwnership(serves binding.Ownership, reader client.Reader, namespace stri
 
 // standing tells whose a binding is. A binding whose finalizer of the other controller
 // came back is a sign of its life as good as a lease, which may be in another namespace.
-func (o *ownership) standing(ctx context.Context, b *elbv2.TargetGroupBinding) (standing, error) {
-	held := controllerutil.ContainsFinalizer(b, elbv2.LBCFinalizer)
-	if cameBack := o.noteFree(client.ObjectKeyFromObject(b), !held); cameBack {
+func (o *ownership) standing(ctx context.Context, b *binding.Binding) (standing, error) {
+	held := controllerutil.ContainsFinalizer(b.Object, elbv2.LBCFinalizer)
+	if cameBack := o.noteFree(b.Key(), !held); cameBack {
 		o.lease.signOfLife()
 	}
 	if !held {
@@ -102,9 +102,9 @@ func (o *ownership) noteFree(key types.NamespacedName, free bool) (cameBack bool
 // awaits tells whether the other controller, which lives or may live, is still to put
 // its finalizer on a binding that podgate serves no more: without one its deletion
 // would leave its targets registered.
-func (o *ownership) awaits(ctx context.Context, b *elbv2.TargetGroupBinding) (bool, error) {
-	key := client.ObjectKeyFromObject(b)
-	if controllerutil.ContainsFinalizer(b, elbv2.LBCFinalizer) {
+func (o *ownership) awaits(ctx context.Context, b *binding.Binding) (bool, error) {
+	key := b.Key()
+	if controllerutil.ContainsFinalizer(b.Object, elbv2.LBCFinalizer) {
 		o.forget(key)
 		return false, nil
 	}
@@ -144,45 +144,45 @@ func finalizersOf(whose standing) []string {
 // that there is always one of the two. What is registered stays as it is. The
 // checkpoint goes with it: it would let that controller, once it is back, take for
 // done what is not.
-func (r *Reconciler) takeOver(ctx context.Context, b *elbv2.TargetGroupBinding) error {
-	before := b.DeepCopy()
-	controllerutil.AddFinalizer(b, elbv2.Finalizer)
-	controllerutil.RemoveFinalizer(b, elbv2.LBCFinalizer)
+func (r *Reconciler) takeOver(ctx context.Context, b *binding.Binding) error {
+	before := b.Copy()
+	controllerutil.AddFinalizer(b.Object, elbv2.Finalizer)
+	controllerutil.RemoveFinalizer(b.Object, elbv2.LBCFinalizer)
 	delete(b.Annotations, elbv2.LBCCheckpoint)
 	delete(b.Annotations, elbv2.LBCCheckpointTime)
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Patch(ctx, b, patch); err != nil {
-		before.DeepCopyInto(b)
+	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, b.Object, patch); err != nil {
+		*b.ObjectMeta = *before.ObjectMeta
 		return fmt.Errorf("take binding over: %w", err)
 	}
 	return nil
 }
 
-func (r *Reconciler) addFinalizer(ctx context.Context, b *elbv2.TargetGroupBinding) error {
-	before := b.DeepCopy()
-	if !controllerutil.AddFinalizer(b, elbv2.Finalizer) {
+func (r *Reconciler) addFinalizer(ctx context.Context, b *binding.Binding) error {
+	before := b.Copy()
+	if !controllerutil.AddFinalizer(b.Object, elbv2.Finalizer) {
 		return nil
 	}
 	// The resource version makes the patch fail when somebody else's finalizer came in between.
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Patch(ctx, b, patch); err != nil {
+	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, b.Object, patch); err != nil {
 		return fmt.Errorf("add finalizer: %w", err)
 	}
 	return nil
 }
 
 // removeFinalizers lets a binding go: its targets are deregistered, or somebody else's now.
-func (r *Reconciler) removeFinalizers(ctx context.Context, b *elbv2.TargetGroupBinding, finalizers ...string) error {
-	before := b.DeepCopy()
+func (r *Reconciler) removeFinalizers(ctx context.Context, b *binding.Binding, finalizers ...string) error {
+	before := b.Copy()
 	changed := false
 	for _, f := range finalizers {
-		changed = controllerutil.RemoveFinalizer(b, f) || changed
+		changed = controllerutil.RemoveFinalizer(b.Object, f) || changed
 	}
 	if !changed {
 		return nil
 	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Patch(ctx, b, patch); client.IgnoreNotFound(err) != nil {
+	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, b.Object, patch); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("remove finalizer: %w", err)
 	}
 	return nil

@@ -177,7 +177,7 @@ func TestLeaseIsReadBeforeATakeOver(t *testing.T) {
 	}
 	_, _ = w.owner.lease.life(t.Context())
 	w.renew(0)
-	if got, err := w.owner.standing(t.Context(), held); err != nil || got != theirs {
+	if got, err := w.owner.standing(t.Context(), binding.Of(held)); err != nil || got != theirs {
 		t.Errorf("standing: want it theirs, got %d, %v", got, err)
 	}
 }

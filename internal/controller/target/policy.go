@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -22,9 +21,9 @@ const (
 
 // policy is the condition that says how a binding's policies are understood, nil when
 // there is nothing to say; what is wrong with them is told as an event, too.
-func (r *reporter) policy(b *elbv2.TargetGroupBinding) *metav1.Condition {
-	_, problems := binding.Policy(b.Annotations)
-	before := meta.FindStatusCondition(b.Status.Conditions, ConditionPolicy)
+func (r *reporter) policy(b *binding.Binding) *metav1.Condition {
+	_, problems := b.Policy()
+	before := meta.FindStatusCondition(*b.Conditions, ConditionPolicy)
 	var all []string
 	for _, p := range problems {
 		all = append(all, p.String()+".")
@@ -34,7 +33,7 @@ func (r *reporter) policy(b *elbv2.TargetGroupBinding) *metav1.Condition {
 	if message != "" {
 		return &metav1.Condition{Type: ConditionPolicy, Status: metav1.ConditionFalse, Reason: ReasonInvalidPolicy, Message: message}
 	}
-	if before == nil && !binding.States(b.Annotations) {
+	if before == nil && !b.StatesPolicy() {
 		return nil
 	}
 	return &metav1.Condition{Type: ConditionPolicy, Status: metav1.ConditionTrue, Reason: ReasonPolicyAccepted, Message: "The binding's policies are in force."}
@@ -42,7 +41,7 @@ func (r *reporter) policy(b *elbv2.TargetGroupBinding) *metav1.Condition {
 
 // policyEvent tells what is wrong with a binding's policies when that has changed. After
 // a restart the condition tells what was said before.
-func (r *reporter) policyEvent(b *elbv2.TargetGroupBinding, before *metav1.Condition, message string) {
+func (r *reporter) policyEvent(b *binding.Binding, before *metav1.Condition, message string) {
 	r.mu.Lock()
 	told, known := r.policies[b.UID]
 	if !known && before != nil && before.Status == metav1.ConditionFalse {
@@ -53,6 +52,6 @@ func (r *reporter) policyEvent(b *elbv2.TargetGroupBinding, before *metav1.Condi
 	}
 	r.mu.Unlock()
 	if message != "" && message != told {
-		r.recorder.Eventf(b, nil, corev1.EventTypeWarning, ReasonInvalidPolicy, "Reconcile", "%s", message)
+		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, ReasonInvalidPolicy, "Reconcile", "%s", message)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
@@ -45,7 +44,7 @@ type population struct {
 
 // population reads the Service and its pods. Pods that hold a row of the group
 // without being selected count too, as not wanted.
-func (r *Reconciler) population(ctx context.Context, b *elbv2.TargetGroupBinding, group provider.Group, observed map[gate.Target]gate.Health, rec *record) (population, error) {
+func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group provider.Group, observed map[gate.Target]gate.Health, rec *record) (population, error) {
 	who := population{pods: map[gate.Target]*corev1.Pod{}, record: rec}
 	svc, port, err := r.service(ctx, b, &who)
 	if err != nil {
@@ -129,8 +128,8 @@ func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev
 }
 
 // service finds the Service and port of a binding; a nil port means trouble.
-func (r *Reconciler) service(ctx context.Context, b *elbv2.TargetGroupBinding, who *population) (*corev1.Service, *corev1.ServicePort, error) {
-	ref := b.Spec.ServiceRef
+func (r *Reconciler) service(ctx context.Context, b *binding.Binding, who *population) (*corev1.Service, *corev1.ServicePort, error) {
+	ref := b.ServiceRef
 	var svc corev1.Service
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}, &svc)
 	if apierrors.IsNotFound(err) {

@@ -31,6 +31,8 @@ import (
 //
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings/status,verbs=patch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -104,30 +106,30 @@ func (r resolved) lasts() time.Duration {
 
 // Reconcile brings one binding's group in step.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	var b elbv2.TargetGroupBinding
-	if err := r.client.Get(ctx, req.NamespacedName, &b); err != nil {
+	b, err := binding.Get(ctx, r.client, req.NamespacedName)
+	if err != nil {
 		if apierrors.IsNotFound(err) {
 			r.forget(req.NamespacedName)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
 	}
-	leave, ok := r.lanes.enter(r.account(refOf(&b)))
+	leave, ok := r.lanes.enter(r.account(b.Ref))
 	if !ok {
 		return reconcile.Result{RequeueAfter: laneWait}, nil
 	}
 	defer leave()
-	res, err := r.reconcile(ctx, &b)
+	res, err := r.reconcile(ctx, b)
 	r.pressing.note(req.NamespacedName, err)
 	return res, err
 }
 
 // reconcile finds out whose the binding is.
-func (r *Reconciler) reconcile(ctx context.Context, b *elbv2.TargetGroupBinding) (reconcile.Result, error) {
+func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconcile.Result, error) {
 	if !b.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, b)
 	}
-	if !r.owner.Serves(b) {
+	if !r.owner.Serves(b.Object) {
 		return r.letGo(ctx, b)
 	}
 	whose, err := r.owner.standing(ctx, b)
@@ -141,8 +143,8 @@ func (r *Reconciler) reconcile(ctx context.Context, b *elbv2.TargetGroupBinding)
 }
 
 // serve handles a binding that is podgate's.
-func (r *Reconciler) serve(ctx context.Context, b *elbv2.TargetGroupBinding, whose standing) (reconcile.Result, error) {
-	key := client.ObjectKeyFromObject(b)
+func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
+	key := b.Key()
 	unwritten, err := r.claim(ctx, b, whose)
 	if err != nil {
 		return r.unclaimed(ctx, b, err)
@@ -182,8 +184,8 @@ func (r *Reconciler) written(ctx context.Context, res reconcile.Result, unwritte
 }
 
 // sync plans and applies.
-func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, group provider.Group) (reconcile.Result, error) {
-	key := client.ObjectKeyFromObject(b)
+func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group provider.Group) (reconcile.Result, error) {
+	key := b.Key()
 	view := r.observer.View(group.Ref)
 	observed := r.ledger.overlay(group.Ref, view.Snapshot)
 	r.metrics.drained(group.Ref, view.Snapshot)
@@ -203,7 +205,11 @@ func (r *Reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding, grou
 		AbsentUntil: r.absence(key, who.missing), Floor: r.floor, Ours: who.record.owns,
 		HeldSince: known.held, RemovedAt: known.removed, StrangeSince: known.strange,
 	})
+	if b.External {
+		plan = membership.Plan{}
+	}
 	known.keep(plan.Held, r.now())
+	b.Count(view.Snapshot.Started, view.Snapshot.Targets)
 	if observed == nil && view.Err == nil {
 		// The first read is under way and wakes this binding; until then registering
 		// what may be registered long since would spend calls for nothing.
@@ -329,7 +335,7 @@ func except(all []gate.Target, err error) []gate.Target {
 }
 
 // failed reports a failure and hands the error to the queue's backoff.
-func (r *Reconciler) failed(ctx context.Context, b *elbv2.TargetGroupBinding, v verdict, err error) (reconcile.Result, error) {
+func (r *Reconciler) failed(ctx context.Context, b *binding.Binding, v verdict, err error) (reconcile.Result, error) {
 	return reconcile.Result{}, errors.Join(err, r.report.ready(ctx, b, v))
 }
 
@@ -362,23 +368,26 @@ func (r *Reconciler) next(times ...time.Time) time.Duration {
 }
 
 // verdict says how a binding stands after its plan was applied.
-func (r *Reconciler) verdict(b *elbv2.TargetGroupBinding, group provider.Group, who population, view health.View) verdict {
+func (r *Reconciler) verdict(b *binding.Binding, group provider.Group, who population, view health.View) verdict {
 	switch {
 	case who.trouble != nil:
 		return *who.trouble
-	case len(b.Name) > elbv2.MaxGateName:
+	case b.Own() == nil && len(b.Name) > elbv2.MaxGateName:
 		return verdict{ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
 	case view.Err != nil:
 		return verdictOf(view.Err, group.Name)
 	}
+	if b.External {
+		return verdict{ReasonSynced, "The group is observed; somebody else registers and deregisters the Service's pods."}
+	}
 	return verdict{ReasonSynced, "The target group follows the Service's pods."}
 }
 
-func groupName(b *elbv2.TargetGroupBinding) string {
-	if b.Spec.TargetGroupARN != "" {
-		return b.Spec.TargetGroupARN
+func groupName(b *binding.Binding) string {
+	if b.Ref.Group != "" {
+		return b.Ref.Group
 	}
-	return b.Spec.TargetGroupName
+	return b.GroupName
 }
 
 // track has the binding's group observed, and the one that it had before no more;

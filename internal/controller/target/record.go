@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
 )
@@ -73,11 +74,11 @@ func (e *recordError) Error() string { return "record of registered targets: " +
 func (e *recordError) Unwrap() error { return e.err }
 
 // load gives a binding's record; nil when the group is this cluster's alone.
-func (r *records) load(ctx context.Context, b *elbv2.TargetGroupBinding) *record {
-	if !b.Spec.MultiClusterTargetGroup {
+func (r *records) load(ctx context.Context, b *binding.Binding) *record {
+	if !b.Shared {
 		return nil
 	}
-	key := client.ObjectKeyFromObject(b)
+	key := b.Key()
 	r.mu.Lock()
 	rec := r.known[key]
 	r.mu.Unlock()
@@ -104,8 +105,8 @@ func (r *records) forget(binding types.NamespacedName) {
 }
 
 // delete removes a deleted binding's record.
-func (r *records) delete(ctx context.Context, b *elbv2.TargetGroupBinding) error {
-	if !b.Spec.MultiClusterTargetGroup {
+func (r *records) delete(ctx context.Context, b *binding.Binding) error {
+	if !b.Shared {
 		return nil
 	}
 	var cm corev1.ConfigMap

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/provider"
 )
@@ -262,7 +263,7 @@ func TestRecordOfLBC(t *testing.T) {
 	}
 	w.rows[six] = gate.Health{State: gate.Healthy}
 	b := w.bindings["web-tg"]
-	rec := w.records.load(t.Context(), b)
+	rec := w.records.load(t.Context(), binding.Of(b))
 	if rec.err != nil || !rec.owns(six) || !rec.owns(at(1)) || rec.owns(at(3)) {
 		t.Errorf("read %v, %v", rec.targets, rec.err)
 	}

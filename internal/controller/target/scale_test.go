@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index/indextest"
 	"github.com/podgate/podgate/internal/provider"
@@ -52,7 +53,7 @@ func BenchmarkPopulation(b *testing.B) {
 			r := &Reconciler{client: reading{cache: cache}}
 			b.ReportAllocs()
 			for b.Loop() {
-				who, err := r.population(b.Context(), tgb, provider.Group{}, observed, nil)
+				who, err := r.population(b.Context(), binding.Of(tgb), provider.Group{}, observed, nil)
 				if err != nil || len(who.members) != 10 || len(who.lodgers) != 0 {
 					b.Fatalf("members %d, lodgers %d: %v", len(who.members), len(who.lodgers), err)
 				}

@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/provider"
@@ -62,6 +61,7 @@ const (
 	ReasonOwned      = "OwnedByPodgate"
 	ReasonOwnedByLBC = "OwnedByLBC"
 	ReasonNotServed  = "NotServed"
+	ReasonExternal   = "External"
 )
 
 // ReasonTakenOver is that of the event at the end of AWS Load Balancer Controller's ownership.
@@ -121,10 +121,10 @@ type said struct {
 }
 
 // ready reports a verdict as the binding's Ready condition.
-func (r *reporter) ready(ctx context.Context, b *elbv2.TargetGroupBinding, v verdict) error {
+func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) error {
 	conditions := []metav1.Condition{
 		{Type: ConditionReady, Status: status(v.ok()), Reason: v.reason, Message: v.message},
-		{Type: ConditionManaged, Status: metav1.ConditionTrue, Reason: ReasonOwned, Message: "podgate registers and deregisters this group's targets."},
+		managed(b),
 	}
 	if c := r.policy(b); c != nil {
 		conditions = append(conditions, *c)
@@ -132,16 +132,23 @@ func (r *reporter) ready(ctx context.Context, b *elbv2.TargetGroupBinding, v ver
 	return r.write(ctx, b, v.reason, v.message, v.ok(), append(conditions, r.heldCondition(b)...))
 }
 
+func managed(b *binding.Binding) metav1.Condition {
+	if b.External {
+		return metav1.Condition{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonExternal, Message: "The binding says that somebody else registers and deregisters this group's targets."}
+	}
+	return metav1.Condition{Type: ConditionManaged, Status: metav1.ConditionTrue, Reason: ReasonOwned, Message: "podgate registers and deregisters this group's targets."}
+}
+
 // foreign reports that another controller owns the binding.
-func (r *reporter) foreign(ctx context.Context, b *elbv2.TargetGroupBinding) error {
+func (r *reporter) foreign(ctx context.Context, b *binding.Binding) error {
 	message := "AWS Load Balancer Controller holds a finalizer on this binding and was not silent for long enough, so podgate only observes. Uninstall that controller to let podgate take over within about a minute."
 	conditions := []metav1.Condition{{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonOwnedByLBC, Message: message}}
 	return r.write(ctx, b, ReasonOwnedByLBC, message, true, conditions)
 }
 
 // left reports that podgate is told not to serve the binding, if it ever did.
-func (r *reporter) left(ctx context.Context, b *elbv2.TargetGroupBinding) error {
-	managed := meta.FindStatusCondition(b.Status.Conditions, ConditionManaged)
+func (r *reporter) left(ctx context.Context, b *binding.Binding) error {
+	managed := meta.FindStatusCondition(*b.Conditions, ConditionManaged)
 	if managed == nil || managed.Reason == ReasonNotServed {
 		return nil
 	}
@@ -150,25 +157,26 @@ func (r *reporter) left(ctx context.Context, b *elbv2.TargetGroupBinding) error 
 	return r.write(ctx, b, ReasonNotServed, message, true, conditions)
 }
 
-func (r *reporter) write(ctx context.Context, b *elbv2.TargetGroupBinding, reason, message string, normal bool, conditions []metav1.Condition) error {
+func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, message string, normal bool, conditions []metav1.Condition) error {
 	r.event(b, reason, message, normal)
-	before := b.DeepCopy()
-	changed := b.Status.ObservedGeneration == nil || *b.Status.ObservedGeneration != b.Generation
-	if conditions[0].Type == ConditionManaged && meta.IsStatusConditionTrue(b.Status.Conditions, ConditionManaged) {
+	before := b.Copy()
+	changed := *b.ObservedGeneration == nil || **b.ObservedGeneration != b.Generation
+	if conditions[0].Type == ConditionManaged && meta.IsStatusConditionTrue(*b.Conditions, ConditionManaged) {
 		for _, c := range []string{ConditionReady, ConditionTargetsHeld} {
-			meta.RemoveStatusCondition(&b.Status.Conditions, c) // nobody keeps it true any more
+			meta.RemoveStatusCondition(b.Conditions, c) // nobody keeps it true any more
 		}
 		r.unguard(b.UID)
 	}
 	for _, c := range conditions {
 		c.ObservedGeneration = b.Generation
-		changed = meta.SetStatusCondition(&b.Status.Conditions, c) || changed
+		changed = meta.SetStatusCondition(b.Conditions, c) || changed
 	}
+	changed = b.WriteCount() || changed
 	if !changed || r.pruned(before, reasons(conditions)) {
 		return nil
 	}
-	b.Status.ObservedGeneration = &b.Generation
-	if err := r.client.Status().Patch(ctx, b, client.MergeFrom(before)); err != nil {
+	*b.ObservedGeneration = &b.Generation
+	if err := r.client.Status().Patch(ctx, b.Object, client.MergeFrom(before.Object)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	r.remember(b.UID, reasons(conditions))
@@ -184,11 +192,11 @@ func reasons(conditions []metav1.Condition) string {
 }
 
 // pruned tells whether the same was written already and the API server dropped it.
-func (r *reporter) pruned(b *elbv2.TargetGroupBinding, reasons string) bool {
+func (r *reporter) pruned(b *binding.Binding, reasons string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	seen := b.Status.ObservedGeneration != nil && *b.Status.ObservedGeneration == b.Generation
-	return seen && len(b.Status.Conditions) == 0 && r.said[b.UID].written == reasons
+	seen := *b.ObservedGeneration != nil && **b.ObservedGeneration == b.Generation
+	return seen && len(*b.Conditions) == 0 && r.said[b.UID].written == reasons
 }
 
 func (r *reporter) remember(uid types.UID, reasons string) {
@@ -201,7 +209,7 @@ func (r *reporter) remember(uid types.UID, reasons string) {
 
 // event tells a transition; the first success of a binding is one, a restart of
 // this process is not.
-func (r *reporter) event(b *elbv2.TargetGroupBinding, reason, message string, normal bool) {
+func (r *reporter) event(b *binding.Binding, reason, message string, normal bool) {
 	if r.told(b, reason) {
 		return
 	}
@@ -209,11 +217,11 @@ func (r *reporter) event(b *elbv2.TargetGroupBinding, reason, message string, no
 	if normal {
 		kind = corev1.EventTypeNormal
 	}
-	r.recorder.Eventf(b, nil, kind, reason, "Reconcile", "%s", message)
+	r.recorder.Eventf(b.Object, nil, kind, reason, "Reconcile", "%s", message)
 }
 
 // told tells whether the reason is what people know already, and notes it.
-func (r *reporter) told(b *elbv2.TargetGroupBinding, reason string) bool {
+func (r *reporter) told(b *binding.Binding, reason string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s, known := r.said[b.UID]
@@ -223,7 +231,7 @@ func (r *reporter) told(b *elbv2.TargetGroupBinding, reason string) bool {
 	if known {
 		return before == reason
 	}
-	return slices.ContainsFunc(b.Status.Conditions, func(c metav1.Condition) bool { return c.Reason == reason })
+	return slices.ContainsFunc(*b.Conditions, func(c metav1.Condition) bool { return c.Reason == reason })
 }
 
 func (r *reporter) forget(uid types.UID) {

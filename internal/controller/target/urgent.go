@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/provider"
@@ -25,15 +26,15 @@ import (
 // the next leader, but those whose grace period leaves only the time to drain. Calling
 // it again changes nothing, nor does it when the leader is alive after all.
 func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int, error) {
-	var b elbv2.TargetGroupBinding
-	if err := r.client.Get(ctx, key, &b); err != nil {
+	b, err := binding.Get(ctx, r.client, key)
+	if err != nil {
 		return 0, client.IgnoreNotFound(err)
 	}
-	group, ok, err := r.led(ctx, &b)
+	group, ok, err := r.led(ctx, b)
 	if err != nil || !ok {
 		return 0, err
 	}
-	who, err := r.population(ctx, &b, group, nil, nil)
+	who, err := r.population(ctx, b, group, nil, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -49,15 +50,15 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 }
 
 // led gives the group of a binding that the leader serves, as it published it.
-func (r *Reconciler) led(ctx context.Context, b *elbv2.TargetGroupBinding) (provider.Group, bool, error) {
-	if !b.DeletionTimestamp.IsZero() || !r.owner.Serves(b) || !controllerutil.ContainsFinalizer(b, elbv2.Finalizer) {
+func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (provider.Group, bool, error) {
+	if b.External || !b.DeletionTimestamp.IsZero() || !r.owner.Serves(b.Object) || !controllerutil.ContainsFinalizer(b.Object, elbv2.Finalizer) {
 		return provider.Group{}, false, nil
 	}
 	whose, err := r.owner.standing(ctx, b)
 	if err != nil || whose != mine {
 		return provider.Group{}, false, err
 	}
-	group, ok := published(b, refOf(b))
+	group, ok := b.Published()
 	if !ok || r.unfit(ctx, b, group) != nil {
 		return provider.Group{}, false, nil
 	}

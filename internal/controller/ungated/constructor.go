@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/tally"
 	"github.com/podgate/podgate/internal/index"
@@ -66,6 +67,7 @@ func Setup(mgr manager.Manager, o Options) error {
 		Watches(&corev1.Pod{}, w.pods()).
 		Watches(&corev1.Service{}, w.services()).
 		Watches(&elbv2.TargetGroupBinding{}, w.bindings()).
+		Watches(&v1alpha1.TargetBinding{}, w.bindings()).
 		Watches(&corev1.Namespace{}, w.namespaces(), builder.OnlyMetadata).
 		WithOptions(controller.Options{CacheSyncTimeout: patience}).
 		Complete(r)
@@ -151,26 +153,26 @@ func (w watcher) bindings() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			if !e.IsInInitialList {
-				w.bound(ctx, e.Object.(*elbv2.TargetGroupBinding), q)
+				w.bound(ctx, e.Object, q)
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			before, after := e.ObjectOld.(*elbv2.TargetGroupBinding), e.ObjectNew.(*elbv2.TargetGroupBinding)
+			before, after := e.ObjectOld, e.ObjectNew
 			if injection.BindingOf(before, w.serves(before)) != injection.BindingOf(after, w.serves(after)) {
 				w.bound(ctx, before, q)
 				w.bound(ctx, after, q)
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
-			w.bound(ctx, e.Object.(*elbv2.TargetGroupBinding), q)
+			w.bound(ctx, e.Object, q)
 		},
 	}
 }
 
 // bound adds the pods of a binding's Service.
-func (w watcher) bound(ctx context.Context, b *elbv2.TargetGroupBinding, q queue) {
+func (w watcher) bound(ctx context.Context, b client.Object, q queue) {
 	var svc corev1.Service
-	err := w.reader.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.Spec.ServiceRef.Name}, &svc)
+	err := w.reader.Get(ctx, types.NamespacedName{Namespace: b.GetNamespace(), Name: injection.BindingOf(b, true).Service}, &svc)
 	if client.IgnoreNotFound(err) != nil {
 		log.FromContext(ctx).Error(err, "Finding a binding's Service failed", "binding", client.ObjectKeyFromObject(b))
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -42,7 +43,7 @@ func why(f injection.Finding) string {
 	const optOut = " A pod's label " + elbv2.OptOutLabel + "=" + elbv2.OptOutDisabled + " says that it is to have none."
 	switch f.Reason {
 	case injection.ReasonBindingLater:
-		return fmt.Sprintf("TargetGroupBinding %q was not there before the pod.", f.Binding) + anew
+		return fmt.Sprintf("%s was not there before the pod.", named(f.Binding)) + anew
 	case injection.ReasonServiceLater:
 		return fmt.Sprintf("Service %q was not there before the pod.", f.Service) + anew
 	case injection.ReasonNotInjected:
@@ -50,15 +51,25 @@ func why(f injection.Finding) string {
 	case injection.ReasonNoService:
 		return "no Service of the namespace selects the pod." + optOut
 	case injection.ReasonNoBinding:
-		return fmt.Sprintf("no TargetGroupBinding refers to Service %q, which selects the pod.", f.Service) + optOut
+		return fmt.Sprintf("no binding refers to Service %q, which selects the pod.", f.Service) + optOut
 	case injection.ReasonBindingDeleting:
-		return fmt.Sprintf("TargetGroupBinding %q is being deleted.", f.Binding)
+		return fmt.Sprintf("%s is being deleted.", named(f.Binding))
 	case injection.ReasonBindingUnserved:
-		return fmt.Sprintf("podgate is told by --target-group-bindings not to serve TargetGroupBinding %q.", f.Binding)
+		return fmt.Sprintf("podgate is told by --target-group-bindings not to serve %s.", named(f.Binding))
 	case injection.ReasonInstanceTargets:
-		return fmt.Sprintf("the targets of TargetGroupBinding %q are instances, not pods.", f.Binding)
+		return fmt.Sprintf("the targets of %s are instances, not pods.", named(f.Binding))
+	case injection.ReasonNoGateOfLBC:
+		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s, which may never hear of a pod without one of its own gates: make a TargetGroupBinding of the same Service whose gate pods get.", named(f.Binding))
 	case injection.ReasonNameTooLong:
-		return fmt.Sprintf("the name of TargetGroupBinding %q has more than %d characters.", f.Binding, elbv2.MaxGateName)
+		return fmt.Sprintf("the name of %s has more than %d characters.", named(f.Binding), elbv2.MaxGateName)
 	}
 	return string(f.Reason)
+}
+
+// named is a binding as its owner knows it.
+func named(binding string) string {
+	if name, own := gates.Own(binding); own {
+		return fmt.Sprintf("TargetBinding %q", name)
+	}
+	return fmt.Sprintf("TargetGroupBinding %q", binding)
 }

@@ -114,7 +114,7 @@ func TestTold(t *testing.T) {
 	w := newWorld(t)
 	w.pod("web-1")
 	said := w.judge("web-1", "web-1")
-	if len(said) != 2 || !strings.HasPrefix(said[0], "Normal NoGate Pods of this ReplicaSet have no readiness gate: no TargetGroupBinding refers to Service") || !strings.HasPrefix(said[1], "Normal NoGate No readiness gate") {
+	if len(said) != 2 || !strings.HasPrefix(said[0], "Normal NoGate Pods of this ReplicaSet have no readiness gate: no binding refers to Service") || !strings.HasPrefix(said[1], "Normal NoGate No readiness gate") {
 		t.Fatalf("no binding: want it told once to the owner and the pod, got %q", said)
 	}
 	if n := testutil.CollectAndCount(w.Reconciler.missing.Gauge); n != 0 {

@@ -91,7 +91,7 @@ func (p *Provider) Configure(cfg Config) (provider.Ref, error) {
 		g.memory = old.memory
 	}
 	p.groups[id] = g
-	return provider.Ref{Group: id}, nil
+	return provider.Ref{Provider: provider.HAProxy, Group: id}, nil
 }
 
 // Forget drops a backend that no binding uses any more.

@@ -94,7 +94,7 @@ func (h Harness) eventuallyGone(t *testing.T, ref provider.Ref, target gate.Targ
 // errors makes every call once and gives its error by its name. An answer that comes
 // with an error is an error too: complete or nothing.
 func (h Harness) errors(ctx context.Context, ref provider.Ref, name string, target gate.Target) map[string]error {
-	byName := provider.Ref{RoleARN: ref.RoleARN, ExternalID: ref.ExternalID}
+	byName := provider.Ref{Provider: ref.Provider, RoleARN: ref.RoleARN, ExternalID: ref.ExternalID}
 	return map[string]error{
 		"health":             nothingElse(h.Provider.Health(ctx, ref)),
 		"resolve identifier": nothingElse(h.Provider.Resolve(ctx, ref, "")),

@@ -290,7 +290,7 @@ func resolve(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatalf("resolve by identifier: %v", err)
 	}
-	byName, err := h.Provider.Resolve(t.Context(), provider.Ref{RoleARN: ref.RoleARN, ExternalID: ref.ExternalID}, name)
+	byName, err := h.Provider.Resolve(t.Context(), provider.Ref{Provider: ref.Provider, RoleARN: ref.RoleARN, ExternalID: ref.ExternalID}, name)
 	if err != nil {
 		t.Fatalf("resolve by name: %v", err)
 	}

@@ -1,0 +1,30 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"slices"
+	"strings"
+)
+
+// ID names the backend at its instances: who uses the same backend of the same
+// instances uses the same group.
+func (h HAProxy) ID() string {
+	instances := slices.Sorted(slices.Values(h.Instances))
+	return h.Backend + "@" + strings.Join(slices.Compact(instances), ",")
+}
+
+// GroupID is the provider's identifier of the binding's group: what the manifest says,
+// or else what was resolved; empty when neither has said it.
+func (b *TargetBinding) GroupID() string {
+	switch {
+	case b.Spec.HAProxy != nil:
+		return b.Spec.HAProxy.ID()
+	case b.Spec.ELBv2 != nil && b.Spec.ELBv2.TargetGroupARN != "":
+		return b.Spec.ELBv2.TargetGroupARN
+	case b.Status.Group != nil:
+		return b.Status.Group.ID
+	}
+	return ""
+}

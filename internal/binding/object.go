@@ -1,0 +1,269 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package binding
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// Binding says that the pods of a Service are the targets of a load balancer's group,
+// whichever kind of object says so. It is a view of that object: what is changed
+// through it is changed there.
+type Binding struct {
+	// ObjectMeta is the object's.
+	*metav1.ObjectMeta
+	// Object is what was read.
+	Object client.Object
+	// ServiceRef names the Service and its port.
+	ServiceRef v1alpha1.ServiceReference
+	// Conditions and ObservedGeneration are those of the object's status.
+	Conditions         *[]metav1.Condition
+	ObservedGeneration **int64
+	// Ref is the group as the object names it; without Ref.Group it names it by GroupName.
+	Ref       provider.Ref
+	GroupName string
+	// TargetType and IPAddressType are what the object says of the group; empty when nothing.
+	TargetType, IPAddressType string
+	// Shared: other clusters register targets in the group, too.
+	Shared bool
+	// External: somebody else registers the targets.
+	External bool
+
+	foreign *elbv2.TargetGroupBinding
+	own     *v1alpha1.TargetBinding
+	counted *v1alpha1.TargetCounts
+	at      time.Time
+}
+
+// Of makes a Binding of a TargetGroupBinding.
+func Of(b *elbv2.TargetGroupBinding) *Binding {
+	bound := &Binding{
+		ObjectMeta: &b.ObjectMeta, Object: b, foreign: b,
+		ServiceRef: v1alpha1.ServiceReference(b.Spec.ServiceRef),
+		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
+		Ref:       provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId},
+		GroupName: b.Spec.TargetGroupName, Shared: b.Spec.MultiClusterTargetGroup,
+	}
+	if t := b.Spec.TargetType; t != nil {
+		bound.TargetType = string(*t)
+	}
+	if f := b.Spec.IPAddressType; f != nil {
+		bound.IPAddressType = *f
+	}
+	return bound
+}
+
+// OfOwn makes a Binding of a TargetBinding.
+func OfOwn(b *v1alpha1.TargetBinding) *Binding {
+	bound := &Binding{
+		ObjectMeta: &b.ObjectMeta, Object: b, own: b,
+		ServiceRef: b.Spec.ServiceRef,
+		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
+		External: b.Spec.Membership == v1alpha1.MembershipExternal,
+	}
+	switch {
+	case b.Spec.HAProxy != nil:
+		bound.Ref = provider.Ref{Provider: provider.HAProxy, Group: b.Spec.HAProxy.ID()}
+	case b.Spec.ELBv2 != nil:
+		e := b.Spec.ELBv2
+		bound.Ref = provider.Ref{Group: e.TargetGroupARN, RoleARN: e.RoleARN, ExternalID: e.ExternalID}
+		bound.GroupName = e.TargetGroupName
+	}
+	return bound
+}
+
+// Get reads the binding of a key.
+func Get(ctx context.Context, r client.Reader, key types.NamespacedName) (*Binding, error) {
+	if name, own := gates.Own(key.Name); own {
+		var b v1alpha1.TargetBinding
+		err := r.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: name}, &b)
+		return OfOwn(&b), err
+	}
+	var b elbv2.TargetGroupBinding
+	err := r.Get(ctx, key, &b)
+	return Of(&b), err
+}
+
+// OfService lists the bindings of both kinds that refer to a Service.
+func OfService(ctx context.Context, r client.Reader, service types.NamespacedName) ([]*Binding, error) {
+	foreign, err := index.BindingsOf(ctx, r, service)
+	if err != nil {
+		return nil, err
+	}
+	own, err := index.OwnBindingsOf(ctx, r, service)
+	return both(foreign, own), err
+}
+
+// OfGroup lists the bindings of all namespaces that are about a group, by what their
+// manifests say or what was published on them.
+func OfGroup(ctx context.Context, r client.Reader, group string) ([]*Binding, error) {
+	foreign, err := index.BindingsOfGroup(ctx, r, group)
+	if err != nil {
+		return nil, err
+	}
+	own, err := index.OwnBindingsOfGroup(ctx, r, group)
+	return both(foreign, own), err
+}
+
+func both(foreign []elbv2.TargetGroupBinding, own []v1alpha1.TargetBinding) []*Binding {
+	all := make([]*Binding, 0, len(foreign)+len(own))
+	for i := range foreign {
+		all = append(all, Of(&foreign[i]))
+	}
+	for i := range own {
+		all = append(all, OfOwn(&own[i]))
+	}
+	return all
+}
+
+// Key names a binding among those of both kinds, as package gates does.
+func (b *Binding) Key() types.NamespacedName {
+	if b.own != nil {
+		return types.NamespacedName{Namespace: b.Namespace, Name: v1alpha1.GatePrefix + b.Name}
+	}
+	return types.NamespacedName{Namespace: b.Namespace, Name: b.Name}
+}
+
+// KeyOf is the key of an object of either kind.
+func KeyOf(o client.Object) types.NamespacedName {
+	key := client.ObjectKeyFromObject(o)
+	if _, own := o.(*v1alpha1.TargetBinding); own {
+		key.Name = v1alpha1.GatePrefix + key.Name
+	}
+	return key
+}
+
+// Own gives the TargetBinding that says it; nil when another kind does.
+func (b *Binding) Own() *v1alpha1.TargetBinding { return b.own }
+
+// Policy gives the policies of the binding's gates, and what is wrong with them.
+func (b *Binding) Policy() (gate.Policy, []Problem) {
+	if b.own != nil {
+		return ownPolicy(b.own.Spec.Gate), nil
+	}
+	return Policy(b.Annotations)
+}
+
+// StatesPolicy tells whether the binding states a policy, usable or not.
+func (b *Binding) StatesPolicy() bool {
+	if b.own != nil {
+		return false // The API server has checked its fields.
+	}
+	return States(b.Annotations)
+}
+
+// Published rebuilds the group from what a leader published on the binding; false
+// when nothing was, or about another group than the binding names now.
+func (b *Binding) Published() (provider.Group, bool) {
+	if b.own != nil {
+		return b.ownPublished()
+	}
+	p, ok := b.foreign.Published()
+	if !ok || (b.Ref.Group != "" && p.ARN != b.Ref.Group) || (b.Ref.Group == "" && p.Name != b.GroupName) {
+		return provider.Group{}, false
+	}
+	ref := b.Ref
+	ref.Group = p.ARN
+	return provider.Group{
+		Ref: ref, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
+		HealthCheckInterval: time.Duration(p.HealthCheckIntervalSeconds) * time.Second,
+		UnhealthyThreshold:  p.UnhealthyThreshold,
+		DeregistrationDelay: time.Duration(p.DeregistrationDelaySeconds) * time.Second,
+	}, true
+}
+
+func (b *Binding) ownPublished() (provider.Group, bool) {
+	p := b.own.Status.Group
+	if p == nil || (b.Ref.Group != "" && p.ID != b.Ref.Group) || (b.Ref.Group == "" && p.Name != b.GroupName) {
+		return provider.Group{}, false
+	}
+	ref := b.Ref
+	ref.Group = p.ID
+	return provider.Group{
+		Ref: ref, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
+		HealthCheckInterval: time.Duration(p.HealthCheckIntervalMilliseconds) * time.Millisecond,
+		UnhealthyThreshold:  int(p.UnhealthyThreshold),
+		DeregistrationDelay: time.Duration(p.DrainSeconds) * time.Second,
+	}, true
+}
+
+// ownPolicy makes the engine's policy of a TargetBinding's fields, which the API server
+// has checked.
+func ownPolicy(p *v1alpha1.GatePolicy) gate.Policy {
+	if p == nil {
+		return gate.Policy{}
+	}
+	policy := gate.Policy{
+		Mode: gate.Mode(p.Mode), TrackAfter: time.Duration(p.TrackAfterSeconds) * time.Second,
+		Timeout: time.Duration(p.TimeoutSeconds) * time.Second, OnTimeout: gate.Answer(p.OnTimeout),
+		OnUnused: gate.Answer(p.OnUnused), OnUnavailable: gate.Answer(p.OnUnavailable), OnUnhealthyDraining: gate.Answer(p.OnUnhealthyDraining),
+	}
+	if p.TrackFloor != "" {
+		_ = floor(&policy.TrackFloor, p.TrackFloor)
+	}
+	return policy
+}
+
+// Copy gives a Binding of a copy of the object.
+func (b *Binding) Copy() *Binding {
+	if b.own != nil {
+		return OfOwn(b.own.DeepCopy())
+	}
+	return Of(b.foreign.DeepCopy())
+}
+
+// Publish puts the group into the object and tells whether that changed it; it writes
+// nothing.
+func (b *Binding) Publish(g provider.Group) (changed bool, err error) {
+	if b.own != nil {
+		next := v1alpha1.ResolvedGroup{
+			ID: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
+			HealthCheckIntervalMilliseconds: g.HealthCheckInterval.Milliseconds(), UnhealthyThreshold: int32(g.UnhealthyThreshold),
+			DrainSeconds: int64(g.DeregistrationDelay / time.Second),
+		}
+		changed = b.own.Status.Group == nil || *b.own.Status.Group != next
+		b.own.Status.Group = &next
+		return changed, nil
+	}
+	next, err := json.Marshal(elbv2.Published{
+		ARN: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
+		HealthCheckIntervalSeconds: int64(g.HealthCheckInterval / time.Second),
+		UnhealthyThreshold:         g.UnhealthyThreshold,
+		DeregistrationDelaySeconds: int64(g.DeregistrationDelay / time.Second),
+	})
+	if err != nil {
+		return false, fmt.Errorf("encode %s: %w", elbv2.PublishedAnnotation, err)
+	}
+	if b.Annotations[elbv2.PublishedAnnotation] == string(next) {
+		return false, nil
+	}
+	if b.Annotations == nil {
+		b.Annotations = map[string]string{}
+	}
+	b.Annotations[elbv2.PublishedAnnotation] = string(next)
+	return true, nil
+}
+
+// PolicyOf gives the policies of an object of either kind.
+func PolicyOf(o client.Object) gate.Policy {
+	if b, own := o.(*v1alpha1.TargetBinding); own {
+		return ownPolicy(b.Spec.Gate)
+	}
+	policy, _ := Policy(o.GetAnnotations())
+	return policy
+}
