@@ -8,7 +8,7 @@
 // The tests carry the build tag e2e and want to run on the node's network of a cluster
 // of test/localcluster, in the repository's root, one after the other: `make e2e` does
 // that. Each starts a simulator of its own at the one address that podgate knows, and
-// takes away what it made.
+// takes away what it made. Only subtests of one test run at the same time.
 //
 // It refuses to judge how fast anything is: times are logged, and only what a user of
 // the application or of kubectl would notice is asserted.

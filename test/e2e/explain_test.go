@@ -15,8 +15,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -115,9 +113,8 @@ func (w *world) events(ctx context.Context, namespace string) string {
 
 // binding is the TargetGroupBinding's metadata and status.
 func (s *service) binding(ctx context.Context) string {
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBinding"})
-	if err := s.cluster.Get(ctx, client.ObjectKey{Namespace: s.app.Namespace, Name: s.app.Name}, u); err != nil {
+	u, err := s.bindingObject(ctx)
+	if err != nil {
 		return err.Error()
 	}
 	u.SetManagedFields(nil)

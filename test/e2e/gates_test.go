@@ -13,6 +13,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,13 +49,16 @@ func (s *service) watchGates() *gateWatch {
 		kind: corev1.PodConditionType("target-health.elbv2.k8s.aws/" + s.app.Name), cancel: cancel,
 		done: make(chan struct{}), steps: map[string][]gateStep{},
 	}
-	stream, err := s.clientset.CoreV1().RESTClient().Get().Namespace(s.app.Namespace).Resource("pods").
-		Param("watch", "true").Param("includeObject", "Object").SetHeader("Accept", tableType).Stream(ctx)
+	open := func() (io.ReadCloser, error) {
+		return s.clientset.CoreV1().RESTClient().Get().Namespace(s.app.Namespace).Resource("pods").
+			Param("watch", "true").Param("includeObject", "Object").SetHeader("Accept", tableType).Stream(ctx)
+	}
+	stream, err := open()
 	if err != nil {
 		cancel()
 		s.t.Fatalf("watch the table of pods: %v", err)
 	}
-	go w.read(ctx, stream)
+	go w.run(ctx, stream, open)
 	return w
 }
 
@@ -63,9 +67,32 @@ func (w *gateWatch) stop() {
 	<-w.done
 }
 
-// read takes tables until the watch is stopped.
-func (w *gateWatch) read(ctx context.Context, stream io.ReadCloser) {
+// run watches until it is stopped; an API server that goes away is looked for again. What
+// happened meanwhile shows in the pods as they are then.
+func (w *gateWatch) run(ctx context.Context, stream io.ReadCloser, open func() (io.ReadCloser, error)) {
 	defer close(w.done)
+	again := time.NewTicker(lookInterval)
+	defer again.Stop()
+	for {
+		if err := w.read(stream); err != nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.err = fmt.Errorf("watch the table of pods: %w", err)
+			return
+		}
+		for stream = nil; stream == nil; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-again.C:
+			}
+			stream, _ = open() // without an answer there is another attempt
+		}
+	}
+}
+
+// read takes tables until the stream ends, which is no error.
+func (w *gateWatch) read(stream io.ReadCloser) error {
 	defer func() { _ = stream.Close() }()
 	events := json.NewDecoder(stream)
 	column := -1
@@ -74,18 +101,12 @@ func (w *gateWatch) read(ctx context.Context, stream io.ReadCloser) {
 			Type   string
 			Object metav1.Table
 		}
-		err := events.Decode(&event)
-		if ctx.Err() != nil {
-			return
+		if err := events.Decode(&event); err != nil {
+			return nil // that is how a stream ends
 		}
-		if err == nil {
-			column, err = w.see(event.Object, column)
-		}
-		if err != nil {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.err = fmt.Errorf("watch the table of pods: %w", err)
-			return
+		var err error
+		if column, err = w.see(event.Object, column); err != nil {
+			return err
 		}
 	}
 }

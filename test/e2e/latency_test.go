@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/podgate/podgate/internal/awssim"
@@ -53,10 +54,11 @@ func (s *service) logLatencies() {
 // slack forgives that a watch tells of a pod a little later than podgate's own does.
 const slack = time.Second
 
-// called is when an operation was first called for a pod after a time; zero if it was not.
+// called is when a call of an operation for a pod was first accepted after a time; zero if
+// none was.
 func (s *service) called(calls []awssim.Call, operation string, p env.PodHistory, after time.Time) time.Time {
 	for _, c := range calls {
-		if c.Operation != operation || c.TargetGroupARN != s.lb.TargetGroupARN || c.Time.Before(after.Add(-slack)) {
+		if c.Operation != operation || c.HTTPStatus != http.StatusOK || c.TargetGroupARN != s.lb.TargetGroupARN || c.Time.Before(after.Add(-slack)) {
 			continue
 		}
 		for _, t := range c.Targets {

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/test/env"
+	"github.com/podgate/podgate/test/load"
 )
 
 // TestLeaderKilled kills podgate's leader in the middle of a rolling update: the first
@@ -30,34 +31,36 @@ import (
 // its pod is removed at the same time, so that it cannot come back as the same replica.
 // Nothing is scaled.
 func TestLeaderKilled(t *testing.T) {
-	s := start(t, options{}).deploy(application(), targetGroup())
+	app := application()
+	app.MaxUnavailable = "0"
+	s := start(t, options{}).deploy(app, targetGroup())
 
-	var killed string
-	sum := s.underLoad(func() {
+	var killed corev1.Pod
+	sum := s.underFault(func(*load.Generator) {
 		s.app.Image = imageV2
 		s.apply()
 		s.waitMiddle()
-		killed = s.killLeader()
-		d, err := s.deployment(s.ctx)
+		leader, err := s.leader(s.ctx)
 		s.must(err)
-		if env.Complete(d) {
-			t.Fatal("the rollout was over before the leader was dead: nothing was shown")
-		}
-		s.waitComplete()
+		killed = *leader
+		s.kill([]corev1.Pod{killed})
+		s.assertUnderWay()
 	})
+	s.assertNoneLost(sum)
 	if got := versions(sum); got["v1"] == 0 || got["v2"] == 0 {
 		t.Errorf("answers by version: %v, want some of v1 and of v2", got)
 	}
 	leader, err := s.leader(s.ctx)
 	s.must(err)
-	if leader.Name == killed {
+	if leader.Name == killed.Name {
 		t.Errorf("pod %s leads, which was killed", leader.Name)
 	}
+	s.waitElected(leader.Name)
 	s.waitPodgateAlone()
+	s.assertOpenStayedOpen()
 	// A call of the webhook may meet the dead replica before its endpoint is gone; failure
 	// policy Ignore then means no gate, and the drain alone protects the rollout.
-	ungated := pick(s.pods.Pods(), func(p env.PodHistory) bool { return p.Gates == 0 })
-	t.Logf("%d of %d pods were created without a gate", len(ungated), len(s.pods.Pods()))
+	s.logUngated()
 	s.logLatencies()
 }
 
@@ -91,18 +94,23 @@ func (w *world) leader(ctx context.Context) (*corev1.Pod, error) {
 	return &pod, nil
 }
 
-// killLeader kills the leader's process and removes its pod, and returns the pod's name.
-func (w *world) killLeader() string {
+// kill kills the processes of replicas and then removes their pods.
+func (w *world) kill(replicas []corev1.Pod) {
 	w.t.Helper()
-	pod, err := w.leader(w.ctx)
-	w.must(err)
-	_, container, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
-	pid, err := processOf(container)
-	w.must(err)
-	w.must(syscall.Kill(pid, syscall.SIGKILL))
-	w.must(w.cluster.Delete(w.ctx, pod, client.GracePeriodSeconds(0), client.Preconditions{UID: &pod.UID}))
-	w.t.Logf("killed process %d of %s and removed the pod", pid, pod.Name)
-	return pod.Name
+	var pids []int
+	for _, p := range replicas {
+		_, container, _ := strings.Cut(p.Status.ContainerStatuses[0].ContainerID, "://")
+		pid, err := processOf(container)
+		w.must(err)
+		pids = append(pids, pid)
+	}
+	for _, pid := range pids {
+		w.must(syscall.Kill(pid, syscall.SIGKILL))
+	}
+	for _, p := range replicas {
+		w.must(w.cluster.Delete(w.ctx, &p, client.GracePeriodSeconds(0), client.Preconditions{UID: &p.UID}))
+		w.t.Logf("killed the process of %s and removed the pod", p.Name)
+	}
 }
 
 // processOf is the one process of a container, which is named in its control group.

@@ -16,8 +16,8 @@ import (
 // rate is in requests per second: half on new, half on kept-alive connections.
 const rate = 200
 
-// steady is how many requests are answered before anything is changed, and again after.
-const steady = 3 * rate
+// steady is for how many seconds of load requests are answered before anything is changed, and again after.
+const steady = 3
 
 // underLoad sends requests at a steady rate while change runs, and afterwards asserts
 // that each was answered well at its first and only attempt. It returns what was seen.
@@ -29,7 +29,16 @@ func (s *service) underLoad(change func()) load.Summary {
 // underLoadWith is underLoad for a change that looks at the load.
 func (s *service) underLoadWith(change func(*load.Generator)) load.Summary {
 	s.t.Helper()
-	g, err := load.New(load.Config{URL: s.lb.URL, Rate: rate})
+	sum := s.loaded(rate, change)
+	s.assertNoneLost(sum)
+	return sum
+}
+
+// loaded sends so many requests per second while change runs, and for a while before and
+// after, and returns what became of them.
+func (s *service) loaded(perSecond int, change func(*load.Generator)) load.Summary {
+	s.t.Helper()
+	g, err := load.New(load.Config{URL: s.lb.URL, Rate: float64(perSecond)})
 	s.must(err)
 	ctx, cancel := context.WithCancel(s.ctx)
 	results := make(chan load.Result, 1)
@@ -46,12 +55,18 @@ func (s *service) underLoadWith(change func(*load.Generator)) load.Summary {
 	// Also when the change fails, and the test with it.
 	defer end()
 
-	s.answered(g, steady)
+	s.answeredMore(g, steady*perSecond)
 	change(g)
-	s.answered(g, int(g.Progress().Sent)+steady)
+	s.answeredMore(g, steady*perSecond)
 	end()
-	s.assertNoneLost(sum)
 	return sum
+}
+
+// answeredMore waits until so many requests that are sent from now on have ended, and
+// with them all that were sent before.
+func (s *service) answeredMore(g *load.Generator, n int) {
+	s.t.Helper()
+	s.answered(g, int(g.Progress().Sent)+n)
 }
 
 // answered waits until that many requests have ended.
@@ -73,6 +88,13 @@ func (s *service) assertNoneLost(sum load.Summary) {
 			}
 		}
 	}
+	s.assertSound(sum)
+}
+
+// assertSound asserts that the load was what it should be: nothing was tried again, and
+// both kinds of connections were used.
+func (s *service) assertSound(sum load.Summary) {
+	s.t.Helper()
 	if sum.Attempts != sum.Requests {
 		s.t.Errorf("%d attempts for %d requests: something was tried again", sum.Attempts, sum.Requests)
 	}

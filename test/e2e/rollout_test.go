@@ -13,7 +13,7 @@ import "testing"
 func TestRollout(t *testing.T) {
 	s := start(t, options{}).deploy(application(), targetGroup())
 
-	sum := s.underLoad(func() { s.update(imageV2) })
+	sum := s.underLoad(func() { s.update() })
 	if got := versions(sum); got["v1"] == 0 || got["v2"] == 0 {
 		t.Errorf("answers by version: %v, want some of v1 and of v2", got)
 	}

@@ -33,9 +33,12 @@ const cleanupTimeout = time.Minute
 type service struct {
 	*world
 	app   env.App
+	group env.TargetGroupOptions
 	lb    *env.LoadBalancer
 	pods  *env.PodWatch
 	gates *gateWatch
+	// refused is when a test had all calls about the group refused.
+	refused span
 }
 
 // application is the demo's: what the figures say, gates and drain included.
@@ -65,9 +68,9 @@ func targetGroup() env.TargetGroupOptions {
 // until the webhook knows them. The namespace is named after the test.
 func (w *world) wire(a env.App, o env.TargetGroupOptions) *service {
 	w.t.Helper()
-	name := "e2e-" + strings.ToLower(strings.TrimPrefix(w.t.Name(), "Test"))
+	name := "e2e-" + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(w.t.Name(), "Test"), "/", "-"))
 	a.Namespace, o.Name = name+"-"+strconv.FormatInt(time.Now().Unix(), 36), name[:min(len(name), 32)]
-	s := &service{world: w, app: a}
+	s := &service{world: w, app: a, group: o}
 
 	var err error
 	s.lb, err = w.sim.CreateLoadBalancer(w.ctx, o)
@@ -135,10 +138,10 @@ func (s *service) apply() {
 	s.must(s.app.ApplyDeployment(s.ctx, s.cluster))
 }
 
-// update changes the image and waits until everything has settled.
-func (s *service) update(image string) {
+// update changes the image to the second version's and waits until everything has settled.
+func (s *service) update() {
 	s.t.Helper()
-	s.app.Image = image
+	s.app.Image = imageV2
 	s.apply()
 	s.waitComplete()
 }
@@ -196,20 +199,36 @@ func (s *service) transitions(ctx context.Context) ([]awssim.Transition, error) 
 	return some, nil
 }
 
-// routed are the addresses that requests are sent to.
-func (s *service) routed(ctx context.Context) (map[string]bool, error) {
+// states are the targets' on one of the load balancer's clocks, by address; those that
+// are absent there are left out.
+func (s *service) states(ctx context.Context, clock string) (map[string]string, error) {
 	transitions, err := s.transitions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := map[string]bool{}
+	now := map[string]string{}
 	for _, t := range transitions {
-		if t.Clock != awssim.ClockRouting {
+		if t.Clock != clock {
 			continue
 		}
-		delete(now, t.Target.ID)
-		if t.To == "routable" {
-			now[t.Target.ID] = true
+		now[t.Target.ID] = t.To
+		if t.To == "absent" {
+			delete(now, t.Target.ID)
+		}
+	}
+	return now, nil
+}
+
+// routed are the addresses that requests are sent to.
+func (s *service) routed(ctx context.Context) (map[string]bool, error) {
+	states, err := s.states(ctx, awssim.ClockRouting)
+	if err != nil {
+		return nil, err
+	}
+	now := map[string]bool{}
+	for address, class := range states {
+		if class == "routable" {
+			now[address] = true
 		}
 	}
 	return now, nil

@@ -24,7 +24,7 @@ func TestSmoke(t *testing.T) {
 	group.HealthCheck.Interval = 12
 	s := w.deploy(quick(), group)
 
-	sum := s.underLoad(func() { s.update(imageV2) })
+	sum := s.underLoad(func() { s.update() })
 	if got := versions(sum); got["v1"] == 0 || got["v2"] == 0 {
 		t.Errorf("answers by version: %v, want some of v1 and of v2", got)
 	}

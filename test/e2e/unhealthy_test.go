@@ -25,7 +25,7 @@ func TestNeverHealthy(t *testing.T) {
 		s.app.Image, s.app.Env = imageV2, map[string]string{"UNHEALTHY": "true", "APP_TEXT": "bad"}
 		s.apply()
 		bad = s.waitUnhealthy(badPods)
-		s.answered(g, int(g.Progress().Sent)+patience)
+		s.answeredMore(g, patience)
 		s.assertStalled()
 		s.app.Env = map[string]string{"APP_TEXT": "fixed"}
 		s.apply()

@@ -27,6 +27,7 @@ import (
 // the node's address, which pods reach as well.
 const (
 	simulatorBinary = "bin/awssim"
+	clusterBinary   = "bin/localcluster"
 	manifestFile    = "out/podgate.yaml"
 	node            = "172.30.0.2"
 	region          = "eu-west-1"
@@ -54,6 +55,15 @@ type world struct {
 	cluster   *env.Cluster
 	clientset kubernetes.Interface
 	sim       *env.Simulator
+	// timeScale is how many times faster than the wall the load balancer's clocks run.
+	timeScale float64
+}
+
+// in is the same world for a subtest.
+func (w *world) in(t *testing.T) *world {
+	sub := *w
+	sub.t = t
+	return &sub
 }
 
 // options say what is not as it is by default.
@@ -79,7 +89,7 @@ func start(t *testing.T, o options) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), testTimeout, fmt.Errorf("the test took longer than %s", testTimeout))
 	t.Cleanup(cancel)
-	w := &world{t: t, ctx: ctx}
+	w := &world{t: t, ctx: ctx, timeScale: max(o.timeScale, 1)}
 
 	var err error
 	w.cluster, err = env.Connect("")

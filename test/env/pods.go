@@ -12,7 +12,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/informers"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 )
@@ -42,12 +43,18 @@ type PodHistory struct {
 
 // PodWatch records the pods of a namespace. Its methods are safe for concurrent use.
 type PodWatch struct {
-	factory informers.SharedInformerFactory
 	stop    context.CancelFunc
+	running sync.WaitGroup
+	// synced is closed when the pods that are there were seen.
+	synced chan struct{}
 
 	mu   sync.Mutex
 	pods []*PodHistory
 }
+
+// watchAgain is how long an API server that went away is left alone: an informer would
+// look again after up to a minute, and take that for the time of what happened meanwhile.
+const watchAgain = 100 * time.Millisecond
 
 // WatchPods starts to record; Stop ends it.
 func WatchPods(ctx context.Context, c *Cluster, namespace string) (*PodWatch, error) {
@@ -56,40 +63,77 @@ func WatchPods(ctx context.Context, c *Cluster, namespace string) (*PodWatch, er
 		return nil, fmt.Errorf("watch pods of %s: %w", namespace, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &PodWatch{factory: informers.NewSharedInformerFactoryWithOptions(set, 0, informers.WithNamespace(namespace)), stop: cancel}
-	informer := w.factory.Core().V1().Pods().Informer()
-	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { w.see(o, false) },
-		UpdateFunc: func(_, o any) { w.see(o, false) },
-		DeleteFunc: func(o any) { w.see(o, true) },
+	w := newPodWatch()
+	w.stop = cancel
+	list := cache.NewListWatchFromClient(set.CoreV1().RESTClient(), "pods", namespace, fields.Everything())
+	reflector := cache.NewReflectorWithOptions(list, &corev1.Pod{}, podStore{w}, cache.ReflectorOptions{
+		Name: "pods of " + namespace, Backoff: &wait.Backoff{Duration: watchAgain},
 	})
-	if err != nil {
-		cancel()
-		return nil, fmt.Errorf("watch pods of %s: %w", namespace, err)
-	}
-	w.factory.StartWithContext(ctx)
-	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+	w.running.Go(func() { reflector.RunWithContext(ctx) })
+	select {
+	case <-w.synced:
+		return w, nil
+	case <-ctx.Done():
 		w.Stop()
 		return nil, fmt.Errorf("watch pods of %s: %w", namespace, context.Cause(ctx))
 	}
-	return w, nil
 }
+
+func newPodWatch() *PodWatch { return &PodWatch{synced: make(chan struct{})} }
 
 // Stop ends the watch. What was recorded stays.
 func (w *PodWatch) Stop() {
 	w.stop()
-	w.factory.Shutdown()
+	w.running.Wait()
 }
 
-// see takes an event of the informer.
-func (w *PodWatch) see(object any, gone bool) {
-	now := time.Now()
-	if late, ok := object.(cache.DeletedFinalStateUnknown); ok {
-		object = late.Obj
+// podStore takes what the API server says about a namespace's pods.
+type podStore struct{ *PodWatch }
+
+// Add implements cache.ReflectorStore, as do those below.
+func (s podStore) Add(object any) error { return s.see(object, false) }
+
+// Update is Add.
+func (s podStore) Update(object any) error { return s.see(object, false) }
+
+// Delete notes that a pod is gone.
+func (s podStore) Delete(object any) error { return s.see(object, true) }
+
+// Resync has nothing to do.
+func (s podStore) Resync() error { return nil }
+
+// Replace takes the list of all pods, at the beginning and when the watch had to start
+// over: one that is not in it went meanwhile.
+func (s podStore) Replace(objects []any, _ string) error {
+	there := map[string]bool{}
+	for _, each := range objects {
+		if err := s.see(each, false); err != nil {
+			return err
+		}
+		there[string(each.(*corev1.Pod).UID)] = true
 	}
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.pods {
+		if !there[h.UID] {
+			h.end(now)
+		}
+	}
+	select {
+	case <-s.synced:
+	default:
+		close(s.synced)
+	}
+	return nil
+}
+
+// see takes a pod as it is, or as it was last when it is gone.
+func (w *PodWatch) see(object any, gone bool) error {
+	now := time.Now()
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
-		return
+		return fmt.Errorf("watch pods: got a %T", object)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,6 +142,7 @@ func (w *PodWatch) see(object any, gone bool) {
 	if gone {
 		h.end(now)
 	}
+	return nil
 }
 
 func (w *PodWatch) history(uid string) *PodHistory {

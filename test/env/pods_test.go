@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/cache"
 )
 
 const gateType = "target-health.elbv2.k8s.aws/web"
@@ -77,10 +76,13 @@ func TestAPodWithoutGatesNeverOpensThem(t *testing.T) {
 }
 
 func TestAMissedDeletionStillEndsAPod(t *testing.T) {
-	w := &PodWatch{}
-	pod := seen(conditions(corev1.PodReady))
-	w.see(pod, false)
-	w.see(cache.DeletedFinalStateUnknown{Obj: pod}, true)
+	w := newPodWatch()
+	store := podStore{w}
+	for _, list := range [][]any{{seen(conditions(corev1.PodReady))}, {}} {
+		if err := store.Replace(list, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
 	pods := w.Pods()
 	if len(pods) != 1 || pods[0].Gone.IsZero() || pods[0].Stopped.IsZero() {
 		t.Errorf("got %+v, want one pod that is gone", pods)

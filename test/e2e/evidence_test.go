@@ -1,0 +1,117 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// bindingObject is the TargetGroupBinding as it stands.
+func (s *service) bindingObject(ctx context.Context) (*unstructured.Unstructured, error) {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBinding"})
+	if err := s.cluster.Get(ctx, client.ObjectKey{Namespace: s.app.Namespace, Name: s.app.Name}, u); err != nil {
+		return nil, fmt.Errorf("get TargetGroupBinding %s: %w", s.app.Name, err)
+	}
+	return u, nil
+}
+
+// waitReason waits until the binding's condition Ready has a reason.
+func (s *service) waitReason(reason string) {
+	s.t.Helper()
+	s.eventually("the binding to say "+reason, func(ctx context.Context) (bool, error) {
+		b, err := s.bindingObject(ctx)
+		if err != nil {
+			return false, err
+		}
+		conditions, _, err := unstructured.NestedSlice(b.Object, "status", "conditions")
+		return slices.ContainsFunc(conditions, func(c any) bool {
+			fields, _ := c.(map[string]any)
+			return fields["type"] == "Ready" && fields["reason"] == reason
+		}), err
+	})
+}
+
+// waitEvent waits until an event about the binding has a reason.
+func (s *service) waitEvent(reason string) {
+	s.t.Helper()
+	s.waitTold(s.app.Namespace, reason+" on the binding", func(e corev1.Event) bool {
+		return e.InvolvedObject.Kind == "TargetGroupBinding" && e.InvolvedObject.Name == s.app.Name && e.Reason == reason
+	})
+}
+
+// waitElected waits until an event says that a replica became leader.
+func (w *world) waitElected(replica string) {
+	w.t.Helper()
+	w.waitTold(podgateNamespace, "that "+replica+" leads", func(e corev1.Event) bool {
+		return e.Reason == "LeaderElection" && strings.HasPrefix(e.Message, replica+"_")
+	})
+}
+
+// waitTold waits for an event; they are sent in the background.
+func (w *world) waitTold(namespace, what string, wanted func(corev1.Event) bool) {
+	w.t.Helper()
+	w.eventually("an event "+what, func(ctx context.Context) (bool, error) {
+		var list corev1.EventList
+		err := w.cluster.List(ctx, &list, client.InNamespace(namespace))
+		return slices.ContainsFunc(list.Items, wanted), err
+	})
+}
+
+// waitMetric waits until the leader has a metric, with these labels (as label="value"),
+// whose samples add up to more than 0.
+func (w *world) waitMetric(name string, labels ...string) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("metric %s %v", name, labels), func(ctx context.Context) (bool, error) {
+		sum, err := w.metric(ctx, name, labels)
+		return sum > 0, err
+	})
+}
+
+// metric is the sum of a metric's samples at the leader that have the labels.
+func (w *world) metric(ctx context.Context, name string, labels []string) (float64, error) {
+	leader, err := w.leader(ctx)
+	if err != nil {
+		return 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(leader.Status.PodIP, "8080")+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("read metrics of %s: %w", leader.Name, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	sum := 0.0
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		rest, found := strings.CutPrefix(lines.Text(), name+"{")
+		set, value, whole := strings.Cut(rest, "} ")
+		if !found || !whole || slices.ContainsFunc(labels, func(l string) bool { return !strings.Contains(set, l) }) {
+			continue
+		}
+		v, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read metrics of %s: %s: %w", leader.Name, lines.Text(), err)
+		}
+		sum += v
+	}
+	return sum, lines.Err()
+}
