@@ -12,6 +12,7 @@ import (
 	"time"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -38,6 +39,13 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 	elbv2.TrackFloorAnnotation: func(p *gate.Policy, v string) string { return floor(&p.TrackFloor, v) },
 	elbv2.TimeoutAnnotation: func(p *gate.Policy, v string) string {
 		return duration(&p.Timeout, v, gate.MinTimeout, "there is none")
+	},
+	elbv2.DrainTimeAnnotation: func(_ *gate.Policy, v string) string {
+		// Read where pods are created; here it is only checked.
+		if _, err := drain.Parse(v); err != nil {
+			return err.Error() + ", so it is computed"
+		}
+		return ""
 	},
 	elbv2.OnTimeoutAnnotation:           func(p *gate.Policy, v string) string { return answer(&p.OnTimeout, v) },
 	elbv2.OnUnusedAnnotation:            func(p *gate.Policy, v string) string { return answer(&p.OnUnused, v) },

@@ -53,7 +53,7 @@ func TestPolicy(t *testing.T) {
 		"Typo": {reason: "A name that nobody knows is told, not passed over.",
 			annotations: map[string]string{"podgate.dev/timout": "10m"},
 			problems: []string{
-				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are mode, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, timeout, track-after, track-floor`,
+				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are drain-time, mode, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, timeout, track-after, track-floor`,
 			}},
 		"OpenWithoutTimeout": {reason: "It would be thought that the gate opens some time.",
 			annotations: map[string]string{"podgate.dev/on-timeout": "Open"}, want: gate.Policy{OnTimeout: gate.Open},
@@ -88,7 +88,7 @@ func TestFloorValues(t *testing.T) {
 // know would be told to its users as a mistake. What is not for bindings is listed here.
 func TestEveryAnnotationIsKnown(t *testing.T) {
 	elsewhere := []string{
-		elbv2.OptOutLabel, elbv2.Finalizer, elbv2.ProvenAnnotation, "podgate.dev/rotate",
+		elbv2.PodgateInjectLabel, elbv2.DrainLabel, elbv2.GraceAnnotation, elbv2.Finalizer, elbv2.ProvenAnnotation, "podgate.dev/rotate",
 		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing",
 	}
 	names := regexp.MustCompile(`"(podgate\.dev/[a-z0-9-]+)"`)

@@ -1,11 +1,12 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package injection decides which readiness gates a new pod gets, and explains why one
-// got none. Both are pure: callers hand them the pod and what Lookup found in their
-// caches. It refuses to guess against the user: when a binding's target type is not known, the pod is gated,
-// because a gate that turns out needless is released later and a missing one cannot
-// be added.
+// Package injection decides which readiness gates and which preStop hooks a new pod gets,
+// and explains why one got no gate. All of it is pure: callers hand it the pod and what
+// Lookup found in their caches. It refuses to guess against the user: when a binding's
+// target type is not known, the pod is gated, because a gate that turns out needless is
+// released later and a missing one cannot be added; and what the user wrote of a hook is
+// never replaced.
 package injection
 
 import (
@@ -26,10 +27,12 @@ type Pod struct {
 	Gates []string
 	// Created is when the pod was created; only Explain reads it.
 	Created time.Time
+	// Hooks are for draining.
+	Hooks Hooks
 }
 
 // OptedOut tells whether the pod's label keeps podgate away from it.
-func (p Pod) OptedOut() bool { return p.Labels[elbv2.OptOutLabel] == elbv2.OptOutDisabled }
+func (p Pod) OptedOut() bool { return p.Labels[elbv2.PodgateInjectLabel] == elbv2.InjectDisabled }
 
 // Service is what injection reads of a Service in the pod's namespace.
 type Service struct {
@@ -71,12 +74,19 @@ type Binding struct {
 	Unserved bool
 	// Created is when the binding was created; only Explain reads it.
 	Created time.Time
+	// Drain is how long the binding's pods serve on after their deletion has begun.
+	Drain time.Duration
 }
 
-// gates tells whether pods of the binding's Service get its gate.
+// targets tells whether podgate makes targets of the pods of the binding's Service.
+func (b Binding) targets() bool {
+	return !b.Deleting && !b.Unserved && b.TargetType != elbv2.TargetTypeInstance
+}
+
+// gates tells whether they get its gate, too.
 func (b Binding) gates() bool {
 	_, own := gates.Own(b.Name)
-	return !b.Deleting && !b.Unserved && b.TargetType != elbv2.TargetTypeInstance && (own || len(b.Name) <= elbv2.MaxGateName)
+	return b.targets() && (own || len(b.Name) <= elbv2.MaxGateName)
 }
 
 // Plan is what changes in a pod's list of readiness gates. Its zero value changes nothing.
@@ -115,27 +125,39 @@ func Gates(pod Pod, services []Service, bindings []Binding) Plan {
 }
 
 func wanted(pod Pod, services []Service, bindings []Binding) map[string]bool {
-	selecting := map[string]bool{}
-	for _, s := range services {
-		if s.Selects(pod.Labels) {
-			selecting[s.Name] = true
-		}
-	}
 	wanted := map[string]bool{}
-	for _, b := range bindings {
-		if selecting[b.Service] && b.gates() && !b.BesideLBC {
+	claiming := claiming(pod, services, bindings)
+	for _, b := range claiming {
+		if b.gates() && !b.BesideLBC {
 			wanted[gates.Type(b.Name)] = true
 		}
 	}
 	if !slices.ContainsFunc(pod.Gates, ofLBC) && !slices.ContainsFunc(slices.Collect(maps.Keys(wanted)), ofLBC) {
 		return wanted
 	}
-	for _, b := range bindings {
-		if selecting[b.Service] && b.gates() && b.BesideLBC {
+	for _, b := range claiming {
+		if b.gates() && b.BesideLBC {
 			wanted[gates.Type(b.Name)] = true
 		}
 	}
 	return wanted
+}
+
+// claiming are the bindings that make targets of the pod.
+func claiming(pod Pod, services []Service, bindings []Binding) []Binding {
+	selecting := map[string]bool{}
+	for _, s := range services {
+		if s.Selects(pod.Labels) {
+			selecting[s.Name] = true
+		}
+	}
+	var claiming []Binding
+	for _, b := range bindings {
+		if selecting[b.Service] && b.targets() {
+			claiming = append(claiming, b)
+		}
+	}
+	return claiming
 }
 
 // ofLBC tells whether a gate is one that AWS Load Balancer Controller wakes for.

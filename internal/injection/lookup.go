@@ -10,6 +10,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/index"
 )
 
@@ -50,9 +51,10 @@ func BindingOf(o client.Object, served bool) Binding {
 	b := Binding{Name: o.GetName(), Deleting: !o.GetDeletionTimestamp().IsZero(), Unserved: !served, Created: o.GetCreationTimestamp().Time}
 	switch o := o.(type) {
 	case *elbv2.TargetGroupBinding:
-		b.Service, b.TargetType = o.Spec.ServiceRef.Name, targetType(o)
+		b.Service, b.TargetType, b.Drain = o.Spec.ServiceRef.Name, targetType(o), drain.Of(o)
 	case *v1alpha1.TargetBinding:
 		b.Name, b.Service, b.TargetType = v1alpha1.GatePrefix+o.Name, o.Spec.ServiceRef.Name, ownTargetType(o)
+		b.Drain = drain.OfOwn(o)
 		b.BesideLBC = o.Spec.ELBv2 != nil && o.Spec.Membership == v1alpha1.MembershipExternal
 	}
 	return b

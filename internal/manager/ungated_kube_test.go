@@ -39,14 +39,14 @@ func TestUngatedPodsAreTold(t *testing.T) {
 	pod := func(name, app, value string) {
 		c.create(&corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: c.ns, Name: name, Labels: map[string]string{"app": app, elbv2.OptOutLabel: value},
+				Namespace: c.ns, Name: name, Labels: map[string]string{"app": app, elbv2.PodgateInjectLabel: value},
 				OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: set.Name, UID: set.UID, Controller: new(true)}},
 			},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
 		})
 	}
 	pod("web-1", "web", "enabled")
-	pod("out-1", "web", elbv2.OptOutDisabled)
+	pod("out-1", "web", elbv2.InjectDisabled)
 	pod("api-1", "api", "enabled")
 	c.eventually("the pod is told", func() bool { return c.event("web-1", "GateMissing", "target-health.elbv2.k8s.aws/web: ") })
 	c.eventually("its owner is told", func() bool { return c.event("set", "GateMissing", "Pods of this ReplicaSet") })

@@ -58,6 +58,7 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	}
 	server := mgr.GetWebhookServer()
 	server.Register(webhook.Path, handler)
+	server.Register(webhook.DrainPath, handler)
 	for check, ready := range map[string]healthz.Checker{"certificate": runner.Ready, "webhook": handler.Ready, "server": server.StartedChecker()} {
 		if err := mgr.AddReadyzCheck(check, ready); err != nil {
 			return err

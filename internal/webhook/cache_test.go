@@ -149,7 +149,11 @@ func typed(b elbv2.TargetGroupBinding, t elbv2.TargetType) elbv2.TargetGroupBind
 }
 
 func published(b elbv2.TargetGroupBinding, annotation string) elbv2.TargetGroupBinding {
-	b.Annotations = map[string]string{elbv2.PublishedAnnotation: annotation}
+	return annotated(b, elbv2.PublishedAnnotation, annotation)
+}
+
+func annotated(b elbv2.TargetGroupBinding, name, value string) elbv2.TargetGroupBinding {
+	b.Annotations = map[string]string{name: value}
 	return b
 }
 

@@ -13,12 +13,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
 // FuzzHandler: whatever comes, the answer is a 500 or an allowance whose patch applies,
 // leaves everything but the readiness gates alone and is the last one.
-func FuzzHandler(f *testing.F) {
+func FuzzHandler(f *testing.F) { fuzz(f, Path, ungated) }
+
+// FuzzHandlerDrain: the same of hooks, their grace period and its annotation.
+func FuzzHandlerDrain(f *testing.F) { fuzz(f, DrainPath, hookless) }
+
+func fuzz(f *testing.F, path string, without func(*testing.T, []byte) string) {
+	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"},"annotations":{"podgate.dev/grace-period":"1"}},"spec":{"containers":[{},{"lifecycle":{}}],"terminationGracePeriodSeconds":5}}`))
+	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"},"annotations":null},"spec":{"containers":[{"lifecycle":null},{"lifecycle":{"preStop":{"exec":{}}}},null]}}`))
 	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`))
 	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.alb.ingress.k8s.aws/a"},null,{}]}}`))
 	f.Add(creation("shop", `{"metadata":{"labels":null},"spec":{"readinessGates":null},"Spec":1}`))
@@ -27,7 +35,7 @@ func FuzzHandler(f *testing.F) {
 	h := newHandler(f, webWorld(), Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 
 	f.Fuzz(func(t *testing.T, body string) {
-		w := ask(h, body)
+		w := askAt(h, path, body)
 		if w.Code == http.StatusInternalServerError {
 			return
 		}
@@ -57,10 +65,10 @@ func FuzzHandler(f *testing.F) {
 		if err != nil {
 			t.Fatalf("patch %s does not apply to %s: %v", got.Response.Patch, object, err)
 		}
-		if diff := diffJSON(t, ungated(t, object), ungated(t, patched)); diff != "" {
-			t.Fatalf("more than readiness gates changed: -before, +after:\n%s", diff)
+		if diff := diffJSON(t, without(t, object), without(t, patched)); diff != "" {
+			t.Fatalf("more changed than should: -before, +after:\n%s", diff)
 		}
-		if again := admit(t, h, req.Namespace, string(patched)); diffJSON(t, string(patched), again) != "" {
+		if again := admitAt(t, h, path, req.Namespace, string(patched)); diffJSON(t, string(patched), again) != "" {
 			t.Fatalf("asked again, the handler changes %s to %s", patched, again)
 		}
 	})
@@ -75,6 +83,45 @@ func canonical(raw []byte) ([]byte, bool) {
 	}
 	out, err := json.Marshal(v)
 	return out, err == nil && len(out) == len(raw)
+}
+
+// hookless is a pod without the hooks that podgate adds and what goes with them.
+func hookless(t *testing.T, raw []byte) string {
+	t.Helper()
+	var pod map[string]any
+	if err := json.Unmarshal(raw, &pod); err != nil {
+		t.Fatal(err)
+	}
+	if metadata, ok := pod["metadata"].(map[string]any); ok {
+		if annotations, ok := metadata["annotations"].(map[string]any); ok {
+			delete(annotations, elbv2.GraceAnnotation)
+		}
+		if annotations, ok := metadata["annotations"].(map[string]any); !ok || len(annotations) == 0 {
+			delete(metadata, "annotations")
+		}
+	}
+	spec, _ := pod["spec"].(map[string]any)
+	delete(spec, "terminationGracePeriodSeconds")
+	containers, _ := spec["containers"].([]any)
+	for i := range containers {
+		c, _ := containers[i].(map[string]any)
+		if lifecycle, _ := c["lifecycle"].(map[string]any); lifecycle != nil {
+			if hook, _ := lifecycle["preStop"].(map[string]any); hook == nil || hook["sleep"] != nil {
+				delete(lifecycle, "preStop")
+			}
+		}
+		if lifecycle, _ := c["lifecycle"].(map[string]any); len(lifecycle) == 0 {
+			delete(c, "lifecycle")
+		}
+		if len(c) == 0 {
+			containers[i] = nil
+		}
+	}
+	out, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
 }
 
 // ungated is a pod without its readiness gates.

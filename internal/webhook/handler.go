@@ -17,8 +17,14 @@ import (
 	"github.com/podgate/podgate/internal/injection"
 )
 
-// Path is where the API server reaches the handler.
-const Path = "/mutate-v1-pod"
+// Paths at which the API server reaches the handler.
+const (
+	// Path is of the reviews that ask for readiness gates.
+	Path = "/mutate-v1-pod"
+	// DrainPath is of those that ask for preStop hooks. Which pods get what is for the
+	// selectors of the webhook configuration to say.
+	DrainPath = "/mutate-v1-pod-drain"
+)
 
 // maxBody bounds a review in bytes. The API server accepts objects of 3 MiB.
 const maxBody = 8 << 20
@@ -39,7 +45,7 @@ type Handler struct {
 
 // Options of a Handler.
 type Options struct {
-	// Disabled lets every pod pass unchanged (--enable-pod-readiness-gate-inject=false).
+	// Disabled lets every pod pass without gates (--enable-pod-readiness-gate-inject=false).
 	Disabled bool
 	// Serves tells for which bindings gates are injected: nobody would open those of others.
 	Serves func(binding client.Object) bool
@@ -61,20 +67,24 @@ func New(reader client.Reader, synced func() bool, o Options) (*Handler, error) 
 
 // Ready is a readiness check: it fails until the caches have synced.
 func (h *Handler) Ready(*http.Request) error {
-	if h.disabled || h.synced() {
-		return nil
+	if !h.synced() {
+		return errNotSynced
 	}
-	return errNotSynced
+	return nil
 }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	body, outcome, err := h.handle(r.Context(), http.MaxBytesReader(w, r.Body, maxBody))
-	h.metrics.requests.WithLabelValues(string(outcome)).Inc()
+	asked := gates
+	if r.URL.Path == DrainPath {
+		asked = hooks
+	}
+	body, outcome, err := h.handle(r.Context(), asked, http.MaxBytesReader(w, r.Body, maxBody))
+	h.metrics.requests.WithLabelValues(string(asked), string(outcome)).Inc()
 	h.metrics.seconds.Observe(time.Since(start).Seconds())
 	if err != nil {
-		h.log.Error(err, "Cannot answer an admission review; failurePolicy decides", "outcome", outcome)
+		h.log.Error(err, "Cannot answer an admission review; failurePolicy decides", "asked", asked, "outcome", outcome)
 		http.Error(w, "podgate: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -83,7 +93,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // handle gives the body that allows the pod, or an error when it cannot tell.
-func (h *Handler) handle(ctx context.Context, body io.Reader) ([]byte, outcome, error) {
+func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([]byte, outcome, error) {
 	raw, err := io.ReadAll(body)
 	if err != nil {
 		return nil, outcomeMalformed, err
@@ -92,7 +102,7 @@ func (h *Handler) handle(ctx context.Context, body io.Reader) ([]byte, outcome, 
 	if err != nil {
 		return nil, outcomeMalformed, err
 	}
-	if h.disabled {
+	if h.disabled && asked == gates {
 		return finish(req.UID, nil, outcomeDisabled)
 	}
 	if !req.createsPod() {
@@ -105,27 +115,39 @@ func (h *Handler) handle(ctx context.Context, body io.Reader) ([]byte, outcome, 
 	if !h.synced() {
 		return nil, outcomeNotReady, errNotSynced
 	}
-	plan, err := h.plan(ctx, req.Namespace, p)
+	ops, err := h.inject(ctx, asked, req, p)
 	if err != nil {
 		return nil, outcomeError, err
 	}
-	if plan.Empty() {
+	if len(ops) == 0 {
 		return finish(req.UID, nil, outcomeUnchanged)
 	}
-	h.metrics.gates.Add(float64(len(plan.Add)))
-	h.log.V(1).Info("Injected readiness gates", "namespace", req.Namespace, "uid", req.UID, "gates", plan.Add, "legacyRemoved", len(plan.Remove))
-	return finish(req.UID, patch(p, plan), outcomePatched)
+	return finish(req.UID, ops, outcomePatched)
 }
 
-func (h *Handler) plan(ctx context.Context, namespace string, p injection.Pod) (injection.Plan, error) {
-	if p.OptedOut() {
-		return injection.Plan{}, nil
-	}
-	services, bindings, err := injection.Lookup(ctx, h.reader, h.serves, namespace, p.Labels)
+// inject gives what changes in a new pod; nothing when nothing does.
+func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p pod) ([]operation, error) {
+	services, bindings, err := injection.Lookup(ctx, h.reader, h.serves, req.Namespace, p.Metadata.Labels)
 	if err != nil {
-		return injection.Plan{}, err
+		return nil, err
 	}
-	return injection.Gates(p, services, bindings), nil
+	log := h.log.V(1).WithValues("namespace", req.Namespace, "uid", req.UID)
+	if asked == hooks {
+		plan := injection.Drain(p.injectable(), services, bindings)
+		if plan.Empty() {
+			return nil, nil
+		}
+		h.metrics.hooks.Add(float64(len(plan.Sleep)))
+		log.Info("Injected preStop hooks", "containers", len(plan.Sleep), "seconds", plan.Seconds, "terminationGracePeriodSeconds", plan.Grace)
+		return patchHooks(p, plan), nil
+	}
+	plan := injection.Gates(p.injectable(), services, bindings)
+	if plan.Empty() {
+		return nil, nil
+	}
+	h.metrics.gates.Add(float64(len(plan.Add)))
+	log.Info("Injected readiness gates", "gates", plan.Add, "legacyRemoved", len(plan.Remove))
+	return patch(p, plan), nil
 }
 
 func finish(uid string, ops []operation, o outcome) ([]byte, outcome, error) {

@@ -22,15 +22,16 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/injection"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// ask sends a body to the handler.
-func ask(h http.Handler, body string) *httptest.ResponseRecorder {
+// ask sends a body to the handler's path for gates.
+func ask(h http.Handler, body string) *httptest.ResponseRecorder { return askAt(h, Path, body) }
+
+func askAt(h http.Handler, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, Path+"?timeout=5s", strings.NewReader(body)))
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path+"?timeout=5s", strings.NewReader(body)))
 	return w
 }
 
@@ -40,10 +41,21 @@ func creation(namespace, pod string) string {
 		"resource":{"group":"","version":"v1","resource":"pods"},"namespace":%q,"operation":"CREATE","object":%s}}`, namespace, pod)
 }
 
-// admit gives the pod as it is after the handler's answer.
+// admit gives the pod as it is after the handler's answer about gates.
 func admit(t *testing.T, h http.Handler, namespace, pod string) string {
 	t.Helper()
-	w := ask(h, creation(namespace, pod))
+	return admitAt(t, h, Path, namespace, pod)
+}
+
+// admitHooks gives it after the answer about hooks.
+func admitHooks(t *testing.T, h http.Handler, pod string) string {
+	t.Helper()
+	return admitAt(t, h, DrainPath, "shop", pod)
+}
+
+func admitAt(t *testing.T, h http.Handler, path, namespace, pod string) string {
+	t.Helper()
+	w := askAt(h, path, creation(namespace, pod))
 	if w.Code != http.StatusOK {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
@@ -209,18 +221,12 @@ func TestHandlerPassesOtherRequests(t *testing.T) {
 
 func TestHandlerDisabled(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	h, err := New(nil, func() bool { return false }, Options{Disabled: true, Serves: binding.OwnAll.Serves, Registerer: reg, Log: logr.Discard()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Ready(nil); err != nil {
-		t.Errorf("a handler that injects nothing waits for no cache: %v", err)
-	}
+	h := newHandler(t, webWorld(), Options{Disabled: true, Serves: binding.OwnAll.Serves, Registerer: reg, Log: logr.Discard()})
 	pod := `{"metadata":{"labels":{"app":"web"}},"spec":{}}`
 	if got := admit(t, h, "shop", pod); got != pod {
 		t.Errorf("want the pod unchanged, got %s", got)
 	}
-	if got := testutil.ToFloat64(h.metrics.requests.WithLabelValues("disabled")); got != 1 {
+	if got := testutil.ToFloat64(h.metrics.requests.WithLabelValues("gates", "disabled")); got != 1 {
 		t.Errorf("requests counted as disabled: want 1, got %v", got)
 	}
 }
@@ -230,21 +236,31 @@ func TestHandlerCounts(t *testing.T) {
 	h := newHandler(t, webWorld(), Options{Serves: binding.OwnAll.Serves, Registerer: reg, Log: logr.Discard()})
 	admit(t, h, "shop", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`)
 	admit(t, h, "shop", `{"metadata":{"labels":{"app":"other"}},"spec":{}}`)
+	admitHooks(t, h, `{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{},{}]}}`)
 	ask(h, "garbage")
 	want := `
 # HELP podgate_webhook_gates_injected_total Readiness gates added to pods, dry runs and reinvocations included.
 # TYPE podgate_webhook_gates_injected_total counter
 podgate_webhook_gates_injected_total 1
-# HELP podgate_webhook_requests_total Admission reviews answered, by outcome. not_ready, malformed and error were answered with HTTP 500, so failurePolicy decided.
+# HELP podgate_webhook_hooks_injected_total preStop hooks added to containers, dry runs and reinvocations included.
+# TYPE podgate_webhook_hooks_injected_total counter
+podgate_webhook_hooks_injected_total 2
+# HELP podgate_webhook_requests_total Admission reviews answered, by what is injected (gates, hooks) and outcome. not_ready, malformed and error were answered with HTTP 500, so failurePolicy decided.
 # TYPE podgate_webhook_requests_total counter
-podgate_webhook_requests_total{outcome="disabled"} 0
-podgate_webhook_requests_total{outcome="error"} 0
-podgate_webhook_requests_total{outcome="malformed"} 1
-podgate_webhook_requests_total{outcome="not_ready"} 0
-podgate_webhook_requests_total{outcome="patched"} 1
-podgate_webhook_requests_total{outcome="unchanged"} 1
+podgate_webhook_requests_total{injected="gates",outcome="disabled"} 0
+podgate_webhook_requests_total{injected="gates",outcome="error"} 0
+podgate_webhook_requests_total{injected="gates",outcome="malformed"} 1
+podgate_webhook_requests_total{injected="gates",outcome="not_ready"} 0
+podgate_webhook_requests_total{injected="gates",outcome="patched"} 1
+podgate_webhook_requests_total{injected="gates",outcome="unchanged"} 1
+podgate_webhook_requests_total{injected="hooks",outcome="disabled"} 0
+podgate_webhook_requests_total{injected="hooks",outcome="error"} 0
+podgate_webhook_requests_total{injected="hooks",outcome="malformed"} 0
+podgate_webhook_requests_total{injected="hooks",outcome="not_ready"} 0
+podgate_webhook_requests_total{injected="hooks",outcome="patched"} 1
+podgate_webhook_requests_total{injected="hooks",outcome="unchanged"} 0
 `
-	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "podgate_webhook_gates_injected_total", "podgate_webhook_requests_total"); err != nil {
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "podgate_webhook_gates_injected_total", "podgate_webhook_hooks_injected_total", "podgate_webhook_requests_total"); err != nil {
 		t.Error(err)
 	}
 	if n, err := testutil.GatherAndCount(reg, "podgate_webhook_request_duration_seconds"); err != nil || n != 1 {
@@ -280,11 +296,8 @@ func diffJSON(t *testing.T, want, got string) string {
 func TestOnlyServedBindingsGate(t *testing.T) {
 	for ownership, gated := range map[binding.Ownership]bool{binding.OwnAll: true, binding.OwnAnnotated: false, binding.OwnNone: false} {
 		h := newHandler(t, webWorld(), Options{Serves: ownership.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
-		plan, err := h.plan(t.Context(), "shop", injection.Pod{Labels: map[string]string{"app": "web"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := len(plan.Add) > 0; got != gated {
+		pod := admit(t, h, "shop", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`)
+		if got := strings.Contains(pod, elbv2.GateType("web-tg")); got != gated {
 			t.Errorf("--target-group-bindings=%s: gated %t, want %t", ownership, got, gated)
 		}
 	}

@@ -138,7 +138,7 @@ func count(t *testing.T, reg *prometheus.Registry, outcome string) float64 {
 	}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			if f.GetName() == "podgate_webhook_requests_total" && m.GetLabel()[0].GetValue() == outcome {
+			if f.GetName() == "podgate_webhook_requests_total" && m.GetLabel()[0].GetValue() == "gates" && m.GetLabel()[1].GetValue() == outcome {
 				return m.GetCounter().GetValue()
 			}
 		}

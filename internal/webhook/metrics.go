@@ -21,18 +21,27 @@ const (
 	outcomeError     outcome = "error"
 )
 
+// injectee is what a review asks for.
+type injectee string
+
+const (
+	gates injectee = "gates"
+	hooks injectee = "hooks"
+)
+
 type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	gates    prometheus.Counter
+	hooks    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_webhook_requests_total",
-			Help: "Admission reviews answered, by outcome. not_ready, malformed and error were answered with HTTP 500, so failurePolicy decided.",
-		}, []string{"outcome"}),
+			Help: "Admission reviews answered, by what is injected (gates, hooks) and outcome. not_ready, malformed and error were answered with HTTP 500, so failurePolicy decided.",
+		}, []string{"injected", "outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "podgate_webhook_request_duration_seconds",
 			Help:    "Time from a review's arrival to its answer.",
@@ -42,14 +51,19 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "podgate_webhook_gates_injected_total",
 			Help: "Readiness gates added to pods, dry runs and reinvocations included.",
 		}),
+		hooks: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "podgate_webhook_hooks_injected_total",
+			Help: "preStop hooks added to containers, dry runs and reinvocations included.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.gates} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.gates, m.hooks} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register webhook metrics: %w", err)
 		}
 	}
 	for _, o := range []outcome{outcomePatched, outcomeUnchanged, outcomeDisabled, outcomeNotReady, outcomeMalformed, outcomeError} {
-		m.requests.WithLabelValues(string(o))
+		m.requests.WithLabelValues(string(gates), string(o))
+		m.requests.WithLabelValues(string(hooks), string(o))
 	}
 	return m, nil
 }

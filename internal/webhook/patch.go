@@ -26,8 +26,8 @@ type gate struct {
 
 // patch turns a plan for p into operations on its readiness gates. Entries that stay are
 // never rewritten, whatever fields they have.
-func patch(p injection.Pod, plan injection.Plan) []operation {
-	if len(p.Gates) == 0 {
+func patch(p pod, plan injection.Plan) []operation {
+	if len(p.Spec.ReadinessGates) == 0 {
 		return patchNone(plan)
 	}
 	var ops []operation

@@ -50,12 +50,24 @@ func (r *request) createsPod() bool {
 // pod is what the handler reads of a pod. Its Spec is nil when the pod has none.
 type pod struct {
 	Metadata struct {
-		Labels map[string]string `json:"labels"`
+		Labels          map[string]string `json:"labels"`
+		Annotations     map[string]string `json:"annotations"`
+		OwnerReferences []struct {
+			APIVersion string `json:"apiVersion"`
+			Kind       string `json:"kind"`
+		} `json:"ownerReferences"`
 	} `json:"metadata"`
 	Spec *struct {
 		ReadinessGates []struct {
 			ConditionType string `json:"conditionType"`
 		} `json:"readinessGates"`
+		// No API server sends null, which no patch could enter.
+		Containers []*struct {
+			Lifecycle *struct {
+				PreStop stdjson.RawMessage `json:"preStop"`
+			} `json:"lifecycle"`
+		} `json:"containers"`
+		Grace *int64 `json:"terminationGracePeriodSeconds"`
 	} `json:"spec"`
 }
 
@@ -76,19 +88,24 @@ func decodeRequest(body []byte) (*request, error) {
 }
 
 // decodePod reads a new pod.
-func decodePod(object []byte) (injection.Pod, error) {
+func decodePod(object []byte) (pod, error) {
 	var p pod
 	if err := json.UnmarshalCaseSensitivePreserveInts(object, &p); err != nil {
-		return injection.Pod{}, fmt.Errorf("decode pod: %w", err)
+		return pod{}, fmt.Errorf("decode pod: %w", err)
 	}
 	if p.Spec == nil {
-		return injection.Pod{}, errors.New("pod has no spec")
+		return pod{}, errors.New("pod has no spec")
 	}
-	out := injection.Pod{Labels: p.Metadata.Labels}
+	return p, nil
+}
+
+// injectable is the pod as injection sees it.
+func (p pod) injectable() injection.Pod {
+	out := injection.Pod{Labels: p.Metadata.Labels, Hooks: p.hooks()}
 	for _, g := range p.Spec.ReadinessGates {
 		out.Gates = append(out.Gates, g.ConditionType)
 	}
-	return out, nil
+	return out
 }
 
 // answer is an AdmissionReview with a response.

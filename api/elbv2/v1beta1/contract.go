@@ -38,10 +38,19 @@ const (
 
 // Names that are podgate's own.
 const (
-	// OptOutLabel on a pod, with the value OptOutDisabled, keeps podgate away from it.
-	OptOutLabel = "podgate.dev/inject"
-	// OptOutDisabled is OptOutLabel's value that opts out.
-	OptOutDisabled = "disabled"
+	// PodgateInjectLabel on a namespace or a pod, with the value InjectEnabled, asks for gates
+	// at pod creation; with the value InjectDisabled a pod goes without.
+	PodgateInjectLabel = "podgate.dev/inject"
+	// InjectDisabled is PodgateInjectLabel's value that opts out.
+	InjectDisabled = "disabled"
+	// DrainLabel on a namespace or a pod, with the value DrainEnabled, asks for preStop hooks
+	// at pod creation; with the value DrainDisabled a pod goes without.
+	DrainLabel    = "podgate.dev/drain"
+	DrainEnabled  = "enabled"
+	DrainDisabled = "disabled"
+	// GraceAnnotation on a pod keeps the terminationGracePeriodSeconds that it had before
+	// the time to drain was added.
+	GraceAnnotation = "podgate.dev/grace-period"
 	// Finalizer keeps a binding until its targets are deregistered and its gates released.
 	Finalizer = "podgate.dev/targets"
 	// ProvenAnnotation on a pod records at which address which gates were proven to be about it.
@@ -63,6 +72,9 @@ const (
 	OnUnusedAnnotation            = "podgate.dev/on-unused"
 	OnUnavailableAnnotation       = "podgate.dev/on-unavailable"
 	OnUnhealthyDrainingAnnotation = "podgate.dev/on-unhealthy-draining"
+	// DrainTimeAnnotation on a binding is a duration: how long its pods serve on after their
+	// deletion has begun, in place of what podgate computes.
+	DrainTimeAnnotation = "podgate.dev/drain-time"
 	// Domain begins the names of podgate's own annotations and labels.
 	Domain = "podgate.dev/"
 )

@@ -198,7 +198,12 @@ func (w watcher) namespaces() handler.EventHandler {
 
 // labelled tells whether a namespace asks for gates.
 func labelled(namespace client.Object) bool {
-	return namespace.GetLabels()[elbv2.InjectLabel] == elbv2.InjectEnabled
+	return namespace.GetLabels()[elbv2.InjectLabel] == elbv2.InjectEnabled || asks(namespace)
+}
+
+// asks tells whether a namespace or a pod has podgate's own label.
+func asks(o client.Object) bool {
+	return o.GetLabels()[elbv2.PodgateInjectLabel] == elbv2.InjectEnabled
 }
 
 // namespaceOf is a namespace of which only metadata is cached.

@@ -40,7 +40,7 @@ func (r *Reconciler) tell(object runtime.Object, f injection.Finding, opening st
 // why says a finding, and what to do, for people.
 func why(f injection.Finding) string {
 	const anew = " Gates are added at creation only: create the pods anew, as kubectl rollout restart does."
-	const optOut = " A pod's label " + elbv2.OptOutLabel + "=" + elbv2.OptOutDisabled + " says that it is to have none."
+	const optOut = " A pod's label " + elbv2.PodgateInjectLabel + "=" + elbv2.InjectDisabled + " says that it is to have none."
 	switch f.Reason {
 	case injection.ReasonBindingLater:
 		return fmt.Sprintf("%s was not there before the pod.", named(f.Binding)) + anew

@@ -96,7 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{}, nil
 }
 
-// judge tells why a pod lacks gates, if its namespace asks for them.
+// judge tells why a pod lacks gates, if it or its namespace asks for them.
 func (r *Reconciler) judge(ctx context.Context, pod *corev1.Pod) (injection.Finding, error) {
 	if gone(pod) || r.excluded[pod.Namespace] {
 		return injection.Finding{}, nil
@@ -105,7 +105,7 @@ func (r *Reconciler) judge(ctx context.Context, pod *corev1.Pod) (injection.Find
 	if err := r.reader.Get(ctx, types.NamespacedName{Name: pod.Namespace}, ns); err != nil {
 		return injection.Finding{}, client.IgnoreNotFound(err)
 	}
-	if !labelled(ns) {
+	if !labelled(ns) && !asks(pod) {
 		return injection.Finding{}, nil
 	}
 	services, bindings, err := injection.Lookup(ctx, r.reader, r.serves, pod.Namespace, pod.Labels)

@@ -151,12 +151,19 @@ func TestSilent(t *testing.T) {
 		want   int // events
 	}{
 		"Lacks":    {reason: "This one is told, and its owner.", change: func(*world, *corev1.Pod) {}, want: 2},
-		"OptedOut": {reason: "It said so.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[elbv2.OptOutLabel] = elbv2.OptOutDisabled }},
+		"OptedOut": {reason: "It said so.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[elbv2.PodgateInjectLabel] = elbv2.InjectDisabled }},
 		"Gated": {reason: "It has its gate.", change: func(_ *world, pod *corev1.Pod) {
 			pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "target-health.elbv2.k8s.aws/web-tg"}}
 		}},
 		"Unlabelled": {reason: "The namespace does not ask for gates.", change: func(w *world, _ *corev1.Pod) { w.objects["namespace"].SetLabels(nil) }},
-		"Disabled":   {reason: "Nor does it here.", change: func(w *world, _ *corev1.Pod) { w.objects["namespace"].GetLabels()[elbv2.InjectLabel] = "disabled" }},
+		"OwnLabel": {reason: "podgate's own label asks for the same.", want: 2, change: func(w *world, _ *corev1.Pod) {
+			w.objects["namespace"].SetLabels(map[string]string{elbv2.PodgateInjectLabel: "enabled"})
+		}},
+		"PodAsks": {reason: "A pod may ask by itself.", want: 2, change: func(w *world, pod *corev1.Pod) {
+			w.objects["namespace"].SetLabels(nil)
+			pod.Labels[elbv2.PodgateInjectLabel] = "enabled"
+		}},
+		"Disabled": {reason: "Nor does it here.", change: func(w *world, _ *corev1.Pod) { w.objects["namespace"].GetLabels()[elbv2.InjectLabel] = "disabled" }},
 		"System": {reason: "The webhook is never asked there.", change: func(w *world, _ *corev1.Pod) {
 			for _, o := range w.objects {
 				if o.GetNamespace() == "shop" {

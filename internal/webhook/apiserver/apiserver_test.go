@@ -178,11 +178,13 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 	settings := &tls.Config{NextProtos: []string{"http/1.1"}}
 	pair.Configure(settings)
 	mux := http.NewServeMux()
-	mux.HandleFunc(webhook.Path, func(w http.ResponseWriter, r *http.Request) {
-		// The API server verifies the certificate once for each connection: end them soon.
-		w.Header().Set("Connection", "close")
-		handler.ServeHTTP(w, r)
-	})
+	for _, path := range []string{webhook.Path, webhook.DrainPath} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			// The API server verifies the certificate once for each connection: end them soon.
+			w.Header().Set("Connection", "close")
+			handler.ServeHTTP(w, r)
+		})
+	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, TLSConfig: settings}
 
 	ctx, stop := context.WithCancel(context.Background())
@@ -260,11 +262,14 @@ func (a *apiserver) install(t *testing.T, address string) {
 		t.Fatal(err)
 	}
 	for i := range c.Webhooks {
-		service := c.Webhooks[i].ClientConfig.Service
-		if service == nil || service.Namespace != ownNamespace || service.Name != certificate.ServiceName || service.Path == nil || *service.Path != webhook.Path || len(c.Webhooks[i].ClientConfig.CABundle) > 0 {
+		service, path := c.Webhooks[i].ClientConfig.Service, webhook.Path
+		if strings.Contains(c.Webhooks[i].Name, "drain") {
+			path = webhook.DrainPath
+		}
+		if service == nil || service.Namespace != ownNamespace || service.Name != certificate.ServiceName || service.Path == nil || *service.Path != path || len(c.Webhooks[i].ClientConfig.CABundle) > 0 {
 			t.Errorf("entry %s does not lead to the webhook's Service: %+v", c.Webhooks[i].Name, c.Webhooks[i].ClientConfig)
 		}
-		c.Webhooks[i].ClientConfig = admissionv1.WebhookClientConfig{URL: new("https://" + address + webhook.Path)}
+		c.Webhooks[i].ClientConfig = admissionv1.WebhookClientConfig{URL: new("https://" + address + path)}
 		c.Webhooks[i].FailurePolicy = new(admissionv1.Fail)
 		c.Webhooks[i].TimeoutSeconds = new(int32(10))
 	}
@@ -376,6 +381,7 @@ func TestAPIServer(t *testing.T) {
 	t.Run("DeletedBinding", a.testDeletedBinding)
 	t.Run("ServiceWithoutSelector", a.testSelectorless)
 	t.Run("Reinvoked", a.testReinvoked)
+	t.Run("Labels", a.testLabels)
 	t.Run("BundleRepaired", func(t *testing.T) { a.testRepair(t) })
 	t.Run("RotationUnderLoad", func(t *testing.T) { a.testRotation(t, want) })
 	t.Run("NoFailures", func(t *testing.T) {

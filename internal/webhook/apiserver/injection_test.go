@@ -104,7 +104,7 @@ func (a *apiserver) asked(t *testing.T) (n float64) {
 func (a *apiserver) testOptOut(t *testing.T) {
 	a.bind(t, a.namespace, "choosy")
 	a.gated(t, a.namespace, "choosy")
-	pod, err := a.gates(t.Context(), a.namespace, "choosy", map[string]string{elbv2.OptOutLabel: elbv2.OptOutDisabled})
+	pod, err := a.gates(t.Context(), a.namespace, "choosy", map[string]string{elbv2.PodgateInjectLabel: elbv2.InjectDisabled})
 	if err != nil || len(pod.Spec.ReadinessGates) != 0 {
 		t.Errorf("want no gate, got %v, error %v", pod.Spec.ReadinessGates, err)
 	}

@@ -1,0 +1,92 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package drain says how long a pod must go on serving after its deletion has begun, so
+// that it ends only when its load balancer sends it nothing any more. It is pure, and it
+// refuses to be optimistic: where a group is not known yet, its slowest kind counts.
+package drain
+
+import (
+	"fmt"
+	"time"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
+)
+
+// What a drain consists of.
+const (
+	// Deregister is the longest from a pod's deletion until its deregistration is accepted,
+	// when the leader dies at the same moment and a standby has to notice.
+	Deregister = 5 * time.Second
+	// DataPathALB is for how long an Application Load Balancer starts new requests at a
+	// target that says draining: 17 s were seen (kubernetes-sigs/aws-load-balancer-controller#2366).
+	DataPathALB = 20 * time.Second
+	// DataPathNLB is the same of a Network Load Balancer and new connections: some 120 s were
+	// seen, whatever the deregistration delay (same issue).
+	DataPathNLB = 120 * time.Second
+	// MaxInFlight bounds what is waited for requests that began last. The application's own
+	// grace period, which stays as it was, comes after it.
+	MaxInFlight = 30 * time.Second
+	// MinTime and MaxTime bound what an annotation may ask for.
+	MinTime = time.Second
+	MaxTime = time.Hour
+)
+
+// Time is how long a pod serves on for a target group of a protocol, empty when it is not
+// known. Requests that are under way when the load balancer sends the last one get what the
+// group's deregistration delay leaves them, up to MaxInFlight: what takes longer than the
+// delay the load balancer cuts anyway.
+func Time(protocol string, deregistrationDelay time.Duration) time.Duration {
+	return Deregister + dataPath(protocol) + min(deregistrationDelay, MaxInFlight)
+}
+
+// Unresolved is how long a pod serves on for a group that nobody has resolved yet.
+func Unresolved(protocol string) time.Duration { return Time(protocol, MaxInFlight) }
+
+func dataPath(protocol string) time.Duration {
+	switch protocol {
+	case "HTTP", "HTTPS":
+		return DataPathALB
+	default:
+		return DataPathNLB
+	}
+}
+
+// Of is how long pods serve on for a binding: what its annotation says, else what its
+// published group needs, else the most that a group of the manifest's protocol may need.
+func Of(b *elbv2.TargetGroupBinding) time.Duration {
+	if asked, ok := b.Annotations[elbv2.DrainTimeAnnotation]; ok {
+		if d, err := Parse(asked); err == nil {
+			return d
+		}
+	}
+	if p, ok := b.Published(); ok {
+		return Time(p.Protocol, time.Duration(p.DeregistrationDelaySeconds)*time.Second)
+	}
+	if b.Spec.TargetGroupProtocol != nil {
+		return Unresolved(*b.Spec.TargetGroupProtocol)
+	}
+	return Unresolved("")
+}
+
+// OfOwn is the same for podgate's own kind. HAProxy sends a server that drains only
+// requests that insist on it, and those for as long as the binding says.
+func OfOwn(b *v1alpha1.TargetBinding) time.Duration {
+	switch g := b.Status.Group; {
+	case b.Spec.HAProxy != nil:
+		return Deregister + time.Duration(b.Spec.HAProxy.DrainSeconds)*time.Second + MaxInFlight
+	case g != nil && g.ID == b.GroupID():
+		return Time(g.Protocol, time.Duration(g.DrainSeconds)*time.Second)
+	}
+	return Unresolved("")
+}
+
+// Parse reads the annotation by which a binding's owner says how long its pods serve on.
+func Parse(value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if err != nil || d < MinTime || d > MaxTime {
+		return 0, fmt.Errorf("not a duration from %s to %s such as 45s", MinTime, MaxTime)
+	}
+	return d, nil
+}

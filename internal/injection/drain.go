@@ -1,0 +1,93 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package injection
+
+import (
+	"time"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+)
+
+// DefaultGrace is the API server's terminationGracePeriodSeconds of a pod that states none.
+const DefaultGrace = int64(30)
+
+// Hooks is what draining reads of a pod.
+type Hooks struct {
+	// PreStop tells, for each ordinary container in the pod's order, whether it has a
+	// preStop hook.
+	PreStop []bool
+	// Grace is terminationGracePeriodSeconds; nil when the pod states none.
+	Grace *int64
+	// Original is what GraceAnnotation says that Grace was before; nil without it.
+	Original *int64
+	// OfJob says that the pod belongs to a Job.
+	OfJob bool
+}
+
+// DrainPlan is what changes in a pod so that it serves on while its targets drain. Its
+// zero value changes nothing.
+type DrainPlan struct {
+	// Sleep are the positions of the containers that get a preStop hook, ascending.
+	Sleep []int
+	// Seconds is how long the hooks sleep.
+	Seconds int64
+	// Grace is terminationGracePeriodSeconds from now on; 0 when it stays.
+	Grace int64
+	// Original is what GraceAnnotation keeps; nil when the pod has it already.
+	Original *int64
+}
+
+// Empty tells whether the plan changes nothing.
+func (p DrainPlan) Empty() bool { return len(p.Sleep) == 0 && p.Grace == 0 }
+
+// Drain plans a pod's hooks: each container without a preStop of its own sleeps for as
+// long as the slowest of the pod's bindings of ip targets needs, and the grace period grows
+// by that, so that what the application had stays the application's. A pod that is to be
+// killed at once, and a Job's, whose end nobody asks for, stay as they are. Planning again
+// after the plan was applied changes nothing.
+func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
+	if pod.Labels[elbv2.DrainLabel] == elbv2.DrainDisabled || pod.Hooks.OfJob {
+		return DrainPlan{}
+	}
+	seconds := ceil(slowest(pod, services, bindings))
+	grace := DefaultGrace
+	if pod.Hooks.Grace != nil {
+		grace = *pod.Hooks.Grace
+	}
+	if seconds == 0 || grace <= 0 {
+		return DrainPlan{}
+	}
+	plan := DrainPlan{Seconds: seconds}
+	for i, has := range pod.Hooks.PreStop {
+		if !has {
+			plan.Sleep = append(plan.Sleep, i)
+		}
+	}
+	original := grace
+	if pod.Hooks.Original != nil {
+		original = *pod.Hooks.Original
+	}
+	if len(plan.Sleep) > 0 && grace < original+seconds {
+		plan.Grace = original + seconds
+	}
+	if plan.Grace > 0 && pod.Hooks.Original == nil {
+		plan.Original = &original
+	}
+	if plan.Empty() {
+		return DrainPlan{}
+	}
+	return plan
+}
+
+// slowest is the longest that any of the pod's bindings needs.
+func slowest(pod Pod, services []Service, bindings []Binding) time.Duration {
+	var longest time.Duration
+	for _, b := range claiming(pod, services, bindings) {
+		longest = max(longest, b.Drain)
+	}
+	return longest
+}
+
+// ceil is whole seconds, the unit of hooks and grace periods.
+func ceil(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

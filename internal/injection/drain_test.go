@@ -1,0 +1,80 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package injection
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+)
+
+func TestDrain(t *testing.T) {
+	services := []Service{{Name: "web", Selector: map[string]string{"app": "web"}}}
+	of := func(name string, d time.Duration, change func(*Binding)) Binding {
+		b := Binding{Name: name, Service: "web", TargetType: elbv2.TargetTypeIP, Drain: d}
+		if change != nil {
+			change(&b)
+		}
+		return b
+	}
+	plain := []Binding{of("a", 20*time.Second, nil)}
+	cases := map[string]struct {
+		reason   string
+		hooks    Hooks
+		bindings []Binding
+		want     DrainPlan
+	}{
+		"Slowest": {
+			reason: "The pod ends when its slowest group has let go of it; whole seconds, never fewer.",
+			hooks:  Hooks{PreStop: []bool{false}, Grace: new(int64(10))},
+			bindings: []Binding{
+				of("a", 20*time.Second, nil), of("b", 24001*time.Millisecond, nil),
+				of("deleted", time.Hour, func(b *Binding) { b.Deleting = true }),
+				of("instance", time.Hour, func(b *Binding) { b.TargetType = elbv2.TargetTypeInstance }),
+				of("other", time.Hour, func(b *Binding) { b.Service = "other" }),
+			},
+			want: DrainPlan{Sleep: []int{0}, Seconds: 25, Grace: 35, Original: new(int64(10))},
+		},
+		"SomeHaveTheirOwn": {
+			reason:   "Only containers without a hook sleep.",
+			hooks:    Hooks{PreStop: []bool{true, false, true, false}},
+			bindings: plain,
+			want:     DrainPlan{Sleep: []int{1, 3}, Seconds: 20, Grace: 50, Original: new(int64(30))},
+		},
+		"AllHaveTheirOwn": {reason: "Nothing was added, so nothing has to grow.", hooks: Hooks{PreStop: []bool{true}}, bindings: plain},
+		"AddedLater": {
+			reason:   "The grace period grew already, by the first answer.",
+			hooks:    Hooks{PreStop: []bool{true, false}, Grace: new(int64(50)), Original: new(int64(30))},
+			bindings: plain,
+			want:     DrainPlan{Sleep: []int{1}, Seconds: 20},
+		},
+		"GrewMeanwhile": {
+			reason:   "A grace period that somebody else made longer still is kept.",
+			hooks:    Hooks{PreStop: []bool{false}, Grace: new(int64(600)), Original: new(int64(30))},
+			bindings: plain,
+			want:     DrainPlan{Sleep: []int{0}, Seconds: 20},
+		},
+		"Endless": {
+			reason:   "The longest grace period there is cannot grow.",
+			hooks:    Hooks{PreStop: []bool{false}, Grace: new(int64(math.MaxInt64))},
+			bindings: plain,
+			want:     DrainPlan{Sleep: []int{0}, Seconds: 20},
+		},
+		"KilledAtOnce": {reason: "A pod that wants no grace gets none.", hooks: Hooks{PreStop: []bool{false}, Grace: new(int64(0))}, bindings: plain},
+		"Job":          {reason: "A Job's pods end by themselves.", hooks: Hooks{PreStop: []bool{false}, OfJob: true}, bindings: plain},
+		"NoBinding":    {reason: "Who is no target has nothing to drain.", hooks: Hooks{PreStop: []bool{false}}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := Drain(Pod{Labels: map[string]string{"app": "web"}, Hooks: tc.hooks}, services, tc.bindings)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nDrain: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,88 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/kubetest"
+)
+
+// testLabels: labels of namespaces and pods decide, in every combination, whether a pod
+// gets gates and whether it gets hooks, and the API server accepts what podgate adds.
+func (a *apiserver) testLabels(t *testing.T) {
+	enabled, disabled := "enabled", "disabled"
+	cases := map[string]struct {
+		reason         string
+		namespace, pod map[string]string
+		gated, drained bool
+	}{
+		"None":            {reason: "Without a label podgate is not asked."},
+		"Compatible":      {reason: "The label of AWS Load Balancer Controller's users.", namespace: map[string]string{elbv2.InjectLabel: enabled}, gated: true},
+		"Own":             {reason: "podgate's own label.", namespace: map[string]string{elbv2.PodgateInjectLabel: enabled}, gated: true},
+		"Both":            {reason: "Both labels ask for the same.", namespace: map[string]string{elbv2.InjectLabel: enabled, elbv2.PodgateInjectLabel: enabled}, gated: true},
+		"Pod":             {reason: "One pod alone.", pod: map[string]string{elbv2.PodgateInjectLabel: enabled}, gated: true},
+		"OptOut":          {reason: "One pod not.", namespace: map[string]string{elbv2.InjectLabel: enabled, elbv2.PodgateInjectLabel: enabled}, pod: map[string]string{elbv2.PodgateInjectLabel: disabled}},
+		"Drain":           {reason: "Hooks alone.", namespace: map[string]string{elbv2.DrainLabel: enabled}, drained: true},
+		"DrainPod":        {reason: "Hooks of one pod.", pod: map[string]string{elbv2.DrainLabel: enabled}, drained: true},
+		"DrainOptOut":     {reason: "Hooks, but not of this one.", namespace: map[string]string{elbv2.DrainLabel: enabled}, pod: map[string]string{elbv2.DrainLabel: disabled}},
+		"GatesAndDrain":   {reason: "Gates and hooks.", namespace: map[string]string{elbv2.InjectLabel: enabled, elbv2.DrainLabel: enabled}, gated: true, drained: true},
+		"DrainNotGates":   {reason: "Opting out of gates leaves the hooks.", namespace: map[string]string{elbv2.InjectLabel: enabled, elbv2.DrainLabel: enabled}, pod: map[string]string{elbv2.PodgateInjectLabel: disabled}, drained: true},
+		"DisabledNothing": {reason: "Another value asks for nothing.", namespace: map[string]string{elbv2.InjectLabel: "true", elbv2.DrainLabel: "yes"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			namespace := kubetest.Namespace(t, a.Client, tc.namespace)
+			a.must(t, a.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}}))
+			a.must(t, a.Create(t.Context(), &corev1.Service{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"},
+				Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80}}},
+			}))
+			a.must(t, a.Create(t.Context(), &elbv2.TargetGroupBinding{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web-tg", Annotations: map[string]string{elbv2.DrainTimeAnnotation: "20s"}},
+				Spec: elbv2.TargetGroupBindingSpec{
+					TargetGroupName: "web", TargetType: new(elbv2.TargetTypeIP),
+					ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)},
+				},
+			}))
+			// Caches follow; a pod with both labels of its own shows when they have.
+			var probe corev1.Pod
+			for try := 0; len(probe.Spec.ReadinessGates) == 0 || probe.Spec.Containers[0].Lifecycle == nil; try++ {
+				if try > 1000 {
+					t.Fatal("caches do not know the binding")
+				}
+				probe = labelled(namespace, fmt.Sprint("probe-", try), map[string]string{elbv2.PodgateInjectLabel: enabled, elbv2.DrainLabel: enabled})
+				a.must(t, a.Create(t.Context(), &probe))
+			}
+			pod := labelled(namespace, "pod", tc.pod)
+			a.must(t, a.Create(t.Context(), &pod))
+			if gated := slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return string(g.ConditionType) == elbv2.GateType("web-tg") }); gated != tc.gated {
+				t.Errorf("%s\ngated: want %t, got %t", tc.reason, tc.gated, gated)
+			}
+			hook := pod.Spec.Containers[0].Lifecycle
+			if drained := hook != nil && hook.PreStop.Sleep.Seconds == 20 && *pod.Spec.TerminationGracePeriodSeconds == 50; drained != tc.drained {
+				t.Errorf("%s\ndrained: want %t, got %+v and a grace period of %d s", tc.reason, tc.drained, hook, *pod.Spec.TerminationGracePeriodSeconds)
+			}
+		})
+	}
+}
+
+// labelled is a pod of the application with more labels.
+func labelled(namespace, name string, labels map[string]string) corev1.Pod {
+	all := map[string]string{"app": "web"}
+	for k, v := range labels {
+		all[k] = v
+	}
+	return corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: all},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "none"}}},
+	}
+}

@@ -1,0 +1,79 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"strconv"
+	"strings"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/injection"
+)
+
+const (
+	containersPath  = "/spec/containers/"
+	gracePath       = "/spec/terminationGracePeriodSeconds"
+	annotationsPath = "/metadata/annotations"
+)
+
+// preStop is a container's hook that sleeps in the kubelet: the image needs no shell.
+type preStop struct {
+	Sleep struct {
+		Seconds int64 `json:"seconds"`
+	} `json:"sleep"`
+}
+
+// lifecycle is a container's.
+type lifecycle struct {
+	PreStop preStop `json:"preStop"`
+}
+
+// patchHooks turns a plan for a pod into operations that add what is missing. What the
+// pod states is never rewritten, but the grace period.
+func patchHooks(p pod, plan injection.DrainPlan) []operation {
+	var ops []operation
+	var hook preStop
+	hook.Sleep.Seconds = plan.Seconds
+	for _, i := range plan.Sleep {
+		path := containersPath + strconv.Itoa(i) + "/lifecycle"
+		if p.Spec.Containers[i].Lifecycle == nil {
+			ops = append(ops, operation{Op: "add", Path: path, Value: lifecycle{PreStop: hook}})
+			continue
+		}
+		ops = append(ops, operation{Op: "add", Path: path + "/preStop", Value: hook})
+	}
+	if plan.Grace > 0 {
+		ops = append(ops, operation{Op: "add", Path: gracePath, Value: plan.Grace})
+	}
+	if plan.Original != nil {
+		ops = append(ops, annotate(p, elbv2.GraceAnnotation, strconv.FormatInt(*plan.Original, 10)))
+	}
+	return ops
+}
+
+func annotate(p pod, name, value string) operation {
+	if p.Metadata.Annotations == nil {
+		return operation{Op: "add", Path: annotationsPath, Value: map[string]string{name: value}}
+	}
+	return operation{Op: "add", Path: annotationsPath + "/" + strings.ReplaceAll(name, "/", "~1"), Value: value}
+}
+
+// hooks is what draining reads of the pod.
+func (p pod) hooks() injection.Hooks {
+	h := injection.Hooks{Grace: p.Spec.Grace}
+	for _, c := range p.Spec.Containers {
+		own := c == nil || c.Lifecycle != nil && len(c.Lifecycle.PreStop) > 0 && string(c.Lifecycle.PreStop) != "null"
+		h.PreStop = append(h.PreStop, own)
+	}
+	// Somebody else's words there are as good as none.
+	if n, err := strconv.ParseInt(p.Metadata.Annotations[elbv2.GraceAnnotation], 10, 64); err == nil && n > 0 {
+		h.Original = &n
+	}
+	for _, o := range p.Metadata.OwnerReferences {
+		if o.Kind == "Job" && strings.HasPrefix(o.APIVersion, "batch/") {
+			h.OfJob = true
+		}
+	}
+	return h
+}
