@@ -68,6 +68,9 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 			return err
 		}
 	}
+	if there, err := await(ctx, log, kube, c.HealthAddress); err != nil || !there {
+		return err
+	}
 	pair := &certificate.Keypair{}
 	o := options(scheme, log, c)
 	o.WebhookServer = newWebhookServer(c, pair)
@@ -111,6 +114,7 @@ func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Opti
 			ByObject:          map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod}},
 			// What is managed by whom is nobody's business here and half of every object.
 			DefaultTransform: cache.TransformStripManagedFields(),
+			NewInformer:      newInformer(log),
 		},
 		Client:                 client.Options{FieldOwner: name},
 		Metrics:                metricsserver.Options{BindAddress: c.MetricsAddress},

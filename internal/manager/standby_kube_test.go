@@ -52,6 +52,12 @@ func (c *cable) sever() {
 	}
 }
 
+func (c *cable) mend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = false
+}
+
 // elect has podgate elect a leader, under times that leave a silent one the lead for
 // as long as the test runs.
 func (c *cluster) elect() {
