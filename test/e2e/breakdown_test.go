@@ -25,7 +25,7 @@ func patient() env.App {
 }
 
 // TestReplicasKilled kills both of podgate's replicas at once in the middle of a rolling
-// update. Nothing is scaled.
+// update, and takes a pod away while there is none. Nothing is scaled.
 func TestReplicasKilled(t *testing.T) {
 	s := start(t, options{}).deploy(patient(), targetGroup())
 	before, err := s.podgatePods(s.ctx)
@@ -35,6 +35,7 @@ func TestReplicasKilled(t *testing.T) {
 		s.updateHalfway()
 		s.kill(before)
 		s.assertUnderWay()
+		s.takeAway()
 	})
 	leader, err := s.leader(s.ctx)
 	s.must(err)

@@ -108,6 +108,7 @@ func lag(w *world) {
 	sum := s.underFault(func(*load.Generator) { s.update() })
 	s.assertNoneLost(sum)
 	s.assertOpenStayedOpen()
+	s.assertRegisteredOnce()
 }
 
 // serviceRecreated deletes the Service in the middle of a rolling update and makes it
@@ -139,9 +140,9 @@ func probesFail(w *world) {
 			d, err := s.deployment(ctx)
 			return err == nil && d.Status.ReadyReplicas == 0, err
 		})
-		s.waitMetric("podgate_targets_held", `namespace="`+s.app.Namespace+`"`)
 		s.answeredMore(g, 20*faultRate)
 		s.assertRegistered(s.app.Replicas - s.app.Replicas/2) // at most half goes within a minute
+		s.assertHeld()
 		s.tellPods("heal")
 		s.waitConverged()
 		s.update()
@@ -249,5 +250,38 @@ func (s *service) assertRegistered(least int) {
 	}
 	if registered < least {
 		s.t.Errorf("%d of %d running pods are registered, want %d at least: %v", registered, s.app.Replicas, least, states)
+	}
+}
+
+// assertHeld asserts that podgate says how many targets it keeps that should go.
+func (s *service) assertHeld() {
+	s.t.Helper()
+	held, err := s.metric(s.ctx, "podgate_targets_held", []string{`namespace="` + s.app.Namespace + `"`})
+	s.must(err)
+	if held == 0 {
+		s.t.Error("metric podgate_targets_held: no target is kept, although no pod is Ready")
+	}
+}
+
+// assertRegisteredOnce asserts that podgate remembered each registration until the load
+// balancer's answers showed it.
+func (s *service) assertRegisteredOnce() {
+	s.t.Helper()
+	calls, err := s.sim.Calls(s.ctx, 0)
+	s.must(err)
+	times := map[string]int{}
+	for _, c := range calls {
+		if c.Operation != "RegisterTargets" || c.TargetGroupARN != s.lb.TargetGroupARN || c.HTTPStatus != http.StatusOK {
+			continue
+		}
+		for _, t := range c.Targets {
+			p, _ := s.owner(t.ID, c.Time)
+			times[p.Name]++
+		}
+	}
+	for pod, n := range times {
+		if n > 1 {
+			s.t.Errorf("pod %s was registered %d times, want once", pod, n)
+		}
 	}
 }
