@@ -9,18 +9,26 @@ import (
 )
 
 // ID names the backend at its instances: who uses the same backend of the same
-// instances uses the same group.
-func (h HAProxy) ID() string {
+// instances uses the same group, except that those who only observe it have one of
+// their own.
+func (h HAProxy) ID(observed bool) string {
 	instances := slices.Sorted(slices.Values(h.Instances))
-	return h.Backend + "@" + strings.Join(slices.Compact(instances), ",")
+	id := h.Backend + "@" + strings.Join(slices.Compact(instances), ",")
+	if observed {
+		return id + " (observed)"
+	}
+	return id
 }
+
+// External tells whether somebody else registers the targets.
+func (b *TargetBinding) External() bool { return b.Spec.Membership == MembershipExternal }
 
 // GroupID is the provider's identifier of the binding's group: what the manifest says,
 // or else what was resolved; empty when neither has said it.
 func (b *TargetBinding) GroupID() string {
 	switch {
 	case b.Spec.HAProxy != nil:
-		return b.Spec.HAProxy.ID()
+		return b.Spec.HAProxy.ID(b.External())
 	case b.Spec.ELBv2 != nil && b.Spec.ELBv2.TargetGroupARN != "":
 		return b.Spec.ELBv2.TargetGroupARN
 	case b.Status.Group != nil:

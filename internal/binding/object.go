@@ -74,11 +74,11 @@ func OfOwn(b *v1alpha1.TargetBinding) *Binding {
 		ObjectMeta: &b.ObjectMeta, Object: b, own: b,
 		ServiceRef: b.Spec.ServiceRef,
 		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
-		External: b.Spec.Membership == v1alpha1.MembershipExternal,
+		External: b.External(),
 	}
 	switch {
 	case b.Spec.HAProxy != nil:
-		bound.Ref = provider.Ref{Provider: provider.HAProxy, Group: b.Spec.HAProxy.ID()}
+		bound.Ref = provider.Ref{Provider: provider.HAProxy, Group: b.Spec.HAProxy.ID(b.External())}
 	case b.Spec.ELBv2 != nil:
 		e := b.Spec.ELBv2
 		bound.Ref = provider.Ref{Group: e.TargetGroupARN, RoleARN: e.RoleARN, ExternalID: e.ExternalID}

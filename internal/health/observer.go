@@ -72,6 +72,11 @@ type Reader interface {
 type Observer struct {
 	// Random gives a duration below its argument, for jitter; New sets one that Run may find replaced.
 	Random func(time.Duration) time.Duration
+	// Audit is the time between two reads of a group where nothing is expected;
+	// AuditInterval where it gives 0. Run may find it replaced, too.
+	Audit func(provider.Ref) time.Duration
+	// Dropped is told of groups that nobody needs any more, with a lock held.
+	Dropped func(provider.Ref)
 
 	reader Reader
 	log    logr.Logger
@@ -93,6 +98,8 @@ type group struct {
 	nudge, raise chan struct{}
 	// born is when the group was first asked about, anchor where the rhythm of its audits begins.
 	born, anchor time.Time
+	// every is the time between two audits.
+	every time.Duration
 
 	// All below is guarded by Observer.mu.
 	settings  provider.Group
@@ -141,7 +148,7 @@ type interest struct {
 // wakeGroup after every read that changed the group or its error.
 func New(reader Reader, log logr.Logger, wakePod func(types.NamespacedName), wakeGroup func(provider.Ref)) *Observer {
 	return &Observer{
-		Random: rand.N[time.Duration],
+		Random: rand.N[time.Duration], Audit: func(provider.Ref) time.Duration { return 0 }, Dropped: func(provider.Ref) {},
 		reader: reader, log: log, wakePod: wakePod, wakeGroup: wakeGroup,
 		groups:  map[provider.Ref]*group{},
 		watched: map[types.NamespacedName][]*group{},
@@ -305,10 +312,13 @@ func (o *Observer) get(ref provider.Ref) *group {
 	if g, ok := o.groups[ref]; ok {
 		return g
 	}
-	now := time.Now()
+	now, every := time.Now(), o.Audit(ref)
+	if every <= 0 {
+		every = AuditInterval
+	}
 	g := &group{
 		ref: ref, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1),
-		born: now, anchor: now.Add(-o.Random(AuditInterval)),
+		born: now, anchor: now.Add(-o.Random(every)), every: every,
 		users:     map[types.NamespacedName]struct{}{},
 		interests: map[types.NamespacedName]*interest{},
 		placed:    map[gate.Target]placement{},
@@ -326,6 +336,7 @@ func (o *Observer) drop(g *group) {
 		return
 	}
 	delete(o.groups, g.ref)
+	o.Dropped(g.ref)
 	if g.started {
 		g.cancel()
 	}
@@ -391,7 +402,7 @@ func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.Namespac
 		for _, in := range g.interests {
 			in.failing = time.Time{}
 		}
-		g.retry = time.Now().Add(o.jitter(backoff(g.failures, err)))
+		g.retry = time.Now().Add(o.jitter(min(backoff(g.failures, err), g.every)))
 		g.view.Err = err
 		if provider.Message(old.Err) == provider.Message(err) {
 			return nil, false

@@ -105,8 +105,8 @@ func (in *interest) pace() time.Duration {
 // audit is the first beat of the group's own rhythm after the last read. The rhythm
 // keeps groups that were once read together from being audited together.
 func (g *group) audit() time.Time {
-	beats := g.last.Sub(g.anchor)/AuditInterval + 1
-	return g.anchor.Add(beats * AuditInterval)
+	beats := g.last.Sub(g.anchor)/g.every + 1
+	return g.anchor.Add(beats * g.every)
 }
 
 // moving tells whether the group was seen with a target that comes or goes.

@@ -55,7 +55,7 @@ func BindingOf(o client.Object, served bool) Binding {
 	case *v1alpha1.TargetBinding:
 		b.Name, b.Service, b.TargetType = v1alpha1.GatePrefix+o.Name, o.Spec.ServiceRef.Name, ownTargetType(o)
 		b.Drain = drain.OfOwn(o)
-		b.BesideLBC = o.Spec.ELBv2 != nil && o.Spec.Membership == v1alpha1.MembershipExternal
+		b.BesideLBC = o.Spec.ELBv2 != nil && o.External()
 	}
 	return b
 }

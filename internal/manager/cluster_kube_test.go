@@ -28,6 +28,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/awssim"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/target"
@@ -199,7 +200,7 @@ func (c *cluster) binding(name, service, arn string) *elbv2.TargetGroupBinding {
 }
 
 // pod makes a pod as a kubelet would show it once its containers are ready.
-func (c *cluster) pod(name, app, ip string, gates ...string) *corev1.Pod {
+func (c *cluster) pod(name, app, ip string, of ...string) *corev1.Pod {
 	c.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns, Labels: map[string]string{"app": app}},
@@ -209,8 +210,8 @@ func (c *cluster) pod(name, app, ip string, gates ...string) *corev1.Pod {
 			Containers:                    []corev1.Container{{Name: "app", Image: "app"}},
 		},
 	}
-	for _, g := range gates {
-		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(elbv2.GateType(g))})
+	for _, g := range of {
+		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(gates.Type(g))})
 	}
 	c.create(pod)
 	c.ready(pod, ip, true)
@@ -254,14 +255,14 @@ func (c *cluster) script(arn, state string) {
 	}
 }
 
-// gate reads a pod's gate condition; its zero value when there is none.
+// gate reads the condition of a pod's gate of a binding, as package gates names it; its zero value when there is none.
 func (c *cluster) gate(pod, name string) corev1.PodCondition {
 	c.Helper()
 	var p corev1.Pod
 	if err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: pod}, &p); err != nil {
 		c.Fatal(err)
 	}
-	if cond := binding.Condition(&p, corev1.PodConditionType(elbv2.GateType(name))); cond != nil {
+	if cond := binding.Condition(&p, corev1.PodConditionType(gates.Type(name))); cond != nil {
 		return *cond
 	}
 	return corev1.PodCondition{}
@@ -270,11 +271,11 @@ func (c *cluster) gate(pod, name string) corev1.PodCondition {
 // verdict reads a binding's Ready condition; its zero value when there is none.
 func (c *cluster) verdict(name string) metav1.Condition {
 	c.Helper()
-	var b elbv2.TargetGroupBinding
-	if err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: name}, &b); err != nil {
+	b, err := binding.Get(c.Context(), c.kube, types.NamespacedName{Namespace: c.ns, Name: name})
+	if err != nil {
 		c.Fatal(err)
 	}
-	if cond := meta.FindStatusCondition(b.Status.Conditions, target.ConditionReady); cond != nil {
+	if cond := meta.FindStatusCondition(*b.Conditions, target.ConditionReady); cond != nil {
 		return *cond
 	}
 	return metav1.Condition{}

@@ -39,6 +39,7 @@ import (
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/provider"
 	elbv2provider "github.com/podgate/podgate/internal/provider/elbv2"
+	"github.com/podgate/podgate/internal/provider/haproxy"
 )
 
 // What this package may do in the cluster.
@@ -83,7 +84,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 			return err
 		}
 	}
-	prov, err := newProvider(ctx, metrics, c)
+	prov, err := newBalancers(ctx, metrics, c)
 	if err != nil {
 		return err
 	}
@@ -129,30 +130,39 @@ func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Opti
 	}
 }
 
-// newProvider makes the ELBv2 provider within its budget of calls.
-func newProvider(ctx context.Context, reg prometheus.Registerer, c Config) (*provider.Limited, error) {
+// Balancers are all load balancers, within their budgets of calls.
+type Balancers struct {
+	*provider.Limited
+	// HAProxy is told what bindings say of backends; nil where there are none.
+	HAProxy *haproxy.Provider
+}
+
+// newBalancers makes the providers.
+func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Balancers, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,
 		awsconfig.WithRegion(c.Region),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
 	if err != nil {
-		return nil, fmt.Errorf("load AWS configuration: %w", err)
+		return Balancers{}, fmt.Errorf("load AWS configuration: %w", err)
 	}
-	metered, err := provider.NewMetered(elbv2provider.New(cfg, c.Region), reg)
+	backends := haproxy.New()
+	metered, err := provider.NewMetered(provider.Router{provider.ELBv2: elbv2provider.New(cfg, c.Region), provider.HAProxy: backends}, reg)
 	if err != nil {
-		return nil, err
+		return Balancers{}, err
 	}
 	limits := provider.Limits{
 		DescribeRate: c.DescribeRate, DescribeBurst: c.DescribeBurst,
 		ChangeRate: c.RegisterRate, ChangeBurst: c.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
-	limited := provider.NewLimited(metered, limits, elbv2provider.Account)
-	return limited, reg.Register(limited.Metrics())
+	limited := provider.NewLimited(metered, limits, account)
+	limited.Allow(provider.HAProxy, provider.HAProxyLimits)
+	return Balancers{Limited: limited, HAProxy: backends}, reg.Register(limited.Metrics())
 }
 
 // AddControllers wires the observer and the two controllers, which run on the leader,
 // with a provider, and where there is an election what the other replicas do. Run does
 // it for a cluster, the model test for a model of one.
-func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider.Limited, metrics prometheus.Registerer, c Config) error {
+func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers, metrics prometheus.Registerer, c Config) error {
 	var podWake, targetWake wake.Source
 	var registered since.Times[since.Registration]
 	log := mgr.GetLogger()
@@ -167,13 +177,17 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 			podWake.Wake(p)
 		}
 	})
-	observer := health.New(prov, log.WithName("observer"), podWake.Wake, func(ref provider.Ref) {
+	observer := health.New(prov.Limited, log.WithName("observer"), podWake.Wake, func(ref provider.Ref) {
 		for _, key := range registry.Users(ref) {
 			targetWake.Wake(key)
 		}
 	})
 	if c.Random != nil {
 		observer.Random = c.Random
+	}
+	observer.Audit = audit
+	if prov.HAProxy != nil {
+		observer.Dropped = prov.HAProxy.Forget
 	}
 	if err := metrics.Register(observer.Metrics()); err != nil {
 		return err
@@ -182,7 +196,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov *provider
 		return fmt.Errorf("add observer: %w", err)
 	}
 	targets, err := target.Setup(mgr, target.Options{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov, Account: elbv2provider.Account, Observer: observer, Registry: registry,
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov.Limited, Account: account, Prepare: prepare(prov.HAProxy), Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace,
 		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,

@@ -27,6 +27,10 @@ type Limits struct {
 	Batch int
 }
 
+// HAProxyLimits is for the instances of one or more backends: a read is one line on each
+// socket, answered by the thread that serves requests, too.
+var HAProxyLimits = Limits{DescribeRate: 50, DescribeBurst: 100, ChangeRate: 50, ChangeBurst: 100}
+
 // ELBv2Limits is what AWS documents for ELBv2 per account and region; other clients
 // of the account draw on the same allowance.
 var ELBv2Limits = Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 4, ChangeBurst: 20, Batch: 200}
@@ -38,6 +42,7 @@ var ELBv2Limits = Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 4, Cha
 type Limited struct {
 	next   Provider
 	limits Limits
+	others map[Kind]Limits
 	key    func(Ref) string
 	waits  *prometheus.HistogramVec
 
@@ -52,13 +57,24 @@ var _ Provider = (*Limited)(nil)
 // NewLimited gives every account that key tells its own budget of limits.
 func NewLimited(next Provider, limits Limits, key func(Ref) string) *Limited {
 	return &Limited{
-		next: next, limits: limits, key: key, budgets: map[string]budget{},
+		next: next, limits: limits, others: map[Kind]Limits{}, key: key, budgets: map[string]budget{},
 		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "podgate_provider_budget_wait_seconds",
 			Help:    "How long calls to a load balancer's API waited for podgate's own budget, by priority.",
 			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300},
 		}, []string{"priority"}),
 	}
+}
+
+// Allow gives the accounts of a kind another budget than the rest; call it before any other.
+func (l *Limited) Allow(kind Kind, limits Limits) { l.others[kind] = limits }
+
+// of is the budget of a group's account.
+func (l *Limited) of(ref Ref) Limits {
+	if limits, ok := l.others[ref.Provider]; ok {
+		return limits
+	}
+	return l.limits
 }
 
 // Metrics gives podgate_provider_budget_wait_seconds{priority}, for a registry.
@@ -85,7 +101,7 @@ func (l *Limited) Read(ctx context.Context, ref Ref, p Priority, raise <-chan st
 // Register implements Registrar; it costs a call per batch.
 func (l *Limited) Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) error {
 	line := l.budget(ref).change
-	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(targets)); err != nil {
+	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(ref, targets)); err != nil {
 		return err
 	}
 	return line.heed(l.next.Register(ctx, ref, targets, pods))
@@ -94,7 +110,7 @@ func (l *Limited) Register(ctx context.Context, ref Ref, targets []gate.Target, 
 // Deregister implements Registrar; it costs a call per batch.
 func (l *Limited) Deregister(ctx context.Context, ref Ref, targets []gate.Target) error {
 	line := l.budget(ref).change
-	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(targets)); err != nil {
+	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(ref, targets)); err != nil {
 		return err
 	}
 	return line.heed(l.next.Deregister(ctx, ref, targets))
@@ -111,11 +127,12 @@ func (l *Limited) Resolve(ctx context.Context, ref Ref, name string) (Group, err
 	return g, line.heed(err)
 }
 
-func (l *Limited) calls(targets []gate.Target) int {
-	if len(targets) == 0 || l.limits.Batch <= 0 {
+func (l *Limited) calls(ref Ref, targets []gate.Target) int {
+	batch := l.of(ref).Batch
+	if len(targets) == 0 || batch <= 0 {
 		return min(len(targets), 1)
 	}
-	return (len(targets) + l.limits.Batch - 1) / l.limits.Batch
+	return (len(targets) + batch - 1) / batch
 }
 
 func (l *Limited) budget(ref Ref) budget {
@@ -124,9 +141,10 @@ func (l *Limited) budget(ref Ref) budget {
 	defer l.mu.Unlock()
 	b, ok := l.budgets[key]
 	if !ok {
+		limits := l.of(ref)
 		b = budget{
-			describe: newLine(l.limits.DescribeRate, l.limits.DescribeBurst),
-			change:   newLine(l.limits.ChangeRate, l.limits.ChangeBurst),
+			describe: newLine(limits.DescribeRate, limits.DescribeBurst),
+			change:   newLine(limits.ChangeRate, limits.ChangeBurst),
 		}
 		l.budgets[key] = b
 	}

@@ -44,7 +44,9 @@ type Options struct {
 	Reader   client.Reader // uncached
 	Provider provider.Provider
 	// Account tells whose budget of calls a group draws on; one account never takes more than a quarter of the workers.
-	Account  func(provider.Ref) string
+	Account func(provider.Ref) string
+	// Prepare makes a binding's settings known to its provider, where they are not in the group; nil when none needs it.
+	Prepare  func(*binding.Binding) error
 	Observer Observer
 	Registry *binding.Registry
 	Recorder events.EventRecorder
@@ -77,6 +79,9 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	if o.Ownership == "" {
 		o.Ownership = binding.OwnAll
 	}
+	if o.Prepare == nil {
+		o.Prepare = func(*binding.Binding) error { return nil }
+	}
 	if o.Random == nil {
 		o.Random = rand.N
 	}
@@ -87,7 +92,7 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	r := &Reconciler{
 		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
 		report: newReporter(o.Client, o.Recorder),
-		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account,
+		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account, prepare: o.Prepare,
 		lanes:        &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
 		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: time.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},

@@ -88,7 +88,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) error {
 	if b.External {
 		return nil
 	}
-	group, err := r.resolve(ctx, b)
+	group, err := r.found(ctx, b)
 	if errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrInvalid) {
 		return nil
 	}

@@ -16,6 +16,30 @@ import (
 	"github.com/podgate/podgate/internal/provider"
 )
 
+// found makes a binding's settings known to its provider and finds its group.
+func (r *Reconciler) found(ctx context.Context, b *binding.Binding) (provider.Group, error) {
+	if err := r.ready(ctx, b); err != nil {
+		return provider.Group{}, err
+	}
+	return r.resolve(ctx, b)
+}
+
+// ready makes the settings of a group known to its provider: those of the oldest
+// binding, when two name the same group.
+func (r *Reconciler) ready(ctx context.Context, b *binding.Binding) error {
+	if b.Ref.Provider == provider.ELBv2 {
+		return nil
+	}
+	other, err := r.claimant(ctx, b, b.Ref)
+	if err != nil {
+		return err
+	}
+	if other != nil && older(other, b) {
+		b = other
+	}
+	return r.prepare(b)
+}
+
 // resolve finds a binding's group, from memory when it was found a short while ago. A
 // new leader, and one that the API leaves alone, goes by what was published on the
 // binding: a deregistration must not wait for a description, nor for those of a

@@ -15,7 +15,7 @@ import (
 
 // ledger remembers this process's own recent calls, because a load balancer's API
 // may show an older state for some seconds. An entry counts until a read that began
-// gate.Lag after the call; after that only what the API says does, so that nothing
+// the group's lag after the call; after that only what the API says does, so that nothing
 // remembered can hide drift. The time alone does not tell: what was read last may be
 // older than the call.
 type ledger struct {
@@ -88,7 +88,7 @@ func (l *ledger) overlay(ref provider.Ref, snap health.Snapshot) map[gate.Target
 	defer l.mu.Unlock()
 	seen := maps.Clone(snap.Targets)
 	for t, c := range l.groups[ref] {
-		if !c.counts(snap) {
+		if !c.counts(ref, snap) {
 			delete(l.groups[ref], t)
 			continue
 		}
@@ -125,11 +125,11 @@ func (l *ledger) expires(ref provider.Ref, snap health.Snapshot) time.Time {
 	defer l.mu.Unlock()
 	var next time.Time
 	for _, c := range l.groups[ref] {
-		at := c.at.Add(gate.Lag)
+		at := c.at.Add(ref.Lag())
 		if soon := l.now().Add(reread); at.Before(soon) && !l.now().Before(at) {
 			at = soon
 		}
-		if c.counts(snap) && (next.IsZero() || at.Before(next)) {
+		if c.counts(ref, snap) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
@@ -141,11 +141,13 @@ func (l *ledger) overdue(ref provider.Ref, snap health.Snapshot) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.groups[ref] {
-		if c.counts(snap) && l.now().Sub(c.at) >= gate.Lag {
+		if c.counts(ref, snap) && l.now().Sub(c.at) >= ref.Lag() {
 			return true
 		}
 	}
 	return false
 }
 
-func (c change) counts(snap health.Snapshot) bool { return snap.Started.Before(c.at.Add(gate.Lag)) }
+func (c change) counts(ref provider.Ref, snap health.Snapshot) bool {
+	return snap.Started.Before(c.at.Add(ref.Lag()))
+}

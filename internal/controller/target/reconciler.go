@@ -71,6 +71,7 @@ type Reconciler struct {
 	records      *records
 	lanes        *lanes
 	account      func(provider.Ref) string
+	prepare      func(*binding.Binding) error
 	metrics      *metrics
 	lodgers      lodgers
 	memories     memories
@@ -149,7 +150,7 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose standi
 	if err != nil {
 		return r.unclaimed(ctx, b, err)
 	}
-	group, err := r.resolve(ctx, b)
+	group, err := r.found(ctx, b)
 	if err != nil {
 		v := verdictOf(err, groupName(b))
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})

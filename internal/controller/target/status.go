@@ -42,6 +42,7 @@ const (
 	ReasonPortNotFound        = "PortNotFound"
 	ReasonTargetPortNotFound  = "TargetPortNotFound"
 	ReasonTargetGroupNotFound = "TargetGroupNotFound"
+	ReasonBackendNotFound     = "BackendNotFound"
 	ReasonInvalidRequest      = "InvalidRequest"
 	ReasonInstanceTargets     = "InstanceTargets"
 	ReasonUnservedTargets     = "UnservedTargetType"
@@ -79,6 +80,10 @@ func (v verdict) ok() bool { return v.reason == ReasonSynced }
 // same while the cause does.
 func verdictOf(err error, group string) verdict {
 	var record *recordError
+	var backend *provider.CallError
+	if errors.As(err, &backend) && backend.Provider == provider.HAProxy {
+		return backendVerdict(err, backend)
+	}
 	switch {
 	case errors.As(err, &record):
 		return verdict{ReasonNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
@@ -94,6 +99,21 @@ func verdictOf(err error, group string) verdict {
 		return verdict{ReasonInvalidRequest, fmt.Sprintf("AWS rejects a request about target group %q. %s", group, provider.Message(err))}
 	}
 	return verdict{ReasonUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, provider.Message(err))}
+}
+
+// backendVerdict is verdictOf for HAProxy, whose errors say what to change themselves.
+func backendVerdict(err error, call *provider.CallError) verdict {
+	reason := ReasonUnavailable
+	for kind, of := range map[error]string{
+		provider.ErrNotFound: ReasonBackendNotFound, provider.ErrDenied: ReasonAccessDenied, provider.ErrThrottled: ReasonThrottled,
+		provider.ErrQuota: ReasonQuota, provider.ErrInvalid: ReasonInvalidRequest,
+	} {
+		if errors.Is(err, kind) {
+			reason = of
+		}
+	}
+	name, _, _ := strings.Cut(call.Subject, "@")
+	return verdict{reason, fmt.Sprintf("Backend %q of HAProxy: %s.", name, call.Text)}
 }
 
 // reporter writes conditions and tells transitions as events, once each.

@@ -49,7 +49,7 @@ func (e *troubleError) Error() string { return e.socket.String() + ": " + e.text
 
 // call makes the provider's error of it.
 func (e *troubleError) call(op, subject string) *provider.CallError {
-	return &provider.CallError{Op: op, Subject: subject, Kind: e.kind, Text: e.Error(), Detail: e.detail, Cause: e.cause}
+	return &provider.CallError{Provider: provider.HAProxy, Op: op, Subject: subject, Kind: e.kind, Text: e.Error(), Detail: e.detail, Cause: e.cause}
 }
 
 // instance is one HAProxy during one call.

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Config is what a binding says of one backend.
@@ -130,7 +132,10 @@ func (c Config) complete() (Config, []socket, error) {
 }
 
 // id names the group: who uses the same backend of the same instances uses this group.
-func (c Config) id() string { return c.Backend + "@" + strings.Join(c.Instances, ",") }
+// Who only observes it and who changes it do not share one.
+func (c Config) id() string {
+	return v1alpha1.HAProxy{Backend: c.Backend, Instances: c.Instances}.ID(c.Observe)
+}
 
 // prefix begins the names of the servers that are podgate's. No part of a Kubernetes
 // name has an underscore.

@@ -82,7 +82,7 @@ func (p *Provider) Configure(cfg Config) (provider.Ref, error) {
 	cfg, sockets, err := cfg.complete()
 	id := cfg.id()
 	if err != nil {
-		return provider.Ref{}, &provider.CallError{Op: "configure", Subject: id, Kind: provider.ErrInvalid, Text: err.Error()}
+		return provider.Ref{}, &provider.CallError{Provider: provider.HAProxy, Op: "configure", Subject: id, Kind: provider.ErrInvalid, Text: err.Error()}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +114,7 @@ func (p *Provider) group(op, id string) (*group, error) {
 	defer p.mu.Unlock()
 	g, known := p.groups[id]
 	if !known {
-		return nil, &provider.CallError{Op: op, Subject: id, Kind: provider.ErrInvalid, Text: "no binding configures this backend"}
+		return nil, &provider.CallError{Provider: provider.HAProxy, Op: op, Subject: id, Kind: provider.ErrInvalid, Text: "no binding configures this backend"}
 	}
 	return g, nil
 }

@@ -52,7 +52,7 @@ func (p *Provider) change(ctx context.Context, op string, ref provider.Ref, targ
 		return err
 	}
 	if g.Observe {
-		return &provider.CallError{Op: op, Subject: ref.Group, Kind: provider.ErrInvalid, Text: "the binding says that others register the servers"}
+		return &provider.CallError{Provider: provider.HAProxy, Op: op, Subject: ref.Group, Kind: provider.ErrInvalid, Text: "the binding says that others register the servers"}
 	}
 	results, trouble := settle(each(ctx, p, g, do))
 	if trouble != nil {

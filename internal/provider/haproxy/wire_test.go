@@ -31,7 +31,7 @@ type wire struct {
 // newWire listens on a socket of its own.
 func newWire(t *testing.T, h *haproxy, network string) *wire {
 	t.Helper()
-	w := &wire{t: t, haproxy: h, network: network, address: filepath.Join(h.folder, "wire.sock")}
+	w := &wire{t: t, haproxy: h, network: network, address: filepath.Join(h.Folder, "wire.sock")}
 	if network == "tcp" {
 		w.address = "127.0.0.1:0"
 	}
