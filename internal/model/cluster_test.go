@@ -186,8 +186,13 @@ type kube struct {
 
 func missing(name string) error { return apierrors.NewNotFound(schema.GroupResource{}, name) }
 
-// Get implements client.Reader.
+// Get implements client.Reader. It takes a moment, another for each object, so that what
+// the engine's workers do at one instant is in one order each time.
 func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	k.w.mu.Lock()
+	moment := k.w.noisy(time.Nanosecond, time.Microsecond, "get", kindOf(into), key.Name)
+	k.w.mu.Unlock()
+	time.Sleep(moment)
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()
 	kind := k.w.kinds[kindOf(into)]
