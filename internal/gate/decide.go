@@ -223,6 +223,9 @@ func unclaimed(now time.Time, pod Pod, feed Feed, policy Policy) Decision {
 }
 
 func claimed(now time.Time, pod Pod, feed Feed, policy Policy, current Condition) Decision {
+	if !feed.Observed && feed.Trouble == "" && current.Status == StatusFalse && heard(current.Reason) {
+		return Decision{Condition: current, Proven: pod.Proven, Waiting: true}
+	}
 	if !feed.Observed {
 		return undetermined(now, pod, current, Condition{StatusUnknown, ReasonNotObserved, troubled(feed.Trouble, "The target group has not been read since the pod got its address.")})
 	}
@@ -254,6 +257,12 @@ func claimed(now time.Time, pod Pod, feed Feed, policy Policy, current Condition
 		Recheck:   max(settled(pod, feed).Sub(now), reread),
 		Waiting:   true,
 	}
+}
+
+// heard tells whether a reason for which a gate is closed is what a load balancer said:
+// it stays while the first read after a restart is under way.
+func heard(reason string) bool {
+	return strings.Contains(reason, ".") || reason == ReasonNotProven
 }
 
 // told is what the load balancer says of a target that is not healthy.

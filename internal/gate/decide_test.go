@@ -78,8 +78,13 @@ func TestDecide(t *testing.T) {
 		},
 		"NotObservedButSaidBefore": {
 			reason: "A condition that is wrong by now is not held back.",
-			pod:    ready(500*time.Millisecond, ours), feed: Feed{Claim: Claimed}, current: closed,
+			pod:    ready(500*time.Millisecond, ours), feed: Feed{Claim: Claimed}, current: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady},
 			want: Decision{Condition: Condition{Status: StatusUnknown, Reason: ReasonNotObserved}, Proven: ours, Waiting: true},
+		},
+		"NotObservedButHeardBefore": {
+			reason: "A new leader's first read is under way; until then it knows nothing better.",
+			pod:    ready(500*time.Millisecond, ours), feed: Feed{Claim: Claimed}, current: closed,
+			want: Decision{Condition: closed, Proven: ours, Waiting: true},
 		},
 		"UnresolvedQuiet": {
 			reason: "A binding is usually resolved within moments.",

@@ -128,6 +128,27 @@ func TestLaw8OutageChangesNothing(t *testing.T) {
 	}
 }
 
+// TestLaw8RestartForgetsNothing: what a load balancer said of a closed gate stays while
+// the first read is under way; what was a matter of the cluster does not, nor does what
+// an error makes out of date.
+func TestLaw8RestartForgetsNothing(t *testing.T) {
+	unread := Feed{Claim: Claimed}
+	for _, reason := range []string{"Elb.InitialHealthChecking", ReasonNotRegistered, ReasonNotProven} {
+		current := Condition{StatusFalse, reason, "As was said."}
+		for _, proven := range []netip.Addr{{}, ours} {
+			if d := Decide(noon, ready(time.Hour, proven), unread, Policy{}, current); d.Condition != current || d.Proven != proven || !d.Waiting {
+				t.Errorf("%s, proven at %s: want nothing changed, got %+v", reason, proven, d)
+			}
+		}
+	}
+	unread.Trouble = "The API is down."
+	for _, reason := range []string{ReasonContainersNotReady, ReasonNoBinding, "Elb.InitialHealthChecking"} {
+		if d := Decide(noon, ready(time.Hour, ours), unread, Policy{}, Condition{StatusFalse, reason, ""}); d.Condition.Reason != ReasonNotObserved {
+			t.Errorf("%s, and an error: want %s, got %+v", reason, ReasonNotObserved, d.Condition)
+		}
+	}
+}
+
 // TestLaw9OpenStaysOpen: only the pod's own containers or a new address close a gate.
 func TestLaw9OpenStaysOpen(t *testing.T) {
 	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}

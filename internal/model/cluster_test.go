@@ -132,7 +132,7 @@ func (c *cluster) deliver(k *kind, o client.Object, gone bool) {
 	} else {
 		k.cached[o.GetName()] = o
 	}
-	c.w.cacheChanged(old, o)
+	c.w.cacheChanged(o)
 	handlers := k.handlers
 	c.w.mu.Unlock()
 	defer c.w.mu.Lock()
@@ -188,7 +188,7 @@ func missing(name string) error { return apierrors.NewNotFound(schema.GroupResou
 
 // Get implements client.Reader. It takes a moment, another for each object, so that what
 // the engine's workers do at one instant is in one order each time.
-func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+func (k kube) Get(ctx context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	k.w.mu.Lock()
 	moment := k.w.noisy(time.Nanosecond, time.Microsecond, "get", kindOf(into), key.Name)
 	k.w.mu.Unlock()
@@ -201,6 +201,7 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 	}
 	switch o := into.(type) {
 	case *corev1.Pod:
+		k.w.read(ctx, kind.cached[key.Name].(*corev1.Pod))
 		kind.cached[key.Name].(*corev1.Pod).DeepCopyInto(o)
 	case *corev1.Service:
 		kind.cached[key.Name].(*corev1.Service).DeepCopyInto(o)
@@ -258,7 +259,7 @@ func (k kube) patch(ctx context.Context, o client.Object, p client.Patch, status
 	}
 	k.w.mu.Lock()
 	if pod, ok := o.(*corev1.Pod); ok {
-		k.w.beforePatch(pod.Name, p.Type(), data, status)
+		k.w.beforePatch(ctx, pod.Name, p.Type(), data, status)
 	}
 	what := kindOf(o) + " " + o.GetName()
 	wait := k.w.noisy(time.Millisecond, 20*time.Millisecond, "patch", what)
@@ -276,6 +277,9 @@ func (k kube) patch(ctx context.Context, o client.Object, p client.Patch, status
 	err = k.apply(o, data, status)
 	if unheard {
 		return errDown
+	}
+	if pod, ok := o.(*corev1.Pod); ok && err == nil {
+		k.w.acknowledged(pod)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -59,6 +60,7 @@ func (w *world) startEngine() {
 	w.mu.Lock()
 	w.note("engine starts")
 	w.relist()
+	w.restarted()
 	w.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &engine{w: w, scheme: scheme(), cancel: cancel}
@@ -69,8 +71,11 @@ func (w *world) startEngine() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, r := range e.runs {
+	for i, r := range e.runs {
+		// Not all at one instant, so that who comes first is the same each time.
+		moment := w.noisy(time.Nanosecond, 100*time.Microsecond, "start", strconv.Itoa(i))
 		e.done.Go(func() {
+			time.Sleep(moment)
 			if err := r.Start(ctx); err != nil {
 				w.t.Errorf("run: %v", err)
 			}
@@ -87,9 +92,13 @@ func (w *world) stopEngine() {
 	w.engine.cancel()
 	w.engine.done.Wait()
 	w.engine = nil
+	// It ends sooner or later by some nanoseconds, and what comes next at the same time in any case.
+	now := time.Now()
+	time.Sleep(now.Truncate(time.Millisecond).Add(time.Millisecond).Sub(now))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.note("engine stopped")
+	w.stopped = time.Now()
 	w.relist()
 }
 
@@ -133,7 +142,7 @@ type informers struct {
 
 // GetInformer implements cache.Informers.
 func (i informers) GetInformer(_ context.Context, o client.Object, _ ...cache.InformerGetOption) (cache.Informer, error) {
-	return informer{w: i.w, kind: i.w.kinds[kindOf(o)]}, nil
+	return informer{w: i.w, name: kindOf(o), kind: i.w.kinds[kindOf(o)]}, nil
 }
 
 // WaitForCacheSync implements cache.Informers.
@@ -142,11 +151,16 @@ func (informers) WaitForCacheSync(context.Context) bool { return true }
 type informer struct {
 	cache.Informer
 	w    *world
+	name string
 	kind *kind
 }
 
 // AddEventHandlerWithOptions implements cache.Informer: it tells what is there already.
 func (i informer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, _ toolscache.HandlerOptions) (toolscache.ResourceEventHandlerRegistration, error) {
+	i.w.mu.Lock()
+	moment := i.w.noisy(time.Nanosecond, time.Microsecond, "inform", i.name)
+	i.w.mu.Unlock()
+	time.Sleep(moment)
 	i.w.mu.Lock()
 	i.kind.handlers = append(i.kind.handlers, h)
 	var there []client.Object

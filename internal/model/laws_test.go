@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,10 +56,13 @@ type checker struct {
 	filled map[string]time.Time // when a group last was full
 	left   map[string]departure // the latest removal of running targets
 	ready  map[types.UID]time.Time
-	before map[string]client.Object // what the cache held of a pod before what it holds now
 	maxLag time.Duration
 	opened int
 	looks  map[types.UID]look
+	seen   map[types.UID]*corev1.Pod // the pod that a reconciliation decides about, as it read it
+	acked  map[types.UID]int         // the version of a pod that this engine knows it made
+	// unheard is when a read last failed, started and stopped when the engine last was.
+	unheard, started, stopped time.Time
 }
 
 // look is what one reconciliation saw of the cluster, its latest, by the pods' names.
@@ -80,7 +84,8 @@ type departure struct {
 func newChecker(w *world) *checker {
 	return &checker{
 		w: w, heard: map[string][]answer{}, calm: time.Now(), absent: map[string]time.Time{}, back: map[string]absence{}, filled: map[string]time.Time{},
-		left: map[string]departure{}, ready: map[types.UID]time.Time{}, before: map[string]client.Object{}, maxLag: 100 * time.Millisecond, looks: map[types.UID]look{},
+		left: map[string]departure{}, ready: map[types.UID]time.Time{}, maxLag: 100 * time.Millisecond, looks: map[types.UID]look{},
+		seen: map[types.UID]*corev1.Pod{}, acked: map[types.UID]int{},
 	}
 }
 
@@ -93,14 +98,12 @@ func (c *checker) fault() { c.faulty++ }
 
 func (c *checker) healed() { c.faulty--; c.calm = time.Now() }
 
-// calmFor tells whether nothing was wrong for some time.
-func (c *checker) calmFor(d time.Duration) bool {
-	return c.faulty == 0 && time.Since(c.calm) >= d
-}
+// quiet tells whether nothing was wrong for some time.
+func (c *checker) quiet() bool { return c.faulty == 0 && time.Since(c.calm) >= settled }
 
 // slack is how old what the engine acts upon may be.
 func (c *checker) slack() time.Duration {
-	if !c.calmFor(settled) {
+	if !c.quiet() {
 		return settled
 	}
 	return c.maxLag + time.Second
@@ -193,12 +196,11 @@ func (c *checker) meansSomething(arn string) bool {
 }
 
 // cacheChanged hears what the engine's cache holds from now on.
-func (c *checker) cacheChanged(old, o client.Object) {
+func (c *checker) cacheChanged(o client.Object) {
 	pod, ok := o.(*corev1.Pod)
 	if !ok {
 		return
 	}
-	c.before[pod.Name] = old
 	switch ready := is(pod, corev1.ContainersReady) && pod.DeletionTimestamp == nil; {
 	case !ready:
 		delete(c.ready, pod.UID)
@@ -208,7 +210,7 @@ func (c *checker) cacheChanged(old, o client.Object) {
 }
 
 // beforePatch holds a patch against what the engine knew of the pod (law 10).
-func (c *checker) beforePatch(name string, how types.PatchType, data []byte, status bool) {
+func (c *checker) beforePatch(ctx context.Context, name string, how types.PatchType, data []byte, status bool) {
 	var body struct {
 		Metadata map[string]json.RawMessage `json:"metadata"`
 		Status   *struct {
@@ -233,8 +235,15 @@ func (c *checker) beforePatch(name string, how types.PatchType, data []byte, sta
 			c.violate("10", "%s: touches metadata %s: %s", name, key, value)
 		}
 	}
-	known, _ := c.w.kinds["pod"].cached[name].(*corev1.Pod)
-	if body.Status == nil || known == nil {
+	known := c.seen[controller.ReconcileIDFromContext(ctx)]
+	if known == nil {
+		c.violate("10", "%s is written by what did not read it", name)
+		return
+	}
+	if version(known) < c.acked[known.UID] {
+		c.violate("10", "%s is written by what did not see podgate's own last write", name)
+	}
+	if body.Status == nil {
 		return
 	}
 	_ = json.Unmarshal(top["status"], &inStatus)
@@ -245,8 +254,7 @@ func (c *checker) beforePatch(name string, how types.PatchType, data []byte, sta
 		if !slices.ContainsFunc(known.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return g.ConditionType == condition.Type }) || !strings.HasPrefix(string(condition.Type), gatePrefix) {
 			c.violate("10", "%s: writes %s, which is not its gate", name, condition.Type)
 		}
-		older, _ := c.before[name].(*corev1.Pod)
-		if !changes(known, condition) && (older == nil || !changes(older, condition)) {
+		if !changes(known, condition) {
 			c.violate("10", "%s: writes what is there, or moves its time: %v", name, condition)
 		}
 	}
@@ -261,10 +269,28 @@ func changes(pod *corev1.Pod, next corev1.PodCondition) bool {
 		if c.Status == next.Status {
 			return c.LastTransitionTime.Equal(&next.LastTransitionTime) && (c.Reason != next.Reason || c.Message != next.Message)
 		}
-		return true
+		break
 	}
-	return true
+	return time.Since(next.LastTransitionTime.Time) < 2*time.Second
 }
+
+func version(pod *corev1.Pod) int {
+	v, _ := strconv.Atoi(pod.ResourceVersion)
+	return v
+}
+
+// read notes which pod a reconciliation decides about.
+func (c *checker) read(ctx context.Context, pod *corev1.Pod) {
+	if id := controller.ReconcileIDFromContext(ctx); id != "" {
+		c.seen[id] = pod
+	}
+}
+
+// acknowledged notes that the engine knows of its write.
+func (c *checker) acknowledged(pod *corev1.Pod) { c.acked[pod.UID] = version(pod) }
+
+// restarted: what the engine knew ends with it.
+func (c *checker) restarted() { c.started, c.acked = time.Now(), map[types.UID]int{} }
 
 // wrote looks at what a patch did to a pod.
 func (c *checker) wrote(old, next *corev1.Pod) {
@@ -286,6 +312,8 @@ func (c *checker) wrote(old, next *corev1.Pod) {
 			c.opens(next, l, g.ConditionType, now)
 		case !open && was.Status == corev1.ConditionTrue:
 			c.closes(next, l, now)
+		case now.Status == corev1.ConditionUnknown && was.Status == corev1.ConditionFalse:
+			c.forgets(next, l, was, now)
 		}
 	}
 }
@@ -339,13 +367,38 @@ func (c *checker) saidHealthy(arn string, l *life) bool {
 	return false
 }
 
-// closes: an open gate closes for unready containers or a new address only (laws 8 and 9).
-func (c *checker) closes(pod *corev1.Pod, l *life, now corev1.PodCondition) {
-	unready := !l.ready || time.Since(l.unready) <= c.slack()
-	moved := time.Since(l.addrSince) <= c.slack()
-	if !unready && !moved {
-		c.violate("9", "%s (%s) closed to %s/%s with its containers ready for %s at %s", pod.Name, l.uid, now.Status, now.Reason, time.Since(l.unready), l.addr)
+// forgets: what was known of a closed gate is not forgotten for an outage or a restart (law 8).
+func (c *checker) forgets(pod *corev1.Pod, l *life, was, now corev1.PodCondition) {
+	if !strings.HasPrefix(was.Reason, "Target.") && was.Reason != "NotProvenYet" || now.Reason != "NotObserved" {
+		return // it was not the load balancer that said so, or is not what podgate does not know
 	}
+	if !c.news(c.shaped) && !c.news(l.addrSince) && time.Since(c.unheard) > settled {
+		c.violate("8", "%s (%s) was closed for %s and now is %s/%s", pod.Name, l.uid, was.Reason, now.Status, now.Reason)
+	}
+}
+
+// news tells whether what was last so at a time may be new to the engine, which sees the cluster late, and not at all
+// while it does not run. Faults of the load balancer change nothing about that.
+func (c *checker) news(at time.Time) bool {
+	late := c.maxLag + time.Second
+	return time.Since(at) <= late || time.Since(c.started) <= late && !at.Before(c.stopped.Add(-late))
+}
+
+// closes: an open gate closes for unready containers or a new address only (law 9),
+// whatever the load balancer answers, or does not (law 8).
+func (c *checker) closes(pod *corev1.Pod, l *life, now corev1.PodCondition) {
+	unready, moved := !l.ready || c.news(l.unready), c.news(l.addrSince)
+	if !unready && !moved {
+		c.violate(c.lawOfClosing(), "%s (%s) closed to %s/%s with its containers ready for %s at %s", pod.Name, l.uid, now.Status, now.Reason, time.Since(l.unready), l.addr)
+	}
+}
+
+// lawOfClosing is the law that forbids it: 8 when something is wrong or was until now, else 9.
+func (c *checker) lawOfClosing() string {
+	if !c.quiet() {
+		return "8"
+	}
+	return "9"
 }
 
 // changing looks at a call that changes a group, as it is made.
@@ -372,7 +425,7 @@ func (c *checker) full(arn string) { c.filled[arn] = time.Now() }
 // registering: what registers comes before running targets leave, unless the group is full (law 4).
 func (c *checker) registering(arn string, targets []gate.Target) {
 	d := c.left[arn]
-	if d.ended.IsZero() || time.Since(d.ended) > 60*time.Millisecond || time.Since(c.filled[arn]) < settled || !c.calmFor(settled) || d.begun.Sub(c.shaped) < 2*time.Second {
+	if d.ended.IsZero() || time.Since(d.ended) > 60*time.Millisecond || time.Since(c.filled[arn]) < settled || !c.quiet() || d.begun.Sub(c.shaped) < 2*time.Second {
 		return
 	}
 	for _, t := range targets {
@@ -420,7 +473,7 @@ func (c *checker) emptying(arn string, targets []gate.Target, seen look) {
 			if !c.lasted(arn) {
 				c.violate("3", "%s: %s (%s) runs and is removed, and nothing else serves", arn, t, l.uid)
 			}
-		case l.ready && time.Since(l.unready) > c.slack() && time.Until(l.ends) > c.w.drain+2*time.Second && time.Since(l.deleted) > 0:
+		case l.ready && !c.lasted(arn) && time.Since(l.unready) > c.slack() && time.Until(l.ends) > c.w.drain+2*time.Second && time.Since(l.deleted) > 0:
 			c.violate("5", "%s: %s (%s) is the last that serves and goes %s before its time", arn, t, l.uid, time.Until(l.ends)-c.w.drain)
 		}
 	}
@@ -448,7 +501,7 @@ func (c *checker) watchDeletion(l *life) {
 			if now := c.w.lifeOf(t); now != nil && now.uid != uid {
 				return // another pod has its address
 			}
-			if still && c.calmFor(settled) && time.Since(c.shaped) > settled && c.w.registered(arn, t) {
+			if still && c.quiet() && time.Since(c.shaped) > settled && c.w.registered(arn, t) {
 				c.violate("5", "%s: %s (%s) was deleted %s ago and is registered still", arn, t, uid, soon)
 			}
 		})

@@ -214,6 +214,9 @@ func (b balancer) back(ctx context.Context, what string) error {
 func (b balancer) Health(ctx context.Context, ref provider.Ref) (map[gate.Target]gate.Health, error) {
 	begun, what := time.Now(), "health "+ref.Group
 	if _, fault := b.call(ctx, what); fault != nil {
+		b.w.mu.Lock()
+		defer b.w.mu.Unlock()
+		b.w.unheard = time.Now()
 		return nil, fault
 	}
 	b.w.mu.Lock()
