@@ -9,8 +9,11 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -68,14 +71,27 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 }
 
 // addUngated has the leader tell which pods the webhook gave no gate, where it is to
-// give any. The namespaces are excluded that config/webhook excludes.
+// give any.
 func addUngated(mgr ctrlmanager.Manager, metrics prometheus.Registerer, c Config) error {
 	if !c.InjectGates {
 		return nil
 	}
-	err := ungated.Setup(mgr, ungated.Options{
-		Reader: mgr.GetClient(), Serves: binding.Ownership(c.Bindings).Serves, Recorder: mgr.GetEventRecorder(name), Metrics: metrics,
-		Excluded: []string{metav1.NamespaceSystem, c.Namespace},
+	asked, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultTransform: cache.TransformStripManagedFields(),
+		// podgate may read its own only.
+		ByObject: map[client.Object]cache.ByObject{
+			&admissionv1.MutatingWebhookConfiguration{}: {Field: fields.OneTermEqualSelector("metadata.name", certificate.ConfigurationName)},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("make cache of namespaces: %w", err)
+	}
+	if err := mgr.Add(asked); err != nil {
+		return err
+	}
+	err = ungated.Setup(mgr, ungated.Options{
+		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves, Recorder: mgr.GetEventRecorder(name), Metrics: metrics,
+		Configuration: certificate.ConfigurationName, Path: webhook.Path,
 	})
 	if err != nil {
 		return fmt.Errorf("set up ungated controller: %w", err)

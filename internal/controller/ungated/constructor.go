@@ -10,12 +10,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -23,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -39,7 +42,7 @@ const Name = "ungated"
 // any order, and the caches' order is another one.
 const settle = 5 * time.Second
 
-// patience is how long the caches may take. Whoever may not read namespaces is told
+// patience is how long the caches may take. Whoever may not read namespaces or the configuration is told
 // nothing here; the process must not end for that.
 const patience = 10 * 365 * 24 * time.Hour
 
@@ -47,12 +50,16 @@ const patience = 10 * 365 * 24 * time.Hour
 type Options struct {
 	// Reader is a cache with the indexes of package index.
 	Reader client.Reader
+	// Asked is a cache of namespaces and webhook configurations, and of nothing else: every
+	// controller waits for all of its cache, and podgate may be forbidden to read these.
+	Asked cache.Cache
 	// Serves tells whose gates podgate opens.
 	Serves   func(binding client.Object) bool
 	Recorder events.EventRecorder
 	Metrics  prometheus.Registerer
-	// Excluded are namespaces that are never asked about, whatever their labels say.
-	Excluded []string
+	// Configuration is the name of the webhook's MutatingWebhookConfiguration, and Path is
+	// that of its entries which ask for gates.
+	Configuration, Path string
 }
 
 // Setup adds the controller to a manager.
@@ -61,25 +68,22 @@ func Setup(mgr manager.Manager, o Options) error {
 	if err := o.Metrics.Register(r.missing.Gauge); err != nil {
 		return err
 	}
-	w := watcher{reader: o.Reader, serves: o.Serves}
+	w := watcher{reader: o.Reader, serves: o.Serves, path: o.Path}
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
 		Watches(&corev1.Pod{}, w.pods()).
 		Watches(&corev1.Service{}, w.services()).
 		Watches(&elbv2.TargetGroupBinding{}, w.bindings()).
 		Watches(&v1alpha1.TargetBinding{}, w.bindings()).
-		Watches(&corev1.Namespace{}, w.namespaces(), builder.OnlyMetadata).
+		WatchesRawSource(source.Kind[client.Object](o.Asked, namespaceOf(), w.namespaces())).
+		WatchesRawSource(source.Kind[client.Object](o.Asked, &admissionv1.MutatingWebhookConfiguration{}, w.configurations())).
 		WithOptions(controller.Options{CacheSyncTimeout: patience}).
 		Complete(r)
 }
 
 func newReconciler(o Options, now func() time.Time) *Reconciler {
-	excluded := map[string]bool{}
-	for _, ns := range o.Excluded {
-		excluded[ns] = true
-	}
 	return &Reconciler{
-		reader: o.Reader, serves: o.Serves, recorder: o.Recorder, excluded: excluded, now: now, started: now(),
+		reader: o.Reader, asked: o.Asked, serves: o.Serves, recorder: o.Recorder, configuration: o.Configuration, path: o.Path, now: now, started: now(),
 		limit: rate.NewLimiter(eventsPerSecond, eventsBurst),
 		missing: tally.New(prometheus.GaugeOpts{
 			Name: "podgate_pods_ungated",
@@ -94,6 +98,7 @@ func newReconciler(o Options, now func() time.Time) *Reconciler {
 type watcher struct {
 	reader client.Reader
 	serves func(client.Object) bool
+	path   string
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -183,27 +188,36 @@ func (w watcher) bound(ctx context.Context, b client.Object, q queue) {
 
 func (w watcher) namespaces() handler.EventHandler {
 	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-		if labelled(e.ObjectOld) == labelled(e.ObjectNew) {
-			return
-		}
-		var all corev1.PodList
-		if err := w.reader.List(ctx, &all, client.InNamespace(e.ObjectNew.GetName()), client.UnsafeDisableDeepCopy); err != nil {
-			log.FromContext(ctx).Error(err, "Listing a namespace's pods failed", "namespace", e.ObjectNew.GetName())
-		}
-		for i := range all.Items {
-			add(q, &all.Items[i])
+		if !maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) {
+			w.all(ctx, e.ObjectNew.GetName(), q)
 		}
 	}}
 }
 
-// labelled tells whether a namespace asks for gates.
-func labelled(namespace client.Object) bool {
-	return namespace.GetLabels()[elbv2.InjectLabel] == elbv2.InjectEnabled || asks(namespace)
+// configurations are one, the webhook's: the cache has no other.
+func (w watcher) configurations() handler.EventHandler {
+	none := &admissionv1.MutatingWebhookConfiguration{}
+	changed := func(ctx context.Context, before, after client.Object, q queue) {
+		if !alike(before.(*admissionv1.MutatingWebhookConfiguration), after.(*admissionv1.MutatingWebhookConfiguration), w.path) {
+			w.all(ctx, "", q)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { changed(ctx, none, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { changed(ctx, e.ObjectOld, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { changed(ctx, e.Object, none, q) },
+	}
 }
 
-// asks tells whether a namespace or a pod has podgate's own label.
-func asks(o client.Object) bool {
-	return o.GetLabels()[elbv2.PodgateInjectLabel] == elbv2.InjectEnabled
+// all adds the pods of a namespace, or of all when none is given. It is for what people seldom do.
+func (w watcher) all(ctx context.Context, namespace string, q queue) {
+	var all corev1.PodList
+	if err := w.reader.List(ctx, &all, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "Listing pods failed", "namespace", namespace)
+	}
+	for i := range all.Items {
+		add(q, &all.Items[i])
+	}
 }
 
 // namespaceOf is a namespace of which only metadata is cached.

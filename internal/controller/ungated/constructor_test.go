@@ -4,11 +4,13 @@
 package ungated
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,6 +39,21 @@ func (l *listed) AddAfter(r reconcile.Request, d time.Duration) {
 	}
 }
 
+// whole is a cache that can list all of its pods.
+type whole struct {
+	*indextest.Cache
+	pods []corev1.Pod
+}
+
+func (w whole) List(ctx context.Context, into client.ObjectList, options ...client.ListOption) error {
+	var o client.ListOptions
+	if o.ApplyOptions(options); o.FieldSelector != nil {
+		return w.Cache.List(ctx, into, options...)
+	}
+	into.(*corev1.PodList).Items = w.pods
+	return nil
+}
+
 // TestWhoIsJudged: an event has those pods judged for which it can change something.
 func TestWhoIsJudged(t *testing.T) {
 	pod := func(name, app string) *corev1.Pod {
@@ -44,13 +61,20 @@ func TestWhoIsJudged(t *testing.T) {
 	}
 	svc := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}}}
 	b := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-tg"}, Spec: elbv2.TargetGroupBindingSpec{ServiceRef: elbv2.ServiceReference{Name: "web"}}}
+	configuration := &admissionv1.MutatingWebhookConfiguration{Webhooks: []admissionv1.MutatingWebhook{{
+		Name: "any", ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Path: new("/gates")}},
+	}}}
+	webhook := func(o client.Object) *admissionv1.MutatingWebhook {
+		return &o.(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]
+	}
 	ns := namespaceOf()
 	ns.Name = "shop"
-	reader, err := indextest.New(t.Context(), pod("web-1", "web"), pod("web-2", "web"), pod("api-1", "api"), svc, b)
+	cache, err := indextest.New(t.Context(), pod("web-1", "web"), pod("web-2", "web"), pod("api-1", "api"), svc, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := watcher{reader: reader, serves: binding.OwnAnnotated.Serves}
+	everything := whole{Cache: cache, pods: []corev1.Pod{*pod("web-1", "web"), *pod("web-2", "web"), *pod("api-1", "api")}}
+	w := watcher{reader: everything, serves: binding.OwnAnnotated.Serves, path: "/gates"}
 	web, all := []string{"web-1", "web-2"}, []string{"api-1", "web-1", "web-2"}
 
 	update := func(o client.Object, change func(client.Object)) event.UpdateEvent {
@@ -83,7 +107,13 @@ func TestWhoIsJudged(t *testing.T) {
 		"Policy":        {reason: "It gates nobody.", handler: w.bindings(), event: update(b, annotate(elbv2.TimeoutAnnotation, "5m"))},
 		"Served":        {reason: "podgate is told to serve it.", handler: w.bindings(), event: update(b, annotate(binding.ManageAnnotation, "true")), want: web},
 		"BindingGone":   {reason: "Its gates are wanted no more.", handler: w.bindings(), event: event.DeleteEvent{Object: b}, want: web},
-		"Unlabelled":    {reason: "Namespaces are edited for other reasons.", handler: w.namespaces(), event: update(ns, func(o client.Object) { o.SetLabels(map[string]string{"team": "shop"}) })},
+		"Namespace":     {reason: "The webhook may be asked about its pods now.", handler: w.namespaces(), event: update(ns, func(o client.Object) { o.SetLabels(map[string]string{"team": "shop"}) }), want: all},
+		"NamespaceNote": {reason: "Namespaces are edited for other reasons.", handler: w.namespaces(), event: update(ns, annotate("note", "x"))},
+		"Bundle":        {reason: "podgate writes it itself.", handler: w.configurations(), event: update(configuration, func(o client.Object) { webhook(o).ClientConfig.CABundle = []byte("ca") })},
+		"Selectors": {reason: "The webhook is asked about others.", handler: w.configurations(), event: update(configuration, func(o client.Object) {
+			webhook(o).ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
+		}), want: all},
+		"Uninstalled": {reason: "It is asked about none, and namespaces' labels count.", handler: w.configurations(), event: event.DeleteEvent{Object: configuration}, want: all},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := &listed{t: t}

@@ -47,7 +47,7 @@ func why(f injection.Finding) string {
 	case injection.ReasonServiceLater:
 		return fmt.Sprintf("Service %q was not there before the pod.", f.Service) + anew
 	case injection.ReasonNotInjected:
-		return "podgate's webhook did not answer when the pod was created, or its configuration leaves the pod out, or the namespace's label, the Service or the binding has changed since." + anew
+		return "podgate's webhook did not answer when the pod was created, or the namespace's label, the webhook's selectors, the Service or the binding have changed since." + anew
 	case injection.ReasonNoService:
 		return "no Service of the namespace selects the pod." + optOut
 	case injection.ReasonNoBinding:

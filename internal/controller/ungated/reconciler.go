@@ -30,6 +30,7 @@ import (
 //
 // +kubebuilder:rbac:groups="",resources=pods;services;namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch,resourceNames=podgate-webhook
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const (
@@ -47,13 +48,15 @@ const (
 // Reconciler judges one pod at a time.
 type Reconciler struct {
 	reader   client.Reader
+	asked    client.Reader
 	serves   func(client.Object) bool
 	recorder events.EventRecorder
-	excluded map[string]bool
-	missing  *tally.Tally
-	limit    *rate.Limiter
-	now      func() time.Time
-	started  time.Time
+	// configuration is the webhook's, and path its entries' that ask for gates.
+	configuration, path string
+	missing             *tally.Tally
+	limit               *rate.Limiter
+	now                 func() time.Time
+	started             time.Time
 
 	// One worker has them; pods that lack nothing are in neither.
 	pods   map[types.NamespacedName]note
@@ -96,17 +99,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{}, nil
 }
 
-// judge tells why a pod lacks gates, if it or its namespace asks for them.
+// judge tells why a pod lacks gates, if the webhook is to look at it.
 func (r *Reconciler) judge(ctx context.Context, pod *corev1.Pod) (injection.Finding, error) {
-	if gone(pod) || r.excluded[pod.Namespace] {
+	if gone(pod) {
 		return injection.Finding{}, nil
 	}
-	ns := namespaceOf()
-	if err := r.reader.Get(ctx, types.NamespacedName{Name: pod.Namespace}, ns); err != nil {
-		return injection.Finding{}, client.IgnoreNotFound(err)
-	}
-	if !labelled(ns) && !asks(pod) {
-		return injection.Finding{}, nil
+	if covered, err := r.covered(ctx, pod); err != nil || !covered {
+		return injection.Finding{}, err
 	}
 	services, bindings, err := injection.Lookup(ctx, r.reader, r.serves, pod.Namespace, pod.Labels)
 	if err != nil {

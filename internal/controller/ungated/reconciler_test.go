@@ -5,18 +5,21 @@ package ungated
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/yaml"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
@@ -50,7 +53,7 @@ func newWorld(t *testing.T) *world {
 // start makes the process anew.
 func (w *world) start() {
 	w.events = events.NewFakeRecorder(100_000)
-	w.Reconciler = newReconciler(Options{Serves: binding.OwnAll.Serves, Recorder: w.events, Excluded: []string{"kube-system", "podgate-system"}}, func() time.Time { return w.clock })
+	w.Reconciler = newReconciler(Options{Serves: binding.OwnAll.Serves, Recorder: w.events, Configuration: "podgate-webhook", Path: "/mutate-v1-pod"}, func() time.Time { return w.clock })
 }
 
 // pod makes a pod of the ReplicaSet web.
@@ -71,6 +74,20 @@ func (w *world) bind() {
 	}
 }
 
+// configure installs the webhook's manifest and gives its entry.
+func (w *world) configure() *admissionv1.MutatingWebhook {
+	raw, err := os.ReadFile("../../../config/webhook/mutatingwebhookconfiguration.yaml")
+	if err != nil {
+		w.Fatal(err)
+	}
+	c := &admissionv1.MutatingWebhookConfiguration{}
+	if err := yaml.UnmarshalStrict(raw, c); err != nil {
+		w.Fatal(err)
+	}
+	w.objects["configuration"] = c
+	return &c.Webhooks[0]
+}
+
 // judge has pods reconciled, and gives the events that were made.
 func (w *world) judge(names ...string) []string {
 	w.Helper()
@@ -78,7 +95,7 @@ func (w *world) judge(names ...string) []string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.reader = reader
+	w.reader, w.asked = reader, reader
 	for _, name := range names {
 		namespace := "shop"
 		if o := w.objects[name]; o != nil {
@@ -164,14 +181,36 @@ func TestSilent(t *testing.T) {
 			pod.Labels[elbv2.PodgateInjectLabel] = "enabled"
 		}},
 		"Disabled": {reason: "Nor does it here.", change: func(w *world, _ *corev1.Pod) { w.objects["namespace"].GetLabels()[elbv2.InjectLabel] = "disabled" }},
-		"System": {reason: "The webhook is never asked there.", change: func(w *world, _ *corev1.Pod) {
+		"System": {reason: "The webhook is never asked there, as its manifest says.", change: func(w *world, _ *corev1.Pod) {
 			for _, o := range w.objects {
 				if o.GetNamespace() == "shop" {
 					o.SetNamespace("kube-system")
 				}
 			}
 			w.objects["namespace"].SetName("kube-system")
+			w.objects["namespace"].GetLabels()["kubernetes.io/metadata.name"] = "kube-system"
+			w.configure()
 		}},
+		"Configured": {reason: "The manifest has the webhook asked about this one.", change: func(w *world, _ *corev1.Pod) { w.configure() }, want: 2},
+		"ConfiguredPodAsks": {reason: "The manifest has an entry for pods that ask by themselves.", want: 2, change: func(w *world, pod *corev1.Pod) {
+			w.objects["namespace"].SetLabels(nil)
+			pod.Labels[elbv2.PodgateInjectLabel] = "enabled"
+			w.configure()
+		}},
+		"DrainOnly": {reason: "A drain is no gate.", change: func(w *world, _ *corev1.Pod) {
+			w.objects["namespace"].SetLabels(map[string]string{"podgate.dev/drain": "enabled"})
+			w.configure()
+		}},
+		"LeftOut": {reason: "Whoever wrote the object selector knows of it.", change: func(w *world, _ *corev1.Pod) {
+			w.configure().ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"gated": "yes"}}
+		}},
+		"TakenIn": {reason: "It selects this one.", change: func(w *world, _ *corev1.Pod) {
+			w.configure().ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+		}, want: 2},
+		"EveryNamespace": {reason: "Somebody wants gates in all of them.", change: func(w *world, _ *corev1.Pod) {
+			w.objects["namespace"].SetLabels(nil)
+			w.configure().NamespaceSelector = nil
+		}, want: 2},
 		"Terminating": {reason: "It is too late.", change: func(_ *world, pod *corev1.Pod) { pod.DeletionTimestamp = new(metav1.NewTime(noon)) }},
 		"Job": {reason: "Nobody expects it behind a load balancer.", change: func(_ *world, pod *corev1.Pod) {
 			pod.Labels, pod.OwnerReferences[0].Kind = nil, "Job"
