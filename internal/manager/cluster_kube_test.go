@@ -65,11 +65,18 @@ func TestMain(m *testing.M) {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
+	return newClusterWith(t, awssim.Config{})
+}
+
+// newClusterWith makes a cluster whose load balancer is configured otherwise.
+func newClusterWith(t *testing.T, conf awssim.Config) *cluster {
+	t.Helper()
 	kube, err := kubetest.Client(shared.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sim, err := awssim.New(awssim.Config{Region: region, NoDataPath: true, Throttle: awssim.ThrottleOff})
+	conf.Region, conf.NoDataPath, conf.Throttle = region, true, awssim.ThrottleOff
+	sim, err := awssim.New(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,11 +147,15 @@ func (c *cluster) group(name string) string {
 
 func (c *cluster) groupOf(name string, kind elbtypes.TargetTypeEnum) string {
 	c.Helper()
+	return c.groupLike(name, elb.CreateTargetGroupInput{TargetType: kind})
+}
+
+func (c *cluster) groupLike(name string, in elb.CreateTargetGroupInput) string {
+	c.Helper()
 	ctx := c.Context()
-	tg, err := c.elb.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
-		Name: aws.String(name), Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String("vpc-1"),
-		TargetType: kind, HealthCheckIntervalSeconds: aws.Int32(5), HealthCheckTimeoutSeconds: aws.Int32(2),
-	})
+	in.Name, in.Protocol, in.Port, in.VpcId = aws.String(name), elbtypes.ProtocolEnumHttp, aws.Int32(80), aws.String("vpc-1")
+	in.HealthCheckIntervalSeconds, in.HealthCheckTimeoutSeconds = aws.Int32(5), aws.Int32(2)
+	tg, err := c.elb.CreateTargetGroup(ctx, &in)
 	if err != nil {
 		c.Fatal(err)
 	}

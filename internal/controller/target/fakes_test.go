@@ -43,7 +43,7 @@ var (
 
 // at is the n-th pod's target.
 func at(n int) gate.Target {
-	return gate.Target{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), Port: 8080}
+	return gate.Target{Addr: netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), Port: 8080}
 }
 
 func list(ns ...int) []gate.Target {
@@ -284,7 +284,7 @@ func (w *world) note(call string, targets []gate.Target) {
 	var ns []string
 	for _, t := range targets {
 		a := t.Addr.As4()
-		ns = append(ns, fmt.Sprint(a[3]))
+		ns = append(ns, fmt.Sprint(int(a[2])<<8|int(a[3])))
 	}
 	slices.Sort(ns)
 	w.calls = append(w.calls, call+" "+strings.Join(ns, " "))

@@ -16,9 +16,11 @@ import (
 )
 
 // session is STS's answer to AssumeRole with credentials good for an hour.
-func session(key string) answer {
+func session(key string) answer { return sessionFor(key, time.Hour) }
+
+func sessionFor(key string, d time.Duration) answer {
 	return answer{200, fmt.Sprintf(`<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
-		key, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))}
+		key, time.Now().Add(d).UTC().Format(time.RFC3339))}
 }
 
 var foreignRef = provider.Ref{Group: testARN, RoleARN: testRole, ExternalID: "42"}
@@ -52,6 +54,25 @@ func TestRoleIsAssumedOnceForAllItsCalls(t *testing.T) {
 	form := w.asked[0]
 	if form.Get("RoleArn") != testRole || form.Get("ExternalId") != "42" || form.Get("RoleSessionName") != "podgate" {
 		t.Errorf("asked for %v", form)
+	}
+}
+
+// Credentials are replaced before they end, so that no call meets the end.
+func TestRoleIsAssumedAgainBeforeItsEnd(t *testing.T) {
+	w := serve(t, func(action string, _ url.Values) answer {
+		if action == "AssumeRole" {
+			return sessionFor("ASIAROLE", expiryWindow/2)
+		}
+		return rows()
+	})
+	p := New(config(t, w.URL), testRegion)
+	for range 3 {
+		if _, err := p.Health(t.Context(), foreignRef); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.count("AssumeRole"); n != 3 {
+		t.Errorf("assumed %d times for three calls with credentials that are about to end", n)
 	}
 }
 
