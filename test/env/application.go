@@ -29,6 +29,8 @@ type App struct {
 	Namespace, Name string
 	// Gated labels the namespace so that its pods get readiness gates.
 	Gated bool
+	// Drained labels the namespace so that its pods get preStop hooks.
+	Drained bool
 	// TargetGroupARN is what the binding refers to; no binding when empty.
 	TargetGroupARN string
 	// RoleARN is the role to assume for calls about the group; none when empty.

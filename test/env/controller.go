@@ -6,6 +6,7 @@ package env
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -101,13 +102,48 @@ func WaitInjected(ctx context.Context, c *Cluster, a App) error {
 				inRow = 0
 				return false, ignoreMissingAccount(err)
 			}
-			if len(pod.Spec.ReadinessGates) == 0 {
+			if len(pod.Spec.ReadinessGates) == 0 || a.Drained && hook(pod) == 0 {
 				inRow = 0
 				return false, nil
 			}
 		}
 		return true, nil
 	})
+}
+
+// WaitHook waits until the webhook gives the application's pods a preStop hook, and gives how
+// long it sleeps. Until the controller has resolved the target group that may be longer, so
+// it waits for the controller to say that it serves the binding, too.
+func WaitHook(ctx context.Context, c *Cluster, a App) (seconds int64, err error) {
+	err = poll(ctx, "the binding of namespace "+a.Namespace+" to be served", func(ctx context.Context) (bool, error) {
+		binding := a.object(bindingKind)
+		if err := c.Get(ctx, client.ObjectKeyFromObject(binding), binding); err != nil {
+			return false, err
+		}
+		conditions, _, err := unstructured.NestedSlice(binding.Object, "status", "conditions")
+		return slices.ContainsFunc(conditions, func(v any) bool {
+			condition, _ := v.(map[string]any)
+			return condition["type"] == "Ready" && condition["status"] == "True"
+		}), err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := WaitInjected(ctx, c, a); err != nil {
+		return 0, err
+	}
+	pod := a.trialPod()
+	err = c.Create(ctx, pod, client.DryRunAll)
+	return hook(pod), err
+}
+
+// hook is how long the first container's preStop hook sleeps; 0 without one.
+func hook(pod *corev1.Pod) int64 {
+	l := pod.Spec.Containers[0].Lifecycle
+	if l == nil || l.PreStop == nil || l.PreStop.Sleep == nil {
+		return 0
+	}
+	return l.PreStop.Sleep.Seconds
 }
 
 // trialPod is a pod as the application's Deployment would make it.

@@ -35,6 +35,10 @@ func (r *rollout) measure(result load.Result, transitions []awssim.Transition) r
 	if run.GracePeriodSeconds == 0 {
 		run.GracePeriodSeconds = 30
 	}
+	if r.hook > 0 {
+		run.PrestopSeconds = int(r.hook)
+		run.GracePeriodSeconds += int(r.hook)
+	}
 	for _, each := range s.Seconds {
 		run.Seconds = append(run.Seconds, report.Second{At: each.At, OK: each.Good, Failed: each.Failed})
 	}

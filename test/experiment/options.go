@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ type options struct {
 }
 
 func (o *options) bind(f *pflag.FlagSet) {
-	f.StringSliceVar(&o.runs, "runs", []string{report.Ungated, report.Gated, report.GatedPrestop}, "runs to do, in this order")
+	f.StringSliceVar(&o.runs, "runs", []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain}, "runs to do, in this order")
 
 	f.Float64Var(&o.rate, "rate", 200, "requests per second")
 	f.IntVar(&o.replicas, "replicas", 5, "pods of the Deployment")
@@ -89,8 +90,9 @@ func (o *options) validate() error {
 		}
 	}
 	bad(len(o.runs) == 0, "--runs: want at least one")
+	known := []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain}
 	for _, r := range o.runs {
-		bad(r != report.Ungated && r != report.Gated && r != report.GatedPrestop, "--runs: %q is none of %s, %s, %s", r, report.Ungated, report.Gated, report.GatedPrestop)
+		bad(!slices.Contains(known, r), "--runs: %q is none of %s", r, strings.Join(known, ", "))
 	}
 	bad(o.rate <= 0 || o.rate > 10000 || math.IsNaN(o.rate), "--rate: %g is not between 0 and 10000", o.rate)
 	bad(o.replicas < 1, "--replicas: %d is less than 1", o.replicas)

@@ -34,6 +34,8 @@ type rollout struct {
 	lb   *env.LoadBalancer
 	pods *env.PodWatch
 	load *load.Generator
+	// hook is how long the injected preStop hooks sleep, in seconds.
+	hook int64
 
 	updated, complete time.Time
 }
@@ -67,7 +69,7 @@ func (e *experiment) application(name string) env.App {
 	o := e.options
 	a := env.App{
 		Namespace: "demo-" + name + "-" + strconv.FormatInt(time.Now().Unix(), 36), Name: "web",
-		Gated: name != report.Ungated, Image: o.oldImage, Replicas: o.replicas,
+		Gated: name != report.Ungated, Drained: name == report.Drain, Image: o.oldImage, Replicas: o.replicas,
 		MaxSurge: o.maxSurge, MaxUnavailable: o.maxUnavailable,
 	}
 	if name == report.GatedPrestop {
@@ -94,6 +96,11 @@ func (r *rollout) prepare(ctx context.Context) (err error) {
 	}
 	if r.app.Gated {
 		if err := r.waitInjected(ctx); err != nil {
+			return err
+		}
+	}
+	if r.app.Drained {
+		if r.hook, err = env.WaitHook(ctx, r.cluster, r.app); err != nil {
 			return err
 		}
 	}

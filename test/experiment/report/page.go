@@ -107,6 +107,9 @@ func describe(r Run) (title, what string) {
 	case GatedPrestop:
 		return fmt.Sprintf("Readiness gates and sleep %d", r.PrestopSeconds), fmt.Sprintf("The same gates, and each old pod waits %d s in its preStop hook, with a grace period "+
 			"of %d s: it goes on answering (striped) while the data path still sends it requests.", r.PrestopSeconds, r.GracePeriodSeconds)
+	case Drain:
+		return "Readiness gates and podgate.dev/drain", fmt.Sprintf("The same gates, and no hook in the manifest: podgate computed from the target group that old pods have to go on "+
+			"answering (striped) for %d s, and injected that, with a grace period of %d s.", r.PrestopSeconds, r.GracePeriodSeconds)
 	}
 	return r.Name, ""
 }

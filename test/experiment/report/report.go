@@ -21,6 +21,8 @@ const (
 	Gated = "gated"
 	// GatedPrestop has readiness gates and a preStop hook that outlasts the drain.
 	GatedPrestop = "gated-prestop"
+	// Drain has readiness gates and the hook that podgate injects, none of its own.
+	Drain = "drain"
 )
 
 // Demo is the whole experiment. Times are in seconds; within a run they count from the update.

@@ -22,8 +22,8 @@ func Verdict(runs []Run) []string {
 		if r.Name == Ungated && r.Failed == 0 {
 			problems = append(problems, "ungated: no request failed, so the experiment has shown nothing; give it a higher rate or a longer routing delay")
 		}
-		if r.Name == GatedPrestop && r.Failed > 0 {
-			problems = append(problems, fmt.Sprintf("gated-prestop: %d of %d requests failed (%s), and none may", r.Failed, r.Requests, failures(r)))
+		if (r.Name == GatedPrestop || r.Name == Drain) && r.Failed > 0 {
+			problems = append(problems, fmt.Sprintf("%s: %d of %d requests failed (%s), and none may", r.Name, r.Failed, r.Requests, failures(r)))
 		}
 	}
 	return problems
