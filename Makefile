@@ -30,6 +30,7 @@ test: tools cluster lint verify unit mutate model smoke ## Lint, generated code,
 
 .PHONY: e2e
 e2e: e2e-build ## Run the end-to-end tests on the real cluster.
+	scripts/install-debian haproxy=haproxy
 	scripts/with-cluster $(E2E) out/podgate.tar out/app-v1.tar out/app-v2.tar -- bin/e2e.test -test.v -test.timeout 60m -test.parallel 8 $(E2E_FLAGS)
 
 .PHONY: build

@@ -24,7 +24,7 @@ import (
 const appLabel = "app.kubernetes.io/name"
 
 // App is a web application in a namespace of its own, with a Service and a
-// TargetGroupBinding. Its name is that of the Service, the binding and the Deployment.
+// TargetGroupBinding or a TargetBinding. Its name is that of the Service, the binding and the Deployment.
 type App struct {
 	Namespace, Name string
 	// Gated labels the namespace so that its pods get readiness gates.
@@ -33,6 +33,8 @@ type App struct {
 	Drained bool
 	// TargetGroupARN is what the binding refers to; no binding when empty.
 	TargetGroupARN string
+	// HAProxy is the backend that a TargetBinding refers to; no such binding when nil.
+	HAProxy *Backend
 	// RoleARN is the role to assume for calls about the group; none when empty.
 	RoleARN string
 	// Image of the pods; its tag tells the version.
@@ -50,6 +52,13 @@ type App struct {
 	ReadinessPath string
 	// Env is the environment of the container.
 	Env map[string]string
+}
+
+// Backend is one of HAProxy's, at all instances.
+type Backend struct {
+	Name string
+	// Instances are the runtime sockets, as a TargetBinding spells them.
+	Instances []string
 }
 
 //go:embed application.yaml
@@ -114,9 +123,9 @@ func (a App) Delete(ctx context.Context, c *Cluster) error {
 	// As long as there is a ReplicaSet, it makes new pods.
 	note("ReplicaSets", a.waitNoReplicaSet(ctx, c))
 	note("pods", c.DeleteAllOf(ctx, a.object(podKind), client.InNamespace(a.Namespace), client.GracePeriodSeconds(1)))
-	if a.TargetGroupARN != "" {
-		note("binding", c.Delete(ctx, a.object(bindingKind)))
-		note("binding", a.waitUnbound(ctx, c))
+	for _, kind := range a.bindings() {
+		note("binding", c.Delete(ctx, a.object(kind)))
+		note("binding", a.waitUnbound(ctx, c, kind))
 	}
 	namespace := a.object(namespaceKind)
 	namespace.SetNamespace("")
@@ -129,6 +138,7 @@ func (a App) Delete(ctx context.Context, c *Cluster) error {
 // definition of it serves as well.
 var (
 	bindingKind    = schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBinding"}
+	ownBindingKind = schema.GroupVersionKind{Group: "podgate.dev", Version: "v1alpha1", Kind: "TargetBinding"}
 	deploymentKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
 	podKind        = schema.GroupVersionKind{Version: "v1", Kind: "Pod"}
 	namespaceKind  = schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}
@@ -156,11 +166,23 @@ func (a App) waitNoReplicaSet(ctx context.Context, c *Cluster) error {
 // deleteTimeout bounds how long an object may take to go after it was deleted.
 const deleteTimeout = 20 * time.Second
 
-func (a App) waitUnbound(ctx context.Context, c *Cluster) error {
+// bindings are the kinds of the application's bindings.
+func (a App) bindings() []schema.GroupVersionKind {
+	var kinds []schema.GroupVersionKind
+	if a.TargetGroupARN != "" {
+		kinds = append(kinds, bindingKind)
+	}
+	if a.HAProxy != nil {
+		kinds = append(kinds, ownBindingKind)
+	}
+	return kinds
+}
+
+func (a App) waitUnbound(ctx context.Context, c *Cluster, kind schema.GroupVersionKind) error {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	return poll(ctx, "the controller to let go of it", func(ctx context.Context) (bool, error) {
-		binding := a.object(bindingKind)
+		binding := a.object(kind)
 		err := c.Get(ctx, client.ObjectKeyFromObject(binding), binding)
 		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	})
