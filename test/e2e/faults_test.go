@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -128,22 +129,29 @@ func serviceRecreated(w *world) {
 	s.logUngated()
 }
 
-// probesFail lets the health check of all pods fail for 20 s, that of the kubelet and
-// that of the load balancer, while they go on answering. Then there is a rolling update.
+// probesFail lets the health check of one pod after the other fail, and then that of all
+// for 20 s, that of the kubelet and that of the load balancer, while they go on answering.
+// Then there is a rolling update.
 func probesFail(w *world) {
 	app := steadfast()
 	app.ReadinessPath = "/healthz"
 	s := w.deploy(app, steadfastGroup())
 	sum := s.loaded(faultRate, func(g *load.Generator) {
-		s.tellPods("fail")
-		s.eventually("no pod to be Ready", func(ctx context.Context) (bool, error) {
-			d, err := s.deployment(ctx)
-			return err == nil && d.Status.ReadyReplicas == 0, err
-		})
+		begun := time.Now()
+		for i, p := range s.alive() {
+			s.order(p, "fail")
+			s.waitReady(app.Replicas - 1 - i)
+		}
 		s.answeredMore(g, 20*faultRate)
-		s.assertRegistered(s.app.Replicas - s.app.Replicas/2) // at most half goes within a minute
+		least := s.app.Replicas - s.app.Replicas/2 // at most half goes within a minute
+		if time.Since(begun) > time.Minute {
+			least = 1 // the machine is too busy to tell
+		}
+		s.assertRegistered(least)
 		s.assertHeld()
-		s.tellPods("heal")
+		for _, p := range s.alive() {
+			s.order(p, "heal")
+		}
 		s.waitConverged()
 		s.update()
 		s.waitConverged()
@@ -221,20 +229,27 @@ func (s *service) assertNotLetGo(uid string) {
 	}
 }
 
-// tellPods tells all pods to fail or to heal.
-func (s *service) tellPods(what string) {
+// order tells a pod to fail or to heal.
+func (s *service) order(p env.PodHistory, what string) {
 	s.t.Helper()
-	for _, p := range s.alive() {
-		req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, "http://"+net.JoinHostPort(p.Address, "8080")+"/healthz/"+what, nil)
-		s.must(err)
-		req.Close = true
-		resp, err := http.DefaultClient.Do(req)
-		s.must(err)
-		s.must(resp.Body.Close())
-		if resp.StatusCode != http.StatusOK {
-			s.t.Fatalf("pod %s: %s: %s", p.Name, what, resp.Status)
-		}
+	req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, "http://"+net.JoinHostPort(p.Address, "8080")+"/healthz/"+what, nil)
+	s.must(err)
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	s.must(err)
+	s.must(resp.Body.Close())
+	if resp.StatusCode != http.StatusOK {
+		s.t.Fatalf("pod %s: %s: %s", p.Name, what, resp.Status)
 	}
+}
+
+// waitReady waits until so many pods are Ready.
+func (s *service) waitReady(n int) {
+	s.t.Helper()
+	s.eventually(fmt.Sprintf("%d pods to be Ready", n), func(ctx context.Context) (bool, error) {
+		d, err := s.deployment(ctx)
+		return err == nil && int(d.Status.ReadyReplicas) == n, err
+	})
 }
 
 // assertRegistered asserts that so many pods at least are registered.
@@ -248,6 +263,7 @@ func (s *service) assertRegistered(least int) {
 			registered++
 		}
 	}
+	s.t.Logf("%d of %d running pods stayed registered", registered, s.app.Replicas)
 	if registered < least {
 		s.t.Errorf("%d of %d running pods are registered, want %d at least: %v", registered, s.app.Replicas, least, states)
 	}
