@@ -21,7 +21,7 @@ help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 .PHONY: demo
-demo: build images manifest cluster ## Show it: a rolling update without gates, with gates, with gates and a drain (out/demo.html).
+demo: build images manifest cluster ## Show it: a rolling update without gates, with gates, and with two ways to drain (out/demo.html).
 	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
 		bin/experiment run $(DEMO_FLAGS)
 
