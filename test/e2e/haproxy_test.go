@@ -8,8 +8,10 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -186,5 +188,62 @@ func TestHAProxyReload(t *testing.T) {
 	}
 	if most := int(reloadOutage.Seconds() * rate); sum.Failed > most {
 		t.Errorf("%d of %d requests failed, want at most %d: the reload's own", sum.Failed, sum.Requests, most)
+	}
+}
+
+// TestHAProxyRestart ends HAProxy in the middle of an update and starts it again:
+// requests are lost while it is away, and until podgate has put its servers back.
+func TestHAProxyRestart(t *testing.T) {
+	const away = 3 * time.Second
+	p := start(t, options{}).behind(behindHAProxy(), 1)
+	sum := p.loaded(rate, func(*load.Generator) {
+		p.midway(imageV2, func() {
+			p.must(p.proxies[0].Stop())
+			time.Sleep(away) // this is the fault itself
+			p.must(p.proxies[0].Start())
+		})
+	})
+	if sum.LongestOutage > away+2*reloadOutage {
+		t.Errorf("longest outage %s, want at most %s", sum.LongestOutage, away+2*reloadOutage)
+	}
+	last := sum.Seconds[len(sum.Seconds)-1]
+	if len(last.Failed) > 0 {
+		t.Errorf("requests still fail at the end: %v", last.Failed)
+	}
+}
+
+// TestHAProxyTwinHangs stops one of two HAProxys in the middle of an update without
+// ending it. What it serves nobody knows, so no gate opens and the update waits; clients
+// of the other one lose nothing, and the update goes on when it answers again.
+func TestHAProxyTwinHangs(t *testing.T) {
+	const hang = 10 * time.Second
+	p := start(t, options{}).behind(behindHAProxy(), 2)
+	p.underLoad(func() {
+		p.midway(imageV2, func() {
+			pid, err := strconv.Atoi(p.proxies[1].PID())
+			p.must(err)
+			p.must(syscall.Kill(pid, syscall.SIGSTOP))
+			defer func() { p.must(syscall.Kill(pid, syscall.SIGCONT)) }()
+			time.Sleep(hang) // this is the fault itself
+			d, err := p.deployment(p.ctx)
+			p.must(err)
+			if env.Complete(d) {
+				t.Error("the update was completed although an instance was silent")
+			}
+		})
+	})
+}
+
+// TestHAProxyMaintenance puts a server into maintenance by hand: nobody takes it out
+// again, the next update is not held up, and with its pod the server goes.
+func TestHAProxyMaintenance(t *testing.T) {
+	p := start(t, options{}).behind(behindHAProxy(), 1)
+	held := p.proxies[0].Servers("web")[0]
+	p.underLoad(func() {
+		p.proxies[0].Say("set server web/" + held + " state maint")
+		p.rollout(imageV2)
+	})
+	if slices.Contains(p.proxies[0].Servers("web"), held) {
+		t.Errorf("server %s is left behind", held)
 	}
 }

@@ -46,7 +46,8 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing
 	key := b.Key()
 	known, _ := r.registry.Get(key)
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
-	if err := r.empty(ctx, b); err != nil {
+	left, err := r.empty(ctx, b)
+	if err != nil {
 		v := verdictOf(err, groupName(b))
 		if r.drains(ctx, b, known.Group) {
 			err = press(err)
@@ -60,6 +61,9 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing
 	}
 	if len(waiting) > 0 {
 		return reconcile.Result{RequeueAfter: releasePoll}, nil
+	}
+	if left && r.now().Before(b.DeletionTimestamp.Add(known.Group.DeregistrationDelay+gate.Lag)) {
+		return reconcile.Result{RequeueAfter: drainPoll}, nil
 	}
 	if err := r.records.delete(ctx, b); err != nil {
 		return reconcile.Result{}, err
@@ -83,35 +87,37 @@ func (r *Reconciler) drains(ctx context.Context, b *binding.Binding, group provi
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer
-// afresh: what is remembered may be of another time.
-func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) error {
+// afresh: what is remembered may be of another time. Left tells whether targets are
+// left that go only as reads of the group bring them on.
+func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (left bool, err error) {
 	if b.External {
-		return nil
+		return false, nil
 	}
 	group, err := r.found(ctx, b)
 	if errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrInvalid) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	other, err := r.claimant(ctx, b, group.Ref)
 	if err != nil || other != nil || group.TargetType != string(elbv2.TargetTypeIP) {
-		return err
+		return false, err
 	}
 	begun := r.now()
 	rows, err := r.provider.Health(ctx, group.Ref)
 	if errors.Is(err, provider.ErrNotFound) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("read target group: %w", err)
+		return false, fmt.Errorf("read target group: %w", err)
 	}
+	left = len(rows) > 0 && group.Ref.Provider == provider.HAProxy
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
 	rows = r.ledger.overlay(group.Ref, health.Snapshot{Started: begun, Targets: rows})
 	who, err := r.population(ctx, b, group, rows, r.records.load(ctx, b))
 	if err != nil {
-		return err
+		return false, err
 	}
 	var targets []gate.Target
 	for t, h := range rows {
@@ -119,5 +125,5 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) error {
 			targets = append(targets, t)
 		}
 	}
-	return errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.trouble())
+	return left, errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.trouble())
 }

@@ -59,6 +59,9 @@ const resolveSoon = 30 * time.Second
 // releasePoll is how often a binding's removal looks whether its gates are open.
 const releasePoll = 200 * time.Millisecond
 
+// drainPoll is how often a binding's removal reads a group that is drained by being read.
+const drainPoll = time.Second
+
 // Reconciler reconciles one binding at a time.
 type Reconciler struct {
 	client       client.Client
