@@ -32,7 +32,7 @@ type population struct {
 	lodgers []types.NamespacedName
 	// record tells which targets of a group shared with other clusters are this one's.
 	record *record
-	// coming is how many selected pods have no address yet.
+	// coming is how many selected pods have no address yet, or lack the Service's port while others have it.
 	coming int
 	// service is the binding's; nil when there is none.
 	service *corev1.Service
@@ -58,7 +58,7 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group p
 	if err != nil {
 		return population{}, err
 	}
-	wanted := 0
+	wanted, portless := 0, 0
 	for _, pod := range pods {
 		if binding.Over(pod) {
 			continue
@@ -76,6 +76,9 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group p
 			mine, err = binding.Target(pod, *port, group.IPAddressType)
 			if err != nil {
 				who.trouble = &verdict{ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, err)}
+				if pod.DeletionTimestamp.IsZero() {
+					portless++
+				}
 			}
 		}
 		if mine.Addr.IsValid() {
@@ -93,6 +96,9 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group p
 	}
 	who.service = svc
 	who.missing = who.missing || wanted+who.coming == 0
+	if !who.missing {
+		who.coming += portless // As in a rollout that renames the port: they go with it, not before.
+	}
 	return who, nil
 }
 
