@@ -154,7 +154,7 @@ func (b *Binding) Own() *v1alpha1.TargetBinding { return b.own }
 // Policy gives the policies of the binding's gates, and what is wrong with them.
 func (b *Binding) Policy() (gate.Policy, []Problem) {
 	if b.own != nil {
-		return ownPolicy(b.own.Spec.Gate), nil
+		return ownPolicy(b.own.Spec.Gate), ownProblems(b.Annotations)
 	}
 	return Policy(b.Annotations)
 }
@@ -162,7 +162,8 @@ func (b *Binding) Policy() (gate.Policy, []Problem) {
 // StatesPolicy tells whether the binding states a policy, usable or not.
 func (b *Binding) StatesPolicy() bool {
 	if b.own != nil {
-		return false // The API server has checked its fields.
+		_, stated := b.Annotations[elbv2.DrainTimeAnnotation]
+		return stated // The API server has checked its fields.
 	}
 	return States(b.Annotations)
 }

@@ -81,6 +81,16 @@ func Policy(annotations map[string]string) (gate.Policy, []Problem) {
 	return p, problems
 }
 
+// ownProblems are those of the one policy that a TargetBinding has no field for.
+func ownProblems(annotations map[string]string) []Problem {
+	value, stated := annotations[elbv2.DrainTimeAnnotation]
+	if !stated {
+		return nil
+	}
+	_, problems := Policy(map[string]string{elbv2.DrainTimeAnnotation: value})
+	return problems
+}
+
 // States tells whether annotations state a policy, usable or not.
 func States(annotations map[string]string) bool {
 	for name := range policies {

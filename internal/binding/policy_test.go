@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -109,5 +111,18 @@ func TestEveryAnnotationIsKnown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestDrainTimeOfATargetBinding: the one policy that has no field is an annotation there, too,
+// and one that cannot be used is told.
+func TestDrainTimeOfATargetBinding(t *testing.T) {
+	b := OfOwn(&v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{elbv2.DrainTimeAnnotation: "20s", elbv2.ModeAnnotation: "Track"}}})
+	if p, problems := b.Policy(); len(problems) != 0 || p != (gate.Policy{}) || !b.StatesPolicy() {
+		t.Errorf("want a stated policy without problems, and no mode but the field's, got %+v, %v", p, problems)
+	}
+	b.Annotations[elbv2.DrainTimeAnnotation] = "soon"
+	if _, problems := b.Policy(); len(problems) != 1 {
+		t.Errorf("want one problem, got %v", problems)
 	}
 }

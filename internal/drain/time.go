@@ -56,10 +56,8 @@ func dataPath(protocol string) time.Duration {
 // Of is how long pods serve on for a binding: what its annotation says, else what its
 // published group needs, else the most that a group of the manifest's protocol may need.
 func Of(b *elbv2.TargetGroupBinding) time.Duration {
-	if asked, ok := b.Annotations[elbv2.DrainTimeAnnotation]; ok {
-		if d, err := Parse(asked); err == nil {
-			return d
-		}
+	if d, ok := asked(b.Annotations); ok {
+		return d
 	}
 	if p, ok := b.Published(); ok {
 		return Time(p.Protocol, time.Duration(p.DeregistrationDelaySeconds)*time.Second)
@@ -73,6 +71,9 @@ func Of(b *elbv2.TargetGroupBinding) time.Duration {
 // OfOwn is the same for podgate's own kind. HAProxy sends a server that drains only
 // requests that insist on it, and those for as long as the binding says.
 func OfOwn(b *v1alpha1.TargetBinding) time.Duration {
+	if d, ok := asked(b.Annotations); ok {
+		return d
+	}
 	switch g := b.Status.Group; {
 	case b.Spec.HAProxy != nil:
 		return Deregister + time.Duration(b.Spec.HAProxy.DrainSeconds)*time.Second + MaxInFlight
@@ -80,6 +81,12 @@ func OfOwn(b *v1alpha1.TargetBinding) time.Duration {
 		return Time(g.Protocol, time.Duration(g.DrainSeconds)*time.Second)
 	}
 	return Unresolved("")
+}
+
+// asked is what a binding's owner says; false when that is nothing, or no such duration.
+func asked(annotations map[string]string) (time.Duration, bool) {
+	d, err := Parse(annotations[elbv2.DrainTimeAnnotation])
+	return d, err == nil
 }
 
 // Parse reads the annotation by which a binding's owner says how long its pods serve on.

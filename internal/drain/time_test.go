@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 )
@@ -65,6 +67,14 @@ func TestOfOwn(t *testing.T) {
 			reason: "A target group is one, whichever kind names it.",
 			b:      v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{ELBv2: &v1alpha1.ELBv2{TargetGroupARN: "arn"}}, Status: v1alpha1.TargetBindingStatus{Group: group}},
 			want:   55 * time.Second,
+		},
+		"Asked": {
+			reason: "The binding's owner knows better, whichever kind it is.",
+			b: v1alpha1.TargetBinding{
+				ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{elbv2.DrainTimeAnnotation: "12s"}},
+				Spec:       v1alpha1.TargetBindingSpec{HAProxy: &v1alpha1.HAProxy{DrainSeconds: 10}},
+			},
+			want: 12 * time.Second,
 		},
 		"Unresolved": {
 			reason: "What is not known may be the slowest.",
