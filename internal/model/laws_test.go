@@ -446,7 +446,7 @@ func (c *checker) emptying(arn string, targets []gate.Target, seen look) {
 		return
 	}
 	g := c.w.groups[arn]
-	last, read := c.answered(arn, seen.at)
+	last, read := c.answered(arn, seen.at.Add(-time.Millisecond)) // the group is looked at a moment before the pods
 	if !read {
 		return
 	}
@@ -535,14 +535,17 @@ func (c *checker) final() {
 		}
 	}
 	for _, arn := range []string{"arn:web", "arn:alt"} {
-		want := map[gate.Target]bool{}
+		want, going := map[gate.Target]bool{}, map[gate.Target]bool{}
 		for _, pod := range c.w.pods() {
-			if c.claims(bindingOf(arn), pod) {
-				want[c.w.lives[pod.UID].target()] = true
+			switch t := c.w.lives[pod.UID].target(); {
+			case pod.DeletionTimestamp != nil:
+				going[t] = true // a rollout may still be under way
+			case c.claims(bindingOf(arn), pod):
+				want[t] = true
 			}
 		}
 		for t, r := range c.w.groups[arn].rows {
-			if !want[t] && r.state != gate.Draining {
+			if !want[t] && !going[t] && r.state != gate.Draining {
 				c.violate("2", "%s: %s is left over", arn, t)
 			}
 			if want[t] && r.state != gate.Healthy {

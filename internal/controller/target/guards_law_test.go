@@ -156,6 +156,20 @@ func TestLaw3NewLeaderKnowsNotEveryPod(t *testing.T) {
 	}
 }
 
+// TestLaw5RegisteredAndGone: the row of a pod that was registered a moment ago is no stranger's.
+func TestLaw5RegisteredAndGone(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1)
+	w.reconcile()
+	w.pod(2)
+	w.reconcile()
+	delete(w.pods, name(2))
+	w.reconcile()
+	if got := w.made(); got != "register 2, deregister 2" {
+		t.Errorf("want it removed at once, got %q", got)
+	}
+}
+
 // TestLaw3GuardsAreTold: people hear once when a guard begins and when it ends, and see meanwhile that and why targets are kept.
 func TestLaw3GuardsAreTold(t *testing.T) {
 	guards := map[string]struct {

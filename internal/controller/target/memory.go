@@ -24,7 +24,7 @@ type memory struct {
 	ref provider.Ref
 	// read: the group was seen once.
 	read bool
-	// seen are the rows for which this process saw a pod.
+	// seen are the rows for which this process saw a pod, or that it made for one.
 	seen map[gate.Target]bool
 	// strange is since when other rows have been without one.
 	strange map[gate.Target]time.Time
@@ -65,6 +65,16 @@ func (m *memory) begin(observed map[gate.Target]gate.Health, who population, now
 		if (!there || h.Leaving()) && member.Wanted && !member.Ready && !member.Terminating {
 			m.remove([]gate.Target{member.Target}, now)
 		}
+	}
+}
+
+// meet notes that targets are about to be registered for pods that are there.
+func (m *memory) meet(targets []gate.Target) {
+	if m.seen == nil {
+		m.seen = map[gate.Target]bool{}
+	}
+	for _, t := range targets {
+		m.seen[t] = true
 	}
 }
 

@@ -240,6 +240,7 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group provide
 // only after the registrations, unless the group is full: then they make room first.
 func (r *Reconciler) apply(ctx context.Context, ref provider.Ref, plan membership.Plan, who population, known *memory) error {
 	urgent := press(r.deregister(ctx, ref, plan.Urgent, who))
+	known.meet(plan.Register)
 	registered := r.register(ctx, ref, plan.Register, who)
 	full := errors.Is(registered, provider.ErrQuota)
 	var partial *provider.PartialError
