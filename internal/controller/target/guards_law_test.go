@@ -213,8 +213,14 @@ func TestLaw3GuardsAreTold(t *testing.T) {
 			t.Errorf("%s: no target is counted as held", what)
 		}
 		w.restart()
+		w.unread = true // a new leader plans before it has read the group
 		w.reconcile()
-		if got := w.told(); count(got, g.reason) != 0 {
+		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, ConditionTargetsHeld); c == nil || c.Status != "True" || c.Reason != g.reason {
+			t.Errorf("%s: a new leader has not read the group, and the binding says %v", what, c)
+		}
+		w.unread = false
+		w.reconcile()
+		if got := w.told(); count(got, g.reason)+count(got, ReasonNothingHeld) != 0 {
 			t.Errorf("%s: a restart told again: %v", what, got)
 		}
 		g.end(w)

@@ -222,7 +222,9 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group provide
 	if observed == nil && len(plan.Held) > 0 {
 		r.observer.Refresh(group.Ref) // They are being deleted, and whether they can go the read tells.
 	}
-	r.tellGuards(b, who.service, plan)
+	if observed != nil { // Until then what the binding says stands.
+		r.tellGuards(b, who.service, plan)
+	}
 	err = errors.Join(r.apply(ctx, group.Ref, plan, who, known), who.record.settle(ctx, view.Snapshot, who))
 	if raced(err) {
 		return reconcile.Result{}, err
