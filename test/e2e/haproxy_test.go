@@ -35,7 +35,7 @@ type proxied struct {
 // behind deploys an application behind n HAProxys, of which clients use the first.
 func (w *world) behind(a env.App, n int) *proxied {
 	w.t.Helper()
-	a.HAProxy = &env.Backend{Name: "web"}
+	a.HAProxy = &env.Backend{Name: "web", IntervalMilliseconds: 1000, Rise: 2, Fall: 2}
 	a.Namespace = "e2e-" + strings.ToLower(strings.TrimPrefix(w.t.Name(), "Test")) + "-" + strconv.FormatInt(time.Now().Unix(), 36)
 	p := &proxied{service: &service{world: w, lb: &env.LoadBalancer{URL: fmt.Sprintf("http://%s:%d/", node, frontendPort)}}}
 	for i := range n {
@@ -111,11 +111,11 @@ func (p *proxied) rollout(image string) {
 	p.settled()
 }
 
-// midway updates the image and calls then when some of the pods are new.
-func (p *proxied) midway(image string, then func()) {
+// midway updates to the second version and calls then when some of the pods are new.
+func (p *proxied) midway(then func()) {
 	p.t.Helper()
 	before := len(p.pods.Pods())
-	p.app.Image = image
+	p.app.Image = imageV2
 	p.apply()
 	p.eventually("the update to be under way", func(context.Context) (bool, error) { return len(p.pods.Pods()) >= before+2, nil })
 	then()
@@ -162,7 +162,7 @@ func TestHAProxyRollout(t *testing.T) {
 func TestHAProxyTwinDies(t *testing.T) {
 	p := start(t, options{}).behind(behindHAProxy(), 2)
 	p.underLoad(func() {
-		p.midway(imageV2, func() {
+		p.midway(func() {
 			p.must(p.proxies[1].Stop())
 			p.must(p.cluster.WaitDeployment(p.ctx, p.app.Namespace, p.app.Name))
 			p.must(p.proxies[1].Start())
@@ -180,7 +180,7 @@ const reloadOutage = 4 * time.Second
 func TestHAProxyReload(t *testing.T) {
 	p := start(t, options{}).behind(behindHAProxy(), 1)
 	sum := p.loaded(rate, func(*load.Generator) {
-		p.midway(imageV2, func() { p.must(p.proxies[0].Reload()) })
+		p.midway(func() { p.must(p.proxies[0].Reload()) })
 	})
 	p.assertSound(sum)
 	if sum.LongestOutage > reloadOutage {
@@ -197,7 +197,7 @@ func TestHAProxyRestart(t *testing.T) {
 	const away = 3 * time.Second
 	p := start(t, options{}).behind(behindHAProxy(), 1)
 	sum := p.loaded(rate, func(*load.Generator) {
-		p.midway(imageV2, func() {
+		p.midway(func() {
 			p.must(p.proxies[0].Stop())
 			time.Sleep(away) // this is the fault itself
 			p.must(p.proxies[0].Start())
@@ -219,7 +219,7 @@ func TestHAProxyTwinHangs(t *testing.T) {
 	const hang = 10 * time.Second
 	p := start(t, options{}).behind(behindHAProxy(), 2)
 	p.underLoad(func() {
-		p.midway(imageV2, func() {
+		p.midway(func() {
 			pid, err := strconv.Atoi(p.proxies[1].PID())
 			p.must(err)
 			p.must(syscall.Kill(pid, syscall.SIGSTOP))

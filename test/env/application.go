@@ -59,6 +59,8 @@ type Backend struct {
 	Name string
 	// Instances are the runtime sockets, as a TargetBinding spells them.
 	Instances []string
+	// IntervalMilliseconds, Rise and Fall are of the checks.
+	IntervalMilliseconds, Rise, Fall int
 }
 
 //go:embed application.yaml

@@ -90,7 +90,7 @@ func (e *experiment) start(ctx context.Context) (stop func(), err error) {
 	}
 	o := e.options
 	e.sim, err = env.StartSimulator(ctx, env.SimulatorOptions{
-		Binary: o.simulator, Listen: o.listen, DataAddress: o.dataAddress, Region: o.region, Profile: o.profile,
+		Binary: o.simulator, Listen: o.listen, DataAddress: o.dataAddress, Region: o.region, Profile: o.simulated(),
 		RoutingDelay: o.routingDelay, TimeScale: o.timeScale, Args: o.simulatorArgs, Log: log,
 	})
 	closeLog := func() {
@@ -137,7 +137,7 @@ func (e *experiment) parameters(ctx context.Context) (report.Demo, error) {
 	}
 	return report.Demo{Parameters: report.Parameters{
 		RatePerSecond: o.rate, Replicas: o.replicas, MaxSurge: o.maxSurge, MaxUnavailable: o.maxUnavailable,
-		Profile: o.profile, RoutingDelaySeconds: s.Profiles[o.profile].DrainRoutingDelaySeconds,
+		Profile: o.profile, RoutingDelaySeconds: o.routes(s.Profiles[o.profile].DrainRoutingDelaySeconds),
 		DeregistrationDelaySeconds: o.deregistrationDelay, TimeScale: s.TimeScale, Controller: filepath.Base(o.controllerManifest),
 		HealthCheck: report.HealthCheck{
 			IntervalSeconds: int(o.healthCheck.Interval), TimeoutSeconds: int(o.healthCheck.Timeout),

@@ -58,7 +58,7 @@ func (o *options) bind(f *pflag.FlagSet) {
 	f.StringVar(&o.listen, "simulator-listen", "172.30.0.2:4566", "address of its AWS API, which the controller must reach")
 	f.StringVar(&o.dataAddress, "data-address", "172.30.0.2", "address of its listeners")
 	f.StringVar(&o.region, "region", "eu-west-1", "region that it simulates")
-	f.StringVar(&o.profile, "profile", "alb", "kind of load balancer: alb or nlb")
+	f.StringVar(&o.profile, "profile", "alb", "kind of load balancer: alb or nlb, simulated, or haproxy, a real one")
 	f.StringArrayVar(&o.simulatorArgs, "simulator-arg", nil, "further flag of the program, as --simulator-arg=--refuse-draining; may be repeated")
 	f.StringVar(&o.simulatorLog, "simulator-log", "out/awssim.log", "file for what the program prints; none when empty")
 	f.DurationVar(&o.routingDelay, "routing-delay", -1, "how long the data path routes to a target after the API says draining; the profile's own when negative (alb: 17s)")
@@ -96,7 +96,7 @@ func (o *options) validate() error {
 	}
 	bad(o.rate <= 0 || o.rate > 10000 || math.IsNaN(o.rate), "--rate: %g is not between 0 and 10000", o.rate)
 	bad(o.replicas < 1, "--replicas: %d is less than 1", o.replicas)
-	bad(o.profile != "alb" && o.profile != "nlb", "--profile: %q is neither alb nor nlb", o.profile)
+	bad(o.profile != "alb" && o.profile != "nlb" && o.profile != profileHAProxy, "--profile: %q is none of alb, nlb and haproxy", o.profile)
 	bad(o.timeScale <= 0, "--time-scale: %g is not above 0", o.timeScale)
 	bad(o.prestop < 1 || o.gracePeriod < 1, "--prestop and --grace-period: want at least 1")
 	bad(o.prestop >= o.gracePeriod, "--prestop %d leaves nothing of --grace-period %d", o.prestop, o.gracePeriod)
@@ -122,4 +122,22 @@ func (o *options) environment(endpoint string) map[string]string {
 		all[k] = v
 	}
 	return all
+}
+
+// simulated is the simulator's profile; it runs beside a real load balancer, too, so
+// that podgate has an AWS that nobody asks.
+func (o *options) simulated() string {
+	if o.profile == profileHAProxy {
+		return "alb"
+	}
+	return o.profile
+}
+
+// routes is for how many seconds the data path routes to a target that drains; of a
+// simulated load balancer as its settings say.
+func (o *options) routes(simulated float64) float64 {
+	if o.profile == profileHAProxy {
+		return 0
+	}
+	return simulated
 }

@@ -31,7 +31,7 @@ type rollout struct {
 	*experiment
 	name string
 	app  env.App
-	lb   *env.LoadBalancer
+	lb   balancer
 	pods *env.PodWatch
 	load *load.Generator
 	// hook is how long the injected preStop hooks sleep, in seconds.
@@ -54,11 +54,11 @@ func (e *experiment) rollout(ctx context.Context, name string) (_ report.Run, er
 	if err != nil {
 		return report.Run{}, err
 	}
-	transitions, err := e.sim.Transitions(ctx, 0)
+	transitions, err := r.lb.transitions(ctx)
 	if err != nil {
 		return report.Run{}, err
 	}
-	run := r.measure(result, ofGroup(transitions, r.lb.TargetGroupARN))
+	run := r.measure(result, transitions)
 	e.status.say("%s: %d requests, %d failed; Deployment complete after %.1f s, last old pod gone after %.1f s",
 		name, run.Requests, run.Failed, run.DeploymentCompleteSeconds, run.RolloutSeconds)
 	return run, nil
@@ -80,14 +80,10 @@ func (e *experiment) application(name string) env.App {
 
 // prepare brings the old version up behind a load balancer, until requests reach it.
 func (r *rollout) prepare(ctx context.Context) (err error) {
-	o := r.options
-	r.lb, err = r.sim.CreateLoadBalancer(ctx, env.TargetGroupOptions{
-		Name: "demo-" + r.name, NLB: o.profile == "nlb", HealthCheck: o.healthCheck, DeregistrationDelay: o.deregistrationDelay,
-	})
-	if err != nil {
+	if r.lb, err = r.balancer(ctx); err != nil {
 		return err
 	}
-	r.app.TargetGroupARN = r.lb.TargetGroupARN
+	r.lb.bind(&r.app)
 	if err := r.app.ApplyWiring(ctx, r.cluster); err != nil {
 		return err
 	}
@@ -123,12 +119,12 @@ func (r *rollout) waitInjected(ctx context.Context) error {
 // others.
 func (r *rollout) waitRouted(ctx context.Context) error {
 	return r.watch(ctx, "waiting for the data path", func(ctx context.Context) (bool, error) {
-		t, err := r.sim.Transitions(ctx, 0)
+		t, err := r.lb.transitions(ctx)
 		if err != nil {
 			return false, err
 		}
 		stay := staying(r.pods.Pods())
-		return len(stay) == r.options.replicas && maps.Equal(stay, routed(ofGroup(t, r.lb.TargetGroupARN))), nil
+		return len(stay) == r.options.replicas && maps.Equal(stay, routed(t)), nil
 	})
 }
 
@@ -146,7 +142,7 @@ func staying(pods []env.PodHistory) map[string]bool {
 // update changes the image under load, and ends the load when everything has settled.
 func (r *rollout) update(ctx context.Context) (load.Result, error) {
 	var err error
-	if r.load, err = load.New(load.Config{URL: r.lb.URL, Rate: r.options.rate}); err != nil {
+	if r.load, err = load.New(load.Config{URL: r.lb.url(), Rate: r.options.rate}); err != nil {
 		return load.Result{}, err
 	}
 	loading, end := context.WithCancel(ctx)
@@ -258,7 +254,7 @@ func (r *rollout) clean(ctx context.Context) error {
 	}
 	err := r.app.Delete(ctx, r.cluster)
 	if r.lb != nil {
-		err = errors.Join(err, r.lb.Delete(ctx))
+		err = errors.Join(err, r.lb.remove(ctx))
 	}
 	if err != nil {
 		return fmt.Errorf("clean up: %w", err)

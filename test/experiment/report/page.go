@@ -36,6 +36,8 @@ type row struct {
 }
 
 type page struct {
+	// Real: the load balancer is not simulated.
+	Real       bool
 	Demo       Demo
 	Sections   []section
 	Rows       []row
@@ -49,7 +51,7 @@ func (d Demo) WritePage(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("parse page: %w", err)
 	}
-	p := page{Demo: d, Parameters: d.Parameters.facts(), DataPath: seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale())}
+	p := page{Demo: d, Real: d.Parameters.Real(), Parameters: d.Parameters.facts(), DataPath: seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale())}
 	for _, r := range d.Runs {
 		p.Sections = append(p.Sections, newSection(r))
 	}
@@ -119,7 +121,7 @@ func (p Parameters) facts() []fact {
 	return []fact{
 		{"load", fmt.Sprintf("%g requests/s, half on new and half on kept-alive connections", p.RatePerSecond)},
 		{"Deployment", fmt.Sprintf("%d replicas, surge %s, unavailable %s", p.Replicas, p.MaxSurge, p.MaxUnavailable)},
-		{"load balancer", fmt.Sprintf("simulated, profile %s, clocks %g times as fast as the wall's", p.Profile, p.scale())},
+		{"load balancer", p.balancer()},
 		{"data path", fmt.Sprintf("goes on routing to a target %g s after the API says draining", p.RoutingDelaySeconds)},
 		{"deregistration delay", fmt.Sprintf("%d s", p.DeregistrationDelaySeconds)},
 		{"health check", fmt.Sprintf("%s every %d s, time-out %d s, healthy after %d, unhealthy after %d", h.Path, h.IntervalSeconds, h.TimeoutSeconds, h.HealthyThreshold, h.UnhealthyThreshold)},

@@ -41,7 +41,7 @@ type Parameters struct {
 	Replicas       int     `json:"replicas"`
 	MaxSurge       string  `json:"maxSurge"`
 	MaxUnavailable string  `json:"maxUnavailable"`
-	// Profile is the simulated kind of load balancer, alb or nlb.
+	// Profile is the kind of load balancer: alb or nlb, simulated, or haproxy, a real one.
 	Profile string `json:"profile"`
 	// RoutingDelaySeconds is how long the data path sends requests to a target after the API says draining.
 	RoutingDelaySeconds        float64     `json:"routingDelaySeconds"`
@@ -51,6 +51,16 @@ type Parameters struct {
 	TimeScale float64 `json:"timeScale"`
 	// Controller is the file that the controller was installed from.
 	Controller string `json:"controller"`
+}
+
+// Real tells whether the load balancer was a real one.
+func (p Parameters) Real() bool { return p.Profile == "haproxy" }
+
+func (p Parameters) balancer() string {
+	if p.Real() {
+		return "HAProxy, a real one, outside the cluster"
+	}
+	return fmt.Sprintf("simulated, profile %s, clocks %g times as fast as the wall's", p.Profile, p.scale())
 }
 
 // HealthCheck is the target group's.
