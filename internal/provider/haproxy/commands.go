@@ -65,6 +65,12 @@ func (g *group) leave(name string) []string {
 	return []string{"set server " + s + " weight 0", "set server " + s + " state drain", "set server " + s + " weight 0"}
 }
 
+// retire takes a server out of use for good, before it is removed.
+func (g *group) retire(name string) []string {
+	s := g.path(name)
+	return []string{"set server " + s + " weight 0", "set server " + s + " state maint"}
+}
+
 // remove takes a server out of use for good, also for requests that insist on it, and
 // deletes it if no connection is left.
 func (g *group) remove(v version, name string) []string {

@@ -19,7 +19,9 @@ const (
 	// caller makes it again well before if its pod is still there.
 	abandoned = 30 * time.Second
 	// settleDown is how long a server drains at least, so that a request that was given
-	// to it a moment before is counted.
+	// to it a moment before is counted, and how long it is in maintenance before it is
+	// deleted, so that no check of it and no idle connection is under way: a 2.6.12 ended
+	// by a segmentation fault right after a server was deleted in one go.
 	settleDown = time.Second
 )
 
@@ -68,8 +70,12 @@ func (v view) overdue() [][]string {
 		switch s.phase() {
 		case leaving:
 			switch {
-			case s.admin&adminMaint != 0, s.admin&adminDrain != 0 && s.drained(v.g.Drain):
+			case s.admin&adminMaint != 0 && s.since >= settleDown:
 				units = append(units, v.g.remove(v.version, s.name))
+			case s.admin&adminMaint != 0:
+				// Its checks and idle connections come to rest.
+			case s.admin&adminDrain != 0 && s.drained(v.g.Drain):
+				units = append(units, v.g.retire(s.name))
 			case s.admin&adminDrain == 0:
 				units = append(units, v.g.leave(s.name))
 			}

@@ -121,7 +121,7 @@ func TestVersions(t *testing.T) {
 				t.Errorf("registered with other commands (-want +got):\n%s", diff)
 			}
 
-			s = &transcript{version: tc.version, state: "3 web 2 podgate_x 127.0.0.1 2 8 0 100 9 15 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", stat: "web,podgate_x,0,0,2,L7OK,,,2,4,http,,\n"}
+			s = &transcript{version: tc.version, state: "3 web 2 podgate_x 127.0.0.1 0 1 0 100 9 15 3 4 14 0 0 0 - 80 - 0 0 - - 0\n", stat: "web,podgate_x,0,0,2,L7OK,,,2,4,http,,\n"}
 			p, ref = s.provide(t)
 			if _, err := p.Health(t.Context(), ref); err != nil {
 				t.Fatal(err)
