@@ -107,11 +107,11 @@ func describe(r Run) (title, what string) {
 		return "Readiness gates", "A new pod becomes Ready only when the load balancer calls its target healthy (amber until then), so there is always " +
 			"somebody to send requests to. But old pods still end at once, while the data path goes on routing to them (red)."
 	case GatedPrestop:
-		return fmt.Sprintf("Readiness gates and a sleep of %d s", r.PrestopSeconds), fmt.Sprintf("The same gates, and each old pod waits %d s in its preStop hook, with a grace period "+
+		return fmt.Sprintf("Gates and a sleep of %d s", r.PrestopSeconds), fmt.Sprintf("The same gates, and each old pod waits %d s in its preStop hook, with a grace period "+
 			"of %d s: it goes on answering (striped) while the data path still sends it requests.", r.PrestopSeconds, r.GracePeriodSeconds)
 	case Drain:
-		return "Readiness gates and podgate.dev/drain", fmt.Sprintf("The same gates, and no hook in the manifest: podgate computed from the target group that old pods have to go on "+
-			"answering (striped) for %d s, and injected that, with a grace period of %d s.", r.PrestopSeconds, r.GracePeriodSeconds)
+		return "Gates and podgate's drain", fmt.Sprintf("The same gates, and no hook in the manifest: podgate computed from the target group that old pods have to go on "+
+			"answering (striped) for %d s, and injected that (podgate.dev/drain), with a grace period of %d s.", r.PrestopSeconds, r.GracePeriodSeconds)
 	}
 	return r.Name, ""
 }
