@@ -35,6 +35,7 @@ type life struct {
 	deleted   time.Time
 	ends      time.Time // when its grace period is over
 	writes    int
+	opened    map[corev1.PodConditionType]time.Time // when its gates last opened
 }
 
 // kubelet runs pods, and a Deployment for each color keeps up their number.
@@ -167,7 +168,7 @@ func (k *kubelet) create(color string) {
 	pod.Spec.Containers = []corev1.Container{{Name: "web", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: port}}}}
 	k.w.put(pod)
 	uid := pod.UID
-	k.lives[uid] = &life{uid: uid, unready: time.Now()}
+	k.lives[uid] = &life{uid: uid, unready: time.Now(), opened: map[corev1.PodConditionType]time.Time{}}
 	k.w.note("create %s %s gates=%d", pod.Name, uid, len(pod.Spec.ReadinessGates))
 	k.w.after(k.w.between(200*time.Millisecond, 3*time.Second), func() { k.address(uid) })
 }

@@ -63,6 +63,9 @@ type checker struct {
 	acked  map[types.UID]int         // the version of a pod that this engine knows it made
 	// unheard is when a read last failed, started and stopped when the engine last was.
 	unheard, started, stopped time.Time
+	failed                    map[string]time.Time // when a read of a group last failed
+	policies                  map[string]policy    // of bindings
+	removed                   map[string]map[gate.Target]time.Time
 }
 
 // look is what one reconciliation saw of the cluster, its latest, by the pods' names.
@@ -86,6 +89,7 @@ func newChecker(w *world) *checker {
 		w: w, heard: map[string][]answer{}, calm: time.Now(), absent: map[string]time.Time{}, back: map[string]absence{}, filled: map[string]time.Time{},
 		left: map[string]departure{}, ready: map[types.UID]time.Time{}, maxLag: 100 * time.Millisecond, looks: map[types.UID]look{},
 		seen: map[types.UID]*corev1.Pod{}, acked: map[types.UID]int{},
+		failed: map[string]time.Time{}, policies: map[string]policy{}, removed: map[string]map[gate.Target]time.Time{},
 	}
 }
 
@@ -147,8 +151,8 @@ func (c *checker) answered(arn string, at time.Time) (answer, bool) {
 // told notes an answer that podgate got.
 func (c *checker) told(arn string, a answer) {
 	c.heard[arn] = append(c.heard[arn], a)
-	if n := len(c.heard[arn]); n > 40 {
-		c.heard[arn] = slices.Clone(c.heard[arn][n-20:])
+	if n := len(c.heard[arn]); n > 200 {
+		c.heard[arn] = slices.Clone(c.heard[arn][n-100:])
 	}
 }
 
@@ -174,6 +178,9 @@ func (c *checker) step() {
 		}
 		if c.absent[arn].IsZero() {
 			c.absent[arn] = time.Now()
+			if b := c.back[arn]; c.news(b.ended) {
+				c.absent[arn] = b.since // podgate need not have seen the moment in between
+			}
 		}
 	}
 }
@@ -311,7 +318,7 @@ func (c *checker) wrote(old, next *corev1.Pod) {
 		case open && was.Status != corev1.ConditionTrue:
 			c.opens(next, l, g.ConditionType, now)
 		case !open && was.Status == corev1.ConditionTrue:
-			c.closes(next, l, now)
+			c.closes(next, l, g.ConditionType, now)
 		case now.Status == corev1.ConditionUnknown && was.Status == corev1.ConditionFalse:
 			c.forgets(next, l, was, now)
 		}
@@ -331,6 +338,7 @@ func conditionOf(pod *corev1.Pod, kind corev1.PodConditionType) corev1.PodCondit
 // opens: a gate opens for its own pod's health, or by a policy that says so (laws 1, 2 and 11).
 func (c *checker) opens(pod *corev1.Pod, l *life, kind corev1.PodConditionType, now corev1.PodCondition) {
 	c.opened++
+	l.opened[kind] = time.Now()
 	binding := strings.TrimPrefix(string(kind), gatePrefix)
 	switch now.Reason {
 	case "Healthy":
@@ -344,6 +352,10 @@ func (c *checker) opens(pod *corev1.Pod, l *life, kind corev1.PodConditionType, 
 	case "NoBinding":
 		if time.Since(l.readied) < releaseAfter-time.Second-c.slack() || c.claims(binding, pod) && time.Since(c.shaped) > c.slack() {
 			c.violate("1", "%s was released too early: ready for %s", pod.Name, time.Since(l.readied))
+		}
+	case "TimedOut":
+		if p := c.policies[binding]; p.timeout == 0 && !c.news(p.since) || time.Since(l.readied) < p.timeout-time.Second && !c.news(p.since) {
+			c.violate("1", "%s timed out %s after its containers were ready, and the binding asks for %s", pod.Name, time.Since(l.readied), p.timeout)
 		}
 	default:
 		c.violate("1", "%s opened for %q", pod.Name, now.Reason)
@@ -386,9 +398,9 @@ func (c *checker) news(at time.Time) bool {
 
 // closes: an open gate closes for unready containers or a new address only (law 9),
 // whatever the load balancer answers, or does not (law 8).
-func (c *checker) closes(pod *corev1.Pod, l *life, now corev1.PodCondition) {
-	unready, moved := !l.ready || c.news(l.unready), c.news(l.addrSince)
-	if !unready && !moved {
+func (c *checker) closes(pod *corev1.Pod, l *life, kind corev1.PodConditionType, now corev1.PodCondition) {
+	unready, moved := !l.ready || c.news(l.unready), c.news(l.addrSince) || l.addrSince.After(l.opened[kind])
+	if !unready && !moved && !c.tracked(l, kind) {
 		c.violate(c.lawOfClosing(), "%s (%s) closed to %s/%s with its containers ready for %s at %s", pod.Name, l.uid, now.Status, now.Reason, time.Since(l.unready), l.addr)
 	}
 }
@@ -408,6 +420,7 @@ func (c *checker) changing(ctx context.Context, arn string, targets []gate.Targe
 		return
 	}
 	c.emptying(arn, targets, c.look(ctx))
+	c.guarded(arn, targets, c.look(ctx))
 	if slices.ContainsFunc(targets, func(t gate.Target) bool { l := c.w.lifeOf(t); return l != nil && l.deleted.IsZero() }) {
 		c.left[arn] = departure{begun: time.Now()}
 	}

@@ -216,7 +216,7 @@ func (b balancer) Health(ctx context.Context, ref provider.Ref) (map[gate.Target
 	if _, fault := b.call(ctx, what); fault != nil {
 		b.w.mu.Lock()
 		defer b.w.mu.Unlock()
-		b.w.unheard = time.Now()
+		b.w.unheard, b.w.failed[ref.Group] = time.Now(), time.Now()
 		return nil, fault
 	}
 	b.w.mu.Lock()

@@ -31,6 +31,9 @@ var happenings = []happening{
 	{"restart", func(w *world) { w.somePod(func(l *life) { w.restart(l.uid, false) }) }},
 	{"move", func(w *world) { w.somePod(func(l *life) { w.restart(l.uid, true) }) }},
 	{"probes fail", func(w *world) { w.probesFail() }},
+	{"policy", func(w *world) { w.annotate("web-tg") }},
+	{"track", func(w *world) { w.annotate("web-tg"); w.deaf() }},
+	{"deaf", func(w *world) { w.deaf() }},
 	{"no service", func(w *world) { w.withoutService(w.between(2*time.Second, 25*time.Second)) }},
 	{"no service for long", func(w *world) { w.withoutService(w.between(35*time.Second, 60*time.Second)) }},
 	{"port typo", func(w *world) {
@@ -110,9 +113,10 @@ func (w *world) live() {
 	w.peace()
 	w.mu.Unlock()
 	// Chains are long: orphans wait five minutes, and a rollout may wait behind several of them.
-	for range 12 {
+	// A group for which nobody waits is read once in five.
+	for round := range 12 {
 		w.run(5 * time.Minute)
-		if w.t.Failed() || w.settled() {
+		if w.t.Failed() || round > 0 && w.settled() {
 			break
 		}
 	}
@@ -256,6 +260,7 @@ func (w *world) bind(name string) {
 	}
 	w.shaped = time.Now()
 	w.note("bind %s", name)
+	delete(w.policies, name)
 	b := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1, CreationTimestamp: metav1.NewTime(time.Now().Truncate(time.Second))}}
 	b.Spec.TargetGroupARN = groupOf(name)
 	b.Spec.ServiceRef = elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}

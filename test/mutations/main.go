@@ -7,12 +7,14 @@
 // TestLaw<number>... in the packages under internal that need no API server. Nothing
 // is written to the working tree: the patched files are overlaid at build time.
 //
-// Arguments choose mutations by the beginning of their names; all without any.
+// Arguments choose mutations by the beginning of their names; all without any. With
+// -model it shows instead which of them the random schedules of internal/model notice.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -28,13 +30,15 @@ import (
 const laws = 12
 
 func main() {
-	if err := run(os.Stdout, os.Args[1:]); err != nil {
+	model := flag.Int("model", 0, "how many random schedules to try on each mutation, instead of the laws' tests")
+	flag.Parse()
+	if err := run(os.Stdout, *model, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "mutations:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out io.Writer, chosen []string) error {
+func run(out io.Writer, model int, chosen []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	root, err := moduleRoot(ctx)
@@ -51,6 +55,9 @@ func run(out io.Writer, chosen []string) error {
 	}
 	if err := complete(mutations, tests, len(chosen) == 0); err != nil {
 		return err
+	}
+	if model > 0 {
+		return runner{root: root}.model(ctx, out, mutations, model)
 	}
 	r := runner{root: root}
 	if err := r.baseline(ctx, mutations, tests); err != nil {

@@ -27,6 +27,8 @@ type origin struct {
 	group   provider.Group
 	ref     provider.Ref
 	target  gate.Target
+	// service is the binding's, where it is claimed.
+	service *corev1.Service
 	policy  gate.Policy
 	// foreign: another controller writes this gate, or may: whose it is is not known yet.
 	foreign bool
@@ -93,7 +95,7 @@ func (r *Reconciler) target(ctx context.Context, pod *corev1.Pod, b *binding.Bin
 	if err != nil {
 		return origin{claim: gate.Unresolved, trouble: fmt.Sprintf("The pod has no target: %v.", err)}, nil
 	}
-	return origin{claim: gate.Claimed, group: res.Group, ref: res.Group.Ref, target: t}, nil
+	return origin{claim: gate.Claimed, group: res.Group, ref: res.Group.Ref, target: t, service: &svc}, nil
 }
 
 // feed adds what was observed, and the pod's address.

@@ -138,6 +138,23 @@ func TestLaw9TrackKeepsTheFloor(t *testing.T) {
 	}
 }
 
+// TestLaw9TrackFloorIsOfServedPods: a pod that the Service does not select any more, as
+// after a switch of its selector, serves nobody however open its gate is.
+func TestLaw9TrackFloorIsOfServedPods(t *testing.T) {
+	w := opened(t)
+	w.annotate(elbv2.ModeAnnotation, "Track")
+	w.see(w.failingFor(time.Hour))
+	pods := fleet(w, 4)
+	for i := range pods {
+		pods[i].Labels = map[string]string{"app": "before"}
+	}
+	w.siblings = pods[1:]
+	w.reconcile()
+	if w.condition().Status != corev1.ConditionTrue {
+		t.Errorf("the last open gate of the pods that are served closed: %+v", w.condition())
+	}
+}
+
 // TestLaw9LatchIsTheDefault: without a mode, or with one that nobody knows, an open gate
 // does not follow its target's health.
 func TestLaw9LatchIsTheDefault(t *testing.T) {

@@ -140,7 +140,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 	facts.Addr = addr
 	d := gate.Decide(e.now, facts, feed, src.policy, current)
 	if d.Closing {
-		if feed.Room, err = r.room(ctx, e, name, src.policy); err != nil {
+		if feed.Room, err = r.room(ctx, e, name, src); err != nil {
 			return err
 		}
 		d = gate.Decide(e.now, facts, feed, src.policy, current)
@@ -156,10 +156,10 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 }
 
 // room tells whether enough other gates of a binding are open for this pod's to close.
-func (r *Reconciler) room(ctx context.Context, e *evaluation, name string, policy gate.Policy) (bool, error) {
+func (r *Reconciler) room(ctx context.Context, e *evaluation, name string, src origin) (bool, error) {
 	key := types.NamespacedName{Namespace: e.key.Namespace, Name: name}
-	return r.closings.room(key, e.key, policy.TrackFloor, e.now, func() (map[types.NamespacedName]bool, error) {
-		return binding.Standing(ctx, r.client, key)
+	return r.closings.room(key, e.key, src.policy.TrackFloor, e.now, func() (map[types.NamespacedName]bool, error) {
+		return binding.Standing(ctx, r.client, key, src.service)
 	})
 }
 
