@@ -4,6 +4,7 @@
 package injection
 
 import (
+	"slices"
 	"time"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -65,13 +66,15 @@ func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
 		}
 	}
 	original := grace
-	if pod.Hooks.Original != nil {
+	// Where no container has a hook it is of another pod, such as that a manifest was copied from.
+	known := pod.Hooks.Original != nil && slices.Contains(pod.Hooks.PreStop, true)
+	if known {
 		original = *pod.Hooks.Original
 	}
 	if len(plan.Sleep) > 0 && grace < original+seconds {
 		plan.Grace = original + seconds
 	}
-	if plan.Grace > 0 && pod.Hooks.Original == nil {
+	if plan.Grace > 0 && !known {
 		plan.Original = &original
 	}
 	if plan.Empty() {

@@ -55,9 +55,15 @@ func TestDrain(t *testing.T) {
 		},
 		"GrewMeanwhile": {
 			reason:   "A grace period that somebody else made longer still is kept.",
-			hooks:    Hooks{PreStop: []bool{false}, Grace: new(int64(600)), Original: new(int64(30))},
+			hooks:    Hooks{PreStop: []bool{true, false}, Grace: new(int64(600)), Original: new(int64(30))},
 			bindings: plain,
-			want:     DrainPlan{Sleep: []int{0}, Seconds: 20},
+			want:     DrainPlan{Sleep: []int{1}, Seconds: 20},
+		},
+		"CopiedAnnotation": {
+			reason:   "What a copied manifest says of another pod's grace period takes nothing from this one's.",
+			hooks:    Hooks{PreStop: []bool{false}, Grace: new(int64(60)), Original: new(int64(30))},
+			bindings: plain,
+			want:     DrainPlan{Sleep: []int{0}, Seconds: 20, Grace: 80, Original: new(int64(60))},
 		},
 		"Endless": {
 			reason:   "The longest grace period there is cannot grow.",

@@ -57,6 +57,11 @@ func TestHooks(t *testing.T) {
 			pod:    `{"metadata":{"labels":{"app":"web"},"ownerReferences":[{"apiVersion":"batch/v1","kind":"Job"}]},"spec":{"containers":[{}]}}`,
 			want:   `{"metadata":{"labels":{"app":"web"},"ownerReferences":[{"apiVersion":"batch/v1","kind":"Job"}]},"spec":{"containers":[{}]}}`,
 		},
+		"CopiedAnnotation": {
+			reason: "The annotation of a manifest that was copied from another pod is replaced.",
+			pod:    `{"metadata":{"labels":{"app":"web"},"annotations":{"podgate.dev/grace-period":"9223372036854775807"}},"spec":{"containers":[{}],"terminationGracePeriodSeconds":60}}`,
+			want:   `{"metadata":{"labels":{"app":"web"},"annotations":{"podgate.dev/grace-period":"60"}},"spec":{"containers":[{"lifecycle":` + slept + `}],"terminationGracePeriodSeconds":115}}`,
+		},
 		"OptedOut": {
 			reason: "The pod's label opts out.",
 			pod:    `{"metadata":{"labels":{"app":"web","podgate.dev/drain":"disabled"}},"spec":{"containers":[{}]}}`,
