@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/provider"
 )
 
 // unready fails the probes of the n-th pod.
@@ -237,4 +238,29 @@ func TestLaw3GuardsAreTold(t *testing.T) {
 
 func count(all []string, one string) int {
 	return len(all) - len(slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == one }))
+}
+
+// TestNothingIsHeldInAGroupThatIsGone: a group that was deleted while a guard kept its targets keeps none.
+func TestNothingIsHeldInAGroupThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1, 2)
+	w.unready(1)
+	w.unready(2)
+	w.reconcile()
+	w.told()
+	w.viewErr, w.fail["resolve"] = provider.ErrNotFound, provider.ErrNotFound
+	for range 2 {
+		if _, err := w.try(web); err == nil {
+			t.Error("a group that is gone is not tried again")
+		}
+	}
+	if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, ConditionTargetsHeld); c == nil || c.Status != "False" {
+		t.Errorf("the binding says %v", c)
+	}
+	if n := testutil.ToFloat64(w.metrics.held); n != 0 {
+		t.Errorf("%v targets are counted as held", n)
+	}
+	if got := w.told(); count(got, ReasonNothingHeld) != 1 {
+		t.Errorf("want the end told once, got %v", got)
+	}
 }

@@ -157,6 +157,9 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose standi
 	if err != nil {
 		v := verdictOf(err, groupName(b))
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})
+		if errors.Is(err, provider.ErrNotFound) {
+			r.tellGuards(b, nil, membership.Plan{}) // There is nothing left to keep.
+		}
 		return r.failed(ctx, b, v, err)
 	}
 	unwritten = errors.Join(unwritten, r.publish(ctx, b, group))
