@@ -40,7 +40,7 @@ type DrainPlan struct {
 }
 
 // Empty tells whether the plan changes nothing.
-func (p DrainPlan) Empty() bool { return len(p.Sleep) == 0 && p.Grace == 0 }
+func (p DrainPlan) Empty() bool { return len(p.Sleep) == 0 }
 
 // Drain plans a pod's hooks: each container without a preStop of its own sleeps for as
 // long as the slowest of the pod's bindings of ip targets needs, and the grace period grows
@@ -65,20 +65,20 @@ func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
 			plan.Sleep = append(plan.Sleep, i)
 		}
 	}
+	if plan.Empty() {
+		return DrainPlan{}
+	}
 	original := grace
 	// Where no container has a hook it is of another pod, such as that a manifest was copied from.
 	known := pod.Hooks.Original != nil && slices.Contains(pod.Hooks.PreStop, true)
 	if known {
 		original = *pod.Hooks.Original
 	}
-	if len(plan.Sleep) > 0 && grace < original+seconds {
+	if grace < original+seconds {
 		plan.Grace = original + seconds
 	}
 	if plan.Grace > 0 && !known {
 		plan.Original = &original
-	}
-	if plan.Empty() {
-		return DrainPlan{}
 	}
 	return plan
 }

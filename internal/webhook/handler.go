@@ -127,13 +127,17 @@ func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([
 
 // inject gives what changes in a new pod; nothing when nothing does.
 func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p pod) ([]operation, error) {
+	injectable := p.injectable()
+	if asked == gates && injectable.OptedOut() {
+		return nil, nil
+	}
 	services, bindings, err := injection.Lookup(ctx, h.reader, h.serves, req.Namespace, p.Metadata.Labels)
 	if err != nil {
 		return nil, err
 	}
 	log := h.log.V(1).WithValues("namespace", req.Namespace, "uid", req.UID)
 	if asked == hooks {
-		plan := injection.Drain(p.injectable(), services, bindings)
+		plan := injection.Drain(injectable, services, bindings)
 		if plan.Empty() {
 			return nil, nil
 		}
@@ -141,7 +145,7 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 		log.Info("Injected preStop hooks", "containers", len(plan.Sleep), "seconds", plan.Seconds, "terminationGracePeriodSeconds", plan.Grace)
 		return patchHooks(p, plan), nil
 	}
-	plan := injection.Gates(p.injectable(), services, bindings)
+	plan := injection.Gates(injectable, services, bindings)
 	if plan.Empty() {
 		return nil, nil
 	}
