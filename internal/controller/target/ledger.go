@@ -43,11 +43,7 @@ func newLedger(now func() time.Time) *ledger {
 func (l *ledger) record(ref provider.Ref, targets []gate.Target, registered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	g := l.groups[ref]
-	if g == nil {
-		g = map[gate.Target]change{}
-		l.groups[ref] = g
-	}
+	g := l.group(ref)
 	for _, t := range targets {
 		g[t] = change{registered: registered, at: l.now()}
 	}
@@ -57,17 +53,24 @@ func (l *ledger) record(ref provider.Ref, targets []gate.Target, registered bool
 func (l *ledger) doubt(ref provider.Ref, targets []gate.Target, registered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	g := l.groups[ref]
-	if g == nil {
-		g = map[gate.Target]change{}
-		l.groups[ref] = g
-	}
+	g := l.group(ref)
 	for _, t := range targets {
 		if before, known := g[t]; registered && known && !before.registered {
 			continue // it is out until it is surely in
 		}
 		g[t] = change{registered: registered, doubtful: true, at: l.now()}
 	}
+}
+
+// group is what is known of a group's recent calls, made when there is nothing yet. The
+// caller holds the lock.
+func (l *ledger) group(ref provider.Ref) map[gate.Target]change {
+	g := l.groups[ref]
+	if g == nil {
+		g = map[gate.Target]change{}
+		l.groups[ref] = g
+	}
+	return g
 }
 
 // doubtful tells whether a target may have been registered by a call that failed.
