@@ -6,6 +6,7 @@ package injection
 import (
 	"context"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -43,6 +44,15 @@ func Lookup(ctx context.Context, r client.Reader, serves func(binding client.Obj
 		}
 	}
 	return services, bindings, nil
+}
+
+// PodOf is what Explain reads of a pod that exists.
+func PodOf(pod *corev1.Pod) Pod {
+	p := Pod{Labels: pod.Labels, Created: pod.CreationTimestamp.Time}
+	for _, g := range pod.Spec.ReadinessGates {
+		p.Gates = append(p.Gates, string(g.ConditionType))
+	}
+	return p
 }
 
 // BindingOf is what injection reads of a binding of either kind; served tells whether

@@ -13,10 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
-	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -61,41 +59,8 @@ func (r *Reconciler) claim(ctx context.Context, pod *corev1.Pod, b *binding.Bind
 	if !known || res.Foreign {
 		return origin{foreign: true}, nil
 	}
-	if !b.DeletionTimestamp.IsZero() {
-		return origin{claim: gate.Releasing}, nil
-	}
-	if res.Resolved() && res.Group.TargetType != string(elbv2.TargetTypeIP) {
-		return origin{claim: gate.NotIP}, nil
-	}
-	return r.target(ctx, pod, b, res)
-}
-
-// target finds the pod's own target in a binding's group.
-func (r *Reconciler) target(ctx context.Context, pod *corev1.Pod, b *binding.Binding, res binding.Resolution) (origin, error) {
-	ref := b.ServiceRef
-	var svc corev1.Service
-	err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}, &svc)
-	if apierrors.IsNotFound(err) {
-		return origin{claim: gate.Unclaimed}, nil
-	}
-	if err != nil {
-		return origin{}, fmt.Errorf("get service: %w", err)
-	}
-	if !index.Selects(&svc, pod.Labels) {
-		return origin{claim: gate.Unclaimed}, nil
-	}
-	if !res.Resolved() {
-		return origin{claim: gate.Unresolved, trouble: res.Trouble}, nil
-	}
-	port, ok := binding.ServicePort(&svc, ref.Port)
-	if !ok {
-		return origin{claim: gate.Unresolved, trouble: fmt.Sprintf("Service %q has no port %q, which the binding names.", ref.Name, ref.Port.String())}, nil
-	}
-	t, err := binding.Target(pod, port, res.Group.IPAddressType)
-	if err != nil {
-		return origin{claim: gate.Unresolved, trouble: fmt.Sprintf("The pod has no target: %v.", err)}, nil
-	}
-	return origin{claim: gate.Claimed, group: res.Group, ref: res.Group.Ref, target: t, service: &svc}, nil
+	s, err := b.Stand(ctx, r.client, pod, res)
+	return origin{claim: s.Claim, trouble: s.Trouble, group: s.Group, ref: s.Group.Ref, target: s.Target, service: s.Service}, err
 }
 
 // feed adds what was observed, and the pod's address.

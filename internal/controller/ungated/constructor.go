@@ -198,7 +198,7 @@ func (w watcher) namespaces() handler.EventHandler {
 func (w watcher) configurations() handler.EventHandler {
 	none := &admissionv1.MutatingWebhookConfiguration{}
 	changed := func(ctx context.Context, before, after client.Object, q queue) {
-		if !alike(before.(*admissionv1.MutatingWebhookConfiguration), after.(*admissionv1.MutatingWebhookConfiguration), w.path) {
+		if !injection.Alike(before.(*admissionv1.MutatingWebhookConfiguration), after.(*admissionv1.MutatingWebhookConfiguration), w.path) {
 			w.all(ctx, "", q)
 		}
 	}

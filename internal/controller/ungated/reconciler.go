@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -111,19 +112,26 @@ func (r *Reconciler) judge(ctx context.Context, pod *corev1.Pod) (injection.Find
 	if err != nil {
 		return injection.Finding{}, err
 	}
-	f := injection.Explain(asInjected(pod), services, bindings)
+	f := injection.Explain(injection.PodOf(pod), services, bindings)
 	if owner := binding.Owner(pod); f.Reason == injection.ReasonNoService && owner != nil && owner.Kind == "Job" {
 		return injection.Finding{}, nil // Nobody expects a Job's pods behind a load balancer.
 	}
 	return f, nil
 }
 
-func asInjected(pod *corev1.Pod) injection.Pod {
-	p := injection.Pod{Labels: pod.Labels, Created: pod.CreationTimestamp.Time}
-	for _, g := range pod.Spec.ReadinessGates {
-		p.Gates = append(p.Gates, string(g.ConditionType))
+// covered tells whether the webhook is asked about a pod, by its configuration as it is:
+// people edit its selectors, and what they leave out they know of.
+func (r *Reconciler) covered(ctx context.Context, pod *corev1.Pod) (bool, error) {
+	ns := namespaceOf()
+	if err := r.asked.Get(ctx, types.NamespacedName{Name: pod.Namespace}, ns); err != nil {
+		return false, client.IgnoreNotFound(err)
 	}
-	return p
+	var c admissionv1.MutatingWebhookConfiguration
+	if err := r.asked.Get(ctx, types.NamespacedName{Name: r.configuration}, &c); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("get webhook configuration: %w", err)
+	}
+	entries, err := injection.CoverageOf(&c, r.path)
+	return injection.Covers(entries, ns.Labels, pod.Labels), err
 }
 
 // take notes what was found of a pod, and tells it when it is news. The pod is nil when

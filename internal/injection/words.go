@@ -1,0 +1,48 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package injection
+
+import (
+	"fmt"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
+)
+
+// Words say the finding, and what to do, for people.
+func (f Finding) Words() string {
+	const anew = " Gates are added at creation only: create the pods anew, as kubectl rollout restart does."
+	const optOut = " A pod's label " + elbv2.PodgateInjectLabel + "=" + elbv2.InjectDisabled + " says that it is to have none."
+	switch f.Reason {
+	case ReasonBindingLater:
+		return fmt.Sprintf("%s was not there before the pod.", Named(f.Binding)) + anew
+	case ReasonServiceLater:
+		return fmt.Sprintf("Service %q was not there before the pod.", f.Service) + anew
+	case ReasonNotInjected:
+		return "podgate's webhook did not answer when the pod was created, or the namespace's label, the webhook's selectors, the Service or the binding have changed since." + anew
+	case ReasonNoService:
+		return "no Service of the namespace selects the pod." + optOut
+	case ReasonNoBinding:
+		return fmt.Sprintf("no binding refers to Service %q, which selects the pod.", f.Service) + optOut
+	case ReasonBindingDeleting:
+		return fmt.Sprintf("%s is being deleted.", Named(f.Binding))
+	case ReasonBindingUnserved:
+		return fmt.Sprintf("podgate is told by --target-group-bindings not to serve %s.", Named(f.Binding))
+	case ReasonInstanceTargets:
+		return fmt.Sprintf("the targets of %s are instances, not pods.", Named(f.Binding))
+	case ReasonNoGateOfLBC:
+		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s, which may never hear of a pod without one of its own gates: make a TargetGroupBinding of the same Service whose gate pods get.", Named(f.Binding))
+	case ReasonNameTooLong:
+		return fmt.Sprintf("the name of %s has more than %d characters.", Named(f.Binding), elbv2.MaxGateName)
+	}
+	return string(f.Reason)
+}
+
+// Named is a binding as its owner knows it.
+func Named(binding string) string {
+	if name, own := gates.Own(binding); own {
+		return fmt.Sprintf("TargetBinding %q", name)
+	}
+	return fmt.Sprintf("TargetGroupBinding %q", binding)
+}
