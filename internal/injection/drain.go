@@ -8,10 +8,8 @@ import (
 	"time"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/drain"
 )
-
-// DefaultGrace is the API server's terminationGracePeriodSeconds of a pod that states none.
-const DefaultGrace = int64(30)
 
 // Hooks is what draining reads of a pod.
 type Hooks struct {
@@ -52,7 +50,7 @@ func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
 		return DrainPlan{}
 	}
 	seconds := ceil(slowest(pod, services, bindings))
-	grace := DefaultGrace
+	grace := drain.DefaultGrace
 	if pod.Hooks.Grace != nil {
 		grace = *pod.Hooks.Grace
 	}

@@ -1,0 +1,115 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package drain
+
+import (
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// DefaultGrace is the API server's terminationGracePeriodSeconds of a pod that states none.
+const DefaultGrace = int64(30)
+
+// Stop is what a pod's manifest says of its end.
+type Stop struct {
+	// Container is the one whose hook ends first, as far as hooks can be read.
+	Container string
+	// Hook is for how many seconds that one's preStop hook sleeps: 0 when it has none,
+	// Unread when no container's hook can be read.
+	Hook int64
+	// Grace is terminationGracePeriodSeconds.
+	Grace int64
+}
+
+// Unread is the length of a hook that cannot be read, such as a script's or an HTTP
+// request's. It may be long enough, so nobody is told that it is not.
+const Unread = int64(-1)
+
+// StopOf reads a pod's spec. Only ordinary containers count: the kubelet stops init
+// containers and native sidecars after them.
+func StopOf(spec *corev1.PodSpec) Stop {
+	s := Stop{Hook: Unread, Grace: DefaultGrace}
+	if spec.TerminationGracePeriodSeconds != nil {
+		s.Grace = *spec.TerminationGracePeriodSeconds
+	}
+	for i := range spec.Containers {
+		c := &spec.Containers[i]
+		if seconds := hook(c.Lifecycle); seconds != Unread && (s.Hook == Unread || seconds < s.Hook) {
+			s.Container, s.Hook = c.Name, seconds
+		}
+	}
+	return s
+}
+
+// String is read by ParseStop.
+func (s Stop) String() string {
+	return strconv.FormatInt(s.Hook, 10) + " " + strconv.FormatInt(s.Grace, 10) + " " + s.Container
+}
+
+// ParseStop reads what Stop.String wrote; false when it is something else.
+func ParseStop(text string) (Stop, bool) {
+	fields := strings.SplitN(text, " ", 3)
+	if len(fields) != 3 {
+		return Stop{}, false
+	}
+	hook, err := strconv.ParseInt(fields[0], 10, 64)
+	grace, other := strconv.ParseInt(fields[1], 10, 64)
+	return Stop{Container: fields[2], Hook: hook, Grace: grace}, err == nil && other == nil
+}
+
+// Short is by how many seconds a pod's hook, and its grace period, are shorter than what
+// its load balancers need to let go of it, rounded up; 0 where they suffice. A grace period must hold
+// the hook, too: the kubelet cuts a hook that outlasts it.
+func (s Stop) Short(need time.Duration) (hook, grace int64) {
+	seconds := int64((need + time.Second - 1) / time.Second)
+	if s.Hook != Unread {
+		hook = max(seconds-s.Hook, 0)
+	}
+	return hook, max(seconds, s.Hook) - min(s.Grace, max(seconds, s.Hook))
+}
+
+// hook is for how many seconds a container's preStop hook sleeps.
+func hook(l *corev1.Lifecycle) int64 {
+	switch {
+	case l == nil || l.PreStop == nil:
+		return 0
+	case l.PreStop.Sleep != nil:
+		return l.PreStop.Sleep.Seconds
+	case l.PreStop.Exec != nil:
+		return command(l.PreStop.Exec.Command)
+	}
+	return Unread
+}
+
+// command reads a command that is nothing but a sleep, in a shell or not.
+func command(words []string) int64 {
+	if len(words) == 3 && strings.HasSuffix(path.Base(words[0]), "sh") && strings.HasPrefix(words[1], "-") && strings.HasSuffix(words[1], "c") {
+		words = strings.Fields(strings.TrimPrefix(strings.TrimSuffix(strings.TrimSpace(words[2]), ";"), "exec "))
+	}
+	if len(words) != 2 || path.Base(words[0]) != "sleep" {
+		return Unread
+	}
+	return slept(words[1])
+}
+
+// sleepArgument is what sleep(1) takes: seconds, or a number with a unit.
+var sleepArgument = regexp.MustCompile(`^(\d{1,9})(?:\.\d*)?([smhd]?)$`)
+
+// slept reads an argument of sleep(1), parts of a unit left out.
+func slept(argument string) int64 {
+	m := sleepArgument.FindStringSubmatch(argument)
+	if m == nil {
+		return Unread
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil {
+		return Unread
+	}
+	return n * map[string]int64{"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[m[2]]
+}

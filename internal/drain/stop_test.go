@@ -1,0 +1,88 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package drain
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestStopOf(t *testing.T) {
+	sleeping := func(name string, seconds int64) corev1.Container {
+		return corev1.Container{Name: name, Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: seconds}}}}
+	}
+	running := func(name string, command ...string) corev1.Container {
+		return corev1.Container{Name: name, Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: command}}}}
+	}
+	asking := corev1.Container{Name: "web", Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{}}}}
+	cases := map[string]struct {
+		reason     string
+		containers []corev1.Container
+		grace      *int64
+		want       Stop
+	}{
+		"Native":      {reason: "The kubelet's own sleep.", containers: []corev1.Container{sleeping("web", 55)}, grace: new(int64(85)), want: Stop{"web", 55, 85}},
+		"None":        {reason: "No hook is one of no seconds, and 30 s are the API server's default.", containers: []corev1.Container{{Name: "web"}}, want: Stop{"web", 0, 30}},
+		"PostStart":   {reason: "Another hook delays no end.", containers: []corev1.Container{{Name: "web", Lifecycle: &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{}}}}, want: Stop{"web", 0, 30}},
+		"Shortest":    {reason: "Who ends first is not there any more.", containers: []corev1.Container{sleeping("a", 20), sleeping("b", 5), sleeping("c", 20)}, want: Stop{"b", 5, 30}},
+		"Exec":        {reason: "A command that sleeps.", containers: []corev1.Container{running("web", "sleep", "15")}, want: Stop{"web", 15, 30}},
+		"Path":        {reason: "Wherever it is.", containers: []corev1.Container{running("web", "/usr/bin/sleep", "15s")}, want: Stop{"web", 15, 30}},
+		"Shell":       {reason: "The form that every guide shows.", containers: []corev1.Container{running("web", "/bin/sh", "-c", "sleep 15")}, want: Stop{"web", 15, 30}},
+		"Bash":        {reason: "In any shell.", containers: []corev1.Container{running("web", "bash", "-ec", " exec sleep 2m;")}, want: Stop{"web", 120, 30}},
+		"Part":        {reason: "Parts of a second do not make it longer.", containers: []corev1.Container{running("web", "sleep", "1.9")}, want: Stop{"web", 1, 30}},
+		"Script":      {reason: "What else a script does, and for how long, nobody can read.", containers: []corev1.Container{running("web", "sh", "-c", "sleep 5; nginx -s quit")}, want: Stop{"", Unread, 30}},
+		"Variable":    {reason: "Nor what a variable holds.", containers: []corev1.Container{running("web", "sh", "-c", "sleep $DELAY")}, want: Stop{"", Unread, 30}},
+		"Request":     {reason: "Nor how long a request takes.", containers: []corev1.Container{asking}, want: Stop{"", Unread, 30}},
+		"OneReadable": {reason: "The one that can be read ends no later than it says.", containers: []corev1.Container{asking, sleeping("proxy", 5)}, want: Stop{"proxy", 5, 30}},
+		"AtOnce":      {reason: "A grace period of 0 is one.", containers: []corev1.Container{sleeping("web", 5)}, grace: new(int64(0)), want: Stop{"web", 5, 0}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := StopOf(&corev1.PodSpec{Containers: tc.containers, InitContainers: []corev1.Container{{Name: "sidecar"}}, TerminationGracePeriodSeconds: tc.grace})
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+			}
+			if again, ok := ParseStop(got.String()); !ok || again != got {
+				t.Errorf("%q is read as %v, %t", got, again, ok)
+			}
+		})
+	}
+}
+
+func TestParseStop(t *testing.T) {
+	for _, garbage := range []string{"", "5", "5 30", "a 30 web", "5 b web"} {
+		if s, ok := ParseStop(garbage); ok {
+			t.Errorf("%q is read as %v", garbage, s)
+		}
+	}
+}
+
+func TestShort(t *testing.T) {
+	cases := map[string]struct {
+		reason      string
+		stop        Stop
+		need        time.Duration
+		hook, grace int64
+	}{
+		"Enough":    {reason: "As podgate injects it.", stop: Stop{"web", 55, 85}, need: 55 * time.Second},
+		"Hook":      {reason: "The load balancer still sends requests when it ends.", stop: Stop{"web", 5, 85}, need: 55 * time.Second, hook: 50},
+		"Rounded":   {reason: "Hooks have whole seconds.", stop: Stop{"web", 12, 30}, need: 12001 * time.Millisecond, hook: 1},
+		"NoHook":    {reason: "SIGTERM comes at once.", stop: Stop{"web", 0, 85}, need: 55 * time.Second, hook: 55},
+		"Both":      {reason: "SIGKILL comes early, too.", stop: Stop{"web", 5, 30}, need: 55 * time.Second, hook: 50, grace: 25},
+		"Grace":     {reason: "The kubelet cuts the hook when the grace period is over.", stop: Stop{"web", 55, 30}, need: 55 * time.Second, grace: 25},
+		"Outlasted": {reason: "A hook that is longer than it must be has to fit, too.", stop: Stop{"web", 120, 90}, need: 55 * time.Second, grace: 30},
+		"Unread":    {reason: "A hook that nobody can read may be long enough; the grace period is not.", stop: Stop{"", Unread, 30}, need: 55 * time.Second, grace: 25},
+		"Nothing":   {reason: "Where nothing drains nothing is too short.", stop: Stop{"web", 0, 0}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if hook, grace := tc.stop.Short(tc.need); hook != tc.hook || grace != tc.grace {
+				t.Errorf("%s\nwant the hook short by %d and the grace period by %d, got %d and %d", tc.reason, tc.hook, tc.grace, hook, grace)
+			}
+		})
+	}
+}
