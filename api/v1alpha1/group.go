@@ -20,6 +20,32 @@ func (h HAProxy) ID(observed bool) string {
 	return id
 }
 
+// Claims lists what no two bindings may have podgate register targets in: a backend at
+// each of its instances, or the target group. Who only observes claims nothing.
+func (b *TargetBinding) Claims() []string {
+	switch {
+	case b.External():
+		return nil
+	case b.Spec.HAProxy != nil:
+		return b.Spec.HAProxy.claims()
+	case b.GroupID() != "":
+		return []string{b.GroupID()}
+	}
+	return nil
+}
+
+// Claim is a backend at one instance, whose spelling counts.
+func Claim(backend, instance string) string { return backend + "@" + instance }
+
+func (h HAProxy) claims() []string {
+	claims := make([]string, 0, len(h.Instances))
+	for _, instance := range h.Instances {
+		claims = append(claims, Claim(h.Backend, instance))
+	}
+	slices.Sort(claims)
+	return slices.Compact(claims)
+}
+
 // External tells whether somebody else registers the targets.
 func (b *TargetBinding) External() bool { return b.Spec.Membership == MembershipExternal }
 

@@ -109,15 +109,26 @@ func OfService(ctx context.Context, r client.Reader, service types.NamespacedNam
 	return both(foreign, own), err
 }
 
-// OfGroup lists the bindings of all namespaces that are about a group, by what their
-// manifests say or what was published on them.
-func OfGroup(ctx context.Context, r client.Reader, group string) ([]*Binding, error) {
-	foreign, err := index.BindingsOfGroup(ctx, r, group)
+// Claiming lists the bindings of all namespaces that claim a group or a part of one, by
+// what their manifests say or what was published on them.
+func Claiming(ctx context.Context, r client.Reader, claim string) ([]*Binding, error) {
+	foreign, err := index.BindingsOfGroup(ctx, r, claim)
 	if err != nil {
 		return nil, err
 	}
-	own, err := index.OwnBindingsOfGroup(ctx, r, group)
+	own, err := index.OwnBindingsClaiming(ctx, r, claim)
 	return both(foreign, own), err
+}
+
+// Claims lists what of its group a binding claims for itself alone.
+func (b *Binding) Claims(group string) []string {
+	switch {
+	case b.Shared || b.External:
+		return nil
+	case b.own != nil && b.own.Spec.HAProxy != nil:
+		return b.own.Claims()
+	}
+	return []string{group}
 }
 
 func both(foreign []elbv2.TargetGroupBinding, own []v1alpha1.TargetBinding) []*Binding {

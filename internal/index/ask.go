@@ -74,13 +74,13 @@ func OwnBindingsOf(ctx context.Context, r client.Reader, service types.Namespace
 	return keep(list.Items, func(b *v1alpha1.TargetBinding) bool { return b.Spec.ServiceRef.Name == service.Name }), nil
 }
 
-// OwnBindingsOfGroup lists the TargetBindings of all namespaces that are about a group.
-func OwnBindingsOfGroup(ctx context.Context, r client.Reader, group string) ([]v1alpha1.TargetBinding, error) {
+// OwnBindingsClaiming lists the TargetBindings of all namespaces with a claim.
+func OwnBindingsClaiming(ctx context.Context, r client.Reader, claim string) ([]v1alpha1.TargetBinding, error) {
 	var list v1alpha1.TargetBindingList
-	if err := find(ctx, r, &list, "", bindingsByGroup, group); err != nil {
+	if err := find(ctx, r, &list, "", bindingsByGroup, claim); err != nil {
 		return nil, err
 	}
-	return keep(list.Items, func(b *v1alpha1.TargetBinding) bool { return b.GroupID() == group }), nil
+	return keep(list.Items, func(b *v1alpha1.TargetBinding) bool { return slices.Contains(b.Claims(), claim) }), nil
 }
 
 // PodsOf lists the pods that a Service selects.

@@ -47,7 +47,7 @@ func Bindings(ctx context.Context, c client.FieldIndexer) error {
 	if err := register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByService, ownService); err != nil {
 		return err
 	}
-	return register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByGroup, ownGroup)
+	return register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByGroup, (*v1alpha1.TargetBinding).Claims)
 }
 
 // Pods registers the indexes of pods, before the cache starts.
@@ -95,13 +95,6 @@ func bindingGroup(b *elbv2.TargetGroupBinding) []string {
 }
 
 func ownService(b *v1alpha1.TargetBinding) []string { return []string{b.Spec.ServiceRef.Name} }
-
-func ownGroup(b *v1alpha1.TargetBinding) []string {
-	if id := b.GroupID(); id != "" {
-		return []string{id}
-	}
-	return nil
-}
 
 func podLabels(pod *corev1.Pod) []string {
 	pairs := make([]string, 0, len(pod.Labels))

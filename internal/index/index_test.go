@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/index/indextest"
 )
@@ -72,9 +73,20 @@ func (e everything) List(_ context.Context, into client.ObjectList, _ ...client.
 			if b, ok := o.(*elbv2.TargetGroupBinding); ok {
 				l.Items = append(l.Items, *b)
 			}
+		case *v1alpha1.TargetBindingList:
+			if b, ok := o.(*v1alpha1.TargetBinding); ok {
+				l.Items = append(l.Items, *b)
+			}
 		}
 	}
 	return e.err
+}
+
+func backend(name, backend string, membership v1alpha1.Membership, instances ...string) *v1alpha1.TargetBinding {
+	return &v1alpha1.TargetBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+		Spec:       v1alpha1.TargetBindingSpec{Membership: membership, HAProxy: &v1alpha1.HAProxy{Backend: backend, Instances: instances}},
+	}
 }
 
 func names[T any, P interface {
@@ -107,6 +119,10 @@ func TestAnswers(t *testing.T) {
 		pod("shop", "flags-0", map[string]string{"a": "", "b": "", "c": "x"}, "", "::ffff:10.0.0.1"),
 		pod("shop", "odd", nil, "web", "nonsense"),
 		open, dying,
+		backend("both", "web", v1alpha1.MembershipManaged, "unix:/2", "unix:/1"), backend("one-of-two", "web", "", "unix:/1"),
+		backend("other-instance", "web", v1alpha1.MembershipManaged, "unix:/2"), backend("other-backend", "api", v1alpha1.MembershipManaged, "unix:/1"),
+		backend("observes", "web", v1alpha1.MembershipExternal, "unix:/1"),
+		&v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "by-arn"}, Spec: v1alpha1.TargetBindingSpec{ELBv2: &v1alpha1.ELBv2{TargetGroupARN: "arn:own"}}},
 	}
 	elsewhere := []client.Object{
 		service("other", "web-of-other", map[string]string{"app": "web"}), binding("other", "tg-of-other", "web", "arn:web"),
@@ -159,6 +175,18 @@ func TestAnswers(t *testing.T) {
 			reason: "A binding that names its group is found by the ARN that was published.", want: []string{"named"},
 			ask: func(r client.Reader) ([]string, error) {
 				return names(index.BindingsOfGroup(t.Context(), r, "arn:named"))
+			},
+		},
+		"OwnBindingsClaiming": {
+			reason: "Lists of instances may overlap; who only observes claims nothing.", want: []string{"both", "one-of-two"},
+			ask: func(r client.Reader) ([]string, error) {
+				return names(index.OwnBindingsClaiming(t.Context(), r, "web@unix:/1"))
+			},
+		},
+		"OwnBindingsClaimingAGroup": {
+			reason: "A target group is one claim.", want: []string{"by-arn"},
+			ask: func(r client.Reader) ([]string, error) {
+				return names(index.OwnBindingsClaiming(t.Context(), r, "arn:own"))
 			},
 		},
 		"PodsOf": {

@@ -37,6 +37,21 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	c := newCluster(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{cluster: c, haproxy: newHAProxy(t), port: int32(l.Addr().(*net.TCPAddr).Port)}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.serviceOf("web")
+	return s
+}
+
+// newHAProxy starts one with a backend "web" without servers.
+func newHAProxy(t *testing.T) *haproxy.Process {
+	t.Helper()
 	p, err := haproxy.New(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -65,22 +80,19 @@ backend static
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &site{cluster: c, haproxy: p, port: int32(l.Addr().(*net.TCPAddr).Port)}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	c.create(&corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: c.ns},
+	return p
+}
+
+// serviceOf makes a Service of pods of an application.
+func (s *site) serviceOf(app string) {
+	s.Helper()
+	s.create(&corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: app, Namespace: s.ns},
 		Spec: corev1.ServiceSpec{
-			Selector: map[string]string{"app": "web"},
+			Selector: map[string]string{"app": app},
 			Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(s.port)}},
 		},
 	})
-	return s
 }
 
 // bind makes a TargetBinding of the Service and a backend.

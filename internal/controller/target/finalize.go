@@ -93,6 +93,9 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (left bool, 
 	if b.External {
 		return false, nil
 	}
+	if b, err = r.rest(ctx, b); b == nil || err != nil {
+		return false, err
+	}
 	group, err := r.found(ctx, b)
 	if errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrInvalid) {
 		return false, nil
@@ -100,7 +103,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (left bool, 
 	if err != nil {
 		return false, err
 	}
-	other, err := r.claimant(ctx, b, group.Ref)
+	other, _, err := r.rival(ctx, b, group.Ref)
 	if err != nil || other != nil || group.TargetType != string(elbv2.TargetTypeIP) {
 		return false, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
@@ -18,24 +19,16 @@ import (
 
 // found makes a binding's settings known to its provider and finds its group.
 func (r *Reconciler) found(ctx context.Context, b *binding.Binding) (provider.Group, error) {
-	if err := r.ready(ctx, b); err != nil {
+	if err := r.ready(b); err != nil {
 		return provider.Group{}, err
 	}
 	return r.resolve(ctx, b)
 }
 
-// ready makes the settings of a group known to its provider: those of the oldest
-// binding, when two name the same group.
-func (r *Reconciler) ready(ctx context.Context, b *binding.Binding) error {
+// ready makes the settings of a binding that is served known to its provider.
+func (r *Reconciler) ready(b *binding.Binding) error {
 	if b.Ref.Provider == provider.ELBv2 {
 		return nil
-	}
-	other, err := r.claimant(ctx, b, b.Ref)
-	if err != nil {
-		return err
-	}
-	if other != nil && older(other, b) {
-		b = other
 	}
 	return r.prepare(b)
 }
@@ -50,7 +43,8 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (provider.
 	known := r.resolved[key]
 	r.mu.Unlock()
 	gone := errors.Is(r.observer.View(known.group.Ref).Err, provider.ErrNotFound)
-	if known.generation == b.Generation && r.now().Sub(known.at) < known.lasts() && !gone {
+	about := b.Ref.Group == "" || b.Ref.Group == known.group.Ref.Group
+	if known.generation == b.Generation && about && r.now().Sub(known.at) < known.lasts() && !gone {
 		return known.group, nil
 	}
 	if g, ok := b.Published(); ok && known.at.IsZero() {
@@ -121,41 +115,16 @@ func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g provider.G
 	default:
 		return &verdict{ReasonUnservedTargets, fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
 	}
-	other, err := r.claimant(ctx, b, g.Ref)
-	if err != nil {
-		return &verdict{ReasonUnavailable, "The bindings of this cluster cannot be listed; it is tried again."}
-	}
-	if other != nil && older(other, b) {
-		return &verdict{ReasonBoundTwice, fmt.Sprintf("Binding %s/%s is older and names the same target group, so this one is not served: delete one of them.", other.Namespace, other.Name)}
-	}
-	return nil
+	return r.refused(ctx, b, g.Ref)
 }
 
-// claimant finds the oldest other binding whose targets podgate registers in the same
-// group, and that is not being deleted; nil when there is none.
-func (r *Reconciler) claimant(ctx context.Context, b *binding.Binding, ref provider.Ref) (*binding.Binding, error) {
-	if b.Shared || b.External {
-		return nil, nil
+// unserved handles a binding whose group it cannot have.
+func (r *Reconciler) unserved(ctx context.Context, b *binding.Binding, group provider.Group, v verdict, unwritten error) (reconcile.Result, error) {
+	res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
+	if v.reason == ReasonBoundTwice {
+		res.Group, again = provider.Group{}, ownershipPoll
+		r.track(b.Key(), provider.Ref{})
 	}
-	bindings, err := binding.OfGroup(ctx, r.client, ref.Group)
-	if err != nil {
-		return nil, err
-	}
-	var found *binding.Binding
-	for _, o := range bindings {
-		if o.UID == b.UID || o.External || !o.DeletionTimestamp.IsZero() {
-			continue
-		}
-		if found == nil || older(o, found) {
-			found = o
-		}
-	}
-	return found, nil
-}
-
-func older(a, b *binding.Binding) bool {
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.UID < b.UID
-	}
-	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	r.registry.Set(b.Key(), res)
+	return r.written(ctx, reconcile.Result{RequeueAfter: again}, unwritten), r.report.ready(ctx, b, v)
 }

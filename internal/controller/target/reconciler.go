@@ -153,6 +153,11 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose standi
 	if err != nil {
 		return r.unclaimed(ctx, b, err)
 	}
+	if b.Ref.Provider == provider.HAProxy { // Its group is known before anybody is asked.
+		if v := r.refused(ctx, b, b.Ref); v != nil {
+			return r.unserved(ctx, b, provider.Group{}, *v, unwritten)
+		}
+	}
 	group, err := r.found(ctx, b)
 	if err != nil {
 		v := verdictOf(err, groupName(b))
@@ -164,12 +169,7 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose standi
 	}
 	unwritten = errors.Join(unwritten, r.publish(ctx, b, group))
 	if v := r.unfit(ctx, b, group); v != nil {
-		res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
-		if v.reason == ReasonBoundTwice {
-			res.Group, again = provider.Group{}, ownershipPoll
-		}
-		r.registry.Set(key, res)
-		return r.written(ctx, reconcile.Result{RequeueAfter: again}, unwritten), r.report.ready(ctx, b, *v)
+		return r.unserved(ctx, b, group, *v, unwritten)
 	}
 	r.track(key, group.Ref)
 	r.registry.Set(key, binding.Resolution{Group: group})

@@ -62,7 +62,7 @@ func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (provider.Grou
 	if !ok || r.unfit(ctx, b, group) != nil {
 		return provider.Group{}, false, nil
 	}
-	return group, true, r.ready(ctx, b)
+	return group, true, r.ready(b)
 }
 
 // lastCall is when the grace period of a target's pod leaves only the time to drain.
