@@ -64,10 +64,12 @@ manifest: tools ## Render config/ to out/podgate.yaml.
 	bin/kustomize build config > out/podgate.yaml
 
 .PHONY: generate
-generate: tools ## Generate deepcopy functions, CRDs and RBAC from markers.
+generate: tools ## Generate deepcopy functions, CRDs and RBAC from markers, and config/ from the chart.
 	bin/controller-gen object paths=./api/...
-	bin/controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd
-	bin/controller-gen rbac:roleName=podgate paths=./internal/... output:rbac:artifacts:config=config/rbac
+	bin/controller-gen crd paths=./api/... output:crd:artifacts:config=charts/podgate/files/crd
+	bin/controller-gen rbac:roleName=podgate paths=./internal/... output:rbac:artifacts:config=charts/podgate/files
+	rm -rf config/podgate
+	bin/helm template podgate charts/podgate --namespace podgate-system --kube-version 1.37.0 --no-hooks --output-dir config >/dev/null
 
 .PHONY: lint
 lint: tools ## Lint both modules, as .golangci.yml says.
@@ -75,11 +77,11 @@ lint: tools ## Lint both modules, as .golangci.yml says.
 	cd test/localcluster && ../../bin/golangci-lint run ./...
 
 .PHONY: verify
-verify: generate ## Fail when generated files are not what the markers say.
-	@git diff --exit-code -- api config || { echo 'generated files differ: commit what "make generate" made' >&2; exit 1; }
+verify: generate ## Fail when generated files are not what markers and chart say.
+	@git diff --exit-code -- api charts config || { echo 'generated files differ: commit what "make generate" made' >&2; exit 1; }
 
 .PHONY: unit
-unit: cluster ## Unit and API-server tests, with the race detector.
+unit: tools cluster ## Unit and API-server tests, with the race detector.
 	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy
 	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on ./...
 	$(GO) test -C test/localcluster -count=1 ./...

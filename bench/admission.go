@@ -25,7 +25,7 @@ const (
 	admissionGroups = 1000
 	admissionRate   = 500 // reviews a second
 	admissionTime   = 20 * time.Second
-	// reviewTimeout is the webhook's own, as config/webhook has it.
+	// reviewTimeout is the webhook's own, as the chart has it.
 	reviewTimeout = 5 * time.Second
 )
 

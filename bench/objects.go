@@ -54,10 +54,10 @@ func newClient(cfg *rest.Config) (client.WithWatch, error) {
 
 // installManifests makes the CRDs and the webhook's configuration, into which a
 // controller writes its authority.
-func installManifests(ctx context.Context, kube client.Client, config string) error {
-	files, err := filepath.Glob(filepath.Join(config, "crd", "*_*.yaml"))
+func installManifests(ctx context.Context, kube client.Client, root string) error {
+	files, err := filepath.Glob(filepath.Join(root, "charts", "podgate", "files", "crd", "*.yaml"))
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("no CRDs in %s (%w)", config, err)
+		return fmt.Errorf("no CRDs in the chart of %s (%w)", root, err)
 	}
 	for _, file := range files {
 		var crd apiextensionsv1.CustomResourceDefinition
@@ -79,7 +79,7 @@ func installManifests(ctx context.Context, kube client.Client, config string) er
 			return fmt.Errorf("install %s: %w", file, err)
 		}
 	}
-	return createFrom(ctx, kube, filepath.Join(config, "webhook", "mutatingwebhookconfiguration.yaml"), &admissionv1.MutatingWebhookConfiguration{})
+	return createFrom(ctx, kube, filepath.Join(root, "config", "podgate", "templates", "webhook.yaml"), &admissionv1.MutatingWebhookConfiguration{})
 }
 
 func createFrom(ctx context.Context, kube client.Client, file string, into client.Object) error {

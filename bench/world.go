@@ -88,7 +88,7 @@ func newWorld(ctx context.Context, o options, s setup) (_ *world, err error) {
 	if w.ports, err = freePorts("webhook-port", "health-port"); err != nil {
 		return nil, err
 	}
-	if err := installManifests(ctx, w.kube, filepath.Join(o.root, "config")); err != nil {
+	if err := installManifests(ctx, w.kube, o.root); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{system, apps} {

@@ -102,7 +102,7 @@ func run(program string, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// installCRDs applies config/crd and waits until the API server serves it.
+// installCRDs applies the chart's CRDs and waits until the API server serves it.
 func installCRDs(cfg *rest.Config) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -110,9 +110,9 @@ func installCRDs(cfg *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
-	files, err := filepath.Glob(filepath.Join(Root(), "config", "crd", "*_*.yaml"))
+	files, err := filepath.Glob(filepath.Join(Root(), "charts", "podgate", "files", "crd", "*.yaml"))
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("no CRDs in config/crd (%w)", err)
+		return fmt.Errorf("no CRDs in charts/podgate/files/crd (%w)", err)
 	}
 	for _, file := range files {
 		if err := installCRD(ctx, c, file); err != nil {

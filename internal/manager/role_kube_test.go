@@ -47,10 +47,10 @@ func (c *cluster) as(user string) (*rest.Config, func() []string) {
 	}
 }
 
-// permit gives a user what config/rbac gives podgate, changed.
+// permit gives a user what the generated role gives podgate, changed.
 func (c *cluster) permit(user string, change func(*rbacv1.ClusterRole)) {
 	c.Helper()
-	raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "config", "rbac", "role.yaml"))
+	raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "charts", "podgate", "files", "role.yaml"))
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func (c *cluster) permit(user string, change func(*rbacv1.ClusterRole)) {
 	var wide rbacv1.ClusterRole
 	var narrow rbacv1.Role
 	if len(documents) != 2 || yaml.UnmarshalStrict(documents[0], &wide) != nil || yaml.UnmarshalStrict(documents[1], &narrow) != nil {
-		c.Fatalf("config/rbac/role.yaml is not a ClusterRole and a Role: %d documents", len(documents))
+		c.Fatalf("role.yaml is not a ClusterRole and a Role: %d documents", len(documents))
 	}
 	change(&wide)
 	wide.Name, narrow.Name = c.ns, c.ns

@@ -76,7 +76,7 @@ func (w *world) bind() {
 
 // configure installs the webhook's manifest and gives its entry.
 func (w *world) configure() *admissionv1.MutatingWebhook {
-	raw, err := os.ReadFile("../../../config/webhook/mutatingwebhookconfiguration.yaml")
+	raw, err := os.ReadFile("../../../config/podgate/templates/webhook.yaml")
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -253,7 +253,7 @@ func forward(ctx context.Context, in net.Conn, to string) {
 // failurePolicy Fail, so that no call that fails goes unnoticed.
 func (a *apiserver) install(t *testing.T, address string) {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "config", "webhook", "mutatingwebhookconfiguration.yaml"))
+	raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "config", "podgate", "templates", "webhook.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
