@@ -33,16 +33,34 @@ const (
 	MaxTime = time.Hour
 )
 
-// Time is how long a pod serves on for a target group of a protocol, empty when it is not
-// known. Requests that are under way when the load balancer sends the last one get what the
-// group's deregistration delay leaves them, up to MaxInFlight: what takes longer than the
-// delay the load balancer cuts anyway.
-func Time(protocol string, deregistrationDelay time.Duration) time.Duration {
-	return Deregister + dataPath(protocol) + min(deregistrationDelay, MaxInFlight)
+// Need is what a target needs after its deregistration was accepted.
+type Need struct {
+	// Routing is for how long the load balancer may still begin requests there.
+	Routing time.Duration
+	// InFlight is for how long the last of them may take.
+	InFlight time.Duration
 }
 
-// Unresolved is how long a pod serves on for a group that nobody has resolved yet.
-func Unresolved(protocol string) time.Duration { return Time(protocol, MaxInFlight) }
+// Time is how long a pod serves on after its deletion has begun.
+func (n Need) Time() time.Duration { return Deregister + n.Routing + n.InFlight }
+
+// within is a need whose time somebody has set.
+func (n Need) within(all time.Duration) Need {
+	after := max(all-Deregister, 0)
+	routing := min(n.Routing, after)
+	return Need{Routing: routing, InFlight: after - routing}
+}
+
+// group is what a target group of a protocol, empty when it is not known, needs. Requests
+// that are under way when the load balancer sends the last one get what the
+// group's deregistration delay leaves them, up to MaxInFlight: what takes longer than the
+// delay the load balancer cuts anyway.
+func group(protocol string, deregistrationDelay time.Duration) Need {
+	return Need{Routing: dataPath(protocol), InFlight: min(deregistrationDelay, MaxInFlight)}
+}
+
+// unresolved is what a group may need that nobody has resolved yet.
+func unresolved(protocol string) Need { return group(protocol, MaxInFlight) }
 
 func dataPath(protocol string) time.Duration {
 	switch protocol {
@@ -59,28 +77,50 @@ func Of(b *elbv2.TargetGroupBinding) time.Duration {
 	if d, ok := asked(b.Annotations); ok {
 		return d
 	}
-	if p, ok := b.Published(); ok {
-		return Time(p.Protocol, time.Duration(p.DeregistrationDelaySeconds)*time.Second)
-	}
-	if b.Spec.TargetGroupProtocol != nil {
-		return Unresolved(*b.Spec.TargetGroupProtocol)
-	}
-	return Unresolved("")
+	return computed(b).Time()
 }
 
-// OfOwn is the same for podgate's own kind. HAProxy sends a server that drains only
+// NeedOf is the same by its parts.
+func NeedOf(b *elbv2.TargetGroupBinding) Need { return stated(computed(b), b.Annotations) }
+
+func computed(b *elbv2.TargetGroupBinding) Need {
+	if p, ok := b.Published(); ok {
+		return group(p.Protocol, time.Duration(p.DeregistrationDelaySeconds)*time.Second)
+	}
+	if b.Spec.TargetGroupProtocol != nil {
+		return unresolved(*b.Spec.TargetGroupProtocol)
+	}
+	return unresolved("")
+}
+
+// OfOwn is Of for podgate's own kind. HAProxy sends a server that drains only
 // requests that insist on it, and those for as long as the binding says.
 func OfOwn(b *v1alpha1.TargetBinding) time.Duration {
 	if d, ok := asked(b.Annotations); ok {
 		return d
 	}
+	return computedOwn(b).Time()
+}
+
+// NeedOfOwn is the same by its parts.
+func NeedOfOwn(b *v1alpha1.TargetBinding) Need { return stated(computedOwn(b), b.Annotations) }
+
+func computedOwn(b *v1alpha1.TargetBinding) Need {
 	switch g := b.Status.Group; {
 	case b.Spec.HAProxy != nil:
-		return Deregister + time.Duration(b.Spec.HAProxy.DrainSeconds)*time.Second + MaxInFlight
+		return Need{Routing: time.Duration(b.Spec.HAProxy.DrainSeconds) * time.Second, InFlight: MaxInFlight}
 	case g != nil && g.ID == b.GroupID():
-		return Time(g.Protocol, time.Duration(g.DrainSeconds)*time.Second)
+		return group(g.Protocol, time.Duration(g.DrainSeconds)*time.Second)
 	}
-	return Unresolved("")
+	return unresolved("")
+}
+
+// stated is a need as far as the binding's owner leaves it to podgate.
+func stated(n Need, annotations map[string]string) Need {
+	if d, ok := asked(annotations); ok {
+		return n.within(d)
+	}
+	return n
 }
 
 // asked is what a binding's owner says; false when that is nothing, or no such duration.

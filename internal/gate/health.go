@@ -46,6 +46,9 @@ type Health struct {
 	Reason string
 	// Description is the load balancer's sentence for people; empty when healthy.
 	Description string
+	// Connections are those of a target that is draining, requests that wait for one
+	// included; 0, too, where the load balancer does not tell.
+	Connections int
 }
 
 // Leaving tells whether the target was deregistered and only its row is still there.
