@@ -16,6 +16,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/provider"
@@ -168,6 +169,15 @@ func (b *Binding) Policy() (gate.Policy, []Problem) {
 		return ownPolicy(b.own.Spec.Gate), ownProblems(b.Annotations)
 	}
 	return Policy(b.Annotations)
+}
+
+// Drain is how long a pod has to serve on after it is deregistered, and for how long of that
+// it may still get new requests.
+func (b *Binding) Drain() (whole, routed time.Duration) {
+	if b.own != nil {
+		return drain.OfOwn(b.own), drain.RoutedOfOwn(b.own)
+	}
+	return drain.Of(b.foreign), drain.RoutedOf(b.foreign)
 }
 
 // StatesPolicy tells whether the binding states a policy, usable or not.

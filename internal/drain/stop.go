@@ -63,6 +63,26 @@ func ParseStop(text string) (Stop, bool) {
 	return Stop{Container: fields[2], Hook: hook, Grace: grace}, err == nil && other == nil
 }
 
+// CachedStop is the annotation under which a cached pod, whose spec is cut down, keeps its
+// Stop. No object of the API server can have a name like this one.
+const CachedStop = "!stop"
+
+// StopIn reads the Stop of a cached pod; false when it keeps none.
+func StopIn(pod *corev1.Pod) (Stop, bool) {
+	return ParseStop(pod.Annotations[CachedStop])
+}
+
+// StoppedAt is when the first container of a pod that is being deleted has slept through its
+// hook and is told to stop; zero when that cannot be known, or when there is no hook: what
+// an application without one does when it is told to stop, it does at once.
+func StoppedAt(pod *corev1.Pod) time.Time {
+	s, ok := StopIn(pod)
+	if !ok || s.Hook <= 0 || pod.DeletionTimestamp.IsZero() || pod.DeletionGracePeriodSeconds == nil {
+		return time.Time{}
+	}
+	return pod.DeletionTimestamp.Add(time.Duration(s.Hook-*pod.DeletionGracePeriodSeconds) * time.Second)
+}
+
 // Short is by how many seconds a pod's hook, and its grace period, are shorter than what
 // its load balancers need to let go of it, rounded up; 0 where they suffice. A grace period must hold
 // the hook, too: the kubelet cuts a hook that outlasts it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestStopOf(t *testing.T) {
@@ -82,6 +83,34 @@ func TestShort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if hook, grace := tc.stop.Short(tc.need); hook != tc.hook || grace != tc.grace {
 				t.Errorf("%s\nwant the hook short by %d and the grace period by %d, got %d and %d", tc.reason, tc.hook, tc.grace, hook, grace)
+			}
+		})
+	}
+}
+
+// TestStoppedAt: a pod's deletion began when its grace period did, and its hook with it.
+func TestStoppedAt(t *testing.T) {
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	deleted := func(stop string, grace int64) *corev1.Pod {
+		end := metav1.NewTime(noon.Add(time.Duration(grace) * time.Second))
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &end, DeletionGracePeriodSeconds: &grace, Annotations: map[string]string{CachedStop: stop}}}
+	}
+	cases := map[string]struct {
+		reason string
+		pod    *corev1.Pod
+		want   time.Time
+	}{
+		"Hook":    {reason: "It sleeps from the deletion on.", pod: deleted("55 85 web", 85), want: noon.Add(55 * time.Second)},
+		"Shorter": {reason: "Whoever deletes it may give it less, which is not the hook's business.", pod: deleted("55 85 web", 20), want: noon.Add(55 * time.Second)},
+		"NoHook":  {reason: "What an application does that is told to stop nobody knows.", pod: deleted("0 30 web", 30)},
+		"Unread":  {reason: "Nor how long a script takes.", pod: deleted("-1 30 ", 30)},
+		"Unknown": {reason: "The pod may be a full one.", pod: deleted("", 30)},
+		"Running": {reason: "Nobody has deleted it.", pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{CachedStop: "55 85 web"}}}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := StoppedAt(tc.pod); !got.Equal(tc.want) {
+				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
 			}
 		})
 	}

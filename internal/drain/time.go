@@ -71,6 +71,12 @@ func dataPath(protocol string) time.Duration {
 	}
 }
 
+// Routed is for how long of its drain time a pod may still get new requests; those that
+// began last have the rest.
+func Routed(protocol string, drain time.Duration) time.Duration {
+	return min(drain, Deregister+dataPath(protocol))
+}
+
 // Of is how long pods serve on for a binding: what its annotation says, else what its
 // published group needs, else the most that a group of the manifest's protocol may need.
 func Of(b *elbv2.TargetGroupBinding) time.Duration {
@@ -121,6 +127,28 @@ func stated(n Need, annotations map[string]string) Need {
 		return n.within(d)
 	}
 	return n
+}
+
+// RoutedOf is Routed for a binding.
+func RoutedOf(b *elbv2.TargetGroupBinding) time.Duration {
+	if p, ok := b.Published(); ok {
+		return Routed(p.Protocol, Of(b))
+	}
+	if b.Spec.TargetGroupProtocol != nil {
+		return Routed(*b.Spec.TargetGroupProtocol, Of(b))
+	}
+	return Routed("", Of(b))
+}
+
+// RoutedOfOwn is the same for podgate's own kind.
+func RoutedOfOwn(b *v1alpha1.TargetBinding) time.Duration {
+	switch g := b.Status.Group; {
+	case b.Spec.HAProxy != nil:
+		return min(OfOwn(b), Deregister+time.Duration(b.Spec.HAProxy.DrainSeconds)*time.Second)
+	case g != nil && g.ID == b.GroupID():
+		return Routed(g.Protocol, OfOwn(b))
+	}
+	return Routed("", OfOwn(b))
 }
 
 // asked is what a binding's owner says; false when that is nothing, or no such duration.

@@ -18,21 +18,21 @@ func TestOf(t *testing.T) {
 		reason           string
 		published, asked string
 		protocol         string
-		want             time.Duration
+		want, routed     time.Duration
 	}{
-		"ALB":            {reason: "5 s to deregister, 20 s of routing, 30 s in flight.", published: `{"arn":"a","protocol":"HTTP","deregistrationDelaySeconds":300}`, want: 55 * time.Second},
-		"ALBSecure":      {reason: "HTTPS is an ALB's, too.", published: `{"arn":"a","protocol":"HTTPS","deregistrationDelaySeconds":300}`, want: 55 * time.Second},
-		"ShortDelay":     {reason: "What takes longer than the delay is cut anyway.", published: `{"arn":"a","protocol":"HTTP","deregistrationDelaySeconds":10}`, want: 35 * time.Second},
-		"NoDelay":        {reason: "Routing goes on even then.", published: `{"arn":"a","protocol":"HTTP"}`, want: 25 * time.Second},
-		"NLB":            {reason: "New connections come for two minutes.", published: `{"arn":"a","protocol":"TCP","deregistrationDelaySeconds":300}`, want: 155 * time.Second},
-		"NLBOther":       {reason: "Whatever is not HTTP is a network load balancer's.", published: `{"arn":"a","protocol":"TCP_UDP","deregistrationDelaySeconds":0}`, want: 125 * time.Second},
-		"Unresolved":     {reason: "What is not known may be the slowest.", want: 155 * time.Second},
-		"Garbage":        {reason: "So may what cannot be read.", published: `{`, want: 155 * time.Second},
-		"ManifestSaysIt": {reason: "The manifest may know the protocol first.", protocol: "HTTP", want: 55 * time.Second},
-		"Asked":          {reason: "The binding's owner knows best.", published: `{"arn":"a","protocol":"TCP"}`, asked: "12500ms", want: 12500 * time.Millisecond},
-		"AskedWrongly":   {reason: "What is no duration states nothing.", published: `{"arn":"a","protocol":"HTTP"}`, asked: "12", want: 25 * time.Second},
-		"AskedTooLittle": {reason: "Nor does nothing at all.", published: `{"arn":"a","protocol":"HTTP"}`, asked: "0s", want: 25 * time.Second},
-		"AskedTooMuch":   {reason: "Nor does more than an hour.", published: `{"arn":"a","protocol":"HTTP"}`, asked: "61m", want: 25 * time.Second},
+		"ALB":            {reason: "5 s to deregister, 20 s of routing, 30 s in flight.", published: `{"arn":"a","protocol":"HTTP","deregistrationDelaySeconds":300}`, want: 55 * time.Second, routed: 25 * time.Second},
+		"ALBSecure":      {reason: "HTTPS is an ALB's, too.", published: `{"arn":"a","protocol":"HTTPS","deregistrationDelaySeconds":300}`, want: 55 * time.Second, routed: 25 * time.Second},
+		"ShortDelay":     {reason: "What takes longer than the delay is cut anyway.", published: `{"arn":"a","protocol":"HTTP","deregistrationDelaySeconds":10}`, want: 35 * time.Second, routed: 25 * time.Second},
+		"NoDelay":        {reason: "Routing goes on even then.", published: `{"arn":"a","protocol":"HTTP"}`, want: 25 * time.Second, routed: 25 * time.Second},
+		"NLB":            {reason: "New connections come for two minutes.", published: `{"arn":"a","protocol":"TCP","deregistrationDelaySeconds":300}`, want: 155 * time.Second, routed: 125 * time.Second},
+		"NLBOther":       {reason: "Whatever is not HTTP is a network load balancer's.", published: `{"arn":"a","protocol":"TCP_UDP","deregistrationDelaySeconds":0}`, want: 125 * time.Second, routed: 125 * time.Second},
+		"Unresolved":     {reason: "What is not known may be the slowest.", want: 155 * time.Second, routed: 125 * time.Second},
+		"Garbage":        {reason: "So may what cannot be read.", published: `{`, want: 155 * time.Second, routed: 125 * time.Second},
+		"ManifestSaysIt": {reason: "The manifest may know the protocol first.", protocol: "HTTP", want: 55 * time.Second, routed: 25 * time.Second},
+		"Asked":          {reason: "The binding's owner knows best.", published: `{"arn":"a","protocol":"TCP"}`, asked: "12500ms", want: 12500 * time.Millisecond, routed: 12500 * time.Millisecond},
+		"AskedWrongly":   {reason: "What is no duration states nothing.", published: `{"arn":"a","protocol":"HTTP"}`, asked: "12", want: 25 * time.Second, routed: 25 * time.Second},
+		"AskedTooLittle": {reason: "Nor does nothing at all.", published: `{"arn":"a","protocol":"HTTP"}`, asked: "0s", want: 25 * time.Second, routed: 25 * time.Second},
+		"AskedTooMuch":   {reason: "Nor does more than an hour.", published: `{"arn":"a","protocol":"HTTP"}`, asked: "61m", want: 25 * time.Second, routed: 25 * time.Second},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -47,6 +47,9 @@ func TestOf(t *testing.T) {
 			if got := Of(b); got != tc.want {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
 			}
+			if got := RoutedOf(b); got != tc.routed {
+				t.Errorf("%s\nwant new requests for %s, got %s", tc.reason, tc.routed, got)
+			}
 		})
 	}
 }
@@ -54,19 +57,19 @@ func TestOf(t *testing.T) {
 func TestOfOwn(t *testing.T) {
 	group := &v1alpha1.ResolvedGroup{ID: "arn", Protocol: "HTTP", DrainSeconds: 300}
 	cases := map[string]struct {
-		reason string
-		b      v1alpha1.TargetBinding
-		want   time.Duration
+		reason       string
+		b            v1alpha1.TargetBinding
+		want, routed time.Duration
 	}{
 		"HAProxy": {
 			reason: "Only what insists on the server comes, for as long as the binding says.",
 			b:      v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{HAProxy: &v1alpha1.HAProxy{DrainSeconds: 10}}},
-			want:   45 * time.Second,
+			want:   45 * time.Second, routed: 15 * time.Second,
 		},
 		"ELBv2": {
 			reason: "A target group is one, whichever kind names it.",
 			b:      v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{ELBv2: &v1alpha1.ELBv2{TargetGroupARN: "arn"}}, Status: v1alpha1.TargetBindingStatus{Group: group}},
-			want:   55 * time.Second,
+			want:   55 * time.Second, routed: 25 * time.Second,
 		},
 		"Asked": {
 			reason: "The binding's owner knows better, whichever kind it is.",
@@ -74,18 +77,21 @@ func TestOfOwn(t *testing.T) {
 				ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{elbv2.DrainTimeAnnotation: "12s"}},
 				Spec:       v1alpha1.TargetBindingSpec{HAProxy: &v1alpha1.HAProxy{DrainSeconds: 10}},
 			},
-			want: 12 * time.Second,
+			want: 12 * time.Second, routed: 12 * time.Second,
 		},
 		"Unresolved": {
 			reason: "What is not known may be the slowest.",
 			b:      v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{ELBv2: &v1alpha1.ELBv2{TargetGroupName: "web"}}},
-			want:   155 * time.Second,
+			want:   155 * time.Second, routed: 125 * time.Second,
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := OfOwn(&tc.b); got != tc.want {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
+			}
+			if got := RoutedOfOwn(&tc.b); got != tc.routed {
+				t.Errorf("%s\nwant new requests for %s, got %s", tc.reason, tc.routed, got)
 			}
 		})
 	}

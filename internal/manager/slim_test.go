@@ -12,6 +12,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/drain"
 )
 
 // TestSlimPod: what podgate reads of a pod is kept as it is, and nothing else is.
@@ -22,7 +23,7 @@ func TestSlimPod(t *testing.T) {
 	kept := corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "web-0", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"app": "web", "empty": ""},
-			Annotations:       map[string]string{elbv2.ProvenAnnotation: "{}"},
+			Annotations:       map[string]string{elbv2.ProvenAnnotation: "{}", drain.CachedStop: "40 70 app"},
 			OwnerReferences:   []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "rs", Controller: new(true)}},
 			CreationTimestamp: now, DeletionTimestamp: &now, DeletionGracePeriodSeconds: new(int64(60)),
 		},
@@ -44,11 +45,14 @@ func TestSlimPod(t *testing.T) {
 	full.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
 	full.OwnerReferences[0].BlockOwnerDeletion = new(true)
 	full.OwnerReferences = append([]metav1.OwnerReference{{Name: "another"}}, full.OwnerReferences...)
+	delete(full.Annotations, drain.CachedStop)
 	full.Annotations["example.com/large"] = "x"
+	full.Spec.TerminationGracePeriodSeconds = new(int64(70))
+	full.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 40}}}
 	full.Spec.NodeName = "node"
 	full.Spec.Containers[0].Image = "app"
 	full.Spec.Containers[0].Ports = append(full.Spec.Containers[0].Ports, corev1.ContainerPort{ContainerPort: 9090})
-	full.Spec.Containers = append(full.Spec.Containers, corev1.Container{Name: "without-ports"})
+	full.Spec.Containers = append(full.Spec.Containers, corev1.Container{Name: "without-ports", Lifecycle: full.Spec.Containers[0].Lifecycle})
 	full.Status.Conditions = append(full.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue})
 	full.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}}
 
@@ -58,6 +62,13 @@ func TestSlimPod(t *testing.T) {
 	}
 	if diff := cmp.Diff(&kept, got); diff != "" {
 		t.Errorf("the cached pod (-want +got):\n%s", diff)
+	}
+	again, err := slimPod(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(got, again); diff != "" {
+		t.Errorf("a cached pod that comes by again (-want +got):\n%s", diff)
 	}
 }
 

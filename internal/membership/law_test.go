@@ -219,6 +219,35 @@ func TestLaw5DeletionIsUrgent(t *testing.T) {
 	}
 }
 
+// TestLaw5LastOneIsDrainedInTime: the last that serves gets no new request any more when it is told
+// to stop, and none is under way when it is killed, whichever comes first.
+func TestLaw5LastOneIsDrainedInTime(t *testing.T) {
+	cases := map[string]struct {
+		stopped, killed, want time.Duration
+	}{
+		"the hook sleeps for what the drain takes":     {stopped: 55 * time.Second, killed: 85 * time.Second, want: 30 * time.Second},
+		"it ends long before the grace period does":    {stopped: 35 * time.Second, killed: 5 * time.Minute, want: 10 * time.Second},
+		"the hook would outlast the grace period":      {stopped: 55 * time.Second, killed: 60 * time.Second, want: 5 * time.Second},
+		"nobody knows when it is told to stop":         {killed: 85 * time.Second, want: 30 * time.Second},
+		"the hook is shorter than requests are routed": {stopped: 10 * time.Second, killed: 85 * time.Second, want: 0},
+	}
+	for what, tc := range cases {
+		m := dying(1, tc.killed)
+		if tc.stopped > 0 {
+			m.StoppedAt = noon.Add(tc.stopped)
+		}
+		in := Input{Now: noon, Drain: 55 * time.Second, Routed: 25 * time.Second, Members: members(m, starting(2)), Observed: rows("h")}
+		var held time.Duration
+		for plan := Make(in); len(plan.Urgent) == 0 && held < time.Hour; plan = Make(in) {
+			in.Now = plan.Next()
+			held = in.Now.Sub(noon)
+		}
+		if held != tc.want {
+			t.Errorf("%s: removed after %s, want %s", what, held, tc.want)
+		}
+	}
+}
+
 // TestLaw5UnreadGroup: while the group is not known, it is a pod that is Ready that is kept.
 func TestLaw5UnreadGroup(t *testing.T) {
 	was := dying(1, time.Minute)

@@ -28,6 +28,8 @@ type Member struct {
 	Terminating bool
 	// KilledAt is when a terminating pod's grace period ends.
 	KilledAt time.Time
+	// StoppedAt is when its application is told to stop, having slept; zero when that is not known.
+	StoppedAt time.Time
 }
 
 // desired tells whether the target should be in the group.
@@ -51,8 +53,9 @@ type Input struct {
 	// Observed is the group as the load balancer and podgate's own recent calls show
 	// it; nil while it is not known.
 	Observed map[gate.Target]gate.Health
-	// Drain is how long the load balancer needs to drain a target.
-	Drain time.Duration
+	// Drain is how long a pod has to serve on after its deregistration, and Routed for how
+	// long of that it may get new requests.
+	Drain, Routed time.Duration
 	// Coming is how many selected pods have no address yet.
 	Coming int
 	// AbsentUntil: what the binding refers to is missing, and nothing that runs may be
@@ -70,6 +73,17 @@ type Input struct {
 	// Ours tells whether podgate may remove a target for which there is no pod;
 	// nil means all of them.
 	Ours func(gate.Target) bool
+}
+
+// LastCall is until when a terminating pod's target may stay registered: its load balancer
+// must send it no new request when it is told to stop, and must be done with it when it is
+// killed.
+func (in Input) LastCall(m Member) time.Time {
+	killed, stopped := m.KilledAt.Add(-in.Drain), m.StoppedAt.Add(-in.Routed)
+	if !m.StoppedAt.IsZero() && stopped.Before(killed) {
+		return stopped
+	}
+	return killed
 }
 
 // Held is a target that should go and is kept for now.
@@ -114,7 +128,7 @@ func (p Plan) Next() time.Time {
 //
 // A running target that serves leaves when all pods do that should, and else within
 // the guards of law 3. That of a deleted pod leaves at once, but as the last when its
-// grace period leaves just the time to drain it (law 5).
+// time leaves just what it needs to drain (law 5).
 func Make(in Input) Plan {
 	p := planner{Input: in, members: map[gate.Target]Member{}}
 	for _, m := range in.Members {
@@ -235,15 +249,15 @@ func (p *planner) removeStranger(t gate.Target) {
 	p.plan.Urgent = append(p.plan.Urgent, t)
 }
 
-// removeTerminating lets all go when something else serves; otherwise the one that
-// lives longest stays while its containers serve and its grace period outlasts the drain.
+// removeTerminating lets all go when something else serves; otherwise the one that can
+// stay longest does, while its containers serve, until it must go to be drained in time.
 func (p *planner) removeTerminating(terminating []Member) {
 	served := p.serving > 0 || slices.ContainsFunc(p.plan.Held, func(h Held) bool { return h.Guard != "" && p.healthy(h.Target) })
 	slices.SortFunc(terminating, func(a, b Member) int {
-		return cmp.Or(p.likelier(a, b), b.KilledAt.Compare(a.KilledAt), compare(a.Target, b.Target))
+		return cmp.Or(p.likelier(a, b), p.LastCall(b).Compare(p.LastCall(a)), compare(a.Target, b.Target))
 	})
 	for _, m := range terminating {
-		until := m.KilledAt.Add(-p.Drain)
+		until := p.LastCall(m)
 		if !served && m.Ready && p.servesStill(m) && p.Now.Before(until) {
 			p.hold(m.Target, until, GuardLastServing)
 			served = true

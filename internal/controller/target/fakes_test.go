@@ -97,6 +97,8 @@ type world struct {
 	// placed is for whom the observer was told that targets were registered; viewAge how old its reads are.
 	placed  map[gate.Target]types.UID
 	viewAge time.Duration
+	// delay is the group's deregistration delay.
+	delay time.Duration
 	// owners came with the latest registration.
 	owners provider.Pods
 }
@@ -104,7 +106,7 @@ type world struct {
 // newWorld makes a binding that was synced with a group that holds nothing.
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t, clock: noon, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{},
+		t: t, clock: noon, delay: 30 * time.Second, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{},
 		maps: map[string]*corev1.ConfigMap{}, refused: map[string]error{},
 		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[provider.Ref]int{}, placed: map[gate.Target]types.UID{},
 		events: events.NewFakeRecorder(1000),
@@ -225,7 +227,7 @@ func (w *world) Resolve(_ context.Context, r provider.Ref, _ string) (provider.G
 	}
 	return provider.Group{
 		Ref: r, Name: "web", TargetType: "ip", Protocol: "HTTP", IPAddressType: "ipv4",
-		HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2, DeregistrationDelay: 30 * time.Second,
+		HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2, DeregistrationDelay: w.delay,
 	}, nil
 }
 

@@ -49,7 +49,7 @@ var heldBy = map[membership.Guard]held{
 		corev1.EventTypeNormal,
 	},
 	membership.GuardLastServing: {
-		ReasonHeldAsLast, "A deleted pod's target stays registered as the last that serves, until another is healthy or the pod's grace period leaves just the deregistration delay.",
+		ReasonHeldAsLast, "A deleted pod's target stays registered as the last that serves, until another is healthy or the pod has just the time left that it needs to drain.",
 		corev1.EventTypeNormal,
 	},
 }

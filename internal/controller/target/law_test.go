@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/provider"
@@ -275,8 +276,31 @@ func TestLaw5LastOneServing(t *testing.T) {
 			break
 		}
 	}
-	if got := w.made(); got != "deregister 1" || w.clock.Sub(noon) < 30*time.Second {
-		t.Errorf("want 1 removed when its 60 s are down to the 30 s of its drain, got %q after %s", got, w.clock.Sub(noon))
+	if got := w.made(); got != "deregister 1" || w.clock.Sub(noon) < 5*time.Second {
+		t.Errorf("want 1 removed when its 60 s are down to the 55 s of its drain, got %q after %s", got, w.clock.Sub(noon))
+	}
+}
+
+// TestLaw5LastOneGoesBeforeItsHookEnds: a pod that has a long grace period of its own beside the
+// injected one is deregistered while it still sleeps, long enough before it is told to stop.
+func TestLaw5LastOneGoesBeforeItsHookEnds(t *testing.T) {
+	w := newWorld(t)
+	w.delay = 10 * time.Second
+	w.restart()
+	w.serve(1)
+	w.terminate(w.pods["web-1"])
+	end, grace := metav1.NewTime(noon.Add(5*time.Minute)), int64(300)
+	w.pods["web-1"].DeletionTimestamp, w.pods["web-1"].DeletionGracePeriodSeconds = &end, &grace
+	w.pods["web-1"].Annotations = map[string]string{drain.CachedStop: drain.Stop{Container: "web", Hook: 35, Grace: grace}.String()}
+	w.bindings["web-tg"].Annotations = nil // it is resolved anew
+	w.reconcile()
+	w.let(9 * time.Second)
+	if len(w.calls) > 0 {
+		t.Fatalf("nothing else serves, and yet %q", w.made())
+	}
+	w.let(2 * time.Second)
+	if got := w.made(); got != "deregister 1" {
+		t.Errorf("want 1 removed when its hook of 35 s has the 25 s left for which it is sent requests, got %q", got)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/index"
@@ -178,7 +179,7 @@ func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
 		Terminating: !pod.DeletionTimestamp.IsZero(),
 	}
 	if m.Terminating {
-		m.KilledAt = pod.DeletionTimestamp.Time
+		m.KilledAt, m.StoppedAt = pod.DeletionTimestamp.Time, drain.StoppedAt(pod)
 	}
 	w.members = append(w.members, m)
 	if wanted || w.pods[t] == nil {

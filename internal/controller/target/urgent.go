@@ -23,7 +23,7 @@ import (
 // leader that is silent, and gives how many. It goes by what the leader published on
 // the binding and by the pods alone, asks the load balancer nothing and writes nothing
 // to the cluster. While no other pod of the binding is Ready it leaves all of them to
-// the next leader, but those whose grace period leaves only the time to drain. Calling
+// the next leader, but those that have only the time to drain left. Calling
 // it again changes nothing, nor does it when the leader is alive after all.
 func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int, error) {
 	b, err := binding.Get(ctx, r.client, key)
@@ -38,11 +38,11 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 	if err != nil {
 		return 0, err
 	}
-	plan := membership.Make(membership.Input{
-		Now: r.now(), Members: who.members, Drain: group.DeregistrationDelay,
-	})
+	in := membership.Input{Now: r.now(), Members: who.members}
+	in.Drain, in.Routed = b.Drain()
+	plan := membership.Make(in)
 	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool {
-		alone := len(plan.Held) > 0 && r.now().Before(lastCall(who.members, t, group.DeregistrationDelay))
+		alone := len(plan.Held) > 0 && in.Now.Before(lastCall(in, t))
 		return alone || r.ledger.removed(group.Ref, t)
 	})
 	err = r.deregister(ctx, group.Ref, targets, who)
@@ -65,12 +65,12 @@ func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (provider.Grou
 	return group, true, r.ready(b)
 }
 
-// lastCall is when the grace period of a target's pod leaves only the time to drain.
-func lastCall(members []membership.Member, t gate.Target, drain time.Duration) time.Time {
+// lastCall is until when a target may stay, of several pods of its address the latest.
+func lastCall(in membership.Input, t gate.Target) time.Time {
 	var at time.Time
-	for _, m := range members {
-		if m.Target == t && m.Terminating && m.KilledAt.Add(-drain).After(at) {
-			at = m.KilledAt.Add(-drain)
+	for _, m := range in.Members {
+		if last := in.LastCall(m); m.Target == t && m.Terminating && last.After(at) {
+			at = last
 		}
 	}
 	return at

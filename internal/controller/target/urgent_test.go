@@ -114,16 +114,16 @@ func TestUrgent(t *testing.T) {
 func TestLaw3StandbyKeepsTheLastOne(t *testing.T) {
 	w := standby(t, 1, 2)
 	w.terminate(w.pods["web-1"])
-	w.clock = w.clock.Add(5 * time.Second)
+	w.clock = w.clock.Add(4 * time.Second)
 	w.terminate(w.pods["web-2"])
 	if w.urgent(web); len(w.calls) > 0 {
 		t.Fatalf("nothing else serves, and yet %q", w.made())
 	}
-	w.clock = noon.Add(30 * time.Second)
+	w.clock = noon.Add(5 * time.Second)
 	if w.urgent(web); w.made() != "deregister 1" {
 		t.Error("the first did not go when only its drain was left")
 	}
-	w.clock = noon.Add(35 * time.Second)
+	w.clock = noon.Add(9 * time.Second)
 	if w.urgent(web); w.made() != "deregister 2" {
 		t.Error("the second did not go when only its drain was left")
 	}
