@@ -267,9 +267,14 @@ type replica struct {
 
 func startReplica(t *testing.T, h *handle, p Policy, recorder Recorder) *replica {
 	t.Helper()
-	r, err := newRunner(h, &Keypair{}, Options{
-		Namespace: "podgate-system", Policy: p, Registerer: prometheus.NewRegistry(), Recorder: recorder, Log: logr.Discard(),
-	})
+	return startReplicaWith(t, h, Options{Policy: p, Recorder: recorder})
+}
+
+// startReplicaWith starts one with options of its own.
+func startReplicaWith(t *testing.T, h *handle, o Options) *replica {
+	t.Helper()
+	o.Namespace, o.Registerer, o.Log = "podgate-system", prometheus.NewRegistry(), logr.Discard()
+	r, err := newRunner(h, &Keypair{}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // errNoPair says that there is nothing to serve with yet.
-var errNoPair = errors.New("no webhook certificate yet: waiting for Secret " + SecretName)
+var errNoPair = errors.New("no webhook certificate yet: waiting for its Secret")
 
 // Keypair is what a replica serves with: the last usable pair that it saw. Its zero value
 // holds none. It is safe for concurrent use.

@@ -19,7 +19,8 @@ import (
 
 // Names that people meet in the cluster.
 const (
-	// SecretName is the Secret, in podgate's namespace, that holds the webhook's certificates.
+	// SecretName is the Secret, in podgate's namespace, that holds the webhook's
+	// certificates, unless Options name one that somebody else provides.
 	SecretName = "podgate-webhook-cert"
 	// ConfigurationName is the MutatingWebhookConfiguration whose caBundle podgate keeps.
 	ConfigurationName = "podgate-webhook"
@@ -79,14 +80,15 @@ type material struct {
 	problem error
 }
 
-// readSecret reads the Secret, which is nil when it is missing.
-func readSecret(s *corev1.Secret) material {
+// readSecret reads the Secret, which is nil when it is missing. A provided one is never
+// podgate's to write, whatever it holds.
+func readSecret(s *corev1.Secret, provided bool) material {
 	if s == nil {
-		return material{ours: true}
+		return material{ours: !provided}
 	}
 	m := material{exists: true, rotate: s.Annotations[RotateAnnotation]}
-	m.ours = s.Labels[managedBy] == managedByUs || empty(s)
-	if empty(s) {
+	m.ours = !provided && (s.Labels[managedBy] == managedByUs || empty(s))
+	if m.ours && empty(s) {
 		return m
 	}
 	var problems [3]error

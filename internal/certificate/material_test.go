@@ -56,7 +56,7 @@ func TestReadSecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := good.DeepCopy()
 			tc.change(s)
-			m := readSecret(s)
+			m := readSecret(s, false)
 			if m.ours != tc.ours || (m.signer != nil) != tc.signer || (len(m.trust) > 0) != tc.trust || (m.pair != nil) != tc.pair {
 				t.Errorf("%s\nreadSecret: want ours %t, signer %t, trust %t, pair %t, got %t, %t, %t, %t", tc.reason,
 					tc.ours, tc.signer, tc.trust, tc.pair, m.ours, m.signer != nil, len(m.trust) > 0, m.pair != nil)

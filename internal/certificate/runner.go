@@ -45,6 +45,9 @@ type Recorder interface {
 type Options struct {
 	// Namespace is podgate's own, where the Secret lies.
 	Namespace string
+	// Provided names the Secret of a certificate that somebody else makes and renews; empty:
+	// podgate makes one, in SecretName.
+	Provided string
 	// Policy of lives and waits; see DefaultPolicy.
 	Policy Policy
 	// Registerer takes the runner's metrics.
@@ -53,6 +56,13 @@ type Options struct {
 	Recorder Recorder
 	// Log hears of every step.
 	Log logr.Logger
+}
+
+func (o Options) secret() string {
+	if o.Provided != "" {
+		return o.Provided
+	}
+	return SecretName
 }
 
 // Runner keeps a replica's Keypair, the Secret and caBundle in step. Every replica runs one.
@@ -84,11 +94,13 @@ func New(client kubernetes.Interface, keypair *Keypair, o Options) (*Runner, err
 	if o.Namespace == "" {
 		return nil, errors.New("webhook certificate: podgate's namespace is not known")
 	}
-	r, err := newRunner(apiStore{client: client, namespace: o.Namespace}, keypair, o)
+	r, err := newRunner(apiStore{client: client, namespace: o.Namespace, secret: o.secret()}, keypair, o)
 	if err != nil {
 		return nil, err
 	}
-	r.watch = func(ctx context.Context, changed func()) error { return watch(ctx, client, o.Namespace, changed) }
+	r.watch = func(ctx context.Context, changed func()) error {
+		return watch(ctx, client, o.Namespace, o.secret(), changed)
+	}
 	return r, nil
 }
 
@@ -118,8 +130,14 @@ func (r *Runner) Ready(*http.Request) error {
 	return nil
 }
 
-// Start runs until ctx ends.
+// Start runs until ctx ends. It fails when the pair that somebody else is to provide
+// cannot be served.
 func (r *Runner) Start(ctx context.Context) error {
+	if r.opts.Provided != "" {
+		if err := r.demand(ctx); err != nil {
+			return err
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.watch(ctx, r.wake) })
 	group.Go(func() error { r.run(ctx); return nil })
@@ -177,9 +195,9 @@ func (r *Runner) advance(ctx context.Context) (time.Duration, error) {
 	config, unknown := r.store.Configuration(ctx)
 	secret, err := r.store.Secret(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("get secret %q: %w", SecretName, err)
+		return 0, fmt.Errorf("get secret %q: %w", r.opts.secret(), err)
 	}
-	m := readSecret(secret)
+	m := readSecret(secret, r.opts.Provided != "")
 	r.load(m)
 	if unknown != nil {
 		return 0, fmt.Errorf("get webhook configuration %q: %w", ConfigurationName, unknown)
@@ -259,6 +277,9 @@ func (r *Runner) report(m material, secret *corev1.Secret) {
 	note := "The webhook's certificate will be made anew: " + problem
 	if !m.ours {
 		note = "podgate did not make this Secret and leaves it alone; put it right, or delete it to have podgate make one: " + problem
+	}
+	if r.opts.Provided != "" {
+		note = "podgate leaves this Secret alone and serves the last good certificate of it; put it right: " + problem
 	}
 	r.opts.Log.Info("Secret of the webhook's certificate has a problem", "problem", problem, "ours", m.ours)
 	r.opts.Recorder.Eventf(secret, nil, corev1.EventTypeWarning, "InvalidCertificate", "Read", "%s", note)

@@ -174,7 +174,7 @@ func TestEveryReplicaIsAlwaysTrusted(t *testing.T) {
 				s.run(20*time.Minute, false)
 
 				secret, config := s.cluster.now()
-				m, b := readSecret(secret), bundlesOf(config)
+				m, b := readSecret(secret, false), bundlesOf(config)
 				if m.problem != nil || len(m.trust) != 1 || m.pair == nil || !b.are(encodeCerts(m.trust...)) {
 					t.Errorf("not settled after 20 quiet minutes: problem %v, %d authorities, caBundle equal %t", m.problem, len(m.trust), b.are(encodeCerts(m.trust...)))
 				}

@@ -33,8 +33,8 @@ var errMoved = errors.New("the object has changed in the meantime")
 
 // apiStore is a store in the cluster.
 type apiStore struct {
-	client    kubernetes.Interface
-	namespace string
+	client            kubernetes.Interface
+	namespace, secret string
 }
 
 func (s apiStore) Configuration(ctx context.Context) (*admissionv1.MutatingWebhookConfiguration, error) {
@@ -46,7 +46,7 @@ func (s apiStore) Configuration(ctx context.Context) (*admissionv1.MutatingWebho
 }
 
 func (s apiStore) Secret(ctx context.Context) (*corev1.Secret, error) {
-	c, err := s.client.CoreV1().Secrets(s.namespace).Get(ctx, SecretName, metav1.GetOptions{})
+	c, err := s.client.CoreV1().Secrets(s.namespace).Get(ctx, s.secret, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

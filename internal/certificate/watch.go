@@ -18,7 +18,7 @@ import (
 
 // watch calls changed at every change of the two objects, until ctx ends. The watches are
 // restricted to these objects, as podgate's permissions are.
-func watch(ctx context.Context, client kubernetes.Interface, namespace string, changed func()) error {
+func watch(ctx context.Context, client kubernetes.Interface, namespace, secret string, changed func()) error {
 	handler := cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { changed() },
 		UpdateFunc: func(any, any) { changed() },
@@ -26,7 +26,7 @@ func watch(ctx context.Context, client kubernetes.Interface, namespace string, c
 	}
 	var group errgroup.Group
 	for what, informer := range map[string]cache.SharedIndexInformer{
-		SecretName:        coreinformers.NewFilteredSecretInformer(client, namespace, 0, cache.Indexers{}, only(SecretName)),
+		secret:            coreinformers.NewFilteredSecretInformer(client, namespace, 0, cache.Indexers{}, only(secret)),
 		ConfigurationName: admissioninformers.NewFilteredMutatingWebhookConfigurationInformer(client, 0, cache.Indexers{}, only(ConfigurationName)),
 	} {
 		if _, err := informer.AddEventHandler(handler); err != nil {

@@ -23,6 +23,8 @@ type Config struct {
 	Namespace string
 	// WatchNamespace limits podgate to one namespace; all when empty.
 	WatchNamespace string
+	// CleanUp has the process take podgate's traces out of the cluster, and end.
+	CleanUp bool
 	// InjectGates switches the webhook's patches; pods are admitted unchanged without it.
 	InjectGates bool
 	// Bindings says which bindings are served.
@@ -55,8 +57,10 @@ type Config struct {
 	Verbosity int
 }
 
-// CertificateConfig tells how long the webhook's certificates live.
+// CertificateConfig tells where the webhook's certificate comes from and how long it lives.
 type CertificateConfig struct {
+	// Provided names the Secret of a certificate that somebody else makes; podgate makes one when empty.
+	Provided                                          string
 	CAValidity, ServingValidity, Propagation, Overlap time.Duration
 }
 
@@ -65,6 +69,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.Region, "aws-region", os.Getenv("AWS_REGION"), "AWS region of the target groups; AWS_REGION when not given")
 	fs.StringVar(&c.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "podgate's own namespace; POD_NAMESPACE when not given")
 	fs.StringVar(&c.WatchNamespace, "watch-namespace", "", "serve this namespace only; all when empty")
+	fs.BoolVar(&c.CleanUp, "clean-up", false, "stop podgate and take its webhook, its finalizers and its closed gates out of the cluster, then end; what an uninstallation runs")
 	fs.BoolVar(&c.InjectGates, "enable-pod-readiness-gate-inject", true, "inject readiness gates into pods of labelled namespaces")
 	fs.StringVar(&c.Bindings, "target-group-bindings", string(binding.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+binding.ManageAnnotation+": \"true\") or none")
 	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which tells whether it is running")
@@ -84,6 +89,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account")
 	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 18, "Register and Deregister calls that may be made at once, per account")
 	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
+	fs.StringVar(&c.Certificate.Provided, "webhook-certificate-secret", "", "Secret, in podgate's namespace, of a webhook certificate that you provide and renew (tls.crt, tls.key, ca.crt); podgate makes and rotates its own when empty")
 	fs.DurationVar(&c.Certificate.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")
 	fs.DurationVar(&c.Certificate.ServingValidity, "webhook-certificate-validity", 90*24*time.Hour, "life of the webhook's certificate; it is replaced at two thirds")
 	fs.DurationVar(&c.Certificate.Propagation, "webhook-ca-propagation", 15*time.Second, "how long a new authority is published before a certificate of it is served; longer than timeoutSeconds of the webhook configuration")
@@ -94,7 +100,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 // Validate tells what is wrong, all of it at once.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.Region == "" {
+	if c.Region == "" && !c.CleanUp {
 		errs = append(errs, errors.New("no AWS region: set --aws-region or AWS_REGION"))
 	}
 	if c.Namespace == "" {

@@ -69,6 +69,9 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 			return err
 		}
 	}
+	if c.CleanUp {
+		return cleanUp(ctx, log, kube, scheme, c)
+	}
 	if there, err := await(ctx, log, kube, c.HealthAddress); err != nil || !there {
 		return err
 	}

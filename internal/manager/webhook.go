@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -40,7 +41,7 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	policy.Propagation, policy.Overlap = c.Certificate.Propagation, c.Certificate.Overlap
 	log := mgr.GetLogger()
 	runner, err := certificate.New(kube, pair, certificate.Options{
-		Namespace: c.Namespace, Policy: policy, Registerer: metrics,
+		Namespace: c.Namespace, Provided: c.Certificate.Provided, Policy: policy, Registerer: metrics,
 		Recorder: mgr.GetEventRecorder(name), Log: log.WithName("certificate"),
 	})
 	if err != nil {
@@ -78,10 +79,7 @@ func addUngated(mgr ctrlmanager.Manager, metrics prometheus.Registerer, c Config
 	}
 	asked, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultTransform: cache.TransformStripManagedFields(),
-		// podgate may read its own only.
-		ByObject: map[client.Object]cache.ByObject{
-			&admissionv1.MutatingWebhookConfiguration{}: {Field: fields.OneTermEqualSelector("metadata.name", certificate.ConfigurationName)},
-		},
+		ByObject: asks(c.WatchNamespace),
 	})
 	if err != nil {
 		return fmt.Errorf("make cache of namespaces: %w", err)
@@ -97,4 +95,16 @@ func addUngated(mgr ctrlmanager.Manager, metrics prometheus.Registerer, c Config
 		return fmt.Errorf("set up ungated controller: %w", err)
 	}
 	return nil
+}
+
+// asks selects what podgate may read: its own webhook configuration, and with a single
+// namespace that one.
+func asks(namespace string) map[client.Object]cache.ByObject {
+	all := map[client.Object]cache.ByObject{
+		&admissionv1.MutatingWebhookConfiguration{}: {Field: fields.OneTermEqualSelector("metadata.name", certificate.ConfigurationName)},
+	}
+	if namespace != "" {
+		all[&corev1.Namespace{}] = cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", namespace)}
+	}
+	return all
 }

@@ -1,0 +1,82 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package uninstall
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/internal/binding"
+)
+
+// ReasonUninstalled is the reason of a gate that podgate opened because it was uninstalled.
+const ReasonUninstalled = "Uninstalled"
+
+// open opens every gate of podgate's that is closed, and again those of pods that were
+// being admitted when the webhook was taken away, at the time silent.
+func (o Options) open(ctx context.Context, theirs map[types.NamespacedName]bool, silent time.Time) error {
+	if err := o.openEach(ctx, theirs); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("wait for pods that are being admitted: %w", ctx.Err())
+	case <-time.After(time.Until(silent.Add(o.Settle))):
+	}
+	return o.openEach(ctx, theirs)
+}
+
+func (o Options) openEach(ctx context.Context, theirs map[types.NamespacedName]bool) error {
+	return each(ctx, o, func() *corev1.PodList { return &corev1.PodList{} }, func(pods *corev1.PodList) error {
+		for i := range pods.Items {
+			if err := o.openAll(ctx, &pods.Items[i], theirs); err != nil {
+				return fmt.Errorf("open the gates of pod %s: %w", client.ObjectKeyFromObject(&pods.Items[i]), err)
+			}
+		}
+		return nil
+	})
+}
+
+func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.NamespacedName]bool) error {
+	var opened []map[string]any
+	for _, name := range gates.Of(pod) {
+		if theirs[types.NamespacedName{Namespace: pod.Namespace, Name: name}] {
+			continue
+		}
+		gate := gates.Type(name)
+		if binding.IsTrue(pod, corev1.PodConditionType(gate)) {
+			continue
+		}
+		opened = append(opened, map[string]any{
+			"type": gate, "status": corev1.ConditionTrue, "reason": ReasonUninstalled, "lastTransitionTime": metav1.Now(),
+			"message": "podgate was uninstalled, so nobody watches this gate any more.",
+		})
+	}
+	if opened == nil {
+		return nil
+	}
+	// The UID makes the patch fail for another pod of this name.
+	raw, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": map[string]any{"conditions": opened}})
+	if err != nil {
+		return err
+	}
+	err = o.Client.Status().Patch(ctx, pod, client.RawPatch(types.StrategicMergePatchType, raw))
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // The pod is gone, and is none of a later one's.
+	}
+	if err != nil {
+		return err
+	}
+	o.Log.Info("Opened gates that nobody would open any more", "pod", client.ObjectKeyFromObject(pod), "gates", len(opened))
+	return nil
+}
