@@ -2,81 +2,59 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command podgate makes a Kubernetes rollout lose no request: it gates pods on the
-// load balancers in front of them.
+// load balancers in front of them. Without a command it runs the controller.
 package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
+	"golang.org/x/term"
 	ctrl "sigs.k8s.io/controller-runtime"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
-	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"github.com/podgate/podgate/internal/manager"
+	"github.com/podgate/podgate/internal/cli"
 )
 
-// gcPercent is the heap's growth that starts a garbage collection, unless GOGC says
-// otherwise. Caches are most of the heap and live for ever: less room for garbage above
-// them costs a tenth of a percent of a core at 10,000 pods and saves a fifth of the memory.
-const gcPercent = 50
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "podgate:", err)
-		os.Exit(1)
-	}
-}
-
-func run(args []string) error {
-	fs := flag.NewFlagSet("podgate", flag.ExitOnError)
-	ctrlconfig.RegisterFlags(fs)
-	var c manager.Config
-	c.Bind(fs)
-	if err := fs.Parse(args); err != nil {
-		return err
-	}
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	log := logger(c.Verbosity)
-	kube, err := kubeConfig()
-	if err != nil {
-		return err
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return manager.Run(ctx, log, kube, ctrlmetrics.Registry, c)
+	code := run(ctx, filepath.Base(os.Args[0]), os.Args[1:])
+	stop()
+	os.Exit(code)
 }
 
-// logger writes JSON to standard error, for the process and for the libraries in it.
-func logger(verbosity int) logr.Logger {
-	level := slog.Level(-verbosity)
-	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	ctrl.SetLogger(log)
-	klog.SetLogger(log)
-	return log
-}
-
-func kubeConfig() (*rest.Config, error) {
-	cfg, err := ctrlconfig.GetConfig()
-	if err != nil {
-		return nil, fmt.Errorf("find the API server: %w", err)
+// run runs the controller, or the command that args begin with.
+func run(ctx context.Context, program string, args []string) int {
+	called := cli.Name
+	if strings.HasPrefix(program, "kubectl-") {
+		called = cli.PluginName
+	} else if controls(args) {
+		if err := control(ctx, args); err != nil {
+			fmt.Fprintln(os.Stderr, "podgate:", err)
+			return 1
+		}
+		return 0
 	}
-	// The API server's own priority and fairness is the limit; a client-side one would
-	// only hold conditions back.
-	cfg.QPS = -1
-	return cfg, nil
+	ctrl.SetLogger(logr.Discard()) // commands say themselves what fails
+	return cli.Run(ctx, called, args, streams(), newController())
+}
+
+// controls tells whether args are the controller's: none, or a flag first. Commands have
+// their name first.
+func controls(args []string) bool {
+	if len(args) == 0 {
+		return true
+	}
+	return strings.HasPrefix(args[0], "-") && args[0] != "-h" && args[0] != "--help"
+}
+
+func streams() cli.Streams {
+	colour := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(os.Stdout.Fd()))
+	return cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Colour: colour, Now: time.Now}
 }

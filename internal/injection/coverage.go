@@ -27,6 +27,18 @@ var unconfigured = []Coverage{
 // CoverageOf reads the selectors of the entries that ask for gates, those with the path;
 // where no entry tells, what the labels ask for.
 func CoverageOf(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Coverage, error) {
+	entries, err := Entries(c, path)
+	if err != nil {
+		return nil, err
+	}
+	if entries == nil {
+		return unconfigured, nil
+	}
+	return entries, nil
+}
+
+// Entries reads the selectors of the entries with a path; nil when there is none.
+func Entries(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Coverage, error) {
 	var entries []Coverage
 	for _, w := range c.Webhooks {
 		if w.ClientConfig.Service == nil || w.ClientConfig.Service.Path == nil || *w.ClientConfig.Service.Path != path {
@@ -41,9 +53,6 @@ func CoverageOf(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Cov
 			return nil, fmt.Errorf("objectSelector of %s: %w", w.Name, err)
 		}
 		entries = append(entries, Coverage{namespaces, pods})
-	}
-	if entries == nil {
-		return unconfigured, nil
 	}
 	return entries, nil
 }

@@ -49,7 +49,7 @@ func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
 	if pod.Labels[elbv2.DrainLabel] == elbv2.DrainDisabled || pod.Hooks.OfJob {
 		return DrainPlan{}
 	}
-	seconds := ceil(slowest(pod, services, bindings))
+	seconds := ceil(DrainTime(pod, services, bindings))
 	grace := drain.DefaultGrace
 	if pod.Hooks.Grace != nil {
 		grace = *pod.Hooks.Grace
@@ -81,8 +81,8 @@ func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
 	return plan
 }
 
-// slowest is the longest that any of the pod's bindings needs.
-func slowest(pod Pod, services []Service, bindings []Binding) time.Duration {
+// DrainTime is the longest that any of the pod's bindings of ip targets needs; 0 when it has none.
+func DrainTime(pod Pod, services []Service, bindings []Binding) time.Duration {
 	var longest time.Duration
 	for _, b := range claiming(pod, services, bindings) {
 		longest = max(longest, b.Drain)

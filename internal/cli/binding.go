@@ -1,0 +1,177 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/injection"
+)
+
+// BindingReport is what a binding says of itself.
+type BindingReport struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Service   string `json:"service"`
+	Port      string `json:"port"`
+	// Group is the target group or backend, as far as it is known.
+	Group string `json:"group"`
+	// Protocol and TargetType are those of a group that was resolved.
+	Protocol   string `json:"protocol,omitempty"`
+	TargetType string `json:"targetType,omitempty"`
+	// Status, Reason, Message and Since are those of condition Ready; empty without one.
+	Status  string       `json:"status,omitempty"`
+	Reason  string       `json:"reason,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Since   *metav1.Time `json:"since,omitempty"`
+	// Further are other conditions that are not as they should be.
+	Further []metav1.Condition `json:"further,omitempty"`
+	// Targets counts the group's targets, for a TargetBinding.
+	Targets *v1alpha1.TargetCounts `json:"targets,omitempty"`
+	// Next is what to do.
+	Next string `json:"next"`
+}
+
+// kindOf is what people call a binding's kind.
+func kindOf(b *binding.Binding) string {
+	if b.Own() != nil {
+		return "TargetBinding"
+	}
+	return "TargetGroupBinding"
+}
+
+func reportOf(b *binding.Binding) BindingReport {
+	r := BindingReport{
+		Kind: kindOf(b), Namespace: b.Namespace, Name: b.Name,
+		Service: b.ServiceRef.Name, Port: b.ServiceRef.Port.String(), Group: b.Ref.Group,
+	}
+	if r.Group == "" {
+		r.Group = b.GroupName
+	}
+	if g, ok := b.Published(); ok {
+		r.Protocol, r.TargetType = g.Protocol, g.TargetType
+		if g.Name != "" {
+			r.Group = g.Name
+		}
+	}
+	if own := b.Own(); own != nil {
+		r.Targets = own.Status.Targets
+	}
+	r.conditions(b)
+	return r
+}
+
+func (r *BindingReport) conditions(b *binding.Binding) {
+	for _, c := range *b.Conditions {
+		switch {
+		case c.Type == target.ConditionReady:
+			r.Status, r.Reason, r.Message, r.Since = string(c.Status), c.Reason, c.Message, &c.LastTransitionTime
+		case c.Type == target.ConditionTargetsHeld && c.Status == metav1.ConditionTrue,
+			c.Type != target.ConditionTargetsHeld && c.Status == metav1.ConditionFalse && c.Reason != target.ReasonExternal:
+			r.Further = append(r.Further, c)
+		}
+	}
+	r.Next = r.next(b)
+}
+
+func (r *BindingReport) next(b *binding.Binding) string {
+	switch {
+	case !b.DeletionTimestamp.IsZero():
+		return "wait: it is being deleted; its targets are deregistered and its gates released first"
+	case ownedByLBC(b):
+		return "ask AWS Load Balancer Controller, which serves this binding; podgate only observes"
+	case !served(b):
+		return "nothing, if podgate is meant to leave it alone (--target-group-bindings)"
+	case r.Status == "":
+		return "find out whether podgate runs and serves this binding: it has said nothing about it yet"
+	}
+	if told, known := bindingAdvice[r.Reason]; known {
+		return told
+	}
+	return "look at the message"
+}
+
+// served tells whether podgate serves a binding, by what it said of it.
+func served(b *binding.Binding) bool {
+	c := meta.FindStatusCondition(*b.Conditions, target.ConditionManaged)
+	return c == nil || c.Reason != target.ReasonNotServed
+}
+
+// ownedByLBC tells whether AWS Load Balancer Controller serves a binding and its gate.
+func ownedByLBC(b *binding.Binding) bool {
+	c := meta.FindStatusCondition(*b.Conditions, target.ConditionManaged)
+	return c != nil && c.Reason == target.ReasonOwnedByLBC
+}
+
+// view makes a Binding of an object of either kind.
+func view(o client.Object) *binding.Binding {
+	if own, ok := o.(*v1alpha1.TargetBinding); ok {
+		return binding.OfOwn(own)
+	}
+	return binding.Of(o.(*elbv2.TargetGroupBinding))
+}
+
+// servedObject is served for what package injection asks.
+func servedObject(o client.Object) bool { return served(view(o)) }
+
+// resolution is what podgate last said of a binding's group.
+func resolution(b *binding.Binding) binding.Resolution {
+	group, _ := b.Published()
+	res := binding.Resolution{Group: group, Foreign: ownedByLBC(b)}
+	if c := meta.FindStatusCondition(*b.Conditions, target.ConditionReady); c != nil && c.Status == metav1.ConditionFalse {
+		res.Trouble = c.Message
+	}
+	return res
+}
+
+// bindings lists those of a namespace, or of all, sorted.
+func bindings(ctx context.Context, r client.Reader, namespace string) ([]*binding.Binding, error) {
+	var foreign elbv2.TargetGroupBindingList
+	if err := r.List(ctx, &foreign, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	var own v1alpha1.TargetBindingList
+	if err := r.List(ctx, &own, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	var all []*binding.Binding
+	for i := range foreign.Items {
+		all = append(all, binding.Of(&foreign.Items[i]))
+	}
+	for i := range own.Items {
+		all = append(all, binding.OfOwn(&own.Items[i]))
+	}
+	slices.SortFunc(all, func(a, b *binding.Binding) int { return compare(a.Namespace, b.Namespace, a.Key().Name, b.Key().Name) })
+	return all, nil
+}
+
+// from says where a binding's gate comes from.
+func (r BindingReport) from() string {
+	group := "target group " + r.Group
+	if r.Group == "" {
+		group = "a target group that is not known"
+	}
+	if r.TargetType != "" {
+		group += fmt.Sprintf(" (%s)", joined(r.TargetType, r.Protocol))
+	}
+	return fmt.Sprintf("%s -> Service %s, port %s -> %s", injection.Named(r.key()), r.Service, r.Port, group)
+}
+
+func (r BindingReport) key() string {
+	if r.Kind == "TargetBinding" {
+		return v1alpha1.GatePrefix + r.Name
+	}
+	return r.Name
+}

@@ -1,0 +1,169 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/drain"
+	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/webhook"
+)
+
+// DrainReport is how a pod ends.
+type DrainReport struct {
+	// NeedSeconds is how long the pod has to serve on after its deletion has begun.
+	NeedSeconds int64 `json:"needSeconds"`
+	// HookSeconds is for how long its shortest preStop hook sleeps; -1 where no hook can be read.
+	HookSeconds int64 `json:"hookSeconds"`
+	// GraceSeconds is terminationGracePeriodSeconds.
+	GraceSeconds int64 `json:"graceSeconds"`
+	// HookShort and GraceShort are by how many seconds those are too short.
+	HookShort  int64 `json:"hookShortSeconds,omitempty"`
+	GraceShort int64 `json:"graceShortSeconds,omitempty"`
+	// Asked: the namespace's or the pod's label has podgate add hooks.
+	Asked *bool `json:"asked,omitempty"`
+	// Message says it for people, and what to do.
+	Message string `json:"message"`
+	// Waits are what a pod that is being deleted waits for.
+	Waits []string `json:"waits,omitempty"`
+	// DeletedAt and KilledAt are when the deletion began and when the kubelet kills what still runs.
+	DeletedAt *metav1.Time `json:"deletedAt,omitempty"`
+	KilledAt  *metav1.Time `json:"killedAt,omitempty"`
+}
+
+// hooksOf is what draining reads of a pod that exists.
+func hooksOf(pod *corev1.Pod) injection.Hooks {
+	owner := binding.Owner(pod)
+	return injection.Hooks{OfJob: owner != nil && owner.Kind == "Job"}
+}
+
+// draining tells how the pod ends.
+func (x *explanation) draining(ctx context.Context) error {
+	services, found, err := injection.Lookup(ctx, x.reader, servedObject, x.pod.Namespace, x.pod.Labels)
+	if err != nil {
+		return x.Unknown.forgive(err, "how long the pod has to drain")
+	}
+	judged := injection.PodOf(x.pod)
+	judged.Hooks = hooksOf(x.pod)
+	x.Drain, err = drainOf(ctx, x.reader, x.Installation, judged, &x.pod.Spec, x.pod.Namespace, services, found, &x.Unknown)
+	if err != nil || x.pod.DeletionTimestamp.IsZero() {
+		return err
+	}
+	return x.terminating(ctx)
+}
+
+// drainOf tells how a pod with a spec ends; nil when nothing drains it.
+func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, spec *corev1.PodSpec, namespace string, services []injection.Service, found []injection.Binding, g *gaps) (*DrainReport, error) {
+	need := injection.DrainTime(pod, services, found)
+	if need == 0 || pod.Hooks.OfJob {
+		return nil, nil
+	}
+	stop := drain.StopOf(spec)
+	d := &DrainReport{NeedSeconds: int64((need + time.Second - 1) / time.Second), HookSeconds: stop.Hook, GraceSeconds: stop.Grace}
+	if pod.Labels[elbv2.DrainLabel] == elbv2.DrainDisabled {
+		d.Asked = new(false)
+		d.Message = fmt.Sprintf("the pod's label %s=%s opts out of draining; its load balancer may send it requests for %d s after its deletion.", elbv2.DrainLabel, elbv2.DrainDisabled, d.NeedSeconds)
+		return d, nil
+	}
+	asked, known, err := in.covers(ctx, r, webhook.DrainPath, namespace, pod.Labels, g)
+	if err != nil {
+		return nil, err
+	}
+	if known {
+		d.Asked = &asked
+	}
+	short := injection.Short(pod, stop, services, found)
+	d.HookShort, d.GraceShort = short.Hook, short.Grace
+	d.Message = d.words(short, known && !asked)
+	return d, nil
+}
+
+// words say whether the pod serves on for long enough.
+func (d *DrainReport) words(short injection.Shortfall, unasked bool) string {
+	if short.Empty() && d.HookSeconds == drain.Unread {
+		return fmt.Sprintf("podgate cannot read how long its preStop hooks take; they have to keep it serving for %d s.", d.NeedSeconds)
+	}
+	if short.Empty() {
+		return "it serves on for long enough; nothing to do."
+	}
+	if unasked {
+		return short.String() + fmt.Sprintf(" For podgate to add hooks, the namespace or the pod needs the label %s=%s.", elbv2.DrainLabel, elbv2.DrainEnabled)
+	}
+	return short.String()
+}
+
+// terminating tells what a pod that is being deleted waits for.
+func (x *explanation) terminating(ctx context.Context) error {
+	if x.Drain == nil {
+		stop := drain.StopOf(&x.pod.Spec)
+		x.Drain = &DrainReport{HookSeconds: stop.Hook, GraceSeconds: stop.Grace, Message: "no load balancer has to let go of it."}
+	}
+	d := x.Drain
+	grace := time.Duration(d.GraceSeconds) * time.Second
+	if s := x.pod.DeletionGracePeriodSeconds; s != nil {
+		grace = time.Duration(*s) * time.Second
+	}
+	began := x.pod.DeletionTimestamp.Add(-grace)
+	d.DeletedAt, d.KilledAt = &metav1.Time{Time: began}, x.pod.DeletionTimestamp
+	if hook := began.Add(time.Duration(d.HookSeconds) * time.Second); d.HookSeconds > 0 && x.now.Time.Before(hook) {
+		d.Waits = append(d.Waits, fmt.Sprintf("its preStop hook, which ends at about %s; SIGTERM comes then", hook.UTC().Format(time.TimeOnly)))
+	}
+	for _, f := range x.pod.Finalizers {
+		d.Waits = append(d.Waits, fmt.Sprintf("the finalizer %s, which somebody has to remove", f))
+	}
+	bound, err := binding.ForPod(ctx, x.reader, x.pod)
+	if err != nil {
+		return x.Unknown.forgive(err, "whether its target is held")
+	}
+	for _, b := range bound {
+		if c := meta.FindStatusCondition(*b.Conditions, target.ConditionTargetsHeld); c != nil && c.Status == metav1.ConditionTrue {
+			d.Waits = append(d.Waits, fmt.Sprintf("%s keeps targets (%s): %s", injection.Named(b.Key().Name), c.Reason, c.Message))
+		}
+	}
+	if len(d.Waits) == 0 && !x.now.After(x.pod.DeletionTimestamp.Time) {
+		d.Waits = append(d.Waits, "its containers, which end by themselves or are killed at "+x.pod.DeletionTimestamp.UTC().Format(time.TimeOnly))
+	}
+	if len(d.Waits) == 0 {
+		d.Waits = append(d.Waits, "the kubelet of node "+x.pod.Spec.NodeName+", which has not said that the containers ended although their time is over: is the node alive?")
+	}
+	return nil
+}
+
+// write is for people.
+func (d *DrainReport) write(p *paper) {
+	heading := p.paint(bold, "DRAIN")
+	if d.NeedSeconds > 0 {
+		hook := fmt.Sprintf("its preStop hook sleeps %d s", d.HookSeconds)
+		switch d.HookSeconds {
+		case 0:
+			hook = "a container has no preStop hook"
+		case drain.Unread:
+			hook = "its preStop hooks cannot be read"
+		}
+		p.printf("%s: it has to serve on for %d s after its deletion; %s, its grace period is %d s\n", heading, d.NeedSeconds, hook, d.GraceSeconds)
+	} else {
+		p.printf("%s\n", heading)
+	}
+	if d.HookShort > 0 || d.GraceShort > 0 {
+		p.field(p.paint(red, "short"), d.Message)
+	} else {
+		p.field("drain", d.Message)
+	}
+	if d.DeletedAt != nil {
+		p.field("deleted", fmt.Sprintf("%s ago; killed at %s at the latest", p.ago(d.DeletedAt.Time), d.KilledAt.UTC().Format(time.TimeOnly)))
+	}
+	for _, wait := range d.Waits {
+		p.field("waits for", wait)
+	}
+}

@@ -1,0 +1,231 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/binding"
+)
+
+func newExplain(e *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain POD",
+		Short: "Why a pod is not Ready at its load balancer, or why it has no gate, and how it drains",
+		Long: "explain tells of every readiness gate of a pod where it comes from, what its source says now, since when, and what to do next; " +
+			"of a pod without one why it has none; and whether the pod ends only when its load balancer sends it nothing any more.",
+		Example:           "  podgate explain -n shop web-5d8f7c9b6-x2x4p\n  kubectl podgate explain -n shop web-5d8f7c9b6-x2x4p -o yaml",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: e.completePods,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.explain(cmd.Context(), args[0])
+		},
+	}
+}
+
+func (e *environment) explain(ctx context.Context, name string) error {
+	reader, err := e.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	namespace, err := e.namespace()
+	if err != nil {
+		return err
+	}
+	x, err := explainPod(ctx, reader, types.NamespacedName{Namespace: namespace, Name: strings.TrimPrefix(name, "pod/")}, e.home, metav1.Time{Time: e.Now()})
+	if err != nil {
+		return err
+	}
+	return e.write(x, x.write)
+}
+
+// Explanation is what is known of a pod's readiness.
+type Explanation struct {
+	Namespace string `json:"namespace"`
+	Pod       string `json:"pod"`
+	// Verdict is the answer in a sentence.
+	Verdict string `json:"verdict"`
+	// Ready, ContainersReady and Terminating are the pod's.
+	Ready           bool         `json:"ready"`
+	ContainersReady bool         `json:"containersReady"`
+	Terminating     bool         `json:"terminating"`
+	Since           *metav1.Time `json:"since,omitempty"`
+	// Gates are the pod's, in its order.
+	Gates []GateReport `json:"gates"`
+	// NoGate is why the pod lacks a gate that it should have, or has none at all.
+	NoGate *NoGateReport `json:"noGate,omitempty"`
+	// Bindings are those that take the pod for a target, with a gate or without.
+	Bindings []BindingReport `json:"bindings"`
+	// Drain is how the pod ends.
+	Drain *DrainReport `json:"drain,omitempty"`
+	// Installation is podgate itself.
+	Installation *Installation `json:"podgate"`
+	// Unknown is what could not be read, and so not be told.
+	Unknown gaps `json:"unknown,omitempty"`
+}
+
+// explanation is an Explanation in the making.
+type explanation struct {
+	*Explanation
+	reader *snapshot
+	pod    *corev1.Pod
+	now    metav1.Time
+}
+
+// explainPod finds out all about a pod.
+func explainPod(ctx context.Context, reader *snapshot, key types.NamespacedName, home string, now metav1.Time) (*Explanation, error) {
+	var pod corev1.Pod
+	if err := reader.Get(ctx, key, &pod); err != nil {
+		return nil, fmt.Errorf("get pod %s: %w", key, err)
+	}
+	x := explanation{Explanation: &Explanation{Namespace: pod.Namespace, Pod: pod.Name, Gates: []GateReport{}, Bindings: []BindingReport{}}, reader: reader, pod: &pod, now: now}
+	installation, err := findInstallation(ctx, reader, home, now.Time, &x.Unknown)
+	if err != nil {
+		return nil, err
+	}
+	x.Installation = installation
+	for _, step := range []func(context.Context) error{x.bound, x.gates, x.lacking, x.draining} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	x.conclude()
+	return x.Explanation, nil
+}
+
+// bound lists the bindings that take the pod for a target.
+func (x *explanation) bound(ctx context.Context) error {
+	found, err := binding.ForPod(ctx, x.reader, x.pod)
+	if err != nil {
+		return x.Unknown.forgive(err, "which bindings take the pod for a target")
+	}
+	for _, b := range found {
+		x.Bindings = append(x.Bindings, reportOf(b))
+	}
+	slices.SortFunc(x.Bindings, func(a, b BindingReport) int { return compare(a.Kind, b.Kind, a.Name, b.Name) })
+	return nil
+}
+
+// conclude says the answer in a sentence.
+func (x *explanation) conclude() {
+	x.Terminating = !x.pod.DeletionTimestamp.IsZero()
+	ready, containers := binding.Condition(x.pod, corev1.PodReady), binding.Condition(x.pod, corev1.ContainersReady)
+	x.Ready, x.ContainersReady = isTrue(ready), isTrue(containers)
+	since := containers
+	if x.Ready {
+		since = ready
+	}
+	if since != nil {
+		x.Since = &since.LastTransitionTime
+	}
+	x.Verdict = x.verdict()
+}
+
+func (x *explanation) verdict() string {
+	closed := slices.DeleteFunc(slices.Clone(x.Gates), func(g GateReport) bool { return g.open() })
+	switch {
+	case x.Terminating:
+		return "is being deleted"
+	case binding.Over(x.pod):
+		return "has ended: its containers will not run again"
+	case x.Ready && x.NoGate != nil && len(x.NoGate.Missing) > 0:
+		return "is Ready, but lacks a gate: no load balancer was asked"
+	case x.Ready && len(x.Gates) == 0:
+		return "is Ready, and has no gate: no load balancer was asked"
+	case x.Ready:
+		return "is Ready"
+	case !x.ContainersReady && x.pod.Spec.NodeName == "":
+		return "is not Ready: it has no node yet; gates are asked when its containers are ready"
+	case !x.ContainersReady:
+		return "is not Ready: its containers are not ready" + x.troubled() + "; gates are asked when they are"
+	case len(x.Gates) == 0:
+		return "is not Ready, although its containers are ready and it has no gate: the kubelet has yet to say so"
+	case len(closed) == 0:
+		return "is not Ready, although its containers are ready and its gates open: the kubelet has yet to say so, or another condition keeps it"
+	case len(closed) == 1:
+		return fmt.Sprintf("is not Ready: its containers are ready, and a gate is closed (%s)", or(joined(closed[0].Type, closed[0].Reason)))
+	}
+	return fmt.Sprintf("is not Ready: its containers are ready, and %d of its %d gates are closed", len(closed), len(x.Gates))
+}
+
+// troubled names the containers that are not ready, and why they wait.
+func (x *explanation) troubled() string {
+	var names []string
+	for _, c := range x.pod.Status.ContainerStatuses {
+		if c.Ready {
+			continue
+		}
+		name := c.Name
+		if c.State.Waiting != nil && c.State.Waiting.Reason != "" {
+			name += ": " + c.State.Waiting.Reason
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
+func isTrue(c *corev1.PodCondition) bool { return c != nil && c.Status == corev1.ConditionTrue }
+
+// write is for people.
+func (x *Explanation) write(p *paper) {
+	since := "."
+	switch {
+	case x.Since == nil || x.Terminating:
+	case x.Ready:
+		since = " (Ready for " + p.ago(x.Since.Time) + ")."
+	case x.ContainersReady:
+		since = ". It has waited for " + p.ago(x.Since.Time) + "."
+	}
+	colour := red
+	if x.Ready {
+		colour = green
+	}
+	p.printf("Pod %s/%s %s%s\n", x.Namespace, x.Pod, p.paint(colour, x.Verdict), since)
+	for i := range x.Gates {
+		p.printf("\n")
+		x.Gates[i].write(p)
+	}
+	if x.NoGate != nil {
+		p.printf("\n")
+		x.NoGate.write(p)
+	}
+	for _, b := range x.Bindings {
+		if !slices.ContainsFunc(x.Gates, func(g GateReport) bool { return g.Source != nil && g.Source.key() == b.key() }) {
+			p.printf("\n%s\n", p.paint(bold, "BINDING without a gate on this pod: "+b.Name))
+			p.field("from", b.from())
+			b.says(p)
+		}
+	}
+	if x.Drain != nil {
+		p.printf("\n")
+		x.Drain.write(p)
+	}
+	p.printf("\n")
+	if p.wide || len(x.Installation.Trouble) > 0 {
+		x.Installation.write(p)
+	}
+	p.gaps(x.Unknown)
+}
+
+// field writes a named line below a heading.
+func (p *paper) field(name, text string) {
+	if text != "" {
+		p.printf("  %s%s %s\n", name, strings.Repeat(" ", max(9-visible(name), 0)), text)
+	}
+}
+
+// notFound turns an error about an object that is not there into none.
+func notFound(err error) bool { return apierrors.IsNotFound(err) }

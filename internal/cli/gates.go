@@ -1,0 +1,189 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// GateReport is what is known of one gate of a pod.
+type GateReport struct {
+	// Type is the condition type.
+	Type string `json:"type"`
+	// Status, Reason, Message and Since are those of the condition; empty without one.
+	Status  string       `json:"status,omitempty"`
+	Reason  string       `json:"reason,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Since   *metav1.Time `json:"since,omitempty"`
+	// From says where the gate comes from.
+	From string `json:"from"`
+	// Source is its binding; nil when it has none.
+	Source *BindingReport `json:"source,omitempty"`
+	// Target is the pod's address and port in the group; empty while it is not known.
+	Target string `json:"target,omitempty"`
+	// Next is what to do.
+	Next string `json:"next"`
+}
+
+func (g GateReport) open() bool { return g.Status == string(corev1.ConditionTrue) }
+
+// gates reports every gate of the pod.
+func (x *explanation) gates(ctx context.Context) error {
+	for _, g := range x.pod.Spec.ReadinessGates {
+		report := conditionReport(x.pod, g.ConditionType)
+		if err := x.gate(ctx, &report); err != nil {
+			return err
+		}
+		x.Gates = append(x.Gates, report)
+	}
+	return nil
+}
+
+func conditionReport(pod *corev1.Pod, t corev1.PodConditionType) GateReport {
+	g := GateReport{Type: string(t)}
+	if c := binding.Condition(pod, t); c != nil {
+		g.Status, g.Reason, g.Message = string(c.Status), c.Reason, c.Message
+		if !c.LastTransitionTime.IsZero() {
+			g.Since = &c.LastTransitionTime
+		}
+	}
+	return g
+}
+
+// gate finds out where a gate comes from and what to do about it.
+func (x *explanation) gate(ctx context.Context, g *GateReport) error {
+	name, own := gates.Binding(g.Type)
+	switch {
+	case strings.HasPrefix(g.Type, elbv2.LegacyGatePrefix):
+		g.From = "the ALB ingress controller v1, by its legacy prefix; podgate never sets it"
+		g.Next = "remove the gate from the pod template: in a labelled namespace pods with a binding get today's gate in its place"
+		if g.open() {
+			g.Next = nothing
+		}
+		return nil
+	case !own:
+		g.From = "somebody else: it is no gate of podgate's"
+		g.Next = fmt.Sprintf("ask whoever sets condition %s", g.Type)
+		if g.open() {
+			g.Next = nothing
+		}
+		return nil
+	}
+	key := types.NamespacedName{Namespace: x.pod.Namespace, Name: name}
+	b, err := binding.Get(ctx, x.reader, key)
+	if notFound(err) {
+		x.orphan(g, name)
+		return nil
+	}
+	if err != nil {
+		g.From, g.Next = "a binding that podgate may not read", adviceOf(g.open(), g.Reason)
+		return x.Unknown.forgive(err, "where the gates come from")
+	}
+	return x.bindingGate(ctx, g, b)
+}
+
+// orphan is a gate whose binding is not there.
+func (x *explanation) orphan(g *GateReport, name string) {
+	kind := "TargetGroupBinding"
+	if short, own := gates.Own(name); own {
+		kind, name = "TargetBinding", short
+	}
+	g.From = fmt.Sprintf("no binding: there is no %s %q in the namespace", kind, name)
+	g.Next = adviceOf(g.open(), gate.ReasonNoBinding)
+	if g.open() && g.Reason != gate.ReasonNoBinding {
+		g.Next = nothing
+	}
+}
+
+// bindingGate is the gate of a binding that is there.
+func (x *explanation) bindingGate(ctx context.Context, g *GateReport, b *binding.Binding) error {
+	source := reportOf(b)
+	g.Source, g.From = &source, source.from()
+	stand, err := b.Stand(ctx, x.reader, x.pod, resolution(b))
+	if err != nil {
+		g.Next = adviceOf(g.open(), g.Reason)
+		return x.Unknown.forgive(err, "whether the binding's Service selects the pod")
+	}
+	if stand.Claim == gate.Claimed {
+		g.Target = stand.Target.String()
+		g.From += ", target " + g.Target
+	}
+	if stand.Claim == gate.Unclaimed {
+		g.From += ", which does not select this pod"
+	}
+	g.Next = x.next(g, b, stand)
+	return nil
+}
+
+// next is what to do about the gate of a binding.
+func (x *explanation) next(g *GateReport, b *binding.Binding, stand binding.Stand) string {
+	switch {
+	case g.open():
+		return adviceOf(true, g.Reason)
+	case ownedByLBC(b):
+		return "ask AWS Load Balancer Controller, which serves this binding and sets this gate"
+	case !served(b):
+		return "let podgate serve the binding (--target-group-bindings), or remove the gate: nobody sets it"
+	case !isTrue(binding.Condition(x.pod, corev1.ContainersReady)):
+		return "look at the pod's probes and logs: the gate is asked about when its containers are ready"
+	case stand.Claim == gate.Unclaimed:
+		return gateAdvice[gate.ReasonNoBinding]
+	case g.Source.Status == "False":
+		return g.Source.Next + " (the binding says " + g.Source.Reason + ")"
+	case g.Status == "" && len(x.Installation.Trouble) > 0:
+		return "get podgate running: " + x.Installation.Trouble[0]
+	case g.Status == "":
+		return "wait a few seconds: podgate has not said anything about it yet"
+	}
+	return adviceOf(false, g.Reason)
+}
+
+// write is for people.
+func (g *GateReport) write(p *paper) {
+	status := g.Status
+	if status == "" {
+		status = "Unset"
+	}
+	said := joined(p.status(status), g.Reason)
+	if g.Since != nil {
+		said += ", for " + p.ago(g.Since.Time)
+	}
+	p.printf("%s: %s\n", p.paint(bold, "GATE "+g.Type), said)
+	p.field("message", g.Message)
+	p.field("from", g.From)
+	if g.Source != nil {
+		g.Source.says(p)
+	}
+	p.field("next", g.Next)
+}
+
+// says writes what a binding says of itself.
+func (r BindingReport) says(p *paper) {
+	text := "it says nothing: podgate has not reported on it"
+	if r.Status != "" {
+		text = fmt.Sprintf("Ready %s, %s", p.status(r.Status), r.Reason)
+		if r.Since != nil {
+			text += ", for " + p.ago(r.Since.Time)
+		}
+	}
+	if c := r.Targets; c != nil {
+		text += fmt.Sprintf("; %d targets, %d healthy", c.Total, c.Healthy)
+	}
+	p.field("binding", text)
+	p.field("", r.Message)
+	for _, c := range r.Further {
+		p.field("", fmt.Sprintf("%s %s, %s, for %s: %s", c.Type, p.status(string(c.Status)), c.Reason, p.ago(c.LastTransitionTime.Time), c.Message))
+	}
+}

@@ -1,0 +1,109 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// noon is when the golden files were written.
+var noon = metav1.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)
+
+// objects reads the objects of files in testdata.
+func objects(t *testing.T, names ...string) []client.Object {
+	t.Helper()
+	e := &environment{}
+	for i := range names {
+		names[i] = filepath.Join("testdata", names[i])
+	}
+	all, err := e.manifests(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func offline(t *testing.T, all []client.Object) *snapshot {
+	t.Helper()
+	s, err := newOffline(t.Context(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// golden compares what people read with a file.
+func golden(t *testing.T, name string, write func(*paper)) {
+	t.Helper()
+	var out bytes.Buffer
+	write(&paper{out: &out, now: noon.Time})
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("%s: -want, +got:\n%s", file, diff)
+	}
+}
+
+// TestExplain explains the pod of each file of testdata/explain, in a namespace where all is well.
+func TestExplain(t *testing.T) {
+	files, err := filepath.Glob("testdata/explain/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			all := objects(t, "installation.yaml", "shop.yaml", "explain/"+name+".yaml")
+			x, err := explainPod(t.Context(), offline(t, all), types.NamespacedName{Namespace: "shop", Name: "web"}, "podgate-system", noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "explain/"+name+".txt", x.write)
+		})
+	}
+}
+
+func TestStatus(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		files  []string
+		wide   bool
+	}{
+		"busy":   {reason: "The pod that waits longest comes first; what starts, or needs no gate, is not listed.", files: []string{"installation.yaml", "shop.yaml", "status/busy.yaml"}},
+		"broken": {reason: "Without a leader and a webhook that comes first.", files: []string{"status/broken.yaml"}, wide: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s, err := statusOf(t.Context(), offline(t, objects(t, tc.files...)), "shop", "podgate-system", noon)
+			if err != nil {
+				t.Fatalf("%s: %v", tc.reason, err)
+			}
+			golden(t, "status/"+name+".txt", func(p *paper) {
+				p.wide = tc.wide
+				s.write(p)
+			})
+		})
+	}
+}

@@ -1,0 +1,188 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/certificate"
+	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/manager"
+	"github.com/podgate/podgate/internal/webhook"
+)
+
+// Installation is the podgate that serves the cluster, as far as it can be seen.
+type Installation struct {
+	// Namespace is podgate's own.
+	Namespace string `json:"namespace"`
+	// Leader holds the lease; empty when nobody does, or when it cannot be read.
+	Leader string `json:"leader,omitempty"`
+	// LeaderRenewed is when it last said that it lives.
+	LeaderRenewed *metav1.Time `json:"leaderRenewed,omitempty"`
+	// WebhookReady counts the replicas that answer the webhook; nil when that cannot be read.
+	WebhookReady *int `json:"webhookReady,omitempty"`
+	// Trouble says, for people, what is wrong with it; empty when nothing is.
+	Trouble []string `json:"trouble,omitempty"`
+
+	// configuration is the webhook's; nil when there is none or it cannot be read.
+	configuration *admissionv1.MutatingWebhookConfiguration
+	// configured is false when it is known that there is none.
+	configured bool
+}
+
+// silent is how long a leader's lease may go unrenewed before that is told: the default
+// lease is 8 s, and clocks differ.
+const silent = 20 * time.Second
+
+// findInstallation looks for podgate: the webhook's configuration says where its Service is.
+func findInstallation(ctx context.Context, r client.Reader, home string, now time.Time, g *gaps) (*Installation, error) {
+	in := &Installation{Namespace: home, configured: true}
+	var c admissionv1.MutatingWebhookConfiguration
+	err := r.Get(ctx, types.NamespacedName{Name: certificate.ConfigurationName}, &c)
+	switch {
+	case err == nil:
+		in.configuration = &c
+		in.locate()
+	case apierrors.IsNotFound(err):
+		in.configured = false
+		in.Trouble = append(in.Trouble, fmt.Sprintf("there is no MutatingWebhookConfiguration %s: no pod gets a gate", certificate.ConfigurationName))
+	default:
+		if err := g.forgive(err, "which pods the webhook is asked about"); err != nil {
+			return nil, err
+		}
+	}
+	if err := in.lead(ctx, r, now, g); err != nil {
+		return nil, err
+	}
+	return in, in.answer(ctx, r, g)
+}
+
+// locate takes podgate's namespace from the webhook's configuration.
+func (in *Installation) locate() {
+	for _, w := range in.configuration.Webhooks {
+		if s := w.ClientConfig.Service; s != nil && s.Path != nil && *s.Path == webhook.Path {
+			in.Namespace = s.Namespace
+			return
+		}
+	}
+}
+
+// lead looks who leads.
+func (in *Installation) lead(ctx context.Context, r client.Reader, now time.Time, g *gaps) error {
+	var lease coordinationv1.Lease
+	err := r.Get(ctx, types.NamespacedName{Namespace: in.Namespace, Name: manager.LeaseName}, &lease)
+	if apierrors.IsNotFound(err) {
+		in.Trouble = append(in.Trouble, fmt.Sprintf("nobody leads: there is no lease %s in namespace %s, so no gate opens", manager.LeaseName, in.Namespace))
+		return nil
+	}
+	if err != nil {
+		return g.forgive(err, "whether podgate runs")
+	}
+	if h := lease.Spec.HolderIdentity; h != nil {
+		in.Leader = *h
+	}
+	if at := lease.Spec.RenewTime; at != nil {
+		in.LeaderRenewed = &metav1.Time{Time: at.Time}
+	}
+	switch {
+	case in.Leader == "":
+		in.Trouble = append(in.Trouble, "nobody leads: the last leader gave its lease back, so no gate opens")
+	case in.LeaderRenewed != nil && now.Sub(in.LeaderRenewed.Time) > silent:
+		in.Trouble = append(in.Trouble, fmt.Sprintf("the leader %s is silent: it has not renewed its lease in time, so no gate opens", in.Leader))
+	}
+	return nil
+}
+
+// answer counts the replicas that answer the webhook.
+func (in *Installation) answer(ctx context.Context, r client.Reader, g *gaps) error {
+	var slices discoveryv1.EndpointSliceList
+	err := r.List(ctx, &slices, client.InNamespace(in.Namespace))
+	if err != nil {
+		return g.forgive(err, "whether the webhook answers")
+	}
+	ready := 0
+	for i := range slices.Items {
+		if slices.Items[i].Labels[discoveryv1.LabelServiceName] != certificate.ServiceName {
+			continue
+		}
+		for _, e := range slices.Items[i].Endpoints {
+			if e.Conditions.Ready == nil || *e.Conditions.Ready {
+				ready++
+			}
+		}
+	}
+	in.WebhookReady = &ready
+	if ready == 0 && in.configured {
+		in.Trouble = append(in.Trouble, fmt.Sprintf("no replica answers the webhook (Service %s in namespace %s has no ready endpoint): %s", certificate.ServiceName, in.Namespace, in.unanswered()))
+	}
+	return nil
+}
+
+// unanswered is what happens to pods while nobody answers.
+func (in *Installation) unanswered() string {
+	if in.configuration != nil {
+		for _, w := range in.configuration.Webhooks {
+			if w.FailurePolicy != nil && *w.FailurePolicy == admissionv1.Fail {
+				return "no pod of a labelled namespace can be created (failurePolicy Fail)"
+			}
+		}
+	}
+	return "pods that are created now get no gate"
+}
+
+// covers tells whether the webhook is asked for gates, or for preStop hooks, about a pod with
+// labels in a namespace; known is false when that cannot be told.
+func (in *Installation) covers(ctx context.Context, r client.Reader, path, namespace string, pod map[string]string, g *gaps) (covered, known bool, err error) {
+	if !in.configured {
+		return false, true, nil
+	}
+	var ns corev1.Namespace
+	if err := r.Get(ctx, types.NamespacedName{Name: namespace}, &ns); err != nil {
+		return false, false, g.forgive(client.IgnoreNotFound(err), "whether the namespace's labels ask for gates and hooks")
+	}
+	if in.configuration == nil {
+		return asks(path, ns.Labels) || asks(path, pod), true, nil
+	}
+	entries, err := injection.Entries(in.configuration, path)
+	return injection.Covers(entries, ns.Labels, pod), err == nil, err
+}
+
+// asks tells whether labels ask for what the webhook's path is about.
+func asks(path string, labels map[string]string) bool {
+	if path == webhook.DrainPath {
+		return labels[elbv2.DrainLabel] == elbv2.DrainEnabled
+	}
+	return labels[elbv2.InjectLabel] == elbv2.InjectEnabled || labels[elbv2.PodgateInjectLabel] == elbv2.InjectEnabled
+}
+
+// write says how podgate is.
+func (in *Installation) write(p *paper) {
+	who := "nobody is seen to lead"
+	if in.Leader != "" {
+		who = "leader " + in.Leader
+	}
+	if in.LeaderRenewed != nil {
+		who += " (renewed " + p.ago(in.LeaderRenewed.Time) + " ago)"
+	}
+	answers := ""
+	if in.WebhookReady != nil {
+		answers = fmt.Sprintf(", %d replicas answer the webhook", *in.WebhookReady)
+	}
+	p.printf("podgate in namespace %s: %s%s\n", in.Namespace, who, answers)
+	for _, t := range in.Trouble {
+		p.printf("%s %s\n", p.paint(red, "trouble:"), t)
+	}
+}

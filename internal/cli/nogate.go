@@ -1,0 +1,110 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/certificate"
+	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/webhook"
+)
+
+// The reasons for which a pod lacks a gate that no Finding has, since the webhook is not asked.
+const (
+	// ReasonOptedOut: the pod's label keeps podgate away.
+	ReasonOptedOut injection.Reason = "OptedOut"
+	// ReasonNotAsked: neither the namespace nor the pod asks for gates.
+	ReasonNotAsked injection.Reason = "LabelMissing"
+	// ReasonNotSelected: a label asks for gates, and the webhook's selectors leave the pod out.
+	ReasonNotSelected injection.Reason = "NotSelectedByWebhook"
+	// ReasonNoWebhook: there is no webhook to ask.
+	ReasonNoWebhook injection.Reason = "WebhookMissing"
+)
+
+const anew = " Gates are added at creation only: create the pods anew after that, as kubectl rollout restart does."
+
+// NoGateReport is why a pod lacks a gate.
+type NoGateReport struct {
+	Reason  injection.Reason `json:"reason"`
+	Message string           `json:"message"`
+	// Missing are the gates that the pod should have.
+	Missing []string `json:"missing,omitempty"`
+}
+
+// lacking finds out why the pod lacks a gate, if it does.
+func (x *explanation) lacking(ctx context.Context) error {
+	report, err := lacking(ctx, x.reader, x.Installation, injection.PodOf(x.pod), x.pod.Namespace, &x.Unknown)
+	if err != nil || report == nil {
+		return err
+	}
+	if owner := binding.Owner(x.pod); report.Reason == injection.ReasonNoService && owner != nil && owner.Kind == "Job" {
+		report.Message = "it is a Job's, and no Service selects it."
+	}
+	x.NoGate = report
+	return nil
+}
+
+// lacking tells why a pod lacks a gate; nil when it lacks none. A pod that has gates of
+// bindings lacks only those that it should have beside them.
+func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, namespace string, g *gaps) (*NoGateReport, error) {
+	services, found, err := injection.Lookup(ctx, r, servedObject, namespace, pod.Labels)
+	if err != nil {
+		return nil, g.forgive(err, "why a pod has no gate")
+	}
+	if pod.OptedOut() && !gated(pod) {
+		return &NoGateReport{Reason: ReasonOptedOut, Message: fmt.Sprintf("its label %s=%s says that it is to have none.", elbv2.PodgateInjectLabel, elbv2.InjectDisabled)}, nil
+	}
+	f := injection.Explain(pod, services, found)
+	if f.Empty() {
+		return nil, nil
+	}
+	report := &NoGateReport{Reason: f.Reason, Message: f.Words(), Missing: f.Missing}
+	if len(f.Missing) == 0 {
+		return report, nil
+	}
+	covered, known, err := in.covers(ctx, r, webhook.Path, namespace, pod.Labels, g)
+	if err != nil || covered || !known {
+		return report, err
+	}
+	report.Reason, report.Message = in.uncovered(ctx, r, namespace, pod.Labels)
+	return report, nil
+}
+
+func gated(pod injection.Pod) bool {
+	for _, g := range pod.Gates {
+		if _, own := gates.Binding(g); own {
+			return true
+		}
+	}
+	return false
+}
+
+// uncovered tells why the webhook is not asked about a pod.
+func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace string, pod map[string]string) (injection.Reason, string) {
+	if !in.configured {
+		return ReasonNoWebhook, fmt.Sprintf("there is no MutatingWebhookConfiguration %s, so nobody asks podgate: install podgate.", certificate.ConfigurationName) + anew
+	}
+	bare := &Installation{configured: true}
+	if asked, _, err := bare.covers(ctx, r, webhook.Path, namespace, pod, new(gaps)); err == nil && asked {
+		return ReasonNotSelected, fmt.Sprintf("a label asks for gates, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them if that is not meant.", certificate.ConfigurationName) + anew
+	}
+	return ReasonNotAsked, fmt.Sprintf("neither its namespace has the label %s=%s or %s=%s, nor the pod the latter: kubectl label namespace %s %s=%s.",
+		elbv2.InjectLabel, elbv2.InjectEnabled, elbv2.PodgateInjectLabel, elbv2.InjectEnabled, namespace, elbv2.InjectLabel, elbv2.InjectEnabled) + anew
+}
+
+// write is for people.
+func (n *NoGateReport) write(p *paper) {
+	heading, colour := "NO GATE", bold
+	if len(n.Missing) > 0 {
+		heading, colour = "GATE MISSING "+strings.Join(n.Missing, ", "), red
+	}
+	p.printf("%s: %s\n", p.paint(colour, heading), n.Reason)
+	p.field("why", n.Message)
+}

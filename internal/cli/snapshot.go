@@ -1,0 +1,207 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/index"
+)
+
+// page is how many objects the API server is asked for at a time.
+const page = 500
+
+// snapshot is a client.Reader that asks the API server for each kind of a namespace once,
+// page by page, and answers through the indexes of package index: commands ask the
+// questions of the controllers, which would cost a list each. It ends with the command.
+type snapshot struct {
+	live    client.Reader
+	indexes map[reflect.Type]toolscache.Indexers
+	held    map[holding]held
+	// added are objects of files, which hide those of the API server with their names.
+	added []client.Object
+	// alone: the files are all there is.
+	alone bool
+}
+
+// holding is what is read at once: a kind in a namespace, or in all where that is empty.
+type holding struct {
+	kind      reflect.Type
+	namespace string
+}
+
+type held struct {
+	items toolscache.Indexer
+	err   error
+}
+
+// snapshot is one of the API server that the flags name.
+func (e *environment) snapshot(ctx context.Context) (*snapshot, error) {
+	kube, err := e.client()
+	if err != nil {
+		return nil, err
+	}
+	return newSnapshot(ctx, kube)
+}
+
+// newOffline makes a snapshot of objects, beside which there is nothing.
+func newOffline(ctx context.Context, objects []client.Object) (*snapshot, error) {
+	s, err := newSnapshot(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.added, s.alone = objects, true
+	return s, nil
+}
+
+func newSnapshot(ctx context.Context, live client.Reader) (*snapshot, error) {
+	s := &snapshot{live: live, indexes: map[reflect.Type]toolscache.Indexers{}, held: map[holding]held{}}
+	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods} {
+		if err := register(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// IndexField implements client.FieldIndexer.
+func (s *snapshot) IndexField(_ context.Context, kind client.Object, field string, values client.IndexerFunc) error {
+	t := reflect.TypeOf(kind)
+	if s.indexes[t] == nil {
+		s.indexes[t] = toolscache.Indexers{}
+	}
+	s.indexes[t][field] = func(o any) ([]string, error) {
+		var keys []string
+		for _, v := range values(o.(client.Object)) {
+			keys = append(keys, "/"+v, o.(client.Object).GetNamespace()+"/"+v)
+		}
+		return keys, nil
+	}
+	return nil
+}
+
+// Get implements client.Reader: by the list where there is one, else by asking for the object.
+func (s *snapshot) Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+	kind := reflect.TypeOf(into)
+	for _, o := range s.added {
+		if reflect.TypeOf(o) == kind && client.ObjectKeyFromObject(o) == key {
+			copyInto(into, o)
+			return nil
+		}
+	}
+	h, known := s.of(kind, key.Namespace)
+	if !known {
+		if s.alone {
+			return apierrors.NewNotFound(schema.GroupResource{Resource: kind.String()}, key.Name)
+		}
+		err := s.live.Get(ctx, key, into, options...)
+		if meta.IsNoMatchError(err) {
+			return apierrors.NewNotFound(schema.GroupResource{Resource: kind.String()}, key.Name)
+		}
+		return err
+	}
+	if h.err != nil {
+		return h.err
+	}
+	o, found, err := h.items.GetByKey(toolscache.NewObjectName(key.Namespace, key.Name).String())
+	if err == nil && !found {
+		err = apierrors.NewNotFound(schema.GroupResource{Resource: kind.String()}, key.Name)
+	}
+	if err != nil {
+		return err
+	}
+	copyInto(into, o.(client.Object))
+	return nil
+}
+
+func copyInto(into, from client.Object) {
+	reflect.ValueOf(into).Elem().Set(reflect.ValueOf(from.DeepCopyObject()).Elem())
+}
+
+// List implements client.Reader, for all of a namespace and for questions that an index answers.
+func (s *snapshot) List(ctx context.Context, into client.ObjectList, options ...client.ListOption) error {
+	var o client.ListOptions
+	o.ApplyOptions(options)
+	h, err := s.hold(ctx, into, o.Namespace)
+	if err != nil {
+		return err
+	}
+	found := h.items.List()
+	if o.FieldSelector != nil && len(o.FieldSelector.Requirements()) == 1 {
+		asked := o.FieldSelector.Requirements()[0]
+		if found, err = h.items.ByIndex(asked.Field, o.Namespace+"/"+asked.Value); err != nil {
+			return err
+		}
+	}
+	objects := make([]runtime.Object, 0, len(found))
+	for _, f := range found {
+		if o.Namespace == "" || f.(client.Object).GetNamespace() == o.Namespace {
+			objects = append(objects, f.(runtime.Object))
+		}
+	}
+	return meta.SetList(into, objects)
+}
+
+// of gives what was read of a kind, of its namespace or of all.
+func (s *snapshot) of(kind reflect.Type, namespace string) (held, bool) {
+	if h, known := s.held[holding{kind, ""}]; known {
+		return h, true
+	}
+	h, known := s.held[holding{kind, namespace}]
+	return h, known
+}
+
+// hold reads a kind of a namespace unless that was done.
+func (s *snapshot) hold(ctx context.Context, list client.ObjectList, namespace string) (held, error) {
+	items, ok := reflect.TypeOf(list).Elem().FieldByName("Items")
+	if !ok {
+		return held{}, fmt.Errorf("list %T: it has no items", list)
+	}
+	kind := reflect.PointerTo(items.Type.Elem())
+	if h, known := s.of(kind, namespace); known {
+		return h, h.err
+	}
+	h := held{items: toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, s.indexes[kind])}
+	if !s.alone {
+		h.err = s.read(ctx, list, namespace, h.items)
+	}
+	for _, o := range s.added {
+		if reflect.TypeOf(o) == kind && h.err == nil {
+			h.err = h.items.Add(o)
+		}
+	}
+	s.held[holding{kind, namespace}] = h
+	return h, h.err
+}
+
+// read asks for one page after the other. A kind that the API server does not know has none.
+func (s *snapshot) read(ctx context.Context, list client.ObjectList, namespace string, into toolscache.Indexer) error {
+	next := ""
+	for {
+		one := list.DeepCopyObject().(client.ObjectList)
+		err := s.live.List(ctx, one, client.InNamespace(namespace), client.Limit(page), client.Continue(next))
+		if meta.IsNoMatchError(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = meta.EachListItem(one, func(o runtime.Object) error { return into.Add(o) })
+		if err != nil {
+			return err
+		}
+		if next = one.GetContinue(); next == "" {
+			return nil
+		}
+	}
+}
