@@ -171,13 +171,12 @@ func (b *Binding) Policy() (gate.Policy, []Problem) {
 	return Policy(b.Annotations)
 }
 
-// Drain is how long a pod has to serve on after it is deregistered, and for how long of that
-// it may still get new requests.
-func (b *Binding) Drain() (whole, routed time.Duration) {
+// Need is what the binding's targets need after their deregistration.
+func (b *Binding) Need() drain.Need {
 	if b.own != nil {
-		return drain.OfOwn(b.own), drain.RoutedOfOwn(b.own)
+		return drain.NeedOfOwn(b.own)
 	}
-	return drain.Of(b.foreign), drain.RoutedOf(b.foreign)
+	return drain.NeedOf(b.foreign)
 }
 
 // StatesPolicy tells whether the binding states a policy, usable or not.

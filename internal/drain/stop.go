@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -63,20 +64,19 @@ func ParseStop(text string) (Stop, bool) {
 	return Stop{Container: fields[2], Hook: hook, Grace: grace}, err == nil && other == nil
 }
 
-// CachedStop is the annotation under which a cached pod, whose spec is cut down, keeps its
-// Stop. No object of the API server can have a name like this one.
-const CachedStop = "!stop"
+// Keep puts a Stop into a pod of the cache, which has no containers to read it from. It
+// takes a field that is there anyway and that no cached pod has: a pod's cost in memory
+// stays what it was, since pods of one template share the text.
+func Keep(pod *corev1.Pod, s Stop) { pod.Status.Message = unique.Make(s.String()).Value() }
 
-// StopIn reads the Stop of a cached pod; false when it keeps none.
-func StopIn(pod *corev1.Pod) (Stop, bool) {
-	return ParseStop(pod.Annotations[CachedStop])
-}
+// Kept is what Keep put into a pod; false when nothing was.
+func Kept(pod *corev1.Pod) (Stop, bool) { return ParseStop(pod.Status.Message) }
 
-// StoppedAt is when the first container of a pod that is being deleted has slept through its
+// StoppedAt is when the first container of a cached pod that is being deleted has slept through its
 // hook and is told to stop; zero when that cannot be known, or when there is no hook: what
 // an application without one does when it is told to stop, it does at once.
 func StoppedAt(pod *corev1.Pod) time.Time {
-	s, ok := StopIn(pod)
+	s, ok := Kept(pod)
 	if !ok || s.Hook <= 0 || pod.DeletionTimestamp.IsZero() || pod.DeletionGracePeriodSeconds == nil {
 		return time.Time{}
 	}

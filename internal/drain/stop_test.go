@@ -93,7 +93,7 @@ func TestStoppedAt(t *testing.T) {
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	deleted := func(stop string, grace int64) *corev1.Pod {
 		end := metav1.NewTime(noon.Add(time.Duration(grace) * time.Second))
-		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &end, DeletionGracePeriodSeconds: &grace, Annotations: map[string]string{CachedStop: stop}}}
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &end, DeletionGracePeriodSeconds: &grace}, Status: corev1.PodStatus{Message: stop}}
 	}
 	cases := map[string]struct {
 		reason string
@@ -105,7 +105,7 @@ func TestStoppedAt(t *testing.T) {
 		"NoHook":  {reason: "What an application does that is told to stop nobody knows.", pod: deleted("0 30 web", 30)},
 		"Unread":  {reason: "Nor how long a script takes.", pod: deleted("-1 30 ", 30)},
 		"Unknown": {reason: "The pod may be a full one.", pod: deleted("", 30)},
-		"Running": {reason: "Nobody has deleted it.", pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{CachedStop: "55 85 web"}}}},
+		"Running": {reason: "Nobody has deleted it.", pod: &corev1.Pod{Status: corev1.PodStatus{Message: "55 85 web"}}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -44,6 +44,9 @@ type Need struct {
 // Time is how long a pod serves on after its deletion has begun.
 func (n Need) Time() time.Duration { return Deregister + n.Routing + n.InFlight }
 
+// Routed is for how long of that it may get new requests; those that began last have the rest.
+func (n Need) Routed() time.Duration { return Deregister + n.Routing }
+
 // within is a need whose time somebody has set.
 func (n Need) within(all time.Duration) Need {
 	after := max(all-Deregister, 0)
@@ -69,12 +72,6 @@ func dataPath(protocol string) time.Duration {
 	default:
 		return DataPathNLB
 	}
-}
-
-// Routed is for how long of its drain time a pod may still get new requests; those that
-// began last have the rest.
-func Routed(protocol string, drain time.Duration) time.Duration {
-	return min(drain, Deregister+dataPath(protocol))
 }
 
 // Of is how long pods serve on for a binding: what its annotation says, else what its
@@ -127,28 +124,6 @@ func stated(n Need, annotations map[string]string) Need {
 		return n.within(d)
 	}
 	return n
-}
-
-// RoutedOf is Routed for a binding.
-func RoutedOf(b *elbv2.TargetGroupBinding) time.Duration {
-	if p, ok := b.Published(); ok {
-		return Routed(p.Protocol, Of(b))
-	}
-	if b.Spec.TargetGroupProtocol != nil {
-		return Routed(*b.Spec.TargetGroupProtocol, Of(b))
-	}
-	return Routed("", Of(b))
-}
-
-// RoutedOfOwn is the same for podgate's own kind.
-func RoutedOfOwn(b *v1alpha1.TargetBinding) time.Duration {
-	switch g := b.Status.Group; {
-	case b.Spec.HAProxy != nil:
-		return min(OfOwn(b), Deregister+time.Duration(b.Spec.HAProxy.DrainSeconds)*time.Second)
-	case g != nil && g.ID == b.GroupID():
-		return Routed(g.Protocol, OfOwn(b))
-	}
-	return Routed("", OfOwn(b))
 }
 
 // asked is what a binding's owner says; false when that is nothing, or no such duration.

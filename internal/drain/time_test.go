@@ -47,7 +47,7 @@ func TestOf(t *testing.T) {
 			if got := Of(b); got != tc.want {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
 			}
-			if got := RoutedOf(b); got != tc.routed {
+			if got := NeedOf(b).Routed(); got != tc.routed {
 				t.Errorf("%s\nwant new requests for %s, got %s", tc.reason, tc.routed, got)
 			}
 		})
@@ -90,7 +90,7 @@ func TestOfOwn(t *testing.T) {
 			if got := OfOwn(&tc.b); got != tc.want {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
 			}
-			if got := RoutedOfOwn(&tc.b); got != tc.routed {
+			if got := NeedOfOwn(&tc.b).Routed(); got != tc.routed {
 				t.Errorf("%s\nwant new requests for %s, got %s", tc.reason, tc.routed, got)
 			}
 		})

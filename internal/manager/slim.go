@@ -28,8 +28,10 @@ func slimPod(o any) (any, error) {
 		OwnerReferences:   slimOwners(pod.OwnerReferences),
 		DeletionTimestamp: pod.DeletionTimestamp, DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
 	}
-	meta.Annotations = slimAnnotations(pod)
-	return &corev1.Pod{
+	if proven, ok := pod.Annotations[elbv2.ProvenAnnotation]; ok {
+		meta.Annotations = map[string]string{elbv2.ProvenAnnotation: proven}
+	}
+	slim := &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: meta,
 		Spec: corev1.PodSpec{
 			ReadinessGates: slimGates(pod.Spec.ReadinessGates),
@@ -41,28 +43,9 @@ func slimPod(o any) (any, error) {
 			Phase: canonical(pod.Status.Phase), PodIP: pod.Status.PodIP, PodIPs: pod.Status.PodIPs,
 			Conditions: slimConditions(pod.Status.Conditions),
 		},
-	}, nil
-}
-
-// slimAnnotations keeps what podgate noted, and of the hooks, which are dropped with the
-// containers, when the first ends: that of pods that sleep, and of those with a gate. The
-// map of a pod with a gate is there anyway, and the text is one for all pods of a kind.
-func slimAnnotations(pod *corev1.Pod) map[string]string {
-	kept := map[string]string{}
-	if proven, ok := pod.Annotations[elbv2.ProvenAnnotation]; ok {
-		kept[elbv2.ProvenAnnotation] = proven
 	}
-	stop, slim := drain.StopIn(pod)
-	if !slim {
-		stop = drain.StopOf(&pod.Spec)
-	}
-	if stop.Hook > 0 || len(gates.Of(pod)) > 0 {
-		kept[drain.CachedStop] = canonical(stop.String())
-	}
-	if len(kept) == 0 {
-		return nil
-	}
-	return kept
+	drain.Keep(slim, drain.StopOf(&pod.Spec))
+	return slim, nil
 }
 
 // canonical gives the one copy of a string that many pods have: each is decoded with copies of its own.

@@ -60,7 +60,7 @@ type kubelet struct {
 func newKubelet(w *world) *kubelet {
 	k := &kubelet{
 		w: w, lives: map[types.UID]*life{}, at: map[netip.Addr]*life{}, replicas: map[string]int{}, revision: map[string]int{},
-		surge: 1 + w.rng.IntN(3), grace: time.Duration(10+w.rng.IntN(50)) * time.Second, allGates: w.rng.IntN(4) == 0,
+		surge: 1 + w.rng.IntN(3), grace: time.Duration(10+2*w.rng.IntN(50)) * time.Second, allGates: w.rng.IntN(4) == 0,
 	}
 	k.preStop = w.between(0, k.grace+10*time.Second)
 	return k

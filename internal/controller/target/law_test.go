@@ -291,7 +291,7 @@ func TestLaw5LastOneGoesBeforeItsHookEnds(t *testing.T) {
 	w.terminate(w.pods["web-1"])
 	end, grace := metav1.NewTime(noon.Add(5*time.Minute)), int64(300)
 	w.pods["web-1"].DeletionTimestamp, w.pods["web-1"].DeletionGracePeriodSeconds = &end, &grace
-	w.pods["web-1"].Annotations = map[string]string{drain.CachedStop: drain.Stop{Container: "web", Hook: 35, Grace: grace}.String()}
+	drain.Keep(w.pods["web-1"], drain.Stop{Container: "web", Hook: 35, Grace: grace})
 	w.bindings["web-tg"].Annotations = nil // it is resolved anew
 	w.reconcile()
 	w.let(9 * time.Second)

@@ -207,9 +207,9 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group provide
 	r.lodgers.set(key, who.lodgers)
 	known := r.memories.get(key, group.Ref)
 	known.look(observed, who, r.now())
-	whole, routed := b.Drain()
+	need := b.Need()
 	plan := membership.Make(membership.Input{
-		Now: r.now(), Members: who.members, Coming: who.coming, Observed: observed, Drain: whole, Routed: routed,
+		Now: r.now(), Members: who.members, Coming: who.coming, Observed: observed, Drain: need.Time(), Routed: need.Routed(),
 		AbsentUntil: r.absence(key, who.missing), Floor: r.floor, Ours: who.record.owns,
 		HeldSince: known.held, RemovedAt: known.removed, StrangeSince: known.strange,
 	})

@@ -38,8 +38,8 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 	if err != nil {
 		return 0, err
 	}
-	in := membership.Input{Now: r.now(), Members: who.members}
-	in.Drain, in.Routed = b.Drain()
+	need := b.Need()
+	in := membership.Input{Now: r.now(), Members: who.members, Drain: need.Time(), Routed: need.Routed()}
 	plan := membership.Make(in)
 	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool {
 		alone := len(plan.Held) > 0 && in.Now.Before(lastCall(in, t))
