@@ -1,0 +1,179 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package chart
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/podgate/podgate/internal/kubetest"
+	"github.com/podgate/podgate/test/env"
+)
+
+func render(t *testing.T, args ...string) env.Manifest {
+	t.Helper()
+	raw, err := kubetest.Render(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := env.ParseManifest(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// named gives objects by kind, namespace and name.
+func named(m env.Manifest) map[string]map[string]any {
+	all := map[string]map[string]any{}
+	for _, u := range m {
+		all[u.GetKind()+" "+u.GetNamespace()+"/"+u.GetName()] = u.Object
+	}
+	return all
+}
+
+// The kustomize base is the chart with its default values, and podgate's namespace.
+func TestKustomizeBaseIsTheChart(t *testing.T) {
+	kubetest.Reads(t, filepath.Join(kubetest.Root(), "config"))
+	kustomize := kubetest.Tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+	raw, err := exec.CommandContext(t.Context(), kustomize, "build", filepath.Join(kubetest.Root(), "config")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := env.ParseManifest(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := named(base)
+	const namespace = "Namespace /podgate-system"
+	if got[namespace] == nil {
+		t.Error("the kustomize base makes no namespace")
+	}
+	delete(got, namespace)
+	if diff := cmp.Diff(named(render(t, "--no-hooks")), got); diff != "" {
+		t.Errorf("run make generate; -chart, +kustomize:\n%s", diff)
+	}
+}
+
+func TestSchemaRefuses(t *testing.T) {
+	cases := map[string]struct{ reason, set, says string }{
+		"TwoCertificates":      {"There is one source of the certificate.", "certificates.mode=cert-manager,certificates.provided.secretName=mine", "/certificates/provided"},
+		"TwoCertificatesOther": {"The same the other way round.", "certificates.mode=provided,certificates.certManager.issuerRef.name=ca", "/certificates/certManager"},
+		"NoSuchCertificate":    {"A mode that does not exist.", "certificates.mode=vault", "/certificates/mode"},
+		"Typo":                 {"What is no value would do nothing.", "podMutatorWebhookConfig.failurepolicy=Fail", "failurepolicy"},
+		"NoPolicy":             {"There are two policies.", "podMutatorWebhookConfig.failurePolicy=Never", "failurePolicy"},
+		"NoReplica":            {"Without a replica no pod gets a gate.", "replicaCount=0", "/replicaCount"},
+		"SlowWebhook":          {"A call must end before a new authority is used.", "podMutatorWebhookConfig.timeoutSeconds=30", "timeoutSeconds"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := kubetest.Render(t, "--set", tc.set)
+			if err == nil || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%s --set %s: want an error about %q, got %v", tc.reason, tc.set, tc.says, err)
+			}
+		})
+	}
+}
+
+// The names that users of AWS Load Balancer Controller's chart know do what they did.
+func TestKnownValues(t *testing.T) {
+	plain := webhooks(t, render(t))
+	if got := field(t, plain["mpod.elbv2.k8s.aws"], "failurePolicy"); got != "Ignore" {
+		t.Errorf("failurePolicy is %v by default, want Ignore", got)
+	}
+	m := render(t, "--set", "podMutatorWebhookConfig.failurePolicy=Fail,enablePodReadinessGateInject=false",
+		"--set-json", `objectSelector={"matchLabels":{"tier":"web"},"matchExpressions":[{"key":"canary","operator":"DoesNotExist"}]}`,
+		"--set-json", `webhookNamespaceSelectors=[{"key":"team","operator":"Exists"}]`)
+	set := webhooks(t, m)
+	for name, w := range set {
+		if got := field(t, w, "failurePolicy"); got != "Fail" {
+			t.Errorf("failurePolicy of %s is %v, want Fail", name, got)
+		}
+		want := any(map[string]any{"matchLabels": map[string]any{"tier": "web"}, "matchExpressions": []any{map[string]any{"key": "canary", "operator": "DoesNotExist"}}})
+		if strings.HasPrefix(name, "pod-") {
+			want = field(t, plain[name], "objectSelector")
+		}
+		if diff := cmp.Diff(want, field(t, w, "objectSelector")); diff != "" {
+			t.Errorf("objectSelector of %s: -want, +got:\n%s", name, diff)
+		}
+	}
+	expressions, ok := field(t, set["mpod.elbv2.k8s.aws"], "namespaceSelector", "matchExpressions").([]any)
+	if !ok || len(expressions) != 2 {
+		t.Fatalf("namespaceSelector: %v, want the one given and the one that leaves podgate out", expressions)
+	}
+	if diff := cmp.Diff(map[string]any{"key": "team", "operator": "Exists"}, expressions[0]); diff != "" {
+		t.Errorf("namespaceSelector: -want, +got:\n%s", diff)
+	}
+	args := container(t, m.OfKind("Deployment")[0])["args"]
+	if diff := cmp.Diff([]any{"--enable-pod-readiness-gate-inject=false"}, args); diff != "" {
+		t.Errorf("flags: -want, +got:\n%s", diff)
+	}
+}
+
+func TestDefinitions(t *testing.T) {
+	cases := map[string]struct {
+		set  string
+		want int
+		kept bool
+	}{
+		"Default":   {want: 2, kept: true},
+		"BesideLBC": {set: "crds.targetGroupBinding=false", want: 1, kept: true},
+		"None":      {set: "crds.enabled=false"},
+		"NotKept":   {set: "crds.keep=false", want: 2},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			crds := render(t, "--set", tc.set).OfKind("CustomResourceDefinition")
+			if len(crds) != tc.want {
+				t.Errorf("%d definitions, want %d", len(crds), tc.want)
+			}
+			for _, crd := range crds {
+				if kept := crd.GetAnnotations()["helm.sh/resource-policy"] == "keep"; kept != tc.kept {
+					t.Errorf("definition %s is kept: %t, want %t", crd.GetName(), kept, tc.kept)
+				}
+			}
+		})
+	}
+}
+
+func webhooks(t *testing.T, m env.Manifest) map[string]map[string]any {
+	t.Helper()
+	all := map[string]map[string]any{}
+	for _, c := range m.OfKind("MutatingWebhookConfiguration") {
+		entries, _, err := unstructured.NestedSlice(c.Object, "webhooks")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			w, _ := e.(map[string]any)
+			name, _ := w["name"].(string)
+			all[name] = w
+		}
+	}
+	return all
+}
+
+func field(t *testing.T, object map[string]any, path ...string) any {
+	t.Helper()
+	v, _, err := unstructured.NestedFieldNoCopy(object, path...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func container(t *testing.T, deployment *unstructured.Unstructured) map[string]any {
+	t.Helper()
+	all, _, err := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("no container: %v", err)
+	}
+	c, _ := all[0].(map[string]any)
+	return c
+}
