@@ -6,9 +6,11 @@ package target
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -27,6 +29,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/drains"
 	"github.com/podgate/podgate/internal/controller/since"
 	"github.com/podgate/podgate/internal/provider"
 )
@@ -53,6 +56,8 @@ type Options struct {
 	Metrics  prometheus.Registerer
 	// Registered takes when pods that have a gate were registered.
 	Registered *since.Times[since.Registration]
+	// Drains takes how far the targets of pods that leave have come; the controller's own when nil.
+	Drains *drains.Records
 	// Wake adds bindings to the queue from outside.
 	Wake source.Source
 	// Ownership says which bindings are served; binding.OwnAll when empty.
@@ -88,12 +93,16 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	if o.LBCLeaseNamespace == "" {
 		o.LBCLeaseNamespace = "kube-system"
 	}
+	if o.Drains == nil {
+		o.Drains = &drains.Records{}
+	}
 	owner := newOwnership(o.Ownership, o.Reader, o.LBCLeaseNamespace, time.Now)
 	r := &Reconciler{
 		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
 		report: newReporter(o.Client, o.Recorder),
 		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account, prepare: o.Prepare,
-		lanes:        &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
+		lanes:   &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
+		leaving: o.Drains, recorder: o.Recorder, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
 		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: time.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}
@@ -102,7 +111,7 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
 		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
-		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers)).
+		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers, r.ends)).
 		WatchesRawSource(o.Wake).
 		WatchesRawSource(first(o.Client, owner)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, &r.pressing)}).
@@ -150,27 +159,39 @@ func serviceBindings(r client.Reader, owner *ownership) handler.MapFunc {
 }
 
 // podHandler wakes the bindings of a pod, old labels and new, and those whose groups
-// hold it, a moment later.
-func podHandler(r client.Reader, owner *ownership, l *lodgers) handler.EventHandler {
-	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], wait time.Duration) {
+// hold it, a moment later. ends is told of a pod's end, once for each of them.
+func podHandler(r client.Reader, owner *ownership, l *lodgers, ends func(types.NamespacedName, *corev1.Pod)) handler.EventHandler {
+	concerned := func(ctx context.Context, pod *corev1.Pod) []types.NamespacedName {
 		bindings, err := binding.ForPod(ctx, r, pod)
 		if err != nil {
 			log.FromContext(ctx).Error(err, "Finding a pod's bindings failed", "pod", client.ObjectKeyFromObject(pod))
-			return
+			return nil
 		}
+		var keys []types.NamespacedName
 		for i := range bindings {
 			if owner.Serves(bindings[i].Object) {
-				q.AddAfter(reconcile.Request{NamespacedName: bindings[i].Key()}, wait)
+				keys = append(keys, bindings[i].Key())
 			}
 		}
 		for _, key := range l.hosts(client.ObjectKeyFromObject(pod)) {
-			q.AddAfter(reconcile.Request{NamespacedName: key}, wait)
+			if !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+		return keys
+	}
+	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], ended bool) {
+		for _, key := range concerned(ctx, pod) {
+			if ended {
+				ends(key, pod)
+			}
+			q.AddAfter(reconcile.Request{NamespacedName: key}, coalesce)
 		}
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			if pod := e.Object.(*corev1.Pod); len(pod.Status.PodIPs) > 0 {
-				enqueue(ctx, pod, q, coalesce)
+				enqueue(ctx, pod, q, false)
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
@@ -178,11 +199,13 @@ func podHandler(r client.Reader, owner *ownership, l *lodgers) handler.EventHand
 			if !relevant(before, pod) {
 				return
 			}
-			enqueue(ctx, before, q, coalesce)
-			enqueue(ctx, pod, q, coalesce)
+			enqueue(ctx, before, q, false)
+			enqueue(ctx, pod, q, binding.Over(pod) && !binding.Over(before))
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			enqueue(ctx, e.Object.(*corev1.Pod), q, coalesce)
+			pod := e.Object.(*corev1.Pod)
+			// When a pod went that is only missing from a new list nobody knows.
+			enqueue(ctx, pod, q, !e.DeleteStateUnknown && !binding.Over(pod))
 		},
 	}
 }

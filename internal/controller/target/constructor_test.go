@@ -39,7 +39,7 @@ func TestLaw5DeletionWakesTheBinding(t *testing.T) {
 		pod := find(w)
 		after := pod.DeepCopy()
 		w.terminate(after)
-		h := podHandler(kube{w: w}, w.owner, &w.lodgers)
+		h := podHandler(kube{w: w}, w.owner, &w.lodgers, w.ends)
 		for _, kind := range []string{"update", "delete"} {
 			q := queue{added: map[reconcile.Request]time.Duration{}}
 			if kind == "update" {
@@ -58,7 +58,7 @@ func TestLaw5DeletionWakesTheBinding(t *testing.T) {
 func TestPodEvents(t *testing.T) {
 	w := newWorld(t)
 	pod := w.pod(1)
-	h := podHandler(kube{w: w}, w.owner, &w.lodgers)
+	h := podHandler(kube{w: w}, w.owner, &w.lodgers, w.ends)
 	cases := map[string]struct {
 		reason string
 		change func(p *corev1.Pod)

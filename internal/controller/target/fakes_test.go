@@ -17,6 +17,7 @@ import (
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,6 +31,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/drains"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/provider"
@@ -144,6 +146,7 @@ func (w *world) restart() {
 		client: kube{w: w}, provider: w, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}),
 		report: newReporter(kube{w: w}, w.events),
 		ledger: newLedger(now), owner: newOwnership(binding.OwnAll, kube{w: w}, "kube-system", now), records: newRecords(kube{w: w}, kube{w: w}, now),
+		leaving: &drains.Records{}, recorder: w.events, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
 		metrics: m, lanes: &lanes{limit: 2, busy: map[string]int{}},
 		account:      func(ref provider.Ref) string { return ref.Group },
 		absenceGrace: 30 * time.Second, now: now, random: rand.N[time.Duration],

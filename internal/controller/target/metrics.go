@@ -4,6 +4,7 @@
 package target
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,9 +13,9 @@ import (
 
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/drains"
 	"github.com/podgate/podgate/internal/controller/since"
 	"github.com/podgate/podgate/internal/gate"
-	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/provider"
 )
@@ -25,23 +26,27 @@ var buckets = []float64{0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 120, 300}
 // drainBuckets suit deregistration delays, of which AWS allows up to an hour.
 var drainBuckets = []float64{1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}
 
+// fewBuckets are of what is told for each binding.
+var fewBuckets = []float64{1, 5, 15, 30, 60, 120, 300, 900}
+
+// ofBinding are the labels of what is told for each binding.
+var ofBinding = []string{"namespace", "binding"}
+
 type metrics struct {
 	held             *prometheus.GaugeVec
 	activations      *prometheus.CounterVec
 	readyToRegister  prometheus.Histogram
 	deleteToDeregist prometheus.Histogram
 	deleteToDrained  prometheus.Histogram
+	acceptToSeen     prometheus.Histogram
+	drainTook        *prometheus.HistogramVec
+	livedOn          *prometheus.HistogramVec
+	drained          *prometheus.CounterVec
+	undrained        *prometheus.CounterVec
+	cut              *prometheus.CounterVec
 
 	// registrations are when pods that have a gate were registered, for the pod controller.
 	registrations *since.Times[since.Registration]
-	// deletions are when pods were deleted whose targets drain.
-	deletions since.Times[draining]
-}
-
-// draining is a deregistered target.
-type draining struct {
-	ref    provider.Ref
-	target gate.Target
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -67,11 +72,35 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "podgate_drained_delay_seconds", Buckets: drainBuckets,
 			Help: "Time from a pod's deletion until a read shows that its target has left the group, drained. Groups that drain are read every five seconds.",
 		}),
+		acceptToSeen: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "podgate_draining_seen_delay_seconds", Buckets: buckets,
+			Help: "Time from an accepted deregistration until a read shows the target draining.",
+		}),
+		drainTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "podgate_drain_seconds", Buckets: fewBuckets,
+			Help: "Time from an accepted deregistration until a read shows that the target has left the group.",
+		}, ofBinding),
+		livedOn: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "podgate_drain_lived_on_seconds", Buckets: fewBuckets,
+			Help: "Time that pods lived on after their load balancer had let go of them.",
+		}, ofBinding),
+		drained: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_pods_drained_total",
+			Help: "Pods that ended after their load balancer had let go of them.",
+		}, ofBinding),
+		undrained: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_pods_undrained_total",
+			Help: "Pods that ended before their load balancer had let go of them, by why.",
+		}, append(slices.Clone(ofBinding), "cause")),
+		cut: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_drain_connections_cut_total",
+			Help: "Connections that targets had by the latest read when their pods ended, where the load balancer tells.",
+		}, ofBinding),
 	}
 	for _, g := range membership.Guards {
 		m.activations.WithLabelValues(string(g))
 	}
-	for _, c := range []prometheus.Collector{m.held, m.activations, m.readyToRegister, m.deleteToDeregist, m.deleteToDrained} {
+	for _, c := range []prometheus.Collector{m.held, m.activations, m.readyToRegister, m.deleteToDeregist, m.deleteToDrained, m.acceptToSeen, m.drainTook, m.livedOn, m.drained, m.undrained, m.cut} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -81,7 +110,6 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 
 func (m *metrics) registered(ref provider.Ref, done []gate.Target, who population, now time.Time) {
 	for _, t := range done {
-		m.deletions.Take(draining{ref: ref, target: t}, now)
 		pod := who.pods[t]
 		if pod == nil {
 			continue
@@ -95,32 +123,34 @@ func (m *metrics) registered(ref provider.Ref, done []gate.Target, who populatio
 	}
 }
 
-func (m *metrics) deregistered(ref provider.Ref, done []gate.Target, who population, now time.Time) {
+func (m *metrics) deregistered(done []gate.Target, who population, now time.Time) {
 	for _, t := range done {
 		pod := who.pods[t]
 		if pod == nil || pod.DeletionTimestamp.IsZero() {
 			continue
 		}
-		deleted := pod.DeletionTimestamp.Time
-		if g := pod.DeletionGracePeriodSeconds; g != nil {
-			deleted = deleted.Add(-time.Duration(*g) * time.Second)
-		}
-		m.deleteToDeregist.Observe(max(now.Sub(deleted), 0).Seconds())
-		m.deletions.Note(draining{ref: ref, target: t}, deleted, now)
+		m.deleteToDeregist.Observe(max(now.Sub(deletedAt(pod)), 0).Seconds())
 	}
 }
 
-// drained looks which of a group's deregistered targets a read does not hold any more.
-func (m *metrics) drained(ref provider.Ref, snap health.Snapshot) {
-	ended := func(d draining, noted time.Time) bool {
-		_, held := snap.Targets[d.target]
-		return d.ref == ref && !held && snap.Started.After(noted)
+// ended counts a pod's end.
+func (m *metrics) ended(key types.NamespacedName, v drains.Verdict) {
+	switch {
+	case v.Cause != "":
+		m.undrained.WithLabelValues(key.Namespace, key.Name, string(v.Cause)).Inc()
+	case v.Judged:
+		m.drained.WithLabelValues(key.Namespace, key.Name).Inc()
+		m.livedOn.WithLabelValues(key.Namespace, key.Name).Observe(v.LivedOn.Seconds())
 	}
-	for _, lasted := range m.deletions.Sweep(snap.Started, ended) {
-		m.deleteToDrained.Observe(lasted.Seconds())
+	if v.Cut > 0 {
+		m.cut.WithLabelValues(key.Namespace, key.Name).Add(float64(v.Cut))
 	}
 }
 
+// forget ends a binding's series.
 func (m *metrics) forget(key types.NamespacedName) {
-	m.held.DeleteLabelValues(key.Namespace, key.Name)
+	of := prometheus.Labels{"namespace": key.Namespace, "binding": key.Name}
+	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{m.held, m.drainTook, m.livedOn, m.drained, m.undrained, m.cut} {
+		v.DeletePartialMatch(of)
+	}
 }

@@ -13,14 +13,17 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/drains"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/membership"
@@ -78,6 +81,10 @@ type Reconciler struct {
 	metrics      *metrics
 	lodgers      lodgers
 	memories     memories
+	leaving      *drains.Records
+	endings      endings
+	recorder     events.EventRecorder
+	undrained    *rate.Limiter
 	pressing     pressing
 	absenceGrace time.Duration
 	floor        int
@@ -141,6 +148,7 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 		return reconcile.Result{}, err
 	}
 	if whose == theirs || whose == unclear {
+		r.endings.take(b.Key()) // Their ends are another's to judge.
 		return r.observe(ctx, b, whose)
 	}
 	return r.serve(ctx, b, whose)
@@ -195,7 +203,7 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group provide
 	key := b.Key()
 	view := r.observer.View(group.Ref)
 	observed := r.ledger.overlay(group.Ref, view.Snapshot)
-	r.metrics.drained(group.Ref, view.Snapshot)
+	r.read(key, group.Ref, view.Snapshot)
 	if r.ledger.overdue(group.Ref, view.Snapshot) {
 		r.observer.Refresh(group.Ref)
 	}
@@ -215,8 +223,11 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group provide
 	})
 	if b.External {
 		plan = membership.Plan{}
+		r.endings.take(key) // When they were deregistered, and whether, only somebody else knows.
 	}
 	known.keep(plan.Held, r.now())
+	r.follow(group.Ref, who, observed, plan.Held)
+	r.ended(ctx, b, group, who, observed)
 	b.Count(view.Snapshot.Started, view.Snapshot.Targets)
 	if observed == nil && view.Err == nil {
 		// The first read is under way and wakes this binding; until then registering
@@ -277,6 +288,7 @@ func (r *Reconciler) register(ctx context.Context, ref provider.Ref, targets []g
 	err := r.provider.Register(ctx, ref, targets, who.owners(targets))
 	done := except(targets, err)
 	for _, t := range done {
+		r.leaving.Placed(ref, t)
 		if pod := who.pods[t]; pod != nil && who.vacant(t) {
 			r.observer.Placed(ref, t, pod.UID)
 		}
@@ -299,7 +311,8 @@ func (r *Reconciler) deregister(ctx context.Context, ref provider.Ref, targets [
 		r.observer.Placed(ref, t, "")
 	}
 	r.observer.Refresh(ref)
-	r.metrics.deregistered(ref, done, who, r.now())
+	r.metrics.deregistered(done, who, r.now())
+	r.accepted(ref, done, who)
 	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 	return err
 }
@@ -433,6 +446,7 @@ func (r *Reconciler) stop(key types.NamespacedName) {
 	r.lodgers.set(key, nil)
 	r.records.forget(key)
 	r.memories.forget(key)
+	r.endings.take(key)
 	r.metrics.forget(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
