@@ -29,7 +29,7 @@ demo: build images manifest cluster ## Show it: a rolling update without gates, 
 demo-haproxy: build images manifest cluster ## The same behind a real HAProxy outside the pods (out/demo-haproxy.html).
 	scripts/install-debian haproxy=haproxy
 	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
-		bin/experiment run --profile haproxy --runs ungated,gated,gated-prestop --prestop 10 --grace-period 25 --json out/demo-haproxy.json --html out/demo-haproxy.html $(DEMO_FLAGS)
+		bin/experiment run --profile haproxy --runs ungated,gated,gated-prestop,drain --prestop 10 --grace-period 25 --json out/demo-haproxy.json --html out/demo-haproxy.html $(DEMO_FLAGS)
 
 .PHONY: test
 test: tools cluster lint verify unit mutate model smoke ## Lint, generated code, unit and API-server tests, mutations, random schedules, one rollout on the real cluster.

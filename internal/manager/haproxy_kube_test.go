@@ -4,7 +4,6 @@
 package manager
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
@@ -73,6 +73,9 @@ backend web
     option httpchk GET /
 backend static
     balance static-rr
+backend full
+    balance roundrobin
+    server somebodys 127.0.0.1:9
 `, p.Folder))
 	if err != nil {
 		t.Fatal(err)
@@ -233,55 +236,44 @@ func TestHAProxyExternal(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with one HAProxy is told on its binding, and delays no other.
-func TestHAProxyBadInput(t *testing.T) {
+// A standby drains the server of a pod that is deleted while the leader is silent; its
+// provider, which never served the backend, goes by the binding alone.
+func TestSilentLeaderBeforeHAProxy(t *testing.T) {
 	s := newSite(t)
-	silent, err := net.Listen("unix", s.haproxy.Folder+"/silent.sock")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = silent.Close() })
-	garbage, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = garbage.Close() })
-	go func() {
-		for {
-			conn, err := garbage.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = bufio.NewReader(conn).ReadString('\n')
-			_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-			_ = conn.Close()
-		}
-	}()
-	tests := map[string]struct {
-		change func(*v1alpha1.HAProxy)
-		reason string
-		says   string
-	}{
-		"user":    {func(h *v1alpha1.HAProxy) { h.Instances[0] = "unix:" + s.haproxy.Folder + "/user.sock" }, "AccessDenied", "write `level admin`"},
-		"unknown": {func(h *v1alpha1.HAProxy) { h.Backend = "typo" }, "BackendNotFound", "correct the name"},
-		"static":  {func(h *v1alpha1.HAProxy) { h.Backend = "static" }, "InvalidRequest", "use `balance roundrobin`"},
-		"silent":  {func(h *v1alpha1.HAProxy) { h.Instances[0] = "unix:" + s.haproxy.Folder + "/silent.sock" }, "LoadBalancerUnavailable", "no answer within"},
-		"garbage": {func(h *v1alpha1.HAProxy) { h.Instances[0] = "tcp:" + garbage.Addr().String() }, "LoadBalancerUnavailable", "no runtime API of HAProxy"},
-		"nobody":  {func(h *v1alpha1.HAProxy) { h.Instances[0] = "unix:/nowhere/s" }, "LoadBalancerUnavailable", "there is no such socket"},
-	}
-	for name, tc := range tests {
-		s.bind(name, func(b *v1alpha1.TargetBinding) { tc.change(b.Spec.HAProxy) })
-	}
+	s.elect()
 	s.bind("web", nil)
-	s.start()
-	s.serve("127.0.0.15").healthy.Store(true)
-	s.pod("web-1", "web", "127.0.0.15", ownGate)
+	wire := &cable{}
+	leader := s.launch(wire.plug(s.cfg))
+	defer func() { _ = leader() }()
+	s.eventually("a leader", func() bool { return s.holder() != "" })
+	first := s.holder()
+	standby := s.launch(s.cfg)
+	defer func() { _ = standby() }()
+	s.serve("127.0.0.17").healthy.Store(true)
+	s.serve("127.0.0.18").healthy.Store(true)
+	one, two := s.pod("web-1", "web", "127.0.0.17", ownGate), s.pod("web-2", "web", "127.0.0.18", ownGate)
 	s.opens("web-1")
-	for name, tc := range tests {
-		s.eventually(name+" is told", func() bool {
-			c := s.verdict(v1alpha1.GatePrefix + name)
-			return c.Status == metav1.ConditionFalse && c.Reason == tc.reason && strings.Contains(c.Message, tc.says)
-		})
-		s.eventually(name+" has an event", func() bool { return s.event(name, tc.reason, tc.says) })
+	s.opens("web-2")
+	s.served(one, two)
+
+	wire.sever()
+	if err := s.kube.Delete(t.Context(), one); err != nil {
+		t.Fatal(err)
 	}
+	draining := func(pod string) bool {
+		for line := range strings.Lines(s.haproxy.Say("show stat web 4 -1")) {
+			if strings.Contains(line, "_"+pod+"_") {
+				return strings.Contains(line, ",DRAIN")
+			}
+		}
+		return false
+	}
+	s.eventually("a standby drains the deleted pod's server", func() bool { return draining("web-1") })
+	if now := s.holder(); now != first {
+		t.Fatalf("the lease went from %s to %s: that was no standby", first, now)
+	}
+	if err := s.kube.Delete(t.Context(), two, client.GracePeriodSeconds(3600)); err != nil {
+		t.Fatal(err)
+	}
+	s.never("the last one that serves is drained by a standby", 2*time.Second, func() bool { return draining("web-2") })
 }

@@ -51,7 +51,7 @@ func (s *service) waitReason(reason string) {
 func (s *service) waitEvent(reason string) {
 	s.t.Helper()
 	s.waitTold(s.app.Namespace, reason+" on the binding", func(e corev1.Event) bool {
-		return e.InvolvedObject.Kind == "TargetGroupBinding" && e.InvolvedObject.Name == s.app.Name && e.Reason == reason
+		return strings.HasSuffix(e.InvolvedObject.Kind, "Binding") && e.InvolvedObject.Name == s.app.Name && e.Reason == reason
 	})
 }
 

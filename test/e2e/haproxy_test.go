@@ -35,7 +35,10 @@ type proxied struct {
 // behind deploys an application behind n HAProxys, of which clients use the first.
 func (w *world) behind(a env.App, n int) *proxied {
 	w.t.Helper()
-	a.HAProxy = &env.Backend{Name: "web", IntervalMilliseconds: 1000, Rise: 2, Fall: 2}
+	if a.HAProxy == nil {
+		a.HAProxy = &env.Backend{}
+	}
+	a.HAProxy.Name, a.HAProxy.IntervalMilliseconds, a.HAProxy.Rise, a.HAProxy.Fall = "web", 1000, 2, 2
 	a.Namespace = "e2e-" + strings.ToLower(strings.TrimPrefix(w.t.Name(), "Test")) + "-" + strconv.FormatInt(time.Now().Unix(), 36)
 	p := &proxied{service: &service{world: w, lb: &env.LoadBalancer{URL: fmt.Sprintf("http://%s:%d/", node, frontendPort)}}}
 	for i := range n {
@@ -70,6 +73,7 @@ func (w *world) proxy(i int) *haproxy.Process {
 defaults
     mode http
     timeout connect 2s
+    timeout queue 10s
     timeout client 60s
     timeout server 60s
 frontend in

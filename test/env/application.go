@@ -61,6 +61,9 @@ type Backend struct {
 	Instances []string
 	// IntervalMilliseconds, Rise and Fall are of the checks.
 	IntervalMilliseconds, Rise, Fall int
+	// MaxConn bounds a server's connections and MaxServers the backend's servers; no bound
+	// when 0.
+	MaxConn, MaxServers int
 }
 
 //go:embed application.yaml

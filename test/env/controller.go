@@ -115,8 +115,22 @@ func WaitInjected(ctx context.Context, c *Cluster, a App) error {
 // long it sleeps. Until the controller has resolved the target group that may be longer, so
 // it waits for the controller to say that it serves the binding, too.
 func WaitHook(ctx context.Context, c *Cluster, a App) (seconds int64, err error) {
-	err = poll(ctx, "the binding of namespace "+a.Namespace+" to be served", func(ctx context.Context) (bool, error) {
-		binding := a.object(bindingKind)
+	for _, kind := range a.bindings() {
+		if err := waitServed(ctx, c, a.object(kind)); err != nil {
+			return 0, err
+		}
+	}
+	if err := WaitInjected(ctx, c, a); err != nil {
+		return 0, err
+	}
+	pod := a.trialPod()
+	err = c.Create(ctx, pod, client.DryRunAll)
+	return hook(pod), err
+}
+
+// waitServed waits until the controller says that it serves a binding.
+func waitServed(ctx context.Context, c *Cluster, binding *unstructured.Unstructured) error {
+	return poll(ctx, "the binding of namespace "+binding.GetNamespace()+" to be served", func(ctx context.Context) (bool, error) {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(binding), binding); err != nil {
 			return false, err
 		}
@@ -126,15 +140,6 @@ func WaitHook(ctx context.Context, c *Cluster, a App) (seconds int64, err error)
 			return condition["type"] == "Ready" && condition["status"] == "True"
 		}), err
 	})
-	if err != nil {
-		return 0, err
-	}
-	if err := WaitInjected(ctx, c, a); err != nil {
-		return 0, err
-	}
-	pod := a.trialPod()
-	err = c.Create(ctx, pod, client.DryRunAll)
-	return hook(pod), err
 }
 
 // hook is how long the first container's preStop hook sleeps; 0 without one.

@@ -144,8 +144,8 @@ func TestFullBackend(t *testing.T) {
 	if !errors.As(err, &partial) || len(partial.Failed) != 1 {
 		t.Fatalf("got %v", err)
 	}
-	checkError(t, "register", err, provider.ErrQuota, "as many as maxServers allows")
-	checkError(t, "register again", s.provider.Register(t.Context(), ref, partial.Failed, owners(targets...)), provider.ErrQuota, "as many as maxServers allows")
+	checkError(t, "register", err, provider.ErrQuota, "as many servers as maxServers allows")
+	checkError(t, "register again", s.provider.Register(t.Context(), ref, partial.Failed, owners(targets...)), provider.ErrQuota, "as many servers as maxServers allows")
 }
 
 func TestConfigSaysWhatIsWrong(t *testing.T) {

@@ -180,7 +180,7 @@ func (v view) place(ctx context.Context, wanted []placement) (map[string]*troubl
 		at, _ := s.target()
 		switch {
 		case !exists && room == 0:
-			refused[w.name] = v.refuse(provider.ErrQuota, fmt.Sprintf("backend %q has %d servers, as many as maxServers allows", v.g.Backend, len(v.servers)))
+			refused[w.name] = v.refuse(provider.ErrQuota, "it has as many servers as maxServers allows, others' and leaving ones included: raise maxServers, or run fewer pods")
 		case !exists:
 			room--
 			adds, added = append(adds, v.g.add(v.version, w.name, w.target, w.restore)), append(added, w)

@@ -31,6 +31,8 @@ type transcript struct {
 	// rows of "show servers state" and of "show stat".
 	state, stat string
 	stopping    bool
+	// reloads is how often it was reloaded.
+	reloads int
 
 	mu  sync.Mutex
 	got []string
@@ -44,7 +46,7 @@ func (s *transcript) serve(conn net.Conn) {
 		case command == marker:
 			answer = "admin\n"
 		case command == "show info":
-			answer = fmt.Sprintf("Name: HAProxy\nVersion: %s\nPid: 7\nStart_time_sec: 9\nStopping: %d\n", s.version, map[bool]int{true: 1}[s.stopping])
+			answer = fmt.Sprintf("Name: HAProxy\nVersion: %s\nPid: %d\nStart_time_sec: 9\nStopping: %d\n", s.version, 7+s.reloads, map[bool]int{true: 1}[s.stopping])
 		case strings.HasPrefix(command, "show servers state"):
 			answer = stateHeader + s.state
 		case strings.HasPrefix(command, "show stat"):
@@ -134,6 +136,32 @@ func TestVersions(t *testing.T) {
 				t.Errorf("removed with other commands (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A server that was healthy until a reload is put back with traffic at once, whatever the
+// version: init-state, of which a newer one is told for new pods, would keep it down.
+func TestVersionsRestore(t *testing.T) {
+	target := gate.Target{Addr: local, Port: 80}
+	name := nameOf("podgate_", provider.Pod{}, target)
+	for _, version := range []string{"2.6.12", "3.0.11", "3.1.0", "3.4.0"} {
+		s := &transcript{
+			version: version,
+			state:   "3 web 2 " + name + " 127.0.0.1 2 0 100 100 9 15 3 4 6 0 0 0 - 80 - 0 0 - - 0\n",
+			stat:    "web," + name + ",0,0,2,L7OK,,,2,4,http,,\n",
+		}
+		p, ref := s.provide(t)
+		if got, err := p.Health(t.Context(), ref); err != nil || got[target].State != gate.Healthy {
+			t.Fatalf("%s: before the reload: %v, %v", version, got, err)
+		}
+		s.state, s.stat, s.reloads = "", "", 1
+		if err := p.Register(t.Context(), ref, []gate.Target{target}, nil); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"add server web/" + name + " 127.0.0.1:80 check inter 2000ms rise 2 fall 3 weight 100", "set server web/" + name + " state ready", "enable health web/" + name}
+		if diff := cmp.Diff(want, s.changes()); diff != "" {
+			t.Errorf("%s: put back with other commands (-want +got):\n%s", version, diff)
+		}
 	}
 }
 
