@@ -58,6 +58,8 @@ type TargetBindingSpec struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.targetGroupARN) != has(self.targetGroupName)",message="name the group by targetGroupARN or by targetGroupName"
 // +kubebuilder:validation:XValidation:rule="has(self.targetGroupARN) == has(oldSelf.targetGroupARN) && (has(self.targetGroupARN) ? self.targetGroupARN == oldSelf.targetGroupARN : self.targetGroupName == oldSelf.targetGroupName)",message="the target group cannot be changed: make another binding"
+// +kubebuilder:validation:XValidation:rule="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",message="the region cannot be changed: make another binding"
+// +kubebuilder:validation:XValidation:rule="!has(self.region) || !has(self.targetGroupARN) || self.targetGroupARN.contains(':' + self.region + ':')",message="region is not the ARN's: leave it out or correct it"
 // +kubebuilder:validation:XValidation:rule="!has(self.externalID) || has(self.roleARN)",message="externalID needs roleARN"
 type ELBv2 struct {
 	// TargetGroupARN is the group's ARN.
@@ -65,11 +67,18 @@ type ELBv2 struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	TargetGroupARN string `json:"targetGroupARN,omitempty"`
-	// TargetGroupName is the group's name, in podgate's region.
+	// TargetGroupName is the group's name in its region.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	TargetGroupName string `json:"targetGroupName,omitempty"`
+	// Region is the AWS region of the group; podgate's own when absent, or the ARN's when
+	// podgate has none.
+	// +kubebuilder:validation:Pattern=`^[a-z0-9-]+$`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	Region string `json:"region,omitempty"`
 	// RoleARN is the role to assume for calls about the group; podgate's own when absent.
 	// +kubebuilder:validation:MaxLength=512
 	// +optional

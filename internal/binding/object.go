@@ -82,7 +82,7 @@ func OfOwn(b *v1alpha1.TargetBinding) *Binding {
 		bound.Ref = provider.Ref{Provider: provider.HAProxy, Group: b.Spec.HAProxy.ID(b.External())}
 	case b.Spec.ELBv2 != nil:
 		e := b.Spec.ELBv2
-		bound.Ref = provider.Ref{Group: e.TargetGroupARN, RoleARN: e.RoleARN, ExternalID: e.ExternalID}
+		bound.Ref = provider.Ref{Group: e.TargetGroupARN, Region: e.Region, RoleARN: e.RoleARN, ExternalID: e.ExternalID}
 		bound.GroupName = e.TargetGroupName
 	}
 	return bound

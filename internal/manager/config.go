@@ -15,9 +15,10 @@ import (
 )
 
 // Config is all that the process can be told. Flags set it; every field has a
-// working default but Region and Namespace.
+// working default but Namespace.
 type Config struct {
-	// Region is the AWS region of the target groups.
+	// Region is the AWS region of target groups whose binding names none. Without one they
+	// are where their ARNs say.
 	Region string
 	// Namespace is podgate's own: of its lease, its certificate and its webhook's Service.
 	Namespace string
@@ -44,7 +45,7 @@ type Config struct {
 	// MetricsAddress, HealthAddress and WebhookPort are where the process listens.
 	MetricsAddress, HealthAddress string
 	WebhookPort                   int
-	// DescribeRate and RegisterRate are calls per second per account; the bursts are their buckets.
+	// DescribeRate and RegisterRate are calls per second per account and region; the bursts are their buckets.
 	DescribeRate, RegisterRate   float64
 	DescribeBurst, RegisterBurst int
 	// Workers is how many bindings, and how many pods, are handled at a time.
@@ -66,7 +67,7 @@ type CertificateConfig struct {
 
 // Bind declares the flags.
 func (c *Config) Bind(fs *flag.FlagSet) {
-	fs.StringVar(&c.Region, "aws-region", os.Getenv("AWS_REGION"), "AWS region of the target groups; AWS_REGION when not given")
+	fs.StringVar(&c.Region, "aws-region", os.Getenv("AWS_REGION"), "AWS region of target groups whose binding names none; AWS_REGION when not given")
 	fs.StringVar(&c.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "podgate's own namespace; POD_NAMESPACE when not given")
 	fs.StringVar(&c.WatchNamespace, "watch-namespace", "", "serve this namespace only; all when empty")
 	fs.BoolVar(&c.CleanUp, "clean-up", false, "stop podgate and take its webhook, its finalizers and its closed gates out of the cluster, then end; what an uninstallation runs")
@@ -84,10 +85,10 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	fs.IntVar(&c.WebhookPort, "webhook-port", 9443, "port of the admission webhook")
 	// The bursts are two below AWS's: calls do not arrive as evenly as they are sent.
-	fs.Float64Var(&c.DescribeRate, "aws-describe-rate", 10, "Describe calls per second, per account")
-	fs.IntVar(&c.DescribeBurst, "aws-describe-burst", 38, "Describe calls that may be made at once, per account")
-	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account")
-	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 18, "Register and Deregister calls that may be made at once, per account")
+	fs.Float64Var(&c.DescribeRate, "aws-describe-rate", 10, "Describe calls per second, per account and region")
+	fs.IntVar(&c.DescribeBurst, "aws-describe-burst", 38, "Describe calls that may be made at once, per account and region")
+	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account and region")
+	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 18, "Register and Deregister calls that may be made at once, per account and region")
 	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
 	fs.StringVar(&c.Certificate.Provided, "webhook-certificate-secret", "", "Secret, in podgate's namespace, of a webhook certificate that you provide and renew (tls.crt, tls.key, ca.crt); podgate makes and rotates its own when empty")
 	fs.DurationVar(&c.Certificate.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")
@@ -100,9 +101,6 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 // Validate tells what is wrong, all of it at once.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.Region == "" && !c.CleanUp {
-		errs = append(errs, errors.New("no AWS region: set --aws-region or AWS_REGION"))
-	}
 	if c.Namespace == "" {
 		errs = append(errs, errors.New("own namespace not known: set --namespace or POD_NAMESPACE"))
 	}

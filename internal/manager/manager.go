@@ -145,11 +145,9 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,
 		awsconfig.WithRegion(c.Region),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
-	if err != nil {
-		return Balancers{}, fmt.Errorf("load AWS configuration: %w", err)
-	}
+	groups := elbv2provider.New(cfg, c.Region, elbv2provider.Unconfigured(err))
 	backends := haproxy.New()
-	metered, err := provider.NewMetered(provider.Router{provider.ELBv2: elbv2provider.New(cfg, c.Region), provider.HAProxy: backends}, reg)
+	metered, err := provider.NewMetered(provider.Router{provider.ELBv2: groups, provider.HAProxy: backends}, reg)
 	if err != nil {
 		return Balancers{}, err
 	}

@@ -48,6 +48,10 @@ func TestTargetBindingIsValidated(t *testing.T) {
 		{"two providers", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2 = &v1alpha1.ELBv2{TargetGroupName: "web"} }, "name exactly one provider: elbv2 or haproxy"},
 		{"a group by ARN and name", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2.TargetGroupARN = "arn:aws" }, "by targetGroupARN or by targetGroupName"},
 		{"an external ID without a role", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2.ExternalID = "x" }, "externalID needs roleARN"},
+		{"a region beside a name", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2.Region = "us-east-1" }, ""},
+		{"another region than the ARN's", elbv2Binding, func(b *v1alpha1.TargetBinding) {
+			b.Spec.ELBv2 = &v1alpha1.ELBv2{TargetGroupARN: "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0", Region: "us-east-1"}
+		}, "region is not the ARN's"},
 		{"a name that makes no gate", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Name = strings.Repeat("n", 64) }, "at most 63 characters"},
 		{"no instance", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Instances = []string{} }, "spec.haproxy.instances"},
 		{"an instance that is no socket", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Instances = []string{"lb-1:9999"} }, "spec.haproxy.instances"},
@@ -86,6 +90,7 @@ func TestTargetBindingKeepsItsGroup(t *testing.T) {
 		{"another backend", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Backend = "api" }, "the backend cannot be changed"},
 		{"another group", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2.TargetGroupName = "api" }, "the target group cannot be changed"},
 		{"the same group by its ARN", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2 = &v1alpha1.ELBv2{TargetGroupARN: "arn:aws"} }, "the target group cannot be changed"},
+		{"a region, later", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ELBv2.Region = "us-east-1" }, "the region cannot be changed"},
 		{"one more instance", haproxyBinding, func(b *v1alpha1.TargetBinding) {
 			b.Spec.HAProxy.Instances = append(b.Spec.HAProxy.Instances, "tcp:192.0.2.1:9999")
 		}, ""},

@@ -32,6 +32,8 @@ type Ref struct {
 	Provider Kind
 	// Group is the provider's identifier of the group; for ELBv2 the ARN.
 	Group string
+	// Region is where the group is; empty for podgate's own region, if it has one.
+	Region string
 	// RoleARN is the role to assume for calls about this group; empty for podgate's own.
 	RoleARN string
 	// ExternalID is handed to the provider when RoleARN is assumed.

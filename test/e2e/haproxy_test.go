@@ -107,10 +107,10 @@ func (p *proxied) settled() {
 	})
 }
 
-// rollout updates the image and waits until everything has settled.
-func (p *proxied) rollout(image string) {
+// rollout updates to the second version and waits until everything has settled.
+func (p *proxied) rollout() {
 	p.t.Helper()
-	p.app.Image = image
+	p.app.Image = imageV2
 	p.apply()
 	p.settled()
 }
@@ -148,7 +148,7 @@ func behindHAProxy() env.App {
 func TestHAProxyRollout(t *testing.T) {
 	p := start(t, options{}).behind(behindHAProxy(), 2)
 	sum := p.underLoad(func() {
-		p.rollout(imageV2)
+		p.rollout()
 		for _, n := range []int{8, 3} {
 			p.app.Replicas = n
 			p.apply()
@@ -245,7 +245,7 @@ func TestHAProxyMaintenance(t *testing.T) {
 	held := p.proxies[0].Servers("web")[0]
 	p.underLoad(func() {
 		p.proxies[0].Say("set server web/" + held + " state maint")
-		p.rollout(imageV2)
+		p.rollout()
 	})
 	if slices.Contains(p.proxies[0].Servers("web"), held) {
 		t.Errorf("server %s is left behind", held)

@@ -96,7 +96,7 @@ func verdictOf(err error, group string) verdict {
 	case errors.Is(err, provider.ErrQuota):
 		return verdict{ReasonQuota, fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)}
 	case errors.Is(err, provider.ErrInvalid):
-		return verdict{ReasonInvalidRequest, fmt.Sprintf("AWS rejects a request about target group %q. %s", group, provider.Message(err))}
+		return verdict{ReasonInvalidRequest, fmt.Sprintf("Requests about target group %q cannot succeed as they are. %s", group, provider.Message(err))}
 	}
 	return verdict{ReasonUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, provider.Message(err))}
 }

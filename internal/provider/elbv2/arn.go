@@ -4,6 +4,7 @@
 package elbv2
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -13,26 +14,36 @@ import (
 )
 
 // Account is the key of the budget of calls that ref draws on: AWS counts calls per
-// account and region. It is the account in the group's ARN, else that in the
-// role's; empty when neither tells, which means podgate's own.
+// account and region. It is the account and region of the group's ARN, else the account
+// of the role's and the region that ref names; empty when neither tells, which means
+// podgate's own.
 func Account(ref provider.Ref) string {
-	for _, s := range []string{ref.Group, ref.RoleARN} {
-		if a, err := arn.Parse(s); err == nil {
-			return a.AccountID
-		}
+	if a, err := arn.Parse(ref.Group); err == nil {
+		return a.AccountID + "/" + a.Region
 	}
-	return ""
+	if a, err := arn.Parse(ref.RoleARN); err == nil {
+		return strings.TrimSuffix(a.AccountID+"/"+ref.Region, "/")
+	}
+	return ref.Region
 }
 
-// checkARN tells whether s is the ARN of a target group in this region. Asking the
-// wrong region would answer "not found", which says the wrong thing.
-func (p *Provider) checkARN(op, s string) error {
+// regionOf is where a group is: as its ref says, else podgate's own region, else as its
+// ARN says; empty when none does.
+func (p *Provider) regionOf(ref provider.Ref) string {
+	a, _ := arn.Parse(ref.Group)
+	return cmp.Or(ref.Region, p.region, a.Region)
+}
+
+// checkARN tells whether ref has the ARN of a target group in the region where it is
+// looked for. Asking the wrong region would answer "not found", which says the wrong thing.
+func (p *Provider) checkARN(op string, ref provider.Ref) error {
 	invalid := func(format string, args ...any) error {
-		return &provider.CallError{Op: op, Subject: s, Kind: provider.ErrInvalid, Text: fmt.Sprintf(format, args...)}
+		return &provider.CallError{Op: op, Subject: ref.Group, Kind: provider.ErrInvalid, Text: fmt.Sprintf(format, args...)}
 	}
-	a, err := arn.Parse(s)
+	region := p.regionOf(ref)
+	a, err := arn.Parse(ref.Group)
 	if err != nil {
-		return invalid("not an ARN; a target group's looks like arn:aws:elasticloadbalancing:%s:123456789012:targetgroup/name/0123456789abcdef", p.region)
+		return invalid("not an ARN; a target group's looks like arn:aws:elasticloadbalancing:%s:123456789012:targetgroup/name/0123456789abcdef", cmp.Or(region, "eu-west-1"))
 	}
 	if a.Service != "elasticloadbalancing" {
 		return invalid("the ARN is of service %q, not of elasticloadbalancing", a.Service)
@@ -41,9 +52,12 @@ func (p *Provider) checkARN(op, s string) error {
 	if len(parts) != 3 || parts[0] != "targetgroup" || parts[1] == "" || parts[2] == "" {
 		return invalid("the ARN names %q, which is no target group", a.Resource)
 	}
-	if a.Region != p.region {
-		return invalid("the group is in region %s, this podgate serves %s; name a group in %s, or run a podgate for %s",
-			a.Region, p.region, p.region, a.Region)
+	switch {
+	case a.Region == region:
+		return nil
+	case ref.Region != "":
+		return invalid("the group is in region %s and the binding says region %s: correct one of them", a.Region, ref.Region)
 	}
-	return nil
+	return invalid("the group is in region %s, this podgate serves %s; name a group in %s, or bind this one by a TargetBinding with spec.elbv2.region %s",
+		a.Region, region, region, a.Region)
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// role is whose permissions a call uses; the zero role is podgate's own.
-type role struct{ arn, externalID string }
+// role is whose permissions a call uses, and in which region; without an ARN they are
+// podgate's own.
+type role struct{ region, arn, externalID string }
 
 // connection is a client and the way to make it ask for new credentials.
 type connection struct {
@@ -33,6 +34,7 @@ const expiryWindow = time.Minute
 // the SDK reads it.
 func dial(cfg aws.Config, r role, timeout time.Duration) connection {
 	cfg = cfg.Copy()
+	cfg.Region = r.region
 	if r.arn != "" {
 		assume := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), r.arn, func(o *stscreds.AssumeRoleOptions) {
 			o.RoleSessionName = sessionName

@@ -21,7 +21,7 @@ const opHealth = "describe target health"
 
 // Health implements provider.Reporter with one call: the API does not page this list.
 func (p *Provider) Health(ctx context.Context, ref provider.Ref) (map[gate.Target]gate.Health, error) {
-	if err := p.checkARN(opHealth, ref.Group); err != nil {
+	if err := p.checkARN(opHealth, ref); err != nil {
 		return nil, err
 	}
 	c := p.connection(ref)

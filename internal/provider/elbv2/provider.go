@@ -39,11 +39,14 @@ type api interface {
 	DescribeTargetGroupAttributes(context.Context, *elb.DescribeTargetGroupAttributesInput, ...func(*elb.Options)) (*elb.DescribeTargetGroupAttributesOutput, error)
 }
 
-// Provider is one region of ELBv2. It is safe for concurrent use.
+// Provider is ELBv2 in all regions. It is safe for concurrent use.
 type Provider struct {
+	// region is podgate's own; empty when it has none.
 	region  string
 	timeout time.Duration
-	connect func(role) connection
+	// unconfigured is why no call can be made; nil when calls can.
+	unconfigured error
+	connect      func(role) connection
 
 	mu          sync.Mutex
 	connections map[role]connection
@@ -63,12 +66,18 @@ func WithCallTimeout(d time.Duration) Option {
 	return func(p *Provider) { p.timeout = d }
 }
 
-// New makes the provider for region. cfg brings credentials, endpoint and HTTP
+// Unconfigured makes a Provider whose calls all fail with the reason why there is no
+// configuration, so that a binding says so and a podgate that needs no AWS does not.
+func Unconfigured(why error) Option {
+	return func(p *Provider) { p.unconfigured = why }
+}
+
+// New makes the provider. Groups are in region, but for those whose Ref names another;
+// without a region each is where its ARN says. cfg brings credentials, endpoint and HTTP
 // client, as the SDK's config package loads them from the environment; the SDK's
 // retries are switched off. New makes no call.
 func New(cfg aws.Config, region string, opts ...Option) *Provider {
 	cfg = cfg.Copy()
-	cfg.Region = region
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = awshttp.NewBuildableClient()
@@ -83,10 +92,10 @@ func New(cfg aws.Config, region string, opts ...Option) *Provider {
 	return p
 }
 
-// connection gives the connection for ref's role, made once. Making it needs no
-// network, so the lock is short.
+// connection gives the connection for ref's role and region, made once. Making it needs
+// no network, so the lock is short.
 func (p *Provider) connection(ref provider.Ref) connection {
-	r := role{arn: ref.RoleARN}
+	r := role{region: p.regionOf(ref), arn: ref.RoleARN}
 	if r.arn != "" {
 		r.externalID = ref.ExternalID
 	}
@@ -104,6 +113,9 @@ func (p *Provider) connection(ref provider.Ref) connection {
 // *provider.CallError.
 func call[I, O any](ctx context.Context, p *Provider, c connection, op, subject string,
 	send func(context.Context, *I, ...func(*elb.Options)) (*O, error), in *I) (*O, error) {
+	if p.unconfigured != nil {
+		return nil, &provider.CallError{Op: op, Subject: subject, Kind: provider.ErrDenied, Text: "the configuration for AWS cannot be read: " + p.unconfigured.Error()}
+	}
 	callCtx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	out, err := send(callCtx, in)

@@ -57,7 +57,7 @@ func (p *Provider) Deregister(ctx context.Context, ref provider.Ref, targets []g
 type sendFunc func(connection, []types.TargetDescription) error
 
 func (p *Provider) change(ref provider.Ref, op string, targets []gate.Target, send sendFunc) error {
-	if err := p.checkARN(op, ref.Group); err != nil {
+	if err := p.checkARN(op, ref); err != nil {
 		return err
 	}
 	c := p.connection(ref)

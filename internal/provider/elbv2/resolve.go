@@ -29,10 +29,13 @@ func (p *Provider) Resolve(ctx context.Context, ref provider.Ref, name string) (
 	in, subject := &elb.DescribeTargetGroupsInput{}, ref.Group
 	switch {
 	case ref.Group != "":
-		if err := p.checkARN(opResolve, ref.Group); err != nil {
+		if err := p.checkARN(opResolve, ref); err != nil {
 			return provider.Group{}, err
 		}
 		in.TargetGroupArns = []string{ref.Group}
+	case name != "" && p.regionOf(ref) == "":
+		return provider.Group{}, &provider.CallError{Op: opResolve, Subject: name, Kind: provider.ErrInvalid,
+			Text: "no AWS region is known: set podgate's --aws-region or AWS_REGION, name the group by its ARN, or bind it by a TargetBinding with spec.elbv2.region"}
 	case name != "":
 		subject, in.Names = name, []string{name}
 	default:
@@ -47,7 +50,7 @@ func (p *Provider) Resolve(ctx context.Context, ref provider.Ref, name string) (
 	found, ok := pick(out.TargetGroups, ref.Group, name)
 	if !ok {
 		return provider.Group{}, &provider.CallError{Op: opResolve, Subject: subject, Kind: provider.ErrNotFound,
-			Text: "no such target group in region " + p.region}
+			Text: "no such target group in region " + p.regionOf(ref)}
 	}
 	ref.Group = aws.ToString(found.TargetGroupArn)
 	attributes, err := call(ctx, p, c, opAttributes, ref.Group, c.api.DescribeTargetGroupAttributes,

@@ -103,7 +103,7 @@ func TestResolveFindsNothing(t *testing.T) {
 func TestWrongARNsAreRefusedWithoutACall(t *testing.T) {
 	tests := []struct{ reason, arn, message string }{
 		{"another region's", strings.Replace(testARN, "eu-test-1", "us-test-2", 1),
-			"the group is in region us-test-2, this podgate serves eu-test-1; name a group in eu-test-1, or run a podgate for us-test-2"},
+			"the group is in region us-test-2, this podgate serves eu-test-1; name a group in eu-test-1, or bind this one by a TargetBinding with spec.elbv2.region us-test-2"},
 		{"a name", "web", "not an ARN; a target group's looks like arn:aws:elasticloadbalancing:eu-test-1:123456789012:targetgroup/name/0123456789abcdef"},
 		{"another service's", "arn:aws:s3:::bucket", `the ARN is of service "s3", not of elasticloadbalancing`},
 		{"a load balancer's", "arn:aws:elasticloadbalancing:eu-test-1:123456789012:loadbalancer/app/web/0123456789abcdef",
@@ -144,8 +144,10 @@ func TestAccount(t *testing.T) {
 		ref    provider.Ref
 		want   string
 	}{
-		{"the group's", foreignRef, "123456789012"},
+		{"the group's", foreignRef, "123456789012/eu-test-1"},
 		{"the role's while the group is only named", provider.Ref{RoleARN: testRole}, "210987654321"},
+		{"the role's in another region", provider.Ref{RoleARN: testRole, Region: "us-test-2"}, "210987654321/us-test-2"},
+		{"podgate's own in another region", provider.Ref{Region: "us-test-2"}, "us-test-2"},
 		{"podgate's own", provider.Ref{}, ""},
 	}
 	for _, tc := range tests {
