@@ -209,8 +209,8 @@ func TestDrainWaitsForConnections(t *testing.T) {
 				if err != nil || len(rows) != 1 {
 					t.Fatalf("the server is gone with a connection left (%v)", err)
 				}
-				if !s.health(ref, target).Leaving() {
-					t.Fatal("the target stopped to be draining")
+				if got := s.health(ref, target); !got.Leaving() || got.Connections != 1 {
+					t.Fatalf("want a target that drains with one connection, got %+v", got)
 				}
 				out := rows[0].admin&adminMaint != 0
 				if out && drain == time.Hour {

@@ -83,7 +83,7 @@ var passing = map[string]bool{"L4OK": true, "L6OK": true, "L7OK": true, "L7OKC":
 func (s server) health() gate.Health {
 	switch {
 	case s.phase() == leaving:
-		return gate.Health{State: gate.Draining, Reason: reasonDraining, Description: "Deregistered; it goes when its connections have ended"}
+		return gate.Health{State: gate.Draining, Reason: reasonDraining, Description: "Deregistered; it goes when its connections have ended", Connections: s.stat.connections + s.stat.queued}
 	case s.unchecked():
 		return gate.Health{State: gate.Unavailable, Reason: reasonNoChecks, Description: "Its health checks are off"}
 	case s.phase() == unfinished:

@@ -184,7 +184,11 @@ func atAll(t gate.Target, at []map[gate.Target]gate.Health) gate.Health {
 		}
 	}
 	if len(staying) == 0 {
-		return going[0]
+		health := going[0]
+		for _, other := range going[1:] {
+			health.Connections += other.Connections
+		}
+		return health
 	}
 	if len(staying) < len(at) {
 		return gate.Health{State: gate.Initial, Reason: reasonPartial, Description: "Not every HAProxy instance has the server yet"}
