@@ -48,12 +48,12 @@ func (c *cluster) otherRegion() *cluster {
 	return &other
 }
 
-// bindGroup makes a TargetBinding of a target group.
-func (c *cluster) bindGroup(name, service string, group v1alpha1.ELBv2) {
+// bindGroup makes a TargetBinding of the Service web and a target group.
+func (c *cluster) bindGroup(name string, group v1alpha1.ELBv2) {
 	c.Helper()
 	c.create(&v1alpha1.TargetBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns},
-		Spec:       v1alpha1.TargetBindingSpec{ServiceRef: v1alpha1.ServiceReference{Name: service, Port: intstr.FromInt32(80)}, ELBv2: &group},
+		Spec:       v1alpha1.TargetBindingSpec{ServiceRef: v1alpha1.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}, ELBv2: &group},
 	})
 }
 
@@ -67,9 +67,9 @@ func TestRegions(t *testing.T) {
 	other.script(far, "healthy")
 	other.script(farther, "healthy")
 	c.service("web")
-	c.bindGroup("near", "web", v1alpha1.ELBv2{TargetGroupName: "web"})
-	c.bindGroup("far", "web", v1alpha1.ELBv2{TargetGroupName: "web", Region: elsewhere})
-	c.bindGroup("farther", "web", v1alpha1.ELBv2{TargetGroupARN: farther, Region: elsewhere, RoleARN: "arn:aws:iam::123456789012:role/web"})
+	c.bindGroup("near", v1alpha1.ELBv2{TargetGroupName: "web"})
+	c.bindGroup("far", v1alpha1.ELBv2{TargetGroupName: "web", Region: elsewhere})
+	c.bindGroup("farther", v1alpha1.ELBv2{TargetGroupARN: farther, Region: elsewhere, RoleARN: "arn:aws:iam::123456789012:role/web"})
 	c.start()
 	gates := []string{v1alpha1.GatePrefix + "near", v1alpha1.GatePrefix + "far", v1alpha1.GatePrefix + "farther"}
 	c.pod("web-1", "web", "10.0.0.1", gates...)
@@ -110,7 +110,7 @@ func TestWithoutAWS(t *testing.T) {
 			}
 			s.config = func(cfg *Config) { cfg.Region = "" }
 			s.bind("web", nil)
-			s.bindGroup("aws", "web", tc.group)
+			s.bindGroup("aws", tc.group)
 			s.start()
 			s.serve("127.0.0.31").healthy.Store(true)
 			s.pod("web-1", "web", "127.0.0.31", ownGate)
