@@ -90,7 +90,7 @@ func TestFloorValues(t *testing.T) {
 // know would be told to its users as a mistake. What is not for bindings is listed here.
 func TestEveryAnnotationIsKnown(t *testing.T) {
 	elsewhere := []string{
-		elbv2.PodgateInjectLabel, elbv2.DrainLabel, elbv2.GraceAnnotation, elbv2.Finalizer, elbv2.ProvenAnnotation, "podgate.dev/rotate",
+		elbv2.PodgateInjectLabel, elbv2.DrainLabel, elbv2.GraceAnnotation, elbv2.Finalizer, elbv2.ProvenAnnotation, elbv2.OverrideAnnotation, "podgate.dev/rotate",
 		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing",
 	}
 	names := regexp.MustCompile(`"(podgate\.dev/[a-z0-9-]+)"`)

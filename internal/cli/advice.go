@@ -31,12 +31,14 @@ var gateAdvice = map[string]string{
 	gate.ReasonNoBinding:              "create the binding, or make its Service select the pod; else the gate is released by itself",
 	gate.ReasonNotResolved:            "look at the binding: its target group or port is not known, for the reason there",
 	gate.ReasonNotObserved:            "wait a second; if it lasts, the message or the binding says why the group cannot be read",
+	gate.ReasonOverridden:             "wait until the time in the message, or end it: podgate gate clear POD TYPE",
 	gate.ReasonNotProven:              "wait: the load balancer may mean the pod that had the address before; it is over when unhealthy threshold x interval and 10 s have passed since the containers became ready",
 }
 
 // openAdvice is what to do about an open gate that was not opened by a healthy target.
 var openAdvice = map[string]string{
 	gate.ReasonHealthy:           nothing,
+	gate.ReasonOverridden:        "find out why the target is not healthy before the time in the message; podgate gate clear POD TYPE ends it sooner",
 	gate.ReasonTimedOut:          "find out why the target is not healthy; the binding's time-out opened the gate",
 	gate.ReasonUnused:            "nothing, if that is what the binding's policy is meant to do",
 	gate.ReasonUnavailable:       "nothing, if that is what the binding's policy is meant to do",

@@ -91,9 +91,10 @@ func (c *cluster) create(all ...client.Object) {
 	}
 }
 
-// wire makes a Service and a binding of it.
-func (c *cluster) wire(name string) {
+// wire makes a Service web and a binding of it.
+func (c *cluster) wire() {
 	c.Helper()
+	const name = "web"
 	ip := elbv2.TargetTypeIP
 	b := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	b.Spec.TargetGroupARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/" + name + "/0123456789abcdef"
@@ -105,11 +106,11 @@ func (c *cluster) wire(name string) {
 		}}, b)
 }
 
-// pod makes a pod of an application with gates, whose containers are ready.
-func (c *cluster) pod(name, app string, gates ...string) *corev1.Pod {
+// pod makes a pod of Service web with gates, whose containers are ready.
+func (c *cluster) pod(name string, gates ...string) *corev1.Pod {
 	c.Helper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": app}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": "web"}},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
 	}
 	for _, g := range gates {

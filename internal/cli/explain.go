@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/override"
 )
 
 func newExplain(e *environment) *cobra.Command {
@@ -68,6 +69,8 @@ type Explanation struct {
 	Bindings []BindingReport `json:"bindings"`
 	// Drain is how the pod ends.
 	Drain *DrainReport `json:"drain,omitempty"`
+	// Problems are what is wrong with what a person ordered about the pod's gates.
+	Problems []string `json:"problems,omitempty"`
 	// Installation is podgate itself.
 	Installation *Installation `json:"podgate"`
 	// Unknown is what could not be read, and so not be told.
@@ -94,6 +97,7 @@ func explainPod(ctx context.Context, reader *snapshot, key types.NamespacedName,
 		return nil, err
 	}
 	x.Installation = installation
+	x.Problems = override.Problems(&pod)
 	for _, step := range []func(context.Context) error{x.bound, x.gates, x.lacking, x.draining} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -201,6 +205,9 @@ func (x *Explanation) write(p *paper) {
 	if x.NoGate != nil {
 		p.printf("\n")
 		x.NoGate.write(p)
+	}
+	for _, problem := range x.Problems {
+		p.printf("\n%s %s\n", p.paint(red, "problem:"), problem)
 	}
 	for _, b := range x.Bindings {
 		if !slices.ContainsFunc(x.Gates, func(g GateReport) bool { return g.Source != nil && g.Source.key() == b.key() }) {

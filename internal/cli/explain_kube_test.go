@@ -16,10 +16,10 @@ import (
 
 func TestExplainAndStatusOfACluster(t *testing.T) {
 	c := newCluster(t, map[string]string{elbv2.InjectLabel: elbv2.InjectEnabled})
-	c.wire("web")
-	pod := c.pod("waiting", "web", elbv2.GateType("web"))
+	c.wire()
+	pod := c.pod("waiting", elbv2.GateType("web"))
 	c.condition(pod, corev1.PodConditionType(elbv2.GateType("web")), corev1.ConditionFalse, "Target.Timeout", "Request timed out")
-	c.pod("bare", "web")
+	c.pod("bare")
 
 	c.has(c.run("explain", "waiting"), ExitDone, "GATE target-health.elbv2.k8s.aws/web: False, Target.Timeout", "Request timed out", "Service web, port 80")
 	c.has(c.run("explain", "pod/bare"), ExitDone, "GATE MISSING target-health.elbv2.k8s.aws/web: WebhookMissing")
@@ -40,8 +40,8 @@ func TestExplainAndStatusOfACluster(t *testing.T) {
 // TestFewPermissions: who may read pods only is told what is not told.
 func TestFewPermissions(t *testing.T) {
 	c := newCluster(t, nil)
-	c.wire("web")
-	pod := c.pod("waiting", "web", elbv2.GateType("web"))
+	c.wire()
+	pod := c.pod("waiting", elbv2.GateType("web"))
 	c.condition(pod, corev1.PodConditionType(elbv2.GateType("web")), corev1.ConditionFalse, "Target.Timeout", "Request timed out")
 	c.allow("alice", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}})
 

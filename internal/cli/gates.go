@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +17,7 @@ import (
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/override"
 )
 
 // GateReport is what is known of one gate of a pod.
@@ -33,6 +35,8 @@ type GateReport struct {
 	Source *BindingReport `json:"source,omitempty"`
 	// Target is the pod's address and port in the group; empty while it is not known.
 	Target string `json:"target,omitempty"`
+	// Override is what a person ordered about the gate and still counts.
+	Override *override.Order `json:"override,omitempty"`
 	// Next is what to do.
 	Next string `json:"next"`
 }
@@ -58,6 +62,9 @@ func conditionReport(pod *corev1.Pod, t corev1.PodConditionType) GateReport {
 		if !c.LastTransitionTime.IsZero() {
 			g.Since = &c.LastTransitionTime
 		}
+	}
+	if o, ordered := override.Of(pod).Gates[g.Type]; ordered && o.Check() == nil {
+		g.Override = &o
 	}
 	return g
 }
@@ -162,6 +169,9 @@ func (g *GateReport) write(p *paper) {
 	}
 	p.printf("%s: %s\n", p.paint(bold, "GATE "+g.Type), said)
 	p.field("message", g.Message)
+	if o := g.Override; o != nil && p.now.Before(o.Until) {
+		p.field("override", fmt.Sprintf("%s until %s, set %s ago by %s: %s", o.Status, o.Until.UTC().Format(time.RFC3339), p.ago(o.At), or(o.By), o.Reason))
+	}
 	p.field("from", g.From)
 	if g.Source != nil {
 		g.Source.says(p)

@@ -43,6 +43,8 @@ const (
 	ReasonUnhealthyDraining = "TargetUnhealthyDraining"
 	// ReasonTrackFloor: the target fails its health checks, and too few other gates are open to close this one.
 	ReasonTrackFloor = "TrackFloor"
+	// ReasonOverridden: a person set the gate by hand until a time, which the message says.
+	ReasonOverridden = "Overridden"
 	// ReasonNotRegistered is ELBv2's reason for a target that is not in the group.
 	ReasonNotRegistered = "Target.NotRegistered"
 	// reasonNotInUse is ELBv2's for a target whose group or zone no load balancer uses.

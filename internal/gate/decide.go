@@ -90,6 +90,8 @@ type Pod struct {
 	Proven netip.Addr
 	// ClosedAt is when the gate was closed while the containers were ready; zero when it was not.
 	ClosedAt time.Time
+	// Override is what a person ordered about the gate.
+	Override Override
 }
 
 // moved tells whether the pod's address changed since its gate was proven.
@@ -120,7 +122,8 @@ type Decision struct {
 // An open gate stays open unless the pod's address changed or its containers
 // became unready (law 9), or its binding asks to Track. A closed one opens when the
 // load balancer says healthy and that is provably about this pod (laws 1 and 11), when
-// its binding's policy says so, or when nothing will ever open it (law 2).
+// its binding's policy says so, or when nothing will ever open it (law 2). What a person
+// ordered comes before all that, until its time is over.
 func Decide(now time.Time, pod Pod, feed Feed, policy Policy, current Condition) Decision {
 	// A gate that is released whatever the containers do is not closed for them: it would
 	// be released again at once, and so on without end.
@@ -129,12 +132,14 @@ func Decide(now time.Time, pod Pod, feed Feed, policy Policy, current Condition)
 	if moved {
 		pod.Proven = netip.Addr{}
 	}
+	before := withoutOverride(current)
 	var d Decision
-	if current.Status == StatusTrue && !moved {
-		d = whileOpen(now, pod, feed, policy, current)
+	if before.Status == StatusTrue && !moved {
+		d = whileOpen(now, pod, feed, policy, before)
 	} else {
-		d = whileClosed(now, pod, feed, policy, current, moved)
+		d = whileClosed(now, pod, feed, policy, before, moved)
 	}
+	d = overridden(now, pod, feed, d)
 	d.ClosedAt = closedAt(now, pod, current, d.Condition)
 	return d
 }

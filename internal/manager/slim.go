@@ -28,9 +28,7 @@ func slimPod(o any) (any, error) {
 		OwnerReferences:   slimOwners(pod.OwnerReferences),
 		DeletionTimestamp: pod.DeletionTimestamp, DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
 	}
-	if proven, ok := pod.Annotations[elbv2.ProvenAnnotation]; ok {
-		meta.Annotations = map[string]string{elbv2.ProvenAnnotation: proven}
-	}
+	meta.Annotations = slimAnnotations(pod.Annotations)
 	slim := &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: meta,
 		Spec: corev1.PodSpec{
@@ -46,6 +44,22 @@ func slimPod(o any) (any, error) {
 	}
 	drain.Keep(slim, drain.StopOf(&pod.Spec))
 	return slim, nil
+}
+
+// slimAnnotations keeps what podgate noted, and what a person ordered about gates.
+func slimAnnotations(all map[string]string) map[string]string {
+	var kept map[string]string
+	for _, name := range []string{elbv2.ProvenAnnotation, elbv2.OverrideAnnotation} {
+		value, there := all[name]
+		if !there {
+			continue
+		}
+		if kept == nil {
+			kept = map[string]string{}
+		}
+		kept[name] = value
+	}
+	return kept
 }
 
 // canonical gives the one copy of a string that many pods have: each is decoded with copies of its own.

@@ -23,7 +23,7 @@ func TestSlimPod(t *testing.T) {
 	kept := corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "web-0", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"app": "web", "empty": ""},
-			Annotations:       map[string]string{elbv2.ProvenAnnotation: "{}"},
+			Annotations:       map[string]string{elbv2.ProvenAnnotation: "{}", elbv2.OverrideAnnotation: "{}"},
 			OwnerReferences:   []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "rs", Controller: new(true)}},
 			CreationTimestamp: now, DeletionTimestamp: &now, DeletionGracePeriodSeconds: new(int64(60)),
 		},

@@ -55,6 +55,8 @@ const (
 	Finalizer = "podgate.dev/targets"
 	// ProvenAnnotation on a pod records at which address which gates were proven to be about it.
 	ProvenAnnotation = "podgate.dev/proven"
+	// OverrideAnnotation on a pod holds what a person ordered about its gates; package override reads it.
+	OverrideAnnotation = "podgate.dev/override"
 )
 
 // Annotations on a binding that state policies of its gates; gate.Policy tells what they mean.

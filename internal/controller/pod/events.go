@@ -16,7 +16,7 @@ const reasonTimedOut = "GateTimedOut"
 // tell makes an event of what people may not expect.
 func (r *Reconciler) tell(e *evaluation, c corev1.PodCondition) {
 	switch c.Reason {
-	case gate.ReasonNoBinding, gate.ReasonNotResolved, gate.ReasonNotObserved, gate.ReasonTrackFloor:
+	case gate.ReasonNoBinding, gate.ReasonNotResolved, gate.ReasonNotObserved, gate.ReasonTrackFloor, gate.ReasonOverridden:
 	default:
 		return
 	}

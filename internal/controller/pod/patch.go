@@ -14,9 +14,8 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 )
 
-// patch is a strategic merge patch of pods/status that holds nothing but our own
-// conditions and annotation. The UID makes it fail (409) on a pod that was made
-// anew under the same name.
+// patch is a strategic merge patch of pods/status that holds nothing but what is to change.
+// The UID makes it fail (409) on a pod that was made anew under the same name.
 type patch struct {
 	Metadata patchMeta    `json:"metadata"`
 	Status   *patchStatus `json:"status,omitempty"`
@@ -24,6 +23,7 @@ type patch struct {
 
 type patchMeta struct {
 	UID         types.UID          `json:"uid"`
+	Version     string             `json:"resourceVersion,omitempty"`
 	Annotations map[string]*string `json:"annotations,omitempty"`
 }
 
@@ -42,20 +42,11 @@ type patchCondition struct {
 	LastTransitionTime metav1.Time             `json:"lastTransitionTime"`
 }
 
-// makePatch gives the patch that writes conditions and the proven record; nil when
-// there is nothing to write.
-func makePatch(pod *corev1.Pod, conditions []corev1.PodCondition, p proven) ([]byte, error) {
-	out := patch{Metadata: patchMeta{UID: pod.UID}}
-	next, err := p.encode()
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", elbv2.ProvenAnnotation, err)
-	}
-	if before, had := pod.Annotations[elbv2.ProvenAnnotation]; before != next {
-		out.Metadata.Annotations = map[string]*string{elbv2.ProvenAnnotation: &next}
-		if next == "" && had {
-			out.Metadata.Annotations[elbv2.ProvenAnnotation] = nil
-		}
-	}
+// Patch gives the body of a strategic merge patch of a pod's status that writes these
+// conditions and annotations, of which a nil one is removed, on the pod with the UID and on
+// no other; nil when there is nothing to write. With a version it fails on a pod that was written since.
+func Patch(uid types.UID, version string, annotations map[string]*string, conditions []corev1.PodCondition) ([]byte, error) {
+	out := patch{Metadata: patchMeta{UID: uid, Version: version, Annotations: annotations}}
 	if len(conditions) > 0 {
 		out.Status = &patchStatus{}
 		for _, c := range conditions {
@@ -68,4 +59,21 @@ func makePatch(pod *corev1.Pod, conditions []corev1.PodCondition, p proven) ([]b
 		return nil, nil
 	}
 	return json.Marshal(out)
+}
+
+// makePatch gives the patch that writes conditions and the proven record; nil when
+// there is nothing to write.
+func makePatch(pod *corev1.Pod, conditions []corev1.PodCondition, p proven) ([]byte, error) {
+	next, err := p.encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", elbv2.ProvenAnnotation, err)
+	}
+	var annotations map[string]*string
+	if before, had := pod.Annotations[elbv2.ProvenAnnotation]; before != next {
+		annotations = map[string]*string{elbv2.ProvenAnnotation: &next}
+		if next == "" && had {
+			annotations[elbv2.ProvenAnnotation] = nil
+		}
+	}
+	return Patch(pod.UID, "", annotations, conditions)
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/podgate/podgate/internal/controller/tally"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/override"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -93,7 +94,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: behindPoll}, nil
 	}
 	r.meet(req.NamespacedName, pod.UID)
-	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), now: r.now()}
+	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), overrides: override.Of(&pod), now: r.now()}
 	for _, name := range gates.Of(&pod) {
 		if err := r.evaluate(ctx, &e, name); err != nil {
 			return reconcile.Result{}, err
@@ -114,6 +115,7 @@ type evaluation struct {
 	key        types.NamespacedName
 	now        time.Time
 	proven     proven
+	overrides  override.Record
 	conditions []corev1.PodCondition
 	refs       []provider.Ref
 	// waiting and orphans are the label values of the pod's share in the gauges.
@@ -126,7 +128,7 @@ type evaluation struct {
 // evaluate decides one gate.
 func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) error {
 	gateType := gates.Type(name)
-	facts := gate.Pod{Proven: e.proven.Gates[gateType], ClosedAt: e.proven.Closed[gateType]}
+	facts := gate.Pod{Proven: e.proven.Gates[gateType], ClosedAt: e.proven.Closed[gateType], Override: e.overrides.Gate(gateType)}
 	if c := binding.Condition(e.pod, corev1.ContainersReady); c != nil {
 		facts.ContainersReady = c.Status == corev1.ConditionTrue
 		facts.ContainersReadySince = c.LastTransitionTime.Time

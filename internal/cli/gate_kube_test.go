@@ -1,0 +1,96 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/override"
+)
+
+// read reads a pod anew.
+func (c *cluster) read(pod *corev1.Pod) *corev1.Pod {
+	c.Helper()
+	var now corev1.Pod
+	if err := c.kube.Get(c.Context(), client.ObjectKeyFromObject(pod), &now); err != nil {
+		c.Fatal(err)
+	}
+	return &now
+}
+
+func TestGateSet(t *testing.T) {
+	c := newCluster(t, nil)
+	c.wire()
+	mine, theirs := elbv2.GateType("web"), "example.com/approved"
+	pod := c.pod("web", mine, theirs)
+	c.condition(pod, corev1.PodConditionType(mine), corev1.ConditionFalse, "Target.Timeout", "Request timed out")
+
+	c.has(c.run("gate", "set", "web", mine, "true", "--reason", "INC-42", "--for", "1h"), ExitDone, "Override of gate "+mine)
+	o := override.Of(c.read(pod)).Gate(mine)
+	if o.Status != gate.StatusTrue || o.Reason != "INC-42" || o.By == "" || o.Until.Sub(o.Set) != time.Hour {
+		t.Errorf("ordered is %+v", o)
+	}
+	if condition := binding.Condition(c.read(pod), corev1.PodConditionType(mine)); condition.Status != corev1.ConditionFalse || condition.Reason != "Target.Timeout" {
+		t.Errorf("the command wrote podgate's own condition: %+v", condition)
+	}
+	c.has(c.run("explain", "web"), ExitDone, "override", "INC-42")
+
+	c.has(c.run("gate", "set", "web", theirs, "true", "--reason", "signed off"), ExitDone, "podgate does not serve it")
+	set := binding.Condition(c.read(pod), corev1.PodConditionType(theirs))
+	if set == nil || set.Status != corev1.ConditionTrue || set.Reason != ReasonSetByHand || set.LastTransitionTime.IsZero() {
+		t.Errorf("the condition is %+v", set)
+	}
+	since := set.LastTransitionTime
+	c.has(c.run("gate", "set", "web", theirs, "True", "--reason", "signed off twice"), ExitDone)
+	if again := binding.Condition(c.read(pod), corev1.PodConditionType(theirs)); !again.LastTransitionTime.Equal(&since) {
+		t.Error("its transition time moved with its words")
+	}
+	if len(c.read(pod).Status.Conditions) != 3 {
+		t.Errorf("other conditions were lost or doubled: %+v", c.read(pod).Status.Conditions)
+	}
+
+	c.has(c.run("gate", "clear", "web", mine), ExitDone, "No override")
+	if _, there := c.read(pod).Annotations[elbv2.OverrideAnnotation]; there {
+		t.Error("the annotation is still there")
+	}
+	c.has(c.run("gate", "clear", "web", theirs), ExitError, "there is no override to end")
+}
+
+func TestGateSetRefuses(t *testing.T) {
+	c := newCluster(t, nil)
+	c.wire()
+	mine := elbv2.GateType("web")
+	pod := c.pod("web", mine, "Ready")
+	for name, tc := range map[string]struct {
+		args []string
+		said string
+	}{
+		"Ready":           {[]string{"web", "Ready", "true", "--reason", "x"}, "Kubernetes' own"},
+		"ContainersReady": {[]string{"web", "ContainersReady", "true", "--reason", "x"}, "Kubernetes' own"},
+		"Reserved":        {[]string{"web", "node.kubernetes.io/ready", "true", "--reason", "x"}, "Kubernetes' own"},
+		"NoGate":          {[]string{"web", "example.com/other", "true", "--reason", "x"}, "has no readiness gate example.com/other"},
+		"NoReason":        {[]string{"web", mine, "true"}, `required flag(s) "reason" not set`},
+		"EmptyReason":     {[]string{"web", mine, "true", "--reason", ""}, "gives no reason"},
+		"TooLong":         {[]string{"web", mine, "true", "--reason", "x", "--for", "25h"}, "longer than 24h"},
+		"NoTime":          {[]string{"web", mine, "true", "--reason", "x", "--for", "0s"}, "ends before it begins"},
+		"Unknown":         {[]string{"web", mine, "unknown", "--reason", "x"}, "must be true or false"},
+		"NoPod":           {[]string{"nobody", mine, "true", "--reason", "x"}, "not found"},
+	} {
+		before := c.read(pod).ResourceVersion
+		c.has(c.run(append([]string{"gate", "set"}, tc.args...)...), ExitError, tc.said)
+		if c.read(pod).ResourceVersion != before {
+			t.Errorf("%s: the pod was written all the same", name)
+		}
+	}
+	c.allow("bob", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}})
+	c.has(c.run("gate", "set", "web", mine, "true", "--reason", "x"), ExitError, `cannot patch resource "pods/status"`)
+}

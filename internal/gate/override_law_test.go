@@ -1,0 +1,126 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ordered is a pod about whose gate a person ordered something a minute ago, for ten minutes.
+func ordered(s Status, proven netip.Addr) Pod {
+	p := ready(time.Hour, proven)
+	p.Override = Override{Status: s, Reason: "the canary is checked by hand.", By: "alice", Set: noon.Add(-time.Minute), Until: noon.Add(9 * time.Minute)}
+	return p
+}
+
+// everySight is a sample of what may be known of a target.
+func everySight() map[string]Feed {
+	return map[string]Feed{
+		"healthy": seenOtherwise(sight(Healthy, "")), "unhealthy": seenOtherwise(sight(Unhealthy, "Target.Timeout")), "initial": sight(Initial, "Elb.InitialHealthChecking"),
+		"absent": {Claim: Claimed, Observed: true}, "never read": {Claim: Claimed}, "not resolved": {Claim: Unresolved}, "not claimed": {Claim: Unclaimed, UnclaimedSince: noon},
+	}
+}
+
+// TestLaw1OverrideHasAReasonOfItsOwn: a gate that is open only because a person said so
+// says that, until when and why, and never that its target is healthy.
+func TestLaw1OverrideHasAReasonOfItsOwn(t *testing.T) {
+	for name, feed := range everySight() {
+		c := Decide(noon, ordered(StatusTrue, netip.Addr{}), feed, Policy{}, Condition{}).Condition
+		want := ReasonOverridden
+		if name == "healthy" {
+			want = ReasonHealthy
+		}
+		if c.Status != StatusTrue || c.Reason != want {
+			t.Errorf("%s: want True with %s, got %+v", name, want, c)
+		}
+		if want == ReasonOverridden && c.Message != "Set to True by hand until 2026-03-01T12:09:00Z by alice: the canary is checked by hand." {
+			t.Errorf("%s: it says %q", name, c.Message)
+		}
+	}
+}
+
+// TestLaw1NoOrderOpensNothing: what is no order, not yet one, or none any more.
+func TestLaw1NoOrderOpensNothing(t *testing.T) {
+	for name, change := range map[string]func(*Override){
+		"another status": func(o *Override) { o.Status = StatusUnknown },
+		"ended":          func(o *Override) { o.Until = noon },
+		"not yet":        func(o *Override) { o.Set = noon.Add(ahead + time.Second) },
+	} {
+		pod := ordered(StatusTrue, netip.Addr{})
+		change(&pod.Override)
+		if c := Decide(noon, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{}, Condition{}).Condition; c.Status == StatusTrue {
+			t.Errorf("an order that is %s opened the gate: %+v", name, c)
+		}
+	}
+}
+
+// TestLaw2OverrideEndsByItself: at its end the gate is decided anew without any event, and
+// what it was set to leaves no trace: an open one closes unless its target is healthy, a
+// closed one opens if it is.
+func TestLaw2OverrideEndsByItself(t *testing.T) {
+	for name, feed := range everySight() {
+		for _, s := range []Status{StatusTrue, StatusFalse} {
+			pod := ordered(s, ours)
+			now, current := noon, Condition{}
+			for steps := 0; now.Before(pod.Override.Until); steps++ {
+				feed.ReadAt = now
+				d := Decide(now, pod, feed, Policy{OrphanGrace: 2 * time.Hour}, current)
+				if d.Condition.Status != s {
+					t.Fatalf("%s: at %s it is %+v, want %s", name, now, d.Condition, s)
+				}
+				if d.Recheck <= 0 || steps > 3000 {
+					t.Fatalf("%s: nobody looks again at the end: %+v", name, d)
+				}
+				now, current = now.Add(d.Recheck), d.Condition
+			}
+			feed.ReadAt = now
+			after := Decide(now, pod, feed, Policy{OrphanGrace: 2 * time.Hour}, current).Condition
+			if open := after.Status == StatusTrue; open != (name == "healthy") || after.Status == "" || after.Reason == ReasonOverridden || strings.Contains(after.Message, "alice") {
+				t.Errorf("%s, set to %s: after the end it is %+v", name, s, after)
+			}
+		}
+	}
+}
+
+// TestLaw2OverrideHoldsNoDeletion: a binding that is deleted releases its gates, whoever
+// wants them closed.
+func TestLaw2OverrideHoldsNoDeletion(t *testing.T) {
+	if c := Decide(noon, ordered(StatusFalse, ours), Feed{Claim: Releasing}, Policy{}, Condition{}).Condition; c.Status != StatusTrue || c.Reason != ReasonBindingDeleted {
+		t.Errorf("the gate is %+v", c)
+	}
+}
+
+// TestLaw9OverrideOfAnOpenGateLeavesItOpen: an order that says what is so anyway changes
+// neither the gate nor its reason, and its end closes nothing.
+func TestLaw9OverrideOfAnOpenGateLeavesItOpen(t *testing.T) {
+	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	pod, feed := ordered(StatusTrue, ours), seenOtherwise(sight(Unhealthy, "Target.Timeout"))
+	for _, now := range []time.Time{noon, pod.Override.Until, pod.Override.Until.Add(time.Hour)} {
+		if c := Decide(now, pod, feed, Policy{}, open).Condition; c != open {
+			t.Errorf("at %s the open gate became %+v", now, c)
+		}
+	}
+}
+
+// TestOverrideWhileContainersAreUnready: the end of an order is written though the pod
+// cannot be Ready, so that it is not Ready by it a moment later.
+func TestOverrideWhileContainersAreUnready(t *testing.T) {
+	pod := ordered(StatusTrue, ours)
+	pod.ContainersReady = false
+	c := Decide(pod.Override.Until, pod, sight(Healthy, ""), Policy{}, pod.Override.condition()).Condition
+	if c.Status == StatusTrue || c.Status == "" {
+		t.Errorf("after the end of the order the gate is %+v", c)
+	}
+}
+
+// TestOverrideTimesOutNoGate: a gate that a person keeps closed did not time out.
+func TestOverrideTimesOutNoGate(t *testing.T) {
+	d := Decide(noon, ordered(StatusFalse, ours), seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{Timeout: time.Minute, OnTimeout: Open}, Condition{})
+	if d.Condition.Status != StatusFalse || d.Condition.Reason != ReasonOverridden || d.TimedOut {
+		t.Errorf("got %+v", d)
+	}
+}
