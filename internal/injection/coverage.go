@@ -24,6 +24,12 @@ var unconfigured = []Coverage{
 	{labels.Everything(), labels.SelectorFromSet(labels.Set{elbv2.PodgateInjectLabel: elbv2.InjectEnabled})},
 }
 
+// undrained is what asks for preStop hooks where no entry tells.
+var undrained = []Coverage{
+	{labels.SelectorFromSet(labels.Set{elbv2.DrainLabel: elbv2.DrainEnabled}), labels.Everything()},
+	{labels.Everything(), labels.SelectorFromSet(labels.Set{elbv2.DrainLabel: elbv2.DrainEnabled})},
+}
+
 // CoverageOf reads the selectors of the entries that ask for gates, those with the path;
 // where no entry tells, what the labels ask for.
 func CoverageOf(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Coverage, error) {
@@ -35,6 +41,15 @@ func CoverageOf(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Cov
 		return unconfigured, nil
 	}
 	return entries, nil
+}
+
+// DrainCoverageOf is the same of the entries that ask for preStop hooks.
+func DrainCoverageOf(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Coverage, error) {
+	entries, err := Entries(c, path)
+	if err != nil || entries != nil {
+		return entries, err
+	}
+	return undrained, nil
 }
 
 // Entries reads the selectors of the entries with a path; nil when there is none.

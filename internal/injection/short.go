@@ -58,7 +58,7 @@ func (s Shortfall) String() string {
 	case s.Hook > 0 && s.Stop.Hook == 0:
 		said = append(said, fmt.Sprintf("Container %q has no preStop hook, and the load balancer may send the pod requests for %d s after its deletion: create the pod anew, and podgate adds a hook that sleeps as long.", s.Stop.Container, s.Need))
 	case s.Hook > 0:
-		said = append(said, fmt.Sprintf("The preStop hook of container %q sleeps %d s, which is %d s too short: the load balancer may send the pod requests for %d s after its deletion. Make it sleep %d, or leave it out: podgate adds one.", s.Stop.Container, s.Stop.Hook, s.Hook, s.Need, s.Need))
+		said = append(said, fmt.Sprintf("The preStop hook of container %q sleeps %d s, which is %d s too short: the load balancer may send the pod requests for %d s after its deletion. Make it sleep %d, or leave it out of the manifest, so that podgate adds one.", s.Stop.Container, s.Stop.Hook, s.Hook, s.Need, s.Need))
 	}
 	if s.Grace > 0 {
 		said = append(said, fmt.Sprintf("terminationGracePeriodSeconds is %d, which is %d s too short: make it at least %d, and what the application needs to stop beside.", s.Stop.Grace, s.Grace, s.Stop.Grace+s.Grace))

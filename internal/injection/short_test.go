@@ -33,7 +33,7 @@ func TestShort(t *testing.T) {
 		"Hook": {
 			reason: "The slowest of the bindings counts.", pod: Pod{Labels: labels}, stop: drain.Stop{Container: "web", Hook: 20, Grace: 185},
 			want: Shortfall{Binding: "slow", Need: 155, Stop: drain.Stop{Container: "web", Hook: 20, Grace: 185}, Hook: 135},
-			said: `The preStop hook of container "web" sleeps 20 s, which is 135 s too short: the load balancer may send the pod requests for 155 s after its deletion. Make it sleep 155, or leave it out: podgate adds one.`,
+			said: `The preStop hook of container "web" sleeps 20 s, which is 135 s too short: the load balancer may send the pod requests for 155 s after its deletion. Make it sleep 155, or leave it out of the manifest, so that podgate adds one.`,
 		},
 		"Grace": {
 			reason: "So does the grace period, which cuts hooks.", pod: Pod{Labels: labels}, stop: drain.Stop{Container: "web", Hook: 155, Grace: 30},

@@ -82,3 +82,32 @@ func TestUngatedNamespaceIsLabelledLater(t *testing.T) {
 	label(elbv2.InjectEnabled)
 	c.eventually("told", func() bool { return c.event("web-1", "GateMissing", "create the pods anew") })
 }
+
+// A pod whose own hook is too short for its load balancer is told by how many seconds, and
+// so is its ReplicaSet; one whose hook is long enough is not.
+func TestShortHooksAreTold(t *testing.T) {
+	c := newCluster(t)
+	c.service("web")
+	c.binding("web", "web", c.group("web"))
+	c.start()
+	c.eventually("served", func() bool { return c.verdict("web").Reason == "Synced" })
+	pod := func(name string, seconds int64) {
+		c.create(&corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: name, Labels: map[string]string{"app": "web", elbv2.DrainLabel: elbv2.DrainEnabled}},
+			Spec: corev1.PodSpec{
+				TerminationGracePeriodSeconds: new(seconds + 30),
+				Containers: []corev1.Container{{Name: "app", Image: "app", Lifecycle: &corev1.Lifecycle{
+					PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", fmt.Sprint("sleep ", seconds)}}},
+				}}},
+			},
+		})
+	}
+	pod("long", 155)
+	pod("short", 20)
+	c.eventually("told", func() bool {
+		return c.event("short", "DrainTooShort", `The preStop hook of container "app" sleeps 20 s, which is 35 s too short`)
+	})
+	if c.event("long", "DrainTooShort", "") {
+		t.Error("a hook that is long enough is told to be too short")
+	}
+}

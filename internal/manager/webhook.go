@@ -89,7 +89,7 @@ func addUngated(mgr ctrlmanager.Manager, metrics prometheus.Registerer, c Config
 	}
 	err = ungated.Setup(mgr, ungated.Options{
 		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves, Recorder: mgr.GetEventRecorder(name), Metrics: metrics,
-		Configuration: certificate.ConfigurationName, Path: webhook.Path,
+		Configuration: certificate.ConfigurationName, Path: webhook.Path, DrainPath: webhook.DrainPath,
 	})
 	if err != nil {
 		return fmt.Errorf("set up ungated controller: %w", err)

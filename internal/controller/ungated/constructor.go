@@ -57,18 +57,20 @@ type Options struct {
 	Serves   func(binding client.Object) bool
 	Recorder events.EventRecorder
 	Metrics  prometheus.Registerer
-	// Configuration is the name of the webhook's MutatingWebhookConfiguration, and Path is
-	// that of its entries which ask for gates.
-	Configuration, Path string
+	// Configuration is the name of the webhook's MutatingWebhookConfiguration. Path is that
+	// of its entries which ask for gates, and DrainPath of those which ask for preStop hooks.
+	Configuration, Path, DrainPath string
 }
 
 // Setup adds the controller to a manager.
 func Setup(mgr manager.Manager, o Options) error {
 	r := newReconciler(o, time.Now)
-	if err := o.Metrics.Register(r.missing.Gauge); err != nil {
-		return err
+	for _, t := range []*tally.Tally{r.missing, r.short} {
+		if err := o.Metrics.Register(t.Gauge); err != nil {
+			return err
+		}
 	}
-	w := watcher{reader: o.Reader, serves: o.Serves, path: o.Path}
+	w := watcher{reader: o.Reader, serves: o.Serves, paths: []string{o.Path, o.DrainPath}}
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
 		Watches(&corev1.Pod{}, w.pods()).
@@ -83,13 +85,17 @@ func Setup(mgr manager.Manager, o Options) error {
 
 func newReconciler(o Options, now func() time.Time) *Reconciler {
 	return &Reconciler{
-		reader: o.Reader, asked: o.Asked, serves: o.Serves, recorder: o.Recorder, configuration: o.Configuration, path: o.Path, now: now, started: now(),
+		reader: o.Reader, asked: o.Asked, serves: o.Serves, recorder: o.Recorder, configuration: o.Configuration, path: o.Path, drainPath: o.DrainPath, now: now, started: now(),
 		limit: rate.NewLimiter(eventsPerSecond, eventsBurst),
 		missing: tally.New(prometheus.GaugeOpts{
 			Name: "podgate_pods_ungated",
 			Help: "Pods of labelled namespaces that lack a gate which they should carry, by why.",
 		}, "namespace", "reason"),
-		pods: map[types.NamespacedName]note{}, owners: map[ownerNote]*ownerCount{},
+		short: tally.New(prometheus.GaugeOpts{
+			Name: "podgate_pods_drain_too_short",
+			Help: "Pods of namespaces with drain that end before their load balancers let go of them, by what is too short.",
+		}, "namespace", "what"),
+		ungated: newBook(), undrained: newBook(),
 	}
 }
 
@@ -98,7 +104,7 @@ func newReconciler(o Options, now func() time.Time) *Reconciler {
 type watcher struct {
 	reader client.Reader
 	serves func(client.Object) bool
-	path   string
+	paths  []string
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -198,8 +204,11 @@ func (w watcher) namespaces() handler.EventHandler {
 func (w watcher) configurations() handler.EventHandler {
 	none := &admissionv1.MutatingWebhookConfiguration{}
 	changed := func(ctx context.Context, before, after client.Object, q queue) {
-		if !injection.Alike(before.(*admissionv1.MutatingWebhookConfiguration), after.(*admissionv1.MutatingWebhookConfiguration), w.path) {
-			w.all(ctx, "", q)
+		for _, path := range w.paths {
+			if !injection.Alike(before.(*admissionv1.MutatingWebhookConfiguration), after.(*admissionv1.MutatingWebhookConfiguration), path) {
+				w.all(ctx, "", q)
+				return
+			}
 		}
 	}
 	return handler.Funcs{

@@ -74,7 +74,7 @@ func TestWhoIsJudged(t *testing.T) {
 		t.Fatal(err)
 	}
 	everything := whole{Cache: cache, pods: []corev1.Pod{*pod("web-1", "web"), *pod("web-2", "web"), *pod("api-1", "api")}}
-	w := watcher{reader: everything, serves: binding.OwnAnnotated.Serves, path: "/gates"}
+	w := watcher{reader: everything, serves: binding.OwnAnnotated.Serves, paths: []string{"/gates"}}
 	web, all := []string{"web-1", "web-2"}, []string{"api-1", "web-1", "web-2"}
 
 	update := func(o client.Object, change func(client.Object)) event.UpdateEvent {

@@ -18,6 +18,8 @@ const (
 	ReasonGateMissing = "GateMissing"
 	// ReasonNoGate: there is no gate for the pod.
 	ReasonNoGate = "NoGate"
+	// ReasonDrainTooShort: the pod ends before its load balancers let go of it; a Warning.
+	ReasonDrainTooShort = "DrainTooShort"
 )
 
 // tell makes an event, unless there were too many, and tells whether it did.

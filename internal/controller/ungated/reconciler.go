@@ -1,10 +1,11 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ungated tells which pods of labelled namespaces lack a gate, and why: the
+// Package ungated tells which pods of labelled namespaces lack a gate, and why, and which
+// end sooner than their load balancers let go of them: the
 // webhook cannot, since the API server hands its warnings to the ReplicaSet
 // controller, and it may not even have been asked. It reads caches, makes events and
-// counts; it changes no pod, and a gate cannot be added later.
+// counts; it changes no pod, and neither a gate nor a hook can be added later.
 package ungated
 
 import (
@@ -24,6 +25,7 @@ import (
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/tally"
+	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -52,34 +54,22 @@ type Reconciler struct {
 	asked    client.Reader
 	serves   func(client.Object) bool
 	recorder events.EventRecorder
-	// configuration is the webhook's, and path its entries' that ask for gates.
-	configuration, path string
-	missing             *tally.Tally
-	limit               *rate.Limiter
-	now                 func() time.Time
-	started             time.Time
+	// configuration is the webhook's, path its entries' that ask for gates, and drainPath
+	// theirs that ask for preStop hooks.
+	configuration, path, drainPath string
+	missing, short                 *tally.Tally
+	limit                          *rate.Limiter
+	now                            func() time.Time
+	started                        time.Time
 
-	// One worker has them; pods that lack nothing are in neither.
-	pods   map[types.NamespacedName]note
-	owners map[ownerNote]*ownerCount
+	// ungated is what was told of gates, undrained what was told of hooks.
+	ungated, undrained book
 }
 
-// note is what was found of a pod.
-type note struct {
-	pod   types.UID
-	owner types.UID
-	about string
-}
-
-// ownerNote is what was found of an owner's pods.
-type ownerNote struct {
-	owner types.UID
-	about string
-}
-
-type ownerCount struct {
-	pods int
-	told bool
+// finding is all that is found of a pod.
+type finding struct {
+	gates injection.Finding
+	drain injection.Shortfall
 }
 
 // Reconcile judges a pod.
@@ -89,7 +79,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		if !apierrors.IsNotFound(err) {
 			return reconcile.Result{}, fmt.Errorf("get pod: %w", err)
 		}
-		r.take(req.NamespacedName, nil, injection.Finding{})
+		r.take(req.NamespacedName, nil, finding{})
 		return reconcile.Result{}, nil
 	}
 	f, err := r.judge(ctx, &pod)
@@ -100,99 +90,121 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{}, nil
 }
 
-// judge tells why a pod lacks gates, if the webhook is to look at it.
-func (r *Reconciler) judge(ctx context.Context, pod *corev1.Pod) (injection.Finding, error) {
+// judge tells why a pod lacks gates, and by how much it ends too soon, as far as the
+// webhook is to look at it.
+func (r *Reconciler) judge(ctx context.Context, pod *corev1.Pod) (finding, error) {
 	if gone(pod) {
-		return injection.Finding{}, nil
+		return finding{}, nil
 	}
-	if covered, err := r.covered(ctx, pod); err != nil || !covered {
-		return injection.Finding{}, err
+	gated, drained, err := r.covered(ctx, pod)
+	if err != nil || !gated && !drained {
+		return finding{}, err
 	}
 	services, bindings, err := injection.Lookup(ctx, r.reader, r.serves, pod.Namespace, pod.Labels)
 	if err != nil {
-		return injection.Finding{}, err
+		return finding{}, err
 	}
-	f := injection.Explain(injection.PodOf(pod), services, bindings)
-	if owner := binding.Owner(pod); f.Reason == injection.ReasonNoService && owner != nil && owner.Kind == "Job" {
-		return injection.Finding{}, nil // Nobody expects a Job's pods behind a load balancer.
+	as := injection.PodOf(pod)
+	owner := binding.Owner(pod)
+	as.Hooks.OfJob = owner != nil && owner.Kind == "Job"
+	var f finding
+	if gated {
+		f.gates = injection.Explain(as, services, bindings)
+	}
+	if f.gates.Reason == injection.ReasonNoService && as.Hooks.OfJob {
+		f.gates = injection.Finding{} // Nobody expects a Job's pods behind a load balancer.
+	}
+	if stop, known := drain.Kept(pod); drained && known {
+		f.drain = injection.Short(as, stop, services, bindings)
 	}
 	return f, nil
 }
 
-// covered tells whether the webhook is asked about a pod, by its configuration as it is:
-// people edit its selectors, and what they leave out they know of.
-func (r *Reconciler) covered(ctx context.Context, pod *corev1.Pod) (bool, error) {
+// covered tells whether the webhook is asked about a pod, for gates and for hooks, by its
+// configuration as it is: people edit its selectors, and what they leave out they know of.
+func (r *Reconciler) covered(ctx context.Context, pod *corev1.Pod) (gated, drained bool, err error) {
 	ns := namespaceOf()
 	if err := r.asked.Get(ctx, types.NamespacedName{Name: pod.Namespace}, ns); err != nil {
-		return false, client.IgnoreNotFound(err)
+		return false, false, client.IgnoreNotFound(err)
 	}
 	var c admissionv1.MutatingWebhookConfiguration
 	if err := r.asked.Get(ctx, types.NamespacedName{Name: r.configuration}, &c); client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("get webhook configuration: %w", err)
+		return false, false, fmt.Errorf("get webhook configuration: %w", err)
 	}
-	entries, err := injection.CoverageOf(&c, r.path)
-	return injection.Covers(entries, ns.Labels, pod.Labels), err
+	gates, err := injection.CoverageOf(&c, r.path)
+	if err != nil {
+		return false, false, err
+	}
+	hooks, err := injection.DrainCoverageOf(&c, r.drainPath)
+	return injection.Covers(gates, ns.Labels, pod.Labels), injection.Covers(hooks, ns.Labels, pod.Labels), err
 }
 
 // take notes what was found of a pod, and tells it when it is news. The pod is nil when
 // it is gone.
-func (r *Reconciler) take(key types.NamespacedName, pod *corev1.Pod, f injection.Finding) {
+func (r *Reconciler) take(key types.NamespacedName, pod *corev1.Pod, f finding) {
 	r.count(key, f)
-	before, known := r.pods[key]
-	if f.Empty() {
-		r.forget(key, before, known)
+	if f.gates.Empty() {
+		r.ungated.forget(key)
+	} else {
+		r.takeGates(key, pod, f.gates)
+	}
+	if f.drain.Empty() {
+		r.undrained.forget(key)
+	} else {
+		r.takeDrain(key, pod, f.drain)
+	}
+}
+
+// takeGates tells each pod, and its owner once.
+func (r *Reconciler) takeGates(key types.NamespacedName, pod *corev1.Pod, f injection.Finding) {
+	whole, changed := r.ungated.enter(key, pod, about(f))
+	if whole == nil || !changed && r.old(f.Since) {
 		return
 	}
-	next := note{pod: pod.UID, about: about(f)}
-	owner := binding.Owner(pod)
-	if owner != nil {
-		next.owner = owner.UID
-	}
-	if known && before == next {
-		return
-	}
-	r.forget(key, before, known)
-	r.pods[key] = next
-	whole := r.of(next)
-	whole.pods++
-	changed := known && before.pod == next.pod
-	if !changed && r.now().Sub(r.started) < starting && r.now().Sub(f.Since) > recent {
-		return
-	}
-	if owner != nil && !whole.told {
+	if owner := binding.Owner(pod); owner != nil && !whole.told {
 		whole.told = r.tell(owner, f, "Pods of this "+owner.Kind+" have no readiness gate: ")
 	}
 	r.tell(pod, f, "No readiness gate: ")
 }
 
-// of is what is counted of a note's owner and finding.
-func (r *Reconciler) of(n note) *ownerCount {
-	key := ownerNote{owner: n.owner, about: n.about}
-	if r.owners[key] == nil {
-		r.owners[key] = &ownerCount{}
-	}
-	return r.owners[key]
-}
-
-// forget drops a pod's note.
-func (r *Reconciler) forget(key types.NamespacedName, n note, known bool) {
-	if !known {
+// takeDrain tells an owner and the first of its pods: all come from one template.
+func (r *Reconciler) takeDrain(key types.NamespacedName, pod *corev1.Pod, f injection.Shortfall) {
+	whole, changed := r.undrained.enter(key, pod, f.String())
+	if whole == nil || !changed && r.old(pod.CreationTimestamp.Time) {
 		return
 	}
-	delete(r.pods, key)
-	whole := r.of(n)
-	if whole.pods--; whole.pods <= 0 {
-		delete(r.owners, ownerNote{owner: n.owner, about: n.about})
+	owner := binding.Owner(pod)
+	if owner != nil && whole.told || !r.limit.AllowN(r.now(), 1) {
+		return
+	}
+	whole.told = true
+	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, ReasonDrainTooShort, "Drain", "%s", f)
+	if owner != nil {
+		r.recorder.Eventf(owner, nil, corev1.EventTypeWarning, ReasonDrainTooShort, "Drain", "Pods of this %s: %s", owner.Kind, f)
 	}
 }
 
-// count keeps the gauge of those that lack a gate which they should carry.
-func (r *Reconciler) count(key types.NamespacedName, f injection.Finding) {
-	if len(f.Missing) == 0 {
-		r.missing.Set(key, nil)
-		return
+// old tells whether a process that has just started may take something for told: it was
+// there before.
+func (r *Reconciler) old(since time.Time) bool {
+	return r.now().Sub(r.started) < starting && r.now().Sub(since) > recent
+}
+
+// count keeps the gauges of those that lack a gate which they should carry, and of those
+// that end too soon.
+func (r *Reconciler) count(key types.NamespacedName, f finding) {
+	var missing, short []tally.Series
+	if len(f.gates.Missing) > 0 {
+		missing = append(missing, tally.Series{key.Namespace, string(f.gates.Reason)})
 	}
-	r.missing.Set(key, []tally.Series{{key.Namespace, string(f.Reason)}})
+	if f.drain.Hook > 0 {
+		short = append(short, tally.Series{key.Namespace, "hook"})
+	}
+	if f.drain.Grace > 0 {
+		short = append(short, tally.Series{key.Namespace, "grace_period"})
+	}
+	r.missing.Set(key, missing)
+	r.short.Set(key, short)
 }
 
 // about is what makes two findings the same news.

@@ -53,7 +53,7 @@ func newWorld(t *testing.T) *world {
 // start makes the process anew.
 func (w *world) start() {
 	w.events = events.NewFakeRecorder(100_000)
-	w.Reconciler = newReconciler(Options{Serves: binding.OwnAll.Serves, Recorder: w.events, Configuration: "podgate-webhook", Path: "/mutate-v1-pod"}, func() time.Time { return w.clock })
+	w.Reconciler = newReconciler(Options{Serves: binding.OwnAll.Serves, Recorder: w.events, Configuration: "podgate-webhook", Path: "/mutate-v1-pod", DrainPath: "/mutate-v1-pod-drain"}, func() time.Time { return w.clock })
 }
 
 // pod makes a pod of the ReplicaSet web.
@@ -155,8 +155,8 @@ func TestTold(t *testing.T) {
 	if said := w.judge("web-1", "web-2"); len(said) != 0 {
 		t.Errorf("told of pods that are gone: %q", said)
 	}
-	if n := testutil.CollectAndCount(w.Reconciler.missing.Gauge); n != 0 || len(w.pods)+len(w.owners) != 0 {
-		t.Errorf("the pods are gone: %d series, %d notes, %d owners", n, len(w.pods), len(w.owners))
+	if n := testutil.CollectAndCount(w.Reconciler.missing.Gauge); n != 0 || len(w.ungated.pods)+len(w.ungated.owners) != 0 {
+		t.Errorf("the pods are gone: %d series, %d notes, %d owners", n, len(w.ungated.pods), len(w.ungated.owners))
 	}
 }
 
