@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -182,8 +183,8 @@ func (b *Binding) Need() drain.Need {
 // StatesPolicy tells whether the binding states a policy, usable or not.
 func (b *Binding) StatesPolicy() bool {
 	if b.own != nil {
-		_, stated := b.Annotations[elbv2.DrainTimeAnnotation]
-		return stated // The API server has checked its fields.
+		// The API server has checked its fields.
+		return slices.ContainsFunc(fieldless, func(name string) bool { _, stated := b.Annotations[name]; return stated })
 	}
 	return States(b.Annotations)
 }

@@ -47,6 +47,13 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 		}
 		return ""
 	},
+	elbv2.ReplaceAnnotation: func(_ *gate.Policy, v string) string {
+		// Read where pods without a gate are found; here it is only checked.
+		if v != elbv2.ReplaceEnabled {
+			return "not " + elbv2.ReplaceEnabled + ", so pods without a gate stay"
+		}
+		return ""
+	},
 	elbv2.OnTimeoutAnnotation:           func(p *gate.Policy, v string) string { return answer(&p.OnTimeout, v) },
 	elbv2.OnUnusedAnnotation:            func(p *gate.Policy, v string) string { return answer(&p.OnUnused, v) },
 	elbv2.OnUnavailableAnnotation:       func(p *gate.Policy, v string) string { return answer(&p.OnUnavailable, v) },
@@ -81,13 +88,18 @@ func Policy(annotations map[string]string) (gate.Policy, []Problem) {
 	return p, problems
 }
 
-// ownProblems are those of the one policy that a TargetBinding has no field for.
+// fieldless are the policies that a TargetBinding has no field for.
+var fieldless = []string{elbv2.DrainTimeAnnotation, elbv2.ReplaceAnnotation}
+
+// ownProblems are those of a TargetBinding's annotations.
 func ownProblems(annotations map[string]string) []Problem {
-	value, stated := annotations[elbv2.DrainTimeAnnotation]
-	if !stated {
-		return nil
+	stated := map[string]string{}
+	for _, name := range fieldless {
+		if value, ok := annotations[name]; ok {
+			stated[name] = value
+		}
 	}
-	_, problems := Policy(map[string]string{elbv2.DrainTimeAnnotation: value})
+	_, problems := Policy(stated)
 	return problems
 }
 

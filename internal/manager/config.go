@@ -4,11 +4,15 @@
 package manager
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -52,6 +56,8 @@ type Config struct {
 	Workers int
 	// Random gives a duration below its argument, for jitter; rand.N when nil. No flag sets it.
 	Random func(time.Duration) time.Duration
+	// Ask asks the webhook whether it would give a pod these gates; webhook.Ask when nil. No flag sets it.
+	Ask func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error
 	// Certificate tells how long certificates live and when they are replaced.
 	Certificate CertificateConfig
 	// Verbosity is 0 for what an operator reads, 1 for what a developer does.

@@ -91,13 +91,14 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err != nil {
 		return err
 	}
-	if err := AddControllers(ctx, mgr, prov, metrics, c); err != nil {
+	engine, err := AddControllers(ctx, mgr, prov, metrics, c)
+	if err != nil {
 		return err
 	}
 	if err := addWebhook(ctx, mgr, pair, metrics, c); err != nil {
 		return err
 	}
-	if err := addUngated(mgr, metrics, c); err != nil {
+	if err := addUngated(mgr, engine, metrics, c); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -160,10 +161,16 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 	return Balancers{Limited: limited, HAProxy: backends}, reg.Register(limited.Metrics())
 }
 
+// Engine is what is known of the groups, on the replica that leads.
+type Engine struct {
+	Observer *health.Observer
+	Groups   *binding.Registry
+}
+
 // AddControllers wires the observer and the two controllers, which run on the leader,
 // with a provider, and where there is an election what the other replicas do. Run does
 // it for a cluster, the model test for a model of one.
-func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers, metrics prometheus.Registerer, c Config) error {
+func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers, metrics prometheus.Registerer, c Config) (Engine, error) {
 	var podWake, targetWake wake.Source
 	var registered since.Times[since.Registration]
 	log := mgr.GetLogger()
@@ -190,11 +197,12 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	if prov.HAProxy != nil {
 		observer.Dropped = prov.HAProxy.Forget
 	}
+	engine := Engine{Observer: observer, Groups: registry}
 	if err := metrics.Register(observer.Metrics()); err != nil {
-		return err
+		return Engine{}, err
 	}
 	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
-		return fmt.Errorf("add observer: %w", err)
+		return Engine{}, fmt.Errorf("add observer: %w", err)
 	}
 	targets, err := target.Setup(mgr, target.Options{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov.Limited, Account: account, Prepare: prepare(prov.HAProxy), Observer: observer, Registry: registry,
@@ -203,19 +211,19 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,
 	})
 	if err != nil {
-		return fmt.Errorf("set up target controller: %w", err)
+		return Engine{}, fmt.Errorf("set up target controller: %w", err)
 	}
 	err = pod.Setup(mgr, pod.Options{
 		Client: mgr.GetClient(), Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers,
 	})
 	if err != nil {
-		return fmt.Errorf("set up pod controller: %w", err)
+		return Engine{}, fmt.Errorf("set up pod controller: %w", err)
 	}
 	if !c.LeaderElection {
-		return nil
+		return engine, nil
 	}
-	return addStandby(ctx, mgr, targets, metrics, c)
+	return engine, addStandby(ctx, mgr, targets, metrics, c)
 }
 
 // addStandby has a replica that does not lead keep the leader's caches, so that it can

@@ -72,8 +72,8 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 }
 
 // addUngated has the leader tell which pods the webhook gave no gate, where it is to
-// give any.
-func addUngated(mgr ctrlmanager.Manager, metrics prometheus.Registerer, c Config) error {
+// give any, and replace those pods where their binding asks for it.
+func addUngated(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Registerer, c Config) error {
 	if !c.InjectGates {
 		return nil
 	}
@@ -90,6 +90,7 @@ func addUngated(mgr ctrlmanager.Manager, metrics prometheus.Registerer, c Config
 	err = ungated.Setup(mgr, ungated.Options{
 		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves, Recorder: mgr.GetEventRecorder(name), Metrics: metrics,
 		Configuration: certificate.ConfigurationName, Path: webhook.Path, DrainPath: webhook.DrainPath,
+		Client: mgr.GetClient(), Observer: engine.Observer, Groups: engine.Groups, Ask: ask(mgr, c), AbsenceGrace: c.AbsenceGrace,
 	})
 	if err != nil {
 		return fmt.Errorf("set up ungated controller: %w", err)
@@ -107,4 +108,14 @@ func asks(namespace string) map[client.Object]cache.ByObject {
 		all[&corev1.Namespace{}] = cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", namespace)}
 	}
 	return all
+}
+
+// ask asks the webhook as the API server does, unless a test says otherwise.
+func ask(mgr ctrlmanager.Manager, c Config) func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error {
+	if c.Ask != nil {
+		return c.Ask
+	}
+	return func(ctx context.Context, configuration *admissionv1.MutatingWebhookConfiguration, pod *corev1.Pod, gates []string) error {
+		return webhook.Ask(ctx, mgr.GetAPIReader(), configuration, pod, gates)
+	}
 }

@@ -77,6 +77,10 @@ const (
 	// DrainTimeAnnotation on a binding is a duration: how long its pods serve on after their
 	// deletion has begun, in place of what podgate computes.
 	DrainTimeAnnotation = "podgate.dev/drain-time"
+	// ReplaceAnnotation on a binding, with the value ReplaceEnabled, has its pods that lack a gate
+	// evicted, one by one.
+	ReplaceAnnotation = "podgate.dev/replace-ungated"
+	ReplaceEnabled    = "enabled"
 	// Domain begins the names of podgate's own annotations and labels.
 	Domain = "podgate.dev/"
 )

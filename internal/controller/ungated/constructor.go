@@ -5,6 +5,7 @@ package ungated
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"time"
 
@@ -60,15 +61,30 @@ type Options struct {
 	// Configuration is the name of the webhook's MutatingWebhookConfiguration. Path is that
 	// of its entries which ask for gates, and DrainPath of those which ask for preStop hooks.
 	Configuration, Path, DrainPath string
+	// Client evicts pods, Observer and Groups tell whether those that stay serve, and Ask whether the
+	// webhook would give a pod like this one these gates now.
+	Client client.Client
+	// AbsenceGrace is how long an evicted pod's successor may take to appear; a process that has just started waits as long.
+	AbsenceGrace time.Duration
+	Observer     Observer
+	Groups       Resolutions
+	Ask          func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error
 }
 
-// Setup adds the controller to a manager.
+func (o Options) judge() judge {
+	return judge{reader: o.Reader, asked: o.Asked, serves: o.Serves, configuration: o.Configuration, path: o.Path, drainPath: o.DrainPath}
+}
+
+// Setup adds the controllers to a manager.
 func Setup(mgr manager.Manager, o Options) error {
 	r := newReconciler(o, time.Now)
 	for _, t := range []*tally.Tally{r.missing, r.short} {
 		if err := o.Metrics.Register(t.Gauge); err != nil {
 			return err
 		}
+	}
+	if err := setupReplacer(mgr, o); err != nil {
+		return err
 	}
 	w := watcher{reader: o.Reader, serves: o.Serves, paths: []string{o.Path, o.DrainPath}}
 	return builder.ControllerManagedBy(mgr).
@@ -85,7 +101,7 @@ func Setup(mgr manager.Manager, o Options) error {
 
 func newReconciler(o Options, now func() time.Time) *Reconciler {
 	return &Reconciler{
-		reader: o.Reader, asked: o.Asked, serves: o.Serves, recorder: o.Recorder, configuration: o.Configuration, path: o.Path, drainPath: o.DrainPath, now: now, started: now(),
+		judge: o.judge(), recorder: o.Recorder, now: now, started: now(),
 		limit: rate.NewLimiter(eventsPerSecond, eventsBurst),
 		missing: tally.New(prometheus.GaugeOpts{
 			Name: "podgate_pods_ungated",
@@ -96,6 +112,53 @@ func newReconciler(o Options, now func() time.Time) *Reconciler {
 			Help: "Pods of namespaces with drain that end before their load balancers let go of them, by what is too short.",
 		}, "namespace", "what"),
 		ungated: newBook(), undrained: newBook(),
+	}
+}
+
+// setupReplacer adds the controller that replaces pods. It looks at bindings that ask for it, by their events
+// and by the clock.
+func setupReplacer(mgr manager.Manager, o Options) error {
+	r := newReplacer(o, time.Now)
+	if err := o.Metrics.Register(r.evictions); err != nil {
+		return err
+	}
+	err := builder.ControllerManagedBy(mgr).
+		Named(Replacing).
+		Watches(&elbv2.TargetGroupBinding{}, asking()).
+		Watches(&v1alpha1.TargetBinding{}, asking()).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up controller %s: %w", Replacing, err)
+	}
+	return nil
+}
+
+func newReplacer(o Options, now func() time.Time) *Replacer {
+	return &Replacer{
+		judge: o.judge(), observer: o.Observer, groups: o.Groups, recorder: o.Recorder, evict: evictBy(o.Client), ask: o.Ask, now: now, started: now(), absence: o.AbsenceGrace,
+		evictions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_pods_replaced_total",
+			Help: "Pods that were evicted since they lacked a gate and their binding asks for it.",
+		}, []string{"namespace", "binding"}),
+		evicted: map[types.NamespacedName]eviction{}, told: map[types.NamespacedName]string{},
+	}
+}
+
+// asking adds bindings that begin or end to ask for replacements.
+func asking() handler.EventHandler {
+	add := func(o client.Object, q queue) { q.Add(reconcile.Request{NamespacedName: binding.KeyOf(o)}) }
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
+			if Asks(e.Object) {
+				add(e.Object, q)
+			}
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if Asks(e.ObjectOld) != Asks(e.ObjectNew) {
+				add(e.ObjectNew, q)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(e.Object, q) },
 	}
 }
 

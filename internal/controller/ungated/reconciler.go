@@ -5,7 +5,9 @@
 // end sooner than their load balancers let go of them: the
 // webhook cannot, since the API server hands its warnings to the ReplicaSet
 // controller, and it may not even have been asked. It reads caches, makes events and
-// counts; it changes no pod, and neither a gate nor a hook can be added later.
+// counts. Neither a gate nor a hook can be added later: where a binding asks for it, a second
+// controller replaces pods without a gate, one by one, by eviction. It changes no pod, and
+// deletes none otherwise.
 package ungated
 
 import (
@@ -15,17 +17,14 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/tally"
-	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -50,17 +49,12 @@ const (
 
 // Reconciler judges one pod at a time.
 type Reconciler struct {
-	reader   client.Reader
-	asked    client.Reader
-	serves   func(client.Object) bool
-	recorder events.EventRecorder
-	// configuration is the webhook's, path its entries' that ask for gates, and drainPath
-	// theirs that ask for preStop hooks.
-	configuration, path, drainPath string
-	missing, short                 *tally.Tally
-	limit                          *rate.Limiter
-	now                            func() time.Time
-	started                        time.Time
+	judge
+	recorder       events.EventRecorder
+	missing, short *tally.Tally
+	limit          *rate.Limiter
+	now            func() time.Time
+	started        time.Time
 
 	// ungated is what was told of gates, undrained what was told of hooks.
 	ungated, undrained book
@@ -82,61 +76,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		r.take(req.NamespacedName, nil, finding{})
 		return reconcile.Result{}, nil
 	}
-	f, err := r.judge(ctx, &pod)
+	f, err := r.look(ctx, &pod)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	r.take(req.NamespacedName, &pod, f)
 	return reconcile.Result{}, nil
-}
-
-// judge tells why a pod lacks gates, and by how much it ends too soon, as far as the
-// webhook is to look at it.
-func (r *Reconciler) judge(ctx context.Context, pod *corev1.Pod) (finding, error) {
-	if gone(pod) {
-		return finding{}, nil
-	}
-	gated, drained, err := r.covered(ctx, pod)
-	if err != nil || !gated && !drained {
-		return finding{}, err
-	}
-	services, bindings, err := injection.Lookup(ctx, r.reader, r.serves, pod.Namespace, pod.Labels)
-	if err != nil {
-		return finding{}, err
-	}
-	as := injection.PodOf(pod)
-	owner := binding.Owner(pod)
-	as.Hooks.OfJob = owner != nil && owner.Kind == "Job"
-	var f finding
-	if gated {
-		f.gates = injection.Explain(as, services, bindings)
-	}
-	if f.gates.Reason == injection.ReasonNoService && as.Hooks.OfJob {
-		f.gates = injection.Finding{} // Nobody expects a Job's pods behind a load balancer.
-	}
-	if stop, known := drain.Kept(pod); drained && known {
-		f.drain = injection.Short(as, stop, services, bindings)
-	}
-	return f, nil
-}
-
-// covered tells whether the webhook is asked about a pod, for gates and for hooks, by its
-// configuration as it is: people edit its selectors, and what they leave out they know of.
-func (r *Reconciler) covered(ctx context.Context, pod *corev1.Pod) (gated, drained bool, err error) {
-	ns := namespaceOf()
-	if err := r.asked.Get(ctx, types.NamespacedName{Name: pod.Namespace}, ns); err != nil {
-		return false, false, client.IgnoreNotFound(err)
-	}
-	var c admissionv1.MutatingWebhookConfiguration
-	if err := r.asked.Get(ctx, types.NamespacedName{Name: r.configuration}, &c); client.IgnoreNotFound(err) != nil {
-		return false, false, fmt.Errorf("get webhook configuration: %w", err)
-	}
-	gates, err := injection.CoverageOf(&c, r.path)
-	if err != nil {
-		return false, false, err
-	}
-	hooks, err := injection.DrainCoverageOf(&c, r.drainPath)
-	return injection.Covers(gates, ns.Labels, pod.Labels), injection.Covers(hooks, ns.Labels, pod.Labels), err
 }
 
 // take notes what was found of a pod, and tells it when it is news. The pod is nil when

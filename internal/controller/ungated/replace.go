@@ -1,0 +1,376 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ungated
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/provider"
+)
+
+// What replacing may do in the cluster, beside the above.
+//
+// +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
+
+// Replacing is the controller's name, in logs and metrics.
+const Replacing = "replace"
+
+const (
+	// lookAgain is when a binding is looked at that asks for replacements and where no pod lacks a gate.
+	lookAgain = time.Minute
+	// progress is the same while something is under way, and refused after the API server or the webhook said no.
+	progress = 5 * time.Second
+	refused  = 30 * time.Second
+	// fresh is how old a read may be that says that all targets are healthy.
+	fresh = 30 * time.Second
+	// askTime bounds the question to the webhook.
+	askTime = 5 * time.Second
+)
+
+// Reasons of the events on a binding whose pods are replaced.
+const (
+	// ReasonReplaced: a pod without a gate was evicted, so that its owner makes one that has it.
+	ReasonReplaced = "Replaced"
+	// ReasonNotReplaced: pods without a gate stay, as the message says; a Warning.
+	ReasonNotReplaced = "NotReplaced"
+)
+
+// Observer is the part of health.Observer that replacing needs.
+type Observer interface {
+	View(provider.Ref) health.View
+	Refresh(provider.Ref)
+}
+
+// Resolutions is the part of binding.Registry that replacing needs.
+type Resolutions interface {
+	Get(types.NamespacedName) (binding.Resolution, bool)
+}
+
+// Replacer evicts pods that lack a gate, where their binding asks for it: one at a time,
+// while all others of its Service serve, and only where the next one would be gated.
+type Replacer struct {
+	judge
+	observer  Observer
+	groups    Resolutions
+	recorder  events.EventRecorder
+	evict     func(context.Context, *corev1.Pod) error
+	ask       func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error
+	now       func() time.Time
+	started   time.Time
+	absence   time.Duration
+	evictions *prometheus.CounterVec
+
+	mu sync.Mutex
+	// evicted is the latest of each binding, and told what was last said of it.
+	evicted map[types.NamespacedName]eviction
+	told    map[types.NamespacedName]string
+}
+
+// eviction is one that was accepted.
+type eviction struct {
+	pod, owner types.UID
+	at         time.Time
+}
+
+// hold is why nothing is evicted now.
+type hold struct {
+	why string
+	// trouble does not pass by itself, so somebody is told.
+	trouble bool
+	again   time.Duration
+}
+
+func waiting(format string, args ...any) *hold {
+	return &hold{why: fmt.Sprintf(format, args...), again: progress}
+}
+
+func trouble(format string, args ...any) *hold {
+	return &hold{why: fmt.Sprintf(format, args...), trouble: true, again: refused}
+}
+
+// Reconcile replaces at most one pod of a binding's Service.
+func (r *Replacer) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	b, err := binding.Get(ctx, r.reader, req.NamespacedName)
+	if apierrors.IsNotFound(err) {
+		r.forget(req.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
+	}
+	if !Asks(b.Object) || !b.DeletionTimestamp.IsZero() || !r.serves(b.Object) {
+		r.forget(req.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	var svc corev1.Service
+	if err := r.reader.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc); err != nil {
+		return reconcile.Result{RequeueAfter: lookAgain}, client.IgnoreNotFound(err)
+	}
+	g, err := r.group(ctx, &svc)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if len(g.ungated) == 0 {
+		r.say(b, "")
+		return reconcile.Result{RequeueAfter: lookAgain}, nil
+	}
+	next, h := r.next(ctx, b.Key(), g)
+	if h == nil {
+		h = r.replace(ctx, b, next, g)
+	}
+	if h.trouble {
+		r.say(b, h.why)
+	}
+	log.FromContext(ctx).V(1).Info("Pods without a gate are left for now", "reason", h.why)
+	return reconcile.Result{RequeueAfter: h.again}, nil
+}
+
+// Asks tells whether a binding asks for its pods to be replaced.
+func Asks(b client.Object) bool {
+	return b.GetAnnotations()[elbv2.ReplaceAnnotation] == elbv2.ReplaceEnabled
+}
+
+// group is a Service's pods and what is behind it.
+type group struct {
+	service  *corev1.Service
+	bindings []*binding.Binding
+	// pods are those that are not over, terminating ones included, ungated those that lack gates, oldest first.
+	pods    []corev1.Pod
+	ungated []lacking
+}
+
+type lacking struct {
+	pod   *corev1.Pod
+	gates []string
+	// lost: the webhook was to gate it, and did not.
+	lost bool
+}
+
+func (r *Replacer) group(ctx context.Context, svc *corev1.Service) (group, error) {
+	g := group{service: svc}
+	var err error
+	if g.bindings, err = binding.OfService(ctx, r.reader, client.ObjectKeyFromObject(svc)); err != nil {
+		return g, err
+	}
+	if g.pods, err = index.PodsOf(ctx, r.reader, svc); err != nil {
+		return g, err
+	}
+	g.pods = slices.DeleteFunc(slices.Clone(g.pods), func(p corev1.Pod) bool { return binding.Over(&p) })
+	for i := range g.pods {
+		f, err := r.look(ctx, &g.pods[i])
+		if err != nil {
+			return g, err
+		}
+		if len(f.gates.Missing) > 0 {
+			g.ungated = append(g.ungated, lacking{pod: &g.pods[i], gates: f.gates.Missing, lost: f.gates.Reason == injection.ReasonNotInjected})
+		}
+	}
+	slices.SortFunc(g.ungated, func(a, b lacking) int { return a.pod.CreationTimestamp.Compare(b.pod.CreationTimestamp.Time) })
+	return g, nil
+}
+
+// next is the pod to evict, or why there is none. Everything is read off the objects and a
+// fresh read of the groups, but for the latest eviction.
+func (r *Replacer) next(ctx context.Context, key types.NamespacedName, g group) (lacking, *hold) {
+	if r.now().Sub(r.started) < r.absence {
+		return lacking{}, waiting("podgate has just started")
+	}
+	for _, u := range g.ungated {
+		if u.lost && r.now().Sub(u.pod.CreationTimestamp.Time) < recent {
+			return lacking{}, trouble("Pod %s was created a moment ago, and the webhook did not gate it: another one would lack its gate, too.", u.pod.Name)
+		}
+	}
+	if h := r.successor(key, g); h != nil {
+		return lacking{}, h
+	}
+	if h := r.allServe(g); h != nil {
+		return lacking{}, h
+	}
+	i := slices.IndexFunc(g.ungated, func(u lacking) bool { return recreated(u.pod) })
+	if i < 0 {
+		return lacking{}, trouble("Pod %s lacks its gate, and nothing would make it anew: delete it yourself.", g.ungated[0].pod.Name)
+	}
+	return g.ungated[i], r.gated(ctx, g.ungated[i])
+}
+
+// successor holds until the pod that was evicted last is gone and its owner made another.
+func (r *Replacer) successor(key types.NamespacedName, g group) *hold {
+	r.mu.Lock()
+	last, any := r.evicted[key]
+	r.mu.Unlock()
+	if !any {
+		return nil
+	}
+	owned, made := false, false
+	for i := range g.pods {
+		p := &g.pods[i]
+		if p.UID == last.pod {
+			return waiting("pod %s is on its way out", p.Name)
+		}
+		if owner := binding.Owner(p); owner != nil && owner.UID == last.owner {
+			owned = true
+			made = made || !p.CreationTimestamp.Add(time.Second).Before(last.at) // Kubernetes' times are whole seconds.
+		}
+	}
+	switch {
+	case made || !owned:
+		return nil
+	case r.now().Sub(last.at) < r.absence:
+		return waiting("the evicted pod's successor is not there yet")
+	}
+	return trouble("The pod that was evicted last has no successor: its owner could not make one, or was scaled down.")
+}
+
+// allServe holds unless every pod of the Service is Ready and its target healthy in each of the
+// Service's groups, and there are two of them at least.
+func (r *Replacer) allServe(g group) *hold {
+	for i := range g.pods {
+		p := &g.pods[i]
+		if !p.DeletionTimestamp.IsZero() {
+			return waiting("pod %s is being deleted", p.Name)
+		}
+		if !binding.IsTrue(p, corev1.PodReady) {
+			return waiting("pod %s is not Ready", p.Name)
+		}
+	}
+	if len(g.pods) < 2 {
+		return trouble("Pod %s is the only one of its Service: while it is replaced nothing would serve. Make a second one.", g.pods[0].Name)
+	}
+	for _, b := range g.bindings {
+		if !r.serves(b.Object) {
+			continue
+		}
+		if h := r.allHealthy(b, g); h != nil {
+			return h
+		}
+	}
+	return nil
+}
+
+func (r *Replacer) allHealthy(b *binding.Binding, g group) *hold {
+	res, _ := r.groups.Get(b.Key())
+	if !res.Resolved() {
+		return waiting("the group of binding %s is not known", b.Name)
+	}
+	if res.Group.TargetType == string(elbv2.TargetTypeInstance) {
+		return nil
+	}
+	view := r.observer.View(res.Group.Ref)
+	if view.Err != nil || view.Snapshot.Targets == nil || r.now().Sub(view.Snapshot.Started) > fresh {
+		r.observer.Refresh(res.Group.Ref)
+		return waiting("the group of binding %s is read first", b.Name)
+	}
+	port, ok := binding.ServicePort(g.service, b.ServiceRef.Port)
+	if !ok {
+		return waiting("the Service has no port of binding %s", b.Name)
+	}
+	for i := range g.pods {
+		t, err := binding.Target(&g.pods[i], port, res.Group.IPAddressType)
+		if err != nil || view.Snapshot.Targets[t].State != gate.Healthy {
+			return waiting("the target of pod %s is not healthy", g.pods[i].Name)
+		}
+	}
+	return nil
+}
+
+// recreated tells whether a pod's owner makes another one in its place.
+func recreated(pod *corev1.Pod) bool {
+	owner := binding.Owner(pod)
+	return owner != nil && slices.Contains([]string{"ReplicaSet", "StatefulSet", "ReplicationController", "DaemonSet"}, owner.Kind)
+}
+
+// gated holds unless the webhook says that it would gate a pod like this one.
+func (r *Replacer) gated(ctx context.Context, u lacking) *hold {
+	var c admissionv1.MutatingWebhookConfiguration
+	// One that is not there has no entry either, which the question tells.
+	if err := r.asked.Get(ctx, types.NamespacedName{Name: r.configuration}, &c); client.IgnoreNotFound(err) != nil {
+		return trouble("The webhook's configuration cannot be read, so the next pod might lack its gate, too.")
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	if err := r.ask(ctx, &c, u.pod, u.gates); err != nil {
+		log.FromContext(ctx).Error(err, "The webhook would not gate a pod", "pod", u.pod.Name)
+		return trouble("The webhook does not say that it would gate the next pod; podgate's log says why.")
+	}
+	return nil
+}
+
+// replace evicts a pod. What it gives is when to go on.
+func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking, g group) *hold {
+	err := r.evict(ctx, u.pod)
+	switch {
+	case apierrors.IsTooManyRequests(err):
+		return trouble("Its PodDisruptionBudget does not let pod %s go now.", u.pod.Name)
+	case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
+		return waiting("pod %s is gone", u.pod.Name)
+	case err != nil:
+		log.FromContext(ctx).Error(err, "Evicting a pod failed", "pod", u.pod.Name)
+		return trouble("Pod %s could not be evicted; podgate's log says why.", u.pod.Name)
+	}
+	e := eviction{pod: u.pod.UID, at: r.now()}
+	if owner := binding.Owner(u.pod); owner != nil {
+		e.owner = owner.UID
+	}
+	r.mu.Lock()
+	// All bindings of the Service wait for it.
+	for _, other := range g.bindings {
+		r.evicted[other.Key()] = e
+	}
+	delete(r.told, b.Key())
+	r.mu.Unlock()
+	r.evictions.WithLabelValues(b.Namespace, b.Key().Name).Inc()
+	r.recorder.Eventf(b.Object, u.pod, corev1.EventTypeNormal, ReasonReplaced, "Evict", "Evicted pod %s, which had no readiness gate; its owner makes one that has it.", u.pod.Name)
+	log.FromContext(ctx).Info("Evicted a pod without a gate", "pod", u.pod.Name)
+	return waiting("pod %s was evicted", u.pod.Name)
+}
+
+// say tells a binding's trouble once; empty means that there is none.
+func (r *Replacer) say(b *binding.Binding, why string) {
+	r.mu.Lock()
+	before := r.told[b.Key()]
+	r.told[b.Key()] = why
+	r.mu.Unlock()
+	if why != "" && why != before {
+		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, ReasonNotReplaced, "Evict", "%s", why)
+	}
+}
+
+func (r *Replacer) forget(key types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.evicted, key)
+	delete(r.told, key)
+}
+
+// evictBy evicts by the API server, which knows the PodDisruptionBudgets.
+func evictBy(c client.Client) func(context.Context, *corev1.Pod) error {
+	return func(ctx context.Context, pod *corev1.Pod) error {
+		return c.SubResource("eviction").Create(ctx, pod, &policyv1.Eviction{
+			ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+			DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}},
+		})
+	}
+}
