@@ -36,8 +36,10 @@ func TestHAProxyBadInput(t *testing.T) {
 		"garbage": {func(h *v1alpha1.HAProxy) { h.Instances[0] = garbage }, "LoadBalancerUnavailable", "no runtime API of HAProxy"},
 		"nobody":  {func(h *v1alpha1.HAProxy) { h.Instances[0] = "unix:/nowhere/s" }, "LoadBalancerUnavailable", "there is no such socket"},
 	}
+	var bad []*v1alpha1.TargetBinding
 	for name, tc := range tests {
-		s.bind(name, func(b *v1alpha1.TargetBinding) { tc.change(b.Spec.HAProxy) })
+		b := s.bind(name, func(b *v1alpha1.TargetBinding) { tc.change(b.Spec.HAProxy) })
+		bad = append(bad, b)
 	}
 	s.bind("web", func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.DrainSeconds = 1 })
 	s.start()
@@ -70,6 +72,14 @@ func TestHAProxyBadInput(t *testing.T) {
 	s.eventually("there is room", func() bool { return s.verdict(v1alpha1.GatePrefix+"full").Reason == "Synced" })
 	if servers := s.haproxy.Servers("full"); len(servers) != 1 || !strings.Contains(servers[0], "_web-2_") {
 		t.Errorf("want the pod's server in the backend that has room now, got %v", servers)
+	}
+	for _, b := range bad {
+		if err := s.kube.Delete(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, b := range bad {
+		s.eventually(b.Name+" goes although nobody answers", func() bool { return s.gone(b) })
 	}
 }
 

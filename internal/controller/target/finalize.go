@@ -86,6 +86,13 @@ func (r *Reconciler) drains(ctx context.Context, b *binding.Binding, group provi
 	return err == nil && slices.ContainsFunc(who.members, func(m membership.Member) bool { return m.Terminating })
 }
 
+// neverReached tells whether none of a backend's instances ever answered, as when the
+// binding names sockets that do not exist: nothing was registered there, and waiting for
+// an answer would hold the binding for ever. What a target group held is known to AWS only.
+func neverReached(b *binding.Binding) bool {
+	return b.Ref.Provider == provider.HAProxy && b.Own().Status.Group == nil
+}
+
 // empty deregisters what a deleted binding registered. It asks the load balancer
 // afresh: what is remembered may be of another time. Left tells whether targets are
 // left that go only as reads of the group bring them on.
@@ -97,7 +104,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (left bool, 
 		return false, err
 	}
 	group, err := r.found(ctx, b)
-	if errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrInvalid) {
+	if errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrInvalid) || err != nil && neverReached(b) {
 		return false, nil
 	}
 	if err != nil {

@@ -80,6 +80,7 @@ func FuzzStat(f *testing.F) {
 	f.Add(statHeader+statRow, "web")
 	f.Add(statHeader+"web,BACKEND,0,0,1,,,,,,http,roundrobin,\n", "web")
 	f.Add("# pxname\n\"", "web")
+	f.Add("# ", "web")
 	f.Fuzz(func(t *testing.T, answer, backend string) {
 		st, err := parseStat(answer, backend)
 		if err != nil && st.servers != nil {

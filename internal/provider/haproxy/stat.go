@@ -46,6 +46,9 @@ func parseStat(answer, backend string) (stat, error) {
 	if err != nil {
 		return stat{}, fmt.Errorf("show stat: %w", err)
 	}
+	if len(rows) == 0 {
+		return stat{}, errors.New("show stat: no names of columns")
+	}
 	st := stat{servers: map[string]serverStat{}}
 	for n, values := range rows[1:] {
 		row := map[string]string{}
