@@ -5,6 +5,8 @@ package cli
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +19,9 @@ func compare(pairs ...string) int {
 	}
 	return 0
 }
+
+// sorted are the keys of a map.
+func sorted[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 // joined are the words that are not empty.
 func joined(words ...string) string {

@@ -107,3 +107,25 @@ func TestStatus(t *testing.T) {
 		})
 	}
 }
+
+func TestPreflight(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		files  []string
+		// only: the files alone are judged, as with -f; else what is in the cluster.
+		only bool
+	}{
+		"good":       {reason: "podgate adds the hooks, the default rollout keeps most pods, and what no binding takes is nobody's business.", files: []string{"installation.yaml", "shop.yaml", "preflight/good.yaml"}},
+		"bad":        {reason: "Each cause is told once, with what to do.", files: []string{"installation.yaml", "shop.yaml", "preflight/bad.yaml"}, only: true},
+		"unlabelled": {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			p, err := preflightOf(t.Context(), offline(t, objects(t, tc.files...)), preflightScope{namespace: "shop", files: tc.only}, "podgate-system", noon)
+			if err != nil {
+				t.Fatalf("%s: %v", tc.reason, err)
+			}
+			golden(t, "preflight/"+name+".txt", p.write)
+		})
+	}
+}

@@ -50,6 +50,17 @@ const silent = 20 * time.Second
 // findInstallation looks for podgate: the webhook's configuration says where its Service is.
 func findInstallation(ctx context.Context, r client.Reader, home string, now time.Time, g *gaps) (*Installation, error) {
 	in := &Installation{Namespace: home, configured: true}
+	if err := in.configure(ctx, r, g); err != nil {
+		return nil, err
+	}
+	if err := in.lead(ctx, r, now, g); err != nil {
+		return nil, err
+	}
+	return in, in.answer(ctx, r, g)
+}
+
+// configure reads the webhook's configuration.
+func (in *Installation) configure(ctx context.Context, r client.Reader, g *gaps) error {
 	var c admissionv1.MutatingWebhookConfiguration
 	err := r.Get(ctx, types.NamespacedName{Name: certificate.ConfigurationName}, &c)
 	switch {
@@ -60,14 +71,9 @@ func findInstallation(ctx context.Context, r client.Reader, home string, now tim
 		in.configured = false
 		in.Trouble = append(in.Trouble, fmt.Sprintf("there is no MutatingWebhookConfiguration %s: no pod gets a gate", certificate.ConfigurationName))
 	default:
-		if err := g.forgive(err, "which pods the webhook is asked about"); err != nil {
-			return nil, err
-		}
+		return g.forgive(err, "which pods the webhook is asked about")
 	}
-	if err := in.lead(ctx, r, now, g); err != nil {
-		return nil, err
-	}
-	return in, in.answer(ctx, r, g)
+	return nil
 }
 
 // locate takes podgate's namespace from the webhook's configuration.

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 )
 
 // manifests reads the objects of files, of the .yaml, .yml and .json files of folders, and
@@ -94,6 +95,10 @@ func decode(r io.Reader) ([]client.Object, error) {
 		}
 		if blank(string(raw)) {
 			continue
+		}
+		// The decoder takes what begins with a brace for JSON, and it may be YAML.
+		if raw, err = yaml.YAMLToJSON(raw); err != nil {
+			return nil, err
 		}
 		object, _, err := decoder.Decode(raw, nil, nil)
 		if runtime.IsNotRegisteredError(err) {

@@ -94,7 +94,7 @@ func newRoot(called string, e *environment) *cobra.Command {
 	if err := root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was declared two lines above
 	}
-	root.AddCommand(newExplain(e), newStatus(e), newGate(e))
+	root.AddCommand(newExplain(e), newStatus(e), newPreflight(e), newGate(e), newWait(e), newVersion(e))
 	return root
 }
 

@@ -7,14 +7,18 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/index"
 )
 
@@ -30,6 +34,8 @@ type snapshot struct {
 	held    map[holding]held
 	// added are objects of files, which hide those of the API server with their names.
 	added []client.Object
+	// fresh are those of them that the API server does not have.
+	fresh map[client.Object]bool
 	// alone: the files are all there is.
 	alone bool
 }
@@ -72,6 +78,72 @@ func newSnapshot(ctx context.Context, live client.Reader) (*snapshot, error) {
 		}
 	}
 	return s, nil
+}
+
+// add has objects of files hide those of the API server with their names. What podgate said
+// of a binding that is there still holds.
+func (s *snapshot) add(ctx context.Context, objects []client.Object) error {
+	s.fresh = map[client.Object]bool{}
+	for _, o := range objects {
+		there := o.DeepCopyObject().(client.Object)
+		err := s.live.Get(ctx, client.ObjectKeyFromObject(o), there)
+		if apierrors.IsForbidden(err) {
+			continue
+		}
+		if err != nil && !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) {
+			return fmt.Errorf("get %T %s: %w", o, o.GetName(), err)
+		}
+		s.fresh[o] = err != nil
+		if err == nil {
+			inherit(o, there)
+		}
+	}
+	s.added = objects
+	return nil
+}
+
+// inherit gives a binding of a file what podgate said of the one in the cluster.
+func inherit(o, there client.Object) {
+	o.SetCreationTimestamp(there.GetCreationTimestamp())
+	switch o := o.(type) {
+	case *v1alpha1.TargetBinding:
+		o.Status = there.(*v1alpha1.TargetBinding).Status
+	case *elbv2.TargetGroupBinding:
+		o.Status = there.(*elbv2.TargetGroupBinding).Status
+		if published, ok := there.GetAnnotations()[elbv2.PublishedAnnotation]; ok {
+			metav1.SetMetaDataAnnotation(&o.ObjectMeta, elbv2.PublishedAnnotation, published)
+		}
+	}
+}
+
+// placeOf is the place of an object in the files, from 1 up; 0 when it is in none.
+func (s *snapshot) placeOf(o client.Object) int {
+	return 1 + slices.IndexFunc(s.added, func(a client.Object) bool { return alike(a, o) })
+}
+
+func (s *snapshot) isAdded(o client.Object) bool { return s.placeOf(o) > 0 }
+
+// isNew tells whether an object of a file is not in the cluster, as far as that is known.
+func (s *snapshot) isNew(o client.Object) bool {
+	i := s.placeOf(o) - 1
+	return i >= 0 && (s.alone || s.fresh[s.added[i]])
+}
+
+func alike(a, b client.Object) bool {
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && client.ObjectKeyFromObject(a) == client.ObjectKeyFromObject(b)
+}
+
+// items are those of a list.
+func items(list client.ObjectList) ([]client.Object, error) {
+	found, err := meta.ExtractList(list)
+	if err != nil {
+		return nil, err
+	}
+	var all []client.Object
+	for _, o := range found {
+		all = append(all, o.(client.Object))
+	}
+	return all, nil
 }
 
 // IndexField implements client.FieldIndexer.

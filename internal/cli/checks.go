@@ -1,0 +1,342 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/webhook"
+)
+
+// The names of findings that are no condition's reason and no Finding's of package injection.
+const (
+	CheckLegacyGate     = "LegacyGate"
+	CheckBindingAfter   = "BindingAfterPods"
+	CheckPodsUngated    = "PodsUngated"
+	CheckNoProbe        = "NoReadinessProbe"
+	CheckHook           = "PreStopTooShort"
+	CheckGrace          = "GracePeriodTooShort"
+	CheckDeadline       = "ProgressDeadlineTooShort"
+	CheckBudget         = "DisruptionBudgetBlocks"
+	CheckEmpties        = "RolloutEmptiesGroup"
+	CheckNobodyReported = "BindingUnreported"
+)
+
+// check checks a workload whose pods are targets.
+func (f *flight) check(ctx context.Context, w workload) error {
+	pod := w.judged()
+	services, found, err := injection.Lookup(ctx, f.reader, servedObject, w.namespace, pod.Labels)
+	if err != nil {
+		return f.Unknown.forgive(err, "what the workloads' load balancers are")
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	f.Workloads++
+	if err := f.gated(ctx, w, pod, services, found); err != nil {
+		return err
+	}
+	f.probes(w)
+	f.empties(w)
+	for _, check := range []func(context.Context, workload) error{f.bindings, f.running, f.budgets} {
+		if err := check(ctx, w); err != nil {
+			return err
+		}
+	}
+	return f.drains(ctx, w, pod, services, found)
+}
+
+// gated tells why new pods of the workload would get no gate.
+func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, services []injection.Service, found []injection.Binding) error {
+	for _, g := range pod.Gates {
+		if strings.HasPrefix(g, elbv2.LegacyGatePrefix) {
+			f.find(SeverityWarning, CheckLegacyGate, w, "The pod template has the gate "+g+" of the ALB ingress controller v1, which podgate never sets. Where new pods get a gate of a binding it is removed.", "remove it from the template")
+		}
+	}
+	if pod.OptedOut() {
+		return nil
+	}
+	// A pod that is made now is younger than all that is there.
+	pod.Created = f.now.Add(time.Hour)
+	why := injection.Explain(pod, services, found)
+	if why.Reason != "" && len(why.Missing) == 0 {
+		f.find(SeverityWarning, string(why.Reason), w, "New pods get no gate: "+why.Words(), "nothing, if that is what is meant")
+		return nil
+	}
+	covered, known, err := f.installation.covers(ctx, f.reader, webhook.Path, w.namespace, pod.Labels, &f.Unknown)
+	if err != nil || covered || !known {
+		return err
+	}
+	reason, message := f.installation.uncovered(ctx, f.reader, w.namespace, pod.Labels)
+	f.find(SeverityError, string(reason), w, "New pods get no gate: "+message, "label the namespace before the rollout")
+	return nil
+}
+
+// probes tells of a workload whose pods nobody asks whether they are ready.
+func (f *flight) probes(w workload) {
+	if slices.ContainsFunc(w.template.Spec.Containers, func(c corev1.Container) bool { return c.ReadinessProbe != nil }) {
+		return
+	}
+	f.find(SeverityWarning, CheckNoProbe, w, "No container has a readiness probe: a pod counts as ready when its process has started, is registered before it listens, and stays in the group when it cannot serve.", "give the container that serves a readinessProbe")
+}
+
+// empties tells of a rollout that takes all pods away at once.
+func (f *flight) empties(w workload) {
+	if w.atOnce == 0 || w.replicas == 0 || w.atOnce < w.replicas {
+		return
+	}
+	next := "set strategy RollingUpdate with a maxUnavailable of less than all replicas, and run more than one"
+	if w.kind != "Deployment" {
+		next = "run more than one, and let maxUnavailable be less than all"
+	}
+	f.find(SeverityError, CheckEmpties, w, fmt.Sprintf("A rollout may take away %d of %d pods before another is ready, which empties the group unless other workloads serve in it.", w.atOnce, w.replicas), next)
+}
+
+// bindings tells what is wrong with those that take the workload's pods.
+func (f *flight) bindings(ctx context.Context, w workload) error {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Labels: w.template.Labels}, Spec: w.template.Spec}
+	pod.Status.PodIPs = []corev1.PodIP{{IP: "192.0.2.1"}, {IP: "2001:db8::1"}}
+	all, err := binding.ForPod(ctx, f.reader, pod)
+	if err != nil {
+		return f.Unknown.forgive(err, "whether the bindings work")
+	}
+	slices.SortFunc(all, func(a, b *binding.Binding) int { return compare(a.Key().Name, b.Key().Name) })
+	f.deadline(w, all)
+	for _, b := range all {
+		f.later(w, b)
+		if f.told[b.Key()] || !served(b) || ownedByLBC(b) {
+			continue
+		}
+		f.told[b.Key()] = true
+		if err := f.binding(ctx, b, pod); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// binding tells what is wrong with one.
+func (f *flight) binding(ctx context.Context, b *binding.Binding, pod *corev1.Pod) error {
+	report := reportOf(b)
+	object := about(fmt.Sprintf("%s %s/%s", report.Kind, report.Namespace, report.Name))
+	for _, c := range report.Further {
+		if c.Type == target.ConditionPolicy {
+			f.find(SeverityWarning, c.Reason, object, c.Message, "correct the annotation")
+		}
+	}
+	switch report.Status {
+	case string(metav1.ConditionFalse):
+		severity := SeverityError
+		if report.Reason == target.ReasonInstanceTargets || report.Reason == target.ReasonThrottled {
+			severity = SeverityWarning
+		}
+		f.find(severity, report.Reason, object, report.Message, report.Next)
+		return nil
+	case "":
+		if !f.reader.isAdded(b.Object) {
+			f.find(SeverityWarning, CheckNobodyReported, object, "podgate has not reported on this binding.", report.Next)
+		}
+	}
+	return f.port(ctx, b, object, pod)
+}
+
+// port tells of a port that leads nowhere, before podgate can.
+func (f *flight) port(ctx context.Context, b *binding.Binding, object fmt.Stringer, pod *corev1.Pod) error {
+	var svc corev1.Service
+	if err := f.reader.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc); err != nil {
+		return f.Unknown.forgive(err, "whether the bindings' ports lead to pods")
+	}
+	port, ok := binding.ServicePort(&svc, b.ServiceRef.Port)
+	if !ok {
+		f.find(SeverityError, target.ReasonPortNotFound, object, fmt.Sprintf("Service %q has no port %q, which the binding names.", svc.Name, b.ServiceRef.Port.String()), bindingAdvice[target.ReasonPortNotFound])
+		return nil
+	}
+	if _, err := binding.Target(pod, port, b.IPAddressType); err != nil {
+		f.find(SeverityError, target.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", err), bindingAdvice[target.ReasonTargetPortNotFound])
+	}
+	return nil
+}
+
+// later tells of a binding, or its Service, that is applied after the pods.
+func (f *flight) later(w workload, b *binding.Binding) {
+	if w.place == 0 {
+		return
+	}
+	for _, o := range []client.Object{b.Object, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.ServiceRef.Name}}} {
+		if at := f.reader.placeOf(o); at > w.place && f.reader.isNew(o) {
+			f.find(SeverityError, CheckBindingAfter, w, fmt.Sprintf("%s comes after the workload in the files and is not in the cluster yet: pods that are created first get no gate.", injection.Named(b.Key().Name)), "apply Service and binding before the workload")
+			return
+		}
+	}
+}
+
+// How long a target may take to become healthy once it is registered: the load balancer's
+// own time, and how many checks it wants.
+const (
+	// An ALB wants one passed check.
+	registerALB, checksALB = 30 * time.Second, 1
+	// NLBs took 70 to 300 s (kubernetes-sigs/aws-load-balancer-controller#1834).
+	registerNLB, checksNLB = 300 * time.Second, 3
+	// interval is that of a group that is not resolved: AWS's default.
+	interval = 30 * time.Second
+)
+
+// deadline tells of a rollout that is given up before its gates can open.
+func (f *flight) deadline(w workload, all []*binding.Binding) {
+	var slowest *binding.Binding
+	var most time.Duration
+	for _, b := range all {
+		if takes := opensWithin(b); takes > most {
+			slowest, most = b, takes
+		}
+	}
+	if w.deadlineSeconds == 0 || slowest == nil || time.Duration(w.deadlineSeconds)*time.Second > most {
+		return
+	}
+	seconds := int(most.Seconds())
+	f.find(SeverityWarning, CheckDeadline, w, fmt.Sprintf("progressDeadlineSeconds is %d, and a gate of %s may take %d s to open: the rollout counts as failed before it.", w.deadlineSeconds, injection.Named(slowest.Key().Name), seconds),
+		fmt.Sprintf("set progressDeadlineSeconds to more than %d, and to the time beside in which the containers become ready", seconds))
+}
+
+// opensWithin is how long a binding's gate may take to open.
+func opensWithin(b *binding.Binding) time.Duration {
+	if b.Own() != nil && b.Own().Spec.HAProxy != nil {
+		return 0
+	}
+	group, known := b.Published()
+	every := interval
+	if known && group.HealthCheckInterval > 0 {
+		every = group.HealthCheckInterval
+	}
+	takes := registerNLB + checksNLB*every
+	if !known || group.Protocol == "HTTP" || group.Protocol == "HTTPS" {
+		takes = registerALB + checksALB*every
+	}
+	if policy, _ := b.Policy(); policy.OnTimeout == gate.Open {
+		return max(takes, policy.Timeout)
+	}
+	return takes
+}
+
+// running tells of pods that are there and lack a gate.
+func (f *flight) running(ctx context.Context, w workload) error {
+	if f.reader.alone || w.selector == nil {
+		return nil
+	}
+	pods, err := w.pods(ctx, f.reader)
+	if err != nil {
+		return f.Unknown.forgive(err, "whether running pods lack a gate")
+	}
+	why := map[injection.Reason]*NoGateReport{}
+	counts := map[injection.Reason]int{}
+	for i := range pods {
+		report, err := lacking(ctx, f.reader, f.installation, injection.PodOf(&pods[i]), w.namespace, &f.Unknown)
+		if err != nil {
+			return err
+		}
+		if report == nil || len(report.Missing) == 0 || report.Reason == ReasonNotAsked || report.Reason == ReasonNoWebhook {
+			continue // the latter two are told of the workload
+		}
+		why[report.Reason] = report
+		counts[report.Reason]++
+	}
+	for _, reason := range sorted(why) {
+		f.find(SeverityWarning, CheckPodsUngated, w, fmt.Sprintf("%d of %d running pods lack a gate (%s): %s", counts[reason], len(pods), reason, why[reason].Message), "kubectl rollout restart, when it is convenient")
+	}
+	return nil
+}
+
+// budgets tells of a PodDisruptionBudget that lets no pod go.
+func (f *flight) budgets(ctx context.Context, w workload) error {
+	var all policyv1.PodDisruptionBudgetList
+	if err := f.reader.List(ctx, &all, client.InNamespace(w.namespace)); err != nil {
+		return f.Unknown.forgive(err, "whether a PodDisruptionBudget blocks evictions")
+	}
+	for i := range all.Items {
+		b := &all.Items[i]
+		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
+		if err != nil || !selector.Matches(labels.Set(w.template.Labels)) || w.replicas == 0 {
+			continue
+		}
+		if allowed(b, w.replicas) <= 0 {
+			f.find(SeverityWarning, CheckBudget, about(fmt.Sprintf("PodDisruptionBudget %s/%s", b.Namespace, b.Name)),
+				fmt.Sprintf("It lets none of the %d pods of %s go, so that a node that is drained waits without end, until somebody deletes the pods.", w.replicas, w), "let at least one pod be unavailable")
+		}
+	}
+	return nil
+}
+
+// allowed is how many of n healthy pods a budget lets go.
+func allowed(b *policyv1.PodDisruptionBudget, n int32) int32 {
+	switch {
+	case b.Spec.MaxUnavailable != nil:
+		return scaled(b.Spec.MaxUnavailable, n, true)
+	case b.Spec.MinAvailable != nil:
+		return n - scaled(b.Spec.MinAvailable, n, true)
+	}
+	return n - 1 // minAvailable is 1 by default
+}
+
+// drains tells by how many seconds new pods end too early, with what podgate adds.
+func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, services []injection.Service, found []injection.Binding) error {
+	asked, known, err := f.installation.covers(ctx, f.reader, webhook.DrainPath, w.namespace, pod.Labels, &f.Unknown)
+	if err != nil {
+		return err
+	}
+	spec := w.template.Spec.DeepCopy()
+	if asked {
+		apply(spec, injection.Drain(pod, services, found))
+	}
+	d, err := drainOf(ctx, f.reader, f.installation, pod, spec, w.namespace, services, found, &f.Unknown)
+	if err != nil || d == nil {
+		return err
+	}
+	next := "leave the hook out and label the namespace " + elbv2.DrainLabel + "=" + elbv2.DrainEnabled + ", or set what the message says"
+	if known && asked {
+		next = "leave the hook out, or set what the message says"
+	}
+	switch {
+	case d.HookShort > 0:
+		f.find(SeverityError, CheckHook, w, d.Message, next)
+	case d.GraceShort > 0:
+		f.find(SeverityError, CheckGrace, w, d.Message, next)
+	}
+	return nil
+}
+
+// apply does to a pod's spec what podgate's webhook will.
+func apply(spec *corev1.PodSpec, plan injection.DrainPlan) {
+	for _, i := range plan.Sleep {
+		c := &spec.Containers[i]
+		if c.Lifecycle == nil {
+			c.Lifecycle = &corev1.Lifecycle{}
+		}
+		c.Lifecycle.PreStop = &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: plan.Seconds}}
+	}
+	if plan.Grace > 0 {
+		spec.TerminationGracePeriodSeconds = &plan.Grace
+	}
+}
+
+// about is the name of an object that is no workload.
+type about string
+
+// String implements fmt.Stringer.
+func (a about) String() string { return string(a) }

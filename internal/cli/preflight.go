@@ -1,0 +1,257 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Severity says what a finding will do.
+type Severity string
+
+// The severities.
+const (
+	// SeverityError: the next rollout loses requests, or does not end.
+	SeverityError Severity = "Error"
+	// SeverityWarning: it may.
+	SeverityWarning Severity = "Warning"
+)
+
+// Finding is something that will cost requests in the next rollout.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	// Check is the finding's name: the reason of a condition where it is one.
+	Check string `json:"check"`
+	// Object is what it is about, such as "Deployment shop/web".
+	Object string `json:"object"`
+	// Message says it for people, Next what to do.
+	Message string `json:"message"`
+	Next    string `json:"next"`
+}
+
+// Preflight is what was found.
+type Preflight struct {
+	Findings []Finding `json:"findings"`
+	// Workloads counts those whose pods are targets of a load balancer, and so were checked.
+	Workloads int `json:"workloads"`
+	// Unknown is what could not be read, and so not be checked.
+	Unknown gaps `json:"unknown,omitempty"`
+}
+
+func newPreflight(e *environment) *cobra.Command {
+	var o preflightOptions
+	cmd := &cobra.Command{
+		Use:   "preflight [KIND/NAME...] [-f FILE...]",
+		Short: "What will cost requests in the next rollout",
+		Long: "preflight checks the workloads of a namespace, those that are named, or those of manifest files as if they were applied to the cluster, " +
+			"and tells what will cost requests in the next rollout. Exit code 0: nothing found; 1: something found; 2: it could not check.",
+		Example: "  podgate preflight -n shop\n  podgate preflight -n shop deploy/web\n  kustomize build . | podgate preflight -n shop -f -\n  podgate preflight --offline -f manifests/",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.named = args
+			return e.preflight(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().StringSliceVarP(&o.files, "filename", "f", nil, "manifest files, folders of them, or - for standard input, in the order in which they are applied")
+	cmd.Flags().BoolVar(&o.offline, "offline", false, "ask no cluster: the files say all, the namespace and podgate's webhook included")
+	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "of all namespaces")
+	return cmd
+}
+
+type preflightOptions struct {
+	named, files []string
+	offline, all bool
+}
+
+func (e *environment) preflight(ctx context.Context, o preflightOptions) error {
+	if o.offline && len(o.files) == 0 {
+		return fmt.Errorf("--offline checks files: name them with -f")
+	}
+	namespace, err := e.namespace()
+	if err != nil {
+		return err
+	}
+	added, err := e.manifests(o.files)
+	if err != nil {
+		return err
+	}
+	for _, object := range added {
+		place(object, namespace)
+	}
+	reader, err := e.preflightReader(ctx, added, o.offline)
+	if err != nil {
+		return err
+	}
+	if o.all {
+		namespace = ""
+	}
+	p, err := preflightOf(ctx, reader, preflightScope{namespace: namespace, named: o.named, files: len(o.files) > 0}, e.home, metav1.Time{Time: e.Now()})
+	if err != nil {
+		return err
+	}
+	if err := e.write(p, p.write); err != nil {
+		return err
+	}
+	if len(p.Findings) > 0 {
+		return errNo
+	}
+	return nil
+}
+
+// place puts an object of a file into the namespace that it would be applied to.
+func place(o client.Object, namespace string) {
+	switch o.(type) {
+	case *corev1.Namespace, *admissionv1.MutatingWebhookConfiguration:
+		return
+	}
+	if o.GetNamespace() == "" {
+		o.SetNamespace(namespace)
+	}
+}
+
+func (e *environment) preflightReader(ctx context.Context, added []client.Object, alone bool) (*snapshot, error) {
+	if alone {
+		return newOffline(ctx, added)
+	}
+	reader, err := e.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := reader.add(ctx, added); err != nil {
+		return nil, err
+	}
+	return reader, nil
+}
+
+// preflightScope is what is checked.
+type preflightScope struct {
+	namespace string
+	// named are workloads as KIND/NAME; all where there are none.
+	named []string
+	// files: only those of files.
+	files bool
+}
+
+// flight is a Preflight in the making.
+type flight struct {
+	*Preflight
+	reader       *snapshot
+	installation *Installation
+	now          metav1.Time
+	// told are the bindings that were told about: several workloads may have one.
+	told map[types.NamespacedName]bool
+}
+
+func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home string, now metav1.Time) (*Preflight, error) {
+	f := flight{Preflight: &Preflight{Findings: []Finding{}}, reader: r, now: now, told: map[types.NamespacedName]bool{}}
+	var err error
+	if f.installation, err = findInstallation(ctx, r, home, now.Time, &f.Unknown); err != nil {
+		return nil, err
+	}
+	if r.alone {
+		// Files without the webhook's configuration say nothing about it: labels decide.
+		f.installation.configured, f.installation.Trouble = true, nil
+	}
+	all, err := scope.workloads(ctx, r)
+	if err := f.Unknown.forgive(err, "what its workloads are"); err != nil {
+		return nil, err
+	}
+	for _, w := range all {
+		if err := f.check(ctx, w); err != nil {
+			return nil, fmt.Errorf("check %s: %w", w, err)
+		}
+	}
+	if f.Workloads > 0 {
+		f.podgate()
+	}
+	slices.SortStableFunc(f.Findings, func(a, b Finding) int { return compare(string(a.Severity), string(b.Severity), a.Object, b.Object) })
+	return f.Preflight, nil
+}
+
+// workloads are those in scope.
+func (s preflightScope) workloads(ctx context.Context, r *snapshot) ([]workload, error) {
+	var all []workload
+	var err error
+	if s.files {
+		for i, o := range r.added {
+			if w, makes := workloadOf(o); makes {
+				w.place = i + 1
+				all = append(all, w)
+			}
+		}
+	} else if all, err = workloads(ctx, r, s.namespace); err != nil {
+		return nil, err
+	}
+	if len(s.named) == 0 {
+		return all, nil
+	}
+	var wanted []workload
+	for _, text := range s.named {
+		kind, name, err := named(text)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(all, func(w workload) bool { return w.kind == kind && w.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no workload %s in namespace %s", text, s.namespace)
+		}
+		wanted = append(wanted, all[i])
+	}
+	return wanted, nil
+}
+
+func (f *flight) find(severity Severity, check string, object fmt.Stringer, message, next string) {
+	f.Findings = append(f.Findings, Finding{Severity: severity, Check: check, Object: object.String(), Message: message, Next: next})
+}
+
+// podgate tells what is wrong with podgate itself.
+func (f *flight) podgate() {
+	for _, t := range f.installation.Trouble {
+		f.Findings = append(f.Findings, Finding{Severity: SeverityError, Check: "PodgateNotWorking", Object: "podgate in namespace " + f.installation.Namespace, Message: t + ".", Next: "get podgate running before the rollout"})
+	}
+}
+
+// write is for people.
+func (f *Preflight) write(p *paper) {
+	for _, found := range f.Findings {
+		colour := yellow
+		if found.Severity == SeverityError {
+			colour = red
+		}
+		p.printf("%s %s: %s\n", p.paint(colour, strings.ToUpper(string(found.Severity))), p.paint(bold, found.Check), found.Object)
+		p.field("message", found.Message)
+		p.field("next", found.Next)
+	}
+	p.gaps(f.Unknown)
+	p.printf("%s\n", f.summary())
+}
+
+func (f *Preflight) summary() string {
+	if f.Workloads == 0 {
+		return "Nothing to check: no binding takes the pods of these workloads for targets."
+	}
+	errors := 0
+	for _, found := range f.Findings {
+		if found.Severity == SeverityError {
+			errors++
+		}
+	}
+	checked := fmt.Sprintf("%d workloads behind a load balancer were checked", f.Workloads)
+	if f.Workloads == 1 {
+		checked = "1 workload behind a load balancer was checked"
+	}
+	if len(f.Findings) == 0 {
+		return "Nothing found: " + checked + "."
+	}
+	return fmt.Sprintf("%d errors, %d warnings: %s.", errors, len(f.Findings)-errors, checked)
+}

@@ -1,0 +1,240 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/binding"
+)
+
+const (
+	// defaultWait is how long wait waits.
+	defaultWait = 5 * time.Minute
+	// look is the time between two looks.
+	look = time.Second
+)
+
+func newWait(e *environment) *cobra.Command {
+	timeout := defaultWait
+	cmd := &cobra.Command{
+		Use:   "wait POD|KIND/NAME",
+		Short: "Wait until the gates of a pod, or of a workload's pods, are open",
+		Long: "wait waits until every readiness gate of a pod is open; of a workload, until its rollout has come to its end and every gate of its pods is open. It writes what it waits for " +
+			"to standard error as it changes. Exit code 0: all are open; 1: not in time, or a pod has no gate that could open; 2: it could not tell.",
+		Example:           "  podgate wait -n shop deploy/web --timeout 10m\n  podgate wait -n shop web-5d8f7c9b6-x2x4p",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: e.completePods,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.wait(cmd.Context(), args[0], timeout)
+		},
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait")
+	return cmd
+}
+
+// Waited is how waiting ended.
+type Waited struct {
+	// Open: every gate is open.
+	Open bool `json:"open"`
+	// Pods are those that were looked at last.
+	Pods []string `json:"pods"`
+	// For is what is still waited for.
+	For []string `json:"for,omitempty"`
+	// Never: what is waited for will not come by itself.
+	Never bool `json:"never,omitempty"`
+}
+
+func (e *environment) wait(ctx context.Context, what string, timeout time.Duration) error {
+	kind, name, err := named(what)
+	if err != nil {
+		return err
+	}
+	kube, err := e.client()
+	if err != nil {
+		return err
+	}
+	namespace, err := e.namespace()
+	if err != nil {
+		return err
+	}
+	w := waiter{environment: e, kube: kube, kind: kind, key: types.NamespacedName{Namespace: namespace, Name: name}}
+	ended, err := w.until(ctx, timeout)
+	if err != nil {
+		return err
+	}
+	if err := e.write(ended, ended.write); err != nil {
+		return err
+	}
+	if !ended.Open {
+		return errNo
+	}
+	return nil
+}
+
+// waiter waits for one pod or workload.
+type waiter struct {
+	*environment
+	kube client.Reader
+	kind string
+	key  types.NamespacedName
+	said []string
+}
+
+// until looks again and again.
+func (w *waiter) until(ctx context.Context, timeout time.Duration) (*Waited, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	var last *Waited
+	for {
+		now, err := w.look(ctx)
+		switch {
+		case err == nil:
+			last = now
+		case last == nil || !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			return nil, err
+		}
+		if last.Open || last.Never {
+			return last, nil
+		}
+		w.say(last)
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return nil, ctx.Err()
+			}
+			return last, nil
+		case <-tick.C:
+		}
+	}
+}
+
+// say writes what is waited for when it changed.
+func (w *waiter) say(now *Waited) {
+	for _, line := range now.For {
+		if !slices.Contains(w.said, line) {
+			_, _ = fmt.Fprintf(w.Err, "%s %s\n", w.Now().UTC().Format(time.TimeOnly), line)
+		}
+	}
+	w.said = now.For
+}
+
+// look looks once.
+func (w *waiter) look(ctx context.Context) (*Waited, error) {
+	if w.kind == "Pod" {
+		var pod corev1.Pod
+		if err := w.kube.Get(ctx, w.key, &pod); err != nil {
+			return nil, fmt.Errorf("get pod %s: %w", w.key, err)
+		}
+		return judge([]corev1.Pod{pod}, nil), nil
+	}
+	object := map[string]client.Object{"Deployment": &appsv1.Deployment{}, "StatefulSet": &appsv1.StatefulSet{}, "DaemonSet": &appsv1.DaemonSet{}, "ReplicaSet": &appsv1.ReplicaSet{}}[w.kind]
+	if err := w.kube.Get(ctx, w.key, object); err != nil {
+		return nil, fmt.Errorf("get %s %s: %w", w.kind, w.key, err)
+	}
+	made, _ := workloadOf(object)
+	if made.selector == nil {
+		return nil, fmt.Errorf("%s %s is another object's: wait for that", w.kind, w.key)
+	}
+	pods, err := made.pods(ctx, w.kube)
+	if err != nil {
+		return nil, fmt.Errorf("list the pods of %s: %w", made, err)
+	}
+	return judge(pods, unfinished(object, len(pods))), nil
+}
+
+// unfinished is what a workload's rollout still has to do; nothing when it has come to its
+// end. Pods that are not Ready do not count: that is what is waited for.
+func unfinished(object client.Object, pods int) []string {
+	var generation, observed int64
+	var wanted, updated int32
+	switch o := object.(type) {
+	case *appsv1.Deployment:
+		generation, observed, wanted, updated = o.Generation, o.Status.ObservedGeneration, replicas(o.Spec.Replicas), o.Status.UpdatedReplicas
+	case *appsv1.StatefulSet:
+		generation, observed, wanted, updated = o.Generation, o.Status.ObservedGeneration, replicas(o.Spec.Replicas), o.Status.UpdatedReplicas
+		if o.Status.UpdateRevision == o.Status.CurrentRevision {
+			updated = o.Status.Replicas
+		}
+	case *appsv1.DaemonSet:
+		generation, observed, wanted, updated = o.Generation, o.Status.ObservedGeneration, o.Status.DesiredNumberScheduled, o.Status.UpdatedNumberScheduled
+	case *appsv1.ReplicaSet:
+		generation, observed, wanted, updated = o.Generation, o.Status.ObservedGeneration, replicas(o.Spec.Replicas), o.Status.Replicas
+	}
+	switch {
+	case observed < generation:
+		return []string{"the controller of workloads has not seen the latest change"}
+	case updated < wanted:
+		return []string{fmt.Sprintf("%d of %d pods are of the latest revision", updated, wanted)}
+	case pods > int(wanted):
+		return []string{fmt.Sprintf("%d pods of an earlier revision are still there", pods-int(wanted))}
+	}
+	return nil
+}
+
+// judge tells what pods wait for, after what their workload has to do.
+func judge(pods []corev1.Pod, todo []string) *Waited {
+	w := &Waited{Pods: []string{}, For: todo}
+	ungated := 0
+	for i := range pods {
+		pod := &pods[i]
+		w.Pods = append(w.Pods, pod.Name)
+		closed := closedGates(pod)
+		w.For = append(w.For, closed...)
+		if len(pod.Spec.ReadinessGates) == 0 {
+			ungated++
+			w.For = append(w.For, fmt.Sprintf("pod %s has no readiness gate: podgate explain %s tells why", pod.Name, pod.Name))
+		}
+		if !pod.DeletionTimestamp.IsZero() || binding.Over(pod) {
+			w.Never = true
+			w.For = append(w.For, fmt.Sprintf("pod %s has ended, or is being deleted", pod.Name))
+		}
+	}
+	slices.Sort(w.Pods)
+	// A gate cannot be added to a pod that exists.
+	w.Never = w.Never || len(todo) == 0 && ungated > 0 && len(w.For) == ungated
+	w.Open = len(w.For) == 0
+	return w
+}
+
+// closedGates says which gates of a pod are not open.
+func closedGates(pod *corev1.Pod) []string {
+	var closed []string
+	for _, g := range pod.Spec.ReadinessGates {
+		report := conditionReport(pod, g.ConditionType)
+		if report.open() {
+			continue
+		}
+		why := joined(report.Reason, report.Message)
+		if !isTrue(binding.Condition(pod, corev1.ContainersReady)) {
+			why = "its containers are not ready"
+		}
+		closed = append(closed, fmt.Sprintf("pod %s waits at gate %s: %s", pod.Name, report.Type, or(why)))
+	}
+	return closed
+}
+
+// write is for people.
+func (w *Waited) write(p *paper) {
+	if w.Open {
+		p.printf("%s: the gates of %d pods.\n", p.paint(green, "open"), len(w.Pods))
+		return
+	}
+	p.printf("%s\n", p.paint(red, "not open:"))
+	for _, line := range w.For {
+		p.printf("  %s\n", line)
+	}
+}

@@ -1,0 +1,194 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/injection"
+)
+
+// workload is what makes pods.
+type workload struct {
+	kind, namespace, name string
+	replicas              int32
+	template              *corev1.PodTemplateSpec
+	selector              *metav1.LabelSelector
+	// atOnce is how many pods a rollout may take away before others are ready; 0 for what
+	// does no rollouts.
+	atOnce int32
+	// deadlineSeconds is how long a rollout may make no progress; 0 for what has no such limit.
+	deadlineSeconds int32
+	// place is the object's in the files, from 1 up; 0 when it is in the cluster.
+	place int
+}
+
+func (w workload) String() string { return fmt.Sprintf("%s %s/%s", w.kind, w.namespace, w.name) }
+
+// The defaults of the API server, which objects of files do not have yet.
+const (
+	defaultDeadline    = 600
+	defaultUnavailable = "25%"
+)
+
+// workloadOf gives what an object makes pods of; false for what makes none, or only for another object.
+func workloadOf(o client.Object) (workload, bool) {
+	if slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.Controller != nil && *r.Controller }) {
+		return workload{}, false
+	}
+	w := workload{namespace: o.GetNamespace(), name: o.GetName()}
+	switch o := o.(type) {
+	case *appsv1.Deployment:
+		w.kind, w.template, w.selector, w.replicas = "Deployment", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
+		w.deadlineSeconds = defaultDeadline
+		if d := o.Spec.ProgressDeadlineSeconds; d != nil {
+			w.deadlineSeconds = *d
+		}
+		w.atOnce = deploymentAtOnce(o, w.replicas)
+	case *appsv1.StatefulSet:
+		w.kind, w.template, w.selector, w.replicas = "StatefulSet", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
+		if u := o.Spec.UpdateStrategy.RollingUpdate; o.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType {
+			w.atOnce = 1
+			if u != nil && u.MaxUnavailable != nil {
+				w.atOnce = max(scaled(u.MaxUnavailable, w.replicas, false), 1)
+			}
+		}
+	case *appsv1.DaemonSet:
+		w.kind, w.template, w.selector, w.replicas = "DaemonSet", &o.Spec.Template, o.Spec.Selector, o.Status.DesiredNumberScheduled
+		w.atOnce = daemonSetAtOnce(o, w.replicas)
+	case *appsv1.ReplicaSet:
+		w.kind, w.template, w.selector, w.replicas = "ReplicaSet", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
+	default:
+		return workload{}, false
+	}
+	return w, true
+}
+
+func replicas(n *int32) int32 {
+	if n == nil {
+		return 1
+	}
+	return *n
+}
+
+// deploymentAtOnce is maxUnavailable as the Deployment controller counts it.
+func deploymentAtOnce(d *appsv1.Deployment, n int32) int32 {
+	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
+		return n
+	}
+	unavailable, surge := intstr.Parse(defaultUnavailable), intstr.Parse(defaultUnavailable)
+	if u := d.Spec.Strategy.RollingUpdate; u != nil {
+		if u.MaxUnavailable != nil {
+			unavailable = *u.MaxUnavailable
+		}
+		if u.MaxSurge != nil {
+			surge = *u.MaxSurge
+		}
+	}
+	atOnce := scaled(&unavailable, n, false)
+	if atOnce == 0 && scaled(&surge, n, true) == 0 {
+		return 1
+	}
+	return atOnce
+}
+
+func daemonSetAtOnce(d *appsv1.DaemonSet, n int32) int32 {
+	u := d.Spec.UpdateStrategy.RollingUpdate
+	switch {
+	case d.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType:
+		return 0
+	case u == nil || u.MaxUnavailable == nil:
+		return 1
+	}
+	return scaled(u.MaxUnavailable, n, true)
+}
+
+// scaled is a number, or a percentage of n.
+func scaled(v *intstr.IntOrString, n int32, up bool) int32 {
+	s, err := intstr.GetScaledValueFromIntOrPercent(v, int(n), up)
+	if err != nil {
+		return 0 // the API server refuses it
+	}
+	return int32(s)
+}
+
+// judged is a pod of the workload as the webhook would see it.
+func (w workload) judged() injection.Pod {
+	p := injection.Pod{Labels: w.template.Labels, Hooks: injection.Hooks{Grace: w.template.Spec.TerminationGracePeriodSeconds}}
+	for _, g := range w.template.Spec.ReadinessGates {
+		p.Gates = append(p.Gates, string(g.ConditionType))
+	}
+	for _, c := range w.template.Spec.Containers {
+		p.Hooks.PreStop = append(p.Hooks.PreStop, c.Lifecycle != nil && c.Lifecycle.PreStop != nil)
+	}
+	return p
+}
+
+// pods lists the workload's running pods.
+func (w workload) pods(ctx context.Context, r client.Reader) ([]corev1.Pod, error) {
+	selector, err := metav1.LabelSelectorAsSelector(w.selector)
+	if err != nil {
+		return nil, fmt.Errorf("selector of %s: %w", w, err)
+	}
+	var list corev1.PodList
+	if err := r.List(ctx, &list, client.InNamespace(w.namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
+		return !selector.Matches(labels.Set(p.Labels)) || !p.DeletionTimestamp.IsZero() || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+	}), nil
+}
+
+// workloads lists those that do rollouts of a namespace, or of all, sorted.
+func workloads(ctx context.Context, r client.Reader, namespace string) ([]workload, error) {
+	var all []workload
+	for _, list := range []client.ObjectList{&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}} {
+		if err := r.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return nil, err
+		}
+		objects, err := items(list)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range objects {
+			if w, makes := workloadOf(o); makes {
+				all = append(all, w)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b workload) int { return compare(a.namespace, b.namespace, a.kind, b.kind, a.name, b.name) })
+	return all, nil
+}
+
+// kindsOf are what people call workloads, as kubectl does.
+var kindsOf = map[string]string{
+	"po": "Pod", "pod": "Pod", "pods": "Pod",
+	"deploy": "Deployment", "deployment": "Deployment", "deployments": "Deployment",
+	"sts": "StatefulSet", "statefulset": "StatefulSet", "statefulsets": "StatefulSet",
+	"ds": "DaemonSet", "daemonset": "DaemonSet", "daemonsets": "DaemonSet",
+	"rs": "ReplicaSet", "replicaset": "ReplicaSet", "replicasets": "ReplicaSet",
+}
+
+// named reads KIND/NAME, or the name of a pod.
+func named(text string) (kind, name string, err error) {
+	short, name, ok := strings.Cut(text, "/")
+	if !ok {
+		return "Pod", text, nil
+	}
+	kind, known := kindsOf[strings.ToLower(short)]
+	if !known {
+		return "", "", fmt.Errorf("%q: a workload is deploy/NAME, sts/NAME, ds/NAME or rs/NAME", text)
+	}
+	return kind, name, nil
+}
