@@ -104,7 +104,7 @@ soak: ## The same with schedules that nobody has seen, for an hour or so.
 	$(MAKE) model MODEL_BASES=$$(date +%s) MODEL_FLAGS='-test.run TestModel -test.timeout 5h -schedules 200000 -keep'
 
 .PHONY: e2e-build
-e2e-build: images manifest cluster
+e2e-build: tools images manifest cluster
 	CGO_ENABLED=0 $(GO) test -c -tags e2e -o bin/e2e.test ./test/e2e
 
 .PHONY: bench

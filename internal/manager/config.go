@@ -49,6 +49,8 @@ type Config struct {
 	// MetricsAddress, HealthAddress and WebhookPort are where the process listens.
 	MetricsAddress, HealthAddress string
 	WebhookPort                   int
+	// SecureMetrics serves metrics over HTTPS, to those whom the API server lets read them.
+	SecureMetrics bool
 	// DescribeRate and RegisterRate are calls per second per account and region; the bursts are their buckets.
 	DescribeRate, RegisterRate   float64
 	DescribeBurst, RegisterBurst int
@@ -88,6 +90,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.DurationVar(&c.RenewDeadline, "leader-renew-deadline", 5*time.Second, "how long a leader tries to renew its lease before it gives up")
 	fs.DurationVar(&c.RetryPeriod, "leader-retry-period", time.Second, "time between two tries to get or renew the lease")
 	fs.StringVar(&c.MetricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
+	fs.BoolVar(&c.SecureMetrics, "metrics-secure", true, "serve the metrics over HTTPS, with the webhook's certificate, to whom the API server lets get /metrics; plain and to everybody when false")
 	fs.StringVar(&c.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	fs.IntVar(&c.WebhookPort, "webhook-port", 9443, "port of the admission webhook")
 	// The bursts are two below AWS's: calls do not arrive as evenly as they are sent.

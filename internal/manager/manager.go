@@ -7,6 +7,7 @@ package manager
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"time"
 
@@ -40,6 +41,7 @@ import (
 	"github.com/podgate/podgate/internal/provider"
 	elbv2provider "github.com/podgate/podgate/internal/provider/elbv2"
 	"github.com/podgate/podgate/internal/provider/haproxy"
+	"github.com/podgate/podgate/internal/scrape"
 )
 
 // What this package may do in the cluster.
@@ -77,6 +79,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	}
 	pair := &certificate.Keypair{}
 	o := options(scheme, log, c)
+	o.Metrics = newMetricsServer(c, pair)
 	o.WebhookServer = newWebhookServer(c, pair)
 	mgr, err := ctrlmanager.New(kube, o)
 	if err != nil {
@@ -122,7 +125,6 @@ func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Opti
 			NewInformer:      newInformer(log),
 		},
 		Client:                 client.Options{FieldOwner: name},
-		Metrics:                metricsserver.Options{BindAddress: c.MetricsAddress},
 		HealthProbeBindAddress: c.HealthAddress,
 		// Names are unique here by construction; the check is of the process and would
 		// keep a test from starting a second replica in its own.
@@ -132,6 +134,16 @@ func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Opti
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &c.LeaseDuration, RenewDeadline: &c.RenewDeadline, RetryPeriod: &c.RetryPeriod,
 	}
+}
+
+// newMetricsServer says how metrics are served: with the webhook's certificate, to whom
+// the API server lets read them.
+func newMetricsServer(c Config, pair *certificate.Keypair) metricsserver.Options {
+	o := metricsserver.Options{BindAddress: c.MetricsAddress}
+	if c.SecureMetrics {
+		o.SecureServing, o.FilterProvider, o.TLSOpts = true, scrape.Filter, []func(*tls.Config){pair.Configure}
+	}
+	return o
 }
 
 // Balancers are all load balancers, within their budgets of calls.

@@ -8,6 +8,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,7 +16,10 @@ import (
 	"strconv"
 	"strings"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -83,22 +87,48 @@ func (w *world) waitMetric(name string, labels ...string) {
 	})
 }
 
+// reader gives a token of somebody who may read the metrics.
+func (w *world) reader(ctx context.Context) (string, error) {
+	const name = "podgate-metrics-reader"
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "default", Name: "default"}},
+	}
+	if err := client.IgnoreAlreadyExists(w.cluster.Create(ctx, binding)); err != nil {
+		return "", fmt.Errorf("bind %s: %w", name, err)
+	}
+	request, err := w.clientset.CoreV1().ServiceAccounts("default").CreateToken(ctx, "default", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("ask for a token: %w", err)
+	}
+	return request.Status.Token, nil
+}
+
 // metric is the sum of a metric's samples at the leader that have the labels.
 func (w *world) metric(ctx context.Context, name string, labels []string) (float64, error) {
 	leader, err := w.leader(ctx)
 	if err != nil {
 		return 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(leader.Status.PodIP, "8080")+"/metrics", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+net.JoinHostPort(leader.Status.PodIP, "8080")+"/metrics", nil)
 	if err != nil {
 		return 0, err
 	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	token, err := w.reader(ctx)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	// Whom to trust is another test's business.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return 0, fmt.Errorf("read metrics of %s: %w", leader.Name, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("read metrics of %s: %s", leader.Name, resp.Status)
+	}
 	sum := 0.0
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {

@@ -87,6 +87,14 @@ func scaled() options {
 // start starts a simulator and makes podgate what the manifest says, with o's flags.
 func start(t *testing.T, o options) *world {
 	t.Helper()
+	w := simulate(t, o)
+	w.install(o.podgate)
+	return w
+}
+
+// simulate starts a simulator, and leaves podgate as it is.
+func simulate(t *testing.T, o options) *world {
+	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), testTimeout, fmt.Errorf("the test took longer than %s", testTimeout))
 	t.Cleanup(cancel)
 	w := &world{t: t, ctx: ctx, timeScale: max(o.timeScale, 1)}
@@ -107,7 +115,6 @@ func start(t *testing.T, o options) *world {
 		}
 	})
 	t.Cleanup(w.explainFailure)
-	w.install(o.podgate)
 	return w
 }
 
@@ -116,18 +123,23 @@ func (w *world) install(flags []string) {
 	w.t.Helper()
 	m, err := env.ReadManifest(manifestFile)
 	w.must(err)
-	w.must(m.SetEnv(map[string]string{
-		"AWS_ENDPOINT_URL":          w.sim.Endpoint,
-		"AWS_REGION":                region,
-		"AWS_ACCESS_KEY_ID":         env.AccessKeyID,
-		"AWS_SECRET_ACCESS_KEY":     env.SecretAccessKey,
-		"AWS_EC2_METADATA_DISABLED": "true",
-	}))
+	w.must(m.SetEnv(w.credentials()))
 	for _, d := range m.OfKind("Deployment") {
 		w.must(setArgs(d, flags))
 	}
 	w.must(env.InstallController(w.ctx, w.cluster, m))
 	w.waitPodgateAlone()
+}
+
+// credentials are the environment in which podgate calls the simulator for AWS.
+func (w *world) credentials() map[string]string {
+	return map[string]string{
+		"AWS_ENDPOINT_URL":          w.sim.Endpoint,
+		"AWS_REGION":                region,
+		"AWS_ACCESS_KEY_ID":         env.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY":     env.SecretAccessKey,
+		"AWS_EC2_METADATA_DISABLED": "true",
+	}
 }
 
 func setArgs(d *unstructured.Unstructured, flags []string) error {
