@@ -272,6 +272,17 @@ type ResolvedGroup struct {
 	DrainSeconds int64 `json:"drainSeconds,omitempty"`
 }
 
+// DrainStatus is how long the binding's pods serve on after their deletion has begun.
+type DrainStatus struct {
+	// Seconds is for how long the pods do that are created now.
+	Seconds int64 `json:"seconds"`
+	// RecommendedSeconds is what podgate recommends instead of what it computes, by what
+	// it has observed of the latest drains; absent while the computed time is right.
+	// The annotation podgate.dev/drain-time: recommended has it followed.
+	// +optional
+	RecommendedSeconds int64 `json:"recommendedSeconds,omitempty"`
+}
+
 // TargetBindingStatus is podgate's view of the binding.
 type TargetBindingStatus struct {
 	// ObservedGeneration is the generation that the status is about.
@@ -292,6 +303,9 @@ type TargetBindingStatus struct {
 	// Group is what the binding's provider resolved.
 	// +optional
 	Group *ResolvedGroup `json:"group,omitempty"`
+	// Drain is how long pods serve on when they are deleted.
+	// +optional
+	Drain *DrainStatus `json:"drain,omitempty"`
 }
 
 // TargetBinding says that the pods of a Service are the targets of a load balancer's
@@ -307,6 +321,8 @@ type TargetBindingStatus struct {
 // +kubebuilder:printcolumn:name="Targets",type=integer,JSONPath=`.status.targets.total`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Membership",type=string,JSONPath=`.spec.membership`,priority=1
+// +kubebuilder:printcolumn:name="Draining",type=integer,JSONPath=`.status.targets.draining`,priority=1
+// +kubebuilder:printcolumn:name="Drain",type=integer,JSONPath=`.status.drain.seconds`,priority=1
 // +kubebuilder:printcolumn:name="Group",type=string,JSONPath=`.status.group.name`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

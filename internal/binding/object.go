@@ -281,6 +281,45 @@ func (b *Binding) Publish(g provider.Group) (changed bool, err error) {
 	return true, nil
 }
 
+// Recommend puts what podgate recommends by the latest drains into the object, and how
+// long its pods serve on, and tells whether that changed it; it writes nothing. recommended is
+// zero while the computed time is right.
+func (b *Binding) Recommend(w *drain.Window) (recommended time.Duration, changed bool) {
+	if b.own != nil {
+		next := v1alpha1.DrainStatus{RecommendedSeconds: int64(drain.RecommendOwn(b.own, w) / time.Second)}
+		before := b.own.Status.Drain
+		b.own.Status.Drain = &next // What it says counts for the time.
+		next.Seconds = int64((drain.OfOwn(b.own) + time.Second - 1) / time.Second)
+		return time.Duration(next.RecommendedSeconds) * time.Second, before == nil || *before != next
+	}
+	recommended = drain.Recommend(b.foreign, w)
+	next := ""
+	if recommended > 0 {
+		next = recommended.String()
+	}
+	if b.Annotations[elbv2.RecommendedDrainAnnotation] == next {
+		return recommended, false
+	}
+	if next == "" {
+		delete(b.Annotations, elbv2.RecommendedDrainAnnotation)
+		return recommended, true
+	}
+	if b.Annotations == nil {
+		b.Annotations = map[string]string{}
+	}
+	b.Annotations[elbv2.RecommendedDrainAnnotation] = next
+	return recommended, true
+}
+
+// Recommended is what the object holds of a recommendation; zero when nothing.
+func (b *Binding) Recommended() time.Duration {
+	if b.own != nil && b.own.Status.Drain != nil {
+		return time.Duration(b.own.Status.Drain.RecommendedSeconds) * time.Second
+	}
+	d, _ := drain.Parse(b.Annotations[elbv2.RecommendedDrainAnnotation])
+	return d
+}
+
 // PolicyOf gives the policies of an object of either kind.
 func PolicyOf(o client.Object) gate.Policy {
 	if b, own := o.(*v1alpha1.TargetBinding); own {

@@ -42,8 +42,8 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 	},
 	elbv2.DrainTimeAnnotation: func(_ *gate.Policy, v string) string {
 		// Read where pods are created; here it is only checked.
-		if _, err := drain.Parse(v); err != nil {
-			return err.Error() + ", so it is computed"
+		if _, err := drain.Parse(v); err != nil && v != drain.Recommended {
+			return err.Error() + ", nor " + drain.Recommended + ", so it is computed"
 		}
 		return ""
 	},
@@ -61,7 +61,7 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 }
 
 // others are podgate's annotations on a binding that state no policy.
-var others = []string{elbv2.PublishedAnnotation, ManageAnnotation}
+var others = []string{elbv2.PublishedAnnotation, elbv2.RecommendedDrainAnnotation, ManageAnnotation}
 
 // Policy reads a binding's policies from its annotations. Where one cannot be used the
 // default stands, and the problem says so; problems are in the order of the names.

@@ -74,17 +74,12 @@ func dataPath(protocol string) time.Duration {
 	}
 }
 
-// Of is how long pods serve on for a binding: what its annotation says, else what its
-// published group needs, else the most that a group of the manifest's protocol may need.
-func Of(b *elbv2.TargetGroupBinding) time.Duration {
-	if d, ok := asked(b.Annotations); ok {
-		return d
-	}
-	return computed(b).Time()
-}
+// Of is how long pods serve on for a binding: what its annotation says, be it that podgate's
+// recommendation counts, else what its published group needs, else the most that a group of the manifest's protocol may need.
+func Of(b *elbv2.TargetGroupBinding) time.Duration { return termsOf(b).time() }
 
 // NeedOf is the same by its parts.
-func NeedOf(b *elbv2.TargetGroupBinding) Need { return stated(computed(b), b.Annotations) }
+func NeedOf(b *elbv2.TargetGroupBinding) Need { return termsOf(b).need() }
 
 func computed(b *elbv2.TargetGroupBinding) Need {
 	if p, ok := b.Published(); ok {
@@ -98,15 +93,10 @@ func computed(b *elbv2.TargetGroupBinding) Need {
 
 // OfOwn is Of for podgate's own kind. HAProxy sends a server that drains only
 // requests that insist on it, and those for as long as the binding says.
-func OfOwn(b *v1alpha1.TargetBinding) time.Duration {
-	if d, ok := asked(b.Annotations); ok {
-		return d
-	}
-	return computedOwn(b).Time()
-}
+func OfOwn(b *v1alpha1.TargetBinding) time.Duration { return termsOfOwn(b).time() }
 
 // NeedOfOwn is the same by its parts.
-func NeedOfOwn(b *v1alpha1.TargetBinding) Need { return stated(computedOwn(b), b.Annotations) }
+func NeedOfOwn(b *v1alpha1.TargetBinding) Need { return termsOfOwn(b).need() }
 
 func computedOwn(b *v1alpha1.TargetBinding) Need {
 	switch g := b.Status.Group; {
@@ -116,20 +106,6 @@ func computedOwn(b *v1alpha1.TargetBinding) Need {
 		return group(g.Protocol, time.Duration(g.DrainSeconds)*time.Second)
 	}
 	return unresolved("")
-}
-
-// stated is a need as far as the binding's owner leaves it to podgate.
-func stated(n Need, annotations map[string]string) Need {
-	if d, ok := asked(annotations); ok {
-		return n.within(d)
-	}
-	return n
-}
-
-// asked is what a binding's owner says; false when that is nothing, or no such duration.
-func asked(annotations map[string]string) (time.Duration, bool) {
-	d, err := Parse(annotations[elbv2.DrainTimeAnnotation])
-	return d, err == nil
 }
 
 // Parse reads the annotation by which a binding's owner says how long its pods serve on.

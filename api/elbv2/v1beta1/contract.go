@@ -75,12 +75,15 @@ const (
 	OnUnavailableAnnotation       = "podgate.dev/on-unavailable"
 	OnUnhealthyDrainingAnnotation = "podgate.dev/on-unhealthy-draining"
 	// DrainTimeAnnotation on a binding is a duration: how long its pods serve on after their
-	// deletion has begun, in place of what podgate computes.
+	// deletion has begun, in place of what podgate computes; or "recommended".
 	DrainTimeAnnotation = "podgate.dev/drain-time"
 	// ReplaceAnnotation on a binding, with the value ReplaceEnabled, has its pods that lack a gate
 	// evicted, one by one.
 	ReplaceAnnotation = "podgate.dev/replace-ungated"
 	ReplaceEnabled    = "enabled"
+	// RecommendedDrainAnnotation on a binding is the duration that podgate recommends for
+	// DrainTimeAnnotation, by what it has observed; absent while the computed one is right.
+	RecommendedDrainAnnotation = "podgate.dev/recommended-drain-time"
 	// Domain begins the names of podgate's own annotations and labels.
 	Domain = "podgate.dev/"
 )

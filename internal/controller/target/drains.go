@@ -154,6 +154,7 @@ func (r *Reconciler) tellEnd(ctx context.Context, key types.NamespacedName, grou
 	end := endOf(e)
 	v := d.Judge(need, end)
 	r.metrics.ended(key, v)
+	r.windows.add(key, d, e.at)
 	log := log.FromContext(ctx).WithValues("pod", client.ObjectKeyFromObject(e.pod), "group", group.Ref.Group, "target", d.Target.String())
 	if v.Cause == "" {
 		log.V(1).Info("A pod ended", "judged", v.Judged, "deleted", d.Deleted, "accepted", d.Accepted, "draining", d.Draining, "gone", d.Gone, "livedOn", v.LivedOn.String())

@@ -80,13 +80,17 @@ func transient(err error) bool {
 	return !errors.Is(err, provider.ErrNotFound) && !errors.Is(err, provider.ErrInvalid) && !errors.Is(err, provider.ErrDenied)
 }
 
-// publish writes what the webhook and the next leader must know about the group on
-// the binding: in the status of podgate's own kind, in an annotation of another.
+// publish writes what the webhook and the next leader must know about the group, and how
+// long its pods should serve on, on the binding: in the status of podgate's own kind, in an annotation of another.
 func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g provider.Group) error {
 	before := b.Copy()
 	changed, err := b.Publish(g)
-	if err != nil || !changed {
+	if err != nil {
 		return err
+	}
+	recommended, news := b.Recommend(r.windows.get(b.Key()))
+	if !changed && !news {
+		return nil
 	}
 	patch := client.MergeFrom(before.Object)
 	if b.Own() != nil {
@@ -96,6 +100,9 @@ func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g provider
 	}
 	if err != nil {
 		return fmt.Errorf("publish target group: %w", err)
+	}
+	if news {
+		r.tellRecommended(before, b, recommended)
 	}
 	return nil
 }

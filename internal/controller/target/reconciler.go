@@ -83,6 +83,7 @@ type Reconciler struct {
 	memories     memories
 	leaving      *drains.Records
 	endings      endings
+	windows      windows
 	recorder     events.EventRecorder
 	undrained    *rate.Limiter
 	pressing     pressing
@@ -447,6 +448,7 @@ func (r *Reconciler) stop(key types.NamespacedName) {
 	r.records.forget(key)
 	r.memories.forget(key)
 	r.endings.take(key)
+	r.windows.forget(key)
 	r.metrics.forget(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()

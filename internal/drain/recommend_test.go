@@ -1,0 +1,98 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package drain
+
+import (
+	"testing"
+	"time"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
+)
+
+const s = time.Second
+
+// drained adds drains that took as long as each other.
+func (w *Window) drained(n int, accepted, drained time.Duration) {
+	for range n {
+		w.Add(accepted, drained)
+	}
+}
+
+func TestRecommend(t *testing.T) {
+	alb := terms{computed: Need{Routing: 20 * s, InFlight: 30 * s}}
+	backend := terms{computed: Need{Routing: 30 * s, InFlight: 30 * s}, told: true}
+	cases := map[string]struct {
+		reason      string
+		terms       terms
+		recommended time.Duration // before
+		drains      func(*Window)
+		want        time.Duration
+	}{
+		"AsComputed": {reason: "The formula is right.", terms: alb, drains: func(w *Window) { w.drained(32, 300*time.Millisecond, 60*s) }},
+		"Nothing":    {reason: "Nobody knows.", terms: alb, recommended: 75 * s, drains: func(*Window) {}, want: 75 * s},
+		"TooFew":     {reason: "A few say little.", terms: alb, recommended: 75 * s, drains: func(w *Window) { w.drained(9, s, 0) }, want: 75 * s},
+		"Late":       {reason: "Deregistrations take longer than the formula allows for.", terms: alb, drains: func(w *Window) { w.drained(20, s, 0); w.drained(2, 22*s, 0) }, want: 75 * s},
+		"OneLate":    {reason: "One is an accident.", terms: alb, drains: func(w *Window) { w.drained(31, s, 0); w.Add(60*s, 0) }},
+		"Outage":     {reason: "However late: not more than twice what is computed.", terms: alb, drains: func(w *Window) { w.drained(10, 600*s, 0) }, want: 110 * s},
+		"Recovered":  {reason: "The outage is forgotten when a whole window knows nothing of it.", terms: alb, recommended: 110 * s, drains: func(w *Window) { w.drained(10, 600*s, 0); w.drained(31, s, 0) }},
+		"NotYet":     {reason: "Half a window does not suffice for less.", terms: alb, recommended: 110 * s, drains: func(w *Window) { w.drained(16, s, 0) }, want: 110 * s},
+		"Small":      {reason: "What changes little does not change.", terms: alb, recommended: 75 * s, drains: func(w *Window) { w.drained(32, 28*s, 0) }, want: 75 * s},
+		"NeverLess":  {reason: "Where nobody tells when a target has drained it is the formula's.", terms: alb, drains: func(w *Window) { w.drained(32, 0, s) }},
+		"Told":       {reason: "HAProxy tells: 12 s and a quarter, after 5 s.", terms: backend, drains: func(w *Window) { w.drained(32, s, 12*s) }, want: 20 * s},
+		"ToldAtOnce": {reason: "There is a floor.", terms: backend, drains: func(w *Window) { w.drained(32, 0, 0) }, want: 10 * s},
+		"ToldSoFar":  {reason: "Less is recommended by a whole window only.", terms: backend, drains: func(w *Window) { w.drained(31, s, 12*s) }},
+		"ToldLong":   {reason: "Connections without end do not make it longer than the formula.", terms: backend, drains: func(w *Window) { w.drained(32, s, 3600*s) }},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var w Window
+			tc.drains(&w)
+			tc.terms.recommended = tc.recommended
+			if got := tc.terms.recommend(&w); got != tc.want {
+				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
+			}
+			tc.terms.recommended = tc.want
+			if got := tc.terms.recommend(&w); got != tc.want {
+				t.Errorf("asked again, it recommends %s instead of %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestRecommendedIsFollowed: when the owner says so, within bounds, whoever wrote it.
+func TestRecommendedIsFollowed(t *testing.T) {
+	const alb = `{"arn":"a","protocol":"HTTP","deregistrationDelaySeconds":300}`
+	cases := map[string]struct {
+		reason            string
+		said, recommended string
+		want              time.Duration
+	}{
+		"Followed": {reason: "It is asked for.", said: Recommended, recommended: "75s", want: 75 * s},
+		"NotAsked": {reason: "Nobody asked.", recommended: "75s", want: 55 * s},
+		"Nothing":  {reason: "There is none.", said: Recommended, want: 55 * s},
+		"Own":      {reason: "The owner's own number counts.", said: "40s", recommended: "75s", want: 40 * s},
+		"Less":     {reason: "Nothing says that less would do.", said: Recommended, recommended: "1s", want: 55 * s},
+		"More":     {reason: "Nor is it without end.", said: Recommended, recommended: "1h", want: 110 * s},
+		"Garbage":  {reason: "What cannot be read is none.", said: Recommended, recommended: "soon", want: 55 * s},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			b := &elbv2.TargetGroupBinding{}
+			b.Annotations = map[string]string{elbv2.PublishedAnnotation: alb, elbv2.DrainTimeAnnotation: tc.said, elbv2.RecommendedDrainAnnotation: tc.recommended}
+			if got := Of(b); got != tc.want {
+				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
+			}
+			if got := NeedOf(b).Time(); got != tc.want {
+				t.Errorf("by its parts it is %s", got)
+			}
+		})
+	}
+	own := &v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{HAProxy: &v1alpha1.HAProxy{DrainSeconds: 30}}}
+	own.Annotations = map[string]string{elbv2.DrainTimeAnnotation: Recommended}
+	own.Status.Drain = &v1alpha1.DrainStatus{RecommendedSeconds: 20}
+	if got := OfOwn(own); got != 20*s {
+		t.Errorf("HAProxy tells that 20 s suffice, got %s", got)
+	}
+}
