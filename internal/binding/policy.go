@@ -54,10 +54,29 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 		}
 		return ""
 	},
+	elbv2.DrainAtAnnotation: func(_ *gate.Policy, v string) string {
+		// It is no gate's policy; see Binding.DrainsAhead.
+		var at drainAt
+		return choice(&at, v, atDeletion, atTaint)
+	},
 	elbv2.OnTimeoutAnnotation:           func(p *gate.Policy, v string) string { return answer(&p.OnTimeout, v) },
 	elbv2.OnUnusedAnnotation:            func(p *gate.Policy, v string) string { return answer(&p.OnUnused, v) },
 	elbv2.OnUnavailableAnnotation:       func(p *gate.Policy, v string) string { return answer(&p.OnUnavailable, v) },
 	elbv2.OnUnhealthyDrainingAnnotation: func(p *gate.Policy, v string) string { return answer(&p.OnUnhealthyDraining, v) },
+}
+
+// drainAt is when a binding's pods begin to drain.
+type drainAt string
+
+const (
+	atDeletion drainAt = "Deletion"
+	atTaint    drainAt = "Taint"
+)
+
+// DrainsAhead tells whether the binding's owner wants pods to drain as soon as their node is
+// to be removed, ahead of their deletion.
+func (b *Binding) DrainsAhead() bool {
+	return drainAt(b.Annotations[elbv2.DrainAtAnnotation]) == atTaint
 }
 
 // others are podgate's annotations on a binding that state no policy.
@@ -89,7 +108,7 @@ func Policy(annotations map[string]string) (gate.Policy, []Problem) {
 }
 
 // fieldless are the policies that a TargetBinding has no field for.
-var fieldless = []string{elbv2.DrainTimeAnnotation, elbv2.ReplaceAnnotation}
+var fieldless = []string{elbv2.DrainAtAnnotation, elbv2.DrainTimeAnnotation, elbv2.ReplaceAnnotation}
 
 // ownProblems are those of a TargetBinding's annotations.
 func ownProblems(annotations map[string]string) []Problem {

@@ -55,7 +55,7 @@ func TestPolicy(t *testing.T) {
 		"Typo": {reason: "A name that nobody knows is told, not passed over.",
 			annotations: map[string]string{"podgate.dev/timout": "10m"},
 			problems: []string{
-				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are drain-time, mode, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, replace-ungated, timeout, track-after, track-floor`,
+				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are drain-at, drain-time, mode, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, replace-ungated, timeout, track-after, track-floor`,
 			}},
 		"OpenWithoutTimeout": {reason: "It would be thought that the gate opens some time.",
 			annotations: map[string]string{"podgate.dev/on-timeout": "Open"}, want: gate.Policy{OnTimeout: gate.Open},
@@ -91,7 +91,7 @@ func TestFloorValues(t *testing.T) {
 func TestEveryAnnotationIsKnown(t *testing.T) {
 	elsewhere := []string{
 		elbv2.PodgateInjectLabel, elbv2.DrainLabel, elbv2.GraceAnnotation, elbv2.Finalizer, elbv2.ProvenAnnotation, elbv2.OverrideAnnotation, "podgate.dev/rotate",
-		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing",
+		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing", "podgate.dev/node",
 	}
 	names := regexp.MustCompile(`"(podgate\.dev/[a-z0-9-]+)"`)
 	for _, top := range []string{"api", "internal", "cmd"} {

@@ -102,6 +102,11 @@ func PodsAt(ctx context.Context, r client.Reader, namespace string, addr netip.A
 	return pods(ctx, r, namespace, podsByAddress, value, func(pod *corev1.Pod) bool { return slices.Contains(podAddresses(pod), value) })
 }
 
+// PodsOn lists the pods of all namespaces on a node.
+func PodsOn(ctx context.Context, r client.Reader, node string) ([]corev1.Pod, error) {
+	return pods(ctx, r, "", podsByNode, node, func(pod *corev1.Pod) bool { return pod.Spec.NodeName == node })
+}
+
 // PodsPressing lists the pods of all namespaces that are being deleted or have a gate
 // that is not open.
 func PodsPressing(ctx context.Context, r client.Reader) ([]corev1.Pod, error) {

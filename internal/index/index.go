@@ -31,6 +31,7 @@ const (
 	podsByGate        = "podgate.dev/gate"
 	podsByAddress     = "podgate.dev/address"
 	podsByPressure    = "podgate.dev/pressing"
+	podsByNode        = "podgate.dev/node"
 )
 
 // Bindings registers the indexes of Services and of both kinds of bindings, before the cache starts.
@@ -59,6 +60,9 @@ func Pods(ctx context.Context, c client.FieldIndexer) error {
 		return err
 	}
 	if err := register(ctx, c, &corev1.Pod{}, podsByAddress, podAddresses); err != nil {
+		return err
+	}
+	if err := register(ctx, c, &corev1.Pod{}, podsByNode, podNode); err != nil {
 		return err
 	}
 	return register(ctx, c, &corev1.Pod{}, podsByPressure, podPressure)
@@ -114,6 +118,13 @@ func podAddresses(pod *corev1.Pod) []string {
 		}
 	}
 	return all
+}
+
+func podNode(pod *corev1.Pod) []string {
+	if pod.Spec.NodeName == "" {
+		return nil
+	}
+	return []string{pod.Spec.NodeName}
 }
 
 // pressing is the one value of its index.

@@ -94,7 +94,11 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err != nil {
 		return err
 	}
-	engine, err := AddControllers(ctx, mgr, prov, metrics, c)
+	nodes, err := newNodes(mgr)
+	if err != nil {
+		return err
+	}
+	engine, err := AddControllers(ctx, mgr, prov, nodes, metrics, c)
 	if err != nil {
 		return err
 	}
@@ -181,8 +185,8 @@ type Engine struct {
 
 // AddControllers wires the observer and the two controllers, which run on the leader,
 // with a provider, and where there is an election what the other replicas do. Run does
-// it for a cluster, the model test for a model of one.
-func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers, metrics prometheus.Registerer, c Config) (Engine, error) {
+// it for a cluster, the model test for a model of one, which has no nodes.
+func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers, nodes cache.Cache, metrics prometheus.Registerer, c Config) (Engine, error) {
 	var podWake, targetWake wake.Source
 	var registered since.Times[since.Registration]
 	log := mgr.GetLogger()
@@ -231,6 +235,11 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	})
 	if err != nil {
 		return Engine{}, fmt.Errorf("set up pod controller: %w", err)
+	}
+	if nodes != nil {
+		if err := followNodes(ctx, nodes, targets.FollowNodes(logr.NewContext(ctx, log.WithName("nodes")), targetWake.Wake)); err != nil {
+			return Engine{}, err
+		}
 	}
 	if !c.LeaderElection {
 		return engine, nil

@@ -34,6 +34,7 @@ func slimPod(o any) (any, error) {
 		Spec: corev1.PodSpec{
 			ReadinessGates: slimGates(pod.Spec.ReadinessGates),
 			HostNetwork:    pod.Spec.HostNetwork,
+			NodeName:       canonical(pod.Spec.NodeName),
 			Containers:     slimContainers(pod.Spec.Containers, pod.Spec.HostNetwork),
 			InitContainers: slimContainers(pod.Spec.InitContainers, pod.Spec.HostNetwork),
 		},
@@ -111,11 +112,11 @@ func slimContainers(all []corev1.Container, host bool) []corev1.Container {
 	return kept
 }
 
-// slimConditions keeps the kubelet's two and podgate's own.
+// slimConditions keeps the kubelet's two, podgate's own, and that of a pod that is being ended.
 func slimConditions(all []corev1.PodCondition) []corev1.PodCondition {
 	read := func(c corev1.PodCondition) bool {
 		_, own := gates.Binding(string(c.Type))
-		return own || c.Type == corev1.ContainersReady || c.Type == corev1.PodReady
+		return own || c.Type == corev1.ContainersReady || c.Type == corev1.PodReady || c.Type == corev1.DisruptionTarget
 	}
 	n := 0
 	for i := range all {

@@ -28,6 +28,7 @@ func TestSlimPod(t *testing.T) {
 			CreationTimestamp: now, DeletionTimestamp: &now, DeletionGracePeriodSeconds: new(int64(60)),
 		},
 		Spec: corev1.PodSpec{
+			NodeName:       "node",
 			ReadinessGates: []corev1.PodReadinessGate{{ConditionType: "example.com/other"}, {ConditionType: gate}},
 			Containers:     []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}}},
 			InitContainers: []corev1.Container{{Name: "proxy", RestartPolicy: &always, Ports: []corev1.ContainerPort{{Name: "admin", ContainerPort: 15000}}}},
@@ -37,6 +38,7 @@ func TestSlimPod(t *testing.T) {
 			Conditions: []corev1.PodCondition{
 				{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ReadinessGatesNotReady", Message: "wait", LastTransitionTime: now},
 				{Type: corev1.ContainersReady, Status: corev1.ConditionTrue, LastTransitionTime: now},
+				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI", LastTransitionTime: now},
 				{Type: gate, Status: corev1.ConditionFalse, Reason: "Initial", Message: "soon", LastTransitionTime: now},
 			},
 		},
@@ -47,7 +49,6 @@ func TestSlimPod(t *testing.T) {
 	full.OwnerReferences[0].BlockOwnerDeletion = new(true)
 	full.OwnerReferences = append([]metav1.OwnerReference{{Name: "another"}}, full.OwnerReferences...)
 	full.Annotations["example.com/large"] = "x"
-	full.Spec.NodeName = "node"
 	full.Spec.Containers[0].Image = "app"
 	full.Spec.Containers[0].Ports = append(full.Spec.Containers[0].Ports, corev1.ContainerPort{ContainerPort: 9090})
 	full.Spec.Containers = append(full.Spec.Containers, corev1.Container{

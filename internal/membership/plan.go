@@ -24,9 +24,11 @@ type Member struct {
 	// Serving: the pod is Ready, its gates included. It stands in for the load
 	// balancer's word while that is not known.
 	Serving bool
-	// Terminating: the pod was deleted.
+	// Leaving: the pod serves and is about to be deleted, and may drain ahead of that.
+	Leaving bool
+	// Terminating: the pod was deleted, or is being ended without that.
 	Terminating bool
-	// KilledAt is when a terminating pod's grace period ends.
+	// KilledAt is when a terminating pod's grace period ends; zero when that is not known.
 	KilledAt time.Time
 	// StoppedAt is when its application is told to stop, having slept; zero when that is not known.
 	StoppedAt time.Time
@@ -38,7 +40,7 @@ func (m Member) desired() bool { return m.Wanted && m.Ready && !m.Terminating }
 // rank orders pods that share an address.
 func (m Member) rank() int {
 	rank := 0
-	for i, better := range []bool{m.Serving, m.Ready, m.Terminating, m.Wanted, m.desired()} {
+	for i, better := range []bool{!m.Leaving, m.Serving, m.Ready, m.Terminating, m.Wanted, m.desired()} {
 		if better {
 			rank |= 1 << i
 		}
@@ -77,8 +79,11 @@ type Input struct {
 
 // LastCall is until when a terminating pod's target may stay registered: its load balancer
 // must send it no new request when it is told to stop, and must be done with it when it is
-// killed.
+// killed. Zero when nobody knows when that will be.
 func (in Input) LastCall(m Member) time.Time {
+	if m.KilledAt.IsZero() {
+		return time.Time{}
+	}
 	killed, stopped := m.KilledAt.Add(-in.Drain), m.StoppedAt.Add(-in.Routed)
 	if !m.StoppedAt.IsZero() && stopped.Before(killed) {
 		return stopped
@@ -135,6 +140,7 @@ func Make(in Input) Plan {
 		p.add(m)
 	}
 	p.count()
+	p.lookAhead()
 	p.register()
 	p.remove()
 	p.sort()
@@ -147,6 +153,7 @@ type planner struct {
 	members map[gate.Target]Member
 	// wanted is how many running pods should serve, and serving how many of them do.
 	wanted, serving int
+	ahead           ahead
 	plan            Plan
 }
 
@@ -166,7 +173,7 @@ func (p *planner) register() {
 			continue
 		}
 		h, present := p.Observed[t]
-		if !present || h.Leaving() {
+		if (!present || h.Leaving()) && !slices.Contains(p.ahead.out, t) {
 			p.plan.Register = append(p.plan.Register, t)
 		}
 	}
@@ -189,6 +196,7 @@ func (p *planner) remove() {
 		}
 	}
 	p.removeRunning(leavers)
+	p.removeAhead()
 	p.removeTerminating(terminating)
 }
 
@@ -254,17 +262,23 @@ func (p *planner) removeStranger(t gate.Target) {
 func (p *planner) removeTerminating(terminating []Member) {
 	served := p.serving > 0 || slices.ContainsFunc(p.plan.Held, func(h Held) bool { return h.Guard != "" && p.healthy(h.Target) })
 	slices.SortFunc(terminating, func(a, b Member) int {
-		return cmp.Or(p.likelier(a, b), p.LastCall(b).Compare(p.LastCall(a)), compare(a.Target, b.Target))
+		return cmp.Or(p.likelier(a, b), p.lastsLonger(a, b), compare(a.Target, b.Target))
 	})
 	for _, m := range terminating {
 		until := p.LastCall(m)
-		if !served && m.Ready && p.servesStill(m) && p.Now.Before(until) {
+		if !served && m.Ready && p.servesStill(m) && (until.IsZero() || p.Now.Before(until)) {
 			p.hold(m.Target, until, GuardLastServing)
 			served = true
 			continue
 		}
 		p.plan.Urgent = append(p.plan.Urgent, m.Target)
 	}
+}
+
+// lastsLonger orders pods that may stay longer before others. One of which nobody knows how
+// long it lives comes last: it may end at once.
+func (p *planner) lastsLonger(a, b Member) int {
+	return p.LastCall(b).Compare(p.LastCall(a))
 }
 
 func (p *planner) servesStill(m Member) bool {

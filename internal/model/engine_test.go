@@ -65,7 +65,7 @@ func (w *world) startEngine() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &engine{w: w, scheme: scheme(), cancel: cancel}
 	prov := provider.NewLimited(balancer{w}, provider.ELBv2Limits, func(provider.Ref) string { return "" })
-	_, err := manager.AddControllers(ctx, e, manager.Balancers{Limited: prov}, prometheus.NewRegistry(), manager.Config{
+	_, err := manager.AddControllers(ctx, e, manager.Balancers{Limited: prov}, nil, prometheus.NewRegistry(), manager.Config{
 		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 8, Random: w.jitter,
 	})
 	if err != nil {

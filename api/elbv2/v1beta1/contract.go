@@ -84,6 +84,9 @@ const (
 	// RecommendedDrainAnnotation on a binding is the duration that podgate recommends for
 	// DrainTimeAnnotation, by what it has observed; absent while the computed one is right.
 	RecommendedDrainAnnotation = "podgate.dev/recommended-drain-time"
+	// DrainAtAnnotation on a binding is Deletion, or Taint: its pods drain as soon as their
+	// node is tainted for its removal, as far as others serve.
+	DrainAtAnnotation = "podgate.dev/drain-at"
 	// Domain begins the names of podgate's own annotations and labels.
 	Domain = "podgate.dev/"
 )

@@ -20,6 +20,7 @@ import (
 	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/membership"
+	"github.com/podgate/podgate/internal/notice"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -39,6 +40,10 @@ type population struct {
 	service *corev1.Service
 	// missing: what the binding refers to, or every running pod it could mean, is not there.
 	missing bool
+	// notice tells what is known of a pod's end before it is deleted, and ahead whether pods
+	// drain when that is announced.
+	notice func(*corev1.Pod) notice.Notice
+	ahead  bool
 	// trouble is why the binding cannot work as it is; nil when it can.
 	trouble *verdict
 }
@@ -46,7 +51,7 @@ type population struct {
 // population reads the Service and its pods. Pods that hold a row of the group
 // without being selected count too, as not wanted.
 func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group provider.Group, observed map[gate.Target]gate.Health, rec *record) (population, error) {
-	who := population{pods: map[gate.Target]*corev1.Pod{}, record: rec}
+	who := population{pods: map[gate.Target]*corev1.Pod{}, record: rec, notice: r.notice, ahead: b.DrainsAhead()}
 	svc, port, err := r.service(ctx, b, &who)
 	if err != nil {
 		return population{}, err
@@ -65,7 +70,7 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group p
 			continue
 		}
 		selected := port != nil && index.Selects(svc, pod.Labels)
-		if selected && len(pod.Status.PodIPs) == 0 && pod.DeletionTimestamp.IsZero() {
+		if selected && len(pod.Status.PodIPs) == 0 && !who.ends(pod) {
 			who.coming++
 		}
 		addr, err := binding.Addr(pod, group.IPAddressType)
@@ -77,14 +82,14 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group p
 			mine, err = binding.Target(pod, *port, group.IPAddressType)
 			if err != nil {
 				who.trouble = &verdict{ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, err)}
-				if pod.DeletionTimestamp.IsZero() {
+				if !who.ends(pod) {
 					portless++
 				}
 			}
 		}
 		if mine.Addr.IsValid() {
 			who.add(mine, pod, true)
-			if pod.DeletionTimestamp.IsZero() {
+			if !who.ends(pod) {
 				wanted++
 			}
 		}
@@ -176,15 +181,26 @@ func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
 		Target: t, Wanted: wanted,
 		Ready:       binding.IsTrue(pod, corev1.ContainersReady),
 		Serving:     binding.IsTrue(pod, corev1.PodReady),
-		Terminating: !pod.DeletionTimestamp.IsZero(),
+		Terminating: w.ends(pod),
 	}
-	if m.Terminating {
+	switch w.notice(pod) {
+	case notice.Announced:
+		m.Leaving = w.ahead
+	case notice.Dead:
+		m.Ready, m.Serving = false, false
+	}
+	if !pod.DeletionTimestamp.IsZero() {
 		m.KilledAt, m.StoppedAt = pod.DeletionTimestamp.Time, drain.StoppedAt(pod)
 	}
 	w.members = append(w.members, m)
 	if wanted || w.pods[t] == nil {
 		w.pods[t] = pod
 	}
+}
+
+// ends tells whether a pod is deleted, or being ended without that.
+func (w *population) ends(pod *corev1.Pod) bool {
+	return !pod.DeletionTimestamp.IsZero() || w.notice(pod) >= notice.Ending
 }
 
 // owners names the pods of targets.

@@ -37,6 +37,7 @@ import (
 // +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Observer is the part of health.Observer that the controller needs.
@@ -80,6 +81,7 @@ type Reconciler struct {
 	prepare      func(*binding.Binding) error
 	metrics      *metrics
 	lodgers      lodgers
+	nodes        nodes
 	memories     memories
 	leaving      *drains.Records
 	endings      endings

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/notice"
 )
 
 // relevant tells whether a pod changed in what membership depends on.
@@ -18,5 +19,6 @@ func relevant(before, after *corev1.Pod) bool {
 		!slices.Equal(before.Status.PodIPs, after.Status.PodIPs) ||
 		!before.DeletionTimestamp.Equal(after.DeletionTimestamp) ||
 		binding.Over(before) != binding.Over(after) ||
+		notice.OfPod(before) != notice.OfPod(after) ||
 		binding.IsTrue(before, corev1.ContainersReady) != binding.IsTrue(after, corev1.ContainersReady)
 }

@@ -42,7 +42,8 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 	in := membership.Input{Now: r.now(), Members: who.members, Drain: need.Time(), Routed: need.Routed()}
 	plan := membership.Make(in)
 	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool {
-		alone := len(plan.Held) > 0 && in.Now.Before(lastCall(in, t))
+		last := lastCall(in, t)
+		alone := len(plan.Held) > 0 && (last.IsZero() || in.Now.Before(last))
 		return alone || r.ledger.removed(group.Ref, t)
 	})
 	err = r.deregister(ctx, group.Ref, targets, who)
@@ -65,7 +66,8 @@ func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (provider.Grou
 	return group, true, r.ready(b)
 }
 
-// lastCall is until when a target may stay, of several pods of its address the latest.
+// lastCall is until when a target may stay, of several pods of its address the latest; zero
+// when nobody knows.
 func lastCall(in membership.Input, t gate.Target) time.Time {
 	var at time.Time
 	for _, m := range in.Members {

@@ -1,0 +1,43 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/podgate/podgate/internal/notice"
+)
+
+// newNodes makes a cache of what nodes say of their pods' end. It is one of its own: every
+// controller waits for the manager's cache, and podgate may be forbidden to read nodes.
+func newNodes(mgr ctrlmanager.Manager) (cache.Cache, error) {
+	nodes, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), NewInformer: newInformer(mgr.GetLogger()),
+		ByObject: map[client.Object]cache.ByObject{&corev1.Node{}: {Transform: notice.Slim}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make cache of nodes: %w", err)
+	}
+	return nodes, mgr.Add(nodes)
+}
+
+// followNodes gives the cache's events to a handler. Every replica follows them: the next
+// leader has to know what was said before.
+func followNodes(ctx context.Context, nodes cache.Cache, h toolscache.ResourceEventHandler) error {
+	informer, err := nodes.GetInformer(ctx, &corev1.Node{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch nodes: %w", err)
+	}
+	if _, err := informer.AddEventHandler(h); err != nil {
+		return fmt.Errorf("follow nodes: %w", err)
+	}
+	return nil
+}
