@@ -65,6 +65,7 @@ var bindingAdvice = map[string]string{
 	target.ReasonNameTooLong:         "make a binding with a name of at most 63 characters",
 	target.ReasonBoundTwice:          "delete one of the two bindings of this group",
 	target.ReasonAccessDenied:        "correct podgate's credentials, its IAM policy or the role to assume",
+	target.ReasonNotAllowed:          "ask who runs podgate for an allowance (--allow-targets), or name a group of your own",
 	target.ReasonThrottled:           "wait; if it lasts, find who else uses the account's API budget",
 	target.ReasonQuota:               "raise the quota of targets per group, or run fewer pods",
 	target.ReasonUnavailable:         "wait; the message says what fails",

@@ -223,7 +223,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	targets, err := target.Setup(mgr, target.Options{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov.Limited, Account: account, Prepare: prepare(prov.HAProxy), Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &targetWake,
-		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace,
+		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
 		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,
 	})
 	if err != nil {

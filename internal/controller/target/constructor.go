@@ -64,6 +64,9 @@ type Options struct {
 	Ownership binding.Ownership
 	// LBCLeaseNamespace is where AWS Load Balancer Controller has its lease; kube-system when empty.
 	LBCLeaseNamespace string
+	// Allowed gives the first of some things that the bindings of a namespace may not name, as binding.Names spells
+	// them; all may name everything when nil.
+	Allowed func(ctx context.Context, namespace string, things []string) (refused string, err error)
 	// AbsenceGrace is how long a Service, a port or all pods must be missing before running targets go.
 	AbsenceGrace time.Duration
 	// Floor is how many running targets of a group stay while pods that should serve do not; 1 when 0.
@@ -100,7 +103,7 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	r := &Reconciler{
 		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
 		report: newReporter(o.Client, o.Recorder),
-		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account, prepare: o.Prepare,
+		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
 		lanes:   &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
 		leaving: o.Drains, recorder: o.Recorder, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
 		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: time.Now, random: o.Random,

@@ -100,6 +100,9 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (left bool, 
 	if b.External {
 		return false, nil
 	}
+	if v, err := r.notAllowed(ctx, b, b.Ref); v != nil || err != nil {
+		return false, err
+	}
 	if b, err = r.rest(ctx, b); b == nil || err != nil {
 		return false, err
 	}
@@ -108,6 +111,9 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (left bool, 
 		return false, nil
 	}
 	if err != nil {
+		return false, err
+	}
+	if v, err := r.notAllowed(ctx, b, group.Ref); v != nil || err != nil {
 		return false, err
 	}
 	other, _, err := r.rival(ctx, b, group.Ref)

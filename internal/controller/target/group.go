@@ -125,10 +125,18 @@ func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g provider.G
 	return r.refused(ctx, b, g.Ref)
 }
 
+// kept keeps a binding from what it may not name, or from what nobody can tell whether it may.
+func (r *Reconciler) kept(ctx context.Context, b *binding.Binding, v *verdict, err error) (reconcile.Result, error) {
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return r.unserved(ctx, b, provider.Group{}, *v, nil)
+}
+
 // unserved handles a binding whose group it cannot have.
 func (r *Reconciler) unserved(ctx context.Context, b *binding.Binding, group provider.Group, v verdict, unwritten error) (reconcile.Result, error) {
 	res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
-	if v.reason == ReasonBoundTwice {
+	if v.reason == ReasonBoundTwice || v.reason == ReasonNotAllowed {
 		res.Group, again = provider.Group{}, ownershipPoll
 		r.track(b.Key(), provider.Ref{})
 	}

@@ -79,6 +79,7 @@ type Reconciler struct {
 	lanes        *lanes
 	account      func(provider.Ref) string
 	prepare      func(*binding.Binding) error
+	allowed      func(ctx context.Context, namespace string, things []string) (refused string, err error)
 	metrics      *metrics
 	lodgers      lodgers
 	nodes        nodes
@@ -160,6 +161,9 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 // serve handles a binding that is podgate's.
 func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
 	key := b.Key()
+	if v, err := r.notAllowed(ctx, b, b.Ref); err != nil || v != nil {
+		return r.kept(ctx, b, v, err)
+	}
 	unwritten, err := r.claim(ctx, b, whose)
 	if err != nil {
 		return r.unclaimed(ctx, b, err)
@@ -177,6 +181,9 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose standi
 			r.tellGuards(b, nil, membership.Plan{}) // There is nothing left to keep.
 		}
 		return r.failed(ctx, b, v, err)
+	}
+	if v, err := r.notAllowed(ctx, b, group.Ref); err != nil || v != nil {
+		return r.kept(ctx, b, v, err)
 	}
 	unwritten = errors.Join(unwritten, r.publish(ctx, b, group))
 	if v := r.unfit(ctx, b, group); v != nil {

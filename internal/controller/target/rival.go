@@ -12,7 +12,7 @@ import (
 	"github.com/podgate/podgate/internal/provider"
 )
 
-// rivals lists the other bindings that claim the same and are not being deleted.
+// rivals lists the other bindings that claim the same, may do so, and are not being deleted.
 func (r *Reconciler) rivals(ctx context.Context, b *binding.Binding, claim string) ([]*binding.Binding, error) {
 	all, err := binding.Claiming(ctx, r.client, claim)
 	if err != nil {
@@ -20,7 +20,14 @@ func (r *Reconciler) rivals(ctx context.Context, b *binding.Binding, claim strin
 	}
 	var found []*binding.Binding
 	for _, o := range all {
-		if o.UID != b.UID && !o.External && o.DeletionTimestamp.IsZero() {
+		if o.UID == b.UID || o.External || !o.DeletionTimestamp.IsZero() {
+			continue
+		}
+		refused, err := r.refuses(ctx, o.Namespace, claim)
+		if err != nil {
+			return nil, err
+		}
+		if refused == "" {
 			found = append(found, o)
 		}
 	}

@@ -50,6 +50,7 @@ const (
 	ReasonNameTooLong         = "NameTooLong"
 	ReasonBoundTwice          = "GroupBoundTwice"
 	ReasonAccessDenied        = "AccessDenied"
+	ReasonNotAllowed          = "NotAllowed"
 	ReasonThrottled           = "Throttled"
 	ReasonQuota               = "TooManyTargets"
 	ReasonUnavailable         = "LoadBalancerUnavailable"

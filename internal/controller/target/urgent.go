@@ -60,6 +60,9 @@ func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (provider.Grou
 		return provider.Group{}, false, err
 	}
 	group, ok := b.Published()
+	if v, err := r.notAllowed(ctx, b, group.Ref); v != nil || err != nil {
+		return provider.Group{}, false, err
+	}
 	if !ok || r.unfit(ctx, b, group) != nil {
 		return provider.Group{}, false, nil
 	}
