@@ -82,7 +82,7 @@ verify: generate ## Fail when generated files are not what markers and chart say
 
 .PHONY: unit
 unit: tools cluster ## Unit and API-server tests, with the race detector.
-	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy
+	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy promtool=prometheus
 	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on ./...
 	$(GO) test -C test/localcluster -count=1 ./...
 
@@ -106,6 +106,11 @@ soak: ## The same with schedules that nobody has seen, for an hour or so.
 .PHONY: e2e-build
 e2e-build: tools images manifest cluster
 	CGO_ENABLED=0 $(GO) test -c -tags e2e -o bin/e2e.test ./test/e2e
+
+.PHONY: record-alerts
+record-alerts: e2e-build ## Record what the alert rules are tried on, on the real cluster; 25 minutes, no part of the tests.
+	scripts/with-cluster $(E2E) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
+		bin/e2e.test -test.v -test.timeout 60m -test.run TestRecordAlerts -record test/alerts/testdata/recording.yaml
 
 .PHONY: bench
 bench: build ## Measure podgate at scale against its limits (out/bench.json); no part of the tests.

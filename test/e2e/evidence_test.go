@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -110,27 +111,13 @@ func (w *world) metric(ctx context.Context, name string, labels []string) (float
 	if err != nil {
 		return 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+net.JoinHostPort(leader.Status.PodIP, "8080")+"/metrics", nil)
+	page, err := w.metricsPage(ctx, *leader)
 	if err != nil {
 		return 0, err
 	}
-	token, err := w.reader(ctx)
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	// Whom to trust is another test's business.
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
-	resp, err := (&http.Client{Transport: transport}).Do(req)
-	if err != nil {
-		return 0, fmt.Errorf("read metrics of %s: %w", leader.Name, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("read metrics of %s: %s", leader.Name, resp.Status)
-	}
+	defer func() { _ = page.Close() }()
 	sum := 0.0
-	lines := bufio.NewScanner(resp.Body)
+	lines := bufio.NewScanner(page)
 	for lines.Scan() {
 		rest, found := strings.CutPrefix(lines.Text(), name+"{")
 		set, value, whole := strings.Cut(rest, "} ")
@@ -144,4 +131,28 @@ func (w *world) metric(ctx context.Context, name string, labels []string) (float
 		sum += v
 	}
 	return sum, lines.Err()
+}
+
+// metricsPage is what a replica shows to Prometheus.
+func (w *world) metricsPage(ctx context.Context, replica corev1.Pod) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+net.JoinHostPort(replica.Status.PodIP, "8080")+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	token, err := w.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	// Whom to trust is another test's business.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("read metrics of %s: %w", replica.Name, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("read metrics of %s: %s", replica.Name, resp.Status)
+	}
+	return resp.Body, nil
 }

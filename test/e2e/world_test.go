@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"testing"
@@ -74,6 +75,8 @@ type options struct {
 	simulator []string
 	// podgate are flags of podgate.
 	podgate []string
+	// timeout bounds the test; testTimeout when zero.
+	timeout time.Duration
 }
 
 // scaled makes the load balancer's clocks run four times faster than the wall: a preStop
@@ -95,7 +98,8 @@ func start(t *testing.T, o options) *world {
 // simulate starts a simulator, and leaves podgate as it is.
 func simulate(t *testing.T, o options) *world {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), testTimeout, fmt.Errorf("the test took longer than %s", testTimeout))
+	timeout := cmp.Or(o.timeout, testTimeout)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), timeout, fmt.Errorf("the test took longer than %s", timeout))
 	t.Cleanup(cancel)
 	w := &world{t: t, ctx: ctx, timeScale: max(o.timeScale, 1)}
 
