@@ -49,6 +49,29 @@ func (h HAProxy) claims() []string {
 // External tells whether somebody else registers the targets.
 func (b *TargetBinding) External() bool { return b.Spec.Membership == MembershipExternal }
 
+// WokenBy is how somebody else who registers the targets is woken; empty when nobody is to be.
+func (b *TargetBinding) WokenBy() Wake {
+	switch {
+	case !b.External() || b.Spec.ELBv2 == nil:
+		return ""
+	case b.Spec.Wake == "":
+		return WakeGate
+	}
+	return b.Spec.Wake
+}
+
+// Group is the target group's ARN as far as the manifest or what was resolved tells it, or
+// else its name; empty of other providers.
+func (b *TargetBinding) Group() string {
+	if b.Spec.ELBv2 == nil {
+		return ""
+	}
+	if id := b.GroupID(); id != "" {
+		return id
+	}
+	return b.Spec.ELBv2.TargetGroupName
+}
+
 // GroupID is the provider's identifier of the binding's group: what the manifest says,
 // or else what was resolved; empty when neither has said it.
 func (b *TargetBinding) GroupID() string {

@@ -20,6 +20,22 @@ const (
 	MembershipExternal Membership = "External"
 )
 
+// Wake says how somebody else who registers targets hears of a pod that waits for it.
+// +kubebuilder:validation:Enum=Gate;Nudge;None
+type Wake string
+
+// The ways to wake.
+const (
+	// WakeGate leaves it to AWS Load Balancer Controller's own gate, for which that
+	// controller wakes: a pod without it gets none of this binding's either.
+	WakeGate Wake = "Gate"
+	// WakeNudge has podgate touch the annotation podgate.dev/nudge on that controller's
+	// TargetGroupBindings of the group.
+	WakeNudge Wake = "Nudge"
+	// WakeNone says that it needs no waking, since it looks at pods by itself.
+	WakeNone Wake = "None"
+)
+
 // ServiceReference names a Service of the binding's namespace and one of its ports.
 type ServiceReference struct {
 	// Name of the Service.
@@ -34,6 +50,7 @@ type ServiceReference struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.elbv2) != has(self.haproxy)",message="name exactly one provider: elbv2 or haproxy"
 // +kubebuilder:validation:XValidation:rule="has(self.elbv2) == has(oldSelf.elbv2)",message="the provider cannot be changed: make another binding"
+// +kubebuilder:validation:XValidation:rule="!has(self.wake) || has(self.elbv2) && has(self.membership) && self.membership == 'External'",message="wake is for bindings of elbv2 with membership External: with others nobody has to be woken"
 type TargetBindingSpec struct {
 	// ServiceRef names the Service whose pods are the targets, and the port that is registered.
 	ServiceRef ServiceReference `json:"serviceRef"`
@@ -49,6 +66,12 @@ type TargetBindingSpec struct {
 	// +kubebuilder:default=Managed
 	// +optional
 	Membership Membership `json:"membership,omitempty"`
+	// Wake says how whoever registers the targets of an External binding of elbv2 hears of
+	// a pod that waits to be registered; Gate by default. AWS Load Balancer Controller
+	// wakes for changes of EndpointSlices and for pods with gates of its own, and a pod
+	// that only podgate's gate holds back is neither.
+	// +optional
+	Wake Wake `json:"wake,omitempty"`
 	// Gate says when the pods' gates open and close.
 	// +optional
 	Gate *GatePolicy `json:"gate,omitempty"`

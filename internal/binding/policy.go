@@ -80,7 +80,7 @@ func (b *Binding) DrainsAhead() bool {
 }
 
 // others are podgate's annotations on a binding that state no policy.
-var others = []string{elbv2.PublishedAnnotation, elbv2.RecommendedDrainAnnotation, ManageAnnotation}
+var others = []string{elbv2.PublishedAnnotation, elbv2.RecommendedDrainAnnotation, ManageAnnotation, elbv2.NudgeAnnotation}
 
 // Policy reads a binding's policies from its annotations. Where one cannot be used the
 // default stands, and the problem says so; problems are in the order of the names.

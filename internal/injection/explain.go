@@ -38,8 +38,8 @@ const (
 	ReasonBindingUnserved Reason = "BindingNotServed"
 	// ReasonInstanceTargets: the group's targets are nodes.
 	ReasonInstanceTargets Reason = "InstanceTargets"
-	// ReasonNoGateOfLBC: somebody else registers the binding's targets that might never
-	// hear of a pod that has no gate of AWS Load Balancer Controller's.
+	// ReasonNoGateOfLBC: AWS Load Balancer Controller registers the binding's targets, and
+	// would never hear that a pod waits that has no gate of that controller's for the group.
 	ReasonNoGateOfLBC Reason = "NoGateOfLBC"
 	// ReasonNameTooLong: the binding's name makes no condition type.
 	ReasonNameTooLong Reason = "NameTooLong"
@@ -107,11 +107,20 @@ func needsNone(pod Pod, services []Service, bindings []Binding) Finding {
 	}
 	for _, b := range bindings {
 		selects := slices.ContainsFunc(services, func(s Service) bool { return s.Name == b.Service && s.Selects(pod.Labels) })
-		if selects && (f.Binding == "" || b.Name < f.Binding) {
+		if selects && (f.Binding == "" || tellsMore(b, f)) {
 			f.Reason, f.Service, f.Binding = b.gatesNot(), b.Service, b.Name
 		}
 	}
 	return f
+}
+
+// tellsMore tells whether a binding says better than the finding why there is no gate: one
+// that podgate leaves alone says least, and else the first by name is taken.
+func tellsMore(b Binding, f Finding) bool {
+	if least := f.Reason == ReasonBindingUnserved; least != b.Unserved {
+		return least
+	}
+	return b.Name < f.Binding
 }
 
 // gatesNot is why the binding's pods get no gate of it.

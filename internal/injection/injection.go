@@ -65,8 +65,10 @@ type Binding struct {
 	Service string
 	// TargetType of the group; empty when neither the manifest nor the leader has said it yet.
 	TargetType elbv2.TargetType
-	// BesideLBC: another controller registers the targets that may wake for a pod only when
-	// it carries one of that controller's gates, so a gate without one might never open.
+	// Group is the target group by its ARN or its name, as far as is known; only of ELBv2.
+	Group string
+	// BesideLBC: AWS Load Balancer Controller registers the targets. It wakes for pods that
+	// carry its gate of the group, so without that one this gate might never open.
 	BesideLBC bool
 	// Deleting says that the binding has a deletion timestamp.
 	Deleting bool
@@ -126,39 +128,58 @@ func Gates(pod Pod, services []Service, bindings []Binding) Plan {
 
 func wanted(pod Pod, services []Service, bindings []Binding) map[string]bool {
 	wanted := map[string]bool{}
-	claiming := claiming(pod, services, bindings)
-	for _, b := range claiming {
-		if b.gates() && !b.BesideLBC {
+	var beside []Binding
+	for _, b := range selecting(pod, services, bindings) {
+		switch {
+		case !b.gates():
+		case b.BesideLBC:
+			beside = append(beside, b)
+		default:
 			wanted[gates.Type(b.Name)] = true
 		}
 	}
-	if !slices.ContainsFunc(pod.Gates, ofLBC) && !slices.ContainsFunc(slices.Collect(maps.Keys(wanted)), ofLBC) {
-		return wanted
-	}
-	for _, b := range claiming {
-		if b.gates() && b.BesideLBC {
+	for _, b := range beside {
+		if wakesLBC(pod, services, bindings, b.Group, wanted) {
 			wanted[gates.Type(b.Name)] = true
 		}
 	}
 	return wanted
 }
 
-// claiming are the bindings that make targets of the pod.
-func claiming(pod Pod, services []Service, bindings []Binding) []Binding {
-	selecting := map[string]bool{}
-	for _, s := range services {
-		if s.Selects(pod.Labels) {
-			selecting[s.Name] = true
-		}
-	}
-	var claiming []Binding
-	for _, b := range bindings {
-		if selecting[b.Service] && b.targets() {
-			claiming = append(claiming, b)
-		}
-	}
-	return claiming
+// wakesLBC tells whether the pod has, or is to have, the gate for which AWS Load
+// Balancer Controller looks at a group: that of a TargetGroupBinding of it, whoever
+// injects it. That podgate does not serve the binding is as it should be.
+func wakesLBC(pod Pod, services []Service, bindings []Binding, group string, wanted map[string]bool) bool {
+	return slices.ContainsFunc(selecting(pod, services, bindings), func(b Binding) bool {
+		gate := gates.Type(b.Name)
+		return b.ofLBC() && elbv2.SameGroup(b.Group, group) && (wanted[gate] || slices.Contains(pod.Gates, gate))
+	})
 }
 
-// ofLBC tells whether a gate is one that AWS Load Balancer Controller wakes for.
-func ofLBC(gate string) bool { return strings.HasPrefix(gate, elbv2.GatePrefix) }
+// ofLBC tells whether AWS Load Balancer Controller may serve the binding.
+func (b Binding) ofLBC() bool {
+	_, own := gates.Own(b.Name)
+	return !own && !b.Deleting && b.TargetType != elbv2.TargetTypeInstance
+}
+
+// claiming are the bindings that make targets of the pod.
+func claiming(pod Pod, services []Service, bindings []Binding) []Binding {
+	return slices.DeleteFunc(selecting(pod, services, bindings), func(b Binding) bool { return !b.targets() })
+}
+
+// selecting are the bindings whose Service selects the pod.
+func selecting(pod Pod, services []Service, bindings []Binding) []Binding {
+	selects := map[string]bool{}
+	for _, s := range services {
+		if s.Selects(pod.Labels) {
+			selects[s.Name] = true
+		}
+	}
+	var selecting []Binding
+	for _, b := range bindings {
+		if selects[b.Service] {
+			selecting = append(selecting, b)
+		}
+	}
+	return selecting
+}

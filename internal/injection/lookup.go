@@ -61,11 +61,11 @@ func BindingOf(o client.Object, served bool) Binding {
 	b := Binding{Name: o.GetName(), Deleting: !o.GetDeletionTimestamp().IsZero(), Unserved: !served, Created: o.GetCreationTimestamp().Time}
 	switch o := o.(type) {
 	case *elbv2.TargetGroupBinding:
-		b.Service, b.TargetType, b.Drain = o.Spec.ServiceRef.Name, targetType(o), drain.Of(o)
+		b.Service, b.TargetType, b.Drain, b.Group = o.Spec.ServiceRef.Name, targetType(o), drain.Of(o), o.Group()
 	case *v1alpha1.TargetBinding:
 		b.Name, b.Service, b.TargetType = v1alpha1.GatePrefix+o.Name, o.Spec.ServiceRef.Name, ownTargetType(o)
 		b.Drain = drain.OfOwn(o)
-		b.BesideLBC = o.Spec.ELBv2 != nil && o.External()
+		b.Group, b.BesideLBC = o.Group(), o.WokenBy() == v1alpha1.WakeGate
 	}
 	return b
 }

@@ -32,7 +32,7 @@ func (f Finding) Words() string {
 	case ReasonInstanceTargets:
 		return fmt.Sprintf("the targets of %s are instances, not pods.", Named(f.Binding))
 	case ReasonNoGateOfLBC:
-		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s, which may never hear of a pod without one of its own gates: make a TargetGroupBinding of the same Service whose gate pods get.", Named(f.Binding))
+		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s and would not hear that the pod waits, since it has none of that controller's gates for the group: have it injected, or set spec.wake of the binding.", Named(f.Binding)) + anew
 	case ReasonNameTooLong:
 		return fmt.Sprintf("the name of %s has more than %d characters.", Named(f.Binding), elbv2.MaxGateName)
 	}

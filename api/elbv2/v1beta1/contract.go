@@ -55,6 +55,9 @@ const (
 	Finalizer = "podgate.dev/targets"
 	// ProvenAnnotation on a pod records at which address which gates were proven to be about it.
 	ProvenAnnotation = "podgate.dev/proven"
+	// NudgeAnnotation on a TargetGroupBinding is when podgate last touched it to wake AWS
+	// Load Balancer Controller. Nothing reads it.
+	NudgeAnnotation = "podgate.dev/nudge"
 	// OverrideAnnotation on a pod holds what a person ordered about its gates; package override reads it.
 	OverrideAnnotation = "podgate.dev/override"
 )
@@ -93,6 +96,35 @@ const (
 
 // GateType is the condition type of a binding's gate.
 func GateType(binding string) string { return GatePrefix + binding }
+
+// SameGroup tells whether two target groups, each by its ARN or its name, are the same
+// as far as that tells.
+func SameGroup(a, b string) bool {
+	nameA, byARN := groupName(a)
+	nameB, too := groupName(b)
+	if byARN && too {
+		return a == b
+	}
+	return nameA == nameB && nameA != ""
+}
+
+// groupName is the name in a target group's ARN; what is no ARN is a name.
+func groupName(group string) (name string, arn bool) {
+	_, rest, arn := strings.Cut(group, ":targetgroup/")
+	if !arn {
+		return group, false
+	}
+	name, _, _ = strings.Cut(rest, "/")
+	return name, true
+}
+
+// Group is the target group as the manifest names it: its ARN, or else its name.
+func (b *TargetGroupBinding) Group() string {
+	if b.Spec.TargetGroupARN != "" {
+		return b.Spec.TargetGroupARN
+	}
+	return b.Spec.TargetGroupName
+}
 
 // Gates lists the names of the bindings whose gates a pod carries.
 func Gates(pod *corev1.Pod) []string {

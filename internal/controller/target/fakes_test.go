@@ -30,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/drains"
 	"github.com/podgate/podgate/internal/gate"
@@ -71,6 +72,7 @@ type world struct {
 	pods     map[string]*corev1.Pod
 	services map[string]*corev1.Service
 	bindings map[string]*elbv2.TargetGroupBinding
+	own      map[string]*v1alpha1.TargetBinding
 	lease    *coordinationv1.Lease
 	// maps are the ConfigMaps; refused is what the API server answers to writes of a
 	// kind, "bindings" or "configmaps", or to any call about it with a "get " before it.
@@ -81,6 +83,8 @@ type world struct {
 	writes int
 	// onWrite is called with each binding after a write.
 	onWrite func(*elbv2.TargetGroupBinding)
+	// beforeWrite is called before a write of a binding is looked at.
+	beforeWrite func()
 	// leaseReads counts the reads of the lease.
 	leaseReads int
 	events     *events.FakeRecorder
@@ -108,7 +112,7 @@ type world struct {
 // newWorld makes a binding that was synced with a group that holds nothing.
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t, clock: noon, delay: 30 * time.Second, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{},
+		t: t, clock: noon, delay: 30 * time.Second, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{}, own: map[string]*v1alpha1.TargetBinding{},
 		maps: map[string]*corev1.ConfigMap{}, refused: map[string]error{},
 		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[provider.Ref]int{}, placed: map[gate.Target]types.UID{},
 		events: events.NewFakeRecorder(1000),
@@ -337,6 +341,12 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 			return missing
 		}
 		b.DeepCopyInto(o)
+	case *v1alpha1.TargetBinding:
+		b, ok := k.w.own[key.Name]
+		if !ok {
+			return missing
+		}
+		b.DeepCopyInto(o)
 	case *corev1.ConfigMap:
 		if err := k.w.refused["get configmaps"]; err != nil {
 			return err
@@ -374,6 +384,10 @@ func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOp
 		for _, b := range k.w.bindings {
 			l.Items = append(l.Items, *b)
 		}
+	case *v1alpha1.TargetBindingList:
+		for _, b := range k.w.own {
+			l.Items = append(l.Items, *b)
+		}
 	}
 	return nil
 }
@@ -382,6 +396,9 @@ func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOp
 func (k kube) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
 	if err := k.w.refused["bindings"]; err != nil {
 		return err
+	}
+	if own, is := o.(*v1alpha1.TargetBinding); is {
+		return k.applyOwn(own, p)
 	}
 	return k.apply(o, p, func(from, to *elbv2.TargetGroupBinding) { to.Status = from.Status })
 }
@@ -396,6 +413,9 @@ type statusWriter struct {
 
 // Patch implements client.SubResourceWriter.
 func (s statusWriter) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.SubResourcePatchOption) error {
+	if own, is := o.(*v1alpha1.TargetBinding); is {
+		return s.k.applyOwn(own, p)
+	}
 	return s.k.apply(o, p, func(from, to *elbv2.TargetGroupBinding) {
 		status := to.Status
 		from.DeepCopyInto(to)
@@ -409,6 +429,9 @@ func (s statusWriter) Patch(_ context.Context, o client.Object, p client.Patch, 
 // apply merges a patch into the stored binding; keep restores what the endpoint does not write.
 func (k kube) apply(o client.Object, p client.Patch, keep func(from, to *elbv2.TargetGroupBinding)) error {
 	k.w.t.Helper()
+	if k.w.beforeWrite != nil {
+		k.w.beforeWrite()
+	}
 	stored, ok := k.w.bindings[o.GetName()]
 	if !ok {
 		return apierrors.NewNotFound(schema.GroupResource{}, o.GetName())
@@ -422,7 +445,7 @@ func (k kube) apply(o client.Object, p client.Patch, keep func(from, to *elbv2.T
 	if err := json.Unmarshal(data, &lock); err != nil {
 		k.w.t.Fatal(err)
 	}
-	if v := lock.Metadata.ResourceVersion; v != "" && v != stored.ResourceVersion {
+	if v, uid := lock.Metadata.ResourceVersion, lock.Metadata.UID; v != "" && v != stored.ResourceVersion || uid != "" && uid != stored.UID {
 		return apierrors.NewConflict(schema.GroupResource{Resource: "targetgroupbindings"}, o.GetName(), nil)
 	}
 	before, err := json.Marshal(stored)
@@ -447,5 +470,30 @@ func (k kube) apply(o client.Object, p client.Patch, keep func(from, to *elbv2.T
 	if next.DeletionTimestamp != nil && len(next.Finalizers) == 0 {
 		delete(k.w.bindings, o.GetName())
 	}
+	return nil
+}
+
+// applyOwn merges a patch into a stored TargetBinding.
+func (k kube) applyOwn(o *v1alpha1.TargetBinding, p client.Patch) error {
+	k.w.t.Helper()
+	k.w.writes++
+	data, err := p.Data(o)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	before, err := json.Marshal(k.w.own[o.Name])
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	after, err := jsonpatch.MergePatch(before, data)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	next := &v1alpha1.TargetBinding{}
+	if err := json.Unmarshal(after, next); err != nil {
+		k.w.t.Fatal(err)
+	}
+	k.w.own[o.Name] = next
+	next.DeepCopyInto(o)
 	return nil
 }

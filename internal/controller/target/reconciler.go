@@ -89,6 +89,7 @@ type Reconciler struct {
 	windows      windows
 	recorder     events.EventRecorder
 	undrained    *rate.Limiter
+	nudges       nudges
 	pressing     pressing
 	absenceGrace time.Duration
 	floor        int
@@ -232,8 +233,8 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group provide
 		HeldSince: known.held, RemovedAt: known.removed, StrangeSince: known.strange,
 	})
 	if b.External {
-		plan = membership.Plan{}
-		r.endings.take(key) // When they were deregistered, and whether, only somebody else knows.
+		plan = membership.Plan{} // Whatever is missing or too much is somebody else's to change.
+		r.endings.take(key)      // When they were deregistered, and whether, only somebody else knows.
 	}
 	known.keep(plan.Held, r.now())
 	r.follow(group.Ref, who, observed, plan.Held)
@@ -251,16 +252,22 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group provide
 		r.tellGuards(b, who.service, plan)
 	}
 	err = errors.Join(r.apply(ctx, group.Ref, plan, who, known), who.record.settle(ctx, view.Snapshot, who))
+	unheard, again, nudged := r.wake(ctx, b, group, who, observed)
+	err = errors.Join(err, nudged)
 	if raced(err) {
 		return reconcile.Result{}, err
 	}
 	if err != nil {
 		return r.failed(ctx, b, verdictOf(err, groupName(b)), err)
 	}
-	if err := r.report.ready(ctx, b, r.verdict(b, group, who, view)); err != nil {
+	v := r.verdict(b, group, who, view)
+	if v.ok() && unheard != nil {
+		v = *unheard
+	}
+	if err := r.report.ready(ctx, b, v); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: r.next(r.ledger.expires(group.Ref, view.Snapshot), plan.Next())}, nil
+	return reconcile.Result{RequeueAfter: r.next(r.ledger.expires(group.Ref, view.Snapshot), plan.Next(), again)}, nil
 }
 
 // apply makes the plan's calls: what is urgent at once, removals of running targets
@@ -458,6 +465,7 @@ func (r *Reconciler) stop(key types.NamespacedName) {
 	r.memories.forget(key)
 	r.endings.take(key)
 	r.windows.forget(key)
+	r.nudges.forget(key)
 	r.metrics.forget(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()

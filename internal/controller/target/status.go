@@ -56,6 +56,9 @@ const (
 	ReasonUnavailable         = "LoadBalancerUnavailable"
 	ReasonNotWritable         = "BindingNotWritable"
 	ReasonNotRecorded         = "TargetsNotRecorded"
+	ReasonNoGateOfLBC         = "NoGateOfLBC"
+	ReasonNothingToNudge      = "NothingToNudge"
+	ReasonNotNudged           = "NudgeFailed"
 )
 
 // Reasons of ConditionManaged.
@@ -81,6 +84,7 @@ func (v verdict) ok() bool { return v.reason == ReasonSynced }
 // same while the cause does.
 func verdictOf(err error, group string) verdict {
 	var record *recordError
+	var nudge *nudgeError
 	var backend *provider.CallError
 	if errors.As(err, &backend) && backend.Provider == provider.HAProxy {
 		return backendVerdict(err, backend)
@@ -88,6 +92,8 @@ func verdictOf(err error, group string) verdict {
 	switch {
 	case errors.As(err, &record):
 		return verdict{ReasonNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
+	case errors.As(err, &nudge):
+		return verdict{ReasonNotNudged, fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not hear that pods wait: %s", nudge.binding, refusal(nudge))}
 	case errors.Is(err, provider.ErrNotFound):
 		return verdict{ReasonTargetGroupNotFound, fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
 	case errors.Is(err, provider.ErrDenied):
