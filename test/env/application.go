@@ -50,6 +50,9 @@ type App struct {
 	// ReadinessPath is what the kubelet's readiness probe asks for, once a second; no probe
 	// when empty.
 	ReadinessPath string
+	// Gates are condition types that the pod template lists as readiness gates, as another
+	// controller's webhook would add them.
+	Gates []string
 	// Env is the environment of the container.
 	Env map[string]string
 }
