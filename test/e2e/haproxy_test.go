@@ -74,6 +74,7 @@ defaults
     mode http
     timeout connect 2s
     timeout queue 10s
+    timeout check 5s
     timeout client 60s
     timeout server 60s
 frontend in
