@@ -21,7 +21,7 @@ help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 .PHONY: demo
-demo: build images manifest cluster ## Show it: a rolling update without gates, with gates, and with two ways to drain (out/demo.html).
+demo: build images manifest cluster ## Show it: a rolling update without gates, with gates, and with three ways to drain (out/demo.html).
 	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
 		bin/experiment run $(DEMO_FLAGS)
 
@@ -55,7 +55,7 @@ cluster: build ## Build Kubernetes, containerd and etcd; about ten minutes the f
 .PHONY: images
 images: build ## Build the images as tars under out/, without Docker.
 	@mkdir -p out
-	$(GO) run ./build/image -name podgate.dev/podgate:dev -entrypoint /podgate -user 65532 -o out/podgate.tar bin/podgate
+	$(GO) run ./build/image -name podgate.dev/podgate:dev -entrypoint /podgate -user 65532 -add /drain=bin/drain -o out/podgate.tar bin/podgate
 	for v in v1 v2; do $(GO) run ./build/image -name podgate.dev/app:$$v -entrypoint /app -link /bin/sleep -env APP_TEXT=$$v -user 65532 -o out/app-$$v.tar bin/app || exit 1; done
 
 .PHONY: manifest

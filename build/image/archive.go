@@ -6,7 +6,6 @@ package main
 import (
 	"archive/tar"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -37,6 +36,15 @@ type Spec struct {
 	Arch string
 	// Program is the static binary.
 	Program []byte
+	// Programs are further ones.
+	Programs []Program
+}
+
+// Program is a static binary in an image.
+type Program struct {
+	// Path is absolute.
+	Path    string
+	Content []byte
 }
 
 // epoch is the time of everything in the archive, so that equal input gives equal bytes.
@@ -49,7 +57,7 @@ func (s Spec) validate() error {
 	if !strings.Contains(s.Name, ":") || strings.ContainsAny(s.Name, " @") {
 		return fmt.Errorf("name %q: want NAME:TAG", s.Name)
 	}
-	for _, p := range append([]string{s.Entrypoint}, s.Links...) {
+	for _, p := range s.paths() {
 		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
 			return fmt.Errorf("path %q: want a clean absolute path", p)
 		}
@@ -59,10 +67,21 @@ func (s Spec) validate() error {
 			return fmt.Errorf("environment %q: want KEY=VALUE", e)
 		}
 	}
-	if !bytes.HasPrefix(s.Program, []byte("\x7fELF")) {
-		return errors.New("program is not an ELF binary: build it with GOOS=linux CGO_ENABLED=0")
+	for _, p := range append(s.Programs, Program{Path: s.Entrypoint, Content: s.Program}) {
+		if !bytes.HasPrefix(p.Content, []byte("\x7fELF")) {
+			return fmt.Errorf("program %s is not an ELF binary: build it with GOOS=linux CGO_ENABLED=0", p.Path)
+		}
 	}
 	return nil
+}
+
+// paths are all that the image holds.
+func (s Spec) paths() []string {
+	all := append([]string{s.Entrypoint}, s.Links...)
+	for _, p := range s.Programs {
+		all = append(all, p.Path)
+	}
+	return all
 }
 
 // WriteArchive writes the image as a docker-archive. Equal specs give equal bytes.
@@ -122,6 +141,11 @@ func (s Spec) layer() ([]byte, error) {
 	if err := writeFile(t, target, 0o755, s.Program); err != nil {
 		return nil, err
 	}
+	for _, p := range s.Programs {
+		if err := writeFile(t, strings.TrimPrefix(p.Path, "/"), 0o755, p.Content); err != nil {
+			return nil, err
+		}
+	}
 	for _, l := range s.Links {
 		h := &tar.Header{Typeflag: tar.TypeLink, Name: strings.TrimPrefix(l, "/"), Linkname: target, Mode: 0o755, ModTime: epoch}
 		if err := t.WriteHeader(h); err != nil {
@@ -138,7 +162,7 @@ func (s Spec) layer() ([]byte, error) {
 func (s Spec) directories() []string {
 	seen := map[string]bool{}
 	var dirs []string
-	for _, p := range append([]string{s.Entrypoint}, s.Links...) {
+	for _, p := range s.paths() {
 		for d := path.Dir(p); d != "/"; d = path.Dir(d) {
 			if seen[d] {
 				break

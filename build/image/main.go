@@ -4,7 +4,7 @@
 // Command image makes a container image from one static binary, as a docker-archive
 // that containerd imports, with no Docker, base image or registry. Equal input gives
 // equal bytes. It refuses to build, pull or push anything, and an image has one layer
-// with one program in it.
+// with static programs in it and nothing else.
 package main
 
 import (
@@ -49,6 +49,12 @@ func run(args []string, usage io.Writer) error {
 	f.StringVar(&s.Arch, "arch", runtime.GOARCH, "architecture as Go spells it")
 	f.StringVar(&out, "o", "", "`file` to write")
 	f.Var((*list)(&s.Env), "env", "environment `KEY=VALUE`; may be repeated")
+	f.Func("add", "another static binary as `/PATH=FILE`; may be repeated", func(v string) error {
+		at, file, _ := strings.Cut(v, "=")
+		program, err := os.ReadFile(file)
+		s.Programs = append(s.Programs, Program{Path: at, Content: program})
+		return err
+	})
 	f.Var((*list)(&s.Links), "link", "another absolute `path` of the binary; may be repeated")
 	if err := f.Parse(args); err != nil {
 		return err

@@ -59,6 +59,11 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 		var at drainAt
 		return choice(&at, v, atDeletion, atTaint)
 	},
+	elbv2.DrainModeAnnotation: func(_ *gate.Policy, v string) string {
+		// Read where pods are created, too.
+		mode := elbv2.DrainSleep
+		return choice(&mode, v, elbv2.DrainSleep, elbv2.DrainAdaptive)
+	},
 	elbv2.OnTimeoutAnnotation:           func(p *gate.Policy, v string) string { return answer(&p.OnTimeout, v) },
 	elbv2.OnUnusedAnnotation:            func(p *gate.Policy, v string) string { return answer(&p.OnUnused, v) },
 	elbv2.OnUnavailableAnnotation:       func(p *gate.Policy, v string) string { return answer(&p.OnUnavailable, v) },
@@ -108,7 +113,7 @@ func Policy(annotations map[string]string) (gate.Policy, []Problem) {
 }
 
 // fieldless are the policies that a TargetBinding has no field for.
-var fieldless = []string{elbv2.DrainAtAnnotation, elbv2.DrainTimeAnnotation, elbv2.ReplaceAnnotation}
+var fieldless = []string{elbv2.DrainModeAnnotation, elbv2.DrainAtAnnotation, elbv2.DrainTimeAnnotation, elbv2.ReplaceAnnotation}
 
 // ownProblems are those of a TargetBinding's annotations.
 func ownProblems(annotations map[string]string) []Problem {

@@ -55,7 +55,7 @@ func TestPolicy(t *testing.T) {
 		"Typo": {reason: "A name that nobody knows is told, not passed over.",
 			annotations: map[string]string{"podgate.dev/timout": "10m"},
 			problems: []string{
-				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are drain-at, drain-time, mode, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, replace-ungated, timeout, track-after, track-floor`,
+				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are drain, drain-at, drain-time, mode, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, replace-ungated, timeout, track-after, track-floor`,
 			}},
 		"OpenWithoutTimeout": {reason: "It would be thought that the gate opens some time.",
 			annotations: map[string]string{"podgate.dev/on-timeout": "Open"}, want: gate.Policy{OnTimeout: gate.Open},

@@ -16,6 +16,16 @@ var errNoPair = errors.New("no webhook certificate yet: waiting for its Secret")
 // holds none. It is safe for concurrent use.
 type Keypair struct {
 	current atomic.Pointer[pair]
+	trust   atomic.Pointer[[]byte]
+}
+
+// Authorities are what clients of this replica and of the others are to trust, as PEM;
+// none where the Secret does not tell.
+func (k *Keypair) Authorities() []byte {
+	if trust := k.trust.Load(); trust != nil {
+		return *trust
+	}
+	return nil
 }
 
 // GetCertificate is for tls.Config.

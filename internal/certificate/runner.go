@@ -227,6 +227,8 @@ func (r *Runner) load(m material) {
 		return
 	}
 	r.last = m
+	trust := encodeCerts(m.trust...)
+	r.keypair.trust.Store(&trust)
 	if m.pair.same(r.keypair.current.Load()) {
 		return
 	}

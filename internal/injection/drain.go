@@ -35,6 +35,9 @@ type DrainPlan struct {
 	Grace int64
 	// Original is what GraceAnnotation keeps; nil when the pod has it already.
 	Original *int64
+	// Adaptive are the pod's bindings, sorted, when all of them ask for hooks that may end
+	// earlier; none when one does not.
+	Adaptive []string
 }
 
 // Empty tells whether the plan changes nothing.
@@ -57,7 +60,7 @@ func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
 	if seconds == 0 || grace <= 0 {
 		return DrainPlan{}
 	}
-	plan := DrainPlan{Seconds: seconds}
+	plan := DrainPlan{Seconds: seconds, Adaptive: adaptive(pod, services, bindings)}
 	for i, has := range pod.Hooks.PreStop {
 		if !has {
 			plan.Sleep = append(plan.Sleep, i)
@@ -88,6 +91,19 @@ func DrainTime(pod Pod, services []Service, bindings []Binding) time.Duration {
 		longest = max(longest, b.Drain)
 	}
 	return longest
+}
+
+// adaptive are the pod's bindings when all of them ask for it.
+func adaptive(pod Pod, services []Service, bindings []Binding) []string {
+	var names []string
+	for _, b := range claiming(pod, services, bindings) {
+		if !b.Adaptive {
+			return nil
+		}
+		names = append(names, b.Name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // ceil is whole seconds, the unit of hooks and grace periods.

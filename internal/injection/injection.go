@@ -78,6 +78,8 @@ type Binding struct {
 	Created time.Time
 	// Drain is how long the binding's pods serve on after their deletion has begun.
 	Drain time.Duration
+	// Adaptive: they may end earlier, when they are drained.
+	Adaptive bool
 }
 
 // targets tells whether podgate makes targets of the pods of the binding's Service.

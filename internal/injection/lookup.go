@@ -59,6 +59,7 @@ func PodOf(pod *corev1.Pod) Pod {
 // podgate opens its gates.
 func BindingOf(o client.Object, served bool) Binding {
 	b := Binding{Name: o.GetName(), Deleting: !o.GetDeletionTimestamp().IsZero(), Unserved: !served, Created: o.GetCreationTimestamp().Time}
+	b.Adaptive = drain.Adaptive(o.GetAnnotations())
 	switch o := o.(type) {
 	case *elbv2.TargetGroupBinding:
 		b.Service, b.TargetType, b.Drain, b.Group = o.Spec.ServiceRef.Name, targetType(o), drain.Of(o), o.Group()

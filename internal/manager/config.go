@@ -58,6 +58,9 @@ type Config struct {
 	DescribeBurst, RegisterBurst int
 	// Workers is how many bindings, and how many pods, are handled at a time.
 	Workers int
+	// DrainImage holds the program of adaptive preStop hooks at /drain; such hooks are not
+	// injected when it is empty.
+	DrainImage string
 	// Random gives a duration below its argument, for jitter; rand.N when nil. No flag sets it.
 	Random func(time.Duration) time.Duration
 	// Ask asks the webhook whether it would give a pod these gates; webhook.Ask when nil. No flag sets it.
@@ -101,6 +104,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.IntVar(&c.DescribeBurst, "aws-describe-burst", 38, "Describe calls that may be made at once, per account and region")
 	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account and region")
 	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 18, "Register and Deregister calls that may be made at once, per account and region")
+	fs.StringVar(&c.DrainImage, "drain-image", "", "image with the program of adaptive preStop hooks at /drain, such as podgate's own; without it pods of bindings that ask for them sleep in full")
 	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
 	fs.StringVar(&c.Certificate.Provided, "webhook-certificate-secret", "", "Secret, in podgate's namespace, of a webhook certificate that you provide and renew (tls.crt, tls.key, ca.crt); podgate makes and rotates its own when empty")
 	fs.DurationVar(&c.Certificate.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")

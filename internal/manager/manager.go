@@ -105,6 +105,9 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err := addWebhook(ctx, mgr, pair, metrics, c); err != nil {
 		return err
 	}
+	if err := addRelease(mgr, engine, metrics); err != nil {
+		return err
+	}
 	if err := addUngated(mgr, engine, metrics, c); err != nil {
 		return err
 	}

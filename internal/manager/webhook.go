@@ -54,8 +54,12 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	if err != nil {
 		return fmt.Errorf("prepare the webhook's caches: %w", err)
 	}
+	helper, err := addHelper(mgr, pair, c)
+	if err != nil {
+		return err
+	}
 	handler, err := webhook.New(mgr.GetCache(), synced, webhook.Options{
-		Disabled: !c.InjectGates, Serves: binding.Ownership(c.Bindings).Serves, Registerer: metrics, Log: log.WithName("webhook"),
+		Disabled: !c.InjectGates, Serves: binding.Ownership(c.Bindings).Serves, Helper: helper, Registerer: metrics, Log: log.WithName("webhook"),
 	})
 	if err != nil {
 		return fmt.Errorf("set up webhook: %w", err)

@@ -39,6 +39,7 @@ type Handler struct {
 	synced   func() bool
 	disabled bool
 	serves   func(client.Object) bool
+	helper   func() Helper
 	metrics  *metrics
 	log      logr.Logger
 }
@@ -49,6 +50,9 @@ type Options struct {
 	Disabled bool
 	// Serves tells for which bindings gates are injected: nobody would open those of others.
 	Serves func(binding client.Object) bool
+	// Helper gives what adaptive hooks need, its zero value where they cannot be had; pods
+	// of bindings that ask for them sleep in full then. None can when it is nil.
+	Helper func() Helper
 	// Registerer takes the handler's metrics.
 	Registerer prometheus.Registerer
 	// Log hears of the handler's trouble, and at V(1) of every pod that gets gates.
@@ -62,7 +66,10 @@ func New(reader client.Reader, synced func() bool, o Options) (*Handler, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{reader: reader, synced: synced, disabled: o.Disabled, serves: o.Serves, metrics: m, log: o.Log}, nil
+	if o.Helper == nil {
+		o.Helper = func() Helper { return Helper{} }
+	}
+	return &Handler{reader: reader, synced: synced, disabled: o.Disabled, serves: o.Serves, helper: o.Helper, metrics: m, log: o.Log}, nil
 }
 
 // Ready is a readiness check: it fails until the caches have synced.
@@ -143,7 +150,7 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 		}
 		h.metrics.hooks.Add(float64(len(plan.Sleep)))
 		log.Info("Injected preStop hooks", "containers", len(plan.Sleep), "seconds", plan.Seconds, "terminationGracePeriodSeconds", plan.Grace)
-		return patchHooks(p, plan), nil
+		return patchHooks(p, plan, h.helper()), nil
 	}
 	plan := injection.Gates(injectable, services, bindings)
 	if plan.Empty() {

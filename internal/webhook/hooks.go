@@ -17,11 +17,19 @@ const (
 	annotationsPath = "/metadata/annotations"
 )
 
-// preStop is a container's hook that sleeps in the kubelet: the image needs no shell.
+// preStop is a container's hook: one that sleeps in the kubelet, so that the image needs
+// no shell, or the adaptive one's program.
 type preStop struct {
-	Sleep struct {
-		Seconds int64 `json:"seconds"`
-	} `json:"sleep"`
+	Sleep *sleepAction `json:"sleep,omitempty"`
+	Exec  *execAction  `json:"exec,omitempty"`
+}
+
+type sleepAction struct {
+	Seconds int64 `json:"seconds"`
+}
+
+type execAction struct {
+	Command []string `json:"command"`
 }
 
 // lifecycle is a container's.
@@ -31,11 +39,18 @@ type lifecycle struct {
 
 // patchHooks turns a plan for a pod into operations that add what is missing. What the
 // pod states is never rewritten, but the grace period.
-func patchHooks(p pod, plan injection.DrainPlan) []operation {
+func patchHooks(p pod, plan injection.DrainPlan, helper Helper) []operation {
+	adaptive := helper.fits(p, plan)
 	var ops []operation
-	var hook preStop
-	hook.Sleep.Seconds = plan.Seconds
+	if adaptive {
+		ops = helper.bring(p, p.Spec.Containers[plan.Sleep[0]])
+	}
 	for _, i := range plan.Sleep {
+		hook := preStop{Sleep: &sleepAction{Seconds: plan.Seconds}}
+		if adaptive {
+			hook = adaptiveHook(p.Spec.Containers[i].Name, plan)
+			ops = append(ops, mount(i, len(p.Spec.Containers[i].VolumeMounts) > 0))
+		}
 		path := containersPath + strconv.Itoa(i) + "/lifecycle"
 		if p.Spec.Containers[i].Lifecycle == nil {
 			ops = append(ops, operation{Op: "add", Path: path, Value: lifecycle{PreStop: hook}})

@@ -62,13 +62,39 @@ type pod struct {
 			ConditionType string `json:"conditionType"`
 		} `json:"readinessGates"`
 		// No API server sends null, which no patch could enter.
-		Containers []*struct {
-			Lifecycle *struct {
-				PreStop stdjson.RawMessage `json:"preStop"`
-			} `json:"lifecycle"`
-		} `json:"containers"`
-		Grace *int64 `json:"terminationGracePeriodSeconds"`
+		Containers []*container `json:"containers"`
+		Grace      *int64       `json:"terminationGracePeriodSeconds"`
+		// What follows only adaptive hooks read.
+		InitContainers []named `json:"initContainers"`
+		Volumes        []named `json:"volumes"`
+		OS             struct {
+			Name string `json:"name"`
+		} `json:"os"`
+		NodeSelector    map[string]string `json:"nodeSelector"`
+		SecurityContext struct {
+			RunAsUser *int64 `json:"runAsUser"`
+		} `json:"securityContext"`
 	} `json:"spec"`
+}
+
+// container is what is read of an ordinary one.
+type container struct {
+	Name      string `json:"name"`
+	Lifecycle *struct {
+		PreStop stdjson.RawMessage `json:"preStop"`
+	} `json:"lifecycle"`
+	VolumeMounts []struct {
+		MountPath string `json:"mountPath"`
+	} `json:"volumeMounts"`
+	Resources struct {
+		Requests map[string]stdjson.RawMessage `json:"requests"`
+		Limits   map[string]stdjson.RawMessage `json:"limits"`
+	} `json:"resources"`
+}
+
+// named is what is read of an init container or a volume.
+type named struct {
+	Name string `json:"name"`
 }
 
 // decodeRequest reads a review's request. Like the API server, and unlike encoding/json,

@@ -111,7 +111,7 @@ func TestKnownValues(t *testing.T) {
 		t.Errorf("namespaceSelector: -want, +got:\n%s", diff)
 	}
 	args := container(t, m.OfKind("Deployment")[0])["args"]
-	if diff := cmp.Diff([]any{"--enable-pod-readiness-gate-inject=false"}, args); diff != "" {
+	if diff := cmp.Diff([]any{"--enable-pod-readiness-gate-inject=false", "--drain-image=podgate.dev/podgate:dev"}, args); diff != "" {
 		t.Errorf("flags: -want, +got:\n%s", diff)
 	}
 }

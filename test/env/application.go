@@ -31,6 +31,8 @@ type App struct {
 	Gated bool
 	// Drained labels the namespace so that its pods get preStop hooks.
 	Drained bool
+	// Adaptive has these hooks end when the pod is drained.
+	Adaptive bool
 	// TargetGroupARN is what the binding refers to; no binding when empty.
 	TargetGroupARN string
 	// HAProxy is the backend that a TargetBinding refers to; no such binding when nil.
@@ -53,6 +55,8 @@ type App struct {
 	// Gates are condition types that the pod template lists as readiness gates, as another
 	// controller's webhook would add them.
 	Gates []string
+	// LivenessPath is the same of the liveness probe, which fails at its first failure.
+	LivenessPath string
 	// Env is the environment of the container.
 	Env map[string]string
 }

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -102,7 +104,7 @@ func WaitInjected(ctx context.Context, c *Cluster, a App) error {
 				inRow = 0
 				return false, ignoreMissingAccount(err)
 			}
-			if len(pod.Spec.ReadinessGates) == 0 || a.Drained && hook(pod) == 0 {
+			if len(pod.Spec.ReadinessGates) == 0 || a.Drained && hook(pod, a.Adaptive) == 0 {
 				inRow = 0
 				return false, nil
 			}
@@ -125,7 +127,7 @@ func WaitHook(ctx context.Context, c *Cluster, a App) (seconds int64, err error)
 	}
 	pod := a.trialPod()
 	err = c.Create(ctx, pod, client.DryRunAll)
-	return hook(pod), err
+	return hook(pod, a.Adaptive), err
 }
 
 // waitServed waits until the controller says that it serves a binding.
@@ -142,13 +144,23 @@ func waitServed(ctx context.Context, c *Cluster, binding *unstructured.Unstructu
 	})
 }
 
-// hook is how long the first container's preStop hook sleeps; 0 without one.
-func hook(pod *corev1.Pod) int64 {
+// hook is for how many seconds the first container's preStop hook sleeps, at most if it is
+// adaptive; 0 without one, or with one of the other sort.
+func hook(pod *corev1.Pod, adaptive bool) int64 {
 	l := pod.Spec.Containers[0].Lifecycle
-	if l == nil || l.PreStop == nil || l.PreStop.Sleep == nil {
+	switch {
+	case l == nil || l.PreStop == nil:
 		return 0
+	case l.PreStop.Sleep != nil && !adaptive:
+		return l.PreStop.Sleep.Seconds
+	case l.PreStop.Exec != nil && adaptive:
+		for _, arg := range l.PreStop.Exec.Command {
+			if longest, err := time.ParseDuration(strings.TrimPrefix(arg, "--max=")); err == nil {
+				return int64(longest / time.Second)
+			}
+		}
 	}
-	return l.PreStop.Sleep.Seconds
+	return 0
 }
 
 // trialPod is a pod as the application's Deployment would make it.

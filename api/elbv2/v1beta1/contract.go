@@ -90,6 +90,13 @@ const (
 	// DrainAtAnnotation on a binding is Deletion, or Taint: its pods drain as soon as their
 	// node is tainted for its removal, as far as others serve.
 	DrainAtAnnotation = "podgate.dev/drain-at"
+	// DrainModeAnnotation on a binding is DrainSleep, the default, or DrainAdaptive: how the
+	// preStop hooks that its pods get know when to end.
+	DrainModeAnnotation = "podgate.dev/drain"
+	// DrainSleep sleeps for the computed time.
+	DrainSleep = "Sleep"
+	// DrainAdaptive ends earlier, when the load balancers have let go of the pod.
+	DrainAdaptive = "Adaptive"
 	// Domain begins the names of podgate's own annotations and labels.
 	Domain = "podgate.dev/"
 )

@@ -153,7 +153,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := webhook.New(objects, synced, webhook.Options{Serves: binding.OwnAll.Serves, Registerer: registry, Log: logr.Discard()})
+	handler, err := webhook.New(objects, synced, webhook.Options{Serves: binding.OwnAll.Serves, Helper: helper, Registerer: registry, Log: logr.Discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,6 +382,7 @@ func TestAPIServer(t *testing.T) {
 	t.Run("ServiceWithoutSelector", a.testSelectorless)
 	t.Run("Reinvoked", a.testReinvoked)
 	t.Run("Labels", a.testLabels)
+	t.Run("Adaptive", a.testAdaptive)
 	t.Run("BundleRepaired", func(t *testing.T) { a.testRepair(t) })
 	t.Run("RotationUnderLoad", func(t *testing.T) { a.testRotation(t, want) })
 	t.Run("NoFailures", func(t *testing.T) {

@@ -1,0 +1,153 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	stdjson "encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/prestop"
+)
+
+// Helper is the program of adaptive hooks and where it finds podgate. Its zero value says
+// that there is none.
+type Helper struct {
+	// Image holds the program.
+	Image string
+	// Address is podgate's Service as host:port, without a name that pods would have to look up.
+	Address string
+	// ServerName is what its certificate is made out to, CA the authority as PEM.
+	ServerName string
+	CA         []byte
+}
+
+const (
+	// helperName is the init container's and its volume's, helperDir where it is mounted: no
+	// image has a file of that name.
+	helperName = "podgate-drain"
+	helperDir  = "/podgate.dev"
+	// helperProgram is the program in the image, helperCopy in the pod.
+	helperProgram = "/drain"
+	helperCopy    = helperDir + "/drain"
+	// nobody is who the program runs as where the pod says root.
+	nobody = 65532
+
+	volumesPath        = "/spec/volumes"
+	initContainersPath = "/spec/initContainers"
+)
+
+// fits tells whether a pod can have adaptive hooks, and is to.
+func (h Helper) fits(p pod, plan injection.DrainPlan) bool {
+	if len(plan.Adaptive) == 0 || h.Image == "" || h.Address == "" || len(h.CA) == 0 || p.windows() {
+		return false
+	}
+	for _, i := range plan.Sleep {
+		for _, m := range p.Spec.Containers[i].VolumeMounts {
+			if m.MountPath == helperDir || strings.HasPrefix(m.MountPath, helperDir+"/") {
+				return false
+			}
+		}
+	}
+	// Either both are podgate's or one is somebody else's.
+	return p.has(p.Spec.Volumes) == p.has(p.Spec.InitContainers)
+}
+
+func (p pod) windows() bool {
+	return p.Spec.OS.Name == "windows" || p.Spec.NodeSelector["kubernetes.io/os"] == "windows"
+}
+
+func (pod) has(list []named) bool { return slices.Contains(list, named{Name: helperName}) }
+
+// bring adds the init container, first of all, and the volume by which the program gets
+// into the pod, unless they are there. The init container gets as much as the container like.
+func (h Helper) bring(p pod, like *container) []operation {
+	if p.has(p.Spec.Volumes) {
+		return nil
+	}
+	volume := map[string]any{"name": helperName, "emptyDir": map[string]any{"sizeLimit": "64Mi"}}
+	return []operation{
+		insert(volumesPath, len(p.Spec.Volumes) > 0, "-", volume),
+		insert(initContainersPath, len(p.Spec.InitContainers) > 0, "0", h.container(p, like)),
+	}
+}
+
+// insert adds to a list at a place, or makes it.
+func insert(path string, exists bool, place string, value any) operation {
+	if exists {
+		return operation{Op: "add", Path: path + "/" + place, Value: value}
+	}
+	return operation{Op: "add", Path: path, Value: []any{value}}
+}
+
+// mount adds the volume to a container, read-only.
+func mount(i int, exists bool) operation {
+	return insert(containersPath+strconv.Itoa(i)+"/volumeMounts", exists, "-", map[string]any{"name": helperName, "mountPath": helperDir, "readOnly": true})
+}
+
+// container is the init container. It conforms to the Pod Security Standard "restricted".
+func (h Helper) container(p pod, like *container) map[string]any {
+	security := map[string]any{
+		"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
+		"capabilities": map[string]any{"drop": []string{"ALL"}}, "seccompProfile": map[string]any{"type": "RuntimeDefault"},
+	}
+	if user := p.Spec.SecurityContext.RunAsUser; user != nil && *user == 0 {
+		security["runAsUser"] = nobody
+	}
+	c := map[string]any{
+		"name": helperName, "image": h.Image, "imagePullPolicy": "IfNotPresent", "terminationMessagePolicy": "FallbackToLogsOnError",
+		"command": []string{helperProgram, "install", helperDir},
+		"env": []any{
+			downward(prestop.EnvNamespace, "metadata.namespace"), downward(prestop.EnvPod, "metadata.name"),
+			downward(prestop.EnvUID, "metadata.uid"), downward(prestop.EnvHostIPs, "status.hostIPs"),
+			variable(prestop.EnvAddress, h.Address), variable(prestop.EnvName, h.ServerName), variable(prestop.EnvCA, string(h.CA)),
+		},
+		"securityContext": security,
+		"volumeMounts":    []any{map[string]any{"name": helperName, "mountPath": helperDir}},
+	}
+	if r := like.share(); len(r) > 0 {
+		c["resources"] = r
+	}
+	return c
+}
+
+// share is what the init container gets: as much as a container of the pod, which begins
+// when it has ended. So the pod needs no more, is of the same class, and is within whatever
+// limits its namespace has.
+func (c *container) share() map[string]any {
+	all := map[string]any{}
+	for what, list := range map[string]map[string]stdjson.RawMessage{"requests": c.Resources.Requests, "limits": c.Resources.Limits} {
+		some := map[string]stdjson.RawMessage{}
+		for _, name := range []string{"cpu", "memory", "ephemeral-storage"} {
+			if quantity, ok := list[name]; ok {
+				some[name] = quantity
+			}
+		}
+		if len(some) > 0 {
+			all[what] = some
+		}
+	}
+	return all
+}
+
+func variable(name, value string) map[string]any {
+	// $(NAME) would be replaced; there is none in an address, a name or PEM.
+	return map[string]any{"name": name, "value": value}
+}
+
+func downward(name, field string) map[string]any {
+	return map[string]any{"name": name, "valueFrom": map[string]any{"fieldRef": map[string]any{"fieldPath": field}}}
+}
+
+// adaptiveHook is a container's.
+func adaptiveHook(container string, plan injection.DrainPlan) preStop {
+	command := []string{helperCopy, "wait", fmt.Sprintf("--max=%ds", plan.Seconds), "--container=" + container}
+	for _, b := range plan.Adaptive {
+		command = append(command, "--binding="+b)
+	}
+	return preStop{Exec: &execAction{Command: command}}
+}
