@@ -43,7 +43,7 @@ type options struct {
 }
 
 func (o *options) bind(f *pflag.FlagSet) {
-	f.StringSliceVar(&o.runs, "runs", []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain}, "runs to do, in this order")
+	f.StringSliceVar(&o.runs, "runs", []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain, report.DrainAdaptive}, "runs to do, in this order")
 
 	f.Float64Var(&o.rate, "rate", 200, "requests per second")
 	f.IntVar(&o.replicas, "replicas", 5, "pods of the Deployment")
@@ -90,7 +90,7 @@ func (o *options) validate() error {
 		}
 	}
 	bad(len(o.runs) == 0, "--runs: want at least one")
-	known := []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain}
+	known := []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain, report.DrainAdaptive}
 	for _, r := range o.runs {
 		bad(!slices.Contains(known, r), "--runs: %q is none of %s", r, strings.Join(known, ", "))
 	}

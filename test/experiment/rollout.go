@@ -69,7 +69,7 @@ func (e *experiment) application(name string) env.App {
 	o := e.options
 	a := env.App{
 		Namespace: "demo-" + name + "-" + strconv.FormatInt(time.Now().Unix(), 36), Name: "web",
-		Gated: name != report.Ungated, Drained: name == report.Drain, Image: o.oldImage, Replicas: o.replicas,
+		Gated: name != report.Ungated, Drained: name == report.Drain || name == report.DrainAdaptive, Adaptive: name == report.DrainAdaptive, Image: o.oldImage, Replicas: o.replicas,
 		MaxSurge: o.maxSurge, MaxUnavailable: o.maxUnavailable,
 	}
 	if name == report.GatedPrestop {

@@ -112,6 +112,9 @@ func describe(r Run) (title, what string) {
 	case Drain:
 		return "Gates and podgate's drain", fmt.Sprintf("The same gates, and no hook in the manifest: podgate computed from the target group that old pods have to go on "+
 			"answering (striped) for %d s, and injected that (podgate.dev/drain), with a grace period of %d s.", r.PrestopSeconds, r.GracePeriodSeconds)
+	case DrainAdaptive:
+		return "Gates and podgate's adaptive drain", fmt.Sprintf("The same, and each old pod asks podgate while it waits: it ends as soon as the data path sends it nothing more and its own "+
+			"sockets are quiet (podgate.dev/drain: Adaptive on the binding), after %d s at the latest.", r.PrestopSeconds)
 	}
 	return r.Name, ""
 }

@@ -23,6 +23,8 @@ const (
 	GatedPrestop = "gated-prestop"
 	// Drain has readiness gates and the hook that podgate injects, none of its own.
 	Drain = "drain"
+	// DrainAdaptive has the same, and the hooks end when the pods are drained.
+	DrainAdaptive = "drain-adaptive"
 )
 
 // Demo is the whole experiment. Times are in seconds; within a run they count from the update.
@@ -75,7 +77,7 @@ type HealthCheck struct {
 // Run is one rolling update under load.
 type Run struct {
 	Name string `json:"name"`
-	// PrestopSeconds is how long the preStop hook sleeps; 0 is no hook.
+	// PrestopSeconds is how long the preStop hook sleeps, at most if it is adaptive; 0 is no hook.
 	PrestopSeconds     int `json:"prestopSeconds"`
 	GracePeriodSeconds int `json:"gracePeriodSeconds"`
 

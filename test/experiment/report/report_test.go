@@ -106,6 +106,22 @@ func TestJSONHasTheAgreedNames(t *testing.T) {
 	}
 }
 
+func TestVerdictOfAdaptive(t *testing.T) {
+	run := func(name string, rollout float64) Run {
+		return Run{Name: name, Requests: 1, Attempts: 1, RolloutSeconds: rollout}
+	}
+	for want, runs := range map[string][]Run{
+		"":                                   {run(Gated, 10), run(GatedPrestop, 56), run(Drain, 71), run(DrainAdaptive, 51)},
+		"no earlier than with drain (51":     {run(GatedPrestop, 56), run(Drain, 51), run(DrainAdaptive, 51)},
+		"no earlier than with gated-prestop": {run(DrainAdaptive, 57), run(GatedPrestop, 56)},
+	} {
+		got := strings.Join(Verdict(runs), "\n")
+		if (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	cases := []struct {
 		reason string
@@ -122,6 +138,7 @@ func TestVerdict(t *testing.T) {
 		{"a gate that opens early is no gate", Run{Name: Gated, Requests: 1, Attempts: 1, Lanes: []Lane{{Pod: "web-1", GateOpen: at(1), Healthy: at(2)}}}, "web-1 opened before"},
 		{"a gate that opens without a healthy target is no gate", Run{Name: Gated, Requests: 1, Attempts: 1, Lanes: []Lane{{Pod: "web-1", GateOpen: at(1)}}}, "web-1 opened before"},
 		{"a gate that opens after its target is healthy", Run{Name: Gated, Requests: 1, Attempts: 1, Lanes: []Lane{{Pod: "web-1", GateOpen: at(2), Healthy: at(1)}}}, ""},
+		{"an adaptive drain must lose none", Run{Name: DrainAdaptive, Requests: 100, Attempts: 100, Failed: 1, StatusCodes: map[string]int{"200": 99, "502": 1}}, "1 of 100 requests failed (502: 1)"},
 		{"a load that never ran proves nothing", Run{Name: GatedPrestop}, "no request was sent"},
 	}
 	for _, c := range cases {

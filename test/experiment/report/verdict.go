@@ -22,8 +22,21 @@ func Verdict(runs []Run) []string {
 		if r.Name == Ungated && r.Failed == 0 {
 			problems = append(problems, "ungated: no request failed, so the experiment has shown nothing; give it a higher rate or a longer routing delay")
 		}
-		if (r.Name == GatedPrestop || r.Name == Drain) && r.Failed > 0 {
+		if (r.Name == GatedPrestop || r.Name == Drain || r.Name == DrainAdaptive) && r.Failed > 0 {
 			problems = append(problems, fmt.Sprintf("%s: %d of %d requests failed (%s), and none may", r.Name, r.Failed, r.Requests, failures(r)))
+		}
+	}
+	return append(problems, slower(runs)...)
+}
+
+// slower says when an adaptive drain took no less time than those that sleep.
+func slower(runs []Run) []string {
+	var problems []string
+	for _, a := range runs {
+		for _, r := range runs {
+			if a.Name == DrainAdaptive && (r.Name == Drain || r.Name == GatedPrestop) && a.RolloutSeconds >= r.RolloutSeconds {
+				problems = append(problems, fmt.Sprintf("%s: the last old pod was gone after %.1f s, no earlier than with %s (%.1f s)", a.Name, a.RolloutSeconds, r.Name, r.RolloutSeconds))
+			}
 		}
 	}
 	return problems
