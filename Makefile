@@ -64,10 +64,11 @@ manifest: tools ## Render config/ to out/podgate.yaml.
 	bin/kustomize build config > out/podgate.yaml
 
 .PHONY: generate
-generate: tools ## Generate deepcopy functions, CRDs and RBAC from markers, and config/ from the chart.
+generate: tools ## Generate deepcopy functions, CRDs, RBAC and docs/api.md from markers, and config/ from the chart.
 	bin/controller-gen object paths=./api/...
 	bin/controller-gen crd paths=./api/... output:crd:artifacts:config=charts/podgate/files/crd
 	bin/controller-gen rbac:roleName=podgate paths=./internal/... output:rbac:artifacts:config=charts/podgate/files
+	bin/crd-ref-docs --source-path=api --config=build/reference/config.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 	rm -rf config/podgate
 	bin/helm template podgate charts/podgate --namespace podgate-system --kube-version 1.37.0 --no-hooks --output-dir config >/dev/null
 
@@ -78,7 +79,7 @@ lint: tools ## Lint both modules, as .golangci.yml says.
 
 .PHONY: verify
 verify: generate ## Fail when generated files are not what markers and chart say.
-	@git diff --exit-code -- api charts config || { echo 'generated files differ: commit what "make generate" made' >&2; exit 1; }
+	@git diff --exit-code -- api charts config docs/api.md || { echo 'generated files differ: commit what "make generate" made' >&2; exit 1; }
 
 .PHONY: unit
 unit: tools cluster ## Unit and API-server tests, with the race detector.
@@ -98,6 +99,11 @@ smoke: e2e-build ## One rolling update on the real cluster that loses no request
 model: ## Random schedules of events and faults against a model of a cluster; a failing one prints how to replay it.
 	$(GO) test -c -tags model -o bin/model.test ./internal/model
 	for base in $(MODEL_BASES); do bin/model.test -test.timeout 30m -base $$base $(MODEL_FLAGS) || exit 1; done
+
+.PHONY: vuln
+vuln: tools ## Look for known vulnerabilities; needs Go's database of them from the network, or a copy that GOVULNDB names.
+	bin/govulncheck $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
+	bin/govulncheck -C test/localcluster $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
 
 .PHONY: soak
 soak: ## The same with schedules that nobody has seen, for an hour or so.
