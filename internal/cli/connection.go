@@ -5,6 +5,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -39,6 +40,11 @@ func (c *connection) bind(fs *pflag.FlagSet) {
 	c.rules = *clientcmd.NewDefaultClientConfigLoadingRules()
 	fs.StringVar(&c.rules.ExplicitPath, clientcmd.RecommendedConfigPathFlag, "", "path of the kubeconfig file")
 	clientcmd.BindOverrideFlags(&c.overrides, fs, clientcmd.RecommendedConfigOverrideFlags(""))
+	// The others are kubectl's, too, and seldom asked for.
+	fs.VisitAll(func(f *pflag.Flag) {
+		f.Hidden = !slices.Contains([]string{clientcmd.RecommendedConfigPathFlag, clientcmd.FlagContext, clientcmd.FlagNamespace, clientcmd.FlagImpersonate}, f.Name)
+	})
+	fs.Lookup(clientcmd.FlagNamespace).Usage = "namespace to ask about; that of the context when absent"
 	fs.StringVar(&c.home, "podgate-namespace", "podgate-system", "podgate's own namespace, where the webhook's configuration does not tell")
 }
 

@@ -143,7 +143,7 @@ func (x *explanation) verdict() string {
 	case binding.Over(x.pod):
 		return "has ended: its containers will not run again"
 	case x.Ready && x.NoGate != nil && len(x.NoGate.Missing) > 0:
-		return "is Ready, but lacks a gate: no load balancer was asked"
+		return "is Ready, but lacks a gate, so that not every load balancer was asked"
 	case x.Ready && len(x.Gates) == 0:
 		return "is Ready, and has no gate: no load balancer was asked"
 	case x.Ready:

@@ -6,6 +6,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -178,7 +179,8 @@ func asks(path string, labels map[string]string) bool {
 func (in *Installation) write(p *paper) {
 	who := "nobody is seen to lead"
 	if in.Leader != "" {
-		who = "leader " + in.Leader
+		pod, _, _ := strings.Cut(in.Leader, "_") // what follows tells processes apart
+		who = "leader " + pod
 	}
 	if in.LeaderRenewed != nil {
 		who += " (renewed " + p.ago(in.LeaderRenewed.Time) + " ago)"

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -238,7 +239,7 @@ func (s *Status) writeBindings(p *paper) {
 		for _, c := range b.Further {
 			reason = joined(reason, c.Reason)
 		}
-		row := []string{b.Namespace, name, b.Service + ":" + b.Port, or(b.Group), p.status(or(b.Status)), or(reason), fmt.Sprintf("%d/%d", b.Open, b.Gates), "-"}
+		row := []string{b.Namespace, name, b.Service + ":" + b.Port, or(shortGroup(b.Group)), p.status(or(b.Status)), or(reason), fmt.Sprintf("%d/%d", b.Open, b.Gates), "-"}
 		if b.Targets != nil {
 			row[7] = fmt.Sprintf("%d/%d", b.Targets.Healthy, b.Targets.Total)
 		}
@@ -297,6 +298,15 @@ func (p *paper) more(n int) {
 	if n > 0 {
 		p.printf("and %d more: -o json lists all\n", n)
 	}
+}
+
+// shortGroup is the name in a target group's ARN.
+func shortGroup(group string) string {
+	if _, after, ok := strings.Cut(group, ":targetgroup/"); ok {
+		name, _, _ := strings.Cut(after, "/")
+		return name
+	}
+	return group
 }
 
 // or is a cell's text, or a dash.

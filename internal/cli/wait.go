@@ -5,7 +5,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -92,20 +92,22 @@ type waiter struct {
 	said []string
 }
 
-// until looks again and again.
+// until looks again and again. An API server that does not answer for a moment is waited for, too.
 func (w *waiter) until(ctx context.Context, timeout time.Duration) (*Waited, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+	late := time.NewTimer(timeout)
+	defer late.Stop()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	var last *Waited
 	for {
-		now, err := w.look(ctx)
+		now, err := w.lookFor(ctx, answerWithin)
 		switch {
 		case err == nil:
 			last = now
-		case last == nil || !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		case last == nil || apierrors.IsNotFound(err) || apierrors.IsForbidden(err):
 			return nil, err
+		default:
+			last.For = []string{err.Error()}
 		}
 		if last.Open || last.Never {
 			return last, nil
@@ -113,13 +115,21 @@ func (w *waiter) until(ctx context.Context, timeout time.Duration) (*Waited, err
 		w.say(last)
 		select {
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return nil, ctx.Err()
-			}
+			return nil, ctx.Err()
+		case <-late.C:
 			return last, nil
 		case <-tick.C:
 		}
 	}
+}
+
+// answerWithin is how long the API server is waited for at a time.
+const answerWithin = 10 * time.Second
+
+func (w *waiter) lookFor(ctx context.Context, limit time.Duration) (*Waited, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return w.look(ctx)
 }
 
 // say writes what is waited for when it changed.
