@@ -9,6 +9,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/controller/target"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/uninstall"
 )
 
 // Nothing is what to do where all is well.
@@ -46,6 +47,7 @@ var openAdvice = map[string]string{
 	gate.ReasonTrackFloor:        "look at the target's health: too many fail at once for Track to close this gate",
 	gate.ReasonNoBinding:         "correct the binding: no binding claims the gate, so it was released; new pods wait again",
 	gate.ReasonBindingDeleted:    nothing,
+	uninstall.ReasonUninstalled:  nothing,
 	gate.ReasonNotIPTargets:      "nothing, or use a group of target type ip",
 }
 
@@ -70,6 +72,9 @@ var bindingAdvice = map[string]string{
 	target.ReasonQuota:               "raise the quota of targets per group, or run fewer pods",
 	target.ReasonUnavailable:         "wait; the message says what fails",
 	target.ReasonNotWritable:         "let podgate write the binding: RBAC, or an admission webhook that refuses",
+	target.ReasonNoGateOfLBC:         "have AWS Load Balancer Controller's gate injected and create the pods anew, or set spec.wake",
+	target.ReasonNothingToNudge:      "make a TargetGroupBinding of the Service that names the group, or set spec.wake to None",
+	target.ReasonNotNudged:           "let podgate write the TargetGroupBinding: RBAC, or AWS Load Balancer Controller's admission webhook",
 	target.ReasonNotRecorded:         "let podgate write the ConfigMap that the message names: RBAC, or a quota",
 }
 

@@ -36,6 +36,7 @@ const (
 	CheckDeadline       = "ProgressDeadlineTooShort"
 	CheckBudget         = "DisruptionBudgetBlocks"
 	CheckEmpties        = "RolloutEmptiesGroup"
+	CheckPodgate        = "PodgateNotWorking"
 	CheckNobodyReported = "BindingUnreported"
 )
 

@@ -217,7 +217,7 @@ func (f *flight) find(severity Severity, check string, object fmt.Stringer, mess
 // podgate tells what is wrong with podgate itself.
 func (f *flight) podgate() {
 	for _, t := range f.installation.Trouble {
-		f.Findings = append(f.Findings, Finding{Severity: SeverityError, Check: "PodgateNotWorking", Object: "podgate in namespace " + f.installation.Namespace, Message: t + ".", Next: "get podgate running before the rollout"})
+		f.Findings = append(f.Findings, Finding{Severity: SeverityError, Check: CheckPodgate, Object: "podgate in namespace " + f.installation.Namespace, Message: t + ".", Next: "get podgate running before the rollout"})
 	}
 }
 

@@ -1,0 +1,88 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/kubetest"
+)
+
+func document(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// TestEveryFindingIsDocumented: what a command may name is on its page.
+func TestEveryFindingIsDocumented(t *testing.T) {
+	text := document(t, "commands.md")
+	names := []string{
+		CheckLegacyGate, CheckBindingAfter, CheckPodsUngated, CheckNoProbe, CheckHook, CheckGrace, CheckDeadline, CheckBudget, CheckEmpties, CheckNobodyReported, CheckPodgate, ReasonSetByHand,
+	}
+	for _, r := range []injection.Reason{
+		ReasonOptedOut, ReasonNotAsked, ReasonNotSelected, ReasonNoWebhook,
+		injection.ReasonBindingLater, injection.ReasonServiceLater, injection.ReasonNotInjected, injection.ReasonNoService, injection.ReasonNoBinding,
+		injection.ReasonBindingDeleting, injection.ReasonBindingUnserved, injection.ReasonInstanceTargets, injection.ReasonNoGateOfLBC, injection.ReasonNameTooLong,
+	} {
+		names = append(names, string(r))
+	}
+	for _, name := range names {
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("docs/commands.md does not have %s", name)
+		}
+	}
+	for _, c := range newRoot(Name, &environment{}).Commands() {
+		if !strings.Contains(text, "podgate "+c.Name()) {
+			t.Errorf("docs/commands.md does not have the command %s", c.Name())
+		}
+	}
+}
+
+// reasonRow is a row of a table of reasons: of a gate with its status, or of a binding.
+var reasonRow = regexp.MustCompile("(?m)^\\| (?:`(True|False|Unknown)`(?:, `False`)? \\| )?((?:`[A-Z][A-Za-z.]+`(?: \\(`True`\\))?(?:, )?)+) \\|")
+
+// TestEveryReasonHasAdvice: for each reason in the documentation's tables there is something to do.
+func TestEveryReasonHasAdvice(t *testing.T) {
+	text := document(t, "elbv2.md")
+	_, text, _ = strings.Cut(text, "### On the pod")
+	pods, rest, _ := strings.Cut(text, "### On the binding")
+	bindings, _, _ := strings.Cut(rest, "Condition `PolicyAccepted`")
+	quoted := regexp.MustCompile("`([^`]+)`")
+	seen := 0
+	for _, row := range reasonRow.FindAllStringSubmatch(pods, -1) {
+		for _, reason := range quoted.FindAllStringSubmatch(row[2], -1) {
+			table := gateAdvice
+			if row[1] == "True" {
+				table = openAdvice
+			}
+			if reason[1] == "False" {
+				continue // the second status of a row that has two
+			}
+			seen++
+			if _, known := table[reason[1]]; !known {
+				t.Errorf("a gate that is %s with %s: explain has no advice", row[1], reason[1])
+			}
+		}
+	}
+	for _, row := range reasonRow.FindAllStringSubmatch(bindings, -1) {
+		for _, reason := range quoted.FindAllStringSubmatch(row[2], -1) {
+			seen++
+			if _, known := bindingAdvice[reason[1]]; !known && reason[1] != "True" {
+				t.Errorf("a binding with %s: explain has no advice", reason[1])
+			}
+		}
+	}
+	if seen < 40 {
+		t.Errorf("only %d reasons were found in docs/elbv2.md: the tables look different now", seen)
+	}
+}
