@@ -61,6 +61,24 @@ func TestRecommend(t *testing.T) {
 	}
 }
 
+// TestLaw10RecommendsSeldom: drains differ, and what is written on the binding does not
+// follow each of them.
+func TestLaw10RecommendsSeldom(t *testing.T) {
+	var w Window
+	backend := terms{computed: Need{Routing: 60 * s, InFlight: 30 * s}, told: true}
+	changes := 0
+	for n := range 1000 {
+		w.Add(time.Duration(n%4)*s, time.Duration(44+n/40%2)*s)
+		if next := backend.recommend(&w); next != backend.recommended {
+			backend.recommended = next
+			changes++
+		}
+	}
+	if changes != 1 || backend.recommended != 60*s {
+		t.Errorf("want 60 s recommended once, got %s after %d changes", backend.recommended, changes)
+	}
+}
+
 // TestRecommendedIsFollowed: when the owner says so, within bounds, whoever wrote it.
 func TestRecommendedIsFollowed(t *testing.T) {
 	const alb = `{"arn":"a","protocol":"HTTP","deregistrationDelaySeconds":300}`

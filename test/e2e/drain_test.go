@@ -59,6 +59,13 @@ func TestDrain(t *testing.T) {
 			s.assertDrained(time.Duration(seconds) * time.Second)
 		})
 	}
+	// What ends too soon is told: beside those above, to be no slower.
+	for name, test := range map[string]func(*testing.T){"Killed": w.killed, "ShortHook": w.shortHook} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
+	}
 }
 
 // drainRate is how many requests a second each of several services gets at the same time.
