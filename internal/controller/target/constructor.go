@@ -163,7 +163,7 @@ func serviceBindings(r client.Reader, owner *ownership) handler.MapFunc {
 
 // podHandler wakes the bindings of a pod, old labels and new, and those whose groups
 // hold it, a moment later. ends is told of a pod's end, once for each of them.
-func podHandler(r client.Reader, owner *ownership, l *lodgers, ends func(types.NamespacedName, *corev1.Pod)) handler.EventHandler {
+func podHandler(r client.Reader, owner *ownership, l *lodgers, ends func(binding types.NamespacedName, pod *corev1.Pod, removed bool)) handler.EventHandler {
 	concerned := func(ctx context.Context, pod *corev1.Pod) []types.NamespacedName {
 		bindings, err := binding.ForPod(ctx, r, pod)
 		if err != nil {
@@ -183,10 +183,10 @@ func podHandler(r client.Reader, owner *ownership, l *lodgers, ends func(types.N
 		}
 		return keys
 	}
-	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], ended bool) {
+	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], ended, removed bool) {
 		for _, key := range concerned(ctx, pod) {
 			if ended {
-				ends(key, pod)
+				ends(key, pod, removed)
 			}
 			q.AddAfter(reconcile.Request{NamespacedName: key}, coalesce)
 		}
@@ -194,7 +194,7 @@ func podHandler(r client.Reader, owner *ownership, l *lodgers, ends func(types.N
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			if pod := e.Object.(*corev1.Pod); len(pod.Status.PodIPs) > 0 {
-				enqueue(ctx, pod, q, false)
+				enqueue(ctx, pod, q, false, false)
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
@@ -202,13 +202,13 @@ func podHandler(r client.Reader, owner *ownership, l *lodgers, ends func(types.N
 			if !relevant(before, pod) {
 				return
 			}
-			enqueue(ctx, before, q, false)
-			enqueue(ctx, pod, q, binding.Over(pod) && !binding.Over(before))
+			enqueue(ctx, before, q, false, false)
+			enqueue(ctx, pod, q, binding.Over(pod) && !binding.Over(before), false)
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			pod := e.Object.(*corev1.Pod)
 			// When a pod went that is only missing from a new list nobody knows.
-			enqueue(ctx, pod, q, !e.DeleteStateUnknown && !binding.Over(pod))
+			enqueue(ctx, pod, q, !e.DeleteStateUnknown && !binding.Over(pod), true)
 		},
 	}
 }

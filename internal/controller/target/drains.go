@@ -41,6 +41,8 @@ const (
 type ending struct {
 	pod *corev1.Pod
 	at  time.Time
+	// removed: the pod is not in the cluster any more.
+	removed bool
 }
 
 // endings are the pods of each binding that ended since it was looked at. The zero value
@@ -50,14 +52,14 @@ type endings struct {
 	of map[types.NamespacedName][]ending
 }
 
-func (e *endings) add(binding types.NamespacedName, pod *corev1.Pod, at time.Time) {
+func (e *endings) add(binding types.NamespacedName, ended ending) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.of == nil {
 		e.of = map[types.NamespacedName][]ending{}
 	}
 	if len(e.of[binding]) < mostEnds {
-		e.of[binding] = append(e.of[binding], ending{pod: pod, at: at})
+		e.of[binding] = append(e.of[binding], ended)
 	}
 }
 
@@ -70,8 +72,8 @@ func (e *endings) take(binding types.NamespacedName) []ending {
 }
 
 // ends notes that a pod has ended.
-func (r *Reconciler) ends(binding types.NamespacedName, pod *corev1.Pod) {
-	r.endings.add(binding, pod, r.now())
+func (r *Reconciler) ends(binding types.NamespacedName, pod *corev1.Pod, removed bool) {
+	r.endings.add(binding, ending{pod: pod, at: r.now(), removed: removed})
 }
 
 // follow remembers the targets of pods that are being deleted, and which of them stay as
@@ -179,6 +181,9 @@ func endOf(e ending) drains.End {
 	}
 	if g := e.pod.DeletionGracePeriodSeconds; g != nil {
 		end.Grace = time.Duration(*g) * time.Second
+	}
+	if e.removed && end.Deleted.IsZero() {
+		end.Deleted = e.at // At once, before anybody saw it.
 	}
 	return end
 }

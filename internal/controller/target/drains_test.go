@@ -105,6 +105,9 @@ func TestEnds(t *testing.T) {
 				w.remove(2, 0)
 				w.gone(2, false)
 			}},
+		"Unseen": {reason: "The API server need not tell of the deletion before it is done.", cause: drains.CauseGrace, said: "a grace period of 0 s instead of its 85 s", end: func(w *world) {
+			w.gone(2, false)
+		}},
 		"ShortHook": {reason: "A hook of its own.", cause: drains.CauseHook, said: "its preStop hook or its grace period is too short", end: func(w *world) {
 			w.remove(2, 85)
 			w.after(0)
@@ -222,7 +225,7 @@ func TestSurplus(t *testing.T) {
 func TestEndsAreNotKept(t *testing.T) {
 	w := newWorld(t)
 	for n := range mostEnds + 10 {
-		w.ends(web, w.pod(n+1))
+		w.ends(web, w.pod(n+1), true)
 	}
 	if n := len(w.endings.of[web]); n != mostEnds {
 		t.Errorf("%d are kept", n)
