@@ -241,6 +241,20 @@ func (o *Observer) Watch(settings provider.Group, pod types.NamespacedName, targ
 	return s
 }
 
+// Unsure tells whether no read that is surely about a pod has yet found its target absent
+// or not healthy, so that healthy might be said of the pod that had the address before. A
+// read that begins at the given time, or later, may tell; zero while the pod is not watched.
+func (o *Observer) Unsure(ref provider.Ref, pod types.NamespacedName) (time.Time, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g, ok := o.groups[ref]
+	if !ok || g.interests[pod] == nil {
+		return time.Time{}, true
+	}
+	in := g.interests[pod]
+	return in.since.Add(gate.Lag), !in.sighting.SeenOtherwise
+}
+
 // Placed says that podgate registered target for the pod with uid in a group that did
 // not hold it, so that what is said of it from now on is about this pod; with an empty
 // uid, that it took the target out.

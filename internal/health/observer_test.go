@@ -484,3 +484,29 @@ func TestRunEndsReadsUnderWay(t *testing.T) {
 		}
 	})
 }
+
+// TestUnsure: until a read that began gate.Lag after the pod got its address has found its
+// target otherwise than healthy nobody can be sure that healthy is said of the pod.
+func TestUnsure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		if at, unsure := w.Unsure(group1, podA); !unsure || !at.IsZero() {
+			t.Errorf("of a pod that nobody watches: unsure %t until %s, want unsure without an end", unsure, at)
+		}
+		begun := time.Now()
+		w.Watch(settings(group1), podA, atA, true)
+		time.Sleep(gate.Lag - time.Second)
+		if at, unsure := w.Unsure(group1, podA); !unsure || !at.Equal(begun.Add(gate.Lag)) {
+			t.Errorf("absent just after the pod got its address: unsure %t until %s, want until %s", unsure, at, begun.Add(gate.Lag))
+		}
+		time.Sleep(SlowInterval + 2*time.Second)
+		if _, unsure := w.Unsure(group1, podA); unsure {
+			t.Error("absent long after the pod got its address: still unsure")
+		}
+		w.set(group1, atA, gate.Healthy)
+		time.Sleep(2 * SlowInterval)
+		if _, unsure := w.Unsure(group1, podA); unsure {
+			t.Error("healthy after it was absent: unsure again")
+		}
+	})
+}

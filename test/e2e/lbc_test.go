@@ -94,7 +94,7 @@ func itsGate(w *world) {
 // nudge is a rolling update of pods that have podgate's gate alone: it is podgate's nudge
 // that has that controller register them.
 func nudge(w *world) {
-	b := w.beside(quick(), "Nudge")
+	b := w.beside(slow(), "Nudge")
 	b.gated(ownGate)
 	b.rollout(1)
 	if b.touched() == "" {
@@ -124,10 +124,8 @@ func noGate(w *world) {
 // nobodyWakes tells podgate that nobody has to be woken, which is wrong here: the pod
 // waits unregistered, whatever podgate sees. The nudge cures that while it waits.
 func nobodyWakes(w *world) {
-	app := quick()
+	app := slow()
 	app.Replicas = 1
-	app.Env = map[string]string{"START_DELAY": "3"} // its address comes well before its readiness
-	app.ReadinessPath = "/healthz"
 	b := w.beside(app, "None")
 	b.gated(ownGate)
 	b.apply()
@@ -142,6 +140,14 @@ func nobodyWakes(w *world) {
 	b.waitComplete()
 	b.assertGatedWell()
 	b.assertOnlyLBCWrote()
+}
+
+// slow is an application whose pods are ready some seconds after they have their address,
+// so that the EndpointSlice has changed by then and does not change again.
+func slow() env.App {
+	app := quick()
+	app.Env, app.ReadinessPath = map[string]string{"START_DELAY": "3"}, "/healthz"
+	return app
 }
 
 // beside wires an application with bindings of both controllers; wake is what podgate's says.

@@ -83,6 +83,9 @@ type world struct {
 	writes int
 	// onWrite is called with each binding after a write.
 	onWrite func(*elbv2.TargetGroupBinding)
+	// unsure are pods that no read was surely about, and when one may be; refreshed counts the reads asked for.
+	unsure    map[string]time.Time
+	refreshed int
 	// beforeWrite is called before a write of a binding is looked at.
 	beforeWrite func()
 	// leaseReads counts the reads of the lease.
@@ -112,7 +115,7 @@ type world struct {
 // newWorld makes a binding that was synced with a group that holds nothing.
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t, clock: noon, delay: 30 * time.Second, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{}, own: map[string]*v1alpha1.TargetBinding{},
+		t: t, clock: noon, delay: 30 * time.Second, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{}, own: map[string]*v1alpha1.TargetBinding{}, unsure: map[string]time.Time{},
 		maps: map[string]*corev1.ConfigMap{}, refused: map[string]error{},
 		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[provider.Ref]int{}, placed: map[gate.Target]types.UID{},
 		events: events.NewFakeRecorder(1000),
@@ -306,10 +309,16 @@ func (w *world) Track(ref provider.Ref, _ types.NamespacedName) { w.tracking[ref
 func (w *world) Untrack(ref provider.Ref, _ types.NamespacedName) { delete(w.tracking, ref) }
 
 // Refresh implements Observer.
-func (w *world) Refresh(provider.Ref) {}
+func (w *world) Refresh(provider.Ref) { w.refreshed++ }
 
 // Placed implements Observer.
 func (w *world) Placed(_ provider.Ref, t gate.Target, uid types.UID) { w.placed[t] = uid }
+
+// Unsure implements Observer.
+func (w *world) Unsure(_ provider.Ref, pod types.NamespacedName) (time.Time, bool) {
+	at, is := w.unsure[pod.Name]
+	return at, is
+}
 
 // View implements Observer: the group as it is now.
 func (w *world) View(provider.Ref) health.View {

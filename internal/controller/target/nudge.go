@@ -34,6 +34,8 @@ const (
 	// other controller's caches may have lagged behind it. It doubles up to nudgeSeldom.
 	nudgeAgain  = 5 * time.Second
 	nudgeSeldom = 5 * time.Minute
+	// nudgeProof is how soon to look again for a read that is surely about a pod.
+	nudgeProof = time.Second
 )
 
 // wake has AWS Load Balancer Controller look at an External binding's group when pods
@@ -63,18 +65,19 @@ func (r *Reconciler) wake(ctx context.Context, b *binding.Binding, group provide
 	if observed == nil {
 		return unheard, again, nil // The first read wakes this binding.
 	}
-	due, next := r.nudges.due(b.Key(), unregistered(b, who, observed), r.now())
+	waiting, later := r.unregistered(b, group.Ref, who, observed)
+	due, next := r.nudges.due(b.Key(), waiting, r.now())
 	if len(theirs) == 0 {
 		return unheard, again, nil
 	}
-	if !due {
-		return nil, next, nil
+	if due {
+		if err := r.nudge(ctx, theirs); err != nil {
+			return nil, time.Time{}, err
+		}
+		r.observer.Refresh(group.Ref)
+		next = r.nudges.sent(b.Key(), r.now())
 	}
-	if err := r.nudge(ctx, theirs); err != nil {
-		return nil, time.Time{}, err
-	}
-	r.observer.Refresh(group.Ref)
-	return nil, r.nudges.sent(b.Key(), r.now()), nil
+	return nil, sooner(next, later), nil
 }
 
 // ofGroup lists the TargetGroupBindings that make targets of the same pods in the same group.
@@ -108,21 +111,41 @@ func ungated(b *binding.Binding, who population, theirs []elbv2.TargetGroupBindi
 }
 
 // unregistered are the pods that the binding's gate holds back, ready and without a row
-// that could become healthy.
-func unregistered(b *binding.Binding, who population, observed map[gate.Target]gate.Health) []types.UID {
-	name := b.Key().Name
-	var waiting []types.UID
+// that could become healthy. One that nobody has surely seen without is left out until
+// later: registered before, it might be healthy before, and then it would not be known
+// whether healthy is said of it or of the pod that had its address (law 1), and the gate
+// would wait until the load balancer must have noticed.
+func (r *Reconciler) unregistered(b *binding.Binding, ref provider.Ref, who population, observed map[gate.Target]gate.Health) (waiting []types.UID, later time.Time) {
+	name, soon := b.Key().Name, r.now().Add(nudgeProof)
 	for _, m := range who.members {
 		row, there := observed[m.Target]
 		if !m.Wanted || !m.Ready || m.Terminating || there && !row.Leaving() {
 			continue
 		}
 		pod := who.pods[m.Target]
-		if slices.Contains(gates.Of(pod), name) && !binding.IsTrue(pod, corev1.PodConditionType(gates.Type(name))) {
-			waiting = append(waiting, pod.UID)
+		if !slices.Contains(gates.Of(pod), name) || binding.IsTrue(pod, corev1.PodConditionType(gates.Type(name))) {
+			continue
 		}
+		at, unsure := r.observer.Unsure(ref, client.ObjectKeyFromObject(pod))
+		if !unsure {
+			waiting = append(waiting, pod.UID)
+			continue
+		}
+		if !at.After(r.now()) {
+			r.observer.Refresh(ref)
+			at = soon
+		}
+		later = sooner(later, at)
 	}
-	return waiting
+	return waiting, later
+}
+
+// sooner is the first of two times, of which zero is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // nudge touches those bindings that the other controller holds. Nothing else of them

@@ -165,6 +165,30 @@ func TestNudge(t *testing.T) {
 	}
 }
 
+// TestNudgeWaitsForProof: before a read was surely about a pod nobody is nudged for it,
+// since a target that is healthy sooner would not be known to be the pod's.
+func TestNudgeWaitsForProof(t *testing.T) {
+	w := besideLBC(t, v1alpha1.WakeNudge)
+	w.waits(1)
+	w.unsure["web-1"] = w.clock.Add(10 * time.Second)
+	w.refreshed = 0
+	if n := w.nudgesIn(func() { w.look(); w.lookOn(9 * time.Second) }); n != 0 || w.refreshed != 0 {
+		t.Errorf("%d nudges and %d reads before a read can be about the pod, want none", n, w.refreshed)
+	}
+	if n := w.nudgesIn(func() { w.lookOn(3 * time.Second) }); n != 0 || w.refreshed == 0 {
+		t.Errorf("%d nudges and %d reads when a read can be about the pod, want that read first", n, w.refreshed)
+	}
+	w.waits(2) // which was seen
+	if n := w.nudgesIn(func() { w.look() }); n != 1 {
+		t.Errorf("%d nudges for another pod, want one", n)
+	}
+	w.rows[at(2)] = gate.Health{State: gate.Initial}
+	delete(w.unsure, "web-1")
+	if n := w.nudgesIn(func() { w.lookOn(nudgeSpacing + nudgeProof) }); n != 1 {
+		t.Errorf("%d nudges once a read was about the pod, want one", n)
+	}
+}
+
 // TestNudgeIsCoalesced: however many pods become ready, few patches are made.
 func TestNudgeIsCoalesced(t *testing.T) {
 	w := besideLBC(t, v1alpha1.WakeNudge)

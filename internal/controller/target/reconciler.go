@@ -47,6 +47,7 @@ type Observer interface {
 	View(provider.Ref) health.View
 	Refresh(provider.Ref)
 	Placed(provider.Ref, gate.Target, types.UID)
+	Unsure(provider.Ref, types.NamespacedName) (time.Time, bool)
 }
 
 // resolveAgain is how long a resolved group's settings are taken as they were, less up
