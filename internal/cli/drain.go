@@ -33,6 +33,8 @@ type DrainReport struct {
 	GraceShort int64 `json:"graceShortSeconds,omitempty"`
 	// Asked: the namespace's or the pod's label has podgate add hooks.
 	Asked *bool `json:"asked,omitempty"`
+	// Adaptive: podgate's hooks end as soon as the pod is drained, after HookSeconds at the latest.
+	Adaptive bool `json:"adaptive,omitempty"`
 	// Message says it for people, and what to do.
 	Message string `json:"message"`
 	// Waits are what a pod that is being deleted waits for.
@@ -69,8 +71,8 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	if need == 0 || pod.Hooks.OfJob {
 		return nil, nil
 	}
-	stop := drain.StopOf(spec)
-	d := &DrainReport{NeedSeconds: int64((need + time.Second - 1) / time.Second), HookSeconds: stop.Hook, GraceSeconds: stop.Grace}
+	stop, adaptive := stopOf(spec)
+	d := &DrainReport{Adaptive: adaptive, NeedSeconds: int64((need + time.Second - 1) / time.Second), HookSeconds: stop.Hook, GraceSeconds: stop.Grace}
 	if pod.Labels[elbv2.DrainLabel] == elbv2.DrainDisabled {
 		d.Asked = new(false)
 		d.Message = fmt.Sprintf("the pod's label %s=%s opts out of draining; its load balancer may send it requests for %d s after its deletion.", elbv2.DrainLabel, elbv2.DrainDisabled, d.NeedSeconds)
@@ -87,6 +89,22 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	d.HookShort, d.GraceShort = short.Hook, short.Grace
 	d.Message = d.words(short, known && !asked)
 	return d, nil
+}
+
+// stopOf is what a spec says of its pods' end; adaptive when podgate's hooks may end it earlier.
+func stopOf(spec *corev1.PodSpec) (stop drain.Stop, adaptive bool) {
+	plain := spec.DeepCopy()
+	for i := range plain.Containers {
+		l := plain.Containers[i].Lifecycle
+		if l == nil || l.PreStop == nil || l.PreStop.Exec == nil {
+			continue
+		}
+		if seconds, ok := webhook.AdaptiveSeconds(l.PreStop.Exec.Command); ok {
+			l.PreStop = &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: seconds}}
+			adaptive = true
+		}
+	}
+	return drain.StopOf(plain), adaptive
 }
 
 // words say whether the pod serves on for long enough.
@@ -106,8 +124,8 @@ func (d *DrainReport) words(short injection.Shortfall, unasked bool) string {
 // terminating tells what a pod that is being deleted waits for.
 func (x *explanation) terminating(ctx context.Context) error {
 	if x.Drain == nil {
-		stop := drain.StopOf(&x.pod.Spec)
-		x.Drain = &DrainReport{HookSeconds: stop.Hook, GraceSeconds: stop.Grace, Message: "no load balancer has to let go of it."}
+		stop, adaptive := stopOf(&x.pod.Spec)
+		x.Drain = &DrainReport{Adaptive: adaptive, HookSeconds: stop.Hook, GraceSeconds: stop.Grace, Message: "no load balancer has to let go of it."}
 	}
 	d := x.Drain
 	grace := time.Duration(d.GraceSeconds) * time.Second
@@ -150,6 +168,9 @@ func (d *DrainReport) write(p *paper) {
 			hook = "a container has no preStop hook"
 		case drain.Unread:
 			hook = "its preStop hooks cannot be read"
+		}
+		if d.Adaptive {
+			hook += " at most, and less when it is drained"
 		}
 		p.printf("%s: it has to serve on for %d s after its deletion; %s, its grace period is %d s\n", heading, d.NeedSeconds, hook, d.GraceSeconds)
 	} else {

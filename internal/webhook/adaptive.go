@@ -151,3 +151,14 @@ func adaptiveHook(container string, plan injection.DrainPlan) preStop {
 	}
 	return preStop{Exec: &execAction{Command: command}}
 }
+
+// AdaptiveSeconds reads how long a hook sleeps at most that adaptiveHook made; false when
+// a command is another's.
+func AdaptiveSeconds(command []string) (seconds int64, ok bool) {
+	if len(command) < 3 || command[0] != helperCopy || command[1] != "wait" {
+		return 0, false
+	}
+	longest, ok := strings.CutPrefix(command[2], "--max=")
+	seconds, err := strconv.ParseInt(strings.TrimSuffix(longest, "s"), 10, 64)
+	return seconds, ok && err == nil
+}

@@ -17,6 +17,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 var helper = Helper{Image: "registry/podgate:1", Address: "10.96.0.7:443", ServerName: "podgate-webhook.podgate-system.svc", CA: []byte("PEM")}
@@ -154,5 +155,18 @@ func TestAdaptiveReinvoked(t *testing.T) {
 	}
 	if own := p.Spec.Containers[1]; own.Lifecycle.PreStop.Exec.Command[0] != "stop" || len(own.VolumeMounts) != 0 {
 		t.Errorf("the container with a hook of its own became %+v", own)
+	}
+}
+
+// TestAdaptiveSeconds: what podgate wrote is read again, and nobody else's command is.
+func TestAdaptiveSeconds(t *testing.T) {
+	made := adaptiveHook("web", injection.DrainPlan{Seconds: 55, Adaptive: []string{"web"}}).Exec.Command
+	if seconds, ok := AdaptiveSeconds(made); seconds != 55 || !ok {
+		t.Errorf("%q is read as %d, %t", made, seconds, ok)
+	}
+	for _, other := range [][]string{nil, {"sleep", "5"}, {"/drain", "wait", "--max=55s"}, {"/podgate.dev/drain", "copy", "--max=55s"}, {"/podgate.dev/drain", "wait", "55"}, {"/podgate.dev/drain", "wait", "--max=long"}} {
+		if seconds, ok := AdaptiveSeconds(other); ok {
+			t.Errorf("%q is read as %d", other, seconds)
+		}
 	}
 }
