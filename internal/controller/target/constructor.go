@@ -56,8 +56,6 @@ type Options struct {
 	Metrics  prometheus.Registerer
 	// Registered takes when pods that have a gate were registered.
 	Registered *since.Times[since.Registration]
-	// Drains takes how far the targets of pods that leave have come; the controller's own when nil.
-	Drains *drains.Records
 	// Wake adds bindings to the queue from outside.
 	Wake source.Source
 	// Ownership says which bindings are served; binding.OwnAll when empty.
@@ -96,16 +94,13 @@ func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
 	if o.LBCLeaseNamespace == "" {
 		o.LBCLeaseNamespace = "kube-system"
 	}
-	if o.Drains == nil {
-		o.Drains = &drains.Records{}
-	}
 	owner := newOwnership(o.Ownership, o.Reader, o.LBCLeaseNamespace, time.Now)
 	r := &Reconciler{
 		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
 		report: newReporter(o.Client, o.Recorder),
 		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
 		lanes:   &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
-		leaving: o.Drains, recorder: o.Recorder, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
+		leaving: &drains.Records{}, recorder: o.Recorder, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
 		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: time.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]provider.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}

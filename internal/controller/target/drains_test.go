@@ -221,6 +221,26 @@ func TestSurplus(t *testing.T) {
 	}
 }
 
+// TestConnectionsCut: what a target still had when its pod ended is counted, and told, where
+// the load balancer tells it.
+func TestConnectionsCut(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1, 2)
+	w.reconcile()
+	w.remove(2, 1)
+	w.after(0)
+	w.rows[at(2)] = gate.Health{State: gate.Draining, Connections: 3}
+	w.after(1)
+	w.clock = noon.Add(2 * time.Second)
+	w.gone(2, false)
+	if n := testutil.ToFloat64(w.metrics.cut.WithLabelValues("shop", "web-tg")); n != 3 {
+		t.Errorf("want 3 connections counted, got %v", n)
+	}
+	if told := w.toldOf(ReasonKilledUndrained); len(told) != 1 || !strings.Contains(told[0], "Connections that it had: 3.") {
+		t.Errorf("told: %q", told)
+	}
+}
+
 // TestEndsAreNotKept: those of bindings that this process does not serve are nobody's.
 func TestEndsAreNotKept(t *testing.T) {
 	w := newWorld(t)
