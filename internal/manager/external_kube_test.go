@@ -13,6 +13,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -93,4 +94,17 @@ func TestExternalUnheard(t *testing.T) {
 	c.pod("web-1", "web", "10.0.0.1")
 	c.eventually("told", func() bool { return c.verdict(ownGate).Reason == "NoGateOfLBC" })
 	c.never("nudged", 2*time.Second, func() bool { return c.nudged(theirs) != "" })
+}
+
+// What a nudge counts on: a patch with the UID of a binding that was made anew since is refused.
+func TestPatchOfABindingMadeAnew(t *testing.T) {
+	c := newCluster(t)
+	b := c.binding("web", "web", c.group("web"))
+	patch := []byte(`{"metadata":{"uid":"00000000-0000-0000-0000-000000000000","annotations":{"podgate.dev/nudge":"now"}}}`)
+	if err := c.kube.Patch(t.Context(), b.DeepCopy(), client.RawPatch(types.MergePatchType, patch)); err == nil {
+		t.Error("the API server took a patch that was meant for another object")
+	}
+	if at := c.nudged(b); at != "" {
+		t.Errorf("nudged at %s", at)
+	}
 }
