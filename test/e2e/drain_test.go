@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -71,10 +72,14 @@ func TestDrain(t *testing.T) {
 // drainRate is how many requests a second each of several services gets at the same time.
 const drainRate = 40
 
-// withLong sends one request of 20 s each second while change runs, and waits for their ends.
+// longRequest is how long the long ones take, unscaled.
+const longRequest = 20 * time.Second
+
+// withLong sends one long request each second while change runs, and waits for their ends.
 func (s *service) withLong(change func()) load.Summary {
 	s.t.Helper()
-	g, err := load.New(load.Config{URL: strings.TrimSuffix(s.lb.URL, "/") + "/slow?seconds=20", Rate: 1, Timeout: 40 * time.Second})
+	url := fmt.Sprintf("%s/slow?seconds=%d", strings.TrimSuffix(s.lb.URL, "/"), int(s.scaled(longRequest).Seconds()))
+	g, err := load.New(load.Config{URL: url, Rate: 1, Timeout: 40 * time.Second})
 	s.must(err)
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()

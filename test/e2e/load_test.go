@@ -38,8 +38,15 @@ func (s *service) underLoadWith(change func(*load.Generator)) load.Summary {
 // after, and returns what became of them.
 func (s *service) loaded(perSecond int, change func(*load.Generator)) load.Summary {
 	s.t.Helper()
-	g, err := load.New(load.Config{URL: s.lb.URL, Rate: float64(perSecond)})
+	return s.loadedBy(load.Config{URL: s.lb.URL, Rate: float64(perSecond)}, change)
+}
+
+// loadedBy is loaded for another kind of load.
+func (s *service) loadedBy(kind load.Config, change func(*load.Generator)) load.Summary {
+	s.t.Helper()
+	g, err := load.New(kind)
 	s.must(err)
+	perSecond := int(kind.Rate)
 	ctx, cancel := context.WithCancel(s.ctx)
 	results := make(chan load.Result, 1)
 	begun := time.Now()

@@ -71,6 +71,8 @@ func (w *world) in(t *testing.T) *world {
 type options struct {
 	// timeScale is how many times faster than the wall the load balancer's clocks run.
 	timeScale float64
+	// profile of the load balancers; alb when empty.
+	profile string
 	// simulator are further flags of awssim.
 	simulator []string
 	// podgate are flags of podgate.
@@ -109,7 +111,7 @@ func simulate(t *testing.T, o options) *world {
 	w.clientset, err = kubernetes.NewForConfig(w.cluster.Config)
 	w.must(err)
 	w.sim, err = env.StartSimulator(ctx, env.SimulatorOptions{
-		Binary: simulatorBinary, Listen: node + ":4566", DataAddress: node, Region: region, Profile: "alb",
+		Binary: simulatorBinary, Listen: node + ":4566", DataAddress: node, Region: region, Profile: cmp.Or(o.profile, "alb"),
 		RoutingDelay: -1, TimeScale: o.timeScale, Args: o.simulator,
 	})
 	w.must(err)

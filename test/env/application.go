@@ -57,6 +57,10 @@ type App struct {
 	Gates []string
 	// LivenessPath is the same of the liveness probe, which fails at its first failure.
 	LivenessPath string
+	// Tolerant pods may be scheduled to a cordoned node.
+	Tolerant bool
+	// Annotations are the TargetGroupBinding's.
+	Annotations map[string]string
 	// Env is the environment of the container.
 	Env map[string]string
 }
