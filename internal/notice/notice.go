@@ -7,6 +7,7 @@
 package notice
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -93,6 +94,8 @@ func OfPod(pod *corev1.Pod) Notice {
 type Node struct {
 	metav1.ObjectMeta
 	Notice Notice
+	// Ready: its kubelet says that it is.
+	Ready bool
 }
 
 // Slim makes a Node of a node, which is some twenty times as large, and leaves all else as
@@ -102,5 +105,8 @@ func Slim(o any) (any, error) {
 	if !ok {
 		return o, nil
 	}
-	return &Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name, ResourceVersion: node.ResourceVersion}, Notice: OfNode(node)}, nil
+	ready := slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+	return &Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name, ResourceVersion: node.ResourceVersion}, Notice: OfNode(node), Ready: ready}, nil
 }

@@ -43,12 +43,17 @@ func (n *nodes) of(name string) notice.Notice {
 	return n.said[name].notice
 }
 
-// note remembers it and tells whether that is new.
-func (n *nodes) note(name string, what notice.Notice, now time.Time) bool {
+// note remembers it and tells whether that is new. A node that shut down says nothing any
+// more in the end, and its pods end all the same: that counts until it is Ready again.
+func (n *nodes) note(node *notice.Node, now time.Time) bool {
+	name, what := node.Name, node.Notice
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	maps.DeleteFunc(n.said, func(_ string, s word) bool { return !s.gone.IsZero() && now.Sub(s.gone) > outlives })
 	before := n.said[name].notice
+	if before == notice.Ending && !node.Ready {
+		what = max(what, before)
+	}
 	if what == notice.None {
 		delete(n.said, name)
 		return before != what
@@ -74,7 +79,7 @@ func (n *nodes) leave(name string, now time.Time) {
 // Where nodes may not be read nobody says so, and pods are deregistered when they are deleted.
 func (r *Reconciler) FollowNodes(ctx context.Context, wake func(types.NamespacedName)) toolscache.ResourceEventHandler {
 	note := func(o any) {
-		if node, ok := o.(*notice.Node); ok && r.nodes.note(node.Name, node.Notice, r.now()) {
+		if node, ok := o.(*notice.Node); ok && r.nodes.note(node, r.now()) {
 			r.wakeNode(ctx, node, wake)
 		}
 	}

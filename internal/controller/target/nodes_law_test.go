@@ -85,6 +85,32 @@ func TestLaw5NodesEndTheirPods(t *testing.T) {
 	}
 }
 
+// TestNodeThatShutDown: it falls silent in the end, and comes back Ready.
+func TestNodeThatShutDown(t *testing.T) {
+	w := doomed(t)
+	says := func(status corev1.ConditionStatus, message string) string {
+		w.nodeEvent(func(h toolscache.ResourceEventHandler, slim any) { h.OnUpdate(nil, slim) }, &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: "a"},
+			Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: status, Message: message}}},
+		})
+		w.reconcile()
+		return w.made()
+	}
+	for _, step := range []struct {
+		status        corev1.ConditionStatus
+		message, want string
+	}{
+		{corev1.ConditionFalse, "node is shutting down", "deregister 1"},
+		{corev1.ConditionUnknown, "Kubelet stopped posting node status.", ""},
+		{corev1.ConditionTrue, "kubelet is posting ready status", "register 1"},
+		{corev1.ConditionUnknown, "Kubelet stopped posting node status.", ""},
+	} {
+		if got := says(step.status, step.message); got != step.want {
+			t.Errorf("%s: want %q, got %q", step.message, step.want, got)
+		}
+	}
+}
+
 // TestLaw5DeadNodesLastPodGoes: what does not run is not kept as the last that serves, but what
 // only ends is.
 func TestLaw5DeadNodesLastPodGoes(t *testing.T) {
