@@ -51,10 +51,10 @@ func newRunCommand() *cobra.Command {
 		Short: "Do the runs, write the reports, and fail when they show what they should not",
 		Long: `Do the runs against the cluster of KUBECONFIG, and write the reports.
 
-Fails when a request of the runs gated-prestop, drain and drain-adaptive failed, when the last
-of these was no faster than the others, when none of the run ungated did (then nothing was
-shown), when a gate opened before its target was healthy, and when more attempts were counted
-at the sockets than requests were made.`,
+Fails when a request of the runs gated-prestop, drain and drain-adaptive failed, when the pods
+of the last of these ended no earlier than those of the others, when none of the run ungated
+did (then nothing was shown), when a gate opened before its target was healthy, and when more
+attempts were counted at the sockets than requests were made.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.validate(); err != nil {

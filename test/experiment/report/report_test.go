@@ -107,13 +107,14 @@ func TestJSONHasTheAgreedNames(t *testing.T) {
 }
 
 func TestVerdictOfAdaptive(t *testing.T) {
-	run := func(name string, rollout float64) Run {
-		return Run{Name: name, Requests: 1, Attempts: 1, RolloutSeconds: rollout}
+	run := func(name string, took float64) Run {
+		old := Lane{Pod: "web-1", Old: true, Terminating: at(10), Gone: at(10 + took)}
+		return Run{Name: name, Requests: 1, Attempts: 1, Lanes: []Lane{old, {Pod: "web-2"}}}
 	}
 	for want, runs := range map[string][]Run{
-		"":                                   {run(Gated, 10), run(GatedPrestop, 56), run(Drain, 71), run(DrainAdaptive, 51)},
-		"no earlier than with drain (51":     {run(GatedPrestop, 56), run(Drain, 51), run(DrainAdaptive, 51)},
-		"no earlier than with gated-prestop": {run(DrainAdaptive, 57), run(GatedPrestop, 56)},
+		"":                                   {run(Gated, 1), run(GatedPrestop, 41), run(Drain, 56), run(DrainAdaptive, 37)},
+		"no earlier than with drain (36.0":   {run(GatedPrestop, 41), run(Drain, 36), run(DrainAdaptive, 37)},
+		"no earlier than with gated-prestop": {run(DrainAdaptive, 41), run(GatedPrestop, 41)},
 	} {
 		got := strings.Join(Verdict(runs), "\n")
 		if (want == "") != (got == "") || !strings.Contains(got, want) {
