@@ -119,6 +119,7 @@ func (c *cluster) launch(kube *rest.Config) (end func() error) {
 	cfg.Region, cfg.Namespace, cfg.WatchNamespace = region, "default", c.ns
 	cfg.LeaderElection, cfg.MetricsAddress, cfg.HealthAddress, cfg.WebhookPort = false, "0", "0", -1
 	cfg.AbsenceGrace = 2 * time.Second
+	cfg.Linger = 0
 	cfg.DescribeRate, cfg.RegisterRate = 50, 20
 	if c.config != nil {
 		c.config(&cfg)

@@ -56,6 +56,8 @@ type Config struct {
 	// DescribeRate and RegisterRate are calls per second per account and region; the bursts are their buckets.
 	DescribeRate, RegisterRate   float64
 	DescribeBurst, RegisterBurst int
+	// Linger is how long a replica that is told to end serves on.
+	Linger time.Duration
 	// Workers is how many bindings, and how many pods, are handled at a time.
 	Workers int
 	// DrainImage holds the program of adaptive preStop hooks at /drain; such hooks are not
@@ -105,6 +107,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account and region")
 	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 18, "Register and Deregister calls that may be made at once, per account and region")
 	fs.StringVar(&c.DrainImage, "drain-image", "", "image with the program of adaptive preStop hooks at /drain, such as podgate's own; without it pods of bindings that ask for them sleep in full")
+	fs.DurationVar(&c.Linger, "linger", 3*time.Second, "how long a replica that is told to end serves on, asking API servers to call the webhook elsewhere the next time")
 	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
 	fs.StringVar(&c.Certificate.Provided, "webhook-certificate-secret", "", "Secret, in podgate's namespace, of a webhook certificate that you provide and renew (tls.crt, tls.key, ca.crt); podgate makes and rotates its own when empty")
 	fs.DurationVar(&c.Certificate.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")
@@ -136,6 +139,9 @@ func (c *Config) Validate() error {
 	}
 	if c.DescribeRate <= 0 || c.RegisterRate <= 0 || c.DescribeBurst < 1 || c.RegisterBurst < 1 {
 		errs = append(errs, errors.New("--aws-*-rate must be above 0 and --aws-*-burst at least 1"))
+	}
+	if c.Linger < 0 {
+		errs = append(errs, fmt.Errorf("--linger=%s: must not be negative", c.Linger))
 	}
 	if c.Workers < 1 {
 		errs = append(errs, fmt.Errorf("--workers=%d: must be at least 1", c.Workers))

@@ -77,6 +77,9 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if there, err := await(ctx, log, kube, c.HealthAddress); err != nil || !there {
 		return err
 	}
+	var l leave
+	ctx, cancel := l.after(ctx, c.Linger)
+	defer cancel()
 	pair := &certificate.Keypair{}
 	o := options(scheme, log, c)
 	o.Metrics = newMetricsServer(c, pair)
@@ -102,7 +105,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err != nil {
 		return err
 	}
-	if err := addWebhook(ctx, mgr, pair, metrics, c); err != nil {
+	if err := addWebhook(ctx, mgr, pair, &l, metrics, c); err != nil {
 		return err
 	}
 	if err := addRelease(mgr, engine, metrics); err != nil {

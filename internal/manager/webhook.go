@@ -31,7 +31,7 @@ func newWebhookServer(c Config, pair *certificate.Keypair) ctrlwebhook.Server {
 
 // addWebhook wires the admission webhook and its certificate, which run in every
 // replica. A replica is not ready before both can serve.
-func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, metrics prometheus.Registerer, c Config) error {
+func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, l *leave, metrics prometheus.Registerer, c Config) error {
 	kube, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
@@ -65,8 +65,8 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 		return fmt.Errorf("set up webhook: %w", err)
 	}
 	server := mgr.GetWebhookServer()
-	server.Register(webhook.Path, handler)
-	server.Register(webhook.DrainPath, handler)
+	server.Register(webhook.Path, l.handle(handler))
+	server.Register(webhook.DrainPath, l.handle(handler))
 	for check, ready := range map[string]healthz.Checker{"certificate": runner.Ready, "webhook": handler.Ready, "server": server.StartedChecker()} {
 		if err := mgr.AddReadyzCheck(check, ready); err != nil {
 			return err
