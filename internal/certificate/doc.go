@@ -33,4 +33,4 @@ package certificate
 // +kubebuilder:rbac:groups="",namespace=podgate-system,resources=secrets,verbs=create
 // +kubebuilder:rbac:groups="",namespace=podgate-system,resources=secrets,verbs=get;list;watch;update,resourceNames=podgate-webhook-cert
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch;patch,resourceNames=podgate-webhook
-// +kubebuilder:rbac:groups=events.k8s.io,namespace=podgate-system,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=events.k8s.io,namespace=podgate-system,resources=events,verbs=create

@@ -47,7 +47,7 @@ import (
 // What this package may do in the cluster.
 //
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=podgate-system,resources=leases,verbs=create
-// +kubebuilder:rbac:groups="",namespace=podgate-system,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",namespace=podgate-system,resources=events,verbs=create
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=podgate-system,resources=leases,verbs=get;update,resourceNames=podgate-leader
 
 // LeaseName is the leader election's lease.

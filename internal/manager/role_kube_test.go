@@ -47,26 +47,39 @@ func (c *cluster) as(user string) (*rest.Config, func() []string) {
 	}
 }
 
-// permit gives a user what the generated role gives podgate, changed.
-func (c *cluster) permit(user string, change func(*rbacv1.ClusterRole)) {
+// roles are what is generated from podgate's code.
+func (c *cluster) roles() (wide *rbacv1.ClusterRole, narrow *rbacv1.Role) {
 	c.Helper()
 	raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "charts", "podgate", "files", "role.yaml"))
 	if err != nil {
 		c.Fatal(err)
 	}
 	documents := bytes.Split(bytes.TrimPrefix(raw, []byte("---\n")), []byte("\n---\n"))
-	var wide rbacv1.ClusterRole
-	var narrow rbacv1.Role
-	if len(documents) != 2 || yaml.UnmarshalStrict(documents[0], &wide) != nil || yaml.UnmarshalStrict(documents[1], &narrow) != nil {
+	wide, narrow = &rbacv1.ClusterRole{}, &rbacv1.Role{}
+	if len(documents) != 2 || yaml.UnmarshalStrict(documents[0], wide) != nil || yaml.UnmarshalStrict(documents[1], narrow) != nil {
 		c.Fatalf("role.yaml is not a ClusterRole and a Role: %d documents", len(documents))
 	}
-	change(&wide)
-	wide.Name, narrow.Name = c.ns, c.ns
+	return wide, narrow
+}
+
+// permit gives a user what the generated roles give podgate, changed.
+func (c *cluster) permit(user string, change func(*rbacv1.ClusterRole)) {
+	c.Helper()
+	wide, narrow := c.roles()
+	change(wide)
+	c.bindRoles(user, wide, narrow)
+}
+
+// bindRoles makes roles for a user, under names of their own.
+func (c *cluster) bindRoles(user string, wide *rbacv1.ClusterRole, narrow *rbacv1.Role) {
+	c.Helper()
+	name := c.ns + "-" + user
+	wide.Name, narrow.Name = name, name
 	who := []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}}
 	for _, o := range []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: narrow.Namespace}}, &wide, &narrow,
-		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: c.ns}, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: c.ns}},
-		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: c.ns, Namespace: narrow.Namespace}, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: c.ns}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: narrow.Namespace}}, wide, narrow,
+		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name}, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name}},
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: narrow.Namespace}, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name}},
 	} {
 		if err := c.kube.Create(c.Context(), o); err != nil && !apierrors.IsAlreadyExists(err) {
 			c.Fatal(err)

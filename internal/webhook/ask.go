@@ -31,6 +31,10 @@ const servicePort = 443
 // answerLimit bounds what is read of an answer.
 const answerLimit = 1 << 20
 
+// Whom Ask looks up.
+//
+// +kubebuilder:rbac:groups="",namespace=podgate-system,resources=services,verbs=get,resourceNames=podgate-webhook
+
 // Ask asks the webhook what it would add to a pod that was made like this one now, the way the API server does: through the
 // Service and with the authority that the configuration's first entry with the path names. It is an error when no replica
 // answers, or when the answer does not add all of the gates. That an API server reaches the Service as well it cannot tell.

@@ -13,6 +13,6 @@ package webhook
 
 // What the handler's caches read.
 //
-// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch
-// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
-// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=services,verbs=list;watch
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=list;watch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=list;watch

@@ -32,10 +32,10 @@ const (
 	helmBinary  = "bin/helm"
 )
 
-// TestChart installs podgate by its chart and, while an application is rolled out under
-// load and pods are created all the time, upgrades it, edits the webhook's selectors by
-// hand, restarts it and rotates its authority. Then it uninstalls it in the middle of a
-// rollout that waits for gates.
+// TestChart installs podgate by its chart, and upgrades it while an application is rolled
+// out under load. Then it edits the webhook's selectors by hand, restarts podgate and
+// rotates its authority. Pods are created during all that. At last it uninstalls podgate
+// in the middle of a rollout that waits for gates.
 func TestChart(t *testing.T) {
 	w := simulate(t, scaled())
 	w.removeManifest()
@@ -47,14 +47,12 @@ func TestChart(t *testing.T) {
 	sum := s.underLoad(func() {
 		s.app.Image = imageV2
 		s.apply()
-		t.Run("Created", func(t *testing.T) {
-			created := w.in(t).wire(application(), targetGroup())
-			created.createPods(400, func() {
+		t.Run("Upgraded", func(t *testing.T) {
+			w.in(t).wire(application(), targetGroup()).createPods(200, func() {
 				values["podAnnotations"] = map[string]string{"example.com/revision": "2"}
 				values["podMutatorWebhookConfig"] = map[string]any{"timeoutSeconds": 6}
 				w.helm("upgrade", values, "--wait")
 				w.waitPodgateAlone()
-				w.editAndRotate(created.app.Name)
 			})
 		})
 		s.waitComplete()
@@ -62,6 +60,10 @@ func TestChart(t *testing.T) {
 	if got := versions(sum); got["v1"] == 0 || got["v2"] == 0 {
 		t.Errorf("answers by version: %v, want some of v1 and of v2", got)
 	}
+	t.Run("Edited", func(t *testing.T) {
+		edited := w.in(t).wire(application(), targetGroup())
+		edited.createPods(200, func() { edited.editAndRotate(edited.app.Name) })
+	})
 	s.assertOpenStayedOpen()
 
 	s.stall()

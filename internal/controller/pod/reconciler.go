@@ -31,10 +31,10 @@ import (
 
 // What this package may do in the cluster.
 //
-// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods;services,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
-// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
-// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=list;watch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Observer is the part of health.Observer that the controller needs.

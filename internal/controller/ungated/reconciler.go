@@ -30,8 +30,8 @@ import (
 
 // What this package may do in the cluster.
 //
-// +kubebuilder:rbac:groups="",resources=pods;services;namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods;services;namespaces,verbs=list;watch
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=list;watch
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch,resourceNames=podgate-webhook
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
