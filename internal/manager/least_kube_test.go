@@ -258,6 +258,10 @@ func (c *cluster) scraped(cfg *rest.Config) {
 	}
 }
 
+// unreached are permissions that the scenario does not come to: internal/release needs them
+// when a pod that drains adaptively asks whether it is its container alone that ends.
+var unreached = []string{"get pods. []", "list events. []"}
+
 // eachVerb gives a rule without one verb of one resource, for all of them.
 func eachVerb(rule rbacv1.PolicyRule, use func(without []rbacv1.PolicyRule, what string)) {
 	for _, group := range rule.APIGroups {
@@ -284,6 +288,9 @@ func eachVerb(rule rbacv1.PolicyRule, use func(without []rbacv1.PolicyRule, what
 // needs asserts that the API server refuses some request to a user who has just these roles.
 func (c *cluster) needs(what string, requests []asked, wide *rbacv1.ClusterRole, narrow *rbacv1.Role) {
 	c.Helper()
+	if slices.Contains(unreached, what) {
+		return
+	}
 	user := fmt.Sprintf("less-%x", what)
 	wide, narrow = wide.DeepCopy(), narrow.DeepCopy()
 	// A permission by which one sees that the API server has heard of the roles.

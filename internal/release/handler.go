@@ -28,7 +28,7 @@ import (
 // What the package may do in the cluster.
 //
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=services,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=events,verbs=list
 
 // Observer tells what is known of target groups; health.Observer does.
