@@ -33,6 +33,8 @@ const (
 	// undrainedPerSecond and undrainedBurst bound the events of all pods together. What is left out the counter counts.
 	undrainedPerSecond = 1
 	undrainedBurst     = 100
+	// toldLately is for how long an owner is told once that its pods' hooks are too short.
+	toldLately = time.Hour
 	// mostEnds bounds how many of a binding's pods wait to be judged.
 	mostEnds = 1000
 )
@@ -69,6 +71,26 @@ func (e *endings) take(binding types.NamespacedName) []ending {
 	all := e.of[binding]
 	delete(e.of, binding)
 	return all
+}
+
+// hooks are the owners of whose pods' hooks was told lately. The zero value is ready to use.
+type hooks struct {
+	mu   sync.Mutex
+	told map[types.UID]time.Time
+}
+
+// first tells whether nothing was told of an owner lately, and notes that it is now.
+func (h *hooks) first(owner types.UID, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if at, told := h.told[owner]; told && now.Sub(at) < toldLately {
+		return false
+	}
+	if h.told == nil || len(h.told) >= mostEnds {
+		h.told = map[types.UID]time.Time{}
+	}
+	h.told[owner] = now
+	return true
 }
 
 // ends notes that a pod has ended.
@@ -163,12 +185,16 @@ func (r *Reconciler) tellEnd(ctx context.Context, key types.NamespacedName, grou
 		return
 	}
 	log.Info("A pod ended before it was drained", "cause", v.Cause, "early", v.Early.String(), "cut", v.Cut, "deleted", d.Deleted, "accepted", d.Accepted, "draining", d.Draining)
+	owner := binding.Owner(e.pod)
+	if owner != nil && v.Cause == drains.CauseHook && !r.hooks.first(owner.UID, r.now()) {
+		return // Its other pods have the same hook.
+	}
 	if !r.undrained.AllowN(r.now(), 1) {
 		return
 	}
 	said := undrained(group, v, end)
 	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, ReasonKilledUndrained, "Drain", "%s", said)
-	if owner := binding.Owner(e.pod); owner != nil {
+	if owner != nil {
 		r.recorder.Eventf(owner, e.pod, corev1.EventTypeWarning, ReasonKilledUndrained, "Drain", "Pod %s: %s", e.pod.Name, said)
 	}
 }

@@ -199,6 +199,37 @@ func TestManyEndsMakeFewEvents(t *testing.T) {
 	}
 }
 
+// TestLaw10UndrainedHooksMakeFewEvents: a hook is the template's, so what its first pod's end
+// shows is not told of each pod of a rollout; an hour later it is told again.
+func TestLaw10UndrainedHooksMakeFewEvents(t *testing.T) {
+	w := newWorld(t)
+	for n := range 12 {
+		w.serve(n + 1)
+		w.pods[name(n+1)].OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "rs", Controller: new(true)}}
+	}
+	w.reconcile()
+	end := func(n int) {
+		w.remove(n, 30)
+		w.reconcile()
+		w.clock = w.clock.Add(6 * time.Second)
+		w.gone(n, false)
+	}
+	for n := range 10 {
+		end(n + 1)
+	}
+	if told := w.toldOf(ReasonKilledUndrained); len(told) != 2 {
+		t.Errorf("want the first pod told, and its owner, got %q", told)
+	}
+	if n := w.undrainedBy(drains.CauseHook); n != 10 {
+		t.Errorf("want all 10 counted, got %v", n)
+	}
+	w.clock = w.clock.Add(2 * time.Hour)
+	end(11)
+	if told := w.toldOf(ReasonKilledUndrained); len(told) != 2 {
+		t.Errorf("two hours later: want it told again, got %q", told)
+	}
+}
+
 // TestSurplus: how long a pod lives on after its drain is what a shorter one would save.
 func TestSurplus(t *testing.T) {
 	w := newWorld(t)

@@ -88,6 +88,7 @@ type Reconciler struct {
 	leaving      *drains.Records
 	endings      endings
 	windows      windows
+	hooks        hooks
 	recorder     events.EventRecorder
 	undrained    *rate.Limiter
 	nudges       nudges
