@@ -100,7 +100,9 @@ func TestLaw9TaintTakenBack(t *testing.T) {
 func TestRoleWithoutNodes(t *testing.T) {
 	c := newCluster(t)
 	c.permit("podgate-nodeless", func(role *rbacv1.ClusterRole) {
-		role.Rules = slices.DeleteFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "nodes") })
+		for i := range role.Rules {
+			role.Rules[i].Resources = slices.DeleteFunc(role.Rules[i].Resources, func(r string) bool { return r == "nodes" })
+		}
 	})
 	cfg, refused := c.as("podgate-nodeless")
 	c.cfg = cfg
