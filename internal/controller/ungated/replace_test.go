@@ -108,7 +108,7 @@ func (r *replacing) look() (evicted, said []string) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.Replacer.reader, r.Replacer.asked = reader, reader
+	r.reader, r.Replacer.asked = reader, reader
 	r.evicted = nil
 	for range 2 {
 		r.clock = r.clock.Add(progress)
