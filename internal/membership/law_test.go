@@ -248,13 +248,24 @@ func TestLaw5LastOneIsDrainedInTime(t *testing.T) {
 	}
 }
 
-// TestLaw5UnreadGroup: while the group is not known, it is a pod that is Ready that is kept.
+// TestLaw5UnreadGroup: while the group is not known, those are kept that may be the last that
+// serves: all that are Ready, since some may have left the group already.
 func TestLaw5UnreadGroup(t *testing.T) {
 	was := dying(1, time.Minute)
 	was.Serving = true
 	in := Input{Now: noon, Drain: drain, Members: members(was, dying(2, time.Hour), starting(3))}
 	if plan := Make(in); !slices.Equal(plan.Urgent, list(2)) || len(plan.Held) != 1 {
 		t.Errorf("want 1 kept, which was Ready, and 2 removed, which never was, got %+v", plan)
+	}
+	too := dying(4, time.Hour)
+	too.Serving = true
+	in.Members = append(in.Members, too)
+	if plan := Make(in); !slices.Equal(plan.Urgent, list(2)) || len(plan.Held) != 2 {
+		t.Errorf("1 may have left the group long ago, and so may 4: want both kept until that is known, got %+v", plan)
+	}
+	in.Observed = map[gate.Target]gate.Health{at(1): {State: gate.Healthy}, at(4): {State: gate.Draining}}
+	if plan := Make(in); len(plan.Urgent) > 0 || len(plan.Held) != 1 || plan.Held[0].Target != at(1) {
+		t.Errorf("want 1 kept, which alone serves, got %+v", plan)
 	}
 }
 

@@ -259,16 +259,18 @@ func (p *planner) removeStranger(t gate.Target) {
 
 // removeTerminating lets all go when something else serves; otherwise the one that can
 // stay longest does, while its containers serve, until it must go to be drained in time.
+// While the group is not known it may be any of those that are as likely: all of them stay.
 func (p *planner) removeTerminating(terminating []Member) {
 	served := p.serving > 0 || slices.ContainsFunc(p.plan.Held, func(h Held) bool { return h.Guard != "" && p.healthy(h.Target) })
 	slices.SortFunc(terminating, func(a, b Member) int {
 		return cmp.Or(p.likelier(a, b), p.lastsLonger(a, b), compare(a.Target, b.Target))
 	})
+	var last *Member
 	for _, m := range terminating {
-		until := p.LastCall(m)
-		if !served && m.Ready && p.servesStill(m) && (until.IsZero() || p.Now.Before(until)) {
+		until, may := p.LastCall(m), last == nil || p.Observed == nil && m.Serving == last.Serving
+		if !served && may && m.Ready && p.servesStill(m) && (until.IsZero() || p.Now.Before(until)) {
 			p.hold(m.Target, until, GuardLastServing)
-			served = true
+			last = &m
 			continue
 		}
 		p.plan.Urgent = append(p.plan.Urgent, m.Target)

@@ -6,7 +6,6 @@ package target
 import (
 	"context"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,8 +21,8 @@ import (
 // Urgent deregisters the targets of a binding's terminating pods in the place of a
 // leader that is silent, and gives how many. It goes by what the leader published on
 // the binding and by the pods alone, asks the load balancer nothing and writes nothing
-// to the cluster. While no other pod of the binding is Ready it leaves all of them to
-// the next leader, but those that have only the time to drain left. Calling
+// to the cluster. While no other pod of the binding is Ready it leaves those that may
+// serve to the next leader, until they have only the time to drain left. Calling
 // it again changes nothing, nor does it when the leader is alive after all.
 func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int, error) {
 	b, err := binding.Get(ctx, r.client, key)
@@ -41,11 +40,7 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 	need := b.Need()
 	in := membership.Input{Now: r.now(), Members: who.members, Drain: need.Time(), Routed: need.Routed()}
 	plan := membership.Make(in)
-	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool {
-		last := lastCall(in, t)
-		alone := len(plan.Held) > 0 && (last.IsZero() || in.Now.Before(last))
-		return alone || r.ledger.removed(group.Ref, t)
-	})
+	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool { return r.ledger.removed(group.Ref, t) })
 	err = r.deregister(ctx, group.Ref, targets, who)
 	return len(targets) - len(failed(err, targets)), err
 }
@@ -67,16 +62,4 @@ func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (provider.Grou
 		return provider.Group{}, false, nil
 	}
 	return group, true, r.ready(b)
-}
-
-// lastCall is until when a target may stay, of several pods of its address the latest; zero
-// when nobody knows.
-func lastCall(in membership.Input, t gate.Target) time.Time {
-	var at time.Time
-	for _, m := range in.Members {
-		if last := in.LastCall(m); m.Target == t && m.Terminating && last.After(at) {
-			at = last
-		}
-	}
-	return at
 }
