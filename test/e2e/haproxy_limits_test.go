@@ -29,12 +29,14 @@ import (
 // or leaves. HAProxy itself gives up on a request that waits longer than timeout queue,
 // 10 s here, which none does.
 func TestHAProxyMaxConn(t *testing.T) {
-	const most = 4 // at 200 ms a request and 50 requests a second, three servers are busy for five sixths
+	// At 200 ms a request and 50 requests a second three servers are busy for five sixths. Twenty
+	// come at once, more than four servers take, and are done before the next twenty come.
+	const most = 4
 	a := behindHAProxy()
 	a.Replicas, a.HAProxy = 3, &env.Backend{MaxConn: most}
 	p := start(t, options{}).behind(a, 1)
 	p.lb.URL += "slow?seconds=0.2"
-	p.assertNoneLost(p.loaded(50, func(*load.Generator) { p.rollout() }))
+	p.assertNoneLost(p.loadedBy(load.Config{URL: p.lb.URL, Rate: 50, Burst: 20}, func(*load.Generator) { p.rollout() }))
 	for name, s := range p.stats() {
 		if name == "BACKEND" && s["qmax"] == 0 {
 			t.Error("no request ever waited for a connection: nothing was shown")

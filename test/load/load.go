@@ -32,6 +32,8 @@ type Config struct {
 	URL string
 	// Rate is the number of requests per second (200).
 	Rate float64
+	// Burst is how many requests are sent at once (1). The rate is the same.
+	Burst int
 	// Timeout bounds a request from its start, connecting included (15s). Rate x Timeout
 	// bounds the number of requests in flight.
 	Timeout time.Duration
@@ -49,6 +51,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Rate == 0 {
 		c.Rate = 200
+	}
+	if c.Burst == 0 {
+		c.Burst = 1
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 15 * time.Second
@@ -86,7 +91,7 @@ type Generator struct {
 // New checks the configuration.
 func New(c Config) (*Generator, error) {
 	c = c.withDefaults()
-	if c.Rate < 0 || c.Timeout < 0 || c.Connections < 0 || c.IdleTimeout < 0 || c.MaxRequests < 0 || c.MaxDuration < 0 {
+	if c.Rate < 0 || c.Burst < 0 || c.Timeout < 0 || c.Connections < 0 || c.IdleTimeout < 0 || c.MaxRequests < 0 || c.MaxDuration < 0 {
 		return nil, errors.New("load: a rate, time or number is negative")
 	}
 	u, err := url.Parse(c.URL)
@@ -133,7 +138,7 @@ func (g *Generator) Run(ctx context.Context) Result {
 
 	var flying sync.WaitGroup
 	for i := range g.config.MaxRequests {
-		scheduled := time.Duration(i) * interval
+		scheduled := time.Duration(i-i%g.config.Burst) * interval
 		timer.Reset(time.Until(start.Add(scheduled)))
 		select {
 		case <-timer.C:

@@ -307,6 +307,22 @@ func TestSlowAnswersDoNotSlowTheLoad(t *testing.T) {
 	}
 }
 
+// TestBurstsKeepTheRate: as many requests in the same time, some of them at once.
+func TestBurstsKeepTheRate(t *testing.T) {
+	s := newNastyServer(t, func(c net.Conn, next func() bool) {
+		for next() && say(c, good) {
+		}
+	})
+	r := run(t, Config{URL: s.url, Rate: 1000, Burst: 3, MaxRequests: 7})
+	at := map[time.Duration]int{}
+	for _, q := range r.Requests {
+		at[q.Scheduled]++
+	}
+	if diff := cmp.Diff(map[time.Duration]int{0: 3, 3 * time.Millisecond: 3, 6 * time.Millisecond: 1}, at); diff != "" {
+		t.Errorf("requests by time (-want +got):\n%s", diff)
+	}
+}
+
 func TestASilentServerIsATimeout(t *testing.T) {
 	s := newNastyServer(t, func(_ net.Conn, next func() bool) {
 		for next() {
@@ -319,7 +335,7 @@ func TestASilentServerIsATimeout(t *testing.T) {
 }
 
 func TestBadConfigurationsAreRefused(t *testing.T) {
-	for _, c := range []Config{{URL: "https://a/"}, {URL: "a"}, {URL: "http://"}, {URL: "http://a/", Rate: -1}} {
+	for _, c := range []Config{{URL: "https://a/"}, {URL: "a"}, {URL: "http://"}, {URL: "http://a/", Rate: -1}, {URL: "http://a/", Burst: -1}} {
 		if _, err := New(c); err == nil || !strings.HasPrefix(err.Error(), "load: ") {
 			t.Errorf("%+v: got %v, want an error", c, err)
 		}
