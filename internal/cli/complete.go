@@ -22,11 +22,7 @@ func (e *environment) completeGates(cmd *cobra.Command, args []string, begun str
 	default:
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	kube, err := e.client()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	namespace, err := e.namespace()
+	kube, namespace, err := e.here()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -48,11 +44,7 @@ func (e *environment) completePods(cmd *cobra.Command, args []string, begun stri
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	kube, err := e.client()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	namespace, err := e.namespace()
+	kube, namespace, err := e.here()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

@@ -92,3 +92,13 @@ func (c *connection) client() (client.WithWatch, error) {
 	}
 	return kube, nil
 }
+
+// here is a client, and the namespace that a command is about.
+func (c *connection) here() (client.WithWatch, string, error) {
+	kube, err := c.client()
+	if err != nil {
+		return nil, "", err
+	}
+	namespace, err := c.namespace()
+	return kube, namespace, err
+}

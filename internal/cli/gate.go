@@ -104,11 +104,7 @@ const tries = 5
 
 // setGate sets a gate, or ends its override where there is no order.
 func (e *environment) setGate(ctx context.Context, name, gateType string, o *order) error {
-	kube, err := e.client()
-	if err != nil {
-		return err
-	}
-	namespace, err := e.namespace()
+	kube, namespace, err := e.here()
 	if err != nil {
 		return err
 	}

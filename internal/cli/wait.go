@@ -61,11 +61,7 @@ func (e *environment) wait(ctx context.Context, what string, timeout time.Durati
 	if err != nil {
 		return err
 	}
-	kube, err := e.client()
-	if err != nil {
-		return err
-	}
-	namespace, err := e.namespace()
+	kube, namespace, err := e.here()
 	if err != nil {
 		return err
 	}
