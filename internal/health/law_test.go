@@ -4,6 +4,7 @@
 package health
 
 import (
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,7 +55,7 @@ func TestLaw6WaitingIsNotFailing(t *testing.T) {
 // TestLaw6ErrorsBackOff: failing reads come less and less often, by at most 30 s, and not in step.
 func TestLaw6ErrorsBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := run(t)
+		w := runRandom(t, rand.N[time.Duration])
 		w.set(group1, atA, gate.Initial)
 		w.err[group1] = provider.ErrDenied
 		w.Watch(settings(group1), podA, atA, true)

@@ -5,6 +5,7 @@ package health
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -132,6 +133,7 @@ func TestAChangeIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.Track(group1, user)
+		time.Sleep(time.Second)
 		w.set(group1, atA, gate.Draining)
 		w.Refresh(group1)
 		time.Sleep(10 * time.Second)
@@ -158,7 +160,7 @@ func TestThrottledGroupsComeBackSoon(t *testing.T) {
 
 func TestAuditsAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := run(t)
+		w := runRandom(t, rand.N[time.Duration])
 		refs := make([]provider.Ref, 1000)
 		for i := range refs {
 			refs[i] = provider.Ref{Group: fmt.Sprint(i)}
@@ -203,7 +205,6 @@ func TestPriority(t *testing.T) {
 		t.Run(tc.reason, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := run(t)
-				w.Random = half // No audit falls into what is measured.
 				w.queue = 10 * time.Second
 				w.set(group1, atA, gate.Healthy)
 				w.Watch(settings(group1), podA, atA, false)
@@ -229,8 +230,6 @@ func TestPriority(t *testing.T) {
 	}
 }
 
-func half(d time.Duration) time.Duration { return d / 2 }
-
 // inLine lets time pass until an audit has waited in line for a second.
 func (w *world) inLine(t *testing.T) {
 	w.mu.Lock()
@@ -249,7 +248,6 @@ func (w *world) inLine(t *testing.T) {
 func TestFirstReadsOfOpenPodsAreAudits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Random = half
 		w.queue = 10 * time.Second
 		w.Track(group1, user)
 		w.Watch(settings(group1), podA, atA, false)
@@ -273,7 +271,7 @@ func TestOldestRead(t *testing.T) {
 		}
 		w.set(group1, atA, gate.Initial)
 		w.Watch(settings(group1), podA, atA, true)
-		w.err[group2] = provider.ErrDenied
+		w.do(func() { w.err[group2] = provider.ErrDenied })
 		w.Watch(settings(group2), podB, atB, true)
 		time.Sleep(time.Hour)
 		synctest.Wait()

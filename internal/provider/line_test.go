@@ -78,8 +78,12 @@ var fifty = Limits{DescribeRate: 50, DescribeBurst: 200, ChangeRate: 4, ChangeBu
 func poll(ctx context.Context, l *Limited, ref Ref, p Priority, every time.Duration) {
 	for ctx.Err() == nil {
 		_, began, _ := l.Read(ctx, ref, p, nil)
+		wait := time.Until(began.Add(every))
+		if wait <= 0 { // Go's race detector has crashed where two goroutines of a bubble select on timers that are over.
+			continue
+		}
 		select {
-		case <-time.After(time.Until(began.Add(every))):
+		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 	}
