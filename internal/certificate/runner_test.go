@@ -58,14 +58,15 @@ func (c *cluster) authorities() []int {
 func TestInstall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, e := newCluster(), &events{}
-		r := startReplica(t, &handle{cluster: c}, testPolicy, e)
+		slow := &handle{cluster: c, delay: 50 * time.Millisecond} // No pair is there before the first answer.
+		r := startReplica(t, slow, testPolicy, e)
 		if r.Ready(nil) == nil {
 			t.Error("ready without a pair")
 		}
 		if _, err := r.keypair.GetCertificate(nil); err == nil {
 			t.Error("serving without a pair")
 		}
-		other := startReplica(t, &handle{cluster: c}, testPolicy, e)
+		other := startReplica(t, slow, testPolicy, e)
 		time.Sleep(soon)
 		for i, r := range []*replica{r, other} {
 			if err := r.Ready(nil); err != nil {
