@@ -53,28 +53,26 @@ var reasonRow = regexp.MustCompile("(?m)^\\| (?:`(True|False|Unknown)`(?:, `Fals
 
 // TestEveryReasonHasAdvice: for each reason in the documentation's tables there is something to do.
 func TestEveryReasonHasAdvice(t *testing.T) {
-	text := document(t, "elbv2.md")
-	_, text, _ = strings.Cut(text, "### On the pod")
-	pods, rest, _ := strings.Cut(text, "### On the binding")
-	bindings, _, _ := strings.Cut(rest, "Condition `PolicyAccepted`")
-	quoted := regexp.MustCompile("`([^`]+)`")
+	reasons := document(t, "reasons.md")
 	seen := 0
-	for _, row := range reasonRow.FindAllStringSubmatch(pods, -1) {
-		for _, reason := range quoted.FindAllStringSubmatch(row[2], -1) {
-			table := gateAdvice
-			if row[1] == "True" {
-				table = openAdvice
-			}
-			if reason[1] == "False" {
-				continue // the second status of a row that has two
-			}
-			seen++
-			if _, known := table[reason[1]]; !known {
-				t.Errorf("a gate that is %s with %s: explain has no advice", row[1], reason[1])
+	for _, pods := range []string{section(t, reasons, "## On the pod"), section(t, document(t, "providers/elbv2.md"), "## Status")} {
+		for _, row := range reasonRow.FindAllStringSubmatch(pods, -1) {
+			for _, reason := range quoted.FindAllStringSubmatch(row[2], -1) {
+				table := gateAdvice
+				if row[1] == "True" {
+					table = openAdvice
+				}
+				if reason[1] == "False" {
+					continue // the second status of a row that has two
+				}
+				seen++
+				if _, known := table[reason[1]]; !known {
+					t.Errorf("a gate that is %s with %s: explain has no advice", row[1], reason[1])
+				}
 			}
 		}
 	}
-	for _, row := range reasonRow.FindAllStringSubmatch(bindings, -1) {
+	for _, row := range reasonRow.FindAllStringSubmatch(section(t, reasons, "### Ready"), -1) {
 		for _, reason := range quoted.FindAllStringSubmatch(row[2], -1) {
 			seen++
 			if _, known := bindingAdvice[reason[1]]; !known && reason[1] != "True" {
@@ -83,6 +81,19 @@ func TestEveryReasonHasAdvice(t *testing.T) {
 		}
 	}
 	if seen < 40 {
-		t.Errorf("only %d reasons were found in docs/elbv2.md: the tables look different now", seen)
+		t.Errorf("only %d reasons were found in docs/reasons.md and docs/providers/elbv2.md: the tables look different now", seen)
 	}
+}
+
+var quoted = regexp.MustCompile("`([^`]+)`")
+
+// section is the part of a page below a heading, up to the next one of any level.
+func section(t *testing.T, text, heading string) string {
+	t.Helper()
+	_, text, found := strings.Cut(text, heading+"\n")
+	if !found {
+		t.Fatalf("there is no heading %q", heading)
+	}
+	text, _, _ = strings.Cut(text, "\n#")
+	return text
 }

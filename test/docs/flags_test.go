@@ -28,7 +28,7 @@ func TestFlagsPage(t *testing.T) {
 	c.Bind(fs)
 	var b strings.Builder
 	b.WriteString("# Flags of the controller\n\n" +
-		"Made of the program by `go test ./test/docs -run TestFlagsPage -update`. In the chart, flags that have no value of their own go into `extraArgs`. [elbv2.md](elbv2.md#flags) says what the\n" +
+		"Made of the program by `go test ./test/docs -run TestFlagsPage -update`. In the chart, flags that have no value of their own go into `extraArgs`. [providers/elbv2.md](providers/elbv2.md#other-regions-and-accounts) says what the\n" +
 		"environment decides.\n\n| flag | default | meaning |\n|---|---|---|\n")
 	fs.VisitAll(func(f *flag.Flag) {
 		value := ""
