@@ -6,6 +6,8 @@ LOCAL   := bin/localcluster
 # Names of the clusters that the targets start; two checkouts at once need two names.
 DEMO    ?= demo
 E2E     ?= e2e
+# On how many clusters at once the end-to-end tests run.
+E2E_CLUSTERS ?= 3
 # Flags of the experiment and of the end-to-end tests, such as DEMO_FLAGS='--rate=400' or E2E_FLAGS='-test.run Leader'.
 DEMO_FLAGS ?=
 E2E_FLAGS  ?=
@@ -35,9 +37,10 @@ demo-haproxy: build images manifest cluster ## The same behind a real HAProxy ou
 test: tools cluster lint verify unit mutate model smoke ## Lint, generated code, unit and API-server tests, mutations, random schedules, one rollout on the real cluster.
 
 .PHONY: e2e
-e2e: e2e-build ## Run the end-to-end tests on the real cluster.
+e2e: e2e-build ## Run the end-to-end tests on real clusters; with E2E_FLAGS those that the flags say, on one.
 	scripts/install-debian haproxy=haproxy
-	scripts/with-cluster $(E2E) out/podgate.tar out/app-v1.tar out/app-v2.tar -- bin/e2e.test -test.v -test.timeout 60m -test.parallel 8 $(E2E_FLAGS)
+	$(if $(E2E_FLAGS),scripts/with-cluster $(E2E),scripts/e2e $(E2E) $(E2E_CLUSTERS)) out/podgate.tar out/app-v1.tar out/app-v2.tar \
+		$(if $(E2E_FLAGS),-- bin/e2e.test -test.v -test.timeout 60m -test.parallel 8 $(E2E_FLAGS))
 
 .PHONY: build
 build: ## Build every program into bin/.
