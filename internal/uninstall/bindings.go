@@ -24,15 +24,16 @@ import (
 const page = 500
 
 // letGo takes podgate's finalizer off every binding and tells which TargetGroupBindings
-// are AWS Load Balancer Controller's.
-func (o Options) letGo(ctx context.Context) (theirs map[types.NamespacedName]bool, err error) {
+// are AWS Load Balancer Controller's. Left are those that could not be written; with an
+// error not all were found.
+func (o Options) letGo(ctx context.Context) (theirs map[types.NamespacedName]bool, left []error, err error) {
 	theirs = map[types.NamespacedName]bool{}
 	for _, kind := range []schema.GroupVersionKind{elbv2.GroupVersion.WithKind("TargetGroupBinding"), v1alpha1.GroupVersion.WithKind("TargetBinding")} {
 		err := each(ctx, o, func() *metav1.PartialObjectMetadataList {
 			list := &metav1.PartialObjectMetadataList{}
 			list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 			return list
-		}, func(list *metav1.PartialObjectMetadataList) error {
+		}, func(list *metav1.PartialObjectMetadataList) {
 			for i := range list.Items {
 				b := &list.Items[i]
 				b.SetGroupVersionKind(kind)
@@ -40,29 +41,26 @@ func (o Options) letGo(ctx context.Context) (theirs map[types.NamespacedName]boo
 					theirs[client.ObjectKeyFromObject(b)] = true
 				}
 				if err := o.release(ctx, b); err != nil {
-					return fmt.Errorf("take the finalizer off %s %s: %w", kind.Kind, client.ObjectKeyFromObject(b), err)
+					left = append(left, fmt.Errorf("take the finalizer off %s %s: %w", kind.Kind, client.ObjectKeyFromObject(b), err))
 				}
 			}
-			return nil
 		})
 		// Without the definition there are no bindings.
 		if err != nil && !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err) {
-			return nil, err
+			return nil, left, err
 		}
 	}
-	return theirs, nil
+	return theirs, left, nil
 }
 
 // each reads objects of a kind by pages.
-func each[L client.ObjectList](ctx context.Context, o Options, empty func() L, use func(L) error) error {
+func each[L client.ObjectList](ctx context.Context, o Options, empty func() L, use func(L)) error {
 	for next := ""; ; {
 		list := empty()
 		if err := o.Client.List(ctx, list, client.InNamespace(o.WatchNamespace), client.Limit(page), client.Continue(next)); err != nil {
 			return fmt.Errorf("list %T: %w", list, err)
 		}
-		if err := use(list); err != nil {
-			return err
-		}
+		use(list)
 		if next = list.GetContinue(); next == "" {
 			return nil
 		}

@@ -6,6 +6,7 @@ package uninstall
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,26 +26,25 @@ const ReasonUninstalled = "Uninstalled"
 // open opens every gate of podgate's that is closed, and again those of pods that were
 // being admitted when the webhook was taken away, at the time silent.
 func (o Options) open(ctx context.Context, theirs map[types.NamespacedName]bool, silent time.Time) error {
-	if err := o.openEach(ctx, theirs); err != nil {
-		return err
-	}
+	err := o.openEach(ctx, theirs)
 	select {
 	case <-ctx.Done():
-		return fmt.Errorf("wait for pods that are being admitted: %w", ctx.Err())
+		return errors.Join(err, fmt.Errorf("wait for pods that are being admitted: %w", ctx.Err()))
 	case <-time.After(time.Until(silent.Add(o.Settle))):
 	}
-	return o.openEach(ctx, theirs)
+	return o.openEach(ctx, theirs) // what failed before, too
 }
 
 func (o Options) openEach(ctx context.Context, theirs map[types.NamespacedName]bool) error {
-	return each(ctx, o, func() *corev1.PodList { return &corev1.PodList{} }, func(pods *corev1.PodList) error {
+	var left []error
+	err := each(ctx, o, func() *corev1.PodList { return &corev1.PodList{} }, func(pods *corev1.PodList) {
 		for i := range pods.Items {
 			if err := o.openAll(ctx, &pods.Items[i], theirs); err != nil {
-				return fmt.Errorf("open the gates of pod %s: %w", client.ObjectKeyFromObject(&pods.Items[i]), err)
+				left = append(left, fmt.Errorf("open the gates of pod %s: %w", client.ObjectKeyFromObject(&pods.Items[i]), err))
 			}
 		}
-		return nil
 	})
+	return errors.Join(append(left, err)...)
 }
 
 func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.NamespacedName]bool) error {

@@ -11,7 +11,9 @@ package uninstall
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -24,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 )
 
@@ -56,7 +59,8 @@ type Options struct {
 
 // Run takes everything away, in an order in which nothing comes back: no pod gets a new
 // gate, nobody holds bindings any more, the bindings are let go, and then the gates. An
-// error says what is left; what was done stays done.
+// error says what is left; what was done stays done. One object that cannot be written
+// keeps no other.
 func Run(ctx context.Context, o Options) error {
 	if err := o.remove(ctx, &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: certificate.ConfigurationName}}); err != nil {
 		return err
@@ -65,11 +69,11 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.stop(ctx); err != nil {
 		return err
 	}
-	theirs, err := o.letGo(ctx)
+	theirs, left, err := o.letGo(ctx)
 	if err != nil {
-		return err
+		return errors.Join(append(left, err)...) // Whose gates are whose is not known.
 	}
-	if err := o.open(ctx, theirs, silent); err != nil {
+	if err := errors.Join(append(left, o.open(ctx, theirs, silent))...); err != nil {
 		return err
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: certificate.SecretName}}
@@ -102,6 +106,8 @@ func (o Options) stop(ctx context.Context) error {
 	var pods corev1.PodList
 	err := wait.PollUntilContextCancel(ctx, o.Tick, true, func(ctx context.Context) (bool, error) {
 		err := o.Client.List(ctx, &pods, client.InNamespace(o.Namespace), client.MatchingLabels{podLabel: deployment})
+		// One that a node evicted, or that a node's shutdown ended, stays as an object and runs no more.
+		pods.Items = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return binding.Over(&p) })
 		return len(pods.Items) == 0, err
 	})
 	if err != nil {

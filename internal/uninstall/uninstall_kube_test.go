@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -213,5 +215,68 @@ func TestWaitsForTheLastReplica(t *testing.T) {
 	}
 	if len(b.Finalizers) != 1 || c.gate("waits", gates.Type("ours")) != "" {
 		t.Errorf("let go while a replica was left: finalizers %q, gate %q", b.Finalizers, c.gate("waits", gates.Type("ours")))
+	}
+}
+
+// A replica that a node's pressure evicted stays as an object until its ReplicaSet is
+// deleted. It runs no more, so nobody waits for it.
+func TestWaitsForNoDeadReplica(t *testing.T) {
+	c := installed(t)
+	for name, phase := range map[string]corev1.PodPhase{"podgate-1": corev1.PodFailed, "podgate-2": corev1.PodSucceeded} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: name, Labels: map[string]string{"app": "podgate"}}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "podgate", Image: "podgate"}}}}
+		if err := c.Create(t.Context(), pod.DeepCopy()); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+		if err := c.Status().Patch(t.Context(), pod, client.RawPatch(types.MergePatchType, []byte(`{"status":{"phase":"`+string(phase)+`"}}`))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.pod("waits", gates.Type("ours"))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := Run(ctx, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.gate("waits", gates.Type("ours")); got != "True Uninstalled" {
+		t.Errorf("gate: %q", got)
+	}
+}
+
+// What cannot be written, such as for an admission webhook that refuses, is told, and keeps
+// nothing else from being let go.
+func TestOneRefusalKeepsNothingElse(t *testing.T) {
+	c := installed(t)
+	c.binding("a-refused", elbv2.Finalizer)
+	ours := c.binding("ours", elbv2.Finalizer)
+	c.pod("a-refused", gates.Type("ours"))
+	c.pod("waits", gates.Type("ours"))
+	if err := c.Delete(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "podgate-1"}}, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("the webhook of somebody else does not answer")
+	o := c.options()
+	o.Client = interceptor.NewClient(c.WithWatch, interceptor.Funcs{
+		Patch: func(ctx context.Context, w client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if o.GetName() == "a-refused" {
+				return refused
+			}
+			return w.Patch(ctx, o, p, opts...)
+		},
+		SubResourcePatch: func(ctx context.Context, w client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			if o.GetName() == "a-refused" {
+				return refused
+			}
+			return w.SubResource(sub).Patch(ctx, o, p, opts...)
+		},
+	})
+	err := Run(t.Context(), o)
+	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "TargetGroupBinding "+c.ns+"/a-refused") || !strings.Contains(err.Error(), "pod "+c.ns+"/a-refused") {
+		t.Errorf("want to be told of the binding and of the pod, got %v", err)
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(ours), ours); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.gate("waits", gates.Type("ours")); len(ours.Finalizers) > 0 || got != "True Uninstalled" {
+		t.Errorf("one refusal keeps others: finalizers %q, gate %q", ours.Finalizers, got)
 	}
 }
