@@ -160,6 +160,8 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		{"keywords with values", func(c *Config) { c.Keywords = []string{"check-ssl", "verify", "none"} }, ""},
 		{"no instance", func(c *Config) { c.Instances = nil }, "instances"},
 		{"a relative path", func(c *Config) { c.Instances = []string{"unix:run/a"} }, "neither unix:/path nor tcp:host:port"},
+		{"a path that leads elsewhere than it says", func(c *Config) { c.Instances = []string{"unix:/run/edge/../admin.sock"} }, "is not in its shortest form, unix:/run/admin.sock"},
+		{"a path with a slash too many", func(c *Config) { c.Instances = []string{"unix:/run//a"} }, "is not in its shortest form, unix:/run/a"},
 		{"a port that is none", func(c *Config) { c.Instances = []string{"tcp:h:99999"} }, "neither unix:/path nor tcp:host:port"},
 		{"a second command in a name", func(c *Config) { c.Backend = "web;shutdown" }, "backend"},
 		{"a second command in a keyword", func(c *Config) { c.Keywords = []string{"backup;del"} }, "a character"},

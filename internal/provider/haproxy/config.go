@@ -162,6 +162,10 @@ func parseSockets(instances []string) ([]socket, error) {
 		sockets[i] = socket{network: network, address: address}
 		switch {
 		case network == "unix" && filepath.IsAbs(address) && !strings.ContainsAny(address, ", "):
+			// Who may name /run/edge/* is not to get out of it by /run/edge/../admin.sock.
+			if short := filepath.Clean(address); short != address {
+				return nil, fmt.Errorf("instances: %q is not in its shortest form, unix:%s", text, short)
+			}
 		case network == "tcp" && isHostPort(address):
 		default:
 			return nil, fmt.Errorf("instances: %q is neither unix:/path nor tcp:host:port", text)
