@@ -140,7 +140,7 @@ func newReplacer(o Options, now func() time.Time) *Replacer {
 			Name: "podgate_pods_replaced_total",
 			Help: "Pods that were evicted since they lacked a gate and their binding asks for it.",
 		}, []string{"namespace", "binding"}),
-		evicted: map[types.NamespacedName]eviction{}, told: map[types.NamespacedName]string{},
+		evicted: map[types.UID]eviction{}, told: map[types.NamespacedName]string{},
 	}
 }
 

@@ -84,15 +84,16 @@ type Replacer struct {
 	evictions *prometheus.CounterVec
 
 	mu sync.Mutex
-	// evicted is the latest of each binding, and told what was last said of it.
-	evicted map[types.NamespacedName]eviction
+	// evicted are those whose owner is not seen to have made another pod yet, by owner: several
+	// Services may have its pods. told is what was last said of a binding.
+	evicted map[types.UID]eviction
 	told    map[types.NamespacedName]string
 }
 
 // eviction is one that was accepted.
 type eviction struct {
-	pod, owner types.UID
-	at         time.Time
+	pod types.UID
+	at  time.Time
 }
 
 // hold is why nothing is evicted now.
@@ -137,9 +138,9 @@ func (r *Replacer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 		r.say(b, "")
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
-	next, h := r.next(ctx, b.Key(), g)
+	next, h := r.next(ctx, g)
 	if h == nil {
-		h = r.replace(ctx, b, next, g)
+		h = r.replace(ctx, b, next)
 	}
 	if h.trouble {
 		r.say(b, h.why)
@@ -193,8 +194,8 @@ func (r *Replacer) group(ctx context.Context, svc *corev1.Service) (group, error
 }
 
 // next is the pod to evict, or why there is none. Everything is read off the objects and a
-// fresh read of the groups, but for the latest eviction.
-func (r *Replacer) next(ctx context.Context, key types.NamespacedName, g group) (lacking, *hold) {
+// fresh read of the groups, but for the latest evictions.
+func (r *Replacer) next(ctx context.Context, g group) (lacking, *hold) {
 	if r.now().Sub(r.started) < r.absence {
 		return lacking{}, waiting("podgate has just started")
 	}
@@ -203,7 +204,7 @@ func (r *Replacer) next(ctx context.Context, key types.NamespacedName, g group) 
 			return lacking{}, trouble("Pod %s was created a moment ago, and the webhook did not gate it: another one would lack its gate, too.", u.pod.Name)
 		}
 	}
-	if h := r.successor(key, g); h != nil {
+	if h := r.successor(g); h != nil {
 		return lacking{}, h
 	}
 	if h := r.allServe(g); h != nil {
@@ -216,32 +217,40 @@ func (r *Replacer) next(ctx context.Context, key types.NamespacedName, g group) 
 	return g.ungated[i], r.gated(ctx, g.ungated[i])
 }
 
-// successor holds until the pod that was evicted last is gone and its owner made another.
-func (r *Replacer) successor(key types.NamespacedName, g group) *hold {
+// successor holds until the pod that was evicted last of each owner is gone and the owner made another.
+func (r *Replacer) successor(g group) *hold {
 	r.mu.Lock()
-	last, any := r.evicted[key]
-	r.mu.Unlock()
-	if !any {
-		return nil
-	}
-	owned, made := false, false
+	defer r.mu.Unlock()
 	for i := range g.pods {
-		p := &g.pods[i]
-		if p.UID == last.pod {
-			return waiting("pod %s is on its way out", p.Name)
-		}
-		if owner := binding.Owner(p); owner != nil && owner.UID == last.owner {
-			owned = true
-			made = made || !p.CreationTimestamp.Add(time.Second).Before(last.at) // Kubernetes' times are whole seconds.
+		last, owner, evicted := r.evictedOf(&g.pods[i])
+		switch {
+		case evicted && g.pods[i].UID == last.pod:
+			return waiting("pod %s is on its way out", g.pods[i].Name)
+		case evicted && !g.pods[i].CreationTimestamp.Add(time.Second).Before(last.at): // Kubernetes' times are whole seconds.
+			delete(r.evicted, owner)
 		}
 	}
-	switch {
-	case made || !owned:
-		return nil
-	case r.now().Sub(last.at) < r.absence:
-		return waiting("the evicted pod's successor is not there yet")
+	for i := range g.pods {
+		last, _, evicted := r.evictedOf(&g.pods[i])
+		switch {
+		case !evicted:
+		case r.now().Sub(last.at) < r.absence:
+			return waiting("the evicted pod's successor is not there yet")
+		default:
+			return trouble("The pod that was evicted last has no successor: its owner could not make one, or was scaled down.")
+		}
 	}
-	return trouble("The pod that was evicted last has no successor: its owner could not make one, or was scaled down.")
+	return nil
+}
+
+// evictedOf is what is known of a pod's owner's latest eviction. The caller holds the lock.
+func (r *Replacer) evictedOf(pod *corev1.Pod) (eviction, types.UID, bool) {
+	owner := binding.Owner(pod)
+	if owner == nil {
+		return eviction{}, "", false
+	}
+	last, evicted := r.evicted[owner.UID]
+	return last, owner.UID, evicted
 }
 
 // allServe holds unless every pod of the Service is Ready and its target healthy in each of the
@@ -319,7 +328,7 @@ func (r *Replacer) gated(ctx context.Context, u lacking) *hold {
 }
 
 // replace evicts a pod. What it gives is when to go on.
-func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking, g group) *hold {
+func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking) *hold {
 	err := r.evict(ctx, u.pod)
 	switch {
 	case apierrors.IsTooManyRequests(err):
@@ -330,15 +339,9 @@ func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking, g
 		log.FromContext(ctx).Error(err, "Evicting a pod failed", "pod", u.pod.Name)
 		return trouble("Pod %s could not be evicted; podgate's log says why.", u.pod.Name)
 	}
-	e := eviction{pod: u.pod.UID, at: r.now()}
-	if owner := binding.Owner(u.pod); owner != nil {
-		e.owner = owner.UID
-	}
 	r.mu.Lock()
-	// All bindings of the Service wait for it.
-	for _, other := range g.bindings {
-		r.evicted[other.Key()] = e
-	}
+	// All bindings of the owner's pods wait for it.
+	r.evicted[binding.Owner(u.pod).UID] = eviction{pod: u.pod.UID, at: r.now()}
 	delete(r.told, b.Key())
 	r.mu.Unlock()
 	r.evictions.WithLabelValues(b.Namespace, b.Key().Name).Inc()
@@ -361,7 +364,6 @@ func (r *Replacer) say(b *binding.Binding, why string) {
 func (r *Replacer) forget(key types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.evicted, key)
 	delete(r.told, key)
 }
 

@@ -268,3 +268,31 @@ func TestReplacingOfAnyBinding(t *testing.T) {
 		t.Errorf("the other binding evicts %q at the same time", r.evicted)
 	}
 }
+
+// TestReplacingOfAnyService: pods of two Services, whose bindings both ask, go one by one all the same.
+func TestReplacingOfAnyService(t *testing.T) {
+	r := newReplacing(t)
+	svc := r.objects["service"].DeepCopyObject().(*corev1.Service)
+	svc.Name = "web-internal"
+	r.objects["service-internal"] = svc
+	other := r.objects["binding"].DeepCopyObject().(*elbv2.TargetGroupBinding)
+	other.Name, other.Spec.ServiceRef.Name = "web-internal", "web-internal"
+	r.objects["other"] = other
+	evicted, _ := r.look()
+	if len(evicted) != 1 {
+		t.Fatalf("evicted %q", evicted)
+	}
+	delete(r.objects, evicted[0])
+	reader, err := indextest.New(t.Context(), r.all()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.reader, r.Replacer.asked = reader, reader
+	r.evicted = nil
+	if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web-internal"}}); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.evicted) > 0 {
+		t.Errorf("while the first has no successor the binding of the other Service evicts %q", r.evicted)
+	}
+}
