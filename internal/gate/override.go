@@ -47,6 +47,10 @@ func (o Override) condition() Condition {
 // overridden applies an order to what would be decided without it. An order that says
 // the same as that changes nothing, so that the gate's own reason can be seen.
 func overridden(now time.Time, pod Pod, feed Feed, d Decision) Decision {
+	begins := pod.Override.Set.Add(-ahead)
+	if now.Before(begins) && pod.Override.holds(begins, feed.Claim) {
+		d.Recheck = sooner(d.Recheck, begins.Sub(now))
+	}
 	if !pod.Override.holds(now, feed.Claim) {
 		return d
 	}

@@ -58,6 +58,25 @@ func TestLaw1NoOrderOpensNothing(t *testing.T) {
 	}
 }
 
+// TestOverrideBeginsByItself: whose clock is ahead gave the order in the future; nobody touches the pod again.
+func TestOverrideBeginsByItself(t *testing.T) {
+	pod := ordered(StatusTrue, ours)
+	pod.Override.Set, pod.Override.Until = noon.Add(5*time.Minute), noon.Add(20*time.Minute)
+	open := Condition{Status: StatusFalse, Reason: ReasonNotIPTargets}
+	now := noon
+	for range 10 {
+		d := Decide(now, pod, Feed{Claim: Unclaimed, UnclaimedSince: noon}, Policy{OrphanGrace: 2 * time.Hour}, open)
+		if d.Condition.Status == StatusTrue {
+			return
+		}
+		if d.Recheck <= 0 || d.Recheck > 10*time.Minute {
+			t.Fatalf("nobody looks again when the order begins: %+v", d)
+		}
+		now = now.Add(d.Recheck)
+	}
+	t.Error("it never began")
+}
+
 // TestLaw2OverrideEndsByItself: at its end the gate is decided anew without any event, and
 // what it was set to leaves no trace: an open one closes unless its target is healthy, a
 // closed one opens if it is.
