@@ -34,6 +34,8 @@ type cluster struct {
 	ns   string
 	// as makes the commands a user's with few permissions; an administrator's when empty.
 	as string
+	// now is the user's clock.
+	now func() time.Time
 }
 
 func newCluster(t *testing.T, labels map[string]string) *cluster {
@@ -42,7 +44,7 @@ func newCluster(t *testing.T, labels map[string]string) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{T: t, kube: kube, ns: kubetest.Namespace(t, kube, labels)}
+	return &cluster{T: t, kube: kube, ns: kubetest.Namespace(t, kube, labels), now: time.Now}
 }
 
 // answer is what a command said.
@@ -59,7 +61,7 @@ func (c *cluster) run(args ...string) answer {
 		cfg.Impersonate = rest.ImpersonationConfig{UserName: c.as}
 	}
 	var out, errs bytes.Buffer
-	e := &environment{Streams: Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Now: time.Now}, output: formatText}
+	e := &environment{Streams: Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Now: c.now}, output: formatText}
 	e.config = cfg
 	code := run(c.Context(), Name, append([]string{"-n", c.ns}, args...), e)
 	return answer{code, out.String(), errs.String()}

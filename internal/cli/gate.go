@@ -14,6 +14,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -97,6 +98,16 @@ type GateSet struct {
 	Until *metav1.Time `json:"until,omitempty"`
 	// Message says it for people.
 	Message string `json:"message"`
+	// Trouble is why podgate does not do it now.
+	Trouble []string `json:"trouble,omitempty"`
+}
+
+// write is for people.
+func (d *GateSet) write(p *paper) {
+	p.printf("%s\n", d.Message)
+	for _, t := range d.Trouble {
+		p.printf("%s %s\n", p.paint(red, "trouble:"), t)
+	}
 }
 
 // tries is how often a pod is read anew that changed meanwhile.
@@ -126,7 +137,7 @@ func (e *environment) setGate(ctx context.Context, name, gateType string, o *ord
 		if err != nil {
 			return err
 		}
-		return e.write(done, func(p *paper) { p.printf("%s\n", done.Message) })
+		return e.write(done, done.write)
 	}
 }
 
@@ -179,6 +190,9 @@ func servedGate(ctx context.Context, r client.Reader, pod *corev1.Pod, gateType 
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		return true, nil
 	}
+	if meta.IsNoMatchError(err) {
+		return false, nil // A podgate without its kinds does not start.
+	}
 	if err != nil {
 		return false, fmt.Errorf("get %s: %w", origin(gateType), err)
 	}
@@ -187,12 +201,12 @@ func servedGate(ctx context.Context, r client.Reader, pod *corev1.Pod, gateType 
 
 // override has podgate set the gate, or end that.
 func (e *environment) override(ctx context.Context, kube client.Client, pod *corev1.Pod, gateType string, o *order) (*GateSet, error) {
-	now := e.Now().UTC().Truncate(time.Second)
+	user, now := e.atServer(ctx, kube)
 	done := &GateSet{Namespace: pod.Namespace, Pod: pod.Name, Type: gateType, Override: true}
 	var next *override.Order
 	if o != nil {
 		until := now.Add(o.span)
-		next = &override.Order{Status: o.status, Reason: o.reason, By: whoAmI(ctx, kube), At: now, Until: until}
+		next = &override.Order{Status: o.status, Reason: o.reason, By: user, At: now, Until: until}
 		if err := next.Check(); err != nil {
 			return nil, fmt.Errorf("set gate %s: %w", gateType, err)
 		}
@@ -214,7 +228,19 @@ func (e *environment) override(ctx context.Context, kube client.Client, pod *cor
 		return nil, err
 	}
 	done.Message = done.words()
-	return done, nil
+	done.Trouble, err = e.unled(ctx, kube, now)
+	return done, err
+}
+
+// unled tells why no leader obeys an order; nothing when one does, or when that cannot be read.
+func (e *environment) unled(ctx context.Context, kube client.Reader, now time.Time) ([]string, error) {
+	in, unread := &Installation{Namespace: e.home}, gaps{}
+	if err := in.configure(ctx, kube, &unread); err != nil {
+		return nil, err
+	}
+	in.Trouble = nil // of gates for pods to come
+	err := in.lead(ctx, kube, now, &unread)
+	return in.Trouble, err
 }
 
 func (d *GateSet) words() string {
@@ -230,11 +256,12 @@ func (e *environment) setCondition(ctx context.Context, kube client.Client, pod 
 	if len(o.reason) > override.MaxReason || strings.TrimSpace(o.reason) == "" {
 		return nil, fmt.Errorf("set gate %s: the reason must have 1 to %d bytes", gateType, override.MaxReason)
 	}
+	user, now := e.atServer(ctx, kube)
 	c := corev1.PodCondition{
-		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(o.status), Reason: ReasonSetByHand, Message: o.reason, LastTransitionTime: metav1.NewTime(e.Now()),
+		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(o.status), Reason: ReasonSetByHand, Message: o.reason, LastTransitionTime: metav1.NewTime(now),
 	}
-	if by := whoAmI(ctx, kube); by != "" {
-		c.Message += " (" + by + ")"
+	if user != "" {
+		c.Message += " (" + user + ")"
 	}
 	if old := binding.Condition(pod, c.Type); old != nil && old.Status == c.Status {
 		c.LastTransitionTime = old.LastTransitionTime
@@ -259,11 +286,13 @@ func patchStatus(ctx context.Context, kube client.Client, pod *corev1.Pod, body 
 	return nil
 }
 
-// whoAmI is the user's name as the API server knows it; empty where it does not say.
-func whoAmI(ctx context.Context, kube client.Client) string {
+// atServer is the user's name as the API server knows it, empty where it does not say, and
+// the time there: people's clocks differ, and who leads goes by the cluster's.
+func (e *environment) atServer(ctx context.Context, kube client.Client) (user string, now time.Time) {
 	review := &authenticationv1.SelfSubjectReview{}
-	if err := kube.Create(ctx, review); err != nil {
-		return "" // a name is a courtesy; the audit log has it anyway
+	// A name is a courtesy, the audit log has it anyway; and the time here will mostly do.
+	if err := kube.Create(ctx, review); err != nil || review.CreationTimestamp.IsZero() {
+		return review.Status.UserInfo.Username, e.Now().UTC().Truncate(time.Second)
 	}
-	return review.Status.UserInfo.Username
+	return review.Status.UserInfo.Username, review.CreationTimestamp.UTC()
 }

@@ -4,16 +4,23 @@
 package cli
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/manager"
 	"github.com/podgate/podgate/internal/override"
 )
 
@@ -93,4 +100,47 @@ func TestGateSetRefuses(t *testing.T) {
 	}
 	c.allow("bob", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}})
 	c.has(c.run("gate", "set", "web", mine, "true", "--reason", "x"), ExitError, `cannot patch resource "pods/status"`)
+}
+
+// TestGateSetByTheClockOfTheAPIServer: an order of ten minutes lasts ten minutes in the cluster, whatever time it is here.
+func TestGateSetByTheClockOfTheAPIServer(t *testing.T) {
+	c := newCluster(t, nil)
+	c.wire()
+	mine := elbv2.GateType("web")
+	pod := c.pod("web", mine)
+	for _, wrong := range []time.Duration{-time.Hour, time.Hour} {
+		c.now = func() time.Time { return time.Now().Add(wrong) }
+		c.has(c.run("gate", "set", "web", mine, "true", "--reason", "x", "--for", "10m"), ExitDone)
+		o := override.Of(c.read(pod)).Gate(mine)
+		if off := time.Since(o.Set).Abs(); off > time.Minute || o.Until.Sub(o.Set) != 10*time.Minute {
+			t.Errorf("a clock that is off by %s gave an order that is off by %s: %+v", wrong, off, o)
+		}
+	}
+}
+
+// TestGateSetTellsThatNobodyActs: an order is obeyed by podgate's leader; where there is none, that is said.
+func TestGateSetTellsThatNobodyActs(t *testing.T) {
+	c := newCluster(t, nil)
+	c.wire()
+	mine := elbv2.GateType("web")
+	c.pod("web", mine)
+	c.has(c.run("--podgate-namespace", c.ns, "gate", "set", "web", mine, "true", "--reason", "x"), ExitDone, "nobody leads")
+	now := metav1.NowMicro()
+	c.create(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: manager.LeaseName}, Spec: coordinationv1.LeaseSpec{HolderIdentity: new("podgate-1"), RenewTime: &now}})
+	if a := c.run("--podgate-namespace", c.ns, "gate", "set", "web", mine, "true", "--reason", "x"); a.code != ExitDone || strings.Contains(a.out, "trouble") {
+		t.Errorf("podgate leads: %+v", a)
+	}
+}
+
+// TestGateSetWithoutDefinitions: where podgate's kinds are gone so is podgate, and the gate that it left is a condition like any other.
+func TestGateSetWithoutDefinitions(t *testing.T) {
+	c := newCluster(t, nil)
+	for _, gateType := range []string{elbv2.GateType("web"), "targets.podgate.dev/web"} {
+		bare := interceptor.NewClient(c.kube, interceptor.Funcs{Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+			return &meta.NoKindMatchError{GroupKind: o.GetObjectKind().GroupVersionKind().GroupKind()}
+		}})
+		if serves, err := servedGate(t.Context(), bare, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns}}, gateType); serves || err != nil {
+			t.Errorf("%s: served %t, %v", gateType, serves, err)
+		}
+	}
 }
