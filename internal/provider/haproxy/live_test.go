@@ -90,6 +90,14 @@ func owners(targets ...gate.Target) provider.Pods {
 
 func nameFor(cfg Config, t gate.Target) string { return nameOf(cfg.prefix(), owners(t)[t], t) }
 
+// TestFrontendOfTheBackendsName: HAProxy allows it, and the backend is found all the same.
+func TestFrontendOfTheBackendsName(t *testing.T) {
+	s := newSite(t)
+	h := startHAProxy(t, fmt.Sprintf("frontend shop\n    bind 127.0.0.1:%d\n    default_backend shop\nbackend shop\n", freePort(t))+backends(freePort(t), 1))
+	s.wires = append(s.wires, newWire(t, h, "unix"))
+	s.serving(s.configure(s.config("shop")), 1)
+}
+
 func TestNoTrafficBeforeTheChecksPassed(t *testing.T) {
 	s := newSite(t, "unix")
 	ref := s.configure(s.config(backend))

@@ -38,7 +38,7 @@ func TestParseStat(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := serverStat{connections: 3, check: "L7STS", why: `a "b", c`, rise: 2, passed: 4}
-	if st.servers["p1"] != want || st.backend != (backendStat{mode: "tcp", algorithm: "leastconn"}) {
+	if st.servers["p1"] != want || st.backend != (backendStat{told: true, mode: "tcp", algorithm: "leastconn"}) {
 		t.Errorf("got %+v, want %+v", st, want)
 	}
 	for reason, answer := range map[string]string{
@@ -47,6 +47,24 @@ func TestParseStat(t *testing.T) {
 	} {
 		if st, err := parseStat(answer, "web"); err == nil {
 			t.Errorf("%s: read as %+v", reason, st)
+		}
+	}
+}
+
+func TestParseNumber(t *testing.T) {
+	const names = "# pxname,svname,iid,type,\n"
+	for reason, tc := range map[string]struct{ answer, want string }{
+		"the one of the name":    {names + "api,BACKEND,3,1,\nweb,BACKEND,5,1,\n", "5"},
+		"not the frontend":       {names + "web,FRONTEND,2,0,\nweb,BACKEND,5,1,\n", "5"},
+		"there is none":          {answer: names + "api,BACKEND,3,1,\n"},
+		"no number":              {answer: names + "web,BACKEND,5 ; x,1,\n"},
+		"a server of that name":  {answer: names + "web,BACKEND,5,2,\n"},
+		"no header":              {answer: "web,BACKEND,5,1,\n"},
+		"numbers are not in it":  {answer: "# pxname,svname,type,\nweb,BACKEND,1,\n"},
+		"cut off inside a quote": {answer: names + "web,\"BACK"},
+	} {
+		if got, err := parseNumber(tc.answer, "web"); got != tc.want || (err == nil) != (tc.want != "") {
+			t.Errorf("%s: got %q, %v, want %q", reason, got, err, tc.want)
 		}
 	}
 }

@@ -27,6 +27,8 @@ type serverStat struct {
 
 // backendStat is the row of the backend itself.
 type backendStat struct {
+	// told: there was such a row.
+	told bool
 	// mode is "http" or "tcp"; algorithm is empty on sockets of level user.
 	mode, algorithm string
 }
@@ -36,30 +38,46 @@ type stat struct {
 	servers map[string]serverStat
 }
 
-// parseStat reads the answer to "show stat BACKEND 6 -1": all rows or an error.
-func parseStat(answer, backend string) (stat, error) {
+// statRows reads an answer to "show stat", each row by the names of its columns.
+func statRows(answer string) ([]map[string]string, error) {
 	header, ok := strings.CutPrefix(answer, "# ")
 	if !ok {
-		return stat{}, errors.New("show stat: no names of columns")
+		return nil, errors.New("show stat: no names of columns")
 	}
-	rows, err := csv.NewReader(strings.NewReader(header)).ReadAll()
+	lines, err := csv.NewReader(strings.NewReader(header)).ReadAll()
 	if err != nil {
-		return stat{}, fmt.Errorf("show stat: %w", err)
+		return nil, fmt.Errorf("show stat: %w", err)
 	}
-	if len(rows) == 0 {
-		return stat{}, errors.New("show stat: no names of columns")
+	if len(lines) == 0 {
+		return nil, errors.New("show stat: no names of columns")
 	}
-	st := stat{servers: map[string]serverStat{}}
-	for n, values := range rows[1:] {
+	var rows []map[string]string
+	for _, values := range lines[1:] {
 		row := map[string]string{}
-		for i, name := range rows[0] {
+		for i, name := range lines[0] {
 			row[name] = values[i]
 		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// ofBackend: the row is that of a backend itself.
+func ofBackend(row map[string]string) bool { return row["svname"] == "BACKEND" && row["type"] == "1" }
+
+// parseStat reads the answer to "show stat BACKEND 6 -1": all rows or an error.
+func parseStat(answer, backend string) (stat, error) {
+	rows, err := statRows(answer)
+	if err != nil {
+		return stat{}, err
+	}
+	st := stat{servers: map[string]serverStat{}}
+	for n, row := range rows {
 		if row["pxname"] != backend {
 			return stat{}, fmt.Errorf("show stat: row %d is of another backend", n+1)
 		}
-		if row["svname"] == "BACKEND" && row["type"] == "1" {
-			st.backend = backendStat{mode: row["mode"], algorithm: row["algo"]}
+		if ofBackend(row) {
+			st.backend = backendStat{told: true, mode: row["mode"], algorithm: row["algo"]}
 			continue
 		}
 		s, err := readStat(row)
@@ -69,6 +87,24 @@ func parseStat(answer, backend string) (stat, error) {
 		st.servers[row["svname"]] = s
 	}
 	return st, nil
+}
+
+// parseNumber finds a backend's number in the answer to "show stat -1 2 -1", which has all backends.
+func parseNumber(answer, backend string) (string, error) {
+	rows, err := statRows(answer)
+	if err != nil {
+		return "", err
+	}
+	for _, row := range rows {
+		if !ofBackend(row) || row["pxname"] != backend {
+			continue
+		}
+		if _, err := strconv.ParseUint(row["iid"], 10, 31); err != nil {
+			return "", fmt.Errorf("show stat: iid is %.40q", row["iid"])
+		}
+		return row["iid"], nil
+	}
+	return "", errors.New("show stat: no row of the backend")
 }
 
 func readStat(row map[string]string) (serverStat, error) {

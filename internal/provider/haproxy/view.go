@@ -5,6 +5,7 @@ package haproxy
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
@@ -41,22 +42,15 @@ func (v view) own() []server {
 	return own
 }
 
-// read asks one instance for all of the backend, on one line.
+// read asks one instance for all of the backend.
 func (i instance) read(ctx context.Context) (view, *troubleError) {
-	answers, trouble := i.exchange(ctx, []string{
-		"show info", "show servers state " + i.g.Backend, "show stat " + i.g.Backend + " 6 -1",
-	})
+	v, trouble := i.readAs(ctx, i.g.Backend)
+	if trouble == nil && !v.backend.told {
+		// A frontend may have the backend's name, and "show stat" takes the name for the frontend's then.
+		v, trouble = i.readByNumber(ctx)
+	}
 	if trouble != nil {
 		return view{}, trouble
-	}
-	for _, answer := range answers[0] {
-		if text, kind := refusal(answer, i.g.Backend); kind != nil {
-			return view{}, &troubleError{socket: i.socket, kind: kind, text: text}
-		}
-	}
-	v, err := i.parse(answers[0][0], answers[0][1], answers[0][2])
-	if err != nil {
-		return view{}, &troubleError{socket: i.socket, text: "the answer makes no sense: " + err.Error()}
 	}
 	if !i.g.Observe && !v.version.atLeast(version26) {
 		return view{}, &troubleError{socket: i.socket, kind: provider.ErrInvalid,
@@ -67,6 +61,46 @@ func (i instance) read(ctx context.Context) (view, *troubleError) {
 	}
 	i.g.memory.note(v)
 	return v, nil
+}
+
+// readByNumber finds the backend's number, and asks for all of it by that. A reload in between may give the number to
+// another: its rows are refused, and the next read begins anew.
+func (i instance) readByNumber(ctx context.Context) (view, *troubleError) {
+	answers, trouble := i.exchange(ctx, []string{"show stat -1 2 -1"})
+	if trouble != nil {
+		return view{}, trouble
+	}
+	number, err := parseNumber(answers[0][0], i.g.Backend)
+	if err != nil {
+		return view{}, i.nonsense(err)
+	}
+	v, trouble := i.readAs(ctx, number)
+	if trouble == nil && !v.backend.told {
+		return view{}, i.nonsense(errors.New("show stat: no row of the backend"))
+	}
+	return v, trouble
+}
+
+// readAs asks for all of the backend on one line; as is its name or number for "show stat".
+func (i instance) readAs(ctx context.Context, as string) (view, *troubleError) {
+	answers, trouble := i.exchange(ctx, []string{"show info", "show servers state " + i.g.Backend, "show stat " + as + " 6 -1"})
+	if trouble != nil {
+		return view{}, trouble
+	}
+	for _, answer := range answers[0] {
+		if text, kind := refusal(answer, i.g.Backend); kind != nil {
+			return view{}, &troubleError{socket: i.socket, kind: kind, text: text}
+		}
+	}
+	v, err := i.parse(answers[0][0], answers[0][1], answers[0][2])
+	if err != nil {
+		return view{}, i.nonsense(err)
+	}
+	return v, nil
+}
+
+func (i instance) nonsense(err error) *troubleError {
+	return &troubleError{socket: i.socket, text: "the answer makes no sense: " + err.Error()}
 }
 
 func (i instance) parse(showInfo, showState, showStat string) (view, error) {
