@@ -7,8 +7,10 @@
 package scrape
 
 import (
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/time/rate"
@@ -23,10 +25,12 @@ import (
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
-// How often the API server is asked for strangers: several scrapers at once, but no flood.
+// How often the API server is asked for one address: several scrapers at once, but no flood.
 const (
 	perSecond = 5
 	burst     = 20
+	// most is of how many addresses that is remembered.
+	most = 1000
 )
 
 // Filter gives the filter of a metrics server.
@@ -36,15 +40,39 @@ func Filter(config *rest.Config, httpClient *http.Client) (metricsserver.Filter,
 		return nil, err
 	}
 	return func(log logr.Logger, next http.Handler) (http.Handler, error) {
-		return &guard{client: client, limit: rate.NewLimiter(perSecond, burst), log: log, next: next}, nil
+		return &guard{client: client, log: log, next: next}, nil
 	}, nil
 }
 
 type guard struct {
 	client kubernetes.Interface
-	limit  *rate.Limiter
+	floods floods
 	log    logr.Logger
 	next   http.Handler
+}
+
+// floods bounds what each address asks, so that a flood from one keeps no other out: who is
+// not scraped looks as if it were down. The zero value is ready to use.
+type floods struct {
+	mu   sync.Mutex
+	from map[string]*rate.Limiter
+}
+
+// allow tells whether an address, such as "192.0.2.1:40000", may ask now.
+func (f *floods) allow(remote string) bool {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.from[host] == nil {
+		if f.from == nil || len(f.from) >= most {
+			f.from = map[string]*rate.Limiter{}
+		}
+		f.from[host] = rate.NewLimiter(perSecond, burst)
+	}
+	return f.from[host].Allow()
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +81,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "podgate: the metrics want a bearer token of the cluster", http.StatusUnauthorized)
 		return
 	}
-	if !g.limit.Allow() {
+	if !g.floods.allow(r.RemoteAddr) {
 		http.Error(w, "podgate: too many requests", http.StatusTooManyRequests)
 		return
 	}

@@ -4,6 +4,7 @@
 package scrape
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -129,5 +130,24 @@ func TestFloodsStayHere(t *testing.T) {
 	}
 	if refused == 0 {
 		t.Error("every request of a flood was asked about")
+	}
+	other := httptest.NewRequest(http.MethodGet, "https://podgate/metrics", nil)
+	other.RemoteAddr = "198.51.100.7:40000"
+	other.Header.Set("Authorization", "Bearer abc")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, other)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("a flood from elsewhere kept somebody from being asked about: %d", w.Code)
+	}
+}
+
+// TestFloodersAreNotKept: there may be as many addresses as there are pods.
+func TestFloodersAreNotKept(t *testing.T) {
+	var f floods
+	for i := range 3 * most {
+		f.allow(fmt.Sprintf("[2001:db8::%x]:443", i))
+	}
+	if n := len(f.from); n > most {
+		t.Errorf("%d are remembered", n)
 	}
 }
