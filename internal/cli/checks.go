@@ -45,7 +45,7 @@ func (f *flight) check(ctx context.Context, w workload) error {
 	pod := w.judged()
 	services, found, err := injection.Lookup(ctx, f.reader, servedObject, w.namespace, pod.Labels)
 	if err != nil {
-		return f.Unknown.forgive(err, "what the workloads' load balancers are")
+		return f.unchecked(err, "what the workloads' load balancers are")
 	}
 	if len(found) == 0 {
 		return nil

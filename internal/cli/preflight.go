@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,6 +46,9 @@ type Preflight struct {
 	Findings []Finding `json:"findings"`
 	// Workloads counts those whose pods are targets of a load balancer, and so were checked.
 	Workloads int `json:"workloads"`
+	// Unchecked: workloads, or what takes their pods for targets, could not be read, so that
+	// no finding means nothing.
+	Unchecked bool `json:"unchecked,omitempty"`
 	// Unknown is what could not be read, and so not be checked.
 	Unknown gaps `json:"unknown,omitempty"`
 }
@@ -102,8 +106,11 @@ func (e *environment) preflight(ctx context.Context, o preflightOptions) error {
 	if err := e.write(p, p.write); err != nil {
 		return err
 	}
-	if len(p.Findings) > 0 {
+	switch {
+	case len(p.Findings) > 0:
 		return errNo
+	case p.Unchecked:
+		return errors.New("could not check: the notes say what is not allowed")
 	}
 	return nil
 }
@@ -163,7 +170,7 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 		f.installation.configured, f.installation.Trouble = true, nil
 	}
 	all, err := scope.workloads(ctx, r)
-	if err := f.Unknown.forgive(err, "what its workloads are"); err != nil {
+	if err := f.unchecked(err, "what its workloads are"); err != nil {
 		return nil, err
 	}
 	for _, w := range all {
@@ -176,6 +183,15 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 	}
 	slices.SortStableFunc(f.Findings, func(a, b Finding) int { return compare(string(a.Severity), string(b.Severity), a.Object, b.Object) })
 	return f.Preflight, nil
+}
+
+// unchecked forgives an error that leaves workloads unchecked.
+func (f *flight) unchecked(err error, untold string) error {
+	if err == nil {
+		return nil
+	}
+	f.Unchecked = true
+	return f.Unknown.forgive(err, untold)
 }
 
 // workloads are those in scope.
@@ -237,13 +253,16 @@ func (f *Preflight) write(p *paper) {
 }
 
 func (f *Preflight) summary() string {
+	if f.Unchecked && len(f.Findings) == 0 {
+		return "Not all was checked."
+	}
 	if f.Workloads == 0 {
 		return "Nothing to check: no binding takes the pods of these workloads for targets."
 	}
-	errors := 0
+	worst := 0
 	for _, found := range f.Findings {
 		if found.Severity == SeverityError {
-			errors++
+			worst++
 		}
 	}
 	checked := fmt.Sprintf("%d workloads behind a load balancer were checked", f.Workloads)
@@ -253,5 +272,5 @@ func (f *Preflight) summary() string {
 	if len(f.Findings) == 0 {
 		return "Nothing found: " + checked + "."
 	}
-	return fmt.Sprintf("%d errors, %d warnings: %s.", errors, len(f.Findings)-errors, checked)
+	return fmt.Sprintf("%d errors, %d warnings: %s.", worst, len(f.Findings)-worst, checked)
 }

@@ -12,6 +12,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -92,6 +93,30 @@ func TestPreflightOfACluster(t *testing.T) {
 	c.has(c.run("preflight", "deploy/web"), ExitError, "there is no workload deploy/web")
 	c.has(c.run("preflight", "--offline"), ExitError, "name them with -f")
 	c.has(c.run("preflight", "-f", file+".gone"), ExitError, "no such file")
+}
+
+// TestPreflightThatMayNotLook: who may not read the workloads, or what takes their pods, is not told that all is well.
+func TestPreflightThatMayNotLook(t *testing.T) {
+	look := []string{"get", "list"}
+	workloads := rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments", "statefulsets", "daemonsets"}, Verbs: look}
+	for user, rules := range map[string][]rbacv1.PolicyRule{
+		"nobody":  {{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: look}},
+		"unbound": {workloads, {APIGroups: []string{""}, Resources: []string{"services"}, Verbs: look}},
+	} {
+		c := newCluster(t, nil)
+		c.wire()
+		labels := map[string]string{"app": "web"}
+		c.create(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}}},
+		}})
+		c.allow(user, rules...)
+		a := c.run("preflight")
+		c.has(a, ExitError, "not allowed to list", "could not check")
+		if strings.Contains(a.out, "Nothing") {
+			t.Errorf("%s: it says that there is nothing:\n%s", user, a.out)
+		}
+	}
 }
 
 // TestBindingAfterPods: what comes later in the files comes too late, unless it is there already.
