@@ -212,11 +212,12 @@ func (f *flight) deadline(w workload, all []*binding.Binding) {
 		return
 	}
 	seconds := int(most.Seconds())
-	f.find(SeverityWarning, CheckDeadline, w, fmt.Sprintf("progressDeadlineSeconds is %d, and a gate of %s may take %d s to open: the rollout counts as failed before it.", w.deadlineSeconds, injection.Named(slowest.Key().Name), seconds),
+	f.find(SeverityWarning, CheckDeadline, w, fmt.Sprintf("progressDeadlineSeconds is %d, and a gate of %s may take %d s to open, as podgate estimates it: the rollout counts as failed before it.", w.deadlineSeconds, injection.Named(slowest.Key().Name), seconds),
 		fmt.Sprintf("set progressDeadlineSeconds to more than %d, and to the time beside in which the containers become ready", seconds))
 }
 
-// opensWithin is how long a binding's gate may take to open.
+// opensWithin is how long a binding's gate may take to open, as an estimate: no load
+// balancer says, and the group's own threshold of passed checks is not published.
 func opensWithin(b *binding.Binding) time.Duration {
 	if b.Own() != nil && b.Own().Spec.HAProxy != nil {
 		return 0
@@ -230,8 +231,8 @@ func opensWithin(b *binding.Binding) time.Duration {
 	if !known || group.Protocol == "HTTP" || group.Protocol == "HTTPS" {
 		takes = registerALB + checksALB*every
 	}
-	if policy, _ := b.Policy(); policy.OnTimeout == gate.Open {
-		return max(takes, policy.Timeout)
+	if policy, _ := b.Policy(); policy.OnTimeout == gate.Open && policy.Timeout > 0 {
+		return policy.Timeout
 	}
 	return takes
 }
