@@ -35,8 +35,13 @@ type DrainReport struct {
 	Asked *bool `json:"asked,omitempty"`
 	// Adaptive: podgate's hooks end as soon as the pod is drained, after HookSeconds at the latest.
 	Adaptive bool `json:"adaptive,omitempty"`
+	// RecommendedSeconds is what podgate recommends instead of what it computes, by the latest
+	// drains of the pod's bindings.
+	RecommendedSeconds int64 `json:"recommendedSeconds,omitempty"`
 	// Message says it for people, and what to do.
 	Message string `json:"message"`
+	// Killed is what was said last of a pod of the same owner that ended too soon.
+	Killed *Killed `json:"killed,omitempty"`
 	// Waits are what a pod that is being deleted waits for.
 	Waits []string `json:"waits,omitempty"`
 	// DeletedAt and KilledAt are when the deletion began and when the kubelet kills what still runs.
@@ -59,8 +64,17 @@ func (x *explanation) draining(ctx context.Context) error {
 	judged := injection.PodOf(x.pod)
 	judged.Hooks = hooksOf(x.pod)
 	x.Drain, err = drainOf(ctx, x.reader, x.Installation, judged, &x.pod.Spec, x.pod.Namespace, services, found, &x.Unknown)
-	if err != nil || x.pod.DeletionTimestamp.IsZero() {
+	if err != nil {
 		return err
+	}
+	if x.Drain != nil {
+		x.Drain.RecommendedSeconds = x.recommended
+		if err := x.siblings(ctx); err != nil {
+			return err
+		}
+	}
+	if x.pod.DeletionTimestamp.IsZero() {
+		return nil
 	}
 	return x.terminating(ctx)
 }
@@ -180,6 +194,12 @@ func (d *DrainReport) write(p *paper) {
 		p.field(p.paint(red, "short"), d.Message)
 	} else {
 		p.field("drain", d.Message)
+	}
+	if d.RecommendedSeconds > 0 {
+		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; the binding's annotation %s: %s has that followed", d.RecommendedSeconds, elbv2.DrainTimeAnnotation, drain.Recommended))
+	}
+	if d.Killed != nil {
+		p.field(p.paint(red, "killed"), fmt.Sprintf("%s ago: %s", p.ago(d.Killed.At.Time), d.Killed.Message))
 	}
 	if d.DeletedAt != nil {
 		p.field("deleted", fmt.Sprintf("%s ago; killed at %s at the latest", p.ago(d.DeletedAt.Time), d.KilledAt.UTC().Format(time.TimeOnly)))

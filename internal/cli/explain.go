@@ -83,13 +83,19 @@ type explanation struct {
 	reader *snapshot
 	pod    *corev1.Pod
 	now    metav1.Time
+	// recommended is the longest drain, in seconds, that podgate recommends on the pod's bindings.
+	recommended int64
 }
 
 // explainPod finds out all about a pod.
 func explainPod(ctx context.Context, reader *snapshot, key types.NamespacedName, home string, now metav1.Time) (*Explanation, error) {
 	var pod corev1.Pod
 	if err := reader.Get(ctx, key, &pod); err != nil {
-		return nil, fmt.Errorf("get pod %s: %w", key, err)
+		err = fmt.Errorf("get pod %s: %w", key, err)
+		if notFound(err) {
+			err = ended(ctx, reader, key, err)
+		}
+		return nil, err
 	}
 	x := explanation{Explanation: &Explanation{Namespace: pod.Namespace, Pod: pod.Name, Gates: []GateReport{}, Bindings: []BindingReport{}}, reader: reader, pod: &pod, now: now}
 	installation, err := findInstallation(ctx, reader, home, now.Time, &x.Unknown)
@@ -115,6 +121,7 @@ func (x *explanation) bound(ctx context.Context) error {
 	}
 	for _, b := range found {
 		x.Bindings = append(x.Bindings, reportOf(b))
+		x.recommended = max(x.recommended, int64(b.Recommended().Seconds()))
 	}
 	slices.SortFunc(x.Bindings, func(a, b BindingReport) int { return compare(a.Kind, b.Kind, a.Name, b.Name) })
 	return nil

@@ -5,10 +5,14 @@ package cli
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -50,4 +54,38 @@ func TestFewPermissions(t *testing.T) {
 		`note: not allowed to get resource "targetgroupbindings"`, `note: not allowed to list resource "services"`, `so podgate cannot tell whether podgate runs`)
 	c.has(c.run("status"), ExitDone, "waiting", "Target.Timeout", `note: not allowed to list resource "services"`)
 	c.has(c.run("status", "-A"), ExitDone, `note: not allowed to list resource "pods" in API group "" at the cluster scope`)
+}
+
+// TestExplainToldOfTheDead: what podgate said of pods that ended too soon is told of them, and of the pods of their owner that are left.
+func TestExplainToldOfTheDead(t *testing.T) {
+	c := newCluster(t, nil)
+	c.wire()
+	var b elbv2.TargetGroupBinding
+	if err := c.kube.Get(t.Context(), client.ObjectKey{Namespace: c.ns, Name: "web"}, &b); err != nil {
+		t.Fatal(err)
+	}
+	b.Annotations = map[string]string{elbv2.RecommendedDrainAnnotation: "70s"}
+	if err := c.kube.Update(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	pod := c.pod("web")
+	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "the-owner", Controller: new(true)}}
+	if err := c.kube.Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	told := func(name string, about corev1.ObjectReference, reason, message string, at time.Time) {
+		about.Namespace = c.ns
+		c.create(&corev1.Event{ObjectMeta: metav1.ObjectMeta{Name: name}, InvolvedObject: about, Reason: reason, Message: message, LastTimestamp: metav1.NewTime(at)})
+	}
+	owner := corev1.ObjectReference{Kind: "ReplicaSet", Name: "web", UID: "the-owner"}
+	if a := c.run("explain", "web"); strings.Contains(a.out, "killed") {
+		t.Errorf("nothing was said yet:\n%s", a.out)
+	}
+	told("a", owner, "KilledUndrained", "Pod web-0: Ended 9 s before.", time.Now().Add(-2*time.Hour))
+	told("b", owner, "KilledUndrained", "Pod web-1: Ended 8 s before.", time.Now().Add(-30*time.Minute))
+	told("c", owner, "ScalingReplicaSet", "Something else.", time.Now())
+	told("d", corev1.ObjectReference{Kind: "Pod", Name: "web-1", UID: "gone"}, "KilledUndrained", "Ended 8 s before.", time.Now())
+	c.has(c.run("explain", "web"), ExitDone, "killed    30m ago: Pod web-1: Ended 8 s before.", "recommended 70 s, by the latest drains")
+	c.has(c.run("explain", "web-1"), ExitError, `pods "web-1" not found. KilledUndrained at `, "Ended 8 s before.")
+	c.has(c.run("explain", "web-2"), ExitError, `pods "web-2" not found`)
 }
