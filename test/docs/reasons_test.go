@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
@@ -76,6 +78,71 @@ func TestReasonsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestReasonsOfHAProxyAreDocumented: reasons with a dot are the load balancer's. Those that podgate makes of HAProxy's
+// answers are on its page, and no others.
+func TestReasonsOfHAProxyAreDocumented(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(kubetest.Root(), "internal", "provider", "haproxy", "server.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(text, pattern string) []string {
+		var found []string
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			if m[1] != "HAProxy.L4CON" && m[1] != "HAProxy.L7STS" { // of HAProxy's own words, as examples
+				found = append(found, m[1])
+			}
+		}
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	want := find(string(source), `(?m)^\s*reason\w+\s*= "(HAProxy\.\w+)"`)
+	have := find(pagesOf(t, "providers")["haproxy"].part("Status"), "`(HAProxy\\.\\w+)`")
+	if diff := cmp.Diff(want, have); len(want) < 8 || diff != "" {
+		t.Errorf("reasons in the code (-) and in docs/providers/haproxy.md (+):\n%s", diff)
+	}
+}
+
+// TestNamesAreDocumented: each label, annotation, finalizer and condition type of podgate's domain that the code has is on a
+// page, and each that a page has is in the code.
+func TestNamesAreDocumented(t *testing.T) {
+	// Keys of indexes, which nobody sees in a cluster; on pages the image's name and an API version.
+	others := []string{"selector-anchor", "service", "target-group-arn", "label", "gate", "address", "pressing", "node", "podgate", "v1alpha1"}
+	name := regexp.MustCompile(`\bpodgate\.dev/([a-z][a-z0-9-]*[a-z0-9])`)
+	code, documented := map[string]string{}, map[string]string{}
+	for _, top := range []string{"api", "internal", "cmd"} {
+		err := filepath.WalkDir(filepath.Join(kubetest.Root(), top), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			for _, m := range name.FindAllStringSubmatch(string(source), -1) {
+				code[m[1]] = path
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range pages(t) {
+		for _, m := range name.FindAllStringSubmatch(p.text, -1) {
+			documented[m[1]] = p.path
+		}
+	}
+	for n, path := range code {
+		if _, there := documented[n]; !there && !slices.Contains(others, n) {
+			t.Errorf("podgate.dev/%s of %s is on no page", n, path)
+		}
+	}
+	for n, path := range documented {
+		if _, there := code[n]; !there && !slices.Contains(others, n) {
+			t.Errorf("%s has podgate.dev/%s, which the code does not know", path, n)
+		}
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
 // TestLinks: links between pages lead to a file, and to a heading that is there.
 func TestLinks(t *testing.T) {
 	all := pages(t)
@@ -83,7 +150,6 @@ func TestLinks(t *testing.T) {
 	for _, p := range all {
 		anchors[p.path] = headings(p.text)
 	}
-	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for _, p := range all {
 		text := fence.ReplaceAllString(p.text, "")
 		for _, m := range link.FindAllStringSubmatch(text, -1) {

@@ -1,0 +1,241 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package docs
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/podgate/podgate/internal/kubetest"
+)
+
+// form are the headings of a page about a kind or a provider.
+var form = []string{"Example", "In the above example", "Writing a spec", "Working with it", "Status"}
+
+// TestPagesHaveTheForm: a page about a kind or a provider has the five parts, in their order, and its example can be applied.
+func TestPagesHaveTheForm(t *testing.T) {
+	heading := regexp.MustCompile(`(?m)^## ([^:\n]*)`)
+	for _, folder := range []string{"kinds", "providers"} {
+		for name, p := range pagesOf(t, folder) {
+			t.Run(folder+"/"+name, func(t *testing.T) {
+				var have []string
+				for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(p.text, ""), -1) {
+					have = append(have, m[1])
+				}
+				if diff := cmp.Diff(form, have); diff != "" {
+					t.Fatalf("headings: -want, +got:\n%s", diff)
+				}
+				applied := 0
+				for _, b := range (page{p.path, p.part("Example")}).blocks() {
+					if b.language == "yaml" {
+						applied++ // by TestManifestsApply
+					}
+				}
+				if applied == 0 {
+					t.Error("its example is no manifest")
+				}
+			})
+		}
+	}
+}
+
+// TestKindsAndProvidersHaveAPage: each has one, and each page is about one that is there.
+func TestKindsAndProvidersHaveAPage(t *testing.T) {
+	kinds := definitions(t)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(kinds)), slices.Sorted(maps.Keys(pagesOf(t, "kinds")))); diff != "" {
+		t.Errorf("definitions (-) and docs/kinds (+):\n%s", diff)
+	}
+	if diff := cmp.Diff(providers(t), slices.Sorted(maps.Keys(pagesOf(t, "providers")))); diff != "" {
+		t.Errorf("providers (-) and docs/providers (+):\n%s", diff)
+	}
+}
+
+// TestFieldsAreDocumented: each field of a kind's spec, and of a provider's part of it, is in a table of its page under
+// "Writing a spec", and what those tables list is a field. Of the status each field is under "Status".
+func TestFieldsAreDocumented(t *testing.T) {
+	kinds := definitions(t)
+	own := kinds["targetbinding"].properties("spec")
+	for name, p := range pagesOf(t, "kinds") {
+		compareFields(t, p, fieldsOf(kinds[name].properties("spec")), kinds[name].properties("spec"))
+	}
+	for name, p := range pagesOf(t, "providers") {
+		compareFields(t, p, below(own[name]), own)
+	}
+	status := pagesOf(t, "kinds")["targetbinding"].part("Status")
+	for field := range kinds["targetbinding"].properties("status") {
+		if !strings.Contains(status, "`"+field+"`") {
+			t.Errorf("docs/kinds/targetbinding.md: status.%s is not under Status", field)
+		}
+	}
+}
+
+// compareFields holds the tables of a page against the fields that it must list. It may list what is below those, and
+// for a provider that has a kind of its own, the names there.
+func compareFields(t *testing.T, p page, want []string, all schema) {
+	t.Helper()
+	listed := map[string]bool{}
+	quoted := regexp.MustCompile("`([A-Za-z0-9.]+)`")
+	for row := range strings.Lines(p.part("Writing a spec")) {
+		cells := strings.Split(row, "|")
+		if len(cells) < 3 {
+			continue
+		}
+		for _, m := range quoted.FindAllStringSubmatch(cells[1], -1) {
+			listed[m[1][strings.LastIndex(m[1], ".")+1:]] = true
+			listed[strings.Split(m[1], ".")[0]] = true
+		}
+	}
+	delete(listed, "") // of `.port`
+	delete(listed, "spec")
+	for _, field := range want {
+		if !listed[field] {
+			t.Errorf("%s: the field %s is in no table under Writing a spec", p.path, field)
+		}
+	}
+	known := below(all)
+	for field := range listed {
+		if !slices.Contains(known, field) {
+			t.Errorf("%s lists the field %s, which is not there", p.path, field)
+		}
+	}
+}
+
+// TestEveryPageIsReached: from README one gets to every page of docs/ by links.
+func TestEveryPageIsReached(t *testing.T) {
+	byPath := map[string]page{}
+	for _, p := range pages(t) {
+		byPath[p.path] = p
+	}
+	reached := map[string]bool{"README.md": true}
+	for next := []string{"README.md"}; len(next) > 0; next = next[1:] {
+		for _, to := range byPath[next[0]].links() {
+			if _, there := byPath[to]; there && !reached[to] {
+				reached[to] = true
+				next = append(next, to)
+			}
+		}
+	}
+	for path := range byPath {
+		if strings.HasPrefix(path, "docs/") && !reached[path] {
+			t.Errorf("nothing leads to %s", path)
+		}
+	}
+}
+
+// part is what is below a heading of the second level that begins like this, up to the next one.
+func (p page) part(heading string) string {
+	_, rest, _ := strings.Cut(p.text, "\n## "+heading)
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	return rest
+}
+
+// links are the files that a page's links and pictures lead to, by their paths below the repository's root.
+func (p page) links() []string {
+	var all []string
+	for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(p.text, ""), -1) {
+		to, _, _ := strings.Cut(m[1], "#")
+		if to != "" && !strings.Contains(to, "://") {
+			all = append(all, filepath.Join(filepath.Dir(p.path), to))
+		}
+	}
+	return all
+}
+
+// pagesOf are the pages of a folder of docs/, by name.
+func pagesOf(t *testing.T, folder string) map[string]page {
+	t.Helper()
+	found := map[string]page{}
+	for _, p := range pages(t) {
+		if filepath.Dir(p.path) == filepath.Join("docs", folder) {
+			found[strings.TrimSuffix(filepath.Base(p.path), ".md")] = p
+		}
+	}
+	if len(found) == 0 {
+		t.Fatalf("docs/%s has no page", folder)
+	}
+	return found
+}
+
+// providers are those that are built, by name.
+func providers(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(kubetest.Root(), "internal", "provider"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != "providertest" {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// schema is a part of a definition: fields by name.
+type schema map[string]any
+
+// properties are the fields of a part of an object, such as spec.
+func (s schema) properties(part string) schema {
+	p, _ := s[part].(map[string]any)
+	fields, _ := p["properties"].(map[string]any)
+	return fields
+}
+
+func fieldsOf(s schema) []string { return slices.Sorted(maps.Keys(s)) }
+
+// below are the names of all fields in a part of a definition.
+func below(v any) []string {
+	var names []string
+	switch v := v.(type) {
+	case schema:
+		for name, field := range v {
+			names = append(append(names, name), below(field)...)
+		}
+	case map[string]any:
+		fields, _ := v["properties"].(map[string]any)
+		names = append(below(schema(fields)), below(v["items"])...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// definitions are the fields of podgate's kinds, by their names in lower case.
+func definitions(t *testing.T) map[string]schema {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(kubetest.Chart(), "files", "crd", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no definitions: %v", err)
+	}
+	found := map[string]schema{}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d struct {
+			Spec struct {
+				Names    struct{ Singular string }
+				Versions []struct {
+					Schema struct {
+						OpenAPIV3Schema struct{ Properties schema }
+					}
+				}
+			}
+		}
+		if err := yaml.Unmarshal(raw, &d); err != nil {
+			t.Fatal(err)
+		}
+		found[d.Spec.Names.Singular] = d.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties
+	}
+	return found
+}
