@@ -64,6 +64,13 @@ func (f *flight) check(ctx context.Context, w workload) error {
 	return f.drains(ctx, w, pod, services, found)
 }
 
+// uncoveredAdvice is what to do before a rollout whose pods the webhook would not be asked about.
+var uncoveredAdvice = map[injection.Reason]string{
+	ReasonNotAsked:    "label the namespace before the rollout",
+	ReasonNotSelected: "give the pod template the labels that the webhook's selectors want, or correct those, before the rollout",
+	ReasonNoWebhook:   "install podgate before the rollout",
+}
+
 // gated tells why new pods of the workload would get no gate.
 func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, services []injection.Service, found []injection.Binding) error {
 	for _, g := range pod.Gates {
@@ -86,7 +93,7 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, servi
 		return err
 	}
 	reason, message := f.installation.uncovered(ctx, f.reader, w.namespace, pod.Labels)
-	f.find(SeverityError, string(reason), w, "New pods get no gate: "+message, "label the namespace before the rollout")
+	f.find(SeverityError, string(reason), w, "New pods get no gate: "+message, uncoveredAdvice[reason])
 	return nil
 }
 

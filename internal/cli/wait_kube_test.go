@@ -89,6 +89,7 @@ func TestPreflightOfACluster(t *testing.T) {
 			t.Errorf("it does not find %s, only %q", want, checks)
 		}
 	}
+	c.has(c.run("preflight", "-f", file), ExitNo, "install podgate before the rollout")
 	c.has(c.run("preflight"), ExitDone, "Nothing to check")
 	c.has(c.run("preflight", "deploy/web"), ExitError, "there is no workload deploy/web")
 	c.has(c.run("preflight", "--offline"), ExitError, "name them with -f")
