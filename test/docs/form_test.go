@@ -109,6 +109,23 @@ func compareFields(t *testing.T, p page, want []string, all schema) {
 	}
 }
 
+// TestColumnsAreDocumented: what kubectl get prints above the bindings on a kind's page is what it prints.
+func TestColumnsAreDocumented(t *testing.T) {
+	for name, d := range definitions(t) {
+		want := []string{"NAME"}
+		for _, c := range d.columns {
+			if c.Priority == 0 {
+				want = append(want, strings.ToUpper(c.Name))
+			}
+		}
+		p := pagesOf(t, "kinds")[name]
+		header := regexp.MustCompile(`(?m)^NAME .*$`).FindString(p.part("Status"))
+		if diff := cmp.Diff(want, strings.Fields(header)); diff != "" {
+			t.Errorf("%s: columns: -want, +got:\n%s", p.path, diff)
+		}
+	}
+}
+
 // TestEveryPageIsReached: from README one gets to every page of docs/ by links.
 func TestEveryPageIsReached(t *testing.T) {
 	byPath := map[string]page{}
@@ -209,14 +226,26 @@ func below(v any) []string {
 	return slices.Compact(names)
 }
 
-// definitions are the fields of podgate's kinds, by their names in lower case.
-func definitions(t *testing.T) map[string]schema {
+// definition is what the API server knows of a kind.
+type definition struct {
+	schema
+	columns []column
+}
+
+// column is one that kubectl get prints; with -o wide only when its priority is not 0.
+type column struct {
+	Name     string
+	Priority int
+}
+
+// definitions are those of podgate's kinds, by their names in lower case.
+func definitions(t *testing.T) map[string]definition {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(kubetest.Chart(), "files", "crd", "*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no definitions: %v", err)
 	}
-	found := map[string]schema{}
+	found := map[string]definition{}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {
@@ -226,7 +255,8 @@ func definitions(t *testing.T) map[string]schema {
 			Spec struct {
 				Names    struct{ Singular string }
 				Versions []struct {
-					Schema struct {
+					AdditionalPrinterColumns []column
+					Schema                   struct {
 						OpenAPIV3Schema struct{ Properties schema }
 					}
 				}
@@ -235,7 +265,8 @@ func definitions(t *testing.T) map[string]schema {
 		if err := yaml.Unmarshal(raw, &d); err != nil {
 			t.Fatal(err)
 		}
-		found[d.Spec.Names.Singular] = d.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties
+		v := d.Spec.Versions[0]
+		found[d.Spec.Names.Singular] = definition{v.Schema.OpenAPIV3Schema.Properties, v.AdditionalPrinterColumns}
 	}
 	return found
 }
