@@ -202,6 +202,11 @@ func TestExecIsTheCommand(t *testing.T) {
 	if out := lc(t, "exec", "--name", name, "--", "kubectl", "get", "nodes", "-o", "name"); out != "node/"+name {
 		t.Errorf("kubectl in exec says %q", out)
 	}
+	for _, command := range []string{"kubectl get nodes -o name", "status -o json"} {
+		if out := lc(t, "exec", "--name", name, "--", "sh", "-c", program()+" "+command); !strings.Contains(out, name) {
+			t.Errorf("localcluster %s without --name, in exec, says %q: nothing of this cluster", command, out)
+		}
+	}
 	guest := exec.Command(program(), "exec", "--name", name, "--", "sleep", "600")
 	if err := guest.Start(); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -19,10 +20,12 @@ import (
 	"syscall"
 
 	"github.com/podgate/podgate/test/localcluster/internal/preflight"
+	"github.com/podgate/podgate/test/localcluster/internal/state"
 	"github.com/podgate/podgate/test/localcluster/internal/supervisor"
 )
 
-const defaultName = "podgate"
+// defaultName is the cluster that a command without --name is about. In what exec runs it is the one whose network that is in.
+func defaultName() string { return cmp.Or(os.Getenv(state.Variable), "podgate") }
 
 // Exit codes besides those of a command that exec or kubectl ran.
 const (
@@ -153,7 +156,7 @@ func (c *command) flags(e *env) (*flag.FlagSet, *string) {
 			fmt.Fprintf(set.Output(), "  %s\n", example)
 		}
 	}
-	return set, set.String("name", defaultName, "the cluster's `name`, and its node's")
+	return set, set.String("name", defaultName(), "the cluster's `name`, and its node's")
 }
 
 // parse reads flags wherever they stand and returns the other arguments, of which there must be so many; most < 0 is any number.

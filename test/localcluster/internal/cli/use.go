@@ -113,7 +113,7 @@ opens is reached from the host. Everything after --name is kubectl's; "localclus
 				return err
 			}
 			// kubectl has flags of its own, which only it can read.
-			name := defaultName
+			name := defaultName()
 			if len(args) > 0 {
 				value, joined := strings.CutPrefix(strings.TrimPrefix(args[0], "-"), "-name=")
 				switch {
