@@ -30,7 +30,7 @@ func asNobody(home string) func(*exec.Cmd) {
 // cacheOf makes a cache with the programs of the real one, of which one may be replaced.
 func cacheOf(t *testing.T, replaced, script string) string {
 	t.Helper()
-	real, err := binaries.Open()
+	real, err := binaries.Open("", binaries.Node)
 	if err != nil {
 		t.Fatal(err)
 	}

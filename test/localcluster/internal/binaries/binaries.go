@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -26,7 +25,7 @@ const recipe = "1"
 
 // The pinned modules are kept as *.mod because a folder with a go.mod cannot be embedded; they are written out as go.mod to be built.
 //
-//go:embed kubernetes.mod kubernetes.sum containerd.mod containerd.sum pause/main.go
+//go:embed kubernetes.mod kubernetes.sum kubernetes-*.mod kubernetes-*.sum containerd.mod containerd.sum pause/main.go
 var inputs embed.FS
 
 // Set says how much of a cluster is wanted.
@@ -58,15 +57,17 @@ func (s step) names() []string {
 	return names
 }
 
-// steps are all, in the order of building.
+const apiServer = "k8s.io/kubernetes/cmd/kube-apiserver"
+
+// steps are all of the newest release, in the order of building.
 func steps() []step {
 	return []step{
-		{Control, "kubernetes", map[string]string{"etcd": "go.etcd.io/etcd/server/v3"}},
-		{Control, "kubernetes", map[string]string{
-			"kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+		{Control, newest, map[string]string{"etcd": "go.etcd.io/etcd/server/v3"}},
+		{Control, newest, map[string]string{
+			"kube-apiserver": apiServer,
 			"kubectl":        "k8s.io/kubernetes/cmd/kubectl",
 		}},
-		{Node, "kubernetes", map[string]string{
+		{Node, newest, map[string]string{
 			"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
 			"kube-proxy":              "k8s.io/kubernetes/cmd/kube-proxy",
 			"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
@@ -84,12 +85,35 @@ func steps() []step {
 // Cache is the folder of one set of inputs; it stays when clusters go.
 type Cache struct {
 	Dir    string
+	set    Set
+	module string // what Kubernetes is built from
+	newest *Cache // what an older release shares etcd and kubectl with; nil for the newest
 	goTool string
 	env    []string
 }
 
-// Open finds the cache folder that belongs to the embedded inputs and the host's Go. It creates nothing.
-func Open() (*Cache, error) {
+// Open finds the cache folder of a release, such as 1.36, that belongs to the embedded inputs and the host's Go; no release is the
+// newest, and there is a node of no other. It creates nothing.
+func Open(release string, set Set) (*Cache, error) {
+	module, err := moduleOf(release)
+	if err != nil {
+		return nil, err
+	}
+	if module == newest {
+		return open(newest, set)
+	}
+	if set != Control {
+		return nil, fmt.Errorf("of Kubernetes %s there is the API server only: say --api-only", release)
+	}
+	c, err := open(module, set)
+	if err != nil {
+		return nil, err
+	}
+	c.newest, err = open(newest, set)
+	return c, err
+}
+
+func open(module string, set Set) (*Cache, error) {
 	goTool, err := findGo()
 	if err != nil {
 		return nil, err
@@ -100,7 +124,11 @@ func Open() (*Cache, error) {
 	}
 	key := sha256.New()
 	fmt.Fprintln(key, recipe, runtime.GOOS, runtime.GOARCH, strings.TrimSpace(string(version)))
-	for _, name := range []string{"kubernetes.mod", "kubernetes.sum", "containerd.mod", "containerd.sum", "pause/main.go"} {
+	names := []string{"kubernetes.mod", "kubernetes.sum", "containerd.mod", "containerd.sum", "pause/main.go"}
+	if module != newest {
+		names = append(names, module+".mod", module+".sum")
+	}
+	for _, name := range names {
 		data, err := inputs.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("read embedded %s: %w", name, err)
@@ -114,6 +142,8 @@ func Open() (*Cache, error) {
 	}
 	return &Cache{
 		Dir:    filepath.Join(root, "localcluster", hex.EncodeToString(key.Sum(nil))[:16]),
+		set:    set,
+		module: module,
 		goTool: goTool,
 		env:    goEnv(os.Environ()),
 	}, nil
@@ -128,41 +158,32 @@ func (c *Cache) Path(program string) string { return filepath.Join(c.Bin(), prog
 // PauseArchive is the sandbox image as a docker-archive.
 func (c *Cache) PauseArchive() string { return filepath.Join(c.Dir, "pause.tar") }
 
-// Missing lists what a set still lacks.
-func (c *Cache) Missing(set Set) []string {
+// Version is the version of Kubernetes, such as v1.37.0.
+func (c *Cache) Version() string { return versionOf(c.module) }
+
+// Missing lists what the set still lacks.
+func (c *Cache) Missing() []string {
 	var missing []string
-	for _, s := range steps() {
-		if s.set <= set {
-			missing = append(missing, c.missingOf(s)...)
-		}
+	for _, s := range c.steps() {
+		missing = append(missing, c.missingOf(s.names())...)
 	}
-	if _, err := os.Stat(c.PauseArchive()); err != nil && set == Node {
+	if c.newest != nil {
+		missing = append(missing, c.missingOf(shared())...)
+	}
+	if _, err := os.Stat(c.PauseArchive()); err != nil && c.set == Node {
 		missing = append(missing, "pause.tar")
 	}
 	return missing
 }
 
-func (c *Cache) missingOf(s step) []string {
+func (c *Cache) missingOf(names []string) []string {
 	var missing []string
-	for _, name := range s.names() {
+	for _, name := range names {
 		if _, err := os.Stat(c.Path(name)); err != nil {
 			missing = append(missing, name)
 		}
 	}
 	return missing
-}
-
-// KubernetesVersion is the pinned version, such as v1.37.0.
-func KubernetesVersion() string {
-	data, err := inputs.ReadFile("kubernetes.mod")
-	if err != nil {
-		return ""
-	}
-	found := regexp.MustCompile(`(?m)^(?:require )?\s*k8s\.io/kubernetes (v\S+)`).FindSubmatch(data)
-	if found == nil {
-		return ""
-	}
-	return string(found[1])
 }
 
 // goEnv drops what would change the result of a build and fixes what must be fixed.

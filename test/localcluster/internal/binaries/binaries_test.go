@@ -30,38 +30,44 @@ func TestEveryProgramOfAStepIsAToolOfItsModule(t *testing.T) {
 		if s.module == "pause" {
 			continue
 		}
-		mod, err := inputs.ReadFile(s.module + ".mod")
-		if err != nil {
-			t.Fatal(err)
-		}
 		for _, pkg := range s.programs {
-			if !strings.Contains(string(mod), "\t"+pkg+"\n") {
-				t.Errorf("%s.mod does not list the tool %s, so its dependencies are not pinned", s.module, pkg)
-			}
+			wantTool(t, s.module, pkg)
 		}
 	}
 }
 
-func TestVersionIsStamped(t *testing.T) {
-	version := KubernetesVersion()
-	if !strings.HasPrefix(version, "v1.") || !strings.Contains(ldflags(), "gitVersion="+version+" ") {
-		t.Errorf("version %q is not stamped by %q", version, ldflags())
+// wantTool wants a package among the tools of a module, in a list of them or alone.
+func wantTool(t *testing.T, module, pkg string) {
+	t.Helper()
+	mod, err := inputs.ReadFile(module + ".mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(mod), "\t"+pkg+"\n") && !strings.Contains(string(mod), "tool "+pkg+"\n") {
+		t.Errorf("%s.mod does not list the tool %s, so its dependencies are not pinned", module, pkg)
 	}
 }
 
 func TestMissingIsWhatTheSetLacks(t *testing.T) {
-	c := &Cache{Dir: t.TempDir()}
+	c := &Cache{Dir: t.TempDir(), module: newest, set: Control}
+	keep(t, c, "etcd")
+	if got, want := c.Missing(), []string{"kube-apiserver", "kubectl"}; !slices.Equal(got, want) {
+		t.Errorf("the control plane lacks %q, want %q", got, want)
+	}
+	c.set = Node
+	if got := c.Missing(); !slices.Contains(got, "kubelet") || !slices.Contains(got, "pause.tar") {
+		t.Errorf("a node lacks %q, want kubelet and pause.tar among them", got)
+	}
+}
+
+// keep puts an empty program into a cache.
+func keep(t *testing.T, c *Cache, program string) {
+	t.Helper()
 	if err := os.MkdirAll(c.Bin(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(c.Path("etcd"), nil, 0o755); err != nil {
+	if err := os.WriteFile(c.Path(program), nil, 0o755); err != nil {
 		t.Fatal(err)
-	}
-	if got, want := c.Missing(Control), []string{"kube-apiserver", "kubectl"}; !slices.Equal(got, want) {
-		t.Errorf("the control plane lacks %q, want %q", got, want)
-	}
-	if got := c.Missing(Node); !slices.Contains(got, "kubelet") || !slices.Contains(got, "pause.tar") {
-		t.Errorf("a node lacks %q, want kubelet and pause.tar among them", got)
 	}
 }
 

@@ -19,9 +19,14 @@ import (
 )
 
 // Build makes what the set lacks and says on progress what it does. Several processes may call it at once: one builds, the others wait.
-func (c *Cache) Build(ctx context.Context, set Set, progress func(string)) error {
-	if len(c.Missing(set)) == 0 {
+func (c *Cache) Build(ctx context.Context, progress func(string)) error {
+	if len(c.Missing()) == 0 {
 		return nil
+	}
+	if c.newest != nil {
+		if err := c.newest.Build(ctx, progress); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(c.Bin(), 0o755); err != nil {
 		return fmt.Errorf("make the cache folder: %w", err)
@@ -31,15 +36,18 @@ func (c *Cache) Build(ctx context.Context, set Set, progress func(string)) error
 		return err
 	}
 	defer unlock()
-	for _, s := range steps() {
-		if s.set > set || len(c.missingOf(s)) == 0 {
+	for _, s := range c.steps() {
+		if len(c.missingOf(s.names())) == 0 {
 			continue
 		}
 		if err := c.run(ctx, s, progress); err != nil {
 			return err
 		}
 	}
-	if set != Node {
+	if c.newest != nil {
+		return c.share()
+	}
+	if c.set != Node {
 		return nil
 	}
 	return WriteImage(c.Path("pause"), PauseImage, c.PauseArchive())
@@ -63,7 +71,7 @@ func (c *Cache) run(ctx context.Context, s step, progress func(string)) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	args := []string{"build", "-v", "-buildvcs=false", "-trimpath=false", "-ldflags", ldflags(), "-o", out + "/"}
+	args := []string{"build", "-v", "-buildvcs=false", "-trimpath=false", "-ldflags", ldflags(c.Version()), "-o", out + "/"}
 	if names := s.names(); len(names) == 1 {
 		args[len(args)-1] = filepath.Join(out, names[0])
 	}
@@ -147,8 +155,7 @@ func (c *Cache) writeModule(name string) (string, error) {
 }
 
 // ldflags stamps the version: clients compare it, and without it Kubernetes calls itself v0.0.0-master.
-func ldflags() string {
-	version := KubernetesVersion()
+func ldflags(version string) string {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	const pkg = "k8s.io/component-base/version"
 	return fmt.Sprintf("-s -w -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s -X %[1]s.gitTreeState=clean",

@@ -171,7 +171,7 @@ func startSupervisor(config supervisor.Config, files []*os.File) (*exec.Cmd, err
 func record(config supervisor.Config, pid int) (state.State, error) {
 	started, _ := state.StartTime(pid)
 	s := state.State{
-		Name: config.Dirs.Name, Mode: config.Mode, Supervisor: pid, Started: started, Created: time.Now().UTC(),
+		Name: config.Dirs.Name, Mode: config.Mode, Version: config.Version, Supervisor: pid, Started: started, Created: time.Now().UTC(),
 		Address: fmt.Sprintf("127.0.0.1:%d", config.APIPort), Bin: config.Bin,
 	}
 	if config.Mode == state.Full {

@@ -16,7 +16,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/podgate/podgate/test/localcluster/internal/binaries"
 	"github.com/podgate/podgate/test/localcluster/internal/state"
 	"github.com/podgate/podgate/test/localcluster/internal/supervisor"
 )
@@ -129,7 +128,7 @@ func readStatus(name string) (Status, error) {
 		return found, nil
 	}
 	found.Running = true
-	found.Version = binaries.KubernetesVersion()
+	found.Version = s.Version
 	found.Kubeconfig, found.Server = dirs.Kubeconfig(), "https://"+s.Address
 	if s.Mode == state.Full {
 		found.NodeAddress, found.PodCIDR, found.ServiceCIDR, found.Netns = supervisor.NodeAddress, supervisor.PodCIDR, supervisor.ServiceCIDR, s.NetnsPath()

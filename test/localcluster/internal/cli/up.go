@@ -8,8 +8,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,19 +28,27 @@ const stopGrace = 30 * time.Second
 
 func buildCommand() *command {
 	return &command{
-		name: "build", synopsis: "build [--api-only]", short: "install the Debian packages that are missing and build the programs",
+		name: "build", synopsis: "build [--api-only [--kubernetes RELEASE]]", short: "install the Debian packages that are missing and build the programs",
 		long: `Build installs the Debian packages that are missing and builds Kubernetes, etcd and containerd from their Go modules into a cache.
 The first time takes about ten minutes on two cores; with a full cache it returns at once. Nothing is started. Several may run at
-once: one builds and the others wait.`,
-		examples: []string{"localcluster build", "localcluster build --api-only   # etcd, kube-apiserver and kubectl; needs no root"},
+once: one builds and the others wait. Of older releases of Kubernetes there is the API server only.`,
+		examples: []string{
+			"localcluster build",
+			"localcluster build --api-only                     # etcd, kube-apiserver and kubectl; needs no root",
+			"localcluster build --api-only --kubernetes 1.36   # an older kube-apiserver",
+		},
 		run: func(ctx context.Context, e *env, c *command, args []string) error {
 			set, _ := c.flags(e)
 			apiOnly := set.Bool("api-only", false, "only what `up --api-only` needs")
+			release := releaseFlag(set)
 			if _, err := parse(e, set, args, 0, 0); err != nil {
 				return err
 			}
-			cache, err := provide(ctx, e, *apiOnly)
+			cache, err := open(*release, *apiOnly)
 			if err != nil {
+				return err
+			}
+			if err := provide(ctx, e, cache, *apiOnly); err != nil {
 				return err
 			}
 			fmt.Fprintln(e.out, cache.Bin())
@@ -47,34 +57,40 @@ once: one builds and the others wait.`,
 	}
 }
 
-// provide makes sure of the Debian packages and the programs.
-func provide(ctx context.Context, e *env, apiOnly bool) (*binaries.Cache, error) {
-	wanted := binaries.Node
+func releaseFlag(set *flag.FlagSet) *string {
+	releases := binaries.Releases()
+	return set.String("kubernetes", releases[len(releases)-1], "the `release` of Kubernetes: "+strings.Join(releases, ", "))
+}
+
+// open finds the programs, which may not be built yet.
+func open(release string, apiOnly bool) (*binaries.Cache, error) {
 	if apiOnly {
-		wanted = binaries.Control
+		return binaries.Open(release, binaries.Control)
 	}
-	cache, err := binaries.Open()
-	if err != nil {
-		return nil, err
-	}
+	return binaries.Open(release, binaries.Node)
+}
+
+// provide makes sure of the Debian packages and the programs.
+func provide(ctx context.Context, e *env, cache *binaries.Cache, apiOnly bool) error {
 	if !apiOnly {
 		if err := debian.Install(ctx, e.progress); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return cache, cache.Build(ctx, wanted, e.progress)
+	return cache.Build(ctx, e.progress)
 }
 
 type upOptions struct {
 	name      string
 	apiOnly   bool
+	release   string
 	parentPID int
 	maxPods   int
 }
 
 func upCommand() *command {
 	return &command{
-		name: "up", synopsis: "up [--name NAME] [--api-only] [--parent-pid PID] [--max-pods N]", short: "start a cluster and return when it works",
+		name: "up", synopsis: "up [--name NAME] [--api-only [--kubernetes RELEASE]] [--parent-pid PID] [--max-pods N]", short: "start a cluster and return when it works",
 		long: `Up starts a cluster, which runs on in the background. It returns when the node is Ready, Services are routed and the default
 ServiceAccount exists. What a cluster of that name left behind in a crash is removed first; one that is running already is left alone.
 With --api-only it starts etcd and kube-apiserver alone, on free ports of 127.0.0.1, as any user.`,
@@ -86,13 +102,14 @@ With --api-only it starts etcd and kube-apiserver alone, on free ports of 127.0.
 		run: func(ctx context.Context, e *env, c *command, args []string) error {
 			var o upOptions
 			set, name := c.flags(e)
+			release := releaseFlag(set)
 			set.BoolVar(&o.apiOnly, "api-only", false, "only etcd and kube-apiserver, on loopback of the host")
 			set.IntVar(&o.parentPID, "parent-pid", 0, "remove the cluster when the process with this `PID` ends, in whatever way")
 			set.IntVar(&o.maxPods, "max-pods", 250, "how many pods the node takes")
 			if _, err := parse(e, set, args, 0, 0); err != nil {
 				return err
 			}
-			o.name = *name
+			o.name, o.release = *name, *release
 			return up(ctx, e, o)
 		},
 	}
@@ -101,6 +118,10 @@ With --api-only it starts etcd and kube-apiserver alone, on free ports of 127.0.
 func up(ctx context.Context, e *env, o upOptions) error {
 	begun := time.Now()
 	dirs, err := state.Of(o.name)
+	if err != nil {
+		return err
+	}
+	cache, err := open(o.release, o.apiOnly)
 	if err != nil {
 		return err
 	}
@@ -120,11 +141,11 @@ func up(ctx context.Context, e *env, o upOptions) error {
 		return err
 	}
 	defer unlock()
-	already, err := clearTheWay(e, dirs, mode)
+	already, err := clearTheWay(e, dirs, mode, cache.Version())
 	if already || err != nil {
 		return err
 	}
-	if err := bringUp(ctx, e, dirs, mode, o, parent); err != nil {
+	if err := bringUp(ctx, e, dirs, mode, cache, o, parent); err != nil {
 		// The supervisor removes what it made; this is for what happened before it or in its place.
 		s, _ := dirs.Read()
 		return errors.Join(err, s.Stop(stopGrace), dirs.Sweep(s))
@@ -135,12 +156,12 @@ func up(ctx context.Context, e *env, o upOptions) error {
 }
 
 // clearTheWay looks at what is there: a cluster that works is left alone, anything else is removed.
-func clearTheWay(e *env, dirs state.Dirs, mode state.Mode) (already bool, err error) {
+func clearTheWay(e *env, dirs state.Dirs, mode state.Mode, version string) (already bool, err error) {
 	s, err := dirs.Read()
 	if err == nil && s.Running() && s.Ready {
 		if _, err := supervisor.Ask(dirs.Run, supervisor.Request{Do: "status"}); err == nil {
-			if s.Mode != mode {
-				return false, fmt.Errorf("a cluster %q of the other kind (%s) is running: take another --name, or `localcluster down --name %s` first", dirs.Name, s.Mode, dirs.Name)
+			if s.Mode != mode || s.Version != version {
+				return false, fmt.Errorf("a cluster %q of another kind (%s, %s) is running: take another --name, or `localcluster down --name %s` first", dirs.Name, s.Mode, s.Version, dirs.Name)
 			}
 			e.progress("cluster " + dirs.Name + " is up already")
 			fmt.Fprintf(e.out, "export KUBECONFIG=%s\n", dirs.Kubeconfig())
@@ -161,22 +182,22 @@ func remove(dirs state.Dirs, s state.State) error {
 	return dirs.SweepContents(s)
 }
 
-func bringUp(ctx context.Context, e *env, dirs state.Dirs, mode state.Mode, o upOptions, parent *os.File) error {
-	cache, err := provide(ctx, e, o.apiOnly)
-	if err != nil {
+func bringUp(ctx context.Context, e *env, dirs state.Dirs, mode state.Mode, cache *binaries.Cache, o upOptions, parent *os.File) error {
+	if err := provide(ctx, e, cache, o.apiOnly); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dirs.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	config := supervisor.Config{
-		Dirs: dirs, Mode: mode, Bin: cache.Bin(), MaxPods: o.maxPods,
+		Dirs: dirs, Mode: mode, Version: cache.Version(), Bin: cache.Bin(), MaxPods: o.maxPods,
 		Pause: cache.PauseArchive(), PauseImage: binaries.PauseImage,
 	}
 	if mode == state.Full {
 		if err := preflight.Try(dirs.Data); err != nil {
 			return fmt.Errorf("this machine cannot run a cluster, nothing was started:\n%w", err)
 		}
+		var err error
 		if config.CNIBin, err = debian.CNIBin(); err != nil {
 			return err
 		}

@@ -33,6 +33,8 @@ const (
 type State struct {
 	Name string `json:"name"`
 	Mode Mode   `json:"mode"`
+	// Version is Kubernetes', such as v1.37.0.
+	Version string `json:"version"`
 	// Supervisor is a process as the host numbers it; Started tells it from a later process of the same number.
 	Supervisor int       `json:"supervisor"`
 	Started    uint64    `json:"started"`

@@ -37,6 +37,8 @@ const socketFD = 3
 type Config struct {
 	Dirs state.Dirs
 	Mode state.Mode
+	// Version is Kubernetes'.
+	Version string
 	// Bin has the programs; Pause is the archive of the sandbox image and PauseImage its name.
 	Bin, Pause, PauseImage string
 	// CNIBin has the CNI plugins.
