@@ -60,7 +60,8 @@ func TestKindsAndProvidersHaveAPage(t *testing.T) {
 }
 
 // TestFieldsAreDocumented: each field of a kind's spec, and of a provider's part of it, is in a table of its page under
-// "Writing a spec", and what those tables list is a field. Of the status each field is under "Status".
+// "Writing a spec", and what those tables list is a field. Policies have a page of their own. Of the status each field is
+// under "Status".
 func TestFieldsAreDocumented(t *testing.T) {
 	kinds := definitions(t)
 	own := kinds["targetbinding"].properties("spec")
@@ -69,6 +70,15 @@ func TestFieldsAreDocumented(t *testing.T) {
 	}
 	for name, p := range pagesOf(t, "providers") {
 		compareFields(t, p, below(own[name]), own)
+	}
+	policies, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", "policies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range below(own["gate"]) {
+		if !strings.Contains(string(policies), "| `"+field+"` |") {
+			t.Errorf("docs/policies.md: spec.gate.%s is in no table", field)
+		}
 	}
 	status := pagesOf(t, "kinds")["targetbinding"].part("Status")
 	for field := range kinds["targetbinding"].properties("status") {
