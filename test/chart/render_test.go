@@ -69,6 +69,8 @@ func TestSchemaRefuses(t *testing.T) {
 		"Typo":                 {"What is no value would do nothing.", "podMutatorWebhookConfig.failurepolicy=Fail", "failurepolicy"},
 		"NoPolicy":             {"There are two policies.", "podMutatorWebhookConfig.failurePolicy=Never", "failurePolicy"},
 		"NoReplica":            {"Without a replica no pod gets a gate.", "replicaCount=0", "/replicaCount"},
+		"BudgetOfNone":         {"No node could be drained.", "podDisruptionBudget.maxUnavailable=0%", "/podDisruptionBudget/maxUnavailable"},
+		"OwnLabel":             {"Services and the Deployment select podgate's pods by it.", "podLabels.app=x", "/podLabels"},
 		"SlowWebhook":          {"A call must end before a new authority is used.", "podMutatorWebhookConfig.timeoutSeconds=30", "timeoutSeconds"},
 	}
 	for name, tc := range cases {
