@@ -256,10 +256,11 @@ func TestNothingIsScraped(t *testing.T) {
 func TestUndrainedAfterARestart(t *testing.T) {
 	r := Recording{Interval: "15s", Series: []Series{
 		{Series: `podgate_pods_undrained_total{namespace="shop",binding="web",cause="grace_period",instance="a"}`, Values: "5+0x240 _x8 1+0x240"},
+		{Series: `podgate_pods_undrained_total{namespace="shop",binding="web",cause="no_hook",instance="a"}`, Values: "1+1x500"},
 		{Series: `leader_election_master_status{name="podgate-leader",instance="a"}`, Values: "1+0x500"},
 	}}
 	evaluate(t, r,
-		atTime{reason: "All five are old.", at: 50 * time.Minute},
+		atTime{reason: "All five are old; of those that end without a hook nobody is woken.", at: 50 * time.Minute},
 		atTime{reason: "One more.", at: 65 * time.Minute, want: []string{"PodgatePodsUndrained"}},
 		atTime{reason: "It is old, too.", at: 80 * time.Minute},
 	)

@@ -23,12 +23,12 @@ const (
 	CauseDeregistration Cause = "deregistration"
 	// CauseHook: its own preStop hook, or grace period, is too short.
 	CauseHook Cause = "hook"
+	// CauseNoHook: a container of it has no preStop hook. Nobody asked for a drain, as podgate
+	// gives each container one where somebody does.
+	CauseNoHook Cause = "no_hook"
 	// CauseNoDeletion: it ended without being deleted, as by the pressure on a node.
 	CauseNoDeletion Cause = "no_deletion"
 )
-
-// Causes are all of them.
-var Causes = []Cause{CauseGrace, CauseHeld, CauseDeregistration, CauseHook, CauseNoDeletion}
 
 // End is a pod's.
 type End struct {
@@ -38,6 +38,8 @@ type End struct {
 	Deleted time.Time
 	// Grace is what the deletion gave it, and Own what its manifest does.
 	Grace, Own time.Duration
+	// Hookless: a container of it has no preStop hook.
+	Hookless bool
 }
 
 // Verdict is how a pod's end and its target's went together.
@@ -102,6 +104,8 @@ func (d Drain) cause(end End) Cause {
 		return CauseHeld
 	case d.Accepted.IsZero() || d.Accepted.Sub(end.Deleted) > drain.Deregister+tolerance:
 		return CauseDeregistration
+	case end.Hookless:
+		return CauseNoHook
 	}
 	return CauseHook
 }

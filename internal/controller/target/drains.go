@@ -186,7 +186,7 @@ func (r *Reconciler) tellEnd(ctx context.Context, key types.NamespacedName, grou
 	}
 	log.Info("A pod ended before it was drained", "cause", v.Cause, "early", v.Early.String(), "cut", v.Cut, "deleted", d.Deleted, "accepted", d.Accepted, "draining", d.Draining)
 	owner := binding.Owner(e.pod)
-	if owner != nil && v.Cause == drains.CauseHook && !r.hooks.first(owner.UID, r.now()) {
+	if owner != nil && (v.Cause == drains.CauseHook || v.Cause == drains.CauseNoHook) && !r.hooks.first(owner.UID, r.now()) {
 		return // Its other pods have the same hook.
 	}
 	if !r.undrained.AllowN(r.now(), 1) {
@@ -203,7 +203,7 @@ func (r *Reconciler) tellEnd(ctx context.Context, key types.NamespacedName, grou
 func endOf(e ending) drains.End {
 	end := drains.End{At: e.at, Deleted: deletedAt(e.pod), Own: time.Duration(drain.DefaultGrace) * time.Second}
 	if stop, ok := drain.Kept(e.pod); ok {
-		end.Own = time.Duration(stop.Grace) * time.Second
+		end.Own, end.Hookless = time.Duration(stop.Grace)*time.Second, stop.Hook == 0
 	}
 	if g := e.pod.DeletionGracePeriodSeconds; g != nil {
 		end.Grace = time.Duration(*g) * time.Second
@@ -238,6 +238,8 @@ func undrained(group provider.Group, v drains.Verdict, end drains.End) string {
 		said += "its deregistration was late. See the conditions and events of the binding."
 	case drains.CauseNoDeletion:
 		said += "it ended without being deleted, as by the pressure on its node."
+	case drains.CauseNoHook:
+		said += "a container of it has no preStop hook. Let podgate add one (podgate.dev/drain: enabled on the namespace or the pod), or give it one."
 	default:
 		said += "its preStop hook or its grace period is too short. Leave the hook out and let podgate add one (podgate.dev/drain: enabled), or make it longer."
 	}

@@ -108,6 +108,13 @@ func TestEnds(t *testing.T) {
 		"Unseen": {reason: "The API server need not tell of the deletion before it is done.", cause: drains.CauseGrace, said: "a grace period of 0 s instead of its 85 s", end: func(w *world) {
 			w.gone(2, false)
 		}},
+		"NoHook": {reason: "Nobody asked for a drain.", cause: drains.CauseNoHook, said: "a container of it has no preStop hook. Let podgate add one", end: func(w *world) {
+			drain.Keep(w.pods["web-2"], drain.Stop{Grace: 85})
+			w.remove(2, 85)
+			w.after(0)
+			w.clock = noon.Add(6 * time.Second)
+			w.gone(2, false)
+		}},
 		"ShortHook": {reason: "A hook of its own.", cause: drains.CauseHook, said: "its preStop hook or its grace period is too short", end: func(w *world) {
 			w.remove(2, 85)
 			w.after(0)
@@ -155,7 +162,7 @@ func TestEnds(t *testing.T) {
 			w := newWorld(t)
 			w.serve(1, 2)
 			w.pods["web-2"].OwnerReferences = owner
-			drain.Keep(w.pods["web-2"], drain.Stop{Grace: 85})
+			drain.Keep(w.pods["web-2"], drain.Stop{Hook: 5, Grace: 85})
 			w.reconcile()
 			tc.end(w)
 			want := 1.0
