@@ -125,18 +125,6 @@ func (rec *record) read(snap health.Snapshot, t gate.Target) {
 	}
 }
 
-// Of gives what is known of a pod's targets that leave; nothing when it is not known to
-// leave, such as after a change of the leader.
-func (r *Records) Of(pod types.UID) []Drain {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var all []Drain
-	for _, rec := range r.pods[pod] {
-		all = append(all, rec.Drain)
-	}
-	return all
-}
-
 // End says that a pod is no more, and gives what was known of its targets in a group. Those
 // that are not gone yet are remembered until they are.
 func (r *Records) End(pod types.UID, ref provider.Ref) []Drain {

@@ -36,6 +36,15 @@ func read(seconds int, state gate.State) health.Snapshot {
 	return health.Snapshot{Started: at(seconds), Targets: targets}
 }
 
+// left is what is known of the targets of pod uid.
+func (r *Records) left() []Drain {
+	var all []Drain
+	for _, rec := range r.pods["uid"] {
+		all = append(all, rec.Drain)
+	}
+	return all
+}
+
 var untold = cmpopts.IgnoreFields(Drain{}, "Pod", "Ref", "Target")
 
 // TestRead: a drain is told by reads that are about it: those before it are not, and an
@@ -95,7 +104,7 @@ func TestRead(t *testing.T) {
 				d, g := r.Read(tc.ref, snap)
 				draining, gone = draining+len(d), gone+len(g)
 			}
-			if diff := cmp.Diff([]Drain{tc.want}, r.Of("uid"), untold); diff != "" {
+			if diff := cmp.Diff([]Drain{tc.want}, r.left(), untold); diff != "" {
 				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
 			}
 			if (draining == 1) != !tc.want.Draining.IsZero() || (gone == 1) != !tc.want.Gone.IsZero() {
@@ -112,11 +121,11 @@ func TestConnections(t *testing.T) {
 	for second, n := range []int{7, 3} {
 		r.Read(backend, health.Snapshot{Started: at(second), Targets: map[gate.Target]gate.Health{target: {State: gate.Draining, Connections: n}}})
 	}
-	if got := r.Of("uid")[0].Connections; got != 3 {
+	if got := r.left()[0].Connections; got != 3 {
 		t.Errorf("want 3 connections left, got %d", got)
 	}
 	r.Read(backend, read(3, gate.Unknown))
-	if got := r.Of("uid")[0].Connections; got != 0 {
+	if got := r.left()[0].Connections; got != 0 {
 		t.Errorf("a server that is gone has %d connections", got)
 	}
 }
@@ -131,7 +140,7 @@ func TestNoteAdds(t *testing.T) {
 	note(Drain{Served: true, Accepted: at(1)})
 	note(Drain{Deleted: at(5), Accepted: at(9), Held: true})
 	want := Drain{Served: true, Held: true, Accepted: at(1), Deleted: at(5)}
-	if diff := cmp.Diff([]Drain{want}, r.Of("uid"), untold); diff != "" {
+	if diff := cmp.Diff([]Drain{want}, r.left(), untold); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
@@ -184,7 +193,7 @@ func TestBounded(t *testing.T) {
 	for i := range most + 10 {
 		r.Note(Drain{Pod: "uid", Ref: group, Target: gate.Target{Port: int32(i)}}, noon)
 	}
-	if n := len(r.Of("uid")); n != most {
+	if n := len(r.left()); n != most {
 		t.Errorf("want %d remembered, got %d", most, n)
 	}
 }
