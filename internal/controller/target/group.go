@@ -47,7 +47,8 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (provider.
 	if known.generation == b.Generation && about && r.now().Sub(known.at) < known.lasts() && !gone {
 		return known.group, nil
 	}
-	if g, ok := b.Published(); ok && known.at.IsZero() {
+	// The settings of a backend are the manifest's, which may be younger than what was published.
+	if g, ok := b.Published(); ok && known.at.IsZero() && b.Ref.Provider == provider.ELBv2 {
 		// Asked about at a random time of the span, so that take-over makes no burst.
 		known = resolved{generation: b.Generation, group: g}
 		known.at = r.now().Add(-r.random(known.lasts()))

@@ -5,12 +5,17 @@ package target
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/provider"
 )
 
@@ -60,5 +65,43 @@ func TestSettingsAreAskedForSeldom(t *testing.T) {
 				t.Errorf("%s targets, restarted %t: asked about %d times in three hours, want %d to %d", tc.targetType, restarted, r.asked, tc.atLeast, tc.in)
 			}
 		}
+	}
+}
+
+// TestANewLeaderTakesNoOldSettings: the manifest of a backend's binding holds the group's settings. What was published of
+// an earlier one counts while HAProxy does not answer, and no longer.
+func TestANewLeaderTakesNoOldSettings(t *testing.T) {
+	own := &v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "own", UID: "uid-own", ResourceVersion: "1", Generation: 1, CreationTimestamp: metav1.NewTime(noon)}}
+	own.Spec.ServiceRef = v1alpha1.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}
+	own.Spec.HAProxy = &v1alpha1.HAProxy{Backend: "web", Instances: []string{"unix:/run/a.sock"}}
+	w := newWorld(t)
+	w.own["own"] = own
+	start := func() {
+		w.restart()
+		w.prepare = func(*binding.Binding) error { return nil }
+	}
+	drains := func() int64 {
+		t.Helper()
+		if _, err := w.try(external); err != nil {
+			t.Fatal(err)
+		}
+		return w.own["own"].Status.Group.DrainSeconds
+	}
+	start()
+	w.delay = 30 * time.Second
+	if got := drains(); got != 30 {
+		t.Fatalf("published are %d s", got)
+	}
+	// While nobody leads the manifest changes.
+	w.own["own"].Generation, w.delay = 2, 90*time.Second
+	start()
+	w.fail["resolve"] = errors.New("no answer")
+	if got := drains(); got != 30 {
+		t.Errorf("HAProxy does not answer, and %d s are published", got)
+	}
+	start()
+	w.fail = map[string]error{}
+	if got := drains(); got != 90 {
+		t.Errorf("it answers, and %d s are published, want 90", got)
 	}
 }
