@@ -14,6 +14,9 @@ E2E_FLAGS  ?=
 # The seeds of the model's first schedules, and its flags, such as MODEL_FLAGS='-schedules 20000'.
 MODEL_BASES ?= 1 100001 200001
 MODEL_FLAGS ?=
+# The releases of Kubernetes that test-versions tries, and flags of its tests, such as VERSIONS_FLAGS='-run TestLaw'.
+VERSIONS ?= 1.35 1.36 1.37
+VERSIONS_FLAGS ?=
 # Flags of the bench, such as BENCH_FLAGS='--scenario flip'.
 BENCH_FLAGS ?=
 
@@ -89,6 +92,11 @@ unit: tools cluster ## Unit and API-server tests, with the race detector.
 	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy promtool=prometheus
 	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on -timeout 20m ./...
 	$(GO) test -C test/localcluster -count=1 ./...
+
+.PHONY: test-versions
+test-versions: build tools ## The tests on an API server, on that of each release of Kubernetes in VERSIONS; no part of the tests.
+	scripts/install-debian aws=awscli curl=curl haproxy=haproxy promtool=prometheus
+	scripts/test-versions $(VERSIONS) -- -count=1 -timeout 20m $(VERSIONS_FLAGS)
 
 .PHONY: mutate
 mutate: ## Break each law on purpose and see its test fail.

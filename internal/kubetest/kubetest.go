@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,16 +24,21 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 )
 
+// releaseVariable names the release of Kubernetes that tests are to run on.
+const releaseVariable = "LOCALCLUSTER_KUBERNETES"
+
 // Main runs a package's tests with an API server of their own; use it in TestMain.
 // It hands an administrator's configuration to use. The server ends with the tests,
 // and with the process if that dies. LOCALCLUSTER names the program that starts it;
-// without it, it is built.
+// without it, it is built. LOCALCLUSTER_KUBERNETES names the release of Kubernetes, such
+// as 1.36; without it, it is the newest that localcluster has.
 func Main(m *testing.M, use func(*rest.Config)) {
 	code, err := runWith(m, use)
 	if err != nil {
@@ -53,7 +59,12 @@ func runWith(m *testing.M, use func(*rest.Config)) (code int, err error) {
 		_, downErr := run(program, "down", "--name", name)
 		err = errors.Join(err, downErr)
 	}()
-	if _, err := run(program, "up", "--api-only", "--name", name, "--parent-pid", pid); err != nil {
+	up := []string{"up", "--api-only", "--name", name, "--parent-pid", pid}
+	release := os.Getenv(releaseVariable)
+	if release != "" {
+		up = append(up, "--kubernetes", release)
+	}
+	if _, err := run(program, up...); err != nil {
 		return 1, err
 	}
 	path, err := run(program, "kubeconfig", "--name", name)
@@ -65,11 +76,39 @@ func runWith(m *testing.M, use func(*rest.Config)) (code int, err error) {
 		return 1, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	cfg.QPS = -1
+	if err := isOf(cfg, release); err != nil {
+		return 1, err
+	}
+	cfg.Wrap(readsRelease)
 	if err := installCRDs(cfg); err != nil {
 		return 1, err
 	}
 	use(cfg)
 	return m.Run(), nil
+}
+
+// readsRelease reads the variable whenever a test makes a client. go test takes an old
+// result for good when the variables are the same that the tests read, but does not see
+// what was read before the first of them ran.
+func readsRelease(rt http.RoundTripper) http.RoundTripper {
+	_ = os.Getenv(releaseVariable)
+	return rt
+}
+
+// isOf makes sure that the API server is of the release that was asked for.
+func isOf(cfg *rest.Config, release string) error {
+	asked, err := discovery.NewDiscoveryClientForConfig(cfg)
+	if err != nil {
+		return fmt.Errorf("make client: %w", err)
+	}
+	version, err := asked.ServerVersion()
+	if err != nil {
+		return fmt.Errorf("ask for the version: %w", err)
+	}
+	if release != "" && version.Major+"."+version.Minor != release {
+		return fmt.Errorf("the API server is %s, want a %s", version, release)
+	}
+	return nil
 }
 
 // Root is the repository's top folder.
