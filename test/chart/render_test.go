@@ -4,8 +4,12 @@
 package chart
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -80,6 +84,30 @@ func TestSchemaRefuses(t *testing.T) {
 				t.Errorf("%s --set %s: want an error about %q, got %v", tc.reason, tc.set, tc.says, err)
 			}
 		})
+	}
+}
+
+// Helm refuses an older Kubernetes than the installation page says, and takes those that clouds add words to.
+func TestOldestKubernetes(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", "install.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := regexp.MustCompile(`Kubernetes 1\.(\d+) or later`).FindSubmatch(page)
+	if said == nil {
+		t.Fatal("docs/install.md says no oldest Kubernetes")
+	}
+	oldest, err := strconv.Atoi(string(said[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kubetest.Render(t, "--kube-version", fmt.Sprintf("1.%d.99", oldest-1)); err == nil || !strings.Contains(err.Error(), "kubeVersion") {
+		t.Errorf("Kubernetes 1.%d is too old: want an error about kubeVersion, got %v", oldest-1, err)
+	}
+	for _, version := range []string{fmt.Sprintf("1.%d.0", oldest), fmt.Sprintf("v1.%d.0-eks-036c24b", oldest)} {
+		if _, err := kubetest.Render(t, "--kube-version", version); err != nil {
+			t.Errorf("Kubernetes %s is refused: %v", version, err)
+		}
 	}
 }
 
