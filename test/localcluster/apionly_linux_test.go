@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,6 +106,36 @@ func TestAPIOnlyCrashEndsItsComponents(t *testing.T) {
 	eventually(t, "etcd and kube-apiserver go with the supervisor", 10*time.Second, func() string { return strings.Join(processes(name, nil), "\n") })
 	start(t, name, "--api-only")
 	lc(t, "down", "--name", name)
+	wantNoTraces(t, name, before)
+}
+
+// Whoever asks for a release must not get the one that happens to run, nor a node of another.
+func TestUpRefusesAnotherRelease(t *testing.T) {
+	const name, other = "lctest-release", "v1.30.0"
+	before := look()
+	start(t, name, "--api-only")
+	running := status(t, name)
+	file := filepath.Join(running.StateDir, "state.json")
+	state, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Stands for a cluster of that release.
+	if err := os.WriteFile(file, bytes.ReplaceAll(state, []byte(running.Version), []byte(other)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, name).Version; got != other {
+		t.Errorf("status says %s, want what the cluster was started with, %s", got, other)
+	}
+	if _, said, err := try(nil, "up", "--api-only", "--name", name); err == nil || !strings.Contains(said, other) || !strings.Contains(said, "down --name "+name) {
+		t.Errorf("up beside another release: %v\n%s\nwant an error that says what runs and what to do", err, said)
+	}
+	lc(t, "down", "--name", name)
+
+	older := binaries.Releases()[0]
+	if _, said, err := try(nil, "up", "--name", name, "--kubernetes", older); err == nil || !strings.Contains(said, "--api-only") {
+		t.Errorf("a full cluster of %s: %v\n%s\nwant an error that says what there is", older, err, said)
+	}
 	wantNoTraces(t, name, before)
 }
 
