@@ -4,6 +4,7 @@
 package chart
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"os/exec"
@@ -52,6 +53,32 @@ func TestGenWebhookSecret(t *testing.T) {
 		if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name}); err != nil {
 			t.Errorf("verify for %s: %v", name, err)
 		}
+	}
+}
+
+// TestGenWebhookSecretAgain: with the authority kept, API servers need to learn nothing when the certificate is renewed.
+func TestGenWebhookSecretAgain(t *testing.T) {
+	folder := t.TempDir()
+	var first, again corev1.Secret
+	for _, s := range []*corev1.Secret{&first, &again} {
+		if err := yaml.UnmarshalStrict(script(t, "gen-webhook-secret.sh", "shop", "mine", folder), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(first.Data["ca.crt"]) == 0 || !bytes.Equal(first.Data["ca.crt"], again.Data["ca.crt"]) {
+		t.Error("the authority is another one")
+	}
+	if bytes.Equal(first.Data["tls.crt"], again.Data["tls.crt"]) {
+		t.Error("the certificate is the same")
+	}
+	pair, err := tls.X509KeyPair(again.Data["tls.crt"], again.Data["tls.key"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(first.Data["ca.crt"])
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots}); err != nil {
+		t.Error(err)
 	}
 }
 
