@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -46,7 +47,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing
 	key := b.Key()
 	known, _ := r.registry.Get(key)
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
-	left, err := r.empty(ctx, b)
+	drains, err := r.empty(ctx, b)
 	if err != nil {
 		v := verdictOf(err, groupName(b))
 		if r.drains(ctx, b, known.Group) {
@@ -62,7 +63,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing
 	if len(waiting) > 0 {
 		return reconcile.Result{RequeueAfter: releasePoll}, nil
 	}
-	if left && r.now().Before(b.DeletionTimestamp.Add(known.Group.DeregistrationDelay+gate.Lag)) {
+	if drains > 0 && r.now().Before(r.memories.get(key, b.Ref).emptying(r.now()).Add(drains)) {
 		return reconcile.Result{RequeueAfter: drainPoll}, nil
 	}
 	if err := r.records.delete(ctx, b); err != nil {
@@ -94,46 +95,48 @@ func neverReached(b *binding.Binding) bool {
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer
-// afresh: what is remembered may be of another time. Left tells whether targets are
-// left that go only as reads of the group bring them on.
-func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (left bool, err error) {
+// afresh: what is remembered may be of another time. Where targets go only as reads of
+// the group bring them on, drains is how long they take at most; zero when none is left.
+func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time.Duration, err error) {
 	if b.External {
-		return false, nil
+		return 0, nil
 	}
 	if v, err := r.notAllowed(ctx, b, b.Ref); v != nil || err != nil {
-		return false, err
+		return 0, err
 	}
 	if b, err = r.rest(ctx, b); b == nil || err != nil {
-		return false, err
+		return 0, err
 	}
 	group, err := r.found(ctx, b)
 	if errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrInvalid) || err != nil && neverReached(b) {
-		return false, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	if v, err := r.notAllowed(ctx, b, group.Ref); v != nil || err != nil {
-		return false, err
+		return 0, err
 	}
 	other, _, err := r.rival(ctx, b, group.Ref)
 	if err != nil || other != nil || group.TargetType != string(elbv2.TargetTypeIP) {
-		return false, err
+		return 0, err
 	}
 	begun := r.now()
 	rows, err := r.provider.Health(ctx, group.Ref)
 	if errors.Is(err, provider.ErrNotFound) {
-		return false, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read target group: %w", err)
+		return 0, fmt.Errorf("read target group: %w", err)
 	}
-	left = len(rows) > 0 && group.Ref.Provider == provider.HAProxy
+	if len(rows) > 0 && group.Ref.Provider == provider.HAProxy {
+		drains = group.DeregistrationDelay + gate.Lag
+	}
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
 	rows = r.ledger.overlay(group.Ref, health.Snapshot{Started: begun, Targets: rows})
 	who, err := r.population(ctx, b, group, rows, r.records.load(ctx, b))
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	var targets []gate.Target
 	for t, h := range rows {
@@ -141,5 +144,5 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (left bool, 
 			targets = append(targets, t)
 		}
 	}
-	return left, errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.trouble())
+	return drains, errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.trouble())
 }

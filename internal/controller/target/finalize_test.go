@@ -34,6 +34,48 @@ func TestFinalizeDoesNotTrustAnAnswerThatLags(t *testing.T) {
 	}
 }
 
+// TestDeletedWhileNobodyLed: a backend's servers are removed when they have drained, which
+// takes as long after the leader came as at any other time. They hold the binding no longer.
+func TestDeletedWhileNobodyLed(t *testing.T) {
+	for _, removed := range []bool{true, false} {
+		w := newWorld(t)
+		k := w.behind()
+		key := k.bind("web", time.Hour, "unix:/1")
+		look := func() bool {
+			t.Helper()
+			if _, err := w.try(key); err != nil {
+				t.Fatal(err)
+			}
+			return len(k.own["web"].Finalizers) > 0
+		}
+		w.pod(1)
+		if !look() {
+			t.Fatal("a binding that is served has no finalizer")
+		}
+		k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
+		w.clock = w.clock.Add(time.Hour)
+		w.restart()
+		w.behindAgain(k)
+		w.made()
+		held := look()
+		if got := w.made(); got != "deregister 1" || !held {
+			t.Fatalf("the new leader's first look: calls %q, held %t; want the server to drain and the binding to stay", got, held)
+		}
+		w.clock = w.clock.Add(w.delay)
+		if !look() {
+			t.Error("the binding is gone before its server could be")
+		}
+		if removed {
+			delete(w.rows, at(1))
+		} else {
+			w.clock = w.clock.Add(gate.Lag)
+		}
+		if look() {
+			t.Errorf("server removed: %t; the binding stays", removed)
+		}
+	}
+}
+
 // TestNextOwnerTakesOver: of two bindings of a group the newer is served within 10 s of
 // the older's end, without any event, and what serves meanwhile stays until its own pods do.
 func TestNextOwnerTakesOver(t *testing.T) {

@@ -31,6 +31,8 @@ type memory struct {
 	// held is since when running targets that should go have been kept, and removed
 	// when they were removed.
 	held, removed map[gate.Target]time.Time
+	// emptied is since when what the deleted binding left is taken out.
+	emptied time.Time
 }
 
 // look compares the group with its pods.
@@ -88,6 +90,15 @@ func (m *memory) keep(held []membership.Held, now time.Time) {
 		}
 	}
 	m.held = next
+}
+
+// emptying gives since when this process takes out what a deleted binding left: nobody
+// may have led when it was deleted.
+func (m *memory) emptying(now time.Time) time.Time {
+	if m.emptied.IsZero() {
+		m.emptied = now
+	}
+	return m.emptied
 }
 
 // remove notes that running targets are about to be removed.

@@ -29,9 +29,14 @@ type backends struct {
 func (w *world) behind() backends {
 	k := backends{kube: kube{w: w}, own: map[string]*v1alpha1.TargetBinding{}}
 	w.bindings = nil
+	w.behindAgain(k)
+	return k
+}
+
+// behindAgain has a world that was restarted serve them.
+func (w *world) behindAgain(k backends) {
 	w.client, w.report.client = k, k
 	w.prepare = func(*binding.Binding) error { return nil }
-	return k
 }
 
 // bind makes a binding of the backend, age older than the world.
