@@ -15,6 +15,9 @@ import (
 // Nothing is what to do where all is well.
 const nothing = "nothing to do"
 
+// unbound is what to do about an open gate whose binding was there and is not any more.
+const unbound = "nothing, if the binding was deleted on purpose: podgate takes out what it registered for it; else make it again"
+
 // gateAdvice is what to do about a closed gate, by its condition's reason. A reason with a
 // dot is the load balancer's own.
 var gateAdvice = map[string]string{
@@ -27,6 +30,15 @@ var gateAdvice = map[string]string{
 	"Target.NotInUse":                 "attach the group to a load balancer: no listener or rule forwards to it; or let the binding open the gate with " + elbv2.OnUnusedAnnotation + ": Open",
 	"Target.HealthCheckDisabled":      "switch the group's health checks on, or let the binding open the gate with " + elbv2.OnUnavailableAnnotation + ": Open",
 	"Target.DeregistrationInProgress": "wait: podgate registers the target again; if it comes back, somebody else deregisters it",
+	"HAProxy.InitialHealthChecking":   "wait: HAProxy's first health checks are under way, as many as check.rise of the binding says; a shorter check.intervalMilliseconds makes it faster",
+	"HAProxy.SlowStart":               "wait: the server gets more and more traffic, until the slowstart of its keywords is over",
+	"HAProxy.MissingAtAnInstance":     "wait: the server is added as soon as the instance that lacks it answers; the binding says which one does not",
+	"HAProxy.RegistrationInterrupted": "wait: podgate makes the server again",
+	"HAProxy.Draining":                "wait: podgate makes the server again when it is gone",
+	"HAProxy.Maintenance":             "end it, if nobody means it any more: set server BACKEND/SERVER state ready at HAProxy's runtime socket",
+	"HAProxy.DrainedByHand":           "end it, if nobody means it any more: set server BACKEND/SERVER state ready at HAProxy's runtime socket",
+	"HAProxy.WeightZero":              "ask whose server it is to give it a weight",
+	"HAProxy.NotChecked":              "let HAProxy check the server (enable health), or let the binding open the gate with " + elbv2.OnUnavailableAnnotation + ": Open",
 	gate.ReasonNotRegistered:          "look at the binding: registration is under way, or fails for the reason there",
 	gate.ReasonContainersNotReady:     "look at the pod's probes and logs: its containers became unready",
 	gate.ReasonNoBinding:              "create the binding, or make its Service select the pod; else the gate is released by itself",
@@ -46,7 +58,7 @@ var openAdvice = map[string]string{
 	gate.ReasonUnhealthyDraining: "nothing, if that is what the binding's policy is meant to do",
 	gate.ReasonTrackFloor:        "look at the target's health: too many fail at once for Track to close this gate",
 	gate.ReasonNoBinding:         "correct the binding: no binding claims the gate, so it was released; new pods wait again",
-	gate.ReasonBindingDeleted:    nothing,
+	gate.ReasonBindingDeleted:    unbound,
 	uninstall.ReasonUninstalled:  nothing,
 	gate.ReasonNotIPTargets:      "nothing, or use a group of target type ip",
 }
@@ -88,6 +100,9 @@ func adviceOf(open bool, reason string) string {
 	}
 	if told, known := gateAdvice[reason]; known {
 		return told
+	}
+	if strings.HasPrefix(reason, "HAProxy.") {
+		return "compare what HAProxy's check asks, and the port, with what the pod answers: the message has HAProxy's words"
 	}
 	if strings.Contains(reason, ".") {
 		return "do what the load balancer's message says"

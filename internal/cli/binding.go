@@ -88,6 +88,8 @@ func (r *BindingReport) conditions(b *binding.Binding) {
 
 func (r *BindingReport) next(b *binding.Binding) string {
 	switch {
+	case !b.DeletionTimestamp.IsZero() && r.Status == "False" && bindingAdvice[r.Reason] != "":
+		return bindingAdvice[r.Reason] + "; it is being deleted, and goes when that is done or its finalizer removed"
 	case !b.DeletionTimestamp.IsZero():
 		return "wait: it is being deleted; its targets are deregistered and its gates released first"
 	case ownedByLBC(b):
@@ -102,6 +104,9 @@ func (r *BindingReport) next(b *binding.Binding) string {
 	}
 	return "look at the message"
 }
+
+// remedy is what to do about a binding that is not Ready, and why.
+func (r *BindingReport) remedy() string { return r.Next + " (the binding says " + r.Reason + ")" }
 
 // served tells whether podgate serves a binding, by what it said of it.
 func served(b *binding.Binding) bool {

@@ -110,7 +110,7 @@ func (x *explanation) orphan(g *GateReport, name string) {
 	g.From = fmt.Sprintf("no binding: there is no %s %q in the namespace", kind, name)
 	g.Next = adviceOf(g.open(), gate.ReasonNoBinding)
 	if g.open() && g.Reason != gate.ReasonNoBinding {
-		g.Next = nothing
+		g.Next = unbound
 	}
 }
 
@@ -137,6 +137,9 @@ func (x *explanation) bindingGate(ctx context.Context, g *GateReport, b *binding
 // next is what to do about the gate of a binding.
 func (x *explanation) next(g *GateReport, b *binding.Binding, stand binding.Stand) string {
 	switch {
+	case g.open() && g.Source.Status == "False" && !ownedByLBC(b) && served(b):
+		// The gate stays open, and the pod may lose its target all the same.
+		return g.Source.remedy()
 	case g.open():
 		return adviceOf(true, g.Reason)
 	case ownedByLBC(b):
@@ -148,7 +151,7 @@ func (x *explanation) next(g *GateReport, b *binding.Binding, stand binding.Stan
 	case stand.Claim == gate.Unclaimed:
 		return gateAdvice[gate.ReasonNoBinding]
 	case g.Source.Status == "False":
-		return g.Source.Next + " (the binding says " + g.Source.Reason + ")"
+		return g.Source.remedy()
 	case g.Status == "" && len(x.Installation.Trouble) > 0:
 		return "get podgate running: " + x.Installation.Trouble[0]
 	case g.Status == "":
