@@ -161,6 +161,9 @@ func (e *environment) setOnce(ctx context.Context, kube client.Client, pod *core
 // settable tells why a condition of a pod is not to be set by hand.
 func settable(pod *corev1.Pod, gateType string) error {
 	domain, _, qualified := strings.Cut(gateType, "/")
+	if !qualified && len(meant(pod, gateType)) > 0 {
+		return fmt.Errorf("%s is no gate: give its whole name, %s", gateType, strings.Join(meant(pod, gateType), " or "))
+	}
 	if !qualified || isOf(domain, "kubernetes.io") || isOf(domain, "k8s.io") {
 		return fmt.Errorf("condition %s is Kubernetes' own: its kubelet or controllers write it, and nobody else may", gateType)
 	}
@@ -172,6 +175,17 @@ func settable(pod *corev1.Pod, gateType string) error {
 		return fmt.Errorf("pod %s has no readiness gate %s, so setting it would change nothing; its gates: %s", pod.Name, gateType, or(joined(all...)))
 	}
 	return nil
+}
+
+// meant are the gates of a pod whose binding has a name.
+func meant(pod *corev1.Pod, name string) []string {
+	var all []string
+	for _, g := range pod.Spec.ReadinessGates {
+		if _, of, _ := strings.Cut(string(g.ConditionType), "/"); of == name {
+			all = append(all, string(g.ConditionType))
+		}
+	}
+	return all
 }
 
 // isOf tells whether a domain is another or within it.

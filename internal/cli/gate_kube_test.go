@@ -84,6 +84,7 @@ func TestGateSetRefuses(t *testing.T) {
 		"Ready":           {[]string{"web", "Ready", "true", "--reason", "x"}, "Kubernetes' own"},
 		"ContainersReady": {[]string{"web", "ContainersReady", "true", "--reason", "x"}, "Kubernetes' own"},
 		"Reserved":        {[]string{"web", "node.kubernetes.io/ready", "true", "--reason", "x"}, "Kubernetes' own"},
+		"NameOfBinding":   {[]string{"web", "web", "true", "--reason", "x"}, "give its whole name, " + mine},
 		"NoGate":          {[]string{"web", "example.com/other", "true", "--reason", "x"}, "has no readiness gate example.com/other"},
 		"NoReason":        {[]string{"web", mine, "true"}, `required flag(s) "reason" not set`},
 		"EmptyReason":     {[]string{"web", mine, "true", "--reason", ""}, "gives no reason"},
