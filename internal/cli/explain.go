@@ -26,12 +26,23 @@ func newExplain(e *environment) *cobra.Command {
 		Long: "explain tells of every readiness gate of a pod where it comes from, what its source says now, since when, and what to do next; " +
 			"of a pod without one why it has none; and whether the pod ends only when its load balancer sends it nothing any more.",
 		Example:           "  podgate explain -n shop web-5d8f7c9b6-x2x4p\n  kubectl podgate explain -n shop web-5d8f7c9b6-x2x4p -o yaml",
-		Args:              cobra.ExactArgs(1),
+		Args:              onePod,
 		ValidArgsFunction: e.completePods,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.explain(cmd.Context(), args[0])
 		},
 	}
+}
+
+// onePod takes the name of a pod, as itself or as kubectl writes it.
+func onePod(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("explain one pod: its name is missing, or there are several (%d); kubectl get pods lists them", len(args))
+	}
+	if strings.Contains(strings.TrimPrefix(args[0], "pod/"), "/") {
+		return fmt.Errorf("%s is no pod: explain tells of one pod; status tells of all of a namespace, wait and preflight of a workload", args[0])
+	}
+	return nil
 }
 
 func (e *environment) explain(ctx context.Context, name string) error {

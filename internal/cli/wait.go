@@ -202,7 +202,7 @@ func judge(pods []corev1.Pod, todo []string) *Waited {
 		w.For = append(w.For, closed...)
 		if len(pod.Spec.ReadinessGates) == 0 {
 			ungated++
-			w.For = append(w.For, fmt.Sprintf("pod %s has no readiness gate: podgate explain %s tells why", pod.Name, pod.Name))
+			w.For = append(w.For, fmt.Sprintf("pod %s has no readiness gate: podgate explain -n %s %s tells why", pod.Name, pod.Namespace, pod.Name))
 		}
 		if !pod.DeletionTimestamp.IsZero() || binding.Over(pod) {
 			w.Never = true
@@ -228,7 +228,10 @@ func closedGates(pod *corev1.Pod) []string {
 		if !isTrue(binding.Condition(pod, corev1.ContainersReady)) {
 			why = "its containers are not ready"
 		}
-		closed = append(closed, fmt.Sprintf("pod %s waits at gate %s: %s", pod.Name, report.Type, or(why)))
+		if why == "" {
+			why = "nobody has said anything about it yet"
+		}
+		closed = append(closed, fmt.Sprintf("pod %s waits at gate %s: %s", pod.Name, report.Type, why))
 	}
 	return closed
 }

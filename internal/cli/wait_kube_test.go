@@ -152,7 +152,8 @@ func TestVersion(t *testing.T) {
 func TestUsage(t *testing.T) {
 	c := newCluster(t, nil)
 	c.pod("web-1", elbv2.GateType("web"))
-	c.has(c.run("explain"), ExitError, "accepts 1 arg(s)")
+	c.has(c.run("explain"), ExitError, "its name is missing")
+	c.has(c.run("explain", "deploy/web"), ExitError, "deploy/web is no pod")
 	c.has(c.run("statsu"), ExitError, "unknown command")
 	c.has(c.run("status", "-o", "xml"), ExitError, "must be one of text, wide, json, yaml")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
