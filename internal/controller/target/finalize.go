@@ -53,7 +53,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing
 		if r.drains(ctx, b, known.Group) {
 			err = press(err)
 		}
-		v.message += fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", elbv2.Finalizer)
+		v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", elbv2.Finalizer)
 		return r.failed(ctx, b, v, err)
 	}
 	waiting, err := binding.Waiting(ctx, r.client, key)

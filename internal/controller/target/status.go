@@ -120,7 +120,15 @@ func backendVerdict(err error, call *provider.CallError) verdict {
 		}
 	}
 	name, _, _ := strings.Cut(call.Subject, "@")
-	return verdict{reason, fmt.Sprintf("Backend %q of HAProxy: %s.", name, call.Text)}
+	return verdict{reason, sentence(fmt.Sprintf("Backend %q of HAProxy: %s", name, call.Text))}
+}
+
+// sentence ends a text as sentences do, so that another can follow.
+func sentence(text string) string {
+	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
 }
 
 // reporter writes conditions and tells transitions as events, once each.
