@@ -92,7 +92,7 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, servi
 	if err != nil || covered || !known {
 		return err
 	}
-	reason, message := f.installation.uncovered(ctx, f.reader, w.namespace, pod.Labels)
+	reason, message := f.installation.uncovered(ctx, f.reader, w.namespace, pod.Labels, why.Missing)
 	f.find(SeverityError, string(reason), w, "New pods get no gate: "+message, uncoveredAdvice[reason])
 	return nil
 }
@@ -318,7 +318,7 @@ func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, serv
 		return err
 	}
 	next := "leave the hook out and label the namespace " + elbv2.DrainLabel + "=" + elbv2.DrainEnabled + ", or set what the message says"
-	if known && asked {
+	if known && (asked || labelled(ctx, f.reader, webhook.DrainPath, w.namespace, pod.Labels)) {
 		next = "leave the hook out, or set what the message says"
 	}
 	switch {

@@ -14,6 +14,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/controller/target"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
@@ -101,8 +102,22 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	}
 	short := injection.Short(pod, stop, services, found)
 	d.HookShort, d.GraceShort = short.Hook, short.Grace
-	d.Message = d.words(short, known && !asked)
+	d.Message = d.words(short)
+	if !short.Empty() && known && !asked {
+		d.Message += " " + in.unhooked(ctx, r, namespace, pod.Labels)
+	}
 	return d, nil
+}
+
+// unhooked tells why podgate adds no preStop hook to a pod.
+func (in *Installation) unhooked(ctx context.Context, r *snapshot, namespace string, pod map[string]string) string {
+	if !in.configured {
+		return fmt.Sprintf("There is no MutatingWebhookConfiguration %s, so nobody adds hooks: install podgate.", certificate.ConfigurationName)
+	}
+	if labelled(ctx, r, webhook.DrainPath, namespace, pod) {
+		return fmt.Sprintf("A label asks for hooks, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them if that is not meant.", certificate.ConfigurationName)
+	}
+	return fmt.Sprintf("For podgate to add hooks, the namespace or the pod needs the label %s=%s.", elbv2.DrainLabel, elbv2.DrainEnabled)
 }
 
 // stopOf is what a spec says of its pods' end; adaptive when podgate's hooks may end it earlier.
@@ -122,15 +137,12 @@ func stopOf(spec *corev1.PodSpec) (stop drain.Stop, adaptive bool) {
 }
 
 // words say whether the pod serves on for long enough.
-func (d *DrainReport) words(short injection.Shortfall, unasked bool) string {
+func (d *DrainReport) words(short injection.Shortfall) string {
 	if short.Empty() && d.HookSeconds == drain.Unread {
 		return fmt.Sprintf("podgate cannot read how long its preStop hooks take; they have to keep it serving for %d s.", d.NeedSeconds)
 	}
 	if short.Empty() {
 		return "it serves on for long enough; nothing to do."
-	}
-	if unasked {
-		return short.String() + fmt.Sprintf(" For podgate to add hooks, the namespace or the pod needs the label %s=%s.", elbv2.DrainLabel, elbv2.DrainEnabled)
 	}
 	return short.String()
 }

@@ -6,10 +6,12 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/injection"
@@ -73,7 +75,7 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	if err != nil || covered || !known {
 		return report, err
 	}
-	report.Reason, report.Message = in.uncovered(ctx, r, namespace, pod.Labels)
+	report.Reason, report.Message = in.uncovered(ctx, r, namespace, pod.Labels, f.Missing)
 	return report, nil
 }
 
@@ -87,16 +89,31 @@ func gated(pod injection.Pod) bool {
 }
 
 // uncovered tells why the webhook is not asked about a pod.
-func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace string, pod map[string]string) (injection.Reason, string) {
+func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace string, pod map[string]string, missing []string) (injection.Reason, string) {
 	if !in.configured {
 		return ReasonNoWebhook, fmt.Sprintf("there is no MutatingWebhookConfiguration %s, so nobody asks podgate: install podgate.", certificate.ConfigurationName) + anew
 	}
-	bare := &Installation{configured: true}
-	if asked, _, err := bare.covers(ctx, r, webhook.Path, namespace, pod, new(gaps)); err == nil && asked {
+	if labelled(ctx, r, webhook.Path, namespace, pod) {
 		return ReasonNotSelected, fmt.Sprintf("a label asks for gates, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them if that is not meant.", certificate.ConfigurationName) + anew
 	}
 	return ReasonNotAsked, fmt.Sprintf("neither its namespace has the label %s=%s or %s=%s, nor the pod the latter: kubectl label namespace %s %s=%s.",
-		elbv2.InjectLabel, elbv2.InjectEnabled, elbv2.PodgateInjectLabel, elbv2.InjectEnabled, namespace, elbv2.InjectLabel, elbv2.InjectEnabled) + anew
+		elbv2.InjectLabel, elbv2.InjectEnabled, elbv2.PodgateInjectLabel, elbv2.InjectEnabled, namespace, labelFor(missing), elbv2.InjectEnabled) + anew
+}
+
+// labelled tells whether labels ask for what the webhook's path is about, whatever its selectors say.
+func labelled(ctx context.Context, r *snapshot, path, namespace string, pod map[string]string) bool {
+	asked, _, err := (&Installation{configured: true}).covers(ctx, r, path, namespace, pod, new(gaps))
+	return err == nil && asked
+}
+
+// labelFor is the label to ask for gates by: either will do, and that of AWS Load Balancer
+// Controller is for who knows that one from its bindings.
+func labelFor(missing []string) string {
+	theirs := func(gate string) bool { return !strings.HasPrefix(gate, v1alpha1.GatePrefix) }
+	if len(missing) == 0 || slices.ContainsFunc(missing, theirs) {
+		return elbv2.InjectLabel
+	}
+	return elbv2.PodgateInjectLabel
 }
 
 // write is for people.
