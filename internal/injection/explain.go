@@ -55,6 +55,8 @@ type Finding struct {
 	Service, Binding string
 	// Since is when the youngest was created of the pod and what should have gated it.
 	Since time.Time
+	// Tied: Service or binding is of the pod's very second, so their times do not tell which came first.
+	Tied bool
 }
 
 // Empty tells whether nothing is amiss.
@@ -94,6 +96,7 @@ func lacks(pod Pod, services []Service, bindings []Binding, missing []string) Fi
 	case !s.Created.Before(pod.Created):
 		f.Reason, f.Since = ReasonServiceLater, s.Created
 	}
+	f.Tied = f.Reason != ReasonNotInjected && f.Since.Equal(pod.Created)
 	return f
 }
 

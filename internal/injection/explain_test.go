@@ -61,9 +61,9 @@ func TestExplain(t *testing.T) {
 			want: Finding{Reason: ReasonBindingLater, Missing: missing, Service: "web", Binding: "a", Since: after},
 		},
 		"BindingInTheSameSecond": {
-			reason: "It was not there before the pod, as far as times tell.",
+			reason: "It was not there before the pod, as far as times tell, and they do not tell.",
 			pod:    pod, services: []Service{web}, bindings: with(func(b *Binding) { b.Created = noon }),
-			want: Finding{Reason: ReasonBindingLater, Missing: missing, Service: "web", Binding: "a", Since: noon},
+			want: Finding{Reason: ReasonBindingLater, Missing: missing, Service: "web", Binding: "a", Since: noon, Tied: true},
 		},
 		"ServiceLater": {
 			reason: "Nothing selected the pod.",
@@ -106,6 +106,9 @@ func TestExplain(t *testing.T) {
 			got := Explain(tc.pod, tc.services, tc.bindings)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Fatalf("%s\nExplain: -want, +got:\n%s", tc.reason, diff)
+			}
+			if said := strings.Contains(got.Words(), "in the same second"); said != tc.want.Tied {
+				t.Errorf("%s\nit says %q", tc.reason, got.Words())
 			}
 			if adds := Gates(tc.pod, tc.services, tc.bindings).Add; !cmp.Equal(adds, got.Missing) {
 				t.Errorf("%s\nwhat is missing is not what would be injected: %v and %v", tc.reason, got.Missing, adds)

@@ -14,10 +14,17 @@ import (
 func (f Finding) Words() string {
 	const anew = " Gates are added at creation only: create the pods anew, as kubectl rollout restart does."
 	const optOut = " A pod's label " + elbv2.PodgateInjectLabel + "=" + elbv2.InjectDisabled + " says that it is to have none."
+	const tied = "%s was created in the same second as the pod: it came too late, or the namespace was not labelled yet." + anew
 	switch f.Reason {
 	case ReasonBindingLater:
+		if f.Tied {
+			return fmt.Sprintf(tied, Named(f.Binding))
+		}
 		return fmt.Sprintf("%s was not there before the pod.", Named(f.Binding)) + anew
 	case ReasonServiceLater:
+		if f.Tied {
+			return fmt.Sprintf(tied, fmt.Sprintf("Service %q", f.Service))
+		}
 		return fmt.Sprintf("Service %q was not there before the pod.", f.Service) + anew
 	case ReasonNotInjected:
 		return "podgate's webhook did not answer when the pod was created, or the namespace's label, the webhook's selectors, the Service or the binding have changed since." + anew
