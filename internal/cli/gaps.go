@@ -4,10 +4,14 @@
 package cli
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // gaps are what a command was not allowed to read, for people.
@@ -24,6 +28,20 @@ func (g *gaps) forgive(err error, untold string) error {
 		*g = append(*g, note)
 	}
 	return nil
+}
+
+// absent notes that a namespace that was asked about is not there: a misspelt one looks like
+// one in which all is well. Whether it is there need not be readable.
+func (g *gaps) absent(ctx context.Context, r client.Reader, namespace string) error {
+	err := r.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{})
+	if apierrors.IsNotFound(err) {
+		*g = append(*g, fmt.Sprintf("there is no namespace %q", namespace))
+		return nil
+	}
+	if apierrors.IsForbidden(err) {
+		return nil
+	}
+	return err
 }
 
 // refused is the part of the API server's refusal that says what was refused.

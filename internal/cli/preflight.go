@@ -103,6 +103,11 @@ func (e *environment) preflight(ctx context.Context, o preflightOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(o.files) == 0 && namespace != "" {
+		if err := p.Unknown.absent(ctx, reader, namespace); err != nil {
+			return err
+		}
+	}
 	if err := e.write(p, p.write); err != nil {
 		return err
 	}

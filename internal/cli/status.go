@@ -53,6 +53,11 @@ func (e *environment) status(ctx context.Context, all bool) error {
 	if err != nil {
 		return err
 	}
+	if namespace != "" {
+		if err := s.Unknown.absent(ctx, reader, namespace); err != nil {
+			return err
+		}
+	}
 	return e.write(s, s.write)
 }
 

@@ -155,6 +155,11 @@ func TestUsage(t *testing.T) {
 	c.has(c.run("explain"), ExitError, "its name is missing")
 	c.has(c.run("explain", "deploy/web"), ExitError, "deploy/web is no pod")
 	c.has(c.run("statsu"), ExitError, "unknown command")
+	c.has(c.run("status", "-n", "misspelt"), ExitDone, `note: there is no namespace "misspelt"`)
+	c.has(c.run("preflight", "-n", "misspelt"), ExitDone, `note: there is no namespace "misspelt"`)
+	if a := c.run("status"); strings.Contains(a.out, "there is no namespace") {
+		t.Errorf("its namespace is there:\n%s", a.out)
+	}
 	c.has(c.run("status", "-o", "xml"), ExitError, "must be one of text, wide, json, yaml")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		c.has(c.run("completion", shell), ExitDone, "podgate")
