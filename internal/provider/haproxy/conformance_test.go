@@ -27,6 +27,8 @@ type site struct {
 	ports    []int
 	groups   int
 	apps     map[gate.Target]*app
+	// ends end the applications at once.
+	ends map[gate.Target]func()
 }
 
 // app is a target's application.
@@ -52,7 +54,7 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // newSite starts a HAProxy for each network, through whose wire it is reached.
 func newSite(t *testing.T, networks ...string) *site {
 	t.Helper()
-	s := &site{t: t, provider: New(), apps: map[gate.Target]*app{}}
+	s := &site{t: t, provider: New(), apps: map[gate.Target]*app{}, ends: map[gate.Target]func(){}}
 	for _, network := range networks {
 		port := freePort(t)
 		s.ports = append(s.ports, port)
@@ -96,6 +98,10 @@ func (s *site) newTarget(t *testing.T) gate.Target {
 	at := netip.MustParseAddrPort(server.Listener.Addr().String())
 	target := gate.Target{Addr: at.Addr(), Port: int32(at.Port())}
 	s.apps[target] = a
+	s.ends[target] = func() {
+		server.CloseClientConnections()
+		server.Close()
+	}
 	return target
 }
 

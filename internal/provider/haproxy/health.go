@@ -20,9 +20,14 @@ const (
 	abandoned = 30 * time.Second
 	// settleDown is how long a server drains at least, so that a request that was given
 	// to it a moment before is counted, and how long it is in maintenance before it is
-	// deleted, so that no check of it and no idle connection is under way: a 2.6.12 ended
-	// by a segmentation fault right after a server was deleted in one go.
+	// deleted, so that no check of it and no idle connection is under way.
 	settleDown = time.Second
+	// retried is for how long no connection to a server may have failed when it is
+	// deleted. A request is tried again at the server that it was given to, up to a second
+	// later (back_handle_st_cer in src/backend.c), and counts as no connection meanwhile:
+	// HAProxy without its commit 95c4d24825b6 (2.9) lets the server be deleted, and ends
+	// by a segmentation fault when the request goes on.
+	retried = 2 * time.Second
 )
 
 // Health implements provider.Reporter with one line of commands to each instance. It
@@ -70,10 +75,10 @@ func (v view) overdue() [][]string {
 		switch s.phase() {
 		case leaving:
 			switch {
-			case s.admin&adminMaint != 0 && s.since >= settleDown:
+			case s.admin&adminMaint != 0 && s.since >= settleDown && v.g.memory.quietFor(v.socket, s.name) >= retried:
 				units = append(units, v.g.remove(v.version, s.name))
 			case s.admin&adminMaint != 0:
-				// Its checks and idle connections come to rest.
+				// Its checks, idle connections and retries come to rest.
 			case s.admin&adminDrain != 0 && s.drained(v.g.Drain):
 				units = append(units, v.g.retire(s.name))
 			case s.admin&adminDrain == 0:

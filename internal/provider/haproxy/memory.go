@@ -23,12 +23,21 @@ type memory struct {
 	mu        sync.Mutex
 	instances map[socket]*seen
 	// missing tells since when an instance lacks a server that another one has.
-	missing map[missing]time.Time
+	missing map[serverAt]time.Time
+	// leaving are the servers that are to be removed.
+	leaving map[serverAt]quiet
 }
 
-type missing struct {
+// serverAt is a server at an instance.
+type serverAt struct {
 	socket socket
 	name   string
+}
+
+// quiet is since when a server has had no connection, and after how many failed ones.
+type quiet struct {
+	attempts int
+	since    time.Time
 }
 
 type seen struct {
@@ -41,13 +50,14 @@ type seen struct {
 }
 
 func newMemory(now func() time.Time) *memory {
-	return &memory{now: now, instances: map[socket]*seen{}, missing: map[missing]time.Time{}}
+	return &memory{now: now, instances: map[socket]*seen{}, missing: map[serverAt]time.Time{}, leaving: map[serverAt]quiet{}}
 }
 
 // note takes a view in.
 func (m *memory) note(v view) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.follow(v)
 	s := m.instances[v.socket]
 	if s == nil {
 		s = &seen{process: v.process, serving: map[string]bool{}}
@@ -71,6 +81,35 @@ func (m *memory) note(v view) {
 	}
 }
 
+// follow notes which of the servers that leave have been quiet, and since when.
+func (m *memory) follow(v view) {
+	for _, server := range v.own() {
+		if server.phase() != leaving {
+			continue
+		}
+		key := serverAt{v.socket, server.name}
+		if q, known := m.leaving[key]; !known || server.stat.connections+server.stat.queued > 0 || q.attempts != server.stat.attempts {
+			m.leaving[key] = quiet{attempts: server.stat.attempts, since: m.now()}
+		}
+	}
+	for key := range m.leaving {
+		if s, here := v.find(key.name); key.socket == v.socket && (!here || s.phase() != leaving) {
+			delete(m.leaving, key)
+		}
+	}
+}
+
+// quietFor is for how long a server that leaves has had no connection, failed ones included.
+func (m *memory) quietFor(at socket, name string) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	q, known := m.leaving[serverAt{at, name}]
+	if !known {
+		return 0
+	}
+	return m.now().Sub(q.since)
+}
+
 // restorable tells whether a server was healthy at the instance until HAProxy was
 // restarted or reloaded just now. Such a server starts as one of the configuration
 // does: with traffic, and down after the first check that fails. Started as a new one,
@@ -91,7 +130,7 @@ func (m *memory) lacks(at socket, names []string, long time.Duration) map[string
 	lacking := map[string]bool{}
 	overdue := map[string]bool{}
 	for _, name := range names {
-		key := missing{at, name}
+		key := serverAt{at, name}
 		if _, known := m.missing[key]; !known {
 			m.missing[key] = now
 		}

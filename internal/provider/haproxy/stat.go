@@ -15,6 +15,8 @@ import (
 type serverStat struct {
 	// connections are those that it serves, queued the requests that wait for it.
 	connections, queued int
+	// attempts are the connections that failed, since HAProxy began.
+	attempts int
 	// check is the last completed check's status, such as L7OK or INI; empty when
 	// nothing is checked.
 	check string
@@ -125,6 +127,7 @@ func readStat(row map[string]string) (serverStat, error) {
 		return s, errors.New("no svname")
 	}
 	s.connections, s.queued = number("scur", true), number("qcur", true)
+	s.attempts = number("wretr", false) + number("econ", false)
 	s.rise, s.passed = number("check_rise", false), number("check_health", false)
 	return s, err
 }

@@ -1,0 +1,61 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package haproxy
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestRetriedRequestsOutliveNoServer: a request whose connection was refused waits for up to
+// a second before it is tried again, and counts as no connection meanwhile. HAProxy 2.6.12
+// lets its server be deleted, and ends by a segmentation fault when the request goes on.
+func TestRetriedRequestsOutliveNoServer(t *testing.T) {
+	s := newSite(t)
+	s.ports = append(s.ports, freePort(t))
+	h := startHAProxy(t, backends(s.ports[0], 1)+"    retries 5\n")
+	s.wires = append(s.wires, newWire(t, h, "unix"))
+	cfg := s.config(backend)
+	cfg.Check.Fall = 100 // A server that is down gets no requests.
+	ref := s.configure(cfg)
+	target := s.serving(ref, 1)[0]
+	process := pid(h.say("show info"))
+	s.ends[target]()
+	var waiting atomic.Int64
+	var clients sync.WaitGroup
+	for i := range 20 {
+		waiting.Add(1)
+		clients.Go(func() {
+			defer waiting.Add(-1)
+			time.Sleep(time.Duration(i) * 50 * time.Millisecond) // so that at each moment some are to be tried again
+			if status := s.get("/"); status != http.StatusServiceUnavailable {
+				t.Errorf("a request to an application that is no more: status %d", status)
+			}
+		})
+	}
+	time.Sleep(time.Second)
+	s.deregister(ref, target)
+	eventually(t, "the server is removed", func() bool {
+		_ = s.health(ref, target)
+		return len(h.servers()) == 0
+	})
+	if n := waiting.Load(); n > 0 {
+		t.Errorf("the server is removed before %d requests have had all their attempts there", n)
+	}
+	clients.Wait()
+	if now := pid(h.say("show info")); now == "" || now != process {
+		t.Errorf("HAProxy ended: it was %q and is %q", process, now)
+	}
+}
+
+func pid(info string) string {
+	i, err := parseInfo(info)
+	if err != nil {
+		return ""
+	}
+	return i.process
+}
