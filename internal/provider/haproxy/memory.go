@@ -23,13 +23,10 @@ type memory struct {
 	mu        sync.Mutex
 	instances map[socket]*seen
 	// missing tells since when an instance lacks a server that another one has.
-	missing map[serverAt]time.Time
-	// leaving are the servers that are to be removed.
-	leaving map[serverAt]quiet
+	missing map[missing]time.Time
 }
 
-// serverAt is a server at an instance.
-type serverAt struct {
+type missing struct {
 	socket socket
 	name   string
 }
@@ -40,6 +37,14 @@ type quiet struct {
 	since    time.Time
 }
 
+// now is what it is with the next read.
+func (q quiet) now(s serverStat, now time.Time) quiet {
+	if q.since.IsZero() || s.connections+s.queued > 0 || q.attempts != s.attempts {
+		return quiet{attempts: s.attempts, since: now}
+	}
+	return q
+}
+
 type seen struct {
 	process string
 	// serving are the servers that were healthy when last read.
@@ -47,17 +52,18 @@ type seen struct {
 	// lost are those that were when the process before this one was last read.
 	lost   map[string]bool
 	lostAt time.Time
+	// leaving are those that are to be removed.
+	leaving map[string]quiet
 }
 
 func newMemory(now func() time.Time) *memory {
-	return &memory{now: now, instances: map[socket]*seen{}, missing: map[serverAt]time.Time{}, leaving: map[serverAt]quiet{}}
+	return &memory{now: now, instances: map[socket]*seen{}, missing: map[missing]time.Time{}}
 }
 
 // note takes a view in.
 func (m *memory) note(v view) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.follow(v)
 	s := m.instances[v.socket]
 	if s == nil {
 		s = &seen{process: v.process, serving: map[string]bool{}}
@@ -69,8 +75,12 @@ func (m *memory) note(v view) {
 		}
 		s.process, s.lost, s.lostAt = v.process, s.serving, m.now()
 	}
-	s.serving = map[string]bool{}
+	before := s.leaving
+	s.serving, s.leaving = map[string]bool{}, map[string]quiet{}
 	for _, server := range v.own() {
+		if server.phase() == leaving {
+			s.leaving[server.name] = before[server.name].now(server.stat, m.now())
+		}
 		proving := s.lost[server.name] && server.phase() == present && server.operation == opRunning && server.stat.check == "INI"
 		if proving || server.health().State == gate.Healthy {
 			s.serving[server.name] = true
@@ -81,33 +91,15 @@ func (m *memory) note(v view) {
 	}
 }
 
-// follow notes which of the servers that leave have been quiet, and since when.
-func (m *memory) follow(v view) {
-	for _, server := range v.own() {
-		if server.phase() != leaving {
-			continue
-		}
-		key := serverAt{v.socket, server.name}
-		if q, known := m.leaving[key]; !known || server.stat.connections+server.stat.queued > 0 || q.attempts != server.stat.attempts {
-			m.leaving[key] = quiet{attempts: server.stat.attempts, since: m.now()}
-		}
-	}
-	for key := range m.leaving {
-		if s, here := v.find(key.name); key.socket == v.socket && (!here || s.phase() != leaving) {
-			delete(m.leaving, key)
-		}
-	}
-}
-
 // quietFor is for how long a server that leaves has had no connection, failed ones included.
 func (m *memory) quietFor(at socket, name string) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	q, known := m.leaving[serverAt{at, name}]
-	if !known {
+	s := m.instances[at]
+	if s == nil || s.leaving[name].since.IsZero() {
 		return 0
 	}
-	return m.now().Sub(q.since)
+	return m.now().Sub(s.leaving[name].since)
 }
 
 // restorable tells whether a server was healthy at the instance until HAProxy was
@@ -130,7 +122,7 @@ func (m *memory) lacks(at socket, names []string, long time.Duration) map[string
 	lacking := map[string]bool{}
 	overdue := map[string]bool{}
 	for _, name := range names {
-		key := serverAt{at, name}
+		key := missing{at, name}
 		if _, known := m.missing[key]; !known {
 			m.missing[key] = now
 		}
