@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 // mark is the sequence number of what the simulator recorded last.

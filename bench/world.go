@@ -26,7 +26,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/test/env"
 )
 

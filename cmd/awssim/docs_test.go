@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 func documentation(t *testing.T) string {

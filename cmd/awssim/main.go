@@ -23,7 +23,7 @@ import (
 
 	"github.com/go-logr/stdr"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 func main() {

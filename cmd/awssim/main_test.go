@@ -15,7 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

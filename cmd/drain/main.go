@@ -21,7 +21,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/podgate/podgate/internal/prestop"
+	"github.com/podgate/podgate/internal/drain/hook"
 )
 
 func main() {
@@ -45,13 +45,13 @@ func run(args []string) error {
 		if len(args) != 3 {
 			return errors.New("install: want one directory")
 		}
-		c, err := prestop.FromEnv(os.Getenv)
+		c, err := hook.FromEnv(os.Getenv)
 		if err != nil {
 			return err
 		}
-		return prestop.Install(context.Background(), self, args[2], c)
-	case prestop.CheckCommand:
-		return prestop.Check(filepath.Dir(self))
+		return hook.Install(context.Background(), self, args[2], c)
+	case hook.CheckCommand:
+		return hook.Check(filepath.Dir(self))
 	case "wait":
 		wait(self, args[2:])
 		return nil
@@ -79,7 +79,7 @@ func wait(self string, args []string) {
 		}
 	}
 	begun := fmt.Sprintf("--begun=%d", time.Now().UnixMilli())
-	prestop.Hook{Max: longest, Watch: append([]string{self, "watch", begun}, args...)}.Run(context.Background())
+	hook.Hook{Max: longest, Watch: append([]string{self, "watch", begun}, args...)}.Run(context.Background())
 }
 
 // names collects a flag that may be given several times.
@@ -90,7 +90,7 @@ func (n *names) Set(v string) error { *n = append(*n, v); return nil }
 
 // watch ends well when wait may end early.
 func watch(self string, args []string) error {
-	var q prestop.Question
+	var q hook.Question
 	f := flag.NewFlagSet("watch", flag.ContinueOnError)
 	longest := f.Duration("max", unknown, "watch no longer than this")
 	begun := f.Int64("begun", 0, "when the hook began, in Unix milliseconds")
@@ -102,5 +102,5 @@ func watch(self string, args []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), *longest)
 	defer cancel()
 	q.Begun = time.UnixMilli(*begun)
-	return prestop.Watch(ctx, filepath.Dir(self), q)
+	return hook.Watch(ctx, filepath.Dir(self), q)
 }

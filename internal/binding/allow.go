@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/provider"
+	"github.com/podgate/podgate/internal/balancer"
 )
 
 // Allowances say which target groups, roles and backends the bindings of which namespaces
@@ -97,7 +97,7 @@ func matches(pattern, s string) bool {
 
 // Names lists what a binding has podgate use, as allowances spell it: the group's ARN and the role to assume, or
 // backend@instance for each instance. A group that is given by name is in the ref once it was found.
-func (b *Binding) Names(ref provider.Ref) []string {
+func (b *Binding) Names(ref balancer.Ref) []string {
 	if b.own != nil && b.own.Spec.HAProxy != nil {
 		var all []string
 		for _, instance := range b.own.Spec.HAProxy.Instances {

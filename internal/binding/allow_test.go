@@ -11,7 +11,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/provider"
+	"github.com/podgate/podgate/internal/balancer"
 )
 
 func TestAllowances(t *testing.T) {
@@ -69,7 +69,7 @@ func TestNames(t *testing.T) {
 	if got := byName.Names(byName.Ref); len(got) != 0 {
 		t.Errorf("not found yet, got %q", got)
 	}
-	if diff := cmp.Diff([]string{"arn:found"}, byName.Names(provider.Ref{Group: "arn:found"})); diff != "" {
+	if diff := cmp.Diff([]string{"arn:found"}, byName.Names(balancer.Ref{Group: "arn:found"})); diff != "" {
 		t.Error(diff)
 	}
 	backend := OfOwn(&v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{

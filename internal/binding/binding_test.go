@@ -18,7 +18,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/provider"
+	"github.com/podgate/podgate/internal/balancer"
 )
 
 // cluster is a cache of one namespace.
@@ -254,7 +254,7 @@ func TestGated(t *testing.T) {
 
 func TestRegistry(t *testing.T) {
 	web, other := types.NamespacedName{Name: "web"}, types.NamespacedName{Name: "other"}
-	one := Resolution{Group: provider.Group{Ref: provider.Ref{Group: "arn:one"}}}
+	one := Resolution{Group: balancer.Group{Ref: balancer.Ref{Group: "arn:one"}}}
 	var heard []string
 	r := NewRegistry(func(key types.NamespacedName) { heard = append(heard, key.Name) })
 	if _, known := r.Get(web); known {

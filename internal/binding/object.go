@@ -17,10 +17,10 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
-	"github.com/podgate/podgate/internal/provider"
 )
 
 // Binding says that the pods of a Service are the targets of a load balancer's group,
@@ -37,7 +37,7 @@ type Binding struct {
 	Conditions         *[]metav1.Condition
 	ObservedGeneration **int64
 	// Ref is the group as the object names it; without Ref.Group it names it by GroupName.
-	Ref       provider.Ref
+	Ref       balancer.Ref
 	GroupName string
 	// TargetType and IPAddressType are what the object says of the group; empty when nothing.
 	TargetType, IPAddressType string
@@ -58,7 +58,7 @@ func Of(b *elbv2.TargetGroupBinding) *Binding {
 		ObjectMeta: &b.ObjectMeta, Object: b, foreign: b,
 		ServiceRef: v1alpha1.ServiceReference(b.Spec.ServiceRef),
 		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
-		Ref:       provider.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId},
+		Ref:       balancer.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId},
 		GroupName: b.Spec.TargetGroupName, Shared: b.Spec.MultiClusterTargetGroup,
 	}
 	if t := b.Spec.TargetType; t != nil {
@@ -80,10 +80,10 @@ func OfOwn(b *v1alpha1.TargetBinding) *Binding {
 	}
 	switch {
 	case b.Spec.HAProxy != nil:
-		bound.Ref = provider.Ref{Provider: provider.HAProxy, Group: b.Spec.HAProxy.ID(b.External())}
+		bound.Ref = balancer.Ref{Provider: balancer.HAProxy, Group: b.Spec.HAProxy.ID(b.External())}
 	case b.Spec.ELBv2 != nil:
 		e := b.Spec.ELBv2
-		bound.Ref = provider.Ref{Group: e.TargetGroupARN, Region: e.Region, RoleARN: e.RoleARN, ExternalID: e.ExternalID}
+		bound.Ref = balancer.Ref{Group: e.TargetGroupARN, Region: e.Region, RoleARN: e.RoleARN, ExternalID: e.ExternalID}
 		bound.GroupName = e.TargetGroupName
 	}
 	return bound
@@ -191,17 +191,17 @@ func (b *Binding) StatesPolicy() bool {
 
 // Published rebuilds the group from what a leader published on the binding; false
 // when nothing was, or about another group than the binding names now.
-func (b *Binding) Published() (provider.Group, bool) {
+func (b *Binding) Published() (balancer.Group, bool) {
 	if b.own != nil {
 		return b.ownPublished()
 	}
 	p, ok := b.foreign.Published()
 	if !ok || (b.Ref.Group != "" && p.ARN != b.Ref.Group) || (b.Ref.Group == "" && p.Name != b.GroupName) {
-		return provider.Group{}, false
+		return balancer.Group{}, false
 	}
 	ref := b.Ref
 	ref.Group = p.ARN
-	return provider.Group{
+	return balancer.Group{
 		Ref: ref, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
 		HealthCheckInterval: time.Duration(p.HealthCheckIntervalSeconds) * time.Second,
 		UnhealthyThreshold:  p.UnhealthyThreshold,
@@ -209,14 +209,14 @@ func (b *Binding) Published() (provider.Group, bool) {
 	}, true
 }
 
-func (b *Binding) ownPublished() (provider.Group, bool) {
+func (b *Binding) ownPublished() (balancer.Group, bool) {
 	p := b.own.Status.Group
 	if p == nil || (b.Ref.Group != "" && p.ID != b.Ref.Group) || (b.Ref.Group == "" && p.Name != b.GroupName) {
-		return provider.Group{}, false
+		return balancer.Group{}, false
 	}
 	ref := b.Ref
 	ref.Group = p.ID
-	return provider.Group{
+	return balancer.Group{
 		Ref: ref, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
 		HealthCheckInterval: time.Duration(p.HealthCheckIntervalMilliseconds) * time.Millisecond,
 		UnhealthyThreshold:  int(p.UnhealthyThreshold),
@@ -251,7 +251,7 @@ func (b *Binding) Copy() *Binding {
 
 // Publish puts the group into the object and tells whether that changed it; it writes
 // nothing.
-func (b *Binding) Publish(g provider.Group) (changed bool, err error) {
+func (b *Binding) Publish(g balancer.Group) (changed bool, err error) {
 	if b.own != nil {
 		next := v1alpha1.ResolvedGroup{
 			ID: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,

@@ -8,13 +8,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/podgate/podgate/internal/provider"
+	"github.com/podgate/podgate/internal/balancer"
 )
 
 // Resolution is what is known of a binding's target group.
 type Resolution struct {
 	// Group is the resolved group; its zero value means that it is not resolved.
-	Group provider.Group
+	Group balancer.Group
 	// Trouble says, for people, why the binding does not work; empty when it does.
 	Trouble string
 	// Foreign: another controller owns the binding, so podgate only observes.
@@ -71,7 +71,7 @@ func (r *Registry) Delete(key types.NamespacedName) {
 }
 
 // Users lists the bindings that resolved to a group.
-func (r *Registry) Users(ref provider.Ref) []types.NamespacedName {
+func (r *Registry) Users(ref balancer.Ref) []types.NamespacedName {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var users []types.NamespacedName

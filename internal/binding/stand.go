@@ -13,9 +13,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
-	"github.com/podgate/podgate/internal/provider"
 )
 
 // Stand says how a binding stands to a pod.
@@ -24,7 +24,7 @@ type Stand struct {
 	// Trouble says, for people, why the pod's target is not known; only where it is not.
 	Trouble string
 	// Group, Target and Service are those of a pod that is Claimed.
-	Group   provider.Group
+	Group   balancer.Group
 	Target  gate.Target
 	Service *corev1.Service
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/uninstall"
 )
@@ -65,29 +65,29 @@ var openAdvice = map[string]string{
 
 // bindingAdvice is what to do about a binding that is not Ready, by the condition's reason.
 var bindingAdvice = map[string]string{
-	target.ReasonSynced:              nothing,
-	target.ReasonServiceNotFound:     "create the Service, or correct serviceRef.name",
-	target.ReasonNoSelector:          "give the Service a selector",
-	target.ReasonPortNotFound:        "correct serviceRef.port",
-	target.ReasonTargetPortNotFound:  "name the port in the pod template, or use its number",
-	target.ReasonTargetGroupNotFound: "create the target group, or make a binding that names another",
-	target.ReasonBackendNotFound:     "add the backend to HAProxy's configuration, or make a binding that names another",
-	target.ReasonInvalidRequest:      "correct what the message names",
-	target.ReasonInstanceTargets:     "nothing, or use a group of target type ip: pods of this group get no gate",
-	target.ReasonUnservedTargets:     "use a group of target type ip",
-	target.ReasonTypeMismatch:        "make a binding without targetType and ipAddressType, or with the group's",
-	target.ReasonNameTooLong:         "make a binding with a name of at most 63 characters",
-	target.ReasonBoundTwice:          "delete one of the two bindings of this group",
-	target.ReasonAccessDenied:        "correct podgate's credentials, its IAM policy or the role to assume",
-	target.ReasonNotAllowed:          "ask who runs podgate for an allowance (--allow-targets), or name a group of your own",
-	target.ReasonThrottled:           "wait; if it lasts, find who else uses the account's API budget",
-	target.ReasonQuota:               "raise the quota of targets per group, or run fewer pods",
-	target.ReasonUnavailable:         "wait; the message says what fails",
-	target.ReasonNotWritable:         "let podgate write the binding: RBAC, or an admission webhook that refuses",
-	target.ReasonNoGateOfLBC:         "have AWS Load Balancer Controller's gate injected and create the pods anew, or set spec.wake",
-	target.ReasonNothingToNudge:      "make a TargetGroupBinding of the Service that names the group, or set spec.wake to None",
-	target.ReasonNotNudged:           "let podgate write the TargetGroupBinding: RBAC, or AWS Load Balancer Controller's admission webhook",
-	target.ReasonNotRecorded:         "let podgate write the ConfigMap that the message names: RBAC, or a quota",
+	targets.ReasonSynced:              nothing,
+	targets.ReasonServiceNotFound:     "create the Service, or correct serviceRef.name",
+	targets.ReasonNoSelector:          "give the Service a selector",
+	targets.ReasonPortNotFound:        "correct serviceRef.port",
+	targets.ReasonTargetPortNotFound:  "name the port in the pod template, or use its number",
+	targets.ReasonTargetGroupNotFound: "create the target group, or make a binding that names another",
+	targets.ReasonBackendNotFound:     "add the backend to HAProxy's configuration, or make a binding that names another",
+	targets.ReasonInvalidRequest:      "correct what the message names",
+	targets.ReasonInstanceTargets:     "nothing, or use a group of target type ip: pods of this group get no gate",
+	targets.ReasonUnservedTargets:     "use a group of target type ip",
+	targets.ReasonTypeMismatch:        "make a binding without targetType and ipAddressType, or with the group's",
+	targets.ReasonNameTooLong:         "make a binding with a name of at most 63 characters",
+	targets.ReasonBoundTwice:          "delete one of the two bindings of this group",
+	targets.ReasonAccessDenied:        "correct podgate's credentials, its IAM policy or the role to assume",
+	targets.ReasonNotAllowed:          "ask who runs podgate for an allowance (--allow-targets), or name a group of your own",
+	targets.ReasonThrottled:           "wait; if it lasts, find who else uses the account's API budget",
+	targets.ReasonQuota:               "raise the quota of targets per group, or run fewer pods",
+	targets.ReasonUnavailable:         "wait; the message says what fails",
+	targets.ReasonNotWritable:         "let podgate write the binding: RBAC, or an admission webhook that refuses",
+	targets.ReasonNoGateOfLBC:         "have AWS Load Balancer Controller's gate injected and create the pods anew, or set spec.wake",
+	targets.ReasonNothingToNudge:      "make a TargetGroupBinding of the Service that names the group, or set spec.wake to None",
+	targets.ReasonNotNudged:           "let podgate write the TargetGroupBinding: RBAC, or AWS Load Balancer Controller's admission webhook",
+	targets.ReasonNotRecorded:         "let podgate write the ConfigMap that the message names: RBAC, or a quota",
 }
 
 // adviceOf is what to do about a gate as its condition stands.

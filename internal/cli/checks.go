@@ -19,7 +19,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/webhook"
@@ -145,14 +145,14 @@ func (f *flight) binding(ctx context.Context, b *binding.Binding, pod *corev1.Po
 	report := reportOf(b)
 	object := about(fmt.Sprintf("%s %s/%s", report.Kind, report.Namespace, report.Name))
 	for _, c := range report.Further {
-		if c.Type == target.ConditionPolicy {
+		if c.Type == targets.ConditionPolicy {
 			f.find(SeverityWarning, c.Reason, object, c.Message, "correct the annotation")
 		}
 	}
 	switch report.Status {
 	case string(metav1.ConditionFalse):
 		severity := SeverityError
-		if report.Reason == target.ReasonInstanceTargets || report.Reason == target.ReasonThrottled {
+		if report.Reason == targets.ReasonInstanceTargets || report.Reason == targets.ReasonThrottled {
 			severity = SeverityWarning
 		}
 		f.find(severity, report.Reason, object, report.Message, report.Next)
@@ -173,11 +173,11 @@ func (f *flight) port(ctx context.Context, b *binding.Binding, object fmt.String
 	}
 	port, ok := binding.ServicePort(&svc, b.ServiceRef.Port)
 	if !ok {
-		f.find(SeverityError, target.ReasonPortNotFound, object, fmt.Sprintf("Service %q has no port %q, which the binding names.", svc.Name, b.ServiceRef.Port.String()), bindingAdvice[target.ReasonPortNotFound])
+		f.find(SeverityError, targets.ReasonPortNotFound, object, fmt.Sprintf("Service %q has no port %q, which the binding names.", svc.Name, b.ServiceRef.Port.String()), bindingAdvice[targets.ReasonPortNotFound])
 		return nil
 	}
 	if _, err := binding.Target(pod, port, b.IPAddressType); err != nil {
-		f.find(SeverityError, target.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", err), bindingAdvice[target.ReasonTargetPortNotFound])
+		f.find(SeverityError, targets.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", err), bindingAdvice[targets.ReasonTargetPortNotFound])
 	}
 	return nil
 }

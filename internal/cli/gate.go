@@ -22,7 +22,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
-	podcontroller "github.com/podgate/podgate/internal/controller/pod"
+	podcontroller "github.com/podgate/podgate/internal/controller/pods"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/override"
 )

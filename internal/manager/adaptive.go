@@ -18,22 +18,22 @@ import (
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/podgate/podgate/internal/certificate"
-	"github.com/podgate/podgate/internal/prestop"
-	"github.com/podgate/podgate/internal/release"
+	"github.com/podgate/podgate/internal/drain/hook"
+	"github.com/podgate/podgate/internal/drain/server"
 	"github.com/podgate/podgate/internal/webhook"
 )
 
 // addRelease answers pods that drain adaptively, at the webhook's server: its port, its
 // Service and its certificate serve them as well.
 func addRelease(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Registerer) error {
-	h, err := release.New(release.Options{
+	h, err := server.New(server.Options{
 		Elected: mgr.Elected(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Observer: engine.Observer, Resolutions: engine.Groups,
 		Registerer: metrics, Log: mgr.GetLogger().WithName("release"),
 	})
 	if err != nil {
 		return err
 	}
-	mgr.GetWebhookServer().Register(prestop.Path, h)
+	mgr.GetWebhookServer().Register(hook.Path, h)
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 // Every bad input gives a condition and an event that say what is wrong and what to

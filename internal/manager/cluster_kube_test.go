@@ -29,10 +29,10 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
-	"github.com/podgate/podgate/internal/awssim"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/kubetest"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 const region = "eu-west-1"
@@ -287,7 +287,7 @@ func (c *cluster) verdict(name string) metav1.Condition {
 	if err != nil {
 		c.Fatal(err)
 	}
-	if cond := meta.FindStatusCondition(*b.Conditions, target.ConditionReady); cond != nil {
+	if cond := meta.FindStatusCondition(*b.Conditions, targets.ConditionReady); cond != nil {
 		return *cond
 	}
 	return metav1.Condition{}

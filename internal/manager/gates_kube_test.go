@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/internal/awssim"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 // A pod is registered once its containers are ready, its condition follows the

@@ -21,7 +21,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -160,7 +160,7 @@ func (c *cluster) managed(b *elbv2.TargetGroupBinding) string {
 	if err := c.kube.Get(c.Context(), client.ObjectKeyFromObject(b), &now); err != nil {
 		c.Fatal(err)
 	}
-	if m := meta.FindStatusCondition(now.Status.Conditions, target.ConditionManaged); m != nil {
+	if m := meta.FindStatusCondition(now.Status.Conditions, targets.ConditionManaged); m != nil {
 		return m.Reason
 	}
 	return ""
@@ -186,7 +186,7 @@ func TestHandoverBesideLBC(t *testing.T) {
 	c.pod("web-3", "web", "10.0.0.3", b.Name)
 	calls := func() int { return len(c.calls("RegisterTargets")) - 1 + len(c.calls("DeregisterTargets")) }
 
-	c.eventually("told that LBC owns it", func() bool { return c.managed(b) == target.ReasonOwnedByLBC })
+	c.eventually("told that LBC owns it", func() bool { return c.managed(b) == targets.ReasonOwnedByLBC })
 	c.never("podgate touches a binding of LBC", 6*time.Second, func() bool {
 		return calls() > 0 || c.gate("web-3", b.Name).Status != "" || !slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer})
 	})
@@ -202,7 +202,7 @@ func TestHandoverBesideLBC(t *testing.T) {
 
 	lbc = c.startLBC()
 	c.eventually("handed back", func() bool {
-		return slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer}) && c.managed(b) == target.ReasonOwnedByLBC
+		return slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer}) && c.managed(b) == targets.ReasonOwnedByLBC
 	})
 	if err := c.kube.Delete(t.Context(), one); err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestNoneHandsBackToLBC(t *testing.T) {
 	c.config = func(cfg *Config) { cfg.LBCLeaseNamespace, cfg.Bindings = c.ns, string(binding.OwnNone) }
 	c.alwaysHeld(b)
 	c.start()
-	c.eventually("told that it is not served", func() bool { return c.managed(b) == target.ReasonNotServed })
+	c.eventually("told that it is not served", func() bool { return c.managed(b) == targets.ReasonNotServed })
 	c.never("let go before LBC has it", 3*time.Second, func() bool { return !slices.Contains(c.finalizers(b), elbv2.Finalizer) })
 	if err := c.kube.Get(t.Context(), client.ObjectKeyFromObject(b), b); err != nil {
 		t.Fatal(err)

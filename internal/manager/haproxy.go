@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/podgate/podgate/internal/balancer"
+	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
+	"github.com/podgate/podgate/internal/balancer/haproxy"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/provider"
-	elbv2provider "github.com/podgate/podgate/internal/provider/elbv2"
-	"github.com/podgate/podgate/internal/provider/haproxy"
 )
 
 // haproxyAudit is the time between two reads of a backend where nothing is expected. A
@@ -18,8 +18,8 @@ import (
 const haproxyAudit = 2 * time.Second
 
 // audit is the pace of a group's reads where nothing is expected, 0 for the default.
-func audit(ref provider.Ref) time.Duration {
-	if ref.Provider == provider.HAProxy {
+func audit(ref balancer.Ref) time.Duration {
+	if ref.Provider == balancer.HAProxy {
 		return haproxyAudit
 	}
 	return 0
@@ -27,8 +27,8 @@ func audit(ref provider.Ref) time.Duration {
 
 // account tells on whose budget of calls, and in whose share of the workers, calls
 // about a group are made: an AWS account's, or that of the same HAProxy processes.
-func account(ref provider.Ref) string {
-	if ref.Provider != provider.HAProxy {
+func account(ref balancer.Ref) string {
+	if ref.Provider != balancer.HAProxy {
 		return elbv2provider.Account(ref)
 	}
 	_, instances, _ := strings.Cut(ref.Group, "@")

@@ -258,7 +258,7 @@ func (c *cluster) scraped(cfg *rest.Config) {
 	}
 }
 
-// unreached are permissions that the scenario does not come to: internal/release needs them
+// unreached are permissions that the scenario does not come to: internal/drain/server needs them
 // when a pod that drains adaptively asks whether it is its container alone that ends.
 var unreached = []string{"get pods. []", "list events. []"}
 

@@ -29,18 +29,18 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
+	"github.com/podgate/podgate/internal/balancer/haproxy"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
-	"github.com/podgate/podgate/internal/controller/pod"
-	"github.com/podgate/podgate/internal/controller/since"
+	"github.com/podgate/podgate/internal/controller/latency"
+	"github.com/podgate/podgate/internal/controller/pods"
 	"github.com/podgate/podgate/internal/controller/standby"
-	"github.com/podgate/podgate/internal/controller/target"
-	"github.com/podgate/podgate/internal/controller/wake"
-	"github.com/podgate/podgate/internal/health"
+	"github.com/podgate/podgate/internal/controller/targets"
+	"github.com/podgate/podgate/internal/controller/trigger"
 	"github.com/podgate/podgate/internal/index"
-	"github.com/podgate/podgate/internal/provider"
-	elbv2provider "github.com/podgate/podgate/internal/provider/elbv2"
-	"github.com/podgate/podgate/internal/provider/haproxy"
+	"github.com/podgate/podgate/internal/observe"
 	"github.com/podgate/podgate/internal/scrape"
 )
 
@@ -158,7 +158,7 @@ func newMetricsServer(c Config, pair *certificate.Keypair) metricsserver.Options
 
 // Balancers are all load balancers, within their budgets of calls.
 type Balancers struct {
-	*provider.Limited
+	*balancer.Limited
 	// HAProxy is told what bindings say of backends; nil where there are none.
 	HAProxy *haproxy.Provider
 }
@@ -170,22 +170,22 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
 	groups := elbv2provider.New(cfg, c.Region, elbv2provider.Unconfigured(err))
 	backends := haproxy.New()
-	metered, err := provider.NewMetered(provider.Router{provider.ELBv2: groups, provider.HAProxy: backends}, reg)
+	metered, err := balancer.NewMetered(balancer.Router{balancer.ELBv2: groups, balancer.HAProxy: backends}, reg)
 	if err != nil {
 		return Balancers{}, err
 	}
-	limits := provider.Limits{
+	limits := balancer.Limits{
 		DescribeRate: c.DescribeRate, DescribeBurst: c.DescribeBurst,
 		ChangeRate: c.RegisterRate, ChangeBurst: c.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
-	limited := provider.NewLimited(metered, limits, account)
-	limited.Allow(provider.HAProxy, provider.HAProxyLimits)
+	limited := balancer.NewLimited(metered, limits, account)
+	limited.Allow(balancer.HAProxy, balancer.HAProxyLimits)
 	return Balancers{Limited: limited, HAProxy: backends}, reg.Register(limited.Metrics())
 }
 
 // Engine is what is known of the groups, on the replica that leads.
 type Engine struct {
-	Observer *health.Observer
+	Observer *observe.Observer
 	Groups   *binding.Registry
 }
 
@@ -193,8 +193,8 @@ type Engine struct {
 // with a provider, and where there is an election what the other replicas do. Run does
 // it for a cluster, the model test for a model of one, which has no nodes.
 func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers, nodes cache.Cache, metrics prometheus.Registerer, c Config) (Engine, error) {
-	var podWake, targetWake wake.Source
-	var registered since.Times[since.Registration]
+	var podWake, targetWake trigger.Source
+	var registered latency.Times[latency.Registration]
 	log := mgr.GetLogger()
 	registry := binding.NewRegistry(func(key types.NamespacedName) {
 		// Open gates too: a pod's event while nothing was known of its binding was let pass,
@@ -207,7 +207,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 			podWake.Wake(p)
 		}
 	})
-	observer := health.New(prov.Limited, log.WithName("observer"), podWake.Wake, func(ref provider.Ref) {
+	observer := observe.New(prov.Limited, log.WithName("observer"), podWake.Wake, func(ref balancer.Ref) {
 		for _, key := range registry.Users(ref) {
 			targetWake.Wake(key)
 		}
@@ -226,7 +226,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
 		return Engine{}, fmt.Errorf("add observer: %w", err)
 	}
-	targets, err := target.Setup(mgr, target.Options{
+	targets, err := targets.Setup(mgr, targets.Options{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov.Limited, Account: account, Prepare: prepare(prov.HAProxy), Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
@@ -235,7 +235,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	if err != nil {
 		return Engine{}, fmt.Errorf("set up target controller: %w", err)
 	}
-	err = pod.Setup(mgr, pod.Options{
+	err = pods.Setup(mgr, pods.Options{
 		Client: mgr.GetClient(), Observer: observer, Registry: registry,
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers,
 	})
@@ -255,7 +255,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 
 // addStandby has a replica that does not lead keep the leader's caches, so that it can
 // take over at once, and stand in for a leader that is silent.
-func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *target.Reconciler, metrics prometheus.Registerer, c Config) error {
+func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *targets.Reconciler, metrics prometheus.Registerer, c Config) error {
 	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}, &v1alpha1.TargetBinding{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch %T: %w", o, err)

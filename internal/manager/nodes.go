@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 
-	"github.com/podgate/podgate/internal/notice"
+	"github.com/podgate/podgate/internal/disruption"
 )
 
 // newNodes makes a cache of what nodes say of their pods' end. It is one of its own: every
@@ -21,7 +21,7 @@ import (
 func newNodes(mgr ctrlmanager.Manager) (cache.Cache, error) {
 	nodes, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), NewInformer: newInformer(mgr.GetLogger()),
-		ByObject: map[client.Object]cache.ByObject{&corev1.Node{}: {Transform: notice.Slim}},
+		ByObject: map[client.Object]cache.ByObject{&corev1.Node{}: {Transform: disruption.Slim}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make cache of nodes: %w", err)

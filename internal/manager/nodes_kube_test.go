@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/internal/notice"
+	"github.com/podgate/podgate/internal/disruption"
 )
 
 // node makes a node.
@@ -72,7 +72,7 @@ func TestLaw9TaintTakenBack(t *testing.T) {
 	c.readyOn(one, "web-1", "10.0.0.1")
 	c.readyOn(other, "web-2", "10.0.0.2")
 	opened := c.gate("web-1", "web")
-	disrupted := corev1.Taint{Key: notice.TaintKarpenter, Effect: corev1.TaintEffectNoSchedule}
+	disrupted := corev1.Taint{Key: disruption.TaintKarpenter, Effect: corev1.TaintEffectNoSchedule}
 	c.taint(one, disrupted)
 	c.never("removed though nobody asked for it", time.Second, func() bool { return c.rows(arn)["10.0.0.1"] == "draining" })
 	before := b.DeepCopy()

@@ -18,9 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/internal/awssim"
-	"github.com/podgate/podgate/internal/controller/target"
+	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 // state sets policies of a binding as kubectl does.
@@ -44,7 +44,7 @@ func (c *cluster) policy() metav1.Condition {
 	if err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: "web"}, &b); err != nil {
 		c.Fatal(err)
 	}
-	if cond := meta.FindStatusCondition(b.Status.Conditions, target.ConditionPolicy); cond != nil {
+	if cond := meta.FindStatusCondition(b.Status.Conditions, targets.ConditionPolicy); cond != nil {
 		return *cond
 	}
 	return metav1.Condition{}
@@ -75,11 +75,11 @@ func TestPolicyIsToldAndCorrected(t *testing.T) {
 	c.state("web", elbv2.TimeoutAnnotation, "soon", elbv2.OnTimeoutAnnotation, "Open", "podgate.dev/on-timeuot", "Open")
 	c.eventually("the condition names each annotation, and what is allowed", func() bool {
 		cond := c.policy()
-		return cond.Status == metav1.ConditionFalse && cond.Reason == target.ReasonInvalidPolicy &&
+		return cond.Status == metav1.ConditionFalse && cond.Reason == targets.ReasonInvalidPolicy &&
 			strings.Contains(cond.Message, `podgate.dev/timeout: "soon" is not a duration of at least 1s`) &&
 			strings.Contains(cond.Message, "podgate.dev/on-timeuot")
 	})
-	c.eventually("an event says so", func() bool { return c.event("web", target.ReasonInvalidPolicy, "podgate.dev/timeout") })
+	c.eventually("an event says so", func() bool { return c.event("web", targets.ReasonInvalidPolicy, "podgate.dev/timeout") })
 	if cond := c.verdict("web"); cond.Status != metav1.ConditionTrue {
 		t.Errorf("the binding does not work: %+v", cond)
 	}

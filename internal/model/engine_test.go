@@ -27,8 +27,8 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/manager"
-	"github.com/podgate/podgate/internal/provider"
 )
 
 // engine is one process of podgate: everything that it remembers ends with it.
@@ -64,7 +64,7 @@ func (w *world) startEngine() {
 	w.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &engine{w: w, scheme: scheme(), cancel: cancel}
-	prov := provider.NewLimited(balancer{w}, provider.ELBv2Limits, func(provider.Ref) string { return "" })
+	prov := balancer.NewLimited(balancerAPI{w}, balancer.ELBv2Limits, func(balancer.Ref) string { return "" })
 	_, err := manager.AddControllers(ctx, e, manager.Balancers{Limited: prov}, nil, prometheus.NewRegistry(), manager.Config{
 		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 8, Random: w.jitter,
 	})

@@ -16,8 +16,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
-	"github.com/podgate/podgate/internal/provider"
 )
 
 var errOutage = errors.New("the load balancer's API does not answer")
@@ -173,13 +173,13 @@ func (g *group) registered() []gate.Target {
 	return ts
 }
 
-// balancer is the load balancer as a provider: each call takes its time and may fail.
-type balancer struct{ w *world }
+// balancerAPI is the load balancer as a provider: each call takes its time and may fail.
+type balancerAPI struct{ w *world }
 
-var _ provider.Provider = balancer{}
+var _ balancer.Provider = balancerAPI{}
 
 // call lives through a call's way there, and tells whether it takes effect; the error is a fault.
-func (b balancer) call(ctx context.Context, what string) (applied bool, fault error) {
+func (b balancerAPI) call(ctx context.Context, what string) (applied bool, fault error) {
 	b.w.mu.Lock()
 	there := b.w.noisy(5*time.Millisecond, 100*time.Millisecond, what)
 	dice := b.w.draw("dice", what).Float64()
@@ -191,7 +191,7 @@ func (b balancer) call(ctx context.Context, what string) (applied bool, fault er
 	}
 	switch {
 	case throttled:
-		return false, &provider.CallError{Op: "call", Kind: provider.ErrThrottled}
+		return false, &balancer.CallError{Op: "call", Kind: balancer.ErrThrottled}
 	case down && hang:
 		if err := sleep(ctx, 10*time.Second); err != nil {
 			return late, err
@@ -203,7 +203,7 @@ func (b balancer) call(ctx context.Context, what string) (applied bool, fault er
 	return true, nil
 }
 
-func (b balancer) back(ctx context.Context, what string) error {
+func (b balancerAPI) back(ctx context.Context, what string) error {
 	b.w.mu.Lock()
 	d := b.w.noisy(5*time.Millisecond, 50*time.Millisecond, "back", what)
 	b.w.mu.Unlock()
@@ -211,7 +211,7 @@ func (b balancer) back(ctx context.Context, what string) error {
 }
 
 // Health implements provider.Reporter.
-func (b balancer) Health(ctx context.Context, ref provider.Ref) (map[gate.Target]gate.Health, error) {
+func (b balancerAPI) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
 	begun, what := time.Now(), "health "+ref.Group
 	if _, fault := b.call(ctx, what); fault != nil {
 		b.w.mu.Lock()
@@ -248,16 +248,16 @@ func (b balancer) Health(ctx context.Context, ref provider.Ref) (map[gate.Target
 }
 
 // Register implements provider.Registrar.
-func (b balancer) Register(ctx context.Context, ref provider.Ref, targets []gate.Target, _ provider.Pods) error {
+func (b balancerAPI) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, _ balancer.Pods) error {
 	return b.change(ctx, ref, targets, true)
 }
 
 // Deregister implements provider.Registrar.
-func (b balancer) Deregister(ctx context.Context, ref provider.Ref, targets []gate.Target) error {
+func (b balancerAPI) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
 	return b.change(ctx, ref, targets, false)
 }
 
-func (b balancer) change(ctx context.Context, ref provider.Ref, targets []gate.Target, in bool) error {
+func (b balancerAPI) change(ctx context.Context, ref balancer.Ref, targets []gate.Target, in bool) error {
 	targets = slices.SortedFunc(slices.Values(targets), byAddress)
 	what := fmt.Sprint(ref.Group, in, targets)
 	b.w.mu.Lock()
@@ -279,7 +279,7 @@ func (b balancer) change(ctx context.Context, ref provider.Ref, targets []gate.T
 	if applied {
 		if in {
 			if full := b.w.register(ref.Group, targets); len(full) > 0 {
-				failed, cause = append(failed, full...), provider.ErrQuota
+				failed, cause = append(failed, full...), balancer.ErrQuota
 				b.w.full(ref.Group)
 			}
 		} else {
@@ -298,20 +298,20 @@ func (b balancer) change(ctx context.Context, ref provider.Ref, targets []gate.T
 		return err
 	}
 	if len(failed) > 0 {
-		return &provider.PartialError{Failed: failed, Err: cause}
+		return &balancer.PartialError{Failed: failed, Err: cause}
 	}
 	return nil
 }
 
 // Resolve implements provider.Resolver.
-func (b balancer) Resolve(ctx context.Context, ref provider.Ref, name string) (provider.Group, error) {
+func (b balancerAPI) Resolve(ctx context.Context, ref balancer.Ref, name string) (balancer.Group, error) {
 	if _, fault := b.call(ctx, "resolve "+ref.Group+name); fault != nil {
-		return provider.Group{}, fault
+		return balancer.Group{}, fault
 	}
 	if ref.Group == "" {
 		ref.Group = "arn:" + name
 	}
-	return provider.Group{
+	return balancer.Group{
 		Ref: ref, Name: strings.TrimPrefix(ref.Group, "arn:"), TargetType: "ip", Protocol: "HTTP", IPAddressType: "ipv4",
 		HealthCheckEnabled: true, HealthCheckInterval: b.w.interval, HealthyThreshold: threshold, UnhealthyThreshold: threshold,
 		DeregistrationDelay: b.w.drain,

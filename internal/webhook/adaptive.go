@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/podgate/podgate/internal/drain/hook"
 	"github.com/podgate/podgate/internal/injection"
-	"github.com/podgate/podgate/internal/prestop"
 )
 
 // Helper is the program of adaptive hooks and where it finds podgate. Its zero value says
@@ -102,9 +102,9 @@ func (h Helper) container(p pod, like *container) map[string]any {
 		"name": helperName, "image": h.Image, "imagePullPolicy": "IfNotPresent", "terminationMessagePolicy": "FallbackToLogsOnError",
 		"command": []string{helperProgram, "install", helperDir},
 		"env": []any{
-			downward(prestop.EnvNamespace, "metadata.namespace"), downward(prestop.EnvPod, "metadata.name"),
-			downward(prestop.EnvUID, "metadata.uid"), downward(prestop.EnvHostIPs, "status.hostIPs"),
-			variable(prestop.EnvAddress, h.Address), variable(prestop.EnvName, h.ServerName), variable(prestop.EnvCA, string(h.CA)),
+			downward(hook.EnvNamespace, "metadata.namespace"), downward(hook.EnvPod, "metadata.name"),
+			downward(hook.EnvUID, "metadata.uid"), downward(hook.EnvHostIPs, "status.hostIPs"),
+			variable(hook.EnvAddress, h.Address), variable(hook.EnvName, h.ServerName), variable(hook.EnvCA, string(h.CA)),
 		},
 		"securityContext": security,
 		"volumeMounts":    []any{map[string]any{"name": helperName, "mountPath": helperDir}},

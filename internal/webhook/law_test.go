@@ -124,7 +124,7 @@ func TestLaw12NoLoadBalancerInReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dep := range strings.Fields(string(out)) {
-		if strings.Contains(dep, "aws-sdk-go") || strings.HasPrefix(dep, "github.com/podgate/podgate/internal/provider") {
+		if strings.Contains(dep, "aws-sdk-go") || strings.HasPrefix(dep, "github.com/podgate/podgate/internal/balancer") {
 			t.Errorf("the webhook depends on %s", dep)
 		}
 	}

@@ -195,13 +195,13 @@ func pagesOf(t *testing.T, folder string) map[string]page {
 // providers are those that are built, by name.
 func providers(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(kubetest.Root(), "internal", "provider"))
+	entries, err := os.ReadDir(filepath.Join(kubetest.Root(), "internal", "balancer"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != "providertest" {
+		if e.IsDir() && e.Name() != "balancertest" {
 			names = append(names, e.Name())
 		}
 	}

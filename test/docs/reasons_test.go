@@ -81,7 +81,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 // TestReasonsOfHAProxyAreDocumented: reasons with a dot are the load balancer's. Those that podgate makes of HAProxy's
 // answers are on its page, and no others.
 func TestReasonsOfHAProxyAreDocumented(t *testing.T) {
-	source, err := os.ReadFile(filepath.Join(kubetest.Root(), "internal", "provider", "haproxy", "server.go"))
+	source, err := os.ReadFile(filepath.Join(kubetest.Root(), "internal", "balancer", "haproxy", "server.go"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,9 +23,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
+	"github.com/podgate/podgate/sim/lbc"
 	"github.com/podgate/podgate/test/env"
-	"github.com/podgate/podgate/test/lbc"
 	"github.com/podgate/podgate/test/load"
 )
 

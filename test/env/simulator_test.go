@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 // childVariable tells the test binary that it is to be a simulator, and which.

@@ -6,7 +6,7 @@ package main
 import (
 	"context"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/test/env"
 )
 

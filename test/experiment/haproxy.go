@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/test/env"
 	"github.com/podgate/podgate/test/haproxy"
 )

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 )
 
 func TestProxyTellsTransitions(t *testing.T) {

@@ -6,7 +6,7 @@ package main
 import (
 	"time"
 
-	"github.com/podgate/podgate/internal/awssim"
+	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/test/env"
 	"github.com/podgate/podgate/test/experiment/report"
 	"github.com/podgate/podgate/test/load"

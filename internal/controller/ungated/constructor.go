@@ -31,7 +31,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/tally"
+	"github.com/podgate/podgate/internal/controller/podgauge"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/injection"
 )
@@ -78,7 +78,7 @@ func (o Options) judge() judge {
 // Setup adds the controllers to a manager.
 func Setup(mgr manager.Manager, o Options) error {
 	r := newReconciler(o, time.Now)
-	for _, t := range []*tally.Tally{r.missing, r.short} {
+	for _, t := range []*podgauge.Tally{r.missing, r.short} {
 		if err := o.Metrics.Register(t.Gauge); err != nil {
 			return err
 		}
@@ -103,11 +103,11 @@ func newReconciler(o Options, now func() time.Time) *Reconciler {
 	return &Reconciler{
 		judge: o.judge(), recorder: o.Recorder, now: now, started: now(),
 		limit: rate.NewLimiter(eventsPerSecond, eventsBurst),
-		missing: tally.New(prometheus.GaugeOpts{
+		missing: podgauge.New(prometheus.GaugeOpts{
 			Name: "podgate_pods_ungated",
 			Help: "Pods of labelled namespaces that lack a gate which they should carry, by why.",
 		}, "namespace", "reason"),
-		short: tally.New(prometheus.GaugeOpts{
+		short: podgauge.New(prometheus.GaugeOpts{
 			Name: "podgate_pods_drain_too_short",
 			Help: "Pods of namespaces with drain that end before their load balancers let go of them, by what is too short.",
 		}, "namespace", "what"),

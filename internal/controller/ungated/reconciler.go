@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/tally"
+	"github.com/podgate/podgate/internal/controller/podgauge"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -51,7 +51,7 @@ const (
 type Reconciler struct {
 	judge
 	recorder       events.EventRecorder
-	missing, short *tally.Tally
+	missing, short *podgauge.Tally
 	limit          *rate.Limiter
 	now            func() time.Time
 	started        time.Time
@@ -138,15 +138,15 @@ func (r *Reconciler) old(since time.Time) bool {
 // count keeps the gauges of those that lack a gate which they should carry, and of those
 // that end too soon.
 func (r *Reconciler) count(key types.NamespacedName, f finding) {
-	var missing, short []tally.Series
+	var missing, short []podgauge.Series
 	if len(f.gates.Missing) > 0 {
-		missing = append(missing, tally.Series{key.Namespace, string(f.gates.Reason)})
+		missing = append(missing, podgauge.Series{key.Namespace, string(f.gates.Reason)})
 	}
 	if f.drain.Hook > 0 {
-		short = append(short, tally.Series{key.Namespace, "hook"})
+		short = append(short, podgauge.Series{key.Namespace, "hook"})
 	}
 	if f.drain.Grace > 0 {
-		short = append(short, tally.Series{key.Namespace, "grace_period"})
+		short = append(short, podgauge.Series{key.Namespace, "grace_period"})
 	}
 	r.missing.Set(key, missing)
 	r.short.Set(key, short)

@@ -23,12 +23,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
-	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/injection"
-	"github.com/podgate/podgate/internal/provider"
+	"github.com/podgate/podgate/internal/observe"
 )
 
 // What replacing may do in the cluster, beside the above.
@@ -60,8 +60,8 @@ const (
 
 // Observer is the part of health.Observer that replacing needs.
 type Observer interface {
-	View(provider.Ref) health.View
-	Refresh(provider.Ref)
+	View(balancer.Ref) observe.View
+	Refresh(balancer.Ref)
 }
 
 // Resolutions is the part of binding.Registry that replacing needs.

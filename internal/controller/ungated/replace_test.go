@@ -25,18 +25,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
-	"github.com/podgate/podgate/internal/health"
 	"github.com/podgate/podgate/internal/index/indextest"
-	"github.com/podgate/podgate/internal/provider"
+	"github.com/podgate/podgate/internal/observe"
 )
 
 // replacing is a world in which a binding asks for replacements, three of whose pods were made before it, a day ago.
 type replacing struct {
 	*world
 	*Replacer
-	view    health.View
+	view    observe.View
 	evicted []string
 	refused error
 	webhook error
@@ -44,12 +44,12 @@ type replacing struct {
 }
 
 // View and Refresh are the observer's.
-func (r *replacing) View(provider.Ref) health.View { return r.view }
-func (r *replacing) Refresh(provider.Ref)          { r.view.Snapshot.Started = r.clock }
+func (r *replacing) View(balancer.Ref) observe.View { return r.view }
+func (r *replacing) Refresh(balancer.Ref)           { r.view.Snapshot.Started = r.clock }
 
 // Get knows every binding's group.
 func (r *replacing) Get(types.NamespacedName) (binding.Resolution, bool) {
-	return binding.Resolution{Group: provider.Group{Ref: provider.Ref{Group: "arn"}, TargetType: "ip"}}, true
+	return binding.Resolution{Group: balancer.Group{Ref: balancer.Ref{Group: "arn"}, TargetType: "ip"}}, true
 }
 
 func newReplacing(t *testing.T) *replacing {

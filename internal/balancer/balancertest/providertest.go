@@ -1,0 +1,427 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package balancertest is the conformance suite of the provider seam: what podgate
+// relies on, whatever load balancer is behind it. A provider passes it against
+// something that behaves like its load balancer (a simulator or the real thing),
+// never against a mock of itself. README.md says how to use it.
+package balancertest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Fault is a way in which a load balancer's API fails.
+type Fault int
+
+const (
+	// Throttled means that the API asks for fewer calls.
+	Throttled Fault = iota + 1
+	// Denied means that the API refuses the credentials.
+	Denied
+	// Down means that nothing answers, or that every answer says that the server failed.
+	Down
+	// CutOff means that answers end in the middle.
+	CutOff
+	// Hanging means that calls are taken and not answered.
+	Hanging
+)
+
+// String names the fault.
+func (f Fault) String() string {
+	names := map[Fault]string{Throttled: "throttled", Denied: "denied", Down: "down", CutOff: "cut off", Hanging: "hanging"}
+	return names[f]
+}
+
+// Harness is a provider with something to talk to.
+type Harness struct {
+	// Provider is what is tested.
+	Provider balancer.Provider
+	// NewGroup makes an empty group that a load balancer uses and whose targets it
+	// checks. Name is what the group is found by.
+	NewGroup func(t *testing.T) (ref balancer.Ref, name string)
+	// Missing is well formed and names no group; MissingName likewise.
+	Missing     balancer.Ref
+	MissingName string
+	// NewTarget makes a target that every group takes and whose checks fail until
+	// SetHealthy says otherwise. It is not registered.
+	NewTarget func(t *testing.T) gate.Target
+	// SetHealthy makes the load balancer's checks of a target pass or fail.
+	SetHealthy func(t *testing.T, target gate.Target, healthy bool)
+	// Refused is a target that no group takes. The zero value says that this load
+	// balancer takes them all.
+	Refused gate.Target
+	// Lose removes a registered target at the load balancer, by other hands than the
+	// provider's.
+	Lose func(t *testing.T, ref balancer.Ref, target gate.Target)
+	// Break makes every call fail like fault until mend is called.
+	Break func(t *testing.T, fault Fault) (mend func())
+	// NoFault are the faults that this load balancer's API has no way to tell.
+	NoFault []Fault
+}
+
+// Patience is how long the suite waits for what a load balancer does in its own time.
+const Patience = 30 * time.Second
+
+// Run holds a provider to the seam's contract. Every test gets a harness of its own.
+func Run(t *testing.T, start func(t *testing.T) Harness) {
+	t.Helper()
+	tests := map[string]func(*testing.T, Harness){
+		"EmptyGroup":            emptyGroup,
+		"HealthFollowsTarget":   healthFollowsTarget,
+		"PortsAreTargets":       portsAreTargets,
+		"StrangerIsAbsent":      strangerIsAbsent,
+		"RegisterTwice":         registerTwice,
+		"DeregisterStranger":    deregisterStranger,
+		"DeregisterLeaves":      deregisterLeaves,
+		"NoTargetsNoCall":       noTargetsNoCall,
+		"RegisterAgain":         registerAgain,
+		"AddressReuse":          addressReuse,
+		"LostTarget":            lostTarget,
+		"RefusedBlocksNobody":   refusedBlocksNobody,
+		"Resolve":               resolve,
+		"MissingGroup":          missingGroup,
+		"Faults":                faults,
+		"CancelledCallReturns":  cancelledCallReturns,
+		"ConcurrentUse":         concurrentUse,
+		"AnswersAreTheCallers":  answersAreTheCallers,
+		"GroupsDoNotShareState": groupsDoNotShareState,
+	}
+	for _, name := range slices.Sorted(maps.Keys(tests)) {
+		t.Run(name, func(t *testing.T) { tests[name](t, start(t)) })
+	}
+}
+
+func emptyGroup(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	if healths := h.health(t, ref); len(healths) != 0 {
+		t.Errorf("a new group has targets: %v", healths)
+	}
+}
+
+func healthFollowsTarget(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	target := h.NewTarget(t)
+	h.register(t, ref, target)
+
+	var before gate.Health
+	h.eventually(t, ref, "the target is listed", func(healths map[gate.Target]gate.Health) bool {
+		var listed bool
+		before, listed = healths[target]
+		return listed
+	})
+	if before.State == gate.Healthy {
+		t.Fatalf("healthy although its checks fail: %+v", before)
+	}
+	if before.Reason == "" {
+		t.Errorf("no reason for %s", before.State)
+	}
+
+	h.SetHealthy(t, target, true)
+	h.eventuallyState(t, ref, target, gate.Healthy)
+	if diff := cmp.Diff(gate.Health{State: gate.Healthy}, h.health(t, ref)[target]); diff != "" {
+		t.Errorf("a healthy target carries something of an earlier state (-want +got):\n%s", diff)
+	}
+
+	h.SetHealthy(t, target, false)
+	h.eventuallyState(t, ref, target, gate.Unhealthy)
+	if h.health(t, ref)[target].Reason == "" {
+		t.Error("no reason for unhealthy")
+	}
+}
+
+func portsAreTargets(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	one := h.NewTarget(t)
+	other := gate.Target{Addr: one.Addr, Port: one.Port%65535 + 1}
+	h.register(t, ref, one, other)
+	h.eventuallyListed(t, ref, one, other)
+	h.deregister(t, ref, other)
+	h.eventuallyGone(t, ref, other)
+	if got, listed := h.health(t, ref)[one]; !listed || got.Leaving() {
+		t.Errorf("deregistering port %d took port %d along: %+v", other.Port, one.Port, got)
+	}
+}
+
+func strangerIsAbsent(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	member, stranger := h.NewTarget(t), h.NewTarget(t)
+	h.SetHealthy(t, member, true)
+	h.SetHealthy(t, stranger, true)
+	h.register(t, ref, member)
+	h.eventually(t, ref, "the member is healthy", func(healths map[gate.Target]gate.Health) bool {
+		if got, listed := healths[stranger]; listed {
+			t.Fatalf("a target that was never registered is listed: %+v", got)
+		}
+		return healths[member].State == gate.Healthy
+	})
+}
+
+func registerTwice(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	target := h.NewTarget(t)
+	h.SetHealthy(t, target, true)
+	h.register(t, ref, target)
+	h.eventuallyState(t, ref, target, gate.Healthy)
+	h.register(t, ref, target)
+	if got := h.health(t, ref)[target]; got.State != gate.Healthy {
+		t.Errorf("registering a healthy member again made it %s", got.State)
+	}
+}
+
+func deregisterStranger(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	member := h.NewTarget(t)
+	h.register(t, ref, member)
+	h.deregister(t, ref, h.NewTarget(t))
+	h.eventuallyListed(t, ref, member)
+}
+
+func deregisterLeaves(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	leaver, stayer := h.NewTarget(t), h.NewTarget(t)
+	h.SetHealthy(t, leaver, true)
+	h.SetHealthy(t, stayer, true)
+	h.register(t, ref, leaver, stayer)
+	h.eventuallyState(t, ref, leaver, gate.Healthy)
+	h.eventuallyState(t, ref, stayer, gate.Healthy)
+	h.deregister(t, ref, leaver)
+	h.eventuallyGone(t, ref, leaver)
+	h.deregister(t, ref, leaver)
+	if got := h.health(t, ref)[stayer]; got.State != gate.Healthy {
+		t.Errorf("the target that stays is %s", got.State)
+	}
+}
+
+func registerAgain(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	target := h.NewTarget(t)
+	h.SetHealthy(t, target, true)
+	h.register(t, ref, target)
+	h.eventuallyState(t, ref, target, gate.Healthy)
+	h.deregister(t, ref, target)
+	h.eventuallyGone(t, ref, target)
+	h.register(t, ref, target)
+	h.eventuallyState(t, ref, target, gate.Healthy)
+}
+
+func addressReuse(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	target := h.NewTarget(t)
+	h.SetHealthy(t, target, true)
+	h.registerFor(t, ref, target, balancer.Pod{Namespace: "shop", Name: "web-1", UID: "1"})
+	h.eventuallyState(t, ref, target, gate.Healthy)
+	h.deregister(t, ref, target)
+	h.eventuallyGone(t, ref, target)
+	h.SetHealthy(t, target, false)
+	h.registerFor(t, ref, target, balancer.Pod{Namespace: "shop", Name: "web-2", UID: "2"})
+	h.eventually(t, ref, "the new pod's target fails its checks", func(healths map[gate.Target]gate.Health) bool {
+		if healths[target].State == gate.Healthy {
+			t.Fatal("a pod inherits the health of the one that had its address")
+		}
+		return healths[target].State == gate.Unhealthy
+	})
+	h.SetHealthy(t, target, true)
+	h.eventuallyState(t, ref, target, gate.Healthy)
+}
+
+func lostTarget(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	lost, kept := h.NewTarget(t), h.NewTarget(t)
+	h.SetHealthy(t, lost, true)
+	h.SetHealthy(t, kept, true)
+	h.register(t, ref, lost, kept)
+	h.eventuallyState(t, ref, lost, gate.Healthy)
+	h.eventuallyState(t, ref, kept, gate.Healthy)
+	h.Lose(t, ref, lost)
+	h.eventuallyGone(t, ref, lost)
+	h.register(t, ref, lost, kept)
+	if got := h.health(t, ref)[kept]; got.State != gate.Healthy {
+		t.Errorf("bringing a target back made another one %s", got.State)
+	}
+	h.eventuallyState(t, ref, lost, gate.Healthy)
+}
+
+func noTargetsNoCall(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	defer h.Break(t, Down)()
+	if err := h.Provider.Register(t.Context(), ref, nil, nil); err != nil {
+		t.Errorf("register nothing: %v", err)
+	}
+	if err := h.Provider.Deregister(t.Context(), ref, nil); err != nil {
+		t.Errorf("deregister nothing: %v", err)
+	}
+}
+
+func refusedBlocksNobody(t *testing.T, h Harness) {
+	if h.Refused == (gate.Target{}) {
+		t.Skip("this load balancer refuses no target")
+	}
+	ref, _ := h.NewGroup(t)
+	good := []gate.Target{h.NewTarget(t), h.NewTarget(t), h.NewTarget(t)}
+	err := h.Provider.Register(t.Context(), ref, slices.Insert(slices.Clone(good), 1, h.Refused), nil)
+	var partial *balancer.PartialError
+	if !errors.As(err, &partial) {
+		t.Fatalf("register with one refused target: got %v, want a *provider.PartialError", err)
+	}
+	if diff := cmp.Diff([]gate.Target{h.Refused}, partial.Failed, compareTargets); diff != "" {
+		t.Errorf("wrong targets failed (-want +got):\n%s", diff)
+	}
+	if !errors.Is(err, balancer.ErrInvalid) {
+		t.Errorf("got %v, want provider.ErrInvalid", err)
+	}
+	h.eventuallyListed(t, ref, good...)
+}
+
+func resolve(t *testing.T, h Harness) {
+	ref, name := h.NewGroup(t)
+	byID, err := h.Provider.Resolve(t.Context(), ref, "")
+	if err != nil {
+		t.Fatalf("resolve by identifier: %v", err)
+	}
+	byName, err := h.Provider.Resolve(t.Context(), balancer.Ref{Provider: ref.Provider, RoleARN: ref.RoleARN, ExternalID: ref.ExternalID}, name)
+	if err != nil {
+		t.Fatalf("resolve by name: %v", err)
+	}
+	if diff := cmp.Diff(byID, byName); diff != "" {
+		t.Errorf("the group differs by the way it is found (-identifier +name):\n%s", diff)
+	}
+	if byID.Ref != ref || byID.Name != name {
+		t.Errorf("got %+v, want the group %+v named %q", byID, ref, name)
+	}
+	if byID.TargetType != "ip" || !byID.HealthCheckEnabled || byID.HealthCheckInterval <= 0 || byID.UnhealthyThreshold <= 0 {
+		t.Errorf("the group's settings are not told: %+v", byID)
+	}
+}
+
+func missingGroup(t *testing.T, h Harness) {
+	for operation, err := range h.errors(t.Context(), h.Missing, h.MissingName, h.NewTarget(t)) {
+		if !errors.Is(err, balancer.ErrNotFound) {
+			t.Errorf("%s: got %v, want provider.ErrNotFound", operation, err)
+		}
+	}
+}
+
+func faults(t *testing.T, h Harness) {
+	kinds := []error{balancer.ErrNotFound, balancer.ErrDenied, balancer.ErrThrottled, balancer.ErrQuota, balancer.ErrInvalid}
+	tests := []struct {
+		reason string
+		fault  Fault
+		want   error // nil: none of the kinds
+	}{
+		{"the caller must slow down", Throttled, balancer.ErrThrottled},
+		{"a person must act", Denied, balancer.ErrDenied},
+		{"an outage is transient", Down, nil},
+		{"half an answer is no answer", CutOff, nil},
+	}
+	ref, name := h.NewGroup(t)
+	member := h.NewTarget(t)
+	h.register(t, ref, member)
+	h.eventuallyListed(t, ref, member)
+	for _, tc := range tests {
+		if slices.Contains(h.NoFault, tc.fault) {
+			continue
+		}
+		t.Run(tc.fault.String(), func(t *testing.T) {
+			mend := h.Break(t, tc.fault)
+			for operation, err := range h.errors(t.Context(), ref, name, member) {
+				if tc.fault == CutOff && (operation == "register" || operation == "deregister") {
+					continue // what was done is known by what health says next
+				}
+				if err == nil {
+					t.Errorf("%s: no error (%s)", operation, tc.reason)
+				}
+				for _, kind := range kinds {
+					if got := errors.Is(err, kind); got != errors.Is(tc.want, kind) {
+						t.Errorf("%s: %v: is %q: %t (%s)", operation, err, kind, got, tc.reason)
+					}
+				}
+			}
+			mend()
+			h.register(t, ref, member)
+			h.eventuallyListed(t, ref, member)
+		})
+	}
+}
+
+func cancelledCallReturns(t *testing.T, h Harness) {
+	ref, name := h.NewGroup(t)
+	target := h.NewTarget(t)
+	defer h.Break(t, Hanging)()
+	// The time-out is only there to let the calls get under way.
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	done := make(chan map[string]error, 1)
+	go func() { done <- h.errors(ctx, ref, name, target) }()
+	select {
+	case errs := <-done:
+		for operation, err := range errs {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: got %v, want the context's error", operation, err)
+			}
+		}
+	case <-time.After(Patience):
+		t.Fatal("a call outlives its context")
+	}
+}
+
+func concurrentUse(t *testing.T, h Harness) {
+	ref, name := h.NewGroup(t)
+	var stay, leave []gate.Target
+	for range 4 {
+		stay, leave = append(stay, h.NewTarget(t)), append(leave, h.NewTarget(t))
+	}
+	var wg sync.WaitGroup
+	for i := range stay {
+		wg.Go(func() {
+			for _, err := range []error{
+				h.Provider.Register(t.Context(), ref, []gate.Target{stay[i], leave[i]}, nil),
+				second(h.Provider.Health(t.Context(), ref)),
+				h.Provider.Deregister(t.Context(), ref, []gate.Target{leave[i]}),
+				second(h.Provider.Resolve(t.Context(), ref, name)),
+			} {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	h.eventuallyListed(t, ref, stay...)
+	for _, target := range leave {
+		h.eventuallyGone(t, ref, target)
+	}
+}
+
+func answersAreTheCallers(t *testing.T, h Harness) {
+	ref, _ := h.NewGroup(t)
+	target := h.NewTarget(t)
+	h.register(t, ref, target)
+	h.eventuallyListed(t, ref, target)
+	clear(h.health(t, ref))
+	if _, listed := h.health(t, ref)[target]; !listed {
+		t.Error("a caller that changes an answer changes the next one")
+	}
+}
+
+func groupsDoNotShareState(t *testing.T, h Harness) {
+	one, _ := h.NewGroup(t)
+	other, _ := h.NewGroup(t)
+	target := h.NewTarget(t)
+	h.register(t, one, target)
+	h.eventuallyListed(t, one, target)
+	if got, listed := h.health(t, other)[target]; listed {
+		t.Errorf("a group lists another group's target: %+v", got)
+	}
+}

@@ -1,0 +1,96 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package elbv2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+const opHealth = "describe target health"
+
+// Health implements provider.Reporter with one call: the API does not page this list.
+func (p *Provider) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
+	if err := p.checkARN(opHealth, ref); err != nil {
+		return nil, err
+	}
+	c := p.connection(ref)
+	out, err := call(ctx, p, c, opHealth, ref.Group, c.api.DescribeTargetHealth,
+		&elb.DescribeTargetHealthInput{TargetGroupArn: aws.String(ref.Group)})
+	if err != nil {
+		return nil, err
+	}
+	healths, err := readHealths(out.TargetHealthDescriptions)
+	if err != nil {
+		return nil, &balancer.CallError{Op: opHealth, Subject: ref.Group, Text: "the answer makes no sense: " + err.Error()}
+	}
+	return healths, nil
+}
+
+// readHealths reads all rows or none. Targets that are no IP address are left out.
+// A target with two rows (two zones) is healthy only when both say so.
+func readHealths(rows []types.TargetHealthDescription) (map[gate.Target]gate.Health, error) {
+	healths := make(map[gate.Target]gate.Health, len(rows))
+	for _, row := range rows {
+		if row.Target == nil || row.Target.Id == nil {
+			return nil, errors.New("a row without a target")
+		}
+		if _, err := netip.ParseAddr(*row.Target.Id); err != nil {
+			continue
+		}
+		target, err := gate.ParseTarget(*row.Target.Id, aws.ToInt32(row.Target.Port))
+		if err != nil {
+			return nil, fmt.Errorf("target %s: %w", *row.Target.Id, err)
+		}
+		if row.TargetHealth == nil || row.TargetHealth.State == "" {
+			return nil, fmt.Errorf("target %s without a state", target)
+		}
+		health := readHealth(row.TargetHealth)
+		if other, twice := healths[target]; twice {
+			health = lesser(health, other)
+		}
+		healths[target] = health
+	}
+	return healths, nil
+}
+
+var states = map[types.TargetHealthStateEnum]gate.State{
+	types.TargetHealthStateEnumInitial:           gate.Initial,
+	types.TargetHealthStateEnumHealthy:           gate.Healthy,
+	types.TargetHealthStateEnumUnhealthy:         gate.Unhealthy,
+	types.TargetHealthStateEnumUnhealthyDraining: gate.UnhealthyDraining,
+	types.TargetHealthStateEnumUnused:            gate.Unused,
+	types.TargetHealthStateEnumDraining:          gate.Draining,
+	types.TargetHealthStateEnumUnavailable:       gate.Unavailable,
+}
+
+// readHealth keeps the API's reason and description, also of a state that this
+// version does not know; healthy has neither.
+func readHealth(h *types.TargetHealth) gate.Health {
+	state := states[h.State]
+	if state == gate.Healthy {
+		return gate.Health{State: gate.Healthy}
+	}
+	return gate.Health{State: state, Reason: string(h.Reason), Description: aws.ToString(h.Description)}
+}
+
+// lesser picks the row that is not healthy; of two such rows always the same one.
+func lesser(a, b gate.Health) gate.Health {
+	if a.State == gate.Healthy {
+		return b
+	}
+	if b.State == gate.Healthy || a.State < b.State {
+		return a
+	}
+	return b
+}

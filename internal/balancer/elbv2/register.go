@@ -1,0 +1,179 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package elbv2
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// BatchSize is how many targets one call carries. The API's model has no limit;
+// other controllers are known to send this many.
+const BatchSize = 200
+
+// maxExtraCalls bounds the search for the targets that the API refuses in a batch:
+// enough to find a few among BatchSize, and few enough not to eat the budget of
+// other groups when it refuses all.
+const maxExtraCalls = 32
+
+// allZones is the zone of an address outside the group's VPC, which needs one.
+const allZones = "all"
+
+const (
+	opRegister   = "register targets"
+	opDeregister = "deregister targets"
+)
+
+// Register implements provider.Registrar. ELBv2 knows targets by their address, so it
+// takes no note of the pods. When no target at all was registered the
+// error is the cause itself, not a *provider.PartialError.
+func (p *Provider) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, _ balancer.Pods) error {
+	return p.change(ref, opRegister, targets, func(c connection, batch []types.TargetDescription) error {
+		_, err := call(ctx, p, c, opRegister, ref.Group, c.api.RegisterTargets,
+			&elb.RegisterTargetsInput{TargetGroupArn: aws.String(ref.Group), Targets: batch})
+		return err
+	})
+}
+
+// Deregister implements provider.Registrar; its errors are like Register's.
+func (p *Provider) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
+	return p.change(ref, opDeregister, targets, func(c connection, batch []types.TargetDescription) error {
+		_, err := call(ctx, p, c, opDeregister, ref.Group, c.api.DeregisterTargets,
+			&elb.DeregisterTargetsInput{TargetGroupArn: aws.String(ref.Group), Targets: batch})
+		return err
+	})
+}
+
+type sendFunc func(connection, []types.TargetDescription) error
+
+func (p *Provider) change(ref balancer.Ref, op string, targets []gate.Target, send sendFunc) error {
+	if err := p.checkARN(op, ref); err != nil {
+		return err
+	}
+	c := p.connection(ref)
+	var failed []gate.Target
+	var cause error
+	for batch := range slices.Chunk(targets, BatchSize) {
+		if concernsAll(cause) || isFull(cause) {
+			failed = append(failed, batch...)
+			continue
+		}
+		refused, err := sendBatch(batch, func(piece []gate.Target, zone *string) error { return send(c, describe(piece, zone)) })
+		failed = append(failed, refused...)
+		cause = graver(cause, err)
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	if len(failed) == len(targets) {
+		return cause
+	}
+	return &balancer.PartialError{Failed: failed, Err: cause}
+}
+
+// sendBatch sends a batch in one call. When the API refuses it for a target in it,
+// the batch is halved until the culprits are alone, so that they block nobody else;
+// when it refuses more targets than the group has room for, until those that fit are in.
+// It shuffles first: should the extra calls not suffice, the next attempt tries
+// other neighbours. It gives the targets that were not handled and the gravest cause.
+func sendBatch(batch []gate.Target, send func([]gate.Target, *string) error) (failed []gate.Target, cause error) {
+	extra, room := maxExtraCalls, len(batch) // for no more than so many targets
+	pieces := [][]gate.Target{batch}
+	for len(pieces) > 0 {
+		piece := pieces[0]
+		pieces = pieces[1:]
+		if concernsAll(cause) || room == 0 {
+			failed = append(failed, piece...)
+			continue
+		}
+		if len(piece) > room { // would be refused
+			pieces = append(pieces, piece[:len(piece)/2], piece[len(piece)/2:])
+			continue
+		}
+		err := send(piece, nil)
+		if mayLackZone(err) && (len(piece) == 1 || len(piece) == len(batch)) && send(piece, aws.String(allZones)) == nil {
+			err = nil
+		}
+		if err == nil {
+			room -= len(piece)
+			continue
+		}
+		cause = graver(cause, err)
+		if isFull(err) {
+			room = len(piece) - 1
+		}
+		if !concernsOne(err) && !isFull(err) || len(piece) == 1 || extra < 2 {
+			failed = append(failed, piece...)
+			continue
+		}
+		if len(piece) == len(batch) {
+			piece = slices.Clone(piece)
+			rand.Shuffle(len(piece), func(i, j int) { piece[i], piece[j] = piece[j], piece[i] })
+		}
+		half := len(piece) / 2
+		pieces = append(pieces, piece[:half], piece[half:])
+		extra -= 2
+	}
+	return failed, cause
+}
+
+// graver is the cause that concerns more targets: one that concerns all, then a full
+// group, then the first.
+func graver(first, second error) error {
+	if first == nil || concernsAll(second) || isFull(second) && !concernsAll(first) {
+		return second
+	}
+	return first
+}
+
+// isFull tells whether the API refused a batch because the group has no room for all of
+// it. It registers all of a batch or nothing.
+func isFull(err error) bool {
+	var failed *balancer.CallError
+	return errors.As(err, &failed) && failed.Code == codeTooManyTargets
+}
+
+// concernsAll tells whether the next call would fail for the same reason.
+func concernsAll(err error) bool {
+	for _, kind := range []error{balancer.ErrThrottled, balancer.ErrDenied, balancer.ErrNotFound, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// concernsOne tells whether the API may have refused a batch for one target in it.
+func concernsOne(err error) bool {
+	var failed *balancer.CallError
+	if !errors.As(err, &failed) || errors.Is(err, balancer.ErrDenied) {
+		return false // such as STS refusing a role with one of these codes
+	}
+	return failed.Code == codeInvalidTarget || failed.Code == codeValidationError || failed.Code == codeTooManyRegistrations
+}
+
+// mayLackZone tells whether the API may have refused targets because they are
+// outside the group's VPC and name no zone. Trying again with one is cheaper than
+// knowing the VPC, which takes permissions of another service.
+func mayLackZone(err error) bool {
+	var failed *balancer.CallError
+	return errors.As(err, &failed) && errors.Is(err, balancer.ErrInvalid) && failed.Code == codeValidationError
+}
+
+func describe(targets []gate.Target, zone *string) []types.TargetDescription {
+	out := make([]types.TargetDescription, len(targets))
+	for i, t := range targets {
+		out[i] = types.TargetDescription{Id: aws.String(t.Addr.String()), Port: aws.Int32(t.Port), AvailabilityZone: zone}
+	}
+	return out
+}

@@ -1,0 +1,103 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package elbv2
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/internal/balancer"
+)
+
+const (
+	opResolve    = "describe target group"
+	opAttributes = "describe target group attributes"
+
+	delayAttribute = "deregistration_delay.timeout_seconds"
+	// defaultDelay is AWS's, for a group whose attributes do not say.
+	defaultDelay = 300 * time.Second
+)
+
+// Resolve implements provider.Resolver with two calls: the group and its attributes.
+func (p *Provider) Resolve(ctx context.Context, ref balancer.Ref, name string) (balancer.Group, error) {
+	in, subject := &elb.DescribeTargetGroupsInput{}, ref.Group
+	switch {
+	case ref.Group != "":
+		if err := p.checkARN(opResolve, ref); err != nil {
+			return balancer.Group{}, err
+		}
+		in.TargetGroupArns = []string{ref.Group}
+	case name != "" && p.regionOf(ref) == "":
+		return balancer.Group{}, &balancer.CallError{Op: opResolve, Subject: name, Kind: balancer.ErrInvalid,
+			Text: "no AWS region is known: set podgate's --aws-region or AWS_REGION, name the group by its ARN, or bind it by a TargetBinding with spec.elbv2.region"}
+	case name != "":
+		subject, in.Names = name, []string{name}
+	default:
+		return balancer.Group{}, &balancer.CallError{Op: opResolve, Kind: balancer.ErrInvalid, Text: "neither an ARN nor a name is given"}
+	}
+
+	c := p.connection(ref)
+	out, err := call(ctx, p, c, opResolve, subject, c.api.DescribeTargetGroups, in)
+	if err != nil {
+		return balancer.Group{}, err
+	}
+	found, ok := pick(out.TargetGroups, ref.Group, name)
+	if !ok {
+		return balancer.Group{}, &balancer.CallError{Op: opResolve, Subject: subject, Kind: balancer.ErrNotFound,
+			Text: "no such target group in region " + p.regionOf(ref)}
+	}
+	ref.Group = aws.ToString(found.TargetGroupArn)
+	attributes, err := call(ctx, p, c, opAttributes, ref.Group, c.api.DescribeTargetGroupAttributes,
+		&elb.DescribeTargetGroupAttributesInput{TargetGroupArn: found.TargetGroupArn})
+	if err != nil {
+		return balancer.Group{}, err
+	}
+	return readGroup(ref, found, attributes.Attributes), nil
+}
+
+// pick finds what was asked for in the answer.
+func pick(groups []types.TargetGroup, arn, name string) (types.TargetGroup, bool) {
+	for _, g := range groups {
+		if g.TargetGroupArn == nil {
+			continue
+		}
+		if *g.TargetGroupArn == arn || (arn == "" && aws.ToString(g.TargetGroupName) == name) {
+			return g, true
+		}
+	}
+	return types.TargetGroup{}, false
+}
+
+func readGroup(ref balancer.Ref, g types.TargetGroup, attributes []types.TargetGroupAttribute) balancer.Group {
+	return balancer.Group{
+		Ref:           ref,
+		Name:          aws.ToString(g.TargetGroupName),
+		TargetType:    string(g.TargetType),
+		Protocol:      string(g.Protocol),
+		IPAddressType: string(g.IpAddressType),
+		// An answer that does not say must not pass for checks switched off.
+		HealthCheckEnabled:  g.HealthCheckEnabled == nil || *g.HealthCheckEnabled,
+		HealthCheckInterval: time.Duration(aws.ToInt32(g.HealthCheckIntervalSeconds)) * time.Second,
+		HealthyThreshold:    int(aws.ToInt32(g.HealthyThresholdCount)),
+		UnhealthyThreshold:  int(aws.ToInt32(g.UnhealthyThresholdCount)),
+		DeregistrationDelay: delay(attributes),
+	}
+}
+
+func delay(attributes []types.TargetGroupAttribute) time.Duration {
+	for _, a := range attributes {
+		if aws.ToString(a.Key) != delayAttribute {
+			continue
+		}
+		if seconds, err := strconv.Atoi(aws.ToString(a.Value)); err == nil && seconds >= 0 {
+			return time.Duration(seconds) * time.Second
+		}
+	}
+	return defaultDelay
+}

@@ -1,0 +1,254 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+const (
+	opRegister   = "register servers"
+	opDeregister = "deregister servers"
+)
+
+// Register implements provider.Registrar. When no target at all was registered the
+// error is the cause itself, not a *provider.PartialError; so it is when an instance is
+// silent, although the others have the servers then.
+func (p *Provider) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, pods balancer.Pods) error {
+	return p.change(ctx, opRegister, ref, targets, func(ctx context.Context, i instance) (failures, *troubleError) {
+		v, trouble := i.read(ctx)
+		if trouble != nil {
+			return nil, trouble
+		}
+		return v.register(ctx, targets, pods)
+	})
+}
+
+// Deregister implements provider.Registrar; its errors are like Register's. Servers
+// drain from now on; Health removes them when they have drained.
+func (p *Provider) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
+	return p.change(ctx, opDeregister, ref, targets, func(ctx context.Context, i instance) (failures, *troubleError) {
+		v, trouble := i.read(ctx)
+		if trouble != nil {
+			return nil, trouble
+		}
+		return v.deregister(ctx, targets)
+	})
+}
+
+// failures are the targets that an instance did not handle.
+type failures map[gate.Target]*troubleError
+
+func (p *Provider) change(ctx context.Context, op string, ref balancer.Ref, targets []gate.Target, do func(context.Context, instance) (failures, *troubleError)) error {
+	g, err := p.group(op, ref.Group)
+	if err != nil || len(targets) == 0 {
+		return err
+	}
+	if g.Observe {
+		return &balancer.CallError{Provider: balancer.HAProxy, Op: op, Subject: ref.Group, Kind: balancer.ErrInvalid, Text: "the binding says that others register the servers"}
+	}
+	results, trouble := settle(each(ctx, p, g, do))
+	if trouble != nil {
+		return trouble.call(op, ref.Group)
+	}
+	var failed []gate.Target
+	var cause *troubleError
+	for _, t := range targets {
+		for _, result := range results {
+			if result[t] != nil {
+				failed = append(failed, t)
+				cause = worst(cause, result[t])
+				break
+			}
+		}
+	}
+	switch {
+	case cause == nil:
+		return nil
+	case len(failed) == len(targets):
+		return cause.call(op, ref.Group)
+	}
+	return &balancer.PartialError{Failed: failed, Err: cause.call(op, ref.Group)}
+}
+
+// worst prefers a full backend, which the caller can do something about, and else
+// what came first.
+func worst(a, b *troubleError) *troubleError {
+	if a == nil || !errors.Is(a.kind, balancer.ErrQuota) && errors.Is(b.kind, balancer.ErrQuota) {
+		return b
+	}
+	return a
+}
+
+// register makes servers of targets at one instance. What it finds done it leaves as
+// it is.
+func (v view) register(ctx context.Context, targets []gate.Target, pods balancer.Pods) (failures, *troubleError) {
+	failed := failures{}
+	var wanted []placement
+	for _, t := range targets {
+		if !t.Addr.IsValid() || t.Addr.Zone() != "" || !between(int(t.Port), 1, 65535) {
+			failed[t] = v.refuse(balancer.ErrInvalid, "a target without an address and a port between 1 and 65535")
+			continue
+		}
+		name := nameOf(v.g.prefix(), pods[t], t)
+		wanted = append(wanted, placement{name: name, target: t, restore: v.g.memory.restorable(v.socket, name)})
+	}
+	refused, trouble := v.place(ctx, wanted)
+	if trouble != nil {
+		return nil, trouble
+	}
+	var former [][]string
+	for _, w := range wanted {
+		if refused[w.name] != nil {
+			failed[w.target] = refused[w.name]
+			continue
+		}
+		for _, s := range v.at(w.target) {
+			if s.name != w.name && s.phase() != leaving {
+				former = append(former, v.g.leave(s.name)) // of the pod that had the address before
+			}
+		}
+	}
+	if _, trouble := v.exchange(ctx, former...); trouble != nil {
+		return nil, trouble
+	}
+	return failed, nil
+}
+
+// deregister lets the servers of targets leave at one instance.
+func (v view) deregister(ctx context.Context, targets []gate.Target) (failures, *troubleError) {
+	failed := failures{}
+	var units [][]string
+	var whose []gate.Target
+	for _, t := range targets {
+		for _, s := range v.at(t) {
+			if s.phase() != leaving {
+				units, whose = append(units, v.g.leave(s.name)), append(whose, t)
+			}
+		}
+	}
+	answers, trouble := v.exchange(ctx, units...)
+	if trouble != nil {
+		return nil, trouble
+	}
+	for n, t := range whose {
+		if said := complaint(answers[n]); said != "" && !strings.Contains(said, "No such server") {
+			failed[t] = v.refused(said)
+		}
+	}
+	return failed, nil
+}
+
+// at gives podgate's own servers of a target.
+func (v view) at(t gate.Target) []server {
+	var found []server
+	for _, s := range v.own() {
+		if at, ok := s.target(); ok && at == t {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// placement is a server that should be at an instance.
+type placement struct {
+	name   string
+	target gate.Target
+	// restore: known to be healthy, so it starts with traffic.
+	restore bool
+}
+
+// place adds and starts servers, and gives those that HAProxy refused.
+func (v view) place(ctx context.Context, wanted []placement) (map[string]*troubleError, *troubleError) {
+	refused := map[string]*troubleError{}
+	var adds, starts [][]string
+	var added, started []placement
+	known := map[string]server{}
+	for _, s := range v.servers {
+		known[s.name] = s
+	}
+	room := v.room()
+	for _, w := range wanted {
+		s, exists := known[w.name]
+		at, _ := s.target()
+		switch {
+		case !exists && room == 0:
+			refused[w.name] = v.refuse(balancer.ErrQuota, "it has as many servers as maxServers allows, others' and leaving ones included: raise maxServers, or run fewer pods")
+		case !exists:
+			room--
+			adds, added = append(adds, v.g.add(v.version, w.name, w.target, w.restore)), append(added, w)
+		case at != w.target:
+			refused[w.name] = v.refuse(balancer.ErrInvalid, fmt.Sprintf("server %q exists with another address: remove it from HAProxy's configuration", w.name))
+		case s.unchecked():
+			starts, started = append(starts, v.g.check(w.name)), append(started, w)
+		case s.phase() != present:
+			starts, started = append(starts, v.g.start(w.name)), append(started, w)
+		}
+	}
+	answers, trouble := v.exchange(ctx, adds...)
+	if trouble != nil {
+		return nil, trouble
+	}
+	for n, w := range added {
+		said := answers[n][0]
+		switch {
+		case strings.Contains(said, "New server registered") && w.restore:
+			starts, started = append(starts, v.g.restore(w.name)), append(started, w)
+		case strings.Contains(said, "New server registered"):
+			starts, started = append(starts, v.g.start(w.name)), append(started, w)
+		case strings.Contains(said, "Already exists a server with the same name"):
+			// Another replica was faster. It starts the server, too: a start is not
+			// repeated on one that may be up by now.
+		default:
+			refused[w.name] = v.refused(said)
+		}
+	}
+	if answers, trouble = v.exchange(ctx, starts...); trouble != nil {
+		return nil, trouble
+	}
+	for n, w := range started {
+		if said := complaint(answers[n]); said != "" {
+			refused[w.name] = v.refused(said)
+		}
+	}
+	return refused, nil
+}
+
+// room is how many servers may be added; below 0 for any number.
+func (v view) room() int {
+	if v.g.MaxServers == 0 {
+		return -1
+	}
+	return max(v.g.MaxServers-len(v.servers), 0)
+}
+
+// complaint is the first answer of a unit that says something: all is well when
+// HAProxy is silent.
+func complaint(answers []string) string {
+	for _, said := range answers {
+		if said != "" {
+			return said
+		}
+	}
+	return ""
+}
+
+func (v view) refuse(kind error, text string) *troubleError {
+	return &troubleError{socket: v.socket, kind: kind, text: text}
+}
+
+// refused makes an error of what HAProxy said.
+func (v view) refused(said string) *troubleError {
+	text, kind := refusal(said, v.g.Backend)
+	if kind == nil {
+		text = "HAProxy says: " + short(said)
+	}
+	return v.refuse(kind, text)
+}

@@ -1,0 +1,181 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Limits is a budget of calls for one account. Rates are calls a second.
+type Limits struct {
+	// DescribeRate and DescribeBurst bound calls that only read.
+	DescribeRate  float64
+	DescribeBurst int
+	// ChangeRate and ChangeBurst bound calls that register and deregister.
+	ChangeRate  float64
+	ChangeBurst int
+	// Batch is how many targets the provider sends in one call; 0 means all.
+	Batch int
+}
+
+// HAProxyLimits is for the instances of one or more backends: a read is one line on each
+// socket, answered by the thread that serves requests, too.
+var HAProxyLimits = Limits{DescribeRate: 50, DescribeBurst: 100, ChangeRate: 50, ChangeBurst: 100}
+
+// ELBv2Limits is what AWS documents for ELBv2 per account and region; other clients
+// of the account draw on the same allowance.
+var ELBv2Limits = Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 4, ChangeBurst: 20, Batch: 200}
+
+// Limited makes calls wait for a budget that all groups of an account share: what
+// opens or drains a pod first, audits when nothing else waits, but not for ever. The
+// wait ends with the caller's context. An answer that is ErrThrottled slows the whole
+// account for some seconds, and no other.
+type Limited struct {
+	next   Provider
+	limits Limits
+	others map[Kind]Limits
+	key    func(Ref) string
+	waits  *prometheus.HistogramVec
+
+	mu      sync.Mutex
+	budgets map[string]budget
+}
+
+type budget struct{ describe, change *line }
+
+var _ Provider = (*Limited)(nil)
+
+// NewLimited gives every account that key tells its own budget of limits.
+func NewLimited(next Provider, limits Limits, key func(Ref) string) *Limited {
+	return &Limited{
+		next: next, limits: limits, others: map[Kind]Limits{}, key: key, budgets: map[string]budget{},
+		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "podgate_provider_budget_wait_seconds",
+			Help:    "How long calls to a load balancer's API waited for podgate's own budget, by priority.",
+			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300},
+		}, []string{"priority"}),
+	}
+}
+
+// Allow gives the accounts of a kind another budget than the rest; call it before any other.
+func (l *Limited) Allow(kind Kind, limits Limits) { l.others[kind] = limits }
+
+// of is the budget of a group's account.
+func (l *Limited) of(ref Ref) Limits {
+	if limits, ok := l.others[ref.Provider]; ok {
+		return limits
+	}
+	return l.limits
+}
+
+// Metrics gives podgate_provider_budget_wait_seconds{priority}, for a registry.
+func (l *Limited) Metrics() prometheus.Collector { return l.waits }
+
+// Health implements Reporter; it costs one call and is urgent.
+func (l *Limited) Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error) {
+	targets, _, err := l.Read(ctx, ref, Urgent, nil)
+	return targets, err
+}
+
+// Read is Health with a priority, and tells when the call began, after the wait. A
+// receive from raise, which may be nil, makes a waiting audit urgent.
+func (l *Limited) Read(ctx context.Context, ref Ref, p Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
+	line := l.budget(ref).describe
+	if err := l.wait(ctx, ref, line, p, raise, 1); err != nil {
+		return nil, time.Now(), err
+	}
+	began := time.Now()
+	targets, err := l.next.Health(ctx, ref)
+	return targets, began, line.heed(err)
+}
+
+// Register implements Registrar; it costs a call per batch.
+func (l *Limited) Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) error {
+	line := l.budget(ref).change
+	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(ref, targets)); err != nil {
+		return err
+	}
+	return line.heed(l.next.Register(ctx, ref, targets, pods))
+}
+
+// Deregister implements Registrar; it costs a call per batch.
+func (l *Limited) Deregister(ctx context.Context, ref Ref, targets []gate.Target) error {
+	line := l.budget(ref).change
+	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(ref, targets)); err != nil {
+		return err
+	}
+	return line.heed(l.next.Deregister(ctx, ref, targets))
+}
+
+// Resolve implements Resolver; it costs two calls, the group's and its attributes'. It
+// is urgent: the controller that asks has a group's pods waiting behind it.
+func (l *Limited) Resolve(ctx context.Context, ref Ref, name string) (Group, error) {
+	line := l.budget(ref).describe
+	if err := l.wait(ctx, ref, line, Urgent, nil, 2); err != nil {
+		return Group{}, err
+	}
+	g, err := l.next.Resolve(ctx, ref, name)
+	return g, line.heed(err)
+}
+
+func (l *Limited) calls(ref Ref, targets []gate.Target) int {
+	batch := l.of(ref).Batch
+	if len(targets) == 0 || batch <= 0 {
+		return min(len(targets), 1)
+	}
+	return (len(targets) + batch - 1) / batch
+}
+
+func (l *Limited) budget(ref Ref) budget {
+	key := l.key(ref)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.budgets[key]
+	if !ok {
+		limits := l.of(ref)
+		b = budget{
+			describe: newLine(limits.DescribeRate, limits.DescribeBurst),
+			change:   newLine(limits.ChangeRate, limits.ChangeBurst),
+		}
+		l.budgets[key] = b
+	}
+	return b
+}
+
+// heed takes an answer into account and gives it back: the rate follows what the
+// provider bears.
+func (l *line) heed(err error) error {
+	switch {
+	case errors.Is(err, ErrThrottled):
+		l.throttled()
+	case err == nil:
+		l.answered()
+	}
+	return err
+}
+
+// wait takes calls one by one, since a burst may be smaller than that. A wait that
+// outlasts ctx's deadline is ErrThrottled.
+func (l *Limited) wait(ctx context.Context, ref Ref, line *line, p Priority, raise <-chan struct{}, calls int) error {
+	start := time.Now()
+	defer func() { l.waits.WithLabelValues(p.String()).Observe(time.Since(start).Seconds()) }()
+	for range calls {
+		err := line.wait(ctx, p, raise)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("podgate's own budget of calls of account %q is used up: %w", l.key(ref), ErrThrottled)
+		}
+		if err != nil {
+			return fmt.Errorf("wait for the budget of calls of account %q: %w", l.key(ref), err)
+		}
+	}
+	return nil
+}

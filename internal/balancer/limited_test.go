@@ -1,0 +1,98 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package balancer
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+var testLimits = Limits{DescribeRate: 1, DescribeBurst: 2, ChangeRate: 1, ChangeBurst: 1, Batch: 2}
+
+func byRole(ref Ref) string { return ref.RoleARN }
+
+func TestLimitedWaits(t *testing.T) {
+	tests := []struct {
+		reason string
+		calls  func(ctx context.Context, l *Limited)
+		want   time.Duration
+	}{
+		{"the burst is free", func(ctx context.Context, l *Limited) {
+			_, _ = l.Health(ctx, Ref{Group: "a"})
+			_, _ = l.Health(ctx, Ref{Group: "b"})
+		}, 0},
+		{"groups of an account share a budget", func(ctx context.Context, l *Limited) {
+			for _, group := range []string{"a", "b", "c", "d"} {
+				_, _ = l.Health(ctx, Ref{Group: group})
+			}
+		}, 2 * time.Second},
+		{"accounts do not", func(ctx context.Context, l *Limited) {
+			for _, role := range []string{"a", "b", "c", "d"} {
+				_, _ = l.Health(ctx, Ref{RoleARN: role})
+			}
+		}, 0},
+		{"changes have a budget of their own", func(ctx context.Context, l *Limited) {
+			_, _ = l.Resolve(ctx, Ref{}, "")
+			_ = l.Register(ctx, Ref{}, make([]gate.Target, 1), nil)
+		}, 0},
+		{"every batch counts", func(ctx context.Context, l *Limited) {
+			_ = l.Deregister(ctx, Ref{}, make([]gate.Target, 5))
+		}, 2 * time.Second},
+		{"nothing to do is free", func(ctx context.Context, l *Limited) {
+			for range 9 {
+				_ = l.Register(ctx, Ref{}, nil, nil)
+			}
+		}, 0},
+	}
+	for _, tc := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			tc.calls(t.Context(), NewLimited(answers{}, testLimits, byRole))
+			if got := time.Since(start); got != tc.want {
+				t.Errorf("%s: waited %s, want %s", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestLimitedGivesUp(t *testing.T) {
+	exhausted := func(ctx context.Context) *Limited {
+		l := NewLimited(answers{}, testLimits, byRole)
+		_ = l.Register(ctx, Ref{}, make([]gate.Target, 1), nil)
+		return l
+	}
+	t.Run("cancelled", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := exhausted(t.Context())
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Millisecond, cancel)
+			if err := l.Register(ctx, Ref{}, make([]gate.Target, 1), nil); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+		})
+	})
+	t.Run("hopeless", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := exhausted(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			err := l.Register(ctx, Ref{RoleARN: ""}, make([]gate.Target, 1), nil)
+			if !errors.Is(err, ErrThrottled) || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		})
+	})
+}
+
+func TestLimitedPassesErrorsOn(t *testing.T) {
+	_, err := NewLimited(answers{ErrDenied}, testLimits, byRole).Health(t.Context(), Ref{})
+	if !errors.Is(err, ErrDenied) {
+		t.Errorf("got %v", err)
+	}
+}

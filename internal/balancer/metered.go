@@ -1,0 +1,109 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package balancer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Provider is everything that podgate asks of a load balancer.
+type Provider interface {
+	Reporter
+	Registrar
+	Resolver
+}
+
+// Metered counts and times the calls to a provider. It changes no answer.
+type Metered struct {
+	next     Provider
+	calls    *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+var _ Provider = (*Metered)(nil)
+
+// NewMetered registers podgate_provider_calls_total{operation,outcome} and
+// podgate_provider_call_duration_seconds{operation} with reg. Two providers that
+// share a registry are told apart with prometheus.WrapRegistererWith.
+func NewMetered(next Provider, reg prometheus.Registerer) (*Metered, error) {
+	m := &Metered{
+		next: next,
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_provider_calls_total",
+			Help: "Calls to a load balancer's API by operation and outcome.",
+		}, []string{"operation", "outcome"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "podgate_provider_call_duration_seconds",
+			Help:    "How long calls to a load balancer's API took, by operation; waiting for the budget is not in it.",
+			Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+		}, []string{"operation"}),
+	}
+	for _, c := range []prometheus.Collector{m.calls, m.duration} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Health implements Reporter.
+func (m *Metered) Health(ctx context.Context, ref Ref) (healths map[gate.Target]gate.Health, err error) {
+	defer m.observe("health", time.Now(), &err)
+	return m.next.Health(ctx, ref)
+}
+
+// Register implements Registrar.
+func (m *Metered) Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) (err error) {
+	defer m.observe("register", time.Now(), &err)
+	return m.next.Register(ctx, ref, targets, pods)
+}
+
+// Deregister implements Registrar.
+func (m *Metered) Deregister(ctx context.Context, ref Ref, targets []gate.Target) (err error) {
+	defer m.observe("deregister", time.Now(), &err)
+	return m.next.Deregister(ctx, ref, targets)
+}
+
+// Resolve implements Resolver.
+func (m *Metered) Resolve(ctx context.Context, ref Ref, name string) (group Group, err error) {
+	defer m.observe("resolve", time.Now(), &err)
+	return m.next.Resolve(ctx, ref, name)
+}
+
+func (m *Metered) observe(operation string, start time.Time, err *error) {
+	m.calls.WithLabelValues(operation, outcome(*err)).Inc()
+	m.duration.WithLabelValues(operation).Observe(time.Since(start).Seconds())
+}
+
+// outcomes are the errors that a metric tells apart, the first match counts.
+var outcomes = []struct {
+	err  error
+	name string
+}{
+	{context.Canceled, "canceled"},
+	{context.DeadlineExceeded, "canceled"},
+	{ErrDenied, "denied"},
+	{ErrThrottled, "throttled"},
+	{ErrNotFound, "not_found"},
+	{ErrQuota, "quota"},
+	{ErrInvalid, "invalid"},
+}
+
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	for _, o := range outcomes {
+		if errors.Is(err, o.err) {
+			return o.name
+		}
+	}
+	return "transient"
+}

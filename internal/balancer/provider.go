@@ -1,0 +1,133 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package provider is the seam between podgate and load balancers: what podgate
+// asks of one, in the domain's words, and the errors that mean something. It holds
+// no provider and knows no SDK.
+package balancer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Kind names a provider.
+type Kind string
+
+// The kinds.
+const (
+	// ELBv2 is of target groups of ALBs and NLBs.
+	ELBv2 Kind = ""
+	// HAProxy is of backends of HAProxy.
+	HAProxy Kind = "haproxy"
+)
+
+// Ref names one target group at one load balancer. It is comparable and is used as
+// a key; two bindings of the same group have equal Refs.
+type Ref struct {
+	// Provider is whose group it is; ELBv2's when empty.
+	Provider Kind
+	// Group is the provider's identifier of the group; for ELBv2 the ARN.
+	Group string
+	// Region is where the group is; empty for podgate's own region, if it has one.
+	Region string
+	// RoleARN is the role to assume for calls about this group; empty for podgate's own.
+	RoleARN string
+	// ExternalID is handed to the provider when RoleARN is assumed.
+	ExternalID string
+}
+
+// Lag is how far what is read of the group may be behind what was done to it.
+func (r Ref) Lag() time.Duration {
+	if r.Provider == HAProxy {
+		return 0
+	}
+	return gate.Lag
+}
+
+// Group is what a provider knows about a target group besides its targets.
+type Group struct {
+	Ref Ref
+	// Name is the short name, for people.
+	Name string
+	// TargetType is "ip" or "instance" (or another type that podgate does not serve).
+	TargetType string
+	// Protocol is the group's protocol, such as HTTP or TCP.
+	Protocol string
+	// IPAddressType is "ipv4" or "ipv6".
+	IPAddressType string
+	// HealthCheckEnabled is false when the load balancer checks nothing.
+	HealthCheckEnabled bool
+	// HealthCheckInterval is the time between two checks of a target.
+	HealthCheckInterval time.Duration
+	// HealthyThreshold and UnhealthyThreshold count consecutive checks.
+	HealthyThreshold, UnhealthyThreshold int
+	// DeregistrationDelay is how long a deregistered target may finish requests.
+	DeregistrationDelay time.Duration
+}
+
+// DetectionTime is how long the load balancer may take to notice that a target
+// stopped answering: its unhealthy threshold times its interval.
+func (g Group) DetectionTime() time.Duration {
+	return time.Duration(g.UnhealthyThreshold) * g.HealthCheckInterval
+}
+
+// Reporter tells the health of a group's targets: complete or nothing. A target
+// that is absent from the map is not registered; absent is never healthy.
+type Reporter interface {
+	Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error)
+}
+
+// Pod names the pod that a target is registered for.
+type Pod struct{ Namespace, Name, UID string }
+
+// Pods tells whose the targets of a call are. Load balancers that give their members
+// names put the pod into them, so that an address that is used again is another member;
+// others need no Pods. A target without an entry is known by its address alone.
+type Pods map[gate.Target]Pod
+
+// Registrar changes a group's members. Both calls are idempotent: registering a
+// member and deregistering a stranger succeed. Partial success is a *PartialError.
+type Registrar interface {
+	Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) error
+	Deregister(ctx context.Context, ref Ref, targets []gate.Target) error
+}
+
+// Resolver finds a group by its identifier or by its name; exactly one of
+// ref.Group and name is used, ref.Group first.
+type Resolver interface {
+	Resolve(ctx context.Context, ref Ref, name string) (Group, error)
+}
+
+// Errors that a provider wraps so that one policy can handle them all. An error
+// that wraps none of them is transient: the call may succeed when repeated.
+var (
+	// ErrNotFound means that the group does not exist.
+	ErrNotFound = errors.New("target group not found")
+	// ErrDenied means that the credentials are refused or lack a permission.
+	ErrDenied = errors.New("access denied")
+	// ErrThrottled means that the provider asks for fewer calls.
+	ErrThrottled = errors.New("throttled")
+	// ErrQuota means that the group is full.
+	ErrQuota = errors.New("quota exceeded")
+	// ErrInvalid means that the request can never succeed as it is: a malformed
+	// identifier, another region's, an address that the group does not take.
+	ErrInvalid = errors.New("invalid request")
+)
+
+// PartialError says that a call succeeded for all targets but those in Failed.
+type PartialError struct {
+	// Failed holds the targets that were not handled.
+	Failed []gate.Target
+	// Err is the first cause.
+	Err error
+}
+
+// Error implements error.
+func (e *PartialError) Error() string { return "some targets failed: " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *PartialError) Unwrap() error { return e.Err }

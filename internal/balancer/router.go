@@ -1,0 +1,59 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package balancer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Router hands every call to the provider of the group that it is about. It changes no answer.
+type Router map[Kind]Provider
+
+var _ Provider = Router(nil)
+
+// Health implements Reporter.
+func (r Router) Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error) {
+	p, err := r.of(ref)
+	if err != nil {
+		return nil, err
+	}
+	return p.Health(ctx, ref)
+}
+
+// Register implements Registrar.
+func (r Router) Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) error {
+	p, err := r.of(ref)
+	if err != nil {
+		return err
+	}
+	return p.Register(ctx, ref, targets, pods)
+}
+
+// Deregister implements Registrar.
+func (r Router) Deregister(ctx context.Context, ref Ref, targets []gate.Target) error {
+	p, err := r.of(ref)
+	if err != nil {
+		return err
+	}
+	return p.Deregister(ctx, ref, targets)
+}
+
+// Resolve implements Resolver.
+func (r Router) Resolve(ctx context.Context, ref Ref, name string) (Group, error) {
+	p, err := r.of(ref)
+	if err != nil {
+		return Group{}, err
+	}
+	return p.Resolve(ctx, ref, name)
+}
+
+func (r Router) of(ref Ref) (Provider, error) {
+	if p, ok := r[ref.Provider]; ok {
+		return p, nil
+	}
+	return nil, fmt.Errorf("%w: podgate has no provider %q", ErrInvalid, ref.Provider)
+}

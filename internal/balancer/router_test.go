@@ -1,0 +1,34 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package balancer
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// named answers every call with an error that is its own.
+type named struct{ err error }
+
+func (n named) Health(context.Context, Ref) (map[gate.Target]gate.Health, error) { return nil, n.err }
+func (n named) Register(context.Context, Ref, []gate.Target, Pods) error         { return n.err }
+func (n named) Deregister(context.Context, Ref, []gate.Target) error             { return n.err }
+func (n named) Resolve(context.Context, Ref, string) (Group, error)              { return Group{}, n.err }
+
+func TestRouterAsksTheGroupsProvider(t *testing.T) {
+	aws, haproxy := errors.New("of AWS"), errors.New("of HAProxy")
+	r := Router{ELBv2: named{aws}, HAProxy: named{haproxy}}
+	for ref, want := range map[Ref]error{{Group: "g"}: aws, {Provider: HAProxy, Group: "g"}: haproxy, {Provider: "other", Group: "g"}: ErrInvalid} {
+		_, health := r.Health(t.Context(), ref)
+		_, resolve := r.Resolve(t.Context(), ref, "")
+		for call, err := range map[string]error{"health": health, "resolve": resolve, "register": r.Register(t.Context(), ref, nil, nil), "deregister": r.Deregister(t.Context(), ref, nil)} {
+			if !errors.Is(err, want) {
+				t.Errorf("%s of %v: got %v, want %v", call, ref, err, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,74 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// TestClosingsAtOnce: workers that ask at the same time, all from a cache in which every
+// gate is open, get no more than the floor allows.
+func TestClosingsAtOnce(t *testing.T) {
+	var c closings
+	standing := map[types.NamespacedName]bool{}
+	for i := range 20 {
+		standing[types.NamespacedName{Namespace: "shop", Name: fmt.Sprint(i)}] = true
+	}
+	var granted atomic.Int32
+	var workers sync.WaitGroup
+	for pod := range standing {
+		workers.Go(func() {
+			ok, err := c.room(web, pod, gate.Floor{}, noon, func() (map[types.NamespacedName]bool, error) { return standing, nil })
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				granted.Add(1)
+			}
+		})
+	}
+	workers.Wait()
+	if n := granted.Load(); n != 10 {
+		t.Errorf("%d of 20 gates were let close, want 10", n)
+	}
+}
+
+func TestClosings(t *testing.T) {
+	a, b, other := types.NamespacedName{Name: "a"}, types.NamespacedName{Name: "b"}, types.NamespacedName{Name: "other-tg"}
+	standing := func() (map[types.NamespacedName]bool, error) {
+		return map[types.NamespacedName]bool{a: true, b: true}, nil
+	}
+	steps := []struct {
+		reason       string
+		binding, pod types.NamespacedName
+		after        time.Duration
+		want         bool
+	}{
+		{"one of two may close", web, a, 0, true},
+		{"the other is the last", web, b, time.Second, false},
+		{"the same one may still, if its write failed", web, a, time.Second, true},
+		{"another binding's gates are counted for themselves", other, b, time.Second, true},
+		{"by then the cache is right: the gate was opened again", web, b, believed + time.Second, true},
+	}
+	var c closings
+	for _, s := range steps {
+		got, err := c.room(s.binding, s.pod, gate.Floor{}, noon.Add(s.after), standing)
+		if err != nil || got != s.want {
+			t.Errorf("%s: want %t, got %t, %v", s.reason, s.want, got, err)
+		}
+	}
+	_, err := c.room(web, a, gate.Floor{}, noon, func() (map[types.NamespacedName]bool, error) { return nil, errors.New("no cache") })
+	if err == nil {
+		t.Error("a gate was let close although nobody knows how many are open")
+	}
+}

@@ -1,0 +1,168 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/latency"
+)
+
+// Name is the controller's, in logs and metrics.
+const Name = "pod"
+
+// maxBackoff bounds the wait after an error.
+const maxBackoff = 30 * time.Second
+
+// Options are what Setup needs. All are required.
+type Options struct {
+	Client   client.Client
+	Observer Observer
+	Registry *binding.Registry
+	Recorder events.EventRecorder
+	Metrics  prometheus.Registerer
+	// Registered is when the target controller registered pods.
+	Registered *latency.Times[latency.Registration]
+	// Wake adds pods to the queue from outside.
+	Wake source.Source
+	// OrphanGrace is how long a pod waits at a gate that no binding claims; gate.ReleaseAfter when 0.
+	OrphanGrace time.Duration
+	// Workers is how many pods are handled at a time.
+	Workers int
+}
+
+// Setup adds the controller to a manager.
+func Setup(mgr manager.Manager, o Options) error {
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return err
+	}
+	m.registered = o.Registered
+	r := &Reconciler{
+		client: o.Client, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: time.Now,
+		orphanGrace: o.OrphanGrace,
+		uids:        map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
+	}
+	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(gates.Of(o.(*corev1.Pod))) > 0 })
+	return builder.ControllerManagedBy(mgr).
+		Named(Name).
+		For(&corev1.Pod{}, builder.WithPredicates(gated)).
+		Watches(&elbv2.TargetGroupBinding{}, bindingHandler(o.Client), builder.WithPredicates(bindingChanged())).
+		Watches(&v1alpha1.TargetBinding{}, bindingHandler(o.Client), builder.WithPredicates(bindingChanged())).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, svc client.Object) []reconcile.Request {
+			return serviceRequests(ctx, o.Client, client.ObjectKeyFromObject(svc))
+		}), builder.WithPredicates(serviceChanged())).
+		WatchesRawSource(o.Wake).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: o.Workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, maxBackoff),
+		}).
+		Complete(r)
+}
+
+// serviceChanged drops events that do not touch what selects pods and ports.
+func serviceChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld.(*corev1.Service), e.ObjectNew.(*corev1.Service)
+		return !equality.Semantic.DeepEqual(before.Spec.Selector, after.Spec.Selector) ||
+			!equality.Semantic.DeepEqual(before.Spec.Ports, after.Spec.Ports)
+	}}
+}
+
+// bindingChanged drops events of podgate's own writing to a binding, of its finalizers and
+// status: what podgate found out about the group comes from the registry.
+func bindingChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld, e.ObjectNew
+		return before.GetGeneration() != after.GetGeneration() ||
+			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
+			!maps.Equal(settings(before), settings(after))
+	}}
+}
+
+// settings are a binding's annotations that are not podgate's own.
+func settings(b client.Object) map[string]string {
+	others := maps.Clone(b.GetAnnotations())
+	delete(others, elbv2.PublishedAnnotation)
+	return others
+}
+
+// serviceRequests are for the pods that wait at the gates of a Service's bindings.
+func serviceRequests(ctx context.Context, r client.Reader, service types.NamespacedName) []reconcile.Request {
+	bindings, err := binding.OfService(ctx, r, service)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Finding a Service's bindings failed", "service", service)
+		return nil
+	}
+	var reqs []reconcile.Request
+	for i := range bindings {
+		reqs = append(reqs, requests(ctx, r, bindings[i].Key(), binding.Waiting)...)
+	}
+	return reqs
+}
+
+// bindingHandler wakes the pods that wait at a binding's gate, and when its policies
+// changed those whose gate is open, too.
+func bindingHandler(r client.Reader) handler.EventHandler {
+	enqueue := func(ctx context.Context, b client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request], whose lister) {
+		for _, req := range requests(ctx, r, binding.KeyOf(b), whose) {
+			q.Add(req)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.Object, q, binding.Waiting)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if binding.PolicyOf(e.ObjectOld) != binding.PolicyOf(e.ObjectNew) {
+				enqueue(ctx, e.ObjectNew, q, binding.Gated)
+				return
+			}
+			enqueue(ctx, e.ObjectNew, q, binding.Waiting)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.Object, q, binding.Waiting)
+		},
+	}
+}
+
+// lister finds pods by a binding's gate.
+type lister func(context.Context, client.Reader, types.NamespacedName) ([]types.NamespacedName, error)
+
+// requests are for the pods that a lister finds.
+func requests(ctx context.Context, r client.Reader, key types.NamespacedName, whose lister) []reconcile.Request {
+	found, err := whose(ctx, r, key)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Finding a gate's pods failed", "binding", key)
+		return nil
+	}
+	reqs := make([]reconcile.Request, 0, len(found))
+	for _, pod := range found {
+		reqs = append(reqs, reconcile.Request{NamespacedName: pod})
+	}
+	return reqs
+}

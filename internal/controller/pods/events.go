@@ -1,0 +1,43 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// reasonTimedOut is of the events of a gate whose time-out has passed.
+const reasonTimedOut = "GateTimedOut"
+
+// tell makes an event of what people may not expect.
+func (r *Reconciler) tell(e *evaluation, c corev1.PodCondition) {
+	switch c.Reason {
+	case gate.ReasonNoBinding, gate.ReasonNotResolved, gate.ReasonNotObserved, gate.ReasonTrackFloor, gate.ReasonOverridden:
+	default:
+		return
+	}
+	if old := binding.Condition(e.pod, c.Type); old != nil && old.Reason == c.Reason && old.Status == c.Status {
+		return
+	}
+	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, c.Reason, "Gate", "Readiness gate %s: %s", c.Type, c.Message)
+}
+
+// lateGate is a gate whose time-out has passed, and what follows by its policy.
+type lateGate struct {
+	gate    string
+	answer  gate.Answer
+	message string
+}
+
+// late tells that a gate timed out, on the pod and on what made it: pods come and go.
+func (r *Reconciler) late(e *evaluation, l lateGate) {
+	r.metrics.timeouts.WithLabelValues(e.key.Namespace, bindingOf(l.gate), string(l.answer)).Inc()
+	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, reasonTimedOut, "Gate", "Readiness gate %s: %s", l.gate, l.message)
+	if owner := binding.Owner(e.pod); owner != nil {
+		r.recorder.Eventf(owner, e.pod, corev1.EventTypeWarning, reasonTimedOut, "Gate", "Pod %s, readiness gate %s: %s", e.pod.Name, l.gate, l.message)
+	}
+}

@@ -1,0 +1,85 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/latency"
+	"github.com/podgate/podgate/internal/controller/podgauge"
+)
+
+// openBuckets suit what takes a load balancer's health checks.
+var openBuckets = []float64{1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200}
+
+type metrics struct {
+	waiting  *podgauge.Tally
+	orphans  *podgauge.Tally
+	opened   *prometheus.CounterVec
+	timeouts *prometheus.CounterVec
+	delay    prometheus.Histogram
+	health   prometheus.Histogram
+	// registered is when pods were registered.
+	registered *latency.Times[latency.Registration]
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		registered: &latency.Times[latency.Registration]{},
+		waiting: podgauge.New(prometheus.GaugeOpts{
+			Name: "podgate_gates_waiting",
+			Help: "Pods whose containers are ready and that wait at a gate, by the gate's binding and the condition's reason.",
+		}, "namespace", "binding", "reason"),
+		orphans: podgauge.New(prometheus.GaugeOpts{
+			Name: "podgate_gates_orphaned",
+			Help: "Gates of running pods that no binding claims, released or not.",
+		}, "namespace", "binding"),
+		timeouts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_gate_timeouts_total",
+			Help: "Gates that timed out, by the gate's binding and what its policy made of that.",
+		}, []string{"namespace", "binding", "answer"}),
+		opened: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_gate_transitions_total",
+			Help: "Conditions written, by status and reason.",
+		}, []string{"status", "reason"}),
+		delay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "podgate_gate_open_delay_seconds", Buckets: openBuckets,
+			Help: "Time from a pod's containers being ready to its gate opening, from the condition's time of one-second resolution.",
+		}),
+		health: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "podgate_gate_open_after_registration_seconds", Buckets: openBuckets,
+			Help: "Time from a pod's registration to its gate opening.",
+		}),
+	}
+	for _, c := range []prometheus.Collector{m.waiting.Gauge, m.orphans.Gauge, m.opened, m.timeouts, m.delay, m.health} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) wrote(pod *corev1.Pod, c corev1.PodCondition, group string, now time.Time) {
+	m.opened.WithLabelValues(string(c.Status), c.Reason).Inc()
+	if c.Status != corev1.ConditionTrue || binding.IsTrue(pod, c.Type) {
+		return
+	}
+	if ready := binding.Condition(pod, corev1.ContainersReady); ready != nil {
+		m.delay.Observe(max(now.Sub(ready.LastTransitionTime.Time), 0).Seconds())
+	}
+	if d, known := m.registered.Take(latency.Registration{Pod: pod.UID, Group: group}, now); known {
+		m.health.Observe(d.Seconds())
+	}
+}
+
+// bindingOf is the name of a gate's binding.
+func bindingOf(gate string) string {
+	binding, _ := gates.Binding(gate)
+	return binding
+}

@@ -1,0 +1,68 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+)
+
+// proven is the record, on the pod, of the addresses at which its gates were proven
+// to be about it. It counts only on the pod that it was written for: a pod made
+// from another's manifest carries the annotation along.
+type proven struct {
+	UID   types.UID             `json:"uid"`
+	Gates map[string]netip.Addr `json:"gates"`
+	// Closed is when podgate closed gates while the containers were ready: time-outs count from there.
+	Closed map[string]time.Time `json:"closed,omitempty"`
+}
+
+// readProven gives the pod's own record; an empty one when it has none.
+func readProven(pod *corev1.Pod) proven {
+	p := proven{}
+	err := json.Unmarshal([]byte(pod.Annotations[elbv2.ProvenAnnotation]), &p)
+	if err != nil || p.UID != pod.UID {
+		p = proven{UID: pod.UID}
+	}
+	if p.Gates == nil {
+		p.Gates = map[string]netip.Addr{}
+	}
+	if p.Closed == nil {
+		p.Closed = map[string]time.Time{}
+	}
+	return p
+}
+
+// set notes an address for a gate, or forgets it when the address is invalid.
+func (p proven) set(gateType string, addr netip.Addr) {
+	if !addr.IsValid() {
+		delete(p.Gates, gateType)
+		return
+	}
+	p.Gates[gateType] = addr
+}
+
+// closed notes when a gate was closed, or forgets it when the time is zero.
+func (p proven) closed(gateType string, at time.Time) {
+	if at.IsZero() {
+		delete(p.Closed, gateType)
+		return
+	}
+	p.Closed[gateType] = at.UTC().Truncate(time.Second)
+}
+
+// encode gives the annotation's value, empty when nothing is proven.
+func (p proven) encode() (string, error) {
+	if len(p.Gates)+len(p.Closed) == 0 {
+		return "", nil
+	}
+	raw, err := json.Marshal(p)
+	return string(raw), err
+}

@@ -1,0 +1,209 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/latency"
+	"github.com/podgate/podgate/internal/drain/record"
+)
+
+// Name is the controller's, in logs and metrics.
+const Name = "target"
+
+// coalesce is how long pod events of one group are collected before they are acted
+// upon, so that a burst makes one call.
+const coalesce = 80 * time.Millisecond
+
+// Options are what Setup needs. All but the grace, the floor and the lease namespace are required.
+type Options struct {
+	Client   client.Client
+	Reader   client.Reader // uncached
+	Provider balancer.Provider
+	// Account tells whose budget of calls a group draws on; one account never takes more than a quarter of the workers.
+	Account func(balancer.Ref) string
+	// Prepare makes a binding's settings known to its provider, where they are not in the group; nil when none needs it.
+	Prepare  func(*binding.Binding) error
+	Observer Observer
+	Registry *binding.Registry
+	Recorder events.EventRecorder
+	Metrics  prometheus.Registerer
+	// Registered takes when pods that have a gate were registered.
+	Registered *latency.Times[latency.Registration]
+	// Wake adds bindings to the queue from outside.
+	Wake source.Source
+	// Ownership says which bindings are served; binding.OwnAll when empty.
+	Ownership binding.Ownership
+	// LBCLeaseNamespace is where AWS Load Balancer Controller has its lease; kube-system when empty.
+	LBCLeaseNamespace string
+	// Allowed gives the first of some things that the bindings of a namespace may not name, as binding.Names spells
+	// them; all may name everything when nil.
+	Allowed func(ctx context.Context, namespace string, things []string) (refused string, err error)
+	// AbsenceGrace is how long a Service, a port or all pods must be missing before running targets go.
+	AbsenceGrace time.Duration
+	// Floor is how many running targets of a group stay while pods that should serve do not; 1 when 0.
+	Floor int
+	// Workers is how many bindings are handled at a time.
+	Workers int
+	// Random gives a duration below its argument, for jitter; rand.N when nil.
+	Random func(time.Duration) time.Duration
+}
+
+// Setup adds the controller to a manager. Its Reconciler is for a standby's use.
+func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	m.registrations = o.Registered
+	if o.Ownership == "" {
+		o.Ownership = binding.OwnAll
+	}
+	if o.Prepare == nil {
+		o.Prepare = func(*binding.Binding) error { return nil }
+	}
+	if o.Random == nil {
+		o.Random = rand.N
+	}
+	if o.LBCLeaseNamespace == "" {
+		o.LBCLeaseNamespace = "kube-system"
+	}
+	owner := newOwnership(o.Ownership, o.Reader, o.LBCLeaseNamespace, time.Now)
+	r := &Reconciler{
+		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
+		report: newReporter(o.Client, o.Recorder),
+		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
+		lanes:   &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
+		leaving: &record.Records{}, recorder: o.Recorder, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
+		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: time.Now, random: o.Random,
+		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]balancer.Ref{}, absent: map[types.NamespacedName]time.Time{},
+	}
+	return r, builder.ControllerManagedBy(mgr).
+		Named(Name).
+		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
+		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
+		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers, r.ends)).
+		WatchesRawSource(o.Wake).
+		WatchesRawSource(first(o.Client, owner)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, &r.pressing)}).
+		Complete(r)
+}
+
+// ownBinding maps a TargetBinding to its key.
+func ownBinding(_ context.Context, b client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: binding.KeyOf(b)}}
+}
+
+// specChanged drops events that only the status, or podgate's own writing, caused.
+func specChanged() predicate.Predicate {
+	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged())
+}
+
+func finalizersChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return len(e.ObjectOld.GetFinalizers()) != len(e.ObjectNew.GetFinalizers()) ||
+				e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// serviceBindings maps a Service to the bindings that refer to it.
+func serviceBindings(r client.Reader, owner *ownership) handler.MapFunc {
+	return func(ctx context.Context, svc client.Object) []reconcile.Request {
+		bindings, err := binding.OfService(ctx, r, client.ObjectKeyFromObject(svc))
+		if err != nil {
+			log.FromContext(ctx).Error(err, "Finding a Service's bindings failed", "service", client.ObjectKeyFromObject(svc))
+			return nil
+		}
+		var reqs []reconcile.Request
+		for i := range bindings {
+			if owner.Serves(bindings[i].Object) {
+				reqs = append(reqs, reconcile.Request{NamespacedName: bindings[i].Key()})
+			}
+		}
+		return reqs
+	}
+}
+
+// podHandler wakes the bindings of a pod, old labels and new, and those whose groups
+// hold it, a moment later. ends is told of a pod's end, once for each of them.
+func podHandler(r client.Reader, owner *ownership, l *lodgers, ends func(binding types.NamespacedName, pod *corev1.Pod, removed bool)) handler.EventHandler {
+	concerned := func(ctx context.Context, pod *corev1.Pod) []types.NamespacedName {
+		bindings, err := binding.ForPod(ctx, r, pod)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "Finding a pod's bindings failed", "pod", client.ObjectKeyFromObject(pod))
+			return nil
+		}
+		var keys []types.NamespacedName
+		for i := range bindings {
+			if owner.Serves(bindings[i].Object) {
+				keys = append(keys, bindings[i].Key())
+			}
+		}
+		for _, key := range l.hosts(client.ObjectKeyFromObject(pod)) {
+			if !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+		return keys
+	}
+	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], ended, removed bool) {
+		for _, key := range concerned(ctx, pod) {
+			if ended {
+				ends(key, pod, removed)
+			}
+			q.AddAfter(reconcile.Request{NamespacedName: key}, coalesce)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if pod := e.Object.(*corev1.Pod); len(pod.Status.PodIPs) > 0 {
+				enqueue(ctx, pod, q, false, false)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			before, pod := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
+			if !relevant(before, pod) {
+				return
+			}
+			enqueue(ctx, before, q, false, false)
+			enqueue(ctx, pod, q, binding.Over(pod) && !binding.Over(before), false)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			pod := e.Object.(*corev1.Pod)
+			// When a pod went that is only missing from a new list nobody knows.
+			enqueue(ctx, pod, q, !e.DeleteStateUnknown && !binding.Over(pod), true)
+		},
+	}
+}

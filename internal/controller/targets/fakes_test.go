@@ -1,0 +1,508 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/drain/record"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/observe"
+)
+
+var (
+	noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	web  = types.NamespacedName{Namespace: "shop", Name: "web-tg"}
+	ref  = balancer.Ref{Group: "arn:web"}
+)
+
+// at is the n-th pod's target.
+func at(n int) gate.Target {
+	return gate.Target{Addr: netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), Port: 8080}
+}
+
+func list(ns ...int) []gate.Target {
+	var ts []gate.Target
+	for _, n := range ns {
+		ts = append(ts, at(n))
+	}
+	return ts
+}
+
+// name is the n-th pod's.
+func name(n int) string { return fmt.Sprintf("web-%d", n) }
+
+// world is a cluster with a Service, its binding and pods, and a load balancer with
+// the binding's group, seen through fakes.
+type world struct {
+	*Reconciler
+	t     *testing.T
+	clock time.Time
+	// due is when podgate asked to look again.
+	due time.Time
+
+	pods     map[string]*corev1.Pod
+	services map[string]*corev1.Service
+	bindings map[string]*elbv2.TargetGroupBinding
+	own      map[string]*v1alpha1.TargetBinding
+	lease    *coordinationv1.Lease
+	// maps are the ConfigMaps; refused is what the API server answers to writes of a
+	// kind, "bindings" or "configmaps", or to any call about it with a "get " before it.
+	maps    map[string]*corev1.ConfigMap
+	refused map[string]error
+	// prunes: the CRD knows no conditions.
+	prunes bool
+	writes int
+	// onWrite is called with each binding after a write.
+	onWrite func(*elbv2.TargetGroupBinding)
+	// unsure are pods that no read was surely about, and when one may be; refreshed counts the reads asked for.
+	unsure    map[string]time.Time
+	refreshed int
+	// beforeWrite is called before a write of a binding is looked at.
+	beforeWrite func()
+	// leaseReads counts the reads of the lease.
+	leaseReads int
+	events     *events.FakeRecorder
+
+	// rows is the group; room how many targets it takes, any number when 0.
+	rows map[gate.Target]gate.Health
+	room int
+	// fail is what calls fail with, by their name; refuse the targets that Register refuses.
+	fail   map[string]error
+	refuse map[gate.Target]bool
+	// calls are the changes made, in order.
+	calls    []string
+	viewErr  error
+	unread   bool
+	tracking map[balancer.Ref]int
+	// placed is for whom the observer was told that targets were registered; viewAge how old its reads are.
+	placed  map[gate.Target]types.UID
+	viewAge time.Duration
+	// delay is the group's deregistration delay.
+	delay time.Duration
+	// owners came with the latest registration.
+	owners balancer.Pods
+}
+
+// newWorld makes a binding that was synced with a group that holds nothing.
+func newWorld(t *testing.T) *world {
+	w := &world{
+		t: t, clock: noon, delay: 30 * time.Second, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{}, own: map[string]*v1alpha1.TargetBinding{}, unsure: map[string]time.Time{},
+		maps: map[string]*corev1.ConfigMap{}, refused: map[string]error{},
+		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[balancer.Ref]int{}, placed: map[gate.Target]types.UID{},
+		events: events.NewFakeRecorder(1000),
+	}
+	w.services["web"] = &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}}},
+	}
+	w.bind("web-tg", 0)
+	w.restart()
+	w.reconcile()
+	w.calls, w.writes = nil, 0
+	return w
+}
+
+// bind makes a binding of the group, age older than the world.
+func (w *world) bind(name string, age time.Duration) *elbv2.TargetGroupBinding {
+	b := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Name: name, UID: types.UID("uid-" + name), ResourceVersion: "1", Generation: 1, CreationTimestamp: metav1.NewTime(noon.Add(-age)),
+	}}
+	b.Spec.TargetGroupARN = ref.Group
+	b.Spec.ServiceRef = elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}
+	w.bindings[name] = b
+	return b
+}
+
+// restart makes a Reconciler that remembers nothing.
+func (w *world) restart() {
+	m, err := newMetrics(prometheus.NewRegistry())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	now := func() time.Time { return w.clock }
+	w.Reconciler = &Reconciler{
+		client: kube{w: w}, provider: w, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}),
+		report: newReporter(kube{w: w}, w.events),
+		ledger: newLedger(now), owner: newOwnership(binding.OwnAll, kube{w: w}, "kube-system", now), records: newRecords(kube{w: w}, kube{w: w}, now),
+		leaving: &record.Records{}, recorder: w.events, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
+		metrics: m, lanes: &lanes{limit: 2, busy: map[string]int{}},
+		account:      func(ref balancer.Ref) string { return ref.Group },
+		absenceGrace: 30 * time.Second, now: now, random: rand.N[time.Duration],
+		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]balancer.Ref{}, absent: map[types.NamespacedName]time.Time{},
+	}
+}
+
+// pod makes the n-th pod, running and selected, its containers ready.
+func (w *world) pod(n int) *corev1.Pod {
+	ip := at(n).Addr.String()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name(n), UID: types.UID(fmt.Sprintf("uid-%d", n)), Labels: map[string]string{"app": "web"}},
+		Status: corev1.PodStatus{
+			PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}},
+			Conditions: []corev1.PodCondition{{Type: corev1.ContainersReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(noon)}},
+		},
+	}
+	w.pods[pod.Name] = pod
+	return pod
+}
+
+// serve makes healthy rows of pods that are there already.
+func (w *world) serve(ns ...int) {
+	for _, n := range ns {
+		w.pod(n)
+		w.rows[at(n)] = gate.Health{State: gate.Healthy}
+	}
+}
+
+// terminate deletes a pod, which has a minute left.
+func (w *world) terminate(pod *corev1.Pod) {
+	end, grace := metav1.NewTime(w.clock.Add(time.Minute)), int64(60)
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &end, &grace
+}
+
+func (w *world) reconcile() reconcile.Result {
+	w.t.Helper()
+	res, err := w.try(web)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.due = w.clock.Add(res.RequeueAfter)
+	return res
+}
+
+// let has time pass without any event: the binding is looked at when podgate asked for it.
+func (w *world) let(d time.Duration) {
+	w.t.Helper()
+	end := w.clock.Add(d)
+	for !w.due.After(end) {
+		w.clock = w.due
+		w.reconcile()
+	}
+	w.clock = end
+}
+
+func (w *world) try(key types.NamespacedName) (reconcile.Result, error) {
+	return w.Reconcile(w.t.Context(), reconcile.Request{NamespacedName: key})
+}
+
+// made gives and clears the calls made.
+func (w *world) made() string {
+	defer func() { w.calls = nil }()
+	return strings.Join(w.calls, ", ")
+}
+
+// ready gives the reason of a binding's Ready condition.
+func (w *world) ready(name string) string {
+	for _, c := range w.bindings[name].Status.Conditions {
+		if c.Type == ConditionReady {
+			return c.Reason
+		}
+	}
+	return ""
+}
+
+// Resolve implements provider.Resolver.
+func (w *world) Resolve(_ context.Context, r balancer.Ref, _ string) (balancer.Group, error) {
+	if err := w.fail["resolve"]; err != nil {
+		return balancer.Group{}, err
+	}
+	return balancer.Group{
+		Ref: r, Name: "web", TargetType: "ip", Protocol: "HTTP", IPAddressType: "ipv4",
+		HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2, DeregistrationDelay: w.delay,
+	}, nil
+}
+
+// Health implements provider.Reporter.
+func (w *world) Health(context.Context, balancer.Ref) (map[gate.Target]gate.Health, error) {
+	return maps.Clone(w.rows), w.fail["health"]
+}
+
+// Register implements provider.Registrar; what does not fit or is refused is a partial failure.
+func (w *world) Register(_ context.Context, _ balancer.Ref, targets []gate.Target, owners balancer.Pods) error {
+	w.note("register", targets)
+	w.owners = owners
+	if err := w.fail["register"]; err != nil {
+		return err
+	}
+	partial := &balancer.PartialError{}
+	for _, t := range targets {
+		switch {
+		case w.refuse[t]:
+			partial.Failed, partial.Err = append(partial.Failed, t), balancer.ErrInvalid
+		case w.room > 0 && w.taken() >= w.room:
+			partial.Failed, partial.Err = append(partial.Failed, t), balancer.ErrQuota
+		default:
+			w.rows[t] = gate.Health{State: gate.Initial}
+		}
+	}
+	if len(partial.Failed) > 0 {
+		return partial
+	}
+	return nil
+}
+
+// Deregister implements provider.Registrar; rows drain on.
+func (w *world) Deregister(_ context.Context, _ balancer.Ref, targets []gate.Target) error {
+	w.note("deregister", targets)
+	if err := w.fail["deregister"]; err != nil {
+		return err
+	}
+	for _, t := range targets {
+		w.rows[t] = gate.Health{State: gate.Draining}
+	}
+	return nil
+}
+
+func (w *world) taken() int {
+	n := 0
+	for _, h := range w.rows {
+		if !h.Leaving() {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) note(call string, targets []gate.Target) {
+	var ns []string
+	for _, t := range targets {
+		a := t.Addr.As4()
+		ns = append(ns, fmt.Sprint(int(a[2])<<8|int(a[3])))
+	}
+	slices.Sort(ns)
+	w.calls = append(w.calls, call+" "+strings.Join(ns, " "))
+}
+
+// Track implements Observer.
+func (w *world) Track(ref balancer.Ref, _ types.NamespacedName) { w.tracking[ref] = 1 }
+
+// Untrack implements Observer.
+func (w *world) Untrack(ref balancer.Ref, _ types.NamespacedName) { delete(w.tracking, ref) }
+
+// Refresh implements Observer.
+func (w *world) Refresh(balancer.Ref) { w.refreshed++ }
+
+// Placed implements Observer.
+func (w *world) Placed(_ balancer.Ref, t gate.Target, uid types.UID) { w.placed[t] = uid }
+
+// Unsure implements Observer.
+func (w *world) Unsure(_ balancer.Ref, pod types.NamespacedName) (time.Time, bool) {
+	at, is := w.unsure[pod.Name]
+	return at, is
+}
+
+// View implements Observer: the group as it is now.
+func (w *world) View(balancer.Ref) observe.View {
+	if w.unread {
+		return observe.View{Err: w.viewErr}
+	}
+	return observe.View{Snapshot: observe.Snapshot{Started: w.clock.Add(-w.viewAge), Targets: maps.Clone(w.rows)}, Err: w.viewErr}
+}
+
+// kube is the world as a client.
+type kube struct {
+	client.Client
+	w *world
+}
+
+// Get implements client.Reader.
+func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	missing := apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+	switch o := into.(type) {
+	case *corev1.Service:
+		svc, ok := k.w.services[key.Name]
+		if !ok {
+			return missing
+		}
+		svc.DeepCopyInto(o)
+	case *elbv2.TargetGroupBinding:
+		b, ok := k.w.bindings[key.Name]
+		if !ok {
+			return missing
+		}
+		b.DeepCopyInto(o)
+	case *v1alpha1.TargetBinding:
+		b, ok := k.w.own[key.Name]
+		if !ok {
+			return missing
+		}
+		b.DeepCopyInto(o)
+	case *corev1.ConfigMap:
+		if err := k.w.refused["get configmaps"]; err != nil {
+			return err
+		}
+		cm, ok := k.w.maps[key.Name]
+		if !ok {
+			return missing
+		}
+		cm.DeepCopyInto(o)
+	case *coordinationv1.Lease:
+		k.w.leaseReads++
+		if err := k.w.refused["get leases"]; err != nil {
+			return err
+		}
+		if k.w.lease == nil || key.Namespace != "kube-system" || key.Name != elbv2.LBCLease {
+			return missing
+		}
+		k.w.lease.DeepCopyInto(o)
+	}
+	return nil
+}
+
+// List implements client.Reader.
+func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+	switch l := into.(type) {
+	case *corev1.PodList:
+		for _, p := range k.w.pods {
+			l.Items = append(l.Items, *p)
+		}
+	case *corev1.ServiceList:
+		for _, s := range k.w.services {
+			l.Items = append(l.Items, *s)
+		}
+	case *elbv2.TargetGroupBindingList:
+		for _, b := range k.w.bindings {
+			l.Items = append(l.Items, *b)
+		}
+	case *v1alpha1.TargetBindingList:
+		for _, b := range k.w.own {
+			l.Items = append(l.Items, *b)
+		}
+	}
+	return nil
+}
+
+// Patch implements client.Writer; a binding without finalizers that is being deleted goes.
+func (k kube) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+	if err := k.w.refused["bindings"]; err != nil {
+		return err
+	}
+	if own, is := o.(*v1alpha1.TargetBinding); is {
+		return k.applyOwn(own, p)
+	}
+	return k.apply(o, p, func(from, to *elbv2.TargetGroupBinding) { to.Status = from.Status })
+}
+
+// Status implements client.Client.
+func (k kube) Status() client.SubResourceWriter { return statusWriter{k: k} }
+
+type statusWriter struct {
+	client.SubResourceWriter
+	k kube
+}
+
+// Patch implements client.SubResourceWriter.
+func (s statusWriter) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.SubResourcePatchOption) error {
+	if own, is := o.(*v1alpha1.TargetBinding); is {
+		return s.k.applyOwn(own, p)
+	}
+	return s.k.apply(o, p, func(from, to *elbv2.TargetGroupBinding) {
+		status := to.Status
+		from.DeepCopyInto(to)
+		to.Status = status
+		if s.k.w.prunes {
+			to.Status.Conditions = nil
+		}
+	})
+}
+
+// apply merges a patch into the stored binding; keep restores what the endpoint does not write.
+func (k kube) apply(o client.Object, p client.Patch, keep func(from, to *elbv2.TargetGroupBinding)) error {
+	k.w.t.Helper()
+	if k.w.beforeWrite != nil {
+		k.w.beforeWrite()
+	}
+	stored, ok := k.w.bindings[o.GetName()]
+	if !ok {
+		return apierrors.NewNotFound(schema.GroupResource{}, o.GetName())
+	}
+	k.w.writes++
+	data, err := p.Data(o)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	var lock struct{ Metadata metav1.ObjectMeta }
+	if err := json.Unmarshal(data, &lock); err != nil {
+		k.w.t.Fatal(err)
+	}
+	if v, uid := lock.Metadata.ResourceVersion, lock.Metadata.UID; v != "" && v != stored.ResourceVersion || uid != "" && uid != stored.UID {
+		return apierrors.NewConflict(schema.GroupResource{Resource: "targetgroupbindings"}, o.GetName(), nil)
+	}
+	before, err := json.Marshal(stored)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	after, err := jsonpatch.MergePatch(before, data)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	next := &elbv2.TargetGroupBinding{}
+	if err := json.Unmarshal(after, next); err != nil {
+		k.w.t.Fatal(err)
+	}
+	keep(stored, next)
+	next.ResourceVersion = stored.ResourceVersion + "i"
+	k.w.bindings[o.GetName()] = next
+	next.DeepCopyInto(o.(*elbv2.TargetGroupBinding))
+	if k.w.onWrite != nil {
+		k.w.onWrite(next)
+	}
+	if next.DeletionTimestamp != nil && len(next.Finalizers) == 0 {
+		delete(k.w.bindings, o.GetName())
+	}
+	return nil
+}
+
+// applyOwn merges a patch into a stored TargetBinding.
+func (k kube) applyOwn(o *v1alpha1.TargetBinding, p client.Patch) error {
+	k.w.t.Helper()
+	k.w.writes++
+	data, err := p.Data(o)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	before, err := json.Marshal(k.w.own[o.Name])
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	after, err := jsonpatch.MergePatch(before, data)
+	if err != nil {
+		k.w.t.Fatal(err)
+	}
+	next := &v1alpha1.TargetBinding{}
+	if err := json.Unmarshal(after, next); err != nil {
+		k.w.t.Fatal(err)
+	}
+	k.w.own[o.Name] = next
+	next.DeepCopyInto(o)
+	return nil
+}

@@ -1,0 +1,148 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/membership"
+	"github.com/podgate/podgate/internal/observe"
+)
+
+// finalize deregisters a deleted binding's targets, unless another binding claims
+// the group, waits until its gates are released, and lets the binding go. One that AWS
+// Load Balancer Controller holds is left to it, unless that controller is gone.
+func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcile.Result, error) {
+	whose, err := r.owner.standing(ctx, b)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	held := controllerutil.ContainsFinalizer(b.Object, elbv2.Finalizer)
+	switch {
+	case !held && (whose == mine || !r.owner.Serves(b.Object)):
+		r.finished(b)
+		return reconcile.Result{}, nil
+	case whose != mine && !r.owner.Serves(b.Object):
+		return r.letGo(ctx, b)
+	case whose == theirs, whose == unclear:
+		return r.observe(ctx, b, whose)
+	}
+	return r.end(ctx, b, whose)
+}
+
+// end is the end of a binding that is podgate's.
+func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
+	key := b.Key()
+	known, _ := r.registry.Get(key)
+	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
+	drains, err := r.empty(ctx, b)
+	if err != nil {
+		v := verdictOf(err, groupName(b))
+		if r.drains(ctx, b, known.Group) {
+			err = press(err)
+		}
+		v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", elbv2.Finalizer)
+		return r.failed(ctx, b, v, err)
+	}
+	waiting, err := binding.Waiting(ctx, r.client, key)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if len(waiting) > 0 {
+		return reconcile.Result{RequeueAfter: releasePoll}, nil
+	}
+	if drains > 0 && r.now().Before(r.memories.get(key, b.Ref).emptying(r.now()).Add(drains)) {
+		return reconcile.Result{RequeueAfter: drainPoll}, nil
+	}
+	if err := r.records.delete(ctx, b); err != nil {
+		return reconcile.Result{}, err
+	}
+	if err := r.removeFinalizers(ctx, b, finalizersOf(whose)...); err != nil {
+		return reconcile.Result{}, err
+	}
+	r.finished(b)
+	return reconcile.Result{}, nil
+}
+
+func (r *Reconciler) finished(b *binding.Binding) {
+	r.forget(b.Key())
+	r.report.forget(b.UID)
+}
+
+// drains tells whether a pod of a binding is being deleted, whose target has to go soon.
+func (r *Reconciler) drains(ctx context.Context, b *binding.Binding, group balancer.Group) bool {
+	who, err := r.population(ctx, b, group, nil, nil)
+	return err == nil && slices.ContainsFunc(who.members, func(m membership.Member) bool { return m.Terminating })
+}
+
+// neverReached tells whether none of a backend's instances ever answered, as when the
+// binding names sockets that do not exist: nothing was registered there, and waiting for
+// an answer would hold the binding for ever. What a target group held is known to AWS only.
+func neverReached(b *binding.Binding) bool {
+	return b.Ref.Provider == balancer.HAProxy && b.Own().Status.Group == nil
+}
+
+// empty deregisters what a deleted binding registered. It asks the load balancer
+// afresh: what is remembered may be of another time. Where targets go only as reads of
+// the group bring them on, drains is how long they take at most; zero when none is left.
+func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time.Duration, err error) {
+	if b.External {
+		return 0, nil
+	}
+	if v, err := r.notAllowed(ctx, b, b.Ref); v != nil || err != nil {
+		return 0, err
+	}
+	if b, err = r.rest(ctx, b); b == nil || err != nil {
+		return 0, err
+	}
+	group, err := r.found(ctx, b)
+	if errors.Is(err, balancer.ErrNotFound) || errors.Is(err, balancer.ErrInvalid) || err != nil && neverReached(b) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if v, err := r.notAllowed(ctx, b, group.Ref); v != nil || err != nil {
+		return 0, err
+	}
+	other, _, err := r.rival(ctx, b, group.Ref)
+	if err != nil || other != nil || group.TargetType != string(elbv2.TargetTypeIP) {
+		return 0, err
+	}
+	begun := r.now()
+	rows, err := r.provider.Health(ctx, group.Ref)
+	if errors.Is(err, balancer.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read target group: %w", err)
+	}
+	if len(rows) > 0 && group.Ref.Provider == balancer.HAProxy {
+		drains = group.DeregistrationDelay + gate.Lag
+	}
+	// What was registered a moment ago may not be shown yet, and nobody would look again.
+	rows = r.ledger.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: rows})
+	who, err := r.population(ctx, b, group, rows, r.records.load(ctx, b))
+	if err != nil {
+		return 0, err
+	}
+	var targets []gate.Target
+	for t, h := range rows {
+		if !h.Leaving() && (who.record.owns(t) || who.pods[t] != nil) {
+			targets = append(targets, t)
+		}
+	}
+	return drains, errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.trouble())
+}

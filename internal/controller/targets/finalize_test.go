@@ -1,0 +1,115 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// TestFinalizeDoesNotTrustAnAnswerThatLags: the load balancer's API may not show yet
+// what was registered a moment before the binding was deleted, and once the binding is
+// gone nobody would ever remove it.
+func TestFinalizeDoesNotTrustAnAnswerThatLags(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1)
+	w.reconcile()
+	if got := w.made(); got != "register 1" {
+		t.Fatalf("calls: %s", got)
+	}
+	delete(w.rows, at(1))
+	now := metav1.NewTime(w.clock)
+	w.bindings["web-tg"].DeletionTimestamp = &now
+	w.reconcile()
+	if got := w.made(); got != "deregister 1" {
+		t.Errorf("want what was just registered to be deregistered, got %q", got)
+	}
+	if w.bindings["web-tg"] != nil {
+		t.Error("the binding stays")
+	}
+}
+
+// TestDeletedWhileNobodyLed: a backend's servers are removed when they have drained, which
+// takes as long after the leader came as at any other time. They hold the binding no longer.
+func TestDeletedWhileNobodyLed(t *testing.T) {
+	for _, removed := range []bool{true, false} {
+		w := newWorld(t)
+		k := w.behind()
+		key := k.bind("web", time.Hour, "unix:/1")
+		look := func() bool {
+			t.Helper()
+			if _, err := w.try(key); err != nil {
+				t.Fatal(err)
+			}
+			return len(k.own["web"].Finalizers) > 0
+		}
+		w.pod(1)
+		if !look() {
+			t.Fatal("a binding that is served has no finalizer")
+		}
+		k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
+		w.clock = w.clock.Add(time.Hour)
+		w.restart()
+		w.behindAgain(k)
+		w.made()
+		held := look()
+		if got := w.made(); got != "deregister 1" || !held {
+			t.Fatalf("the new leader's first look: calls %q, held %t; want the server to drain and the binding to stay", got, held)
+		}
+		w.clock = w.clock.Add(w.delay)
+		if !look() {
+			t.Error("the binding is gone before its server could be")
+		}
+		if removed {
+			delete(w.rows, at(1))
+		} else {
+			w.clock = w.clock.Add(gate.Lag)
+		}
+		if look() {
+			t.Errorf("server removed: %t; the binding stays", removed)
+		}
+	}
+}
+
+// TestNextOwnerTakesOver: of two bindings of a group the newer is served within 10 s of
+// the older's end, without any event, and what serves meanwhile stays until its own pods do.
+func TestNextOwnerTakesOver(t *testing.T) {
+	ends := map[string]func(w *world){
+		"it is being deleted": func(w *world) {
+			now := metav1.NewTime(w.clock)
+			w.bindings["older"].DeletionTimestamp = &now
+		},
+		"it is gone":           func(w *world) { delete(w.bindings, "older") },
+		"it got another group": func(w *world) { w.bindings["older"].Spec.TargetGroupARN = "arn:other" },
+	}
+	for what, end := range ends {
+		w := newWorld(t)
+		w.bind("older", time.Hour)
+		w.pod(1)
+		w.pod(2).Labels = map[string]string{"app": "older"}
+		w.rows[at(2)] = gate.Health{State: gate.Healthy}
+		w.reconcile()
+		w.let(time.Minute)
+		if got := w.made(); got != "" || w.ready("web-tg") != ReasonBoundTwice {
+			t.Fatalf("%s: the newer is %s and made calls: %s", what, w.ready("web-tg"), got)
+		}
+		if known, _ := w.registry.Get(web); known.Group.Ref.Group != "" {
+			t.Errorf("%s: gates of the newer follow the older's group", what)
+		}
+		end(w)
+		w.let(10 * time.Second)
+		if got := w.made(); got != "register 1" || w.ready("web-tg") != ReasonSynced {
+			t.Errorf("%s: want the newer's pod registered and the older's kept until it serves, got %q and %s", what, got, w.ready("web-tg"))
+		}
+		w.rows[at(1)] = gate.Health{State: gate.Healthy}
+		w.reconcile()
+		if got := w.made(); got != "deregister 2" {
+			t.Errorf("%s: it serves: want the older's pod removed, got %q", what, got)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+)
+
+// found makes a binding's settings known to its provider and finds its group.
+func (r *Reconciler) found(ctx context.Context, b *binding.Binding) (balancer.Group, error) {
+	if err := r.ready(b); err != nil {
+		return balancer.Group{}, err
+	}
+	return r.resolve(ctx, b)
+}
+
+// ready makes the settings of a binding that is served known to its provider.
+func (r *Reconciler) ready(b *binding.Binding) error {
+	if b.Ref.Provider == balancer.ELBv2 {
+		return nil
+	}
+	return r.prepare(b)
+}
+
+// resolve finds a binding's group, from memory when it was found a short while ago. A
+// new leader, and one that the API leaves alone, goes by what was published on the
+// binding: a deregistration must not wait for a description, nor for those of a
+// thousand other groups.
+func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.Group, error) {
+	key := b.Key()
+	r.mu.Lock()
+	known := r.resolved[key]
+	r.mu.Unlock()
+	gone := errors.Is(r.observer.View(known.group.Ref).Err, balancer.ErrNotFound)
+	about := b.Ref.Group == "" || b.Ref.Group == known.group.Ref.Group
+	if known.generation == b.Generation && about && r.now().Sub(known.at) < known.lasts() && !gone {
+		return known.group, nil
+	}
+	// The settings of a backend are the manifest's, which may be younger than what was published.
+	if g, ok := b.Published(); ok && known.at.IsZero() && b.Ref.Provider == balancer.ELBv2 {
+		// Asked about at a random time of the span, so that take-over makes no burst.
+		known = resolved{generation: b.Generation, group: g}
+		known.at = r.now().Add(-r.random(known.lasts()))
+		r.remember(key, known)
+		return g, nil
+	}
+	group, err := r.provider.Resolve(ctx, b.Ref, b.GroupName)
+	if err != nil {
+		if g, ok := b.Published(); ok && transient(err) {
+			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolved{group: g}.lasts()), group: g})
+			return g, nil
+		}
+		r.remember(key, resolved{at: r.now()})
+		return balancer.Group{}, fmt.Errorf("resolve target group: %w", err)
+	}
+	known = resolved{generation: b.Generation, group: group}
+	known.at = r.now().Add(-r.random(known.lasts() / 5))
+	r.remember(key, known)
+	return group, nil
+}
+
+func (r *Reconciler) remember(key types.NamespacedName, what resolved) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resolved[key] = what
+}
+
+// transient tells whether an error says nothing about the group itself.
+func transient(err error) bool {
+	return !errors.Is(err, balancer.ErrNotFound) && !errors.Is(err, balancer.ErrInvalid) && !errors.Is(err, balancer.ErrDenied)
+}
+
+// publish writes what the webhook and the next leader must know about the group, and how
+// long its pods should serve on, on the binding: in the status of podgate's own kind, in an annotation of another.
+func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g balancer.Group) error {
+	before := b.Copy()
+	changed, err := b.Publish(g)
+	if err != nil {
+		return err
+	}
+	recommended, news := b.Recommend(r.windows.get(b.Key()))
+	if !changed && !news {
+		return nil
+	}
+	patch := client.MergeFrom(before.Object)
+	if b.Own() != nil {
+		err = r.client.Status().Patch(ctx, b.Object, patch)
+	} else {
+		err = r.client.Patch(ctx, b.Object, patch)
+	}
+	if err != nil {
+		return fmt.Errorf("publish target group: %w", err)
+	}
+	if news {
+		r.tellRecommended(before, b, recommended)
+	}
+	return nil
+}
+
+// unfit says why a resolved group cannot be served; nil when it can.
+func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.Group) *verdict {
+	if t := b.TargetType; t != "" && t != g.TargetType {
+		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.targetType is %q but the target group's targets are of type %q: make a binding without it, or with the group's type.", t, g.TargetType)}
+	}
+	if f := b.IPAddressType; f != "" && g.IPAddressType != "" && f != g.IPAddressType {
+		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", f, g.IPAddressType)}
+	}
+	switch g.TargetType {
+	case string(elbv2.TargetTypeIP):
+	case string(elbv2.TargetTypeInstance):
+		return &verdict{ReasonInstanceTargets, "The target group's targets are instances: podgate leaves them alone and pods get no gate. Use a target group of type ip to gate pods."}
+	default:
+		return &verdict{ReasonUnservedTargets, fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
+	}
+	return r.refused(ctx, b, g.Ref)
+}
+
+// kept keeps a binding from what it may not name, or from what nobody can tell whether it may.
+func (r *Reconciler) kept(ctx context.Context, b *binding.Binding, v *verdict, err error) (reconcile.Result, error) {
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return r.unserved(ctx, b, balancer.Group{}, *v, nil)
+}
+
+// unserved handles a binding whose group it cannot have.
+func (r *Reconciler) unserved(ctx context.Context, b *binding.Binding, group balancer.Group, v verdict, unwritten error) (reconcile.Result, error) {
+	res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
+	if v.reason == ReasonBoundTwice || v.reason == ReasonNotAllowed {
+		res.Group, again = balancer.Group{}, ownershipPoll
+		r.track(b.Key(), balancer.Ref{})
+	}
+	r.registry.Set(b.Key(), res)
+	return r.written(ctx, reconcile.Result{RequeueAfter: again}, unwritten), r.report.ready(ctx, b, v)
+}

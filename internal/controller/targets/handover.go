@@ -1,0 +1,99 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
+)
+
+// claim makes sure that a finalizer holds a binding before anything is registered for
+// it. An abandoned one is held already, so that a take-over that cannot be written is
+// no reason not to serve it; it is given back as unwritten.
+func (r *Reconciler) claim(ctx context.Context, b *binding.Binding, whose standing) (unwritten, err error) {
+	if whose != abandoned {
+		return nil, r.addFinalizer(ctx, b)
+	}
+	err = r.takeOver(ctx, b)
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		return nil, err
+	case err != nil:
+		return err, nil
+	}
+	log.FromContext(ctx).Info("Took over a binding of AWS Load Balancer Controller")
+	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, ReasonTakenOver, "TakeOver", "%s",
+		"AWS Load Balancer Controller does not renew its lease any more, so podgate took the binding over. Registered targets and open gates stay as they are.")
+	return nil, nil
+}
+
+// unclaimed reports that podgate cannot put its finalizer on a binding. Pods hear of
+// it too: nothing else would tell why their gates stay closed.
+func (r *Reconciler) unclaimed(ctx context.Context, b *binding.Binding, err error) (reconcile.Result, error) {
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return reconcile.Result{}, err
+	}
+	v := verdict{ReasonNotWritable, "podgate cannot write its finalizer to this binding, so it registers nothing: " + refusal(err)}
+	key := b.Key()
+	if known, _ := r.registry.Get(key); !known.Resolved() {
+		r.registry.Set(key, binding.Resolution{Trouble: v.message})
+	}
+	return r.failed(ctx, b, v, err)
+}
+
+// refusal is the API server's own words, or that there are none.
+func refusal(err error) string {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return fmt.Sprintf("%s. It is tried again.", status.Status().Message)
+	}
+	return "the API server does not answer. It is tried again."
+}
+
+// observe leaves a binding to AWS Load Balancer Controller. podgate's finalizer goes
+// once that controller is known to live: its own is on, as the write makes sure.
+func (r *Reconciler) observe(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
+	key := b.Key()
+	r.stop(key)
+	r.registry.Set(key, binding.Resolution{Foreign: true})
+	var err error
+	if whose == theirs {
+		err = r.removeFinalizers(ctx, b, elbv2.Finalizer)
+	}
+	return reconcile.Result{RequeueAfter: r.owner.lease.poll()}, errors.Join(err, r.report.foreign(ctx, b))
+}
+
+// letGo hands back a binding that podgate is told not to serve, as it is. While AWS
+// Load Balancer Controller lives podgate's finalizer waits for that controller's.
+func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.Result, error) {
+	key := b.Key()
+	r.stop(key)
+	r.registry.Delete(key)
+	// Told first: the write wakes that controller, should it have missed the change.
+	if err := r.report.left(ctx, b); err != nil {
+		return reconcile.Result{}, err
+	}
+	if !controllerutil.ContainsFinalizer(b.Object, elbv2.Finalizer) {
+		r.owner.forget(key)
+		return reconcile.Result{}, nil
+	}
+	awaits, err := r.owner.awaits(ctx, b)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if awaits {
+		return reconcile.Result{RequeueAfter: leaseMemo}, nil
+	}
+	return reconcile.Result{}, r.removeFinalizers(ctx, b, elbv2.Finalizer)
+}

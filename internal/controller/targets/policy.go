@@ -1,0 +1,57 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podgate/podgate/internal/binding"
+)
+
+// Reasons of ConditionPolicy.
+const (
+	ReasonPolicyAccepted = "Accepted"
+	ReasonInvalidPolicy  = "InvalidPolicy"
+)
+
+// policy is the condition that says how a binding's policies are understood, nil when
+// there is nothing to say; what is wrong with them is told as an event, too.
+func (r *reporter) policy(b *binding.Binding) *metav1.Condition {
+	_, problems := b.Policy()
+	before := meta.FindStatusCondition(*b.Conditions, ConditionPolicy)
+	var all []string
+	for _, p := range problems {
+		all = append(all, p.String()+".")
+	}
+	message := strings.Join(all, " ")
+	r.policyEvent(b, before, message)
+	if message != "" {
+		return &metav1.Condition{Type: ConditionPolicy, Status: metav1.ConditionFalse, Reason: ReasonInvalidPolicy, Message: message}
+	}
+	if before == nil && !b.StatesPolicy() {
+		return nil
+	}
+	return &metav1.Condition{Type: ConditionPolicy, Status: metav1.ConditionTrue, Reason: ReasonPolicyAccepted, Message: "The binding's policies are in force."}
+}
+
+// policyEvent tells what is wrong with a binding's policies when that has changed. After
+// a restart the condition tells what was said before.
+func (r *reporter) policyEvent(b *binding.Binding, before *metav1.Condition, message string) {
+	r.mu.Lock()
+	told, known := r.policies[b.UID]
+	if !known && before != nil && before.Status == metav1.ConditionFalse {
+		told = before.Message
+	}
+	if known || message != "" {
+		r.policies[b.UID] = message
+	}
+	r.mu.Unlock()
+	if message != "" && message != told {
+		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, ReasonInvalidPolicy, "Reconcile", "%s", message)
+	}
+}

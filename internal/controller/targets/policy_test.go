@@ -1,0 +1,80 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+)
+
+// policyOf is the binding's condition about its policies; nil when there is none.
+func (w *world) policyOf(name string) *metav1.Condition {
+	return meta.FindStatusCondition(w.bindings[name].Status.Conditions, ConditionPolicy)
+}
+
+// TestInvalidPolicy: what is wrong with a policy is told once, on the binding and as an
+// event, while the binding works; a CRD that knows no conditions makes no hot loop of it.
+func TestInvalidPolicy(t *testing.T) {
+	for _, prunes := range []bool{false, true} {
+		w := newWorld(t)
+		w.prunes = prunes
+		if prunes {
+			w.bindings["web-tg"].Status = elbv2.TargetGroupBindingStatus{}
+			w.restart()
+		}
+		w.pod(1)
+		w.reconcile()
+		drain := func() string {
+			var all []string
+			for len(w.events.Events) > 0 {
+				all = append(all, <-w.events.Events)
+			}
+			return strings.Join(all, "\n")
+		}
+		drain()
+		if c := w.policyOf("web-tg"); c != nil {
+			t.Errorf("prunes=%t: a binding without policies is told about them: %+v", prunes, c)
+		}
+		w.writes = 0
+		w.bindings["web-tg"].Annotations[elbv2.TimeoutAnnotation] = "soon"
+		for range 3 {
+			w.reconcile()
+		}
+		if said := drain(); strings.Count(said, "InvalidPolicy") != 1 || !strings.Contains(said, `podgate.dev/timeout: "soon" is not a duration`) {
+			t.Errorf("prunes=%t: want one event that says what is wrong, got %q", prunes, said)
+		}
+		if w.writes > 1 {
+			t.Errorf("prunes=%t: the binding was written %d times", prunes, w.writes)
+		}
+		if !prunes {
+			c := w.policyOf("web-tg")
+			if c == nil || c.Status != metav1.ConditionFalse || c.Reason != ReasonInvalidPolicy || !strings.Contains(c.Message, "at least 1s") {
+				t.Fatalf("want the condition False with what is allowed, got %+v", c)
+			}
+			if w.ready("web-tg") != ReasonSynced {
+				t.Errorf("the binding does not work: %s", w.ready("web-tg"))
+			}
+			w.restart()
+			w.reconcile()
+			if said := drain(); said != "" {
+				t.Errorf("told again after a restart: %q", said)
+			}
+		}
+		w.bindings["web-tg"].Annotations[elbv2.TimeoutAnnotation] = "10m"
+		w.clock = w.clock.Add(time.Second)
+		w.reconcile()
+		if c := w.policyOf("web-tg"); !prunes && (c == nil || c.Status != metav1.ConditionTrue || c.Reason != ReasonPolicyAccepted) {
+			t.Errorf("corrected: want the condition True, got %+v", c)
+		}
+		if said := drain(); said != "" {
+			t.Errorf("prunes=%t: corrected, and told %q", prunes, said)
+		}
+	}
+}

@@ -1,0 +1,476 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package target keeps target groups' members in step with the pods of the Services
+// that bindings name. It is the only one that registers and deregisters targets,
+// and it writes no pod.
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/drain/record"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/membership"
+	"github.com/podgate/podgate/internal/observe"
+)
+
+// What this package may do in the cluster.
+//
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings/status,verbs=patch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=pods;services,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Observer is the part of health.Observer that the controller needs.
+type Observer interface {
+	Track(balancer.Ref, types.NamespacedName)
+	Untrack(balancer.Ref, types.NamespacedName)
+	View(balancer.Ref) observe.View
+	Refresh(balancer.Ref)
+	Placed(balancer.Ref, gate.Target, types.UID)
+	Unsure(balancer.Ref, types.NamespacedName) (time.Time, bool)
+}
+
+// resolveAgain is how long a resolved group's settings are taken as they were, less up
+// to a fifth. That a group is gone, and what its targets are, the observer finds out
+// sooner; two calls for each of a thousand groups have to fit beside its audits.
+const resolveAgain = time.Hour
+
+// serveAgain is when a binding is looked at without any event.
+const serveAgain = 5 * time.Minute
+
+// resolveSoon is the same after an attempt that told nothing.
+const resolveSoon = 30 * time.Second
+
+// releasePoll is how often a binding's removal looks whether its gates are open.
+const releasePoll = 200 * time.Millisecond
+
+// drainPoll is how often a binding's removal reads a group that is drained by being read.
+const drainPoll = time.Second
+
+// Reconciler reconciles one binding at a time.
+type Reconciler struct {
+	client       client.Client
+	provider     balancer.Provider
+	observer     Observer
+	registry     *binding.Registry
+	report       *reporter
+	ledger       *ledger
+	owner        *ownership
+	records      *records
+	lanes        *lanes
+	account      func(balancer.Ref) string
+	prepare      func(*binding.Binding) error
+	allowed      func(ctx context.Context, namespace string, things []string) (refused string, err error)
+	metrics      *metrics
+	lodgers      lodgers
+	nodes        nodes
+	memories     memories
+	leaving      *record.Records
+	endings      endings
+	windows      windows
+	hooks        hooks
+	recorder     events.EventRecorder
+	undrained    *rate.Limiter
+	nudges       nudges
+	pressing     pressing
+	absenceGrace time.Duration
+	floor        int
+	now          func() time.Time
+	// random gives a duration below its argument.
+	random func(time.Duration) time.Duration
+
+	mu       sync.Mutex
+	resolved map[types.NamespacedName]resolved
+	tracked  map[types.NamespacedName]balancer.Ref
+	absent   map[types.NamespacedName]time.Time
+}
+
+// resolved is what is remembered of a binding's group. With at and no generation, the
+// group was asked for and not found.
+type resolved struct {
+	generation int64
+	at         time.Time
+	group      balancer.Group
+}
+
+// lasts is how long that is taken as it is: not long when the group cannot be served,
+// since the observer does not look at it.
+func (r resolved) lasts() time.Duration {
+	if r.group.TargetType != string(elbv2.TargetTypeIP) {
+		return serveAgain
+	}
+	return resolveAgain
+}
+
+// Reconcile brings one binding's group in step.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	b, err := binding.Get(ctx, r.client, req.NamespacedName)
+	if err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(req.NamespacedName)
+			return reconcile.Result{}, nil
+		}
+		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
+	}
+	leave, ok := r.lanes.enter(r.account(b.Ref))
+	if !ok {
+		return reconcile.Result{RequeueAfter: laneWait}, nil
+	}
+	defer leave()
+	res, err := r.reconcile(ctx, b)
+	r.pressing.note(req.NamespacedName, err)
+	return res, err
+}
+
+// reconcile finds out whose the binding is.
+func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconcile.Result, error) {
+	if !b.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, b)
+	}
+	if !r.owner.Serves(b.Object) {
+		return r.letGo(ctx, b)
+	}
+	whose, err := r.owner.standing(ctx, b)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if whose == theirs || whose == unclear {
+		r.endings.take(b.Key()) // Their ends are another's to judge.
+		return r.observe(ctx, b, whose)
+	}
+	return r.serve(ctx, b, whose)
+}
+
+// serve handles a binding that is podgate's.
+func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
+	key := b.Key()
+	if v, err := r.notAllowed(ctx, b, b.Ref); err != nil || v != nil {
+		return r.kept(ctx, b, v, err)
+	}
+	unwritten, err := r.claim(ctx, b, whose)
+	if err != nil {
+		return r.unclaimed(ctx, b, err)
+	}
+	if b.Ref.Provider == balancer.HAProxy { // Its group is known before anybody is asked.
+		if v := r.refused(ctx, b, b.Ref); v != nil {
+			return r.unserved(ctx, b, balancer.Group{}, *v, unwritten)
+		}
+	}
+	group, err := r.found(ctx, b)
+	if err != nil {
+		v := verdictOf(err, groupName(b))
+		r.registry.Set(key, binding.Resolution{Trouble: v.message})
+		if errors.Is(err, balancer.ErrNotFound) {
+			r.tellGuards(b, nil, membership.Plan{}) // There is nothing left to keep.
+		}
+		return r.failed(ctx, b, v, err)
+	}
+	if v, err := r.notAllowed(ctx, b, group.Ref); err != nil || v != nil {
+		return r.kept(ctx, b, v, err)
+	}
+	unwritten = errors.Join(unwritten, r.publish(ctx, b, group))
+	if v := r.unfit(ctx, b, group); v != nil {
+		return r.unserved(ctx, b, group, *v, unwritten)
+	}
+	r.track(key, group.Ref)
+	r.registry.Set(key, binding.Resolution{Group: group})
+	res, err := r.sync(ctx, b, group)
+	return r.written(ctx, res, unwritten), err
+}
+
+// written makes a write to the binding be tried again that failed and nothing waits
+// for. Such as an admission webhook of somebody who is not there may refuse them all.
+func (r *Reconciler) written(ctx context.Context, res reconcile.Result, unwritten error) reconcile.Result {
+	if unwritten == nil {
+		return res
+	}
+	log.FromContext(ctx).Error(unwritten, "Writing a binding failed")
+	if res.RequeueAfter == 0 || res.RequeueAfter > resolveSoon {
+		res.RequeueAfter = resolveSoon
+	}
+	return res
+}
+
+// sync plans and applies.
+func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balancer.Group) (reconcile.Result, error) {
+	key := b.Key()
+	view := r.observer.View(group.Ref)
+	observed := r.ledger.overlay(group.Ref, view.Snapshot)
+	r.read(key, group.Ref, view.Snapshot)
+	if r.ledger.overdue(group.Ref, view.Snapshot) {
+		r.observer.Refresh(group.Ref)
+	}
+	who, err := r.population(ctx, b, group, observed, r.records.load(ctx, b))
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	who.vacant = r.vacant(group.Ref, observed, view.Snapshot)
+	r.lodgers.set(key, who.lodgers)
+	known := r.memories.get(key, group.Ref)
+	known.look(observed, who, r.now())
+	need := b.Need()
+	plan := membership.Make(membership.Input{
+		Now: r.now(), Members: who.members, Coming: who.coming, Observed: observed, Drain: need.Time(), Routed: need.Routed(),
+		AbsentUntil: r.absence(key, who.missing), Floor: r.floor, Ours: who.record.owns,
+		HeldSince: known.held, RemovedAt: known.removed, StrangeSince: known.strange,
+	})
+	if b.External {
+		plan = membership.Plan{} // Whatever is missing or too much is somebody else's to change.
+		r.endings.take(key)      // When they were deregistered, and whether, only somebody else knows.
+	}
+	known.keep(plan.Held, r.now())
+	r.follow(group.Ref, who, observed, plan.Held)
+	r.ended(ctx, b, group, who, observed)
+	b.Count(view.Snapshot.Started, view.Snapshot.Targets)
+	if observed == nil && view.Err == nil {
+		// The first read is under way and wakes this binding; until then registering
+		// what may be registered long since would spend calls for nothing.
+		plan.Register = nil
+	}
+	if observed == nil && len(plan.Held) > 0 {
+		r.observer.Refresh(group.Ref) // They are being deleted, and whether they can go the read tells.
+	}
+	if observed != nil { // Until then what the binding says stands.
+		r.tellGuards(b, who.service, plan)
+	}
+	err = errors.Join(r.apply(ctx, group.Ref, plan, who, known), who.record.settle(ctx, view.Snapshot, who))
+	unheard, again, nudged := r.wake(ctx, b, group, who, observed)
+	err = errors.Join(err, nudged)
+	if raced(err) {
+		return reconcile.Result{}, err
+	}
+	if err != nil {
+		return r.failed(ctx, b, verdictOf(err, groupName(b)), err)
+	}
+	v := r.verdict(b, group, who, view)
+	if v.ok() && unheard != nil {
+		v = *unheard
+	}
+	if err := r.report.ready(ctx, b, v); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: r.next(r.ledger.expires(group.Ref, view.Snapshot), plan.Next(), again)}, nil
+}
+
+// apply makes the plan's calls: what is urgent at once, removals of running targets
+// only after the registrations, unless the group is full: then they make room first.
+func (r *Reconciler) apply(ctx context.Context, ref balancer.Ref, plan membership.Plan, who population, known *memory) error {
+	urgent := press(r.deregister(ctx, ref, plan.Urgent, who))
+	known.meet(plan.Register)
+	registered := r.register(ctx, ref, plan.Register, who)
+	full := errors.Is(registered, balancer.ErrQuota)
+	var partial *balancer.PartialError
+	if registered != nil && !full && !errors.As(registered, &partial) {
+		return errors.Join(urgent, registered)
+	}
+	leaving := plan.Deregister
+	if full && len(plan.Urgent)+len(leaving) == 0 {
+		leaving = plan.Yield
+	}
+	if !plan.Deliberate {
+		known.remove(leaving, r.now()) // before the call, which may succeed and seem to fail
+	}
+	removed := r.deregister(ctx, ref, leaving, who)
+	if full && len(plan.Urgent)+len(leaving) > 0 {
+		registered = r.register(ctx, ref, failed(registered, plan.Register), who)
+	}
+	return errors.Join(urgent, registered, removed)
+}
+
+func (r *Reconciler) register(ctx context.Context, ref balancer.Ref, targets []gate.Target, who population) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	if err := who.record.add(ctx, targets); err != nil {
+		return err
+	}
+	err := r.provider.Register(ctx, ref, targets, who.owners(targets))
+	done := except(targets, err)
+	for _, t := range done {
+		r.leaving.Placed(ref, t)
+		if pod := who.pods[t]; pod != nil && who.vacant(t) {
+			r.observer.Placed(ref, t, pod.UID)
+		}
+	}
+	r.note(ref, targets, err, true)
+	r.observer.Refresh(ref)
+	r.metrics.registered(ref, done, who, r.now())
+	log.FromContext(ctx).Info("Registered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+	return err
+}
+
+func (r *Reconciler) deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target, who population) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	err := r.provider.Deregister(ctx, ref, targets)
+	done := except(targets, err)
+	r.note(ref, targets, err, false)
+	for _, t := range done {
+		r.observer.Placed(ref, t, "")
+	}
+	r.observer.Refresh(ref)
+	r.metrics.deregistered(done, who, r.now())
+	r.accepted(ref, done, who)
+	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+	return err
+}
+
+// note remembers what a call did, and what it may have done though it failed.
+func (r *Reconciler) note(ref balancer.Ref, targets []gate.Target, err error, registered bool) {
+	r.ledger.record(ref, except(targets, err), registered)
+	if doubtful(err) {
+		r.ledger.doubt(ref, failed(err, targets), registered)
+	}
+}
+
+// doubtful tells whether an error leaves open whether the call was done, as that of an
+// answer that was lost; a refusal does not.
+func doubtful(err error) bool {
+	return err != nil && transient(err) && !errors.Is(err, balancer.ErrThrottled) && !errors.Is(err, balancer.ErrQuota)
+}
+
+// failed gives the targets that a call did not handle.
+func failed(err error, all []gate.Target) []gate.Target {
+	var partial *balancer.PartialError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &partial):
+		return partial.Failed
+	}
+	return all
+}
+
+// except gives the targets that a call did handle.
+func except(all []gate.Target, err error) []gate.Target {
+	bad := map[gate.Target]bool{}
+	for _, t := range failed(err, all) {
+		bad[t] = true
+	}
+	var done []gate.Target
+	for _, t := range all {
+		if !bad[t] {
+			done = append(done, t)
+		}
+	}
+	return done
+}
+
+// failed reports a failure and hands the error to the queue's backoff.
+func (r *Reconciler) failed(ctx context.Context, b *binding.Binding, v verdict, err error) (reconcile.Result, error) {
+	return reconcile.Result{}, errors.Join(err, r.report.ready(ctx, b, v))
+}
+
+// absence notes what is missing and tells until when it is too early to act on that;
+// zero when nothing is.
+func (r *Reconciler) absence(key types.NamespacedName, missing bool) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !missing {
+		delete(r.absent, key)
+		return time.Time{}
+	}
+	since, known := r.absent[key]
+	if !known {
+		since = r.now()
+		r.absent[key] = since
+	}
+	return since.Add(r.absenceGrace)
+}
+
+// next is when to look again without an event: at the first of some times that are not zero.
+func (r *Reconciler) next(times ...time.Time) time.Duration {
+	wait := serveAgain
+	for _, at := range times {
+		if !at.IsZero() {
+			wait = min(wait, max(at.Sub(r.now()), time.Millisecond))
+		}
+	}
+	return wait
+}
+
+// verdict says how a binding stands after its plan was applied.
+func (r *Reconciler) verdict(b *binding.Binding, group balancer.Group, who population, view observe.View) verdict {
+	switch {
+	case who.trouble != nil:
+		return *who.trouble
+	case b.Own() == nil && len(b.Name) > elbv2.MaxGateName:
+		return verdict{ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
+	case view.Err != nil:
+		return verdictOf(view.Err, group.Name)
+	}
+	if b.External {
+		return verdict{ReasonSynced, "The group is observed; somebody else registers and deregisters the Service's pods."}
+	}
+	return verdict{ReasonSynced, "The target group follows the Service's pods."}
+}
+
+func groupName(b *binding.Binding) string {
+	if b.Ref.Group != "" {
+		return b.Ref.Group
+	}
+	return b.GroupName
+}
+
+// track has the binding's group observed, and the one that it had before no more;
+// an empty ref means none.
+func (r *Reconciler) track(key types.NamespacedName, ref balancer.Ref) {
+	r.mu.Lock()
+	before, tracked := r.tracked[key]
+	delete(r.tracked, key)
+	if ref.Group != "" {
+		r.tracked[key] = ref
+	}
+	r.mu.Unlock()
+	if ref.Group != "" {
+		r.observer.Track(ref, key)
+	}
+	if tracked && before != ref {
+		r.observer.Untrack(before, key)
+	}
+}
+
+// forget drops all that is remembered of a binding that is gone.
+func (r *Reconciler) forget(key types.NamespacedName) {
+	r.stop(key)
+	r.pressing.note(key, nil)
+	r.registry.Delete(key)
+	r.owner.forget(key)
+}
+
+// stop drops what is remembered of a binding for the time that it is served.
+func (r *Reconciler) stop(key types.NamespacedName) {
+	r.track(key, balancer.Ref{})
+	r.lodgers.set(key, nil)
+	r.records.forget(key)
+	r.memories.forget(key)
+	r.endings.take(key)
+	r.windows.forget(key)
+	r.nudges.forget(key)
+	r.metrics.forget(key)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.resolved, key)
+	delete(r.absent, key)
+}

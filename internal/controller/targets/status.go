@@ -1,0 +1,285 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/membership"
+)
+
+// Condition types of a binding.
+const (
+	// ConditionReady tells whether the binding's targets follow its Service's pods.
+	ConditionReady = "Ready"
+	// ConditionManaged is False on a binding that another controller owns.
+	ConditionManaged = "Managed"
+	// ConditionPolicy is False on a binding whose policies cannot all be used; bindings
+	// that state none do not have it.
+	ConditionPolicy = "PolicyAccepted"
+)
+
+// Reasons of ConditionReady.
+const (
+	ReasonSynced              = "Synced"
+	ReasonServiceNotFound     = "ServiceNotFound"
+	ReasonNoSelector          = "ServiceWithoutSelector"
+	ReasonPortNotFound        = "PortNotFound"
+	ReasonTargetPortNotFound  = "TargetPortNotFound"
+	ReasonTargetGroupNotFound = "TargetGroupNotFound"
+	ReasonBackendNotFound     = "BackendNotFound"
+	ReasonInvalidRequest      = "InvalidRequest"
+	ReasonInstanceTargets     = "InstanceTargets"
+	ReasonUnservedTargets     = "UnservedTargetType"
+	ReasonTypeMismatch        = "TargetTypeMismatch"
+	ReasonNameTooLong         = "NameTooLong"
+	ReasonBoundTwice          = "GroupBoundTwice"
+	ReasonAccessDenied        = "AccessDenied"
+	ReasonNotAllowed          = "NotAllowed"
+	ReasonThrottled           = "Throttled"
+	ReasonQuota               = "TooManyTargets"
+	ReasonUnavailable         = "LoadBalancerUnavailable"
+	ReasonNotWritable         = "BindingNotWritable"
+	ReasonNotRecorded         = "TargetsNotRecorded"
+	ReasonNoGateOfLBC         = "NoGateOfLBC"
+	ReasonNothingToNudge      = "NothingToNudge"
+	ReasonNotNudged           = "NudgeFailed"
+)
+
+// Reasons of ConditionManaged.
+const (
+	ReasonOwned      = "OwnedByPodgate"
+	ReasonOwnedByLBC = "OwnedByLBC"
+	ReasonNotServed  = "NotServed"
+	ReasonExternal   = "External"
+)
+
+// ReasonTakenOver is that of the event at the end of AWS Load Balancer Controller's ownership.
+const ReasonTakenOver = "TakenOverFromLBC"
+
+// verdict is what a reconciliation found out about a binding.
+type verdict struct {
+	reason  string
+	message string
+}
+
+func (v verdict) ok() bool { return v.reason == ReasonSynced }
+
+// verdictOf turns a provider's error into a reason and a sentence that stays the
+// same while the cause does.
+func verdictOf(err error, group string) verdict {
+	var record *recordError
+	var nudge *nudgeError
+	var backend *balancer.CallError
+	if errors.As(err, &backend) && backend.Provider == balancer.HAProxy {
+		return backendVerdict(err, backend)
+	}
+	switch {
+	case errors.As(err, &record):
+		return verdict{ReasonNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
+	case errors.As(err, &nudge):
+		return verdict{ReasonNotNudged, fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not hear that pods wait: %s", nudge.binding, refusal(nudge))}
+	case errors.Is(err, balancer.ErrNotFound):
+		return verdict{ReasonTargetGroupNotFound, fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
+	case errors.Is(err, balancer.ErrDenied):
+		return verdict{ReasonAccessDenied, fmt.Sprintf("AWS refuses access to target group %q: check podgate's credentials, its IAM policy and the role to assume. %s", group, balancer.Message(err))}
+	case errors.Is(err, balancer.ErrThrottled):
+		return verdict{ReasonThrottled, fmt.Sprintf("AWS throttles calls about target group %q; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", group)}
+	case errors.Is(err, balancer.ErrQuota):
+		return verdict{ReasonQuota, fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)}
+	case errors.Is(err, balancer.ErrInvalid):
+		return verdict{ReasonInvalidRequest, fmt.Sprintf("Requests about target group %q cannot succeed as they are. %s", group, balancer.Message(err))}
+	}
+	return verdict{ReasonUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, balancer.Message(err))}
+}
+
+// backendVerdict is verdictOf for HAProxy, whose errors say what to change themselves.
+func backendVerdict(err error, call *balancer.CallError) verdict {
+	reason := ReasonUnavailable
+	for kind, of := range map[error]string{
+		balancer.ErrNotFound: ReasonBackendNotFound, balancer.ErrDenied: ReasonAccessDenied, balancer.ErrThrottled: ReasonThrottled,
+		balancer.ErrQuota: ReasonQuota, balancer.ErrInvalid: ReasonInvalidRequest,
+	} {
+		if errors.Is(err, kind) {
+			reason = of
+		}
+	}
+	name, _, _ := strings.Cut(call.Subject, "@")
+	return verdict{reason, sentence(fmt.Sprintf("Backend %q of HAProxy: %s", name, call.Text))}
+}
+
+// sentence ends a text as sentences do, so that another can follow.
+func sentence(text string) string {
+	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
+}
+
+// reporter writes conditions and tells transitions as events, once each.
+type reporter struct {
+	client   client.Client
+	recorder events.EventRecorder
+
+	mu sync.Mutex
+	// said is what was reported of a binding: some CRDs prune conditions, so the
+	// object cannot tell.
+	said map[types.UID]said
+	// policies is what was last told of a binding's policies, empty when they were in order.
+	policies map[types.UID]string
+	// guards are those that keep targets of a binding.
+	guards map[types.UID][]membership.Guard
+}
+
+func newReporter(c client.Client, recorder events.EventRecorder) *reporter {
+	return &reporter{client: c, recorder: recorder, said: map[types.UID]said{}, policies: map[types.UID]string{}, guards: map[types.UID][]membership.Guard{}}
+}
+
+type said struct {
+	// event is the reason last told as an event, written are those last written as conditions.
+	event, written string
+}
+
+// ready reports a verdict as the binding's Ready condition.
+func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) error {
+	conditions := []metav1.Condition{
+		{Type: ConditionReady, Status: status(v.ok()), Reason: v.reason, Message: v.message},
+		managed(b),
+	}
+	if c := r.policy(b); c != nil {
+		conditions = append(conditions, *c)
+	}
+	return r.write(ctx, b, v.reason, v.message, v.ok(), append(conditions, r.heldCondition(b)...))
+}
+
+func managed(b *binding.Binding) metav1.Condition {
+	if b.External {
+		return metav1.Condition{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonExternal, Message: "The binding says that somebody else registers and deregisters this group's targets."}
+	}
+	return metav1.Condition{Type: ConditionManaged, Status: metav1.ConditionTrue, Reason: ReasonOwned, Message: "podgate registers and deregisters this group's targets."}
+}
+
+// foreign reports that another controller owns the binding.
+func (r *reporter) foreign(ctx context.Context, b *binding.Binding) error {
+	message := "AWS Load Balancer Controller holds a finalizer on this binding and was not silent for long enough, so podgate only observes. Uninstall that controller to let podgate take over within about a minute."
+	conditions := []metav1.Condition{{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonOwnedByLBC, Message: message}}
+	return r.write(ctx, b, ReasonOwnedByLBC, message, true, conditions)
+}
+
+// left reports that podgate is told not to serve the binding, if it ever did.
+func (r *reporter) left(ctx context.Context, b *binding.Binding) error {
+	managed := meta.FindStatusCondition(*b.Conditions, ConditionManaged)
+	if managed == nil || managed.Reason == ReasonNotServed {
+		return nil
+	}
+	message := "podgate does not serve this binding: the flag --target-group-bindings leaves it out, or wants the annotation " + binding.ManageAnnotation + "."
+	conditions := []metav1.Condition{{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonNotServed, Message: message}}
+	return r.write(ctx, b, ReasonNotServed, message, true, conditions)
+}
+
+func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, message string, normal bool, conditions []metav1.Condition) error {
+	r.event(b, reason, message, normal)
+	before := b.Copy()
+	changed := *b.ObservedGeneration == nil || **b.ObservedGeneration != b.Generation
+	if conditions[0].Type == ConditionManaged && meta.IsStatusConditionTrue(*b.Conditions, ConditionManaged) {
+		for _, c := range []string{ConditionReady, ConditionTargetsHeld} {
+			meta.RemoveStatusCondition(b.Conditions, c) // nobody keeps it true any more
+		}
+		r.unguard(b.UID)
+	}
+	for _, c := range conditions {
+		c.ObservedGeneration = b.Generation
+		changed = meta.SetStatusCondition(b.Conditions, c) || changed
+	}
+	changed = b.WriteCount() || changed
+	if !changed || r.pruned(before, reasons(conditions)) {
+		return nil
+	}
+	*b.ObservedGeneration = &b.Generation
+	if err := r.client.Status().Patch(ctx, b.Object, client.MergeFrom(before.Object)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	r.remember(b.UID, reasons(conditions))
+	return nil
+}
+
+func reasons(conditions []metav1.Condition) string {
+	var all []string
+	for _, c := range conditions {
+		all = append(all, c.Reason)
+	}
+	return strings.Join(all, ",")
+}
+
+// pruned tells whether the same was written already and the API server dropped it.
+func (r *reporter) pruned(b *binding.Binding, reasons string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seen := *b.ObservedGeneration != nil && **b.ObservedGeneration == b.Generation
+	return seen && len(*b.Conditions) == 0 && r.said[b.UID].written == reasons
+}
+
+func (r *reporter) remember(uid types.UID, reasons string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.said[uid]
+	s.written = reasons
+	r.said[uid] = s
+}
+
+// event tells a transition; the first success of a binding is one, a restart of
+// this process is not.
+func (r *reporter) event(b *binding.Binding, reason, message string, normal bool) {
+	if r.told(b, reason) {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if normal {
+		kind = corev1.EventTypeNormal
+	}
+	r.recorder.Eventf(b.Object, nil, kind, reason, "Reconcile", "%s", message)
+}
+
+// told tells whether the reason is what people know already, and notes it.
+func (r *reporter) told(b *binding.Binding, reason string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, known := r.said[b.UID]
+	before := s.event
+	s.event = reason
+	r.said[b.UID] = s
+	if known {
+		return before == reason
+	}
+	return slices.ContainsFunc(*b.Conditions, func(c metav1.Condition) bool { return c.Reason == reason })
+}
+
+func (r *reporter) forget(uid types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.said, uid)
+	delete(r.policies, uid)
+	delete(r.guards, uid)
+}
+
+func status(ok bool) metav1.ConditionStatus {
+	if ok {
+		return metav1.ConditionTrue
+	}
+	return metav1.ConditionFalse
+}

@@ -1,0 +1,71 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Install copies program into dir, beside c, and starts the copy once with CheckCommand, so
+// that a pod whose hook could not run (another architecture, a volume that may not be
+// executed from) does not start in the first place.
+func Install(ctx context.Context, program, dir string, c Config) error {
+	copied := filepath.Join(dir, programFile)
+	if err := copyProgram(program, copied); err != nil {
+		return fmt.Errorf("copy the program to %s: %w", dir, err)
+	}
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	// Containers of the pod may run as anybody.
+	if err := os.WriteFile(filepath.Join(dir, configFile), raw, 0o444); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	if out, err := exec.CommandContext(ctx, copied, CheckCommand).CombinedOutput(); err != nil {
+		return fmt.Errorf("the copy in %s does not run: %w: %s", dir, err, out)
+	}
+	return nil
+}
+
+// CheckCommand is the argument with which the program checks what its hook needs.
+const CheckCommand = "check"
+
+// Check tells whether a hook would find what it needs in dir.
+func Check(dir string) error {
+	c, err := ReadConfig(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := newClient(c, Question{}); err != nil {
+		return err
+	}
+	_, err = ReadSockets()
+	return err
+}
+
+func copyProgram(from, to string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	// An init container that is started again finds its own work.
+	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o555)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Chmod(0o555), out.Close())
+}

@@ -1,0 +1,40 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/podgate/podgate/internal/drain/hook"
+)
+
+// What pods are told, as the metric calls it.
+const (
+	answerKeep    = "keep"
+	answerRelease = "release"
+	answerRestart = "restart"
+	answerError   = "error"
+)
+
+func newAnswers() *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "podgate_drain_answers_total",
+		Help: "Answers to pods that drain adaptively and ask whether they may end.",
+	}, []string{"answer"})
+	for _, a := range []string{answerKeep, answerRelease, answerRestart, answerError} {
+		c.WithLabelValues(a)
+	}
+	return c
+}
+
+func said(a hook.Answer) string {
+	switch {
+	case a.Restart:
+		return answerRestart
+	case a.Released:
+		return answerRelease
+	default:
+		return answerKeep
+	}
+}

@@ -1,0 +1,87 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/drain/hook"
+)
+
+const (
+	// killing is the reason of the kubelet's event on a container that it is about to
+	// stop, which it writes before it runs the hook.
+	killing = "Killing"
+	// secondsApart is how much older than its hook such an event may look: the hook begins
+	// some tenths of a second after it, and its time has whole seconds. Both are the node's.
+	secondsApart = 2 * time.Second
+)
+
+// restarts tells whether the kubelet stops one container to start it again. That a pod is
+// not being deleted does not say so: of a node that shuts down, and of an eviction by the
+// kubelet, nothing is in the API until the containers have ended (mergePodStatus in
+// pkg/kubelet/status of Kubernetes 1.37 holds DisruptionTarget back). The kubelet's own
+// word does, which is its event.
+func (h *Handler) restarts(ctx context.Context, cached *corev1.Pod, q hook.Question) (bool, error) {
+	if !h.live.Allow() {
+		return false, nil
+	}
+	var events corev1.EventList
+	err := h.o.Live.List(ctx, &events, client.InNamespace(cached.Namespace), client.MatchingFieldsSelector{
+		Selector: fields.SelectorFromSet(fields.Set{"involvedObject.uid": string(cached.UID), "reason": killing}),
+	})
+	if err != nil {
+		return false, fmt.Errorf("list events: %w", err)
+	}
+	if !restarting(events.Items, q) {
+		return false, nil
+	}
+	// Its deletion may have come since, and the cache not know.
+	var pod corev1.Pod
+	if err := h.o.Live.Get(ctx, client.ObjectKeyFromObject(cached), &pod); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return pod.UID == cached.UID && pod.DeletionTimestamp.IsZero() && pod.Status.Phase == corev1.PodRunning, nil
+}
+
+// restarting tells whether the kubelet said, since the hook began, that the container
+// failed a probe, and did not say that it stops it for good.
+func restarting(events []corev1.Event, q hook.Question) bool {
+	restart := false
+	for _, e := range events {
+		if e.InvolvedObject.FieldPath != "spec.containers{"+q.Container+"}" || seen(e).Before(q.Begun.Add(-secondsApart)) {
+			continue
+		}
+		if !failedProbe(e.Message, q.Container) {
+			return false
+		}
+		restart = true
+	}
+	return restart
+}
+
+// failedProbe reads the kubelet's words (computePodActions in pkg/kubelet/kuberuntime). Of a
+// container that is not started again it says only the first half.
+func failedProbe(message, container string) bool {
+	why, ok := strings.CutPrefix(message, "Container "+container+" failed ")
+	return ok && (why == "liveness probe, will be restarted" || why == "startup probe, will be restarted")
+}
+
+// seen is when an event was last seen to happen.
+func seen(e corev1.Event) time.Time {
+	if e.Series != nil {
+		return e.Series.LastObservedTime.Time
+	}
+	if !e.LastTimestamp.IsZero() {
+		return e.LastTimestamp.Time
+	}
+	return e.EventTime.Time
+}

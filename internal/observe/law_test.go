@@ -1,0 +1,111 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// TestLaw1AnOldAnswerProvesNothing: an answer may be some seconds old, and so be about the
+// pod that had the address before; neither it nor what follows it is proof.
+func TestLaw1AnOldAnswerProvesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Initial)
+		w.Watch(settings(group1), podA, atA, true)
+		time.Sleep(gate.Lag - time.Second)
+		w.set(group1, atA, gate.Healthy)
+		time.Sleep(5 * time.Second)
+		if s := w.Watch(settings(group1), podA, atA, true); s.SeenOtherwise {
+			t.Errorf("initial just after the pod got its address, healthy since: taken for proof: %+v", s)
+		}
+		w.set(group1, atA, gate.Initial)
+		time.Sleep(5 * time.Second)
+		if s := w.Watch(settings(group1), podA, atA, true); !s.SeenOtherwise {
+			t.Errorf("initial long after the pod got its address: not taken for proof: %+v", s)
+		}
+	})
+}
+
+// TestLaw6WaitingIsNotFailing: a pod that waits for long is looked at as often as at first.
+func TestLaw6WaitingIsNotFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Initial)
+		w.Watch(settings(group1), podA, atA, true)
+		reads := w.during(30*time.Minute, group1)
+		for i := 1; i < len(reads); i++ {
+			if gap := reads[i].Sub(reads[i-1]); gap > FastInterval {
+				t.Fatalf("after %s of waiting the next read is %s later, want %s", reads[i-1].Sub(reads[0]), gap, FastInterval)
+			}
+		}
+		if len(reads) < 1790 {
+			t.Errorf("%d reads in 30 minutes, want one a second", len(reads))
+		}
+	})
+}
+
+// TestLaw6ErrorsBackOff: failing reads come less and less often, by at most 30 s, and not in step.
+func TestLaw6ErrorsBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := runRandom(t, rand.N[time.Duration])
+		w.set(group1, atA, gate.Initial)
+		w.err[group1] = balancer.ErrDenied
+		w.Watch(settings(group1), podA, atA, true)
+		reads := w.during(30*time.Minute, group1)
+		seen := map[time.Duration]bool{}
+		for i := 1; i < len(reads); i++ {
+			gap := reads[i].Sub(reads[i-1])
+			seen[gap] = true
+			if gap > 30*time.Second {
+				t.Errorf("read %d came %s after the one before, want at most 30s", i, gap)
+			}
+			if i > 6 && gap < 20*time.Second {
+				t.Errorf("read %d came %s after the one before, want it backed off", i, gap)
+			}
+		}
+		if len(reads) < 60 || len(seen) < len(reads)/2 {
+			t.Errorf("%d reads with %d different gaps, want jitter", len(reads), len(seen))
+		}
+		w.do(func() { w.err[group1] = nil })
+		w.during(30*time.Second, group1)
+		if n := len(w.during(time.Minute, group1)); n < 59 {
+			t.Errorf("once the error is gone: %d reads in a minute, want one a second", n)
+		}
+	})
+}
+
+// TestLaw7Isolation: a group that hangs, and one that fails, delay no other.
+func TestLaw7Isolation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		hanging, failing := balancer.Ref{Group: "hanging"}, balancer.Ref{Group: "failing"}
+		w.hang[hanging], w.err[failing] = time.Hour, balancer.ErrDenied
+		w.Watch(settings(hanging), podA, atA, true)
+		w.Watch(settings(failing), podA, atA, true)
+		time.Sleep(time.Minute)
+		w.set(group1, atA, gate.Initial)
+		w.set(group2, atB, gate.Initial)
+		w.Watch(settings(group1), podA, atA, true)
+		w.Watch(settings(group2), podB, atB, true)
+		for _, ref := range []balancer.Ref{group1, group2} {
+			if n := len(w.during(time.Minute, ref)); n < 59 {
+				t.Errorf("group %s was read %d times in a minute beside a group that hangs, want one a second", ref.Group, n)
+			}
+		}
+		begun := time.Now()
+		w.View(hanging)
+		w.Watch(settings(hanging), podB, atB, true)
+		w.Forget(podB)
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("asking about a group that hangs took %s, want no waiting", took)
+		}
+	})
+}

@@ -1,0 +1,519 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	group1 = balancer.Ref{Group: "one"}
+	group2 = balancer.Ref{Group: "two"}
+	user   = types.NamespacedName{Namespace: "shop", Name: "binding"}
+	podA   = types.NamespacedName{Namespace: "shop", Name: "a"}
+	podB   = types.NamespacedName{Namespace: "shop", Name: "b"}
+	atA    = target("10.0.0.1")
+	atB    = target("10.0.0.2")
+)
+
+func target(addr string) gate.Target {
+	return gate.Target{Addr: netip.MustParseAddr(addr), Port: 80}
+}
+
+// settings are a group's with the defaults of an ALB.
+func settings(ref balancer.Ref) balancer.Group {
+	return balancer.Group{Ref: ref, HealthCheckInterval: 30 * time.Second, HealthyThreshold: 5, UnhealthyThreshold: 2}
+}
+
+// world is a load balancer that a test plays, and what an Observer made of it.
+type world struct {
+	*Observer
+	stop func()
+
+	mu sync.Mutex
+	// rows is the groups' content, err what a group's reads fail with, hang how long they take.
+	rows map[balancer.Ref]map[gate.Target]gate.Health
+	err  map[balancer.Ref]error
+	hang map[balancer.Ref]time.Duration
+	// queue is how long audits wait for the budget; it is not changed while reads are made.
+	queue time.Duration
+	// lined is closed when an audit begins to wait.
+	lined chan struct{}
+	// priorities are those at which reads were made.
+	priorities map[balancer.Ref][]balancer.Priority
+	// reads are the times at which a group's reads began; busy is how many are under way, most how many ever were.
+	reads      map[balancer.Ref][]time.Time
+	busy, most map[balancer.Ref]int
+	pods       map[types.NamespacedName]int
+	groups     map[balancer.Ref]int
+}
+
+// run starts an Observer inside a test's bubble of time. Nothing is random in it, so that
+// no audit falls by chance into what a test counts.
+func run(t *testing.T) *world {
+	return runRandom(t, func(d time.Duration) time.Duration { return d / 2 })
+}
+
+func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
+	w := &world{
+		rows: map[balancer.Ref]map[gate.Target]gate.Health{}, err: map[balancer.Ref]error{}, hang: map[balancer.Ref]time.Duration{},
+		priorities: map[balancer.Ref][]balancer.Priority{},
+		reads:      map[balancer.Ref][]time.Time{}, busy: map[balancer.Ref]int{}, most: map[balancer.Ref]int{},
+		pods: map[types.NamespacedName]int{}, groups: map[balancer.Ref]int{},
+	}
+	w.Observer = New(w, logr.Discard(), func(p types.NamespacedName) { w.do(func() { w.pods[p]++ }) }, func(g balancer.Ref) { w.do(func() { w.groups[g]++ }) })
+	w.Random = random
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- w.Run(ctx) }()
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	t.Cleanup(w.stop)
+	synctest.Wait()
+	return w
+}
+
+func (w *world) do(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+// Read implements Reader.
+func (w *world) Read(ctx context.Context, ref balancer.Ref, p balancer.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
+	if w.queue > 0 && p == balancer.Audit {
+		w.do(func() {
+			if w.lined != nil {
+				close(w.lined)
+				w.lined = nil
+			}
+		})
+		select {
+		case <-time.After(w.queue):
+		case <-raise:
+			p = balancer.Urgent
+		case <-ctx.Done():
+			return nil, time.Now(), ctx.Err()
+		}
+	}
+	w.mu.Lock()
+	began := time.Now()
+	w.reads[ref] = append(w.reads[ref], began)
+	w.priorities[ref] = append(w.priorities[ref], p)
+	w.busy[ref]++
+	w.most[ref] = max(w.most[ref], w.busy[ref])
+	hang := w.hang[ref]
+	w.mu.Unlock()
+	if hang > 0 { // Go's race detector has crashed where two goroutines of a bubble select on timers that are over.
+		select {
+		case <-time.After(hang):
+		case <-ctx.Done():
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy[ref]--
+	return maps.Clone(w.rows[ref]), began, errors.Join(w.err[ref], ctx.Err())
+}
+
+// set makes a target's row; Unknown removes it.
+func (w *world) set(ref balancer.Ref, t gate.Target, s gate.State) {
+	w.do(func() {
+		if w.rows[ref] == nil {
+			w.rows[ref] = map[gate.Target]gate.Health{}
+		}
+		if s == gate.Unknown {
+			delete(w.rows[ref], t)
+			return
+		}
+		w.rows[ref][t] = gate.Health{State: s}
+	})
+}
+
+// during does something, lets time pass and gives when a group's reads began in it.
+func (w *world) during(d time.Duration, ref balancer.Ref, do ...func()) []time.Time {
+	synctest.Wait()
+	w.mu.Lock()
+	before := len(w.reads[ref])
+	w.mu.Unlock()
+	for _, f := range do {
+		f()
+	}
+	time.Sleep(d)
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.reads[ref][before:])
+}
+
+// woken gives and clears how often a pod was woken.
+func (w *world) woken(pod types.NamespacedName) int {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer delete(w.pods, pod)
+	return w.pods[pod]
+}
+
+func (w *world) wokenGroup(ref balancer.Ref) int {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer delete(w.groups, ref)
+	return w.groups[ref]
+}
+
+func differ(want, got any) string {
+	return cmp.Diff(want, got, cmpopts.IgnoreFields(Sighting{}, "ReadAt"), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateErrors())
+}
+
+func TestWaitStartsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		w.Watch(settings(group1), podA, atA, false)
+		w.during(10*time.Second, group1)
+		if n := len(w.during(time.Millisecond, group1, func() { w.Waiting(group1, podA, true) })); n != 1 {
+			t.Errorf("a group that was quiet was read %d times when a pod began to wait, want once, at once", n)
+		}
+	})
+}
+
+func TestSingleFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.hang[group1] = 5 * time.Second
+		w.Watch(settings(group1), podA, atA, true)
+		for range 100 {
+			w.Refresh(group1)
+			w.Watch(settings(group1), podB, atB, true)
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		if w.most[group1] != 1 {
+			t.Errorf("%d reads of a group were under way at a time, want 1", w.most[group1])
+		}
+	})
+}
+
+func TestRefreshSpacing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		w.during(10*time.Second, group1)
+		reads := w.during(10*time.Second, group1, func() {
+			go func() {
+				for range 1000 {
+					w.Refresh(group1)
+					time.Sleep(10 * time.Millisecond)
+				}
+			}()
+		})
+		if len(reads) < 9 || len(reads) > 11 {
+			t.Errorf("1000 changes in 10 s made %d reads, want one a second", len(reads))
+		}
+		for i := 1; i < len(reads); i++ {
+			if gap := reads[i].Sub(reads[i-1]); gap < FastInterval {
+				t.Errorf("reads are %s apart, want at least %s", gap, FastInterval)
+			}
+		}
+		w.during(time.Second, group1)
+		w.Refresh(balancer.Ref{Group: "nobody's"})
+	})
+}
+
+func TestSnapshotSurvivesErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Healthy)
+		w.Watch(settings(group1), podA, atA, true)
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		before := w.View(group1)
+		w.do(func() { w.err[group1] = balancer.ErrThrottled })
+		time.Sleep(time.Minute)
+		after := w.View(group1)
+		if diff := differ(before.Snapshot, after.Snapshot); diff != "" {
+			t.Errorf("an error changed the snapshot: -before, +after:\n%s", diff)
+		}
+		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, Err: balancer.ErrThrottled}
+		if diff := differ(want, w.Watch(settings(group1), podA, atA, true)); diff != "" {
+			t.Errorf("sighting during the trouble: -want, +got:\n%s", diff)
+		}
+		w.do(func() { w.err[group1] = nil })
+		time.Sleep(time.Minute)
+		if v := w.View(group1); v.Err != nil || !v.Snapshot.Started.After(before.Snapshot.Started) {
+			t.Errorf("after the trouble: want a fresh snapshot and no error, got %+v", v)
+		}
+	})
+}
+
+func TestWakesThoseConcerned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Watch(settings(group1), podA, atA, true)
+		w.Watch(settings(group1), podB, atB, true)
+		time.Sleep(gate.Lag - time.Second)
+		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
+			t.Errorf("woken by the first read: want once each, got %d and %d", a, b)
+		}
+		time.Sleep(10 * time.Second)
+		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
+			t.Errorf("woken by the first read that is proof: want once each, got %d and %d", a, b)
+		}
+		w.wokenGroup(group1)
+		w.set(group1, atA, gate.Initial)
+		time.Sleep(10 * time.Second)
+		if a, b, g := w.woken(podA), w.woken(podB), w.wokenGroup(group1); a != 1 || b != 0 || g != 1 {
+			t.Errorf("woken by a change of A's target: want A and the group once and B never, got %d, %d and %d", a, g, b)
+		}
+		time.Sleep(time.Minute)
+		if a, g := w.woken(podA), w.wokenGroup(group1); a != 0 || g != 0 {
+			t.Errorf("woken %d and %d times though nothing changed", a, g)
+		}
+	})
+}
+
+func TestWakesGroupForErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		w.Watch(settings(group1), podA, atA, true)
+		for _, step := range []struct {
+			reason string
+			err    error
+			want   int
+		}{
+			{"the first read is news", nil, 1},
+			{"so is its failure", balancer.ErrThrottled, 1},
+			{"another failure needs another deed", balancer.ErrNotFound, 1},
+			{"and so does its end", nil, 1},
+		} {
+			w.do(func() { w.err[group1] = step.err })
+			time.Sleep(2 * time.Minute)
+			if got := w.wokenGroup(group1); got != step.want {
+				t.Errorf("%s: the group was woken %d times, want %d", step.reason, got, step.want)
+			}
+		}
+		if got := w.woken(podA); got != 2 {
+			t.Errorf("the pod was woken %d times, want twice, by the first read and by the first that is proof", got)
+		}
+	})
+}
+
+func TestBlindPodsHearOfErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.err[group1] = balancer.ErrDenied
+		w.Watch(settings(group1), podA, atA, true)
+		w.Watch(settings(group1), podB, atB, false)
+		time.Sleep(time.Millisecond)
+		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 0 {
+			t.Errorf("want the pod that waits told why nothing is known, and no other: got %d and %d", a, b)
+		}
+		if s := w.Watch(settings(group1), podA, atA, true); s.Observed || !errors.Is(s.Err, balancer.ErrDenied) {
+			t.Errorf("want nothing observed and the error, got %+v", s)
+		}
+	})
+}
+
+func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Healthy)
+		w.hang[group1] = 10 * time.Second
+		w.Track(group1, user)
+		time.Sleep(5 * time.Second)
+		w.Watch(settings(group1), podA, atA, true)
+		time.Sleep(6 * time.Second)
+		if v := w.View(group1); v.Snapshot.Targets == nil {
+			t.Fatal("the read under way has not ended")
+		}
+		if s := w.Watch(settings(group1), podA, atA, true); s.Observed || s.Present {
+			t.Errorf("a read that began before the pod had its address counts: %+v", s)
+		}
+		time.Sleep(10 * time.Second)
+		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}}
+		var second time.Time
+		w.do(func() { second = w.reads[group1][1] })
+		if at := w.Watch(settings(group1), podA, atA, true).ReadAt; !at.Equal(second) {
+			t.Errorf("the read began at %s, told is %s", second, at)
+		}
+		if diff := differ(want, w.Watch(settings(group1), podA, atA, true)); diff != "" {
+			t.Errorf("the next read: -want, +got:\n%s", diff)
+		}
+	})
+}
+
+func TestPlacedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Watch(settings(group1), podA, atA, true)
+		w.Placed(group1, atA, "uid-a")
+		if s := w.Watch(settings(group1), podA, atA, true); s.PlacedFor != "uid-a" {
+			t.Errorf("placed for %q, want uid-a", s.PlacedFor)
+		}
+		if s := w.Watch(settings(group1), podB, atB, true); s.PlacedFor != "" {
+			t.Errorf("another target is placed for %q, want nobody", s.PlacedFor)
+		}
+		w.Placed(group1, atA, "")
+		if s := w.Watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
+			t.Errorf("taken out, yet placed for %q", s.PlacedFor)
+		}
+		w.Placed(group1, atA, "uid-a")
+		time.Sleep(2 * placementKept)
+		if s := w.Watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
+			t.Errorf("long ago, yet placed for %q", s.PlacedFor)
+		}
+	})
+}
+
+func TestSeenOtherwise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Watch(settings(group1), podA, atA, true)
+		time.Sleep(gate.Lag + 2*time.Second)
+		w.set(group1, atA, gate.Healthy)
+		w.Refresh(group1)
+		time.Sleep(2 * time.Second)
+		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, SeenOtherwise: true}
+		if diff := differ(want, w.Watch(settings(group1), podA, atA, true)); diff != "" {
+			t.Errorf("absent first, healthy later: -want, +got:\n%s", diff)
+		}
+		w.set(group1, atB, gate.Healthy)
+		w.Watch(settings(group1), podA, atB, true)
+		time.Sleep(2 * time.Second)
+		want.SeenOtherwise = false
+		if diff := differ(want, w.Watch(settings(group1), podA, atB, true)); diff != "" {
+			t.Errorf("at another address, healthy at first sight: -want, +got:\n%s", diff)
+		}
+		w.Forget(podA)
+		if s := w.Watch(settings(group1), podA, atB, true); s.Observed {
+			t.Errorf("forgotten, yet remembered: %+v", s)
+		}
+	})
+}
+
+func TestEmptyGroupIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user)
+		time.Sleep(time.Second)
+		if v := w.View(group1); v.Snapshot.Targets == nil || len(v.Snapshot.Targets) != 0 {
+			t.Errorf("want an empty group, known as such, got %+v", v)
+		}
+	})
+}
+
+func TestUnneededGroupIsReadNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Initial)
+		w.Track(group1, user)
+		w.Watch(settings(group1), podA, atA, true)
+		w.Watch(settings(group2), podA, atA, true)
+		w.Forget(podA, group1)
+		if n := len(w.during(time.Hour, group2)); n > 1 {
+			t.Errorf("a group that nobody needs was read %d times", n)
+		}
+		w.Untrack(group1, user)
+		if n := len(w.during(time.Minute, group1)); n < 59 {
+			t.Errorf("a group that a pod still needs was read %d times in a minute", n)
+		}
+		w.Forget(podA)
+		if n := len(w.during(time.Hour, group1)); n > 1 {
+			t.Errorf("a group that nobody needs was read %d times", n)
+		}
+		if n := len(w.during(time.Second, group1, func() { w.Track(group1, user) })); n != 1 {
+			t.Errorf("a group that is needed again was read %d times", n)
+		}
+	})
+}
+
+func TestTrackBeforeRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.stop()
+		reads := len(w.during(time.Minute, group1))
+		w.Track(group1, user)
+		if n := len(w.during(time.Minute, group1)); reads+n != 0 {
+			t.Errorf("%d reads after Run ended", reads+n)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		if n := len(w.during(time.Second, group1, func() { go func() { done <- w.Run(ctx) }() })); n != 1 {
+			t.Errorf("a group that was tracked before Run was read %d times, want once", n)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestRunEndsReadsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.hang[group1] = time.Hour
+		w.Watch(settings(group1), podA, atA, true)
+		time.Sleep(time.Second)
+		begun := time.Now()
+		w.stop()
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("Run ended %s after it was told to", took)
+		}
+		if w.woken(podA) != 0 || w.View(group1).Err != nil {
+			t.Error("the end of Run counts as a failed read")
+		}
+	})
+}
+
+// TestUnsure: until a read that began gate.Lag after the pod got its address has found its
+// target otherwise than healthy nobody can be sure that healthy is said of the pod.
+func TestUnsure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		if at, unsure := w.Unsure(group1, podA); !unsure || !at.IsZero() {
+			t.Errorf("of a pod that nobody watches: unsure %t until %s, want unsure without an end", unsure, at)
+		}
+		begun := time.Now()
+		w.Watch(settings(group1), podA, atA, true)
+		time.Sleep(gate.Lag - time.Second)
+		if at, unsure := w.Unsure(group1, podA); !unsure || !at.Equal(begun.Add(gate.Lag)) {
+			t.Errorf("absent just after the pod got its address: unsure %t until %s, want until %s", unsure, at, begun.Add(gate.Lag))
+		}
+		time.Sleep(SlowInterval + 2*time.Second)
+		if _, unsure := w.Unsure(group1, podA); unsure {
+			t.Error("absent long after the pod got its address: still unsure")
+		}
+		w.set(group1, atA, gate.Healthy)
+		time.Sleep(2 * SlowInterval)
+		if _, unsure := w.Unsure(group1, podA); unsure {
+			t.Error("healthy after it was absent: unsure again")
+		}
+	})
+}

@@ -1,0 +1,225 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package awssim
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/podgate/podgate/sim/awssim/query"
+)
+
+// service is one of the services at the endpoint, by the version its clients
+// send.
+type service struct {
+	name      string
+	namespace string
+}
+
+func serviceOf(version string) service {
+	switch version {
+	case "2015-12-01":
+		return service{"elasticloadbalancing", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"}
+	case "2011-06-15":
+		return service{"sts", "https://sts.amazonaws.com/doc/2011-06-15/"}
+	}
+	return service{"unknown", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"}
+}
+
+// call is one call on its way through the simulator.
+type call struct {
+	identity
+	effect effect
+}
+
+// maxBody bounds a request: 1,000 targets are some 100 kB.
+const maxBody = 4 << 20
+
+// Handler serves the AWS API at / and the control API under /_awssim/.
+func (s *Sim) Handler() http.Handler {
+	mux := http.NewServeMux()
+	s.control(mux)
+	mux.HandleFunc("/", s.serve)
+	return mux
+}
+
+// serve answers one call of the AWS API and records it.
+func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	formError := r.ParseForm()
+	c := describeCall(r)
+	c.Time = began
+
+	svc := serviceOf(r.Form.Get("Version"))
+	c.Service = svc.name
+	id := requestID()
+	e := s.faults.effectOn(c, s.scaled)
+	defer func() {
+		c.DurationSeconds = time.Since(began).Seconds()
+		s.record.call(c)
+	}()
+	if !e.applied {
+		s.hinder(r.Context(), e)
+	}
+	var body []byte
+	failure := &APIError{Status: http.StatusBadRequest, Code: "MalformedInput", Message: "The request is not a form"}
+	if formError == nil {
+		body, failure = s.answer(svc, id, r, &c, e)
+	}
+	if e.applied {
+		s.hinder(r.Context(), e)
+	}
+	c.HTTPStatus = http.StatusOK
+	if failure != nil {
+		c.HTTPStatus, c.ErrorCode = cmp.Or(failure.Status, http.StatusBadRequest), failure.Code
+		body = query.Error(svc.namespace, failure.fault(), failure.Code, failure.Message, id)
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	w.Header().Set("X-Amzn-Requestid", id)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(c.HTTPStatus)
+	if e.truncate {
+		_, _ = w.Write(body[:len(body)/2])
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = w.Write(body) // a client that went away is nobody's loss
+}
+
+// hinder makes a call late, or drops its connection, as faults have it.
+func (s *Sim) hinder(ctx context.Context, e effect) {
+	if e.latency > 0 && !s.sleep(ctx, e.latency) || e.drop {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// answer is the body of a successful answer, or the error.
+func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e effect) ([]byte, *APIError) {
+	if e.failure != nil && !e.applied {
+		return nil, s.explain(e.failure, record)
+	}
+	op, known := s.operations[record.Operation]
+	if !known || op.service != svc.name {
+		return nil, failed("InvalidAction", "Could not find operation %s for version %s (not modelled by awssim)", record.Operation, r.Form.Get("Version"))
+	}
+	if record.AccessKeyID == "" {
+		return nil, &APIError{Status: http.StatusForbidden, Code: "MissingAuthenticationToken", Message: "Request is missing Authentication Token"}
+	}
+	if region := scopeOf(r)[1]; svc.name != "sts" && region != s.cfg.Region {
+		return nil, &APIError{Status: http.StatusForbidden, Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to a valid region, not '" + region + "'."}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	who, refused := s.identify(record.AccessKeyID)
+	if refused != nil {
+		return nil, refused
+	}
+	if svc.name != "sts" {
+		if err := s.buckets.take(who.account, record.Operation); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range op.required {
+		if !has(r.Form, name) {
+			return nil, invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", strings.ToLower(name[:1])+name[1:])
+		}
+	}
+	out, err := op.run(s, &call{identity: who, effect: e}, r.Form)
+	if err != nil {
+		return nil, asAPIError(err)
+	}
+	if e.failure != nil {
+		return nil, e.failure
+	}
+	return query.Response(svc.namespace, record.Operation, id, out), nil
+}
+
+// explain gives an injected refusal the text that the service gives it.
+func (s *Sim) explain(failure *APIError, record *Call) *APIError {
+	if failure.Code != "AccessDenied" {
+		return failure
+	}
+	full := *failure
+	full.Status = cmp.Or(failure.Status, http.StatusForbidden)
+	if full.Message == "" {
+		s.mu.Lock()
+		who, _ := s.identify(record.AccessKeyID)
+		s.mu.Unlock()
+		action := record.Service + ":" + record.Operation
+		resource := cmp.Or(record.TargetGroupARN, record.RoleARN, "*")
+		full.Message = "User: " + who.arn + " is not authorized to perform: " + action + " on resource: " + resource + " because no identity-based policy allows the " + action + " action"
+	}
+	return &full
+}
+
+func asAPIError(err error) *APIError {
+	var known *APIError
+	if errors.As(err, &known) {
+		return known
+	}
+	var parameter *query.ParameterError
+	if errors.As(err, &parameter) {
+		return failed("MalformedInput", "%s", parameter.Error())
+	}
+	return &APIError{Status: http.StatusInternalServerError, Code: "InternalFailure", Message: err.Error()}
+}
+
+// has says whether a parameter, or anything inside it, was sent.
+func has(form url.Values, name string) bool {
+	for key := range form {
+		if key == name || strings.HasPrefix(key, name+".") {
+			return true
+		}
+	}
+	return false
+}
+
+var scope = regexp.MustCompile(`Credential=([^/,\s]+)/[0-9]*/([^/,\s]*)/`)
+
+// scopeOf is the access key id and region of a signature; both empty when there
+// is none. The signature itself is not verified.
+func scopeOf(r *http.Request) [2]string {
+	match := scope.FindStringSubmatch(r.Header.Get("Authorization"))
+	if match == nil {
+		return [2]string{}
+	}
+	return [2]string{match[1], match[2]}
+}
+
+// describeCall reads off a request what the record and the faults look at.
+func describeCall(r *http.Request) Call {
+	c := Call{
+		Operation:      r.Form.Get("Action"),
+		AccessKeyID:    scopeOf(r)[0],
+		TargetGroupARN: r.Form.Get("TargetGroupArn"),
+		RoleARN:        r.Form.Get("RoleArn"),
+		ExternalID:     r.Form.Get("ExternalId"),
+	}
+	for i := 1; ; i++ {
+		member := "Targets.member." + strconv.Itoa(i)
+		if !r.Form.Has(member + ".Id") {
+			return c
+		}
+		port, _ := strconv.Atoi(r.Form.Get(member + ".Port")) // 0: the group's
+		c.Targets = append(c.Targets, Target{ID: r.Form.Get(member + ".Id"), Port: port})
+	}
+}
+
+// Operations are the names of the operations that are modelled.
+func Operations() []string {
+	var names []string
+	for name := range modelled() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
