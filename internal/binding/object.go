@@ -269,15 +269,15 @@ func (b *Binding) Publish(g balancer.Group) (changed bool, err error) {
 		DeregistrationDelaySeconds: int64(g.DeregistrationDelay / time.Second),
 	})
 	if err != nil {
-		return false, fmt.Errorf("encode %s: %w", elbv2.PublishedAnnotation, err)
+		return false, fmt.Errorf("encode %s: %w", v1alpha1.PublishedAnnotation, err)
 	}
-	if b.Annotations[elbv2.PublishedAnnotation] == string(next) {
+	if b.Annotations[v1alpha1.PublishedAnnotation] == string(next) {
 		return false, nil
 	}
 	if b.Annotations == nil {
 		b.Annotations = map[string]string{}
 	}
-	b.Annotations[elbv2.PublishedAnnotation] = string(next)
+	b.Annotations[v1alpha1.PublishedAnnotation] = string(next)
 	return true, nil
 }
 
@@ -297,17 +297,17 @@ func (b *Binding) Recommend(w *drain.Window) (recommended time.Duration, changed
 	if recommended > 0 {
 		next = recommended.String()
 	}
-	if b.Annotations[elbv2.RecommendedDrainAnnotation] == next {
+	if b.Annotations[v1alpha1.RecommendedDrainAnnotation] == next {
 		return recommended, false
 	}
 	if next == "" {
-		delete(b.Annotations, elbv2.RecommendedDrainAnnotation)
+		delete(b.Annotations, v1alpha1.RecommendedDrainAnnotation)
 		return recommended, true
 	}
 	if b.Annotations == nil {
 		b.Annotations = map[string]string{}
 	}
-	b.Annotations[elbv2.RecommendedDrainAnnotation] = next
+	b.Annotations[v1alpha1.RecommendedDrainAnnotation] = next
 	return recommended, true
 }
 
@@ -316,7 +316,7 @@ func (b *Binding) Recommended() time.Duration {
 	if b.own != nil && b.own.Status.Drain != nil {
 		return time.Duration(b.own.Status.Drain.RecommendedSeconds) * time.Second
 	}
-	d, _ := drain.Parse(b.Annotations[elbv2.RecommendedDrainAnnotation])
+	d, _ := drain.Parse(b.Annotations[v1alpha1.RecommendedDrainAnnotation])
 	return d
 }
 

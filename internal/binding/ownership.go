@@ -23,10 +23,6 @@ const (
 	OwnNone Ownership = "none"
 )
 
-// ManageAnnotation on a binding, with the value "true", asks podgate to serve it
-// under OwnAnnotated.
-const ManageAnnotation = "podgate.dev/manage"
-
 // Serves tells whether a binding is served. A TargetBinding always is: it is podgate's own.
 func (o Ownership) Serves(b client.Object) bool {
 	if _, own := b.(*v1alpha1.TargetBinding); own {
@@ -36,7 +32,7 @@ func (o Ownership) Serves(b client.Object) bool {
 	case OwnAll:
 		return true
 	case OwnAnnotated:
-		return b.GetAnnotations()[ManageAnnotation] == "true"
+		return b.GetAnnotations()[v1alpha1.ManageAnnotation] == "true"
 	}
 	return false
 }

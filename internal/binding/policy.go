@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -30,44 +30,44 @@ func (p Problem) String() string {
 
 // policies are the annotations that state one, and how to read each.
 var policies = map[string]func(*gate.Policy, string) (want string){
-	elbv2.ModeAnnotation: func(p *gate.Policy, v string) string {
+	v1alpha1.ModeAnnotation: func(p *gate.Policy, v string) string {
 		return choice(&p.Mode, v, gate.Latch, gate.Track)
 	},
-	elbv2.TrackAfterAnnotation: func(p *gate.Policy, v string) string {
+	v1alpha1.TrackAfterAnnotation: func(p *gate.Policy, v string) string {
 		return duration(&p.TrackAfter, v, gate.MinTrackAfter, "it is "+gate.DefaultTrackAfter.String())
 	},
-	elbv2.TrackFloorAnnotation: func(p *gate.Policy, v string) string { return floor(&p.TrackFloor, v) },
-	elbv2.TimeoutAnnotation: func(p *gate.Policy, v string) string {
+	v1alpha1.TrackFloorAnnotation: func(p *gate.Policy, v string) string { return floor(&p.TrackFloor, v) },
+	v1alpha1.TimeoutAnnotation: func(p *gate.Policy, v string) string {
 		return duration(&p.Timeout, v, gate.MinTimeout, "there is none")
 	},
-	elbv2.DrainTimeAnnotation: func(_ *gate.Policy, v string) string {
+	v1alpha1.DrainTimeAnnotation: func(_ *gate.Policy, v string) string {
 		// Read where pods are created; here it is only checked.
 		if _, err := drain.Parse(v); err != nil && v != drain.Recommended {
 			return err.Error() + ", nor " + drain.Recommended + ", so it is computed"
 		}
 		return ""
 	},
-	elbv2.ReplaceAnnotation: func(_ *gate.Policy, v string) string {
+	v1alpha1.ReplaceAnnotation: func(_ *gate.Policy, v string) string {
 		// Read where pods without a gate are found; here it is only checked.
-		if v != elbv2.ReplaceEnabled {
-			return "not " + elbv2.ReplaceEnabled + ", so pods without a gate stay"
+		if v != v1alpha1.ReplaceEnabled {
+			return "not " + v1alpha1.ReplaceEnabled + ", so pods without a gate stay"
 		}
 		return ""
 	},
-	elbv2.DrainAtAnnotation: func(_ *gate.Policy, v string) string {
+	v1alpha1.DrainAtAnnotation: func(_ *gate.Policy, v string) string {
 		// It is no gate's policy; see Binding.DrainsAhead.
 		var at drainAt
 		return choice(&at, v, atDeletion, atTaint)
 	},
-	elbv2.DrainModeAnnotation: func(_ *gate.Policy, v string) string {
+	v1alpha1.DrainModeAnnotation: func(_ *gate.Policy, v string) string {
 		// Read where pods are created, too.
-		mode := elbv2.DrainSleep
-		return choice(&mode, v, elbv2.DrainSleep, elbv2.DrainAdaptive)
+		mode := v1alpha1.DrainSleep
+		return choice(&mode, v, v1alpha1.DrainSleep, v1alpha1.DrainAdaptive)
 	},
-	elbv2.OnTimeoutAnnotation:           func(p *gate.Policy, v string) string { return answer(&p.OnTimeout, v) },
-	elbv2.OnUnusedAnnotation:            func(p *gate.Policy, v string) string { return answer(&p.OnUnused, v) },
-	elbv2.OnUnavailableAnnotation:       func(p *gate.Policy, v string) string { return answer(&p.OnUnavailable, v) },
-	elbv2.OnUnhealthyDrainingAnnotation: func(p *gate.Policy, v string) string { return answer(&p.OnUnhealthyDraining, v) },
+	v1alpha1.OnTimeoutAnnotation:           func(p *gate.Policy, v string) string { return answer(&p.OnTimeout, v) },
+	v1alpha1.OnUnusedAnnotation:            func(p *gate.Policy, v string) string { return answer(&p.OnUnused, v) },
+	v1alpha1.OnUnavailableAnnotation:       func(p *gate.Policy, v string) string { return answer(&p.OnUnavailable, v) },
+	v1alpha1.OnUnhealthyDrainingAnnotation: func(p *gate.Policy, v string) string { return answer(&p.OnUnhealthyDraining, v) },
 }
 
 // drainAt is when a binding's pods begin to drain.
@@ -81,11 +81,11 @@ const (
 // DrainsAhead tells whether the binding's owner wants pods to drain as soon as their node is
 // to be removed, ahead of their deletion.
 func (b *Binding) DrainsAhead() bool {
-	return drainAt(b.Annotations[elbv2.DrainAtAnnotation]) == atTaint
+	return drainAt(b.Annotations[v1alpha1.DrainAtAnnotation]) == atTaint
 }
 
 // others are podgate's annotations on a binding that state no policy.
-var others = []string{elbv2.PublishedAnnotation, elbv2.RecommendedDrainAnnotation, ManageAnnotation, elbv2.NudgeAnnotation}
+var others = []string{v1alpha1.PublishedAnnotation, v1alpha1.RecommendedDrainAnnotation, v1alpha1.ManageAnnotation, v1alpha1.NudgeAnnotation}
 
 // Policy reads a binding's policies from its annotations. Where one cannot be used the
 // default stands, and the problem says so; problems are in the order of the names.
@@ -93,7 +93,7 @@ func Policy(annotations map[string]string) (gate.Policy, []Problem) {
 	var p gate.Policy
 	var problems []Problem
 	for _, name := range slices.Sorted(maps.Keys(annotations)) {
-		if !strings.HasPrefix(name, elbv2.Domain) || slices.Contains(others, name) {
+		if !strings.HasPrefix(name, v1alpha1.Domain) || slices.Contains(others, name) {
 			continue
 		}
 		value, want := annotations[name], ""
@@ -106,14 +106,14 @@ func Policy(annotations map[string]string) (gate.Policy, []Problem) {
 			problems = append(problems, Problem{Annotation: name, Value: value, Want: want})
 		}
 	}
-	if _, timed := annotations[elbv2.TimeoutAnnotation]; !timed && p.OnTimeout == gate.Open {
-		problems = append(problems, Problem{Annotation: elbv2.OnTimeoutAnnotation, Value: string(p.OnTimeout), Want: "without effect: there is no " + elbv2.TimeoutAnnotation})
+	if _, timed := annotations[v1alpha1.TimeoutAnnotation]; !timed && p.OnTimeout == gate.Open {
+		problems = append(problems, Problem{Annotation: v1alpha1.OnTimeoutAnnotation, Value: string(p.OnTimeout), Want: "without effect: there is no " + v1alpha1.TimeoutAnnotation})
 	}
 	return p, problems
 }
 
 // fieldless are the policies that a TargetBinding has no field for.
-var fieldless = []string{elbv2.DrainModeAnnotation, elbv2.DrainAtAnnotation, elbv2.DrainTimeAnnotation, elbv2.ReplaceAnnotation}
+var fieldless = []string{v1alpha1.DrainModeAnnotation, v1alpha1.DrainAtAnnotation, v1alpha1.DrainTimeAnnotation, v1alpha1.ReplaceAnnotation}
 
 // ownProblems are those of a TargetBinding's annotations.
 func ownProblems(annotations map[string]string) []Problem {
@@ -140,7 +140,7 @@ func States(annotations map[string]string) bool {
 func names() string {
 	var short []string
 	for name := range policies {
-		short = append(short, strings.TrimPrefix(name, elbv2.Domain))
+		short = append(short, strings.TrimPrefix(name, v1alpha1.Domain))
 	}
 	slices.Sort(short)
 	return strings.Join(short, ", ")

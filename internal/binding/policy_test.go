@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -90,7 +89,7 @@ func TestFloorValues(t *testing.T) {
 // know would be told to its users as a mistake. What is not for bindings is listed here.
 func TestEveryAnnotationIsKnown(t *testing.T) {
 	elsewhere := []string{
-		elbv2.PodgateInjectLabel, elbv2.DrainLabel, elbv2.GraceAnnotation, elbv2.Finalizer, elbv2.ProvenAnnotation, elbv2.OverrideAnnotation, "podgate.dev/rotate",
+		v1alpha1.InjectLabel, v1alpha1.DrainLabel, v1alpha1.GraceAnnotation, v1alpha1.Finalizer, v1alpha1.ProvenAnnotation, v1alpha1.OverrideAnnotation, "podgate.dev/rotate",
 		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing", "podgate.dev/node",
 	}
 	names := regexp.MustCompile(`"(podgate\.dev/[a-z0-9-]+)"`)
@@ -117,11 +116,11 @@ func TestEveryAnnotationIsKnown(t *testing.T) {
 // TestDrainTimeOfATargetBinding: the one policy that has no field is an annotation there, too,
 // and one that cannot be used is told.
 func TestDrainTimeOfATargetBinding(t *testing.T) {
-	b := OfOwn(&v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{elbv2.DrainTimeAnnotation: "20s", elbv2.ModeAnnotation: "Track"}}})
+	b := OfOwn(&v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.DrainTimeAnnotation: "20s", v1alpha1.ModeAnnotation: "Track"}}})
 	if p, problems := b.Policy(); len(problems) != 0 || p != (gate.Policy{}) || !b.StatesPolicy() {
 		t.Errorf("want a stated policy without problems, and no mode but the field's, got %+v, %v", p, problems)
 	}
-	b.Annotations[elbv2.DrainTimeAnnotation] = "soon"
+	b.Annotations[v1alpha1.DrainTimeAnnotation] = "soon"
 	if _, problems := b.Policy(); len(problems) != 1 {
 		t.Errorf("want one problem, got %v", problems)
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Names that people meet in the cluster.
@@ -26,10 +28,7 @@ const (
 	ConfigurationName = "podgate-webhook"
 	// ServiceName is the Service by which API servers reach the webhook.
 	ServiceName = "podgate-webhook"
-	// RotateAnnotation on the Secret, with the value RotateServing or RotateCA, asks for a
-	// rotation now. It is removed when the rotation has begun.
-	RotateAnnotation = "podgate.dev/rotate"
-	// RotateServing asks for a new serving pair.
+	// RotateServing, as the value of v1alpha1.RotateAnnotation, asks for a new serving pair.
 	RotateServing = "serving"
 	// RotateCA asks for a new authority, and so for a new serving pair.
 	RotateCA = "ca"
@@ -86,7 +85,7 @@ func readSecret(s *corev1.Secret, provided bool) material {
 	if s == nil {
 		return material{ours: !provided}
 	}
-	m := material{exists: true, rotate: s.Annotations[RotateAnnotation]}
+	m := material{exists: true, rotate: s.Annotations[v1alpha1.RotateAnnotation]}
 	m.ours = !provided && (s.Labels[managedBy] == managedByUs || empty(s))
 	if m.ours && empty(s) {
 		return m

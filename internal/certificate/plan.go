@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // action is what a step does. Its zero value does nothing.
@@ -129,7 +131,7 @@ func renew(m material, now time.Time, p Policy) step {
 
 func newSignerBecause(m material, now time.Time) string {
 	if m.rotate == RotateCA {
-		return fmt.Sprintf("annotation %s asks for it", RotateAnnotation)
+		return fmt.Sprintf("annotation %s asks for it", v1alpha1.RotateAnnotation)
 	}
 	if !now.Before(renewAt(m.signer.cert)) {
 		return "two thirds of the authority's life are over"
@@ -139,7 +141,7 @@ func newSignerBecause(m material, now time.Time) string {
 
 func newPairBecause(m material, now time.Time, p Policy) string {
 	if m.rotate == RotateServing {
-		return fmt.Sprintf("annotation %s asks for it", RotateAnnotation)
+		return fmt.Sprintf("annotation %s asks for it", v1alpha1.RotateAnnotation)
 	}
 	if !m.pair.covers(p.Names) {
 		return "the certificate does not cover the webhook's names"

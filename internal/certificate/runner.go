@@ -21,6 +21,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 const fieldManager = "podgate"
@@ -267,7 +269,7 @@ func (r *Runner) report(m material, secret *corev1.Secret) {
 		problem = m.problem.Error()
 	}
 	if m.rotate != "" && m.rotate != RotateServing && m.rotate != RotateCA {
-		problem += fmt.Sprintf("annotation %s is %q: must be %s or %s", RotateAnnotation, m.rotate, RotateServing, RotateCA)
+		problem += fmt.Sprintf("annotation %s is %q: must be %s or %s", v1alpha1.RotateAnnotation, m.rotate, RotateServing, RotateCA)
 	}
 	if problem == r.reported {
 		return
@@ -315,7 +317,7 @@ func (r *Runner) write(ctx context.Context, s step, config *admissionv1.Mutating
 		return err
 	}
 	if done(s, m.rotate) {
-		delete(secret.Annotations, RotateAnnotation)
+		delete(secret.Annotations, v1alpha1.RotateAnnotation)
 	}
 	save := r.store.UpdateSecret
 	if !m.exists {

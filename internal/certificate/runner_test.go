@@ -17,6 +17,8 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,7 +40,7 @@ func installed(t *testing.T) (*cluster, *events, [2]*replica) {
 
 func (c *cluster) annotate(value string) {
 	c.keep(func(s *corev1.Secret) *corev1.Secret {
-		metav1.SetMetaDataAnnotation(&s.ObjectMeta, RotateAnnotation, value)
+		metav1.SetMetaDataAnnotation(&s.ObjectMeta, v1alpha1.RotateAnnotation, value)
 		return s
 	})
 }
@@ -100,7 +102,7 @@ func TestRotateCA(t *testing.T) {
 		if diff := cmp.Diff([]int{2, 2}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities after the request: -want, +got:\n%s", diff)
 		}
-		if secret, _ := c.now(); secret.Annotations[RotateAnnotation] != "" {
+		if secret, _ := c.now(); secret.Annotations[v1alpha1.RotateAnnotation] != "" {
 			t.Error("the request is still there")
 		}
 		if !replicas[0].serves().Leaf.Equal(before.Leaf) {
@@ -137,7 +139,7 @@ func TestRotateServing(t *testing.T) {
 				t.Errorf("replica %d still serves the old pair", i)
 			}
 		}
-		if secret, _ := c.now(); secret.Annotations[RotateAnnotation] != "" || e.count("AuthorityCreated") != 1 {
+		if secret, _ := c.now(); secret.Annotations[v1alpha1.RotateAnnotation] != "" || e.count("AuthorityCreated") != 1 {
 			t.Errorf("want the request gone and the authority kept, got annotations %v, events %q", secret.Annotations, e.list())
 		}
 		total := testutil.ToFloat64(replicas[0].metrics.rotations.WithLabelValues("serving")) + testutil.ToFloat64(replicas[1].metrics.rotations.WithLabelValues("serving"))

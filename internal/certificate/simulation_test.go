@@ -15,6 +15,8 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // client is an API server that calls the webhook, whose view of the configuration is late:
@@ -100,7 +102,7 @@ func (s *simulation) check() {
 func (s *simulation) annotate(what string) {
 	s.cluster.keep(func(o *corev1.Secret) *corev1.Secret {
 		if o != nil {
-			metav1.SetMetaDataAnnotation(&o.ObjectMeta, RotateAnnotation, what)
+			metav1.SetMetaDataAnnotation(&o.ObjectMeta, v1alpha1.RotateAnnotation, what)
 		}
 		return o
 	})

@@ -6,7 +6,7 @@ package cli
 import (
 	"strings"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/uninstall"
@@ -27,8 +27,8 @@ var gateAdvice = map[string]string{
 	"Target.ResponseCodeMismatch":     "compare the group's health-check path and matcher with what the pod answers",
 	"Target.Timeout":                  "look for a security group or a network policy between load balancer and pod, or a slow application: the health check gets no answer in time",
 	"Target.FailedHealthChecks":       "is the port the one that the application listens on? The health check's connection is refused, or its answer malformed",
-	"Target.NotInUse":                 "attach the group to a load balancer: no listener or rule forwards to it; or let the binding open the gate with " + elbv2.OnUnusedAnnotation + ": Open",
-	"Target.HealthCheckDisabled":      "switch the group's health checks on, or let the binding open the gate with " + elbv2.OnUnavailableAnnotation + ": Open",
+	"Target.NotInUse":                 "attach the group to a load balancer: no listener or rule forwards to it; or let the binding open the gate with " + v1alpha1.OnUnusedAnnotation + ": Open",
+	"Target.HealthCheckDisabled":      "switch the group's health checks on, or let the binding open the gate with " + v1alpha1.OnUnavailableAnnotation + ": Open",
 	"Target.DeregistrationInProgress": "wait: podgate registers the target again; if it comes back, somebody else deregisters it",
 	"HAProxy.InitialHealthChecking":   "wait: HAProxy's first health checks are under way, as many as check.rise of the binding says; a shorter check.intervalMilliseconds makes it faster",
 	"HAProxy.SlowStart":               "wait: the server gets more and more traffic, until the slowstart of its keywords is over",
@@ -38,7 +38,7 @@ var gateAdvice = map[string]string{
 	"HAProxy.Maintenance":             "end it, if nobody means it any more: set server BACKEND/SERVER state ready at HAProxy's runtime socket",
 	"HAProxy.DrainedByHand":           "end it, if nobody means it any more: set server BACKEND/SERVER state ready at HAProxy's runtime socket",
 	"HAProxy.WeightZero":              "ask whose server it is to give it a weight",
-	"HAProxy.NotChecked":              "let HAProxy check the server (enable health), or let the binding open the gate with " + elbv2.OnUnavailableAnnotation + ": Open",
+	"HAProxy.NotChecked":              "let HAProxy check the server (enable health), or let the binding open the gate with " + v1alpha1.OnUnavailableAnnotation + ": Open",
 	gate.ReasonNotRegistered:          "look at the binding: registration is under way, or fails for the reason there",
 	gate.ReasonContainersNotReady:     "look at the pod's probes and logs: its containers became unready",
 	gate.ReasonNoBinding:              "create the binding, or make its Service select the pod; else the gate is released by itself",

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
@@ -317,7 +318,7 @@ func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, serv
 	if err != nil || d == nil {
 		return err
 	}
-	next := "leave the hook out and label the namespace " + elbv2.DrainLabel + "=" + elbv2.DrainEnabled + ", or set what the message says"
+	next := "leave the hook out and label the namespace " + v1alpha1.DrainLabel + "=" + v1alpha1.DrainEnabled + ", or set what the message says"
 	if known && (asked || labelled(ctx, f.reader, webhook.DrainPath, w.namespace, pod.Labels)) {
 		next = "leave the hook out, or set what the message says"
 	}

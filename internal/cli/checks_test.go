@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -19,7 +20,7 @@ func TestOpensWithin(t *testing.T) {
 		return `{"arn":"` + arn + `","name":"web","targetType":"ip","protocol":"` + protocol + `","healthCheckIntervalSeconds":10}`
 	}
 	open := func(timeout string) map[string]string {
-		return map[string]string{elbv2.OnTimeoutAnnotation: "Open", elbv2.TimeoutAnnotation: timeout, elbv2.PublishedAnnotation: published("TCP")}
+		return map[string]string{v1alpha1.OnTimeoutAnnotation: "Open", v1alpha1.TimeoutAnnotation: timeout, v1alpha1.PublishedAnnotation: published("TCP")}
 	}
 	for name, tc := range map[string]struct {
 		reason      string
@@ -27,8 +28,8 @@ func TestOpensWithin(t *testing.T) {
 		want        time.Duration
 	}{
 		"Unknown":   {reason: "Nothing was resolved yet: an ALB with AWS's defaults.", want: time.Minute},
-		"ALB":       {reason: "One check of the group's.", annotations: map[string]string{elbv2.PublishedAnnotation: published("HTTP")}, want: 40 * time.Second},
-		"NLB":       {reason: "It takes its time.", annotations: map[string]string{elbv2.PublishedAnnotation: published("TCP")}, want: 330 * time.Second},
+		"ALB":       {reason: "One check of the group's.", annotations: map[string]string{v1alpha1.PublishedAnnotation: published("HTTP")}, want: 40 * time.Second},
+		"NLB":       {reason: "It takes its time.", annotations: map[string]string{v1alpha1.PublishedAnnotation: published("TCP")}, want: 330 * time.Second},
 		"OpensLate": {reason: "It may stay closed until its time-out opens it.", annotations: open("900s"), want: 900 * time.Second},
 		"OpensSoon": {reason: "Its time-out opens it at the latest.", annotations: open("60s"), want: time.Minute},
 	} {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/controller/targets"
@@ -88,9 +88,9 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	}
 	stop, adaptive := stopOf(spec)
 	d := &DrainReport{Adaptive: adaptive, NeedSeconds: int64((need + time.Second - 1) / time.Second), HookSeconds: stop.Hook, GraceSeconds: stop.Grace}
-	if pod.Labels[elbv2.DrainLabel] == elbv2.DrainDisabled {
+	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled {
 		d.Asked = new(false)
-		d.Message = fmt.Sprintf("the pod's label %s=%s opts out of draining; its load balancer may send it requests for %d s after its deletion.", elbv2.DrainLabel, elbv2.DrainDisabled, d.NeedSeconds)
+		d.Message = fmt.Sprintf("the pod's label %s=%s opts out of draining; its load balancer may send it requests for %d s after its deletion.", v1alpha1.DrainLabel, v1alpha1.DrainDisabled, d.NeedSeconds)
 		return d, nil
 	}
 	asked, known, err := in.covers(ctx, r, webhook.DrainPath, namespace, pod.Labels, g)
@@ -117,7 +117,7 @@ func (in *Installation) unhooked(ctx context.Context, r *snapshot, namespace str
 	if labelled(ctx, r, webhook.DrainPath, namespace, pod) {
 		return fmt.Sprintf("A label asks for hooks, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them if that is not meant.", certificate.ConfigurationName)
 	}
-	return fmt.Sprintf("For podgate to add hooks, the namespace or the pod needs the label %s=%s.", elbv2.DrainLabel, elbv2.DrainEnabled)
+	return fmt.Sprintf("For podgate to add hooks, the namespace or the pod needs the label %s=%s.", v1alpha1.DrainLabel, v1alpha1.DrainEnabled)
 }
 
 // stopOf is what a spec says of its pods' end; adaptive when podgate's hooks may end it earlier.
@@ -208,7 +208,7 @@ func (d *DrainReport) write(p *paper) {
 		p.field("drain", d.Message)
 	}
 	if d.RecommendedSeconds > 0 {
-		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; the binding's annotation %s: %s has that followed", d.RecommendedSeconds, elbv2.DrainTimeAnnotation, drain.Recommended))
+		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; the binding's annotation %s: %s has that followed", d.RecommendedSeconds, v1alpha1.DrainTimeAnnotation, drain.Recommended))
 	}
 	if d.Killed != nil {
 		p.field(p.paint(red, "killed"), fmt.Sprintf("%s ago: %s", p.ago(d.Killed.At.Time), d.Killed.Message))

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 func TestExplainAndStatusOfACluster(t *testing.T) {
@@ -64,7 +65,7 @@ func TestExplainToldOfTheDead(t *testing.T) {
 	if err := c.kube.Get(t.Context(), client.ObjectKey{Namespace: c.ns, Name: "web"}, &b); err != nil {
 		t.Fatal(err)
 	}
-	b.Annotations = map[string]string{elbv2.RecommendedDrainAnnotation: "70s"}
+	b.Annotations = map[string]string{v1alpha1.RecommendedDrainAnnotation: "70s"}
 	if err := c.kube.Update(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}

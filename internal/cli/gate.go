@@ -19,8 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	podcontroller "github.com/podgate/podgate/internal/controller/pods"
 	"github.com/podgate/podgate/internal/gate"
@@ -234,7 +234,7 @@ func (e *environment) override(ctx context.Context, kube client.Client, pod *cor
 	if value == "" {
 		written = nil
 	}
-	body, err := podcontroller.Patch(pod.UID, pod.ResourceVersion, map[string]*string{elbv2.OverrideAnnotation: written}, nil)
+	body, err := podcontroller.Patch(pod.UID, pod.ResourceVersion, map[string]*string{v1alpha1.OverrideAnnotation: written}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/manager"
@@ -66,7 +67,7 @@ func TestGateSet(t *testing.T) {
 	}
 
 	c.has(c.run("gate", "clear", "web", mine), ExitDone, "No override")
-	if _, there := c.read(pod).Annotations[elbv2.OverrideAnnotation]; there {
+	if _, there := c.read(pod).Annotations[v1alpha1.OverrideAnnotation]; there {
 		t.Error("the annotation is still there")
 	}
 	c.has(c.run("gate", "clear", "web", theirs), ExitError, "there is no override to end")

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/manager"
@@ -192,9 +193,9 @@ func (in *Installation) covers(ctx context.Context, r client.Reader, path, names
 // asks tells whether labels ask for what the webhook's path is about.
 func asks(path string, labels map[string]string) bool {
 	if path == webhook.DrainPath {
-		return labels[elbv2.DrainLabel] == elbv2.DrainEnabled
+		return labels[v1alpha1.DrainLabel] == v1alpha1.DrainEnabled
 	}
-	return labels[elbv2.InjectLabel] == elbv2.InjectEnabled || labels[elbv2.PodgateInjectLabel] == elbv2.InjectEnabled
+	return labels[elbv2.InjectLabel] == elbv2.InjectEnabled || labels[v1alpha1.InjectLabel] == elbv2.InjectEnabled
 }
 
 // write says how podgate is.

@@ -61,7 +61,7 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return nil, g.forgive(err, "why a pod has no gate")
 	}
 	if pod.OptedOut() && !gated(pod) {
-		return &NoGateReport{Reason: ReasonOptedOut, Message: fmt.Sprintf("its label %s=%s says that it is to have none.", elbv2.PodgateInjectLabel, elbv2.InjectDisabled)}, nil
+		return &NoGateReport{Reason: ReasonOptedOut, Message: fmt.Sprintf("its label %s=%s says that it is to have none.", v1alpha1.InjectLabel, v1alpha1.InjectDisabled)}, nil
 	}
 	f := injection.Explain(pod, services, found)
 	if f.Empty() {
@@ -97,7 +97,7 @@ func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace st
 		return ReasonNotSelected, fmt.Sprintf("a label asks for gates, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them if that is not meant.", certificate.ConfigurationName) + anew
 	}
 	return ReasonNotAsked, fmt.Sprintf("neither its namespace has the label %s=%s or %s=%s, nor the pod the latter: kubectl label namespace %s %s=%s.",
-		elbv2.InjectLabel, elbv2.InjectEnabled, elbv2.PodgateInjectLabel, elbv2.InjectEnabled, namespace, labelFor(missing), elbv2.InjectEnabled) + anew
+		elbv2.InjectLabel, elbv2.InjectEnabled, v1alpha1.InjectLabel, elbv2.InjectEnabled, namespace, labelFor(missing), elbv2.InjectEnabled) + anew
 }
 
 // labelled tells whether labels ask for what the webhook's path is about, whatever its selectors say.
@@ -113,7 +113,7 @@ func labelFor(missing []string) string {
 	if len(missing) == 0 || slices.ContainsFunc(missing, theirs) {
 		return elbv2.InjectLabel
 	}
-	return elbv2.PodgateInjectLabel
+	return v1alpha1.InjectLabel
 }
 
 // write is for people.

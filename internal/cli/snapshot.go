@@ -110,8 +110,8 @@ func inherit(o, there client.Object) {
 		o.Status = there.(*v1alpha1.TargetBinding).Status
 	case *elbv2.TargetGroupBinding:
 		o.Status = there.(*elbv2.TargetGroupBinding).Status
-		if published, ok := there.GetAnnotations()[elbv2.PublishedAnnotation]; ok {
-			metav1.SetMetaDataAnnotation(&o.ObjectMeta, elbv2.PublishedAnnotation, published)
+		if published, ok := there.GetAnnotations()[v1alpha1.PublishedAnnotation]; ok {
+			metav1.SetMetaDataAnnotation(&o.ObjectMeta, v1alpha1.PublishedAnnotation, published)
 		}
 	}
 }

@@ -6,13 +6,13 @@ package drain
 import (
 	"time"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Adaptive tells whether a binding's owner asks for hooks that end as soon as the pod is
 // drained.
 func Adaptive(annotations map[string]string) bool {
-	return annotations[elbv2.DrainModeAnnotation] == elbv2.DrainAdaptive
+	return annotations[v1alpha1.DrainModeAnnotation] == v1alpha1.DrainAdaptive
 }
 
 // Routing is for how long a target group of a protocol may still begin requests at a target
@@ -20,7 +20,7 @@ func Adaptive(annotations map[string]string) bool {
 // to: what exceeds the requests in flight is the data path's.
 func Routing(annotations map[string]string, protocol string, deregistrationDelay time.Duration) time.Duration {
 	n := group(protocol, deregistrationDelay)
-	d, err := Parse(annotations[elbv2.DrainTimeAnnotation])
+	d, err := Parse(annotations[v1alpha1.DrainTimeAnnotation])
 	if err != nil {
 		return n.Routing
 	}

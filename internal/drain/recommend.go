@@ -66,15 +66,15 @@ type terms struct {
 }
 
 func termsOf(b *elbv2.TargetGroupBinding) terms {
-	t := terms{computed: computed(b), said: b.Annotations[elbv2.DrainTimeAnnotation]}
-	if d, err := Parse(b.Annotations[elbv2.RecommendedDrainAnnotation]); err == nil {
+	t := terms{computed: computed(b), said: b.Annotations[v1alpha1.DrainTimeAnnotation]}
+	if d, err := Parse(b.Annotations[v1alpha1.RecommendedDrainAnnotation]); err == nil {
 		t.recommended = d
 	}
 	return t
 }
 
 func termsOfOwn(b *v1alpha1.TargetBinding) terms {
-	t := terms{computed: computedOwn(b), told: b.Spec.HAProxy != nil, said: b.Annotations[elbv2.DrainTimeAnnotation]}
+	t := terms{computed: computedOwn(b), told: b.Spec.HAProxy != nil, said: b.Annotations[v1alpha1.DrainTimeAnnotation]}
 	if d := b.Status.Drain; d != nil {
 		t.recommended = time.Duration(d.RecommendedSeconds) * time.Second
 	}

@@ -98,7 +98,7 @@ func TestRecommendedIsFollowed(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			b := &elbv2.TargetGroupBinding{}
-			b.Annotations = map[string]string{elbv2.PublishedAnnotation: alb, elbv2.DrainTimeAnnotation: tc.said, elbv2.RecommendedDrainAnnotation: tc.recommended}
+			b.Annotations = map[string]string{v1alpha1.PublishedAnnotation: alb, v1alpha1.DrainTimeAnnotation: tc.said, v1alpha1.RecommendedDrainAnnotation: tc.recommended}
 			if got := Of(b); got != tc.want {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
 			}
@@ -108,7 +108,7 @@ func TestRecommendedIsFollowed(t *testing.T) {
 		})
 	}
 	own := &v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{HAProxy: &v1alpha1.HAProxy{DrainSeconds: 30}}}
-	own.Annotations = map[string]string{elbv2.DrainTimeAnnotation: Recommended}
+	own.Annotations = map[string]string{v1alpha1.DrainTimeAnnotation: Recommended}
 	own.Status.Drain = &v1alpha1.DrainStatus{RecommendedSeconds: 20}
 	if got := OfOwn(own); got != 20*s {
 		t.Errorf("HAProxy tells that 20 s suffice, got %s", got)

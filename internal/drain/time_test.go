@@ -37,9 +37,9 @@ func TestOf(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			b := &elbv2.TargetGroupBinding{}
-			b.Annotations = map[string]string{elbv2.PublishedAnnotation: tc.published}
+			b.Annotations = map[string]string{v1alpha1.PublishedAnnotation: tc.published}
 			if tc.asked != "" {
-				b.Annotations[elbv2.DrainTimeAnnotation] = tc.asked
+				b.Annotations[v1alpha1.DrainTimeAnnotation] = tc.asked
 			}
 			if tc.protocol != "" {
 				b.Spec.TargetGroupProtocol = &tc.protocol
@@ -74,7 +74,7 @@ func TestOfOwn(t *testing.T) {
 		"Asked": {
 			reason: "The binding's owner knows better, whichever kind it is.",
 			b: v1alpha1.TargetBinding{
-				ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{elbv2.DrainTimeAnnotation: "12s"}},
+				ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.DrainTimeAnnotation: "12s"}},
 				Spec:       v1alpha1.TargetBindingSpec{HAProxy: &v1alpha1.HAProxy{DrainSeconds: 10}},
 			},
 			want: 12 * time.Second, routed: 12 * time.Second,

@@ -35,7 +35,7 @@ func binding(namespace, name, service, arn string) *elbv2.TargetGroupBinding {
 // published makes a binding that names its group, and of which the ARN was published.
 func published(namespace, name, arn string) *elbv2.TargetGroupBinding {
 	b := binding(namespace, name, "nobody's", "")
-	b.Annotations = map[string]string{elbv2.PublishedAnnotation: `{"arn":"` + arn + `"}`}
+	b.Annotations = map[string]string{v1alpha1.PublishedAnnotation: `{"arn":"` + arn + `"}`}
 	return b
 }
 

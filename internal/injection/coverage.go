@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Coverage is which pods the API server shows to the webhook by an entry of its configuration.
@@ -20,14 +21,14 @@ type Coverage struct{ namespaces, pods labels.Selector }
 // unconfigured is what asks for gates where no entry tells.
 var unconfigured = []Coverage{
 	{labels.SelectorFromSet(labels.Set{elbv2.InjectLabel: elbv2.InjectEnabled}), labels.Everything()},
-	{labels.SelectorFromSet(labels.Set{elbv2.PodgateInjectLabel: elbv2.InjectEnabled}), labels.Everything()},
-	{labels.Everything(), labels.SelectorFromSet(labels.Set{elbv2.PodgateInjectLabel: elbv2.InjectEnabled})},
+	{labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: elbv2.InjectEnabled}), labels.Everything()},
+	{labels.Everything(), labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: elbv2.InjectEnabled})},
 }
 
 // undrained is what asks for preStop hooks where no entry tells.
 var undrained = []Coverage{
-	{labels.SelectorFromSet(labels.Set{elbv2.DrainLabel: elbv2.DrainEnabled}), labels.Everything()},
-	{labels.Everything(), labels.SelectorFromSet(labels.Set{elbv2.DrainLabel: elbv2.DrainEnabled})},
+	{labels.SelectorFromSet(labels.Set{v1alpha1.DrainLabel: v1alpha1.DrainEnabled}), labels.Everything()},
+	{labels.Everything(), labels.SelectorFromSet(labels.Set{v1alpha1.DrainLabel: v1alpha1.DrainEnabled})},
 }
 
 // CoverageOf reads the selectors of the entries that ask for gates, those with the path;

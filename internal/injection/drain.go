@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 )
 
@@ -49,7 +49,7 @@ func (p DrainPlan) Empty() bool { return len(p.Sleep) == 0 }
 // killed at once, and a Job's, whose end nobody asks for, stay as they are. Planning again
 // after the plan was applied changes nothing.
 func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
-	if pod.Labels[elbv2.DrainLabel] == elbv2.DrainDisabled || pod.Hooks.OfJob {
+	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
 		return DrainPlan{}
 	}
 	seconds := ceil(DrainTime(pod, services, bindings))

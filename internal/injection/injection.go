@@ -17,6 +17,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Pod is what injection reads of a pod.
@@ -32,7 +33,7 @@ type Pod struct {
 }
 
 // OptedOut tells whether the pod's label keeps podgate away from it.
-func (p Pod) OptedOut() bool { return p.Labels[elbv2.PodgateInjectLabel] == elbv2.InjectDisabled }
+func (p Pod) OptedOut() bool { return p.Labels[v1alpha1.InjectLabel] == v1alpha1.InjectDisabled }
 
 // Service is what injection reads of a Service in the pod's namespace.
 type Service struct {

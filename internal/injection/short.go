@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 )
 
@@ -31,7 +31,7 @@ func (s Shortfall) Empty() bool { return s.Hook == 0 && s.Grace == 0 }
 // its bindings of ip targets. Pods that opted out of draining, and Jobs', are not judged;
 // whether draining is asked for at all the caller knows. A pod without any hook is short by all of it.
 func Short(pod Pod, stop drain.Stop, services []Service, bindings []Binding) Shortfall {
-	if pod.Labels[elbv2.DrainLabel] == elbv2.DrainDisabled || pod.Hooks.OfJob {
+	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
 		return Shortfall{}
 	}
 	var most Binding

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 )
 
@@ -45,7 +46,7 @@ func TestShort(t *testing.T) {
 			want: Shortfall{Binding: "slow", Need: 155, Stop: drain.Stop{Container: "web", Grace: 185}, Hook: 155},
 			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion: create the pod anew, and podgate adds a hook that sleeps as long.`,
 		},
-		"OptedOut": {reason: "Its owner knows.", pod: Pod{Labels: map[string]string{"app": "web", elbv2.DrainLabel: elbv2.DrainDisabled}}, stop: drain.Stop{}},
+		"OptedOut": {reason: "Its owner knows.", pod: Pod{Labels: map[string]string{"app": "web", v1alpha1.DrainLabel: v1alpha1.DrainDisabled}}, stop: drain.Stop{}},
 		"Job":      {reason: "A Job's pods end by themselves.", pod: Pod{Labels: labels, Hooks: Hooks{OfJob: true}}, stop: drain.Stop{}},
 		"NoTarget": {reason: "Nobody sends it anything.", pod: Pod{Labels: map[string]string{"app": "other"}}, stop: drain.Stop{Hook: 60, Grace: 30}},
 	}

@@ -8,12 +8,13 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Words say the finding, and what to do, for people.
 func (f Finding) Words() string {
 	const anew = " Gates are added at creation only: create the pods anew, as kubectl rollout restart does."
-	const optOut = " A pod's label " + elbv2.PodgateInjectLabel + "=" + elbv2.InjectDisabled + " says that it is to have none."
+	const optOut = " A pod's label " + v1alpha1.InjectLabel + "=" + v1alpha1.InjectDisabled + " says that it is to have none."
 	const tied = "%s was created in the same second as the pod: it came too late, or the namespace was not labelled yet." + anew
 	switch f.Reason {
 	case ReasonBindingLater:

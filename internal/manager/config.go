@@ -14,6 +14,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -87,7 +88,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.WatchNamespace, "watch-namespace", "", "serve this namespace only; all when empty")
 	fs.BoolVar(&c.CleanUp, "clean-up", false, "stop podgate and take its webhook, its finalizers and its closed gates out of the cluster, then end; what an uninstallation runs")
 	fs.BoolVar(&c.InjectGates, "enable-pod-readiness-gate-inject", true, "inject readiness gates into pods of labelled namespaces")
-	fs.StringVar(&c.Bindings, "target-group-bindings", string(binding.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+binding.ManageAnnotation+": \"true\") or none")
+	fs.StringVar(&c.Bindings, "target-group-bindings", string(binding.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+v1alpha1.ManageAnnotation+": \"true\") or none")
 	fs.Var(&c.AllowTargets, "allow-targets", "'SELECTOR => PATTERN...': bindings of namespaces with these labels may name target groups, roles and backends like these, and others nothing; may be repeated; all may name everything without it")
 	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which tells whether it is running")
 	fs.DurationVar(&c.AbsenceGrace, "absence-grace", 30*time.Second, "how long a Service, its port or all its pods must be missing before running targets are deregistered")

@@ -41,7 +41,7 @@ func (c *cluster) nudged(b *elbv2.TargetGroupBinding) string {
 	if err := c.kube.Get(c.Context(), client.ObjectKeyFromObject(b), &now); err != nil {
 		c.Fatal(err)
 	}
-	return now.Annotations[elbv2.NudgeAnnotation]
+	return now.Annotations[v1alpha1.NudgeAnnotation]
 }
 
 // An External binding beside AWS Load Balancer Controller: podgate touches that

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/sim/awssim"
 )
@@ -128,7 +128,7 @@ func TestUnreadyWhileNobodyLed(t *testing.T) {
 	c.stop()
 
 	c.ready(pod, "10.0.0.1", false)
-	unpublish := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:null}}}`, elbv2.PublishedAnnotation))
+	unpublish := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:null}}}`, v1alpha1.PublishedAnnotation))
 	if err := c.kube.Patch(t.Context(), b, unpublish); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
@@ -191,7 +192,7 @@ func TestHandoverBesideLBC(t *testing.T) {
 		return calls() > 0 || c.gate("web-3", b.Name).Status != "" || !slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer})
 	})
 	lbc.stop()
-	c.eventually("taken over", func() bool { return slices.Equal(c.finalizers(b), []string{elbv2.Finalizer}) })
+	c.eventually("taken over", func() bool { return slices.Equal(c.finalizers(b), []string{v1alpha1.Finalizer}) })
 	c.eventually("the waiting pod is served", func() bool { return c.gate("web-3", b.Name).Reason == gate.ReasonHealthy })
 	if got := c.gate("web-1", b.Name); got != opened {
 		t.Errorf("an open gate was written: %+v", got)
@@ -237,12 +238,12 @@ func TestNoneHandsBackToLBC(t *testing.T) {
 	c.pod("web-1", "web", "10.0.0.1", b.Name)
 	c.eventually("podgate serves it", func() bool { return c.gate("web-1", b.Name).Reason == gate.ReasonHealthy })
 	lbc := c.startLBC()
-	c.annotate(b, `{"metadata":{"finalizers":["`+elbv2.Finalizer+`"]}}`)
+	c.annotate(b, `{"metadata":{"finalizers":["`+v1alpha1.Finalizer+`"]}}`)
 	c.config = func(cfg *Config) { cfg.LBCLeaseNamespace, cfg.Bindings = c.ns, string(binding.OwnNone) }
 	c.alwaysHeld(b)
 	c.start()
 	c.eventually("told that it is not served", func() bool { return c.managed(b) == targets.ReasonNotServed })
-	c.never("let go before LBC has it", 3*time.Second, func() bool { return !slices.Contains(c.finalizers(b), elbv2.Finalizer) })
+	c.never("let go before LBC has it", 3*time.Second, func() bool { return !slices.Contains(c.finalizers(b), v1alpha1.Finalizer) })
 	if err := c.kube.Get(t.Context(), client.ObjectKeyFromObject(b), b); err != nil {
 		t.Fatal(err)
 	}

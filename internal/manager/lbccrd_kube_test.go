@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // define replaces the kind's schema until the end of the test.
@@ -75,7 +76,7 @@ func TestDefinitionOfLBC(t *testing.T) {
 			c.create(manifest(t, c.ns, "web", "targetGroupARN: "+arn+"\ntargetType: ip\nipAddressType: ipv4\n"+toWeb))
 			c.create(manifest(t, c.ns, "bad", "targetGroupARN: web\n"+toWeb))
 			odd := manifest(t, c.ns, "odd", "targetGroupARN: "+c.group("odd")+"\n"+toWeb)
-			odd.SetAnnotations(map[string]string{elbv2.TimeoutAnnotation: "soon"})
+			odd.SetAnnotations(map[string]string{v1alpha1.TimeoutAnnotation: "soon"})
 			c.create(odd)
 			written := c.writes()
 			c.start()

@@ -120,9 +120,9 @@ func (c *cluster) everything(cfg *rest.Config) {
 	arn := c.waitingPod()
 	// Its configuration and its Secret: an authority is made, written and published, twice more.
 	for range 2 {
-		c.patch(secret, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, certificate.RotateAnnotation, certificate.RotateCA))
+		c.patch(secret, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.RotateAnnotation, certificate.RotateCA))
 		c.eventually("another authority", func() bool {
-			return c.kube.Get(c.Context(), client.ObjectKeyFromObject(secret), secret) == nil && secret.Annotations[certificate.RotateAnnotation] == ""
+			return c.kube.Get(c.Context(), client.ObjectKeyFromObject(secret), secret) == nil && secret.Annotations[v1alpha1.RotateAnnotation] == ""
 		})
 	}
 	c.script(arn, "healthy")
@@ -136,7 +136,7 @@ func (c *cluster) everything(cfg *rest.Config) {
 	c.eventually("LBC's binding is left to it", func() bool {
 		var b elbv2.TargetGroupBinding
 		err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: "web"}, &b)
-		return err == nil && !slices.Contains(b.Finalizers, elbv2.Finalizer)
+		return err == nil && !slices.Contains(b.Finalizers, v1alpha1.Finalizer)
 	})
 	c.scraped(cfg)
 	c.stop()
@@ -202,7 +202,7 @@ func (c *cluster) replaced() {
 		c.serves(pod)
 		pods = append(pods, pod)
 	}
-	c.patch(c.binding("old", "old", arn), fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, elbv2.ReplaceAnnotation, elbv2.ReplaceEnabled))
+	c.patch(c.binding("old", "old", arn), fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ReplaceAnnotation, v1alpha1.ReplaceEnabled))
 	c.eventually("a pod is evicted", func() bool {
 		return slices.ContainsFunc(pods, func(p *corev1.Pod) bool {
 			return c.kube.Get(c.Context(), client.ObjectKeyFromObject(p), p) == nil && !p.DeletionTimestamp.IsZero()
@@ -217,7 +217,7 @@ func (c *cluster) shortHooks(set *appsv1.ReplicaSet) {
 	for i, seconds := range []int64{20, 10} {
 		name := fmt.Sprintf("short-%d", i)
 		c.create(&corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: name, Labels: map[string]string{"app": "web", elbv2.DrainLabel: elbv2.DrainEnabled}, OwnerReferences: owner},
+			ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: name, Labels: map[string]string{"app": "web", v1alpha1.DrainLabel: v1alpha1.DrainEnabled}, OwnerReferences: owner},
 			Spec: corev1.PodSpec{TerminationGracePeriodSeconds: new(seconds + 30), Containers: []corev1.Container{{Name: "app", Image: "app", Lifecycle: &corev1.Lifecycle{
 				PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sleep", fmt.Sprint(seconds)}}},
 			}}}},

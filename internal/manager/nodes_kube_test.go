@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/disruption"
 )
 
@@ -76,7 +77,7 @@ func TestLaw9TaintTakenBack(t *testing.T) {
 	c.taint(one, disrupted)
 	c.never("removed though nobody asked for it", time.Second, func() bool { return c.rows(arn)["10.0.0.1"] == "draining" })
 	before := b.DeepCopy()
-	b.Annotations = map[string]string{elbv2.DrainAtAnnotation: "Taint"}
+	b.Annotations = map[string]string{v1alpha1.DrainAtAnnotation: "Taint"}
 	if err := c.kube.Patch(t.Context(), b, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -29,7 +30,7 @@ func TestAnnotatedOwnership(t *testing.T) {
 	c.never("an unannotated binding is touched", 2*time.Second, func() bool { return len(c.rows(arn)) > 0 || len(c.finalizers(b)) > 0 })
 	c.annotate(b, `{"metadata":{"annotations":{"podgate.dev/manage":"true"}}}`)
 	c.eventually("registered", func() bool {
-		return c.rows(arn)["10.0.0.1"] == "healthy" && slices.Contains(c.finalizers(b), elbv2.Finalizer)
+		return c.rows(arn)["10.0.0.1"] == "healthy" && slices.Contains(c.finalizers(b), v1alpha1.Finalizer)
 	})
 	c.annotate(b, `{"metadata":{"annotations":{"podgate.dev/manage":null}}}`)
 	c.eventually("handed back", func() bool { return len(c.finalizers(b)) == 0 })

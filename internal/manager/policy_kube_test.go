@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/sim/awssim"
@@ -72,7 +73,7 @@ func TestPolicyIsToldAndCorrected(t *testing.T) {
 	if cond := c.policy(); cond.Type != "" {
 		t.Errorf("a binding without policies has a condition about them: %+v", cond)
 	}
-	c.state("web", elbv2.TimeoutAnnotation, "soon", elbv2.OnTimeoutAnnotation, "Open", "podgate.dev/on-timeuot", "Open")
+	c.state("web", v1alpha1.TimeoutAnnotation, "soon", v1alpha1.OnTimeoutAnnotation, "Open", "podgate.dev/on-timeuot", "Open")
 	c.eventually("the condition names each annotation, and what is allowed", func() bool {
 		cond := c.policy()
 		return cond.Status == metav1.ConditionFalse && cond.Reason == targets.ReasonInvalidPolicy &&
@@ -83,7 +84,7 @@ func TestPolicyIsToldAndCorrected(t *testing.T) {
 	if cond := c.verdict("web"); cond.Status != metav1.ConditionTrue {
 		t.Errorf("the binding does not work: %+v", cond)
 	}
-	c.state("web", elbv2.TimeoutAnnotation, "1s", "podgate.dev/on-timeuot", "")
+	c.state("web", v1alpha1.TimeoutAnnotation, "1s", "podgate.dev/on-timeuot", "")
 	c.eventually("the unknown one is still told", func() bool {
 		m := c.policy().Message
 		return strings.Contains(m, "podgate.dev/on-timeuot") && !strings.Contains(m, `"soon"`)
@@ -103,7 +104,7 @@ func TestPolicyTimeout(t *testing.T) {
 			c.script(arn, "initial")
 			c.service("web")
 			b := c.binding("web", "web", arn)
-			c.state(b.Name, elbv2.TimeoutAnnotation, "4s", elbv2.OnTimeoutAnnotation, answer)
+			c.state(b.Name, v1alpha1.TimeoutAnnotation, "4s", v1alpha1.OnTimeoutAnnotation, answer)
 			c.start()
 			c.pod("web-1", "web", "10.0.0.1", "web")
 			c.eventually("accepted", func() bool { return c.policy().Status == metav1.ConditionTrue })
@@ -136,7 +137,7 @@ func TestPolicyUnused(t *testing.T) {
 	c.start()
 	c.pod("web-1", "web", "10.0.0.1", "web")
 	c.eventually("waits, and says for what", func() bool { return c.gate("web-1", "web").Reason == "Target.NotInUse" })
-	c.state("web", elbv2.OnUnusedAnnotation, "Open")
+	c.state("web", v1alpha1.OnUnusedAnnotation, "Open")
 	c.eventually("open, and says why", func() bool {
 		g := c.gate("web-1", "web")
 		return g.Status == corev1.ConditionTrue && g.Reason == gate.ReasonUnused
@@ -151,7 +152,7 @@ func TestPolicyTrack(t *testing.T) {
 	c.script(arn, "healthy")
 	c.service("web")
 	b := c.binding("web", "web", arn)
-	c.state(b.Name, elbv2.ModeAnnotation, "Track", elbv2.TrackAfterAnnotation, "5s")
+	c.state(b.Name, v1alpha1.ModeAnnotation, "Track", v1alpha1.TrackAfterAnnotation, "5s")
 	c.start()
 	const pods = 3
 	for i := range pods {

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Pods that are older than their binding, which asks for it, are evicted one by one; the second when the
@@ -46,7 +46,7 @@ func TestUngatedPodsAreReplaced(t *testing.T) {
 		c.serves(p)
 	}
 	b := c.binding("web", "web", arn)
-	c.patch(b, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, elbv2.ReplaceAnnotation, elbv2.ReplaceEnabled))
+	c.patch(b, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ReplaceAnnotation, v1alpha1.ReplaceEnabled))
 	c.config = func(cfg *Config) {
 		cfg.Ask = func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error {
 			return nil

@@ -9,8 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 )
 
@@ -50,7 +50,7 @@ func slimPod(o any) (any, error) {
 // slimAnnotations keeps what podgate noted, and what a person ordered about gates.
 func slimAnnotations(all map[string]string) map[string]string {
 	var kept map[string]string
-	for _, name := range []string{elbv2.ProvenAnnotation, elbv2.OverrideAnnotation} {
+	for _, name := range []string{v1alpha1.ProvenAnnotation, v1alpha1.OverrideAnnotation} {
 		value, there := all[name]
 		if !there {
 			continue

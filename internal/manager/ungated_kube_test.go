@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // A pod of a labelled namespace without a gate is told why, and so is its ReplicaSet;
@@ -39,14 +40,14 @@ func TestUngatedPodsAreTold(t *testing.T) {
 	pod := func(name, app, value string) {
 		c.create(&corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: c.ns, Name: name, Labels: map[string]string{"app": app, elbv2.PodgateInjectLabel: value},
+				Namespace: c.ns, Name: name, Labels: map[string]string{"app": app, v1alpha1.InjectLabel: value},
 				OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: set.Name, UID: set.UID, Controller: new(true)}},
 			},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
 		})
 	}
 	pod("web-1", "web", "enabled")
-	pod("out-1", "web", elbv2.InjectDisabled)
+	pod("out-1", "web", v1alpha1.InjectDisabled)
 	pod("api-1", "api", "enabled")
 	c.eventually("the pod is told", func() bool { return c.event("web-1", "GateMissing", "target-health.elbv2.k8s.aws/web: ") })
 	c.eventually("its owner is told", func() bool { return c.event("set", "GateMissing", "Pods of this ReplicaSet") })
@@ -93,7 +94,7 @@ func TestShortHooksAreTold(t *testing.T) {
 	c.eventually("served", func() bool { return c.verdict("web").Reason == "Synced" })
 	pod := func(name string, seconds int64) {
 		c.create(&corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: name, Labels: map[string]string{"app": "web", elbv2.DrainLabel: elbv2.DrainEnabled}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: name, Labels: map[string]string{"app": "web", v1alpha1.DrainLabel: v1alpha1.DrainEnabled}},
 			Spec: corev1.PodSpec{
 				TerminationGracePeriodSeconds: new(seconds + 30),
 				Containers: []corev1.Container{{Name: "app", Image: "app", Lifecycle: &corev1.Lifecycle{

@@ -22,7 +22,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -74,7 +74,7 @@ func (o Order) Check() error {
 // Of reads what was ordered about a pod; nothing where the annotation cannot be read or is
 // another pod's.
 func Of(pod *corev1.Pod) Record {
-	raw, ordered := pod.Annotations[elbv2.OverrideAnnotation]
+	raw, ordered := pod.Annotations[v1alpha1.OverrideAnnotation]
 	if !ordered {
 		return Record{UID: pod.UID}
 	}
@@ -123,21 +123,21 @@ func (r Record) Value() (string, error) {
 // Problems tells what is wrong with a pod's annotation, for people; orders that ended are
 // no problem.
 func Problems(pod *corev1.Pod) []string {
-	raw, ordered := pod.Annotations[elbv2.OverrideAnnotation]
+	raw, ordered := pod.Annotations[v1alpha1.OverrideAnnotation]
 	if !ordered {
 		return nil
 	}
 	var r Record
 	if err := json.Unmarshal([]byte(raw), &r); err != nil {
-		return []string{fmt.Sprintf("annotation %s cannot be read, so it orders nothing: %v", elbv2.OverrideAnnotation, err)}
+		return []string{fmt.Sprintf("annotation %s cannot be read, so it orders nothing: %v", v1alpha1.OverrideAnnotation, err)}
 	}
 	if r.UID != pod.UID {
-		return []string{fmt.Sprintf("annotation %s is of another pod (UID %q), so it orders nothing here", elbv2.OverrideAnnotation, r.UID)}
+		return []string{fmt.Sprintf("annotation %s is of another pod (UID %q), so it orders nothing here", v1alpha1.OverrideAnnotation, r.UID)}
 	}
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(r.Gates)) {
 		if err := r.Gates[name].Check(); err != nil {
-			all = append(all, fmt.Sprintf("annotation %s orders nothing about %s: %v", elbv2.OverrideAnnotation, name, err))
+			all = append(all, fmt.Sprintf("annotation %s orders nothing about %s: %v", v1alpha1.OverrideAnnotation, name, err))
 		}
 	}
 	return all

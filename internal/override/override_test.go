@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -35,7 +35,7 @@ func annotated(t *testing.T, uid types.UID, r Record) *corev1.Pod {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid, Annotations: map[string]string{elbv2.OverrideAnnotation: value}}}
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid, Annotations: map[string]string{v1alpha1.OverrideAnnotation: value}}}
 }
 
 func TestOrders(t *testing.T) {
@@ -72,7 +72,7 @@ func TestOrders(t *testing.T) {
 
 func TestGarbageOrdersNothing(t *testing.T) {
 	for _, garbage := range []string{"", "true", "{", "[]", `{"uid":"a","gates":{"` + web + `":"True"}}`} {
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "a", Annotations: map[string]string{elbv2.OverrideAnnotation: garbage}}}
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "a", Annotations: map[string]string{v1alpha1.OverrideAnnotation: garbage}}}
 		if got := Of(pod).Gate(web); got != (gate.Override{}) {
 			t.Errorf("%q orders %+v", garbage, got)
 		}

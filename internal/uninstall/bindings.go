@@ -69,7 +69,7 @@ func each[L client.ObjectList](ctx context.Context, o Options, empty func() L, u
 
 // release takes podgate's finalizer off a binding, and nobody else's.
 func (o Options) release(ctx context.Context, b *metav1.PartialObjectMetadata) error {
-	if !controllerutil.ContainsFinalizer(b, elbv2.Finalizer) {
+	if !controllerutil.ContainsFinalizer(b, v1alpha1.Finalizer) {
 		return nil
 	}
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
@@ -77,7 +77,7 @@ func (o Options) release(ctx context.Context, b *metav1.PartialObjectMetadata) e
 			return err
 		}
 		before := b.DeepCopy()
-		controllerutil.RemoveFinalizer(b, elbv2.Finalizer)
+		controllerutil.RemoveFinalizer(b, v1alpha1.Finalizer)
 		// The resource version makes the patch fail when somebody else's finalizer came in between.
 		return o.Client.Patch(ctx, b, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	})

@@ -133,13 +133,13 @@ func (c *cluster) stopWhenTold(ctx context.Context, meanwhile func()) {
 
 func TestNothingIsLeft(t *testing.T) {
 	c := installed(t)
-	ours, theirs := c.binding("ours", elbv2.Finalizer, "example.com/other"), c.binding("theirs", elbv2.LBCFinalizer)
-	doomed := c.binding("doomed", elbv2.Finalizer)
+	ours, theirs := c.binding("ours", v1alpha1.Finalizer, "example.com/other"), c.binding("theirs", elbv2.LBCFinalizer)
+	doomed := c.binding("doomed", v1alpha1.Finalizer)
 	if err := c.Delete(t.Context(), doomed); err != nil {
 		t.Fatal(err)
 	}
 	own := &v1alpha1.TargetBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "own", Finalizers: []string{elbv2.Finalizer}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "own", Finalizers: []string{v1alpha1.Finalizer}},
 		Spec: v1alpha1.TargetBindingSpec{
 			ServiceRef: v1alpha1.ServiceReference{Name: "web", Port: intstr.FromInt32(80)},
 			HAProxy:    &v1alpha1.HAProxy{Backend: "web", Instances: []string{"tcp://127.0.0.1:9999"}},
@@ -155,7 +155,7 @@ func TestNothingIsLeft(t *testing.T) {
 		defer close(ended)
 		c.stopWhenTold(t.Context(), func() {
 			// A leader that still runs puts its finalizer on, and an API server still admits.
-			_ = c.Patch(t.Context(), theirs.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":["`+elbv2.LBCFinalizer+`","`+elbv2.Finalizer+`"]}}`)))
+			_ = c.Patch(t.Context(), theirs.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":["`+elbv2.LBCFinalizer+`","`+v1alpha1.Finalizer+`"]}}`)))
 		})
 	}()
 	late := time.AfterFunc(200*time.Millisecond, func() { c.pod("late", web) })
@@ -202,7 +202,7 @@ func TestNothingIsLeft(t *testing.T) {
 // While a replica is left nothing is let go: it would take it back.
 func TestWaitsForTheLastReplica(t *testing.T) {
 	c := installed(t)
-	b := c.binding("ours", elbv2.Finalizer)
+	b := c.binding("ours", v1alpha1.Finalizer)
 	c.pod("waits", gates.Type("ours"))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -246,8 +246,8 @@ func TestWaitsForNoDeadReplica(t *testing.T) {
 // nothing else from being let go.
 func TestOneRefusalKeepsNothingElse(t *testing.T) {
 	c := installed(t)
-	c.binding("a-refused", elbv2.Finalizer)
-	ours := c.binding("ours", elbv2.Finalizer)
+	c.binding("a-refused", v1alpha1.Finalizer)
+	ours := c.binding("ours", v1alpha1.Finalizer)
 	c.pod("a-refused", gates.Type("ours"))
 	c.pod("waits", gates.Type("ours"))
 	if err := c.Delete(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "podgate-1"}}, client.GracePeriodSeconds(0)); err != nil {

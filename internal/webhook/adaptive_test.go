@@ -16,6 +16,7 @@ import (
 	quantity "k8s.io/apimachinery/pkg/api/resource"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/injection"
 )
@@ -24,11 +25,11 @@ var helper = Helper{Image: "registry/podgate:1", Address: "10.96.0.7:443", Serve
 
 // adaptiveHandler serves a binding that asks for adaptive hooks, and another Service's that does not.
 func adaptiveHandler(t *testing.T, helper Helper) *Handler {
-	b := annotated(typed(bindingTo("shop", "web-tg", "web"), elbv2.TargetTypeIP), elbv2.DrainTimeAnnotation, "45s")
-	b.Annotations[elbv2.DrainModeAnnotation] = elbv2.DrainAdaptive
+	b := annotated(typed(bindingTo("shop", "web-tg", "web"), elbv2.TargetTypeIP), v1alpha1.DrainTimeAnnotation, "45s")
+	b.Annotations[v1alpha1.DrainModeAnnotation] = v1alpha1.DrainAdaptive
 	return newHandler(t, &world{
 		services: []corev1.Service{service("shop", "web", map[string]string{"app": "web"}), service("shop", "old", map[string]string{"old": "yes"})},
-		bindings: []elbv2.TargetGroupBinding{b, annotated(typed(bindingTo("shop", "old-tg", "old"), elbv2.TargetTypeIP), elbv2.DrainTimeAnnotation, "45s")},
+		bindings: []elbv2.TargetGroupBinding{b, annotated(typed(bindingTo("shop", "old-tg", "old"), elbv2.TargetTypeIP), v1alpha1.DrainTimeAnnotation, "45s")},
 	}, Options{Serves: binding.OwnAll.Serves, Helper: func() Helper { return helper }, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 }
 
@@ -97,7 +98,7 @@ func TestAdaptive(t *testing.T) {
 			t.Errorf("volumes of %s are %+v, want podgate's read-only beside its own", c.Name, c.VolumeMounts)
 		}
 	}
-	if *p.Spec.TerminationGracePeriodSeconds != 75 || p.Annotations[elbv2.GraceAnnotation] != "30" {
+	if *p.Spec.TerminationGracePeriodSeconds != 75 || p.Annotations[v1alpha1.GraceAnnotation] != "30" {
 		t.Errorf("grace period %d, annotations %v, want 30 and 45", *p.Spec.TerminationGracePeriodSeconds, p.Annotations)
 	}
 }

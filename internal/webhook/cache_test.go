@@ -149,7 +149,7 @@ func typed(b elbv2.TargetGroupBinding, t elbv2.TargetType) elbv2.TargetGroupBind
 }
 
 func published(b elbv2.TargetGroupBinding, annotation string) elbv2.TargetGroupBinding {
-	return annotated(b, elbv2.PublishedAnnotation, annotation)
+	return annotated(b, v1alpha1.PublishedAnnotation, annotation)
 }
 
 func annotated(b elbv2.TargetGroupBinding, name, value string) elbv2.TargetGroupBinding {
@@ -159,6 +159,6 @@ func annotated(b elbv2.TargetGroupBinding, name, value string) elbv2.TargetGroup
 
 // deleted is a binding whose deletion a finalizer holds up.
 func deleted(b elbv2.TargetGroupBinding) elbv2.TargetGroupBinding {
-	b.DeletionTimestamp, b.Finalizers = new(metav1.Now()), []string{elbv2.Finalizer}
+	b.DeletionTimestamp, b.Finalizers = new(metav1.Now()), []string{v1alpha1.Finalizer}
 	return b
 }

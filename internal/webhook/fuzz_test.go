@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -94,7 +94,7 @@ func hookless(t *testing.T, raw []byte) string {
 	}
 	if metadata, ok := pod["metadata"].(map[string]any); ok {
 		if annotations, ok := metadata["annotations"].(map[string]any); ok {
-			delete(annotations, elbv2.GraceAnnotation)
+			delete(annotations, v1alpha1.GraceAnnotation)
 		}
 		if annotations, ok := metadata["annotations"].(map[string]any); !ok || len(annotations) == 0 {
 			delete(metadata, "annotations")

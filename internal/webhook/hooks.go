@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -62,7 +62,7 @@ func patchHooks(p pod, plan injection.DrainPlan, helper Helper) []operation {
 		ops = append(ops, operation{Op: "add", Path: gracePath, Value: plan.Grace})
 	}
 	if plan.Original != nil {
-		ops = append(ops, annotate(p, elbv2.GraceAnnotation, strconv.FormatInt(*plan.Original, 10)))
+		ops = append(ops, annotate(p, v1alpha1.GraceAnnotation, strconv.FormatInt(*plan.Original, 10)))
 	}
 	return ops
 }
@@ -82,7 +82,7 @@ func (p pod) hooks() injection.Hooks {
 		h.PreStop = append(h.PreStop, own)
 	}
 	// Somebody else's words there are as good as none.
-	if n, err := strconv.ParseInt(p.Metadata.Annotations[elbv2.GraceAnnotation], 10, 64); err == nil && n > 0 {
+	if n, err := strconv.ParseInt(p.Metadata.Annotations[v1alpha1.GraceAnnotation], 10, 64); err == nil && n > 0 {
 		h.Original = &n
 	}
 	for _, o := range p.Metadata.OwnerReferences {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -86,7 +87,7 @@ func TestHooks(t *testing.T) {
 func TestHooksReinvoked(t *testing.T) {
 	h := newHandler(t, &world{
 		services: []corev1.Service{service("shop", "web", map[string]string{"app": "web"})},
-		bindings: []elbv2.TargetGroupBinding{annotated(bindingTo("shop", "web-tg", "web"), elbv2.DrainTimeAnnotation, "45s")},
+		bindings: []elbv2.TargetGroupBinding{annotated(bindingTo("shop", "web-tg", "web"), v1alpha1.DrainTimeAnnotation, "45s")},
 	}, Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 	const slept = `{"lifecycle":{"preStop":{"sleep":{"seconds":45}}}}`
 	pod := `{"metadata":{"labels":{"app":"web"},"annotations":{"podgate.dev/grace-period":"30"}},"spec":{"containers":[%s,%s],"terminationGracePeriodSeconds":75}}`

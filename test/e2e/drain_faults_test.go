@@ -17,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/test/env"
 	"github.com/podgate/podgate/test/load"
@@ -59,7 +59,7 @@ func drained(hook time.Duration) env.App {
 	a := application()
 	a.Replicas, a.PrestopSeconds, a.GracePeriodSeconds, a.Drained = 3, 0, 0, true
 	a.MaxSurge, a.MaxUnavailable = "100%", "0"
-	a.Annotations = map[string]string{elbv2.DrainTimeAnnotation: hook.String()}
+	a.Annotations = map[string]string{v1alpha1.DrainTimeAnnotation: hook.String()}
 	return a
 }
 

@@ -20,7 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/test/env"
 )
@@ -79,7 +79,7 @@ func TestNodeTaint(t *testing.T) {
 	w := start(t, scaled())
 	app := drained(hookALB)
 	app.Replicas = 2
-	app.Annotations[elbv2.DrainAtAnnotation] = "Taint"
+	app.Annotations[v1alpha1.DrainAtAnnotation] = "Taint"
 	s := w.drains(app, drainedGroup(), hookALB)
 	real, mine := s.realNode(), s.alive()
 	s.elsewhere(2)

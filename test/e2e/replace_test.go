@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/test/env"
 )
 
@@ -40,7 +41,7 @@ func TestUngatedReplaced(t *testing.T) {
 	later := &elbv2.TargetGroupBinding{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: s.app.Namespace, Name: s.app.Name + "-later",
-			Annotations: map[string]string{elbv2.ReplaceAnnotation: elbv2.ReplaceEnabled},
+			Annotations: map[string]string{v1alpha1.ReplaceAnnotation: v1alpha1.ReplaceEnabled},
 		},
 		Spec: elbv2.TargetGroupBindingSpec{
 			TargetGroupARN: lb.TargetGroupARN, TargetType: new(elbv2.TargetTypeIP),

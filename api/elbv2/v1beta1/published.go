@@ -3,11 +3,11 @@
 
 package v1beta1
 
-import "encoding/json"
+import (
+	"encoding/json"
 
-// PublishedAnnotation on a binding holds what the leader resolved of its target
-// group, as JSON of Published, so that the webhook needs no call to a load balancer.
-const PublishedAnnotation = "podgate.dev/target-group"
+	"github.com/podgate/podgate/api/v1alpha1"
+)
 
 // Published is what the leader knows of a binding's target group.
 // +kubebuilder:object:generate=false
@@ -29,7 +29,7 @@ type Published struct {
 // or when somebody put something unreadable there.
 func (b *TargetGroupBinding) Published() (Published, bool) {
 	var p Published
-	raw, ok := b.Annotations[PublishedAnnotation]
+	raw, ok := b.Annotations[v1alpha1.PublishedAnnotation]
 	if !ok || json.Unmarshal([]byte(raw), &p) != nil || p.ARN == "" {
 		return Published{}, false
 	}

@@ -107,7 +107,7 @@ func bindingChanged() predicate.Predicate {
 // settings are a binding's annotations that are not podgate's own.
 func settings(b client.Object) map[string]string {
 	others := maps.Clone(b.GetAnnotations())
-	delete(others, elbv2.PublishedAnnotation)
+	delete(others, v1alpha1.PublishedAnnotation)
 	return others
 }
 

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/index/indextest"
 )
 
@@ -27,8 +28,8 @@ func TestBindingChanged(t *testing.T) {
 		"Spec":         {reason: "Another Service may claim other pods.", change: func(b *elbv2.TargetGroupBinding) { b.Generation++ }, want: true},
 		"Deletion":     {reason: "A binding that goes releases its gates.", change: func(b *elbv2.TargetGroupBinding) { b.DeletionTimestamp = new(metav1.Now()) }, want: true},
 		"Setting":      {reason: "People set policies by annotations.", change: func(b *elbv2.TargetGroupBinding) { b.Annotations["podgate.dev/other"] = "x" }, want: true},
-		"FirstPublish": {reason: "podgate's own news come from the registry.", change: func(b *elbv2.TargetGroupBinding) { b.Annotations[elbv2.PublishedAnnotation] = "{}" }},
-		"Finalizer":    {reason: "The finalizer is podgate's own writing.", change: func(b *elbv2.TargetGroupBinding) { b.Finalizers = []string{elbv2.Finalizer} }},
+		"FirstPublish": {reason: "podgate's own news come from the registry.", change: func(b *elbv2.TargetGroupBinding) { b.Annotations[v1alpha1.PublishedAnnotation] = "{}" }},
+		"Finalizer":    {reason: "The finalizer is podgate's own writing.", change: func(b *elbv2.TargetGroupBinding) { b.Finalizers = []string{v1alpha1.Finalizer} }},
 		"Status":       {reason: "So is the status.", change: func(b *elbv2.TargetGroupBinding) { b.Status.ObservedGeneration = new(int64(1)) }},
 	}
 	for name, tc := range cases {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -231,7 +231,7 @@ func TestLaw10NotForAPodMadeAnew(t *testing.T) {
 func TestLaw11RecordOfAnotherPodDoesNotCount(t *testing.T) {
 	for uid, want := range map[string]corev1.ConditionStatus{"uid-1": corev1.ConditionTrue, "uid-0": corev1.ConditionFalse} {
 		w := newWorld(t)
-		w.pod.Annotations = map[string]string{elbv2.ProvenAnnotation: `{"uid":"` + uid + `","gates":{"` + gateWeb + `":"10.0.0.7"}}`}
+		w.pod.Annotations = map[string]string{v1alpha1.ProvenAnnotation: `{"uid":"` + uid + `","gates":{"` + gateWeb + `":"10.0.0.7"}}`}
 		w.see(sighting(gate.Healthy, "", false))
 		w.reconcile()
 		if c := w.condition(); c.Status != want {

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/override"
 )
@@ -25,7 +25,7 @@ func (w *world) order(uid types.UID, s gate.Status) {
 	if w.pod.Annotations == nil {
 		w.pod.Annotations = map[string]string{}
 	}
-	w.pod.Annotations[elbv2.OverrideAnnotation] = value
+	w.pod.Annotations[v1alpha1.OverrideAnnotation] = value
 }
 
 // TestLaw2OverrideEndsWithoutItsLeader: an order holds under the next leader as well, and

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // patch is a strategic merge patch of pods/status that holds nothing but what is to change.
@@ -66,13 +66,13 @@ func Patch(uid types.UID, version string, annotations map[string]*string, condit
 func makePatch(pod *corev1.Pod, conditions []corev1.PodCondition, p proven) ([]byte, error) {
 	next, err := p.encode()
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", elbv2.ProvenAnnotation, err)
+		return nil, fmt.Errorf("encode %s: %w", v1alpha1.ProvenAnnotation, err)
 	}
 	var annotations map[string]*string
-	if before, had := pod.Annotations[elbv2.ProvenAnnotation]; before != next {
-		annotations = map[string]*string{elbv2.ProvenAnnotation: &next}
+	if before, had := pod.Annotations[v1alpha1.ProvenAnnotation]; before != next {
+		annotations = map[string]*string{v1alpha1.ProvenAnnotation: &next}
 		if next == "" && had {
-			annotations[elbv2.ProvenAnnotation] = nil
+			annotations[v1alpha1.ProvenAnnotation] = nil
 		}
 	}
 	return Patch(pod.UID, "", annotations, conditions)

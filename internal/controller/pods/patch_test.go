@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -43,7 +43,7 @@ func TestMakePatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "uid-1"}}
 			if tc.annotation != "" {
-				pod.Annotations = map[string]string{elbv2.ProvenAnnotation: tc.annotation}
+				pod.Annotations = map[string]string{v1alpha1.ProvenAnnotation: tc.annotation}
 			}
 			got, err := makePatch(pod, tc.conditions, proven{UID: "uid-1", Gates: tc.proven})
 			if err != nil {
@@ -89,7 +89,7 @@ func TestReadProven(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "uid-1", Annotations: map[string]string{elbv2.ProvenAnnotation: tc.annotation}}}
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "uid-1", Annotations: map[string]string{v1alpha1.ProvenAnnotation: tc.annotation}}}
 			p := readProven(pod)
 			if got := p.Gates["g"].IsValid(); got != tc.want {
 				t.Errorf("%s\nproven: want %t, got %t", tc.reason, tc.want, got)

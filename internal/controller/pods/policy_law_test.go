@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -77,7 +77,7 @@ func fleet(w *world, n int) []corev1.Pod {
 // long enough, and opens as soon as it is healthy, across restarts of podgate.
 func TestLaw9TrackFollows(t *testing.T) {
 	w := opened(t)
-	w.annotate(elbv2.ModeAnnotation, "Track")
+	w.annotate(v1alpha1.ModeAnnotation, "Track")
 	w.siblings = fleet(w, 4)[1:]
 	w.see(w.failingFor(20 * time.Second))
 	res, _ := w.reconcile()
@@ -109,9 +109,9 @@ func TestLaw9TrackKeepsTheFloor(t *testing.T) {
 		pods, keep int
 	}{{"", 10, 5}, {"", 3, 2}, {"", 1, 1}, {"20%", 10, 2}, {"4", 10, 4}, {"1%", 4, 1}, {"100", 10, 10}} {
 		w := opened(t)
-		w.annotate(elbv2.ModeAnnotation, "Track")
+		w.annotate(v1alpha1.ModeAnnotation, "Track")
 		if tc.floor != "" {
-			w.annotate(elbv2.TrackFloorAnnotation, tc.floor)
+			w.annotate(v1alpha1.TrackFloorAnnotation, tc.floor)
 		}
 		w.see(w.failingFor(time.Hour))
 		pods, open := fleet(w, tc.pods), 0
@@ -142,7 +142,7 @@ func TestLaw9TrackKeepsTheFloor(t *testing.T) {
 // after a switch of its selector, serves nobody however open its gate is.
 func TestLaw9TrackFloorIsOfServedPods(t *testing.T) {
 	w := opened(t)
-	w.annotate(elbv2.ModeAnnotation, "Track")
+	w.annotate(v1alpha1.ModeAnnotation, "Track")
 	w.see(w.failingFor(time.Hour))
 	pods := fleet(w, 4)
 	for i := range pods {
@@ -161,7 +161,7 @@ func TestLaw9LatchIsTheDefault(t *testing.T) {
 	for _, mode := range []string{"", "Latch", "track", "On"} {
 		w := opened(t)
 		if mode != "" {
-			w.annotate(elbv2.ModeAnnotation, mode)
+			w.annotate(v1alpha1.ModeAnnotation, mode)
 		}
 		w.siblings = fleet(w, 4)[1:]
 		w.see(w.failingFor(time.Hour))
@@ -175,8 +175,8 @@ func TestLaw9LatchIsTheDefault(t *testing.T) {
 // event of the pod, and says on the pod and its owner that it was that.
 func TestLaw1TimeoutOpensWithItsOwnReason(t *testing.T) {
 	w := newWorld(t)
-	w.annotate(elbv2.TimeoutAnnotation, "10m")
-	w.annotate(elbv2.OnTimeoutAnnotation, "Open")
+	w.annotate(v1alpha1.TimeoutAnnotation, "10m")
+	w.annotate(v1alpha1.OnTimeoutAnnotation, "Open")
 	w.containers(corev1.ConditionTrue)
 	w.pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-1", UID: "rs", Controller: new(true)}}
 	w.see(sighting(gate.Unhealthy, "Target.Timeout", true))
@@ -205,7 +205,7 @@ func TestLaw1TimeoutOpensWithItsOwnReason(t *testing.T) {
 // the pod and its owner, whatever else happens and across restarts of podgate.
 func TestHeldGateTellsOnce(t *testing.T) {
 	w := newWorld(t)
-	w.annotate(elbv2.TimeoutAnnotation, "10m")
+	w.annotate(v1alpha1.TimeoutAnnotation, "10m")
 	w.see(sighting(gate.Unhealthy, "Target.Timeout", true))
 	w.pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-1", UID: "rs", Controller: new(true)}}
 	res, _ := w.reconcile()
@@ -233,9 +233,9 @@ func TestHeldGateTellsOnce(t *testing.T) {
 // podgate, so that its time-out counts from there.
 func TestTimeoutOfWhatTrackClosed(t *testing.T) {
 	w := opened(t)
-	w.annotate(elbv2.ModeAnnotation, "Track")
-	w.annotate(elbv2.TimeoutAnnotation, "10m")
-	w.annotate(elbv2.OnTimeoutAnnotation, "Open")
+	w.annotate(v1alpha1.ModeAnnotation, "Track")
+	w.annotate(v1alpha1.TimeoutAnnotation, "10m")
+	w.annotate(v1alpha1.OnTimeoutAnnotation, "Open")
 	w.siblings = fleet(w, 4)[1:]
 	w.see(w.failingFor(time.Minute))
 	w.reconcile()
@@ -255,8 +255,8 @@ func TestTimeoutOfWhatTrackClosed(t *testing.T) {
 	}
 	w.see(sighting(gate.Healthy, "", true))
 	w.reconcile()
-	if c := w.condition(); c.Reason != "Healthy" || strings.Contains(w.pod.Annotations[elbv2.ProvenAnnotation], "closed") {
-		t.Errorf("healthy: want Healthy and no record of the closing, got %s and %s", c.Reason, w.pod.Annotations[elbv2.ProvenAnnotation])
+	if c := w.condition(); c.Reason != "Healthy" || strings.Contains(w.pod.Annotations[v1alpha1.ProvenAnnotation], "closed") {
+		t.Errorf("healthy: want Healthy and no record of the closing, got %s and %s", c.Reason, w.pod.Annotations[v1alpha1.ProvenAnnotation])
 	}
 }
 
@@ -288,7 +288,7 @@ func TestPolicyChangeWakesOpenGates(t *testing.T) {
 	for value, want := range map[string]int{"Track": 1, "Latch": 1, "": 0, "bad": 0} {
 		before, after := w.binding.DeepCopy(), w.binding.DeepCopy()
 		if value != "" {
-			after.Annotations = map[string]string{elbv2.ModeAnnotation: value}
+			after.Annotations = map[string]string{v1alpha1.ModeAnnotation: value}
 		}
 		after.Generation++
 		q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())

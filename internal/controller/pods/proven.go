@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // proven is the record, on the pod, of the addresses at which its gates were proven
@@ -27,7 +27,7 @@ type proven struct {
 // readProven gives the pod's own record; an empty one when it has none.
 func readProven(pod *corev1.Pod) proven {
 	p := proven{}
-	err := json.Unmarshal([]byte(pod.Annotations[elbv2.ProvenAnnotation]), &p)
+	err := json.Unmarshal([]byte(pod.Annotations[v1alpha1.ProvenAnnotation]), &p)
 	if err != nil || p.UID != pod.UID {
 		p = proven{UID: pod.UID}
 	}

@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -31,7 +31,7 @@ func TestNotAllowed(t *testing.T) {
 		"New":         {reason: "The group is in the manifest.", change: func(*world) {}},
 		"Terminating": {reason: "Deletion is urgent, but not in somebody else's group.", change: func(w *world) { w.terminate(w.pods[name(1)]) }},
 		"ForgedFinalizer": {reason: "Whoever may edit a binding may write podgate's finalizer.", change: func(w *world) {
-			w.bindings["web-tg"].Finalizers = []string{elbv2.Finalizer}
+			w.bindings["web-tg"].Finalizers = []string{v1alpha1.Finalizer}
 			w.bindings["web-tg"].DeletionTimestamp = &metav1.Time{Time: w.clock}
 		}},
 	} {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -29,7 +30,7 @@ func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcil
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	held := controllerutil.ContainsFinalizer(b.Object, elbv2.Finalizer)
+	held := controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer)
 	switch {
 	case !held && (whose == mine || !r.owner.Serves(b.Object)):
 		r.finished(b)
@@ -53,7 +54,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing
 		if r.drains(ctx, b, known.Group) {
 			err = press(err)
 		}
-		v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", elbv2.Finalizer)
+		v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", v1alpha1.Finalizer)
 		return r.failed(ctx, b, v, err)
 	}
 	waiting, err := binding.Waiting(ctx, r.client, key)

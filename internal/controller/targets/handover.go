@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -69,7 +69,7 @@ func (r *Reconciler) observe(ctx context.Context, b *binding.Binding, whose stan
 	r.registry.Set(key, binding.Resolution{Foreign: true})
 	var err error
 	if whose == theirs {
-		err = r.removeFinalizers(ctx, b, elbv2.Finalizer)
+		err = r.removeFinalizers(ctx, b, v1alpha1.Finalizer)
 	}
 	return reconcile.Result{RequeueAfter: r.owner.lease.poll()}, errors.Join(err, r.report.foreign(ctx, b))
 }
@@ -84,7 +84,7 @@ func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.R
 	if err := r.report.left(ctx, b); err != nil {
 		return reconcile.Result{}, err
 	}
-	if !controllerutil.ContainsFinalizer(b.Object, elbv2.Finalizer) {
+	if !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
 		r.owner.forget(key)
 		return reconcile.Result{}, nil
 	}
@@ -95,5 +95,5 @@ func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.R
 	if awaits {
 		return reconcile.Result{RequeueAfter: leaseMemo}, nil
 	}
-	return reconcile.Result{}, r.removeFinalizers(ctx, b, elbv2.Finalizer)
+	return reconcile.Result{}, r.removeFinalizers(ctx, b, v1alpha1.Finalizer)
 }

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/disruption"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -138,7 +138,7 @@ func TestLaw3AnnouncedEndIsAskedFor(t *testing.T) {
 		if w.reconcile(); len(w.calls) > 0 {
 			t.Fatalf("%s: nobody asked for it: %q", key, w.made())
 		}
-		w.bindings["web-tg"].Annotations = map[string]string{elbv2.DrainAtAnnotation: "Taint"}
+		w.bindings["web-tg"].Annotations = map[string]string{v1alpha1.DrainAtAnnotation: "Taint"}
 		w.reconcile()
 		if got := w.made(); got != "deregister 1" {
 			t.Fatalf("%s: want its pod removed, got %q", key, got)

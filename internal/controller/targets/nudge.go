@@ -100,7 +100,7 @@ func ungated(b *binding.Binding, who population, theirs []elbv2.TargetGroupBindi
 	}
 	for _, m := range who.members {
 		pod := who.pods[m.Target]
-		if !m.Wanted || m.Terminating || pod.Labels[elbv2.PodgateInjectLabel] == elbv2.InjectDisabled {
+		if !m.Wanted || m.Terminating || pod.Labels[v1alpha1.InjectLabel] == v1alpha1.InjectDisabled {
 			continue
 		}
 		if !slices.ContainsFunc(gates.Of(pod), func(name string) bool { return slices.Contains(names, name) }) {
@@ -158,10 +158,10 @@ func (r *Reconciler) nudge(ctx context.Context, theirs []elbv2.TargetGroupBindin
 		}
 		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 			"uid":         t.UID,
-			"annotations": map[string]string{elbv2.NudgeAnnotation: r.now().UTC().Format(time.RFC3339Nano)},
+			"annotations": map[string]string{v1alpha1.NudgeAnnotation: r.now().UTC().Format(time.RFC3339Nano)},
 		}})
 		if err != nil {
-			return fmt.Errorf("encode %s: %w", elbv2.NudgeAnnotation, err)
+			return fmt.Errorf("encode %s: %w", v1alpha1.NudgeAnnotation, err)
 		}
 		err = r.client.Patch(ctx, t.DeepCopy(), client.RawPatch(types.MergePatchType, patch))
 		if client.IgnoreNotFound(err) != nil {

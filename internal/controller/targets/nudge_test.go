@@ -71,13 +71,13 @@ func (w *world) waits(n int) {
 	pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(external.Name)}}
 }
 
-func (w *world) nudged() string { return w.bindings["web-tg"].Annotations[elbv2.NudgeAnnotation] }
+func (w *world) nudged() string { return w.bindings["web-tg"].Annotations[v1alpha1.NudgeAnnotation] }
 
 // nudges counts the nudges while something happens.
 func (w *world) nudgesIn(happens func()) int {
 	count, last := 0, w.nudged()
 	w.onWrite = func(b *elbv2.TargetGroupBinding) {
-		if at := b.Annotations[elbv2.NudgeAnnotation]; at != last {
+		if at := b.Annotations[v1alpha1.NudgeAnnotation]; at != last {
 			count, last = count+1, at
 		}
 	}
@@ -140,7 +140,7 @@ func TestNudge(t *testing.T) {
 		t.Fatalf("%d nudges for a pod that waits, want one at once", n)
 	}
 	after := w.bindings["web-tg"].DeepCopy()
-	delete(after.Annotations, elbv2.NudgeAnnotation)
+	delete(after.Annotations, v1alpha1.NudgeAnnotation)
 	after.ResourceVersion = before.ResourceVersion
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("more than the nudge was written (-before, +after):\n%s", diff)
@@ -250,7 +250,7 @@ func TestNudgesNobodyElse(t *testing.T) {
 	for what, change := range map[string]func(w *world){
 		"no opt-in":                        func(w *world) { w.own["own"].Spec.Wake = "" },
 		"needs no waking":                  func(w *world) { w.own["own"].Spec.Wake = v1alpha1.WakeNone },
-		"podgate's own":                    func(w *world) { w.bindings["web-tg"].Finalizers = []string{elbv2.Finalizer} },
+		"podgate's own":                    func(w *world) { w.bindings["web-tg"].Finalizers = []string{v1alpha1.Finalizer} },
 		"another group":                    func(w *world) { w.bindings["web-tg"].Spec.TargetGroupARN = "arn:other" },
 		"another Service":                  func(w *world) { w.bindings["web-tg"].Spec.ServiceRef.Name = "api" },
 		"made anew":                        func(w *world) { w.bindings["web-tg"].UID = "uid-new" },

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -135,9 +136,9 @@ func (o *ownership) forget(key types.NamespacedName) {
 // finalizersOf names what podgate takes off a binding at the end of its deletion.
 func finalizersOf(whose standing) []string {
 	if whose == abandoned {
-		return []string{elbv2.Finalizer, elbv2.LBCFinalizer}
+		return []string{v1alpha1.Finalizer, elbv2.LBCFinalizer}
 	}
-	return []string{elbv2.Finalizer}
+	return []string{v1alpha1.Finalizer}
 }
 
 // takeOver replaces an abandoned binding's finalizer by podgate's, in one write, so
@@ -146,7 +147,7 @@ func finalizersOf(whose standing) []string {
 // done what is not.
 func (r *Reconciler) takeOver(ctx context.Context, b *binding.Binding) error {
 	before := b.Copy()
-	controllerutil.AddFinalizer(b.Object, elbv2.Finalizer)
+	controllerutil.AddFinalizer(b.Object, v1alpha1.Finalizer)
 	controllerutil.RemoveFinalizer(b.Object, elbv2.LBCFinalizer)
 	delete(b.Annotations, elbv2.LBCCheckpoint)
 	delete(b.Annotations, elbv2.LBCCheckpointTime)
@@ -160,7 +161,7 @@ func (r *Reconciler) takeOver(ctx context.Context, b *binding.Binding) error {
 
 func (r *Reconciler) addFinalizer(ctx context.Context, b *binding.Binding) error {
 	before := b.Copy()
-	if !controllerutil.AddFinalizer(b.Object, elbv2.Finalizer) {
+	if !controllerutil.AddFinalizer(b.Object, v1alpha1.Finalizer) {
 		return nil
 	}
 	// The resource version makes the patch fail when somebody else's finalizer came in between.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -98,7 +99,7 @@ func TestTakeOver(t *testing.T) {
 		t.Errorf("calls: %q, want what is registered adopted as it is", got)
 	}
 	b := w.bindings["web-tg"]
-	if w.finalizers() != elbv2.Finalizer || w.managed() != ReasonOwned || w.ready("web-tg") != ReasonSynced {
+	if w.finalizers() != v1alpha1.Finalizer || w.managed() != ReasonOwned || w.ready("web-tg") != ReasonSynced {
 		t.Errorf("finalizers %s, Managed %s, Ready %s", w.finalizers(), w.managed(), w.ready("web-tg"))
 	}
 	for key := range b.Annotations {
@@ -123,7 +124,7 @@ func TestTakeOverThatCannotBeWritten(t *testing.T) {
 	}
 	w.refused["bindings"] = nil
 	w.pass(time.Minute, false)
-	if w.finalizers() != elbv2.Finalizer {
+	if w.finalizers() != v1alpha1.Finalizer {
 		t.Errorf("finalizers %s: the write was not tried again", w.finalizers())
 	}
 }
@@ -151,7 +152,7 @@ func TestFinalizerThatComesBackIsASignOfLife(t *testing.T) {
 	w := newForeignWorld(t)
 	w.lease = nil
 	w.pass(80*time.Second, false)
-	if w.finalizers() != elbv2.Finalizer {
+	if w.finalizers() != v1alpha1.Finalizer {
 		t.Fatalf("finalizers %s: want it taken over", w.finalizers())
 	}
 	b := w.bindings["web-tg"]
@@ -204,7 +205,7 @@ func TestLaw2ABindingIsAlwaysHeld(t *testing.T) {
 		w.pass(time.Minute, true)
 		w.pass(80*time.Second, false)
 		w.pass(80*time.Second, false)
-		if got := w.made(); got != "" || w.finalizers() != elbv2.Finalizer {
+		if got := w.made(); got != "" || w.finalizers() != v1alpha1.Finalizer {
 			t.Errorf("crash %d: calls %q, finalizers %s: want it podgate's in the end and no target touched", crash, got, w.finalizers())
 		}
 	}
@@ -213,7 +214,7 @@ func TestLaw2ABindingIsAlwaysHeld(t *testing.T) {
 // TestLaw2DeletedBindingOfTheOther: a deleted binding is ended by who holds it; by
 // podgate if that is nobody any more.
 func TestLaw2DeletedBindingOfTheOther(t *testing.T) {
-	both := elbv2.Finalizer + " " + elbv2.LBCFinalizer
+	both := v1alpha1.Finalizer + " " + elbv2.LBCFinalizer
 	cases := map[string]struct {
 		reason     string
 		finalizers string
@@ -225,7 +226,7 @@ func TestLaw2DeletedBindingOfTheOther(t *testing.T) {
 		"HandedBack":    {reason: "So it will of one that podgate has to hand back.", finalizers: both, lives: true, left: elbv2.LBCFinalizer},
 		"Abandoned":     {reason: "Nobody else will.", finalizers: elbv2.LBCFinalizer, calls: "deregister 1 2"},
 		"AbandonedBoth": {reason: "Nor here.", finalizers: both, calls: "deregister 1 2"},
-		"Mine":          {reason: "podgate's own.", finalizers: elbv2.Finalizer, lives: true, calls: "deregister 1 2"},
+		"Mine":          {reason: "podgate's own.", finalizers: v1alpha1.Finalizer, lives: true, calls: "deregister 1 2"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -259,7 +260,7 @@ func TestBindingThatIsNotServed(t *testing.T) {
 		want   string
 	}{
 		"NoLBC":      {reason: "Nobody is waited for.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.lease = nil }, after: time.Second, want: ""},
-		"LBCWaited":  {reason: "The other controller lives: until its finalizer is on podgate's stays.", lives: true, after: 50 * time.Second, want: elbv2.Finalizer},
+		"LBCWaited":  {reason: "The other controller lives: until its finalizer is on podgate's stays.", lives: true, after: 50 * time.Second, want: v1alpha1.Finalizer},
 		"LBCNever":   {reason: "It does not want the binding.", lives: true, after: 70 * time.Second, want: ""},
 		"LBCClaimed": {reason: "It has it.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer) }, lives: true, after: time.Second, want: elbv2.LBCFinalizer},
 		"LBCGone":    {reason: "It has been silent for long.", after: 80 * time.Second, want: ""},
@@ -284,7 +285,7 @@ func TestBindingThatIsNotServed(t *testing.T) {
 			}
 		})
 	}
-	asked := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{binding.ManageAnnotation: "true"}}}
+	asked := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.ManageAnnotation: "true"}}}
 	for mode, want := range map[binding.Ownership][2]bool{binding.OwnAll: {true, true}, binding.OwnAnnotated: {false, true}, binding.OwnNone: {false, false}} {
 		if got := [2]bool{mode.Serves(&elbv2.TargetGroupBinding{}), mode.Serves(asked)}; got != want {
 			t.Errorf("%s: want a plain and an annotated binding served %v, got %v", mode, want, got)

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // policyOf is the binding's condition about its policies; nil when there is none.
@@ -43,7 +44,7 @@ func TestInvalidPolicy(t *testing.T) {
 			t.Errorf("prunes=%t: a binding without policies is told about them: %+v", prunes, c)
 		}
 		w.writes = 0
-		w.bindings["web-tg"].Annotations[elbv2.TimeoutAnnotation] = "soon"
+		w.bindings["web-tg"].Annotations[v1alpha1.TimeoutAnnotation] = "soon"
 		for range 3 {
 			w.reconcile()
 		}
@@ -67,7 +68,7 @@ func TestInvalidPolicy(t *testing.T) {
 				t.Errorf("told again after a restart: %q", said)
 			}
 		}
-		w.bindings["web-tg"].Annotations[elbv2.TimeoutAnnotation] = "10m"
+		w.bindings["web-tg"].Annotations[v1alpha1.TimeoutAnnotation] = "10m"
 		w.clock = w.clock.Add(time.Second)
 		w.reconcile()
 		if c := w.policyOf("web-tg"); !prunes && (c == nil || c.Status != metav1.ConditionTrue || c.Reason != ReasonPolicyAccepted) {

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/drain/record"
@@ -70,10 +70,10 @@ func (r *Reconciler) tellRecommended(before, b *binding.Binding, recommended tim
 		return
 	}
 	said := fmt.Sprintf("By their latest drains, pods should serve on for %s after their deletion.", recommended)
-	if b.Annotations[elbv2.DrainTimeAnnotation] == drain.Recommended {
+	if b.Annotations[v1alpha1.DrainTimeAnnotation] == drain.Recommended {
 		said += " Pods that are created from now on do."
 	} else {
-		said += fmt.Sprintf(" The annotation %s: %s has that followed.", elbv2.DrainTimeAnnotation, drain.Recommended)
+		said += fmt.Sprintf(" The annotation %s: %s has that followed.", v1alpha1.DrainTimeAnnotation, drain.Recommended)
 	}
 	r.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, ReasonDrainRecommended, "Drain", "%s", said)
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 )
 
@@ -32,7 +32,7 @@ func (w *world) leave(n, late int) {
 func TestDrainTimeIsRecommended(t *testing.T) {
 	w := newWorld(t)
 	w.serve(1)
-	recommended := func() string { return w.bindings["web-tg"].Annotations[elbv2.RecommendedDrainAnnotation] }
+	recommended := func() string { return w.bindings["web-tg"].Annotations[v1alpha1.RecommendedDrainAnnotation] }
 	writes := w.writes
 	for n := range 12 {
 		w.leave(n+2, 22)
@@ -46,7 +46,7 @@ func TestDrainTimeIsRecommended(t *testing.T) {
 	if got := drain.Of(w.bindings["web-tg"]); got != 55*time.Second {
 		t.Errorf("nobody asked to follow it, and pods drain for %s", got)
 	}
-	w.bindings["web-tg"].Annotations[elbv2.DrainTimeAnnotation] = drain.Recommended
+	w.bindings["web-tg"].Annotations[v1alpha1.DrainTimeAnnotation] = drain.Recommended
 	if got := drain.Of(w.bindings["web-tg"]); got != 75*time.Second {
 		t.Errorf("somebody asked to follow it, and pods drain for %s", got)
 	}

@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/binding"
 )
 
 func TestVerdict(t *testing.T) {
@@ -182,7 +182,7 @@ func TestFinalizerTroubleIsTold(t *testing.T) {
 		t.Errorf("want the binding kept and the failure retried, got %v", err)
 	}
 	c := w.bindings["web-tg"].Status.Conditions[0]
-	if c.Reason != ReasonAccessDenied || !strings.Contains(c.Message, elbv2.Finalizer) {
+	if c.Reason != ReasonAccessDenied || !strings.Contains(c.Message, v1alpha1.Finalizer) {
 		t.Errorf("want told why it stays and how to give up, got %s: %s", c.Reason, c.Message)
 	}
 	w.fail = map[string]error{"health": balancer.ErrNotFound}
@@ -241,18 +241,20 @@ func TestRelevant(t *testing.T) {
 }
 
 func TestSpecChanged(t *testing.T) {
-	before := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Generation: 1, Finalizers: []string{elbv2.Finalizer}}}
+	before := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Generation: 1, Finalizers: []string{v1alpha1.Finalizer}}}
 	now := metav1.NewTime(noon)
 	cases := map[string]struct {
 		reason string
 		change func(b *elbv2.TargetGroupBinding)
 		want   bool
 	}{
-		"Status":     {reason: "What podgate writes itself is no work.", change: func(b *elbv2.TargetGroupBinding) { b.Status.ObservedGeneration = new(int64(1)) }},
-		"Spec":       {reason: "A new spec is.", change: func(b *elbv2.TargetGroupBinding) { b.Generation = 2 }, want: true},
-		"Annotation": {reason: "Policies are annotations.", change: func(b *elbv2.TargetGroupBinding) { b.Annotations = map[string]string{binding.ManageAnnotation: "true"} }, want: true},
-		"Finalizer":  {reason: "Another controller's finalizer says whose it is.", change: func(b *elbv2.TargetGroupBinding) { b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer) }, want: true},
-		"Deletion":   {reason: "A deleted binding has to be let go.", change: func(b *elbv2.TargetGroupBinding) { b.DeletionTimestamp = &now }, want: true},
+		"Status": {reason: "What podgate writes itself is no work.", change: func(b *elbv2.TargetGroupBinding) { b.Status.ObservedGeneration = new(int64(1)) }},
+		"Spec":   {reason: "A new spec is.", change: func(b *elbv2.TargetGroupBinding) { b.Generation = 2 }, want: true},
+		"Annotation": {reason: "Policies are annotations.", change: func(b *elbv2.TargetGroupBinding) {
+			b.Annotations = map[string]string{v1alpha1.ManageAnnotation: "true"}
+		}, want: true},
+		"Finalizer": {reason: "Another controller's finalizer says whose it is.", change: func(b *elbv2.TargetGroupBinding) { b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer) }, want: true},
+		"Deletion":  {reason: "A deleted binding has to be let go.", change: func(b *elbv2.TargetGroupBinding) { b.DeletionTimestamp = &now }, want: true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/membership"
@@ -187,7 +188,7 @@ func (r *reporter) left(ctx context.Context, b *binding.Binding) error {
 	if managed == nil || managed.Reason == ReasonNotServed {
 		return nil
 	}
-	message := "podgate does not serve this binding: the flag --target-group-bindings leaves it out, or wants the annotation " + binding.ManageAnnotation + "."
+	message := "podgate does not serve this binding: the flag --target-group-bindings leaves it out, or wants the annotation " + v1alpha1.ManageAnnotation + "."
 	conditions := []metav1.Condition{{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonNotServed, Message: message}}
 	return r.write(ctx, b, ReasonNotServed, message, true, conditions)
 }

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -47,7 +47,7 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 
 // led gives the group of a binding that the leader serves, as it published it.
 func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (balancer.Group, bool, error) {
-	if b.External || !b.DeletionTimestamp.IsZero() || !r.owner.Serves(b.Object) || !controllerutil.ContainsFinalizer(b.Object, elbv2.Finalizer) {
+	if b.External || !b.DeletionTimestamp.IsZero() || !r.owner.Serves(b.Object) || !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
 		return balancer.Group{}, false, nil
 	}
 	whose, err := r.owner.standing(ctx, b)

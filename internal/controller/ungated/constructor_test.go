@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index/indextest"
 )
@@ -103,9 +104,9 @@ func TestWhoIsJudged(t *testing.T) {
 		"ServiceGone":   {reason: "Nothing selects them.", handler: w.services(), event: event.DeleteEvent{Object: svc}, want: web},
 		"Binding":       {reason: "It is younger than its pods.", handler: w.bindings(), event: event.CreateEvent{Object: b}, want: web},
 		"BindingListed": {reason: "As with Services.", handler: w.bindings(), event: event.CreateEvent{Object: b, IsInInitialList: true}},
-		"Published":     {reason: "The group's type is known now.", handler: w.bindings(), event: update(b, annotate(elbv2.PublishedAnnotation, `{"arn":"arn","targetType":"instance"}`)), want: web},
-		"Policy":        {reason: "It gates nobody.", handler: w.bindings(), event: update(b, annotate(elbv2.TimeoutAnnotation, "5m"))},
-		"Served":        {reason: "podgate is told to serve it.", handler: w.bindings(), event: update(b, annotate(binding.ManageAnnotation, "true")), want: web},
+		"Published":     {reason: "The group's type is known now.", handler: w.bindings(), event: update(b, annotate(v1alpha1.PublishedAnnotation, `{"arn":"arn","targetType":"instance"}`)), want: web},
+		"Policy":        {reason: "It gates nobody.", handler: w.bindings(), event: update(b, annotate(v1alpha1.TimeoutAnnotation, "5m"))},
+		"Served":        {reason: "podgate is told to serve it.", handler: w.bindings(), event: update(b, annotate(v1alpha1.ManageAnnotation, "true")), want: web},
 		"BindingGone":   {reason: "Its gates are wanted no more.", handler: w.bindings(), event: event.DeleteEvent{Object: b}, want: web},
 		"Namespace":     {reason: "The webhook may be asked about its pods now.", handler: w.namespaces(), event: update(ns, func(o client.Object) { o.SetLabels(map[string]string{"team": "shop"}) }), want: all},
 		"NamespaceNote": {reason: "Namespaces are edited for other reasons.", handler: w.namespaces(), event: update(ns, annotate("note", "x"))},

@@ -13,17 +13,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 )
 
 // drained makes a namespace with drain only, and a binding of a group that needs 55 s.
 func drained(t *testing.T) *world {
 	w := newWorld(t)
-	w.objects["namespace"].SetLabels(map[string]string{elbv2.DrainLabel: elbv2.DrainEnabled})
+	w.objects["namespace"].SetLabels(map[string]string{v1alpha1.DrainLabel: v1alpha1.DrainEnabled})
 	w.bind()
-	w.objects["binding"].SetAnnotations(map[string]string{elbv2.DrainTimeAnnotation: "55s"})
+	w.objects["binding"].SetAnnotations(map[string]string{v1alpha1.DrainTimeAnnotation: "55s"})
 	return w
 }
 
@@ -49,7 +49,7 @@ func TestShortHookIsTold(t *testing.T) {
 		!strings.HasPrefix(said[1], "Warning DrainTooShort Pods of this ReplicaSet: The preStop hook") {
 		t.Fatalf("want it told once to the pod and the owner, got %q", said)
 	}
-	w.objects["binding"].SetAnnotations(map[string]string{elbv2.DrainTimeAnnotation: "4s"})
+	w.objects["binding"].SetAnnotations(map[string]string{v1alpha1.DrainTimeAnnotation: "4s"})
 	if said := w.judge("web-1"); len(said) != 0 || w.counted("hook") != 0 || len(w.undrained.pods)+len(w.undrained.owners) != 0 {
 		t.Errorf("nothing is too short any more: told %q, counted %v, remembered %v", said, w.counted("hook"), w.undrained)
 	}
@@ -82,10 +82,10 @@ func TestWhoIsTold(t *testing.T) {
 		"Short": {reason: "By the namespace's label.", change: func(*world, *corev1.Pod) {}, told: 2},
 		"PodsLabel": {reason: "By the pod's.", change: func(w *world, pod *corev1.Pod) {
 			w.objects["namespace"].SetLabels(nil)
-			pod.Labels[elbv2.DrainLabel] = elbv2.DrainEnabled
+			pod.Labels[v1alpha1.DrainLabel] = v1alpha1.DrainEnabled
 		}, told: 2},
 		"NotAsked":   {reason: "Nobody asked.", change: func(w *world, _ *corev1.Pod) { w.objects["namespace"].SetLabels(nil) }},
-		"OptedOut":   {reason: "Its owner knows.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[elbv2.DrainLabel] = elbv2.DrainDisabled }},
+		"OptedOut":   {reason: "Its owner knows.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[v1alpha1.DrainLabel] = v1alpha1.DrainDisabled }},
 		"Job":        {reason: "A Job's pods end by themselves.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "Job" }},
 		"NoTarget":   {reason: "Nobody sends it anything.", change: func(w *world, _ *corev1.Pod) { delete(w.objects, "binding") }},
 		"LongEnough": {reason: "As podgate injects it.", change: func(_ *world, pod *corev1.Pod) { drain.Keep(pod, drain.Stop{Container: "web", Hook: 55, Grace: 85}) }},

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index/indextest"
 )
@@ -168,17 +169,17 @@ func TestSilent(t *testing.T) {
 		want   int // events
 	}{
 		"Lacks":    {reason: "This one is told, and its owner.", change: func(*world, *corev1.Pod) {}, want: 2},
-		"OptedOut": {reason: "It said so.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[elbv2.PodgateInjectLabel] = elbv2.InjectDisabled }},
+		"OptedOut": {reason: "It said so.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[v1alpha1.InjectLabel] = v1alpha1.InjectDisabled }},
 		"Gated": {reason: "It has its gate.", change: func(_ *world, pod *corev1.Pod) {
 			pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "target-health.elbv2.k8s.aws/web-tg"}}
 		}},
 		"Unlabelled": {reason: "The namespace does not ask for gates.", change: func(w *world, _ *corev1.Pod) { w.objects["namespace"].SetLabels(nil) }},
 		"OwnLabel": {reason: "podgate's own label asks for the same.", want: 2, change: func(w *world, _ *corev1.Pod) {
-			w.objects["namespace"].SetLabels(map[string]string{elbv2.PodgateInjectLabel: "enabled"})
+			w.objects["namespace"].SetLabels(map[string]string{v1alpha1.InjectLabel: "enabled"})
 		}},
 		"PodAsks": {reason: "A pod may ask by itself.", want: 2, change: func(w *world, pod *corev1.Pod) {
 			w.objects["namespace"].SetLabels(nil)
-			pod.Labels[elbv2.PodgateInjectLabel] = "enabled"
+			pod.Labels[v1alpha1.InjectLabel] = "enabled"
 		}},
 		"Disabled": {reason: "Nor does it here.", change: func(w *world, _ *corev1.Pod) { w.objects["namespace"].GetLabels()[elbv2.InjectLabel] = "disabled" }},
 		"System": {reason: "The webhook is never asked there, as its manifest says.", change: func(w *world, _ *corev1.Pod) {
@@ -194,7 +195,7 @@ func TestSilent(t *testing.T) {
 		"Configured": {reason: "The manifest has the webhook asked about this one.", change: func(w *world, _ *corev1.Pod) { w.configure() }, want: 2},
 		"ConfiguredPodAsks": {reason: "The manifest has an entry for pods that ask by themselves.", want: 2, change: func(w *world, pod *corev1.Pod) {
 			w.objects["namespace"].SetLabels(nil)
-			pod.Labels[elbv2.PodgateInjectLabel] = "enabled"
+			pod.Labels[v1alpha1.InjectLabel] = "enabled"
 			w.configure()
 		}},
 		"DrainOnly": {reason: "A drain is no gate.", change: func(w *world, _ *corev1.Pod) {

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -151,7 +152,7 @@ func (r *Replacer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 
 // Asks tells whether a binding asks for its pods to be replaced.
 func Asks(b client.Object) bool {
-	return b.GetAnnotations()[elbv2.ReplaceAnnotation] == elbv2.ReplaceEnabled
+	return b.GetAnnotations()[v1alpha1.ReplaceAnnotation] == v1alpha1.ReplaceEnabled
 }
 
 // group is a Service's pods and what is behind it.

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -65,7 +66,7 @@ func newReplacing(t *testing.T) *replacing {
 	r.bind()
 	b := r.objects["binding"].(*elbv2.TargetGroupBinding)
 	b.Spec.ServiceRef.Port = intstr.FromInt32(80)
-	b.Annotations = map[string]string{elbv2.ReplaceAnnotation: elbv2.ReplaceEnabled}
+	b.Annotations = map[string]string{v1alpha1.ReplaceAnnotation: v1alpha1.ReplaceEnabled}
 	r.configure()
 	r.restart()
 	return r
@@ -182,7 +183,7 @@ func TestNotReplaced(t *testing.T) {
 		told   string
 	}{
 		"NotAsked":       {reason: "It is opt-in.", change: func(r *replacing) { r.objects["binding"].SetAnnotations(nil) }},
-		"AskedOtherwise": {reason: "Only the one word asks.", change: func(r *replacing) { r.objects["binding"].GetAnnotations()[elbv2.ReplaceAnnotation] = "true" }},
+		"AskedOtherwise": {reason: "Only the one word asks.", change: func(r *replacing) { r.objects["binding"].GetAnnotations()[v1alpha1.ReplaceAnnotation] = "true" }},
 		"NotReady":       {reason: "A second one would be missing.", change: func(r *replacing) { pod(r, "web-2").Status.Conditions = nil }},
 		"Terminating":    {reason: "As while somebody else scales or rolls.", change: func(r *replacing) { pod(r, "web-2").DeletionTimestamp = new(metav1.NewTime(r.clock)) }},
 		"Unhealthy":      {reason: "It is Ready since it has no gate, and serves nothing.", change: func(r *replacing) { state(r, "10.0.0.3", gate.Unhealthy) }},

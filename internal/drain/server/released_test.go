@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/drain/hook"
 	"github.com/podgate/podgate/internal/gate"
@@ -83,7 +84,7 @@ func TestReleased(t *testing.T) {
 			change: func(w *world, second int) {
 				if second == 0 {
 					b := w.objects[len(w.objects)-1].(*elbv2.TargetGroupBinding)
-					b.Annotations = map[string]string{elbv2.DrainTimeAnnotation: "100s"}
+					b.Annotations = map[string]string{v1alpha1.DrainTimeAnnotation: "100s"}
 				}
 			},
 		},

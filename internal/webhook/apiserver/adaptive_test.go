@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/webhook"
 )
@@ -27,14 +28,14 @@ func helper() webhook.Helper {
 // what a container asks for, and that has a quota for no more than the pod. The pod is of
 // the same quality of service.
 func (a *apiserver) testAdaptive(t *testing.T) {
-	namespace := kubetest.Namespace(t, a.Client, map[string]string{elbv2.DrainLabel: elbv2.DrainEnabled, "pod-security.kubernetes.io/enforce": "restricted"})
+	namespace := kubetest.Namespace(t, a.Client, map[string]string{v1alpha1.DrainLabel: v1alpha1.DrainEnabled, "pod-security.kubernetes.io/enforce": "restricted"})
 	a.must(t, a.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}}))
 	a.must(t, a.Create(t.Context(), &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"},
 		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80}}},
 	}))
 	b := &elbv2.TargetGroupBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web-tg", Annotations: map[string]string{elbv2.DrainModeAnnotation: elbv2.DrainAdaptive}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web-tg", Annotations: map[string]string{v1alpha1.DrainModeAnnotation: v1alpha1.DrainAdaptive}},
 		Spec: elbv2.TargetGroupBindingSpec{
 			TargetGroupName: "web", TargetType: new(elbv2.TargetTypeIP), ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)},
 		},

@@ -43,6 +43,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/index"
@@ -333,7 +334,7 @@ func (a *apiserver) createPod(ctx context.Context, name, app string) ([]string, 
 // rotate asks for a rotation and waits until the old authority or pair is gone.
 func (a *apiserver) rotate(t *testing.T, what string) {
 	t.Helper()
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, certificate.RotateAnnotation, what)
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.RotateAnnotation, what)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ownNamespace, Name: certificate.SecretName}}
 	a.must(t, a.Get(t.Context(), client.ObjectKeyFromObject(secret), secret))
 	before := secret.DeepCopy()
@@ -343,7 +344,7 @@ func (a *apiserver) rotate(t *testing.T, what string) {
 		if a.Get(ctx, client.ObjectKeyFromObject(secret), &now) != nil {
 			return false
 		}
-		changed := string(now.Data["tls.crt"]) != string(before.Data["tls.crt"]) && now.Annotations[certificate.RotateAnnotation] == ""
+		changed := string(now.Data["tls.crt"]) != string(before.Data["tls.crt"]) && now.Annotations[v1alpha1.RotateAnnotation] == ""
 		settled := strings.Count(string(now.Data["ca.crt"]), "BEGIN") == 1 && string(a.bundle(ctx)) == string(now.Data["ca.crt"])
 		return changed && settled && (what == certificate.RotateServing || string(now.Data["ca.crt"]) != string(before.Data["ca.crt"]))
 	})

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
@@ -104,7 +105,7 @@ func (a *apiserver) asked(t *testing.T) (n float64) {
 func (a *apiserver) testOptOut(t *testing.T) {
 	a.bind(t, a.namespace, "choosy")
 	a.gated(t, a.namespace, "choosy")
-	pod, err := a.gates(t.Context(), a.namespace, "choosy", map[string]string{elbv2.PodgateInjectLabel: elbv2.InjectDisabled})
+	pod, err := a.gates(t.Context(), a.namespace, "choosy", map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectDisabled})
 	if err != nil || len(pod.Spec.ReadinessGates) != 0 {
 		t.Errorf("want no gate, got %v, error %v", pod.Spec.ReadinessGates, err)
 	}
@@ -114,7 +115,7 @@ func (a *apiserver) testOptOut(t *testing.T) {
 // a finalizer keeps it.
 func (a *apiserver) testDeletedBinding(t *testing.T) {
 	b := a.bind(t, a.namespace, "leaving")
-	b.Finalizers = []string{elbv2.Finalizer}
+	b.Finalizers = []string{v1alpha1.Finalizer}
 	a.must(t, a.Update(t.Context(), b))
 	a.gated(t, a.namespace, "leaving")
 	a.must(t, a.Delete(t.Context(), b))

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
@@ -27,16 +28,16 @@ func (a *apiserver) testLabels(t *testing.T) {
 	}{
 		"None":            {reason: "Without a label podgate is not asked."},
 		"Compatible":      {reason: "The label of AWS Load Balancer Controller's users.", namespace: map[string]string{elbv2.InjectLabel: enabled}, gated: true},
-		"Own":             {reason: "podgate's own label.", namespace: map[string]string{elbv2.PodgateInjectLabel: enabled}, gated: true},
-		"Both":            {reason: "Both labels ask for the same.", namespace: map[string]string{elbv2.InjectLabel: enabled, elbv2.PodgateInjectLabel: enabled}, gated: true},
-		"Pod":             {reason: "One pod alone.", pod: map[string]string{elbv2.PodgateInjectLabel: enabled}, gated: true},
-		"OptOut":          {reason: "One pod not.", namespace: map[string]string{elbv2.InjectLabel: enabled, elbv2.PodgateInjectLabel: enabled}, pod: map[string]string{elbv2.PodgateInjectLabel: disabled}},
-		"Drain":           {reason: "Hooks alone.", namespace: map[string]string{elbv2.DrainLabel: enabled}, drained: true},
-		"DrainPod":        {reason: "Hooks of one pod.", pod: map[string]string{elbv2.DrainLabel: enabled}, drained: true},
-		"DrainOptOut":     {reason: "Hooks, but not of this one.", namespace: map[string]string{elbv2.DrainLabel: enabled}, pod: map[string]string{elbv2.DrainLabel: disabled}},
-		"GatesAndDrain":   {reason: "Gates and hooks.", namespace: map[string]string{elbv2.InjectLabel: enabled, elbv2.DrainLabel: enabled}, gated: true, drained: true},
-		"DrainNotGates":   {reason: "Opting out of gates leaves the hooks.", namespace: map[string]string{elbv2.InjectLabel: enabled, elbv2.DrainLabel: enabled}, pod: map[string]string{elbv2.PodgateInjectLabel: disabled}, drained: true},
-		"DisabledNothing": {reason: "Another value asks for nothing.", namespace: map[string]string{elbv2.InjectLabel: "true", elbv2.DrainLabel: "yes"}},
+		"Own":             {reason: "podgate's own label.", namespace: map[string]string{v1alpha1.InjectLabel: enabled}, gated: true},
+		"Both":            {reason: "Both labels ask for the same.", namespace: map[string]string{elbv2.InjectLabel: enabled, v1alpha1.InjectLabel: enabled}, gated: true},
+		"Pod":             {reason: "One pod alone.", pod: map[string]string{v1alpha1.InjectLabel: enabled}, gated: true},
+		"OptOut":          {reason: "One pod not.", namespace: map[string]string{elbv2.InjectLabel: enabled, v1alpha1.InjectLabel: enabled}, pod: map[string]string{v1alpha1.InjectLabel: disabled}},
+		"Drain":           {reason: "Hooks alone.", namespace: map[string]string{v1alpha1.DrainLabel: enabled}, drained: true},
+		"DrainPod":        {reason: "Hooks of one pod.", pod: map[string]string{v1alpha1.DrainLabel: enabled}, drained: true},
+		"DrainOptOut":     {reason: "Hooks, but not of this one.", namespace: map[string]string{v1alpha1.DrainLabel: enabled}, pod: map[string]string{v1alpha1.DrainLabel: disabled}},
+		"GatesAndDrain":   {reason: "Gates and hooks.", namespace: map[string]string{elbv2.InjectLabel: enabled, v1alpha1.DrainLabel: enabled}, gated: true, drained: true},
+		"DrainNotGates":   {reason: "Opting out of gates leaves the hooks.", namespace: map[string]string{elbv2.InjectLabel: enabled, v1alpha1.DrainLabel: enabled}, pod: map[string]string{v1alpha1.InjectLabel: disabled}, drained: true},
+		"DisabledNothing": {reason: "Another value asks for nothing.", namespace: map[string]string{elbv2.InjectLabel: "true", v1alpha1.DrainLabel: "yes"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +48,7 @@ func (a *apiserver) testLabels(t *testing.T) {
 				Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80}}},
 			}))
 			a.must(t, a.Create(t.Context(), &elbv2.TargetGroupBinding{
-				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web-tg", Annotations: map[string]string{elbv2.DrainTimeAnnotation: "20s"}},
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web-tg", Annotations: map[string]string{v1alpha1.DrainTimeAnnotation: "20s"}},
 				Spec: elbv2.TargetGroupBindingSpec{
 					TargetGroupName: "web", TargetType: new(elbv2.TargetTypeIP),
 					ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)},
@@ -59,7 +60,7 @@ func (a *apiserver) testLabels(t *testing.T) {
 				if try > 1000 {
 					t.Fatal("caches do not know the binding")
 				}
-				probe = labelled(namespace, fmt.Sprint("probe-", try), map[string]string{elbv2.PodgateInjectLabel: enabled, elbv2.DrainLabel: enabled})
+				probe = labelled(namespace, fmt.Sprint("probe-", try), map[string]string{v1alpha1.InjectLabel: enabled, v1alpha1.DrainLabel: enabled})
 				a.must(t, a.Create(t.Context(), &probe))
 			}
 			pod := labelled(namespace, "pod", tc.pod)

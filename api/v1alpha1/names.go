@@ -1,0 +1,80 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Names that are podgate's own.
+const (
+	// InjectLabel on a namespace or a pod, with the value InjectEnabled, asks for gates
+	// at pod creation; with the value InjectDisabled a pod goes without.
+	InjectLabel = "podgate.dev/inject"
+	// InjectEnabled is InjectLabel's value that asks for gates.
+	InjectEnabled = "enabled"
+	// InjectDisabled is InjectLabel's value that opts out.
+	InjectDisabled = "disabled"
+	// DrainLabel on a namespace or a pod, with the value DrainEnabled, asks for preStop hooks
+	// at pod creation; with the value DrainDisabled a pod goes without.
+	DrainLabel    = "podgate.dev/drain"
+	DrainEnabled  = "enabled"
+	DrainDisabled = "disabled"
+	// GraceAnnotation on a pod keeps the terminationGracePeriodSeconds that it had before
+	// the time to drain was added.
+	GraceAnnotation = "podgate.dev/grace-period"
+	// Finalizer keeps a binding until its targets are deregistered and its gates released.
+	Finalizer = "podgate.dev/targets"
+	// ProvenAnnotation on a pod records at which address which gates were proven to be about it.
+	ProvenAnnotation = "podgate.dev/proven"
+	// NudgeAnnotation on a TargetGroupBinding is when podgate last touched it to wake AWS
+	// Load Balancer Controller. Nothing reads it.
+	NudgeAnnotation = "podgate.dev/nudge"
+	// OverrideAnnotation on a pod holds what a person ordered about its gates; package override reads it.
+	OverrideAnnotation = "podgate.dev/override"
+	// PublishedAnnotation on a TargetGroupBinding holds what the leader resolved of its target
+	// group, as JSON, so that the webhook needs no call to a load balancer.
+	PublishedAnnotation = "podgate.dev/target-group"
+	// ManageAnnotation on a binding, with the value "true", asks podgate to serve it under
+	// --target-group-bindings=annotated.
+	ManageAnnotation = "podgate.dev/manage"
+	// RotateAnnotation on the certificate's Secret asks for a rotation now; package certificate
+	// has its values. It is removed when the rotation has begun.
+	RotateAnnotation = "podgate.dev/rotate"
+)
+
+// Annotations on a binding that state policies of its gates; gate.Policy tells what they mean.
+const (
+	// ModeAnnotation is Latch or Track.
+	ModeAnnotation = "podgate.dev/mode"
+	// TrackAfterAnnotation is a duration.
+	TrackAfterAnnotation = "podgate.dev/track-after"
+	// TrackFloorAnnotation is a percentage or a number of gates.
+	TrackFloorAnnotation = "podgate.dev/track-floor"
+	// TimeoutAnnotation is a duration.
+	TimeoutAnnotation = "podgate.dev/timeout"
+	// OnTimeoutAnnotation is Hold or Open, and so are the following.
+	OnTimeoutAnnotation           = "podgate.dev/on-timeout"
+	OnUnusedAnnotation            = "podgate.dev/on-unused"
+	OnUnavailableAnnotation       = "podgate.dev/on-unavailable"
+	OnUnhealthyDrainingAnnotation = "podgate.dev/on-unhealthy-draining"
+	// DrainTimeAnnotation on a binding is a duration: how long its pods serve on after their
+	// deletion has begun, in place of what podgate computes; or "recommended".
+	DrainTimeAnnotation = "podgate.dev/drain-time"
+	// ReplaceAnnotation on a binding, with the value ReplaceEnabled, has its pods that lack a gate
+	// evicted, one by one.
+	ReplaceAnnotation = "podgate.dev/replace-ungated"
+	ReplaceEnabled    = "enabled"
+	// RecommendedDrainAnnotation on a binding is the duration that podgate recommends for
+	// DrainTimeAnnotation, by what it has observed; absent while the computed one is right.
+	RecommendedDrainAnnotation = "podgate.dev/recommended-drain-time"
+	// DrainAtAnnotation on a binding is Deletion, or Taint: its pods drain as soon as their
+	// node is tainted for its removal, as far as others serve.
+	DrainAtAnnotation = "podgate.dev/drain-at"
+	// DrainModeAnnotation on a binding is DrainSleep, the default, or DrainAdaptive: how the
+	// preStop hooks that its pods get know when to end.
+	DrainModeAnnotation = "podgate.dev/drain"
+	// DrainSleep sleeps for the computed time.
+	DrainSleep = "Sleep"
+	// DrainAdaptive ends earlier, when the load balancers have let go of the pod.
+	DrainAdaptive = "Adaptive"
+	// Domain begins the names of podgate's own annotations and labels.
+	Domain = "podgate.dev/"
+)
