@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,8 +112,22 @@ func isOf(cfg *rest.Config, release string) error {
 
 // Root is the repository's top folder.
 func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+
+	// Tests run in their package's folder. The path that the compiler records would do as
+	// well, but not in programs that are built with -trimpath.
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			panic("no go.mod above the working directory")
+		}
+		dir = filepath.Dir(dir)
+	}
 }
 
 func localcluster() (string, error) {
