@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"bytes"
@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/podgate/podgate/internal/kubetest"
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // as is the configuration of a user, and what the API server refused it.
@@ -93,7 +94,7 @@ func TestRoleSuffices(t *testing.T) {
 	c.permit("podgate", func(*rbacv1.ClusterRole) {})
 	cfg, refused := c.as("podgate")
 	c.cfg = cfg
-	c.config = func(config *Config) { config.Namespace = "podgate-system" }
+	c.config = func(config *manager.Config) { config.Namespace = "podgate-system" }
 	c.opensAGate()
 	c.pod("web-2", "web", "10.0.0.2")
 	c.eventually("a pod without a gate is told", func() bool { return c.event("web-2", "GateMissing", "") })
@@ -114,7 +115,7 @@ func TestRoleWithoutNamespaces(t *testing.T) {
 	})
 	cfg, refused := c.as("podgate-older")
 	c.cfg = cfg
-	c.config = func(config *Config) { config.Namespace = "podgate-system" }
+	c.config = func(config *manager.Config) { config.Namespace = "podgate-system" }
 	c.opensAGate()
 	c.stop()
 	if !slices.Contains(refused(), "GET /api/v1/namespaces") {

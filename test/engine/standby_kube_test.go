@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // cable is a way to the API server that can be cut.
@@ -62,7 +64,7 @@ func (c *cable) mend() {
 // as long as the test runs.
 func (c *cluster) elect() {
 	c.Helper()
-	c.config = func(cfg *Config) {
+	c.config = func(cfg *manager.Config) {
 		cfg.LeaderElection, cfg.Namespace = true, c.ns
 		cfg.LeaseDuration, cfg.RenewDeadline, cfg.RetryPeriod = 5*time.Minute, 4*time.Minute, 500*time.Millisecond
 	}
@@ -72,7 +74,7 @@ func (c *cluster) elect() {
 func (c *cluster) holder() string {
 	c.Helper()
 	var lease coordinationv1.Lease
-	err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: LeaseName}, &lease)
+	err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: manager.LeaseName}, &lease)
 	if apierrors.IsNotFound(err) {
 		return ""
 	}
@@ -184,7 +186,7 @@ func TestWaitingGroupsFirst(t *testing.T) {
 		c.binding(name, name, arns[name])
 	}
 	c.pod("waits", "g17", "10.0.0.1", "g17")
-	c.config = func(cfg *Config) { cfg.DescribeRate, cfg.Workers = 50, 1 }
+	c.config = func(cfg *manager.Config) { cfg.DescribeRate, cfg.Workers = 50, 1 }
 	c.start()
 	c.eventually("all are asked about", func() bool { return len(c.calls("DescribeTargetGroupAttributes")) == len(arns) })
 	for i, call := range c.calls("DescribeTargetGroupAttributes") {

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"slices"
@@ -14,13 +14,14 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // Under --target-group-bindings=annotated only annotated bindings are served, and one
 // that loses the annotation is handed back as it is: no finalizer, its targets in place.
 func TestAnnotatedOwnership(t *testing.T) {
 	c := newCluster(t)
-	c.config = func(cfg *Config) { cfg.Bindings = string(binding.OwnAnnotated) }
+	c.config = func(cfg *manager.Config) { cfg.Bindings = string(binding.OwnAnnotated) }
 	arn := c.group("web")
 	c.script(arn, "healthy")
 	c.service("web")

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"strings"
@@ -19,13 +19,14 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // besideLBC makes the bindings of a group that AWS Load Balancer Controller has, and that
 // podgate observes.
 func (c *cluster) besideLBC(arn string, wake v1alpha1.Wake) (theirs *elbv2.TargetGroupBinding, own *v1alpha1.TargetBinding) {
 	c.Helper()
-	c.config = func(cfg *Config) { cfg.Bindings = string(binding.OwnNone) }
+	c.config = func(cfg *manager.Config) { cfg.Bindings = string(binding.OwnNone) }
 	theirs = c.binding("web", "web", arn)
 	c.annotate(theirs, `{"metadata":{"finalizers":["elbv2.k8s.aws/resources"]}}`)
 	own = elbv2Binding(c.ns)

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"slices"
@@ -24,6 +24,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // lbc plays AWS Load Balancer Controller: it renews its lease and, when it starts,
@@ -171,7 +172,7 @@ func (c *cluster) managed(b *elbv2.TargetGroupBinding) string {
 // leaves the other's targets and open gates as they are, and somebody always holds it.
 func TestHandoverBesideLBC(t *testing.T) {
 	c := newCluster(t)
-	c.config = func(cfg *Config) { cfg.LBCLeaseNamespace = c.ns }
+	c.config = func(cfg *manager.Config) { cfg.LBCLeaseNamespace = c.ns }
 	arn := c.group("web")
 	c.script(arn, "healthy")
 	c.service("web")
@@ -229,7 +230,7 @@ func TestHandoverBesideLBC(t *testing.T) {
 // podgate is told to leave every binding: one waits for LBC's finalizer while LBC lives.
 func TestNoneHandsBackToLBC(t *testing.T) {
 	c := newCluster(t)
-	c.config = func(cfg *Config) { cfg.LBCLeaseNamespace = c.ns }
+	c.config = func(cfg *manager.Config) { cfg.LBCLeaseNamespace = c.ns }
 	arn := c.group("web")
 	c.script(arn, "healthy")
 	c.service("web")
@@ -239,7 +240,7 @@ func TestNoneHandsBackToLBC(t *testing.T) {
 	c.eventually("podgate serves it", func() bool { return c.gate("web-1", b.Name).Reason == gate.ReasonHealthy })
 	lbc := c.startLBC()
 	c.annotate(b, `{"metadata":{"finalizers":["`+v1alpha1.Finalizer+`"]}}`)
-	c.config = func(cfg *Config) { cfg.LBCLeaseNamespace, cfg.Bindings = c.ns, string(binding.OwnNone) }
+	c.config = func(cfg *manager.Config) { cfg.LBCLeaseNamespace, cfg.Bindings = c.ns, string(binding.OwnNone) }
 	c.alwaysHeld(b)
 	c.start()
 	c.eventually("told that it is not served", func() bool { return c.managed(b) == targets.ReasonNotServed })

@@ -1,7 +1,9 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+// Package engine tests the whole process, wired as internal/manager wires it, with a real
+// API server and a simulated AWS. The tests play the kubelet.
+package engine
 
 import (
 	"context"
@@ -32,6 +34,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/kubetest"
+	"github.com/podgate/podgate/internal/manager"
 	"github.com/podgate/podgate/sim/awssim"
 )
 
@@ -47,7 +50,7 @@ type cluster struct {
 	ns   string
 	log  logr.Logger
 	// config changes the configuration of the next start.
-	config func(*Config)
+	config func(*manager.Config)
 	// metrics takes the metrics of the next start; a registry of its own when nil.
 	metrics *catalogue
 	stop    func()
@@ -114,7 +117,7 @@ func (c *cluster) launch(kube *rest.Config) (end func() error) {
 	c.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	var cfg Config
+	var cfg manager.Config
 	cfg.Bind(flag.NewFlagSet("podgate", flag.PanicOnError))
 	cfg.Region, cfg.Namespace, cfg.WatchNamespace = region, "default", c.ns
 	cfg.LeaderElection, cfg.MetricsAddress, cfg.HealthAddress, cfg.WebhookPort = false, "0", "0", -1
@@ -132,7 +135,7 @@ func (c *cluster) launch(kube *rest.Config) (end func() error) {
 		metrics = c.metrics
 	}
 	go func() {
-		done <- Run(ctx, c.log, kube, metrics, cfg)
+		done <- manager.Run(ctx, c.log, kube, metrics, cfg)
 	}()
 	return func() error {
 		cancel()

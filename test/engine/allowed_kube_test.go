@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"strings"
@@ -9,17 +9,16 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // A namespace that may have its own groups only does not get another's, which hears of nothing,
 // neither by ARN nor by name; what it may name is served.
 func TestAllowedTargets(t *testing.T) {
 	c := newCluster(t)
-	c.config = func(cfg *Config) {
+	c.config = func(cfg *manager.Config) {
 		if err := cfg.AllowTargets.Set("kubernetes.io/metadata.name=" + c.ns + " => arn:aws:elasticloadbalancing:*:*:targetgroup/web/*"); err != nil {
 			t.Fatal(err)
 		}
@@ -52,26 +51,5 @@ func TestAllowedTargets(t *testing.T) {
 	}
 	if len(c.rows(pay)) != 0 {
 		t.Error("somebody else's group has got targets")
-	}
-}
-
-// TestAllowedByLabels: a podgate of all namespaces goes by their labels.
-func TestAllowedByLabels(t *testing.T) {
-	var c Config
-	if err := c.AllowTargets.Set("team=shop => arn:shop"); err != nil {
-		t.Fatal(err)
-	}
-	var kube client.Reader = fake.NewClientBuilder().WithObjects(
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{"team": "shop"}}},
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "pay"}},
-	).Build()
-	refuses := allowed(kube, c)
-	for namespace, want := range map[string]string{"shop": "", "pay": "arn:shop"} {
-		if got, err := refuses(t.Context(), namespace, []string{"arn:shop"}); err != nil || got != want {
-			t.Errorf("in %s %q is refused (%v), want %q", namespace, got, err, want)
-		}
-	}
-	if _, err := refuses(t.Context(), "gone", []string{"arn:shop"}); err == nil {
-		t.Error("nobody knows the labels of a namespace that is not there")
 	}
 }

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"slices"
@@ -18,6 +18,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/disruption"
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // node makes a node.
@@ -107,7 +108,7 @@ func TestRoleWithoutNodes(t *testing.T) {
 	})
 	cfg, refused := c.as("podgate-nodeless")
 	c.cfg = cfg
-	c.config = func(config *Config) { config.Namespace = "podgate-system" }
+	c.config = func(config *manager.Config) { config.Namespace = "podgate-system" }
 	c.opensAGate()
 	c.stop()
 	if !slices.Contains(refused(), "GET /api/v1/nodes") {

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"net/http"
@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/manager"
 	"github.com/podgate/podgate/sim/awssim"
 )
 
@@ -108,7 +109,7 @@ func TestWithoutAWS(t *testing.T) {
 			for variable, value := range tc.env {
 				t.Setenv(variable, value)
 			}
-			s.config = func(cfg *Config) { cfg.Region = "" }
+			s.config = func(cfg *manager.Config) { cfg.Region = "" }
 			s.bind("web", nil)
 			s.bindGroup("aws", tc.group)
 			s.start()

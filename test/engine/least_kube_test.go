@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"context"
@@ -34,6 +34,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/kubetest"
+	"github.com/podgate/podgate/internal/manager"
 	"github.com/podgate/podgate/internal/scrape"
 	"github.com/podgate/podgate/internal/webhook"
 	"github.com/podgate/podgate/test/env"
@@ -110,7 +111,7 @@ func (c *cluster) everything(cfg *rest.Config) {
 	}
 	c.webhook()
 	c.cfg = cfg
-	c.config = func(config *Config) {
+	c.config = func(config *manager.Config) {
 		config.Namespace, config.LeaderElection, config.LBCLeaseNamespace = "podgate-system", true, c.ns
 		config.Ask = func(ctx context.Context, configuration *admissionv1.MutatingWebhookConfiguration, pod *corev1.Pod, gates []string) error {
 			_ = webhook.Ask(ctx, direct, configuration, pod, gates) // Nobody answers here.

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // Pods that are older than their binding, which asks for it, are evicted one by one; the second when the
@@ -47,7 +48,7 @@ func TestUngatedPodsAreReplaced(t *testing.T) {
 	}
 	b := c.binding("web", "web", arn)
 	c.patch(b, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ReplaceAnnotation, v1alpha1.ReplaceEnabled))
-	c.config = func(cfg *Config) {
+	c.config = func(cfg *manager.Config) {
 		cfg.Ask = func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error {
 			return nil
 		}

@@ -1,13 +1,15 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package engine
 
 import (
 	"io"
 	"net"
 	"net/http"
 	"testing"
+
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // A replica that starts while the API server is away is alive and not ready, and
@@ -15,7 +17,7 @@ import (
 func TestStartsWhileTheAPIServerIsAway(t *testing.T) {
 	c := newCluster(t)
 	probes := freeAddress(t)
-	c.config = func(cfg *Config) { cfg.HealthAddress = probes }
+	c.config = func(cfg *manager.Config) { cfg.HealthAddress = probes }
 	arn := c.group("web")
 	c.service("web")
 	c.binding("web", "web", arn)
@@ -36,7 +38,7 @@ func TestStartsWhileTheAPIServerIsAway(t *testing.T) {
 func TestEndsWhileTheAPIServerIsAway(t *testing.T) {
 	c := newCluster(t)
 	probes := freeAddress(t)
-	c.config = func(cfg *Config) { cfg.HealthAddress = probes }
+	c.config = func(cfg *manager.Config) { cfg.HealthAddress = probes }
 	wire := &cable{cut: true}
 	end := c.launch(wire.plug(c.cfg))
 	c.eventually("alive", func() bool { return probe(t, probes, "/healthz") == http.StatusOK })
