@@ -226,8 +226,8 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
 		return Engine{}, fmt.Errorf("add observer: %w", err)
 	}
-	targets, err := targets.Setup(mgr, targets.Options{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Provider: prov.Limited, Account: account, Prepare: prepare(prov.HAProxy), Observer: observer, Registry: registry,
+	targets, err := targets.Setup(mgr, prov.Limited, observer, registry, targets.Options{
+		Reader: mgr.GetAPIReader(), Account: account, Prepare: prepare(prov.HAProxy),
 		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
 		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,

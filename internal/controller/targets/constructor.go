@@ -4,6 +4,7 @@
 package targets
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -41,17 +42,15 @@ const Name = "target"
 // upon, so that a burst makes one call.
 const coalesce = 80 * time.Millisecond
 
-// Options are what Setup needs. All but the grace, the floor and the lease namespace are required.
+// Options are what a Reconciler may be given beside what it requires. Each of them has a default that works.
 type Options struct {
-	Client   client.Client
-	Reader   client.Reader // uncached
-	Provider balancer.Provider
-	// Account tells whose budget of calls a group draws on; one account never takes more than a quarter of the workers.
+	// Reader is uncached. The client is read when it is nil.
+	Reader client.Reader
+	// Account returns whose budget of calls a group draws on. One account never takes more than a quarter of the
+	// workers. All groups are of one account when it is nil.
 	Account func(balancer.Ref) string
 	// Prepare makes a binding's settings known to its provider, where they are not in the group; nil when none needs it.
 	Prepare  func(*binding.Binding) error
-	Observer Observer
-	Registry *binding.Registry
 	Recorder events.EventRecorder
 	Metrics  prometheus.Registerer
 	// Registered takes when pods that have a gate were registered.
@@ -62,58 +61,103 @@ type Options struct {
 	Ownership binding.Ownership
 	// LBCLeaseNamespace is where AWS Load Balancer Controller has its lease; kube-system when empty.
 	LBCLeaseNamespace string
-	// Allowed gives the first of some things that the bindings of a namespace may not name, as binding.Names spells
-	// them; all may name everything when nil.
+	// Allowed returns the first of some things that the bindings of a namespace may not name, as binding.Names spells
+	// them. All may name everything when it is nil.
 	Allowed func(ctx context.Context, namespace string, things []string) (refused string, err error)
 	// AbsenceGrace is how long a Service, a port or all pods must be missing before running targets go.
 	AbsenceGrace time.Duration
 	// Floor is how many running targets of a group stay while pods that should serve do not; 1 when 0.
 	Floor int
-	// Workers is how many bindings are handled at a time.
+	// Workers is how many bindings are handled at a time; 1 when 0.
 	Workers int
-	// Random gives a duration below its argument, for jitter; rand.N when nil.
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+	// Random returns a duration below its argument, for jitter; rand.N when nil.
 	Random func(time.Duration) time.Duration
 }
 
-// Setup adds the controller to a manager. Its Reconciler is for a standby's use.
-func Setup(mgr manager.Manager, o Options) (*Reconciler, error) {
-	m, err := newMetrics(o.Metrics)
-	if err != nil {
-		return nil, err
+// withDefaults fills in what is not given.
+func (o Options) withDefaults(c client.Client) Options {
+	if o.Reader == nil {
+		o.Reader = c
 	}
-	m.registrations = o.Registered
-	if o.Ownership == "" {
-		o.Ownership = binding.OwnAll
+	if o.Account == nil {
+		o.Account = func(balancer.Ref) string { return "" }
 	}
 	if o.Prepare == nil {
 		o.Prepare = func(*binding.Binding) error { return nil }
 	}
+	if o.Allowed == nil {
+		o.Allowed = func(context.Context, string, []string) (string, error) { return "", nil }
+	}
+
+	if o.Recorder == nil {
+		o.Recorder = &events.FakeRecorder{} // Without a channel it drops every event.
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	if o.Registered == nil {
+		o.Registered = &latency.Times[latency.Registration]{}
+	}
+
+	o.Ownership = cmp.Or(o.Ownership, binding.OwnAll)
+	o.LBCLeaseNamespace = cmp.Or(o.LBCLeaseNamespace, "kube-system")
+	o.Workers = cmp.Or(o.Workers, 1)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Random == nil {
 		o.Random = rand.N
 	}
-	if o.LBCLeaseNamespace == "" {
-		o.LBCLeaseNamespace = "kube-system"
+	return o
+}
+
+// NewReconciler makes a Reconciler that remembers nothing.
+func NewReconciler(c client.Client, provider balancer.Provider, observer Observer, registry *binding.Registry, o Options) (*Reconciler, error) {
+	o = o.withDefaults(c)
+
+	m, err := newMetrics(o.Metrics, o.Registered)
+	if err != nil {
+		return nil, err
 	}
-	owner := newOwnership(o.Ownership, o.Reader, o.LBCLeaseNamespace, time.Now)
-	r := &Reconciler{
-		client: o.Client, provider: o.Provider, observer: o.Observer, registry: o.Registry,
-		report: newReporter(o.Client, o.Recorder),
-		ledger: newLedger(time.Now), owner: owner, records: newRecords(o.Client, o.Reader, time.Now), metrics: m, account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
-		lanes:   &lanes{limit: max(o.Workers/4, 1), busy: map[string]int{}},
-		leaving: &record.Records{}, recorder: o.Recorder, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
-		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: time.Now, random: o.Random,
+
+	return &Reconciler{
+		client: c, provider: provider, observer: observer, registry: registry,
+		report:  newReporter(c, o.Recorder),
+		ledger:  newLedger(o.Now),
+		owner:   newOwnership(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
+		records: newRecords(c, o.Reader, o.Now),
+		lanes:   newLanes(o.Workers),
+		account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
+		metrics: m, recorder: o.Recorder,
+		leaving: &record.Records{}, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
+		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: o.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]balancer.Ref{}, absent: map[types.NamespacedName]time.Time{},
+	}, nil
+}
+
+// Setup adds the controller to a manager. Its Reconciler is for a standby's use.
+func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, registry *binding.Registry, o Options) (*Reconciler, error) {
+	c := mgr.GetClient()
+	o = o.withDefaults(c)
+	r, err := NewReconciler(c, provider, observer, registry, o)
+	if err != nil {
+		return nil, err
 	}
-	return r, builder.ControllerManagedBy(mgr).
+
+	setup := builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
 		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
-		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(o.Client, owner))).
-		Watches(&corev1.Pod{}, podHandler(o.Client, owner, &r.lodgers, r.ends)).
-		WatchesRawSource(o.Wake).
-		WatchesRawSource(first(o.Client, owner)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, &r.pressing)}).
-		Complete(r)
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.owner))).
+		Watches(&corev1.Pod{}, podHandler(c, r.owner, &r.lodgers, r.ends)).
+		WatchesRawSource(first(c, r.owner)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, &r.pressing)})
+	if o.Wake != nil {
+		setup = setup.WatchesRawSource(o.Wake)
+	}
+	return r, setup.Complete(r)
 }
 
 // ownBinding maps a TargetBinding to its key.

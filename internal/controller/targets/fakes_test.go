@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,8 +15,6 @@ import (
 	"time"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
-	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,7 +30,6 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/drain/record"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
 )
@@ -144,21 +140,16 @@ func (w *world) bind(name string, age time.Duration) *elbv2.TargetGroupBinding {
 
 // restart makes a Reconciler that remembers nothing.
 func (w *world) restart() {
-	m, err := newMetrics(prometheus.NewRegistry())
+	r, err := NewReconciler(kube{w: w}, w, w, binding.NewRegistry(func(types.NamespacedName) {}), Options{
+		Account:      func(ref balancer.Ref) string { return ref.Group },
+		Recorder:     w.events,
+		AbsenceGrace: 30 * time.Second, Workers: 8,
+		Now: func() time.Time { return w.clock },
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	now := func() time.Time { return w.clock }
-	w.Reconciler = &Reconciler{
-		client: kube{w: w}, provider: w, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}),
-		report: newReporter(kube{w: w}, w.events),
-		ledger: newLedger(now), owner: newOwnership(binding.OwnAll, kube{w: w}, "kube-system", now), records: newRecords(kube{w: w}, kube{w: w}, now),
-		leaving: &record.Records{}, recorder: w.events, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
-		metrics: m, lanes: &lanes{limit: 2, busy: map[string]int{}},
-		account:      func(ref balancer.Ref) string { return ref.Group },
-		absenceGrace: 30 * time.Second, now: now, random: rand.N[time.Duration],
-		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]balancer.Ref{}, absent: map[types.NamespacedName]time.Time{},
-	}
+	w.Reconciler = r
 }
 
 // pod makes the n-th pod, running and selected, its containers ready.

@@ -21,6 +21,11 @@ type lanes struct {
 	busy map[string]int
 }
 
+// newLanes gives each account a quarter of some workers, and one at least.
+func newLanes(workers int) *lanes {
+	return &lanes{limit: max(workers/4, 1), busy: map[string]int{}}
+}
+
 // enter takes a worker for an account; false when it has its share already.
 func (l *lanes) enter(account string) (leave func(), ok bool) {
 	l.mu.Lock()

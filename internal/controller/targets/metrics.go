@@ -49,9 +49,9 @@ type metrics struct {
 	registrations *latency.Times[latency.Registration]
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, registrations *latency.Times[latency.Registration]) (*metrics, error) {
 	m := &metrics{
-		registrations: &latency.Times[latency.Registration]{},
+		registrations: registrations,
 		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podgate_targets_held",
 			Help: "Running targets that should leave a group and that a guard keeps.",
