@@ -61,8 +61,9 @@ cluster: build ## Build Kubernetes, containerd and etcd; about ten minutes the f
 .PHONY: images
 images: build ## Build the images as tars under out/, without Docker.
 	@mkdir -p out
-	$(GO) run ./build/image -name podgate.dev/podgate:dev -entrypoint /podgate -user 65532 -add /drain=bin/drain -o out/podgate.tar bin/podgate
-	for v in v1 v2; do $(GO) run ./build/image -name podgate.dev/app:$$v -entrypoint /app -link /bin/sleep -env APP_TEXT=$$v -user 65532 -o out/app-$$v.tar bin/app || exit 1; done
+	$(GO) build -C build/image -o ../../bin/image .
+	bin/image -name podgate.dev/podgate:dev -entrypoint /podgate -user 65532 -add /drain=bin/drain -o out/podgate.tar bin/podgate
+	for v in v1 v2; do bin/image -name podgate.dev/app:$$v -entrypoint /app -link /bin/sleep -env APP_TEXT=$$v -user 65532 -o out/app-$$v.tar bin/app || exit 1; done
 
 .PHONY: manifest
 manifest: tools ## Render config/ to out/podgate.yaml.
@@ -79,9 +80,10 @@ generate: tools ## Generate deepcopy functions, CRDs, RBAC and docs/api.md from 
 	bin/helm template podgate charts/podgate --namespace podgate-system --kube-version 1.37.0 --no-hooks --output-dir config >/dev/null
 
 .PHONY: lint
-lint: tools ## Lint both modules, as .golangci.yml says.
+lint: tools ## Lint the modules, as .golangci.yml says.
 	bin/golangci-lint run ./...
 	cd test/localcluster && ../../bin/golangci-lint run ./...
+	cd build/image && ../../bin/golangci-lint run ./...
 
 .PHONY: verify
 verify: generate ## Fail when generated files are not what markers and chart say.
@@ -92,6 +94,7 @@ unit: tools cluster ## Unit and API-server tests, with the race detector.
 	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy promtool=prometheus
 	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on -timeout 20m ./...
 	$(GO) test -C test/localcluster -count=1 ./...
+	$(GO) test -C build/image -count=1 ./...
 
 .PHONY: test-versions
 test-versions: build tools ## The tests on an API server, on that of each release of Kubernetes in VERSIONS; no part of the tests.

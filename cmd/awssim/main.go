@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -21,7 +22,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/go-logr/stdr"
+	"github.com/go-logr/logr"
 
 	"github.com/podgate/podgate/sim/awssim"
 )
@@ -46,7 +47,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cfg.Log = stdr.New(log.New(logs, "", log.LstdFlags))
+	cfg.Log = logr.FromSlogHandler(slog.NewTextHandler(logs, nil))
 	sim, err := awssim.New(cfg)
 	if err != nil {
 		return err

@@ -1,0 +1,136 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command servicemodel extracts from AWS's service models what the tests of
+// the simulator hold its answers to: the shapes of answers and errors, without
+// requests and documentation. It writes one file per service into the folder
+// that it is given. The version of the models is pinned in go.mod.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	_ "github.com/aws/aws-sdk-go/aws/arn" // keeps the module of the models in go.mod
+)
+
+// services are the folders of the models, without the version.
+var services = map[string]string{
+	"elasticloadbalancingv2": "2015-12-01",
+	"sts":                    "2011-06-15",
+}
+
+// model is the part of a service model that is kept.
+type model struct {
+	Metadata struct {
+		XMLNamespace string `json:"xmlNamespace"`
+	} `json:"metadata"`
+	Operations map[string]operation `json:"operations"`
+	Shapes     map[string]shape     `json:"shapes"`
+}
+
+type operation struct {
+	Output struct {
+		Shape         string `json:"shape"`
+		ResultWrapper string `json:"resultWrapper"`
+	} `json:"output"`
+	Errors []reference `json:"errors,omitempty"`
+}
+
+type reference struct {
+	Shape string `json:"shape"`
+}
+
+type shape struct {
+	Type     string               `json:"type"`
+	Members  map[string]reference `json:"members,omitempty"`
+	Member   *reference           `json:"member,omitempty"`
+	Required []string             `json:"required,omitempty"`
+	Enum     []string             `json:"enum,omitempty"`
+	Min      *float64             `json:"min,omitempty"`
+	Max      *float64             `json:"max,omitempty"`
+	Pattern  string               `json:"pattern,omitempty"`
+	Error    *failure             `json:"error,omitempty"`
+}
+
+type failure struct {
+	Code           string `json:"code"`
+	HTTPStatusCode int    `json:"httpStatusCode"`
+}
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "servicemodel:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) != 1 {
+		return errors.New("wants the folder to write to")
+	}
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go").Output()
+	if err != nil {
+		return fmt.Errorf("find the service models: %w", err)
+	}
+
+	for service, version := range services {
+		raw, err := os.ReadFile(filepath.Join(string(bytes.TrimSpace(dir)), "models", "apis", service, version, "api-2.json"))
+		if err != nil {
+			return err
+		}
+		short, err := extract(raw)
+		if err != nil {
+			return fmt.Errorf("extract model of %s: %w", service, err)
+		}
+		if err := os.WriteFile(filepath.Join(args[0], service+".json"), short, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extract keeps the shapes that an answer or an error can consist of.
+func extract(raw []byte) ([]byte, error) {
+	var m model
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, err
+	}
+
+	kept := map[string]shape{}
+	for _, op := range m.Operations {
+		m.keep(op.Output.Shape, kept)
+		for _, e := range op.Errors {
+			m.keep(e.Shape, kept)
+		}
+	}
+	m.Shapes = kept
+
+	// Indented, so that the difference to a newer version can be read.
+	short, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return nil, err
+	}
+	return append(short, '\n'), nil
+}
+
+// keep adds a shape and everything inside it to kept.
+func (m *model) keep(name string, kept map[string]shape) {
+	s, known := m.Shapes[name]
+	if _, done := kept[name]; done || !known {
+		return
+	}
+	kept[name] = s
+
+	for _, member := range s.Members {
+		m.keep(member.Shape, kept)
+	}
+	if s.Member != nil {
+		m.keep(s.Member.Shape, kept)
+	}
+}
