@@ -87,9 +87,10 @@ func (r *BindingReport) conditions(b *binding.Binding) {
 }
 
 func (r *BindingReport) next(b *binding.Binding) string {
+	ready, known := v1alpha1.Explain(v1alpha1.OnReady, r.Reason)
 	switch {
-	case !b.DeletionTimestamp.IsZero() && r.Status == "False" && bindingAdvice[r.Reason] != "":
-		return bindingAdvice[r.Reason] + "; it is being deleted, and goes when that is done or its finalizer removed"
+	case !b.DeletionTimestamp.IsZero() && r.Status == "False" && known:
+		return ready.Fix + "; it is being deleted, and goes when that is done or its finalizer removed"
 	case !b.DeletionTimestamp.IsZero():
 		return "wait: it is being deleted; its targets are deregistered and its gates released first"
 	case ownedByLBC(b):
@@ -99,8 +100,8 @@ func (r *BindingReport) next(b *binding.Binding) string {
 	case r.Status == "":
 		return "find out whether podgate runs and serves this binding: it has said nothing about it yet"
 	}
-	if told, known := bindingAdvice[r.Reason]; known {
-		return told
+	if known {
+		return ready.Fix
 	}
 	return "look at the message"
 }

@@ -174,11 +174,11 @@ func (f *flight) port(ctx context.Context, b *binding.Binding, object fmt.String
 	}
 	port, ok := binding.ServicePort(&svc, b.ServiceRef.Port)
 	if !ok {
-		f.find(SeverityError, targets.ReasonPortNotFound, object, fmt.Sprintf("Service %q has no port %q, which the binding names.", svc.Name, b.ServiceRef.Port.String()), bindingAdvice[targets.ReasonPortNotFound])
+		f.find(SeverityError, targets.ReasonPortNotFound, object, fmt.Sprintf("Service %q has no port %q, which the binding names.", svc.Name, b.ServiceRef.Port.String()), fixOf(targets.ReasonPortNotFound))
 		return nil
 	}
 	if _, err := binding.Target(pod, port, b.IPAddressType); err != nil {
-		f.find(SeverityError, targets.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", err), bindingAdvice[targets.ReasonTargetPortNotFound])
+		f.find(SeverityError, targets.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", err), fixOf(targets.ReasonTargetPortNotFound))
 	}
 	return nil
 }

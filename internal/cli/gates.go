@@ -15,6 +15,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/override"
@@ -77,14 +78,14 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 		g.From = "the ALB ingress controller v1, by its legacy prefix; podgate never sets it"
 		g.Next = "remove the gate from the pod template: in a labelled namespace pods with a binding get today's gate in its place"
 		if g.open() {
-			g.Next = nothing
+			g.Next = v1alpha1.NothingToDo
 		}
 		return nil
 	case !own:
 		g.From = "somebody else: it is no gate of podgate's"
 		g.Next = fmt.Sprintf("ask whoever sets condition %s", g.Type)
 		if g.open() {
-			g.Next = nothing
+			g.Next = v1alpha1.NothingToDo
 		}
 		return nil
 	}
@@ -110,7 +111,7 @@ func (x *explanation) orphan(g *GateReport, name string) {
 	g.From = fmt.Sprintf("no binding: there is no %s %q in the namespace", kind, name)
 	g.Next = adviceOf(g.open(), gate.ReasonNoBinding)
 	if g.open() && g.Reason != gate.ReasonNoBinding {
-		g.Next = unbound
+		g.Next = adviceOf(true, gate.ReasonBindingDeleted)
 	}
 }
 
@@ -149,7 +150,7 @@ func (x *explanation) next(g *GateReport, b *binding.Binding, stand binding.Stan
 	case !isTrue(binding.Condition(x.pod, corev1.ContainersReady)):
 		return "look at the pod's probes and logs: the gate is asked about when its containers are ready"
 	case stand.Claim == gate.Unclaimed:
-		return gateAdvice[gate.ReasonNoBinding]
+		return adviceOf(false, gate.ReasonNoBinding)
 	case g.Source.Status == "False":
 		return g.Source.remedy()
 	case g.Status == "" && len(x.Installation.Trouble) > 0:

@@ -24,18 +24,20 @@ var declared = regexp.MustCompile(`(?m)^\s*(?:const )?(?:Reason|Event)\w+\s+(?:[
 func reasons(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	err := filepath.WalkDir(filepath.Join(kubetest.Root(), "internal"), func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "/awssim/") {
+	for _, top := range []string{"api", "internal"} {
+		err := filepath.WalkDir(filepath.Join(kubetest.Root(), top), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			for _, m := range declared.FindAllStringSubmatch(string(source), -1) {
+				found[m[1]] = filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
+			}
 			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		source, err := os.ReadFile(path)
-		for _, m := range declared.FindAllStringSubmatch(string(source), -1) {
-			found[m[1]] = filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if len(found) < 40 {
 		t.Fatalf("found %d reasons only: %v", len(found), found)

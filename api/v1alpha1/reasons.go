@@ -1,0 +1,228 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Types of the conditions on a binding. A gate's condition type is GatePrefix, or AWS Load
+// Balancer Controller's prefix, with the binding's name.
+const (
+	// ConditionReady reports whether the group's targets follow the Service's pods.
+	ConditionReady = "Ready"
+	// ConditionManaged reports whether podgate registers the group's targets.
+	ConditionManaged = "Managed"
+	// ConditionPolicyAccepted reports whether the binding's policies can be used.
+	ConditionPolicyAccepted = "PolicyAccepted"
+	// ConditionTargetsHeld reports whether targets that should be removed are kept for now.
+	ConditionTargetsHeld = "TargetsHeld"
+)
+
+// Reasons of a gate's condition. Any other reason there is the load balancer's own.
+const (
+	ReasonHealthy                 = "Healthy"
+	ReasonContainersNotReady      = "ContainersNotReady"
+	ReasonNoBinding               = "NoBinding"
+	ReasonBindingNotReady         = "BindingNotReady"
+	ReasonNotObserved             = "NotObserved"
+	ReasonNotProvenYet            = "NotProvenYet"
+	ReasonTimedOut                = "TimedOut"
+	ReasonTargetUnused            = "TargetUnused"
+	ReasonTargetUnavailable       = "TargetUnavailable"
+	ReasonTargetUnhealthyDraining = "TargetUnhealthyDraining"
+	ReasonTrackFloor              = "TrackFloor"
+	ReasonOverridden              = "Overridden"
+	ReasonBindingDeleted          = "BindingDeleted"
+	ReasonUninstalled             = "Uninstalled"
+	ReasonNotIPTargets            = "NotIPTargets"
+)
+
+// Reasons of a binding's condition Ready, and of the event when it changes.
+const (
+	ReasonSynced                  = "Synced"
+	ReasonServiceNotFound         = "ServiceNotFound"
+	ReasonServiceWithoutSelector  = "ServiceWithoutSelector"
+	ReasonPortNotFound            = "PortNotFound"
+	ReasonTargetPortNotFound      = "TargetPortNotFound"
+	ReasonTargetGroupNotFound     = "TargetGroupNotFound"
+	ReasonBackendNotFound         = "BackendNotFound"
+	ReasonInvalidRequest          = "InvalidRequest"
+	ReasonInstanceTargets         = "InstanceTargets"
+	ReasonUnservedTargetType      = "UnservedTargetType"
+	ReasonTargetTypeMismatch      = "TargetTypeMismatch"
+	ReasonNameTooLong             = "NameTooLong"
+	ReasonGroupBoundTwice         = "GroupBoundTwice"
+	ReasonAccessDenied            = "AccessDenied"
+	ReasonNotAllowed              = "NotAllowed"
+	ReasonThrottled               = "Throttled"
+	ReasonTooManyTargets          = "TooManyTargets"
+	ReasonBindingNotWritable      = "BindingNotWritable"
+	ReasonTargetsNotRecorded      = "TargetsNotRecorded"
+	ReasonNoGateOfLBC             = "NoGateOfLBC"
+	ReasonNothingToNudge          = "NothingToNudge"
+	ReasonNudgeFailed             = "NudgeFailed"
+	ReasonLoadBalancerUnavailable = "LoadBalancerUnavailable"
+)
+
+// Reasons of a binding's other conditions.
+const (
+	// Of Managed.
+	ReasonOwnedByPodgate = "OwnedByPodgate"
+	ReasonOwnedByLBC     = "OwnedByLBC"
+	ReasonNotServed      = "NotServed"
+	ReasonExternal       = "External"
+	// Of PolicyAccepted.
+	ReasonAccepted      = "Accepted"
+	ReasonInvalidPolicy = "InvalidPolicy"
+	// Of TargetsHeld.
+	ReasonHeldAtFloor       = "HeldAtFloor"
+	ReasonHeldWhileAbsent   = "HeldWhileAbsent"
+	ReasonHeldUntilReplaced = "HeldUntilReplaced"
+	ReasonHeldAsLastServing = "HeldAsLastServing"
+	ReasonNothingHeld       = "NothingHeld"
+)
+
+// Reasons of events that are no condition's.
+const (
+	ReasonTakenOverFromLBC     = "TakenOverFromLBC"
+	ReasonGateTimedOut         = "GateTimedOut"
+	ReasonGateMissing          = "GateMissing"
+	ReasonNoGate               = "NoGate"
+	ReasonDrainTooShort        = "DrainTooShort"
+	ReasonKilledUndrained      = "KilledUndrained"
+	ReasonDrainTimeRecommended = "DrainTimeRecommended"
+	ReasonReplaced             = "Replaced"
+	ReasonNotReplaced          = "NotReplaced"
+	ReasonSetByHand            = "SetByHand"
+	ReasonAuthorityCreated     = "AuthorityCreated"
+	ReasonCertificateIssued    = "CertificateIssued"
+	ReasonAuthorityRetired     = "AuthorityRetired"
+	ReasonInvalidCertificate   = "InvalidCertificate"
+)
+
+// Place is where people see a reason.
+type Place string
+
+// The places.
+const (
+	// OnOpenGate and OnClosedGate are the conditions of gates, with status True, and with False or Unknown.
+	OnOpenGate   Place = "open gate"
+	OnClosedGate Place = "closed gate"
+	// OnReady, OnManaged, OnPolicyAccepted and OnTargetsHeld are the conditions of bindings.
+	OnReady          Place = ConditionReady
+	OnManaged        Place = ConditionManaged
+	OnPolicyAccepted Place = ConditionPolicyAccepted
+	OnTargetsHeld    Place = ConditionTargetsHeld
+	// OnPodEvent, OnBindingEvent and OnSecretEvent are events that no condition repeats. Those of a pod are on its
+	// owner, too, such as the ReplicaSet.
+	OnPodEvent     Place = "pod event"
+	OnBindingEvent Place = "binding event"
+	OnSecretEvent  Place = "Secret event"
+)
+
+// NothingToDo is the Fix of what is as it should be.
+const NothingToDo = "nothing to do"
+
+// Explanation says in one sentence what a reason means in a place, and what to do about it.
+type Explanation struct {
+	Place  Place
+	Reason string
+	// Summary is a sentence without its full stop.
+	Summary string
+	// Fix begins with a verb in lower case, or is NothingToDo.
+	Fix string
+	// Page is the page of docs/, and its heading, that has more; may be empty.
+	Page string
+}
+
+// Explain returns the explanation of a reason; false where the reason is not podgate's.
+func Explain(place Place, reason string) (Explanation, bool) {
+	for _, e := range Explanations {
+		if e.Place == place && e.Reason == reason {
+			return e, true
+		}
+	}
+	return Explanation{}, false
+}
+
+// IsGateReason reports whether podgate itself gives a gate's condition this reason. Any other is the load balancer's.
+func IsGateReason(reason string) bool {
+	_, open := Explain(OnOpenGate, reason)
+	_, closed := Explain(OnClosedGate, reason)
+	return open || closed
+}
+
+// Explanations are all reasons that podgate gives, by place. The page docs/reasons.md is made from them.
+var Explanations = []Explanation{
+	{OnOpenGate, ReasonHealthy, "The load balancer calls this very pod healthy", NothingToDo, ""},
+	{OnOpenGate, ReasonTimedOut, "The binding's time-out opened the gate, although the target was not healthy", "find out why the target is not healthy; the message has the reason from before", "policies.md"},
+	{OnOpenGate, ReasonTargetUnused, "The binding's policy opened the gate, since no load balancer uses the target's group or zone", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
+	{OnOpenGate, ReasonTargetUnavailable, "The binding's policy opened the gate, since the load balancer cannot tell the target's health", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
+	{OnOpenGate, ReasonTargetUnhealthyDraining, "The binding's policy opened the gate, although the target is unhealthy and its connections are being closed", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
+	{OnOpenGate, ReasonTrackFloor, "The target fails its health checks, and the gate stays open because too few others are open", "look at the target's health: too many fail at once for Track to close this gate", "policies.md#track"},
+	{OnOpenGate, ReasonOverridden, "A person opened the gate by hand until the time in the message", "find out why the target is not healthy before the time in the message; podgate gate clear POD TYPE ends it sooner", "commands.md"},
+	{OnOpenGate, ReasonNoBinding, "The gate was released, because no binding had claimed it for a while (--orphan-grace)", "correct the binding: no binding claims the gate, so it was released; new pods wait again", ""},
+	{OnOpenGate, ReasonBindingDeleted, "The gate was released, because its binding was deleted", "nothing, if the binding was deleted on purpose: podgate takes out what it registered for it; else make it again", ""},
+	{OnOpenGate, ReasonUninstalled, "The gate was released, because podgate was uninstalled", NothingToDo, "install.md"},
+	{OnOpenGate, ReasonNotIPTargets, "The gate was released, because the group's targets are not pods", "nothing, or use a group of target type ip", ""},
+
+	{OnClosedGate, ReasonNotProvenYet, "The load balancer calls the address healthy, but may mean the pod that had the address before", "wait: the load balancer may mean the pod that had the address before; it is over when unhealthy threshold x interval and 10 s have passed since the containers became ready", ""},
+	{OnClosedGate, ReasonContainersNotReady, "The gate was open, and the pod's own containers became unready", "look at the pod's probes and logs: its containers became unready", ""},
+	{OnClosedGate, ReasonNoBinding, "No binding of this name has a Service that selects the pod", "create the binding, or make its Service select the pod; else the gate is released by itself", ""},
+	{OnClosedGate, ReasonBindingNotReady, "The binding claims the pod, but its group or port is not known", "look at the binding: its target group or port is not known, for the reason there", ""},
+	{OnClosedGate, ReasonNotObserved, "The group has not been read since the pod got its address", "wait a second; if it lasts, the message or the binding says why the group cannot be read", ""},
+	{OnClosedGate, ReasonOverridden, "A person closed the gate by hand until the time in the message", "wait until the time in the message, or end it: podgate gate clear POD TYPE", "commands.md"},
+
+	{OnReady, ReasonSynced, "The group's targets follow the Service's pods", NothingToDo, ""},
+	{OnReady, ReasonServiceNotFound, "The Service does not exist", "create the Service, or correct serviceRef.name", ""},
+	{OnReady, ReasonServiceWithoutSelector, "The Service has no selector, so it selects no pods", "give the Service a selector", ""},
+	{OnReady, ReasonPortNotFound, "The Service has no such port; the message lists those it has", "correct serviceRef.port", ""},
+	{OnReady, ReasonTargetPortNotFound, "The Service names a target port that a pod does not have, or a pod has no address of the group's family", "name the port in the pod template, or use its number", ""},
+	{OnReady, ReasonTargetGroupNotFound, "AWS knows no such target group", "create the target group, or make a binding that names another", ""},
+	{OnReady, ReasonBackendNotFound, "HAProxy has no such backend", "add the backend to HAProxy's configuration, or make a binding that names another", "providers/haproxy.md"},
+	{OnReady, ReasonInvalidRequest, "The request can never succeed as it is: the message says what is wrong, such as an ARN of another region or an unknown keyword", "correct what the message names", ""},
+	{OnReady, ReasonInstanceTargets, "The group's targets are nodes: podgate leaves them alone, and pods get no gate", "nothing, or use a group of target type ip: pods of this group get no gate", ""},
+	{OnReady, ReasonUnservedTargetType, "The group is of a type that podgate does not serve, such as lambda or alb", "use a group of target type ip", ""},
+	{OnReady, ReasonTargetTypeMismatch, "The binding's targetType or ipAddressType is not the group's", "make a binding without targetType and ipAddressType, or with the group's", ""},
+	{OnReady, ReasonNameTooLong, "Targets are registered, but a name of more than 63 characters cannot be a gate's", "make a binding with a name of at most 63 characters", ""},
+	{OnReady, ReasonGroupBoundTwice, "An older binding names the same group, or the same backend of the same instance", "delete one of the two bindings of this group", ""},
+	{OnReady, ReasonAccessDenied, "The load balancer refuses podgate's credentials or permissions; the message has its words", "correct podgate's credentials, its IAM policy or the role to assume", "providers/elbv2.md#iam-permissions"},
+	{OnReady, ReasonNotAllowed, "Bindings of this namespace may not name this group or role", "ask the podgate administrator for an allowance (--allow-targets), or name a group of your own", "security.md#whose-target-groups"},
+	{OnReady, ReasonThrottled, "AWS asks for fewer calls, and podgate makes fewer", "wait; if it lasts, find who else uses the account's API budget", ""},
+	{OnReady, ReasonTooManyTargets, "The group is full: AWS's quota, or the binding's maxServers", "raise the quota of targets per group, or run fewer pods", ""},
+	{OnReady, ReasonBindingNotWritable, "podgate cannot put its finalizer on the binding, and registers nothing; the message has the API server's words", "let podgate write the binding: RBAC, or an admission webhook that refuses", ""},
+	{OnReady, ReasonTargetsNotRecorded, "The ConfigMap of a group shared with other clusters cannot be read or written, and nothing is registered", "let podgate write the ConfigMap that the message names: RBAC, or a quota", "kinds/targetgroupbinding.md#groups-shared-with-other-clusters"},
+	{OnReady, ReasonNoGateOfLBC, "Pods without AWS Load Balancer Controller's gate of the group get none of this binding's, because that controller may not notice that they wait", "have AWS Load Balancer Controller's gate injected and restart the pods, or set spec.wake", "kinds/targetbinding.md#only-observing"},
+	{OnReady, ReasonNothingToNudge, "spec.wake is Nudge, and no TargetGroupBinding of the Service names the group", "make a TargetGroupBinding of the Service that names the group, or set spec.wake to None", "kinds/targetbinding.md#only-observing"},
+	{OnReady, ReasonNudgeFailed, "The annotation that wakes AWS Load Balancer Controller cannot be written; the message has the API server's words", "let podgate write the TargetGroupBinding: RBAC, or AWS Load Balancer Controller's admission webhook", ""},
+	{OnReady, ReasonLoadBalancerUnavailable, "The API or the socket cannot be reached, or its answers cannot be read", "wait; the message says what fails", ""},
+
+	{OnManaged, ReasonOwnedByPodgate, "podgate registers the group's targets", NothingToDo, ""},
+	{OnManaged, ReasonOwnedByLBC, "AWS Load Balancer Controller registers the group's targets, and podgate only observes", "nothing, or follow the migration page to let podgate take over", "migration.md"},
+	{OnManaged, ReasonNotServed, "podgate was told not to serve the binding (--target-group-bindings)", "nothing, or annotate the binding with podgate.dev/manage: \"true\"", "migration.md"},
+	{OnManaged, ReasonExternal, "Somebody else registers the group's targets, as spec.membership says", NothingToDo, "kinds/targetbinding.md#only-observing"},
+
+	{OnPolicyAccepted, ReasonAccepted, "The binding's policies can be used", NothingToDo, "policies.md"},
+	{OnPolicyAccepted, ReasonInvalidPolicy, "A policy of the binding cannot be used; the message names each annotation, its value and what is allowed", "correct the annotations that the message names", "policies.md"},
+
+	{OnTargetsHeld, ReasonHeldAtFloor, "Targets of unready pods stay registered because too few others serve", "find out why the pods' containers are not ready", ""},
+	{OnTargetsHeld, ReasonHeldWhileAbsent, "Targets stay registered for now, although the Service, its port or all its pods are missing", "restore what is missing within --absence-grace, or wait if it is meant", ""},
+	{OnTargetsHeld, ReasonHeldUntilReplaced, "Targets that the Service no longer selects stay registered until those that it selects are healthy", "look at the new pods' gates", ""},
+	{OnTargetsHeld, ReasonHeldAsLastServing, "The target of a deleted pod stays registered because no other target serves", "nothing, or run more replicas", "drain.md#what-overrides-it"},
+	{OnTargetsHeld, ReasonNothingHeld, "No target is kept that should be removed", NothingToDo, ""},
+
+	{OnPodEvent, ReasonGateTimedOut, "A gate's time-out has passed; the message says whether the gate opens", "find out why the target is not healthy", "policies.md"},
+	{OnPodEvent, ReasonGateMissing, "The pod should carry a gate and does not: the binding or its Service came later than the pod, or the webhook did not answer", "restart the pod: gates are added only when pods are created", "operations.md#pods-without-a-gate"},
+	{OnPodEvent, ReasonNoGate, "There is no gate for the pod: no Service selects it, or no served binding refers to that Service", "nothing, if the pod needs none; else create the Service or the binding and restart the pod", ""},
+	{OnPodEvent, ReasonDrainTooShort, "The pod's preStop hook or grace period is too short for its load balancer to drain it; reported once for an owner", "do what the message says", "drain.md#what-gets-a-hook"},
+	{OnPodEvent, ReasonKilledUndrained, "The pod stopped before its load balancer had drained it", "do what the message says", "drain.md#what-is-reported"},
+	{OnPodEvent, ReasonSetByHand, "A person set or cleared a gate with podgate gate", NothingToDo, "commands.md"},
+
+	{OnBindingEvent, ReasonTakenOverFromLBC, "podgate took the binding over from AWS Load Balancer Controller", NothingToDo, "migration.md"},
+	{OnBindingEvent, ReasonDrainTimeRecommended, "Observed drains call for another drain time", "set podgate.dev/drain-time as the message says, or to recommended", "drain.md#what-is-recommended"},
+	{OnBindingEvent, ReasonReplaced, "A pod without a gate was evicted, because the binding asks for it", NothingToDo, "operations.md#pods-without-a-gate"},
+	{OnBindingEvent, ReasonNotReplaced, "Pods without a gate cannot be replaced for now", "do what the message says", "operations.md#pods-without-a-gate"},
+
+	{OnSecretEvent, ReasonAuthorityCreated, "A new authority for the webhook's certificate was made", NothingToDo, "install.md#the-webhooks-certificate"},
+	{OnSecretEvent, ReasonCertificateIssued, "A new serving certificate was issued", NothingToDo, "install.md#the-webhooks-certificate"},
+	{OnSecretEvent, ReasonAuthorityRetired, "The earlier authority is no longer trusted", NothingToDo, "install.md#the-webhooks-certificate"},
+	{OnSecretEvent, ReasonInvalidCertificate, "The provided certificate cannot be used", "provide a valid pair, as the message says", "install.md#the-webhooks-certificate"},
+}
