@@ -69,6 +69,17 @@ type Group struct {
 	DeregistrationDelay time.Duration
 }
 
+// typeIP is the target type of a group whose targets are pods' addresses.
+const typeIP = "ip"
+
+// OfPods reports whether the group's targets are pods. No other type of target gets a gate,
+// whichever types a load balancer knows.
+func (g Group) OfPods() bool { return g.TargetType == typeIP }
+
+// NotOfPods reports whether the group's targets are known not to be pods. A group whose
+// type nobody has said yet may be of pods.
+func (g Group) NotOfPods() bool { return g.TargetType != "" && !g.OfPods() }
+
 // DetectionTime is how long the load balancer may take to notice that a target
 // stopped answering: its unhealthy threshold times its interval.
 func (g Group) DetectionTime() time.Duration {

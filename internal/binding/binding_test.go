@@ -158,7 +158,7 @@ func TestTarget(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := Target(pod, tc.port, tc.family)
+			got, err := targetAt(pod, tc.port, tc.family)
 			if (err != nil) != (tc.want == "") {
 				t.Fatalf("%s\nTarget: error %v", tc.reason, err)
 			}
@@ -168,7 +168,7 @@ func TestTarget(t *testing.T) {
 		})
 	}
 	for _, ips := range [][]corev1.PodIP{nil, {{IP: "2001:db8::7"}}, {{IP: "nonsense"}}} {
-		if got, err := Target(&corev1.Pod{Status: corev1.PodStatus{PodIPs: ips}}, corev1.ServicePort{Port: 80}, "ipv4"); err == nil {
+		if got, err := targetAt(&corev1.Pod{Status: corev1.PodStatus{PodIPs: ips}}, corev1.ServicePort{Port: 80}, "ipv4"); err == nil {
 			t.Errorf("a pod with addresses %v: want an error, got %s", ips, got)
 		}
 	}

@@ -40,10 +40,11 @@ func carriers(ctx context.Context, r client.Reader, key types.NamespacedName, ho
 	return found, nil
 }
 
-// Standing tells of the running pods with a binding's gate that the binding's Service
-// selects and whose containers are ready whether the gate is open.
-func Standing(ctx context.Context, r client.Reader, key types.NamespacedName, svc *corev1.Service) (map[types.NamespacedName]bool, error) {
+// OpenGates reports, for each running pod with a binding's gate that the binding's Service
+// selects and whose containers are ready, whether the gate is open.
+func OpenGates(ctx context.Context, r client.Reader, key types.NamespacedName, svc *corev1.Service) (map[types.NamespacedName]bool, error) {
 	gate := corev1.PodConditionType(gates.Type(key.Name))
+
 	open := map[types.NamespacedName]bool{}
 	_, err := carriers(ctx, r, key, func(pod *corev1.Pod) bool {
 		if IsTrue(pod, corev1.ContainersReady) && index.Selects(svc, pod.Labels) {

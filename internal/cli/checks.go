@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
@@ -166,19 +168,20 @@ func (f *flight) binding(ctx context.Context, b *binding.Binding, pod *corev1.Po
 	return f.port(ctx, b, object, pod)
 }
 
-// port tells of a port that leads nowhere, before podgate can.
+// port reports a port that leads nowhere, before podgate can.
 func (f *flight) port(ctx context.Context, b *binding.Binding, object fmt.Stringer, pod *corev1.Pod) error {
 	var svc corev1.Service
 	if err := f.reader.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc); err != nil {
 		return f.Unknown.forgive(err, "whether the bindings' ports lead to pods")
 	}
-	port, ok := binding.ServicePort(&svc, b.ServiceRef.Port)
-	if !ok {
-		f.find(SeverityError, targets.ReasonPortNotFound, object, fmt.Sprintf("Service %q has no port %q, which the binding names.", svc.Name, b.ServiceRef.Port.String()), fixOf(targets.ReasonPortNotFound))
-		return nil
-	}
-	if _, err := binding.Target(pod, port, b.IPAddressType); err != nil {
-		f.find(SeverityError, targets.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", err), fixOf(targets.ReasonTargetPortNotFound))
+
+	_, _, trouble := binding.TargetOf(pod, &svc, balancer.Group{TargetType: b.TargetType, IPAddressType: b.IPAddressType}, b.ServiceRef)
+	var noPort *binding.NoPortError
+	switch {
+	case errors.As(trouble, &noPort):
+		f.find(SeverityError, targets.ReasonPortNotFound, object, noPort.Error()+".", fixOf(targets.ReasonPortNotFound))
+	case trouble != nil:
+		f.find(SeverityError, targets.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", trouble), fixOf(targets.ReasonTargetPortNotFound))
 	}
 	return nil
 }

@@ -119,24 +119,24 @@ func (x *explanation) orphan(g *GateReport, name string) {
 func (x *explanation) bindingGate(ctx context.Context, g *GateReport, b *binding.Binding) error {
 	source := reportOf(b)
 	g.Source, g.From = &source, source.from()
-	stand, err := b.Stand(ctx, x.reader, x.pod, resolution(b))
+	claim, err := b.Claim(ctx, x.reader, x.pod, resolution(b))
 	if err != nil {
 		g.Next = adviceOf(g.open(), g.Reason)
 		return x.Unknown.forgive(err, "whether the binding's Service selects the pod")
 	}
-	if stand.Claim == gate.Claimed {
-		g.Target = stand.Target.String()
+	if claim.Kind == gate.Claimed {
+		g.Target = claim.Target.String()
 		g.From += ", target " + g.Target
 	}
-	if stand.Claim == gate.Unclaimed {
+	if claim.Kind == gate.Unclaimed {
 		g.From += ", which does not select this pod"
 	}
-	g.Next = x.next(g, b, stand)
+	g.Next = x.next(g, b, claim)
 	return nil
 }
 
 // next is what to do about the gate of a binding.
-func (x *explanation) next(g *GateReport, b *binding.Binding, stand binding.Stand) string {
+func (x *explanation) next(g *GateReport, b *binding.Binding, claim binding.Claim) string {
 	switch {
 	case g.open() && g.Source.Status == "False" && !ownedByLBC(b) && served(b):
 		// The gate stays open, and the pod may lose its target all the same.
@@ -149,7 +149,7 @@ func (x *explanation) next(g *GateReport, b *binding.Binding, stand binding.Stan
 		return "let podgate serve the binding (--target-group-bindings), or remove the gate: nobody sets it"
 	case !isTrue(binding.Condition(x.pod, corev1.ContainersReady)):
 		return "look at the pod's probes and logs: the gate is asked about when its containers are ready"
-	case stand.Claim == gate.Unclaimed:
+	case claim.Kind == gate.Unclaimed:
 		return adviceOf(false, gate.ReasonNoBinding)
 	case g.Source.Status == "False":
 		return g.Source.remedy()

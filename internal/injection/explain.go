@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
 )
 
@@ -36,7 +35,7 @@ const (
 	ReasonBindingDeleting Reason = "BindingDeleting"
 	// ReasonBindingUnserved: podgate is told to leave the binding alone.
 	ReasonBindingUnserved Reason = "BindingNotServed"
-	// ReasonInstanceTargets: the group's targets are nodes.
+	// ReasonInstanceTargets: the group's targets are nodes, or something else that is no pod.
 	ReasonInstanceTargets Reason = "InstanceTargets"
 	// ReasonNoGateOfLBC: AWS Load Balancer Controller registers the binding's targets, and
 	// would never hear that a pod waits that has no gate of that controller's for the group.
@@ -133,7 +132,7 @@ func (b Binding) gatesNot() Reason {
 		return ReasonBindingUnserved
 	case b.Deleting:
 		return ReasonBindingDeleting
-	case b.TargetType == elbv2.TargetTypeInstance:
+	case b.notOfPods():
 		return ReasonInstanceTargets
 	case b.BesideLBC:
 		return ReasonNoGateOfLBC

@@ -95,6 +95,11 @@ func TestExplain(t *testing.T) {
 			pod:    pod, services: []Service{web}, bindings: with(func(b *Binding) { b.TargetType = elbv2.TargetTypeInstance }),
 			want: Finding{Reason: ReasonInstanceTargets, Service: "web", Binding: "a", Since: noon},
 		},
+		"Lambda": {
+			reason: "Its target is a function.",
+			pod:    pod, services: []Service{web}, bindings: with(func(b *Binding) { b.TargetType = "lambda" }),
+			want: Finding{Reason: ReasonInstanceTargets, Service: "web", Binding: "a", Since: noon},
+		},
 		"NameTooLong": {
 			reason: "It makes no condition type.",
 			pod:    pod, services: []Service{web}, bindings: with(func(b *Binding) { b.Name = strings.Repeat("a", 64) }),

@@ -85,8 +85,11 @@ type Binding struct {
 
 // targets tells whether podgate makes targets of the pods of the binding's Service.
 func (b Binding) targets() bool {
-	return !b.Deleting && !b.Unserved && b.TargetType != elbv2.TargetTypeInstance
+	return !b.Deleting && !b.Unserved && !b.notOfPods()
 }
+
+// notOfPods reports whether the group's targets are known not to be pods.
+func (b Binding) notOfPods() bool { return b.TargetType != "" && b.TargetType != elbv2.TargetTypeIP }
 
 // gates tells whether they get its gate, too.
 func (b Binding) gates() bool {
@@ -162,7 +165,7 @@ func wakesLBC(pod Pod, services []Service, bindings []Binding, group string, wan
 // ofLBC tells whether AWS Load Balancer Controller may serve the binding.
 func (b Binding) ofLBC() bool {
 	_, own := gates.Own(b.Name)
-	return !own && !b.Deleting && b.TargetType != elbv2.TargetTypeInstance
+	return !own && !b.Deleting && !b.notOfPods()
 }
 
 // claiming are the bindings that make targets of the pod.

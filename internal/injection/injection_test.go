@@ -80,6 +80,12 @@ func TestGates(t *testing.T) {
 			services: []Service{web},
 			bindings: []Binding{{Name: "web", Service: "web", TargetType: elbv2.TargetTypeInstance}},
 		},
+		"Lambda": {
+			reason:   "Nor has a group of a type that podgate may not even know: only ip targets are pods.",
+			pod:      Pod{Labels: labels},
+			services: []Service{web},
+			bindings: []Binding{{Name: "fn", Service: "web", TargetType: "lambda"}, {Name: "chained", Service: "web", TargetType: "alb"}},
+		},
 		"UnknownType": {
 			reason:   "While the target type is not resolved the pod is gated: a gate cannot be added later.",
 			pod:      Pod{Labels: labels},

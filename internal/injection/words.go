@@ -38,7 +38,7 @@ func (f Finding) Words() string {
 	case ReasonBindingUnserved:
 		return fmt.Sprintf("podgate is told by --target-group-bindings not to serve %s.", Named(f.Binding))
 	case ReasonInstanceTargets:
-		return fmt.Sprintf("the targets of %s are instances, not pods.", Named(f.Binding))
+		return fmt.Sprintf("the targets of %s are not pods.", Named(f.Binding))
 	case ReasonNoGateOfLBC:
 		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s and would not hear that the pod waits, since it has none of that controller's gates for the group: have it injected, or set spec.wake of the binding.", Named(f.Binding)) + anew
 	case ReasonNameTooLong:

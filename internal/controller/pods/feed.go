@@ -59,8 +59,8 @@ func (r *Reconciler) claim(ctx context.Context, pod *corev1.Pod, b *binding.Bind
 	if !known || res.Foreign {
 		return origin{foreign: true}, nil
 	}
-	s, err := b.Stand(ctx, r.client, pod, res)
-	return origin{claim: s.Claim, trouble: s.Trouble, group: s.Group, ref: s.Group.Ref, target: s.Target, service: s.Service}, err
+	c, err := b.Claim(ctx, r.client, pod, res)
+	return origin{claim: c.Kind, trouble: c.Trouble, group: c.Group, ref: c.Group.Ref, target: c.Target, service: c.Service}, err
 }
 
 // feed adds what was observed, and the pod's address.

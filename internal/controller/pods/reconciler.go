@@ -161,7 +161,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 func (r *Reconciler) room(ctx context.Context, e *evaluation, name string, src origin) (bool, error) {
 	key := types.NamespacedName{Namespace: e.key.Namespace, Name: name}
 	return r.closings.room(key, e.key, src.policy.TrackFloor, e.now, func() (map[types.NamespacedName]bool, error) {
-		return binding.Standing(ctx, r.client, key, src.service)
+		return binding.OpenGates(ctx, r.client, key, src.service)
 	})
 }
 

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
@@ -119,7 +118,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 		return 0, err
 	}
 	other, _, err := r.rival(ctx, b, group.Ref)
-	if err != nil || other != nil || group.TargetType != string(elbv2.TargetTypeIP) {
+	if err != nil || other != nil || !group.OfPods() {
 		return 0, err
 	}
 	begun := r.now()

@@ -116,9 +116,9 @@ func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.G
 	if f := b.IPAddressType; f != "" && g.IPAddressType != "" && f != g.IPAddressType {
 		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", f, g.IPAddressType)}
 	}
-	switch g.TargetType {
-	case string(elbv2.TargetTypeIP):
-	case string(elbv2.TargetTypeInstance):
+	switch {
+	case g.OfPods():
+	case g.TargetType == string(elbv2.TargetTypeInstance):
 		return &verdict{ReasonInstanceTargets, "The target group's targets are instances: podgate leaves them alone and pods get no gate. Use a target group of type ip to gate pods."}
 	default:
 		return &verdict{ReasonUnservedTargets, fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}

@@ -69,7 +69,8 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 		if binding.Over(pod) {
 			continue
 		}
-		selected := port != nil && index.Selects(svc, pod.Labels)
+		mine, claim, trouble := binding.TargetOf(pod, svc, group, b.ServiceRef)
+		selected := port != nil && claim != gate.Unclaimed
 		if selected && len(pod.Status.PodIPs) == 0 && !who.ends(pod) {
 			who.coming++
 		}
@@ -77,14 +78,10 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 		if err != nil {
 			continue
 		}
-		mine := gate.Target{}
-		if selected {
-			mine, err = binding.Target(pod, *port, group.IPAddressType)
-			if err != nil {
-				who.trouble = &verdict{ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, err)}
-				if !who.ends(pod) {
-					portless++
-				}
+		if selected && trouble != nil {
+			who.trouble = &verdict{ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, trouble)}
+			if !who.ends(pod) {
+				portless++
 			}
 		}
 		if mine.Addr.IsValid() {

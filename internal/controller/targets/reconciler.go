@@ -116,7 +116,7 @@ type resolved struct {
 // lasts is how long that is taken as it is: not long when the group cannot be served,
 // since the observer does not look at it.
 func (r resolved) lasts() time.Duration {
-	if r.group.TargetType != string(elbv2.TargetTypeIP) {
+	if !r.group.OfPods() {
 		return serveAgain
 	}
 	return resolveAgain

@@ -5,6 +5,7 @@ package ungated
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -22,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
@@ -285,21 +285,22 @@ func (r *Replacer) allHealthy(b *binding.Binding, g group) *hold {
 	if !res.Resolved() {
 		return waiting("the group of binding %s is not known", b.Name)
 	}
-	if res.Group.TargetType == string(elbv2.TargetTypeInstance) {
+	if !res.Group.OfPods() {
 		return nil
 	}
+
 	view := r.observer.View(res.Group.Ref)
 	if view.Err != nil || view.Snapshot.Targets == nil || r.now().Sub(view.Snapshot.Started) > fresh {
 		r.observer.Refresh(res.Group.Ref)
 		return waiting("the group of binding %s is read first", b.Name)
 	}
-	port, ok := binding.ServicePort(g.service, b.ServiceRef.Port)
-	if !ok {
-		return waiting("the Service has no port of binding %s", b.Name)
-	}
+
 	for i := range g.pods {
-		t, err := binding.Target(&g.pods[i], port, res.Group.IPAddressType)
-		if err != nil || view.Snapshot.Targets[t].State != gate.Healthy {
+		t, claim, err := binding.TargetOf(&g.pods[i], g.service, res.Group, b.ServiceRef)
+		if noPort := (*binding.NoPortError)(nil); errors.As(err, &noPort) {
+			return waiting("the Service has no port of binding %s", b.Name)
+		}
+		if claim != gate.Claimed || view.Snapshot.Targets[t].State != gate.Healthy {
 			return waiting("the target of pod %s is not healthy", g.pods[i].Name)
 		}
 	}

@@ -10,10 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
@@ -39,17 +36,19 @@ func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string
 	a := hook.Answer{Released: true}
 	var found []string
 	for _, b := range bindings {
-		t, group, verdict, err := h.target(ctx, pod, b)
+		c, err := h.claim(ctx, pod, b)
 		if err != nil {
 			return hook.Answer{}, err
 		}
-		if verdict == noTarget {
+		if c.Kind == gate.NotIP {
 			continue
 		}
+
 		found = append(found, b.Key().Name)
-		a.Released = a.Released && verdict == known && h.letGo(pod, group, b.Annotations, t)
-		if verdict == known && !slices.Contains(a.Ports, t.Port) {
-			a.Ports = append(a.Ports, t.Port)
+		claimed := c.Kind == gate.Claimed
+		a.Released = a.Released && claimed && h.letGo(pod, c.Group, b.Annotations, c.Target)
+		if claimed && !slices.Contains(a.Ports, c.Target.Port) {
+			a.Ports = append(a.Ports, c.Target.Port)
 		}
 	}
 	for _, name := range wanted {
@@ -59,42 +58,21 @@ func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string
 	return a, nil
 }
 
-// verdict tells what is known of a pod's target in a binding's group.
-type verdict int
-
-const (
-	unknown verdict = iota
-	known
-	// noTarget: pods are no targets of this binding.
-	noTarget
-)
-
-// target finds it.
-func (h *Handler) target(ctx context.Context, pod *corev1.Pod, b *binding.Binding) (gate.Target, balancer.Group, verdict, error) {
+// claim returns how a binding claims a pod that may end. It is asked whether the binding is
+// being deleted or not: what was registered before still has to drain.
+func (h *Handler) claim(ctx context.Context, pod *corev1.Pod, b *binding.Binding) (binding.Claim, error) {
 	res, ok := h.o.Resolutions.Get(b.Key())
 	if !ok || !res.Resolved() {
-		return gate.Target{}, balancer.Group{}, unknown, nil
+		return binding.Claim{Kind: gate.Unresolved}, nil
 	}
-	if res.Group.TargetType != string(elbv2.TargetTypeIP) {
-		return gate.Target{}, balancer.Group{}, noTarget, nil
-	}
-	var svc corev1.Service
-	err := h.o.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc)
-	if apierrors.IsNotFound(err) {
-		return gate.Target{}, balancer.Group{}, unknown, nil
-	}
+
+	svc, err := b.Service(ctx, h.o.Cache)
 	if err != nil {
-		return gate.Target{}, balancer.Group{}, unknown, fmt.Errorf("get service: %w", err)
+		return binding.Claim{}, err
 	}
-	port, ok := binding.ServicePort(&svc, b.ServiceRef.Port)
-	if !ok {
-		return gate.Target{}, balancer.Group{}, unknown, nil
-	}
-	t, err := binding.Target(pod, port, res.Group.IPAddressType)
-	if err != nil {
-		return gate.Target{}, balancer.Group{}, unknown, nil //nolint:nilerr // A pod without a target is kept.
-	}
-	return t, res.Group, known, nil
+
+	target, kind, _ := binding.TargetOf(pod, svc, res.Group, b.ServiceRef) // A pod without a target is kept, whatever it lacks.
+	return binding.Claim{Kind: kind, Target: target, Group: res.Group}, nil
 }
 
 // letGo tells whether a group sends nothing new to a target. What is under way only the

@@ -1,0 +1,74 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package binding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Claim is what a binding wants with a pod.
+type Claim struct {
+	// Kind says whether the binding claims the pod at all.
+	Kind gate.Claim
+	// Trouble says, for people, why the pod's target is not known; only where Kind is Unresolved.
+	Trouble string
+	// Group, Target and Service are set only where Kind is Claimed.
+	Group   balancer.Group
+	Target  gate.Target
+	Service *corev1.Service
+}
+
+// Claim returns how the binding claims a pod, by what is known of the binding's group.
+func (b *Binding) Claim(ctx context.Context, r client.Reader, pod *corev1.Pod, res Resolution) (Claim, error) {
+	if !b.DeletionTimestamp.IsZero() {
+		return Claim{Kind: gate.Releasing}, nil
+	}
+
+	svc, err := b.Service(ctx, r)
+	if err != nil {
+		return Claim{}, err
+	}
+
+	target, kind, trouble := TargetOf(pod, svc, res.Group, b.ServiceRef)
+	switch {
+	case kind == gate.NotIP || kind == gate.Unclaimed:
+		return Claim{Kind: kind}, nil
+	case !res.Resolved():
+		return Claim{Kind: gate.Unresolved, Trouble: res.Trouble}, nil
+	case trouble != nil:
+		return Claim{Kind: kind, Trouble: sentence(trouble)}, nil
+	}
+	return Claim{Kind: kind, Group: res.Group, Target: target, Service: svc}, nil
+}
+
+// sentence renders the error of TargetOf for a gate's condition.
+func sentence(trouble error) string {
+	if noPort := (*NoPortError)(nil); errors.As(trouble, &noPort) {
+		return noPort.Error() + "."
+	}
+	return fmt.Sprintf("The pod has no target: %v.", trouble)
+}
+
+// Service reads the Service that the binding refers to; nil when there is none.
+func (b *Binding) Service(ctx context.Context, r client.Reader) (*corev1.Service, error) {
+	var svc corev1.Service
+	err := r.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get service: %w", err)
+	}
+	return &svc, nil
+}
