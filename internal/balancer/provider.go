@@ -1,9 +1,9 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package provider is the seam between podgate and load balancers: what podgate
-// asks of one, in the domain's words, and the errors that mean something. It holds
-// no provider and knows no SDK.
+// Package balancer is the seam between podgate and load balancers: what podgate asks
+// of one, in the domain's words, and the errors that mean something. It knows no load
+// balancer, no SDK and no metrics.
 package balancer
 
 import (
@@ -111,6 +111,25 @@ type Registrar interface {
 // ref.Group and name is used, ref.Group first.
 type Resolver interface {
 	Resolve(ctx context.Context, ref Ref, name string) (Group, error)
+}
+
+// Provider is everything that podgate asks of a load balancer.
+type Provider interface {
+	Reporter
+	Registrar
+	Resolver
+}
+
+// Limits is a budget of calls for one account. Rates are calls a second.
+type Limits struct {
+	// DescribeRate and DescribeBurst bound calls that only read.
+	DescribeRate  float64
+	DescribeBurst int
+	// ChangeRate and ChangeBurst bound calls that register and deregister.
+	ChangeRate  float64
+	ChangeBurst int
+	// Batch is how many targets the provider sends in one call; 0 means all.
+	Batch int
 }
 
 // Errors that a provider wraps so that one policy can handle them all. An error

@@ -30,8 +30,10 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/budget"
 	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
 	"github.com/podgate/podgate/internal/balancer/haproxy"
+	"github.com/podgate/podgate/internal/balancer/meter"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/controller/latency"
@@ -158,7 +160,7 @@ func newMetricsServer(c Config, pair *certificate.Keypair) metricsserver.Options
 
 // Balancers are all load balancers, within their budgets of calls.
 type Balancers struct {
-	*balancer.Limited
+	*budget.Limited
 	// HAProxy is told what bindings say of backends; nil where there are none.
 	HAProxy *haproxy.Provider
 }
@@ -170,7 +172,7 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
 	groups := elbv2provider.New(cfg, c.Region, elbv2provider.Unconfigured(err))
 	backends := haproxy.New()
-	metered, err := balancer.NewMetered(balancer.Router{balancer.ELBv2: groups, balancer.HAProxy: backends}, reg)
+	metered, err := meter.New(balancer.Router{balancer.ELBv2: groups, balancer.HAProxy: backends}, reg)
 	if err != nil {
 		return Balancers{}, err
 	}
@@ -178,8 +180,8 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 		DescribeRate: c.DescribeRate, DescribeBurst: c.DescribeBurst,
 		ChangeRate: c.RegisterRate, ChangeBurst: c.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
-	limited := balancer.NewLimited(metered, limits, account)
-	limited.Allow(balancer.HAProxy, balancer.HAProxyLimits)
+	limited := budget.New(metered, limits, account)
+	limited.Allow(balancer.HAProxy, haproxy.Limits)
 	return Balancers{Limited: limited, HAProxy: backends}, reg.Register(limited.Metrics())
 }
 

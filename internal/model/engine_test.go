@@ -28,6 +28,8 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/budget"
+	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
 	"github.com/podgate/podgate/internal/manager"
 )
 
@@ -64,7 +66,7 @@ func (w *world) startEngine() {
 	w.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &engine{w: w, scheme: scheme(), cancel: cancel}
-	prov := balancer.NewLimited(balancerAPI{w}, balancer.ELBv2Limits, func(balancer.Ref) string { return "" })
+	prov := budget.New(balancerAPI{w}, elbv2provider.Limits, func(balancer.Ref) string { return "" })
 	_, err := manager.AddControllers(ctx, e, manager.Balancers{Limited: prov}, nil, prometheus.NewRegistry(), manager.Config{
 		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 8, Random: w.jitter,
 	})

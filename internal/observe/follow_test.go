@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -34,7 +34,7 @@ func TestFollow(t *testing.T) {
 		w.do(func() {
 			p := w.priorities[group1]
 			for _, priority := range p[len(p)-n:] {
-				if priority != balancer.Audit {
+				if priority != budget.Audit {
 					t.Error("a read for a gate that is open is urgent")
 				}
 			}

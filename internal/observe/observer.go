@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -62,10 +63,10 @@ type Sighting struct {
 	Err error
 }
 
-// Reader reads a group within the budget of its account, as provider.Limited does. The
+// Reader reads a group within the budget of its account, as budget.Limited does. The
 // time is when the call began. A receive from raise makes a waiting audit urgent.
 type Reader interface {
-	Read(ctx context.Context, ref balancer.Ref, p balancer.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error)
+	Read(ctx context.Context, ref balancer.Ref, p budget.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error)
 }
 
 // Observer reads groups. Make one with New and run it with Run.

@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -60,7 +61,7 @@ type world struct {
 	// lined is closed when an audit begins to wait.
 	lined chan struct{}
 	// priorities are those at which reads were made.
-	priorities map[balancer.Ref][]balancer.Priority
+	priorities map[balancer.Ref][]budget.Priority
 	// reads are the times at which a group's reads began; busy is how many are under way, most how many ever were.
 	reads      map[balancer.Ref][]time.Time
 	busy, most map[balancer.Ref]int
@@ -77,7 +78,7 @@ func run(t *testing.T) *world {
 func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 	w := &world{
 		rows: map[balancer.Ref]map[gate.Target]gate.Health{}, err: map[balancer.Ref]error{}, hang: map[balancer.Ref]time.Duration{},
-		priorities: map[balancer.Ref][]balancer.Priority{},
+		priorities: map[balancer.Ref][]budget.Priority{},
 		reads:      map[balancer.Ref][]time.Time{}, busy: map[balancer.Ref]int{}, most: map[balancer.Ref]int{},
 		pods: map[types.NamespacedName]int{}, groups: map[balancer.Ref]int{},
 	}
@@ -104,8 +105,8 @@ func (w *world) do(f func()) {
 }
 
 // Read implements Reader.
-func (w *world) Read(ctx context.Context, ref balancer.Ref, p balancer.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
-	if w.queue > 0 && p == balancer.Audit {
+func (w *world) Read(ctx context.Context, ref balancer.Ref, p budget.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
+	if w.queue > 0 && p == budget.Audit {
 		w.do(func() {
 			if w.lined != nil {
 				close(w.lined)
@@ -115,7 +116,7 @@ func (w *world) Read(ctx context.Context, ref balancer.Ref, p balancer.Priority,
 		select {
 		case <-time.After(w.queue):
 		case <-raise:
-			p = balancer.Urgent
+			p = budget.Urgent
 		case <-ctx.Done():
 			return nil, time.Now(), ctx.Err()
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -47,7 +48,7 @@ func send(c chan struct{}) {
 }
 
 // priority is that of the read that begins now; what was raised before is in it.
-func (o *Observer) priority(g *group) balancer.Priority {
+func (o *Observer) priority(g *group) budget.Priority {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	select {
@@ -55,9 +56,9 @@ func (o *Observer) priority(g *group) balancer.Priority {
 	default:
 	}
 	if g.pressing || g.anyWaiting() {
-		return balancer.Urgent
+		return budget.Urgent
 	}
-	return balancer.Audit
+	return budget.Audit
 }
 
 func (g *group) anyWaiting() bool {

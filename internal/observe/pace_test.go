@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -70,7 +71,7 @@ func TestFastOnlyWhenHealthIsPossible(t *testing.T) {
 					t.Errorf("%d reads in a minute", n)
 				}
 				w.do(func() {
-					if p := w.priorities[group1]; slices.Contains(p[len(p)-n:], balancer.Audit) {
+					if p := w.priorities[group1]; slices.Contains(p[len(p)-n:], budget.Audit) {
 						t.Error("a read for a pod that waits is an audit")
 					}
 				})
@@ -216,7 +217,7 @@ func TestPriority(t *testing.T) {
 					}
 					w.do(func() {
 						for _, p := range w.priorities[group1][len(w.priorities[group1])-n:] {
-							if (p == balancer.Urgent) != tc.urgent {
+							if (p == budget.Urgent) != tc.urgent {
 								t.Errorf("read at priority %s", p)
 							}
 						}

@@ -1,7 +1,9 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package balancer
+// Package budget keeps podgate within the number of calls that a load balancer's API
+// allows an account: what opens or drains a pod first, everything else after that.
+package budget
 
 import (
 	"context"
@@ -12,52 +14,33 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// Limits is a budget of calls for one account. Rates are calls a second.
-type Limits struct {
-	// DescribeRate and DescribeBurst bound calls that only read.
-	DescribeRate  float64
-	DescribeBurst int
-	// ChangeRate and ChangeBurst bound calls that register and deregister.
-	ChangeRate  float64
-	ChangeBurst int
-	// Batch is how many targets the provider sends in one call; 0 means all.
-	Batch int
-}
-
-// HAProxyLimits is for the instances of one or more backends: a read is one line on each
-// socket, answered by the thread that serves requests, too.
-var HAProxyLimits = Limits{DescribeRate: 50, DescribeBurst: 100, ChangeRate: 50, ChangeBurst: 100}
-
-// ELBv2Limits is what AWS documents for ELBv2 per account and region; other clients
-// of the account draw on the same allowance.
-var ELBv2Limits = Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 4, ChangeBurst: 20, Batch: 200}
-
 // Limited makes calls wait for a budget that all groups of an account share: what
 // opens or drains a pod first, audits when nothing else waits, but not for ever. The
-// wait ends with the caller's context. An answer that is ErrThrottled slows the whole
+// wait ends with the caller's context. An answer that is balancer.ErrThrottled slows the whole
 // account for some seconds, and no other.
 type Limited struct {
-	next   Provider
-	limits Limits
-	others map[Kind]Limits
-	key    func(Ref) string
+	next   balancer.Provider
+	limits balancer.Limits
+	others map[balancer.Kind]balancer.Limits
+	key    func(balancer.Ref) string
 	waits  *prometheus.HistogramVec
 
 	mu      sync.Mutex
-	budgets map[string]budget
+	budgets map[string]queues
 }
 
-type budget struct{ describe, change *line }
+type queues struct{ describe, change *line }
 
-var _ Provider = (*Limited)(nil)
+var _ balancer.Provider = (*Limited)(nil)
 
-// NewLimited gives every account that key tells its own budget of limits.
-func NewLimited(next Provider, limits Limits, key func(Ref) string) *Limited {
+// New gives every account that key tells its own budget of limits.
+func New(next balancer.Provider, limits balancer.Limits, key func(balancer.Ref) string) *Limited {
 	return &Limited{
-		next: next, limits: limits, others: map[Kind]Limits{}, key: key, budgets: map[string]budget{},
+		next: next, limits: limits, others: map[balancer.Kind]balancer.Limits{}, key: key, budgets: map[string]queues{},
 		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "podgate_provider_budget_wait_seconds",
 			Help:    "How long calls to a load balancer's API waited for podgate's own budget, by priority.",
@@ -67,10 +50,10 @@ func NewLimited(next Provider, limits Limits, key func(Ref) string) *Limited {
 }
 
 // Allow gives the accounts of a kind another budget than the rest; call it before any other.
-func (l *Limited) Allow(kind Kind, limits Limits) { l.others[kind] = limits }
+func (l *Limited) Allow(kind balancer.Kind, limits balancer.Limits) { l.others[kind] = limits }
 
 // of is the budget of a group's account.
-func (l *Limited) of(ref Ref) Limits {
+func (l *Limited) of(ref balancer.Ref) balancer.Limits {
 	if limits, ok := l.others[ref.Provider]; ok {
 		return limits
 	}
@@ -81,14 +64,14 @@ func (l *Limited) of(ref Ref) Limits {
 func (l *Limited) Metrics() prometheus.Collector { return l.waits }
 
 // Health implements Reporter; it costs one call and is urgent.
-func (l *Limited) Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error) {
+func (l *Limited) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
 	targets, _, err := l.Read(ctx, ref, Urgent, nil)
 	return targets, err
 }
 
 // Read is Health with a priority, and tells when the call began, after the wait. A
 // receive from raise, which may be nil, makes a waiting audit urgent.
-func (l *Limited) Read(ctx context.Context, ref Ref, p Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
+func (l *Limited) Read(ctx context.Context, ref balancer.Ref, p Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
 	line := l.budget(ref).describe
 	if err := l.wait(ctx, ref, line, p, raise, 1); err != nil {
 		return nil, time.Now(), err
@@ -99,7 +82,7 @@ func (l *Limited) Read(ctx context.Context, ref Ref, p Priority, raise <-chan st
 }
 
 // Register implements Registrar; it costs a call per batch.
-func (l *Limited) Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) error {
+func (l *Limited) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, pods balancer.Pods) error {
 	line := l.budget(ref).change
 	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(ref, targets)); err != nil {
 		return err
@@ -108,7 +91,7 @@ func (l *Limited) Register(ctx context.Context, ref Ref, targets []gate.Target, 
 }
 
 // Deregister implements Registrar; it costs a call per batch.
-func (l *Limited) Deregister(ctx context.Context, ref Ref, targets []gate.Target) error {
+func (l *Limited) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
 	line := l.budget(ref).change
 	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(ref, targets)); err != nil {
 		return err
@@ -118,16 +101,16 @@ func (l *Limited) Deregister(ctx context.Context, ref Ref, targets []gate.Target
 
 // Resolve implements Resolver; it costs two calls, the group's and its attributes'. It
 // is urgent: the controller that asks has a group's pods waiting behind it.
-func (l *Limited) Resolve(ctx context.Context, ref Ref, name string) (Group, error) {
+func (l *Limited) Resolve(ctx context.Context, ref balancer.Ref, name string) (balancer.Group, error) {
 	line := l.budget(ref).describe
 	if err := l.wait(ctx, ref, line, Urgent, nil, 2); err != nil {
-		return Group{}, err
+		return balancer.Group{}, err
 	}
 	g, err := l.next.Resolve(ctx, ref, name)
 	return g, line.heed(err)
 }
 
-func (l *Limited) calls(ref Ref, targets []gate.Target) int {
+func (l *Limited) calls(ref balancer.Ref, targets []gate.Target) int {
 	batch := l.of(ref).Batch
 	if len(targets) == 0 || batch <= 0 {
 		return min(len(targets), 1)
@@ -135,14 +118,14 @@ func (l *Limited) calls(ref Ref, targets []gate.Target) int {
 	return (len(targets) + batch - 1) / batch
 }
 
-func (l *Limited) budget(ref Ref) budget {
+func (l *Limited) budget(ref balancer.Ref) queues {
 	key := l.key(ref)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, ok := l.budgets[key]
 	if !ok {
 		limits := l.of(ref)
-		b = budget{
+		b = queues{
 			describe: newLine(limits.DescribeRate, limits.DescribeBurst),
 			change:   newLine(limits.ChangeRate, limits.ChangeBurst),
 		}
@@ -155,7 +138,7 @@ func (l *Limited) budget(ref Ref) budget {
 // provider bears.
 func (l *line) heed(err error) error {
 	switch {
-	case errors.Is(err, ErrThrottled):
+	case errors.Is(err, balancer.ErrThrottled):
 		l.throttled()
 	case err == nil:
 		l.answered()
@@ -164,14 +147,14 @@ func (l *line) heed(err error) error {
 }
 
 // wait takes calls one by one, since a burst may be smaller than that. A wait that
-// outlasts ctx's deadline is ErrThrottled.
-func (l *Limited) wait(ctx context.Context, ref Ref, line *line, p Priority, raise <-chan struct{}, calls int) error {
+// outlasts ctx's deadline is balancer.ErrThrottled.
+func (l *Limited) wait(ctx context.Context, ref balancer.Ref, line *line, p Priority, raise <-chan struct{}, calls int) error {
 	start := time.Now()
 	defer func() { l.waits.WithLabelValues(p.String()).Observe(time.Since(start).Seconds()) }()
 	for range calls {
 		err := line.wait(ctx, p, raise)
 		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("podgate's own budget of calls of account %q is used up: %w", l.key(ref), ErrThrottled)
+			return fmt.Errorf("podgate's own budget of calls of account %q is used up: %w", l.key(ref), balancer.ErrThrottled)
 		}
 		if err != nil {
 			return fmt.Errorf("wait for the budget of calls of account %q: %w", l.key(ref), err)

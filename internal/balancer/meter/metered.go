@@ -1,7 +1,8 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package balancer
+// Package meter counts and times the calls to load balancers, and changes none.
+package meter
 
 import (
 	"context"
@@ -10,29 +11,23 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// Provider is everything that podgate asks of a load balancer.
-type Provider interface {
-	Reporter
-	Registrar
-	Resolver
-}
-
 // Metered counts and times the calls to a provider. It changes no answer.
 type Metered struct {
-	next     Provider
+	next     balancer.Provider
 	calls    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 }
 
-var _ Provider = (*Metered)(nil)
+var _ balancer.Provider = (*Metered)(nil)
 
-// NewMetered registers podgate_provider_calls_total{operation,outcome} and
+// New measures the calls to next. It registers podgate_provider_calls_total{operation,outcome} and
 // podgate_provider_call_duration_seconds{operation} with reg. Two providers that
 // share a registry are told apart with prometheus.WrapRegistererWith.
-func NewMetered(next Provider, reg prometheus.Registerer) (*Metered, error) {
+func New(next balancer.Provider, reg prometheus.Registerer) (*Metered, error) {
 	m := &Metered{
 		next: next,
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -53,26 +48,26 @@ func NewMetered(next Provider, reg prometheus.Registerer) (*Metered, error) {
 	return m, nil
 }
 
-// Health implements Reporter.
-func (m *Metered) Health(ctx context.Context, ref Ref) (healths map[gate.Target]gate.Health, err error) {
+// Health implements balancer.Reporter.
+func (m *Metered) Health(ctx context.Context, ref balancer.Ref) (healths map[gate.Target]gate.Health, err error) {
 	defer m.observe("health", time.Now(), &err)
 	return m.next.Health(ctx, ref)
 }
 
-// Register implements Registrar.
-func (m *Metered) Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) (err error) {
+// Register implements balancer.Registrar.
+func (m *Metered) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, pods balancer.Pods) (err error) {
 	defer m.observe("register", time.Now(), &err)
 	return m.next.Register(ctx, ref, targets, pods)
 }
 
-// Deregister implements Registrar.
-func (m *Metered) Deregister(ctx context.Context, ref Ref, targets []gate.Target) (err error) {
+// Deregister implements balancer.Registrar.
+func (m *Metered) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) (err error) {
 	defer m.observe("deregister", time.Now(), &err)
 	return m.next.Deregister(ctx, ref, targets)
 }
 
-// Resolve implements Resolver.
-func (m *Metered) Resolve(ctx context.Context, ref Ref, name string) (group Group, err error) {
+// Resolve implements balancer.Resolver.
+func (m *Metered) Resolve(ctx context.Context, ref balancer.Ref, name string) (group balancer.Group, err error) {
 	defer m.observe("resolve", time.Now(), &err)
 	return m.next.Resolve(ctx, ref, name)
 }
@@ -89,11 +84,11 @@ var outcomes = []struct {
 }{
 	{context.Canceled, "canceled"},
 	{context.DeadlineExceeded, "canceled"},
-	{ErrDenied, "denied"},
-	{ErrThrottled, "throttled"},
-	{ErrNotFound, "not_found"},
-	{ErrQuota, "quota"},
-	{ErrInvalid, "invalid"},
+	{balancer.ErrDenied, "denied"},
+	{balancer.ErrThrottled, "throttled"},
+	{balancer.ErrNotFound, "not_found"},
+	{balancer.ErrQuota, "quota"},
+	{balancer.ErrInvalid, "invalid"},
 }
 
 func outcome(err error) string {

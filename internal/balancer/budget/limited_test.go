@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package balancer
+package budget
 
 import (
 	"context"
@@ -10,12 +10,27 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
 
-var testLimits = Limits{DescribeRate: 1, DescribeBurst: 2, ChangeRate: 1, ChangeBurst: 1, Batch: 2}
+// answers is a provider that answers every call with the same error.
+type answers struct{ err error }
 
-func byRole(ref Ref) string { return ref.RoleARN }
+func (a answers) Health(context.Context, balancer.Ref) (map[gate.Target]gate.Health, error) {
+	return nil, a.err
+}
+func (a answers) Register(context.Context, balancer.Ref, []gate.Target, balancer.Pods) error {
+	return a.err
+}
+func (a answers) Deregister(context.Context, balancer.Ref, []gate.Target) error { return a.err }
+func (a answers) Resolve(context.Context, balancer.Ref, string) (balancer.Group, error) {
+	return balancer.Group{}, a.err
+}
+
+var testLimits = balancer.Limits{DescribeRate: 1, DescribeBurst: 2, ChangeRate: 1, ChangeBurst: 1, Batch: 2}
+
+func byRole(ref balancer.Ref) string { return ref.RoleARN }
 
 func TestLimitedWaits(t *testing.T) {
 	tests := []struct {
@@ -24,36 +39,36 @@ func TestLimitedWaits(t *testing.T) {
 		want   time.Duration
 	}{
 		{"the burst is free", func(ctx context.Context, l *Limited) {
-			_, _ = l.Health(ctx, Ref{Group: "a"})
-			_, _ = l.Health(ctx, Ref{Group: "b"})
+			_, _ = l.Health(ctx, balancer.Ref{Group: "a"})
+			_, _ = l.Health(ctx, balancer.Ref{Group: "b"})
 		}, 0},
 		{"groups of an account share a budget", func(ctx context.Context, l *Limited) {
 			for _, group := range []string{"a", "b", "c", "d"} {
-				_, _ = l.Health(ctx, Ref{Group: group})
+				_, _ = l.Health(ctx, balancer.Ref{Group: group})
 			}
 		}, 2 * time.Second},
 		{"accounts do not", func(ctx context.Context, l *Limited) {
 			for _, role := range []string{"a", "b", "c", "d"} {
-				_, _ = l.Health(ctx, Ref{RoleARN: role})
+				_, _ = l.Health(ctx, balancer.Ref{RoleARN: role})
 			}
 		}, 0},
 		{"changes have a budget of their own", func(ctx context.Context, l *Limited) {
-			_, _ = l.Resolve(ctx, Ref{}, "")
-			_ = l.Register(ctx, Ref{}, make([]gate.Target, 1), nil)
+			_, _ = l.Resolve(ctx, balancer.Ref{}, "")
+			_ = l.Register(ctx, balancer.Ref{}, make([]gate.Target, 1), nil)
 		}, 0},
 		{"every batch counts", func(ctx context.Context, l *Limited) {
-			_ = l.Deregister(ctx, Ref{}, make([]gate.Target, 5))
+			_ = l.Deregister(ctx, balancer.Ref{}, make([]gate.Target, 5))
 		}, 2 * time.Second},
 		{"nothing to do is free", func(ctx context.Context, l *Limited) {
 			for range 9 {
-				_ = l.Register(ctx, Ref{}, nil, nil)
+				_ = l.Register(ctx, balancer.Ref{}, nil, nil)
 			}
 		}, 0},
 	}
 	for _, tc := range tests {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			tc.calls(t.Context(), NewLimited(answers{}, testLimits, byRole))
+			tc.calls(t.Context(), New(answers{}, testLimits, byRole))
 			if got := time.Since(start); got != tc.want {
 				t.Errorf("%s: waited %s, want %s", tc.reason, got, tc.want)
 			}
@@ -63,8 +78,8 @@ func TestLimitedWaits(t *testing.T) {
 
 func TestLimitedGivesUp(t *testing.T) {
 	exhausted := func(ctx context.Context) *Limited {
-		l := NewLimited(answers{}, testLimits, byRole)
-		_ = l.Register(ctx, Ref{}, make([]gate.Target, 1), nil)
+		l := New(answers{}, testLimits, byRole)
+		_ = l.Register(ctx, balancer.Ref{}, make([]gate.Target, 1), nil)
 		return l
 	}
 	t.Run("cancelled", func(t *testing.T) {
@@ -72,7 +87,7 @@ func TestLimitedGivesUp(t *testing.T) {
 			l := exhausted(t.Context())
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Millisecond, cancel)
-			if err := l.Register(ctx, Ref{}, make([]gate.Target, 1), nil); !errors.Is(err, context.Canceled) {
+			if err := l.Register(ctx, balancer.Ref{}, make([]gate.Target, 1), nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -82,8 +97,8 @@ func TestLimitedGivesUp(t *testing.T) {
 			l := exhausted(t.Context())
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
-			err := l.Register(ctx, Ref{RoleARN: ""}, make([]gate.Target, 1), nil)
-			if !errors.Is(err, ErrThrottled) || errors.Is(err, context.DeadlineExceeded) {
+			err := l.Register(ctx, balancer.Ref{RoleARN: ""}, make([]gate.Target, 1), nil)
+			if !errors.Is(err, balancer.ErrThrottled) || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -91,8 +106,8 @@ func TestLimitedGivesUp(t *testing.T) {
 }
 
 func TestLimitedPassesErrorsOn(t *testing.T) {
-	_, err := NewLimited(answers{ErrDenied}, testLimits, byRole).Health(t.Context(), Ref{})
-	if !errors.Is(err, ErrDenied) {
+	_, err := New(answers{balancer.ErrDenied}, testLimits, byRole).Health(t.Context(), balancer.Ref{})
+	if !errors.Is(err, balancer.ErrDenied) {
 		t.Errorf("got %v", err)
 	}
 }

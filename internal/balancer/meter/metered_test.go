@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package balancer
+package meter
 
 import (
 	"context"
@@ -12,20 +12,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
 
 // answers is a provider that answers every call with the same error.
 type answers struct{ err error }
 
-func (a answers) Health(context.Context, Ref) (map[gate.Target]gate.Health, error) {
+func (a answers) Health(context.Context, balancer.Ref) (map[gate.Target]gate.Health, error) {
 	return nil, a.err
 }
-func (a answers) Register(context.Context, Ref, []gate.Target, Pods) error {
+func (a answers) Register(context.Context, balancer.Ref, []gate.Target, balancer.Pods) error {
 	return a.err
 }
-func (a answers) Deregister(context.Context, Ref, []gate.Target) error { return a.err }
-func (a answers) Resolve(context.Context, Ref, string) (Group, error)  { return Group{}, a.err }
+func (a answers) Deregister(context.Context, balancer.Ref, []gate.Target) error { return a.err }
+func (a answers) Resolve(context.Context, balancer.Ref, string) (balancer.Group, error) {
+	return balancer.Group{}, a.err
+}
 
 func TestMeteredCountsByOutcome(t *testing.T) {
 	tests := []struct {
@@ -34,24 +37,24 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 		want   string
 	}{
 		{"success", nil, "ok"},
-		{"a kind", ErrThrottled, "throttled"},
-		{"a kind inside", &PartialError{Err: ErrQuota}, "quota"},
+		{"a kind", balancer.ErrThrottled, "throttled"},
+		{"a kind inside", &balancer.PartialError{Err: balancer.ErrQuota}, "quota"},
 		{"no kind is transient", errors.New("boom"), "transient"},
 		{"a caller that gave up is nobody's failure", context.Canceled, "canceled"},
 	}
 	for _, tc := range tests {
 		reg := prometheus.NewRegistry()
-		m, err := NewMetered(answers{tc.err}, reg)
+		m, err := New(answers{tc.err}, reg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, got := m.Health(t.Context(), Ref{})
+		_, got := m.Health(t.Context(), balancer.Ref{})
 		if !errors.Is(got, tc.err) {
 			t.Errorf("%s: the answer became %v", tc.reason, got)
 		}
-		_ = m.Register(t.Context(), Ref{}, nil, nil)
-		_ = m.Deregister(t.Context(), Ref{}, nil)
-		_, _ = m.Resolve(t.Context(), Ref{}, "")
+		_ = m.Register(t.Context(), balancer.Ref{}, nil, nil)
+		_ = m.Deregister(t.Context(), balancer.Ref{}, nil)
+		_, _ = m.Resolve(t.Context(), balancer.Ref{}, "")
 
 		want := `# HELP podgate_provider_calls_total Calls to a load balancer's API by operation and outcome.
 # TYPE podgate_provider_calls_total counter
@@ -71,7 +74,7 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 func TestMeteredTwiceOnOneRegistry(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	for _, name := range []string{"elbv2", "lattice"} {
-		if _, err := NewMetered(answers{}, prometheus.WrapRegistererWith(prometheus.Labels{"provider": name}, reg)); err != nil {
+		if _, err := New(answers{}, prometheus.WrapRegistererWith(prometheus.Labels{"provider": name}, reg)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

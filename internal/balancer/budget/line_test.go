@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package balancer
+package budget
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -26,7 +27,7 @@ type desk struct {
 	err   map[string]error // by role
 }
 
-func (d *desk) Health(_ context.Context, ref Ref) (map[gate.Target]gate.Health, error) {
+func (d *desk) Health(_ context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
@@ -72,10 +73,10 @@ func (d *desk) within(span time.Duration) int {
 	return most
 }
 
-var fifty = Limits{DescribeRate: 50, DescribeBurst: 200, ChangeRate: 4, ChangeBurst: 20}
+var fifty = balancer.Limits{DescribeRate: 50, DescribeBurst: 200, ChangeRate: 4, ChangeBurst: 20}
 
 // poll reads a group again and again until ctx ends, a second after a read began at the earliest.
-func poll(ctx context.Context, l *Limited, ref Ref, p Priority, every time.Duration) {
+func poll(ctx context.Context, l *Limited, ref balancer.Ref, p Priority, every time.Duration) {
 	for ctx.Err() == nil {
 		_, began, _ := l.Read(ctx, ref, p, nil)
 		wait := time.Until(began.Add(every))
@@ -96,14 +97,14 @@ func TestManyGroupsShareABudget(t *testing.T) {
 		t.Run(fmt.Sprint(audits), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := &desk{}
-				l := NewLimited(d, fifty, byRole)
+				l := New(d, fifty, byRole)
 				ctx, cancel := context.WithCancel(t.Context())
 				const groups = 200
 				for i := range groups {
-					go poll(ctx, l, Ref{Group: fmt.Sprint("waiting", i)}, Urgent, time.Second)
+					go poll(ctx, l, balancer.Ref{Group: fmt.Sprint("waiting", i)}, Urgent, time.Second)
 				}
 				for i := range audits {
-					go poll(ctx, l, Ref{Group: fmt.Sprint("quiet", i)}, Audit, 270*time.Second)
+					go poll(ctx, l, balancer.Ref{Group: fmt.Sprint("quiet", i)}, Audit, 270*time.Second)
 				}
 				time.Sleep(20 * time.Minute)
 				cancel()
@@ -144,9 +145,9 @@ func between(at []time.Time) []time.Duration {
 func TestUrgentCallsGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{}
-		l := NewLimited(d, Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}, byRole)
+		l := New(d, balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}, byRole)
 		for i := range 1000 { // as when a leader begins
-			go func() { _, _, _ = l.Read(t.Context(), Ref{Group: fmt.Sprint(i)}, Audit, nil) }()
+			go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: fmt.Sprint(i)}, Audit, nil) }()
 		}
 		synctest.Wait()
 		if n := d.count(time.Time{}, time.Now().Add(1)); n != 20 {
@@ -155,7 +156,7 @@ func TestUrgentCallsGoFirst(t *testing.T) {
 		for _, after := range []time.Duration{0, 5 * time.Second, 30 * time.Second, time.Minute} {
 			time.Sleep(after)
 			began := time.Now()
-			_, _ = l.Health(t.Context(), Ref{Group: "waits"})
+			_, _ = l.Health(t.Context(), balancer.Ref{Group: "waits"})
 			if took := time.Since(began); took > 200*time.Millisecond {
 				t.Errorf("an urgent call waited %s behind audits", took)
 			}
@@ -171,13 +172,13 @@ func TestUrgentCallsGoFirst(t *testing.T) {
 func TestAuditBecomesUrgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{}
-		l := NewLimited(d, Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}, byRole)
+		l := New(d, balancer.Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}, byRole)
 		for range 5 {
-			go func() { _, _, _ = l.Read(t.Context(), Ref{Group: "quiet"}, Audit, nil) }()
+			go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: "quiet"}, Audit, nil) }()
 		}
 		synctest.Wait()
 		raise := make(chan struct{}, 1)
-		go func() { _, _, _ = l.Read(t.Context(), Ref{Group: "raised"}, Audit, raise) }()
+		go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: "raised"}, Audit, raise) }()
 		synctest.Wait()
 		raise <- struct{}{}
 		time.Sleep(1100 * time.Millisecond)
@@ -193,16 +194,16 @@ func TestAuditBecomesUrgent(t *testing.T) {
 func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{}
-		l := NewLimited(d, Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}, byRole)
-		_, _ = l.Health(t.Context(), Ref{})
+		l := New(d, balancer.Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}, byRole)
+		_, _ = l.Health(t.Context(), balancer.Ref{})
 		ctx, cancel := context.WithCancel(t.Context())
 		for _, p := range []Priority{Urgent, Audit} {
-			go func() { _, _, _ = l.Read(ctx, Ref{Group: "gone"}, p, nil) }()
+			go func() { _, _, _ = l.Read(ctx, balancer.Ref{Group: "gone"}, p, nil) }()
 		}
 		synctest.Wait()
 		cancel()
 		began := time.Now()
-		_, _ = l.Health(t.Context(), Ref{})
+		_, _ = l.Health(t.Context(), balancer.Ref{})
 		if took := time.Since(began); took > 1100*time.Millisecond || len(d.times("gone")) != 0 {
 			t.Errorf("a call waited %s behind calls that were given up, of which %d were made", took, len(d.times("gone")))
 		}
@@ -212,13 +213,13 @@ func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 // TestLaw7AThrottledAccountSlowsNoOther: it is asked less, not at all by none, and recovers.
 func TestLaw7AThrottledAccountSlowsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &desk{err: map[string]error{"throttled": ErrThrottled}}
+		d := &desk{err: map[string]error{"throttled": balancer.ErrThrottled}}
 		other := &desk{}
-		l := NewLimited(byAccount{answers{}, d, other}, Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}, byRole)
+		l := New(byAccount{answers{}, d, other}, balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}, byRole)
 		ctx, cancel := context.WithCancel(t.Context())
 		for i := range 20 {
 			for _, role := range []string{"throttled", "other"} {
-				go poll(ctx, l, Ref{Group: fmt.Sprint(i), RoleARN: role}, Urgent, time.Second)
+				go poll(ctx, l, balancer.Ref{Group: fmt.Sprint(i), RoleARN: role}, Urgent, time.Second)
 			}
 		}
 		start := time.Now()
@@ -249,7 +250,7 @@ type byAccount struct {
 	throttled, other *desk
 }
 
-func (b byAccount) Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error) {
+func (b byAccount) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
 	if ref.RoleARN == "throttled" {
 		return b.throttled.Health(ctx, ref)
 	}
@@ -258,9 +259,9 @@ func (b byAccount) Health(ctx context.Context, ref Ref) (map[gate.Target]gate.He
 
 func TestBudgetWaitIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimited(&desk{}, testLimits, byRole)
+		l := New(&desk{}, testLimits, byRole)
 		for _, p := range []Priority{Urgent, Audit} {
-			_, _, _ = l.Read(t.Context(), Ref{}, p, nil)
+			_, _, _ = l.Read(t.Context(), balancer.Ref{}, p, nil)
 		}
 		if n := testutil.CollectAndCount(l.Metrics(), "podgate_provider_budget_wait_seconds"); n != 2 {
 			t.Errorf("%d series, want one for each priority", n)
