@@ -32,7 +32,7 @@ func newWait(e *environment) *cobra.Command {
 		Use:   "wait POD|KIND/NAME",
 		Short: "Wait until the gates of a pod, or of a workload's pods, are open",
 		Long: "wait waits until every readiness gate of a pod is open; of a workload, until its rollout has come to its end and every gate of its pods is open. It writes what it waits for " +
-			"to standard error as it changes. Exit code 0: all are open; 1: not in time, or a pod has no gate that could open; 2: it could not tell.",
+			"to standard error as it changes. A partition, or OnDelete, keeps pods of an earlier revision on purpose: wait does not wait for their update. Exit code 0: all are open; 1: not in time, or what is waited for cannot come by itself, as with a pod without a gate or a paused Deployment; 2: it could not tell.",
 		Example:           "  podgate wait -n shop deploy/web --timeout 10m\n  podgate wait -n shop web-5d8f7c9b6-x2x4p",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: e.completePods,
@@ -52,6 +52,8 @@ type Waited struct {
 	Pods []string `json:"pods"`
 	// For is what is still waited for.
 	For []string `json:"for,omitempty"`
+	// Note is what people may not expect of the workload's rollout.
+	Note string `json:"note,omitempty"`
 	// Never: what is waited for will not come by itself.
 	Never bool `json:"never,omitempty"`
 }
@@ -145,7 +147,7 @@ func (w *waiter) look(ctx context.Context) (*Waited, error) {
 		if err := w.kube.Get(ctx, w.key, &pod); err != nil {
 			return nil, fmt.Errorf("get pod %s: %w", w.key, err)
 		}
-		return judge([]corev1.Pod{pod}, nil), nil
+		return judge([]corev1.Pod{pod}, progress{wanted: 1, exist: 1}), nil
 	}
 	object := map[string]client.Object{"Deployment": &appsv1.Deployment{}, "StatefulSet": &appsv1.StatefulSet{}, "DaemonSet": &appsv1.DaemonSet{}, "ReplicaSet": &appsv1.ReplicaSet{}}[w.kind]
 	if err := w.kube.Get(ctx, w.key, object); err != nil {
@@ -159,47 +161,94 @@ func (w *waiter) look(ctx context.Context) (*Waited, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the pods of %s: %w", made, err)
 	}
-	return judge(pods, unfinished(object, len(pods))), nil
+	return judge(pods, progressOf(object)), nil
 }
 
-// unfinished is what a workload's rollout still has to do; nothing when it has come to its
-// end. Pods that are not Ready do not count: that is what is waited for.
-func unfinished(object client.Object, pods int) []string {
-	var generation, observed int64
-	var wanted, updated int32
+// progress is how far a workload's rollout has come.
+type progress struct {
+	generation, observed int64
+	// wanted pods are to exist, of which latest are to be of the latest revision.
+	wanted, latest int32
+	// exist and updated are how many do, and are.
+	exist, updated int32
+	// halted says why the rollout does not go on by itself; empty when it does.
+	halted string
+	// note is what people may not expect of an end of this kind of rollout; may be empty.
+	note string
+}
+
+// progressOf reads a workload's status. How many pods a rollout replaces is for its strategy
+// to say: a partition keeps pods on purpose, and with OnDelete somebody has to delete them.
+func progressOf(object client.Object) progress {
+	var p progress
 	switch o := object.(type) {
 	case *appsv1.Deployment:
-		generation, observed, wanted, updated = o.Generation, o.Status.ObservedGeneration, replicas(o.Spec.Replicas), o.Status.UpdatedReplicas
+		p = progress{generation: o.Generation, observed: o.Status.ObservedGeneration, wanted: replicas(o.Spec.Replicas), exist: o.Status.Replicas, updated: o.Status.UpdatedReplicas}
+		p.latest = p.wanted
+		if o.Spec.Paused {
+			p.halted = "the Deployment is paused: kubectl rollout resume lets it go on"
+		}
 	case *appsv1.StatefulSet:
-		generation, observed, wanted, updated = o.Generation, o.Status.ObservedGeneration, replicas(o.Spec.Replicas), o.Status.UpdatedReplicas
+		p = progress{generation: o.Generation, observed: o.Status.ObservedGeneration, wanted: replicas(o.Spec.Replicas), exist: o.Status.Replicas, updated: o.Status.UpdatedReplicas}
+		p.latest = p.wanted
+
+		// Where the template has not changed, every pod is of the latest revision, and the
+		// status counts none of them as updated.
 		if o.Status.UpdateRevision == o.Status.CurrentRevision {
-			updated = o.Status.Replicas
+			p.updated = p.exist
+		}
+
+		u := o.Spec.UpdateStrategy
+		switch {
+		case u.Type == appsv1.OnDeleteStatefulSetStrategyType:
+			p.latest, p.note = 0, onDelete
+		case u.RollingUpdate != nil && u.RollingUpdate.Partition != nil && *u.RollingUpdate.Partition > 0:
+			kept := min(*u.RollingUpdate.Partition, p.wanted)
+			p.latest -= kept
+			p.note = fmt.Sprintf("the partition keeps %d pods at an earlier revision when the template changes", kept)
 		}
 	case *appsv1.DaemonSet:
-		generation, observed, wanted, updated = o.Generation, o.Status.ObservedGeneration, o.Status.DesiredNumberScheduled, o.Status.UpdatedNumberScheduled
+		p = progress{generation: o.Generation, observed: o.Status.ObservedGeneration, wanted: o.Status.DesiredNumberScheduled, exist: o.Status.CurrentNumberScheduled, updated: o.Status.UpdatedNumberScheduled}
+		p.latest = p.wanted
+		if o.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType {
+			p.latest, p.note = 0, onDelete
+		}
 	case *appsv1.ReplicaSet:
-		generation, observed, wanted, updated = o.Generation, o.Status.ObservedGeneration, replicas(o.Spec.Replicas), o.Status.Replicas
+		// A ReplicaSet does no rollouts: it only makes pods.
+		p = progress{generation: o.Generation, observed: o.Status.ObservedGeneration, wanted: replicas(o.Spec.Replicas), exist: o.Status.Replicas}
 	}
+	return p
+}
+
+// onDelete is the note about a workload whose pods are replaced only when somebody deletes them.
+const onDelete = "the update strategy is OnDelete, so there is no rollout to wait for: pods of an earlier revision stay until somebody deletes them"
+
+// todo is what the rollout still has to do; nothing when it has come to its end. Pods that
+// are not Ready do not count: they are what is waited for.
+func (p progress) todo(pods int) []string {
 	switch {
-	case observed < generation:
+	case p.observed < p.generation:
 		return []string{"the controller of workloads has not seen the latest change"}
-	case updated < wanted:
-		return []string{fmt.Sprintf("%d of %d pods are of the latest revision", updated, wanted)}
-	case pods > int(wanted):
-		return []string{fmt.Sprintf("%d pods of an earlier revision are still there", pods-int(wanted))}
+	case p.updated < p.latest:
+		return []string{fmt.Sprintf("%d of %d pods are of the latest revision", p.updated, p.latest)}
+	case p.exist < p.wanted:
+		return []string{fmt.Sprintf("%d of %d pods have been created", p.exist, p.wanted)}
+	case pods > int(p.wanted):
+		return []string{fmt.Sprintf("%d pods of an earlier revision are still there", pods-int(p.wanted))}
 	}
 	return nil
 }
 
-// judge tells what pods wait for, after what their workload has to do.
-func judge(pods []corev1.Pod, todo []string) *Waited {
-	w := &Waited{Pods: []string{}, For: todo}
+// judge reports what pods wait for, after what their workload's rollout has to do.
+func judge(pods []corev1.Pod, p progress) *Waited {
+	todo := p.todo(len(pods))
+	w := &Waited{Pods: []string{}, For: todo, Note: p.note}
+
 	ungated := 0
 	for i := range pods {
 		pod := &pods[i]
 		w.Pods = append(w.Pods, pod.Name)
-		closed := closedGates(pod)
-		w.For = append(w.For, closed...)
+		w.For = append(w.For, closedGates(pod)...)
 		if len(pod.Spec.ReadinessGates) == 0 {
 			ungated++
 			w.For = append(w.For, fmt.Sprintf("pod %s has no readiness gate: podgate explain -n %s %s tells why", pod.Name, pod.Namespace, pod.Name))
@@ -210,8 +259,14 @@ func judge(pods []corev1.Pod, todo []string) *Waited {
 		}
 	}
 	slices.Sort(w.Pods)
-	// A gate cannot be added to a pod that exists.
+
+	// A gate cannot be added to a pod that exists, and a halted rollout does not go on by
+	// itself. While a gate is closed besides, there is something to wait for.
 	w.Never = w.Never || len(todo) == 0 && ungated > 0 && len(w.For) == ungated
+	if p.halted != "" && len(todo) > 0 && p.observed >= p.generation {
+		w.Never = w.Never || len(w.For) == len(todo)
+		w.For = append(w.For, p.halted)
+	}
 	w.Open = len(w.For) == 0
 	return w
 }
@@ -240,10 +295,13 @@ func closedGates(pod *corev1.Pod) []string {
 func (w *Waited) write(p *paper) {
 	if w.Open {
 		p.printf("%s: the gates of %d pods.\n", p.paint(green, "open"), len(w.Pods))
-		return
+	} else {
+		p.printf("%s\n", p.paint(red, "not open:"))
+		for _, line := range w.For {
+			p.printf("  %s\n", line)
+		}
 	}
-	p.printf("%s\n", p.paint(red, "not open:"))
-	for _, line := range w.For {
-		p.printf("  %s\n", line)
+	if w.Note != "" {
+		p.printf("note: %s.\n", w.Note)
 	}
 }
