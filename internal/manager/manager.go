@@ -230,7 +230,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	}
 	targets, err := targets.Setup(mgr, prov.Limited, observer, registry, targets.Options{
 		Reader: mgr.GetAPIReader(), Account: account, Prepare: prepare(prov.HAProxy),
-		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &targetWake,
+		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
 		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,
 	})
@@ -239,7 +239,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	}
 	err = pods.Setup(mgr, pods.Options{
 		Client: mgr.GetClient(), Observer: observer, Registry: registry,
-		Recorder: mgr.GetEventRecorder(name), Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers,
+		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers,
 	})
 	if err != nil {
 		return Engine{}, fmt.Errorf("set up pod controller: %w", err)

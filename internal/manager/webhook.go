@@ -42,7 +42,7 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	log := mgr.GetLogger()
 	runner, err := certificate.New(kube, pair, certificate.Options{
 		Namespace: c.Namespace, Provided: c.Certificate.Provided, Policy: policy, Registerer: metrics,
-		Recorder: mgr.GetEventRecorder(name), Log: log.WithName("certificate"),
+		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Log: log.WithName("certificate"),
 	})
 	if err != nil {
 		return fmt.Errorf("set up the webhook's certificate: %w", err)
@@ -92,7 +92,7 @@ func addUngated(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Regis
 		return err
 	}
 	err = ungated.Setup(mgr, ungated.Options{
-		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves, Recorder: mgr.GetEventRecorder(name), Metrics: metrics,
+		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves, Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics,
 		Configuration: certificate.ConfigurationName, Path: webhook.Path, DrainPath: webhook.DrainPath,
 		Client: mgr.GetClient(), Observer: engine.Observer, Groups: engine.Groups, Ask: ask(mgr, c), AbsenceGrace: c.AbsenceGrace,
 	})
