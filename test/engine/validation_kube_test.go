@@ -126,7 +126,9 @@ func TestBindingKeepsItsGroup(t *testing.T) {
 		"Name":           {reason: "And here.", before: goodName, after: "targetGroupName: other\n", refused: "targetGroupName cannot change"},
 		"NameToOtherARN": {reason: "And here.", before: goodName, after: otherARN + goodName, refused: "must be that group's"},
 		"Type":           {reason: "Its targets would be others.", before: goodARN + ip, after: goodARN + "targetType: instance\n", refused: "targetType cannot change"},
-		"TypeRemoved":    {reason: "LBC refuses that.", before: goodARN + ip, after: goodARN, refused: "targetType cannot change"},
+		"TypeRemoved":    {reason: "LBC filled it in, and a manifest without it says nothing else.", before: goodARN + ip, after: goodARN},
+		"FamilyRemoved":  {reason: "So it did here.", before: goodARN + "ipAddressType: ipv4\n", after: goodARN},
+		"VPCRemoved":     {reason: "And here.", before: goodARN + vpc, after: goodARN},
 		"Family":         {reason: "Its addresses would be others.", before: goodARN + "ipAddressType: ipv4\n", after: goodARN + "ipAddressType: ipv6\n", refused: "ipAddressType cannot change"},
 		"VPC":            {reason: "A group has one.", before: goodARN + vpc, after: goodARN + "vpcID: vpc-0123456789abcdef1\n", refused: "vpcID cannot change"},
 	} {

@@ -86,9 +86,9 @@ type Networking struct {
 // +kubebuilder:validation:XValidation:rule="(has(self.targetGroupARN) && size(self.targetGroupARN) > 0) || (has(self.targetGroupName) && size(self.targetGroupName) > 0)",message="targetGroupARN or targetGroupName is required"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetGroupARN) || size(oldSelf.targetGroupARN) == 0 || (has(self.targetGroupARN) && size(self.targetGroupARN) > 0 ? self.targetGroupARN == oldSelf.targetGroupARN : has(self.targetGroupName) && oldSelf.targetGroupARN.contains(':targetgroup/' + self.targetGroupName + '/'))",message="targetGroupARN cannot change: make a new binding"
 // +kubebuilder:validation:XValidation:rule="(has(oldSelf.targetGroupARN) && size(oldSelf.targetGroupARN) > 0) || !has(oldSelf.targetGroupName) || (has(self.targetGroupARN) && size(self.targetGroupARN) > 0 ? self.targetGroupARN.contains(':targetgroup/' + oldSelf.targetGroupName + '/') : has(self.targetGroupName) && self.targetGroupName == oldSelf.targetGroupName)",message="targetGroupName cannot change, and a targetGroupARN beside it must be that group's: make a new binding"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetType) || (has(self.targetType) && self.targetType == oldSelf.targetType)",message="targetType cannot change: make a new binding"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.ipAddressType) || (has(self.ipAddressType) && self.ipAddressType == oldSelf.ipAddressType)",message="ipAddressType cannot change: make a new binding"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.vpcID) || size(oldSelf.vpcID) == 0 || (has(self.vpcID) && self.vpcID == oldSelf.vpcID)",message="vpcID cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.targetType) || !has(self.targetType) || self.targetType == oldSelf.targetType",message="targetType cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.ipAddressType) || !has(self.ipAddressType) || self.ipAddressType == oldSelf.ipAddressType",message="ipAddressType cannot change: make a new binding"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.vpcID) || size(oldSelf.vpcID) == 0 || !has(self.vpcID) || self.vpcID == oldSelf.vpcID",message="vpcID cannot change: make a new binding"
 // +kubebuilder:validation:XValidation:rule="!has(self.nodeSelector) || !has(self.targetType) || self.targetType != 'ip'",message="nodeSelector selects nodes, which are no targets of type ip: remove it"
 type TargetGroupBindingSpec struct {
 	// TargetGroupARN identifies the target group. It wins over TargetGroupName and cannot change.
@@ -100,7 +100,7 @@ type TargetGroupBindingSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	TargetGroupName string `json:"targetGroupName,omitempty"`
-	// TargetType is instance or ip; resolved from the group when absent. It cannot change.
+	// TargetType is instance or ip; resolved from the group when absent. It cannot change to another value.
 	// +optional
 	TargetType *TargetType `json:"targetType,omitempty"`
 	// TargetGroupProtocol is the protocol of the target group; resolved from the group when absent.
@@ -115,11 +115,11 @@ type TargetGroupBindingSpec struct {
 	// NodeSelector selects nodes for instance targets.
 	// +optional
 	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
-	// IPAddressType is ipv4 or ipv6; resolved from the group when absent. It cannot change.
+	// IPAddressType is ipv4 or ipv6; resolved from the group when absent. It cannot change to another value.
 	// +kubebuilder:validation:Enum=ipv4;ipv6
 	// +optional
 	IPAddressType *string `json:"ipAddressType,omitempty"`
-	// VpcID is the VPC of the target group. It cannot change.
+	// VpcID is the VPC of the target group. It cannot change to another value.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	VpcID string `json:"vpcID,omitempty"`
