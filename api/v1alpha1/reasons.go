@@ -122,6 +122,7 @@ const (
 const NothingToDo = "nothing to do"
 
 // Explanation says in one sentence what a reason means in a place, and what to do about it.
+// +kubebuilder:object:generate=false
 type Explanation struct {
 	Place  Place
 	Reason string
