@@ -1,13 +1,14 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command mutations breaks each law of docs/architecture.md on purpose and shows that
-// the law's tests notice. A mutation is a patch beside this file, named
-// law<number>-<what it breaks>.patch; the tests of a law are those named
-// TestLaw<number>... in the packages under internal that need no API server. Nothing
-// is written to the working tree: the patched files are overlaid at build time.
+// Command mutations breaks each law of docs/laws.md on purpose and shows that the
+// law's tests notice. The files law<NN>.yaml beside it say what each law is and how to
+// break it; the tests of a law are those named TestLaw<number>... in the packages under
+// internal that need no API server. Nothing is written to the working tree: the mutated
+// files are overlaid at build time.
 //
 // Arguments choose mutations by the beginning of their names; all without any. With
+// -check it only verifies that every mutation still has its place in the product. With
 // -model it shows instead which of them the random schedules of internal/model notice.
 package main
 
@@ -26,26 +27,29 @@ import (
 	"time"
 )
 
-// laws is how many laws there are; each needs a mutation.
-const laws = 12
-
 func main() {
+	check := flag.Bool("check", false, "only verify that each mutation is found exactly once and parses")
 	model := flag.Int("model", 0, "how many random schedules to try on each mutation, instead of the laws' tests")
 	flag.Parse()
-	if err := run(os.Stdout, *model, flag.Args()); err != nil {
+	if err := run(os.Stdout, *check, *model, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "mutations:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out io.Writer, model int, chosen []string) error {
+func run(out io.Writer, check bool, model int, chosen []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return err
 	}
-	mutations, err := readMutations(filepath.Join(root, "test", "mutations"), chosen)
+	laws, err := readLaws(filepath.Join(root, "test", "mutations"))
+	if err != nil {
+		return err
+	}
+	mutations, err := choose(laws, chosen)
 	if err != nil {
 		return err
 	}
@@ -53,13 +57,20 @@ func run(out io.Writer, model int, chosen []string) error {
 	if err != nil {
 		return err
 	}
-	if err := complete(mutations, tests, len(chosen) == 0); err != nil {
+
+	// Report what does not apply before anything slow begins.
+	if err := errors.Join(complete(laws, tests), applies(root, mutations)); err != nil {
 		return err
 	}
-	if model > 0 {
-		return runner{root: root}.model(ctx, out, mutations, model)
-	}
+
 	r := runner{root: root}
+	switch {
+	case check:
+		fmt.Fprintf(out, "%d mutations apply\n", len(mutations))
+		return nil
+	case model > 0:
+		return r.model(ctx, out, mutations, model)
+	}
 	if err := r.baseline(ctx, mutations, tests); err != nil {
 		return err
 	}
@@ -74,19 +85,30 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(raw)), nil
 }
 
-// complete refuses laws without a mutation, and mutations of laws without a test.
-func complete(mutations []mutation, tests map[int][]string, all bool) error {
-	broken := map[int]bool{}
+// complete refuses gaps between the laws, and laws without a mutation or a test.
+func complete(laws []law, tests map[int][]string) error {
 	var errs []error
-	for _, m := range mutations {
-		broken[m.law] = true
-		if len(tests[m.law]) == 0 {
-			errs = append(errs, fmt.Errorf("law %d has a mutation and no test", m.law))
+	for i, l := range laws {
+		if l.Number != i+1 {
+			errs = append(errs, fmt.Errorf("there is no law %d", i+1))
+			break
+		}
+		if len(l.Mutations) == 0 {
+			errs = append(errs, fmt.Errorf("law %d has no mutation", l.Number))
+		}
+		if len(tests[l.Number]) == 0 {
+			errs = append(errs, fmt.Errorf("law %d has no test", l.Number))
 		}
 	}
-	for law := 1; all && law <= laws; law++ {
-		if !broken[law] {
-			errs = append(errs, fmt.Errorf("law %d has no mutation", law))
+	return errors.Join(errs...)
+}
+
+// applies names every mutation that does not apply, and why.
+func applies(root string, mutations []mutation) error {
+	var errs []error
+	for _, m := range mutations {
+		if _, err := m.apply(root); err != nil {
+			errs = append(errs, fmt.Errorf("%s does not apply: %w", m.Name, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -101,12 +123,12 @@ func (r runner) all(ctx context.Context, out io.Writer, mutations []mutation, te
 		start := time.Now()
 		result, err := r.try(ctx, m, tests[m.law])
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 		if !result.noticed {
 			bad++
 		}
-		fmt.Fprintf(table, "%s\t%s\t%.1f\t%s\n", m.name, result.word, time.Since(start).Seconds(), result.by)
+		fmt.Fprintf(table, "%s\t%s\t%.1f\t%s\n", m.Name, result.word, time.Since(start).Seconds(), result.by)
 	}
 	if err := table.Flush(); err != nil {
 		return err

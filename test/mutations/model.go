@@ -28,12 +28,12 @@ func (r runner) model(ctx context.Context, out io.Writer, mutations []mutation, 
 	for _, m := range mutations {
 		said, err := r.schedules(ctx, m, schedules)
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 		if said != "-" {
 			noticed++
 		}
-		fmt.Fprintf(out, "| `%s` | %s |\n", m.name, said)
+		fmt.Fprintf(out, "| `%s` | %s |\n", m.Name, said)
 	}
 	fmt.Fprintf(out, "%d of %d mutations noticed\n", noticed, len(mutations))
 	return nil
@@ -46,7 +46,7 @@ func (r runner) schedules(ctx context.Context, m mutation, n int) (string, error
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	overlay, err := m.overlay(ctx, r.root, dir)
+	overlay, err := m.overlay(r.root, dir)
 	if err != nil {
 		return "", err
 	}

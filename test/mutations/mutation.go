@@ -4,102 +4,146 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"sigs.k8s.io/yaml"
 )
 
-// mutation is a patch that breaks a law.
+// law is one file of this folder: a promise, and the ways to break it.
+type law struct {
+	Number int `json:"law"`
+	// Says is the law itself, in the Markdown of docs/.
+	Says      string     `json:"says"`
+	Mutations []mutation `json:"mutations"`
+}
+
+// mutation breaks a law.
 type mutation struct {
-	// name is the patch's, without its extension.
-	name string
-	law  int
-	path string
-	// files are what it changes, relative to the module's root.
-	files []string
+	Name string `json:"name"`
+	// Breaks says what the mutated product does.
+	Breaks string `json:"breaks"`
+	Edits  []edit `json:"edits"`
+
+	law int
 }
 
 var (
-	patchName = regexp.MustCompile(`^law([0-9]+)-[a-z0-9-]+\.patch$`)
-	patched   = regexp.MustCompile(`(?m)^\+\+\+ b/(\S+)`)
-	lawTest   = regexp.MustCompile(`(?m)^func TestLaw([0-9]+)[A-Z]\w*\(t \*testing\.T\)`)
+	mutationName = regexp.MustCompile(`^law([0-9]+)-[a-z0-9-]+$`)
+	lawTest      = regexp.MustCompile(`(?m)^func TestLaw([0-9]+)[A-Z]\w*\(t \*testing\.T\)`)
 )
 
-// readMutations reads the patches of a folder whose names begin with one of chosen.
-func readMutations(dir string, chosen []string) ([]mutation, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.patch"))
+// readLaws reads the files of a folder, sorted by law.
+func readLaws(dir string) ([]law, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
 		return nil, err
 	}
-	var found []mutation
+
+	var laws []law
 	for _, path := range paths {
-		base := filepath.Base(path)
-		wanted := func(prefix string) bool { return strings.HasPrefix(base, prefix) }
-		if len(chosen) > 0 && !slices.ContainsFunc(chosen, wanted) {
-			continue
-		}
-		m, err := readMutation(path)
+		text, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", base, err)
+			return nil, err
 		}
-		found = append(found, m)
+		l, err := readLaw(filepath.Base(path), text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+		}
+		laws = append(laws, l)
+	}
+
+	slices.SortFunc(laws, func(a, b law) int { return a.Number - b.Number })
+	return laws, nil
+}
+
+func readLaw(base string, text []byte) (law, error) {
+	var l law
+	if err := yaml.UnmarshalStrict(text, &l); err != nil {
+		return law{}, err
+	}
+	if want := fmt.Sprintf("law%02d.yaml", l.Number); base != want {
+		return law{}, fmt.Errorf("law %d belongs in %s", l.Number, want)
+	}
+	if l.Says == "" {
+		return law{}, errors.New("does not say what the law is")
+	}
+
+	seen := map[string]bool{}
+	for i := range l.Mutations {
+		m := &l.Mutations[i]
+		m.law = l.Number
+		if err := m.valid(); err != nil {
+			return law{}, fmt.Errorf("%s: %w", m.Name, err)
+		}
+		if seen[m.Name] {
+			return law{}, fmt.Errorf("%s: two mutations have this name", m.Name)
+		}
+		seen[m.Name] = true
+	}
+	return l, nil
+}
+
+func (m mutation) valid() error {
+	if parts := mutationName.FindStringSubmatch(m.Name); parts == nil || parts[1] != strconv.Itoa(m.law) {
+		return fmt.Errorf("a mutation of law %d is named law%d-<what it breaks>", m.law, m.law)
+	}
+	if m.Breaks == "" {
+		return errors.New("does not say what it breaks")
+	}
+	if len(m.Edits) == 0 {
+		return errors.New("has no edits")
+	}
+
+	for _, e := range m.Edits {
+		switch {
+		case e.Package == "" || e.In == "":
+			return errors.New("an edit names a package and a declaration in it")
+		case strings.TrimSpace(e.Old) == "":
+			return errors.New("an edit without old text has no place")
+		case e.Old == e.New:
+			return errors.New("an edit changes nothing")
+		}
+	}
+	return nil
+}
+
+// choose returns the mutations whose names begin with one of the prefixes, or all
+// mutations when there are no prefixes.
+func choose(laws []law, prefixes []string) ([]mutation, error) {
+	var found []mutation
+	for _, l := range laws {
+		for _, m := range l.Mutations {
+			wanted := func(prefix string) bool { return strings.HasPrefix(m.Name, prefix) }
+			if len(prefixes) == 0 || slices.ContainsFunc(prefixes, wanted) {
+				found = append(found, m)
+			}
+		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no mutations in %s named like %v", dir, chosen)
+		return nil, fmt.Errorf("no mutation is named like %v", prefixes)
 	}
-	slices.SortFunc(found, func(a, b mutation) int {
-		if a.law != b.law {
-			return a.law - b.law
-		}
-		return strings.Compare(a.name, b.name)
-	})
 	return found, nil
 }
 
-func readMutation(path string) (mutation, error) {
-	base := filepath.Base(path)
-	parts := patchName.FindStringSubmatch(base)
-	if parts == nil {
-		return mutation{}, fmt.Errorf("a mutation's name is law<number>-<what>.patch")
-	}
-	law, err := strconv.Atoi(parts[1])
-	if err != nil {
-		return mutation{}, err
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return mutation{}, err
-	}
-	m := mutation{name: strings.TrimSuffix(base, ".patch"), law: law, path: path}
-	if !strings.HasPrefix(string(text), fmt.Sprintf("# Breaks law %d: ", law)) {
-		return mutation{}, fmt.Errorf("the first line must say %q and what it breaks", fmt.Sprintf("# Breaks law %d: ", law))
-	}
-	for _, match := range patched.FindAllStringSubmatch(string(text), -1) {
-		if strings.HasSuffix(match[1], "_test.go") {
-			return mutation{}, fmt.Errorf("a mutation changes the product, not its tests: %s", match[1])
-		}
-		m.files = append(m.files, match[1])
-	}
-	return m, nil
-}
-
 // overlay writes the mutated files and the description that the go command takes
-// into dir, and gives the latter's path. The error tells that the patch does not apply.
-func (m mutation) overlay(ctx context.Context, root, dir string) (string, error) {
+// into dir, and returns the path of the description.
+func (m mutation) overlay(root, dir string) (string, error) {
+	mutated, err := m.apply(root)
+	if err != nil {
+		return "", err
+	}
+
 	replace := map[string]string{}
-	for _, file := range m.files {
-		text, err := os.ReadFile(filepath.Join(root, file))
-		if err != nil {
-			return "", err
-		}
+	for file, text := range mutated {
 		to := filepath.Join(dir, file)
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return "", err
@@ -109,11 +153,7 @@ func (m mutation) overlay(ctx context.Context, root, dir string) (string, error)
 		}
 		replace[filepath.Join(root, file)] = to
 	}
-	apply := exec.CommandContext(ctx, "git", "apply", m.path)
-	apply.Dir, apply.Env = dir, append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
-	if out, err := apply.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s", strings.TrimSpace(string(out)))
-	}
+
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err
@@ -122,7 +162,7 @@ func (m mutation) overlay(ctx context.Context, root, dir string) (string, error)
 	return path, os.WriteFile(path, text, 0o644)
 }
 
-// findTests gives, for each law, the folders under dir whose packages have tests of
+// findTests returns, for each law, the folders under dir whose packages have tests of
 // it. Tests that need an API server are left to "make test".
 func findTests(dir string) (map[int][]string, error) {
 	tests := map[int][]string{}

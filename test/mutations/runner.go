@@ -53,11 +53,11 @@ func (r runner) try(ctx context.Context, m mutation, packages []string) (result,
 		return result{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	overlay, err := m.overlay(ctx, r.root, dir)
+	overlay, err := m.overlay(r.root, dir)
 	if err != nil {
-		return result{word: "DOES NOT APPLY", by: err.Error()}, ctx.Err()
+		return result{}, err
 	}
-	for _, pkg := range nearest(packages, filepath.Join(r.root, filepath.Dir(m.files[0]))) {
+	for _, pkg := range nearest(packages, filepath.Join(r.root, m.Edits[0].Package)) {
 		o, err := r.test(ctx, fmt.Sprintf(`^TestLaw%d[A-Z]`, m.law), []string{pkg}, "-overlay", overlay)
 		switch {
 		case err != nil:
