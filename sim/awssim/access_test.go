@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 const otherRole = "arn:aws:iam::222222222222:role/podgate"
@@ -126,7 +128,7 @@ func TestAssumedRoleActsInItsAccount(t *testing.T) {
 }
 
 func TestRefusedCredentials(t *testing.T) {
-	refused := &APIError{Code: "AccessDenied"}
+	refused := &wire.APIError{Code: "AccessDenied"}
 	e := start(t, Config{NoDataPath: true, Faults: []Fault{
 		{AccessKeyID: "AKIABAD", Error: refused},
 		{Operation: "RegisterTargets", Error: refused},

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // groupsOf are the target groups that actions forward to.
@@ -28,14 +30,14 @@ func groupsOf(actions []types.Action) []string {
 // answers show them: a forward to one group in both of its forms.
 func (s *Sim) checkActions(c *call, b *loadBalancer, actions []types.Action) ([]types.Action, error) {
 	if len(actions) == 0 {
-		return nil, invalid("An action must be specified")
+		return nil, wire.Invalid("An action must be specified")
 	}
 	if len(actions) > 1 {
-		return nil, failed("TooManyActions", "awssim models one action a rule: forward, redirect or fixed-response")
+		return nil, wire.Failed("TooManyActions", "awssim models one action a rule: forward, redirect or fixed-response")
 	}
 	a := actions[0]
 	if !b.application() && a.Type != types.ActionTypeEnumForward {
-		return nil, failed("InvalidLoadBalancerAction", "Network load balancers support only forward actions")
+		return nil, wire.Failed("InvalidLoadBalancerAction", "Network load balancers support only forward actions")
 	}
 	switch a.Type {
 	case types.ActionTypeEnumForward:
@@ -43,14 +45,14 @@ func (s *Sim) checkActions(c *call, b *loadBalancer, actions []types.Action) ([]
 		return []types.Action{checked}, err
 	case types.ActionTypeEnumFixedResponse:
 		if a.FixedResponseConfig == nil || a.FixedResponseConfig.StatusCode == nil {
-			return nil, invalid("A fixed-response action must have a status code")
+			return nil, wire.Invalid("A fixed-response action must have a status code")
 		}
 	case types.ActionTypeEnumRedirect:
 		if a.RedirectConfig == nil || a.RedirectConfig.StatusCode == "" {
-			return nil, invalid("A redirect action must have a status code")
+			return nil, wire.Invalid("A redirect action must have a status code")
 		}
 	default:
-		return nil, failed("InvalidLoadBalancerAction", "awssim does not model actions of type '%s'", a.Type)
+		return nil, wire.Failed("InvalidLoadBalancerAction", "awssim does not model actions of type '%s'", a.Type)
 	}
 	return []types.Action{a}, nil
 }
@@ -62,32 +64,32 @@ func (s *Sim) checkForward(c *call, b *loadBalancer, a types.Action) (types.Acti
 	}
 	switch {
 	case a.TargetGroupArn == nil && len(tuples) == 0:
-		return a, invalid("A target group ARN must be specified")
+		return a, wire.Invalid("A target group ARN must be specified")
 	case a.TargetGroupArn != nil && len(tuples) == 0:
 		tuples = []types.TargetGroupTuple{{TargetGroupArn: a.TargetGroupArn}}
 	case a.TargetGroupArn != nil && (len(tuples) > 1 || tuples[0].TargetGroupArn == nil || *tuples[0].TargetGroupArn != *a.TargetGroupArn):
-		return a, invalid("You can't specify both a target group ARN and a forward config that names other target groups")
+		return a, wire.Invalid("You can't specify both a target group ARN and a forward config that names other target groups")
 	}
 	for i, t := range tuples {
 		if t.TargetGroupArn == nil {
-			return a, invalid("A target group ARN must be specified")
+			return a, wire.Invalid("A target group ARN must be specified")
 		}
 		g, err := s.group(c, t.TargetGroupArn)
 		if err != nil {
 			return a, err
 		}
 		if b.application() != (g.http() || g.lambda()) {
-			return a, failed("InvalidConfigurationRequest", "The target group '%s' has a protocol that load balancers of type '%s' do not support", g.arn(), b.view.Type)
+			return a, wire.Failed("InvalidConfigurationRequest", "The target group '%s' has a protocol that load balancers of type '%s' do not support", g.arn(), b.view.Type)
 		}
 		for _, other := range s.usedBy(g) {
 			if other != b.arn() {
-				return a, failed("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: '%s'", g.arn())
+				return a, wire.Failed("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: '%s'", g.arn())
 			}
 		}
 		if t.Weight == nil {
 			tuples[i].Weight = ptr(int32(1))
 		}
-		if err := inRange("weight", t.Weight, 0, 999); err != nil {
+		if err := wire.InRange("weight", t.Weight, 0, 999); err != nil {
 			return a, err
 		}
 	}
@@ -106,15 +108,15 @@ func (s *Sim) checkForward(c *call, b *loadBalancer, a types.Action) (types.Acti
 // them with both forms of path and host conditions filled in.
 func checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, error) {
 	if len(conditions) == 0 {
-		return nil, invalid("A condition must be specified")
+		return nil, wire.Invalid("A condition must be specified")
 	}
 	checked := []types.RuleCondition{}
 	for _, c := range conditions {
 		if c.Field == nil {
-			return nil, invalid("A condition field must be specified")
+			return nil, wire.Invalid("A condition field must be specified")
 		}
 		if c.RegexValues != nil {
-			return nil, invalid("awssim does not model regular expressions in conditions")
+			return nil, wire.Invalid("awssim does not model regular expressions in conditions")
 		}
 		if err := checkCondition(&c); err != nil {
 			return nil, err
@@ -125,7 +127,7 @@ func checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, e
 }
 
 func checkCondition(c *types.RuleCondition) error {
-	missing := invalid("A condition value must be specified for '%s'", *c.Field)
+	missing := wire.Invalid("A condition value must be specified for '%s'", *c.Field)
 	switch *c.Field {
 	case "path-pattern":
 		if c.PathPatternConfig == nil {
@@ -160,15 +162,15 @@ func checkCondition(c *types.RuleCondition) error {
 		}
 		for _, v := range c.SourceIpConfig.Values {
 			if _, err := netip.ParsePrefix(v); err != nil {
-				return invalid("Condition value '%s' is not a valid CIDR", v)
+				return wire.Invalid("Condition value '%s' is not a valid CIDR", v)
 			}
 		}
 		return whenEmpty(c.SourceIpConfig.Values, missing)
 	}
-	return invalid("Condition field '%s' must be one of '[path-pattern,host-header,http-header,http-request-method,query-string,source-ip]'", *c.Field)
+	return wire.Invalid("Condition field '%s' must be one of '[path-pattern,host-header,http-header,http-request-method,query-string,source-ip]'", *c.Field)
 }
 
-func whenEmpty[T any](values []T, problem *APIError) error {
+func whenEmpty[T any](values []T, problem *wire.APIError) error {
 	if len(values) == 0 {
 		return problem
 	}

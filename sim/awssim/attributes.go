@@ -11,6 +11,8 @@ import (
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // Attributes that the simulator acts on; the others are only kept.
@@ -115,16 +117,16 @@ func balancerAttributes(kind types.LoadBalancerTypeEnum) map[string]string {
 // setAttribute changes an attribute that exists.
 func setAttribute(of map[string]string, words, key, value string) error {
 	if _, known := of[key]; !known {
-		return invalid("%s attribute key '%s' is not recognized", words, key)
+		return wire.Invalid("%s attribute key '%s' is not recognized", words, key)
 	}
 	if lowest, highest, bounded := attributeBounds(key); bounded {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < lowest || n > highest {
-			return invalid("%s attribute '%s' must be between '%d' and '%d', inclusive", words, key, lowest, highest)
+			return wire.Invalid("%s attribute '%s' must be between '%d' and '%d', inclusive", words, key, lowest, highest)
 		}
 	}
 	if old := of[key]; (old == "true" || old == "false") && value != "true" && value != "false" {
-		return invalid("%s attribute '%s' must be 'true' or 'false'", words, key)
+		return wire.Invalid("%s attribute '%s' must be 'true' or 'false'", words, key)
 	}
 	of[key] = value
 	return nil
@@ -168,7 +170,7 @@ func (s *Sim) modifyTargetGroupAttributes(c *call, in *elbv2.ModifyTargetGroupAt
 	changed := maps.Clone(g.attributes)
 	for _, a := range in.Attributes {
 		if a.Key == nil || a.Value == nil {
-			return nil, invalid("Target group attribute key and value must be specified")
+			return nil, wire.Invalid("Target group attribute key and value must be specified")
 		}
 		if err := setAttribute(changed, "Target group", *a.Key, *a.Value); err != nil {
 			return nil, err
@@ -194,7 +196,7 @@ func (s *Sim) modifyLoadBalancerAttributes(c *call, in *elbv2.ModifyLoadBalancer
 	changed := maps.Clone(b.attributes)
 	for _, a := range in.Attributes {
 		if a.Key == nil || a.Value == nil {
-			return nil, invalid("Load balancer attribute key and value must be specified")
+			return nil, wire.Invalid("Load balancer attribute key and value must be specified")
 		}
 		if err := setAttribute(changed, "Load balancer", *a.Key, *a.Value); err != nil {
 			return nil, err

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // Throttling modes. The numbers are AWS's documented token buckets.
@@ -32,6 +34,9 @@ const (
 	// ThrottleOff answers every call.
 	ThrottleOff = "off"
 )
+
+// APIError is an error as it goes over the wire.
+type APIError = wire.APIError
 
 // Role is a role that sts:AssumeRole knows.
 type Role struct {
@@ -169,7 +174,6 @@ func New(cfg Config) (*Sim, error) {
 		cfg:         cfg,
 		data:        newDataPath(),
 		buckets:     newBuckets(limits, cfg.TimeScale),
-		operations:  modelled(),
 		groups:      map[string]*targetGroup{},
 		balancers:   map[string]*loadBalancer{},
 		listeners:   map[string]*listener{},
@@ -178,6 +182,7 @@ func New(cfg Config) (*Sim, error) {
 		credentials: map[string]credential{},
 		instances:   map[string]string{},
 	}
+	s.operations = s.modelled()
 	for id, address := range cfg.Instances {
 		s.instances[id] = address
 	}

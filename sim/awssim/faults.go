@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // Fault is something that goes wrong with calls of the API. The first four
@@ -26,7 +28,7 @@ type Fault struct {
 	DurationSeconds float64 `json:"durationSeconds,omitempty"`
 
 	// Error is answered. Without a status it is 400, for AccessDenied 403.
-	Error *APIError `json:"error,omitempty"`
+	Error *wire.APIError `json:"error,omitempty"`
 	// Applied makes the operation take effect first: before the time that it is
 	// late, and in spite of Error or Drop.
 	Applied bool `json:"applied,omitempty"`
@@ -49,7 +51,7 @@ type Fault struct {
 
 // effect is what all faults together do to one call.
 type effect struct {
-	failure  *APIError
+	failure  *wire.APIError
 	applied  bool
 	latency  time.Duration
 	truncate bool
@@ -76,7 +78,7 @@ func (s *Sim) AddFault(f Fault) (string, error) {
 	if f.Error == nil && !f.Truncate && !f.Drop && !f.Lose && f.LatencySeconds == 0 && f.LagSeconds == 0 && len(f.LoseTargets) == 0 {
 		return "", fmt.Errorf("add fault: it does nothing: wants error, latencySeconds, truncate, drop, lagSeconds, lose or loseTargets")
 	}
-	if f.Operation != "" && f.Operation != "*" && s.operations[f.Operation].run == nil {
+	if _, known := s.operations[f.Operation]; f.Operation != "" && f.Operation != "*" && !known {
 		return "", fmt.Errorf("add fault: no operation %q", f.Operation)
 	}
 	if f.Error != nil && f.Error.Code == "" {

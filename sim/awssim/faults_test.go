@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 func (e *env) fault(f Fault) string {
@@ -33,7 +35,7 @@ func TestFaultCountsAndLasts(t *testing.T) {
 			}
 			return list
 		}
-		boom := &APIError{Status: 500, Code: "HealthUnavailable", Message: "no"}
+		boom := &wire.APIError{Status: 500, Code: "HealthUnavailable", Message: "no"}
 		e.fault(Fault{Operation: "DescribeTargetHealth", TargetGroupARN: g, Count: 2, Error: boom})
 		if diff := cmp.Diff([]string{""}, codes(other, 1)); diff != "" {
 			t.Errorf("another group (-want +got):\n%s", diff)
@@ -50,7 +52,7 @@ func TestFaultCountsAndLasts(t *testing.T) {
 		if diff := cmp.Diff([]string{""}, codes(g, 1)); diff != "" {
 			t.Errorf("after 10 s (-want +got):\n%s", diff)
 		}
-		id := e.fault(Fault{Error: &APIError{Code: "Throttling"}})
+		id := e.fault(Fault{Error: &wire.APIError{Code: "Throttling"}})
 		if diff := cmp.Diff([]string{"Throttling", "Throttling"}, codes(g, 2)); diff != "" {
 			t.Errorf("for good (-want +got):\n%s", diff)
 		}
@@ -63,7 +65,7 @@ func TestFaultCountsAndLasts(t *testing.T) {
 		if err := e.sim.RemoveFaults(id); err == nil {
 			t.Error("a fault that is not there was removed")
 		}
-		for _, bad := range []Fault{{}, {Operation: "Nope", Drop: true}, {Error: &APIError{}}, {Count: -1, Drop: true}} {
+		for _, bad := range []Fault{{}, {Operation: "Nope", Drop: true}, {Error: &wire.APIError{}}, {Count: -1, Drop: true}} {
 			if _, err := e.sim.AddFault(bad); err == nil {
 				t.Errorf("fault %+v was accepted", bad)
 			}
@@ -78,7 +80,7 @@ func TestFaultsOfAnswers(t *testing.T) {
 		one, two := Target{ID: "10.0.0.1", Port: 80}, Target{ID: "10.0.0.2", Port: 80}
 		in := &elbv2.RegisterTargetsInput{TargetGroupArn: &g, Targets: described(one, two)}
 
-		e.fault(Fault{Operation: "RegisterTargets", Count: 1, LatencySeconds: 30, Error: &APIError{Status: 500, Code: "InternalFailure"}})
+		e.fault(Fault{Operation: "RegisterTargets", Count: 1, LatencySeconds: 30, Error: &wire.APIError{Status: 500, Code: "InternalFailure"}})
 		began := time.Now()
 		e.fault(Fault{Operation: "RegisterTargets", Count: 1, Drop: true})
 		if err := second(e.elb.RegisterTargets(e.Context(), in)); err == nil || time.Since(began) != 30*time.Second || len(e.states(g)) != 0 {
@@ -105,7 +107,7 @@ func TestFaultsOfAnswers(t *testing.T) {
 		e.deregister(g, two)
 		e.attribute(g, attrDeregistrationDelay, "300")
 		time.Sleep(10 * time.Second)
-		e.fault(Fault{Operation: "DeregisterTargets", Count: 1, Applied: true, Error: &APIError{Code: "Throttling"}})
+		e.fault(Fault{Operation: "DeregisterTargets", Count: 1, Applied: true, Error: &wire.APIError{Code: "Throttling"}})
 		if err := second(e.elb.DeregisterTargets(e.Context(), &elbv2.DeregisterTargetsInput{TargetGroupArn: &g, Targets: described(one)})); codeOf(err) != "Throttling" {
 			t.Errorf("an error in spite of which it happened: %v", err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // healthCheck is the part that CreateTargetGroup and ModifyTargetGroup share;
@@ -47,12 +49,12 @@ func (s *Sim) setHealthCheck(view *types.TargetGroup, h healthCheck) error {
 		{"healthyThresholdCount", h.healthy, 2, 10},
 		{"unhealthyThresholdCount", h.unhealthy, 2, 10},
 	} {
-		if err := inRange(bound.name, bound.value, bound.min, bound.max); err != nil {
+		if err := wire.InRange(bound.name, bound.value, bound.min, bound.max); err != nil {
 			return err
 		}
 	}
 	if h.enabled != nil && !*h.enabled && view.TargetType != types.TargetTypeEnumLambda && !s.cfg.Relaxed {
-		return invalid("Health check enabled must be true for target groups with target type '%s'", view.TargetType)
+		return wire.Invalid("Health check enabled must be true for target groups with target type '%s'", view.TargetType)
 	}
 	setIf(&view.HealthCheckEnabled, h.enabled)
 	setIf(&view.HealthCheckIntervalSeconds, h.interval)
@@ -70,7 +72,7 @@ func (s *Sim) setHealthCheck(view *types.TargetGroup, h healthCheck) error {
 	}
 	if *view.HealthCheckTimeoutSeconds > *view.HealthCheckIntervalSeconds ||
 		*view.HealthCheckTimeoutSeconds == *view.HealthCheckIntervalSeconds && view.HealthCheckProtocol != types.ProtocolEnumTcp && !s.cfg.Relaxed {
-		return invalid("Health check interval must be greater than the timeout.")
+		return wire.Invalid("Health check interval must be greater than the timeout.")
 	}
 	return setHTTPCheck(view, h)
 }
@@ -82,11 +84,11 @@ func setHTTPCheck(view *types.TargetGroup, h healthCheck) error {
 	case types.ProtocolEnumTcp:
 		view.HealthCheckPath, view.Matcher = nil, nil
 		if h.path != nil || h.matcher != nil {
-			return invalid("Health check path and matcher cannot be specified with health check protocol TCP")
+			return wire.Invalid("Health check path and matcher cannot be specified with health check protocol TCP")
 		}
 		return nil
 	default:
-		return invalid("Health check protocol '%s' is not supported", view.HealthCheckProtocol)
+		return wire.Invalid("Health check protocol '%s' is not supported", view.HealthCheckProtocol)
 	}
 	if view.HealthCheckPath == nil {
 		view.HealthCheckPath = ptr("/")
@@ -99,7 +101,7 @@ func setHTTPCheck(view *types.TargetGroup, h healthCheck) error {
 	}
 	if h.path != nil {
 		if !strings.HasPrefix(*h.path, "/") || len(*h.path) > 1024 {
-			return invalid("Health check path '%s' must begin with a '/' character and be at most 1024 characters long", *h.path)
+			return wire.Invalid("Health check path '%s' must begin with a '/' character and be at most 1024 characters long", *h.path)
 		}
 		view.HealthCheckPath = h.path
 	}
@@ -107,7 +109,7 @@ func setHTTPCheck(view *types.TargetGroup, h healthCheck) error {
 		return nil
 	}
 	if h.matcher.HttpCode == nil {
-		return invalid("awssim does not model gRPC matchers")
+		return wire.Invalid("awssim does not model gRPC matchers")
 	}
 	if _, err := parseMatcher(*h.matcher.HttpCode); err != nil {
 		return err
@@ -128,20 +130,7 @@ func checkHealthPort(port string) error {
 	}
 	n, err := strconv.Atoi(port)
 	if err != nil || n < 1 || n > 65535 {
-		return invalid("Health check port '%s' must be 'traffic-port' or in the range 1 to 65535", port)
-	}
-	return nil
-}
-
-// inRange answers as AWS's own front end does for bounds of the service model.
-func inRange(name string, value *int32, minimum, maximum int32) error {
-	switch {
-	case value == nil:
-		return nil
-	case *value < minimum:
-		return invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value greater than or equal to %d", *value, name, minimum)
-	case *value > maximum:
-		return invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value less than or equal to %d", *value, name, maximum)
+		return wire.Invalid("Health check port '%s' must be 'traffic-port' or in the range 1 to 65535", port)
 	}
 	return nil
 }
@@ -159,7 +148,7 @@ func parseMatcher(text string) (codes, error) {
 		from, err1 := strconv.Atoi(low)
 		to, err2 := strconv.Atoi(high)
 		if err1 != nil || err2 != nil || from < 200 || to > 599 || from > to {
-			return nil, invalid("Health check matcher HTTP code '%s' must be within '200-599' inclusive", text)
+			return nil, wire.Invalid("Health check matcher HTTP code '%s' must be within '200-599' inclusive", text)
 		}
 		list = append(list, [2]int{from, to})
 	}

@@ -9,6 +9,8 @@ import (
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // listener is a port of a load balancer; its default actions are a rule too,
@@ -84,13 +86,13 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 		return nil, err
 	}
 	if in.Port == nil || in.Protocol == "" {
-		return nil, invalid("A listener protocol and port must be specified")
+		return nil, wire.Invalid("A listener protocol and port must be specified")
 	}
-	if err := inRange("port", in.Port, 1, 65535); err != nil {
+	if err := wire.InRange("port", in.Port, 1, 65535); err != nil {
 		return nil, err
 	}
 	if !b.accepts(in.Protocol) {
-		return nil, failed("UnsupportedProtocol", "The protocol '%s' is not supported for load balancers of type '%s' (by awssim: see its documentation)", in.Protocol, b.view.Type)
+		return nil, wire.Failed("UnsupportedProtocol", "The protocol '%s' is not supported for load balancers of type '%s' (by awssim: see its documentation)", in.Protocol, b.view.Type)
 	}
 	actions, err := s.checkActions(c, b, in.DefaultActions)
 	if err != nil {
@@ -99,18 +101,18 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 	siblings := s.listenersOf(b)
 	for _, l := range siblings {
 		if *l.view.Port == *in.Port {
-			return nil, failed("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", b.arn())
+			return nil, wire.Failed("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", b.arn())
 		}
 	}
 	if len(siblings) >= s.cfg.Quotas.ListenersPerBalancer {
-		return nil, failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
+		return nil, wire.Failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
 	}
 	l := &listener{
 		account:  c.account,
 		seq:      s.next(),
 		balancer: b,
 		view: types.Listener{
-			ListenerArn:     ptr(s.arn(c.account, "listener/"+b.path()+"/"+suffix())),
+			ListenerArn:     ptr(s.arn(c.account, "listener/"+b.path()+"/"+wire.Suffix())),
 			LoadBalancerArn: in.LoadBalancerArn,
 			Port:            in.Port,
 			Protocol:        in.Protocol,
@@ -125,7 +127,7 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 	}
 	if err := s.open(l); err != nil {
 		delete(s.tags, l.arn())
-		return nil, failed("InvalidConfigurationRequest", "awssim: %v", err)
+		return nil, wire.Failed("InvalidConfigurationRequest", "awssim: %v", err)
 	}
 	s.listeners[l.arn()] = l
 	s.addRule(l, types.Rule{IsDefault: ptr(true), Priority: ptr("default"), Actions: actions, Conditions: []types.RuleCondition{}})
@@ -135,7 +137,7 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 
 func (s *Sim) describeListeners(c *call, in *elbv2.DescribeListenersInput) (*elbv2.DescribeListenersOutput, error) {
 	if (in.LoadBalancerArn == nil) == (in.ListenerArns == nil) {
-		return nil, invalid("You must specify either listener ARNs or a load balancer ARN")
+		return nil, wire.Invalid("You must specify either listener ARNs or a load balancer ARN")
 	}
 	found := []types.Listener{}
 	for _, arn := range in.ListenerArns {
@@ -154,7 +156,7 @@ func (s *Sim) describeListeners(c *call, in *elbv2.DescribeListenersInput) (*elb
 			found = append(found, l.view)
 		}
 	}
-	found, marker, err := page(found, func(l types.Listener) string { return *l.ListenerArn }, in.Marker, in.PageSize)
+	found, marker, err := wire.Page(found, func(l types.Listener) string { return *l.ListenerArn }, in.Marker, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +169,7 @@ func (s *Sim) modifyListener(c *call, in *elbv2.ModifyListenerInput) (*elbv2.Mod
 		return nil, err
 	}
 	if in.Port != nil && *in.Port != *l.view.Port || in.Protocol != "" && in.Protocol != l.view.Protocol {
-		return nil, invalid("awssim does not model changing the port or protocol of a listener: delete it and create another")
+		return nil, wire.Invalid("awssim does not model changing the port or protocol of a listener: delete it and create another")
 	}
 	view := l.view
 	if in.DefaultActions != nil {

@@ -13,6 +13,8 @@ import (
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // vpcID is the one VPC that there is.
@@ -62,11 +64,11 @@ var balancerName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9
 
 func (s *Sim) createLoadBalancer(c *call, in *elbv2.CreateLoadBalancerInput) (*elbv2.CreateLoadBalancerOutput, error) {
 	if !balancerName.MatchString(*in.Name) || strings.HasPrefix(*in.Name, "internal-") {
-		return nil, invalid("The load balancer name '%s' can only contain up to 32 alphanumeric characters and hyphens, and cannot begin or end with a hyphen or begin with 'internal-'", *in.Name)
+		return nil, wire.Invalid("The load balancer name '%s' can only contain up to 32 alphanumeric characters and hyphens, and cannot begin or end with a hyphen or begin with 'internal-'", *in.Name)
 	}
 	kind := orElse(in.Type, types.LoadBalancerTypeEnumApplication)
 	if kind == types.LoadBalancerTypeEnumGateway {
-		return nil, invalid("awssim does not model load balancers of type 'gateway'")
+		return nil, wire.Invalid("awssim does not model load balancers of type 'gateway'")
 	}
 	zones, err := s.zones(in, kind)
 	if err != nil {
@@ -81,14 +83,14 @@ func (s *Sim) createLoadBalancer(c *call, in *elbv2.CreateLoadBalancerInput) (*e
 			if b.view.Type == kind && b.view.Scheme == orElse(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing) {
 				return &elbv2.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{s.describeBalancer(b)}}, nil
 			}
-			return nil, failed("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", *in.Name)
+			return nil, wire.Failed("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", *in.Name)
 		}
 		if b.view.Type == kind {
 			count++
 		}
 	}
 	if count >= s.cfg.Quotas.LoadBalancers {
-		return nil, failed("TooManyLoadBalancers", "The maximum number of load balancers has been reached")
+		return nil, wire.Failed("TooManyLoadBalancers", "The maximum number of load balancers has been reached")
 	}
 	b := s.newBalancer(c, in, kind, zones)
 	if err := s.tagNew(b.arn(), in.Tags); err != nil {
@@ -110,11 +112,11 @@ func (s *Sim) zones(in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTy
 	}
 	switch {
 	case in.Subnets != nil && in.SubnetMappings != nil:
-		return nil, invalid("You must specify either subnets or subnet mappings, not both")
+		return nil, wire.Invalid("You must specify either subnets or subnet mappings, not both")
 	case len(subnets) == 0:
-		return nil, invalid("You must specify subnets")
+		return nil, wire.Invalid("You must specify subnets")
 	case len(subnets) == 1 && kind == types.LoadBalancerTypeEnumApplication:
-		return nil, invalid("At least two subnets in two different Availability Zones must be specified")
+		return nil, wire.Invalid("At least two subnets in two different Availability Zones must be specified")
 	}
 	zones := []types.AvailabilityZone{}
 	for i, subnet := range subnets {
@@ -132,7 +134,7 @@ func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types
 	if kind == types.LoadBalancerTypeEnumNetwork {
 		short, domain = "net", "elb."+s.cfg.Region+".amazonaws.com"
 	}
-	id := suffix()
+	id := wire.Suffix()
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(id)) // a hash never fails
 	dns := fmt.Sprintf("%s-%d.%s", *in.Name, hash.Sum32(), domain)
@@ -167,7 +169,7 @@ func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types
 
 func (s *Sim) describeLoadBalancers(c *call, in *elbv2.DescribeLoadBalancersInput) (*elbv2.DescribeLoadBalancersOutput, error) {
 	if in.LoadBalancerArns != nil && in.Names != nil {
-		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
+		return nil, wire.Invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
 	}
 	for _, arn := range in.LoadBalancerArns {
 		if _, err := s.balancer(c, &arn); err != nil {
@@ -187,10 +189,10 @@ func (s *Sim) describeLoadBalancers(c *call, in *elbv2.DescribeLoadBalancersInpu
 	}
 	for _, name := range in.Names {
 		if !names[name] {
-			return nil, failed("LoadBalancerNotFound", "Load balancers '[%s]' not found", name)
+			return nil, wire.Failed("LoadBalancerNotFound", "Load balancers '[%s]' not found", name)
 		}
 	}
-	found, marker, err := page(found, func(b types.LoadBalancer) string { return *b.LoadBalancerArn }, in.Marker, in.PageSize)
+	found, marker, err := wire.Page(found, func(b types.LoadBalancer) string { return *b.LoadBalancerArn }, in.Marker, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +208,7 @@ func (s *Sim) deleteLoadBalancer(c *call, in *elbv2.DeleteLoadBalancerInput) (*e
 		return &elbv2.DeleteLoadBalancerOutput{}, nil
 	}
 	if b.attributes[attrDeletionProtection] == "true" {
-		return nil, failed("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", b.arn())
+		return nil, wire.Failed("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", b.arn())
 	}
 	for _, l := range s.listenersOf(b) {
 		s.dropListener(l)

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // connectTimeout is an application load balancer's (ALB guide, HTTP 504).
@@ -284,7 +286,7 @@ func outgoing(r *http.Request) *http.Request {
 		header["X-Forwarded-Port"] = []string{strconv.Itoa(local.Port)}
 	}
 	if len(header["X-Amzn-Trace-Id"]) == 0 {
-		header["X-Amzn-Trace-Id"] = []string{fmt.Sprintf("Root=1-%08x-%s", time.Now().Unix(), randomHex(12))}
+		header["X-Amzn-Trace-Id"] = []string{fmt.Sprintf("Root=1-%08x-%s", time.Now().Unix(), wire.RandomHex(12))}
 	}
 	if len(header["User-Agent"]) == 0 {
 		header["User-Agent"] = []string{""} // else one is made up

@@ -10,6 +10,8 @@ import (
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 type rule struct {
@@ -54,7 +56,7 @@ func (s *Sim) defaultRule(l *listener) *rule {
 }
 
 func (s *Sim) addRule(l *listener, view types.Rule) *rule {
-	view.RuleArn = ptr(s.arn(l.account, "listener-rule/"+l.path()+"/"+suffix()))
+	view.RuleArn = ptr(s.arn(l.account, "listener-rule/"+l.path()+"/"+wire.Suffix()))
 	r := &rule{account: l.account, seq: s.next(), listener: l, view: view}
 	s.rules[r.arn()] = r
 	s.reroute(l)
@@ -73,12 +75,12 @@ func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleO
 		return nil, err
 	}
 	if !l.balancer.application() {
-		return nil, failed("UnsupportedProtocol", "Rules are not supported for listeners of network load balancers")
+		return nil, wire.Failed("UnsupportedProtocol", "Rules are not supported for listeners of network load balancers")
 	}
 	if in.Transforms != nil {
-		return nil, invalid("awssim does not model rule transforms")
+		return nil, wire.Invalid("awssim does not model rule transforms")
 	}
-	if err := inRange("priority", in.Priority, 1, 50000); err != nil {
+	if err := wire.InRange("priority", in.Priority, 1, 50000); err != nil {
 		return nil, err
 	}
 	actions, err := s.checkActions(c, l.balancer, in.Actions)
@@ -95,11 +97,11 @@ func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleO
 			count++
 		}
 		if r.listener == l && r.priority() == int(*in.Priority) {
-			return nil, failed("PriorityInUse", "Priority '%d' is currently in use", *in.Priority)
+			return nil, wire.Failed("PriorityInUse", "Priority '%d' is currently in use", *in.Priority)
 		}
 	}
 	if count >= s.cfg.Quotas.RulesPerBalancer {
-		return nil, failed("TooManyRules", "The maximum number of rules has been reached for load balancer '%s'", l.balancer.arn())
+		return nil, wire.Failed("TooManyRules", "The maximum number of rules has been reached for load balancer '%s'", l.balancer.arn())
 	}
 	r := s.addRule(l, types.Rule{
 		IsDefault: ptr(false), Priority: ptr(strconv.Itoa(int(*in.Priority))), Actions: actions, Conditions: conditions,
@@ -114,7 +116,7 @@ func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleO
 
 func (s *Sim) describeRules(c *call, in *elbv2.DescribeRulesInput) (*elbv2.DescribeRulesOutput, error) {
 	if (in.ListenerArn == nil) == (in.RuleArns == nil) {
-		return nil, invalid("You must specify either listener rule ARNs or a listener ARN")
+		return nil, wire.Invalid("You must specify either listener rule ARNs or a listener ARN")
 	}
 	found := []types.Rule{}
 	for _, arn := range in.RuleArns {
@@ -133,7 +135,7 @@ func (s *Sim) describeRules(c *call, in *elbv2.DescribeRulesInput) (*elbv2.Descr
 			found = append(found, r.view)
 		}
 	}
-	found, marker, err := page(found, func(r types.Rule) string { return *r.RuleArn }, in.Marker, in.PageSize)
+	found, marker, err := wire.Page(found, func(r types.Rule) string { return *r.RuleArn }, in.Marker, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +148,10 @@ func (s *Sim) modifyRule(c *call, in *elbv2.ModifyRuleInput) (*elbv2.ModifyRuleO
 		return nil, err
 	}
 	if *r.view.IsDefault {
-		return nil, failed("OperationNotPermitted", "Default rule '%s' cannot be modified", r.arn())
+		return nil, wire.Failed("OperationNotPermitted", "Default rule '%s' cannot be modified", r.arn())
 	}
 	if in.Transforms != nil {
-		return nil, invalid("awssim does not model rule transforms")
+		return nil, wire.Invalid("awssim does not model rule transforms")
 	}
 	view := r.view
 	if in.Actions != nil {
@@ -174,7 +176,7 @@ func (s *Sim) deleteRule(c *call, in *elbv2.DeleteRuleInput) (*elbv2.DeleteRuleO
 		return nil, err
 	}
 	if *r.view.IsDefault {
-		return nil, failed("OperationNotPermitted", "Default rule '%s' cannot be deleted", r.arn())
+		return nil, wire.Failed("OperationNotPermitted", "Default rule '%s' cannot be deleted", r.arn())
 	}
 	s.dropRule(r)
 	s.refreshUse()
@@ -185,16 +187,16 @@ func (s *Sim) setRulePriorities(c *call, in *elbv2.SetRulePrioritiesInput) (*elb
 	wanted := map[*rule]int32{}
 	for _, p := range in.RulePriorities {
 		if p.RuleArn == nil || p.Priority == nil {
-			return nil, invalid("A rule ARN and a priority must be specified")
+			return nil, wire.Invalid("A rule ARN and a priority must be specified")
 		}
 		r, err := s.rule(c, p.RuleArn)
 		if err != nil {
 			return nil, err
 		}
 		if *r.view.IsDefault {
-			return nil, failed("OperationNotPermitted", "The priority of default rule '%s' cannot be modified", r.arn())
+			return nil, wire.Failed("OperationNotPermitted", "The priority of default rule '%s' cannot be modified", r.arn())
 		}
-		if err := inRange("priority", p.Priority, 1, 50000); err != nil {
+		if err := wire.InRange("priority", p.Priority, 1, 50000); err != nil {
 			return nil, err
 		}
 		wanted[r] = *p.Priority
@@ -206,7 +208,7 @@ func (s *Sim) setRulePriorities(c *call, in *elbv2.SetRulePrioritiesInput) (*elb
 				at = int(moved)
 			}
 			if other != r && at == int(priority) {
-				return nil, failed("PriorityInUse", "Priority '%d' is currently in use", priority)
+				return nil, wire.Failed("PriorityInUse", "Priority '%d' is currently in use", priority)
 			}
 		}
 	}

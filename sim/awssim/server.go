@@ -6,16 +6,14 @@ package awssim
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/podgate/podgate/sim/awssim/query"
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // service is one of the services at the endpoint, by the version its clients
@@ -62,7 +60,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 
 	svc := serviceOf(r.Form.Get("Version"))
 	c.Service = svc.name
-	id := requestID()
+	id := wire.RequestID()
 	e := s.faults.effectOn(c, s.scaled)
 	defer func() {
 		c.DurationSeconds = time.Since(began).Seconds()
@@ -72,7 +70,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		s.hinder(r.Context(), e)
 	}
 	var body []byte
-	failure := &APIError{Status: http.StatusBadRequest, Code: "MalformedInput", Message: "The request is not a form"}
+	failure := &wire.APIError{Status: http.StatusBadRequest, Code: "MalformedInput", Message: "The request is not a form"}
 	if formError == nil {
 		body, failure = s.answer(svc, id, r, &c, e)
 	}
@@ -82,7 +80,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	c.HTTPStatus = http.StatusOK
 	if failure != nil {
 		c.HTTPStatus, c.ErrorCode = cmp.Or(failure.Status, http.StatusBadRequest), failure.Code
-		body = query.Error(svc.namespace, failure.fault(), failure.Code, failure.Message, id)
+		body = query.Error(svc.namespace, failure.Fault(), failure.Code, failure.Message, id)
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	w.Header().Set("X-Amzn-Requestid", id)
@@ -103,19 +101,19 @@ func (s *Sim) hinder(ctx context.Context, e effect) {
 }
 
 // answer is the body of a successful answer, or the error.
-func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e effect) ([]byte, *APIError) {
+func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e effect) ([]byte, *wire.APIError) {
 	if e.failure != nil && !e.applied {
 		return nil, s.explain(e.failure, record)
 	}
 	op, known := s.operations[record.Operation]
 	if !known || op.service != svc.name {
-		return nil, failed("InvalidAction", "Could not find operation %s for version %s (not modelled by awssim)", record.Operation, r.Form.Get("Version"))
+		return nil, wire.Failed("InvalidAction", "Could not find operation %s for version %s (not modelled by awssim)", record.Operation, r.Form.Get("Version"))
 	}
 	if record.AccessKeyID == "" {
-		return nil, &APIError{Status: http.StatusForbidden, Code: "MissingAuthenticationToken", Message: "Request is missing Authentication Token"}
+		return nil, &wire.APIError{Status: http.StatusForbidden, Code: "MissingAuthenticationToken", Message: "Request is missing Authentication Token"}
 	}
 	if region := scopeOf(r)[1]; svc.name != "sts" && region != s.cfg.Region {
-		return nil, &APIError{Status: http.StatusForbidden, Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to a valid region, not '" + region + "'."}
+		return nil, &wire.APIError{Status: http.StatusForbidden, Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to a valid region, not '" + region + "'."}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,14 +126,9 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e ef
 			return nil, err
 		}
 	}
-	for _, name := range op.required {
-		if !has(r.Form, name) {
-			return nil, invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", strings.ToLower(name[:1])+name[1:])
-		}
-	}
-	out, err := op.run(s, &call{identity: who, effect: e}, r.Form)
+	out, err := op.run.Run(&call{identity: who, effect: e}, r.Form)
 	if err != nil {
-		return nil, asAPIError(err)
+		return nil, wire.AsAPIError(err)
 	}
 	if e.failure != nil {
 		return nil, e.failure
@@ -144,7 +137,7 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e ef
 }
 
 // explain gives an injected refusal the text that the service gives it.
-func (s *Sim) explain(failure *APIError, record *Call) *APIError {
+func (s *Sim) explain(failure *wire.APIError, record *Call) *wire.APIError {
 	if failure.Code != "AccessDenied" {
 		return failure
 	}
@@ -159,28 +152,6 @@ func (s *Sim) explain(failure *APIError, record *Call) *APIError {
 		full.Message = "User: " + who.arn + " is not authorized to perform: " + action + " on resource: " + resource + " because no identity-based policy allows the " + action + " action"
 	}
 	return &full
-}
-
-func asAPIError(err error) *APIError {
-	var known *APIError
-	if errors.As(err, &known) {
-		return known
-	}
-	var parameter *query.ParameterError
-	if errors.As(err, &parameter) {
-		return failed("MalformedInput", "%s", parameter.Error())
-	}
-	return &APIError{Status: http.StatusInternalServerError, Code: "InternalFailure", Message: err.Error()}
-}
-
-// has says whether a parameter, or anything inside it, was sent.
-func has(form url.Values, name string) bool {
-	for key := range form {
-		if key == name || strings.HasPrefix(key, name+".") {
-			return true
-		}
-	}
-	return false
 }
 
 var scope = regexp.MustCompile(`Credential=([^/,\s]+)/[0-9]*/([^/,\s]*)/`)
@@ -217,7 +188,7 @@ func describeCall(r *http.Request) Call {
 // Operations are the names of the operations that are modelled.
 func Operations() []string {
 	var names []string
-	for name := range modelled() {
+	for name := range (*Sim)(nil).modelled() {
 		names = append(names, name)
 	}
 	slices.Sort(names)

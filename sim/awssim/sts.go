@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // identity is who calls.
@@ -28,15 +30,15 @@ type credential struct {
 
 // identify finds the caller behind an access key. A key that was not given out
 // here is a user of its account; signatures are not verified.
-func (s *Sim) identify(key string) (identity, *APIError) {
+func (s *Sim) identify(key string) (identity, *wire.APIError) {
 	if temporary, known := s.credentials[key]; known {
 		if time.Now().After(temporary.expires) {
-			return identity{}, &APIError{Status: 403, Code: "ExpiredToken", Message: "The security token included in the request is expired"}
+			return identity{}, &wire.APIError{Status: 403, Code: "ExpiredToken", Message: "The security token included in the request is expired"}
 		}
 		return temporary.identity, nil
 	}
 	if strings.HasPrefix(key, "ASIA") {
-		return identity{}, &APIError{Status: 403, Code: "InvalidClientTokenId", Message: "The security token included in the request is invalid."}
+		return identity{}, &wire.APIError{Status: 403, Code: "InvalidClientTokenId", Message: "The security token included in the request is invalid."}
 	}
 	account := cmp.Or(s.cfg.Accounts[key], s.cfg.AccountID)
 	return identity{accessKeyID: key, account: account, arn: "arn:aws:iam::" + account + ":user/awssim", userID: "AIDAAWSSIMAWSSIMAWSSI"}, nil
@@ -49,12 +51,12 @@ func (s *Sim) getCallerIdentity(c *call, _ *sts.GetCallerIdentityInput) (*sts.Ge
 func (s *Sim) assumeRole(c *call, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
 	parts := strings.SplitN(*in.RoleArn, ":", 6)
 	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" || len(parts[4]) != 12 || !strings.HasPrefix(parts[5], "role/") {
-		return nil, invalid("%s is invalid", *in.RoleArn)
+		return nil, wire.Invalid("%s is invalid", *in.RoleArn)
 	}
-	if err := inRange("durationSeconds", in.DurationSeconds, 900, 43200); err != nil {
+	if err := wire.InRange("durationSeconds", in.DurationSeconds, 900, 43200); err != nil {
 		return nil, err
 	}
-	refused := denied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", c.arn, *in.RoleArn)
+	refused := wire.Denied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", c.arn, *in.RoleArn)
 	if len(s.cfg.Roles) > 0 {
 		role := Role{}
 		for _, r := range s.cfg.Roles {
@@ -71,9 +73,9 @@ func (s *Sim) assumeRole(c *call, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutpu
 		duration = time.Duration(*in.DurationSeconds) * time.Second
 	}
 	name := parts[5][strings.LastIndex(parts[5], "/")+1:]
-	id := "AROA" + strings.ToUpper(suffix()) + "A"
+	id := "AROA" + strings.ToUpper(wire.Suffix()) + "A"
 	who := identity{
-		accessKeyID: "ASIA" + strings.ToUpper(suffix()),
+		accessKeyID: "ASIA" + strings.ToUpper(wire.Suffix()),
 		account:     parts[4],
 		arn:         "arn:aws:sts::" + parts[4] + ":assumed-role/" + name + "/" + *in.RoleSessionName,
 		userID:      id + ":" + *in.RoleSessionName,
@@ -89,8 +91,8 @@ func (s *Sim) assumeRole(c *call, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutpu
 		AssumedRoleUser: &ststypes.AssumedRoleUser{Arn: &who.arn, AssumedRoleId: &who.userID},
 		Credentials: &ststypes.Credentials{
 			AccessKeyId:     &who.accessKeyID,
-			SecretAccessKey: ptr(randomHex(20)),
-			SessionToken:    ptr(randomHex(64)),
+			SecretAccessKey: ptr(wire.RandomHex(20)),
+			SessionToken:    ptr(wire.RandomHex(64)),
 			Expiration:      &expires,
 		},
 	}, nil

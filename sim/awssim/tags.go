@@ -10,6 +10,8 @@ import (
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // taggable says whether arn names something that exists. An ARN of elsewhere is
@@ -30,7 +32,7 @@ func (s *Sim) taggable(c *call, arn string) error {
 		}
 		return nil
 	}
-	return invalid("'%s' must be in ARN format", arn)
+	return wire.Invalid("'%s' must be in ARN format", arn)
 }
 
 // tagNew tags a resource that is about to be created.
@@ -51,13 +53,13 @@ func (s *Sim) tagged(arn string, tags []types.Tag) (map[string]string, error) {
 	for _, t := range tags {
 		switch {
 		case t.Key == nil || *t.Key == "" || len(*t.Key) > 128:
-			return nil, invalid("A tag key must have 1 to 128 characters")
+			return nil, wire.Invalid("A tag key must have 1 to 128 characters")
 		case strings.HasPrefix(*t.Key, "aws:"):
-			return nil, invalid("Tag keys cannot begin with 'aws:': '%s'", *t.Key)
+			return nil, wire.Invalid("Tag keys cannot begin with 'aws:': '%s'", *t.Key)
 		case seen[*t.Key]:
-			return nil, failed("DuplicateTagKeys", "Tag key '%s' was specified more than once", *t.Key)
+			return nil, wire.Failed("DuplicateTagKeys", "Tag key '%s' was specified more than once", *t.Key)
 		case t.Value != nil && len(*t.Value) > 256:
-			return nil, invalid("The value of tag '%s' is longer than 256 characters", *t.Key)
+			return nil, wire.Invalid("The value of tag '%s' is longer than 256 characters", *t.Key)
 		}
 		seen[*t.Key] = true
 		changed[*t.Key] = ""
@@ -66,7 +68,7 @@ func (s *Sim) tagged(arn string, tags []types.Tag) (map[string]string, error) {
 		}
 	}
 	if len(changed) > s.cfg.Quotas.TagsPerResource {
-		return nil, failed("TooManyTags", "The maximum number of tags has been reached for '%s'", arn)
+		return nil, wire.Failed("TooManyTags", "The maximum number of tags has been reached for '%s'", arn)
 	}
 	return changed, nil
 }
@@ -103,7 +105,7 @@ func (s *Sim) removeTags(c *call, in *elbv2.RemoveTagsInput) (*elbv2.RemoveTagsO
 
 func (s *Sim) describeTags(c *call, in *elbv2.DescribeTagsInput) (*elbv2.DescribeTagsOutput, error) {
 	if len(in.ResourceArns) > 20 {
-		return nil, invalid("Up to 20 resource ARNs can be described in one call")
+		return nil, wire.Invalid("Up to 20 resource ARNs can be described in one call")
 	}
 	found := []types.TagDescription{}
 	for _, arn := range in.ResourceArns {

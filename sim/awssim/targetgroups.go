@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // targetGroup is a group with its targets, on both clocks.
@@ -87,12 +89,12 @@ func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elb
 		if cmp.Equal(view, g.view, cmpopts.IgnoreUnexported(types.TargetGroup{}, types.Matcher{})) {
 			return &elbv2.CreateTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
 		}
-		return nil, failed("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", *in.Name)
+		return nil, wire.Failed("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", *in.Name)
 	}
 	if count >= s.cfg.Quotas.TargetGroups {
-		return nil, failed("TooManyTargetGroups", "The maximum number of target groups has been reached on account '%s'", c.account)
+		return nil, wire.Failed("TooManyTargetGroups", "The maximum number of target groups has been reached on account '%s'", c.account)
 	}
-	view.TargetGroupArn = ptr(s.arn(c.account, "targetgroup/"+*in.Name+"/"+suffix()))
+	view.TargetGroupArn = ptr(s.arn(c.account, "targetgroup/"+*in.Name+"/"+wire.Suffix()))
 	g := &targetGroup{
 		account: c.account,
 		seq:     s.next(),
@@ -118,11 +120,11 @@ func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup,
 	name := *in.Name
 	switch {
 	case len(name) > 32:
-		return types.TargetGroup{}, invalid("Target group name '%s' cannot be longer than '32' characters", name)
+		return types.TargetGroup{}, wire.Invalid("Target group name '%s' cannot be longer than '32' characters", name)
 	case !groupName.MatchString(name):
-		return types.TargetGroup{}, invalid("Target group name '%s' can only contain characters that are alphanumeric characters or hyphens(-)", name)
+		return types.TargetGroup{}, wire.Invalid("Target group name '%s' can only contain characters that are alphanumeric characters or hyphens(-)", name)
 	case name[0] == '-' || name[len(name)-1] == '-':
-		return types.TargetGroup{}, invalid("Target group name '%s' cannot begin or end with '-'", name)
+		return types.TargetGroup{}, wire.Invalid("Target group name '%s' cannot begin or end with '-'", name)
 	}
 	view := types.TargetGroup{
 		TargetGroupName: in.Name,
@@ -138,16 +140,16 @@ func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup,
 	}
 	switch {
 	case in.Protocol == "":
-		return view, invalid("A protocol must be specified")
+		return view, wire.Invalid("A protocol must be specified")
 	case in.Port == nil:
-		return view, invalid("A port must be specified")
+		return view, wire.Invalid("A port must be specified")
 	case in.VpcId == nil:
-		return view, invalid("A VPC ID must be specified")
+		return view, wire.Invalid("A VPC ID must be specified")
 	}
 	view.Protocol, view.Port, view.VpcId = in.Protocol, in.Port, in.VpcId
 	http := in.Protocol == types.ProtocolEnumHttp || in.Protocol == types.ProtocolEnumHttps
 	if in.ProtocolVersion != nil && (!http || *in.ProtocolVersion != "HTTP1") {
-		return view, invalid("awssim does not model protocol version '%s'", *in.ProtocolVersion)
+		return view, wire.Invalid("awssim does not model protocol version '%s'", *in.ProtocolVersion)
 	}
 	view.HealthCheckEnabled, view.HealthCheckPort = ptr(true), ptr("traffic-port")
 	view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = ptr(int32(30)), ptr(int32(10))
@@ -170,7 +172,7 @@ func orElse[T ~string](value, otherwise T) T {
 
 func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput) (*elbv2.DescribeTargetGroupsOutput, error) {
 	if in.LoadBalancerArn != nil && (in.TargetGroupArns != nil || in.Names != nil) || in.TargetGroupArns != nil && in.Names != nil {
-		return nil, invalid("Load balancer ARN, target group names and target group ARNs cannot be specified at the same time")
+		return nil, wire.Invalid("Load balancer ARN, target group names and target group ARNs cannot be specified at the same time")
 	}
 	for _, arn := range in.TargetGroupArns {
 		if _, err := s.group(c, &arn); err != nil {
@@ -203,7 +205,7 @@ func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput)
 			return nil, kindGroup.notFound()
 		}
 	}
-	found, marker, err := page(found, func(g types.TargetGroup) string { return *g.TargetGroupArn }, in.Marker, in.PageSize)
+	found, marker, err := wire.Page(found, func(g types.TargetGroup) string { return *g.TargetGroupArn }, in.Marker, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +244,7 @@ func (s *Sim) deleteTargetGroup(c *call, in *elbv2.DeleteTargetGroupInput) (*elb
 		return &elbv2.DeleteTargetGroupOutput{}, nil
 	}
 	if len(s.usedBy(g)) > 0 {
-		return nil, failed("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", g.arn())
+		return nil, wire.Failed("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", g.arn())
 	}
 	for _, r := range g.rows {
 		s.remove(g, r, "TargetGroupDeleted")

@@ -13,6 +13,8 @@ import (
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // key is the identity of a target in a request: without a port it has the
@@ -41,7 +43,7 @@ func (s *Sim) registerTargets(c *call, in *elbv2.RegisterTargetsInput) (*elbv2.R
 		k := g.key(t)
 		r := g.rows[k]
 		if r != nil && r.draining && s.cfg.RefuseDraining {
-			return nil, failed("InvalidTarget", "The following targets are deregistering and cannot be registered until that is complete: '%s'", k.ID)
+			return nil, wire.Failed("InvalidTarget", "The following targets are deregistering and cannot be registered until that is complete: '%s'", k.ID)
 		}
 		if r == nil || r.draining {
 			fresh[k] = true
@@ -54,7 +56,7 @@ func (s *Sim) registerTargets(c *call, in *elbv2.RegisterTargetsInput) (*elbv2.R
 		}
 	}
 	if registered > s.cfg.Quotas.TargetsPerGroup {
-		return nil, failed("TooManyTargets", "The maximum number of targets has been reached for target group '%s'", g.arn())
+		return nil, wire.Failed("TooManyTargets", "The maximum number of targets has been reached for target group '%s'", g.arn())
 	}
 	for _, t := range in.Targets {
 		if k := g.key(t); fresh[k] && !c.effect.loses(k) {
@@ -68,24 +70,24 @@ func (s *Sim) registerTargets(c *call, in *elbv2.RegisterTargetsInput) (*elbv2.R
 // checkTarget says what the service has against a target.
 func (s *Sim) checkTarget(g *targetGroup, t types.TargetDescription) error {
 	if t.Id == nil || *t.Id == "" {
-		return invalid("A target ID must be specified")
+		return wire.Invalid("A target ID must be specified")
 	}
-	if err := inRange("targets.member.port", t.Port, 1, 65535); err != nil {
+	if err := wire.InRange("targets.member.port", t.Port, 1, 65535); err != nil {
 		return err
 	}
 	switch g.view.TargetType {
 	case types.TargetTypeEnumLambda:
 		if !strings.HasPrefix(*t.Id, "arn:aws:lambda:") {
-			return invalid("Target ID '%s' is not a valid Lambda function ARN", *t.Id)
+			return wire.Invalid("Target ID '%s' is not a valid Lambda function ARN", *t.Id)
 		}
 		return nil
 	case types.TargetTypeEnumInstance:
 		if _, known := s.instances[*t.Id]; !known {
-			return failed("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", *t.Id)
+			return wire.Failed("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", *t.Id)
 		}
 		return nil
 	case types.TargetTypeEnumAlb:
-		return invalid("awssim does not model target type 'alb'")
+		return wire.Invalid("awssim does not model target type 'alb'")
 	}
 	return s.checkAddress(g, t)
 }
@@ -96,7 +98,7 @@ func (s *Sim) checkAddress(g *targetGroup, t types.TargetDescription) error {
 	address, err := netip.ParseAddr(*t.Id)
 	v6 := g.view.IpAddressType == types.TargetGroupIpAddressTypeEnumIpv6
 	if err != nil || address.Is6() != v6 {
-		return invalid("The IP address '%s' is not a valid %s address", *t.Id, map[bool]string{false: "IPv4", true: "IPv6"}[v6])
+		return wire.Invalid("The IP address '%s' is not a valid %s address", *t.Id, map[bool]string{false: "IPv4", true: "IPv6"}[v6])
 	}
 	if len(s.cfg.VPCCIDRs) == 0 {
 		return nil
@@ -104,9 +106,9 @@ func (s *Sim) checkAddress(g *targetGroup, t types.TargetDescription) error {
 	inside := slices.ContainsFunc(s.cfg.VPCCIDRs, func(p netip.Prefix) bool { return p.Contains(address) })
 	switch {
 	case !inside && t.AvailabilityZone == nil:
-		return invalid("The Availability Zone is required for IP address '%s' because it is not in the VPC", *t.Id)
+		return wire.Invalid("The Availability Zone is required for IP address '%s' because it is not in the VPC", *t.Id)
 	case inside && t.AvailabilityZone != nil && *t.AvailabilityZone == "all":
-		return invalid("The IP address '%s' is within the VPC, and cannot have its Availability Zone overridden to 'all' from '%sa'", *t.Id, s.cfg.Region)
+		return wire.Invalid("The IP address '%s' is within the VPC, and cannot have its Availability Zone overridden to 'all' from '%sa'", *t.Id, s.cfg.Region)
 	}
 	return nil
 }
@@ -118,7 +120,7 @@ func (s *Sim) deregisterTargets(c *call, in *elbv2.DeregisterTargetsInput) (*elb
 	}
 	for _, t := range in.Targets {
 		if t.Id == nil || *t.Id == "" {
-			return nil, invalid("A target ID must be specified")
+			return nil, wire.Invalid("A target ID must be specified")
 		}
 	}
 	for _, t := range in.Targets {
@@ -146,7 +148,7 @@ func (s *Sim) describeTargetHealth(c *call, in *elbv2.DescribeTargetHealthInput)
 	}
 	for _, t := range in.Targets {
 		if t.Id == nil || *t.Id == "" {
-			return nil, invalid("A target ID must be specified")
+			return nil, wire.Invalid("A target ID must be specified")
 		}
 		k := g.key(t)
 		h, ok := g.healthAt(k, at)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // bucketLimit is one token bucket: so many tokens, so many back a second.
@@ -63,7 +65,7 @@ func newBuckets(limits map[string]bucketLimit, scale float64) buckets {
 }
 
 // take takes a token, or says that there is none.
-func (b *buckets) take(account, operation string) *APIError {
+func (b *buckets) take(account, operation string) *wire.APIError {
 	if b.limits == nil {
 		return nil
 	}
@@ -77,7 +79,7 @@ func (b *buckets) take(account, operation string) *APIError {
 	}
 	b.mu.Unlock()
 	if !l.AllowN(time.Now(), 1) {
-		return failed("Throttling", "Rate exceeded")
+		return wire.Failed("Throttling", "Rate exceeded")
 	}
 	return nil
 }

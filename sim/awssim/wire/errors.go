@@ -1,0 +1,62 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package wire is what the simulated services share on the wire: errors,
+// request ids, pages, and the checks that AWS's front end makes before a
+// service sees a call. Forms and XML are in package query. It knows no service.
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/podgate/podgate/sim/awssim/query"
+)
+
+// APIError is an error as it goes over the wire. Codes are the service's own,
+// which are not the names of the SDK's error types.
+type APIError struct {
+	Status  int    `json:"status,omitempty"`
+	Code    string `json:"code"`
+	Message string `json:"message,omitempty"`
+}
+
+func (e *APIError) Error() string { return e.Code + ": " + e.Message }
+
+// Fault returns who is to blame, in the words of the wire: Sender or Receiver.
+func (e *APIError) Fault() string {
+	if e.Status >= http.StatusInternalServerError {
+		return "Receiver"
+	}
+	return "Sender"
+}
+
+// Failed returns an error with status 400, which nearly all errors of the services have.
+func Failed(code, format string, args ...any) *APIError {
+	return &APIError{Status: http.StatusBadRequest, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Invalid returns a ValidationError.
+func Invalid(format string, args ...any) *APIError {
+	return Failed("ValidationError", format, args...)
+}
+
+// Denied returns an AccessDenied, which has status 403.
+func Denied(format string, args ...any) *APIError {
+	return &APIError{Status: http.StatusForbidden, Code: "AccessDenied", Message: fmt.Sprintf(format, args...)}
+}
+
+// AsAPIError returns the error that a client sees for err.
+func AsAPIError(err error) *APIError {
+	var known *APIError
+	if errors.As(err, &known) {
+		return known
+	}
+
+	var parameter *query.ParameterError
+	if errors.As(err, &parameter) {
+		return Failed("MalformedInput", "%s", parameter.Error())
+	}
+	return &APIError{Status: http.StatusInternalServerError, Code: "InternalFailure", Message: err.Error()}
+}
