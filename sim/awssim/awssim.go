@@ -21,22 +21,34 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
-// Throttling modes. The numbers are AWS's documented token buckets.
+// Throttling modes; package faults says what they are.
 const (
-	// ThrottleCurrent: Describe 200 tokens, 50/s; Register and Deregister 20,
-	// 4/s; everything else 20, 3/s. It is the default.
-	ThrottleCurrent = "current"
-	// ThrottleClassic is the older documentation: Describe 40 tokens, 10/s.
-	ThrottleClassic = "classic"
-	// ThrottleOff answers every call.
-	ThrottleOff = "off"
+	ThrottleCurrent = faults.ThrottleCurrent
+	ThrottleClassic = faults.ThrottleClassic
+	ThrottleOff     = faults.ThrottleOff
 )
 
 // APIError is an error as it goes over the wire.
 type APIError = wire.APIError
+
+// What package faults defines and users of a Sim need.
+type (
+	Target     = faults.Target
+	Fault      = faults.Fault
+	Call       = faults.Call
+	Transition = faults.Transition
+	Failure    = faults.Failure
+)
+
+// The two clocks of a target.
+const (
+	ClockAPI     = faults.ClockAPI
+	ClockRouting = faults.ClockRouting
+)
 
 // Role is a role that sts:AssumeRole knows.
 type Role struct {
@@ -111,9 +123,9 @@ type Sim struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	data    dataPath
-	record  record
-	faults  faultSet
-	buckets buckets
+	record  faults.Record
+	faults  *faults.Set
+	buckets *faults.Buckets
 
 	mu          sync.Mutex
 	state       runState
@@ -162,7 +174,7 @@ func New(cfg Config) (*Sim, error) {
 	default:
 		return nil, fmt.Errorf("profile %q: must be auto, alb or nlb", cfg.Profile)
 	}
-	limits, err := bucketLimits(cfg.Throttle)
+	buckets, err := faults.NewBuckets(cfg.Throttle, cfg.TimeScale)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +185,7 @@ func New(cfg Config) (*Sim, error) {
 	s := &Sim{
 		cfg:         cfg,
 		data:        newDataPath(),
-		buckets:     newBuckets(limits, cfg.TimeScale),
+		buckets:     buckets,
 		groups:      map[string]*targetGroup{},
 		balancers:   map[string]*loadBalancer{},
 		listeners:   map[string]*listener{},
@@ -183,6 +195,7 @@ func New(cfg Config) (*Sim, error) {
 		instances:   map[string]string{},
 	}
 	s.operations = s.modelled()
+	s.faults = faults.NewSet(s.scaled)
 	for id, address := range cfg.Instances {
 		s.instances[id] = address
 	}

@@ -258,5 +258,5 @@ func (s *Sim) setHealth(g *targetGroup, r *row, h Health) {
 }
 
 func (s *Sim) move(g *targetGroup, k Target, clock, from, to, reason string) {
-	s.record.transition(Transition{Time: time.Now(), TargetGroupARN: g.arn(), Target: k, Clock: clock, From: from, To: to, Reason: reason})
+	s.record.AddTransition(Transition{Time: time.Now(), TargetGroupARN: g.arn(), Target: k, Clock: clock, From: from, To: to, Reason: reason})
 }

@@ -45,7 +45,7 @@ func (s *Sim) route(l *listener, w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	fail := func(status int) {
 		if r.Context().Err() == nil { // a client that left has lost nothing
-			s.record.failure(Failure{Time: arrived, TargetGroupARN: to.group, Target: to.target, HTTPStatus: status})
+			s.record.AddFailure(Failure{Time: arrived, TargetGroupARN: to.group, Target: to.target, HTTPStatus: status})
 		}
 	}
 	switch {

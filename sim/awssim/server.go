@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/query"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
@@ -36,7 +37,7 @@ func serviceOf(version string) service {
 // call is one call on its way through the simulator.
 type call struct {
 	identity
-	effect effect
+	effect faults.Effect
 }
 
 // maxBody bounds a request: 1,000 targets are some 100 kB.
@@ -61,12 +62,12 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	svc := serviceOf(r.Form.Get("Version"))
 	c.Service = svc.name
 	id := wire.RequestID()
-	e := s.faults.effectOn(c, s.scaled)
+	e := s.faults.On(c)
 	defer func() {
 		c.DurationSeconds = time.Since(began).Seconds()
-		s.record.call(c)
+		s.record.AddCall(c)
 	}()
-	if !e.applied {
+	if !e.Applied {
 		s.hinder(r.Context(), e)
 	}
 	var body []byte
@@ -74,7 +75,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	if formError == nil {
 		body, failure = s.answer(svc, id, r, &c, e)
 	}
-	if e.applied {
+	if e.Applied {
 		s.hinder(r.Context(), e)
 	}
 	c.HTTPStatus = http.StatusOK
@@ -86,7 +87,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(c.HTTPStatus)
-	if e.truncate {
+	if e.Truncate {
 		_, _ = w.Write(body[:len(body)/2])
 		panic(http.ErrAbortHandler)
 	}
@@ -94,16 +95,16 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // hinder makes a call late, or drops its connection, as faults have it.
-func (s *Sim) hinder(ctx context.Context, e effect) {
-	if e.latency > 0 && !s.sleep(ctx, e.latency) || e.drop {
+func (s *Sim) hinder(ctx context.Context, e faults.Effect) {
+	if e.Latency > 0 && !s.sleep(ctx, e.Latency) || e.Drop {
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // answer is the body of a successful answer, or the error.
-func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e effect) ([]byte, *wire.APIError) {
-	if e.failure != nil && !e.applied {
-		return nil, s.explain(e.failure, record)
+func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e faults.Effect) ([]byte, *wire.APIError) {
+	if e.Failure != nil && !e.Applied {
+		return nil, s.explain(e.Failure, record)
 	}
 	op, known := s.operations[record.Operation]
 	if !known || op.service != svc.name {
@@ -122,7 +123,7 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e ef
 		return nil, refused
 	}
 	if svc.name != "sts" {
-		if err := s.buckets.take(who.account, record.Operation); err != nil {
+		if err := s.buckets.Take(who.account, record.Operation); err != nil {
 			return nil, err
 		}
 	}
@@ -130,8 +131,8 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e ef
 	if err != nil {
 		return nil, wire.AsAPIError(err)
 	}
-	if e.failure != nil {
-		return nil, e.failure
+	if e.Failure != nil {
+		return nil, e.Failure
 	}
 	return query.Response(svc.namespace, record.Operation, id, out), nil
 }

@@ -59,7 +59,7 @@ func (s *Sim) registerTargets(c *call, in *elbv2.RegisterTargetsInput) (*elbv2.R
 		return nil, wire.Failed("TooManyTargets", "The maximum number of targets has been reached for target group '%s'", g.arn())
 	}
 	for _, t := range in.Targets {
-		if k := g.key(t); fresh[k] && !c.effect.loses(k) {
+		if k := g.key(t); fresh[k] && !c.effect.Loses(k) {
 			s.add(g, k, t.AvailabilityZone)
 			delete(fresh, k) // the same target twice in one call is one target
 		}
@@ -136,7 +136,7 @@ func (s *Sim) describeTargetHealth(c *call, in *elbv2.DescribeTargetHealthInput)
 	if err != nil {
 		return nil, err
 	}
-	at := time.Now().Add(-s.scaled(max(s.cfg.DescribeLag, c.effect.lag)))
+	at := time.Now().Add(-s.scaled(max(s.cfg.DescribeLag, c.effect.Lag)))
 	descriptions := []types.TargetHealthDescription{}
 	if in.Targets == nil {
 		for _, k := range g.known() {

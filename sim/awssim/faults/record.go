@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package faults
 
 import (
 	"sync"
@@ -70,8 +70,9 @@ const (
 	maxFailures    = 50000
 )
 
-// record keeps what happened.
-type record struct {
+// Record keeps what happened. The zero value is ready, and its methods are safe
+// for concurrent use. Calls, transitions and failures share one sequence.
+type Record struct {
 	mu          sync.Mutex
 	seq         int64
 	calls       []Call
@@ -79,7 +80,8 @@ type record struct {
 	failures    []Failure
 }
 
-func (r *record) call(c Call) {
+// AddCall records a call.
+func (r *Record) AddCall(c Call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seq++
@@ -87,7 +89,8 @@ func (r *record) call(c Call) {
 	r.calls = bounded(append(r.calls, c), maxCalls)
 }
 
-func (r *record) transition(t Transition) {
+// AddTransition records a transition.
+func (r *Record) AddTransition(t Transition) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seq++
@@ -95,7 +98,8 @@ func (r *record) transition(t Transition) {
 	r.transitions = bounded(append(r.transitions, t), maxTransitions)
 }
 
-func (r *record) failure(f Failure) {
+// AddFailure records a failure.
+func (r *Record) AddFailure(f Failure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seq++
@@ -112,11 +116,11 @@ func bounded[T any](list []T, limit int) []T {
 }
 
 // Calls returns the calls with a sequence number above since, oldest first.
-func (s *Sim) Calls(since int64) []Call {
-	s.record.mu.Lock()
-	defer s.record.mu.Unlock()
+func (r *Record) Calls(since int64) []Call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	found := []Call{}
-	for _, c := range s.record.calls {
+	for _, c := range r.calls {
 		if c.Seq > since {
 			found = append(found, c)
 		}
@@ -126,11 +130,11 @@ func (s *Sim) Calls(since int64) []Call {
 
 // Transitions returns the transitions with a sequence number above since,
 // oldest first. Calls and transitions share one sequence.
-func (s *Sim) Transitions(since int64) []Transition {
-	s.record.mu.Lock()
-	defer s.record.mu.Unlock()
+func (r *Record) Transitions(since int64) []Transition {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	found := []Transition{}
-	for _, t := range s.record.transitions {
+	for _, t := range r.transitions {
 		if t.Seq > since {
 			found = append(found, t)
 		}
@@ -141,11 +145,11 @@ func (s *Sim) Transitions(since int64) []Transition {
 // Failures returns the requests that load balancers failed to have answered, with a
 // sequence number above since, in the order in which they ended. They share the
 // sequence of calls and transitions.
-func (s *Sim) Failures(since int64) []Failure {
-	s.record.mu.Lock()
-	defer s.record.mu.Unlock()
+func (r *Record) Failures(since int64) []Failure {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	found := []Failure{}
-	for _, f := range s.record.failures {
+	for _, f := range r.failures {
 		if f.Seq > since {
 			found = append(found, f)
 		}

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package faults
 
 import (
 	"fmt"
@@ -12,6 +12,17 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/podgate/podgate/sim/awssim/wire"
+)
+
+// Throttling modes. The numbers are AWS's documented token buckets.
+const (
+	// ThrottleCurrent: Describe 200 tokens, 50/s; Register and Deregister 20,
+	// 4/s; everything else 20, 3/s. It is the default.
+	ThrottleCurrent = "current"
+	// ThrottleClassic is the older documentation: Describe 40 tokens, 10/s.
+	ThrottleClassic = "classic"
+	// ThrottleOff answers every call.
+	ThrottleOff = "off"
 )
 
 // bucketLimit is one token bucket: so many tokens, so many back a second.
@@ -50,25 +61,32 @@ func operationClass(operation string) string {
 	return "modify"
 }
 
-// buckets are the token buckets of every account; all clients of an account
+// Buckets are the token buckets of every account; all clients of an account
 // share them, as they do at AWS.
-type buckets struct {
+type Buckets struct {
 	limits map[string]bucketLimit
 	scale  float64
 
-	mu *sync.Mutex
+	mu sync.Mutex
 	by map[string]*rate.Limiter
 }
 
-func newBuckets(limits map[string]bucketLimit, scale float64) buckets {
-	return buckets{limits: limits, scale: scale, mu: &sync.Mutex{}, by: map[string]*rate.Limiter{}}
+// NewBuckets returns full buckets, which refill that many times faster than
+// AWS's. It fails when mode is none of the Throttle constants.
+func NewBuckets(mode string, scale float64) (*Buckets, error) {
+	limits, err := bucketLimits(mode)
+	if err != nil {
+		return nil, err
+	}
+	return &Buckets{limits: limits, scale: scale, by: map[string]*rate.Limiter{}}, nil
 }
 
-// take takes a token, or says that there is none.
-func (b *buckets) take(account, operation string) *wire.APIError {
+// Take takes a token from an account's bucket, or returns the refusal when there is none.
+func (b *Buckets) Take(account, operation string) *wire.APIError {
 	if b.limits == nil {
 		return nil
 	}
+
 	class := operationClass(operation)
 	b.mu.Lock()
 	l := b.by[account+"/"+class]
@@ -78,6 +96,7 @@ func (b *buckets) take(account, operation string) *wire.APIError {
 		b.by[account+"/"+class] = l
 	}
 	b.mu.Unlock()
+
 	if !l.AllowN(time.Now(), 1) {
 		return wire.Failed("Throttling", "Rate exceeded")
 	}

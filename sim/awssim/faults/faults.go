@@ -1,7 +1,9 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+// Package faults makes calls of the simulated API go wrong, throttles them, and
+// records what happened. It knows what a call looks like, and no service.
+package faults
 
 import (
 	"fmt"
@@ -16,7 +18,7 @@ import (
 // fields say with which calls, Count and DurationSeconds for how long (neither:
 // until it is removed), the rest what.
 type Fault struct {
-	// ID is given by AddFault.
+	// ID is given by Set.Add.
 	ID string `json:"id,omitempty"`
 
 	Operation      string `json:"operation,omitempty"` // empty or "*": every one, of both services
@@ -49,92 +51,101 @@ type Fault struct {
 	expires time.Time
 }
 
-// effect is what all faults together do to one call.
-type effect struct {
-	failure  *wire.APIError
-	applied  bool
-	latency  time.Duration
-	truncate bool
-	drop     bool
-	lag      time.Duration
+// Effect is what all faults together do to one call.
+type Effect struct {
+	Failure  *wire.APIError
+	Applied  bool
+	Latency  time.Duration
+	Truncate bool
+	Drop     bool
+	Lag      time.Duration
 	lose     bool
 	lost     []Target
 }
 
-// loses says whether registering k comes to nothing.
-func (e effect) loses(k Target) bool { return e.lose || slices.Contains(e.lost, k) }
+// Loses reports whether registering k comes to nothing.
+func (e Effect) Loses(k Target) bool { return e.lose || slices.Contains(e.lost, k) }
 
-type faultSet struct {
+// Set is the faults that are in force. Its methods are safe for concurrent use.
+type Set struct {
+	scaled func(time.Duration) time.Duration
+
 	mu   sync.Mutex
 	next int
 	list []*Fault
 }
 
-// AddFault puts a fault in force and returns its id.
-func (s *Sim) AddFault(f Fault) (string, error) {
+// NewSet returns a set without faults. scaled turns simulated time into real time.
+func NewSet(scaled func(time.Duration) time.Duration) *Set { return &Set{scaled: scaled} }
+
+// Add puts a fault in force and returns its id. known reports whether an
+// operation exists.
+func (s *Set) Add(f Fault, known func(operation string) bool) (string, error) {
 	if f.Count < 0 || f.DurationSeconds < 0 || f.LatencySeconds < 0 || f.LagSeconds < 0 {
 		return "", fmt.Errorf("add fault: a count or time is negative")
 	}
 	if f.Error == nil && !f.Truncate && !f.Drop && !f.Lose && f.LatencySeconds == 0 && f.LagSeconds == 0 && len(f.LoseTargets) == 0 {
 		return "", fmt.Errorf("add fault: it does nothing: wants error, latencySeconds, truncate, drop, lagSeconds, lose or loseTargets")
 	}
-	if _, known := s.operations[f.Operation]; f.Operation != "" && f.Operation != "*" && !known {
+	if f.Operation != "" && f.Operation != "*" && !known(f.Operation) {
 		return "", fmt.Errorf("add fault: no operation %q", f.Operation)
 	}
 	if f.Error != nil && f.Error.Code == "" {
 		return "", fmt.Errorf("add fault: its error has no code")
 	}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.next++
-	f.ID = fmt.Sprintf("fault-%d", s.faults.next)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next++
+	f.ID = fmt.Sprintf("fault-%d", s.next)
 	if f.DurationSeconds > 0 {
 		f.expires = time.Now().Add(s.scaled(secondsOf(f.DurationSeconds)))
 	}
-	s.faults.list = append(s.faults.list, &f)
+	s.list = append(s.list, &f)
 	return f.ID, nil
 }
 
-// Faults returns what is in force, with what is left of the counts.
-func (s *Sim) Faults() []Fault {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.expire()
+// List returns what is in force, with what is left of the counts.
+func (s *Set) List() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
 	list := []Fault{}
-	for _, f := range s.faults.list {
+	for _, f := range s.list {
 		list = append(list, *f)
 	}
 	return list
 }
 
-// RemoveFaults ends the fault with that id, or all when id is empty.
-func (s *Sim) RemoveFaults(id string) error {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	before := len(s.faults.list)
-	s.faults.list = slices.DeleteFunc(s.faults.list, func(f *Fault) bool { return id == "" || f.ID == id })
-	if id != "" && len(s.faults.list) == before {
+// Remove ends the fault with that id, or all when id is empty.
+func (s *Set) Remove(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.list)
+	s.list = slices.DeleteFunc(s.list, func(f *Fault) bool { return id == "" || f.ID == id })
+	if id != "" && len(s.list) == before {
 		return fmt.Errorf("remove fault: none has id %q", id)
 	}
 	return nil
 }
 
-func (f *faultSet) expire() {
+func (s *Set) expire() {
 	now := time.Now()
-	f.list = slices.DeleteFunc(f.list, func(f *Fault) bool { return !f.expires.IsZero() && !now.Before(f.expires) })
+	s.list = slices.DeleteFunc(s.list, func(f *Fault) bool { return !f.expires.IsZero() && !now.Before(f.expires) })
 }
 
-// effectOn is what the faults in force do to a call; it uses up their counts.
-func (f *faultSet) effectOn(c Call, scaled func(time.Duration) time.Duration) effect {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.expire()
-	var e effect
-	f.list = slices.DeleteFunc(f.list, func(f *Fault) bool {
+// On returns what the faults in force do to a call, and uses up their counts.
+func (s *Set) On(c Call) Effect {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+
+	var e Effect
+	s.list = slices.DeleteFunc(s.list, func(f *Fault) bool {
 		if !f.matches(c) {
 			return false
 		}
-		e.add(f, scaled)
+		e.add(f, s.scaled)
 		if f.Count == 0 {
 			return false
 		}
@@ -151,30 +162,17 @@ func (f *Fault) matches(c Call) bool {
 		(f.RoleARN == "" || f.RoleARN == c.RoleARN)
 }
 
-func (e *effect) add(f *Fault, scaled func(time.Duration) time.Duration) {
-	if e.failure == nil && f.Error != nil {
-		e.failure = f.Error
+func (e *Effect) add(f *Fault, scaled func(time.Duration) time.Duration) {
+	if e.Failure == nil && f.Error != nil {
+		e.Failure = f.Error
 	}
-	e.applied = e.applied || f.Applied
-	e.latency += scaled(secondsOf(f.LatencySeconds))
-	e.truncate = e.truncate || f.Truncate
-	e.drop = e.drop || f.Drop
-	e.lag = max(e.lag, secondsOf(f.LagSeconds))
+	e.Applied = e.Applied || f.Applied
+	e.Latency += scaled(secondsOf(f.LatencySeconds))
+	e.Truncate = e.Truncate || f.Truncate
+	e.Drop = e.Drop || f.Drop
+	e.Lag = max(e.Lag, secondsOf(f.LagSeconds))
 	e.lose = e.lose || f.Lose
 	e.lost = append(e.lost, f.LoseTargets...)
 }
 
 func secondsOf(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-// LoseTarget makes a target vanish from its group, on both clocks at once, as
-// if the service had forgotten it.
-func (s *Sim) LoseTarget(groupARN string, target Target) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := s.groups[groupARN]
-	if g == nil || g.rows[target] == nil {
-		return fmt.Errorf("lose target: %s:%d is not in target group %q", target.ID, target.Port, groupARN)
-	}
-	s.remove(g, g.rows[target], "Fault.Lost")
-	return nil
-}
