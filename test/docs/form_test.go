@@ -192,18 +192,17 @@ func pagesOf(t *testing.T, folder string) map[string]page {
 	return found
 }
 
-// providers are those that are built, by name.
+// providers are those that are built, by name: the folders that have a driver.
 func providers(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(kubetest.Root(), "internal", "balancer"))
-	if err != nil {
-		t.Fatal(err)
+	drivers, err := filepath.Glob(filepath.Join(kubetest.Root(), "internal", "balancer", "*", "driver.go"))
+	if err != nil || len(drivers) == 0 {
+		t.Fatalf("no drivers: %v", err)
 	}
+
 	var names []string
-	for _, e := range entries {
-		if e.IsDir() && e.Name() != "balancertest" {
-			names = append(names, e.Name())
-		}
+	for _, d := range drivers {
+		names = append(names, filepath.Base(filepath.Dir(d)))
 	}
 	return names
 }
