@@ -58,6 +58,9 @@ const (
 	// DrainTimeAnnotation on a binding is a duration: how long its pods serve on after their
 	// deletion has begun, in place of what podgate computes; or "recommended".
 	DrainTimeAnnotation = "podgate.dev/drain-time"
+	// DrainRecommended is the value of DrainTimeAnnotation that leaves the time to what
+	// podgate recommends, within its bounds.
+	DrainRecommended = "recommended"
 	// ReplaceAnnotation on a binding, with the value ReplaceEnabled, has its pods that lack a gate
 	// evicted, one by one.
 	ReplaceAnnotation = "podgate.dev/replace-ungated"

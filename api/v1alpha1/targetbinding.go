@@ -75,6 +75,82 @@ type TargetBindingSpec struct {
 	// Gate says when the pods' gates open and close.
 	// +optional
 	Gate *GatePolicy `json:"gate,omitempty"`
+	// Drain says how long the pods serve on when they leave, from when, and how.
+	// +optional
+	Drain *DrainPolicy `json:"drain,omitempty"`
+	// ReplaceUngated Enabled has podgate evict pods that lack their gate, one by one, while
+	// all others serve; Disabled by default. It wins over the annotation
+	// podgate.dev/replace-ungated, which counts where the field is absent.
+	// +optional
+	ReplaceUngated ReplaceUngated `json:"replaceUngated,omitempty"`
+}
+
+// ReplaceUngated says whether pods that lack their gate are replaced.
+// +kubebuilder:validation:Enum=Enabled;Disabled
+type ReplaceUngated string
+
+// The answers.
+const (
+	// ReplaceUngatedEnabled evicts them, one by one.
+	ReplaceUngatedEnabled ReplaceUngated = "Enabled"
+	// ReplaceUngatedDisabled leaves them.
+	ReplaceUngatedDisabled ReplaceUngated = "Disabled"
+)
+
+// DrainTimeFrom says where the time comes from for which pods serve on.
+// +kubebuilder:validation:Enum=Computed;Recommended
+type DrainTimeFrom string
+
+// Where it comes from.
+const (
+	// DrainTimeComputed is computed from the group's settings.
+	DrainTimeComputed DrainTimeFrom = "Computed"
+	// DrainTimeRecommended follows what podgate recommends by the latest drains.
+	DrainTimeRecommended DrainTimeFrom = "Recommended"
+)
+
+// DrainAt says when pods begin to drain.
+// +kubebuilder:validation:Enum=Deletion;Taint
+type DrainAt string
+
+// When they begin.
+const (
+	// DrainAtDeletion begins when a pod is deleted.
+	DrainAtDeletion DrainAt = "Deletion"
+	// DrainAtTaint begins when the pod's node is tainted for its removal.
+	DrainAtTaint DrainAt = "Taint"
+)
+
+// DrainMode says how the preStop hooks that podgate adds know when to end.
+// +kubebuilder:validation:Enum=Sleep;Adaptive
+type DrainMode string
+
+// DrainPolicy says how the binding's pods drain. Each field wins over the annotation that it
+// names, which counts where the field is absent.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.seconds) || !has(self.timeFrom)",message="name seconds or timeFrom, not both"
+type DrainPolicy struct {
+	// Seconds is how long pods serve on after their deletion has begun, in place of what
+	// podgate computes. It wins over the annotation podgate.dev/drain-time.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3600
+	// +optional
+	Seconds int32 `json:"seconds,omitempty"`
+	// TimeFrom says where that time comes from without seconds: it is Computed, the
+	// default, or Recommended by the latest drains (status.drain.recommendedSeconds), within
+	// bounds. It wins over the annotation podgate.dev/drain-time.
+	// +optional
+	TimeFrom DrainTimeFrom `json:"timeFrom,omitempty"`
+	// At says when pods begin to drain: at their Deletion, the default, or at the Taint by
+	// which their node is to be removed, as far as others serve. It wins over the
+	// annotation podgate.dev/drain-at.
+	// +optional
+	At DrainAt `json:"at,omitempty"`
+	// Mode says how the preStop hooks that podgate adds know when to end: they Sleep for
+	// the whole time, the default, or are Adaptive and end earlier, when the load balancers
+	// send the pod nothing more. It wins over the annotation podgate.dev/drain.
+	// +optional
+	Mode DrainMode `json:"mode,omitempty"`
 }
 
 // ELBv2 names a target group with targets of type ip.
@@ -301,7 +377,8 @@ type DrainStatus struct {
 	Seconds int64 `json:"seconds"`
 	// RecommendedSeconds is what podgate recommends instead of what it computes, by what
 	// it has observed of the latest drains; absent while the computed time is right.
-	// The annotation podgate.dev/drain-time: recommended has it followed.
+	// The field spec.drain.timeFrom: Recommended has it followed, and so has the annotation
+	// podgate.dev/drain-time: recommended.
 	// +optional
 	RecommendedSeconds int64 `json:"recommendedSeconds,omitempty"`
 }

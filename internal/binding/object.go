@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -164,12 +163,13 @@ func KeyOf(o client.Object) types.NamespacedName {
 // Own gives the TargetBinding that says it; nil when another kind does.
 func (b *Binding) Own() *v1alpha1.TargetBinding { return b.own }
 
-// Policy gives the policies of the binding's gates, and what is wrong with them.
-func (b *Binding) Policy() (gate.Policy, []Problem) {
-	if b.own != nil {
-		return ownPolicy(b.own.Spec.Gate), ownProblems(b.Annotations)
-	}
-	return Policy(b.Annotations)
+// Settings returns what the binding's owner wants, and what is wrong with it.
+func (b *Binding) Settings() (Settings, []Problem) { return SettingsOf(b.Object) }
+
+// Drain returns what the binding's owner wants of how its pods drain.
+func (b *Binding) Drain() drain.Settings {
+	settings, _ := b.Settings()
+	return settings.Drain
 }
 
 // Need is what the binding's targets need after their deregistration.
@@ -180,13 +180,15 @@ func (b *Binding) Need() drain.Need {
 	return drain.NeedOf(b.foreign)
 }
 
-// StatesPolicy tells whether the binding states a policy, usable or not.
+// StatesPolicy reports whether an annotation of the binding states a policy, usable or not.
+// Nobody needs to be told that a field is in force: the API server has checked it.
 func (b *Binding) StatesPolicy() bool {
-	if b.own != nil {
-		// The API server has checked its fields.
-		return slices.ContainsFunc(fieldless, func(name string) bool { _, stated := b.Annotations[name]; return stated })
+	for name := range policies {
+		if _, stated := b.Annotations[name]; stated && (b.own == nil || !gatePolicy(name)) {
+			return true
+		}
 	}
-	return States(b.Annotations)
+	return false
 }
 
 // Published rebuilds the group from what a leader published on the binding; false
@@ -222,23 +224,6 @@ func (b *Binding) ownPublished() (balancer.Group, bool) {
 		UnhealthyThreshold:  int(p.UnhealthyThreshold),
 		DeregistrationDelay: time.Duration(p.DrainSeconds) * time.Second,
 	}, true
-}
-
-// ownPolicy makes the engine's policy of a TargetBinding's fields, which the API server
-// has checked.
-func ownPolicy(p *v1alpha1.GatePolicy) gate.Policy {
-	if p == nil {
-		return gate.Policy{}
-	}
-	policy := gate.Policy{
-		Mode: gate.Mode(p.Mode), TrackAfter: time.Duration(p.TrackAfterSeconds) * time.Second,
-		Timeout: time.Duration(p.TimeoutSeconds) * time.Second, OnTimeout: gate.Answer(p.OnTimeout),
-		OnUnused: gate.Answer(p.OnUnused), OnUnavailable: gate.Answer(p.OnUnavailable), OnUnhealthyDraining: gate.Answer(p.OnUnhealthyDraining),
-	}
-	if p.TrackFloor != "" {
-		_ = floor(&policy.TrackFloor, p.TrackFloor)
-	}
-	return policy
 }
 
 // Copy gives a Binding of a copy of the object.
@@ -320,11 +305,8 @@ func (b *Binding) Recommended() time.Duration {
 	return d
 }
 
-// PolicyOf gives the policies of an object of either kind.
+// PolicyOf returns the policies of the gates of an object of either kind.
 func PolicyOf(o client.Object) gate.Policy {
-	if b, own := o.(*v1alpha1.TargetBinding); own {
-		return ownPolicy(b.Spec.Gate)
-	}
-	policy, _ := Policy(o.GetAnnotations())
-	return policy
+	settings, _ := SettingsOf(o)
+	return settings.Gate
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
@@ -28,7 +30,19 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s: %q is %s", p.Annotation, p.Value, p.Want)
 }
 
-// policies are the annotations that state one, and how to read each.
+// Settings are what the owner of a binding wants, whichever kind of object says it. The zero
+// value is the defaults.
+type Settings struct {
+	// Gate says when gates open and close.
+	Gate gate.Policy
+	// Drain says how pods leave.
+	Drain drain.Settings
+	// Replace: pods that lack their gate are evicted, one by one.
+	Replace bool
+}
+
+// policies are the annotations that state one. Each check reads it into the gate's policy,
+// where it is one of the gate's, and returns what is wanted instead of a value that cannot be used.
 var policies = map[string]func(*gate.Policy, string) (want string){
 	v1alpha1.ModeAnnotation: func(p *gate.Policy, v string) string {
 		return choice(&p.Mode, v, gate.Latch, gate.Track)
@@ -40,57 +54,47 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 	v1alpha1.TimeoutAnnotation: func(p *gate.Policy, v string) string {
 		return duration(&p.Timeout, v, gate.MinTimeout, "there is none")
 	},
-	v1alpha1.DrainTimeAnnotation: func(_ *gate.Policy, v string) string {
-		// Read where pods are created; here it is only checked.
-		if _, err := drain.Parse(v); err != nil && v != drain.Recommended {
-			return err.Error() + ", nor " + drain.Recommended + ", so it is computed"
-		}
-		return ""
-	},
-	v1alpha1.ReplaceAnnotation: func(_ *gate.Policy, v string) string {
-		// Read where pods without a gate are found; here it is only checked.
-		if v != v1alpha1.ReplaceEnabled {
-			return "not " + v1alpha1.ReplaceEnabled + ", so pods without a gate stay"
-		}
-		return ""
-	},
-	v1alpha1.DrainAtAnnotation: func(_ *gate.Policy, v string) string {
-		// It is no gate's policy; see Binding.DrainsAhead.
-		var at drainAt
-		return choice(&at, v, atDeletion, atTaint)
-	},
-	v1alpha1.DrainModeAnnotation: func(_ *gate.Policy, v string) string {
-		// Read where pods are created, too.
-		mode := v1alpha1.DrainSleep
-		return choice(&mode, v, v1alpha1.DrainSleep, v1alpha1.DrainAdaptive)
-	},
 	v1alpha1.OnTimeoutAnnotation:           func(p *gate.Policy, v string) string { return answer(&p.OnTimeout, v) },
 	v1alpha1.OnUnusedAnnotation:            func(p *gate.Policy, v string) string { return answer(&p.OnUnused, v) },
 	v1alpha1.OnUnavailableAnnotation:       func(p *gate.Policy, v string) string { return answer(&p.OnUnavailable, v) },
 	v1alpha1.OnUnhealthyDrainingAnnotation: func(p *gate.Policy, v string) string { return answer(&p.OnUnhealthyDraining, v) },
+
+	v1alpha1.DrainTimeAnnotation: func(_ *gate.Policy, v string) string { return drainTime(v) },
+	v1alpha1.DrainAtAnnotation: func(_ *gate.Policy, v string) string {
+		return oneOf(v, string(v1alpha1.DrainAtDeletion), string(v1alpha1.DrainAtTaint))
+	},
+	v1alpha1.DrainModeAnnotation: func(_ *gate.Policy, v string) string {
+		return oneOf(v, v1alpha1.DrainSleep, v1alpha1.DrainAdaptive)
+	},
+	v1alpha1.ReplaceAnnotation: func(_ *gate.Policy, v string) string { return replace(v) },
 }
 
-// drainAt is when a binding's pods begin to drain.
-type drainAt string
-
-const (
-	atDeletion drainAt = "Deletion"
-	atTaint    drainAt = "Taint"
-)
-
-// DrainsAhead tells whether the binding's owner wants pods to drain as soon as their node is
-// to be removed, ahead of their deletion.
-func (b *Binding) DrainsAhead() bool {
-	return drainAt(b.Annotations[v1alpha1.DrainAtAnnotation]) == atTaint
+// gatePolicy reports whether an annotation is a policy that TargetBindings have in spec.gate
+// only.
+func gatePolicy(name string) bool {
+	switch name {
+	case v1alpha1.DrainTimeAnnotation, v1alpha1.DrainAtAnnotation, v1alpha1.DrainModeAnnotation, v1alpha1.ReplaceAnnotation:
+		return false
+	}
+	return true
 }
 
 // others are podgate's annotations on a binding that state no policy.
 var others = []string{v1alpha1.PublishedAnnotation, v1alpha1.RecommendedDrainAnnotation, v1alpha1.ManageAnnotation, v1alpha1.NudgeAnnotation}
 
-// Policy reads a binding's policies from its annotations. Where one cannot be used the
+// SettingsOf reads the settings of an object of either kind.
+func SettingsOf(o client.Object) (Settings, []Problem) {
+	if b, ok := o.(*v1alpha1.TargetBinding); ok {
+		return ParseSettings(b.Policies())
+	}
+	return ParseSettings(o.GetAnnotations())
+}
+
+// ParseSettings reads a binding's settings from its annotations. Where one cannot be used the
 // default stands, and the problem says so; problems are in the order of the names.
-func Policy(annotations map[string]string) (gate.Policy, []Problem) {
-	var p gate.Policy
+func ParseSettings(annotations map[string]string) (Settings, []Problem) {
+	s := Settings{Drain: drain.SettingsOf(annotations), Replace: annotations[v1alpha1.ReplaceAnnotation] == v1alpha1.ReplaceEnabled}
+
 	var problems []Problem
 	for _, name := range slices.Sorted(maps.Keys(annotations)) {
 		if !strings.HasPrefix(name, v1alpha1.Domain) || slices.Contains(others, name) {
@@ -98,7 +102,7 @@ func Policy(annotations map[string]string) (gate.Policy, []Problem) {
 		}
 		value, want := annotations[name], ""
 		if read, known := policies[name]; known {
-			want = read(&p, value)
+			want = read(&s.Gate, value)
 		} else {
 			want = "not an annotation that podgate knows on a binding; its policies are " + names()
 		}
@@ -106,35 +110,29 @@ func Policy(annotations map[string]string) (gate.Policy, []Problem) {
 			problems = append(problems, Problem{Annotation: name, Value: value, Want: want})
 		}
 	}
-	if _, timed := annotations[v1alpha1.TimeoutAnnotation]; !timed && p.OnTimeout == gate.Open {
-		problems = append(problems, Problem{Annotation: v1alpha1.OnTimeoutAnnotation, Value: string(p.OnTimeout), Want: "without effect: there is no " + v1alpha1.TimeoutAnnotation})
+
+	if _, timed := annotations[v1alpha1.TimeoutAnnotation]; !timed && s.Gate.OnTimeout == gate.Open {
+		problems = append(problems, Problem{Annotation: v1alpha1.OnTimeoutAnnotation, Value: string(s.Gate.OnTimeout), Want: "without effect: there is no " + v1alpha1.TimeoutAnnotation})
 	}
-	return p, problems
+	return s, problems
 }
 
-// fieldless are the policies that a TargetBinding has no field for.
-var fieldless = []string{v1alpha1.DrainModeAnnotation, v1alpha1.DrainAtAnnotation, v1alpha1.DrainTimeAnnotation, v1alpha1.ReplaceAnnotation}
-
-// ownProblems are those of a TargetBinding's annotations.
-func ownProblems(annotations map[string]string) []Problem {
-	stated := map[string]string{}
-	for _, name := range fieldless {
-		if value, ok := annotations[name]; ok {
-			stated[name] = value
-		}
+func drainTime(value string) string {
+	if _, err := drain.Parse(value); err != nil && value != drain.Recommended {
+		return err.Error() + ", nor " + drain.Recommended + ", so it is computed"
 	}
-	_, problems := Policy(stated)
-	return problems
+	return ""
 }
 
-// States tells whether annotations state a policy, usable or not.
-func States(annotations map[string]string) bool {
-	for name := range policies {
-		if _, ok := annotations[name]; ok {
-			return true
-		}
+func replace(value string) string {
+	if value != v1alpha1.ReplaceEnabled {
+		return "not " + v1alpha1.ReplaceEnabled + ", so pods without a gate stay"
 	}
-	return false
+	return ""
+}
+
+func oneOf(value, first, second string) string {
+	return choice(&value, value, first, second)
 }
 
 func names() string {

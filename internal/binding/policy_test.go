@@ -62,8 +62,8 @@ func TestPolicy(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, problems := Policy(tc.annotations)
-			if got != tc.want {
+			settings, problems := ParseSettings(tc.annotations)
+			if got := settings.Gate; got != tc.want {
 				t.Errorf("%s\nwant %+v, got %+v", tc.reason, tc.want, got)
 			}
 			var said []string
@@ -79,7 +79,7 @@ func TestPolicy(t *testing.T) {
 
 func TestFloorValues(t *testing.T) {
 	for value, good := range map[string]bool{"1": true, "100%": true, "50%": true, "0": false, "101%": false, "-1": false, "half": false, "1.5": false, "%": false, "": false} {
-		if _, problems := Policy(map[string]string{"podgate.dev/track-floor": value}); (len(problems) == 0) != good {
+		if _, problems := ParseSettings(map[string]string{"podgate.dev/track-floor": value}); (len(problems) == 0) != good {
 			t.Errorf("%q: want it accepted: %t, got %v", value, good, problems)
 		}
 	}
@@ -100,7 +100,7 @@ func TestEveryAnnotationIsKnown(t *testing.T) {
 			}
 			source, err := os.ReadFile(path)
 			for _, m := range names.FindAllStringSubmatch(string(source), -1) {
-				_, problems := Policy(map[string]string{m[1]: ""})
+				_, problems := ParseSettings(map[string]string{m[1]: ""})
 				if len(problems) > 0 && strings.Contains(problems[0].Want, "not an annotation") && !slices.Contains(elsewhere, m[1]) {
 					t.Errorf("%s has %s: if it may be on a binding, package binding has to know it; if not, list it in this test", path, m[1])
 				}
@@ -113,15 +113,58 @@ func TestEveryAnnotationIsKnown(t *testing.T) {
 	}
 }
 
-// TestDrainTimeOfATargetBinding: the one policy that has no field is an annotation there, too,
-// and one that cannot be used is told.
+// TestDrainTimeOfATargetBinding: the annotation counts there, too, and one that cannot be used
+// is told.
 func TestDrainTimeOfATargetBinding(t *testing.T) {
 	b := OfOwn(&v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.DrainTimeAnnotation: "20s", v1alpha1.ModeAnnotation: "Track"}}})
-	if p, problems := b.Policy(); len(problems) != 0 || p != (gate.Policy{}) || !b.StatesPolicy() {
-		t.Errorf("want a stated policy without problems, and no mode but the field's, got %+v, %v", p, problems)
+	if s, problems := b.Settings(); len(problems) != 0 || s.Gate != (gate.Policy{}) || s.Drain.Time != 20*time.Second || !b.StatesPolicy() {
+		t.Errorf("want a stated policy without problems, and no mode but the field's, got %+v, %v", s, problems)
 	}
 	b.Annotations[v1alpha1.DrainTimeAnnotation] = "soon"
-	if _, problems := b.Policy(); len(problems) != 1 {
+	if _, problems := b.Settings(); len(problems) != 1 {
 		t.Errorf("want one problem, got %v", problems)
+	}
+}
+
+// TestFieldsOfATargetBinding: they say the same as the annotations of a TargetGroupBinding,
+// and win over annotations of their own object.
+func TestFieldsOfATargetBinding(t *testing.T) {
+	same := map[string]string{
+		v1alpha1.ModeAnnotation: "Track", v1alpha1.TrackAfterAnnotation: "40s", v1alpha1.TrackFloorAnnotation: "3",
+		v1alpha1.TimeoutAnnotation: "90s", v1alpha1.OnTimeoutAnnotation: "Open", v1alpha1.OnUnusedAnnotation: "Open",
+		v1alpha1.DrainTimeAnnotation: "45s", v1alpha1.DrainAtAnnotation: "Taint", v1alpha1.DrainModeAnnotation: "Adaptive", v1alpha1.ReplaceAnnotation: "enabled",
+	}
+	want, _ := ParseSettings(same)
+	b := &v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{
+		Gate:           &v1alpha1.GatePolicy{Mode: "Track", TrackAfterSeconds: 40, TrackFloor: "3", TimeoutSeconds: 90, OnTimeout: "Open", OnUnused: "Open"},
+		Drain:          &v1alpha1.DrainPolicy{Seconds: 45, At: v1alpha1.DrainAtTaint, Mode: v1alpha1.DrainAdaptive},
+		ReplaceUngated: v1alpha1.ReplaceUngatedEnabled,
+	}}
+	got, problems := SettingsOf(b)
+	if diff := cmp.Diff(want, got); diff != "" || len(problems) != 0 {
+		t.Errorf("-annotations, +fields:\n%s\nproblems: %v", diff, problems)
+	}
+
+	b.Annotations = same
+	b.Spec = v1alpha1.TargetBindingSpec{
+		Drain:          &v1alpha1.DrainPolicy{TimeFrom: v1alpha1.DrainTimeComputed, At: v1alpha1.DrainAtDeletion, Mode: v1alpha1.DrainSleep},
+		ReplaceUngated: v1alpha1.ReplaceUngatedDisabled,
+	}
+	if got, problems := SettingsOf(b); got != (Settings{}) || len(problems) != 0 {
+		t.Errorf("the fields do not win: %+v, %v", got, problems)
+	}
+	b.Spec.Drain.TimeFrom = v1alpha1.DrainTimeRecommended
+	if got, _ := SettingsOf(b); !got.Drain.Recommended || got.Drain.Time != 0 {
+		t.Errorf("the recommended time is not followed: %+v", got)
+	}
+}
+
+// TestMisspeltAnnotation: it is reported alike on both kinds.
+func TestMisspeltAnnotation(t *testing.T) {
+	misspelt := map[string]string{"podgate.dev/drain-tme": "45s"}
+	_, want := ParseSettings(misspelt)
+	_, got := OfOwn(&v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Annotations: misspelt}}).Settings()
+	if diff := cmp.Diff(want, got); diff != "" || len(got) != 1 {
+		t.Errorf("-TargetGroupBinding, +TargetBinding:\n%s", diff)
 	}
 }

@@ -242,8 +242,8 @@ func opensWithin(b *binding.Binding) time.Duration {
 	if !known || group.Protocol == "HTTP" || group.Protocol == "HTTPS" {
 		takes = registerALB + checksALB*every
 	}
-	if policy, _ := b.Policy(); policy.OnTimeout == gate.Open && policy.Timeout > 0 {
-		return policy.Timeout
+	if settings, _ := b.Settings(); settings.Gate.OnTimeout == gate.Open && settings.Gate.Timeout > 0 {
+		return settings.Gate.Timeout
 	}
 	return takes
 }

@@ -14,7 +14,7 @@ import (
 
 // Recommended is the annotation's value by which a binding's owner leaves the time to what
 // podgate recommends, within its bounds.
-const Recommended = "recommended"
+const Recommended = v1alpha1.DrainRecommended
 
 const (
 	// windowSize is how many drains a recommendation looks back at, and enough how many it takes at least.
@@ -60,13 +60,13 @@ type terms struct {
 	computed Need
 	// told: the load balancer tells when a target has drained.
 	told bool
-	// said is the owner's annotation, and recommended what podgate recommends; 0 when it does not.
-	said        string
+	// settings are the owner's, and recommended what podgate recommends; 0 when it does not.
+	settings    Settings
 	recommended time.Duration
 }
 
 func termsOf(b *elbv2.TargetGroupBinding) terms {
-	t := terms{computed: computed(b), said: b.Annotations[v1alpha1.DrainTimeAnnotation]}
+	t := terms{computed: computed(b), settings: SettingsOf(b.Annotations)}
 	if d, err := Parse(b.Annotations[v1alpha1.RecommendedDrainAnnotation]); err == nil {
 		t.recommended = d
 	}
@@ -74,7 +74,7 @@ func termsOf(b *elbv2.TargetGroupBinding) terms {
 }
 
 func termsOfOwn(b *v1alpha1.TargetBinding) terms {
-	t := terms{computed: computedOwn(b), told: b.Spec.HAProxy != nil, said: b.Annotations[v1alpha1.DrainTimeAnnotation]}
+	t := terms{computed: computedOwn(b), told: b.Spec.HAProxy != nil, settings: SettingsOf(b.Policies())}
 	if d := b.Status.Drain; d != nil {
 		t.recommended = time.Duration(d.RecommendedSeconds) * time.Second
 	}
@@ -83,10 +83,10 @@ func termsOfOwn(b *v1alpha1.TargetBinding) terms {
 
 // time is how long pods serve on.
 func (t terms) time() time.Duration {
-	if d, err := Parse(t.said); err == nil {
-		return d
+	if t.settings.Time > 0 {
+		return t.settings.Time
 	}
-	if t.said == Recommended && t.recommended > 0 {
+	if t.settings.Recommended && t.recommended > 0 {
 		return t.bound(t.recommended)
 	}
 	return t.computed.Time()

@@ -59,13 +59,13 @@ func PodOf(pod *corev1.Pod) Pod {
 // podgate opens its gates.
 func BindingOf(o client.Object, served bool) Binding {
 	b := Binding{Name: o.GetName(), Deleting: !o.GetDeletionTimestamp().IsZero(), Unserved: !served, Created: o.GetCreationTimestamp().Time}
-	b.Adaptive = drain.Adaptive(o.GetAnnotations())
 	switch o := o.(type) {
 	case *elbv2.TargetGroupBinding:
 		b.Service, b.TargetType, b.Drain, b.Group = o.Spec.ServiceRef.Name, targetType(o), drain.Of(o), o.Group()
+		b.Adaptive = drain.SettingsOf(o.Annotations).Adaptive
 	case *v1alpha1.TargetBinding:
 		b.Name, b.Service, b.TargetType = v1alpha1.GatePrefix+o.Name, o.Spec.ServiceRef.Name, ownTargetType(o)
-		b.Drain = drain.OfOwn(o)
+		b.Drain, b.Adaptive = drain.OfOwn(o), drain.SettingsOf(o.Policies()).Adaptive
 		b.Group, b.BesideLBC = o.Group(), o.WokenBy() == v1alpha1.WakeGate
 	}
 	return b

@@ -92,6 +92,36 @@ func TestPolicyIsToldAndCorrected(t *testing.T) {
 	c.eventually("the corrected one counts", func() bool { return c.gate("web-1", "web").Reason == gate.ReasonTimedOut })
 }
 
+// An annotation that states no policy is told on a TargetBinding, too.
+func TestPolicyOfTargetBindingIsTold(t *testing.T) {
+	c := newCluster(t)
+	c.group("web")
+	c.service("web")
+	b := elbv2Binding(c.ns)
+	b.Annotations = map[string]string{"podgate.dev/drain-tme": "45s"}
+	c.create(b)
+	c.start()
+
+	told := func() *metav1.Condition {
+		if err := c.kube.Get(c.Context(), client.ObjectKeyFromObject(b), b); err != nil {
+			c.Fatal(err)
+		}
+		return meta.FindStatusCondition(b.Status.Conditions, targets.ConditionPolicy)
+	}
+	c.eventually("the condition names the annotation, and what is allowed", func() bool {
+		cond := told()
+		return cond != nil && cond.Status == metav1.ConditionFalse && cond.Reason == targets.ReasonInvalidPolicy &&
+			strings.Contains(cond.Message, "podgate.dev/drain-tme") && strings.Contains(cond.Message, "drain-time")
+	})
+	c.eventually("an event says so", func() bool { return c.event("web", targets.ReasonInvalidPolicy, "podgate.dev/drain-tme") })
+
+	c.patch(b, `{"metadata":{"annotations":{"podgate.dev/drain-tme":null}},"spec":{"drain":{"seconds":45}}}`)
+	c.eventually("the field counts", func() bool {
+		cond := told()
+		return cond != nil && cond.Status == metav1.ConditionTrue && b.Status.Drain != nil && b.Status.Drain.Seconds == 45
+	})
+}
+
 // A time-out passes by itself: no pod and no answer of the load balancer changes.
 func TestPolicyTimeout(t *testing.T) {
 	for answer, want := range map[string]corev1.PodCondition{

@@ -65,6 +65,18 @@ func TestTargetBindingIsValidated(t *testing.T) {
 		{"a floor of nothing", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.Gate = &v1alpha1.GatePolicy{TrackFloor: "0%"} }, "trackFloor"},
 		{"a floor of all", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.Gate = &v1alpha1.GatePolicy{TrackFloor: "100%"} }, ""},
 		{"opening after no time-out", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.Gate = &v1alpha1.GatePolicy{OnTimeout: "Open"} }, "onTimeout: Open needs timeoutSeconds"},
+		{"all of a drain's policy", haproxyBinding, func(b *v1alpha1.TargetBinding) {
+			b.Spec.Drain = &v1alpha1.DrainPolicy{Seconds: 3600, At: "Taint", Mode: "Adaptive"}
+			b.Spec.ReplaceUngated = "Enabled"
+		}, ""},
+		{"a recommended drain time", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.Drain = &v1alpha1.DrainPolicy{TimeFrom: "Recommended"} }, ""},
+		{"two drain times", elbv2Binding, func(b *v1alpha1.TargetBinding) {
+			b.Spec.Drain = &v1alpha1.DrainPolicy{Seconds: 45, TimeFrom: "Computed"}
+		}, "name seconds or timeFrom, not both"},
+		{"a drain without end", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.Drain = &v1alpha1.DrainPolicy{Seconds: 3601} }, "spec.drain.seconds"},
+		{"an unknown beginning of a drain", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.Drain = &v1alpha1.DrainPolicy{At: "Cordon"} }, "spec.drain.at"},
+		{"an unknown mode of a drain", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.Drain = &v1alpha1.DrainPolicy{Mode: "Hasty"} }, "spec.drain.mode"},
+		{"a replacement by another word", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ReplaceUngated = "true" }, "spec.replaceUngated"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {

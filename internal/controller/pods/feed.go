@@ -48,7 +48,8 @@ func (r *Reconciler) source(ctx context.Context, e *evaluation, name string) (or
 		}
 	}
 	// What a policy says wrongly is told on the binding.
-	o.policy, _ = b.Policy()
+	settings, _ := b.Settings()
+	o.policy = settings.Gate
 	o.policy.OrphanGrace = r.orphanGrace
 	return o, nil
 }

@@ -298,7 +298,7 @@ func TestPolicyChangeWakesOpenGates(t *testing.T) {
 		}
 		q.ShutDown()
 	}
-	if policy, _ := binding.Policy(nil); policy != (gate.Policy{}) {
-		t.Errorf("no annotation is no policy, got %+v", policy)
+	if settings, _ := binding.ParseSettings(nil); settings.Gate != (gate.Policy{}) {
+		t.Errorf("no annotation is no policy, got %+v", settings)
 	}
 }

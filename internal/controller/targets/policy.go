@@ -22,7 +22,7 @@ const (
 // policy is the condition that says how a binding's policies are understood, nil when
 // there is nothing to say; what is wrong with them is told as an event, too.
 func (r *reporter) policy(b *binding.Binding) *metav1.Condition {
-	_, problems := b.Policy()
+	_, problems := b.Settings()
 	before := meta.FindStatusCondition(*b.Conditions, ConditionPolicy)
 	var all []string
 	for _, p := range problems {

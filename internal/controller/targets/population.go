@@ -51,7 +51,7 @@ type population struct {
 // population reads the Service and its pods. Pods that hold a row of the group
 // without being selected count too, as not wanted.
 func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group balancer.Group, observed map[gate.Target]gate.Health, rec *sharedRecord) (population, error) {
-	who := population{pods: map[gate.Target]*corev1.Pod{}, record: rec, notice: r.notice, ahead: b.DrainsAhead()}
+	who := population{pods: map[gate.Target]*corev1.Pod{}, record: rec, notice: r.notice, ahead: b.Drain().AtTaint}
 	svc, port, err := r.service(ctx, b, &who)
 	if err != nil {
 		return population{}, err

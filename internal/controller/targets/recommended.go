@@ -70,7 +70,7 @@ func (r *Reconciler) tellRecommended(before, b *binding.Binding, recommended tim
 		return
 	}
 	said := fmt.Sprintf("By their latest drains, pods should serve on for %s after their deletion.", recommended)
-	if b.Annotations[v1alpha1.DrainTimeAnnotation] == drain.Recommended {
+	if b.Drain().Recommended {
 		said += " Pods that are created from now on do."
 	} else {
 		said += fmt.Sprintf(" The annotation %s: %s has that followed.", v1alpha1.DrainTimeAnnotation, drain.Recommended)

@@ -23,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -150,9 +149,10 @@ func (r *Replacer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	return reconcile.Result{RequeueAfter: h.again}, nil
 }
 
-// Asks tells whether a binding asks for its pods to be replaced.
+// Asks reports whether a binding asks for its pods to be replaced.
 func Asks(b client.Object) bool {
-	return b.GetAnnotations()[v1alpha1.ReplaceAnnotation] == v1alpha1.ReplaceEnabled
+	settings, _ := binding.SettingsOf(b)
+	return settings.Replace
 }
 
 // group is a Service's pods and what is behind it.

@@ -46,7 +46,7 @@ func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string
 
 		found = append(found, b.Key().Name)
 		claimed := c.Kind == gate.Claimed
-		a.Released = a.Released && claimed && h.letGo(pod, c.Group, b.Annotations, c.Target)
+		a.Released = a.Released && claimed && h.letGo(pod, c.Group, b.Drain(), c.Target)
 		if claimed && !slices.Contains(a.Ports, c.Target.Port) {
 			a.Ports = append(a.Ports, c.Target.Port)
 		}
@@ -77,7 +77,7 @@ func (h *Handler) claim(ctx context.Context, pod *corev1.Pod, b *binding.Binding
 
 // letGo tells whether a group sends nothing new to a target. What is under way only the
 // pod's sockets know.
-func (h *Handler) letGo(pod *corev1.Pod, group balancer.Group, annotations map[string]string, t gate.Target) bool {
+func (h *Handler) letGo(pod *corev1.Pod, group balancer.Group, settings drain.Settings, t gate.Target) bool {
 	now, k := h.now(), one{ref: group.Ref, target: t, pod: pod.UID}
 	if h.leaving.ask(k, now) {
 		// Nobody may have a reason to read the group else, as when its target left it before.
@@ -94,7 +94,7 @@ func (h *Handler) letGo(pod *corev1.Pod, group balancer.Group, annotations map[s
 		return !since.IsZero() && now.Sub(since) >= removed
 	}
 	since := h.leaving.saw(k, snap.Started, !listed || health.Leaving())
-	return !since.IsZero() && connects(group.Protocol) && now.Sub(since) >= drain.Routing(annotations, group.Protocol, group.DeregistrationDelay)
+	return !since.IsZero() && connects(group.Protocol) && now.Sub(since) >= settings.Routing(group.Protocol, group.DeregistrationDelay)
 }
 
 // connects tells whether a group's traffic shows in the table of TCP sockets.

@@ -1,0 +1,84 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"fmt"
+	"maps"
+)
+
+// gatePolicies are the annotations that TargetBindings have always had fields for, so that
+// the annotation never counts.
+var gatePolicies = []string{
+	ModeAnnotation, TrackAfterAnnotation, TrackFloorAnnotation, TimeoutAnnotation,
+	OnTimeoutAnnotation, OnUnusedAnnotation, OnUnavailableAnnotation, OnUnhealthyDrainingAnnotation,
+}
+
+// Policies returns the binding's annotations with its fields written as the annotations that
+// say the same on a TargetGroupBinding, so that policies are read in one way for both kinds.
+// A field wins over the annotation.
+func (b *TargetBinding) Policies() map[string]string {
+	stated := maps.Clone(b.Annotations)
+	if stated == nil {
+		stated = map[string]string{}
+	}
+
+	for _, name := range gatePolicies {
+		delete(stated, name)
+	}
+	if b.Spec.Gate != nil {
+		b.Spec.Gate.state(stated)
+	}
+
+	if b.Spec.Drain != nil {
+		b.Spec.Drain.state(stated)
+	}
+
+	switch b.Spec.ReplaceUngated {
+	case ReplaceUngatedEnabled:
+		stated[ReplaceAnnotation] = ReplaceEnabled
+	case ReplaceUngatedDisabled:
+		delete(stated, ReplaceAnnotation)
+	}
+	return stated
+}
+
+func (p *GatePolicy) state(stated map[string]string) {
+	set(stated, ModeAnnotation, string(p.Mode))
+	set(stated, TrackAfterAnnotation, seconds(p.TrackAfterSeconds))
+	set(stated, TrackFloorAnnotation, p.TrackFloor)
+	set(stated, TimeoutAnnotation, seconds(p.TimeoutSeconds))
+	set(stated, OnTimeoutAnnotation, string(p.OnTimeout))
+	set(stated, OnUnusedAnnotation, string(p.OnUnused))
+	set(stated, OnUnavailableAnnotation, string(p.OnUnavailable))
+	set(stated, OnUnhealthyDrainingAnnotation, string(p.OnUnhealthyDraining))
+}
+
+func (p *DrainPolicy) state(stated map[string]string) {
+	set(stated, DrainTimeAnnotation, seconds(p.Seconds))
+	set(stated, DrainAtAnnotation, string(p.At))
+	set(stated, DrainModeAnnotation, string(p.Mode))
+
+	switch p.TimeFrom {
+	case DrainTimeComputed:
+		delete(stated, DrainTimeAnnotation)
+	case DrainTimeRecommended:
+		stated[DrainTimeAnnotation] = DrainRecommended
+	}
+}
+
+// set writes a value that is given.
+func set(stated map[string]string, name, value string) {
+	if value != "" {
+		stated[name] = value
+	}
+}
+
+// seconds renders a duration; empty when it is not given.
+func seconds(n int32) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%ds", n)
+}
