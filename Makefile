@@ -71,12 +71,13 @@ manifest: tools ## Render config/ to out/podgate.yaml.
 	bin/kustomize build config > out/podgate.yaml
 
 .PHONY: generate
-generate: tools ## Generate deepcopy functions, CRDs, RBAC, docs/api.md and docs/reasons.md, and config/ from the chart.
+generate: tools ## Generate deepcopy functions, CRDs, RBAC, docs/{api,reasons,laws}.md, and config/ from the chart.
 	bin/controller-gen object paths=./api/...
 	bin/controller-gen crd paths=./api/... output:crd:artifacts:config=charts/podgate/files/crd
 	bin/controller-gen rbac:roleName=podgate paths=./internal/... output:rbac:artifacts:config=charts/podgate/files
 	bin/crd-ref-docs --source-path=api --config=build/reference/config.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 	$(GO) run ./build/reasons > docs/reasons.md
+	$(GO) run ./test/mutations -docs
 	rm -rf config/podgate
 	bin/helm template podgate charts/podgate --namespace podgate-system --kube-version 1.37.0 --no-hooks --output-dir config >/dev/null
 
@@ -87,8 +88,8 @@ lint: tools ## Lint the modules, as .golangci.yml says.
 	cd build/image && ../../bin/golangci-lint run ./...
 
 .PHONY: verify
-verify: generate ## Fail when generated files are not what markers and chart say.
-	@git diff --exit-code -- api charts config docs/api.md docs/reasons.md || { echo 'generated files differ: commit what "make generate" made' >&2; exit 1; }
+verify: generate ## Fail when generated files are not what markers, chart and mutations say.
+	@git diff --exit-code -- api charts config docs/api.md docs/reasons.md docs/laws.md || { echo 'generated files differ: commit what "make generate" made' >&2; exit 1; }
 
 .PHONY: unit
 unit: tools cluster ## Unit and API-server tests, with the race detector.

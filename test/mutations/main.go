@@ -8,8 +8,9 @@
 // files are overlaid at build time.
 //
 // Arguments choose mutations by the beginning of their names; all without any. With
-// -check it only verifies that every mutation still has its place in the product. With
-// -model it shows instead which of them the random schedules of internal/model notice.
+// -check it only verifies that every mutation still has its place in the product, with
+// -docs it only writes docs/laws.md, and with -model it shows which mutations the random
+// schedules of internal/model notice.
 package main
 
 import (
@@ -29,15 +30,23 @@ import (
 
 func main() {
 	check := flag.Bool("check", false, "only verify that each mutation is found exactly once and parses")
+	docs := flag.Bool("docs", false, "only write docs/laws.md")
 	model := flag.Int("model", 0, "how many random schedules to try on each mutation, instead of the laws' tests")
 	flag.Parse()
-	if err := run(os.Stdout, *check, *model, flag.Args()); err != nil {
+	if err := run(os.Stdout, mode{check: *check, docs: *docs, model: *model}, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "mutations:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out io.Writer, check bool, model int, chosen []string) error {
+// mode is what to do instead of trying the laws' tests on the mutations.
+type mode struct {
+	check, docs bool
+	// model is a number of random schedules.
+	model int
+}
+
+func run(out io.Writer, do mode, chosen []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
@@ -49,6 +58,10 @@ func run(out io.Writer, check bool, model int, chosen []string) error {
 	if err != nil {
 		return err
 	}
+	if do.docs {
+		return writePage(root, laws)
+	}
+
 	mutations, err := choose(laws, chosen)
 	if err != nil {
 		return err
@@ -65,11 +78,11 @@ func run(out io.Writer, check bool, model int, chosen []string) error {
 
 	r := runner{root: root}
 	switch {
-	case check:
+	case do.check:
 		fmt.Fprintf(out, "%d mutations apply\n", len(mutations))
 		return nil
-	case model > 0:
-		return r.model(ctx, out, mutations, model)
+	case do.model > 0:
+		return r.model(ctx, out, mutations, do.model)
 	}
 	if err := r.baseline(ctx, mutations, tests); err != nil {
 		return err
