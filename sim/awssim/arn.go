@@ -48,7 +48,7 @@ func (k kind) notFound() *wire.APIError {
 // region or account: ValidationError, not NotFound (hashicorp/
 // terraform-provider-aws #4552, aws/aws-cli #3673, spinnaker #5574).
 func (s *Sim) checkARN(c *call, k kind, arn string) *wire.APIError {
-	wanted := "arn:aws:elasticloadbalancing:" + s.cfg.Region + ":" + c.account + ":" + string(k) + "/"
+	wanted := "arn:aws:elasticloadbalancing:" + s.cfg.Region + ":" + c.Account + ":" + string(k) + "/"
 	if !strings.HasPrefix(arn, wanted) {
 		return wire.Invalid("'%s' is not a valid %s ARN", arn, k.words())
 	}

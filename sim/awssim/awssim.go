@@ -22,6 +22,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/podgate/podgate/sim/awssim/faults"
+	"github.com/podgate/podgate/sim/awssim/sts"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
@@ -51,12 +52,7 @@ const (
 )
 
 // Role is a role that sts:AssumeRole knows.
-type Role struct {
-	// ARN is arn:aws:iam::<account>:role/<name>.
-	ARN string `json:"arn"`
-	// ExternalID must be presented when it is not empty.
-	ExternalID string `json:"externalId,omitempty"`
-}
+type Role = sts.Role
 
 // Config configures a Sim. The zero value works.
 type Config struct {
@@ -126,20 +122,20 @@ type Sim struct {
 	record  faults.Record
 	faults  *faults.Set
 	buckets *faults.Buckets
+	sts     *sts.Service
 
-	mu          sync.Mutex
-	state       runState
-	waiting     []func() // goroutines that Run is to start
-	operations  map[string]operation
-	seq         int64
-	turn        int64 // of weighted forwards
-	groups      map[string]*targetGroup
-	balancers   map[string]*loadBalancer
-	listeners   map[string]*listener
-	rules       map[string]*rule
-	tags        map[string]map[string]string
-	credentials map[string]credential
-	instances   map[string]string
+	mu         sync.Mutex
+	state      runState
+	waiting    []func() // goroutines that Run is to start
+	operations map[string]operation
+	seq        int64
+	turn       int64 // of weighted forwards
+	groups     map[string]*targetGroup
+	balancers  map[string]*loadBalancer
+	listeners  map[string]*listener
+	rules      map[string]*rule
+	tags       map[string]map[string]string
+	instances  map[string]string
 }
 
 type runState int
@@ -183,17 +179,17 @@ func New(cfg Config) (*Sim, error) {
 	}
 	cfg.Quotas = cfg.Quotas.withDefaults()
 	s := &Sim{
-		cfg:         cfg,
-		data:        newDataPath(),
-		buckets:     buckets,
-		groups:      map[string]*targetGroup{},
-		balancers:   map[string]*loadBalancer{},
-		listeners:   map[string]*listener{},
-		rules:       map[string]*rule{},
-		tags:        map[string]map[string]string{},
-		credentials: map[string]credential{},
-		instances:   map[string]string{},
+		cfg:       cfg,
+		data:      newDataPath(),
+		buckets:   buckets,
+		groups:    map[string]*targetGroup{},
+		balancers: map[string]*loadBalancer{},
+		listeners: map[string]*listener{},
+		rules:     map[string]*rule{},
+		tags:      map[string]map[string]string{},
+		instances: map[string]string{},
 	}
+	s.sts = sts.New(sts.Config{AccountID: cfg.AccountID, Accounts: cfg.Accounts, Roles: cfg.Roles})
 	s.operations = s.modelled()
 	s.faults = faults.NewSet(s.scaled)
 	for id, address := range cfg.Instances {

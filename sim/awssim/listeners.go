@@ -108,11 +108,11 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 		return nil, wire.Failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
 	}
 	l := &listener{
-		account:  c.account,
+		account:  c.Account,
 		seq:      s.next(),
 		balancer: b,
 		view: types.Listener{
-			ListenerArn:     ptr(s.arn(c.account, "listener/"+b.path()+"/"+wire.Suffix())),
+			ListenerArn:     ptr(s.arn(c.Account, "listener/"+b.path()+"/"+wire.Suffix())),
 			LoadBalancerArn: in.LoadBalancerArn,
 			Port:            in.Port,
 			Protocol:        in.Protocol,

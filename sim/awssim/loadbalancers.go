@@ -76,7 +76,7 @@ func (s *Sim) createLoadBalancer(c *call, in *elbv2.CreateLoadBalancerInput) (*e
 	}
 	count := 0
 	for _, b := range s.balancers {
-		if b.account != c.account {
+		if b.account != c.Account {
 			continue
 		}
 		if *b.view.LoadBalancerName == *in.Name {
@@ -142,11 +142,11 @@ func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types
 		dns = "internal-" + dns
 	}
 	b := &loadBalancer{
-		account:    c.account,
+		account:    c.Account,
 		seq:        s.next(),
 		attributes: balancerAttributes(kind),
 		view: types.LoadBalancer{
-			LoadBalancerArn:       ptr(s.arn(c.account, "loadbalancer/"+short+"/"+*in.Name+"/"+id)),
+			LoadBalancerArn:       ptr(s.arn(c.Account, "loadbalancer/"+short+"/"+*in.Name+"/"+id)),
 			DNSName:               &dns,
 			CanonicalHostedZoneId: ptr("Z32O12XQLNTSW2"),
 			CreatedTime:           ptr(time.Now()),
@@ -179,7 +179,7 @@ func (s *Sim) describeLoadBalancers(c *call, in *elbv2.DescribeLoadBalancersInpu
 	found := []types.LoadBalancer{}
 	names := map[string]bool{}
 	for _, b := range sorted(s.balancers) {
-		if b.account != c.account ||
+		if b.account != c.Account ||
 			in.LoadBalancerArns != nil && !slices.Contains(in.LoadBalancerArns, b.arn()) ||
 			in.Names != nil && !slices.Contains(in.Names, *b.view.LoadBalancerName) {
 			continue

@@ -3,26 +3,26 @@
 
 package awssim
 
-import "github.com/podgate/podgate/sim/awssim/wire"
+import (
+	"net/url"
+
+	"github.com/podgate/podgate/sim/awssim/wire"
+)
 
 // operation is one operation of a service.
 type operation struct {
 	service string
-	run     wire.Operation[*call]
+	run     func(*call, url.Values) (any, error)
 }
 
 // elb is an operation of Elastic Load Balancing.
 func elb[I, O any](f func(*call, *I) (*O, error), required ...string) operation {
-	return operation{"elasticloadbalancing", wire.Decoded(f, required...)}
-}
-
-func token[I, O any](f func(*call, *I) (*O, error), required ...string) operation {
-	return operation{"sts", wire.Decoded(f, required...)}
+	return operation{"elasticloadbalancing", wire.Decoded(f, required...).Run}
 }
 
 // modelled are all operations that there are, by name.
 func (s *Sim) modelled() map[string]operation {
-	return map[string]operation{
+	all := map[string]operation{
 		"CreateTargetGroup":              elb(s.createTargetGroup, "Name"),
 		"DescribeTargetGroups":           elb(s.describeTargetGroups),
 		"ModifyTargetGroup":              elb(s.modifyTargetGroup, "TargetGroupArn"),
@@ -50,7 +50,9 @@ func (s *Sim) modelled() map[string]operation {
 		"RemoveTags":                     elb(s.removeTags, "ResourceArns", "TagKeys"),
 		"DescribeTags":                   elb(s.describeTags, "ResourceArns"),
 		"DescribeAccountLimits":          elb(s.describeAccountLimits),
-		"AssumeRole":                     token(s.assumeRole, "RoleArn", "RoleSessionName"),
-		"GetCallerIdentity":              token(s.getCallerIdentity),
 	}
+	for name, op := range s.sts.Operations() {
+		all[name] = operation{"sts", func(c *call, form url.Values) (any, error) { return op.Run(&c.Identity, form) }}
+	}
+	return all
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/query"
+	"github.com/podgate/podgate/sim/awssim/sts"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
@@ -36,7 +37,7 @@ func serviceOf(version string) service {
 
 // call is one call on its way through the simulator.
 type call struct {
-	identity
+	sts.Identity
 	effect faults.Effect
 }
 
@@ -118,16 +119,16 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	who, refused := s.identify(record.AccessKeyID)
+	who, refused := s.sts.Identify(record.AccessKeyID)
 	if refused != nil {
 		return nil, refused
 	}
 	if svc.name != "sts" {
-		if err := s.buckets.Take(who.account, record.Operation); err != nil {
+		if err := s.buckets.Take(who.Account, record.Operation); err != nil {
 			return nil, err
 		}
 	}
-	out, err := op.run.Run(&call{identity: who, effect: e}, r.Form)
+	out, err := op.run(&call{Identity: who, effect: e}, r.Form)
 	if err != nil {
 		return nil, wire.AsAPIError(err)
 	}
@@ -145,12 +146,10 @@ func (s *Sim) explain(failure *wire.APIError, record *Call) *wire.APIError {
 	full := *failure
 	full.Status = cmp.Or(failure.Status, http.StatusForbidden)
 	if full.Message == "" {
-		s.mu.Lock()
-		who, _ := s.identify(record.AccessKeyID)
-		s.mu.Unlock()
+		who, _ := s.sts.Identify(record.AccessKeyID)
 		action := record.Service + ":" + record.Operation
 		resource := cmp.Or(record.TargetGroupARN, record.RoleARN, "*")
-		full.Message = "User: " + who.arn + " is not authorized to perform: " + action + " on resource: " + resource + " because no identity-based policy allows the " + action + " action"
+		full.Message = "User: " + who.ARN + " is not authorized to perform: " + action + " on resource: " + resource + " because no identity-based policy allows the " + action + " action"
 	}
 	return &full
 }
@@ -189,7 +188,7 @@ func describeCall(r *http.Request) Call {
 // Operations are the names of the operations that are modelled.
 func Operations() []string {
 	var names []string
-	for name := range (*Sim)(nil).modelled() {
+	for name := range (&Sim{}).modelled() {
 		names = append(names, name)
 	}
 	slices.Sort(names)

@@ -78,7 +78,7 @@ func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elb
 	}
 	count := 0
 	for _, g := range s.groups {
-		if g.account != c.account {
+		if g.account != c.Account {
 			continue
 		}
 		count++
@@ -92,11 +92,11 @@ func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elb
 		return nil, wire.Failed("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", *in.Name)
 	}
 	if count >= s.cfg.Quotas.TargetGroups {
-		return nil, wire.Failed("TooManyTargetGroups", "The maximum number of target groups has been reached on account '%s'", c.account)
+		return nil, wire.Failed("TooManyTargetGroups", "The maximum number of target groups has been reached on account '%s'", c.Account)
 	}
-	view.TargetGroupArn = ptr(s.arn(c.account, "targetgroup/"+*in.Name+"/"+wire.Suffix()))
+	view.TargetGroupArn = ptr(s.arn(c.Account, "targetgroup/"+*in.Name+"/"+wire.Suffix()))
 	g := &targetGroup{
-		account: c.account,
+		account: c.Account,
 		seq:     s.next(),
 		view:    view,
 		rows:    map[Target]*row{},
@@ -191,7 +191,7 @@ func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput)
 	names := map[string]bool{}
 	for _, g := range sorted(s.groups) {
 		switch {
-		case g.account != c.account,
+		case g.account != c.Account,
 			in.TargetGroupArns != nil && !slices.Contains(in.TargetGroupArns, g.arn()),
 			in.Names != nil && !slices.Contains(in.Names, *g.view.TargetGroupName),
 			balancer != nil && !s.balancerUses(balancer, g.arn()):
