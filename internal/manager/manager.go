@@ -209,18 +209,18 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 			podWake.Wake(p)
 		}
 	})
-	observer := observe.New(prov.Limited, log.WithName("observer"), podWake.Wake, func(ref balancer.Ref) {
-		for _, key := range registry.Users(ref) {
-			targetWake.Wake(key)
-		}
-	})
-	if c.Random != nil {
-		observer.Random = c.Random
+	opts := observe.Options{
+		Log: log.WithName("observer"), WakePod: podWake.Wake, Audit: audit, Random: c.Random,
+		WakeGroup: func(ref balancer.Ref) {
+			for _, key := range registry.Users(ref) {
+				targetWake.Wake(key)
+			}
+		},
 	}
-	observer.Audit = audit
 	if prov.HAProxy != nil {
-		observer.Dropped = prov.HAProxy.Forget
+		opts.Dropped = prov.HAProxy.Forget
 	}
+	observer := observe.New(prov.Limited, opts)
 	engine := Engine{Observer: observer, Groups: registry}
 	if err := metrics.Register(observer.Metrics()); err != nil {
 		return Engine{}, err

@@ -19,8 +19,8 @@ func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
-		w.Watch(settings(group1), podA, atA, false)
-		w.Follow(group1, podA, true)
+		w.watch(settings(group1), podA, atA, false)
+		w.follow(group1, podA, true)
 		time.Sleep(time.Minute)
 		if n := len(w.during(time.Minute, group1)); n < 5 || n > 7 {
 			t.Errorf("healthy: %d reads in a minute, want one in ten seconds", n)
@@ -39,12 +39,13 @@ func TestFollow(t *testing.T) {
 				}
 			}
 		})
-		w.Follow(group1, podA, false)
+		w.follow(group1, podA, false)
 		if n := len(w.during(AuditInterval*10, group1)); n < 9 || n > 12 {
 			t.Errorf("followed no more: %d reads in ten intervals of audits", n)
 		}
-		w.Follow(group2, podA, true) // nobody watches there
-		if n := len(w.during(time.Minute, group2)); n != 0 {
+		w.follow(group1, podA, true)
+		w.Forget(podA)
+		if n := len(w.during(time.Minute, group1)); n != 0 {
 			t.Errorf("a group that nobody watches was read %d times", n)
 		}
 	})
@@ -56,15 +57,15 @@ func TestLaw8OutageBeginsTheCountAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		failing := func() time.Duration {
-			s := w.Watch(settings(group1), podA, atA, false)
+			s := w.watch(settings(group1), podA, atA, false)
 			if s.FailingSince.IsZero() {
 				return 0
 			}
 			return s.ReadAt.Sub(s.FailingSince)
 		}
 		w.set(group1, atA, gate.Healthy)
-		w.Watch(settings(group1), podA, atA, false)
-		w.Follow(group1, podA, true)
+		w.watch(settings(group1), podA, atA, false)
+		w.follow(group1, podA, true)
 		time.Sleep(time.Minute)
 		if d := failing(); d != 0 {
 			t.Errorf("healthy: failing for %s", d)

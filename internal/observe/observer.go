@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package health observes target groups: one loop for each group reads it, fast
+// Package observe observes target groups: one loop for each group reads it, fast
 // while a pod waits that could be healthy by now and slowly otherwise, keeps the
 // latest complete answer, and wakes the pods whose target changed. It decides nothing
 // and writes nothing.
@@ -9,7 +9,6 @@ package observe
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -23,67 +22,36 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// Snapshot is what one complete read of a group said.
-type Snapshot struct {
-	// Started is when the read began: what it says held at that time or later.
-	Started time.Time
-	// Targets is the group's content, not nil; a target that is absent is not registered.
-	Targets map[gate.Target]gate.Health
-}
-
-// View is a group as it is known now.
-type View struct {
-	// Snapshot is the latest complete read; its Targets are nil before the first.
-	Snapshot Snapshot
-	// Err is why the latest read failed; nil when it succeeded or there was none.
-	Err error
-}
-
-// Sighting is what reads since a pod got its address say of its target.
-type Sighting struct {
-	// Observed: a read that began after the pod had its address succeeded.
-	Observed bool
-	// ReadAt is when the latest such read began.
-	ReadAt time.Time
-	// Present: the latest such read holds the target.
-	Present bool
-	// Health is the target's, when Present.
-	Health gate.Health
-	// SeenOtherwise: one of these reads found the target absent or not healthy, and began
-	// gate.Lag after the pod got its address: what is older may be of the pod that had it before.
-	SeenOtherwise bool
-	// PlacedFor is the pod for which podgate registered the target when the group did
-	// not hold it, empty when it did not or that was long ago.
-	PlacedFor types.UID
-	// FailingSince is when the first of the reads began that said in a row that the target
-	// is failing; zero when the latest did not. A failed read, or a long time without one,
-	// begins the count anew.
-	FailingSince time.Time
-	// Err is why the latest read failed, nil when it succeeded.
-	Err error
-}
-
 // Reader reads a group within the budget of its account, as budget.Limited does. The
 // time is when the call began. A receive from raise makes a waiting audit urgent.
 type Reader interface {
 	Read(ctx context.Context, ref balancer.Ref, p budget.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error)
 }
 
+// Options of an Observer. The zero value of each works.
+type Options struct {
+	Log logr.Logger
+	// WakePod is called for a pod whose sighting changed, WakeGroup after every read that changed a group or
+	// its error. Both are called from the group's loop, without a lock held.
+	WakePod   func(types.NamespacedName)
+	WakeGroup func(balancer.Ref)
+	// Dropped is called for groups that nobody needs any longer, with a lock held.
+	Dropped func(balancer.Ref)
+	// Audit returns the time between two reads of a group where nothing is expected; 0 means AuditInterval.
+	Audit func(balancer.Ref) time.Duration
+	// Random returns a duration below its argument, for jitter.
+	Random func(time.Duration) time.Duration
+}
+
 // Observer reads groups. Make one with New and run it with Run.
 type Observer struct {
-	// Random gives a duration below its argument, for jitter; New sets one that Run may find replaced.
-	Random func(time.Duration) time.Duration
-	// Audit is the time between two reads of a group where nothing is expected;
-	// AuditInterval where it gives 0. Run may find it replaced, too.
-	Audit func(balancer.Ref) time.Duration
-	// Dropped is told of groups that nobody needs any more, with a lock held.
-	Dropped func(balancer.Ref)
-
-	reader Reader
-	log    logr.Logger
-	// wakePod and wakeGroup are called without a lock held, from the group's loop.
+	reader    Reader
+	log       logr.Logger
 	wakePod   func(types.NamespacedName)
 	wakeGroup func(balancer.Ref)
+	dropped   func(balancer.Ref)
+	auditOf   func(balancer.Ref) time.Duration
+	random    func(time.Duration) time.Duration
 
 	mu     sync.Mutex
 	groups map[balancer.Ref]*group
@@ -130,30 +98,32 @@ type placement struct {
 // placementKept is how long a placement is remembered: by then the target was read.
 const placementKept = time.Minute
 
-// interest is a pod's in one target of a group.
-type interest struct {
-	target gate.Target
-	// since is when the pod was first seen with this address.
-	since    time.Time
-	waiting  bool
-	followed bool
-	sighting Sighting // without ReadAt and FailingSince, which are no change
-	readAt   time.Time
-	// sound is when the last read began that found the target not unhealthy; zero when none did.
-	sound time.Time
-	// failing is Sighting.FailingSince.
-	failing time.Time
-}
-
-// New makes an Observer. wakePod is called for a pod whose sighting changed,
-// wakeGroup after every read that changed the group or its error.
-func New(reader Reader, log logr.Logger, wakePod func(types.NamespacedName), wakeGroup func(balancer.Ref)) *Observer {
-	return &Observer{
-		Random: rand.N[time.Duration], Audit: func(balancer.Ref) time.Duration { return 0 }, Dropped: func(balancer.Ref) {},
-		reader: reader, log: log, wakePod: wakePod, wakeGroup: wakeGroup,
+// New makes an Observer that reads with reader.
+func New(reader Reader, opts Options) *Observer {
+	o := &Observer{
+		reader: reader, log: opts.Log, wakePod: opts.WakePod, wakeGroup: opts.WakeGroup,
+		dropped: opts.Dropped, auditOf: opts.Audit, random: opts.Random,
 		groups:  map[balancer.Ref]*group{},
 		watched: map[types.NamespacedName][]*group{},
 	}
+
+	// Every function has a default, so that none is compared with nil later.
+	if o.wakePod == nil {
+		o.wakePod = func(types.NamespacedName) {}
+	}
+	if o.wakeGroup == nil {
+		o.wakeGroup = func(balancer.Ref) {}
+	}
+	if o.dropped == nil {
+		o.dropped = func(balancer.Ref) {}
+	}
+	if o.auditOf == nil {
+		o.auditOf = func(balancer.Ref) time.Duration { return 0 }
+	}
+	if o.random == nil {
+		o.random = rand.N[time.Duration]
+	}
+	return o
 }
 
 // Run reads groups until ctx ends, and returns when all loops have stopped.
@@ -173,10 +143,12 @@ func (o *Observer) Run(ctx context.Context) error {
 	}
 	o.mu.Unlock()
 
+	// A group that is asked about from now on gets no loop: nobody would wait for it.
 	<-ctx.Done()
 	o.mu.Lock()
 	o.start = nil
 	o.mu.Unlock()
+
 	loops.Wait()
 	return nil
 }
@@ -200,7 +172,7 @@ func (o *Observer) Untrack(ref balancer.Ref, user types.NamespacedName) {
 	o.drop(g)
 }
 
-// View gives what is known of a group.
+// View returns what is known of a group.
 func (o *Observer) View(ref balancer.Ref) View {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -220,29 +192,38 @@ func (o *Observer) Refresh(ref balancer.Ref) {
 	}
 }
 
-// Watch says that pod has target in a group and whether it waits for it, and gives
-// what was seen of it. The first call for a pod's target asks for a read, so that there
-// is one that is surely about this pod. The group's health-check settings tell when
-// its targets can be healthy; where they are zero, that is at any time.
-func (o *Observer) Watch(settings balancer.Group, pod types.NamespacedName, target gate.Target, waiting bool) Sighting {
+// Watch registers a pod's interest, or updates it, and returns what was seen of its target.
+// The first call for a pod's target asks for a read, so that there is one that is surely
+// about this pod.
+func (o *Observer) Watch(want Interest) Sighting {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	g := o.get(settings.Ref)
-	g.settings = settings
-	in := g.interests[pod]
-	if in == nil || in.target != target {
-		in = &interest{target: target, since: time.Now()}
-		o.interest(g, pod, in)
+	g := o.get(want.Group.Ref)
+	g.settings = want.Group
+
+	in := g.interests[want.Pod]
+	if in == nil || in.target != want.Target {
+		in = &interest{target: want.Target, since: time.Now()}
+		o.interest(g, want.Pod, in)
 		// A first read that waits for the budget will be about this pod, too.
-		g.ask(waiting || g.view.Snapshot.Targets != nil)
+		g.ask(want.Waiting || g.view.Snapshot.Targets != nil)
 	}
-	g.wait(in, waiting)
+
+	if want.Waiting && !in.waiting {
+		g.ask(true)
+	}
+	in.waiting = want.Waiting
+	if in.followed != want.Follow {
+		in.followed = want.Follow
+		send(g.nudge)
+	}
+
 	s := in.sighting
-	s.ReadAt, s.FailingSince, s.PlacedFor, s.Err = in.readAt, in.failing, g.placed[target].uid, g.view.Err
+	s.ReadAt, s.FailingSince, s.PlacedFor, s.Err = in.readAt, in.failing, g.placed[want.Target].uid, g.view.Err
 	return s
 }
 
-// Unsure tells whether no read that is surely about a pod has yet found its target absent
+// Unsure reports whether no read that is surely about a pod has yet found its target absent
 // or not healthy, so that healthy might be said of the pod that had the address before. A
 // read that begins at the given time, or later, may tell; zero while the pod is not watched.
 func (o *Observer) Unsure(ref balancer.Ref, pod types.NamespacedName) (time.Time, bool) {
@@ -265,35 +246,6 @@ func (o *Observer) Placed(ref balancer.Ref, target gate.Target, uid types.UID) {
 	if g, ok := o.groups[ref]; ok {
 		g.placed[target] = placement{uid: uid, at: time.Now()}
 	}
-}
-
-// Waiting says whether a watched pod waits, without reading what was seen.
-func (o *Observer) Waiting(ref balancer.Ref, pod types.NamespacedName, waiting bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if g, ok := o.groups[ref]; ok && g.interests[pod] != nil {
-		g.wait(g.interests[pod], waiting)
-	}
-}
-
-// Follow says whether a watched pod's gate follows its target's health, open or not, so
-// that the group is read often enough for that.
-func (o *Observer) Follow(ref balancer.Ref, pod types.NamespacedName, follow bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	g, ok := o.groups[ref]
-	if !ok || g.interests[pod] == nil || g.interests[pod].followed == follow {
-		return
-	}
-	g.interests[pod].followed = follow
-	send(g.nudge)
-}
-
-func (g *group) wait(in *interest, waiting bool) {
-	if waiting && !in.waiting {
-		g.ask(true)
-	}
-	in.waiting = waiting
 }
 
 // interest notes a pod's interest in a group; mu is held.
@@ -327,13 +279,13 @@ func (o *Observer) get(ref balancer.Ref) *group {
 	if g, ok := o.groups[ref]; ok {
 		return g
 	}
-	now, every := time.Now(), o.Audit(ref)
+	now, every := time.Now(), o.auditOf(ref)
 	if every <= 0 {
 		every = AuditInterval
 	}
 	g := &group{
 		ref: ref, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1),
-		born: now, anchor: now.Add(-o.Random(every)), every: every,
+		born: now, anchor: now.Add(-o.random(every)), every: every,
 		users:     map[types.NamespacedName]struct{}{},
 		interests: map[types.NamespacedName]*interest{},
 		placed:    map[gate.Target]placement{},
@@ -351,133 +303,8 @@ func (o *Observer) drop(g *group) {
 		return
 	}
 	delete(o.groups, g.ref)
-	o.Dropped(g.ref)
+	o.dropped(g.ref)
 	if g.started {
 		g.cancel()
 	}
-}
-
-// loop reads one group until ctx ends.
-func (o *Observer) loop(ctx context.Context, g *group) {
-	for ctx.Err() == nil {
-		o.read(ctx, g)
-		o.pause(ctx, g)
-	}
-}
-
-// pause waits until the next read is due or ctx ends.
-func (o *Observer) pause(ctx context.Context, g *group) {
-	for {
-		wait := time.Until(o.due(g))
-		if wait <= 0 {
-			return
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-g.nudge:
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
-		timer.Stop()
-	}
-}
-
-// read asks the provider once and tells those whose view changed.
-func (o *Observer) read(ctx context.Context, g *group) {
-	targets, started, err := o.reader.Read(ctx, g.ref, o.priority(g), g.raise)
-	if ctx.Err() != nil {
-		return
-	}
-	if targets == nil {
-		targets = map[gate.Target]gate.Health{}
-	}
-	if err != nil {
-		o.log.V(1).Info("Reading a target group failed", "group", g.ref.Group, "error", err.Error())
-	}
-	pods, changed := o.publish(g, Snapshot{Started: started, Targets: targets}, err)
-	for _, pod := range pods {
-		o.wakePod(pod)
-	}
-	if changed {
-		o.wakeGroup(g.ref)
-	}
-}
-
-// publish stores a read and gives the pods whose sighting changed, and whether the
-// group as a whole did.
-func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.NamespacedName, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	old := g.view
-	g.last, g.failures = snap.Started, count(g.failures, err)
-	g.pressing = g.pressing && g.asked.After(g.last)
-	if err != nil {
-		for _, in := range g.interests {
-			in.failing = time.Time{}
-		}
-		g.retry = time.Now().Add(o.jitter(min(backoff(g.failures, err), g.every)))
-		g.view.Err = err
-		if balancer.Message(old.Err) == balancer.Message(err) {
-			return nil, false
-		}
-		return g.blind(), true
-	}
-	g.view = View{Snapshot: snap}
-	maps.DeleteFunc(g.placed, func(_ gate.Target, p placement) bool { return time.Since(p.at) > placementKept })
-	var pods []types.NamespacedName
-	for pod, in := range g.interests {
-		if in.update(snap) {
-			pods = append(pods, pod)
-		}
-	}
-	return pods, old.Err != nil || old.Snapshot.Targets == nil || !same(old.Snapshot.Targets, snap.Targets)
-}
-
-// blind gives the pods that wait without ever having been observed.
-func (g *group) blind() []types.NamespacedName {
-	var pods []types.NamespacedName
-	for pod, in := range g.interests {
-		if in.waiting && !in.sighting.Observed {
-			pods = append(pods, pod)
-		}
-	}
-	return pods
-}
-
-// update takes a snapshot into account and tells whether the sighting changed.
-func (in *interest) update(snap Snapshot) bool {
-	if snap.Started.Before(in.since) {
-		return false
-	}
-	h, present := snap.Targets[in.target]
-	next := Sighting{
-		Observed: true, Present: present, Health: h,
-		SeenOtherwise: in.sighting.SeenOtherwise || (!present || h.State != gate.Healthy) && !snap.Started.Before(in.since.Add(gate.Lag)),
-	}
-	if h.State != gate.Unhealthy {
-		in.sound = snap.Started
-	}
-	switch {
-	case !h.Failing():
-		in.failing = time.Time{}
-	case in.failing.IsZero() || snap.Started.Sub(in.readAt) > gate.TrackGap:
-		in.failing = snap.Started
-	}
-	changed := next != in.sighting
-	in.sighting, in.readAt = next, snap.Started
-	return changed
-}
-
-func same(a, b map[gate.Target]gate.Health) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for t, h := range a {
-		if other, ok := b[t]; !ok || other != h {
-			return false
-		}
-	}
-	return true
 }

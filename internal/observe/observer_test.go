@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
@@ -63,7 +62,9 @@ type world struct {
 	// priorities are those at which reads were made.
 	priorities map[balancer.Ref][]budget.Priority
 	// reads are the times at which a group's reads began; busy is how many are under way, most how many ever were.
-	reads      map[balancer.Ref][]time.Time
+	reads map[balancer.Ref][]time.Time
+	// interests are what pods watch now.
+	interests  map[key]Interest
 	busy, most map[balancer.Ref]int
 	pods       map[types.NamespacedName]int
 	groups     map[balancer.Ref]int
@@ -78,12 +79,16 @@ func run(t *testing.T) *world {
 func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 	w := &world{
 		rows: map[balancer.Ref]map[gate.Target]gate.Health{}, err: map[balancer.Ref]error{}, hang: map[balancer.Ref]time.Duration{},
+		interests:  map[key]Interest{},
 		priorities: map[balancer.Ref][]budget.Priority{},
 		reads:      map[balancer.Ref][]time.Time{}, busy: map[balancer.Ref]int{}, most: map[balancer.Ref]int{},
 		pods: map[types.NamespacedName]int{}, groups: map[balancer.Ref]int{},
 	}
-	w.Observer = New(w, logr.Discard(), func(p types.NamespacedName) { w.do(func() { w.pods[p]++ }) }, func(g balancer.Ref) { w.do(func() { w.groups[g]++ }) })
-	w.Random = random
+	w.Observer = New(w, Options{
+		WakePod:   func(p types.NamespacedName) { w.do(func() { w.pods[p]++ }) },
+		WakeGroup: func(g balancer.Ref) { w.do(func() { w.groups[g]++ }) },
+		Random:    random,
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- w.Run(ctx) }()
@@ -96,6 +101,33 @@ func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 	t.Cleanup(w.stop)
 	synctest.Wait()
 	return w
+}
+
+// watch has a pod watch a target, and keeps what it follows.
+func (w *world) watch(group balancer.Group, pod types.NamespacedName, t gate.Target, waiting bool) Sighting {
+	k := key{group.Ref, pod}
+	w.interests[k] = Interest{Group: group, Pod: pod, Target: t, Waiting: waiting, Follow: w.interests[k].Follow}
+	return w.Watch(w.interests[k])
+}
+
+// waiting has a pod that watches a group wait, or no longer.
+func (w *world) waiting(ref balancer.Ref, pod types.NamespacedName, waiting bool) {
+	in := w.interests[key{ref, pod}]
+	w.watch(in.Group, pod, in.Target, waiting)
+}
+
+// follow has a pod that watches a group follow its target's health, or no longer.
+func (w *world) follow(ref balancer.Ref, pod types.NamespacedName, follow bool) {
+	in := w.interests[key{ref, pod}]
+	in.Follow = follow
+	w.interests[key{ref, pod}] = in
+	w.Watch(in)
+}
+
+// key is of a pod's interest in a group.
+type key struct {
+	ref balancer.Ref
+	pod types.NamespacedName
 }
 
 func (w *world) do(f func()) {
@@ -196,9 +228,9 @@ func TestWaitStartsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.Track(group1, user)
-		w.Watch(settings(group1), podA, atA, false)
+		w.watch(settings(group1), podA, atA, false)
 		w.during(10*time.Second, group1)
-		if n := len(w.during(time.Millisecond, group1, func() { w.Waiting(group1, podA, true) })); n != 1 {
+		if n := len(w.during(time.Millisecond, group1, func() { w.waiting(group1, podA, true) })); n != 1 {
 			t.Errorf("a group that was quiet was read %d times when a pod began to wait, want once, at once", n)
 		}
 	})
@@ -208,10 +240,10 @@ func TestSingleFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.hang[group1] = 5 * time.Second
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		for range 100 {
 			w.Refresh(group1)
-			w.Watch(settings(group1), podB, atB, true)
+			w.watch(settings(group1), podB, atB, true)
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
@@ -251,7 +283,7 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		before := w.View(group1)
@@ -262,7 +294,7 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 			t.Errorf("an error changed the snapshot: -before, +after:\n%s", diff)
 		}
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, Err: balancer.ErrThrottled}
-		if diff := differ(want, w.Watch(settings(group1), podA, atA, true)); diff != "" {
+		if diff := differ(want, w.watch(settings(group1), podA, atA, true)); diff != "" {
 			t.Errorf("sighting during the trouble: -want, +got:\n%s", diff)
 		}
 		w.do(func() { w.err[group1] = nil })
@@ -276,8 +308,8 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 func TestWakesThoseConcerned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Watch(settings(group1), podA, atA, true)
-		w.Watch(settings(group1), podB, atB, true)
+		w.watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podB, atB, true)
 		time.Sleep(gate.Lag - time.Second)
 		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
 			t.Errorf("woken by the first read: want once each, got %d and %d", a, b)
@@ -303,7 +335,7 @@ func TestWakesGroupForErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.Track(group1, user)
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		for _, step := range []struct {
 			reason string
 			err    error
@@ -330,13 +362,13 @@ func TestBlindPodsHearOfErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.err[group1] = balancer.ErrDenied
-		w.Watch(settings(group1), podA, atA, true)
-		w.Watch(settings(group1), podB, atB, false)
+		w.watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podB, atB, false)
 		time.Sleep(time.Millisecond)
 		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 0 {
 			t.Errorf("want the pod that waits told why nothing is known, and no other: got %d and %d", a, b)
 		}
-		if s := w.Watch(settings(group1), podA, atA, true); s.Observed || !errors.Is(s.Err, balancer.ErrDenied) {
+		if s := w.watch(settings(group1), podA, atA, true); s.Observed || !errors.Is(s.Err, balancer.ErrDenied) {
 			t.Errorf("want nothing observed and the error, got %+v", s)
 		}
 	})
@@ -349,22 +381,22 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 		w.hang[group1] = 10 * time.Second
 		w.Track(group1, user)
 		time.Sleep(5 * time.Second)
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		time.Sleep(6 * time.Second)
 		if v := w.View(group1); v.Snapshot.Targets == nil {
 			t.Fatal("the read under way has not ended")
 		}
-		if s := w.Watch(settings(group1), podA, atA, true); s.Observed || s.Present {
+		if s := w.watch(settings(group1), podA, atA, true); s.Observed || s.Present {
 			t.Errorf("a read that began before the pod had its address counts: %+v", s)
 		}
 		time.Sleep(10 * time.Second)
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}}
 		var second time.Time
 		w.do(func() { second = w.reads[group1][1] })
-		if at := w.Watch(settings(group1), podA, atA, true).ReadAt; !at.Equal(second) {
+		if at := w.watch(settings(group1), podA, atA, true).ReadAt; !at.Equal(second) {
 			t.Errorf("the read began at %s, told is %s", second, at)
 		}
-		if diff := differ(want, w.Watch(settings(group1), podA, atA, true)); diff != "" {
+		if diff := differ(want, w.watch(settings(group1), podA, atA, true)); diff != "" {
 			t.Errorf("the next read: -want, +got:\n%s", diff)
 		}
 	})
@@ -373,21 +405,21 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 func TestPlacedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		w.Placed(group1, atA, "uid-a")
-		if s := w.Watch(settings(group1), podA, atA, true); s.PlacedFor != "uid-a" {
+		if s := w.watch(settings(group1), podA, atA, true); s.PlacedFor != "uid-a" {
 			t.Errorf("placed for %q, want uid-a", s.PlacedFor)
 		}
-		if s := w.Watch(settings(group1), podB, atB, true); s.PlacedFor != "" {
+		if s := w.watch(settings(group1), podB, atB, true); s.PlacedFor != "" {
 			t.Errorf("another target is placed for %q, want nobody", s.PlacedFor)
 		}
 		w.Placed(group1, atA, "")
-		if s := w.Watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
+		if s := w.watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
 			t.Errorf("taken out, yet placed for %q", s.PlacedFor)
 		}
 		w.Placed(group1, atA, "uid-a")
 		time.Sleep(2 * placementKept)
-		if s := w.Watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
+		if s := w.watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
 			t.Errorf("long ago, yet placed for %q", s.PlacedFor)
 		}
 	})
@@ -396,24 +428,24 @@ func TestPlacedFor(t *testing.T) {
 func TestSeenOtherwise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		time.Sleep(gate.Lag + 2*time.Second)
 		w.set(group1, atA, gate.Healthy)
 		w.Refresh(group1)
 		time.Sleep(2 * time.Second)
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, SeenOtherwise: true}
-		if diff := differ(want, w.Watch(settings(group1), podA, atA, true)); diff != "" {
+		if diff := differ(want, w.watch(settings(group1), podA, atA, true)); diff != "" {
 			t.Errorf("absent first, healthy later: -want, +got:\n%s", diff)
 		}
 		w.set(group1, atB, gate.Healthy)
-		w.Watch(settings(group1), podA, atB, true)
+		w.watch(settings(group1), podA, atB, true)
 		time.Sleep(2 * time.Second)
 		want.SeenOtherwise = false
-		if diff := differ(want, w.Watch(settings(group1), podA, atB, true)); diff != "" {
+		if diff := differ(want, w.watch(settings(group1), podA, atB, true)); diff != "" {
 			t.Errorf("at another address, healthy at first sight: -want, +got:\n%s", diff)
 		}
 		w.Forget(podA)
-		if s := w.Watch(settings(group1), podA, atB, true); s.Observed {
+		if s := w.watch(settings(group1), podA, atB, true); s.Observed {
 			t.Errorf("forgotten, yet remembered: %+v", s)
 		}
 	})
@@ -435,8 +467,8 @@ func TestUnneededGroupIsReadNoMore(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Initial)
 		w.Track(group1, user)
-		w.Watch(settings(group1), podA, atA, true)
-		w.Watch(settings(group2), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
+		w.watch(settings(group2), podA, atA, true)
 		w.Forget(podA, group1)
 		if n := len(w.during(time.Hour, group2)); n > 1 {
 			t.Errorf("a group that nobody needs was read %d times", n)
@@ -480,7 +512,7 @@ func TestRunEndsReadsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.hang[group1] = time.Hour
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		time.Sleep(time.Second)
 		begun := time.Now()
 		w.stop()
@@ -502,7 +534,7 @@ func TestUnsure(t *testing.T) {
 			t.Errorf("of a pod that nobody watches: unsure %t until %s, want unsure without an end", unsure, at)
 		}
 		begun := time.Now()
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		time.Sleep(gate.Lag - time.Second)
 		if at, unsure := w.Unsure(group1, podA); !unsure || !at.Equal(begun.Add(gate.Lag)) {
 			t.Errorf("absent just after the pod got its address: unsure %t until %s, want until %s", unsure, at, begun.Add(gate.Lag))

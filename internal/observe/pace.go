@@ -27,8 +27,6 @@ const (
 	maxBackoff = 30 * time.Second
 	// maxThrottled is the same when reads are throttled: the account as a whole is slowed for that already.
 	maxThrottled = 5 * time.Second
-	// lag is how far a load balancer's answers may be behind what it does; some seconds were observed of ELBv2.
-	lag = 10 * time.Second
 )
 
 // ask has the group read soon; mu is held.
@@ -77,6 +75,7 @@ func (o *Observer) due(g *group) time.Time {
 	if g.failures > 0 {
 		return g.retry
 	}
+
 	at := g.audit()
 	if g.asked.After(g.last) {
 		at = earlier(at, g.last.Add(FastInterval))
@@ -84,6 +83,7 @@ func (o *Observer) due(g *group) time.Time {
 	if g.moving() {
 		at = earlier(at, g.last.Add(SlowInterval))
 	}
+
 	for _, in := range g.interests {
 		if in.waiting {
 			at = earlier(at, g.expect(in))
@@ -92,6 +92,7 @@ func (o *Observer) due(g *group) time.Time {
 			at = earlier(at, g.last.Add(in.pace()))
 		}
 	}
+
 	return at
 }
 
@@ -110,7 +111,7 @@ func (g *group) audit() time.Time {
 	return g.anchor.Add(beats * g.every)
 }
 
-// moving tells whether the group was seen with a target that comes or goes.
+// moving reports whether the group was seen with a target that comes or goes.
 func (g *group) moving() bool {
 	for _, h := range g.view.Snapshot.Targets {
 		if h.State == gate.Initial || h.State == gate.Draining {
@@ -135,9 +136,10 @@ func (g *group) expect(in *interest) time.Time {
 // first check may come at once and may suffice.
 func (g *group) possible(in *interest) time.Time {
 	s := in.sighting
-	if !s.Observed || g.last.Before(g.changed.Add(lag)) {
+	if !s.Observed || g.last.Before(g.changed.Add(gate.Lag)) {
 		return time.Time{} // A call of podgate's may not show yet.
 	}
+
 	switch {
 	case !s.Present, s.Health.State == gate.Draining:
 		// It is registered first, which asks for a read.
@@ -145,7 +147,7 @@ func (g *group) possible(in *interest) time.Time {
 	case s.Health.State == gate.Unhealthy && !in.sound.IsZero():
 		// A check failed after that, and so many have to pass in a row.
 		recovery := time.Duration(g.settings.HealthyThreshold) * g.settings.HealthCheckInterval
-		return in.sound.Add(recovery - lag)
+		return in.sound.Add(recovery - gate.Lag)
 	}
 	return time.Time{}
 }
@@ -175,5 +177,5 @@ func backoff(n int, err error) time.Duration {
 
 // jitter takes up to a fifth off, so that many groups do not fall into step.
 func (o *Observer) jitter(d time.Duration) time.Duration {
-	return d - o.Random(d/5+1)
+	return d - o.random(d/5+1)
 }

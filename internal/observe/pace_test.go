@@ -24,15 +24,15 @@ func TestPace(t *testing.T) {
 		if n := len(w.during(AuditInterval*10, group1)); n < 10 || n > 11 {
 			t.Errorf("a group for which nobody waits was read %d times in ten intervals of audits and at first", n)
 		}
-		w.Watch(settings(group1), podA, atA, false)
+		w.watch(settings(group1), podA, atA, false)
 		if n := len(w.during(AuditInterval*10, group1)); n < 10 || n > 11 {
 			t.Errorf("an open pod's group was read %d times in ten intervals of audits and for the pod", n)
 		}
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		if n := len(w.during(time.Minute, group1)); n < 59 || n > 61 {
 			t.Errorf("a waiting pod's group was read %d times in a minute, want about once a second", n)
 		}
-		w.Waiting(group1, podA, false)
+		w.waiting(group1, podA, false)
 		if n := len(w.during(AuditInterval*10, group1)); n < 9 || n > 11 {
 			t.Errorf("after the wait the group was read %d times in ten intervals of audits", n)
 		}
@@ -60,7 +60,7 @@ func TestFastOnlyWhenHealthIsPossible(t *testing.T) {
 		t.Run(tc.reason, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := run(t)
-				w.Watch(tc.settings, podA, atA, true)
+				w.watch(tc.settings, podA, atA, true)
 				w.set(group1, atA, gate.Initial)
 				w.Refresh(group1)
 				time.Sleep(time.Minute)
@@ -109,7 +109,7 @@ func TestNeverLate(t *testing.T) {
 					w := run(t)
 					w.Track(group1, user)
 					time.Sleep(time.Hour + time.Duration(offset)*99*time.Millisecond)
-					w.Watch(quick, podA, atA, true)
+					w.watch(quick, podA, atA, true)
 					time.Sleep(time.Duration(offset) * 799 * time.Millisecond)
 					w.Refresh(group1)
 					for _, s := range tc.way {
@@ -121,7 +121,7 @@ func TestNeverLate(t *testing.T) {
 					}
 					w.set(group1, atA, gate.Healthy)
 					w.during(1100*time.Millisecond, group1)
-					if s := w.Watch(quick, podA, atA, true); s.Health.State != gate.Healthy {
+					if s := w.watch(quick, podA, atA, true); s.Health.State != gate.Healthy {
 						t.Errorf("seen as %+v 1.1 s after it is healthy", s)
 					}
 				})
@@ -148,7 +148,7 @@ func TestThrottledGroupsComeBackSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.err[group1] = balancer.ErrThrottled
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		time.Sleep(time.Minute)
 		reads := w.during(10*time.Minute, group1)
 		for i := 1; i < len(reads); i++ {
@@ -199,8 +199,8 @@ func TestPriority(t *testing.T) {
 	}{
 		{"nothing happens", func(*world) {}, false},
 		{"podgate changed the group", func(w *world) { w.Refresh(group1) }, true},
-		{"a pod waits", func(w *world) { w.Waiting(group1, podA, true) }, true},
-		{"a pod comes, whose target must be seen before it is registered", func(w *world) { w.Watch(settings(group1), podB, atB, false) }, true},
+		{"a pod waits", func(w *world) { w.waiting(group1, podA, true) }, true},
+		{"a pod comes, whose target must be seen before it is registered", func(w *world) { w.watch(settings(group1), podB, atB, false) }, true},
 		{"a binding comes", func(w *world) { w.Track(group1, user) }, false},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestPriority(t *testing.T) {
 				w := run(t)
 				w.queue = 10 * time.Second
 				w.set(group1, atA, gate.Healthy)
-				w.Watch(settings(group1), podA, atA, false)
+				w.watch(settings(group1), podA, atA, false)
 				time.Sleep(time.Hour)
 				for range 2 { // Once while the group is quiet, and once while its audit waits in line.
 					n := len(w.during(900*time.Millisecond, group1, func() { tc.then(w) }))
@@ -222,7 +222,7 @@ func TestPriority(t *testing.T) {
 							}
 						}
 					})
-					w.Waiting(group1, podA, false)
+					w.waiting(group1, podA, false)
 					w.Forget(podB)
 					w.inLine(t)
 				}
@@ -251,14 +251,14 @@ func TestFirstReadsOfOpenPodsAreAudits(t *testing.T) {
 		w := run(t)
 		w.queue = 10 * time.Second
 		w.Track(group1, user)
-		w.Watch(settings(group1), podA, atA, false)
+		w.watch(settings(group1), podA, atA, false)
 		if n := len(w.during(9*time.Second, group1)); n != 0 {
 			t.Error("after a restart the groups of open pods come before others")
 		}
 		if n := len(w.during(20*time.Second, group1)); n != 1 {
 			t.Errorf("%d first reads, want one, that counts for the pod that came while it waited", n)
 		}
-		if s := w.Watch(settings(group1), podA, atA, false); !s.Observed {
+		if s := w.watch(settings(group1), podA, atA, false); !s.Observed {
 			t.Error("the first read does not count for a pod that came before it began")
 		}
 	})
@@ -271,9 +271,9 @@ func TestOldestRead(t *testing.T) {
 			t.Errorf("no group: %s", age)
 		}
 		w.set(group1, atA, gate.Initial)
-		w.Watch(settings(group1), podA, atA, true)
+		w.watch(settings(group1), podA, atA, true)
 		w.do(func() { w.err[group2] = balancer.ErrDenied })
-		w.Watch(settings(group2), podB, atB, true)
+		w.watch(settings(group2), podB, atB, true)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if age := w.oldest(time.Now()); age != time.Hour {

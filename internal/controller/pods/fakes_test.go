@@ -152,23 +152,13 @@ func (w *world) containers(s corev1.ConditionStatus) {
 }
 
 // Watch implements Observer.
-func (w *world) Watch(group balancer.Group, _ types.NamespacedName, t gate.Target, waiting bool) observe.Sighting {
-	w.waiting[group.Ref] = waiting
-	s := w.sightings[t]
+func (w *world) Watch(in observe.Interest) observe.Sighting {
+	w.waiting[in.Group.Ref], w.followed[in.Group.Ref] = in.Waiting, in.Follow
+	s := w.sightings[in.Target]
 	if s.ReadAt.IsZero() {
 		s.ReadAt = w.clock
 	}
 	return s
-}
-
-// Waiting implements Observer.
-func (w *world) Waiting(ref balancer.Ref, _ types.NamespacedName, waiting bool) {
-	w.waiting[ref] = waiting
-}
-
-// Follow implements Observer.
-func (w *world) Follow(ref balancer.Ref, _ types.NamespacedName, follow bool) {
-	w.followed[ref] = follow
 }
 
 // Forget implements Observer.

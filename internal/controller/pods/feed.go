@@ -16,6 +16,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/observe"
 )
 
 // origin is where a gate's answer comes from, found anew at every evaluation.
@@ -64,6 +65,11 @@ func (r *Reconciler) claim(ctx context.Context, pod *corev1.Pod, b *binding.Bind
 	return origin{claim: c.Kind, trouble: c.Trouble, group: c.Group, ref: c.Group.Ref, target: c.Target, service: c.Service}, err
 }
 
+// interest is that of a pod in the origin's target; the observer reads fast while the pod waits.
+func (o origin) interest(pod types.NamespacedName, waiting bool) observe.Interest {
+	return observe.Interest{Group: o.group, Pod: pod, Target: o.target, Waiting: waiting, Follow: o.policy.Mode == gate.Track}
+}
+
 // feed adds what was observed, and the pod's address.
 func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.Pod, current gate.Condition) (gate.Feed, netip.Addr) {
 	f := gate.Feed{Claim: o.claim, Trouble: o.trouble}
@@ -72,8 +78,7 @@ func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.P
 		return f, address(e.pod, facts.Proven)
 	}
 	e.refs = append(e.refs, o.ref)
-	s := r.observer.Watch(o.group, e.key, o.target, facts.ContainersReady && current.Status != gate.StatusTrue)
-	r.observer.Follow(o.ref, e.key, o.policy.Mode == gate.Track)
+	s := r.observer.Watch(o.interest(e.key, facts.ContainersReady && current.Status != gate.StatusTrue))
 	f.ReadAt, f.FailingSince = s.ReadAt, s.FailingSince
 	f.Placed = s.PlacedFor == e.pod.UID
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = s.Observed, s.Present, s.Health, s.SeenOtherwise

@@ -39,9 +39,7 @@ import (
 
 // Observer is the part of health.Observer that the controller needs.
 type Observer interface {
-	Watch(settings balancer.Group, pod types.NamespacedName, target gate.Target, waiting bool) observe.Sighting
-	Waiting(ref balancer.Ref, pod types.NamespacedName, waiting bool)
-	Follow(ref balancer.Ref, pod types.NamespacedName, follow bool)
+	Watch(observe.Interest) observe.Sighting
 	Forget(pod types.NamespacedName, keep ...balancer.Ref)
 }
 
@@ -148,7 +146,8 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 		d = gate.Decide(e.now, facts, feed, src.policy, current)
 	}
 	if src.watched() {
-		r.observer.Waiting(src.ref, e.key, d.Waiting && facts.ContainersReady)
+		// Only the decision knows whether the gate still waits for its target.
+		r.observer.Watch(src.interest(e.key, d.Waiting && facts.ContainersReady))
 	}
 	if src.claim == gate.Unclaimed {
 		e.orphans = append(e.orphans, podgauge.Series{e.key.Namespace, name})

@@ -1,0 +1,122 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Snapshot is what one complete read of a group said.
+type Snapshot struct {
+	// Started is when the read began: what it says held at that time or later.
+	Started time.Time
+	// Targets is the group's content, not nil; a target that is absent is not registered.
+	Targets map[gate.Target]gate.Health
+}
+
+// View is a group as it is known now.
+type View struct {
+	// Snapshot is the latest complete read; its Targets are nil before the first.
+	Snapshot Snapshot
+	// Err is why the latest read failed; nil when it succeeded or there was none.
+	Err error
+}
+
+// Interest is what a pod's gate needs to know of a target.
+type Interest struct {
+	// Group is the target's group. Its health-check settings say when its targets can be
+	// healthy; where they are zero, that is at any time.
+	Group  balancer.Group
+	Pod    types.NamespacedName
+	Target gate.Target
+	// Waiting: the gate is closed and could open by now, so the group is read fast and urgently.
+	Waiting bool
+	// Follow: the gate follows its target's health, open or not, so the group is read often enough for that.
+	Follow bool
+}
+
+// Sighting is what reads since a pod got its address say of its target.
+type Sighting struct {
+	// Observed: a read that began after the pod had its address succeeded.
+	Observed bool
+	// ReadAt is when the latest such read began.
+	ReadAt time.Time
+	// Present: the latest such read holds the target.
+	Present bool
+	// Health is the target's, when Present.
+	Health gate.Health
+	// SeenOtherwise: one of these reads found the target absent or not healthy, and began
+	// gate.Lag after the pod got its address: what is older may be of the pod that had it before.
+	SeenOtherwise bool
+	// PlacedFor is the pod for which podgate registered the target when the group did
+	// not hold it, empty when it did not or that was long ago.
+	PlacedFor types.UID
+	// FailingSince is when the first of the reads began that said in a row that the target
+	// is failing; zero when the latest did not. A failed read, or a long time without one,
+	// begins the count anew.
+	FailingSince time.Time
+	// Err is why the latest read failed, nil when it succeeded.
+	Err error
+}
+
+// interest is a pod's in one target of a group.
+type interest struct {
+	target gate.Target
+	// since is when the pod was first seen with this address.
+	since    time.Time
+	waiting  bool
+	followed bool
+	sighting Sighting // without ReadAt and FailingSince, which are no change
+	readAt   time.Time
+	// sound is when the last read began that found the target not unhealthy; zero when none did.
+	sound time.Time
+	// failing is Sighting.FailingSince.
+	failing time.Time
+}
+
+// update takes a snapshot into account and reports whether the sighting changed.
+func (in *interest) update(snap Snapshot) bool {
+	if snap.Started.Before(in.since) {
+		return false
+	}
+
+	h, present := snap.Targets[in.target]
+	next := Sighting{
+		Observed: true, Present: present, Health: h,
+		SeenOtherwise: in.sighting.SeenOtherwise || (!present || h.State != gate.Healthy) && !snap.Started.Before(in.since.Add(gate.Lag)),
+	}
+
+	if h.State != gate.Unhealthy {
+		in.sound = snap.Started
+	}
+
+	// A long time without a read begins the count of failing again: nobody knows what was in between.
+	switch {
+	case !h.Failing():
+		in.failing = time.Time{}
+	case in.failing.IsZero() || snap.Started.Sub(in.readAt) > gate.TrackGap:
+		in.failing = snap.Started
+	}
+
+	changed := next != in.sighting
+	in.sighting, in.readAt = next, snap.Started
+	return changed
+}
+
+func same(a, b map[gate.Target]gate.Health) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for t, h := range a {
+		if other, ok := b[t]; !ok || other != h {
+			return false
+		}
+	}
+	return true
+}
