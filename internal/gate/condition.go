@@ -14,8 +14,8 @@ const (
 	StatusUnknown Status = "Unknown"
 )
 
-// Reasons that podgate gives itself. All others are the load balancer's own, which
-// for ELBv2 contain a dot.
+// Reasons that podgate gives itself. All others are a load balancer's, as its driver
+// passes them on.
 const (
 	// ReasonHealthy: the load balancer said healthy of this very pod.
 	ReasonHealthy = "Healthy"
@@ -45,11 +45,22 @@ const (
 	ReasonTrackFloor = "TrackFloor"
 	// ReasonOverridden: a person set the gate by hand until a time, which the message says.
 	ReasonOverridden = "Overridden"
-	// ReasonNotRegistered is ELBv2's reason for a target that is not in the group.
-	ReasonNotRegistered = "Target.NotRegistered"
-	// reasonNotInUse is ELBv2's for a target whose group or zone no load balancer uses.
-	reasonNotInUse = "Target.NotInUse"
+	// ReasonSetByHand: a person wrote the condition while podgate was not running.
+	ReasonSetByHand = "SetByHand"
+	// ReasonUninstalled: opened because podgate was uninstalled.
+	ReasonUninstalled = "Uninstalled"
 )
+
+// fromBalancer reports whether a reason is a load balancer's: it is none of podgate's own.
+func fromBalancer(reason string) bool {
+	switch reason {
+	case "", ReasonHealthy, ReasonContainersNotReady, ReasonNoBinding, ReasonBindingDeleted, ReasonNotIPTargets, ReasonNotResolved,
+		ReasonNotObserved, ReasonNotProven, ReasonTimedOut, ReasonUnused, ReasonUnavailable, ReasonUnhealthyDraining, ReasonTrackFloor,
+		ReasonOverridden, ReasonSetByHand, ReasonUninstalled:
+		return false
+	}
+	return true
+}
 
 // Condition is a pod condition without its times.
 type Condition struct {

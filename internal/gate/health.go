@@ -3,10 +3,7 @@
 
 package gate
 
-import "strings"
-
-// State is what a load balancer says of a target. The names are ELBv2's; other
-// providers map theirs onto them.
+// State is what a load balancer says of a target; its driver maps its own states onto these.
 type State int
 
 // The states of a target.
@@ -21,7 +18,7 @@ const (
 	Unhealthy
 	// UnhealthyDraining means unhealthy with connections being closed (NLB).
 	UnhealthyDraining
-	// Unused means not registered, or in a group that no load balancer uses.
+	// Unused means not registered, or in a group or zone that no load balancer uses.
 	Unused
 	// Draining means that it was deregistered and in-flight requests may still finish.
 	Draining
@@ -31,32 +28,51 @@ const (
 
 var stateNames = [...]string{"unknown", "initial", "healthy", "unhealthy", "unhealthy.draining", "unused", "draining", "unavailable"}
 
-// String is the state as the ELBv2 API spells it.
-func (s State) String() string {
+// stateReasons are the reasons of states that a load balancer does not explain.
+var stateReasons = [...]string{"Unknown", "Initial", "Healthy", "Unhealthy", "UnhealthyDraining", "Unused", "Draining", "Unavailable"}
+
+// String is the state's name in messages.
+func (s State) String() string { return stateNames[s.known()] }
+
+// known is the state, Unknown where this version has none of that number.
+func (s State) known() State {
 	if s < 0 || int(s) >= len(stateNames) {
-		return stateNames[Unknown]
+		return Unknown
 	}
-	return stateNames[s]
+	return s
 }
 
 // Health is one observation of one target.
 type Health struct {
 	State State
-	// Reason is the load balancer's code, such as Elb.InitialHealthChecking; empty when healthy.
+	// Reason is the load balancer's code in CamelCase, for machines; empty when healthy.
+	// It is none of podgate's own reasons.
 	Reason string
 	// Description is the load balancer's sentence for people; empty when healthy.
 	Description string
+	// Own: the reason is the load balancer's own state or trouble, not the target's.
+	Own bool
+	// NotInUse: the target is Unused because no load balancer uses its group, or its zone.
+	NotInUse bool
 	// Connections are those of a target that is draining, requests that wait for one
 	// included; 0, too, where the load balancer does not tell.
 	Connections int
 }
 
-// Leaving tells whether the target was deregistered and only its row is still there.
+// Leaving reports whether the target was deregistered and is only still listed.
 func (h Health) Leaving() bool { return h.State == Draining }
 
-// Failing tells whether the load balancer says that the target fails its health
-// checks. Its own trouble, which its reason tells (Elb.InternalError), is not the
-// target's, and neither is anything that says less.
+// Failing reports whether the load balancer says that the target fails its health
+// checks. The load balancer's own trouble is not the target's, and neither is anything
+// that says less.
 func (h Health) Failing() bool {
-	return (h.State == Unhealthy || h.State == UnhealthyDraining) && !strings.HasPrefix(h.Reason, "Elb.")
+	return (h.State == Unhealthy || h.State == UnhealthyDraining) && !h.Own
+}
+
+// reason is the load balancer's, or the state's name where it gives none.
+func (h Health) reason() string {
+	if h.Reason != "" {
+		return h.Reason
+	}
+	return stateReasons[h.State.known()]
 }

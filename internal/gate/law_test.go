@@ -26,7 +26,7 @@ func TestLaw1NeverOpenEarly(t *testing.T) {
 	}
 	for name, feed := range feeds {
 		for _, current := range []Condition{{}, {Status: StatusUnknown}, {Status: StatusFalse, Reason: "Elb.Any"}} {
-			d := Decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, current)
+			d := decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, current)
 			if d.Condition.Status == StatusTrue {
 				t.Errorf("%s, condition %q: the gate opened with reason %q", name, current.Status, d.Condition.Reason)
 			}
@@ -38,7 +38,7 @@ func TestLaw1NeverOpenEarly(t *testing.T) {
 // when podgate registered it for this very pod where nothing was.
 func TestLaw1OwnRegistrationIsProof(t *testing.T) {
 	feed := Feed{Claim: Claimed, Observed: true, ReadAt: noon, Present: true, Health: Health{State: Healthy}, Detection: time.Hour, Placed: true}
-	d := Decide(noon, ready(time.Second, netip.Addr{}), feed, Policy{}, Condition{})
+	d := decide(noon, ready(time.Second, netip.Addr{}), feed, Policy{}, Condition{})
 	if d.Condition.Status != StatusTrue || d.Proven != ours {
 		t.Errorf("want the gate open and proven at %s, got %+v", ours, d)
 	}
@@ -48,11 +48,11 @@ func TestLaw1OwnRegistrationIsProof(t *testing.T) {
 // shown, and not recorded as proof for the time when it says healthy.
 func TestLaw1RecordsOnlyProof(t *testing.T) {
 	for name, feed := range map[string]Feed{"absent": {Claim: Claimed, Observed: true, ReadAt: noon}, "initial": sight(Initial, "Elb.Any")} {
-		if d := Decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, Condition{}); d.Condition.Status != StatusFalse || d.Proven.IsValid() {
+		if d := decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, Condition{}); d.Condition.Status != StatusFalse || d.Proven.IsValid() {
 			t.Errorf("%s, perhaps of another pod: want the gate closed and nothing proven, got %+v", name, d)
 		}
 		feed.Placed = true
-		if d := Decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, Condition{}); d.Proven != ours {
+		if d := decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, Condition{}); d.Proven != ours {
 			t.Errorf("%s, and registered for this pod: want it proven at %s, got %+v", name, ours, d)
 		}
 	}
@@ -61,7 +61,7 @@ func TestLaw1RecordsOnlyProof(t *testing.T) {
 // TestLaw1EveryReasonIsItsOwn: a gate that opens without the load balancer's word says so.
 func TestLaw1EveryReasonIsItsOwn(t *testing.T) {
 	for _, feed := range []Feed{{Claim: Releasing}, {Claim: NotIP}, {Claim: Unclaimed}} {
-		d := Decide(noon, ready(time.Hour, netip.Addr{}), feed, Policy{}, Condition{})
+		d := decide(noon, ready(time.Hour, netip.Addr{}), feed, Policy{}, Condition{})
 		if d.Condition.Status != StatusTrue || d.Condition.Reason == ReasonHealthy || d.Condition.Reason == "" {
 			t.Errorf("claim %d: want True with a reason of its own, got %+v", feed.Claim, d.Condition)
 		}
@@ -72,7 +72,7 @@ func TestLaw1EveryReasonIsItsOwn(t *testing.T) {
 func TestLaw2NeverStuck(t *testing.T) {
 	pod, feed, current, now := ready(0, netip.Addr{}), Feed{Claim: Unclaimed, UnclaimedSince: noon}, Condition{}, noon
 	for steps := 0; current.Status != StatusTrue; steps++ {
-		d := Decide(now, pod, feed, Policy{}, current)
+		d := decide(now, pod, feed, Policy{}, current)
 		if d.Condition.Status != StatusTrue && d.Recheck <= 0 || steps > 10 {
 			t.Fatalf("after %s the gate is %q and nothing will look at it again", now.Sub(noon), d.Condition.Status)
 		}
@@ -81,7 +81,7 @@ func TestLaw2NeverStuck(t *testing.T) {
 	if waited := now.Sub(noon); waited != 5*time.Minute || current.Reason != ReasonNoBinding {
 		t.Errorf("released after %s with reason %s, want 5 minutes and %s", waited, current.Reason, ReasonNoBinding)
 	}
-	late := Decide(now, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{}, current)
+	late := decide(now, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{}, current)
 	if late.Condition != current {
 		t.Errorf("a binding that appears later closed the gate: %+v", late.Condition)
 	}
@@ -89,9 +89,9 @@ func TestLaw2NeverStuck(t *testing.T) {
 
 // TestLaw2DeletedBindingReleases: nothing waits for a binding that is being deleted.
 func TestLaw2DeletedBindingReleases(t *testing.T) {
-	for _, pod := range []Pod{{}, {Addr: ours}, ready(0, netip.Addr{}), ready(time.Hour, ours)} {
+	for _, pod := range []subject{{}, {Addr: ours}, ready(0, netip.Addr{}), ready(time.Hour, ours)} {
 		for _, current := range []Condition{{}, {Status: StatusUnknown}, {Status: StatusFalse, Reason: "Elb.Any"}} {
-			if d := Decide(noon, pod, Feed{Claim: Releasing}, Policy{}, current); d.Condition.Status != StatusTrue {
+			if d := decide(noon, pod, Feed{Claim: Releasing}, Policy{}, current); d.Condition.Status != StatusTrue {
 				t.Errorf("pod %+v, condition %q: the gate stayed %q", pod, current.Status, d.Condition.Status)
 			}
 		}
@@ -107,7 +107,7 @@ func everyFeed() []Feed {
 				feeds = append(feeds, Feed{
 					Claim: claim, Health: h, Trouble: "The API is down.",
 					Observed: bits&1 != 0, Present: bits&2 != 0, SeenOtherwise: bits&4 != 0,
-					ReadAt: noon, FailingSince: noon.Add(-time.Hour), Room: bits&4 != 0,
+					ReadAt: noon, FailingSince: noon.Add(-time.Hour), Room: room(bits&4 != 0),
 				})
 			}
 		}
@@ -120,7 +120,7 @@ func TestLaw8OutageChangesNothing(t *testing.T) {
 	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
 	for _, proven := range []netip.Addr{{}, ours} {
 		for _, feed := range []Feed{{Claim: Unresolved, Trouble: "The API is down."}, {Claim: Claimed, Trouble: "The API is down."}, {Claim: Unclaimed}, {}} {
-			d := Decide(noon, ready(time.Hour, proven), feed, Policy{}, open)
+			d := decide(noon, ready(time.Hour, proven), feed, Policy{}, open)
 			if d.Condition != open || d.Proven != proven {
 				t.Errorf("proven at %s, feed %+v: want nothing changed, got %+v", proven, feed, d)
 			}
@@ -133,17 +133,17 @@ func TestLaw8OutageChangesNothing(t *testing.T) {
 // an error makes out of date.
 func TestLaw8RestartForgetsNothing(t *testing.T) {
 	unread := Feed{Claim: Claimed}
-	for _, reason := range []string{"Elb.InitialHealthChecking", ReasonNotRegistered, ReasonNotProven} {
+	for _, reason := range []string{"Elb.InitialHealthChecking", "Target.NotRegistered", "INITIAL", ReasonNotProven} {
 		current := Condition{StatusFalse, reason, "As was said."}
 		for _, proven := range []netip.Addr{{}, ours} {
-			if d := Decide(noon, ready(time.Hour, proven), unread, Policy{}, current); d.Condition != current || d.Proven != proven || !d.Waiting {
+			if d := decide(noon, ready(time.Hour, proven), unread, Policy{}, current); d.Condition != current || d.Proven != proven || !d.Waiting {
 				t.Errorf("%s, proven at %s: want nothing changed, got %+v", reason, proven, d)
 			}
 		}
 	}
 	unread.Trouble = "The API is down."
 	for _, reason := range []string{ReasonContainersNotReady, ReasonNoBinding, "Elb.InitialHealthChecking"} {
-		if d := Decide(noon, ready(time.Hour, ours), unread, Policy{}, Condition{StatusFalse, reason, ""}); d.Condition.Reason != ReasonNotObserved {
+		if d := decide(noon, ready(time.Hour, ours), unread, Policy{}, Condition{StatusFalse, reason, ""}); d.Condition.Reason != ReasonNotObserved {
 			t.Errorf("%s, and an error: want %s, got %+v", reason, ReasonNotObserved, d.Condition)
 		}
 	}
@@ -153,11 +153,11 @@ func TestLaw8RestartForgetsNothing(t *testing.T) {
 func TestLaw9OpenStaysOpen(t *testing.T) {
 	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
 	for _, feed := range everyFeed() {
-		if d := Decide(noon, ready(time.Hour, ours), feed, Policy{}, open); d.Condition != open {
+		if d := decide(noon, ready(time.Hour, ours), feed, Policy{}, open); d.Condition != open {
 			t.Errorf("feed %+v closed or changed the gate: %+v", feed, d.Condition)
 		}
 		released := feed.Claim == Releasing || feed.Claim == NotIP
-		if d := Decide(noon, Pod{Addr: ours, Proven: ours}, feed, Policy{}, open); !released && d.Condition.Status != StatusFalse {
+		if d := decide(noon, subject{Addr: ours, Proven: ours}, feed, Policy{}, open); !released && d.Condition.Status != StatusFalse {
 			t.Errorf("feed %+v kept the gate of an unready pod open: %+v", feed, d.Condition)
 		}
 	}
@@ -166,7 +166,7 @@ func TestLaw9OpenStaysOpen(t *testing.T) {
 // TestLaw10Settles: decided anew from what it wrote itself, with nothing else changed, a
 // gate is soon as it stays; otherwise each write would cause the next.
 func TestLaw10Settles(t *testing.T) {
-	pods := map[string]Pod{"unready": {Addr: ours, Proven: ours}, "ready": ready(time.Hour, ours), "moved": ready(time.Hour, past), "moved and unready": {Addr: ours, Proven: past}, "new": ready(0, netip.Addr{})}
+	pods := map[string]subject{"unready": {Addr: ours, Proven: ours}, "ready": ready(time.Hour, ours), "moved": ready(time.Hour, past), "moved and unready": {Addr: ours, Proven: past}, "new": ready(0, netip.Addr{})}
 	begins := []Condition{{}, {Status: StatusFalse, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: ReasonHealthy}, {Status: StatusTrue, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: ReasonTimedOut}, {Status: StatusTrue, Reason: ReasonTrackFloor}}
 	for name, pod := range pods {
 		for _, feed := range everyFeed() {
@@ -179,16 +179,16 @@ func TestLaw10Settles(t *testing.T) {
 	}
 }
 
-func settles(t *testing.T, name string, pod Pod, feed Feed, policy Policy, begin Condition) {
+func settles(t *testing.T, name string, pod subject, feed Feed, policy Policy, begin Condition) {
 	t.Helper()
 	current := begin
-	var d Decision
+	var d result
 	for range 3 {
-		if d = Decide(noon, pod, feed, policy, current); d.Condition.Status != "" {
+		if d = decide(noon, pod, feed, policy, current); d.Condition.Status != "" {
 			current, pod.Proven, pod.ClosedAt = d.Condition, d.Proven, d.ClosedAt
 		}
 	}
-	if next := Decide(noon, pod, feed, policy, current); next.Condition != d.Condition || next.ClosedAt != d.ClosedAt {
+	if next := decide(noon, pod, feed, policy, current); next.Condition != d.Condition || next.ClosedAt != d.ClosedAt {
 		t.Errorf("%s pod, feed %+v, policy %+v, condition %+v: written without end, %+v and then %+v", name, feed, policy, begin, d, next)
 	}
 }
@@ -202,7 +202,7 @@ func TestLaw11AddressReuseIsANewTarget(t *testing.T) {
 			if current.Status == StatusTrue && !proven.IsValid() {
 				continue
 			}
-			d := Decide(noon, ready(time.Second, proven), inherited, Policy{}, current)
+			d := decide(noon, ready(time.Second, proven), inherited, Policy{}, current)
 			if d.Condition.Status == StatusTrue {
 				t.Errorf("condition %q, proven at %s: the gate took over another pod's health", current.Status, proven)
 			}

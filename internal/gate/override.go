@@ -22,11 +22,11 @@ type Override struct {
 	Set, Until time.Time
 }
 
-// holds tells whether the order counts. One that keeps a gate closed does not keep its
+// holds reports whether the order counts. One that keeps a gate closed does not keep its
 // binding from being deleted.
-func (o Override) holds(now time.Time, claim Claim) bool {
+func (o Override) holds(now time.Time, releasing bool) bool {
 	switch {
-	case o.Status == StatusFalse && claim == Releasing:
+	case o.Status == StatusFalse && releasing:
 		return false
 	case o.Status != StatusTrue && o.Status != StatusFalse:
 		return false
@@ -46,14 +46,17 @@ func (o Override) condition() Condition {
 
 // overridden applies an order to what would be decided without it. An order that says
 // the same as that changes nothing, so that the gate's own reason can be seen.
-func overridden(now time.Time, pod Pod, feed Feed, d Decision) Decision {
+func overridden(now time.Time, pod Pod, feeds []Feed, d Decision) Decision {
+	releasing := all(feeds, func(f Feed) bool { return f.Claim == Releasing })
+
 	begins := pod.Override.Set.Add(-ahead)
-	if now.Before(begins) && pod.Override.holds(begins, feed.Claim) {
+	if now.Before(begins) && pod.Override.holds(begins, releasing) {
 		d.Recheck = sooner(d.Recheck, begins.Sub(now))
 	}
-	if !pod.Override.holds(now, feed.Claim) {
+	if !pod.Override.holds(now, releasing) {
 		return d
 	}
+
 	d.Recheck = sooner(d.Recheck, pod.Override.Until.Sub(now))
 	if d.Condition.Status != pod.Override.Status {
 		d.Condition, d.TimedOut = pod.Override.condition(), false

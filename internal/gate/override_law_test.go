@@ -11,7 +11,7 @@ import (
 )
 
 // ordered is a pod about whose gate a person ordered something a minute ago, for ten minutes.
-func ordered(s Status, proven netip.Addr) Pod {
+func ordered(s Status, proven netip.Addr) subject {
 	p := ready(time.Hour, proven)
 	p.Override = Override{Status: s, Reason: "the canary is checked by hand.", By: "alice", Set: noon.Add(-time.Minute), Until: noon.Add(9 * time.Minute)}
 	return p
@@ -29,7 +29,7 @@ func everySight() map[string]Feed {
 // says that, until when and why, and never that its target is healthy.
 func TestLaw1OverrideHasAReasonOfItsOwn(t *testing.T) {
 	for name, feed := range everySight() {
-		c := Decide(noon, ordered(StatusTrue, netip.Addr{}), feed, Policy{}, Condition{}).Condition
+		c := decide(noon, ordered(StatusTrue, netip.Addr{}), feed, Policy{}, Condition{}).Condition
 		want := ReasonOverridden
 		if name == "healthy" {
 			want = ReasonHealthy
@@ -52,7 +52,7 @@ func TestLaw1NoOrderOpensNothing(t *testing.T) {
 	} {
 		pod := ordered(StatusTrue, netip.Addr{})
 		change(&pod.Override)
-		if c := Decide(noon, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{}, Condition{}).Condition; c.Status == StatusTrue {
+		if c := decide(noon, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{}, Condition{}).Condition; c.Status == StatusTrue {
 			t.Errorf("an order that is %s opened the gate: %+v", name, c)
 		}
 	}
@@ -65,7 +65,7 @@ func TestOverrideBeginsByItself(t *testing.T) {
 	open := Condition{Status: StatusFalse, Reason: ReasonNotIPTargets}
 	now := noon
 	for range 10 {
-		d := Decide(now, pod, Feed{Claim: Unclaimed, UnclaimedSince: noon}, Policy{OrphanGrace: 2 * time.Hour}, open)
+		d := decide(now, pod, Feed{Claim: Unclaimed, UnclaimedSince: noon}, Policy{OrphanGrace: 2 * time.Hour}, open)
 		if d.Condition.Status == StatusTrue {
 			return
 		}
@@ -87,7 +87,7 @@ func TestLaw2OverrideEndsByItself(t *testing.T) {
 			now, current := noon, Condition{}
 			for steps := 0; now.Before(pod.Override.Until); steps++ {
 				feed.ReadAt = now
-				d := Decide(now, pod, feed, Policy{OrphanGrace: 2 * time.Hour}, current)
+				d := decide(now, pod, feed, Policy{OrphanGrace: 2 * time.Hour}, current)
 				if d.Condition.Status != s {
 					t.Fatalf("%s: at %s it is %+v, want %s", name, now, d.Condition, s)
 				}
@@ -97,7 +97,7 @@ func TestLaw2OverrideEndsByItself(t *testing.T) {
 				now, current = now.Add(d.Recheck), d.Condition
 			}
 			feed.ReadAt = now
-			after := Decide(now, pod, feed, Policy{OrphanGrace: 2 * time.Hour}, current).Condition
+			after := decide(now, pod, feed, Policy{OrphanGrace: 2 * time.Hour}, current).Condition
 			if open := after.Status == StatusTrue; open != (name == "healthy") || after.Status == "" || after.Reason == ReasonOverridden || strings.Contains(after.Message, "alice") {
 				t.Errorf("%s, set to %s: after the end it is %+v", name, s, after)
 			}
@@ -108,7 +108,7 @@ func TestLaw2OverrideEndsByItself(t *testing.T) {
 // TestLaw2OverrideHoldsNoDeletion: a binding that is deleted releases its gates, whoever
 // wants them closed.
 func TestLaw2OverrideHoldsNoDeletion(t *testing.T) {
-	if c := Decide(noon, ordered(StatusFalse, ours), Feed{Claim: Releasing}, Policy{}, Condition{}).Condition; c.Status != StatusTrue || c.Reason != ReasonBindingDeleted {
+	if c := decide(noon, ordered(StatusFalse, ours), Feed{Claim: Releasing}, Policy{}, Condition{}).Condition; c.Status != StatusTrue || c.Reason != ReasonBindingDeleted {
 		t.Errorf("the gate is %+v", c)
 	}
 }
@@ -119,7 +119,7 @@ func TestLaw9OverrideOfAnOpenGateLeavesItOpen(t *testing.T) {
 	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
 	pod, feed := ordered(StatusTrue, ours), seenOtherwise(sight(Unhealthy, "Target.Timeout"))
 	for _, now := range []time.Time{noon, pod.Override.Until, pod.Override.Until.Add(time.Hour)} {
-		if c := Decide(now, pod, feed, Policy{}, open).Condition; c != open {
+		if c := decide(now, pod, feed, Policy{}, open).Condition; c != open {
 			t.Errorf("at %s the open gate became %+v", now, c)
 		}
 	}
@@ -130,7 +130,7 @@ func TestLaw9OverrideOfAnOpenGateLeavesItOpen(t *testing.T) {
 func TestOverrideWhileContainersAreUnready(t *testing.T) {
 	pod := ordered(StatusTrue, ours)
 	pod.ContainersReady = false
-	c := Decide(pod.Override.Until, pod, sight(Healthy, ""), Policy{}, pod.Override.condition()).Condition
+	c := decide(pod.Override.Until, pod, sight(Healthy, ""), Policy{}, pod.Override.condition()).Condition
 	if c.Status == StatusTrue || c.Status == "" {
 		t.Errorf("after the end of the order the gate is %+v", c)
 	}
@@ -138,7 +138,7 @@ func TestOverrideWhileContainersAreUnready(t *testing.T) {
 
 // TestOverrideTimesOutNoGate: a gate that a person keeps closed did not time out.
 func TestOverrideTimesOutNoGate(t *testing.T) {
-	d := Decide(noon, ordered(StatusFalse, ours), seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{Timeout: time.Minute, OnTimeout: Open}, Condition{})
+	d := decide(noon, ordered(StatusFalse, ours), seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{Timeout: time.Minute, OnTimeout: Open}, Condition{})
 	if d.Condition.Status != StatusFalse || d.Condition.Reason != ReasonOverridden || d.TimedOut {
 		t.Errorf("got %+v", d)
 	}

@@ -85,11 +85,11 @@ func (p Policy) orphanGrace() time.Duration {
 	return p.OrphanGrace
 }
 
-// admits tells with which reason a gate opens for a target that is not healthy;
+// admits returns the reason for which a gate opens for a target that is not healthy;
 // empty when it does not.
 func (p Policy) admits(h Health) string {
 	switch {
-	case h.State == Unused && p.OnUnused == Open && (h.Reason == "" || h.Reason == reasonNotInUse):
+	case h.State == Unused && h.NotInUse && p.OnUnused == Open:
 		return ReasonUnused
 	case h.State == Unavailable && p.OnUnavailable == Open:
 		return ReasonUnavailable
@@ -108,7 +108,7 @@ type Floor struct {
 	Gates int
 }
 
-// Allows tells whether one of open gates may close, of all whose pods' containers are
+// Allows reports whether one of open gates may close, of all whose pods' containers are
 // ready. The last open gate never may.
 func (f Floor) Allows(open, all int) bool {
 	keep := f.Gates

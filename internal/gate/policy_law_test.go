@@ -22,12 +22,12 @@ func everyPolicy() []Policy {
 // policy opened it, and never that the target is healthy.
 func TestLaw1PolicyHasAReasonOfItsOwn(t *testing.T) {
 	reasons := map[string]string{}
-	for name, d := range map[string]Decision{
-		"timeout":            Decide(noon, ready(time.Hour, ours), sight(Unhealthy, "Target.Timeout"), Policy{Timeout: time.Minute, OnTimeout: Open}, Condition{}),
-		"unused":             Decide(noon, ready(time.Hour, ours), sight(Unused, "Target.NotInUse"), Policy{OnUnused: Open}, Condition{}),
-		"unavailable":        Decide(noon, ready(time.Hour, ours), sight(Unavailable, "Elb.InternalError"), Policy{OnUnavailable: Open}, Condition{}),
-		"unhealthy.draining": Decide(noon, ready(time.Hour, ours), sight(UnhealthyDraining, "Target.Timeout"), Policy{OnUnhealthyDraining: Open}, Condition{}),
-		"orphan":             Decide(noon, ready(time.Hour, ours), Feed{Claim: Unclaimed}, Policy{OrphanGrace: time.Minute}, Condition{}),
+	for name, d := range map[string]result{
+		"timeout":            decide(noon, ready(time.Hour, ours), sight(Unhealthy, "Target.Timeout"), Policy{Timeout: time.Minute, OnTimeout: Open}, Condition{}),
+		"unused":             decide(noon, ready(time.Hour, ours), sight(Unused, "Target.NotInUse"), Policy{OnUnused: Open}, Condition{}),
+		"unavailable":        decide(noon, ready(time.Hour, ours), sight(Unavailable, "Elb.InternalError"), Policy{OnUnavailable: Open}, Condition{}),
+		"unhealthy.draining": decide(noon, ready(time.Hour, ours), sight(UnhealthyDraining, "Target.Timeout"), Policy{OnUnhealthyDraining: Open}, Condition{}),
+		"orphan":             decide(noon, ready(time.Hour, ours), Feed{Claim: Unclaimed}, Policy{OrphanGrace: time.Minute}, Condition{}),
 	} {
 		c := d.Condition
 		if c.Status != StatusTrue || c.Reason == ReasonHealthy || strings.Contains(c.Reason, ".") || c.Message == "" {
@@ -50,13 +50,13 @@ func TestLaw1PolicyOpensWhatItNames(t *testing.T) {
 	for about, policy := range policies {
 		opens := policy.OnUnused == Open || policy.OnUnavailable == Open || policy.OnUnhealthyDraining == Open
 		for _, s := range []State{Unknown, Initial, Unhealthy, UnhealthyDraining, Unused, Draining, Unavailable} {
-			d := Decide(noon, ready(time.Hour, netip.Addr{}), seenOtherwise(sight(s, "")), policy, Condition{})
+			d := decide(noon, ready(time.Hour, netip.Addr{}), seenOtherwise(sight(s, "")), policy, Condition{})
 			if got := d.Condition.Status == StatusTrue; got != (opens && s == about) {
 				t.Errorf("policy %+v, target %s: the gate is %s with %s", policy, s, d.Condition.Status, d.Condition.Reason)
 			}
 		}
 		for _, feed := range []Feed{{Claim: Unresolved}, {Claim: Claimed}, {Claim: Claimed, Observed: true}} {
-			if d := Decide(noon, ready(time.Hour, netip.Addr{}), feed, policy, Condition{}); d.Condition.Status == StatusTrue {
+			if d := decide(noon, ready(time.Hour, netip.Addr{}), feed, policy, Condition{}); d.Condition.Status == StatusTrue {
 				t.Errorf("policy %+v, feed %+v: the gate opened with %s", policy, feed, d.Condition.Reason)
 			}
 		}
@@ -76,7 +76,7 @@ func TestLaw2TimeoutFiresByItself(t *testing.T) {
 		now, pod, current := noon, ready(0, netip.Addr{}), Condition{}
 		for steps := 0; current.Status != StatusTrue; steps++ {
 			feed.ReadAt = now
-			d := Decide(now, pod, feed, policy, current)
+			d := decide(now, pod, feed, policy, current)
 			if d.Condition.Status != StatusTrue && d.Recheck <= 0 || steps > 10 {
 				t.Fatalf("%s: after %s the gate is %q and nothing will look at it again", name, now.Sub(noon), d.Condition.Status)
 			}
@@ -97,10 +97,10 @@ func TestLaw8OutageUnderTrack(t *testing.T) {
 	feeds := map[string]Feed{
 		"the API is down":               silent,
 		"no answer since":               readBefore(time.Minute, failing(time.Hour)),
-		"nothing read since a restart":  {Claim: Claimed, Room: true, FailingSince: noon.Add(-time.Hour)},
-		"the group is not known":        {Claim: Unresolved, Room: true, Trouble: "The API is down."},
-		"no binding claims it":          {Claim: Unclaimed, Room: true},
-		"the target was taken out":      {Claim: Claimed, Observed: true, Room: true, ReadAt: noon, FailingSince: noon.Add(-time.Hour)},
+		"nothing read since a restart":  {Claim: Claimed, Room: room(true), FailingSince: noon.Add(-time.Hour)},
+		"the group is not known":        {Claim: Unresolved, Room: room(true), Trouble: "The API is down."},
+		"no binding claims it":          {Claim: Unclaimed, Room: room(true)},
+		"the target was taken out":      {Claim: Claimed, Observed: true, Room: room(true), ReadAt: noon, FailingSince: noon.Add(-time.Hour)},
 		"the load balancer's own fault": reported(failing(time.Hour), Unhealthy, "Elb.InternalError"),
 	}
 	for _, s := range []State{Unknown, Initial, Unused, Draining, Unavailable, State(99)} {
@@ -109,7 +109,7 @@ func TestLaw8OutageUnderTrack(t *testing.T) {
 	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
 	for name, feed := range feeds {
 		for _, proven := range []netip.Addr{{}, ours} {
-			if d := Decide(noon, ready(time.Hour, proven), feed, Policy{Mode: Track}, open); d.Condition != open || d.Proven != proven {
+			if d := decide(noon, ready(time.Hour, proven), feed, Policy{Mode: Track}, open); d.Condition != open || d.Proven != proven {
 				t.Errorf("%s: want nothing changed, got %+v", name, d)
 			}
 		}
@@ -117,7 +117,7 @@ func TestLaw8OutageUnderTrack(t *testing.T) {
 }
 
 func reported(f Feed, s State, reason string) Feed {
-	f.Health = Health{State: s, Reason: reason}
+	f.Health = said(s, reason)
 	return f
 }
 
@@ -129,7 +129,7 @@ func TestLaw9TrackIsDamped(t *testing.T) {
 	feed := failing(0)
 	for steps := 0; current.Status == StatusTrue; steps++ {
 		feed.ReadAt = now
-		d := Decide(now, pod, feed, policy, current)
+		d := decide(now, pod, feed, policy, current)
 		if d.Condition.Status == StatusTrue && d.Recheck <= 0 || steps > 10 {
 			t.Fatalf("after %s the gate is open and nothing will look at it again", now.Sub(noon))
 		}
@@ -138,7 +138,7 @@ func TestLaw9TrackIsDamped(t *testing.T) {
 	if now.Sub(noon) != 20*time.Second || current.Reason != "Target.Timeout" {
 		t.Errorf("closed after %s with %s, want 20s and the load balancer's reason", now.Sub(noon), current.Reason)
 	}
-	if d := Decide(noon, ready(time.Hour, ours), noRoom(failing(time.Hour)), policy, Condition{Status: StatusTrue, Reason: ReasonHealthy}); d.Condition.Status != StatusTrue || d.Recheck <= 0 {
+	if d := decide(noon, ready(time.Hour, ours), noRoom(failing(time.Hour)), policy, Condition{Status: StatusTrue, Reason: ReasonHealthy}); d.Condition.Status != StatusTrue || d.Recheck <= 0 {
 		t.Errorf("at the floor: want the gate open and looked at again, got %+v", d)
 	}
 }

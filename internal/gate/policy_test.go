@@ -45,7 +45,7 @@ func TestFloor(t *testing.T) {
 // to close its gate.
 func failing(since time.Duration) Feed {
 	f := seenOtherwise(sight(Unhealthy, "Target.Timeout"))
-	f.FailingSince, f.Room = noon.Add(-since), true
+	f.FailingSince, f.Room = noon.Add(-since), room(true)
 	return f
 }
 
@@ -55,164 +55,164 @@ func TestDecideByPolicy(t *testing.T) {
 	openedBy := func(reason string) Condition { return Condition{Status: StatusTrue, Reason: reason} }
 	track := Policy{Mode: Track}
 	late := func(a Answer) Policy { return Policy{Timeout: 10 * time.Minute, OnTimeout: a} }
-	shut := func(at time.Duration, p Pod) Pod {
+	shut := func(at time.Duration, p subject) subject {
 		p.ClosedAt = noon.Add(-at)
 		return p
 	}
 	cases := map[string]struct {
 		reason  string
-		pod     Pod
+		pod     subject
 		feed    Feed
 		policy  Policy
 		current Condition
-		want    Decision
+		want    result
 	}{
 		"TrackCloses": {
 			reason: "The target failed for as long as it has to.",
 			pod:    ready(time.Hour, ours), feed: failing(30 * time.Second), policy: track, current: opened,
-			want: Decision{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
+			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
 		},
 		"TrackWaits": {
 			reason: "Not yet.",
 			pod:    ready(time.Hour, ours), feed: failing(20 * time.Second), policy: track, current: opened,
-			want: Decision{Condition: opened, Proven: ours, Recheck: 10 * time.Second},
+			want: result{Condition: opened, Proven: ours, Recheck: 10 * time.Second},
 		},
 		"TrackWaitsForTheRead": {
 			reason: "The time has passed, but nobody has asked the load balancer since.",
 			pod:    ready(time.Hour, ours), feed: readBefore(5*time.Second, failing(30*time.Second)), policy: track, current: opened,
-			want: Decision{Condition: opened, Proven: ours, Recheck: time.Second},
+			want: result{Condition: opened, Proven: ours, Recheck: time.Second},
 		},
 		"TrackAfterARestart": {
 			reason: "What was before the containers were restarted does not count.",
 			pod:    ready(20*time.Second, ours), feed: failing(time.Hour), policy: track, current: opened,
-			want: Decision{Condition: opened, Proven: ours, Recheck: 10 * time.Second},
+			want: result{Condition: opened, Proven: ours, Recheck: 10 * time.Second},
 		},
 		"TrackAfter": {
 			reason: "How long it has to fail is the binding's to say.",
 			pod:    ready(time.Hour, ours), feed: failing(30 * time.Second), policy: Policy{Mode: Track, TrackAfter: time.Minute}, current: opened,
-			want: Decision{Condition: opened, Proven: ours, Recheck: 30 * time.Second},
+			want: result{Condition: opened, Proven: ours, Recheck: 30 * time.Second},
 		},
 		"TrackAtTheFloor": {
 			reason: "Closing would leave too few: the gate says so and is looked at again.",
 			pod:    ready(time.Hour, ours), feed: noRoom(failing(time.Hour)), policy: track, current: opened,
-			want: Decision{Condition: openedBy(ReasonTrackFloor), Proven: ours, Recheck: 10 * time.Second, Closing: true},
+			want: result{Condition: openedBy(ReasonTrackFloor), Proven: ours, Recheck: 10 * time.Second},
 		},
 		"TrackAboveTheFloorAgain": {
 			reason: "There is room by now.",
 			pod:    ready(time.Hour, ours), feed: failing(time.Hour), policy: track, current: openedBy(ReasonTrackFloor),
-			want: Decision{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
+			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
 		},
 		"TrackHealedAtTheFloor": {
 			reason: "An open gate says nothing of an earlier state.",
 			pod:    ready(time.Hour, ours), feed: sight(Healthy, ""), policy: track, current: openedBy(ReasonTrackFloor),
-			want: Decision{Condition: opened, Proven: ours},
+			want: result{Condition: opened, Proven: ours},
 		},
 		"TrackReopens": {
 			reason: "Healthy again opens at once: the load balancer's threshold is damping enough.",
 			pod:    shut(time.Minute, ready(time.Hour, ours)), feed: sight(Healthy, ""), policy: track, current: closed,
-			want: Decision{Condition: opened, Proven: ours},
+			want: result{Condition: opened, Proven: ours},
 		},
 		"TrackStaysClosed": {
 			reason: "What was closed waits, and when it was closed is kept.",
 			pod:    shut(time.Minute, ready(time.Hour, ours)), feed: failing(time.Hour), policy: track, current: closed,
-			want: Decision{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon.Add(-time.Minute)},
+			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon.Add(-time.Minute)},
 		},
 		"TrackAndAdapted": {
 			reason: "A gate that another controller opened is proven by what was seen since.",
 			pod:    ready(time.Hour, netip.Addr{}), feed: failing(time.Hour), policy: track, current: openedBy("Elb.InitialHealthChecking"),
-			want: Decision{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
+			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
 		},
 		"TimeoutRuns": {
 			reason: "The time-out fires by itself.",
 			pod:    ready(time.Minute, ours), feed: failing(0), policy: late(Open), current: closed,
-			want: Decision{Condition: closed, Proven: ours, Waiting: true, Recheck: 9 * time.Minute},
+			want: result{Condition: closed, Proven: ours, Waiting: true, Recheck: 9 * time.Minute},
 		},
 		"TimeoutOpens": {
 			reason: "With a reason of its own.",
 			pod:    ready(10*time.Minute, ours), feed: failing(0), policy: late(Open), current: closed,
-			want: Decision{Condition: openedBy(ReasonTimedOut), Proven: ours},
+			want: result{Condition: openedBy(ReasonTimedOut), Proven: ours},
 		},
 		"TimeoutOpensUnresolved": {
 			reason: "A group that cannot be found, or an API that does not answer, is waited for no longer.",
 			pod:    ready(10*time.Minute, netip.Addr{}), feed: Feed{Claim: Unresolved}, policy: late(Open),
 			current: Condition{Status: StatusUnknown, Reason: ReasonNotResolved},
-			want:    Decision{Condition: openedBy(ReasonTimedOut)},
+			want:    result{Condition: openedBy(ReasonTimedOut)},
 		},
 		"TimeoutHolds": {
 			reason: "The reason stays the load balancer's.",
 			pod:    ready(10*time.Minute, ours), feed: failing(0), policy: late(Hold), current: closed,
-			want: Decision{Condition: closed, Proven: ours, Waiting: true, TimedOut: true},
+			want: result{Condition: closed, Proven: ours, Waiting: true, TimedOut: true},
 		},
 		"TimeoutOfWhatTrackClosed": {
 			reason: "The time-out counts from the closing, or it would undo it.",
 			pod:    shut(time.Minute, ready(time.Hour, ours)), feed: failing(time.Hour), policy: Policy{Mode: Track, Timeout: 10 * time.Minute, OnTimeout: Open}, current: closed,
-			want: Decision{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon.Add(-time.Minute), Recheck: 9 * time.Minute},
+			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon.Add(-time.Minute), Recheck: 9 * time.Minute},
 		},
 		"TimeoutNotOfUnready": {
 			reason: "A pod whose containers are not ready waits for nobody.",
-			pod:    Pod{Addr: ours, Proven: ours}, feed: failing(time.Hour), policy: late(Open), current: closed,
-			want: Decision{Condition: closed},
+			pod:    subject{Addr: ours, Proven: ours}, feed: failing(time.Hour), policy: late(Open), current: closed,
+			want: result{Condition: closed},
 		},
 		"TimeoutAndHealthy": {
 			reason: "A gate that timed out is a gate like any other once its target is healthy.",
 			pod:    ready(time.Hour, ours), feed: sight(Healthy, ""), policy: late(Open), current: openedBy(ReasonTimedOut),
-			want: Decision{Condition: opened, Proven: ours},
+			want: result{Condition: opened, Proven: ours},
 		},
 		"TimeoutIsNotTracked": {
 			reason: "What never was healthy is not closed for not being so: it would open again.",
 			pod:    ready(time.Hour, ours), feed: failing(time.Hour), policy: Policy{Mode: Track, Timeout: time.Minute, OnTimeout: Open}, current: openedBy(ReasonTimedOut),
-			want: Decision{Condition: openedBy(ReasonTimedOut), Proven: ours},
+			want: result{Condition: openedBy(ReasonTimedOut), Proven: ours},
 		},
 		"ByHandIsNotTracked": {
 			reason: "A person's word stands.",
 			pod:    ready(time.Hour, ours), feed: failing(time.Hour), policy: track, current: openedBy("ByHand"),
-			want: Decision{Condition: openedBy("ByHand"), Proven: ours},
+			want: result{Condition: openedBy("ByHand"), Proven: ours},
 		},
 		"Unused": {
 			reason: "The binding's owner does not wait for a load balancer.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: seenOtherwise(sight(Unused, "Target.NotInUse")), policy: Policy{OnUnused: Open}, current: closed,
-			want: Decision{Condition: openedBy(ReasonUnused), Proven: ours},
+			want: result{Condition: openedBy(ReasonUnused), Proven: ours},
 		},
 		"UnusedByMistake": {
 			reason: "An address that cannot be used is not a group that is not used.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: seenOtherwise(sight(Unused, "Target.IpUnusable")), policy: Policy{OnUnused: Open}, current: closed,
-			want: Decision{Condition: Condition{Status: StatusFalse, Reason: "Target.IpUnusable"}, Proven: ours, Waiting: true},
+			want: result{Condition: Condition{Status: StatusFalse, Reason: "Target.IpUnusable"}, Proven: ours, Waiting: true},
 		},
 		"UnusedBeforeARestart": {
 			reason: "As for a healthy target, the answer must be of the containers as they are.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: readBefore(2*time.Minute, seenOtherwise(sight(Unused, "Target.NotInUse"))), policy: Policy{OnUnused: Open}, current: closed,
-			want: Decision{Condition: closed, Waiting: true, Recheck: reread},
+			want: result{Condition: closed, Waiting: true, Recheck: reread},
 		},
 		"Unavailable": {
 			reason: "The load balancer does not check.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: seenOtherwise(sight(Unavailable, "Target.HealthCheckDisabled")), policy: Policy{OnUnavailable: Open}, current: closed,
-			want: Decision{Condition: openedBy(ReasonUnavailable), Proven: ours},
+			want: result{Condition: openedBy(ReasonUnavailable), Proven: ours},
 		},
 		"UnhealthyDraining": {
 			reason: "As the binding says.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: seenOtherwise(sight(UnhealthyDraining, "Target.FailedHealthChecks")), policy: Policy{OnUnhealthyDraining: Open}, current: closed,
-			want: Decision{Condition: openedBy(ReasonUnhealthyDraining), Proven: ours},
+			want: result{Condition: openedBy(ReasonUnhealthyDraining), Proven: ours},
 		},
 		"UnhealthyDrainingIsTracked": {
 			reason: "By default it is a failing target as any other.",
 			pod:    ready(time.Hour, ours), feed: drained(failing(time.Hour)), policy: track, current: opened,
-			want: Decision{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
+			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
 		},
 		"UnhealthyDrainingMayStay": {
 			reason: "What opens a gate does not close it.",
 			pod:    ready(time.Hour, ours), feed: drained(failing(time.Hour)), policy: Policy{Mode: Track, OnUnhealthyDraining: Open}, current: opened,
-			want: Decision{Condition: opened, Proven: ours},
+			want: result{Condition: opened, Proven: ours},
 		},
 		"OrphanGrace": {
 			reason: "How long an orphan waits is the operator's to say.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: Feed{Claim: Unclaimed, UnclaimedSince: noon.Add(-time.Minute)}, policy: Policy{OrphanGrace: time.Minute},
 			current: Condition{Status: StatusFalse, Reason: ReasonNoBinding},
-			want:    Decision{Condition: openedBy(ReasonNoBinding)},
+			want:    result{Condition: openedBy(ReasonNoBinding)},
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := Decide(noon, tc.pod, tc.feed, tc.policy, tc.current)
+			got := decide(noon, tc.pod, tc.feed, tc.policy, tc.current)
 			if diff := compare(tc.want, got); diff != "" {
 				t.Errorf("%s\nDecide: -want, +got:\n%s", tc.reason, diff)
 			}
@@ -221,7 +221,7 @@ func TestDecideByPolicy(t *testing.T) {
 }
 
 func noRoom(f Feed) Feed {
-	f.Room = false
+	f.Room = room(false)
 	return f
 }
 
@@ -239,17 +239,17 @@ func TestHeldGateSaysSoOnce(t *testing.T) {
 	want := "Request timed out. The binding's time-out of 10m has passed, and the gate stays closed, as on-timeout says."
 	var current Condition
 	for range 3 {
-		current = Decide(noon, ready(time.Hour, ours), feed, policy, current).Condition
-		if current.Message != want || !Overdue(current.Message) {
+		d := decide(noon, ready(time.Hour, ours), feed, policy, current)
+		if current = d.Condition; current.Message != want || !d.TimedOut {
 			t.Fatalf("want %q, got %q", want, current.Message)
 		}
 	}
 	// A read of before the containers' restart leaves the condition as it is.
 	healthy := readBefore(2*time.Hour, sight(Healthy, ""))
-	if d := Decide(noon, ready(time.Hour, ours), healthy, policy, current); d.Condition.Message != want {
+	if d := decide(noon, ready(time.Hour, ours), healthy, policy, current); d.Condition.Message != want {
 		t.Errorf("want %q, got %q", want, d.Condition.Message)
 	}
-	if msg := Decide(noon, ready(time.Hour, ours), feed, Policy{}, current).Condition.Message; strings.Contains(msg, "time-out") {
+	if msg := decide(noon, ready(time.Hour, ours), feed, Policy{}, current).Condition.Message; strings.Contains(msg, "time-out") {
 		t.Errorf("the time-out was taken away and the gate says %q", msg)
 	}
 }

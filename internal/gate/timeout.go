@@ -9,35 +9,38 @@ import (
 	"time"
 )
 
-// limited applies the time-out to a gate that would stay closed.
-func limited(now time.Time, pod Pod, policy Policy, d Decision) Decision {
-	if policy.Timeout <= 0 || d.Condition.Status == StatusTrue {
-		return d
+// limited applies the time-out to a feed that would keep its gate closed.
+func (d decision) limited(p part) part {
+	if d.policy.Timeout <= 0 || p.condition.Status == StatusTrue {
+		return p
 	}
-	due := latest(pod.ContainersReadySince, pod.ClosedAt).Add(policy.Timeout)
-	if now.Before(due) {
-		d.Recheck = sooner(d.Recheck, due.Sub(now))
-		return d
+
+	due := latest(d.pod.ContainersReadySince, d.pod.ClosedAt).Add(d.policy.Timeout)
+	if d.now.Before(due) {
+		p.recheck = sooner(p.recheck, due.Sub(d.now))
+		return p
 	}
-	if policy.OnTimeout == Open {
-		message := fmt.Sprintf("Opened by the binding's time-out of %s, although the load balancer does not call the target healthy", span(policy.Timeout))
-		if d.Condition.Reason != "" {
-			message += " (" + d.Condition.Reason + ")"
+
+	if d.policy.OnTimeout == Open {
+		message := fmt.Sprintf("Opened by the binding's time-out of %s, although the load balancer does not call the target healthy", span(d.policy.Timeout))
+		if p.condition.Reason != "" {
+			message += " (" + p.condition.Reason + ")"
 		}
-		return Decision{Condition: Condition{StatusTrue, ReasonTimedOut, message + "."}, Proven: d.Proven}
+		return part{condition: Condition{StatusTrue, ReasonTimedOut, message + "."}, proven: p.proven}
 	}
-	if d.Condition.Status != "" {
-		d.TimedOut = true
-		d.Condition.Message = overdue(d.Condition.Message, policy)
+	if p.condition.Status != "" {
+		p.timedOut = true
+		p.condition.Message = overdue(p.condition.Message, d.policy)
 	}
-	return d
+	return p
 }
 
 // timedOut ends the message of a gate that stays closed after its time-out.
 const timedOut = ", and the gate stays closed, as on-timeout says."
 
+// overdue adds that the time-out has passed, once: a condition that is kept says so already.
 func overdue(message string, policy Policy) string {
-	if Overdue(message) {
+	if strings.HasSuffix(message, timedOut) {
 		return message
 	}
 	if message != "" {
@@ -45,10 +48,6 @@ func overdue(message string, policy Policy) string {
 	}
 	return message + "The binding's time-out of " + span(policy.Timeout) + " has passed" + timedOut
 }
-
-// Overdue tells whether a condition's message says that the gate timed out and stays
-// closed, so that this is told once.
-func Overdue(message string) bool { return strings.HasSuffix(message, timedOut) }
 
 // sooner is the shorter of two waits; 0 means without end.
 func sooner(a, b time.Duration) time.Duration {

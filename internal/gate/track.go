@@ -5,7 +5,7 @@ package gate
 
 import "time"
 
-// followed tells whether Track may close a gate that is open for a reason. One that a
+// followed reports whether Track may close a gate that is open for a reason. One that a
 // time-out, a release or a person opened was not open for its target's sake, and would be
 // opened and closed without end.
 func followed(reason string) bool {
@@ -16,23 +16,48 @@ func followed(reason string) bool {
 	return false
 }
 
-// track closes the open gate of a target that fails its health checks, when it has
-// failed for long enough and there is room. What is not known closes nothing.
-func track(now time.Time, pod Pod, feed Feed, policy Policy, d Decision) Decision {
-	if feed.Claim != Claimed || !feed.Observed || !feed.Present || !feed.Health.Failing() || policy.admits(feed.Health) != "" {
+// track closes an open gate when one of its targets fails its health checks, has failed
+// for long enough, and there is room. What is not known closes nothing.
+func track(now time.Time, pod Pod, feeds []Feed, policy Policy, d Decision) Decision {
+	failed := -1
+	for i, f := range feeds {
+		closes, recheck := fails(now, pod, f, policy)
+		if closes && failed < 0 {
+			failed = i
+		}
+		if recheck > 0 {
+			d.Recheck = sooner(d.Recheck, recheck)
+		}
+	}
+	if failed < 0 {
 		return d
 	}
+
+	// A pod that is not ready is missing wherever its gate counts, so all must have room.
+	if !all(feeds, func(f Feed) bool { return f.released() || f.Room != nil && f.Room() }) {
+		d.Condition = Condition{StatusTrue, ReasonTrackFloor, "The target fails its health checks; the gate stays open, since too few other gates of the binding are."}
+		d.Recheck = sooner(d.Recheck, floorRecheck)
+		return d
+	}
+
+	d.Condition, d.Waiting = told(feeds[failed].Health), true
+	d.Proven[failed] = feeds[failed].Addr
+	return d
+}
+
+// fails reports whether a target has failed for so long that Track closes its gate; if it
+// may yet, when to look again.
+func fails(now time.Time, pod Pod, feed Feed, policy Policy) (closes bool, recheck time.Duration) {
+	if feed.Claim != Claimed || !feed.Observed || !feed.Present || !feed.Health.Failing() || policy.admits(feed.Health) != "" {
+		return false, 0
+	}
+
 	after, since := policy.trackAfter(), latest(feed.FailingSince, pod.ContainersReadySince)
 	switch {
 	case feed.FailingSince.IsZero() || now.Sub(feed.ReadAt) > TrackGap:
-		d.Recheck = after
+		return false, after
 	case feed.ReadAt.Sub(since) < after:
-		d.Recheck = max(since.Add(after).Sub(now), trackReread)
-	case !feed.Room:
-		d.Condition = Condition{StatusTrue, ReasonTrackFloor, "The target fails its health checks; the gate stays open, since too few other gates of the binding are."}
-		d.Closing, d.Recheck = true, floorRecheck
-	default:
-		return Decision{Condition: told(feed.Health), Proven: pod.Addr, Waiting: true}
+		return false, max(since.Add(after).Sub(now), trackReread)
 	}
-	return d
+	return true, 0
 }

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/test/haproxy"
 )
 
@@ -220,7 +220,7 @@ func TestHAProxyExternal(t *testing.T) {
 	s.pod("web-1", "web", "127.0.0.14", ownGate)
 	s.eventually("the gate waits for somebody to register the pod", func() bool {
 		c := s.gate("web-1", ownGate)
-		return c.Status != corev1.ConditionTrue && c.Reason == gate.ReasonNotRegistered
+		return c.Status != corev1.ConditionTrue && c.Reason == balancer.ReasonNotRegistered
 	})
 	if servers := s.haproxy.Servers("web"); len(servers) != 0 {
 		t.Errorf("podgate registered %v", servers)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -74,6 +75,20 @@ var states = map[types.TargetHealthStateEnum]gate.State{
 	types.TargetHealthStateEnumUnavailable:       gate.Unavailable,
 }
 
+// ownPrefix begins the reasons that are the load balancer's own state or trouble.
+const ownPrefix = "Elb."
+
+// unexplained are the reasons of targets for which the API gives none.
+var unexplained = map[gate.State]string{
+	gate.Unknown:           "Target.Unknown",
+	gate.Initial:           "Target.Initial",
+	gate.Unhealthy:         "Target.Unhealthy",
+	gate.UnhealthyDraining: "Target.Unhealthy.draining",
+	gate.Unused:            "Target.Unused",
+	gate.Draining:          "Target.Draining",
+	gate.Unavailable:       "Target.Unavailable",
+}
+
 // readHealth keeps the API's reason and description, also of a state that this
 // version does not know; healthy has neither.
 func readHealth(h *types.TargetHealth) gate.Health {
@@ -81,7 +96,17 @@ func readHealth(h *types.TargetHealth) gate.Health {
 	if state == gate.Healthy {
 		return gate.Health{State: gate.Healthy}
 	}
-	return gate.Health{State: state, Reason: string(h.Reason), Description: aws.ToString(h.Description)}
+
+	health := gate.Health{
+		State: state, Reason: string(h.Reason), Description: aws.ToString(h.Description),
+		Own: strings.HasPrefix(string(h.Reason), ownPrefix),
+		// Other targets that are unused are not registered, stopped or reserved: no policy is about them.
+		NotInUse: state == gate.Unused && (h.Reason == "" || h.Reason == types.TargetHealthReasonEnumNotInUse),
+	}
+	if health.Reason == "" {
+		health.Reason = unexplained[state]
+	}
+	return health
 }
 
 // lesser picks the row that is not healthy; of two such rows always the same one.

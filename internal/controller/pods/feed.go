@@ -71,22 +71,28 @@ func (o origin) interest(pod types.NamespacedName, waiting bool) observe.Interes
 }
 
 // feed adds what was observed, and the pod's address.
-func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.Pod, current gate.Condition) (gate.Feed, netip.Addr) {
-	f := gate.Feed{Claim: o.claim, Trouble: o.trouble}
+func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.Pod, current gate.Condition) gate.Feed {
+	f := gate.Feed{Claim: o.claim, Trouble: o.trouble, Proven: e.proven.Gates[gateType]}
 	f.UnclaimedSince = r.unclaimedSince(gateKey{pod: e.key, gate: gateType}, e, o.claim == gate.Unclaimed)
 	if o.claim != gate.Claimed {
-		return f, address(e.pod, facts.Proven)
+		f.Addr = address(e.pod, f.Proven)
+		return f
 	}
+
+	f.Addr = o.target.Addr
 	e.refs = append(e.refs, o.ref)
 	s := r.observer.Watch(o.interest(e.key, facts.ContainersReady && current.Status != gate.StatusTrue))
 	f.ReadAt, f.FailingSince = s.ReadAt, s.FailingSince
 	f.Placed = s.PlacedFor == e.pod.UID
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = s.Observed, s.Present, s.Health, s.SeenOtherwise
 	f.Detection = o.group.DetectionTime()
+	if !f.Present {
+		f.Health = balancer.Absent()
+	}
 	if s.Err != nil && !s.Observed {
 		f.Trouble = "The target group cannot be read: " + balancer.Message(s.Err)
 	}
-	return f, o.target.Addr
+	return f
 }
 
 // unclaimedSince remembers since when a pod's gate has no binding.

@@ -213,7 +213,7 @@ func TestHeldGateTellsOnce(t *testing.T) {
 	w.told()
 	w.reconcile()
 	c := w.condition()
-	if c.Status != corev1.ConditionFalse || c.Reason != "Target.Timeout" || !gate.Overdue(c.Message) {
+	if c.Status != corev1.ConditionFalse || c.Reason != "Target.Timeout" || !strings.HasSuffix(c.Message, "stays closed, as on-timeout says.") {
 		t.Fatalf("want False with the load balancer's reason, and that it timed out, got %+v", c)
 	}
 	if events := w.told(); len(events) != 2 {
@@ -224,7 +224,7 @@ func TestHeldGateTellsOnce(t *testing.T) {
 	w.see(sighting(gate.Unhealthy, "Target.FailedHealthChecks", true))
 	w.clock = w.clock.Add(time.Minute)
 	w.reconcile()
-	if events := w.told(); len(events) != 0 || !gate.Overdue(w.condition().Message) {
+	if events := w.told(); len(events) != 0 || !strings.HasSuffix(w.condition().Message, "stays closed, as on-timeout says.") {
 		t.Errorf("another reason: told again: %q; the gate says %q", events, w.condition().Message)
 	}
 }

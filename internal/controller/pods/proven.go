@@ -22,9 +22,11 @@ type proven struct {
 	Gates map[string]netip.Addr `json:"gates"`
 	// Closed is when podgate closed gates while the containers were ready: time-outs count from there.
 	Closed map[string]time.Time `json:"closed,omitempty"`
+	// TimedOut are the gates whose time-out has passed and that stay closed: that is reported once.
+	TimedOut map[string]bool `json:"timedOut,omitempty"`
 }
 
-// readProven gives the pod's own record; an empty one when it has none.
+// readProven returns the pod's own record; an empty one when it has none.
 func readProven(pod *corev1.Pod) proven {
 	p := proven{}
 	err := json.Unmarshal([]byte(pod.Annotations[v1alpha1.ProvenAnnotation]), &p)
@@ -36,6 +38,9 @@ func readProven(pod *corev1.Pod) proven {
 	}
 	if p.Closed == nil {
 		p.Closed = map[string]time.Time{}
+	}
+	if p.TimedOut == nil {
+		p.TimedOut = map[string]bool{}
 	}
 	return p
 }
@@ -58,9 +63,18 @@ func (p proven) closed(gateType string, at time.Time) {
 	p.Closed[gateType] = at.UTC().Truncate(time.Second)
 }
 
-// encode gives the annotation's value, empty when nothing is proven.
+// timedOut notes whether a gate stays closed after its time-out.
+func (p proven) timedOut(gateType string, is bool) {
+	if !is {
+		delete(p.TimedOut, gateType)
+		return
+	}
+	p.TimedOut[gateType] = true
+}
+
+// encode returns the annotation's value, empty when nothing is proven.
 func (p proven) encode() (string, error) {
-	if len(p.Gates)+len(p.Closed) == 0 {
+	if len(p.Gates)+len(p.Closed)+len(p.TimedOut) == 0 {
 		return "", nil
 	}
 	raw, err := json.Marshal(p)

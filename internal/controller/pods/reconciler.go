@@ -1,13 +1,14 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pod writes the conditions that open pods' readiness gates. It is the only
+// Package pods writes the conditions that open pods' readiness gates. It is the only
 // writer of pod conditions; it reads snapshots and makes no call to a load balancer.
 package pods
 
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -37,7 +38,7 @@ import (
 // +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Observer is the part of health.Observer that the controller needs.
+// Observer is the part of observe.Observer that the controller needs.
 type Observer interface {
 	Watch(observe.Interest) observe.Sighting
 	Forget(pod types.NamespacedName, keep ...balancer.Ref)
@@ -126,25 +127,31 @@ type evaluation struct {
 // evaluate decides one gate.
 func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) error {
 	gateType := gates.Type(name)
-	facts := gate.Pod{Proven: e.proven.Gates[gateType], ClosedAt: e.proven.Closed[gateType], Override: e.overrides.Gate(gateType)}
+	facts := gate.Pod{ClosedAt: e.proven.Closed[gateType], TimedOut: e.proven.TimedOut[gateType], Override: e.overrides.Gate(gateType)}
 	if c := binding.Condition(e.pod, corev1.ContainersReady); c != nil {
 		facts.ContainersReady = c.Status == corev1.ConditionTrue
 		facts.ContainersReadySince = c.LastTransitionTime.Time
 	}
 	current := condition(e.pod, gateType)
+	facts.Leftover = balancer.Reported(current.Reason)
+
 	src, err := r.source(ctx, e, name)
 	if err != nil || src.foreign {
 		return err
 	}
-	feed, addr := r.feed(e, gateType, src, facts, current)
-	facts.Addr = addr
-	d := gate.Decide(e.now, facts, feed, src.policy, current)
-	if d.Closing {
-		if feed.Room, err = r.room(ctx, e, name, src); err != nil {
-			return err
-		}
-		d = gate.Decide(e.now, facts, feed, src.policy, current)
+
+	feed := r.feed(e, gateType, src, facts, current)
+	var unknown error
+	feed.Room = func() bool {
+		room, err := r.room(ctx, e, name, src)
+		unknown = err
+		return room
 	}
+	d := gate.Decide(e.now, facts, []gate.Feed{feed}, src.policy, current)
+	if unknown != nil {
+		return unknown
+	}
+
 	if src.watched() {
 		// Only the decision knows whether the gate still waits for its target.
 		r.observer.Watch(src.interest(e.key, d.Waiting && facts.ContainersReady))
@@ -166,9 +173,15 @@ func (r *Reconciler) room(ctx context.Context, e *evaluation, name string, src o
 
 // take notes a decision.
 func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decision) {
+	reported := e.proven.TimedOut[gateType]
 	if d.Condition.Status != "" {
-		e.proven.set(gateType, d.Proven)
+		var addr netip.Addr
+		if len(d.Proven) > 0 {
+			addr = d.Proven[0]
+		}
+		e.proven.set(gateType, addr)
 		e.proven.closed(gateType, d.ClosedAt)
+		e.proven.timedOut(gateType, d.TimedOut)
 	}
 	if d.Recheck > 0 && (e.recheck == 0 || d.Recheck < e.recheck) {
 		e.recheck = d.Recheck
@@ -179,7 +192,7 @@ func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decisi
 	if d.Condition == current || d.Condition.Status == "" {
 		return
 	}
-	e.time(gateType, current, d)
+	e.time(gateType, current, d, reported)
 	c := corev1.PodCondition{
 		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(d.Condition.Status),
 		Reason: d.Condition.Reason, Message: d.Condition.Message, LastTransitionTime: metav1.NewTime(e.now),
@@ -190,12 +203,12 @@ func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decisi
 	e.conditions = append(e.conditions, c)
 }
 
-// time notes that a gate's time-out has just passed.
-func (e *evaluation) time(gateType string, current gate.Condition, d gate.Decision) {
+// time notes that a gate's time-out has just passed, unless that was reported before.
+func (e *evaluation) time(gateType string, current gate.Condition, d gate.Decision, reported bool) {
 	switch {
 	case d.Condition.Reason == gate.ReasonTimedOut && d.Condition.Status != current.Status:
 		e.late = append(e.late, lateGate{gate: gateType, answer: gate.Open, message: d.Condition.Message})
-	case d.TimedOut && !gate.Overdue(current.Message):
+	case d.TimedOut && !reported:
 		e.late = append(e.late, lateGate{gate: gateType, answer: gate.Hold, message: d.Condition.Message})
 	}
 }

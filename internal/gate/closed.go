@@ -1,0 +1,219 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// whileClosed opens a gate when each of its feeds has a reason to.
+func whileClosed(now time.Time, pod Pod, feeds []Feed, policy Policy, current Condition, moved bool) Decision {
+	parts := make([]part, len(feeds))
+	for i, f := range feeds {
+		parts[i] = decision{now: now, pod: pod, feed: f, policy: policy, current: current, moved: moved}.part()
+	}
+	return join(parts)
+}
+
+// part is what one feed says of a gate.
+type part struct {
+	condition Condition
+	proven    netip.Addr
+	recheck   time.Duration
+	waiting   bool
+	timedOut  bool
+}
+
+// join makes a gate's decision of what its feeds say: the first one that is not open gives
+// the reason. An open gate is called healthy only if that is what opened all of them.
+func join(parts []part) Decision {
+	said := parts[0].condition
+	for _, p := range parts[1:] {
+		if speaksBefore(p.condition, said) {
+			said = p.condition
+		}
+	}
+
+	d := Decision{Condition: said, Proven: make([]netip.Addr, len(parts))}
+	for i, p := range parts {
+		d.Proven[i] = p.proven
+		d.Waiting = d.Waiting || p.waiting
+		d.TimedOut = d.TimedOut || p.timedOut && p.condition == said
+		if p.recheck > 0 {
+			d.Recheck = sooner(d.Recheck, p.recheck)
+		}
+	}
+	return d
+}
+
+// speaksBefore reports whether a later feed's condition is the gate's, and not an earlier one's.
+func speaksBefore(later, earlier Condition) bool {
+	if earlier.Status != StatusTrue {
+		return false
+	}
+	return later.Status != StatusTrue || earlier.Reason == ReasonHealthy
+}
+
+// decision decides one feed of a gate that is closed.
+type decision struct {
+	now     time.Time
+	pod     Pod
+	feed    Feed
+	policy  Policy
+	current Condition
+	// moved: the gate was open at another address of the pod.
+	moved bool
+}
+
+func (d decision) part() part {
+	switch d.feed.Claim {
+	case Releasing:
+		return part{condition: Condition{StatusTrue, ReasonBindingDeleted, "The binding was deleted, so nothing is waited for."}}
+	case NotIP:
+		return part{condition: Condition{StatusTrue, ReasonNotIPTargets, "The target group's targets are not pods, so there is nothing to wait for."}}
+	}
+
+	if !d.pod.ContainersReady {
+		return d.unready()
+	}
+
+	switch d.feed.Claim {
+	case Unclaimed:
+		return d.unclaimed()
+	case Unresolved:
+		return d.limited(d.undetermined(Condition{StatusUnknown, ReasonNotResolved, d.troubled("The binding's target group or port is not known; see the binding's Ready condition.")}))
+	}
+	return d.limited(d.claimed())
+}
+
+// unready leaves a closed gate as it is: the pod cannot be Ready anyway.
+func (d decision) unready() part {
+	if d.moved && d.current.Status == StatusTrue {
+		return part{condition: Condition{StatusFalse, ReasonContainersNotReady, "The pod got a new address and its containers are not ready."}}
+	}
+	return part{condition: d.current, timedOut: d.pod.TimedOut}
+}
+
+func (d decision) unclaimed() part {
+	grace := d.policy.orphanGrace()
+	at := latest(d.pod.ContainersReadySince.Add(grace), d.feed.UnclaimedSince.Add(AbsenceGrace))
+	if !d.now.Before(at) {
+		return part{condition: Condition{StatusTrue, ReasonNoBinding, "No binding claims this gate, so it was released."}}
+	}
+	return part{
+		condition: Condition{StatusFalse, ReasonNoBinding, fmt.Sprintf("No binding of this name has a Service that selects this pod. Create it, or the gate is released %s after the containers became ready.", span(grace))},
+		recheck:   at.Sub(d.now),
+	}
+}
+
+func (d decision) claimed() part {
+	// What was reported before a restart stays until the first read is complete.
+	if !d.feed.Observed && d.feed.Trouble == "" && d.current.Status == StatusFalse && heard(d.current.Reason) {
+		return part{condition: d.current, proven: d.feed.Proven, waiting: true}
+	}
+	if !d.feed.Observed {
+		return d.undetermined(Condition{StatusUnknown, ReasonNotObserved, d.troubled("The target group has not been read since the pod got its address.")})
+	}
+
+	if !d.feed.Present {
+		p := d.undetermined(Condition{StatusFalse, d.feed.Health.reason(), d.troubled(d.feed.Health.Description)})
+		if p.condition.Status != "" {
+			p.proven = proof(d.feed)
+		}
+		return p
+	}
+
+	admitted := d.policy.admits(d.feed.Health)
+	if d.feed.Health.State != Healthy && admitted == "" {
+		return part{condition: told(d.feed.Health), proven: proof(d.feed), waiting: true}
+	}
+	if stale(d.now, d.pod, d.feed) {
+		return d.unread()
+	}
+	if admitted != "" {
+		return part{condition: Condition{StatusTrue, admitted, admission(d.feed.Health)}, proven: d.feed.Addr}
+	}
+	if healthy(d.now, d.pod, d.feed) {
+		return part{condition: Condition{Status: StatusTrue, Reason: ReasonHealthy}, proven: d.feed.Addr}
+	}
+
+	return part{
+		condition: Condition{StatusFalse, ReasonNotProven, "The load balancer calls this address healthy, perhaps because of the pod that had it before; waiting until it must have noticed."},
+		recheck:   max(settled(d.pod, d.feed).Sub(d.now), reread),
+		waiting:   true,
+	}
+}
+
+// unread waits for a read that began after the containers became ready.
+func (d decision) unread() part {
+	if d.current.Status == StatusTrue {
+		d.current = Condition{StatusUnknown, ReasonNotObserved, "The target group has not been read since the pod's containers became ready."}
+	}
+	return part{condition: d.current, proven: d.feed.Proven, recheck: reread, waiting: true}
+}
+
+// undetermined holds a pod's first condition back for a moment when it would only
+// say that nothing is known yet.
+func (d decision) undetermined(next Condition) part {
+	loud := d.pod.ContainersReadySince.Add(quiet)
+	if d.current.Status == "" && d.now.Before(loud) {
+		return part{recheck: loud.Sub(d.now), waiting: true}
+	}
+	return part{condition: next, proven: d.feed.Proven, waiting: true}
+}
+
+// troubled returns the feed's trouble, which says more than what follows from it.
+func (d decision) troubled(otherwise string) string {
+	if d.feed.Trouble != "" {
+		return d.feed.Trouble
+	}
+	return otherwise
+}
+
+// heard reports whether a reason for which a gate is closed is what a load balancer said:
+// it stays while the first read after a restart is under way.
+func heard(reason string) bool {
+	return fromBalancer(reason) || reason == ReasonNotProven
+}
+
+// told is what the load balancer says of a target that is not healthy.
+func told(h Health) Condition {
+	return Condition{StatusFalse, h.reason(), h.Description}
+}
+
+func admission(h Health) string {
+	return fmt.Sprintf("Opened by the binding's policy, although the load balancer calls the target %s (%s).", h.State, h.reason())
+}
+
+// healthy reports whether the load balancer says healthy and means this very pod.
+func healthy(now time.Time, pod Pod, feed Feed) bool {
+	if feed.Claim != Claimed || !feed.Observed || !feed.Present || feed.Health.State != Healthy || stale(now, pod, feed) {
+		return false
+	}
+	return proof(feed) == feed.Addr || !feed.ReadAt.Before(settled(pod, feed))
+}
+
+// proof is the address at which what is said is about this pod, whoever had it before;
+// invalid while that is not known.
+func proof(feed Feed) netip.Addr {
+	if feed.SeenOtherwise || feed.Placed {
+		return feed.Addr
+	}
+	return feed.Proven
+}
+
+// settled is when the load balancer must have noticed that an earlier pod is gone: what a
+// read from then on says is said of this one.
+func settled(pod Pod, feed Feed) time.Time {
+	return pod.ContainersReadySince.Add(feed.Detection + Lag)
+}
+
+// stale reports whether the latest read is of a time when the containers were not
+// ready, as after one of them was restarted. A transition that lies in the future is
+// another clock's and says nothing.
+func stale(now time.Time, pod Pod, feed Feed) bool {
+	return feed.ReadAt.Before(pod.ContainersReadySince) && !now.Before(pod.ContainersReadySince)
+}

@@ -1,0 +1,130 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// at gives feeds the pod's address and the address at which they were proven.
+func at(proven netip.Addr, feeds ...Feed) []Feed {
+	for i := range feeds {
+		feeds[i].Addr, feeds[i].Proven = ours, proven
+	}
+	return feeds
+}
+
+// TestLaw1OneHealthyOfTwoOpensNothing: a gate opens when each of its feeds would open it
+// alone, whatever their order, and the first that would not gives the reason.
+func TestLaw1OneHealthyOfTwoOpensNothing(t *testing.T) {
+	pod := ready(time.Hour, netip.Addr{}).pod()
+	closed := Condition{Status: StatusFalse, Reason: ReasonContainersNotReady}
+	every := append(everyFeed(), seenOtherwise(sight(Healthy, "")))
+	for _, policy := range everyPolicy() {
+		for i, one := range every {
+			other := every[(i*7+3)%len(every)]
+			first, second := Decide(noon, pod, at(ours, one), policy, closed), Decide(noon, pod, at(ours, other), policy, closed)
+			both := Decide(noon, pod, at(ours, one, other), policy, closed)
+
+			opens := first.Condition.Status == StatusTrue && second.Condition.Status == StatusTrue
+			if got := both.Condition.Status == StatusTrue; got != opens {
+				t.Fatalf("feeds %+v and %+v: open %t, want %t", one, other, got, opens)
+			}
+			if first.Condition.Status != StatusTrue && both.Condition != first.Condition {
+				t.Fatalf("feeds %+v and %+v: want what the first says, %+v, got %+v", one, other, first.Condition, both.Condition)
+			}
+			if opens && both.Condition.Reason == ReasonHealthy && (first.Condition.Reason != ReasonHealthy || second.Condition.Reason != ReasonHealthy) {
+				t.Fatalf("feeds %+v and %+v: the gate is called healthy, and not all of it is", one, other)
+			}
+		}
+	}
+}
+
+// TestLaw1ProofIsEachFeedsOwn: that a gate was proven in one group proves nothing in another.
+func TestLaw1ProofIsEachFeedsOwn(t *testing.T) {
+	pod, feeds := ready(time.Second, netip.Addr{}).pod(), at(netip.Addr{}, sight(Healthy, ""), sight(Healthy, ""))
+	feeds[0].Proven = ours
+	d := Decide(noon, pod, feeds, Policy{}, Condition{})
+	if d.Condition.Reason != ReasonNotProven || d.Recheck <= 0 || d.Proven[0] != ours || d.Proven[1].IsValid() {
+		t.Errorf("want it closed until the second is proven, and looked at again, got %+v", d)
+	}
+	feeds[1].SeenOtherwise = true
+	if d := Decide(noon, pod, feeds, Policy{}, Condition{}); d.Condition.Reason != ReasonHealthy || d.Proven[1] != ours {
+		t.Errorf("want it open and both proven, got %+v", d)
+	}
+}
+
+// TestLaw2ReleasedFeedReleasesOnlyItself: a deleted binding lets go of a gate that another
+// one feeds; the gate then opens for the other.
+func TestLaw2ReleasedFeedReleasesOnlyItself(t *testing.T) {
+	for _, claim := range []Claim{Releasing, NotIP} {
+		released := Feed{Claim: claim}
+		waits := seenOtherwise(sight(Initial, "Elb.InitialHealthChecking"))
+		if d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, released, waits), Policy{}, Condition{}); d.Condition.Reason != "Elb.InitialHealthChecking" || !d.Waiting {
+			t.Errorf("claim %d: want the gate to wait for the other feed, got %+v", claim, d)
+		}
+		if d := Decide(noon, Pod{}, at(ours, released, waits), Policy{}, Condition{}); d.Condition.Status == StatusTrue {
+			t.Errorf("claim %d: opened while the containers are not ready: %+v", claim, d)
+		}
+		if d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, released, seenOtherwise(sight(Healthy, ""))), Policy{}, Condition{}); d.Condition.Status != StatusTrue {
+			t.Errorf("claim %d: want it open, got %+v", claim, d)
+		}
+		if d := Decide(noon, Pod{}, at(ours, released, released), Policy{}, Condition{}); d.Condition.Status != StatusTrue {
+			t.Errorf("claim %d: nothing feeds the gate any longer, got %+v", claim, d)
+		}
+	}
+}
+
+// TestLaw2NoFeedsWait: without any feed, nobody said since when, so the gate waits and is
+// looked at again.
+func TestLaw2NoFeedsWait(t *testing.T) {
+	if d := Decide(noon, ready(time.Hour, ours).pod(), nil, Policy{}, Condition{}); d.Condition.Reason != ReasonNoBinding || d.Condition.Status != StatusFalse || d.Recheck != AbsenceGrace {
+		t.Errorf("want it closed and looked at again, got %+v", d)
+	}
+}
+
+// TestLaw9TrackAsksEveryFloor: a gate of several feeds closes for one that fails, if all
+// of them have room.
+func TestLaw9TrackAsksEveryFloor(t *testing.T) {
+	open, policy := Condition{Status: StatusTrue, Reason: ReasonHealthy}, Policy{Mode: Track}
+	for name, tc := range map[string]struct {
+		healthyHasRoom bool
+		want           Condition
+	}{
+		"room at both": {true, Condition{Status: StatusFalse, Reason: "Target.Timeout"}},
+		"room at one":  {false, Condition{Status: StatusTrue, Reason: ReasonTrackFloor}},
+	} {
+		good := seenOtherwise(sight(Healthy, ""))
+		good.Room = room(tc.healthyHasRoom)
+		d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, good, failing(time.Hour)), policy, open)
+		if d.Condition.Status != tc.want.Status || d.Condition.Reason != tc.want.Reason || d.Proven[0] != ours {
+			t.Errorf("%s: want %+v, got %+v", name, tc.want, d)
+		}
+	}
+	if d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, failing(time.Hour), seenOtherwise(sight(Healthy, ""))), Policy{}, open); d.Condition != open {
+		t.Errorf("Latch closed the gate: %+v", d)
+	}
+}
+
+// TestLaw10SeveralFeedsSettle: a gate of several feeds is soon as it stays, too.
+func TestLaw10SeveralFeedsSettle(t *testing.T) {
+	every := everyFeed()
+	for _, policy := range everyPolicy() {
+		for i := range every {
+			feeds, pod, current := at(ours, every[i], every[(i*11+5)%len(every)]), ready(time.Hour, ours).pod(), Condition{}
+			var before Condition
+			for range 4 {
+				before = current
+				if d := Decide(noon, pod, feeds, policy, current); d.Condition.Status != "" {
+					current, pod.ClosedAt, pod.TimedOut = d.Condition, d.ClosedAt, d.TimedOut
+				}
+			}
+			if before != current {
+				t.Fatalf("feeds %+v: written without end, %+v and then %+v", feeds, before, current)
+			}
+		}
+	}
+}
