@@ -33,6 +33,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/drain/record"
+	"github.com/podgate/podgate/internal/lbc"
 )
 
 // Name is the controller's, in logs and metrics.
@@ -126,8 +127,9 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 		client: c, provider: provider, observer: observer, registry: registry,
 		report:  newReporter(c, o.Recorder),
 		ledger:  newLedger(o.Now),
-		owner:   newOwnership(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
-		records: newRecords(c, o.Reader, o.Now),
+		owners:  lbc.NewOwners(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
+		nudger:  lbc.NewNudger(c, observer, o.Now),
+		records: lbc.NewRecords(c, o.Reader, o.Now),
 		lanes:   newLanes(o.Workers),
 		account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
 		metrics: m, recorder: o.Recorder,
@@ -150,9 +152,9 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 		Named(Name).
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
 		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
-		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.owner))).
-		Watches(&corev1.Pod{}, podHandler(c, r.owner, &r.lodgers, r.ends)).
-		WatchesRawSource(first(c, r.owner)).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.owners))).
+		Watches(&corev1.Pod{}, podHandler(c, r.owners, &r.lodgers, r.ends)).
+		WatchesRawSource(first(c, r.owners)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, &r.pressing)})
 	if o.Wake != nil {
 		setup = setup.WatchesRawSource(o.Wake)
@@ -183,7 +185,7 @@ func finalizersChanged() predicate.Predicate {
 }
 
 // serviceBindings maps a Service to the bindings that refer to it.
-func serviceBindings(r client.Reader, owner *ownership) handler.MapFunc {
+func serviceBindings(r client.Reader, owners *lbc.Owners) handler.MapFunc {
 	return func(ctx context.Context, svc client.Object) []reconcile.Request {
 		bindings, err := binding.OfService(ctx, r, client.ObjectKeyFromObject(svc))
 		if err != nil {
@@ -192,7 +194,7 @@ func serviceBindings(r client.Reader, owner *ownership) handler.MapFunc {
 		}
 		var reqs []reconcile.Request
 		for i := range bindings {
-			if owner.Serves(bindings[i].Object) {
+			if owners.Serves(bindings[i].Object) {
 				reqs = append(reqs, reconcile.Request{NamespacedName: bindings[i].Key()})
 			}
 		}
@@ -202,7 +204,7 @@ func serviceBindings(r client.Reader, owner *ownership) handler.MapFunc {
 
 // podHandler wakes the bindings of a pod, old labels and new, and those whose groups
 // hold it, a moment later. ends is told of a pod's end, once for each of them.
-func podHandler(r client.Reader, owner *ownership, l *lodgers, ends func(binding types.NamespacedName, pod *corev1.Pod, removed bool)) handler.EventHandler {
+func podHandler(r client.Reader, owners *lbc.Owners, l *lodgers, ends func(binding types.NamespacedName, pod *corev1.Pod, removed bool)) handler.EventHandler {
 	concerned := func(ctx context.Context, pod *corev1.Pod) []types.NamespacedName {
 		bindings, err := binding.ForPod(ctx, r, pod)
 		if err != nil {
@@ -211,7 +213,7 @@ func podHandler(r client.Reader, owner *ownership, l *lodgers, ends func(binding
 		}
 		var keys []types.NamespacedName
 		for i := range bindings {
-			if owner.Serves(bindings[i].Object) {
+			if owners.Serves(bindings[i].Object) {
 				keys = append(keys, bindings[i].Key())
 			}
 		}

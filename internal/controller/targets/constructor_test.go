@@ -39,7 +39,7 @@ func TestLaw5DeletionWakesTheBinding(t *testing.T) {
 		pod := find(w)
 		after := pod.DeepCopy()
 		w.terminate(after)
-		h := podHandler(kube{w: w}, w.owner, &w.lodgers, w.ends)
+		h := podHandler(kube{w: w}, w.owners, &w.lodgers, w.ends)
 		for _, kind := range []string{"update", "delete"} {
 			q := queue{added: map[reconcile.Request]time.Duration{}}
 			if kind == "update" {
@@ -58,7 +58,7 @@ func TestLaw5DeletionWakesTheBinding(t *testing.T) {
 func TestPodEvents(t *testing.T) {
 	w := newWorld(t)
 	pod := w.pod(1)
-	h := podHandler(kube{w: w}, w.owner, &w.lodgers, w.ends)
+	h := podHandler(kube{w: w}, w.owners, &w.lodgers, w.ends)
 	cases := map[string]struct {
 		reason string
 		change func(p *corev1.Pod)
@@ -85,7 +85,7 @@ func TestPodEvents(t *testing.T) {
 	if len(q.added) != 0 {
 		t.Errorf("a pod without an address woke %v", q.added)
 	}
-	if got := serviceBindings(kube{w: w}, w.owner)(t.Context(), w.services["web"]); len(got) != 1 || got[0].NamespacedName != web {
+	if got := serviceBindings(kube{w: w}, w.owners)(t.Context(), w.services["web"]); len(got) != 1 || got[0].NamespacedName != web {
 		t.Errorf("a Service's change: want its binding woken, got %v", got)
 	}
 }

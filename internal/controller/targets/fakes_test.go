@@ -104,8 +104,8 @@ type world struct {
 	viewAge time.Duration
 	// delay is the group's deregistration delay.
 	delay time.Duration
-	// owners came with the latest registration.
-	owners balancer.Pods
+	// placedFor came with the latest registration.
+	placedFor balancer.Pods
 }
 
 // newWorld makes a binding that was synced with a group that holds nothing.
@@ -240,7 +240,7 @@ func (w *world) Health(context.Context, balancer.Ref) (map[gate.Target]gate.Heal
 // Register implements provider.Registrar; what does not fit or is refused is a partial failure.
 func (w *world) Register(_ context.Context, _ balancer.Ref, targets []gate.Target, owners balancer.Pods) error {
 	w.note("register", targets)
-	w.owners = owners
+	w.placedFor = owners
 	if err := w.fail["register"]; err != nil {
 		return err
 	}

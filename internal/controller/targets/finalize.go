@@ -17,6 +17,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/observe"
 )
@@ -25,25 +26,25 @@ import (
 // the group, waits until its gates are released, and lets the binding go. One that AWS
 // Load Balancer Controller holds is left to it, unless that controller is gone.
 func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcile.Result, error) {
-	whose, err := r.owner.standing(ctx, b)
+	whose, err := r.owners.Of(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	held := controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer)
 	switch {
-	case !held && (whose == mine || !r.owner.Serves(b.Object)):
+	case !held && (whose == lbc.OwnedByPodgate || !r.owners.Serves(b.Object)):
 		r.finished(b)
 		return reconcile.Result{}, nil
-	case whose != mine && !r.owner.Serves(b.Object):
+	case whose != lbc.OwnedByPodgate && !r.owners.Serves(b.Object):
 		return r.letGo(ctx, b)
-	case whose == theirs, whose == unclear:
+	case !whose.Podgates():
 		return r.observe(ctx, b, whose)
 	}
 	return r.end(ctx, b, whose)
 }
 
 // end is the end of a binding that is podgate's.
-func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
+func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Ownership) (reconcile.Result, error) {
 	key := b.Key()
 	known, _ := r.registry.Get(key)
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
@@ -66,10 +67,10 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose standing
 	if drains > 0 && r.now().Before(r.memories.get(key, b.Ref).emptying(r.now()).Add(drains)) {
 		return reconcile.Result{RequeueAfter: drainPoll}, nil
 	}
-	if err := r.records.delete(ctx, b); err != nil {
+	if err := r.records.Delete(ctx, b); err != nil {
 		return reconcile.Result{}, err
 	}
-	if err := r.removeFinalizers(ctx, b, finalizersOf(whose)...); err != nil {
+	if err := r.removeFinalizers(ctx, b, lbc.Finalizers(whose)...); err != nil {
 		return reconcile.Result{}, err
 	}
 	r.finished(b)
@@ -134,15 +135,15 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 	}
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
 	rows = r.ledger.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: rows})
-	who, err := r.population(ctx, b, group, rows, r.records.load(ctx, b))
+	who, err := r.population(ctx, b, group, rows, r.records.Load(ctx, b))
 	if err != nil {
 		return 0, err
 	}
 	var targets []gate.Target
 	for t, h := range rows {
-		if !h.Leaving() && (who.record.owns(t) || who.pods[t] != nil) {
+		if !h.Leaving() && (who.record.Owns(t) || who.pods[t] != nil) {
 			targets = append(targets, t)
 		}
 	}
-	return drains, errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.trouble())
+	return drains, errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.Err())
 }

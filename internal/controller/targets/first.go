@@ -16,12 +16,13 @@ import (
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/lbc"
 )
 
 // first has a new leader begin with the bindings whose pods are being deleted or wait
 // at a gate. What a cache holds at the start is queued with a low priority, so these
 // overtake it.
-func first(r client.Reader, owner *ownership) source.Source {
+func first(r client.Reader, owners *lbc.Owners) source.Source {
 	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		pods, err := index.PodsPressing(ctx, r)
 		if err != nil {
@@ -37,7 +38,7 @@ func first(r client.Reader, owner *ownership) source.Source {
 				return err
 			}
 			for j := range bindings {
-				if owner.Serves(bindings[j].Object) {
+				if owners.Serves(bindings[j].Object) {
 					q.Add(reconcile.Request{NamespacedName: bindings[j].Key()})
 				}
 			}

@@ -49,7 +49,7 @@ func TestFirst(t *testing.T) {
 			tc.change(w)
 			q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 			defer q.ShutDown()
-			if err := first(kube{w: w}, w.owner).Start(t.Context(), q); err != nil {
+			if err := first(kube{w: w}, w.owners).Start(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
 			if got := q.Len() == 1; got != tc.want {

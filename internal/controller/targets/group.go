@@ -15,6 +15,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/lbc"
 )
 
 // found makes a binding's settings known to its provider and finds its group.
@@ -138,7 +139,7 @@ func (r *Reconciler) kept(ctx context.Context, b *binding.Binding, v *verdict, e
 func (r *Reconciler) unserved(ctx context.Context, b *binding.Binding, group balancer.Group, v verdict, unwritten error) (reconcile.Result, error) {
 	res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
 	if v.reason == ReasonBoundTwice || v.reason == ReasonNotAllowed {
-		res.Group, again = balancer.Group{}, ownershipPoll
+		res.Group, again = balancer.Group{}, lbc.Poll
 		r.track(b.Key(), balancer.Ref{})
 	}
 	r.registry.Set(b.Key(), res)

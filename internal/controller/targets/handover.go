@@ -10,22 +10,24 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/lbc"
 )
 
 // claim makes sure that a finalizer holds a binding before anything is registered for
 // it. An abandoned one is held already, so that a take-over that cannot be written is
 // no reason not to serve it; it is given back as unwritten.
-func (r *Reconciler) claim(ctx context.Context, b *binding.Binding, whose standing) (unwritten, err error) {
-	if whose != abandoned {
+func (r *Reconciler) claim(ctx context.Context, b *binding.Binding, whose lbc.Ownership) (unwritten, err error) {
+	if whose != lbc.Abandoned {
 		return nil, r.addFinalizer(ctx, b)
 	}
-	err = r.takeOver(ctx, b)
+	err = lbc.TakeOver(ctx, r.client, b)
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 		return nil, err
@@ -63,15 +65,15 @@ func refusal(err error) string {
 
 // observe leaves a binding to AWS Load Balancer Controller. podgate's finalizer goes
 // once that controller is known to live: its own is on, as the write makes sure.
-func (r *Reconciler) observe(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
+func (r *Reconciler) observe(ctx context.Context, b *binding.Binding, whose lbc.Ownership) (reconcile.Result, error) {
 	key := b.Key()
 	r.stop(key)
 	r.registry.Set(key, binding.Resolution{Foreign: true})
 	var err error
-	if whose == theirs {
+	if whose == lbc.OwnedByLBC {
 		err = r.removeFinalizers(ctx, b, v1alpha1.Finalizer)
 	}
-	return reconcile.Result{RequeueAfter: r.owner.lease.poll()}, errors.Join(err, r.report.foreign(ctx, b))
+	return reconcile.Result{RequeueAfter: r.owners.Poll()}, errors.Join(err, r.report.foreign(ctx, b))
 }
 
 // letGo hands back a binding that podgate is told not to serve, as it is. While AWS
@@ -85,15 +87,46 @@ func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.R
 		return reconcile.Result{}, err
 	}
 	if !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
-		r.owner.forget(key)
+		r.owners.Forget(key)
 		return reconcile.Result{}, nil
 	}
-	awaits, err := r.owner.awaits(ctx, b)
+	awaits, err := r.owners.Awaits(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	if awaits {
-		return reconcile.Result{RequeueAfter: leaseMemo}, nil
+		return reconcile.Result{RequeueAfter: lbc.LeaseMemo}, nil
 	}
 	return reconcile.Result{}, r.removeFinalizers(ctx, b, v1alpha1.Finalizer)
+}
+
+// addFinalizer has podgate hold a binding.
+func (r *Reconciler) addFinalizer(ctx context.Context, b *binding.Binding) error {
+	before := b.Copy()
+	if !controllerutil.AddFinalizer(b.Object, v1alpha1.Finalizer) {
+		return nil
+	}
+	// The resource version makes the patch fail when somebody else's finalizer came in between.
+	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, b.Object, patch); err != nil {
+		return fmt.Errorf("add finalizer: %w", err)
+	}
+	return nil
+}
+
+// removeFinalizers lets a binding go: its targets are deregistered, or somebody else's now.
+func (r *Reconciler) removeFinalizers(ctx context.Context, b *binding.Binding, finalizers ...string) error {
+	before := b.Copy()
+	changed := false
+	for _, f := range finalizers {
+		changed = controllerutil.RemoveFinalizer(b.Object, f) || changed
+	}
+	if !changed {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, b.Object, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove finalizer: %w", err)
+	}
+	return nil
 }

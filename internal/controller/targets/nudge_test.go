@@ -184,7 +184,7 @@ func TestNudgeWaitsForProof(t *testing.T) {
 	}
 	w.rows[at(2)] = gate.Health{State: gate.Initial}
 	delete(w.unsure, "web-1")
-	if n := w.nudgesIn(func() { w.lookOn(nudgeSpacing + nudgeProof) }); n != 1 {
+	if n := w.nudgesIn(func() { w.lookOn(3 * time.Second) }); n != 1 {
 		t.Errorf("%d nudges once a read was about the pod, want one", n)
 	}
 }

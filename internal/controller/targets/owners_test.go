@@ -17,7 +17,7 @@ func TestRegistrationsNameTheirPods(t *testing.T) {
 	w.pod(1)
 	w.reconcile()
 	want := balancer.Pods{at(1): {Namespace: "shop", Name: "web-1", UID: "uid-1"}}
-	if diff := cmp.Diff(want, w.owners, cmp.Comparer(func(a, b gate.Target) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, w.placedFor, cmp.Comparer(func(a, b gate.Target) bool { return a == b })); diff != "" {
 		t.Errorf("registered for other pods (-want +got):\n%s", diff)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/observe"
 )
@@ -33,7 +34,7 @@ type population struct {
 	// lodgers hold rows without being selected.
 	lodgers []types.NamespacedName
 	// record tells which targets of a group shared with other clusters are this one's.
-	record *sharedRecord
+	record *lbc.Record
 	// coming is how many selected pods have no address yet, or lack the Service's port while others have it.
 	coming int
 	// service is the binding's; nil when there is none.
@@ -50,7 +51,7 @@ type population struct {
 
 // population reads the Service and its pods. Pods that hold a row of the group
 // without being selected count too, as not wanted.
-func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group balancer.Group, observed map[gate.Target]gate.Health, rec *sharedRecord) (population, error) {
+func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group balancer.Group, observed map[gate.Target]gate.Health, rec *lbc.Record) (population, error) {
 	who := population{pods: map[gate.Target]*corev1.Pod{}, record: rec, notice: r.notice, ahead: b.Drain().AtTaint}
 	svc, port, err := r.service(ctx, b, &who)
 	if err != nil {
@@ -91,7 +92,7 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 			}
 		}
 		for _, t := range rows[addr] {
-			if t != mine && who.record.owns(t) && binding.MayHave(pod, t.Port) {
+			if t != mine && who.record.Owns(t) && binding.MayHave(pod, t.Port) {
 				who.add(t, pod, false)
 				who.lodgers = append(who.lodgers, client.ObjectKeyFromObject(pod))
 			}

@@ -26,6 +26,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain/record"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/observe"
 )
@@ -75,8 +76,8 @@ type Reconciler struct {
 	registry     *binding.Registry
 	report       *reporter
 	ledger       *ledger
-	owner        *ownership
-	records      *records
+	owners       *lbc.Owners
+	records      *lbc.Records
 	lanes        *lanes
 	account      func(balancer.Ref) string
 	prepare      func(*binding.Binding) error
@@ -91,7 +92,7 @@ type Reconciler struct {
 	hooks        hooks
 	recorder     events.EventRecorder
 	undrained    *rate.Limiter
-	nudges       nudges
+	nudger       *lbc.Nudger
 	pressing     pressing
 	absenceGrace time.Duration
 	floor        int
@@ -147,14 +148,14 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 	if !b.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, b)
 	}
-	if !r.owner.Serves(b.Object) {
+	if !r.owners.Serves(b.Object) {
 		return r.letGo(ctx, b)
 	}
-	whose, err := r.owner.standing(ctx, b)
+	whose, err := r.owners.Of(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if whose == theirs || whose == unclear {
+	if !whose.Podgates() {
 		r.endings.take(b.Key()) // Their ends are another's to judge.
 		return r.observe(ctx, b, whose)
 	}
@@ -162,7 +163,7 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 }
 
 // serve handles a binding that is podgate's.
-func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose standing) (reconcile.Result, error) {
+func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ownership) (reconcile.Result, error) {
 	key := b.Key()
 	if v, err := r.notAllowed(ctx, b, b.Ref); err != nil || v != nil {
 		return r.kept(ctx, b, v, err)
@@ -220,7 +221,7 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 	if r.ledger.overdue(group.Ref, view.Snapshot) {
 		r.observer.Refresh(group.Ref)
 	}
-	who, err := r.population(ctx, b, group, observed, r.records.load(ctx, b))
+	who, err := r.population(ctx, b, group, observed, r.records.Load(ctx, b))
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -231,7 +232,7 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 	need := b.Need()
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: who.members, Coming: who.coming, Observed: observed, Drain: need.Time(), Routed: need.Routed(),
-		AbsentUntil: r.absence(key, who.missing), Floor: r.floor, Ours: who.record.owns,
+		AbsentUntil: r.absence(key, who.missing), Floor: r.floor, Ours: who.record.Owns,
 		HeldSince: known.held, RemovedAt: known.removed, StrangeSince: known.strange,
 	})
 	if b.External {
@@ -253,10 +254,10 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 	if observed != nil { // Until then what the binding says stands.
 		r.tellGuards(b, who.service, plan)
 	}
-	err = errors.Join(r.apply(ctx, group.Ref, plan, who, known), who.record.settle(ctx, view.Snapshot, who))
-	unheard, again, nudged := r.wake(ctx, b, group, who, observed)
+	err = errors.Join(r.apply(ctx, group.Ref, plan, who, known), who.record.Settle(ctx, view.Snapshot, who.pods))
+	unheard, again, nudged := r.nudger.Wake(ctx, b, group, lbc.Pods{Members: who.members, ByTarget: who.pods, Observed: observed})
 	err = errors.Join(err, nudged)
-	if raced(err) {
+	if lbc.Raced(err) {
 		return reconcile.Result{}, err
 	}
 	if err != nil {
@@ -264,7 +265,7 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 	}
 	v := r.verdict(b, group, who, view)
 	if v.ok() && unheard != nil {
-		v = *unheard
+		v = verdict{unheard.Reason, unheard.Message}
 	}
 	if err := r.report.ready(ctx, b, v); err != nil {
 		return reconcile.Result{}, err
@@ -301,7 +302,7 @@ func (r *Reconciler) register(ctx context.Context, ref balancer.Ref, targets []g
 	if len(targets) == 0 {
 		return nil
 	}
-	if err := who.record.add(ctx, targets); err != nil {
+	if err := who.record.Add(ctx, targets); err != nil {
 		return err
 	}
 	err := r.provider.Register(ctx, ref, targets, who.owners(targets))
@@ -456,18 +457,18 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.stop(key)
 	r.pressing.note(key, nil)
 	r.registry.Delete(key)
-	r.owner.forget(key)
+	r.owners.Forget(key)
 }
 
 // stop drops what is remembered of a binding for the time that it is served.
 func (r *Reconciler) stop(key types.NamespacedName) {
 	r.track(key, balancer.Ref{})
 	r.lodgers.set(key, nil)
-	r.records.forget(key)
+	r.records.Forget(key)
 	r.memories.forget(key)
 	r.endings.take(key)
 	r.windows.forget(key)
-	r.nudges.forget(key)
+	r.nudger.Forget(key)
 	r.metrics.forget(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -263,17 +263,17 @@ func TestRecordOfLBC(t *testing.T) {
 	}
 	w.rows[six] = gate.Health{State: gate.Healthy}
 	b := w.bindings["web-tg"]
-	rec := w.records.load(t.Context(), binding.Of(b))
-	if rec.err != nil || !rec.owns(six) || !rec.owns(at(1)) || rec.owns(at(3)) {
-		t.Errorf("read %v, %v", rec.targets, rec.err)
+	rec := w.records.Load(t.Context(), binding.Of(b))
+	if rec.Err() != nil || !rec.Owns(six) || !rec.Owns(at(1)) || rec.Owns(at(3)) {
+		t.Errorf("read %v", rec.Err())
 	}
-	if err := rec.add(t.Context(), list(2)); err != nil {
+	if err := rec.Add(t.Context(), list(2)); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := w.recorded(), "10.0.0.1:8080,10.0.0.2:8080,"+quic+",2001:db8::1:8080"; got != want {
 		t.Errorf("written %q, want %q", got, want)
 	}
-	w.records.forget(web)
+	w.records.Forget(web)
 	w.made()
 	w.renew(0)
 	w.pass(time.Hour, true)

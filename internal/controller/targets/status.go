@@ -21,6 +21,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
 )
 
@@ -84,8 +85,8 @@ func (v verdict) ok() bool { return v.reason == ReasonSynced }
 // verdictOf turns a provider's error into a reason and a sentence that stays the
 // same while the cause does.
 func verdictOf(err error, group string) verdict {
-	var record *recordError
-	var nudge *nudgeError
+	var record *lbc.RecordError
+	var nudge *lbc.NudgeError
 	var backend *balancer.CallError
 	if errors.As(err, &backend) && backend.Provider == balancer.HAProxy {
 		return backendVerdict(err, backend)
@@ -94,7 +95,7 @@ func verdictOf(err error, group string) verdict {
 	case errors.As(err, &record):
 		return verdict{ReasonNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
 	case errors.As(err, &nudge):
-		return verdict{ReasonNotNudged, fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not hear that pods wait: %s", nudge.binding, refusal(nudge))}
+		return verdict{ReasonNotNudged, fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not hear that pods wait: %s", nudge.Binding, refusal(nudge))}
 	case errors.Is(err, balancer.ErrNotFound):
 		return verdict{ReasonTargetGroupNotFound, fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
 	case errors.Is(err, balancer.ErrDenied):

@@ -15,6 +15,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
 )
 
@@ -47,11 +48,11 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 
 // led gives the group of a binding that the leader serves, as it published it.
 func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (balancer.Group, bool, error) {
-	if b.External || !b.DeletionTimestamp.IsZero() || !r.owner.Serves(b.Object) || !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
+	if b.External || !b.DeletionTimestamp.IsZero() || !r.owners.Serves(b.Object) || !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
 		return balancer.Group{}, false, nil
 	}
-	whose, err := r.owner.standing(ctx, b)
-	if err != nil || whose != mine {
+	whose, err := r.owners.Of(ctx, b)
+	if err != nil || whose != lbc.OwnedByPodgate {
 		return balancer.Group{}, false, err
 	}
 	group, ok := b.Published()

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package targets
+package lbc
 
 import (
 	"context"
@@ -29,31 +29,32 @@ import (
 //
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;create;update;delete
 
-// records keep which targets this cluster registered in groups that it shares with
+// Records keep which targets this cluster registered in groups that it shares with
 // others, durably: a row without a pod may be a dead pod's of this cluster, which must
 // go, or another cluster's, which must stay, and nothing else tells after a restart.
 //
 // They are kept where AWS Load Balancer Controller keeps its own, and in its format,
 // so that either can go on from the other's.
-type records struct {
+type Records struct {
 	client client.Client
 	// reader is uncached: one read of a binding's record for each process.
 	reader client.Reader
 	now    func() time.Time
 
 	mu    sync.Mutex
-	known map[types.NamespacedName]*sharedRecord
+	known map[types.NamespacedName]*Record
 }
 
-func newRecords(c client.Client, reader client.Reader, now func() time.Time) *records {
-	return &records{client: c, reader: reader, now: now, known: map[types.NamespacedName]*sharedRecord{}}
+// NewRecords makes Records that have read nothing yet. The reader is uncached.
+func NewRecords(c client.Client, reader client.Reader, now func() time.Time) *Records {
+	return &Records{client: c, reader: reader, now: now, known: map[types.NamespacedName]*Record{}}
 }
 
-// record is what this cluster registered for one binding. A nil record is of a group
+// Record is what this cluster registered for one binding. A nil record is of a group
 // that no other cluster shares: all of it is this cluster's, and nothing is written.
 // One binding is reconciled at a time, so it needs no lock.
-type sharedRecord struct {
-	of *records
+type Record struct {
+	of *Records
 	// binding and key name the binding and the ConfigMap.
 	binding, key types.NamespacedName
 	// stored is the object as it was last read or written.
@@ -62,19 +63,21 @@ type sharedRecord struct {
 	targets map[gate.Target]time.Time
 	// others are entries that are no address and port; they are kept.
 	others []string
-	// err is why it could not be read or written; the next reconciliation reads it anew.
+	// err is why it could not be read or written; the next reconciliation reads it again.
 	err error
 }
 
-// recordError is that a record cannot be read or written.
-type recordError struct{ err error }
+// RecordError says that a record cannot be read or written.
+type RecordError struct{ err error }
 
-func (e *recordError) Error() string { return "record of registered targets: " + e.err.Error() }
+// Error implements error.
+func (e *RecordError) Error() string { return "record of registered targets: " + e.err.Error() }
 
-func (e *recordError) Unwrap() error { return e.err }
+// Unwrap returns the cause.
+func (e *RecordError) Unwrap() error { return e.err }
 
-// load gives a binding's record; nil when the group is this cluster's alone.
-func (r *records) load(ctx context.Context, b *binding.Binding) *sharedRecord {
+// Load returns a binding's record; nil when the group is this cluster's alone.
+func (r *Records) Load(ctx context.Context, b *binding.Binding) *Record {
 	if !b.Shared {
 		return nil
 	}
@@ -85,39 +88,41 @@ func (r *records) load(ctx context.Context, b *binding.Binding) *sharedRecord {
 	if rec != nil {
 		return rec
 	}
-	rec = &sharedRecord{of: r, binding: key, key: types.NamespacedName{Namespace: b.Namespace, Name: elbv2.LBCTargetsPrefix + b.Name}, targets: map[gate.Target]time.Time{}}
+
+	rec = &Record{of: r, binding: key, key: types.NamespacedName{Namespace: b.Namespace, Name: elbv2.LBCTargetsPrefix + b.Name}, targets: map[gate.Target]time.Time{}}
 	if err := r.reader.Get(ctx, rec.key, &rec.stored); client.IgnoreNotFound(err) != nil {
-		rec.err = &recordError{fmt.Errorf("get ConfigMap %s: %w", rec.key, err)}
+		rec.err = &RecordError{fmt.Errorf("get ConfigMap %s: %w", rec.key, err)}
 		return rec
 	}
 	rec.parse()
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.known[key] = rec
 	return rec
 }
 
-// forget makes the next load read anew.
-func (r *records) forget(binding types.NamespacedName) {
+// Forget makes the next load read again.
+func (r *Records) Forget(binding types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.known, binding)
 }
 
-// delete removes a deleted binding's record.
-func (r *records) delete(ctx context.Context, b *binding.Binding) error {
+// Delete removes a deleted binding's record.
+func (r *Records) Delete(ctx context.Context, b *binding.Binding) error {
 	if !b.Shared {
 		return nil
 	}
 	var cm corev1.ConfigMap
 	cm.Namespace, cm.Name = b.Namespace, elbv2.LBCTargetsPrefix+b.Name
 	if err := r.client.Delete(ctx, &cm); client.IgnoreNotFound(err) != nil {
-		return &recordError{fmt.Errorf("delete ConfigMap %s/%s: %w", cm.Namespace, cm.Name, err)}
+		return &RecordError{fmt.Errorf("delete ConfigMap %s/%s: %w", cm.Namespace, cm.Name, err)}
 	}
 	return nil
 }
 
-func (r *sharedRecord) parse() {
+func (r *Record) parse() {
 	for entry := range strings.SplitSeq(r.stored.Data[elbv2.LBCTargetsKey], ",") {
 		t, err := parseEntry(entry)
 		switch {
@@ -142,7 +147,7 @@ func parseEntry(entry string) (gate.Target, error) {
 	return gate.ParseTarget(entry[:i], int32(port))
 }
 
-func (r *sharedRecord) encode() string {
+func (r *Record) encode() string {
 	entries := slices.Clone(r.others)
 	for t := range r.targets {
 		entries = append(entries, fmt.Sprintf("%s:%d", t.Addr, t.Port))
@@ -151,8 +156,8 @@ func (r *sharedRecord) encode() string {
 	return strings.Join(entries, ",")
 }
 
-// owns tells whether a target is this cluster's to remove.
-func (r *sharedRecord) owns(t gate.Target) bool {
+// Owns reports whether a target is this cluster's to remove.
+func (r *Record) Owns(t gate.Target) bool {
 	if r == nil {
 		return true
 	}
@@ -160,17 +165,17 @@ func (r *sharedRecord) owns(t gate.Target) bool {
 	return registered
 }
 
-// trouble is why the record cannot be read; nil when it can.
-func (r *sharedRecord) trouble() error {
+// Err returns why the record cannot be read; nil when it can.
+func (r *Record) Err() error {
 	if r == nil {
 		return nil
 	}
 	return r.err
 }
 
-// add notes targets that are about to be registered. Without that they must not be:
+// Add notes targets that are about to be registered. Without that they must not be:
 // the call may succeed although its answer is lost, and the process die of it.
-func (r *sharedRecord) add(ctx context.Context, targets []gate.Target) error {
+func (r *Record) Add(ctx context.Context, targets []gate.Target) error {
 	if r == nil {
 		return nil
 	}
@@ -180,40 +185,44 @@ func (r *sharedRecord) add(ctx context.Context, targets []gate.Target) error {
 	return r.save(ctx)
 }
 
-// settle brings the record in step with a read of the group: rows of this binding's
+// Settle brings the record in step with a read of the group: rows of this binding's
 // pods are its own, whoever registered them; what is gone or leaving is nobody's, since
 // another cluster may get the address next. A read proves that only when it began long
 // enough after the call that registered the target.
-func (r *sharedRecord) settle(ctx context.Context, snap observe.Snapshot, who population) error {
+func (r *Record) Settle(ctx context.Context, snap observe.Snapshot, pods map[gate.Target]*corev1.Pod) error {
 	if r == nil || snap.Targets == nil {
-		return r.trouble()
+		return r.Err()
 	}
-	for t := range who.pods {
-		if h, held := snap.Targets[t]; held && !h.Leaving() && !r.owns(t) {
+	for t := range pods {
+		if h, held := snap.Targets[t]; held && !h.Leaving() && !r.Owns(t) {
 			r.targets[t] = r.of.now()
 		}
 	}
+
 	maps.DeleteFunc(r.targets, func(t gate.Target, since time.Time) bool {
 		h, held := snap.Targets[t]
 		return (!held || h.Leaving()) && !snap.Started.Before(since.Add(gate.Lag))
 	})
+
 	return r.save(ctx)
 }
 
-// save writes the record if it changed. After a failure it is read anew: somebody else,
+// save writes the record if it changed. After a failure it is read again: somebody else,
 // such as a leader that does not know yet that it is none, may have written it.
-func (r *sharedRecord) save(ctx context.Context) error {
+func (r *Record) save(ctx context.Context) error {
 	data := r.encode()
 	before, written := r.stored.Data[elbv2.LBCTargetsKey]
 	if r.err != nil || written && before == data || !written && data == "" {
 		return r.err
 	}
+
 	next := r.stored.DeepCopy()
 	next.Namespace, next.Name = r.key.Namespace, r.key.Name
 	if next.Data == nil {
 		next.Data = map[string]string{}
 	}
 	next.Data[elbv2.LBCTargetsKey] = data
+
 	var err error
 	if next.ResourceVersion == "" {
 		err = r.of.client.Create(ctx, next)
@@ -221,16 +230,16 @@ func (r *sharedRecord) save(ctx context.Context) error {
 		err = r.of.client.Update(ctx, next)
 	}
 	if err != nil {
-		r.of.forget(r.binding)
-		r.err = &recordError{fmt.Errorf("write ConfigMap %s: %w", r.key, err)}
+		r.of.Forget(r.binding)
+		r.err = &RecordError{fmt.Errorf("write ConfigMap %s: %w", r.key, err)}
 		return r.err
 	}
 	r.stored = *next
 	return nil
 }
 
-// raced tells whether an error only says that a record was written by somebody else meanwhile.
-func raced(err error) bool {
-	var failed *recordError
+// Raced reports whether an error only says that a record was written by somebody else meanwhile.
+func Raced(err error) bool {
+	var failed *RecordError
 	return errors.As(err, &failed) && (apierrors.IsConflict(failed) || apierrors.IsAlreadyExists(failed))
 }

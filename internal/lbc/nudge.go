@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package targets
+package lbc
 
 import (
 	"context"
@@ -24,6 +24,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/membership"
 )
 
 const (
@@ -38,51 +39,85 @@ const (
 	nudgeProof = time.Second
 )
 
-// wake has AWS Load Balancer Controller look at an External binding's group when pods
-// wait for it there that nothing else tells it of. Unheard says why that controller may
-// not hear of the binding's pods; nil when it does. Again is when to look again; zero
-// when no pod waits.
-func (r *Reconciler) wake(ctx context.Context, b *binding.Binding, group balancer.Group, who population, observed map[gate.Target]gate.Health) (unheard *verdict, again time.Time, err error) {
+// Observer is the part of observe.Observer that a Nudger needs.
+type Observer interface {
+	Refresh(balancer.Ref)
+	Unsure(balancer.Ref, types.NamespacedName) (time.Time, bool)
+}
+
+// Nudger has AWS Load Balancer Controller look at the groups of External bindings for whose pods that controller alone
+// registers targets, and that no event tells it of. What it remembers ends with the process: the next one nudges once more.
+type Nudger struct {
+	client   client.Client
+	observer Observer
+	now      func() time.Time
+
+	mu     sync.Mutex
+	nudged map[types.NamespacedName]*nudged
+}
+
+// NewNudger makes a Nudger that has nudged nobody yet.
+func NewNudger(c client.Client, observer Observer, now func() time.Time) *Nudger {
+	return &Nudger{client: c, observer: observer, now: now, nudged: map[types.NamespacedName]*nudged{}}
+}
+
+// Pods are a binding's pods and what is known of their group.
+type Pods struct {
+	Members  []membership.Member
+	ByTarget map[gate.Target]*corev1.Pod
+	// Observed is nil until the group was read.
+	Observed map[gate.Target]gate.Health
+}
+
+// Unheard says why the other controller may not hear of a binding's pods.
+type Unheard struct{ Reason, Message string }
+
+// Wake nudges that controller when pods of an External binding wait for it. Unheard is nil when the controller hears of the
+// pods. Again is when to look again; zero when no pod waits.
+func (n *Nudger) Wake(ctx context.Context, b *binding.Binding, group balancer.Group, pods Pods) (unheard *Unheard, again time.Time, err error) {
 	how := v1alpha1.Wake("")
 	if b.Own() != nil {
 		how = b.Own().WokenBy()
 	}
 	if how != v1alpha1.WakeGate && how != v1alpha1.WakeNudge {
-		r.nudges.forget(b.Key())
+		n.Forget(b.Key())
 		return nil, time.Time{}, nil
 	}
-	theirs, err := r.ofGroup(ctx, b, group)
+
+	theirs, err := n.ofGroup(ctx, b, group)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	if how == v1alpha1.WakeGate {
-		return ungated(b, who, theirs), time.Time{}, nil
+		return ungated(b, pods, theirs), time.Time{}, nil
 	}
 	if len(theirs) == 0 {
-		unheard = &verdict{ReasonNothingToNudge, fmt.Sprintf("No TargetGroupBinding of Service %q names this target group, so there is nothing to touch: AWS Load Balancer Controller registers targets for one only. Make one, or set spec.wake to None if somebody else registers them.", b.ServiceRef.Name)}
-		again = r.now().Add(ownershipPoll)
+		unheard = &Unheard{v1alpha1.ReasonNothingToNudge, fmt.Sprintf("No TargetGroupBinding of Service %q names this target group, so there is nothing to touch: AWS Load Balancer Controller registers targets for one only. Make one, or set spec.wake to None if somebody else registers them.", b.ServiceRef.Name)}
+		again = n.now().Add(Poll)
 	}
-	if observed == nil {
+	if pods.Observed == nil {
 		return unheard, again, nil // The first read wakes this binding.
 	}
-	waiting, later := r.unregistered(b, group.Ref, who, observed)
-	due, next := r.nudges.due(b.Key(), waiting, r.now())
+
+	// What waits is noted even while there is nothing to touch, so that a binding made later is touched for new pods only.
+	waiting, later := n.unregistered(b, group.Ref, pods)
+	due, next := n.due(b.Key(), waiting, n.now())
 	if len(theirs) == 0 {
 		return unheard, again, nil
 	}
 	if due {
-		if err := r.nudge(ctx, theirs); err != nil {
+		if err := n.nudge(ctx, theirs); err != nil {
 			return nil, time.Time{}, err
 		}
-		r.observer.Refresh(group.Ref)
-		next = r.nudges.sent(b.Key(), r.now())
+		n.observer.Refresh(group.Ref)
+		next = n.sent(b.Key(), n.now())
 	}
 	return nil, sooner(next, later), nil
 }
 
 // ofGroup lists the TargetGroupBindings that make targets of the same pods in the same group.
-func (r *Reconciler) ofGroup(ctx context.Context, b *binding.Binding, group balancer.Group) ([]elbv2.TargetGroupBinding, error) {
-	all, err := index.BindingsOf(ctx, r.client, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name})
+func (n *Nudger) ofGroup(ctx context.Context, b *binding.Binding, group balancer.Group) ([]elbv2.TargetGroupBinding, error) {
+	all, err := index.BindingsOf(ctx, n.client, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name})
 	if err != nil {
 		return nil, err
 	}
@@ -91,20 +126,20 @@ func (r *Reconciler) ofGroup(ctx context.Context, b *binding.Binding, group bala
 	}), nil
 }
 
-// ungated tells of pods that got no gate of the binding's, since they have none of the
+// ungated reports pods that got no gate of the binding's, since they have none of the
 // other controller's.
-func ungated(b *binding.Binding, who population, theirs []elbv2.TargetGroupBinding) *verdict {
+func ungated(b *binding.Binding, pods Pods, theirs []elbv2.TargetGroupBinding) *Unheard {
 	names := []string{b.Key().Name}
 	for i := range theirs {
 		names = append(names, theirs[i].Name)
 	}
-	for _, m := range who.members {
-		pod := who.pods[m.Target]
+	for _, m := range pods.Members {
+		pod := pods.ByTarget[m.Target]
 		if !m.Wanted || m.Terminating || pod.Labels[v1alpha1.InjectLabel] == v1alpha1.InjectDisabled {
 			continue
 		}
 		if !slices.ContainsFunc(gates.Of(pod), func(name string) bool { return slices.Contains(names, name) }) {
-			return &verdict{ReasonNoGateOfLBC, "There are pods without a gate of AWS Load Balancer Controller's for this target group. That controller would not hear that they wait, so they get no gate of this binding either. Have its gate injected and create the pods anew, or set spec.wake to Nudge, or to None if somebody else registers the targets."}
+			return &Unheard{v1alpha1.ReasonNoGateOfLBC, "There are pods without a gate of AWS Load Balancer Controller's for this target group. That controller would not hear that they wait, so they get no gate of this binding either. Have its gate injected and create the pods anew, or set spec.wake to Nudge, or to None if somebody else registers the targets."}
 		}
 	}
 	return nil
@@ -115,24 +150,24 @@ func ungated(b *binding.Binding, who population, theirs []elbv2.TargetGroupBindi
 // later: registered before, it might be healthy before, and then it would not be known
 // whether healthy is said of it or of the pod that had its address (law 1), and the gate
 // would wait until the load balancer must have noticed.
-func (r *Reconciler) unregistered(b *binding.Binding, ref balancer.Ref, who population, observed map[gate.Target]gate.Health) (waiting []types.UID, later time.Time) {
-	name, soon := b.Key().Name, r.now().Add(nudgeProof)
-	for _, m := range who.members {
-		row, there := observed[m.Target]
+func (n *Nudger) unregistered(b *binding.Binding, ref balancer.Ref, pods Pods) (waiting []types.UID, later time.Time) {
+	name, soon := b.Key().Name, n.now().Add(nudgeProof)
+	for _, m := range pods.Members {
+		row, there := pods.Observed[m.Target]
 		if !m.Wanted || !m.Ready || m.Terminating || there && !row.Leaving() {
 			continue
 		}
-		pod := who.pods[m.Target]
+		pod := pods.ByTarget[m.Target]
 		if !slices.Contains(gates.Of(pod), name) || binding.IsTrue(pod, corev1.PodConditionType(gates.Type(name))) {
 			continue
 		}
-		at, unsure := r.observer.Unsure(ref, client.ObjectKeyFromObject(pod))
+		at, unsure := n.observer.Unsure(ref, client.ObjectKeyFromObject(pod))
 		if !unsure {
 			waiting = append(waiting, pod.UID)
 			continue
 		}
-		if !at.After(r.now()) {
-			r.observer.Refresh(ref)
+		if !at.After(n.now()) {
+			n.observer.Refresh(ref)
 			at = soon
 		}
 		later = sooner(later, at)
@@ -149,8 +184,8 @@ func sooner(a, b time.Time) time.Time {
 }
 
 // nudge touches those bindings that the other controller holds. Nothing else of them
-// is changed, and one that was made anew under the same name is not touched.
-func (r *Reconciler) nudge(ctx context.Context, theirs []elbv2.TargetGroupBinding) error {
+// is changed, and one that was made again under the same name is not touched.
+func (n *Nudger) nudge(ctx context.Context, theirs []elbv2.TargetGroupBinding) error {
 	for i := range theirs {
 		t := &theirs[i]
 		if !controllerutil.ContainsFinalizer(t, elbv2.LBCFinalizer) {
@@ -158,38 +193,31 @@ func (r *Reconciler) nudge(ctx context.Context, theirs []elbv2.TargetGroupBindin
 		}
 		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 			"uid":         t.UID,
-			"annotations": map[string]string{v1alpha1.NudgeAnnotation: r.now().UTC().Format(time.RFC3339Nano)},
+			"annotations": map[string]string{v1alpha1.NudgeAnnotation: n.now().UTC().Format(time.RFC3339Nano)},
 		}})
 		if err != nil {
 			return fmt.Errorf("encode %s: %w", v1alpha1.NudgeAnnotation, err)
 		}
-		err = r.client.Patch(ctx, t.DeepCopy(), client.RawPatch(types.MergePatchType, patch))
+		err = n.client.Patch(ctx, t.DeepCopy(), client.RawPatch(types.MergePatchType, patch))
 		if client.IgnoreNotFound(err) != nil {
-			return &nudgeError{binding: t.Name, err: err}
+			return &NudgeError{Binding: t.Name, err: err}
 		}
 		log.FromContext(ctx).Info("Nudged AWS Load Balancer Controller", "targetGroupBinding", t.Name)
 	}
 	return nil
 }
 
-// nudgeError is that a binding of the other controller's could not be touched.
-type nudgeError struct {
-	binding string
+// NudgeError says that a binding of the other controller's could not be touched.
+type NudgeError struct {
+	Binding string // its name
 	err     error
 }
 
 // Error implements error.
-func (e *nudgeError) Error() string { return fmt.Sprintf("nudge binding %s: %v", e.binding, e.err) }
+func (e *NudgeError) Error() string { return fmt.Sprintf("nudge binding %s: %v", e.Binding, e.err) }
 
-// Unwrap gives the API server's answer.
-func (e *nudgeError) Unwrap() error { return e.err }
-
-// nudges remembers for whom bindings were nudged. What ends with the process is nudged
-// for once more by the next.
-type nudges struct {
-	mu sync.Mutex
-	m  map[types.NamespacedName]*nudged
-}
+// Unwrap returns the API server's answer.
+func (e *NudgeError) Unwrap() error { return e.err }
 
 // nudged is what is remembered of a binding for whose pods somebody was nudged.
 type nudged struct {
@@ -200,25 +228,24 @@ type nudged struct {
 	pause time.Duration
 }
 
-// due takes which pods wait now, and tells whether to nudge for them, or else when;
+// due takes which pods wait now, and reports whether to nudge for them, or else when;
 // zero when none waits.
-func (n *nudges) due(key types.NamespacedName, waiting []types.UID, now time.Time) (bool, time.Time) {
+func (n *Nudger) due(key types.NamespacedName, waiting []types.UID, now time.Time) (bool, time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(waiting) == 0 {
-		if s := n.m[key]; s != nil {
+		if s := n.nudged[key]; s != nil {
 			s.waiting = nil
 		}
 		return false, time.Time{}
 	}
-	if n.m == nil {
-		n.m = map[types.NamespacedName]*nudged{}
-	}
-	s := n.m[key]
+
+	s := n.nudged[key]
 	if s == nil {
 		s = &nudged{}
-		n.m[key] = s
+		n.nudged[key] = s
 	}
+
 	news := false
 	next := map[types.UID]bool{}
 	for _, uid := range waiting {
@@ -226,6 +253,7 @@ func (n *nudges) due(key types.NamespacedName, waiting []types.UID, now time.Tim
 		news = news || !next[uid]
 	}
 	s.waiting = next
+
 	at := s.last.Add(s.pause)
 	if news {
 		at = s.last.Add(nudgeSpacing)
@@ -234,11 +262,11 @@ func (n *nudges) due(key types.NamespacedName, waiting []types.UID, now time.Tim
 	return !now.Before(at), at
 }
 
-// sent notes a nudge for all that wait, and gives when it is to be repeated.
-func (n *nudges) sent(key types.NamespacedName, now time.Time) time.Time {
+// sent notes a nudge for all that wait, and returns when it is to be repeated.
+func (n *Nudger) sent(key types.NamespacedName, now time.Time) time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := n.m[key]
+	s := n.nudged[key]
 	for uid := range s.waiting {
 		s.waiting[uid] = true
 	}
@@ -246,9 +274,9 @@ func (n *nudges) sent(key types.NamespacedName, now time.Time) time.Time {
 	return s.last.Add(s.pause)
 }
 
-// forget drops what is remembered of a binding.
-func (n *nudges) forget(key types.NamespacedName) {
+// Forget drops what is remembered of a binding.
+func (n *Nudger) Forget(key types.NamespacedName) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.m, key)
+	delete(n.nudged, key)
 }

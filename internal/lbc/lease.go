@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package targets
+package lbc
 
 import (
 	"context"
@@ -22,8 +22,8 @@ import (
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get,resourceNames=aws-load-balancer-controller-leader
 
 const (
-	// leaseMemo is for how long an answer serves all bindings.
-	leaseMemo = 2 * time.Second
+	// LeaseMemo is for how long one read of the lease serves all bindings.
+	LeaseMemo = 2 * time.Second
 	// leasePatience is how many lease durations without a renewal mean that nobody renews it.
 	leasePatience = 4
 	// leaseGap is the longest time between two reads that watch without a gap. What was
@@ -79,11 +79,11 @@ func (l *lease) life(ctx context.Context) (life, error) {
 	return l.read(ctx)
 }
 
-// remembered gives what the latest read told, also while another caller reads anew.
+// remembered returns what the latest read told, also while another caller reads anew.
 func (l *lease) remembered() (life, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.now().Sub(l.asked) < leaseMemo {
+	if l.now().Sub(l.asked) < LeaseMemo {
 		return l.judge(), true
 	}
 	l.asked = l.now()
@@ -93,11 +93,13 @@ func (l *lease) remembered() (life, bool) {
 // read asks the API server.
 func (l *lease) read(ctx context.Context) (life, error) {
 	begun := l.now()
+
 	var found coordinationv1.Lease
 	err := l.reader.Get(ctx, types.NamespacedName{Namespace: l.namespace, Name: elbv2.LBCLease}, &found)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return lifeUnknown, fmt.Errorf("get lease %s/%s: %w", l.namespace, elbv2.LBCLease, err)
 	}
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.note(renewalOf(&found), begun)
@@ -134,7 +136,7 @@ func (l *lease) signOfLife() {
 	l.since = l.now()
 }
 
-// exists tells whether the latest read found a lease that somebody holds.
+// exists reports whether the latest read found a lease that somebody holds.
 func (l *lease) exists() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,7 +147,7 @@ func (l *lease) exists() bool {
 func (l *lease) poll() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return min(ownershipPoll, l.latest.lasts())
+	return min(Poll, l.latest.lasts())
 }
 
 func renewalOf(l *coordinationv1.Lease) renewal {
