@@ -117,6 +117,11 @@ func (f *flight) empties(w workload) {
 	if w.kind != "Deployment" {
 		next = "run more than one, and let maxUnavailable be less than all"
 	}
+	if w.assumed {
+		f.find(SeverityWarning, CheckEmpties, w, "The manifest leaves replicas out, nothing in the files or the cluster says how many there are, and the API server makes it 1: a rollout then takes the only pod away, which empties the group unless other workloads serve in it.",
+			"if something else sets replicas, nothing; else set replicas to more than one")
+		return
+	}
 	f.find(SeverityError, CheckEmpties, w, fmt.Sprintf("A rollout may take away %d of %d pods before another is ready, which empties the group unless other workloads serve in it.", w.atOnce, w.replicas), next)
 }
 
@@ -285,7 +290,7 @@ func (f *flight) budgets(ctx context.Context, w workload) error {
 	for i := range all.Items {
 		b := &all.Items[i]
 		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
-		if err != nil || !selector.Matches(labels.Set(w.template.Labels)) || w.replicas == 0 {
+		if err != nil || !selector.Matches(labels.Set(w.template.Labels)) || w.replicas == 0 || w.assumed {
 			continue
 		}
 		if allowed(b, w.replicas) <= 0 {

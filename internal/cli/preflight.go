@@ -174,6 +174,12 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 		// Files without the webhook's configuration say nothing about it: labels decide.
 		f.installation.configured, f.installation.Trouble = true, nil
 	}
+	if err := r.autoscale(ctx, scope.namespace); err != nil {
+		if err := f.Unknown.forgive(err, "how many replicas autoscaled workloads have"); err != nil {
+			return nil, err
+		}
+	}
+
 	all, err := scope.workloads(ctx, r)
 	if err := f.unchecked(err, "what its workloads are"); err != nil {
 		return nil, err

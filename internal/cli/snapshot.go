@@ -9,6 +9,9 @@ import (
 	"reflect"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -102,10 +105,21 @@ func (s *snapshot) add(ctx context.Context, objects []client.Object) error {
 	return nil
 }
 
-// inherit gives a binding of a file what podgate said of the one in the cluster.
+// inherit gives an object of a file what it takes over from the one in the cluster: a binding what podgate
+// said of it, and a workload that leaves its replicas to somebody else how many it has.
 func inherit(o, there client.Object) {
 	o.SetCreationTimestamp(there.GetCreationTimestamp())
 	switch o := o.(type) {
+	case *appsv1.Deployment:
+		if o.Spec.Replicas == nil {
+			o.Spec.Replicas = there.(*appsv1.Deployment).Spec.Replicas
+		}
+	case *appsv1.StatefulSet:
+		if o.Spec.Replicas == nil {
+			o.Spec.Replicas = there.(*appsv1.StatefulSet).Spec.Replicas
+		}
+	case *appsv1.DaemonSet:
+		o.Status = there.(*appsv1.DaemonSet).Status
 	case *v1alpha1.TargetBinding:
 		o.Status = there.(*v1alpha1.TargetBinding).Status
 	case *elbv2.TargetGroupBinding:
@@ -114,6 +128,40 @@ func inherit(o, there client.Object) {
 			metav1.SetMetaDataAnnotation(&o.ObjectMeta, v1alpha1.PublishedAnnotation, published)
 		}
 	}
+}
+
+// autoscale gives workloads of files that say nothing of their replicas the fewest that their
+// HorizontalPodAutoscaler, in files or cluster, keeps.
+func (s *snapshot) autoscale(ctx context.Context, namespace string) error {
+	open := map[string]**int32{}
+	for _, o := range s.added {
+		switch o := o.(type) {
+		case *appsv1.Deployment:
+			if o.Spec.Replicas == nil {
+				open["Deployment "+client.ObjectKeyFromObject(o).String()] = &o.Spec.Replicas
+			}
+		case *appsv1.StatefulSet:
+			if o.Spec.Replicas == nil {
+				open["StatefulSet "+client.ObjectKeyFromObject(o).String()] = &o.Spec.Replicas
+			}
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+
+	var all autoscalingv2.HorizontalPodAutoscalerList
+	if err := s.List(ctx, &all, client.InNamespace(namespace)); err != nil {
+		return fmt.Errorf("list HorizontalPodAutoscalers: %w", err)
+	}
+	for _, a := range all.Items {
+		ref := a.Spec.ScaleTargetRef
+		if into, found := open[ref.Kind+" "+a.Namespace+"/"+ref.Name]; found {
+			least := replicas(a.Spec.MinReplicas)
+			*into = &least
+		}
+	}
+	return nil
 }
 
 // placeOf is the place of an object in the files, from 1 up; 0 when it is in none.

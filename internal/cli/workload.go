@@ -23,8 +23,10 @@ import (
 type workload struct {
 	kind, namespace, name string
 	replicas              int32
-	template              *corev1.PodTemplateSpec
-	selector              *metav1.LabelSelector
+	// assumed: nothing says how many replicas there are, so that they are taken for one.
+	assumed  bool
+	template *corev1.PodTemplateSpec
+	selector *metav1.LabelSelector
 	// atOnce is how many pods a rollout may take away before others are ready; 0 for what
 	// does no rollouts.
 	atOnce int32
@@ -51,6 +53,7 @@ func workloadOf(o client.Object) (workload, bool) {
 	switch o := o.(type) {
 	case *appsv1.Deployment:
 		w.kind, w.template, w.selector, w.replicas = "Deployment", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
+		w.assumed = o.Spec.Replicas == nil
 		w.deadlineSeconds = defaultDeadline
 		if d := o.Spec.ProgressDeadlineSeconds; d != nil {
 			w.deadlineSeconds = *d
@@ -58,6 +61,7 @@ func workloadOf(o client.Object) (workload, bool) {
 		w.atOnce = deploymentAtOnce(o, w.replicas)
 	case *appsv1.StatefulSet:
 		w.kind, w.template, w.selector, w.replicas = "StatefulSet", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
+		w.assumed = o.Spec.Replicas == nil
 		if u := o.Spec.UpdateStrategy.RollingUpdate; o.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType {
 			w.atOnce = 1
 			if u != nil && u.MaxUnavailable != nil {
