@@ -107,6 +107,10 @@ test-versions: build tools ## The tests on an API server, on that of each releas
 mutate: ## Break each law on purpose and see its test fail.
 	$(GO) run ./test/mutations
 
+.PHONY: shape
+shape: ## Print how the code reads, in numbers: long functions, large structs, words, lines; it never fails.
+	@$(GO) run ./test/shape
+
 .PHONY: smoke
 smoke: e2e-build ## One rolling update on the real cluster that loses no request.
 	scripts/with-cluster smoke out/podgate.tar out/app-v1.tar out/app-v2.tar -- bin/e2e.test -test.v -test.timeout 10m -test.run TestSmoke
