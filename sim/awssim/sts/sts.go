@@ -87,7 +87,7 @@ func (s *Service) Identify(key string) (Identity, *wire.APIError) {
 		return Identity{}, &wire.APIError{Status: 403, Code: "InvalidClientTokenId", Message: "The security token included in the request is invalid."}
 	}
 	account := cmp.Or(s.cfg.Accounts[key], s.cfg.AccountID)
-	return Identity{AccessKeyID: key, Account: account, ARN: "ARN:aws:iam::" + account + ":user/awssim", UserID: "AIDAAWSSIMAWSSIMAWSSI"}, nil
+	return Identity{AccessKeyID: key, Account: account, ARN: "arn:aws:iam::" + account + ":user/awssim", UserID: "AIDAAWSSIMAWSSIMAWSSI"}, nil
 }
 
 func (s *Service) getCallerIdentity(c *Identity, _ *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
@@ -126,7 +126,7 @@ func (s *Service) assumeRole(c *Identity, in *sts.AssumeRoleInput) (*sts.AssumeR
 	who := Identity{
 		AccessKeyID: "ASIA" + strings.ToUpper(wire.Suffix()),
 		Account:     parts[4],
-		ARN:         "ARN:aws:sts::" + parts[4] + ":assumed-role/" + name + "/" + *in.RoleSessionName,
+		ARN:         "arn:aws:sts::" + parts[4] + ":assumed-role/" + name + "/" + *in.RoleSessionName,
 		UserID:      id + ":" + *in.RoleSessionName,
 	}
 	expires := time.Now().Add(duration)
