@@ -1,15 +1,6 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package awssim is a simulator of Elastic Load Balancing v2: the API on its
-// real wire protocol, health checks that really go out, and load balancers
-// that really route. It has two clocks, as the service has: what the API says
-// of a target, and what the data path does with it.
-//
-// It refuses to be a general AWS emulator: an operation that is not modelled
-// answers an error naming it, a parameter that is not known is an error, and
-// nothing is claimed that docs/awssim.md does not give a source for. Its data
-// path never sends a request twice.
 package awssim
 
 import (

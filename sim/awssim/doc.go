@@ -1,0 +1,22 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package awssim is a simulator of Elastic Load Balancing v2: the API on its
+// real wire protocol, health checks that really go out, and load balancers
+// that really route. It has two clocks, as the service has: what the API says
+// of a target, and what the data path does with it.
+//
+// A test makes a Sim with New, runs it, and points an AWS client at its
+// Handler. The methods of Sim, and the control API under /_awssim/, script the
+// health of targets, inject faults, and return what happened.
+//
+// It refuses to be a general AWS emulator: an operation that is not modelled
+// answers an error naming it, a parameter that is not known is an error, and
+// nothing is claimed that docs/awssim.md does not give a source for. Its data
+// path never sends a request twice.
+//
+// Package query reads and writes the query protocol, package wire holds what
+// all services share on the wire, package sts is the security token service,
+// and package faults holds faults, throttling and the record. Each can be read
+// alone.
+package awssim
