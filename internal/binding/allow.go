@@ -10,9 +10,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
-
-	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/balancer"
 )
 
 // Allowances say which target groups, roles and backends the bindings of which namespaces
@@ -93,23 +90,4 @@ func matches(pattern, s string) bool {
 		rest = after
 	}
 	return strings.HasSuffix(rest, parts[last])
-}
-
-// Names lists what a binding has podgate use, as allowances spell it: the group's ARN and the role to assume, or
-// backend@instance for each instance. A group that is given by name is in the ref once it was found.
-func (b *Binding) Names(ref balancer.Ref) []string {
-	if b.own != nil && b.own.Spec.HAProxy != nil {
-		var all []string
-		for _, instance := range b.own.Spec.HAProxy.Instances {
-			all = append(all, v1alpha1.Claim(b.own.Spec.HAProxy.Backend, instance))
-		}
-		return all
-	}
-	var all []string
-	for _, thing := range []string{ref.Group, ref.RoleARN} {
-		if thing != "" {
-			all = append(all, thing)
-		}
-	}
-	return all
 }

@@ -5,8 +5,6 @@ package binding
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,47 +43,36 @@ type Binding struct {
 	// External: somebody else registers the targets.
 	External bool
 
-	foreign *elbv2.TargetGroupBinding
-	own     *v1alpha1.TargetBinding
-	counted *v1alpha1.TargetCounts
-	at      time.Time
+	kind kind
 }
 
-// Of makes a Binding of a TargetGroupBinding.
-func Of(b *elbv2.TargetGroupBinding) *Binding {
-	bound := &Binding{
-		ObjectMeta: &b.ObjectMeta, Object: b, foreign: b,
-		ServiceRef: v1alpha1.ServiceReference(b.Spec.ServiceRef),
-		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
-		Ref:       balancer.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId},
-		GroupName: b.Spec.TargetGroupName, Shared: b.Spec.MultiClusterTargetGroup,
-	}
-	if t := b.Spec.TargetType; t != nil {
-		bound.TargetType = string(*t)
-	}
-	if f := b.Spec.IPAddressType; f != nil {
-		bound.IPAddressType = *f
-	}
-	return bound
-}
+// kind is what differs between the kinds of objects that may say a binding: one file each.
+type kind interface {
+	// key returns the name by which package gates knows the binding.
+	key() string
+	// copied returns a Binding of a copy of the object.
+	copied() *Binding
+	// claims lists what of a group the binding claims for itself alone.
+	claims(group string) []string
+	// names lists what the binding has podgate use, as allowances spell it.
+	names(ref balancer.Ref) []string
+	// states reports whether an annotation states a policy on this kind of object.
+	states(annotation string) bool
 
-// OfOwn makes a Binding of a TargetBinding.
-func OfOwn(b *v1alpha1.TargetBinding) *Binding {
-	bound := &Binding{
-		ObjectMeta: &b.ObjectMeta, Object: b, own: b,
-		ServiceRef: b.Spec.ServiceRef,
-		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
-		External: b.External(),
-	}
-	switch {
-	case b.Spec.HAProxy != nil:
-		bound.Ref = balancer.Ref{Provider: balancer.HAProxy, Group: b.Spec.HAProxy.ID(b.External())}
-	case b.Spec.ELBv2 != nil:
-		e := b.Spec.ELBv2
-		bound.Ref = balancer.Ref{Group: e.TargetGroupARN, Region: e.Region, RoleARN: e.RoleARN, ExternalID: e.ExternalID}
-		bound.GroupName = e.TargetGroupName
-	}
-	return bound
+	// published returns what a leader published of the group, with its identifier in Ref.
+	published() (balancer.Group, bool)
+	// publish, recommend and count put what podgate found out into the object and report
+	// whether that changed it.
+	publish(balancer.Group) (changed bool, err error)
+	recommend(*drain.Window) (recommended time.Duration, changed bool)
+	count() (changed bool)
+	// noted keeps what the latest read of the group said, for count.
+	noted(at time.Time, targets map[gate.Target]gate.Health)
+
+	// need returns what the targets need after their deregistration.
+	need() drain.Need
+	// recommended returns what the object holds of a recommendation; zero when nothing.
+	recommended() time.Duration
 }
 
 // Get reads the binding of a key.
@@ -121,17 +108,6 @@ func Claiming(ctx context.Context, r client.Reader, claim string) ([]*Binding, e
 	return both(foreign, own), err
 }
 
-// Claims lists what of its group a binding claims for itself alone.
-func (b *Binding) Claims(group string) []string {
-	switch {
-	case b.Shared || b.External:
-		return nil
-	case b.own != nil && b.own.Spec.HAProxy != nil:
-		return b.own.Claims()
-	}
-	return []string{group}
-}
-
 func both(foreign []elbv2.TargetGroupBinding, own []v1alpha1.TargetBinding) []*Binding {
 	all := make([]*Binding, 0, len(foreign)+len(own))
 	for i := range foreign {
@@ -143,14 +119,6 @@ func both(foreign []elbv2.TargetGroupBinding, own []v1alpha1.TargetBinding) []*B
 	return all
 }
 
-// Key names a binding among those of both kinds, as package gates does.
-func (b *Binding) Key() types.NamespacedName {
-	if b.own != nil {
-		return types.NamespacedName{Namespace: b.Namespace, Name: v1alpha1.GatePrefix + b.Name}
-	}
-	return types.NamespacedName{Namespace: b.Namespace, Name: b.Name}
-}
-
 // KeyOf is the key of an object of either kind.
 func KeyOf(o client.Object) types.NamespacedName {
 	key := client.ObjectKeyFromObject(o)
@@ -160,8 +128,11 @@ func KeyOf(o client.Object) types.NamespacedName {
 	return key
 }
 
-// Own gives the TargetBinding that says it; nil when another kind does.
-func (b *Binding) Own() *v1alpha1.TargetBinding { return b.own }
+// Own returns the TargetBinding that says it; nil when another kind does.
+func (b *Binding) Own() *v1alpha1.TargetBinding {
+	own, _ := b.Object.(*v1alpha1.TargetBinding)
+	return own
+}
 
 // Settings returns what the binding's owner wants, and what is wrong with it.
 func (b *Binding) Settings() (Settings, []Problem) { return SettingsOf(b.Object) }
@@ -172,141 +143,90 @@ func (b *Binding) Drain() drain.Settings {
 	return settings.Drain
 }
 
-// Need is what the binding's targets need after their deregistration.
-func (b *Binding) Need() drain.Need {
-	if b.own != nil {
-		return drain.NeedOfOwn(b.own)
-	}
-	return drain.NeedOf(b.foreign)
+// PolicyOf returns the policies of the gates of an object of either kind.
+func PolicyOf(o client.Object) gate.Policy {
+	settings, _ := SettingsOf(o)
+	return settings.Gate
 }
+
+// Key names a binding among those of both kinds, as package gates does.
+func (b *Binding) Key() types.NamespacedName {
+	return types.NamespacedName{Namespace: b.Namespace, Name: b.kind.key()}
+}
+
+// Copy returns a Binding of a copy of the object.
+func (b *Binding) Copy() *Binding { return b.kind.copied() }
+
+// Claims lists what of its group a binding claims for itself alone.
+func (b *Binding) Claims(group string) []string {
+	if b.Shared || b.External {
+		return nil
+	}
+	return b.kind.claims(group)
+}
+
+// Names lists what a binding has podgate use, as allowances spell it: the group's ARN and the role to assume, or
+// backend@instance for each instance. A group that is given by name is in the ref once it was found.
+func (b *Binding) Names(ref balancer.Ref) []string { return b.kind.names(ref) }
+
+// groupNames lists the group and the role of a ref, as far as there are any.
+func groupNames(ref balancer.Ref) []string {
+	var all []string
+	for _, thing := range []string{ref.Group, ref.RoleARN} {
+		if thing != "" {
+			all = append(all, thing)
+		}
+	}
+	return all
+}
+
+// Need returns what the binding's targets need after their deregistration.
+func (b *Binding) Need() drain.Need { return b.kind.need() }
 
 // StatesPolicy reports whether an annotation of the binding states a policy, usable or not.
 // Nobody needs to be told that a field is in force: the API server has checked it.
 func (b *Binding) StatesPolicy() bool {
 	for name := range policies {
-		if _, stated := b.Annotations[name]; stated && (b.own == nil || !gatePolicy(name)) {
+		if _, stated := b.Annotations[name]; stated && b.kind.states(name) {
 			return true
 		}
 	}
 	return false
 }
 
-// Published rebuilds the group from what a leader published on the binding; false
-// when nothing was, or about another group than the binding names now.
+// Published returns the group as a leader published it on the binding; false when none did,
+// or of another group than the binding names now.
 func (b *Binding) Published() (balancer.Group, bool) {
-	if b.own != nil {
-		return b.ownPublished()
-	}
-	p, ok := b.foreign.Published()
-	if !ok || (b.Ref.Group != "" && p.ARN != b.Ref.Group) || (b.Ref.Group == "" && p.Name != b.GroupName) {
+	g, ok := b.kind.published()
+	if !ok || (b.Ref.Group != "" && g.Ref.Group != b.Ref.Group) || (b.Ref.Group == "" && g.Name != b.GroupName) {
 		return balancer.Group{}, false
 	}
-	ref := b.Ref
-	ref.Group = p.ARN
-	return balancer.Group{
-		Ref: ref, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
-		HealthCheckInterval: time.Duration(p.HealthCheckIntervalSeconds) * time.Second,
-		UnhealthyThreshold:  p.UnhealthyThreshold,
-		DeregistrationDelay: time.Duration(p.DeregistrationDelaySeconds) * time.Second,
-	}, true
+
+	// Whose group it is, and by which role it is reached, the manifest says.
+	id := g.Ref.Group
+	g.Ref = b.Ref
+	g.Ref.Group = id
+	return g, true
 }
 
-func (b *Binding) ownPublished() (balancer.Group, bool) {
-	p := b.own.Status.Group
-	if p == nil || (b.Ref.Group != "" && p.ID != b.Ref.Group) || (b.Ref.Group == "" && p.Name != b.GroupName) {
-		return balancer.Group{}, false
-	}
-	ref := b.Ref
-	ref.Group = p.ID
-	return balancer.Group{
-		Ref: ref, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
-		HealthCheckInterval: time.Duration(p.HealthCheckIntervalMilliseconds) * time.Millisecond,
-		UnhealthyThreshold:  int(p.UnhealthyThreshold),
-		DeregistrationDelay: time.Duration(p.DrainSeconds) * time.Second,
-	}, true
-}
-
-// Copy gives a Binding of a copy of the object.
-func (b *Binding) Copy() *Binding {
-	if b.own != nil {
-		return OfOwn(b.own.DeepCopy())
-	}
-	return Of(b.foreign.DeepCopy())
-}
-
-// Publish puts the group into the object and tells whether that changed it; it writes
+// Publish puts the group into the object and reports whether that changed it; it writes
 // nothing.
-func (b *Binding) Publish(g balancer.Group) (changed bool, err error) {
-	if b.own != nil {
-		next := v1alpha1.ResolvedGroup{
-			ID: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
-			HealthCheckIntervalMilliseconds: g.HealthCheckInterval.Milliseconds(), UnhealthyThreshold: int32(g.UnhealthyThreshold),
-			DrainSeconds: int64(g.DeregistrationDelay / time.Second),
-		}
-		changed = b.own.Status.Group == nil || *b.own.Status.Group != next
-		b.own.Status.Group = &next
-		return changed, nil
-	}
-	next, err := json.Marshal(elbv2.Published{
-		ARN: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
-		HealthCheckIntervalSeconds: int64(g.HealthCheckInterval / time.Second),
-		UnhealthyThreshold:         g.UnhealthyThreshold,
-		DeregistrationDelaySeconds: int64(g.DeregistrationDelay / time.Second),
-	})
-	if err != nil {
-		return false, fmt.Errorf("encode %s: %w", v1alpha1.PublishedAnnotation, err)
-	}
-	if b.Annotations[v1alpha1.PublishedAnnotation] == string(next) {
-		return false, nil
-	}
-	if b.Annotations == nil {
-		b.Annotations = map[string]string{}
-	}
-	b.Annotations[v1alpha1.PublishedAnnotation] = string(next)
-	return true, nil
-}
+func (b *Binding) Publish(g balancer.Group) (changed bool, err error) { return b.kind.publish(g) }
 
 // Recommend puts what podgate recommends by the latest drains into the object, and how
-// long its pods serve on, and tells whether that changed it; it writes nothing. recommended is
+// long its pods serve on, and reports whether that changed it; it writes nothing. recommended is
 // zero while the computed time is right.
 func (b *Binding) Recommend(w *drain.Window) (recommended time.Duration, changed bool) {
-	if b.own != nil {
-		next := v1alpha1.DrainStatus{RecommendedSeconds: int64(drain.RecommendOwn(b.own, w) / time.Second)}
-		before := b.own.Status.Drain
-		b.own.Status.Drain = &next // What it says counts for the time.
-		next.Seconds = int64((drain.OfOwn(b.own) + time.Second - 1) / time.Second)
-		return time.Duration(next.RecommendedSeconds) * time.Second, before == nil || *before != next
-	}
-	recommended = drain.Recommend(b.foreign, w)
-	next := ""
-	if recommended > 0 {
-		next = recommended.String()
-	}
-	if b.Annotations[v1alpha1.RecommendedDrainAnnotation] == next {
-		return recommended, false
-	}
-	if next == "" {
-		delete(b.Annotations, v1alpha1.RecommendedDrainAnnotation)
-		return recommended, true
-	}
-	if b.Annotations == nil {
-		b.Annotations = map[string]string{}
-	}
-	b.Annotations[v1alpha1.RecommendedDrainAnnotation] = next
-	return recommended, true
+	return b.kind.recommend(w)
 }
 
-// Recommended is what the object holds of a recommendation; zero when nothing.
-func (b *Binding) Recommended() time.Duration {
-	if b.own != nil && b.own.Status.Drain != nil {
-		return time.Duration(b.own.Status.Drain.RecommendedSeconds) * time.Second
-	}
-	d, _ := drain.Parse(b.Annotations[v1alpha1.RecommendedDrainAnnotation])
-	return d
-}
+// Recommended returns what the object holds of a recommendation; zero when nothing.
+func (b *Binding) Recommended() time.Duration { return b.kind.recommended() }
 
-// PolicyOf returns the policies of the gates of an object of either kind.
-func PolicyOf(o client.Object) gate.Policy {
-	settings, _ := SettingsOf(o)
-	return settings.Gate
-}
+// Count notes what a read of the group that began at a time said, for WriteCount; nil
+// targets are none.
+func (b *Binding) Count(at time.Time, targets map[gate.Target]gate.Health) { b.kind.noted(at, targets) }
+
+// WriteCount puts what was counted into the object's status, if it has a place for it,
+// and reports whether that changed it.
+func (b *Binding) WriteCount() (changed bool) { return b.kind.count() }
