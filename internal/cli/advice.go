@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/balancer"
 )
 
 // gateAdvice is what to do about a closed gate whose reason is the load balancer's own.
@@ -30,7 +30,7 @@ var gateAdvice = map[string]string{
 	"HAProxy.DrainedByHand":           "end it, if nobody means it any more: set server BACKEND/SERVER state ready at HAProxy's runtime socket",
 	"HAProxy.WeightZero":              "ask whose server it is to give it a weight",
 	"HAProxy.NotChecked":              "let HAProxy check the server (enable health), or let the binding open the gate with " + v1alpha1.OnUnavailableAnnotation + ": Open",
-	gate.ReasonNotRegistered:          "look at the binding: registration is under way, or fails for the reason there",
+	balancer.ReasonNotRegistered:      "look at the binding: registration is under way, or fails for the reason there",
 }
 
 // adviceOf is what to do about a gate as its condition stands.
