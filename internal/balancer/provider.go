@@ -40,14 +40,6 @@ type Ref struct {
 	ExternalID string
 }
 
-// Lag is how far what is read of the group may be behind what was done to it.
-func (r Ref) Lag() time.Duration {
-	if r.Provider == HAProxy {
-		return 0
-	}
-	return gate.Lag
-}
-
 // Group is what a provider knows about a target group besides its targets.
 type Group struct {
 	Ref Ref

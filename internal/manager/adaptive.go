@@ -27,7 +27,7 @@ import (
 // Service and its certificate serve them as well.
 func addRelease(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Registerer) error {
 	h, err := server.New(server.Options{
-		Elected: mgr.Elected(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Observer: engine.Observer, Resolutions: engine.Groups,
+		Elected: mgr.Elected(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Observer: engine.Observer, Resolutions: engine.Groups, Drivers: engine.Drivers,
 		Registerer: metrics, Log: mgr.GetLogger().WithName("release"),
 	})
 	if err != nil {

@@ -4,36 +4,11 @@
 package manager
 
 import (
-	"strings"
 	"time"
 
-	"github.com/podgate/podgate/internal/balancer"
-	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
 	"github.com/podgate/podgate/internal/balancer/haproxy"
 	"github.com/podgate/podgate/internal/binding"
 )
-
-// haproxyAudit is the time between two reads of a backend where nothing is expected. A
-// reload loses what was registered, and read on are servers whose drain has ended.
-const haproxyAudit = 2 * time.Second
-
-// audit is the pace of a group's reads where nothing is expected, 0 for the default.
-func audit(ref balancer.Ref) time.Duration {
-	if ref.Provider == balancer.HAProxy {
-		return haproxyAudit
-	}
-	return 0
-}
-
-// account tells on whose budget of calls, and in whose share of the workers, calls
-// about a group are made: an AWS account's, or that of the same HAProxy processes.
-func account(ref balancer.Ref) string {
-	if ref.Provider != balancer.HAProxy {
-		return elbv2provider.Account(ref)
-	}
-	_, instances, _ := strings.Cut(ref.Group, "@")
-	return "haproxy " + instances
-}
 
 // prepare gives what makes a binding's settings known to the HAProxy provider, which may be nil.
 func prepare(p *haproxy.Provider) func(*binding.Binding) error {

@@ -31,6 +31,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/budget"
+	"github.com/podgate/podgate/internal/balancer/drivers"
 	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
 	"github.com/podgate/podgate/internal/balancer/haproxy"
 	"github.com/podgate/podgate/internal/balancer/meter"
@@ -161,6 +162,8 @@ func newMetricsServer(c Config, pair *certificate.Keypair) metricsserver.Options
 // Balancers are all load balancers, within their budgets of calls.
 type Balancers struct {
 	*budget.Limited
+	// Drivers say what is true of each.
+	Drivers balancer.Drivers
 	// HAProxy is told what bindings say of backends; nil where there are none.
 	HAProxy *haproxy.Provider
 }
@@ -171,24 +174,28 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 		awsconfig.WithRegion(c.Region),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
 	groups := elbv2provider.New(cfg, c.Region, elbv2provider.Unconfigured(err))
-	backends := haproxy.New()
-	metered, err := meter.New(balancer.Router{balancer.ELBv2: groups, balancer.HAProxy: backends}, reg)
-	if err != nil {
-		return Balancers{}, err
-	}
+
 	limits := balancer.Limits{
 		DescribeRate: c.DescribeRate, DescribeBurst: c.DescribeBurst,
 		ChangeRate: c.RegisterRate, ChangeBurst: c.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
-	limited := budget.New(metered, limits, account)
-	limited.Allow(balancer.HAProxy, haproxy.Limits)
-	return Balancers{Limited: limited, HAProxy: backends}, reg.Register(limited.Metrics())
+
+	backends := haproxy.New()
+	all := drivers.All(groups, limits, backends)
+	metered, err := meter.New(all.Router(), reg)
+	if err != nil {
+		return Balancers{}, err
+	}
+	limited := budget.New(metered, all.Limits, all.Account)
+	return Balancers{Limited: limited, Drivers: all, HAProxy: backends}, reg.Register(limited.Metrics())
 }
 
 // Engine is what is known of the groups, on the replica that leads.
 type Engine struct {
 	Observer *observe.Observer
 	Groups   *binding.Registry
+	// Drivers say what is true of the groups' load balancers.
+	Drivers balancer.Drivers
 }
 
 // AddControllers wires the observer and the two controllers, which run on the leader,
@@ -210,7 +217,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 		}
 	})
 	opts := observe.Options{
-		Log: log.WithName("observer"), WakePod: podWake.Wake, Audit: audit, Random: c.Random,
+		Log: log.WithName("observer"), WakePod: podWake.Wake, Audit: prov.Drivers.Audit, Random: c.Random,
 		WakeGroup: func(ref balancer.Ref) {
 			for _, key := range registry.Users(ref) {
 				targetWake.Wake(key)
@@ -221,7 +228,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 		opts.Dropped = prov.HAProxy.Forget
 	}
 	observer := observe.New(prov.Limited, opts)
-	engine := Engine{Observer: observer, Groups: registry}
+	engine := Engine{Observer: observer, Groups: registry, Drivers: prov.Drivers}
 	if err := metrics.Register(observer.Metrics()); err != nil {
 		return Engine{}, err
 	}
@@ -229,7 +236,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 		return Engine{}, fmt.Errorf("add observer: %w", err)
 	}
 	targets, err := targets.Setup(mgr, prov.Limited, observer, registry, targets.Options{
-		Reader: mgr.GetAPIReader(), Account: account, Prepare: prepare(prov.HAProxy),
+		Reader: mgr.GetAPIReader(), Drivers: prov.Drivers, Account: prov.Drivers.Account, Prepare: prepare(prov.HAProxy),
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
 		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,

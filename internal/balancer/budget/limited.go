@@ -24,8 +24,7 @@ import (
 // account for some seconds, and no other.
 type Limited struct {
 	next   balancer.Provider
-	limits balancer.Limits
-	others map[balancer.Kind]balancer.Limits
+	limits func(balancer.Ref) balancer.Limits
 	key    func(balancer.Ref) string
 	waits  *prometheus.HistogramVec
 
@@ -37,27 +36,16 @@ type queues struct{ describe, change *line }
 
 var _ balancer.Provider = (*Limited)(nil)
 
-// New gives every account that key tells its own budget of limits.
-func New(next balancer.Provider, limits balancer.Limits, key func(balancer.Ref) string) *Limited {
+// New gives every account that key tells a budget of its own, of the limits that its groups have.
+func New(next balancer.Provider, limits func(balancer.Ref) balancer.Limits, key func(balancer.Ref) string) *Limited {
 	return &Limited{
-		next: next, limits: limits, others: map[balancer.Kind]balancer.Limits{}, key: key, budgets: map[string]queues{},
+		next: next, limits: limits, key: key, budgets: map[string]queues{},
 		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "podgate_provider_budget_wait_seconds",
 			Help:    "How long calls to a load balancer's API waited for podgate's own budget, by priority.",
 			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300},
 		}, []string{"priority"}),
 	}
-}
-
-// Allow gives the accounts of a kind another budget than the rest; call it before any other.
-func (l *Limited) Allow(kind balancer.Kind, limits balancer.Limits) { l.others[kind] = limits }
-
-// of is the budget of a group's account.
-func (l *Limited) of(ref balancer.Ref) balancer.Limits {
-	if limits, ok := l.others[ref.Provider]; ok {
-		return limits
-	}
-	return l.limits
 }
 
 // Metrics gives podgate_provider_budget_wait_seconds{priority}, for a registry.
@@ -111,7 +99,7 @@ func (l *Limited) Resolve(ctx context.Context, ref balancer.Ref, name string) (b
 }
 
 func (l *Limited) calls(ref balancer.Ref, targets []gate.Target) int {
-	batch := l.of(ref).Batch
+	batch := l.limits(ref).Batch
 	if len(targets) == 0 || batch <= 0 {
 		return min(len(targets), 1)
 	}
@@ -124,7 +112,7 @@ func (l *Limited) budget(ref balancer.Ref) queues {
 	defer l.mu.Unlock()
 	b, ok := l.budgets[key]
 	if !ok {
-		limits := l.of(ref)
+		limits := l.limits(ref)
 		b = queues{
 			describe: newLine(limits.DescribeRate, limits.DescribeBurst),
 			change:   newLine(limits.ChangeRate, limits.ChangeBurst),

@@ -28,6 +28,11 @@ func (a answers) Resolve(context.Context, balancer.Ref, string) (balancer.Group,
 	return balancer.Group{}, a.err
 }
 
+// fixed are limits that every account has.
+func fixed(limits balancer.Limits) func(balancer.Ref) balancer.Limits {
+	return func(balancer.Ref) balancer.Limits { return limits }
+}
+
 var testLimits = balancer.Limits{DescribeRate: 1, DescribeBurst: 2, ChangeRate: 1, ChangeBurst: 1, Batch: 2}
 
 func byRole(ref balancer.Ref) string { return ref.RoleARN }
@@ -68,7 +73,7 @@ func TestLimitedWaits(t *testing.T) {
 	for _, tc := range tests {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			tc.calls(t.Context(), New(answers{}, testLimits, byRole))
+			tc.calls(t.Context(), New(answers{}, fixed(testLimits), byRole))
 			if got := time.Since(start); got != tc.want {
 				t.Errorf("%s: waited %s, want %s", tc.reason, got, tc.want)
 			}
@@ -78,7 +83,7 @@ func TestLimitedWaits(t *testing.T) {
 
 func TestLimitedGivesUp(t *testing.T) {
 	exhausted := func(ctx context.Context) *Limited {
-		l := New(answers{}, testLimits, byRole)
+		l := New(answers{}, fixed(testLimits), byRole)
 		_ = l.Register(ctx, balancer.Ref{}, make([]gate.Target, 1), nil)
 		return l
 	}
@@ -106,7 +111,7 @@ func TestLimitedGivesUp(t *testing.T) {
 }
 
 func TestLimitedPassesErrorsOn(t *testing.T) {
-	_, err := New(answers{balancer.ErrDenied}, testLimits, byRole).Health(t.Context(), balancer.Ref{})
+	_, err := New(answers{balancer.ErrDenied}, fixed(testLimits), byRole).Health(t.Context(), balancer.Ref{})
 	if !errors.Is(err, balancer.ErrDenied) {
 		t.Errorf("got %v", err)
 	}

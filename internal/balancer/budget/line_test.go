@@ -97,7 +97,7 @@ func TestManyGroupsShareABudget(t *testing.T) {
 		t.Run(fmt.Sprint(audits), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := &desk{}
-				l := New(d, fifty, byRole)
+				l := New(d, fixed(fifty), byRole)
 				ctx, cancel := context.WithCancel(t.Context())
 				const groups = 200
 				for i := range groups {
@@ -145,7 +145,7 @@ func between(at []time.Time) []time.Duration {
 func TestUrgentCallsGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{}
-		l := New(d, balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}, byRole)
+		l := New(d, fixed(balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}), byRole)
 		for i := range 1000 { // as when a leader begins
 			go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: fmt.Sprint(i)}, Audit, nil) }()
 		}
@@ -172,7 +172,7 @@ func TestUrgentCallsGoFirst(t *testing.T) {
 func TestAuditBecomesUrgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{}
-		l := New(d, balancer.Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}, byRole)
+		l := New(d, fixed(balancer.Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}), byRole)
 		for range 5 {
 			go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: "quiet"}, Audit, nil) }()
 		}
@@ -194,7 +194,7 @@ func TestAuditBecomesUrgent(t *testing.T) {
 func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{}
-		l := New(d, balancer.Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}, byRole)
+		l := New(d, fixed(balancer.Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}), byRole)
 		_, _ = l.Health(t.Context(), balancer.Ref{})
 		ctx, cancel := context.WithCancel(t.Context())
 		for _, p := range []Priority{Urgent, Audit} {
@@ -215,7 +215,7 @@ func TestLaw7AThrottledAccountSlowsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{err: map[string]error{"throttled": balancer.ErrThrottled}}
 		other := &desk{}
-		l := New(byAccount{answers{}, d, other}, balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}, byRole)
+		l := New(byAccount{answers{}, d, other}, fixed(balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}), byRole)
 		ctx, cancel := context.WithCancel(t.Context())
 		for i := range 20 {
 			for _, role := range []string{"throttled", "other"} {
@@ -259,7 +259,7 @@ func (b byAccount) Health(ctx context.Context, ref balancer.Ref) (map[gate.Targe
 
 func TestBudgetWaitIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(&desk{}, testLimits, byRole)
+		l := New(&desk{}, fixed(testLimits), byRole)
 		for _, p := range []Priority{Urgent, Audit} {
 			_, _, _ = l.Read(t.Context(), balancer.Ref{}, p, nil)
 		}

@@ -47,6 +47,8 @@ const coalesce = 80 * time.Millisecond
 type Options struct {
 	// Reader is uncached. The client is read when it is nil.
 	Reader client.Reader
+	// Drivers say what is true of each load balancer; the most careful is assumed of one that is missing.
+	Drivers balancer.Drivers
 	// Account returns whose budget of calls a group draws on. One account never takes more than a quarter of the
 	// workers. All groups are of one account when it is nil.
 	Account func(balancer.Ref) string
@@ -126,14 +128,14 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 	return &Reconciler{
 		client: c, provider: provider, observer: observer, registry: registry,
 		report:  newReporter(c, o.Recorder),
-		ledger:  newLedger(o.Now),
+		ledger:  newLedger(o.Now, o.Drivers.Lag),
 		owners:  lbc.NewOwners(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
 		nudger:  lbc.NewNudger(c, observer, o.Now),
 		records: lbc.NewRecords(c, o.Reader, o.Now),
 		lanes:   newLanes(o.Workers),
-		account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
+		drivers: o.Drivers, account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
 		metrics: m, recorder: o.Recorder,
-		leaving: &record.Records{}, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
+		leaving: &record.Records{Drivers: o.Drivers}, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
 		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: o.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]balancer.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}, nil

@@ -153,7 +153,7 @@ func (r *Reconciler) ended(ctx context.Context, b *binding.Binding, group balanc
 	for _, e := range r.endings.take(b.Key()) {
 		known := r.leaving.End(e.pod.UID, group.Ref)
 		if len(known) == 0 {
-			known = unannounced(e.pod, group.Ref, who, observed)
+			known = r.unannounced(e.pod, group.Ref, who, observed)
 		}
 		for _, d := range known {
 			r.tellEnd(ctx, b.Key(), group, d, need, e)
@@ -162,12 +162,12 @@ func (r *Reconciler) ended(ctx context.Context, b *binding.Binding, group balanc
 }
 
 // unannounced gives the rows of a pod that was gone before anybody saw that it would be.
-func unannounced(pod *corev1.Pod, ref balancer.Ref, who population, observed map[gate.Target]gate.Health) []record.Drain {
+func (r *Reconciler) unannounced(pod *corev1.Pod, ref balancer.Ref, who population, observed map[gate.Target]gate.Health) []record.Drain {
 	var found []record.Drain
 	for t, h := range observed {
 		mine := slices.ContainsFunc(pod.Status.PodIPs, func(ip corev1.PodIP) bool { return ip.IP == t.Addr.String() })
 		if mine && who.pods[t] == nil && !h.Leaving() && serves(h) && binding.MayHave(pod, t.Port) {
-			found = append(found, record.Drain{Pod: pod.UID, Ref: ref, Target: t, Served: true})
+			found = append(found, record.Drain{Pod: pod.UID, Ref: ref, Target: t, Served: true, GoneIsDone: r.drivers.Of(ref.Provider).GoneIsDone})
 		}
 	}
 	return found

@@ -29,6 +29,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/drivers"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -141,6 +142,7 @@ func (w *world) bind(name string, age time.Duration) *elbv2.TargetGroupBinding {
 // restart makes a Reconciler that remembers nothing.
 func (w *world) restart() {
 	r, err := NewReconciler(kube{w: w}, w, w, binding.NewRegistry(func(types.NamespacedName) {}), Options{
+		Drivers:      drivers.Traits(),
 		Account:      func(ref balancer.Ref) string { return ref.Group },
 		Recorder:     w.events,
 		AbsenceGrace: 30 * time.Second, Workers: 8,

@@ -50,7 +50,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
 	drains, err := r.empty(ctx, b)
 	if err != nil {
-		v := verdictOf(err, groupName(b))
+		v := r.verdictOf(err, groupName(b))
 		if r.drains(ctx, b, known.Group) {
 			err = press(err)
 		}
@@ -88,11 +88,11 @@ func (r *Reconciler) drains(ctx context.Context, b *binding.Binding, group balan
 	return err == nil && slices.ContainsFunc(who.members, func(m membership.Member) bool { return m.Terminating })
 }
 
-// neverReached tells whether none of a backend's instances ever answered, as when the
-// binding names sockets that do not exist: nothing was registered there, and waiting for
-// an answer would hold the binding for ever. What a target group held is known to AWS only.
-func neverReached(b *binding.Binding) bool {
-	return b.Ref.Provider == balancer.HAProxy && b.Own().Status.Group == nil
+// neverReached reports whether nothing can be registered in a binding's group because it
+// never answered, as when the binding names sockets that do not exist: waiting for an
+// answer would hold the binding forever.
+func (r *Reconciler) neverReached(b *binding.Binding) bool {
+	return r.drivers.Of(b.Ref.Provider).EmptyUntilReached && b.Own() != nil && b.Own().Status.Group == nil
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer
@@ -109,7 +109,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 		return 0, err
 	}
 	group, err := r.found(ctx, b)
-	if errors.Is(err, balancer.ErrNotFound) || errors.Is(err, balancer.ErrInvalid) || err != nil && neverReached(b) {
+	if errors.Is(err, balancer.ErrNotFound) || errors.Is(err, balancer.ErrInvalid) || err != nil && r.neverReached(b) {
 		return 0, nil
 	}
 	if err != nil {
@@ -130,7 +130,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 	if err != nil {
 		return 0, fmt.Errorf("read target group: %w", err)
 	}
-	if len(rows) > 0 && group.Ref.Provider == balancer.HAProxy {
+	if len(rows) > 0 && r.drivers.Of(group.Ref.Provider).Tends {
 		drains = group.DeregistrationDelay + gate.Lag
 	}
 	// What was registered a moment ago may not be shown yet, and nobody would look again.

@@ -28,9 +28,6 @@ func (r *Reconciler) found(ctx context.Context, b *binding.Binding) (balancer.Gr
 
 // ready makes the settings of a binding that is served known to its provider.
 func (r *Reconciler) ready(b *binding.Binding) error {
-	if b.Ref.Provider == balancer.ELBv2 {
-		return nil
-	}
 	return r.prepare(b)
 }
 
@@ -48,8 +45,8 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	if known.generation == b.Generation && about && r.now().Sub(known.at) < known.lasts() && !gone {
 		return known.group, nil
 	}
-	// The settings of a backend are the manifest's, which may be younger than what was published.
-	if g, ok := b.Published(); ok && known.at.IsZero() && b.Ref.Provider == balancer.ELBv2 {
+	// Where the settings are the manifest's, it may be younger than what was published.
+	if g, ok := b.Published(); ok && known.at.IsZero() && !r.drivers.Of(b.Ref.Provider).ManifestDecides {
 		// Asked about at a random time of the span, so that take-over makes no burst.
 		known = resolved{generation: b.Generation, group: g}
 		known.at = r.now().Add(-r.random(known.lasts()))

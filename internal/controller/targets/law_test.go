@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/drivers"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -444,7 +445,7 @@ func TestLaw11AddressReuse(t *testing.T) {
 		t.Errorf("want the old pod's target removed and the new one's registered, got %q", got)
 	}
 	lagging := observe.Snapshot{Targets: map[gate.Target]gate.Health{at(1): {State: gate.Healthy}}}
-	l := newLedger(func() time.Time { return w.clock })
+	l := newLedger(func() time.Time { return w.clock }, drivers.Traits().Lag)
 	l.record(ref, list(1), false)
 	if h := l.overlay(ref, lagging)[at(1)]; h.State != gate.Draining {
 		t.Errorf("an API that lags shows %s's row as %s: want it draining, as podgate knows", old.Name, h.State)

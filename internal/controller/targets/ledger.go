@@ -20,6 +20,7 @@ import (
 // older than the call.
 type ledger struct {
 	now func() time.Time
+	lag func(balancer.Ref) time.Duration
 
 	mu     sync.Mutex
 	groups map[balancer.Ref]map[gate.Target]change
@@ -35,8 +36,8 @@ type change struct {
 	at       time.Time
 }
 
-func newLedger(now func() time.Time) *ledger {
-	return &ledger{now: now, groups: map[balancer.Ref]map[gate.Target]change{}}
+func newLedger(now func() time.Time, lag func(balancer.Ref) time.Duration) *ledger {
+	return &ledger{now: now, lag: lag, groups: map[balancer.Ref]map[gate.Target]change{}}
 }
 
 // record notes that targets were registered, or deregistered, just now.
@@ -91,7 +92,7 @@ func (l *ledger) overlay(ref balancer.Ref, snap observe.Snapshot) map[gate.Targe
 	defer l.mu.Unlock()
 	seen := maps.Clone(snap.Targets)
 	for t, c := range l.groups[ref] {
-		if !c.counts(ref, snap) {
+		if !c.counts(l.lag(ref), snap) {
 			delete(l.groups[ref], t)
 			continue
 		}
@@ -128,11 +129,11 @@ func (l *ledger) expires(ref balancer.Ref, snap observe.Snapshot) time.Time {
 	defer l.mu.Unlock()
 	var next time.Time
 	for _, c := range l.groups[ref] {
-		at := c.at.Add(ref.Lag())
+		at := c.at.Add(l.lag(ref))
 		if soon := l.now().Add(reread); at.Before(soon) && !l.now().Before(at) {
 			at = soon
 		}
-		if c.counts(ref, snap) && (next.IsZero() || at.Before(next)) {
+		if c.counts(l.lag(ref), snap) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
@@ -144,13 +145,13 @@ func (l *ledger) overdue(ref balancer.Ref, snap observe.Snapshot) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.groups[ref] {
-		if c.counts(ref, snap) && l.now().Sub(c.at) >= ref.Lag() {
+		if c.counts(l.lag(ref), snap) && l.now().Sub(c.at) >= l.lag(ref) {
 			return true
 		}
 	}
 	return false
 }
 
-func (c change) counts(ref balancer.Ref, snap observe.Snapshot) bool {
-	return snap.Started.Before(c.at.Add(ref.Lag()))
+func (c change) counts(lag time.Duration, snap observe.Snapshot) bool {
+	return snap.Started.Before(c.at.Add(lag))
 }

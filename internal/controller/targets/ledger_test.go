@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/podgate/podgate/internal/balancer/drivers"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
 )
@@ -38,7 +39,7 @@ func TestOverlay(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			now := noon
-			l := newLedger(func() time.Time { return now })
+			l := newLedger(func() time.Time { return now }, drivers.Traits().Lag)
 			for _, registered := range tc.calls {
 				l.record(ref, list(1), registered)
 			}
@@ -54,7 +55,7 @@ func TestOverlay(t *testing.T) {
 func TestExpires(t *testing.T) {
 	now := noon
 	old := observe.Snapshot{Started: noon}
-	l := newLedger(func() time.Time { return now })
+	l := newLedger(func() time.Time { return now }, drivers.Traits().Lag)
 	if at := l.expires(ref, old); !at.IsZero() || l.overdue(ref, old) {
 		t.Errorf("nothing was done: want zero, got %s", at)
 	}

@@ -79,6 +79,7 @@ type Reconciler struct {
 	owners       *lbc.Owners
 	records      *lbc.Records
 	lanes        *lanes
+	drivers      balancer.Drivers
 	account      func(balancer.Ref) string
 	prepare      func(*binding.Binding) error
 	allowed      func(ctx context.Context, namespace string, things []string) (refused string, err error)
@@ -172,14 +173,14 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 	if err != nil {
 		return r.unclaimed(ctx, b, err)
 	}
-	if b.Ref.Provider == balancer.HAProxy { // Its group is known before anybody is asked.
+	if r.drivers.Of(b.Ref.Provider).ManifestDecides { // Its group is known before anybody is asked.
 		if v := r.refused(ctx, b, b.Ref); v != nil {
 			return r.unserved(ctx, b, balancer.Group{}, *v, unwritten)
 		}
 	}
 	group, err := r.found(ctx, b)
 	if err != nil {
-		v := verdictOf(err, groupName(b))
+		v := r.verdictOf(err, groupName(b))
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})
 		if errors.Is(err, balancer.ErrNotFound) {
 			r.tellGuards(b, nil, membership.Plan{}) // There is nothing left to keep.
@@ -261,7 +262,7 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 		return reconcile.Result{}, err
 	}
 	if err != nil {
-		return r.failed(ctx, b, verdictOf(err, groupName(b)), err)
+		return r.failed(ctx, b, r.verdictOf(err, groupName(b)), err)
 	}
 	v := r.verdict(b, group, who, view)
 	if v.ok() && unheard != nil {
@@ -419,7 +420,7 @@ func (r *Reconciler) verdict(b *binding.Binding, group balancer.Group, who popul
 	case b.Own() == nil && len(b.Name) > elbv2.MaxGateName:
 		return verdict{ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
 	case view.Err != nil:
-		return verdictOf(view.Err, group.Name)
+		return r.verdictOf(view.Err, group.Name)
 	}
 	if b.External {
 		return verdict{ReasonSynced, "The group is observed; somebody else registers and deregisters the Service's pods."}

@@ -18,6 +18,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/drivers"
 )
 
 func TestVerdict(t *testing.T) {
@@ -85,10 +86,11 @@ func unpublish(w *world, b *elbv2.TargetGroupBinding, err error) {
 }
 
 func TestVerdictStaysTheSame(t *testing.T) {
+	w := &Reconciler{drivers: drivers.Traits()}
 	attempt := func(id string) error {
 		return &balancer.CallError{Op: "register targets", Subject: "arn:web", Code: "InternalFailure", Detail: "after 3 tries", RequestID: id}
 	}
-	first, second := verdictOf(attempt("one"), "web"), verdictOf(attempt("two"), "web")
+	first, second := w.verdictOf(attempt("one"), "web"), w.verdictOf(attempt("two"), "web")
 	if first != second {
 		t.Errorf("two attempts that failed alike are told differently:\n%s\n%s", first.message, second.message)
 	}

@@ -60,8 +60,9 @@ func (r *Reconciler) refused(ctx context.Context, b *binding.Binding, ref balanc
 		return &verdict{ReasonUnavailable, "The bindings of this cluster cannot be listed; it is tried again."}
 	case other == nil || !older(other, b):
 		return nil
-	case ref.Provider == balancer.HAProxy:
-		return &verdict{ReasonBoundTwice, fmt.Sprintf("Binding %s/%s is older and names the same backend of the same instance, %s, so this one is not served: delete one of them, or take the instance off one's list.", other.Namespace, other.Name, claim)}
+	}
+	if overlap := r.drivers.Of(ref.Provider).Overlap; overlap != nil {
+		return &verdict{ReasonBoundTwice, overlap(other.Namespace+"/"+other.Name, claim)}
 	}
 	return &verdict{ReasonBoundTwice, fmt.Sprintf("Binding %s/%s is older and names the same target group, so this one is not served: delete one of them.", other.Namespace, other.Name)}
 }

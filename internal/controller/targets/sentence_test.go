@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/drivers"
 )
 
 // TestVerdictsAreSentences: another sentence may follow a verdict, such as what holds a binding that is being deleted.
 func TestVerdictsAreSentences(t *testing.T) {
+	w := &Reconciler{drivers: drivers.Traits()}
 	haproxy := func(text string) error {
 		return &balancer.CallError{Provider: balancer.HAProxy, Subject: "web@tcp:192.0.2.1:9999", Text: text, Kind: balancer.ErrDenied}
 	}
@@ -19,7 +21,7 @@ func TestVerdictsAreSentences(t *testing.T) {
 		haproxy("nothing listens: is HAProxy running?"): `Backend "web" of HAProxy: nothing listens: is HAProxy running?`,
 		haproxy("the socket has no level admin"):        `Backend "web" of HAProxy: the socket has no level admin.`,
 	} {
-		if got := verdictOf(fmt.Errorf("resolve: %w", err), "web").message; got != want {
+		if got := w.verdictOf(fmt.Errorf("resolve: %w", err), "web").message; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

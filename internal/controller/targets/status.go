@@ -4,6 +4,7 @@
 package targets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,12 +85,14 @@ func (v verdict) ok() bool { return v.reason == ReasonSynced }
 
 // verdictOf turns a provider's error into a reason and a sentence that stays the
 // same while the cause does.
-func verdictOf(err error, group string) verdict {
+func (r *Reconciler) verdictOf(err error, group string) verdict {
 	var record *lbc.RecordError
 	var nudge *lbc.NudgeError
-	var backend *balancer.CallError
-	if errors.As(err, &backend) && backend.Provider == balancer.HAProxy {
-		return backendVerdict(err, backend)
+	var call *balancer.CallError
+	if errors.As(err, &call) {
+		if traits := r.drivers.Of(call.Provider); traits.Explain != nil {
+			return explained(err, traits.NotFound, traits.Explain(call))
+		}
 	}
 	switch {
 	case errors.As(err, &record):
@@ -110,19 +113,18 @@ func verdictOf(err error, group string) verdict {
 	return verdict{ReasonUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, balancer.Message(err))}
 }
 
-// backendVerdict is verdictOf for HAProxy, whose errors say what to change themselves.
-func backendVerdict(err error, call *balancer.CallError) verdict {
+// explained is verdictOf where the driver says what to change.
+func explained(err error, notFound, text string) verdict {
 	reason := ReasonUnavailable
 	for kind, of := range map[error]string{
-		balancer.ErrNotFound: ReasonBackendNotFound, balancer.ErrDenied: ReasonAccessDenied, balancer.ErrThrottled: ReasonThrottled,
+		balancer.ErrNotFound: cmp.Or(notFound, ReasonTargetGroupNotFound), balancer.ErrDenied: ReasonAccessDenied, balancer.ErrThrottled: ReasonThrottled,
 		balancer.ErrQuota: ReasonQuota, balancer.ErrInvalid: ReasonInvalidRequest,
 	} {
 		if errors.Is(err, kind) {
 			reason = of
 		}
 	}
-	name, _, _ := strings.Cut(call.Subject, "@")
-	return verdict{reason, sentence(fmt.Sprintf("Backend %q of HAProxy: %s", name, call.Text))}
+	return verdict{reason, sentence(text)}
 }
 
 // sentence ends a text as sentences do, so that another can follow.

@@ -23,6 +23,8 @@ type Drain struct {
 	Pod    types.UID
 	Ref    balancer.Ref
 	Target gate.Target
+	// GoneIsDone: a target that is gone gets no request (balancer.Traits).
+	GoneIsDone bool
 	// Served: the load balancer sent it requests when it began to leave, as far as is known.
 	Served bool
 	// Held: its deregistration was put off, because it was the last that serves.
@@ -34,7 +36,7 @@ type Drain struct {
 	// Draining is when the first read began that showed the target draining.
 	Draining time.Time
 	// Gone is when the first of the reads in a row began that did not hold the target any
-	// more; it is told when one of them cannot be behind the deregistration (provider.Ref.Lag).
+	// more; it is told when one of them cannot be behind the deregistration (balancer.Traits.Lag).
 	Gone time.Time
 	// Connections are those that it had by the latest read; 0, too, where the load balancer
 	// does not tell.
@@ -42,9 +44,8 @@ type Drain struct {
 }
 
 // Done is when the load balancer has let go of the target, which may be in the future, by what its data
-// path needs after the deregistration. A target that is gone gets nothing any more where
-// the load balancer counts connections (HAProxy); a target group's row says nothing of
-// routing. False while the deregistration was not seen.
+// path needs after the deregistration. Whether a target that is gone
+// gets anything more depends on the load balancer. False while the deregistration was not seen.
 func (d Drain) Done(need drain.Need) (time.Time, bool) {
 	routed, ok := d.routed(need)
 	if !ok {
@@ -69,7 +70,7 @@ func (d Drain) routed(need drain.Need) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	routed := began.Add(need.Routing)
-	if d.Ref.Provider == balancer.HAProxy && !d.Gone.IsZero() && d.Gone.Before(routed) {
+	if d.GoneIsDone && !d.Gone.IsZero() && d.Gone.Before(routed) {
 		routed = d.Gone
 	}
 	return routed, true

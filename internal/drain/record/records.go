@@ -25,6 +25,9 @@ const (
 
 // Records are the drains of all groups. The zero value is ready to use.
 type Records struct {
+	// Drivers say what is true of the groups' load balancers.
+	Drivers balancer.Drivers
+
 	mu     sync.Mutex
 	groups map[balancer.Ref]map[gate.Target]*record
 	pods   map[types.UID][]*record
@@ -52,6 +55,7 @@ func (r *Records) Note(d Drain, now time.Time) {
 		rec = nil
 	}
 	if rec == nil {
+		d.GoneIsDone = r.Drivers.Of(d.Ref.Provider).GoneIsDone
 		r.add(&record{Drain: d, noted: now})
 		return
 	}
@@ -84,7 +88,7 @@ func (r *Records) Read(ref balancer.Ref, snap observe.Snapshot) (draining, gone 
 	defer r.mu.Unlock()
 	for t, rec := range r.groups[ref] {
 		before := rec.Drain
-		rec.read(snap, t)
+		rec.read(snap, t, r.Drivers.Lag(ref))
 		if before.Draining.IsZero() && !rec.Draining.IsZero() {
 			draining = append(draining, rec.Drain)
 		}
@@ -99,7 +103,7 @@ func (r *Records) Read(ref balancer.Ref, snap observe.Snapshot) (draining, gone 
 }
 
 // read takes one read into account, unless it began before the record did.
-func (rec *record) read(snap observe.Snapshot, t gate.Target) {
+func (rec *record) read(snap observe.Snapshot, t gate.Target, lag time.Duration) {
 	since := rec.Accepted
 	if since.IsZero() {
 		since = rec.Deleted
@@ -120,7 +124,7 @@ func (rec *record) read(snap observe.Snapshot, t gate.Target) {
 	if rec.absent.IsZero() {
 		rec.absent = snap.Started
 	}
-	if !snap.Started.Before(since.Add(rec.Ref.Lag())) {
+	if !snap.Started.Before(since.Add(lag)) {
 		rec.Gone = rec.absent
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/drivers"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
 )
@@ -45,7 +46,7 @@ func (r *Records) left() []Drain {
 	return all
 }
 
-var untold = cmpopts.IgnoreFields(Drain{}, "Pod", "Ref", "Target")
+var untold = cmpopts.IgnoreFields(Drain{}, "Pod", "Ref", "Target", "GoneIsDone")
 
 // TestRead: a drain is told by reads that are about it: those before it are not, and an
 // absence counts when it cannot be the API's delay.
@@ -96,7 +97,7 @@ func TestRead(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			var r Records
+			r := Records{Drivers: drivers.Traits()}
 			tc.noted.Pod, tc.noted.Ref, tc.noted.Target = "uid", tc.ref, target
 			r.Note(tc.noted, noon)
 			draining, gone := 0, 0
@@ -116,7 +117,7 @@ func TestRead(t *testing.T) {
 
 // TestConnections: the latest number counts.
 func TestConnections(t *testing.T) {
-	var r Records
+	r := Records{Drivers: drivers.Traits()}
 	r.Note(Drain{Pod: "uid", Ref: backend, Target: target, Accepted: noon}, noon)
 	for second, n := range []int{7, 3} {
 		r.Read(backend, observe.Snapshot{Started: at(second), Targets: map[gate.Target]gate.Health{target: {State: gate.Draining, Connections: n}}})
@@ -132,7 +133,7 @@ func TestConnections(t *testing.T) {
 
 // TestNoteAdds: what is known first stays, such as when the first call was accepted.
 func TestNoteAdds(t *testing.T) {
-	var r Records
+	r := Records{Drivers: drivers.Traits()}
 	note := func(d Drain) {
 		d.Pod, d.Ref, d.Target = "uid", group, target
 		r.Note(d, noon)
@@ -162,7 +163,7 @@ func TestForgets(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var r Records
+			r := Records{Drivers: drivers.Traits()}
 			note(&r, "uid", noon)
 			forget(&r)
 			if len(r.groups)+len(r.pods)+r.count != 0 {
@@ -174,7 +175,7 @@ func TestForgets(t *testing.T) {
 
 // TestEnd: a pod's end is told once, and what drains on is measured to its end.
 func TestEnd(t *testing.T) {
-	var r Records
+	r := Records{Drivers: drivers.Traits()}
 	r.Note(Drain{Pod: "uid", Ref: group, Target: target, Accepted: noon}, noon)
 	if ended := r.End("uid", backend); len(ended) != 0 {
 		t.Errorf("in a group that it was not in: %v", ended)
@@ -189,7 +190,7 @@ func TestEnd(t *testing.T) {
 
 // TestBounded: what there is no room for is not measured.
 func TestBounded(t *testing.T) {
-	var r Records
+	r := Records{Drivers: drivers.Traits()}
 	for i := range most + 10 {
 		r.Note(Drain{Pod: "uid", Ref: group, Target: gate.Target{Port: int32(i)}}, noon)
 	}

@@ -39,8 +39,8 @@ func TestJudge(t *testing.T) {
 		"Refused":      {reason: "Nobody deregistered it.", d: Drain{Ref: group}, end: hooked, want: Verdict{Cause: CauseDeregistration, Judged: true}},
 		"Pressure":     {reason: "The node ended it.", d: Drain{Ref: group}, end: End{At: at(0), Own: 85 * s}, want: Verdict{Cause: CauseNoDeletion, Early: 55 * s, Judged: true}},
 		"NewLeader":    {reason: "When it was deregistered nobody knows.", d: Drain{Ref: group, Draining: at(40)}, end: hooked},
-		"HAProxy":      {reason: "No server, no requests.", d: Drain{Ref: backend, Accepted: at(1), Gone: at(4)}, end: ending(16, 85*s, 85*s), want: Verdict{Judged: true, LivedOn: 12 * s}},
-		"HAProxyCut":   {reason: "HAProxy counts what is cut.", d: Drain{Ref: backend, Accepted: at(1), Connections: 3}, end: ending(2, s, 85*s), want: Verdict{Cause: CauseGrace, Early: 19 * s, Cut: 3, Judged: true}},
+		"HAProxy":      {reason: "No server, no requests.", d: Drain{Ref: backend, GoneIsDone: true, Accepted: at(1), Gone: at(4)}, end: ending(16, 85*s, 85*s), want: Verdict{Judged: true, LivedOn: 12 * s}},
+		"HAProxyCut":   {reason: "HAProxy counts what is cut.", d: Drain{Ref: backend, GoneIsDone: true, Accepted: at(1), Connections: 3}, end: ending(2, s, 85*s), want: Verdict{Cause: CauseGrace, Early: 19 * s, Cut: 3, Judged: true}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

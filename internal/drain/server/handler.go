@@ -51,6 +51,8 @@ type Options struct {
 	Cache, Live client.Reader
 	Observer    Observer
 	Resolutions Resolutions
+	// Drivers say what is true of each load balancer.
+	Drivers balancer.Drivers
 	// Registerer takes the handler's metrics.
 	Registerer prometheus.Registerer
 	Log        logr.Logger

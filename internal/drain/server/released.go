@@ -22,7 +22,7 @@ const (
 	// fresh is how old the latest read of a group may be that speaks for a pod's end. A
 	// group with a target that drains is read every 5 s.
 	fresh = time.Minute
-	// removed is how long a server must be gone from HAProxy: a registration that was on
+	// removed is how long a target must be gone where that ends its traffic: a registration that was on
 	// its way when the pod was deleted would show by then.
 	removed = 2 * time.Second
 )
@@ -88,20 +88,11 @@ func (h *Handler) letGo(pod *corev1.Pod, group balancer.Group, settings drain.Se
 		return false
 	}
 	health, listed := snap.Targets[t]
-	if group.Ref.Provider == balancer.HAProxy {
-		// It is removed from an instance when it has no connection left there.
+	traits := h.o.Drivers.Of(group.Ref.Provider)
+	if traits.GoneIsDone {
 		since := h.leaving.saw(k, snap.Started, !listed)
 		return !since.IsZero() && now.Sub(since) >= removed
 	}
 	since := h.leaving.saw(k, snap.Started, !listed || health.Leaving())
-	return !since.IsZero() && connects(group.Protocol) && now.Sub(since) >= settings.Routing(group.Protocol, group.DeregistrationDelay)
-}
-
-// connects tells whether a group's traffic shows in the table of TCP sockets.
-func connects(protocol string) bool {
-	switch protocol {
-	case "HTTP", "HTTPS", "TCP", "TLS":
-		return true
-	}
-	return false
+	return !since.IsZero() && traits.Quiet != nil && traits.Quiet(group) && now.Sub(since) >= settings.Routing(group.Protocol, group.DeregistrationDelay)
 }

@@ -1,0 +1,105 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package balancer
+
+import (
+	"time"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Driver is one kind of load balancer: who makes the calls, and what is true of it.
+// Code outside a driver's folder asks for a trait, never for a name.
+type Driver struct {
+	Kind     Kind
+	Provider Provider
+	Traits
+}
+
+// Traits are what podgate has to know of a kind of load balancer. The zero value is
+// the careful assumption about one of which nothing is known.
+type Traits struct {
+	// Immediate: a read that begins after a change shows it. Otherwise it may be up to
+	// gate.Lag behind.
+	Immediate bool
+	// Audit is the time between two reads of a group where nothing is expected; 0 for
+	// the observer's own.
+	Audit time.Duration
+	// Limits is the budget of calls of each account.
+	Limits Limits
+	// Account returns on whose budget the calls about a group are made. All groups of
+	// the kind share one when it is nil.
+	Account func(Ref) string
+
+	// ManifestDecides: a group's settings are those of the binding's manifest, which may
+	// be younger than what was published on the binding.
+	ManifestDecides bool
+	// EmptyUntilReached: where no answer ever came, nothing can be registered.
+	EmptyUntilReached bool
+	// Tends: targets drain only as the group is looked after.
+	Tends bool
+	// GoneIsDone: a target that is listed no more gets no request.
+	GoneIsDone bool
+	// Quiet reports whether all of a group's traffic shows in the table of TCP sockets,
+	// so that a pod without connections has none under way; never when it is nil.
+	Quiet func(Group) bool
+
+	// NotFound is the reason of the condition on a binding whose group does not exist;
+	// empty for that of target groups.
+	NotFound string
+	// Explain says in a sentence what an error of a call means and what to do about it.
+	// The caller finds the words when it is nil.
+	Explain func(*CallError) string
+	// Overlap says in a sentence that another, older binding has the same claim, which is
+	// a part of the group. Groups are claimed as a whole when it is nil.
+	Overlap func(other, claim string) string
+}
+
+// Lag is how far what is read of a group may be behind what was done to it.
+func (t Traits) Lag() time.Duration {
+	if t.Immediate {
+		return 0
+	}
+	return gate.Lag
+}
+
+// Drivers are all kinds of load balancers that podgate has.
+type Drivers []Driver
+
+// Of returns what is true of a kind of load balancer.
+func (d Drivers) Of(kind Kind) Traits {
+	for _, driver := range d {
+		if driver.Kind == kind {
+			return driver.Traits
+		}
+	}
+	return Traits{}
+}
+
+// Audit is the time between two reads of a group where nothing is expected.
+func (d Drivers) Audit(ref Ref) time.Duration { return d.Of(ref.Provider).Audit }
+
+// Lag is how far what is read of a group may be behind what was done to it.
+func (d Drivers) Lag(ref Ref) time.Duration { return d.Of(ref.Provider).Lag() }
+
+// Limits is the budget of calls that a group's account has.
+func (d Drivers) Limits(ref Ref) Limits { return d.Of(ref.Provider).Limits }
+
+// Account is on whose budget of calls, and in whose share of the workers, calls about
+// a group are made.
+func (d Drivers) Account(ref Ref) string {
+	if account := d.Of(ref.Provider).Account; account != nil {
+		return account(ref)
+	}
+	return string(ref.Provider)
+}
+
+// Router hands each call to the driver of its group.
+func (d Drivers) Router() Router {
+	r := Router{}
+	for _, driver := range d {
+		r[driver.Kind] = driver.Provider
+	}
+	return r
+}

@@ -1,0 +1,40 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package balancer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// TestUnknownDriver: of a load balancer of which nothing is known the careful is assumed.
+func TestUnknownDriver(t *testing.T) {
+	var none Drivers
+	ref := Ref{Provider: "other", Group: "web"}
+	if got := none.Lag(ref); got != gate.Lag {
+		t.Errorf("its answers may lag %s, want %s", got, gate.Lag)
+	}
+	if got := none.Of(ref.Provider); got.GoneIsDone || got.EmptyUntilReached || got.Quiet != nil {
+		t.Errorf("something is trusted: %+v", got)
+	}
+}
+
+// TestDriverTraits: each group has the traits of its own driver.
+func TestDriverTraits(t *testing.T) {
+	all := Drivers{{Kind: "one"}, {Kind: "two", Traits: Traits{
+		Immediate: true, Audit: time.Second, Account: func(ref Ref) string { return "account of " + ref.Group },
+	}}}
+	one, two := Ref{Provider: "one", Group: "a"}, Ref{Provider: "two", Group: "b"}
+	if all.Lag(one) != gate.Lag || all.Lag(two) != 0 {
+		t.Errorf("lag: got %s and %s", all.Lag(one), all.Lag(two))
+	}
+	if all.Audit(one) != 0 || all.Audit(two) != time.Second {
+		t.Errorf("audit: got %s and %s", all.Audit(one), all.Audit(two))
+	}
+	if a, b := all.Account(one), all.Account(two); a != "one" || b != "account of b" {
+		t.Errorf("account: got %q and %q", a, b)
+	}
+}
