@@ -231,7 +231,7 @@ func (s *Sim) end() {
 	}
 	for _, g := range s.groups {
 		for _, r := range g.routes {
-			r.pool.end()
+			r.pool.End()
 		}
 	}
 	s.mu.Unlock()

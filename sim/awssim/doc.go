@@ -17,6 +17,6 @@
 //
 // Package query reads and writes the query protocol, package wire holds what
 // all services share on the wire, package sts is the security token service,
-// and package faults holds faults, throttling and the record. Each can be read
-// alone.
+// package faults holds faults, throttling and the record, and package datapath
+// carries requests to targets. Each can be read alone.
 package awssim

@@ -21,6 +21,8 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/podgate/podgate/sim/awssim/datapath"
 )
 
 // instant is a data path without delays.
@@ -167,10 +169,8 @@ func TestClosedIdleConnectionIsNoticed(t *testing.T) {
 		e.until("the load balancer could know", func() bool {
 			e.sim.mu.Lock()
 			defer e.sim.mu.Unlock()
-			p := e.sim.groups[group].routes[b.Target].pool
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			return len(p.idle) == 1 && !p.idle[0].quiet()
+			kept, closed := e.sim.groups[group].routes[b.Target].pool.Idle()
+			return kept == 1 && closed == 1
 		})
 	}
 	if n := b.requests.Load(); n != 3 {
@@ -426,10 +426,6 @@ func TestHTTPSListenerAndTarget(t *testing.T) {
 // BenchmarkProxy is one kept connection after another through the load
 // balancer: client, proxy and target together.
 func BenchmarkProxy(b *testing.B) {
-	sim, err := New(instant())
-	if err != nil {
-		b.Fatal(err)
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -437,10 +433,10 @@ func BenchmarkProxy(b *testing.B) {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })}
 	go func() { _ = server.Serve(l) }()
 	defer func() { _ = server.Close() }()
-	to := destination{address: l.Addr().String(), pool: &pool{}, idle: time.Minute}
-	defer to.pool.close()
+	to := datapath.Upstream{Address: l.Addr().String(), Pool: &datapath.Pool{}, Connect: connectTimeout, Idle: time.Minute}
+	defer to.Pool.Close()
 	front := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		sim.forward(w, r, to, func(int) {})
+		datapath.Forward(w, r, to, func(int) {})
 	})}
 	fl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

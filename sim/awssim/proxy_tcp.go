@@ -5,10 +5,11 @@ package awssim
 
 import (
 	"context"
-	"io"
 	"net"
 	"sync"
 	"time"
+
+	"github.com/podgate/podgate/sim/awssim/datapath"
 )
 
 // openTCP serves a listener of a network load balancer: connection by
@@ -49,47 +50,8 @@ func (s *Sim) connect(ctx context.Context, l *listener, client net.Conn) {
 	}
 	s.mu.Unlock()
 	if target == nil {
-		reset(client)
+		datapath.Reset(client)
 		return
 	}
-	dialer := net.Dialer{Timeout: s.socketTimeout(connectTimeout)}
-	server, err := dialer.DialContext(ctx, "tcp", target.address)
-	if err != nil {
-		reset(client)
-		return
-	}
-	held, err := target.pool.add(&targetConn{Conn: server, raw: server})
-	if err != nil {
-		reset(client)
-		return
-	}
-	defer target.pool.drop(held)
-	defer context.AfterFunc(ctx, func() {
-		reset(client)
-		reset(server)
-	})()
-
-	var both sync.WaitGroup
-	both.Go(func() { stream(server, client) })
-	both.Go(func() { stream(client, server) })
-	both.Wait()
-}
-
-// stream copies one direction and passes its end on; an error ends both.
-func stream(to, from net.Conn) {
-	_, err := io.Copy(to, from)
-	half, ok := to.(interface{ CloseWrite() error })
-	if err == nil && ok && half.CloseWrite() == nil {
-		return
-	}
-	reset(to)
-	_ = from.Close() // the other direction ends with it
-}
-
-// reset closes a connection so that its peer sees a reset.
-func reset(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // else it is an ordinary end, which the close below makes
-	}
-	_ = conn.Close()
+	datapath.Carry(ctx, client, datapath.Upstream{Address: target.address, Pool: target.pool, Connect: s.socketTimeout(connectTimeout)})
 }

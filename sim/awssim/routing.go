@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/podgate/podgate/sim/awssim/datapath"
 )
 
 // class is what the data path does with a target.
@@ -30,7 +32,7 @@ type route struct {
 	class   class
 	next    class // where a change in progress leads
 	change  int   // number of that change
-	pool    *pool
+	pool    *datapath.Pool
 }
 
 // follow makes the data path follow what the API now says.
@@ -43,7 +45,7 @@ func (s *Sim) follow(g *targetGroup, k Target, h Health) {
 		}
 		r = &route{
 			seq: s.next(), target: k, address: net.JoinHostPort(s.hostOf(g, k), strconv.Itoa(k.Port)),
-			class: classNone, next: classNone, pool: &pool{},
+			class: classNone, next: classNone, pool: &datapath.Pool{},
 		}
 		g.routes[k] = r
 	}
@@ -76,7 +78,7 @@ func (s *Sim) terminate(g *targetGroup, r *route, h Health) {
 	}
 	for _, other := range g.routes {
 		if other.class == classRoutable {
-			r.pool.cut()
+			r.pool.Cut()
 			return
 		}
 	}
@@ -111,9 +113,9 @@ func (s *Sim) settle(g *targetGroup, k Target) {
 	}
 	r.change++
 	delete(g.routes, k)
-	r.pool.close()
+	r.pool.Close()
 	if g.http() || g.attributes[attrTerminateAtDelay] == "true" {
-		r.pool.end()
+		r.pool.End()
 	}
 }
 

@@ -1,7 +1,10 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+// Package datapath carries requests and connections from clients to targets, as
+// load balancers do: once, never again. It knows neither the API nor which
+// target has its turn; its caller chooses.
+package datapath
 
 import (
 	"bufio"
@@ -21,8 +24,8 @@ type targetConn struct {
 	since time.Time // idle since
 }
 
-// pool is the connections to one target. The zero value is ready.
-type pool struct {
+// Pool is the connections to one target. The zero value is ready.
+type Pool struct {
 	mu   sync.Mutex
 	idle []*targetConn
 	busy map[net.Conn]bool
@@ -35,7 +38,7 @@ const maxIdle = 128
 
 // get takes the connection that was used last, passing over those that have
 // been idle too long or that the target has closed meanwhile. nil: none.
-func (p *pool) get(longest time.Duration) *targetConn {
+func (p *Pool) get(longest time.Duration) *targetConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.idle) > 0 {
@@ -53,7 +56,7 @@ func (p *pool) get(longest time.Duration) *targetConn {
 
 // add takes note of a new connection that is about to be used. It fails when
 // the target is gone by now.
-func (p *pool) add(c *targetConn) (*targetConn, error) {
+func (p *Pool) add(c *targetConn) (*targetConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone {
@@ -64,7 +67,7 @@ func (p *pool) add(c *targetConn) (*targetConn, error) {
 	return c, nil
 }
 
-func (p *pool) hold(c net.Conn) {
+func (p *Pool) hold(c net.Conn) {
 	if p.busy == nil {
 		p.busy = map[net.Conn]bool{}
 	}
@@ -72,7 +75,7 @@ func (p *pool) hold(c net.Conn) {
 }
 
 // put keeps a connection for later use.
-func (p *pool) put(c *targetConn) {
+func (p *Pool) put(c *targetConn) {
 	c.since = time.Now()
 	_ = c.SetDeadline(time.Time{}) // a closed connection shows at its next use
 	p.mu.Lock()
@@ -86,15 +89,15 @@ func (p *pool) put(c *targetConn) {
 }
 
 // drop closes a connection that is used up.
-func (p *pool) drop(c net.Conn) {
+func (p *Pool) drop(c net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.busy, c)
 	_ = c.Close() // what was to be said on it has been said
 }
 
-// close closes what is idle, and whatever is put back later.
-func (p *pool) close() {
+// Close closes what is idle, and whatever is put back later.
+func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.idle {
@@ -103,8 +106,8 @@ func (p *pool) close() {
 	p.idle, p.over = nil, true
 }
 
-// cut closes what is in use.
-func (p *pool) cut() {
+// Cut closes what is in use.
+func (p *Pool) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.busy {
@@ -112,13 +115,26 @@ func (p *pool) cut() {
 	}
 }
 
-// end closes everything, now and from now on.
-func (p *pool) end() {
+// End closes everything, now and from now on.
+func (p *Pool) End() {
 	p.mu.Lock()
 	p.gone = true
 	p.mu.Unlock()
-	p.close()
-	p.cut()
+	p.Close()
+	p.Cut()
+}
+
+// Idle returns how many connections are kept, and how many of them the target
+// has closed meanwhile.
+func (p *Pool) Idle() (kept, closed int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.idle {
+		if !c.quiet() {
+			closed++
+		}
+	}
+	return len(p.idle), closed
 }
 
 // quiet looks, without waiting and without taking anything, whether an idle
