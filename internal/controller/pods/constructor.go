@@ -6,6 +6,7 @@ package pods
 import (
 	"context"
 	"maps"
+	"math/rand/v2"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,17 +36,15 @@ import (
 // Name is the controller's, in logs and metrics.
 const Name = "pod"
 
-// maxBackoff bounds the wait after an error.
-const maxBackoff = 30 * time.Second
-
-// Options are what Setup needs. All are required.
+// Options are what the controller needs. All are required but the grace and those that
+// say what they are without.
 type Options struct {
 	Client   client.Client
 	Observer Observer
 	Registry *binding.Registry
 	Recorder events.EventRecorder
 	Metrics  prometheus.Registerer
-	// Registered is when the target controller registered pods.
+	// Registered is when the target controller registered pods; nothing is known of it when nil.
 	Registered *latency.Times[latency.Registration]
 	// Wake adds pods to the queue from outside.
 	Wake source.Source
@@ -53,20 +52,42 @@ type Options struct {
 	OrphanGrace time.Duration
 	// Workers is how many pods are handled at a time.
 	Workers int
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+	// Random returns a duration below its argument, for jitter; rand.N when nil.
+	Random func(time.Duration) time.Duration
+}
+
+// NewReconciler returns the controller's Reconciler, for Setup and for tests.
+func NewReconciler(o Options) (*Reconciler, error) {
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	if o.Registered != nil {
+		m.registered = o.Registered
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+
+	return &Reconciler{
+		client: o.Client, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: o.Now,
+		orphanGrace: o.OrphanGrace,
+		uids:        map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
+	}, nil
 }
 
 // Setup adds the controller to a manager.
 func Setup(mgr manager.Manager, o Options) error {
-	m, err := newMetrics(o.Metrics)
+	r, err := NewReconciler(o)
 	if err != nil {
 		return err
 	}
-	m.registered = o.Registered
-	r := &Reconciler{
-		client: o.Client, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: time.Now,
-		orphanGrace: o.OrphanGrace,
-		uids:        map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
+	if o.Random == nil {
+		o.Random = rand.N[time.Duration]
 	}
+
 	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(gates.Of(o.(*corev1.Pod))) > 0 })
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
@@ -79,7 +100,7 @@ func Setup(mgr manager.Manager, o Options) error {
 		WatchesRawSource(o.Wake).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: o.Workers,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, maxBackoff),
+			RateLimiter:             newRateLimiter(o.Random),
 		}).
 		Complete(r)
 }

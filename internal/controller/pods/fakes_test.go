@@ -97,15 +97,14 @@ func resolution() binding.Resolution {
 
 // restart makes a Reconciler that remembers nothing.
 func (w *world) restart() {
-	m, err := newMetrics(prometheus.NewRegistry())
+	r, err := NewReconciler(Options{
+		Client: kube{w: w}, Observer: w, Registry: binding.NewRegistry(func(types.NamespacedName) {}), Recorder: w.events,
+		Metrics: prometheus.NewRegistry(), Now: func() time.Time { return w.clock },
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.Reconciler = &Reconciler{
-		client: kube{w: w}, observer: w, registry: binding.NewRegistry(func(types.NamespacedName) {}), recorder: w.events, metrics: m,
-		now:  func() time.Time { return w.clock },
-		uids: map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
-	}
+	w.Reconciler = r
 }
 
 func (w *world) resolve(res binding.Resolution) { w.registry.Set(web, res) }
