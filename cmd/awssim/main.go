@@ -47,11 +47,13 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
+
 	cfg.Log = logr.FromSlogHandler(slog.NewTextHandler(logs, nil))
 	sim, err := awssim.New(cfg)
 	if err != nil {
 		return err
 	}
+
 	bound, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("listen for the API: %w", err)
@@ -68,12 +70,15 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 		served <- server.Serve(bound)
 		cancel()
 	}()
+
+	// The simulator runs until it is stopped, or until the server fails.
 	runErr := sim.Run(ctx)
 	shutdown, cancelShutdown := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancelShutdown()
 	if err := server.Shutdown(shutdown); err != nil {
 		_ = server.Close() // calls that do not end are cut off
 	}
+
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the API: %w", err)
 	}

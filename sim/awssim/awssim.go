@@ -144,6 +144,7 @@ func New(cfg Config) (*Sim, error) {
 	setDefault(&cfg.DataAddress, "127.0.0.1")
 	setDefault(&cfg.Profile, "auto")
 	setDefault(&cfg.Throttle, ThrottleCurrent)
+
 	if cfg.TimeScale == 0 {
 		cfg.TimeScale = 1
 	}
@@ -156,6 +157,7 @@ func New(cfg Config) (*Sim, error) {
 	if cfg.NLB == nil {
 		cfg.NLB = DefaultNLB()
 	}
+
 	switch cfg.Profile {
 	case "auto", "alb", "nlb":
 	default:
@@ -169,6 +171,7 @@ func New(cfg Config) (*Sim, error) {
 		cfg.Log = logr.Discard()
 	}
 	cfg.Quotas = cfg.Quotas.withDefaults()
+
 	s := &Sim{
 		cfg:       cfg,
 		data:      newDataPath(),
@@ -183,6 +186,7 @@ func New(cfg Config) (*Sim, error) {
 	s.sts = sts.New(sts.Config{AccountID: cfg.AccountID, Accounts: cfg.Accounts, Roles: cfg.Roles})
 	s.operations = s.modelled()
 	s.faults = faults.NewSet(s.scaled)
+
 	for id, address := range cfg.Instances {
 		s.instances[id] = address
 	}
@@ -216,6 +220,7 @@ func (s *Sim) Run(ctx context.Context) error {
 	}
 	s.waiting = nil
 	s.mu.Unlock()
+
 	<-ctx.Done()
 	s.end()
 	return nil

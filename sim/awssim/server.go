@@ -68,6 +68,8 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		c.DurationSeconds = time.Since(began).Seconds()
 		s.record.AddCall(c)
 	}()
+
+	// A fault strikes before the operation takes effect, unless it says otherwise.
 	if !e.Applied {
 		s.hinder(r.Context(), e)
 	}
@@ -79,11 +81,13 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	if e.Applied {
 		s.hinder(r.Context(), e)
 	}
+
 	c.HTTPStatus = http.StatusOK
 	if failure != nil {
 		c.HTTPStatus, c.ErrorCode = cmp.Or(failure.Status, http.StatusBadRequest), failure.Code
 		body = query.Error(svc.namespace, failure.Fault(), failure.Code, failure.Message, id)
 	}
+
 	w.Header().Set("Content-Type", "text/xml")
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -107,6 +111,7 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 	if e.Failure != nil && !e.Applied {
 		return nil, s.explain(e.Failure, record)
 	}
+
 	op, known := s.operations[record.Operation]
 	if !known || op.service != svc.name {
 		return nil, wire.Failed("InvalidAction", "Could not find operation %s for version %s (not modelled by awssim)", record.Operation, r.Form.Get("Version"))
@@ -117,6 +122,8 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 	if region := scopeOf(r)[1]; svc.name != "sts" && region != s.cfg.Region {
 		return nil, &wire.APIError{Status: http.StatusForbidden, Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to a valid region, not '" + region + "'."}
 	}
+
+	// One lock for the whole operation: calls take effect one after the other.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	who, refused := s.sts.Identify(record.AccessKeyID)
@@ -128,6 +135,7 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 			return nil, err
 		}
 	}
+
 	out, err := op.run(&call{Identity: who, effect: e}, r.Form)
 	if err != nil {
 		return nil, wire.AsAPIError(err)
@@ -185,7 +193,7 @@ func describeCall(r *http.Request) Call {
 	}
 }
 
-// Operations are the names of the operations that are modelled.
+// Operations returns the names of the operations that are modelled.
 func Operations() []string {
 	var names []string
 	for name := range (&Sim{}).modelled() {
