@@ -102,26 +102,11 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 	if b.External {
 		return 0, nil
 	}
-	if v, err := r.notAllowed(ctx, b, b.Ref); v != nil || err != nil {
+	own, group, err := r.left(ctx, b)
+	if err != nil || own == nil {
 		return 0, err
 	}
-	if b, err = r.rest(ctx, b); b == nil || err != nil {
-		return 0, err
-	}
-	group, err := r.found(ctx, b)
-	if errors.Is(err, balancer.ErrNotFound) || errors.Is(err, balancer.ErrInvalid) || err != nil && r.neverReached(b) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	if v, err := r.notAllowed(ctx, b, group.Ref); v != nil || err != nil {
-		return 0, err
-	}
-	other, _, err := r.rival(ctx, b, group.Ref)
-	if err != nil || other != nil || !group.OfPods() {
-		return 0, err
-	}
+
 	begun := r.now()
 	rows, err := r.provider.Health(ctx, group.Ref)
 	if errors.Is(err, balancer.ErrNotFound) {
@@ -133,9 +118,10 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 	if len(rows) > 0 && r.drivers.Of(group.Ref.Provider).Tends {
 		drains = group.DeregistrationDelay + gate.Lag
 	}
+
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
 	rows = r.ledger.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: rows})
-	who, err := r.population(ctx, b, group, rows, r.records.Load(ctx, b))
+	who, err := r.population(ctx, own, group, rows, r.records.Load(ctx, own))
 	if err != nil {
 		return 0, err
 	}
@@ -146,4 +132,35 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 		}
 	}
 	return drains, errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.Err())
+}
+
+// left returns what a deleted binding still has to empty: the part of it that no other binding claims, and its group. The
+// part is nil when nothing is left, because the group is gone, is not the namespace's to name, or is another's.
+func (r *Reconciler) left(ctx context.Context, b *binding.Binding) (*binding.Binding, balancer.Group, error) {
+	none := balancer.Group{}
+	if v, err := r.notAllowed(ctx, b, b.Ref); v != nil || err != nil {
+		return nil, none, err
+	}
+	own, err := r.rest(ctx, b)
+	if own == nil || err != nil {
+		return nil, none, err
+	}
+
+	group, err := r.found(ctx, own)
+	if errors.Is(err, balancer.ErrNotFound) || errors.Is(err, balancer.ErrInvalid) || err != nil && r.neverReached(own) {
+		return nil, none, nil
+	}
+	if err != nil {
+		return nil, none, err
+	}
+
+	// A group that was found by its name is known only now.
+	if v, err := r.notAllowed(ctx, own, group.Ref); v != nil || err != nil {
+		return nil, none, err
+	}
+	other, _, err := r.rival(ctx, own, group.Ref)
+	if err != nil || other != nil || !group.OfPods() {
+		return nil, none, err
+	}
+	return own, group, nil
 }

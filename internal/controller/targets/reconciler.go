@@ -213,65 +213,22 @@ func (r *Reconciler) written(ctx context.Context, res reconcile.Result, unwritte
 	return res
 }
 
-// sync plans and applies.
+// sync brings a binding's group in step, in five steps over one pass.
 func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balancer.Group) (reconcile.Result, error) {
-	key := b.Key()
-	view := r.observer.View(group.Ref)
-	observed := r.ledger.overlay(group.Ref, view.Snapshot)
-	r.read(key, group.Ref, view.Snapshot)
-	if r.ledger.overdue(group.Ref, view.Snapshot) {
-		r.observer.Refresh(group.Ref)
-	}
-	who, err := r.population(ctx, b, group, observed, r.records.Load(ctx, b))
-	if err != nil {
+	p := r.look(b, group)
+	if err := r.meet(ctx, p); err != nil {
 		return reconcile.Result{}, err
 	}
-	who.vacant = r.vacant(group.Ref, observed, view.Snapshot)
-	r.lodgers.set(key, who.lodgers)
-	known := r.memories.get(key, group.Ref)
-	known.look(observed, who, r.now())
-	need := b.Need()
-	plan := membership.Make(membership.Input{
-		Now: r.now(), Members: who.members, Coming: who.coming, Observed: observed, Drain: need.Time(), Routed: need.Routed(),
-		AbsentUntil: r.absence(key, who.missing), Floor: r.floor, Ours: who.record.Owns,
-		HeldSince: known.held, RemovedAt: known.removed, StrangeSince: known.strange,
-	})
-	if b.External {
-		plan = membership.Plan{} // Whatever is missing or too much is somebody else's to change.
-		r.endings.take(key)      // When they were deregistered, and whether, only somebody else knows.
+
+	r.plan(p)
+	r.witness(ctx, p)
+
+	err := errors.Join(r.apply(ctx, group.Ref, p.plan, p.who, p.known), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
+	unheard, again, nudged := r.nudger.Wake(ctx, b, group, lbc.Pods{Members: p.who.members, ByTarget: p.who.pods, Observed: p.observed})
+	if err := errors.Join(err, nudged); err != nil {
+		return r.unapplied(ctx, p, err)
 	}
-	known.keep(plan.Held, r.now())
-	r.follow(group.Ref, who, observed, plan.Held)
-	r.ended(ctx, b, group, who, observed)
-	b.Count(view.Snapshot.Started, view.Snapshot.Targets)
-	if observed == nil && view.Err == nil {
-		// The first read is under way and wakes this binding; until then registering
-		// what may be registered long since would spend calls for nothing.
-		plan.Register = nil
-	}
-	if observed == nil && len(plan.Held) > 0 {
-		r.observer.Refresh(group.Ref) // They are being deleted, and whether they can go the read tells.
-	}
-	if observed != nil { // Until then what the binding says stands.
-		r.tellGuards(b, who.service, plan)
-	}
-	err = errors.Join(r.apply(ctx, group.Ref, plan, who, known), who.record.Settle(ctx, view.Snapshot, who.pods))
-	unheard, again, nudged := r.nudger.Wake(ctx, b, group, lbc.Pods{Members: who.members, ByTarget: who.pods, Observed: observed})
-	err = errors.Join(err, nudged)
-	if lbc.Raced(err) {
-		return reconcile.Result{}, err
-	}
-	if err != nil {
-		return r.failed(ctx, b, r.verdictOf(err, groupName(b)), err)
-	}
-	v := r.verdict(b, group, who, view)
-	if v.ok() && unheard != nil {
-		v = verdict{unheard.Reason, unheard.Message}
-	}
-	if err := r.report.ready(ctx, b, v); err != nil {
-		return reconcile.Result{}, err
-	}
-	return reconcile.Result{RequeueAfter: r.next(r.ledger.expires(group.Ref, view.Snapshot), plan.Next(), again)}, nil
+	return r.applied(ctx, p, unheard, again)
 }
 
 // apply makes the plan's calls: what is urgent at once, removals of running targets
