@@ -66,8 +66,9 @@ images: build ## Build the images as tars under out/, without Docker.
 	for v in v1 v2; do bin/image -name podgate.dev/app:$$v -entrypoint /app -link /bin/sleep -env APP_TEXT=$$v -user 65532 -o out/app-$$v.tar bin/app || exit 1; done
 
 .PHONY: manifest
-manifest: tools ## Render config/ to out/podgate.yaml.
+manifest: ## Render config/ to out/podgate.yaml.
 	@mkdir -p out
+	GOBIN=$(CURDIR)/bin $(GO) install -C tools sigs.k8s.io/kustomize/kustomize/v5
 	bin/kustomize build config > out/podgate.yaml
 
 .PHONY: generate
@@ -82,7 +83,8 @@ generate: tools ## Generate deepcopy functions, CRDs, RBAC, docs/{api,reasons,la
 	bin/helm template podgate charts/podgate --namespace podgate-system --kube-version 1.37.0 --no-hooks --output-dir config >/dev/null
 
 .PHONY: lint
-lint: tools ## Lint the modules, as .golangci.yml says.
+lint: ## Lint the modules, as .golangci.yml says.
+	GOBIN=$(CURDIR)/bin $(GO) install -C tools github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
 	cd test/localcluster && ../../bin/golangci-lint run ./...
 	cd build/image && ../../bin/golangci-lint run ./...
@@ -121,7 +123,8 @@ model: ## Random schedules of events and faults against a model of a cluster; a 
 	for base in $(MODEL_BASES); do bin/model.test -test.timeout 30m -base $$base $(MODEL_FLAGS) || exit 1; done
 
 .PHONY: vuln
-vuln: tools ## Look for known vulnerabilities; needs Go's database of them from the network, or a copy that GOVULNDB names.
+vuln: ## Look for known vulnerabilities; needs Go's database of them from the network, or a copy that GOVULNDB names.
+	GOBIN=$(CURDIR)/bin $(GO) install -C tools golang.org/x/vuln/cmd/govulncheck
 	bin/govulncheck $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
 	bin/govulncheck -C test/localcluster $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
 
