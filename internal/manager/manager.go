@@ -17,7 +17,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -35,15 +34,8 @@ import (
 	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
 	"github.com/podgate/podgate/internal/balancer/haproxy"
 	"github.com/podgate/podgate/internal/balancer/meter"
-	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
-	"github.com/podgate/podgate/internal/controller/latency"
-	"github.com/podgate/podgate/internal/controller/pods"
-	"github.com/podgate/podgate/internal/controller/standby"
-	"github.com/podgate/podgate/internal/controller/targets"
-	"github.com/podgate/podgate/internal/controller/trigger"
 	"github.com/podgate/podgate/internal/index"
-	"github.com/podgate/podgate/internal/observe"
 	"github.com/podgate/podgate/internal/scrape"
 )
 
@@ -74,15 +66,21 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 			return err
 		}
 	}
+
 	if c.CleanUp {
 		return cleanUp(ctx, log, kube, scheme, c)
 	}
+
+	// No manager can be made while the API server is away, as it may be when podgate starts.
 	if there, err := await(ctx, log, kube, c.HealthAddress); err != nil || !there {
 		return err
 	}
+
 	var l leave
 	ctx, cancel := l.after(ctx, c.Linger)
 	defer cancel()
+
+	// Metrics and the webhook are served with the same certificate.
 	pair := &certificate.Keypair{}
 	o := options(scheme, log, c)
 	o.Metrics = newMetricsServer(c, pair)
@@ -91,11 +89,13 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err != nil {
 		return fmt.Errorf("make manager: %w", err)
 	}
+
 	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods} {
 		if err := register(ctx, mgr.GetFieldIndexer()); err != nil {
 			return err
 		}
 	}
+
 	prov, err := newBalancers(ctx, metrics, c)
 	if err != nil {
 		return err
@@ -108,6 +108,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err != nil {
 		return err
 	}
+
 	if err := addWebhook(ctx, mgr, pair, &l, metrics, c); err != nil {
 		return err
 	}
@@ -117,6 +118,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err := addUngated(mgr, engine, metrics, c); err != nil {
 		return err
 	}
+
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
@@ -173,6 +175,8 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,
 		awsconfig.WithRegion(c.Region),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
+
+	// Without a configuration every call to AWS fails with the reason; HAProxy needs none.
 	groups := elbv2provider.New(cfg, c.Region, elbv2provider.Unconfigured(err))
 
 	limits := balancer.Limits{
@@ -188,94 +192,4 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 	}
 	limited := budget.New(metered, all.Limits, all.Account)
 	return Balancers{Limited: limited, Drivers: all, HAProxy: backends}, reg.Register(limited.Metrics())
-}
-
-// Engine is what is known of the groups, on the replica that leads.
-type Engine struct {
-	Observer *observe.Observer
-	Groups   *binding.Registry
-	// Drivers say what is true of the groups' load balancers.
-	Drivers balancer.Drivers
-}
-
-// AddControllers wires the observer and the two controllers, which run on the leader,
-// with a provider, and where there is an election what the other replicas do. Run does
-// it for a cluster, the model test for a model of one, which has no nodes.
-func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers, nodes cache.Cache, metrics prometheus.Registerer, c Config) (Engine, error) {
-	var podWake, targetWake trigger.Source
-	var registered latency.Times[latency.Registration]
-	log := mgr.GetLogger()
-	registry := binding.NewRegistry(func(key types.NamespacedName) {
-		// Open gates too: a pod's event while nothing was known of its binding was let pass,
-		// be it of unready containers or of a new address.
-		pods, err := binding.Gated(ctx, mgr.GetClient(), key)
-		if err != nil {
-			log.Error(err, "Finding a gate's pods failed", "binding", key)
-		}
-		for _, p := range pods {
-			podWake.Wake(p)
-		}
-	})
-	opts := observe.Options{
-		Log: log.WithName("observer"), WakePod: podWake.Wake, Audit: prov.Drivers.Audit, Random: c.Random,
-		WakeGroup: func(ref balancer.Ref) {
-			for _, key := range registry.Users(ref) {
-				targetWake.Wake(key)
-			}
-		},
-	}
-	if prov.HAProxy != nil {
-		opts.Dropped = prov.HAProxy.Forget
-	}
-	observer := observe.New(prov.Limited, opts)
-	engine := Engine{Observer: observer, Groups: registry, Drivers: prov.Drivers}
-	if err := metrics.Register(observer.Metrics()); err != nil {
-		return Engine{}, err
-	}
-	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
-		return Engine{}, fmt.Errorf("add observer: %w", err)
-	}
-	targets, err := targets.Setup(mgr, prov.Limited, observer, registry, targets.Options{
-		Reader: mgr.GetAPIReader(), Drivers: prov.Drivers, Account: prov.Drivers.Account, Prepare: prepare(prov.HAProxy),
-		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &targetWake,
-		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
-		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,
-	})
-	if err != nil {
-		return Engine{}, fmt.Errorf("set up target controller: %w", err)
-	}
-	err = pods.Setup(mgr, pods.Options{
-		Client: mgr.GetClient(), Observer: observer, Registry: registry,
-		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers,
-	})
-	if err != nil {
-		return Engine{}, fmt.Errorf("set up pod controller: %w", err)
-	}
-	if nodes != nil {
-		if err := followNodes(ctx, nodes, targets.FollowNodes(logr.NewContext(ctx, log.WithName("nodes")), targetWake.Wake)); err != nil {
-			return Engine{}, err
-		}
-	}
-	if !c.LeaderElection {
-		return engine, nil
-	}
-	return engine, addStandby(ctx, mgr, targets, metrics, c)
-}
-
-// addStandby has a replica that does not lead keep the leader's caches, so that it can
-// take over at once, and stand in for a leader that is silent.
-func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *targets.Reconciler, metrics prometheus.Registerer, c Config) error {
-	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}, &v1alpha1.TargetBinding{}} {
-		if _, err := mgr.GetCache().GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
-			return fmt.Errorf("watch %T: %w", o, err)
-		}
-	}
-	s, err := standby.New(standby.Options{
-		Leases: mgr.GetAPIReader(), Lease: types.NamespacedName{Namespace: c.Namespace, Name: LeaseName}, RetryPeriod: c.RetryPeriod,
-		Elected: mgr.Elected(), Cache: mgr.GetCache(), Urgent: targets.Urgent, Metrics: metrics, Log: mgr.GetLogger().WithName("standby"),
-	})
-	if err != nil {
-		return err
-	}
-	return mgr.Add(s)
 }
