@@ -33,6 +33,7 @@ const (
 	ReasonBindingDeleted          = "BindingDeleted"
 	ReasonUninstalled             = "Uninstalled"
 	ReasonNotIPTargets            = "NotIPTargets"
+	ReasonSetByHand               = "SetByHand"
 )
 
 // Reasons of a binding's condition Ready, and of the event when it changes.
@@ -91,7 +92,6 @@ const (
 	ReasonDrainTimeRecommended = "DrainTimeRecommended"
 	ReasonReplaced             = "Replaced"
 	ReasonNotReplaced          = "NotReplaced"
-	ReasonSetByHand            = "SetByHand"
 	ReasonAuthorityCreated     = "AuthorityCreated"
 	ReasonCertificateIssued    = "CertificateIssued"
 	ReasonAuthorityRetired     = "AuthorityRetired"
@@ -160,6 +160,7 @@ var Explanations = []Explanation{
 	{OnOpenGate, ReasonTargetUnhealthyDraining, "The binding's policy opened the gate, although the target is unhealthy and its connections are being closed", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
 	{OnOpenGate, ReasonTrackFloor, "The target fails its health checks, and the gate stays open because too few others are open", "look at the target's health: too many fail at once for Track to close this gate", "policies.md#track"},
 	{OnOpenGate, ReasonOverridden, "A person opened the gate by hand until the time in the message", "find out why the target is not healthy before the time in the message; podgate gate clear POD TYPE ends it sooner", "commands.md"},
+	{OnOpenGate, ReasonSetByHand, "A person set the condition of a gate that podgate does not serve; it stays until somebody changes it", NothingToDo, "commands.md"},
 	{OnOpenGate, ReasonNoBinding, "The gate was released, because no binding had claimed it for a while (--orphan-grace)", "correct the binding: no binding claims the gate, so it was released; new pods wait again", ""},
 	{OnOpenGate, ReasonBindingDeleted, "The gate was released, because its binding was deleted", "nothing, if the binding was deleted on purpose: podgate takes out what it registered for it; else make it again", ""},
 	{OnOpenGate, ReasonUninstalled, "The gate was released, because podgate was uninstalled", NothingToDo, "install.md"},
@@ -171,6 +172,7 @@ var Explanations = []Explanation{
 	{OnClosedGate, ReasonBindingNotReady, "The binding claims the pod, but its group or port is not known", "look at the binding: its target group or port is not known, for the reason there", ""},
 	{OnClosedGate, ReasonNotObserved, "The group has not been read since the pod got its address", "wait a second; if it lasts, the message or the binding says why the group cannot be read", ""},
 	{OnClosedGate, ReasonOverridden, "A person closed the gate by hand until the time in the message", "wait until the time in the message, or end it: podgate gate clear POD TYPE", "commands.md"},
+	{OnClosedGate, ReasonSetByHand, "A person set the condition of a gate that podgate does not serve; it stays until somebody changes it", "ask who set it, or set it again: podgate gate set POD TYPE", "commands.md"},
 
 	{OnReady, ReasonSynced, "The group's targets follow the Service's pods", NothingToDo, ""},
 	{OnReady, ReasonServiceNotFound, "The Service does not exist", "create the Service, or correct serviceRef.name", ""},
@@ -215,7 +217,6 @@ var Explanations = []Explanation{
 	{OnPodEvent, ReasonNoGate, "There is no gate for the pod: no Service selects it, or no served binding refers to that Service", "nothing, if the pod needs none; else create the Service or the binding and restart the pod", ""},
 	{OnPodEvent, ReasonDrainTooShort, "The pod's preStop hook or grace period is too short for its load balancer to drain it; reported once for an owner", "do what the message says", "drain.md#what-gets-a-hook"},
 	{OnPodEvent, ReasonKilledUndrained, "The pod stopped before its load balancer had drained it", "do what the message says", "drain.md#what-is-reported"},
-	{OnPodEvent, ReasonSetByHand, "A person set or cleared a gate with podgate gate", NothingToDo, "commands.md"},
 
 	{OnBindingEvent, ReasonTakenOverFromLBC, "podgate took the binding over from AWS Load Balancer Controller", NothingToDo, "migration.md"},
 	{OnBindingEvent, ReasonDrainTimeRecommended, "Observed drains call for another drain time", "set podgate.dev/drain-time as the message says, or to recommended", "drain.md#what-is-recommended"},

@@ -15,7 +15,6 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -76,10 +75,10 @@ func reportOf(b *binding.Binding) BindingReport {
 func (r *BindingReport) conditions(b *binding.Binding) {
 	for _, c := range *b.Conditions {
 		switch {
-		case c.Type == targets.ConditionReady:
+		case c.Type == v1alpha1.ConditionReady:
 			r.Status, r.Reason, r.Message, r.Since = string(c.Status), c.Reason, c.Message, &c.LastTransitionTime
-		case c.Type == targets.ConditionTargetsHeld && c.Status == metav1.ConditionTrue,
-			c.Type != targets.ConditionTargetsHeld && c.Status == metav1.ConditionFalse && c.Reason != targets.ReasonExternal:
+		case c.Type == v1alpha1.ConditionTargetsHeld && c.Status == metav1.ConditionTrue,
+			c.Type != v1alpha1.ConditionTargetsHeld && c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonExternal:
 			r.Further = append(r.Further, c)
 		}
 	}
@@ -111,14 +110,14 @@ func (r *BindingReport) remedy() string { return r.Next + " (the binding says " 
 
 // served tells whether podgate serves a binding, by what it said of it.
 func served(b *binding.Binding) bool {
-	c := meta.FindStatusCondition(*b.Conditions, targets.ConditionManaged)
-	return c == nil || c.Reason != targets.ReasonNotServed
+	c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionManaged)
+	return c == nil || c.Reason != v1alpha1.ReasonNotServed
 }
 
 // ownedByLBC tells whether AWS Load Balancer Controller serves a binding and its gate.
 func ownedByLBC(b *binding.Binding) bool {
-	c := meta.FindStatusCondition(*b.Conditions, targets.ConditionManaged)
-	return c != nil && c.Reason == targets.ReasonOwnedByLBC
+	c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionManaged)
+	return c != nil && c.Reason == v1alpha1.ReasonOwnedByLBC
 }
 
 // view makes a Binding of an object of either kind.
@@ -136,7 +135,7 @@ func servedObject(o client.Object) bool { return served(view(o)) }
 func resolution(b *binding.Binding) binding.Resolution {
 	group, _ := b.Published()
 	res := binding.Resolution{Group: group, Foreign: ownedByLBC(b)}
-	if c := meta.FindStatusCondition(*b.Conditions, targets.ConditionReady); c != nil && c.Status == metav1.ConditionFalse {
+	if c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionReady); c != nil && c.Status == metav1.ConditionFalse {
 		res.Trouble = c.Message
 	}
 	return res

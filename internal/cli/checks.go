@@ -22,7 +22,6 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/webhook"
@@ -153,14 +152,14 @@ func (f *flight) binding(ctx context.Context, b *binding.Binding, pod *corev1.Po
 	report := reportOf(b)
 	object := about(fmt.Sprintf("%s %s/%s", report.Kind, report.Namespace, report.Name))
 	for _, c := range report.Further {
-		if c.Type == targets.ConditionPolicy {
+		if c.Type == v1alpha1.ConditionPolicyAccepted {
 			f.find(SeverityWarning, c.Reason, object, c.Message, "correct the annotation")
 		}
 	}
 	switch report.Status {
 	case string(metav1.ConditionFalse):
 		severity := SeverityError
-		if report.Reason == targets.ReasonInstanceTargets || report.Reason == targets.ReasonThrottled {
+		if report.Reason == v1alpha1.ReasonInstanceTargets || report.Reason == v1alpha1.ReasonThrottled {
 			severity = SeverityWarning
 		}
 		f.find(severity, report.Reason, object, report.Message, report.Next)
@@ -184,9 +183,9 @@ func (f *flight) port(ctx context.Context, b *binding.Binding, object fmt.String
 	var noPort *binding.NoPortError
 	switch {
 	case errors.As(trouble, &noPort):
-		f.find(SeverityError, targets.ReasonPortNotFound, object, noPort.Error()+".", fixOf(targets.ReasonPortNotFound))
+		f.find(SeverityError, v1alpha1.ReasonPortNotFound, object, noPort.Error()+".", fixOf(v1alpha1.ReasonPortNotFound))
 	case trouble != nil:
-		f.find(SeverityError, targets.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", trouble), fixOf(targets.ReasonTargetPortNotFound))
+		f.find(SeverityError, v1alpha1.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", trouble), fixOf(v1alpha1.ReasonTargetPortNotFound))
 	}
 	return nil
 }

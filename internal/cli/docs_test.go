@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/kubetest"
 )
@@ -27,7 +28,7 @@ func document(t *testing.T, name string) string {
 func TestEveryFindingIsDocumented(t *testing.T) {
 	text := document(t, "commands.md")
 	names := []string{
-		CheckLegacyGate, CheckBindingAfter, CheckPodsUngated, CheckNoProbe, CheckHook, CheckGrace, CheckDeadline, CheckBudget, CheckEmpties, CheckNobodyReported, CheckPodgate, ReasonSetByHand,
+		CheckLegacyGate, CheckBindingAfter, CheckPodsUngated, CheckNoProbe, CheckHook, CheckGrace, CheckDeadline, CheckBudget, CheckEmpties, CheckNobodyReported, CheckPodgate, v1alpha1.ReasonSetByHand,
 	}
 	for _, r := range []injection.Reason{
 		ReasonOptedOut, ReasonNotAsked, ReasonNotSelected, ReasonNoWebhook,

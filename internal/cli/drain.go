@@ -15,7 +15,6 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
-	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/webhook"
@@ -171,7 +170,7 @@ func (x *explanation) terminating(ctx context.Context) error {
 		return x.Unknown.forgive(err, "whether its target is held")
 	}
 	for _, b := range bound {
-		if c := meta.FindStatusCondition(*b.Conditions, targets.ConditionTargetsHeld); c != nil && c.Status == metav1.ConditionTrue {
+		if c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld); c != nil && c.Status == metav1.ConditionTrue {
 			d.Waits = append(d.Waits, fmt.Sprintf("%s keeps targets (%s): %s", injection.Named(b.Key().Name), c.Reason, c.Message))
 		}
 	}

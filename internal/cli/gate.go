@@ -30,9 +30,6 @@ import (
 // DefaultOverride is how long an override lasts that does not say.
 const DefaultOverride = 15 * time.Minute
 
-// ReasonSetByHand is the reason of a condition that gate set wrote itself.
-const ReasonSetByHand = "SetByHand"
-
 func newGate(e *environment) *cobra.Command {
 	cmd := &cobra.Command{Use: "gate", Short: "Set a gate of a pod by hand, and take that back"}
 	var o order
@@ -272,7 +269,7 @@ func (e *environment) setCondition(ctx context.Context, kube client.Client, pod 
 	}
 	user, now := e.atServer(ctx, kube)
 	c := corev1.PodCondition{
-		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(o.status), Reason: ReasonSetByHand, Message: o.reason, LastTransitionTime: metav1.NewTime(now),
+		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(o.status), Reason: v1alpha1.ReasonSetByHand, Message: o.reason, LastTransitionTime: metav1.NewTime(now),
 	}
 	if user != "" {
 		c.Message += " (" + user + ")"

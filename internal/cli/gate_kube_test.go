@@ -54,7 +54,7 @@ func TestGateSet(t *testing.T) {
 
 	c.has(c.run("gate", "set", "web", theirs, "true", "--reason", "signed off"), ExitDone, "podgate does not serve it")
 	set := binding.Condition(c.read(pod), corev1.PodConditionType(theirs))
-	if set == nil || set.Status != corev1.ConditionTrue || set.Reason != ReasonSetByHand || set.LastTransitionTime.IsZero() {
+	if set == nil || set.Status != corev1.ConditionTrue || set.Reason != v1alpha1.ReasonSetByHand || set.LastTransitionTime.IsZero() {
 		t.Errorf("the condition is %+v", set)
 	}
 	since := set.LastTransitionTime

@@ -109,9 +109,9 @@ func (x *explanation) orphan(g *GateReport, name string) {
 		kind, name = "TargetBinding", short
 	}
 	g.From = fmt.Sprintf("no binding: there is no %s %q in the namespace", kind, name)
-	g.Next = adviceOf(g.open(), gate.ReasonNoBinding)
-	if g.open() && g.Reason != gate.ReasonNoBinding {
-		g.Next = adviceOf(true, gate.ReasonBindingDeleted)
+	g.Next = adviceOf(g.open(), v1alpha1.ReasonNoBinding)
+	if g.open() && g.Reason != v1alpha1.ReasonNoBinding {
+		g.Next = adviceOf(true, v1alpha1.ReasonBindingDeleted)
 	}
 }
 
@@ -150,7 +150,7 @@ func (x *explanation) next(g *GateReport, b *binding.Binding, claim binding.Clai
 	case !isTrue(binding.Condition(x.pod, corev1.ContainersReady)):
 		return "look at the pod's probes and logs: the gate is asked about when its containers are ready"
 	case claim.Kind == gate.Unclaimed:
-		return adviceOf(false, gate.ReasonNoBinding)
+		return adviceOf(false, v1alpha1.ReasonNoBinding)
 	case g.Source.Status == "False":
 		return g.Source.remedy()
 	case g.Status == "" && len(x.Installation.Trouble) > 0:

@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/targets"
 )
 
 // Killed is what podgate said last of a pod that ended before its load balancer had let go of it.
@@ -29,7 +29,7 @@ func killed(ctx context.Context, r *snapshot, namespace, field, value string) (*
 		return nil, nil
 	}
 	var events corev1.EventList
-	err := r.live.List(ctx, &events, client.InNamespace(namespace), client.MatchingFields{"reason": targets.ReasonKilledUndrained, field: value})
+	err := r.live.List(ctx, &events, client.InNamespace(namespace), client.MatchingFields{"reason": v1alpha1.ReasonKilledUndrained, field: value})
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func ended(ctx context.Context, r *snapshot, pod types.NamespacedName, err error
 	if unread != nil || k == nil {
 		return err
 	}
-	return fmt.Errorf("%w. %s at %s: %s", err, targets.ReasonKilledUndrained, k.At.UTC().Format(time.RFC3339), k.Message)
+	return fmt.Errorf("%w. %s at %s: %s", err, v1alpha1.ReasonKilledUndrained, k.At.UTC().Format(time.RFC3339), k.Message)
 }
 
 // siblings tells whether pods of the same owner ended too soon lately.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // whileClosed opens a gate when each of its feeds has a reason to.
@@ -54,7 +56,7 @@ func speaksBefore(later, earlier Condition) bool {
 	if earlier.Status != StatusTrue {
 		return false
 	}
-	return later.Status != StatusTrue || earlier.Reason == ReasonHealthy
+	return later.Status != StatusTrue || earlier.Reason == v1alpha1.ReasonHealthy
 }
 
 // decision decides one feed of a gate that is closed.
@@ -71,9 +73,9 @@ type decision struct {
 func (d decision) part() part {
 	switch d.feed.Claim {
 	case Releasing:
-		return part{condition: Condition{StatusTrue, ReasonBindingDeleted, "The binding was deleted, so nothing is waited for."}}
+		return part{condition: Condition{StatusTrue, v1alpha1.ReasonBindingDeleted, "The binding was deleted, so nothing is waited for."}}
 	case NotIP:
-		return part{condition: Condition{StatusTrue, ReasonNotIPTargets, "The target group's targets are not pods, so there is nothing to wait for."}}
+		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNotIPTargets, "The target group's targets are not pods, so there is nothing to wait for."}}
 	}
 
 	if !d.pod.ContainersReady {
@@ -84,7 +86,7 @@ func (d decision) part() part {
 	case Unclaimed:
 		return d.unclaimed()
 	case Unresolved:
-		return d.limited(d.undetermined(Condition{StatusUnknown, ReasonNotResolved, d.troubled("The binding's target group or port is not known; see the binding's Ready condition.")}))
+		return d.limited(d.undetermined(Condition{StatusUnknown, v1alpha1.ReasonBindingNotReady, d.troubled("The binding's target group or port is not known; see the binding's Ready condition.")}))
 	}
 	return d.limited(d.claimed())
 }
@@ -92,7 +94,7 @@ func (d decision) part() part {
 // unready leaves a closed gate as it is: the pod cannot be Ready anyway.
 func (d decision) unready() part {
 	if d.moved && d.current.Status == StatusTrue {
-		return part{condition: Condition{StatusFalse, ReasonContainersNotReady, "The pod got a new address and its containers are not ready."}}
+		return part{condition: Condition{StatusFalse, v1alpha1.ReasonContainersNotReady, "The pod got a new address and its containers are not ready."}}
 	}
 	return part{condition: d.current, timedOut: d.pod.TimedOut}
 }
@@ -101,10 +103,10 @@ func (d decision) unclaimed() part {
 	grace := d.policy.orphanGrace()
 	at := latest(d.pod.ContainersReadySince.Add(grace), d.feed.UnclaimedSince.Add(AbsenceGrace))
 	if !d.now.Before(at) {
-		return part{condition: Condition{StatusTrue, ReasonNoBinding, "No binding claims this gate, so it was released."}}
+		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNoBinding, "No binding claims this gate, so it was released."}}
 	}
 	return part{
-		condition: Condition{StatusFalse, ReasonNoBinding, fmt.Sprintf("No binding of this name has a Service that selects this pod. Create it, or the gate is released %s after the containers became ready.", span(grace))},
+		condition: Condition{StatusFalse, v1alpha1.ReasonNoBinding, fmt.Sprintf("No binding of this name has a Service that selects this pod. Create it, or the gate is released %s after the containers became ready.", span(grace))},
 		recheck:   at.Sub(d.now),
 	}
 }
@@ -115,7 +117,7 @@ func (d decision) claimed() part {
 		return part{condition: d.current, proven: d.feed.Proven, waiting: true}
 	}
 	if !d.feed.Observed {
-		return d.undetermined(Condition{StatusUnknown, ReasonNotObserved, d.troubled("The target group has not been read since the pod got its address.")})
+		return d.undetermined(Condition{StatusUnknown, v1alpha1.ReasonNotObserved, d.troubled("The target group has not been read since the pod got its address.")})
 	}
 
 	if !d.feed.Present {
@@ -137,11 +139,11 @@ func (d decision) claimed() part {
 		return part{condition: Condition{StatusTrue, admitted, admission(d.feed.Health)}, proven: d.feed.Addr}
 	}
 	if healthy(d.now, d.pod, d.feed) {
-		return part{condition: Condition{Status: StatusTrue, Reason: ReasonHealthy}, proven: d.feed.Addr}
+		return part{condition: Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}, proven: d.feed.Addr}
 	}
 
 	return part{
-		condition: Condition{StatusFalse, ReasonNotProven, "The load balancer calls this address healthy, perhaps because of the pod that had it before; waiting until it must have noticed."},
+		condition: Condition{StatusFalse, v1alpha1.ReasonNotProvenYet, "The load balancer calls this address healthy, perhaps because of the pod that had it before; waiting until it must have noticed."},
 		recheck:   max(settled(d.pod, d.feed).Sub(d.now), reread),
 		waiting:   true,
 	}
@@ -150,7 +152,7 @@ func (d decision) claimed() part {
 // unread waits for a read that began after the containers became ready.
 func (d decision) unread() part {
 	if d.current.Status == StatusTrue {
-		d.current = Condition{StatusUnknown, ReasonNotObserved, "The target group has not been read since the pod's containers became ready."}
+		d.current = Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "The target group has not been read since the pod's containers became ready."}
 	}
 	return part{condition: d.current, proven: d.feed.Proven, recheck: reread, waiting: true}
 }
@@ -176,7 +178,7 @@ func (d decision) troubled(otherwise string) string {
 // heard reports whether a reason for which a gate is closed is what a load balancer said:
 // it stays while the first read after a restart is under way.
 func heard(reason string) bool {
-	return fromBalancer(reason) || reason == ReasonNotProven
+	return fromBalancer(reason) || reason == v1alpha1.ReasonNotProvenYet
 }
 
 // told is what the load balancer says of a target that is not healthy.

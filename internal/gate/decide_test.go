@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // The times and addresses that the tests of this package share.
@@ -53,7 +55,7 @@ func seenOtherwise(f Feed) Feed {
 
 func TestDecide(t *testing.T) {
 	unready := subject{Addr: ours}
-	opened := Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	opened := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	closed := Condition{Status: StatusFalse, Reason: "Elb.InitialHealthChecking"}
 	cases := map[string]struct {
 		reason  string
@@ -81,12 +83,12 @@ func TestDecide(t *testing.T) {
 		"NotObserved": {
 			reason: "No data is Unknown, as the contract says, and the pod waits.",
 			pod:    ready(3*time.Second, netip.Addr{}), feed: Feed{Claim: Claimed},
-			want: result{Condition: Condition{Status: StatusUnknown, Reason: ReasonNotObserved}, Waiting: true},
+			want: result{Condition: Condition{Status: StatusUnknown, Reason: v1alpha1.ReasonNotObserved}, Waiting: true},
 		},
 		"NotObservedButSaidBefore": {
 			reason: "A condition that is wrong by now is not held back.",
-			pod:    ready(500*time.Millisecond, ours), feed: Feed{Claim: Claimed}, current: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady},
-			want: result{Condition: Condition{Status: StatusUnknown, Reason: ReasonNotObserved}, Proven: ours, Waiting: true},
+			pod:    ready(500*time.Millisecond, ours), feed: Feed{Claim: Claimed}, current: Condition{Status: StatusFalse, Reason: v1alpha1.ReasonContainersNotReady},
+			want: result{Condition: Condition{Status: StatusUnknown, Reason: v1alpha1.ReasonNotObserved}, Proven: ours, Waiting: true},
 		},
 		"NotObservedButHeardBefore": {
 			reason: "A new leader's first read is under way; until then it knows nothing better.",
@@ -101,7 +103,7 @@ func TestDecide(t *testing.T) {
 		"Unresolved": {
 			reason: "A binding that does not work is told on the pod.",
 			pod:    ready(time.Hour, netip.Addr{}), feed: Feed{Claim: Unresolved, Trouble: "No such group."},
-			want: result{Condition: Condition{Status: StatusUnknown, Reason: ReasonNotResolved}, Waiting: true},
+			want: result{Condition: Condition{Status: StatusUnknown, Reason: v1alpha1.ReasonBindingNotReady}, Waiting: true},
 		},
 		"NotRegistered": {
 			reason: "An absent target is not healthy, and its later row will be this pod's.",
@@ -156,13 +158,13 @@ func TestDecide(t *testing.T) {
 		"HealthyNotProven": {
 			reason: "This may be the health of the pod that had the address before.",
 			pod:    ready(20*time.Second, netip.Addr{}), feed: sight(Healthy, ""),
-			want: result{Condition: Condition{Status: StatusFalse, Reason: ReasonNotProven}, Recheck: Lag, Waiting: true},
+			want: result{Condition: Condition{Status: StatusFalse, Reason: v1alpha1.ReasonNotProvenYet}, Recheck: Lag, Waiting: true},
 		},
 		"HealthyBeforeARestart": {
 			reason: "A read of the time before the containers were restarted says nothing of them.",
 			pod:    ready(10*time.Second, netip.Addr{}), feed: readBefore(11*time.Second, seenOtherwise(sight(Healthy, ""))),
-			current: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady},
-			want:    result{Condition: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady}, Recheck: 250 * time.Millisecond, Waiting: true},
+			current: Condition{Status: StatusFalse, Reason: v1alpha1.ReasonContainersNotReady},
+			want:    result{Condition: Condition{Status: StatusFalse, Reason: v1alpha1.ReasonContainersNotReady}, Recheck: 250 * time.Millisecond, Waiting: true},
 		},
 		"ReadyInTheFuture": {
 			reason: "The node's clock is ahead, which must not keep the gate closed.",
@@ -172,27 +174,27 @@ func TestDecide(t *testing.T) {
 		"Unclaimed": {
 			reason: "A gate without a binding says so at once and is released five minutes after the containers were ready.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: Feed{Claim: Unclaimed, UnclaimedSince: noon.Add(-time.Minute)},
-			want: result{Condition: Condition{Status: StatusFalse, Reason: ReasonNoBinding}, Recheck: 4 * time.Minute},
+			want: result{Condition: Condition{Status: StatusFalse, Reason: v1alpha1.ReasonNoBinding}, Recheck: 4 * time.Minute},
 		},
 		"UnclaimedForAMoment": {
 			reason: "A binding that vanished just now is not gone yet, however old the pod.",
 			pod:    ready(time.Hour, netip.Addr{}), feed: Feed{Claim: Unclaimed, UnclaimedSince: noon}, current: closed,
-			want: result{Condition: Condition{Status: StatusFalse, Reason: ReasonNoBinding}, Recheck: AbsenceGrace},
+			want: result{Condition: Condition{Status: StatusFalse, Reason: v1alpha1.ReasonNoBinding}, Recheck: AbsenceGrace},
 		},
 		"UnclaimedLongEnough": {
 			reason: "Nothing will ever open the gate.",
 			pod:    ready(ReleaseAfter, netip.Addr{}), feed: Feed{Claim: Unclaimed, UnclaimedSince: noon.Add(-AbsenceGrace)}, current: closed,
-			want: result{Condition: Condition{Status: StatusTrue, Reason: ReasonNoBinding}},
+			want: result{Condition: Condition{Status: StatusTrue, Reason: v1alpha1.ReasonNoBinding}},
 		},
 		"BindingDeleted": {
 			reason: "A deleted binding waits for its gates, those of unready pods too.",
 			pod:    unready, feed: Feed{Claim: Releasing}, current: closed,
-			want: result{Condition: Condition{Status: StatusTrue, Reason: ReasonBindingDeleted}},
+			want: result{Condition: Condition{Status: StatusTrue, Reason: v1alpha1.ReasonBindingDeleted}},
 		},
 		"InstanceTargets": {
 			reason: "The pod is no target: there is nothing to wait for.",
 			pod:    unready, feed: Feed{Claim: NotIP},
-			want: result{Condition: Condition{Status: StatusTrue, Reason: ReasonNotIPTargets}},
+			want: result{Condition: Condition{Status: StatusTrue, Reason: v1alpha1.ReasonNotIPTargets}},
 		},
 		"OpenAndHealthy": {
 			reason: "Nothing changes.",
@@ -202,7 +204,7 @@ func TestDecide(t *testing.T) {
 		"OpenAndContainersUnready": {
 			reason: "The pod's own containers close its gate.",
 			pod:    subject{Addr: ours, Proven: ours}, feed: sight(Healthy, ""), current: opened,
-			want: result{Condition: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady}},
+			want: result{Condition: Condition{Status: StatusFalse, Reason: v1alpha1.ReasonContainersNotReady}},
 		},
 		"OpenWithAnotherAddress": {
 			reason: "A new address is a new target.",
@@ -212,12 +214,12 @@ func TestDecide(t *testing.T) {
 		"OpenWithAnotherAddressReadTooEarly": {
 			reason: "What was read before the containers became ready does not leave the gate open at a new address.",
 			pod:    ready(0, past), feed: readBefore(time.Second, seenOtherwise(sight(Healthy, ""))), current: opened,
-			want: result{Condition: Condition{Status: StatusUnknown, Reason: ReasonNotObserved}, Recheck: reread, Waiting: true, ClosedAt: noon},
+			want: result{Condition: Condition{Status: StatusUnknown, Reason: v1alpha1.ReasonNotObserved}, Recheck: reread, Waiting: true, ClosedAt: noon},
 		},
 		"OpenWithAnotherAddressAndUnready": {
 			reason: "A pod whose sandbox was made anew is not served at its old address.",
 			pod:    subject{Addr: ours, Proven: past}, feed: Feed{Claim: Claimed}, current: opened,
-			want: result{Condition: Condition{Status: StatusFalse, Reason: ReasonContainersNotReady}},
+			want: result{Condition: Condition{Status: StatusFalse, Reason: v1alpha1.ReasonContainersNotReady}},
 		},
 		"OpenWithoutAddress": {
 			reason: "An address that is not known is not another one.",

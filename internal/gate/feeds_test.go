@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // at gives feeds the pod's address and the address at which they were proven.
@@ -21,7 +23,7 @@ func at(proven netip.Addr, feeds ...Feed) []Feed {
 // alone, whatever their order, and the first that would not gives the reason.
 func TestLaw1OneHealthyOfTwoOpensNothing(t *testing.T) {
 	pod := ready(time.Hour, netip.Addr{}).pod()
-	closed := Condition{Status: StatusFalse, Reason: ReasonContainersNotReady}
+	closed := Condition{Status: StatusFalse, Reason: v1alpha1.ReasonContainersNotReady}
 	every := append(everyFeed(), seenOtherwise(sight(Healthy, "")))
 	for _, policy := range everyPolicy() {
 		for i, one := range every {
@@ -36,7 +38,7 @@ func TestLaw1OneHealthyOfTwoOpensNothing(t *testing.T) {
 			if first.Condition.Status != StatusTrue && both.Condition != first.Condition {
 				t.Fatalf("feeds %+v and %+v: want what the first says, %+v, got %+v", one, other, first.Condition, both.Condition)
 			}
-			if opens && both.Condition.Reason == ReasonHealthy && (first.Condition.Reason != ReasonHealthy || second.Condition.Reason != ReasonHealthy) {
+			if opens && both.Condition.Reason == v1alpha1.ReasonHealthy && (first.Condition.Reason != v1alpha1.ReasonHealthy || second.Condition.Reason != v1alpha1.ReasonHealthy) {
 				t.Fatalf("feeds %+v and %+v: the gate is called healthy, and not all of it is", one, other)
 			}
 		}
@@ -48,11 +50,11 @@ func TestLaw1ProofIsEachFeedsOwn(t *testing.T) {
 	pod, feeds := ready(time.Second, netip.Addr{}).pod(), at(netip.Addr{}, sight(Healthy, ""), sight(Healthy, ""))
 	feeds[0].Proven = ours
 	d := Decide(noon, pod, feeds, Policy{}, Condition{})
-	if d.Condition.Reason != ReasonNotProven || d.Recheck <= 0 || d.Proven[0] != ours || d.Proven[1].IsValid() {
+	if d.Condition.Reason != v1alpha1.ReasonNotProvenYet || d.Recheck <= 0 || d.Proven[0] != ours || d.Proven[1].IsValid() {
 		t.Errorf("want it closed until the second is proven, and looked at again, got %+v", d)
 	}
 	feeds[1].SeenOtherwise = true
-	if d := Decide(noon, pod, feeds, Policy{}, Condition{}); d.Condition.Reason != ReasonHealthy || d.Proven[1] != ours {
+	if d := Decide(noon, pod, feeds, Policy{}, Condition{}); d.Condition.Reason != v1alpha1.ReasonHealthy || d.Proven[1] != ours {
 		t.Errorf("want it open and both proven, got %+v", d)
 	}
 }
@@ -81,7 +83,7 @@ func TestLaw2ReleasedFeedReleasesOnlyItself(t *testing.T) {
 // TestLaw2NoFeedsWait: without any feed, nobody said since when, so the gate waits and is
 // looked at again.
 func TestLaw2NoFeedsWait(t *testing.T) {
-	if d := Decide(noon, ready(time.Hour, ours).pod(), nil, Policy{}, Condition{}); d.Condition.Reason != ReasonNoBinding || d.Condition.Status != StatusFalse || d.Recheck != AbsenceGrace {
+	if d := Decide(noon, ready(time.Hour, ours).pod(), nil, Policy{}, Condition{}); d.Condition.Reason != v1alpha1.ReasonNoBinding || d.Condition.Status != StatusFalse || d.Recheck != AbsenceGrace {
 		t.Errorf("want it closed and looked at again, got %+v", d)
 	}
 }
@@ -89,13 +91,13 @@ func TestLaw2NoFeedsWait(t *testing.T) {
 // TestLaw9TrackAsksEveryFloor: a gate of several feeds closes for one that fails, if all
 // of them have room.
 func TestLaw9TrackAsksEveryFloor(t *testing.T) {
-	open, policy := Condition{Status: StatusTrue, Reason: ReasonHealthy}, Policy{Mode: Track}
+	open, policy := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}, Policy{Mode: Track}
 	for name, tc := range map[string]struct {
 		healthyHasRoom bool
 		want           Condition
 	}{
 		"room at both": {true, Condition{Status: StatusFalse, Reason: "Target.Timeout"}},
-		"room at one":  {false, Condition{Status: StatusTrue, Reason: ReasonTrackFloor}},
+		"room at one":  {false, Condition{Status: StatusTrue, Reason: v1alpha1.ReasonTrackFloor}},
 	} {
 		good := seenOtherwise(sight(Healthy, ""))
 		good.Room = room(tc.healthyHasRoom)

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // TestLaw1NeverOpenEarly: whatever a feed says short of a proven healthy, the gate is closed.
@@ -62,7 +64,7 @@ func TestLaw1RecordsOnlyProof(t *testing.T) {
 func TestLaw1EveryReasonIsItsOwn(t *testing.T) {
 	for _, feed := range []Feed{{Claim: Releasing}, {Claim: NotIP}, {Claim: Unclaimed}} {
 		d := decide(noon, ready(time.Hour, netip.Addr{}), feed, Policy{}, Condition{})
-		if d.Condition.Status != StatusTrue || d.Condition.Reason == ReasonHealthy || d.Condition.Reason == "" {
+		if d.Condition.Status != StatusTrue || d.Condition.Reason == v1alpha1.ReasonHealthy || d.Condition.Reason == "" {
 			t.Errorf("claim %d: want True with a reason of its own, got %+v", feed.Claim, d.Condition)
 		}
 	}
@@ -78,8 +80,8 @@ func TestLaw2NeverStuck(t *testing.T) {
 		}
 		current, now = d.Condition, now.Add(d.Recheck)
 	}
-	if waited := now.Sub(noon); waited != 5*time.Minute || current.Reason != ReasonNoBinding {
-		t.Errorf("released after %s with reason %s, want 5 minutes and %s", waited, current.Reason, ReasonNoBinding)
+	if waited := now.Sub(noon); waited != 5*time.Minute || current.Reason != v1alpha1.ReasonNoBinding {
+		t.Errorf("released after %s with reason %s, want 5 minutes and %s", waited, current.Reason, v1alpha1.ReasonNoBinding)
 	}
 	late := decide(now, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{}, current)
 	if late.Condition != current {
@@ -117,7 +119,7 @@ func everyFeed() []Feed {
 
 // TestLaw8OutageChangesNothing: no lack of data closes an open gate, proven or not.
 func TestLaw8OutageChangesNothing(t *testing.T) {
-	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	for _, proven := range []netip.Addr{{}, ours} {
 		for _, feed := range []Feed{{Claim: Unresolved, Trouble: "The API is down."}, {Claim: Claimed, Trouble: "The API is down."}, {Claim: Unclaimed}, {}} {
 			d := decide(noon, ready(time.Hour, proven), feed, Policy{}, open)
@@ -133,7 +135,7 @@ func TestLaw8OutageChangesNothing(t *testing.T) {
 // an error makes out of date.
 func TestLaw8RestartForgetsNothing(t *testing.T) {
 	unread := Feed{Claim: Claimed}
-	for _, reason := range []string{"Elb.InitialHealthChecking", "Target.NotRegistered", "INITIAL", ReasonNotProven} {
+	for _, reason := range []string{"Elb.InitialHealthChecking", "Target.NotRegistered", "INITIAL", v1alpha1.ReasonNotProvenYet} {
 		current := Condition{StatusFalse, reason, "As was said."}
 		for _, proven := range []netip.Addr{{}, ours} {
 			if d := decide(noon, ready(time.Hour, proven), unread, Policy{}, current); d.Condition != current || d.Proven != proven || !d.Waiting {
@@ -142,16 +144,16 @@ func TestLaw8RestartForgetsNothing(t *testing.T) {
 		}
 	}
 	unread.Trouble = "The API is down."
-	for _, reason := range []string{ReasonContainersNotReady, ReasonNoBinding, "Elb.InitialHealthChecking"} {
-		if d := decide(noon, ready(time.Hour, ours), unread, Policy{}, Condition{StatusFalse, reason, ""}); d.Condition.Reason != ReasonNotObserved {
-			t.Errorf("%s, and an error: want %s, got %+v", reason, ReasonNotObserved, d.Condition)
+	for _, reason := range []string{v1alpha1.ReasonContainersNotReady, v1alpha1.ReasonNoBinding, "Elb.InitialHealthChecking"} {
+		if d := decide(noon, ready(time.Hour, ours), unread, Policy{}, Condition{StatusFalse, reason, ""}); d.Condition.Reason != v1alpha1.ReasonNotObserved {
+			t.Errorf("%s, and an error: want %s, got %+v", reason, v1alpha1.ReasonNotObserved, d.Condition)
 		}
 	}
 }
 
 // TestLaw9OpenStaysOpen: only the pod's own containers or a new address close a gate.
 func TestLaw9OpenStaysOpen(t *testing.T) {
-	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	for _, feed := range everyFeed() {
 		if d := decide(noon, ready(time.Hour, ours), feed, Policy{}, open); d.Condition != open {
 			t.Errorf("feed %+v closed or changed the gate: %+v", feed, d.Condition)
@@ -167,7 +169,7 @@ func TestLaw9OpenStaysOpen(t *testing.T) {
 // gate is soon as it stays; otherwise each write would cause the next.
 func TestLaw10Settles(t *testing.T) {
 	pods := map[string]subject{"unready": {Addr: ours, Proven: ours}, "ready": ready(time.Hour, ours), "moved": ready(time.Hour, past), "moved and unready": {Addr: ours, Proven: past}, "new": ready(0, netip.Addr{})}
-	begins := []Condition{{}, {Status: StatusFalse, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: ReasonHealthy}, {Status: StatusTrue, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: ReasonTimedOut}, {Status: StatusTrue, Reason: ReasonTrackFloor}}
+	begins := []Condition{{}, {Status: StatusFalse, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}, {Status: StatusTrue, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: v1alpha1.ReasonTimedOut}, {Status: StatusTrue, Reason: v1alpha1.ReasonTrackFloor}}
 	for name, pod := range pods {
 		for _, feed := range everyFeed() {
 			for _, policy := range everyPolicy() {
@@ -197,7 +199,7 @@ func settles(t *testing.T, name string, pod subject, feed Feed, policy Policy, b
 // and healthy alone, with no sign that it is about this pod, does not open it.
 func TestLaw11AddressReuseIsANewTarget(t *testing.T) {
 	inherited := sight(Healthy, "")
-	for _, current := range []Condition{{}, {Status: StatusFalse}, {Status: StatusTrue, Reason: ReasonHealthy}} {
+	for _, current := range []Condition{{}, {Status: StatusFalse}, {Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}} {
 		for _, proven := range []netip.Addr{{}, past} {
 			if current.Status == StatusTrue && !proven.IsValid() {
 				continue

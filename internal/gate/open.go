@@ -6,12 +6,14 @@ package gate
 import (
 	"net/netip"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // whileOpen keeps a gate open while the containers are ready, unless its policy is Track.
 func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Condition) Decision {
 	if !pod.ContainersReady {
-		return Decision{Condition: Condition{StatusFalse, ReasonContainersNotReady, "The pod's containers became unready; the load balancer is asked again once they are ready."}}
+		return Decision{Condition: Condition{StatusFalse, v1alpha1.ReasonContainersNotReady, "The pod's containers became unready; the load balancer is asked again once they are ready."}}
 	}
 
 	proven := make([]netip.Addr, len(feeds))
@@ -22,9 +24,9 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 	switch {
 	case pod.Leftover:
 		// It was true before the gate opened; another controller may have left it there.
-		current = Condition{Status: StatusTrue, Reason: ReasonHealthy}
+		current = Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	case surpassed(current.Reason) && all(feeds, func(f Feed) bool { return healthy(now, pod, f) }):
-		current = Condition{Status: StatusTrue, Reason: ReasonHealthy}
+		current = Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 		for i, f := range feeds {
 			proven[i] = f.Addr
 		}
@@ -41,7 +43,7 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 // the load balancer says healthy.
 func surpassed(reason string) bool {
 	switch reason {
-	case ReasonTrackFloor, ReasonUnused, ReasonUnavailable, ReasonUnhealthyDraining, ReasonTimedOut, ReasonNoBinding, ReasonBindingDeleted:
+	case v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining, v1alpha1.ReasonTimedOut, v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingDeleted:
 		return true
 	}
 	return false

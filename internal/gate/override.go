@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // ahead is how far in the future an override may have been set: clocks differ.
@@ -41,7 +43,7 @@ func (o Override) condition() Condition {
 		by = " by " + o.By
 	}
 	reason := strings.TrimSuffix(strings.TrimSpace(o.Reason), ".")
-	return Condition{o.Status, ReasonOverridden, fmt.Sprintf("Set to %s by hand until %s%s: %s.", o.Status, o.Until.UTC().Format(time.RFC3339), by, reason)}
+	return Condition{o.Status, v1alpha1.ReasonOverridden, fmt.Sprintf("Set to %s by hand until %s%s: %s.", o.Status, o.Until.UTC().Format(time.RFC3339), by, reason)}
 }
 
 // overridden applies an order to what would be decided without it. An order that says
@@ -67,8 +69,8 @@ func overridden(now time.Time, pod Pod, feeds []Feed, d Decision) Decision {
 // withoutOverride is the condition as a gate has it whose override is not to be taken for
 // what a load balancer said.
 func withoutOverride(current Condition) Condition {
-	if current.Reason != ReasonOverridden {
+	if current.Reason != v1alpha1.ReasonOverridden {
 		return current
 	}
-	return Condition{StatusUnknown, ReasonNotObserved, "What was set by hand does not count any more; the load balancer is asked anew."}
+	return Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "What was set by hand does not count any more; the load balancer is asked anew."}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // ordered is a pod about whose gate a person ordered something a minute ago, for ten minutes.
@@ -30,14 +32,14 @@ func everySight() map[string]Feed {
 func TestLaw1OverrideHasAReasonOfItsOwn(t *testing.T) {
 	for name, feed := range everySight() {
 		c := decide(noon, ordered(StatusTrue, netip.Addr{}), feed, Policy{}, Condition{}).Condition
-		want := ReasonOverridden
+		want := v1alpha1.ReasonOverridden
 		if name == "healthy" {
-			want = ReasonHealthy
+			want = v1alpha1.ReasonHealthy
 		}
 		if c.Status != StatusTrue || c.Reason != want {
 			t.Errorf("%s: want True with %s, got %+v", name, want, c)
 		}
-		if want == ReasonOverridden && c.Message != "Set to True by hand until 2026-03-01T12:09:00Z by alice: the canary is checked by hand." {
+		if want == v1alpha1.ReasonOverridden && c.Message != "Set to True by hand until 2026-03-01T12:09:00Z by alice: the canary is checked by hand." {
 			t.Errorf("%s: it says %q", name, c.Message)
 		}
 	}
@@ -62,7 +64,7 @@ func TestLaw1NoOrderOpensNothing(t *testing.T) {
 func TestOverrideBeginsByItself(t *testing.T) {
 	pod := ordered(StatusTrue, ours)
 	pod.Override.Set, pod.Override.Until = noon.Add(5*time.Minute), noon.Add(20*time.Minute)
-	open := Condition{Status: StatusFalse, Reason: ReasonNotIPTargets}
+	open := Condition{Status: StatusFalse, Reason: v1alpha1.ReasonNotIPTargets}
 	now := noon
 	for range 10 {
 		d := decide(now, pod, Feed{Claim: Unclaimed, UnclaimedSince: noon}, Policy{OrphanGrace: 2 * time.Hour}, open)
@@ -98,7 +100,7 @@ func TestLaw2OverrideEndsByItself(t *testing.T) {
 			}
 			feed.ReadAt = now
 			after := decide(now, pod, feed, Policy{OrphanGrace: 2 * time.Hour}, current).Condition
-			if open := after.Status == StatusTrue; open != (name == "healthy") || after.Status == "" || after.Reason == ReasonOverridden || strings.Contains(after.Message, "alice") {
+			if open := after.Status == StatusTrue; open != (name == "healthy") || after.Status == "" || after.Reason == v1alpha1.ReasonOverridden || strings.Contains(after.Message, "alice") {
 				t.Errorf("%s, set to %s: after the end it is %+v", name, s, after)
 			}
 		}
@@ -108,7 +110,7 @@ func TestLaw2OverrideEndsByItself(t *testing.T) {
 // TestLaw2OverrideHoldsNoDeletion: a binding that is deleted releases its gates, whoever
 // wants them closed.
 func TestLaw2OverrideHoldsNoDeletion(t *testing.T) {
-	if c := decide(noon, ordered(StatusFalse, ours), Feed{Claim: Releasing}, Policy{}, Condition{}).Condition; c.Status != StatusTrue || c.Reason != ReasonBindingDeleted {
+	if c := decide(noon, ordered(StatusFalse, ours), Feed{Claim: Releasing}, Policy{}, Condition{}).Condition; c.Status != StatusTrue || c.Reason != v1alpha1.ReasonBindingDeleted {
 		t.Errorf("the gate is %+v", c)
 	}
 }
@@ -116,7 +118,7 @@ func TestLaw2OverrideHoldsNoDeletion(t *testing.T) {
 // TestLaw9OverrideOfAnOpenGateLeavesItOpen: an order that says what is so anyway changes
 // neither the gate nor its reason, and its end closes nothing.
 func TestLaw9OverrideOfAnOpenGateLeavesItOpen(t *testing.T) {
-	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	pod, feed := ordered(StatusTrue, ours), seenOtherwise(sight(Unhealthy, "Target.Timeout"))
 	for _, now := range []time.Time{noon, pod.Override.Until, pod.Override.Until.Add(time.Hour)} {
 		if c := decide(now, pod, feed, Policy{}, open).Condition; c != open {
@@ -139,7 +141,7 @@ func TestOverrideWhileContainersAreUnready(t *testing.T) {
 // TestOverrideTimesOutNoGate: a gate that a person keeps closed did not time out.
 func TestOverrideTimesOutNoGate(t *testing.T) {
 	d := decide(noon, ordered(StatusFalse, ours), seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{Timeout: time.Minute, OnTimeout: Open}, Condition{})
-	if d.Condition.Status != StatusFalse || d.Condition.Reason != ReasonOverridden || d.TimedOut {
+	if d.Condition.Status != StatusFalse || d.Condition.Reason != v1alpha1.ReasonOverridden || d.TimedOut {
 		t.Errorf("got %+v", d)
 	}
 }

@@ -3,7 +3,11 @@
 
 package gate
 
-import "time"
+import (
+	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+)
 
 // Mode says what an open gate does while its target is not healthy.
 type Mode string
@@ -90,11 +94,11 @@ func (p Policy) orphanGrace() time.Duration {
 func (p Policy) admits(h Health) string {
 	switch {
 	case h.State == Unused && h.NotInUse && p.OnUnused == Open:
-		return ReasonUnused
+		return v1alpha1.ReasonTargetUnused
 	case h.State == Unavailable && p.OnUnavailable == Open:
-		return ReasonUnavailable
+		return v1alpha1.ReasonTargetUnavailable
 	case h.State == UnhealthyDraining && p.OnUnhealthyDraining == Open:
-		return ReasonUnhealthyDraining
+		return v1alpha1.ReasonTargetUnhealthyDraining
 	}
 	return ""
 }

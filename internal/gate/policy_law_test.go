@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // everyPolicy is a sample of what a binding can ask for.
@@ -30,7 +32,7 @@ func TestLaw1PolicyHasAReasonOfItsOwn(t *testing.T) {
 		"orphan":             decide(noon, ready(time.Hour, ours), Feed{Claim: Unclaimed}, Policy{OrphanGrace: time.Minute}, Condition{}),
 	} {
 		c := d.Condition
-		if c.Status != StatusTrue || c.Reason == ReasonHealthy || strings.Contains(c.Reason, ".") || c.Message == "" {
+		if c.Status != StatusTrue || c.Reason == v1alpha1.ReasonHealthy || strings.Contains(c.Reason, ".") || c.Message == "" {
 			t.Errorf("%s: want True with a reason and a sentence of its own, got %+v", name, c)
 		}
 		if other, taken := reasons[c.Reason]; taken {
@@ -82,8 +84,8 @@ func TestLaw2TimeoutFiresByItself(t *testing.T) {
 			}
 			current, pod.Proven, now = d.Condition, d.Proven, now.Add(d.Recheck)
 		}
-		if now.Sub(noon) != 7*time.Minute || current.Reason != ReasonTimedOut {
-			t.Errorf("%s: opened after %s with %s, want 7m and %s", name, now.Sub(noon), current.Reason, ReasonTimedOut)
+		if now.Sub(noon) != 7*time.Minute || current.Reason != v1alpha1.ReasonTimedOut {
+			t.Errorf("%s: opened after %s with %s, want 7m and %s", name, now.Sub(noon), current.Reason, v1alpha1.ReasonTimedOut)
 		}
 	}
 }
@@ -106,7 +108,7 @@ func TestLaw8OutageUnderTrack(t *testing.T) {
 	for _, s := range []State{Unknown, Initial, Unused, Draining, Unavailable, State(99)} {
 		feeds["the target is "+s.String()] = reported(failing(time.Hour), s, "")
 	}
-	open := Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	for name, feed := range feeds {
 		for _, proven := range []netip.Addr{{}, ours} {
 			if d := decide(noon, ready(time.Hour, proven), feed, Policy{Mode: Track}, open); d.Condition != open || d.Proven != proven {
@@ -125,7 +127,7 @@ func reported(f Feed, s State, reason string) Feed {
 // not for a moment's failure, and looks again by itself.
 func TestLaw9TrackIsDamped(t *testing.T) {
 	policy := Policy{Mode: Track, TrackAfter: 20 * time.Second}
-	now, pod, current := noon, ready(time.Hour, ours), Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	now, pod, current := noon, ready(time.Hour, ours), Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	feed := failing(0)
 	for steps := 0; current.Status == StatusTrue; steps++ {
 		feed.ReadAt = now
@@ -138,7 +140,7 @@ func TestLaw9TrackIsDamped(t *testing.T) {
 	if now.Sub(noon) != 20*time.Second || current.Reason != "Target.Timeout" {
 		t.Errorf("closed after %s with %s, want 20s and the load balancer's reason", now.Sub(noon), current.Reason)
 	}
-	if d := decide(noon, ready(time.Hour, ours), noRoom(failing(time.Hour)), policy, Condition{Status: StatusTrue, Reason: ReasonHealthy}); d.Condition.Status != StatusTrue || d.Recheck <= 0 {
+	if d := decide(noon, ready(time.Hour, ours), noRoom(failing(time.Hour)), policy, Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}); d.Condition.Status != StatusTrue || d.Recheck <= 0 {
 		t.Errorf("at the floor: want the gate open and looked at again, got %+v", d)
 	}
 }

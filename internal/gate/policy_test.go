@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 func TestFloor(t *testing.T) {
@@ -50,7 +52,7 @@ func failing(since time.Duration) Feed {
 }
 
 func TestDecideByPolicy(t *testing.T) {
-	opened := Condition{Status: StatusTrue, Reason: ReasonHealthy}
+	opened := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	closed := Condition{Status: StatusFalse, Reason: "Target.Timeout"}
 	openedBy := func(reason string) Condition { return Condition{Status: StatusTrue, Reason: reason} }
 	track := Policy{Mode: Track}
@@ -95,16 +97,16 @@ func TestDecideByPolicy(t *testing.T) {
 		"TrackAtTheFloor": {
 			reason: "Closing would leave too few: the gate says so and is looked at again.",
 			pod:    ready(time.Hour, ours), feed: noRoom(failing(time.Hour)), policy: track, current: opened,
-			want: result{Condition: openedBy(ReasonTrackFloor), Proven: ours, Recheck: 10 * time.Second},
+			want: result{Condition: openedBy(v1alpha1.ReasonTrackFloor), Proven: ours, Recheck: 10 * time.Second},
 		},
 		"TrackAboveTheFloorAgain": {
 			reason: "There is room by now.",
-			pod:    ready(time.Hour, ours), feed: failing(time.Hour), policy: track, current: openedBy(ReasonTrackFloor),
+			pod:    ready(time.Hour, ours), feed: failing(time.Hour), policy: track, current: openedBy(v1alpha1.ReasonTrackFloor),
 			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
 		},
 		"TrackHealedAtTheFloor": {
 			reason: "An open gate says nothing of an earlier state.",
-			pod:    ready(time.Hour, ours), feed: sight(Healthy, ""), policy: track, current: openedBy(ReasonTrackFloor),
+			pod:    ready(time.Hour, ours), feed: sight(Healthy, ""), policy: track, current: openedBy(v1alpha1.ReasonTrackFloor),
 			want: result{Condition: opened, Proven: ours},
 		},
 		"TrackReopens": {
@@ -130,13 +132,13 @@ func TestDecideByPolicy(t *testing.T) {
 		"TimeoutOpens": {
 			reason: "With a reason of its own.",
 			pod:    ready(10*time.Minute, ours), feed: failing(0), policy: late(Open), current: closed,
-			want: result{Condition: openedBy(ReasonTimedOut), Proven: ours},
+			want: result{Condition: openedBy(v1alpha1.ReasonTimedOut), Proven: ours},
 		},
 		"TimeoutOpensUnresolved": {
 			reason: "A group that cannot be found, or an API that does not answer, is waited for no longer.",
 			pod:    ready(10*time.Minute, netip.Addr{}), feed: Feed{Claim: Unresolved}, policy: late(Open),
-			current: Condition{Status: StatusUnknown, Reason: ReasonNotResolved},
-			want:    result{Condition: openedBy(ReasonTimedOut)},
+			current: Condition{Status: StatusUnknown, Reason: v1alpha1.ReasonBindingNotReady},
+			want:    result{Condition: openedBy(v1alpha1.ReasonTimedOut)},
 		},
 		"TimeoutHolds": {
 			reason: "The reason stays the load balancer's.",
@@ -155,13 +157,13 @@ func TestDecideByPolicy(t *testing.T) {
 		},
 		"TimeoutAndHealthy": {
 			reason: "A gate that timed out is a gate like any other once its target is healthy.",
-			pod:    ready(time.Hour, ours), feed: sight(Healthy, ""), policy: late(Open), current: openedBy(ReasonTimedOut),
+			pod:    ready(time.Hour, ours), feed: sight(Healthy, ""), policy: late(Open), current: openedBy(v1alpha1.ReasonTimedOut),
 			want: result{Condition: opened, Proven: ours},
 		},
 		"TimeoutIsNotTracked": {
 			reason: "What never was healthy is not closed for not being so: it would open again.",
-			pod:    ready(time.Hour, ours), feed: failing(time.Hour), policy: Policy{Mode: Track, Timeout: time.Minute, OnTimeout: Open}, current: openedBy(ReasonTimedOut),
-			want: result{Condition: openedBy(ReasonTimedOut), Proven: ours},
+			pod:    ready(time.Hour, ours), feed: failing(time.Hour), policy: Policy{Mode: Track, Timeout: time.Minute, OnTimeout: Open}, current: openedBy(v1alpha1.ReasonTimedOut),
+			want: result{Condition: openedBy(v1alpha1.ReasonTimedOut), Proven: ours},
 		},
 		"ByHandIsNotTracked": {
 			reason: "A person's word stands.",
@@ -171,7 +173,7 @@ func TestDecideByPolicy(t *testing.T) {
 		"Unused": {
 			reason: "The binding's owner does not wait for a load balancer.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: seenOtherwise(sight(Unused, "Target.NotInUse")), policy: Policy{OnUnused: Open}, current: closed,
-			want: result{Condition: openedBy(ReasonUnused), Proven: ours},
+			want: result{Condition: openedBy(v1alpha1.ReasonTargetUnused), Proven: ours},
 		},
 		"UnusedByMistake": {
 			reason: "An address that cannot be used is not a group that is not used.",
@@ -186,12 +188,12 @@ func TestDecideByPolicy(t *testing.T) {
 		"Unavailable": {
 			reason: "The load balancer does not check.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: seenOtherwise(sight(Unavailable, "Target.HealthCheckDisabled")), policy: Policy{OnUnavailable: Open}, current: closed,
-			want: result{Condition: openedBy(ReasonUnavailable), Proven: ours},
+			want: result{Condition: openedBy(v1alpha1.ReasonTargetUnavailable), Proven: ours},
 		},
 		"UnhealthyDraining": {
 			reason: "As the binding says.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: seenOtherwise(sight(UnhealthyDraining, "Target.FailedHealthChecks")), policy: Policy{OnUnhealthyDraining: Open}, current: closed,
-			want: result{Condition: openedBy(ReasonUnhealthyDraining), Proven: ours},
+			want: result{Condition: openedBy(v1alpha1.ReasonTargetUnhealthyDraining), Proven: ours},
 		},
 		"UnhealthyDrainingIsTracked": {
 			reason: "By default it is a failing target as any other.",
@@ -206,8 +208,8 @@ func TestDecideByPolicy(t *testing.T) {
 		"OrphanGrace": {
 			reason: "How long an orphan waits is the operator's to say.",
 			pod:    ready(time.Minute, netip.Addr{}), feed: Feed{Claim: Unclaimed, UnclaimedSince: noon.Add(-time.Minute)}, policy: Policy{OrphanGrace: time.Minute},
-			current: Condition{Status: StatusFalse, Reason: ReasonNoBinding},
-			want:    result{Condition: openedBy(ReasonNoBinding)},
+			current: Condition{Status: StatusFalse, Reason: v1alpha1.ReasonNoBinding},
+			want:    result{Condition: openedBy(v1alpha1.ReasonNoBinding)},
 		},
 	}
 	for name, tc := range cases {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // limited applies the time-out to a feed that would keep its gate closed.
@@ -26,7 +28,7 @@ func (d decision) limited(p part) part {
 		if p.condition.Reason != "" {
 			message += " (" + p.condition.Reason + ")"
 		}
-		return part{condition: Condition{StatusTrue, ReasonTimedOut, message + "."}, proven: p.proven}
+		return part{condition: Condition{StatusTrue, v1alpha1.ReasonTimedOut, message + "."}, proven: p.proven}
 	}
 	if p.condition.Status != "" {
 		p.timedOut = true

@@ -3,14 +3,18 @@
 
 package gate
 
-import "time"
+import (
+	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+)
 
 // followed reports whether Track may close a gate that is open for a reason. One that a
 // time-out, a release or a person opened was not open for its target's sake, and would be
 // opened and closed without end.
 func followed(reason string) bool {
 	switch reason {
-	case ReasonHealthy, ReasonTrackFloor, ReasonUnused, ReasonUnavailable, ReasonUnhealthyDraining:
+	case v1alpha1.ReasonHealthy, v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining:
 		return true
 	}
 	return false
@@ -35,7 +39,7 @@ func track(now time.Time, pod Pod, feeds []Feed, policy Policy, d Decision) Deci
 
 	// A pod that is not ready is missing wherever its gate counts, so all must have room.
 	if !all(feeds, func(f Feed) bool { return f.released() || f.Room != nil && f.Room() }) {
-		d.Condition = Condition{StatusTrue, ReasonTrackFloor, "The target fails its health checks; the gate stays open, since too few other gates of the binding are."}
+		d.Condition = Condition{StatusTrue, v1alpha1.ReasonTrackFloor, "The target fails its health checks; the gate stays open, since too few other gates of the binding are."}
 		d.Recheck = sooner(d.Recheck, floorRecheck)
 		return d
 	}

@@ -17,11 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
-
-// ReasonUninstalled is the reason of a gate that podgate opened because it was uninstalled.
-const ReasonUninstalled = "Uninstalled"
 
 // open opens every gate of podgate's that is closed, and again those of pods that were
 // being admitted when the webhook was taken away, at the time silent.
@@ -58,7 +56,7 @@ func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.
 			continue
 		}
 		opened = append(opened, map[string]any{
-			"type": gate, "status": corev1.ConditionTrue, "reason": ReasonUninstalled, "lastTransitionTime": metav1.Now(),
+			"type": gate, "status": corev1.ConditionTrue, "reason": v1alpha1.ReasonUninstalled, "lastTransitionTime": metav1.Now(),
 			"message": "podgate was uninstalled, so nobody watches this gate any more.",
 		})
 	}

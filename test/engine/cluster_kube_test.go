@@ -31,8 +31,8 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/manager"
 	"github.com/podgate/podgate/sim/awssim"
@@ -290,7 +290,7 @@ func (c *cluster) verdict(name string) metav1.Condition {
 	if err != nil {
 		c.Fatal(err)
 	}
-	if cond := meta.FindStatusCondition(*b.Conditions, targets.ConditionReady); cond != nil {
+	if cond := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionReady); cond != nil {
 		return *cond
 	}
 	return metav1.Condition{}

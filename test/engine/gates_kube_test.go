@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/sim/awssim"
 )
 
@@ -37,7 +36,7 @@ func TestGateFollowsTarget(t *testing.T) {
 	})
 	c.script(arn, "healthy")
 	c.eventually("gate open", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionTrue })
-	if g := c.gate("web-1", "web"); g.Reason != gate.ReasonHealthy || g.Message != "" {
+	if g := c.gate("web-1", "web"); g.Reason != v1alpha1.ReasonHealthy || g.Message != "" {
 		t.Errorf("open gate says %q, %q: something stale stayed behind", g.Reason, g.Message)
 	}
 	c.eventually("binding synced", func() bool { return c.verdict("web").Reason == "Synced" })
@@ -79,7 +78,7 @@ func TestBindingDeletion(t *testing.T) {
 	if err := c.kube.Delete(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	c.eventually("gate released", func() bool { return c.gate("web-1", "web").Reason == gate.ReasonBindingDeleted })
+	c.eventually("gate released", func() bool { return c.gate("web-1", "web").Reason == v1alpha1.ReasonBindingDeleted })
 	c.eventually("binding gone", func() bool {
 		return c.gone(b)
 	})
@@ -152,7 +151,7 @@ func TestHealthyAtOnce(t *testing.T) {
 	c.pod("web-1", "web", "10.0.0.1", "web")
 	c.eventually("gate open", func() bool {
 		g := c.gate("web-1", "web")
-		if g.Reason == gate.ReasonNotProven {
+		if g.Reason == v1alpha1.ReasonNotProvenYet {
 			t.Fatal("the gate waits for proof that podgate has")
 		}
 		return g.Status == corev1.ConditionTrue

@@ -22,8 +22,6 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/targets"
-	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/manager"
 )
 
@@ -162,7 +160,7 @@ func (c *cluster) managed(b *elbv2.TargetGroupBinding) string {
 	if err := c.kube.Get(c.Context(), client.ObjectKeyFromObject(b), &now); err != nil {
 		c.Fatal(err)
 	}
-	if m := meta.FindStatusCondition(now.Status.Conditions, targets.ConditionManaged); m != nil {
+	if m := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionManaged); m != nil {
 		return m.Reason
 	}
 	return ""
@@ -188,13 +186,13 @@ func TestHandoverBesideLBC(t *testing.T) {
 	c.pod("web-3", "web", "10.0.0.3", b.Name)
 	calls := func() int { return len(c.calls("RegisterTargets")) - 1 + len(c.calls("DeregisterTargets")) }
 
-	c.eventually("told that LBC owns it", func() bool { return c.managed(b) == targets.ReasonOwnedByLBC })
+	c.eventually("told that LBC owns it", func() bool { return c.managed(b) == v1alpha1.ReasonOwnedByLBC })
 	c.never("podgate touches a binding of LBC", 6*time.Second, func() bool {
 		return calls() > 0 || c.gate("web-3", b.Name).Status != "" || !slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer})
 	})
 	lbc.stop()
 	c.eventually("taken over", func() bool { return slices.Equal(c.finalizers(b), []string{v1alpha1.Finalizer}) })
-	c.eventually("the waiting pod is served", func() bool { return c.gate("web-3", b.Name).Reason == gate.ReasonHealthy })
+	c.eventually("the waiting pod is served", func() bool { return c.gate("web-3", b.Name).Reason == v1alpha1.ReasonHealthy })
 	if got := c.gate("web-1", b.Name); got != opened {
 		t.Errorf("an open gate was written: %+v", got)
 	}
@@ -204,7 +202,7 @@ func TestHandoverBesideLBC(t *testing.T) {
 
 	lbc = c.startLBC()
 	c.eventually("handed back", func() bool {
-		return slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer}) && c.managed(b) == targets.ReasonOwnedByLBC
+		return slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer}) && c.managed(b) == v1alpha1.ReasonOwnedByLBC
 	})
 	if err := c.kube.Delete(t.Context(), one); err != nil {
 		t.Fatal(err)
@@ -237,13 +235,13 @@ func TestNoneHandsBackToLBC(t *testing.T) {
 	b := c.lbcBinding("web", "web", arn)
 	c.start()
 	c.pod("web-1", "web", "10.0.0.1", b.Name)
-	c.eventually("podgate serves it", func() bool { return c.gate("web-1", b.Name).Reason == gate.ReasonHealthy })
+	c.eventually("podgate serves it", func() bool { return c.gate("web-1", b.Name).Reason == v1alpha1.ReasonHealthy })
 	lbc := c.startLBC()
 	c.annotate(b, `{"metadata":{"finalizers":["`+v1alpha1.Finalizer+`"]}}`)
 	c.config = func(cfg *manager.Config) { cfg.LBCLeaseNamespace, cfg.Bindings = c.ns, string(binding.OwnNone) }
 	c.alwaysHeld(b)
 	c.start()
-	c.eventually("told that it is not served", func() bool { return c.managed(b) == targets.ReasonNotServed })
+	c.eventually("told that it is not served", func() bool { return c.managed(b) == v1alpha1.ReasonNotServed })
 	c.never("let go before LBC has it", 3*time.Second, func() bool { return !slices.Contains(c.finalizers(b), v1alpha1.Finalizer) })
 	if err := c.kube.Get(t.Context(), client.ObjectKeyFromObject(b), b); err != nil {
 		t.Fatal(err)
@@ -251,7 +249,7 @@ func TestNoneHandsBackToLBC(t *testing.T) {
 	lbc.claim(b)
 	c.eventually("let go", func() bool { return slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer}) })
 	lbc.stop()
-	if rows := c.rows(arn); rows["10.0.0.1"] != "healthy" || c.gate("web-1", b.Name).Reason != gate.ReasonHealthy {
+	if rows := c.rows(arn); rows["10.0.0.1"] != "healthy" || c.gate("web-1", b.Name).Reason != v1alpha1.ReasonHealthy {
 		t.Errorf("the targets are %v", rows)
 	}
 }
@@ -270,7 +268,7 @@ func TestSharedGroupOverARestart(t *testing.T) {
 	one := c.pod("web-1", "web", "10.0.0.1", b.Name)
 	c.pod("web-2", "web", "10.0.0.2", b.Name)
 	c.eventually("both served", func() bool {
-		return c.gate("web-1", b.Name).Reason == gate.ReasonHealthy && c.gate("web-2", b.Name).Reason == gate.ReasonHealthy
+		return c.gate("web-1", b.Name).Reason == v1alpha1.ReasonHealthy && c.gate("web-2", b.Name).Reason == v1alpha1.ReasonHealthy
 	})
 	record := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "aws-lbc-targets-web"}}
 	if err := c.kube.Get(t.Context(), client.ObjectKeyFromObject(record), record); err != nil || record.Data["targets"] != "10.0.0.1:8080,10.0.0.2:8080" {

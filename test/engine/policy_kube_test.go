@@ -19,8 +19,6 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/controller/targets"
-	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/sim/awssim"
 )
 
@@ -45,7 +43,7 @@ func (c *cluster) policy() metav1.Condition {
 	if err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: "web"}, &b); err != nil {
 		c.Fatal(err)
 	}
-	if cond := meta.FindStatusCondition(b.Status.Conditions, targets.ConditionPolicy); cond != nil {
+	if cond := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionPolicyAccepted); cond != nil {
 		return *cond
 	}
 	return metav1.Condition{}
@@ -76,11 +74,11 @@ func TestPolicyIsToldAndCorrected(t *testing.T) {
 	c.state("web", v1alpha1.TimeoutAnnotation, "soon", v1alpha1.OnTimeoutAnnotation, "Open", "podgate.dev/on-timeuot", "Open")
 	c.eventually("the condition names each annotation, and what is allowed", func() bool {
 		cond := c.policy()
-		return cond.Status == metav1.ConditionFalse && cond.Reason == targets.ReasonInvalidPolicy &&
+		return cond.Status == metav1.ConditionFalse && cond.Reason == v1alpha1.ReasonInvalidPolicy &&
 			strings.Contains(cond.Message, `podgate.dev/timeout: "soon" is not a duration of at least 1s`) &&
 			strings.Contains(cond.Message, "podgate.dev/on-timeuot")
 	})
-	c.eventually("an event says so", func() bool { return c.event("web", targets.ReasonInvalidPolicy, "podgate.dev/timeout") })
+	c.eventually("an event says so", func() bool { return c.event("web", v1alpha1.ReasonInvalidPolicy, "podgate.dev/timeout") })
 	if cond := c.verdict("web"); cond.Status != metav1.ConditionTrue {
 		t.Errorf("the binding does not work: %+v", cond)
 	}
@@ -89,7 +87,7 @@ func TestPolicyIsToldAndCorrected(t *testing.T) {
 		m := c.policy().Message
 		return strings.Contains(m, "podgate.dev/on-timeuot") && !strings.Contains(m, `"soon"`)
 	})
-	c.eventually("the corrected one counts", func() bool { return c.gate("web-1", "web").Reason == gate.ReasonTimedOut })
+	c.eventually("the corrected one counts", func() bool { return c.gate("web-1", "web").Reason == v1alpha1.ReasonTimedOut })
 }
 
 // An annotation that states no policy is told on a TargetBinding, too.
@@ -106,14 +104,14 @@ func TestPolicyOfTargetBindingIsTold(t *testing.T) {
 		if err := c.kube.Get(c.Context(), client.ObjectKeyFromObject(b), b); err != nil {
 			c.Fatal(err)
 		}
-		return meta.FindStatusCondition(b.Status.Conditions, targets.ConditionPolicy)
+		return meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionPolicyAccepted)
 	}
 	c.eventually("the condition names the annotation, and what is allowed", func() bool {
 		cond := told()
-		return cond != nil && cond.Status == metav1.ConditionFalse && cond.Reason == targets.ReasonInvalidPolicy &&
+		return cond != nil && cond.Status == metav1.ConditionFalse && cond.Reason == v1alpha1.ReasonInvalidPolicy &&
 			strings.Contains(cond.Message, "podgate.dev/drain-tme") && strings.Contains(cond.Message, "drain-time")
 	})
-	c.eventually("an event says so", func() bool { return c.event("web", targets.ReasonInvalidPolicy, "podgate.dev/drain-tme") })
+	c.eventually("an event says so", func() bool { return c.event("web", v1alpha1.ReasonInvalidPolicy, "podgate.dev/drain-tme") })
 
 	c.patch(b, `{"metadata":{"annotations":{"podgate.dev/drain-tme":null}},"spec":{"drain":{"seconds":45}}}`)
 	c.eventually("the field counts", func() bool {
@@ -125,7 +123,7 @@ func TestPolicyOfTargetBindingIsTold(t *testing.T) {
 // A time-out passes by itself: no pod and no answer of the load balancer changes.
 func TestPolicyTimeout(t *testing.T) {
 	for answer, want := range map[string]corev1.PodCondition{
-		"Open": {Status: corev1.ConditionTrue, Reason: gate.ReasonTimedOut, Message: "time-out of 4s"},
+		"Open": {Status: corev1.ConditionTrue, Reason: v1alpha1.ReasonTimedOut, Message: "time-out of 4s"},
 		"Hold": {Status: corev1.ConditionFalse, Reason: "Elb.InitialHealthChecking", Message: "time-out of 4s has passed"},
 	} {
 		t.Run(answer, func(t *testing.T) {
@@ -147,7 +145,7 @@ func TestPolicyTimeout(t *testing.T) {
 			c.script(arn, "healthy")
 			c.eventually("healthy", func() bool {
 				g := c.gate("web-1", "web")
-				return g.Status == corev1.ConditionTrue && g.Reason == gate.ReasonHealthy && g.Message == ""
+				return g.Status == corev1.ConditionTrue && g.Reason == v1alpha1.ReasonHealthy && g.Message == ""
 			})
 		})
 	}
@@ -170,7 +168,7 @@ func TestPolicyUnused(t *testing.T) {
 	c.state("web", v1alpha1.OnUnusedAnnotation, "Open")
 	c.eventually("open, and says why", func() bool {
 		g := c.gate("web-1", "web")
-		return g.Status == corev1.ConditionTrue && g.Reason == gate.ReasonUnused
+		return g.Status == corev1.ConditionTrue && g.Reason == v1alpha1.ReasonTargetUnused
 	})
 }
 
@@ -207,11 +205,11 @@ func TestPolicyTrack(t *testing.T) {
 	}
 	c.script(arn, "unhealthy")
 	c.eventually("the floor holds", func() bool {
-		return c.gate("web-1", "web").Reason == gate.ReasonTrackFloor && c.gate("web-2", "web").Reason == gate.ReasonTrackFloor
+		return c.gate("web-1", "web").Reason == v1alpha1.ReasonTrackFloor && c.gate("web-2", "web").Reason == v1alpha1.ReasonTrackFloor
 	})
-	c.eventually("an event says so", func() bool { return c.event("web-1", gate.ReasonTrackFloor, "too few") })
+	c.eventually("an event says so", func() bool { return c.event("web-1", v1alpha1.ReasonTrackFloor, "too few") })
 	if err := c.sim.SetHealth(arn, &one, awssim.Script{State: "healthy"}); err != nil {
 		t.Fatal(err)
 	}
-	c.eventually("the first opens again", func() bool { return c.gate("web-0", "web").Reason == gate.ReasonHealthy })
+	c.eventually("the first opens again", func() bool { return c.gate("web-0", "web").Reason == v1alpha1.ReasonHealthy })
 }

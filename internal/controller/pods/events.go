@@ -6,17 +6,15 @@ package pods
 import (
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// reasonTimedOut is of the events of a gate whose time-out has passed.
-const reasonTimedOut = "GateTimedOut"
-
 // tell makes an event of what people may not expect.
 func (r *Reconciler) tell(e *evaluation, c corev1.PodCondition) {
 	switch c.Reason {
-	case gate.ReasonNoBinding, gate.ReasonNotResolved, gate.ReasonNotObserved, gate.ReasonTrackFloor, gate.ReasonOverridden:
+	case v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingNotReady, v1alpha1.ReasonNotObserved, v1alpha1.ReasonTrackFloor, v1alpha1.ReasonOverridden:
 	default:
 		return
 	}
@@ -36,8 +34,8 @@ type lateGate struct {
 // late tells that a gate timed out, on the pod and on what made it: pods come and go.
 func (r *Reconciler) late(e *evaluation, l lateGate) {
 	r.metrics.timeouts.WithLabelValues(e.key.Namespace, bindingOf(l.gate), string(l.answer)).Inc()
-	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, reasonTimedOut, "Gate", "Readiness gate %s: %s", l.gate, l.message)
+	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonGateTimedOut, "Gate", "Readiness gate %s: %s", l.gate, l.message)
 	if owner := binding.Owner(e.pod); owner != nil {
-		r.recorder.Eventf(owner, e.pod, corev1.EventTypeWarning, reasonTimedOut, "Gate", "Pod %s, readiness gate %s: %s", e.pod.Name, l.gate, l.message)
+		r.recorder.Eventf(owner, e.pod, corev1.EventTypeWarning, v1alpha1.ReasonGateTimedOut, "Gate", "Pod %s, readiness gate %s: %s", e.pod.Name, l.gate, l.message)
 	}
 }

@@ -35,7 +35,7 @@ func TestLaw2OverrideEndsWithoutItsLeader(t *testing.T) {
 	w.see(sighting(gate.Unhealthy, "Target.Timeout", true))
 	w.order("uid-1", gate.StatusTrue)
 	w.reconcile()
-	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != gate.ReasonOverridden {
+	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != v1alpha1.ReasonOverridden {
 		t.Fatalf("the gate is %s with %s", c.Status, c.Reason)
 	}
 	w.restart()

@@ -125,7 +125,7 @@ func TestLaw9TrackKeepsTheFloor(t *testing.T) {
 				continue
 			}
 			open++
-			if c := w.condition(); c.Reason != gate.ReasonTrackFloor || res.RequeueAfter == 0 {
+			if c := w.condition(); c.Reason != v1alpha1.ReasonTrackFloor || res.RequeueAfter == 0 {
 				t.Errorf("floor %q: an open gate says %s and is looked at again in %s", tc.floor, c.Reason, res.RequeueAfter)
 			}
 		}
@@ -190,7 +190,7 @@ func TestLaw1TimeoutOpensWithItsOwnReason(t *testing.T) {
 		}
 		w.clock = w.clock.Add(res.RequeueAfter)
 	}
-	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != gate.ReasonTimedOut || w.clock.Sub(noon) != 10*time.Minute {
+	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != v1alpha1.ReasonTimedOut || w.clock.Sub(noon) != 10*time.Minute {
 		t.Fatalf("after %s: want True with TimedOut after 10m, got %s with %s", w.clock.Sub(noon), c.Status, c.Reason)
 	}
 	if events := w.told(); len(events) != 2 || !strings.Contains(events[0], "GateTimedOut") || !strings.Contains(events[1], "Pod web-0") {
@@ -250,7 +250,7 @@ func TestTimeoutOfWhatTrackClosed(t *testing.T) {
 	w.clock = w.clock.Add(res.RequeueAfter)
 	w.see(w.failingFor(11 * time.Minute))
 	w.reconcile()
-	if c := w.condition(); c.Reason != gate.ReasonTimedOut {
+	if c := w.condition(); c.Reason != v1alpha1.ReasonTimedOut {
 		t.Errorf("ten minutes later: want TimedOut, got %s with %s", c.Status, c.Reason)
 	}
 	w.see(sighting(gate.Healthy, "", true))
@@ -271,7 +271,7 @@ func TestOrphans(t *testing.T) {
 	}
 	w.clock = w.clock.Add(time.Minute)
 	w.reconcile()
-	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != gate.ReasonNoBinding {
+	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != v1alpha1.ReasonNoBinding {
 		t.Errorf("after the grace: want True with NoBinding, got %s with %s", c.Status, c.Reason)
 	}
 	w.pod = nil

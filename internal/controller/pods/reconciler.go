@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/podgauge"
@@ -206,7 +207,7 @@ func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decisi
 // time notes that a gate's time-out has just passed, unless that was reported before.
 func (e *evaluation) time(gateType string, current gate.Condition, d gate.Decision, reported bool) {
 	switch {
-	case d.Condition.Reason == gate.ReasonTimedOut && d.Condition.Status != current.Status:
+	case d.Condition.Reason == v1alpha1.ReasonTimedOut && d.Condition.Status != current.Status:
 		e.late = append(e.late, lateGate{gate: gateType, answer: gate.Open, message: d.Condition.Message})
 	case d.TimedOut && !reported:
 		e.late = append(e.late, lateGate{gate: gateType, answer: gate.Hold, message: d.Condition.Message})

@@ -52,7 +52,7 @@ func TestNotAllowed(t *testing.T) {
 			if got := w.made(); got != "" || len(w.tracking) > 0 {
 				t.Errorf("%s\ncalls: %s; groups that are read: %v", tc.reason, got, w.tracking)
 			}
-			if b := w.bindings["web-tg"]; b != nil && b.DeletionTimestamp == nil && w.ready("web-tg") != ReasonNotAllowed {
+			if b := w.bindings["web-tg"]; b != nil && b.DeletionTimestamp == nil && w.ready("web-tg") != v1alpha1.ReasonNotAllowed {
 				t.Errorf("%s\nthe binding says %s", tc.reason, w.ready("web-tg"))
 			}
 			if known, _ := w.registry.Get(web); w.bindings["web-tg"] != nil && (known.Resolved() || !strings.Contains(known.Trouble, "--allow-targets")) {
@@ -69,7 +69,7 @@ func TestNotAllowedIsNoRival(t *testing.T) {
 	older.Namespace = "thief"
 	w.pod(1)
 	w.reconcile()
-	if got := w.ready("web-tg"); got != ReasonBoundTwice {
+	if got := w.ready("web-tg"); got != v1alpha1.ReasonGroupBoundTwice {
 		t.Fatalf("while it may: %s", got)
 	}
 	w.allowed = func(_ context.Context, namespace string, things []string) (string, error) {
@@ -80,7 +80,7 @@ func TestNotAllowedIsNoRival(t *testing.T) {
 	}
 	w.calls = nil
 	w.reconcile()
-	if got := w.made(); got != "register 1" || w.ready("web-tg") != ReasonSynced {
+	if got := w.made(); got != "register 1" || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Errorf("calls %q, and the binding says %s", got, w.ready("web-tg"))
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
@@ -24,10 +25,6 @@ import (
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/observe"
 )
-
-// ReasonKilledUndrained is of the event of a pod that ended before the load balancer had
-// let go of it.
-const ReasonKilledUndrained = "KilledUndrained"
 
 const (
 	// undrainedPerSecond and undrainedBurst bound the events of all pods together. What is left out the counter counts.
@@ -193,9 +190,9 @@ func (r *Reconciler) tellEnd(ctx context.Context, key types.NamespacedName, grou
 		return
 	}
 	said := undrained(group, v, end)
-	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, ReasonKilledUndrained, "Drain", "%s", said)
+	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonKilledUndrained, "Drain", "%s", said)
 	if owner != nil {
-		r.recorder.Eventf(owner, e.pod, corev1.EventTypeWarning, ReasonKilledUndrained, "Drain", "Pod %s: %s", e.pod.Name, said)
+		r.recorder.Eventf(owner, e.pod, corev1.EventTypeWarning, v1alpha1.ReasonKilledUndrained, "Drain", "Pod %s: %s", e.pod.Name, said)
 	}
 }
 

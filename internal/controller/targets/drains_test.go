@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/drain/record"
 	"github.com/podgate/podgate/internal/gate"
@@ -172,7 +173,7 @@ func TestEnds(t *testing.T) {
 			if n := w.undrainedBy(tc.cause); n != want {
 				t.Errorf("%s\nwant %v counted as %q, got %v", tc.reason, want, tc.cause, n)
 			}
-			told := w.toldOf(ReasonKilledUndrained)
+			told := w.toldOf(v1alpha1.ReasonKilledUndrained)
 			if tc.cause == "" {
 				if len(told) != 0 {
 					t.Errorf("%s\ntold: %q", tc.reason, told)
@@ -198,7 +199,7 @@ func TestManyEndsMakeFewEvents(t *testing.T) {
 		w.remove(n+1, 0)
 		w.gone(n+1, false)
 	}
-	if n := len(w.toldOf(ReasonKilledUndrained)); n == 0 || n > undrainedBurst {
+	if n := len(w.toldOf(v1alpha1.ReasonKilledUndrained)); n == 0 || n > undrainedBurst {
 		t.Errorf("%d events", n)
 	}
 	if n := w.undrainedBy(record.CauseGrace); n != pods {
@@ -224,7 +225,7 @@ func TestLaw10UndrainedHooksMakeFewEvents(t *testing.T) {
 	for n := range 10 {
 		end(n + 1)
 	}
-	if told := w.toldOf(ReasonKilledUndrained); len(told) != 2 {
+	if told := w.toldOf(v1alpha1.ReasonKilledUndrained); len(told) != 2 {
 		t.Errorf("want the first pod told, and its owner, got %q", told)
 	}
 	if n := w.undrainedBy(record.CauseHook); n != 10 {
@@ -232,7 +233,7 @@ func TestLaw10UndrainedHooksMakeFewEvents(t *testing.T) {
 	}
 	w.clock = w.clock.Add(2 * time.Hour)
 	end(11)
-	if told := w.toldOf(ReasonKilledUndrained); len(told) != 2 {
+	if told := w.toldOf(v1alpha1.ReasonKilledUndrained); len(told) != 2 {
 		t.Errorf("two hours later: want it told again, got %q", told)
 	}
 }
@@ -274,7 +275,7 @@ func TestConnectionsCut(t *testing.T) {
 	if n := testutil.ToFloat64(w.metrics.cut.WithLabelValues("shop", "web-tg")); n != 3 {
 		t.Errorf("want 3 connections counted, got %v", n)
 	}
-	if told := w.toldOf(ReasonKilledUndrained); len(told) != 1 || !strings.Contains(told[0], "Connections that it had: 3.") {
+	if told := w.toldOf(v1alpha1.ReasonKilledUndrained); len(told) != 1 || !strings.Contains(told[0], "Connections that it had: 3.") {
 		t.Errorf("told: %q", told)
 	}
 }

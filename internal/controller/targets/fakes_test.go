@@ -216,7 +216,7 @@ func (w *world) made() string {
 // ready gives the reason of a binding's Ready condition.
 func (w *world) ready(name string) string {
 	for _, c := range w.bindings[name].Status.Conditions {
-		if c.Type == ConditionReady {
+		if c.Type == v1alpha1.ConditionReady {
 			return c.Reason
 		}
 	}

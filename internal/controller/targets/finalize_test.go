@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -95,7 +96,7 @@ func TestNextOwnerTakesOver(t *testing.T) {
 		w.rows[at(2)] = gate.Health{State: gate.Healthy}
 		w.reconcile()
 		w.let(time.Minute)
-		if got := w.made(); got != "" || w.ready("web-tg") != ReasonBoundTwice {
+		if got := w.made(); got != "" || w.ready("web-tg") != v1alpha1.ReasonGroupBoundTwice {
 			t.Fatalf("%s: the newer is %s and made calls: %s", what, w.ready("web-tg"), got)
 		}
 		if known, _ := w.registry.Get(web); known.Group.Ref.Group != "" {
@@ -103,7 +104,7 @@ func TestNextOwnerTakesOver(t *testing.T) {
 		}
 		end(w)
 		w.let(10 * time.Second)
-		if got := w.made(); got != "register 1" || w.ready("web-tg") != ReasonSynced {
+		if got := w.made(); got != "register 1" || w.ready("web-tg") != v1alpha1.ReasonSynced {
 			t.Errorf("%s: want the newer's pod registered and the older's kept until it serves, got %q and %s", what, got, w.ready("web-tg"))
 		}
 		w.rows[at(1)] = gate.Health{State: gate.Healthy}

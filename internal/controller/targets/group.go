@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/lbc"
@@ -109,17 +110,17 @@ func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g balancer
 // unfit says why a resolved group cannot be served; nil when it can.
 func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.Group) *verdict {
 	if t := b.TargetType; t != "" && t != g.TargetType {
-		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.targetType is %q but the target group's targets are of type %q: make a binding without it, or with the group's type.", t, g.TargetType)}
+		return &verdict{v1alpha1.ReasonTargetTypeMismatch, fmt.Sprintf("spec.targetType is %q but the target group's targets are of type %q: make a binding without it, or with the group's type.", t, g.TargetType)}
 	}
 	if f := b.IPAddressType; f != "" && g.IPAddressType != "" && f != g.IPAddressType {
-		return &verdict{ReasonTypeMismatch, fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", f, g.IPAddressType)}
+		return &verdict{v1alpha1.ReasonTargetTypeMismatch, fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", f, g.IPAddressType)}
 	}
 	switch {
 	case g.OfPods():
 	case g.TargetType == string(elbv2.TargetTypeInstance):
-		return &verdict{ReasonInstanceTargets, "The target group's targets are instances: podgate leaves them alone and pods get no gate. Use a target group of type ip to gate pods."}
+		return &verdict{v1alpha1.ReasonInstanceTargets, "The target group's targets are instances: podgate leaves them alone and pods get no gate. Use a target group of type ip to gate pods."}
 	default:
-		return &verdict{ReasonUnservedTargets, fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
+		return &verdict{v1alpha1.ReasonUnservedTargetType, fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
 	}
 	return r.refused(ctx, b, g.Ref)
 }
@@ -135,7 +136,7 @@ func (r *Reconciler) kept(ctx context.Context, b *binding.Binding, v *verdict, e
 // unserved handles a binding whose group it cannot have.
 func (r *Reconciler) unserved(ctx context.Context, b *binding.Binding, group balancer.Group, v verdict, unwritten error) (reconcile.Result, error) {
 	res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
-	if v.reason == ReasonBoundTwice || v.reason == ReasonNotAllowed {
+	if v.reason == v1alpha1.ReasonGroupBoundTwice || v.reason == v1alpha1.ReasonNotAllowed {
 		res.Group, again = balancer.Group{}, lbc.Poll
 		r.track(b.Key(), balancer.Ref{})
 	}

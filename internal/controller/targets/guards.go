@@ -12,21 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/membership"
-)
-
-// ConditionTargetsHeld is True on a binding while a guard keeps targets that should
-// go. A binding that never had any lacks it.
-const ConditionTargetsHeld = "TargetsHeld"
-
-// Reasons of ConditionTargetsHeld, and of events.
-const (
-	ReasonHeldAtFloor       = "HeldAtFloor"
-	ReasonHeldWhileAbsent   = "HeldWhileAbsent"
-	ReasonHeldUntilReplaced = "HeldUntilReplaced"
-	ReasonHeldAsLast        = "HeldAsLastServing"
-	ReasonNothingHeld       = "NothingHeld"
 )
 
 // held is what people are told of a guard.
@@ -37,19 +25,19 @@ type held struct {
 
 var heldBy = map[membership.Guard]held{
 	membership.GuardFloor: {
-		ReasonHeldAtFloor, "Pods are not ready and their targets stay registered: all of them while no other serves, else half of what served within a minute. Find out why their containers are not ready.",
+		v1alpha1.ReasonHeldAtFloor, "Pods are not ready and their targets stay registered: all of them while no other serves, else half of what served within a minute. Find out why their containers are not ready.",
 		corev1.EventTypeWarning,
 	},
 	membership.GuardAbsence: {
-		ReasonHeldWhileAbsent, "The Service, its port or all its pods are missing, and running targets stay registered until that has lasted (--absence-grace). Restore what is missing if they are to stay.",
+		v1alpha1.ReasonHeldWhileAbsent, "The Service, its port or all its pods are missing, and running targets stay registered until that has lasted (--absence-grace). Restore what is missing if they are to stay.",
 		corev1.EventTypeWarning,
 	},
 	membership.GuardReplacement: {
-		ReasonHeldUntilReplaced, "Running targets that the Service does not select any more stay registered until all pods that it selects are healthy. After a minute they go by halves, if some are. Find out why the others are not.",
+		v1alpha1.ReasonHeldUntilReplaced, "Running targets that the Service does not select any more stay registered until all pods that it selects are healthy. After a minute they go by halves, if some are. Find out why the others are not.",
 		corev1.EventTypeNormal,
 	},
 	membership.GuardLastServing: {
-		ReasonHeldAsLast, "A deleted pod's target stays registered as the last that serves, until another is healthy or the pod has just the time left that it needs to drain.",
+		v1alpha1.ReasonHeldAsLastServing, "A deleted pod's target stays registered as the last that serves, until another is healthy or the pod has just the time left that it needs to drain.",
 		corev1.EventTypeNormal,
 	},
 }
@@ -77,7 +65,7 @@ func (r *reporter) guard(b *binding.Binding, svc *corev1.Service, now []membersh
 		r.tell(b, svc, g, heldBy[g].kind, heldBy[g].reason, heldBy[g].message)
 	}
 	for _, g := range ended {
-		r.tell(b, svc, g, corev1.EventTypeNormal, ReasonNothingHeld, "No target is kept any more that was "+heldBy[g].reason+".")
+		r.tell(b, svc, g, corev1.EventTypeNormal, v1alpha1.ReasonNothingHeld, "No target is kept any more that was "+heldBy[g].reason+".")
 	}
 	return begun
 }
@@ -101,7 +89,7 @@ func (r *reporter) guarded(b *binding.Binding, now []membership.Guard) []members
 	if known {
 		return before
 	}
-	c := meta.FindStatusCondition(*b.Conditions, ConditionTargetsHeld)
+	c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld)
 	return slices.DeleteFunc(slices.Clone(membership.Guards), func(g membership.Guard) bool {
 		return c == nil || c.Reason != heldBy[g].reason
 	})
@@ -124,12 +112,12 @@ func (r *reporter) heldCondition(b *binding.Binding) []metav1.Condition {
 		for _, g := range guards {
 			messages = append(messages, heldBy[g].message)
 		}
-		return []metav1.Condition{{Type: ConditionTargetsHeld, Status: metav1.ConditionTrue, Reason: heldBy[guards[0]].reason, Message: strings.Join(messages, " ")}}
+		return []metav1.Condition{{Type: v1alpha1.ConditionTargetsHeld, Status: metav1.ConditionTrue, Reason: heldBy[guards[0]].reason, Message: strings.Join(messages, " ")}}
 	}
-	if !known || meta.FindStatusCondition(*b.Conditions, ConditionTargetsHeld) == nil {
+	if !known || meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld) == nil {
 		return nil
 	}
-	return []metav1.Condition{{Type: ConditionTargetsHeld, Status: metav1.ConditionFalse, Reason: ReasonNothingHeld, Message: "Every target that should go has gone."}}
+	return []metav1.Condition{{Type: v1alpha1.ConditionTargetsHeld, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNothingHeld, Message: "Every target that should go has gone."}}
 }
 
 func without(all, but []membership.Guard) []membership.Guard {

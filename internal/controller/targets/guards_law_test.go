@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -180,19 +181,19 @@ func TestLaw3GuardsAreTold(t *testing.T) {
 	}{
 		"all probes fail": {
 			begin: func(w *world) { w.unready(1); w.unready(2) },
-			end:   func(w *world) { w.serve(1, 2) }, guard: "floor", reason: ReasonHeldAtFloor,
+			end:   func(w *world) { w.serve(1, 2) }, guard: "floor", reason: v1alpha1.ReasonHeldAtFloor,
 		},
 		"the port vanished": {
 			begin: func(w *world) { w.services["web"].Spec.Ports[0].Port = 81 },
-			end:   func(w *world) { w.services["web"].Spec.Ports[0].Port = 80 }, guard: "absence", reason: ReasonHeldWhileAbsent,
+			end:   func(w *world) { w.services["web"].Spec.Ports[0].Port = 80 }, guard: "absence", reason: v1alpha1.ReasonHeldWhileAbsent,
 		},
 		"a flip": {
 			begin: func(w *world) { w.green(3) },
-			end:   func(w *world) { w.rows[at(3)] = gate.Health{State: gate.Healthy} }, guard: "replacement", reason: ReasonHeldUntilReplaced,
+			end:   func(w *world) { w.rows[at(3)] = gate.Health{State: gate.Healthy} }, guard: "replacement", reason: v1alpha1.ReasonHeldUntilReplaced,
 		},
 		"the last one": {
 			begin: func(w *world) { w.terminate(w.pods["web-1"]); w.terminate(w.pods["web-2"]) },
-			end:   func(w *world) { w.clock = w.clock.Add(time.Minute) }, guard: "last_serving", reason: ReasonHeldAsLast,
+			end:   func(w *world) { w.clock = w.clock.Add(time.Minute) }, guard: "last_serving", reason: v1alpha1.ReasonHeldAsLastServing,
 		},
 	}
 	for what, g := range guards {
@@ -207,7 +208,7 @@ func TestLaw3GuardsAreTold(t *testing.T) {
 		if got := w.told(); count(got, g.reason) != 2 || testutil.ToFloat64(w.metrics.activations.WithLabelValues(g.guard)) != 1 {
 			t.Errorf("%s: want the guard told once on binding and Service and counted once, got %v", what, got)
 		}
-		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, ConditionTargetsHeld); c == nil || c.Status != "True" || c.Reason != g.reason {
+		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionTargetsHeld); c == nil || c.Status != "True" || c.Reason != g.reason {
 			t.Errorf("%s: the binding says %v", what, c)
 		}
 		if n := testutil.ToFloat64(w.metrics.held); n == 0 {
@@ -216,21 +217,21 @@ func TestLaw3GuardsAreTold(t *testing.T) {
 		w.restart()
 		w.unread = true // a new leader plans before it has read the group
 		w.reconcile()
-		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, ConditionTargetsHeld); c == nil || c.Status != "True" || c.Reason != g.reason {
+		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionTargetsHeld); c == nil || c.Status != "True" || c.Reason != g.reason {
 			t.Errorf("%s: a new leader has not read the group, and the binding says %v", what, c)
 		}
 		w.unread = false
 		w.reconcile()
-		if got := w.told(); count(got, g.reason)+count(got, ReasonNothingHeld) != 0 {
+		if got := w.told(); count(got, g.reason)+count(got, v1alpha1.ReasonNothingHeld) != 0 {
 			t.Errorf("%s: a restart told again: %v", what, got)
 		}
 		g.end(w)
 		w.reconcile()
 		w.reconcile()
-		if got := w.told(); count(got, ReasonNothingHeld) != 2 {
+		if got := w.told(); count(got, v1alpha1.ReasonNothingHeld) != 2 {
 			t.Errorf("%s: want the end told once on binding and Service, got %v", what, got)
 		}
-		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, ConditionTargetsHeld); c == nil || c.Status != "False" {
+		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionTargetsHeld); c == nil || c.Status != "False" {
 			t.Errorf("%s: over, and the binding says %v", what, c)
 		}
 	}
@@ -254,13 +255,13 @@ func TestNothingIsHeldInAGroupThatIsGone(t *testing.T) {
 			t.Error("a group that is gone is not tried again")
 		}
 	}
-	if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, ConditionTargetsHeld); c == nil || c.Status != "False" {
+	if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionTargetsHeld); c == nil || c.Status != "False" {
 		t.Errorf("the binding says %v", c)
 	}
 	if n := testutil.ToFloat64(w.metrics.held); n != 0 {
 		t.Errorf("%v targets are counted as held", n)
 	}
-	if got := w.told(); count(got, ReasonNothingHeld) != 1 {
+	if got := w.told(); count(got, v1alpha1.ReasonNothingHeld) != 1 {
 		t.Errorf("want the end told once, got %v", got)
 	}
 }

@@ -35,7 +35,7 @@ func (r *Reconciler) claim(ctx context.Context, b *binding.Binding, whose lbc.Ow
 		return err, nil
 	}
 	log.FromContext(ctx).Info("Took over a binding of AWS Load Balancer Controller")
-	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, ReasonTakenOver, "TakeOver", "%s",
+	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, v1alpha1.ReasonTakenOverFromLBC, "TakeOver", "%s",
 		"AWS Load Balancer Controller does not renew its lease any more, so podgate took the binding over. Registered targets and open gates stay as they are.")
 	return nil, nil
 }
@@ -46,7 +46,7 @@ func (r *Reconciler) unclaimed(ctx context.Context, b *binding.Binding, err erro
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return reconcile.Result{}, err
 	}
-	v := verdict{ReasonNotWritable, "podgate cannot write its finalizer to this binding, so it registers nothing: " + refusal(err)}
+	v := verdict{v1alpha1.ReasonBindingNotWritable, "podgate cannot write its finalizer to this binding, so it registers nothing: " + refusal(err)}
 	key := b.Key()
 	if known, _ := r.registry.Get(key); !known.Resolved() {
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/drivers"
 	"github.com/podgate/podgate/internal/drain"
@@ -330,7 +331,7 @@ func TestLaw6WaitingIsNotFailing(t *testing.T) {
 		w.reconcile()
 		w.rows[at(1)] = gate.Health{State: s}
 		w.reconcile()
-		if got := w.ready("web-tg"); got != ReasonSynced {
+		if got := w.ready("web-tg"); got != v1alpha1.ReasonSynced {
 			t.Errorf("target %s: the binding is %s, want Synced", s, got)
 		}
 	}
@@ -358,7 +359,7 @@ func TestLaw7OneTargetOneGroup(t *testing.T) {
 	}
 	delete(w.refuse, at(2))
 	w.reconcile()
-	if w.ready("bad") != ReasonServiceNotFound || w.ready("web-tg") != ReasonSynced {
+	if w.ready("bad") != v1alpha1.ReasonServiceNotFound || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Errorf("want the one told and the other synced, got %s and %s", w.ready("bad"), w.ready("web-tg"))
 	}
 }

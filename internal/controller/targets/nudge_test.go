@@ -87,7 +87,7 @@ func (w *world) nudgesIn(happens func()) int {
 }
 
 func (w *world) ownReady() metav1.Condition {
-	c := meta.FindStatusCondition(w.own["own"].Status.Conditions, ConditionReady)
+	c := meta.FindStatusCondition(w.own["own"].Status.Conditions, v1alpha1.ConditionReady)
 	if c == nil {
 		return metav1.Condition{}
 	}
@@ -232,15 +232,15 @@ func TestNudgeFails(t *testing.T) {
 	if _, err := w.try(external); err == nil {
 		t.Fatal("a failed nudge is no error: nobody would try again")
 	}
-	if c := w.ownReady(); c.Reason != ReasonNotNudged || c.Status != metav1.ConditionFalse {
-		t.Errorf("the binding says %+v, want %s", c, ReasonNotNudged)
+	if c := w.ownReady(); c.Reason != v1alpha1.ReasonNudgeFailed || c.Status != metav1.ConditionFalse {
+		t.Errorf("the binding says %+v, want %s", c, v1alpha1.ReasonNudgeFailed)
 	}
 	delete(w.refused, "bindings")
 	if n := w.nudgesIn(func() { w.look() }); n != 1 {
 		t.Errorf("%d nudges at the next attempt, want one", n)
 	}
-	if c := w.ownReady(); c.Reason != ReasonSynced {
-		t.Errorf("the binding says %+v, want %s", c, ReasonSynced)
+	if c := w.ownReady(); c.Reason != v1alpha1.ReasonSynced {
+		t.Errorf("the binding says %+v, want %s", c, v1alpha1.ReasonSynced)
 	}
 }
 
@@ -295,19 +295,19 @@ func TestUnheard(t *testing.T) {
 		change func(w *world)
 		reason string
 	}{
-		"no pods":                           {v1alpha1.WakeGate, func(w *world) { delete(w.pods, "web-1") }, ReasonSynced},
-		"a pod without any gate":            {v1alpha1.WakeGate, func(*world) {}, ReasonNoGateOfLBC},
-		"nothing said":                      {"", func(*world) {}, ReasonNoGateOfLBC},
-		"that controller's gate":            {"", func(w *world) { lbcs(w.pods["web-1"], "target-health.elbv2.k8s.aws/web-tg") }, ReasonSynced},
-		"its gate of another group":         {"", func(w *world) { lbcs(w.pods["web-1"], "target-health.elbv2.k8s.aws/other") }, ReasonNoGateOfLBC},
-		"both gates":                        {"", func(w *world) { lbcs(w.pods["web-1"], "target-health.elbv2.k8s.aws/web-tg", external.Name) }, ReasonSynced},
-		"a pod that opted out":              {"", func(w *world) { w.pods["web-1"].Labels["podgate.dev/inject"] = "disabled" }, ReasonSynced},
-		"a pod that terminates":             {"", func(w *world) { w.terminate(w.pods["web-1"]) }, ReasonSynced},
-		"a pod that is nudged for":          {v1alpha1.WakeNudge, func(*world) {}, ReasonSynced},
-		"nothing to nudge":                  {v1alpha1.WakeNudge, func(w *world) { delete(w.bindings, "web-tg") }, ReasonNothingToNudge},
-		"nothing to nudge in this group":    {v1alpha1.WakeNudge, func(w *world) { w.bindings["web-tg"].Spec.TargetGroupARN = "arn:other" }, ReasonNothingToNudge},
-		"somebody who needs no waking":      {v1alpha1.WakeNone, func(w *world) { delete(w.bindings, "web-tg") }, ReasonSynced},
-		"what is worse is said in place of": {"", func(w *world) { delete(w.services, "web") }, ReasonServiceNotFound},
+		"no pods":                           {v1alpha1.WakeGate, func(w *world) { delete(w.pods, "web-1") }, v1alpha1.ReasonSynced},
+		"a pod without any gate":            {v1alpha1.WakeGate, func(*world) {}, v1alpha1.ReasonNoGateOfLBC},
+		"nothing said":                      {"", func(*world) {}, v1alpha1.ReasonNoGateOfLBC},
+		"that controller's gate":            {"", func(w *world) { lbcs(w.pods["web-1"], "target-health.elbv2.k8s.aws/web-tg") }, v1alpha1.ReasonSynced},
+		"its gate of another group":         {"", func(w *world) { lbcs(w.pods["web-1"], "target-health.elbv2.k8s.aws/other") }, v1alpha1.ReasonNoGateOfLBC},
+		"both gates":                        {"", func(w *world) { lbcs(w.pods["web-1"], "target-health.elbv2.k8s.aws/web-tg", external.Name) }, v1alpha1.ReasonSynced},
+		"a pod that opted out":              {"", func(w *world) { w.pods["web-1"].Labels["podgate.dev/inject"] = "disabled" }, v1alpha1.ReasonSynced},
+		"a pod that terminates":             {"", func(w *world) { w.terminate(w.pods["web-1"]) }, v1alpha1.ReasonSynced},
+		"a pod that is nudged for":          {v1alpha1.WakeNudge, func(*world) {}, v1alpha1.ReasonSynced},
+		"nothing to nudge":                  {v1alpha1.WakeNudge, func(w *world) { delete(w.bindings, "web-tg") }, v1alpha1.ReasonNothingToNudge},
+		"nothing to nudge in this group":    {v1alpha1.WakeNudge, func(w *world) { w.bindings["web-tg"].Spec.TargetGroupARN = "arn:other" }, v1alpha1.ReasonNothingToNudge},
+		"somebody who needs no waking":      {v1alpha1.WakeNone, func(w *world) { delete(w.bindings, "web-tg") }, v1alpha1.ReasonSynced},
+		"what is worse is said in place of": {"", func(w *world) { delete(w.services, "web") }, v1alpha1.ReasonServiceNotFound},
 	} {
 		w := besideLBC(t, row.wake)
 		w.pod(1)

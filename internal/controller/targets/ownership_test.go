@@ -69,7 +69,7 @@ func (w *world) finalizers() string { return strings.Join(w.bindings["web-tg"].F
 // managed gives the reason of the binding's Managed condition.
 func (w *world) managed() string {
 	for _, c := range w.bindings["web-tg"].Status.Conditions {
-		if c.Type == ConditionManaged {
+		if c.Type == v1alpha1.ConditionManaged {
 			return c.Reason
 		}
 	}
@@ -82,7 +82,7 @@ func TestForeignBindingIsOnlyObserved(t *testing.T) {
 	w.pod(2)
 	w.rows[at(9)] = gate.Health{State: gate.Healthy}
 	w.pass(time.Hour, true)
-	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer || w.managed() != ReasonOwnedByLBC {
+	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer || w.managed() != v1alpha1.ReasonOwnedByLBC {
 		t.Errorf("calls %q, finalizers %s, Managed %s: want all left alone and told so", got, w.finalizers(), w.managed())
 	}
 	if known, _ := w.registry.Get(web); !known.Foreign || len(w.tracking) != 0 {
@@ -108,7 +108,7 @@ func TestTakeOver(t *testing.T) {
 		t.Errorf("calls: %q, want what is registered adopted as it is", got)
 	}
 	b := w.bindings["web-tg"]
-	if w.finalizers() != v1alpha1.Finalizer || w.managed() != ReasonOwned || w.ready("web-tg") != ReasonSynced {
+	if w.finalizers() != v1alpha1.Finalizer || w.managed() != v1alpha1.ReasonOwnedByPodgate || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Errorf("finalizers %s, Managed %s, Ready %s", w.finalizers(), w.managed(), w.ready("web-tg"))
 	}
 	for key := range b.Annotations {
@@ -150,7 +150,7 @@ func TestHandBack(t *testing.T) {
 	w.pod(2)
 	w.terminate(w.pods["web-1"])
 	w.pass(15*time.Second, true)
-	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer || w.managed() != ReasonOwnedByLBC || w.ready("web-tg") != "" {
+	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer || w.managed() != v1alpha1.ReasonOwnedByLBC || w.ready("web-tg") != "" {
 		t.Errorf("calls %q, finalizers %s, Managed %s, Ready %s: want all left to it", got, w.finalizers(), w.managed(), w.ready("web-tg"))
 	}
 }
@@ -270,7 +270,7 @@ func TestBindingThatIsNotServed(t *testing.T) {
 			if got := w.finalizers(); got != tc.want {
 				t.Errorf("%s\nfinalizers: want %q, got %q", tc.reason, tc.want, got)
 			}
-			if got := w.made(); got != "" || w.managed() != ReasonNotServed || w.ready("web-tg") != "" {
+			if got := w.made(); got != "" || w.managed() != v1alpha1.ReasonNotServed || w.ready("web-tg") != "" {
 				t.Errorf("%s\ncalls %q, Managed %s, Ready %s", tc.reason, got, w.managed(), w.ready("web-tg"))
 			}
 		})
@@ -295,7 +295,7 @@ func TestUnwritableBindingIsTold(t *testing.T) {
 		t.Error("want it tried again")
 	}
 	known, _ := w.registry.Get(web)
-	if got := w.made(); got != "" || w.ready("web-tg") != ReasonNotWritable || !strings.Contains(known.Trouble, "no such permission") {
+	if got := w.made(); got != "" || w.ready("web-tg") != v1alpha1.ReasonBindingNotWritable || !strings.Contains(known.Trouble, "no such permission") {
 		t.Errorf("calls %q, Ready %s, pods hear %q", got, w.ready("web-tg"), known.Trouble)
 	}
 }

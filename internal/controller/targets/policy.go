@@ -10,20 +10,15 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
-)
-
-// Reasons of ConditionPolicy.
-const (
-	ReasonPolicyAccepted = "Accepted"
-	ReasonInvalidPolicy  = "InvalidPolicy"
 )
 
 // policy is the condition that says how a binding's policies are understood, nil when
 // there is nothing to say; what is wrong with them is told as an event, too.
 func (r *reporter) policy(b *binding.Binding) *metav1.Condition {
 	_, problems := b.Settings()
-	before := meta.FindStatusCondition(*b.Conditions, ConditionPolicy)
+	before := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionPolicyAccepted)
 	var all []string
 	for _, p := range problems {
 		all = append(all, p.String()+".")
@@ -31,12 +26,12 @@ func (r *reporter) policy(b *binding.Binding) *metav1.Condition {
 	message := strings.Join(all, " ")
 	r.policyEvent(b, before, message)
 	if message != "" {
-		return &metav1.Condition{Type: ConditionPolicy, Status: metav1.ConditionFalse, Reason: ReasonInvalidPolicy, Message: message}
+		return &metav1.Condition{Type: v1alpha1.ConditionPolicyAccepted, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonInvalidPolicy, Message: message}
 	}
 	if before == nil && !b.StatesPolicy() {
 		return nil
 	}
-	return &metav1.Condition{Type: ConditionPolicy, Status: metav1.ConditionTrue, Reason: ReasonPolicyAccepted, Message: "The binding's policies are in force."}
+	return &metav1.Condition{Type: v1alpha1.ConditionPolicyAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAccepted, Message: "The binding's policies are in force."}
 }
 
 // policyEvent tells what is wrong with a binding's policies when that has changed. After
@@ -52,6 +47,6 @@ func (r *reporter) policyEvent(b *binding.Binding, before *metav1.Condition, mes
 	}
 	r.mu.Unlock()
 	if message != "" && message != told {
-		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, ReasonInvalidPolicy, "Reconcile", "%s", message)
+		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonInvalidPolicy, "Reconcile", "%s", message)
 	}
 }

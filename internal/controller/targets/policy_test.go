@@ -17,7 +17,7 @@ import (
 
 // policyOf is the binding's condition about its policies; nil when there is none.
 func (w *world) policyOf(name string) *metav1.Condition {
-	return meta.FindStatusCondition(w.bindings[name].Status.Conditions, ConditionPolicy)
+	return meta.FindStatusCondition(w.bindings[name].Status.Conditions, v1alpha1.ConditionPolicyAccepted)
 }
 
 // TestInvalidPolicy: what is wrong with a policy is told once, on the binding and as an
@@ -56,10 +56,10 @@ func TestInvalidPolicy(t *testing.T) {
 		}
 		if !prunes {
 			c := w.policyOf("web-tg")
-			if c == nil || c.Status != metav1.ConditionFalse || c.Reason != ReasonInvalidPolicy || !strings.Contains(c.Message, "at least 1s") {
+			if c == nil || c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonInvalidPolicy || !strings.Contains(c.Message, "at least 1s") {
 				t.Fatalf("want the condition False with what is allowed, got %+v", c)
 			}
-			if w.ready("web-tg") != ReasonSynced {
+			if w.ready("web-tg") != v1alpha1.ReasonSynced {
 				t.Errorf("the binding does not work: %s", w.ready("web-tg"))
 			}
 			w.restart()
@@ -71,7 +71,7 @@ func TestInvalidPolicy(t *testing.T) {
 		w.bindings["web-tg"].Annotations[v1alpha1.TimeoutAnnotation] = "10m"
 		w.clock = w.clock.Add(time.Second)
 		w.reconcile()
-		if c := w.policyOf("web-tg"); !prunes && (c == nil || c.Status != metav1.ConditionTrue || c.Reason != ReasonPolicyAccepted) {
+		if c := w.policyOf("web-tg"); !prunes && (c == nil || c.Status != metav1.ConditionTrue || c.Reason != v1alpha1.ReasonAccepted) {
 			t.Errorf("corrected: want the condition True, got %+v", c)
 		}
 		if said := drain(); said != "" {

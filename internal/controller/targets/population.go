@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/disruption"
@@ -80,7 +81,7 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 			continue
 		}
 		if selected && trouble != nil {
-			who.trouble = &verdict{ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, trouble)}
+			who.trouble = &verdict{v1alpha1.ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, trouble)}
 			if !who.ends(pod) {
 				portless++
 			}
@@ -144,7 +145,7 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding, who *popul
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}, &svc)
 	if apierrors.IsNotFound(err) {
 		who.missing = true
-		who.trouble = &verdict{ReasonServiceNotFound, fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", ref.Name)}
+		who.trouble = &verdict{v1alpha1.ReasonServiceNotFound, fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", ref.Name)}
 		return nil, nil, nil
 	}
 	if err != nil {
@@ -152,13 +153,13 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding, who *popul
 	}
 	if len(svc.Spec.Selector) == 0 {
 		who.missing = true
-		who.trouble = &verdict{ReasonNoSelector, fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}
+		who.trouble = &verdict{v1alpha1.ReasonServiceWithoutSelector, fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}
 		return &svc, nil, nil
 	}
 	port, ok := binding.ServicePort(&svc, ref.Port)
 	if !ok {
 		who.missing = true
-		who.trouble = &verdict{ReasonPortNotFound, fmt.Sprintf("Service %q has no port %q: it has %s. Correct spec.serviceRef.port.", ref.Name, ref.Port.String(), ports(&svc))}
+		who.trouble = &verdict{v1alpha1.ReasonPortNotFound, fmt.Sprintf("Service %q has no port %q: it has %s. Correct spec.serviceRef.port.", ref.Name, ref.Port.String(), ports(&svc))}
 		return &svc, nil, nil
 	}
 	return &svc, &port, nil

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index/indextest"
@@ -81,14 +82,14 @@ func TestGroupIsDeletedByHand(t *testing.T) {
 	if users := w.registry.Users(ref); !slices.Contains(users, web) {
 		t.Errorf("the observer wakes %v for the group", users)
 	}
-	if _, err := w.try(web); err == nil || w.ready("web-tg") != ReasonTargetGroupNotFound {
+	if _, err := w.try(web); err == nil || w.ready("web-tg") != v1alpha1.ReasonTargetGroupNotFound {
 		t.Errorf("want it told and tried again, got %s and %v", w.ready("web-tg"), err)
 	}
 	w.viewErr, w.rows = nil, map[gate.Target]gate.Health{}
 	delete(w.fail, "resolve")
 	w.clock = w.clock.Add(30 * time.Second)
 	w.reconcile()
-	if got := w.made(); got != "register 1" || w.ready("web-tg") != ReasonSynced {
+	if got := w.made(); got != "register 1" || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Errorf("the group is back: want the pod registered, got %q and %s", got, w.ready("web-tg"))
 	}
 }

@@ -17,9 +17,6 @@ import (
 	"github.com/podgate/podgate/internal/drain/record"
 )
 
-// ReasonDrainRecommended is of the event that tells a new recommendation.
-const ReasonDrainRecommended = "DrainTimeRecommended"
-
 // windows are what the latest drains of each binding took. The zero value is ready to
 // use; each window is used by the one worker that its binding has.
 type windows struct {
@@ -75,5 +72,5 @@ func (r *Reconciler) tellRecommended(before, b *binding.Binding, recommended tim
 	} else {
 		said += fmt.Sprintf(" The annotation %s: %s has that followed.", v1alpha1.DrainTimeAnnotation, drain.Recommended)
 	}
-	r.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, ReasonDrainRecommended, "Drain", "%s", said)
+	r.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, v1alpha1.ReasonDrainTimeRecommended, "Drain", "%s", said)
 }

@@ -40,7 +40,7 @@ func TestDrainTimeIsRecommended(t *testing.T) {
 	if got := recommended(); got != "1m15s" {
 		t.Fatalf("recommended: %q, want 22 s for the deregistration and 50 s", got)
 	}
-	if told := w.toldOf(ReasonDrainRecommended); len(told) != 1 || w.writes != writes+1 {
+	if told := w.toldOf(v1alpha1.ReasonDrainTimeRecommended); len(told) != 1 || w.writes != writes+1 {
 		t.Errorf("want one event and one write, got %q and %d", told, w.writes-writes)
 	}
 	if got := drain.Of(w.bindings["web-tg"]); got != 55*time.Second {

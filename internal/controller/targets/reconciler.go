@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain/record"
@@ -375,14 +376,14 @@ func (r *Reconciler) verdict(b *binding.Binding, group balancer.Group, who popul
 	case who.trouble != nil:
 		return *who.trouble
 	case b.Own() == nil && len(b.Name) > elbv2.MaxGateName:
-		return verdict{ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
+		return verdict{v1alpha1.ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
 	case view.Err != nil:
 		return r.verdictOf(view.Err, group.Name)
 	}
 	if b.External {
-		return verdict{ReasonSynced, "The group is observed; somebody else registers and deregisters the Service's pods."}
+		return verdict{v1alpha1.ReasonSynced, "The group is observed; somebody else registers and deregisters the Service's pods."}
 	}
-	return verdict{ReasonSynced, "The target group follows the Service's pods."}
+	return verdict{v1alpha1.ReasonSynced, "The target group follows the Service's pods."}
 }
 
 func groupName(b *binding.Binding) string {

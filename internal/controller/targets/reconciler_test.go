@@ -32,29 +32,29 @@ func TestVerdict(t *testing.T) {
 		// calls are what is done nevertheless.
 		calls string
 	}{
-		"Synced":     {reason: "All is well.", change: func(*world, *elbv2.TargetGroupBinding) {}, want: ReasonSynced, calls: "register 1"},
-		"NoService":  {reason: "The Service does not exist.", change: func(w *world, _ *elbv2.TargetGroupBinding) { delete(w.services, "web") }, want: ReasonServiceNotFound},
-		"NoSelector": {reason: "It selects nothing.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.services["web"].Spec.Selector = nil }, want: ReasonNoSelector},
-		"NoPort":     {reason: "It lacks the port.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.ServiceRef.Port = intstr.FromString("grpc") }, want: ReasonPortNotFound},
+		"Synced":     {reason: "All is well.", change: func(*world, *elbv2.TargetGroupBinding) {}, want: v1alpha1.ReasonSynced, calls: "register 1"},
+		"NoService":  {reason: "The Service does not exist.", change: func(w *world, _ *elbv2.TargetGroupBinding) { delete(w.services, "web") }, want: v1alpha1.ReasonServiceNotFound},
+		"NoSelector": {reason: "It selects nothing.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.services["web"].Spec.Selector = nil }, want: v1alpha1.ReasonServiceWithoutSelector},
+		"NoPort":     {reason: "It lacks the port.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.ServiceRef.Port = intstr.FromString("grpc") }, want: v1alpha1.ReasonPortNotFound},
 		"NoTargetPort": {reason: "The pods lack the port's name.", change: func(w *world, _ *elbv2.TargetGroupBinding) {
 			w.services["web"].Spec.Ports[0].TargetPort = intstr.FromString("x")
-		}, want: ReasonTargetPortNotFound},
-		"NotFound":       {reason: "The group does not exist.", change: func(w *world, b *elbv2.TargetGroupBinding) { unpublish(w, b, balancer.ErrNotFound) }, want: ReasonTargetGroupNotFound, fails: true},
-		"Denied":         {reason: "The credentials are refused.", change: func(w *world, b *elbv2.TargetGroupBinding) { unpublish(w, b, balancer.ErrDenied) }, want: ReasonAccessDenied, fails: true},
-		"Throttled":      {reason: "Too many calls, and nothing known from earlier.", change: func(w *world, b *elbv2.TargetGroupBinding) { unpublish(w, b, balancer.ErrThrottled) }, want: ReasonThrottled, fails: true},
-		"Quota":          {reason: "The group is full.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.fail["register"] = balancer.ErrQuota }, want: ReasonQuota, fails: true, calls: "register 1"},
-		"Invalid":        {reason: "The request is wrong.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.fail["register"] = balancer.ErrInvalid }, want: ReasonInvalidRequest, fails: true, calls: "register 1"},
-		"Unavailable":    {reason: "The API does not answer.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.fail["register"] = errors.New("EOF") }, want: ReasonUnavailable, fails: true, calls: "register 1"},
-		"Unreadable":     {reason: "What the observer meets is told here.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.viewErr = balancer.ErrThrottled }, want: ReasonThrottled, calls: "register 1"},
-		"TypeMismatch":   {reason: "The binding contradicts its group.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.TargetType = new(elbv2.TargetTypeInstance) }, want: ReasonTypeMismatch},
-		"FamilyMismatch": {reason: "So it does here.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.IPAddressType = new("ipv6") }, want: ReasonTypeMismatch},
-		"BoundTwice":     {reason: "The older binding has the group.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.bind("older", time.Hour) }, want: ReasonBoundTwice},
-		"BoundTwiceByUs": {reason: "The newer binding is told; this one goes on.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.bind("newer", -time.Hour) }, want: ReasonSynced, calls: "register 1"},
-		"TwoClusters": {reason: "A group that clusters share may have several.", want: ReasonSynced, calls: "record 10.0.0.1:8080, register 1", change: func(w *world, b *elbv2.TargetGroupBinding) {
+		}, want: v1alpha1.ReasonTargetPortNotFound},
+		"NotFound":       {reason: "The group does not exist.", change: func(w *world, b *elbv2.TargetGroupBinding) { unpublish(w, b, balancer.ErrNotFound) }, want: v1alpha1.ReasonTargetGroupNotFound, fails: true},
+		"Denied":         {reason: "The credentials are refused.", change: func(w *world, b *elbv2.TargetGroupBinding) { unpublish(w, b, balancer.ErrDenied) }, want: v1alpha1.ReasonAccessDenied, fails: true},
+		"Throttled":      {reason: "Too many calls, and nothing known from earlier.", change: func(w *world, b *elbv2.TargetGroupBinding) { unpublish(w, b, balancer.ErrThrottled) }, want: v1alpha1.ReasonThrottled, fails: true},
+		"Quota":          {reason: "The group is full.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.fail["register"] = balancer.ErrQuota }, want: v1alpha1.ReasonTooManyTargets, fails: true, calls: "register 1"},
+		"Invalid":        {reason: "The request is wrong.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.fail["register"] = balancer.ErrInvalid }, want: v1alpha1.ReasonInvalidRequest, fails: true, calls: "register 1"},
+		"Unavailable":    {reason: "The API does not answer.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.fail["register"] = errors.New("EOF") }, want: v1alpha1.ReasonLoadBalancerUnavailable, fails: true, calls: "register 1"},
+		"Unreadable":     {reason: "What the observer meets is told here.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.viewErr = balancer.ErrThrottled }, want: v1alpha1.ReasonThrottled, calls: "register 1"},
+		"TypeMismatch":   {reason: "The binding contradicts its group.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.TargetType = new(elbv2.TargetTypeInstance) }, want: v1alpha1.ReasonTargetTypeMismatch},
+		"FamilyMismatch": {reason: "So it does here.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Spec.IPAddressType = new("ipv6") }, want: v1alpha1.ReasonTargetTypeMismatch},
+		"BoundTwice":     {reason: "The older binding has the group.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.bind("older", time.Hour) }, want: v1alpha1.ReasonGroupBoundTwice},
+		"BoundTwiceByUs": {reason: "The newer binding is told; this one goes on.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.bind("newer", -time.Hour) }, want: v1alpha1.ReasonSynced, calls: "register 1"},
+		"TwoClusters": {reason: "A group that clusters share may have several.", want: v1alpha1.ReasonSynced, calls: "record 10.0.0.1:8080, register 1", change: func(w *world, b *elbv2.TargetGroupBinding) {
 			w.bind("older", time.Hour)
 			b.Spec.MultiClusterTargetGroup = true
 		}},
-		"LongName": {reason: "Targets are registered, and that there is no gate is told.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Name = long }, want: ReasonNameTooLong, calls: "register 1"},
+		"LongName": {reason: "Targets are registered, and that there is no gate is told.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Name = long }, want: v1alpha1.ReasonNameTooLong, calls: "register 1"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestFinalizerTroubleIsTold(t *testing.T) {
 		t.Errorf("want the binding kept and the failure retried, got %v", err)
 	}
 	c := w.bindings["web-tg"].Status.Conditions[0]
-	if c.Reason != ReasonAccessDenied || !strings.Contains(c.Message, v1alpha1.Finalizer) {
+	if c.Reason != v1alpha1.ReasonAccessDenied || !strings.Contains(c.Message, v1alpha1.Finalizer) {
 		t.Errorf("want told why it stays and how to give up, got %s: %s", c.Reason, c.Message)
 	}
 	w.fail = map[string]error{"health": balancer.ErrNotFound}

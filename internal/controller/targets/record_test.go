@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -176,7 +177,7 @@ func TestLaw2NothingIsRegisteredUnrecorded(t *testing.T) {
 		if _, err := w.try(web); err == nil {
 			t.Errorf("%s: want it tried again", refused)
 		}
-		if got := w.made(); got != "deregister 1" || w.ready("web-tg") != ReasonNotRecorded {
+		if got := w.made(); got != "deregister 1" || w.ready("web-tg") != v1alpha1.ReasonTargetsNotRecorded {
 			t.Errorf("%s refused: calls %q, Ready %s", refused, got, w.ready("web-tg"))
 		}
 		delete(w.refused, refused)
@@ -184,7 +185,7 @@ func TestLaw2NothingIsRegisteredUnrecorded(t *testing.T) {
 		if got := w.made(); got != "record 10.0.0.1:8080,10.0.0.2:8080,10.0.0.3:8080, register 3" && got != "record 10.0.0.1:8080,10.0.0.3:8080, register 3, record 10.0.0.1:8080,10.0.0.2:8080,10.0.0.3:8080" {
 			t.Errorf("%s allowed again: calls %q", refused, got)
 		}
-		if w.ready("web-tg") != ReasonSynced {
+		if w.ready("web-tg") != v1alpha1.ReasonSynced {
 			t.Errorf("Ready %s", w.ready("web-tg"))
 		}
 	}
@@ -200,7 +201,7 @@ func TestRecordOfTwoLeaders(t *testing.T) {
 	w.maps[recordName].ResourceVersion = "2"
 	w.pod(2)
 	w.made()
-	if _, err := w.try(web); err == nil || w.made() != "" || w.ready("web-tg") != ReasonSynced {
+	if _, err := w.try(web); err == nil || w.made() != "" || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Fatalf("want nothing registered, nothing told, and another try; got %v", err)
 	}
 	w.reconcile()

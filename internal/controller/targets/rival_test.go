@@ -121,10 +121,10 @@ func TestLaw3OverlappingLists(t *testing.T) {
 			v := k.own["web"].Status.Conditions[0]
 			calls := w.made()
 			res, _ := w.registry.Get(key)
-			if tc.served && (calls != "register 1" || v.Reason != ReasonSynced) {
+			if tc.served && (calls != "register 1" || v.Reason != v1alpha1.ReasonSynced) {
 				t.Errorf("%s\nwant it served, got %q: %s", tc.reason, calls, v.Message)
 			}
-			if !tc.served && (calls != "" || v.Reason != ReasonBoundTwice || res.Resolved()) {
+			if !tc.served && (calls != "" || v.Reason != v1alpha1.ReasonGroupBoundTwice || res.Resolved()) {
 				t.Errorf("%s\nwant it refused and its gates without a group, got %q, %s, %+v", tc.reason, calls, v.Reason, res)
 			}
 			k.own["web"].Status.Group = &v1alpha1.ResolvedGroup{ID: k.own["web"].GroupID(), TargetType: "ip"}

@@ -26,62 +26,13 @@ import (
 	"github.com/podgate/podgate/internal/membership"
 )
 
-// Condition types of a binding.
-const (
-	// ConditionReady tells whether the binding's targets follow its Service's pods.
-	ConditionReady = "Ready"
-	// ConditionManaged is False on a binding that another controller owns.
-	ConditionManaged = "Managed"
-	// ConditionPolicy is False on a binding whose policies cannot all be used; bindings
-	// that state none do not have it.
-	ConditionPolicy = "PolicyAccepted"
-)
-
-// Reasons of ConditionReady.
-const (
-	ReasonSynced              = "Synced"
-	ReasonServiceNotFound     = "ServiceNotFound"
-	ReasonNoSelector          = "ServiceWithoutSelector"
-	ReasonPortNotFound        = "PortNotFound"
-	ReasonTargetPortNotFound  = "TargetPortNotFound"
-	ReasonTargetGroupNotFound = "TargetGroupNotFound"
-	ReasonBackendNotFound     = "BackendNotFound"
-	ReasonInvalidRequest      = "InvalidRequest"
-	ReasonInstanceTargets     = "InstanceTargets"
-	ReasonUnservedTargets     = "UnservedTargetType"
-	ReasonTypeMismatch        = "TargetTypeMismatch"
-	ReasonNameTooLong         = "NameTooLong"
-	ReasonBoundTwice          = "GroupBoundTwice"
-	ReasonAccessDenied        = "AccessDenied"
-	ReasonNotAllowed          = "NotAllowed"
-	ReasonThrottled           = "Throttled"
-	ReasonQuota               = "TooManyTargets"
-	ReasonUnavailable         = "LoadBalancerUnavailable"
-	ReasonNotWritable         = "BindingNotWritable"
-	ReasonNotRecorded         = "TargetsNotRecorded"
-	ReasonNoGateOfLBC         = "NoGateOfLBC"
-	ReasonNothingToNudge      = "NothingToNudge"
-	ReasonNotNudged           = "NudgeFailed"
-)
-
-// Reasons of ConditionManaged.
-const (
-	ReasonOwned      = "OwnedByPodgate"
-	ReasonOwnedByLBC = "OwnedByLBC"
-	ReasonNotServed  = "NotServed"
-	ReasonExternal   = "External"
-)
-
-// ReasonTakenOver is that of the event at the end of AWS Load Balancer Controller's ownership.
-const ReasonTakenOver = "TakenOverFromLBC"
-
 // verdict is what a reconciliation found out about a binding.
 type verdict struct {
 	reason  string
 	message string
 }
 
-func (v verdict) ok() bool { return v.reason == ReasonSynced }
+func (v verdict) ok() bool { return v.reason == v1alpha1.ReasonSynced }
 
 // verdictOf turns a provider's error into a reason and a sentence that stays the
 // same while the cause does.
@@ -96,29 +47,29 @@ func (r *Reconciler) verdictOf(err error, group string) verdict {
 	}
 	switch {
 	case errors.As(err, &record):
-		return verdict{ReasonNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
+		return verdict{v1alpha1.ReasonTargetsNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
 	case errors.As(err, &nudge):
-		return verdict{ReasonNotNudged, fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not hear that pods wait: %s", nudge.Binding, refusal(nudge))}
+		return verdict{v1alpha1.ReasonNudgeFailed, fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not hear that pods wait: %s", nudge.Binding, refusal(nudge))}
 	case errors.Is(err, balancer.ErrNotFound):
-		return verdict{ReasonTargetGroupNotFound, fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
+		return verdict{v1alpha1.ReasonTargetGroupNotFound, fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
 	case errors.Is(err, balancer.ErrDenied):
-		return verdict{ReasonAccessDenied, fmt.Sprintf("AWS refuses access to target group %q: check podgate's credentials, its IAM policy and the role to assume. %s", group, balancer.Message(err))}
+		return verdict{v1alpha1.ReasonAccessDenied, fmt.Sprintf("AWS refuses access to target group %q: check podgate's credentials, its IAM policy and the role to assume. %s", group, balancer.Message(err))}
 	case errors.Is(err, balancer.ErrThrottled):
-		return verdict{ReasonThrottled, fmt.Sprintf("AWS throttles calls about target group %q; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", group)}
+		return verdict{v1alpha1.ReasonThrottled, fmt.Sprintf("AWS throttles calls about target group %q; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", group)}
 	case errors.Is(err, balancer.ErrQuota):
-		return verdict{ReasonQuota, fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)}
+		return verdict{v1alpha1.ReasonTooManyTargets, fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)}
 	case errors.Is(err, balancer.ErrInvalid):
-		return verdict{ReasonInvalidRequest, fmt.Sprintf("Requests about target group %q cannot succeed as they are. %s", group, balancer.Message(err))}
+		return verdict{v1alpha1.ReasonInvalidRequest, fmt.Sprintf("Requests about target group %q cannot succeed as they are. %s", group, balancer.Message(err))}
 	}
-	return verdict{ReasonUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, balancer.Message(err))}
+	return verdict{v1alpha1.ReasonLoadBalancerUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, balancer.Message(err))}
 }
 
 // explained is verdictOf where the driver says what to change.
 func explained(err error, notFound, text string) verdict {
-	reason := ReasonUnavailable
+	reason := v1alpha1.ReasonLoadBalancerUnavailable
 	for kind, of := range map[error]string{
-		balancer.ErrNotFound: cmp.Or(notFound, ReasonTargetGroupNotFound), balancer.ErrDenied: ReasonAccessDenied, balancer.ErrThrottled: ReasonThrottled,
-		balancer.ErrQuota: ReasonQuota, balancer.ErrInvalid: ReasonInvalidRequest,
+		balancer.ErrNotFound: cmp.Or(notFound, v1alpha1.ReasonTargetGroupNotFound), balancer.ErrDenied: v1alpha1.ReasonAccessDenied, balancer.ErrThrottled: v1alpha1.ReasonThrottled,
+		balancer.ErrQuota: v1alpha1.ReasonTooManyTargets, balancer.ErrInvalid: v1alpha1.ReasonInvalidRequest,
 	} {
 		if errors.Is(err, kind) {
 			reason = of
@@ -162,7 +113,7 @@ type said struct {
 // ready reports a verdict as the binding's Ready condition.
 func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) error {
 	conditions := []metav1.Condition{
-		{Type: ConditionReady, Status: status(v.ok()), Reason: v.reason, Message: v.message},
+		{Type: v1alpha1.ConditionReady, Status: status(v.ok()), Reason: v.reason, Message: v.message},
 		managed(b),
 	}
 	if c := r.policy(b); c != nil {
@@ -173,35 +124,35 @@ func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) err
 
 func managed(b *binding.Binding) metav1.Condition {
 	if b.External {
-		return metav1.Condition{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonExternal, Message: "The binding says that somebody else registers and deregisters this group's targets."}
+		return metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonExternal, Message: "The binding says that somebody else registers and deregisters this group's targets."}
 	}
-	return metav1.Condition{Type: ConditionManaged, Status: metav1.ConditionTrue, Reason: ReasonOwned, Message: "podgate registers and deregisters this group's targets."}
+	return metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonOwnedByPodgate, Message: "podgate registers and deregisters this group's targets."}
 }
 
 // foreign reports that another controller owns the binding.
 func (r *reporter) foreign(ctx context.Context, b *binding.Binding) error {
 	message := "AWS Load Balancer Controller holds a finalizer on this binding and was not silent for long enough, so podgate only observes. Uninstall that controller to let podgate take over within about a minute."
-	conditions := []metav1.Condition{{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonOwnedByLBC, Message: message}}
-	return r.write(ctx, b, ReasonOwnedByLBC, message, true, conditions)
+	conditions := []metav1.Condition{{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonOwnedByLBC, Message: message}}
+	return r.write(ctx, b, v1alpha1.ReasonOwnedByLBC, message, true, conditions)
 }
 
 // left reports that podgate is told not to serve the binding, if it ever did.
 func (r *reporter) left(ctx context.Context, b *binding.Binding) error {
-	managed := meta.FindStatusCondition(*b.Conditions, ConditionManaged)
-	if managed == nil || managed.Reason == ReasonNotServed {
+	managed := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionManaged)
+	if managed == nil || managed.Reason == v1alpha1.ReasonNotServed {
 		return nil
 	}
 	message := "podgate does not serve this binding: the flag --target-group-bindings leaves it out, or wants the annotation " + v1alpha1.ManageAnnotation + "."
-	conditions := []metav1.Condition{{Type: ConditionManaged, Status: metav1.ConditionFalse, Reason: ReasonNotServed, Message: message}}
-	return r.write(ctx, b, ReasonNotServed, message, true, conditions)
+	conditions := []metav1.Condition{{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotServed, Message: message}}
+	return r.write(ctx, b, v1alpha1.ReasonNotServed, message, true, conditions)
 }
 
 func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, message string, normal bool, conditions []metav1.Condition) error {
 	r.event(b, reason, message, normal)
 	before := b.Copy()
 	changed := *b.ObservedGeneration == nil || **b.ObservedGeneration != b.Generation
-	if conditions[0].Type == ConditionManaged && meta.IsStatusConditionTrue(*b.Conditions, ConditionManaged) {
-		for _, c := range []string{ConditionReady, ConditionTargetsHeld} {
+	if conditions[0].Type == v1alpha1.ConditionManaged && meta.IsStatusConditionTrue(*b.Conditions, v1alpha1.ConditionManaged) {
+		for _, c := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionTargetsHeld} {
 			meta.RemoveStatusCondition(b.Conditions, c) // nobody keeps it true any more
 		}
 		r.unguard(b.UID)

@@ -9,17 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/injection"
-)
-
-// Reasons of the events.
-const (
-	// ReasonGateMissing: the pod should carry a gate and does not; a Warning.
-	ReasonGateMissing = "GateMissing"
-	// ReasonNoGate: there is no gate for the pod.
-	ReasonNoGate = "NoGate"
-	// ReasonDrainTooShort: the pod ends before its load balancers let go of it; a Warning.
-	ReasonDrainTooShort = "DrainTooShort"
 )
 
 // tell makes an event, unless there were too many, and tells whether it did.
@@ -27,9 +18,9 @@ func (r *Reconciler) tell(object runtime.Object, f injection.Finding, opening st
 	if !r.limit.AllowN(r.now(), 1) {
 		return false
 	}
-	kind, reason := corev1.EventTypeNormal, ReasonNoGate
+	kind, reason := corev1.EventTypeNormal, v1alpha1.ReasonNoGate
 	if len(f.Missing) > 0 {
-		kind, reason = corev1.EventTypeWarning, ReasonGateMissing
+		kind, reason = corev1.EventTypeWarning, v1alpha1.ReasonGateMissing
 		opening = strings.Replace(opening, "readiness gate", "readiness gate "+strings.Join(f.Missing, ", "), 1)
 	}
 	r.recorder.Eventf(object, nil, kind, reason, "Inject", "%s%s", opening, f.Words())

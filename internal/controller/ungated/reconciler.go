@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/podgauge"
 	"github.com/podgate/podgate/internal/injection"
@@ -123,9 +124,9 @@ func (r *Reconciler) takeDrain(key types.NamespacedName, pod *corev1.Pod, f inje
 		return
 	}
 	whole.told = true
-	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, ReasonDrainTooShort, "Drain", "%s", f)
+	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonDrainTooShort, "Drain", "%s", f)
 	if owner != nil {
-		r.recorder.Eventf(owner, nil, corev1.EventTypeWarning, ReasonDrainTooShort, "Drain", "Pods of this %s: %s", owner.Kind, f)
+		r.recorder.Eventf(owner, nil, corev1.EventTypeWarning, v1alpha1.ReasonDrainTooShort, "Drain", "Pods of this %s: %s", owner.Kind, f)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -48,14 +49,6 @@ const (
 	fresh = 30 * time.Second
 	// askTime bounds the question to the webhook.
 	askTime = 5 * time.Second
-)
-
-// Reasons of the events on a binding whose pods are replaced.
-const (
-	// ReasonReplaced: a pod without a gate was evicted, so that its owner makes one that has it.
-	ReasonReplaced = "Replaced"
-	// ReasonNotReplaced: pods without a gate stay, as the message says; a Warning.
-	ReasonNotReplaced = "NotReplaced"
 )
 
 // Observer is the part of health.Observer that replacing needs.
@@ -347,7 +340,7 @@ func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking) *
 	delete(r.told, b.Key())
 	r.mu.Unlock()
 	r.evictions.WithLabelValues(b.Namespace, b.Key().Name).Inc()
-	r.recorder.Eventf(b.Object, u.pod, corev1.EventTypeNormal, ReasonReplaced, "Evict", "Evicted pod %s, which had no readiness gate; its owner makes one that has it.", u.pod.Name)
+	r.recorder.Eventf(b.Object, u.pod, corev1.EventTypeNormal, v1alpha1.ReasonReplaced, "Evict", "Evicted pod %s, which had no readiness gate; its owner makes one that has it.", u.pod.Name)
 	log.FromContext(ctx).Info("Evicted a pod without a gate", "pod", u.pod.Name)
 	return waiting("pod %s was evicted", u.pod.Name)
 }
@@ -359,7 +352,7 @@ func (r *Replacer) say(b *binding.Binding, why string) {
 	r.told[b.Key()] = why
 	r.mu.Unlock()
 	if why != "" && why != before {
-		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, ReasonNotReplaced, "Evict", "%s", why)
+		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonNotReplaced, "Evict", "%s", why)
 	}
 }
 
