@@ -35,34 +35,43 @@ func admission(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if err := w.addBindings(ctx, gs); err != nil {
 		return nil, err
 	}
+
 	if err := w.start(); err != nil {
 		return nil, err
 	}
+
 	if err := w.readAll(ctx); err != nil {
 		return nil, err
 	}
+
 	if err := pause(ctx, 10*time.Second); err != nil { // its own writes on the bindings
 		return nil, err
 	}
+
 	reviewer, err := w.reviewer(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer reviewer.CloseIdleConnections()
+
 	for range 20 { // connections and caches
 		if err := w.review(ctx, reviewer, gs[0]); err != nil {
 			return nil, err
 		}
 	}
+
 	before, began := w.cpu(), time.Now()
 	r := w.reviews(ctx, reviewer, gs)
 	used := percent(w.cpu()-before, time.Since(began))
+
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
+
 	measures := []Measure{
 		info("median", 1000*percentile(r.latencies, 50), "ms"),
 		bounded("p99", 1000*percentile(r.latencies, 99), "ms", 5),
@@ -76,6 +85,7 @@ func admission(ctx context.Context, w *world) ([]Measure, error) {
 	if r.err != nil {
 		return measures, fmt.Errorf("the first gate was lost: %w", r.err)
 	}
+
 	return measures, nil
 }
 
@@ -96,9 +106,11 @@ func (w *world) reviewer(ctx context.Context) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	c := &http.Client{Timeout: reviewTimeout, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: name}, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 100,
 	}}
+
 	return c, w.eventually(ctx, "the webhook answers", time.Minute, func(ctx context.Context) (bool, error) {
 		err := w.review(ctx, c, w.groups[0])
 		if err != nil && ctx.Err() != nil {
@@ -131,6 +143,7 @@ func (w *world) reviews(ctx context.Context, c *http.Client, gs []*group) review
 		if pause(ctx, time.Until(due)) != nil {
 			break
 		}
+
 		late := time.Since(due)
 		all.Go(func() {
 			sent := time.Now()
@@ -148,6 +161,7 @@ func (w *world) reviews(ctx context.Context, c *http.Client, gs []*group) review
 			}
 		})
 	}
+
 	all.Wait()
 	return r
 }
@@ -158,6 +172,7 @@ func (w *world) review(ctx context.Context, c *http.Client, g *group) error {
 	if err != nil {
 		return err
 	}
+
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := c.Do(r)
 	if err != nil {
@@ -171,6 +186,7 @@ func (w *world) review(ctx context.Context, c *http.Client, g *group) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %.200s", resp.Status, body)
 	}
+
 	return hasGate(body, elbv2.GateType(g.name))
 }
 
@@ -195,6 +211,7 @@ func hasGate(body []byte, want string) error {
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
+
 	var patch []struct {
 		Path  string          `json:"path"`
 		Value json.RawMessage `json:"value"`
@@ -204,13 +221,16 @@ func hasGate(body []byte, want string) error {
 			return fmt.Errorf("read the patch: %w", err)
 		}
 	}
+
 	var found []string
 	for _, op := range patch {
 		found = append(found, conditionTypes(op.Value)...)
 	}
+
 	if !answer.Response.Allowed || len(found) != 1 || found[0] != want {
 		return fmt.Errorf("want the gate %s, got %v in %.500s", want, found, body)
 	}
+
 	return nil
 }
 
@@ -219,16 +239,19 @@ func conditionTypes(value []byte) []string {
 	type gate struct {
 		ConditionType string `json:"conditionType"`
 	}
+
 	var list []gate
 	if json.Unmarshal(value, &list) != nil {
 		list = make([]gate, 1)
 		_ = json.Unmarshal(value, &list[0])
 	}
+
 	var all []string
 	for _, g := range list {
 		if g.ConditionType != "" {
 			all = append(all, g.ConditionType)
 		}
 	}
+
 	return all
 }

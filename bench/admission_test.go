@@ -15,6 +15,7 @@ func TestHasGate(t *testing.T) {
 	answer := func(allowed bool, patch string) []byte {
 		return fmt.Appendf(nil, `{"response":{"allowed":%v,"patch":%q}}`, allowed, base64.StdEncoding.EncodeToString([]byte(patch)))
 	}
+
 	list := `[{"op":"add","path":"/spec/readinessGates","value":[{"conditionType":"` + want + `"}]}]`
 	for name, row := range map[string]struct {
 		reason string

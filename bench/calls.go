@@ -17,17 +17,21 @@ func (w *world) mark(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	transitions, err := w.sim.Transitions(ctx, 0)
 	if err != nil {
 		return 0, err
 	}
+
 	var last int64
 	if n := len(calls); n > 0 {
 		last = calls[n-1].Seq
 	}
+
 	if n := len(transitions); n > 0 {
 		last = max(last, transitions[n-1].Seq)
 	}
+
 	return last, nil
 }
 
@@ -87,6 +91,7 @@ func firstCalls(calls []awssim.Call, op string) map[key]time.Time {
 			}
 		}
 	}
+
 	return at
 }
 

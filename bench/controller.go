@@ -36,22 +36,27 @@ func startController(command, dir string, values map[string]string, env []string
 	if err != nil {
 		return nil, err
 	}
+
 	cmd := exec.Command(args[0], args[1:]...)
 	if strings.Contains(args[0], "/") && !filepath.IsAbs(args[0]) {
 		cmd.Path, cmd.Err = filepath.Join(dir, args[0]), nil
 	}
+
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = logs, logs
 	cmd.SysProcAttr = childAttributes()
 	c := &controller{started: time.Now(), exited: make(chan struct{})}
+
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start controller: %w", err)
 	}
+
 	c.process = cmd.Process
 	go func() {
 		c.err = cmd.Wait()
 		close(c.exited)
 	}()
+
 	return c, nil
 }
 
@@ -73,14 +78,17 @@ func (c *controller) stop() error {
 	if c == nil {
 		return nil
 	}
+
 	_ = c.process.Signal(syscall.SIGTERM)
 	timer := time.NewTimer(stopTimeout)
 	defer timer.Stop()
+
 	select {
 	case <-c.exited:
 		return nil
 	case <-timer.C:
 	}
+
 	_ = c.process.Kill()
 	<-c.exited
 	return fmt.Errorf("controller did not end within %s and was killed", stopTimeout)

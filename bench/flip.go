@@ -23,6 +23,7 @@ func flip(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	measures := []Measure{
 		bounded("median", percentile(f.latencies, 50), "s", 0.7), bounded("p99", percentile(f.latencies, 99), "s", 1.3),
 		info("longest", percentile(f.latencies, 100), "s"),
@@ -31,10 +32,12 @@ func flip(ctx context.Context, w *world) ([]Measure, error) {
 		info("throttled calls of other kinds", float64(f.throttled-f.throttledReads), "calls"),
 		info("processor", f.cpu, "% of a core"),
 	}
+
 	floor, err := w.floor(ctx, 20, 1000)
 	if err != nil {
 		return measures, fmt.Errorf("floor: %w", err)
 	}
+
 	return append(measures,
 		info("floor median", percentile(floor, 50), "s"), info("floor p99", percentile(floor, 99), "s"), info("floor longest", percentile(floor, 100), "s")), nil
 }
@@ -46,6 +49,7 @@ func flipWide(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return []Measure{
 		info("median", percentile(f.latencies, 50), "s"),
 		bounded("p99", percentile(f.latencies, 99), "s", 1.3*groups/describeRate+0.5),
@@ -76,33 +80,41 @@ func (w *world) flips(ctx context.Context, prefix string, groups, n int) (flippe
 	if err != nil {
 		return flipped{}, err
 	}
+
 	if err := w.addBindings(ctx, gs); err != nil {
 		return flipped{}, err
 	}
+
 	pods, err := w.addPods(ctx, gs, prefix, n, conditions(0, containersReady))
 	if err != nil {
 		return flipped{}, err
 	}
+
 	if err := w.start(); err != nil {
 		return flipped{}, err
 	}
+
 	err = w.eventually(ctx, "all pods wait for their registered targets", 2*time.Minute, func(ctx context.Context) (bool, error) {
 		return w.waits(ctx, pods)
 	})
 	if err != nil {
 		return flipped{}, err
 	}
+
 	if err := pause(ctx, (healthInterval*healthThreshold+2)*time.Second); err != nil {
 		return flipped{}, err
 	}
+
 	mark, err := w.mark(ctx)
 	if err != nil {
 		return flipped{}, err
 	}
+
 	began, used := time.Now(), w.cpu()
 	if err := w.becomeHealthy(ctx, pods); err != nil {
 		return flipped{}, err
 	}
+
 	// What never opens is a result, not a failure of the bench.
 	_ = w.eventually(ctx, "all gates are open", time.Minute, func(context.Context) (bool, error) { return w.watch.all(pods, isOpen) })
 	f := flipped{cpu: percent(w.cpu()-used, time.Since(began))}
@@ -110,6 +122,7 @@ func (w *world) flips(ctx context.Context, prefix string, groups, n int) (flippe
 	if err != nil {
 		return flipped{}, err
 	}
+
 	f.describes = times(calls, describes)
 	f.throttled = len(times(calls, throttled))
 	f.throttledReads = len(times(calls, func(c awssim.Call) bool { return describes(c) && throttled(c) }))
@@ -117,6 +130,7 @@ func (w *world) flips(ctx context.Context, prefix string, groups, n int) (flippe
 	if err != nil {
 		return flipped{}, err
 	}
+
 	return f, w.stopController()
 }
 
@@ -125,16 +139,19 @@ func (w *world) waits(ctx context.Context, pods []*pod) (bool, error) {
 	if closed, err := w.watch.all(pods, isClosed); !closed {
 		return false, err
 	}
+
 	calls, err := w.calls(ctx, 0)
 	if err != nil {
 		return false, err
 	}
+
 	registered := firstCalls(calls, "RegisterTargets")
 	for _, p := range pods {
 		if _, ok := registered[p.key()]; !ok {
 			return false, nil
 		}
 	}
+
 	return true, nil
 }
 
@@ -160,6 +177,7 @@ func (w *world) openings(ctx context.Context, pods []*pod, since int64) ([]time.
 	if err != nil {
 		return nil, 0, err
 	}
+
 	var latencies []time.Duration
 	closed := 0
 	for _, p := range pods {
@@ -174,6 +192,7 @@ func (w *world) openings(ctx context.Context, pods []*pod, since int64) ([]time.
 		}
 		latencies = append(latencies, s.openAt.Sub(at))
 	}
+
 	return latencies, closed, nil
 }
 

@@ -22,10 +22,12 @@ func (w *world) floor(ctx context.Context, groups, n int) ([]time.Duration, erro
 	if err != nil {
 		return nil, err
 	}
+
 	pods, err := w.addPods(ctx, gs, "floor", n, conditions(0, containersReady))
 	if err != nil {
 		return nil, err
 	}
+
 	byGroup := map[*group]map[string]*pod{}
 	for _, p := range pods {
 		if byGroup[p.group] == nil {
@@ -33,15 +35,18 @@ func (w *world) floor(ctx context.Context, groups, n int) ([]time.Duration, erro
 		}
 		byGroup[p.group][p.ip] = p
 	}
+
 	for g, members := range byGroup {
 		if err := w.registerTargets(ctx, g, members); err != nil {
 			return nil, err
 		}
 	}
+
 	mark, err := w.mark(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, flipWindow+time.Minute)
 	defer cancel()
 	loops, loopCtx := errgroup.WithContext(ctx)
@@ -53,17 +58,21 @@ func (w *world) floor(ctx context.Context, groups, n int) ([]time.Duration, erro
 			return w.bareLoop(loopCtx, g, byGroup[g])
 		})
 	}
+
 	if err := w.becomeHealthy(ctx, pods); err != nil {
 		cancel()
 		_ = loops.Wait()
 		return nil, err
 	}
+
 	if err := loops.Wait(); err != nil {
 		return nil, err
 	}
+
 	if err := pause(ctx, time.Second); err != nil { // the watch's last events
 		return nil, err
 	}
+
 	latencies, _, err := w.openings(ctx, pods, mark)
 	return latencies, err
 }
@@ -72,11 +81,13 @@ func (w *world) floor(ctx context.Context, groups, n int) ([]time.Duration, erro
 func (w *world) bareLoop(ctx context.Context, g *group, waiting map[string]*pod) error {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
+
 	for len(waiting) > 0 {
 		out, err := w.elb.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &g.arn})
 		if err != nil {
 			return err
 		}
+
 		for _, d := range out.TargetHealthDescriptions {
 			p := waiting[*d.Target.Id]
 			if p == nil || d.TargetHealth.State != elbtypes.TargetHealthStateEnumHealthy {
@@ -87,12 +98,14 @@ func (w *world) bareLoop(ctx context.Context, g *group, waiting map[string]*pod)
 			}
 			delete(waiting, p.ip)
 		}
+
 		select {
 		case <-every.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+
 	return nil
 }
 

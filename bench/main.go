@@ -42,6 +42,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ok, err := run(ctx, os.Args[1:])
 	stop()
+
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)
@@ -64,12 +65,15 @@ func parse(args []string) (options, error) {
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of all that is random")
 	fs.DurationVar(&o.steadyWindow, "steady-window", 2*time.Minute, "how long the scenario steady measures")
 	fs.StringVar(&log, "log", "", "`file` for what the controller prints")
+
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
+
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+
 	o.logs = io.Discard
 	if log != "" {
 		f, err := os.Create(log)
@@ -78,6 +82,7 @@ func parse(args []string) (options, error) {
 		}
 		o.logs = f // open until the process ends
 	}
+
 	return o, nil
 }
 
@@ -87,10 +92,12 @@ func run(ctx context.Context, args []string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+
 	chosen, err := choose(o.scenario)
 	if err != nil {
 		return false, err
 	}
+
 	report := newReport(o)
 	for _, s := range chosen {
 		fmt.Fprintf(os.Stderr, "bench: %s: %s\n", s.name, s.load)
@@ -106,8 +113,10 @@ func run(ctx context.Context, args []string) (bool, error) {
 			return false, cmp.Or(err, context.Cause(ctx))
 		}
 	}
+
 	if err := os.MkdirAll(filepath.Dir(o.out), 0o755); err != nil {
 		return false, err
 	}
+
 	return report.ok(), report.write(o.out)
 }

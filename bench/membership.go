@@ -23,27 +23,33 @@ func register(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	pods, err := w.addPods(ctx, gs, "register", crowd, map[string]any{"conditions": []any{condition(containersReady, "False", "ContainersNotReady", 0)}})
 	if err != nil {
 		return nil, err
 	}
+
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return nil, err
 	}
+
 	mark, err := w.mark(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	err = overOneSecond(ctx, len(pods), func(ctx context.Context, i int) error {
 		return w.setStatus(ctx, pods[i], conditions(0, containersReady))
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	r, err := w.reach(ctx, pods, mark, "RegisterTargets", func(s seen) time.Time { return s.readyAt })
 	if err != nil {
 		return nil, err
 	}
+
 	return []Measure{
 		info("median to RegisterTargets", 1000*percentile(r.latencies, 50), "ms"),
 		bounded("p99 to RegisterTargets", 1000*percentile(r.latencies, 99), "ms", 300),
@@ -59,43 +65,53 @@ func deregister(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	// Some stay: nobody should empty a group that serves.
 	pods, err := w.addPods(ctx, gs, "deregister", crowd+20, conditions(0, containersReady))
 	if err != nil {
 		return nil, err
 	}
+
 	err = w.eventually(ctx, "all pods wait for their registered targets", time.Minute, func(ctx context.Context) (bool, error) { return w.waits(ctx, pods) })
 	if err != nil {
 		return nil, err
 	}
+
 	if err := w.sim.SetHealth(ctx, gs[0].arn, nil, awssim.Script{State: "healthy"}); err != nil {
 		return nil, err
 	}
+
 	err = w.eventually(ctx, "all gates are open", time.Minute, func(context.Context) (bool, error) { return w.watch.all(pods, isOpen) })
 	if err != nil {
 		return nil, err
 	}
+
 	err = each(ctx, len(pods), func(ctx context.Context, i int) error {
 		return w.setStatus(ctx, pods[i], conditions(0, containersReady, podReady))
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return nil, err
 	}
+
 	mark, err := w.mark(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	pods = pods[:crowd]
 	if err := overOneSecond(ctx, len(pods), func(ctx context.Context, i int) error { return w.remove(ctx, pods[i], 60) }); err != nil {
 		return nil, err
 	}
+
 	r, err := w.reach(ctx, pods, mark, "DeregisterTargets", func(s seen) time.Time { return s.deletedAt })
 	if err != nil {
 		return nil, err
 	}
+
 	return []Measure{
 		info("median to DeregisterTargets", 1000*percentile(r.latencies, 50), "ms"),
 		bounded("p99 to DeregisterTargets", 1000*percentile(r.latencies, 99), "ms", 300),
@@ -111,12 +127,15 @@ func (w *world) serve(ctx context.Context, name string) ([]*group, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if err := w.addBindings(ctx, gs); err != nil {
 		return nil, err
 	}
+
 	if err := w.start(); err != nil {
 		return nil, err
 	}
+
 	return gs, w.eventually(ctx, "the controller has read the group", time.Minute, func(ctx context.Context) (bool, error) {
 		calls, err := w.calls(ctx, 0)
 		return len(times(calls, operation("DescribeTargetHealth"))) > 0, err
@@ -160,9 +179,11 @@ func (w *world) reach(ctx context.Context, pods []*pod, mark int64, op string, f
 		at = firstCalls(calls, op)
 		return len(at) >= len(pods), nil
 	})
+
 	if err := ctx.Err(); err != nil {
 		return reached{}, context.Cause(ctx)
 	}
+
 	r := reached{calls: len(times(calls, operation(op)))}
 	var begins []time.Time
 	for _, p := range pods {
@@ -178,6 +199,7 @@ func (w *world) reach(ctx context.Context, pods []*pod, mark int64, op string, f
 		begins = append(begins, began)
 		r.latencies = append(r.latencies, ended.Sub(began))
 	}
+
 	r.spread = spread(begins)
 	return r, nil
 }

@@ -59,11 +59,13 @@ func installManifests(ctx context.Context, kube client.Client, root string) erro
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("no CRDs in the chart of %s (%w)", root, err)
 	}
+
 	for _, file := range files {
 		var crd apiextensionsv1.CustomResourceDefinition
 		if err := createFrom(ctx, kube, file, &crd); err != nil {
 			return err
 		}
+
 		err := wait.PollUntilContextCancel(ctx, tick, true, func(ctx context.Context) (bool, error) {
 			if err := kube.Get(ctx, client.ObjectKeyFromObject(&crd), &crd); err != nil {
 				return false, err
@@ -79,6 +81,7 @@ func installManifests(ctx context.Context, kube client.Client, root string) erro
 			return fmt.Errorf("install %s: %w", file, err)
 		}
 	}
+
 	return createFrom(ctx, kube, filepath.Join(root, "config", "podgate", "templates", "webhook.yaml"), &admissionv1.MutatingWebhookConfiguration{})
 }
 
@@ -119,6 +122,7 @@ func (w *world) createTargetGroup(ctx context.Context, g *group) error {
 	if err := w.creations.Wait(ctx); err != nil {
 		return err
 	}
+
 	out, err := w.elb.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
 		Name: &g.name, Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String("vpc-1"), TargetType: elbtypes.TargetTypeEnumIp,
 		HealthCheckIntervalSeconds: aws.Int32(healthInterval), HealthCheckTimeoutSeconds: aws.Int32(2),
@@ -127,6 +131,7 @@ func (w *world) createTargetGroup(ctx context.Context, g *group) error {
 	if err != nil {
 		return err
 	}
+
 	g.arn = *out.TargetGroups[0].TargetGroupArn
 	return nil
 }
@@ -147,6 +152,7 @@ func (w *world) addBindings(ctx context.Context, groups []*group) error {
 		if err := w.kube.Create(ctx, svc); err != nil {
 			return err
 		}
+
 		return w.kube.Create(ctx, &elbv2.TargetGroupBinding{ObjectMeta: meta, Spec: elbv2.TargetGroupBindingSpec{
 			TargetGroupARN: groups[i].arn, TargetType: &ip, ServiceRef: elbv2.ServiceReference{Name: name, Port: intstr.FromInt32(80)},
 		}})
@@ -170,6 +176,7 @@ func (w *world) addPods(ctx context.Context, groups []*group, prefix string, n i
 		g := groups[i%len(groups)]
 		made[i] = &pod{name: fmt.Sprintf("%s-%d", prefix, i), group: g, ip: fmt.Sprintf("10.%d.%d.%d", a/62500+1, a/250%250, a%250+1)}
 	}
+
 	err := each(ctx, n, func(ctx context.Context, i int) error {
 		p := made[i]
 		o := &corev1.Pod{
@@ -183,11 +190,13 @@ func (w *world) addPods(ctx context.Context, groups []*group, prefix string, n i
 		if err := w.kube.Create(ctx, o); err != nil || status == nil {
 			return err
 		}
+
 		return w.setStatus(ctx, p, status)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make pods: %w", err)
 	}
+
 	return made, nil
 }
 

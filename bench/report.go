@@ -67,6 +67,7 @@ func (s Scenario) ok() bool {
 func (s Scenario) print(to io.Writer) {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(t, "%s\tvalue\tunit\tlimit\t\n", s.Name)
+
 	for _, m := range s.Measures {
 		limit, verdict := "", ""
 		if m.Limit != nil {
@@ -77,9 +78,11 @@ func (s Scenario) print(to io.Writer) {
 		}
 		_, _ = fmt.Fprintf(t, "  %s\t%.4g\t%s\t%s\t%s\n", m.Name, m.Value, m.Unit, limit, verdict)
 	}
+
 	if s.Error != "" {
 		_, _ = fmt.Fprintf(t, "  FAILED: %s\n", s.Error)
 	}
+
 	_ = t.Flush()
 	_, _ = fmt.Fprintln(to)
 }

@@ -19,6 +19,7 @@ func TestPrint(t *testing.T) {
 		bounded("median", 0.51234, "s", 0.7), bounded("p99", 1.5, "s", 1.3), info("floor median", 0.5, "s"),
 		bounded("nothing measured", math.NaN(), "s", 1),
 	}}
+
 	var got strings.Builder
 	s.print(&got)
 	want := `
@@ -62,14 +63,17 @@ func TestWrite(t *testing.T) {
 	if err := r.write(path); err != nil {
 		t.Fatal(err)
 	}
+
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var got struct{ Scenarios []map[string]any }
 	if err := json.Unmarshal(raw, &got); err != nil {
 		t.Fatal(err)
 	}
+
 	want := []any{
 		map[string]any{"name": "p99", "value": 1.0, "unit": "s", "limit": 2.0, "ok": true},
 		map[string]any{"name": "floor", "value": 1.0, "unit": "s", "limit": nil, "ok": true},

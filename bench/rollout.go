@@ -31,42 +31,52 @@ func rollout(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if err := w.listen(ctx, gs[0]); err != nil {
 		return nil, err
 	}
+
 	if err := w.sim.SetHealth(ctx, gs[0].arn, nil, awssim.Script{Outcomes: []string{"pass"}}); err != nil {
 		return nil, err
 	}
+
 	old, err := w.addPods(ctx, gs, "old", rolloutPods, conditions(0, containersReady))
 	if err != nil {
 		return nil, err
 	}
+
 	err = w.eventually(ctx, "all gates are open", 90*time.Second, func(context.Context) (bool, error) { return w.watch.all(old, isOpen) })
 	if err != nil {
 		return nil, err
 	}
+
 	err = each(ctx, len(old), func(ctx context.Context, i int) error {
 		return w.setStatus(ctx, old[i], conditions(0, containersReady, podReady))
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	if err := pause(ctx, 5*time.Second); err != nil {
 		return nil, err
 	}
+
 	mark, err := w.mark(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	began := time.Now()
 	replaced, err := w.replace(ctx, gs, old)
 	if err != nil {
 		return nil, err
 	}
+
 	took := time.Since(began)
 	if err := pause(ctx, 5*time.Second); err != nil { // what belongs to it but comes late
 		return nil, err
 	}
+
 	return w.cost(ctx, mark, replaced, took)
 }
 
@@ -75,6 +85,7 @@ func (w *world) cost(ctx context.Context, mark int64, pods []*pod, took time.Dur
 	if err != nil {
 		return nil, err
 	}
+
 	writes, flips := 0, 0
 	for _, p := range pods {
 		s, err := w.watch.pod(p.name)
@@ -84,6 +95,7 @@ func (w *world) cost(ctx context.Context, mark int64, pods []*pod, took time.Dur
 		writes += s.writes
 		flips += s.flips
 	}
+
 	changes := len(times(calls, operation("RegisterTargets"))) + len(times(calls, operation("DeregisterTargets")))
 	n := float64(len(pods))
 	return []Measure{
@@ -138,10 +150,12 @@ func (w *world) replace(ctx context.Context, gs []*group, old []*pod) ([]*pod, e
 			}
 			made = append(made, more...)
 		}
+
 		n, err := w.advance(ctx, fresh)
 		if err != nil {
 			return false, err
 		}
+
 		ready += n
 		// Old ones go as new ones are ready.
 		if n := min(len(old), len(old)+ready-rolloutPods); n > 0 {
@@ -154,14 +168,17 @@ func (w *world) replace(ctx context.Context, gs []*group, old []*pod) ([]*pod, e
 			}
 			old = old[n:]
 		}
+
 		for len(leaving) > 0 && time.Since(leaving[0].since) > drain {
 			if err := w.remove(ctx, leaving[0].pod, 0); err != nil {
 				return false, err
 			}
 			leaving = leaving[1:]
 		}
+
 		return ready == rolloutPods && len(old)+len(leaving) == 0, nil
 	})
+
 	return made, err
 }
 
@@ -179,6 +196,7 @@ func (w *world) advance(ctx context.Context, fresh []*rolling) (int, error) {
 			opened = append(opened, p)
 		}
 	}
+
 	err := each(ctx, len(started), func(ctx context.Context, i int) error {
 		started[i].containers = true
 		return w.setStatus(ctx, started[i].pod, conditions(0, containersReady))
@@ -186,6 +204,7 @@ func (w *world) advance(ctx context.Context, fresh []*rolling) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	return len(opened), each(ctx, len(opened), func(ctx context.Context, i int) error {
 		opened[i].open = true
 		return w.setStatus(ctx, opened[i].pod, conditions(0, containersReady, podReady))

@@ -14,6 +14,7 @@ func TestPercentile(t *testing.T) {
 	for i := range hundred {
 		hundred[len(hundred)-1-i] = time.Duration(i+1) * time.Second
 	}
+
 	for name, row := range map[string]struct {
 		reason string
 		all    []time.Duration
@@ -32,6 +33,7 @@ func TestPercentile(t *testing.T) {
 			}
 		})
 	}
+
 	if got := percentile(nil, 50); !math.IsNaN(got) {
 		t.Errorf("nothing measured: got %v, and not a number was wanted", got)
 	}
@@ -45,6 +47,7 @@ func TestPeak(t *testing.T) {
 		}
 		return all
 	}
+
 	for name, row := range map[string]struct {
 		reason string
 		times  []time.Time

@@ -26,31 +26,38 @@ func steady(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	settled, err := w.rest(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	mark, err := w.mark(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	began, before := time.Now(), w.cpu()
 	if err := pause(ctx, w.steadyWindow); err != nil {
 		return nil, err
 	}
+
 	used, elapsed := w.cpu()-before, time.Since(began)
 	rss, highest, err := w.controller.memory()
 	if err != nil {
 		return nil, err
 	}
+
 	calls, err := w.calls(ctx, mark)
 	if err != nil {
 		return nil, err
 	}
+
 	flips, err := w.flipsOf(pods)
 	if err != nil {
 		return nil, err
 	}
+
 	return []Measure{
 		bounded("processor", percent(used, elapsed), "% of a core", 3),
 		bounded("resident memory", rss, "MiB", 200),
@@ -67,19 +74,23 @@ func restart(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if _, err := w.rest(ctx); err != nil {
 		return nil, err
 	}
+
 	// One pod in each of so many groups waits.
 	chosen := w.random.Perm(len(w.groups))[:waitingPods]
 	gs := make([]*group, len(chosen))
 	for i, n := range chosen {
 		gs[i] = w.groups[n]
 	}
+
 	waiting, err := w.addPods(ctx, gs, "waiting", waitingPods, nil)
 	if err != nil {
 		return nil, err
 	}
+
 	err = each(ctx, len(waiting), func(ctx context.Context, i int) error {
 		p := waiting[i]
 		if err := w.sim.SetHealth(ctx, p.group.arn, p.target(), awssim.Script{State: "initial"}); err != nil {
@@ -90,19 +101,23 @@ func restart(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	err = w.eventually(ctx, "the new pods wait for their registered targets", 2*time.Minute, func(ctx context.Context) (bool, error) { return w.waits(ctx, waiting) })
 	if err != nil {
 		return nil, err
 	}
+
 	if err := w.stopController(); err != nil {
 		return nil, err
 	}
+
 	err = each(ctx, len(waiting), func(ctx context.Context, i int) error {
 		return w.sim.SetHealth(ctx, waiting[i].group.arn, waiting[i].target(), awssim.Script{State: "healthy"})
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	return w.coldStart(ctx, pods, waiting)
 }
 
@@ -112,22 +127,28 @@ func (w *world) coldStart(ctx context.Context, pods, waiting []*pod) ([]Measure,
 	if err != nil {
 		return nil, err
 	}
+
 	if err := w.start(); err != nil {
 		return nil, err
 	}
+
 	started := w.controller.started
 	_ = w.eventually(ctx, "all gates are open", 2*time.Minute, func(context.Context) (bool, error) { return w.watch.all(waiting, isOpen) })
+
 	if err := pause(ctx, 30*time.Second); err != nil { // a flip may come later than a service
 		return nil, err
 	}
+
 	calls, err := w.calls(ctx, mark)
 	if err != nil {
 		return nil, err
 	}
+
 	flips, err := w.flipsOf(append(pods, waiting...))
 	if err != nil {
 		return nil, err
 	}
+
 	var latencies []time.Duration
 	closed := 0
 	for _, p := range waiting {
@@ -141,6 +162,7 @@ func (w *world) coldStart(ctx context.Context, pods, waiting []*pod) ([]Measure,
 		}
 		latencies = append(latencies, s.openAt.Sub(started))
 	}
+
 	measures := []Measure{
 		bounded("last waiting pod open after the start", percentile(latencies, 100), "s", 5),
 		info("median", percentile(latencies, 50), "s"),
@@ -150,6 +172,7 @@ func (w *world) coldStart(ctx context.Context, pods, waiting []*pod) ([]Measure,
 	if len(calls) > 0 {
 		measures = append(measures, info("first API call after the start", calls[0].Time.Sub(started).Seconds(), "s"))
 	}
+
 	return measures, nil
 }
 
@@ -172,13 +195,16 @@ func (w *world) large(ctx context.Context) ([]*pod, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if err := w.addBindings(ctx, gs); err != nil {
 		return nil, err
 	}
+
 	pods, err := w.addPods(ctx, gs, "steady", steadyPods, nil)
 	if err != nil {
 		return nil, err
 	}
+
 	members := map[*group]map[string]*pod{}
 	for _, p := range pods {
 		if members[p.group] == nil {
@@ -186,10 +212,12 @@ func (w *world) large(ctx context.Context) ([]*pod, error) {
 		}
 		members[p.group][p.ip] = p
 	}
+
 	err = each(ctx, len(gs), func(ctx context.Context, i int) error { return w.registerTargets(ctx, gs[i], members[gs[i]]) })
 	if err != nil {
 		return nil, err
 	}
+
 	return pods, each(ctx, len(pods), func(ctx context.Context, i int) error {
 		return w.setStatus(ctx, pods[i], conditions(10*time.Minute, containersReady, podReady, elbv2.GateType(pods[i].group.name)))
 	})
@@ -201,24 +229,29 @@ func (w *world) rest(ctx context.Context) (time.Duration, error) {
 	if err := w.start(); err != nil {
 		return 0, err
 	}
+
 	err := w.readAll(ctx)
 	if err != nil {
 		return 0, err
 	}
+
 	for {
 		before, err := w.mark(ctx)
 		if err != nil {
 			return 0, err
 		}
+
 		began, used := time.Now(), w.cpu()
 		if err := pause(ctx, 10*time.Second); err != nil {
 			return 0, err
 		}
+
 		busy := percent(w.cpu()-used, time.Since(began))
 		calls, err := w.calls(ctx, before)
 		if err != nil {
 			return 0, err
 		}
+
 		// Few, or as long as there is patience: what then goes on is its rest.
 		took := time.Since(w.controller.started)
 		if (len(calls) < 10*describeRate/2 && busy < 20) || took > settle {

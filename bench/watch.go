@@ -73,6 +73,7 @@ func (w *podWatch) follow(ctx context.Context, version string) (string, error) {
 		return version, err
 	}
 	defer events.Stop()
+
 	for e := range events.ResultChan() {
 		now := time.Now()
 		p, ok := e.Object.(*corev1.Pod)
@@ -82,6 +83,7 @@ func (w *podWatch) follow(ctx context.Context, version string) (string, error) {
 		w.note(p, now)
 		version = p.ResourceVersion
 	}
+
 	return version, nil
 }
 
@@ -93,9 +95,11 @@ func (w *podWatch) note(p *corev1.Pod, now time.Time) {
 		s = &seen{}
 		w.pods[p.Name] = s
 	}
+
 	if s.deletedAt.IsZero() && p.DeletionTimestamp != nil {
 		s.deletedAt = now
 	}
+
 	for _, c := range p.Status.Conditions {
 		switch {
 		case c.Type == corev1.ContainersReady && c.Status == corev1.ConditionTrue && s.readyAt.IsZero():

@@ -74,31 +74,39 @@ func newWorld(ctx context.Context, o options, s setup) (_ *world, err error) {
 	if s.throttleOff {
 		w.creations = rate.NewLimiter(rate.Inf, 1)
 	}
+
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
 		}
 	}()
+
 	if err := w.startAPIServer(ctx); err != nil {
 		return nil, err
 	}
+
 	if err := w.startSimulator(ctx, s); err != nil {
 		return nil, err
 	}
+
 	if w.ports, err = freePorts("webhook-port", "health-port"); err != nil {
 		return nil, err
 	}
+
 	if err := installManifests(ctx, w.kube, o.root); err != nil {
 		return nil, err
 	}
+
 	for _, name := range []string{system, apps} {
 		if err := w.kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
 			return nil, fmt.Errorf("make namespace: %w", err)
 		}
 	}
+
 	if w.watch, err = watchPods(ctx, w.kube); err != nil {
 		return nil, err
 	}
+
 	w.closers = append(w.closers, w.watch.close)
 	return w, nil
 }
@@ -114,15 +122,18 @@ func (w *world) startAPIServer(ctx context.Context) error {
 	if _, err := w.localcluster(ctx, "up", "--api-only", "--name", name, "--parent-pid", pid); err != nil {
 		return err
 	}
+
 	path, err := w.localcluster(ctx, "kubeconfig", "--name", name)
 	if err != nil {
 		return err
 	}
+
 	w.kubeconfig = strings.TrimSpace(path)
 	cfg, err := clientcmd.BuildConfigFromFlags("", w.kubeconfig)
 	if err != nil {
 		return fmt.Errorf("read kubeconfig: %w", err)
 	}
+
 	cfg.QPS = -1
 	w.kube, err = newClient(cfg)
 	return err
@@ -145,6 +156,7 @@ func (w *world) startSimulator(ctx context.Context, s setup) error {
 	if s.throttleOff {
 		throttle = awssim.ThrottleOff
 	}
+
 	sim, err := env.StartSimulator(ctx, env.SimulatorOptions{
 		Binary: filepath.Join(w.root, "bin", "awssim"), Listen: "127.0.0.1:0", DataAddress: "127.0.0.1",
 		Region: region, RoutingDelay: -1, Log: io.Discard, Args: []string{"--throttle", throttle, "--no-data-path"},
@@ -152,6 +164,7 @@ func (w *world) startSimulator(ctx context.Context, s setup) error {
 	if err != nil {
 		return err
 	}
+
 	w.sim, w.elb = sim, sim.ELB()
 	w.closers = append(w.closers, sim.Stop)
 	return nil
@@ -177,14 +190,17 @@ func (w *world) start() error {
 		"namespace": system, "region": region, "webhook-port": w.ports["webhook-port"], "health-port": w.ports["health-port"],
 		"describe-rate": strconv.Itoa(describeRate), "describe-burst": strconv.Itoa(describeBurst),
 	}
+
 	environment := []string{
 		"KUBECONFIG=" + w.kubeconfig, "AWS_ENDPOINT_URL=" + w.sim.Endpoint, "AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region,
 		"AWS_ACCESS_KEY_ID=" + controllerKey, "AWS_SECRET_ACCESS_KEY=" + env.SecretAccessKey, "AWS_EC2_METADATA_DISABLED=true", "POD_NAMESPACE=" + system,
 	}
+
 	c, err := startController(w.options.controller, w.root, values, environment, w.logs)
 	if err != nil {
 		return err
 	}
+
 	w.controller = c
 	return nil
 }
@@ -216,6 +232,7 @@ func (w *world) eventually(ctx context.Context, what string, limit time.Duration
 	if w.controller != nil {
 		gone = w.controller.exited
 	}
+
 	for {
 		ok, err := done(ctx)
 		if ok {
@@ -224,6 +241,7 @@ func (w *world) eventually(ctx context.Context, what string, limit time.Duration
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("wait until %s: %w", what, err)
 		}
+
 		select {
 		case <-ticker.C:
 		case <-gone:

@@ -27,6 +27,7 @@ func (b *TargetBinding) Policies() map[string]string {
 	for _, name := range gatePolicies {
 		delete(stated, name)
 	}
+
 	if b.Spec.Gate != nil {
 		b.Spec.Gate.state(stated)
 	}
@@ -41,6 +42,7 @@ func (b *TargetBinding) Policies() map[string]string {
 	case ReplaceUngatedDisabled:
 		delete(stated, ReplaceAnnotation)
 	}
+
 	return stated
 }
 

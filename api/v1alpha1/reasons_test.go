@@ -17,14 +17,17 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	declared := regexp.MustCompile(`(?m)^\tReason\w+\s+= "(\w+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(declared) < 60 {
 		t.Fatalf("found %d reasons only", len(declared))
 	}
+
 	explained := map[string]bool{}
 	for _, e := range Explanations {
 		explained[e.Reason] = true
 	}
+
 	for _, d := range declared {
 		if !explained[d[1]] {
 			t.Errorf("%s has no explanation", d[1])
@@ -37,6 +40,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 		if seen[key] {
 			t.Errorf("%s is explained twice", key)
 		}
+
 		seen[key] = true
 		switch {
 		case e.Summary == "" || e.Fix == "":

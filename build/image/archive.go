@@ -57,21 +57,25 @@ func (s Spec) validate() error {
 	if !strings.Contains(s.Name, ":") || strings.ContainsAny(s.Name, " @") {
 		return fmt.Errorf("name %q: want NAME:TAG", s.Name)
 	}
+
 	for _, p := range s.paths() {
 		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
 			return fmt.Errorf("path %q: want a clean absolute path", p)
 		}
 	}
+
 	for _, e := range s.Env {
 		if !strings.Contains(e, "=") {
 			return fmt.Errorf("environment %q: want KEY=VALUE", e)
 		}
 	}
+
 	for _, p := range append(s.Programs, Program{Path: s.Entrypoint, Content: s.Program}) {
 		if !bytes.HasPrefix(p.Content, []byte("\x7fELF")) {
 			return fmt.Errorf("program %s is not an ELF binary: build it with GOOS=linux CGO_ENABLED=0", p.Path)
 		}
 	}
+
 	return nil
 }
 
@@ -89,17 +93,21 @@ func WriteArchive(w io.Writer, s Spec) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
+
 	ref, err := name.NewTag(s.Name, name.StrictValidation)
 	if err != nil {
 		return fmt.Errorf("name %q: %w", s.Name, err)
 	}
+
 	img, err := s.image()
 	if err != nil {
 		return fmt.Errorf("make image %s: %w", s.Name, err)
 	}
+
 	if err := tarball.Write(ref, img, w); err != nil {
 		return fmt.Errorf("write archive of %s: %w", s.Name, err)
 	}
+
 	return nil
 }
 
@@ -109,19 +117,23 @@ func (s Spec) image() (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
 	if err != nil {
 		return nil, err
 	}
+
 	history := v1.History{Created: v1.Time{Time: epoch}, CreatedBy: "build/image"}
 	img, err := mutate.Append(empty.Image, mutate.Addendum{Layer: layer, History: history})
 	if err != nil {
 		return nil, err
 	}
+
 	cfg, err := img.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
+
 	cfg = cfg.DeepCopy()
 	cfg.OS, cfg.Architecture, cfg.Created = "linux", s.Arch, v1.Time{Time: epoch}
 	cfg.Config = v1.Config{User: s.User, Env: append([]string{defaultPath}, s.Env...), Entrypoint: []string{s.Entrypoint}, WorkingDir: "/"}
@@ -137,24 +149,29 @@ func (s Spec) layer() ([]byte, error) {
 			return nil, err
 		}
 	}
+
 	target := strings.TrimPrefix(s.Entrypoint, "/")
 	if err := writeFile(t, target, 0o755, s.Program); err != nil {
 		return nil, err
 	}
+
 	for _, p := range s.Programs {
 		if err := writeFile(t, strings.TrimPrefix(p.Path, "/"), 0o755, p.Content); err != nil {
 			return nil, err
 		}
 	}
+
 	for _, l := range s.Links {
 		h := &tar.Header{Typeflag: tar.TypeLink, Name: strings.TrimPrefix(l, "/"), Linkname: target, Mode: 0o755, ModTime: epoch}
 		if err := t.WriteHeader(h); err != nil {
 			return nil, err
 		}
 	}
+
 	if err := t.Close(); err != nil {
 		return nil, err
 	}
+
 	return b.Bytes(), nil
 }
 
@@ -171,6 +188,7 @@ func (s Spec) directories() []string {
 			dirs = append(dirs, strings.TrimPrefix(d, "/")+"/")
 		}
 	}
+
 	sort.Strings(dirs)
 	return dirs
 }

@@ -78,6 +78,7 @@ func TestArchiveHoldsWhatARuntimeNeeds(t *testing.T) {
 	if err := WriteArchive(&b, testSpec()); err != nil {
 		t.Fatal(err)
 	}
+
 	files := read(t, b.Bytes())
 
 	var index []struct {
@@ -88,9 +89,11 @@ func TestArchiveHoldsWhatARuntimeNeeds(t *testing.T) {
 	if err := json.Unmarshal([]byte(files["manifest.json"].Data), &index); err != nil {
 		t.Fatal(err)
 	}
+
 	if len(index) != 1 || len(index[0].Layers) != 1 {
 		t.Fatalf("manifest.json: want one image with one layer, got %+v", index)
 	}
+
 	if diff := cmp.Diff([]string{"podgate.dev/app:v1"}, index[0].RepoTags); diff != "" {
 		t.Errorf("tags (-want +got):\n%s", diff)
 	}
@@ -117,19 +120,24 @@ func TestArchiveHoldsWhatARuntimeNeeds(t *testing.T) {
 			DiffIDs []string `json:"diff_ids"`
 		}
 	}
+
 	raw := files[index[0].Config].Data
 	if err := json.Unmarshal([]byte(raw), &cfg); err != nil {
 		t.Fatal(err)
 	}
+
 	if cfg.Architecture != "amd64" || cfg.OS != "linux" || cfg.Config.User != "65532" {
 		t.Errorf("config: got %s", raw)
 	}
+
 	if diff := cmp.Diff([]string{defaultPath, "APP_TEXT=v1"}, cfg.Config.Env); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
+
 	if diff := cmp.Diff([]string{"/usr/bin/app"}, cfg.Config.Entrypoint); diff != "" {
 		t.Errorf("entrypoint (-want +got):\n%s", diff)
 	}
+
 	sum := sha256.Sum256([]byte(layer))
 	if diff := cmp.Diff([]string{"sha256:" + hex.EncodeToString(sum[:])}, cfg.RootFS.DiffIDs); diff != "" {
 		t.Errorf("layer identity (-want +got):\n%s", diff)
@@ -158,6 +166,7 @@ func TestBadSpecsAreRefused(t *testing.T) {
 		{"an environment entry without = is dropped by runtimes", func(s *Spec) { s.Env = []string{"X"} }, "KEY=VALUE"},
 		{"a script cannot start in an image without a shell", func(s *Spec) { s.Program = []byte("#!/bin/sh") }, "ELF"},
 	}
+
 	for _, c := range cases {
 		s := testSpec()
 		c.change(&s)
@@ -174,13 +183,16 @@ func TestAFailureLeavesTheOldFile(t *testing.T) {
 	if err := errors.Join(os.WriteFile(out, []byte("old"), 0o600), os.WriteFile(script, []byte("#!"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := run([]string{"-name", "a:b", "-entrypoint", "/a", "-o", out, script}, io.Discard); err == nil {
 		t.Fatal("a script was taken for a program")
 	}
+
 	got, err := os.ReadFile(out)
 	if err != nil || string(got) != "old" {
 		t.Errorf("got %q, %v; want the old file", got, err)
 	}
+
 	left, err := filepath.Glob(out + ".*")
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)

@@ -43,6 +43,7 @@ func run(args []string, usage io.Writer) error {
 		_, _ = fmt.Fprintln(usage, "image -name NAME:TAG -entrypoint /PATH -o FILE.tar [flags] BINARY")
 		f.PrintDefaults()
 	}
+
 	f.StringVar(&s.Name, "name", "", "reference of the image, `NAME:TAG`")
 	f.StringVar(&s.Entrypoint, "entrypoint", "", "absolute `path` of the binary in the image; what a container starts")
 	f.StringVar(&s.User, "user", "", "numeric `UID[:GID]` that a container runs as (default root)")
@@ -55,18 +56,22 @@ func run(args []string, usage io.Writer) error {
 		s.Programs = append(s.Programs, Program{Path: at, Content: program})
 		return err
 	})
+
 	f.Var((*list)(&s.Links), "link", "another absolute `path` of the binary; may be repeated")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
+
 	if f.NArg() != 1 || out == "" {
 		f.Usage()
 		return errors.New("want one BINARY and -o FILE")
 	}
+
 	program, err := os.ReadFile(f.Arg(0))
 	if err != nil {
 		return fmt.Errorf("read program: %w", err)
 	}
+
 	s.Program = program
 	return writeAtomically(out, func(w io.Writer) error { return WriteArchive(w, s) })
 }
@@ -77,6 +82,7 @@ func writeAtomically(file string, write func(io.Writer) error) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make directory of %s: %w", file, err)
 	}
+
 	t, err := os.CreateTemp(dir, filepath.Base(file)+".*")
 	if err != nil {
 		return fmt.Errorf("create %s: %w", file, err)
@@ -86,5 +92,6 @@ func writeAtomically(file string, write func(io.Writer) error) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
+
 	return os.Rename(t.Name(), file)
 }

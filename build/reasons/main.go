@@ -46,8 +46,10 @@ func table(place string) (string, error) {
 		}
 		fmt.Fprintf(&rows, "| `%s` | %s | %s |\n", e.Reason, summary, e.Fix)
 	}
+
 	if rows.Len() == 0 {
 		return "", fmt.Errorf("no reason is given in the place %q", place)
 	}
+
 	return "| reason | it means | what to do |\n|---|---|---|\n" + rows.String(), nil
 }

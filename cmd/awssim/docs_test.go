@@ -35,6 +35,7 @@ func TestEveryFlagAndOperationIsDocumented(t *testing.T) {
 			t.Errorf("docs/awssim.md does not tell of --%s", f.Name)
 		}
 	})
+
 	for _, name := range awssim.Operations() {
 		if !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("docs/awssim.md does not tell of %s", name)
@@ -50,14 +51,17 @@ func TestDocumentedExampleRuns(t *testing.T) {
 			t.Fatalf("%s is not installed: apt-get install awscli curl bash", program)
 		}
 	}
+
 	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(documentation(t))
 	if block == nil {
 		t.Fatal("docs/awssim.md has no shell block")
 	}
+
 	sim, err := awssim.New(awssim.Config{EphemeralPorts: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- sim.Run(ctx) }()
@@ -67,17 +71,21 @@ func TestDocumentedExampleRuns(t *testing.T) {
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "AWS_MAX_ATTEMPTS=1",
 		// Whatever the block says, nothing leaves this machine.
 		"HTTP_PROXY=http://127.0.0.1:1", "HTTPS_PROXY=http://127.0.0.1:1", "NO_PROXY=127.0.0.1")
+
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("the example fails: %v\n%s", err, out)
 	}
+
 	for _, want := range []string{"targetgroup/k8s-ui-ui-b21a807597/", `"Reason": "Elb.`, `"clock":"routing"`, `"operation":"RegisterTargets"`} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the example does not show %s:\n%s", want, out)
 		}
 	}
+
 	server.Close()
 	cancel()
+
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}

@@ -54,6 +54,7 @@ func flags(listen *string, cfg *awssim.Config, usage io.Writer) *flag.FlagSet {
 		cfg.VPCCIDRs = append(cfg.VPCCIDRs, p)
 		return err
 	})
+
 	f.Func("instance", "`id=address` of an instance; may be repeated", pairs(cfg.Instances))
 	f.Func("access-key", "`id=account` of an access key; may be repeated", pairs(cfg.Accounts))
 	f.Func("role", "`arn[,external id]` of a role that can be assumed; may be repeated; none: any can", func(v string) error {
@@ -61,19 +62,23 @@ func flags(listen *string, cfg *awssim.Config, usage io.Writer) *flag.FlagSet {
 		cfg.Roles = append(cfg.Roles, awssim.Role{ARN: arn, ExternalID: id})
 		return nil
 	})
+
 	refused := &awssim.APIError{Code: "AccessDenied"}
 	f.Func("deny-access-key", "access key `id` whose every call is refused; may be repeated", func(v string) error {
 		cfg.Faults = append(cfg.Faults, awssim.Fault{AccessKeyID: v, Error: refused})
 		return nil
 	})
+
 	f.Func("deny-operation", "`operation` that is refused; may be repeated", func(v string) error {
 		cfg.Faults = append(cfg.Faults, awssim.Fault{Operation: v, Error: refused})
 		return nil
 	})
+
 	f.Func("deny-role", "`arn` of a role that cannot be assumed; may be repeated", func(v string) error {
 		cfg.Faults = append(cfg.Faults, awssim.Fault{Operation: "AssumeRole", RoleARN: v, Error: refused})
 		return nil
 	})
+
 	return f
 }
 

@@ -58,6 +58,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("listen for the API: %w", err)
 	}
+
 	settings := sim.Settings()
 	fmt.Fprintf(out, "awssim: API at http://%s region %s account %s profile %s time scale %g\n",
 		bound.Addr(), settings.Region, settings.AccountID, settings.Profile, settings.TimeScale)
@@ -75,6 +76,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	runErr := sim.Run(ctx)
 	shutdown, cancelShutdown := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancelShutdown()
+
 	if err := server.Shutdown(shutdown); err != nil {
 		_ = server.Close() // calls that do not end are cut off
 	}
@@ -82,5 +84,6 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the API: %w", err)
 	}
+
 	return runErr
 }

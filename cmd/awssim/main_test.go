@@ -28,27 +28,33 @@ func TestRunSaysWhereItListensAndEndsCleanly(t *testing.T) {
 		ended <- run(ctx, []string{"--listen", "127.0.0.1:0", "--profile", "nlb", "--alb-drain-routing-delay", "5s", "--instance", "i-1=10.0.0.1"}, w, io.Discard)
 		_ = w.Close()
 	}()
+
 	line, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var address string
 	if _, err := fmt.Sscanf(line, "awssim: API at http://%s region eu-west-1", &address); err != nil {
 		t.Fatalf("%v in %q", err, line)
 	}
+
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Get("http://" + address + "/_awssim/config")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() { _ = response.Body.Close() }()
 	var settings awssim.Settings
 	if err := json.NewDecoder(response.Body).Decode(&settings); err != nil {
 		t.Fatal(err)
 	}
+
 	if settings.Profile != "nlb" || settings.Profiles["alb"].DrainRoutingDelaySeconds != 5 {
 		t.Errorf("the flags did not arrive: %+v", settings)
 	}
+
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("end: %v", err)
@@ -69,6 +75,7 @@ func TestFlagsThatContradict(t *testing.T) {
 		"Operation": {reason: "refusing an operation that is not there", args: "--deny-operation Nope", want: `no operation "Nope"`},
 		"Argument":  {reason: "a word too many", args: "extra", want: `unexpected argument "extra"`},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			err := run(t.Context(), append([]string{"--listen", "127.0.0.1:0"}, strings.Fields(tc.args)...), io.Discard, io.Discard)

@@ -39,6 +39,7 @@ func run(args []string) error {
 	if len(args) < 2 {
 		return errors.New("want install DIR, check, or wait --max=TIME --container=NAME --binding=NAME")
 	}
+
 	self := args[0]
 	switch command := args[1]; command {
 	case "install":
@@ -50,11 +51,13 @@ func run(args []string) error {
 			return err
 		}
 		return hook.Install(context.Background(), self, args[2], c)
+
 	case hook.CheckCommand:
 		return hook.Check(filepath.Dir(self))
 	case "wait":
 		wait(self, args[2:])
 		return nil
+
 	case "watch":
 		return watch(self, args[2:])
 	default:
@@ -96,9 +99,11 @@ func watch(self string, args []string) error {
 	begun := f.Int64("begun", 0, "when the hook began, in Unix milliseconds")
 	f.StringVar(&q.Container, "container", "", "the container whose hook this is")
 	f.Var((*names)(&q.Bindings), "binding", "a binding that must have let go of the pod; may be repeated")
+
 	if err := f.Parse(args); err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(context.Background(), *longest)
 	defer cancel()
 	q.Begun = time.UnixMilli(*begun)

@@ -52,20 +52,25 @@ func control(ctx context.Context, args []string) error {
 		fs.PrintDefaults()
 		return nil
 	}
+
 	if err != nil {
 		return fmt.Errorf("%w (commands come first: podgate help lists them)", err)
 	}
+
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("run the controller: %w", err)
 	}
+
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+
 	log := logger(c.Verbosity)
 	kube, err := kubeConfig()
 	if err != nil {
 		return err
 	}
+
 	return manager.Run(ctx, log, kube, ctrlmetrics.Registry, c)
 }
 

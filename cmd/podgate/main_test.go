@@ -18,6 +18,7 @@ func TestControls(t *testing.T) {
 		"Command": {[]string{"status", "--all-namespaces"}, false},
 		"Typo":    {[]string{"statsu"}, false},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := controls(tc.args); got != tc.want {

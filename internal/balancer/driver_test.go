@@ -27,13 +27,16 @@ func TestDriverTraits(t *testing.T) {
 	all := Drivers{{Kind: "one"}, {Kind: "two", Traits: Traits{
 		Immediate: true, Audit: time.Second, Account: func(ref Ref) string { return "account of " + ref.Group },
 	}}}
+
 	one, two := Ref{Provider: "one", Group: "a"}, Ref{Provider: "two", Group: "b"}
 	if all.Lag(one) != gate.Lag || all.Lag(two) != 0 {
 		t.Errorf("lag: got %s and %s", all.Lag(one), all.Lag(two))
 	}
+
 	if all.Audit(one) != 0 || all.Audit(two) != time.Second {
 		t.Errorf("audit: got %s and %s", all.Audit(one), all.Audit(two))
 	}
+
 	if a, b := all.Account(one), all.Account(two); a != "one" || b != "account of b" {
 		t.Errorf("account: got %q and %q", a, b)
 	}

@@ -93,17 +93,21 @@ func Message(err error) string {
 	if err == nil {
 		return ""
 	}
+
 	s := err.Error()
 	var call *CallError
 	if errors.As(err, &call) {
 		s = strings.Replace(s, call.Error(), call.short(), 1)
 	}
+
 	for _, u := range unstable {
 		s = u.pattern.ReplaceAllString(s, u.with)
 	}
+
 	s = strings.Join(strings.Fields(s), " ")
 	if len(s) <= maxMessage {
 		return s
 	}
+
 	return strings.ToValidUTF8(s[:maxMessage-len("...")], "") + "..."
 }

@@ -16,6 +16,7 @@ func TestMessageIsStable(t *testing.T) {
 		return fmt.Errorf("poll: %w", &CallError{Op: "describe target health", Subject: "web", Kind: ErrThrottled,
 			Code: "Throttling", Text: "Rate exceeded", RequestID: requestID, Detail: detail})
 	}
+
 	tests := []struct {
 		reason string
 		errs   [2]error
@@ -46,6 +47,7 @@ func TestMessageIsStable(t *testing.T) {
 			},
 			"read tcp 10.0.0.2:443: connection reset by peer"},
 	}
+
 	for _, tc := range tests {
 		for _, err := range tc.errs {
 			if got := Message(err); got != tc.want {

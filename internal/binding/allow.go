@@ -36,10 +36,12 @@ func (a *Allowances) Set(s string) error {
 	if strings.TrimSpace(selector) == "" {
 		return errors.New("the selector is empty: say which namespaces, such as team=shop or kubernetes.io/metadata.name")
 	}
+
 	namespaces, err := labels.Parse(selector)
 	if err != nil {
 		return fmt.Errorf("selector of namespaces: %w", err)
 	}
+
 	*a = append(*a, allowance{namespaces: namespaces, patterns: patterns, text: s})
 	return nil
 }
@@ -77,10 +79,12 @@ func matches(pattern, s string) bool {
 	if len(parts) == 1 {
 		return pattern == s
 	}
+
 	rest, ok := strings.CutPrefix(s, parts[0])
 	if !ok {
 		return false
 	}
+
 	last := len(parts) - 1
 	for _, part := range parts[1:last] {
 		_, after, found := strings.Cut(rest, part)
@@ -89,5 +93,6 @@ func matches(pattern, s string) bool {
 		}
 		rest = after
 	}
+
 	return strings.HasSuffix(rest, parts[last])
 }

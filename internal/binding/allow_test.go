@@ -51,6 +51,7 @@ func TestAllowances(t *testing.T) {
 			}
 		})
 	}
+
 	for _, bad := range []string{"", "team=shop", "team=shop =>", "=> arn:*", "team in ( => arn:*"} {
 		var a Allowances
 		if err := a.Set(bad); err == nil {
@@ -65,13 +66,16 @@ func TestNames(t *testing.T) {
 	if diff := cmp.Diff([]string{"arn:group", "arn:role"}, foreign.Names(foreign.Ref)); diff != "" {
 		t.Error(diff)
 	}
+
 	byName := Of(&elbv2.TargetGroupBinding{Spec: elbv2.TargetGroupBindingSpec{TargetGroupName: "web"}})
 	if got := byName.Names(byName.Ref); len(got) != 0 {
 		t.Errorf("not found yet, got %q", got)
 	}
+
 	if diff := cmp.Diff([]string{"arn:found"}, byName.Names(balancer.Ref{Group: "arn:found"})); diff != "" {
 		t.Error(diff)
 	}
+
 	backend := OfOwn(&v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{
 		Membership: v1alpha1.MembershipExternal, HAProxy: &v1alpha1.HAProxy{Backend: "web", Instances: []string{"unix:/a", "10.0.0.1:9"}},
 	}})

@@ -20,6 +20,7 @@ func ForPod(ctx context.Context, r client.Reader, pod *corev1.Pod) ([]*Binding, 
 	if err != nil {
 		return nil, err
 	}
+
 	var found []*Binding
 	for i := range services {
 		bindings, err := OfService(ctx, r, client.ObjectKeyFromObject(&services[i]))
@@ -28,6 +29,7 @@ func ForPod(ctx context.Context, r client.Reader, pod *corev1.Pod) ([]*Binding, 
 		}
 		found = append(found, bindings...)
 	}
+
 	return found, nil
 }
 

@@ -45,6 +45,7 @@ func (c cluster) List(_ context.Context, into client.ObjectList, _ ...client.Lis
 	default:
 		return fmt.Errorf("unexpected %T", into)
 	}
+
 	return c.err
 }
 
@@ -71,6 +72,7 @@ func TestForPod(t *testing.T) {
 			bindingTo("four", "other"), bindingTo("five", "external"), bindingTo("six", "missing"),
 		},
 	}
+
 	cases := map[string]struct {
 		reason string
 		labels map[string]string
@@ -81,6 +83,7 @@ func TestForPod(t *testing.T) {
 		"None":       {reason: "A Service without a selector selects nothing.", labels: map[string]string{"app": "nobody's"}},
 		"Unlabelled": {reason: "Nor does any other select a pod without labels."},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			found, err := ForPod(t.Context(), c, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: tc.labels}})
@@ -97,6 +100,7 @@ func TestForPod(t *testing.T) {
 			}
 		})
 	}
+
 	c.err = errors.New("cache is broken")
 	if _, err := ForPod(t.Context(), c, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}}}); !errors.Is(err, c.err) {
 		t.Errorf("want a broken cache told, got %v", err)
@@ -116,6 +120,7 @@ func TestServicePort(t *testing.T) {
 		"Missing":    {reason: "The target port is not the Service's.", port: intstr.FromInt32(8080)},
 		"Zero":       {reason: "A number that was forgotten names no port.", port: intstr.FromInt32(0)},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, ok := ServicePort(svc, tc.port)
@@ -141,6 +146,7 @@ func TestTarget(t *testing.T) {
 		},
 		Status: corev1.PodStatus{PodIPs: []corev1.PodIP{{IP: "10.0.0.7"}, {IP: "2001:db8::7"}}},
 	}
+
 	cases := map[string]struct {
 		reason string
 		port   corev1.ServicePort
@@ -156,6 +162,7 @@ func TestTarget(t *testing.T) {
 		"MissingName": {reason: "A name that no container has is no target.", port: corev1.ServicePort{Port: 80, TargetPort: intstr.FromString("htpp")}},
 		"IPv6":        {reason: "The group decides which of the pod's addresses it takes.", port: corev1.ServicePort{Port: 80}, family: "ipv6", want: "[2001:db8::7]:80"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, err := targetAt(pod, tc.port, tc.family)
@@ -167,6 +174,7 @@ func TestTarget(t *testing.T) {
 			}
 		})
 	}
+
 	for _, ips := range [][]corev1.PodIP{nil, {{IP: "2001:db8::7"}}, {{IP: "nonsense"}}} {
 		if got, err := targetAt(&corev1.Pod{Status: corev1.PodStatus{PodIPs: ips}}, corev1.ServicePort{Port: 80}, "ipv4"); err == nil {
 			t.Errorf("a pod with addresses %v: want an error, got %s", ips, got)
@@ -182,9 +190,11 @@ func TestWaiting(t *testing.T) {
 			Status:     corev1.PodStatus{Conditions: conditions},
 		}
 	}
+
 	state := func(s corev1.ConditionStatus) corev1.PodCondition {
 		return corev1.PodCondition{Type: "target-health.elbv2.k8s.aws/web", Status: s}
 	}
+
 	over, dying := gated("over"), gated("dying")
 	over.Status.Phase = corev1.PodFailed
 	now := metav1.Now()
@@ -193,6 +203,7 @@ func TestWaiting(t *testing.T) {
 		gated("new"), gated("closed", state(corev1.ConditionFalse)), gated("unknown", state(corev1.ConditionUnknown)),
 		gated("open", state(corev1.ConditionTrue)), over, dying, {ObjectMeta: metav1.ObjectMeta{Name: "ungated"}},
 	}}
+
 	for name, want := range map[string][]string{"web": {"new", "closed", "unknown"}, "other": nil} {
 		pods, err := Waiting(t.Context(), c, types.NamespacedName{Name: name})
 		if err != nil {
@@ -221,6 +232,7 @@ func TestMayHave(t *testing.T) {
 		"OtherPort":    {reason: "It declares others, so this is another pod's on the node.", spec: corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Ports: ports}}}, port: 9090},
 		"DeclaresNone": {reason: "What it does not say it may have.", spec: corev1.PodSpec{HostNetwork: true}, port: 9090, want: true},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := MayHave(&corev1.Pod{Spec: tc.spec}, tc.port); got != tc.want {
@@ -237,6 +249,7 @@ func TestGated(t *testing.T) {
 		Spec:       corev1.PodSpec{ReadinessGates: []corev1.PodReadinessGate{{ConditionType: "target-health.elbv2.k8s.aws/web"}}},
 		Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: "target-health.elbv2.k8s.aws/web", Status: corev1.ConditionTrue}}},
 	}
+
 	closed, over := *open.DeepCopy(), *open.DeepCopy()
 	closed.Name, closed.Status.Conditions = "closed", nil
 	over.Name, over.Status.Phase = "over", corev1.PodSucceeded
@@ -260,21 +273,27 @@ func TestRegistry(t *testing.T) {
 	if _, known := r.Get(web); known {
 		t.Error("a binding of which nothing was said is known")
 	}
+
 	r.Set(web, Resolution{})
 	if res, known := r.Get(web); !known || res.Resolved() {
 		t.Errorf("an unresolved binding: known %t, resolved %t", known, res.Resolved())
 	}
+
 	r.Set(web, one)
 	r.Set(web, one)
 	r.Set(other, one)
+
 	if got := r.Users(one.Group.Ref); len(got) != 2 {
 		t.Errorf("users of the group: want both, got %v", got)
 	}
+
 	r.Delete(other)
 	r.Delete(other)
+
 	if got := r.Users(one.Group.Ref); !slices.Equal(got, []types.NamespacedName{web}) {
 		t.Errorf("users of the group: want web's, got %v", got)
 	}
+
 	if want := []string{"web", "web", "other", "other"}; !slices.Equal(heard, want) {
 		t.Errorf("subscribers hear of changes only: want %v, got %v", want, heard)
 	}

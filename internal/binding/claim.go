@@ -49,6 +49,7 @@ func (b *Binding) Claim(ctx context.Context, r client.Reader, pod *corev1.Pod, r
 	case trouble != nil:
 		return Claim{Kind: kind, Trouble: sentence(trouble)}, nil
 	}
+
 	return Claim{Kind: kind, Group: res.Group, Target: target, Service: svc}, nil
 }
 

@@ -114,6 +114,7 @@ func ParseSettings(annotations map[string]string) (Settings, []Problem) {
 	if _, timed := annotations[v1alpha1.TimeoutAnnotation]; !timed && s.Gate.OnTimeout == gate.Open {
 		problems = append(problems, Problem{Annotation: v1alpha1.OnTimeoutAnnotation, Value: string(s.Gate.OnTimeout), Want: "without effect: there is no " + v1alpha1.TimeoutAnnotation})
 	}
+
 	return s, problems
 }
 

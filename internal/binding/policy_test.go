@@ -60,6 +60,7 @@ func TestPolicy(t *testing.T) {
 			annotations: map[string]string{"podgate.dev/on-timeout": "Open"}, want: gate.Policy{OnTimeout: gate.Open},
 			problems: []string{`podgate.dev/on-timeout: "Open" is without effect: there is no podgate.dev/timeout`}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			settings, problems := ParseSettings(tc.annotations)
@@ -92,6 +93,7 @@ func TestEveryAnnotationIsKnown(t *testing.T) {
 		v1alpha1.InjectLabel, v1alpha1.DrainLabel, v1alpha1.GraceAnnotation, v1alpha1.Finalizer, v1alpha1.ProvenAnnotation, v1alpha1.OverrideAnnotation, "podgate.dev/rotate",
 		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing", "podgate.dev/node",
 	}
+
 	names := regexp.MustCompile(`"(podgate\.dev/[a-z0-9-]+)"`)
 	for _, top := range []string{"api", "internal", "cmd"} {
 		err := filepath.WalkDir(filepath.Join("..", "..", top), func(path string, _ fs.DirEntry, err error) error {
@@ -134,12 +136,14 @@ func TestFieldsOfATargetBinding(t *testing.T) {
 		v1alpha1.TimeoutAnnotation: "90s", v1alpha1.OnTimeoutAnnotation: "Open", v1alpha1.OnUnusedAnnotation: "Open",
 		v1alpha1.DrainTimeAnnotation: "45s", v1alpha1.DrainAtAnnotation: "Taint", v1alpha1.DrainModeAnnotation: "Adaptive", v1alpha1.ReplaceAnnotation: "enabled",
 	}
+
 	want, _ := ParseSettings(same)
 	b := &v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{
 		Gate:           &v1alpha1.GatePolicy{Mode: "Track", TrackAfterSeconds: 40, TrackFloor: "3", TimeoutSeconds: 90, OnTimeout: "Open", OnUnused: "Open"},
 		Drain:          &v1alpha1.DrainPolicy{Seconds: 45, At: v1alpha1.DrainAtTaint, Mode: v1alpha1.DrainAdaptive},
 		ReplaceUngated: v1alpha1.ReplaceUngatedEnabled,
 	}}
+
 	got, problems := SettingsOf(b)
 	if diff := cmp.Diff(want, got); diff != "" || len(problems) != 0 {
 		t.Errorf("-annotations, +fields:\n%s\nproblems: %v", diff, problems)
@@ -153,6 +157,7 @@ func TestFieldsOfATargetBinding(t *testing.T) {
 	if got, problems := SettingsOf(b); got != (Settings{}) || len(problems) != 0 {
 		t.Errorf("the fields do not win: %+v, %v", got, problems)
 	}
+
 	b.Spec.Drain.TimeFrom = v1alpha1.DrainTimeRecommended
 	if got, _ := SettingsOf(b); !got.Drain.Recommended || got.Drain.Time != 0 {
 		t.Errorf("the recommended time is not followed: %+v", got)

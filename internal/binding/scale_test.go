@@ -25,12 +25,15 @@ func BenchmarkForPod(b *testing.B) {
 				svc, tgb := service(name, map[string]string{"app": name}), bindingTo(name, name)
 				objects = append(objects, &svc, &tgb)
 			}
+
 			cache, err := indextest.New(b.Context(), objects...)
 			if err != nil {
 				b.Fatal(err)
 			}
+
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "app-5", "pod-template-hash": "5d9c7b8f6", "team": "shop"}}}
 			b.ReportAllocs()
+
 			for b.Loop() {
 				if found, err := ForPod(b.Context(), cache, pod); err != nil || len(found) != 1 {
 					b.Fatalf("found %d bindings: %v", len(found), err)

@@ -37,10 +37,12 @@ func TargetOf(pod *corev1.Pod, svc *corev1.Service, group balancer.Group, ref v1
 	if !ok {
 		return gate.Target{}, gate.Unresolved, &NoPortError{Service: svc.Name, Port: ref.Port}
 	}
+
 	target, err := targetAt(pod, port, group.IPAddressType)
 	if err != nil {
 		return gate.Target{}, gate.Unresolved, err
 	}
+
 	return target, gate.Claimed, nil
 }
 
@@ -94,6 +96,7 @@ func Addr(pod *corev1.Pod, ipAddressType string) (netip.Addr, error) {
 	if ipAddressType == "" {
 		ipAddressType = "ipv4"
 	}
+
 	return netip.Addr{}, fmt.Errorf("the pod has no %s address", ipAddressType)
 }
 
@@ -112,6 +115,7 @@ func targetPort(pod *corev1.Pod, port corev1.ServicePort) (int32, error) {
 			return n, nil
 		}
 	}
+
 	// Of the init containers only native sidecars run while the pod serves.
 	for _, c := range pod.Spec.InitContainers {
 		if c.RestartPolicy == nil || *c.RestartPolicy != corev1.ContainerRestartPolicyAlways {
@@ -121,6 +125,7 @@ func targetPort(pod *corev1.Pod, port corev1.ServicePort) (int32, error) {
 			return n, nil
 		}
 	}
+
 	return 0, fmt.Errorf("no container of the pod has a port named %q", name)
 }
 
@@ -156,5 +161,6 @@ func MayHave(pod *corev1.Pod, port int32) bool {
 			declares = true
 		}
 	}
+
 	return !declares
 }

@@ -24,6 +24,7 @@ func TestTargetOf(t *testing.T) {
 		Selector: map[string]string{"app": "web"},
 		Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}, {Port: 443, TargetPort: intstr.FromString("tls")}},
 	}}
+
 	other := &corev1.Service{Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "other"}}}
 	ip := balancer.Group{TargetType: "ip"}
 
@@ -47,6 +48,7 @@ func TestTargetOf(t *testing.T) {
 		"Lambda":        {reason: "A function is the target.", svc: web, group: balancer.Group{TargetType: "lambda"}, port: 80, want: gate.NotIP},
 		"LoadBalancers": {reason: "An ALB is the target, and whether the Service selects the pod does not matter.", svc: other, group: balancer.Group{TargetType: "alb"}, port: 80, want: gate.NotIP},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			target, got, err := TargetOf(pod, tc.svc, tc.group, v1alpha1.ServiceReference{Port: intstr.FromInt32(tc.port)})
@@ -58,6 +60,7 @@ func TestTargetOf(t *testing.T) {
 			if tc.want == gate.Claimed {
 				want = gate.Target{Addr: netip.MustParseAddr("10.0.0.1"), Port: 8080}
 			}
+
 			if target != want {
 				t.Errorf("%s\ngot target %v, want %v", tc.reason, target, want)
 			}

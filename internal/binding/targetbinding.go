@@ -40,6 +40,7 @@ func OfOwn(b *v1alpha1.TargetBinding) *Binding {
 		bound.Ref = balancer.Ref{Group: e.TargetGroupARN, Region: e.Region, RoleARN: e.RoleARN, ExternalID: e.ExternalID}
 		bound.GroupName = e.TargetGroupName
 	}
+
 	return bound
 }
 
@@ -133,6 +134,7 @@ func (k *targetBinding) noted(at time.Time, targets map[gate.Target]gate.Health)
 			counts.Other++
 		}
 	}
+
 	k.counted, k.at = &counts, at
 }
 

@@ -31,9 +31,11 @@ func Of(b *elbv2.TargetGroupBinding) *Binding {
 	if t := b.Spec.TargetType; t != nil {
 		bound.TargetType = string(*t)
 	}
+
 	if f := b.Spec.IPAddressType; f != nil {
 		bound.IPAddressType = *f
 	}
+
 	return bound
 }
 
@@ -101,9 +103,11 @@ func (k *targetGroupBinding) annotate(name, value string) (changed bool) {
 		delete(k.o.Annotations, name)
 		return true
 	}
+
 	if k.o.Annotations == nil {
 		k.o.Annotations = map[string]string{}
 	}
+
 	k.o.Annotations[name] = value
 	return true
 }

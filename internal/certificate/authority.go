@@ -32,6 +32,7 @@ func newAuthority(now time.Time, validity time.Duration) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	template := &x509.Certificate{
 		SerialNumber: serial,
 		// The name differs from authority to authority, so that people can tell them apart.
@@ -43,10 +44,12 @@ func newAuthority(now time.Time, validity time.Duration) (*authority, error) {
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 	}
+
 	cert, err := sign(template, template, key, key)
 	if err != nil {
 		return nil, fmt.Errorf("make certificate authority: %w", err)
 	}
+
 	return &authority{cert: cert, key: key}, nil
 }
 
@@ -57,10 +60,12 @@ func (a *authority) issue(now time.Time, validity time.Duration, names []string)
 	if err != nil {
 		return nil, err
 	}
+
 	end := now.Add(validity)
 	if end.After(a.cert.NotAfter) {
 		end = a.cert.NotAfter
 	}
+
 	template := &x509.Certificate{
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: "podgate-webhook"},
@@ -69,15 +74,18 @@ func (a *authority) issue(now time.Time, validity time.Duration, names []string)
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
+
 	template.DNSNames, template.IPAddresses = split(names)
 	cert, err := sign(template, a.cert, key, a.key)
 	if err != nil {
 		return nil, fmt.Errorf("issue serving certificate: %w", err)
 	}
+
 	keyPEM, err := encodeKey(key)
 	if err != nil {
 		return nil, err
 	}
+
 	return parsePair(encodeCerts(cert), keyPEM)
 }
 

@@ -208,16 +208,20 @@ func (h *handle) save(s *corev1.Secret) (*corev1.Secret, error) {
 func (h *handle) PatchConfiguration(_ context.Context, raw []byte) error {
 	h.cluster.mu.Lock()
 	defer h.cluster.mu.Unlock()
+
 	if err := h.reachable(); err != nil {
 		return err
 	}
+
 	if h.config == nil {
 		return errMoved
 	}
+
 	patched, err := apply(raw, h.config)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errMoved, err)
 	}
+
 	h.store(patched, "")
 	return h.wrote()
 }
@@ -227,14 +231,17 @@ func apply(raw []byte, to *admissionv1.MutatingWebhookConfiguration) (*admission
 	if err != nil {
 		return nil, err
 	}
+
 	before, err := json.Marshal(to)
 	if err != nil {
 		return nil, err
 	}
+
 	after, err := patch.Apply(before)
 	if err != nil {
 		return nil, err
 	}
+
 	var out admissionv1.MutatingWebhookConfiguration
 	return &out, json.Unmarshal(after, &out)
 }
@@ -249,11 +256,13 @@ func (h *handle) watch(ctx context.Context, changed func()) error {
 			time.AfterFunc(h.delay, changed)
 		}
 	}
+
 	h.cluster.mu.Unlock()
 	<-ctx.Done()
 	h.cluster.mu.Lock()
 	defer h.cluster.mu.Unlock()
 	delete(h.watchers, id)
+
 	return nil
 }
 
@@ -278,6 +287,7 @@ func startReplicaWith(t *testing.T, h *handle, o Options) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	r.watch = h.watch
 	ctx, stop := context.WithCancel(context.Background())
 	h.crash = stop
@@ -288,6 +298,7 @@ func startReplicaWith(t *testing.T, h *handle, o Options) *replica {
 			t.Errorf("replica: %v", err)
 		}
 	}()
+
 	t.Cleanup(out.crash)
 	return out
 }

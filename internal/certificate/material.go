@@ -85,24 +85,30 @@ func readSecret(s *corev1.Secret, provided bool) material {
 	if s == nil {
 		return material{ours: !provided}
 	}
+
 	m := material{exists: true, rotate: s.Annotations[v1alpha1.RotateAnnotation]}
 	m.ours = !provided && (s.Labels[managedBy] == managedByUs || empty(s))
 	if m.ours && empty(s) {
 		return m
 	}
+
 	var problems [3]error
 	if m.ours || len(s.Data[keyTrust]) > 0 {
 		m.trust, problems[0] = parseCerts(s.Data[keyTrust])
 	}
+
 	if m.ours {
 		m.signer, problems[1] = parseSigner(s.Data[keySigner], m.trust)
 	}
+
 	if !m.ours || len(s.Data[corev1.TLSCertKey]) > 0 {
 		m.pair, problems[2] = parsePair(s.Data[corev1.TLSCertKey], s.Data[corev1.TLSPrivateKeyKey])
 	}
+
 	if m.ours && m.pair != nil && !trusted(m.pair, m.trust) {
 		m.pair, problems[2] = nil, errors.New("tls.crt is signed by no certificate of ca.crt")
 	}
+
 	m.problem = errors.Join(problems[:]...)
 	return m
 }
@@ -113,18 +119,22 @@ func (m material) write(s *corev1.Secret) error {
 	if err != nil {
 		return err
 	}
+
 	if s.Data == nil {
 		s.Data = map[string][]byte{}
 	}
+
 	s.Data[keySigner], s.Data[keyTrust] = key, encodeCerts(m.trust...)
 	// The type kubernetes.io/tls wants both keys, be they empty.
 	s.Data[corev1.TLSCertKey], s.Data[corev1.TLSPrivateKeyKey] = []byte{}, []byte{}
 	if m.pair != nil {
 		s.Data[corev1.TLSCertKey], s.Data[corev1.TLSPrivateKeyKey] = m.pair.certPEM, m.pair.keyPEM
 	}
+
 	if s.Labels == nil {
 		s.Labels = map[string]string{}
 	}
+
 	s.Labels[managedBy] = managedByUs
 	return nil
 }
@@ -167,19 +177,23 @@ func parseSigner(keyPEM []byte, trust []*x509.Certificate) (*authority, error) {
 	if block == nil {
 		return nil, fmt.Errorf("read %s: no PEM data", keySigner)
 	}
+
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", keySigner, err)
 	}
+
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok {
 		return nil, fmt.Errorf("read %s: want an ECDSA key, got %T", keySigner, parsed)
 	}
+
 	for _, c := range trust {
 		if c.IsCA && key.PublicKey.Equal(c.PublicKey) {
 			return &authority{cert: c, key: key}, nil
 		}
 	}
+
 	return nil, fmt.Errorf("%s belongs to no certificate of %s", keySigner, keyTrust)
 }
 
@@ -201,9 +215,11 @@ func parseCerts(raw []byte) ([]*x509.Certificate, error) {
 		}
 		out = append(out, c)
 	}
+
 	if len(out) == 0 {
 		return nil, fmt.Errorf("read %s: no certificates", keyTrust)
 	}
+
 	return out, nil
 }
 

@@ -52,6 +52,7 @@ func TestReadSecret(t *testing.T) {
 		"ForeignBare": {reason: "Somebody else may publish ca.crt in his own way.", change: func(s *corev1.Secret) { s.Labels = nil; delete(s.Data, "ca.crt") }, pair: true},
 		"ForeignOdd":  {reason: "Somebody else's garbage is named.", change: func(s *corev1.Secret) { s.Labels = nil; s.Data = map[string][]byte{"tls.crt": []byte("x")} }, problem: "tls: failed to find any PEM data in certificate input"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := good.DeepCopy()
@@ -75,16 +76,20 @@ func TestIssuedPairVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(encodeCerts(mustAuthority(t, epoch).cert, ca.cert))
+
 	for _, name := range []string{"podgate-webhook.ns.svc", "podgate-webhook.ns.svc.cluster.local", "127.0.0.1"} {
 		if _, err := p.leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, CurrentTime: epoch.Add(time.Hour)}); err != nil {
 			t.Errorf("verify for %s: %v", name, err)
 		}
 	}
+
 	if p.leaf.NotAfter.After(ca.cert.NotAfter) {
 		t.Errorf("the pair ends at %s, after its authority at %s", p.leaf.NotAfter, ca.cert.NotAfter)
 	}
+
 	if !p.leaf.NotBefore.Before(epoch) {
 		t.Errorf("an API server whose clock is behind refuses the pair: valid from %s", p.leaf.NotBefore)
 	}

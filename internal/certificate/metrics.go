@@ -35,11 +35,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Failed attempts to read or write the Secret or the webhook configuration, conflicts aside.",
 		}),
 	}
+
 	for _, c := range []prometheus.Collector{m.expiry, m.rotations, m.patches, m.failures} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register certificate metrics: %w", err)
 		}
 	}
+
 	m.rotations.WithLabelValues(RotateServing)
 	m.rotations.WithLabelValues(RotateCA)
 	return m, nil

@@ -75,6 +75,7 @@ func next(m material, b bundles, s seen, now time.Time, p Policy) step {
 	if m.signer == nil {
 		return begin(m, b, now)
 	}
+
 	// Renewal comes first, so that no fight over caBundle can keep it from happening.
 	current := m.pair != nil && m.signer.issued(m.pair)
 	if current {
@@ -82,12 +83,14 @@ func next(m material, b bundles, s seen, now time.Time, p Policy) step {
 			return due
 		}
 	}
+
 	if !b.are(encodeCerts(m.trust...)) {
 		return step{do: publish, because: "caBundle differs from " + keyTrust}
 	}
 	if !current {
 		return switchOver(s, now, p)
 	}
+
 	return settle(m, s, now, p)
 }
 
@@ -152,6 +155,7 @@ func newPairBecause(m material, now time.Time, p Policy) string {
 	if !now.Before(renewAt(m.pair.leaf)) {
 		return "two thirds of the certificate's life are over"
 	}
+
 	return ""
 }
 

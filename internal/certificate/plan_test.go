@@ -195,6 +195,7 @@ func TestNext(t *testing.T) {
 			want: step{after: time.Minute},
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := next(tc.material, tc.bundles, tc.seen, epoch.Add(tc.at), testPolicy)
@@ -213,6 +214,7 @@ func TestPolicy(t *testing.T) {
 	if err := DefaultPolicy("podgate-system").validate(); err != nil {
 		t.Fatalf("the default policy is refused: %v", err)
 	}
+
 	for name, change := range map[string]func(*Policy){
 		"NoNames":      func(p *Policy) { p.Names = nil },
 		"EmptyName":    func(p *Policy) { p.Names = []string{""} },

@@ -57,6 +57,7 @@ func (p Policy) validate() error {
 	if len(p.Names) == 0 {
 		return errors.New("no DNS name for the webhook's certificate")
 	}
+
 	for _, name := range p.Names {
 		probe := x509.Certificate{}
 		probe.DNSNames, probe.IPAddresses = split([]string{name})
@@ -64,6 +65,7 @@ func (p Policy) validate() error {
 			return fmt.Errorf("no certificate can be made for the name %q", name)
 		}
 	}
+
 	if p.Propagation < 0 || p.Overlap < 0 {
 		return fmt.Errorf("propagation wait %s and overlap %s must not be negative", p.Propagation, p.Overlap)
 	}
@@ -73,8 +75,10 @@ func (p Policy) validate() error {
 	if p.CAValidity < p.ServingValidity {
 		return fmt.Errorf("validity %s of the authority is shorter than the serving certificate's %s", p.CAValidity, p.ServingValidity)
 	}
+
 	if spare := p.ServingValidity / 3; p.Propagation+p.Overlap > spare {
 		return fmt.Errorf("propagation wait %s and overlap %s take longer than %s, a third of the serving certificate's validity", p.Propagation, p.Overlap, spare)
 	}
+
 	return nil
 }

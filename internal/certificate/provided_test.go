@@ -35,6 +35,7 @@ func TestProvidedRefusesToStart(t *testing.T) {
 		"Empty":   {reason: "An empty one is not podgate's to fill.", change: func(s *corev1.Secret) *corev1.Secret { s.Data = nil; return s }, found: "no usable pair"},
 		"Garbage": {reason: "What is no PEM cannot be served.", change: func(s *corev1.Secret) *corev1.Secret { s.Data["tls.crt"] = []byte("x"); return s }, found: "no usable pair"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -47,17 +48,20 @@ func TestProvidedRefusesToStart(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				r.watch = h.watch
 				begun := time.Now()
 				err = r.Start(t.Context())
 				if err == nil {
 					t.Fatalf("%s: started", tc.reason)
 				}
+
 				for _, want := range []string{"tls: failed to find any PEM data in certificate input", "podgate-system/webhook-cert", tc.found, "certificates.mode: self"} {
 					if !strings.Contains(err.Error(), want) {
 						t.Errorf("%s: want %q in %q", tc.reason, want, err)
 					}
 				}
+
 				if waited := time.Since(begun); waited != tc.after {
 					t.Errorf("%s: gave up after %s, want %s", tc.reason, waited, tc.after)
 				}
@@ -73,19 +77,24 @@ func TestProvidedIsFollowed(t *testing.T) {
 		c, e := newCluster(), &events{}
 		r := startReplicaWith(t, &handle{cluster: c}, Options{Provided: "webhook-cert", Policy: testPolicy, Recorder: e})
 		time.Sleep(provision / 2)
+
 		if r.Ready(nil) == nil {
 			t.Error("ready without a pair")
 		}
+
 		theirs := theirSecret(t)
 		c.keep(func(*corev1.Secret) *corev1.Secret { return theirs })
 		time.Sleep(soon)
+
 		if err := r.Ready(nil); err != nil {
 			t.Errorf("not ready: %v", err)
 		}
+
 		served := r.serves()
 		if served == nil || !served.Leaf.Equal(mustTLS(t, theirs).Leaf) {
 			t.Error("their pair is not served")
 		}
+
 		for _, change := range []func(*corev1.Secret) *corev1.Secret{
 			func(s *corev1.Secret) *corev1.Secret { s.Data["tls.crt"] = []byte("garbage"); return s },
 			func(s *corev1.Secret) *corev1.Secret { s.Data = nil; return s },
@@ -102,6 +111,7 @@ func TestProvidedIsFollowed(t *testing.T) {
 				t.Error("the last good pair is not served any more")
 			}
 		}
+
 		if e.count("put it right") == 0 || e.count("have podgate make one") > 0 {
 			t.Errorf("want events that say what to do, got %q", e.list())
 		}

@@ -177,13 +177,16 @@ func (r *Runner) tick(ctx context.Context) time.Duration {
 		r.backoff, r.racing = 0, time.Time{}
 		return after
 	}
+
 	if r.racing.IsZero() {
 		r.racing = time.Now()
 	}
+
 	if errors.Is(err, errMoved) && time.Since(r.racing) < maxRacing {
 		r.opts.Log.V(1).Info("Another writer was faster", "error", err.Error())
 		return raceWait + rand.N(raceWait)
 	}
+
 	r.metrics.failures.Inc()
 	r.opts.Log.Error(err, "Keeping the webhook's certificate failed; retrying")
 	r.backoff = min(max(2*r.backoff, minBackoff), maxBackoff)
@@ -199,16 +202,21 @@ func (r *Runner) advance(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("get secret %q: %w", r.opts.secret(), err)
 	}
+
 	m := readSecret(secret, r.opts.Provided != "")
 	r.load(m)
+
 	if unknown != nil {
 		return 0, fmt.Errorf("get webhook configuration %q: %w", ConfigurationName, unknown)
 	}
+
 	now := time.Now()
 	r.note(config, m, now)
+
 	if m.signer == nil && m.pair == nil && m.ours {
 		m.pair = r.last.pair
 	}
+
 	r.report(m, secret)
 	s := next(m, bundlesOf(config), r.seen, now, r.opts.Policy)
 	if s.do == wait {
@@ -217,6 +225,7 @@ func (r *Runner) advance(ctx context.Context) (time.Duration, error) {
 	if s.do == publish {
 		return 0, r.publish(ctx, config, m)
 	}
+
 	return 0, r.write(ctx, s, config, secret, m, now)
 }
 
@@ -225,15 +234,19 @@ func (r *Runner) load(m material) {
 	if m.signer != nil {
 		r.metrics.expiry.WithLabelValues(RotateCA).Set(float64(m.signer.cert.NotAfter.Unix()))
 	}
+
 	if m.pair == nil {
 		return
 	}
+
 	r.last = m
 	trust := encodeCerts(m.trust...)
 	r.keypair.trust.Store(&trust)
+
 	if m.pair.same(r.keypair.current.Load()) {
 		return
 	}
+
 	r.keypair.current.Store(m.pair)
 	r.metrics.expiry.WithLabelValues(RotateServing).Set(float64(m.pair.leaf.NotAfter.Unix()))
 	r.opts.Log.Info("Serving the webhook with a new certificate", "serial", m.pair.leaf.SerialNumber.String(), "notAfter", m.pair.leaf.NotAfter)
@@ -245,16 +258,20 @@ func (r *Runner) note(config *admissionv1.MutatingWebhookConfiguration, m materi
 	if config != nil {
 		bundleKey += fmt.Sprint(config.UID, config.Generation)
 	}
+
 	pairKey := ""
 	if m.pair != nil {
 		pairKey = string(m.pair.certPEM)
 	}
+
 	if bundleKey != r.bundleKey {
 		r.bundleKey, r.seen.published = bundleKey, now
 	}
+
 	if pairKey != r.pairKey {
 		r.pairKey, r.seen.served = pairKey, now
 	}
+
 	// Without ca.crt, whoever filled the Secret fills caBundle too.
 	trusted := len(m.trust) == 0 || bundlesOf(config).are(encodeCerts(m.trust...))
 	if m.pair != nil && trusted {
@@ -268,23 +285,29 @@ func (r *Runner) report(m material, secret *corev1.Secret) {
 	if m.problem != nil {
 		problem = m.problem.Error()
 	}
+
 	if m.rotate != "" && m.rotate != RotateServing && m.rotate != RotateCA {
 		problem += fmt.Sprintf("annotation %s is %q: must be %s or %s", v1alpha1.RotateAnnotation, m.rotate, RotateServing, RotateCA)
 	}
+
 	if problem == r.reported {
 		return
 	}
+
 	r.reported = problem
 	if problem == "" {
 		return
 	}
+
 	note := "The webhook's certificate will be made anew: " + problem
 	if !m.ours {
 		note = "podgate did not make this Secret and leaves it alone; put it right, or delete it to have podgate make one: " + problem
 	}
+
 	if r.opts.Provided != "" {
 		note = "podgate leaves this Secret alone and serves the last good certificate of it; put it right: " + problem
 	}
+
 	r.opts.Log.Info("Secret of the webhook's certificate has a problem", "problem", problem, "ours", m.ours)
 	r.opts.Recorder.Eventf(secret, nil, corev1.EventTypeWarning, "InvalidCertificate", "Read", "%s", note)
 }
@@ -309,24 +332,30 @@ func (r *Runner) write(ctx context.Context, s step, config *admissionv1.Mutating
 	if err != nil {
 		return err
 	}
+
 	if secret == nil {
 		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.opts.Namespace, Name: SecretName}, Type: corev1.SecretTypeTLS}
 	}
+
 	secret = secret.DeepCopy()
 	if err := m.write(secret); err != nil {
 		return err
 	}
+
 	if done(s, m.rotate) {
 		delete(secret.Annotations, v1alpha1.RotateAnnotation)
 	}
+
 	save := r.store.UpdateSecret
 	if !m.exists {
 		save = r.store.CreateSecret
 	}
+
 	saved, err := save(ctx, secret)
 	if err != nil {
 		return fmt.Errorf("write secret %q: %w", SecretName, err)
 	}
+
 	r.announce(s, before, m, saved)
 	return nil
 }
@@ -341,14 +370,17 @@ func (r *Runner) apply(s step, published []*x509.Certificate, m material, now ti
 		}
 		m.trust = merge(now, []*x509.Certificate{m.signer.cert}, m.trust, r.last.trust, published)
 	}
+
 	if s.do == issue || s.serving {
 		if m.pair, err = m.signer.issue(now, p.ServingValidity, p.Names); err != nil {
 			return material{}, err
 		}
 	}
+
 	if s.do == retire {
 		m.trust = []*x509.Certificate{m.signer.cert}
 	}
+
 	return m, nil
 }
 
@@ -367,10 +399,12 @@ func (r *Runner) announce(s step, before, after material, secret *corev1.Secret)
 		r.metrics.rotations.WithLabelValues(RotateCA).Inc()
 		event("AuthorityCreated", "Rotate", "Made a new authority for the webhook")
 	}
+
 	if s.do == issue || s.serving {
 		r.metrics.rotations.WithLabelValues(RotateServing).Inc()
 		event("CertificateIssued", "Rotate", "Issued a new serving certificate for the webhook")
 	}
+
 	if s.do == retire {
 		event("AuthorityRetired", "Rotate", "Stopped trusting the webhook's old authorities")
 	}

@@ -65,11 +65,14 @@ func TestInstall(t *testing.T) {
 		if r.Ready(nil) == nil {
 			t.Error("ready without a pair")
 		}
+
 		if _, err := r.keypair.GetCertificate(nil); err == nil {
 			t.Error("serving without a pair")
 		}
+
 		other := startReplica(t, slow, testPolicy, e)
 		time.Sleep(soon)
+
 		for i, r := range []*replica{r, other} {
 			if err := r.Ready(nil); err != nil {
 				t.Errorf("replica %d: not ready: %v", i, err)
@@ -78,15 +81,19 @@ func TestInstall(t *testing.T) {
 				t.Errorf("replica %d: %v", i, err)
 			}
 		}
+
 		if !r.serves().Leaf.Equal(other.serves().Leaf) {
 			t.Error("the replicas serve different certificates")
 		}
+
 		if diff := cmp.Diff([]int{1, 1}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities: -want, +got:\n%s", diff)
 		}
+
 		if secret, _ := c.now(); secret.Type != corev1.SecretTypeTLS || e.count("Normal AuthorityCreated") != 1 || e.count("Normal CertificateIssued") != 1 {
 			t.Errorf("want one authority and one pair in a Secret of type TLS, got type %s, events %q", secret.Type, e.list())
 		}
+
 		if got := testutil.ToFloat64(r.metrics.expiry.WithLabelValues("serving")); got != float64(r.serves().Leaf.NotAfter.Unix()) {
 			t.Errorf("expiry metric: want the served certificate's, got %v", got)
 		}
@@ -99,29 +106,36 @@ func TestRotateCA(t *testing.T) {
 		before := replicas[0].serves()
 		c.annotate(RotateCA)
 		time.Sleep(soon)
+
 		if diff := cmp.Diff([]int{2, 2}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities after the request: -want, +got:\n%s", diff)
 		}
+
 		if secret, _ := c.now(); secret.Annotations[v1alpha1.RotateAnnotation] != "" {
 			t.Error("the request is still there")
 		}
+
 		if !replicas[0].serves().Leaf.Equal(before.Leaf) {
 			t.Error("the new authority's pair is served before API servers had time to hear of it")
 		}
+
 		time.Sleep(testPolicy.Propagation + soon)
 		for i, r := range replicas {
 			if r.serves().Leaf.Equal(before.Leaf) {
 				t.Errorf("replica %d still serves the old pair", i)
 			}
 		}
+
 		time.Sleep(testPolicy.Overlap - 2*soon)
 		if diff := cmp.Diff([]int{2, 2}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities in the overlap: -want, +got:\n%s", diff)
 		}
+
 		time.Sleep(3 * soon)
 		if diff := cmp.Diff([]int{1, 1}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities after the overlap: -want, +got:\n%s", diff)
 		}
+
 		if e.count("AuthorityCreated") != 2 || e.count("CertificateIssued") != 2 || e.count("AuthorityRetired") != 1 {
 			t.Errorf("want two authorities, two pairs and one retired, got events %q", e.list())
 		}
@@ -134,14 +148,17 @@ func TestRotateServing(t *testing.T) {
 		before := replicas[0].serves()
 		c.annotate(RotateServing)
 		time.Sleep(soon)
+
 		for i, r := range replicas {
 			if r.serves().Leaf.Equal(before.Leaf) {
 				t.Errorf("replica %d still serves the old pair", i)
 			}
 		}
+
 		if secret, _ := c.now(); secret.Annotations[v1alpha1.RotateAnnotation] != "" || e.count("AuthorityCreated") != 1 {
 			t.Errorf("want the request gone and the authority kept, got annotations %v, events %q", secret.Annotations, e.list())
 		}
+
 		total := testutil.ToFloat64(replicas[0].metrics.rotations.WithLabelValues("serving")) + testutil.ToFloat64(replicas[1].metrics.rotations.WithLabelValues("serving"))
 		if total != 2 {
 			t.Errorf("rotations counted by both replicas: want the first pair and the second, got %v", total)
@@ -159,14 +176,17 @@ func TestSecretDeleted(t *testing.T) {
 		time.Sleep(soon)
 		late := startReplica(t, &handle{cluster: c}, testPolicy, &events{})
 		time.Sleep(soon)
+
 		for i, r := range append(replicas[:], late) {
 			if got := r.serves(); got == nil || !got.Leaf.Equal(before.Leaf) {
 				t.Errorf("replica %d does not serve the old pair", i)
 			}
 		}
+
 		if diff := cmp.Diff([]int{2, 2}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities: -want, +got:\n%s", diff)
 		}
+
 		time.Sleep(testPolicy.Propagation)
 		if replicas[0].serves().Leaf.Equal(before.Leaf) {
 			t.Error("the old pair is still served")
@@ -182,15 +202,19 @@ func TestSecretDeletedAndForgotten(t *testing.T) {
 		for _, r := range replicas {
 			r.crash()
 		}
+
 		c.keep(func(*corev1.Secret) *corev1.Secret { return nil })
 		late := startReplica(t, &handle{cluster: c}, testPolicy, &events{})
 		time.Sleep(soon)
+
 		if late.serves() != nil {
 			t.Error("a pair of an authority that nobody has heard of is served")
 		}
+
 		if diff := cmp.Diff([]int{2, 2}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities: -want, +got:\n%s", diff)
 		}
+
 		time.Sleep(testPolicy.Propagation)
 		if late.serves() == nil || late.Ready(nil) != nil {
 			t.Error("still no pair after the propagation wait")
@@ -222,14 +246,17 @@ func TestBundleRepaired(t *testing.T) {
 				c.configure(change)
 				_, changed := c.now()
 				time.Sleep(soon)
+
 				for _, n := range c.authorities() {
 					if n != 1 {
 						t.Errorf("want every entry to trust the authority, got %v", c.authorities())
 					}
 				}
+
 				if _, repaired := c.now(); len(repaired.Webhooks) != len(changed.Webhooks) {
 					t.Errorf("entries: want %d, got %d", len(changed.Webhooks), len(repaired.Webhooks))
 				}
+
 				if patches := testutil.ToFloat64(replicas[0].metrics.patches) + testutil.ToFloat64(replicas[1].metrics.patches); patches != 2 {
 					t.Errorf("patches: want one at installation and one repair, got %v", patches)
 				}
@@ -245,12 +272,15 @@ func TestConfigurationLate(t *testing.T) {
 		c.configure(func(*admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration { return nil })
 		r := startReplica(t, &handle{cluster: c}, testPolicy, &events{})
 		time.Sleep(soon)
+
 		if err := r.Ready(nil); err != nil {
 			t.Errorf("not ready: %v", err)
 		}
+
 		c.configure(func(*admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration {
 			return configuration("a")
 		})
+
 		time.Sleep(soon)
 		if diff := cmp.Diff([]int{1}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities: -want, +got:\n%s", diff)
@@ -287,14 +317,17 @@ func TestGarbageIsReplaced(t *testing.T) {
 			}
 			return s
 		})
+
 		time.Sleep(soon)
 		if !replicas[0].serves().Leaf.Equal(before.Leaf) {
 			t.Error("want the old pair served until its successor is trusted")
 		}
+
 		time.Sleep(testPolicy.Propagation)
 		if replicas[0].serves().Leaf.Equal(before.Leaf) {
 			t.Error("the garbage was not replaced")
 		}
+
 		if n := e.count("Warning InvalidCertificate"); n < 1 || n > len(replicas) {
 			t.Errorf("want one warning of each replica that saw it at most, got %q", e.list())
 		}
@@ -312,21 +345,27 @@ func TestForeignSecret(t *testing.T) {
 		before, _ := c.now()
 		r := startReplica(t, &handle{cluster: c}, testPolicy, e)
 		time.Sleep(2 * testPolicy.ServingValidity)
+
 		if got := r.serves(); got == nil || !got.Leaf.Equal(mustTLS(t, theirs).Leaf) {
 			t.Error("their pair is not served")
 		}
+
 		if diff := cmp.Diff([]int{1, 1}, c.authorities()); diff != "" {
 			t.Errorf("trusted authorities: -want, +got:\n%s", diff)
 		}
+
 		if after, _ := c.now(); after.ResourceVersion != before.ResourceVersion {
 			t.Error("their Secret was written")
 		}
+
 		c.keep(func(s *corev1.Secret) *corev1.Secret { s.Data["tls.crt"] = []byte("garbage"); return s })
 		before, _ = c.now()
 		time.Sleep(time.Hour)
+
 		if after, _ := c.now(); after.ResourceVersion != before.ResourceVersion || r.serves() == nil {
 			t.Error("their garbage was written over, or the last good pair is not served any more")
 		}
+
 		if e.count("leaves it alone") != 1 {
 			t.Errorf("want one warning that says what to do, got %q", e.list())
 		}
@@ -360,10 +399,12 @@ func TestRenewsByItself(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		// An authority of three hours serves two of them at most, a pair of one forty minutes.
 		if n := e.count("AuthorityCreated"); n != 7 {
 			t.Errorf("authorities in twelve hours: want 7, got %d", n)
 		}
+
 		if n := e.count("CertificateIssued"); n < 18 || n > 24 {
 			t.Errorf("pairs in twelve hours: want about 20, got %d", n)
 		}
@@ -378,23 +419,28 @@ func TestBundlePatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	edited := read.DeepCopy()
 	edited.Webhooks[0].ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"edited": "by-hand"}}
 	got, err := apply(raw, edited)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := edited.DeepCopy()
 	for i := range want.Webhooks {
 		want.Webhooks[i].ClientConfig.CABundle = []byte("want")
 	}
+
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("patched: -want, +got:\n%s", diff)
 	}
+
 	edited.ResourceVersion = "8"
 	if _, err := apply(raw, edited); err == nil {
 		t.Error("want the patch refused by a configuration that has changed since it was read")
 	}
+
 	if n := strings.Count(string(raw), "caBundle"); n != 2 {
 		t.Errorf("want two entries written, got %s", raw)
 	}

@@ -34,9 +34,11 @@ func (c *client) call(cl *cluster, r *replica) error {
 	if view.tampered || served == nil || len(view.bundles) == 0 {
 		return nil
 	}
+
 	if now := time.Now(); now.Before(served.Leaf.NotBefore) || now.After(served.Leaf.NotAfter) {
 		return fmt.Errorf("certificate is valid from %s to %s", served.Leaf.NotBefore, served.Leaf.NotAfter)
 	}
+
 	for _, bundle := range view.bundles {
 		key := string(served.Leaf.Raw) + string(bundle)
 		if _, ok := c.decided[key]; !ok {
@@ -49,6 +51,7 @@ func (c *client) call(cl *cluster, r *replica) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -89,6 +92,7 @@ func (s *simulation) check() {
 		default:
 		}
 	}
+
 	for _, r := range s.replicas {
 		for _, c := range s.clients {
 			if err := c.call(s.cluster, r); err != nil {
@@ -125,16 +129,19 @@ func (s *simulation) disturb() {
 			}
 			return o
 		})
+
 	case 5:
 		s.cluster.configure(func(c *admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration {
 			c.Webhooks[s.rand.IntN(2)].ClientConfig.CABundle = nil
 			return c
 		})
+
 	case 6:
 		s.cluster.configure(func(c *admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration {
 			c.Webhooks[0].ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"edit": fmt.Sprint(s.rand.IntN(1000))}}
 			return c
 		})
+
 	case 7:
 		s.replicas[i].handle.cut(time.Duration(s.rand.IntN(180)) * time.Second)
 	case 8:
@@ -166,9 +173,11 @@ func TestEveryReplicaIsAlwaysTrusted(t *testing.T) {
 				for i, lag := range []time.Duration{0, 9 * time.Second} {
 					s.clients[i] = &client{lag: lag, decided: map[string]error{}}
 				}
+
 				for i := range s.replicas {
 					s.start(i)
 				}
+
 				time.Sleep(time.Minute)
 				s.run(8*time.Hour, true)
 				_, edited := s.cluster.now()
@@ -180,6 +189,7 @@ func TestEveryReplicaIsAlwaysTrusted(t *testing.T) {
 				if m.problem != nil || len(m.trust) != 1 || m.pair == nil || !b.are(encodeCerts(m.trust...)) {
 					t.Errorf("not settled after 20 quiet minutes: problem %v, %d authorities, caBundle equal %t", m.problem, len(m.trust), b.are(encodeCerts(m.trust...)))
 				}
+
 				for i, r := range s.replicas {
 					if c := r.serves(); c == nil || !c.Leaf.Equal(m.pair.leaf) {
 						t.Errorf("replica %d does not serve the Secret's pair", i)
@@ -188,9 +198,11 @@ func TestEveryReplicaIsAlwaysTrusted(t *testing.T) {
 						t.Errorf("replica %d is not ready: %v", i, err)
 					}
 				}
+
 				if got := config.Webhooks[0].ObjectSelector; selector != nil && (got == nil || got.MatchLabels["edit"] != selector.MatchLabels["edit"]) {
 					t.Errorf("a selector edited by hand was lost: want %v, got %v", selector, got)
 				}
+
 				if n := s.events.count("AuthorityCreated"); n < 10 || s.crashes < 10 {
 					t.Errorf("the simulation shows too little: %d authorities, %d crashes", n, s.crashes)
 				}

@@ -24,6 +24,7 @@ func watch(ctx context.Context, client kubernetes.Interface, namespace, secret s
 		UpdateFunc: func(any, any) { changed() },
 		DeleteFunc: func(any) { changed() },
 	}
+
 	var group errgroup.Group
 	for what, informer := range map[string]cache.SharedIndexInformer{
 		secret:            coreinformers.NewFilteredSecretInformer(client, namespace, 0, cache.Indexers{}, only(secret)),
@@ -34,6 +35,7 @@ func watch(ctx context.Context, client kubernetes.Interface, namespace, secret s
 		}
 		group.Go(func() error { informer.RunWithContext(ctx); return nil })
 	}
+
 	return group.Wait()
 }
 

@@ -45,6 +45,7 @@ func adviceOf(open bool, reason string) string {
 	if e, known := v1alpha1.Explain(v1alpha1.OnClosedGate, reason); known {
 		return e.Fix
 	}
+
 	if fix, known := gateAdvice[reason]; known {
 		return fix
 	}
@@ -56,6 +57,7 @@ func adviceOf(open bool, reason string) string {
 	if strings.Contains(reason, ".") {
 		return "do what the load balancer's message says"
 	}
+
 	return "look at the message"
 }
 

@@ -59,15 +59,18 @@ func reportOf(b *binding.Binding) BindingReport {
 	if r.Group == "" {
 		r.Group = b.GroupName
 	}
+
 	if g, ok := b.Published(); ok {
 		r.Protocol, r.TargetType = g.Protocol, g.TargetType
 		if g.Name != "" {
 			r.Group = g.Name
 		}
 	}
+
 	if own := b.Own(); own != nil {
 		r.Targets = own.Status.Targets
 	}
+
 	r.conditions(b)
 	return r
 }
@@ -99,9 +102,11 @@ func (r *BindingReport) next(b *binding.Binding) string {
 	case r.Status == "":
 		return "find out whether podgate runs and serves this binding: it has said nothing about it yet"
 	}
+
 	if known {
 		return ready.Fix
 	}
+
 	return "look at the message"
 }
 
@@ -147,17 +152,21 @@ func bindings(ctx context.Context, r client.Reader, namespace string) ([]*bindin
 	if err := r.List(ctx, &foreign, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
+
 	var own v1alpha1.TargetBindingList
 	if err := r.List(ctx, &own, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
+
 	var all []*binding.Binding
 	for i := range foreign.Items {
 		all = append(all, binding.Of(&foreign.Items[i]))
 	}
+
 	for i := range own.Items {
 		all = append(all, binding.OfOwn(&own.Items[i]))
 	}
+
 	slices.SortFunc(all, func(a, b *binding.Binding) int { return compare(a.Namespace, b.Namespace, a.Key().Name, b.Key().Name) })
 	return all, nil
 }

@@ -52,17 +52,21 @@ func (f *flight) check(ctx context.Context, w workload) error {
 	if len(found) == 0 {
 		return nil
 	}
+
 	f.Workloads++
 	if err := f.gated(ctx, w, pod, services, found); err != nil {
 		return err
 	}
+
 	f.probes(w)
 	f.empties(w)
+
 	for _, check := range []func(context.Context, workload) error{f.bindings, f.running, f.budgets} {
 		if err := check(ctx, w); err != nil {
 			return err
 		}
 	}
+
 	return f.drains(ctx, w, pod, services, found)
 }
 
@@ -80,9 +84,11 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, servi
 			f.find(SeverityWarning, CheckLegacyGate, w, "The pod template has the gate "+g+" of the ALB ingress controller v1, which podgate never sets. Where new pods get a gate of a binding it is removed.", "remove it from the template")
 		}
 	}
+
 	if pod.OptedOut() {
 		return nil
 	}
+
 	// A pod that is made now is younger than all that is there.
 	pod.Created = f.now.Add(time.Hour)
 	why := injection.Explain(pod, services, found)
@@ -90,10 +96,12 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, servi
 		f.find(SeverityWarning, string(why.Reason), w, "New pods get no gate: "+why.Words(), "nothing, if that is what is meant")
 		return nil
 	}
+
 	covered, known, err := f.installation.covers(ctx, f.reader, webhook.Path, w.namespace, pod.Labels, &f.Unknown)
 	if err != nil || covered || !known {
 		return err
 	}
+
 	reason, message := f.installation.uncovered(ctx, f.reader, w.namespace, pod.Labels, why.Missing)
 	f.find(SeverityError, string(reason), w, "New pods get no gate: "+message, uncoveredAdvice[reason])
 	return nil
@@ -112,15 +120,18 @@ func (f *flight) empties(w workload) {
 	if w.atOnce == 0 || w.replicas == 0 || w.atOnce < w.replicas {
 		return
 	}
+
 	next := "set strategy RollingUpdate with a maxUnavailable of less than all replicas, and run more than one"
 	if w.kind != "Deployment" {
 		next = "run more than one, and let maxUnavailable be less than all"
 	}
+
 	if w.assumed {
 		f.find(SeverityWarning, CheckEmpties, w, "The manifest leaves replicas out, nothing in the files or the cluster says how many there are, and the API server makes it 1: a rollout then takes the only pod away, which empties the group unless other workloads serve in it.",
 			"if something else sets replicas, nothing; else set replicas to more than one")
 		return
 	}
+
 	f.find(SeverityError, CheckEmpties, w, fmt.Sprintf("A rollout may take away %d of %d pods before another is ready, which empties the group unless other workloads serve in it.", w.atOnce, w.replicas), next)
 }
 
@@ -132,8 +143,10 @@ func (f *flight) bindings(ctx context.Context, w workload) error {
 	if err != nil {
 		return f.Unknown.forgive(err, "whether the bindings work")
 	}
+
 	slices.SortFunc(all, func(a, b *binding.Binding) int { return compare(a.Key().Name, b.Key().Name) })
 	f.deadline(w, all)
+
 	for _, b := range all {
 		f.later(w, b)
 		if f.told[b.Key()] || !served(b) || ownedByLBC(b) {
@@ -144,6 +157,7 @@ func (f *flight) bindings(ctx context.Context, w workload) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -156,6 +170,7 @@ func (f *flight) binding(ctx context.Context, b *binding.Binding, pod *corev1.Po
 			f.find(SeverityWarning, c.Reason, object, c.Message, "correct the annotation")
 		}
 	}
+
 	switch report.Status {
 	case string(metav1.ConditionFalse):
 		severity := SeverityError
@@ -169,6 +184,7 @@ func (f *flight) binding(ctx context.Context, b *binding.Binding, pod *corev1.Po
 			f.find(SeverityWarning, CheckNobodyReported, object, "podgate has not reported on this binding.", report.Next)
 		}
 	}
+
 	return f.port(ctx, b, object, pod)
 }
 
@@ -187,6 +203,7 @@ func (f *flight) port(ctx context.Context, b *binding.Binding, object fmt.String
 	case trouble != nil:
 		f.find(SeverityError, v1alpha1.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", trouble), fixOf(v1alpha1.ReasonTargetPortNotFound))
 	}
+
 	return nil
 }
 
@@ -223,9 +240,11 @@ func (f *flight) deadline(w workload, all []*binding.Binding) {
 			slowest, most = b, takes
 		}
 	}
+
 	if w.deadlineSeconds == 0 || slowest == nil || time.Duration(w.deadlineSeconds)*time.Second > most {
 		return
 	}
+
 	seconds := int(most.Seconds())
 	f.find(SeverityWarning, CheckDeadline, w, fmt.Sprintf("progressDeadlineSeconds is %d, and a gate of %s may take %d s to open, as podgate estimates it: the rollout counts as failed before it.", w.deadlineSeconds, injection.Named(slowest.Key().Name), seconds),
 		fmt.Sprintf("set progressDeadlineSeconds to more than %d, and to the time beside in which the containers become ready", seconds))
@@ -237,18 +256,22 @@ func opensWithin(b *binding.Binding) time.Duration {
 	if b.Own() != nil && b.Own().Spec.HAProxy != nil {
 		return 0
 	}
+
 	group, known := b.Published()
 	every := interval
 	if known && group.HealthCheckInterval > 0 {
 		every = group.HealthCheckInterval
 	}
+
 	takes := registerNLB + checksNLB*every
 	if !known || group.Protocol == "HTTP" || group.Protocol == "HTTPS" {
 		takes = registerALB + checksALB*every
 	}
+
 	if settings, _ := b.Settings(); settings.Gate.OnTimeout == gate.Open && settings.Gate.Timeout > 0 {
 		return settings.Gate.Timeout
 	}
+
 	return takes
 }
 
@@ -257,10 +280,12 @@ func (f *flight) running(ctx context.Context, w workload) error {
 	if f.reader.alone || w.selector == nil {
 		return nil
 	}
+
 	pods, err := w.pods(ctx, f.reader)
 	if err != nil {
 		return f.Unknown.forgive(err, "whether running pods lack a gate")
 	}
+
 	why := map[injection.Reason]*NoGateReport{}
 	counts := map[injection.Reason]int{}
 	for i := range pods {
@@ -274,9 +299,11 @@ func (f *flight) running(ctx context.Context, w workload) error {
 		why[report.Reason] = report
 		counts[report.Reason]++
 	}
+
 	for _, reason := range sorted(why) {
 		f.find(SeverityWarning, CheckPodsUngated, w, fmt.Sprintf("%d of %d running pods lack a gate (%s): %s", counts[reason], len(pods), reason, why[reason].Message), "kubectl rollout restart, when it is convenient")
 	}
+
 	return nil
 }
 
@@ -286,6 +313,7 @@ func (f *flight) budgets(ctx context.Context, w workload) error {
 	if err := f.reader.List(ctx, &all, client.InNamespace(w.namespace)); err != nil {
 		return f.Unknown.forgive(err, "whether a PodDisruptionBudget blocks evictions")
 	}
+
 	for i := range all.Items {
 		b := &all.Items[i]
 		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
@@ -297,6 +325,7 @@ func (f *flight) budgets(ctx context.Context, w workload) error {
 				fmt.Sprintf("It lets none of the %d pods of %s go, so that a node that is drained waits without end, until somebody deletes the pods.", w.replicas, w), "let at least one pod be unavailable")
 		}
 	}
+
 	return nil
 }
 
@@ -317,24 +346,29 @@ func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, serv
 	if err != nil {
 		return err
 	}
+
 	spec := w.template.Spec.DeepCopy()
 	if asked {
 		apply(spec, injection.Drain(pod, services, found))
 	}
+
 	d, err := drainOf(ctx, f.reader, f.installation, pod, spec, w.namespace, services, found, &f.Unknown)
 	if err != nil || d == nil {
 		return err
 	}
+
 	next := "leave the hook out and label the namespace " + v1alpha1.DrainLabel + "=" + v1alpha1.DrainEnabled + ", or set what the message says"
 	if known && (asked || labelled(ctx, f.reader, webhook.DrainPath, w.namespace, pod.Labels)) {
 		next = "leave the hook out, or set what the message says"
 	}
+
 	switch {
 	case d.HookShort > 0:
 		f.find(SeverityError, CheckHook, w, d.Message, next)
 	case d.GraceShort > 0:
 		f.find(SeverityError, CheckGrace, w, d.Message, next)
 	}
+
 	return nil
 }
 

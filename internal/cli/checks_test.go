@@ -19,9 +19,11 @@ func TestOpensWithin(t *testing.T) {
 	published := func(protocol string) string {
 		return `{"arn":"` + arn + `","name":"web","targetType":"ip","protocol":"` + protocol + `","healthCheckIntervalSeconds":10}`
 	}
+
 	open := func(timeout string) map[string]string {
 		return map[string]string{v1alpha1.OnTimeoutAnnotation: "Open", v1alpha1.TimeoutAnnotation: timeout, v1alpha1.PublishedAnnotation: published("TCP")}
 	}
+
 	for name, tc := range map[string]struct {
 		reason      string
 		annotations map[string]string

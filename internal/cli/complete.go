@@ -22,20 +22,24 @@ func (e *environment) completeGates(cmd *cobra.Command, args []string, begun str
 	default:
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	kube, namespace, err := e.here()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
+
 	var pod corev1.Pod
 	if err := kube.Get(cmd.Context(), client.ObjectKey{Namespace: namespace, Name: args[0]}, &pod); err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
+
 	var names []string
 	for _, g := range pod.Spec.ReadinessGates {
 		if strings.HasPrefix(string(g.ConditionType), begun) {
 			names = append(names, string(g.ConditionType))
 		}
 	}
+
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
@@ -44,19 +48,23 @@ func (e *environment) completePods(cmd *cobra.Command, args []string, begun stri
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	kube, namespace, err := e.here()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
+
 	var pods corev1.PodList
 	if err := kube.List(cmd.Context(), &pods, client.InNamespace(namespace), client.Limit(page)); err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
+
 	var names []string
 	for i := range pods.Items {
 		if strings.HasPrefix(pods.Items[i].Name, begun) {
 			names = append(names, pods.Items[i].Name)
 		}
 	}
+
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -82,14 +82,17 @@ func (c *connection) client() (client.WithWatch, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	s, err := scheme()
 	if err != nil {
 		return nil, err
 	}
+
 	kube, err := client.NewWithWatch(config, client.Options{Scheme: s, FieldOwner: Name, FieldValidation: "Strict"})
 	if err != nil {
 		return nil, fmt.Errorf("reach the API server: %w", err)
 	}
+
 	return kube, nil
 }
 

@@ -30,6 +30,7 @@ func TestEveryFindingIsDocumented(t *testing.T) {
 	names := []string{
 		CheckLegacyGate, CheckBindingAfter, CheckPodsUngated, CheckNoProbe, CheckHook, CheckGrace, CheckDeadline, CheckBudget, CheckEmpties, CheckNobodyReported, CheckPodgate, v1alpha1.ReasonSetByHand,
 	}
+
 	for _, r := range []injection.Reason{
 		ReasonOptedOut, ReasonNotAsked, ReasonNotSelected, ReasonNoWebhook,
 		injection.ReasonBindingLater, injection.ReasonServiceLater, injection.ReasonNotInjected, injection.ReasonNoService, injection.ReasonNoBinding,
@@ -37,11 +38,13 @@ func TestEveryFindingIsDocumented(t *testing.T) {
 	} {
 		names = append(names, string(r))
 	}
+
 	for _, name := range names {
 		if !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("docs/commands.md does not have %s", name)
 		}
 	}
+
 	for _, c := range newRoot(Name, &environment{}).Commands() {
 		if !strings.Contains(text, "podgate "+c.Name()) {
 			t.Errorf("docs/commands.md does not have the command %s", c.Name())
@@ -67,6 +70,7 @@ func TestEveryReasonHasAdvice(t *testing.T) {
 			}
 		}
 	}
+
 	if seen < 8 {
 		t.Errorf("only %d reasons were found in docs/providers/elbv2.md: the table looks different now", seen)
 	}

@@ -61,21 +61,25 @@ func (x *explanation) draining(ctx context.Context) error {
 	if err != nil {
 		return x.Unknown.forgive(err, "how long the pod has to drain")
 	}
+
 	judged := injection.PodOf(x.pod)
 	judged.Hooks = hooksOf(x.pod)
 	x.Drain, err = drainOf(ctx, x.reader, x.Installation, judged, &x.pod.Spec, x.pod.Namespace, services, found, &x.Unknown)
 	if err != nil {
 		return err
 	}
+
 	if x.Drain != nil {
 		x.Drain.RecommendedSeconds = x.recommended
 		if err := x.siblings(ctx); err != nil {
 			return err
 		}
 	}
+
 	if x.pod.DeletionTimestamp.IsZero() {
 		return nil
 	}
+
 	return x.terminating(ctx)
 }
 
@@ -85,6 +89,7 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	if need == 0 || pod.Hooks.OfJob {
 		return nil, nil
 	}
+
 	stop, adaptive := stopOf(spec)
 	d := &DrainReport{Adaptive: adaptive, NeedSeconds: int64((need + time.Second - 1) / time.Second), HookSeconds: stop.Hook, GraceSeconds: stop.Grace}
 	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled {
@@ -92,19 +97,23 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		d.Message = fmt.Sprintf("the pod's label %s=%s opts out of draining; its load balancer may send it requests for %d s after its deletion.", v1alpha1.DrainLabel, v1alpha1.DrainDisabled, d.NeedSeconds)
 		return d, nil
 	}
+
 	asked, known, err := in.covers(ctx, r, webhook.DrainPath, namespace, pod.Labels, g)
 	if err != nil {
 		return nil, err
 	}
+
 	if known {
 		d.Asked = &asked
 	}
+
 	short := injection.Short(pod, stop, services, found)
 	d.HookShort, d.GraceShort = short.Hook, short.Grace
 	d.Message = d.words(short)
 	if !short.Empty() && known && !asked {
 		d.Message += " " + in.unhooked(ctx, r, namespace, pod.Labels)
 	}
+
 	return d, nil
 }
 
@@ -152,34 +161,42 @@ func (x *explanation) terminating(ctx context.Context) error {
 		stop, adaptive := stopOf(&x.pod.Spec)
 		x.Drain = &DrainReport{Adaptive: adaptive, HookSeconds: stop.Hook, GraceSeconds: stop.Grace, Message: "no load balancer has to let go of it."}
 	}
+
 	d := x.Drain
 	grace := time.Duration(d.GraceSeconds) * time.Second
 	if s := x.pod.DeletionGracePeriodSeconds; s != nil {
 		grace = time.Duration(*s) * time.Second
 	}
+
 	began := x.pod.DeletionTimestamp.Add(-grace)
 	d.DeletedAt, d.KilledAt = &metav1.Time{Time: began}, x.pod.DeletionTimestamp
 	if hook := began.Add(time.Duration(d.HookSeconds) * time.Second); d.HookSeconds > 0 && x.now.Time.Before(hook) {
 		d.Waits = append(d.Waits, fmt.Sprintf("its preStop hook, which ends at about %s; SIGTERM comes then", hook.UTC().Format(time.TimeOnly)))
 	}
+
 	for _, f := range x.pod.Finalizers {
 		d.Waits = append(d.Waits, fmt.Sprintf("the finalizer %s, which somebody has to remove", f))
 	}
+
 	bound, err := binding.ForPod(ctx, x.reader, x.pod)
 	if err != nil {
 		return x.Unknown.forgive(err, "whether its target is held")
 	}
+
 	for _, b := range bound {
 		if c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld); c != nil && c.Status == metav1.ConditionTrue {
 			d.Waits = append(d.Waits, fmt.Sprintf("%s keeps targets (%s): %s", injection.Named(b.Key().Name), c.Reason, c.Message))
 		}
 	}
+
 	if len(d.Waits) == 0 && !x.now.After(x.pod.DeletionTimestamp.Time) {
 		d.Waits = append(d.Waits, "its containers, which end by themselves or are killed at "+x.pod.DeletionTimestamp.UTC().Format(time.TimeOnly))
 	}
+
 	if len(d.Waits) == 0 {
 		d.Waits = append(d.Waits, "the kubelet of node "+x.pod.Spec.NodeName+", which has not said that the containers ended although their time is over: is the node alive?")
 	}
+
 	return nil
 }
 
@@ -201,20 +218,25 @@ func (d *DrainReport) write(p *paper) {
 	} else {
 		p.printf("%s\n", heading)
 	}
+
 	if d.HookShort > 0 || d.GraceShort > 0 {
 		p.field(p.paint(red, "short"), d.Message)
 	} else {
 		p.field("drain", d.Message)
 	}
+
 	if d.RecommendedSeconds > 0 {
 		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; the binding's annotation %s: %s has that followed", d.RecommendedSeconds, v1alpha1.DrainTimeAnnotation, drain.Recommended))
 	}
+
 	if d.Killed != nil {
 		p.field(p.paint(red, "killed"), fmt.Sprintf("%s ago: %s", p.ago(d.Killed.At.Time), d.Killed.Message))
 	}
+
 	if d.DeletedAt != nil {
 		p.field("deleted", fmt.Sprintf("%s ago; killed at %s at the latest", p.ago(d.DeletedAt.Time), d.KilledAt.UTC().Format(time.TimeOnly)))
 	}
+
 	for _, wait := range d.Waits {
 		p.field("waits for", wait)
 	}

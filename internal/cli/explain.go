@@ -50,14 +50,17 @@ func (e *environment) explain(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+
 	namespace, err := e.namespace()
 	if err != nil {
 		return err
 	}
+
 	x, err := explainPod(ctx, reader, types.NamespacedName{Namespace: namespace, Name: strings.TrimPrefix(name, "pod/")}, e.home, metav1.Time{Time: e.Now()})
 	if err != nil {
 		return err
 	}
+
 	return e.write(x, x.write)
 }
 
@@ -108,11 +111,13 @@ func explainPod(ctx context.Context, reader *snapshot, key types.NamespacedName,
 		}
 		return nil, err
 	}
+
 	x := explanation{Explanation: &Explanation{Namespace: pod.Namespace, Pod: pod.Name, Gates: []GateReport{}, Bindings: []BindingReport{}}, reader: reader, pod: &pod, now: now}
 	installation, err := findInstallation(ctx, reader, home, now.Time, &x.Unknown)
 	if err != nil {
 		return nil, err
 	}
+
 	x.Installation = installation
 	x.Problems = override.Problems(&pod)
 	for _, step := range []func(context.Context) error{x.bound, x.gates, x.lacking, x.draining} {
@@ -120,6 +125,7 @@ func explainPod(ctx context.Context, reader *snapshot, key types.NamespacedName,
 			return nil, err
 		}
 	}
+
 	x.conclude()
 	return x.Explanation, nil
 }
@@ -177,6 +183,7 @@ func (x *explanation) verdict() string {
 	case len(closed) == 1:
 		return fmt.Sprintf("is not Ready: its containers are ready, and a gate is closed (%s)", or(joined(closed[0].Type, closed[0].Reason)))
 	}
+
 	return fmt.Sprintf("is not Ready: its containers are ready, and %d of its %d gates are closed", len(closed), len(x.Gates))
 }
 
@@ -193,9 +200,11 @@ func (x *explanation) troubled() string {
 		}
 		names = append(names, name)
 	}
+
 	if len(names) == 0 {
 		return ""
 	}
+
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
@@ -211,22 +220,27 @@ func (x *Explanation) write(p *paper) {
 	case x.ContainersReady:
 		since = ". It has waited for " + p.ago(x.Since.Time) + "."
 	}
+
 	colour := red
 	if x.Ready {
 		colour = green
 	}
+
 	p.printf("Pod %s/%s %s%s\n", x.Namespace, x.Pod, p.paint(colour, x.Verdict), since)
 	for i := range x.Gates {
 		p.printf("\n")
 		x.Gates[i].write(p)
 	}
+
 	if x.NoGate != nil {
 		p.printf("\n")
 		x.NoGate.write(p)
 	}
+
 	for _, problem := range x.Problems {
 		p.printf("\n%s %s\n", p.paint(red, "problem:"), problem)
 	}
+
 	for _, b := range x.Bindings {
 		if !slices.ContainsFunc(x.Gates, func(g GateReport) bool { return g.Source != nil && g.Source.key() == b.key() }) {
 			p.printf("\n%s\n", p.paint(bold, "BINDING without a gate on this pod: "+b.Name))
@@ -234,14 +248,17 @@ func (x *Explanation) write(p *paper) {
 			b.says(p)
 		}
 	}
+
 	if x.Drain != nil {
 		p.printf("\n")
 		x.Drain.write(p)
 	}
+
 	p.printf("\n")
 	if p.wide || len(x.Installation.Trouble) > 0 {
 		x.Installation.write(p)
 	}
+
 	p.gaps(x.Unknown)
 }
 

@@ -36,6 +36,7 @@ func TestExplainAndStatusOfACluster(t *testing.T) {
 	if err := json.Unmarshal([]byte(c.run("explain", "waiting", "-o", "json").out), &x); err != nil || len(x.Gates) != 1 || x.Gates[0].Reason != "Target.Timeout" {
 		t.Errorf("as JSON it is %+v, %v", x, err)
 	}
+
 	var s Status
 	if err := yaml.UnmarshalStrict([]byte(c.run("status", "-o", "yaml").out), &s); err != nil || len(s.Waiting) != 1 || len(s.Ungated) != 1 {
 		t.Errorf("as YAML it is %+v, %v", s, err)
@@ -65,23 +66,28 @@ func TestExplainToldOfTheDead(t *testing.T) {
 	if err := c.kube.Get(t.Context(), client.ObjectKey{Namespace: c.ns, Name: "web"}, &b); err != nil {
 		t.Fatal(err)
 	}
+
 	b.Annotations = map[string]string{v1alpha1.RecommendedDrainAnnotation: "70s"}
 	if err := c.kube.Update(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
+
 	pod := c.pod("web")
 	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "the-owner", Controller: new(true)}}
 	if err := c.kube.Update(t.Context(), pod); err != nil {
 		t.Fatal(err)
 	}
+
 	told := func(name string, about corev1.ObjectReference, reason, message string, at time.Time) {
 		about.Namespace = c.ns
 		c.create(&corev1.Event{ObjectMeta: metav1.ObjectMeta{Name: name}, InvolvedObject: about, Reason: reason, Message: message, LastTimestamp: metav1.NewTime(at)})
 	}
+
 	owner := corev1.ObjectReference{Kind: "ReplicaSet", Name: "web", UID: "the-owner"}
 	if a := c.run("explain", "web"); strings.Contains(a.out, "killed") {
 		t.Errorf("nothing was said yet:\n%s", a.out)
 	}
+
 	told("a", owner, "KilledUndrained", "Pod web-0: Ended 9 s before.", time.Now().Add(-2*time.Hour))
 	told("b", owner, "KilledUndrained", "Pod web-1: Ended 8 s before.", time.Now().Add(-30*time.Minute))
 	told("c", owner, "ScalingReplicaSet", "Something else.", time.Now())

@@ -51,11 +51,14 @@ func newGate(e *environment) *cobra.Command {
 			return e.setGate(cmd.Context(), args[0], args[1], &o)
 		},
 	}
+
 	set.Flags().StringVar(&o.reason, "reason", "", "why, for whoever finds it (required)")
 	set.Flags().DurationVar(&o.span, "for", DefaultOverride, "how long an override lasts, 24h at most; other gates have no end")
+
 	if err := set.MarkFlagRequired("reason"); err != nil {
 		panic(err) // the flag was declared two lines above
 	}
+
 	cmd.AddCommand(set, &cobra.Command{
 		Use:               "clear POD TYPE",
 		Short:             "End an override: podgate decides the gate again",
@@ -63,6 +66,7 @@ func newGate(e *environment) *cobra.Command {
 		ValidArgsFunction: e.completeGates,
 		RunE:              func(cmd *cobra.Command, args []string) error { return e.setGate(cmd.Context(), args[0], args[1], nil) },
 	})
+
 	return cmd
 }
 
@@ -116,6 +120,7 @@ func (e *environment) setGate(ctx context.Context, name, gateType string, o *ord
 	if err != nil {
 		return err
 	}
+
 	key := types.NamespacedName{Namespace: namespace, Name: strings.TrimPrefix(name, "pod/")}
 	var first types.UID
 	for try := 1; ; try++ {
@@ -123,9 +128,11 @@ func (e *environment) setGate(ctx context.Context, name, gateType string, o *ord
 		if err := kube.Get(ctx, key, &pod); err != nil {
 			return fmt.Errorf("get pod %s: %w", key, err)
 		}
+
 		if first != "" && first != pod.UID {
 			return fmt.Errorf("pod %s was made anew meanwhile: look at it first", key)
 		}
+
 		first = pod.UID
 		done, err := e.setOnce(ctx, kube, &pod, gateType, o)
 		if apierrors.IsConflict(err) && try < tries {
@@ -134,6 +141,7 @@ func (e *environment) setGate(ctx context.Context, name, gateType string, o *ord
 		if err != nil {
 			return err
 		}
+
 		return e.write(done, done.write)
 	}
 }
@@ -142,6 +150,7 @@ func (e *environment) setOnce(ctx context.Context, kube client.Client, pod *core
 	if err := settable(pod, gateType); err != nil {
 		return nil, err
 	}
+
 	serves, err := servedGate(ctx, kube, pod, gateType)
 	if err != nil {
 		return nil, err
@@ -152,6 +161,7 @@ func (e *environment) setOnce(ctx context.Context, kube client.Client, pod *core
 	if o == nil {
 		return nil, fmt.Errorf("podgate does not serve gate %s, so there is no override to end: set it to what it should be", gateType)
 	}
+
 	return e.setCondition(ctx, kube, pod, gateType, *o)
 }
 
@@ -164,13 +174,16 @@ func settable(pod *corev1.Pod, gateType string) error {
 	if !qualified || isOf(domain, "kubernetes.io") || isOf(domain, "k8s.io") {
 		return fmt.Errorf("condition %s is Kubernetes' own: its kubelet or controllers write it, and nobody else may", gateType)
 	}
+
 	var all []string
 	for _, g := range pod.Spec.ReadinessGates {
 		all = append(all, string(g.ConditionType))
 	}
+
 	if !slices.Contains(all, gateType) {
 		return fmt.Errorf("pod %s has no readiness gate %s, so setting it would change nothing; its gates: %s", pod.Name, gateType, or(joined(all...)))
 	}
+
 	return nil
 }
 
@@ -197,6 +210,7 @@ func servedGate(ctx context.Context, r client.Reader, pod *corev1.Pod, gateType 
 	if !own {
 		return false, nil
 	}
+
 	b, err := binding.Get(ctx, r, types.NamespacedName{Namespace: pod.Namespace, Name: name})
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		return true, nil
@@ -207,6 +221,7 @@ func servedGate(ctx context.Context, r client.Reader, pod *corev1.Pod, gateType 
 	if err != nil {
 		return false, fmt.Errorf("get %s: %w", origin(gateType), err)
 	}
+
 	return !ownedByLBC(b) && served(b), nil
 }
 
@@ -223,21 +238,26 @@ func (e *environment) override(ctx context.Context, kube client.Client, pod *cor
 		}
 		done.Status, done.Until = o.status, &metav1.Time{Time: until}
 	}
+
 	value, err := override.Of(pod).With(gateType, next, now).Value()
 	if err != nil {
 		return nil, err
 	}
+
 	written := &value
 	if value == "" {
 		written = nil
 	}
+
 	body, err := podcontroller.Patch(pod.UID, pod.ResourceVersion, map[string]*string{v1alpha1.OverrideAnnotation: written}, nil)
 	if err != nil {
 		return nil, err
 	}
+
 	if err := patchStatus(ctx, kube, pod, body); err != nil {
 		return nil, err
 	}
+
 	done.Message = done.words()
 	done.Trouble, err = e.unled(ctx, kube, now)
 	return done, err
@@ -267,6 +287,7 @@ func (e *environment) setCondition(ctx context.Context, kube client.Client, pod 
 	if len(o.reason) > override.MaxReason || strings.TrimSpace(o.reason) == "" {
 		return nil, fmt.Errorf("set gate %s: the reason must have 1 to %d bytes", gateType, override.MaxReason)
 	}
+
 	user, now := e.atServer(ctx, kube)
 	c := corev1.PodCondition{
 		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(o.status), Reason: v1alpha1.ReasonSetByHand, Message: o.reason, LastTransitionTime: metav1.NewTime(now),
@@ -274,16 +295,20 @@ func (e *environment) setCondition(ctx context.Context, kube client.Client, pod 
 	if user != "" {
 		c.Message += " (" + user + ")"
 	}
+
 	if old := binding.Condition(pod, c.Type); old != nil && old.Status == c.Status {
 		c.LastTransitionTime = old.LastTransitionTime
 	}
+
 	body, err := podcontroller.Patch(pod.UID, "", nil, []corev1.PodCondition{c})
 	if err != nil {
 		return nil, err
 	}
+
 	if err := patchStatus(ctx, kube, pod, body); err != nil {
 		return nil, err
 	}
+
 	done := &GateSet{Namespace: pod.Namespace, Pod: pod.Name, Type: gateType, Status: o.status}
 	done.Message = fmt.Sprintf("Gate %s of pod %s/%s is %s. podgate does not serve it: it stays so until somebody changes it.", gateType, pod.Namespace, pod.Name, o.status)
 	return done, nil

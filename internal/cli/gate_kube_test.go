@@ -47,9 +47,11 @@ func TestGateSet(t *testing.T) {
 	if o.Status != gate.StatusTrue || o.Reason != "INC-42" || o.By == "" || o.Until.Sub(o.Set) != time.Hour {
 		t.Errorf("ordered is %+v", o)
 	}
+
 	if condition := binding.Condition(c.read(pod), corev1.PodConditionType(mine)); condition.Status != corev1.ConditionFalse || condition.Reason != "Target.Timeout" {
 		t.Errorf("the command wrote podgate's own condition: %+v", condition)
 	}
+
 	c.has(c.run("explain", "web"), ExitDone, "override", "INC-42")
 
 	c.has(c.run("gate", "set", "web", theirs, "true", "--reason", "signed off"), ExitDone, "podgate does not serve it")
@@ -57,11 +59,14 @@ func TestGateSet(t *testing.T) {
 	if set == nil || set.Status != corev1.ConditionTrue || set.Reason != v1alpha1.ReasonSetByHand || set.LastTransitionTime.IsZero() {
 		t.Errorf("the condition is %+v", set)
 	}
+
 	since := set.LastTransitionTime
 	c.has(c.run("gate", "set", "web", theirs, "True", "--reason", "signed off twice"), ExitDone)
+
 	if again := binding.Condition(c.read(pod), corev1.PodConditionType(theirs)); !again.LastTransitionTime.Equal(&since) {
 		t.Error("its transition time moved with its words")
 	}
+
 	if len(c.read(pod).Status.Conditions) != 3 {
 		t.Errorf("other conditions were lost or doubled: %+v", c.read(pod).Status.Conditions)
 	}
@@ -70,6 +75,7 @@ func TestGateSet(t *testing.T) {
 	if _, there := c.read(pod).Annotations[v1alpha1.OverrideAnnotation]; there {
 		t.Error("the annotation is still there")
 	}
+
 	c.has(c.run("gate", "clear", "web", theirs), ExitError, "there is no override to end")
 }
 
@@ -100,6 +106,7 @@ func TestGateSetRefuses(t *testing.T) {
 			t.Errorf("%s: the pod was written all the same", name)
 		}
 	}
+
 	c.allow("bob", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}})
 	c.has(c.run("gate", "set", "web", mine, "true", "--reason", "x"), ExitError, `cannot patch resource "pods/status"`)
 }

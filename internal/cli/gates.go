@@ -81,6 +81,7 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 			g.Next = v1alpha1.NothingToDo
 		}
 		return nil
+
 	case !own:
 		g.From = "somebody else: it is no gate of podgate's"
 		g.Next = fmt.Sprintf("ask whoever sets condition %s", g.Type)
@@ -89,16 +90,19 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 		}
 		return nil
 	}
+
 	key := types.NamespacedName{Namespace: x.pod.Namespace, Name: name}
 	b, err := binding.Get(ctx, x.reader, key)
 	if notFound(err) {
 		x.orphan(g, name)
 		return nil
 	}
+
 	if err != nil {
 		g.From, g.Next = "a binding that podgate may not read", adviceOf(g.open(), g.Reason)
 		return x.Unknown.forgive(err, "where the gates come from")
 	}
+
 	return x.bindingGate(ctx, g, b)
 }
 
@@ -124,13 +128,16 @@ func (x *explanation) bindingGate(ctx context.Context, g *GateReport, b *binding
 		g.Next = adviceOf(g.open(), g.Reason)
 		return x.Unknown.forgive(err, "whether the binding's Service selects the pod")
 	}
+
 	if claim.Kind == gate.Claimed {
 		g.Target = claim.Target.String()
 		g.From += ", target " + g.Target
 	}
+
 	if claim.Kind == gate.Unclaimed {
 		g.From += ", which does not select this pod"
 	}
+
 	g.Next = x.next(g, b, claim)
 	return nil
 }
@@ -141,6 +148,7 @@ func (x *explanation) next(g *GateReport, b *binding.Binding, claim binding.Clai
 	case g.open() && g.Source.Status == "False" && !ownedByLBC(b) && served(b):
 		// The gate stays open, and the pod may lose its target all the same.
 		return g.Source.remedy()
+
 	case g.open():
 		return adviceOf(true, g.Reason)
 	case ownedByLBC(b):
@@ -158,6 +166,7 @@ func (x *explanation) next(g *GateReport, b *binding.Binding, claim binding.Clai
 	case g.Status == "":
 		return "wait a few seconds: podgate has not said anything about it yet"
 	}
+
 	return adviceOf(false, g.Reason)
 }
 
@@ -167,19 +176,24 @@ func (g *GateReport) write(p *paper) {
 	if status == "" {
 		status = "Unset"
 	}
+
 	said := joined(p.status(status), g.Reason)
 	if g.Since != nil {
 		said += ", for " + p.ago(g.Since.Time)
 	}
+
 	p.printf("%s: %s\n", p.paint(bold, "GATE "+g.Type), said)
 	p.field("message", g.Message)
+
 	if o := g.Override; o != nil && p.now.Before(o.Until) {
 		p.field("override", fmt.Sprintf("%s until %s, set %s ago by %s: %s", o.Status, o.Until.UTC().Format(time.RFC3339), p.ago(o.At), or(o.By), o.Reason))
 	}
+
 	p.field("from", g.From)
 	if g.Source != nil {
 		g.Source.says(p)
 	}
+
 	p.field("next", g.Next)
 }
 
@@ -192,11 +206,14 @@ func (r BindingReport) says(p *paper) {
 			text += ", for " + p.ago(r.Since.Time)
 		}
 	}
+
 	if c := r.Targets; c != nil {
 		text += fmt.Sprintf("; %d targets, %d healthy", c.Total, c.Healthy)
 	}
+
 	p.field("binding", text)
 	p.field("", r.Message)
+
 	for _, c := range r.Further {
 		p.field("", fmt.Sprintf("%s %s, %s, for %s: %s", c.Type, p.status(string(c.Status)), c.Reason, p.ago(c.LastTransitionTime.Time), c.Message))
 	}

@@ -57,10 +57,12 @@ func golden(t *testing.T, name string, write func(*paper)) {
 			t.Fatal(err)
 		}
 	}
+
 	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(string(want), out.String()); diff != "" {
 		t.Errorf("%s: -want, +got:\n%s", file, diff)
 	}
@@ -72,6 +74,7 @@ func TestExplain(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
+
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		t.Run(name, func(t *testing.T) {
@@ -94,6 +97,7 @@ func TestStatus(t *testing.T) {
 		"busy":   {reason: "The pod that waits longest comes first; what starts, or needs no gate, is not listed.", files: []string{"installation.yaml", "shop.yaml", "status/busy.yaml"}},
 		"broken": {reason: "Without a leader and a webhook that comes first.", files: []string{"status/broken.yaml"}, wide: true},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s, err := statusOf(t.Context(), offline(t, objects(t, tc.files...)), "shop", "podgate-system", noon)
@@ -121,6 +125,7 @@ func TestPreflight(t *testing.T) {
 		"uncounted":  {reason: "What depends on a count that nobody knows is no error.", files: []string{"installation.yaml", "shop.yaml", "preflight/uncounted.yaml"}, only: true},
 		"unlabelled": {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			p, err := preflightOf(t.Context(), offline(t, objects(t, tc.files...)), preflightScope{namespace: "shop", files: tc.only}, "podgate-system", noon)

@@ -57,6 +57,7 @@ func renews(ctx context.Context, r client.Reader, lease *coordinationv1.Lease) b
 	if s, ok := r.(*snapshot); ok && s.alone {
 		return false
 	}
+
 	for end := time.Now().Add(renewal); time.Now().Before(end); {
 		select {
 		case <-ctx.Done():
@@ -68,6 +69,7 @@ func renews(ctx context.Context, r client.Reader, lease *coordinationv1.Lease) b
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -97,6 +99,7 @@ func (in *Installation) configure(ctx context.Context, r client.Reader, g *gaps)
 	default:
 		return g.forgive(err, "which pods the webhook is asked about")
 	}
+
 	return nil
 }
 
@@ -118,21 +121,26 @@ func (in *Installation) lead(ctx context.Context, r client.Reader, now time.Time
 		in.Trouble = append(in.Trouble, fmt.Sprintf("nobody leads: there is no lease %s in namespace %s, so no gate opens", manager.LeaseName, in.Namespace))
 		return nil
 	}
+
 	if err != nil {
 		return g.forgive(err, "whether podgate runs")
 	}
+
 	if h := lease.Spec.HolderIdentity; h != nil {
 		in.Leader = *h
 	}
+
 	if at := lease.Spec.RenewTime; at != nil {
 		in.LeaderRenewed = &metav1.Time{Time: at.Time}
 	}
+
 	switch {
 	case in.Leader == "":
 		in.Trouble = append(in.Trouble, "nobody leads: the last leader gave its lease back, so no gate opens")
 	case in.LeaderRenewed != nil && now.Sub(in.LeaderRenewed.Time) > silent && !renews(ctx, r, &lease):
 		in.Trouble = append(in.Trouble, fmt.Sprintf("the leader %s is silent: it has not renewed its lease in time, so no gate opens", in.Leader))
 	}
+
 	return nil
 }
 
@@ -143,6 +151,7 @@ func (in *Installation) answer(ctx context.Context, r client.Reader, g *gaps) er
 	if err != nil {
 		return g.forgive(err, "whether the webhook answers")
 	}
+
 	ready := 0
 	for i := range slices.Items {
 		if slices.Items[i].Labels[discoveryv1.LabelServiceName] != certificate.ServiceName {
@@ -154,10 +163,12 @@ func (in *Installation) answer(ctx context.Context, r client.Reader, g *gaps) er
 			}
 		}
 	}
+
 	in.WebhookReady = &ready
 	if ready == 0 && in.configured {
 		in.Trouble = append(in.Trouble, fmt.Sprintf("no replica answers the webhook (Service %s in namespace %s has no ready endpoint): %s", certificate.ServiceName, in.Namespace, in.unanswered()))
 	}
+
 	return nil
 }
 
@@ -205,13 +216,16 @@ func (in *Installation) write(p *paper) {
 		pod, _, _ := strings.Cut(in.Leader, "_") // what follows tells processes apart
 		who = "leader " + pod
 	}
+
 	if in.LeaderRenewed != nil {
 		who += " (renewed " + p.ago(in.LeaderRenewed.Time) + " ago)"
 	}
+
 	answers := ""
 	if in.WebhookReady != nil {
 		answers = fmt.Sprintf(", %d replicas answer the webhook", *in.WebhookReady)
 	}
+
 	p.printf("podgate in namespace %s: %s%s\n", in.Namespace, who, answers)
 	for _, t := range in.Trouble {
 		p.printf("%s %s\n", p.paint(red, "trouble:"), t)

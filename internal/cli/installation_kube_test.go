@@ -33,9 +33,11 @@ func TestSilentLeader(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}()
+
 	a := c.run("--podgate-namespace", c.ns, "status")
 	stop()
 	<-stopped
+
 	if strings.Contains(a.out, "silent") {
 		t.Errorf("the leader renews its lease, and it says\n%s", a.out)
 	}

@@ -28,17 +28,20 @@ func killed(ctx context.Context, r *snapshot, namespace, field, value string) (*
 	if r.alone {
 		return nil, nil
 	}
+
 	var events corev1.EventList
 	err := r.live.List(ctx, &events, client.InNamespace(namespace), client.MatchingFields{"reason": v1alpha1.ReasonKilledUndrained, field: value})
 	if err != nil {
 		return nil, err
 	}
+
 	var last *Killed
 	for i := range events.Items {
 		if at := lastSeen(&events.Items[i]); last == nil || last.At.Before(&at) {
 			last = &Killed{Message: events.Items[i].Message, At: at}
 		}
 	}
+
 	return last, nil
 }
 

@@ -39,6 +39,7 @@ func (e *environment) manifests(names []string) ([]client.Object, error) {
 			all = append(all, objects...)
 		}
 	}
+
 	return all, nil
 }
 
@@ -47,20 +48,24 @@ func filesOf(name string) ([]string, error) {
 	if name == "-" {
 		return []string{name}, nil
 	}
+
 	info, err := os.Stat(name)
 	if err != nil || !info.IsDir() {
 		return []string{name}, err
 	}
+
 	entries, err := os.ReadDir(name)
 	if err != nil {
 		return nil, err
 	}
+
 	var files []string
 	for _, e := range entries {
 		if slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(e.Name())) {
 			files = append(files, filepath.Join(name, e.Name()))
 		}
 	}
+
 	return files, nil
 }
 
@@ -82,6 +87,7 @@ func decode(r io.Reader) ([]client.Object, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	decoder := serializer.NewCodecFactory(s).UniversalDeserializer()
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(r))
 	var all []client.Object
@@ -96,10 +102,12 @@ func decode(r io.Reader) ([]client.Object, error) {
 		if blank(string(raw)) {
 			continue
 		}
+
 		// The decoder takes what begins with a brace for JSON, and it may be YAML.
 		if raw, err = yaml.YAMLToJSON(raw); err != nil {
 			return nil, err
 		}
+
 		object, _, err := decoder.Decode(raw, nil, nil)
 		if runtime.IsNotRegisteredError(err) {
 			continue
@@ -107,6 +115,7 @@ func decode(r io.Reader) ([]client.Object, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		if all, err = flatten(all, object); err != nil {
 			return nil, err
 		}
@@ -129,10 +138,12 @@ func flatten(all []client.Object, object runtime.Object) ([]client.Object, error
 	if o, ok := object.(client.Object); ok {
 		return append(all, o), nil
 	}
+
 	items, err := meta.ExtractList(object)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, item := range items {
 		if raw, ok := item.(*runtime.Unknown); ok {
 			found, err := decode(bytes.NewReader(raw.Raw))
@@ -145,5 +156,6 @@ func flatten(all []client.Object, object runtime.Object) ([]client.Object, error
 			all = append(all, o)
 		}
 	}
+
 	return all, nil
 }

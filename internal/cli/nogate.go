@@ -63,18 +63,22 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	if pod.OptedOut() && !gated(pod) {
 		return &NoGateReport{Reason: ReasonOptedOut, Message: fmt.Sprintf("its label %s=%s says that it is to have none.", v1alpha1.InjectLabel, v1alpha1.InjectDisabled)}, nil
 	}
+
 	f := injection.Explain(pod, services, found)
 	if f.Empty() {
 		return nil, nil
 	}
+
 	report := &NoGateReport{Reason: f.Reason, Message: f.Words(), Missing: f.Missing}
 	if len(f.Missing) == 0 {
 		return report, nil
 	}
+
 	covered, known, err := in.covers(ctx, r, webhook.Path, namespace, pod.Labels, g)
 	if err != nil || covered || !known {
 		return report, err
 	}
+
 	report.Reason, report.Message = in.uncovered(ctx, r, namespace, pod.Labels, f.Missing)
 	return report, nil
 }

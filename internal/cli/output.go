@@ -54,6 +54,7 @@ func (e *environment) write(answer any, text func(*paper)) error {
 		}
 		_, err = fmt.Fprintln(e.Out, string(raw))
 		return err
+
 	case formatYAML:
 		raw, err := yaml.Marshal(answer)
 		if err != nil {
@@ -62,6 +63,7 @@ func (e *environment) write(answer any, text func(*paper)) error {
 		_, err = e.Out.Write(raw)
 		return err
 	}
+
 	p := &paper{out: e.Out, colour: e.Colour, now: e.Now(), wide: e.output == formatWide}
 	text(p)
 	return p.err
@@ -121,6 +123,7 @@ func (p *paper) table(headings []string, rows [][]string) {
 			widths[i] = max(widths[i], visible(cell))
 		}
 	}
+
 	for _, row := range append([][]string{headings}, rows...) {
 		var line strings.Builder
 		for i, cell := range row {

@@ -66,9 +66,11 @@ func newPreflight(e *environment) *cobra.Command {
 			return e.preflight(cmd.Context(), o)
 		},
 	}
+
 	cmd.Flags().StringSliceVarP(&o.files, "filename", "f", nil, "manifest files, folders of them, or - for standard input, in the order in which they are applied")
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "ask no cluster: the files say all, the namespace and podgate's webhook included")
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "of all namespaces")
+
 	return cmd
 }
 
@@ -81,42 +83,52 @@ func (e *environment) preflight(ctx context.Context, o preflightOptions) error {
 	if o.offline && len(o.files) == 0 {
 		return fmt.Errorf("--offline checks files: name them with -f")
 	}
+
 	namespace, err := e.namespace()
 	if err != nil {
 		return err
 	}
+
 	added, err := e.manifests(o.files)
 	if err != nil {
 		return err
 	}
+
 	for _, object := range added {
 		place(object, namespace)
 	}
+
 	reader, err := e.preflightReader(ctx, added, o.offline)
 	if err != nil {
 		return err
 	}
+
 	if o.all {
 		namespace = ""
 	}
+
 	p, err := preflightOf(ctx, reader, preflightScope{namespace: namespace, named: o.named, files: len(o.files) > 0}, e.home, metav1.Time{Time: e.Now()})
 	if err != nil {
 		return err
 	}
+
 	if len(o.files) == 0 && namespace != "" {
 		if err := p.Unknown.absent(ctx, reader, namespace); err != nil {
 			return err
 		}
 	}
+
 	if err := e.write(p, p.write); err != nil {
 		return err
 	}
+
 	switch {
 	case len(p.Findings) > 0:
 		return errNo
 	case p.Unchecked:
 		return errors.New("could not check: the notes say what is not allowed")
 	}
+
 	return nil
 }
 
@@ -170,10 +182,12 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 	if f.installation, err = findInstallation(ctx, r, home, now.Time, &f.Unknown); err != nil {
 		return nil, err
 	}
+
 	if r.alone {
 		// Files without the webhook's configuration say nothing about it: labels decide.
 		f.installation.configured, f.installation.Trouble = true, nil
 	}
+
 	if err := r.autoscale(ctx, scope.namespace); err != nil {
 		if err := f.Unknown.forgive(err, "how many replicas autoscaled workloads have"); err != nil {
 			return nil, err
@@ -184,14 +198,17 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 	if err := f.unchecked(err, "what its workloads are"); err != nil {
 		return nil, err
 	}
+
 	for _, w := range all {
 		if err := f.check(ctx, w); err != nil {
 			return nil, fmt.Errorf("check %s: %w", w, err)
 		}
 	}
+
 	if f.Workloads > 0 {
 		f.podgate()
 	}
+
 	slices.SortStableFunc(f.Findings, func(a, b Finding) int { return compare(string(a.Severity), string(b.Severity), a.Object, b.Object) })
 	return f.Preflight, nil
 }
@@ -219,9 +236,11 @@ func (s preflightScope) workloads(ctx context.Context, r *snapshot) ([]workload,
 	} else if all, err = workloads(ctx, r, s.namespace); err != nil {
 		return nil, err
 	}
+
 	if len(s.named) == 0 {
 		return all, nil
 	}
+
 	var wanted []workload
 	for _, text := range s.named {
 		kind, name, err := named(text)
@@ -234,6 +253,7 @@ func (s preflightScope) workloads(ctx context.Context, r *snapshot) ([]workload,
 		}
 		wanted = append(wanted, all[i])
 	}
+
 	return wanted, nil
 }
 
@@ -270,18 +290,22 @@ func (f *Preflight) summary() string {
 	if f.Workloads == 0 {
 		return "Nothing to check: no binding takes the pods of these workloads for targets."
 	}
+
 	worst := 0
 	for _, found := range f.Findings {
 		if found.Severity == SeverityError {
 			worst++
 		}
 	}
+
 	checked := fmt.Sprintf("%d workloads behind a load balancer were checked", f.Workloads)
 	if f.Workloads == 1 {
 		checked = "1 workload behind a load balancer was checked"
 	}
+
 	if len(f.Findings) == 0 {
 		return "Nothing found: " + checked + "."
 	}
+
 	return fmt.Sprintf("%d errors, %d warnings: %s.", worst, len(f.Findings)-worst, checked)
 }

@@ -72,6 +72,7 @@ func run(ctx context.Context, called string, args []string, e *environment, extr
 	case errors.Is(err, errNo):
 		return ExitNo
 	}
+
 	_, _ = fmt.Fprintf(e.Err, "podgate: %v\n", err)
 	return ExitError
 }
@@ -86,14 +87,17 @@ func newRoot(called string, e *environment) *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: called},
 	}
+
 	root.SetIn(e.In)
 	root.SetOut(e.Out)
 	root.SetErr(e.Err)
 	e.bind(root.PersistentFlags())
 	root.PersistentFlags().VarP(&e.output, "output", "o", "output: text, wide, json or yaml")
+
 	if err := root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was declared two lines above
 	}
+
 	root.AddCommand(newExplain(e), newStatus(e), newPreflight(e), newGate(e), newWait(e), newVersion(e))
 	return root
 }

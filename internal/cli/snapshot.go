@@ -101,6 +101,7 @@ func (s *snapshot) add(ctx context.Context, objects []client.Object) error {
 			inherit(o, there)
 		}
 	}
+
 	s.added = objects
 	return nil
 }
@@ -114,10 +115,12 @@ func inherit(o, there client.Object) {
 		if o.Spec.Replicas == nil {
 			o.Spec.Replicas = there.(*appsv1.Deployment).Spec.Replicas
 		}
+
 	case *appsv1.StatefulSet:
 		if o.Spec.Replicas == nil {
 			o.Spec.Replicas = there.(*appsv1.StatefulSet).Spec.Replicas
 		}
+
 	case *appsv1.DaemonSet:
 		o.Status = there.(*appsv1.DaemonSet).Status
 	case *v1alpha1.TargetBinding:
@@ -146,6 +149,7 @@ func (s *snapshot) autoscale(ctx context.Context, namespace string) error {
 			}
 		}
 	}
+
 	if len(open) == 0 {
 		return nil
 	}
@@ -154,6 +158,7 @@ func (s *snapshot) autoscale(ctx context.Context, namespace string) error {
 	if err := s.List(ctx, &all, client.InNamespace(namespace)); err != nil {
 		return fmt.Errorf("list HorizontalPodAutoscalers: %w", err)
 	}
+
 	for _, a := range all.Items {
 		ref := a.Spec.ScaleTargetRef
 		if into, found := open[ref.Kind+" "+a.Namespace+"/"+ref.Name]; found {
@@ -161,6 +166,7 @@ func (s *snapshot) autoscale(ctx context.Context, namespace string) error {
 			*into = &least
 		}
 	}
+
 	return nil
 }
 
@@ -219,6 +225,7 @@ func (s *snapshot) Get(ctx context.Context, key client.ObjectKey, into client.Ob
 			return nil
 		}
 	}
+
 	h, known := s.of(kind, key.Namespace)
 	if !known {
 		if s.alone {
@@ -230,16 +237,20 @@ func (s *snapshot) Get(ctx context.Context, key client.ObjectKey, into client.Ob
 		}
 		return err
 	}
+
 	if h.err != nil {
 		return h.err
 	}
+
 	o, found, err := h.items.GetByKey(toolscache.NewObjectName(key.Namespace, key.Name).String())
 	if err == nil && !found {
 		err = apierrors.NewNotFound(schema.GroupResource{Resource: kind.String()}, key.Name)
 	}
+
 	if err != nil {
 		return err
 	}
+
 	copyInto(into, o.(client.Object))
 	return nil
 }
@@ -256,6 +267,7 @@ func (s *snapshot) List(ctx context.Context, into client.ObjectList, options ...
 	if err != nil {
 		return err
 	}
+
 	found := h.items.List()
 	if o.FieldSelector != nil && len(o.FieldSelector.Requirements()) == 1 {
 		asked := o.FieldSelector.Requirements()[0]
@@ -263,12 +275,14 @@ func (s *snapshot) List(ctx context.Context, into client.ObjectList, options ...
 			return err
 		}
 	}
+
 	objects := make([]runtime.Object, 0, len(found))
 	for _, f := range found {
 		if o.Namespace == "" || f.(client.Object).GetNamespace() == o.Namespace {
 			objects = append(objects, f.(runtime.Object))
 		}
 	}
+
 	return meta.SetList(into, objects)
 }
 
@@ -287,19 +301,23 @@ func (s *snapshot) hold(ctx context.Context, list client.ObjectList, namespace s
 	if !ok {
 		return held{}, fmt.Errorf("list %T: it has no items", list)
 	}
+
 	kind := reflect.PointerTo(items.Type.Elem())
 	if h, known := s.of(kind, namespace); known {
 		return h, h.err
 	}
+
 	h := held{items: toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, s.indexes[kind])}
 	if !s.alone {
 		h.err = s.read(ctx, list, namespace, h.items)
 	}
+
 	for _, o := range s.added {
 		if reflect.TypeOf(o) == kind && h.err == nil {
 			h.err = h.items.Add(o)
 		}
 	}
+
 	s.held[holding{kind, namespace}] = h
 	return h, h.err
 }
@@ -316,10 +334,12 @@ func (s *snapshot) read(ctx context.Context, list client.ObjectList, namespace s
 		if err != nil {
 			return err
 		}
+
 		err = meta.EachListItem(one, func(o runtime.Object) error { return into.Add(o) })
 		if err != nil {
 			return err
 		}
+
 		if next = one.GetContinue(); next == "" {
 			return nil
 		}

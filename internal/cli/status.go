@@ -43,21 +43,25 @@ func (e *environment) status(ctx context.Context, all bool) error {
 	if err != nil {
 		return err
 	}
+
 	namespace := ""
 	if !all {
 		if namespace, err = e.namespace(); err != nil {
 			return err
 		}
 	}
+
 	s, err := statusOf(ctx, reader, namespace, e.home, metav1.Time{Time: e.Now()})
 	if err != nil {
 		return err
 	}
+
 	if namespace != "" {
 		if err := s.Unknown.absent(ctx, reader, namespace); err != nil {
 			return err
 		}
 	}
+
 	return e.write(s, s.write)
 }
 
@@ -105,6 +109,7 @@ func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now
 	if err != nil {
 		return nil, err
 	}
+
 	s.Installation = installation
 	// One list of all, rather than one for each namespace.
 	for _, kind := range []client.ObjectList{&corev1.PodList{}, &corev1.ServiceList{}, &corev1.NamespaceList{}} {
@@ -115,11 +120,13 @@ func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now
 			return nil, err
 		}
 	}
+
 	for _, part := range []func(context.Context, *snapshot) error{s.bindings, s.waiting, s.ungated} {
 		if err := s.Unknown.forgive(part(ctx, reader), "what is not listed here"); err != nil {
 			return nil, err
 		}
 	}
+
 	return s, nil
 }
 
@@ -128,9 +135,11 @@ func (s *Status) bindings(ctx context.Context, r *snapshot) error {
 	if err != nil {
 		return err
 	}
+
 	for _, b := range all {
 		s.Bindings = append(s.Bindings, BindingStatus{BindingReport: reportOf(b)})
 	}
+
 	for i, b := range all {
 		gated, err := binding.Gated(ctx, r, b.Key())
 		if err != nil {
@@ -142,6 +151,7 @@ func (s *Status) bindings(ctx context.Context, r *snapshot) error {
 		}
 		s.Bindings[i].Gates, s.Bindings[i].Open = len(gated), len(gated)-len(waiting)
 	}
+
 	return nil
 }
 
@@ -150,15 +160,18 @@ func (s *Status) waiting(ctx context.Context, r *snapshot) error {
 	if err := r.List(ctx, &pods, client.InNamespace(s.namespace)); err != nil {
 		return err
 	}
+
 	for i := range pods.Items {
 		s.Waiting = append(s.Waiting, waitingAt(&pods.Items[i])...)
 	}
+
 	slices.SortStableFunc(s.Waiting, func(a, b WaitingPod) int {
 		if c := a.ReadySince.Compare(b.ReadySince.Time); c != 0 {
 			return c
 		}
 		return compare(a.Namespace, b.Namespace, a.Pod, b.Pod, a.Type, b.Type)
 	})
+
 	return nil
 }
 
@@ -168,6 +181,7 @@ func waitingAt(pod *corev1.Pod) []WaitingPod {
 	if !isTrue(containers) || !pod.DeletionTimestamp.IsZero() || binding.Over(pod) {
 		return nil
 	}
+
 	var closed []WaitingPod
 	for _, g := range pod.Spec.ReadinessGates {
 		if report := conditionReport(pod, g.ConditionType); !report.open() {
@@ -176,6 +190,7 @@ func waitingAt(pod *corev1.Pod) []WaitingPod {
 			closed = append(closed, WaitingPod{Namespace: pod.Namespace, Pod: pod.Name, GateReport: report, ReadySince: containers.LastTransitionTime})
 		}
 	}
+
 	return closed
 }
 
@@ -193,6 +208,7 @@ func (s *Status) ungated(ctx context.Context, r *snapshot) error {
 	if err := r.List(ctx, &pods, client.InNamespace(s.namespace)); err != nil {
 		return err
 	}
+
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		if !pod.DeletionTimestamp.IsZero() || binding.Over(pod) {
@@ -206,6 +222,7 @@ func (s *Status) ungated(ctx context.Context, r *snapshot) error {
 			s.Ungated = append(s.Ungated, UngatedPod{Namespace: pod.Namespace, Pod: pod.Name, NoGateReport: *report, Created: pod.CreationTimestamp})
 		}
 	}
+
 	slices.SortFunc(s.Ungated, func(a, b UngatedPod) int { return compare(a.Namespace, b.Namespace, a.Pod, b.Pod) })
 	return nil
 }
@@ -230,29 +247,36 @@ func (s *Status) writeBindings(p *paper) {
 		p.printf("none\n")
 		return
 	}
+
 	headings := []string{"NAMESPACE", "BINDING", "SERVICE", "GROUP", "READY", "REASON", "GATES OPEN", "TARGETS HEALTHY"}
 	if p.wide {
 		headings = append(headings, "MESSAGE", "NEXT")
 	}
+
 	var rows [][]string
 	for _, b := range s.Bindings {
 		name := b.Name
 		if b.Kind == "TargetBinding" {
 			name = v1alpha1.GatePrefix + b.Name
 		}
+
 		reason := b.Reason
 		for _, c := range b.Further {
 			reason = joined(reason, c.Reason)
 		}
+
 		row := []string{b.Namespace, name, b.Service + ":" + b.Port, or(shortGroup(b.Group)), p.status(or(b.Status)), or(reason), fmt.Sprintf("%d/%d", b.Open, b.Gates), "-"}
 		if b.Targets != nil {
 			row[7] = fmt.Sprintf("%d/%d", b.Targets.Healthy, b.Targets.Total)
 		}
+
 		if p.wide {
 			row = append(row, or(b.Message), b.Next)
 		}
+
 		rows = append(rows, row)
 	}
+
 	p.table(headings, rows)
 }
 
@@ -261,10 +285,12 @@ func (s *Status) writeWaiting(p *paper) {
 		p.printf("none\n")
 		return
 	}
+
 	headings := []string{"NAMESPACE", "POD", "GATE", "REASON", "WAITS"}
 	if p.wide {
 		headings = append(headings, "MESSAGE", "NEXT")
 	}
+
 	var rows [][]string
 	for _, w := range s.Waiting[:min(len(s.Waiting), listed)] {
 		row := []string{w.Namespace, w.Pod, w.Type, or(w.Reason), p.ago(w.ReadySince.Time)}
@@ -273,6 +299,7 @@ func (s *Status) writeWaiting(p *paper) {
 		}
 		rows = append(rows, row)
 	}
+
 	p.table(headings, rows)
 	p.more(len(s.Waiting) - listed)
 }
@@ -282,10 +309,12 @@ func (s *Status) writeUngated(p *paper) {
 		p.printf("none\n")
 		return
 	}
+
 	headings := []string{"NAMESPACE", "POD", "REASON", "AGE"}
 	if p.wide {
 		headings = append(headings, "MISSING", "WHY")
 	}
+
 	var rows [][]string
 	for _, u := range s.Ungated[:min(len(s.Ungated), listed)] {
 		row := []string{u.Namespace, u.Pod, string(u.Reason), p.ago(u.Created.Time)}
@@ -294,6 +323,7 @@ func (s *Status) writeUngated(p *paper) {
 		}
 		rows = append(rows, row)
 	}
+
 	p.table(headings, rows)
 	p.more(len(s.Ungated) - listed)
 }

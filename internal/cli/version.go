@@ -34,6 +34,7 @@ func newVersion(e *environment) *cobra.Command {
 			return e.write(v, v.write)
 		},
 	}
+
 	cmd.Flags().BoolVar(&alone, "client", false, "of this program only")
 	return cmd
 }
@@ -85,19 +86,23 @@ func (e *environment) askServers(ctx context.Context, v *Version) error {
 	if err != nil {
 		return err
 	}
+
 	asked, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return err
 	}
+
 	kubernetes, err := asked.ServerVersion()
 	if err != nil {
 		return fmt.Errorf("ask the API server: %w", err)
 	}
+
 	v.Kubernetes = kubernetes.GitVersion
 	reader, err := e.snapshot(ctx)
 	if err != nil {
 		return err
 	}
+
 	v.Server, err = images(ctx, reader, e.home)
 	return err
 }
@@ -109,20 +114,24 @@ func images(ctx context.Context, r *snapshot, home string) ([]string, error) {
 	if err := in.configure(ctx, r, &g); err != nil {
 		return nil, err
 	}
+
 	var svc corev1.Service
 	if err := r.Get(ctx, types.NamespacedName{Namespace: in.Namespace, Name: certificate.ServiceName}, &svc); err != nil {
 		return nil, fmt.Errorf("find podgate in namespace %s: %w", in.Namespace, err)
 	}
+
 	var pods corev1.PodList
 	if err := r.List(ctx, &pods, client.InNamespace(in.Namespace)); err != nil {
 		return nil, fmt.Errorf("find podgate's pods: %w", err)
 	}
+
 	var all []string
 	for i := range pods.Items {
 		if index.Selects(&svc, pods.Items[i].Labels) {
 			all = append(all, pods.Items[i].Spec.Containers[0].Image)
 		}
 	}
+
 	slices.Sort(all)
 	return slices.Compact(all), nil
 }

@@ -40,6 +40,7 @@ func newWait(e *environment) *cobra.Command {
 			return e.wait(cmd.Context(), args[0], timeout)
 		},
 	}
+
 	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait")
 	return cmd
 }
@@ -63,21 +64,26 @@ func (e *environment) wait(ctx context.Context, what string, timeout time.Durati
 	if err != nil {
 		return err
 	}
+
 	kube, namespace, err := e.here()
 	if err != nil {
 		return err
 	}
+
 	w := waiter{environment: e, kube: kube, kind: kind, key: types.NamespacedName{Namespace: namespace, Name: name}}
 	ended, err := w.until(ctx, timeout)
 	if err != nil {
 		return err
 	}
+
 	if err := e.write(ended, ended.write); err != nil {
 		return err
 	}
+
 	if !ended.Open {
 		return errNo
 	}
+
 	return nil
 }
 
@@ -107,9 +113,11 @@ func (w *waiter) until(ctx context.Context, timeout time.Duration) (*Waited, err
 		default:
 			last.For = []string{err.Error()}
 		}
+
 		if last.Open || last.Never {
 			return last, nil
 		}
+
 		w.say(last)
 		select {
 		case <-ctx.Done():
@@ -149,18 +157,22 @@ func (w *waiter) look(ctx context.Context) (*Waited, error) {
 		}
 		return judge([]corev1.Pod{pod}, progress{wanted: 1, exist: 1}), nil
 	}
+
 	object := map[string]client.Object{"Deployment": &appsv1.Deployment{}, "StatefulSet": &appsv1.StatefulSet{}, "DaemonSet": &appsv1.DaemonSet{}, "ReplicaSet": &appsv1.ReplicaSet{}}[w.kind]
 	if err := w.kube.Get(ctx, w.key, object); err != nil {
 		return nil, fmt.Errorf("get %s %s: %w", w.kind, w.key, err)
 	}
+
 	made, _ := workloadOf(object)
 	if made.selector == nil {
 		return nil, fmt.Errorf("%s %s is another object's: wait for that", w.kind, w.key)
 	}
+
 	pods, err := made.pods(ctx, w.kube)
 	if err != nil {
 		return nil, fmt.Errorf("list the pods of %s: %w", made, err)
 	}
+
 	return judge(pods, progressOf(object)), nil
 }
 
@@ -188,6 +200,7 @@ func progressOf(object client.Object) progress {
 		if o.Spec.Paused {
 			p.halted = "the Deployment is paused: kubectl rollout resume lets it go on"
 		}
+
 	case *appsv1.StatefulSet:
 		p = progress{generation: o.Generation, observed: o.Status.ObservedGeneration, wanted: replicas(o.Spec.Replicas), exist: o.Status.Replicas, updated: o.Status.UpdatedReplicas}
 		p.latest = p.wanted
@@ -207,16 +220,19 @@ func progressOf(object client.Object) progress {
 			p.latest -= kept
 			p.note = fmt.Sprintf("the partition keeps %d pods at an earlier revision when the template changes", kept)
 		}
+
 	case *appsv1.DaemonSet:
 		p = progress{generation: o.Generation, observed: o.Status.ObservedGeneration, wanted: o.Status.DesiredNumberScheduled, exist: o.Status.CurrentNumberScheduled, updated: o.Status.UpdatedNumberScheduled}
 		p.latest = p.wanted
 		if o.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType {
 			p.latest, p.note = 0, onDelete
 		}
+
 	case *appsv1.ReplicaSet:
 		// A ReplicaSet does no rollouts: it only makes pods.
 		p = progress{generation: o.Generation, observed: o.Status.ObservedGeneration, wanted: replicas(o.Spec.Replicas), exist: o.Status.Replicas}
 	}
+
 	return p
 }
 
@@ -258,6 +274,7 @@ func judge(pods []corev1.Pod, p progress) *Waited {
 			w.For = append(w.For, fmt.Sprintf("pod %s has ended, or is being deleted", pod.Name))
 		}
 	}
+
 	slices.Sort(w.Pods)
 
 	// A gate cannot be added to a pod that exists, and a halted rollout does not go on by
@@ -267,6 +284,7 @@ func judge(pods []corev1.Pod, p progress) *Waited {
 		w.Never = w.Never || len(w.For) == len(todo)
 		w.For = append(w.For, p.halted)
 	}
+
 	w.Open = len(w.For) == 0
 	return w
 }
@@ -288,6 +306,7 @@ func closedGates(pod *corev1.Pod) []string {
 		}
 		closed = append(closed, fmt.Sprintf("pod %s waits at gate %s: %s", pod.Name, report.Type, why))
 	}
+
 	return closed
 }
 

@@ -36,6 +36,7 @@ func TestWait(t *testing.T) {
 	if err := c.kube.Status().Update(c.Context(), pod); err != nil {
 		t.Fatal(err)
 	}
+
 	c.has(c.run("wait", "pod/web"), ExitDone, "open: the gates of 1 pods.")
 }
 
@@ -48,6 +49,7 @@ func TestWaitForARollout(t *testing.T) {
 		Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: labels},
 		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}}},
 	}}
+
 	c.create(d)
 	pod := c.pod("web-1", gate)
 	c.condition(pod, corev1.PodConditionType(gate), corev1.ConditionTrue, "Healthy", "")
@@ -57,12 +59,14 @@ func TestWaitForARollout(t *testing.T) {
 	if err := c.kube.Status().Update(c.Context(), d); err != nil {
 		t.Fatal(err)
 	}
+
 	c.has(c.run("wait", "deploy/web", "--timeout", "1500ms"), ExitNo, "0 of 1 pods are of the latest revision")
 
 	d.Status.UpdatedReplicas = 1
 	if err := c.kube.Status().Update(c.Context(), d); err != nil {
 		t.Fatal(err)
 	}
+
 	c.has(c.run("wait", "deploy/web"), ExitDone, "open")
 }
 
@@ -74,21 +78,25 @@ func TestPreflightOfACluster(t *testing.T) {
 	if err := os.WriteFile(file, []byte(manifest), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	a := c.run("preflight", "-f", file, "-o", "json")
 	c.has(a, ExitNo)
 	var p Preflight
 	if err := json.Unmarshal([]byte(a.out), &p); err != nil {
 		t.Fatal(err)
 	}
+
 	var checks []string
 	for _, f := range p.Findings {
 		checks = append(checks, f.Check)
 	}
+
 	for _, want := range []string{CheckEmpties, CheckHook, CheckNoProbe, "WebhookMissing", "PodgateNotWorking"} {
 		if !strings.Contains(strings.Join(checks, " "), want) {
 			t.Errorf("it does not find %s, only %q", want, checks)
 		}
 	}
+
 	c.has(c.run("preflight", "-f", file), ExitNo, "install podgate before the rollout")
 	c.has(c.run("preflight"), ExitDone, "Nothing to check")
 	c.has(c.run("preflight", "deploy/web"), ExitError, "there is no workload deploy/web")
@@ -111,9 +119,11 @@ func TestPreflightThatMayNotLook(t *testing.T) {
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}}},
 		}})
+
 		c.allow(user, rules...)
 		a := c.run("preflight")
 		c.has(a, ExitError, "not allowed to list", "could not check")
+
 		if strings.Contains(a.out, "Nothing") {
 			t.Errorf("%s: it says that there is nothing:\n%s", user, a.out)
 		}
@@ -133,8 +143,10 @@ func TestBindingAfterPods(t *testing.T) {
 	if err := os.WriteFile(file, []byte(manifest), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	c.has(c.run("preflight", "-f", file), ExitNo, CheckBindingAfter)
 	c.wire()
+
 	if a := c.run("preflight", "-f", file); strings.Contains(a.out, CheckBindingAfter) {
 		t.Errorf("the binding is there already, and it says\n%s", a.out)
 	}
@@ -157,13 +169,16 @@ func TestUsage(t *testing.T) {
 	c.has(c.run("statsu"), ExitError, "unknown command")
 	c.has(c.run("status", "-n", "misspelt"), ExitDone, `note: there is no namespace "misspelt"`)
 	c.has(c.run("preflight", "-n", "misspelt"), ExitDone, `note: there is no namespace "misspelt"`)
+
 	if a := c.run("status"); strings.Contains(a.out, "there is no namespace") {
 		t.Errorf("its namespace is there:\n%s", a.out)
 	}
+
 	c.has(c.run("status", "-o", "xml"), ExitError, "must be one of text, wide, json, yaml")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		c.has(c.run("completion", shell), ExitDone, "podgate")
 	}
+
 	c.has(c.run("__complete", "explain", "we"), ExitDone, "web-1")
 	c.has(c.run("__complete", "gate", "set", "web-1", ""), ExitDone, elbv2.GateType("web"))
 	c.has(c.run("__complete", "gate", "set", "web-1", elbv2.GateType("web"), ""), ExitDone, "true")

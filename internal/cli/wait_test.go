@@ -25,15 +25,18 @@ func TestWaitEndsWhereItIsMeantTo(t *testing.T) {
 		}
 		return s
 	}
+
 	deployment := func(paused bool, updated int32) client.Object {
 		return &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: new(int32(3)), Paused: paused}, Status: appsv1.DeploymentStatus{Replicas: 3, UpdatedReplicas: updated}}
 	}
+
 	daemonSet := func(strategy appsv1.DaemonSetUpdateStrategyType, updated int32) client.Object {
 		return &appsv1.DaemonSet{
 			Spec:   appsv1.DaemonSetSpec{UpdateStrategy: appsv1.DaemonSetUpdateStrategy{Type: strategy}},
 			Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: 3, CurrentNumberScheduled: 3, UpdatedNumberScheduled: updated},
 		}
 	}
+
 	rolling, onDelete := appsv1.RollingUpdateStatefulSetStrategyType, appsv1.OnDeleteStatefulSetStrategyType
 
 	for name, c := range map[string]struct {
@@ -64,6 +67,7 @@ func TestWaitEndsWhereItIsMeantTo(t *testing.T) {
 				pods[i].Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "example.com/ready"}}
 				pods[i].Status.Conditions = []corev1.PodCondition{{Type: "example.com/ready", Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
 			}
+
 			if c.closed {
 				pods[0].Status.Conditions[0].Status = corev1.ConditionFalse
 			}
@@ -72,6 +76,7 @@ func TestWaitEndsWhereItIsMeantTo(t *testing.T) {
 			if w.Open != c.open || w.Never != c.never {
 				t.Errorf("open %t, never %t, want %t and %t: %v", w.Open, w.Never, c.open, c.never, w.For)
 			}
+
 			if !strings.Contains(strings.Join(w.For, "\n"), c.says) {
 				t.Errorf("it waits for %q, want %q", w.For, c.says)
 			}

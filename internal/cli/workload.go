@@ -49,6 +49,7 @@ func workloadOf(o client.Object) (workload, bool) {
 	if slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.Controller != nil && *r.Controller }) {
 		return workload{}, false
 	}
+
 	w := workload{namespace: o.GetNamespace(), name: o.GetName()}
 	switch o := o.(type) {
 	case *appsv1.Deployment:
@@ -59,6 +60,7 @@ func workloadOf(o client.Object) (workload, bool) {
 			w.deadlineSeconds = *d
 		}
 		w.atOnce = deploymentAtOnce(o, w.replicas)
+
 	case *appsv1.StatefulSet:
 		w.kind, w.template, w.selector, w.replicas = "StatefulSet", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
 		w.assumed = o.Spec.Replicas == nil
@@ -68,14 +70,17 @@ func workloadOf(o client.Object) (workload, bool) {
 				w.atOnce = max(scaled(u.MaxUnavailable, w.replicas, false), 1)
 			}
 		}
+
 	case *appsv1.DaemonSet:
 		w.kind, w.template, w.selector, w.replicas = "DaemonSet", &o.Spec.Template, o.Spec.Selector, o.Status.DesiredNumberScheduled
 		w.atOnce = daemonSetAtOnce(o, w.replicas)
+
 	case *appsv1.ReplicaSet:
 		w.kind, w.template, w.selector, w.replicas = "ReplicaSet", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
 	default:
 		return workload{}, false
 	}
+
 	return w, true
 }
 
@@ -91,6 +96,7 @@ func deploymentAtOnce(d *appsv1.Deployment, n int32) int32 {
 	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
 		return n
 	}
+
 	unavailable, surge := intstr.Parse(defaultUnavailable), intstr.Parse(defaultUnavailable)
 	if u := d.Spec.Strategy.RollingUpdate; u != nil {
 		if u.MaxUnavailable != nil {
@@ -100,10 +106,12 @@ func deploymentAtOnce(d *appsv1.Deployment, n int32) int32 {
 			surge = *u.MaxSurge
 		}
 	}
+
 	atOnce := scaled(&unavailable, n, false)
 	if atOnce == 0 && scaled(&surge, n, true) == 0 {
 		return 1
 	}
+
 	return atOnce
 }
 
@@ -171,6 +179,7 @@ func workloads(ctx context.Context, r client.Reader, namespace string) ([]worklo
 			}
 		}
 	}
+
 	slices.SortFunc(all, func(a, b workload) int { return compare(a.namespace, b.namespace, a.kind, b.kind, a.name, b.name) })
 	return all, nil
 }

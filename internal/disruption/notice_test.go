@@ -14,9 +14,11 @@ func TestOfNode(t *testing.T) {
 	taint := func(key string, effect corev1.TaintEffect) []corev1.Taint {
 		return []corev1.Taint{{Key: key, Effect: effect}}
 	}
+
 	ready := func(status corev1.ConditionStatus, message string) []corev1.NodeCondition {
 		return []corev1.NodeCondition{{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionFalse, Message: message}, {Type: corev1.NodeReady, Status: status, Message: message}}
 	}
+
 	cases := map[string]struct {
 		reason     string
 		taints     []corev1.Taint
@@ -37,6 +39,7 @@ func TestOfNode(t *testing.T) {
 		"Cancelled":         {reason: "The shutdown was called off.", conditions: ready(corev1.ConditionTrue, "kubelet is posting ready status. WARNING: node is shutting down")},
 		"Worst":             {reason: "The most urgent counts.", taints: append(taint("node.kubernetes.io/out-of-service", corev1.TaintEffectNoExecute), taint("karpenter.sh/disrupted", corev1.TaintEffectNoSchedule)...), want: Dead},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: corev1.NodeSpec{Taints: tc.taints}, Status: corev1.NodeStatus{Conditions: tc.conditions}}

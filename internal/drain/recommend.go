@@ -117,16 +117,19 @@ func (t terms) recommend(w *Window) time.Duration {
 	if w.count < enough {
 		return t.recommended
 	}
+
 	accepted, drained := w.slowest()
 	after := t.computed.Routing + t.computed.InFlight
 	if t.told {
 		after = min(drained+drained/4, after)
 	}
+
 	next := t.bound((max(accepted, Deregister) + after + step - 1).Truncate(step))
 	now := t.recommended
 	if now == 0 {
 		now = t.computed.Time()
 	}
+
 	small := (next - now).Abs() < max(step, now/10)
 	if small || next < now && w.count < windowSize {
 		return t.recommended
@@ -134,6 +137,7 @@ func (t terms) recommend(w *Window) time.Duration {
 	if (next - t.computed.Time()).Abs() < max(step, t.computed.Time()/10) {
 		return 0
 	}
+
 	return next
 }
 

@@ -45,6 +45,7 @@ func TestRecommend(t *testing.T) {
 		"ToldSoFar":  {reason: "Less is recommended by a whole window only.", terms: backend, drains: func(w *Window) { w.drained(31, s, 12*s) }},
 		"ToldLong":   {reason: "Connections without end do not make it longer than the formula.", terms: backend, drains: func(w *Window) { w.drained(32, s, 3600*s) }},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var w Window
@@ -74,6 +75,7 @@ func TestLaw10RecommendsSeldom(t *testing.T) {
 			changes++
 		}
 	}
+
 	if changes != 1 || backend.recommended != 60*s {
 		t.Errorf("want 60 s recommended once, got %s after %d changes", backend.recommended, changes)
 	}
@@ -95,6 +97,7 @@ func TestRecommendedIsFollowed(t *testing.T) {
 		"More":     {reason: "Nor is it without end.", said: Recommended, recommended: "1h", want: 110 * s},
 		"Garbage":  {reason: "What cannot be read is none.", said: Recommended, recommended: "soon", want: 55 * s},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			b := &elbv2.TargetGroupBinding{}
@@ -107,6 +110,7 @@ func TestRecommendedIsFollowed(t *testing.T) {
 			}
 		})
 	}
+
 	own := &v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{HAProxy: &v1alpha1.HAProxy{DrainSeconds: 30}}}
 	own.Annotations = map[string]string{v1alpha1.DrainTimeAnnotation: Recommended}
 	own.Status.Drain = &v1alpha1.DrainStatus{RecommendedSeconds: 20}

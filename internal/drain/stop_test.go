@@ -16,9 +16,11 @@ func TestStopOf(t *testing.T) {
 	sleeping := func(name string, seconds int64) corev1.Container {
 		return corev1.Container{Name: name, Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: seconds}}}}
 	}
+
 	running := func(name string, command ...string) corev1.Container {
 		return corev1.Container{Name: name, Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: command}}}}
 	}
+
 	asking := corev1.Container{Name: "web", Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{}}}}
 	cases := map[string]struct {
 		reason     string
@@ -41,6 +43,7 @@ func TestStopOf(t *testing.T) {
 		"OneReadable": {reason: "The one that can be read ends no later than it says.", containers: []corev1.Container{asking, sleeping("proxy", 5)}, want: Stop{"proxy", 5, 30}},
 		"AtOnce":      {reason: "A grace period of 0 is one.", containers: []corev1.Container{sleeping("web", 5)}, grace: new(int64(0)), want: Stop{"web", 5, 0}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := StopOf(&corev1.PodSpec{Containers: tc.containers, InitContainers: []corev1.Container{{Name: "sidecar"}}, TerminationGracePeriodSeconds: tc.grace})
@@ -79,6 +82,7 @@ func TestShort(t *testing.T) {
 		"Unread":    {reason: "A hook that nobody can read may be long enough; the grace period is not.", stop: Stop{"", Unread, 30}, need: 55 * time.Second, grace: 25},
 		"Nothing":   {reason: "Where nothing drains nothing is too short.", stop: Stop{"web", 0, 0}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if hook, grace := tc.stop.Short(tc.need); hook != tc.hook || grace != tc.grace {
@@ -95,6 +99,7 @@ func TestStoppedAt(t *testing.T) {
 		end := metav1.NewTime(noon.Add(time.Duration(grace) * time.Second))
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &end, DeletionGracePeriodSeconds: &grace}, Status: corev1.PodStatus{Message: stop}}
 	}
+
 	cases := map[string]struct {
 		reason string
 		pod    *corev1.Pod
@@ -107,6 +112,7 @@ func TestStoppedAt(t *testing.T) {
 		"Unknown": {reason: "The pod may be a full one.", pod: deleted("", 30)},
 		"Running": {reason: "Nobody has deleted it.", pod: &corev1.Pod{Status: corev1.PodStatus{Message: "55 85 web"}}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := StoppedAt(tc.pod); !got.Equal(tc.want) {

@@ -34,6 +34,7 @@ func TestOf(t *testing.T) {
 		"AskedTooLittle": {reason: "Nor does nothing at all.", published: `{"arn":"a","protocol":"HTTP"}`, asked: "0s", want: 25 * time.Second, routed: 25 * time.Second},
 		"AskedTooMuch":   {reason: "Nor does more than an hour.", published: `{"arn":"a","protocol":"HTTP"}`, asked: "61m", want: 25 * time.Second, routed: 25 * time.Second},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			b := &elbv2.TargetGroupBinding{}
@@ -41,12 +42,15 @@ func TestOf(t *testing.T) {
 			if tc.asked != "" {
 				b.Annotations[v1alpha1.DrainTimeAnnotation] = tc.asked
 			}
+
 			if tc.protocol != "" {
 				b.Spec.TargetGroupProtocol = &tc.protocol
 			}
+
 			if got := Of(b); got != tc.want {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
 			}
+
 			if got := NeedOf(b).Routed(); got != tc.routed {
 				t.Errorf("%s\nwant new requests for %s, got %s", tc.reason, tc.routed, got)
 			}
@@ -85,6 +89,7 @@ func TestOfOwn(t *testing.T) {
 			want:   155 * time.Second, routed: 125 * time.Second,
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := OfOwn(&tc.b); got != tc.want {

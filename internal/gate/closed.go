@@ -48,6 +48,7 @@ func join(parts []part) Decision {
 			d.Recheck = sooner(d.Recheck, p.recheck)
 		}
 	}
+
 	return d
 }
 
@@ -88,6 +89,7 @@ func (d decision) part() part {
 	case Unresolved:
 		return d.limited(d.undetermined(Condition{StatusUnknown, v1alpha1.ReasonBindingNotReady, d.troubled("The binding's target group or port is not known; see the binding's Ready condition.")}))
 	}
+
 	return d.limited(d.claimed())
 }
 

@@ -141,6 +141,7 @@ func Decide(now time.Time, pod Pod, feeds []Feed, policy Policy, current Conditi
 	if len(feeds) == 0 {
 		feeds = []Feed{{UnclaimedSince: now}}
 	}
+
 	feeds = slices.Clone(feeds)
 
 	// A gate that is released whatever the containers do is not closed for them: it would

@@ -233,6 +233,7 @@ func TestDecide(t *testing.T) {
 			want:    result{Condition: opened},
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := decide(noon, tc.pod, tc.feed, tc.policy, tc.current)
@@ -256,6 +257,7 @@ func TestDecideMessages(t *testing.T) {
 		"Trouble": {reason: "Why a group cannot be read is more use than that it cannot.", want: "Access denied.",
 			feed: Feed{Claim: Claimed, Trouble: "Access denied."}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := decide(noon, ready(time.Hour, netip.Addr{}), tc.feed, Policy{}, Condition{Status: StatusFalse, Reason: "Elb.X", Message: "old"})

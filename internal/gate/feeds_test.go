@@ -35,9 +35,11 @@ func TestLaw1OneHealthyOfTwoOpensNothing(t *testing.T) {
 			if got := both.Condition.Status == StatusTrue; got != opens {
 				t.Fatalf("feeds %+v and %+v: open %t, want %t", one, other, got, opens)
 			}
+
 			if first.Condition.Status != StatusTrue && both.Condition != first.Condition {
 				t.Fatalf("feeds %+v and %+v: want what the first says, %+v, got %+v", one, other, first.Condition, both.Condition)
 			}
+
 			if opens && both.Condition.Reason == v1alpha1.ReasonHealthy && (first.Condition.Reason != v1alpha1.ReasonHealthy || second.Condition.Reason != v1alpha1.ReasonHealthy) {
 				t.Fatalf("feeds %+v and %+v: the gate is called healthy, and not all of it is", one, other)
 			}
@@ -68,12 +70,15 @@ func TestLaw2ReleasedFeedReleasesOnlyItself(t *testing.T) {
 		if d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, released, waits), Policy{}, Condition{}); d.Condition.Reason != "Elb.InitialHealthChecking" || !d.Waiting {
 			t.Errorf("claim %d: want the gate to wait for the other feed, got %+v", claim, d)
 		}
+
 		if d := Decide(noon, Pod{}, at(ours, released, waits), Policy{}, Condition{}); d.Condition.Status == StatusTrue {
 			t.Errorf("claim %d: opened while the containers are not ready: %+v", claim, d)
 		}
+
 		if d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, released, seenOtherwise(sight(Healthy, ""))), Policy{}, Condition{}); d.Condition.Status != StatusTrue {
 			t.Errorf("claim %d: want it open, got %+v", claim, d)
 		}
+
 		if d := Decide(noon, Pod{}, at(ours, released, released), Policy{}, Condition{}); d.Condition.Status != StatusTrue {
 			t.Errorf("claim %d: nothing feeds the gate any longer, got %+v", claim, d)
 		}
@@ -106,6 +111,7 @@ func TestLaw9TrackAsksEveryFloor(t *testing.T) {
 			t.Errorf("%s: want %+v, got %+v", name, tc.want, d)
 		}
 	}
+
 	if d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, failing(time.Hour), seenOtherwise(sight(Healthy, ""))), Policy{}, open); d.Condition != open {
 		t.Errorf("Latch closed the gate: %+v", d)
 	}

@@ -23,9 +23,11 @@ func TestLaw1NeverOpenEarly(t *testing.T) {
 		"healthy, read before it was noticed":   {Claim: Claimed, Observed: true, ReadAt: noon.Add(-4 * time.Minute), Present: true, Health: Health{State: Healthy}, Detection: time.Minute},
 		"no binding for less than five minutes": {Claim: Unclaimed, UnclaimedSince: noon.Add(-time.Hour)},
 	}
+
 	for _, s := range []State{Unknown, Initial, Unhealthy, UnhealthyDraining, Unused, Draining, Unavailable, State(99)} {
 		feeds["the target is "+s.String()] = seenOtherwise(sight(s, "Elb.Any"))
 	}
+
 	for name, feed := range feeds {
 		for _, current := range []Condition{{}, {Status: StatusUnknown}, {Status: StatusFalse, Reason: "Elb.Any"}} {
 			d := decide(noon, ready(4*time.Minute, netip.Addr{}), feed, Policy{}, current)
@@ -80,9 +82,11 @@ func TestLaw2NeverStuck(t *testing.T) {
 		}
 		current, now = d.Condition, now.Add(d.Recheck)
 	}
+
 	if waited := now.Sub(noon); waited != 5*time.Minute || current.Reason != v1alpha1.ReasonNoBinding {
 		t.Errorf("released after %s with reason %s, want 5 minutes and %s", waited, current.Reason, v1alpha1.ReasonNoBinding)
 	}
+
 	late := decide(now, pod, seenOtherwise(sight(Unhealthy, "Target.Timeout")), Policy{}, current)
 	if late.Condition != current {
 		t.Errorf("a binding that appears later closed the gate: %+v", late.Condition)
@@ -114,6 +118,7 @@ func everyFeed() []Feed {
 			}
 		}
 	}
+
 	return feeds
 }
 
@@ -143,6 +148,7 @@ func TestLaw8RestartForgetsNothing(t *testing.T) {
 			}
 		}
 	}
+
 	unread.Trouble = "The API is down."
 	for _, reason := range []string{v1alpha1.ReasonContainersNotReady, v1alpha1.ReasonNoBinding, "Elb.InitialHealthChecking"} {
 		if d := decide(noon, ready(time.Hour, ours), unread, Policy{}, Condition{StatusFalse, reason, ""}); d.Condition.Reason != v1alpha1.ReasonNotObserved {
@@ -204,13 +210,16 @@ func TestLaw11AddressReuseIsANewTarget(t *testing.T) {
 			if current.Status == StatusTrue && !proven.IsValid() {
 				continue
 			}
+
 			d := decide(noon, ready(time.Second, proven), inherited, Policy{}, current)
 			if d.Condition.Status == StatusTrue {
 				t.Errorf("condition %q, proven at %s: the gate took over another pod's health", current.Status, proven)
 			}
+
 			if d.Proven.IsValid() {
 				t.Errorf("condition %q, proven at %s: recorded as proven at %s", current.Status, proven, d.Proven)
 			}
+
 			if d.Recheck != 20*time.Second+Lag-time.Second {
 				t.Errorf("condition %q, proven at %s: looked at again after %s, want when the load balancer must have noticed", current.Status, proven, d.Recheck)
 			}

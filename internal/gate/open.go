@@ -36,6 +36,7 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 	if policy.Mode != Track || !followed(current.Reason) {
 		return d
 	}
+
 	return track(now, pod, feeds, policy, d)
 }
 

@@ -55,6 +55,7 @@ func overridden(now time.Time, pod Pod, feeds []Feed, d Decision) Decision {
 	if now.Before(begins) && pod.Override.holds(begins, releasing) {
 		d.Recheck = sooner(d.Recheck, begins.Sub(now))
 	}
+
 	if !pod.Override.holds(now, releasing) {
 		return d
 	}
@@ -63,6 +64,7 @@ func overridden(now time.Time, pod Pod, feeds []Feed, d Decision) Decision {
 	if d.Condition.Status != pod.Override.Status {
 		d.Condition, d.TimedOut = pod.Override.condition(), false
 	}
+
 	return d
 }
 

@@ -76,6 +76,7 @@ func TestOverrideBeginsByItself(t *testing.T) {
 		}
 		now = now.Add(d.Recheck)
 	}
+
 	t.Error("it never began")
 }
 
@@ -98,6 +99,7 @@ func TestLaw2OverrideEndsByItself(t *testing.T) {
 				}
 				now, current = now.Add(d.Recheck), d.Condition
 			}
+
 			feed.ReadAt = now
 			after := decide(now, pod, feed, Policy{OrphanGrace: 2 * time.Hour}, current).Condition
 			if open := after.Status == StatusTrue; open != (name == "healthy") || after.Status == "" || after.Reason == v1alpha1.ReasonOverridden || strings.Contains(after.Message, "alice") {

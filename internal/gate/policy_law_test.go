@@ -49,6 +49,7 @@ func TestLaw1PolicyOpensWhatItNames(t *testing.T) {
 		Unused: {OnUnused: Open}, Unavailable: {OnUnavailable: Open}, UnhealthyDraining: {OnUnhealthyDraining: Open},
 		Unknown: {Mode: Track}, Draining: {Timeout: time.Minute, OnTimeout: Hold}, Initial: {Timeout: 2 * time.Hour, OnTimeout: Open},
 	}
+
 	for about, policy := range policies {
 		opens := policy.OnUnused == Open || policy.OnUnavailable == Open || policy.OnUnhealthyDraining == Open
 		for _, s := range []State{Unknown, Initial, Unhealthy, UnhealthyDraining, Unused, Draining, Unavailable} {
@@ -105,9 +106,11 @@ func TestLaw8OutageUnderTrack(t *testing.T) {
 		"the target was taken out":      {Claim: Claimed, Observed: true, Room: room(true), ReadAt: noon, FailingSince: noon.Add(-time.Hour)},
 		"the load balancer's own fault": reported(failing(time.Hour), Unhealthy, "Elb.InternalError"),
 	}
+
 	for _, s := range []State{Unknown, Initial, Unused, Draining, Unavailable, State(99)} {
 		feeds["the target is "+s.String()] = reported(failing(time.Hour), s, "")
 	}
+
 	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	for name, feed := range feeds {
 		for _, proven := range []netip.Addr{{}, ours} {
@@ -137,9 +140,11 @@ func TestLaw9TrackIsDamped(t *testing.T) {
 		}
 		current, now = d.Condition, now.Add(d.Recheck)
 	}
+
 	if now.Sub(noon) != 20*time.Second || current.Reason != "Target.Timeout" {
 		t.Errorf("closed after %s with %s, want 20s and the load balancer's reason", now.Sub(noon), current.Reason)
 	}
+
 	if d := decide(noon, ready(time.Hour, ours), noRoom(failing(time.Hour)), policy, Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}); d.Condition.Status != StatusTrue || d.Recheck <= 0 {
 		t.Errorf("at the floor: want the gate open and looked at again, got %+v", d)
 	}

@@ -34,6 +34,7 @@ func TestFloor(t *testing.T) {
 		"NumberOutOfReach":  {reason: "More than there are is all.", floor: Floor{Gates: 30}, open: 3, all: 3, want: false},
 		"NobodyIsOpenAtAll": {reason: "There is nothing to close.", open: 0, all: 5, want: false},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := tc.floor.Allows(tc.open, tc.all); got != tc.want {
@@ -61,6 +62,7 @@ func TestDecideByPolicy(t *testing.T) {
 		p.ClosedAt = noon.Add(-at)
 		return p
 	}
+
 	cases := map[string]struct {
 		reason  string
 		pod     subject
@@ -212,6 +214,7 @@ func TestDecideByPolicy(t *testing.T) {
 			want:    result{Condition: openedBy(v1alpha1.ReasonNoBinding)},
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := decide(noon, tc.pod, tc.feed, tc.policy, tc.current)
@@ -246,11 +249,13 @@ func TestHeldGateSaysSoOnce(t *testing.T) {
 			t.Fatalf("want %q, got %q", want, current.Message)
 		}
 	}
+
 	// A read of before the containers' restart leaves the condition as it is.
 	healthy := readBefore(2*time.Hour, sight(Healthy, ""))
 	if d := decide(noon, ready(time.Hour, ours), healthy, policy, current); d.Condition.Message != want {
 		t.Errorf("want %q, got %q", want, d.Condition.Message)
 	}
+
 	if msg := decide(noon, ready(time.Hour, ours), feed, Policy{}, current).Condition.Message; strings.Contains(msg, "time-out") {
 		t.Errorf("the time-out was taken away and the gate says %q", msg)
 	}

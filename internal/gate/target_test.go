@@ -20,6 +20,7 @@ func TestParseTarget(t *testing.T) {
 		"PortZero": {reason: "No target listens there.", addr: "10.0.0.7", port: 0, bad: true},
 		"PortHigh": {reason: "Nor there.", addr: "10.0.0.7", port: 65536, bad: true},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, err := ParseTarget(tc.addr, tc.port)

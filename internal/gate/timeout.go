@@ -30,10 +30,12 @@ func (d decision) limited(p part) part {
 		}
 		return part{condition: Condition{StatusTrue, v1alpha1.ReasonTimedOut, message + "."}, proven: p.proven}
 	}
+
 	if p.condition.Status != "" {
 		p.timedOut = true
 		p.condition.Message = overdue(p.condition.Message, d.policy)
 	}
+
 	return p
 }
 

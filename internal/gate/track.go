@@ -33,6 +33,7 @@ func track(now time.Time, pod Pod, feeds []Feed, policy Policy, d Decision) Deci
 			d.Recheck = sooner(d.Recheck, recheck)
 		}
 	}
+
 	if failed < 0 {
 		return d
 	}

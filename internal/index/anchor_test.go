@@ -16,6 +16,7 @@ func TestAnchor(t *testing.T) {
 		"Tie":        {reason: "The choice does not depend on the map's order.", selector: map[string]string{"b": "same", "a": "same", "c": "same"}, want: "a=same"},
 		"EmptyValue": {reason: "A selector may ask for an empty value.", selector: map[string]string{"b": "", "a": ""}, want: "a="},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := anchor(tc.selector); got != tc.want {

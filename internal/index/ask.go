@@ -44,6 +44,7 @@ func ServicesSelecting(ctx context.Context, r client.Reader, namespace string, l
 			}
 		}
 	}
+
 	return found, nil
 }
 

@@ -39,15 +39,19 @@ func Bindings(ctx context.Context, c client.FieldIndexer) error {
 	if err := register(ctx, c, &corev1.Service{}, servicesByAnchor, serviceAnchor); err != nil {
 		return err
 	}
+
 	if err := register(ctx, c, &elbv2.TargetGroupBinding{}, bindingsByService, bindingService); err != nil {
 		return err
 	}
+
 	if err := register(ctx, c, &elbv2.TargetGroupBinding{}, bindingsByGroup, bindingGroup); err != nil {
 		return err
 	}
+
 	if err := register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByService, ownService); err != nil {
 		return err
 	}
+
 	return register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByGroup, (*v1alpha1.TargetBinding).Claims)
 }
 
@@ -56,15 +60,19 @@ func Pods(ctx context.Context, c client.FieldIndexer) error {
 	if err := register(ctx, c, &corev1.Pod{}, podsByLabel, podLabels); err != nil {
 		return err
 	}
+
 	if err := register(ctx, c, &corev1.Pod{}, podsByGate, podGates); err != nil {
 		return err
 	}
+
 	if err := register(ctx, c, &corev1.Pod{}, podsByAddress, podAddresses); err != nil {
 		return err
 	}
+
 	if err := register(ctx, c, &corev1.Pod{}, podsByNode, podNode); err != nil {
 		return err
 	}
+
 	return register(ctx, c, &corev1.Pod{}, podsByPressure, podPressure)
 }
 

@@ -65,20 +65,24 @@ func (e everything) List(_ context.Context, into client.ObjectList, _ ...client.
 			if p, ok := o.(*corev1.Pod); ok {
 				l.Items = append(l.Items, *p)
 			}
+
 		case *corev1.ServiceList:
 			if s, ok := o.(*corev1.Service); ok {
 				l.Items = append(l.Items, *s)
 			}
+
 		case *elbv2.TargetGroupBindingList:
 			if b, ok := o.(*elbv2.TargetGroupBinding); ok {
 				l.Items = append(l.Items, *b)
 			}
+
 		case *v1alpha1.TargetBindingList:
 			if b, ok := o.(*v1alpha1.TargetBinding); ok {
 				l.Items = append(l.Items, *b)
 			}
 		}
 	}
+
 	return e.err
 }
 
@@ -124,10 +128,12 @@ func TestAnswers(t *testing.T) {
 		backend("observes", "web", v1alpha1.MembershipExternal, "unix:/1"),
 		&v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "by-arn"}, Spec: v1alpha1.TargetBindingSpec{ELBv2: &v1alpha1.ELBv2{TargetGroupARN: "arn:own"}}},
 	}
+
 	elsewhere := []client.Object{
 		service("other", "web-of-other", map[string]string{"app": "web"}), binding("other", "tg-of-other", "web", "arn:web"),
 		pod("other", "pod-of-other", map[string]string{"app": "web"}, "web-tg", "10.0.0.1"),
 	}
+
 	cases := map[string]struct {
 		reason string
 		ask    func(client.Reader) ([]string, error)
@@ -230,16 +236,19 @@ func TestAnswers(t *testing.T) {
 			},
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			indexed, err := indextest.New(t.Context(), append(elsewhere, shop...)...)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			readers := map[string]client.Reader{"with indexes": indexed}
 			if !tc.all {
 				readers["without"] = everything{objects: shop}
 			}
+
 			for how, r := range readers {
 				got, err := tc.ask(r)
 				if err != nil {

@@ -70,6 +70,7 @@ func Entries(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Covera
 		}
 		entries = append(entries, Coverage{namespaces, pods})
 	}
+
 	return entries, nil
 }
 

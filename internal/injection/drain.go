@@ -52,35 +52,43 @@ func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
 	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
 		return DrainPlan{}
 	}
+
 	seconds := ceil(DrainTime(pod, services, bindings))
 	grace := drain.DefaultGrace
 	if pod.Hooks.Grace != nil {
 		grace = *pod.Hooks.Grace
 	}
+
 	if seconds == 0 || grace <= 0 {
 		return DrainPlan{}
 	}
+
 	plan := DrainPlan{Seconds: seconds, Adaptive: adaptive(pod, services, bindings)}
 	for i, has := range pod.Hooks.PreStop {
 		if !has {
 			plan.Sleep = append(plan.Sleep, i)
 		}
 	}
+
 	if plan.Empty() {
 		return DrainPlan{}
 	}
+
 	original := grace
 	// Where no container has a hook it is of another pod, such as that a manifest was copied from.
 	known := pod.Hooks.Original != nil && slices.Contains(pod.Hooks.PreStop, true)
 	if known {
 		original = *pod.Hooks.Original
 	}
+
 	if grace < original+seconds {
 		plan.Grace = original + seconds
 	}
+
 	if plan.Grace > 0 && !known {
 		plan.Original = &original
 	}
+
 	return plan
 }
 

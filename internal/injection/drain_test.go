@@ -22,6 +22,7 @@ func TestDrain(t *testing.T) {
 		}
 		return b
 	}
+
 	plain := []Binding{of("a", 20*time.Second, nil)}
 	cases := map[string]struct {
 		reason   string
@@ -75,6 +76,7 @@ func TestDrain(t *testing.T) {
 		"Job":          {reason: "A Job's pods end by themselves.", hooks: Hooks{PreStop: []bool{false}, OfJob: true}, bindings: plain},
 		"NoBinding":    {reason: "Who is no target has nothing to drain.", hooks: Hooks{PreStop: []bool{false}}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := Drain(Pod{Labels: map[string]string{"app": "web"}, Hooks: tc.hooks}, services, tc.bindings)

@@ -67,18 +67,21 @@ func Explain(pod Pod, services []Service, bindings []Binding) Finding {
 	if pod.OptedOut() {
 		return Finding{}
 	}
+
 	missing, gated := wanted(pod, services, bindings), false
 	for _, gate := range pod.Gates {
 		delete(missing, gate)
 		_, own := gates.Binding(gate)
 		gated = gated || own
 	}
+
 	switch {
 	case len(missing) > 0:
 		return lacks(pod, services, bindings, slices.Sorted(maps.Keys(missing)))
 	case gated:
 		return Finding{}
 	}
+
 	return needsNone(pod, services, bindings)
 }
 
@@ -95,6 +98,7 @@ func lacks(pod Pod, services []Service, bindings []Binding, missing []string) Fi
 	case !s.Created.Before(pod.Created):
 		f.Reason, f.Since = ReasonServiceLater, s.Created
 	}
+
 	f.Tied = f.Reason != ReasonNotInjected && f.Since.Equal(pod.Created)
 	return f
 }
@@ -107,12 +111,14 @@ func needsNone(pod Pod, services []Service, bindings []Binding) Finding {
 			f.Reason, f.Service = ReasonNoBinding, s.Name
 		}
 	}
+
 	for _, b := range bindings {
 		selects := slices.ContainsFunc(services, func(s Service) bool { return s.Name == b.Service && s.Selects(pod.Labels) })
 		if selects && (f.Binding == "" || tellsMore(b, f)) {
 			f.Reason, f.Service, f.Binding = b.gatesNot(), b.Service, b.Name
 		}
 	}
+
 	return f
 }
 

@@ -22,11 +22,13 @@ func TestExplain(t *testing.T) {
 	bound := func(name string) Binding {
 		return Binding{Name: name, Service: "web", TargetType: elbv2.TargetTypeIP, Created: before}
 	}
+
 	with := func(change func(*Binding)) []Binding {
 		b := bound("a")
 		change(&b)
 		return []Binding{b}
 	}
+
 	gated := func(gates ...string) Pod { return Pod{Labels: labels, Gates: gates, Created: noon} }
 	missing := []string{prefix + "a"}
 
@@ -106,6 +108,7 @@ func TestExplain(t *testing.T) {
 			want: Finding{Reason: ReasonNameTooLong, Service: "web", Binding: strings.Repeat("a", 64), Since: noon},
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := Explain(tc.pod, tc.services, tc.bindings)

@@ -20,6 +20,7 @@ func TestExternalGates(t *testing.T) {
 		anew  = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0000000000000000"
 		own   = "targets.podgate.dev/own"
 	)
+
 	labels := map[string]string{"app": "web"}
 	theirs := Binding{Name: "theirs", Service: "web", TargetType: elbv2.TargetTypeIP, Group: arn, Unserved: true}
 	with := func(change func(*Binding)) Binding {
@@ -27,6 +28,7 @@ func TestExternalGates(t *testing.T) {
 		change(&b)
 		return b
 	}
+
 	cases := map[string]struct {
 		reason string
 		gates  []string
@@ -52,6 +54,7 @@ func TestExternalGates(t *testing.T) {
 		"Legacy":         {reason: "That controller does not open the gates of its predecessor.", gates: []string{legacy + "i_web_80"}, theirs: []Binding{theirs}, group: arn, why: ReasonNoGateOfLBC},
 		"Nudged":         {reason: "podgate wakes that controller.", theirs: []Binding{theirs}, group: arn, woken: true, want: true},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			pod := Pod{Labels: labels, Gates: tc.gates, Created: time.Unix(1e9, 0)}
@@ -60,10 +63,12 @@ func TestExternalGates(t *testing.T) {
 			if got := slices.Contains(Gates(pod, services, bindings).Add, own); got != tc.want {
 				t.Errorf("%s\ngate injected: %t, want %t", tc.reason, got, tc.want)
 			}
+
 			f := Explain(pod, services, bindings)
 			if missing := slices.Contains(f.Missing, own); missing != tc.want {
 				t.Errorf("%s\ngate missing: %t, want %t", tc.reason, missing, tc.want)
 			}
+
 			if tc.why != "" && f.Reason != tc.why {
 				t.Errorf("%s\nexplained by %q, want %q", tc.reason, f.Reason, tc.why)
 			}

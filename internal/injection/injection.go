@@ -115,10 +115,12 @@ func Gates(pod Pod, services []Service, bindings []Binding) Plan {
 	if pod.OptedOut() {
 		return Plan{}
 	}
+
 	wanted := wanted(pod, services, bindings)
 	if len(wanted) == 0 {
 		return Plan{}
 	}
+
 	var plan Plan
 	for i, gate := range pod.Gates {
 		delete(wanted, gate)
@@ -126,9 +128,11 @@ func Gates(pod Pod, services []Service, bindings []Binding) Plan {
 			plan.Remove = append(plan.Remove, i)
 		}
 	}
+
 	if len(wanted) > 0 {
 		plan.Add = slices.Sorted(maps.Keys(wanted))
 	}
+
 	return plan
 }
 
@@ -144,11 +148,13 @@ func wanted(pod Pod, services []Service, bindings []Binding) map[string]bool {
 			wanted[gates.Type(b.Name)] = true
 		}
 	}
+
 	for _, b := range beside {
 		if wakesLBC(pod, services, bindings, b.Group, wanted) {
 			wanted[gates.Type(b.Name)] = true
 		}
 	}
+
 	return wanted
 }
 
@@ -181,11 +187,13 @@ func selecting(pod Pod, services []Service, bindings []Binding) []Binding {
 			selects[s.Name] = true
 		}
 	}
+
 	var selecting []Binding
 	for _, b := range bindings {
 		if selects[b.Service] {
 			selecting = append(selecting, b)
 		}
 	}
+
 	return selecting
 }

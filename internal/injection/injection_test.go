@@ -24,6 +24,7 @@ func TestGates(t *testing.T) {
 	ip := func(name, service string) Binding {
 		return Binding{Name: name, Service: service, TargetType: elbv2.TargetTypeIP}
 	}
+
 	long63, long64 := strings.Repeat("a", 63), strings.Repeat("a", 64)
 
 	cases := map[string]struct {
@@ -166,6 +167,7 @@ func TestGates(t *testing.T) {
 			want:     Plan{Add: []string{prefix + "a"}},
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := Gates(tc.pod, tc.services, tc.bindings)

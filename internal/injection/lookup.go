@@ -23,6 +23,7 @@ func Lookup(ctx context.Context, r client.Reader, serves func(binding client.Obj
 	if err != nil {
 		return nil, nil, err
 	}
+
 	var services []Service
 	var bindings []Binding
 	for i := range selecting {
@@ -31,18 +32,22 @@ func Lookup(ctx context.Context, r client.Reader, serves func(binding client.Obj
 		if err != nil {
 			return nil, nil, err
 		}
+
 		services = append(services, Service{Name: s.Name, Selector: s.Spec.Selector, Created: s.CreationTimestamp.Time})
 		for j := range found {
 			bindings = append(bindings, BindingOf(&found[j], serves(&found[j])))
 		}
+
 		own, err := index.OwnBindingsOf(ctx, r, client.ObjectKeyFromObject(s))
 		if err != nil {
 			return nil, nil, err
 		}
+
 		for j := range own {
 			bindings = append(bindings, BindingOf(&own[j], serves(&own[j])))
 		}
 	}
+
 	return services, bindings, nil
 }
 

@@ -34,20 +34,24 @@ func Short(pod Pod, stop drain.Stop, services []Service, bindings []Binding) Sho
 	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
 		return Shortfall{}
 	}
+
 	var most Binding
 	for _, b := range claiming(pod, services, bindings) {
 		if b.Drain > most.Drain {
 			most = b
 		}
 	}
+
 	if most.Drain == 0 {
 		return Shortfall{}
 	}
+
 	s := Shortfall{Binding: most.Name, Need: ceil(most.Drain), Stop: stop}
 	s.Hook, s.Grace = stop.Short(most.Drain)
 	if s.Empty() {
 		return Shortfall{}
 	}
+
 	return s
 }
 

@@ -22,6 +22,7 @@ func TestShort(t *testing.T) {
 		{Name: "nodes", Service: "web", Drain: time.Hour, TargetType: elbv2.TargetTypeInstance},
 		{Name: "leaving", Service: "web", Drain: time.Hour, Deleting: true},
 	}
+
 	labels := map[string]string{"app": "web"}
 	cases := map[string]struct {
 		reason string
@@ -50,6 +51,7 @@ func TestShort(t *testing.T) {
 		"Job":      {reason: "A Job's pods end by themselves.", pod: Pod{Labels: labels, Hooks: Hooks{OfJob: true}}, stop: drain.Stop{}},
 		"NoTarget": {reason: "Nobody sends it anything.", pod: Pod{Labels: map[string]string{"app": "other"}}, stop: drain.Stop{Hook: 60, Grace: 30}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := Short(tc.pod, tc.stop, services, bindings)

@@ -22,11 +22,13 @@ func (f Finding) Words() string {
 			return fmt.Sprintf(tied, Named(f.Binding))
 		}
 		return fmt.Sprintf("%s was not there before the pod.", Named(f.Binding)) + anew
+
 	case ReasonServiceLater:
 		if f.Tied {
 			return fmt.Sprintf(tied, fmt.Sprintf("Service %q", f.Service))
 		}
 		return fmt.Sprintf("Service %q was not there before the pod.", f.Service) + anew
+
 	case ReasonNotInjected:
 		return "podgate's webhook did not answer when the pod was created, or the namespace's label, the webhook's selectors, the Service or the binding have changed since." + anew
 	case ReasonNoService:
@@ -44,6 +46,7 @@ func (f Finding) Words() string {
 	case ReasonNameTooLong:
 		return fmt.Sprintf("the name of %s has more than %d characters.", Named(f.Binding), elbv2.MaxGateName)
 	}
+
 	return string(f.Reason)
 }
 

@@ -88,5 +88,6 @@ func Kubeconfig(t testing.TB, cfg *rest.Config) string {
 	if err != nil {
 		t.Fatalf("write kubeconfig: %v", err)
 	}
+
 	return file
 }

@@ -52,36 +52,44 @@ func runWith(m *testing.M, use func(*rest.Config)) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
+
 	pid := strconv.Itoa(os.Getpid())
 	name := "test-" + pid
 	defer func() {
 		_, downErr := run(program, "down", "--name", name)
 		err = errors.Join(err, downErr)
 	}()
+
 	up := []string{"up", "--api-only", "--name", name, "--parent-pid", pid}
 	release := os.Getenv(releaseVariable)
 	if release != "" {
 		up = append(up, "--kubernetes", release)
 	}
+
 	if _, err := run(program, up...); err != nil {
 		return 1, err
 	}
+
 	path, err := run(program, "kubeconfig", "--name", name)
 	if err != nil {
 		return 1, err
 	}
+
 	cfg, err := clientcmd.BuildConfigFromFlags("", strings.TrimSpace(path))
 	if err != nil {
 		return 1, fmt.Errorf("read kubeconfig: %w", err)
 	}
+
 	cfg.QPS = -1
 	if err := isOf(cfg, release); err != nil {
 		return 1, err
 	}
+
 	cfg.Wrap(readsRelease)
 	if err := installCRDs(cfg); err != nil {
 		return 1, err
 	}
+
 	use(cfg)
 	return m.Run(), nil
 }
@@ -162,15 +170,18 @@ func installCRDs(cfg *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
+
 	files, err := filepath.Glob(filepath.Join(Root(), "charts", "podgate", "files", "crd", "*.yaml"))
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("no CRDs in charts/podgate/files/crd (%w)", err)
 	}
+
 	for _, file := range files {
 		if err := installCRD(ctx, c, file); err != nil {
 			return fmt.Errorf("install %s: %w", filepath.Base(file), err)
 		}
 	}
+
 	return nil
 }
 
@@ -179,13 +190,16 @@ func installCRD(ctx context.Context, c client.Client, file string) error {
 	if err != nil {
 		return err
 	}
+
 	var crd apiextensionsv1.CustomResourceDefinition
 	if err := yaml.UnmarshalStrict(raw, &crd); err != nil {
 		return err
 	}
+
 	if err := c.Create(ctx, &crd); err != nil {
 		return err
 	}
+
 	return wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		if err := c.Get(ctx, types.NamespacedName{Name: crd.Name}, &crd); err != nil {
 			return false, err

@@ -91,6 +91,7 @@ func TestLease(t *testing.T) {
 			}
 		}, steps: 31},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -126,6 +127,7 @@ func TestLeaseIsReadForAllBindings(t *testing.T) {
 		}
 		w.clock = w.clock.Add(time.Second)
 	}
+
 	if w.reads > 5 {
 		t.Errorf("the lease was read %d times in 10 s", w.reads)
 	}
@@ -138,14 +140,17 @@ func TestLeaseIsReadBeforeATakeOver(t *testing.T) {
 	held := &elbv2.TargetGroupBinding{}
 	held.Finalizers = []string{elbv2.LBCFinalizer}
 	w.renew(0)
+
 	for range 14 {
 		if _, err := w.Owners.lease.life(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		w.clock = w.clock.Add(5 * time.Second)
 	}
+
 	_, _ = w.Owners.lease.life(t.Context())
 	w.renew(0)
+
 	if got, err := w.Of(t.Context(), binding.Of(held)); err != nil || got != OwnedByLBC {
 		t.Errorf("ownership: want it the other controller's, got %d, %v", got, err)
 	}

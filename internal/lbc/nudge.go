@@ -79,6 +79,7 @@ func (n *Nudger) Wake(ctx context.Context, b *binding.Binding, group balancer.Gr
 	if b.Own() != nil {
 		how = b.Own().WokenBy()
 	}
+
 	if how != v1alpha1.WakeGate && how != v1alpha1.WakeNudge {
 		n.Forget(b.Key())
 		return nil, time.Time{}, nil
@@ -91,10 +92,12 @@ func (n *Nudger) Wake(ctx context.Context, b *binding.Binding, group balancer.Gr
 	if how == v1alpha1.WakeGate {
 		return ungated(b, pods, theirs), time.Time{}, nil
 	}
+
 	if len(theirs) == 0 {
 		unheard = &Unheard{v1alpha1.ReasonNothingToNudge, fmt.Sprintf("No TargetGroupBinding of Service %q names this target group, so there is nothing to touch: AWS Load Balancer Controller registers targets for one only. Make one, or set spec.wake to None if somebody else registers them.", b.ServiceRef.Name)}
 		again = n.now().Add(Poll)
 	}
+
 	if pods.Observed == nil {
 		return unheard, again, nil // The first read wakes this binding.
 	}
@@ -102,9 +105,11 @@ func (n *Nudger) Wake(ctx context.Context, b *binding.Binding, group balancer.Gr
 	// What waits is noted even while there is nothing to touch, so that a binding made later is touched for new pods only.
 	waiting, later := n.unregistered(b, group.Ref, pods)
 	due, next := n.due(b.Key(), waiting, n.now())
+
 	if len(theirs) == 0 {
 		return unheard, again, nil
 	}
+
 	if due {
 		if err := n.nudge(ctx, theirs); err != nil {
 			return nil, time.Time{}, err
@@ -112,6 +117,7 @@ func (n *Nudger) Wake(ctx context.Context, b *binding.Binding, group balancer.Gr
 		n.observer.Refresh(group.Ref)
 		next = n.sent(b.Key(), n.now())
 	}
+
 	return nil, sooner(next, later), nil
 }
 
@@ -133,6 +139,7 @@ func ungated(b *binding.Binding, pods Pods, theirs []elbv2.TargetGroupBinding) *
 	for i := range theirs {
 		names = append(names, theirs[i].Name)
 	}
+
 	for _, m := range pods.Members {
 		pod := pods.ByTarget[m.Target]
 		if !m.Wanted || m.Terminating || pod.Labels[v1alpha1.InjectLabel] == v1alpha1.InjectDisabled {
@@ -142,6 +149,7 @@ func ungated(b *binding.Binding, pods Pods, theirs []elbv2.TargetGroupBinding) *
 			return &Unheard{v1alpha1.ReasonNoGateOfLBC, "There are pods without a gate of AWS Load Balancer Controller's for this target group. That controller would not hear that they wait, so they get no gate of this binding either. Have its gate injected and create the pods anew, or set spec.wake to Nudge, or to None if somebody else registers the targets."}
 		}
 	}
+
 	return nil
 }
 
@@ -157,21 +165,26 @@ func (n *Nudger) unregistered(b *binding.Binding, ref balancer.Ref, pods Pods) (
 		if !m.Wanted || !m.Ready || m.Terminating || there && !row.Leaving() {
 			continue
 		}
+
 		pod := pods.ByTarget[m.Target]
 		if !slices.Contains(gates.Of(pod), name) || binding.IsTrue(pod, corev1.PodConditionType(gates.Type(name))) {
 			continue
 		}
+
 		at, unsure := n.observer.Unsure(ref, client.ObjectKeyFromObject(pod))
 		if !unsure {
 			waiting = append(waiting, pod.UID)
 			continue
 		}
+
 		if !at.After(n.now()) {
 			n.observer.Refresh(ref)
 			at = soon
 		}
+
 		later = sooner(later, at)
 	}
+
 	return waiting, later
 }
 
@@ -191,6 +204,7 @@ func (n *Nudger) nudge(ctx context.Context, theirs []elbv2.TargetGroupBinding) e
 		if !controllerutil.ContainsFinalizer(t, elbv2.LBCFinalizer) {
 			continue // It is podgate's own, or so new that the other controller looks at it anyway.
 		}
+
 		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 			"uid":         t.UID,
 			"annotations": map[string]string{v1alpha1.NudgeAnnotation: n.now().UTC().Format(time.RFC3339Nano)},
@@ -198,12 +212,15 @@ func (n *Nudger) nudge(ctx context.Context, theirs []elbv2.TargetGroupBinding) e
 		if err != nil {
 			return fmt.Errorf("encode %s: %w", v1alpha1.NudgeAnnotation, err)
 		}
+
 		err = n.client.Patch(ctx, t.DeepCopy(), client.RawPatch(types.MergePatchType, patch))
 		if client.IgnoreNotFound(err) != nil {
 			return &NudgeError{Binding: t.Name, err: err}
 		}
+
 		log.FromContext(ctx).Info("Nudged AWS Load Balancer Controller", "targetGroupBinding", t.Name)
 	}
+
 	return nil
 }
 
@@ -233,6 +250,7 @@ type nudged struct {
 func (n *Nudger) due(key types.NamespacedName, waiting []types.UID, now time.Time) (bool, time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+
 	if len(waiting) == 0 {
 		if s := n.nudged[key]; s != nil {
 			s.waiting = nil
@@ -252,6 +270,7 @@ func (n *Nudger) due(key types.NamespacedName, waiting []types.UID, now time.Tim
 		next[uid] = s.waiting[uid]
 		news = news || !next[uid]
 	}
+
 	s.waiting = next
 
 	at := s.last.Add(s.pause)
@@ -259,6 +278,7 @@ func (n *Nudger) due(key types.NamespacedName, waiting []types.UID, now time.Tim
 		at = s.last.Add(nudgeSpacing)
 		s.pause = 0
 	}
+
 	return !now.Before(at), at
 }
 

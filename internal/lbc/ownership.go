@@ -77,6 +77,7 @@ func (o *Owners) Of(ctx context.Context, b *binding.Binding) (Ownership, error) 
 	if cameBack := o.noteFree(b.Key(), !held); cameBack {
 		o.lease.signOfLife()
 	}
+
 	if !held {
 		return OwnedByPodgate, nil
 	}
@@ -96,6 +97,7 @@ func (o *Owners) Of(ctx context.Context, b *binding.Binding) (Ownership, error) 
 	case l == lifeSilent:
 		return Abandoned, nil
 	}
+
 	return Unknown, nil
 }
 
@@ -129,12 +131,15 @@ func (o *Owners) Awaits(ctx context.Context, b *binding.Binding) (bool, error) {
 
 	o.mu.Lock()
 	defer o.mu.Unlock()
+
 	if _, known := o.leaving[key]; !known {
 		o.leaving[key] = o.lease.now()
 	}
+
 	if l != lifeSilent && o.lease.exists() && o.lease.now().Sub(o.leaving[key]) < handBackPatience {
 		return true, nil
 	}
+
 	delete(o.leaving, key)
 	return false, nil
 }

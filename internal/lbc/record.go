@@ -81,10 +81,12 @@ func (r *Records) Load(ctx context.Context, b *binding.Binding) *Record {
 	if !b.Shared {
 		return nil
 	}
+
 	key := b.Key()
 	r.mu.Lock()
 	rec := r.known[key]
 	r.mu.Unlock()
+
 	if rec != nil {
 		return rec
 	}
@@ -94,11 +96,13 @@ func (r *Records) Load(ctx context.Context, b *binding.Binding) *Record {
 		rec.err = &RecordError{fmt.Errorf("get ConfigMap %s: %w", rec.key, err)}
 		return rec
 	}
+
 	rec.parse()
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.known[key] = rec
+
 	return rec
 }
 
@@ -193,6 +197,7 @@ func (r *Record) Settle(ctx context.Context, snap observe.Snapshot, pods map[gat
 	if r == nil || snap.Targets == nil {
 		return r.Err()
 	}
+
 	for t := range pods {
 		if h, held := snap.Targets[t]; held && !h.Leaving() && !r.Owns(t) {
 			r.targets[t] = r.of.now()
@@ -221,6 +226,7 @@ func (r *Record) save(ctx context.Context) error {
 	if next.Data == nil {
 		next.Data = map[string]string{}
 	}
+
 	next.Data[elbv2.LBCTargetsKey] = data
 
 	var err error
@@ -229,11 +235,13 @@ func (r *Record) save(ctx context.Context) error {
 	} else {
 		err = r.of.client.Update(ctx, next)
 	}
+
 	if err != nil {
 		r.of.Forget(r.binding)
 		r.err = &RecordError{fmt.Errorf("write ConfigMap %s: %w", r.key, err)}
 		return r.err
 	}
+
 	r.stored = *next
 	return nil
 }

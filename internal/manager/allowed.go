@@ -18,6 +18,7 @@ func allowed(r client.Reader, c Config) func(ctx context.Context, namespace stri
 	if len(c.AllowTargets) == 0 {
 		return nil
 	}
+
 	return func(ctx context.Context, namespace string, things []string) (string, error) {
 		if c.WatchNamespace != "" {
 			return c.AllowTargets.Refused(map[string]string{corev1.LabelMetadataName: namespace}, things), nil

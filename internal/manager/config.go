@@ -124,28 +124,36 @@ func (c *Config) Validate() error {
 	if c.Namespace == "" {
 		errs = append(errs, errors.New("own namespace not known: set --namespace or POD_NAMESPACE"))
 	}
+
 	switch binding.Ownership(c.Bindings) {
 	case binding.OwnAll, binding.OwnAnnotated, binding.OwnNone:
 	default:
 		errs = append(errs, fmt.Errorf("--target-group-bindings=%q: must be all, annotated or none", c.Bindings))
 	}
+
 	if c.AbsenceGrace < 0 {
 		errs = append(errs, fmt.Errorf("--absence-grace=%s: must not be negative", c.AbsenceGrace))
 	}
+
 	if c.OrphanGrace <= 0 {
 		errs = append(errs, fmt.Errorf("--orphan-grace=%s: must be above 0", c.OrphanGrace))
 	}
+
 	if c.TargetFloor < 1 {
 		errs = append(errs, fmt.Errorf("--target-floor=%d: must be at least 1", c.TargetFloor))
 	}
+
 	if c.DescribeRate <= 0 || c.RegisterRate <= 0 || c.DescribeBurst < 1 || c.RegisterBurst < 1 {
 		errs = append(errs, errors.New("--aws-*-rate must be above 0 and --aws-*-burst at least 1"))
 	}
+
 	if c.Linger < 0 {
 		errs = append(errs, fmt.Errorf("--linger=%s: must not be negative", c.Linger))
 	}
+
 	if c.Workers < 1 {
 		errs = append(errs, fmt.Errorf("--workers=%d: must be at least 1", c.Workers))
 	}
+
 	return errors.Join(errs...)
 }

@@ -87,6 +87,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 		},
 		wake: podWake.Wake, log: log,
 	}.resolved)
+
 	observer, err := addObserver(mgr, prov, podWake.Wake, wakeBindings{users: registry.Users, wake: targetWake.Wake}, metrics, c)
 	if err != nil {
 		return Engine{}, err
@@ -121,6 +122,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	if !c.LeaderElection {
 		return engine, nil
 	}
+
 	return engine, addStandby(ctx, mgr, targets, metrics, c)
 }
 
@@ -138,9 +140,11 @@ func addObserver(mgr ctrlmanager.Manager, prov Balancers, pod func(types.Namespa
 	if err := metrics.Register(observer.Metrics()); err != nil {
 		return nil, err
 	}
+
 	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
 		return nil, fmt.Errorf("add observer: %w", err)
 	}
+
 	return observer, nil
 }
 
@@ -160,5 +164,6 @@ func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *targets.R
 	if err != nil {
 		return err
 	}
+
 	return mgr.Add(s)
 }

@@ -35,6 +35,7 @@ func TestResolutionWakesPods(t *testing.T) {
 		known := binding.Resolution{Group: balancer.Group{Ref: balancer.Ref{Group: "one"}}}
 		registry.Set(key("web"), known)
 		registry.Set(key("web"), known) // nothing new
+
 		if diff := cmp.Diff([]types.NamespacedName{key("web-1"), key("web-2")}, woken); diff != "" {
 			t.Errorf("woken with error %v (-want +got):\n%s", failure, diff)
 		}

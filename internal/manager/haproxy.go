@@ -16,6 +16,7 @@ func prepare(p *haproxy.Provider) func(*binding.Binding) error {
 		if p == nil || b.Own() == nil || b.Own().Spec.HAProxy == nil {
 			return nil
 		}
+
 		h := b.Own().Spec.HAProxy
 		_, err := p.Configure(haproxy.Config{
 			Backend: h.Backend, Instances: h.Instances, Observe: b.External, Owner: h.Owner, IPFamily: h.IPFamily,
@@ -26,6 +27,7 @@ func prepare(p *haproxy.Provider) func(*binding.Binding) error {
 			Weight: int(h.Weight), MaxConn: int(h.MaxConn), MaxServers: int(h.MaxServers), Keywords: h.Keywords,
 			Drain: time.Duration(h.DrainSeconds) * time.Second,
 		})
+
 		return err
 	}
 }

@@ -34,12 +34,14 @@ func TestLeavingLosesNoCall(t *testing.T) {
 			}
 			return leaving.Listener.Addr().String()
 		})
+
 		over, done := make(chan struct{}), make(chan struct{})
 		end := sync.OnceFunc(func() {
 			close(over)
 			<-done
 			client.CloseIdleConnections()
 		})
+
 		defer end()
 		go func() {
 			defer close(done)
@@ -57,19 +59,24 @@ func TestLeavingLosesNoCall(t *testing.T) {
 				}
 			}
 		}()
+
 		for deadline := time.Now().Add(10 * time.Second); elsewhere.Load() == 0; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the caller keeps to the connection of the server that leaves")
 			}
 		}
+
 		stop()
 		<-later.Done()
+
 		if err := leaving.Config.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
+
 		for reached := elsewhere.Load(); elsewhere.Load() < reached+3; {
 			time.Sleep(time.Millisecond)
 		}
+
 		end()
 	}
 }
@@ -79,12 +86,15 @@ func TestLeavesLater(t *testing.T) {
 	ctx, told := context.WithCancel(t.Context())
 	later, cancel := l.after(ctx, time.Hour)
 	told()
+
 	for !l.begun.Load() {
 		time.Sleep(time.Millisecond)
 	}
+
 	if later.Err() != nil {
 		t.Error("ended as soon as it was told to")
 	}
+
 	cancel()
 	if later.Err() == nil {
 		t.Error("cannot be ended before its time")

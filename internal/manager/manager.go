@@ -61,6 +61,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		return err
 	}
+
 	for _, kinds := range []func(*runtime.Scheme) error{elbv2.AddToScheme, v1alpha1.AddToScheme} {
 		if err := kinds(scheme); err != nil {
 			return err
@@ -100,10 +101,12 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err != nil {
 		return err
 	}
+
 	nodes, err := newNodes(mgr)
 	if err != nil {
 		return err
 	}
+
 	engine, err := AddControllers(ctx, mgr, prov, nodes, metrics, c)
 	if err != nil {
 		return err
@@ -112,9 +115,11 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err := addWebhook(ctx, mgr, pair, &l, metrics, c); err != nil {
 		return err
 	}
+
 	if err := addRelease(mgr, engine, metrics); err != nil {
 		return err
 	}
+
 	if err := addUngated(mgr, engine, metrics, c); err != nil {
 		return err
 	}
@@ -122,6 +127,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
+
 	return mgr.Start(ctx)
 }
 
@@ -130,6 +136,7 @@ func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Opti
 	if c.WatchNamespace != "" {
 		namespaces = map[string]cache.Config{c.WatchNamespace: {}}
 	}
+
 	return ctrlmanager.Options{
 		Scheme: scheme, Logger: log,
 		Cache: cache.Options{
@@ -190,6 +197,7 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 	if err != nil {
 		return Balancers{}, err
 	}
+
 	limited := budget.New(metered, all.Limits, all.Account)
 	return Balancers{Limited: limited, Drivers: all, HAProxy: backends}, reg.Register(limited.Metrics())
 }

@@ -54,9 +54,11 @@ func insist[T any](ctx context.Context, log logr.Logger, call func() (T, error))
 			}
 			return answer, err
 		}
+
 		if failures%remind == 0 {
 			log.Error(err, "API server is away: it is asked again every second or two")
 		}
+
 		select {
 		case <-ctx.Done():
 			return answer, ctx.Err()
@@ -75,6 +77,7 @@ func await(ctx context.Context, log logr.Logger, kube *rest.Config, address stri
 	if err != nil {
 		return false, fmt.Errorf("make client: %w", err)
 	}
+
 	hide, err := notReady(address)
 	if err != nil {
 		return false, err
@@ -84,6 +87,7 @@ func await(ctx context.Context, log logr.Logger, kube *rest.Config, address stri
 	if err != nil && ctx.Err() == nil {
 		return false, fmt.Errorf("ask the API server what it serves: %w", err)
 	}
+
 	return ctx.Err() == nil, nil
 }
 
@@ -92,21 +96,25 @@ func notReady(address string) (end func(), err error) {
 	if address == "" || address == "0" {
 		return func() {}, nil
 	}
+
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for probes: %w", err)
 	}
+
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "the API server does not answer", http.StatusServiceUnavailable)
 	})
+
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = server.Serve(l) // always an error once it is closed
 	}()
+
 	return func() {
 		_ = server.Close()
 		<-done

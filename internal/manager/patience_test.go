@@ -63,15 +63,18 @@ func (s *apiServer) Watch(o metav1.ListOptions) (watch.Interface, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
+
 	if s.trouble != nil {
 		return nil, s.trouble
 	}
+
 	w := watch.NewFakeWithChanSize(1, false)
 	for i := range s.pods.Items {
 		if s.pods.Items[i].ResourceVersion != o.ResourceVersion {
 			w.Add(&s.pods.Items[i])
 		}
 	}
+
 	s.watches = append(s.watches, w)
 	return w, nil
 }
@@ -85,6 +88,7 @@ func TestCachesSeeSoonAfterAnOutage(t *testing.T) {
 		"nobody answers": errors.New("dial tcp: connect: connection refused"),
 		"it is starting": apierrors.NewServiceUnavailable("starting"),
 	}
+
 	for what, trouble := range outages {
 		synctest.Test(t, func(t *testing.T) {
 			api := &apiServer{}
@@ -94,18 +98,23 @@ func TestCachesSeeSoonAfterAnOutage(t *testing.T) {
 			var running sync.WaitGroup
 			running.Go(func() { informer.RunWithContext(ctx) })
 			time.Sleep(time.Hour)
+
 			if !informer.HasSynced() {
 				t.Fatal("not synced")
 			}
+
 			api.fail(trouble)
 			time.Sleep(10 * time.Minute)
+
 			if n := api.mend(); n < 250 || n > 700 {
 				t.Errorf("%s: the API server was asked %d times within ten minutes, want it asked every second or two", what, n)
 			}
+
 			time.Sleep(5 * time.Second)
 			if n := len(informer.GetStore().List()); n != 1 {
 				t.Errorf("%s: 5 s after the API server is back the cache holds %d pods, want 1", what, n)
 			}
+
 			stop()
 			running.Wait()
 		})

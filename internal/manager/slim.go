@@ -22,12 +22,14 @@ func slimPod(o any) (any, error) {
 	if !ok {
 		return o, nil
 	}
+
 	meta := metav1.ObjectMeta{
 		Name: pod.Name, Namespace: canonical(pod.Namespace), UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 		Labels: slimLabels(pod.Labels), CreationTimestamp: pod.CreationTimestamp,
 		OwnerReferences:   slimOwners(pod.OwnerReferences),
 		DeletionTimestamp: pod.DeletionTimestamp, DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
 	}
+
 	meta.Annotations = slimAnnotations(pod.Annotations)
 	slim := &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: meta,
@@ -43,6 +45,7 @@ func slimPod(o any) (any, error) {
 			Conditions: slimConditions(pod.Status.Conditions),
 		},
 	}
+
 	drain.Keep(slim, drain.StopOf(&pod.Spec))
 	return slim, nil
 }
@@ -109,6 +112,7 @@ func slimContainers(all []corev1.Container, host bool) []corev1.Container {
 			kept = append(kept, corev1.Container{Name: c.Name, Ports: named, RestartPolicy: c.RestartPolicy})
 		}
 	}
+
 	return kept
 }
 
@@ -118,12 +122,14 @@ func slimConditions(all []corev1.PodCondition) []corev1.PodCondition {
 		_, own := gates.Binding(string(c.Type))
 		return own || c.Type == corev1.ContainersReady || c.Type == corev1.PodReady || c.Type == corev1.DisruptionTarget
 	}
+
 	n := 0
 	for i := range all {
 		if read(all[i]) {
 			n++
 		}
 	}
+
 	kept := make([]corev1.PodCondition, 0, n)
 	for _, c := range all {
 		if read(c) {
@@ -133,5 +139,6 @@ func slimConditions(all []corev1.PodCondition) []corev1.PodCondition {
 			})
 		}
 	}
+
 	return kept
 }

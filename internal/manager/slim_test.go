@@ -44,6 +44,7 @@ func TestSlimPod(t *testing.T) {
 			},
 		},
 	}
+
 	full := *kept.DeepCopy()
 	drain.Keep(&kept, drain.Stop{Container: "without-ports", Hook: 5, Grace: 85})
 	full.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
@@ -55,6 +56,7 @@ func TestSlimPod(t *testing.T) {
 	full.Spec.Containers = append(full.Spec.Containers, corev1.Container{
 		Name: "without-ports", Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 5}}},
 	})
+
 	full.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{}}}
 	full.Spec.TerminationGracePeriodSeconds = new(int64(85))
 	full.Status.Message = "The node was low on resource: memory."
@@ -65,6 +67,7 @@ func TestSlimPod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(&kept, got); diff != "" {
 		t.Errorf("the cached pod (-want +got):\n%s", diff)
 	}

@@ -36,6 +36,7 @@ func addUngated(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Regis
 	if err != nil {
 		return fmt.Errorf("make cache of namespaces: %w", err)
 	}
+
 	if err := mgr.Add(asked); err != nil {
 		return err
 	}
@@ -48,6 +49,7 @@ func addUngated(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Regis
 	if err != nil {
 		return fmt.Errorf("set up ungated controller: %w", err)
 	}
+
 	return nil
 }
 

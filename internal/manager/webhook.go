@@ -43,6 +43,7 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	if err != nil {
 		return fmt.Errorf("set up the webhook's certificate: %w", err)
 	}
+
 	if err := mgr.Add(runner); err != nil {
 		return err
 	}
@@ -51,10 +52,12 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	if err != nil {
 		return fmt.Errorf("prepare the webhook's caches: %w", err)
 	}
+
 	helper, err := addHelper(mgr, pair, c)
 	if err != nil {
 		return err
 	}
+
 	handler, err := webhook.New(mgr.GetCache(), synced, webhook.Options{
 		Disabled: !c.InjectGates, Serves: binding.Ownership(c.Bindings).Serves, Helper: helper, Registerer: metrics, Log: log.WithName("webhook"),
 	})
@@ -71,5 +74,6 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 			return err
 		}
 	}
+
 	return nil
 }

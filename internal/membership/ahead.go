@@ -30,6 +30,7 @@ func (p *planner) lookAhead() {
 		}
 		p.ahead.out = append(p.ahead.out, t)
 	}
+
 	slices.SortFunc(p.ahead.in, compare)
 	slices.SortFunc(p.ahead.out, compare)
 	p.ahead.out = p.ahead.out[:min(len(p.ahead.out), p.mayBeOut())]

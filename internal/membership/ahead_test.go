@@ -82,6 +82,7 @@ func TestMakeAhead(t *testing.T) {
 		"LastOneDead": {reason: "What does not run is not kept.",
 			members: members(stopped(ending(1)), starting(2)), observed: rows("h"), want: Plan{Urgent: list(1)}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			in := Input{Now: noon, Members: tc.members, Observed: tc.observed, Drain: drain, Coming: tc.coming, Floor: tc.floor, RemovedAt: since(noon, tc.removed...)}
@@ -103,11 +104,13 @@ func TestLaw3AnnouncedEndKeepsHalf(t *testing.T) {
 		for n := 1; n <= 10; n++ {
 			s.in.Members[n-1] = serving(n)
 		}
+
 		for n := 1; n <= 10; n++ {
 			s.in.Members[n-1] = leaving(n)
 			if n%step > 0 && n < 10 {
 				continue
 			}
+
 			for range 3 {
 				s.plan()
 				s.pass(time.Minute)
@@ -121,6 +124,7 @@ func TestLaw3AnnouncedEndKeepsHalf(t *testing.T) {
 				}
 			}
 		}
+
 		if s.healthy() != 10 {
 			t.Errorf("%s: all 10 are announced, so that nobody else serves, and %d of them do", what, s.healthy())
 		}

@@ -53,11 +53,13 @@ func (p *planner) removeRunning(leavers []Member) {
 		}
 		return
 	}
+
 	slices.SortFunc(leavers, p.leavesFirst)
 	may, relaxed := 0, time.Time{}
 	if p.serving > 0 {
 		may, relaxed = p.allowance(len(leavers)), p.relaxes()
 	}
+
 	for _, m := range leavers {
 		due := p.due(m)
 		switch {

@@ -24,6 +24,7 @@ func TestLaw3NeverEmptyByAccident(t *testing.T) {
 		"half went a moment ago":                {Members: members(starting(1), starting(2), ready(4)), Observed: rows("hhuh"), RemovedAt: since(noon, 5, 6, 7, 8)},
 		"the floor is as high as the group":     {Members: members(starting(1), starting(2), ready(4)), Observed: rows("hhuh"), Floor: 4},
 	}
+
 	for what, in := range accidents {
 		in.Now, in.Drain = noon, drain
 		if in.Observed == nil {
@@ -55,6 +56,7 @@ func TestLaw3DeliberateRemovalCompletes(t *testing.T) {
 		"the pods are gone":                       {AbsentUntil: noon.Add(absence)},
 		"scaled to zero, grace periods nearly up": {Members: members(dying(1, drain), dying(2, drain)), AbsentUntil: noon.Add(absence)},
 	}
+
 	for what, in := range cases {
 		in.Now, in.Drain, in.Floor = noon, drain, 2
 		if in.Observed == nil {
@@ -76,13 +78,16 @@ func TestLaw3ProbesFailOneAfterTheOther(t *testing.T) {
 		s.plan()
 		s.pass(3 * time.Second)
 	}
+
 	if len(s.in.Observed) != 5 {
 		t.Errorf("want 5 of 10 registered, got %v", s.in.Observed)
 	}
+
 	for range 5 {
 		s.pass(time.Minute)
 		s.plan()
 	}
+
 	if len(s.in.Observed) != 5 {
 		t.Errorf("as no other serves, want these 5 to stay, got %v", s.in.Observed)
 	}
@@ -97,6 +102,7 @@ func TestLaw3HalfAMinute(t *testing.T) {
 		for n := 2; n <= 10; n++ {
 			s.in.Members[n-1] = starting(n)
 		}
+
 		for range 6 {
 			before, begun := len(s.in.Observed), s.in.Now
 			for s.in.Now.Before(begun.Add(time.Minute)) {
@@ -106,6 +112,7 @@ func TestLaw3HalfAMinute(t *testing.T) {
 				t.Errorf("floor %d: from %d to %d within a minute", floor, before, after)
 			}
 		}
+
 		if len(s.in.Observed) != want {
 			t.Errorf("floor %d: want %d left in the end, got %v", floor, want, s.in.Observed)
 		}
@@ -121,14 +128,17 @@ func TestLaw3FlipOfASelector(t *testing.T) {
 			s.in.Members[n-1] = unselected(n)
 			s.in.Members = append(s.in.Members, ready(n+10))
 		}
+
 		for n := 11; n < 20; n++ {
 			s.plan()
 			s.in.Observed[at(n)] = gate.Health{State: gate.Healthy}
 			s.pass(time.Second)
 		}
+
 		if s.plan(); len(s.in.Observed) != 20 {
 			t.Errorf("%s: 9 of 10 are, and %d old targets are left, want 10", what, len(s.in.Observed)-10)
 		}
+
 		if !broken {
 			s.in.Observed[at(20)] = gate.Health{State: gate.Healthy}
 			if s.plan(); len(s.in.Observed) != 10 {
@@ -136,6 +146,7 @@ func TestLaw3FlipOfASelector(t *testing.T) {
 			}
 			continue
 		}
+
 		for s.in.Now.Before(noon.Add(4 * time.Minute)) {
 			before := len(s.in.Observed)
 			s.pass(s.next(time.Minute))
@@ -143,6 +154,7 @@ func TestLaw3FlipOfASelector(t *testing.T) {
 				t.Errorf("%s: from %d to %d at once", what, before, len(s.in.Observed))
 			}
 		}
+
 		if len(s.in.Observed) != 10 {
 			t.Errorf("%s: after 4 minutes %d old targets are left, want none", what, len(s.in.Observed)-10)
 		}
@@ -156,6 +168,7 @@ func TestLaw4FullGroupIsReplaced(t *testing.T) {
 		s.in.Members[n-1] = unselected(n)
 		s.in.Members = append(s.in.Members, ready(n+10))
 	}
+
 	s.room = 10
 	for s.in.Now.Before(noon.Add(5 * time.Minute)) {
 		before := s.healthy()
@@ -169,6 +182,7 @@ func TestLaw4FullGroupIsReplaced(t *testing.T) {
 			}
 		}
 	}
+
 	for n := 1; n <= 10; n++ {
 		if _, old := s.in.Observed[at(n)]; old {
 			t.Errorf("%s is left after 5 minutes", at(n))
@@ -183,10 +197,12 @@ func TestLaw4RegisterBeforeDeregister(t *testing.T) {
 	if !slices.Equal(first.Register, list(3, 4)) || len(first.Deregister)+len(first.Urgent) > 0 {
 		t.Fatalf("first: want 3 and 4 registered and nothing removed, got %+v", first)
 	}
+
 	in.Observed = rows("hhii")
 	if second := Make(in); len(second.Deregister)+len(second.Urgent) > 0 {
 		t.Fatalf("while they are checked: want nothing removed, got %+v", second)
 	}
+
 	in.Observed = rows("hhhh")
 	if third := Make(in); !slices.Equal(third.Deregister, list(1, 2)) {
 		t.Fatalf("once they are healthy: want 1 and 2 removed, got %+v", third)
@@ -199,20 +215,24 @@ func TestLaw5DeletionIsUrgent(t *testing.T) {
 	if plan := Make(in); !slices.Equal(plan.Urgent, list(2)) {
 		t.Errorf("another serves: want 2 removed at once, got %+v", plan)
 	}
+
 	in.Observed = nil
 	in.Members[0].Serving = true
 	if plan := Make(in); !slices.Equal(plan.Urgent, list(2)) {
 		t.Errorf("the group cannot be read and a Ready pod is there: want 2 removed at once, got %+v", plan)
 	}
+
 	in = Input{Now: noon, Drain: drain, Members: members(dying(1, time.Minute), ready(2)), Observed: rows("hi")}
 	plan := Make(in)
 	if len(plan.Urgent) > 0 || !plan.Next().Equal(noon.Add(drain)) {
 		t.Errorf("the last that serves: want it kept until its drain time, got %+v", plan)
 	}
+
 	in.Now = plan.Next()
 	if plan := Make(in); !slices.Equal(plan.Urgent, list(1)) {
 		t.Errorf("only its drain time is left: want it removed, got %+v", plan)
 	}
+
 	in.Now, in.Observed = noon, rows("hh")
 	if plan := Make(in); !slices.Equal(plan.Urgent, list(1)) {
 		t.Errorf("another became healthy: want it removed, got %+v", plan)
@@ -231,17 +251,20 @@ func TestLaw5LastOneIsDrainedInTime(t *testing.T) {
 		"nobody knows when it is told to stop":         {killed: 85 * time.Second, want: 30 * time.Second},
 		"the hook is shorter than requests are routed": {stopped: 10 * time.Second, killed: 85 * time.Second, want: 0},
 	}
+
 	for what, tc := range cases {
 		m := dying(1, tc.killed)
 		if tc.stopped > 0 {
 			m.StoppedAt = noon.Add(tc.stopped)
 		}
+
 		in := Input{Now: noon, Drain: 55 * time.Second, Routed: 25 * time.Second, Members: members(m, starting(2)), Observed: rows("h")}
 		var held time.Duration
 		for plan := Make(in); len(plan.Urgent) == 0 && held < time.Hour; plan = Make(in) {
 			in.Now = plan.Next()
 			held = in.Now.Sub(noon)
 		}
+
 		if held != tc.want {
 			t.Errorf("%s: removed after %s, want %s", what, held, tc.want)
 		}
@@ -257,12 +280,14 @@ func TestLaw5UnreadGroup(t *testing.T) {
 	if plan := Make(in); !slices.Equal(plan.Urgent, list(2)) || len(plan.Held) != 1 {
 		t.Errorf("want 1 kept, which was Ready, and 2 removed, which never was, got %+v", plan)
 	}
+
 	too := dying(4, time.Hour)
 	too.Serving = true
 	in.Members = append(in.Members, too)
 	if plan := Make(in); !slices.Equal(plan.Urgent, list(2)) || len(plan.Held) != 2 {
 		t.Errorf("1 may have left the group long ago, and so may 4: want both kept until that is known, got %+v", plan)
 	}
+
 	in.Observed = map[gate.Target]gate.Health{at(1): {State: gate.Healthy}, at(4): {State: gate.Draining}}
 	if plan := Make(in); len(plan.Urgent) > 0 || len(plan.Held) != 1 || plan.Held[0].Target != at(1) {
 		t.Errorf("want 1 kept, which alone serves, got %+v", plan)

@@ -195,6 +195,7 @@ func (p *planner) remove() {
 			leavers = append(leavers, m)
 		}
 	}
+
 	p.removeRunning(leavers)
 	p.removeAhead()
 	p.removeTerminating(terminating)
@@ -209,14 +210,17 @@ func (p *planner) rows() map[gate.Target]struct{} {
 			rows[t] = struct{}{}
 		}
 	}
+
 	if p.Observed != nil {
 		return rows
 	}
+
 	for t, m := range p.members {
 		if m.Terminating {
 			rows[t] = struct{}{}
 		}
 	}
+
 	return rows
 }
 
@@ -265,6 +269,7 @@ func (p *planner) removeTerminating(terminating []Member) {
 	slices.SortFunc(terminating, func(a, b Member) int {
 		return cmp.Or(p.likelier(a, b), p.lastsLonger(a, b), compare(a.Target, b.Target))
 	})
+
 	var last *Member
 	for _, m := range terminating {
 		until, may := p.LastCall(m), last == nil || p.Observed == nil && m.Serving == last.Serving
@@ -306,6 +311,7 @@ func (p *planner) yield() {
 	if len(p.plan.Register) == 0 || p.roomComes() {
 		return
 	}
+
 	var serving, idle []gate.Target
 	for _, h := range p.plan.Held {
 		switch {
@@ -316,13 +322,16 @@ func (p *planner) yield() {
 			idle = append(idle, h.Target)
 		}
 	}
+
 	few, may := max(1, (len(serving)+len(idle))/10), p.allowance(len(serving)+len(idle))
 	if p.serving > 0 {
 		few = max(few, may)
 	}
+
 	if len(serving) > 0 {
 		idle = append(idle, serving[1:min(len(serving), may+1)]...)
 	}
+
 	p.plan.Yield = idle[:min(few, len(idle))]
 }
 

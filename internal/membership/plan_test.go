@@ -220,6 +220,7 @@ func TestMake(t *testing.T) {
 			members: members(dying(1, time.Minute)), observed: rows("hh"), strange: []int{2},
 			want: Plan{Held: append(until(drain, held(GuardLastServing, 1)), until(gate.Lag, held("", 2))...)}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			in := Input{

@@ -20,10 +20,12 @@ func anyInput(t *rapid.T) Input {
 	if rapid.IntRange(0, 3).Draw(t, "pending") == 0 {
 		in.Coming = 1
 	}
+
 	in.HeldSince, in.RemovedAt, in.StrangeSince = anyTimes(t, "held"), anyTimes(t, "removed"), anyTimes(t, "strange")
 	if rapid.Bool().Draw(t, "shared group") {
 		in.Ours = func(gate.Target) bool { return false }
 	}
+
 	in.Members = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Member {
 		m := Member{
 			Target: at(rapid.IntRange(1, 10).Draw(t, "address")),
@@ -39,12 +41,14 @@ func anyInput(t *rapid.T) Input {
 	if rapid.IntRange(0, 9).Draw(t, "observed") == 0 {
 		return in
 	}
+
 	states := rapid.SampledFrom([]gate.State{gate.Healthy, gate.Healthy, gate.Initial, gate.Unhealthy, gate.Draining})
 	in.Observed = rapid.MapOfN(rapid.Custom(func(t *rapid.T) gate.Target {
 		return at(rapid.IntRange(1, 10).Draw(t, "row"))
 	}), rapid.Custom(func(t *rapid.T) gate.Health {
 		return gate.Health{State: states.Draw(t, "state")}
 	}), 0, 10).Draw(t, "group")
+
 	return in
 }
 
@@ -129,6 +133,7 @@ func TestPlanProperties(t *testing.T) {
 					seen[target] = true
 				}
 			}
+
 			for _, target := range s.Yield {
 				if _, ok := s.held[target]; !ok {
 					t.Fatalf("%s yields without being held", target)
@@ -203,6 +208,7 @@ func TestPlanProperties(t *testing.T) {
 					others++
 				}
 			}
+
 			if went > others {
 				t.Fatalf("%d leave ahead, %d others serve: %+v", went, others, s.Plan)
 			}
@@ -220,23 +226,28 @@ func TestPlanProperties(t *testing.T) {
 				if h.Guard != GuardLastServing {
 					continue
 				}
+
 				kept++
 				others := slices.DeleteFunc(s.serving(), s.removed)
 				if len(others) > 0 {
 					t.Fatalf("%s is kept until %s though %v serve", h.Target, h.Until.Sub(s.Now), others)
 				}
+
 				if h.Until.IsZero() {
 					continue // Nobody knows its end.
 				}
+
 				later := s.Input
 				later.Now = h.Until
 				if !slices.Contains(Make(later).Urgent, h.Target) {
 					t.Fatalf("%s does not go when its time has come", h.Target)
 				}
 			}
+
 			if kept > 1 && s.Observed != nil {
 				t.Fatalf("%d dying pods are kept, though the group is known", kept)
 			}
+
 			for _, m := range s.Members {
 				if h, held := s.held[m.Target]; m.Terminating && m.Wanted && !s.wanted(m.Target) && held && h.Guard != GuardLastServing {
 					t.Fatalf("dying %s is held for no reason", m.Target)
@@ -244,6 +255,7 @@ func TestPlanProperties(t *testing.T) {
 			}
 		},
 	}
+
 	for name, property := range properties {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) { property(t, situate(anyInput(t))) })

@@ -45,6 +45,7 @@ func (s *story) plan() Plan {
 	if full := s.room > 0 && len(plan.Register) > 0 && len(s.in.Observed) == s.room; full && len(plan.Urgent)+len(leaving) == 0 {
 		leaving = plan.Yield
 	}
+
 	s.remove(leaving, plan.Deliberate)
 	s.register(plan.Register)
 	since := map[gate.Target]time.Time{}
@@ -54,6 +55,7 @@ func (s *story) plan() Plan {
 			since[h.Target] = before
 		}
 	}
+
 	s.in.HeldSince = since
 	return plan
 }

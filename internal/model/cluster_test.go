@@ -85,13 +85,16 @@ func (c *cluster) put(o client.Object) {
 	c.version++
 	o.SetNamespace(namespace)
 	o.SetResourceVersion(strconv.Itoa(c.version))
+
 	if o.GetUID() == "" {
 		c.uids++
 		o.SetUID(types.UID(fmt.Sprintf("uid-%d", c.uids)))
 	}
+
 	if k.stored[o.GetName()] == nil {
 		k.order = append(k.order, o.GetName())
 	}
+
 	k.stored[o.GetName()] = o
 	c.send(k, o, false)
 }
@@ -132,10 +135,12 @@ func (c *cluster) deliver(k *kind, o client.Object, gone bool) {
 	} else {
 		k.cached[o.GetName()] = o
 	}
+
 	c.w.cacheChanged(o)
 	handlers := k.handlers
 	c.w.mu.Unlock()
 	defer c.w.mu.Lock()
+
 	for _, h := range handlers {
 		switch {
 		case gone && old != nil:
@@ -199,6 +204,7 @@ func (k kube) Get(ctx context.Context, key client.ObjectKey, into client.Object,
 	if kind == nil || kind.cached[key.Name] == nil {
 		return missing(key.Name)
 	}
+
 	switch o := into.(type) {
 	case *corev1.Pod:
 		k.w.read(ctx, kind.cached[key.Name].(*corev1.Pod))
@@ -208,6 +214,7 @@ func (k kube) Get(ctx context.Context, key client.ObjectKey, into client.Object,
 	case *elbv2.TargetGroupBinding:
 		kind.cached[key.Name].(*elbv2.TargetGroupBinding).DeepCopyInto(o)
 	}
+
 	return nil
 }
 
@@ -219,6 +226,7 @@ func (k kube) List(ctx context.Context, into client.ObjectList, _ ...client.List
 	if kindOf(into) == "pod" {
 		k.w.lookedAt(ctx, cached)
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(cached)) {
 		o := cached[name]
 		switch l := into.(type) {
@@ -230,6 +238,7 @@ func (k kube) List(ctx context.Context, into client.ObjectList, _ ...client.List
 			l.Items = append(l.Items, *o.(*elbv2.TargetGroupBinding))
 		}
 	}
+
 	return nil
 }
 
@@ -257,30 +266,38 @@ func (k kube) patch(ctx context.Context, o client.Object, p client.Patch, status
 	if err != nil {
 		return err
 	}
+
 	k.w.mu.Lock()
 	if pod, ok := o.(*corev1.Pod); ok {
 		k.w.beforePatch(ctx, pod.Name, p.Type(), data, status)
 	}
+
 	what := kindOf(o) + " " + o.GetName()
 	wait := k.w.noisy(time.Millisecond, 20*time.Millisecond, "patch", what)
 	lost := k.w.chance(k.w.failing, "lost", what)
 	unheard := lost && k.w.chance(0.3, "unheard", what)
 	k.w.mu.Unlock()
+
 	if err := sleep(ctx, wait); err != nil {
 		return err
 	}
+
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()
+
 	if lost && !unheard {
 		return errDown
 	}
+
 	err = k.apply(o, data, status)
 	if unheard {
 		return errDown
 	}
+
 	if pod, ok := o.(*corev1.Pod); ok && err == nil {
 		k.w.acknowledged(pod)
 	}
+
 	return err
 }
 
@@ -289,13 +306,16 @@ func (k kube) apply(o client.Object, data []byte, status bool) error {
 	if old == nil {
 		return missing(o.GetName())
 	}
+
 	if v := pinned(data); v.ResourceVersion != "" && v.ResourceVersion != old.GetResourceVersion() || v.UID != "" && v.UID != old.GetUID() {
 		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), nil)
 	}
+
 	before, err := json.Marshal(old)
 	if err != nil {
 		return err
 	}
+
 	switch old := old.(type) {
 	case *corev1.Pod:
 		after, err := strategicpatch.StrategicMergePatch(before, data, corev1.Pod{})
@@ -310,15 +330,18 @@ func (k kube) apply(o client.Object, data []byte, status bool) error {
 		k.w.wrote(old, next)
 		k.w.judge(next.Name)
 		next.DeepCopyInto(o.(*corev1.Pod))
+
 	case *elbv2.TargetGroupBinding:
 		after, err := jsonpatch.MergePatch(before, data)
 		if err != nil {
 			return err
 		}
+
 		next := &elbv2.TargetGroupBinding{}
 		if err := json.Unmarshal(after, next); err != nil {
 			return err
 		}
+
 		if status {
 			meta := old.DeepCopy()
 			meta.Status = next.Status
@@ -326,15 +349,18 @@ func (k kube) apply(o client.Object, data []byte, status bool) error {
 		} else {
 			next.Status = old.Status
 		}
+
 		next.DeepCopyInto(o.(*elbv2.TargetGroupBinding))
 		if next.DeletionTimestamp != nil && len(next.Finalizers) == 0 {
 			k.w.note("binding %s gone", next.Name)
 			k.w.drop(next)
 			return nil
 		}
+
 		k.w.put(next)
 		o.SetResourceVersion(next.ResourceVersion)
 	}
+
 	return nil
 }
 

@@ -74,6 +74,7 @@ func (w *world) startEngine() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	for i, r := range e.runs {
 		// Not all at one instant, so that who comes first is the same each time.
 		moment := w.noisy(time.Nanosecond, 100*time.Microsecond, "start", strconv.Itoa(i))
@@ -84,6 +85,7 @@ func (w *world) startEngine() {
 			}
 		})
 	}
+
 	w.engine = e
 }
 
@@ -92,6 +94,7 @@ func (w *world) stopEngine() {
 	if w.engine == nil {
 		return
 	}
+
 	w.engine.cancel()
 	w.engine.done.Wait()
 	w.engine = nil
@@ -170,10 +173,12 @@ func (i informer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, 
 	for _, name := range slices.Sorted(maps.Keys(i.kind.cached)) {
 		there = append(there, i.kind.cached[name])
 	}
+
 	i.w.mu.Unlock()
 	for _, o := range there {
 		h.OnAdd(o, true)
 	}
+
 	return registration{}, nil
 }
 

@@ -22,15 +22,18 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 	if !ok || b.DeletionTimestamp != nil || !read || c.lasted(arn) || c.news(c.shaped) || time.Since(c.filled[arn]) < settled {
 		return
 	}
+
 	rows, leaving := c.w.groups[arn].rows, map[gate.Target]bool{}
 	for _, t := range targets {
 		if l := c.w.lifeOf(t); l != nil && l.deleted.IsZero() && c.w.podOf(l.uid) != nil && seen.shows(c.w.podOf(l.uid), t) {
 			leaving[t] = true
 		}
 	}
+
 	if len(leaving) == 0 {
 		return
 	}
+
 	serving, others, waits := 0, 0, false
 	for _, pod := range c.w.pods() {
 		l := c.w.lives[pod.UID]
@@ -40,6 +43,7 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 		if !l.deleted.IsZero() {
 			continue
 		}
+
 		t := l.target()
 		r, there := rows[t]
 		healthy := r.state == gate.Healthy || last.rows[t].state == gate.Healthy
@@ -58,6 +62,7 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 			}
 		}
 	}
+
 	gone := 0
 	for t, at := range c.removed[arn] {
 		r, there := rows[t]
@@ -66,15 +71,19 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 			gone++
 		}
 	}
+
 	if !waits {
 		return // it is how it is meant
 	}
+
 	if c.removed[arn] == nil {
 		c.removed[arn] = map[gate.Target]time.Time{}
 	}
+
 	for t := range leaving {
 		c.removed[arn][t] = time.Now()
 	}
+
 	if served := serving + others + len(leaving) + gone; gone+len(leaving) > served/2 {
 		c.violate("3", "%s: %d of %d that served within a minute are removed by now, and not every pod serves that should", arn, gone+len(leaving), served)
 	}

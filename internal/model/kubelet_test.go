@@ -83,6 +83,7 @@ func set(pod *corev1.Pod, kind corev1.PodConditionType, ok bool) bool {
 	if ok {
 		status = corev1.ConditionTrue
 	}
+
 	for i := range pod.Status.Conditions {
 		c := &pod.Status.Conditions[i]
 		if c.Type != kind {
@@ -94,6 +95,7 @@ func set(pod *corev1.Pod, kind corev1.PodConditionType, ok bool) bool {
 		c.Status, c.LastTransitionTime = status, metav1.NewTime(time.Now().Truncate(time.Second))
 		return true
 	}
+
 	pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: kind, Status: status, LastTransitionTime: metav1.NewTime(time.Now().Truncate(time.Second))})
 	return true
 }
@@ -159,12 +161,14 @@ func (k *kubelet) create(color string) {
 		}
 		k.names = k.names[:n-1]
 	}
+
 	for _, b := range all[*elbv2.TargetGroupBinding](k.w.cluster, "binding") {
 		svc, ok := stored[*corev1.Service](k.w.cluster, "service", b.Spec.ServiceRef.Name)
 		if k.allGates || ok && b.DeletionTimestamp == nil && selects(svc, pod) {
 			pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(gatePrefix + b.Name)})
 		}
 	}
+
 	pod.Spec.Containers = []corev1.Container{{Name: "web", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: port}}}}
 	k.w.put(pod)
 	uid := pod.UID
@@ -179,12 +183,14 @@ func (k *kubelet) address(uid types.UID) {
 	if l == nil || l.addr.IsValid() {
 		return
 	}
+
 	if n := len(k.freed); n > 0 && k.w.rng.IntN(3) > 0 {
 		l.addr, k.freed = k.freed[n-1], k.freed[:n-1]
 	} else {
 		k.next++
 		l.addr = netip.AddrFrom4([4]byte{10, 0, 0, k.next})
 	}
+
 	l.addrSince = time.Now()
 	k.at[l.addr] = l
 	k.w.note("%s has %s", uid, l.addr)
@@ -193,6 +199,7 @@ func (k *kubelet) address(uid types.UID) {
 		set(pod, corev1.ContainersReady, false)
 		set(pod, corev1.PodReady, false)
 	})
+
 	k.w.after(k.w.between(100*time.Millisecond, 6*time.Second), func() { k.containers(uid, true, true) })
 }
 
@@ -202,19 +209,24 @@ func (k *kubelet) containers(uid types.UID, ready, answers bool) {
 	if l == nil || !l.addr.IsValid() || !l.ends.IsZero() && !time.Now().Before(l.ends) {
 		return
 	}
+
 	if ready && k.sick {
 		k.w.after(time.Second, func() { k.containers(uid, ready, answers) })
 		return
 	}
+
 	if l.answers != answers || l.ready != ready {
 		k.w.note("%s ready=%v answers=%v", uid, ready, answers)
 	}
+
 	if l.ready && !ready {
 		l.unready = time.Now()
 	}
+
 	if !l.ready && ready {
 		l.readied, l.unready = time.Now(), time.Now()
 	}
+
 	l.ready, l.answers = ready, answers
 	k.update(uid, func(pod *corev1.Pod) { set(pod, corev1.ContainersReady, ready) })
 }
@@ -249,16 +261,19 @@ func (k *kubelet) remove(uid types.UID, force bool) {
 	if l == nil || pod == nil || !l.deleted.IsZero() && !force {
 		return
 	}
+
 	grace := k.grace
 	if force || !l.addr.IsValid() {
 		grace = 0
 	}
+
 	k.w.note("delete %s %s force=%v", pod.Name, uid, force)
 	if !l.deleted.IsZero() {
 		grace = 0
 	} else {
 		l.deleted = time.Now()
 	}
+
 	l.ends = time.Now().Add(grace)
 	end, seconds := metav1.NewTime(l.ends.Truncate(time.Second)), int64(grace/time.Second)
 	k.update(uid, func(pod *corev1.Pod) { pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &end, &seconds })
@@ -272,6 +287,7 @@ func (k *kubelet) end(uid types.UID) {
 	if l == nil {
 		return
 	}
+
 	l.ready, l.ends = false, time.Now()
 	k.free(l)
 	delete(k.lives, uid)
@@ -281,6 +297,7 @@ func (k *kubelet) end(uid types.UID) {
 		set(pod, corev1.ContainersReady, false)
 		pod.Status.Phase = phase
 	})
+
 	k.w.after(k.w.between(0, 2*time.Second), func() {
 		if pod := k.podOf(uid); pod != nil {
 			k.names = append(k.names, pod.Name)
@@ -313,17 +330,21 @@ func (k *kubelet) roll(color string) {
 			old = append(old, p)
 		}
 	}
+
 	want := k.replicas[color]
 	if len(current) < want && len(old)+len(current) < want+k.surge {
 		k.create(color)
 	}
+
 	if len(current) > want {
 		k.remove(current[k.w.rng.IntN(len(current))].UID, false)
 		return
 	}
+
 	slices.SortStableFunc(old, func(a, b *corev1.Pod) int {
 		return strings.Compare(fmt.Sprint(is(a, corev1.PodReady)), fmt.Sprint(is(b, corev1.PodReady)))
 	})
+
 	if len(old) > 0 && (!is(old[0], corev1.PodReady) || available > want) {
 		k.remove(old[0].UID, false)
 	}

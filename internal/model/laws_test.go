@@ -177,6 +177,7 @@ func (c *checker) step() {
 			}
 			continue
 		}
+
 		if c.absent[arn].IsZero() {
 			c.absent[arn] = time.Now()
 			if b := c.back[arn]; c.news(b.ended) {
@@ -191,15 +192,18 @@ func (c *checker) meansSomething(arn string) bool {
 	if !ok {
 		return false
 	}
+
 	svc, ok := stored[*corev1.Service](c.w.cluster, "service", b.Spec.ServiceRef.Name)
 	if !ok || svc.Spec.Ports[0].Port != b.Spec.ServiceRef.Port.IntVal {
 		return false
 	}
+
 	for _, pod := range c.w.pods() {
 		if pod.DeletionTimestamp == nil && pod.Status.PodIP != "" && selects(svc, pod) {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -225,39 +229,48 @@ func (c *checker) beforePatch(ctx context.Context, name string, how types.PatchT
 			Conditions []corev1.PodCondition `json:"conditions"`
 		} `json:"status"`
 	}
+
 	var top, inStatus map[string]json.RawMessage
 	if json.Unmarshal(data, &body) != nil || json.Unmarshal(data, &top) != nil || !status || how != types.StrategicMergePatchType {
 		c.violate("10", "%s: not a strategic merge patch of the status: %s %s", name, how, data)
 		return
 	}
+
 	for key := range top {
 		if key != "metadata" && key != "status" {
 			c.violate("10", "%s: touches %s", name, key)
 		}
 	}
+
 	if body.Metadata["uid"] == nil {
 		c.violate("10", "%s: a patch without the pod's UID", name)
 	}
+
 	for key, value := range body.Metadata {
 		if key != "uid" && (key != "annotations" || strings.Count(string(value), "podgate.dev/") != 1) {
 			c.violate("10", "%s: touches metadata %s: %s", name, key, value)
 		}
 	}
+
 	known := c.seen[controller.ReconcileIDFromContext(ctx)]
 	if known == nil {
 		c.violate("10", "%s is written by what did not read it", name)
 		return
 	}
+
 	if version(known) < c.acked[known.UID] {
 		c.violate("10", "%s is written by what did not see podgate's own last write", name)
 	}
+
 	if body.Status == nil {
 		return
 	}
+
 	_ = json.Unmarshal(top["status"], &inStatus)
 	if len(inStatus) != 1 {
 		c.violate("10", "%s: touches more of the status than conditions", name)
 	}
+
 	for _, condition := range body.Status.Conditions {
 		if !slices.ContainsFunc(known.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return g.ConditionType == condition.Type }) || !strings.HasPrefix(string(condition.Type), gatePrefix) {
 			c.violate("10", "%s: writes %s, which is not its gate", name, condition.Type)
@@ -306,10 +319,12 @@ func (c *checker) wrote(old, next *corev1.Pod) {
 	if l == nil {
 		return
 	}
+
 	l.writes++
 	if l.writes > enough {
 		c.violate("10", "%s was written %d times", next.Name, l.writes)
 	}
+
 	for _, g := range next.Spec.ReadinessGates {
 		was, now := conditionOf(old, g.ConditionType), conditionOf(next, g.ConditionType)
 		if was != now {
@@ -346,18 +361,22 @@ func (c *checker) opens(pod *corev1.Pod, l *life, kind corev1.PodConditionType, 
 		if !c.saidHealthy(groupOf(binding), l) {
 			c.violate("1", "%s (%s, %s) opened and the load balancer has not called this pod healthy", pod.Name, l.uid, l.addr)
 		}
+
 	case "BindingDeleted":
 		if b, ok := stored[*elbv2.TargetGroupBinding](c.w.cluster, "binding", binding); ok && b.DeletionTimestamp == nil && time.Since(c.shaped) > c.slack() {
 			c.violate("1", "%s opened for a binding's deletion and there was none", pod.Name)
 		}
+
 	case "NoBinding":
 		if time.Since(l.readied) < releaseAfter-time.Second-c.slack() || c.claims(binding, pod) && time.Since(c.shaped) > c.slack() {
 			c.violate("1", "%s was released too early: ready for %s", pod.Name, time.Since(l.readied))
 		}
+
 	case "TimedOut":
 		if p := c.policies[binding]; p.timeout == 0 && !c.news(p.since) || time.Since(l.readied) < p.timeout-time.Second && !c.news(p.since) {
 			c.violate("1", "%s timed out %s after its containers were ready, and the binding asks for %s", pod.Name, time.Since(l.readied), p.timeout)
 		}
+
 	default:
 		c.violate("1", "%s opened for %q", pod.Name, now.Reason)
 	}
@@ -369,6 +388,7 @@ func (c *checker) saidHealthy(arn string, l *life) bool {
 	if !l.addr.IsValid() {
 		t.Addr = l.was // it went while the patch was under way
 	}
+
 	for _, a := range slices.Backward(c.heard[arn]) {
 		if r := a.rows[t]; r.state == gate.Healthy && r.checked == l.uid {
 			return true
@@ -377,6 +397,7 @@ func (c *checker) saidHealthy(arn string, l *life) bool {
 			return false
 		}
 	}
+
 	return false
 }
 
@@ -442,6 +463,7 @@ func (c *checker) registering(arn string, targets []gate.Target) {
 	if d.ended.IsZero() || time.Since(d.ended) > 60*time.Millisecond || time.Since(c.filled[arn]) < settled || !c.quiet() || d.begun.Sub(c.shaped) < 2*time.Second {
 		return
 	}
+
 	for _, t := range targets {
 		l := c.w.lifeOf(t)
 		if l == nil || l.addrSince.After(d.begun.Add(-time.Second)) {
@@ -459,26 +481,31 @@ func (c *checker) emptying(arn string, targets []gate.Target, seen look) {
 	if !ok || b.DeletionTimestamp != nil {
 		return
 	}
+
 	g := c.w.groups[arn]
 	last, read := c.answered(arn, seen.at.Add(-time.Millisecond)) // the group is looked at a moment before the pods
 	if !read {
 		return
 	}
+
 	for t, r := range g.rows {
 		if !slices.Contains(targets, t) && r.state != gate.Draining && (r.state == gate.Healthy || last.rows[t].state == gate.Healthy) {
 			return
 		}
 	}
+
 	for t, r := range last.rows {
 		if _, there := g.rows[t]; !there && r.state == gate.Healthy && !slices.Contains(targets, t) {
 			return // somebody removed it, which nobody told podgate
 		}
 	}
+
 	for _, t := range targets {
 		l := c.w.lifeOf(t)
 		if l == nil || !l.answers || g.rows[t].state != gate.Healthy || last.rows[t].state != gate.Healthy || g.rows[t].checked != l.uid {
 			continue
 		}
+
 		pod := c.w.podOf(l.uid)
 		switch {
 		case pod == nil || !seen.shows(pod, t):
@@ -509,6 +536,7 @@ func (c *checker) watchDeletion(l *life) {
 		if !c.w.registered(arn, t) {
 			continue
 		}
+
 		others := c.others(arn, t)
 		c.w.after(soon, func() {
 			still := slices.ContainsFunc(c.others(arn, t), func(o gate.Target) bool { return slices.Contains(others, o) })
@@ -528,6 +556,7 @@ func (c *checker) others(arn string, but gate.Target) []gate.Target {
 	if len(c.heard[arn]) == 0 {
 		return nil
 	}
+
 	last := c.heard[arn][len(c.heard[arn])-1]
 	for t, r := range c.w.groups[arn].rows {
 		l := c.w.lifeOf(t)
@@ -538,6 +567,7 @@ func (c *checker) others(arn string, but gate.Target) []gate.Target {
 			found = append(found, t)
 		}
 	}
+
 	return found
 }
 
@@ -548,6 +578,7 @@ func (c *checker) final() {
 			c.violate("2", "%s waits for ever: %v", pod.Name, pod.Status.Conditions)
 		}
 	}
+
 	for _, arn := range []string{"arn:web", "arn:alt"} {
 		want, going := map[gate.Target]bool{}, map[gate.Target]bool{}
 		for _, pod := range c.w.pods() {
@@ -558,6 +589,7 @@ func (c *checker) final() {
 				want[t] = true
 			}
 		}
+
 		for t, r := range c.w.groups[arn].rows {
 			if !want[t] && !going[t] && r.state != gate.Draining {
 				c.violate("2", "%s: %s is left over", arn, t)
@@ -566,6 +598,7 @@ func (c *checker) final() {
 				c.violate("2", "%s: %s is %s", arn, t, r.state)
 			}
 		}
+
 		for t := range want {
 			if !c.w.registered(arn, t) {
 				c.violate("2", "%s: %s is not registered", arn, t)

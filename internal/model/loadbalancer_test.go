@@ -93,11 +93,13 @@ func (l *loadBalancer) checkRow(g *group, t gate.Target) {
 	if r.state == gate.Draining || time.Since(r.since) < l.provision && r.passed+r.failed == 0 {
 		return
 	}
+
 	if who := l.w.answers(t); who != "" {
 		r.passed, r.failed, r.checked = r.passed+1, 0, who
 	} else {
 		r.passed, r.failed = 0, r.failed+1
 	}
+
 	switch {
 	case r.state != gate.Healthy && r.passed >= threshold:
 		r.state = gate.Healthy
@@ -106,6 +108,7 @@ func (l *loadBalancer) checkRow(g *group, t gate.Target) {
 		r.state = gate.Unhealthy
 		l.w.note("%s unhealthy", t)
 	}
+
 	g.rows[t] = r
 }
 
@@ -141,6 +144,7 @@ func (l *loadBalancer) register(name string, targets []gate.Target) []gate.Targe
 		}
 		g.rows[t] = row{state: gate.Initial, since: time.Now()}
 	}
+
 	g.keep()
 	return full
 }
@@ -159,6 +163,7 @@ func (l *loadBalancer) deregister(name string, targets []gate.Target) {
 			})
 		}
 	}
+
 	g.keep()
 }
 
@@ -186,9 +191,11 @@ func (b balancerAPI) call(ctx context.Context, what string) (applied bool, fault
 	throttled, down := dice < b.w.throttled, dice < b.w.throttled+b.w.down
 	hang, late := b.w.chance(0.3, "hang", what), b.w.chance(0.3, "late", what)
 	b.w.mu.Unlock()
+
 	if err := sleep(ctx, there); err != nil {
 		return false, err
 	}
+
 	switch {
 	case throttled:
 		return false, &balancer.CallError{Op: "call", Kind: balancer.ErrThrottled}
@@ -200,6 +207,7 @@ func (b balancerAPI) call(ctx context.Context, what string) (applied bool, fault
 	case down:
 		return late, errOutage
 	}
+
 	return true, nil
 }
 
@@ -219,21 +227,26 @@ func (b balancerAPI) Health(ctx context.Context, ref balancer.Ref) (map[gate.Tar
 		b.w.unheard, b.w.failed[ref.Group] = time.Now(), time.Now()
 		return nil, fault
 	}
+
 	b.w.mu.Lock()
 	g := b.w.groups[ref.Group]
 	asOf := time.Now()
 	if b.w.stale > 0 {
 		asOf = asOf.Add(-b.w.noisy(0, b.w.stale, "stale", ref.Group))
 	}
+
 	if asOf.Before(g.read) {
 		asOf = g.read
 	}
+
 	g.read = asOf
 	m := g.at(asOf)
 	b.w.mu.Unlock()
+
 	if err := b.back(ctx, what); err != nil {
 		return nil, err
 	}
+
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
 	b.w.told(ref.Group, answer{begun: begun, asOf: asOf, done: time.Now(), rows: m.rows})
@@ -244,6 +257,7 @@ func (b balancerAPI) Health(ctx context.Context, ref balancer.Ref) (map[gate.Tar
 			seen[t] = gate.Health{State: r.state, Reason: "Target." + strings.ToUpper(r.state.String()), Description: "as modelled"}
 		}
 	}
+
 	return seen, nil
 }
 
@@ -276,6 +290,7 @@ func (b balancerAPI) change(ctx context.Context, ref balancer.Ref, targets []gat
 			}
 		}
 	}
+
 	if applied {
 		if in {
 			if full := b.w.register(ref.Group, targets); len(full) > 0 {
@@ -286,20 +301,26 @@ func (b balancerAPI) change(ctx context.Context, ref balancer.Ref, targets []gat
 			b.w.deregister(ref.Group, targets)
 		}
 	}
+
 	if applied || ctx.Err() == nil {
 		b.w.note("%s register=%v %v fault=%v failed=%v", ref.Group, in, targets, fault, failed)
 	}
+
 	b.w.changed(ref.Group, in)
 	b.w.mu.Unlock()
+
 	if fault != nil {
 		return fault
 	}
+
 	if err := b.back(ctx, what); err != nil {
 		return err
 	}
+
 	if len(failed) > 0 {
 		return &balancer.PartialError{Failed: failed, Err: cause}
 	}
+
 	return nil
 }
 

@@ -33,6 +33,7 @@ func TestModel(t *testing.T) {
 		t.Log("\n" + strings.Join(w.trace, "\n"))
 		return
 	}
+
 	lanes := runtime.GOMAXPROCS(0)
 	for lane := range lanes {
 		t.Run(fmt.Sprintf("lane%d", lane), func(t *testing.T) {

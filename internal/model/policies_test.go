@@ -32,25 +32,30 @@ func (w *world) annotate(name string) {
 	if !ok || b.DeletionTimestamp != nil {
 		return
 	}
+
 	p := policy{since: time.Now(), tracked: w.policies[name].track}
 	next := copyOf(b)
 	if next.Annotations == nil {
 		next.Annotations = map[string]string{}
 	}
+
 	for _, key := range []string{"mode", "track-after", "track-floor", "timeout", "on-timeout"} {
 		delete(next.Annotations, "podgate.dev/"+key)
 	}
+
 	if w.rng.IntN(3) > 0 {
 		p.track, p.after, p.percent = true, time.Duration(5+w.rng.IntN(20))*time.Second, []int{10, 50, 80}[w.rng.IntN(3)]
 		next.Annotations["podgate.dev/mode"] = "Track"
 		next.Annotations["podgate.dev/track-after"] = p.after.String()
 		next.Annotations["podgate.dev/track-floor"] = fmt.Sprintf("%d%%", p.percent)
 	}
+
 	if w.rng.IntN(2) == 0 {
 		p.timeout = time.Duration(5+w.rng.IntN(40)) * time.Second
 		next.Annotations["podgate.dev/timeout"] = p.timeout.String()
 		next.Annotations["podgate.dev/on-timeout"] = "Open"
 	}
+
 	w.note("policy of %s: %+v", name, next.Annotations)
 	w.policies[name] = p
 	w.put(next)
@@ -81,11 +86,13 @@ func (c *checker) tracked(l *life, kind corev1.PodConditionType) bool {
 	if !p.track {
 		return p.tracked && c.news(p.since)
 	}
+
 	c.keepsFloor(name, p)
 	next, failed := time.Now(), c.failed[groupOf(name)]
 	if time.Since(failed) < 100*time.Millisecond {
 		failed = time.Time{} // the patch may have been under way
 	}
+
 	for _, a := range slices.Backward(c.heard[groupOf(name)]) {
 		if next.Sub(a.begun) > 31*time.Second || a.rows[l.target()].state != gate.Unhealthy || !a.begun.After(failed) {
 			return false
@@ -95,6 +102,7 @@ func (c *checker) tracked(l *life, kind corev1.PodConditionType) bool {
 		}
 		next = a.begun
 	}
+
 	return false
 }
 
@@ -103,6 +111,7 @@ func (c *checker) keepsFloor(name string, p policy) {
 	if c.news(p.since) || c.news(c.shaped) {
 		return
 	}
+
 	open, every := 0, 0
 	for _, pod := range c.w.pods() {
 		l := c.w.lives[pod.UID]
@@ -118,6 +127,7 @@ func (c *checker) keepsFloor(name string, p policy) {
 			open++
 		}
 	}
+
 	if open == 0 || open*100 < every*p.percent {
 		c.violate("9", "%s: Track leaves %d of %d gates open, and %d%% are to stay", name, open, every, p.percent)
 	}

@@ -98,6 +98,7 @@ func (w *world) live() {
 	for i := range kinds {
 		kinds[i] = happenings[w.rng.IntN(len(happenings))]
 	}
+
 	length := w.between(time.Minute, 4*time.Minute)
 	for range 2 + w.rng.IntN(14) {
 		h := kinds[w.rng.IntN(len(kinds))]
@@ -106,12 +107,14 @@ func (w *world) live() {
 			h.run(w)
 		})
 	}
+
 	w.mu.Unlock()
 	w.startEngine()
 	w.run(length)
 	w.mu.Lock()
 	w.peace()
 	w.mu.Unlock()
+
 	// Chains are long: orphans wait five minutes, and a rollout may wait behind several of them.
 	// A group for which nobody waits is read once in five.
 	for round := range 12 {
@@ -120,10 +123,12 @@ func (w *world) live() {
 			break
 		}
 	}
+
 	w.mu.Lock()
 	if !w.t.Failed() {
 		w.final()
 	}
+
 	w.mu.Unlock()
 	w.stopEngine()
 }
@@ -222,6 +227,7 @@ func (w *world) reshape(change func(*corev1.Service), d time.Duration) {
 	if !ok || svc.Spec.Ports[0].Port != 80 {
 		return
 	}
+
 	w.shaped = time.Now()
 	next := copyOf(svc)
 	change(next)
@@ -272,12 +278,15 @@ func (w *world) unbind(name string) {
 	if !ok || b.DeletionTimestamp != nil {
 		return
 	}
+
 	w.shaped = time.Now()
 	w.note("unbind %s", name)
+
 	if len(b.Finalizers) == 0 {
 		w.drop(b)
 		return
 	}
+
 	now := metav1.NewTime(time.Now().Truncate(time.Second))
 	next := copyOf(b)
 	next.DeletionTimestamp = &now

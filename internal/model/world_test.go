@@ -103,6 +103,7 @@ func (w *world) run(d time.Duration) {
 		if len(w.agenda) > 0 && w.agenda[0].at.Before(end) {
 			next = w.agenda[0].at
 		}
+
 		if !next.After(time.Now()) {
 			if next.Equal(end) {
 				w.mu.Unlock()
@@ -116,12 +117,14 @@ func (w *world) run(d time.Duration) {
 			w.mu.Unlock()
 			continue
 		}
+
 		w.mu.Unlock()
 		timer := time.NewTimer(time.Until(next))
 		select {
 		case <-timer.C:
 		case <-w.kick:
 		}
+
 		timer.Stop()
 	}
 }

@@ -23,11 +23,14 @@ func TestLaw1AnOldAnswerProvesNothing(t *testing.T) {
 		time.Sleep(gate.Lag - time.Second)
 		w.set(group1, atA, gate.Healthy)
 		time.Sleep(5 * time.Second)
+
 		if s := w.watch(settings(group1), podA, atA, true); s.SeenOtherwise {
 			t.Errorf("initial just after the pod got its address, healthy since: taken for proof: %+v", s)
 		}
+
 		w.set(group1, atA, gate.Initial)
 		time.Sleep(5 * time.Second)
+
 		if s := w.watch(settings(group1), podA, atA, true); !s.SeenOtherwise {
 			t.Errorf("initial long after the pod got its address: not taken for proof: %+v", s)
 		}
@@ -71,11 +74,14 @@ func TestLaw6ErrorsBackOff(t *testing.T) {
 				t.Errorf("read %d came %s after the one before, want it backed off", i, gap)
 			}
 		}
+
 		if len(reads) < 60 || len(seen) < len(reads)/2 {
 			t.Errorf("%d reads with %d different gaps, want jitter", len(reads), len(seen))
 		}
+
 		w.do(func() { w.err[group1] = nil })
 		w.during(30*time.Second, group1)
+
 		if n := len(w.during(time.Minute, group1)); n < 59 {
 			t.Errorf("once the error is gone: %d reads in a minute, want one a second", n)
 		}
@@ -95,15 +101,18 @@ func TestLaw7Isolation(t *testing.T) {
 		w.set(group2, atB, gate.Initial)
 		w.watch(settings(group1), podA, atA, true)
 		w.watch(settings(group2), podB, atB, true)
+
 		for _, ref := range []balancer.Ref{group1, group2} {
 			if n := len(w.during(time.Minute, ref)); n < 59 {
 				t.Errorf("group %s was read %d times in a minute beside a group that hangs, want one a second", ref.Group, n)
 			}
 		}
+
 		begun := time.Now()
 		w.View(hanging)
 		w.watch(settings(hanging), podB, atB, true)
 		w.Forget(podB)
+
 		if took := time.Since(begun); took != 0 {
 			t.Errorf("asking about a group that hangs took %s, want no waiting", took)
 		}

@@ -29,6 +29,7 @@ func (o *Observer) pause(ctx context.Context, g *group) {
 		if wait <= 0 {
 			return
 		}
+
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -37,6 +38,7 @@ func (o *Observer) pause(ctx context.Context, g *group) {
 			timer.Stop()
 			return
 		}
+
 		timer.Stop()
 	}
 }
@@ -51,6 +53,7 @@ func (o *Observer) read(ctx context.Context, g *group) {
 	if targets == nil {
 		targets = map[gate.Target]gate.Health{}
 	}
+
 	if err != nil {
 		o.log.V(1).Info("Reading a target group failed", "group", g.ref.Group, "error", err.Error())
 	}
@@ -59,6 +62,7 @@ func (o *Observer) read(ctx context.Context, g *group) {
 	for _, pod := range pods {
 		o.wakePod(pod)
 	}
+
 	if changed {
 		o.wakeGroup(g.ref)
 	}

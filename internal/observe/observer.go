@@ -111,18 +111,23 @@ func New(reader Reader, opts Options) *Observer {
 	if o.wakePod == nil {
 		o.wakePod = func(types.NamespacedName) {}
 	}
+
 	if o.wakeGroup == nil {
 		o.wakeGroup = func(balancer.Ref) {}
 	}
+
 	if o.dropped == nil {
 		o.dropped = func(balancer.Ref) {}
 	}
+
 	if o.auditOf == nil {
 		o.auditOf = func(balancer.Ref) time.Duration { return 0 }
 	}
+
 	if o.random == nil {
 		o.random = rand.N[time.Duration]
 	}
+
 	return o
 }
 
@@ -138,9 +143,11 @@ func (o *Observer) Run(ctx context.Context) error {
 			o.loop(ctx, g)
 		})
 	}
+
 	for _, g := range o.groups {
 		o.start(g)
 	}
+
 	o.mu.Unlock()
 
 	// A group that is asked about from now on gets no loop: nobody would wait for it.
@@ -150,6 +157,7 @@ func (o *Observer) Run(ctx context.Context) error {
 	o.mu.Unlock()
 
 	loops.Wait()
+
 	return nil
 }
 
@@ -212,6 +220,7 @@ func (o *Observer) Watch(want Interest) Sighting {
 	if want.Waiting && !in.waiting {
 		g.ask(true)
 	}
+
 	in.waiting = want.Waiting
 	if in.followed != want.Follow {
 		in.followed = want.Follow
@@ -268,6 +277,7 @@ func (o *Observer) Forget(pod types.NamespacedName, keep ...balancer.Ref) {
 		o.drop(g)
 		return true
 	})
+
 	o.watched[pod] = kept
 	if len(kept) == 0 {
 		delete(o.watched, pod)
@@ -279,10 +289,12 @@ func (o *Observer) get(ref balancer.Ref) *group {
 	if g, ok := o.groups[ref]; ok {
 		return g
 	}
+
 	now, every := time.Now(), o.auditOf(ref)
 	if every <= 0 {
 		every = AuditInterval
 	}
+
 	g := &group{
 		ref: ref, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1),
 		born: now, anchor: now.Add(-o.random(every)), every: every,
@@ -290,10 +302,12 @@ func (o *Observer) get(ref balancer.Ref) *group {
 		interests: map[types.NamespacedName]*interest{},
 		placed:    map[gate.Target]placement{},
 	}
+
 	o.groups[ref] = g
 	if o.start != nil {
 		o.start(g)
 	}
+
 	return g
 }
 

@@ -84,11 +84,13 @@ func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 		reads:      map[balancer.Ref][]time.Time{}, busy: map[balancer.Ref]int{}, most: map[balancer.Ref]int{},
 		pods: map[types.NamespacedName]int{}, groups: map[balancer.Ref]int{},
 	}
+
 	w.Observer = New(w, Options{
 		WakePod:   func(p types.NamespacedName) { w.do(func() { w.pods[p]++ }) },
 		WakeGroup: func(g balancer.Ref) { w.do(func() { w.groups[g]++ }) },
 		Random:    random,
 	})
+
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- w.Run(ctx) }()
@@ -98,6 +100,7 @@ func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 			t.Errorf("Run: %v", err)
 		}
 	})
+
 	t.Cleanup(w.stop)
 	synctest.Wait()
 	return w
@@ -145,6 +148,7 @@ func (w *world) Read(ctx context.Context, ref balancer.Ref, p budget.Priority, r
 				w.lined = nil
 			}
 		})
+
 		select {
 		case <-time.After(w.queue):
 		case <-raise:
@@ -153,6 +157,7 @@ func (w *world) Read(ctx context.Context, ref balancer.Ref, p budget.Priority, r
 			return nil, time.Now(), ctx.Err()
 		}
 	}
+
 	w.mu.Lock()
 	began := time.Now()
 	w.reads[ref] = append(w.reads[ref], began)
@@ -161,15 +166,18 @@ func (w *world) Read(ctx context.Context, ref balancer.Ref, p budget.Priority, r
 	w.most[ref] = max(w.most[ref], w.busy[ref])
 	hang := w.hang[ref]
 	w.mu.Unlock()
+
 	if hang > 0 { // Go's race detector has crashed where two goroutines of a bubble select on timers that are over.
 		select {
 		case <-time.After(hang):
 		case <-ctx.Done():
 		}
 	}
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.busy[ref]--
+
 	return maps.Clone(w.rows[ref]), began, errors.Join(w.err[ref], ctx.Err())
 }
 
@@ -269,11 +277,13 @@ func TestRefreshSpacing(t *testing.T) {
 		if len(reads) < 9 || len(reads) > 11 {
 			t.Errorf("1000 changes in 10 s made %d reads, want one a second", len(reads))
 		}
+
 		for i := 1; i < len(reads); i++ {
 			if gap := reads[i].Sub(reads[i-1]); gap < FastInterval {
 				t.Errorf("reads are %s apart, want at least %s", gap, FastInterval)
 			}
 		}
+
 		w.during(time.Second, group1)
 		w.Refresh(balancer.Ref{Group: "nobody's"})
 	})
@@ -293,12 +303,15 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 		if diff := differ(before.Snapshot, after.Snapshot); diff != "" {
 			t.Errorf("an error changed the snapshot: -before, +after:\n%s", diff)
 		}
+
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, Err: balancer.ErrThrottled}
 		if diff := differ(want, w.watch(settings(group1), podA, atA, true)); diff != "" {
 			t.Errorf("sighting during the trouble: -want, +got:\n%s", diff)
 		}
+
 		w.do(func() { w.err[group1] = nil })
 		time.Sleep(time.Minute)
+
 		if v := w.View(group1); v.Err != nil || !v.Snapshot.Started.After(before.Snapshot.Started) {
 			t.Errorf("after the trouble: want a fresh snapshot and no error, got %+v", v)
 		}
@@ -311,19 +324,24 @@ func TestWakesThoseConcerned(t *testing.T) {
 		w.watch(settings(group1), podA, atA, true)
 		w.watch(settings(group1), podB, atB, true)
 		time.Sleep(gate.Lag - time.Second)
+
 		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
 			t.Errorf("woken by the first read: want once each, got %d and %d", a, b)
 		}
+
 		time.Sleep(10 * time.Second)
 		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
 			t.Errorf("woken by the first read that is proof: want once each, got %d and %d", a, b)
 		}
+
 		w.wokenGroup(group1)
 		w.set(group1, atA, gate.Initial)
 		time.Sleep(10 * time.Second)
+
 		if a, b, g := w.woken(podA), w.woken(podB), w.wokenGroup(group1); a != 1 || b != 0 || g != 1 {
 			t.Errorf("woken by a change of A's target: want A and the group once and B never, got %d, %d and %d", a, g, b)
 		}
+
 		time.Sleep(time.Minute)
 		if a, g := w.woken(podA), w.wokenGroup(group1); a != 0 || g != 0 {
 			t.Errorf("woken %d and %d times though nothing changed", a, g)
@@ -336,6 +354,7 @@ func TestWakesGroupForErrors(t *testing.T) {
 		w := run(t)
 		w.Track(group1, user)
 		w.watch(settings(group1), podA, atA, true)
+
 		for _, step := range []struct {
 			reason string
 			err    error
@@ -352,6 +371,7 @@ func TestWakesGroupForErrors(t *testing.T) {
 				t.Errorf("%s: the group was woken %d times, want %d", step.reason, got, step.want)
 			}
 		}
+
 		if got := w.woken(podA); got != 2 {
 			t.Errorf("the pod was woken %d times, want twice, by the first read and by the first that is proof", got)
 		}
@@ -383,19 +403,24 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		w.watch(settings(group1), podA, atA, true)
 		time.Sleep(6 * time.Second)
+
 		if v := w.View(group1); v.Snapshot.Targets == nil {
 			t.Fatal("the read under way has not ended")
 		}
+
 		if s := w.watch(settings(group1), podA, atA, true); s.Observed || s.Present {
 			t.Errorf("a read that began before the pod had its address counts: %+v", s)
 		}
+
 		time.Sleep(10 * time.Second)
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}}
 		var second time.Time
 		w.do(func() { second = w.reads[group1][1] })
+
 		if at := w.watch(settings(group1), podA, atA, true).ReadAt; !at.Equal(second) {
 			t.Errorf("the read began at %s, told is %s", second, at)
 		}
+
 		if diff := differ(want, w.watch(settings(group1), podA, atA, true)); diff != "" {
 			t.Errorf("the next read: -want, +got:\n%s", diff)
 		}
@@ -407,18 +432,23 @@ func TestPlacedFor(t *testing.T) {
 		w := run(t)
 		w.watch(settings(group1), podA, atA, true)
 		w.Placed(group1, atA, "uid-a")
+
 		if s := w.watch(settings(group1), podA, atA, true); s.PlacedFor != "uid-a" {
 			t.Errorf("placed for %q, want uid-a", s.PlacedFor)
 		}
+
 		if s := w.watch(settings(group1), podB, atB, true); s.PlacedFor != "" {
 			t.Errorf("another target is placed for %q, want nobody", s.PlacedFor)
 		}
+
 		w.Placed(group1, atA, "")
 		if s := w.watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
 			t.Errorf("taken out, yet placed for %q", s.PlacedFor)
 		}
+
 		w.Placed(group1, atA, "uid-a")
 		time.Sleep(2 * placementKept)
+
 		if s := w.watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
 			t.Errorf("long ago, yet placed for %q", s.PlacedFor)
 		}
@@ -437,6 +467,7 @@ func TestSeenOtherwise(t *testing.T) {
 		if diff := differ(want, w.watch(settings(group1), podA, atA, true)); diff != "" {
 			t.Errorf("absent first, healthy later: -want, +got:\n%s", diff)
 		}
+
 		w.set(group1, atB, gate.Healthy)
 		w.watch(settings(group1), podA, atB, true)
 		time.Sleep(2 * time.Second)
@@ -444,6 +475,7 @@ func TestSeenOtherwise(t *testing.T) {
 		if diff := differ(want, w.watch(settings(group1), podA, atB, true)); diff != "" {
 			t.Errorf("at another address, healthy at first sight: -want, +got:\n%s", diff)
 		}
+
 		w.Forget(podA)
 		if s := w.watch(settings(group1), podA, atB, true); s.Observed {
 			t.Errorf("forgotten, yet remembered: %+v", s)
@@ -470,17 +502,21 @@ func TestUnneededGroupIsReadNoMore(t *testing.T) {
 		w.watch(settings(group1), podA, atA, true)
 		w.watch(settings(group2), podA, atA, true)
 		w.Forget(podA, group1)
+
 		if n := len(w.during(time.Hour, group2)); n > 1 {
 			t.Errorf("a group that nobody needs was read %d times", n)
 		}
+
 		w.Untrack(group1, user)
 		if n := len(w.during(time.Minute, group1)); n < 59 {
 			t.Errorf("a group that a pod still needs was read %d times in a minute", n)
 		}
+
 		w.Forget(podA)
 		if n := len(w.during(time.Hour, group1)); n > 1 {
 			t.Errorf("a group that nobody needs was read %d times", n)
 		}
+
 		if n := len(w.during(time.Second, group1, func() { w.Track(group1, user) })); n != 1 {
 			t.Errorf("a group that is needed again was read %d times", n)
 		}
@@ -493,14 +529,17 @@ func TestTrackBeforeRun(t *testing.T) {
 		w.stop()
 		reads := len(w.during(time.Minute, group1))
 		w.Track(group1, user)
+
 		if n := len(w.during(time.Minute, group1)); reads+n != 0 {
 			t.Errorf("%d reads after Run ended", reads+n)
 		}
+
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		if n := len(w.during(time.Second, group1, func() { go func() { done <- w.Run(ctx) }() })); n != 1 {
 			t.Errorf("a group that was tracked before Run was read %d times, want once", n)
 		}
+
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
@@ -533,18 +572,23 @@ func TestUnsure(t *testing.T) {
 		if at, unsure := w.Unsure(group1, podA); !unsure || !at.IsZero() {
 			t.Errorf("of a pod that nobody watches: unsure %t until %s, want unsure without an end", unsure, at)
 		}
+
 		begun := time.Now()
 		w.watch(settings(group1), podA, atA, true)
 		time.Sleep(gate.Lag - time.Second)
+
 		if at, unsure := w.Unsure(group1, podA); !unsure || !at.Equal(begun.Add(gate.Lag)) {
 			t.Errorf("absent just after the pod got its address: unsure %t until %s, want until %s", unsure, at, begun.Add(gate.Lag))
 		}
+
 		time.Sleep(SlowInterval + 2*time.Second)
 		if _, unsure := w.Unsure(group1, podA); unsure {
 			t.Error("absent long after the pod got its address: still unsure")
 		}
+
 		w.set(group1, atA, gate.Healthy)
 		time.Sleep(2 * SlowInterval)
+
 		if _, unsure := w.Unsure(group1, podA); unsure {
 			t.Error("healthy after it was absent: unsure again")
 		}

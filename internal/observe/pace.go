@@ -72,6 +72,7 @@ func (g *group) anyWaiting() bool {
 func (o *Observer) due(g *group) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+
 	if g.failures > 0 {
 		return g.retry
 	}
@@ -80,6 +81,7 @@ func (o *Observer) due(g *group) time.Time {
 	if g.asked.After(g.last) {
 		at = earlier(at, g.last.Add(FastInterval))
 	}
+
 	if g.moving() {
 		at = earlier(at, g.last.Add(SlowInterval))
 	}
@@ -149,6 +151,7 @@ func (g *group) possible(in *interest) time.Time {
 		recovery := time.Duration(g.settings.HealthyThreshold) * g.settings.HealthCheckInterval
 		return in.sound.Add(recovery - gate.Lag)
 	}
+
 	return time.Time{}
 }
 

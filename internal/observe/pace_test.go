@@ -21,17 +21,21 @@ func TestPace(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
 		w.Track(group1, user)
+
 		if n := len(w.during(AuditInterval*10, group1)); n < 10 || n > 11 {
 			t.Errorf("a group for which nobody waits was read %d times in ten intervals of audits and at first", n)
 		}
+
 		w.watch(settings(group1), podA, atA, false)
 		if n := len(w.during(AuditInterval*10, group1)); n < 10 || n > 11 {
 			t.Errorf("an open pod's group was read %d times in ten intervals of audits and for the pod", n)
 		}
+
 		w.watch(settings(group1), podA, atA, true)
 		if n := len(w.during(time.Minute, group1)); n < 59 || n > 61 {
 			t.Errorf("a waiting pod's group was read %d times in a minute, want about once a second", n)
 		}
+
 		w.waiting(group1, podA, false)
 		if n := len(w.during(AuditInterval*10, group1)); n < 9 || n > 11 {
 			t.Errorf("after the wait the group was read %d times in ten intervals of audits", n)
@@ -70,6 +74,7 @@ func TestFastOnlyWhenHealthIsPossible(t *testing.T) {
 				if fast := n >= 59 && n <= 61; fast != tc.fast || (!tc.fast && (n < 11 || n > 13)) {
 					t.Errorf("%d reads in a minute", n)
 				}
+
 				w.do(func() {
 					if p := w.priorities[group1]; slices.Contains(p[len(p)-n:], budget.Audit) {
 						t.Error("a read for a pod that waits is an audit")
@@ -86,6 +91,7 @@ func TestNeverLate(t *testing.T) {
 		state gate.State
 		lasts time.Duration
 	}
+
 	const check = 5 * time.Second
 	quick := balancer.Group{Ref: group1, HealthCheckInterval: check, HealthyThreshold: 10, UnhealthyThreshold: 2}
 	for _, tc := range []struct {
@@ -112,6 +118,7 @@ func TestNeverLate(t *testing.T) {
 					w.watch(quick, podA, atA, true)
 					time.Sleep(time.Duration(offset) * 799 * time.Millisecond)
 					w.Refresh(group1)
+
 					for _, s := range tc.way {
 						w.set(group1, atA, s.state)
 						time.Sleep(s.lasts)
@@ -119,8 +126,10 @@ func TestNeverLate(t *testing.T) {
 							w.Refresh(group1)
 						}
 					}
+
 					w.set(group1, atA, gate.Healthy)
 					w.during(1100*time.Millisecond, group1)
+
 					if s := w.watch(quick, podA, atA, true); s.Health.State != gate.Healthy {
 						t.Errorf("seen as %+v 1.1 s after it is healthy", s)
 					}
@@ -167,6 +176,7 @@ func TestAuditsAreSpread(t *testing.T) {
 			refs[i] = balancer.Ref{Group: fmt.Sprint(i)}
 			w.Track(refs[i], user)
 		}
+
 		time.Sleep(time.Second)
 		start := time.Now()
 		time.Sleep(30 * time.Minute)
@@ -182,6 +192,7 @@ func TestAuditsAreSpread(t *testing.T) {
 				}
 			}
 		})
+
 		for minute, n := range perMinute {
 			if n > 300 {
 				t.Errorf("1000 groups that were first read together took %d calls in minute %d, want at most 300", n, minute)
@@ -210,11 +221,13 @@ func TestPriority(t *testing.T) {
 				w.set(group1, atA, gate.Healthy)
 				w.watch(settings(group1), podA, atA, false)
 				time.Sleep(time.Hour)
+
 				for range 2 { // Once while the group is quiet, and once while its audit waits in line.
 					n := len(w.during(900*time.Millisecond, group1, func() { tc.then(w) }))
 					if tc.urgent && n != 1 {
 						t.Errorf("%d reads within a second, want one", n)
 					}
+
 					w.do(func() {
 						for _, p := range w.priorities[group1][len(w.priorities[group1])-n:] {
 							if (p == budget.Urgent) != tc.urgent {
@@ -222,6 +235,7 @@ func TestPriority(t *testing.T) {
 							}
 						}
 					})
+
 					w.waiting(group1, podA, false)
 					w.Forget(podB)
 					w.inLine(t)
@@ -252,12 +266,15 @@ func TestFirstReadsOfOpenPodsAreAudits(t *testing.T) {
 		w.queue = 10 * time.Second
 		w.Track(group1, user)
 		w.watch(settings(group1), podA, atA, false)
+
 		if n := len(w.during(9*time.Second, group1)); n != 0 {
 			t.Error("after a restart the groups of open pods come before others")
 		}
+
 		if n := len(w.during(20*time.Second, group1)); n != 1 {
 			t.Errorf("%d first reads, want one, that counts for the pod that came while it waited", n)
 		}
+
 		if s := w.watch(settings(group1), podA, atA, false); !s.Observed {
 			t.Error("the first read does not count for a pod that came before it began")
 		}
@@ -270,15 +287,18 @@ func TestOldestRead(t *testing.T) {
 		if age := w.oldest(time.Now()); age != 0 {
 			t.Errorf("no group: %s", age)
 		}
+
 		w.set(group1, atA, gate.Initial)
 		w.watch(settings(group1), podA, atA, true)
 		w.do(func() { w.err[group2] = balancer.ErrDenied })
 		w.watch(settings(group2), podB, atB, true)
 		time.Sleep(time.Hour)
 		synctest.Wait()
+
 		if age := w.oldest(time.Now()); age != time.Hour {
 			t.Errorf("a group that could not be read for an hour: %s", age)
 		}
+
 		w.Forget(podB)
 		if age := w.oldest(time.Now()); age > FastInterval {
 			t.Errorf("a group that is read every second: %s", age)

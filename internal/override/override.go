@@ -68,6 +68,7 @@ func (o Order) Check() error {
 	case o.Until.Sub(o.At) > Max:
 		return fmt.Errorf("it lasts longer than %s", Max)
 	}
+
 	return nil
 }
 
@@ -127,18 +128,22 @@ func Problems(pod *corev1.Pod) []string {
 	if !ordered {
 		return nil
 	}
+
 	var r Record
 	if err := json.Unmarshal([]byte(raw), &r); err != nil {
 		return []string{fmt.Sprintf("annotation %s cannot be read, so it orders nothing: %v", v1alpha1.OverrideAnnotation, err)}
 	}
+
 	if r.UID != pod.UID {
 		return []string{fmt.Sprintf("annotation %s is of another pod (UID %q), so it orders nothing here", v1alpha1.OverrideAnnotation, r.UID)}
 	}
+
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(r.Gates)) {
 		if err := r.Gates[name].Check(); err != nil {
 			all = append(all, fmt.Sprintf("annotation %s orders nothing about %s: %v", v1alpha1.OverrideAnnotation, name, err))
 		}
 	}
+
 	return all
 }

@@ -56,6 +56,7 @@ func TestOrders(t *testing.T) {
 		"NoBeginning": {reason: "Nor is it known how long it lasts.", of: "a", order: order(func(o *Order) { o.At = time.Time{} }), problem: "longer than 24h"},
 		"TooLong":     {reason: "A day is enough to mend the cause.", of: "a", order: order(func(o *Order) { o.Until = noon.Add(Max + time.Second) }), problem: "longer than 24h"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			pod := annotated(t, "a", Record{UID: tc.of, Gates: map[string]Order{web: tc.order}})

@@ -64,14 +64,17 @@ func (f *floods) allow(remote string) bool {
 	if err != nil {
 		host = remote
 	}
+
 	f.mu.Lock()
 	defer f.mu.Unlock()
+
 	if f.from[host] == nil {
 		if f.from == nil || len(f.from) >= most {
 			f.from = map[string]*rate.Limiter{}
 		}
 		f.from[host] = rate.NewLimiter(perSecond, burst)
 	}
+
 	return f.from[host].Allow()
 }
 
@@ -81,29 +84,35 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "podgate: the metrics want a bearer token of the cluster", http.StatusUnauthorized)
 		return
 	}
+
 	if !g.floods.allow(r.RemoteAddr) {
 		http.Error(w, "podgate: too many requests", http.StatusTooManyRequests)
 		return
 	}
+
 	review, err := g.client.AuthenticationV1().TokenReviews().Create(r.Context(),
 		&authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
 	if err != nil {
 		g.fail(w, err)
 		return
 	}
+
 	if !review.Status.Authenticated {
 		http.Error(w, "podgate: the API server does not know this token", http.StatusUnauthorized)
 		return
 	}
+
 	access, err := g.client.AuthorizationV1().SubjectAccessReviews().Create(r.Context(), question(review.Status.User, r.URL.Path), metav1.CreateOptions{})
 	if err != nil {
 		g.fail(w, err)
 		return
 	}
+
 	if !access.Status.Allowed {
 		http.Error(w, "podgate: "+review.Status.User.Username+" may not get "+r.URL.Path+"; bind it to ClusterRole podgate-metrics-reader", http.StatusForbidden)
 		return
 	}
+
 	g.next.ServeHTTP(w, r)
 }
 

@@ -36,14 +36,17 @@ func guarded(t *testing.T, cfg *rest.Config) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	filter, err := Filter(cfg, client)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	h, err := filter(logr.Discard(), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("podgate_up 1")) }))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return h
 }
 
@@ -63,6 +66,7 @@ func TestWhoMayReadTheMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	tokens := map[string]string{}
 	for _, name := range []string{"prometheus", "stranger"} {
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
@@ -75,10 +79,12 @@ func TestWhoMayReadTheMetrics(t *testing.T) {
 		}
 		tokens[name] = "Bearer " + request.Status.Token
 	}
+
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "reader"}, Rules: []rbacv1.PolicyRule{{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}}}}
 	if _, err := kube.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "reader"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "reader"},
 		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "default", Name: "prometheus"}},
@@ -86,6 +92,7 @@ func TestWhoMayReadTheMetrics(t *testing.T) {
 	if _, err := kube.RbacV1().ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+
 	h := guarded(t, shared)
 	cases := map[string]struct {
 		reason, authorization string
@@ -98,6 +105,7 @@ func TestWhoMayReadTheMetrics(t *testing.T) {
 		"Empty":     {"Nor an empty one.", "Bearer ", http.StatusUnauthorized},
 		"Otherwise": {"Nor a password.", "Basic YTpi", http.StatusUnauthorized},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := scraped(h, tc.authorization); got != tc.want {
@@ -105,9 +113,11 @@ func TestWhoMayReadTheMetrics(t *testing.T) {
 			}
 		})
 	}
+
 	if err := kube.RbacV1().ClusterRoleBindings().Delete(t.Context(), "reader", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
+
 	for code := 0; code != http.StatusForbidden; code = scraped(h, tokens["prometheus"]) {
 		time.Sleep(250 * time.Millisecond) // the API server hears of it; no faster than what is let through
 	}
@@ -128,14 +138,17 @@ func TestFloodsStayHere(t *testing.T) {
 			refused++
 		}
 	}
+
 	if refused == 0 {
 		t.Error("every request of a flood was asked about")
 	}
+
 	other := httptest.NewRequest(http.MethodGet, "https://podgate/metrics", nil)
 	other.RemoteAddr = "198.51.100.7:40000"
 	other.Header.Set("Authorization", "Bearer abc")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, other)
+
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("a flood from elsewhere kept somebody from being asked about: %d", w.Code)
 	}

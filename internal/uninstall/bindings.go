@@ -50,6 +50,7 @@ func (o Options) letGo(ctx context.Context) (theirs map[types.NamespacedName]boo
 			return nil, left, err
 		}
 	}
+
 	return theirs, left, nil
 }
 
@@ -72,6 +73,7 @@ func (o Options) release(ctx context.Context, b *metav1.PartialObjectMetadata) e
 	if !controllerutil.ContainsFinalizer(b, v1alpha1.Finalizer) {
 		return nil
 	}
+
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		if err := o.Client.Get(ctx, client.ObjectKeyFromObject(b), b); err != nil {
 			return err
@@ -84,6 +86,7 @@ func (o Options) release(ctx context.Context, b *metav1.PartialObjectMetadata) e
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
+
 	o.Log.Info("Let go of a binding", "kind", b.Kind, "binding", client.ObjectKeyFromObject(b))
 	return nil
 }

@@ -60,14 +60,17 @@ func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.
 			"message": "podgate was uninstalled, so nobody watches this gate any more.",
 		})
 	}
+
 	if opened == nil {
 		return nil
 	}
+
 	// The UID makes the patch fail for another pod of this name.
 	raw, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": map[string]any{"conditions": opened}})
 	if err != nil {
 		return err
 	}
+
 	err = o.Client.Status().Patch(ctx, pod, client.RawPatch(types.StrategicMergePatchType, raw))
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // The pod is gone, and is none of a later one's.
@@ -75,6 +78,7 @@ func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.
 	if err != nil {
 		return err
 	}
+
 	o.Log.Info("Opened gates that nobody would open any more", "pod", client.ObjectKeyFromObject(pod), "gates", len(opened))
 	return nil
 }

@@ -65,17 +65,21 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.remove(ctx, &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: certificate.ConfigurationName}}); err != nil {
 		return err
 	}
+
 	silent := time.Now()
 	if err := o.stop(ctx); err != nil {
 		return err
 	}
+
 	theirs, left, err := o.letGo(ctx)
 	if err != nil {
 		return errors.Join(append(left, err)...) // Whose gates are whose is not known.
 	}
+
 	if err := errors.Join(append(left, o.open(ctx, theirs, silent))...); err != nil {
 		return err
 	}
+
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: certificate.SecretName}}
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Lease}}
 	for _, object := range []client.Object{secret, lease} {
@@ -83,6 +87,7 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -103,6 +108,7 @@ func (o Options) stop(ctx context.Context) error {
 	if err := client.IgnoreNotFound(o.Client.SubResource("scale").Patch(ctx, d, zero)); err != nil {
 		return fmt.Errorf("scale podgate to nothing: %w", err)
 	}
+
 	var pods corev1.PodList
 	err := wait.PollUntilContextCancel(ctx, o.Tick, true, func(ctx context.Context) (bool, error) {
 		err := o.Client.List(ctx, &pods, client.InNamespace(o.Namespace), client.MatchingLabels{podLabel: deployment})
@@ -113,6 +119,7 @@ func (o Options) stop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("wait until podgate's replicas are gone, %d are left: %w", len(pods.Items), err)
 	}
+
 	o.Log.Info("Stopped podgate")
 	return nil
 }

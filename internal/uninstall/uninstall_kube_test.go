@@ -53,6 +53,7 @@ func installed(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	c := &cluster{T: t, WithWatch: kube, ns: kubetest.Namespace(t, kube, nil)}
 	labels := map[string]string{"app": "podgate"}
 	pod := corev1.PodSpec{Containers: []corev1.Container{{Name: "podgate", Image: "podgate"}}}
@@ -68,6 +69,7 @@ func installed(t *testing.T) *cluster {
 	} {
 		c.create(o)
 	}
+
 	return c
 }
 
@@ -138,6 +140,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if err := c.Delete(t.Context(), doomed); err != nil {
 		t.Fatal(err)
 	}
+
 	own := &v1alpha1.TargetBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "own", Finalizers: []string{v1alpha1.Finalizer}},
 		Spec: v1alpha1.TargetBindingSpec{
@@ -145,6 +148,7 @@ func TestNothingIsLeft(t *testing.T) {
 			HAProxy:    &v1alpha1.HAProxy{Backend: "web", Instances: []string{"tcp://127.0.0.1:9999"}},
 		},
 	}
+
 	c.create(own)
 	web, lbc, mine := gates.Type("ours"), gates.Type("theirs"), "targets.podgate.dev/own"
 	c.pod("waits", web, mine, "example.com/else")
@@ -158,6 +162,7 @@ func TestNothingIsLeft(t *testing.T) {
 			_ = c.Patch(t.Context(), theirs.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":["`+elbv2.LBCFinalizer+`","`+v1alpha1.Finalizer+`"]}}`)))
 		})
 	}()
+
 	late := time.AfterFunc(200*time.Millisecond, func() { c.pod("late", web) })
 	defer late.Stop()
 	o := c.options()
@@ -165,6 +170,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
+
 	<-ended
 
 	for _, o := range []client.Object{
@@ -177,6 +183,7 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Errorf("%T %s is still there: %v", o, o.GetName(), err)
 		}
 	}
+
 	for o, want := range map[client.Object][]string{ours: {"example.com/other"}, theirs: {elbv2.LBCFinalizer}, own: nil} {
 		if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
 			t.Fatal(err)
@@ -185,6 +192,7 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Errorf("finalizers of %s: %q, want %q", o.GetName(), o.GetFinalizers(), want)
 		}
 	}
+
 	for _, each := range [][3]string{
 		{"waits", web, "True Uninstalled"}, {"waits", mine, "True Uninstalled"}, {"waits", "example.com/else", ""},
 		{"lbcs", lbc, ""}, {"orphan", gates.Type("nobody"), "True Uninstalled"}, {"late", web, "True Uninstalled"},
@@ -193,6 +201,7 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Errorf("gate %s of pod %s: %q, want %q", each[1], each[0], got, each[2])
 		}
 	}
+
 	// Again, on a cluster where nothing is left.
 	if err := Run(t.Context(), c.options()); err != nil {
 		t.Errorf("a second run: %v", err)
@@ -210,9 +219,11 @@ func TestWaitsForTheLastReplica(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("want to wait, got %v", err)
 	}
+
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(b), b); err != nil {
 		t.Fatal(err)
 	}
+
 	if len(b.Finalizers) != 1 || c.gate("waits", gates.Type("ours")) != "" {
 		t.Errorf("let go while a replica was left: finalizers %q, gate %q", b.Finalizers, c.gate("waits", gates.Type("ours")))
 	}
@@ -231,12 +242,15 @@ func TestWaitsForNoDeadReplica(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	c.pod("waits", gates.Type("ours"))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
+
 	if err := Run(ctx, c.options()); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := c.gate("waits", gates.Type("ours")); got != "True Uninstalled" {
 		t.Errorf("gate: %q", got)
 	}
@@ -250,9 +264,11 @@ func TestOneRefusalKeepsNothingElse(t *testing.T) {
 	ours := c.binding("ours", v1alpha1.Finalizer)
 	c.pod("a-refused", gates.Type("ours"))
 	c.pod("waits", gates.Type("ours"))
+
 	if err := c.Delete(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "podgate-1"}}, client.GracePeriodSeconds(0)); err != nil {
 		t.Fatal(err)
 	}
+
 	refused := errors.New("the webhook of somebody else does not answer")
 	o := c.options()
 	o.Client = interceptor.NewClient(c.WithWatch, interceptor.Funcs{
@@ -269,13 +285,16 @@ func TestOneRefusalKeepsNothingElse(t *testing.T) {
 			return w.SubResource(sub).Patch(ctx, o, p, opts...)
 		},
 	})
+
 	err := Run(t.Context(), o)
 	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "TargetGroupBinding "+c.ns+"/a-refused") || !strings.Contains(err.Error(), "pod "+c.ns+"/a-refused") {
 		t.Errorf("want to be told of the binding and of the pod, got %v", err)
 	}
+
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(ours), ours); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := c.gate("waits", gates.Type("ours")); len(ours.Finalizers) > 0 || got != "True Uninstalled" {
 		t.Errorf("one refusal keeps others: finalizers %q, gate %q", ours.Finalizers, got)
 	}

@@ -98,6 +98,7 @@ func (h Helper) container(p pod, like *container) map[string]any {
 	if user := p.Spec.SecurityContext.RunAsUser; user != nil && *user == 0 {
 		security["runAsUser"] = nobody
 	}
+
 	c := map[string]any{
 		"name": helperName, "image": h.Image, "imagePullPolicy": "IfNotPresent", "terminationMessagePolicy": "FallbackToLogsOnError",
 		"command": []string{helperProgram, "install", helperDir},
@@ -112,6 +113,7 @@ func (h Helper) container(p pod, like *container) map[string]any {
 	if r := like.share(); len(r) > 0 {
 		c["resources"] = r
 	}
+
 	return c
 }
 
@@ -131,6 +133,7 @@ func (c *container) share() map[string]any {
 			all[what] = some
 		}
 	}
+
 	return all
 }
 

@@ -54,6 +54,7 @@ func TestAdaptive(t *testing.T) {
 		"initContainers":[{"name":"migrate"}],"volumes":[{"name":"data"}],
 		"containers":[{"name":"a","volumeMounts":[{"name":"data","mountPath":"/data"}],
 			"resources":{"requests":{"cpu":"100m","memory":"64Mi"},"limits":{"cpu":"1","memory":"64Mi","example.com/gpu":"1"}}},{"name":"b"}]}}`)
+
 	first := p.Spec.InitContainers[0]
 	want := corev1.Container{
 		Name: "podgate-drain", Image: "registry/podgate:1", ImagePullPolicy: corev1.PullIfNotPresent, TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
@@ -68,26 +69,31 @@ func TestAdaptive(t *testing.T) {
 		},
 		VolumeMounts: []corev1.VolumeMount{{Name: "podgate-drain", MountPath: "/podgate.dev"}},
 	}
+
 	env := first.Env
 	first.Env = nil
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Errorf("init container: -want, +got:\n%s", diff)
 	}
+
 	values := map[string]string{}
 	for _, v := range env {
 		if values[v.Name] = v.Value; v.ValueFrom != nil {
 			values[v.Name] = v.ValueFrom.FieldRef.FieldPath
 		}
 	}
+
 	if diff := cmp.Diff(map[string]string{
 		"PODGATE_NAMESPACE": "metadata.namespace", "PODGATE_POD": "metadata.name", "PODGATE_UID": "metadata.uid", "PODGATE_HOST_IPS": "status.hostIPs",
 		"PODGATE_ADDRESS": "10.96.0.7:443", "PODGATE_SERVER_NAME": "podgate-webhook.podgate-system.svc", "PODGATE_CA": "PEM",
 	}, values); diff != "" {
 		t.Errorf("its environment: -want, +got:\n%s", diff)
 	}
+
 	if names := []string{p.Spec.InitContainers[1].Name, p.Spec.Volumes[0].Name, p.Spec.Volumes[1].Name}; !slices.Equal(names, []string{"migrate", "data", "podgate-drain"}) {
 		t.Errorf("what was there and the volume are %q", names)
 	}
+
 	for i, c := range p.Spec.Containers {
 		command := []string{"/podgate.dev/drain", "wait", "--max=45s", "--container=" + c.Name, "--binding=web-tg"}
 		if diff := cmp.Diff(command, c.Lifecycle.PreStop.Exec.Command); diff != "" {
@@ -98,6 +104,7 @@ func TestAdaptive(t *testing.T) {
 			t.Errorf("volumes of %s are %+v, want podgate's read-only beside its own", c.Name, c.VolumeMounts)
 		}
 	}
+
 	if *p.Spec.TerminationGracePeriodSeconds != 75 || p.Annotations[v1alpha1.GraceAnnotation] != "30" {
 		t.Errorf("grace period %d, annotations %v, want 30 and 45", *p.Spec.TerminationGracePeriodSeconds, p.Annotations)
 	}
@@ -119,6 +126,7 @@ func TestAdaptiveImpossible(t *testing.T) {
 		"OtherSleeps": {reason: "The pod's other binding did not ask for it.", helper: helper, pod: `{"metadata":{"labels":{"app":"web","old":"yes"}},"spec":{"containers":[{"name":"a"}]}}`},
 		"NotAsked":    {reason: "Its only binding did not.", helper: helper, pod: `{"metadata":{"labels":{"old":"yes"}},"spec":{"containers":[{"name":"a"}]}}`},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			p, raw := hooked(t, adaptiveHandler(t, tc.helper), tc.pod)
@@ -151,9 +159,11 @@ func TestAdaptiveReinvoked(t *testing.T) {
 	if len(p.Spec.InitContainers) != 1 || len(p.Spec.Volumes) != 1 || *p.Spec.TerminationGracePeriodSeconds != 75 {
 		t.Errorf("%d init containers, %d volumes, grace period %d", len(p.Spec.InitContainers), len(p.Spec.Volumes), *p.Spec.TerminationGracePeriodSeconds)
 	}
+
 	if got := p.Spec.Containers[0].Lifecycle.PreStop.Exec.Command; !slices.Contains(got, "--container=added") || len(p.Spec.Containers[0].VolumeMounts) != 1 {
 		t.Errorf("the added container has %q", got)
 	}
+
 	if own := p.Spec.Containers[1]; own.Lifecycle.PreStop.Exec.Command[0] != "stop" || len(own.VolumeMounts) != 0 {
 		t.Errorf("the container with a hook of its own became %+v", own)
 	}

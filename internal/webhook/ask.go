@@ -46,25 +46,30 @@ func Ask(ctx context.Context, services client.Reader, c *admissionv1.MutatingWeb
 	if i < 0 {
 		return fmt.Errorf("webhook configuration %s has no entry that asks for gates", c.Name)
 	}
+
 	to := c.Webhooks[i].ClientConfig
 	name := to.Service.Name + "." + to.Service.Namespace + ".svc"
 	host, port := name, int32(servicePort)
 	if to.Service.Port != nil {
 		port = *to.Service.Port
 	}
+
 	// Without the right to read the Service, the cluster's DNS has its address.
 	var svc corev1.Service
 	if err := services.Get(ctx, client.ObjectKey{Namespace: to.Service.Namespace, Name: to.Service.Name}, &svc); err == nil && svc.Spec.ClusterIP != "" {
 		host = svc.Spec.ClusterIP
 	}
+
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(to.CABundle) {
 		return errors.New("the webhook configuration has no usable caBundle")
 	}
+
 	body, err := created(pod)
 	if err != nil {
 		return err
 	}
+
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
 	return answers(ctx, &http.Client{Transport: transport}, "https://"+net.JoinHostPort(host, strconv.Itoa(int(port)))+Path, body, gates)
@@ -91,6 +96,7 @@ func answers(ctx context.Context, c *http.Client, url string, body []byte, gates
 	if err != nil {
 		return err
 	}
+
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.Do(req)
 	if err != nil {
@@ -104,6 +110,7 @@ func answers(ctx context.Context, c *http.Client, url string, body []byte, gates
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("the webhook answers %s", resp.Status)
 	}
+
 	var a struct {
 		Response struct {
 			Patch string `json:"patch"`
@@ -112,14 +119,17 @@ func answers(ctx context.Context, c *http.Client, url string, body []byte, gates
 	if err := stdjson.Unmarshal(answered, &a); err != nil {
 		return fmt.Errorf("read the webhook's answer: %w", err)
 	}
+
 	patch, err := base64.StdEncoding.DecodeString(a.Response.Patch)
 	if err != nil {
 		return fmt.Errorf("read the webhook's patch: %w", err)
 	}
+
 	for _, g := range gates {
 		if !strings.Contains(string(patch), `"`+g+`"`) {
 			return fmt.Errorf("the webhook would not add the gate %s", g)
 		}
 	}
+
 	return nil
 }

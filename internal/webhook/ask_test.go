@@ -45,8 +45,10 @@ func TestAskedOneself(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			err = answers(t.Context(), server.Client(), server.URL+tc.path, body, tc.gates)
 			server.Client().CloseIdleConnections()
+
 			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("%s\nwant %q, got %v", tc.reason, tc.want, err)
 			}

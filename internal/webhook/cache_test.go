@@ -39,12 +39,14 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(rw).Encode(metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInvalid, Code: http.StatusUnprocessableEntity})
 		return
 	}
+
 	if r.URL.Query().Get("watch") != "" {
 		rw.WriteHeader(http.StatusOK)
 		rw.(http.Flusher).Flush()
 		<-r.Context().Done()
 		return
 	}
+
 	if w.hold != nil {
 		select {
 		case <-w.hold:
@@ -52,19 +54,23 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+
 	switch r.URL.Path {
 	case "/api/v1/services":
 		_ = json.NewEncoder(rw).Encode(corev1.ServiceList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: w.services,
 		})
+
 	case "/apis/elbv2.k8s.aws/v1beta1/targetgroupbindings":
 		_ = json.NewEncoder(rw).Encode(elbv2.TargetGroupBindingList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "elbv2.k8s.aws/v1beta1", Kind: "TargetGroupBindingList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: w.bindings,
 		})
+
 	case "/apis/podgate.dev/v1alpha1/targetbindings":
 		_ = json.NewEncoder(rw).Encode(v1alpha1.TargetBindingList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "podgate.dev/v1alpha1", Kind: "TargetBindingList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: w.own,
 		})
+
 	default:
 		http.NotFound(rw, r)
 	}
@@ -79,19 +85,24 @@ func newCache(t testing.TB, w *world) (c cache.Cache, start func()) {
 	if err := corev1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := elbv2.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
+
 	c, err := cache.New(&rest.Config{Host: srv.URL}, cache.Options{Scheme: scheme, Mapper: testrestmapper.TestOnlyStaticRESTMapper(scheme), HTTPClient: srv.Client(), ReaderFailOnMissingInformer: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := index.Bindings(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	close(done)
@@ -101,6 +112,7 @@ func newCache(t testing.TB, w *world) (c cache.Cache, start func()) {
 		srv.CloseClientConnections()
 		srv.Close()
 	})
+
 	return c, func() {
 		done = make(chan struct{})
 		go func() {
@@ -120,14 +132,17 @@ func newHandler(t testing.TB, w *world, o Options) *Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	start()
 	if !c.WaitForCacheSync(t.Context()) {
 		t.Fatal("cache did not sync")
 	}
+
 	h, err := New(c, synced, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return h
 }
 

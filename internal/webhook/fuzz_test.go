@@ -39,35 +39,44 @@ func fuzz(f *testing.F, path string, without func(*testing.T, []byte) string) {
 		if w.Code == http.StatusInternalServerError {
 			return
 		}
+
 		if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `"allowed":false`) {
 			t.Fatalf("status %d: %s", w.Code, w.Body)
 		}
+
 		var got answer
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || !got.Response.Allowed {
 			t.Fatalf("not an allowance: %s (%v)", w.Body, err)
 		}
+
 		if len(got.Response.Patch) == 0 {
 			return
 		}
+
 		req, err := decodeRequest([]byte(body))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		object, ok := canonical(req.Object)
 		if !ok {
 			return // Repeated names: no API server sends them, and patch libraries disagree on them.
 		}
+
 		p, err := jsonpatch.DecodePatch(got.Response.Patch)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		patched, err := p.Apply(object)
 		if err != nil {
 			t.Fatalf("patch %s does not apply to %s: %v", got.Response.Patch, object, err)
 		}
+
 		if diff := diffJSON(t, without(t, object), without(t, patched)); diff != "" {
 			t.Fatalf("more changed than should: -before, +after:\n%s", diff)
 		}
+
 		if again := admitAt(t, h, path, req.Namespace, string(patched)); diffJSON(t, string(patched), again) != "" {
 			t.Fatalf("asked again, the handler changes %s to %s", patched, again)
 		}
@@ -92,6 +101,7 @@ func hookless(t *testing.T, raw []byte) string {
 	if err := json.Unmarshal(raw, &pod); err != nil {
 		t.Fatal(err)
 	}
+
 	if metadata, ok := pod["metadata"].(map[string]any); ok {
 		if annotations, ok := metadata["annotations"].(map[string]any); ok {
 			delete(annotations, v1alpha1.GraceAnnotation)
@@ -100,6 +110,7 @@ func hookless(t *testing.T, raw []byte) string {
 			delete(metadata, "annotations")
 		}
 	}
+
 	spec, _ := pod["spec"].(map[string]any)
 	delete(spec, "terminationGracePeriodSeconds")
 	containers, _ := spec["containers"].([]any)
@@ -117,10 +128,12 @@ func hookless(t *testing.T, raw []byte) string {
 			containers[i] = nil
 		}
 	}
+
 	out, err := json.Marshal(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return string(out)
 }
 
@@ -131,12 +144,15 @@ func ungated(t *testing.T, raw []byte) string {
 	if err := json.Unmarshal(raw, &pod); err != nil {
 		t.Fatal(err)
 	}
+
 	if spec, ok := pod["spec"].(map[string]any); ok {
 		delete(spec, "readinessGates")
 	}
+
 	out, err := json.Marshal(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return string(out)
 }

@@ -87,14 +87,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == DrainPath {
 		asked = hooks
 	}
+
 	body, outcome, err := h.handle(r.Context(), asked, http.MaxBytesReader(w, r.Body, maxBody))
 	h.metrics.requests.WithLabelValues(string(asked), string(outcome)).Inc()
 	h.metrics.seconds.Observe(time.Since(start).Seconds())
+
 	if err != nil {
 		h.log.Error(err, "Cannot answer an admission review; failurePolicy decides", "asked", asked, "outcome", outcome)
 		http.Error(w, "podgate: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
+
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body) // The API server is gone: nobody is left to tell.
 }
@@ -105,6 +108,7 @@ func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([
 	if err != nil {
 		return nil, outcomeMalformed, err
 	}
+
 	req, err := decodeRequest(raw)
 	if err != nil {
 		return nil, outcomeMalformed, err
@@ -115,6 +119,7 @@ func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([
 	if !req.createsPod() {
 		return finish(req.UID, nil, outcomeUnchanged)
 	}
+
 	p, err := decodePod(req.Object)
 	if err != nil {
 		return nil, outcomeMalformed, err
@@ -122,6 +127,7 @@ func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([
 	if !h.synced() {
 		return nil, outcomeNotReady, errNotSynced
 	}
+
 	ops, err := h.inject(ctx, asked, req, p)
 	if err != nil {
 		return nil, outcomeError, err
@@ -129,6 +135,7 @@ func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([
 	if len(ops) == 0 {
 		return finish(req.UID, nil, outcomeUnchanged)
 	}
+
 	return finish(req.UID, ops, outcomePatched)
 }
 
@@ -138,10 +145,12 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 	if asked == gates && injectable.OptedOut() {
 		return nil, nil
 	}
+
 	services, bindings, err := injection.Lookup(ctx, h.reader, h.serves, req.Namespace, p.Metadata.Labels)
 	if err != nil {
 		return nil, err
 	}
+
 	log := h.log.V(1).WithValues("namespace", req.Namespace, "uid", req.UID)
 	if asked == hooks {
 		plan := injection.Drain(injectable, services, bindings)
@@ -152,10 +161,12 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 		log.Info("Injected preStop hooks", "containers", len(plan.Sleep), "seconds", plan.Seconds, "terminationGracePeriodSeconds", plan.Grace)
 		return patchHooks(p, plan, h.helper()), nil
 	}
+
 	plan := injection.Gates(injectable, services, bindings)
 	if plan.Empty() {
 		return nil, nil
 	}
+
 	h.metrics.gates.Add(float64(len(plan.Add)))
 	log.Info("Injected readiness gates", "gates", plan.Add, "legacyRemoved", len(plan.Remove))
 	return patch(p, plan), nil

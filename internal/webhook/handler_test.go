@@ -59,30 +59,38 @@ func admitAt(t *testing.T, h http.Handler, path, namespace, pod string) string {
 	if w.Code != http.StatusOK {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
+
 	var got admissionv1.AdmissionReview
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
+
 	if got.APIVersion != "admission.k8s.io/v1" || got.Kind != "AdmissionReview" || got.Response == nil || got.Response.UID != "u1" {
 		t.Fatalf("not an answer to the review u1: %s", w.Body)
 	}
+
 	if !got.Response.Allowed {
 		t.Fatalf("pod was denied: %s", w.Body)
 	}
+
 	if len(got.Response.Patch) == 0 {
 		return pod
 	}
+
 	if got.Response.PatchType == nil || *got.Response.PatchType != admissionv1.PatchTypeJSONPatch {
 		t.Fatalf("patch without type JSONPatch: %s", w.Body)
 	}
+
 	p, err := jsonpatch.DecodePatch(got.Response.Patch)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	out, err := p.Apply([]byte(pod))
 	if err != nil {
 		t.Fatalf("patch %s does not apply to %s: %v", got.Response.Patch, pod, err)
 	}
+
 	return string(out)
 }
 
@@ -186,6 +194,7 @@ func TestHandler(t *testing.T) {
 			want:   `{"metadata":{"labels":{"app":"web"}},"spec":{"ReadinessGates":[{"conditionType":"x"}],"readinessGates":[{"conditionType":"target-health.elbv2.k8s.aws/web-tg"}]}}`,
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			namespace := tc.namespace
@@ -263,9 +272,11 @@ podgate_webhook_requests_total{injected="hooks",outcome="unchanged"} 0
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "podgate_webhook_gates_injected_total", "podgate_webhook_hooks_injected_total", "podgate_webhook_requests_total"); err != nil {
 		t.Error(err)
 	}
+
 	if n, err := testutil.GatherAndCount(reg, "podgate_webhook_request_duration_seconds"); err != nil || n != 1 {
 		t.Errorf("want a duration histogram, got %d series, error %v", n, err)
 	}
+
 	if _, err := New(nil, nil, Options{Serves: binding.OwnAll.Serves, Registerer: reg}); err == nil {
 		t.Error("want an error when the metrics are registered already")
 	}

@@ -45,6 +45,7 @@ func patchHooks(p pod, plan injection.DrainPlan, helper Helper) []operation {
 	if adaptive {
 		ops = helper.bring(p, p.Spec.Containers[plan.Sleep[0]])
 	}
+
 	for _, i := range plan.Sleep {
 		hook := preStop{Sleep: &sleepAction{Seconds: plan.Seconds}}
 		if adaptive {
@@ -58,12 +59,15 @@ func patchHooks(p pod, plan injection.DrainPlan, helper Helper) []operation {
 		}
 		ops = append(ops, operation{Op: "add", Path: path + "/preStop", Value: hook})
 	}
+
 	if plan.Grace > 0 {
 		ops = append(ops, operation{Op: "add", Path: gracePath, Value: plan.Grace})
 	}
+
 	if plan.Original != nil {
 		ops = append(ops, annotate(p, v1alpha1.GraceAnnotation, strconv.FormatInt(*plan.Original, 10)))
 	}
+
 	return ops
 }
 
@@ -81,14 +85,17 @@ func (p pod) hooks() injection.Hooks {
 		own := c == nil || c.Lifecycle != nil && len(c.Lifecycle.PreStop) > 0 && string(c.Lifecycle.PreStop) != "null"
 		h.PreStop = append(h.PreStop, own)
 	}
+
 	// Somebody else's words there are as good as none.
 	if n, err := strconv.ParseInt(p.Metadata.Annotations[v1alpha1.GraceAnnotation], 10, 64); err == nil && n > 0 {
 		h.Original = &n
 	}
+
 	for _, o := range p.Metadata.OwnerReferences {
 		if o.Kind == "Job" && strings.HasPrefix(o.APIVersion, "batch/") {
 			h.OfJob = true
 		}
 	}
+
 	return h
 }

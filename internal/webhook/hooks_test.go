@@ -24,6 +24,7 @@ func TestHooks(t *testing.T) {
 			published(bindingTo("shop", "web-tg", "web"), `{"arn":"arn","targetType":"ip","protocol":"HTTP","deregistrationDelaySeconds":300}`),
 		},
 	}, Options{Disabled: true, Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+
 	const slept = `{"preStop":{"sleep":{"seconds":55}}}`
 	cases := map[string]struct{ reason, pod, want string }{
 		"Plain": {
@@ -69,6 +70,7 @@ func TestHooks(t *testing.T) {
 			want:   `{"metadata":{"labels":{"app":"web","podgate.dev/drain":"disabled"}},"spec":{"containers":[{}]}}`,
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := admitHooks(t, h, tc.pod)

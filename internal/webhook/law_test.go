@@ -60,6 +60,7 @@ func TestLaw12TroubleIsAnError500(t *testing.T) {
 		"OddGates":   {reason: "Gates that are none.", synced: true, body: creation("shop", `{"metadata":{},"spec":{"readinessGates":"x"}}`), metric: "malformed"},
 		"TooLarge":   {reason: "More than any object may be.", synced: true, body: good + strings.Repeat(" ", maxBody), metric: "malformed"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			reg := prometheus.NewRegistry()
@@ -67,16 +68,20 @@ func TestLaw12TroubleIsAnError500(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if ready := h.Ready(nil) == nil; ready != tc.synced {
 				t.Errorf("%s\nReady: want %t, got %t", tc.reason, tc.synced, ready)
 			}
+
 			w := ask(h, tc.body)
 			if w.Code != http.StatusInternalServerError {
 				t.Errorf("%s\nwant status 500, got %d: %s", tc.reason, w.Code, w.Body)
 			}
+
 			if strings.Contains(w.Body.String(), "allowed") {
 				t.Errorf("%s\nwant no verdict, got %s", tc.reason, w.Body)
 			}
+
 			if got := count(t, reg, tc.metric); got != 1 {
 				t.Errorf("%s\nrequests counted as %s: want 1, got %v", tc.reason, tc.metric, got)
 			}
@@ -93,25 +98,32 @@ func TestLaw12NotReadyBeforeItsCaches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	h, err := New(c, synced, Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	pod := `{"metadata":{"labels":{"app":"web"}},"spec":{}}`
 	start()
+
 	if err := h.Ready(nil); err == nil {
 		t.Error("ready before its caches")
 	}
+
 	if got := ask(h, creation("shop", pod)); got.Code != http.StatusInternalServerError {
 		t.Errorf("before the caches: want status 500, got %d %s", got.Code, got.Body)
 	}
+
 	close(w.hold)
 	if !c.WaitForCacheSync(t.Context()) {
 		t.Fatal("cache did not sync")
 	}
+
 	if err := h.Ready(nil); err != nil {
 		t.Errorf("not ready after its caches: %v", err)
 	}
+
 	if got := admit(t, h, "shop", pod); got == pod {
 		t.Error("after the caches: want a gate, got none")
 	}
@@ -136,6 +148,7 @@ func count(t *testing.T, reg *prometheus.Registry, outcome string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == "podgate_webhook_requests_total" && m.GetLabel()[0].GetValue() == "gates" && m.GetLabel()[1].GetValue() == outcome {
@@ -143,5 +156,6 @@ func count(t *testing.T, reg *prometheus.Registry, outcome string) float64 {
 			}
 		}
 	}
+
 	return 0
 }

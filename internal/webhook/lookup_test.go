@@ -33,9 +33,11 @@ func BenchmarkHandler(b *testing.B) {
 				w.services = append(w.services, service("shop", s, selector(i)))
 				w.bindings = append(w.bindings, typed(bindingTo("shop", s+"-tg", s), elbv2.TargetTypeIP))
 			}
+
 			h := newHandler(b, w, Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 			body := creation("shop", podLike(selector(500)))
 			b.ReportAllocs()
+
 			for b.Loop() {
 				if got := ask(h, body); got.Code != http.StatusOK {
 					b.Fatalf("status %d: %s", got.Code, got.Body)

@@ -56,14 +56,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "preStop hooks added to containers, dry runs and reinvocations included.",
 		}),
 	}
+
 	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.gates, m.hooks} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register webhook metrics: %w", err)
 		}
 	}
+
 	for _, o := range []outcome{outcomePatched, outcomeUnchanged, outcomeDisabled, outcomeNotReady, outcomeMalformed, outcomeError} {
 		m.requests.WithLabelValues(string(gates), string(o))
 		m.requests.WithLabelValues(string(hooks), string(o))
 	}
+
 	return m, nil
 }

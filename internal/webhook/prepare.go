@@ -21,13 +21,16 @@ func Prepare(ctx context.Context, c cache.Cache) (synced func() bool, err error)
 	if err != nil {
 		return nil, fmt.Errorf("watch services: %w", err)
 	}
+
 	bindings, err := c.GetInformer(ctx, &elbv2.TargetGroupBinding{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("watch target group bindings: %w", err)
 	}
+
 	own, err := c.GetInformer(ctx, &v1alpha1.TargetBinding{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("watch target bindings: %w", err)
 	}
+
 	return func() bool { return services.HasSynced() && bindings.HasSynced() && own.HasSynced() }, nil
 }

@@ -36,6 +36,7 @@ func TestThrottling(t *testing.T) {
 			return second(e.elb.ModifyTargetGroup(e.Context(), &elbv2.ModifyTargetGroupInput{TargetGroupArn: &g}))
 		}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, Config{Throttle: tc.mode}, func(e *env) {
@@ -47,10 +48,12 @@ func TestThrottling(t *testing.T) {
 						}
 					}
 				}
+
 				n, err := until()
 				if n != tc.burst || codeOf(err) != "Throttling" || !strings.Contains(err.Error(), "Rate exceeded") {
 					t.Errorf("%s: %d calls, then %v", tc.reason, n, err)
 				}
+
 				time.Sleep(time.Second)
 				if n, _ := until(); n != tc.afterASecond {
 					t.Errorf("%s: %d calls a second later, want %d", tc.reason, n, tc.afterASecond)
@@ -73,6 +76,7 @@ func TestThrottlingCanBeOffAndIsByAccount(t *testing.T) {
 			}
 		}
 	})
+
 	inBubble(t, Config{Accounts: map[string]string{"AKIAOTHER": "222222222222"}}, func(e *env) {
 		for range 200 {
 			if err := second(e.elb.DescribeTargetGroups(e.Context(), &elbv2.DescribeTargetGroupsInput{})); err != nil {
@@ -95,30 +99,37 @@ func TestAssumedRoleActsInItsAccount(t *testing.T) {
 		if codeOf(err) != "AccessDenied" {
 			t.Errorf("without the external id: %v", err)
 		}
+
 		cfg := e.config("AKIATEST")
 		cfg.Credentials = stscreds.NewAssumeRoleProvider(e.sts("AKIATEST"), otherRole, func(o *stscreds.AssumeRoleOptions) {
 			o.ExternalID, o.RoleSessionName = aws.String("secret"), "session"
 		})
+
 		base := aws.String("http://awssim.invalid")
 		who, err := sts.NewFromConfig(cfg, func(o *sts.Options) { o.BaseEndpoint = base }).GetCallerIdentity(e.Context(), &sts.GetCallerIdentityInput{})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if *who.Arn != "arn:aws:sts::222222222222:assumed-role/podgate/session" {
 			t.Errorf("the role is %s", *who.Arn)
 		}
+
 		theirs := *e
 		theirs.elb = elbv2.NewFromConfig(cfg, func(o *elbv2.Options) { o.BaseEndpoint = base })
 		if group := theirs.group("web"); !strings.Contains(group, ":222222222222:") {
 			t.Errorf("its group is %s", group)
 		}
+
 		if err := describeOnce(&theirs, mine); codeOf(err) != "ValidationError" {
 			t.Errorf("a group of another account: %v", err)
 		}
+
 		calls := e.sim.Calls(0)
 		if c := calls[len(calls)-4]; c.RoleARN != otherRole || c.ExternalID != "secret" || c.Service != "sts" {
 			t.Errorf("the call is recorded as %+v", c)
 		}
+
 		time.Sleep(2 * time.Hour)
 		key := calls[len(calls)-1].AccessKeyID
 		if err := second(e.client(key).DescribeTargetGroups(e.Context(), &elbv2.DescribeTargetGroupsInput{})); codeOf(err) != "ExpiredToken" {
@@ -134,30 +145,37 @@ func TestRefusedCredentials(t *testing.T) {
 		{Operation: "RegisterTargets", Error: refused},
 		{Operation: "AssumeRole", RoleARN: otherRole, Error: refused},
 	}})
+
 	g := e.group("web")
 	_, err := e.elb.RegisterTargets(e.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: &g, Targets: described(Target{ID: "10.0.0.1"})})
 	if codeOf(err) != "AccessDenied" || !strings.Contains(err.Error(), "not authorized to perform: elasticloadbalancing:RegisterTargets on resource: "+g) {
 		t.Errorf("an operation that is refused: %v", err)
 	}
+
 	if err := second(e.client("AKIABAD").DescribeTargetGroups(e.Context(), &elbv2.DescribeTargetGroupsInput{})); codeOf(err) != "AccessDenied" {
 		t.Errorf("a key that is refused: %v", err)
 	}
+
 	if err := second(e.sts("AKIATEST").AssumeRole(e.Context(), &sts.AssumeRoleInput{RoleArn: aws.String(otherRole), RoleSessionName: aws.String("s")})); codeOf(err) != "AccessDenied" {
 		t.Errorf("a role that is refused: %v", err)
 	}
+
 	if err := second(e.client("ASIAUNKNOWN").DescribeTargetGroups(e.Context(), &elbv2.DescribeTargetGroupsInput{})); codeOf(err) != "InvalidClientTokenId" {
 		t.Errorf("a temporary key that nobody gave out: %v", err)
 	}
+
 	wrong := e.config("AKIATEST")
 	wrong.Region = "us-east-1"
 	client := elbv2.NewFromConfig(wrong, func(o *elbv2.Options) { o.BaseEndpoint = aws.String("http://awssim.invalid") })
 	if err := second(client.DescribeTargetGroups(e.Context(), &elbv2.DescribeTargetGroupsInput{})); codeOf(err) != "SignatureDoesNotMatch" {
 		t.Errorf("a signature for another region: %v", err)
 	}
+
 	unsigned := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("Action=DescribeTargetGroups&Version=2015-12-01"))
 	unsigned.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	recorder := httptest.NewRecorder()
 	e.handler.ServeHTTP(recorder, unsigned)
+
 	if recorder.Code != http.StatusForbidden || !strings.Contains(recorder.Body.String(), "MissingAuthenticationToken") {
 		t.Errorf("no signature: %d %s", recorder.Code, recorder.Body)
 	}

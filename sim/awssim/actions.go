@@ -35,25 +35,31 @@ func (s *Sim) checkActions(c *call, b *loadBalancer, actions []types.Action) ([]
 	if len(actions) > 1 {
 		return nil, wire.Failed("TooManyActions", "awssim models one action a rule: forward, redirect or fixed-response")
 	}
+
 	a := actions[0]
 	if !b.application() && a.Type != types.ActionTypeEnumForward {
 		return nil, wire.Failed("InvalidLoadBalancerAction", "Network load balancers support only forward actions")
 	}
+
 	switch a.Type {
 	case types.ActionTypeEnumForward:
 		checked, err := s.checkForward(c, b, a)
 		return []types.Action{checked}, err
+
 	case types.ActionTypeEnumFixedResponse:
 		if a.FixedResponseConfig == nil || a.FixedResponseConfig.StatusCode == nil {
 			return nil, wire.Invalid("A fixed-response action must have a status code")
 		}
+
 	case types.ActionTypeEnumRedirect:
 		if a.RedirectConfig == nil || a.RedirectConfig.StatusCode == "" {
 			return nil, wire.Invalid("A redirect action must have a status code")
 		}
+
 	default:
 		return nil, wire.Failed("InvalidLoadBalancerAction", "awssim does not model actions of type '%s'", a.Type)
 	}
+
 	return []types.Action{a}, nil
 }
 
@@ -62,6 +68,7 @@ func (s *Sim) checkForward(c *call, b *loadBalancer, a types.Action) (types.Acti
 	if a.ForwardConfig != nil {
 		tuples = slices.Clone(a.ForwardConfig.TargetGroups)
 	}
+
 	switch {
 	case a.TargetGroupArn == nil && len(tuples) == 0:
 		return a, wire.Invalid("A target group ARN must be specified")
@@ -70,10 +77,12 @@ func (s *Sim) checkForward(c *call, b *loadBalancer, a types.Action) (types.Acti
 	case a.TargetGroupArn != nil && (len(tuples) > 1 || tuples[0].TargetGroupArn == nil || *tuples[0].TargetGroupArn != *a.TargetGroupArn):
 		return a, wire.Invalid("You can't specify both a target group ARN and a forward config that names other target groups")
 	}
+
 	for i, t := range tuples {
 		if t.TargetGroupArn == nil {
 			return a, wire.Invalid("A target group ARN must be specified")
 		}
+
 		g, err := s.group(c, t.TargetGroupArn)
 		if err != nil {
 			return a, err
@@ -81,26 +90,32 @@ func (s *Sim) checkForward(c *call, b *loadBalancer, a types.Action) (types.Acti
 		if b.application() != (g.http() || g.lambda()) {
 			return a, wire.Failed("InvalidConfigurationRequest", "The target group '%s' has a protocol that load balancers of type '%s' do not support", g.arn(), b.view.Type)
 		}
+
 		for _, other := range s.usedBy(g) {
 			if other != b.arn() {
 				return a, wire.Failed("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: '%s'", g.arn())
 			}
 		}
+
 		if t.Weight == nil {
 			tuples[i].Weight = ptr(int32(1))
 		}
+
 		if err := wire.InRange("weight", t.Weight, 0, 999); err != nil {
 			return a, err
 		}
 	}
+
 	sticky := &types.TargetGroupStickinessConfig{Enabled: ptr(false)}
 	if a.ForwardConfig != nil && a.ForwardConfig.TargetGroupStickinessConfig != nil {
 		sticky = a.ForwardConfig.TargetGroupStickinessConfig
 	}
+
 	a.ForwardConfig = &types.ForwardActionConfig{TargetGroups: tuples, TargetGroupStickinessConfig: sticky}
 	if len(tuples) == 1 {
 		a.TargetGroupArn = tuples[0].TargetGroupArn
 	}
+
 	return a, nil
 }
 
@@ -110,6 +125,7 @@ func checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, e
 	if len(conditions) == 0 {
 		return nil, wire.Invalid("A condition must be specified")
 	}
+
 	checked := []types.RuleCondition{}
 	for _, c := range conditions {
 		if c.Field == nil {
@@ -123,6 +139,7 @@ func checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, e
 		}
 		checked = append(checked, c)
 	}
+
 	return checked, nil
 }
 
@@ -135,27 +152,32 @@ func checkCondition(c *types.RuleCondition) error {
 		}
 		c.Values = c.PathPatternConfig.Values
 		return whenEmpty(c.Values, missing)
+
 	case "host-header":
 		if c.HostHeaderConfig == nil {
 			c.HostHeaderConfig = &types.HostHeaderConditionConfig{Values: c.Values}
 		}
 		c.Values = c.HostHeaderConfig.Values
 		return whenEmpty(c.Values, missing)
+
 	case "http-header":
 		if c.HttpHeaderConfig == nil || c.HttpHeaderConfig.HttpHeaderName == nil {
 			return missing
 		}
 		return whenEmpty(c.HttpHeaderConfig.Values, missing)
+
 	case "http-request-method":
 		if c.HttpRequestMethodConfig == nil {
 			return missing
 		}
 		return whenEmpty(c.HttpRequestMethodConfig.Values, missing)
+
 	case "query-string":
 		if c.QueryStringConfig == nil {
 			return missing
 		}
 		return whenEmpty(c.QueryStringConfig.Values, missing)
+
 	case "source-ip":
 		if c.SourceIpConfig == nil {
 			return missing
@@ -167,6 +189,7 @@ func checkCondition(c *types.RuleCondition) error {
 		}
 		return whenEmpty(c.SourceIpConfig.Values, missing)
 	}
+
 	return wire.Invalid("Condition field '%s' must be one of '[path-pattern,host-header,http-header,http-request-method,query-string,source-ip]'", *c.Field)
 }
 

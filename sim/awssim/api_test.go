@@ -27,6 +27,7 @@ func TestARNsHaveTheRealForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for resource, form := range map[string]string{
 		group:                   "targetgroup/web/ID",
 		app:                     "loadbalancer/app/a/ID",
@@ -38,12 +39,14 @@ func TestARNsHaveTheRealForm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		parts := strings.Split(parsed.Resource, "/")
 		for i, p := range parts {
 			if len(p) == 16 && strings.Trim(p, "0123456789abcdef") == "" {
 				parts[i] = "ID"
 			}
 		}
+
 		got := []string{parsed.Service, parsed.Region, parsed.AccountID, strings.Join(parts, "/")}
 		if diff := cmp.Diff([]string{"elasticloadbalancing", "eu-west-1", "123456789012", form}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", resource, diff)
@@ -63,16 +66,19 @@ func TestRefusals(t *testing.T) {
 		_, err := e.elb.RegisterTargets(e.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: &arn, Targets: targets})
 		return err
 	}
+
 	create := func(edit func(*elbv2.CreateTargetGroupInput)) error {
 		in := &elbv2.CreateTargetGroupInput{Name: aws.String("new"), Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String(vpcID), TargetType: types.TargetTypeEnumIp}
 		edit(in)
 		_, err := e.elb.CreateTargetGroup(e.Context(), in)
 		return err
 	}
+
 	health := func(arn string) error {
 		_, err := e.elb.DescribeTargetHealth(e.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &arn})
 		return err
 	}
+
 	id := func(id string) types.TargetDescription { return types.TargetDescription{Id: &id} }
 	cases := map[string]struct {
 		reason     string
@@ -109,6 +115,7 @@ func TestRefusals(t *testing.T) {
 		"BalancerGone":    {reason: "a load balancer that is not there, by name", err: second(e.elb.DescribeLoadBalancers(e.Context(), &elbv2.DescribeLoadBalancersInput{Names: []string{"ghost"}})), code: "LoadBalancerNotFound", text: "Load balancers '[ghost]' not found"},
 		"GroupNameGone":   {reason: "a group that is not there, by name", err: second(e.elb.DescribeTargetGroups(e.Context(), &elbv2.DescribeTargetGroupsInput{Names: []string{"ghost"}})), code: "TargetGroupNotFound"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := codeOf(tc.err); got != tc.code {
@@ -135,14 +142,17 @@ func TestUnknownOperationIsNamed(t *testing.T) {
 	if status != 400 || !strings.Contains(body, "<Code>InvalidAction</Code>") || !strings.Contains(body, "CreateTrustStore") {
 		t.Errorf("status %d, body %s", status, body)
 	}
+
 	status, body = e.raw(url.Values{"Action": {"DescribeLoadBalancers"}, "Version": {"2012-06-01"}})
 	if status != 400 || !strings.Contains(body, "<Code>InvalidAction</Code>") || !strings.Contains(body, "2012-06-01") {
 		t.Errorf("an operation of another API: status %d, body %s", status, body)
 	}
+
 	status, body = e.raw(url.Values{"Action": {"DescribeTargetGroups"}, "Version": {"2015-12-01"}, "Colour": {"red"}})
 	if status != 400 || !strings.Contains(body, "Colour: is not a parameter that awssim knows") {
 		t.Errorf("an unknown parameter: status %d, body %s", status, body)
 	}
+
 	status, body = e.raw(url.Values{"Action": {"RegisterTargets"}, "Version": {"2015-12-01"}})
 	if status != 400 || !strings.Contains(body, "Value null at &#39;targetGroupArn&#39; failed to satisfy constraint: Member must not be null") {
 		t.Errorf("a missing parameter: status %d, body %s", status, body)
@@ -157,16 +167,19 @@ func TestTargetsHaveIDAndPort(t *testing.T) {
 		if diff := cmp.Diff(want, e.states(g)); diff != "" {
 			t.Errorf("without a port it is the group's (-want +got):\n%s", diff)
 		}
+
 		e.deregister(g, Target{ID: "10.0.0.1", Port: 8080}, Target{ID: "10.9.9.9", Port: 1})
 		want[Target{ID: "10.0.0.1", Port: 8080}] = "draining"
 		if diff := cmp.Diff(want, e.states(g)); diff != "" {
 			t.Errorf("one port drains, an unknown target is no error (-want +got):\n%s", diff)
 		}
+
 		rows := e.describe(g, Target{ID: "10.0.0.7"}, Target{ID: "10.0.0.1", Port: 8080})
 		got := []string{}
 		for _, r := range rows {
 			got = append(got, fmt.Sprintf("%s:%d %s %s", *r.Target.Id, *r.Target.Port, *r.HealthCheckPort, r.TargetHealth.Reason))
 		}
+
 		if diff := cmp.Diff([]string{"10.0.0.7:80 80 Target.NotRegistered", "10.0.0.1:8080 8080 Target.DeregistrationInProgress"}, got); diff != "" {
 			t.Errorf("explicit question (-want +got):\n%s", diff)
 		}
@@ -192,6 +205,7 @@ func TestGroupsAreFoundAndPaged(t *testing.T) {
 	for i := range 5 {
 		arns = append(arns, e.group(fmt.Sprintf("g%d", i)))
 	}
+
 	listener := e.balance(arns[3], types.LoadBalancerTypeEnumApplication)
 	balancer := "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/" + strings.Split(listener, ":listener/")[1]
 	balancer = balancer[:strings.LastIndex(balancer, "/")]
@@ -210,12 +224,15 @@ func TestGroupsAreFoundAndPaged(t *testing.T) {
 	if diff := cmp.Diff(arns[2:3], list(&elbv2.DescribeTargetGroupsInput{Names: []string{"g2"}})); diff != "" {
 		t.Errorf("by name (-want +got):\n%s", diff)
 	}
+
 	if diff := cmp.Diff(arns[1:2], list(&elbv2.DescribeTargetGroupsInput{TargetGroupArns: arns[1:2]})); diff != "" {
 		t.Errorf("by ARN (-want +got):\n%s", diff)
 	}
+
 	if diff := cmp.Diff(arns[3:4], list(&elbv2.DescribeTargetGroupsInput{LoadBalancerArn: &balancer})); diff != "" {
 		t.Errorf("by load balancer (-want +got):\n%s", diff)
 	}
+
 	var paged []string
 	pages := elbv2.NewDescribeTargetGroupsPaginator(e.elb, &elbv2.DescribeTargetGroupsInput{PageSize: aws.Int32(2)})
 	for pages.HasMorePages() {
@@ -227,9 +244,11 @@ func TestGroupsAreFoundAndPaged(t *testing.T) {
 			paged = append(paged, *g.TargetGroupArn)
 		}
 	}
+
 	if diff := cmp.Diff(arns, paged); diff != "" {
 		t.Errorf("in pages of two (-want +got):\n%s", diff)
 	}
+
 	if again := e.group("g2"); again != arns[2] {
 		t.Errorf("creating the same group again answers %s, want %s", again, arns[2])
 	}
@@ -240,41 +259,51 @@ func TestTagsAndAttributesAreKept(t *testing.T) {
 	g := e.group("web", func(in *elbv2.CreateTargetGroupInput) {
 		in.Tags = []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}
 	})
+
 	b := e.balancer("web", types.LoadBalancerTypeEnumApplication)
 	if err := second(e.elb.AddTags(e.Context(), &elbv2.AddTagsInput{ResourceArns: []string{g, b}, Tags: []types.Tag{{Key: aws.String("b"), Value: aws.String("2")}}})); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := second(e.elb.RemoveTags(e.Context(), &elbv2.RemoveTagsInput{ResourceArns: []string{g}, TagKeys: []string{"a"}})); err != nil {
 		t.Fatal(err)
 	}
+
 	out, err := e.elb.DescribeTags(e.Context(), &elbv2.DescribeTagsInput{ResourceArns: []string{g, b}})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, d := range out.TagDescriptions {
 		if len(d.Tags) != 1 || *d.Tags[0].Key != "b" || *d.Tags[0].Value != "2" {
 			t.Errorf("tags of %s: %+v, want b=2", *d.ResourceArn, d.Tags)
 		}
 	}
+
 	e.attribute(g, attrDeregistrationDelay, "30")
 	attributes, err := e.elb.DescribeTargetGroupAttributes(e.Context(), &elbv2.DescribeTargetGroupAttributesInput{TargetGroupArn: &g})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	got := map[string]string{}
 	for _, a := range attributes.Attributes {
 		got[*a.Key] = *a.Value
 	}
+
 	if got[attrDeregistrationDelay] != "30" || got["stickiness.enabled"] != "false" {
 		t.Errorf("attributes of the group: %v", got)
 	}
+
 	key, on := attrDeletionProtection, "true"
 	if err := second(e.elb.ModifyLoadBalancerAttributes(e.Context(), &elbv2.ModifyLoadBalancerAttributesInput{LoadBalancerArn: &b, Attributes: []types.LoadBalancerAttribute{{Key: &key, Value: &on}}})); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := second(e.elb.DescribeLoadBalancerAttributes(e.Context(), &elbv2.DescribeLoadBalancerAttributesInput{LoadBalancerArn: &b})); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := second(e.elb.DeleteLoadBalancer(e.Context(), &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: &b})); codeOf(err) != "OperationNotPermitted" {
 		t.Errorf("deleting a protected load balancer: %v", err)
 	}
@@ -295,14 +324,17 @@ func TestLoadBalancerIsProvisionedAndDeleted(t *testing.T) {
 		if got := state().State.Code; got != types.LoadBalancerStateEnumProvisioning {
 			t.Errorf("at first: %s", got)
 		}
+
 		time.Sleep(time.Minute)
 		b := state()
 		if b.State.Code != types.LoadBalancerStateEnumActive || !strings.HasSuffix(*b.DNSName, ".eu-west-1.elb.amazonaws.com") {
 			t.Errorf("after a minute: %s at %s", b.State.Code, *b.DNSName)
 		}
+
 		if err := second(e.elb.DeleteLoadBalancer(e.Context(), &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: b.LoadBalancerArn})); err != nil {
 			t.Fatal(err)
 		}
+
 		if err := second(e.elb.DeleteTargetGroup(e.Context(), &elbv2.DeleteTargetGroupInput{TargetGroupArn: &g})); err != nil {
 			t.Errorf("its group is free: %v", err)
 		}

@@ -49,6 +49,7 @@ func groupAttributes(g *targetGroup) map[string]string {
 			"lambda.multi_value_headers.enabled": "false",
 		}
 	}
+
 	common := map[string]string{
 		attrDeregistrationDelay:             "300",
 		"stickiness.enabled":                "false",
@@ -58,6 +59,7 @@ func groupAttributes(g *targetGroup) map[string]string {
 		"target_group_health.dns_failover.minimum_healthy_targets.count":                 "1",
 		"target_group_health.dns_failover.minimum_healthy_targets.percentage":            "off",
 	}
+
 	own := map[string]string{
 		"stickiness.type":            "source_ip",
 		attrTerminateAtDelay:         "false",
@@ -77,6 +79,7 @@ func groupAttributes(g *targetGroup) map[string]string {
 			"load_balancing.algorithm.anomaly_mitigation": "off",
 		}
 	}
+
 	maps.Copy(common, own)
 	return common
 }
@@ -95,6 +98,7 @@ func balancerAttributes(kind types.LoadBalancerTypeEnum) map[string]string {
 		common["dns_record.client_routing_policy"] = "any_availability_zone"
 		return common
 	}
+
 	maps.Copy(common, map[string]string{
 		"load_balancing.cross_zone.enabled":                        "true",
 		attrIdleTimeout:                                            "60",
@@ -111,6 +115,7 @@ func balancerAttributes(kind types.LoadBalancerTypeEnum) map[string]string {
 		"connection_logs.s3.bucket":                                "",
 		"connection_logs.s3.prefix":                                "",
 	})
+
 	return common
 }
 
@@ -119,15 +124,18 @@ func setAttribute(of map[string]string, words, key, value string) error {
 	if _, known := of[key]; !known {
 		return wire.Invalid("%s attribute key '%s' is not recognized", words, key)
 	}
+
 	if lowest, highest, bounded := attributeBounds(key); bounded {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < lowest || n > highest {
 			return wire.Invalid("%s attribute '%s' must be between '%d' and '%d', inclusive", words, key, lowest, highest)
 		}
 	}
+
 	if old := of[key]; (old == "true" || old == "false") && value != "true" && value != "false" {
 		return wire.Invalid("%s attribute '%s' must be 'true' or 'false'", words, key)
 	}
+
 	of[key] = value
 	return nil
 }
@@ -167,6 +175,7 @@ func (s *Sim) modifyTargetGroupAttributes(c *call, in *elbv2.ModifyTargetGroupAt
 	if err != nil {
 		return nil, err
 	}
+
 	changed := maps.Clone(g.attributes)
 	for _, a := range in.Attributes {
 		if a.Key == nil || a.Value == nil {
@@ -176,6 +185,7 @@ func (s *Sim) modifyTargetGroupAttributes(c *call, in *elbv2.ModifyTargetGroupAt
 			return nil, err
 		}
 	}
+
 	g.attributes = changed
 	return &elbv2.ModifyTargetGroupAttributesOutput{Attributes: groupAttributeList(changed)}, nil
 }
@@ -193,6 +203,7 @@ func (s *Sim) modifyLoadBalancerAttributes(c *call, in *elbv2.ModifyLoadBalancer
 	if err != nil {
 		return nil, err
 	}
+
 	changed := maps.Clone(b.attributes)
 	for _, a := range in.Attributes {
 		if a.Key == nil || a.Value == nil {
@@ -202,6 +213,7 @@ func (s *Sim) modifyLoadBalancerAttributes(c *call, in *elbv2.ModifyLoadBalancer
 			return nil, err
 		}
 	}
+
 	b.attributes = changed
 	return &elbv2.ModifyLoadBalancerAttributesOutput{Attributes: balancerAttributeList(changed)}, nil
 }

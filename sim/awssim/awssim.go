@@ -148,12 +148,15 @@ func New(cfg Config) (*Sim, error) {
 	if cfg.TimeScale == 0 {
 		cfg.TimeScale = 1
 	}
+
 	if cfg.TimeScale < 0 {
 		return nil, fmt.Errorf("time scale %v: must be positive", cfg.TimeScale)
 	}
+
 	if cfg.ALB == nil {
 		cfg.ALB = DefaultALB()
 	}
+
 	if cfg.NLB == nil {
 		cfg.NLB = DefaultNLB()
 	}
@@ -163,13 +166,16 @@ func New(cfg Config) (*Sim, error) {
 	default:
 		return nil, fmt.Errorf("profile %q: must be auto, alb or nlb", cfg.Profile)
 	}
+
 	buckets, err := faults.NewBuckets(cfg.Throttle, cfg.TimeScale)
 	if err != nil {
 		return nil, err
 	}
+
 	if cfg.Log.GetSink() == nil {
 		cfg.Log = logr.Discard()
 	}
+
 	cfg.Quotas = cfg.Quotas.withDefaults()
 
 	s := &Sim{
@@ -183,6 +189,7 @@ func New(cfg Config) (*Sim, error) {
 		tags:      map[string]map[string]string{},
 		instances: map[string]string{},
 	}
+
 	s.sts = sts.New(sts.Config{AccountID: cfg.AccountID, Accounts: cfg.Accounts, Roles: cfg.Roles})
 	s.operations = s.modelled()
 	s.faults = faults.NewSet(s.scaled)
@@ -190,11 +197,13 @@ func New(cfg Config) (*Sim, error) {
 	for id, address := range cfg.Instances {
 		s.instances[id] = address
 	}
+
 	for _, f := range cfg.Faults {
 		if _, err := s.AddFault(f); err != nil {
 			return nil, err
 		}
 	}
+
 	s.base, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -214,15 +223,18 @@ func (s *Sim) Run(ctx context.Context) error {
 		s.mu.Unlock()
 		return fmt.Errorf("run simulator: it has been run before")
 	}
+
 	s.state = stateRunning
 	for _, f := range s.waiting {
 		s.running.Go(f)
 	}
+
 	s.waiting = nil
 	s.mu.Unlock()
 
 	<-ctx.Done()
 	s.end()
+
 	return nil
 }
 
@@ -231,14 +243,17 @@ func (s *Sim) end() {
 	s.mu.Lock()
 	s.state = stateEnded
 	s.cancel()
+
 	for _, l := range s.listeners {
 		l.close()
 	}
+
 	for _, g := range s.groups {
 		for _, r := range g.routes {
 			r.pool.End()
 		}
 	}
+
 	s.mu.Unlock()
 	s.running.Wait()
 }

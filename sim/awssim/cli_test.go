@@ -21,6 +21,7 @@ func TestAWSCLI(t *testing.T) {
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Fatal("the AWS CLI is not installed: apt-get install awscli")
 	}
+
 	e := start(t, Config{NoDataPath: true, Region: "us-west-2"})
 	server := httptest.NewServer(e.handler)
 	defer server.Close()
@@ -38,17 +39,20 @@ func TestAWSCLI(t *testing.T) {
 			"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_CONFIG_FILE=" + home + "/config", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1",
 			"AWS_REGION=us-west-2", "AWS_DEFAULT_REGION=us-west-2", "AWS_ACCESS_KEY_ID=AKIATEST", "AWS_SECRET_ACCESS_KEY=secret",
 		}
+
 		for _, name := range []string{"PYENV_ROOT", "PYENV_VERSION"} { // where a shim leads to the command
 			if value, ok := os.LookupEnv(name); ok {
 				cmd.Env = append(cmd.Env, name+"="+value)
 			}
 		}
+
 		var problems strings.Builder
 		cmd.Stderr = &problems
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("aws %v: %v\n%s", args, err, problems.String())
 		}
+
 		return strings.TrimSpace(string(out))
 	}
 
@@ -56,6 +60,7 @@ func TestAWSCLI(t *testing.T) {
 	if arn != group {
 		t.Fatalf("describe-target-groups found %q, want %q", arn, group)
 	}
+
 	health := func() []map[string]string {
 		t.Helper()
 		var rows []map[string]string
@@ -65,10 +70,12 @@ func TestAWSCLI(t *testing.T) {
 		}
 		return rows
 	}
+
 	want := []map[string]string{{"State": "initial", "Reason": "Elb.RegistrationInProgress", "Description": "Target registration is in progress"}}
 	if diff := cmp.Diff(want, health()); diff != "" {
 		t.Errorf("just registered (-want +got):\n%s", diff)
 	}
+
 	e.script(group, Script{State: "healthy"})
 	if diff := cmp.Diff([]map[string]string{{"State": "healthy"}}, health()); diff != "" {
 		t.Errorf("after some seconds (-want +got):\n%s", diff)

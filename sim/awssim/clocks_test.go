@@ -133,6 +133,7 @@ func TestTwoClocks(t *testing.T) {
 			routing: []string{"0 standby Elb.RegistrationInProgress", "2 routable ", "10 none "},
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, tc.cfg, func(e *env) {
@@ -140,6 +141,7 @@ func TestTwoClocks(t *testing.T) {
 				if tc.kind == nlb {
 					edit = network
 				}
+
 				group := e.group("web", edit)
 				e.balance(group, tc.kind)
 				e.attribute(group, attrDeregistrationDelay, tc.delay)
@@ -147,9 +149,11 @@ func TestTwoClocks(t *testing.T) {
 				start := time.Now()
 				e.register(group, one)
 				tc.act(e, group)
+
 				if diff := cmp.Diff(tc.api, e.timeline(start, one, ClockAPI)); diff != "" {
 					t.Errorf("%s: API's clock (-want +got):\n%s", tc.reason, diff)
 				}
+
 				if diff := cmp.Diff(tc.routing, e.timeline(start, one, ClockRouting)); diff != "" {
 					t.Errorf("%s: data path's clock (-want +got):\n%s", tc.reason, diff)
 				}
@@ -168,8 +172,10 @@ func TestRefusingADrainingTarget(t *testing.T) {
 		if got := codeOf(err); got != "InvalidTarget" {
 			t.Errorf("registering a draining target: %q, want InvalidTarget", got)
 		}
+
 		time.Sleep(301 * time.Second)
 		e.register(g, one)
+
 		if diff := cmp.Diff(map[Target]string{one: "initial"}, e.states(g)); diff != "" {
 			t.Errorf("after the delay it is welcome again (-want +got):\n%s", diff)
 		}
@@ -189,16 +195,20 @@ func TestGroupComesIntoUseAndFallsOut(t *testing.T) {
 				t.Errorf("%s: %q, want %q", when, got, want)
 			}
 		}
+
 		expect("behind no load balancer", "unused")
 		listener := e.balance(g, types.LoadBalancerTypeEnumApplication)
 		expect("as the listener appears", "initial")
 		time.Sleep(time.Minute)
 		expect("after its check", "healthy")
+
 		if _, err := e.elb.DeleteListener(e.Context(), &elbv2.DeleteListenerInput{ListenerArn: &listener}); err != nil {
 			t.Fatal(err)
 		}
+
 		expect("as the listener goes", "unused")
 		e.deregister(g, one)
+
 		if got := e.states(g); len(got) != 0 {
 			t.Errorf("an unused target has nothing to drain: %v", got)
 		}
@@ -210,42 +220,53 @@ func TestScripts(t *testing.T) {
 		one, two := Target{ID: "10.0.0.1", Port: 80}, Target{ID: "10.0.0.2", Port: 80}
 		g := e.used()
 		e.script(g, Script{State: "healthy"})
+
 		if err := e.sim.SetHealth(g, &two, Script{State: "unhealthy", Reason: "Target.Timeout"}); err != nil {
 			t.Fatal(err)
 		}
+
 		e.register(g, one, two)
 		if diff := cmp.Diff(map[Target]string{one: "healthy", two: "unhealthy"}, e.states(g)); diff != "" {
 			t.Errorf("a target's own script goes before its group's (-want +got):\n%s", diff)
 		}
+
 		if err := e.sim.ClearHealth(g, &two); err != nil {
 			t.Fatal(err)
 		}
+
 		if got := e.states(g)[two]; got != "healthy" {
 			t.Errorf("without its own script the group's holds: %q", got)
 		}
+
 		e.script(g, Script{Outcomes: []string{"pass"}})
 		if got := e.states(g)[one]; got != "initial" {
 			t.Errorf("checks begin again when a state is no longer forced: %q", got)
 		}
+
 		time.Sleep(time.Minute)
 		e.script(g, Script{Outcomes: []string{"503"}})
+
 		if got := e.states(g)[one]; got != "healthy" {
 			t.Errorf("new outcomes change nothing before the next check: %q", got)
 		}
+
 		time.Sleep(2 * time.Minute)
 		if got := e.states(g)[one]; got != "unhealthy" {
 			t.Errorf("new outcomes count: %q", got)
 		}
+
 		e.script(g, Script{State: "healthy", NoTraffic: true})
 		row := e.describe(g, one)[0]
 		if row.AdministrativeOverride == nil || row.AdministrativeOverride.State != types.TargetAdministrativeOverrideStateEnumZonalShiftActive {
 			t.Errorf("a zonal shift is not shown: %+v", row.AdministrativeOverride)
 		}
+
 		time.Sleep(time.Minute)
 		transitions := e.sim.Transitions(0)
 		if last := transitions[len(transitions)-1]; last.Clock != ClockRouting || last.To != "none" {
 			t.Errorf("a shifted target still gets traffic: %+v", last)
 		}
+
 		for _, bad := range []Script{{}, {State: "fine"}, {State: "healthy", Outcomes: []string{"pass"}}, {Outcomes: []string{"maybe"}}, {State: "initial", Reason: "Because"}} {
 			if err := e.sim.SetHealth(g, nil, bad); err == nil {
 				t.Errorf("script %+v was accepted", bad)
@@ -261,22 +282,28 @@ func TestDescribeLags(t *testing.T) {
 		e.script(g, Script{State: "healthy"})
 		e.register(g, one)
 		time.Sleep(4 * time.Second)
+
 		if got := e.describe(g); len(got) != 0 {
 			t.Errorf("4 s after registration a describe that lags by 5 s shows %v", got)
 		}
+
 		if got := e.describe(g, one)[0].TargetHealth; got.Reason != "Target.NotRegistered" {
 			t.Errorf("asked for by name it is %v, want NotRegistered", got.Reason)
 		}
+
 		time.Sleep(2 * time.Second)
 		if diff := cmp.Diff(map[Target]string{one: "healthy"}, e.states(g)); diff != "" {
 			t.Errorf("6 s after (-want +got):\n%s", diff)
 		}
+
 		e.attribute(g, attrDeregistrationDelay, "0")
 		e.deregister(g, one)
 		time.Sleep(time.Second)
+
 		if got := e.states(g)[one]; got != "healthy" {
 			t.Errorf("1 s after it is gone: %q, want still healthy", got)
 		}
+
 		time.Sleep(5 * time.Second)
 		if got := e.states(g); len(got) != 0 {
 			t.Errorf("6 s after it is gone: %v", got)
@@ -291,6 +318,7 @@ func TestModifiedHealthCheckSwitches(t *testing.T) {
 		e.script(g, Script{Outcomes: []string{"pass"}})
 		e.register(g, one)
 		time.Sleep(time.Minute)
+
 		for _, step := range []struct {
 			enabled bool
 			want    string

@@ -21,24 +21,29 @@ func (s *Sim) control(mux *http.ServeMux) {
 		id, err := s.AddFault(f)
 		return map[string]string{"id": id}, err
 	}))
+
 	mux.HandleFunc("DELETE /_awssim/faults", func(w http.ResponseWriter, _ *http.Request) { done(w, s.RemoveFaults("")) })
 	mux.HandleFunc("DELETE /_awssim/faults/{id}", func(w http.ResponseWriter, r *http.Request) { done(w, s.RemoveFaults(r.PathValue("id"))) })
 	mux.HandleFunc("POST /_awssim/health", accept(func(in healthRequest) (any, error) {
 		return struct{}{}, s.SetHealth(in.TargetGroupARN, in.Target, in.Script)
 	}))
+
 	mux.HandleFunc("DELETE /_awssim/health", accept(func(in healthRequest) (any, error) {
 		return struct{}{}, s.ClearHealth(in.TargetGroupARN, in.Target)
 	}))
+
 	mux.HandleFunc("DELETE /_awssim/targets", accept(func(in healthRequest) (any, error) {
 		if in.Target == nil {
 			in.Target = &Target{}
 		}
 		return struct{}{}, s.LoseTarget(in.TargetGroupARN, *in.Target)
 	}))
+
 	mux.HandleFunc("POST /_awssim/instances", accept(func(in map[string]string) (any, error) {
 		s.SetInstances(in)
 		return struct{}{}, nil
 	}))
+
 	mux.HandleFunc("/_awssim/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "no such control call: "+r.Method+" "+r.URL.Path+"; see docs/awssim.md")
 	})
@@ -73,15 +78,18 @@ func accept[T any](f func(T) (any, error)) http.HandlerFunc {
 		var in T
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 		decoder.DisallowUnknownFields()
+
 		if err := decoder.Decode(&in); err != nil {
 			problem(w, http.StatusBadRequest, "read body: "+err.Error())
 			return
 		}
+
 		out, err := f(in)
 		if err != nil {
 			problem(w, http.StatusBadRequest, err.Error())
 			return
 		}
+
 		reply(w, out)
 	}
 }

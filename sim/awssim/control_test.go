@@ -37,15 +37,19 @@ func TestControlAPI(t *testing.T) {
 		}
 		return out
 	}
+
 	ok("POST", "health", `{"targetGroupArn":%q,"target":{"id":"10.0.0.1","port":80},"state":"unhealthy","reason":"Target.Timeout"}`, g)
 	e.register(g, one)
+
 	if diff := cmp.Diff(map[Target]string{one: "unhealthy"}, e.states(g)); diff != "" {
 		t.Errorf("scripted (-want +got):\n%s", diff)
 	}
+
 	ok("DELETE", "health", `{"targetGroupArn":%q,"target":{"id":"10.0.0.1","port":80}}`, g)
 	if diff := cmp.Diff(map[Target]string{one: "initial"}, e.states(g)); diff != "" {
 		t.Errorf("no longer scripted (-want +got):\n%s", diff)
 	}
+
 	ok("DELETE", "targets", `{"targetGroupArn":%q,"target":{"id":"10.0.0.1","port":80}}`, g)
 	if got := e.states(g); len(got) != 0 {
 		t.Errorf("the lost target is there: %v", got)
@@ -55,14 +59,17 @@ func TestControlAPI(t *testing.T) {
 	if err := describeOnce(e, g); codeOf(err) != "Throttling" {
 		t.Errorf("fault %v: %v", id, err)
 	}
+
 	again := ok("POST", "faults", `{"drop":true}`)["id"].(string)
 	var faults []Fault
 	if e.controlled("GET", "faults", "", &faults); len(faults) != 1 || faults[0].ID != again {
 		t.Errorf("faults in force: %+v", faults)
 	}
+
 	ok("DELETE", "faults/"+again, "")
 	ok("POST", "faults", `{"drop":true}`)
 	ok("DELETE", "faults", "")
+
 	if err := describeOnce(e, g); err != nil {
 		t.Errorf("with all faults gone: %v", err)
 	}
@@ -74,9 +81,11 @@ func TestControlAPI(t *testing.T) {
 	if diff := cmp.Diff(want, last); diff != "" {
 		t.Errorf("last call (-want +got):\n%s", diff)
 	}
+
 	if e.controlled("GET", fmt.Sprintf("calls?since=%d", last.Seq), "", &calls); len(calls) != 0 {
 		t.Errorf("calls since the last: %+v", calls)
 	}
+
 	var transitions []Transition
 	if e.controlled("GET", "transitions", "", &transitions); len(transitions) == 0 || transitions[0].From != "absent" || transitions[0].To != "unhealthy" || transitions[0].Target != one {
 		t.Errorf("transitions: %+v", transitions)
@@ -84,13 +93,16 @@ func TestControlAPI(t *testing.T) {
 
 	var settings Settings
 	e.controlled("GET", "config", "", &settings)
+
 	if settings.Profiles["alb"].DrainRoutingDelaySeconds != 17 || settings.Profiles["nlb"].DrainRoutingDelaySeconds != 120 || len(settings.Operations) != 29 {
 		t.Errorf("settings: %+v", settings)
 	}
+
 	var listeners []ListenerInfo
 	if e.controlled("GET", "listeners", "", &listeners); len(listeners) != 1 || !strings.HasPrefix(listeners[0].Address, "127.0.0.1:") || listeners[0].Port != 80 {
 		t.Errorf("listeners: %+v", listeners)
 	}
+
 	ok("POST", "instances", `{"i-1":"10.0.0.1"}`)
 
 	for _, bad := range [][3]string{

@@ -51,17 +51,21 @@ func (s *Sim) open(l *listener) error {
 	if s.cfg.NoDataPath || s.state == stateEnded {
 		return nil
 	}
+
 	port := int(*l.view.Port)
 	if s.cfg.EphemeralPorts {
 		port = 0
 	}
+
 	bound, err := net.Listen("tcp", net.JoinHostPort(s.cfg.DataAddress, strconv.Itoa(port)))
 	if err != nil {
 		s.cfg.Log.Error(err, "Cannot bind the listener of a load balancer", "listener", l.arn())
 		return fmt.Errorf("bind listener %s: %w", l.arn(), err)
 	}
+
 	l.address = bound.Addr().String()
 	s.cfg.Log.Info("Listener of a load balancer is open", "listener", l.arn(), "address", l.address)
+
 	if l.view.Protocol == types.ProtocolEnumHttps || l.view.Protocol == types.ProtocolEnumTls {
 		certificate, err := s.data.certificate()
 		if err != nil {
@@ -70,10 +74,12 @@ func (s *Sim) open(l *listener) error {
 		}
 		bound = tls.NewListener(bound, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
 	}
+
 	if l.balancer.application() {
 		s.openHTTP(l, bound)
 		return nil
 	}
+
 	s.openTCP(l, bound)
 	return nil
 }
@@ -85,12 +91,14 @@ func (s *Sim) openHTTP(l *listener, bound net.Listener) {
 		IdleTimeout:       s.socketTimeout(time.Hour), // client_keep_alive.seconds
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
+
 	ctx, cancel := context.WithCancel(s.base)
 	server.BaseContext = func(net.Listener) context.Context { return ctx } // so that requests end with it
 	l.shut = func() {
 		cancel()
 		_ = bound.Close() // it ends Serve; there is nobody to tell
 	}
+
 	s.spawn(func() {
 		_ = server.Serve(bound) // it ends when the listener does
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -119,6 +127,7 @@ func newCertificate() (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make certificate: %w", err)
 	}
+
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: "awssim"},
@@ -127,10 +136,12 @@ func newCertificate() (tls.Certificate, error) {
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(365 * 24 * time.Hour),
 	}
+
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make certificate: %w", err)
 	}
+
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 

@@ -22,6 +22,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- sim.Run(ctx) }()
@@ -33,6 +34,7 @@ func Example() {
 		HTTPClient:   server.Client(),
 		Credentials:  credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""),
 	})
+
 	created, err := client.CreateTargetGroup(ctx, &elasticloadbalancingv2.CreateTargetGroupInput{
 		Name: aws.String("web"), TargetType: types.TargetTypeEnumIp,
 		Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String("vpc-1"),
@@ -40,25 +42,30 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
+
 	group := created.TargetGroups[0].TargetGroupArn
 
 	if err := sim.SetHealth(*group, nil, awssim.Script{State: "unhealthy", Reason: "Target.Timeout"}); err != nil {
 		panic(err)
 	}
+
 	targets := []types.TargetDescription{{Id: aws.String("10.0.0.1")}}
 	if _, err := client.RegisterTargets(ctx, &elasticloadbalancingv2.RegisterTargetsInput{TargetGroupArn: group, Targets: targets}); err != nil {
 		panic(err)
 	}
+
 	health, err := client.DescribeTargetHealth(ctx, &elasticloadbalancingv2.DescribeTargetHealthInput{TargetGroupArn: group})
 	if err != nil {
 		panic(err)
 	}
+
 	for _, d := range health.TargetHealthDescriptions {
 		fmt.Println(*d.Target.Id, d.TargetHealth.State, d.TargetHealth.Reason)
 	}
 
 	server.Close()
 	cancel()
+
 	if err := <-ended; err != nil {
 		panic(err)
 	}

@@ -27,6 +27,7 @@ func TestFacts(t *testing.T) {
 			return g, one
 		}
 	}
+
 	scripted := func(state, reason string) func(*env) (string, Target) {
 		return func(e *env) (string, Target) {
 			g := e.used()
@@ -35,6 +36,7 @@ func TestFacts(t *testing.T) {
 			return g, one
 		}
 	}
+
 	cases := map[string]struct {
 		reason                   string
 		reach                    func(e *env) (string, Target)
@@ -123,6 +125,7 @@ func TestFacts(t *testing.T) {
 		},
 		"UnavailableInternal": {reason: "scripted", reach: scripted("unavailable", "Elb.InternalError"), state: "unavailable", code: "Elb.InternalError", description: "Target health is unavailable due to an internal error"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, Config{}, func(e *env) {
@@ -131,14 +134,17 @@ func TestFacts(t *testing.T) {
 				if len(rows) != 1 {
 					t.Fatalf("%s: %d rows, want 1", tc.reason, len(rows))
 				}
+
 				h := rows[0].TargetHealth
 				got := []string{string(h.State), string(h.Reason), aws.ToString(h.Description)}
 				if diff := cmp.Diff([]string{tc.state, tc.code, tc.description}, got); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 				}
+
 				if sent := h.Description != nil; sent != (tc.description != "") {
 					t.Errorf("%s: description sent: %v", tc.reason, sent)
 				}
+
 				if aws.ToString(rows[0].Target.Id) != target.ID {
 					t.Errorf("%s: row is about %q", tc.reason, aws.ToString(rows[0].Target.Id))
 				}

@@ -33,6 +33,7 @@ func TestFailures(t *testing.T) {
 			want: []Failure{{HTTPStatus: 0}},
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			e := start(t, instant())
@@ -47,6 +48,7 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
+
 	t.Run("NoTarget", func(t *testing.T) {
 		e := start(t, instant())
 		group, address := e.front()
@@ -64,6 +66,7 @@ func (e *env) failures() []Failure {
 	if code := e.controlled("GET", "failures", "", &all); code != http.StatusOK {
 		e.Fatalf("GET failures: %d", code)
 	}
+
 	var last int64
 	for i := range all {
 		if all[i].Seq <= last || all[i].Time.IsZero() {
@@ -72,13 +75,16 @@ func (e *env) failures() []Failure {
 		last = all[i].Seq
 		all[i].Seq, all[i].Time = 0, time.Time{}
 	}
+
 	var none []Failure
 	if e.controlled("GET", fmt.Sprintf("failures?since=%d", last), "", &none); len(none) != 0 {
 		e.Errorf("failures since the last: %+v", none)
 	}
+
 	if len(all) == 0 {
 		return nil
 	}
+
 	return all
 }
 

@@ -42,6 +42,7 @@ func start(t *testing.T, cfg Config) *env {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	e := &env{T: t, sim: sim}
 	e.handler = e.checked(sim.Handler())
 	e.elb = e.client("AKIATEST")
@@ -59,6 +60,7 @@ func start(t *testing.T, cfg Config) *env {
 			t.Errorf("Run: %v", err)
 		}
 	}
+
 	t.Cleanup(e.stop)
 	return e
 }
@@ -74,10 +76,12 @@ func (e *env) checked(next http.Handler) http.Handler {
 			w.WriteHeader(recorder.Code)
 			_, _ = w.Write(recorder.Body.Bytes())
 		}()
+
 		next.ServeHTTP(recorder, r)
 		if r.URL.Path != "/" {
 			return
 		}
+
 		for _, problem := range checkAnswer(r.Form.Get("Version"), r.Form.Get("Action"), recorder.Code, recorder.Body.Bytes()) {
 			e.Errorf("answer to %s deviates from the service model: %s", r.Form.Get("Action"), problem)
 		}
@@ -98,10 +102,12 @@ func (d direct) Do(r *http.Request) (response *http.Response, err error) {
 			panic(problem)
 		}
 	}()
+
 	r = r.Clone(r.Context())
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
+
 	d.handler.ServeHTTP(recorder, r)
 	return recorder.Result(), nil
 }

@@ -96,6 +96,7 @@ func (s *Sim) restart(g *targetGroup, r *row) {
 	if r.draining {
 		return
 	}
+
 	r.life++
 	life := r.life
 	r.passes, r.fails, r.outcome = 0, 0, 0
@@ -103,19 +104,23 @@ func (s *Sim) restart(g *targetGroup, r *row) {
 		s.setHealth(g, r, script.health())
 		return
 	}
+
 	if !g.inUse {
 		s.setHealth(g, r, defaultHealth("unused", "Target.NotInUse"))
 		return
 	}
+
 	if g.view.TargetType == types.TargetTypeEnumInstance && s.instances[r.key.ID] == "" {
 		s.setHealth(g, r, defaultHealth("unused", "Target.InvalidState"))
 		return
 	}
+
 	delay := time.Duration(0)
 	if !r.checked {
 		s.setHealth(g, r, defaultHealth("initial", "Elb.RegistrationInProgress"))
 		delay = s.profile(g).RegistrationDelay
 	}
+
 	s.after(delay, func() {
 		if r.life != life {
 			return
@@ -138,6 +143,7 @@ func (s *Sim) check(g *targetGroup, r *row, life int) {
 			s.mu.Unlock()
 			return
 		}
+
 		p := s.probe(g, r)
 		interval := time.Duration(*g.view.HealthCheckIntervalSeconds) * time.Second
 		s.mu.Unlock()
@@ -146,10 +152,13 @@ func (s *Sim) check(g *targetGroup, r *row, life int) {
 		failure := p.run(s.base)
 
 		s.mu.Lock()
+
 		if r.life == life && s.base.Err() == nil {
 			s.judge(g, r, failure)
 		}
+
 		s.mu.Unlock()
+
 		// How long a target takes to answer does not move the next check.
 		if !s.sleep(s.base, s.scaled(interval)-time.Since(began)) {
 			return
@@ -166,6 +175,7 @@ func (s *Sim) judge(g *targetGroup, r *row, failure *Health) {
 		}
 		return
 	}
+
 	r.passes, r.fails = 0, r.fails+1
 	switch {
 	case r.health.State == "unhealthy":
@@ -192,6 +202,7 @@ func (s *Sim) fail(g *targetGroup, r *row, failure Health) {
 		s.setHealth(g, r, failure)
 		return
 	}
+
 	draining := failure
 	draining.State = "unhealthy.draining"
 	s.setHealth(g, r, draining)
@@ -214,10 +225,12 @@ func (s *Sim) drain(g *targetGroup, r *row) {
 	if g.inUse {
 		s.follow(g, r.key, draining) // at its own pace, also when the row goes at once
 	}
+
 	if !g.inUse || delay == 0 {
 		s.remove(g, r, "Target.NotRegistered")
 		return
 	}
+
 	r.draining = true
 	s.setHealth(g, r, draining)
 	s.after(delay, func() {
@@ -245,13 +258,16 @@ func (s *Sim) setHealth(g *targetGroup, r *row, h Health) {
 	if r.health == h {
 		return
 	}
+
 	from := r.health.State
 	if from == "" {
 		from = "absent"
 	}
+
 	if r.health.State != h.State || r.health.Reason != h.Reason {
 		s.move(g, r.key, ClockAPI, from, h.State, h.Reason)
 	}
+
 	r.health = h
 	g.remember(r, h)
 	s.follow(g, r.key, h)

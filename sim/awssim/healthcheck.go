@@ -39,6 +39,7 @@ func (s *Sim) setHealthCheck(view *types.TargetGroup, h healthCheck) error {
 	if s.cfg.Relaxed {
 		minInterval, minTimeout = 1, 1
 	}
+
 	for _, bound := range []struct {
 		name     string
 		value    *int32
@@ -53,27 +54,33 @@ func (s *Sim) setHealthCheck(view *types.TargetGroup, h healthCheck) error {
 			return err
 		}
 	}
+
 	if h.enabled != nil && !*h.enabled && view.TargetType != types.TargetTypeEnumLambda && !s.cfg.Relaxed {
 		return wire.Invalid("Health check enabled must be true for target groups with target type '%s'", view.TargetType)
 	}
+
 	setIf(&view.HealthCheckEnabled, h.enabled)
 	setIf(&view.HealthCheckIntervalSeconds, h.interval)
 	setIf(&view.HealthCheckTimeoutSeconds, h.timeout)
 	setIf(&view.HealthyThresholdCount, h.healthy)
 	setIf(&view.UnhealthyThresholdCount, h.unhealthy)
+
 	if h.port != nil {
 		if err := checkHealthPort(*h.port); err != nil {
 			return err
 		}
 		view.HealthCheckPort = h.port
 	}
+
 	if h.protocol != "" {
 		view.HealthCheckProtocol = h.protocol
 	}
+
 	if *view.HealthCheckTimeoutSeconds > *view.HealthCheckIntervalSeconds ||
 		*view.HealthCheckTimeoutSeconds == *view.HealthCheckIntervalSeconds && view.HealthCheckProtocol != types.ProtocolEnumTcp && !s.cfg.Relaxed {
 		return wire.Invalid("Health check interval must be greater than the timeout.")
 	}
+
 	return setHTTPCheck(view, h)
 }
 
@@ -90,30 +97,36 @@ func setHTTPCheck(view *types.TargetGroup, h healthCheck) error {
 	default:
 		return wire.Invalid("Health check protocol '%s' is not supported", view.HealthCheckProtocol)
 	}
+
 	if view.HealthCheckPath == nil {
 		view.HealthCheckPath = ptr("/")
 	}
+
 	if view.Matcher == nil {
 		view.Matcher = &types.Matcher{HttpCode: ptr("200")}
 		if view.Protocol != types.ProtocolEnumHttp && view.Protocol != types.ProtocolEnumHttps {
 			view.Matcher.HttpCode = ptr("200-399")
 		}
 	}
+
 	if h.path != nil {
 		if !strings.HasPrefix(*h.path, "/") || len(*h.path) > 1024 {
 			return wire.Invalid("Health check path '%s' must begin with a '/' character and be at most 1024 characters long", *h.path)
 		}
 		view.HealthCheckPath = h.path
 	}
+
 	if h.matcher == nil {
 		return nil
 	}
 	if h.matcher.HttpCode == nil {
 		return wire.Invalid("awssim does not model gRPC matchers")
 	}
+
 	if _, err := parseMatcher(*h.matcher.HttpCode); err != nil {
 		return err
 	}
+
 	view.Matcher = h.matcher
 	return nil
 }
@@ -152,6 +165,7 @@ func parseMatcher(text string) (codes, error) {
 		}
 		list = append(list, [2]int{from, to})
 	}
+
 	return list, nil
 }
 

@@ -88,25 +88,31 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 	if in.Port == nil || in.Protocol == "" {
 		return nil, wire.Invalid("A listener protocol and port must be specified")
 	}
+
 	if err := wire.InRange("port", in.Port, 1, 65535); err != nil {
 		return nil, err
 	}
+
 	if !b.accepts(in.Protocol) {
 		return nil, wire.Failed("UnsupportedProtocol", "The protocol '%s' is not supported for load balancers of type '%s' (by awssim: see its documentation)", in.Protocol, b.view.Type)
 	}
+
 	actions, err := s.checkActions(c, b, in.DefaultActions)
 	if err != nil {
 		return nil, err
 	}
+
 	siblings := s.listenersOf(b)
 	for _, l := range siblings {
 		if *l.view.Port == *in.Port {
 			return nil, wire.Failed("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", b.arn())
 		}
 	}
+
 	if len(siblings) >= s.cfg.Quotas.ListenersPerBalancer {
 		return nil, wire.Failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
 	}
+
 	l := &listener{
 		account:  c.Account,
 		seq:      s.next(),
@@ -125,13 +131,16 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 	if err := s.tagNew(l.arn(), in.Tags); err != nil {
 		return nil, err
 	}
+
 	if err := s.open(l); err != nil {
 		delete(s.tags, l.arn())
 		return nil, wire.Failed("InvalidConfigurationRequest", "awssim: %v", err)
 	}
+
 	s.listeners[l.arn()] = l
 	s.addRule(l, types.Rule{IsDefault: ptr(true), Priority: ptr("default"), Actions: actions, Conditions: []types.RuleCondition{}})
 	s.refreshUse()
+
 	return &elbv2.CreateListenerOutput{Listeners: []types.Listener{l.view}}, nil
 }
 
@@ -139,6 +148,7 @@ func (s *Sim) describeListeners(c *call, in *elbv2.DescribeListenersInput) (*elb
 	if (in.LoadBalancerArn == nil) == (in.ListenerArns == nil) {
 		return nil, wire.Invalid("You must specify either listener ARNs or a load balancer ARN")
 	}
+
 	found := []types.Listener{}
 	for _, arn := range in.ListenerArns {
 		l, err := s.listener(c, &arn)
@@ -147,6 +157,7 @@ func (s *Sim) describeListeners(c *call, in *elbv2.DescribeListenersInput) (*elb
 		}
 		found = append(found, l.view)
 	}
+
 	if in.LoadBalancerArn != nil {
 		b, err := s.balancer(c, in.LoadBalancerArn)
 		if err != nil {
@@ -156,10 +167,12 @@ func (s *Sim) describeListeners(c *call, in *elbv2.DescribeListenersInput) (*elb
 			found = append(found, l.view)
 		}
 	}
+
 	found, marker, err := wire.Page(found, func(l types.Listener) string { return *l.ListenerArn }, in.Marker, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
+
 	return &elbv2.DescribeListenersOutput{Listeners: found, NextMarker: marker}, nil
 }
 
@@ -171,6 +184,7 @@ func (s *Sim) modifyListener(c *call, in *elbv2.ModifyListenerInput) (*elbv2.Mod
 	if in.Port != nil && *in.Port != *l.view.Port || in.Protocol != "" && in.Protocol != l.view.Protocol {
 		return nil, wire.Invalid("awssim does not model changing the port or protocol of a listener: delete it and create another")
 	}
+
 	view := l.view
 	if in.DefaultActions != nil {
 		view.DefaultActions, err = s.checkActions(c, l.balancer, in.DefaultActions)
@@ -178,13 +192,16 @@ func (s *Sim) modifyListener(c *call, in *elbv2.ModifyListenerInput) (*elbv2.Mod
 			return nil, err
 		}
 	}
+
 	if in.Certificates != nil {
 		view.Certificates = in.Certificates
 	}
+
 	setIf(&view.SslPolicy, in.SslPolicy)
 	l.view = view
 	s.defaultRule(l).view.Actions = view.DefaultActions
 	s.refreshUse()
+
 	return &elbv2.ModifyListenerOutput{Listeners: []types.Listener{l.view}}, nil
 }
 

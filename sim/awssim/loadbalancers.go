@@ -66,14 +66,17 @@ func (s *Sim) createLoadBalancer(c *call, in *elbv2.CreateLoadBalancerInput) (*e
 	if !balancerName.MatchString(*in.Name) || strings.HasPrefix(*in.Name, "internal-") {
 		return nil, wire.Invalid("The load balancer name '%s' can only contain up to 32 alphanumeric characters and hyphens, and cannot begin or end with a hyphen or begin with 'internal-'", *in.Name)
 	}
+
 	kind := orElse(in.Type, types.LoadBalancerTypeEnumApplication)
 	if kind == types.LoadBalancerTypeEnumGateway {
 		return nil, wire.Invalid("awssim does not model load balancers of type 'gateway'")
 	}
+
 	zones, err := s.zones(in, kind)
 	if err != nil {
 		return nil, err
 	}
+
 	count := 0
 	for _, b := range s.balancers {
 		if b.account != c.Account {
@@ -89,13 +92,16 @@ func (s *Sim) createLoadBalancer(c *call, in *elbv2.CreateLoadBalancerInput) (*e
 			count++
 		}
 	}
+
 	if count >= s.cfg.Quotas.LoadBalancers {
 		return nil, wire.Failed("TooManyLoadBalancers", "The maximum number of load balancers has been reached")
 	}
+
 	b := s.newBalancer(c, in, kind, zones)
 	if err := s.tagNew(b.arn(), in.Tags); err != nil {
 		return nil, err
 	}
+
 	s.balancers[b.arn()] = b
 	view := s.describeBalancer(b)
 	view.State.Code = types.LoadBalancerStateEnumProvisioning // what a creation always answers
@@ -110,6 +116,7 @@ func (s *Sim) zones(in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTy
 			subnets = append(subnets, *m.SubnetId)
 		}
 	}
+
 	switch {
 	case in.Subnets != nil && in.SubnetMappings != nil:
 		return nil, wire.Invalid("You must specify either subnets or subnet mappings, not both")
@@ -118,6 +125,7 @@ func (s *Sim) zones(in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTy
 	case len(subnets) == 1 && kind == types.LoadBalancerTypeEnumApplication:
 		return nil, wire.Invalid("At least two subnets in two different Availability Zones must be specified")
 	}
+
 	zones := []types.AvailabilityZone{}
 	for i, subnet := range subnets {
 		zones = append(zones, types.AvailabilityZone{
@@ -126,6 +134,7 @@ func (s *Sim) zones(in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTy
 			LoadBalancerAddresses: []types.LoadBalancerAddress{},
 		})
 	}
+
 	return zones, nil
 }
 
@@ -134,6 +143,7 @@ func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types
 	if kind == types.LoadBalancerTypeEnumNetwork {
 		short, domain = "net", "elb."+s.cfg.Region+".amazonaws.com"
 	}
+
 	id := wire.Suffix()
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(id)) // a hash never fails
@@ -141,6 +151,7 @@ func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types
 	if in.Scheme == types.LoadBalancerSchemeEnumInternal {
 		dns = "internal-" + dns
 	}
+
 	b := &loadBalancer{
 		account:    c.Account,
 		seq:        s.next(),
@@ -164,6 +175,7 @@ func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types
 			b.view.SecurityGroups = []string{"sg-0a1b2c3d4e5f60718"}
 		}
 	}
+
 	return b
 }
 
@@ -171,11 +183,13 @@ func (s *Sim) describeLoadBalancers(c *call, in *elbv2.DescribeLoadBalancersInpu
 	if in.LoadBalancerArns != nil && in.Names != nil {
 		return nil, wire.Invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
 	}
+
 	for _, arn := range in.LoadBalancerArns {
 		if _, err := s.balancer(c, &arn); err != nil {
 			return nil, err
 		}
 	}
+
 	found := []types.LoadBalancer{}
 	names := map[string]bool{}
 	for _, b := range sorted(s.balancers) {
@@ -187,15 +201,18 @@ func (s *Sim) describeLoadBalancers(c *call, in *elbv2.DescribeLoadBalancersInpu
 		names[*b.view.LoadBalancerName] = true
 		found = append(found, s.describeBalancer(b))
 	}
+
 	for _, name := range in.Names {
 		if !names[name] {
 			return nil, wire.Failed("LoadBalancerNotFound", "Load balancers '[%s]' not found", name)
 		}
 	}
+
 	found, marker, err := wire.Page(found, func(b types.LoadBalancer) string { return *b.LoadBalancerArn }, in.Marker, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
+
 	return &elbv2.DescribeLoadBalancersOutput{LoadBalancers: found, NextMarker: marker}, nil
 }
 
@@ -203,6 +220,7 @@ func (s *Sim) deleteLoadBalancer(c *call, in *elbv2.DeleteLoadBalancerInput) (*e
 	if err := s.checkARN(c, kindBalancer, *in.LoadBalancerArn); err != nil {
 		return nil, err
 	}
+
 	b := s.balancers[*in.LoadBalancerArn]
 	if b == nil { // API_DeleteLoadBalancer: if it does not exist, the call succeeds
 		return &elbv2.DeleteLoadBalancerOutput{}, nil
@@ -210,11 +228,14 @@ func (s *Sim) deleteLoadBalancer(c *call, in *elbv2.DeleteLoadBalancerInput) (*e
 	if b.attributes[attrDeletionProtection] == "true" {
 		return nil, wire.Failed("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", b.arn())
 	}
+
 	for _, l := range s.listenersOf(b) {
 		s.dropListener(l)
 	}
+
 	delete(s.balancers, b.arn())
 	delete(s.tags, b.arn())
 	s.refreshUse()
+
 	return &elbv2.DeleteLoadBalancerOutput{}, nil
 }

@@ -33,9 +33,11 @@ func (s *Sim) weighted(groups []types.TargetGroupTuple) string {
 	for _, g := range groups {
 		total += int(*g.Weight)
 	}
+
 	if total == 0 {
 		return ""
 	}
+
 	s.turn++
 	// Stepping by a number prime to most totals mixes the groups well.
 	at := int(s.turn * 7919 % int64(total))
@@ -45,5 +47,6 @@ func (s *Sim) weighted(groups []types.TargetGroupTuple) string {
 			return *g.TargetGroupArn
 		}
 	}
+
 	return ""
 }

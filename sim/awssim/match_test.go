@@ -29,27 +29,34 @@ func TestRules(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	text := func(status, body string) types.Action {
 		return types.Action{Type: types.ActionTypeEnumFixedResponse, FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: &status, MessageBody: &body, ContentType: aws.String("text/plain")}}
 	}
+
 	values := func(v ...string) func(*types.RuleCondition) { return func(c *types.RuleCondition) { c.Values = v } }
 	add("path-pattern", values("/api/*", "/v?"), forwardTo(other))
 	add("host-header", values("*.Example.com"), text("404", "no such host"))
 	add("http-request-method", func(c *types.RuleCondition) {
 		c.HttpRequestMethodConfig = &types.HttpRequestMethodConditionConfig{Values: []string{"DELETE"}}
 	}, text("403", "no"))
+
 	add("http-header", func(c *types.RuleCondition) {
 		c.HttpHeaderConfig = &types.HttpHeaderConditionConfig{HttpHeaderName: aws.String("X-Blue"), Values: []string{"y*"}}
 	}, text("200", "blue"))
+
 	add("query-string", func(c *types.RuleCondition) {
 		c.QueryStringConfig = &types.QueryStringConditionConfig{Values: []types.QueryStringKeyValuePair{{Key: aws.String("v"), Value: aws.String("2")}}}
 	}, text("200", "two"))
+
 	add("path-pattern", values("/old/*"), types.Action{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{
 		Protocol: aws.String("HTTPS"), Port: aws.String("443"), StatusCode: types.RedirectActionStatusCodeEnumHttp301,
 	}})
+
 	add("source-ip", func(c *types.RuleCondition) {
 		c.SourceIpConfig = &types.SourceIpConditionConfig{Values: []string{"10.0.0.0/8"}}
 	}, text("200", "from ten"))
+
 	none := func(*http.Request) {}
 	cases := map[string]struct {
 		reason string
@@ -68,6 +75,7 @@ func TestRules(t *testing.T) {
 		"Redirect":  {reason: "what is not given stays", path: "/old/x?q=1", edit: func(r *http.Request) { r.Host = "web.test" }, want: "301 https://web.test:443/old/x?q=1"},
 		"FromOther": {reason: "the client is not in 10/8", path: "/plain", edit: none, want: "200 default"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			status, body, header := e.get(address, tc.path, tc.edit)
@@ -80,31 +88,40 @@ func TestRules(t *testing.T) {
 			}
 		})
 	}
+
 	rules, err := e.elb.DescribeRules(e.Context(), &elbv2.DescribeRulesInput{ListenerArn: &listener})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if n := len(rules.Rules); n != 8 || *rules.Rules[n-1].Priority != "default" {
 		t.Fatalf("%d rules, the last of priority %s", n, *rules.Rules[n-1].Priority)
 	}
+
 	if err := second(e.elb.SetRulePriorities(e.Context(), &elbv2.SetRulePrioritiesInput{RulePriorities: []types.RulePriorityPair{{RuleArn: rules.Rules[0].RuleArn, Priority: aws.Int32(2)}}})); codeOf(err) != "PriorityInUse" {
 		t.Errorf("a priority that is taken: %v", err)
 	}
+
 	if err := second(e.elb.SetRulePriorities(e.Context(), &elbv2.SetRulePrioritiesInput{RulePriorities: []types.RulePriorityPair{{RuleArn: rules.Rules[0].RuleArn, Priority: aws.Int32(100)}}})); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := second(e.elb.ModifyRule(e.Context(), &elbv2.ModifyRuleInput{RuleArn: rules.Rules[0].RuleArn, Actions: []types.Action{forwardTo(group)}})); err != nil {
 		t.Fatal(err)
 	}
+
 	if status, body, _ := e.get(address, "/api/x"); status != 200 || body != "default" {
 		t.Errorf("after the rule was modified: %d %q", status, body)
 	}
+
 	if err := second(e.elb.DeleteRule(e.Context(), &elbv2.DeleteRuleInput{RuleArn: rules.Rules[1].RuleArn})); err != nil {
 		t.Fatal(err)
 	}
+
 	if status, _, _ := e.get(address, "/", func(r *http.Request) { r.Host = "a.example.com" }); status != 200 {
 		t.Errorf("after the rule was deleted: %d", status)
 	}
+
 	if err := second(e.elb.DeleteRule(e.Context(), &elbv2.DeleteRuleInput{RuleArn: rules.Rules[7].RuleArn})); codeOf(err) != "OperationNotPermitted" {
 		t.Errorf("deleting the default rule: %v", err)
 	}
@@ -118,15 +135,18 @@ func TestWeights(t *testing.T) {
 			{TargetGroupArn: &blue, Weight: aws.Int32(3)}, {TargetGroupArn: &green, Weight: aws.Int32(1)},
 		}},
 	})
+
 	for group, b := range map[string]*backend{blue: serve(t, say("blue")), green: serve(t, say("green"))} {
 		e.script(group, Script{State: "healthy"})
 		e.register(group, b.Target)
 	}
+
 	counts := map[string]int{}
 	for range 40 {
 		_, body, _ := e.get(e.sim.Listeners()[0].Address, "/")
 		counts[body]++
 	}
+
 	if diff := cmp.Diff(map[string]int{"blue": 30, "green": 10}, counts); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

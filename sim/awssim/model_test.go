@@ -101,20 +101,24 @@ func checkAnswer(version, operation string, status int, body []byte) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
+
 	m := all[version]
 	if m == nil {
 		m = all["2015-12-01"]
 	}
+
 	var root xmlElement
 	if err := xml.Unmarshal(body, &root); err != nil {
 		return []string{"not XML: " + err.Error()}
 	}
+
 	if root.XMLName.Space != m.Metadata.XMLNamespace {
 		return []string{fmt.Sprintf("namespace %q, want %q", root.XMLName.Space, m.Metadata.XMLNamespace)}
 	}
 	if status != 200 {
 		return m.checkError(operation, status, root)
 	}
+
 	op := m.Operations[operation]
 	result := root.child(op.Output.ResultWrapper)
 	metadata := root.child("ResponseMetadata")
@@ -128,6 +132,7 @@ func checkAnswer(version, operation string, status int, body []byte) []string {
 	case len(root.Children) != 2:
 		return []string{"more than result and metadata"}
 	}
+
 	return m.check(op.Output.Shape, *result, operation)
 }
 
@@ -137,6 +142,7 @@ func (m *model) checkError(operation string, status int, root xmlElement) []stri
 		e.child("Type") == nil || e.child("Code") == nil || e.child("Message") == nil {
 		return []string{"not an error answer"}
 	}
+
 	code := e.child("Code").Text
 	for _, listed := range m.Operations[operation].Errors {
 		if s := m.Shapes[listed.Shape]; s.Error.Code == code {
@@ -146,9 +152,11 @@ func (m *model) checkError(operation string, status int, root xmlElement) []stri
 			return nil
 		}
 	}
+
 	if want, ok := common(code); !ok || want != status {
 		return []string{fmt.Sprintf("error %s with status %d is not one of %s's", code, status, operation)}
 	}
+
 	return nil
 }
 
@@ -159,6 +167,7 @@ func (m *model) check(name string, e xmlElement, path string) []string {
 	complain := func(format string, args ...any) {
 		problems = append(problems, path+": "+fmt.Sprintf(format, args...))
 	}
+
 	switch s.Type {
 	case "structure":
 		seen := []string{}
@@ -174,12 +183,15 @@ func (m *model) check(name string, e xmlElement, path string) []string {
 			seen = append(seen, c.XMLName.Local)
 			problems = append(problems, m.check(member.Shape, c, path+"."+c.XMLName.Local)...)
 		}
+
 		for _, r := range s.Required {
 			if !slices.Contains(seen, r) {
 				complain("%s is missing", r)
 			}
 		}
+
 		return problems
+
 	case "list":
 		for i, c := range e.Children {
 			if c.XMLName.Local != "member" {
@@ -189,9 +201,11 @@ func (m *model) check(name string, e xmlElement, path string) []string {
 		}
 		return problems
 	}
+
 	if len(e.Children) > 0 {
 		complain("a %s with elements inside", s.Type)
 	}
+
 	return append(problems, checkScalar(s, e.Text, path)...)
 }
 
@@ -209,28 +223,34 @@ func checkScalar(s shape, text, path string) []string {
 		if s.Pattern != "" && !regexp.MustCompile(`^(?:`+codePoint.ReplaceAllString(s.Pattern, `\x{$1}`)+`)$`).MatchString(text) {
 			return bad("does not match " + s.Pattern)
 		}
+
 	case "integer", "long":
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			return bad("is not an integer")
 		}
 		size = float64(n)
+
 	case "boolean":
 		if text != "true" && text != "false" {
 			return bad("is not a boolean")
 		}
 		return nil
+
 	case "timestamp":
 		if _, err := time.Parse("2006-01-02T15:04:05.000Z", text); err != nil {
 			return bad("is not a timestamp")
 		}
 		return nil
+
 	default:
 		return bad("is of type " + s.Type + ", which the check does not know")
 	}
+
 	if s.Min != nil && size < *s.Min || s.Max != nil && size > *s.Max {
 		return bad("is out of bounds")
 	}
+
 	return nil
 }
 
@@ -239,12 +259,15 @@ func TestCheckAnswerSeesDeviations(t *testing.T) {
 		return `<DescribeTargetHealthResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><DescribeTargetHealthResult>` + result +
 			`</DescribeTargetHealthResult><ResponseMetadata><RequestId>i</RequestId></ResponseMetadata></DescribeTargetHealthResponse>`
 	}
+
 	row := func(inner string) string {
 		return wrap("<TargetHealthDescriptions><member>" + inner + "</member></TargetHealthDescriptions>")
 	}
+
 	fault := func(code string) string {
 		return `<ErrorResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><Error><Type>Sender</Type><Code>` + code + `</Code><Message>m</Message></Error><RequestId>i</RequestId></ErrorResponse>`
 	}
+
 	cases := map[string]struct {
 		reason string
 		status int
@@ -265,6 +288,7 @@ func TestCheckAnswerSeesDeviations(t *testing.T) {
 		"ErrorName":      {reason: "the shape's name in place of the code", status: 400, body: fault("TargetGroupNotFoundException")},
 		"ErrorOther":     {reason: "an error of another operation", status: 400, body: fault("DuplicateListener")},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if problems := checkAnswer("2015-12-01", "DescribeTargetHealth", tc.status, []byte(tc.body)); (len(problems) == 0) != tc.ok {

@@ -51,8 +51,10 @@ func (s *Sim) modelled() map[string]operation {
 		"DescribeTags":                   elb(s.describeTags, "ResourceArns"),
 		"DescribeAccountLimits":          elb(s.describeAccountLimits),
 	}
+
 	for name, op := range s.sts.Operations() {
 		all[name] = operation{"sts", func(c *call, form url.Values) (any, error) { return op.Run(&c.Identity, form) }}
 	}
+
 	return all
 }

@@ -38,18 +38,22 @@ func (s *Sim) probe(g *targetGroup, r *row) probe {
 	if g.view.HealthCheckPath != nil {
 		p.path = *g.view.HealthCheckPath
 	}
+
 	if g.view.Matcher != nil {
 		p.matcher = *g.view.Matcher.HttpCode
 	}
+
 	port := strconv.Itoa(r.key.Port)
 	if own := g.view.HealthCheckPort; own != nil && *own != "traffic-port" {
 		port = *own
 	}
+
 	p.address = net.JoinHostPort(s.hostOf(g, r.key), port)
 	if script := g.scriptFor(r.key); script != nil && len(script.Outcomes) > 0 {
 		p.outcome = script.Outcomes[min(r.outcome, len(script.Outcomes)-1)]
 		r.outcome++
 	}
+
 	return p
 }
 
@@ -87,11 +91,14 @@ func (p probe) attempt(ctx context.Context) *Health {
 		code, _ := strconv.Atoi(p.outcome) // Script.check let only codes in
 		return p.judgeCode(code)
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
+
 	if p.protocol == types.ProtocolEnumTcp {
 		return p.connect(ctx)
 	}
+
 	return p.get(ctx)
 }
 
@@ -110,16 +117,19 @@ func (p probe) get(ctx context.Context) *Health {
 	if p.protocol == types.ProtocolEnumHttps {
 		scheme = "https"
 	}
+
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+p.address+p.path, nil)
 	if err != nil {
 		return unhealthy("Elb.InternalError")
 	}
+
 	request.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
 	request.Header.Set("Accept-Encoding", "gzip, compressed")
 	response, err := checks(ctx).RoundTrip(request)
 	if err != nil {
 		return failureOf(err)
 	}
+
 	_ = response.Body.Close()
 	return p.judgeCode(response.StatusCode)
 }

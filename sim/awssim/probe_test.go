@@ -27,6 +27,7 @@ func TestRealHealthChecks(t *testing.T) {
 			w.WriteHeader(status)
 		}
 	}
+
 	healthz := func(in *elbv2.CreateTargetGroupInput) { in.HealthCheckPath = aws.String("/healthz") }
 	both := func(edits ...func(*elbv2.CreateTargetGroupInput)) func(*elbv2.CreateTargetGroupInput) {
 		return func(in *elbv2.CreateTargetGroupInput) {
@@ -35,6 +36,7 @@ func TestRealHealthChecks(t *testing.T) {
 			}
 		}
 	}
+
 	cases := map[string]struct {
 		reason string
 		target func(t *testing.T) Target
@@ -93,6 +95,7 @@ func TestRealHealthChecks(t *testing.T) {
 			target: deaf, edit: func(_ *testing.T, in *elbv2.CreateTargetGroupInput) { network(in) },
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,6 +107,7 @@ func TestRealHealthChecks(t *testing.T) {
 			if name == "TCP" || name == "TCPRefused" {
 				kind = types.LoadBalancerTypeEnumNetwork
 			}
+
 			e.balance(group, kind)
 			target := tc.target(t)
 			e.register(group, target)
@@ -112,6 +116,7 @@ func TestRealHealthChecks(t *testing.T) {
 				h = e.describe(group, target)[0].TargetHealth
 				return h.State != types.TargetHealthStateEnumInitial
 			})
+
 			if got := string(h.State) + " " + aws.ToString(h.Description); got != tc.want {
 				t.Errorf("%s: %q, want %q", tc.reason, got, tc.want)
 			}
@@ -126,6 +131,7 @@ func TestChecksEndWithTheirTimeout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = silent.Close() })
 	connecting := deaf(t)
 	for name, p := range map[string]probe{
@@ -150,16 +156,19 @@ func listenHTTP(t *testing.T, f http.HandlerFunc) Target {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	server := &http.Server{Handler: f}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
 		_ = server.Serve(l)
 	}()
+
 	t.Cleanup(func() {
 		_ = server.Close()
 		<-served
 	})
+
 	return Target{ID: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port}
 }
 
@@ -175,6 +184,7 @@ func TestHealthRecovers(t *testing.T) {
 		w.WriteHeader(code)
 		_, _ = io.WriteString(w, "x")
 	})
+
 	g := e.used()
 	e.register(g, target)
 	is := func(want string) func() bool { return func() bool { return e.states(g)[target] == want } }

@@ -39,6 +39,7 @@ func (s *Sim) route(l *listener, w http.ResponseWriter, r *http.Request) {
 			s.record.AddFailure(Failure{Time: arrived, TargetGroupARN: to.group, Target: to.target, HTTPStatus: status})
 		}
 	}
+
 	switch {
 	case action.Type == types.ActionTypeEnumFixedResponse:
 		fixedResponse(w, action.FixedResponseConfig)
@@ -57,14 +58,17 @@ func (s *Sim) destination(l *listener, action types.Action) (destination, int) {
 	if action.Type != types.ActionTypeEnumForward {
 		return destination{}, 0
 	}
+
 	g := s.groups[s.weighted(action.ForwardConfig.TargetGroups)]
 	if g == nil || g.lambda() {
 		return destination{}, http.StatusServiceUnavailable
 	}
+
 	target := g.pick()
 	if target == nil {
 		return destination{group: g.arn()}, http.StatusServiceUnavailable
 	}
+
 	return destination{
 		group: g.arn(), target: target.target,
 		Upstream: datapath.Upstream{
@@ -92,20 +96,24 @@ func redirect(w http.ResponseWriter, r *http.Request, l *listener, c *types.Redi
 	if name, _, err := net.SplitHostPort(r.Host); err == nil {
 		host = name
 	}
+
 	fill := strings.NewReplacer(
 		"#{protocol}", strings.ToLower(string(l.view.Protocol)), "#{host}", host, "#{port}", strconv.Itoa(int(*l.view.Port)),
 		"#{path}", strings.TrimPrefix(r.URL.EscapedPath(), "/"), "#{query}", r.URL.RawQuery,
 	)
+
 	to := url.URL{
 		Scheme:   strings.ToLower(fill.Replace(orText(c.Protocol, "#{protocol}"))),
 		Host:     net.JoinHostPort(fill.Replace(orText(c.Host, "#{host}")), fill.Replace(orText(c.Port, "#{port}"))),
 		Path:     fill.Replace(orText(c.Path, "/#{path}")),
 		RawQuery: fill.Replace(orText(c.Query, "#{query}")),
 	}
+
 	status := http.StatusFound
 	if c.StatusCode == types.RedirectActionStatusCodeEnumHttp301 {
 		status = http.StatusMovedPermanently
 	}
+
 	w.Header().Set("Server", "awselb/2.0")
 	w.Header().Set("Location", to.String())
 	w.WriteHeader(status)

@@ -65,11 +65,13 @@ func (e *env) do(r *http.Request) (int, string, http.Header) {
 	if err != nil {
 		e.Fatal(err)
 	}
+
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return response.StatusCode, "cut off: " + string(body), response.Header
 	}
+
 	return response.StatusCode, string(body), response.Header
 }
 
@@ -107,6 +109,7 @@ func TestNeverRetries(t *testing.T) {
 		},
 		"Post": {reason: "a request with a body", f: hangUp, methods: []string{"POST"}, want: []int{502}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			e := start(t, instant())
@@ -114,9 +117,11 @@ func TestNeverRetries(t *testing.T) {
 			other := serve(t, tc.f) // somewhere a retry could go
 			_, address := e.front(b.Target, other.Target)
 			e.sim.mu.Lock()
+
 			for _, g := range e.sim.groups {
 				delete(g.routes, other.Target) // but it gets no turn
 			}
+
 			e.sim.mu.Unlock()
 			var got []int
 			for _, method := range tc.methods {
@@ -131,9 +136,11 @@ func TestNeverRetries(t *testing.T) {
 				status, _, _ := e.do(r)
 				got = append(got, status)
 			}
+
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
+
 			if n := b.requests.Load() + other.requests.Load(); n != int64(len(tc.methods)) {
 				t.Errorf("%s: %d requests became %d at the socket", tc.reason, len(tc.methods), n)
 			}
@@ -161,6 +168,7 @@ func TestClosedIdleConnectionIsNoticed(t *testing.T) {
 		say("ok")(c, r, n)
 		return false // without having said so
 	})
+
 	group, address := e.front(b.Target)
 	for i := range 3 {
 		if status, _, _ := e.get(address, "/"); status != 200 {
@@ -173,6 +181,7 @@ func TestClosedIdleConnectionIsNoticed(t *testing.T) {
 			return kept == 1 && closed == 1
 		})
 	}
+
 	if n := b.requests.Load(); n != 3 {
 		t.Errorf("%d requests at the socket, want 3", n)
 	}
@@ -187,6 +196,7 @@ func TestFailuresOfTargets(t *testing.T) {
 			t.Errorf("%d %v %s", status, header, body)
 		}
 	})
+
 	t.Run("NoTargets", func(t *testing.T) {
 		e := start(t, instant())
 		_, address := e.front()
@@ -194,6 +204,7 @@ func TestFailuresOfTargets(t *testing.T) {
 			t.Errorf("an empty group answers %d, want 503", status)
 		}
 	})
+
 	t.Run("ConnectTimeout", func(t *testing.T) {
 		cfg := instant()
 		cfg.TimeScale = 1000 // the time-out of 10 s is then 1 s, its least
@@ -203,6 +214,7 @@ func TestFailuresOfTargets(t *testing.T) {
 			t.Errorf("a target that does not accept: %d, want 504", status)
 		}
 	})
+
 	t.Run("IdleTimeout", func(t *testing.T) {
 		cfg := instant()
 		cfg.TimeScale = 1000
@@ -211,14 +223,17 @@ func TestFailuresOfTargets(t *testing.T) {
 			_, _ = c.Read(make([]byte, 1)) // until the load balancer gives up
 			return false
 		})
+
 		_, address := e.front(b.Target)
 		if status, _, _ := e.get(address, "/"); status != 504 {
 			t.Errorf("a target that does not answer: %d, want 504", status)
 		}
+
 		if n := b.requests.Load(); n != 1 {
 			t.Errorf("%d requests at the socket, want 1", n)
 		}
 	})
+
 	t.Run("CutOff", func(t *testing.T) {
 		e := start(t, instant())
 		b := serve(t, func(c net.Conn, _ *http.Request, _ int64) bool {
@@ -239,17 +254,21 @@ func deaf(t *testing.T) Target {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = syscall.Close(fd) })
 	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := syscall.Listen(fd, 0); err != nil {
 		t.Fatal(err)
 	}
+
 	name, err := syscall.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	target := Target{ID: "127.0.0.1", Port: name.(*syscall.SockaddrInet4).Port}
 	for {
 		conn, err := net.DialTimeout("tcp", net.JoinHostPort(target.ID, strconv.Itoa(target.Port)), 200*time.Millisecond)
@@ -275,16 +294,20 @@ func TestRoundRobinOverHealthyTargets(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"a": 3, "b": 3, "c": 3}, seen(9)); diff != "" {
 		t.Errorf("all healthy (-want +got):\n%s", diff)
 	}
+
 	if err := e.sim.SetHealth(group, &c.Target, Script{State: "unhealthy"}); err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(map[string]int{"a": 3, "b": 3}, seen(6)); diff != "" {
 		t.Errorf("one unhealthy (-want +got):\n%s", diff)
 	}
+
 	e.script(group, Script{State: "unhealthy"})
 	if diff := cmp.Diff(map[string]int{"a": 3, "b": 3, "c": 3}, seen(9)); diff != "" {
 		t.Errorf("none healthy: it fails open (-want +got):\n%s", diff)
 	}
+
 	e.script(group, Script{State: "initial"})
 	if diff := cmp.Diff(map[string]int{"a": 2, "b": 2}, only(seen(6), "a", "b")); diff != "" {
 		t.Errorf("also to targets that are only initial (-want +got):\n%s", diff)
@@ -307,15 +330,18 @@ func TestDrainingTargetIsRoutedToUntilItsClockSaysSo(t *testing.T) {
 	a, b := serve(t, say("a")), serve(t, say("b"))
 	group, address := e.front(a.Target, b.Target)
 	e.deregister(group, a.Target)
+
 	if got := e.states(group)[a.Target]; got != "draining" {
 		t.Fatalf("the API says %q", got)
 	}
+
 	first, second := "", ""
 	_, first, _ = e.get(address, "/")
 	_, second, _ = e.get(address, "/")
 	if first == second {
 		t.Errorf("%q twice: a target that just began to drain should still take its turn", first)
 	}
+
 	e.until("the data path leaves the target alone", func() bool {
 		_, x, _ := e.get(address, "/")
 		_, y, _ := e.get(address, "/")
@@ -333,6 +359,7 @@ func TestInFlightRequestAtTheEndOfTheDelay(t *testing.T) {
 		_, _ = c.Read(make([]byte, 1)) // until the load balancer closes
 		return false
 	})
+
 	group, address := e.front(b.Target)
 	e.attribute(group, attrDeregistrationDelay, "10")
 	status := make(chan int)
@@ -340,11 +367,14 @@ func TestInFlightRequestAtTheEndOfTheDelay(t *testing.T) {
 		code, _, _ := e.get(address, "/")
 		status <- code
 	}()
+
 	<-entered
 	e.deregister(group, b.Target)
+
 	if got := <-status; got != 502 {
 		t.Errorf("in flight when the deregistration delay ended: %d, want 502", got)
 	}
+
 	if got := e.states(group); len(got) != 0 {
 		t.Errorf("the row is still there: %v", got)
 	}
@@ -357,16 +387,20 @@ func TestBodiesAndHeadersPass(t *testing.T) {
 		if err != nil {
 			return false
 		}
+
 		_, _ = fmt.Fprintf(c, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Seen: %s|%s|%s|%s\r\n\r\n",
 			r.Host, r.Header.Get("X-Forwarded-For"), r.Header.Get("X-Forwarded-Proto"), r.Header.Get("Connection"))
+
 		for len(body) > 0 {
 			n := min(len(body), 50000)
 			_, _ = fmt.Fprintf(c, "%x\r\n%s\r\n", n, body[:n])
 			body = body[n:]
 		}
+
 		_, err = io.WriteString(c, "0\r\n\r\n")
 		return err == nil
 	})
+
 	_, address := e.front(b.Target)
 	sent := bytes.Repeat([]byte("0123456789"), 100_000)
 	for range 3 {
@@ -374,16 +408,19 @@ func TestBodiesAndHeadersPass(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		r.Host = "web.test"
 		r.Header.Set("X-Forwarded-For", "192.0.2.1")
 		status, body, header := e.do(r)
 		if status != 200 || body != string(sent) {
 			t.Errorf("status %d, %d bytes of %d", status, len(body), len(sent))
 		}
+
 		if got := header.Get("X-Seen"); got != "web.test|192.0.2.1, 127.0.0.1|http|" {
 			t.Errorf("the target saw %q", got)
 		}
 	}
+
 	if n := b.accepted.Load(); n != 1 {
 		t.Errorf("%d connections to the target, want 1", n)
 	}
@@ -395,23 +432,28 @@ func TestHTTPSListenerAndTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto"))
 	})}
+
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(l) })
 	t.Cleanup(func() { _ = server.Close(); running.Wait() })
 	group := e.group("web", func(in *elbv2.CreateTargetGroupInput) {
 		in.Protocol, in.HealthCheckProtocol = types.ProtocolEnumHttps, types.ProtocolEnumHttps
 	})
+
 	e.listen(e.balancer("web", types.LoadBalancerTypeEnumApplication), types.ProtocolEnumHttps, 443, forwardTo(group))
 	target := Target{ID: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port}
 	e.register(group, target)
 	e.until("the target is healthy over TLS", func() bool { return e.states(group)[target] == "healthy" })
+
 	for range 2 {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+e.sim.Listeners()[0].Address+"/", nil)
 		if err != nil {
@@ -430,6 +472,7 @@ func BenchmarkProxy(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })}
 	go func() { _ = server.Serve(l) }()
 	defer func() { _ = server.Close() }()
@@ -438,14 +481,17 @@ func BenchmarkProxy(b *testing.B) {
 	front := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		datapath.Forward(w, r, to, func(int) {})
 	})}
+
 	fl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	go func() { _ = front.Serve(fl) }()
 	defer func() { _ = front.Close() }()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
+
 	for b.Loop() {
 		response, err := client.Get("http://" + fl.Addr().String() + "/")
 		if err != nil {

@@ -20,9 +20,11 @@ func (s *Sim) openTCP(l *listener, bound net.Listener) {
 		cancel()
 		_ = bound.Close() // it ends the loop below; there is nobody to tell
 	}
+
 	s.spawn(func() {
 		var connections sync.WaitGroup
 		defer connections.Wait()
+
 		for {
 			client, err := bound.Accept()
 			if ctx.Err() != nil {

@@ -57,29 +57,36 @@ func TestNetworkLoadBalancerRoutesConnections(t *testing.T) {
 		if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
+
 		response, err := http.ReadResponse(r, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		defer func() { _ = response.Body.Close() }()
 		body, err := io.ReadAll(response.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return string(body)
 	}
+
 	first := ask()
 	e.deregister(group, a.Target, b.Target)
+
 	for range 3 {
 		if got := ask(); got != first {
 			t.Errorf("one connection went to %q and then to %q", first, got)
 		}
 	}
+
 	seen := map[string]bool{}
 	for range 4 {
 		_, body, _ := e.get(address, "/")
 		seen[body] = true
 	}
+
 	if !seen["a"] || !seen["b"] {
 		t.Errorf("new connections while both drain went to %v, want both", seen)
 	}
@@ -100,6 +107,7 @@ func TestNetworkLoadBalancerPassesFailuresOn(t *testing.T) {
 	if err := connect(); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("an empty group: %v, want a reset", err)
 	}
+
 	e.register(group, vacant(t))
 	if err := connect(); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("a target that refuses: %v, want a reset", err)
@@ -112,6 +120,7 @@ func TestNetworkLoadBalancerPassesHalfCloses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	heard := make(chan string, 1)
 	go func() {
 		conn, err := l.Accept()
@@ -124,15 +133,18 @@ func TestNetworkLoadBalancerPassesHalfCloses(t *testing.T) {
 		_ = conn.Close()
 		heard <- string(all)
 	}()
+
 	defer func() { _ = l.Close() }()
 	_, address := e.frontTCP(Target{ID: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port})
 	conn := dial(t, address)
 	if _, err := io.WriteString(conn, "hello"); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
+
 	all, err := io.ReadAll(conn)
 	if got := <-heard; err != nil || string(all) != "bye" || got != "hello" {
 		t.Errorf("target heard %q, client heard %q, %v", got, all, err)
@@ -149,6 +161,7 @@ func TestConnectionTerminationAtTheEndOfTheDelay(t *testing.T) {
 		_, _ = c.Read(make([]byte, 1))
 		return false
 	})
+
 	group, address := e.frontTCP(b.Target)
 	e.attribute(group, attrDeregistrationDelay, "2")
 	e.attribute(group, attrTerminateAtDelay, "true")
@@ -156,8 +169,10 @@ func TestConnectionTerminationAtTheEndOfTheDelay(t *testing.T) {
 	if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
+
 	<-entered
 	e.deregister(group, b.Target)
+
 	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the connection outlived its target's deregistration delay")
 	}
@@ -171,16 +186,20 @@ func TestUnhealthyTargetsConnectionsAreReset(t *testing.T) {
 		_, _ = c.Read(make([]byte, 1))
 		return false
 	})
+
 	group, address := e.frontTCP(b.Target)
 	conn := dial(t, address)
 	if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
+
 	<-entered
 	e.register(group, Target{ID: "127.0.0.2", Port: 1}) // healthy, so that the group does not fail open
+
 	if err := e.sim.SetHealth(group, &b.Target, Script{State: "unhealthy"}); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the client saw %v, want a reset", err)
 	}

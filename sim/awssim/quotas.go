@@ -36,6 +36,7 @@ func (s *Sim) describeAccountLimits(_ *call, _ *elbv2.DescribeAccountLimitsInput
 	limit := func(name string, value int) types.Limit {
 		return types.Limit{Name: &name, Max: ptr(strconv.Itoa(value))}
 	}
+
 	q := s.cfg.Quotas
 	return &elbv2.DescribeAccountLimitsOutput{Limits: []types.Limit{
 		limit("target-groups", q.TargetGroups),

@@ -24,6 +24,7 @@ func description(state, reason string) (string, bool) {
 			return "Target health is unavailable due to an internal error", true
 		}
 		return "Health checks failed due to an internal error", true
+
 	case "Target.NotRegistered":
 		return "Target is not registered to the target group", true
 	case "Target.NotInUse":
@@ -37,6 +38,7 @@ func description(state, reason string) (string, bool) {
 	case "Target.HealthCheckDisabled":
 		return "Health checks are disabled", true
 	}
+
 	return "", false
 }
 
@@ -57,6 +59,7 @@ func usualReason(state string) (string, bool) {
 	case "unavailable":
 		return "Target.HealthCheckDisabled", true
 	}
+
 	return "", false
 }
 

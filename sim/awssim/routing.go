@@ -49,15 +49,19 @@ func (s *Sim) follow(g *targetGroup, k Target, h Health) {
 		}
 		g.routes[k] = r
 	}
+
 	if to == r.next {
 		return // it is there, or on its way
 	}
+
 	r.next = to
 	r.change++
 	change := r.change
+
 	if to == r.class {
 		return
 	}
+
 	s.after(delay, func() {
 		if r.change != change {
 			return // overtaken by a later one
@@ -90,6 +94,7 @@ func (s *Sim) wanted(g *targetGroup, h Health) (class, time.Duration) {
 	if h.NoTraffic {
 		return classNone, p.UnhealthyRoutingDelay
 	}
+
 	switch h.State {
 	case "healthy", "unavailable":
 		return classRoutable, p.RoutableDelay
@@ -100,6 +105,7 @@ func (s *Sim) wanted(g *targetGroup, h Health) (class, time.Duration) {
 	case "draining":
 		return classNone, p.DrainRoutingDelay
 	}
+
 	return classNone, 0 // unused, or lost
 }
 
@@ -133,20 +139,25 @@ func (g *targetGroup) pick() *route {
 			open = append(open, r)
 		}
 	}
+
 	minimum, err := strconv.Atoi(g.attributes[attrMinimumHealthy])
 	if err != nil {
 		minimum = 1
 	}
+
 	candidates := routable
 	if len(routable) < minimum {
 		candidates = open
 	}
+
 	if len(candidates) == 0 && !g.http() {
 		candidates = slices.Collect(maps.Values(g.routes)) // draining ones, if any are left
 	}
+
 	if len(candidates) == 0 {
 		return nil
 	}
+
 	slices.SortFunc(candidates, func(a, b *route) int { return cmp.Compare(a.seq, b.seq) })
 	g.turn++
 	return candidates[g.turn%len(candidates)]

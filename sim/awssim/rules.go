@@ -80,17 +80,21 @@ func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleO
 	if in.Transforms != nil {
 		return nil, wire.Invalid("awssim does not model rule transforms")
 	}
+
 	if err := wire.InRange("priority", in.Priority, 1, 50000); err != nil {
 		return nil, err
 	}
+
 	actions, err := s.checkActions(c, l.balancer, in.Actions)
 	if err != nil {
 		return nil, err
 	}
+
 	conditions, err := checkConditions(in.Conditions)
 	if err != nil {
 		return nil, err
 	}
+
 	count := 0
 	for _, r := range s.rules {
 		if r.listener.balancer == l.balancer && !*r.view.IsDefault {
@@ -100,9 +104,11 @@ func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleO
 			return nil, wire.Failed("PriorityInUse", "Priority '%d' is currently in use", *in.Priority)
 		}
 	}
+
 	if count >= s.cfg.Quotas.RulesPerBalancer {
 		return nil, wire.Failed("TooManyRules", "The maximum number of rules has been reached for load balancer '%s'", l.balancer.arn())
 	}
+
 	r := s.addRule(l, types.Rule{
 		IsDefault: ptr(false), Priority: ptr(strconv.Itoa(int(*in.Priority))), Actions: actions, Conditions: conditions,
 	})
@@ -110,6 +116,7 @@ func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleO
 		s.dropRule(r)
 		return nil, err
 	}
+
 	s.refreshUse()
 	return &elbv2.CreateRuleOutput{Rules: []types.Rule{r.view}}, nil
 }
@@ -118,6 +125,7 @@ func (s *Sim) describeRules(c *call, in *elbv2.DescribeRulesInput) (*elbv2.Descr
 	if (in.ListenerArn == nil) == (in.RuleArns == nil) {
 		return nil, wire.Invalid("You must specify either listener rule ARNs or a listener ARN")
 	}
+
 	found := []types.Rule{}
 	for _, arn := range in.RuleArns {
 		r, err := s.rule(c, &arn)
@@ -126,6 +134,7 @@ func (s *Sim) describeRules(c *call, in *elbv2.DescribeRulesInput) (*elbv2.Descr
 		}
 		found = append(found, r.view)
 	}
+
 	if in.ListenerArn != nil {
 		l, err := s.listener(c, in.ListenerArn)
 		if err != nil {
@@ -135,10 +144,12 @@ func (s *Sim) describeRules(c *call, in *elbv2.DescribeRulesInput) (*elbv2.Descr
 			found = append(found, r.view)
 		}
 	}
+
 	found, marker, err := wire.Page(found, func(r types.Rule) string { return *r.RuleArn }, in.Marker, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
+
 	return &elbv2.DescribeRulesOutput{Rules: found, NextMarker: marker}, nil
 }
 
@@ -153,20 +164,24 @@ func (s *Sim) modifyRule(c *call, in *elbv2.ModifyRuleInput) (*elbv2.ModifyRuleO
 	if in.Transforms != nil {
 		return nil, wire.Invalid("awssim does not model rule transforms")
 	}
+
 	view := r.view
 	if in.Actions != nil {
 		if view.Actions, err = s.checkActions(c, r.listener.balancer, in.Actions); err != nil {
 			return nil, err
 		}
 	}
+
 	if in.Conditions != nil {
 		if view.Conditions, err = checkConditions(in.Conditions); err != nil {
 			return nil, err
 		}
 	}
+
 	r.view = view
 	s.reroute(r.listener)
 	s.refreshUse()
+
 	return &elbv2.ModifyRuleOutput{Rules: []types.Rule{r.view}}, nil
 }
 
@@ -189,6 +204,7 @@ func (s *Sim) setRulePriorities(c *call, in *elbv2.SetRulePrioritiesInput) (*elb
 		if p.RuleArn == nil || p.Priority == nil {
 			return nil, wire.Invalid("A rule ARN and a priority must be specified")
 		}
+
 		r, err := s.rule(c, p.RuleArn)
 		if err != nil {
 			return nil, err
@@ -196,11 +212,14 @@ func (s *Sim) setRulePriorities(c *call, in *elbv2.SetRulePrioritiesInput) (*elb
 		if *r.view.IsDefault {
 			return nil, wire.Failed("OperationNotPermitted", "The priority of default rule '%s' cannot be modified", r.arn())
 		}
+
 		if err := wire.InRange("priority", p.Priority, 1, 50000); err != nil {
 			return nil, err
 		}
+
 		wanted[r] = *p.Priority
 	}
+
 	for r, priority := range wanted {
 		for _, other := range s.rulesOf(r.listener) {
 			at := other.priority()
@@ -212,6 +231,7 @@ func (s *Sim) setRulePriorities(c *call, in *elbv2.SetRulePrioritiesInput) (*elb
 			}
 		}
 	}
+
 	changed := []types.Rule{}
 	for _, p := range in.RulePriorities {
 		r := s.rules[*p.RuleArn]
@@ -219,5 +239,6 @@ func (s *Sim) setRulePriorities(c *call, in *elbv2.SetRulePrioritiesInput) (*elb
 		s.reroute(r.listener)
 		changed = append(changed, r.view)
 	}
+
 	return &elbv2.SetRulePrioritiesOutput{Rules: changed}, nil
 }

@@ -42,18 +42,22 @@ func (sc *Script) check() error {
 	if (sc.State == "") == (len(sc.Outcomes) == 0) {
 		return fmt.Errorf("health script: wants either a state or outcomes")
 	}
+
 	if _, known := usualReason(sc.State); sc.State != "" && !known {
 		return fmt.Errorf("health script: state %q is none of the service's", sc.State)
 	}
+
 	if _, known := description(sc.State, sc.Reason); !known {
 		return fmt.Errorf("health script: reason %q is none of the service's", sc.Reason)
 	}
+
 	for _, o := range sc.Outcomes {
 		code, err := strconv.Atoi(o)
 		if !slices.Contains([]string{"pass", "timeout", "refused", "internal-error"}, o) && (err != nil || code < 100 || code > 599) {
 			return fmt.Errorf("health script: outcome %q is not pass, timeout, refused, internal-error or a status code", o)
 		}
 	}
+
 	return nil
 }
 
@@ -85,10 +89,12 @@ func (s *Sim) rescript(groupARN string, target *Target, script *Script) error {
 	if g == nil {
 		return fmt.Errorf("script health: no target group %q", groupARN)
 	}
+
 	before := map[*row]*Script{}
 	for k, r := range g.rows {
 		before[r] = g.scriptFor(k)
 	}
+
 	switch {
 	case target == nil:
 		g.script = script
@@ -97,6 +103,7 @@ func (s *Sim) rescript(groupARN string, target *Target, script *Script) error {
 	default:
 		g.scripts[*target] = script
 	}
+
 	for r, old := range before {
 		now := g.scriptFor(r.key)
 		if now == old {
@@ -107,5 +114,6 @@ func (s *Sim) rescript(groupARN string, target *Target, script *Script) error {
 			s.restart(g, r)
 		}
 	}
+
 	return nil
 }

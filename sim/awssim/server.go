@@ -73,11 +73,13 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	if !e.Applied {
 		s.hinder(r.Context(), e)
 	}
+
 	var body []byte
 	failure := &wire.APIError{Status: http.StatusBadRequest, Code: "MalformedInput", Message: "The request is not a form"}
 	if formError == nil {
 		body, failure = s.answer(svc, id, r, &c, e)
 	}
+
 	if e.Applied {
 		s.hinder(r.Context(), e)
 	}
@@ -92,10 +94,12 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(c.HTTPStatus)
+
 	if e.Truncate {
 		_, _ = w.Write(body[:len(body)/2])
 		panic(http.ErrAbortHandler)
 	}
+
 	_, _ = w.Write(body) // a client that went away is nobody's loss
 }
 
@@ -119,6 +123,7 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 	if record.AccessKeyID == "" {
 		return nil, &wire.APIError{Status: http.StatusForbidden, Code: "MissingAuthenticationToken", Message: "Request is missing Authentication Token"}
 	}
+
 	if region := scopeOf(r)[1]; svc.name != "sts" && region != s.cfg.Region {
 		return nil, &wire.APIError{Status: http.StatusForbidden, Code: "SignatureDoesNotMatch", Message: "Credential should be scoped to a valid region, not '" + region + "'."}
 	}
@@ -130,6 +135,7 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 	if refused != nil {
 		return nil, refused
 	}
+
 	if svc.name != "sts" {
 		if err := s.buckets.Take(who.Account, record.Operation); err != nil {
 			return nil, err
@@ -143,6 +149,7 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 	if e.Failure != nil {
 		return nil, e.Failure
 	}
+
 	return query.Response(svc.namespace, record.Operation, id, out), nil
 }
 
@@ -183,6 +190,7 @@ func describeCall(r *http.Request) Call {
 		RoleARN:        r.Form.Get("RoleArn"),
 		ExternalID:     r.Form.Get("ExternalId"),
 	}
+
 	for i := 1; ; i++ {
 		member := "Targets.member." + strconv.Itoa(i)
 		if !r.Form.Has(member + ".Id") {

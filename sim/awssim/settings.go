@@ -86,6 +86,7 @@ func (s *Sim) Listeners() []ListenerInfo {
 func (s *Sim) SetInstances(addresses map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for id, address := range addresses {
 		if old, known := s.instances[id]; known && old == address {
 			continue

@@ -20,9 +20,11 @@ func TestEverythingAtOnce(t *testing.T) {
 	group, address := e.front(backends[0].Target)
 	// 36 s at this scale: a request that a busy machine holds back is not cut off meanwhile.
 	e.attribute(group, attrDeregistrationDelay, "3600")
+
 	if err := e.sim.ClearHealth(group, nil); err != nil {
 		t.Fatal(err)
 	}
+
 	var all sync.WaitGroup
 	const clients, requests = 4, 100
 	bad := make(chan int, clients*requests)
@@ -35,6 +37,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			}
 		})
 	}
+
 	all.Go(func() {
 		for range 10 {
 			for i := range backends {
@@ -48,6 +51,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			}
 		}
 	})
+
 	all.Go(func() {
 		for range 50 {
 			e.fault(Fault{Operation: "GetCallerIdentity", Count: 1, Drop: true})
@@ -60,15 +64,19 @@ func TestEverythingAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	})
+
 	all.Wait()
 	close(bad)
+
 	for status := range bad {
 		t.Errorf("a request answered %d", status)
 	}
+
 	arrived := int64(0)
 	for _, b := range backends {
 		arrived += b.requests.Load()
 	}
+
 	if arrived != clients*requests {
 		t.Errorf("%d requests became %d at the targets' sockets", clients*requests, arrived)
 	}

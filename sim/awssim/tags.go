@@ -21,6 +21,7 @@ func (s *Sim) taggable(c *call, arn string) error {
 		if s.checkARN(c, k, arn) != nil {
 			continue
 		}
+
 		exists := map[kind]bool{
 			kindGroup:    s.groups[arn] != nil,
 			kindBalancer: s.balancers[arn] != nil,
@@ -30,8 +31,10 @@ func (s *Sim) taggable(c *call, arn string) error {
 		if !exists[k] {
 			return k.notFound()
 		}
+
 		return nil
 	}
+
 	return wire.Invalid("'%s' must be in ARN format", arn)
 }
 
@@ -61,15 +64,18 @@ func (s *Sim) tagged(arn string, tags []types.Tag) (map[string]string, error) {
 		case t.Value != nil && len(*t.Value) > 256:
 			return nil, wire.Invalid("The value of tag '%s' is longer than 256 characters", *t.Key)
 		}
+
 		seen[*t.Key] = true
 		changed[*t.Key] = ""
 		if t.Value != nil {
 			changed[*t.Key] = *t.Value
 		}
 	}
+
 	if len(changed) > s.cfg.Quotas.TagsPerResource {
 		return nil, wire.Failed("TooManyTags", "The maximum number of tags has been reached for '%s'", arn)
 	}
+
 	return changed, nil
 }
 
@@ -85,6 +91,7 @@ func (s *Sim) addTags(c *call, in *elbv2.AddTagsInput) (*elbv2.AddTagsOutput, er
 		}
 		changed[arn] = tags
 	}
+
 	maps.Copy(s.tags, changed)
 	return &elbv2.AddTagsOutput{}, nil
 }
@@ -107,6 +114,7 @@ func (s *Sim) describeTags(c *call, in *elbv2.DescribeTagsInput) (*elbv2.Describ
 	if len(in.ResourceArns) > 20 {
 		return nil, wire.Invalid("Up to 20 resource ARNs can be described in one call")
 	}
+
 	found := []types.TagDescription{}
 	for _, arn := range in.ResourceArns {
 		if err := s.taggable(c, arn); err != nil {
@@ -118,5 +126,6 @@ func (s *Sim) describeTags(c *call, in *elbv2.DescribeTagsInput) (*elbv2.Describ
 		}
 		found = append(found, types.TagDescription{ResourceArn: &arn, Tags: tags})
 	}
+
 	return &elbv2.DescribeTagsOutput{TagDescriptions: found}, nil
 }

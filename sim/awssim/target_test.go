@@ -43,6 +43,7 @@ func serve(t *testing.T, f answer) *backend {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	b := &backend{Target: Target{ID: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port}}
 	var running sync.WaitGroup
 	var mu sync.Mutex
@@ -63,6 +64,7 @@ func serve(t *testing.T, f answer) *backend {
 			running.Go(func() { b.converse(conn, f) })
 		}
 	})
+
 	t.Cleanup(func() {
 		_ = l.Close()
 		mu.Lock()
@@ -73,6 +75,7 @@ func serve(t *testing.T, f answer) *backend {
 		mu.Unlock()
 		running.Wait()
 	})
+
 	return b
 }
 
@@ -85,15 +88,18 @@ func (b *backend) converse(conn net.Conn, f answer) {
 		if err != nil {
 			return
 		}
+
 		if request.UserAgent() == "ELB-HealthChecker/2.0" {
 			b.health.Add(1)
 			say("")(conn, request, 0)
 			return
 		}
+
 		if first {
 			b.accepted.Add(1)
 			first = false
 		}
+
 		if !f(conn, request, b.requests.Add(1)) {
 			return
 		}

@@ -76,6 +76,7 @@ func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elb
 	if err != nil {
 		return nil, err
 	}
+
 	count := 0
 	for _, g := range s.groups {
 		if g.account != c.Account {
@@ -91,9 +92,11 @@ func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elb
 		}
 		return nil, wire.Failed("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", *in.Name)
 	}
+
 	if count >= s.cfg.Quotas.TargetGroups {
 		return nil, wire.Failed("TooManyTargetGroups", "The maximum number of target groups has been reached on account '%s'", c.Account)
 	}
+
 	view.TargetGroupArn = ptr(s.arn(c.Account, "targetgroup/"+*in.Name+"/"+wire.Suffix()))
 	g := &targetGroup{
 		account: c.Account,
@@ -104,10 +107,12 @@ func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elb
 		routes:  map[Target]*route{},
 		scripts: map[Target]*Script{},
 	}
+
 	g.attributes = groupAttributes(g)
 	if err := s.tagNew(g.arn(), in.Tags); err != nil {
 		return nil, err
 	}
+
 	s.groups[g.arn()] = g
 	return &elbv2.CreateTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
 }
@@ -126,6 +131,7 @@ func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup,
 	case name[0] == '-' || name[len(name)-1] == '-':
 		return types.TargetGroup{}, wire.Invalid("Target group name '%s' cannot begin or end with '-'", name)
 	}
+
 	view := types.TargetGroup{
 		TargetGroupName: in.Name,
 		TargetType:      orElse(in.TargetType, types.TargetTypeEnumInstance),
@@ -138,6 +144,7 @@ func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup,
 		view.HealthCheckPath, view.Matcher = ptr("/"), &types.Matcher{HttpCode: ptr("200")}
 		return view, s.setHealthCheck(&view, healthCheckOf(in))
 	}
+
 	switch {
 	case in.Protocol == "":
 		return view, wire.Invalid("A protocol must be specified")
@@ -146,11 +153,13 @@ func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup,
 	case in.VpcId == nil:
 		return view, wire.Invalid("A VPC ID must be specified")
 	}
+
 	view.Protocol, view.Port, view.VpcId = in.Protocol, in.Port, in.VpcId
 	http := in.Protocol == types.ProtocolEnumHttp || in.Protocol == types.ProtocolEnumHttps
 	if in.ProtocolVersion != nil && (!http || *in.ProtocolVersion != "HTTP1") {
 		return view, wire.Invalid("awssim does not model protocol version '%s'", *in.ProtocolVersion)
 	}
+
 	view.HealthCheckEnabled, view.HealthCheckPort = ptr(true), ptr("traffic-port")
 	view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = ptr(int32(30)), ptr(int32(10))
 	view.HealthyThresholdCount, view.UnhealthyThresholdCount = ptr(int32(5)), ptr(int32(2))
@@ -160,6 +169,7 @@ func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup,
 		view.HealthCheckProtocol = types.ProtocolEnumHttp
 		view.HealthCheckTimeoutSeconds = ptr(int32(5))
 	}
+
 	return view, s.setHealthCheck(&view, healthCheckOf(in))
 }
 
@@ -174,11 +184,13 @@ func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput)
 	if in.LoadBalancerArn != nil && (in.TargetGroupArns != nil || in.Names != nil) || in.TargetGroupArns != nil && in.Names != nil {
 		return nil, wire.Invalid("Load balancer ARN, target group names and target group ARNs cannot be specified at the same time")
 	}
+
 	for _, arn := range in.TargetGroupArns {
 		if _, err := s.group(c, &arn); err != nil {
 			return nil, err
 		}
 	}
+
 	var balancer *loadBalancer
 	if in.LoadBalancerArn != nil {
 		b, err := s.balancer(c, in.LoadBalancerArn)
@@ -187,6 +199,7 @@ func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput)
 		}
 		balancer = b
 	}
+
 	found := []types.TargetGroup{}
 	names := map[string]bool{}
 	for _, g := range sorted(s.groups) {
@@ -200,15 +213,18 @@ func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput)
 		names[*g.view.TargetGroupName] = true
 		found = append(found, s.describe(g))
 	}
+
 	for _, name := range in.Names {
 		if !names[name] {
 			return nil, kindGroup.notFound()
 		}
 	}
+
 	found, marker, err := wire.Page(found, func(g types.TargetGroup) string { return *g.TargetGroupArn }, in.Marker, in.PageSize)
 	if err != nil {
 		return nil, err
 	}
+
 	return &elbv2.DescribeTargetGroupsOutput{TargetGroups: found, NextMarker: marker}, nil
 }
 
@@ -217,6 +233,7 @@ func (s *Sim) modifyTargetGroup(c *call, in *elbv2.ModifyTargetGroupInput) (*elb
 	if err != nil {
 		return nil, err
 	}
+
 	view := g.view
 	if err := s.setHealthCheck(&view, healthCheck{
 		enabled: in.HealthCheckEnabled, interval: in.HealthCheckIntervalSeconds, timeout: in.HealthCheckTimeoutSeconds,
@@ -225,6 +242,7 @@ func (s *Sim) modifyTargetGroup(c *call, in *elbv2.ModifyTargetGroupInput) (*elb
 	}); err != nil {
 		return nil, err
 	}
+
 	switched := *view.HealthCheckEnabled != *g.view.HealthCheckEnabled
 	g.view = view
 	if switched {
@@ -232,6 +250,7 @@ func (s *Sim) modifyTargetGroup(c *call, in *elbv2.ModifyTargetGroupInput) (*elb
 			s.restart(g, r)
 		}
 	}
+
 	return &elbv2.ModifyTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
 }
 
@@ -239,6 +258,7 @@ func (s *Sim) deleteTargetGroup(c *call, in *elbv2.DeleteTargetGroupInput) (*elb
 	if err := s.checkARN(c, kindGroup, *in.TargetGroupArn); err != nil {
 		return nil, err
 	}
+
 	g := s.groups[*in.TargetGroupArn]
 	if g == nil { // deleting is idempotent: the model lists no not-found error
 		return &elbv2.DeleteTargetGroupOutput{}, nil
@@ -246,9 +266,11 @@ func (s *Sim) deleteTargetGroup(c *call, in *elbv2.DeleteTargetGroupInput) (*elb
 	if len(s.usedBy(g)) > 0 {
 		return nil, wire.Failed("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", g.arn())
 	}
+
 	for _, r := range g.rows {
 		s.remove(g, r, "TargetGroupDeleted")
 	}
+
 	delete(s.groups, g.arn())
 	delete(s.tags, g.arn())
 	return &elbv2.DeleteTargetGroupOutput{}, nil

@@ -35,6 +35,7 @@ func (s *Sim) registerTargets(c *call, in *elbv2.RegisterTargetsInput) (*elbv2.R
 	if err != nil {
 		return nil, err
 	}
+
 	fresh := map[Target]bool{}
 	for _, t := range in.Targets {
 		if err := s.checkTarget(g, t); err != nil {
@@ -49,21 +50,25 @@ func (s *Sim) registerTargets(c *call, in *elbv2.RegisterTargetsInput) (*elbv2.R
 			fresh[k] = true
 		}
 	}
+
 	registered := len(fresh)
 	for _, r := range g.rows {
 		if !r.draining {
 			registered++
 		}
 	}
+
 	if registered > s.cfg.Quotas.TargetsPerGroup {
 		return nil, wire.Failed("TooManyTargets", "The maximum number of targets has been reached for target group '%s'", g.arn())
 	}
+
 	for _, t := range in.Targets {
 		if k := g.key(t); fresh[k] && !c.effect.Loses(k) {
 			s.add(g, k, t.AvailabilityZone)
 			delete(fresh, k) // the same target twice in one call is one target
 		}
 	}
+
 	return &elbv2.RegisterTargetsOutput{}, nil
 }
 
@@ -72,9 +77,11 @@ func (s *Sim) checkTarget(g *targetGroup, t types.TargetDescription) error {
 	if t.Id == nil || *t.Id == "" {
 		return wire.Invalid("A target ID must be specified")
 	}
+
 	if err := wire.InRange("targets.member.port", t.Port, 1, 65535); err != nil {
 		return err
 	}
+
 	switch g.view.TargetType {
 	case types.TargetTypeEnumLambda:
 		if !strings.HasPrefix(*t.Id, "arn:aws:lambda:") {
@@ -89,6 +96,7 @@ func (s *Sim) checkTarget(g *targetGroup, t types.TargetDescription) error {
 	case types.TargetTypeEnumAlb:
 		return wire.Invalid("awssim does not model target type 'alb'")
 	}
+
 	return s.checkAddress(g, t)
 }
 
@@ -103,6 +111,7 @@ func (s *Sim) checkAddress(g *targetGroup, t types.TargetDescription) error {
 	if len(s.cfg.VPCCIDRs) == 0 {
 		return nil
 	}
+
 	inside := slices.ContainsFunc(s.cfg.VPCCIDRs, func(p netip.Prefix) bool { return p.Contains(address) })
 	switch {
 	case !inside && t.AvailabilityZone == nil:
@@ -110,6 +119,7 @@ func (s *Sim) checkAddress(g *targetGroup, t types.TargetDescription) error {
 	case inside && t.AvailabilityZone != nil && *t.AvailabilityZone == "all":
 		return wire.Invalid("The IP address '%s' is within the VPC, and cannot have its Availability Zone overridden to 'all' from '%sa'", *t.Id, s.cfg.Region)
 	}
+
 	return nil
 }
 
@@ -118,16 +128,19 @@ func (s *Sim) deregisterTargets(c *call, in *elbv2.DeregisterTargetsInput) (*elb
 	if err != nil {
 		return nil, err
 	}
+
 	for _, t := range in.Targets {
 		if t.Id == nil || *t.Id == "" {
 			return nil, wire.Invalid("A target ID must be specified")
 		}
 	}
+
 	for _, t := range in.Targets {
 		if r := g.rows[g.key(t)]; r != nil && !r.draining { // an unknown target is no error
 			s.drain(g, r)
 		}
 	}
+
 	return &elbv2.DeregisterTargetsOutput{}, nil
 }
 
@@ -136,6 +149,7 @@ func (s *Sim) describeTargetHealth(c *call, in *elbv2.DescribeTargetHealthInput)
 	if err != nil {
 		return nil, err
 	}
+
 	at := time.Now().Add(-s.scaled(max(s.cfg.DescribeLag, c.effect.Lag)))
 	descriptions := []types.TargetHealthDescription{}
 	if in.Targets == nil {
@@ -146,6 +160,7 @@ func (s *Sim) describeTargetHealth(c *call, in *elbv2.DescribeTargetHealthInput)
 		}
 		return &elbv2.DescribeTargetHealthOutput{TargetHealthDescriptions: descriptions}, nil
 	}
+
 	for _, t := range in.Targets {
 		if t.Id == nil || *t.Id == "" {
 			return nil, wire.Invalid("A target ID must be specified")
@@ -157,6 +172,7 @@ func (s *Sim) describeTargetHealth(c *call, in *elbv2.DescribeTargetHealthInput)
 		}
 		descriptions = append(descriptions, g.description(k, h))
 	}
+
 	return &elbv2.DescribeTargetHealthOutput{TargetHealthDescriptions: descriptions}, nil
 }
 
@@ -185,10 +201,12 @@ func (g *targetGroup) description(k Target, h Health) types.TargetHealthDescript
 			d.HealthCheckPort = ptr(strconv.Itoa(k.Port))
 		}
 	}
+
 	if h.Reason != "" {
 		d.TargetHealth.Reason = types.TargetHealthReasonEnum(h.Reason)
 		d.TargetHealth.Description = &h.Description
 	}
+
 	if h.NoTraffic {
 		d.AdministrativeOverride = &types.AdministrativeOverride{
 			State:       types.TargetAdministrativeOverrideStateEnumZonalShiftActive,
@@ -196,5 +214,6 @@ func (g *targetGroup) description(k Target, h Health) types.TargetHealthDescript
 			Description: ptr("A zonal shift is active for the target's Availability Zone"),
 		}
 	}
+
 	return d
 }

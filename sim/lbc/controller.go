@@ -62,6 +62,7 @@ func Start(ctx context.Context, o Options) (*Controller, error) {
 			return nil, fmt.Errorf("build scheme: %w", err)
 		}
 	}
+
 	mgr, err := manager.New(o.Config, manager.Options{
 		Scheme: scheme, Logger: o.Log, Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		LeaderElection: true, LeaderElectionID: elbv2.LBCLease, LeaderElectionNamespace: leaseNamespace,
@@ -69,6 +70,7 @@ func Start(ctx context.Context, o Options) (*Controller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start stand-in for AWS Load Balancer Controller: %w", err)
 	}
+
 	api := elb.New(elb.Options{
 		BaseEndpoint: aws.String(o.Endpoint), Region: o.Region,
 		Credentials: credentials.NewStaticCredentialsProvider(o.AccessKeyID, "not-a-secret", ""),
@@ -76,9 +78,11 @@ func Start(ctx context.Context, o Options) (*Controller, error) {
 	if err := setup(mgr, api); err != nil {
 		return nil, fmt.Errorf("start stand-in for AWS Load Balancer Controller: %w", err)
 	}
+
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &Controller{cancel: cancel, done: make(chan error, 1)}
 	go func() { c.done <- mgr.Start(running) }()
+
 	select {
 	case <-mgr.Elected():
 		return c, nil

@@ -41,15 +41,18 @@ func (r *reconciler) endpoints(ctx context.Context, b *elbv2.TargetGroupBinding)
 	if err != nil {
 		return nil, err
 	}
+
 	port, ok := portOf(&svc, b.Spec.ServiceRef.Port)
 	if !ok {
 		return nil, errNoBackend
 	}
+
 	var list discoveryv1.EndpointSliceList
 	err = r.List(ctx, &list, client.InNamespace(b.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: svc.Name})
 	if err != nil {
 		return nil, err
 	}
+
 	var found []endpoint
 	for i := range list.Items {
 		slice := &list.Items[i]
@@ -62,6 +65,7 @@ func (r *reconciler) endpoints(ctx context.Context, b *elbv2.TargetGroupBinding)
 			}
 		}
 	}
+
 	return found, nil
 }
 
@@ -97,6 +101,7 @@ func (r *reconciler) inSlice(ctx context.Context, slice *discoveryv1.EndpointSli
 			found = append(found, endpoint{row: row{id: e.Addresses[0], port: port}, pod: pod})
 		}
 	}
+
 	return found
 }
 

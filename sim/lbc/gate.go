@@ -62,6 +62,7 @@ func (r *reconciler) tell(ctx context.Context, kind corev1.PodConditionType, pod
 		}
 		waiting = waiting || status(health) != corev1.ConditionTrue
 	}
+
 	return waiting, nil
 }
 
@@ -81,6 +82,7 @@ func (r *reconciler) write(ctx context.Context, pod *corev1.Pod, kind corev1.Pod
 	if h != nil {
 		next.Reason, next.Message = string(h.Reason), aws.ToString(h.Description)
 	}
+
 	if c := condition(pod, kind); c != nil {
 		if c.Status == next.Status && c.Reason == next.Reason && c.Message == next.Message {
 			return nil
@@ -89,6 +91,7 @@ func (r *reconciler) write(ctx context.Context, pod *corev1.Pod, kind corev1.Pod
 			next.LastTransitionTime = c.LastTransitionTime
 		}
 	}
+
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": pod.UID},
 		"status": map[string]any{"conditions": []map[string]any{{
@@ -98,6 +101,7 @@ func (r *reconciler) write(ctx context.Context, pod *corev1.Pod, kind corev1.Pod
 	if err != nil {
 		return fmt.Errorf("encode condition: %w", err)
 	}
+
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
 	return client.IgnoreNotFound(r.Status().Patch(ctx, target, client.RawPatch(types.StrategicMergePatchType, patch)))
 }

@@ -45,6 +45,7 @@ func TestCompare(t *testing.T) {
 	in := func(state elbtypes.TargetHealthStateEnum) *elbtypes.TargetHealth {
 		return &elbtypes.TargetHealth{State: state}
 	}
+
 	newcomers, strangers := compare(
 		[]endpoint{at("new"), at("known"), at("back"), at("unknown")},
 		states{
@@ -54,6 +55,7 @@ func TestCompare(t *testing.T) {
 	if diff := cmp.Diff([]row{{"new", 80}, {"back", 80}}, newcomers, cmp.AllowUnexported(row{})); diff != "" {
 		t.Errorf("to register (-want +got):\n%s", diff)
 	}
+
 	if len(strangers) != 2 || !slices.Contains(strangers, row{"dead", 80}) || !slices.Contains(strangers, row{"known", 81}) {
 		t.Errorf("to deregister: %v, want what is no pod's and does not drain", strangers)
 	}
@@ -67,10 +69,12 @@ func TestWakes(t *testing.T) {
 		change(p)
 		return p
 	}
+
 	same := func(*corev1.Pod) {}
 	containers := func(p *corev1.Pod) {
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.ContainersReady, Status: corev1.ConditionTrue}}
 	}
+
 	deleted := func(p *corev1.Pod) { now := metav1.Now(); p.DeletionTimestamp = &now }
 	for reason, tc := range map[string]struct {
 		gate   string
@@ -87,10 +91,12 @@ func TestWakes(t *testing.T) {
 			t.Errorf("%s: wakes %t, want %t", reason, got, tc.want)
 		}
 	}
+
 	before, after := &discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"touched": "now"}}}
 	if slicesChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}) {
 		t.Error("wakes for a slice whose endpoints are the same")
 	}
+
 	after.Endpoints = []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}}}
 	if !slicesChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}) {
 		t.Error("sleeps through a new endpoint")

@@ -34,15 +34,19 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.Get(ctx, req.NamespacedName, &b); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+
 	if !b.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, r.end(ctx, &b)
 	}
+
 	if err := r.hold(ctx, &b, true); err != nil {
 		return reconcile.Result{}, err
 	}
+
 	if !ofIP(&b) {
 		return reconcile.Result{}, fmt.Errorf("binding %s is not of ip targets, which is all that is played here", req)
 	}
+
 	return r.sync(ctx, &b)
 }
 
@@ -73,31 +77,38 @@ func (r *reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding) (rec
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+
 	next, err := checkpoint(b, pods)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+
 	kind := gateOf(b)
 	if next == b.Annotations[elbv2.LBCCheckpoint] && !slices.ContainsFunc(pods, func(e endpoint) bool { return closed(e.pod, kind) }) {
 		return reconcile.Result{}, nil
 	}
+
 	rows, err := r.targets.list(ctx, b.Spec.TargetGroupARN)
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("list targets: %w", err)
 	}
+
 	newcomers, strangers := compare(pods, rows)
 	if len(newcomers)+len(strangers) > 0 {
 		if err := r.note(ctx, b, ""); err != nil {
 			return reconcile.Result{}, err
 		}
 	}
+
 	// In this order.
 	if err := r.targets.deregister(ctx, b.Spec.TargetGroupARN, strangers); err != nil {
 		return reconcile.Result{}, fmt.Errorf("deregister targets: %w", err)
 	}
+
 	if err := r.targets.register(ctx, b.Spec.TargetGroupARN, newcomers); err != nil {
 		return reconcile.Result{}, fmt.Errorf("register targets: %w", err)
 	}
+
 	waiting, err := r.tell(ctx, kind, pods, rows)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -105,6 +116,7 @@ func (r *reconciler) sync(ctx context.Context, b *elbv2.TargetGroupBinding) (rec
 	if waiting {
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
+
 	return reconcile.Result{}, errors.Join(r.note(ctx, b, next), r.seen(ctx, b))
 }
 
@@ -119,11 +131,13 @@ func compare(pods []endpoint, rows states) (newcomers, strangers []row) {
 		}
 		wanted[e.row] = true
 	}
+
 	for t, h := range rows {
 		if !wanted[t] && !leaving(h) {
 			strangers = append(strangers, t)
 		}
 	}
+
 	return newcomers, strangers
 }
 
@@ -132,15 +146,18 @@ func (r *reconciler) note(ctx context.Context, b *elbv2.TargetGroupBinding, next
 	if b.Annotations[elbv2.LBCCheckpoint] == next {
 		return nil
 	}
+
 	before := b.DeepCopy()
 	if b.Annotations == nil {
 		b.Annotations = map[string]string{}
 	}
+
 	b.Annotations[elbv2.LBCCheckpoint] = next
 	b.Annotations[elbv2.LBCCheckpointTime] = strconv.FormatInt(time.Now().Unix(), 10)
 	if err := r.Patch(ctx, b, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("note checkpoint: %w", err)
 	}
+
 	return nil
 }
 

@@ -60,27 +60,33 @@ func (t *targets) list(ctx context.Context, group string) (states, error) {
 		t.groups[group] = &memory{rows: rows, since: time.Now()}
 		return clone(rows), nil
 	}
+
 	var ask []types.TargetDescription
 	for r, h := range known.rows {
 		if h == nil || h.State != types.TargetHealthStateEnumHealthy {
 			ask = append(ask, describe(r))
 		}
 	}
+
 	if len(ask) == 0 {
 		return clone(known.rows), nil
 	}
+
 	rows, err := t.read(ctx, group, ask)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, d := range ask {
 		delete(known.rows, row{*d.Id, *d.Port})
 	}
+
 	for r, h := range rows {
 		if h == nil || h.Reason != types.TargetHealthReasonEnumNotRegistered {
 			known.rows[r] = h
 		}
 	}
+
 	return clone(known.rows), nil
 }
 
@@ -119,9 +125,11 @@ func (t *targets) change(group string, rows []row, add bool, call func([]types.T
 		for _, r := range some {
 			described = append(described, describe(r))
 		}
+
 		if err := call(described); err != nil {
 			return err
 		}
+
 		t.mu.Lock()
 		if known := t.groups[group]; known != nil {
 			for _, r := range some {
@@ -130,8 +138,10 @@ func (t *targets) change(group string, rows []row, add bool, call func([]types.T
 				}
 			}
 		}
+
 		t.mu.Unlock()
 	}
+
 	return nil
 }
 

@@ -52,16 +52,20 @@ func (s Scrape) Read(page io.Reader, instance string, wanted func(metric string)
 		if m == nil || !wanted(Metric(m[1])) {
 			continue
 		}
+
 		value, err := strconv.ParseFloat(m[3], 64)
 		if err != nil {
 			return fmt.Errorf("read metrics of %s: %s: %w", instance, lines.Text(), err)
 		}
+
 		labels := `instance="` + instance + `"`
 		if m[2] != "" {
 			labels = m[2] + "," + labels
 		}
+
 		s[m[1]+"{"+labels+"}"] = strconv.FormatFloat(value, 'f', -1, 64)
 	}
+
 	return lines.Err()
 }
 
@@ -76,11 +80,13 @@ func (r *Recording) Add(s Scrape) {
 	if r.samples == nil {
 		r.samples = map[string][]string{}
 	}
+
 	for series := range s {
 		if r.samples[series] == nil {
 			r.samples[series] = slices.Repeat([]string{missing}, r.length)
 		}
 	}
+
 	for series, before := range r.samples {
 		value, there := s[series]
 		if !there {
@@ -91,6 +97,7 @@ func (r *Recording) Add(s Scrape) {
 		}
 		r.samples[series] = append(before, value)
 	}
+
 	r.length++
 }
 
@@ -136,8 +143,10 @@ func (r *Recording) Finish(began time.Time) error {
 				samples[i] = strconv.FormatFloat(at-float64(began.Unix()), 'f', -1, 64)
 			}
 		}
+
 		r.Series = append(r.Series, Series{Series: series, Values: values(samples)})
 	}
+
 	return nil
 }
 
@@ -149,6 +158,7 @@ func values(samples []string) string {
 		for i+n < len(samples) && samples[i+n] == samples[i] {
 			n++
 		}
+
 		switch s := samples[i]; {
 		case n == 1:
 			out = append(out, s)
@@ -157,7 +167,9 @@ func values(samples []string) string {
 		default:
 			out = append(out, fmt.Sprintf("%s+0x%d", s, n-1))
 		}
+
 		i += n
 	}
+
 	return strings.Join(out, " ")
 }

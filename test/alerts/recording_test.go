@@ -19,6 +19,7 @@ podgate_gates_waiting{binding="web",reason="a } b"} 2
 podgate_other 7
 podgate_end_timestamp_seconds 1.5e+03
 `
+
 	wanted := func(metric string) bool { return metric != "podgate_other" }
 	r := Recording{Interval: "15s"}
 	for _, p := range []string{"", page, page, "", "", page} {
@@ -31,9 +32,11 @@ podgate_end_timestamp_seconds 1.5e+03
 			r.Mark("there")
 		}
 	}
+
 	if err := r.Finish(time.Unix(1000, 0)); err != nil {
 		t.Fatal(err)
 	}
+
 	want := []Series{
 		{Series: `podgate_end_timestamp_seconds{instance="a"}`, Values: "_ 500+0x1 stale _ 500"},
 		{Series: `podgate_gates_waiting{binding="web",reason="a } b",instance="a"}`, Values: "_ 2+0x1 stale _ 2"},
@@ -41,9 +44,11 @@ podgate_end_timestamp_seconds 1.5e+03
 	if diff := cmp.Diff(want, r.Series); diff != "" {
 		t.Error(diff)
 	}
+
 	if at, err := r.At("there"); err != nil || at != 30*time.Second {
 		t.Errorf("the mark is at %s (%v), want 30s", at, err)
 	}
+
 	if _, err := r.At("nowhere"); err == nil {
 		t.Error("want an error for a mark that is not there")
 	}

@@ -31,6 +31,7 @@ func ReadRules(file string) ([]Rule, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var groups struct {
 		Groups []struct {
 			Name  string `json:"name"`
@@ -40,10 +41,12 @@ func ReadRules(file string) ([]Rule, error) {
 	if err := yaml.UnmarshalStrict(raw, &groups); err != nil {
 		return nil, fmt.Errorf("read rules of %s: %w", file, err)
 	}
+
 	var all []Rule
 	for _, g := range groups.Groups {
 		all = append(all, g.Rules...)
 	}
+
 	return all, nil
 }
 

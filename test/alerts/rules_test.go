@@ -60,6 +60,7 @@ func documented(t *testing.T) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	row := regexp.MustCompile("(?m)^\\| `(podgate_[a-z_]+)` \\| [a-z]+ \\| ([^|]*)\\|")
 	found := map[string][]string{}
 	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
@@ -68,9 +69,11 @@ func documented(t *testing.T) map[string][]string {
 			found[m[1]][i] = strings.Trim(label, "`")
 		}
 	}
+
 	for metric, labels := range own {
 		found[metric] = labels
 	}
+
 	return found
 }
 
@@ -88,6 +91,7 @@ func TestRulesAskForWhatIsThere(t *testing.T) {
 			if len(metrics) == 0 {
 				t.Error("it asks for none of podgate's metrics")
 			}
+
 			known := []string{"le", "podgate-leader"}
 			for _, m := range metrics {
 				if _, ok := there[m]; !ok {
@@ -95,6 +99,7 @@ func TestRulesAskForWhatIsThere(t *testing.T) {
 				}
 				known = append(known, there[m]...)
 			}
+
 			for _, s := range selector.FindAllStringSubmatch(r.Expr, -1) {
 				for _, m := range matcher.FindAllStringSubmatch(s[2], -1) {
 					for _, word := range append(strings.Split(m[2], "|"), m[1]) {
@@ -104,15 +109,18 @@ func TestRulesAskForWhatIsThere(t *testing.T) {
 					}
 				}
 			}
+
 			var kept []string
 			for _, m := range by.FindAllStringSubmatch(r.Expr, -1) {
 				kept = append(kept, strings.Split(m[1], ", ")...)
 			}
+
 			for _, k := range kept {
 				if !slices.Contains(known, k) {
 					t.Errorf("it groups by %q, which no metric of it has", k)
 				}
 			}
+
 			for _, m := range used.FindAllStringSubmatch(r.Annotations["summary"]+r.Annotations["description"], -1) {
 				if !slices.Contains(kept, m[1]) {
 					t.Errorf("its text has the label %q, which its expression drops", m[1])
@@ -129,6 +137,7 @@ func TestAlertsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var want, got []string
 	for _, r := range rules(t) {
 		want = append(want, r.Alert)
@@ -140,9 +149,11 @@ func TestAlertsAreDocumented(t *testing.T) {
 			t.Errorf("%s: severity %q", r.Alert, s)
 		}
 	}
+
 	for _, m := range regexp.MustCompile(`(?m)^### (Podgate\w+)$`).FindAllStringSubmatch(string(text), -1) {
 		got = append(got, m[1])
 	}
+
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rules (-) and docs/alerts.md (+):\n%s", diff)
 	}
@@ -162,11 +173,13 @@ func evaluate(t *testing.T, r Recording, moments ...atTime) {
 		Labels string  `json:"labels"`
 		Value  float64 `json:"value"`
 	}
+
 	type expr struct {
 		Expr    string   `json:"expr"`
 		At      string   `json:"eval_time"`
 		Samples []sample `json:"exp_samples"`
 	}
+
 	var tests []expr
 	for _, m := range moments {
 		e := expr{Expr: `group by (alertname) (ALERTS{alertstate="firing"})`, At: m.at.String(), Samples: []sample{}}
@@ -176,10 +189,12 @@ func evaluate(t *testing.T, r Recording, moments ...atTime) {
 		tests = append(tests, e)
 		t.Logf("%s: %s", m.at, m.reason)
 	}
+
 	file, err := filepath.Abs(filepath.Join(root, RulesFile))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	raw, err := yaml.Marshal(map[string]any{
 		"rule_files": []string{file}, "evaluation_interval": r.Interval,
 		"tests": []any{map[string]any{"interval": r.Interval, "input_series": r.Series, "promql_expr_test": tests}},
@@ -187,10 +202,12 @@ func evaluate(t *testing.T, r Recording, moments ...atTime) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	test := filepath.Join(t.TempDir(), "test.yaml")
 	if err := os.WriteFile(test, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	promtool(t, "test", "rules", test)
 }
 
@@ -201,20 +218,24 @@ func TestAlertsOfTheRecording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var r Recording
 	if err := yaml.UnmarshalStrict(raw, &r); err != nil {
 		t.Fatal(err)
 	}
+
 	at := map[string]time.Duration{}
 	for _, mark := range []string{"troubles", "leaderless", "end"} {
 		if at[mark], err = r.At(mark); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	interval, err := time.ParseDuration(r.Interval)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	troubles := []string{"PodgateBudgetExhausted", "PodgateCallsFail", "PodgateGateWaiting", "PodgatePodsUngated", "PodgateReadsStale", "PodgateWebhookLosesGates"}
 	evaluate(t, r,
 		atTime{reason: "All is well.", at: at["troubles"] - interval},
@@ -233,12 +254,14 @@ func TestAlertsOfTheCertificate(t *testing.T) {
 			{Series: `leader_election_master_status{name="podgate-leader",instance="a"}`, Values: "1+0x2400"},
 		}}
 	}
+
 	const life = 90 * 24 * time.Hour
 	evaluate(t, series("7776000+0x2400"),
 		atTime{reason: "It should be replaced at two thirds.", at: life * 2 / 3},
 		atTime{reason: "Eight days are left.", at: life - 8*24*time.Hour},
 		atTime{reason: "It was not replaced.", at: life - 6*24*time.Hour, want: []string{"PodgateCertificateEnds"}},
 	)
+
 	evaluate(t, series("7776000+0x1440 12960000+0x960"),
 		atTime{reason: "It was.", at: life - 6*24*time.Hour},
 	)

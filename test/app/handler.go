@@ -31,6 +31,7 @@ func newHandler(text string, healthy bool) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintln(w, text)
 	})
+
 	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
 		d, err := parseWait(r.URL.Query().Get("seconds"))
 		if err != nil {
@@ -40,6 +41,7 @@ func newHandler(text string, healthy bool) http.Handler {
 		pause(r.Context(), d)
 		_, _ = fmt.Fprintln(w, text)
 	})
+
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		if !ok.Load() {
 			http.Error(w, "unhealthy on demand", http.StatusServiceUnavailable)
@@ -47,6 +49,7 @@ func newHandler(text string, healthy bool) http.Handler {
 		}
 		_, _ = fmt.Fprintln(w, "ok")
 	})
+
 	mux.HandleFunc("POST /healthz/fail", func(http.ResponseWriter, *http.Request) { ok.Store(false) })
 	mux.HandleFunc("POST /healthz/heal", func(http.ResponseWriter, *http.Request) { ok.Store(true) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

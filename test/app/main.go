@@ -93,12 +93,14 @@ func parseOptions(args []string, getenv func(string) string) (options, error) {
 		}
 		return otherwise
 	}
+
 	var o options
 	f := flag.NewFlagSet("app", flag.ContinueOnError)
 	f.StringVar(&o.text, "text", or("APP_TEXT", "hello"), "answer of / (environment APP_TEXT)")
 	f.StringVar(&o.port, "port", or("PORT", "8080"), "port to listen on (environment PORT)")
 	f.StringVar(&o.startDelay, "start-delay", or("START_DELAY", "0"), "wait before listening, seconds or a duration (environment START_DELAY)")
 	f.BoolVar(&o.unhealthy, "unhealthy", getenv("UNHEALTHY") == "true", "let /healthz fail from the start (environment UNHEALTHY=true)")
+
 	return o, f.Parse(args)
 }
 
@@ -110,22 +112,28 @@ func serve(ctx context.Context, args []string, getenv func(string) string) error
 	if err != nil {
 		return err
 	}
+
 	delay, err := parseWait(o.startDelay)
 	if err != nil {
 		return err
 	}
+
 	pause(ctx, delay)
 	if ctx.Err() != nil {
 		return nil
 	}
+
 	l, err := net.Listen("tcp", net.JoinHostPort("", o.port))
 	if err != nil {
 		return fmt.Errorf("listen on port %s: %w", o.port, err)
 	}
+
 	srv := &http.Server{Handler: newHandler(o.text, !o.unhealthy), ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
+
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
+
 	return nil
 }

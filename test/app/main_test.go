@@ -74,6 +74,7 @@ func TestSleepsUnderEitherName(t *testing.T) {
 			}
 		})
 	}
+
 	for _, args := range [][]string{{"/bin/sleep"}, {"/bin/sleep", "-1"}, {"/bin/sleep", "long"}} {
 		if run(t.Context(), args, noEnv) == nil {
 			t.Errorf("%v: want an error", args)
@@ -88,13 +89,16 @@ func TestStopsWithoutWaitingForRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	done := make(chan error, 1)
@@ -102,13 +106,16 @@ func TestStopsWithoutWaitingForRequests(t *testing.T) {
 
 	conn := dial(t, "127.0.0.1:"+port)
 	defer func() { _ = conn.Close() }()
+
 	if _, err := io.WriteString(conn, "GET /slow?seconds=600 HTTP/1.1\r\nHost: app\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
+
 	stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+
 	if b, err := io.ReadAll(conn); err == nil && len(b) > 0 {
 		t.Errorf("the request in flight was answered: %q", b)
 	}

@@ -64,9 +64,11 @@ func namespace(t *testing.T, c client.Client, name string, labels map[string]str
 func TestEveryChoiceIsValid(t *testing.T) {
 	c := connect(t)
 	foreignKinds(t, c)
+
 	for _, name := range []string{"podgate-system", "shop"} {
 		namespace(t, c, name, nil)
 	}
+
 	cases := map[string][]string{
 		"Self":        {},
 		"CertManager": {"--set", "certificates.mode=cert-manager"},
@@ -84,6 +86,7 @@ func TestEveryChoiceIsValid(t *testing.T) {
 		"Selective": {"--set", "podMutatorWebhookConfig.failurePolicy=Fail,objectSelector.matchLabels.tier=web", "--set-json", `webhookNamespaceSelectors=[{"key":"team","operator":"In","values":["a","b"]}]`},
 		"Bare":      {"--set", "crds.enabled=false,podDisruptionBudget.enabled=false,cleanUp.enabled=false,topologySpreadConstraints=null,resources=null"},
 	}
+
 	for name, args := range cases {
 		t.Run(name, func(t *testing.T) {
 			for _, u := range render(t, args...) {
@@ -105,6 +108,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	var j batchv1.Job
 	convert(t, m.OfKind("Deployment")[0], &d)
 	convert(t, m.OfKind("Job")[0], &j)
+
 	for name, template := range map[string]corev1.PodTemplateSpec{"controller": d.Spec.Template, "clean-up": j.Spec.Template} {
 		pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 		pod.Namespace, pod.Name = "restricted", name
@@ -112,6 +116,7 @@ func TestPodsAreRestricted(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+
 	bare := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "restricted", Name: "bare"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}
 	if err := c.Create(t.Context(), bare, client.DryRunAll); err == nil {
 		t.Error("the API server admits anything: the test shows nothing")
@@ -130,11 +135,13 @@ func TestUpgradeKeepsWhatOthersWrote(t *testing.T) {
 			t.Fatalf("helm %v: %v\n%s", args, err, out)
 		}
 	}
+
 	// kubetest has the definitions without Helm's marks.
 	helm("install", "podgate", kubetest.Chart(), "--set", "region=eu-west-1", "--take-ownership")
 	t.Cleanup(func() {
 		_, _ = kubetest.Helm(noCancel{t}, "uninstall", "podgate", "--kubeconfig", kubeconfig, "--namespace", "podgate-system", "--no-hooks")
 	})
+
 	crd := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}}
 	crd.SetName("targetbindings.podgate.dev")
 	columns := []string{"spec", "versions"}
@@ -142,6 +149,7 @@ func TestUpgradeKeepsWhatOthersWrote(t *testing.T) {
 	installed := field(t, crd.Object, columns...)
 	older := crd.DeepCopy()
 	older.Object["spec"].(map[string]any)["versions"].([]any)[0].(map[string]any)["additionalPrinterColumns"] = []any{}
+
 	if err := c.Update(t.Context(), older); err != nil {
 		t.Fatal(err)
 	}
@@ -151,13 +159,16 @@ func TestUpgradeKeepsWhatOthersWrote(t *testing.T) {
 	var now admissionv1.MutatingWebhookConfiguration
 	now.Name = "podgate-webhook"
 	get(t, c, &now)
+
 	for i := range now.Webhooks {
 		now.Webhooks[i].ClientConfig.CABundle = bundle
 	}
+
 	now.Webhooks[0].ObjectSelector = edited
 	if err := c.Update(t.Context(), &now); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, step := range [][]string{
 		{"upgrade", "podgate", kubetest.Chart(), "--set", "region=eu-west-1"},
 		{"upgrade", "podgate", kubetest.Chart(), "--set", "region=eu-west-1,podMutatorWebhookConfig.timeoutSeconds=7"},
@@ -167,19 +178,23 @@ func TestUpgradeKeepsWhatOthersWrote(t *testing.T) {
 		var after admissionv1.MutatingWebhookConfiguration
 		after.Name = now.Name
 		get(t, c, &after)
+
 		for _, w := range after.Webhooks {
 			if !bytes.Equal(w.ClientConfig.CABundle, bundle) {
 				t.Errorf("%v: caBundle of %s is %q", step, w.Name, w.ClientConfig.CABundle)
 			}
 		}
+
 		if diff := cmp.Diff(edited, after.Webhooks[0].ObjectSelector); diff != "" {
 			t.Errorf("%v: the selector edited by hand: -want, +got:\n%s", step, diff)
 		}
+
 		get(t, c, crd)
 		if diff := cmp.Diff(installed, field(t, crd.Object, columns...)); diff != "" {
 			t.Errorf("%v: the definition is an older one: -want, +got:\n%s", step, diff)
 		}
 	}
+
 	helm("uninstall", "podgate")
 	get(t, c, crd) // kept, and with it all bindings
 }
@@ -225,10 +240,12 @@ func foreignKinds(t *testing.T, c client.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	m, err := env.ParseManifest(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, u := range m {
 		if err := c.Create(t.Context(), u); err != nil {
 			t.Fatal(err)

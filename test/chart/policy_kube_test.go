@@ -36,10 +36,12 @@ func TestRecommendedFailurePolicy(t *testing.T) {
 			t.Fatalf("helm %v: %v\n%s", args, err, out)
 		}
 	}
+
 	values := filepath.Join(t.TempDir(), "values.yaml")
 	if err := os.WriteFile(values, []byte(documentedPolicy(t, "podMutatorWebhookConfig:")), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	const asks = "elbv2.k8s.aws/pod-readiness-gate-inject"
 	namespace(t, c, "podgate-system", nil)
 	namespace(t, c, "gated", map[string]string{asks: "enabled"})
@@ -55,15 +57,19 @@ func TestRecommendedFailurePolicy(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Namespace: "gated", Name: "web", Labels: labels},
 			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
 		}
+
 		err := c.Create(t.Context(), pod, client.DryRunAll)
 		if err == nil {
 			return false
 		}
+
 		if !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), `failed calling webhook "mpod.elbv2.k8s.aws"`) {
 			t.Fatal(err)
 		}
+
 		return true
 	}
+
 	// expect waits until the API server goes by the configuration as it is now.
 	expect := func(when string, labels map[string]string, want bool) {
 		t.Helper()
@@ -72,12 +78,14 @@ func TestRecommendedFailurePolicy(t *testing.T) {
 			t.Errorf("%s: a pod with the labels %v is refused: %t, want %t", when, labels, !want, want)
 		}
 	}
+
 	labelled := map[string]string{asks: "enabled"}
 
 	expect("as installed", labelled, false)
 	helm("upgrade", "podgate", kubetest.Chart(), "--values", values)
 	byValues := entries(t, c)
 	expect("by values", labelled, true)
+
 	if refused(nil) {
 		t.Error("by values: a pod without the label is refused")
 	}
@@ -88,13 +96,16 @@ func TestRecommendedFailurePolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	configuration := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "podgate-webhook"}}
 	if err := c.Patch(t.Context(), configuration, client.RawPatch(types.StrategicMergePatchType, patch)); err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(byValues, entries(t, c)); diff != "" {
 		t.Errorf("entries by values (-) and by hand (+):\n%s", diff)
 	}
+
 	expect("by hand", labelled, true)
 	if refused(nil) {
 		t.Error("by hand: a pod without the label is refused")

@@ -50,15 +50,18 @@ func TestKustomizeBaseIsTheChart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	base, err := env.ParseManifest(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	got := named(base)
 	const namespace = "Namespace /podgate-system"
 	if got[namespace] == nil {
 		t.Error("the kustomize base makes no namespace")
 	}
+
 	delete(got, namespace)
 	if diff := cmp.Diff(named(render(t, "--no-hooks")), got); diff != "" {
 		t.Errorf("run make generate; -chart, +kustomize:\n%s", diff)
@@ -77,6 +80,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"OwnLabel":             {"Services and the Deployment select podgate's pods by it.", "podLabels.app=x", "/podLabels"},
 		"SlowWebhook":          {"A call must end before a new authority is used.", "podMutatorWebhookConfig.timeoutSeconds=30", "timeoutSeconds"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			_, err := kubetest.Render(t, "--set", tc.set)
@@ -93,17 +97,21 @@ func TestOldestKubernetes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	said := regexp.MustCompile(`Kubernetes 1\.(\d+) or later`).FindSubmatch(page)
 	if said == nil {
 		t.Fatal("docs/install.md says no oldest Kubernetes")
 	}
+
 	oldest, err := strconv.Atoi(string(said[1]))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := kubetest.Render(t, "--kube-version", fmt.Sprintf("1.%d.99", oldest-1)); err == nil || !strings.Contains(err.Error(), "kubeVersion") {
 		t.Errorf("Kubernetes 1.%d is too old: want an error about kubeVersion, got %v", oldest-1, err)
 	}
+
 	for _, version := range []string{fmt.Sprintf("1.%d.0", oldest), fmt.Sprintf("v1.%d.0-eks-036c24b", oldest)} {
 		if _, err := kubetest.Render(t, "--kube-version", version); err != nil {
 			t.Errorf("Kubernetes %s is refused: %v", version, err)
@@ -117,9 +125,11 @@ func TestKnownValues(t *testing.T) {
 	if got := field(t, plain["mpod.elbv2.k8s.aws"], "failurePolicy"); got != "Ignore" {
 		t.Errorf("failurePolicy is %v by default, want Ignore", got)
 	}
+
 	m := render(t, "--set", "podMutatorWebhookConfig.failurePolicy=Fail,enablePodReadinessGateInject=false",
 		"--set-json", `objectSelector={"matchLabels":{"tier":"web"},"matchExpressions":[{"key":"canary","operator":"DoesNotExist"}]}`,
 		"--set-json", `webhookNamespaceSelectors=[{"key":"team","operator":"Exists"}]`)
+
 	set := webhooks(t, m)
 	for name, w := range set {
 		if got := field(t, w, "failurePolicy"); got != "Fail" {
@@ -133,13 +143,16 @@ func TestKnownValues(t *testing.T) {
 			t.Errorf("objectSelector of %s: -want, +got:\n%s", name, diff)
 		}
 	}
+
 	expressions, ok := field(t, set["mpod.elbv2.k8s.aws"], "namespaceSelector", "matchExpressions").([]any)
 	if !ok || len(expressions) != 2 {
 		t.Fatalf("namespaceSelector: %v, want the one given and the one that leaves podgate out", expressions)
 	}
+
 	if diff := cmp.Diff(map[string]any{"key": "team", "operator": "Exists"}, expressions[0]); diff != "" {
 		t.Errorf("namespaceSelector: -want, +got:\n%s", diff)
 	}
+
 	args := container(t, m.OfKind("Deployment")[0])["args"]
 	if diff := cmp.Diff([]any{"--enable-pod-readiness-gate-inject=false", "--drain-image=podgate.dev/podgate:dev"}, args); diff != "" {
 		t.Errorf("flags: -want, +got:\n%s", diff)
@@ -157,6 +170,7 @@ func TestDefinitions(t *testing.T) {
 		"None":      {set: "crds.enabled=false"},
 		"NotKept":   {set: "crds.keep=false", want: 2},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			crds := render(t, "--set", tc.set).OfKind("CustomResourceDefinition")
@@ -186,6 +200,7 @@ func webhooks(t *testing.T, m env.Manifest) map[string]map[string]any {
 			all[name] = w
 		}
 	}
+
 	return all
 }
 

@@ -38,17 +38,21 @@ func TestGenWebhookSecret(t *testing.T) {
 	if err := yaml.UnmarshalStrict(script(t, "gen-webhook-secret.sh", "shop", "mine"), &s); err != nil {
 		t.Fatal(err)
 	}
+
 	if s.Namespace != "shop" || s.Name != "mine" || s.Type != corev1.SecretTypeTLS {
 		t.Errorf("made Secret %s/%s of type %s", s.Namespace, s.Name, s.Type)
 	}
+
 	pair, err := tls.X509KeyPair(s.Data["tls.crt"], s.Data["tls.key"])
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(s.Data["ca.crt"]) {
 		t.Fatal("ca.crt holds no certificate")
 	}
+
 	for _, name := range certificate.DNSNames("shop") {
 		if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name}); err != nil {
 			t.Errorf("verify for %s: %v", name, err)
@@ -65,18 +69,23 @@ func TestGenWebhookSecretAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	if len(first.Data["ca.crt"]) == 0 || !bytes.Equal(first.Data["ca.crt"], again.Data["ca.crt"]) {
 		t.Error("the authority is another one")
 	}
+
 	if bytes.Equal(first.Data["tls.crt"], again.Data["tls.crt"]) {
 		t.Error("the certificate is the same")
 	}
+
 	pair, err := tls.X509KeyPair(again.Data["tls.crt"], again.Data["tls.key"])
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(first.Data["ca.crt"])
+
 	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots}); err != nil {
 		t.Error(err)
 	}
@@ -88,6 +97,7 @@ func TestPatchDeployYAML(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var role rbacv1.Role
 	convert(t, m.OfKind("Role")[0], &role)
 	allowed := false
@@ -102,6 +112,7 @@ func TestPatchDeployYAML(t *testing.T) {
 			}
 		}
 	}
+
 	args, _ := container(t, m.OfKind("Deployment")[0])["args"].([]any)
 	if secrets := m.OfKind("Secret"); len(secrets) != 1 || secrets[0].GetName() != "webhook-cert" || !allowed || !slices.Contains(args, any("--webhook-certificate-secret=webhook-cert")) {
 		t.Errorf("Secrets %v, may read it %t, flags %q", secrets, allowed, args)

@@ -28,17 +28,20 @@ func TestValuesTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	file := filepath.Join(kubetest.Root(), "docs", "install.md")
 	page, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	const begin, end = "| value | default | meaning |\n|---|---|---|\n", "\n\n"
 	head, rest, found := bytes.Cut(page, []byte(begin))
 	have, tail, ended := bytes.Cut(rest, []byte(end))
 	if !found || !ended {
 		t.Fatalf("%s has no table that begins with %q", file, begin)
 	}
+
 	want := strings.Join(table(t, raw), "\n")
 	if *update {
 		if err := os.WriteFile(file, bytes.Join([][]byte{head, []byte(begin), []byte(want), []byte(end), tail}, nil), 0o644); err != nil {
@@ -46,6 +49,7 @@ func TestValuesTable(t *testing.T) {
 		}
 		return
 	}
+
 	if diff := cmp.Diff(want, string(have)); diff != "" {
 		t.Errorf("run go test ./test/chart -run TestValuesTable -update; -want, +have:\n%s", diff)
 	}
@@ -60,6 +64,7 @@ func table(t *testing.T, raw []byte) []string {
 	if err := yaml.UnmarshalStrict(raw, &values); err != nil {
 		t.Fatal(err)
 	}
+
 	var rows, comment, path []string
 	described := -1 // the depth of the last value that has a comment
 	for line := range strings.Lines(string(raw)) {
@@ -68,34 +73,42 @@ func table(t *testing.T, raw []byte) []string {
 			comment = append(comment, strings.TrimSpace(text))
 			continue
 		}
+
 		m := key.FindStringSubmatch(line)
 		if line == "" {
 			comment = nil
 		}
+
 		if m == nil {
 			continue
 		}
+
 		depth := len(m[1]) / 2
 		if described >= 0 && depth > described {
 			continue // within a value
 		}
+
 		described = -1
 		path = append(path[:depth], m[2])
 		name := strings.Join(path, ".")
 		if comment == nil && m[3] != "" {
 			t.Errorf("value %s has no comment", name)
 		}
+
 		if comment == nil {
 			continue
 		}
+
 		described = depth
 		fallback, err := json.Marshal(lookup(values, path))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		rows = append(rows, fmt.Sprintf("| `%s` | `%s` | %s |", name, fallback, strings.ReplaceAll(strings.Join(comment, " "), "|", `\|`)))
 		comment = nil
 	}
+
 	return rows
 }
 
@@ -121,6 +134,7 @@ func TestSchemaIsComplete(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	var values, schema map[string]any
 	read("values.yaml", &values)
 	read("values.schema.json", &schema)
@@ -130,6 +144,7 @@ func TestSchemaIsComplete(t *testing.T) {
 		if properties == nil {
 			return
 		}
+
 		for name, v := range values {
 			p, known := properties[name].(map[string]any)
 			if !known {
@@ -139,11 +154,13 @@ func TestSchemaIsComplete(t *testing.T) {
 				compare(where+name+".", below, p)
 			}
 		}
+
 		for name := range properties {
 			if _, there := values[name]; !there && name != "global" { // Helm's own, for charts that contain this one
 				t.Errorf("the schema knows %s%s, which is no value", where, name)
 			}
 		}
 	}
+
 	compare("", values, schema)
 }

@@ -42,9 +42,11 @@ func Steps(page string) ([]Step, error) {
 			language, inside = after, !inside
 			continue
 		}
+
 		if !inside || language != "console" {
 			continue
 		}
+
 		command, begins := strings.CutPrefix(line, prompt)
 		switch {
 		case continued:
@@ -58,11 +60,14 @@ func Steps(page string) ([]Step, error) {
 			last := &steps[len(steps)-1]
 			last.Shown = append(last.Shown, line)
 		}
+
 		continued = (continued || begins) && strings.HasSuffix(line, `\`)
 	}
+
 	if inside {
 		return nil, errors.New("a block does not end")
 	}
+
 	return steps, nil
 }
 
@@ -83,14 +88,17 @@ func match(shown, printed []string) bool {
 		}
 		shown, printed = shown[1:], printed[1:]
 	}
+
 	if len(shown) == 0 {
 		return len(printed) == 0
 	}
+
 	for skip := range len(printed) + 1 {
 		if match(shown[1:], printed[skip:]) {
 			return true
 		}
 	}
+
 	return false
 }
 

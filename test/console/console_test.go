@@ -23,6 +23,7 @@ func TestSteps(t *testing.T) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v; -want +got:\n%s", err, diff)
 	}
+
 	for reason, page := range map[string]string{
 		"commands that nobody would run": "```sh\nrm x\n```\n",
 		"a block without a language":     "```\n$ rm x\n```\n",

@@ -30,6 +30,7 @@ func TestFlagsPage(t *testing.T) {
 	b.WriteString("# Flags of the controller\n\n" +
 		"Made of the program by `go test ./test/docs -run TestFlagsPage -update`. In the chart, flags that have no value of their own go into `extraArgs`. [providers/elbv2.md](providers/elbv2.md#other-regions-and-accounts) says what the\n" +
 		"environment decides.\n\n| flag | default | meaning |\n|---|---|---|\n")
+
 	fs.VisitAll(func(f *flag.Flag) {
 		value := ""
 		if f.DefValue != "" {
@@ -37,6 +38,7 @@ func TestFlagsPage(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", f.Name, value, strings.ReplaceAll(f.Usage, "|", `\|`))
 	})
+
 	golden(t, "flags.md", b.String())
 }
 
@@ -50,10 +52,12 @@ func golden(t *testing.T, name, want string) {
 		}
 		return
 	}
+
 	have, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(want, string(have)); diff != "" {
 		t.Errorf("run go test ./test/docs -update; docs/%s (+) is not what the code says (-):\n%s", name, diff)
 	}

@@ -31,15 +31,18 @@ func TestPagesHaveTheForm(t *testing.T) {
 				for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(p.text, ""), -1) {
 					have = append(have, m[1])
 				}
+
 				if diff := cmp.Diff(form, have); diff != "" {
 					t.Fatalf("headings: -want, +got:\n%s", diff)
 				}
+
 				applied := 0
 				for _, b := range (page{p.path, p.part("Example")}).blocks() {
 					if b.language == "yaml" {
 						applied++ // by TestManifestsApply
 					}
 				}
+
 				if applied == 0 {
 					t.Error("its example is no manifest")
 				}
@@ -65,21 +68,26 @@ func TestKindsAndProvidersHaveAPage(t *testing.T) {
 func TestFieldsAreDocumented(t *testing.T) {
 	kinds := definitions(t)
 	own := kinds["targetbinding"].properties("spec")
+
 	for name, p := range pagesOf(t, "kinds") {
 		compareFields(t, p, fieldsOf(kinds[name].properties("spec")), kinds[name].properties("spec"))
 	}
+
 	for name, p := range pagesOf(t, "providers") {
 		compareFields(t, p, below(own[name]), own)
 	}
+
 	policies, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", "policies.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, field := range below(own["gate"]) {
 		if !strings.Contains(string(policies), "| `"+field+"` |") {
 			t.Errorf("docs/policies.md: spec.gate.%s is in no table", field)
 		}
 	}
+
 	status := pagesOf(t, "kinds")["targetbinding"].part("Status")
 	for field := range kinds["targetbinding"].properties("status") {
 		if !strings.Contains(status, "`"+field+"`") {
@@ -104,13 +112,16 @@ func compareFields(t *testing.T, p page, want []string, all schema) {
 			listed[strings.Split(m[1], ".")[0]] = true
 		}
 	}
+
 	delete(listed, "") // of `.port`
 	delete(listed, "spec")
+
 	for _, field := range want {
 		if !listed[field] {
 			t.Errorf("%s: the field %s is in no table under Writing a spec", p.path, field)
 		}
 	}
+
 	known := below(all)
 	for field := range listed {
 		if !slices.Contains(known, field) {
@@ -142,6 +153,7 @@ func TestEveryPageIsReached(t *testing.T) {
 	for _, p := range pages(t) {
 		byPath[p.path] = p
 	}
+
 	reached := map[string]bool{"README.md": true}
 	for next := []string{"README.md"}; len(next) > 0; next = next[1:] {
 		for _, to := range byPath[next[0]].links() {
@@ -151,6 +163,7 @@ func TestEveryPageIsReached(t *testing.T) {
 			}
 		}
 	}
+
 	for path := range byPath {
 		if strings.HasPrefix(path, "docs/") && !reached[path] {
 			t.Errorf("nothing leads to %s", path)
@@ -254,12 +267,14 @@ func definitions(t *testing.T) map[string]definition {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no definitions: %v", err)
 	}
+
 	found := map[string]definition{}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var d struct {
 			Spec struct {
 				Names    struct{ Singular string }
@@ -274,8 +289,10 @@ func definitions(t *testing.T) map[string]definition {
 		if err := yaml.Unmarshal(raw, &d); err != nil {
 			t.Fatal(err)
 		}
+
 		v := d.Spec.Versions[0]
 		found[d.Spec.Names.Singular] = definition{v.Schema.OpenAPIV3Schema.Properties, v.AdditionalPrinterColumns}
 	}
+
 	return found
 }

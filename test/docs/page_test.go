@@ -39,6 +39,7 @@ func pages(t *testing.T) []page {
 		if err != nil {
 			return err
 		}
+
 		rel, err := filepath.Rel(root, path)
 		if err != nil {
 			return err
@@ -49,6 +50,7 @@ func pages(t *testing.T) []page {
 		if filepath.Ext(path) != ".md" {
 			return nil
 		}
+
 		text, err := os.ReadFile(path)
 		all = append(all, page{rel, string(text)})
 		return err
@@ -56,9 +58,11 @@ func pages(t *testing.T) []page {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if len(all) < 10 {
 		t.Fatalf("found %d pages only", len(all))
 	}
+
 	return all
 }
 

@@ -24,12 +24,14 @@ func TestPictures(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no pictures: %v", err)
 	}
+
 	shown := map[string]string{} // the words, by picture
 	for _, p := range pages(t) {
 		for _, m := range regexp.MustCompile(`!\[([^]]*)\]\(([^)]*)\)`).FindAllStringSubmatch(p.text, -1) {
 			shown[filepath.Join(filepath.Dir(p.path), m[2])] = m[1]
 		}
 	}
+
 	for _, file := range files {
 		name := filepath.Base(file)
 		t.Run(name, func(t *testing.T) {
@@ -50,6 +52,7 @@ func wellFormed(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer f.Close()
 	var elements []string
 	for d := xml.NewDecoder(f); ; {
@@ -65,9 +68,11 @@ func wellFormed(t *testing.T, file string) {
 			loadsNothing(t, e)
 		}
 	}
+
 	if !slices.Contains(elements, "title") {
 		t.Error("it has no title")
 	}
+
 	drawn := slices.DeleteFunc(elements, func(e string) bool {
 		return slices.Contains([]string{"svg", "title", "style", "defs", "marker", "pattern"}, e)
 	})

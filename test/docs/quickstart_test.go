@@ -20,14 +20,17 @@ func TestQuickstartPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	shown := 0
 	for _, p := range pages(t) {
 		if p.path != filepath.Join("docs", "quickstart.md") {
 			continue
 		}
+
 		if _, err := console.Steps(p.text); err != nil {
 			t.Errorf("%s: %v", p.path, err)
 		}
+
 		for _, b := range p.blocks() {
 			if b.language != "yaml" {
 				continue
@@ -38,6 +41,7 @@ func TestQuickstartPage(t *testing.T) {
 			}
 		}
 	}
+
 	if shown == 0 {
 		t.Error("no manifest is shown")
 	}

@@ -39,9 +39,11 @@ func reasons(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 	}
+
 	if len(found) < 40 {
 		t.Fatalf("found %d reasons only: %v", len(found), found)
 	}
+
 	return found
 }
 
@@ -64,17 +66,20 @@ func TestReasonsAreDocumented(t *testing.T) {
 			}
 		}
 	}
+
 	all := text.String()
 	for reason, where := range known {
 		if !strings.Contains(all, "`"+reason+"`") {
 			t.Errorf("%s of %s is on no page", reason, where)
 		}
 	}
+
 	for reason, where := range listed {
 		if _, there := known[reason]; !there {
 			t.Errorf("%s lists the reason %s, which nothing gives", where, reason)
 		}
 	}
+
 	if len(listed) < 20 {
 		t.Errorf("the tables list %d reasons only", len(listed))
 	}
@@ -87,6 +92,7 @@ func TestReasonsOfHAProxyAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	find := func(text, pattern string) []string {
 		var found []string
 		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
@@ -97,6 +103,7 @@ func TestReasonsOfHAProxyAreDocumented(t *testing.T) {
 		slices.Sort(found)
 		return slices.Compact(found)
 	}
+
 	want := find(string(source), `(?m)^\s*reason\w+\s*= "(HAProxy\.\w+)"`)
 	have := find(pagesOf(t, "providers")["haproxy"].part("Status"), "`(HAProxy\\.\\w+)`")
 	if diff := cmp.Diff(want, have); len(want) < 8 || diff != "" {
@@ -126,16 +133,19 @@ func TestNamesAreDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	for _, p := range pages(t) {
 		for _, m := range name.FindAllStringSubmatch(p.text, -1) {
 			documented[m[1]] = p.path
 		}
 	}
+
 	for n, path := range code {
 		if _, there := documented[n]; !there && !slices.Contains(others, n) {
 			t.Errorf("podgate.dev/%s of %s is on no page", n, path)
 		}
 	}
+
 	for n, path := range documented {
 		if _, there := code[n]; !there && !slices.Contains(others, n) {
 			t.Errorf("%s has podgate.dev/%s, which the code does not know", path, n)
@@ -152,21 +162,25 @@ func TestLinks(t *testing.T) {
 	for _, p := range all {
 		anchors[p.path] = headings(p.text)
 	}
+
 	for _, p := range all {
 		text := fence.ReplaceAllString(p.text, "")
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
+
 			to, anchor, _ := strings.Cut(m[1], "#")
 			path := p.path
 			if to != "" {
 				path = filepath.Join(filepath.Dir(p.path), to)
 			}
+
 			if _, err := os.Stat(filepath.Join(kubetest.Root(), path)); err != nil && !strings.HasPrefix(path, "out/") {
 				t.Errorf("%s: %s leads nowhere", p.path, m[1])
 				continue
 			}
+
 			if anchor != "" && filepath.Ext(path) == ".md" && !slices.Contains(anchors[path], anchor) {
 				t.Errorf("%s: %s has no heading #%s", p.path, path, anchor)
 			}

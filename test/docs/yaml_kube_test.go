@@ -31,12 +31,14 @@ func TestManifestsApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	applied := 0
 	for _, p := range pages(t) {
 		for _, b := range p.blocks() {
 			if b.language != "yaml" && b.language != "yml" {
 				continue
 			}
+
 			t.Run(fmt.Sprintf("%s:%d", b.page, b.line), func(t *testing.T) {
 				objects, err := b.manifests()
 				if err != nil {
@@ -49,6 +51,7 @@ func TestManifestsApply(t *testing.T) {
 			})
 		}
 	}
+
 	if applied < 5 {
 		t.Errorf("%d manifests were found in all of the documentation", applied)
 	}
@@ -69,15 +72,18 @@ func (b block) manifests() ([]manifest, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		var content any
 		if err := yaml.UnmarshalStrict(raw, &content); err != nil {
 			return nil, err
 		}
+
 		fields, _ := content.(map[string]any)
 		u := &unstructured.Unstructured{Object: fields}
 		if u.GetAPIVersion() == "" || slices.Contains(ofTools, u.GetAPIVersion()) {
 			continue
 		}
+
 		all = append(all, manifest{u})
 	}
 }
@@ -98,6 +104,7 @@ func (m manifest) apply(t *testing.T, c client.Client) {
 			}
 		}
 	}
+
 	name := m.GetKind() + " " + m.GetName()
 	apply := client.ApplyConfigurationFromUnstructured(m.DeepCopy())
 	err := client.WithFieldValidation(c, metav1.FieldValidationStrict).Apply(t.Context(), apply, client.FieldOwner("docs"), client.ForceOwnership, client.DryRunAll)

@@ -42,12 +42,14 @@ func TestAdaptive(t *testing.T) {
 				s.assertLeft(func(lived time.Duration) bool { return lived < 50*time.Second }, "less than the 55 s that its hook may sleep")
 			})
 		}
+
 		t.Run("Liveness", func(t *testing.T) {
 			t.Parallel()
 			s := w.in(t).adaptive(func(a *env.App) { a.LivenessPath = "/healthz" })
 			s.assertRestartsSoon()
 		})
 	})
+
 	t.Run("PodgateStopped", func(t *testing.T) {
 		s := w.in(t).adaptive(nil)
 		s.assertNoneLost(s.withLong(func() {
@@ -63,6 +65,7 @@ func TestAdaptive(t *testing.T) {
 				s.waitGone(pod)
 			}))
 		}))
+
 		s.assertLeft(func(lived time.Duration) bool { return lived >= 54*time.Second }, "all of the 55 s that its hook may sleep, as nobody could tell it to end")
 	})
 }
@@ -75,6 +78,7 @@ func (w *world) adaptive(change func(*env.App)) *service {
 	if change != nil {
 		change(&app)
 	}
+
 	group := targetGroup()
 	// Requests of 20 s may begin 17 s after it said draining. The load balancer closes idle
 	// connections when the row goes.
@@ -82,9 +86,11 @@ func (w *world) adaptive(change func(*env.App)) *service {
 	s := w.wire(app, group)
 	seconds, err := env.WaitHook(s.ctx, s.cluster, s.app)
 	s.must(err)
+
 	if seconds != 55 {
 		s.t.Errorf("the hook sleeps %d s at most, want 5 to deregister, 20 of routing and 30 in flight", seconds)
 	}
+
 	s.apply()
 	s.waitComplete()
 	return s
@@ -105,9 +111,11 @@ func (s *service) assertLeft(ok func(lived time.Duration) bool, want string) {
 			s.t.Errorf("pod %s was gone %s after its deletion, want %s", p.Name, lived, want)
 		}
 	}
+
 	if left == 0 {
 		s.t.Error("no pod left: nothing was shown")
 	}
+
 	s.assertNoHookFailed()
 }
 
@@ -127,11 +135,14 @@ func (s *service) assertRestartsSoon() {
 		err := s.cluster.Get(ctx, client.ObjectKey{Namespace: s.app.Namespace, Name: pod.Name}, &p)
 		return err == nil && len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].RestartCount == 1, err
 	})
+
 	took := time.Since(failed)
 	s.t.Logf("the container restarted %s after its health check began to fail", took.Round(100*time.Millisecond))
+
 	if took > 40*time.Second {
 		s.t.Errorf("the container restarted after %s, want well within the 55 s that its hook may sleep", took)
 	}
+
 	s.waitComplete()
 	s.assertNoHookFailed()
 }

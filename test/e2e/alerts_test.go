@@ -54,6 +54,7 @@ func TestRecordAlerts(t *testing.T) {
 	if *recordTo == "" {
 		t.Skip("records only when asked to: make record-alerts")
 	}
+
 	a := application()
 	a.Replicas, a.PrestopSeconds, a.GracePeriodSeconds = 2, 5, 20
 	w := start(t, options{timeout: time.Hour})
@@ -101,6 +102,7 @@ func (w *world) record() *recorder {
 	for _, rule := range rules {
 		metrics = append(metrics, rule.Metrics()...)
 	}
+
 	ctx, cancel := context.WithCancel(w.ctx)
 	done := make(chan struct{})
 	rec := &recorder{r: alerts.Recording{Interval: scrapeInterval.String()}, began: time.Now(), end: func() { cancel(); <-done }}
@@ -109,6 +111,7 @@ func (w *world) record() *recorder {
 		defer close(done)
 		tick := time.NewTicker(scrapeInterval)
 		defer tick.Stop()
+
 		for ctx.Err() == nil {
 			s := w.scrape(ctx, func(metric string) bool { return slices.Contains(metrics, metric) })
 			rec.mu.Lock()
@@ -120,6 +123,7 @@ func (w *world) record() *recorder {
 			}
 		}
 	}()
+
 	return rec
 }
 
@@ -154,9 +158,11 @@ func (w *world) scrape(ctx context.Context, wanted func(string) bool) alerts.Scr
 		}
 		err = errors.Join(err, e)
 	}
+
 	if err != nil && ctx.Err() == nil {
 		w.t.Logf("scrape: %v", err)
 	}
+
 	return all
 }
 
@@ -171,6 +177,7 @@ func (s *service) troubles() {
 			ServiceRef: elbv2.ServiceReference{Name: s.app.Name, Port: intstr.FromInt32(80)},
 		},
 	}
+
 	s.must(s.cluster.Create(s.ctx, late))
 	s.waitForNobody()
 	s.fault(awssim.Fault{Error: &awssim.APIError{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable}})
@@ -205,6 +212,7 @@ func (s *service) waitForNobody() {
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.app.Namespace, Name: name},
 		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}},
 	}))
+
 	for i := range idleGroups {
 		each := fmt.Sprintf("%s-%02d", name, i)
 		group, err := s.sim.ELB().CreateTargetGroup(s.ctx, &elb.CreateTargetGroupInput{
@@ -219,6 +227,7 @@ func (s *service) waitForNobody() {
 			},
 		}))
 	}
+
 	s.pass(scrapeInterval) // The webhook hears of them.
 	s.must(s.cluster.Create(s.ctx, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.app.Namespace, Name: name, Labels: labels},
@@ -253,11 +262,13 @@ func (w *world) forbidElection() {
 	var role rbacv1.Role
 	w.must(w.cluster.Get(w.ctx, client.ObjectKey{Namespace: podgateNamespace, Name: "podgate"}, &role))
 	before := role.DeepCopy()
+
 	for i, rule := range role.Rules {
 		if slices.Contains(rule.Resources, "leases") && slices.Contains(rule.ResourceNames, "podgate-leader") {
 			role.Rules[i].Verbs = []string{"get"}
 		}
 	}
+
 	w.must(w.cluster.Update(w.ctx, &role))
 	w.t.Cleanup(func() {
 		before.ResourceVersion = ""

@@ -37,11 +37,14 @@ func TestReplicasKilled(t *testing.T) {
 		s.assertUnderWay()
 		s.takeAway()
 	})
+
 	leader, err := s.leader(s.ctx)
 	s.must(err)
+
 	if named(before, leader.Name) {
 		t.Errorf("pod %s leads, which was killed", leader.Name)
 	}
+
 	s.waitElected(leader.Name)
 	s.waitPodgateAlone()
 	s.assertOpenStayedOpen()
@@ -67,6 +70,7 @@ func TestAPIServerRestarted(t *testing.T) {
 		s.component("start")
 		s.takeAway()
 	})
+
 	leader, err := s.leader(s.ctx)
 	s.must(err)
 	s.waitElected(leader.Name)

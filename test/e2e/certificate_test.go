@@ -50,11 +50,13 @@ func TestCertificateRotation(t *testing.T) {
 	if next.Equal(authority) {
 		t.Error("the webhook's authority is the old one, want a new one")
 	}
+
 	for _, c := range w.served() {
 		if err := c.CheckSignatureFrom(next); err != nil {
 			t.Errorf("a replica serves a certificate that the authority has not signed: %v", err)
 		}
 	}
+
 	assertOverlap(t, bundles(), authority, next)
 }
 
@@ -74,6 +76,7 @@ func assertOverlap(t *testing.T, history [][]*x509.Certificate, before, after *x
 			got = append(got, step)
 		}
 	}
+
 	want := []string{"old true new false", "old true new true", "old false new true"}
 	if !slices.Equal(got, want) {
 		t.Errorf("caBundle went through %q, want %q", got, want)
@@ -118,12 +121,14 @@ func bundleOf(c *admissionv1.MutatingWebhookConfiguration) ([]*x509.Certificate,
 	if len(c.Webhooks) == 0 {
 		return nil, fmt.Errorf("webhook configuration %s has no entry", c.Name)
 	}
+
 	rest := c.Webhooks[0].ClientConfig.CABundle
 	for _, each := range c.Webhooks {
 		if !bytes.Equal(each.ClientConfig.CABundle, rest) {
 			return nil, fmt.Errorf("webhook %s has a caBundle of its own", each.Name)
 		}
 	}
+
 	var all []*x509.Certificate
 	for {
 		var block *pem.Block
@@ -152,6 +157,7 @@ func (w *world) dialReplicas(ctx context.Context) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	// Whom to trust is what is being found out.
 	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, ServerName: "podgate-webhook.podgate-system.svc"}}
 	var all []*x509.Certificate
@@ -169,6 +175,7 @@ func (w *world) dialReplicas(ctx context.Context) ([]*x509.Certificate, error) {
 			return nil, fmt.Errorf("call replica %s: %w", p.Name, err)
 		}
 	}
+
 	return all, nil
 }
 
@@ -201,14 +208,17 @@ func (w *world) watchBundles() func() [][]*x509.Certificate {
 				}
 				return
 			}
+
 			bundle, err := bundleOf(c)
 			if err != nil {
 				failed = err
 				return
 			}
+
 			history = append(history, bundle)
 		}
 	}()
+
 	w.t.Cleanup(changes.Stop)
 	return func() [][]*x509.Certificate {
 		w.t.Helper()

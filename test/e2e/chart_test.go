@@ -60,10 +60,12 @@ func TestChart(t *testing.T) {
 	if got := versions(sum); got["v1"] == 0 || got["v2"] == 0 {
 		t.Errorf("answers by version: %v, want some of v1 and of v2", got)
 	}
+
 	t.Run("Edited", func(t *testing.T) {
 		edited := w.in(t).wire(application(), targetGroup())
 		edited.createPods(200, func() { edited.editAndRotate(edited.app.Name) })
 	})
+
 	s.assertOpenStayedOpen()
 
 	s.stall()
@@ -102,6 +104,7 @@ func (w *world) editAndRotate(app string) {
 
 	after, err := w.configuration(w.ctx)
 	w.must(err)
+
 	if diff := cmp.Diff(withoutBundles(edited), withoutBundles(after)); diff != "" {
 		w.t.Errorf("the webhook's entries changed beside caBundle; -edited, +after:\n%s", diff)
 	}
@@ -143,9 +146,11 @@ func (w *world) assertNothingLeft(values map[string]any) {
 		{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"namespace": podgateNamespace, "name": "podgate-webhook-cert"}}},
 		{Object: map[string]any{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": map[string]any{"namespace": podgateNamespace, "name": "podgate-leader"}}},
 	}}
+
 	for i := range own.Items {
 		m = append(m, &own.Items[i])
 	}
+
 	for _, u := range m {
 		kept := u.GetKind() == "CustomResourceDefinition"
 		err := w.cluster.Get(w.ctx, client.ObjectKeyFromObject(u), u.DeepCopy())
@@ -156,12 +161,15 @@ func (w *world) assertNothingLeft(values map[string]any) {
 			w.t.Errorf("%s %s: there is %t, want %t", u.GetKind(), u.GetName(), !apierrors.IsNotFound(err), kept)
 		}
 	}
+
 	var bindings unstructured.UnstructuredList
 	bindings.SetGroupVersionKind(schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBindingList"})
 	w.must(w.cluster.List(w.ctx, &bindings))
+
 	if len(bindings.Items) == 0 {
 		w.t.Error("the bindings went with podgate")
 	}
+
 	for _, b := range bindings.Items {
 		if len(b.GetFinalizers()) > 0 {
 			w.t.Errorf("binding %s is held by %q", b.GetName(), b.GetFinalizers())
@@ -174,12 +182,14 @@ func (w *world) removeManifest() {
 	w.t.Helper()
 	m, err := env.ReadManifest(manifestFile)
 	w.must(err)
+
 	for _, u := range m {
 		if u.GetKind() == "CustomResourceDefinition" || u.GetKind() == "Namespace" {
 			continue
 		}
 		w.must(client.IgnoreNotFound(w.cluster.Delete(w.ctx, u, client.PropagationPolicy(metav1.DeletePropagationForeground))))
 	}
+
 	w.eventually("podgate to be gone", func(ctx context.Context) (bool, error) {
 		pods, err := w.podgatePods(ctx)
 		return len(pods) == 0, err
@@ -206,13 +216,16 @@ func (w *world) helm(do string, values map[string]any, flags ...string) []byte {
 		w.must(os.WriteFile(file, raw, 0o600))
 		args = append(args, chartFolder, "--values", file)
 	}
+
 	if do == "install" {
 		// The definitions of a manifest that another test applied have no mark of Helm's.
 		args = append(args, "--take-ownership")
 	}
+
 	if do == "template" {
 		args = append(args, "--kube-version", "1.37.0")
 	}
+
 	cmd := exec.CommandContext(w.ctx, helmBinary, append(append(args, "--namespace", podgateNamespace), flags...)...)
 	home := w.t.TempDir()
 	cmd.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
@@ -222,5 +235,6 @@ func (w *world) helm(do string, values map[string]any, flags ...string) []byte {
 	if err != nil {
 		w.t.Fatalf("helm %s: %v\n%s", do, err, problem.String())
 	}
+
 	return out
 }

@@ -106,17 +106,20 @@ func TestExplain(t *testing.T) {
 				s.explains(c.cause(s), c.says...)
 			})
 		}
+
 		t.Run("Status", func(t *testing.T) {
 			t.Parallel()
 			s := w.in(t).wireOne(nil)
 			pod := s.scripted("unhealthy", "Target.Timeout")
 			s.tells([]string{"status", "-n", s.app.Namespace}, pod, "Target.Timeout", "0/1", "leader ", "2 replicas answer the webhook")
 		})
+
 		t.Run("Override", func(t *testing.T) {
 			t.Parallel()
 			w.in(t).wireOne(nil).overrides()
 		})
 	})
+
 	t.Run("WebhookAway", func(t *testing.T) {
 		s := w.in(t).wireOne(nil)
 		s.scalePodgate(0)
@@ -165,6 +168,7 @@ func (s *service) tells(args []string, says ...string) {
 			s.t.Logf("podgate %s says\n%s\nwant %q", strings.Join(args, " "), out, says)
 		}
 	}()
+
 	s.eventually("podgate "+args[0]+" to tell it", func(ctx context.Context) (bool, error) {
 		out = s.podgate(ctx, args...)
 		for _, each := range says {
@@ -284,6 +288,7 @@ func (s *service) unregistered() (pod string) {
 		}
 		return pod != "", nil
 	})
+
 	return pod
 }
 

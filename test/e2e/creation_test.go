@@ -48,10 +48,12 @@ func (s *service) createPods(least int, meanwhile func()) {
 		defer close(done)
 		c.run(s.ctx, least, over)
 	}()
+
 	end := sync.OnceFunc(func() {
 		close(over)
 		<-done
 	})
+
 	defer end()
 
 	s.eventually("the first pods", func(context.Context) (bool, error) { return c.count() >= least/20, nil })
@@ -67,6 +69,7 @@ func (c *creation) run(ctx context.Context, least int, over <-chan struct{}) {
 	defer flying.Wait()
 	tick := time.NewTicker(creationInterval)
 	defer tick.Stop()
+
 	for n := 0; ; n++ {
 		select {
 		case <-over:
@@ -75,6 +78,7 @@ func (c *creation) run(ctx context.Context, least int, over <-chan struct{}) {
 			}
 		default:
 		}
+
 		flying.Go(func() { c.one(ctx, n) })
 		select {
 		case <-tick.C:
@@ -92,13 +96,16 @@ func (c *creation) one(ctx context.Context, n int) {
 			Containers:      []corev1.Container{{Name: "app", Image: imageV1}},
 		},
 	}
+
 	err := c.service.cluster.Create(ctx, pod)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	if err != nil {
 		c.errs = append(c.errs, fmt.Errorf("create pod %s: %w", pod.Name, err))
 		return
 	}
+
 	c.created++
 	if !c.gated(pod) {
 		c.ungated = append(c.ungated, pod.Name+" at "+time.Now().Format("15:04:05.000"))
@@ -123,12 +130,15 @@ func (c *creation) assert() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.t.Logf("%d pods created, %d of them without their gate, %d creations failed", c.created, len(c.ungated), len(c.errs))
+
 	if len(c.ungated) > 0 {
 		s.t.Errorf("%d of %d pods have no gate: %v", len(c.ungated), c.created, c.ungated[:min(len(c.ungated), 20)])
 	}
+
 	if len(c.errs) > 0 {
 		s.t.Errorf("%d creations failed, the first: %v", len(c.errs), c.errs[0])
 	}
+
 	var stored corev1.PodList
 	s.must(s.cluster.List(s.ctx, &stored, client.InNamespace(s.app.Namespace)))
 	gated := 0
@@ -137,6 +147,7 @@ func (c *creation) assert() {
 			gated++
 		}
 	}
+
 	if gated != c.created || len(stored.Items) != c.created {
 		s.t.Errorf("of %d pods %d are stored and %d have their gate, want all", c.created, len(stored.Items), gated)
 	}

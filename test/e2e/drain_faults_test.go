@@ -194,6 +194,7 @@ func livenessKill(w *world) {
 		err := s.cluster.Get(ctx, client.ObjectKey{Namespace: s.app.Namespace, Name: pod.Name}, &p)
 		return err == nil && p.Status.ContainerStatuses[0].RestartCount == 1 && p.Status.ContainerStatuses[0].State.Running != nil, err
 	})
+
 	if took := time.Since(failing); took < hookALB {
 		s.t.Errorf("the container was restarted %s after its probe failed, before its hook of %s could end", took, hookALB)
 	}
@@ -215,6 +216,7 @@ func TestDrainWithoutPodgate(t *testing.T) {
 		s.scalePodgate(0)
 		s.waitGone(first)
 	})
+
 	second := s.alive()[0]
 	s.must(s.cluster.Delete(s.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.app.Namespace, Name: second.Name}}))
 	s.waitGone(second)

@@ -46,20 +46,24 @@ func TestDrain(t *testing.T) {
 			if d.change != nil {
 				d.change(&app)
 			}
+
 			group := targetGroup()
 			group.DeregistrationDelay = 60 // The load balancer cuts what takes longer.
 			s := w.in(t).wire(app, group)
 			seconds, err := env.WaitHook(s.ctx, s.cluster, s.app)
 			s.must(err)
+
 			if seconds != 55 {
 				t.Errorf("the hook sleeps %d s, want 5 to deregister, 20 of routing and 30 in flight", seconds)
 			}
+
 			s.apply()
 			s.waitComplete()
 			s.assertNoneLost(s.withLong(func() { s.assertNoneLost(s.loaded(drainRate, func(*load.Generator) { d.take(s) })) }))
 			s.assertDrained(time.Duration(seconds) * time.Second)
 		})
 	}
+
 	// What ends too soon is told: beside those above, to be no slower.
 	for name, test := range map[string]func(*testing.T){"Killed": w.killed, "ShortHook": w.shortHook} {
 		t.Run(name, func(t *testing.T) {
@@ -113,6 +117,7 @@ func (s *service) evictAll() {
 			Selector:       &metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": s.app.Name}},
 		},
 	}))
+
 	all := s.alive()
 	for _, p := range all {
 		s.eventually("the eviction of "+p.Name, func(ctx context.Context) (bool, error) {
@@ -123,9 +128,11 @@ func (s *service) evictAll() {
 			return err == nil, err
 		})
 	}
+
 	for _, p := range all {
 		s.waitGone(p)
 	}
+
 	s.waitComplete()
 }
 
@@ -151,6 +158,7 @@ func (s *service) assertDrained(hook time.Duration) {
 			s.t.Errorf("pod %s was gone %s after its deletion, want the hook's %s and what the application takes to stop", p.Name, lived, hook)
 		}
 	}
+
 	if left == 0 {
 		s.t.Error("no pod left: nothing was shown")
 	}

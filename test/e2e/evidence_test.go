@@ -98,10 +98,12 @@ func (w *world) reader(ctx context.Context) (string, error) {
 	if err := client.IgnoreAlreadyExists(w.cluster.Create(ctx, binding)); err != nil {
 		return "", fmt.Errorf("bind %s: %w", name, err)
 	}
+
 	request, err := w.clientset.CoreV1().ServiceAccounts("default").CreateToken(ctx, "default", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {
 		return "", fmt.Errorf("ask for a token: %w", err)
 	}
+
 	return request.Status.Token, nil
 }
 
@@ -111,6 +113,7 @@ func (w *world) metric(ctx context.Context, name string, labels []string) (float
 	if err != nil {
 		return 0, err
 	}
+
 	page, err := w.metricsPage(ctx, *leader)
 	if err != nil {
 		return 0, err
@@ -130,6 +133,7 @@ func (w *world) metric(ctx context.Context, name string, labels []string) (float
 		}
 		sum += v
 	}
+
 	return sum, lines.Err()
 }
 
@@ -139,10 +143,12 @@ func (w *world) metricsPage(ctx context.Context, replica corev1.Pod) (io.ReadClo
 	if err != nil {
 		return nil, err
 	}
+
 	token, err := w.reader(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	req.Header.Set("Authorization", "Bearer "+token)
 	// Whom to trust is another test's business.
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
@@ -150,9 +156,11 @@ func (w *world) metricsPage(ctx context.Context, replica corev1.Pod) (io.ReadClo
 	if err != nil {
 		return nil, fmt.Errorf("read metrics of %s: %w", replica.Name, err)
 	}
+
 	if resp.StatusCode != http.StatusOK {
 		_ = resp.Body.Close()
 		return nil, fmt.Errorf("read metrics of %s: %s", replica.Name, resp.Status)
 	}
+
 	return resp.Body, nil
 }

@@ -26,6 +26,7 @@ func (w *world) explainFailure() {
 	if !w.t.Failed() {
 		return
 	}
+
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), explainTimeout)
 	defer cancel()
 	w.tell("pods of podgate", w.table(ctx, podgateNamespace, "pods"))
@@ -34,6 +35,7 @@ func (w *world) explainFailure() {
 	if err != nil {
 		w.t.Log(err)
 	}
+
 	for _, p := range pods {
 		w.tell("log of "+p.Name, w.log(ctx, p.Name, false))
 		if len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].RestartCount > 0 {
@@ -77,20 +79,24 @@ func (w *world) table(ctx context.Context, namespace, resource string) string {
 	if err != nil {
 		return err.Error()
 	}
+
 	var t metav1.Table
 	if err := json.Unmarshal(b, &t); err != nil {
 		return err.Error()
 	}
+
 	var out strings.Builder
 	for _, c := range t.ColumnDefinitions {
 		out.WriteString(strings.ToUpper(c.Name) + "  ")
 	}
+
 	for _, r := range t.Rows[:min(len(t.Rows), 50)] {
 		out.WriteString("\n")
 		for _, cell := range r.Cells {
 			fmt.Fprintf(&out, "%v  ", cell)
 		}
 	}
+
 	return out.String()
 }
 
@@ -99,6 +105,7 @@ func (w *world) events(ctx context.Context, namespace string) string {
 	if err := w.cluster.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return err.Error()
 	}
+
 	var lines []string
 	for _, e := range list.Items {
 		at := e.LastTimestamp.Time
@@ -107,6 +114,7 @@ func (w *world) events(ctx context.Context, namespace string) string {
 		}
 		lines = append(lines, fmt.Sprintf("%s %s %s/%s %s: %s", at.Format(time.TimeOnly), e.Type, e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Reason, e.Message))
 	}
+
 	slices.Sort(lines)
 	return strings.Join(last(lines, 80), "\n")
 }

@@ -79,6 +79,7 @@ func throttled(w *world) {
 			return "Throttled"
 		})
 	})
+
 	s.waitEvent("Throttled")
 	s.waitMetric("podgate_provider_calls_total", `operation="deregister"`, `outcome="throttled"`)
 	s.assertOpenStayedOpen()
@@ -142,20 +143,25 @@ func probesFail(w *world) {
 			s.order(p, "fail")
 			s.waitReady(app.Replicas - 1 - i)
 		}
+
 		s.answeredMore(g, 20*faultRate)
 		least := s.app.Replicas - s.app.Replicas/2 // at most half goes within a minute
 		if time.Since(begun) > time.Minute {
 			least = 1 // the machine is too busy to tell
 		}
+
 		s.assertRegistered(least)
 		s.assertHeld()
+
 		for _, p := range s.alive() {
 			s.order(p, "heal")
 		}
+
 		s.waitConverged()
 		s.update()
 		s.waitConverged()
 	})
+
 	s.assertNoneLost(sum)
 	s.assertLosses(sum)
 	s.assertNoneOpenedEarly()
@@ -263,6 +269,7 @@ func (s *service) assertRegistered(least int) {
 			registered++
 		}
 	}
+
 	s.t.Logf("%d of %d running pods stayed registered", registered, s.app.Replicas)
 	if registered < least {
 		s.t.Errorf("%d of %d running pods are registered, want %d at least: %v", registered, s.app.Replicas, least, states)
@@ -295,6 +302,7 @@ func (s *service) assertRegisteredOnce() {
 			times[p.Name]++
 		}
 	}
+
 	for pod, n := range times {
 		if n > 1 {
 			s.t.Errorf("pod %s was registered %d times, want once", pod, n)

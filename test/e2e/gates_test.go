@@ -49,15 +49,18 @@ func (s *service) watchGates() *gateWatch {
 		kind: corev1.PodConditionType("target-health.elbv2.k8s.aws/" + s.app.Name), cancel: cancel,
 		done: make(chan struct{}), steps: map[string][]gateStep{},
 	}
+
 	open := func() (io.ReadCloser, error) {
 		return s.clientset.CoreV1().RESTClient().Get().Namespace(s.app.Namespace).Resource("pods").
 			Param("watch", "true").Param("includeObject", "Object").SetHeader("Accept", tableType).Stream(ctx)
 	}
+
 	stream, err := open()
 	if err != nil {
 		cancel()
 		s.t.Fatalf("watch the table of pods: %v", err)
 	}
+
 	go w.run(ctx, stream, open)
 	return w
 }
@@ -73,6 +76,7 @@ func (w *gateWatch) run(ctx context.Context, stream io.ReadCloser, open func() (
 	defer close(w.done)
 	again := time.NewTicker(lookInterval)
 	defer again.Stop()
+
 	for {
 		if err := w.read(stream); err != nil {
 			w.mu.Lock()
@@ -80,6 +84,7 @@ func (w *gateWatch) run(ctx context.Context, stream io.ReadCloser, open func() (
 			w.err = fmt.Errorf("watch the table of pods: %w", err)
 			return
 		}
+
 		for stream = nil; stream == nil; {
 			select {
 			case <-ctx.Done():
@@ -119,6 +124,7 @@ func (w *gateWatch) see(table metav1.Table, column int) (int, error) {
 			column = i
 		}
 	}
+
 	for _, row := range table.Rows {
 		if column < 0 || column >= len(row.Cells) {
 			return column, errors.New("the table has no column Readiness Gates")
@@ -129,6 +135,7 @@ func (w *gateWatch) see(table metav1.Table, column int) (int, error) {
 		}
 		w.note(&pod, fmt.Sprint(row.Cells[column]))
 	}
+
 	return column, nil
 }
 
@@ -138,12 +145,14 @@ func (w *gateWatch) note(pod *corev1.Pod, printed string) {
 	if pod.DeletionTimestamp != nil {
 		return
 	}
+
 	step := gateStep{Printed: printed}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == w.kind {
 			step.Status, step.Reason, step.Message = string(c.Status), c.Reason, c.Message
 		}
 	}
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	seen := w.steps[pod.Name]

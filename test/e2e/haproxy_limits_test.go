@@ -38,6 +38,7 @@ func TestHAProxyMaxConn(t *testing.T) {
 	p := start(t, options{}).behind(a, 1)
 	p.lb.URL += "slow?seconds=0.2"
 	p.assertNoneLost(p.loadedBy(load.Config{URL: p.lb.URL, Rate: 30, Burst: 20}, func(*load.Generator) { p.rollout() }))
+
 	for name, s := range p.stats() {
 		if name == "BACKEND" && s["qmax"] == 0 {
 			t.Error("no request ever waited for a connection: nothing was shown")
@@ -65,6 +66,7 @@ func TestHAProxyFull(t *testing.T) {
 		p.apply()
 		p.eventually("five pods", func(context.Context) (bool, error) { return len(p.alive()) == 5, nil })
 		p.waitReason("TooManyTargets")
+
 		// Long enough for whoever would make room by taking out what serves.
 		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(lookInterval) {
 			if n := len(p.proxies[0].Servers("web")); n != 3 {
@@ -72,6 +74,7 @@ func TestHAProxyFull(t *testing.T) {
 				break
 			}
 		}
+
 		p.patchBinding(`{"spec":{"haproxy":{"maxServers":5}}}`)
 		p.settled()
 		p.waitReason("Synced")
@@ -93,6 +96,7 @@ func (p *proxied) stats() map[string]map[string]int {
 		}
 		all[row[1]] = numbers
 	}
+
 	return all
 }
 

@@ -38,6 +38,7 @@ func (w *world) behind(a env.App, n int) *proxied {
 	if a.HAProxy == nil {
 		a.HAProxy = &env.Backend{}
 	}
+
 	a.HAProxy.Name, a.HAProxy.IntervalMilliseconds, a.HAProxy.Rise, a.HAProxy.Fall = "web", 1000, 2, 2
 	a.Namespace = "e2e-" + strings.ToLower(strings.TrimPrefix(w.t.Name(), "Test")) + "-" + strconv.FormatInt(time.Now().Unix(), 36)
 	p := &proxied{service: &service{world: w, lb: &env.LoadBalancer{URL: fmt.Sprintf("http://%s:%d/", node, frontendPort)}}}
@@ -45,6 +46,7 @@ func (w *world) behind(a env.App, n int) *proxied {
 		p.proxies = append(p.proxies, w.proxy(i))
 		a.HAProxy.Instances = append(a.HAProxy.Instances, fmt.Sprintf("tcp:%s:%d", node, runtimePort+i))
 	}
+
 	p.app = a
 	w.t.Cleanup(p.remove)
 	w.t.Cleanup(p.explainProxies)
@@ -56,6 +58,7 @@ func (w *world) behind(a env.App, n int) *proxied {
 	w.must(env.WaitInjected(w.ctx, w.cluster, p.app))
 	p.apply()
 	p.settled()
+
 	return p
 }
 
@@ -69,6 +72,7 @@ func (w *world) proxy(i int) *haproxy.Process {
 			w.t.Error(err)
 		}
 	})
+
 	w.must(p.Configure(fmt.Sprintf(`    stats socket ipv4@%[1]s:%[2]d level admin
 defaults
     mode http
@@ -84,6 +88,7 @@ backend web
     balance roundrobin
     option httpchk GET /healthz
 `, node, runtimePort+i, frontendPort+i)))
+
 	w.must(p.Start())
 	return p
 }
@@ -96,6 +101,7 @@ func (p *proxied) settled() {
 	p.eventually("the last replaced pod to be gone", func(context.Context) (bool, error) {
 		return len(p.alive()) == p.app.Replicas, nil
 	})
+
 	p.eventually("every HAProxy to have one server for each pod", func(context.Context) (bool, error) {
 		for _, proxy := range p.proxies {
 			servers := proxy.Servers("web")
@@ -211,6 +217,7 @@ func TestHAProxyRestart(t *testing.T) {
 	if sum.LongestOutage > away+2*reloadOutage {
 		t.Errorf("longest outage %s, want at most %s", sum.LongestOutage, away+2*reloadOutage)
 	}
+
 	last := sum.Seconds[len(sum.Seconds)-1]
 	if len(last.Failed) > 0 {
 		t.Errorf("requests still fail at the end: %v", last.Failed)

@@ -29,6 +29,7 @@ func (s *service) logLatencies() {
 			*all = append(*all, to.Sub(from))
 		}
 	}
+
 	for _, p := range s.pods.Pods() {
 		registered := s.called(calls, "RegisterTargets", p, p.Created)
 		if registered.IsZero() {
@@ -38,6 +39,7 @@ func (s *service) logLatencies() {
 		measure(&deregister, p.Terminating, s.called(calls, "DeregisterTargets", p, p.Terminating))
 		measure(&open, turnedHealthy(transitions, p), p.GatesOpen)
 	}
+
 	for _, each := range []struct {
 		what string
 		all  []time.Duration

@@ -60,6 +60,7 @@ func TestBesideLBC(t *testing.T) {
 			t.Error(err)
 		}
 	})
+
 	t.Run("all", func(t *testing.T) { // ends before what it needs is taken away
 		for _, b := range []struct {
 			name string
@@ -113,11 +114,13 @@ func noGate(w *world) {
 	b.waitTold(b.app.Namespace, "that a pod has no gate, and why", func(e corev1.Event) bool {
 		return e.InvolvedObject.Kind == "Pod" && e.Reason == "NoGate" && strings.Contains(e.Message, "AWS Load Balancer Controller")
 	})
+
 	for _, p := range b.pods.Pods() {
 		if p.Gates != 0 {
 			w.t.Errorf("pod %s has %d gates, want none", p.Name, p.Gates)
 		}
 	}
+
 	b.assertOnlyLBCWrote()
 }
 
@@ -132,10 +135,12 @@ func nobodyWakes(w *world) {
 	b.eventually("the pod's containers to be ready", func(context.Context) (bool, error) {
 		return slices.ContainsFunc(b.alive(), func(p env.PodHistory) bool { return !p.ContainersReady.IsZero() }), nil
 	})
+
 	time.Sleep(20 * time.Second) // longer than that controller takes to look again by itself, if it did
 	if calls := b.calls("RegisterTargets", lbcKey); len(calls) > 0 {
 		w.t.Fatalf("the stand-in registered at %s without having been woken: it is kinder than it should be", calls[0].Time.Format(clock))
 	}
+
 	b.set("Nudge")
 	b.waitComplete()
 	b.assertGatedWell()
@@ -177,14 +182,17 @@ func (w *world) beside(a env.App, wake string) *beside {
 			w.t.Logf("TargetBinding: %v %v", u.Object["status"], err)
 		}
 	})
+
 	b.eventually("the stand-in to hold its binding", func(ctx context.Context) (bool, error) {
 		u, err := b.bindingObject(ctx)
 		return err == nil && slices.Equal(u.GetFinalizers(), []string{"elbv2.k8s.aws/resources"}), err
 	})
+
 	b.eventually("podgate to observe the group", func(ctx context.Context) (bool, error) {
 		u, err := b.own(ctx)
 		return err == nil && said(u, "Ready", "status") == "True" && said(u, "Managed", "reason") == "External", err
 	})
+
 	return b
 }
 
@@ -199,6 +207,7 @@ func (b *beside) set(wake string) {
 	if wake != "" {
 		spec["wake"] = wake
 	}
+
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 	u.SetGroupVersionKind(targetBinding)
 	u.SetNamespace(b.app.Namespace)
@@ -262,6 +271,7 @@ func (b *beside) gated(want ...string) {
 			for _, g := range b.app.Gates {
 				pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(g)})
 			}
+
 			if err := b.cluster.Create(ctx, pod, client.DryRunAll); err != nil {
 				inRow = 0
 				if apierrors.IsForbidden(err) {
@@ -269,15 +279,18 @@ func (b *beside) gated(want ...string) {
 				}
 				return false, err
 			}
+
 			var got []string
 			for _, g := range pod.Spec.ReadinessGates {
 				got = append(got, string(g.ConditionType))
 			}
+
 			if !cmp.Equal(got, want) {
 				inRow = 0
 				return false, nil
 			}
 		}
+
 		return true, nil
 	})
 }
@@ -290,14 +303,17 @@ func (b *beside) rollout(gates int) {
 	b.waitComplete()
 	sum := b.loaded(besideRate, func(*load.Generator) { b.update() })
 	b.assertNoneLost(sum)
+
 	if got := versions(sum); got["v1"] == 0 || got["v2"] == 0 {
 		b.t.Errorf("answers by version: %v, want some of v1 and of v2", got)
 	}
+
 	for _, p := range b.pods.Pods() {
 		if p.Gates != gates {
 			b.t.Errorf("pod %s has %d gates, want %d", p.Name, p.Gates, gates)
 		}
 	}
+
 	b.assertGatedWell()
 	b.assertOnlyLBCWrote()
 	b.logLatencies()
@@ -335,19 +351,24 @@ func (b *beside) assertOnlyLBCWrote() {
 			b.t.Errorf("podgate called %s of %v at %s, in a group that is not its own", operation, c.Targets, c.Time.Format(clock))
 		}
 	}
+
 	accepted := slices.DeleteFunc(b.calls("RegisterTargets", lbcKey), func(c awssim.Call) bool { return c.HTTPStatus != http.StatusOK })
 	if len(accepted) == 0 || len(b.calls("DescribeTargetHealth", env.AccessKeyID)) == 0 {
 		b.t.Error("the stand-in registered nothing, or podgate read nothing: nothing is shown")
 	}
+
 	u, err := b.bindingObject(b.ctx)
 	b.must(err)
+
 	if got := u.GetFinalizers(); !slices.Equal(got, []string{"elbv2.k8s.aws/resources"}) {
 		b.t.Errorf("finalizers of the TargetGroupBinding: %v, want that of its own controller alone", got)
 	}
+
 	annotations := slices.DeleteFunc(slices.Sorted(maps.Keys(u.GetAnnotations())), func(a string) bool { return strings.HasPrefix(a, "elbv2.k8s.aws/") })
 	if len(annotations) > 0 && !slices.Equal(annotations, []string{"podgate.dev/nudge"}) {
 		b.t.Errorf("podgate wrote %v on a binding that is not its own", annotations)
 	}
+
 	for _, f := range u.GetManagedFields() {
 		if strings.HasPrefix(f.Manager, "podgate") && f.Manager != "podgate-test" && (f.Subresource != "" || !strings.Contains(f.FieldsV1.GetRawString(), "podgate.dev/nudge")) {
 			b.t.Errorf("podgate wrote %s %s of a binding that is not its own", f.Subresource, f.FieldsV1.GetRawString())

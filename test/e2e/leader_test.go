@@ -46,15 +46,19 @@ func TestLeaderKilled(t *testing.T) {
 		s.kill([]corev1.Pod{killed})
 		s.assertUnderWay()
 	})
+
 	s.assertNoneLost(sum)
 	if got := versions(sum); got["v1"] == 0 || got["v2"] == 0 {
 		t.Errorf("answers by version: %v, want some of v1 and of v2", got)
 	}
+
 	leader, err := s.leader(s.ctx)
 	s.must(err)
+
 	if leader.Name == killed.Name {
 		t.Errorf("pod %s leads, which was killed", leader.Name)
 	}
+
 	s.waitElected(leader.Name)
 	s.waitPodgateAlone()
 	s.assertOpenStayedOpen()
@@ -82,15 +86,18 @@ func (w *world) leader(ctx context.Context) (*corev1.Pod, error) {
 	if err := w.cluster.Get(ctx, client.ObjectKey{Namespace: podgateNamespace, Name: "podgate-leader"}, &lease); err != nil {
 		return nil, fmt.Errorf("get lease: %w", err)
 	}
+
 	if lease.Spec.HolderIdentity == nil {
 		return nil, fmt.Errorf("nobody holds the lease %s", lease.Name)
 	}
+
 	// An identity is the pod's name and something random.
 	name, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
 	var pod corev1.Pod
 	if err := w.cluster.Get(ctx, client.ObjectKey{Namespace: podgateNamespace, Name: name}, &pod); err != nil {
 		return nil, fmt.Errorf("get leader %s: %w", *lease.Spec.HolderIdentity, err)
 	}
+
 	return &pod, nil
 }
 
@@ -104,9 +111,11 @@ func (w *world) kill(replicas []corev1.Pod) {
 		w.must(err)
 		pids = append(pids, pid)
 	}
+
 	for _, pid := range pids {
 		w.must(syscall.Kill(pid, syscall.SIGKILL))
 	}
+
 	for _, p := range replicas {
 		w.must(w.cluster.Delete(w.ctx, &p, client.GracePeriodSeconds(0), client.Preconditions{UID: &p.UID}))
 		w.t.Logf("killed the process of %s and removed the pod", p.Name)
@@ -118,10 +127,12 @@ func processOf(container string) (int, error) {
 	if len(container) < 64 {
 		return 0, fmt.Errorf("find process of container %q: that is no id", container)
 	}
+
 	files, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
 		return 0, fmt.Errorf("find process of container %s: %w", container, err)
 	}
+
 	var found []int
 	for _, f := range files {
 		// A process may end while it is looked at.
@@ -135,9 +146,11 @@ func processOf(container string) (int, error) {
 		}
 		found = append(found, pid)
 	}
+
 	slices.Sort(found)
 	if len(found) != 1 {
 		return 0, fmt.Errorf("find process of container %s: found %v, want one", container, found)
 	}
+
 	return found[0], nil
 }

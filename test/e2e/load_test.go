@@ -59,6 +59,7 @@ func (s *service) loadedBy(kind load.Config, change func(*load.Generator)) load.
 		s.t.Logf("load: %d requests (%d on new connections, %d on reused ones), %d attempts, %d failed, outcomes %v, median %s, p99 %s, slowest %s, at most %s late",
 			sum.Requests, sum.NewConnections, sum.Reused, sum.Attempts, sum.Failed, sum.Outcomes, sum.Median, sum.P99, sum.Slowest, r.Late)
 	})
+
 	// Also when the change fails, and the test with it.
 	defer end()
 
@@ -66,6 +67,7 @@ func (s *service) loadedBy(kind load.Config, change func(*load.Generator)) load.
 	change(g)
 	s.answeredMore(g, steady*perSecond)
 	end()
+
 	return sum
 }
 

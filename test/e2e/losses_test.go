@@ -59,6 +59,7 @@ func (s *service) waitConverged() {
 		err := s.cluster.List(ctx, &pods, client.InNamespace(s.app.Namespace))
 		return err == nil && len(pods.Items) == s.app.Replicas && !slices.ContainsFunc(pods.Items, closed), err
 	})
+
 	s.eventually("the targets to be the pods", func(ctx context.Context) (bool, error) {
 		states, err := s.states(ctx, awssim.ClockAPI)
 		want := map[string]string{}
@@ -119,6 +120,7 @@ func (s *service) assertBounded(l loss) {
 	limit, span := s.notice(l), l.last.Sub(l.first)
 	s.t.Logf("pod %s: %d requests lost in %s (at most %s), from %s after its deletion; %s", l.pod.Name, l.count,
 		span.Round(time.Millisecond), limit, l.first.Sub(l.pod.Terminating).Round(time.Millisecond), l.fate())
+
 	switch {
 	case l.pod.Terminating.IsZero() || l.first.Before(l.pod.Terminating):
 		s.t.Errorf("pod %s lost %d requests while it ran", l.pod.Name, l.count)
@@ -178,29 +180,36 @@ func (s *service) losses() []loss {
 		if f.TargetGroupARN != s.lb.TargetGroupARN {
 			continue
 		}
+
 		p, ok := s.owner(f.Target.ID, f.Time)
 		if !ok {
 			s.t.Errorf("at %s a request for target %q was answered with %d: no pod had that address", f.Time.Format(clock), f.Target.ID, f.HTTPStatus)
 			continue
 		}
+
 		l := byPod[p.UID]
 		if l == nil {
 			l = &loss{pod: p, first: f.Time, last: f.Time, accepted: s.called(calls, "DeregisterTargets", p, p.Terminating)}
 			byPod[p.UID] = l
 		}
+
 		l.count++
+
 		// They are in the order in which they ended.
 		if f.Time.Before(l.first) {
 			l.first = f.Time
 		}
+
 		if f.Time.After(l.last) {
 			l.last = f.Time
 		}
 	}
+
 	var all []loss
 	for _, l := range byPod {
 		all = append(all, *l)
 	}
+
 	slices.SortFunc(all, func(a, b loss) int { return a.first.Compare(b.first) })
 	return all
 }
@@ -223,6 +232,7 @@ func (s *service) assertOnlyLeaversDeregistered() {
 	s.t.Helper()
 	calls, err := s.sim.Calls(s.ctx, 0)
 	s.must(err)
+
 	for _, c := range calls {
 		if c.Operation != "DeregisterTargets" || c.TargetGroupARN != s.lb.TargetGroupARN || c.HTTPStatus != http.StatusOK {
 			continue

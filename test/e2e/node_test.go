@@ -59,6 +59,7 @@ func TestNodeDrained(t *testing.T) {
 			Selector:       &metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": s.app.Name}},
 		},
 	}))
+
 	node, before := s.realNode(), s.alive()
 	t.Cleanup(func() { _ = exec.Command("kubectl", "uncordon", node).Run() })
 	s.assertDrainLosesNone(func() {
@@ -66,9 +67,11 @@ func TestNodeDrained(t *testing.T) {
 		s.kubectl("drain", node, "--pod-selector=app.kubernetes.io/name="+s.app.Name, "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=4m")
 		s.waitComplete()
 	})
+
 	for _, p := range before {
 		s.waitGone(p)
 	}
+
 	s.assertDrained(hookALB)
 }
 
@@ -94,19 +97,23 @@ func TestNodeTaint(t *testing.T) {
 		s.kubectl("taint", "nodes", real, taint)
 		s.waitStates(mine, "draining")
 		s.waitStates(mine, "")
+
 		// They are drained, so that they may end at once.
 		for _, p := range mine {
 			s.must(s.cluster.Delete(s.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.app.Namespace, Name: p.Name}}, client.GracePeriodSeconds(1)))
 		}
+
 		for _, p := range mine {
 			s.waitGone(p)
 		}
+
 		s.kubectl("taint", "nodes", real, taint+"-")
 		s.eventually("pods in their place to serve", func(ctx context.Context) (bool, error) {
 			routed, err := s.routed(ctx)
 			return len(routed) == 4, err
 		})
 	})
+
 	s.assertOpenStayedOpen()
 }
 
@@ -121,13 +128,16 @@ func (s *service) elsewhere(n int) {
 			s.t.Errorf("clean up: %v", err)
 		}
 	})
+
 	s.must(behind.ApplyDeployment(s.ctx, s.cluster))
 	s.must(s.cluster.WaitDeployment(s.ctx, behind.Namespace, behind.Name))
 	var running corev1.PodList
 	s.must(s.cluster.List(s.ctx, &running, client.InNamespace(behind.Namespace)))
+
 	for i, p := range running.Items {
 		s.pretendPod(fmt.Sprintf("elsewhere-%d", i), node, p.Status.PodIP)
 	}
+
 	s.eventually("the pods elsewhere to serve", func(ctx context.Context) (bool, error) {
 		routed, err := s.routed(ctx)
 		return len(routed) == s.app.Replicas+n, err
@@ -155,6 +165,7 @@ func (s *service) pretendNode() string {
 			}
 		}
 	}()
+
 	return name
 }
 
@@ -168,6 +179,7 @@ func (s *service) pretendPod(name, node, address string) {
 			Name: "app", Image: s.app.Image, Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
 		}}},
 	}
+
 	s.must(s.cluster.Create(s.ctx, pod))
 	s.t.Cleanup(func() { _ = s.cluster.Delete(context.WithoutCancel(s.ctx), pod, client.GracePeriodSeconds(0)) })
 	s.status(pod, fmt.Sprintf(`{"status":{"phase":"Running","podIP":%[1]q,"podIPs":[{"ip":%[1]q}],"conditions":[{"type":"ContainersReady","status":"True","lastTransitionTime":%[2]q}]}}`,
@@ -176,6 +188,7 @@ func (s *service) pretendPod(name, node, address string) {
 		err := s.cluster.Get(ctx, client.ObjectKeyFromObject(pod), pod)
 		return err == nil && !closed(*pod), err
 	})
+
 	s.status(pod, `{"status":{"conditions":[{"type":"Ready","status":"True"}]}}`)
 }
 

@@ -36,10 +36,12 @@ func TestQuickstart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	steps, err := console.Steps(string(page))
 	if err != nil {
 		t.Fatalf("%s: %v", quickstartPage, err)
 	}
+
 	sh := openShell(t)
 	shown := 0
 	for _, s := range steps {
@@ -48,6 +50,7 @@ func TestQuickstart(t *testing.T) {
 			shown++
 		}
 	}
+
 	if shown < 5 {
 		t.Errorf("%d commands, of which the page shows what %d print: that says little", len(steps), shown)
 	}
@@ -73,6 +76,7 @@ func openShell(t *testing.T) *shell {
 		name, _, _ := strings.Cut(v, "=")
 		return name == "KUBECONFIG" || name == "MAKEFLAGS" || name == "MAKELEVEL" || name == "MFLAGS"
 	})
+
 	s := &shell{t: t, ctx: ctx, cluster: cmp.Or(os.Getenv("LOCALCLUSTER_NAME"), "e2e") + "-quickstart", lines: make(chan string)}
 	environment = append(environment, "LOCALCLUSTER_NAME="+s.cluster)
 	s.sweep(environment)
@@ -81,6 +85,7 @@ func openShell(t *testing.T) *shell {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cmd := exec.CommandContext(ctx, "bash")
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = environment, w, w, &syscall.SysProcAttr{Setpgid: true}
 	// Its children are of its group.
@@ -89,9 +94,11 @@ func openShell(t *testing.T) *shell {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	_ = w.Close()
 	s.in = in
 	go s.listen(r)
@@ -100,6 +107,7 @@ func openShell(t *testing.T) *shell {
 		_ = cmd.Wait()
 		_ = r.Close()
 	})
+
 	return s
 }
 
@@ -113,9 +121,11 @@ func (s *shell) sweep(environment []string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+
 	s.t.Cleanup(func() {
 		_ = end.Close()
 		if err := cmd.Wait(); err != nil {
@@ -164,6 +174,7 @@ func (s *shell) run(command string) (printed, code string) {
 	if _, err := fmt.Fprintf(s.in, "%s\nprintf '\\n%s%%s\\n' $?\n", command, mark); err != nil {
 		s.t.Fatalf("type %q: %v", command, err)
 	}
+
 	var lines []string
 	for {
 		select {

@@ -36,6 +36,7 @@ func TestUngatedReplaced(t *testing.T) {
 			t.Error(err)
 		}
 	})
+
 	before := s.alive()
 
 	later := &elbv2.TargetGroupBinding{
@@ -48,11 +49,13 @@ func TestUngatedReplaced(t *testing.T) {
 			ServiceRef: elbv2.ServiceReference{Name: s.app.Name, Port: intstr.FromInt32(80)},
 		},
 	}
+
 	t.Cleanup(func() {
 		if err := w.cluster.Delete(context.WithoutCancel(w.ctx), later); err != nil {
 			t.Error(err)
 		}
 	})
+
 	s.underLoad(func() {
 		s.must(s.cluster.Create(s.ctx, later))
 		s.eventually("all pods to be replaced", func(context.Context) (bool, error) {
@@ -63,6 +66,7 @@ func TestUngatedReplaced(t *testing.T) {
 		})
 		s.waitComplete()
 	})
+
 	if n := mostLeaving(s.pods.Pods()); n > 1 {
 		t.Errorf("%d pods were on their way out at a time, want one", n)
 	}

@@ -31,6 +31,7 @@ func (w *world) killed(t *testing.T) {
 	s.waitComplete()
 	pods := s.alive()
 	s.must(s.cluster.Delete(s.ctx, podOf(s, pods[0])))
+
 	for i, take := range []func(env.PodHistory) error{
 		func(p env.PodHistory) error {
 			return s.cluster.Delete(s.ctx, podOf(s, p), client.GracePeriodSeconds(1))
@@ -48,6 +49,7 @@ func (w *world) killed(t *testing.T) {
 		s.must(take(p))
 		s.waitKilled(p, "instead of its 85 s")
 	}
+
 	s.waitGone(pods[0])
 	s.waitCounted("podgate_pods_drained_total", 1)
 	s.waitCounted("podgate_pods_undrained_total", 3, `cause="grace_period"`)
@@ -66,6 +68,7 @@ func (w *world) shortHook(t *testing.T) {
 			return e.Reason == "DrainTooShort" && e.InvolvedObject.Kind == kind && strings.Contains(e.Message, said)
 		})
 	}
+
 	s.waitCounted("podgate_pods_drain_too_short", 2, `what="hook"`)
 	pod := s.alive()[0]
 	s.must(s.cluster.Delete(s.ctx, podOf(s, pod)))

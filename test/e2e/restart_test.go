@@ -30,13 +30,16 @@ func TestRestart(t *testing.T) {
 
 	after, err := w.podgatePods(w.ctx)
 	w.must(err)
+
 	for _, p := range after {
 		if named(before, p.Name) {
 			t.Errorf("replica %s was not replaced", p.Name)
 		}
 	}
+
 	leader, err := w.leader(w.ctx)
 	w.must(err)
+
 	if !named(after, leader.Name) {
 		t.Errorf("pod %s leads, which is none of the new replicas", leader.Name)
 	}

@@ -85,6 +85,7 @@ func (w *world) wire(a env.App, o env.TargetGroupOptions) *service {
 	s.gates = s.watchGates()
 	w.t.Cleanup(s.gates.stop)
 	w.must(env.WaitInjected(w.ctx, w.cluster, s.app))
+
 	return s
 }
 
@@ -206,6 +207,7 @@ func (s *service) states(ctx context.Context, clock string) (map[string]string, 
 	if err != nil {
 		return nil, err
 	}
+
 	now := map[string]string{}
 	for _, t := range transitions {
 		if t.Clock != clock {
@@ -216,6 +218,7 @@ func (s *service) states(ctx context.Context, clock string) (map[string]string, 
 			delete(now, t.Target.ID)
 		}
 	}
+
 	return now, nil
 }
 

@@ -44,9 +44,11 @@ func (s *service) assertGatesFollowedTheirTargets() {
 		{"0/1", "False", "Elb.InitialHealthChecking", "Initial health checks in progress"},
 		{"1/1", "True", "Healthy", ""},
 	}
+
 	if len(histories) != 2*s.app.Replicas {
 		s.t.Errorf("saw %d pods, want %d: each once before and once after the update", len(histories), 2*s.app.Replicas)
 	}
+
 	for pod, steps := range histories {
 		if diff := cmp.Diff(want, slices.DeleteFunc(steps, early)); diff != "" {
 			s.t.Errorf("gate of pod %s (-want +got):\n%s", pod, diff)

@@ -34,6 +34,7 @@ func TestNeverHealthy(t *testing.T) {
 	if got := versions(sum); got["bad"] != 0 || got["v1"] == 0 || got["fixed"] == 0 {
 		t.Errorf("answers by version: %v, want some of v1 and of fixed and none of bad", got)
 	}
+
 	s.assertNeverOpened(bad)
 	s.logLatencies()
 }
@@ -73,13 +74,16 @@ func (s *service) assertStalled() {
 	s.t.Helper()
 	d, err := s.deployment(s.ctx)
 	s.must(err)
+
 	if env.Complete(d) {
 		s.t.Errorf("the Deployment is complete, want it to wait: %+v", d.Status)
 	}
+
 	serving := pick(s.alive(), func(p env.PodHistory) bool { return p.Version == "v1" && p.Terminating.IsZero() && !p.Ready.IsZero() })
 	if len(serving) != 4 {
 		s.t.Errorf("%d old pods are there, want 4: one of five may be unavailable", len(serving))
 	}
+
 	ready := pick(s.alive(), func(p env.PodHistory) bool { return p.Version == "v2" && !p.Ready.IsZero() })
 	if len(ready) != 0 {
 		s.t.Errorf("%d pods that never were healthy at the load balancer became Ready: %+v", len(ready), ready)

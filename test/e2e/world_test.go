@@ -114,12 +114,14 @@ func simulate(t *testing.T, o options) *world {
 		Binary: simulatorBinary, Listen: node + ":4566", DataAddress: node, Region: region, Profile: cmp.Or(o.profile, "alb"),
 		RoutingDelay: -1, TimeScale: o.timeScale, Args: o.simulator,
 	})
+
 	w.must(err)
 	t.Cleanup(func() {
 		if err := w.sim.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
+
 	t.Cleanup(w.explainFailure)
 	return w
 }
@@ -152,11 +154,13 @@ func setArgs(d *unstructured.Unstructured, flags []string) error {
 	if len(flags) == 0 {
 		return nil
 	}
+
 	path := []string{"spec", "template", "spec", "containers"}
 	containers, _, err := unstructured.NestedSlice(d.Object, path...)
 	if err != nil {
 		return fmt.Errorf("set flags of Deployment %s: %w", d.GetName(), err)
 	}
+
 	for _, each := range containers {
 		container, ok := each.(map[string]any)
 		if !ok {
@@ -168,6 +172,7 @@ func setArgs(d *unstructured.Unstructured, flags []string) error {
 		}
 		container["args"] = args
 	}
+
 	return unstructured.SetNestedSlice(d.Object, containers, path...)
 }
 

@@ -23,6 +23,7 @@ func TestAllowedTargets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	web, pay := c.group("web"), c.group("pay")
 	c.service("web")
 	c.service("pay")
@@ -37,18 +38,21 @@ func TestAllowedTargets(t *testing.T) {
 	c.pod("web-1", "web", "10.0.0.1", "web")
 	c.pod("pay-1", "pay", "10.0.0.2", "pay")
 	c.eventually("its own is served", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionTrue })
+
 	for _, name := range []string{"pay", "pay-too"} {
 		c.eventually(name+" is refused", func() bool {
 			v := c.verdict(name)
 			return v.Reason == "NotAllowed" && strings.Contains(v.Message, "may not name "+pay)
 		})
 	}
+
 	c.eventually("the pod that waits is told", func() bool { return strings.Contains(c.gate("pay-1", "pay").Message, "--allow-targets") })
 	for _, call := range c.sim.Calls(0) {
 		if call.TargetGroupARN == pay && call.Operation != "DescribeTargetGroups" && call.Operation != "DescribeTargetGroupAttributes" && !strings.HasPrefix(call.Operation, "Create") {
 			t.Errorf("%s was called about somebody else's group", call.Operation)
 		}
 	}
+
 	if len(c.rows(pay)) != 0 {
 		t.Error("somebody else's group has got targets")
 	}

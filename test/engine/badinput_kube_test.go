@@ -105,19 +105,24 @@ func TestBadInput(t *testing.T) {
 			if row.binding != nil {
 				row.binding(c, b)
 			}
+
 			if row.hurt != nil {
 				row.hurt(c)
 			}
+
 			c.create(b)
 			c.eventually("condition says "+row.reason, func() bool {
 				cond := c.verdict(b.Name)
 				return cond.Status == metav1.ConditionFalse && cond.Reason == row.reason && strings.Contains(cond.Message, row.says)
 			})
+
 			c.eventually("an event says so", func() bool { return c.event(b.Name, row.reason, row.says) })
 			c.bystanderServes()
+
 			if row.mend == nil {
 				return
 			}
+
 			row.mend(c)
 			c.eventually("healed", func() bool { return c.verdict(b.Name).Reason == "Synced" })
 		})
@@ -133,6 +138,7 @@ func TestBadInputGateWithoutBinding(t *testing.T) {
 		g := c.gate("hand", "no-such-binding")
 		return g.Status == corev1.ConditionFalse && g.Reason == "NoBinding"
 	})
+
 	c.eventually("an event says so", func() bool { return c.event("hand", "NoBinding", "No binding of this name") })
 	c.bystanderServes()
 	c.service("hand")

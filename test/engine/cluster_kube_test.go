@@ -78,11 +78,13 @@ func newClusterWith(t *testing.T, conf awssim.Config) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	conf.Region, conf.NoDataPath, conf.Throttle = region, true, awssim.ThrottleOff
 	sim, err := awssim.New(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	server := httptest.NewServer(sim.Handler())
 	t.Cleanup(server.Close)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -96,6 +98,7 @@ func newClusterWith(t *testing.T, conf awssim.Config) *cluster {
 	c.elb = elb.New(elb.Options{Region: region, BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", "")})
 	c.ns = kubetest.Namespace(t, kube, map[string]string{elbv2.InjectLabel: elbv2.InjectEnabled})
 	t.Cleanup(func() { c.stop() })
+
 	return c
 }
 
@@ -127,16 +130,20 @@ func (c *cluster) launch(kube *rest.Config) (end func() error) {
 	if c.config != nil {
 		c.config(&cfg)
 	}
+
 	if err := cfg.Validate(); err != nil {
 		c.Fatal(err)
 	}
+
 	var metrics prometheus.Registerer = prometheus.NewRegistry()
 	if c.metrics != nil {
 		metrics = c.metrics
 	}
+
 	go func() {
 		done <- manager.Run(ctx, c.log, kube, metrics, cfg)
 	}()
+
 	return func() error {
 		cancel()
 		return <-done
@@ -163,11 +170,13 @@ func (c *cluster) groupLike(name string, in elb.CreateTargetGroupInput) string {
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	arn := *tg.TargetGroups[0].TargetGroupArn
 	lb, err := c.elb.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{Name: aws.String("lb-" + name), Subnets: []string{"subnet-1", "subnet-2"}})
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	_, err = c.elb.CreateListener(ctx, &elb.CreateListenerInput{
 		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80),
 		DefaultActions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: aws.String(arn)}},
@@ -175,6 +184,7 @@ func (c *cluster) groupLike(name string, in elb.CreateTargetGroupInput) string {
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	return arn
 }
 
@@ -225,9 +235,11 @@ func (c *cluster) pod(name, app, ip string, of ...string) *corev1.Pod {
 			Containers:                    []corev1.Container{{Name: "app", Image: "app"}},
 		},
 	}
+
 	for _, g := range of {
 		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(gates.Type(g))})
 	}
+
 	c.create(pod)
 	c.ready(pod, ip, true)
 	return pod

@@ -25,18 +25,22 @@ func TestPodEndsUndrained(t *testing.T) {
 	c.eventually("both serve", func() bool {
 		return c.gate("web-1", "web").Status == corev1.ConditionTrue && c.gate("web-2", "web").Status == corev1.ConditionTrue
 	})
+
 	c.remove(two)
 	c.eventually("told", func() bool {
 		return c.event("web-2", "KilledUndrained", "it was deleted with a grace period of 0 s instead of its 60 s")
 	})
+
 	var list eventsv1.EventList
 	if err := c.kube.List(t.Context(), &list, client.InNamespace(c.ns)); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, e := range list.Items {
 		if e.Reason == "KilledUndrained" && e.Regarding.UID != two.UID {
 			t.Errorf("told of %s %s, %s", e.Regarding.Kind, e.Regarding.Name, e.Regarding.UID)
 		}
 	}
+
 	c.remove(one)
 }

@@ -66,6 +66,7 @@ func TestExternalNudges(t *testing.T) {
 	if _, err := c.elb.RegisterTargets(t.Context(), &elb.RegisterTargetsInput{TargetGroupArn: &arn, Targets: target}); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("the pod's target is seen", func() bool { return strings.HasPrefix(c.gate("web-1", ownGate).Reason, "Elb.") })
 	registered := c.nudged(theirs)
 	c.never("nudged for a registered pod", 6*time.Second, func() bool { return c.nudged(theirs) != registered })
@@ -75,10 +76,12 @@ func TestExternalNudges(t *testing.T) {
 	if err := c.kube.Delete(t.Context(), own); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("podgate's binding is gone", func() bool { return c.gone(own) })
 	if n, m := len(c.calls("RegisterTargets")), len(c.calls("DeregisterTargets")); n != 1 || m != 0 {
 		t.Errorf("%d registrations and %d deregistrations, want only the test's own registration", n, m)
 	}
+
 	if got := c.finalizers(theirs); len(got) != 1 || got[0] != elbv2.LBCFinalizer {
 		t.Errorf("finalizers of the other controller's binding: %v", got)
 	}

@@ -28,17 +28,21 @@ func TestGateFollowsTarget(t *testing.T) {
 	c.eventually("binding is Ready", func() bool {
 		return c.verdict("web").Status == "True" || c.verdict("web").Reason != ""
 	})
+
 	c.pod("web-1", "web", "10.0.0.1", "web")
 	c.eventually("target registered", func() bool { return c.rows(arn)["10.0.0.1"] == "initial" })
 	c.eventually("condition follows", func() bool {
 		g := c.gate("web-1", "web")
 		return g.Status == corev1.ConditionFalse && g.Reason == "Elb.RegistrationInProgress" || g.Reason == "Elb.InitialHealthChecking"
 	})
+
 	c.script(arn, "healthy")
 	c.eventually("gate open", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionTrue })
+
 	if g := c.gate("web-1", "web"); g.Reason != v1alpha1.ReasonHealthy || g.Message != "" {
 		t.Errorf("open gate says %q, %q: something stale stayed behind", g.Reason, g.Message)
 	}
+
 	c.eventually("binding synced", func() bool { return c.verdict("web").Reason == "Synced" })
 }
 
@@ -53,13 +57,16 @@ func TestDeletionDeregisters(t *testing.T) {
 	c.start()
 	one, two := c.pod("web-1", "web", "10.0.0.1"), c.pod("web-2", "web", "10.0.0.2")
 	c.eventually("both registered", func() bool { return len(c.rows(arn)) == 2 })
+
 	if err := c.kube.Delete(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("first draining", func() bool { return c.rows(arn)["10.0.0.1"] != "healthy" })
 	if err := c.kube.Delete(t.Context(), two); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("group attribute default makes the drain longer than the grace period", func() bool { return c.rows(arn)["10.0.0.2"] != "healthy" })
 	c.remove(one)
 	c.remove(two)
@@ -75,13 +82,16 @@ func TestBindingDeletion(t *testing.T) {
 	c.start()
 	c.pod("web-1", "web", "10.0.0.1", "web")
 	c.eventually("target registered", func() bool { return len(c.rows(arn)) == 1 })
+
 	if err := c.kube.Delete(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("gate released", func() bool { return c.gate("web-1", "web").Reason == v1alpha1.ReasonBindingDeleted })
 	c.eventually("binding gone", func() bool {
 		return c.gone(b)
 	})
+
 	if rows := c.rows(arn); rows["10.0.0.1"] == "initial" || rows["10.0.0.1"] == "healthy" {
 		t.Errorf("target still registered: %v", rows)
 	}
@@ -106,6 +116,7 @@ func TestLaw8RestartChangesNothing(t *testing.T) {
 	c.start()
 	c.eventually("the new process has read the group", func() bool { return len(c.calls("DescribeTargetHealth")) > 0 })
 	c.never("gate changes", 3*time.Second, func() bool { return c.gate("web-1", "web") != before })
+
 	if n := len(c.calls("RegisterTargets")); n != calls {
 		t.Errorf("registered %d times after the restart", n-calls)
 	}
@@ -131,9 +142,11 @@ func TestUnreadyWhileNobodyLed(t *testing.T) {
 	if err := c.kube.Patch(t.Context(), b, unpublish); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := c.sim.AddFault(awssim.Fault{Operation: "DescribeTargetGroups", LatencySeconds: 2}); err != nil {
 		t.Fatal(err)
 	}
+
 	c.start()
 	c.eventually("closed", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionFalse })
 }

@@ -48,6 +48,7 @@ func (c *cluster) startLBC() lbc {
 			c.Error(err)
 		}
 	}
+
 	renew()
 	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -63,14 +64,17 @@ func (c *cluster) startLBC() lbc {
 			}
 		}
 	}()
+
 	l := lbc{cluster: c, stop: func() { close(end); <-done }}
 	var all elbv2.TargetGroupBindingList
 	if err := c.kube.List(c.Context(), &all, client.InNamespace(c.ns)); err != nil {
 		c.Fatal(err)
 	}
+
 	for i := range all.Items {
 		l.claim(&all.Items[i])
 	}
+
 	return l
 }
 
@@ -81,9 +85,11 @@ func (l lbc) claim(b *elbv2.TargetGroupBinding) {
 	controllerutil.AddFinalizer(b, elbv2.LBCFinalizer)
 	metav1.SetMetaDataAnnotation(&b.ObjectMeta, elbv2.LBCCheckpoint, "d1946fbf/3b5d5c37")
 	metav1.SetMetaDataAnnotation(&b.ObjectMeta, elbv2.LBCCheckpointTime, "1772366400")
+
 	if err := l.kube.Patch(l.Context(), b, client.MergeFrom(before)); err != nil {
 		l.Fatal(err)
 	}
+
 	before = b.DeepCopy()
 	b.Status.ObservedGeneration = &b.Generation
 	if err := l.kube.Status().Patch(l.Context(), b, client.MergeFrom(before)); err != nil {
@@ -107,6 +113,7 @@ func (c *cluster) lbcBinding(name, service, arn string) *elbv2.TargetGroupBindin
 			}}},
 		},
 	}
+
 	b.Spec.ServiceRef.Port.IntVal = 80
 	c.create(b)
 	return b
@@ -140,6 +147,7 @@ func (c *cluster) alwaysHeld(b *elbv2.TargetGroupBinding) {
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	name, done := b.Name, make(chan struct{})
 	go func() {
 		defer close(done)
@@ -150,6 +158,7 @@ func (c *cluster) alwaysHeld(b *elbv2.TargetGroupBinding) {
 			}
 		}
 	}()
+
 	c.Cleanup(func() { w.Stop(); <-done })
 }
 
@@ -190,12 +199,15 @@ func TestHandoverBesideLBC(t *testing.T) {
 	c.never("podgate touches a binding of LBC", 6*time.Second, func() bool {
 		return calls() > 0 || c.gate("web-3", b.Name).Status != "" || !slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer})
 	})
+
 	lbc.stop()
 	c.eventually("taken over", func() bool { return slices.Equal(c.finalizers(b), []string{v1alpha1.Finalizer}) })
 	c.eventually("the waiting pod is served", func() bool { return c.gate("web-3", b.Name).Reason == v1alpha1.ReasonHealthy })
+
 	if got := c.gate("web-1", b.Name); got != opened {
 		t.Errorf("an open gate was written: %+v", got)
 	}
+
 	if n := calls(); n != 1 {
 		t.Errorf("%d calls to take over two targets and register one", n)
 	}
@@ -204,9 +216,11 @@ func TestHandoverBesideLBC(t *testing.T) {
 	c.eventually("handed back", func() bool {
 		return slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer}) && c.managed(b) == v1alpha1.ReasonOwnedByLBC
 	})
+
 	if err := c.kube.Delete(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
+
 	c.never("podgate touches what it handed back", 2*time.Second, func() bool { return calls() > 1 })
 	lbc.stop()
 	c.eventually("taken over again", func() bool { return len(c.calls("DeregisterTargets")) == 1 })
@@ -214,9 +228,11 @@ func TestHandoverBesideLBC(t *testing.T) {
 	lbc = c.startLBC()
 	c.eventually("handed back again", func() bool { return slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer}) })
 	lbc.stop()
+
 	if err := c.kube.Delete(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("ended by podgate, since LBC is gone", func() bool { return c.gone(b) })
 	for address, state := range c.rows(arn) {
 		if state != "draining" {
@@ -243,12 +259,15 @@ func TestNoneHandsBackToLBC(t *testing.T) {
 	c.start()
 	c.eventually("told that it is not served", func() bool { return c.managed(b) == v1alpha1.ReasonNotServed })
 	c.never("let go before LBC has it", 3*time.Second, func() bool { return !slices.Contains(c.finalizers(b), v1alpha1.Finalizer) })
+
 	if err := c.kube.Get(t.Context(), client.ObjectKeyFromObject(b), b); err != nil {
 		t.Fatal(err)
 	}
+
 	lbc.claim(b)
 	c.eventually("let go", func() bool { return slices.Equal(c.finalizers(b), []string{elbv2.LBCFinalizer}) })
 	lbc.stop()
+
 	if rows := c.rows(arn); rows["10.0.0.1"] != "healthy" || c.gate("web-1", b.Name).Reason != v1alpha1.ReasonHealthy {
 		t.Errorf("the targets are %v", rows)
 	}
@@ -270,17 +289,21 @@ func TestSharedGroupOverARestart(t *testing.T) {
 	c.eventually("both served", func() bool {
 		return c.gate("web-1", b.Name).Reason == v1alpha1.ReasonHealthy && c.gate("web-2", b.Name).Reason == v1alpha1.ReasonHealthy
 	})
+
 	record := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "aws-lbc-targets-web"}}
 	if err := c.kube.Get(t.Context(), client.ObjectKeyFromObject(record), record); err != nil || record.Data["targets"] != "10.0.0.1:8080,10.0.0.2:8080" {
 		t.Errorf("recorded %q, %v", record.Data, err)
 	}
+
 	c.stop()
 	c.remove(one)
 	c.start()
 	c.eventually("the dead pod's target leaves", func() bool { return c.rows(arn)["10.0.0.1"] != "healthy" })
+
 	if err := c.kube.Delete(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("binding and record gone", func() bool { return c.gone(b) && c.gone(record) })
 	if rows := c.rows(arn); rows["10.0.0.9"] != "healthy" || rows["10.0.0.2"] == "healthy" {
 		t.Errorf("the targets are %v", rows)

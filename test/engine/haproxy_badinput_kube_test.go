@@ -36,16 +36,19 @@ func TestHAProxyBadInput(t *testing.T) {
 		"garbage": {func(h *v1alpha1.HAProxy) { h.Instances[0] = garbage }, "LoadBalancerUnavailable", "no runtime API of HAProxy"},
 		"nobody":  {func(h *v1alpha1.HAProxy) { h.Instances[0] = "unix:/nowhere/s" }, "LoadBalancerUnavailable", "there is no such socket"},
 	}
+
 	var bad []*v1alpha1.TargetBinding
 	for name, tc := range tests {
 		b := s.bind(name, func(b *v1alpha1.TargetBinding) { tc.change(b.Spec.HAProxy) })
 		bad = append(bad, b)
 	}
+
 	s.bind("web", func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.DrainSeconds = 1 })
 	s.start()
 	s.serve("127.0.0.15").healthy.Store(true)
 	one := s.pod("web-1", "web", "127.0.0.15", ownGate)
 	s.opens("web-1")
+
 	for name, tc := range tests {
 		s.eventually(name+" is told", func() bool {
 			c := s.verdict(v1alpha1.GatePrefix + name)
@@ -64,20 +67,24 @@ func TestHAProxyBadInput(t *testing.T) {
 		servers := s.haproxy.Servers("web")
 		return len(servers) == 1 && strings.Contains(servers[0], "_web-2_")
 	})
+
 	if c := s.verdict(ownGate); c.Reason != "Synced" {
 		t.Errorf("the binding that is in order says %s: %s", c.Reason, c.Message)
 	}
 
 	s.haproxy.Say("set server full/somebodys state maint; del server full/somebodys")
 	s.eventually("there is room", func() bool { return s.verdict(v1alpha1.GatePrefix+"full").Reason == "Synced" })
+
 	if servers := s.haproxy.Servers("full"); len(servers) != 1 || !strings.Contains(servers[0], "_web-2_") {
 		t.Errorf("want the pod's server in the backend that has room now, got %v", servers)
 	}
+
 	for _, b := range bad {
 		if err := s.kube.Delete(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	for _, b := range bad {
 		s.eventually(b.Name+" goes although nobody answers", func() bool { return s.gone(b) })
 	}
@@ -90,6 +97,7 @@ func listenSilently(t *testing.T, path string) (instance string, hung func() int
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = l.Close() })
 	var n atomic.Int64
 	go func() {
@@ -105,6 +113,7 @@ func listenSilently(t *testing.T, path string) (instance string, hung func() int
 			}()
 		}
 	}()
+
 	return "unix:" + path, n.Load
 }
 
@@ -115,6 +124,7 @@ func listenGarbage(t *testing.T) (instance string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -127,5 +137,6 @@ func listenGarbage(t *testing.T) (instance string) {
 			_ = conn.Close()
 		}
 	}()
+
 	return "tcp:" + l.Addr().String()
 }

@@ -56,11 +56,13 @@ func newHAProxy(t *testing.T) *haproxy.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+
 	err = p.Configure(fmt.Sprintf(`
     stats socket %s/user.sock mode 600 level user
 defaults
@@ -80,9 +82,11 @@ backend full
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	return p
 }
 
@@ -161,6 +165,7 @@ func TestHAProxyBinding(t *testing.T) {
 		c := s.gate("web-1", ownGate)
 		return c.Status == corev1.ConditionFalse && c.Reason == "HAProxy.L7STS"
 	})
+
 	one.healthy.Store(true)
 	s.opens("web-1")
 	s.serve("127.0.0.12").healthy.Store(true)
@@ -174,6 +179,7 @@ func TestHAProxyBinding(t *testing.T) {
 	if err := s.haproxy.Reload(); err != nil {
 		t.Fatal(err)
 	}
+
 	s.eventually("HAProxy has both servers again", func() bool { return len(s.haproxy.Servers("web")) == 2 })
 	if c := s.gate("web-1", ownGate); c.Status != corev1.ConditionTrue {
 		t.Errorf("a reload closed an open gate: %+v", c)
@@ -184,9 +190,11 @@ func TestHAProxyBinding(t *testing.T) {
 		servers := s.haproxy.Servers("web")
 		return len(servers) == 1 && strings.Contains(servers[0], "_web-2_")
 	})
+
 	if err := s.kube.Delete(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
+
 	s.eventually("the binding is gone", func() bool { return s.gone(b) })
 	if servers := s.haproxy.Servers("web"); len(servers) != 0 {
 		t.Errorf("servers were left behind: %v", servers)
@@ -204,9 +212,11 @@ func TestBindingsOfOneName(t *testing.T) {
 	app := s.serve("127.0.0.13")
 	s.pod("web-1", "web", "127.0.0.13", "web", ownGate)
 	s.eventually("the target group's gate opens", func() bool { return s.gate("web-1", "web").Status == corev1.ConditionTrue })
+
 	if c := s.gate("web-1", ownGate); c.Status == corev1.ConditionTrue {
 		t.Errorf("the other gate opened, too: %+v", c)
 	}
+
 	app.healthy.Store(true)
 	s.opens("web-1")
 }
@@ -222,14 +232,18 @@ func TestHAProxyExternal(t *testing.T) {
 		c := s.gate("web-1", ownGate)
 		return c.Status != corev1.ConditionTrue && c.Reason == balancer.ReasonNotRegistered
 	})
+
 	if servers := s.haproxy.Servers("web"); len(servers) != 0 {
 		t.Errorf("podgate registered %v", servers)
 	}
+
 	s.haproxy.Say(fmt.Sprintf("add server web/mine 127.0.0.14:%d check inter 100ms rise 1 fall 2; enable health web/mine; enable server web/mine; set server web/mine health down", s.port))
 	s.opens("web-1")
+
 	if err := s.kube.Delete(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
+
 	s.eventually("the binding is gone", func() bool { return s.gone(b) })
 	if servers := s.haproxy.Servers("web"); len(servers) != 1 {
 		t.Errorf("servers of others: %v", servers)
@@ -257,9 +271,11 @@ func TestSilentLeaderBeforeHAProxy(t *testing.T) {
 	s.served(one, two)
 
 	wire.sever()
+
 	if err := s.kube.Delete(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
+
 	draining := func(pod string) bool {
 		for line := range strings.Lines(s.haproxy.Say("show stat web 4 -1")) {
 			if strings.Contains(line, "_"+pod+"_") {
@@ -268,12 +284,15 @@ func TestSilentLeaderBeforeHAProxy(t *testing.T) {
 		}
 		return false
 	}
+
 	s.eventually("a standby drains the deleted pod's server", func() bool { return draining("web-1") })
 	if now := s.holder(); now != first {
 		t.Fatalf("the lease went from %s to %s: that was no standby", first, now)
 	}
+
 	if err := s.kube.Delete(t.Context(), two, client.GracePeriodSeconds(3600)); err != nil {
 		t.Fatal(err)
 	}
+
 	s.never("the last one that serves is drained by a standby", 2*time.Second, func() bool { return draining("web-2") })
 }

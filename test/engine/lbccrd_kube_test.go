@@ -32,14 +32,17 @@ func (c *cluster) define(file string) {
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	var schema apiextensionsv1.CustomResourceValidation
 	if err := yaml.UnmarshalStrict(raw, &schema); err != nil {
 		c.Fatal(err)
 	}
+
 	var crd apiextensionsv1.CustomResourceDefinition
 	if err := c.kube.Get(c.Context(), types.NamespacedName{Name: "targetgroupbindings.elbv2.k8s.aws"}, &crd); err != nil {
 		c.Fatal(err)
 	}
+
 	before := crd.Spec.Versions[0].Schema
 	use := func(ctx context.Context, schema *apiextensionsv1.CustomResourceValidation, lenient bool) {
 		change := client.MergeFrom(crd.DeepCopy())
@@ -52,6 +55,7 @@ func (c *cluster) define(file string) {
 			return (err == nil) == lenient
 		})
 	}
+
 	use(c.Context(), &schema, true)
 	c.Cleanup(func() { c.stop(); use(context.Background(), before, false) })
 }
@@ -89,19 +93,23 @@ func TestDefinitionOfLBC(t *testing.T) {
 			c.eventually("an event says that it works", func() bool { return c.event("web", "Synced", "follows") })
 			c.eventually("an event says that it is no ARN", func() bool { return c.event("bad", "InvalidRequest", "ARN") })
 			c.eventually("an event says what is wrong with the policy", func() bool { return c.event("odd", "InvalidPolicy", "podgate.dev/timeout") })
+
 			if tc.conditions {
 				c.eventually("conditions say so, too", func() bool {
 					return c.verdict("web").Status == metav1.ConditionTrue && c.verdict("bad").Reason == "InvalidRequest"
 				})
 			}
+
 			told := written.Load()
 			for i := range 3 {
 				c.pod(fmt.Sprintf("more-%d", i), "web", fmt.Sprintf("10.0.1.%d", i), "web")
 				c.eventually("registered, too", func() bool { return len(c.rows(arn)) == i+2 })
 			}
+
 			if n := written.Load() - told; n != 0 {
 				t.Errorf("pods came, and the binding's status was written %d times with nothing new", n)
 			}
+
 			if has := c.verdict("web").Reason != ""; has != tc.conditions {
 				t.Errorf("has conditions: %t, want %t", has, tc.conditions)
 			}
@@ -110,6 +118,7 @@ func TestDefinitionOfLBC(t *testing.T) {
 			if err := c.kube.Delete(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
+
 			c.eventually("deregistered and gone", func() bool {
 				return c.gone(b) && c.rows(arn)["10.0.0.1"] != "healthy"
 			})

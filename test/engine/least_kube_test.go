@@ -52,13 +52,16 @@ func TestRoleIsLeast(t *testing.T) {
 	cfg, refused := c.as("podgate-least")
 	made := record(cfg)
 	c.everything(cfg)
+
 	if r := refused(); len(r) > 0 {
 		t.Errorf("refused: %q", r)
 	}
+
 	requests := made()
 	if len(requests) == 0 {
 		t.Fatal("podgate made no request")
 	}
+
 	wide, narrow := c.roles()
 	for i := range wide.Rules {
 		eachVerb(wide.Rules[i], func(without []rbacv1.PolicyRule, what string) {
@@ -67,6 +70,7 @@ func TestRoleIsLeast(t *testing.T) {
 			c.needs(what, requests, less, narrow)
 		})
 	}
+
 	for i := range narrow.Rules {
 		eachVerb(narrow.Rules[i], func(without []rbacv1.PolicyRule, what string) {
 			less := narrow.DeepCopy()
@@ -74,6 +78,7 @@ func TestRoleIsLeast(t *testing.T) {
 			c.needs(what, requests, wide, less)
 		})
 	}
+
 	c.sufficesForOneNamespace(requests)
 }
 
@@ -91,6 +96,7 @@ func record(cfg *rest.Config) func() []asked {
 			return next.RoundTrip(r)
 		})
 	})
+
 	return func() []asked {
 		mu.Lock()
 		defer mu.Unlock()
@@ -105,10 +111,12 @@ func (c *cluster) everything(cfg *rest.Config) {
 	if err := client.IgnoreNotFound(c.kube.Delete(c.Context(), secret)); err != nil {
 		c.Fatal(err)
 	}
+
 	direct, err := kubetest.Client(cfg)
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	c.webhook()
 	c.cfg = cfg
 	c.config = func(config *manager.Config) {
@@ -118,7 +126,9 @@ func (c *cluster) everything(cfg *rest.Config) {
 			return nil
 		}
 	}
+
 	arn := c.waitingPod()
+
 	// Its configuration and its Secret: an authority is made, written and published, twice more.
 	for range 2 {
 		c.patch(secret, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.RotateAnnotation, certificate.RotateCA))
@@ -126,6 +136,7 @@ func (c *cluster) everything(cfg *rest.Config) {
 			return c.kube.Get(c.Context(), client.ObjectKeyFromObject(secret), secret) == nil && secret.Annotations[v1alpha1.RotateAnnotation] == ""
 		})
 	}
+
 	c.script(arn, "healthy")
 	c.eventually("open", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionTrue })
 	c.shared()
@@ -139,6 +150,7 @@ func (c *cluster) everything(cfg *rest.Config) {
 		err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: "web"}, &b)
 		return err == nil && !slices.Contains(b.Finalizers, v1alpha1.Finalizer)
 	})
+
 	c.scraped(cfg)
 	c.stop()
 }
@@ -174,12 +186,15 @@ func (c *cluster) shared() {
 			return err == nil && strings.Count(record.Data["targets"], ":") == n
 		}
 	}
+
 	c.eventually("one is noted", noted(1))
 	c.pod("shared-2", "shared", "10.0.1.2", b.Name)
 	c.eventually("two are noted", noted(2))
+
 	if err := c.kube.Delete(c.Context(), b); err != nil {
 		c.Fatal(err)
 	}
+
 	c.eventually("binding and record gone", func() bool { return c.gone(b) && c.gone(record) })
 }
 
@@ -194,6 +209,7 @@ func (c *cluster) replaced() {
 		Selector: &metav1.LabelSelector{MatchLabels: labels},
 		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}}},
 	}}
+
 	c.create(set)
 	c.shortHooks(set)
 	var pods []*corev1.Pod
@@ -203,6 +219,7 @@ func (c *cluster) replaced() {
 		c.serves(pod)
 		pods = append(pods, pod)
 	}
+
 	c.patch(c.binding("old", "old", arn), fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ReplaceAnnotation, v1alpha1.ReplaceEnabled))
 	c.eventually("a pod is evicted", func() bool {
 		return slices.ContainsFunc(pods, func(p *corev1.Pod) bool {
@@ -234,23 +251,28 @@ func (c *cluster) scraped(cfg *rest.Config) {
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	c.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "prometheus"}})
 	token, err := kube.CoreV1().ServiceAccounts(c.ns).CreateToken(c.Context(), "prometheus", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	httpClient, err := rest.HTTPClientFor(cfg)
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	filter, err := scrape.Filter(cfg, httpClient)
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	h, err := filter(logr.Discard(), http.NotFoundHandler())
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	r := httptest.NewRequestWithContext(c.Context(), http.MethodGet, "https://podgate/metrics", nil)
 	r.Header.Set("Authorization", "Bearer "+token.Status.Token)
 	w := httptest.NewRecorder()
@@ -280,6 +302,7 @@ func eachVerb(rule rbacv1.PolicyRule, use func(without []rbacv1.PolicyRule, what
 						}
 					}
 				}
+
 				use(rest, fmt.Sprintf("%s %s.%s %q", verb, resource, group, rule.ResourceNames))
 			}
 		}
@@ -292,6 +315,7 @@ func (c *cluster) needs(what string, requests []asked, wide *rbacv1.ClusterRole,
 	if slices.Contains(unreached, what) {
 		return
 	}
+
 	user := fmt.Sprintf("less-%x", what)
 	wide, narrow = wide.DeepCopy(), narrow.DeepCopy()
 	// A permission by which one sees that the API server has heard of the roles.
@@ -301,11 +325,13 @@ func (c *cluster) needs(what string, requests []asked, wide *rbacv1.ClusterRole,
 	c.eventually("the roles are known", func() bool {
 		return c.allowed(user, asked{verb: "get", group: "test", resource: "heard"}) && c.allowed(user, asked{verb: "get", group: "test", resource: "heard", namespace: narrow.Namespace})
 	})
+
 	for _, r := range requests {
 		if !c.allowed(user, r) {
 			return
 		}
 	}
+
 	c.Errorf("podgate needs no permission to %s", what)
 }
 
@@ -329,14 +355,17 @@ func (c *cluster) sufficesForOneNamespace(requests []asked) {
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	m, err := env.ParseManifest(raw)
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	for _, u := range m {
 		if u.GetName() == "podgate-metrics-reader" {
 			continue
 		}
+
 		if u.GetKind() == "ClusterRole" {
 			var role rbacv1.ClusterRole
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &role); err != nil {
@@ -348,9 +377,11 @@ func (c *cluster) sufficesForOneNamespace(requests []asked) {
 				}
 			}
 		}
+
 		c.create(u)
 		c.Cleanup(func() { _ = c.kube.Delete(context.Background(), u) })
 	}
+
 	for _, r := range requests {
 		c.eventually(fmt.Sprintf("%+v is allowed", r), func() bool { return c.allowed("system:serviceaccount:podgate-system:podgate", r) })
 	}

@@ -51,15 +51,18 @@ func (c *cluster) dualPod(name string, last, port int, gates ...string) *corev1.
 			Containers: []corev1.Container{{Name: "app", Image: "app", Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: int32(port)}}}},
 		},
 	}
+
 	for _, g := range gates {
 		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(elbv2.GateType(g))})
 	}
+
 	c.create(pod)
 	c.ready(pod, fmt.Sprintf("10.0.0.%d", last), true)
 	body := fmt.Sprintf(`{"status":{"podIPs":[{"ip":"10.0.0.%[1]d"},{"ip":"2001:db8::%[1]d"}]}}`, last)
 	if err := c.kube.Status().Patch(c.Context(), pod.DeepCopy(), client.RawPatch(types.StrategicMergePatchType, []byte(body))); err != nil {
 		c.Fatal(err)
 	}
+
 	return pod
 }
 
@@ -77,6 +80,7 @@ func TestFamiliesAndPorts(t *testing.T) {
 			{Name: "http", Port: 80, TargetPort: intstr.FromString("web")}, {Name: "metrics", Port: 9100},
 		}},
 	})
+
 	for name, spec := range map[string]elbv2.TargetGroupBindingSpec{
 		"four":    {TargetGroupName: "four", ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromString("http")}},
 		"six":     {TargetGroupARN: six, ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}, IPAddressType: new("ipv6")},
@@ -84,6 +88,7 @@ func TestFamiliesAndPorts(t *testing.T) {
 	} {
 		c.create(&elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns}, Spec: spec})
 	}
+
 	c.script(four, "healthy")
 	c.script(metrics, "healthy")
 	c.script(six, "unhealthy")
@@ -95,19 +100,24 @@ func TestFamiliesAndPorts(t *testing.T) {
 		six:     "[2001:db8::1]:8080 [2001:db8::2]:9090",
 		metrics: "10.0.0.1:9100 10.0.0.2:9100",
 	}
+
 	for arn, targets := range want {
 		c.eventually(targets, func() bool { return c.targets(arn) == targets })
 	}
+
 	for _, pod := range []string{"old", "new"} {
 		c.eventually("gates of "+pod, func() bool {
 			return c.gate(pod, "four").Status == corev1.ConditionTrue && c.gate(pod, "metrics").Status == corev1.ConditionTrue && c.gate(pod, "six").Status == corev1.ConditionFalse
 		})
 	}
+
 	c.script(six, "healthy")
 	c.eventually("the last gate opens", func() bool { return c.gate("new", "six").Status == corev1.ConditionTrue })
+
 	if err := c.kube.Delete(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
+
 	for arn, targets := range want {
 		_, left, _ := strings.Cut(targets, " ")
 		c.eventually("only "+left, func() bool { return c.targets(arn) == left })
@@ -125,12 +135,15 @@ func TestAddressesOutsideTheVPC(t *testing.T) {
 	c.pod("inside", "web", "10.0.0.1", "web")
 	outside := c.pod("outside", "web", "100.64.0.1", "web")
 	c.pod("outside-2", "web", "100.64.0.2", "web")
+
 	for _, pod := range []string{"inside", "outside", "outside-2"} {
 		c.eventually("the gate of "+pod+" opens", func() bool { return c.gate(pod, "web").Status == corev1.ConditionTrue })
 	}
+
 	if err := c.kube.Delete(t.Context(), outside); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("it leaves", func() bool { return c.targets(arn) == "10.0.0.1:8080 100.64.0.2:8080" })
 }
 
@@ -147,6 +160,7 @@ func TestAddressThatDrains(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			c.script(arn, "healthy")
 			c.service("web")
 			c.binding("web", "web", arn)
@@ -156,6 +170,7 @@ func TestAddressThatDrains(t *testing.T) {
 			c.eventually("both serve", func() bool {
 				return c.gate("old", "web").Status == corev1.ConditionTrue && c.gate("other", "web").Status == corev1.ConditionTrue
 			})
+
 			c.remove(old)
 			c.eventually("the old pod's target drains", func() bool { return c.rows(arn)["10.0.0.1"] == "draining" })
 			c.pod("new", "web", "10.0.0.1", "web")

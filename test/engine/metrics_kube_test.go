@@ -74,9 +74,11 @@ func typeOf(c prometheus.Collector) string {
 	case *prometheus.HistogramVec:
 		return "histogram"
 	}
+
 	metrics := make(chan prometheus.Metric, 100)
 	c.Collect(metrics)
 	close(metrics)
+
 	for m := range metrics {
 		var out dto.Metric
 		if err := m.Write(&out); err != nil {
@@ -91,6 +93,7 @@ func typeOf(c prometheus.Collector) string {
 			return "histogram"
 		}
 	}
+
 	return fmt.Sprintf("%T, which the test does not know", c)
 }
 
@@ -122,6 +125,7 @@ func documented(t *testing.T) map[string]metric {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	found := map[string]metric{}
 	for _, row := range documentedRow.FindAllStringSubmatch(string(text), -1) {
 		var labels []string
@@ -134,6 +138,7 @@ func documented(t *testing.T) map[string]metric {
 		}
 		found[row[1]] = metric{Type: row[2], Labels: labels}
 	}
+
 	return found
 }
 
@@ -145,16 +150,20 @@ func TestMetricsAreDocumented(t *testing.T) {
 	c.metrics = &catalogue{Registry: prometheus.NewRegistry(), metrics: map[string]metric{}}
 	end := c.launch(c.cfg)
 	c.eventually("a leader", func() bool { return c.holder() != "" })
+
 	if err := end(); err != nil {
 		t.Errorf("podgate: %v", err)
 	}
+
 	if diff := cmp.Diff(documented(t), c.metrics.metrics); diff != "" {
 		t.Errorf("docs/metrics.md (-) and the code (+) differ:\n%s", diff)
 	}
+
 	problems, err := promlint.NewWithMetricFamilies(c.metrics.families()).Lint()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}

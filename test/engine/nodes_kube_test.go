@@ -51,6 +51,7 @@ func (c *cluster) readyOn(node *corev1.Node, name, ip string) {
 			ReadinessGates: []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(elbv2.GateType("web"))}},
 		},
 	}
+
 	c.create(pod)
 	c.ready(pod, ip, true)
 	c.eventually("open", func() bool { return c.gate(name, "web").Status == corev1.ConditionTrue })
@@ -82,6 +83,7 @@ func TestLaw9TaintTakenBack(t *testing.T) {
 	if err := c.kube.Patch(t.Context(), b, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("removed", func() bool { return c.rows(arn)["10.0.0.1"] == "draining" })
 	c.taint(one)
 	c.eventually("back", func() bool { return c.rows(arn)["10.0.0.1"] == "healthy" })
@@ -91,9 +93,11 @@ func TestLaw9TaintTakenBack(t *testing.T) {
 	c.never("brought back by a restart", 2*time.Second, func() bool { return c.rows(arn)["10.0.0.1"] != "draining" })
 	c.taint(one)
 	c.eventually("back again", func() bool { return c.rows(arn)["10.0.0.1"] == "healthy" })
+
 	if now := c.gate("web-1", "web"); now.Status != corev1.ConditionTrue || !now.LastTransitionTime.Equal(&opened.LastTransitionTime) {
 		t.Errorf("the gate did not stay open: %+v, opened as %+v", now, opened)
 	}
+
 	c.taint(other, corev1.Taint{Key: corev1.TaintNodeOutOfService, Effect: corev1.TaintEffectNoExecute, Value: "nodeshutdown"})
 	c.eventually("the dead node's removed", func() bool { return c.rows(arn)["10.0.0.2"] == "draining" })
 }
@@ -106,11 +110,13 @@ func TestRoleWithoutNodes(t *testing.T) {
 			role.Rules[i].Resources = slices.DeleteFunc(role.Rules[i].Resources, func(r string) bool { return r == "nodes" })
 		}
 	})
+
 	cfg, refused := c.as("podgate-nodeless")
 	c.cfg = cfg
 	c.config = func(config *manager.Config) { config.Namespace = "podgate-system" }
 	c.opensAGate()
 	c.stop()
+
 	if !slices.Contains(refused(), "GET /api/v1/nodes") {
 		t.Errorf("want nodes refused, got %q", refused())
 	}

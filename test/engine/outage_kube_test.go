@@ -27,8 +27,10 @@ func TestStartsWhileTheAPIServerIsAway(t *testing.T) {
 	c.eventually("alive and not ready", func() bool {
 		return probe(t, probes, "/healthz") == http.StatusOK && probe(t, probes, "/readyz") == http.StatusServiceUnavailable
 	})
+
 	wire.mend()
 	c.eventually("the pod is registered", func() bool { return len(c.rows(arn)) == 1 })
+
 	if err := end(); err != nil {
 		t.Errorf("podgate: %v", err)
 	}

@@ -33,8 +33,10 @@ func TestAnnotatedOwnership(t *testing.T) {
 	c.eventually("registered", func() bool {
 		return c.rows(arn)["10.0.0.1"] == "healthy" && slices.Contains(c.finalizers(b), v1alpha1.Finalizer)
 	})
+
 	c.annotate(b, `{"metadata":{"annotations":{"podgate.dev/manage":null}}}`)
 	c.eventually("handed back", func() bool { return len(c.finalizers(b)) == 0 })
+
 	if rows := c.rows(arn); rows["10.0.0.1"] != "healthy" {
 		t.Errorf("handing back changed the group: %v", rows)
 	}

@@ -68,9 +68,11 @@ func TestPolicyIsToldAndCorrected(t *testing.T) {
 	c := newCluster(t)
 	c.waitingPod()
 	c.eventually("synced", func() bool { return c.verdict("web").Reason == "Synced" })
+
 	if cond := c.policy(); cond.Type != "" {
 		t.Errorf("a binding without policies has a condition about them: %+v", cond)
 	}
+
 	c.state("web", v1alpha1.TimeoutAnnotation, "soon", v1alpha1.OnTimeoutAnnotation, "Open", "podgate.dev/on-timeuot", "Open")
 	c.eventually("the condition names each annotation, and what is allowed", func() bool {
 		cond := c.policy()
@@ -78,15 +80,18 @@ func TestPolicyIsToldAndCorrected(t *testing.T) {
 			strings.Contains(cond.Message, `podgate.dev/timeout: "soon" is not a duration of at least 1s`) &&
 			strings.Contains(cond.Message, "podgate.dev/on-timeuot")
 	})
+
 	c.eventually("an event says so", func() bool { return c.event("web", v1alpha1.ReasonInvalidPolicy, "podgate.dev/timeout") })
 	if cond := c.verdict("web"); cond.Status != metav1.ConditionTrue {
 		t.Errorf("the binding does not work: %+v", cond)
 	}
+
 	c.state("web", v1alpha1.TimeoutAnnotation, "1s", "podgate.dev/on-timeuot", "")
 	c.eventually("the unknown one is still told", func() bool {
 		m := c.policy().Message
 		return strings.Contains(m, "podgate.dev/on-timeuot") && !strings.Contains(m, `"soon"`)
 	})
+
 	c.eventually("the corrected one counts", func() bool { return c.gate("web-1", "web").Reason == v1alpha1.ReasonTimedOut })
 }
 
@@ -106,11 +111,13 @@ func TestPolicyOfTargetBindingIsTold(t *testing.T) {
 		}
 		return meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionPolicyAccepted)
 	}
+
 	c.eventually("the condition names the annotation, and what is allowed", func() bool {
 		cond := told()
 		return cond != nil && cond.Status == metav1.ConditionFalse && cond.Reason == v1alpha1.ReasonInvalidPolicy &&
 			strings.Contains(cond.Message, "podgate.dev/drain-tme") && strings.Contains(cond.Message, "drain-time")
 	})
+
 	c.eventually("an event says so", func() bool { return c.event("web", v1alpha1.ReasonInvalidPolicy, "podgate.dev/drain-tme") })
 
 	c.patch(b, `{"metadata":{"annotations":{"podgate.dev/drain-tme":null}},"spec":{"drain":{"seconds":45}}}`)
@@ -141,6 +148,7 @@ func TestPolicyTimeout(t *testing.T) {
 				g := c.gate("web-1", "web")
 				return g.Status == want.Status && g.Reason == want.Reason && strings.Contains(g.Message, want.Message)
 			})
+
 			c.eventually("an event says so", func() bool { return c.event("web-1", "GateTimedOut", "time-out of 4s") })
 			c.script(arn, "healthy")
 			c.eventually("healthy", func() bool {
@@ -160,6 +168,7 @@ func TestPolicyUnused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	c.service("web")
 	c.binding("web", "web", *tg.TargetGroups[0].TargetGroupArn)
 	c.start()
@@ -186,6 +195,7 @@ func TestPolicyTrack(t *testing.T) {
 	for i := range pods {
 		c.pod(fmt.Sprintf("web-%d", i), "web", fmt.Sprintf("10.0.0.%d", i+1), "web")
 	}
+
 	open := func() (n int) {
 		for i := range pods {
 			if c.gate(fmt.Sprintf("web-%d", i), "web").Status == corev1.ConditionTrue {
@@ -194,22 +204,27 @@ func TestPolicyTrack(t *testing.T) {
 		}
 		return n
 	}
+
 	c.eventually("all open", func() bool { return open() == pods })
 	one := awssim.Target{ID: "10.0.0.1", Port: 8080}
 	if err := c.sim.SetHealth(arn, &one, awssim.Script{State: "unhealthy", Reason: "Target.Timeout"}); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("the failing one closes", func() bool { return c.gate("web-0", "web").Reason == "Target.Timeout" })
 	if n := open(); n != pods-1 {
 		t.Errorf("one target fails, and %d of %d gates are open", n, pods)
 	}
+
 	c.script(arn, "unhealthy")
 	c.eventually("the floor holds", func() bool {
 		return c.gate("web-1", "web").Reason == v1alpha1.ReasonTrackFloor && c.gate("web-2", "web").Reason == v1alpha1.ReasonTrackFloor
 	})
+
 	c.eventually("an event says so", func() bool { return c.event("web-1", v1alpha1.ReasonTrackFloor, "too few") })
 	if err := c.sim.SetHealth(arn, &one, awssim.Script{State: "healthy"}); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("the first opens again", func() bool { return c.gate("web-0", "web").Reason == v1alpha1.ReasonHealthy })
 }

@@ -31,6 +31,7 @@ func (c *cluster) otherRegion() *cluster {
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	done := make(chan struct{})
 	go func() { defer close(done); _ = sim.Run(c.Context()) }()
 	c.Cleanup(func() { <-done })
@@ -41,6 +42,7 @@ func (c *cluster) otherRegion() *cluster {
 		}
 		c.sim.Handler().ServeHTTP(w, r)
 	}))
+
 	c.Cleanup(server.Close)
 	c.Setenv("AWS_ENDPOINT_URL", server.URL)
 	other := *c
@@ -74,12 +76,15 @@ func TestRegions(t *testing.T) {
 	c.start()
 	gates := []string{v1alpha1.GatePrefix + "near", v1alpha1.GatePrefix + "far", v1alpha1.GatePrefix + "farther"}
 	c.pod("web-1", "web", "10.0.0.1", gates...)
+
 	for _, gate := range gates {
 		c.eventually(gate+" opens", func() bool { return c.gate("web-1", gate).Status == corev1.ConditionTrue })
 	}
+
 	if n := len(other.calls("AssumeRole")); n != 1 {
 		t.Errorf("the role was assumed %d times in the other region", n)
 	}
+
 	if a, b := c.rows(near)["10.0.0.1"], other.rows(far)["10.0.0.1"]; a != "healthy" || b != "healthy" {
 		t.Errorf("near %q, far %q", a, b)
 	}
@@ -102,13 +107,16 @@ func TestWithoutAWS(t *testing.T) {
 			for _, variable := range []string{"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"} {
 				t.Setenv(variable, "")
 			}
+
 			t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			for _, file := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
 				t.Setenv(file, t.TempDir()+"/none")
 			}
+
 			for variable, value := range tc.env {
 				t.Setenv(variable, value)
 			}
+
 			s.config = func(cfg *manager.Config) { cfg.Region = "" }
 			s.bind("web", nil)
 			s.bindGroup("aws", tc.group)
@@ -120,6 +128,7 @@ func TestWithoutAWS(t *testing.T) {
 				c := s.verdict(v1alpha1.GatePrefix + "aws")
 				return c.Status == metav1.ConditionFalse && strings.Contains(c.Message, tc.says)
 			})
+
 			t.Log(s.verdict(v1alpha1.GatePrefix + "aws").Message)
 		})
 	}

@@ -36,16 +36,19 @@ func TestUngatedPodsAreReplaced(t *testing.T) {
 			},
 		},
 	}
+
 	c.create(set)
 	owned := func(name, ip string, of ...string) *corev1.Pod {
 		pod := c.pod(name, "web", ip, of...)
 		c.patch(pod, fmt.Sprintf(`{"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"set","uid":%q,"controller":true}]}}`, set.UID))
 		return pod
 	}
+
 	pods := map[string]*corev1.Pod{"web-1": owned("web-1", "10.0.0.1"), "web-2": owned("web-2", "10.0.0.2")}
 	for _, p := range pods {
 		c.serves(p)
 	}
+
 	b := c.binding("web", "web", arn)
 	c.patch(b, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ReplaceAnnotation, v1alpha1.ReplaceEnabled))
 	c.config = func(cfg *manager.Config) {
@@ -53,6 +56,7 @@ func TestUngatedPodsAreReplaced(t *testing.T) {
 			return nil
 		}
 	}
+
 	c.start()
 
 	leaving := func() []string {
@@ -64,6 +68,7 @@ func TestUngatedPodsAreReplaced(t *testing.T) {
 		}
 		return names
 	}
+
 	c.eventually("one is evicted", func() bool { return len(leaving()) > 0 })
 	first := leaving()[0]
 	c.eventually("the binding is told", func() bool { return c.event("web", "Replaced", "Evicted pod "+first) })
@@ -71,12 +76,15 @@ func TestUngatedPodsAreReplaced(t *testing.T) {
 	delete(pods, first)
 	next := owned("web-3", "10.0.0.3", "web")
 	c.eventually("the successor's gate opens", func() bool { return c.gate("web-3", "web").Status == corev1.ConditionTrue })
+
 	if names := leaving(); len(names) > 0 {
 		t.Fatalf("%q were evicted before the successor was Ready", names)
 	}
+
 	c.serves(next)
 	c.eventually("the other is evicted", func() bool { return len(leaving()) > 0 })
 	pods["web-3"] = next
+
 	if names := leaving(); len(names) != 1 || names[0] == "web-3" {
 		t.Errorf("%q are evicted", names)
 	}

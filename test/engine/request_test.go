@@ -27,9 +27,11 @@ func readRequest(r *http.Request) (asked, bool) {
 	default:
 		return asked{}, false
 	}
+
 	if parts[0] == "namespaces" && len(parts) > 2 {
 		a.namespace, parts = parts[1], parts[2:]
 	}
+
 	parts = append(parts, "", "")
 	a.resource, a.name, a.subresource = parts[0], parts[1], parts[2]
 	query := r.URL.Query()
@@ -37,6 +39,7 @@ func readRequest(r *http.Request) (asked, bool) {
 	if name, one := strings.CutPrefix(query.Get("fieldSelector"), "metadata.name="); collection && one {
 		a.name = name
 	}
+
 	a.verb = map[string]string{"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}[r.Method]
 	if r.Method == http.MethodGet && collection {
 		a.verb = "list"
@@ -44,6 +47,7 @@ func readRequest(r *http.Request) (asked, bool) {
 			a.verb = "watch"
 		}
 	}
+
 	return a, true
 }
 
@@ -59,6 +63,7 @@ func TestReadRequest(t *testing.T) {
 		"Namespace": {"A namespace is an object, too.", "GET", "/api/v1/namespaces/a", asked{verb: "get", resource: "namespaces", name: "a"}, true},
 		"Discovery": {"Discovery is about no resource.", "GET", "/apis/podgate.dev/v1alpha1", asked{}, false},
 	}
+
 	for name, tc := range cases {
 		r, err := http.NewRequestWithContext(t.Context(), tc.method, "https://test"+tc.url, nil)
 		if err != nil {

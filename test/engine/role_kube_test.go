@@ -41,6 +41,7 @@ func (c *cluster) as(user string) (*rest.Config, func() []string) {
 			return resp, err
 		})
 	})
+
 	return cfg, func() []string {
 		mu.Lock()
 		defer mu.Unlock()
@@ -113,11 +114,13 @@ func TestRoleWithoutNamespaces(t *testing.T) {
 			role.Rules[i].Resources = slices.DeleteFunc(role.Rules[i].Resources, func(r string) bool { return r == "namespaces" })
 		}
 	})
+
 	cfg, refused := c.as("podgate-older")
 	c.cfg = cfg
 	c.config = func(config *manager.Config) { config.Namespace = "podgate-system" }
 	c.opensAGate()
 	c.stop()
+
 	if !slices.Contains(refused(), "GET /api/v1/namespaces") {
 		t.Errorf("want namespaces refused, got %q", refused())
 	}

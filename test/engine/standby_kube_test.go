@@ -42,6 +42,7 @@ func (c *cable) plug(cfg *rest.Config) *rest.Config {
 		}
 		return conn, err
 	}
+
 	return cfg
 }
 
@@ -78,12 +79,15 @@ func (c *cluster) holder() string {
 	if apierrors.IsNotFound(err) {
 		return ""
 	}
+
 	if err != nil {
 		c.Fatal(err)
 	}
+
 	if lease.Spec.HolderIdentity == nil {
 		return ""
 	}
+
 	return *lease.Spec.HolderIdentity
 }
 
@@ -120,16 +124,20 @@ func TestLaw5SilentLeader(t *testing.T) {
 	c.served(one, two)
 
 	wire.sever()
+
 	if err := c.kube.Delete(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
+
 	c.eventually("a standby deregistered the pod", func() bool { return c.deregistered("10.0.0.1") })
 	if now := c.holder(); now != first {
 		t.Fatalf("the lease went from %s to %s: that was no standby", first, now)
 	}
+
 	if err := c.kube.Delete(t.Context(), two, client.GracePeriodSeconds(3600)); err != nil {
 		t.Fatal(err)
 	}
+
 	c.never("the last one that serves is deregistered by a standby", 2*time.Second, func() bool { return c.deregistered("10.0.0.2") })
 	if n := len(c.calls("DeregisterTargets")); n != 1 {
 		t.Errorf("one target was deregistered by %d calls", n)
@@ -164,9 +172,11 @@ func TestHandOver(t *testing.T) {
 	c.pod("web-1", "web", "10.0.0.1", "web")
 	c.eventually("registered", func() bool { return len(c.rows(arn)) == 1 })
 	began := time.Now()
+
 	if err := leader(); err != nil {
 		t.Errorf("the leader's end: %v", err)
 	}
+
 	t.Logf("the leader took %s to end", time.Since(began))
 	c.eventually("another leads", func() bool { h := c.holder(); return h != "" && h != first })
 	t.Logf("another led after %s", time.Since(began))
@@ -185,10 +195,12 @@ func TestWaitingGroupsFirst(t *testing.T) {
 		c.service(name)
 		c.binding(name, name, arns[name])
 	}
+
 	c.pod("waits", "g17", "10.0.0.1", "g17")
 	c.config = func(cfg *manager.Config) { cfg.DescribeRate, cfg.Workers = 50, 1 }
 	c.start()
 	c.eventually("all are asked about", func() bool { return len(c.calls("DescribeTargetGroupAttributes")) == len(arns) })
+
 	for i, call := range c.calls("DescribeTargetGroupAttributes") {
 		if call.TargetGroupARN == arns["g17"] && i > 0 {
 			t.Errorf("the waiting pod's group was asked about as number %d of %d", i+1, len(arns))

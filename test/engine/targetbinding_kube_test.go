@@ -36,6 +36,7 @@ func TestTargetBindingIsValidated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	tests := []struct {
 		reason string
 		make   func(namespace string) *v1alpha1.TargetBinding
@@ -78,6 +79,7 @@ func TestTargetBindingIsValidated(t *testing.T) {
 		{"an unknown mode of a drain", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.Drain = &v1alpha1.DrainPolicy{Mode: "Hasty"} }, "spec.drain.mode"},
 		{"a replacement by another word", elbv2Binding, func(b *v1alpha1.TargetBinding) { b.Spec.ReplaceUngated = "true" }, "spec.replaceUngated"},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			b := tc.make(kubetest.Namespace(t, kube, nil))
@@ -96,6 +98,7 @@ func TestTargetBindingKeepsItsGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	tests := []struct {
 		reason string
 		make   func(namespace string) *v1alpha1.TargetBinding
@@ -112,6 +115,7 @@ func TestTargetBindingKeepsItsGroup(t *testing.T) {
 		}, ""},
 		{"other checks", haproxyBinding, func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Check.Rise = 7 }, ""},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			b := tc.make(kubetest.Namespace(t, kube, nil))

@@ -35,6 +35,7 @@ func TestUngatedPodsAreTold(t *testing.T) {
 			},
 		},
 	}
+
 	c.create(set)
 	c.start()
 	pod := func(name, app, value string) {
@@ -46,6 +47,7 @@ func TestUngatedPodsAreTold(t *testing.T) {
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
 		})
 	}
+
 	pod("web-1", "web", "enabled")
 	pod("out-1", "web", v1alpha1.InjectDisabled)
 	pod("api-1", "api", "enabled")
@@ -58,6 +60,7 @@ func TestUngatedPodsAreTold(t *testing.T) {
 	c.eventually("a binding that comes later is told of", func() bool {
 		return c.event("api-1", "GateMissing", `TargetGroupBinding "api" was not there before the pod`)
 	})
+
 	if c.event("out-1", "", "") || c.event("out-1", "GateMissing", "") || c.event("out-1", "NoGate", "") {
 		t.Error("a pod that opted out is told that it has no gate")
 	}
@@ -74,6 +77,7 @@ func TestUngatedNamespaceIsLabelledLater(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	label("disabled")
 	c.service("web")
 	c.binding("web", "web", c.group("web"))
@@ -103,11 +107,13 @@ func TestShortHooksAreTold(t *testing.T) {
 			},
 		})
 	}
+
 	pod("long", 155)
 	pod("short", 20)
 	c.eventually("told", func() bool {
 		return c.event("short", "DrainTooShort", `The preStop hook of container "app" sleeps 20 s, which is 35 s too short`)
 	})
+
 	if c.event("long", "DrainTooShort", "") {
 		t.Error("a hook that is long enough is told to be too short")
 	}

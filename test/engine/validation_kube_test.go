@@ -33,9 +33,11 @@ func manifest(t *testing.T, ns, name, spec string) *unstructured.Unstructured {
 		}
 		b.Object["spec"] = fields
 	}
+
 	b.SetGroupVersionKind(elbv2.GroupVersion.WithKind("TargetGroupBinding"))
 	b.SetNamespace(ns)
 	b.SetName(name)
+
 	return b
 }
 
@@ -59,6 +61,7 @@ func TestBindingIsValidatedWhenWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ns := kubetest.Namespace(t, kube, nil)
 	for name, tc := range map[string]struct {
 		reason  string
@@ -106,6 +109,7 @@ func TestBindingKeepsItsGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ns := kubetest.Namespace(t, kube, nil)
 	const ip, vpc = "targetType: ip\n", "vpcID: vpc-0123456789abcdef0\n"
 	for name, tc := range map[string]struct {

@@ -86,14 +86,17 @@ func (a App) Manifest() (Manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse application: %w", err)
 	}
+
 	var b bytes.Buffer
 	if err := t.Execute(&b, a); err != nil {
 		return nil, fmt.Errorf("render application %s: %w", a.Name, err)
 	}
+
 	m, err := ParseManifest(b.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("render application %s: %w", a.Name, err)
 	}
+
 	return m, nil
 }
 
@@ -104,6 +107,7 @@ func (a App) ApplyWiring(ctx context.Context, c *Cluster) error {
 	if err != nil {
 		return err
 	}
+
 	for _, u := range m {
 		if u.GetKind() == "Deployment" {
 			continue
@@ -112,6 +116,7 @@ func (a App) ApplyWiring(ctx context.Context, c *Cluster) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -135,18 +140,22 @@ func (a App) Delete(ctx context.Context, c *Cluster) error {
 			errs = append(errs, fmt.Errorf("delete %s of %s: %w", what, a.Namespace, err))
 		}
 	}
+
 	note("Deployment", c.Delete(ctx, a.object(deploymentKind), client.PropagationPolicy(metav1.DeletePropagationBackground)))
 	// As long as there is a ReplicaSet, it makes new pods.
 	note("ReplicaSets", a.waitNoReplicaSet(ctx, c))
 	note("pods", c.DeleteAllOf(ctx, a.object(podKind), client.InNamespace(a.Namespace), client.GracePeriodSeconds(1)))
+
 	for _, kind := range a.bindings() {
 		note("binding", c.Delete(ctx, a.object(kind)))
 		note("binding", a.waitUnbound(ctx, c, kind))
 	}
+
 	namespace := a.object(namespaceKind)
 	namespace.SetNamespace("")
 	namespace.SetName(a.Namespace)
 	note("namespace", c.Delete(ctx, namespace))
+
 	return errors.Join(errs...)
 }
 

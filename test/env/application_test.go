@@ -41,27 +41,34 @@ func TestApplicationIsRendered(t *testing.T) {
 	if got := m.OfKind("Namespace")[0].GetLabels()["elbv2.k8s.aws/pod-readiness-gate-inject"]; got != "enabled" {
 		t.Errorf("namespace label %q, want enabled", got)
 	}
+
 	if len(m.OfKind("TargetGroupBinding")) != 1 || len(m.OfKind("Service")) != 1 {
 		t.Errorf("want one binding and one Service, got %d objects", len(m))
 	}
+
 	role, _, err := unstructured.NestedString(m.OfKind("TargetGroupBinding")[0].Object, "spec", "iamRoleArnToAssume")
 	if err != nil || role != "arn:aws:iam::1:role/web" {
 		t.Errorf("role %q (%v), want the application's", role, err)
 	}
+
 	pod := d.Spec.Template.Spec
 	if probe := pod.Containers[0].ReadinessProbe; probe == nil || probe.HTTPGet.Path != "/healthz" {
 		t.Errorf("readiness probe %v, want one of /healthz", probe)
 	}
+
 	if *pod.TerminationGracePeriodSeconds != 70 || *d.Spec.Replicas != 5 {
 		t.Errorf("grace period %d, replicas %d; want 70, 5", *pod.TerminationGracePeriodSeconds, *d.Spec.Replicas)
 	}
+
 	u := d.Spec.Strategy.RollingUpdate
 	if u.MaxSurge.String() != "25%" || u.MaxUnavailable.IntVal != 1 {
 		t.Errorf("surge %s, unavailable %s; want 25%%, 1", u.MaxSurge, u.MaxUnavailable)
 	}
+
 	if diff := cmp.Diff([]string{"/bin/sleep", "40"}, pod.Containers[0].Lifecycle.PreStop.Exec.Command); diff != "" {
 		t.Errorf("preStop (-want +got):\n%s", diff)
 	}
+
 	if diff := cmp.Diff([]corev1.EnvVar{{Name: "START_DELAY", Value: "2"}}, pod.Containers[0].Env); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
@@ -74,9 +81,11 @@ func TestApplicationWithoutExtras(t *testing.T) {
 	if labels := m.OfKind("Namespace")[0].GetLabels(); len(labels) > 0 {
 		t.Errorf("an ungated namespace has labels %v", labels)
 	}
+
 	if len(m.OfKind("TargetGroupBinding")) != 0 {
 		t.Error("a binding without a target group")
 	}
+
 	pod := d.Spec.Template.Spec
 	if pod.TerminationGracePeriodSeconds != nil || pod.Containers[0].Lifecycle != nil || pod.Containers[0].Env != nil || pod.Containers[0].ReadinessProbe != nil {
 		t.Errorf("want neither grace period, hook, probe nor environment, got %+v", pod)
@@ -97,6 +106,7 @@ func TestCompleteDeployment(t *testing.T) {
 		{"pods of the new version are missing", func(s *appsv1.DeploymentStatus) { s.UpdatedReplicas = 4 }, false},
 		{"pods are not available", func(s *appsv1.DeploymentStatus) { s.AvailableReplicas = 4 }, false},
 	}
+
 	for _, c := range cases {
 		d := &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &five}, Status: done}
 		d.Generation = 2

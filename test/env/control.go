@@ -113,10 +113,12 @@ func (c Control) call(ctx context.Context, method, path string, in, out any) err
 		}
 		body = bytes.NewReader(b)
 	}
+
 	r, err := http.NewRequestWithContext(ctx, method, c.url+"/_awssim/"+path, body)
 	if err != nil {
 		return fmt.Errorf("simulator %s %s: %w", method, path, err)
 	}
+
 	// A connection each time: nothing is left open that a test would have to close.
 	r.Close = true
 	resp, err := http.DefaultClient.Do(r)
@@ -124,15 +126,19 @@ func (c Control) call(ctx context.Context, method, path string, in, out any) err
 		return fmt.Errorf("simulator: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
+
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
 		return fmt.Errorf("simulator %s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(text))
 	}
+
 	if out == nil {
 		return nil
 	}
+
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
 		return fmt.Errorf("simulator %s %s: read answer: %w", method, path, err)
 	}
+
 	return nil
 }

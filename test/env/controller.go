@@ -23,19 +23,23 @@ func InstallController(ctx context.Context, c *Cluster, m Manifest) error {
 	if err := c.ApplyObjects(ctx, crds...); err != nil {
 		return err
 	}
+
 	for _, crd := range crds {
 		if err := c.waitEstablished(ctx, crd); err != nil {
 			return err
 		}
 	}
+
 	if err := c.ApplyObjects(ctx, m...); err != nil {
 		return err
 	}
+
 	for _, d := range m.OfKind("Deployment") {
 		if err := c.WaitDeployment(ctx, d.GetNamespace(), d.GetName()); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -43,9 +47,11 @@ func (c *Cluster) waitEstablished(ctx context.Context, crd *unstructured.Unstruc
 	return poll(ctx, "kind "+crd.GetName(), func(ctx context.Context) (bool, error) {
 		now := &unstructured.Unstructured{}
 		now.SetGroupVersionKind(crd.GroupVersionKind())
+
 		if err := c.Get(ctx, client.ObjectKeyFromObject(crd), now); err != nil {
 			return false, err
 		}
+
 		// Conditions are null at first, which is no error but not yet.
 		conditions, _, _ := unstructured.NestedSlice(now.Object, "status", "conditions")
 		for _, each := range conditions {
@@ -54,6 +60,7 @@ func (c *Cluster) waitEstablished(ctx context.Context, crd *unstructured.Unstruc
 				return true, nil
 			}
 		}
+
 		return false, nil
 	})
 }
@@ -160,6 +167,7 @@ func hook(pod *corev1.Pod, adaptive bool) int64 {
 			}
 		}
 	}
+
 	return 0
 }
 

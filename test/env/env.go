@@ -23,6 +23,7 @@ const pollInterval = 100 * time.Millisecond
 func poll(ctx context.Context, what string, check func(context.Context) (bool, error)) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
+
 	for {
 		done, err := check(ctx)
 		if done {

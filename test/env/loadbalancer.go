@@ -79,20 +79,24 @@ func (s *Simulator) CreateLoadBalancer(ctx context.Context, o TargetGroupOptions
 	if err := b.createTargetGroup(ctx, o); err != nil {
 		return nil, fmt.Errorf("create target group %s: %w", o.Name, err)
 	}
+
 	listener, err := b.createListener(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("create load balancer %s: %w", o.Name, errors.Join(err, b.Delete(context.WithoutCancel(ctx))))
 	}
+
 	all, err := s.Listeners(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, l := range all {
 		if l.ListenerARN == listener && l.Address != "" {
 			b.URL = "http://" + l.Address + "/"
 			return b, nil
 		}
 	}
+
 	return nil, fmt.Errorf("create load balancer %s: its listener is not open", o.Name)
 }
 
@@ -101,6 +105,7 @@ func (b *LoadBalancer) createTargetGroup(ctx context.Context, o TargetGroupOptio
 	if o.NLB {
 		protocol = types.ProtocolEnumTcp
 	}
+
 	made, err := b.elb.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
 		Name: &o.Name, Protocol: protocol, Port: aws.Int32(80), VpcId: aws.String(vpc), TargetType: types.TargetTypeEnumIp,
 		HealthCheckProtocol: types.ProtocolEnumHttp, HealthCheckPath: &o.HealthCheck.Path,
@@ -110,6 +115,7 @@ func (b *LoadBalancer) createTargetGroup(ctx context.Context, o TargetGroupOptio
 	if err != nil {
 		return err
 	}
+
 	b.TargetGroupARN = *made.TargetGroups[0].TargetGroupArn
 	_, err = b.elb.ModifyTargetGroupAttributes(ctx, &elb.ModifyTargetGroupAttributesInput{
 		TargetGroupArn: &b.TargetGroupARN,
@@ -117,6 +123,7 @@ func (b *LoadBalancer) createTargetGroup(ctx context.Context, o TargetGroupOptio
 			Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String(strconv.Itoa(o.DeregistrationDelay)),
 		}},
 	})
+
 	return err
 }
 
@@ -125,10 +132,12 @@ func (b *LoadBalancer) createListener(ctx context.Context, o TargetGroupOptions)
 	if o.NLB {
 		kind, protocol = types.LoadBalancerTypeEnumNetwork, types.ProtocolEnumTcp
 	}
+
 	made, err := b.elb.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{Name: &o.Name, Type: kind, Subnets: subnets})
 	if err != nil {
 		return "", err
 	}
+
 	b.ARN = *made.LoadBalancers[0].LoadBalancerArn
 	listener, err := b.elb.CreateListener(ctx, &elb.CreateListenerInput{
 		LoadBalancerArn: &b.ARN, Protocol: protocol, Port: aws.Int32(80),
@@ -137,6 +146,7 @@ func (b *LoadBalancer) createListener(ctx context.Context, o TargetGroupOptions)
 	if err != nil {
 		return "", err
 	}
+
 	return *listener.Listeners[0].ListenerArn, nil
 }
 
@@ -147,13 +157,16 @@ func (b *LoadBalancer) Delete(ctx context.Context) error {
 		_, err := b.elb.DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &b.ARN})
 		errs = append(errs, err)
 	}
+
 	if b.TargetGroupARN != "" {
 		_, err := b.elb.DeleteTargetGroup(ctx, &elb.DeleteTargetGroupInput{TargetGroupArn: &b.TargetGroupARN})
 		errs = append(errs, err)
 	}
+
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("delete load balancer: %w", err)
 	}
+
 	return nil
 }
 

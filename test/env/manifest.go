@@ -50,18 +50,22 @@ func ParseManifest(b []byte) (Manifest, error) {
 		if len(u.Object) == 0 {
 			continue
 		}
+
 		if !u.IsList() {
 			m = append(m, &u)
 			continue
 		}
+
 		list, err := u.ToList()
 		if err != nil {
 			return nil, err
 		}
+
 		for i := range list.Items {
 			m = append(m, &list.Items[i])
 		}
 	}
+
 	slices.SortStableFunc(m, func(a, b *unstructured.Unstructured) int { return cmp.Compare(rank(a), rank(b)) })
 	return m, nil
 }
@@ -100,6 +104,7 @@ func (m Manifest) SetEnv(env map[string]string) error {
 		if err != nil {
 			return fmt.Errorf("set environment of Deployment %s: %w", u.GetName(), err)
 		}
+
 		for i := range containers {
 			container, ok := containers[i].(map[string]any)
 			if !ok {
@@ -107,10 +112,12 @@ func (m Manifest) SetEnv(env map[string]string) error {
 			}
 			container["env"] = withEnv(container["env"], env)
 		}
+
 		if err := unstructured.SetNestedSlice(u.Object, containers, path...); err != nil {
 			return fmt.Errorf("set environment of Deployment %s: %w", u.GetName(), err)
 		}
 	}
+
 	return nil
 }
 
@@ -124,8 +131,10 @@ func withEnv(current any, env map[string]string) []any {
 			all = append(all, e)
 		}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		all = append(all, map[string]any{"name": name, "value": env[name]})
 	}
+
 	return all
 }

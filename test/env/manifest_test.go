@@ -59,17 +59,21 @@ func TestSetEnvReachesEveryContainer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := m.SetEnv(map[string]string{"AWS_REGION": "new", "AWS_ENDPOINT_URL": "http://x"}); err != nil {
 		t.Fatal(err)
 	}
+
 	containers, _, err := unstructured.NestedSlice(m.OfKind("Deployment")[0].Object, "spec", "template", "spec", "containers")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	added := []any{
 		map[string]any{"name": "AWS_ENDPOINT_URL", "value": "http://x"},
 		map[string]any{"name": "AWS_REGION", "value": "new"},
 	}
+
 	want := []any{
 		map[string]any{"name": "one", "env": append([]any{
 			map[string]any{"name": "KEEP", "value": "1"},

@@ -62,6 +62,7 @@ func WatchPods(ctx context.Context, c *Cluster, namespace string) (*PodWatch, er
 	if err != nil {
 		return nil, fmt.Errorf("watch pods of %s: %w", namespace, err)
 	}
+
 	ctx, cancel := context.WithCancel(ctx)
 	w := newPodWatch()
 	w.stop = cancel
@@ -69,6 +70,7 @@ func WatchPods(ctx context.Context, c *Cluster, namespace string) (*PodWatch, er
 	reflector := cache.NewReflectorWithOptions(list, &corev1.Pod{}, podStore{w}, cache.ReflectorOptions{
 		Name: "pods of " + namespace, Backoff: &wait.Backoff{Duration: watchAgain},
 	})
+
 	w.running.Go(func() { reflector.RunWithContext(ctx) })
 	select {
 	case <-w.synced:
@@ -112,19 +114,23 @@ func (s podStore) Replace(objects []any, _ string) error {
 		}
 		there[string(each.(*corev1.Pod).UID)] = true
 	}
+
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, h := range s.pods {
 		if !there[h.UID] {
 			h.end(now)
 		}
 	}
+
 	select {
 	case <-s.synced:
 	default:
 		close(s.synced)
 	}
+
 	return nil
 }
 
@@ -135,13 +141,16 @@ func (w *PodWatch) see(object any, gone bool) error {
 	if !ok {
 		return fmt.Errorf("watch pods: got a %T", object)
 	}
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.history(string(pod.UID))
 	h.observe(pod, now)
+
 	if gone {
 		h.end(now)
 	}
+
 	return nil
 }
 

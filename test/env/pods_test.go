@@ -50,12 +50,14 @@ func TestHistoryKeepsTheFirstTimeOfEverything(t *testing.T) {
 			p.Status.ContainerStatuses, p.Status.PodIP = nil, ""
 		}),
 	}
+
 	start := time.Unix(0, 0)
 	second := func(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }
 	var h PodHistory
 	for i, pod := range steps {
 		h.observe(pod, second(i))
 	}
+
 	h.end(second(len(steps)))
 	want := PodHistory{
 		Name: "web-1", Version: "v2", Address: "10.0.0.1", Gates: 1,

@@ -89,13 +89,16 @@ func StartSimulator(ctx context.Context, o SimulatorOptions) (*Simulator, error)
 	if err != nil {
 		return nil, fmt.Errorf("start simulator: %w", err)
 	}
+
 	cmd.Stdout = in
 	err = cmd.Start()
 	_ = in.Close()
+
 	if err != nil {
 		_ = out.Close()
 		return nil, fmt.Errorf("start simulator: %w", err)
 	}
+
 	s.process = cmd.Process
 	address := make(chan string, 1)
 	go s.read(out, address)
@@ -111,6 +114,7 @@ func StartSimulator(ctx context.Context, o SimulatorOptions) (*Simulator, error)
 	case <-ctx.Done():
 		return nil, errors.Join(fmt.Errorf("start simulator: %w", context.Cause(ctx)), s.Stop())
 	}
+
 	s.Control = Control{url: s.Endpoint}
 	if err := poll(ctx, "simulator", func(ctx context.Context) (bool, error) {
 		_, err := s.Settings(ctx)
@@ -118,6 +122,7 @@ func StartSimulator(ctx context.Context, o SimulatorOptions) (*Simulator, error)
 	}); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
+
 	return s, nil
 }
 
@@ -144,13 +149,16 @@ func (s *Simulator) Stop() error {
 	if err := s.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop simulator: %w", err)
 	}
+
 	timer := time.NewTimer(stopTimeout)
 	defer timer.Stop()
+
 	select {
 	case <-s.exited:
 		return nil
 	case <-timer.C:
 	}
+
 	_ = s.process.Kill()
 	<-s.exited
 	return fmt.Errorf("stop simulator: it did not end within %s and was killed", stopTimeout)

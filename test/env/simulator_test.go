@@ -68,11 +68,13 @@ func TestSimulatorServesALoadBalancer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() {
 		if err := s.Stop(); err != nil {
 			t.Error(err)
 		}
 	}()
+
 	ctx := t.Context()
 	b, err := s.CreateLoadBalancer(ctx, TargetGroupOptions{
 		Name: "web", DeregistrationDelay: 30,
@@ -81,12 +83,15 @@ func TestSimulatorServesALoadBalancer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	resp, err := http.Get(b.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	_ = resp.Body.Close()
 	http.DefaultClient.CloseIdleConnections()
+
 	if resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("a group without targets answers %s, want 503", resp.Status)
 	}
@@ -94,30 +99,37 @@ func TestSimulatorServesALoadBalancer(t *testing.T) {
 	if err := s.SetHealth(ctx, b.TargetGroupARN, nil, awssim.Script{State: "healthy"}); err != nil {
 		t.Fatal(err)
 	}
+
 	_, err = s.ELB().RegisterTargets(ctx, &elb.RegisterTargetsInput{
 		TargetGroupArn: &b.TargetGroupARN, Targets: []types.TargetDescription{{Id: aws.String("10.1.2.3"), Port: aws.Int32(8080)}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := b.WaitHealthy(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
+
 	transitions, err := s.Transitions(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := awssim.Target{ID: "10.1.2.3", Port: 8080}
 	if len(transitions) == 0 || transitions[0].Target != want || transitions[0].TargetGroupARN != b.TargetGroupARN {
 		t.Errorf("transitions %+v, want some of %v", transitions, want)
 	}
+
 	if err := b.Delete(ctx); err != nil {
 		t.Fatal(err)
 	}
+
 	calls, err := s.Calls(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if got := calls[len(calls)-1].Operation; got != "DeleteTargetGroup" {
 		t.Errorf("last call %s, want DeleteTargetGroup", got)
 	}
@@ -128,22 +140,27 @@ func TestFaultsGoThroughTheControlAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() { _ = s.Stop() }()
 	fault := awssim.Fault{Operation: "DescribeTargetHealth", Count: 3, Error: &awssim.APIError{Code: "Throttling"}}
 	fault.ID, err = s.AddFault(t.Context(), fault)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	faults, err := s.Faults(t.Context())
 	if err != nil || len(faults) != 1 {
 		t.Fatalf("faults %+v, %v; want one", faults, err)
 	}
+
 	if diff := cmp.Diff([]string{fault.ID, "Throttling"}, []string{faults[0].ID, faults[0].Error.Code}); diff != "" {
 		t.Errorf("fault (-want +got):\n%s", diff)
 	}
+
 	if err := s.RemoveFaults(t.Context(), fault.ID); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := s.AddFault(t.Context(), awssim.Fault{}); err == nil || !strings.Contains(err.Error(), "does nothing") {
 		t.Errorf("a fault that does nothing: got %v, want the simulator's own words", err)
 	}

@@ -38,6 +38,7 @@ func (e *experiment) run(ctx context.Context, out io.Writer) error {
 			return fmt.Errorf("make directory of %s: %w", file, err)
 		}
 	}
+
 	stop, err := e.start(ctx)
 	if err != nil {
 		return err
@@ -57,9 +58,11 @@ func (e *experiment) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+
 	if err := e.install(ctx); err != nil {
 		return err
 	}
+
 	var failed error
 	for _, name := range e.options.runs {
 		r, err := e.rollout(ctx, name)
@@ -69,9 +72,11 @@ func (e *experiment) run(ctx context.Context, out io.Writer) error {
 		}
 		demo.Runs = append(demo.Runs, r)
 	}
+
 	if len(demo.Runs) == 0 {
 		return failed
 	}
+
 	return errors.Join(failed, e.report(demo, failed, out))
 }
 
@@ -81,6 +86,7 @@ func (e *experiment) start(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var log io.WriteCloser
 	if e.options.simulatorLog != "" {
 		log, err = os.Create(e.options.simulatorLog)
@@ -88,11 +94,13 @@ func (e *experiment) start(ctx context.Context) (stop func(), err error) {
 			return nil, fmt.Errorf("write simulator's log: %w", err)
 		}
 	}
+
 	o := e.options
 	e.sim, err = env.StartSimulator(ctx, env.SimulatorOptions{
 		Binary: o.simulator, Listen: o.listen, DataAddress: o.dataAddress, Region: o.region, Profile: o.simulated(),
 		RoutingDelay: o.routingDelay, TimeScale: o.timeScale, Args: o.simulatorArgs, Log: log,
 	})
+
 	closeLog := func() {
 		if log != nil {
 			_ = log.Close()
@@ -102,6 +110,7 @@ func (e *experiment) start(ctx context.Context) (stop func(), err error) {
 		closeLog()
 		return nil, err
 	}
+
 	return func() {
 		if err := e.sim.Stop(); err != nil {
 			e.status.say("%v", err)
@@ -118,13 +127,16 @@ func (e *experiment) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	if err := m.SetEnv(e.options.environment(e.sim.Endpoint)); err != nil {
 		return err
 	}
+
 	e.status.say("installing the controller of %s", e.options.controllerManifest)
 	if err := env.InstallController(ctx, e.cluster, m); err != nil {
 		return fmt.Errorf("install controller: %w", err)
 	}
+
 	return nil
 }
 
@@ -135,6 +147,7 @@ func (e *experiment) parameters(ctx context.Context) (report.Demo, error) {
 	if err != nil {
 		return report.Demo{}, err
 	}
+
 	return report.Demo{Parameters: report.Parameters{
 		RatePerSecond: o.rate, Replicas: o.replicas, MaxSurge: o.maxSurge, MaxUnavailable: o.maxUnavailable,
 		Profile: o.profile, RoutingDelaySeconds: o.routes(s.Profiles[o.profile].DrainRoutingDelaySeconds),
@@ -153,18 +166,23 @@ func (e *experiment) report(d report.Demo, failed error, out io.Writer) error {
 	if failed != nil {
 		d.Problems = append(d.Problems, failed.Error())
 	}
+
 	if err := errors.Join(d.WriteJSON(e.options.jsonFile), d.WritePageFile(e.options.pageFile)); err != nil {
 		return err
 	}
+
 	e.status.say("wrote %s and %s", e.options.jsonFile, e.options.pageFile)
 	_, _ = fmt.Fprintln(out)
+
 	if err := d.WriteTable(out); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
+
 	_, _ = fmt.Fprintln(out)
 	problems := report.Verdict(d.Runs)
 	if len(problems) == 0 {
 		return nil
 	}
+
 	return errors.New(strings.Join(problems, "\n"))
 }

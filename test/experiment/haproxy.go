@@ -53,10 +53,12 @@ func startProxy(ctx context.Context, o options) (_ *proxy, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	process, err := haproxy.New(folder)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
+
 	p := &proxy{process: process, options: o, stopped: make(chan struct{}), now: map[awssim.Target]serverNow{}}
 	err = process.Configure(fmt.Sprintf(`    stats socket ipv4@%[1]s:%[2]d level admin
 defaults
@@ -75,12 +77,15 @@ backend %[4]s
 	if err == nil {
 		err = process.Start()
 	}
+
 	if err != nil {
 		return nil, errors.Join(err, process.Close(), os.RemoveAll(folder))
 	}
+
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p.stop = stop
 	go p.watch(watching)
+
 	return p, nil
 }
 
@@ -129,24 +134,30 @@ func (p *proxy) look(at time.Time, answer string) {
 	if !ok {
 		return
 	}
+
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	for t := range p.now {
 		if _, there := next[t]; !there {
 			next[t] = serverNow{state: absent}
 		}
 	}
+
 	for t, now := range next {
 		before, known := p.now[t]
 		if !known {
 			before = serverNow{state: absent}
 		}
+
 		if now.state != before.state {
 			p.seen = append(p.seen, awssim.Transition{Time: at, Target: t, Clock: awssim.ClockAPI, From: before.state, To: now.state})
 		}
+
 		if now.routable != before.routable {
 			p.seen = append(p.seen, awssim.Transition{Time: at, Target: t, Clock: awssim.ClockRouting, From: routing(before), To: routing(now)})
 		}
+
 		p.now[t] = now
 		if now.state == absent {
 			delete(p.now, t)
@@ -168,16 +179,19 @@ func servers(answer string) (map[awssim.Target]serverNow, bool) {
 	if lines[0] != "1" {
 		return nil, false
 	}
+
 	all := map[awssim.Target]serverNow{}
 	for _, line := range lines[min(2, len(lines)):] {
 		words := strings.Fields(line)
 		if len(words) < 19 {
 			continue
 		}
+
 		port, err := strconv.Atoi(words[18])
 		if err != nil {
 			continue
 		}
+
 		up, weight, forced := words[5] == "2", words[7] != "0", words[6] != "0"
 		s := serverNow{state: initial}
 		switch {
@@ -186,7 +200,9 @@ func servers(answer string) (map[awssim.Target]serverNow, bool) {
 		case up && !forced:
 			s = serverNow{state: healthy, routable: true}
 		}
+
 		all[awssim.Target{ID: words[4], Port: port}] = s
 	}
+
 	return all, true
 }

@@ -17,10 +17,12 @@ func TestProxyTellsTransitions(t *testing.T) {
 	row := func(op, admin, weight int) string {
 		return fmt.Sprintf("3 web 1 podgate_x 10.0.0.1 %d %d %d 100 1 1 2 0 6 0 0 0 - 8080 - 0 0 - - 0\n", op, admin, weight)
 	}
+
 	p := &proxy{now: map[awssim.Target]serverNow{}}
 	for _, answer := range []string{header, header + row(0, 0, 100), "", header + row(2, 0, 100), header + row(2, 0, 100), header + row(2, 8, 0), header} {
 		p.look(time.Unix(0, 0), answer)
 	}
+
 	var got []string
 	for _, s := range p.seen {
 		if s.Target != (awssim.Target{ID: "10.0.0.1", Port: 8080}) {
@@ -28,6 +30,7 @@ func TestProxyTellsTransitions(t *testing.T) {
 		}
 		got = append(got, s.Clock+" "+s.From+">"+s.To)
 	}
+
 	want := "api absent>initial, api initial>healthy, routing absent>routable, api healthy>draining, routing routable>absent, api draining>absent"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("got %s\nwant %s", strings.Join(got, ", "), want)

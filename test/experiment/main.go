@@ -64,6 +64,7 @@ attempts were counted at the sockets than requests were made.`,
 			return newExperiment(o, newStatus(c.ErrOrStderr(), live)).run(c.Context(), c.OutOrStdout())
 		},
 	}
+
 	o.bind(c.Flags())
 	return c
 }

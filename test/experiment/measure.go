@@ -35,27 +35,33 @@ func (r *rollout) measure(result load.Result, transitions []awssim.Transition) r
 	if run.GracePeriodSeconds == 0 {
 		run.GracePeriodSeconds = 30
 	}
+
 	if r.hook > 0 {
 		run.PrestopSeconds = int(r.hook)
 		run.GracePeriodSeconds += int(r.hook)
 	}
+
 	for _, each := range s.Seconds {
 		run.Seconds = append(run.Seconds, report.Second{At: each.At, OK: each.Good, Failed: each.Failed})
 	}
+
 	if len(s.Seconds) > 0 {
 		run.BeginSeconds, run.EndSeconds = float64(s.Seconds[0].At), float64(s.Seconds[len(s.Seconds)-1].At+1)
 	}
+
 	for _, l := range run.Lanes {
 		if l.Old && l.Gone != nil {
 			run.RolloutSeconds = max(run.RolloutSeconds, *l.Gone)
 		}
 	}
+
 	run.RegisterLatency = latencies(run.Lanes, func(l report.Lane) (from, to *float64) { return l.ContainersReady, l.Registered })
 	run.DeregisterLatency = latencies(run.Lanes, func(l report.Lane) (from, to *float64) { return l.Terminating, draining(l) })
 	run.GateLatency = latencies(run.Lanes, func(l report.Lane) (from, to *float64) { return l.Healthy, l.GateOpen })
 	if run.GateLatency != nil {
 		run.GateLatencySeconds = &run.GateLatency.MaxSeconds
 	}
+
 	return run
 }
 
@@ -96,6 +102,7 @@ func lanes(pods []env.PodHistory, transitions []awssim.Transition, origin time.T
 		s := t.Sub(origin).Seconds()
 		return &s
 	}
+
 	for i, p := range pods {
 		all[i] = report.Lane{
 			Pod: p.Name, Version: p.Version, Old: p.Created.Before(origin), Address: p.Address,
@@ -103,6 +110,7 @@ func lanes(pods []env.PodHistory, transitions []awssim.Transition, origin time.T
 			Terminating: since(p.Terminating), Stopped: since(p.Stopped), Gone: since(p.Gone),
 		}
 	}
+
 	owners := map[awssim.Target]*report.Lane{}
 	for _, t := range transitions {
 		at := t.Time.Sub(origin).Seconds()
@@ -115,6 +123,7 @@ func lanes(pods []env.PodHistory, transitions []awssim.Transition, origin time.T
 			note(l, t, at)
 		}
 	}
+
 	return all
 }
 

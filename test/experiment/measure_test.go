@@ -30,6 +30,7 @@ func TestLanesJoinPodsAndTargets(t *testing.T) {
 		{Name: "old", Version: "v1", Address: "10.0.0.1", Created: second(-20), Terminating: second(1), Stopped: second(2), Gone: second(3)},
 		{Name: "new", Version: "v2", Address: "10.0.0.2", Created: second(1), GatesOpen: second(6)},
 	}
+
 	api, routing := awssim.ClockAPI, awssim.ClockRouting
 	got := lanes(pods, []awssim.Transition{
 		moved(-18, "10.0.0.1", api, "absent", "initial"),
@@ -43,6 +44,7 @@ func TestLanesJoinPodsAndTargets(t *testing.T) {
 		moved(31.5, "10.0.0.1", api, "draining", "absent"),
 		moved(40, "10.9.9.9", api, "absent", "initial"),
 	}, origin)
+
 	want := []report.Lane{
 		{
 			Pod: "old", Version: "v1", Old: true, Address: "10.0.0.1", Created: at(-20), Registered: at(-18), Healthy: at(-15),
@@ -59,13 +61,16 @@ func TestLanesJoinPodsAndTargets(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lanes (-want +got):\n%s", diff)
 	}
+
 	gates := latencies(got, func(l report.Lane) (from, to *float64) { return l.Healthy, l.GateOpen })
 	if diff := cmp.Diff(&report.Latency{Count: 1, MedianSeconds: 1, P99Seconds: 1, MaxSeconds: 1}, gates); diff != "" {
 		t.Errorf("gate latency (-want +got):\n%s", diff)
 	}
+
 	if diff := cmp.Diff(at(1.5), draining(got[0])); diff != "" {
 		t.Errorf("draining (-want +got):\n%s", diff)
 	}
+
 	if none := latencies(got, func(l report.Lane) (from, to *float64) { return l.Ready, l.Ready }); none != nil {
 		t.Errorf("a latency of nothing: %+v", none)
 	}
@@ -76,6 +81,7 @@ func TestAReusedAddressBelongsToTheNewPodOnceItIsRegistered(t *testing.T) {
 		{Name: "dead", Address: "10.0.0.1", Created: second(-20)},
 		{Name: "heir", Address: "10.0.0.1", Created: second(3)},
 	}
+
 	got := lanes(pods, []awssim.Transition{
 		moved(-18, "10.0.0.1", awssim.ClockAPI, "absent", "initial"),
 		moved(-15, "10.0.0.1", awssim.ClockAPI, "initial", "healthy"),
@@ -86,9 +92,11 @@ func TestAReusedAddressBelongsToTheNewPodOnceItIsRegistered(t *testing.T) {
 	if diff := cmp.Diff(at(-15), got[0].Healthy); diff != "" {
 		t.Errorf("the dead pod's target (-want +got):\n%s", diff)
 	}
+
 	if diff := cmp.Diff(at(9), got[1].Healthy); diff != "" {
 		t.Errorf("its heir's target (-want +got):\n%s", diff)
 	}
+
 	if last := got[0].Target[len(got[0].Target)-1]; last.State != "draining" {
 		t.Errorf("the dead pod's target ends as %s, want draining", last.State)
 	}

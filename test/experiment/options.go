@@ -89,11 +89,13 @@ func (o *options) validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
+
 	bad(len(o.runs) == 0, "--runs: want at least one")
 	known := []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain, report.DrainAdaptive}
 	for _, r := range o.runs {
 		bad(!slices.Contains(known, r), "--runs: %q is none of %s", r, strings.Join(known, ", "))
 	}
+
 	bad(o.rate <= 0 || o.rate > 10000 || math.IsNaN(o.rate), "--rate: %g is not between 0 and 10000", o.rate)
 	bad(o.replicas < 1, "--replicas: %d is less than 1", o.replicas)
 	bad(o.profile != "alb" && o.profile != "nlb" && o.profile != profileHAProxy, "--profile: %q is none of alb, nlb and haproxy", o.profile)
@@ -101,6 +103,7 @@ func (o *options) validate() error {
 	bad(o.prestop < 1 || o.gracePeriod < 1, "--prestop and --grace-period: want at least 1")
 	bad(o.prestop >= o.gracePeriod, "--prestop %d leaves nothing of --grace-period %d", o.prestop, o.gracePeriod)
 	bad(version(o.oldImage) == version(o.newImage), "--old-image and --new-image: the versions (tags) must differ")
+
 	return errors.Join(errs...)
 }
 

@@ -47,20 +47,25 @@ func (e *experiment) rollout(ctx context.Context, name string) (_ report.Run, er
 	r := &rollout{experiment: e, name: name, app: e.application(name)}
 	e.status.say("%s: starting in namespace %s", name, r.app.Namespace)
 	defer func() { err = errors.Join(err, r.clean(ctx)) }()
+
 	if err := r.prepare(ctx); err != nil {
 		return report.Run{}, err
 	}
+
 	result, err := r.update(ctx)
 	if err != nil {
 		return report.Run{}, err
 	}
+
 	transitions, err := r.lb.transitions(ctx)
 	if err != nil {
 		return report.Run{}, err
 	}
+
 	run := r.measure(result, transitions)
 	e.status.say("%s: %d requests, %d failed; Deployment complete after %.1f s, last old pod gone after %.1f s",
 		name, run.Requests, run.Failed, run.DeploymentCompleteSeconds, run.RolloutSeconds)
+
 	return run, nil
 }
 
@@ -83,29 +88,36 @@ func (r *rollout) prepare(ctx context.Context) (err error) {
 	if r.lb, err = r.balancer(ctx); err != nil {
 		return err
 	}
+
 	r.lb.bind(&r.app)
 	if err := r.app.ApplyWiring(ctx, r.cluster); err != nil {
 		return err
 	}
+
 	if r.pods, err = env.WatchPods(ctx, r.cluster, r.app.Namespace); err != nil {
 		return err
 	}
+
 	if r.app.Gated {
 		if err := r.waitInjected(ctx); err != nil {
 			return err
 		}
 	}
+
 	if r.app.Drained {
 		if r.hook, err = env.WaitHook(ctx, r.cluster, r.app); err != nil {
 			return err
 		}
 	}
+
 	if err := r.app.ApplyDeployment(ctx, r.cluster); err != nil {
 		return err
 	}
+
 	if err := r.cluster.WaitDeployment(ctx, r.app.Namespace, r.app.Name); err != nil {
 		return err
 	}
+
 	return r.waitRouted(ctx)
 }
 
@@ -145,6 +157,7 @@ func (r *rollout) update(ctx context.Context) (load.Result, error) {
 	if r.load, err = load.New(load.Config{URL: r.lb.url(), Rate: r.options.rate}); err != nil {
 		return load.Result{}, err
 	}
+
 	loading, end := context.WithCancel(ctx)
 	defer end()
 	results := make(chan load.Result, 1)
@@ -160,17 +173,21 @@ func (r *rollout) updateUnderLoad(ctx context.Context) error {
 	if err := r.pass(ctx, "steady load before the update", r.options.before); err != nil {
 		return err
 	}
+
 	r.app.Image = r.options.newImage
 	r.updated = time.Now()
 	if err := r.app.ApplyDeployment(ctx, r.cluster); err != nil {
 		return err
 	}
+
 	if err := r.watch(ctx, "updating", r.rolledOut); err != nil {
 		return err
 	}
+
 	if err := r.waitRouted(ctx); err != nil {
 		return err
 	}
+
 	return r.pass(ctx, "steady load after the update", r.options.after)
 }
 
@@ -187,11 +204,13 @@ func (r *rollout) rolledOut(ctx context.Context) (bool, error) {
 		}
 		r.complete = time.Now()
 	}
+
 	for _, p := range r.pods.Pods() {
 		if p.Created.Before(r.updated) && p.Gone.IsZero() {
 			return false, nil
 		}
 	}
+
 	return true, nil
 }
 
@@ -205,6 +224,7 @@ func (r *rollout) pass(ctx context.Context, phase string, d time.Duration) error
 func (r *rollout) watch(ctx context.Context, phase string, done func(context.Context) (bool, error)) error {
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
+
 	for {
 		ok, err := done(ctx)
 		if ok {
@@ -213,6 +233,7 @@ func (r *rollout) watch(ctx context.Context, phase string, done func(context.Con
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("%s: %w", phase, err)
 		}
+
 		r.status.show(r.line(phase))
 		select {
 		case <-tick.C:
@@ -237,10 +258,12 @@ func (r *rollout) line(phase string) string {
 			old++
 		}
 	}
+
 	line := fmt.Sprintf("%s: %s; pods Ready: %d old, %d new, terminating: %d", r.name, phase, old, fresh, ending)
 	if r.load == nil {
 		return line
 	}
+
 	p := r.load.Progress()
 	return line + fmt.Sprintf("; requests: %d, failed: %d", p.Sent, p.Failed)
 }
@@ -249,16 +272,20 @@ func (r *rollout) line(phase string) string {
 func (r *rollout) clean(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
+
 	if r.pods != nil {
 		r.pods.Stop()
 	}
+
 	err := r.app.Delete(ctx, r.cluster)
 	if r.lb != nil {
 		err = errors.Join(err, r.lb.remove(ctx))
 	}
+
 	if err != nil {
 		return fmt.Errorf("clean up: %w", err)
 	}
+
 	return nil
 }
 

@@ -52,15 +52,18 @@ func (s *status) show(line string) {
 	if s.live {
 		interval = liveInterval
 	}
+
 	if time.Since(s.last) < interval {
 		return
 	}
+
 	s.last = time.Now()
 	if s.live {
 		_, _ = fmt.Fprintf(s.out, "\r\033[K%s %s", s.clock(), line)
 		s.open = true
 		return
 	}
+
 	_, _ = fmt.Fprintf(s.out, "%s %s\n", s.clock(), line)
 }
 

@@ -76,6 +76,7 @@ func (p *Process) Start() error {
 	if err := command.Start(); err != nil {
 		return err
 	}
+
 	ended := make(chan struct{})
 	go func() { _ = command.Wait(); close(ended) }()
 	p.command, p.ended = command, ended

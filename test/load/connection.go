@@ -102,16 +102,20 @@ func (k *connection) deliver(err error) bool {
 	default:
 		a = readAnswer(k.read)
 	}
+
 	k.mu.Lock()
 	defer k.mu.Unlock()
+
 	if a.last || k.conn.SetDeadline(time.Time{}) != nil {
 		k.closed = true
 		_ = k.conn.Close()
 	}
+
 	k.waiting = nil
 	if wait != nil {
 		wait <- a
 	}
+
 	return !k.closed
 }
 

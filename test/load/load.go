@@ -52,24 +52,31 @@ func (c Config) withDefaults() Config {
 	if c.Rate == 0 {
 		c.Rate = 200
 	}
+
 	if c.Burst == 0 {
 		c.Burst = 1
 	}
+
 	if c.Timeout == 0 {
 		c.Timeout = 15 * time.Second
 	}
+
 	if c.Connections == 0 {
 		c.Connections = 16
 	}
+
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = 30 * time.Second
 	}
+
 	if c.MaxRequests == 0 {
 		c.MaxRequests = 1_000_000
 	}
+
 	if c.MaxDuration == 0 {
 		c.MaxDuration = time.Hour
 	}
+
 	return c
 }
 
@@ -94,6 +101,7 @@ func New(c Config) (*Generator, error) {
 	if c.Rate < 0 || c.Burst < 0 || c.Timeout < 0 || c.Connections < 0 || c.IdleTimeout < 0 || c.MaxRequests < 0 || c.MaxDuration < 0 {
 		return nil, errors.New("load: a rate, time or number is negative")
 	}
+
 	u, err := url.Parse(c.URL)
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
@@ -101,10 +109,12 @@ func New(c Config) (*Generator, error) {
 	if u.Scheme != "http" || u.Hostname() == "" {
 		return nil, fmt.Errorf("load: URL %q: want http://HOST[:PORT]/PATH", c.URL)
 	}
+
 	port := u.Port()
 	if port == "" {
 		port = "80"
 	}
+
 	s := newSockets(u.Hostname(), port)
 	return &Generator{
 		config:  c,
@@ -150,6 +160,7 @@ func (g *Generator) Run(ctx context.Context) Result {
 		g.sent.Add(1)
 		flying.Go(func() { g.one(start, scheduled, i%2 == 1) })
 	}
+
 	flying.Wait()
 	g.pool.close()
 	return newResult(start, g.requests, g.sockets.attempts.Load(), g.late)
@@ -163,6 +174,7 @@ func (g *Generator) one(start time.Time, scheduled time.Duration, keepAlive bool
 	if keepAlive {
 		send = g.sendKept
 	}
+
 	a := send(begun.Add(g.config.Timeout), &r)
 	r.Outcome, r.Version = a.outcome(), a.version()
 	r.Latency = time.Since(start) - scheduled
@@ -170,9 +182,11 @@ func (g *Generator) one(start time.Time, scheduled time.Duration, keepAlive bool
 	if r.Failed() {
 		g.failed.Add(1)
 	}
+
 	if !r.Failed() {
 		g.answered.Add(1)
 	}
+
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.requests = append(g.requests, r)

@@ -44,6 +44,7 @@ func newNastyServer(t *testing.T, talk conversation) *nastyServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s := &nastyServer{url: "http://" + l.Addr().String() + "/"}
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -56,10 +57,12 @@ func newNastyServer(t *testing.T, talk conversation) *nastyServer {
 			all.Go(func() { s.serve(c, talk) })
 		}
 	})
+
 	t.Cleanup(func() {
 		_ = l.Close()
 		all.Wait()
 	})
+
 	return s
 }
 
@@ -185,6 +188,7 @@ func TestNothingIsTriedAgain(t *testing.T) {
 			allowed: []string{Malformed},
 		},
 	}
+
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			s := newNastyServer(t, c.talk)
@@ -192,13 +196,16 @@ func TestNothingIsTriedAgain(t *testing.T) {
 			if len(r.Requests) != requests || r.Attempts != requests {
 				t.Errorf("%s: %d requests, %d attempts; want %d of each", c.reason, len(r.Requests), r.Attempts, requests)
 			}
+
 			if heads, _ := s.seen(); !c.unread && heads != requests {
 				t.Errorf("%s: %d requests reached the server, want %d", c.reason, heads, requests)
 			}
+
 			got := r.Summarize(r.Start).Outcomes
 			for _, o := range c.allowed {
 				delete(got, o)
 			}
+
 			if len(got) > 0 {
 				t.Errorf("%s: unexpected outcomes %v, want only %v", c.reason, got, c.allowed)
 			}
@@ -211,14 +218,17 @@ func TestARefusedConnectionIsAnAttempt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	url := "http://" + l.Addr().String() + "/"
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	r := run(t, Config{URL: url, Rate: 2000, MaxRequests: 10})
 	if diff := cmp.Diff(map[string]int{ConnectRefused: 10}, r.Summarize(r.Start).Outcomes); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
+
 	if r.Attempts != 10 {
 		t.Errorf("%d attempts, want 10", r.Attempts)
 	}
@@ -232,6 +242,7 @@ func TestAConnectionClosedWhileIdleIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer g.pool.close()
 	for range 20 {
 		var q Request
@@ -243,6 +254,7 @@ func TestAConnectionClosedWhileIdleIsReplaced(t *testing.T) {
 			<-i.done
 		}
 	}
+
 	heads, accepted := s.seen()
 	if attempts := g.sockets.attempts.Load(); heads != 20 || accepted != 20 || attempts != 20 {
 		t.Errorf("%d requests on %d connections, %d attempts; want 20 of each", heads, accepted, attempts)
@@ -254,6 +266,7 @@ func TestHalfOnNewAndHalfOnKeptConnections(t *testing.T) {
 		for next() && say(c, good) {
 		}
 	})
+
 	r := run(t, Config{URL: s.url, Rate: 1000, MaxRequests: 200, Connections: 4})
 	kept := 0
 	for _, q := range r.Requests {
@@ -264,13 +277,16 @@ func TestHalfOnNewAndHalfOnKeptConnections(t *testing.T) {
 			t.Fatal("a request of the first half was sent on a used connection")
 		}
 	}
+
 	sum := r.Summarize(r.Start)
 	if kept != 100 {
 		t.Errorf("%d of 200 requests on kept-alive connections, want half", kept)
 	}
+
 	if _, accepted := s.seen(); accepted != sum.NewConnections || sum.NewConnections >= 200 {
 		t.Errorf("%d connections at the server, %d reported of 200 requests", accepted, sum.NewConnections)
 	}
+
 	if diff := cmp.Diff(map[string]int{"v1": 200}, r.Summarize(r.Start.Add(-time.Hour)).goodTotal()); diff != "" {
 		t.Errorf("versions (-want +got):\n%s", diff)
 	}
@@ -301,6 +317,7 @@ func TestSlowAnswersDoNotSlowTheLoad(t *testing.T) {
 			}
 		}
 	})
+
 	r := run(t, Config{URL: s.url, Rate: 3000, MaxRequests: requests, Connections: 4})
 	if diff := cmp.Diff(map[string]int{"200": requests}, r.Summarize(r.Start).Outcomes); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)

@@ -38,6 +38,7 @@ func (a answer) outcome() string {
 	if a.dialing {
 		return dialOutcome(a.err)
 	}
+
 	switch {
 	case isTimeout(a.err):
 		return Timeout
@@ -46,6 +47,7 @@ func (a answer) outcome() string {
 	case errors.Is(a.err, io.EOF), errors.Is(a.err, io.ErrUnexpectedEOF), errors.Is(a.err, net.ErrClosed):
 		return EOF
 	}
+
 	return Malformed
 }
 

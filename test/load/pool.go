@@ -36,9 +36,11 @@ func (p *pool) take(deadline time.Time) (k *connection, reused bool, err error) 
 	for _, d := range dead {
 		d.close()
 	}
+
 	if k != nil {
 		return k, true, nil
 	}
+
 	c, err := p.sockets.dial(deadline)
 	if err != nil {
 		p.mu.Lock()
@@ -46,6 +48,7 @@ func (p *pool) take(deadline time.Time) (k *connection, reused bool, err error) 
 		p.busy--
 		return nil, false, err
 	}
+
 	return newConnection(c), false, nil
 }
 
@@ -63,11 +66,14 @@ func (p *pool) oldest() (*connection, []*connection) {
 		}
 		good = append(good, i)
 	}
+
 	p.idle = good
 	p.busy++
+
 	if len(p.idle) == 0 || len(p.idle)+p.busy <= p.size {
 		return nil, dead
 	}
+
 	k := p.idle[0].connection
 	p.idle = p.idle[1:]
 	return k, dead

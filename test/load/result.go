@@ -89,6 +89,7 @@ func (r Result) Summarize(origin time.Time) Summary {
 			s.Reused++
 		}
 	}
+
 	s.NewConnections = s.Requests - s.Reused
 	s.LongestOutage = longestOutage(r.Requests)
 	s.Median, s.P99, s.Slowest = Quantile(latencies, 0.5), Quantile(latencies, 0.99), Quantile(latencies, 1)
@@ -114,6 +115,7 @@ func longestOutage(requests []Request) time.Duration {
 		}
 		down = q.Failed()
 	}
+
 	return longest
 }
 
@@ -128,13 +130,16 @@ func seconds(requests []Request, offset time.Duration) []Second {
 			}
 			all = append(all, Second{At: next, Good: map[string]int{}, Failed: map[string]int{}})
 		}
+
 		last := all[len(all)-1]
 		if q.Failed() {
 			last.Failed[q.Outcome]++
 			continue
 		}
+
 		last.Good[q.Version]++
 	}
+
 	return all
 }
 

@@ -39,6 +39,7 @@ func TestLongestOutage(t *testing.T) {
 		{"a run at the end lasts one interval longer than its last request", "2555", 300 * time.Millisecond},
 		{"the first run may be the longest", "555252", 300 * time.Millisecond},
 	}
+
 	for _, c := range cases {
 		if got := longestOutage(sequence(c.outcomes)); got != c.want {
 			t.Errorf("%s: %q gives %s, want %s", c.reason, c.outcomes, got, c.want)

@@ -35,26 +35,32 @@ func cacheOf(t *testing.T, replaced, script string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	// Other users may not enter the parent of a test's folder.
 	root := t.TempDir()
 	if err := os.Chmod(filepath.Dir(root), 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	dir := filepath.Join(root, "localcluster", filepath.Base(real.Dir))
 	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	if out, err := exec.Command("cp", "-r", "--reflink=auto", real.Bin(), real.PauseArchive(), dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+
 	if replaced != "" {
 		if err := os.WriteFile(filepath.Join(dir, "bin", replaced), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	if out, err := exec.Command("chown", "-R", strconv.Itoa(nobody), root).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+
 	return root
 }
 
@@ -67,16 +73,19 @@ func TestAPIOnlyNeedsNoRootAndGoesWithItsParent(t *testing.T) {
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = parent.Process.Kill(); _ = parent.Wait() })
 	if out, said, err := try(asNobody(home), "up", "--api-only", "--name", name, "--parent-pid", strconv.Itoa(parent.Process.Pid)); err != nil {
 		t.Fatalf("%v: %s%s", err, out, said)
 	}
+
 	t.Cleanup(func() { _, _, _ = try(asNobody(home), "down", "--name", name) })
 
 	out, said, err := try(asNobody(home), "kubectl", "--name", name, "auth", "can-i", "create", "pods", "--as", "somebody")
 	if err == nil || !strings.HasPrefix(out, "no") {
 		t.Errorf("RBAC lets anybody create pods: %s%s", out, said)
 	}
+
 	manifest := func(cmd *exec.Cmd) { asNobody(home)(cmd); cmd.Stdin = strings.NewReader(barePod) }
 	if out, said, err := try(manifest, "kubectl", "--name", name, "create", "-f", "-"); err != nil {
 		t.Errorf("a pod cannot be created: %v: %s%s", err, out, said)
@@ -85,6 +94,7 @@ func TestAPIOnlyNeedsNoRootAndGoesWithItsParent(t *testing.T) {
 	if err := parent.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
+
 	_ = parent.Wait()
 	eventually(t, "the cluster goes with its parent", 10*time.Second, func() string {
 		left := processes(name, nil)
@@ -93,6 +103,7 @@ func TestAPIOnlyNeedsNoRootAndGoesWithItsParent(t *testing.T) {
 		}
 		return strings.Join(left, "\n")
 	})
+
 	wantNoTraces(t, name, before)
 }
 
@@ -120,22 +131,27 @@ func TestUpRefusesAnotherRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	// Stands for a cluster of that release.
 	if err := os.WriteFile(file, bytes.ReplaceAll(state, []byte(running.Version), []byte(other)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := status(t, name).Version; got != other {
 		t.Errorf("status says %s, want what the cluster was started with, %s", got, other)
 	}
+
 	if _, said, err := try(nil, "up", "--api-only", "--name", name); err == nil || !strings.Contains(said, other) || !strings.Contains(said, "down --name "+name) {
 		t.Errorf("up beside another release: %v\n%s\nwant an error that says what runs and what to do", err, said)
 	}
+
 	lc(t, "down", "--name", name)
 
 	older := binaries.Releases()[0]
 	if _, said, err := try(nil, "up", "--name", name, "--kubernetes", older); err == nil || !strings.Contains(said, "--api-only") {
 		t.Errorf("a full cluster of %s: %v\n%s\nwant an error that says what there is", older, err, said)
 	}
+
 	wantNoTraces(t, name, before)
 }
 

@@ -66,9 +66,11 @@ func TestPodsServicesAndWebhooks(t *testing.T) {
 
 	addresses := strings.Fields(kubectl(t, name, "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.podIP}"))
 	pod := strings.Fields(kubectl(t, name, "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.name}"))[0]
+
 	if len(addresses) != 2 {
 		t.Fatalf("pods have the addresses %v, want two", addresses)
 	}
+
 	// kube-proxy writes its rules at most once a second.
 	eventually(t, "the Service is routed", 10*time.Second, func() string {
 		out, said, err := try(nil, "exec", "--name", name, "--", binary, "get", "http://10.96.0.80")
@@ -77,6 +79,7 @@ func TestPodsServicesAndWebhooks(t *testing.T) {
 		}
 		return ""
 	})
+
 	for reason, url := range map[string]string{
 		"a pod, from the node":               "http://" + addresses[0] + ":8080",
 		"a Service's address, from the node": "http://10.96.0.80",
@@ -86,6 +89,7 @@ func TestPodsServicesAndWebhooks(t *testing.T) {
 			t.Errorf("%s: %q", reason, out)
 		}
 	}
+
 	for reason, probe := range map[string]struct{ url, want string }{
 		"another pod, from a pod":                        {"http://" + addresses[1] + ":8080", "200 served by web-"},
 		"a Service's address, from a pod that serves it": {"http://10.96.0.80", "200 served by web-"},
@@ -98,6 +102,7 @@ func TestPodsServicesAndWebhooks(t *testing.T) {
 			}
 		}
 	}
+
 	if out := kubectl(t, name, "exec", pod, "--", "/from-image/web", "get", "http://127.0.0.1:8080"); !strings.Contains(out, "200") {
 		t.Errorf("the program of the image volume says %q", out)
 	}
@@ -150,14 +155,17 @@ func secret(t *testing.T, name string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := authority.Issue(pki.Subject{File: "tls", Name: "web", Hosts: []string{"web.default.svc"}}); err != nil {
 		t.Fatal(err)
 	}
+
 	kubectl(t, name, "create", "secret", "tls", "web-tls", "--cert", filepath.Join(dir, "tls.crt"), "--key", filepath.Join(dir, "tls.key"))
 	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return ca
 }
 
@@ -166,6 +174,7 @@ func TestTwoClustersSideBySide(t *testing.T) {
 	before := look()
 	start(t, one)
 	start(t, two)
+
 	for _, name := range []string{one, two} {
 		if out := kubectl(t, name, "get", "nodes", "-o", "name"); out != "node/"+name {
 			t.Errorf("cluster %s has the nodes %q", name, out)
@@ -180,11 +189,14 @@ func TestTwoClustersSideBySide(t *testing.T) {
 			}
 		}
 	}
+
 	lc(t, "up", "--name", one) // is up already
 	lc(t, "down", "--name", one)
+
 	if out := kubectl(t, two, "get", "--raw", "/readyz"); out != "ok" {
 		t.Errorf("the second cluster is %q after the first went", out)
 	}
+
 	wantNoTraces(t, one, before)
 	lc(t, "down", "--name", two)
 	wantNoTraces(t, two, before)
@@ -199,23 +211,28 @@ func TestExecIsTheCommand(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 7 || out != "through" {
 		t.Errorf("exec gives %q and %v, want the command's output and its exit code 7", out, err)
 	}
+
 	if out := lc(t, "exec", "--name", name, "--", "kubectl", "get", "nodes", "-o", "name"); out != "node/"+name {
 		t.Errorf("kubectl in exec says %q", out)
 	}
+
 	for _, command := range []string{"kubectl get nodes -o name", "status -o json"} {
 		if out := lc(t, "exec", "--name", name, "--", "sh", "-c", program()+" "+command); !strings.Contains(out, name) {
 			t.Errorf("localcluster %s without --name, in exec, says %q: nothing of this cluster", command, out)
 		}
 	}
+
 	guest := exec.Command(program(), "exec", "--name", name, "--", "sleep", "600")
 	if err := guest.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	ended := make(chan struct{})
 	go func() {
 		_ = guest.Wait()
 		close(ended)
 	}()
+
 	eventually(t, "the command of exec runs", 10*time.Second, func() string {
 		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", guest.Process.Pid))
 		if strings.TrimSpace(string(line)) != "sleep" {
@@ -223,12 +240,15 @@ func TestExecIsTheCommand(t *testing.T) {
 		}
 		return ""
 	})
+
 	namespaces := namespacesOf(t, name)
 	lc(t, "down", "--name", name)
+
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
 		t.Error("what exec started outlives the cluster")
 	}
+
 	wantNoTraces(t, name, before, namespaces...)
 }

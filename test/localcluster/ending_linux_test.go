@@ -34,9 +34,11 @@ func upTo(t *testing.T, name, cache, line string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	lines := bufio.NewScanner(said)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), line) {
@@ -44,6 +46,7 @@ func upTo(t *testing.T, name, cache, line string) *exec.Cmd {
 			return cmd
 		}
 	}
+
 	t.Fatalf("up never says %q", line)
 	return nil
 }
@@ -72,17 +75,21 @@ func TestInterruptedUpLeavesNothing(t *testing.T) {
 		name := fmt.Sprintf("lctest-interrupted-%d", i)
 		before := look()
 		cmd := upTo(t, name, cache, tc.moment)
+
 		if tc.all {
 			wantAllStarted(t, name)
 		}
+
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			t.Fatal(err)
 		}
+
 		err := cmd.Wait()
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != 130 {
 			t.Errorf("an up interrupted at %q ends with %v, want exit code 130", tc.moment, err)
 		}
+
 		if left := traces(name, before); len(left) > 0 {
 			t.Errorf("left when up returned, interrupted at %q: %s", tc.moment, strings.Join(left, "\n"))
 		}
@@ -109,24 +116,29 @@ func TestCrashHalfwayIsSweptByTheNextUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s, err := dirs.Read()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	// Both at once, so that neither can clean up after the other.
 	for _, pid := range []int{cmd.Process.Pid, s.Supervisor} {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	_ = cmd.Wait()
 	eventually(t, "the kernel ends what the supervisor started", 10*time.Second, func() string {
 		return strings.Join(processes(name, []string{s.Netns, s.PIDns}), "\n")
 	})
+
 	start(t, name)
 	if out := kubectl(t, name, "get", "--raw", "/readyz"); out != "ok" {
 		t.Errorf("the API server is %q", out)
 	}
+
 	lc(t, "down", "--name", name)
 	wantNoTraces(t, name, before, s.Netns, s.PIDns)
 }
@@ -144,16 +156,20 @@ func TestCrashWithPodsIsSweptByTheNextUp(t *testing.T) {
 	if err := syscall.Kill(old.Processes[0].PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+
 	eventually(t, "every process and mount goes with the supervisor", 10*time.Second, func() string {
 		return strings.Join(append(processes(name, namespaces), mounts(name)...), "\n")
 	})
+
 	if s := status(t, name); s.Running {
 		t.Errorf("status after the crash: %+v", s)
 	}
+
 	start(t, name)
 	if out := kubectl(t, name, "get", "pods", "-o", "name"); out != "" {
 		t.Errorf("the next cluster has pods of the one that crashed: %s", out)
 	}
+
 	lc(t, "down", "--name", name)
 	wantNoTraces(t, name, before, namespaces...)
 }
@@ -167,11 +183,13 @@ func TestComponentThatDiesIsNamed(t *testing.T) {
 	if err == nil {
 		t.Fatal("up succeeds without a scheduler")
 	}
+
 	for _, want := range []string{"kube-scheduler died: exit code 3", "this scheduler is broken"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("up does not say %q but:\n%s", want, said)
 		}
 	}
+
 	wantNoTraces(t, name, before)
 }
 
@@ -182,6 +200,7 @@ func TestComponentThatDiesLaterIsStartedAgain(t *testing.T) {
 	if err := syscall.Kill(old.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+
 	eventually(t, old.Name+" is started again", 20*time.Second, func() string {
 		now := status(t, name).Processes[1]
 		if !now.Running || now.PID == old.PID || now.Restarts != 1 {
@@ -189,6 +208,7 @@ func TestComponentThatDiesLaterIsStartedAgain(t *testing.T) {
 		}
 		return ""
 	})
+
 	eventually(t, "the API server finds it", 30*time.Second, func() string {
 		out, said, _ := try(nil, "kubectl", "--name", name, "get", "--raw", "/readyz")
 		return strings.TrimPrefix(out+said, "ok")

@@ -33,8 +33,10 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "these tests start real clusters: run them as root")
 		return 1
 	}
+
 	dir := filepath.Dir(program())
 	defer func() { _ = os.RemoveAll(dir) }()
+
 	for _, argv := range [][]string{{"mkdir", "--mode=755", dir}, {"go", "build", "-o", program(), "."}, {program(), "build"}} {
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Stderr = os.Stderr
@@ -43,6 +45,7 @@ func testMain(m *testing.M) int {
 			return 1
 		}
 	}
+
 	return m.Run()
 }
 

@@ -41,14 +41,17 @@ func look() host {
 		_, err := os.Lstat(path)
 		h.paths[path] = err == nil
 	}
+
 	for _, name := range hostSettings() {
 		value, _ := os.ReadFile("/proc/sys/" + name)
 		h.settings[name] = strings.TrimSpace(string(value))
 	}
+
 	entries, _ := os.ReadDir("/sys/class/net")
 	for _, entry := range entries {
 		h.links = append(h.links, entry.Name())
 	}
+
 	return h
 }
 
@@ -60,28 +63,33 @@ func traces(name string, before host, namespaces ...string) []string {
 			found = append(found, "folder "+filepath.Join(dir, name))
 		}
 	}
+
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && strings.HasSuffix(path, "/"+state.CgroupParent+"/"+name) {
 			found = append(found, "cgroup "+path)
 		}
 		return nil
 	})
+
 	after := look()
 	for path, there := range after.paths {
 		if there && !before.paths[path] {
 			found = append(found, "path "+path)
 		}
 	}
+
 	for setting, value := range after.settings {
 		if value != before.settings[setting] {
 			found = append(found, fmt.Sprintf("setting %s=%s, was %s", setting, value, before.settings[setting]))
 		}
 	}
+
 	for _, link := range after.links {
 		if !slices.Contains(before.links, link) {
 			found = append(found, "network device "+link)
 		}
 	}
+
 	return found
 }
 
@@ -100,6 +108,7 @@ func processes(name string, namespaces []string) []string {
 			found = append(found, fmt.Sprintf("process %d %s", pid, line))
 		}
 	}
+
 	return found
 }
 

@@ -33,6 +33,7 @@ func page(laws []law, tests map[int]map[string][]string) []byte {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", m.Name, strings.TrimSuffix(m.Breaks, "."))
 		}
 	}
+
 	return b.Bytes()
 }
 
@@ -44,10 +45,12 @@ func namedTests(root string) (map[int]map[string][]string, error) {
 		if err != nil || e.IsDir() || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
+
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
+
 		folder, err := filepath.Rel(root, filepath.Dir(path))
 		if err != nil {
 			return err
@@ -64,6 +67,7 @@ func namedTests(root string) (map[int]map[string][]string, error) {
 			name, _, _ := strings.Cut(strings.TrimPrefix(match[0], "func "), "(")
 			tests[number][folder] = append(tests[number][folder], name)
 		}
+
 		return nil
 	}
 
@@ -72,11 +76,13 @@ func namedTests(root string) (map[int]map[string][]string, error) {
 			return nil, err
 		}
 	}
+
 	for _, folders := range tests {
 		for _, names := range folders {
 			slices.Sort(names)
 		}
 	}
+
 	return tests, nil
 }
 

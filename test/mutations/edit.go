@@ -50,6 +50,7 @@ func (m mutation) apply(root string) (map[string][]byte, error) {
 			return nil, fmt.Errorf("the mutated file does not parse: %w", err)
 		}
 	}
+
 	return mutated, nil
 }
 
@@ -75,9 +76,11 @@ func readSources(root, pkg string, mutated map[string][]byte) (map[string][]byte
 		}
 		sources[file] = text
 	}
+
 	if len(sources) == 0 {
 		return nil, fmt.Errorf("there is no package in %s", pkg)
 	}
+
 	return sources, nil
 }
 
@@ -92,6 +95,7 @@ func (e edit) apply(sources map[string][]byte) (string, []byte, error) {
 		}
 		found = append(found, places...)
 	}
+
 	if len(found) == 0 {
 		return "", nil, errors.New("the package declares no such thing outside its tests")
 	}
@@ -105,6 +109,7 @@ func (e edit) apply(sources map[string][]byte) (string, []byte, error) {
 	if err != nil {
 		return "", nil, err
 	}
+
 	all := append(append(append([]string{}, lines[:at.first-1]...), edited...), lines[at.last:]...)
 	return at.file, []byte(strings.Join(all, "\n")), nil
 }
@@ -119,6 +124,7 @@ func (e edit) replace(declaration []string) ([]string, error) {
 			times++
 		}
 	}
+
 	if times != 1 {
 		return nil, fmt.Errorf("the old text is there %d times, not once:\n%s", times, e.Old)
 	}
@@ -129,6 +135,7 @@ func (e edit) replace(declaration []string) ([]string, error) {
 			edited = append(edited, indented(line, indent))
 		}
 	}
+
 	return append(edited, declaration[at+len(old):]...), nil
 }
 
@@ -138,15 +145,18 @@ func matches(lines, old []string) (indent string, ok bool) {
 	if len(lines) < len(old) {
 		return "", false
 	}
+
 	indent, ok = strings.CutSuffix(lines[0], old[0])
 	if !ok || strings.Trim(indent, "\t") != "" {
 		return "", false
 	}
+
 	for i, line := range old {
 		if lines[i] != indented(line, indent) {
 			return "", false
 		}
 	}
+
 	return indent, true
 }
 
@@ -179,6 +189,7 @@ func findDeclarations(file string, text []byte, name string) ([]place, error) {
 			}
 		}
 	}
+
 	return found, nil
 }
 
@@ -192,6 +203,7 @@ func declared(d ast.Decl) map[string]ast.Node {
 			name = receiver(d.Recv.List[0].Type) + "." + name
 		}
 		all[name] = d
+
 	case *ast.GenDecl:
 		for _, spec := range d.Specs {
 			switch spec := spec.(type) {
@@ -204,6 +216,7 @@ func declared(d ast.Decl) map[string]ast.Node {
 			}
 		}
 	}
+
 	return all
 }
 

@@ -88,6 +88,7 @@ func TestApply(t *testing.T) {
 		"Several": {reason: "Each edit sees what the ones before it did.", file: "p/a.go", was: "\tn int\n", is: "\tm int\n",
 			edits: []edit{{In: "T", Old: "n int\n", New: "k int\n"}, {In: "T", Old: "k int\n", New: "m int\n"}}},
 	}
+
 	root := writeProduct(t)
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -123,6 +124,7 @@ func TestApplyRefuses(t *testing.T) {
 		"NoPackage":   {reason: "It was moved.", edit: edit{Package: "q", In: "free", Old: "x\n"}, want: "there is no package in q"},
 		"DoesNotRead": {reason: "What does not parse breaks no law.", edit: edit{In: "free", Old: "n = 0\n", New: "n = {\n"}, want: "does not parse"},
 	}
+
 	root := writeProduct(t)
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -54,6 +54,7 @@ func run(out io.Writer, do mode, chosen []string) error {
 	if err != nil {
 		return err
 	}
+
 	laws, err := readLaws(filepath.Join(root, "test", "mutations"))
 	if err != nil {
 		return err
@@ -66,6 +67,7 @@ func run(out io.Writer, do mode, chosen []string) error {
 	if err != nil {
 		return err
 	}
+
 	tests, err := findTests(filepath.Join(root, "internal"))
 	if err != nil {
 		return err
@@ -84,9 +86,11 @@ func run(out io.Writer, do mode, chosen []string) error {
 	case do.model > 0:
 		return r.model(ctx, out, mutations, do.model)
 	}
+
 	if err := r.baseline(ctx, mutations, tests); err != nil {
 		return err
 	}
+
 	return r.all(ctx, out, mutations, tests)
 }
 
@@ -113,6 +117,7 @@ func complete(laws []law, tests map[int][]string) error {
 			errs = append(errs, fmt.Errorf("law %d has no test", l.Number))
 		}
 	}
+
 	return errors.Join(errs...)
 }
 
@@ -143,12 +148,15 @@ func (r runner) all(ctx context.Context, out io.Writer, mutations []mutation, te
 		}
 		fmt.Fprintf(table, "%s\t%s\t%.1f\t%s\n", m.Name, result.word, time.Since(start).Seconds(), result.by)
 	}
+
 	if err := table.Flush(); err != nil {
 		return err
 	}
+
 	fmt.Fprintf(out, "%d mutations in %.0f seconds\n", len(mutations), time.Since(begun).Seconds())
 	if bad > 0 {
 		return fmt.Errorf("%d mutations were not noticed by their law's tests", bad)
 	}
+
 	return nil
 }

@@ -35,6 +35,7 @@ func (r runner) model(ctx context.Context, out io.Writer, mutations []mutation, 
 		}
 		fmt.Fprintf(out, "| `%s` | %s |\n", m.Name, said)
 	}
+
 	fmt.Fprintf(out, "%d of %d mutations noticed\n", noticed, len(mutations))
 	return nil
 }
@@ -50,6 +51,7 @@ func (r runner) schedules(ctx context.Context, m mutation, n int) (string, error
 	if err != nil {
 		return "", err
 	}
+
 	cmd := exec.CommandContext(ctx, "go", "test", "-tags=model", "-vet=off", "-count=1", "-timeout=15m", "-overlay", overlay,
 		"-run", "TestModel", "./internal/model", "-schedules", strconv.Itoa(n))
 	cmd.Dir = r.root
@@ -63,9 +65,11 @@ func (r runner) schedules(ctx context.Context, m mutation, n int) (string, error
 	case !errors.As(err, &exit):
 		return "", err
 	}
+
 	law, seed := brokenLaw.FindSubmatch(said), itsSeed.FindSubmatch(said)
 	if law == nil || seed == nil {
 		return "", fmt.Errorf("the model failed otherwise: %s", said)
 	}
+
 	return fmt.Sprintf("law %s, seed %s", law[1], seed[1]), nil
 }

@@ -70,9 +70,11 @@ func readLaw(base string, text []byte) (law, error) {
 	if err := yaml.UnmarshalStrict(text, &l); err != nil {
 		return law{}, err
 	}
+
 	if want := fmt.Sprintf("law%02d.yaml", l.Number); base != want {
 		return law{}, fmt.Errorf("law %d belongs in %s", l.Number, want)
 	}
+
 	if l.Says == "" {
 		return law{}, errors.New("does not say what the law is")
 	}
@@ -89,6 +91,7 @@ func readLaw(base string, text []byte) (law, error) {
 		}
 		seen[m.Name] = true
 	}
+
 	return l, nil
 }
 
@@ -96,6 +99,7 @@ func (m mutation) valid() error {
 	if parts := mutationName.FindStringSubmatch(m.Name); parts == nil || parts[1] != strconv.Itoa(m.law) {
 		return fmt.Errorf("a mutation of law %d is named law%d-<what it breaks>", m.law, m.law)
 	}
+
 	if m.Breaks == "" {
 		return errors.New("does not say what it breaks")
 	}
@@ -113,6 +117,7 @@ func (m mutation) valid() error {
 			return errors.New("an edit changes nothing")
 		}
 	}
+
 	return nil
 }
 
@@ -128,9 +133,11 @@ func choose(laws []law, prefixes []string) ([]mutation, error) {
 			}
 		}
 	}
+
 	if len(found) == 0 {
 		return nil, fmt.Errorf("no mutation is named like %v", prefixes)
 	}
+
 	return found, nil
 }
 
@@ -158,6 +165,7 @@ func (m mutation) overlay(root, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	path := filepath.Join(dir, "overlay.json")
 	return path, os.WriteFile(path, text, 0o644)
 }
@@ -170,10 +178,12 @@ func findTests(dir string) (map[int][]string, error) {
 		if err != nil || e.IsDir() || !strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, "_kube_test.go") {
 			return err
 		}
+
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
+
 		for _, match := range lawTest.FindAllStringSubmatch(string(text), -1) {
 			law, err := strconv.Atoi(match[1])
 			if err != nil {
@@ -183,7 +193,9 @@ func findTests(dir string) (map[int][]string, error) {
 				tests[law] = append(tests[law], pkg)
 			}
 		}
+
 		return nil
 	})
+
 	return tests, err
 }

@@ -16,10 +16,12 @@ func TestMutationsApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	tests, err := findTests(filepath.Join(root, "internal"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	mutations, err := choose(laws, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +30,7 @@ func TestMutationsApply(t *testing.T) {
 	if err := complete(laws, tests); err != nil {
 		t.Error(err)
 	}
+
 	if err := applies(root, mutations); err != nil {
 		t.Error(err)
 	}
@@ -48,6 +51,7 @@ mutations:
     new: |
       return nil
 `
+
 	cases := map[string]struct{ reason, base, from, to string }{
 		"OtherFile":  {reason: "A law is found by its file.", base: "law04.yaml"},
 		"OtherLaw":   {reason: "The name says which law is broken.", from: "name: law3-", to: "name: law4-"},
@@ -60,9 +64,11 @@ mutations:
 		"NoChange":   {reason: "It would survive.", from: "return nil", to: "return keep"},
 		"Misspelled": {reason: "An unknown key is a mistake.", from: "breaks:", to: "braeks:"},
 	}
+
 	if _, err := readLaw("law03.yaml", []byte(good)); err != nil {
 		t.Fatal(err)
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			base := tc.base
@@ -87,6 +93,7 @@ func TestChoose(t *testing.T) {
 		"Law":     {reason: "The hyphen tells law 1 from law 11.", prefixes: []string{"law1-"}, want: 2},
 		"Several": {reason: "Each prefix chooses.", prefixes: []string{"law1-b", "law11"}, want: 2},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, err := choose(laws, tc.prefixes)
@@ -107,6 +114,7 @@ func TestComplete(t *testing.T) {
 	if err := complete([]law{full}, tests); err != nil {
 		t.Fatal(err)
 	}
+
 	cases := map[string]struct {
 		laws  []law
 		tests map[int][]string
@@ -115,6 +123,7 @@ func TestComplete(t *testing.T) {
 		"NoTest":     {laws: []law{full}},
 		"Gap":        {laws: []law{full, {Number: 3, Mutations: full.Mutations}}, tests: map[int][]string{1: {"a"}, 3: {"a"}}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if err := complete(tc.laws, tc.tests); err == nil {
@@ -136,6 +145,7 @@ func TestReadEvents(t *testing.T) {
 		"DoesNotCompile": {reason: "What does not compile breaks no law.", want: outcome{broken: "x.go:1:1: declared and not used: h"},
 			events: `{"Action":"build-output","Output":"x.go:1:1: declared and not used: h\n"}` + "\n" + `{"Action":"build-fail"}` + "\n" + `{"Action":"fail"}`},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, err := readEvents([]byte(tc.events))

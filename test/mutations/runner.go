@@ -34,6 +34,7 @@ func (r runner) baseline(ctx context.Context, mutations []mutation, tests map[in
 		names = append(names, strconv.Itoa(m.law))
 		packages = append(packages, tests[m.law]...)
 	}
+
 	slices.Sort(packages)
 	o, err := r.test(ctx, `^TestLaw(`+strings.Join(slices.Compact(names), "|")+`)[A-Z]`, slices.Compact(packages))
 	if err != nil {
@@ -42,6 +43,7 @@ func (r runner) baseline(ctx context.Context, mutations []mutation, tests map[in
 	if o.passed == 0 || o.failed != "" || o.broken != "" {
 		return fmt.Errorf("without any mutation the laws' tests must pass: %d passed, failed: %s\n%s", o.passed, o.failed, o.broken)
 	}
+
 	return nil
 }
 
@@ -57,6 +59,7 @@ func (r runner) try(ctx context.Context, m mutation, packages []string) (result,
 	if err != nil {
 		return result{}, err
 	}
+
 	for _, pkg := range nearest(packages, filepath.Join(r.root, m.Edits[0].Package)) {
 		o, err := r.test(ctx, fmt.Sprintf(`^TestLaw%d[A-Z]`, m.law), []string{pkg}, "-overlay", overlay)
 		switch {
@@ -69,6 +72,7 @@ func (r runner) try(ctx context.Context, m mutation, packages []string) (result,
 			return result{noticed: true, word: "noticed", by: o.failed + " in " + rel}, nil
 		}
 	}
+
 	return result{word: "SURVIVED", by: "nothing"}, nil
 }
 
@@ -101,13 +105,16 @@ func (r runner) test(ctx context.Context, match string, packages []string, flags
 	var stderr bytes.Buffer
 	cmd.Dir, cmd.Stderr = r.root, &stderr
 	stdout, err := cmd.Output()
+
 	if ctx.Err() != nil {
 		return outcome{}, ctx.Err()
 	}
+
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return outcome{}, err
 	}
+
 	o, parseErr := readEvents(stdout)
 	if parseErr != nil {
 		return outcome{}, fmt.Errorf("go test: %w: %s", parseErr, stderr.String())
@@ -115,6 +122,7 @@ func (r runner) test(ctx context.Context, match string, packages []string, flags
 	if err != nil && o.failed == "" && o.broken == "" {
 		return outcome{}, fmt.Errorf("go test failed without a failing test: %s", stderr.String())
 	}
+
 	return o, nil
 }
 
@@ -127,6 +135,7 @@ func readEvents(stdout []byte) (outcome, error) {
 		if err := json.Unmarshal(line, &e); err != nil {
 			return outcome{}, err
 		}
+
 		switch {
 		case e.Action == "build-output":
 			said = append(said, strings.TrimSpace(e.Output))
@@ -138,5 +147,6 @@ func readEvents(stdout []byte) (outcome, error) {
 			o.failed, _, _ = strings.Cut(e.Test, "/")
 		}
 	}
+
 	return o, nil
 }

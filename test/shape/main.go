@@ -57,12 +57,14 @@ func survey(root fs.FS) (house, error) {
 		if err != nil {
 			return err
 		}
+
 		if e.IsDir() {
 			if skipped := e.Name() == "testdata" || e.Name() == "out" || e.Name() == "bin" || strings.HasPrefix(e.Name(), "."); skipped && path != "." {
 				return fs.SkipDir
 			}
 			return nil
 		}
+
 		if ext := filepath.Ext(path); ext != ".go" && ext != ".md" {
 			return nil
 		}
@@ -71,12 +73,15 @@ func survey(root fs.FS) (house, error) {
 		if err != nil {
 			return err
 		}
+
 		if strings.HasSuffix(path, ".md") {
 			h.addPage(path, string(text))
 			return nil
 		}
+
 		return h.addFile(path, text)
 	})
+
 	return h, err
 }
 
@@ -93,6 +98,7 @@ func (h *house) addFile(path string, text []byte) error {
 	if strings.HasPrefix(filepath.Base(path), "zz_generated") {
 		return nil
 	}
+
 	s, err := measure(path, text)
 	if err != nil {
 		return err
@@ -102,17 +108,20 @@ func (h *house) addFile(path string, text []byte) error {
 	if h.lines[g] == nil {
 		h.lines[g] = map[string]int{}
 	}
+
 	h.lines[g][folder] += s.lines
 
 	// Tests may be as long as their tables, so only the product's shape counts.
 	if g == "tests" {
 		return nil
 	}
+
 	h.functions = append(h.functions, s.functions...)
 	h.structures = append(h.structures, s.structures...)
 	for word, n := range s.dialect {
 		h.dialect[word] += n
 	}
+
 	return nil
 }
 
@@ -137,9 +146,11 @@ func (h *house) print(out io.Writer) {
 	longs, unbroken := h.unbroken()
 	fmt.Fprintf(w, "functions of %d lines or more: %d, without a paragraph: %d (%d %%)\n",
 		long, len(longs), len(unbroken), 100*len(unbroken)/max(1, len(longs)))
+
 	for _, f := range longest(unbroken) {
 		fmt.Fprintf(w, "  %s\t%d\n", f.name, f.lines)
 	}
+
 	fmt.Fprintln(w, "longest functions")
 	for _, f := range longest(h.functions) {
 		fmt.Fprintf(w, "  %s\t%d\n", f.name, f.lines)
@@ -147,6 +158,7 @@ func (h *house) print(out io.Writer) {
 
 	fmt.Fprintln(w, "largest structs, by fields")
 	slices.SortStableFunc(h.structures, func(a, b structure) int { return b.fields - a.fields })
+
 	for i, s := range h.structures {
 		if reconciler := strings.HasSuffix(s.name, ".Reconciler") && s.fields > large; reconciler || i < listed {
 			fmt.Fprintf(w, "  %s\t%d\n", s.name, s.fields)

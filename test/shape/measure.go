@@ -57,17 +57,21 @@ func measure(path string, text []byte) (source, error) {
 			s.functions = append(s.functions, function{
 				name: parsed.Name.Name + "." + functionName(n), lines: last - first + 1, paragraphs: hasBlank(lines[first-1 : last]),
 			})
+
 		case *ast.TypeSpec:
 			if st, ok := n.Type.(*ast.StructType); ok {
 				s.structures = append(s.structures, structure{name: parsed.Name.Name + "." + n.Name.Name, fields: fields(st)})
 			}
+
 		case *ast.BasicLit:
 			if n.Kind == token.STRING {
 				countDialect(s.dialect, n.Value)
 			}
 		}
+
 		return true
 	})
+
 	return s, nil
 }
 
@@ -93,6 +97,7 @@ func functionName(f *ast.FuncDecl) string {
 	if f.Recv == nil {
 		return f.Name.Name
 	}
+
 	t := f.Recv.List[0].Type
 	for {
 		switch x := t.(type) {

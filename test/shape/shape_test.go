@@ -35,12 +35,15 @@ func broken() {
 	if s.lines != 16 {
 		t.Errorf("want 16 lines, got %d", s.lines)
 	}
+
 	if want := []function{{"p.T.whole", 3, false}, {"p.broken", 5, true}}; !slices.Equal(s.functions, want) {
 		t.Errorf("want %v, got %v", want, s.functions)
 	}
+
 	if want := []structure{{"p.T", 3}}; !slices.Equal(s.structures, want) {
 		t.Errorf("want %v, got %v", want, s.structures)
 	}
+
 	if s.dialect["is no"] != 1 || s.dialect["any more"] != 1 || sum(s.dialect) != 2 {
 		t.Errorf("want two words of the dialect, got %v", s.dialect)
 	}
@@ -55,6 +58,7 @@ func TestDialect(t *testing.T) {
 		"PartOfWord": {text: "besides, is not, is nowhere, instinct", want: 0},
 		"Repeated":   {text: "anew anew", want: 2},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := map[string]int{}
@@ -106,15 +110,18 @@ func TestSurvey(t *testing.T) {
 	if len(longs) != 2 || len(unbroken) != 1 || unbroken[0] != (function{"gate.long", 32, false}) {
 		t.Errorf("want gate.long as one of two, got %v of %v", unbroken, longs)
 	}
+
 	if sum(h.words) != 4 {
 		t.Errorf("want 4 words, got %v", h.words)
 	}
+
 	if len(h.lines["engine"]) != 1 || h.lines["tests"]["internal/gate"] != 34 || h.lines["product"] != nil {
 		t.Errorf("lines are counted wrong: %v", h.lines)
 	}
 
 	var out strings.Builder
 	h.print(&out)
+
 	if want := "functions of 25 lines or more: 2, without a paragraph: 1 (50 %)\n"; !strings.HasPrefix(out.String(), want) {
 		t.Errorf("want it to begin with %q, got\n%s", want, out.String())
 	}

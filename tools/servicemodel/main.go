@@ -74,6 +74,7 @@ func run(args []string) error {
 	if len(args) != 1 {
 		return errors.New("wants the folder to write to")
 	}
+
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go").Output()
 	if err != nil {
 		return fmt.Errorf("find the service models: %w", err)
@@ -92,6 +93,7 @@ func run(args []string) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -109,6 +111,7 @@ func extract(raw []byte) ([]byte, error) {
 			m.keep(e.Shape, kept)
 		}
 	}
+
 	m.Shapes = kept
 
 	// Indented, so that the difference to a newer version can be read.
@@ -116,6 +119,7 @@ func extract(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return append(short, '\n'), nil
 }
 

@@ -98,6 +98,7 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 		"AnswersAreTheCallers":  answersAreTheCallers,
 		"GroupsDoNotShareState": groupsDoNotShareState,
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
 		t.Run(name, func(t *testing.T) { tests[name](t, start(t)) })
 	}
@@ -121,21 +122,25 @@ func healthFollowsTarget(t *testing.T, h Harness) {
 		before, listed = healths[target]
 		return listed
 	})
+
 	if before.State == gate.Healthy {
 		t.Fatalf("healthy although its checks fail: %+v", before)
 	}
+
 	if before.Reason == "" {
 		t.Errorf("no reason for %s", before.State)
 	}
 
 	h.SetHealthy(t, target, true)
 	h.eventuallyState(t, ref, target, gate.Healthy)
+
 	if diff := cmp.Diff(gate.Health{State: gate.Healthy}, h.health(t, ref)[target]); diff != "" {
 		t.Errorf("a healthy target carries something of an earlier state (-want +got):\n%s", diff)
 	}
 
 	h.SetHealthy(t, target, false)
 	h.eventuallyState(t, ref, target, gate.Unhealthy)
+
 	if h.health(t, ref)[target].Reason == "" {
 		t.Error("no reason for unhealthy")
 	}
@@ -199,6 +204,7 @@ func deregisterLeaves(t *testing.T, h Harness) {
 	h.deregister(t, ref, leaver)
 	h.eventuallyGone(t, ref, leaver)
 	h.deregister(t, ref, leaver)
+
 	if got := h.health(t, ref)[stayer]; got.State != gate.Healthy {
 		t.Errorf("the target that stays is %s", got.State)
 	}
@@ -232,6 +238,7 @@ func addressReuse(t *testing.T, h Harness) {
 		}
 		return healths[target].State == gate.Unhealthy
 	})
+
 	h.SetHealthy(t, target, true)
 	h.eventuallyState(t, ref, target, gate.Healthy)
 }
@@ -247,9 +254,11 @@ func lostTarget(t *testing.T, h Harness) {
 	h.Lose(t, ref, lost)
 	h.eventuallyGone(t, ref, lost)
 	h.register(t, ref, lost, kept)
+
 	if got := h.health(t, ref)[kept]; got.State != gate.Healthy {
 		t.Errorf("bringing a target back made another one %s", got.State)
 	}
+
 	h.eventuallyState(t, ref, lost, gate.Healthy)
 }
 
@@ -268,6 +277,7 @@ func refusedBlocksNobody(t *testing.T, h Harness) {
 	if h.Refused == (gate.Target{}) {
 		t.Skip("this load balancer refuses no target")
 	}
+
 	ref, _ := h.NewGroup(t)
 	good := []gate.Target{h.NewTarget(t), h.NewTarget(t), h.NewTarget(t)}
 	err := h.Provider.Register(t.Context(), ref, slices.Insert(slices.Clone(good), 1, h.Refused), nil)
@@ -275,12 +285,15 @@ func refusedBlocksNobody(t *testing.T, h Harness) {
 	if !errors.As(err, &partial) {
 		t.Fatalf("register with one refused target: got %v, want a *provider.PartialError", err)
 	}
+
 	if diff := cmp.Diff([]gate.Target{h.Refused}, partial.Failed, compareTargets); diff != "" {
 		t.Errorf("wrong targets failed (-want +got):\n%s", diff)
 	}
+
 	if !errors.Is(err, balancer.ErrInvalid) {
 		t.Errorf("got %v, want provider.ErrInvalid", err)
 	}
+
 	h.eventuallyListed(t, ref, good...)
 }
 
@@ -290,16 +303,20 @@ func resolve(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatalf("resolve by identifier: %v", err)
 	}
+
 	byName, err := h.Provider.Resolve(t.Context(), balancer.Ref{Provider: ref.Provider, RoleARN: ref.RoleARN, ExternalID: ref.ExternalID}, name)
 	if err != nil {
 		t.Fatalf("resolve by name: %v", err)
 	}
+
 	if diff := cmp.Diff(byID, byName); diff != "" {
 		t.Errorf("the group differs by the way it is found (-identifier +name):\n%s", diff)
 	}
+
 	if byID.Ref != ref || byID.Name != name {
 		t.Errorf("got %+v, want the group %+v named %q", byID, ref, name)
 	}
+
 	if byID.TargetType != "ip" || !byID.HealthCheckEnabled || byID.HealthCheckInterval <= 0 || byID.UnhealthyThreshold <= 0 {
 		t.Errorf("the group's settings are not told: %+v", byID)
 	}
@@ -325,14 +342,17 @@ func faults(t *testing.T, h Harness) {
 		{"an outage is transient", Down, nil},
 		{"half an answer is no answer", CutOff, nil},
 	}
+
 	ref, name := h.NewGroup(t)
 	member := h.NewTarget(t)
 	h.register(t, ref, member)
 	h.eventuallyListed(t, ref, member)
+
 	for _, tc := range tests {
 		if slices.Contains(h.NoFault, tc.fault) {
 			continue
 		}
+
 		t.Run(tc.fault.String(), func(t *testing.T) {
 			mend := h.Break(t, tc.fault)
 			for operation, err := range h.errors(t.Context(), ref, name, member) {
@@ -348,6 +368,7 @@ func faults(t *testing.T, h Harness) {
 					}
 				}
 			}
+
 			mend()
 			h.register(t, ref, member)
 			h.eventuallyListed(t, ref, member)
@@ -364,6 +385,7 @@ func cancelledCallReturns(t *testing.T, h Harness) {
 	defer cancel()
 	done := make(chan map[string]error, 1)
 	go func() { done <- h.errors(ctx, ref, name, target) }()
+
 	select {
 	case errs := <-done:
 		for operation, err := range errs {
@@ -382,6 +404,7 @@ func concurrentUse(t *testing.T, h Harness) {
 	for range 4 {
 		stay, leave = append(stay, h.NewTarget(t)), append(leave, h.NewTarget(t))
 	}
+
 	var wg sync.WaitGroup
 	for i := range stay {
 		wg.Go(func() {
@@ -397,8 +420,10 @@ func concurrentUse(t *testing.T, h Harness) {
 			}
 		})
 	}
+
 	wg.Wait()
 	h.eventuallyListed(t, ref, stay...)
+
 	for _, target := range leave {
 		h.eventuallyGone(t, ref, target)
 	}

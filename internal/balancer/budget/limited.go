@@ -119,6 +119,7 @@ func (l *Limited) budget(ref balancer.Ref) queues {
 		}
 		l.budgets[key] = b
 	}
+
 	return b
 }
 

@@ -70,6 +70,7 @@ func TestLimitedWaits(t *testing.T) {
 			}
 		}, 0},
 	}
+
 	for _, tc := range tests {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
@@ -87,6 +88,7 @@ func TestLimitedGivesUp(t *testing.T) {
 		_ = l.Register(ctx, balancer.Ref{}, make([]gate.Target, 1), nil)
 		return l
 	}
+
 	t.Run("cancelled", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := exhausted(t.Context())
@@ -97,6 +99,7 @@ func TestLimitedGivesUp(t *testing.T) {
 			}
 		})
 	})
+
 	t.Run("hopeless", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := exhausted(t.Context())

@@ -123,12 +123,14 @@ func (l *line) dispatch() {
 		l.timer.Stop()
 		l.timer = nil
 	}
+
 	for {
 		now := time.Now()
 		t := l.next(now)
 		if t == nil {
 			return
 		}
+
 		if wait := l.missing(now, t); wait > 0 {
 			l.timer = time.AfterFunc(wait, func() {
 				l.mu.Lock()
@@ -137,6 +139,7 @@ func (l *line) dispatch() {
 			})
 			return
 		}
+
 		l.bucket.AllowN(now, 1)
 		l.admit(now, t)
 	}

@@ -103,26 +103,33 @@ func TestManyGroupsShareABudget(t *testing.T) {
 				for i := range groups {
 					go poll(ctx, l, balancer.Ref{Group: fmt.Sprint("waiting", i)}, Urgent, time.Second)
 				}
+
 				for i := range audits {
 					go poll(ctx, l, balancer.Ref{Group: fmt.Sprint("quiet", i)}, Audit, 270*time.Second)
 				}
+
 				time.Sleep(20 * time.Minute)
 				cancel()
 				synctest.Wait()
+
 				if n := d.within(time.Second); n > 250 {
 					t.Errorf("%d calls in a second, want at most the burst and 50", n)
 				}
+
 				if n := d.within(10 * time.Minute); n > 50*600+200 {
 					t.Errorf("%d calls in ten minutes, want at most 50 a second", n)
 				}
+
 				var gaps []time.Duration
 				for i := range groups {
 					gaps = append(gaps, between(d.times(fmt.Sprint("waiting", i)))...)
 				}
+
 				slices.Sort(gaps)
 				if p99, limit := gaps[len(gaps)*99/100], 1300*groups/50*time.Millisecond+500*time.Millisecond; p99 > limit {
 					t.Errorf("a group for which a pod waits is read every %s (99th percentile), want %s", p99, limit)
 				}
+
 				for i := range audits {
 					at := d.times(fmt.Sprint("quiet", i))
 					if len(at) == 0 || slices.Max(append(between(at), 0)) > 5*time.Minute {
@@ -149,10 +156,12 @@ func TestUrgentCallsGoFirst(t *testing.T) {
 		for i := range 1000 { // as when a leader begins
 			go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: fmt.Sprint(i)}, Audit, nil) }()
 		}
+
 		synctest.Wait()
 		if n := d.count(time.Time{}, time.Now().Add(1)); n != 20 {
 			t.Errorf("audits made %d calls at once, want them to leave half of the bucket", n)
 		}
+
 		for _, after := range []time.Duration{0, 5 * time.Second, 30 * time.Second, time.Minute} {
 			time.Sleep(after)
 			began := time.Now()
@@ -161,8 +170,10 @@ func TestUrgentCallsGoFirst(t *testing.T) {
 				t.Errorf("an urgent call waited %s behind audits", took)
 			}
 		}
+
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
+
 		if n := d.count(time.Time{}, time.Now().Add(1)); n != 1004 {
 			t.Errorf("%d calls were made, want all", n)
 		}
@@ -176,6 +187,7 @@ func TestAuditBecomesUrgent(t *testing.T) {
 		for range 5 {
 			go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: "quiet"}, Audit, nil) }()
 		}
+
 		synctest.Wait()
 		raise := make(chan struct{}, 1)
 		go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: "raised"}, Audit, raise) }()
@@ -183,9 +195,11 @@ func TestAuditBecomesUrgent(t *testing.T) {
 		raise <- struct{}{}
 		time.Sleep(1100 * time.Millisecond)
 		synctest.Wait()
+
 		if len(d.times("raised")) != 1 {
 			t.Errorf("calls made: %v and then audits, want the one that became urgent first", d.times("quiet"))
 		}
+
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 	})
@@ -200,10 +214,12 @@ func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 		for _, p := range []Priority{Urgent, Audit} {
 			go func() { _, _, _ = l.Read(ctx, balancer.Ref{Group: "gone"}, p, nil) }()
 		}
+
 		synctest.Wait()
 		cancel()
 		began := time.Now()
 		_, _ = l.Health(t.Context(), balancer.Ref{})
+
 		if took := time.Since(began); took > 1100*time.Millisecond || len(d.times("gone")) != 0 {
 			t.Errorf("a call waited %s behind calls that were given up, of which %d were made", took, len(d.times("gone")))
 		}
@@ -222,23 +238,29 @@ func TestLaw7AThrottledAccountSlowsNoOther(t *testing.T) {
 				go poll(ctx, l, balancer.Ref{Group: fmt.Sprint(i), RoleARN: role}, Urgent, time.Second)
 			}
 		}
+
 		start := time.Now()
 		time.Sleep(time.Minute)
+
 		if n := d.count(start.Add(10*time.Second), start.Add(time.Minute)); n < 50 || n > 100 {
 			t.Errorf("an account that throttles got %d calls in 50 s, want it asked an eighth as often: 62", n)
 		}
+
 		if n := other.count(start.Add(10*time.Second), start.Add(time.Minute)); n < 495 {
 			t.Errorf("another account got %d calls in 50 s, want 500: it does not throttle", n)
 		}
+
 		d.mu.Lock()
 		d.err = nil
 		d.mu.Unlock()
 		time.Sleep(30 * time.Second)
 		begun := time.Now()
 		time.Sleep(10 * time.Second)
+
 		if n := d.count(begun, time.Now()); n < 95 {
 			t.Errorf("half a minute after it throttled last an account got %d calls in 10 s, want 100", n)
 		}
+
 		cancel()
 		synctest.Wait()
 	})

@@ -40,6 +40,7 @@ func (p *Provider) checkARN(op string, ref balancer.Ref) error {
 	invalid := func(format string, args ...any) error {
 		return &balancer.CallError{Op: op, Subject: ref.Group, Kind: balancer.ErrInvalid, Text: fmt.Sprintf(format, args...)}
 	}
+
 	region := p.regionOf(ref)
 	a, err := arn.Parse(ref.Group)
 	if err != nil {
@@ -48,16 +49,19 @@ func (p *Provider) checkARN(op string, ref balancer.Ref) error {
 	if a.Service != "elasticloadbalancing" {
 		return invalid("the ARN is of service %q, not of elasticloadbalancing", a.Service)
 	}
+
 	parts := strings.Split(a.Resource, "/")
 	if len(parts) != 3 || parts[0] != "targetgroup" || parts[1] == "" || parts[2] == "" {
 		return invalid("the ARN names %q, which is no target group", a.Resource)
 	}
+
 	switch {
 	case a.Region == region:
 		return nil
 	case ref.Region != "":
 		return invalid("the group is in region %s and the binding says region %s: correct one of them", a.Region, ref.Region)
 	}
+
 	return invalid("the group is in region %s, this podgate serves %s; name a group in %s, or bind this one by a TargetBinding with spec.elbv2.region %s",
 		a.Region, region, region, a.Region)
 }

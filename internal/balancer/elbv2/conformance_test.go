@@ -39,10 +39,12 @@ func simulate(t *testing.T, cfg awssim.Config) *simulation {
 	if cfg.Throttle == "" {
 		cfg.Throttle, cfg.TimeScale = awssim.ThrottleOff, 100
 	}
+
 	sim, err := awssim.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- sim.Run(ctx) }()
@@ -55,6 +57,7 @@ func simulate(t *testing.T, cfg awssim.Config) *simulation {
 		}
 		server.Close()
 	})
+
 	sdk := config(t, server.URL)
 	sdk.Region = testRegion
 	return &simulation{Sim: sim, provider: New(sdk, testRegion), client: elb.NewFromConfig(sdk)}
@@ -74,10 +77,12 @@ func (s *simulation) newGroup(t *testing.T) (balancer.Ref, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	lb, err := s.client.CreateLoadBalancer(t.Context(), &elb.CreateLoadBalancerInput{Name: &name, Subnets: []string{"subnet-1", "subnet-2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	arn := *group.TargetGroups[0].TargetGroupArn
 	if _, err := s.client.CreateListener(t.Context(), &elb.CreateListenerInput{
 		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80),
@@ -85,9 +90,11 @@ func (s *simulation) newGroup(t *testing.T) (balancer.Ref, string) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := s.SetHealth(arn, nil, awssim.Script{Outcomes: []string{"refused"}}); err != nil {
 		t.Fatal(err)
 	}
+
 	s.groups = append(s.groups, arn)
 	return balancer.Ref{Group: arn}, name
 }
@@ -137,6 +144,7 @@ func (s *simulation) breakdown(t *testing.T, fault balancertest.Fault) (mend fun
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return func() {
 		if err := s.RemoveFaults(id); err != nil {
 			t.Error(err)

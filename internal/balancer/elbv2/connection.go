@@ -46,10 +46,12 @@ func dial(cfg aws.Config, r role, timeout time.Duration) connection {
 			o.ExpiryWindow = expiryWindow
 		})
 	}
+
 	forget := func() {}
 	if cached, ok := cfg.Credentials.(interface{ Invalidate() }); ok {
 		forget = cached.Invalidate
 	}
+
 	cfg.Credentials = marked{cfg.Credentials, r.arn}
 	return connection{api: elb.NewFromConfig(cfg), forget: forget}
 }

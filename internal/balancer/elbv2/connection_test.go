@@ -32,6 +32,7 @@ func TestRoleIsAssumedOnceForAllItsCalls(t *testing.T) {
 		}
 		return rows()
 	})
+
 	p := New(config(t, w.URL), testRegion)
 	var wg sync.WaitGroup
 	for range 8 {
@@ -41,16 +42,20 @@ func TestRoleIsAssumedOnceForAllItsCalls(t *testing.T) {
 			}
 		})
 	}
+
 	wg.Wait()
 	if n := w.count("AssumeRole"); n != 1 {
 		t.Errorf("assumed %d times", n)
 	}
+
 	if _, err := p.Health(t.Context(), balancer.Ref{Group: testARN, ExternalID: "42"}); err != nil {
 		t.Error(err)
 	}
+
 	if n := w.count("AssumeRole"); n != 1 {
 		t.Error("assumed a role for a group that names none")
 	}
+
 	form := w.asked[0]
 	if form.Get("RoleArn") != testRole || form.Get("ExternalId") != "42" || form.Get("RoleSessionName") != "podgate" {
 		t.Errorf("asked for %v", form)
@@ -65,12 +70,14 @@ func TestRoleIsAssumedAgainBeforeItsEnd(t *testing.T) {
 		}
 		return rows()
 	})
+
 	p := New(config(t, w.URL), testRegion)
 	for range 3 {
 		if _, err := p.Health(t.Context(), foreignRef); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	if n := w.count("AssumeRole"); n != 3 {
 		t.Errorf("assumed %d times for three calls with credentials that are about to end", n)
 	}
@@ -86,10 +93,12 @@ func TestRolesDoNotShareCredentials(t *testing.T) {
 		}
 		return rows()
 	})
+
 	p := New(config(t, w.URL), testRegion)
 	if _, err := p.Health(t.Context(), foreignRef); err != nil {
 		t.Fatal(err)
 	}
+
 	other := foreignRef
 	other.ExternalID = "43"
 	_, err := p.Health(t.Context(), other)
@@ -114,6 +123,7 @@ func TestErrorsOfAssumingARole(t *testing.T) {
 		{"an outage of STS", refusal(500, "InternalFailure", "no"), nil},
 		{"half an answer", answer{200, session("A").body[:200]}, nil},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := serve(t, always(tc.answer))
@@ -141,9 +151,11 @@ func TestRefusedCredentialsAreReplaced(t *testing.T) {
 		}
 		return rows()
 	})
+
 	p := New(config(t, w.URL), testRegion)
 	_, err := p.Health(t.Context(), foreignRef)
 	checkKind(t, err, balancer.ErrDenied)
+
 	if _, err := p.Health(t.Context(), foreignRef); err != nil {
 		t.Errorf("still refused with a new session at hand: %v", err)
 	}
@@ -164,6 +176,7 @@ func TestHangingSTSHoldsNobodyElse(t *testing.T) {
 		}
 		return session("ASIAROLE")
 	})
+
 	t.Cleanup(func() { close(end) })
 	p := New(config(t, w.URL), testRegion, WithCallTimeout(timeout))
 	var wg sync.WaitGroup
@@ -174,9 +187,11 @@ func TestHangingSTSHoldsNobodyElse(t *testing.T) {
 			t.Errorf("got %q", balancer.Message(err))
 		}
 	})
+
 	if _, err := p.Health(t.Context(), testRef); err != nil {
 		t.Errorf("a group without a role: %v", err)
 	}
+
 	wg.Wait()
 	mended.Store(true)
 	var err error
@@ -185,5 +200,6 @@ func TestHangingSTSHoldsNobodyElse(t *testing.T) {
 			return
 		}
 	}
+
 	t.Errorf("STS answers again, and still: %v", err)
 }

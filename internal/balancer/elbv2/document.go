@@ -31,19 +31,23 @@ func (d document) Do(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode/100 != 2 {
 		return resp, err
 	}
+
 	head, err := io.ReadAll(io.LimitReader(resp.Body, prolog))
 	if !hasElement(head) {
 		_ = resp.Body.Close()
 		return nil, &smithy.DeserializationError{Err: cmp.Or(err, errNoDocument), Snapshot: head}
 	}
+
 	rest := io.Reader(resp.Body)
 	if err != nil {
 		rest = broken{err}
 	}
+
 	resp.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(head), rest), resp.Body}
+
 	return resp, nil
 }
 

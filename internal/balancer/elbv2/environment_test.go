@@ -22,15 +22,18 @@ func fromEnvironment(t *testing.T, env map[string]string) aws.Config {
 	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
 		t.Setenv(name, t.TempDir()+"/none")
 	}
+
 	t.Setenv("AWS_CA_BUNDLE", "")
 	for name, value := range env {
 		t.Setenv(name, value)
 	}
+
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.DisableKeepAlives = true })
 	cfg, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion(testRegion), awsconfig.WithHTTPClient(client))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return cfg
 }
 
@@ -41,6 +44,7 @@ func TestEndpointsComeFromTheEnvironment(t *testing.T) {
 		}
 		return rows()
 	}
+
 	one, other := serve(t, both), serve(t, both)
 	keys := map[string]string{"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
 	tests := []struct {
@@ -51,6 +55,7 @@ func TestEndpointsComeFromTheEnvironment(t *testing.T) {
 		{"one for all", map[string]string{"AWS_ENDPOINT_URL": one.URL}, one, one},
 		{"one a service", map[string]string{"AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": one.URL, "AWS_ENDPOINT_URL_STS": other.URL}, one, other},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			for name, value := range keys {

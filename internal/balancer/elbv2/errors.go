@@ -100,6 +100,7 @@ func explain(to *balancer.CallError, err error) {
 	if !errors.As(err, &creds) {
 		return
 	}
+
 	var asked *smithy.OperationError
 	switch {
 	case !errors.As(creds.err, &asked): // nobody was asked, so nobody is out of reach
@@ -107,6 +108,7 @@ func explain(to *balancer.CallError, err error) {
 	case asked.Service() == instanceMetadata:
 		to.Text, to.Detail = "none are configured and the instance offers none; give podgate's service account a role", innermost(creds.err).Error()
 	}
+
 	to.Text = creds.what() + ": " + to.Text
 	if refusesCredentials(to, creds) {
 		to.Kind = balancer.ErrDenied
@@ -120,6 +122,7 @@ func explainAnswer(to *balancer.CallError, err error) {
 	if errors.As(err, &resp) {
 		status = resp.HTTPStatusCode()
 	}
+
 	var withID *awshttp.ResponseError
 	if errors.As(err, &withID) {
 		to.RequestID = withID.ServiceRequestID()
@@ -136,6 +139,7 @@ func explainAnswer(to *balancer.CallError, err error) {
 		}
 		return
 	}
+
 	var unreadable *smithy.DeserializationError
 	if errors.As(err, &unreadable) || status >= http.StatusOK {
 		to.Text, to.Detail = "the answer cannot be read: it was cut off, or something other than the API answered", innermost(err).Error()
@@ -145,6 +149,7 @@ func explainAnswer(to *balancer.CallError, err error) {
 		}
 		return
 	}
+
 	to.Text, to.Detail = "cannot reach the API: "+networkText(err), networkDetail(err)
 }
 
@@ -184,16 +189,19 @@ func networkText(err error) string {
 	if errors.As(err, &dns) {
 		return "the name " + strconv.Quote(dns.Name) + " is not resolved: " + dns.Err
 	}
+
 	// Which of these a closed connection gives depends on the moment.
 	for _, closed := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, closed) {
 			return "the connection was closed without an answer"
 		}
 	}
+
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		return errno.Error()
 	}
+
 	return innermost(err).Error()
 }
 

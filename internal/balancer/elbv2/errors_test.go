@@ -67,6 +67,7 @@ func TestErrorsByTheAPIsAnswer(t *testing.T) {
 		{"an error that is cut off", answer{400, `<ErrorResponse><Error><Code>TargetGroupNotFo`}, nil, "HTTP 400 Bad Request: the answer cannot be read: it was cut off, or something other than the API answered"},
 		{"an unknown code may pass", refusal(400, "Surprise", "boo"), nil, "Surprise: boo"},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := serve(t, always(tc.answer))
@@ -104,13 +105,16 @@ func brokenWire(t *testing.T, how string) string {
 		_ = buffered.Flush()
 		_ = conn.Close()
 	})}
+
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	done := make(chan struct{})
 	go func() { defer close(done); _ = w.Serve(listener) }()
 	t.Cleanup(func() { _ = w.Close(); <-done })
+
 	return "http://" + listener.Addr().String()
 }
 
@@ -121,15 +125,18 @@ func TestErrorsOfTheNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	refused := "http://" + unused.Addr().String()
 	if err := unused.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	tests := []struct{ reason, address, message string }{
 		{"nobody listens", refused, "cannot reach the API: connection refused"},
 		{"closed without an answer", closed, "cannot reach the API: the connection was closed without an answer"},
 		{"closed within an answer", cut, "the answer cannot be read: it was cut off, or something other than the API answered"},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			p := New(config(t, tc.address), testRegion)
@@ -198,6 +205,7 @@ func TestNoCredentials(t *testing.T) {
 			}
 		})
 	}
+
 	if n := len(w.asked); n != 0 {
 		t.Errorf("asked %d times without credentials", n)
 	}

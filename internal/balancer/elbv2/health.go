@@ -25,16 +25,19 @@ func (p *Provider) Health(ctx context.Context, ref balancer.Ref) (map[gate.Targe
 	if err := p.checkARN(opHealth, ref); err != nil {
 		return nil, err
 	}
+
 	c := p.connection(ref)
 	out, err := call(ctx, p, c, opHealth, ref.Group, c.api.DescribeTargetHealth,
 		&elb.DescribeTargetHealthInput{TargetGroupArn: aws.String(ref.Group)})
 	if err != nil {
 		return nil, err
 	}
+
 	healths, err := readHealths(out.TargetHealthDescriptions)
 	if err != nil {
 		return nil, &balancer.CallError{Op: opHealth, Subject: ref.Group, Text: "the answer makes no sense: " + err.Error()}
 	}
+
 	return healths, nil
 }
 
@@ -46,9 +49,11 @@ func readHealths(rows []types.TargetHealthDescription) (map[gate.Target]gate.Hea
 		if row.Target == nil || row.Target.Id == nil {
 			return nil, errors.New("a row without a target")
 		}
+
 		if _, err := netip.ParseAddr(*row.Target.Id); err != nil {
 			continue
 		}
+
 		target, err := gate.ParseTarget(*row.Target.Id, aws.ToInt32(row.Target.Port))
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", *row.Target.Id, err)
@@ -56,12 +61,15 @@ func readHealths(rows []types.TargetHealthDescription) (map[gate.Target]gate.Hea
 		if row.TargetHealth == nil || row.TargetHealth.State == "" {
 			return nil, fmt.Errorf("target %s without a state", target)
 		}
+
 		health := readHealth(row.TargetHealth)
 		if other, twice := healths[target]; twice {
 			health = lesser(health, other)
 		}
+
 		healths[target] = health
 	}
+
 	return healths, nil
 }
 
@@ -106,6 +114,7 @@ func readHealth(h *types.TargetHealth) gate.Health {
 	if health.Reason == "" {
 		health.Reason = unexplained[state]
 	}
+
 	return health
 }
 

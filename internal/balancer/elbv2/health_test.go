@@ -70,6 +70,7 @@ func TestHealthReadsAnswers(t *testing.T) {
 			rows("<member><Target><Id>10.0.0.1</Id><Port>80</Port><Shoe>1</Shoe></Target><AdministrativeOverride><State>no_override</State></AdministrativeOverride><TargetHealth><State>healthy</State></TargetHealth></member>"),
 			map[string]gate.Health{"10.0.0.1:80": {State: gate.Healthy}}},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := serve(t, always(tc.answer))
@@ -101,6 +102,7 @@ func TestHealthIsCompleteOrNothing(t *testing.T) {
 			t.Fatalf("cut after %q: got %v, %v", whole[:length], healths, err)
 		}
 	}
+
 	length = len(whole)
 	if healths, err := p.Health(t.Context(), testRef); err != nil || len(healths) != 2 {
 		t.Fatalf("uncut: got %v, %v", healths, err)
@@ -119,6 +121,7 @@ func TestHealthRefusesNonsense(t *testing.T) {
 		"no document": {200, "It works!"},
 		"nothing":     {200, ""},
 	}
+
 	for name, a := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := serve(t, always(a))

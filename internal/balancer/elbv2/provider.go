@@ -82,12 +82,14 @@ func New(cfg aws.Config, region string, opts ...Option) *Provider {
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = awshttp.NewBuildableClient()
 	}
+
 	cfg.HTTPClient = document{cfg.HTTPClient}
 
 	p := &Provider{region: region, timeout: DefaultCallTimeout, connections: map[role]connection{}}
 	for _, o := range opts {
 		o(p)
 	}
+
 	p.connect = func(r role) connection { return dial(cfg, r, p.timeout) }
 	return p
 }
@@ -116,12 +118,14 @@ func call[I, O any](ctx context.Context, p *Provider, c connection, op, subject 
 	if p.unconfigured != nil {
 		return nil, &balancer.CallError{Op: op, Subject: subject, Kind: balancer.ErrDenied, Text: "the configuration for AWS cannot be read: " + p.unconfigured.Error()}
 	}
+
 	callCtx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	out, err := send(callCtx, in)
 	if err == nil {
 		return out, nil
 	}
+
 	failed := &balancer.CallError{Op: op, Subject: subject}
 	switch {
 	case ctx.Err() != nil:
@@ -134,8 +138,10 @@ func call[I, O any](ctx context.Context, p *Provider, c connection, op, subject 
 	default:
 		explain(failed, err)
 	}
+
 	if errors.Is(failed.Kind, balancer.ErrDenied) {
 		c.forget()
 	}
+
 	return nil, failed
 }

@@ -39,6 +39,7 @@ func serveRegions(t *testing.T) *regions {
 		w.WriteHeader(a.status)
 		_, _ = w.Write([]byte(a.body))
 	}))
+
 	t.Cleanup(r.Close)
 	return r
 }
@@ -62,6 +63,7 @@ func TestGroupsOfSeveralRegions(t *testing.T) {
 		{reason: "nobody said so", own: testRegion, ref: balancer.Ref{Group: elsewhere}, says: "bind this one by a TargetBinding with spec.elbv2.region us-test-2"},
 		{reason: "the binding contradicts itself", own: testRegion, ref: balancer.Ref{Group: elsewhere, Region: testRegion}, says: "the binding says region eu-test-1: correct one of them"},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			r := serveRegions(t)

@@ -60,6 +60,7 @@ func (p *Provider) change(ref balancer.Ref, op string, targets []gate.Target, se
 	if err := p.checkARN(op, ref); err != nil {
 		return err
 	}
+
 	c := p.connection(ref)
 	var failed []gate.Target
 	var cause error
@@ -72,12 +73,14 @@ func (p *Provider) change(ref balancer.Ref, op string, targets []gate.Target, se
 		failed = append(failed, refused...)
 		cause = graver(cause, err)
 	}
+
 	if len(failed) == 0 {
 		return nil
 	}
 	if len(failed) == len(targets) {
 		return cause
 	}
+
 	return &balancer.PartialError{Failed: failed, Err: cause}
 }
 
@@ -92,38 +95,47 @@ func sendBatch(batch []gate.Target, send func([]gate.Target, *string) error) (fa
 	for len(pieces) > 0 {
 		piece := pieces[0]
 		pieces = pieces[1:]
+
 		if concernsAll(cause) || room == 0 {
 			failed = append(failed, piece...)
 			continue
 		}
+
 		if len(piece) > room { // would be refused
 			pieces = append(pieces, piece[:len(piece)/2], piece[len(piece)/2:])
 			continue
 		}
+
 		err := send(piece, nil)
 		if mayLackZone(err) && (len(piece) == 1 || len(piece) == len(batch)) && send(piece, aws.String(allZones)) == nil {
 			err = nil
 		}
+
 		if err == nil {
 			room -= len(piece)
 			continue
 		}
+
 		cause = graver(cause, err)
 		if isFull(err) {
 			room = len(piece) - 1
 		}
+
 		if !concernsOne(err) && !isFull(err) || len(piece) == 1 || extra < 2 {
 			failed = append(failed, piece...)
 			continue
 		}
+
 		if len(piece) == len(batch) {
 			piece = slices.Clone(piece)
 			rand.Shuffle(len(piece), func(i, j int) { piece[i], piece[j] = piece[j], piece[i] })
 		}
+
 		half := len(piece) / 2
 		pieces = append(pieces, piece[:half], piece[half:])
 		extra -= 2
 	}
+
 	return failed, cause
 }
 

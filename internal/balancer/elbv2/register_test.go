@@ -32,15 +32,18 @@ func (g *group) change(in []types.TargetDescription, member bool) error {
 	for _, target := range in {
 		ids = append(ids, fmt.Sprintf("%s:%d", *target.Id, *target.Port))
 	}
+
 	g.calls = append(g.calls, len(ids))
 	if g.refuse != nil {
 		if err := g.refuse(len(g.calls), ids); err != nil {
 			return err
 		}
 	}
+
 	for _, id := range ids {
 		g.members[id] = member
 	}
+
 	return nil
 }
 
@@ -98,6 +101,7 @@ func TestChangeNamesWhatFailed(t *testing.T) {
 		{"a target that is registered too often blocks nobody", refuseAny("TooManyRegistrationsForTargetId", all[3]), 10, all[3:4], balancer.ErrQuota},
 		{"one bad target alone", refuseAny("InvalidTarget", all[0]), 1, all[:1], balancer.ErrInvalid},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			g := &group{members: map[string]bool{}, refuse: tc.refuse}
@@ -105,12 +109,15 @@ func TestChangeNamesWhatFailed(t *testing.T) {
 			failed := failedTargets(err, all[:tc.n])
 			byAddress := func(a, b gate.Target) int { return a.Addr.Compare(b.Addr) }
 			slices.SortFunc(failed, byAddress)
+
 			if diff := cmp.Diff(names(tc.failed), names(failed)); diff != "" {
 				t.Errorf("failed (-want +got):\n%s", diff)
 			}
+
 			if tc.want != nil && !errors.Is(err, tc.want) {
 				t.Errorf("got %v, want %v", err, tc.want)
 			}
+
 			for _, target := range all[:tc.n] {
 				if g.members[target.String()] == slices.Contains(tc.failed, target) {
 					t.Errorf("%s: registered is %t", target, g.members[target.String()])
@@ -162,6 +169,7 @@ func TestLaw7OneTooManyHoldsNoOther(t *testing.T) {
 		{"the first batch fits, the second does not", 250, nil, 2 * BatchSize, 250, 10},
 		{"a bad one takes nobody's room", 2, all[:1], 3, 2, 5},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			g := &group{members: map[string]bool{}}
@@ -171,13 +179,16 @@ func TestLaw7OneTooManyHoldsNoOther(t *testing.T) {
 				}
 				return refuseAny("InvalidTarget", tc.bad...)(0, ids)
 			}
+
 			err := fake(g).Register(t.Context(), testRef, all[:tc.n], nil)
 			if !errors.Is(err, balancer.ErrQuota) {
 				t.Errorf("got %v, want it to say that the group is full", err)
 			}
+
 			if len(g.members) != tc.want || len(failedTargets(err, all[:tc.n])) != tc.n-tc.want {
 				t.Errorf("%d of %d targets are registered and %d named as failed, want %d", len(g.members), tc.n, len(failedTargets(err, all[:tc.n])), tc.want)
 			}
+
 			if len(g.calls) > tc.calls {
 				t.Errorf("%d calls of %v targets, want %d at most", len(g.calls), g.calls, tc.calls)
 			}
@@ -205,6 +216,7 @@ func TestChangeGetsThereWithManyBadTargets(t *testing.T) {
 	for i := 0; i < len(all); i += 10 {
 		bad = append(bad, all[i])
 	}
+
 	g := &group{members: map[string]bool{}, refuse: refuseAny("InvalidTarget", bad...)}
 	rest := all
 	for range 1000 {
@@ -214,6 +226,7 @@ func TestChangeGetsThereWithManyBadTargets(t *testing.T) {
 			break
 		}
 	}
+
 	if diff := cmp.Diff(names(bad), names(rest)); diff != "" {
 		t.Errorf("still not registered (-want +got):\n%s", diff)
 	}
@@ -225,12 +238,15 @@ func TestChangeSendsBatches(t *testing.T) {
 	if err := p.Register(t.Context(), testRef, targets(t, 450), nil); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := p.Deregister(t.Context(), testRef, targets(t, 201)); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := errors.Join(p.Register(t.Context(), testRef, nil, nil), p.Deregister(t.Context(), testRef, nil)); err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff([]int{200, 200, 50, 200, 1}, g.calls); diff != "" {
 		t.Errorf("targets in each call (-want +got):\n%s", diff)
 	}
@@ -245,14 +261,17 @@ func TestChangeAfterTheContextEnded(t *testing.T) {
 		cancel()
 		return ctx.Err()
 	}}
+
 	all := targets(t, 450)
 	err := fake(g).Register(ctx, testRef, all, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+
 	if diff := cmp.Diff(names(all[200:]), names(failedTargets(err, all))); diff != "" {
 		t.Errorf("failed (-want +got):\n%s", diff)
 	}
+
 	if len(g.calls) != 2 {
 		t.Errorf("%d calls after the context ended", len(g.calls)-2)
 	}
@@ -266,9 +285,11 @@ func TestRegisterOnTheWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := New(config(t, w.URL), testRegion).Register(t.Context(), testRef, append(six, v6), nil); err != nil {
 		t.Fatal(err)
 	}
+
 	form := w.asked[0]
 	for key, want := range map[string]string{
 		"Action": "RegisterTargets", "TargetGroupArn": testARN,

@@ -47,17 +47,20 @@ func (p *Provider) Resolve(ctx context.Context, ref balancer.Ref, name string) (
 	if err != nil {
 		return balancer.Group{}, err
 	}
+
 	found, ok := pick(out.TargetGroups, ref.Group, name)
 	if !ok {
 		return balancer.Group{}, &balancer.CallError{Op: opResolve, Subject: subject, Kind: balancer.ErrNotFound,
 			Text: "no such target group in region " + p.regionOf(ref)}
 	}
+
 	ref.Group = aws.ToString(found.TargetGroupArn)
 	attributes, err := call(ctx, p, c, opAttributes, ref.Group, c.api.DescribeTargetGroupAttributes,
 		&elb.DescribeTargetGroupAttributesInput{TargetGroupArn: found.TargetGroupArn})
 	if err != nil {
 		return balancer.Group{}, err
 	}
+
 	return readGroup(ref, found, attributes.Attributes), nil
 }
 

@@ -30,11 +30,13 @@ func TestResolveReadsAnswers(t *testing.T) {
 		Ref: testRef, Name: "web", TargetType: "ip", Protocol: "HTTP", IPAddressType: "ipv4", HealthCheckEnabled: true,
 		HealthCheckInterval: 15 * time.Second, HealthyThreshold: 5, UnhealthyThreshold: 2, DeregistrationDelay: 30 * time.Second,
 	}
+
 	with := func(change func(*balancer.Group)) balancer.Group {
 		g := web
 		change(&g)
 		return g
 	}
+
 	delay30 := attribute("deregistration_delay.timeout_seconds", "30")
 	tests := []struct {
 		reason               string
@@ -52,6 +54,7 @@ func TestResolveReadsAnswers(t *testing.T) {
 		{"instances are told, not refused", strings.Replace(webSettings, "<TargetType>ip", "<TargetType>instance", 1), delay30,
 			with(func(g *balancer.Group) { g.TargetType = "instance" })},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := serve(t, func(action string, _ url.Values) answer {
@@ -60,18 +63,22 @@ func TestResolveReadsAnswers(t *testing.T) {
 				}
 				return result(action, tc.attributes)
 			})
+
 			p := New(config(t, w.URL), testRegion)
 			got, err := p.Resolve(t.Context(), testRef, "ignored, since there is an ARN")
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("by ARN (-want +got):\n%s", diff)
 			}
+
 			got, err = p.Resolve(t.Context(), balancer.Ref{}, "web")
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("by name (-want +got):\n%s", diff)
 			}
@@ -110,6 +117,7 @@ func TestWrongARNsAreRefusedWithoutACall(t *testing.T) {
 			`the ARN names "loadbalancer/app/web/0123456789abcdef", which is no target group`},
 		{"half of one", "arn:aws:elasticloadbalancing:eu-test-1:123456789012:targetgroup/web", `the ARN names "targetgroup/web", which is no target group`},
 	}
+
 	w := serve(t, always(rows()))
 	p := New(config(t, w.URL), testRegion)
 	for _, tc := range tests {
@@ -123,8 +131,10 @@ func TestWrongARNsAreRefusedWithoutACall(t *testing.T) {
 			}
 		}
 	}
+
 	_, err := p.Resolve(t.Context(), balancer.Ref{}, "")
 	checkKind(t, err, balancer.ErrInvalid)
+
 	if n := len(w.asked); n != 0 {
 		t.Errorf("asked %d times", n)
 	}
@@ -150,6 +160,7 @@ func TestAccount(t *testing.T) {
 		{"podgate's own in another region", balancer.Ref{Region: "us-test-2"}, "us-test-2"},
 		{"podgate's own", balancer.Ref{}, ""},
 	}
+
 	for _, tc := range tests {
 		if got := Account(tc.ref); got != tc.want {
 			t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)

@@ -69,6 +69,7 @@ func serve(t *testing.T, handle func(action string, form url.Values) answer) *wi
 		rw.WriteHeader(a.status)
 		_, _ = rw.Write([]byte(a.body))
 	}))
+
 	t.Cleanup(w.Close)
 	return w
 }

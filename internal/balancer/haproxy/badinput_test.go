@@ -29,6 +29,7 @@ func listen(t *testing.T, serve func(net.Conn)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -42,6 +43,7 @@ func listen(t *testing.T, serve func(net.Conn)) string {
 			}()
 		}
 	}()
+
 	return "unix:" + l.Addr().String()
 }
 
@@ -82,21 +84,25 @@ func TestBadInput(t *testing.T) {
 		})}}, true, nil, "longer than 16 MiB"},
 		{"silence", Config{Backend: backend, Instances: []string{listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })}}, true, nil, "stats maxconn"},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			p := New()
 			if tc.reason == "silence" {
 				p = New(WithTimeouts(shortTimeout, DefaultCallTimeout))
 			}
+
 			ref, err := p.Configure(tc.cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			target := gate.Target{Addr: local, Port: 80}
 			errs := map[string]error{"register": p.Register(t.Context(), ref, []gate.Target{target}, nil)}
 			if tc.resolve {
 				_, errs["resolve"] = p.Resolve(t.Context(), ref, "")
 			}
+
 			for operation, err := range errs {
 				checkError(t, operation, err, tc.want, tc.says)
 			}
@@ -171,6 +177,7 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		{"an owner with an underscore", func(c *Config) { c.Owner = "a_b" }, "owner"},
 		{"checks without pause", func(c *Config) { c.Check.Interval = time.Millisecond }, "check interval"},
 	}
+
 	for _, tc := range tests {
 		cfg := ok()
 		tc.change(&cfg)
@@ -181,10 +188,12 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 			}
 			continue
 		}
+
 		if err == nil {
 			t.Errorf("%s: taken", tc.reason)
 			continue
 		}
+
 		checkError(t, tc.reason, err, balancer.ErrInvalid, tc.says)
 	}
 }

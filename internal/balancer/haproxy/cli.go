@@ -69,16 +69,20 @@ func (i instance) exchange(ctx context.Context, units ...[]string) ([][]string, 
 		for ; n < len(units) && (n == 0 || size+lineSize(units[n]) <= maxLine); n++ {
 			size += lineSize(units[n])
 		}
+
 		got, err := i.line(ctx, units[:n])
 		if err != nil {
 			return nil, err
 		}
+
 		for _, unit := range units[:n] {
 			answers = append(answers, got[:len(unit)])
 			got = got[len(unit):]
 		}
+
 		units = units[n:]
 	}
+
 	return answers, nil
 }
 
@@ -100,10 +104,12 @@ func (i instance) line(ctx context.Context, units [][]string) ([]string, *troubl
 			commands++
 		}
 	}
+
 	raw, trouble := i.talk(ctx, strings.TrimSuffix(line.String(), ";")+"\n")
 	if trouble != nil {
 		return nil, trouble
 	}
+
 	answers, level, err := split(raw, commands)
 	if err != nil {
 		return nil, &troubleError{socket: i.socket, text: err.Error()}
@@ -112,6 +118,7 @@ func (i instance) line(ctx context.Context, units [][]string) ([]string, *troubl
 		return nil, &troubleError{socket: i.socket, kind: balancer.ErrDenied,
 			text: fmt.Sprintf("the socket has level %s: write `level admin` on its `stats socket` line in HAProxy's configuration", level)}
 	}
+
 	return answers, nil
 }
 
@@ -124,9 +131,11 @@ func (i instance) talk(ctx context.Context, line string) (string, *troubleError)
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(limited, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+
 	if _, err := io.WriteString(conn, line); err != nil {
 		return "", i.trouble(ctx, err)
 	}
+
 	raw, err := io.ReadAll(io.LimitReader(conn, maxAnswer+1))
 	if err != nil {
 		return "", i.trouble(ctx, err)
@@ -134,6 +143,7 @@ func (i instance) talk(ctx context.Context, line string) (string, *troubleError)
 	if len(raw) > maxAnswer {
 		return "", &troubleError{socket: i.socket, text: fmt.Sprintf("the answer is longer than %d MiB", maxAnswer>>20)}
 	}
+
 	return string(raw), nil
 }
 
@@ -155,6 +165,7 @@ func (i instance) trouble(ctx context.Context, err error) *troubleError {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		t.text = fmt.Sprintf("no answer within %s: HAProxy hangs, is unreachable, or its `stats maxconn` is used up", i.p.exchangeTimeout)
 	}
+
 	return t
 }
 
@@ -173,11 +184,13 @@ func split(raw string, n int) (answers []string, level string, err error) {
 			answer = append(answer, text)
 		}
 	}
+
 	switch {
 	case len(answers) == n && strings.TrimSpace(strings.Join(answer, "")) == "":
 		return answers, level, nil
 	case len(answers) > 0 && len(answers) < n, raw == "":
 		return nil, "", errors.New("the answer was cut off")
 	}
+
 	return nil, "", errors.New("what answers is no runtime API of HAProxy, or its answer was cut off")
 }

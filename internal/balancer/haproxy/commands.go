@@ -24,12 +24,15 @@ func (g *group) add(v version, name string, t gate.Target, restored bool) []stri
 	if g.Check.Port != 0 {
 		words = append(words, "port", fmt.Sprint(g.Check.Port))
 	}
+
 	if g.MaxConn != 0 {
 		words = append(words, "maxconn", fmt.Sprint(g.MaxConn))
 	}
+
 	if v.atLeast(version31) && !restored {
 		words = append(words, "init-state", "fully-down")
 	}
+
 	return []string{strings.Join(append(words, g.Keywords...), " ")}
 }
 

@@ -102,6 +102,7 @@ func (c Config) complete() (Config, []socket, error) {
 	if err != nil {
 		return c, nil, err
 	}
+
 	for _, check := range []struct {
 		ok   bool
 		what string
@@ -120,6 +121,7 @@ func (c Config) complete() (Config, []socket, error) {
 			return c, nil, errors.New(check.what)
 		}
 	}
+
 	for _, word := range c.Keywords {
 		if !safeWord.MatchString(word) {
 			return c, nil, fmt.Errorf("keywords: %q has a character that the runtime API does not take in a word", word)
@@ -128,6 +130,7 @@ func (c Config) complete() (Config, []socket, error) {
 			return c, nil, fmt.Errorf("keywords: %q is podgate's to set", word)
 		}
 	}
+
 	return c, sockets, nil
 }
 
@@ -156,6 +159,7 @@ func parseSockets(instances []string) ([]socket, error) {
 	if len(instances) == 0 || len(instances) > maxInstances {
 		return nil, fmt.Errorf("instances: 1 to %d sockets are needed", maxInstances)
 	}
+
 	sockets := make([]socket, len(instances))
 	for i, text := range instances {
 		network, address, _ := strings.Cut(text, ":")
@@ -171,6 +175,7 @@ func parseSockets(instances []string) ([]socket, error) {
 			return nil, fmt.Errorf("instances: %q is neither unix:/path nor tcp:host:port", text)
 		}
 	}
+
 	return sockets, nil
 }
 

@@ -144,6 +144,7 @@ func (s *site) lose(t *testing.T, ref balancer.Ref, target gate.Target) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, h := range s.haproxys {
 		rows, err := parseState(h.say("show servers state " + g.Backend))
 		if err != nil {

@@ -65,6 +65,7 @@ func (p *Provider) tend(ctx context.Context, views []view) {
 			_, _ = v.place(ctx, lacking)
 		})
 	}
+
 	wg.Wait()
 }
 
@@ -84,6 +85,7 @@ func (v view) overdue() [][]string {
 			case s.admin&adminDrain == 0:
 				units = append(units, v.g.leave(s.name))
 			}
+
 		case unfinished:
 			switch {
 			case s.unchecked():
@@ -93,6 +95,7 @@ func (v view) overdue() [][]string {
 			}
 		}
 	}
+
 	return units
 }
 
@@ -121,6 +124,7 @@ func (v view) lacking(views []view) []placement {
 			wanted[s.name] = placement{name: s.name, target: t, restore: w.restore || healthy || v.g.memory.restorable(v.socket, s.name)}
 		}
 	}
+
 	overdue := v.g.memory.lacks(v.socket, names, gate.Lag)
 	var lacking []placement
 	for _, name := range names {
@@ -128,6 +132,7 @@ func (v view) lacking(views []view) []placement {
 			lacking = append(lacking, wanted[name])
 		}
 	}
+
 	return lacking
 }
 

@@ -26,6 +26,7 @@ func parseInfo(answer string) (info, error) {
 			fields[name] = strings.TrimSpace(value)
 		}
 	}
+
 	v, err := parseVersion(fields["Version"])
 	if err != nil {
 		return info{}, fmt.Errorf("show info: %w", err)
@@ -33,6 +34,7 @@ func parseInfo(answer string) (info, error) {
 	if fields["Pid"] == "" {
 		return info{}, errors.New("show info: no Pid")
 	}
+
 	return info{
 		version: v, process: fields["Pid"] + "@" + fields["Start_time_sec"],
 		stopping: fields["Stopping"] != "" && fields["Stopping"] != "0",

@@ -24,20 +24,25 @@ func TestInstanceEndsAndComesBack(t *testing.T) {
 	target := s.serving(ref, 1)[0]
 	mend := s.wires[1].breakdown(balancertest.Down)
 	s.haproxys[1].stop()
+
 	if got := s.health(ref, target); got.State != gate.Healthy {
 		t.Errorf("with one of two instances gone: %+v", got)
 	}
+
 	fresh := s.serving(ref, 1)[0]
 	gone := s.serving(ref, 1)[0]
 	s.deregister(ref, gone)
 
 	s.haproxys[1].start()
 	mend()
+
 	if got := s.health(ref, target); got.State != gate.Initial || got.Reason != reasonPartial {
 		t.Errorf("missing at an instance, but %+v", got)
 	}
+
 	s.becomes(ref, target, gate.Healthy)
 	s.becomes(ref, fresh, gate.Healthy)
+
 	if n := len(s.haproxys[1].servers()); n != 2 {
 		t.Errorf("the instance that came back has %d servers, want those of the two that stay", n)
 	}
@@ -56,6 +61,7 @@ func TestSilentInstanceIsUnknown(t *testing.T) {
 	if healths != nil {
 		t.Errorf("half of the instances told of %v", healths)
 	}
+
 	for operation, err := range map[string]error{
 		"health": health, "register": s.provider.Register(t.Context(), ref, []gate.Target{fresh}, owners(fresh)), "deregister": s.provider.Deregister(t.Context(), ref, []gate.Target{target}),
 	} {
@@ -66,9 +72,11 @@ func TestSilentInstanceIsUnknown(t *testing.T) {
 			t.Errorf("%s: %v is taken for the caller's own deadline", operation, err)
 		}
 	}
+
 	if n := len(s.haproxys[0].servers()); n != 2 {
 		t.Errorf("the instance that answers has %d servers, want both", n)
 	}
+
 	mend()
 	s.register(ref, fresh)
 	s.deregister(ref, target)
@@ -83,6 +91,7 @@ func TestLaw7HangingSocketDelaysNoOtherBackend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	fine.provider = p
 	ref := fine.configure(fine.config(backend))
 	hung.wires[0].set(balancertest.Hanging)
@@ -94,12 +103,14 @@ func TestLaw7HangingSocketDelaysNoOtherBackend(t *testing.T) {
 		defer hung.wires[0].mu.Unlock()
 		return len(hung.wires[0].held) > 0
 	})
+
 	fine.serving(ref, 1)
 	select {
 	case err := <-ended:
 		t.Errorf("the call did not hang: %v", err)
 	default:
 	}
+
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -119,11 +130,14 @@ func TestServersOfOthers(t *testing.T) {
 	if healths, err := s.provider.Health(t.Context(), ref); err != nil || len(healths) != 1 {
 		t.Errorf("reported %v (%v), want nothing but the server that has podgate's name", healths, err)
 	}
+
 	before := h.say("show servers state two")
 	s.deregister(ref, target)
+
 	if after := h.say("show servers state two"); names(t, after)[0] != names(t, before)[0] || strings.Contains(after, " static 127.0.0.1 2 8 ") {
 		t.Errorf("a server of others was touched:\n%s", after)
 	}
+
 	err := s.provider.Register(t.Context(), ref, []gate.Target{target, clash}, owners(target, clash))
 	var partial *balancer.PartialError
 	if !errors.As(err, &partial) || !slices.Equal(partial.Failed, []gate.Target{clash}) || !errors.Is(err, balancer.ErrInvalid) {
@@ -154,6 +168,7 @@ func TestObserveOnly(t *testing.T) {
 	cfg.Instances = []string{"unix:" + s.haproxys[0].user()}
 	ref := s.configure(cfg)
 	s.becomes(ref, target, gate.Healthy)
+
 	for _, err := range []error{
 		s.provider.Register(t.Context(), ref, []gate.Target{target}, nil), s.provider.Deregister(t.Context(), ref, []gate.Target{target}),
 	} {
@@ -161,10 +176,12 @@ func TestObserveOnly(t *testing.T) {
 			t.Errorf("changed what others register: %v", err)
 		}
 	}
+
 	s.haproxys[0].say("set server web-0/theirs state drain")
 	if got := s.health(ref, target); got.State != gate.Unused {
 		t.Errorf("drained by others: %+v", got)
 	}
+
 	if status := s.get("/"); status != http.StatusServiceUnavailable {
 		t.Errorf("status %d", status)
 	}

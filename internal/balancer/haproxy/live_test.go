@@ -116,15 +116,19 @@ func TestNoTrafficBeforeTheChecksPassed(t *testing.T) {
 			}
 		})
 	}
+
 	s.register(ref, target)
 	s.becomes(ref, target, gate.Unhealthy)
 	close(stop)
 	clients.Wait()
+
 	if n := s.apps[target].served.Load(); n != 0 {
 		t.Errorf("a server whose checks never passed got %d requests", n)
 	}
+
 	s.apps[target].healthy.Store(true)
 	s.becomes(ref, target, gate.Healthy)
+
 	if status := s.get("/"); status != http.StatusOK {
 		t.Errorf("a healthy server: status %d", status)
 	}
@@ -139,6 +143,7 @@ func TestInterruptedRegistrationGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	target := s.newTarget(t)
 	name := nameFor(cfg, target)
 	add := g.add(version26, name, target, false)
@@ -149,24 +154,30 @@ func TestInterruptedRegistrationGoesOn(t *testing.T) {
 		"leaves":             slices.Concat(add, g.start(name), g.leave(name)),
 		"in the maintenance": slices.Concat(add, g.start(name), g.leave(name), g.remove(version26, name)[:2]),
 	}
+
 	for reason, commands := range sequences {
 		for cut := 1; cut <= len(commands); cut++ {
 			s.apps[target].healthy.Store(false)
 			s.apps[target].served.Store(0)
 			s.haproxys[0].say(strings.Join(commands[:cut], ";"))
 			s.get("/")
+
 			if n := s.apps[target].served.Load(); n != 0 {
 				t.Errorf("%s: cut off after %q: a server whose checks never passed got a request", reason, commands[cut-1])
 			}
+
 			if got := s.health(ref, target); got.State == gate.Healthy {
 				t.Errorf("%s: cut off after %q: healthy", reason, commands[cut-1])
 			}
+
 			s.apps[target].healthy.Store(true)
 			s.register(ref, target)
 			s.becomes(ref, target, gate.Healthy)
+
 			if got := s.haproxys[0].servers(); !slices.Equal(got, []string{name}) {
 				t.Fatalf("%s: cut off after %q: servers %v", reason, commands[cut-1], got)
 			}
+
 			s.haproxys[0].say(strings.Join(g.remove(version26, name), ";"))
 			eventually(t, "no server is left", func() bool {
 				s.haproxys[0].say("del server " + g.path(name))
@@ -184,12 +195,15 @@ func TestRestoredServerCutOffIsCheckedAfterAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	target := s.newTarget(t)
 	name := nameFor(cfg, target)
 	s.haproxys[0].say(strings.Join(append(g.add(version26, name, target, true), g.restore(name)[0]), ";"))
+
 	if got := s.health(ref, target); got.State != gate.Unavailable {
 		t.Errorf("up without checks: %+v", got)
 	}
+
 	s.becomes(ref, target, gate.Unhealthy)
 }
 
@@ -206,12 +220,15 @@ func TestDrainWaitsForConnections(t *testing.T) {
 			eventually(t, "the request is under way", func() bool { return s.apps[target].served.Load() == 1 })
 
 			s.deregister(ref, target)
+
 			if got := s.health(ref, target); !got.Leaving() {
 				t.Errorf("deregistered, but %+v", got)
 			}
+
 			if got := s.get("/"); got != http.StatusServiceUnavailable || s.apps[target].served.Load() != 1 {
 				t.Errorf("a server that drains got another request (status %d)", got)
 			}
+
 			eventually(t, "the drain is older than two seconds", func() bool {
 				rows, err := parseState(s.haproxys[0].say("show servers state " + backend))
 				if err != nil || len(rows) != 1 {
@@ -226,10 +243,12 @@ func TestDrainWaitsForConnections(t *testing.T) {
 				}
 				return drain == time.Hour && rows[0].since > 2*time.Second || drain != time.Hour && out
 			})
+
 			close(s.apps[target].slow)
 			if got := <-status; got != http.StatusOK {
 				t.Errorf("the request that was under way ended with status %d", got)
 			}
+
 			eventually(t, "the server is removed", func() bool {
 				s.health(ref, target)
 				return len(s.haproxys[0].servers()) == 0
@@ -244,25 +263,31 @@ func TestReloadAndRestart(t *testing.T) {
 		"reload":  (*haproxy).reload,
 		"restart": func(h *haproxy) { h.stop(); h.start() },
 	}
+
 	for reason, lose := range tests {
 		t.Run(reason, func(t *testing.T) {
 			s := newSite(t, "unix")
 			ref := s.configure(s.config(backend))
 			targets := s.serving(ref, 2)
 			lose(s.haproxys[0])
+
 			for _, target := range targets {
 				if got := s.health(ref, target); got != (gate.Health{}) {
 					t.Errorf("lost, but reported as %+v", got)
 				}
 			}
+
 			fresh := s.newTarget(t)
 			s.register(ref, append(targets, fresh)...)
+
 			if status := s.get("/"); status != http.StatusOK {
 				t.Errorf("servers that were healthy before do not serve at once: status %d", status)
 			}
+
 			for _, target := range targets {
 				s.becomes(ref, target, gate.Healthy)
 			}
+
 			s.becomes(ref, fresh, gate.Unhealthy)
 			if n := s.apps[fresh].served.Load(); n != 0 {
 				t.Errorf("a new server got %d requests before its checks passed", n)
@@ -292,13 +317,16 @@ func TestAddressOfAnotherPod(t *testing.T) {
 	if err := s.provider.Register(t.Context(), ref, []gate.Target{target}, next); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := s.health(ref, target); got.State != gate.Initial && got.State != gate.Unhealthy {
 		t.Errorf("the new pod begins as %+v", got)
 	}
+
 	eventually(t, "only the new pod's server is left", func() bool {
 		s.health(ref, target)
 		return slices.Equal(s.haproxys[0].servers(), []string{nameOf(cfg.prefix(), next[target], target)})
 	})
+
 	s.apps[target].healthy.Store(true)
 	s.becomes(ref, target, gate.Healthy)
 }
@@ -323,6 +351,7 @@ func TestServersHeldByHand(t *testing.T) {
 		s.haproxys[0].say("enable server " + path)
 		s.becomes(ref, target, gate.Healthy)
 	}
+
 	s.haproxys[0].say("disable server " + path)
 	s.deregister(ref, target)
 	eventually(t, "a server in maintenance is removed with its pod", func() bool {
@@ -343,11 +372,13 @@ func TestTwoReplicas(t *testing.T) {
 		s.apps[target].healthy.Store(true)
 		targets = append(targets, target)
 	}
+
 	var wg sync.WaitGroup
 	for _, p := range replicas {
 		if _, err := p.Configure(cfg); err != nil {
 			t.Fatal(err)
 		}
+
 		wg.Go(func() {
 			for range 60 {
 				some := targets[:1+rand.IntN(len(targets))]
@@ -365,12 +396,14 @@ func TestTwoReplicas(t *testing.T) {
 			}
 		})
 	}
+
 	wg.Wait()
 	eventually(t, "all are healthy", func() bool {
 		healths, err := s.provider.Health(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var missing []gate.Target
 		healthy := 0
 		for _, target := range targets {
@@ -382,9 +415,11 @@ func TestTwoReplicas(t *testing.T) {
 				healthy++
 			}
 		}
+
 		_ = s.provider.Register(t.Context(), ref, missing, owners(missing...))
 		return healthy == len(targets)
 	})
+
 	s.deregister(ref, targets...)
 	eventually(t, "all are gone", func() bool {
 		_, err := replicas[1].Health(t.Context(), ref)

@@ -69,12 +69,14 @@ func (m *memory) note(v view) {
 		s = &seen{process: v.process, serving: map[string]bool{}}
 		m.instances[v.socket] = s
 	}
+
 	if s.process != v.process {
 		if m.now().Sub(s.lostAt) < restoreWithin {
 			maps.Copy(s.serving, s.lost) // lost twice
 		}
 		s.process, s.lost, s.lostAt = v.process, s.serving, m.now()
 	}
+
 	before := s.leaving
 	s.serving, s.leaving = map[string]bool{}, map[string]quiet{}
 	for _, server := range v.own() {
@@ -131,10 +133,12 @@ func (m *memory) lacks(at socket, names []string, long time.Duration) map[string
 			overdue[name] = true
 		}
 	}
+
 	for key := range m.missing {
 		if key.socket == at && !lacking[key.name] {
 			delete(m.missing, key)
 		}
 	}
+
 	return overdue
 }

@@ -17,10 +17,12 @@ func TestParseState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := serverState{name: "p1", addr: local, port: 8080, operation: 2, weight: 100, initialWeight: 100, since: 1e9, checkResult: 3, checkState: 6, checkCompleted: 4}
 	if len(rows) != 1 || rows[0] != want {
 		t.Errorf("got %+v, want %+v", rows, want)
 	}
+
 	for reason, answer := range map[string]string{
 		"empty": "", "another format": "2" + stateHeader[1:], "no header": "1\n", "cut off in a row": stateHeader + stateRow[:40],
 		"a number that is none": stateHeader + strings.Replace(stateRow, " 100 ", " x ", 1), "a server twice": stateHeader + stateRow + stateRow,
@@ -37,10 +39,12 @@ func TestParseStat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := serverStat{connections: 3, check: "L7STS", why: `a "b", c`, rise: 2, passed: 4}
 	if st.servers["p1"] != want || st.backend != (backendStat{told: true, mode: "tcp", algorithm: "leastconn"}) {
 		t.Errorf("got %+v, want %+v", st, want)
 	}
+
 	for reason, answer := range map[string]string{
 		"empty": "", "no header": statRow, "cut off in a row": statHeader + statRow[:9], "cut off in a quote": statHeader + strings.TrimSuffix(statRow, "c\",2,4,http,,\n"),
 		"another backend": statHeader + strings.Replace(statRow, "web", "api", 1), "no connections": statHeader + strings.Replace(statRow, ",3,", ",,", 1),
@@ -82,9 +86,11 @@ func FuzzState(f *testing.F) {
 			}
 			return
 		}
+
 		if lines := strings.Count(strings.TrimSpace(answer), "\n") - 1; len(rows) != lines {
 			t.Errorf("%d rows of %d lines", len(rows), lines)
 		}
+
 		for _, row := range rows {
 			if row.name == "" || row.port < 0 || row.port > 65535 || row.operation < opStopped || row.operation > opStopping || row.since < 0 {
 				t.Errorf("read %+v", row)

@@ -84,12 +84,14 @@ func (p *Provider) Configure(cfg Config) (balancer.Ref, error) {
 	if err != nil {
 		return balancer.Ref{}, &balancer.CallError{Provider: balancer.HAProxy, Op: "configure", Subject: id, Kind: balancer.ErrInvalid, Text: err.Error()}
 	}
+
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := &group{Config: cfg, id: id, sockets: sockets, memory: newMemory(p.now)}
 	if old, known := p.groups[id]; known {
 		g.memory = old.memory
 	}
+
 	p.groups[id] = g
 	return balancer.Ref{Provider: balancer.HAProxy, Group: id}, nil
 }

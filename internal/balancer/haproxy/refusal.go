@@ -39,6 +39,7 @@ func refusal(answer, backend string) (text string, kind error) {
 	if strings.HasPrefix(first, "1") || strings.HasPrefix(first, "#") || strings.HasPrefix(first, "Name:") {
 		return "", nil // a table
 	}
+
 	for _, r := range refusals {
 		if !strings.Contains(answer, r.words) {
 			continue
@@ -48,6 +49,7 @@ func refusal(answer, backend string) (text string, kind error) {
 		}
 		return strings.ReplaceAll(r.text, "%s", `"`+backend+`"`), r.kind
 	}
+
 	return "", nil
 }
 

@@ -54,10 +54,12 @@ func (p *Provider) change(ctx context.Context, op string, ref balancer.Ref, targ
 	if g.Observe {
 		return &balancer.CallError{Provider: balancer.HAProxy, Op: op, Subject: ref.Group, Kind: balancer.ErrInvalid, Text: "the binding says that others register the servers"}
 	}
+
 	results, trouble := settle(each(ctx, p, g, do))
 	if trouble != nil {
 		return trouble.call(op, ref.Group)
 	}
+
 	var failed []gate.Target
 	var cause *troubleError
 	for _, t := range targets {
@@ -69,12 +71,14 @@ func (p *Provider) change(ctx context.Context, op string, ref balancer.Ref, targ
 			}
 		}
 	}
+
 	switch {
 	case cause == nil:
 		return nil
 	case len(failed) == len(targets):
 		return cause.call(op, ref.Group)
 	}
+
 	return &balancer.PartialError{Failed: failed, Err: cause.call(op, ref.Group)}
 }
 
@@ -100,10 +104,12 @@ func (v view) register(ctx context.Context, targets []gate.Target, pods balancer
 		name := nameOf(v.g.prefix(), pods[t], t)
 		wanted = append(wanted, placement{name: name, target: t, restore: v.g.memory.restorable(v.socket, name)})
 	}
+
 	refused, trouble := v.place(ctx, wanted)
 	if trouble != nil {
 		return nil, trouble
 	}
+
 	var former [][]string
 	for _, w := range wanted {
 		if refused[w.name] != nil {
@@ -116,9 +122,11 @@ func (v view) register(ctx context.Context, targets []gate.Target, pods balancer
 			}
 		}
 	}
+
 	if _, trouble := v.exchange(ctx, former...); trouble != nil {
 		return nil, trouble
 	}
+
 	return failed, nil
 }
 
@@ -134,15 +142,18 @@ func (v view) deregister(ctx context.Context, targets []gate.Target) (failures, 
 			}
 		}
 	}
+
 	answers, trouble := v.exchange(ctx, units...)
 	if trouble != nil {
 		return nil, trouble
 	}
+
 	for n, t := range whose {
 		if said := complaint(answers[n]); said != "" && !strings.Contains(said, "No such server") {
 			failed[t] = v.refused(said)
 		}
 	}
+
 	return failed, nil
 }
 
@@ -174,6 +185,7 @@ func (v view) place(ctx context.Context, wanted []placement) (map[string]*troubl
 	for _, s := range v.servers {
 		known[s.name] = s
 	}
+
 	room := v.room()
 	for _, w := range wanted {
 		s, exists := known[w.name]
@@ -192,10 +204,12 @@ func (v view) place(ctx context.Context, wanted []placement) (map[string]*troubl
 			starts, started = append(starts, v.g.start(w.name)), append(started, w)
 		}
 	}
+
 	answers, trouble := v.exchange(ctx, adds...)
 	if trouble != nil {
 		return nil, trouble
 	}
+
 	for n, w := range added {
 		said := answers[n][0]
 		switch {
@@ -210,14 +224,17 @@ func (v view) place(ctx context.Context, wanted []placement) (map[string]*troubl
 			refused[w.name] = v.refused(said)
 		}
 	}
+
 	if answers, trouble = v.exchange(ctx, starts...); trouble != nil {
 		return nil, trouble
 	}
+
 	for n, w := range started {
 		if said := complaint(answers[n]); said != "" {
 			refused[w.name] = v.refused(said)
 		}
 	}
+
 	return refused, nil
 }
 

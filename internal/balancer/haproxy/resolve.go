@@ -19,18 +19,22 @@ func (p *Provider) Resolve(ctx context.Context, ref balancer.Ref, name string) (
 	if ref.Group == "" {
 		ref.Group = name
 	}
+
 	g, err := p.group(opResolve, ref.Group)
 	if err != nil {
 		return balancer.Group{}, err
 	}
+
 	views, trouble := p.views(ctx, g)
 	if trouble != nil {
 		return balancer.Group{}, trouble.call(opResolve, ref.Group)
 	}
+
 	if v := views[0]; v.backend.algorithm == "static-rr" && !g.Observe {
 		text, kind := refusal("must use a dynamic load balancing", g.Backend)
 		return balancer.Group{}, v.refuse(kind, text).call(opResolve, ref.Group)
 	}
+
 	return balancer.Group{
 		Ref: ref, Name: g.id, TargetType: "ip", IPAddressType: g.IPFamily,
 		Protocol:           strings.ToUpper(views[0].backend.mode),

@@ -37,15 +37,18 @@ func TestRetriedRequestsOutliveNoServer(t *testing.T) {
 			}
 		})
 	}
+
 	time.Sleep(time.Second)
 	s.deregister(ref, target)
 	eventually(t, "the server is removed", func() bool {
 		_ = s.health(ref, target)
 		return len(h.servers()) == 0
 	})
+
 	if n := waiting.Load(); n > 0 {
 		t.Errorf("the server is removed before %d requests have had all their attempts there", n)
 	}
+
 	clients.Wait()
 	if now := pid(h.say("show info")); now == "" || now != process {
 		t.Errorf("HAProxy ended: it was %q and is %q", process, now)

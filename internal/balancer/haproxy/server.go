@@ -97,6 +97,7 @@ func (s server) health() gate.Health {
 	case s.checkState&checkConfigured == 0 || s.checkState&checkEnabled == 0:
 		return gate.Health{State: gate.Unavailable, Reason: reasonNoChecks, Description: "HAProxy does not check the server"}
 	}
+
 	return s.checked()
 }
 

@@ -46,6 +46,7 @@ func statRows(answer string) ([]map[string]string, error) {
 	if !ok {
 		return nil, errors.New("show stat: no names of columns")
 	}
+
 	lines, err := csv.NewReader(strings.NewReader(header)).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("show stat: %w", err)
@@ -53,6 +54,7 @@ func statRows(answer string) ([]map[string]string, error) {
 	if len(lines) == 0 {
 		return nil, errors.New("show stat: no names of columns")
 	}
+
 	var rows []map[string]string
 	for _, values := range lines[1:] {
 		row := map[string]string{}
@@ -61,6 +63,7 @@ func statRows(answer string) ([]map[string]string, error) {
 		}
 		rows = append(rows, row)
 	}
+
 	return rows, nil
 }
 
@@ -73,6 +76,7 @@ func parseStat(answer, backend string) (stat, error) {
 	if err != nil {
 		return stat{}, err
 	}
+
 	st := stat{servers: map[string]serverStat{}}
 	for n, row := range rows {
 		if row["pxname"] != backend {
@@ -88,6 +92,7 @@ func parseStat(answer, backend string) (stat, error) {
 		}
 		st.servers[row["svname"]] = s
 	}
+
 	return st, nil
 }
 
@@ -97,6 +102,7 @@ func parseNumber(answer, backend string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	for _, row := range rows {
 		if !ofBackend(row) || row["pxname"] != backend {
 			continue
@@ -106,6 +112,7 @@ func parseNumber(answer, backend string) (string, error) {
 		}
 		return row["iid"], nil
 	}
+
 	return "", errors.New("show stat: no row of the backend")
 }
 
@@ -115,6 +122,7 @@ func readStat(row map[string]string) (serverStat, error) {
 	if s.why == "" {
 		s.why = row["check_desc"]
 	}
+
 	var err error
 	number := func(name string, needed bool) int {
 		n, e := strconv.Atoi(row[name])
@@ -123,9 +131,11 @@ func readStat(row map[string]string) (serverStat, error) {
 		}
 		return n
 	}
+
 	if row["svname"] == "" {
 		return s, errors.New("no svname")
 	}
+
 	s.connections, s.queued = number("scur", true), number("qcur", true)
 	s.attempts = number("wretr", false) + number("econ", false)
 	s.rise, s.passed = number("check_rise", false), number("check_health", false)

@@ -53,6 +53,7 @@ func parseState(answer string) ([]serverState, error) {
 	if len(lines) < 2 || !strings.HasPrefix(lines[1], "# ") {
 		return nil, errors.New("show servers state: no names of columns")
 	}
+
 	columns := strings.Fields(lines[1][2:])
 	servers := make([]serverState, 0, len(lines)-2)
 	names := map[string]bool{}
@@ -61,6 +62,7 @@ func parseState(answer string) ([]serverState, error) {
 		if len(values) != len(columns) {
 			return nil, fmt.Errorf("show servers state: row %d has %d values for %d columns", n+1, len(values), len(columns))
 		}
+
 		s, err := readState(columns, values)
 		if err != nil {
 			return nil, fmt.Errorf("show servers state: row %d: %w", n+1, err)
@@ -68,9 +70,11 @@ func parseState(answer string) ([]serverState, error) {
 		if names[s.name] {
 			return nil, fmt.Errorf("show servers state: row %d: server %.40q again", n+1, s.name)
 		}
+
 		names[s.name] = true
 		servers = append(servers, s)
 	}
+
 	return servers, nil
 }
 
@@ -79,10 +83,12 @@ func readState(columns, values []string) (serverState, error) {
 	for i, c := range columns {
 		row[c] = values[i]
 	}
+
 	s := serverState{name: row["srv_name"]}
 	if s.name == "" {
 		return s, errors.New("no srv_name")
 	}
+
 	// What is no address is a server that podgate does not serve.
 	s.addr, _ = netip.ParseAddr(row["srv_addr"])
 	s.addr = s.addr.Unmap()
@@ -97,9 +103,11 @@ func readState(columns, values []string) (serverState, error) {
 		}
 		*to = n
 	}
+
 	if s.operation < opStopped || s.operation > opStopping || s.admin < 0 || s.weight < 0 || s.initialWeight < 0 || s.port < 0 || s.port > 65535 {
 		return s, errors.New("a number is out of its range")
 	}
+
 	s.since = time.Duration(max(seconds, 0)) * time.Second
 	return s, nil
 }

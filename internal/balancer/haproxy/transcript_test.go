@@ -62,6 +62,7 @@ func (s *transcript) serve(conn net.Conn) {
 			s.got = append(s.got, command)
 			s.mu.Unlock()
 		}
+
 		_, _ = fmt.Fprintf(conn, "%s\n", answer)
 	}
 }
@@ -102,6 +103,7 @@ func TestVersions(t *testing.T) {
 		{version: "4.0", waits: true, initState: true},
 		{version: "unknown", unreadable: true},
 	}
+
 	for _, tc := range tests {
 		t.Run(tc.version, func(t *testing.T) {
 			s := &transcript{version: tc.version}
@@ -117,11 +119,13 @@ func TestVersions(t *testing.T) {
 			case err != nil:
 				t.Fatal(err)
 			}
+
 			name := nameOf("podgate_", balancer.Pod{}, target)
 			add := "add server web/" + name + " 127.0.0.1:80 check inter 2000ms rise 2 fall 3 weight 100"
 			if tc.initState {
 				add += " init-state fully-down"
 			}
+
 			want := []string{add, "set server web/" + name + " state drain", "disable health web/" + name, "set server web/" + name + " health down",
 				"set server web/" + name + " weight 100%", "set server web/" + name + " state ready", "enable health web/" + name}
 			if diff := cmp.Diff(want, s.changes()); diff != "" {
@@ -136,10 +140,12 @@ func TestVersions(t *testing.T) {
 				}
 				s.later += retried
 			}
+
 			want = []string{"set server web/podgate_x weight 0", "set server web/podgate_x state maint", "del server web/podgate_x"}
 			if tc.waits {
 				want = []string{want[0], want[1], "wait 50ms srv-removable web/podgate_x", want[2]}
 			}
+
 			if diff := cmp.Diff(want, s.changes()); diff != "" {
 				t.Errorf("removed with other commands (-want +got):\n%s", diff)
 			}
@@ -158,14 +164,17 @@ func TestVersionsRestore(t *testing.T) {
 			state:   "3 web 2 " + name + " 127.0.0.1 2 0 100 100 9 15 3 4 6 0 0 0 - 80 - 0 0 - - 0\n",
 			stat:    "web," + name + ",0,0,2,L7OK,,,2,4,http,,\n",
 		}
+
 		p, ref := s.provide(t)
 		if got, err := p.Health(t.Context(), ref); err != nil || got[target].State != gate.Healthy {
 			t.Fatalf("%s: before the reload: %v, %v", version, got, err)
 		}
+
 		s.state, s.stat, s.reloads = "", "", 1
 		if err := p.Register(t.Context(), ref, []gate.Target{target}, nil); err != nil {
 			t.Fatal(err)
 		}
+
 		want := []string{"add server web/" + name + " 127.0.0.1:80 check inter 2000ms rise 2 fall 3 weight 100", "set server web/" + name + " state ready", "enable health web/" + name}
 		if diff := cmp.Diff(want, s.changes()); diff != "" {
 			t.Errorf("%s: put back with other commands (-want +got):\n%s", version, diff)
@@ -207,6 +216,7 @@ func TestServerHealth(t *testing.T) {
 		{"in maintenance by hand", opStopped, 1, 100, 14, "L7OK", 0, gate.Unused},
 		{"in maintenance for its name", opStopped, 0x20, 100, 14, "L7OK", 0, gate.Unused},
 	}
+
 	for _, tc := range tests {
 		s := server{own: true, serverState: serverState{operation: tc.operation, admin: tc.admin, weight: tc.weight, initialWeight: 100, checkState: tc.mask}, stat: serverStat{check: tc.check, rise: 2, passed: tc.passed}}
 		got := s.health()

@@ -49,6 +49,7 @@ func (i instance) read(ctx context.Context) (view, *troubleError) {
 		// A frontend may have the backend's name, and "show stat" takes the name for the frontend's then.
 		v, trouble = i.readByNumber(ctx)
 	}
+
 	if trouble != nil {
 		return view{}, trouble
 	}
@@ -59,6 +60,7 @@ func (i instance) read(ctx context.Context) (view, *troubleError) {
 	if v.stopping {
 		return view{}, &troubleError{socket: i.socket, text: "this HAProxy process is stopping"}
 	}
+
 	i.g.memory.note(v)
 	return v, nil
 }
@@ -70,14 +72,17 @@ func (i instance) readByNumber(ctx context.Context) (view, *troubleError) {
 	if trouble != nil {
 		return view{}, trouble
 	}
+
 	number, err := parseNumber(answers[0][0], i.g.Backend)
 	if err != nil {
 		return view{}, i.nonsense(err)
 	}
+
 	v, trouble := i.readAs(ctx, number)
 	if trouble == nil && !v.backend.told {
 		return view{}, i.nonsense(errors.New("show stat: no row of the backend"))
 	}
+
 	return v, trouble
 }
 
@@ -87,15 +92,18 @@ func (i instance) readAs(ctx context.Context, as string) (view, *troubleError) {
 	if trouble != nil {
 		return view{}, trouble
 	}
+
 	for _, answer := range answers[0] {
 		if text, kind := refusal(answer, i.g.Backend); kind != nil {
 			return view{}, &troubleError{socket: i.socket, kind: kind, text: text}
 		}
 	}
+
 	v, err := i.parse(answers[0][0], answers[0][1], answers[0][2])
 	if err != nil {
 		return view{}, i.nonsense(err)
 	}
+
 	return v, nil
 }
 
@@ -109,18 +117,22 @@ func (i instance) parse(showInfo, showState, showStat string) (view, error) {
 	if v.info, err = parseInfo(showInfo); err != nil {
 		return view{}, err
 	}
+
 	rows, err := parseState(showState)
 	if err != nil {
 		return view{}, err
 	}
+
 	stats, err := parseStat(showStat, i.g.Backend)
 	if err != nil {
 		return view{}, err
 	}
+
 	v.backend = stats.backend
 	for _, row := range rows {
 		v.servers = append(v.servers, server{serverState: row, stat: stats.servers[row.name], own: strings.HasPrefix(row.name, i.g.prefix())})
 	}
+
 	return v, nil
 }
 
@@ -156,9 +168,11 @@ func settle[T any](results []T, troubles []*troubleError) ([]T, *troubleError) {
 			dead = trouble
 		}
 	}
+
 	if len(answered) == 0 {
 		return nil, dead
 	}
+
 	return answered, nil
 }
 
@@ -187,9 +201,11 @@ func merge(views []view, observe bool) map[gate.Target]gate.Health {
 			all[t] = gate.Health{}
 		}
 	}
+
 	for t := range all {
 		all[t] = atAll(t, at)
 	}
+
 	return all
 }
 
@@ -217,6 +233,7 @@ func atAll(t gate.Target, at []map[gate.Target]gate.Health) gate.Health {
 			staying = append(staying, health)
 		}
 	}
+
 	if len(staying) == 0 {
 		health := going[0]
 		for _, other := range going[1:] {
@@ -224,13 +241,16 @@ func atAll(t gate.Target, at []map[gate.Target]gate.Health) gate.Health {
 		}
 		return health
 	}
+
 	if len(staying) < len(at) {
 		return gate.Health{State: gate.Initial, Reason: reasonPartial, Description: "Not every HAProxy instance has the server yet"}
 	}
+
 	health := staying[0]
 	for _, other := range staying[1:] {
 		health = worse(health, other)
 	}
+
 	return health
 }
 

@@ -49,13 +49,16 @@ func (w *wire) listen() {
 	if w.network == "unix" {
 		_ = os.Remove(w.address)
 	}
+
 	l, err := net.Listen(w.network, w.address)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	if u, ok := l.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false) // as HAProxy leaves it when it ends
 	}
+
 	w.listener = l
 	go func() {
 		for {
@@ -107,22 +110,26 @@ func (w *wire) serve(conn net.Conn) {
 		w.mu.Unlock()
 		return
 	}
+
 	w.mu.Unlock()
 	defer func() { _ = conn.Close() }()
 	to := w.haproxy.admin()
 	if fault == balancertest.Denied {
 		to = w.haproxy.user()
 	}
+
 	up, err := net.Dial("unix", to)
 	if err != nil {
 		return
 	}
 	defer func() { _ = up.Close() }()
 	go func() { _, _ = io.Copy(up, conn) }()
+
 	if fault != balancertest.CutOff {
 		_, _ = io.Copy(conn, up)
 		return
 	}
+
 	answer, _ := io.ReadAll(up)
 	_, _ = conn.Write(answer[:len(answer)/2])
 }

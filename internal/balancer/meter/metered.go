@@ -40,11 +40,13 @@ func New(next balancer.Provider, reg prometheus.Registerer) (*Metered, error) {
 			Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
 		}, []string{"operation"}),
 	}
+
 	for _, c := range []prometheus.Collector{m.calls, m.duration} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
 	}
+
 	return m, nil
 }
 

@@ -42,16 +42,19 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 		{"no kind is transient", errors.New("boom"), "transient"},
 		{"a caller that gave up is nobody's failure", context.Canceled, "canceled"},
 	}
+
 	for _, tc := range tests {
 		reg := prometheus.NewRegistry()
 		m, err := New(answers{tc.err}, reg)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		_, got := m.Health(t.Context(), balancer.Ref{})
 		if !errors.Is(got, tc.err) {
 			t.Errorf("%s: the answer became %v", tc.reason, got)
 		}
+
 		_ = m.Register(t.Context(), balancer.Ref{}, nil, nil)
 		_ = m.Deregister(t.Context(), balancer.Ref{}, nil)
 		_, _ = m.Resolve(t.Context(), balancer.Ref{}, "")
@@ -59,12 +62,15 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 		want := `# HELP podgate_provider_calls_total Calls to a load balancer's API by operation and outcome.
 # TYPE podgate_provider_calls_total counter
 `
+
 		for _, op := range []string{"deregister", "health", "register", "resolve"} {
 			want += `podgate_provider_calls_total{operation="` + op + `",outcome="` + tc.want + `"} 1` + "\n"
 		}
+
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "podgate_provider_calls_total"); err != nil {
 			t.Errorf("%s: %v", tc.reason, err)
 		}
+
 		if n, err := testutil.GatherAndCount(reg, "podgate_provider_call_duration_seconds"); err != nil || n != 4 {
 			t.Errorf("%s: %d durations, %v", tc.reason, n, err)
 		}

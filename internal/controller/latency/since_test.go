@@ -15,14 +15,18 @@ func TestTake(t *testing.T) {
 	if _, known := times.Take("a", noon); known {
 		t.Error("knows what never began")
 	}
+
 	times.Note("a", noon, noon.Add(time.Second))
 	times.Note("a", noon.Add(time.Minute), noon.Add(time.Minute))
+
 	if d, known := times.Take("a", noon.Add(90*time.Second)); !known || d != 90*time.Second {
 		t.Errorf("want 90 s since it first began, got %s (known: %t)", d, known)
 	}
+
 	if _, known := times.Take("a", noon.Add(time.Hour)); known {
 		t.Error("ended twice")
 	}
+
 	times.Note("a", noon.Add(time.Second), noon.Add(time.Second))
 	if d, _ := times.Take("a", noon); d != 0 {
 		t.Errorf("a clock that went back makes %s", d)

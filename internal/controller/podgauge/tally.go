@@ -37,13 +37,16 @@ func New(o prometheus.GaugeOpts, labels ...string) *Tally {
 func (t *Tally) Set(pod types.NamespacedName, rows []Series) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	for _, row := range t.pods[pod] {
 		t.add(row, -1)
 	}
+
 	delete(t.pods, pod)
 	if len(rows) == 0 {
 		return
 	}
+
 	t.pods[pod] = rows
 	for _, row := range rows {
 		t.add(row, 1)

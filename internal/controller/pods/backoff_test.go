@@ -37,6 +37,7 @@ func TestProvenKeepsTimeOuts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w.pod.Annotations = map[string]string{v1alpha1.ProvenAnnotation: raw}
 	if p := readProven(w.pod); !p.TimedOut[gateWeb] {
 		t.Errorf("forgotten: %s", raw)
@@ -46,9 +47,11 @@ func TestProvenKeepsTimeOuts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w.pod.Annotations[v1alpha1.ProvenAnnotation] = string(old)
 	p = readProven(w.pod)
 	p.timedOut(gateWeb, false)
+
 	if p.TimedOut[gateWeb] || !p.Gates[gateWeb].IsValid() {
 		t.Errorf("an older record is read as %+v", p)
 	}

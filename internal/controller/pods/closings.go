@@ -31,6 +31,7 @@ func (c *closings) room(binding, pod types.NamespacedName, floor gate.Floor, now
 	if err != nil {
 		return false, err
 	}
+
 	closing := c.of[binding]
 	for other, at := range closing {
 		// By then the cache shows it, unless the write failed.
@@ -38,21 +39,26 @@ func (c *closings) room(binding, pod types.NamespacedName, floor gate.Floor, now
 			delete(closing, other)
 		}
 	}
+
 	open := 1
 	for other, isOpen := range pods {
 		if _, closes := closing[other]; isOpen && !closes && other != pod {
 			open++
 		}
 	}
+
 	if !floor.Allows(open, len(pods)) {
 		return false, nil
 	}
+
 	if closing == nil {
 		closing = map[types.NamespacedName]time.Time{}
 	}
+
 	if c.of == nil {
 		c.of = map[types.NamespacedName]map[types.NamespacedName]time.Time{}
 	}
+
 	closing[pod] = now
 	c.of[binding] = closing
 	return true, nil

@@ -24,6 +24,7 @@ func TestClosingsAtOnce(t *testing.T) {
 	for i := range 20 {
 		standing[types.NamespacedName{Namespace: "shop", Name: fmt.Sprint(i)}] = true
 	}
+
 	var granted atomic.Int32
 	var workers sync.WaitGroup
 	for pod := range standing {
@@ -37,6 +38,7 @@ func TestClosingsAtOnce(t *testing.T) {
 			}
 		})
 	}
+
 	workers.Wait()
 	if n := granted.Load(); n != 10 {
 		t.Errorf("%d of 20 gates were let close, want 10", n)
@@ -48,6 +50,7 @@ func TestClosings(t *testing.T) {
 	standing := func() (map[types.NamespacedName]bool, error) {
 		return map[types.NamespacedName]bool{a: true, b: true}, nil
 	}
+
 	steps := []struct {
 		reason       string
 		binding, pod types.NamespacedName
@@ -60,6 +63,7 @@ func TestClosings(t *testing.T) {
 		{"another binding's gates are counted for themselves", other, b, time.Second, true},
 		{"by then the cache is right: the gate was opened again", web, b, believed + time.Second, true},
 	}
+
 	var c closings
 	for _, s := range steps {
 		got, err := c.room(s.binding, s.pod, gate.Floor{}, noon.Add(s.after), standing)
@@ -67,6 +71,7 @@ func TestClosings(t *testing.T) {
 			t.Errorf("%s: want %t, got %t, %v", s.reason, s.want, got, err)
 		}
 	}
+
 	_, err := c.room(web, a, gate.Floor{}, noon, func() (map[types.NamespacedName]bool, error) { return nil, errors.New("no cache") })
 	if err == nil {
 		t.Error("a gate was let close although nobody knows how many are open")

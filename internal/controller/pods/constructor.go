@@ -64,9 +64,11 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if o.Registered != nil {
 		m.registered = o.Registered
 	}
+
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -84,6 +86,7 @@ func Setup(mgr manager.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+
 	if o.Random == nil {
 		o.Random = rand.N[time.Duration]
 	}
@@ -154,6 +157,7 @@ func bindingHandler(r client.Reader) handler.EventHandler {
 			q.Add(req)
 		}
 	}
+
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			enqueue(ctx, e.Object, q, binding.Waiting)

@@ -32,6 +32,7 @@ func TestBindingChanged(t *testing.T) {
 		"Finalizer":    {reason: "The finalizer is podgate's own writing.", change: func(b *elbv2.TargetGroupBinding) { b.Finalizers = []string{v1alpha1.Finalizer} }},
 		"Status":       {reason: "So is the status.", change: func(b *elbv2.TargetGroupBinding) { b.Status.ObservedGeneration = new(int64(1)) }},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			before := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Generation: 1, Annotations: map[string]string{"example.com/note": "here"}}}
@@ -51,6 +52,7 @@ func TestServiceWakesItsBindingsPods(t *testing.T) {
 		b.Spec.ServiceRef.Name = service
 		return b
 	}
+
 	gated := func(name, gate string, status corev1.ConditionStatus) *corev1.Pod {
 		return &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
@@ -58,19 +60,23 @@ func TestServiceWakesItsBindingsPods(t *testing.T) {
 			Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodConditionType(elbv2.GateType(gate)), Status: status}}},
 		}
 	}
+
 	objects := []client.Object{
 		bound("web-alb", "web"), bound("web-nlb", "web"), bound("other-alb", "other"),
 		gated("a", "web-alb", corev1.ConditionFalse), gated("b", "web-nlb", corev1.ConditionFalse),
 		gated("open", "web-alb", corev1.ConditionTrue), gated("stranger", "other-alb", corev1.ConditionFalse),
 	}
+
 	cache, err := indextest.New(t.Context(), objects...)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var got []string
 	for _, req := range serviceRequests(t.Context(), cache, types.NamespacedName{Namespace: "shop", Name: "web"}) {
 		got = append(got, req.Name)
 	}
+
 	slices.Sort(got)
 	if want := []string{"a", "b"}; !slices.Equal(got, want) {
 		t.Errorf("pods that a change of the Service wakes: want %v, got %v", want, got)

@@ -83,9 +83,11 @@ func newWorld(t *testing.T) *world {
 		},
 		binding: &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-tg"}},
 	}
+
 	w.binding.Spec.ServiceRef = elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}
 	w.restart()
 	w.resolve(resolution())
+
 	return w
 }
 
@@ -182,17 +184,20 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 			return missing
 		}
 		k.w.pod.DeepCopyInto(o)
+
 	case *corev1.Service:
 		if k.w.service == nil || k.w.service.Name != key.Name {
 			return missing
 		}
 		k.w.service.DeepCopyInto(o)
+
 	case *elbv2.TargetGroupBinding:
 		if k.w.binding == nil || k.w.binding.Name != key.Name {
 			return missing
 		}
 		k.w.binding.DeepCopyInto(o)
 	}
+
 	return nil
 }
 
@@ -218,28 +223,35 @@ func (s status) Patch(_ context.Context, o client.Object, p client.Patch, _ ...c
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
+
 	if p.Type() != types.StrategicMergePatchType {
 		s.w.t.Fatalf("patch of type %s", p.Type())
 	}
+
 	s.w.patches = append(s.w.patches, string(data))
 	if s.w.patchErr != nil {
 		return s.w.patchErr
 	}
+
 	before, err := json.Marshal(s.w.pod)
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
+
 	after, err := strategicpatch.StrategicMergePatch(before, data, corev1.Pod{})
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
+
 	var pod corev1.Pod
 	if err := json.Unmarshal(after, &pod); err != nil {
 		s.w.t.Fatal(err)
 	}
+
 	if pod.UID != s.w.pod.UID {
 		return apierrors.NewConflict(schema.GroupResource{Resource: "pods"}, pod.Name, nil)
 	}
+
 	s.w.pod = &pod
 	return nil
 }

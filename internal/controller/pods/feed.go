@@ -42,12 +42,14 @@ func (r *Reconciler) source(ctx context.Context, e *evaluation, name string) (or
 	if err != nil && !apierrors.IsNotFound(err) {
 		return origin{}, fmt.Errorf("get binding: %w", err)
 	}
+
 	o := origin{claim: gate.Unclaimed}
 	if err == nil {
 		if o, err = r.claim(ctx, e.pod, b); err != nil {
 			return origin{}, err
 		}
 	}
+
 	// What a policy says wrongly is told on the binding.
 	settings, _ := b.Settings()
 	o.policy = settings.Gate
@@ -89,9 +91,11 @@ func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.P
 	if !f.Present {
 		f.Health = balancer.Absent()
 	}
+
 	if s.Err != nil && !s.Observed {
 		f.Trouble = "The target group cannot be read: " + balancer.Message(s.Err)
 	}
+
 	return f
 }
 

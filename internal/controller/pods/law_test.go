@@ -33,6 +33,7 @@ func TestLaw1OpensForThisPodOnly(t *testing.T) {
 		{"being checked", sighting(gate.Initial, "Elb.InitialHealthChecking", true), gate.Condition{Status: "False", Reason: "Elb.InitialHealthChecking"}},
 		{"healthy", sighting(gate.Healthy, "", true), gate.Condition{Status: "True", Reason: "Healthy"}},
 	}
+
 	for _, s := range steps {
 		w.see(s.sighting)
 		w.reconcile()
@@ -44,6 +45,7 @@ func TestLaw1OpensForThisPodOnly(t *testing.T) {
 			t.Errorf("%s: the observer was told waiting=%t", s.reason, !waits)
 		}
 	}
+
 	if c := w.condition(); c.Message != "" {
 		t.Errorf("an open gate says %q of an earlier state", c.Message)
 	}
@@ -66,10 +68,12 @@ func TestLaw1RestartedContainersAreAskedAboutAnew(t *testing.T) {
 	if c := w.condition(); c.Status != corev1.ConditionFalse || res.RequeueAfter == 0 || !w.waiting[ref] {
 		t.Fatalf("want the gate closed and the group read, got %s with %s, looked at again in %s, waiting=%t", c.Status, c.Reason, res.RequeueAfter, w.waiting[ref])
 	}
+
 	w.clock = w.clock.Add(res.RequeueAfter)
 	s.ReadAt = w.clock
 	w.see(s)
 	w.reconcile()
+
 	if c := w.condition(); c.Status != corev1.ConditionTrue {
 		t.Errorf("a read since says healthy: want True, got %s with %s", c.Status, c.Reason)
 	}
@@ -80,6 +84,7 @@ func TestLaw2GateWithoutBinding(t *testing.T) {
 	w := newWorld(t)
 	w.binding = nil
 	w.containers(corev1.ConditionTrue)
+
 	for range 10 {
 		res, _ := w.reconcile()
 		if w.condition().Status == corev1.ConditionTrue {
@@ -90,6 +95,7 @@ func TestLaw2GateWithoutBinding(t *testing.T) {
 		}
 		w.clock = w.clock.Add(res.RequeueAfter)
 	}
+
 	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != "NoBinding" || w.clock.Sub(noon) != 5*time.Minute {
 		t.Errorf("after %s: want True with NoBinding after 5m, got %s with %s", w.clock.Sub(noon), c.Status, c.Reason)
 	}
@@ -106,6 +112,7 @@ func TestLaw8RestartAndOutageChangeNothing(t *testing.T) {
 		"a target that was removed":      func(w *world) { w.see(observe.Sighting{Observed: true, SeenOtherwise: true}) },
 		"a target that became unhealthy": func(w *world) { w.see(sighting(gate.Unhealthy, "Target.Timeout", true)) },
 	}
+
 	for name, trouble := range troubles {
 		for _, family := range []string{"ipv4", "ipv6"} {
 			w := newWorld(t)
@@ -117,9 +124,11 @@ func TestLaw8RestartAndOutageChangeNothing(t *testing.T) {
 			w.sightings[target("2001:db8::7")] = sighting(gate.Healthy, "", true)
 			w.reconcile()
 			open := w.pod.DeepCopy()
+
 			if w.condition().Status != corev1.ConditionTrue {
 				t.Fatalf("%s, %s: the gate did not open", name, family)
 			}
+
 			trouble(w)
 			w.clock = w.clock.Add(time.Hour)
 			if _, patches := w.reconcile(); patches != 0 {
@@ -147,6 +156,7 @@ func TestLaw9ContainersAndAddressClose(t *testing.T) {
 	w.reconcile()
 	w.containers(corev1.ConditionFalse)
 	w.reconcile()
+
 	if c := w.condition(); c.Status != corev1.ConditionFalse || c.Reason != "ContainersNotReady" {
 		t.Errorf("containers unready: want False with ContainersNotReady, got %s with %s", c.Status, c.Reason)
 	}
@@ -157,6 +167,7 @@ func TestLaw9ContainersAndAddressClose(t *testing.T) {
 	w.pod.Status.PodIP, w.pod.Status.PodIPs = "10.0.0.8", []corev1.PodIP{{IP: "10.0.0.8"}}
 	w.sightings[target("10.0.0.8")] = sighting(gate.Initial, "Elb.RegistrationInProgress", true)
 	w.reconcile()
+
 	if c := w.condition(); c.Status != corev1.ConditionFalse || c.Reason != "Elb.RegistrationInProgress" {
 		t.Errorf("another address: want False with the new target's reason, got %s with %s", c.Status, c.Reason)
 	}
@@ -169,6 +180,7 @@ func TestLaw10WritesLittle(t *testing.T) {
 	foreign := corev1.PodCondition{Type: "example.com/approved", Status: corev1.ConditionTrue, Reason: "ByHand"}
 	w.put(foreign)
 	before := w.pod.DeepCopy()
+
 	if _, patches := w.reconcile(); patches != 1 {
 		t.Fatalf("%d patches, want 1", patches)
 	}
@@ -183,9 +195,11 @@ func TestLaw10WritesLittle(t *testing.T) {
 	if err := json.Unmarshal([]byte(w.patches[0]), &sent); err != nil {
 		t.Fatal(err)
 	}
+
 	if sent.Metadata["uid"] != "uid-1" || sent.Spec != nil || len(sent.Status.Conditions) != 1 || sent.Status.Conditions[0].Type != gateWeb {
 		t.Errorf("want the UID and our condition alone, got %s", w.patches[0])
 	}
+
 	for _, c := range before.Status.Conditions {
 		if diff := cmp.Diff(&c, binding.Condition(w.pod, c.Type)); diff != "" {
 			t.Errorf("somebody else's condition changed:\n%s", diff)
@@ -202,11 +216,14 @@ func TestLaw10WritesLittle(t *testing.T) {
 	first := w.condition().LastTransitionTime
 	w.see(sighting(gate.Initial, "Elb.InitialHealthChecking", true))
 	w.reconcile()
+
 	if c := w.condition(); c.Reason != "Elb.InitialHealthChecking" || !c.LastTransitionTime.Equal(&first) {
 		t.Errorf("another reason: lastTransitionTime moved from %s to %s", first, c.LastTransitionTime)
 	}
+
 	w.see(sighting(gate.Healthy, "", true))
 	w.reconcile()
+
 	if c := w.condition(); !c.LastTransitionTime.Time.Equal(w.clock) {
 		t.Errorf("another status: want lastTransitionTime %s, got %s", w.clock, c.LastTransitionTime)
 	}

@@ -57,11 +57,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Time from a pod's registration to its gate opening.",
 		}),
 	}
+
 	for _, c := range []prometheus.Collector{m.waiting.Gauge, m.orphans.Gauge, m.opened, m.timeouts, m.delay, m.health} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
 	}
+
 	return m, nil
 }
 

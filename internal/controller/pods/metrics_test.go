@@ -36,13 +36,17 @@ func TestWaitingSeriesEnd(t *testing.T) {
 	if n := testutil.ToFloat64(gauge.WithLabelValues("shop", "web-tg", "Elb.RegistrationInProgress")); n != 1 {
 		t.Fatalf("want one pod waiting, got %v", n)
 	}
+
 	w.see(sighting(gate.Unhealthy, "Target.FailedHealthChecks", true))
 	w.reconcile()
+
 	if n := testutil.CollectAndCount(gauge); n != 1 {
 		t.Errorf("a pod waits for one reason, and there are %d series", n)
 	}
+
 	w.see(sighting(gate.Healthy, "", true))
 	w.reconcile()
+
 	if n := testutil.CollectAndCount(gauge); n != 0 {
 		t.Errorf("nobody waits, and there are %d series", n)
 	}
@@ -59,15 +63,18 @@ func TestOpenAfterRegistration(t *testing.T) {
 	w.clock = noon.Add(7 * time.Second)
 	w.see(sighting(gate.Healthy, "", true))
 	w.reconcile()
+
 	if n, sum := observed(t, w.metrics.health); n != 1 || sum != 7 {
 		t.Errorf("want one gate open after 7 s, got %d after %v s", n, sum)
 	}
+
 	w.containers(corev1.ConditionFalse)
 	w.reconcile()
 	w.containers(corev1.ConditionTrue)
 	w.clock = noon.Add(time.Minute)
 	w.see(sighting(gate.Healthy, "", true))
 	w.reconcile()
+
 	if n, _ := observed(t, w.metrics.health); n != 1 {
 		t.Errorf("a gate that opens again counts from its registration: %d", n)
 	}

@@ -35,9 +35,11 @@ func TestLaw2OverrideEndsWithoutItsLeader(t *testing.T) {
 	w.see(sighting(gate.Unhealthy, "Target.Timeout", true))
 	w.order("uid-1", gate.StatusTrue)
 	w.reconcile()
+
 	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != v1alpha1.ReasonOverridden {
 		t.Fatalf("the gate is %s with %s", c.Status, c.Reason)
 	}
+
 	w.restart()
 	w.resolve(resolution())
 	w.clock = w.clock.Add(4 * time.Minute)
@@ -45,11 +47,14 @@ func TestLaw2OverrideEndsWithoutItsLeader(t *testing.T) {
 	if patches != 0 || w.condition().Status != corev1.ConditionTrue {
 		t.Errorf("the new leader wrote %s with %s", w.condition().Status, w.condition().Reason)
 	}
+
 	if res.RequeueAfter <= 0 || res.RequeueAfter > 6*time.Minute {
 		t.Fatalf("the new leader looks again after %s, want the end of the order at the latest", res.RequeueAfter)
 	}
+
 	w.clock = w.clock.Add(6 * time.Minute)
 	w.reconcile()
+
 	if c := w.condition(); c.Status != corev1.ConditionFalse || c.Reason != "Target.Timeout" {
 		t.Errorf("after the end of the order the gate is %s with %s", c.Status, c.Reason)
 	}

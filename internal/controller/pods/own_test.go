@@ -49,18 +49,22 @@ func TestOwnWrites(t *testing.T) {
 		"OlderLong":   {reason: "Versions that went back must not stop podgate.", version: "99", age: believed},
 		"NoComparing": {reason: "Versions that are no numbers tell nothing.", version: "x"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var o ownWrites
 			if o.unseen(key, tc.version, noon) {
 				t.Error("nothing was written")
 			}
+
 			o.note(key, "100", noon)
 			if got := o.unseen(key, tc.version, noon.Add(tc.age)); got != tc.want {
 				t.Errorf("%s want %t, got %t", tc.reason, tc.want, got)
 			}
+
 			o.note(key, "100", noon)
 			o.forget(key)
+
 			if o.unseen(key, tc.version, noon) {
 				t.Error("it was forgotten")
 			}

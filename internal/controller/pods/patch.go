@@ -55,9 +55,11 @@ func Patch(uid types.UID, version string, annotations map[string]*string, condit
 			})
 		}
 	}
+
 	if out.Status == nil && out.Metadata.Annotations == nil {
 		return nil, nil
 	}
+
 	return json.Marshal(out)
 }
 

@@ -39,6 +39,7 @@ func TestMakePatch(t *testing.T) {
 		"RecordGone": {reason: "A record that says nothing any more is removed.",
 			annotation: recorded, want: `{"metadata":{"uid":"uid-1","annotations":{"podgate.dev/proven":null}}}`},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "uid-1"}}
@@ -63,11 +64,14 @@ func TestNoStaleMessage(t *testing.T) {
 	s.Health.Description = "Initial health checks in progress"
 	w.see(s)
 	w.reconcile()
+
 	if c := w.condition(); c.Message != s.Health.Description {
 		t.Fatalf("message: want the load balancer's, got %q", c.Message)
 	}
+
 	w.see(sighting(gate.Healthy, "", true))
 	w.reconcile()
+
 	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Message != "" {
 		t.Errorf("want True without a message, got %s with %q", c.Status, c.Message)
 	}
@@ -87,6 +91,7 @@ func TestReadProven(t *testing.T) {
 		"NotAnAddr": {reason: "Nor does an address that is none.", annotation: `{"uid":"uid-1","gates":{"g":"here"}}`},
 		"NoGates":   {reason: "A record may be empty.", annotation: `{"uid":"uid-1","gates":null}`},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "uid-1", Annotations: map[string]string{v1alpha1.ProvenAnnotation: tc.annotation}}}

@@ -84,17 +84,21 @@ func TestLaw9TrackFollows(t *testing.T) {
 	if c := w.condition(); c.Status != corev1.ConditionTrue || res.RequeueAfter != 10*time.Second || !w.followed[ref] {
 		t.Fatalf("failing for 20s: want True, looked at again in 10s and read often, got %s, %s, followed=%t", c.Status, res.RequeueAfter, w.followed[ref])
 	}
+
 	w.clock = w.clock.Add(res.RequeueAfter)
 	w.see(w.failingFor(30 * time.Second))
 	w.reconcile()
+
 	if c := w.condition(); c.Status != corev1.ConditionFalse || c.Reason != "Target.Timeout" || !w.waiting[ref] {
 		t.Fatalf("failing for 30s: want False with Target.Timeout, and waiting, got %s with %s", c.Status, c.Reason)
 	}
+
 	w.restart()
 	w.resolve(resolution())
 	w.reconcile()
 	w.see(sighting(gate.Healthy, "", false))
 	w.reconcile()
+
 	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != "Healthy" {
 		t.Errorf("healthy again: want True with Healthy, got %s with %s", c.Status, c.Reason)
 	}
@@ -110,9 +114,11 @@ func TestLaw9TrackKeepsTheFloor(t *testing.T) {
 	}{{"", 10, 5}, {"", 3, 2}, {"", 1, 1}, {"20%", 10, 2}, {"4", 10, 4}, {"1%", 4, 1}, {"100", 10, 10}} {
 		w := opened(t)
 		w.annotate(v1alpha1.ModeAnnotation, "Track")
+
 		if tc.floor != "" {
 			w.annotate(v1alpha1.TrackFloorAnnotation, tc.floor)
 		}
+
 		w.see(w.failingFor(time.Hour))
 		pods, open := fleet(w, tc.pods), 0
 		for i := range pods {
@@ -129,9 +135,11 @@ func TestLaw9TrackKeepsTheFloor(t *testing.T) {
 				t.Errorf("floor %q: an open gate says %s and is looked at again in %s", tc.floor, c.Reason, res.RequeueAfter)
 			}
 		}
+
 		if open != tc.keep {
 			t.Errorf("floor %q of %d pods whose targets all fail: %d stayed open, want %d", tc.floor, tc.pods, open, tc.keep)
 		}
+
 		if events := w.told(); len(events) != open || !strings.Contains(strings.Join(events, ""), "TrackFloor") {
 			t.Errorf("floor %q: want an event for each gate that is kept open, got %d", tc.floor, len(events))
 		}
@@ -180,6 +188,7 @@ func TestLaw1TimeoutOpensWithItsOwnReason(t *testing.T) {
 	w.containers(corev1.ConditionTrue)
 	w.pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-1", UID: "rs", Controller: new(true)}}
 	w.see(sighting(gate.Unhealthy, "Target.Timeout", true))
+
 	for range 10 {
 		res, _ := w.reconcile()
 		if w.condition().Status == corev1.ConditionTrue {
@@ -190,12 +199,15 @@ func TestLaw1TimeoutOpensWithItsOwnReason(t *testing.T) {
 		}
 		w.clock = w.clock.Add(res.RequeueAfter)
 	}
+
 	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != v1alpha1.ReasonTimedOut || w.clock.Sub(noon) != 10*time.Minute {
 		t.Fatalf("after %s: want True with TimedOut after 10m, got %s with %s", w.clock.Sub(noon), c.Status, c.Reason)
 	}
+
 	if events := w.told(); len(events) != 2 || !strings.Contains(events[0], "GateTimedOut") || !strings.Contains(events[1], "Pod web-0") {
 		t.Errorf("want an event on the pod and one on its owner, got %q", events)
 	}
+
 	if n := testutil.ToFloat64(w.metrics.timeouts.WithLabelValues("shop", "web-tg", "Open")); n != 1 {
 		t.Errorf("%v time-outs counted, want 1", n)
 	}
@@ -216,14 +228,17 @@ func TestHeldGateTellsOnce(t *testing.T) {
 	if c.Status != corev1.ConditionFalse || c.Reason != "Target.Timeout" || !strings.HasSuffix(c.Message, "stays closed, as on-timeout says.") {
 		t.Fatalf("want False with the load balancer's reason, and that it timed out, got %+v", c)
 	}
+
 	if events := w.told(); len(events) != 2 {
 		t.Errorf("want an event on the pod and one on its owner, got %q", events)
 	}
+
 	w.restart()
 	w.resolve(resolution())
 	w.see(sighting(gate.Unhealthy, "Target.FailedHealthChecks", true))
 	w.clock = w.clock.Add(time.Minute)
 	w.reconcile()
+
 	if events := w.told(); len(events) != 0 || !strings.HasSuffix(w.condition().Message, "stays closed, as on-timeout says.") {
 		t.Errorf("another reason: told again: %q; the gate says %q", events, w.condition().Message)
 	}
@@ -247,14 +262,18 @@ func TestTimeoutOfWhatTrackClosed(t *testing.T) {
 	if c := w.condition(); c.Status != corev1.ConditionFalse || res.RequeueAfter != 6*time.Minute {
 		t.Fatalf("closed four minutes ago: want False for six more, got %s with %s, looked at again in %s", c.Status, c.Reason, res.RequeueAfter)
 	}
+
 	w.clock = w.clock.Add(res.RequeueAfter)
 	w.see(w.failingFor(11 * time.Minute))
 	w.reconcile()
+
 	if c := w.condition(); c.Reason != v1alpha1.ReasonTimedOut {
 		t.Errorf("ten minutes later: want TimedOut, got %s with %s", c.Status, c.Reason)
 	}
+
 	w.see(sighting(gate.Healthy, "", true))
 	w.reconcile()
+
 	if c := w.condition(); c.Reason != "Healthy" || strings.Contains(w.pod.Annotations[v1alpha1.ProvenAnnotation], "closed") {
 		t.Errorf("healthy: want Healthy and no record of the closing, got %s and %s", c.Reason, w.pod.Annotations[v1alpha1.ProvenAnnotation])
 	}
@@ -266,16 +285,21 @@ func TestOrphans(t *testing.T) {
 	w.orphanGrace = time.Minute
 	w.binding = nil
 	w.reconcile()
+
 	if n := testutil.ToFloat64(w.metrics.orphans.Gauge.WithLabelValues("shop", "web-tg")); n != 1 {
 		t.Errorf("%v orphans counted, want 1", n)
 	}
+
 	w.clock = w.clock.Add(time.Minute)
 	w.reconcile()
+
 	if c := w.condition(); c.Status != corev1.ConditionTrue || c.Reason != v1alpha1.ReasonNoBinding {
 		t.Errorf("after the grace: want True with NoBinding, got %s with %s", c.Status, c.Reason)
 	}
+
 	w.pod = nil
 	w.reconcile()
+
 	if n := testutil.ToFloat64(w.metrics.orphans.Gauge.WithLabelValues("shop", "web-tg")); n != 0 {
 		t.Errorf("the pod is gone and %v orphans are counted", n)
 	}
@@ -298,6 +322,7 @@ func TestPolicyChangeWakesOpenGates(t *testing.T) {
 		}
 		q.ShutDown()
 	}
+
 	if settings, _ := binding.ParseSettings(nil); settings.Gate != (gate.Policy{}) {
 		t.Errorf("no annotation is no policy, got %+v", settings)
 	}

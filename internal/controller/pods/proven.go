@@ -33,15 +33,19 @@ func readProven(pod *corev1.Pod) proven {
 	if err != nil || p.UID != pod.UID {
 		p = proven{UID: pod.UID}
 	}
+
 	if p.Gates == nil {
 		p.Gates = map[string]netip.Addr{}
 	}
+
 	if p.Closed == nil {
 		p.Closed = map[string]time.Time{}
 	}
+
 	if p.TimedOut == nil {
 		p.TimedOut = map[string]bool{}
 	}
+
 	return p
 }
 

@@ -86,13 +86,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return reconcile.Result{}, fmt.Errorf("get pod: %w", err)
 	}
+
 	if !pod.DeletionTimestamp.IsZero() || binding.Over(&pod) {
 		r.forget(req.NamespacedName)
 		return reconcile.Result{}, nil
 	}
+
 	if r.own.unseen(req.NamespacedName, pod.ResourceVersion, r.now()) {
 		return reconcile.Result{RequeueAfter: behindPoll}, nil
 	}
+
 	r.meet(req.NamespacedName, pod.UID)
 	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), overrides: override.Of(&pod), now: r.now()}
 	for _, name := range gates.Of(&pod) {
@@ -100,10 +103,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 			return reconcile.Result{}, err
 		}
 	}
+
 	r.observer.Forget(req.NamespacedName, e.refs...)
 	if err := r.write(ctx, &e); err != nil {
 		return reconcile.Result{}, err
 	}
+
 	r.metrics.waiting.Set(req.NamespacedName, e.waiting)
 	r.metrics.orphans.Set(req.NamespacedName, e.orphans)
 	return reconcile.Result{RequeueAfter: e.recheck}, nil
@@ -133,6 +138,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 		facts.ContainersReady = c.Status == corev1.ConditionTrue
 		facts.ContainersReadySince = c.LastTransitionTime.Time
 	}
+
 	current := condition(e.pod, gateType)
 	facts.Leftover = balancer.Reported(current.Reason)
 
@@ -148,6 +154,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 		unknown = err
 		return room
 	}
+
 	d := gate.Decide(e.now, facts, []gate.Feed{feed}, src.policy, current)
 	if unknown != nil {
 		return unknown
@@ -157,9 +164,11 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 		// Only the decision knows whether the gate still waits for its target.
 		r.observer.Watch(src.interest(e.key, d.Waiting && facts.ContainersReady))
 	}
+
 	if src.claim == gate.Unclaimed {
 		e.orphans = append(e.orphans, podgauge.Series{e.key.Namespace, name})
 	}
+
 	e.take(gateType, current, d)
 	return nil
 }
@@ -184,15 +193,19 @@ func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decisi
 		e.proven.closed(gateType, d.ClosedAt)
 		e.proven.timedOut(gateType, d.TimedOut)
 	}
+
 	if d.Recheck > 0 && (e.recheck == 0 || d.Recheck < e.recheck) {
 		e.recheck = d.Recheck
 	}
+
 	if d.Condition.Status != gate.StatusTrue && binding.IsTrue(e.pod, corev1.ContainersReady) {
 		e.waiting = append(e.waiting, podgauge.Series{e.key.Namespace, bindingOf(gateType), d.Condition.Reason})
 	}
+
 	if d.Condition == current || d.Condition.Status == "" {
 		return
 	}
+
 	e.time(gateType, current, d, reported)
 	c := corev1.PodCondition{
 		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(d.Condition.Status),
@@ -201,6 +214,7 @@ func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decisi
 	if old := binding.Condition(e.pod, c.Type); old != nil && old.Status == c.Status && !old.LastTransitionTime.IsZero() {
 		c.LastTransitionTime = old.LastTransitionTime
 	}
+
 	e.conditions = append(e.conditions, c)
 }
 
@@ -228,6 +242,7 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 	if err != nil || body == nil {
 		return err
 	}
+
 	written := e.pod.DeepCopy()
 	err = r.client.Status().Patch(ctx, written, client.RawPatch(types.StrategicMergePatchType, body))
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
@@ -236,15 +251,18 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 	if err != nil {
 		return fmt.Errorf("patch conditions: %w", err)
 	}
+
 	r.own.note(e.key, written.ResourceVersion, e.now)
 	for _, c := range e.conditions {
 		log.FromContext(ctx).Info("Wrote condition", "type", c.Type, "status", c.Status, "reason", c.Reason)
 		r.tell(e, c)
 		r.metrics.wrote(e.pod, c, r.group(e.key.Namespace, c.Type), r.now())
 	}
+
 	for _, l := range e.late {
 		r.late(e, l)
 	}
+
 	return nil
 }
 

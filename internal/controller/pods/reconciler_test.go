@@ -49,6 +49,7 @@ func TestReconcile(t *testing.T) {
 		"Over":           {reason: "Nor does one that ended.", change: func(w *world) { w.pod.Status.Phase = corev1.PodSucceeded }},
 		"NotReadyInside": {reason: "A pod whose containers are not ready waits for them first.", change: func(w *world) { w.containers(corev1.ConditionFalse) }},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -139,6 +140,7 @@ func TestBindingBackInTime(t *testing.T) {
 	w.binding = nil
 	w.clock = w.clock.Add(4 * time.Minute)
 	w.reconcile()
+
 	if c := w.condition(); c.Status == corev1.ConditionTrue {
 		t.Error("a binding that vanished just now counts as missing since it was missing before")
 	}
@@ -166,6 +168,7 @@ func TestServiceChanged(t *testing.T) {
 		"Selector": {reason: "The selector decides which pods are meant.", change: func(s *corev1.Service) { s.Spec.Selector = nil }, want: true},
 		"Port":     {reason: "A port decides which target is.", change: func(s *corev1.Service) { s.Spec.Ports[0].TargetPort = intstr.FromInt32(1) }, want: true},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			after := w.service.DeepCopy()

@@ -26,10 +26,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Attempts to deregister a binding's targets in the place of a silent leader that failed.",
 		}),
 	}
+
 	for _, c := range []prometheus.Collector{m.acting, m.deregistered, m.failures} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
 	}
+
 	return m, nil
 }

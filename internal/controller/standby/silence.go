@@ -29,13 +29,16 @@ func (s *silence) observe(lease *coordinationv1.Lease, now time.Time) bool {
 	if h := lease.Spec.HolderIdentity; h != nil {
 		next.holder = *h
 	}
+
 	if t := lease.Spec.RenewTime; t != nil {
 		next.renewed = t.Time
 	}
+
 	same := s.holder == next.holder && s.renewed.Equal(next.renewed)
 	if same && now.Sub(s.read) < s.patience {
 		next.since = s.since
 	}
+
 	*s = next
 	return s.holder == "" || now.Sub(s.since) >= s.patience
 }

@@ -66,6 +66,7 @@ func (s *Standby) Start(ctx context.Context) error {
 	defer s.rest()
 	ticker := time.NewTicker(s.RetryPeriod / 2)
 	defer ticker.Stop()
+
 	for {
 		s.look(ctx)
 		select {
@@ -85,15 +86,18 @@ func (s *Standby) look(ctx context.Context) {
 	if err != nil {
 		return
 	}
+
 	if !s.silence.observe(lease, time.Now()) {
 		s.rest()
 		return
 	}
+
 	if s.acting == nil {
 		s.acting = newStint(ctx, s.Options, s.metrics)
 		s.metrics.acting.Set(1)
 		s.Log.Info("Leader is silent: deregistering terminating pods in its place", "holder", s.silence.holder)
 	}
+
 	s.acting.round()
 }
 

@@ -62,6 +62,7 @@ func run(t *testing.T, test func(w *world, leader context.CancelFunc)) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.Standby = s
 		alive, kill := context.WithCancel(t.Context())
 		defer kill()
@@ -72,6 +73,7 @@ func run(t *testing.T, test func(w *world, leader context.CancelFunc)) {
 		w.wait(10 * time.Second)
 		test(w, kill)
 		stop()
+
 		if err := <-w.done; err != nil {
 			t.Errorf("Start: %v", err)
 		}
@@ -157,6 +159,7 @@ type cached struct {
 func (c cached) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
+
 	switch l := into.(type) {
 	case *corev1.PodList:
 		l.Items = slices.Clone(c.w.pods)
@@ -171,6 +174,7 @@ func (c cached) List(_ context.Context, into client.ObjectList, _ ...client.List
 			l.Items = append(l.Items, b)
 		}
 	}
+
 	return nil
 }
 
@@ -180,26 +184,34 @@ func TestLaw5DeletionWaitsForNoElection(t *testing.T) {
 	run(t, func(w *world, kill context.CancelFunc) {
 		w.terminate("a")
 		w.wait(time.Minute)
+
 		if got := w.asked(); got != "[]" {
 			t.Fatalf("a standby acts beside a live leader: %s", got)
 		}
+
 		kill()
 		w.wait(time.Second)
+
 		if got := w.asked(); got != "[]" {
 			t.Errorf("one renewal was missed, and already %s", got)
 		}
+
 		w.wait(2500 * time.Millisecond)
 		if got := w.asked(); got != "[a]" || !w.isActing() {
 			t.Errorf("the leader is silent: want the binding of the terminating pod, got %s (acting: %t)", got, w.isActing())
 		}
+
 		w.terminate("b")
 		w.wait(500 * time.Millisecond)
+
 		if got := w.asked(); got != "[a b]" {
 			t.Errorf("a pod deleted meanwhile: want its binding at once, got %s", got)
 		}
+
 		w.hold("next")
 		w.wait(time.Second)
 		w.asked()
+
 		if w.wait(time.Second); w.asked() != "[]" || w.isActing() {
 			t.Errorf("a new leader is there, and the standby acts on")
 		}
@@ -228,9 +240,11 @@ func TestLeaseOutOfReach(t *testing.T) {
 		w.wait(time.Minute)
 		w.set(func() { w.away = nil })
 		w.wait(2 * time.Second)
+
 		if got := w.asked(); got != "[]" {
 			t.Errorf("the leader had no time to renew since the API server is back, and already %s", got)
 		}
+
 		w.wait(time.Second)
 		if got := w.asked(); got != "[a]" {
 			t.Errorf("the leader is silent: want the binding of the terminating pod, got %s", got)
@@ -249,18 +263,23 @@ func TestElected(t *testing.T) {
 			canceled.Store(true)
 			return 0, ctx.Err()
 		})
+
 		kill()
 		w.wait(4 * time.Second)
 		close(w.elected)
+
 		if err := <-w.done; err != nil {
 			t.Error(err)
 		}
+
 		if !canceled.Load() || w.isActing() {
 			t.Errorf("led while a call of the standby was under way: canceled %t, acting %t", canceled.Load(), w.isActing())
 		}
+
 		if n := testutil.ToFloat64(w.metrics.failures); n != 0 {
 			t.Errorf("a call that was given up counts as failed: %v", n)
 		}
+
 		w.done <- nil
 	})
 }
@@ -282,6 +301,7 @@ func TestBindingsDoNotWait(t *testing.T) {
 			}
 			return 2, nil
 		})
+
 		kill()
 		w.wait(time.Minute)
 		w.set(func() {
@@ -296,8 +316,10 @@ func TestBindingsDoNotWait(t *testing.T) {
 				t.Errorf("b was asked %d times within a minute in which it failed: want about 15, in steps that grow to 5 s", n)
 			}
 		})
+
 		mended.Store(true)
 		w.wait(time.Minute)
+
 		if n := testutil.ToFloat64(w.metrics.deregistered); n < 2 {
 			t.Errorf("want what was deregistered counted, got %v targets", n)
 		}

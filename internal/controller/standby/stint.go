@@ -69,6 +69,7 @@ func (s *stint) pressing() (map[types.NamespacedName]struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	keys := map[types.NamespacedName]struct{}{}
 	for i := range pods {
 		pod := &pods[i]
@@ -83,6 +84,7 @@ func (s *stint) pressing() (map[types.NamespacedName]struct{}, error) {
 			keys[bindings[j].Key()] = struct{}{}
 		}
 	}
+
 	return keys, nil
 }
 
@@ -103,9 +105,11 @@ func (s *stint) take(key types.NamespacedName) bool {
 func (s *stint) serve(key types.NamespacedName) {
 	n, err := s.Urgent(s.ctx, key)
 	s.metrics.deregistered.Add(float64(n))
+
 	if n > 0 {
 		s.Log.Info("Deregistered targets of terminating pods in the leader's place", "binding", key, "targets", n)
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := turn{failures: s.turns[key].failures}
@@ -116,8 +120,10 @@ func (s *stint) serve(key types.NamespacedName) {
 		t.next = time.Now().Add(wait - rand.N(wait/5+1)) // bindings that failed together do not come back together
 		t.failures++
 	}
+
 	if err == nil {
 		t.failures = 0
 	}
+
 	s.turns[key] = t
 }

@@ -24,6 +24,7 @@ func TestNotAllowed(t *testing.T) {
 			return things[0], nil
 		}
 	}
+
 	for what, tc := range map[string]struct {
 		reason string
 		change func(w *world)
@@ -46,15 +47,19 @@ func TestNotAllowed(t *testing.T) {
 			if _, err := w.try(web); err != nil {
 				t.Fatal(err)
 			}
+
 			if _, err := w.Urgent(t.Context(), web); err != nil {
 				t.Fatal(err)
 			}
+
 			if got := w.made(); got != "" || len(w.tracking) > 0 {
 				t.Errorf("%s\ncalls: %s; groups that are read: %v", tc.reason, got, w.tracking)
 			}
+
 			if b := w.bindings["web-tg"]; b != nil && b.DeletionTimestamp == nil && w.ready("web-tg") != v1alpha1.ReasonNotAllowed {
 				t.Errorf("%s\nthe binding says %s", tc.reason, w.ready("web-tg"))
 			}
+
 			if known, _ := w.registry.Get(web); w.bindings["web-tg"] != nil && (known.Resolved() || !strings.Contains(known.Trouble, "--allow-targets")) {
 				t.Errorf("%s\nwaiting pods are told %q", tc.reason, known.Trouble)
 			}
@@ -69,17 +74,21 @@ func TestNotAllowedIsNoRival(t *testing.T) {
 	older.Namespace = "thief"
 	w.pod(1)
 	w.reconcile()
+
 	if got := w.ready("web-tg"); got != v1alpha1.ReasonGroupBoundTwice {
 		t.Fatalf("while it may: %s", got)
 	}
+
 	w.allowed = func(_ context.Context, namespace string, things []string) (string, error) {
 		if namespace == "thief" {
 			return things[0], nil
 		}
 		return "", nil
 	}
+
 	w.calls = nil
 	w.reconcile()
+
 	if got := w.made(); got != "register 1" || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Errorf("calls %q, and the binding says %s", got, w.ready("web-tg"))
 	}
@@ -94,10 +103,12 @@ func TestAllowanceUnknown(t *testing.T) {
 	if _, err := w.try(web); err == nil {
 		t.Error("want it tried again")
 	}
+
 	w.bindings["web-tg"].DeletionTimestamp = &metav1.Time{Time: w.clock}
 	if _, err := w.try(web); err == nil || w.bindings["web-tg"] == nil {
 		t.Errorf("the deleted binding is let go (%v)", err)
 	}
+
 	if got := w.made(); got != "" {
 		t.Errorf("calls: %s", got)
 	}

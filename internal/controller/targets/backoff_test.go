@@ -50,6 +50,7 @@ func TestLaw5FailedRemovalIsRepeatedSoon(t *testing.T) {
 			w.fail["register"] = balancer.ErrThrottled
 		}},
 	}
+
 	for what, tc := range cases {
 		w := newWorld(t)
 		w.serve(1, 2)
@@ -65,6 +66,7 @@ func TestLaw5FailedRemovalIsRepeatedSoon(t *testing.T) {
 			last = l.When(reconcile.Request{NamespacedName: web})
 			seen[last] = true
 		}
+
 		if tc.soon && (last > 5*time.Second || len(seen) < 30) || !tc.soon && last < 20*time.Second {
 			t.Errorf("%s: tried again after %s, one of %d different times", what, last, len(seen))
 		}
@@ -88,6 +90,7 @@ func TestPressingRemovalsKeepTheBudget(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		w.calls = nil
 		w.terminate(w.pods["web-1"])
 		w.fail["deregister"] = errors.New("EOF") // no throttling, which would slow the account by itself
@@ -105,9 +108,11 @@ func TestPressingRemovalsKeepTheBudget(t *testing.T) {
 				t.Fatalf("%d calls within %s, want at most %.0f", len(w.calls), time.Since(begun), most)
 			}
 		}
+
 		if len(w.calls) < 80 {
 			t.Errorf("want the budget used, got %d calls", len(w.calls))
 		}
+
 		delete(w.fail, "deregister")
 		for key := range due {
 			w.rows[at(1)] = gate.Health{State: gate.Healthy}

@@ -84,12 +84,15 @@ func (o Options) withDefaults(c client.Client) Options {
 	if o.Reader == nil {
 		o.Reader = c
 	}
+
 	if o.Account == nil {
 		o.Account = func(balancer.Ref) string { return "" }
 	}
+
 	if o.Prepare == nil {
 		o.Prepare = func(*binding.Binding) error { return nil }
 	}
+
 	if o.Allowed == nil {
 		o.Allowed = func(context.Context, string, []string) (string, error) { return "", nil }
 	}
@@ -97,9 +100,11 @@ func (o Options) withDefaults(c client.Client) Options {
 	if o.Recorder == nil {
 		o.Recorder = &events.FakeRecorder{} // Without a channel it drops every event.
 	}
+
 	if o.Metrics == nil {
 		o.Metrics = prometheus.NewRegistry()
 	}
+
 	if o.Registered == nil {
 		o.Registered = &latency.Times[latency.Registration]{}
 	}
@@ -110,9 +115,11 @@ func (o Options) withDefaults(c client.Client) Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+
 	if o.Random == nil {
 		o.Random = rand.N
 	}
+
 	return o
 }
 
@@ -161,6 +168,7 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 	if o.Wake != nil {
 		setup = setup.WatchesRawSource(o.Wake)
 	}
+
 	return r, setup.Complete(r)
 }
 
@@ -213,19 +221,23 @@ func podHandler(r client.Reader, owners *lbc.Owners, l *lodgers, ends func(bindi
 			log.FromContext(ctx).Error(err, "Finding a pod's bindings failed", "pod", client.ObjectKeyFromObject(pod))
 			return nil
 		}
+
 		var keys []types.NamespacedName
 		for i := range bindings {
 			if owners.Serves(bindings[i].Object) {
 				keys = append(keys, bindings[i].Key())
 			}
 		}
+
 		for _, key := range l.hosts(client.ObjectKeyFromObject(pod)) {
 			if !slices.Contains(keys, key) {
 				keys = append(keys, key)
 			}
 		}
+
 		return keys
 	}
+
 	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], ended, removed bool) {
 		for _, key := range concerned(ctx, pod) {
 			if ended {
@@ -234,6 +246,7 @@ func podHandler(r client.Reader, owners *lbc.Owners, l *lodgers, ends func(bindi
 			q.AddAfter(reconcile.Request{NamespacedName: key}, coalesce)
 		}
 	}
+
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			if pod := e.Object.(*corev1.Pod); len(pod.Status.PodIPs) > 0 {

@@ -33,6 +33,7 @@ func TestLaw5DeletionWakesTheBinding(t *testing.T) {
 			return w.pods["web-1"]
 		},
 	}
+
 	for what, find := range pods {
 		w := newWorld(t)
 		w.serve(1)
@@ -67,6 +68,7 @@ func TestPodEvents(t *testing.T) {
 		"Relabelled": {reason: "The Service that selected it must hear of it.", change: func(p *corev1.Pod) { p.Labels = nil }, want: 1},
 		"Nothing":    {reason: "Most events of pods change nothing here.", change: func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "b"} }},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			q := queue{added: map[reconcile.Request]time.Duration{}}
@@ -78,13 +80,16 @@ func TestPodEvents(t *testing.T) {
 			}
 		})
 	}
+
 	q := queue{added: map[reconcile.Request]time.Duration{}}
 	fresh := pod.DeepCopy()
 	fresh.Status.PodIPs = nil
 	h.Create(t.Context(), event.CreateEvent{Object: fresh}, q)
+
 	if len(q.added) != 0 {
 		t.Errorf("a pod without an address woke %v", q.added)
 	}
+
 	if got := serviceBindings(kube{w: w}, w.owners)(t.Context(), w.services["web"]); len(got) != 1 || got[0].NamespacedName != web {
 		t.Errorf("a Service's change: want its binding woken, got %v", got)
 	}

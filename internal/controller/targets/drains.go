@@ -133,6 +133,7 @@ func (r *Reconciler) read(key types.NamespacedName, ref balancer.Ref, snap obser
 			r.metrics.acceptToSeen.Observe(d.Draining.Sub(d.Accepted).Seconds())
 		}
 	}
+
 	for _, d := range gone {
 		if !d.Accepted.IsZero() {
 			r.metrics.drainTook.WithLabelValues(key.Namespace, key.Name).Observe(d.Gone.Sub(d.Accepted).Seconds())
@@ -181,6 +182,7 @@ func (r *Reconciler) tellEnd(ctx context.Context, key types.NamespacedName, grou
 		log.V(1).Info("A pod ended", "judged", v.Judged, "deleted", d.Deleted, "accepted", d.Accepted, "draining", d.Draining, "gone", d.Gone, "livedOn", v.LivedOn.String())
 		return
 	}
+
 	log.Info("A pod ended before it was drained", "cause", v.Cause, "early", v.Early.String(), "cut", v.Cut, "deleted", d.Deleted, "accepted", d.Accepted, "draining", d.Draining)
 	owner := binding.Owner(e.pod)
 	if owner != nil && (v.Cause == record.CauseHook || v.Cause == record.CauseNoHook) && !r.hooks.first(owner.UID, r.now()) {
@@ -189,8 +191,10 @@ func (r *Reconciler) tellEnd(ctx context.Context, key types.NamespacedName, grou
 	if !r.undrained.AllowN(r.now(), 1) {
 		return
 	}
+
 	said := undrained(group, v, end)
 	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonKilledUndrained, "Drain", "%s", said)
+
 	if owner != nil {
 		r.recorder.Eventf(owner, e.pod, corev1.EventTypeWarning, v1alpha1.ReasonKilledUndrained, "Drain", "Pod %s: %s", e.pod.Name, said)
 	}
@@ -240,9 +244,11 @@ func undrained(group balancer.Group, v record.Verdict, end record.End) string {
 	default:
 		said += "its preStop hook or its grace period is too short. Leave the hook out and let podgate add one (podgate.dev/drain: enabled), or make it longer."
 	}
+
 	if v.Cut > 0 {
 		said += fmt.Sprintf(" Connections that it had: %d.", v.Cut)
 	}
+
 	return said
 }
 

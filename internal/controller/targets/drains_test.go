@@ -158,6 +158,7 @@ func TestEnds(t *testing.T) {
 			w.gone(2, true)
 		}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -170,9 +171,11 @@ func TestEnds(t *testing.T) {
 			if tc.silent {
 				want = 0
 			}
+
 			if n := w.undrainedBy(tc.cause); n != want {
 				t.Errorf("%s\nwant %v counted as %q, got %v", tc.reason, want, tc.cause, n)
 			}
+
 			told := w.toldOf(v1alpha1.ReasonKilledUndrained)
 			if tc.cause == "" {
 				if len(told) != 0 {
@@ -180,6 +183,7 @@ func TestEnds(t *testing.T) {
 				}
 				return
 			}
+
 			if len(told) != 2 || !strings.Contains(told[0], tc.said) || !strings.Contains(told[1], "Pod web-2: Ended ") {
 				t.Errorf("%s\nwant %q told on pod and owner, got %q", tc.reason, tc.said, told)
 			}
@@ -194,14 +198,17 @@ func TestManyEndsMakeFewEvents(t *testing.T) {
 	for n := range pods {
 		w.serve(n + 1)
 	}
+
 	w.reconcile()
 	for n := range pods {
 		w.remove(n+1, 0)
 		w.gone(n+1, false)
 	}
+
 	if n := len(w.toldOf(v1alpha1.ReasonKilledUndrained)); n == 0 || n > undrainedBurst {
 		t.Errorf("%d events", n)
 	}
+
 	if n := w.undrainedBy(record.CauseGrace); n != pods {
 		t.Errorf("want all %d counted, got %v", pods, n)
 	}
@@ -215,6 +222,7 @@ func TestLaw10UndrainedHooksMakeFewEvents(t *testing.T) {
 		w.serve(n + 1)
 		w.pods[name(n+1)].OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "rs", Controller: new(true)}}
 	}
+
 	w.reconcile()
 	end := func(n int) {
 		w.remove(n, 30)
@@ -222,17 +230,22 @@ func TestLaw10UndrainedHooksMakeFewEvents(t *testing.T) {
 		w.clock = w.clock.Add(6 * time.Second)
 		w.gone(n, false)
 	}
+
 	for n := range 10 {
 		end(n + 1)
 	}
+
 	if told := w.toldOf(v1alpha1.ReasonKilledUndrained); len(told) != 2 {
 		t.Errorf("want the first pod told, and its owner, got %q", told)
 	}
+
 	if n := w.undrainedBy(record.CauseHook); n != 10 {
 		t.Errorf("want all 10 counted, got %v", n)
 	}
+
 	w.clock = w.clock.Add(2 * time.Hour)
 	end(11)
+
 	if told := w.toldOf(v1alpha1.ReasonKilledUndrained); len(told) != 2 {
 		t.Errorf("two hours later: want it told again, got %q", told)
 	}
@@ -247,14 +260,18 @@ func TestSurplus(t *testing.T) {
 	w.after(0)
 	w.clock = noon.Add(400 * time.Second)
 	w.gone(2, false)
+
 	if n := testutil.CollectAndCount(w.metrics.livedOn); n != 1 {
 		t.Fatalf("want one series, got %d", n)
 	}
+
 	if n := testutil.CollectAndCount(w.metrics.drainTook); n != 0 {
 		t.Error("its row is there still, and it is measured as gone")
 	}
+
 	delete(w.rows, at(2))
 	w.reconcile()
+
 	if n := testutil.CollectAndCount(w.metrics.drainTook); n != 1 {
 		t.Error("its row is gone, and nobody measured how long that took")
 	}
@@ -272,9 +289,11 @@ func TestConnectionsCut(t *testing.T) {
 	w.after(1)
 	w.clock = noon.Add(2 * time.Second)
 	w.gone(2, false)
+
 	if n := testutil.ToFloat64(w.metrics.cut.WithLabelValues("shop", "web-tg")); n != 3 {
 		t.Errorf("want 3 connections counted, got %v", n)
 	}
+
 	if told := w.toldOf(v1alpha1.ReasonKilledUndrained); len(told) != 1 || !strings.Contains(told[0], "Connections that it had: 3.") {
 		t.Errorf("told: %q", told)
 	}

@@ -117,10 +117,12 @@ func newWorld(t *testing.T) *world {
 		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[balancer.Ref]int{}, placed: map[gate.Target]types.UID{},
 		events: events.NewFakeRecorder(1000),
 	}
+
 	w.services["web"] = &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
 		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}}},
 	}
+
 	w.bind("web-tg", 0)
 	w.restart()
 	w.reconcile()
@@ -246,6 +248,7 @@ func (w *world) Register(_ context.Context, _ balancer.Ref, targets []gate.Targe
 	if err := w.fail["register"]; err != nil {
 		return err
 	}
+
 	partial := &balancer.PartialError{}
 	for _, t := range targets {
 		switch {
@@ -257,9 +260,11 @@ func (w *world) Register(_ context.Context, _ balancer.Ref, targets []gate.Targe
 			w.rows[t] = gate.Health{State: gate.Initial}
 		}
 	}
+
 	if len(partial.Failed) > 0 {
 		return partial
 	}
+
 	return nil
 }
 
@@ -337,18 +342,21 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 			return missing
 		}
 		svc.DeepCopyInto(o)
+
 	case *elbv2.TargetGroupBinding:
 		b, ok := k.w.bindings[key.Name]
 		if !ok {
 			return missing
 		}
 		b.DeepCopyInto(o)
+
 	case *v1alpha1.TargetBinding:
 		b, ok := k.w.own[key.Name]
 		if !ok {
 			return missing
 		}
 		b.DeepCopyInto(o)
+
 	case *corev1.ConfigMap:
 		if err := k.w.refused["get configmaps"]; err != nil {
 			return err
@@ -358,6 +366,7 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 			return missing
 		}
 		cm.DeepCopyInto(o)
+
 	case *coordinationv1.Lease:
 		k.w.leaseReads++
 		if err := k.w.refused["get leases"]; err != nil {
@@ -368,6 +377,7 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 		}
 		k.w.lease.DeepCopyInto(o)
 	}
+
 	return nil
 }
 
@@ -378,19 +388,23 @@ func (k kube) List(_ context.Context, into client.ObjectList, _ ...client.ListOp
 		for _, p := range k.w.pods {
 			l.Items = append(l.Items, *p)
 		}
+
 	case *corev1.ServiceList:
 		for _, s := range k.w.services {
 			l.Items = append(l.Items, *s)
 		}
+
 	case *elbv2.TargetGroupBindingList:
 		for _, b := range k.w.bindings {
 			l.Items = append(l.Items, *b)
 		}
+
 	case *v1alpha1.TargetBindingList:
 		for _, b := range k.w.own {
 			l.Items = append(l.Items, *b)
 		}
 	}
+
 	return nil
 }
 
@@ -434,44 +448,55 @@ func (k kube) apply(o client.Object, p client.Patch, keep func(from, to *elbv2.T
 	if k.w.beforeWrite != nil {
 		k.w.beforeWrite()
 	}
+
 	stored, ok := k.w.bindings[o.GetName()]
 	if !ok {
 		return apierrors.NewNotFound(schema.GroupResource{}, o.GetName())
 	}
+
 	k.w.writes++
 	data, err := p.Data(o)
 	if err != nil {
 		k.w.t.Fatal(err)
 	}
+
 	var lock struct{ Metadata metav1.ObjectMeta }
 	if err := json.Unmarshal(data, &lock); err != nil {
 		k.w.t.Fatal(err)
 	}
+
 	if v, uid := lock.Metadata.ResourceVersion, lock.Metadata.UID; v != "" && v != stored.ResourceVersion || uid != "" && uid != stored.UID {
 		return apierrors.NewConflict(schema.GroupResource{Resource: "targetgroupbindings"}, o.GetName(), nil)
 	}
+
 	before, err := json.Marshal(stored)
 	if err != nil {
 		k.w.t.Fatal(err)
 	}
+
 	after, err := jsonpatch.MergePatch(before, data)
 	if err != nil {
 		k.w.t.Fatal(err)
 	}
+
 	next := &elbv2.TargetGroupBinding{}
 	if err := json.Unmarshal(after, next); err != nil {
 		k.w.t.Fatal(err)
 	}
+
 	keep(stored, next)
 	next.ResourceVersion = stored.ResourceVersion + "i"
 	k.w.bindings[o.GetName()] = next
 	next.DeepCopyInto(o.(*elbv2.TargetGroupBinding))
+
 	if k.w.onWrite != nil {
 		k.w.onWrite(next)
 	}
+
 	if next.DeletionTimestamp != nil && len(next.Finalizers) == 0 {
 		delete(k.w.bindings, o.GetName())
 	}
+
 	return nil
 }
 
@@ -483,18 +508,22 @@ func (k kube) applyOwn(o *v1alpha1.TargetBinding, p client.Patch) error {
 	if err != nil {
 		k.w.t.Fatal(err)
 	}
+
 	before, err := json.Marshal(k.w.own[o.Name])
 	if err != nil {
 		k.w.t.Fatal(err)
 	}
+
 	after, err := jsonpatch.MergePatch(before, data)
 	if err != nil {
 		k.w.t.Fatal(err)
 	}
+
 	next := &v1alpha1.TargetBinding{}
 	if err := json.Unmarshal(after, next); err != nil {
 		k.w.t.Fatal(err)
 	}
+
 	k.w.own[o.Name] = next
 	next.DeepCopyInto(o)
 	return nil

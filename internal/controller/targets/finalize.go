@@ -30,6 +30,7 @@ func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcil
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+
 	held := controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer)
 	switch {
 	case !held && (whose == lbc.OwnedByPodgate || !r.owners.Serves(b.Object)):
@@ -40,6 +41,7 @@ func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcil
 	case !whose.Podgates():
 		return r.observe(ctx, b, whose)
 	}
+
 	return r.end(ctx, b, whose)
 }
 
@@ -57,6 +59,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 		v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", v1alpha1.Finalizer)
 		return r.failed(ctx, b, v, err)
 	}
+
 	waiting, err := binding.Waiting(ctx, r.client, key)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -67,12 +70,15 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 	if drains > 0 && r.now().Before(r.memories.get(key, b.Ref).emptying(r.now()).Add(drains)) {
 		return reconcile.Result{RequeueAfter: drainPoll}, nil
 	}
+
 	if err := r.records.Delete(ctx, b); err != nil {
 		return reconcile.Result{}, err
 	}
+
 	if err := r.removeFinalizers(ctx, b, lbc.Finalizers(whose)...); err != nil {
 		return reconcile.Result{}, err
 	}
+
 	r.finished(b)
 	return reconcile.Result{}, nil
 }
@@ -102,6 +108,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 	if b.External {
 		return 0, nil
 	}
+
 	own, group, err := r.left(ctx, b)
 	if err != nil || own == nil {
 		return 0, err
@@ -115,6 +122,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 	if err != nil {
 		return 0, fmt.Errorf("read target group: %w", err)
 	}
+
 	if len(rows) > 0 && r.drivers.Of(group.Ref.Provider).Tends {
 		drains = group.DeregistrationDelay + gate.Lag
 	}
@@ -125,12 +133,14 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 	if err != nil {
 		return 0, err
 	}
+
 	var targets []gate.Target
 	for t, h := range rows {
 		if !h.Leaving() && (who.record.Owns(t) || who.pods[t] != nil) {
 			targets = append(targets, t)
 		}
 	}
+
 	return drains, errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.Err())
 }
 
@@ -141,6 +151,7 @@ func (r *Reconciler) left(ctx context.Context, b *binding.Binding) (*binding.Bin
 	if v, err := r.notAllowed(ctx, b, b.Ref); v != nil || err != nil {
 		return nil, none, err
 	}
+
 	own, err := r.rest(ctx, b)
 	if own == nil || err != nil {
 		return nil, none, err
@@ -158,9 +169,11 @@ func (r *Reconciler) left(ctx context.Context, b *binding.Binding) (*binding.Bin
 	if v, err := r.notAllowed(ctx, own, group.Ref); v != nil || err != nil {
 		return nil, none, err
 	}
+
 	other, _, err := r.rival(ctx, own, group.Ref)
 	if err != nil || other != nil || !group.OfPods() {
 		return nil, none, err
 	}
+
 	return own, group, nil
 }

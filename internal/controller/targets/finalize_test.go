@@ -20,16 +20,20 @@ func TestFinalizeDoesNotTrustAnAnswerThatLags(t *testing.T) {
 	w := newWorld(t)
 	w.pod(1)
 	w.reconcile()
+
 	if got := w.made(); got != "register 1" {
 		t.Fatalf("calls: %s", got)
 	}
+
 	delete(w.rows, at(1))
 	now := metav1.NewTime(w.clock)
 	w.bindings["web-tg"].DeletionTimestamp = &now
 	w.reconcile()
+
 	if got := w.made(); got != "deregister 1" {
 		t.Errorf("want what was just registered to be deregistered, got %q", got)
 	}
+
 	if w.bindings["web-tg"] != nil {
 		t.Error("the binding stays")
 	}
@@ -49,10 +53,12 @@ func TestDeletedWhileNobodyLed(t *testing.T) {
 			}
 			return len(k.own["web"].Finalizers) > 0
 		}
+
 		w.pod(1)
 		if !look() {
 			t.Fatal("a binding that is served has no finalizer")
 		}
+
 		k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
 		w.clock = w.clock.Add(time.Hour)
 		w.restart()
@@ -62,15 +68,18 @@ func TestDeletedWhileNobodyLed(t *testing.T) {
 		if got := w.made(); got != "deregister 1" || !held {
 			t.Fatalf("the new leader's first look: calls %q, held %t; want the server to drain and the binding to stay", got, held)
 		}
+
 		w.clock = w.clock.Add(w.delay)
 		if !look() {
 			t.Error("the binding is gone before its server could be")
 		}
+
 		if removed {
 			delete(w.rows, at(1))
 		} else {
 			w.clock = w.clock.Add(gate.Lag)
 		}
+
 		if look() {
 			t.Errorf("server removed: %t; the binding stays", removed)
 		}
@@ -88,6 +97,7 @@ func TestNextOwnerTakesOver(t *testing.T) {
 		"it is gone":           func(w *world) { delete(w.bindings, "older") },
 		"it got another group": func(w *world) { w.bindings["older"].Spec.TargetGroupARN = "arn:other" },
 	}
+
 	for what, end := range ends {
 		w := newWorld(t)
 		w.bind("older", time.Hour)
@@ -96,19 +106,25 @@ func TestNextOwnerTakesOver(t *testing.T) {
 		w.rows[at(2)] = gate.Health{State: gate.Healthy}
 		w.reconcile()
 		w.let(time.Minute)
+
 		if got := w.made(); got != "" || w.ready("web-tg") != v1alpha1.ReasonGroupBoundTwice {
 			t.Fatalf("%s: the newer is %s and made calls: %s", what, w.ready("web-tg"), got)
 		}
+
 		if known, _ := w.registry.Get(web); known.Group.Ref.Group != "" {
 			t.Errorf("%s: gates of the newer follow the older's group", what)
 		}
+
 		end(w)
 		w.let(10 * time.Second)
+
 		if got := w.made(); got != "register 1" || w.ready("web-tg") != v1alpha1.ReasonSynced {
 			t.Errorf("%s: want the newer's pod registered and the older's kept until it serves, got %q and %s", what, got, w.ready("web-tg"))
 		}
+
 		w.rows[at(1)] = gate.Health{State: gate.Healthy}
 		w.reconcile()
+
 		if got := w.made(); got != "deregister 2" {
 			t.Errorf("%s: it serves: want the older's pod removed, got %q", what, got)
 		}

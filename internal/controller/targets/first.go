@@ -28,21 +28,25 @@ func first(r client.Reader, owners *lbc.Owners) source.Source {
 		if err != nil {
 			return err
 		}
+
 		for i := range pods {
 			pod := &pods[i]
 			if !presses(pod) {
 				continue
 			}
+
 			bindings, err := binding.ForPod(ctx, r, pod)
 			if err != nil {
 				return err
 			}
+
 			for j := range bindings {
 				if owners.Serves(bindings[j].Object) {
 					q.Add(reconcile.Request{NamespacedName: bindings[j].Key()})
 				}
 			}
 		}
+
 		return nil
 	})
 }

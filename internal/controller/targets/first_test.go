@@ -21,6 +21,7 @@ func TestFirst(t *testing.T) {
 		pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "target-health.elbv2.k8s.aws/web-tg"}, {ConditionType: "example.com/other"}}
 		pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: "target-health.elbv2.k8s.aws/web-tg", Status: status})
 	}
+
 	cases := map[string]struct {
 		reason string
 		change func(w *world)
@@ -40,6 +41,7 @@ func TestFirst(t *testing.T) {
 		"NoAddress": {reason: "The pod has no target yet.", change: func(w *world) { w.terminate(w.pods["web-1"]); w.pods["web-1"].Status.PodIPs = nil }},
 		"Over":      {reason: "The pod has ended.", change: func(w *world) { w.terminate(w.pods["web-1"]); w.pods["web-1"].Status.Phase = corev1.PodFailed }},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -49,12 +51,15 @@ func TestFirst(t *testing.T) {
 			tc.change(w)
 			q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 			defer q.ShutDown()
+
 			if err := first(kube{w: w}, w.owners).Start(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
+
 			if got := q.Len() == 1; got != tc.want {
 				t.Fatalf("%s\nwant the binding first: %t, got %d bindings", tc.reason, tc.want, q.Len())
 			}
+
 			if tc.want {
 				if key, _ := q.Get(); key.NamespacedName != web {
 					t.Errorf("%s\nwant %s first, got %s", tc.reason, web, key)

@@ -46,6 +46,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	if known.generation == b.Generation && about && r.now().Sub(known.at) < known.lasts() && !gone {
 		return known.group, nil
 	}
+
 	// Where the settings are the manifest's, it may be younger than what was published.
 	if g, ok := b.Published(); ok && known.at.IsZero() && !r.drivers.Of(b.Ref.Provider).ManifestDecides {
 		// Asked about at a random time of the span, so that take-over makes no burst.
@@ -54,6 +55,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 		r.remember(key, known)
 		return g, nil
 	}
+
 	group, err := r.provider.Resolve(ctx, b.Ref, b.GroupName)
 	if err != nil {
 		if g, ok := b.Published(); ok && transient(err) {
@@ -63,9 +65,11 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 		r.remember(key, resolved{at: r.now()})
 		return balancer.Group{}, fmt.Errorf("resolve target group: %w", err)
 	}
+
 	known = resolved{generation: b.Generation, group: group}
 	known.at = r.now().Add(-r.random(known.lasts() / 5))
 	r.remember(key, known)
+
 	return group, nil
 }
 
@@ -88,22 +92,27 @@ func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g balancer
 	if err != nil {
 		return err
 	}
+
 	recommended, news := b.Recommend(r.windows.get(b.Key()))
 	if !changed && !news {
 		return nil
 	}
+
 	patch := client.MergeFrom(before.Object)
 	if b.Own() != nil {
 		err = r.client.Status().Patch(ctx, b.Object, patch)
 	} else {
 		err = r.client.Patch(ctx, b.Object, patch)
 	}
+
 	if err != nil {
 		return fmt.Errorf("publish target group: %w", err)
 	}
+
 	if news {
 		r.tellRecommended(before, b, recommended)
 	}
+
 	return nil
 }
 
@@ -112,9 +121,11 @@ func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.G
 	if t := b.TargetType; t != "" && t != g.TargetType {
 		return &verdict{v1alpha1.ReasonTargetTypeMismatch, fmt.Sprintf("spec.targetType is %q but the target group's targets are of type %q: make a binding without it, or with the group's type.", t, g.TargetType)}
 	}
+
 	if f := b.IPAddressType; f != "" && g.IPAddressType != "" && f != g.IPAddressType {
 		return &verdict{v1alpha1.ReasonTargetTypeMismatch, fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", f, g.IPAddressType)}
 	}
+
 	switch {
 	case g.OfPods():
 	case g.TargetType == string(elbv2.TargetTypeInstance):
@@ -122,6 +133,7 @@ func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.G
 	default:
 		return &verdict{v1alpha1.ReasonUnservedTargetType, fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
 	}
+
 	return r.refused(ctx, b, g.Ref)
 }
 

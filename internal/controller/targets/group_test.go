@@ -52,15 +52,18 @@ func TestSettingsAreAskedForSeldom(t *testing.T) {
 				w.resolved = map[types.NamespacedName]resolved{}
 				w.reconcile()
 			}
+
 			if restarted {
 				w.restart()
 				w.provider = r
 			}
+
 			r.asked = 0
 			for range 180 {
 				w.clock = w.clock.Add(time.Minute)
 				w.reconcile()
 			}
+
 			if r.asked < tc.atLeast || r.asked > tc.in {
 				t.Errorf("%s targets, restarted %t: asked about %d times in three hours, want %d to %d", tc.targetType, restarted, r.asked, tc.atLeast, tc.in)
 			}
@@ -80,6 +83,7 @@ func TestANewLeaderTakesNoOldSettings(t *testing.T) {
 		w.restart()
 		w.prepare = func(*binding.Binding) error { return nil }
 	}
+
 	drains := func() int64 {
 		t.Helper()
 		if _, err := w.try(external); err != nil {
@@ -87,20 +91,26 @@ func TestANewLeaderTakesNoOldSettings(t *testing.T) {
 		}
 		return w.own["own"].Status.Group.DrainSeconds
 	}
+
 	start()
 	w.delay = 30 * time.Second
+
 	if got := drains(); got != 30 {
 		t.Fatalf("published are %d s", got)
 	}
+
 	// While nobody leads the manifest changes.
 	w.own["own"].Generation, w.delay = 2, 90*time.Second
 	start()
 	w.fail["resolve"] = errors.New("no answer")
+
 	if got := drains(); got != 30 {
 		t.Errorf("HAProxy does not answer, and %d s are published", got)
 	}
+
 	start()
 	w.fail = map[string]error{}
+
 	if got := drains(); got != 90 {
 		t.Errorf("it answers, and %d s are published, want 90", got)
 	}

@@ -107,6 +107,7 @@ func (r *reporter) heldCondition(b *binding.Binding) []metav1.Condition {
 	r.mu.Lock()
 	guards, known := r.guards[b.UID]
 	r.mu.Unlock()
+
 	if len(guards) > 0 {
 		var messages []string
 		for _, g := range guards {
@@ -114,9 +115,11 @@ func (r *reporter) heldCondition(b *binding.Binding) []metav1.Condition {
 		}
 		return []metav1.Condition{{Type: v1alpha1.ConditionTargetsHeld, Status: metav1.ConditionTrue, Reason: heldBy[guards[0]].reason, Message: strings.Join(messages, " ")}}
 	}
+
 	if !known || meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld) == nil {
 		return nil
 	}
+
 	return []metav1.Condition{{Type: v1alpha1.ConditionTargetsHeld, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNothingHeld, Message: "Every target that should go has gone."}}
 }
 

@@ -54,6 +54,7 @@ func TestLaw3ProbesFailOneAfterTheOther(t *testing.T) {
 		w.serve(upTo(10)...)
 		w.reconcile()
 		w.let(time.Hour)
+
 		for n := range 10 {
 			w.unready(n + 1)
 			w.reconcile()
@@ -63,9 +64,11 @@ func TestLaw3ProbesFailOneAfterTheOther(t *testing.T) {
 				w.reconcile()
 			}
 		}
+
 		if got := w.taken(); got != 5 {
 			t.Errorf("%s: want 5 of 10 targets left, got %d", what, got)
 		}
+
 		w.let(time.Hour)
 		if got := w.taken(); got != 5 {
 			t.Errorf("%s: nothing else serves: want these 5 kept, got %d", what, got)
@@ -79,9 +82,11 @@ func TestLaw3HalfAMinute(t *testing.T) {
 	w.serve(upTo(10)...)
 	w.reconcile()
 	w.let(time.Hour)
+
 	for n := 2; n <= 10; n++ {
 		w.unready(n)
 	}
+
 	w.reconcile()
 	for i, want := range []int{5, 3, 2, 1} {
 		w.let(59 * time.Second)
@@ -102,19 +107,24 @@ func TestLaw3FlipOfASelector(t *testing.T) {
 	w.pods[name(13)].Status.PodIPs = nil // no node for it yet
 	w.reconcile()
 	w.let(10 * time.Second)
+
 	if got := w.made(); got != "register 11 12" {
 		t.Errorf("want what can be registered registered, got %q", got)
 	}
+
 	w.rows[at(11)], w.rows[at(12)] = gate.Health{State: gate.Healthy}, gate.Health{State: gate.Healthy}
 	w.reconcile()
 	w.let(20 * time.Second)
+
 	if got := w.made(); got != "" {
 		t.Errorf("two of three are healthy: want the old targets kept, got %q", got)
 	}
+
 	w.pod(13).Labels = map[string]string{"app": "green"}
 	w.reconcile()
 	w.rows[at(13)] = gate.Health{State: gate.Healthy}
 	w.reconcile()
+
 	if got := w.made(); got != "register 13, deregister 1 10 2 3 4 5 6 7 8 9" {
 		t.Errorf("all are: want all old targets removed, got %q", got)
 	}
@@ -131,6 +141,7 @@ func TestLaw3FlipCompletes(t *testing.T) {
 	w.reconcile()
 	w.rows[at(11)] = gate.Health{State: gate.Healthy}
 	w.reconcile()
+
 	for _, want := range []int{9, 5, 3, 2, 1} {
 		w.let(58 * time.Second)
 		if got := w.taken(); got != want {
@@ -149,9 +160,11 @@ func TestLaw3NewLeaderKnowsNotEveryPod(t *testing.T) {
 	w.let(gate.Lag - time.Second)
 	w.pod(4)
 	w.reconcile()
+
 	if got := w.made(); got != "" {
 		t.Errorf("want nothing removed of which nothing is known, got %q", got)
 	}
+
 	w.let(time.Second)
 	if got := w.made(); got != "deregister 3" {
 		t.Errorf("want the row removed whose pod did not appear, got %q", got)
@@ -196,41 +209,53 @@ func TestLaw3GuardsAreTold(t *testing.T) {
 			end:   func(w *world) { w.clock = w.clock.Add(time.Minute) }, guard: "last_serving", reason: v1alpha1.ReasonHeldAsLastServing,
 		},
 	}
+
 	for what, g := range guards {
 		w := newWorld(t)
 		w.serve(1, 2)
 		w.reconcile()
 		w.told()
 		g.begin(w)
+
 		for range 3 {
 			w.reconcile()
 		}
+
 		if got := w.told(); count(got, g.reason) != 2 || testutil.ToFloat64(w.metrics.activations.WithLabelValues(g.guard)) != 1 {
 			t.Errorf("%s: want the guard told once on binding and Service and counted once, got %v", what, got)
 		}
+
 		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionTargetsHeld); c == nil || c.Status != "True" || c.Reason != g.reason {
 			t.Errorf("%s: the binding says %v", what, c)
 		}
+
 		if n := testutil.ToFloat64(w.metrics.held); n == 0 {
 			t.Errorf("%s: no target is counted as held", what)
 		}
+
 		w.restart()
 		w.unread = true // a new leader plans before it has read the group
 		w.reconcile()
+
 		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionTargetsHeld); c == nil || c.Status != "True" || c.Reason != g.reason {
 			t.Errorf("%s: a new leader has not read the group, and the binding says %v", what, c)
 		}
+
 		w.unread = false
 		w.reconcile()
+
 		if got := w.told(); count(got, g.reason)+count(got, v1alpha1.ReasonNothingHeld) != 0 {
 			t.Errorf("%s: a restart told again: %v", what, got)
 		}
+
 		g.end(w)
 		w.reconcile()
 		w.reconcile()
+
 		if got := w.told(); count(got, v1alpha1.ReasonNothingHeld) != 2 {
 			t.Errorf("%s: want the end told once on binding and Service, got %v", what, got)
 		}
+
 		if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionTargetsHeld); c == nil || c.Status != "False" {
 			t.Errorf("%s: over, and the binding says %v", what, c)
 		}
@@ -255,12 +280,15 @@ func TestNothingIsHeldInAGroupThatIsGone(t *testing.T) {
 			t.Error("a group that is gone is not tried again")
 		}
 	}
+
 	if c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionTargetsHeld); c == nil || c.Status != "False" {
 		t.Errorf("the binding says %v", c)
 	}
+
 	if n := testutil.ToFloat64(w.metrics.held); n != 0 {
 		t.Errorf("%v targets are counted as held", n)
 	}
+
 	if got := w.told(); count(got, v1alpha1.ReasonNothingHeld) != 1 {
 		t.Errorf("want the end told once, got %v", got)
 	}

@@ -27,6 +27,7 @@ func (r *Reconciler) claim(ctx context.Context, b *binding.Binding, whose lbc.Ow
 	if whose != lbc.Abandoned {
 		return nil, r.addFinalizer(ctx, b)
 	}
+
 	err = lbc.TakeOver(ctx, r.client, b)
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
@@ -34,9 +35,11 @@ func (r *Reconciler) claim(ctx context.Context, b *binding.Binding, whose lbc.Ow
 	case err != nil:
 		return err, nil
 	}
+
 	log.FromContext(ctx).Info("Took over a binding of AWS Load Balancer Controller")
 	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, v1alpha1.ReasonTakenOverFromLBC, "TakeOver", "%s",
 		"AWS Load Balancer Controller does not renew its lease any more, so podgate took the binding over. Registered targets and open gates stay as they are.")
+
 	return nil, nil
 }
 
@@ -82,14 +85,17 @@ func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.R
 	key := b.Key()
 	r.stop(key)
 	r.registry.Delete(key)
+
 	// Told first: the write wakes that controller, should it have missed the change.
 	if err := r.report.left(ctx, b); err != nil {
 		return reconcile.Result{}, err
 	}
+
 	if !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
 		r.owners.Forget(key)
 		return reconcile.Result{}, nil
 	}
+
 	awaits, err := r.owners.Awaits(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -97,6 +103,7 @@ func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.R
 	if awaits {
 		return reconcile.Result{RequeueAfter: lbc.LeaseMemo}, nil
 	}
+
 	return reconcile.Result{}, r.removeFinalizers(ctx, b, v1alpha1.Finalizer)
 }
 
@@ -121,12 +128,15 @@ func (r *Reconciler) removeFinalizers(ctx context.Context, b *binding.Binding, f
 	for _, f := range finalizers {
 		changed = controllerutil.RemoveFinalizer(b.Object, f) || changed
 	}
+
 	if !changed {
 		return nil
 	}
+
 	patch := client.MergeFromWithOptions(before.Object, client.MergeFromWithOptimisticLock{})
 	if err := r.client.Patch(ctx, b.Object, patch); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("remove finalizer: %w", err)
 	}
+
 	return nil
 }

@@ -68,14 +68,18 @@ func TestLaw2DeletedBinding(t *testing.T) {
 	if res := w.reconcile(); res.RequeueAfter == 0 {
 		t.Error("nothing will look whether the gates are released")
 	}
+
 	if got := w.made(); got != "deregister 1 2" {
 		t.Errorf("want both targets deregistered, got %q", got)
 	}
+
 	if w.bindings["web-tg"] == nil {
 		t.Fatal("the binding went before its gate was released, so the gate would wait for it")
 	}
+
 	waiting.Status.Conditions = append(waiting.Status.Conditions, corev1.PodCondition{Type: "target-health.elbv2.k8s.aws/web-tg", Status: corev1.ConditionTrue})
 	w.reconcile()
+
 	if w.bindings["web-tg"] != nil || len(w.tracking) != 0 {
 		t.Error("the binding is still here, or its group still observed")
 	}
@@ -108,6 +112,7 @@ func TestLaw3NeverEmptyByAccident(t *testing.T) {
 			}
 		},
 	}
+
 	for what, accident := range accidents {
 		w := newWorld(t)
 		w.serve(1, 2)
@@ -117,22 +122,29 @@ func TestLaw3NeverEmptyByAccident(t *testing.T) {
 		w.reconcile()
 		w.clock = w.clock.Add(29 * time.Second)
 		w.reconcile()
+
 		if got := w.made(); got != "" {
 			t.Errorf("%s for a moment: want the targets left alone, got %q", what, got)
 		}
+
 		w.clock = w.clock.Add(time.Second)
 		w.reconcile()
+
 		if got := w.made(); got != "deregister 1 2" {
 			t.Errorf("%s for good: want the targets removed, got %q", what, got)
 		}
 	}
+
 	w := newWorld(t)
 	w.serve(1, 2)
+
 	for _, p := range w.pods {
 		p.Status.Conditions[0].Status = corev1.ConditionFalse
 	}
+
 	w.clock = w.clock.Add(time.Hour)
 	w.reconcile()
+
 	if got := w.made(); got != "" {
 		t.Errorf("all probes failed: want the targets left alone, got %q", got)
 	}
@@ -146,6 +158,7 @@ func TestLaw3LostAnswer(t *testing.T) {
 	ready := func(n int, is corev1.ConditionStatus) {
 		w.pods[fmt.Sprintf("web-%d", n)].Status.Conditions[0].Status = is
 	}
+
 	failing := func(err error) string {
 		ready(1, corev1.ConditionTrue)
 		ready(2, corev1.ConditionFalse)
@@ -161,13 +174,17 @@ func TestLaw3LostAnswer(t *testing.T) {
 	if got := failing(errors.New("connection reset")); got != "" {
 		t.Errorf("the other may be out though it is shown healthy: want nothing removed, got %q", got)
 	}
+
 	w.clock = w.clock.Add(gate.Lag)
 	w.reconcile()
+
 	if got := w.made(); got != "deregister 1" {
 		t.Errorf("the other was seen to serve: want 1 removed, got %q", got)
 	}
+
 	w.rows[at(1)] = gate.Health{State: gate.Healthy}
 	w.clock = w.clock.Add(gate.Lag)
+
 	if got := failing(balancer.ErrThrottled); got != "deregister 1" {
 		t.Errorf("the other's removal was refused: want 1 removed, got %q", got)
 	}
@@ -195,20 +212,25 @@ func TestLaw4RegisterBeforeDeregister(t *testing.T) {
 	w.services["web"].Spec.Selector = map[string]string{"app": "green"}
 	w.reconcile()
 	w.reconcile()
+
 	if got := w.made(); got != "register 3" {
 		t.Errorf("first: want 3 registered and nothing removed, got %q", got)
 	}
+
 	w.rows[at(3)] = gate.Health{State: gate.Healthy}
 	w.reconcile()
+
 	if got := w.made(); got != "deregister 1 2" {
 		t.Errorf("once 3 is healthy: want 1 and 2 removed, got %q", got)
 	}
+
 	w.rows[at(2)] = gate.Health{State: gate.Healthy}
 	w.clock = w.clock.Add(time.Hour)
 	w.pod(4).Labels = map[string]string{"app": "green"}
 	w.pods["web-2"].Labels = map[string]string{"app": "green"}
 	w.pods["web-2"].Status.Conditions[0].Status = corev1.ConditionFalse
 	w.reconcile()
+
 	if got := w.made(); got != "register 4, deregister 2" {
 		t.Errorf("both at a time: want the registration first, got %q", got)
 	}
@@ -224,11 +246,14 @@ func TestLaw4RoomFirstAtTheQuota(t *testing.T) {
 	if _, err := w.try(web); err != nil {
 		t.Errorf("room was made, so nothing failed: %v", err)
 	}
+
 	if got := w.made(); got != "register 3, deregister 2, register 3" {
 		t.Errorf("want room made for 3, and 1 serving on, got %q", got)
 	}
+
 	w.rows[at(3)] = gate.Health{State: gate.Healthy}
 	w.reconcile()
+
 	if got := w.made(); got != "deregister 1" {
 		t.Errorf("once 3 is healthy: want 1 removed, got %q", got)
 	}
@@ -248,6 +273,7 @@ func TestLaw5DeletionIsUrgent(t *testing.T) {
 			w.pods["web-1"].Status.Conditions = append(w.pods["web-1"].Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
 		},
 	}
+
 	for what, trouble := range troubles {
 		w := newWorld(t)
 		w.serve(1, 2)
@@ -268,9 +294,11 @@ func TestLaw5LastOneServing(t *testing.T) {
 	w.terminate(w.pods["web-1"])
 	w.pod(2)
 	res := w.reconcile()
+
 	if got := w.made(); got != "register 2" {
 		t.Fatalf("want 2 registered and 1 kept, got %q", got)
 	}
+
 	w.clock = w.clock.Add(res.RequeueAfter)
 	for range 5 {
 		w.clock = w.clock.Add(w.reconcile().RequeueAfter)
@@ -278,6 +306,7 @@ func TestLaw5LastOneServing(t *testing.T) {
 			break
 		}
 	}
+
 	if got := w.made(); got != "deregister 1" || w.clock.Sub(noon) < 5*time.Second {
 		t.Errorf("want 1 removed when its 60 s are down to the 55 s of its drain, got %q after %s", got, w.clock.Sub(noon))
 	}
@@ -297,9 +326,11 @@ func TestLaw5LastOneGoesBeforeItsHookEnds(t *testing.T) {
 	w.bindings["web-tg"].Annotations = nil // it is resolved anew
 	w.reconcile()
 	w.let(9 * time.Second)
+
 	if len(w.calls) > 0 {
 		t.Fatalf("nothing else serves, and yet %q", w.made())
 	}
+
 	w.let(2 * time.Second)
 	if got := w.made(); got != "deregister 1" {
 		t.Errorf("want 1 removed when its hook of 35 s has the 25 s left for which it is sent requests, got %q", got)
@@ -318,6 +349,7 @@ func TestLaw6ErrorsBackOff(t *testing.T) {
 			t.Fatalf("delay %s, want at most 30s", last)
 		}
 	}
+
 	if last < 24*time.Second || len(seen) < 30 {
 		t.Errorf("last delay %s of %d different ones, want it backed off with jitter", last, len(seen))
 	}
@@ -344,21 +376,27 @@ func TestLaw7OneTargetOneGroup(t *testing.T) {
 	for n := range 3 {
 		w.pod(n + 1)
 	}
+
 	w.refuse[at(2)] = true
 	if _, err := w.try(web); err == nil {
 		t.Error("a refused target is no news")
 	}
+
 	if w.rows[at(1)].State != gate.Initial || w.rows[at(3)].State != gate.Initial {
 		t.Errorf("want 1 and 3 registered, got %v", w.rows)
 	}
+
 	bad := w.bind("bad", 0)
 	bad.Spec.TargetGroupARN = "arn:bad"
 	bad.Spec.ServiceRef.Name = "missing"
+
 	if _, err := w.try(types.NamespacedName{Namespace: "shop", Name: "bad"}); err != nil {
 		t.Fatal(err)
 	}
+
 	delete(w.refuse, at(2))
 	w.reconcile()
+
 	if w.ready("bad") != v1alpha1.ReasonServiceNotFound || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Errorf("want the one told and the other synced, got %s and %s", w.ready("bad"), w.ready("web-tg"))
 	}
@@ -388,15 +426,18 @@ func TestLaw7HungAccount(t *testing.T) {
 	w.pod(1)
 	hung := w.bind("hung", 0)
 	hung.Spec.TargetGroupARN = "arn:hung"
+
 	for range 2 {
 		if _, ok := w.lanes.enter("arn:hung"); !ok {
 			t.Fatal("an idle account has no worker")
 		}
 	}
+
 	res, err := w.try(types.NamespacedName{Namespace: "shop", Name: "hung"})
 	if err != nil || res.RequeueAfter != laneWait || w.made() != "" {
 		t.Errorf("want the third call of an account to wait, got %v, %v, calls %q", res, err, w.made())
 	}
+
 	w.reconcile()
 	if got := w.made(); got != "register 1" {
 		t.Errorf("want another account's target registered meanwhile, got %q", got)
@@ -412,20 +453,25 @@ func TestLaw8OutageChangesNothing(t *testing.T) {
 		"credentials are refused":   func(w *world) { w.fail["resolve"] = balancer.ErrDenied },
 		"the first read is not yet": func(w *world) { w.unread = true },
 	}
+
 	for what, trouble := range troubles {
 		w := newWorld(t)
 		w.serve(1, 2)
 		trouble(w)
+
 		if w.unread {
 			w.pods["web-2"].Status.Conditions[0].Status = corev1.ConditionFalse
 		}
+
 		w.restart()
 		_, _ = w.try(web)
+
 		for _, call := range w.calls {
 			if call[0] == 'd' {
 				t.Errorf("%s: %s", what, call)
 			}
 		}
+
 		if what == "the first read is not yet" && len(w.calls) > 0 {
 			t.Errorf("a restart alone made calls: %s", w.made())
 		}
@@ -442,12 +488,15 @@ func TestLaw11AddressReuse(t *testing.T) {
 	delete(w.pods, "web-1")
 	w.pod(1)
 	w.reconcile()
+
 	if got := w.made(); got != "deregister 1, register 1" {
 		t.Errorf("want the old pod's target removed and the new one's registered, got %q", got)
 	}
+
 	lagging := observe.Snapshot{Targets: map[gate.Target]gate.Health{at(1): {State: gate.Healthy}}}
 	l := newLedger(func() time.Time { return w.clock }, drivers.Traits().Lag)
 	l.record(ref, list(1), false)
+
 	if h := l.overlay(ref, lagging)[at(1)]; h.State != gate.Draining {
 		t.Errorf("an API that lags shows %s's row as %s: want it draining, as podgate knows", old.Name, h.State)
 	}

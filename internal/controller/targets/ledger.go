@@ -88,6 +88,7 @@ func (l *ledger) overlay(ref balancer.Ref, snap observe.Snapshot) map[gate.Targe
 	if snap.Targets == nil {
 		return nil
 	}
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	seen := maps.Clone(snap.Targets)
@@ -96,6 +97,7 @@ func (l *ledger) overlay(ref balancer.Ref, snap observe.Snapshot) map[gate.Targe
 			delete(l.groups[ref], t)
 			continue
 		}
+
 		h, present := seen[t]
 		switch {
 		case c.doubtful && (c.registered || h.Leaving()):
@@ -107,9 +109,11 @@ func (l *ledger) overlay(ref balancer.Ref, snap observe.Snapshot) map[gate.Targe
 			seen[t] = gate.Health{State: gate.Draining}
 		}
 	}
+
 	if len(l.groups[ref]) == 0 {
 		delete(l.groups, ref)
 	}
+
 	return seen
 }
 
@@ -137,6 +141,7 @@ func (l *ledger) expires(ref balancer.Ref, snap observe.Snapshot) time.Time {
 			next = at
 		}
 	}
+
 	return next
 }
 

@@ -36,6 +36,7 @@ func TestOverlay(t *testing.T) {
 		"OldAndOldRead":     {reason: "What was read before the call tells nothing about it, however long ago.", calls: []bool{false}, age: gate.Lag + time.Second, read: gate.Lag + 2*time.Second, api: row(gate.Healthy), want: row(gate.Draining)},
 		"NeverRead":         {reason: "What podgate did is not all that is there.", calls: []bool{true}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			now := noon
@@ -59,23 +60,29 @@ func TestExpires(t *testing.T) {
 	if at := l.expires(ref, old); !at.IsZero() || l.overdue(ref, old) {
 		t.Errorf("nothing was done: want zero, got %s", at)
 	}
+
 	l.record(ref, list(1), false)
 	now = now.Add(time.Second)
 	l.record(ref, list(2), true)
+
 	if at := l.expires(ref, old); !at.Equal(noon.Add(gate.Lag)) || l.overdue(ref, old) {
 		t.Errorf("want when the first call stops counting, got %s", at)
 	}
+
 	now = noon.Add(gate.Lag)
 	if at := l.expires(ref, old); !at.Equal(now.Add(time.Second)) || !l.overdue(ref, old) {
 		t.Errorf("want a read now, and to look again when the second call stops counting, got %s", at)
 	}
+
 	if at := l.expires(ref, observe.Snapshot{Started: noon.Add(gate.Lag)}); !at.Equal(noon.Add(gate.Lag + time.Second)) {
 		t.Errorf("the first call was outdated by a read: want when the second stops counting, got %s", at)
 	}
+
 	now = now.Add(time.Hour)
 	if at := l.expires(ref, old); !at.Equal(now.Add(reread)) {
 		t.Errorf("a read is long due: want a moment from now, got %s", at)
 	}
+
 	if fresh := (observe.Snapshot{Started: now}); !l.expires(ref, fresh).IsZero() || l.overdue(ref, fresh) {
 		t.Errorf("all was outdated by a read, and it is looked at again at %s", l.expires(ref, fresh))
 	}

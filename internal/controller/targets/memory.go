@@ -40,6 +40,7 @@ func (m *memory) look(observed map[gate.Target]gate.Health, who population, now 
 	if observed == nil {
 		return
 	}
+
 	seen, strange := map[gate.Target]bool{}, map[gate.Target]time.Time{}
 	for t := range observed {
 		since, known := m.strange[t]
@@ -52,6 +53,7 @@ func (m *memory) look(observed map[gate.Target]gate.Health, who population, now 
 			strange[t] = now
 		}
 	}
+
 	m.seen, m.strange = seen, strange
 	m.begin(observed, who, now)
 }

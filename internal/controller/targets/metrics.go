@@ -97,14 +97,17 @@ func newMetrics(reg prometheus.Registerer, registrations *latency.Times[latency.
 			Help: "Connections that targets had by the latest read when their pods ended, where the load balancer tells.",
 		}, ofBinding),
 	}
+
 	for _, g := range membership.Guards {
 		m.activations.WithLabelValues(string(g))
 	}
+
 	for _, c := range []prometheus.Collector{m.held, m.activations, m.readyToRegister, m.deleteToDeregist, m.deleteToDrained, m.acceptToSeen, m.drainTook, m.livedOn, m.drained, m.undrained, m.cut} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
 	}
+
 	return m, nil
 }
 

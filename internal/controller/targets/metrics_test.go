@@ -35,13 +35,16 @@ func TestDrainedDelay(t *testing.T) {
 	w.clock = noon.Add(10 * time.Second)
 	delete(w.pods, "web-2")
 	w.reconcile()
+
 	if n, _ := observed(t, w.metrics.deleteToDrained); n != 0 {
 		t.Fatal("a target that drains counts as drained")
 	}
+
 	w.clock = noon.Add(40 * time.Second)
 	delete(w.rows, at(2))
 	w.reconcile()
 	w.reconcile()
+
 	if n, sum := observed(t, w.metrics.deleteToDrained); n != 1 || sum != 40 {
 		t.Errorf("want one target drained after 40 s, got %d after %v s", n, sum)
 	}
@@ -59,6 +62,7 @@ func TestDrainIsForgotten(t *testing.T) {
 	delete(w.rows, at(2))
 	w.clock = noon.Add(40 * time.Second)
 	w.reconcile()
+
 	if n, _ := observed(t, w.metrics.deleteToDrained); n != 0 {
 		t.Error("a registered target that vanished counts as the old pod's drained one")
 	}

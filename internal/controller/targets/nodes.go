@@ -54,13 +54,16 @@ func (n *nodes) note(node *disruption.Node, now time.Time) bool {
 	if before == disruption.Ending && !node.Ready {
 		what = max(what, before)
 	}
+
 	if what == disruption.None {
 		delete(n.said, name)
 		return before != what
 	}
+
 	if n.said == nil {
 		n.said = map[string]word{}
 	}
+
 	n.said[name] = word{notice: what}
 	return before != what
 }
@@ -83,6 +86,7 @@ func (r *Reconciler) FollowNodes(ctx context.Context, wake func(types.Namespaced
 			r.wakeNode(ctx, node, wake)
 		}
 	}
+
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    note,
 		UpdateFunc: func(_, o any) { note(o) },
@@ -105,6 +109,7 @@ func (r *Reconciler) wakeNode(ctx context.Context, node *disruption.Node, wake f
 		log.Error(err, "Finding a node's pods failed")
 		return
 	}
+
 	log.Info("Node says something else of its pods' end", "notice", node.Notice.String(), "pods", len(pods))
 	for i := range pods {
 		pod := &pods[i]

@@ -69,6 +69,7 @@ func TestLaw5NodesEndTheirPods(t *testing.T) {
 			return []types.NamespacedName{web}
 		},
 	}
+
 	for what, end := range ends {
 		w := doomed(t)
 		if woken := end(w); !slices.Equal(woken, []types.NamespacedName{web}) {
@@ -96,6 +97,7 @@ func TestNodeThatShutDown(t *testing.T) {
 		w.reconcile()
 		return w.made()
 	}
+
 	for _, step := range []struct {
 		status        corev1.ConditionStatus
 		message, want string
@@ -135,26 +137,34 @@ func TestLaw3AnnouncedEndIsAskedFor(t *testing.T) {
 	for _, key := range []string{disruption.TaintClusterAutoscaler, disruption.TaintKarpenter} {
 		w := doomed(t)
 		w.node("a", taint(key))
+
 		if w.reconcile(); len(w.calls) > 0 {
 			t.Fatalf("%s: nobody asked for it: %q", key, w.made())
 		}
+
 		w.bindings["web-tg"].Annotations = map[string]string{v1alpha1.DrainAtAnnotation: "Taint"}
 		w.reconcile()
+
 		if got := w.made(); got != "deregister 1" {
 			t.Fatalf("%s: want its pod removed, got %q", key, got)
 		}
+
 		if w.reconcile(); len(w.calls) > 0 {
 			t.Fatalf("%s: it comes back: %q", key, w.made())
 		}
+
 		w.node("b", taint(key))
 		w.reconcile()
+
 		if got := w.made(); got != "register 1" {
 			t.Errorf("%s: all nodes are to go, want all pods to serve, got %q", key, got)
 		}
+
 		w.rows[at(1)] = gate.Health{State: gate.Healthy}
 		if woken := w.node("a"); !slices.Equal(woken, []types.NamespacedName{web}) {
 			t.Errorf("%s: taken back: want the binding woken, got %v", key, woken)
 		}
+
 		w.reconcile()
 		if got := w.made(); got != "deregister 2" {
 			t.Errorf("%s: one node stays after all, want one pod of the other removed, got %q", key, got)
@@ -169,14 +179,18 @@ func TestNodesThatAreGone(t *testing.T) {
 	remove := func(h toolscache.ResourceEventHandler, slim any) {
 		h.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: slim})
 	}
+
 	w.nodeEvent(remove, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a"}})
 	w.nodeEvent(remove, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "b"}})
 	w.reconcile()
+
 	if got := w.made(); got != "deregister 1" {
 		t.Errorf("want the pod of the node that was out of service removed, got %q", got)
 	}
+
 	w.clock = w.clock.Add(outlives + time.Second)
 	w.node("c", taint(disruption.TaintKarpenter))
+
 	if w.nodes.of("a") != disruption.None || len(w.nodes.said) != 1 {
 		t.Errorf("nodes that are gone are remembered: %v", w.nodes.said)
 	}

@@ -114,12 +114,15 @@ func TestLaw3ExternalIsNeverWritten(t *testing.T) {
 			happens(w)
 			w.look()
 			w.lookOn(10 * time.Minute)
+
 			if _, err := w.Urgent(t.Context(), external); err != nil {
 				t.Fatal(err)
 			}
+
 			w.restart()
 			w.look()
 			w.lookOn(10 * time.Minute)
+
 			if got := w.made(); got != "" {
 				t.Errorf("wake %q, %s: podgate called %q", wake, what, got)
 			}
@@ -132,33 +135,41 @@ func TestLaw3ExternalIsNeverWritten(t *testing.T) {
 func TestNudge(t *testing.T) {
 	w := besideLBC(t, v1alpha1.WakeNudge)
 	before := w.bindings["web-tg"].DeepCopy()
+
 	if n := w.nudgesIn(func() { w.look(); w.lookOn(time.Hour) }); n != 0 {
 		t.Fatalf("%d nudges for nobody", n)
 	}
+
 	w.waits(1)
 	if n := w.nudgesIn(func() { w.look() }); n != 1 {
 		t.Fatalf("%d nudges for a pod that waits, want one at once", n)
 	}
+
 	after := w.bindings["web-tg"].DeepCopy()
 	delete(after.Annotations, v1alpha1.NudgeAnnotation)
 	after.ResourceVersion = before.ResourceVersion
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("more than the nudge was written (-before, +after):\n%s", diff)
 	}
+
 	// 5, 10, 20, 40 s later and so on up to 5 min: the other controller may be away.
 	if n := w.nudgesIn(func() { w.lookOn(4 * time.Second) }); n != 0 {
 		t.Errorf("%d nudges right after the first", n)
 	}
+
 	if n := w.nudgesIn(func() { w.lookOn(2 * time.Second) }); n != 1 {
 		t.Errorf("%d nudges after 5 s without an effect, want one more", n)
 	}
+
 	if n := w.nudgesIn(func() { w.lookOn(time.Hour) }); n < 12 || n > 20 {
 		t.Errorf("%d nudges in an hour without an effect, want about one in five minutes", n)
 	}
+
 	w.rows[at(1)] = gate.Health{State: gate.Initial}
 	if n := w.nudgesIn(func() { w.look(); w.lookOn(time.Hour) }); n != 0 {
 		t.Errorf("%d nudges for a pod that is registered", n)
 	}
+
 	w.rows[at(1)] = gate.Health{State: gate.Draining}
 	if n := w.nudgesIn(func() { w.look() }); n != 1 {
 		t.Errorf("%d nudges for a pod whose row drains, want one", n)
@@ -175,15 +186,19 @@ func TestNudgeWaitsForProof(t *testing.T) {
 	if n := w.nudgesIn(func() { w.look(); w.lookOn(9 * time.Second) }); n != 0 || w.refreshed != 0 {
 		t.Errorf("%d nudges and %d reads before a read can be about the pod, want none", n, w.refreshed)
 	}
+
 	if n := w.nudgesIn(func() { w.lookOn(3 * time.Second) }); n != 0 || w.refreshed == 0 {
 		t.Errorf("%d nudges and %d reads when a read can be about the pod, want that read first", n, w.refreshed)
 	}
+
 	w.waits(2) // which was seen
 	if n := w.nudgesIn(func() { w.look() }); n != 1 {
 		t.Errorf("%d nudges for another pod, want one", n)
 	}
+
 	w.rows[at(2)] = gate.Health{State: gate.Initial}
 	delete(w.unsure, "web-1")
+
 	if n := w.nudgesIn(func() { w.lookOn(3 * time.Second) }); n != 1 {
 		t.Errorf("%d nudges once a read was about the pod, want one", n)
 	}
@@ -205,6 +220,7 @@ func TestNudgeIsCoalesced(t *testing.T) {
 	if n < 2 || n > 6 {
 		t.Errorf("%d nudges for 100 pods in 10 s, want one in two seconds", n)
 	}
+
 	w.lookOn(3 * time.Second)
 	if n := w.nudgesIn(func() { w.look() }); n != 0 {
 		t.Errorf("%d nudges when nothing is new", n)
@@ -232,13 +248,16 @@ func TestNudgeFails(t *testing.T) {
 	if _, err := w.try(external); err == nil {
 		t.Fatal("a failed nudge is no error: nobody would try again")
 	}
+
 	if c := w.ownReady(); c.Reason != v1alpha1.ReasonNudgeFailed || c.Status != metav1.ConditionFalse {
 		t.Errorf("the binding says %+v, want %s", c, v1alpha1.ReasonNudgeFailed)
 	}
+
 	delete(w.refused, "bindings")
 	if n := w.nudgesIn(func() { w.look() }); n != 1 {
 		t.Errorf("%d nudges at the next attempt, want one", n)
 	}
+
 	if c := w.ownReady(); c.Reason != v1alpha1.ReasonSynced {
 		t.Errorf("the binding says %+v, want %s", c, v1alpha1.ReasonSynced)
 	}
@@ -265,6 +284,7 @@ func TestNudgesNobodyElse(t *testing.T) {
 		w.waits(1)
 		stale := w.bindings["web-tg"].UID
 		change(w)
+
 		if w.bindings["web-tg"].UID != stale {
 			// What the cache shows is older than what the API server has.
 			anew := w.bindings["web-tg"].DeepCopy()
@@ -272,6 +292,7 @@ func TestNudgesNobodyElse(t *testing.T) {
 			w.onWrite = nil
 			w.beforeWrite = func() { w.bindings["web-tg"] = anew }
 		}
+
 		_, _ = w.try(external)
 		if at := w.nudged(); at != "" {
 			t.Errorf("%s: nudged", what)
@@ -290,6 +311,7 @@ func TestUnheard(t *testing.T) {
 			pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(g)})
 		}
 	}
+
 	for what, row := range map[string]struct {
 		wake   v1alpha1.Wake
 		change func(w *world)

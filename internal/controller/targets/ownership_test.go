@@ -82,12 +82,15 @@ func TestForeignBindingIsOnlyObserved(t *testing.T) {
 	w.pod(2)
 	w.rows[at(9)] = gate.Health{State: gate.Healthy}
 	w.pass(time.Hour, true)
+
 	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer || w.managed() != v1alpha1.ReasonOwnedByLBC {
 		t.Errorf("calls %q, finalizers %s, Managed %s: want all left alone and told so", got, w.finalizers(), w.managed())
 	}
+
 	if known, _ := w.registry.Get(web); !known.Foreign || len(w.tracking) != 0 {
 		t.Errorf("want the gates left alone and the group not read, got %+v", known)
 	}
+
 	if w.writes != 1 || len(w.events.Events) != 1 {
 		t.Errorf("written %d times and told %d events in an hour, want one each", w.writes, len(w.events.Events))
 	}
@@ -100,22 +103,27 @@ func TestTakeOver(t *testing.T) {
 	w.serve(1)
 	w.pod(2)
 	w.pass(55*time.Second, false)
+
 	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer {
 		t.Fatalf("a lease that was silent for less than a minute: calls %q, finalizers %s", got, w.finalizers())
 	}
+
 	w.pass(20*time.Second, false)
 	if got := w.made(); got != "register 2" {
 		t.Errorf("calls: %q, want what is registered adopted as it is", got)
 	}
+
 	b := w.bindings["web-tg"]
 	if w.finalizers() != v1alpha1.Finalizer || w.managed() != v1alpha1.ReasonOwnedByPodgate || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Errorf("finalizers %s, Managed %s, Ready %s", w.finalizers(), w.managed(), w.ready("web-tg"))
 	}
+
 	for key := range b.Annotations {
 		if strings.HasPrefix(key, elbv2.LBCCheckpoint) {
 			t.Errorf("%s would let the other controller skip what it finds when it is back", key)
 		}
 	}
+
 	if len(b.Labels) != 2 {
 		t.Errorf("labels: %v", b.Labels)
 	}
@@ -150,6 +158,7 @@ func TestHandBack(t *testing.T) {
 	w.pod(2)
 	w.terminate(w.pods["web-1"])
 	w.pass(15*time.Second, true)
+
 	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer || w.managed() != v1alpha1.ReasonOwnedByLBC || w.ready("web-tg") != "" {
 		t.Errorf("calls %q, finalizers %s, Managed %s, Ready %s: want all left to it", got, w.finalizers(), w.managed(), w.ready("web-tg"))
 	}
@@ -161,13 +170,16 @@ func TestFinalizerThatComesBackIsASignOfLife(t *testing.T) {
 	w := newForeignWorld(t)
 	w.lease = nil
 	w.pass(80*time.Second, false)
+
 	if w.finalizers() != v1alpha1.Finalizer {
 		t.Fatalf("finalizers %s: want it taken over", w.finalizers())
 	}
+
 	b := w.bindings["web-tg"]
 	b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer)
 	w.pod(1)
 	w.pass(50*time.Second, false)
+
 	if got := w.made(); got != "" || !strings.Contains(w.finalizers(), elbv2.LBCFinalizer) {
 		t.Errorf("calls %q, finalizers %s: want it left alone", got, w.finalizers())
 	}
@@ -188,13 +200,16 @@ func TestLaw2ABindingIsAlwaysHeld(t *testing.T) {
 				w.restart()
 			}
 		}
+
 		w.pass(80*time.Second, false)
 		if b := w.bindings["web-tg"]; !slices.Contains(b.Finalizers, elbv2.LBCFinalizer) {
 			b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer)
 		}
+
 		w.pass(time.Minute, true)
 		w.pass(80*time.Second, false)
 		w.pass(80*time.Second, false)
+
 		if got := w.made(); got != "" || w.finalizers() != v1alpha1.Finalizer {
 			t.Errorf("crash %d: calls %q, finalizers %s: want it podgate's in the end and no target touched", crash, got, w.finalizers())
 		}
@@ -218,6 +233,7 @@ func TestLaw2DeletedBindingOfTheOther(t *testing.T) {
 		"AbandonedBoth": {reason: "Nor here.", finalizers: both, calls: "deregister 1 2"},
 		"Mine":          {reason: "podgate's own.", finalizers: v1alpha1.Finalizer, lives: true, calls: "deregister 1 2"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newForeignWorld(t)
@@ -226,13 +242,16 @@ func TestLaw2DeletedBindingOfTheOther(t *testing.T) {
 			b.Finalizers = strings.Fields(tc.finalizers)
 			b.DeletionTimestamp = new(metav1.NewTime(noon))
 			w.pass(90*time.Second, tc.lives)
+
 			if got := w.made(); got != tc.calls {
 				t.Errorf("%s\ncalls: want %q, got %q", tc.reason, tc.calls, got)
 			}
+
 			left := ""
 			if w.bindings["web-tg"] != nil {
 				left = w.finalizers()
 			}
+
 			if left != tc.left {
 				t.Errorf("%s\nfinalizers: want %q left, got %q", tc.reason, tc.left, left)
 			}
@@ -255,6 +274,7 @@ func TestBindingThatIsNotServed(t *testing.T) {
 		"LBCClaimed": {reason: "It has it.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer) }, lives: true, after: time.Second, want: elbv2.LBCFinalizer},
 		"LBCGone":    {reason: "It has been silent for long.", after: 80 * time.Second, want: ""},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -262,19 +282,24 @@ func TestBindingThatIsNotServed(t *testing.T) {
 			w.reconcile()
 			w.owners.Ownership = binding.OwnNone
 			w.renew(0)
+
 			if tc.change != nil {
 				tc.change(w, w.bindings["web-tg"])
 			}
+
 			w.pod(2)
 			w.pass(tc.after, tc.lives)
+
 			if got := w.finalizers(); got != tc.want {
 				t.Errorf("%s\nfinalizers: want %q, got %q", tc.reason, tc.want, got)
 			}
+
 			if got := w.made(); got != "" || w.managed() != v1alpha1.ReasonNotServed || w.ready("web-tg") != "" {
 				t.Errorf("%s\ncalls %q, Managed %s, Ready %s", tc.reason, got, w.managed(), w.ready("web-tg"))
 			}
 		})
 	}
+
 	asked := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.ManageAnnotation: "true"}}}
 	for mode, want := range map[binding.Ownership][2]bool{binding.OwnAll: {true, true}, binding.OwnAnnotated: {false, true}, binding.OwnNone: {false, false}} {
 		if got := [2]bool{mode.Serves(&elbv2.TargetGroupBinding{}), mode.Serves(asked)}; got != want {

@@ -74,6 +74,7 @@ func (r *Reconciler) plan(p *pass) {
 		plan = membership.Plan{} // Whatever is missing or too much is somebody else's to change.
 		r.endings.take(key)      // When they were deregistered, and whether, only somebody else knows.
 	}
+
 	p.known.keep(plan.Held, r.now())
 
 	if p.observed == nil && p.view.Err == nil {
@@ -81,6 +82,7 @@ func (r *Reconciler) plan(p *pass) {
 		// what may be registered long since would spend calls for nothing.
 		plan.Register = nil
 	}
+
 	p.plan = plan
 }
 

@@ -23,14 +23,17 @@ func (r *reporter) policy(b *binding.Binding) *metav1.Condition {
 	for _, p := range problems {
 		all = append(all, p.String()+".")
 	}
+
 	message := strings.Join(all, " ")
 	r.policyEvent(b, before, message)
+
 	if message != "" {
 		return &metav1.Condition{Type: v1alpha1.ConditionPolicyAccepted, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonInvalidPolicy, Message: message}
 	}
 	if before == nil && !b.StatesPolicy() {
 		return nil
 	}
+
 	return &metav1.Condition{Type: v1alpha1.ConditionPolicyAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAccepted, Message: "The binding's policies are in force."}
 }
 

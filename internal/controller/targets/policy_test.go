@@ -30,6 +30,7 @@ func TestInvalidPolicy(t *testing.T) {
 			w.bindings["web-tg"].Status = elbv2.TargetGroupBindingStatus{}
 			w.restart()
 		}
+
 		w.pod(1)
 		w.reconcile()
 		drain := func() string {
@@ -39,21 +40,26 @@ func TestInvalidPolicy(t *testing.T) {
 			}
 			return strings.Join(all, "\n")
 		}
+
 		drain()
 		if c := w.policyOf("web-tg"); c != nil {
 			t.Errorf("prunes=%t: a binding without policies is told about them: %+v", prunes, c)
 		}
+
 		w.writes = 0
 		w.bindings["web-tg"].Annotations[v1alpha1.TimeoutAnnotation] = "soon"
 		for range 3 {
 			w.reconcile()
 		}
+
 		if said := drain(); strings.Count(said, "InvalidPolicy") != 1 || !strings.Contains(said, `podgate.dev/timeout: "soon" is not a duration`) {
 			t.Errorf("prunes=%t: want one event that says what is wrong, got %q", prunes, said)
 		}
+
 		if w.writes > 1 {
 			t.Errorf("prunes=%t: the binding was written %d times", prunes, w.writes)
 		}
+
 		if !prunes {
 			c := w.policyOf("web-tg")
 			if c == nil || c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonInvalidPolicy || !strings.Contains(c.Message, "at least 1s") {
@@ -68,12 +74,15 @@ func TestInvalidPolicy(t *testing.T) {
 				t.Errorf("told again after a restart: %q", said)
 			}
 		}
+
 		w.bindings["web-tg"].Annotations[v1alpha1.TimeoutAnnotation] = "10m"
 		w.clock = w.clock.Add(time.Second)
 		w.reconcile()
+
 		if c := w.policyOf("web-tg"); !prunes && (c == nil || c.Status != metav1.ConditionTrue || c.Reason != v1alpha1.ReasonAccepted) {
 			t.Errorf("corrected: want the condition True, got %+v", c)
 		}
+
 		if said := drain(); said != "" {
 			t.Errorf("prunes=%t: corrected, and told %q", prunes, said)
 		}

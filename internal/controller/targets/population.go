@@ -58,40 +58,48 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 	if err != nil {
 		return population{}, err
 	}
+
 	rows := map[netip.Addr][]gate.Target{}
 	for t := range observed {
 		rows[t.Addr] = append(rows[t.Addr], t)
 	}
+
 	pods, err := r.concerned(ctx, b.Namespace, svc, rows)
 	if err != nil {
 		return population{}, err
 	}
+
 	wanted, portless := 0, 0
 	for _, pod := range pods {
 		if binding.Over(pod) {
 			continue
 		}
+
 		mine, claim, trouble := binding.TargetOf(pod, svc, group, b.ServiceRef)
 		selected := port != nil && claim != gate.Unclaimed
 		if selected && len(pod.Status.PodIPs) == 0 && !who.ends(pod) {
 			who.coming++
 		}
+
 		addr, err := binding.Addr(pod, group.IPAddressType)
 		if err != nil {
 			continue
 		}
+
 		if selected && trouble != nil {
 			who.trouble = &verdict{v1alpha1.ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, trouble)}
 			if !who.ends(pod) {
 				portless++
 			}
 		}
+
 		if mine.Addr.IsValid() {
 			who.add(mine, pod, true)
 			if !who.ends(pod) {
 				wanted++
 			}
 		}
+
 		for _, t := range rows[addr] {
 			if t != mine && who.record.Owns(t) && binding.MayHave(pod, t.Port) {
 				who.add(t, pod, false)
@@ -99,11 +107,13 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 			}
 		}
 	}
+
 	who.service = svc
 	who.missing = who.missing || wanted+who.coming == 0
 	if !who.missing {
 		who.coming += portless // As in a rollout that renames the port: they go with it, not before.
 	}
+
 	return who, nil
 }
 
@@ -118,6 +128,7 @@ func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev
 		}
 		lists = append(lists, selected)
 	}
+
 	for addr := range rows {
 		there, err := index.PodsAt(ctx, r.client, namespace, addr)
 		if err != nil {
@@ -125,6 +136,7 @@ func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev
 		}
 		lists = append(lists, there)
 	}
+
 	var pods []*corev1.Pod
 	seen := map[string]bool{}
 	for _, list := range lists {
@@ -135,6 +147,7 @@ func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev
 			}
 		}
 	}
+
 	return pods, nil
 }
 
@@ -148,20 +161,24 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding, who *popul
 		who.trouble = &verdict{v1alpha1.ReasonServiceNotFound, fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", ref.Name)}
 		return nil, nil, nil
 	}
+
 	if err != nil {
 		return nil, nil, fmt.Errorf("get service: %w", err)
 	}
+
 	if len(svc.Spec.Selector) == 0 {
 		who.missing = true
 		who.trouble = &verdict{v1alpha1.ReasonServiceWithoutSelector, fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}
 		return &svc, nil, nil
 	}
+
 	port, ok := binding.ServicePort(&svc, ref.Port)
 	if !ok {
 		who.missing = true
 		who.trouble = &verdict{v1alpha1.ReasonPortNotFound, fmt.Sprintf("Service %q has no port %q: it has %s. Correct spec.serviceRef.port.", ref.Name, ref.Port.String(), ports(&svc))}
 		return &svc, nil, nil
 	}
+
 	return &svc, &port, nil
 }
 
@@ -182,15 +199,18 @@ func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
 		Serving:     binding.IsTrue(pod, corev1.PodReady),
 		Terminating: w.ends(pod),
 	}
+
 	switch w.notice(pod) {
 	case disruption.Announced:
 		m.Leaving = w.ahead
 	case disruption.Dead:
 		m.Ready, m.Serving = false, false
 	}
+
 	if !pod.DeletionTimestamp.IsZero() {
 		m.KilledAt, m.StoppedAt = pod.DeletionTimestamp.Time, drain.StoppedAt(pod)
 	}
+
 	w.members = append(w.members, m)
 	if wanted || w.pods[t] == nil {
 		w.pods[t] = pod

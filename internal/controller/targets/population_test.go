@@ -53,20 +53,26 @@ func TestMoreThanAThousandPods(t *testing.T) {
 	for _, n := range upTo(pods) {
 		w.pod(n)
 	}
+
 	w.index()
 	w.reconcile()
+
 	if len(w.calls) != 1 || w.taken() != pods {
 		t.Fatalf("want all %d registered with one call, got %d by %d", pods, w.taken(), len(w.calls))
 	}
+
 	for target := range w.rows {
 		w.rows[target] = gate.Health{State: gate.Healthy}
 	}
+
 	w.calls = nil
 	for n := 1001; n <= pods; n++ {
 		w.terminate(w.pods[name(n)])
 	}
+
 	w.index()
 	w.reconcile()
+
 	if len(w.calls) != 1 || w.taken() != 1000 {
 		t.Errorf("want the last hundred gone with one call, got %d left after %d", w.taken(), len(w.calls))
 	}
@@ -82,13 +88,16 @@ func TestGroupIsDeletedByHand(t *testing.T) {
 	if users := w.registry.Users(ref); !slices.Contains(users, web) {
 		t.Errorf("the observer wakes %v for the group", users)
 	}
+
 	if _, err := w.try(web); err == nil || w.ready("web-tg") != v1alpha1.ReasonTargetGroupNotFound {
 		t.Errorf("want it told and tried again, got %s and %v", w.ready("web-tg"), err)
 	}
+
 	w.viewErr, w.rows = nil, map[gate.Target]gate.Health{}
 	delete(w.fail, "resolve")
 	w.clock = w.clock.Add(30 * time.Second)
 	w.reconcile()
+
 	if got := w.made(); got != "register 1" || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Errorf("the group is back: want the pod registered, got %q and %s", got, w.ready("web-tg"))
 	}

@@ -24,9 +24,11 @@ func TestLaw3RenamedPort(t *testing.T) {
 	w := newWorld(t)
 	w.services["web"].Spec.Ports[0].TargetPort = intstr.FromString("http")
 	w.serve(upTo(10)...)
+
 	for n := range 10 {
 		w.names(n+1, "http")
 	}
+
 	w.reconcile()
 	w.let(time.Hour)
 	w.services["web"].Spec.Ports[0].TargetPort = intstr.FromString("web")
@@ -36,16 +38,20 @@ func TestLaw3RenamedPort(t *testing.T) {
 	w.rows[at(11)] = gate.Health{State: gate.Healthy}
 	w.reconcile()
 	w.let(30 * time.Second)
+
 	if got := w.taken(); got != 11 {
 		t.Errorf("one pod of eleven replaces nobody yet: want all targets kept, got %d", got)
 	}
+
 	for n := range 10 {
 		delete(w.pods, name(n+1))
 		w.serve(n + 21)
 		w.names(n+21, "web")
 	}
+
 	w.reconcile()
 	w.let(30 * time.Second)
+
 	if got := w.taken(); got != 11 {
 		t.Errorf("the rollout is over: want the new pods' targets only, got %d", got)
 	}

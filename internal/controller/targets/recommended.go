@@ -40,18 +40,23 @@ func (w *windows) add(key types.NamespacedName, d record.Drain, ended time.Time)
 	if !d.Served || d.Held || d.Accepted.IsZero() || d.Deleted.IsZero() {
 		return
 	}
+
 	until := d.Gone
 	if until.IsZero() {
 		until = ended // It would have taken longer.
 	}
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	if w.of == nil {
 		w.of = map[types.NamespacedName]*drain.Window{}
 	}
+
 	if w.of[key] == nil {
 		w.of[key] = &drain.Window{}
 	}
+
 	w.of[key].Add(d.Accepted.Sub(d.Deleted), until.Sub(d.Accepted))
 }
 

@@ -34,30 +34,39 @@ func TestDrainTimeIsRecommended(t *testing.T) {
 	w.serve(1)
 	recommended := func() string { return w.bindings["web-tg"].Annotations[v1alpha1.RecommendedDrainAnnotation] }
 	writes := w.writes
+
 	for n := range 12 {
 		w.leave(n+2, 22)
 	}
+
 	if got := recommended(); got != "1m15s" {
 		t.Fatalf("recommended: %q, want 22 s for the deregistration and 50 s", got)
 	}
+
 	if told := w.toldOf(v1alpha1.ReasonDrainTimeRecommended); len(told) != 1 || w.writes != writes+1 {
 		t.Errorf("want one event and one write, got %q and %d", told, w.writes-writes)
 	}
+
 	if got := drain.Of(w.bindings["web-tg"]); got != 55*time.Second {
 		t.Errorf("nobody asked to follow it, and pods drain for %s", got)
 	}
+
 	w.bindings["web-tg"].Annotations[v1alpha1.DrainTimeAnnotation] = drain.Recommended
 	if got := drain.Of(w.bindings["web-tg"]); got != 75*time.Second {
 		t.Errorf("somebody asked to follow it, and pods drain for %s", got)
 	}
+
 	w.restart()
 	w.leave(20, 0)
+
 	if got := recommended(); got != "1m15s" {
 		t.Errorf("a new leader recommends %q", got)
 	}
+
 	for n := range 32 {
 		w.leave(n+30, 0)
 	}
+
 	if got := recommended(); got != "" {
 		t.Errorf("all is well, and %q is recommended", got)
 	}

@@ -135,6 +135,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
 	}
+
 	leave, ok := r.lanes.enter(r.account(b.Ref))
 	if !ok {
 		return reconcile.Result{RequeueAfter: laneWait}, nil
@@ -142,6 +143,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	defer leave()
 	res, err := r.reconcile(ctx, b)
 	r.pressing.note(req.NamespacedName, err)
+
 	return res, err
 }
 
@@ -153,14 +155,17 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 	if !r.owners.Serves(b.Object) {
 		return r.letGo(ctx, b)
 	}
+
 	whose, err := r.owners.Of(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+
 	if !whose.Podgates() {
 		r.endings.take(b.Key()) // Their ends are another's to judge.
 		return r.observe(ctx, b, whose)
 	}
+
 	return r.serve(ctx, b, whose)
 }
 
@@ -170,15 +175,18 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 	if v, err := r.notAllowed(ctx, b, b.Ref); err != nil || v != nil {
 		return r.kept(ctx, b, v, err)
 	}
+
 	unwritten, err := r.claim(ctx, b, whose)
 	if err != nil {
 		return r.unclaimed(ctx, b, err)
 	}
+
 	if r.drivers.Of(b.Ref.Provider).ManifestDecides { // Its group is known before anybody is asked.
 		if v := r.refused(ctx, b, b.Ref); v != nil {
 			return r.unserved(ctx, b, balancer.Group{}, *v, unwritten)
 		}
 	}
+
 	group, err := r.found(ctx, b)
 	if err != nil {
 		v := r.verdictOf(err, groupName(b))
@@ -188,13 +196,16 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 		}
 		return r.failed(ctx, b, v, err)
 	}
+
 	if v, err := r.notAllowed(ctx, b, group.Ref); err != nil || v != nil {
 		return r.kept(ctx, b, v, err)
 	}
+
 	unwritten = errors.Join(unwritten, r.publish(ctx, b, group))
 	if v := r.unfit(ctx, b, group); v != nil {
 		return r.unserved(ctx, b, group, *v, unwritten)
 	}
+
 	r.track(key, group.Ref)
 	r.registry.Set(key, binding.Resolution{Group: group})
 	res, err := r.sync(ctx, b, group)
@@ -229,6 +240,7 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 	if err := errors.Join(err, nudged); err != nil {
 		return r.unapplied(ctx, p, err)
 	}
+
 	return r.applied(ctx, p, unheard, again)
 }
 
@@ -243,17 +255,21 @@ func (r *Reconciler) apply(ctx context.Context, ref balancer.Ref, plan membershi
 	if registered != nil && !full && !errors.As(registered, &partial) {
 		return errors.Join(urgent, registered)
 	}
+
 	leaving := plan.Deregister
 	if full && len(plan.Urgent)+len(leaving) == 0 {
 		leaving = plan.Yield
 	}
+
 	if !plan.Deliberate {
 		known.remove(leaving, r.now()) // before the call, which may succeed and seem to fail
 	}
+
 	removed := r.deregister(ctx, ref, leaving, who)
 	if full && len(plan.Urgent)+len(leaving) > 0 {
 		registered = r.register(ctx, ref, failed(registered, plan.Register), who)
 	}
+
 	return errors.Join(urgent, registered, removed)
 }
 
@@ -261,9 +277,11 @@ func (r *Reconciler) register(ctx context.Context, ref balancer.Ref, targets []g
 	if len(targets) == 0 {
 		return nil
 	}
+
 	if err := who.record.Add(ctx, targets); err != nil {
 		return err
 	}
+
 	err := r.provider.Register(ctx, ref, targets, who.owners(targets))
 	done := except(targets, err)
 	for _, t := range done {
@@ -272,10 +290,12 @@ func (r *Reconciler) register(ctx context.Context, ref balancer.Ref, targets []g
 			r.observer.Placed(ref, t, pod.UID)
 		}
 	}
+
 	r.note(ref, targets, err, true)
 	r.observer.Refresh(ref)
 	r.metrics.registered(ref, done, who, r.now())
 	log.FromContext(ctx).Info("Registered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+
 	return err
 }
 
@@ -283,16 +303,20 @@ func (r *Reconciler) deregister(ctx context.Context, ref balancer.Ref, targets [
 	if len(targets) == 0 {
 		return nil
 	}
+
 	err := r.provider.Deregister(ctx, ref, targets)
 	done := except(targets, err)
 	r.note(ref, targets, err, false)
+
 	for _, t := range done {
 		r.observer.Placed(ref, t, "")
 	}
+
 	r.observer.Refresh(ref)
 	r.metrics.deregistered(done, who, r.now())
 	r.accepted(ref, done, who)
 	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+
 	return err
 }
 
@@ -399,13 +423,16 @@ func (r *Reconciler) track(key types.NamespacedName, ref balancer.Ref) {
 	r.mu.Lock()
 	before, tracked := r.tracked[key]
 	delete(r.tracked, key)
+
 	if ref.Group != "" {
 		r.tracked[key] = ref
 	}
+
 	r.mu.Unlock()
 	if ref.Group != "" {
 		r.observer.Track(ref, key)
 	}
+
 	if tracked && before != ref {
 		r.observer.Untrack(before, key)
 	}

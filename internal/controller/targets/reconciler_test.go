@@ -56,6 +56,7 @@ func TestVerdict(t *testing.T) {
 		}},
 		"LongName": {reason: "Targets are registered, and that there is no gate is told.", change: func(_ *world, b *elbv2.TargetGroupBinding) { b.Name = long }, want: v1alpha1.ReasonNameTooLong, calls: "register 1"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -68,9 +69,11 @@ func TestVerdict(t *testing.T) {
 			if (err != nil) != tc.fails {
 				t.Errorf("%s\nReconcile: error %v", tc.reason, err)
 			}
+
 			if got := w.ready(b.Name); got != tc.want {
 				t.Errorf("%s\nReady: want %s, got %s", tc.reason, tc.want, got)
 			}
+
 			if got := w.made(); got != tc.calls {
 				t.Errorf("%s\ncalls: want %q, got %q", tc.reason, tc.calls, got)
 			}
@@ -109,21 +112,26 @@ func TestPrunedConditions(t *testing.T) {
 		w.restart()
 		w.pod(1)
 		w.reconcile()
+
 		for len(w.events.Events) > 0 {
 			<-w.events.Events
 		}
+
 		w.writes = 0
 		for range 5 {
 			w.clock = w.clock.Add(time.Minute)
 			w.reconcile()
 		}
+
 		if w.writes != 0 || len(w.events.Events) != 0 {
 			t.Errorf("prunes=%t: nothing changed and the binding was written %d times, with %d events", prunes, w.writes, len(w.events.Events))
 		}
+
 		delete(w.services, "web")
 		for range 5 {
 			w.reconcile()
 		}
+
 		if w.writes != 1 || len(w.events.Events) != 2 {
 			t.Errorf("prunes=%t: a change was written %d times, with %d events, want it written once and told what is wrong and what is kept", prunes, w.writes, len(w.events.Events))
 		}
@@ -164,11 +172,14 @@ func TestHostNetwork(t *testing.T) {
 	w.pods["agent"] = agent
 	w.pod(2) // does not serve yet
 	w.reconcile()
+
 	if got := w.made(); got != "register 2" {
 		t.Errorf("both run: want the row left alone, got %q", got)
 	}
+
 	delete(w.pods, "web-1")
 	w.reconcile()
+
 	if got := w.made(); got != "deregister 1" {
 		t.Errorf("one is gone: want its row removed, got %q", got)
 	}
@@ -183,12 +194,15 @@ func TestFinalizerTroubleIsTold(t *testing.T) {
 	if _, err := w.try(web); err == nil || w.bindings["web-tg"] == nil {
 		t.Errorf("want the binding kept and the failure retried, got %v", err)
 	}
+
 	c := w.bindings["web-tg"].Status.Conditions[0]
 	if c.Reason != v1alpha1.ReasonAccessDenied || !strings.Contains(c.Message, v1alpha1.Finalizer) {
 		t.Errorf("want told why it stays and how to give up, got %s: %s", c.Reason, c.Message)
 	}
+
 	w.fail = map[string]error{"health": balancer.ErrNotFound}
 	w.reconcile()
+
 	if w.bindings["web-tg"] != nil {
 		t.Error("a group that is gone keeps its binding")
 	}
@@ -199,14 +213,17 @@ func TestObservedGroupFollowsTheBinding(t *testing.T) {
 	b := w.bindings["web-tg"]
 	b.Spec.TargetGroupARN, b.Generation = "arn:other", 2
 	w.reconcile()
+
 	if len(w.tracking) != 1 || w.tracking[balancer.Ref{Group: "arn:other"}] == 0 {
 		t.Errorf("want the new group observed alone, got %v", w.tracking)
 	}
+
 	w.bindings["web-tg"].Spec.TargetGroupARN, w.bindings["web-tg"].Generation = "arn:gone", 3
 	w.fail["resolve"] = balancer.ErrNotFound
 	_, _ = w.try(web)
 	delete(w.bindings, "web-tg")
 	w.reconcile()
+
 	if len(w.tracking) != 0 {
 		t.Errorf("a binding that is gone has %v observed", w.tracking)
 	}
@@ -231,6 +248,7 @@ func TestRelevant(t *testing.T) {
 		"Over":      {reason: "An ended pod has no address.", change: func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, want: true},
 		"SameAgain": {reason: "A resync is no change.", change: func(*corev1.Pod) {}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			after := before.DeepCopy()
@@ -258,6 +276,7 @@ func TestSpecChanged(t *testing.T) {
 		"Finalizer": {reason: "Another controller's finalizer says whose it is.", change: func(b *elbv2.TargetGroupBinding) { b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer) }, want: true},
 		"Deletion":  {reason: "A deleted binding has to be let go.", change: func(b *elbv2.TargetGroupBinding) { b.DeletionTimestamp = &now }, want: true},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			after := before.DeepCopy()
@@ -267,6 +286,7 @@ func TestSpecChanged(t *testing.T) {
 			}
 		})
 	}
+
 	if !specChanged().Create(event.CreateEvent{Object: before}) {
 		t.Error("a new binding is no work")
 	}

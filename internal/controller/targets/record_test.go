@@ -102,20 +102,25 @@ func TestLaw3OthersTargetsStay(t *testing.T) {
 			return ""
 		},
 	}
+
 	for what, change := range cases {
 		w := newSharedWorld(t)
 		w.serve(1, 2)
 		w.reconcile()
+
 		if got := w.changes(); got != "" {
 			t.Fatalf("calls %q", got)
 		}
+
 		want := change(w)
 		for range 5 {
 			w.later()
 		}
+
 		if got := w.changes(); got != want {
 			t.Errorf("%s: calls %q, want %q", what, got, want)
 		}
+
 		if w.rows[at(9)].State != gate.Healthy {
 			t.Errorf("%s: the other cluster lost its target", what)
 		}
@@ -147,6 +152,7 @@ func TestLaw2WhatDiedWhileAwayGoes(t *testing.T) {
 			w.rows[at(1)] = gate.Health{State: gate.Healthy}
 		},
 	}
+
 	for what, leave := range left {
 		w := newSharedWorld(t)
 		leave(w)
@@ -174,17 +180,22 @@ func TestLaw2NothingIsRegisteredUnrecorded(t *testing.T) {
 		w.pod(3)
 		w.refused[refused] = forbidden("configmaps")
 		w.made()
+
 		if _, err := w.try(web); err == nil {
 			t.Errorf("%s: want it tried again", refused)
 		}
+
 		if got := w.made(); got != "deregister 1" || w.ready("web-tg") != v1alpha1.ReasonTargetsNotRecorded {
 			t.Errorf("%s refused: calls %q, Ready %s", refused, got, w.ready("web-tg"))
 		}
+
 		delete(w.refused, refused)
 		w.reconcile()
+
 		if got := w.made(); got != "record 10.0.0.1:8080,10.0.0.2:8080,10.0.0.3:8080, register 3" && got != "record 10.0.0.1:8080,10.0.0.3:8080, register 3, record 10.0.0.1:8080,10.0.0.2:8080,10.0.0.3:8080" {
 			t.Errorf("%s allowed again: calls %q", refused, got)
 		}
+
 		if w.ready("web-tg") != v1alpha1.ReasonSynced {
 			t.Errorf("Ready %s", w.ready("web-tg"))
 		}
@@ -201,9 +212,11 @@ func TestRecordOfTwoLeaders(t *testing.T) {
 	w.maps[recordName].ResourceVersion = "2"
 	w.pod(2)
 	w.made()
+
 	if _, err := w.try(web); err == nil || w.made() != "" || w.ready("web-tg") != v1alpha1.ReasonSynced {
 		t.Fatalf("want nothing registered, nothing told, and another try; got %v", err)
 	}
+
 	w.reconcile()
 	if got := w.made(); got != "record 10.0.0.1:8080,10.0.0.2:8080,10.0.0.5:8080, register 2" {
 		t.Errorf("calls %q", got)
@@ -217,17 +230,21 @@ func TestRecordIsWrittenSeldom(t *testing.T) {
 	w.pod(1)
 	w.pod(2)
 	w.reconcile()
+
 	if got := w.made(); got != "record 10.0.0.1:8080,10.0.0.2:8080, register 1 2" {
 		t.Errorf("calls %q", got)
 	}
+
 	for range 5 {
 		w.later()
 	}
+
 	w.terminate(w.pods["web-1"])
 	w.rows[at(2)] = gate.Health{State: gate.Healthy}
 	for range 5 {
 		w.later()
 	}
+
 	if got := w.made(); got != "deregister 1, record 10.0.0.2:8080" {
 		t.Errorf("calls %q", got)
 	}
@@ -241,11 +258,14 @@ func TestRecordGoesWithItsBinding(t *testing.T) {
 	w.bindings["web-tg"].DeletionTimestamp = new(metav1.NewTime(noon))
 	w.fail["deregister"] = balancer.ErrThrottled
 	_, _ = w.try(web)
+
 	if got := w.recorded(); got != "10.0.0.1:8080" {
 		t.Errorf("a record that is still needed: %q", got)
 	}
+
 	delete(w.fail, "deregister")
 	w.reconcile()
+
 	if got := w.recorded(); got != "none" || w.bindings["web-tg"] != nil {
 		t.Errorf("the record of a binding that is gone: %q", got)
 	}
@@ -262,22 +282,27 @@ func TestRecordOfLBC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w.rows[six] = gate.Health{State: gate.Healthy}
 	b := w.bindings["web-tg"]
 	rec := w.records.Load(t.Context(), binding.Of(b))
 	if rec.Err() != nil || !rec.Owns(six) || !rec.Owns(at(1)) || rec.Owns(at(3)) {
 		t.Errorf("read %v", rec.Err())
 	}
+
 	if err := rec.Add(t.Context(), list(2)); err != nil {
 		t.Fatal(err)
 	}
+
 	if got, want := w.recorded(), "10.0.0.1:8080,10.0.0.2:8080,"+quic+",2001:db8::1:8080"; got != want {
 		t.Errorf("written %q, want %q", got, want)
 	}
+
 	w.records.Forget(web)
 	w.made()
 	w.renew(0)
 	w.pass(time.Hour, true)
+
 	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer {
 		t.Errorf("while it lives: calls %q", got)
 	}

@@ -18,6 +18,7 @@ func (r *Reconciler) rivals(ctx context.Context, b *binding.Binding, claim strin
 	if err != nil {
 		return nil, err
 	}
+
 	var found []*binding.Binding
 	for _, o := range all {
 		if o.UID == b.UID || o.External || !o.DeletionTimestamp.IsZero() {
@@ -31,6 +32,7 @@ func (r *Reconciler) rivals(ctx context.Context, b *binding.Binding, claim strin
 			found = append(found, o)
 		}
 	}
+
 	return found, nil
 }
 
@@ -73,6 +75,7 @@ func (r *Reconciler) rest(ctx context.Context, b *binding.Binding) (*binding.Bin
 	if b.Ref.Provider != balancer.HAProxy {
 		return b, nil
 	}
+
 	reduced := b.Own().DeepCopy()
 	backend := reduced.Spec.HAProxy
 	backend.Instances = nil
@@ -85,9 +88,11 @@ func (r *Reconciler) rest(ctx context.Context, b *binding.Binding) (*binding.Bin
 			backend.Instances = append(backend.Instances, instance)
 		}
 	}
+
 	if len(backend.Instances) == 0 {
 		return nil, nil
 	}
+
 	return binding.OfOwn(reduced), nil
 }
 

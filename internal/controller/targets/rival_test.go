@@ -105,28 +105,36 @@ func TestLaw3OverlappingLists(t *testing.T) {
 		"Backend":  {reason: "The other one is of another backend.", age: time.Hour, older: []string{"unix:/1"}, list: []string{"unix:/1"}, served: true, changeOthers: func(b *v1alpha1.TargetBinding) { b.Spec.HAProxy.Backend = "api" }},
 		"Leaves":   {reason: "The other one is being deleted.", age: time.Hour, older: []string{"unix:/1", "unix:/2"}, list: []string{"unix:/1"}, served: true, changeOthers: func(b *v1alpha1.TargetBinding) { b.DeletionTimestamp = &metav1.Time{Time: noon} }},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			k := w.behind()
 			k.bind("other", tc.age, tc.older...)
+
 			if tc.changeOthers != nil {
 				tc.changeOthers(k.own["other"])
 			}
+
 			key := k.bind("web", 0, tc.list...)
 			w.pod(1)
+
 			if _, err := w.try(key); err != nil {
 				t.Fatal(err)
 			}
+
 			v := k.own["web"].Status.Conditions[0]
 			calls := w.made()
 			res, _ := w.registry.Get(key)
+
 			if tc.served && (calls != "register 1" || v.Reason != v1alpha1.ReasonSynced) {
 				t.Errorf("%s\nwant it served, got %q: %s", tc.reason, calls, v.Message)
 			}
+
 			if !tc.served && (calls != "" || v.Reason != v1alpha1.ReasonGroupBoundTwice || res.Resolved()) {
 				t.Errorf("%s\nwant it refused and its gates without a group, got %q, %s, %+v", tc.reason, calls, v.Reason, res)
 			}
+
 			k.own["web"].Status.Group = &v1alpha1.ResolvedGroup{ID: k.own["web"].GroupID(), TargetType: "ip"}
 			w.rows[at(1)] = gate.Health{State: gate.Healthy}
 			w.terminate(w.pods["web-1"])
@@ -150,24 +158,30 @@ func TestDeletedBindingLeavesClaimedInstances(t *testing.T) {
 		"Part":   {reason: "Another one has it at one of two.", others: []string{"unix:/2", "unix:/3"}, want: []string{"web@unix:/1"}},
 		"Claims": {reason: "Another one has it everywhere.", others: []string{"unix:/1", "unix:/2"}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			k := w.behind()
 			key := k.bind("web", time.Hour, "unix:/1", "unix:/2")
 			w.pod(1)
+
 			if _, err := w.try(key); err != nil {
 				t.Fatal(err)
 			}
+
 			if len(tc.others) > 0 {
 				k.bind("other", 0, tc.others...)
 			}
+
 			var emptied []string
 			w.provider = regrouped{w, func(ref balancer.Ref) { emptied = append(emptied, ref.Group) }}
 			k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
+
 			if _, err := w.try(key); err != nil {
 				t.Fatal(err)
 			}
+
 			if len(emptied) != len(tc.want) || len(emptied) > 0 && emptied[0] != tc.want[0] {
 				t.Errorf("%s\nwant %v emptied, got %v", tc.reason, tc.want, emptied)
 			}

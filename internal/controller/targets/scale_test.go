@@ -40,18 +40,22 @@ func BenchmarkPopulation(b *testing.B) {
 					observed[gate.Target{Addr: addr, Port: 80}] = gate.Health{State: gate.Healthy}
 				}
 			}
+
 			svc := &corev1.Service{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app-0"},
 				Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "app-0"}, Ports: []corev1.ServicePort{{Port: 80}}},
 			}
+
 			tgb := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app-0"}}
 			tgb.Spec.ServiceRef.Name, tgb.Spec.ServiceRef.Port.IntVal = "app-0", 80
 			cache, err := indextest.New(b.Context(), append(objects, svc)...)
 			if err != nil {
 				b.Fatal(err)
 			}
+
 			r := &Reconciler{client: reading{cache: cache}}
 			b.ReportAllocs()
+
 			for b.Loop() {
 				who, err := r.population(b.Context(), binding.Of(tgb), balancer.Group{}, observed, nil)
 				if err != nil || len(who.members) != 10 || len(who.lodgers) != 0 {

@@ -17,6 +17,7 @@ func TestVerdictsAreSentences(t *testing.T) {
 	haproxy := func(text string) error {
 		return &balancer.CallError{Provider: balancer.HAProxy, Subject: "web@tcp:192.0.2.1:9999", Text: text, Kind: balancer.ErrDenied}
 	}
+
 	for err, want := range map[error]string{
 		haproxy("nothing listens: is HAProxy running?"): `Backend "web" of HAProxy: nothing listens: is HAProxy running?`,
 		haproxy("the socket has no level admin"):        `Backend "web" of HAProxy: the socket has no level admin.`,
@@ -25,6 +26,7 @@ func TestVerdictsAreSentences(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+
 	if got, want := sentence("no credentials"), "no credentials."; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

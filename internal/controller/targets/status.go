@@ -45,6 +45,7 @@ func (r *Reconciler) verdictOf(err error, group string) verdict {
 			return explained(err, traits.NotFound, traits.Explain(call))
 		}
 	}
+
 	switch {
 	case errors.As(err, &record):
 		return verdict{v1alpha1.ReasonTargetsNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
@@ -61,6 +62,7 @@ func (r *Reconciler) verdictOf(err error, group string) verdict {
 	case errors.Is(err, balancer.ErrInvalid):
 		return verdict{v1alpha1.ReasonInvalidRequest, fmt.Sprintf("Requests about target group %q cannot succeed as they are. %s", group, balancer.Message(err))}
 	}
+
 	return verdict{v1alpha1.ReasonLoadBalancerUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, balancer.Message(err))}
 }
 
@@ -151,24 +153,29 @@ func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, messag
 	r.event(b, reason, message, normal)
 	before := b.Copy()
 	changed := *b.ObservedGeneration == nil || **b.ObservedGeneration != b.Generation
+
 	if conditions[0].Type == v1alpha1.ConditionManaged && meta.IsStatusConditionTrue(*b.Conditions, v1alpha1.ConditionManaged) {
 		for _, c := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionTargetsHeld} {
 			meta.RemoveStatusCondition(b.Conditions, c) // nobody keeps it true any more
 		}
 		r.unguard(b.UID)
 	}
+
 	for _, c := range conditions {
 		c.ObservedGeneration = b.Generation
 		changed = meta.SetStatusCondition(b.Conditions, c) || changed
 	}
+
 	changed = b.WriteCount() || changed
 	if !changed || r.pruned(before, reasons(conditions)) {
 		return nil
 	}
+
 	*b.ObservedGeneration = &b.Generation
 	if err := r.client.Status().Patch(ctx, b.Object, client.MergeFrom(before.Object)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
+
 	r.remember(b.UID, reasons(conditions))
 	return nil
 }

@@ -30,14 +30,17 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 	if err != nil {
 		return 0, client.IgnoreNotFound(err)
 	}
+
 	group, ok, err := r.led(ctx, b)
 	if err != nil || !ok {
 		return 0, err
 	}
+
 	who, err := r.population(ctx, b, group, nil, nil)
 	if err != nil {
 		return 0, err
 	}
+
 	need := b.Need()
 	in := membership.Input{Now: r.now(), Members: who.members, Drain: need.Time(), Routed: need.Routed()}
 	plan := membership.Make(in)
@@ -51,16 +54,20 @@ func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (balancer.Grou
 	if b.External || !b.DeletionTimestamp.IsZero() || !r.owners.Serves(b.Object) || !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
 		return balancer.Group{}, false, nil
 	}
+
 	whose, err := r.owners.Of(ctx, b)
 	if err != nil || whose != lbc.OwnedByPodgate {
 		return balancer.Group{}, false, err
 	}
+
 	group, ok := b.Published()
 	if v, err := r.notAllowed(ctx, b, group.Ref); v != nil || err != nil {
 		return balancer.Group{}, false, err
 	}
+
 	if !ok || r.unfit(ctx, b, group) != nil {
 		return balancer.Group{}, false, nil
 	}
+
 	return group, true, r.ready(b)
 }

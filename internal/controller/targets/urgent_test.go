@@ -88,20 +88,25 @@ func TestUrgent(t *testing.T) {
 		},
 		"Gone": {reason: "The binding is no more.", change: func(w *world, _ *elbv2.TargetGroupBinding) { delete(w.bindings, "web-tg") }},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := standby(t, 1, 2, 3)
 			w.terminate(w.pods["web-3"])
+
 			if tc.change != nil {
 				tc.change(w, w.bindings["web-tg"])
 			}
+
 			n := w.urgent(web)
 			if got := w.made(); got != tc.want || (n > 0) != (tc.want != "") {
 				t.Errorf("%s\nwant %q, got %q (%d targets)", tc.reason, tc.want, got, n)
 			}
+
 			if w.writes != 0 {
 				t.Errorf("%s\na standby wrote to the cluster", tc.reason)
 			}
+
 			if w.urgent(web); len(w.calls) > 0 {
 				t.Errorf("%s\na second time: %q", tc.reason, w.made())
 			}
@@ -116,13 +121,16 @@ func TestLaw3StandbyKeepsTheLastOne(t *testing.T) {
 	w.terminate(w.pods["web-1"])
 	w.clock = w.clock.Add(4 * time.Second)
 	w.terminate(w.pods["web-2"])
+
 	if w.urgent(web); len(w.calls) > 0 {
 		t.Fatalf("nothing else serves, and yet %q", w.made())
 	}
+
 	w.clock = noon.Add(5 * time.Second)
 	if w.urgent(web); w.made() != "deregister 1" {
 		t.Error("the first did not go when only its drain was left")
 	}
+
 	w.clock = noon.Add(9 * time.Second)
 	if w.urgent(web); w.made() != "deregister 2" {
 		t.Error("the second did not go when only its drain was left")

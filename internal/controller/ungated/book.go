@@ -46,14 +46,17 @@ func (b *book) enter(key types.NamespacedName, pod *corev1.Pod, about string) (w
 	if owner := binding.Owner(pod); owner != nil {
 		next.owner = owner.UID
 	}
+
 	before, known := b.pods[key]
 	if known && before == next {
 		return nil, false
 	}
+
 	b.forget(key)
 	b.pods[key] = next
 	whole = b.of(next)
 	whole.pods++
+
 	return whole, known && before.pod == next.pod
 }
 

@@ -83,9 +83,11 @@ func Setup(mgr manager.Manager, o Options) error {
 			return err
 		}
 	}
+
 	if err := setupReplacer(mgr, o); err != nil {
 		return err
 	}
+
 	w := watcher{reader: o.Reader, serves: o.Serves, paths: []string{o.Path, o.DrainPath}}
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
@@ -122,6 +124,7 @@ func setupReplacer(mgr manager.Manager, o Options) error {
 	if err := o.Metrics.Register(r.evictions); err != nil {
 		return err
 	}
+
 	err := builder.ControllerManagedBy(mgr).
 		Named(Replacing).
 		Watches(&elbv2.TargetGroupBinding{}, asking()).
@@ -130,6 +133,7 @@ func setupReplacer(mgr manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("set up controller %s: %w", Replacing, err)
 	}
+
 	return nil
 }
 
@@ -274,6 +278,7 @@ func (w watcher) configurations() handler.EventHandler {
 			}
 		}
 	}
+
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { changed(ctx, none, e.Object, q) },
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { changed(ctx, e.ObjectOld, e.ObjectNew, q) },

@@ -60,20 +60,24 @@ func TestWhoIsJudged(t *testing.T) {
 	pod := func(name, app string) *corev1.Pod {
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{"app": app}}}
 	}
+
 	svc := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}}}
 	b := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-tg"}, Spec: elbv2.TargetGroupBindingSpec{ServiceRef: elbv2.ServiceReference{Name: "web"}}}
 	configuration := &admissionv1.MutatingWebhookConfiguration{Webhooks: []admissionv1.MutatingWebhook{{
 		Name: "any", ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Path: new("/gates")}},
 	}}}
+
 	webhook := func(o client.Object) *admissionv1.MutatingWebhook {
 		return &o.(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]
 	}
+
 	ns := namespaceOf()
 	ns.Name = "shop"
 	cache, err := indextest.New(t.Context(), pod("web-1", "web"), pod("web-2", "web"), pod("api-1", "api"), svc, b)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	everything := whole{Cache: cache, pods: []corev1.Pod{*pod("web-1", "web"), *pod("web-2", "web"), *pod("api-1", "api")}}
 	w := watcher{reader: everything, serves: binding.OwnAnnotated.Serves, paths: []string{"/gates"}}
 	web, all := []string{"web-1", "web-2"}, []string{"api-1", "web-1", "web-2"}
@@ -83,9 +87,11 @@ func TestWhoIsJudged(t *testing.T) {
 		change(after)
 		return event.UpdateEvent{ObjectOld: o, ObjectNew: after}
 	}
+
 	annotate := func(name, value string) func(client.Object) {
 		return func(o client.Object) { o.SetAnnotations(map[string]string{name: value}) }
 	}
+
 	for name, tc := range map[string]struct {
 		reason  string
 		handler handler.EventHandler
@@ -126,6 +132,7 @@ func TestWhoIsJudged(t *testing.T) {
 			case event.DeleteEvent:
 				tc.handler.Delete(t.Context(), e, q)
 			}
+
 			slices.Sort(q.pods)
 			if diff := cmp.Diff(tc.want, q.pods); diff != "" {
 				t.Errorf("%s\njudged: -want, +got:\n%s", tc.reason, diff)

@@ -102,6 +102,7 @@ func TestWhoIsTold(t *testing.T) {
 		}, told: 2},
 		"SeveralHooks": {reason: "Grace alone is told, too.", change: func(_ *world, pod *corev1.Pod) { drain.Keep(pod, drain.Stop{Container: "web", Hook: 55, Grace: 30}) }, told: 2},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := drained(t)

@@ -33,14 +33,17 @@ func (j *judge) look(ctx context.Context, pod *corev1.Pod) (finding, error) {
 	if gone(pod) {
 		return finding{}, nil
 	}
+
 	gated, drained, err := j.covered(ctx, pod)
 	if err != nil || !gated && !drained {
 		return finding{}, err
 	}
+
 	services, bindings, err := injection.Lookup(ctx, j.reader, j.serves, pod.Namespace, pod.Labels)
 	if err != nil {
 		return finding{}, err
 	}
+
 	as := injection.PodOf(pod)
 	owner := binding.Owner(pod)
 	as.Hooks.OfJob = owner != nil && owner.Kind == "Job"
@@ -48,12 +51,15 @@ func (j *judge) look(ctx context.Context, pod *corev1.Pod) (finding, error) {
 	if gated {
 		f.gates = injection.Explain(as, services, bindings)
 	}
+
 	if f.gates.Reason == injection.ReasonNoService && as.Hooks.OfJob {
 		f.gates = injection.Finding{} // Nobody expects a Job's pods behind a load balancer.
 	}
+
 	if stop, known := drain.Kept(pod); drained && known {
 		f.drain = injection.Short(as, stop, services, bindings)
 	}
+
 	return f, nil
 }
 
@@ -64,14 +70,17 @@ func (j *judge) covered(ctx context.Context, pod *corev1.Pod) (gated, drained bo
 	if err := j.asked.Get(ctx, types.NamespacedName{Name: pod.Namespace}, ns); err != nil {
 		return false, false, client.IgnoreNotFound(err)
 	}
+
 	var c admissionv1.MutatingWebhookConfiguration
 	if err := j.asked.Get(ctx, types.NamespacedName{Name: j.configuration}, &c); client.IgnoreNotFound(err) != nil {
 		return false, false, fmt.Errorf("get webhook configuration: %w", err)
 	}
+
 	gates, err := injection.CoverageOf(&c, j.path)
 	if err != nil {
 		return false, false, err
 	}
+
 	hooks, err := injection.DrainCoverageOf(&c, j.drainPath)
 	return injection.Covers(gates, ns.Labels, pod.Labels), injection.Covers(hooks, ns.Labels, pod.Labels), err
 }

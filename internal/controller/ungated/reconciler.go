@@ -77,10 +77,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		r.take(req.NamespacedName, nil, finding{})
 		return reconcile.Result{}, nil
 	}
+
 	f, err := r.look(ctx, &pod)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+
 	r.take(req.NamespacedName, &pod, f)
 	return reconcile.Result{}, nil
 }
@@ -119,12 +121,15 @@ func (r *Reconciler) takeDrain(key types.NamespacedName, pod *corev1.Pod, f inje
 	if whole == nil || !changed && r.old(pod.CreationTimestamp.Time) {
 		return
 	}
+
 	owner := binding.Owner(pod)
 	if owner != nil && whole.told || !r.limit.AllowN(r.now(), 1) {
 		return
 	}
+
 	whole.told = true
 	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonDrainTooShort, "Drain", "%s", f)
+
 	if owner != nil {
 		r.recorder.Eventf(owner, nil, corev1.EventTypeWarning, v1alpha1.ReasonDrainTooShort, "Drain", "Pods of this %s: %s", owner.Kind, f)
 	}

@@ -96,6 +96,7 @@ func (w *world) judge(names ...string) []string {
 	if err != nil {
 		w.Fatal(err)
 	}
+
 	w.reader, w.asked = reader, reader
 	for _, name := range names {
 		namespace := "shop"
@@ -106,10 +107,12 @@ func (w *world) judge(names ...string) []string {
 			w.Fatal(err)
 		}
 	}
+
 	var said []string
 	for len(w.events.Events) > 0 {
 		said = append(said, <-w.events.Events)
 	}
+
 	return said
 }
 
@@ -135,27 +138,34 @@ func TestTold(t *testing.T) {
 	if len(said) != 2 || !strings.HasPrefix(said[0], "Normal NoGate Pods of this ReplicaSet have no readiness gate: no binding refers to Service") || !strings.HasPrefix(said[1], "Normal NoGate No readiness gate") {
 		t.Fatalf("no binding: want it told once to the owner and the pod, got %q", said)
 	}
+
 	if n := testutil.CollectAndCount(w.Reconciler.missing.Gauge); n != 0 {
 		t.Errorf("a pod for which there is no gate is counted as one that lacks it: %d series", n)
 	}
+
 	w.clock = w.clock.Add(24 * time.Hour)
 	w.bind()
 	said = w.judge("web-1")
 	if len(said) != 2 || !strings.Contains(said[1], `Warning GateMissing No readiness gate target-health.elbv2.k8s.aws/web-tg: TargetGroupBinding "web-tg" was not there before the pod.`) {
 		t.Fatalf("the binding came later: got %q", said)
 	}
+
 	w.pod("web-2").CreationTimestamp = metav1.NewTime(noon)
 	if said := w.judge("web-2"); len(said) != 1 {
 		t.Errorf("another pod of the owner: want only the pod told, got %q", said)
 	}
+
 	if n := w.missing("BindingCreatedLater"); n != 2 {
 		t.Errorf("%v pods counted, want 2", n)
 	}
+
 	w.objects["web-1"].(*corev1.Pod).Status.Phase = corev1.PodSucceeded
 	delete(w.objects, "web-2")
+
 	if said := w.judge("web-1", "web-2"); len(said) != 0 {
 		t.Errorf("told of pods that are gone: %q", said)
 	}
+
 	if n := testutil.CollectAndCount(w.Reconciler.missing.Gauge); n != 0 || len(w.ungated.pods)+len(w.ungated.owners) != 0 {
 		t.Errorf("the pods are gone: %d series, %d notes, %d owners", n, len(w.ungated.pods), len(w.ungated.owners))
 	}
@@ -219,6 +229,7 @@ func TestSilent(t *testing.T) {
 		"JobWithService": {reason: "Somebody does.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "Job" }, want: 2},
 		"Alone":          {reason: "A pod without an owner is told.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences = nil }, want: 1},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -241,19 +252,24 @@ func TestRestart(t *testing.T) {
 	w.clock = noon.Add(time.Hour)
 	w.pod("new")
 	w.start()
+
 	if said := w.judge("old", "new"); len(said) != 2 || !strings.Contains(said[0], "Pods of this ReplicaSet") || !strings.Contains(said[1], "GateMissing No readiness gate") {
 		t.Errorf("want the new pod and its owner told, got %q", said)
 	}
+
 	if n := w.missing("BindingCreatedLater") + w.missing("NotInjected"); n != 2 {
 		t.Errorf("%v pods counted, want 2", n)
 	}
+
 	delete(w.objects, "binding")
 	if said := w.judge("old"); !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "NoGate No readiness gate") }) {
 		t.Errorf("the binding is gone: want the old pod told, got %q", said)
 	}
+
 	w.clock = w.clock.Add(starting)
 	delete(w.objects["service"].(*corev1.Service).Spec.Selector, "app")
 	w.pod("moved").CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour))
+
 	if said := w.judge("moved"); len(said) != 2 {
 		t.Errorf("an old pod that lacks a gate since now: want it told, got %q", said)
 	}
@@ -269,16 +285,20 @@ func TestNoStorm(t *testing.T) {
 		names = append(names, fmt.Sprintf("web-%d", i))
 		w.pod(names[i])
 	}
+
 	said := w.judge(names...)
 	if len(said) != eventsBurst {
 		t.Errorf("%d events at once, want %d", len(said), eventsBurst)
 	}
+
 	if !strings.Contains(said[0], "Pods of this ReplicaSet") {
 		t.Errorf("the owner was not told first: %q", said[0])
 	}
+
 	if n := w.missing("BindingCreatedLater"); n != 10_000 {
 		t.Errorf("%v pods counted, want all", n)
 	}
+
 	w.clock = w.clock.Add(time.Hour)
 	if said := w.judge(names...); len(said) != 0 {
 		t.Errorf("told again: %d events", len(said))

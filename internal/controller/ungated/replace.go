@@ -112,32 +112,40 @@ func (r *Replacer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 		r.forget(req.NamespacedName)
 		return reconcile.Result{}, nil
 	}
+
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
 	}
+
 	if !Asks(b.Object) || !b.DeletionTimestamp.IsZero() || !r.serves(b.Object) {
 		r.forget(req.NamespacedName)
 		return reconcile.Result{}, nil
 	}
+
 	var svc corev1.Service
 	if err := r.reader.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc); err != nil {
 		return reconcile.Result{RequeueAfter: lookAgain}, client.IgnoreNotFound(err)
 	}
+
 	g, err := r.group(ctx, &svc)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+
 	if len(g.ungated) == 0 {
 		r.say(b, "")
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
+
 	next, h := r.next(ctx, g)
 	if h == nil {
 		h = r.replace(ctx, b, next)
 	}
+
 	if h.trouble {
 		r.say(b, h.why)
 	}
+
 	log.FromContext(ctx).V(1).Info("Pods without a gate are left for now", "reason", h.why)
 	return reconcile.Result{RequeueAfter: h.again}, nil
 }
@@ -170,9 +178,11 @@ func (r *Replacer) group(ctx context.Context, svc *corev1.Service) (group, error
 	if g.bindings, err = binding.OfService(ctx, r.reader, client.ObjectKeyFromObject(svc)); err != nil {
 		return g, err
 	}
+
 	if g.pods, err = index.PodsOf(ctx, r.reader, svc); err != nil {
 		return g, err
 	}
+
 	g.pods = slices.DeleteFunc(slices.Clone(g.pods), func(p corev1.Pod) bool { return binding.Over(&p) })
 	for i := range g.pods {
 		f, err := r.look(ctx, &g.pods[i])
@@ -183,6 +193,7 @@ func (r *Replacer) group(ctx context.Context, svc *corev1.Service) (group, error
 			g.ungated = append(g.ungated, lacking{pod: &g.pods[i], gates: f.gates.Missing, lost: f.gates.Reason == injection.ReasonNotInjected})
 		}
 	}
+
 	slices.SortFunc(g.ungated, func(a, b lacking) int { return a.pod.CreationTimestamp.Compare(b.pod.CreationTimestamp.Time) })
 	return g, nil
 }
@@ -193,21 +204,26 @@ func (r *Replacer) next(ctx context.Context, g group) (lacking, *hold) {
 	if r.now().Sub(r.started) < r.absence {
 		return lacking{}, waiting("podgate has just started")
 	}
+
 	for _, u := range g.ungated {
 		if u.lost && r.now().Sub(u.pod.CreationTimestamp.Time) < recent {
 			return lacking{}, trouble("Pod %s was created a moment ago, and the webhook did not gate it: another one would lack its gate, too.", u.pod.Name)
 		}
 	}
+
 	if h := r.successor(g); h != nil {
 		return lacking{}, h
 	}
+
 	if h := r.allServe(g); h != nil {
 		return lacking{}, h
 	}
+
 	i := slices.IndexFunc(g.ungated, func(u lacking) bool { return recreated(u.pod) })
 	if i < 0 {
 		return lacking{}, trouble("Pod %s lacks its gate, and nothing would make it anew: delete it yourself.", g.ungated[0].pod.Name)
 	}
+
 	return g.ungated[i], r.gated(ctx, g.ungated[i])
 }
 
@@ -215,6 +231,7 @@ func (r *Replacer) next(ctx context.Context, g group) (lacking, *hold) {
 func (r *Replacer) successor(g group) *hold {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	for i := range g.pods {
 		last, owner, evicted := r.evictedOf(&g.pods[i])
 		switch {
@@ -224,6 +241,7 @@ func (r *Replacer) successor(g group) *hold {
 			delete(r.evicted, owner)
 		}
 	}
+
 	for i := range g.pods {
 		last, _, evicted := r.evictedOf(&g.pods[i])
 		switch {
@@ -234,6 +252,7 @@ func (r *Replacer) successor(g group) *hold {
 			return trouble("The pod that was evicted last has no successor: its owner could not make one, or was scaled down.")
 		}
 	}
+
 	return nil
 }
 
@@ -259,9 +278,11 @@ func (r *Replacer) allServe(g group) *hold {
 			return waiting("pod %s is not Ready", p.Name)
 		}
 	}
+
 	if len(g.pods) < 2 {
 		return trouble("Pod %s is the only one of its Service: while it is replaced nothing would serve. Make a second one.", g.pods[0].Name)
 	}
+
 	for _, b := range g.bindings {
 		if !r.serves(b.Object) {
 			continue
@@ -270,6 +291,7 @@ func (r *Replacer) allServe(g group) *hold {
 			return h
 		}
 	}
+
 	return nil
 }
 
@@ -297,6 +319,7 @@ func (r *Replacer) allHealthy(b *binding.Binding, g group) *hold {
 			return waiting("the target of pod %s is not healthy", g.pods[i].Name)
 		}
 	}
+
 	return nil
 }
 
@@ -334,6 +357,7 @@ func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking) *
 		log.FromContext(ctx).Error(err, "Evicting a pod failed", "pod", u.pod.Name)
 		return trouble("Pod %s could not be evicted; podgate's log says why.", u.pod.Name)
 	}
+
 	r.mu.Lock()
 	// All bindings of the owner's pods wait for it.
 	r.evicted[binding.Owner(u.pod).UID] = eviction{pod: u.pod.UID, at: r.now()}
@@ -342,6 +366,7 @@ func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking) *
 	r.evictions.WithLabelValues(b.Namespace, b.Key().Name).Inc()
 	r.recorder.Eventf(b.Object, u.pod, corev1.EventTypeNormal, v1alpha1.ReasonReplaced, "Evict", "Evicted pod %s, which had no readiness gate; its owner makes one that has it.", u.pod.Name)
 	log.FromContext(ctx).Info("Evicted a pod without a gate", "pod", u.pod.Name)
+
 	return waiting("pod %s was evicted", u.pod.Name)
 }
 

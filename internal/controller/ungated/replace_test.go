@@ -62,6 +62,7 @@ func newReplacing(t *testing.T) *replacing {
 		r.serving(fmt.Sprintf("web-%d", i))
 		r.clock = r.clock.Add(time.Minute)
 	}
+
 	r.clock = r.clock.Add(24 * time.Hour)
 	r.bind()
 	b := r.objects["binding"].(*elbv2.TargetGroupBinding)
@@ -69,6 +70,7 @@ func newReplacing(t *testing.T) *replacing {
 	b.Annotations = map[string]string{v1alpha1.ReplaceAnnotation: v1alpha1.ReplaceEnabled}
 	r.configure()
 	r.restart()
+
 	return r
 }
 
@@ -82,6 +84,7 @@ func (r *replacing) restart() {
 			return r.webhook
 		},
 	}, func() time.Time { return r.clock })
+
 	r.evict = func(_ context.Context, pod *corev1.Pod) error {
 		if r.refused != nil {
 			return r.refused
@@ -89,6 +92,7 @@ func (r *replacing) restart() {
 		r.evicted = append(r.evicted, pod.Name)
 		return nil
 	}
+
 	r.clock = r.clock.Add(starting)
 }
 
@@ -109,6 +113,7 @@ func (r *replacing) look() (evicted, said []string) {
 	if err != nil {
 		r.Fatal(err)
 	}
+
 	r.reader, r.Replacer.asked = reader, reader
 	r.evicted = nil
 	for range 2 {
@@ -124,9 +129,11 @@ func (r *replacing) look() (evicted, said []string) {
 			break
 		}
 	}
+
 	for len(r.events.Events) > 0 {
 		said = append(said, <-r.events.Events)
 	}
+
 	return r.evicted, said
 }
 
@@ -139,15 +146,18 @@ func TestReplaced(t *testing.T) {
 		if diff := cmp.Diff([]string{old}, evicted); diff != "" {
 			t.Fatal(diff)
 		}
+
 		if len(said) != 1 || !strings.Contains(said[0], "Normal Replaced Evicted pod "+old) {
 			t.Fatalf("got %q", said)
 		}
+
 		none := func(when string) {
 			t.Helper()
 			if evicted, said := r.look(); len(evicted)+len(said) != 0 {
 				t.Fatalf("%s: evicted %q, said %q", when, evicted, said)
 			}
 		}
+
 		none("before the cache shows the deletion")
 		r.objects[old].(*corev1.Pod).DeletionTimestamp = new(metav1.NewTime(r.clock))
 		none("while it ends")
@@ -159,13 +169,16 @@ func TestReplaced(t *testing.T) {
 		none("while the successor is not Ready")
 		next.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	}
+
 	if evicted, said := r.look(); len(evicted)+len(said) != 0 {
 		t.Errorf("all have their gates: evicted %q, said %q", evicted, said)
 	}
+
 	want := "podgate-webhook web-0 target-health.elbv2.k8s.aws/web-tg"
 	if len(r.asked) != 3 || r.asked[0] != want {
 		t.Errorf("the webhook was asked %q, want it asked thrice, first %q", r.asked, want)
 	}
+
 	if n := testutil.ToFloat64(r.evictions.WithLabelValues("shop", "web-tg")); n != 3 {
 		t.Errorf("%v evictions counted, want 3", n)
 	}
@@ -177,6 +190,7 @@ func TestNotReplaced(t *testing.T) {
 	state := func(r *replacing, ip string, s gate.State) {
 		r.view.Snapshot.Targets[gate.Target{Addr: netip.MustParseAddr(ip), Port: 8080}] = gate.Health{State: s}
 	}
+
 	for name, tc := range map[string]struct {
 		reason string
 		change func(*replacing)
@@ -224,10 +238,12 @@ func TestNotReplaced(t *testing.T) {
 			if len(evicted) > 0 {
 				t.Fatalf("%s\nevicted %q", tc.reason, evicted)
 			}
+
 			want := 0
 			if tc.told != "" {
 				want = 1
 			}
+
 			if len(said) != want || want == 1 && !strings.Contains(said[0], "Warning NotReplaced") || want == 1 && !strings.Contains(said[0], tc.told) {
 				t.Errorf("%s\nwant %q told once, got %q", tc.reason, tc.told, said)
 			}
@@ -245,8 +261,10 @@ func TestNoSuccessor(t *testing.T) {
 	if len(evicted) != 0 || !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "has no successor") }) {
 		t.Fatalf("evicted %q, said %q", evicted, said)
 	}
+
 	next := r.serving("web-3")
 	next.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "target-health.elbv2.k8s.aws/web-tg"}}
+
 	if evicted, _ := r.look(); len(evicted) != 1 {
 		t.Errorf("it has one now: evicted %q", evicted)
 	}
@@ -261,10 +279,12 @@ func TestReplacingOfAnyBinding(t *testing.T) {
 	if evicted, _ := r.look(); len(evicted) != 1 {
 		t.Fatalf("evicted %q", evicted)
 	}
+
 	r.evicted = nil
 	if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web-other"}}); err != nil {
 		t.Fatal(err)
 	}
+
 	if len(r.evicted) > 0 {
 		t.Errorf("the other binding evicts %q at the same time", r.evicted)
 	}
@@ -283,16 +303,19 @@ func TestReplacingOfAnyService(t *testing.T) {
 	if len(evicted) != 1 {
 		t.Fatalf("evicted %q", evicted)
 	}
+
 	delete(r.objects, evicted[0])
 	reader, err := indextest.New(t.Context(), r.all()...)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	r.reader, r.Replacer.asked = reader, reader
 	r.evicted = nil
 	if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "web-internal"}}); err != nil {
 		t.Fatal(err)
 	}
+
 	if len(r.evicted) > 0 {
 		t.Errorf("while the first has no successor the binding of the other Service evicts %q", r.evicted)
 	}

@@ -52,17 +52,21 @@ func ReadQuestion(v url.Values) (Question, error) {
 	if err != nil {
 		return Question{}, errors.New("begun is no time in milliseconds")
 	}
+
 	q := Question{
 		Namespace: v.Get("namespace"), Pod: v.Get("pod"), UID: v.Get("uid"), Container: v.Get("container"),
 		Begun: time.UnixMilli(begun), Bindings: v["binding"],
 	}
+
 	for _, s := range append([]string{q.Namespace, q.Pod, q.UID, q.Container}, q.Bindings...) {
 		if s == "" || len(s) > 253 || strings.ContainsAny(s, " \n") {
 			return Question{}, errors.New("a name is missing or malformed")
 		}
 	}
+
 	if len(q.Bindings) == 0 {
 		return Question{}, errors.New("no binding is named")
 	}
+
 	return q, nil
 }

@@ -46,10 +46,12 @@ func TestAsk(t *testing.T) {
 		}
 		_, _ = w.Write([]byte(`{"released":true,"ports":[8080]}`))
 	})
+
 	client, err := newClient(c, question)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	got, err := client.ask(t.Context())
 	if diff := cmp.Diff(Answer{Released: true, Ports: []int32{8080}}, got); err != nil || diff != "" {
 		t.Errorf("error %v; -want, +got:\n%s", err, diff)

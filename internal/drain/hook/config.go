@@ -54,11 +54,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if ips := getenv(EnvHostIPs); ips != "" {
 		c.HostIPs = strings.Split(ips, ",")
 	}
+
 	for name, value := range map[string]string{EnvNamespace: c.Namespace, EnvPod: c.Pod, EnvUID: c.UID, EnvAddress: c.Address, EnvName: c.ServerName, EnvCA: c.CA} {
 		if value == "" {
 			return Config{}, errors.New(name + " is not set")
 		}
 	}
+
 	return c, nil
 }
 

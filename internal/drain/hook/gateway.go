@@ -36,6 +36,7 @@ func gateways() []netip.Addr {
 			}
 		}
 	}
+
 	return all
 }
 

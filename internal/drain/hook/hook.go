@@ -38,14 +38,17 @@ func Watch(ctx context.Context, dir string, q Question) error {
 	if err != nil {
 		return err
 	}
+
 	q.Namespace, q.Pod, q.UID = c.Namespace, c.Pod, c.UID
 	podgate, err := newClient(c, q)
 	if err != nil {
 		return err
 	}
+
 	node := c.node()
 	for _, addr := range gateways() {
 		node[addr] = true
 	}
+
 	return Watcher{Ask: podgate.ask, Sockets: ReadSockets, Node: node}.Wait(ctx)
 }

@@ -19,6 +19,7 @@ func TestHook(t *testing.T) {
 	if err := os.WriteFile(alien, append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 200)...), 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	for name, watch := range map[string][]string{
 		"Fails":             {"false"},
 		"Killed":            {"sh", "-c", "kill -9 $$"},

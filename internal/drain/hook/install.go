@@ -22,17 +22,21 @@ func Install(ctx context.Context, program, dir string, c Config) error {
 	if err := copyProgram(program, copied); err != nil {
 		return fmt.Errorf("copy the program to %s: %w", dir, err)
 	}
+
 	raw, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
+
 	// Containers of the pod may run as anybody.
 	if err := os.WriteFile(filepath.Join(dir, configFile), raw, 0o444); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
+
 	if out, err := exec.CommandContext(ctx, copied, CheckCommand).CombinedOutput(); err != nil {
 		return fmt.Errorf("the copy in %s does not run: %w: %s", dir, err, out)
 	}
+
 	return nil
 }
 
@@ -58,14 +62,17 @@ func copyProgram(from, to string) (err error) {
 		return err
 	}
 	defer func() { _ = in.Close() }()
+
 	// An init container that is started again finds its own work.
 	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o555)
 	if err != nil {
 		return err
 	}
+
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Chmod(0o555), out.Close())
 }

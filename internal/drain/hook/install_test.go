@@ -40,19 +40,23 @@ func TestInstall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	dir := t.TempDir()
 	for range 2 { // The kubelet may start an init container again.
 		if err := Install(t.Context(), os.Args[0], dir, c); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	got, err := ReadConfig(dir)
 	if diff := cmp.Diff(c, got); err != nil || diff != "" {
 		t.Errorf("error %v; -want, +got:\n%s", err, diff)
 	}
+
 	if len(got.node()) != 2 {
 		t.Errorf("the node's addresses are %v, want both", got.node())
 	}
+
 	for file, mode := range map[string]os.FileMode{programFile: 0o555, configFile: 0o444} {
 		info, err := os.Stat(filepath.Join(dir, file))
 		if err != nil || info.Mode().Perm() != mode {
@@ -68,10 +72,12 @@ func TestInstallFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	alien := filepath.Join(t.TempDir(), "alien")
 	if err := os.WriteFile(alien, []byte("\x7fELF of another machine"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	distrusting := c
 	distrusting.CA = "none"
 	noexec := t.TempDir()
@@ -83,6 +89,7 @@ func TestInstallFails(t *testing.T) {
 	default:
 		t.Fatal(err)
 	}
+
 	for name, tc := range map[string]struct {
 		program, dir, want string
 		config             Config

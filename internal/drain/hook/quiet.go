@@ -50,6 +50,7 @@ func (q *quiet) sample(now time.Time, ports []int32, all []Socket, err error) {
 			noise = noise || !before[key] && !q.node[s.Remote.Addr()]
 		}
 	}
+
 	if noise || q.since.IsZero() {
 		q.since = now
 	}

@@ -45,6 +45,7 @@ func TestQuiet(t *testing.T) {
 		"Unreadable":  {reason: "What cannot be seen is not quiet.", err: errors.New("no table"), want: 3 * time.Second},
 		"HeldBack":    {reason: "Nobody looked for a while.", pause: 2 * time.Second, want: 3 * time.Second},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			q := quiet{node: map[netip.Addr]bool{kubelet.Addr(): true}}
@@ -59,6 +60,7 @@ func TestQuiet(t *testing.T) {
 				}
 				now = now.Add(sampleEvery)
 			}
+
 			if got := q.lasted(); got != tc.want {
 				t.Errorf("%s\nquiet for %s, want %s", tc.reason, got, tc.want)
 			}
@@ -74,13 +76,16 @@ func TestQuietOldEnd(t *testing.T) {
 		q.sample(now, web, []Socket{socket(8080, balance, timeWait)}, nil)
 		now = now.Add(sampleEvery)
 	}
+
 	if got := q.lasted(); got != 6*time.Second {
 		t.Errorf("quiet for %s, want 6s", got)
 	}
+
 	q.sample(now, []int32{8080, 8443}, nil, nil)
 	if got := q.lasted(); got != 0 {
 		t.Errorf("quiet for %s at a port that nobody looked at before, want 0s", got)
 	}
+
 	q.sample(now.Add(sampleEvery), nil, nil, nil)
 	if got := q.lasted(); got != 0 {
 		t.Errorf("quiet for %s at no port, want 0s", got)

@@ -52,13 +52,17 @@ func ReadSockets() ([]Socket, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		some, err := parseSockets(f)
 		_ = f.Close()
+
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
+
 		all = append(all, some...)
 	}
+
 	return all, nil
 }
 
@@ -67,6 +71,7 @@ func parseSockets(r io.Reader) ([]Socket, error) {
 	if !lines.Scan() || !bytes.Contains(lines.Bytes(), []byte("local_address")) {
 		return nil, errors.Join(errors.New("no table of sockets"), lines.Err())
 	}
+
 	var all []Socket
 	for lines.Scan() {
 		s, err := parseSocket(lines.Text())
@@ -75,6 +80,7 @@ func parseSockets(r io.Reader) ([]Socket, error) {
 		}
 		all = append(all, s)
 	}
+
 	return all, lines.Err()
 }
 
@@ -84,18 +90,22 @@ func parseSocket(line string) (Socket, error) {
 	if len(fields) < 4 {
 		return Socket{}, fmt.Errorf("not a socket: %.80q", line)
 	}
+
 	local, err := parseAddress(fields[1])
 	if err != nil {
 		return Socket{}, err
 	}
+
 	remote, err := parseAddress(fields[2])
 	if err != nil {
 		return Socket{}, err
 	}
+
 	state, err := strconv.ParseUint(fields[3], 16, 8)
 	if err != nil {
 		return Socket{}, fmt.Errorf("not a state: %.80q", fields[3])
 	}
+
 	return Socket{Local: local, Remote: remote, State: State(state)}, nil
 }
 

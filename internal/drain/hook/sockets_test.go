@@ -22,12 +22,14 @@ func TestParseSockets(t *testing.T) {
 		"   1: 0200F40A:1F90 0100F40A:C350 01 00000000:00000000 00:00000000 00000000 65532        0 2 1 0 20 4 30 10 -1\n" +
 		"   2: 0000000000000000FFFF00000200F40A:1F90 0000000000000000FFFF00000100F40A:C351 06 00000000:00000000 03:00001770 00000000     0        0 0 3 0\n" +
 		"   3: B80D0120000000000000000001000000:1F90 B80D0120000000000000000002000000:C352 08 00000000:00000000 00:00000000 00000000     0        0 4 1 0\n"
+
 	want := []Socket{
 		{netip.MustParseAddrPort("0.0.0.0:8080"), netip.MustParseAddrPort("0.0.0.0:0"), listens},
 		{netip.MustParseAddrPort("10.244.0.2:8080"), netip.MustParseAddrPort("10.244.0.1:50000"), 1},
 		{netip.MustParseAddrPort("10.244.0.2:8080"), netip.MustParseAddrPort("10.244.0.1:50001"), timeWait},
 		{netip.MustParseAddrPort("[2001:db8::1]:8080"), netip.MustParseAddrPort("[2001:db8::2]:50002"), 8},
 	}
+
 	got, err := parseSockets(strings.NewReader(table))
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{})); err != nil || diff != "" {
 		t.Errorf("error %v; -want, +got:\n%s", err, diff)
@@ -52,21 +54,25 @@ func TestReadSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() { _ = l.Close() }()
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() { _ = conn.Close() }()
 	all, err := ReadSockets()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	server := netip.MustParseAddrPort(l.Addr().String())
 	client := netip.MustParseAddrPort(conn.LocalAddr().String())
 	if !slices.ContainsFunc(all, func(s Socket) bool { return s.Local == server && s.Remote == client && s.Live() }) {
 		t.Errorf("no live socket from %s at %s in %v", client, server, all)
 	}
+
 	if !slices.ContainsFunc(all, func(s Socket) bool { return s.Local == server && s.State == listens && !s.Live() && !s.Finished() }) {
 		t.Errorf("no listening socket at %s", server)
 	}

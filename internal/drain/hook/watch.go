@@ -49,6 +49,7 @@ func (w Watcher) Wait(ctx context.Context) error {
 			if len(a.Ports) > 0 {
 				ports = a.Ports
 			}
+
 		case <-tick.C:
 			sockets, err := w.Sockets()
 			q.sample(time.Now(), ports, sockets, err)
@@ -65,14 +66,17 @@ func (w Watcher) poll(ctx context.Context, answers chan<- Answer) {
 		asked, cancel := context.WithTimeout(ctx, askTimeout)
 		a, err := w.Ask(asked)
 		cancel()
+
 		if err != nil {
 			a = Answer{}
 		}
+
 		select {
 		case answers <- a:
 		case <-ctx.Done():
 			return
 		}
+
 		select {
 		case <-time.After(askEvery):
 		case <-ctx.Done():

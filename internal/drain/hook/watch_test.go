@@ -20,6 +20,7 @@ func TestWait(t *testing.T) {
 	always := func(a Answer) func(context.Context, time.Duration) (Answer, error) {
 		return func(context.Context, time.Duration) (Answer, error) { return a, nil }
 	}
+
 	connected := func(until time.Duration) func(time.Duration) ([]Socket, error) {
 		return func(at time.Duration) ([]Socket, error) {
 			if at < until {
@@ -28,6 +29,7 @@ func TestWait(t *testing.T) {
 			return nil, nil
 		}
 	}
+
 	cases := map[string]struct {
 		reason  string
 		ask     func(ctx context.Context, at time.Duration) (Answer, error)
@@ -87,19 +89,23 @@ func TestWait(t *testing.T) {
 			earliest: all, latest: all,
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), all)
 				defer cancel()
+
 				if tc.sockets == nil {
 					tc.sockets = connected(0)
 				}
+
 				w := Watcher{
 					Ask:     func(ctx context.Context) (Answer, error) { return tc.ask(ctx, time.Since(begun)) },
 					Sockets: func() ([]Socket, error) { return tc.sockets(time.Since(begun)) },
 				}
+
 				err := w.Wait(ctx)
 				took := time.Since(begun)
 				if took < tc.earliest || took > tc.latest || (err == nil) != (tc.latest < all) {

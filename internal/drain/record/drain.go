@@ -66,13 +66,16 @@ func (d Drain) routed(need drain.Need) (time.Time, bool) {
 			began = seen // Another process deregistered it, no later than that.
 		}
 	}
+
 	if began.IsZero() {
 		return time.Time{}, false
 	}
+
 	routed := began.Add(need.Routing)
 	if d.GoneIsDone && !d.Gone.IsZero() && d.Gone.Before(routed) {
 		routed = d.Gone
 	}
+
 	return routed, true
 }
 

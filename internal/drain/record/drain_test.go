@@ -26,6 +26,7 @@ func TestDone(t *testing.T) {
 		"GoneAlone": {reason: "Or gone.", d: Drain{Ref: group, Gone: at(10)}, want: at(30)},
 		"Nothing":   {reason: "Nobody knows.", d: Drain{Ref: group, Deleted: at(0)}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, ok := tc.d.Done(alb)

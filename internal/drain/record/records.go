@@ -54,16 +54,19 @@ func (r *Records) Note(d Drain, now time.Time) {
 		r.drop(rec)
 		rec = nil
 	}
+
 	if rec == nil {
 		d.GoneIsDone = r.Drivers.Of(d.Ref.Provider).GoneIsDone
 		r.add(&record{Drain: d, noted: now})
 		return
 	}
+
 	rec.noted = now
 	rec.Held = rec.Held || d.Held
 	if rec.Deleted.IsZero() {
 		rec.Deleted = d.Deleted
 	}
+
 	if rec.Accepted.IsZero() {
 		rec.Accepted = d.Accepted
 	}
@@ -84,8 +87,10 @@ func (r *Records) Read(ref balancer.Ref, snap observe.Snapshot) (draining, gone 
 	if snap.Targets == nil {
 		return nil, nil
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	for t, rec := range r.groups[ref] {
 		before := rec.Drain
 		rec.read(snap, t, r.Drivers.Lag(ref))
@@ -99,6 +104,7 @@ func (r *Records) Read(ref balancer.Ref, snap observe.Snapshot) (draining, gone 
 			}
 		}
 	}
+
 	return draining, gone
 }
 
@@ -108,9 +114,11 @@ func (rec *record) read(snap observe.Snapshot, t gate.Target, lag time.Duration)
 	if since.IsZero() {
 		since = rec.Deleted
 	}
+
 	if snap.Started.Before(since) || !rec.Gone.IsZero() {
 		return
 	}
+
 	h, present := snap.Targets[t]
 	if present {
 		rec.absent = time.Time{}
@@ -120,10 +128,12 @@ func (rec *record) read(snap observe.Snapshot, t gate.Target, lag time.Duration)
 		}
 		return
 	}
+
 	rec.Connections = 0
 	if rec.absent.IsZero() {
 		rec.absent = snap.Started
 	}
+
 	if !snap.Started.Before(since.Add(lag)) {
 		rec.Gone = rec.absent
 	}
@@ -145,6 +155,7 @@ func (r *Records) End(pod types.UID, ref balancer.Ref) []Drain {
 			r.drop(rec)
 		}
 	}
+
 	return all
 }
 

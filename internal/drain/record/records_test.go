@@ -95,6 +95,7 @@ func TestRead(t *testing.T) {
 			want: Drain{Deleted: at(0), Accepted: at(1)},
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			r := Records{Drivers: drivers.Traits()}
@@ -105,9 +106,11 @@ func TestRead(t *testing.T) {
 				d, g := r.Read(tc.ref, snap)
 				draining, gone = draining+len(d), gone+len(g)
 			}
+
 			if diff := cmp.Diff([]Drain{tc.want}, r.left(), untold); diff != "" {
 				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
 			}
+
 			if (draining == 1) != !tc.want.Draining.IsZero() || (gone == 1) != !tc.want.Gone.IsZero() {
 				t.Errorf("told %d times that it drains, and %d times that it is gone", draining, gone)
 			}
@@ -151,6 +154,7 @@ func TestForgets(t *testing.T) {
 	note := func(r *Records, uid types.UID, now time.Time) {
 		r.Note(Drain{Pod: uid, Ref: group, Target: target, Deleted: noon, Accepted: noon}, now)
 	}
+
 	for name, forget := range map[string]func(*Records){
 		"Registered":   func(r *Records) { r.Placed(group, target) },
 		"EndedThenOut": func(r *Records) { r.End("uid", group); r.Read(group, read(60, gate.Unknown)) },

@@ -66,10 +66,12 @@ func (d Drain) Judge(need drain.Need, end End) Verdict {
 	if !d.Served {
 		return Verdict{}
 	}
+
 	v := Verdict{Judged: true}
 	if d.Gone.IsZero() {
 		v.Cut = d.Connections
 	}
+
 	done, known := d.Done(need)
 	if !known {
 		v.Cause, v.Early = d.cause(end), max(end.Deleted.Add(need.Time()).Sub(end.At), 0)
@@ -78,9 +80,11 @@ func (d Drain) Judge(need drain.Need, end End) Verdict {
 		}
 		return v
 	}
+
 	if d.Accepted.IsZero() {
 		return Verdict{Cut: v.Cut} // Nobody saw when it began.
 	}
+
 	killed := !end.Deleted.IsZero() && !end.At.Before(end.Deleted.Add(end.Grace))
 	routed, _ := d.routed(need)
 	switch {
@@ -91,6 +95,7 @@ func (d Drain) Judge(need drain.Need, end End) Verdict {
 	default:
 		v.LivedOn = max(end.At.Sub(done), 0)
 	}
+
 	return v
 }
 
@@ -107,5 +112,6 @@ func (d Drain) cause(end End) Cause {
 	case end.Hookless:
 		return CauseNoHook
 	}
+
 	return CauseHook
 }

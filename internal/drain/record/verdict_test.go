@@ -20,6 +20,7 @@ func TestJudge(t *testing.T) {
 	ending := func(second int, grace, own time.Duration) End {
 		return End{At: at(second), Deleted: at(0), Grace: grace, Own: own}
 	}
+
 	cases := map[string]struct {
 		reason string
 		d      Drain
@@ -42,6 +43,7 @@ func TestJudge(t *testing.T) {
 		"HAProxy":      {reason: "No server, no requests.", d: Drain{Ref: backend, GoneIsDone: true, Accepted: at(1), Gone: at(4)}, end: ending(16, 85*s, 85*s), want: Verdict{Judged: true, LivedOn: 12 * s}},
 		"HAProxyCut":   {reason: "HAProxy counts what is cut.", d: Drain{Ref: backend, GoneIsDone: true, Accepted: at(1), Connections: 3}, end: ending(2, s, 85*s), want: Verdict{Cause: CauseGrace, Early: 19 * s, Cut: 3, Judged: true}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			tc.d.Served = true

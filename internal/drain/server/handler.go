@@ -91,22 +91,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "podgate: this replica does not lead", hook.NotLeader)
 		return
 	}
+
 	q, err := hook.ReadQuestion(r.URL.Query())
 	if err != nil {
 		http.Error(w, "podgate: "+err.Error(), http.StatusBadRequest)
 		return
 	}
+
 	a, err := h.answer(r.Context(), q)
 	if errors.Is(err, errUnknownPod) {
 		http.Error(w, "podgate: "+err.Error(), http.StatusNotFound)
 		return
 	}
+
 	if err != nil {
 		h.answers.WithLabelValues(answerError).Inc()
 		h.o.Log.Error(err, "Cannot tell whether a pod may end; it sleeps on", "namespace", q.Namespace, "pod", q.Pod)
 		http.Error(w, "podgate cannot tell", http.StatusInternalServerError)
 		return
 	}
+
 	h.answers.WithLabelValues(said(a)).Inc()
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(a) // The pod is gone: nobody is left to tell.
@@ -122,9 +126,11 @@ func (h *Handler) answer(ctx context.Context, q hook.Question) (hook.Answer, err
 	if err != nil {
 		return hook.Answer{}, fmt.Errorf("get pod: %w", err)
 	}
+
 	if pod.DeletionTimestamp.IsZero() {
 		restart, err := h.restarts(ctx, &pod, q)
 		return hook.Answer{Restart: restart}, err
 	}
+
 	return h.released(ctx, &pod, q.Bindings)
 }

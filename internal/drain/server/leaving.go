@@ -47,17 +47,21 @@ type leavings struct {
 func (l *leavings) ask(k one, now time.Time) (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	if l.of == nil {
 		l.of = map[one]*memory{}
 	}
+
 	if now.Sub(l.pruned) > time.Minute {
 		l.pruned = now
 		maps.DeleteFunc(l.of, func(_ one, m *memory) bool { return now.Sub(m.heard) > forgotten })
 	}
+
 	if m := l.of[k]; m != nil {
 		m.heard = now
 		return false
 	}
+
 	l.of[k] = &memory{asked: now, heard: now}
 	return true
 }

@@ -33,6 +33,7 @@ func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string
 	if err != nil {
 		return hook.Answer{}, fmt.Errorf("find bindings: %w", err)
 	}
+
 	a := hook.Answer{Released: true}
 	var found []string
 	for _, b := range bindings {
@@ -51,10 +52,12 @@ func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string
 			a.Ports = append(a.Ports, c.Target.Port)
 		}
 	}
+
 	for _, name := range wanted {
 		// A binding that is gone tells nothing of the group that it was of.
 		a.Released = a.Released && slices.Contains(found, name)
 	}
+
 	return a, nil
 }
 
@@ -83,16 +86,19 @@ func (h *Handler) letGo(pod *corev1.Pod, group balancer.Group, settings drain.Se
 		// Nobody may have a reason to read the group else, as when its target left it before.
 		h.o.Observer.Refresh(group.Ref)
 	}
+
 	snap := h.o.Observer.View(group.Ref).Snapshot
 	if snap.Targets == nil || now.Sub(snap.Started) > fresh {
 		return false
 	}
+
 	health, listed := snap.Targets[t]
 	traits := h.o.Drivers.Of(group.Ref.Provider)
 	if traits.GoneIsDone {
 		since := h.leaving.saw(k, snap.Started, !listed)
 		return !since.IsZero() && now.Sub(since) >= removed
 	}
+
 	since := h.leaving.saw(k, snap.Started, !listed || health.Leaving())
 	return !since.IsZero() && traits.Quiet != nil && traits.Quiet(group) && now.Sub(since) >= settings.Routing(group.Protocol, group.DeregistrationDelay)
 }

@@ -37,6 +37,7 @@ func TestReleased(t *testing.T) {
 			}
 		}
 	}
+
 	cases := map[string]struct {
 		reason   string
 		ref      balancer.Ref
@@ -124,6 +125,7 @@ func TestReleased(t *testing.T) {
 			change: func(w *world, _ int) { delete(w.known, "web") },
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, tc.ref, tc.protocol)
@@ -139,9 +141,11 @@ func TestReleased(t *testing.T) {
 					break
 				}
 			}
+
 			if got != tc.want {
 				t.Errorf("%s\nreleased in second %d, want %d", tc.reason, got, tc.want)
 			}
+
 			if got != never && w.asked[tc.ref] == 0 {
 				t.Error("the group was not asked to be read when the pod first asked")
 			}
@@ -188,13 +192,16 @@ func TestReleasedByAll(t *testing.T) {
 		},
 		"NoAddress": {reason: "The pod has no address of the group's family.", change: func(w *world) { w.pod.Status.PodIPs = nil }, want: hook.Answer{}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, group, "HTTP")
 			tc.change(w)
+
 			if tc.wanted == nil {
 				tc.wanted = []string{"web"}
 			}
+
 			var got hook.Answer
 			for second := range 30 {
 				w.clock = at(second)
@@ -202,6 +209,7 @@ func TestReleasedByAll(t *testing.T) {
 				w.read(other, gate.Healthy)
 				got = w.ask(tc.wanted...)
 			}
+
 			slices.Sort(got.Ports)
 			if got.Released != tc.want.Released || !slices.Equal(got.Ports, tc.want.Ports) {
 				t.Errorf("%s\ngot %+v, want %+v", tc.reason, got, tc.want)

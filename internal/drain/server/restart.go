@@ -34,6 +34,7 @@ func (h *Handler) restarts(ctx context.Context, cached *corev1.Pod, q hook.Quest
 	if !h.live.Allow() {
 		return false, nil
 	}
+
 	var events corev1.EventList
 	err := h.o.Live.List(ctx, &events, client.InNamespace(cached.Namespace), client.MatchingFieldsSelector{
 		Selector: fields.SelectorFromSet(fields.Set{"involvedObject.uid": string(cached.UID), "reason": killing}),
@@ -44,11 +45,13 @@ func (h *Handler) restarts(ctx context.Context, cached *corev1.Pod, q hook.Quest
 	if !restarting(events.Items, q) {
 		return false, nil
 	}
+
 	// Its deletion may have come since, and the cache not know.
 	var pod corev1.Pod
 	if err := h.o.Live.Get(ctx, client.ObjectKeyFromObject(cached), &pod); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
+
 	return pod.UID == cached.UID && pod.DeletionTimestamp.IsZero() && pod.Status.Phase == corev1.PodRunning, nil
 }
 

@@ -57,6 +57,7 @@ func TestRestart(t *testing.T) {
 			change: func(w *world) { w.live.pod.Status.Phase = corev1.PodFailed },
 		},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, group, "HTTP")

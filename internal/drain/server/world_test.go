@@ -56,12 +56,14 @@ func newWorld(t *testing.T, ref balancer.Ref, protocol string) *world {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1", UID: "u1", Labels: map[string]string{"app": "web"}, DeletionTimestamp: new(metav1.NewTime(at(85)))},
 		Status:     corev1.PodStatus{Phase: corev1.PodRunning, PodIPs: []corev1.PodIP{{IP: "10.0.0.2"}}},
 	}
+
 	w.objects = append(w.objects, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
 		Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{
 			{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}, {Name: "admin", Port: 81, TargetPort: intstr.FromInt32(9090)},
 		}},
 	})
+
 	w.bind("web", ref, protocol, 80)
 	return w
 }

@@ -77,21 +77,26 @@ func (c *Cache) Get(_ context.Context, key client.ObjectKey, into client.Object,
 func (c *Cache) List(_ context.Context, into client.ObjectList, options ...client.ListOption) error {
 	var o client.ListOptions
 	o.ApplyOptions(options)
+
 	if o.FieldSelector == nil || len(o.FieldSelector.Requirements()) != 1 {
 		return fmt.Errorf("list %T: not asked through an index", into)
 	}
+
 	asked := o.FieldSelector.Requirements()[0]
 	items, ok := reflect.TypeOf(into).Elem().FieldByName("Items")
 	if !ok {
 		return fmt.Errorf("list %T: it has no items", into)
 	}
+
 	found, err := c.of(reflect.PointerTo(items.Type.Elem())).ByIndex(asked.Field, o.Namespace+"/"+asked.Value)
 	if err != nil {
 		return err
 	}
+
 	objects := make([]runtime.Object, 0, len(found))
 	for _, f := range found {
 		objects = append(objects, f.(runtime.Object))
 	}
+
 	return meta.SetList(into, objects)
 }

@@ -34,12 +34,14 @@ func (a *apiserver) testAdaptive(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"},
 		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80}}},
 	}))
+
 	b := &elbv2.TargetGroupBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web-tg", Annotations: map[string]string{v1alpha1.DrainModeAnnotation: v1alpha1.DrainAdaptive}},
 		Spec: elbv2.TargetGroupBindingSpec{
 			TargetGroupName: "web", TargetType: new(elbv2.TargetTypeIP), ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)},
 		},
 	}
+
 	a.must(t, a.Create(t.Context(), b))
 	a.must(t, a.Create(t.Context(), &corev1.LimitRange{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "limits"},
@@ -48,6 +50,7 @@ func (a *apiserver) testAdaptive(t *testing.T) {
 			Min:  corev1.ResourceList{"memory": resource.MustParse("64Mi")}, Max: corev1.ResourceList{"memory": resource.MustParse("256Mi")},
 		}}},
 	}))
+
 	var pod corev1.Pod
 	for try := 0; len(pod.Spec.InitContainers) == 0; try++ {
 		if try > 1000 {
@@ -56,9 +59,11 @@ func (a *apiserver) testAdaptive(t *testing.T) {
 		pod = restricted(namespace, fmt.Sprint("web-", try))
 		a.must(t, a.Create(t.Context(), &pod))
 	}
+
 	if pod.Status.QOSClass != corev1.PodQOSGuaranteed {
 		t.Errorf("the pod is %s, want it to stay %s", pod.Status.QOSClass, corev1.PodQOSGuaranteed)
 	}
+
 	hook := pod.Spec.Containers[0].Lifecycle.PreStop.Exec
 	if hook == nil || !slices.Contains(hook.Command, "--binding=web-tg") || !slices.Contains(hook.Command, "--max=155s") {
 		t.Errorf("the hook is %+v", pod.Spec.Containers[0].Lifecycle.PreStop)

@@ -100,15 +100,18 @@ func startAPIServer(t *testing.T) *apiserver {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(httpClient.CloseIdleConnections)
 	kube, err := kubernetes.NewForConfigAndClient(cfg, httpClient)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	c, err := kubetest.Client(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	a := &apiserver{Client: c, kube: kube, events: &recorder{}}
 	a.namespace = kubetest.Namespace(t, c, map[string]string{elbv2.InjectLabel: elbv2.InjectEnabled})
 	a.must(t, c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ownNamespace}}))
@@ -118,6 +121,7 @@ func startAPIServer(t *testing.T) *apiserver {
 	for range 2 {
 		replicas = append(replicas, a.startReplica(t, cfg, httpClient))
 	}
+
 	a.install(t, balance(t, replicas))
 	return a
 }
@@ -147,17 +151,21 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := index.Bindings(t.Context(), objects); err != nil {
 		t.Fatal(err)
 	}
+
 	synced, err := webhook.Prepare(t.Context(), objects)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	handler, err := webhook.New(objects, synced, webhook.Options{Serves: binding.OwnAll.Serves, Helper: helper, Registerer: registry, Log: logr.Discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	pair := &certificate.Keypair{}
 	runner, err := certificate.New(a.kube, pair, certificate.Options{
 		Namespace: ownNamespace, Registerer: registry, Recorder: a.events, Log: a.journal(),
@@ -169,10 +177,12 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	// Over HTTP/2 the API server would dial again for a call whose connection ended, up to
 	// seven seconds later and with the caBundle that the call began with: longer than the
 	// propagation wait here.
@@ -186,6 +196,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 			handler.ServeHTTP(w, r)
 		})
 	}
+
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, TLSConfig: settings}
 
 	ctx, stop := context.WithCancel(context.Background())
@@ -202,6 +213,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 			t.Errorf("replica: %v", err)
 		}
 	})
+
 	a.eventually(t, "a replica is ready", func(context.Context) bool { return runner.Ready(nil) == nil && handler.Ready(nil) == nil })
 	return listener.Addr().String()
 }
@@ -213,6 +225,7 @@ func balance(t *testing.T, replicas []string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var group sync.WaitGroup
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(func() {
@@ -220,6 +233,7 @@ func balance(t *testing.T, replicas []string) string {
 		_ = listener.Close()
 		group.Wait()
 	})
+
 	group.Go(func() {
 		for turn := 0; ; turn++ {
 			in, err := listener.Accept()
@@ -229,6 +243,7 @@ func balance(t *testing.T, replicas []string) string {
 			group.Go(func() { forward(ctx, in, replicas[turn%len(replicas)]) })
 		}
 	})
+
 	return listener.Addr().String()
 }
 
@@ -238,6 +253,7 @@ func forward(ctx context.Context, in net.Conn, to string) {
 		_ = in.Close()
 		return
 	}
+
 	defer context.AfterFunc(ctx, func() { _ = in.Close() })()
 	var group sync.WaitGroup
 	for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
@@ -247,6 +263,7 @@ func forward(ctx context.Context, in net.Conn, to string) {
 			_ = out.Close()
 		})
 	}
+
 	group.Wait()
 }
 
@@ -258,10 +275,12 @@ func (a *apiserver) install(t *testing.T, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var c admissionv1.MutatingWebhookConfiguration
 	if err := yaml.UnmarshalStrict(raw, &c); err != nil {
 		t.Fatal(err)
 	}
+
 	for i := range c.Webhooks {
 		service, path := c.Webhooks[i].ClientConfig.Service, webhook.Path
 		if strings.Contains(c.Webhooks[i].Name, "drain") {
@@ -274,6 +293,7 @@ func (a *apiserver) install(t *testing.T, address string) {
 		c.Webhooks[i].FailurePolicy = new(admissionv1.Fail)
 		c.Webhooks[i].TimeoutSeconds = new(int32(10))
 	}
+
 	a.must(t, a.Create(t.Context(), &c))
 	t.Cleanup(func() { _ = a.Delete(context.Background(), &c) })
 	a.eventually(t, "caBundle is published", func(ctx context.Context) bool { return len(a.bundle(ctx)) > 0 })
@@ -324,10 +344,12 @@ func (a *apiserver) createPod(ctx context.Context, name, app string) ([]string, 
 	if err := a.Create(ctx, pod); err != nil {
 		return nil, err
 	}
+
 	var gates []string
 	for _, g := range pod.Spec.ReadinessGates {
 		gates = append(gates, string(g.ConditionType))
 	}
+
 	return gates, nil
 }
 
@@ -356,6 +378,7 @@ func TestAPIServer(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: "web"},
 		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80}}},
 	}))
+
 	a.must(t, a.Create(t.Context(), &elbv2.TargetGroupBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: "web-tg"},
 		Spec: elbv2.TargetGroupBindingSpec{
@@ -363,6 +386,7 @@ func TestAPIServer(t *testing.T) {
 			ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)},
 		},
 	}))
+
 	want := []string{"example.com/mine", "target-health.elbv2.k8s.aws/web-tg"}
 	tries := 0
 	a.eventually(t, "caches have the binding", func(ctx context.Context) bool {
@@ -377,6 +401,7 @@ func TestAPIServer(t *testing.T) {
 			t.Errorf("gates of a pod that no binding claims: want %q, got %q, error %v", legacy, gates, err)
 		}
 	})
+
 	t.Run("ExcludedNamespaces", a.testExcluded)
 	t.Run("OptOut", a.testOptOut)
 	t.Run("DeletedBinding", a.testDeletedBinding)
@@ -407,12 +432,15 @@ func (a *apiserver) testRepair(t *testing.T) {
 			}}
 		}))
 	}
+
 	a.eventually(t, "caBundle is back", func(ctx context.Context) bool { return string(a.bundle(ctx)) == string(before) })
 	var c admissionv1.MutatingWebhookConfiguration
 	a.must(t, a.Get(t.Context(), client.ObjectKey{Name: certificate.ConfigurationName}, &c))
+
 	if got := c.Webhooks[0].ObjectSelector; got == nil || len(got.MatchExpressions) != 1 || got.MatchExpressions[0].Values[0] != "19" {
 		t.Errorf("the selector edited by hand was lost: %+v", got)
 	}
+
 	a.eventually(t, "the API server trusts the webhook again", func(ctx context.Context) bool {
 		_, err := a.createPod(ctx, fmt.Sprint("repaired-", time.Now().UnixNano()), "web")
 		return err == nil
@@ -441,6 +469,7 @@ func (a *apiserver) testRotation(t *testing.T, want []string) {
 			return nil
 		})
 	}
+
 	a.rotate(t, certificate.RotateServing)
 	a.rotate(t, certificate.RotateCA)
 	a.rotate(t, certificate.RotateCA)
@@ -448,11 +477,14 @@ func (a *apiserver) testRotation(t *testing.T, want []string) {
 	a.eventually(t, "the Secret is made anew", func(ctx context.Context) bool {
 		return a.Get(ctx, client.ObjectKey{Namespace: ownNamespace, Name: certificate.SecretName}, &corev1.Secret{}) == nil
 	})
+
 	a.rotate(t, certificate.RotateServing)
 	enough.Store(true)
+
 	if err := group.Wait(); err != nil {
 		t.Error(err)
 	}
+
 	t.Logf("%d pods created through four rotations", created.Load())
 	for _, reason := range []string{"AuthorityCreated", "CertificateIssued", "AuthorityRetired"} {
 		if !a.events.has(reason) {
@@ -467,6 +499,7 @@ func sum(t *testing.T, registry *prometheus.Registry, name string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var total float64
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
@@ -475,5 +508,6 @@ func sum(t *testing.T, registry *prometheus.Registry, name string) float64 {
 			}
 		}
 	}
+
 	return total
 }

@@ -34,6 +34,7 @@ func (a *apiserver) bind(t *testing.T, namespace, app string) *elbv2.TargetGroup
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: app},
 		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": app}, Ports: []corev1.ServicePort{{Port: 80}}},
 	}))
+
 	b := &elbv2.TargetGroupBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: app + "-tg"},
 		Spec: elbv2.TargetGroupBindingSpec{
@@ -41,6 +42,7 @@ func (a *apiserver) bind(t *testing.T, namespace, app string) *elbv2.TargetGroup
 			ServiceRef: elbv2.ServiceReference{Name: app, Port: intstr.FromInt32(80)},
 		},
 	}
+
 	a.must(t, a.Create(t.Context(), b))
 	return b
 }
@@ -78,15 +80,18 @@ func (a *apiserver) testExcluded(t *testing.T) {
 		a.must(t, a.Patch(t.Context(), ns, label))
 		a.bind(t, namespace, "system")
 	}
+
 	a.bind(t, a.namespace, "system")
 	a.gated(t, a.namespace, "system")
 	before := a.asked(t)
+
 	for _, namespace := range excluded {
 		pod, err := a.gates(t.Context(), namespace, "system", nil)
 		if err != nil || len(pod.Spec.ReadinessGates) != 0 {
 			t.Errorf("%s: want no gate, got %v, error %v", namespace, pod.Spec.ReadinessGates, err)
 		}
 	}
+
 	if n := a.asked(t) - before; n != 0 {
 		t.Errorf("the webhook was asked %v times", n)
 	}
@@ -127,10 +132,12 @@ func (a *apiserver) testDeletedBinding(t *testing.T) {
 		}
 		return true
 	})
+
 	a.must(t, a.Get(t.Context(), client.ObjectKeyFromObject(b), b))
 	if b.DeletionTimestamp.IsZero() {
 		t.Error("the binding is not being deleted")
 	}
+
 	b.Finalizers = nil
 	a.must(t, a.Update(t.Context(), b))
 }
@@ -156,6 +163,7 @@ func (a *apiserver) testReinvoked(t *testing.T) {
 			}},
 		}},
 	}
+
 	a.must(t, a.Create(t.Context(), other))
 	t.Cleanup(func() { _ = a.Delete(context.Background(), other) })
 	var pod *corev1.Pod
@@ -166,9 +174,11 @@ func (a *apiserver) testReinvoked(t *testing.T) {
 		asked = a.asked(t) - before
 		return err == nil && len(pod.Spec.Containers) == 2
 	})
+
 	if asked != 2 {
 		t.Errorf("the other webhook changed the pod, and podgate was asked %v times, want twice", asked)
 	}
+
 	want := []corev1.PodReadinessGate{{ConditionType: "target-health.elbv2.k8s.aws/sidecar-tg"}}
 	if !slices.Equal(pod.Spec.ReadinessGates, want) {
 		t.Errorf("want one gate, got %v", pod.Spec.ReadinessGates)
@@ -198,11 +208,13 @@ func (a *apiserver) testSelectorless(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "any"},
 		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
 	}))
+
 	a.bind(t, namespace, "some")
 	a.must(t, a.Create(t.Context(), &elbv2.TargetGroupBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "any-tg"},
 		Spec:       elbv2.TargetGroupBindingSpec{TargetGroupName: "any", ServiceRef: elbv2.ServiceReference{Name: "any", Port: intstr.FromInt32(80)}},
 	}))
+
 	a.bind(t, namespace, "last") // after any-tg: whoever knows this one knows the others
 	a.gated(t, namespace, "last")
 	pod, err := a.gates(t.Context(), namespace, "some", nil)

@@ -39,6 +39,7 @@ func (a *apiserver) testLabels(t *testing.T) {
 		"DrainNotGates":   {reason: "Opting out of gates leaves the hooks.", namespace: map[string]string{elbv2.InjectLabel: enabled, v1alpha1.DrainLabel: enabled}, pod: map[string]string{v1alpha1.InjectLabel: disabled}, drained: true},
 		"DisabledNothing": {reason: "Another value asks for nothing.", namespace: map[string]string{elbv2.InjectLabel: "true", v1alpha1.DrainLabel: "yes"}},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			namespace := kubetest.Namespace(t, a.Client, tc.namespace)
@@ -47,6 +48,7 @@ func (a *apiserver) testLabels(t *testing.T) {
 				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"},
 				Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80}}},
 			}))
+
 			a.must(t, a.Create(t.Context(), &elbv2.TargetGroupBinding{
 				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web-tg", Annotations: map[string]string{v1alpha1.DrainTimeAnnotation: "20s"}},
 				Spec: elbv2.TargetGroupBindingSpec{
@@ -54,6 +56,7 @@ func (a *apiserver) testLabels(t *testing.T) {
 					ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)},
 				},
 			}))
+
 			// Caches follow; a pod with both labels of its own shows when they have.
 			var probe corev1.Pod
 			for try := 0; len(probe.Spec.ReadinessGates) == 0 || probe.Spec.Containers[0].Lifecycle == nil; try++ {
@@ -63,11 +66,14 @@ func (a *apiserver) testLabels(t *testing.T) {
 				probe = labelled(namespace, fmt.Sprint("probe-", try), map[string]string{v1alpha1.InjectLabel: enabled, v1alpha1.DrainLabel: enabled})
 				a.must(t, a.Create(t.Context(), &probe))
 			}
+
 			pod := labelled(namespace, "pod", tc.pod)
 			a.must(t, a.Create(t.Context(), &pod))
+
 			if gated := slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return string(g.ConditionType) == elbv2.GateType("web-tg") }); gated != tc.gated {
 				t.Errorf("%s\ngated: want %t, got %t", tc.reason, tc.gated, gated)
 			}
+
 			hook := pod.Spec.Containers[0].Lifecycle
 			if drained := hook != nil && hook.PreStop.Sleep.Seconds == 20 && *pod.Spec.TerminationGracePeriodSeconds == 50; drained != tc.drained {
 				t.Errorf("%s\ndrained: want %t, got %+v and a grace period of %d s", tc.reason, tc.drained, hook, *pod.Spec.TerminationGracePeriodSeconds)

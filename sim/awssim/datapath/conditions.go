@@ -24,12 +24,14 @@ func Satisfies(r *http.Request, c types.RuleCondition) bool {
 			host = name
 		}
 		return slices.ContainsFunc(c.Values, func(p string) bool { return wildcard(strings.ToLower(p), strings.ToLower(host)) })
+
 	case "http-header":
 		return slices.ContainsFunc(c.HttpHeaderConfig.Values, func(p string) bool {
 			return slices.ContainsFunc(r.Header.Values(*c.HttpHeaderConfig.HttpHeaderName), func(v string) bool {
 				return wildcard(strings.ToLower(p), strings.ToLower(v))
 			})
 		})
+
 	case "http-request-method":
 		return slices.Contains(c.HttpRequestMethodConfig.Values, r.Method)
 	case "query-string":
@@ -41,6 +43,7 @@ func Satisfies(r *http.Request, c types.RuleCondition) bool {
 			return err == nil && p.Contains(from.Addr().Unmap())
 		})
 	}
+
 	return false
 }
 
@@ -77,5 +80,6 @@ func wildcard(pattern, text string) bool {
 			return false
 		}
 	}
+
 	return strings.Trim(pattern[p:], "*") == ""
 }

@@ -37,6 +37,7 @@ func Forward(w http.ResponseWriter, r *http.Request, to Upstream, fail func(stat
 	if conn == nil {
 		conn, err = dial(r.Context(), to)
 	}
+
 	if err != nil {
 		fail(statusOf(err))
 		Page5xx(w, statusOf(err))
@@ -49,11 +50,13 @@ func Forward(w http.ResponseWriter, r *http.Request, to Upstream, fail func(stat
 		to.Pool.put(conn)
 		return
 	}
+
 	to.Pool.drop(conn) // its request is over, one way or the other
 	if status != 0 {
 		fail(status)
 		Page5xx(w, status)
 	}
+
 	if end == endCutOff {
 		fail(0)
 		panic(http.ErrAbortHandler) // the answer has begun: all that is left is to cut it off
@@ -77,6 +80,7 @@ func dial(ctx context.Context, to Upstream) (*targetConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to target %s: %w", to.Address, err)
 	}
+
 	raw := conn
 	if to.TLS {
 		secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // load balancers do not verify targets
@@ -86,6 +90,7 @@ func dial(ctx context.Context, to Upstream) (*targetConn, error) {
 		}
 		conn = secure
 	}
+
 	return to.Pool.add(&targetConn{Conn: conn, raw: raw, r: bufio.NewReader(conn), w: bufio.NewWriter(conn)})
 }
 
@@ -106,12 +111,14 @@ func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle tim
 			header[name] = values
 		}
 	}
+
 	w.WriteHeader(response.StatusCode)
 
 	err = copyBody(w, response, conn, idle)
 	if err != nil {
 		_ = conn.Close() // or closing the body would wait for the rest of it
 	}
+
 	_ = response.Body.Close() // there is nothing left in it
 	if err != nil {
 		_ = http.NewResponseController(w).Flush() // a client that left has nothing to see
@@ -126,6 +133,7 @@ func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle tim
 		}
 	default: // answered before it had read all of the request
 	}
+
 	return endDone, 0
 }
 
@@ -144,6 +152,7 @@ func send(out *http.Request, conn *targetConn, idle time.Duration) <-chan error 
 		write()
 		return sent
 	}
+
 	out.Body = &extending{ReadCloser: out.Body, conn: conn, idle: idle}
 	go write()
 	return sent
@@ -182,10 +191,12 @@ func copyBody(w http.ResponseWriter, response *http.Response, conn *targetConn, 
 	if response.ContentLength == 0 {
 		return nil
 	}
+
 	size := int64(32 << 10)
 	if response.ContentLength > 0 {
 		size = min(size, response.ContentLength)
 	}
+
 	buffer := make([]byte, size)
 	for {
 		n, err := response.Body.Read(buffer)
@@ -197,12 +208,14 @@ func copyBody(w http.ResponseWriter, response *http.Response, conn *targetConn, 
 				_ = http.NewResponseController(w).Flush() // a client that left shows at the next write
 			}
 		}
+
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+
 		_ = conn.SetDeadline(time.Now().Add(idle))
 	}
 }
@@ -225,25 +238,31 @@ func outgoing(r *http.Request) *http.Request {
 			header[name] = values
 		}
 	}
+
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	if before := r.Header.Get("X-Forwarded-For"); before != "" {
 		host = before + ", " + host
 	}
+
 	header["X-Forwarded-For"] = []string{host}
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
 	}
+
 	header["X-Forwarded-Proto"] = []string{scheme}
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
 		header["X-Forwarded-Port"] = []string{strconv.Itoa(local.Port)}
 	}
+
 	if len(header["X-Amzn-Trace-Id"]) == 0 {
 		header["X-Amzn-Trace-Id"] = []string{fmt.Sprintf("Root=1-%08x-%s", time.Now().Unix(), wire.RandomHex(12))}
 	}
+
 	if len(header["User-Agent"]) == 0 {
 		header["User-Agent"] = []string{""} // else one is made up
 	}
+
 	out := &http.Request{
 		Method: r.Method, URL: r.URL, Host: r.Host, Header: header,
 		Body: r.Body, ContentLength: r.ContentLength, TransferEncoding: r.TransferEncoding,
@@ -251,6 +270,7 @@ func outgoing(r *http.Request) *http.Request {
 	if r.ContentLength == 0 {
 		out.Body = http.NoBody
 	}
+
 	return out
 }
 

@@ -41,6 +41,7 @@ const maxIdle = 128
 func (p *Pool) get(longest time.Duration) *targetConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	for len(p.idle) > 0 {
 		last := len(p.idle) - 1
 		c := p.idle[last]
@@ -51,6 +52,7 @@ func (p *Pool) get(longest time.Duration) *targetConn {
 		}
 		_ = c.Close() // nothing is under way on it
 	}
+
 	return nil
 }
 
@@ -146,15 +148,18 @@ func (c *targetConn) quiet() bool {
 	if !ok {
 		return false
 	}
+
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return false
 	}
+
 	waiting := false
 	err = raw.Read(func(fd uintptr) bool {
 		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		waiting = err == syscall.EAGAIN || err == syscall.EINTR
 		return true
 	})
+
 	return err == nil && waiting
 }

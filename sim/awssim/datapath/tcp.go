@@ -25,6 +25,7 @@ func Carry(ctx context.Context, client net.Conn, to Upstream) {
 		Reset(client)
 		return
 	}
+
 	defer to.Pool.drop(held)
 	defer context.AfterFunc(ctx, func() {
 		Reset(client)

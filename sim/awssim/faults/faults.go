@@ -101,6 +101,7 @@ func (s *Set) Add(f Fault, known func(operation string) bool) (string, error) {
 	if f.DurationSeconds > 0 {
 		f.expires = time.Now().Add(s.scaled(secondsOf(f.DurationSeconds)))
 	}
+
 	s.list = append(s.list, &f)
 	return f.ID, nil
 }
@@ -152,6 +153,7 @@ func (s *Set) On(c Call) Effect {
 		f.Count--
 		return f.Count == 0
 	})
+
 	return e
 }
 

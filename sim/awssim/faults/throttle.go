@@ -43,6 +43,7 @@ func bucketLimits(mode string) (map[string]bucketLimit, error) {
 	default:
 		return nil, fmt.Errorf("throttle mode %q: must be %s, %s or %s", mode, ThrottleCurrent, ThrottleClassic, ThrottleOff)
 	}
+
 	return map[string]bucketLimit{
 		"describe": describe,
 		"register": {20, 4},
@@ -95,10 +96,12 @@ func (b *Buckets) Take(account, operation string) *wire.APIError {
 		l = rate.NewLimiter(limit.refill*rate.Limit(b.scale), limit.burst)
 		b.by[account+"/"+class] = l
 	}
+
 	b.mu.Unlock()
 
 	if !l.AllowN(time.Now(), 1) {
 		return wire.Failed("Throttling", "Rate exceeded")
 	}
+
 	return nil
 }

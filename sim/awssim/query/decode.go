@@ -42,6 +42,7 @@ func tree(form url.Values) *node {
 		if name == "Action" || name == "Version" || len(values) == 0 {
 			continue
 		}
+
 		at := root
 		for part := range strings.SplitSeq(name, ".") {
 			if at.children == nil {
@@ -54,8 +55,10 @@ func tree(form url.Values) *node {
 			}
 			at = next
 		}
+
 		at.value, at.present = values[0], true
 	}
+
 	return root
 }
 
@@ -70,6 +73,7 @@ func decodeStruct(n *node, v reflect.Value, path string) error {
 	for name := range n.children {
 		names = append(names, name)
 	}
+
 	sort.Strings(names)
 	for _, name := range names {
 		field := v.FieldByName(name)
@@ -80,6 +84,7 @@ func decodeStruct(n *node, v reflect.Value, path string) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -88,6 +93,7 @@ func decodeValue(n *node, v reflect.Value, path string) error {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		return decodeValue(n, v.Elem(), path)
+
 	case reflect.Struct:
 		return decodeStruct(n, v, path+".")
 	case reflect.Slice:
@@ -95,6 +101,7 @@ func decodeValue(n *node, v reflect.Value, path string) error {
 	case reflect.String:
 		v.SetString(n.value)
 		return nil
+
 	case reflect.Int32, reflect.Int64:
 		i, err := strconv.ParseInt(n.value, 10, v.Type().Bits())
 		if err != nil {
@@ -102,6 +109,7 @@ func decodeValue(n *node, v reflect.Value, path string) error {
 		}
 		v.SetInt(i)
 		return nil
+
 	case reflect.Bool:
 		b, err := strconv.ParseBool(n.value)
 		if err != nil {
@@ -110,6 +118,7 @@ func decodeValue(n *node, v reflect.Value, path string) error {
 		v.SetBool(b)
 		return nil
 	}
+
 	return &ParameterError{Name: path, Problem: "is of a kind that awssim does not read: " + v.Kind().String()}
 }
 
@@ -123,6 +132,7 @@ func decodeList(n *node, v reflect.Value, path string) error {
 		}
 		return &ParameterError{Name: path, Problem: "is a list and wants .member.N"}
 	}
+
 	indexes := make([]int, 0, len(members.children))
 	for key := range members.children {
 		i, err := strconv.Atoi(key)
@@ -131,6 +141,7 @@ func decodeList(n *node, v reflect.Value, path string) error {
 		}
 		indexes = append(indexes, i)
 	}
+
 	sort.Ints(indexes)
 	list := reflect.MakeSlice(v.Type(), len(indexes), len(indexes))
 	for at, i := range indexes {
@@ -139,6 +150,7 @@ func decodeList(n *node, v reflect.Value, path string) error {
 			return err
 		}
 	}
+
 	v.Set(list)
 	return nil
 }

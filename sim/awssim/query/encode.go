@@ -67,10 +67,12 @@ func encodeValue(b *bytes.Buffer, name string, v reflect.Value) {
 			return
 		}
 		encodeValue(b, name, v.Elem())
+
 	case reflect.String:
 		if v.String() != "" {
 			element(b, name, v.String())
 		}
+
 	case reflect.Int32, reflect.Int64:
 		element(b, name, strconv.FormatInt(v.Int(), 10))
 	case reflect.Bool:
@@ -84,6 +86,7 @@ func encodeValue(b *bytes.Buffer, name string, v reflect.Value) {
 			encodeValue(b, "member", v.Index(i))
 		}
 		b.WriteString("</" + name + ">")
+
 	case reflect.Struct:
 		if at, ok := v.Interface().(time.Time); ok {
 			element(b, name, at.UTC().Format("2006-01-02T15:04:05.000Z"))

@@ -48,20 +48,24 @@ func TestDecode(t *testing.T) {
 		"NotAList":      {reason: "a scalar where a list belongs is named", form: "Pairs=x", err: "Pairs: is a list and wants .member.N"},
 		"BadIndex":      {reason: "list indexes start at one", form: "Pairs.member.0.Key=a", err: "Pairs.member.0: is not a list index"},
 	}
+
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			form, err := url.ParseQuery(tc.form)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			var got sample
 			text := ""
 			if err := Decode(form, &got); err != nil {
 				text = err.Error()
 			}
+
 			if text != tc.err {
 				t.Fatalf("%s: error %q, want %q", tc.reason, text, tc.err)
 			}
+
 			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(sample{})); diff != "" && tc.err == "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}

@@ -75,6 +75,7 @@ type credential struct {
 func (s *Service) Identify(key string) (Identity, *wire.APIError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if temporary, known := s.credentials[key]; known {
 		if time.Now().After(temporary.expires) {
 			return Identity{}, &wire.APIError{Status: 403, Code: "ExpiredToken", Message: "The security token included in the request is expired"}
@@ -86,6 +87,7 @@ func (s *Service) Identify(key string) (Identity, *wire.APIError) {
 	if strings.HasPrefix(key, "ASIA") {
 		return Identity{}, &wire.APIError{Status: 403, Code: "InvalidClientTokenId", Message: "The security token included in the request is invalid."}
 	}
+
 	account := cmp.Or(s.cfg.Accounts[key], s.cfg.AccountID)
 	return Identity{AccessKeyID: key, Account: account, ARN: "arn:aws:iam::" + account + ":user/awssim", UserID: "AIDAAWSSIMAWSSIMAWSSI"}, nil
 }
@@ -99,6 +101,7 @@ func (s *Service) assumeRole(c *Identity, in *sts.AssumeRoleInput) (*sts.AssumeR
 	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" || len(parts[4]) != 12 || !strings.HasPrefix(parts[5], "role/") {
 		return nil, wire.Invalid("%s is invalid", *in.RoleArn)
 	}
+
 	if err := wire.InRange("durationSeconds", in.DurationSeconds, 900, 43200); err != nil {
 		return nil, err
 	}
@@ -129,16 +132,19 @@ func (s *Service) assumeRole(c *Identity, in *sts.AssumeRoleInput) (*sts.AssumeR
 		ARN:         "arn:aws:sts::" + parts[4] + ":assumed-role/" + name + "/" + *in.RoleSessionName,
 		UserID:      id + ":" + *in.RoleSessionName,
 	}
+
 	expires := time.Now().Add(duration)
 
 	// Expired credentials answer ExpiredToken for an hour before they are forgotten.
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for key, old := range s.credentials {
 		if time.Since(old.expires) > time.Hour {
 			delete(s.credentials, key)
 		}
 	}
+
 	s.credentials[who.AccessKeyID] = credential{identity: who, expires: expires}
 
 	return &sts.AssumeRoleOutput{

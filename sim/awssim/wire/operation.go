@@ -83,10 +83,12 @@ func checkEnums(in reflect.Value) error {
 		for j := range allowed.Len() {
 			names = append(names, allowed.Index(j).String())
 		}
+
 		if name := in.Type().Field(i).Name; !slices.Contains(names, field.String()) {
 			return Invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: %s",
 				field.String(), strings.ToLower(name[:1])+name[1:], fmt.Sprintf("[%s]", strings.Join(names, ", ")))
 		}
 	}
+
 	return nil
 }

@@ -11,6 +11,7 @@ func Page[T any](list []T, arn func(T) string, marker *string, size *int32) ([]T
 	if err := InRange("pageSize", size, 1, 400); err != nil {
 		return nil, nil, err
 	}
+
 	if marker != nil {
 		at := slices.IndexFunc(list, func(item T) bool { return arn(item) == *marker })
 		if at < 0 {
@@ -23,9 +24,11 @@ func Page[T any](list []T, arn func(T) string, marker *string, size *int32) ([]T
 	if size != nil {
 		n = int(*size)
 	}
+
 	if len(list) <= n {
 		return list, nil, nil
 	}
+
 	next := arn(list[n-1])
 	return list[:n], &next, nil
 }

@@ -18,6 +18,7 @@ func (c *canvas) answers(r Run, y float64) float64 {
 	for _, s := range r.Seconds {
 		most, worst = max(most, total(s.OK)), max(worst, total(s.Failed))
 	}
+
 	scale := answersTop / float64(max(most, worst))
 	base := y + answersTop
 	depth := max(18, math.Ceil(float64(worst)*scale)+4)
@@ -33,10 +34,12 @@ func (c *canvas) answers(r Run, y float64) float64 {
 			c.bar(s.At, base+1, max(2, float64(n)*scale), "answers failed", fmt.Sprintf("second %d: %d failed (%s)", s.At, n, list(s.Failed)))
 		}
 	}
+
 	c.line(gutter, base, rightEdge, base, "axis")
 	c.text(gutter-10, y+8, "end", "tick", fmt.Sprintf("%d/s", most))
 	c.text(gutter-10, base-answersTop/2+4, "end", "axis-label", "answers")
 	c.text(gutter-10, base+12, "end", "axis-label failed", "failed")
+
 	return base + depth
 }
 

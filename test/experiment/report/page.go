@@ -51,10 +51,12 @@ func (d Demo) WritePage(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("parse page: %w", err)
 	}
+
 	p := page{Demo: d, Real: d.Parameters.Real(), Parameters: d.Parameters.facts(), DataPath: seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale())}
 	for _, r := range d.Runs {
 		p.Sections = append(p.Sections, newSection(r))
 	}
+
 	for _, f := range d.figures() {
 		line := row{Name: f.name}
 		for _, r := range d.Runs {
@@ -62,9 +64,11 @@ func (d Demo) WritePage(w io.Writer) error {
 		}
 		p.Rows = append(p.Rows, line)
 	}
+
 	if err := t.Execute(w, p); err != nil {
 		return fmt.Errorf("render page: %w", err)
 	}
+
 	return nil
 }
 
@@ -103,19 +107,24 @@ func describe(r Run) (title, what string) {
 	case Ungated:
 		return "No gates", "A new pod counts as Ready as soon as its containers run, before the load balancer has checked it. So the Deployment " +
 			"ends old pods one after the other while the load balancer still sends them requests (red): nobody is there to answer."
+
 	case Gated:
 		return "Readiness gates", "A new pod becomes Ready only when the load balancer calls its target healthy (amber until then), so there is always " +
 			"somebody to send requests to. But old pods still end at once, while the data path goes on routing to them (red)."
+
 	case GatedPrestop:
 		return fmt.Sprintf("Gates and a sleep of %d s", r.PrestopSeconds), fmt.Sprintf("The same gates, and each old pod waits %d s in its preStop hook, with a grace period "+
 			"of %d s: it goes on answering (striped) while the data path still sends it requests.", r.PrestopSeconds, r.GracePeriodSeconds)
+
 	case Drain:
 		return "Gates and podgate's drain", fmt.Sprintf("The same gates, and no hook in the manifest: podgate computed from the target group that old pods have to go on "+
 			"answering (striped) for %d s, and injected that (podgate.dev/drain), with a grace period of %d s.", r.PrestopSeconds, r.GracePeriodSeconds)
+
 	case DrainAdaptive:
 		return "Gates and podgate's adaptive drain", fmt.Sprintf("The same, and each old pod asks podgate while it waits: it ends as soon as the data path sends it nothing more and its own "+
 			"sockets are quiet (podgate.dev/drain: Adaptive on the binding), after %d s at the latest.", r.PrestopSeconds)
 	}
+
 	return r.Name, ""
 }
 

@@ -88,6 +88,7 @@ func draw(r Run) picture {
 	if c.end <= c.begin {
 		c.end = c.begin + 1
 	}
+
 	c.Name, c.Width = r.Name, width
 
 	moments := []moment{{0, "update", "update"}, {r.DeploymentCompleteSeconds, "Deployment complete", "complete"}, {r.RolloutSeconds, "last old pod gone", "gone"}}
@@ -101,15 +102,19 @@ func draw(r Run) picture {
 		}
 		return cmp.Compare(c.orBegin(a.Created), c.orBegin(b.Created))
 	})
+
 	for _, l := range lanes {
 		c.lane(l, y)
 		y += lanePitch
 	}
+
 	bottom := c.answers(r, y+12)
 	c.grid(top-6, bottom)
+
 	for _, m := range moments {
 		c.line(c.x(m.at), top-6, c.x(m.at), bottom, "moment "+m.class)
 	}
+
 	c.Height = bottom + 34
 	return c.picture
 }
@@ -137,22 +142,27 @@ func (c *canvas) momentLabels(moments []moment) float64 {
 		if right > rightEdge {
 			anchor, left, right = "end", x-labelWidth, x
 		}
+
 		row := 0
 		for row < len(rows) && rows[row] > left {
 			row++
 		}
+
 		if row == len(rows) {
 			rows = append(rows, 0)
 		}
+
 		rows[row] = right
 		y := 12 + float64(row)*labelPitch
 		dx := 4.0
 		if anchor == "end" {
 			dx = -4
 		}
+
 		c.text(x+dx, y, anchor, "moment-label", fmt.Sprintf("%s, %s", m.name, seconds1(m.at)))
 		c.line(x, y-9, x, 12+float64(len(moments))*labelPitch, "moment "+m.class)
 	}
+
 	return 12 + float64(len(moments)-1)*labelPitch
 }
 

@@ -26,10 +26,12 @@ func golden(t *testing.T, name string, got []byte) {
 			t.Fatal(err)
 		}
 	}
+
 	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s differs; run the test with -update and look at the change (-want +got):\n%s", file, diff)
 	}
@@ -78,10 +80,12 @@ func TestJSONHasTheAgreedNames(t *testing.T) {
 	if err := d.WriteJSON(file); err != nil {
 		t.Fatal(err)
 	}
+
 	again, err := ReadJSON(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if diff := cmp.Diff(d, again); diff != "" {
 		t.Errorf("read again (-want +got):\n%s", diff)
 	}
@@ -90,10 +94,12 @@ func TestJSONHasTheAgreedNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var raw struct{ Runs []map[string]any }
 	if err := json.Unmarshal(b, &raw); err != nil {
 		t.Fatal(err)
 	}
+
 	for i, name := range []string{"ungated", "gated", "gated-prestop"} {
 		if raw.Runs[i]["name"] != name {
 			t.Errorf("run %d is %v, want %s", i, raw.Runs[i]["name"], name)
@@ -111,6 +117,7 @@ func TestVerdictOfAdaptive(t *testing.T) {
 		old := Lane{Pod: "web-1", Old: true, Terminating: at(10), Gone: at(10 + took)}
 		return Run{Name: name, Requests: 1, Attempts: 1, Lanes: []Lane{old, {Pod: "web-2"}}}
 	}
+
 	for want, runs := range map[string][]Run{
 		"":                                   {run(Gated, 1), run(GatedPrestop, 41), run(Drain, 56), run(DrainAdaptive, 37)},
 		"no earlier than with drain (36.0":   {run(GatedPrestop, 41), run(Drain, 36), run(DrainAdaptive, 37)},
@@ -142,6 +149,7 @@ func TestVerdict(t *testing.T) {
 		{"an adaptive drain must lose none", Run{Name: DrainAdaptive, Requests: 100, Attempts: 100, Failed: 1, StatusCodes: map[string]int{"200": 99, "502": 1}}, "1 of 100 requests failed (502: 1)"},
 		{"a load that never ran proves nothing", Run{Name: GatedPrestop}, "no request was sent"},
 	}
+
 	for _, c := range cases {
 		got := strings.Join(Verdict([]Run{c.run}), "\n")
 		if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {

@@ -32,6 +32,7 @@ func sampleRun(name string, prestop int, wait float64) Run {
 		StatusCodes: map[string]int{}, BeginSeconds: -5,
 		ResponseLatency: Latency{MedianSeconds: 0.002, P99Seconds: 0.01, MaxSeconds: 3.05},
 	}
+
 	stay := 0.3 + float64(prestop)
 	for i := range 5 {
 		wave := float64((i + 1) / 2)
@@ -41,6 +42,7 @@ func sampleRun(name string, prestop int, wait float64) Run {
 		if wait > 0 {
 			ready = healthy + 0.4
 		}
+
 		end := max(0.1, wave*(1.7+wait))
 		r.Lanes = append(r.Lanes,
 			Lane{
@@ -56,13 +58,16 @@ func sampleRun(name string, prestop int, wait float64) Run {
 				Target: []Span{{From: -15, To: at(end + 0.1), State: "healthy"}, {From: end + 0.1, To: at(end + 30.1), State: "draining"}},
 				Routed: []Span{{From: -14, To: at(end + 17.1), State: "routable"}},
 			})
+
 		r.DeploymentCompleteSeconds = max(r.DeploymentCompleteSeconds, ready+0.1)
 		r.RolloutSeconds = max(r.RolloutSeconds, end+stay+1)
 	}
+
 	r.EndSeconds = max(r.RolloutSeconds, r.DeploymentCompleteSeconds+17) + 6
 	for s := int(r.BeginSeconds); s < int(r.EndSeconds); s++ {
 		r.Seconds = append(r.Seconds, sampleSecond(r, float64(s)))
 	}
+
 	for _, s := range r.Seconds {
 		r.StatusCodes["200"] += total(s.OK)
 		for outcome, n := range s.Failed {
@@ -70,9 +75,11 @@ func sampleRun(name string, prestop int, wait float64) Run {
 			r.Failed += n
 		}
 	}
+
 	for _, n := range r.StatusCodes {
 		r.Requests += n
 	}
+
 	r.Attempts, r.NewConnections, r.ReusedConnections = r.Requests, r.Requests/2, r.Requests-r.Requests/2
 	r.LateSeconds = 0.012
 	r.RegisterLatency = &Latency{Count: 10, MedianSeconds: 0.1, P99Seconds: 0.12, MaxSeconds: 0.12}
@@ -82,6 +89,7 @@ func sampleRun(name string, prestop int, wait float64) Run {
 		r.GateLatencySeconds = at(0.71)
 		r.GateLatency = &Latency{Count: 10, MedianSeconds: 0.42, P99Seconds: 0.71, MaxSeconds: 0.71}
 	}
+
 	return r
 }
 
@@ -101,14 +109,18 @@ func sampleSecond(r Run, t float64) Second {
 			fresh++
 		}
 	}
+
 	if n := 200 * dead / routed; n > 0 {
 		s.Failed = map[string]int{"502": n}
 	}
+
 	if n := 200 * fresh / routed; n > 0 {
 		s.OK["v2"] = n
 	}
+
 	if n := 200 - s.OK["v2"] - s.Failed["502"]; n > 0 {
 		s.OK["v1"] = n
 	}
+
 	return s
 }

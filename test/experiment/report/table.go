@@ -56,6 +56,7 @@ func (d Demo) WriteTable(w io.Writer) error {
 	for _, r := range d.Runs {
 		head = append(head, r.Name)
 	}
+
 	_, _ = fmt.Fprintf(t, "\t%s\n", strings.Join(head, "\t"))
 	for _, f := range d.figures() {
 		cells := make([]string, 0, len(d.Runs))
@@ -64,6 +65,7 @@ func (d Demo) WriteTable(w io.Writer) error {
 		}
 		_, _ = fmt.Fprintf(t, "%s\t%s\n", f.name, strings.Join(cells, "\t"))
 	}
+
 	return t.Flush()
 }
 

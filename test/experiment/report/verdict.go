@@ -14,18 +14,22 @@ func Verdict(runs []Run) []string {
 			problems = append(problems, fmt.Sprintf("%s: no request was sent", r.Name))
 			continue
 		}
+
 		if r.Attempts != r.Requests {
 			problems = append(problems, fmt.Sprintf("%s: %d attempts were counted at the sockets for %d requests: something tried again, the figures mean nothing",
 				r.Name, r.Attempts, r.Requests))
 		}
+
 		problems = append(problems, early(r)...)
 		if r.Name == Ungated && r.Failed == 0 {
 			problems = append(problems, "ungated: no request failed, so the experiment has shown nothing; give it a higher rate or a longer routing delay")
 		}
+
 		if (r.Name == GatedPrestop || r.Name == Drain || r.Name == DrainAdaptive) && r.Failed > 0 {
 			problems = append(problems, fmt.Sprintf("%s: %d of %d requests failed (%s), and none may", r.Name, r.Failed, r.Requests, failures(r)))
 		}
 	}
+
 	return append(problems, slower(runs)...)
 }
 

@@ -105,10 +105,12 @@ func Open(release string, set Set) (*Cache, error) {
 	if set != Control {
 		return nil, fmt.Errorf("of Kubernetes %s there is the API server only: say --api-only", release)
 	}
+
 	c, err := open(module, set)
 	if err != nil {
 		return nil, err
 	}
+
 	c.newest, err = open(newest, set)
 	return c, err
 }
@@ -118,16 +120,19 @@ func open(module string, set Set) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	version, err := exec.Command(goTool, "env", "GOVERSION").Output()
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for its version: %w", goTool, err)
 	}
+
 	key := sha256.New()
 	fmt.Fprintln(key, recipe, runtime.GOOS, runtime.GOARCH, strings.TrimSpace(string(version)))
 	names := []string{"kubernetes.mod", "kubernetes.sum", "containerd.mod", "containerd.sum", "pause/main.go"}
 	if module != newest {
 		names = append(names, module+".mod", module+".sum")
 	}
+
 	for _, name := range names {
 		data, err := inputs.ReadFile(name)
 		if err != nil {
@@ -136,10 +141,12 @@ func open(module string, set Set) (*Cache, error) {
 		fmt.Fprintln(key, name, len(data))
 		_, _ = key.Write(data)
 	}
+
 	root, err := os.UserCacheDir()
 	if err != nil {
 		return nil, fmt.Errorf("find the cache folder (set XDG_CACHE_HOME or HOME): %w", err)
 	}
+
 	return &Cache{
 		Dir:    filepath.Join(root, "localcluster", hex.EncodeToString(key.Sum(nil))[:16]),
 		set:    set,

@@ -77,15 +77,18 @@ func TestLockIsHeldByOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	// The second is told that it waits, and gives up.
 	if _, err := lockFile(ctx, path, cancel); !errors.Is(err, context.Canceled) {
 		t.Errorf("a lock that is held was waited for with %v", err)
 	}
+
 	unlock()
 	again, err := lockFile(context.Background(), path, func() { t.Error("waits for a lock that is free") })
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	again()
 }

@@ -23,19 +23,23 @@ func (c *Cache) Build(ctx context.Context, progress func(string)) error {
 	if len(c.Missing()) == 0 {
 		return nil
 	}
+
 	if c.newest != nil {
 		if err := c.newest.Build(ctx, progress); err != nil {
 			return err
 		}
 	}
+
 	if err := os.MkdirAll(c.Bin(), 0o755); err != nil {
 		return fmt.Errorf("make the cache folder: %w", err)
 	}
+
 	unlock, err := lockFile(ctx, filepath.Join(c.Dir, "lock"), func() { progress("waiting for another localcluster that is building") })
 	if err != nil {
 		return err
 	}
 	defer unlock()
+
 	for _, s := range c.steps() {
 		if len(c.missingOf(s.names())) == 0 {
 			continue
@@ -44,12 +48,14 @@ func (c *Cache) Build(ctx context.Context, progress func(string)) error {
 			return err
 		}
 	}
+
 	if c.newest != nil {
 		return c.share()
 	}
 	if c.set != Node {
 		return nil
 	}
+
 	return WriteImage(c.Path("pause"), PauseImage, c.PauseArchive())
 }
 
@@ -61,33 +67,40 @@ func (c *Cache) run(ctx context.Context, s step, progress func(string)) error {
 	if err != nil {
 		return fmt.Errorf("write the module that builds %s: %w", what, err)
 	}
+
 	// The lock is held, so this is what a build that was killed left.
 	work := filepath.Join(c.Dir, "build")
 	if err := os.RemoveAll(work); err != nil {
 		return err
 	}
+
 	defer func() { _ = os.RemoveAll(work) }()
 	out := filepath.Join(work, "out")
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
+
 	args := []string{"build", "-v", "-buildvcs=false", "-trimpath=false", "-ldflags", ldflags(c.Version()), "-o", out + "/"}
 	if names := s.names(); len(names) == 1 {
 		args[len(args)-1] = filepath.Join(out, names[0])
 	}
+
 	for _, pkg := range s.programs {
 		args = append(args, pkg)
 	}
+
 	if err := c.goCommand(ctx, source, work, args, func(count int, pkg string) {
 		progress(fmt.Sprintf("building %s: %d packages compiled in %s, now at %s", what, count, time.Since(start).Round(time.Second), pkg))
 	}); err != nil {
 		return fmt.Errorf("build %s: %w", what, err)
 	}
+
 	for _, name := range s.names() {
 		if err := os.Rename(filepath.Join(out, name), c.Path(name)); err != nil {
 			return fmt.Errorf("keep %s: %w", name, err)
 		}
 	}
+
 	progress(fmt.Sprintf("built %s in %s", what, time.Since(start).Round(time.Second)))
 	return nil
 }
@@ -104,9 +117,11 @@ func (c *Cache) goCommand(ctx context.Context, dir, tmp string, args []string, t
 	if err != nil {
 		return err
 	}
+
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+
 	said := follow(stderr, tick)
 	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {
@@ -114,6 +129,7 @@ func (c *Cache) goCommand(ctx context.Context, dir, tmp string, args []string, t
 		}
 		return fmt.Errorf("%w\n%s", err, strings.Join(said, "\n"))
 	}
+
 	return nil
 }
 
@@ -124,6 +140,7 @@ func follow(r io.Reader, tick func(count int, pkg string)) []string {
 	count, next := 0, time.Now().Add(every)
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
+
 	for lines.Scan() {
 		count++
 		last = append(last, lines.Text())
@@ -136,6 +153,7 @@ func follow(r io.Reader, tick func(count int, pkg string)) []string {
 		next = time.Now().Add(every)
 		tick(count, lines.Text())
 	}
+
 	return last
 }
 
@@ -168,19 +186,23 @@ func lockFile(ctx context.Context, path string, waiting func()) (unlock func(), 
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of the cache: %w", err)
 	}
+
 	for told := false; ; {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return func() { _ = f.Close() }, nil
 		}
+
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			_ = f.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
+
 		if !told {
 			waiting()
 			told = true
 		}
+
 		select {
 		case <-ctx.Done():
 			_ = f.Close()

@@ -21,11 +21,13 @@ func WriteImage(program, image, to string) error {
 	if err != nil {
 		return fmt.Errorf("read the program of image %s: %w", image, err)
 	}
+
 	name := filepath.Base(program)
 	layer, err := tarOf(file{name, 0o755, binary})
 	if err != nil {
 		return err
 	}
+
 	digest := sha256.Sum256(layer)
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH,
@@ -36,17 +38,21 @@ func WriteImage(program, image, to string) error {
 	if err != nil {
 		return err
 	}
+
 	manifest, err := json.Marshal([]map[string]any{{"Config": "config.json", "RepoTags": []string{image}, "Layers": []string{"layer.tar"}}})
 	if err != nil {
 		return err
 	}
+
 	archive, err := tarOf(file{"config.json", 0o644, config}, file{"layer.tar", 0o644, layer}, file{"manifest.json", 0o644, manifest})
 	if err != nil {
 		return err
 	}
+
 	if err := os.WriteFile(to+".new", archive, 0o644); err != nil {
 		return fmt.Errorf("write image %s: %w", image, err)
 	}
+
 	return os.Rename(to+".new", to)
 }
 

@@ -61,6 +61,7 @@ func TestOpenKeepsReleasesApart(t *testing.T) {
 		}
 		dirs[c.Dir] = release
 	}
+
 	if len(dirs) != len(Releases()) {
 		t.Errorf("no release is not the newest: folders %v", dirs)
 	}
@@ -91,23 +92,29 @@ func TestOlderReleaseTakesEtcdAndKubectlFromTheNewest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if got, want := c.Missing(), []string{"kube-apiserver", "etcd", "kubectl"}; !slices.Equal(got, want) {
 		t.Errorf("an empty cache lacks %q, want %q", got, want)
 	}
+
 	// What has to be compiled is there, so that nothing is.
 	for _, program := range []string{"kube-apiserver", "etcd", "kubectl"} {
 		keep(t, c.newest, program)
 	}
+
 	keep(t, c, "kube-apiserver")
 	if err := c.Build(context.Background(), func(said string) { t.Error("builds: " + said) }); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := c.Missing(); len(got) != 0 {
 		t.Errorf("lacks %q when all is there", got)
 	}
+
 	if to, err := os.Readlink(c.Path("etcd")); err != nil || to != c.newest.Path("etcd") {
 		t.Errorf("etcd is %q (%v), want the newest's, %q", to, err, c.newest.Path("etcd"))
 	}
+
 	if info, err := os.Lstat(c.Path("kube-apiserver")); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("kube-apiserver is not the release's own: %v (%v)", info, err)
 	}

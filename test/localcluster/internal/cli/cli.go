@@ -67,6 +67,7 @@ func Run(args []string, out, errOut io.Writer) int {
 		usage(errOut)
 		return exitUsage
 	}
+
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
 		return help(e, args[1:])
@@ -75,10 +76,12 @@ func Run(args []string, out, errOut io.Writer) int {
 	case preflight.Command:
 		return code(e, preflight.Probe(strings.Join(args[1:], "")))
 	}
+
 	for _, c := range commands() {
 		if c.name != args[0] {
 			continue
 		}
+
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 		defer stop()
 		// A second signal ends the program at once, as if it had never listened.
@@ -88,8 +91,10 @@ func Run(args []string, out, errOut io.Writer) int {
 			fmt.Fprintln(errOut, "localcluster: interrupted")
 			return exitInterrupted
 		}
+
 		return code(e, err)
 	}
+
 	fmt.Fprintf(errOut, "localcluster: there is no command %q\n\n", args[0])
 	usage(errOut)
 	return exitUsage
@@ -128,9 +133,11 @@ Usage: localcluster COMMAND [FLAGS]
 
 Commands:
 `)
+
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.short)
 	}
+
 	fmt.Fprint(w, `
 Examples:
   localcluster up                                   # start a cluster named podgate
@@ -164,6 +171,7 @@ func parse(e *env, set *flag.FlagSet, args []string, least, most int) ([]string,
 	if asksHelp(args) {
 		set.SetOutput(os.Stdout)
 	}
+
 	var rest []string
 	for {
 		if err := set.Parse(args); err != nil {

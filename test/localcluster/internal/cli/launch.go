@@ -32,17 +32,21 @@ func launch(ctx context.Context, e *env, config supervisor.Config, parent *os.Fi
 		inherit = append(inherit, f)
 		return 3 + len(inherit)
 	}
+
 	defer func() {
 		for _, f := range inherit {
 			_ = f.Close()
 		}
 	}()
+
 	if err := reserve(&config, pass); err != nil {
 		return err
 	}
+
 	if parent != nil {
 		config.ParentFD = pass(parent)
 	}
+
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return err
@@ -50,26 +54,32 @@ func launch(ctx context.Context, e *env, config supervisor.Config, parent *os.Fi
 	defer func() { _ = ours.Close() }()
 	cmd, err := startSupervisor(config, append([]*os.File{theirs}, inherit...))
 	_ = theirs.Close()
+
 	if err != nil {
 		return err
 	}
+
 	ended := make(chan struct{})
 	go func() {
 		// What it says of itself comes over the socket.
 		_ = cmd.Wait()
 		close(ended)
 	}()
+
 	s, err := record(config, cmd.Process.Pid)
 	if err == nil {
 		err = follow(ctx, e, config, ours)
 	}
+
 	if err == nil {
 		s.Ready = true
 		err = config.Dirs.Write(s)
 	}
+
 	if err == nil {
 		return nil
 	}
+
 	// Closing our end tells the supervisor to give up; it removes what it made.
 	_ = ours.Close()
 	select {
@@ -78,6 +88,7 @@ func launch(ctx context.Context, e *env, config supervisor.Config, parent *os.Fi
 		_ = cmd.Process.Kill()
 		<-ended
 	}
+
 	return err
 }
 
@@ -94,11 +105,14 @@ func reserve(config *supervisor.Config, pass func(*os.File) int) error {
 		if err != nil {
 			return err
 		}
+
 		config.ForwardFD = pass(file)
 		config.APIPort = listener.Addr().(*net.TCPAddr).Port
 		config.EtcdPort, config.PeerPort = 2379, 2380
+
 		return nil
 	}
+
 	for _, port := range []*int{&config.APIPort, &config.EtcdPort, &config.PeerPort} {
 		file, err := boundSocket(port)
 		if err != nil {
@@ -106,6 +120,7 @@ func reserve(config *supervisor.Config, pass func(*os.File) int) error {
 		}
 		pass(file)
 	}
+
 	return nil
 }
 
@@ -115,6 +130,7 @@ func boundSocket(port *int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	file := os.NewFile(uintptr(fd), "reserved port")
 	err = errors.Join(
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1),
@@ -124,11 +140,13 @@ func boundSocket(port *int) (*os.File, error) {
 		_ = file.Close()
 		return nil, err
 	}
+
 	name, err := unix.Getsockname(fd)
 	if err != nil {
 		_ = file.Close()
 		return nil, err
 	}
+
 	*port = name.(*unix.SockaddrInet4).Port
 	return file, nil
 }
@@ -148,6 +166,7 @@ func startSupervisor(config supervisor.Config, files []*os.File) (*exec.Cmd, err
 	if err := os.MkdirAll(config.Dirs.Logs(), 0o700); err != nil {
 		return nil, err
 	}
+
 	log, err := os.OpenFile(config.Dirs.Log("supervisor"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -161,9 +180,11 @@ func startSupervisor(config supervisor.Config, files []*os.File) (*exec.Cmd, err
 	if config.Mode == state.Full {
 		cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 	}
+
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the supervisor: %w", err)
 	}
+
 	return cmd, nil
 }
 
@@ -182,6 +203,7 @@ func record(config supervisor.Config, pid int) (state.State, error) {
 			return s, fmt.Errorf("find the namespaces of the supervisor: %w", err)
 		}
 	}
+
 	return s, config.Dirs.Write(s)
 }
 
@@ -189,9 +211,11 @@ func record(config supervisor.Config, pid int) (state.State, error) {
 func follow(ctx context.Context, e *env, config supervisor.Config, socket *os.File) error {
 	stop := context.AfterFunc(ctx, func() { _ = socket.SetReadDeadline(time.Now()) })
 	defer stop()
+
 	if err := json.NewEncoder(socket).Encode(config); err != nil {
 		return fmt.Errorf("tell the supervisor what to start: %w", err)
 	}
+
 	events := json.NewDecoder(socket)
 	for {
 		var event supervisor.Event
@@ -207,6 +231,7 @@ func follow(ctx context.Context, e *env, config supervisor.Config, socket *os.Fi
 		case event.Ready:
 			return nil
 		}
+
 		e.progress(event.Step)
 	}
 }

@@ -27,9 +27,11 @@ It also removes what a cluster left that crashed. Without a cluster of that name
 		run: func(ctx context.Context, e *env, c *command, args []string) error {
 			set, name := c.flags(e)
 			all := set.Bool("all", false, "every cluster of this user")
+
 			if _, err := parse(e, set, args, 0, 0); err != nil {
 				return err
 			}
+
 			names := []string{*name}
 			if *all {
 				var err error
@@ -37,10 +39,12 @@ It also removes what a cluster left that crashed. Without a cluster of that name
 					return err
 				}
 			}
+
 			var problems []error
 			for _, name := range names {
 				problems = append(problems, down(ctx, e, name))
 			}
+
 			return errors.Join(problems...)
 		},
 	}
@@ -51,6 +55,7 @@ func down(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
+
 	unlock, err := dirs.Lock(ctx, func() { e.progress("waiting for another localcluster command on " + name) })
 	if err != nil {
 		return err
@@ -60,16 +65,20 @@ func down(ctx context.Context, e *env, name string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		e.progress(err.Error())
 	}
+
 	if err := s.Stop(stopGrace); err != nil {
 		return err
 	}
+
 	if err := dirs.Sweep(s); err != nil {
 		return err
 	}
+
 	if s.Name == "" {
 		e.progress("there is no cluster " + name)
 		return nil
 	}
+
 	e.progress("cluster " + name + " is gone")
 	return nil
 }
@@ -97,18 +106,22 @@ func componentCommand(name, short, long string, signalled bool) *command {
 			if signalled {
 				set.StringVar(&signal, "signal", signal, "the `signal` that ends it: KILL is a crash, TERM lets it end in order")
 			}
+
 			rest, err := parse(e, set, args, 1, 1)
 			if err != nil {
 				return err
 			}
+
 			number := unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(signal), "SIG"))
 			if number == 0 {
 				return fmt.Errorf("there is no signal %q", signal)
 			}
+
 			dirs, _, err := running(*cluster)
 			if err != nil {
 				return err
 			}
+
 			_, err = supervisor.Ask(dirs.Run, supervisor.Request{Do: name, Component: rest[0], Signal: number})
 			return err
 		},

@@ -58,13 +58,16 @@ func statusCommand() *command {
 		run: func(_ context.Context, e *env, c *command, args []string) error {
 			set, name := c.flags(e)
 			format := set.String("o", "text", "the `format`: text or json")
+
 			if _, err := parse(e, set, args, 0, 0); err != nil {
 				return err
 			}
+
 			s, err := readStatus(*name)
 			if err != nil {
 				return err
 			}
+
 			switch *format {
 			case "json":
 				out := json.NewEncoder(e.out)
@@ -73,6 +76,7 @@ func statusCommand() *command {
 			case "text":
 				return printStatus(e, s)
 			}
+
 			return fmt.Errorf("there is no format %q: text or json", *format)
 		},
 	}
@@ -88,12 +92,15 @@ func listCommand() *command {
 			if _, err := parse(e, set, args, 0, 0); err != nil {
 				return err
 			}
+
 			names, err := state.Names()
 			if err != nil {
 				return err
 			}
+
 			table := tabwriter.NewWriter(e.out, 0, 8, 2, ' ', 0)
 			fmt.Fprintln(table, "NAME\tMODE\tSTATE")
+
 			for _, name := range names {
 				s, err := readStatus(name)
 				if err != nil {
@@ -101,6 +108,7 @@ func listCommand() *command {
 				}
 				fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, s.Mode, word(s.Running))
 			}
+
 			return table.Flush()
 		},
 	}
@@ -111,6 +119,7 @@ func readStatus(name string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+
 	found := Status{Name: name, StateDir: dirs.Run, DataDir: dirs.Data, Processes: []Process{}}
 	s, err := dirs.Read()
 	if errors.Is(err, os.ErrNotExist) {
@@ -119,25 +128,30 @@ func readStatus(name string) (Status, error) {
 	if err != nil {
 		return found, err
 	}
+
 	found.Mode, found.Created = s.Mode, &s.Created
 	if !s.Ready || !s.Running() {
 		return found, nil
 	}
+
 	components, running := components(dirs)
 	if !running {
 		return found, nil
 	}
+
 	found.Running = true
 	found.Version = s.Version
 	found.Kubeconfig, found.Server = dirs.Kubeconfig(), "https://"+s.Address
 	if s.Mode == state.Full {
 		found.NodeAddress, found.PodCIDR, found.ServiceCIDR, found.Netns = supervisor.NodeAddress, supervisor.PodCIDR, supervisor.ServiceCIDR, s.NetnsPath()
 	}
+
 	numbers := hostPIDs(s)
 	found.Processes = append(found.Processes, Process{Name: "supervisor", PID: s.Supervisor, Running: true, Log: dirs.Log("supervisor")})
 	for _, c := range components {
 		found.Processes = append(found.Processes, Process{Name: c.Name, PID: numbers(c.PID), Running: c.Running, Restarts: c.Restarts, Log: c.Log})
 	}
+
 	return found, nil
 }
 
@@ -152,15 +166,18 @@ func hostPIDs(s state.State) func(int) int {
 	if s.Mode != state.Full {
 		return func(pid int) int { return pid }
 	}
+
 	inside := map[int]int{}
 	for _, pid := range state.Processes() {
 		if link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err != nil || link != s.PIDns {
 			continue
 		}
+
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err != nil {
 			continue
 		}
+
 		for line := range strings.Lines(string(status)) {
 			if numbers, ok := strings.CutPrefix(line, "NSpid:"); ok {
 				fields := strings.Fields(numbers)
@@ -169,6 +186,7 @@ func hostPIDs(s state.State) func(int) int {
 			}
 		}
 	}
+
 	return func(pid int) int { return inside[pid] }
 }
 
@@ -179,6 +197,7 @@ func printStatus(e *env, s Status) error {
 			fmt.Fprintf(table, "%s\t%s\n", key, value)
 		}
 	}
+
 	row("name", s.Name)
 	row("state", word(s.Running))
 	row("mode", string(s.Mode))
@@ -189,13 +208,16 @@ func printStatus(e *env, s Status) error {
 	row("pods", s.PodCIDR)
 	row("services", s.ServiceCIDR)
 	row("netns", s.Netns)
+
 	if err := table.Flush(); err != nil || !s.Running {
 		return err
 	}
+
 	fmt.Fprintln(table, "\nPROCESS\tPID\tSTATE\tRESTARTS\tLOG")
 	for _, p := range s.Processes {
 		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\n", p.Name, p.PID, word(p.Running), p.Restarts, p.Log)
 	}
+
 	return table.Flush()
 }
 

@@ -41,16 +41,20 @@ once: one builds and the others wait. Of older releases of Kubernetes there is t
 			set, _ := c.flags(e)
 			apiOnly := set.Bool("api-only", false, "only what `up --api-only` needs")
 			release := releaseFlag(set)
+
 			if _, err := parse(e, set, args, 0, 0); err != nil {
 				return err
 			}
+
 			cache, err := open(*release, *apiOnly)
 			if err != nil {
 				return err
 			}
+
 			if err := provide(ctx, e, cache, *apiOnly); err != nil {
 				return err
 			}
+
 			fmt.Fprintln(e.out, cache.Bin())
 			return nil
 		},
@@ -121,10 +125,12 @@ func up(ctx context.Context, e *env, o upOptions) error {
 	if err != nil {
 		return err
 	}
+
 	cache, err := open(o.release, o.apiOnly)
 	if err != nil {
 		return err
 	}
+
 	mode := state.APIOnly
 	if !o.apiOnly {
 		mode = state.Full
@@ -132,10 +138,12 @@ func up(ctx context.Context, e *env, o upOptions) error {
 			return fmt.Errorf("this machine cannot run a cluster, nothing was started:\n%w", err)
 		}
 	}
+
 	parent, err := openParent(o.parentPID)
 	if err != nil {
 		return err
 	}
+
 	unlock, err := dirs.Lock(ctx, func() { e.progress("waiting for another localcluster command on " + o.name) })
 	if err != nil {
 		return err
@@ -145,11 +153,13 @@ func up(ctx context.Context, e *env, o upOptions) error {
 	if already || err != nil {
 		return err
 	}
+
 	if err := bringUp(ctx, e, dirs, mode, cache, o, parent); err != nil {
 		// The supervisor removes what it made; this is for what happened before it or in its place.
 		s, _ := dirs.Read()
 		return errors.Join(err, s.Stop(stopGrace), dirs.Sweep(s))
 	}
+
 	e.progress(fmt.Sprintf("cluster %s is up after %.1f s", o.name, time.Since(begun).Seconds()))
 	fmt.Fprintf(e.out, "export KUBECONFIG=%s\n", dirs.Kubeconfig())
 	return nil
@@ -168,9 +178,11 @@ func clearTheWay(e *env, dirs state.Dirs, mode state.Mode, version string) (alre
 			return true, nil
 		}
 	}
+
 	if err == nil {
 		e.progress("removing what an earlier cluster " + dirs.Name + " left behind")
 	}
+
 	return false, remove(dirs, s)
 }
 
@@ -186,9 +198,11 @@ func bringUp(ctx context.Context, e *env, dirs state.Dirs, mode state.Mode, cach
 	if err := provide(ctx, e, cache, o.apiOnly); err != nil {
 		return err
 	}
+
 	if err := os.MkdirAll(dirs.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
+
 	config := supervisor.Config{
 		Dirs: dirs, Mode: mode, Version: cache.Version(), Bin: cache.Bin(), MaxPods: o.maxPods,
 		Pause: cache.PauseArchive(), PauseImage: binaries.PauseImage,
@@ -207,9 +221,11 @@ func bringUp(ctx context.Context, e *env, dirs state.Dirs, mode state.Mode, cach
 			return err
 		}
 	}
+
 	if err := launch(ctx, e, config, parent); err != nil {
 		return err
 	}
+
 	// A signal that came at the last moment still means that nothing is wanted.
 	return ctx.Err()
 }

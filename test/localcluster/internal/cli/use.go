@@ -32,6 +32,7 @@ func loadCommand() *command {
 			if err != nil {
 				return err
 			}
+
 			dirs, s, err := running(*name)
 			if err != nil {
 				return err
@@ -39,6 +40,7 @@ func loadCommand() *command {
 			if s.Mode != state.Full {
 				return fmt.Errorf("cluster %q has no node to load images into: it was started with --api-only", *name)
 			}
+
 			for _, archive := range rest {
 				if _, err := os.Stat(archive); err != nil {
 					return err
@@ -49,6 +51,7 @@ func loadCommand() *command {
 				}
 				e.progress("loaded " + archive)
 			}
+
 			return nil
 		},
 	}
@@ -86,15 +89,18 @@ signals and the exit code are its own. What still runs at "localcluster down" is
 			if len(args) > 0 && asksHelp(args[:1]) {
 				set.SetOutput(os.Stdout)
 			}
+
 			if err := set.Parse(args); err != nil {
 				if asksHelp(args[:1]) {
 					return nil
 				}
 				return errUsage
 			}
+
 			if err := want(e, set, set.Args(), 1, -1); err != nil {
 				return err
 			}
+
 			return replace(*name, set.Args(), true)
 		},
 	}
@@ -112,6 +118,7 @@ opens is reached from the host. Everything after --name is kubectl's; "localclus
 				_, err := parse(e, set, []string{"--help"}, 0, 0)
 				return err
 			}
+
 			// kubectl has flags of its own, which only it can read.
 			name := defaultName()
 			if len(args) > 0 {
@@ -123,6 +130,7 @@ opens is reached from the host. Everything after --name is kubectl's; "localclus
 					name, args = args[1], args[2:]
 				}
 			}
+
 			return replace(name, append([]string{"kubectl"}, args...), false)
 		},
 	}
@@ -134,6 +142,7 @@ func replace(name string, argv []string, inside bool) error {
 	if err != nil {
 		return err
 	}
+
 	if inside && s.Mode == state.Full {
 		// The namespace is this thread's, and exec makes this thread the process.
 		runtime.LockOSThread()
@@ -144,6 +153,7 @@ func replace(name string, argv []string, inside bool) error {
 			return err
 		}
 	}
+
 	for key, value := range map[string]string{
 		"KUBECONFIG":           dirs.Kubeconfig(),
 		"PATH":                 s.Bin + ":" + os.Getenv("PATH"),
@@ -154,10 +164,12 @@ func replace(name string, argv []string, inside bool) error {
 			return err
 		}
 	}
+
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return err
 	}
+
 	return fmt.Errorf("run %s: %w", path, syscall.Exec(path, argv, os.Environ()))
 }
 

@@ -79,6 +79,7 @@ func Install(ctx context.Context, progress func(string)) error {
 	if len(programs) == 0 {
 		return nil
 	}
+
 	apt, err := exec.LookPath("apt-get")
 	if err != nil {
 		return fmt.Errorf("%s are missing and there is no apt-get: install what Debian calls %s", strings.Join(programs, ", "), strings.Join(packages, ", "))
@@ -87,6 +88,7 @@ func Install(ctx context.Context, progress func(string)) error {
 		return fmt.Errorf("%s are missing and only root can install them: run as root `apt-get install %s`",
 			strings.Join(programs, ", "), strings.Join(packages, " "))
 	}
+
 	progress("installing the Debian packages " + strings.Join(packages, ", "))
 	install := append([]string{"install", "--yes", "--no-install-recommends"}, packages...)
 	if err := run(ctx, apt, install...); err != nil {
@@ -98,9 +100,11 @@ func Install(ctx context.Context, progress func(string)) error {
 			return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)
 		}
 	}
+
 	if programs, _ := Missing(); len(programs) > 0 {
 		return fmt.Errorf("%s are still missing after %s were installed", strings.Join(programs, ", "), strings.Join(packages, ", "))
 	}
+
 	return nil
 }
 

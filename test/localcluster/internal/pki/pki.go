@@ -44,16 +44,19 @@ func NewAuthority(dir, name string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	template, err := newTemplate(pkix.Name{CommonName: "localcluster " + name})
 	if err != nil {
 		return nil, err
 	}
+
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
 	cert, err := sign(filepath.Join(dir, name+".crt"), template, template, key, key)
 	if err != nil {
 		return nil, err
 	}
+
 	return &Authority{dir: dir, name: name, cert: cert, key: key}, nil
 }
 
@@ -63,10 +66,12 @@ func (a *Authority) Issue(s Subject) error {
 	if err != nil {
 		return err
 	}
+
 	template, err := newTemplate(pkix.Name{CommonName: s.Name, Organization: s.Groups})
 	if err != nil {
 		return err
 	}
+
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	for _, host := range s.Hosts {
@@ -76,9 +81,11 @@ func (a *Authority) Issue(s Subject) error {
 		}
 		template.DNSNames = append(template.DNSNames, host)
 	}
+
 	if len(s.Hosts) > 0 {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
 	}
+
 	_, err = sign(filepath.Join(a.dir, s.File+".crt"), template, a.cert, key, a.key)
 	return err
 }

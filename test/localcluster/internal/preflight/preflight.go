@@ -72,21 +72,26 @@ func checkCapabilities(status string) error {
 		if !ok {
 			continue
 		}
+
 		set, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
 		if err != nil {
 			return fmt.Errorf("read the capabilities of this process: %w", err)
 		}
+
 		var missing []string
 		for _, c := range capabilities() {
 			if set&(1<<c.bit) == 0 {
 				missing = append(missing, c.name)
 			}
 		}
+
 		if len(missing) > 0 {
 			return fmt.Errorf("this root lacks %s: in a container, run it privileged", strings.Join(missing, ", "))
 		}
+
 		return nil
 	}
+
 	return errors.New("/proc/self/status does not tell the capabilities of this process: mount /proc")
 }
 
@@ -110,6 +115,7 @@ func checkCgroups(mounts, controllers string) error {
 			mounted = append(mounted, strings.Split(fields[options], ",")...)
 		}
 	}
+
 	if unified {
 		if missing := lacking(controllersV2(), strings.Fields(controllers)); len(missing) > 0 {
 			return fmt.Errorf("cgroup v2 lacks the controllers %s: enable them in the kernel, or in /sys/fs/cgroup/cgroup.subtree_control of the parent",
@@ -117,13 +123,16 @@ func checkCgroups(mounts, controllers string) error {
 		}
 		return nil
 	}
+
 	if len(mounted) == 0 {
 		return errors.New("no cgroups are mounted: `mount -t cgroup2 none /sys/fs/cgroup`")
 	}
+
 	if missing := lacking(controllersV1(), mounted); len(missing) > 0 {
 		return fmt.Errorf("cgroup v1 lacks the controllers %s: mount each, such as `mount -t cgroup -o %[2]s cgroup /sys/fs/cgroup/%[2]s`",
 			strings.Join(missing, ", "), missing[0])
 	}
+
 	return nil
 }
 

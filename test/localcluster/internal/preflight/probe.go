@@ -45,10 +45,12 @@ func Try(dir string) error {
 	if err == nil {
 		return nil
 	}
+
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return errors.New(strings.TrimSpace(said.String()))
 	}
+
 	return fmt.Errorf("the kernel refuses new mount, network, PID, UTS and IPC namespaces (%w): "+
 		"in a container, run it privileged; on a kernel of your own, set CONFIG_NAMESPACES, CONFIG_NET_NS and CONFIG_PID_NS", err)
 }
@@ -58,17 +60,20 @@ func Probe(dir string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("the kernel refuses private mounts (%w): in a container, run it privileged", err)
 	}
+
 	problems := []error{tryOverlay(dir)}
 	for _, kind := range []string{"bridge", "veth"} {
 		if out, err := exec.Command("ip", "link", "add", "probe-"+kind, "type", kind).CombinedOutput(); err != nil {
 			problems = append(problems, missing(kind+" devices", kind, out))
 		}
 	}
+
 	nft := exec.Command("nft", "-f", "-")
 	nft.Stdin = strings.NewReader(rules)
 	if out, err := nft.CombinedOutput(); err != nil {
 		problems = append(problems, missing("nftables with nat, fib, numgen and reject", "nf_tables, nft_chain_nat, nft_fib_ipv4, nft_numgen, nft_reject_ipv4 and nft_masq", out))
 	}
+
 	return errors.Join(problems...)
 }
 
@@ -90,6 +95,7 @@ func tryOverlay(dir string) error {
 			return err
 		}
 	}
+
 	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", parts["lower"], parts["upper"], parts["work"])
 	err = unix.Mount("overlay", parts["merged"], "overlay", 0, options)
 	if errors.Is(err, unix.ENODEV) {
@@ -99,5 +105,6 @@ func tryOverlay(dir string) error {
 		return fmt.Errorf("the overlay file system does not work on %s (%w): put a file system such as ext4 or xfs there "+
 			"(an overlay on an overlay, as in most containers, does not work: mount a volume there)", dir, err)
 	}
+
 	return unix.Unmount(parts["merged"], unix.MNT_DETACH)
 }

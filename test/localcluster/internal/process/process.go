@@ -92,10 +92,12 @@ func (c *Children) fork(command Command) (*Process, error) {
 		Files: []uintptr{null.Fd(), out, out},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
+
 	runtime.KeepAlive(command.Output)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", command.Path, err)
 	}
+
 	p := &Process{PID: pid, done: make(chan struct{})}
 	c.alive[pid] = p
 	return p, nil
@@ -119,11 +121,13 @@ func (c *Children) reapOne() bool {
 	if err != nil || pid <= 0 {
 		return false
 	}
+
 	if p, ok := c.alive[pid]; ok {
 		delete(c.alive, pid)
 		p.status = status
 		close(p.done)
 	}
+
 	return true
 }
 

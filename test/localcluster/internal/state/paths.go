@@ -92,14 +92,17 @@ func (d Dirs) Lock(ctx context.Context, waiting func()) (unlock func(), err erro
 		if err := os.MkdirAll(d.Run, 0o700); err != nil {
 			return nil, fmt.Errorf("make the state folder: %w", err)
 		}
+
 		unlock, err := d.tryLock()
 		if err == nil || !errors.Is(err, errBusy) {
 			return unlock, err
 		}
+
 		if !told {
 			waiting()
 			told = true
 		}
+
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -118,6 +121,7 @@ func (d Dirs) tryLock() (func(), error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the state folder: %w", err)
 	}
+
 	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = dir.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -125,6 +129,7 @@ func (d Dirs) tryLock() (func(), error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", d.Run, err)
 	}
+
 	// The folder may have been removed, and even made again, between opening and locking it.
 	held, err := dir.Stat()
 	if err == nil {
@@ -133,6 +138,7 @@ func (d Dirs) tryLock() (func(), error) {
 			return func() { _ = dir.Close() }, nil
 		}
 	}
+
 	_ = dir.Close()
 	return nil, errBusy
 }
@@ -148,14 +154,17 @@ func Names() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		for _, entry := range entries {
 			if entry.IsDir() && !slices.Contains(names, entry.Name()) {
 				names = append(names, entry.Name())
 			}
 		}
+
 		if os.Geteuid() != 0 {
 			break
 		}
 	}
+
 	return names, nil
 }

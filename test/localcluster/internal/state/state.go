@@ -114,6 +114,7 @@ func (s State) Stop(grace time.Duration) error {
 	if !s.Running() {
 		return nil
 	}
+
 	fd, err := unix.PidfdOpen(s.Supervisor, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil
@@ -122,9 +123,11 @@ func (s State) Stop(grace time.Duration) error {
 		return fmt.Errorf("watch the supervisor of %q: %w", s.Name, err)
 	}
 	defer func() { _ = unix.Close(fd) }()
+
 	if !s.Running() {
 		return nil
 	}
+
 	for _, step := range []struct {
 		signal unix.Signal
 		wait   time.Duration
@@ -136,6 +139,7 @@ func (s State) Stop(grace time.Duration) error {
 			return nil
 		}
 	}
+
 	return fmt.Errorf("the supervisor of %q (process %d) does not end", s.Name, s.Supervisor)
 }
 

@@ -77,9 +77,11 @@ func (d Dirs) endGuests(netns string) error {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}
+
 	if left := d.guests(netns); len(left) > 0 {
 		return fmt.Errorf("processes %v, started in the network of %q, do not end", left, d.Name)
 	}
+
 	return nil
 }
 
@@ -97,6 +99,7 @@ func (d Dirs) guests(netns string) []int {
 			found = append(found, pid)
 		}
 	}
+
 	return found
 }
 
@@ -158,10 +161,12 @@ func removeTree(dir string) error {
 	if err != nil {
 		return err
 	}
+
 	for _, dir := range slices.Backward(dirs) {
 		if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("remove cgroup %s: %w", dir, err)
 		}
 	}
+
 	return nil
 }

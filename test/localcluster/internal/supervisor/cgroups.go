@@ -32,10 +32,12 @@ func makeHierarchies(mount, name string) error {
 	if _, err := os.Stat(filepath.Join(mount, "cgroup.controllers")); err == nil {
 		return makeUnified(mount, name)
 	}
+
 	entries, err := os.ReadDir(mount)
 	if err != nil {
 		return err
 	}
+
 	var problems []error
 	for _, entry := range entries {
 		hierarchy := filepath.Join(mount, entry.Name())
@@ -45,6 +47,7 @@ func makeHierarchies(mount, name string) error {
 		}
 		problems = append(problems, makeLegacy(hierarchy, name))
 	}
+
 	return errors.Join(problems...)
 }
 

@@ -43,16 +43,20 @@ func TestCgroupsOfVersion1LeaveVersion2BesideThemAlone(t *testing.T) {
 	write(t, filepath.Join(mount, "cpuset/localcluster/x/cpuset.cpus"), "\n")
 	write(t, filepath.Join(mount, "memory/tasks"), "")
 	write(t, filepath.Join(mount, "unified/cgroup.controllers"), "")
+
 	if err := makeHierarchies(mount, "localcluster/x"); err != nil {
 		t.Fatal(err)
 	}
+
 	got, err := os.ReadFile(filepath.Join(mount, "cpuset/localcluster/x/cpuset.cpus"))
 	if err != nil || string(got) != "0-1\n" {
 		t.Errorf("the cluster's processors are %q, %v, want those of the machine", got, err)
 	}
+
 	if !exists(filepath.Join(mount, "memory/localcluster/x")) {
 		t.Error("there is no cgroup in the hierarchy of memory")
 	}
+
 	if exists(filepath.Join(mount, "unified/localcluster")) {
 		t.Error("a cgroup was made in the hierarchy without controllers")
 	}

@@ -91,23 +91,29 @@ func (s *supervisor) watch(c *component, p *process.Process) {
 	c.process = nil
 	wanted := c.wanted
 	c.mu.Unlock()
+
 	if !wanted {
 		return
 	}
+
 	if !s.up.Load() {
 		s.cancel(&died{c.name, p.Result(), tail(s.Dirs.Log(c.name))})
 		return
 	}
+
 	select {
 	case <-s.ctx.Done():
 		return
 	case <-time.After(restartDelay):
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	if !c.wanted || c.process != nil || s.ctx.Err() != nil {
 		return
 	}
+
 	c.restarts++
 	if err := s.begin(c); err != nil {
 		s.cancel(fmt.Errorf("start %s again: %w", c.name, err))
@@ -120,15 +126,18 @@ func (s *supervisor) stop(c *component, signal syscall.Signal) {
 	c.wanted = false
 	p := c.process
 	c.mu.Unlock()
+
 	if p == nil {
 		return
 	}
+
 	p.Signal(signal)
 	select {
 	case <-p.Done():
 		return
 	case <-time.After(stopGrace):
 	}
+
 	p.Signal(syscall.SIGKILL)
 	<-p.Done()
 }
@@ -139,6 +148,7 @@ func (s *supervisor) await(what string, within time.Duration, p probe) error {
 	defer cancel()
 	ticker := time.NewTicker(probeEvery)
 	defer ticker.Stop()
+
 	for {
 		err := p(ctx)
 		if err == nil {
@@ -169,6 +179,7 @@ func (s *supervisor) run(program string, args ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	out, err := os.CreateTemp(s.data("tmp"), "run-")
 	if err != nil {
 		return "", err
@@ -178,16 +189,19 @@ func (s *supervisor) run(program string, args ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	select {
 	case <-p.Done():
 	case <-s.ctx.Done():
 		p.Signal(syscall.SIGKILL)
 		return "", context.Cause(s.ctx)
 	}
+
 	said, err := os.ReadFile(out.Name())
 	if err != nil {
 		return "", err
 	}
+
 	return strings.TrimSpace(string(said)), p.Result()
 }
 
@@ -204,6 +218,7 @@ func lookPath(program string, environ []string) (string, error) {
 			}
 		}
 	}
+
 	return "", fmt.Errorf("%s is not installed", program)
 }
 
@@ -215,9 +230,11 @@ func tail(path string) string {
 		return err.Error()
 	}
 	defer func() { _ = f.Close() }()
+
 	if info, err := f.Stat(); err == nil && info.Size() > most {
 		_, _ = f.Seek(-most, 2)
 	}
+
 	buf := make([]byte, most)
 	n, _ := f.Read(buf)
 	lines := bytes.Split(bytes.TrimRight(buf[:n], "\n"), []byte("\n"))

@@ -46,6 +46,7 @@ func (s *supervisor) apiServer() *component {
 		"--proxy-client-cert-file=" + s.pki("front-proxy.crt"), "--proxy-client-key-file=" + s.pki("front-proxy.key"),
 		"--max-requests-inflight=800", "--max-mutating-requests-inflight=400",
 	}
+
 	probe := s.client.api(s.server() + "/readyz")
 	if s.full() {
 		return s.component("kube-apiserver", probe, append(args,
@@ -55,6 +56,7 @@ func (s *supervisor) apiServer() *component {
 			"--kubelet-client-certificate="+s.pki("kubelet-client.crt"), "--kubelet-client-key="+s.pki("kubelet-client.key"),
 		)...)
 	}
+
 	return s.component("kube-apiserver", probe, append(args,
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 		"--authorization-mode=RBAC", "--allow-privileged",

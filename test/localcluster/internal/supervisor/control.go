@@ -64,10 +64,12 @@ func (s *supervisor) serveControl() error {
 	if err != nil {
 		return fmt.Errorf("open the control socket: %w", err)
 	}
+
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	if err := os.Chmod(filepath.Join(s.Dirs.Run, state.Control), 0o600); err != nil {
 		return err
 	}
+
 	s.control = listener
 	go s.answerAll(listener)
 	return nil
@@ -94,15 +96,19 @@ func (s *supervisor) answer(r Request) Answer {
 	if r.Do == "status" {
 		return Answer{Components: s.status()}
 	}
+
 	c, err := s.find(r.Component)
 	if err != nil {
 		return Answer{Error: err.Error()}
 	}
+
 	s.operation.Lock()
 	defer s.operation.Unlock()
+
 	if err := s.operate(c, r); err != nil {
 		return Answer{Error: err.Error()}
 	}
+
 	return Answer{Components: s.status()}
 }
 
@@ -110,15 +116,18 @@ func (s *supervisor) operate(c *component, r Request) error {
 	if r.Do == "stop" || r.Do == "restart" {
 		s.stop(c, r.Signal)
 	}
+
 	if r.Do == "stop" {
 		return nil
 	}
 	if r.Do != "start" && r.Do != "restart" {
 		return fmt.Errorf("unknown request %q", r.Do)
 	}
+
 	if err := s.launch(c); err != nil {
 		return err
 	}
+
 	return s.awaitComponent(c)
 }
 
@@ -159,9 +168,11 @@ func Ask(run string, r Request) (Answer, error) {
 		return Answer{}, fmt.Errorf("reach the supervisor: %w", err)
 	}
 	defer func() { _ = conn.Close() }()
+
 	if err := json.NewEncoder(conn).Encode(r); err != nil {
 		return Answer{}, err
 	}
+
 	var answer Answer
 	if err := json.NewDecoder(conn).Decode(&answer); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -169,8 +180,10 @@ func Ask(run string, r Request) (Answer, error) {
 		}
 		return Answer{}, err
 	}
+
 	if answer.Error != "" {
 		return answer, errors.New(answer.Error)
 	}
+
 	return answer, nil
 }

@@ -45,6 +45,7 @@ func (s *supervisor) writeCredentials() error {
 	if err := errors.Join(errCluster, errEtcd, errProxy, pki.NewKeyPair(dir, "service-account")); err != nil {
 		return fmt.Errorf("make the cluster's authorities: %w", err)
 	}
+
 	hosts := []string{"127.0.0.1", "localhost", NodeAddress, firstIP, s.Dirs.Name,
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
 	err := errors.Join(
@@ -56,12 +57,15 @@ func (s *supervisor) writeCredentials() error {
 		cluster.Issue(pki.Subject{File: "kubelet-server", Name: "system:node:" + s.Dirs.Name, Groups: []string{"system:nodes"},
 			Hosts: []string{NodeAddress, s.Dirs.Name}}),
 	)
+
 	for _, u := range s.users() {
 		err = errors.Join(err, cluster.Issue(pki.Subject{File: u.file, Name: u.name, Groups: u.groups}), s.writeKubeconfig(u))
 	}
+
 	if err != nil {
 		return fmt.Errorf("make the cluster's certificates: %w", err)
 	}
+
 	return os.Rename(s.config("admin.kubeconfig"), s.Dirs.Kubeconfig())
 }
 
@@ -75,6 +79,7 @@ func (s *supervisor) writeKubeconfig(u user) error {
 		}
 		encoded = append(encoded, base64.StdEncoding.EncodeToString(data))
 	}
+
 	const format = `apiVersion: v1
 kind: Config
 current-context: %[4]s
@@ -94,6 +99,7 @@ contexts:
     cluster: %[4]s
     user: %[6]s
 `
+
 	text := fmt.Sprintf(format, append(encoded, "localcluster-"+s.Dirs.Name, s.server(), u.file)...)
 	return os.WriteFile(s.config(u.file+".kubeconfig"), []byte(text), 0o600)
 }

@@ -29,9 +29,11 @@ func (s *supervisor) writeFiles() error {
 			"plugins":    []object{s.podNetwork()},
 		},
 	}
+
 	if err := os.MkdirAll(s.config("cni"), 0o700); err != nil {
 		return err
 	}
+
 	for name, content := range files {
 		data, err := json.MarshalIndent(content, "", "  ")
 		if err != nil {
@@ -41,6 +43,7 @@ func (s *supervisor) writeFiles() error {
 			return err
 		}
 	}
+
 	return os.WriteFile(s.config("containerd.toml"), []byte(s.containerdConfig()), 0o600)
 }
 
@@ -179,5 +182,6 @@ disabled_plugins = [
   bin_dirs = [%[5]q]
   conf_dir = %[6]q
 `
+
 	return fmt.Sprintf(format, s.data("containerd"), s.Dirs.Containerd(), s.data("containerd-opt"), s.PauseImage, s.CNIBin, s.config("cni"))
 }

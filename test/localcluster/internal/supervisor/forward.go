@@ -19,13 +19,16 @@ func (s *supervisor) forward() {
 	if s.ForwardFD == 0 {
 		return
 	}
+
 	file := os.NewFile(uintptr(s.ForwardFD), "forward")
 	listener, err := net.FileListener(file)
 	_ = file.Close()
+
 	if err != nil {
 		s.cancel(err)
 		return
 	}
+
 	to := net.JoinHostPort("127.0.0.1", strconv.Itoa(s.APIPort))
 	go func() {
 		for {
@@ -47,6 +50,7 @@ func carry(from *net.TCPConn, to string) {
 		_ = from.SetLinger(0)
 		return
 	}
+
 	other := dialed.(*net.TCPConn)
 	defer func() { _ = other.Close() }()
 	var both sync.WaitGroup
@@ -56,5 +60,6 @@ func carry(from *net.TCPConn, to string) {
 			_ = pair[1].CloseWrite()
 		})
 	}
+
 	both.Wait()
 }

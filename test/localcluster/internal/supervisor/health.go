@@ -65,17 +65,20 @@ func get(client *http.Client, url string, into any) probe {
 		if err != nil {
 			return err
 		}
+
 		answer, err := client.Do(request)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = answer.Body.Close() }()
+
 		if answer.StatusCode != http.StatusOK {
 			return fmt.Errorf("%s answers %s", url, answer.Status)
 		}
 		if into != nil {
 			return json.NewDecoder(answer.Body).Decode(into)
 		}
+
 		_, err = io.Copy(io.Discard, answer.Body)
 		return err
 	}
@@ -96,6 +99,7 @@ func (c clients) nodeReady(server, node string) probe {
 		if err := get(c.admin, server+"/api/v1/nodes/"+node, &found)(ctx); err != nil {
 			return err
 		}
+
 		for _, condition := range found.Status.Conditions {
 			if condition.Type != "Ready" {
 				continue
@@ -105,6 +109,7 @@ func (c clients) nodeReady(server, node string) probe {
 			}
 			return fmt.Errorf("node %s is not Ready: %s", node, condition.Message)
 		}
+
 		return fmt.Errorf("node %s has no condition Ready", node)
 	}
 }

@@ -41,16 +41,20 @@ func (s *supervisor) enterSandbox() error {
 			return fmt.Errorf("separate the mounts from the host's: %w", err)
 		}
 	}
+
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc of the cluster: %w", err)
 	}
+
 	if err := unix.Sethostname([]byte(s.Dirs.Name)); err != nil {
 		return fmt.Errorf("set the host name of the cluster: %w", err)
 	}
+
 	kept := map[string]string{s.Dirs.Run: s.Dirs.Run, s.Dirs.Data: s.Dirs.Data, s.Bin: binMount}
 	if err := cover(kept); err != nil {
 		return err
 	}
+
 	return showSettings()
 }
 
@@ -65,11 +69,13 @@ func cover(kept map[string]string) error {
 		defer func() { _ = dir.Close() }()
 		open[path] = dir
 	}
+
 	for _, dir := range covered() {
 		if err := unix.Mount("localcluster", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
 			return fmt.Errorf("give the cluster its own %s: %w", dir, err)
 		}
 	}
+
 	for path, at := range kept {
 		if err := os.MkdirAll(at, 0o755); err != nil {
 			return err
@@ -78,6 +84,7 @@ func cover(kept map[string]string) error {
 			return fmt.Errorf("show %s in the cluster: %w", path, err)
 		}
 	}
+
 	return nil
 }
 
@@ -88,16 +95,20 @@ func showSettings() error {
 		if _, err := os.Stat(target); err != nil {
 			continue
 		}
+
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
 		}
+
 		if err := os.WriteFile(file, []byte(value+"\n"), 0o644); err != nil {
 			return err
 		}
+
 		if err := unix.Mount(file, target, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("keep kubelet from changing the host's %s: %w", target, err)
 		}
 	}
+
 	return nil
 }
 
@@ -118,13 +129,16 @@ func (s *supervisor) makeNetwork() error {
 		"link set node0 up",
 		"route add default dev node0 src " + NodeAddress,
 	}, "\n")
+
 	file := s.config("network")
 	if err := os.WriteFile(file, []byte(batch+"\n"), 0o600); err != nil {
 		return err
 	}
+
 	if out, err := s.run("ip", "-batch", file); err != nil {
 		return fmt.Errorf("make the node's network: %w: %s", err, out)
 	}
+
 	for name, value := range map[string]string{
 		"ip_forward":              "1",
 		"ip_local_reserved_ports": strconv.Itoa(s.APIPort),
@@ -135,5 +149,6 @@ func (s *supervisor) makeNetwork() error {
 			return fmt.Errorf("set net.ipv4.%s of the cluster's network: %w", name, err)
 		}
 	}
+
 	return nil
 }

@@ -56,18 +56,22 @@ func Main() error {
 	if err := unix.SetNonblock(socketFD, true); err != nil {
 		return fmt.Errorf("this command is started by `localcluster up`, not by hand: %w", err)
 	}
+
 	// It was started as /proc/self/exe, and would be called "exe" in lists of processes.
 	_ = os.WriteFile("/proc/self/comm", []byte("localcluster"), 0o600)
+
 	// Nothing inherited is for the components.
 	for fd := socketFD; fd < socketFD+16; fd++ {
 		unix.CloseOnExec(fd)
 	}
+
 	socket := os.NewFile(socketFD, "starter")
 	starter := json.NewDecoder(socket)
 	var config Config
 	if err := starter.Decode(&config); err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
+
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := &supervisor{Config: config, ctx: ctx, cancel: cancel, children: process.New()}
 	go s.heed(starter)
@@ -79,9 +83,11 @@ func Main() error {
 		<-ctx.Done()
 		err = context.Cause(ctx)
 	}
+
 	if !s.up.Load() {
 		_ = tell.Encode(Event{Error: err.Error()})
 	}
+
 	return s.end()
 }
 
@@ -94,6 +100,7 @@ func (s *supervisor) heed(starter *json.Decoder) {
 		<-signals
 		s.cancel(errTold)
 	}()
+
 	if s.ParentFD != 0 {
 		go func() {
 			for {
@@ -105,8 +112,10 @@ func (s *supervisor) heed(starter *json.Decoder) {
 			}
 		}()
 	}
+
 	var nothing struct{}
 	_ = starter.Decode(&nothing)
+
 	if !s.up.Load() {
 		s.cancel(errAbandoned)
 	}
@@ -128,11 +137,13 @@ func (s *supervisor) prepare() error {
 			return err
 		}
 	}
+
 	for _, dir := range []string{s.Dirs.PKI(), s.Dirs.Logs(), s.Dirs.Config(), s.data("tmp")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
 	}
+
 	if s.full() {
 		if err := s.makeNetwork(); err != nil {
 			return err
@@ -144,9 +155,11 @@ func (s *supervisor) prepare() error {
 			return fmt.Errorf("write the configuration of the components: %w", err)
 		}
 	}
+
 	if err := s.writeCredentials(); err != nil {
 		return err
 	}
+
 	var err error
 	s.client, err = newClients(s.Config)
 	return err
@@ -171,37 +184,47 @@ func (s *supervisor) startFull(step func(string)) error {
 	s.components = []*component{etcd, containerd, api, manager, scheduler, kubelet, proxy}
 
 	step("starting etcd, containerd and kube-apiserver")
+
 	if err := errors.Join(s.launch(etcd), s.launch(containerd), s.launch(api)); err != nil {
 		return err
 	}
+
 	if err := s.awaitComponent(containerd); err != nil {
 		return err
 	}
+
 	if out, err := s.run("ctr", "-a", s.Dirs.Containerd(), "-n", "k8s.io", "images", "import", s.Pause); err != nil {
 		return fmt.Errorf("load the pause image: %w: %s", err, out)
 	}
+
 	if err := s.awaitComponent(api); err != nil {
 		return err
 	}
+
 	s.forward()
 
 	step("starting kube-controller-manager, kube-scheduler, kubelet and kube-proxy")
+
 	if err := errors.Join(s.launch(manager), s.launch(scheduler), s.launch(kubelet), s.launch(proxy)); err != nil {
 		return err
 	}
+
 	for _, c := range []*component{manager, scheduler, kubelet, proxy} {
 		if err := s.awaitComponent(c); err != nil {
 			return err
 		}
 	}
+
 	step("waiting for the node to be Ready")
 	if err := s.await("node "+s.Dirs.Name, readyWithin, s.client.nodeReady(s.server(), s.Dirs.Name)); err != nil {
 		return fmt.Errorf("%w; the end of kubelet's log:\n%s", err, tail(s.Dirs.Log(kubelet.name)))
 	}
+
 	account := s.server() + "/api/v1/namespaces/default/serviceaccounts/default"
 	if err := s.await("the default ServiceAccount", readyWithin, s.client.api(account)); err != nil {
 		return err
 	}
+
 	return s.serveControl()
 }
 

@@ -20,14 +20,17 @@ func main() {
 		get(os.Args[2])
 		return
 	}
+
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		host, _ := os.Hostname()
 		fmt.Fprintln(w, "served by", host)
 	})
+
 	http.HandleFunc("/admit", admit)
 	if _, err := os.Stat("/tls/tls.crt"); err == nil {
 		go func() { log.Fatal(http.ListenAndServeTLS(":8443", "/tls/tls.crt", "/tls/tls.key", nil)) }()
 	}
+
 	log.Fatal(http.ListenAndServe(":8080", nil))
 }
 
@@ -36,14 +39,17 @@ func get(url string) {
 		Timeout:   5 * time.Second,
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
 	}
+
 	answer, err := client.Get(url)
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	fmt.Println(answer.StatusCode, string(body))
 }
 
@@ -55,6 +61,7 @@ func admit(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+
 	patch := []byte(`[{"op":"add","path":"/metadata/labels","value":{"admitted":"yes"}}]`)
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"apiVersion": "admission.k8s.io/v1",

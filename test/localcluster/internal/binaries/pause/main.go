@@ -13,6 +13,7 @@ import (
 func main() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGCHLD, syscall.SIGINT, syscall.SIGTERM)
+
 	for s := range signals {
 		if s != syscall.SIGCHLD {
 			return
