@@ -134,7 +134,7 @@ func (w *world) flips(ctx context.Context, prefix string, groups, n int) (flippe
 	return f, w.stopController()
 }
 
-// waits tells whether all pods' targets are registered and their gates are closed.
+// waits reports whether all pods' targets are registered and their gates are closed.
 func (w *world) waits(ctx context.Context, pods []*pod) (bool, error) {
 	if closed, err := w.watch.all(pods, isClosed); !closed {
 		return false, err

@@ -86,7 +86,7 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-// run runs the scenarios, one after the other, and tells whether all limits were kept.
+// run runs the scenarios, one after the other, and reports whether all limits were kept.
 func run(ctx context.Context, args []string) (bool, error) {
 	o, err := parse(args)
 	if err != nil {

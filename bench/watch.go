@@ -134,7 +134,7 @@ func (w *podWatch) pod(name string) (seen, error) {
 	return seen{}, w.err
 }
 
-// all tells whether every pod is as wanted.
+// all reports whether every pod is as wanted.
 func (w *podWatch) all(pods []*pod, want func(seen) bool) (bool, error) {
 	n, err := w.count(pods, want)
 	return n == len(pods), err

@@ -33,7 +33,7 @@ func Binding(conditionType string) (string, bool) {
 	return strings.CutPrefix(conditionType, elbv2.GatePrefix)
 }
 
-// Own tells whether a binding's name is that of a TargetBinding, and gives the object's.
+// Own reports whether a binding's name is that of a TargetBinding, and gives the object's.
 func Own(binding string) (name string, own bool) {
 	return strings.CutPrefix(binding, v1alpha1.GatePrefix)
 }

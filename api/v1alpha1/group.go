@@ -46,7 +46,7 @@ func (h HAProxy) claims() []string {
 	return slices.Compact(claims)
 }
 
-// External tells whether somebody else registers the targets.
+// External reports whether somebody else registers the targets.
 func (b *TargetBinding) External() bool { return b.Spec.Membership == MembershipExternal }
 
 // WokenBy is how somebody else who registers the targets is woken; empty when nobody is to be.

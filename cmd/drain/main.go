@@ -61,7 +61,7 @@ func run(args []string) error {
 	case "watch":
 		return watch(self, args[2:])
 	default:
-		return fmt.Errorf("%q is no command", command)
+		return fmt.Errorf("%q is not a command", command)
 	}
 }
 

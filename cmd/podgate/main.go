@@ -45,7 +45,7 @@ func run(ctx context.Context, program string, args []string) int {
 	return cli.Run(ctx, called, args, streams(), newController())
 }
 
-// controls tells whether args are the controller's: none, or a flag first. Commands have
+// controls reports whether args are the controller's: none, or a flag first. Commands have
 // their name first.
 func controls(args []string) bool {
 	if len(args) == 0 {

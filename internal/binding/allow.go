@@ -73,7 +73,7 @@ func (a allowance) allows(namespace map[string]string, thing string) bool {
 	return a.namespaces.Matches(labels.Set(namespace)) && slices.ContainsFunc(a.patterns, func(p string) bool { return matches(p, thing) })
 }
 
-// matches tells whether a pattern, in which * is anything, is all of a string.
+// matches reports whether a pattern, in which * is anything, is all of a string.
 func matches(pattern, s string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {

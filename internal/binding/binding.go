@@ -43,13 +43,13 @@ func Condition(pod *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition 
 	return nil
 }
 
-// IsTrue tells whether a pod's condition is True.
+// IsTrue reports whether a pod's condition is True.
 func IsTrue(pod *corev1.Pod, t corev1.PodConditionType) bool {
 	c := Condition(pod, t)
 	return c != nil && c.Status == corev1.ConditionTrue
 }
 
-// Over tells whether all the pod's containers have ended for good, so that its
+// Over reports whether all the pod's containers have ended for good, so that its
 // address is no longer its own.
 func Over(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed

@@ -23,7 +23,7 @@ const (
 	OwnNone Ownership = "none"
 )
 
-// Serves tells whether a binding is served. A TargetBinding always is: it is podgate's own.
+// Serves reports whether a binding is served. A TargetBinding always is: it is podgate's own.
 func (o Ownership) Serves(b client.Object) bool {
 	if _, own := b.(*v1alpha1.TargetBinding); own {
 		return true

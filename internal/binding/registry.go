@@ -21,7 +21,7 @@ type Resolution struct {
 	Foreign bool
 }
 
-// Resolved tells whether the group is known.
+// Resolved reports whether the group is known.
 func (r Resolution) Resolved() bool { return r.Group.Ref.Group != "" }
 
 // Registry holds the resolutions that the target controller made, for the pod

@@ -89,7 +89,7 @@ func (a *authority) issue(now time.Time, validity time.Duration, names []string)
 	return parsePair(encodeCerts(cert), keyPEM)
 }
 
-// issued tells whether the authority signed the pair.
+// issued reports whether the authority signed the pair.
 func (a *authority) issued(p *pair) bool { return p.leaf.CheckSignatureFrom(a.cert) == nil }
 
 // split tells names from addresses.

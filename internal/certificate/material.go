@@ -48,7 +48,7 @@ type pair struct {
 	leaf            *x509.Certificate
 }
 
-// same tells whether two pairs, either of which may be nil, are one.
+// same reports whether two pairs, either of which may be nil, are one.
 func (p *pair) same(q *pair) bool {
 	if p == nil || q == nil {
 		return p == q
@@ -56,7 +56,7 @@ func (p *pair) same(q *pair) bool {
 	return bytes.Equal(p.certPEM, q.certPEM) && bytes.Equal(p.keyPEM, q.keyPEM)
 }
 
-// covers tells whether the pair is valid for all names.
+// covers reports whether the pair is valid for all names.
 func (p *pair) covers(names []string) bool {
 	return !slices.ContainsFunc(names, func(n string) bool { return p.leaf.VerifyHostname(n) != nil })
 }

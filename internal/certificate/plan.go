@@ -43,7 +43,7 @@ type step struct {
 // bundles are the caBundles of the webhook configuration's entries; none when it is missing.
 type bundles [][]byte
 
-// are tells whether every entry has the bundle.
+// are reports whether every entry has the bundle.
 func (b bundles) are(want []byte) bool {
 	return !slices.ContainsFunc(b, func(have []byte) bool { return !bytes.Equal(have, want) })
 }

@@ -299,7 +299,7 @@ func (r *Runner) report(m material, secret *corev1.Secret) {
 		return
 	}
 
-	note := "The webhook's certificate will be made anew: " + problem
+	note := "The webhook's certificate will be replaced: " + problem
 	if !m.ours {
 		note = "podgate did not make this Secret and leaves it alone; put it right, or delete it to have podgate make one: " + problem
 	}
@@ -384,7 +384,7 @@ func (r *Runner) apply(s step, published []*x509.Certificate, m material, now ti
 	return m, nil
 }
 
-// done tells whether a step does what the annotation asks for.
+// done reports whether a step does what the annotation asks for.
 func done(s step, rotate string) bool {
 	return s.do == establish && rotate == RotateCA || s.do == issue && rotate == RotateServing
 }

@@ -113,13 +113,13 @@ func (r *BindingReport) next(b *binding.Binding) string {
 // remedy is what to do about a binding that is not Ready, and why.
 func (r *BindingReport) remedy() string { return r.Next + " (the binding says " + r.Reason + ")" }
 
-// served tells whether podgate serves a binding, by what it said of it.
+// served reports whether podgate serves a binding, by what it said of it.
 func served(b *binding.Binding) bool {
 	c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionManaged)
 	return c == nil || c.Reason != v1alpha1.ReasonNotServed
 }
 
-// ownedByLBC tells whether AWS Load Balancer Controller serves a binding and its gate.
+// ownedByLBC reports whether AWS Load Balancer Controller serves a binding and its gate.
 func ownedByLBC(b *binding.Binding) bool {
 	c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionManaged)
 	return c != nil && c.Reason == v1alpha1.ReasonOwnedByLBC

@@ -247,7 +247,7 @@ func (f *flight) deadline(w workload, all []*binding.Binding) {
 
 	seconds := int(most.Seconds())
 	f.find(SeverityWarning, CheckDeadline, w, fmt.Sprintf("progressDeadlineSeconds is %d, and a gate of %s may take %d s to open, as podgate estimates it: the rollout counts as failed before it.", w.deadlineSeconds, injection.Named(slowest.Key().Name), seconds),
-		fmt.Sprintf("set progressDeadlineSeconds to more than %d, and to the time beside in which the containers become ready", seconds))
+		fmt.Sprintf("set progressDeadlineSeconds to more than %d, plus the time that the containers need to become ready", seconds))
 }
 
 // opensWithin is how long a binding's gate may take to open, as an estimate: no load

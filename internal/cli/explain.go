@@ -23,8 +23,8 @@ func newExplain(e *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain POD",
 		Short: "Why a pod is not Ready at its load balancer, or why it has no gate, and how it drains",
-		Long: "explain tells of every readiness gate of a pod where it comes from, what its source says now, since when, and what to do next; " +
-			"of a pod without one why it has none; and whether the pod ends only when its load balancer sends it nothing any more.",
+		Long: "explain shows, for every readiness gate of a pod, where it comes from, what its source says now, since when, and what to do next; " +
+			"for a pod without a gate, why it has none; and whether the pod ends only after its load balancer has stopped sending it requests.",
 		Example:           "  podgate explain -n shop web-5d8f7c9b6-x2x4p\n  kubectl podgate explain -n shop web-5d8f7c9b6-x2x4p -o yaml",
 		Args:              onePod,
 		ValidArgsFunction: e.completePods,
@@ -40,7 +40,7 @@ func onePod(_ *cobra.Command, args []string) error {
 		return fmt.Errorf("explain one pod: its name is missing, or there are several (%d); kubectl get pods lists them", len(args))
 	}
 	if strings.Contains(strings.TrimPrefix(args[0], "pod/"), "/") {
-		return fmt.Errorf("%s is no pod: explain tells of one pod; status tells of all of a namespace, wait and preflight of a workload", args[0])
+		return fmt.Errorf("%s is not a pod: explain is for one pod; status is for a namespace; wait and preflight are for a workload", args[0])
 	}
 	return nil
 }

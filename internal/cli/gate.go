@@ -37,7 +37,7 @@ func newGate(e *environment) *cobra.Command {
 		Use:   "set POD TYPE true|false --reason TEXT",
 		Short: "Open or close a readiness gate of a pod by hand",
 		Long: "set opens or closes a readiness gate of a pod. A gate that podgate serves gets an override: podgate writes the condition, with reason Overridden and your words, " +
-			"and decides the gate anew when the time is over. Any other gate of the pod gets the condition itself, which stays until somebody changes it. " +
+			"and decides the gate again when the time is over. Any other gate of the pod gets the condition itself, which stays until somebody changes it. " +
 			"Conditions of Kubernetes itself are refused.",
 		Example:           "  podgate gate set -n shop web-5d8f7c9b6-x2x4p target-health.elbv2.k8s.aws/web true --reason 'INC-42: health check path is broken' --for 30m",
 		Args:              cobra.ExactArgs(3),
@@ -130,7 +130,7 @@ func (e *environment) setGate(ctx context.Context, name, gateType string, o *ord
 		}
 
 		if first != "" && first != pod.UID {
-			return fmt.Errorf("pod %s was made anew meanwhile: look at it first", key)
+			return fmt.Errorf("pod %s was replaced in the meantime: look at it first", key)
 		}
 
 		first = pod.UID
@@ -169,7 +169,7 @@ func (e *environment) setOnce(ctx context.Context, kube client.Client, pod *core
 func settable(pod *corev1.Pod, gateType string) error {
 	domain, _, qualified := strings.Cut(gateType, "/")
 	if !qualified && len(meant(pod, gateType)) > 0 {
-		return fmt.Errorf("%s is no gate: give its whole name, %s", gateType, strings.Join(meant(pod, gateType), " or "))
+		return fmt.Errorf("%s is not a gate: give its whole name, %s", gateType, strings.Join(meant(pod, gateType), " or "))
 	}
 	if !qualified || isOf(domain, "kubernetes.io") || isOf(domain, "k8s.io") {
 		return fmt.Errorf("condition %s is Kubernetes' own: its kubelet or controllers write it, and nobody else may", gateType)
@@ -198,12 +198,12 @@ func meant(pod *corev1.Pod, name string) []string {
 	return all
 }
 
-// isOf tells whether a domain is another or within it.
+// isOf reports whether a domain is another or within it.
 func isOf(domain, other string) bool {
 	return domain == other || strings.HasSuffix(domain, "."+other)
 }
 
-// servedGate tells whether podgate writes a gate's condition: it would write its own over
+// servedGate reports whether podgate writes a gate's condition: it would write its own over
 // what somebody else writes.
 func servedGate(ctx context.Context, r client.Reader, pod *corev1.Pod, gateType string) (bool, error) {
 	name, own := gates.Binding(gateType)
@@ -276,7 +276,7 @@ func (e *environment) unled(ctx context.Context, kube client.Reader, now time.Ti
 
 func (d *GateSet) words() string {
 	if d.Until == nil {
-		return fmt.Sprintf("No override of gate %s of pod %s/%s any more; podgate decides it again.", d.Type, d.Namespace, d.Pod)
+		return fmt.Sprintf("The override of gate %s of pod %s/%s has ended; podgate decides the gate again.", d.Type, d.Namespace, d.Pod)
 	}
 	return fmt.Sprintf("Override of gate %s of pod %s/%s: %s until %s. podgate writes it, and decides the gate again after that; podgate gate clear ends it sooner.",
 		d.Type, d.Namespace, d.Pod, d.Status, d.Until.UTC().Format(time.RFC3339))

@@ -71,7 +71,7 @@ func TestGateSet(t *testing.T) {
 		t.Errorf("other conditions were lost or doubled: %+v", c.read(pod).Status.Conditions)
 	}
 
-	c.has(c.run("gate", "clear", "web", mine), ExitDone, "No override")
+	c.has(c.run("gate", "clear", "web", mine), ExitDone, "has ended")
 	if _, there := c.read(pod).Annotations[v1alpha1.OverrideAnnotation]; there {
 		t.Error("the annotation is still there")
 	}

@@ -83,7 +83,7 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 		return nil
 
 	case !own:
-		g.From = "somebody else: it is no gate of podgate's"
+		g.From = "somebody else: it is not a gate of podgate's"
 		g.Next = fmt.Sprintf("ask whoever sets condition %s", g.Type)
 		if g.open() {
 			g.Next = v1alpha1.NothingToDo
@@ -199,7 +199,7 @@ func (g *GateReport) write(p *paper) {
 
 // says writes what a binding says of itself.
 func (r BindingReport) says(p *paper) {
-	text := "it says nothing: podgate has not reported on it"
+	text := "podgate has not reported on it yet"
 	if r.Status != "" {
 		text = fmt.Sprintf("Ready %s, %s", p.status(r.Status), r.Reason)
 		if r.Since != nil {

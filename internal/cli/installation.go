@@ -52,7 +52,7 @@ const silent = 20 * time.Second
 // renewal is how long a lease is watched that looks old: a leader renews it each second, or two.
 const renewal = 4 * time.Second
 
-// renews tells whether a lease that is old by the clock here is renewed all the same.
+// renews reports whether a lease that is old by the clock here is renewed all the same.
 func renews(ctx context.Context, r client.Reader, lease *coordinationv1.Lease) bool {
 	if s, ok := r.(*snapshot); ok && s.alone {
 		return false
@@ -184,7 +184,7 @@ func (in *Installation) unanswered() string {
 	return "pods that are created now get no gate"
 }
 
-// covers tells whether the webhook is asked for gates, or for preStop hooks, about a pod with
+// covers reports whether the webhook is asked for gates, or for preStop hooks, about a pod with
 // labels in a namespace; known is false when that cannot be told.
 func (in *Installation) covers(ctx context.Context, r client.Reader, path, namespace string, pod map[string]string, g *gaps) (covered, known bool, err error) {
 	if !in.configured {
@@ -201,7 +201,7 @@ func (in *Installation) covers(ctx context.Context, r client.Reader, path, names
 	return injection.Covers(entries, ns.Labels, pod), err == nil, err
 }
 
-// asks tells whether labels ask for what the webhook's path is about.
+// asks reports whether labels ask for what the webhook's path is about.
 func asks(path string, labels map[string]string) bool {
 	if path == webhook.DrainPath {
 		return labels[v1alpha1.DrainLabel] == v1alpha1.DrainEnabled

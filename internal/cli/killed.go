@@ -64,7 +64,7 @@ func ended(ctx context.Context, r *snapshot, pod types.NamespacedName, err error
 	return fmt.Errorf("%w. %s at %s: %s", err, v1alpha1.ReasonKilledUndrained, k.At.UTC().Format(time.RFC3339), k.Message)
 }
 
-// siblings tells whether pods of the same owner ended too soon lately.
+// siblings reports whether pods of the same owner ended too soon lately.
 func (x *explanation) siblings(ctx context.Context) error {
 	owner := binding.Owner(x.pod)
 	if owner == nil {

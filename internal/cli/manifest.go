@@ -122,7 +122,7 @@ func decode(r io.Reader) ([]client.Object, error) {
 	}
 }
 
-// blank tells whether a document holds nothing but comments.
+// blank reports whether a document holds nothing but comments.
 func blank(document string) bool {
 	for line := range strings.Lines(document) {
 		line = strings.TrimSpace(line)

@@ -30,7 +30,7 @@ const (
 	ReasonNoWebhook injection.Reason = "WebhookMissing"
 )
 
-const anew = " Gates are added at creation only: create the pods anew after that, as kubectl rollout restart does."
+const anew = " Gates are added only when a pod is created: restart the pods after that, for example with kubectl rollout restart."
 
 // NoGateReport is why a pod lacks a gate.
 type NoGateReport struct {
@@ -104,7 +104,7 @@ func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace st
 		elbv2.InjectLabel, elbv2.InjectEnabled, v1alpha1.InjectLabel, elbv2.InjectEnabled, namespace, labelFor(missing), elbv2.InjectEnabled) + anew
 }
 
-// labelled tells whether labels ask for what the webhook's path is about, whatever its selectors say.
+// labelled reports whether labels ask for what the webhook's path is about, whatever its selectors say.
 func labelled(ctx context.Context, r *snapshot, path, namespace string, pod map[string]string) bool {
 	asked, _, err := (&Installation{configured: true}).covers(ctx, r, path, namespace, pod, new(gaps))
 	return err == nil && asked

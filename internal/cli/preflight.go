@@ -59,7 +59,7 @@ func newPreflight(e *environment) *cobra.Command {
 		Use:   "preflight [KIND/NAME...] [-f FILE...]",
 		Short: "What will cost requests in the next rollout",
 		Long: "preflight checks the workloads of a namespace, those that are named, or those of manifest files as if they were applied to the cluster, " +
-			"and tells what will cost requests in the next rollout. Exit code 0: nothing found; 1: something found; 2: it could not check.",
+			"and reports what will cost requests in the next rollout. Exit code 0: nothing found; 1: something found; 2: it could not check.",
 		Example: "  podgate preflight -n shop\n  podgate preflight -n shop deploy/web\n  kustomize build . | podgate preflight -n shop -f -\n  podgate preflight --offline -f manifests/",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.named = args

@@ -177,7 +177,7 @@ func (s *snapshot) placeOf(o client.Object) int {
 
 func (s *snapshot) isAdded(o client.Object) bool { return s.placeOf(o) > 0 }
 
-// isNew tells whether an object of a file is not in the cluster, as far as that is known.
+// isNew reports whether an object of a file is not in the cluster, as far as that is known.
 func (s *snapshot) isNew(o client.Object) bool {
 	i := s.placeOf(o) - 1
 	return i >= 0 && (s.alone || s.fresh[s.added[i]])

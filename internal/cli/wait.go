@@ -267,7 +267,7 @@ func judge(pods []corev1.Pod, p progress) *Waited {
 		w.For = append(w.For, closedGates(pod)...)
 		if len(pod.Spec.ReadinessGates) == 0 {
 			ungated++
-			w.For = append(w.For, fmt.Sprintf("pod %s has no readiness gate: podgate explain -n %s %s tells why", pod.Name, pod.Namespace, pod.Name))
+			w.For = append(w.For, fmt.Sprintf("pod %s has no readiness gate: podgate explain -n %s %s says why", pod.Name, pod.Namespace, pod.Name))
 		}
 		if !pod.DeletionTimestamp.IsZero() || binding.Over(pod) {
 			w.Never = true

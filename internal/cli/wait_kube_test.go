@@ -165,7 +165,7 @@ func TestUsage(t *testing.T) {
 	c := newCluster(t, nil)
 	c.pod("web-1", elbv2.GateType("web"))
 	c.has(c.run("explain"), ExitError, "its name is missing")
-	c.has(c.run("explain", "deploy/web"), ExitError, "deploy/web is no pod")
+	c.has(c.run("explain", "deploy/web"), ExitError, "deploy/web is not a pod")
 	c.has(c.run("statsu"), ExitError, "unknown command")
 	c.has(c.run("status", "-n", "misspelt"), ExitDone, `note: there is no namespace "misspelt"`)
 	c.has(c.run("preflight", "-n", "misspelt"), ExitDone, `note: there is no namespace "misspelt"`)

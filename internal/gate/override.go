@@ -74,5 +74,5 @@ func withoutOverride(current Condition) Condition {
 	if current.Reason != v1alpha1.ReasonOverridden {
 		return current
 	}
-	return Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "What was set by hand does not count any more; the load balancer is asked anew."}
+	return Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "What was set by hand no longer counts; podgate asks the load balancer again."}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 )
 
-// Selects tells whether a Service's selector matches labels. A Service without a
+// Selects reports whether a Service's selector matches labels. A Service without a
 // selector selects nothing.
 func Selects(svc *corev1.Service, labels map[string]string) bool {
 	for k, v := range svc.Spec.Selector {

@@ -145,7 +145,7 @@ func podPressure(pod *corev1.Pod) []string {
 	return nil
 }
 
-// presses tells whether a pod is being deleted or has a gate that is not open.
+// presses reports whether a pod is being deleted or has a gate that is not open.
 func presses(pod *corev1.Pod) bool {
 	return !pod.DeletionTimestamp.IsZero() || slices.ContainsFunc(gates.Of(pod), func(name string) bool {
 		return !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {

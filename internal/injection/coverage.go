@@ -74,7 +74,7 @@ func Entries(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Covera
 	return entries, nil
 }
 
-// Covers tells whether one of the entries shows a pod to the webhook, by its labels and
+// Covers reports whether one of the entries shows a pod to the webhook, by its labels and
 // its namespace's.
 func Covers(entries []Coverage, namespace, pod map[string]string) bool {
 	return slices.ContainsFunc(entries, func(e Coverage) bool {
@@ -90,7 +90,7 @@ func selector(s *metav1.LabelSelector) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(s)
 }
 
-// Alike tells whether by two configurations the webhook is asked about the same pods.
+// Alike reports whether by two configurations the webhook is asked about the same pods.
 func Alike(a, b *admissionv1.MutatingWebhookConfiguration, path string) bool {
 	before, errA := CoverageOf(a, path)
 	after, errB := CoverageOf(b, path)

@@ -40,7 +40,7 @@ type DrainPlan struct {
 	Adaptive []string
 }
 
-// Empty tells whether the plan changes nothing.
+// Empty reports whether the plan changes nothing.
 func (p DrainPlan) Empty() bool { return len(p.Sleep) == 0 }
 
 // Drain plans a pod's hooks: each container without a preStop of its own sleeps for as

@@ -58,7 +58,7 @@ type Finding struct {
 	Tied bool
 }
 
-// Empty tells whether nothing is amiss.
+// Empty reports whether nothing is amiss.
 func (f Finding) Empty() bool { return f.Reason == "" }
 
 // Explain tells why a pod lacks gates. A pod that opted out lacks nothing, and one that
@@ -122,7 +122,7 @@ func needsNone(pod Pod, services []Service, bindings []Binding) Finding {
 	return f
 }
 
-// tellsMore tells whether a binding says better than the finding why there is no gate: one
+// tellsMore reports whether a binding says better than the finding why there is no gate: one
 // that podgate leaves alone says least, and else the first by name is taken.
 func tellsMore(b Binding, f Finding) bool {
 	if least := f.Reason == ReasonBindingUnserved; least != b.Unserved {

@@ -32,7 +32,7 @@ type Pod struct {
 	Hooks Hooks
 }
 
-// OptedOut tells whether the pod's label keeps podgate away from it.
+// OptedOut reports whether the pod's label keeps podgate away from it.
 func (p Pod) OptedOut() bool { return p.Labels[v1alpha1.InjectLabel] == v1alpha1.InjectDisabled }
 
 // Service is what injection reads of a Service in the pod's namespace.
@@ -45,7 +45,7 @@ type Service struct {
 	Created time.Time
 }
 
-// Selects tells whether the Service's selector matches a pod's labels.
+// Selects reports whether the Service's selector matches a pod's labels.
 func (s Service) Selects(labels map[string]string) bool {
 	if len(s.Selector) == 0 {
 		return false
@@ -83,7 +83,7 @@ type Binding struct {
 	Adaptive bool
 }
 
-// targets tells whether podgate makes targets of the pods of the binding's Service.
+// targets reports whether podgate makes targets of the pods of the binding's Service.
 func (b Binding) targets() bool {
 	return !b.Deleting && !b.Unserved && !b.notOfPods()
 }
@@ -91,7 +91,7 @@ func (b Binding) targets() bool {
 // notOfPods reports whether the group's targets are known not to be pods.
 func (b Binding) notOfPods() bool { return b.TargetType != "" && b.TargetType != elbv2.TargetTypeIP }
 
-// gates tells whether they get its gate, too.
+// gates reports whether they get its gate, too.
 func (b Binding) gates() bool {
 	_, own := gates.Own(b.Name)
 	return b.targets() && (own || len(b.Name) <= elbv2.MaxGateName)
@@ -105,7 +105,7 @@ type Plan struct {
 	Remove []int
 }
 
-// Empty tells whether the plan changes nothing.
+// Empty reports whether the plan changes nothing.
 func (p Plan) Empty() bool { return len(p.Add) == 0 && len(p.Remove) == 0 }
 
 // Gates plans a pod's gates: one for every binding of ip targets whose Service selects
@@ -158,7 +158,7 @@ func wanted(pod Pod, services []Service, bindings []Binding) map[string]bool {
 	return wanted
 }
 
-// wakesLBC tells whether the pod has, or is to have, the gate for which AWS Load
+// wakesLBC reports whether the pod has, or is to have, the gate for which AWS Load
 // Balancer Controller looks at a group: that of a TargetGroupBinding of it, whoever
 // injects it. That podgate does not serve the binding is as it should be.
 func wakesLBC(pod Pod, services []Service, bindings []Binding, group string, wanted map[string]bool) bool {
@@ -168,7 +168,7 @@ func wakesLBC(pod Pod, services []Service, bindings []Binding, group string, wan
 	})
 }
 
-// ofLBC tells whether AWS Load Balancer Controller may serve the binding.
+// ofLBC reports whether AWS Load Balancer Controller may serve the binding.
 func (b Binding) ofLBC() bool {
 	_, own := gates.Own(b.Name)
 	return !own && !b.Deleting && !b.notOfPods()

@@ -60,7 +60,7 @@ func PodOf(pod *corev1.Pod) Pod {
 	return p
 }
 
-// BindingOf is what injection reads of a binding of either kind; served tells whether
+// BindingOf is what injection reads of a binding of either kind; served reports whether
 // podgate opens its gates.
 func BindingOf(o client.Object, served bool) Binding {
 	b := Binding{Name: o.GetName(), Deleting: !o.GetDeletionTimestamp().IsZero(), Unserved: !served, Created: o.GetCreationTimestamp().Time}

@@ -24,7 +24,7 @@ type Shortfall struct {
 	Hook, Grace int64
 }
 
-// Empty tells whether nothing is too short.
+// Empty reports whether nothing is too short.
 func (s Shortfall) Empty() bool { return s.Hook == 0 && s.Grace == 0 }
 
 // Short tells by how many seconds a pod's own hooks and grace period are too short for
@@ -60,12 +60,12 @@ func (s Shortfall) String() string {
 	var said []string
 	switch {
 	case s.Hook > 0 && s.Stop.Hook == 0:
-		said = append(said, fmt.Sprintf("Container %q has no preStop hook, and the load balancer may send the pod requests for %d s after its deletion: create the pod anew, and podgate adds a hook that sleeps as long.", s.Stop.Container, s.Need))
+		said = append(said, fmt.Sprintf("Container %q has no preStop hook, and the load balancer may send the pod requests for %d s after its deletion: restart the pod, and podgate adds a hook that sleeps as long.", s.Stop.Container, s.Need))
 	case s.Hook > 0:
 		said = append(said, fmt.Sprintf("The preStop hook of container %q sleeps %d s, which is %d s too short: the load balancer may send the pod requests for %d s after its deletion. Make it sleep %d, or leave it out of the manifest, so that podgate adds one.", s.Stop.Container, s.Stop.Hook, s.Hook, s.Need, s.Need))
 	}
 	if s.Grace > 0 {
-		said = append(said, fmt.Sprintf("terminationGracePeriodSeconds is %d, which is %d s too short: make it at least %d, and what the application needs to stop beside.", s.Stop.Grace, s.Grace, s.Stop.Grace+s.Grace))
+		said = append(said, fmt.Sprintf("terminationGracePeriodSeconds is %d, which is %d s too short: make it at least %d, plus the time that the application needs to stop.", s.Stop.Grace, s.Grace, s.Stop.Grace+s.Grace))
 	}
 	return strings.Join(said, " ")
 }

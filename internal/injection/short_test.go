@@ -40,12 +40,12 @@ func TestShort(t *testing.T) {
 		"Grace": {
 			reason: "So does the grace period, which cuts hooks.", pod: Pod{Labels: labels}, stop: drain.Stop{Container: "web", Hook: 155, Grace: 30},
 			want: Shortfall{Binding: "slow", Need: 155, Stop: drain.Stop{Container: "web", Hook: 155, Grace: 30}, Grace: 125},
-			said: `terminationGracePeriodSeconds is 30, which is 125 s too short: make it at least 155, and what the application needs to stop beside.`,
+			said: `terminationGracePeriodSeconds is 30, which is 125 s too short: make it at least 155, plus the time that the application needs to stop.`,
 		},
 		"NoHook": {
 			reason: "It was created before anybody asked for hooks.", pod: Pod{Labels: labels}, stop: drain.Stop{Container: "web", Grace: 185},
 			want: Shortfall{Binding: "slow", Need: 155, Stop: drain.Stop{Container: "web", Grace: 185}, Hook: 155},
-			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion: create the pod anew, and podgate adds a hook that sleeps as long.`,
+			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion: restart the pod, and podgate adds a hook that sleeps as long.`,
 		},
 		"OptedOut": {reason: "Its owner knows.", pod: Pod{Labels: map[string]string{"app": "web", v1alpha1.DrainLabel: v1alpha1.DrainDisabled}}, stop: drain.Stop{}},
 		"Job":      {reason: "A Job's pods end by themselves.", pod: Pod{Labels: labels, Hooks: Hooks{OfJob: true}}, stop: drain.Stop{}},

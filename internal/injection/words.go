@@ -13,7 +13,7 @@ import (
 
 // Words say the finding, and what to do, for people.
 func (f Finding) Words() string {
-	const anew = " Gates are added at creation only: create the pods anew, as kubectl rollout restart does."
+	const anew = " Gates are added only when a pod is created: restart the pods, for example with kubectl rollout restart."
 	const optOut = " A pod's label " + v1alpha1.InjectLabel + "=" + v1alpha1.InjectDisabled + " says that it is to have none."
 	const tied = "%s was created in the same second as the pod: it came too late, or the namespace was not labelled yet." + anew
 	switch f.Reason {
@@ -38,11 +38,11 @@ func (f Finding) Words() string {
 	case ReasonBindingDeleting:
 		return fmt.Sprintf("%s is being deleted.", Named(f.Binding))
 	case ReasonBindingUnserved:
-		return fmt.Sprintf("podgate is told by --target-group-bindings not to serve %s.", Named(f.Binding))
+		return fmt.Sprintf("--target-group-bindings keeps podgate from serving %s.", Named(f.Binding))
 	case ReasonInstanceTargets:
 		return fmt.Sprintf("the targets of %s are not pods.", Named(f.Binding))
 	case ReasonNoGateOfLBC:
-		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s and would not hear that the pod waits, since it has none of that controller's gates for the group: have it injected, or set spec.wake of the binding.", Named(f.Binding)) + anew
+		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s and may not notice that the pod waits, since it has none of that controller's gates for the group: have it injected, or set spec.wake of the binding.", Named(f.Binding)) + anew
 	case ReasonNameTooLong:
 		return fmt.Sprintf("the name of %s has more than %d characters.", Named(f.Binding), elbv2.MaxGateName)
 	}

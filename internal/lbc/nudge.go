@@ -146,7 +146,7 @@ func ungated(b *binding.Binding, pods Pods, theirs []elbv2.TargetGroupBinding) *
 			continue
 		}
 		if !slices.ContainsFunc(gates.Of(pod), func(name string) bool { return slices.Contains(names, name) }) {
-			return &Unheard{v1alpha1.ReasonNoGateOfLBC, "There are pods without a gate of AWS Load Balancer Controller's for this target group. That controller would not hear that they wait, so they get no gate of this binding either. Have its gate injected and create the pods anew, or set spec.wake to Nudge, or to None if somebody else registers the targets."}
+			return &Unheard{v1alpha1.ReasonNoGateOfLBC, "There are pods without a gate of AWS Load Balancer Controller's for this target group. That controller may not notice that they wait, so they get no gate of this binding either. Have its gate injected and restart the pods, or set spec.wake to Nudge, or to None if somebody else registers the targets."}
 		}
 	}
 

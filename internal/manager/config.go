@@ -90,7 +90,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.BoolVar(&c.InjectGates, "enable-pod-readiness-gate-inject", true, "inject readiness gates into pods of labelled namespaces")
 	fs.StringVar(&c.Bindings, "target-group-bindings", string(binding.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+v1alpha1.ManageAnnotation+": \"true\") or none")
 	fs.Var(&c.AllowTargets, "allow-targets", "'SELECTOR => PATTERN...': bindings of namespaces with these labels may name target groups, roles and backends like these, and others nothing; may be repeated; all may name everything without it")
-	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which tells whether it is running")
+	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which reports whether it is running")
 	fs.DurationVar(&c.AbsenceGrace, "absence-grace", 30*time.Second, "how long a Service, its port or all its pods must be missing before running targets are deregistered")
 	fs.DurationVar(&c.OrphanGrace, "orphan-grace", gate.ReleaseAfter, "how long after its containers became ready a pod waits at a gate that no binding claims; it is released then")
 	fs.IntVar(&c.TargetFloor, "target-floor", 1, "how many running targets of a group stay registered while pods that should serve do not")

@@ -29,7 +29,7 @@ const pause = time.Second
 // remind is after how many attempts in vain the log hears of it again: about a minute.
 const remind = 40
 
-// away tells whether an error says that the API server cannot answer now, whatever is asked.
+// away reports whether an error says that the API server cannot answer now, whatever is asked.
 func away(err error) bool {
 	var status apierrors.APIStatus
 	switch {

@@ -128,7 +128,7 @@ func (p *planner) gone() []time.Time {
 	return times
 }
 
-// leaver tells whether a target is in the group of a running pod that should not be.
+// leaver reports whether a target is in the group of a running pod that should not be.
 func (p *planner) leaver(t gate.Target) bool {
 	h, present := p.Observed[t]
 	m, running := p.members[t]

@@ -34,7 +34,7 @@ type Member struct {
 	StoppedAt time.Time
 }
 
-// desired tells whether the target should be in the group.
+// desired reports whether the target should be in the group.
 func (m Member) desired() bool { return m.Wanted && m.Ready && !m.Terminating }
 
 // rank orders pods that share an address.
@@ -72,7 +72,7 @@ type Input struct {
 	// StrangeSince is since when there has been no pod for a row whose pod nobody saw go:
 	// the pod may just not be known yet.
 	StrangeSince map[gate.Target]time.Time
-	// Ours tells whether podgate may remove a target for which there is no pod;
+	// Ours reports whether podgate may remove a target for which there is no pod;
 	// nil means all of them.
 	Ours func(gate.Target) bool
 }
@@ -240,7 +240,7 @@ func (p *planner) count() {
 	}
 }
 
-// serves tells whether a pod that should serve does.
+// serves reports whether a pod that should serve does.
 func (p *planner) serves(t gate.Target) bool {
 	m := p.members[t]
 	return m.desired() && (p.Observed == nil && m.Serving || p.healthy(t))

@@ -103,7 +103,7 @@ func (c *checker) fault() { c.faulty++ }
 
 func (c *checker) healed() { c.faulty--; c.calm = time.Now() }
 
-// quiet tells whether nothing was wrong for some time.
+// quiet reports whether nothing was wrong for some time.
 func (c *checker) quiet() bool { return c.faulty == 0 && time.Since(c.calm) >= settled }
 
 // slack is how old what the engine acts upon may be.
@@ -133,7 +133,7 @@ func (c *checker) look(ctx context.Context) look {
 	return look{time.Now(), c.w.kinds["pod"].cached}
 }
 
-// shows tells whether a pod was seen to run at its present address.
+// shows reports whether a pod was seen to run at its present address.
 func (l look) shows(pod *corev1.Pod, t gate.Target) bool {
 	seen, _ := l.pods[pod.Name].(*corev1.Pod)
 	return seen != nil && seen.UID == pod.UID && seen.Status.PodIP == t.Addr.String()
@@ -157,7 +157,7 @@ func (c *checker) told(arn string, a answer) {
 	}
 }
 
-// claims tells whether a pod is a binding's, as the cluster is now.
+// claims reports whether a pod is a binding's, as the cluster is now.
 func (c *checker) claims(name string, pod *corev1.Pod) bool {
 	b, ok := stored[*elbv2.TargetGroupBinding](c.w.cluster, "binding", name)
 	if !ok || b.DeletionTimestamp != nil {
@@ -281,7 +281,7 @@ func (c *checker) beforePatch(ctx context.Context, name string, how types.PatchT
 	}
 }
 
-// changes tells whether a condition is a change to a pod, with a time that moved if and only if the status did.
+// changes reports whether a condition is a change to a pod, with a time that moved if and only if the status did.
 func changes(pod *corev1.Pod, next corev1.PodCondition) bool {
 	for _, c := range pod.Status.Conditions {
 		if c.Type != next.Type {
@@ -382,7 +382,7 @@ func (c *checker) opens(pod *corev1.Pod, l *life, kind corev1.PodConditionType, 
 	}
 }
 
-// saidHealthy tells whether one of the latest answers calls a pod healthy, by a check that this pod answered.
+// saidHealthy reports whether one of the latest answers calls a pod healthy, by a check that this pod answered.
 func (c *checker) saidHealthy(arn string, l *life) bool {
 	t := l.target()
 	if !l.addr.IsValid() {
@@ -411,7 +411,7 @@ func (c *checker) forgets(pod *corev1.Pod, l *life, was, now corev1.PodCondition
 	}
 }
 
-// news tells whether what was last so at a time may be new to the engine, which sees the cluster late, and not at all
+// news reports whether what was last so at a time may be new to the engine, which sees the cluster late, and not at all
 // while it does not run. Faults of the load balancer change nothing about that.
 func (c *checker) news(at time.Time) bool {
 	late := c.maxLag + time.Second
@@ -520,7 +520,7 @@ func (c *checker) emptying(arn string, targets []gate.Target, seen look) {
 	}
 }
 
-// lasted tells whether absence lasts long enough to count, or did as far as the engine can know.
+// lasted reports whether absence lasts long enough to count, or did as far as the engine can know.
 func (c *checker) lasted(arn string) bool {
 	if since, is := c.absent[arn]; is && time.Since(since) >= absenceGrace-time.Second {
 		return true

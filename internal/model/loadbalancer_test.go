@@ -183,7 +183,7 @@ type balancerAPI struct{ w *world }
 
 var _ balancer.Provider = balancerAPI{}
 
-// call lives through a call's way there, and tells whether it takes effect; the error is a fault.
+// call lives through a call's way there, and reports whether it takes effect; the error is a fault.
 func (b balancerAPI) call(ctx context.Context, what string) (applied bool, fault error) {
 	b.w.mu.Lock()
 	there := b.w.noisy(5*time.Millisecond, 100*time.Millisecond, what)

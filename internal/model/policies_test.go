@@ -77,7 +77,7 @@ func (w *world) deaf() {
 	}
 }
 
-// tracked tells whether Track explains why an open gate closes: answers without a gap
+// tracked reports whether Track explains why an open gate closes: answers without a gap
 // and without an error in between have called its target failing for as long as the
 // binding asks (laws 8 and 9), and enough gates stay open.
 func (c *checker) tracked(l *life, kind corev1.PodConditionType) bool {

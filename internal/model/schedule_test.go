@@ -133,7 +133,7 @@ func (w *world) live() {
 	w.stopEngine()
 }
 
-// settled tells whether nothing is left to be done.
+// settled reports whether nothing is left to be done.
 func (w *world) settled() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -152,7 +152,7 @@ func (w *world) noisy(low, high time.Duration, what ...string) time.Duration {
 	return low + time.Duration(w.draw(what...).Int64N(int64(high-low)+1))
 }
 
-// chance tells whether something that the engine causes happens, with a probability.
+// chance reports whether something that the engine causes happens, with a probability.
 func (w *world) chance(p float64, what ...string) bool { return w.draw(what...).Float64() < p }
 
 // jitter is the engine's own randomness.

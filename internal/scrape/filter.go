@@ -58,7 +58,7 @@ type floods struct {
 	from map[string]*rate.Limiter
 }
 
-// allow tells whether an address, such as "192.0.2.1:40000", may ask now.
+// allow reports whether an address, such as "192.0.2.1:40000", may ask now.
 func (f *floods) allow(remote string) bool {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {

@@ -57,7 +57,7 @@ func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.
 		}
 		opened = append(opened, map[string]any{
 			"type": gate, "status": corev1.ConditionTrue, "reason": v1alpha1.ReasonUninstalled, "lastTransitionTime": metav1.Now(),
-			"message": "podgate was uninstalled, so nobody watches this gate any more.",
+			"message": "podgate was uninstalled, so nobody sets this gate now.",
 		})
 	}
 
@@ -79,6 +79,6 @@ func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.
 		return err
 	}
 
-	o.Log.Info("Opened gates that nobody would open any more", "pod", client.ObjectKeyFromObject(pod), "gates", len(opened))
+	o.Log.Info("Opened gates that nobody else would open", "pod", client.ObjectKeyFromObject(pod), "gates", len(opened))
 	return nil
 }

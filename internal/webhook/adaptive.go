@@ -41,7 +41,7 @@ const (
 	initContainersPath = "/spec/initContainers"
 )
 
-// fits tells whether a pod can have adaptive hooks, and is to.
+// fits reports whether a pod can have adaptive hooks, and is to.
 func (h Helper) fits(p pod, plan injection.DrainPlan) bool {
 	if len(plan.Adaptive) == 0 || h.Image == "" || h.Address == "" || len(h.CA) == 0 || p.windows() {
 		return false

@@ -19,7 +19,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 )
 
-// TestAskedOneself: podgate, asked by itself as an API server asks, tells whether a pod would get its gates.
+// TestAskedOneself: podgate, asked by itself as an API server asks, reports whether a pod would get its gates.
 func TestAskedOneself(t *testing.T) {
 	h := newHandler(t, webWorld(), Options{Serves: binding.OwnAll.Serves, Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1", UID: "u", Labels: map[string]string{"app": "web"}}}

@@ -15,7 +15,7 @@ import (
 )
 
 // Prepare asks a cache for the informers of Services and of both kinds of bindings. The
-// function that it returns tells whether all have synced.
+// function that it returns reports whether all have synced.
 func Prepare(ctx context.Context, c cache.Cache) (synced func() bool, err error) {
 	services, err := c.GetInformer(ctx, &corev1.Service{}, cache.BlockUntilSynced(false))
 	if err != nil {

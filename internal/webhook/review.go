@@ -40,7 +40,7 @@ type resource struct {
 	Resource string `json:"resource"`
 }
 
-// createsPod tells whether the request is one that podgate has something to say about.
+// createsPod reports whether the request is one that podgate has something to say about.
 // Others reach it when people edit the webhook's rules; they pass.
 func (r *request) createsPod() bool {
 	return r.Operation == "CREATE" && r.SubResource == "" &&

@@ -105,7 +105,7 @@ func (r *reconciler) inSlice(ctx context.Context, slice *discoveryv1.EndpointSli
 	return found
 }
 
-// counts tells whether a pod is to be a target.
+// counts reports whether a pod is to be a target.
 func counts(e discoveryv1.Endpoint, pod *corev1.Pod, nodeReady bool) bool {
 	if e.Conditions.Ready == nil || *e.Conditions.Ready {
 		return true

@@ -40,13 +40,13 @@ func carries(pod *corev1.Pod, kind corev1.PodConditionType) bool {
 	return false
 }
 
-// closed tells whether the pod has the gate's condition and it is not True.
+// closed reports whether the pod has the gate's condition and it is not True.
 func closed(pod *corev1.Pod, kind corev1.PodConditionType) bool {
 	c := condition(pod, kind)
 	return c != nil && c.Status != corev1.ConditionTrue
 }
 
-// tell writes the conditions of the pods that carry the gate, and tells whether one of
+// tell writes the conditions of the pods that carry the gate, and reports whether one of
 // those waits on. What was listed before this time's registrations is all it knows.
 func (r *reconciler) tell(ctx context.Context, kind corev1.PodConditionType, pods []endpoint, rows states) (waiting bool, err error) {
 	for _, e := range pods {

@@ -157,7 +157,7 @@ func clone(rows states) states {
 	return all
 }
 
-// leaving tells whether a target drains.
+// leaving reports whether a target drains.
 func leaving(h *types.TargetHealth) bool {
 	return h != nil && (h.State == types.TargetHealthStateEnumDraining || h.State == types.TargetHealthStateEnumUnhealthyDraining)
 }

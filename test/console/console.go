@@ -74,7 +74,7 @@ func Steps(page string) ([]Step, error) {
 // Anything stands for any number of lines, also none, in what a page shows.
 const Anything = "..."
 
-// Matches tells whether a command printed what the page shows: the same lines, but for what is another each time. These
+// Matches reports whether a command printed what the page shows: the same lines, but for what is another each time. These
 // are the ends of pods' names, addresses of pods, ages and times, counts in front of a line as uniq -c prints them, and
 // how wide a table's columns are.
 func (s Step) Matches(printed string) bool {

@@ -55,7 +55,7 @@ func complaints() []complaint {
 		},
 		{
 			name: "BindingLater", cause: (*service).boundLater,
-			says: []string{"GATE MISSING target-health.elbv2.k8s.aws/late: BindingCreatedLater", "create the pods anew"},
+			says: []string{"GATE MISSING target-health.elbv2.k8s.aws/late: BindingCreatedLater", "restart the pods"},
 		},
 		{
 			name: "BindingRenamed", cause: (*service).renamed,

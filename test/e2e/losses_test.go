@@ -70,7 +70,7 @@ func (s *service) waitConverged() {
 	})
 }
 
-// closed tells whether one of a pod's gates is.
+// closed reports whether one of a pod's gates is.
 func closed(pod corev1.Pod) bool {
 	open := map[corev1.PodConditionType]bool{}
 	for _, c := range pod.Status.Conditions {
@@ -83,7 +83,7 @@ func closed(pod corev1.Pod) bool {
 // it does.
 type span struct{ from, to time.Time }
 
-// covers tells whether a time is in the span.
+// covers reports whether a time is in the span.
 func (s span) covers(at time.Time) bool {
 	return !s.from.IsZero() && at.After(s.from) && (s.to.IsZero() || at.Before(s.to))
 }
@@ -140,7 +140,7 @@ func (l loss) fate() string {
 	return fmt.Sprintf("its deregistration was accepted %s after its deletion", l.accepted.Sub(l.pod.Terminating).Round(time.Millisecond))
 }
 
-// inTime tells whether a deregistration was accepted so long before the end of a pod's
+// inTime reports whether a deregistration was accepted so long before the end of a pod's
 // drain that the load balancer sent nothing after it.
 func (s *service) inTime(p env.PodHistory, accepted time.Time) bool {
 	if accepted.IsZero() {

@@ -56,7 +56,7 @@ func (s *service) assertGatesFollowedTheirTargets() {
 	}
 }
 
-// early tells whether a closed gate had nothing to say of the target yet: there was no
+// early reports whether a closed gate had nothing to say of the target yet: there was no
 // condition, or the group was not read or the pod not registered.
 func early(g gateStep) bool {
 	unknown := g.Status == "" || g.Reason == "NotObserved" || g.Reason == "Target.NotRegistered"

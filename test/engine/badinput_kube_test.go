@@ -189,7 +189,7 @@ func (c *cluster) bystanderServes() {
 	}
 }
 
-// event tells whether an object of a name has an event with a reason.
+// event reports whether an object of a name has an event with a reason.
 func (c *cluster) event(name, reason, says string) bool {
 	c.Helper()
 	var list eventsv1.EventList

@@ -91,7 +91,7 @@ func (c *cluster) holder() string {
 	return *lease.Spec.HolderIdentity
 }
 
-// deregistered tells whether a call took the address out of a group.
+// deregistered reports whether a call took the address out of a group.
 func (c *cluster) deregistered(address string) bool {
 	for _, call := range c.calls("DeregisterTargets") {
 		for _, t := range call.Targets {

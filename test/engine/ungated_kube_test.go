@@ -85,7 +85,7 @@ func TestUngatedNamespaceIsLabelledLater(t *testing.T) {
 	c.pod("web-1", "web", "10.0.0.1")
 	c.eventually("served", func() bool { return c.verdict("web").Reason == "Synced" })
 	label(elbv2.InjectEnabled)
-	c.eventually("told", func() bool { return c.event("web-1", "GateMissing", "create the pods anew") })
+	c.eventually("told", func() bool { return c.event("web-1", "GateMissing", "restart the pods") })
 }
 
 // A pod whose own hook is too short for its load balancer is told by how many seconds, and

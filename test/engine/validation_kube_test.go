@@ -41,7 +41,7 @@ func manifest(t *testing.T, ns, name, spec string) *unstructured.Unstructured {
 	return b
 }
 
-// validated tells whether the API server's answer is as a test wants it.
+// validated reports whether the API server's answer is as a test wants it.
 func validated(t *testing.T, reason string, err error, refused string) {
 	t.Helper()
 	switch {

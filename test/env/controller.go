@@ -82,7 +82,7 @@ func (c *Cluster) WaitDeployment(ctx context.Context, namespace, name string) er
 	return nil
 }
 
-// Complete tells whether a Deployment has nothing more to do, as kubectl rollout
+// Complete reports whether a Deployment has nothing more to do, as kubectl rollout
 // status sees it.
 func Complete(d *appsv1.Deployment) bool {
 	want, s := replicas(d), d.Status

@@ -191,7 +191,7 @@ func (r *rollout) updateUnderLoad(ctx context.Context) error {
 	return r.pass(ctx, "steady load after the update", r.options.after)
 }
 
-// rolledOut tells whether the Deployment is complete, whose time it notes, and every old
+// rolledOut reports whether the Deployment is complete, whose time it notes, and every old
 // pod is gone.
 func (r *rollout) rolledOut(ctx context.Context) (bool, error) {
 	if r.complete.IsZero() {

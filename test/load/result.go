@@ -26,7 +26,7 @@ type Request struct {
 	Reused bool
 }
 
-// Failed tells whether the answer is anything but a whole one with a status of 2xx.
+// Failed reports whether the answer is anything but a whole one with a status of 2xx.
 func (r Request) Failed() bool { return len(r.Outcome) != 3 || r.Outcome[0] != '2' }
 
 // Result is one load.

@@ -39,7 +39,7 @@ const (
 // GateType is the condition type of a binding's gate.
 func GateType(binding string) string { return GatePrefix + binding }
 
-// SameGroup tells whether two target groups, each by its ARN or its name, are the same
+// SameGroup reports whether two target groups, each by its ARN or its name, are the same
 // as far as that tells.
 func SameGroup(a, b string) bool {
 	nameA, byARN := groupName(a)

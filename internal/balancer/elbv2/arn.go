@@ -34,7 +34,7 @@ func (p *Provider) regionOf(ref balancer.Ref) string {
 	return cmp.Or(ref.Region, p.region, a.Region)
 }
 
-// checkARN tells whether ref has the ARN of a target group in the region where it is
+// checkARN reports whether ref has the ARN of a target group in the region where it is
 // looked for. Asking the wrong region would answer "not found", which says the wrong thing.
 func (p *Provider) checkARN(op string, ref balancer.Ref) error {
 	invalid := func(format string, args ...any) error {
@@ -52,7 +52,7 @@ func (p *Provider) checkARN(op string, ref balancer.Ref) error {
 
 	parts := strings.Split(a.Resource, "/")
 	if len(parts) != 3 || parts[0] != "targetgroup" || parts[1] == "" || parts[2] == "" {
-		return invalid("the ARN names %q, which is no target group", a.Resource)
+		return invalid("the ARN names %q, which is not a target group", a.Resource)
 	}
 
 	switch {

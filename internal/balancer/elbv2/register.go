@@ -148,14 +148,14 @@ func graver(first, second error) error {
 	return first
 }
 
-// isFull tells whether the API refused a batch because the group has no room for all of
+// isFull reports whether the API refused a batch because the group has no room for all of
 // it. It registers all of a batch or nothing.
 func isFull(err error) bool {
 	var failed *balancer.CallError
 	return errors.As(err, &failed) && failed.Code == codeTooManyTargets
 }
 
-// concernsAll tells whether the next call would fail for the same reason.
+// concernsAll reports whether the next call would fail for the same reason.
 func concernsAll(err error) bool {
 	for _, kind := range []error{balancer.ErrThrottled, balancer.ErrDenied, balancer.ErrNotFound, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, kind) {
@@ -165,7 +165,7 @@ func concernsAll(err error) bool {
 	return false
 }
 
-// concernsOne tells whether the API may have refused a batch for one target in it.
+// concernsOne reports whether the API may have refused a batch for one target in it.
 func concernsOne(err error) bool {
 	var failed *balancer.CallError
 	if !errors.As(err, &failed) || errors.Is(err, balancer.ErrDenied) {
@@ -174,7 +174,7 @@ func concernsOne(err error) bool {
 	return failed.Code == codeInvalidTarget || failed.Code == codeValidationError || failed.Code == codeTooManyRegistrations
 }
 
-// mayLackZone tells whether the API may have refused targets because they are
+// mayLackZone reports whether the API may have refused targets because they are
 // outside the group's VPC and name no zone. Trying again with one is cheaper than
 // knowing the VPC, which takes permissions of another service.
 func mayLackZone(err error) bool {

@@ -114,8 +114,8 @@ func TestWrongARNsAreRefusedWithoutACall(t *testing.T) {
 		{"a name", "web", "not an ARN; a target group's looks like arn:aws:elasticloadbalancing:eu-test-1:123456789012:targetgroup/name/0123456789abcdef"},
 		{"another service's", "arn:aws:s3:::bucket", `the ARN is of service "s3", not of elasticloadbalancing`},
 		{"a load balancer's", "arn:aws:elasticloadbalancing:eu-test-1:123456789012:loadbalancer/app/web/0123456789abcdef",
-			`the ARN names "loadbalancer/app/web/0123456789abcdef", which is no target group`},
-		{"half of one", "arn:aws:elasticloadbalancing:eu-test-1:123456789012:targetgroup/web", `the ARN names "targetgroup/web", which is no target group`},
+			`the ARN names "loadbalancer/app/web/0123456789abcdef", which is not a target group`},
+		{"half of one", "arn:aws:elasticloadbalancing:eu-test-1:123456789012:targetgroup/web", `the ARN names "targetgroup/web", which is not a target group`},
 	}
 
 	w := serve(t, always(rows()))

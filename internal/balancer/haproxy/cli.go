@@ -192,5 +192,5 @@ func split(raw string, n int) (answers []string, level string, err error) {
 		return nil, "", errors.New("the answer was cut off")
 	}
 
-	return nil, "", errors.New("what answers is no runtime API of HAProxy, or its answer was cut off")
+	return nil, "", errors.New("what answers is not HAProxy's runtime API, or its answer was cut off")
 }

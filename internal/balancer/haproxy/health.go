@@ -99,7 +99,7 @@ func (v view) overdue() [][]string {
 	return units
 }
 
-// drained tells whether a server that drains may be taken out of use.
+// drained reports whether a server that drains may be taken out of use.
 func (s server) drained(limit time.Duration) bool {
 	return s.since >= limit || s.since >= settleDown && s.idle()
 }

@@ -104,7 +104,7 @@ func (m *memory) quietFor(at socket, name string) time.Duration {
 	return m.now().Sub(s.leaving[name].since)
 }
 
-// restorable tells whether a server was healthy at the instance until HAProxy was
+// restorable reports whether a server was healthy at the instance until HAProxy was
 // restarted or reloaded just now. Such a server starts as one of the configuration
 // does: with traffic, and down after the first check that fails. Started as a new one,
 // all of the backend would be down until enough checks have passed.

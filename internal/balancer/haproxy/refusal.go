@@ -29,7 +29,7 @@ var refusals = []struct {
 	{"unknown keyword", balancer.ErrInvalid, ""},
 	{"not supported for dynamic servers", balancer.ErrInvalid, ""},
 	{"is not usable for server", balancer.ErrInvalid, ""},
-	{"Unknown command", balancer.ErrInvalid, "this is no runtime API of HAProxy 2.6 or later"},
+	{"Unknown command", balancer.ErrInvalid, "this is not a runtime API of HAProxy 2.6 or later"},
 }
 
 // refusal tells what HAProxy refuses and what to do about it, with the kind of error

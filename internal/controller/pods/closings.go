@@ -22,7 +22,7 @@ type closings struct {
 	of map[types.NamespacedName]map[types.NamespacedName]time.Time
 }
 
-// room tells whether a pod's gate of a binding may close, and counts it as closed if so.
+// room reports whether a pod's gate of a binding may close, and counts it as closed if so.
 // standing is asked for the pods whose gates count, and whether each is open.
 func (c *closings) room(binding, pod types.NamespacedName, floor gate.Floor, now time.Time, standing func() (map[types.NamespacedName]bool, error)) (bool, error) {
 	c.mu.Lock()

@@ -42,7 +42,7 @@ func (o *ownWrites) note(pod types.NamespacedName, version string, now time.Time
 	o.of[pod] = ownWrite{version: version, at: now}
 }
 
-// unseen tells whether a version of a pod is older than what was written to it.
+// unseen reports whether a version of a pod is older than what was written to it.
 func (o *ownWrites) unseen(pod types.NamespacedName, version string, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -146,7 +146,7 @@ func TestLaw9TrackKeepsTheFloor(t *testing.T) {
 	}
 }
 
-// TestLaw9TrackFloorIsOfServedPods: a pod that the Service does not select any more, as
+// TestLaw9TrackFloorIsOfServedPods: a pod that the Service no longer selects, as
 // after a switch of its selector, serves nobody however open its gate is.
 func TestLaw9TrackFloorIsOfServedPods(t *testing.T) {
 	w := opened(t)

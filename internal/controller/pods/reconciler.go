@@ -173,7 +173,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) e
 	return nil
 }
 
-// room tells whether enough other gates of a binding are open for this pod's to close.
+// room reports whether enough other gates of a binding are open for this pod's to close.
 func (r *Reconciler) room(ctx context.Context, e *evaluation, name string, src origin) (bool, error) {
 	key := types.NamespacedName{Namespace: e.key.Namespace, Name: name}
 	return r.closings.room(key, e.key, src.policy.TrackFloor, e.now, func() (map[types.NamespacedName]bool, error) {

@@ -21,7 +21,7 @@ type silence struct {
 	since, read time.Time
 }
 
-// observe notes a lease and tells whether nobody speaks: its holder did not renew it
+// observe notes a lease and reports whether nobody speaks: its holder did not renew it
 // for as long as patience, or it has none. Time in which it could not be read does not
 // count, since the holder may not have reached it either.
 func (s *silence) observe(lease *coordinationv1.Lease, now time.Time) bool {

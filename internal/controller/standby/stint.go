@@ -88,7 +88,7 @@ func (s *stint) pressing() (map[types.NamespacedName]struct{}, error) {
 	return keys, nil
 }
 
-// take tells whether it is a binding's turn, and makes it busy.
+// take reports whether it is a binding's turn, and makes it busy.
 func (s *stint) take(key types.NamespacedName) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

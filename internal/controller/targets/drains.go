@@ -76,7 +76,7 @@ type hooks struct {
 	told map[types.UID]time.Time
 }
 
-// first tells whether nothing was told of an owner lately, and notes that it is now.
+// first reports whether nothing was told of an owner lately, and notes that it is now.
 func (h *hooks) first(owner types.UID, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -111,7 +111,7 @@ func (r *Reconciler) follow(ref balancer.Ref, who population, observed map[gate.
 	}
 }
 
-// serves tells whether the load balancer may send requests to what it says this of.
+// serves reports whether the load balancer may send requests to what it says this of.
 func serves(h gate.Health) bool {
 	return h.State != gate.Initial && h.State != gate.Unused && h.State != gate.Unhealthy
 }

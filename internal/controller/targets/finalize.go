@@ -88,7 +88,7 @@ func (r *Reconciler) finished(b *binding.Binding) {
 	r.report.forget(b.UID)
 }
 
-// drains tells whether a pod of a binding is being deleted, whose target has to go soon.
+// drains reports whether a pod of a binding is being deleted, whose target has to go soon.
 func (r *Reconciler) drains(ctx context.Context, b *binding.Binding, group balancer.Group) bool {
 	who, err := r.population(ctx, b, group, nil, nil)
 	return err == nil && slices.ContainsFunc(who.members, func(m membership.Member) bool { return m.Terminating })

@@ -51,7 +51,7 @@ func first(r client.Reader, owners *lbc.Owners) source.Source {
 	})
 }
 
-// presses tells whether somebody waits for what becomes of a pod's target.
+// presses reports whether somebody waits for what becomes of a pod's target.
 func presses(pod *corev1.Pod) bool {
 	if binding.Over(pod) || len(pod.Status.PodIPs) == 0 {
 		return false

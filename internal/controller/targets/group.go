@@ -79,7 +79,7 @@ func (r *Reconciler) remember(key types.NamespacedName, what resolved) {
 	r.resolved[key] = what
 }
 
-// transient tells whether an error says nothing about the group itself.
+// transient reports whether an error says nothing about the group itself.
 func transient(err error) bool {
 	return !errors.Is(err, balancer.ErrNotFound) && !errors.Is(err, balancer.ErrInvalid) && !errors.Is(err, balancer.ErrDenied)
 }

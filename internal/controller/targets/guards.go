@@ -33,7 +33,7 @@ var heldBy = map[membership.Guard]held{
 		corev1.EventTypeWarning,
 	},
 	membership.GuardReplacement: {
-		v1alpha1.ReasonHeldUntilReplaced, "Running targets that the Service does not select any more stay registered until all pods that it selects are healthy. After a minute they go by halves, if some are. Find out why the others are not.",
+		v1alpha1.ReasonHeldUntilReplaced, "Running targets that the Service no longer selects stay registered until all pods that it selects are healthy. After a minute they go by halves, if some are. Find out why the others are not.",
 		corev1.EventTypeNormal,
 	},
 	membership.GuardLastServing: {

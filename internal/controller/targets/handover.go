@@ -38,7 +38,7 @@ func (r *Reconciler) claim(ctx context.Context, b *binding.Binding, whose lbc.Ow
 
 	log.FromContext(ctx).Info("Took over a binding of AWS Load Balancer Controller")
 	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, v1alpha1.ReasonTakenOverFromLBC, "TakeOver", "%s",
-		"AWS Load Balancer Controller does not renew its lease any more, so podgate took the binding over. Registered targets and open gates stay as they are.")
+		"AWS Load Balancer Controller no longer renews its lease, so podgate took the binding over. Registered targets and open gates stay as they are.")
 
 	return nil, nil
 }

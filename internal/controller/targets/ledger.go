@@ -74,7 +74,7 @@ func (l *ledger) group(ref balancer.Ref) map[gate.Target]change {
 	return g
 }
 
-// doubtful tells whether a target may have been registered by a call that failed.
+// doubtful reports whether a target may have been registered by a call that failed.
 func (l *ledger) doubtful(ref balancer.Ref, t gate.Target) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +117,7 @@ func (l *ledger) overlay(ref balancer.Ref, snap observe.Snapshot) map[gate.Targe
 	return seen
 }
 
-// removed tells whether this process deregistered a target a moment ago.
+// removed reports whether this process deregistered a target a moment ago.
 func (l *ledger) removed(ref balancer.Ref, t gate.Target) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,7 +145,7 @@ func (l *ledger) expires(ref balancer.Ref, snap observe.Snapshot) time.Time {
 	return next
 }
 
-// overdue tells whether a read is due that outdates an entry.
+// overdue reports whether a read is due that outdates an entry.
 func (l *ledger) overdue(ref balancer.Ref, snap observe.Snapshot) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

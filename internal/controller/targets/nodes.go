@@ -43,7 +43,7 @@ func (n *nodes) of(name string) disruption.Notice {
 	return n.said[name].notice
 }
 
-// note remembers it and tells whether that is new. A node that shut down says nothing any
+// note remembers it and reports whether that is new. A node that shut down says nothing any
 // more in the end, and its pods end all the same: that counts until it is Ready again.
 func (n *nodes) note(node *disruption.Node, now time.Time) bool {
 	name, what := node.Name, node.Notice

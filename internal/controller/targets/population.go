@@ -30,7 +30,7 @@ import (
 type population struct {
 	members []membership.Member
 	pods    map[gate.Target]*corev1.Pod
-	// vacant tells whether a target surely has no row, so that one it gets is its pod's.
+	// vacant reports whether a target surely has no row, so that one it gets is its pod's.
 	vacant func(gate.Target) bool
 	// lodgers hold rows without being selected.
 	lodgers []types.NamespacedName
@@ -217,7 +217,7 @@ func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
 	}
 }
 
-// ends tells whether a pod is deleted, or being ended without that.
+// ends reports whether a pod is deleted, or being ended without that.
 func (w *population) ends(pod *corev1.Pod) bool {
 	return !pod.DeletionTimestamp.IsZero() || w.notice(pod) >= disruption.Ending
 }

@@ -328,7 +328,7 @@ func (r *Reconciler) note(ref balancer.Ref, targets []gate.Target, err error, re
 	}
 }
 
-// doubtful tells whether an error leaves open whether the call was done, as that of an
+// doubtful reports whether an error leaves open whether the call was done, as that of an
 // answer that was lost; a refusal does not.
 func doubtful(err error) bool {
 	return err != nil && transient(err) && !errors.Is(err, balancer.ErrThrottled) && !errors.Is(err, balancer.ErrQuota)

@@ -13,7 +13,7 @@ import (
 	"github.com/podgate/podgate/internal/disruption"
 )
 
-// relevant tells whether a pod changed in what membership depends on.
+// relevant reports whether a pod changed in what membership depends on.
 func relevant(before, after *corev1.Pod) bool {
 	return !maps.Equal(before.Labels, after.Labels) ||
 		!slices.Equal(before.Status.PodIPs, after.Status.PodIPs) ||

@@ -50,7 +50,7 @@ func (r *Reconciler) verdictOf(err error, group string) verdict {
 	case errors.As(err, &record):
 		return verdict{v1alpha1.ReasonTargetsNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
 	case errors.As(err, &nudge):
-		return verdict{v1alpha1.ReasonNudgeFailed, fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not hear that pods wait: %s", nudge.Binding, refusal(nudge))}
+		return verdict{v1alpha1.ReasonNudgeFailed, fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not notice waiting pods: %s", nudge.Binding, refusal(nudge))}
 	case errors.Is(err, balancer.ErrNotFound):
 		return verdict{v1alpha1.ReasonTargetGroupNotFound, fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
 	case errors.Is(err, balancer.ErrDenied):
@@ -188,7 +188,7 @@ func reasons(conditions []metav1.Condition) string {
 	return strings.Join(all, ",")
 }
 
-// pruned tells whether the same was written already and the API server dropped it.
+// pruned reports whether the same was written already and the API server dropped it.
 func (r *reporter) pruned(b *binding.Binding, reasons string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,7 +217,7 @@ func (r *reporter) event(b *binding.Binding, reason, message string, normal bool
 	r.recorder.Eventf(b.Object, nil, kind, reason, "Reconcile", "%s", message)
 }
 
-// told tells whether the reason is what people know already, and notes it.
+// told reports whether the reason is what people know already, and notes it.
 func (r *reporter) told(b *binding.Binding, reason string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

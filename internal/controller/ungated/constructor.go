@@ -193,7 +193,7 @@ func (watcher) pods() handler.EventHandler {
 	}
 }
 
-// gone tells whether a pod is of no interest any more.
+// gone reports whether a pod is of no interest any more.
 func gone(pod *corev1.Pod) bool { return !pod.DeletionTimestamp.IsZero() || binding.Over(pod) }
 
 func (w watcher) services() handler.EventHandler {

@@ -13,7 +13,7 @@ import (
 	"github.com/podgate/podgate/internal/injection"
 )
 
-// tell makes an event, unless there were too many, and tells whether it did.
+// tell makes an event, unless there were too many, and reports whether it did.
 func (r *Reconciler) tell(object runtime.Object, f injection.Finding, opening string) bool {
 	if !r.limit.AllowN(r.now(), 1) {
 		return false

@@ -63,7 +63,7 @@ func (j *judge) look(ctx context.Context, pod *corev1.Pod) (finding, error) {
 	return f, nil
 }
 
-// covered tells whether the webhook is asked about a pod, for gates and for hooks, by its
+// covered reports whether the webhook is asked about a pod, for gates and for hooks, by its
 // configuration as it is: people edit its selectors, and what they leave out they know of.
 func (j *judge) covered(ctx context.Context, pod *corev1.Pod) (gated, drained bool, err error) {
 	ns := namespaceOf()

@@ -135,7 +135,7 @@ func (r *Reconciler) takeDrain(key types.NamespacedName, pod *corev1.Pod, f inje
 	}
 }
 
-// old tells whether a process that has just started may take something for told: it was
+// old reports whether a process that has just started may take something for told: it was
 // there before.
 func (r *Reconciler) old(since time.Time) bool {
 	return r.now().Sub(r.started) < starting && r.now().Sub(since) > recent

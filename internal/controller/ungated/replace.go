@@ -221,7 +221,7 @@ func (r *Replacer) next(ctx context.Context, g group) (lacking, *hold) {
 
 	i := slices.IndexFunc(g.ungated, func(u lacking) bool { return recreated(u.pod) })
 	if i < 0 {
-		return lacking{}, trouble("Pod %s lacks its gate, and nothing would make it anew: delete it yourself.", g.ungated[0].pod.Name)
+		return lacking{}, trouble("Pod %s lacks its gate, and nothing would replace it: delete it yourself.", g.ungated[0].pod.Name)
 	}
 
 	return g.ungated[i], r.gated(ctx, g.ungated[i])
@@ -323,7 +323,7 @@ func (r *Replacer) allHealthy(b *binding.Binding, g group) *hold {
 	return nil
 }
 
-// recreated tells whether a pod's owner makes another one in its place.
+// recreated reports whether a pod's owner makes another one in its place.
 func recreated(pod *corev1.Pod) bool {
 	owner := binding.Owner(pod)
 	return owner != nil && slices.Contains([]string{"ReplicaSet", "StatefulSet", "ReplicationController", "DaemonSet"}, owner.Kind)

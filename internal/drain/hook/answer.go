@@ -50,7 +50,7 @@ func (q Question) Values() url.Values {
 func ReadQuestion(v url.Values) (Question, error) {
 	begun, err := strconv.ParseInt(v.Get("begun"), 10, 64)
 	if err != nil {
-		return Question{}, errors.New("begun is no time in milliseconds")
+		return Question{}, errors.New("begun is not a time in milliseconds")
 	}
 
 	q := Question{

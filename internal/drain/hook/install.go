@@ -43,7 +43,7 @@ func Install(ctx context.Context, program, dir string, c Config) error {
 // CheckCommand is the argument with which the program checks what its hook needs.
 const CheckCommand = "check"
 
-// Check tells whether a hook would find what it needs in dir.
+// Check reports whether a hook would find what it needs in dir.
 func Check(dir string) error {
 	c, err := ReadConfig(dir)
 	if err != nil {

@@ -34,10 +34,10 @@ const (
 	listens  State = 10
 )
 
-// Live tells whether a connection is open, being opened, or has data under way.
+// Live reports whether a connection is open, being opened, or has data under way.
 func (s Socket) Live() bool { return !s.Finished() && s.State != listens && s.State != closed }
 
-// Finished tells whether the pod has closed a connection and its peer has all of it.
+// Finished reports whether the pod has closed a connection and its peer has all of it.
 func (s Socket) Finished() bool { return s.State == finWait2 || s.State == timeWait }
 
 // ReadSockets reads the table of the network namespace that the process is in, of both

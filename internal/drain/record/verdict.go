@@ -60,7 +60,7 @@ type Verdict struct {
 // tolerance is for times of one-second resolution.
 const tolerance = time.Second
 
-// Judge tells whether a target had drained when its pod ended. It is lenient where it cannot know: what ends by
+// Judge reports whether a target had drained when its pod ended. It is lenient where it cannot know: what ends by
 // itself while requests that are in flight may take their time had finished them.
 func (d Drain) Judge(need drain.Need, end End) Verdict {
 	if !d.Served {

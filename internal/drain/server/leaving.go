@@ -43,7 +43,7 @@ type leavings struct {
 	pruned time.Time
 }
 
-// ask notes that a pod asks, and tells whether it is the first time.
+// ask notes that a pod asks, and reports whether it is the first time.
 func (l *leavings) ask(k one, now time.Time) (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

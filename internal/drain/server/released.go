@@ -27,7 +27,7 @@ const (
 	removed = 2 * time.Second
 )
 
-// released tells whether every group of a pod that is being deleted has let go of it.
+// released reports whether every group of a pod that is being deleted has let go of it.
 func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string) (hook.Answer, error) {
 	bindings, err := binding.ForPod(ctx, h.o.Cache, pod)
 	if err != nil {
@@ -78,7 +78,7 @@ func (h *Handler) claim(ctx context.Context, pod *corev1.Pod, b *binding.Binding
 	return binding.Claim{Kind: kind, Target: target, Group: res.Group}, nil
 }
 
-// letGo tells whether a group sends nothing new to a target. What is under way only the
+// letGo reports whether a group sends nothing new to a target. What is under way only the
 // pod's sockets know.
 func (h *Handler) letGo(pod *corev1.Pod, group balancer.Group, settings drain.Settings, t gate.Target) bool {
 	now, k := h.now(), one{ref: group.Ref, target: t, pod: pod.UID}

@@ -25,7 +25,7 @@ const (
 	secondsApart = 2 * time.Second
 )
 
-// restarts tells whether the kubelet stops one container to start it again. That a pod is
+// restarts reports whether the kubelet stops one container to start it again. That a pod is
 // not being deleted does not say so: of a node that shuts down, and of an eviction by the
 // kubelet, nothing is in the API until the containers have ended (mergePodStatus in
 // pkg/kubelet/status of Kubernetes 1.37 holds DisruptionTarget back). The kubelet's own
@@ -55,7 +55,7 @@ func (h *Handler) restarts(ctx context.Context, cached *corev1.Pod, q hook.Quest
 	return pod.UID == cached.UID && pod.DeletionTimestamp.IsZero() && pod.Status.Phase == corev1.PodRunning, nil
 }
 
-// restarting tells whether the kubelet said, since the hook began, that the container
+// restarting reports whether the kubelet said, since the hook began, that the container
 // failed a probe, and did not say that it stops it for good.
 func restarting(events []corev1.Event, q hook.Question) bool {
 	restart := false

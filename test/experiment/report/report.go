@@ -55,7 +55,7 @@ type Parameters struct {
 	Controller string `json:"controller"`
 }
 
-// Real tells whether the load balancer was a real one.
+// Real reports whether the load balancer was a real one.
 func (p Parameters) Real() bool { return p.Profile == "haproxy" }
 
 func (p Parameters) balancer() string {

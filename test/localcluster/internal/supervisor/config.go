@@ -92,5 +92,5 @@ func (c Config) environ() []string {
 	return append(env, "PATH="+os.Getenv("PATH"))
 }
 
-// probe tells whether a component works now.
+// probe reports whether a component works now.
 type probe func(context.Context) error

@@ -114,7 +114,7 @@ func (c clients) nodeReady(server, node string) probe {
 	}
 }
 
-// connects tells whether somebody listens on a Unix socket.
+// connects reports whether somebody listens on a Unix socket.
 func connects(path string) probe {
 	return func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
