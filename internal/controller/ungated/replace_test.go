@@ -209,12 +209,12 @@ func TestNotReplaced(t *testing.T) {
 			delete(r.objects, "web-1")
 			delete(r.objects, "web-2")
 		}},
-		"NoOwner": {reason: "Nobody would make them anew.", told: "nothing would make it anew", change: func(r *replacing) {
+		"NoOwner": {reason: "Nobody would make them anew.", told: "nothing would replace it", change: func(r *replacing) {
 			for i := range 3 {
 				pod(r, fmt.Sprintf("web-%d", i)).OwnerReferences = nil
 			}
 		}},
-		"Job": {reason: "It does not repeat what was evicted as one would want.", told: "nothing would make it anew", change: func(r *replacing) {
+		"Job": {reason: "It does not repeat what was evicted as one would want.", told: "nothing would replace it", change: func(r *replacing) {
 			for i := range 3 {
 				pod(r, fmt.Sprintf("web-%d", i)).OwnerReferences[0].Kind = "Job"
 			}
