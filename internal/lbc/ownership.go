@@ -33,14 +33,14 @@ const handBackPatience = time.Minute
 type Ownership int
 
 const (
-	// Unknown: AWS Load Balancer Controller has a finalizer on it, and whether that controller lives is not known yet.
+	// Unknown means that AWS Load Balancer Controller has a finalizer on it, and whether that controller lives is not known yet.
 	// Nobody's finalizer is removed.
 	Unknown Ownership = iota
-	// OwnedByPodgate: the other controller has no finalizer on it.
+	// OwnedByPodgate means that the other controller has no finalizer on it.
 	OwnedByPodgate
-	// OwnedByLBC: it has one, and lives.
+	// OwnedByLBC means that it has one, and lives.
 	OwnedByLBC
-	// Abandoned: it has one, and has been silent for long.
+	// Abandoned means that it has one, and has been silent for long.
 	Abandoned
 )
 

@@ -27,13 +27,18 @@ const (
 // APIError is an error as it goes over the wire.
 type APIError = wire.APIError
 
-// What package faults defines and users of a Sim need.
+// These are the types of package faults that users of a Sim need.
 type (
-	Target     = faults.Target
-	Fault      = faults.Fault
-	Call       = faults.Call
+	// Target names a target of a group.
+	Target = faults.Target
+	// Fault makes calls fail or wait.
+	Fault = faults.Fault
+	// Call is a recorded call of the API.
+	Call = faults.Call
+	// Transition is a recorded change of a target's health.
 	Transition = faults.Transition
-	Failure    = faults.Failure
+	// Failure is a request that the data path could not serve.
+	Failure = faults.Failure
 )
 
 // The two clocks of a target.

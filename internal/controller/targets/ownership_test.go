@@ -34,18 +34,18 @@ func newForeignWorld(t *testing.T) *world {
 	b.Annotations = map[string]string{elbv2.LBCCheckpoint: "0d8f/9b1c", elbv2.LBCCheckpointTime: "1772366400"}
 	b.Spec.TargetType, b.Spec.IPAddressType = new(elbv2.TargetTypeIP), new("ipv4")
 	b.Status.ObservedGeneration = new(int64(1))
-	w.renew(0)
+	w.renew()
 	w.tracking, w.events = map[balancer.Ref]int{}, events.NewFakeRecorder(1000)
 	w.restart()
 	return w
 }
 
-// renew has the other controller renew its lease, by a clock that is wrong by skew.
-func (w *world) renew(skew time.Duration) {
+// renew has the other controller renew its lease.
+func (w *world) renew() {
 	if w.lease == nil {
 		w.lease = &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{HolderIdentity: new("lbc-7d4b_0c4a"), LeaseDurationSeconds: new(int32(15))}}
 	}
-	w.lease.Spec.RenewTime = new(metav1.NewMicroTime(w.clock.Add(skew)))
+	w.lease.Spec.RenewTime = new(metav1.NewMicroTime(w.clock))
 }
 
 // pass lets time pass, in which the binding is looked at as often as it asks for, and
@@ -54,7 +54,7 @@ func (w *world) pass(d time.Duration, lives bool) {
 	w.t.Helper()
 	for end := w.clock.Add(d); w.clock.Before(end); {
 		if lives {
-			w.renew(0)
+			w.renew()
 		}
 		wait := 10 * time.Second
 		if res, err := w.try(web); err == nil && res.RequeueAfter > 0 {
@@ -152,7 +152,7 @@ func TestHandBack(t *testing.T) {
 	w.serve(1)
 	w.pass(80*time.Second, false)
 	w.made()
-	w.renew(0)
+	w.renew()
 	b := w.bindings["web-tg"]
 	b.Finalizers = append(b.Finalizers, elbv2.LBCFinalizer)
 	w.pod(2)
@@ -281,7 +281,7 @@ func TestBindingThatIsNotServed(t *testing.T) {
 			w.serve(1)
 			w.reconcile()
 			w.owners.Ownership = binding.OwnNone
-			w.renew(0)
+			w.renew()
 
 			if tc.change != nil {
 				tc.change(w, w.bindings["web-tg"])

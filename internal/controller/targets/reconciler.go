@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package target keeps target groups' members in step with the pods of the Services
+// Package targets keeps target groups' members in step with the pods of the Services
 // that bindings name. It is the only one that registers and deregisters targets,
 // and it writes no pod.
 package targets

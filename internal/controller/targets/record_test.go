@@ -300,7 +300,7 @@ func TestRecordOfLBC(t *testing.T) {
 
 	w.records.Forget(web)
 	w.made()
-	w.renew(0)
+	w.renew()
 	w.pass(time.Hour, true)
 
 	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer {

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package drains remembers how far the targets of pods that leave have come: when their
+// Package record remembers how far the targets of pods that leave have come: when their
 // deregistration was accepted, when a read showed it, when they were gone. It is this
 // process's memory of what passes: a new leader's begins empty, so what is missing here
 // means "not known", never "drained", and nothing that must be right may rest on it.

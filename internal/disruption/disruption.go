@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package notice reads from a node, and from a pod's conditions, that a pod is going to
+// Package disruption reads from a node, and from a pod's conditions, that a pod is going to
 // end though nobody has deleted it yet. It is pure, and it refuses to guess: a node that is
 // only not ready or unreachable says nothing of its pods, which may well serve.
 package disruption

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tally counts pods in a gauge, each by the rows that it stands in. It decides
+// Package podgauge counts pods in a gauge, each by the rows that it stands in. It decides
 // nothing.
 package podgauge
 

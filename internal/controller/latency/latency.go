@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package since remembers when something began that ends elsewhere, so that a metric
+// Package latency remembers when something began that ends elsewhere, so that a metric
 // can tell how long it took: a pod's target is registered by one controller, and its
 // gate opened by another. It decides nothing; what is lost here is a number.
 package latency

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wake lets something outside the cluster (an observation, another
+// Package trigger lets something outside the cluster (an observation, another
 // controller) add work to a controller's queue.
 package trigger
 
