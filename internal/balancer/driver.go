@@ -26,7 +26,7 @@ type Traits struct {
 	// Audit is the time between two reads of a group where nothing is expected; 0 for
 	// the observer's own.
 	Audit time.Duration
-	// Limits is the budget of calls of each account.
+	// Limits is the budget of calls of each account; carefulLimits where it is not stated.
 	Limits Limits
 	// Account returns on whose budget the calls about a group are made. All groups of
 	// the kind share one when it is nil.
@@ -83,8 +83,17 @@ func (d Drivers) Audit(ref Ref) time.Duration { return d.Of(ref.Provider).Audit 
 // Lag is how far what is read of a group may be behind what was done to it.
 func (d Drivers) Lag(ref Ref) time.Duration { return d.Of(ref.Provider).Lag() }
 
+// carefulLimits are those of a driver that states none. Without any no call would ever be made.
+var carefulLimits = Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}
+
 // Limits is the budget of calls that a group's account has.
-func (d Drivers) Limits(ref Ref) Limits { return d.Of(ref.Provider).Limits }
+func (d Drivers) Limits(ref Ref) Limits {
+	limits := d.Of(ref.Provider).Limits
+	if limits == (Limits{}) {
+		return carefulLimits
+	}
+	return limits
+}
 
 // Account is on whose budget of calls, and in whose share of the workers, calls about
 // a group are made.

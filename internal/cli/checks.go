@@ -195,7 +195,8 @@ func (f *flight) port(ctx context.Context, b *binding.Binding, object fmt.String
 		return f.Unknown.forgive(err, "whether the bindings' ports lead to pods")
 	}
 
-	_, _, trouble := binding.TargetOf(pod, &svc, balancer.Group{TargetType: b.TargetType, IPAddressType: b.IPAddressType}, b.ServiceRef)
+	// A port that the Service lacks is wrong for a group of any type, so the type is left out.
+	_, _, trouble := binding.TargetOf(pod, &svc, balancer.Group{IPAddressType: b.IPAddressType}, b.ServiceRef)
 	var noPort *binding.NoPortError
 	switch {
 	case errors.As(trouble, &noPort):

@@ -226,7 +226,7 @@ func (d *DrainReport) write(p *paper) {
 	}
 
 	if d.RecommendedSeconds > 0 {
-		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; the binding's annotation %s: %s has that followed", d.RecommendedSeconds, v1alpha1.DrainTimeAnnotation, drain.Recommended))
+		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; to follow it, set %s: %s on the binding, or spec.drain.timeFrom: %s on a TargetBinding", d.RecommendedSeconds, v1alpha1.DrainTimeAnnotation, drain.Recommended, v1alpha1.DrainTimeRecommended))
 	}
 
 	if d.Killed != nil {

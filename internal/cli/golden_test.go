@@ -123,6 +123,7 @@ func TestPreflight(t *testing.T) {
 		"bad":        {reason: "Each cause is told once, with what to do.", files: []string{"installation.yaml", "shop.yaml", "preflight/bad.yaml"}, only: true},
 		"autoscaled": {reason: "An autoscaler says how many replicas there are.", files: []string{"installation.yaml", "shop.yaml", "preflight/autoscaled.yaml"}, only: true},
 		"uncounted":  {reason: "What depends on a count that nobody knows is no error.", files: []string{"installation.yaml", "shop.yaml", "preflight/uncounted.yaml"}, only: true},
+		"instances":  {reason: "A port that the Service lacks is wrong for a group of instances, too.", files: []string{"installation.yaml", "shop.yaml", "preflight/instances.yaml"}, only: true},
 		"unlabelled": {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},
 	}
 

@@ -105,7 +105,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 
 	err = pods.Setup(mgr, pods.Options{
 		Client: mgr.GetClient(), Observer: observer, Registry: registry,
-		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers,
+		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers, Random: c.Random,
 	})
 	if err != nil {
 		return Engine{}, fmt.Errorf("set up pod controller: %w", err)

@@ -75,7 +75,7 @@ func (r *Reconciler) tellRecommended(before, b *binding.Binding, recommended tim
 	if b.Drain().Recommended {
 		said += " Pods that are created from now on do."
 	} else {
-		said += fmt.Sprintf(" The annotation %s: %s has that followed.", v1alpha1.DrainTimeAnnotation, drain.Recommended)
+		said += fmt.Sprintf(" To follow it, set %s: %s; on a TargetBinding spec.drain.timeFrom: %s.", v1alpha1.DrainTimeAnnotation, drain.Recommended, v1alpha1.DrainTimeRecommended)
 	}
 	r.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, v1alpha1.ReasonDrainTimeRecommended, "Drain", "%s", said)
 }

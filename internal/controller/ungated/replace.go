@@ -300,7 +300,7 @@ func (r *Replacer) allHealthy(b *binding.Binding, g group) *hold {
 	if !res.Resolved() {
 		return waiting("the group of binding %s is not known", b.Name)
 	}
-	if !res.Group.OfPods() {
+	if res.Group.NotOfPods() {
 		return nil
 	}
 
