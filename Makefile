@@ -20,6 +20,10 @@ VERSIONS_FLAGS ?=
 # Flags of the bench, such as BENCH_FLAGS='--scenario flip'.
 BENCH_FLAGS ?=
 
+# Says which step of the demo begins, and how many seconds after the start; nothing for other goals.
+STARTED := $(shell date +%s)
+step = $(if $(filter demo%,$(MAKECMDGOALS)),@printf '\n[%s of 5] %s (after %s s)\n' $(1) $(2) $$(($$(date +%s) - $(STARTED))))
+
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## List the targets.
@@ -27,11 +31,13 @@ help: ## List the targets.
 
 .PHONY: demo
 demo: build images manifest cluster ## Show it: a rolling update without gates, with gates, and with three ways to drain (out/demo.html).
+	$(call step,5,'Start a cluster and run the experiment')
 	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
 		bin/experiment run $(DEMO_FLAGS)
 
 .PHONY: demo-haproxy
 demo-haproxy: build images manifest cluster ## The same behind a real HAProxy outside the pods (out/demo-haproxy.html).
+	$(call step,5,'Start a cluster and run the experiment')
 	scripts/install-debian haproxy=haproxy
 	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
 		bin/experiment run --profile haproxy --runs ungated,gated,gated-prestop,drain --prestop 10 --grace-period 25 --json out/demo-haproxy.json --html out/demo-haproxy.html $(DEMO_FLAGS)
@@ -47,6 +53,7 @@ e2e: e2e-build ## Run the end-to-end tests on real clusters; with E2E_FLAGS thos
 
 .PHONY: build
 build: ## Build every program into bin/.
+	$(call step,1,'Build the programs')
 	$(STATIC) -o bin/ ./cmd/... ./test/experiment ./test/app
 	$(GO) build -C test/localcluster -o ../../$(LOCAL) .
 
@@ -56,10 +63,12 @@ tools: ## Build the pinned tools into bin/.
 
 .PHONY: cluster
 cluster: build ## Build Kubernetes, containerd and etcd; about ten minutes the first time, cached after that.
+	$(call step,4,'Build Kubernetes')
 	$(LOCAL) build
 
 .PHONY: images
 images: build ## Build the images as tars under out/, without Docker.
+	$(call step,2,'Build the images')
 	@mkdir -p out
 	$(GO) build -C build/image -o ../../bin/image .
 	bin/image -name podgate.dev/podgate:dev -entrypoint /podgate -user 65532 -add /drain=bin/drain -o out/podgate.tar bin/podgate
@@ -67,6 +76,7 @@ images: build ## Build the images as tars under out/, without Docker.
 
 .PHONY: manifest
 manifest: ## Render config/ to out/podgate.yaml.
+	$(call step,3,'Render the manifest')
 	@mkdir -p out
 	GOBIN=$(CURDIR)/bin $(GO) install -C tools sigs.k8s.io/kustomize/kustomize/v5
 	bin/kustomize build config > out/podgate.yaml

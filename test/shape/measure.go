@@ -36,7 +36,7 @@ type source struct {
 
 // dialect matches the words that the field has better ones for. "is no" may be good
 // English; it stands in the list because it was used for "is not a".
-var dialect = regexp.MustCompile(`(?i)\b(anew|beside|reports whether|by now|any more|of which|lodgers?|strangers?|stints?|is no)\b`)
+var dialect = regexp.MustCompile(`(?i)\b(anew|beside|tells whether|by now|any more|of which|lodgers?|strangers?|stints?|is no)\b`)
 
 func measure(path string, text []byte) (source, error) {
 	set := token.NewFileSet()
