@@ -33,7 +33,7 @@ func TestHAProxyBadInput(t *testing.T) {
 		"full":    {func(h *v1alpha1.HAProxy) { h.Backend, h.MaxServers = "full", 1 }, "TooManyTargets", "as many servers as maxServers allows, others' and leaving ones included: raise maxServers"},
 		"silent":  {func(h *v1alpha1.HAProxy) { h.Instances[0] = silent }, "LoadBalancerUnavailable", "no answer within"},
 		"silent2": {func(h *v1alpha1.HAProxy) { h.Instances[0], h.Backend = silent, "other" }, "LoadBalancerUnavailable", "no answer within"},
-		"garbage": {func(h *v1alpha1.HAProxy) { h.Instances[0] = garbage }, "LoadBalancerUnavailable", "no runtime API of HAProxy"},
+		"garbage": {func(h *v1alpha1.HAProxy) { h.Instances[0] = garbage }, "LoadBalancerUnavailable", "not HAProxy's runtime API"},
 		"nobody":  {func(h *v1alpha1.HAProxy) { h.Instances[0] = "unix:/nowhere/s" }, "LoadBalancerUnavailable", "there is no such socket"},
 	}
 

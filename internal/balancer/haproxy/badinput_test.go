@@ -69,7 +69,7 @@ func TestBadInput(t *testing.T) {
 		{"garbage", Config{Backend: backend, Instances: []string{listen(t, func(c net.Conn) {
 			swallow(c)
 			_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-		})}}, true, nil, "no runtime API of HAProxy"},
+		})}}, true, nil, "not HAProxy's runtime API"},
 		{"markers and garbage", Config{Backend: backend, Instances: []string{listen(t, func(c net.Conn) {
 			swallow(c)
 			_, _ = c.Write([]byte("x\nadmin\n\ny\nadmin\n\nz\nadmin\n\n"))

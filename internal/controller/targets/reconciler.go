@@ -42,7 +42,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Observer is the part of health.Observer that the controller needs.
+// Observer is the part of observe.Observer that the controller needs.
 type Observer interface {
 	Track(balancer.Ref, types.NamespacedName)
 	Untrack(balancer.Ref, types.NamespacedName)

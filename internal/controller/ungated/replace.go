@@ -51,7 +51,7 @@ const (
 	askTime = 5 * time.Second
 )
 
-// Observer is the part of health.Observer that replacing needs.
+// Observer is the part of observe.Observer that replacing needs.
 type Observer interface {
 	View(balancer.Ref) observe.View
 	Refresh(balancer.Ref)

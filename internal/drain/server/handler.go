@@ -31,7 +31,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=services,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=events,verbs=list
 
-// Observer tells what is known of target groups; health.Observer does.
+// Observer tells what is known of target groups; observe.Observer does.
 type Observer interface {
 	View(ref balancer.Ref) observe.View
 	Refresh(ref balancer.Ref)
@@ -58,7 +58,7 @@ type Options struct {
 	Log        logr.Logger
 }
 
-// Handler answers at prestop.Path. It is safe for concurrent use.
+// Handler answers at hook.Path. It is safe for concurrent use.
 type Handler struct {
 	o       Options
 	leaving leavings
