@@ -347,6 +347,8 @@ func (r *Replacer) gated(ctx context.Context, u lacking) *hold {
 
 // replace evicts a pod. What it gives is when to go on.
 func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking) *hold {
+	// A successor may be created while the call is still under way, so the time before it counts.
+	at := r.now()
 	err := r.evict(ctx, u.pod)
 	switch {
 	case apierrors.IsTooManyRequests(err):
@@ -360,7 +362,7 @@ func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking) *
 
 	r.mu.Lock()
 	// All bindings of the owner's pods wait for it.
-	r.evicted[binding.Owner(u.pod).UID] = eviction{pod: u.pod.UID, at: r.now()}
+	r.evicted[binding.Owner(u.pod).UID] = eviction{pod: u.pod.UID, at: at}
 	delete(r.told, b.Key())
 	r.mu.Unlock()
 	r.evictions.WithLabelValues(b.Namespace, b.Key().Name).Inc()
