@@ -137,6 +137,27 @@ func (r *replacing) look() (evicted, said []string) {
 	return r.evicted, said
 }
 
+// TestReplacedBySlowCalls: a successor that is made while the call of the eviction is still under way counts, or nothing
+// would be replaced any more.
+func TestReplacedBySlowCalls(t *testing.T) {
+	r := newReplacing(t)
+	evict := r.evict
+	r.evict = func(ctx context.Context, pod *corev1.Pod) error {
+		next := r.serving(pod.Name + "-next")
+		next.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "target-health.elbv2.k8s.aws/web-tg"}}
+		delete(r.objects, pod.Name)
+		r.clock = r.clock.Add(5 * time.Second)
+		return evict(ctx, pod)
+	}
+
+	for i := range 3 {
+		old := fmt.Sprintf("web-%d", i)
+		if evicted, said := r.look(); !cmp.Equal([]string{old}, evicted) {
+			t.Fatalf("evicted %q, want %s; said %q", evicted, old, said)
+		}
+	}
+}
+
 // TestReplaced: pods that lack a gate go one by one, the oldest first, each when the one before has a successor that serves.
 func TestReplaced(t *testing.T) {
 	r := newReplacing(t)
