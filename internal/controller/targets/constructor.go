@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -132,6 +131,11 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 		return nil, err
 	}
 
+	drains, err := record.NewReports(record.Options{Drivers: o.Drivers, Recorder: o.Recorder, Metrics: o.Metrics, Now: o.Now})
+	if err != nil {
+		return nil, err
+	}
+
 	return &Reconciler{
 		client: c, provider: provider, observer: observer, registry: registry,
 		report:  newReporter(c, o.Recorder),
@@ -141,8 +145,7 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 		records: lbc.NewRecords(c, o.Reader, o.Now),
 		lanes:   newLanes(o.Workers),
 		drivers: o.Drivers, account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
-		metrics: m, recorder: o.Recorder,
-		leaving: &record.Records{Drivers: o.Drivers}, undrained: rate.NewLimiter(undrainedPerSecond, undrainedBurst),
+		metrics: m, drains: drains,
 		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: o.Now, random: o.Random,
 		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]balancer.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}, nil
@@ -162,7 +165,7 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
 		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.owners))).
-		Watches(&corev1.Pod{}, podHandler(c, r.owners, &r.lodgers, r.ends)).
+		Watches(&corev1.Pod{}, podHandler(c, r.owners, &r.lodgers, r.drains.Ended)).
 		WatchesRawSource(first(c, r.owners)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, &r.pressing)})
 	if o.Wake != nil {

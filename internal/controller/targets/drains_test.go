@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
@@ -34,7 +33,7 @@ func (w *world) gone(n int, unknown bool) {
 	w.t.Helper()
 	pod := w.pods[name(n)]
 	delete(w.pods, pod.Name)
-	h := podHandler(kube{w: w}, w.owners, &w.lodgers, w.ends)
+	h := podHandler(kube{w: w}, w.owners, &w.lodgers, w.drains.Ended)
 	h.Delete(w.t.Context(), event.DeleteEvent{Object: pod, DeleteStateUnknown: unknown}, discard{})
 	w.reconcile()
 }
@@ -68,9 +67,9 @@ func (w *world) toldOf(reason string) []string {
 // undrainedBy is how often pods ended undrained for a cause; for "" how often drained.
 func (w *world) undrainedBy(cause record.Cause) float64 {
 	if cause == "" {
-		return testutil.ToFloat64(w.metrics.drained.WithLabelValues("shop", "web-tg"))
+		return w.counted("podgate_pods_drained_total", "shop", "web-tg")
 	}
-	return testutil.ToFloat64(w.metrics.undrained.WithLabelValues("shop", "web-tg", string(cause)))
+	return w.counted("podgate_pods_undrained_total", "shop", "web-tg", string(cause))
 }
 
 // TestEnds: who ends before the load balancer has let go of it is told, with the cause, and
@@ -133,7 +132,7 @@ func TestEnds(t *testing.T) {
 		"Evicted": {reason: "The kubelet ends it for its node's sake.", cause: record.CauseNoDeletion, said: "without being deleted", end: func(w *world) {
 			before := w.pods["web-2"].DeepCopy()
 			w.pods["web-2"].Status.Phase = corev1.PodFailed
-			h := podHandler(kube{w: w}, w.owners, &w.lodgers, w.ends)
+			h := podHandler(kube{w: w}, w.owners, &w.lodgers, w.drains.Ended)
 			h.Update(w.t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: w.pods["web-2"]}, discard{})
 			w.reconcile()
 			w.gone(2, false)
@@ -205,7 +204,7 @@ func TestManyEndsMakeFewEvents(t *testing.T) {
 		w.gone(n+1, false)
 	}
 
-	if n := len(w.toldOf(v1alpha1.ReasonKilledUndrained)); n == 0 || n > undrainedBurst {
+	if n := len(w.toldOf(v1alpha1.ReasonKilledUndrained)); n == 0 || n > record.EventBurst {
 		t.Errorf("%d events", n)
 	}
 
@@ -261,18 +260,18 @@ func TestSurplus(t *testing.T) {
 	w.clock = noon.Add(400 * time.Second)
 	w.gone(2, false)
 
-	if n := testutil.CollectAndCount(w.metrics.livedOn); n != 1 {
+	if n := len(w.series("podgate_drain_lived_on_seconds")); n != 1 {
 		t.Fatalf("want one series, got %d", n)
 	}
 
-	if n := testutil.CollectAndCount(w.metrics.drainTook); n != 0 {
+	if n := len(w.series("podgate_drain_seconds")); n != 0 {
 		t.Error("its row is there still, and it is measured as gone")
 	}
 
 	delete(w.rows, at(2))
 	w.reconcile()
 
-	if n := testutil.CollectAndCount(w.metrics.drainTook); n != 1 {
+	if n := len(w.series("podgate_drain_seconds")); n != 1 {
 		t.Error("its row is gone, and nobody measured how long that took")
 	}
 }
@@ -290,26 +289,11 @@ func TestConnectionsCut(t *testing.T) {
 	w.clock = noon.Add(2 * time.Second)
 	w.gone(2, false)
 
-	if n := testutil.ToFloat64(w.metrics.cut.WithLabelValues("shop", "web-tg")); n != 3 {
+	if n := w.counted("podgate_drain_connections_cut_total", "shop", "web-tg"); n != 3 {
 		t.Errorf("want 3 connections counted, got %v", n)
 	}
 
 	if told := w.toldOf(v1alpha1.ReasonKilledUndrained); len(told) != 1 || !strings.Contains(told[0], "Connections that it had: 3.") {
 		t.Errorf("told: %q", told)
-	}
-}
-
-// TestEndsAreNotKept: those of bindings that this process does not serve are nobody's.
-func TestEndsAreNotKept(t *testing.T) {
-	w := newWorld(t)
-	for n := range mostEnds + 10 {
-		w.ends(web, w.pod(n+1), true)
-	}
-	if n := len(w.endings.of[web]); n != mostEnds {
-		t.Errorf("%d are kept", n)
-	}
-	w.forget(web)
-	if len(w.endings.of) != 0 {
-		t.Error("they are kept for a binding that is gone")
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -88,6 +90,8 @@ type world struct {
 	// leaseReads counts the reads of the lease.
 	leaseReads int
 	events     *events.FakeRecorder
+	// gatherer has the metrics of the latest Reconciler.
+	gatherer prometheus.Gatherer
 
 	// rows is the group; room how many targets it takes, any number when 0.
 	rows map[gate.Target]gate.Health
@@ -143,10 +147,13 @@ func (w *world) bind(name string, age time.Duration) *elbv2.TargetGroupBinding {
 
 // restart makes a Reconciler that remembers nothing.
 func (w *world) restart() {
+	metrics := prometheus.NewRegistry()
+	w.gatherer = metrics
 	r, err := NewReconciler(kube{w: w}, w, w, binding.NewRegistry(func(types.NamespacedName) {}), Options{
 		Drivers:      drivers.Traits(),
 		Account:      func(ref balancer.Ref) string { return ref.Group },
 		Recorder:     w.events,
+		Metrics:      metrics,
 		AbsenceGrace: 30 * time.Second, Workers: 8,
 		Now: func() time.Time { return w.clock },
 	})
@@ -154,6 +161,39 @@ func (w *world) restart() {
 		w.t.Fatal(err)
 	}
 	w.Reconciler = r
+}
+
+// series are those of a metric whose labels have the values, in any order.
+func (w *world) series(name string, values ...string) []*dto.Metric {
+	w.t.Helper()
+	families, err := w.gatherer.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+
+	var found []*dto.Metric
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			has := func(value string) bool {
+				return slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool { return l.GetValue() == value })
+			}
+			if f.GetName() == name && !slices.ContainsFunc(values, func(v string) bool { return !has(v) }) {
+				found = append(found, m)
+			}
+		}
+	}
+
+	return found
+}
+
+// counted is what a counter, of the series whose labels have the values, stands at.
+func (w *world) counted(name string, values ...string) float64 {
+	w.t.Helper()
+	sum := 0.0
+	for _, m := range w.series(name, values...) {
+		sum += m.GetCounter().GetValue()
+	}
+	return sum
 }
 
 // pod makes the n-th pod, running and selected, its containers ready.

@@ -53,7 +53,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 	drains, err := r.empty(ctx, b)
 	if err != nil {
 		v := r.verdictOf(err, groupName(b))
-		if r.drains(ctx, b, known.Group) {
+		if r.terminating(ctx, b, known.Group) {
 			err = press(err)
 		}
 		v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", v1alpha1.Finalizer)
@@ -88,8 +88,8 @@ func (r *Reconciler) finished(b *binding.Binding) {
 	r.report.forget(b.UID)
 }
 
-// drains reports whether a pod of a binding is being deleted, whose target has to go soon.
-func (r *Reconciler) drains(ctx context.Context, b *binding.Binding, group balancer.Group) bool {
+// terminating reports whether a pod of a binding is being deleted, whose target has to go soon.
+func (r *Reconciler) terminating(ctx context.Context, b *binding.Binding, group balancer.Group) bool {
 	who, err := r.population(ctx, b, group, nil, nil)
 	return err == nil && slices.ContainsFunc(who.members, func(m membership.Member) bool { return m.Terminating })
 }

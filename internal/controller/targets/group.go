@@ -93,7 +93,7 @@ func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g balancer
 		return err
 	}
 
-	recommended, news := b.Recommend(r.windows.get(b.Key()))
+	recommended, news := b.Recommend(r.drains.Latest(b.Key()))
 	if !changed && !news {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g balancer
 	}
 
 	if news {
-		r.tellRecommended(before, b, recommended)
+		r.drains.Recommended(before, b, recommended)
 	}
 
 	return nil

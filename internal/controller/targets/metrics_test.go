@@ -7,22 +7,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// observed gives how often a histogram observed, and the sum.
-func observed(t *testing.T, h prometheus.Histogram) (uint64, float64) {
-	t.Helper()
-	var m dto.Metric
-	if err := h.Write(&m); err != nil {
-		t.Fatal(err)
+// observed returns how often a histogram observed, and the sum.
+func (w *world) observed(name string) (uint64, float64) {
+	w.t.Helper()
+	series := w.series(name)
+	if len(series) != 1 {
+		w.t.Fatalf("%s has %d series", name, len(series))
 	}
-	return m.GetHistogram().GetSampleCount(), m.GetHistogram().GetSampleSum()
+	return series[0].GetHistogram().GetSampleCount(), series[0].GetHistogram().GetSampleSum()
 }
 
 // TestDrainedDelay: it counts from the pod's deletion to the first read without its
@@ -36,7 +34,7 @@ func TestDrainedDelay(t *testing.T) {
 	delete(w.pods, "web-2")
 	w.reconcile()
 
-	if n, _ := observed(t, w.metrics.deleteToDrained); n != 0 {
+	if n, _ := w.observed("podgate_drained_delay_seconds"); n != 0 {
 		t.Fatal("a target that drains counts as drained")
 	}
 
@@ -45,7 +43,7 @@ func TestDrainedDelay(t *testing.T) {
 	w.reconcile()
 	w.reconcile()
 
-	if n, sum := observed(t, w.metrics.deleteToDrained); n != 1 || sum != 40 {
+	if n, sum := w.observed("podgate_drained_delay_seconds"); n != 1 || sum != 40 {
 		t.Errorf("want one target drained after 40 s, got %d after %v s", n, sum)
 	}
 }
@@ -63,7 +61,7 @@ func TestDrainIsForgotten(t *testing.T) {
 	w.clock = noon.Add(40 * time.Second)
 	w.reconcile()
 
-	if n, _ := observed(t, w.metrics.deleteToDrained); n != 0 {
+	if n, _ := w.observed("podgate_drained_delay_seconds"); n != 0 {
 		t.Error("a registered target that vanished counts as the old pod's drained one")
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/drain/record"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
@@ -38,7 +39,7 @@ func (r *Reconciler) look(b *binding.Binding, group balancer.Group) *pass {
 	view := r.observer.View(group.Ref)
 	p := &pass{binding: b, group: group, view: view, observed: r.ledger.overlay(group.Ref, view.Snapshot)}
 
-	r.read(b.Key(), group.Ref, view.Snapshot)
+	r.drains.Read(b.Key(), group.Ref, view.Snapshot)
 	if r.ledger.overdue(group.Ref, view.Snapshot) {
 		r.observer.Refresh(group.Ref)
 	}
@@ -72,7 +73,7 @@ func (r *Reconciler) plan(p *pass) {
 
 	if p.binding.External {
 		plan = membership.Plan{} // Whatever is missing or too much is somebody else's to change.
-		r.endings.take(key)      // When they were deregistered, and whether, only somebody else knows.
+		r.drains.Discard(key)    // When they were deregistered, and whether, only somebody else knows.
 	}
 
 	p.known.keep(plan.Held, r.now())
@@ -89,8 +90,7 @@ func (r *Reconciler) plan(p *pass) {
 // witness has those who follow a pass see it before its calls are made: the drain reports, the status's count of
 // targets, and the reports of the guards.
 func (r *Reconciler) witness(ctx context.Context, p *pass) {
-	r.follow(p.group.Ref, p.who, p.observed, p.plan.Held)
-	r.ended(ctx, p.binding, p.group, p.who, p.observed)
+	r.drains.Follow(ctx, record.Pass{Binding: p.binding, Group: p.group, Pods: p.who.pods, Observed: p.observed, LastServing: lastServing(p.plan.Held)})
 	p.binding.Count(p.view.Snapshot.Started, p.view.Snapshot.Targets)
 
 	if p.observed == nil && len(p.plan.Held) > 0 {
@@ -99,6 +99,17 @@ func (r *Reconciler) witness(ctx context.Context, p *pass) {
 	if p.observed != nil { // Until then what the binding says stands.
 		r.tellGuards(p.binding, p.who.service, p.plan)
 	}
+}
+
+// lastServing returns the targets that are kept because nothing else serves.
+func lastServing(held []membership.Held) []gate.Target {
+	var targets []gate.Target
+	for _, h := range held {
+		if h.Guard == membership.GuardLastServing {
+			targets = append(targets, h.Target)
+		}
+	}
+	return targets
 }
 
 // unapplied reports a plan that could not be carried out.

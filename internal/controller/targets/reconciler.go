@@ -13,10 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -88,12 +86,7 @@ type Reconciler struct {
 	lodgers      lodgers
 	nodes        nodes
 	memories     memories
-	leaving      *record.Records
-	endings      endings
-	windows      windows
-	hooks        hooks
-	recorder     events.EventRecorder
-	undrained    *rate.Limiter
+	drains       *record.Reports
 	nudger       *lbc.Nudger
 	pressing     pressing
 	absenceGrace time.Duration
@@ -162,7 +155,7 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 	}
 
 	if !whose.Podgates() {
-		r.endings.take(b.Key()) // Their ends are another's to judge.
+		r.drains.Discard(b.Key()) // How its pods ended is not podgate's to judge.
 		return r.observe(ctx, b, whose)
 	}
 
@@ -285,7 +278,7 @@ func (r *Reconciler) register(ctx context.Context, ref balancer.Ref, targets []g
 	err := r.provider.Register(ctx, ref, targets, who.owners(targets))
 	done := except(targets, err)
 	for _, t := range done {
-		r.leaving.Placed(ref, t)
+		r.drains.Registered(ref, t)
 		if pod := who.pods[t]; pod != nil && who.vacant(t) {
 			r.observer.Placed(ref, t, pod.UID)
 		}
@@ -314,7 +307,7 @@ func (r *Reconciler) deregister(ctx context.Context, ref balancer.Ref, targets [
 
 	r.observer.Refresh(ref)
 	r.metrics.deregistered(done, who, r.now())
-	r.accepted(ref, done, who)
+	r.drains.Accepted(ref, done, who.pods)
 	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 
 	return err
@@ -452,8 +445,7 @@ func (r *Reconciler) stop(key types.NamespacedName) {
 	r.lodgers.set(key, nil)
 	r.records.Forget(key)
 	r.memories.forget(key)
-	r.endings.take(key)
-	r.windows.forget(key)
+	r.drains.Forget(key)
 	r.nudger.Forget(key)
 	r.metrics.forget(key)
 	r.mu.Lock()

@@ -5,6 +5,9 @@
 // deregistration was accepted, when a read showed it, when they were gone. It is this
 // process's memory of what passes: a new leader's begins empty, so what is missing here
 // means "not known", never "drained", and nothing that must be right may rest on it.
+//
+// Reports are what it is for: metrics of how long drains take, events about pods that
+// ended before their load balancer had let go of them, and recommended drain times.
 package record
 
 import (

@@ -1,0 +1,134 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package record
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/drain"
+)
+
+// judge measures a pod's end, and reports it when the load balancer still sent the pod requests.
+func (r *Reports) judge(ctx context.Context, p Pass, d Drain, need drain.Need, e ended) {
+	end := e.end()
+	v := d.Judge(need, end)
+	r.metrics.ended(p.Binding.Key(), v)
+	r.remember(p.Binding.Key(), d, e.at)
+
+	log := log.FromContext(ctx).WithValues("pod", client.ObjectKeyFromObject(e.pod), "group", p.Group.Ref.Group, "target", d.Target.String())
+	if v.Cause == "" {
+		log.V(1).Info("A pod ended", "judged", v.Judged, "deleted", d.Deleted, "accepted", d.Accepted, "draining", d.Draining, "gone", d.Gone, "livedOn", v.LivedOn.String())
+		return
+	}
+
+	log.Info("A pod ended before it was drained", "cause", v.Cause, "early", v.Early.String(), "cut", v.Cut, "deleted", d.Deleted, "accepted", d.Accepted, "draining", d.Draining)
+	r.event(p.Group, e.pod, v, end)
+}
+
+// event reports on the pod and on its owner that the pod ended too early.
+func (r *Reports) event(group balancer.Group, pod *corev1.Pod, v Verdict, end End) {
+	owner := binding.Owner(pod)
+	if owner != nil && (v.Cause == CauseHook || v.Cause == CauseNoHook) && !r.notify(owner.UID) {
+		return // Its other pods have the same hook.
+	}
+	if !r.events.AllowN(r.now(), 1) {
+		return
+	}
+
+	said := message(group, v, end)
+	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonKilledUndrained, "Drain", "%s", said)
+
+	if owner != nil {
+		r.recorder.Eventf(owner, pod, corev1.EventTypeWarning, v1alpha1.ReasonKilledUndrained, "Drain", "Pod %s: %s", pod.Name, said)
+	}
+}
+
+// notify reports whether an owner was not notified lately, and notes that it is now.
+func (r *Reports) notify(owner types.UID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	now := r.now()
+	if at, notified := r.notified[owner]; notified && now.Sub(at) < notifyAgain {
+		return false
+	}
+
+	// To begin again costs an event each, while to look for the oldest would cost time under the lock.
+	if len(r.notified) >= mostOwners {
+		r.notified = map[types.UID]time.Time{}
+	}
+
+	r.notified[owner] = now
+	return true
+}
+
+// end reads how a pod ended.
+func (e ended) end() End {
+	end := End{At: e.at, Deleted: DeletedAt(e.pod), Own: time.Duration(drain.DefaultGrace) * time.Second}
+	if stop, ok := drain.Kept(e.pod); ok {
+		end.Own, end.Hookless = time.Duration(stop.Grace)*time.Second, stop.Hook == 0
+	}
+
+	if g := e.pod.DeletionGracePeriodSeconds; g != nil {
+		end.Grace = time.Duration(*g) * time.Second
+	}
+	if e.removed && end.Deleted.IsZero() {
+		end.Deleted = e.at // At once, before anybody saw it.
+	}
+
+	return end
+}
+
+// DeletedAt is when a pod's deletion began, in whole seconds; zero when it is not being deleted.
+func DeletedAt(pod *corev1.Pod) time.Time {
+	if pod.DeletionTimestamp.IsZero() {
+		return time.Time{}
+	}
+
+	at := pod.DeletionTimestamp.Time
+	if g := pod.DeletionGracePeriodSeconds; g != nil {
+		at = at.Add(-time.Duration(*g) * time.Second)
+	}
+
+	return at
+}
+
+// message says to people what a pod's early end means and what to do.
+func message(group balancer.Group, v Verdict, end End) string {
+	said := fmt.Sprintf("Ended %s before %s had let go of it, so requests may be lost: ", seconds(v.Early), group.Name)
+
+	switch v.Cause {
+	case CauseGrace:
+		said += fmt.Sprintf("it was deleted with a grace period of %s instead of its %s. Leave the grace period out when you delete or evict pods.", seconds(end.Grace), seconds(end.Own))
+	case CauseHeld:
+		said += "no other pod served, so it was kept for as long as its grace period allowed. Run more replicas, or set maxUnavailable to 0."
+	case CauseDeregistration:
+		said += "its deregistration was late. See the conditions and events of the binding."
+	case CauseNoDeletion:
+		said += "it ended without being deleted, as by the pressure on its node."
+	case CauseNoHook:
+		said += "a container of it has no preStop hook. Let podgate add one (podgate.dev/drain: enabled on the namespace or the pod), or give it one."
+	default:
+		said += "its preStop hook or its grace period is too short. Leave the hook out and let podgate add one (podgate.dev/drain: enabled), or make it longer."
+	}
+
+	if v.Cut > 0 {
+		said += fmt.Sprintf(" Connections that it had: %d.", v.Cut)
+	}
+
+	return said
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%d s", int(math.Ceil(d.Seconds()))) }
