@@ -17,12 +17,13 @@ import (
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
+	"github.com/podgate/podgate/internal/controller/replace"
 	"github.com/podgate/podgate/internal/controller/ungated"
 	"github.com/podgate/podgate/internal/webhook"
 )
 
-// addUngated has the leader tell which pods the webhook gave no gate, where it is to
-// give any, and replace those pods where their binding asks for it.
+// addUngated has the leader report which pods the webhook gave no gate, where it should, and replace those pods
+// where their binding asks for it.
 func addUngated(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Registerer, c Config) error {
 	if !c.InjectGates {
 		return nil
@@ -41,16 +42,19 @@ func addUngated(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Regis
 		return err
 	}
 
-	err = ungated.Setup(mgr, ungated.Options{
-		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves, Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics,
+	inspector := &ungated.Inspector{
+		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves,
 		Configuration: certificate.ConfigurationName, Path: webhook.Path, DrainPath: webhook.DrainPath,
-		Client: mgr.GetClient(), Observer: engine.Observer, Groups: engine.Groups, Ask: ask(mgr, c), AbsenceGrace: c.AbsenceGrace,
-	})
-	if err != nil {
+	}
+	recorder := boundedRecorder{mgr.GetEventRecorder(name)}
+	if err := ungated.Setup(mgr, asked, inspector, ungated.Options{Recorder: recorder, Metrics: metrics}); err != nil {
 		return fmt.Errorf("set up ungated controller: %w", err)
 	}
 
-	return nil
+	hook := replace.Webhook{Reader: asked, Configuration: certificate.ConfigurationName, Ask: ask(mgr, c)}
+	return replace.Setup(mgr, inspector, hook, engine.Observer, engine.Groups, replace.Options{
+		Ownership: binding.Ownership(c.Bindings), Recorder: recorder, Metrics: metrics, AbsenceGrace: c.AbsenceGrace,
+	})
 }
 
 // asks selects what podgate may read: its own webhook configuration, and with a single

@@ -15,21 +15,22 @@ import (
 
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/controller/ungated/ungatedtest"
 	"github.com/podgate/podgate/internal/drain"
 )
 
 // drained makes a namespace with drain only, and a binding of a group that needs 55 s.
 func drained(t *testing.T) *world {
 	w := newWorld(t)
-	w.objects["namespace"].SetLabels(map[string]string{v1alpha1.DrainLabel: v1alpha1.DrainEnabled})
-	w.bind()
-	w.objects["binding"].SetAnnotations(map[string]string{v1alpha1.DrainTimeAnnotation: "55s"})
+	w.Objects["namespace"].SetLabels(map[string]string{v1alpha1.DrainLabel: v1alpha1.DrainEnabled})
+	w.Bind()
+	w.Objects["binding"].SetAnnotations(map[string]string{v1alpha1.DrainTimeAnnotation: "55s"})
 	return w
 }
 
 // sleeping makes a pod whose hook sleeps for seconds.
 func (w *world) sleeping(name string, seconds, grace int64) *corev1.Pod {
-	pod := w.pod(name)
+	pod := w.Pod(name)
 	drain.Keep(pod, drain.Stop{Container: "web", Hook: seconds, Grace: grace})
 	return pod
 }
@@ -49,7 +50,7 @@ func TestShortHookIsTold(t *testing.T) {
 		!strings.HasPrefix(said[1], "Warning DrainTooShort Pods of this ReplicaSet: The preStop hook") {
 		t.Fatalf("want it told once to the pod and the owner, got %q", said)
 	}
-	w.objects["binding"].SetAnnotations(map[string]string{v1alpha1.DrainTimeAnnotation: "4s"})
+	w.Objects["binding"].SetAnnotations(map[string]string{v1alpha1.DrainTimeAnnotation: "4s"})
 	if said := w.judge("web-1"); len(said) != 0 || w.counted("hook") != 0 || len(w.undrained.pods)+len(w.undrained.owners) != 0 {
 		t.Errorf("nothing is too short any more: told %q, counted %v, remembered %v", said, w.counted("hook"), w.undrained)
 	}
@@ -81,22 +82,24 @@ func TestWhoIsTold(t *testing.T) {
 	}{
 		"Short": {reason: "By the namespace's label.", change: func(*world, *corev1.Pod) {}, told: 2},
 		"PodsLabel": {reason: "By the pod's.", change: func(w *world, pod *corev1.Pod) {
-			w.objects["namespace"].SetLabels(nil)
+			w.Objects["namespace"].SetLabels(nil)
 			pod.Labels[v1alpha1.DrainLabel] = v1alpha1.DrainEnabled
 		}, told: 2},
-		"NotAsked":   {reason: "Nobody asked.", change: func(w *world, _ *corev1.Pod) { w.objects["namespace"].SetLabels(nil) }},
+		"NotAsked":   {reason: "Nobody asked.", change: func(w *world, _ *corev1.Pod) { w.Objects["namespace"].SetLabels(nil) }},
 		"OptedOut":   {reason: "Its owner knows.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[v1alpha1.DrainLabel] = v1alpha1.DrainDisabled }},
 		"Job":        {reason: "A Job's pods end by themselves.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "Job" }},
-		"NoTarget":   {reason: "Nobody sends it anything.", change: func(w *world, _ *corev1.Pod) { delete(w.objects, "binding") }},
+		"NoTarget":   {reason: "Nobody sends it anything.", change: func(w *world, _ *corev1.Pod) { delete(w.Objects, "binding") }},
 		"LongEnough": {reason: "As podgate injects it.", change: func(_ *world, pod *corev1.Pod) { drain.Keep(pod, drain.Stop{Container: "web", Hook: 55, Grace: 85}) }},
 		"Unread":     {reason: "A script may last long enough.", change: func(_ *world, pod *corev1.Pod) { drain.Keep(pod, drain.Stop{Hook: drain.Unread, Grace: 85}) }},
-		"Configured": {reason: "The webhook's manifest asks by the same labels.", change: func(w *world, _ *corev1.Pod) { w.configure() }, told: 2},
+		"Configured": {reason: "The webhook's manifest asks by the same labels.", change: func(w *world, _ *corev1.Pod) { w.Configure() }, told: 2},
 		"Orphan":     {reason: "A pod without an owner is one of its own.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences = nil }, told: 1},
 		"Deleted": {reason: "It is too late.", change: func(_ *world, pod *corev1.Pod) {
-			pod.DeletionTimestamp = &metav1.Time{Time: noon}
+			pod.DeletionTimestamp = &metav1.Time{Time: ungatedtest.Noon}
 			pod.Finalizers = []string{"x/y"}
 		}},
-		"LongSince": {reason: "A process that has just started takes it for told.", change: func(_ *world, pod *corev1.Pod) { pod.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour)) }},
+		"LongSince": {reason: "A process that has just started takes it for told.", change: func(_ *world, pod *corev1.Pod) {
+			pod.CreationTimestamp = metav1.NewTime(ungatedtest.Noon.Add(-time.Hour))
+		}},
 		"GatedAsWell": {reason: "A gate is another matter.", change: func(_ *world, pod *corev1.Pod) {
 			pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(gates.Type("web-tg"))}}
 		}, told: 2},

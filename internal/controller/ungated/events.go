@@ -13,16 +13,26 @@ import (
 	"github.com/podgate/podgate/internal/injection"
 )
 
-// tell makes an event, unless there were too many, and reports whether it did.
-func (r *Reconciler) tell(object runtime.Object, f injection.Finding, opening string) bool {
+// report makes an event about gates, unless there were too many, and reports whether it did. The opening says
+// whose gates these are.
+func (r *Reconciler) report(object runtime.Object, f injection.Finding, opening string) bool {
 	if !r.limit.AllowN(r.now(), 1) {
 		return false
 	}
-	kind, reason := corev1.EventTypeNormal, v1alpha1.ReasonNoGate
-	if len(f.Missing) > 0 {
-		kind, reason = corev1.EventTypeWarning, v1alpha1.ReasonGateMissing
-		opening = strings.Replace(opening, "readiness gate", "readiness gate "+strings.Join(f.Missing, ", "), 1)
+
+	if len(f.Missing) == 0 {
+		r.recorder.Eventf(object, nil, corev1.EventTypeNormal, v1alpha1.ReasonNoGate, "Inject", "%s readiness gate: %s", opening, f.Words())
+		return true
 	}
-	r.recorder.Eventf(object, nil, kind, reason, "Inject", "%s%s", opening, f.Words())
+
+	r.recorder.Eventf(object, nil, corev1.EventTypeWarning, v1alpha1.ReasonGateMissing, "Inject", "%s readiness gate %s: %s", opening, strings.Join(f.Missing, ", "), f.Words())
 	return true
+}
+
+// reportShort makes an event about a pod that ends too soon, and one about its owner, if it has one.
+func (r *Reconciler) reportShort(pod *corev1.Pod, owner *corev1.ObjectReference, f injection.Shortfall) {
+	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonDrainTooShort, "Drain", "%s", f)
+	if owner != nil {
+		r.recorder.Eventf(owner, nil, corev1.EventTypeWarning, v1alpha1.ReasonDrainTooShort, "Drain", "Pods of this %s: %s", owner.Kind, f)
+	}
 }

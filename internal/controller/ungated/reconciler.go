@@ -1,13 +1,11 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ungated tells which pods of labelled namespaces lack a gate, and why, and which
-// end sooner than their load balancers let go of them: the
-// webhook cannot, since the API server hands its warnings to the ReplicaSet
-// controller, and it may not even have been asked. It reads caches, makes events and
-// counts. Neither a gate nor a hook can be added later: where a binding asks for it, a second
-// controller replaces pods without a gate, one by one, by eviction. It changes no pod, and
-// deletes none otherwise.
+// Package ungated reports which pods of labelled namespaces lack a gate, and why, and which
+// pods end before their load balancers have let go of them. The webhook cannot report it: the
+// API server hands its warnings to the ReplicaSet controller, and it may not even have been
+// asked. The package reads caches, makes events and counts. It changes and deletes nothing:
+// package replace evicts what has no gate, where a binding asks for it.
 package ungated
 
 import (
@@ -23,7 +21,6 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/podgauge"
 	"github.com/podgate/podgate/internal/injection"
@@ -41,44 +38,38 @@ const (
 	// thousand pods may lack a gate for one cause. What is left out the gauge counts.
 	eventsPerSecond = 1
 	eventsBurst     = 100
-	// recent is how young a pod is, or what should have gated it, of which a process tells
-	// that has just started: of all others it was told before.
+	// recent is how young a pod is, or what should have gated it, for a process that has just started to report
+	// on it: on all others an earlier process has reported.
 	recent = 10 * time.Minute
 	// starting is for how long a process has just started.
 	starting = time.Minute
 )
 
-// Reconciler judges one pod at a time.
+// Reconciler inspects one pod at a time.
 type Reconciler struct {
-	judge
+	inspector      *Inspector
 	recorder       events.EventRecorder
 	missing, short *podgauge.Tally
 	limit          *rate.Limiter
 	now            func() time.Time
 	started        time.Time
 
-	// ungated is what was told of gates, undrained what was told of hooks.
-	ungated, undrained book
+	// ungated is what was reported of gates, undrained what was reported of hooks.
+	ungated, undrained reported
 }
 
-// finding is all that is found of a pod.
-type finding struct {
-	gates injection.Finding
-	drain injection.Shortfall
-}
-
-// Reconcile judges a pod.
+// Reconcile inspects a pod.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	var pod corev1.Pod
-	if err := r.reader.Get(ctx, req.NamespacedName, &pod); err != nil {
+	if err := r.inspector.Reader.Get(ctx, req.NamespacedName, &pod); err != nil {
 		if !apierrors.IsNotFound(err) {
 			return reconcile.Result{}, fmt.Errorf("get pod: %w", err)
 		}
-		r.take(req.NamespacedName, nil, finding{})
+		r.take(req.NamespacedName, nil, Finding{})
 		return reconcile.Result{}, nil
 	}
 
-	f, err := r.look(ctx, &pod)
+	f, err := r.inspector.Inspect(ctx, &pod)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -87,78 +78,82 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{}, nil
 }
 
-// take notes what was found of a pod, and tells it when it is news. The pod is nil when
+// take remembers what was found of a pod, and reports it when it is news. The pod is nil when
 // it is gone.
-func (r *Reconciler) take(key types.NamespacedName, pod *corev1.Pod, f finding) {
+func (r *Reconciler) take(key types.NamespacedName, pod *corev1.Pod, f Finding) {
 	r.count(key, f)
-	if f.gates.Empty() {
+
+	if f.Gates.Empty() {
 		r.ungated.forget(key)
 	} else {
-		r.takeGates(key, pod, f.gates)
+		r.takeGates(key, pod, f.Gates)
 	}
-	if f.drain.Empty() {
+
+	if f.Drain.Empty() {
 		r.undrained.forget(key)
 	} else {
-		r.takeDrain(key, pod, f.drain)
+		r.takeDrain(key, pod, f.Drain)
 	}
 }
 
-// takeGates tells each pod, and its owner once.
+// takeGates reports on each pod, and on its owner once.
 func (r *Reconciler) takeGates(key types.NamespacedName, pod *corev1.Pod, f injection.Finding) {
-	whole, changed := r.ungated.enter(key, pod, about(f))
-	if whole == nil || !changed && r.old(f.Since) {
+	owned, changed := r.ungated.enter(key, pod, keyOf(f))
+	if owned == nil || !changed && r.old(f.Since) {
 		return
 	}
-	if owner := binding.Owner(pod); owner != nil && !whole.told {
-		whole.told = r.tell(owner, f, "Pods of this "+owner.Kind+" have no readiness gate: ")
+
+	// The owner comes first: where many pods use up the events, one of them names the cause.
+	if owner := binding.Owner(pod); owner != nil && !owned.reported {
+		owned.reported = r.report(owner, f, "Pods of this "+owner.Kind+" have no")
 	}
-	r.tell(pod, f, "No readiness gate: ")
+
+	r.report(pod, f, "No")
 }
 
-// takeDrain tells an owner and the first of its pods: all come from one template.
+// takeDrain reports on an owner and on the first of its pods: all come from one template.
 func (r *Reconciler) takeDrain(key types.NamespacedName, pod *corev1.Pod, f injection.Shortfall) {
-	whole, changed := r.undrained.enter(key, pod, f.String())
-	if whole == nil || !changed && r.old(pod.CreationTimestamp.Time) {
+	owned, changed := r.undrained.enter(key, pod, f.String())
+	if owned == nil || !changed && r.old(pod.CreationTimestamp.Time) {
 		return
 	}
 
 	owner := binding.Owner(pod)
-	if owner != nil && whole.told || !r.limit.AllowN(r.now(), 1) {
+	if owner != nil && owned.reported || !r.limit.AllowN(r.now(), 1) {
 		return
 	}
 
-	whole.told = true
-	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonDrainTooShort, "Drain", "%s", f)
-
-	if owner != nil {
-		r.recorder.Eventf(owner, nil, corev1.EventTypeWarning, v1alpha1.ReasonDrainTooShort, "Drain", "Pods of this %s: %s", owner.Kind, f)
-	}
+	owned.reported = true
+	r.reportShort(pod, owner, f)
 }
 
-// old reports whether a process that has just started may take something for told: it was
-// there before.
+// old reports whether a process that has just started may assume that something was reported: it
+// was there before.
 func (r *Reconciler) old(since time.Time) bool {
 	return r.now().Sub(r.started) < starting && r.now().Sub(since) > recent
 }
 
 // count keeps the gauges of those that lack a gate which they should carry, and of those
 // that end too soon.
-func (r *Reconciler) count(key types.NamespacedName, f finding) {
+func (r *Reconciler) count(key types.NamespacedName, f Finding) {
 	var missing, short []podgauge.Series
-	if len(f.gates.Missing) > 0 {
-		missing = append(missing, podgauge.Series{key.Namespace, string(f.gates.Reason)})
+	if len(f.Gates.Missing) > 0 {
+		missing = append(missing, podgauge.Series{key.Namespace, string(f.Gates.Reason)})
 	}
-	if f.drain.Hook > 0 {
+
+	if f.Drain.Hook > 0 {
 		short = append(short, podgauge.Series{key.Namespace, "hook"})
 	}
-	if f.drain.Grace > 0 {
+
+	if f.Drain.Grace > 0 {
 		short = append(short, podgauge.Series{key.Namespace, "grace_period"})
 	}
+
 	r.missing.Set(key, missing)
 	r.short.Set(key, short)
 }
 
-// about is what makes two findings the same news.
-func about(f injection.Finding) string {
+// keyOf is what makes two findings the same news.
+func keyOf(f injection.Finding) string {
 	return string(f.Reason) + " " + f.Service + " " + f.Binding + " " + strings.Join(f.Missing, " ")
 }

@@ -1,7 +1,12 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package ungated
+// Package replace evicts pods that lack a readiness gate, where their binding asks for it: a gate cannot be added
+// to a pod that exists. It is the only code of podgate that removes pods, so it goes by the most careful reading of
+// everything: one pod at a time, only while all others of the Service serve, only where an owner makes another one
+// and the webhook would gate that one, and always by the eviction API, which keeps PodDisruptionBudgets. It deletes
+// nothing, changes no pod, and does nothing where no binding asks.
+package replace
 
 import (
 	"context"
@@ -23,21 +28,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/injection"
-	"github.com/podgate/podgate/internal/observe"
 )
 
-// What replacing may do in the cluster, beside the above.
+// What this package may do in the cluster, beside what package ungated may.
 //
 // +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
-
-// Replacing is the controller's name, in logs and metrics.
-const Replacing = "replace"
 
 const (
 	// lookAgain is when a binding is looked at that asks for replacements and where no pod lacks a gate.
@@ -49,38 +48,31 @@ const (
 	fresh = 30 * time.Second
 	// askTime bounds the question to the webhook.
 	askTime = 5 * time.Second
+	// recent is how young a pod is whose missing gate says that the webhook does not work now.
+	recent = 10 * time.Minute
 )
 
-// Observer is the part of observe.Observer that replacing needs.
-type Observer interface {
-	View(balancer.Ref) observe.View
-	Refresh(balancer.Ref)
-}
-
-// Resolutions is the part of binding.Registry that replacing needs.
-type Resolutions interface {
-	Get(types.NamespacedName) (binding.Resolution, bool)
-}
-
-// Replacer evicts pods that lack a gate, where their binding asks for it: one at a time,
+// Reconciler evicts pods that lack a gate, where their binding asks for it: one at a time,
 // while all others of its Service serve, and only where the next one would be gated.
-type Replacer struct {
-	judge
+type Reconciler struct {
+	client    client.Client
+	inspector Inspector
+	webhook   Webhook
 	observer  Observer
 	groups    Resolutions
+	serves    func(client.Object) bool
 	recorder  events.EventRecorder
-	evict     func(context.Context, *corev1.Pod) error
-	ask       func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error
 	now       func() time.Time
 	started   time.Time
 	absence   time.Duration
 	evictions *prometheus.CounterVec
 
 	mu sync.Mutex
-	// evicted are those whose owner is not seen to have made another pod yet, by owner: several
-	// Services may have its pods. told is what was last said of a binding.
+	// evicted are the evictions whose owner has not been seen to make another pod yet, by owner: several
+	// Services may have its pods.
 	evicted map[types.UID]eviction
-	told    map[types.NamespacedName]string
+	// reported is what was last reported to be in a binding's way.
+	reported map[types.NamespacedName]string
 }
 
 // eviction is one that was accepted.
@@ -92,7 +84,7 @@ type eviction struct {
 // hold is why nothing is evicted now.
 type hold struct {
 	why string
-	// trouble does not pass by itself, so somebody is told.
+	// trouble does not pass by itself, so an event reports it.
 	trouble bool
 	again   time.Duration
 }
@@ -106,8 +98,8 @@ func trouble(format string, args ...any) *hold {
 }
 
 // Reconcile replaces at most one pod of a binding's Service.
-func (r *Replacer) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	b, err := binding.Get(ctx, r.reader, req.NamespacedName)
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	b, err := binding.Get(ctx, r.client, req.NamespacedName)
 	if apierrors.IsNotFound(err) {
 		r.forget(req.NamespacedName)
 		return reconcile.Result{}, nil
@@ -123,7 +115,7 @@ func (r *Replacer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	}
 
 	var svc corev1.Service
-	if err := r.reader.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc); err != nil {
+	if err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc); err != nil {
 		return reconcile.Result{RequeueAfter: lookAgain}, client.IgnoreNotFound(err)
 	}
 
@@ -133,7 +125,7 @@ func (r *Replacer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	}
 
 	if len(g.ungated) == 0 {
-		r.say(b, "")
+		r.notReplaced(b, "")
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
 
@@ -143,7 +135,7 @@ func (r *Replacer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	}
 
 	if h.trouble {
-		r.say(b, h.why)
+		r.notReplaced(b, h.why)
 	}
 
 	log.FromContext(ctx).V(1).Info("Pods without a gate are left for now", "reason", h.why)
@@ -172,25 +164,26 @@ type lacking struct {
 	lost bool
 }
 
-func (r *Replacer) group(ctx context.Context, svc *corev1.Service) (group, error) {
+func (r *Reconciler) group(ctx context.Context, svc *corev1.Service) (group, error) {
 	g := group{service: svc}
+
 	var err error
-	if g.bindings, err = binding.OfService(ctx, r.reader, client.ObjectKeyFromObject(svc)); err != nil {
+	if g.bindings, err = binding.OfService(ctx, r.client, client.ObjectKeyFromObject(svc)); err != nil {
 		return g, err
 	}
 
-	if g.pods, err = index.PodsOf(ctx, r.reader, svc); err != nil {
+	if g.pods, err = index.PodsOf(ctx, r.client, svc); err != nil {
 		return g, err
 	}
 
 	g.pods = slices.DeleteFunc(slices.Clone(g.pods), func(p corev1.Pod) bool { return binding.Over(&p) })
 	for i := range g.pods {
-		f, err := r.look(ctx, &g.pods[i])
+		f, err := r.inspector.Inspect(ctx, &g.pods[i])
 		if err != nil {
 			return g, err
 		}
-		if len(f.gates.Missing) > 0 {
-			g.ungated = append(g.ungated, lacking{pod: &g.pods[i], gates: f.gates.Missing, lost: f.gates.Reason == injection.ReasonNotInjected})
+		if len(f.Gates.Missing) > 0 {
+			g.ungated = append(g.ungated, lacking{pod: &g.pods[i], gates: f.Gates.Missing, lost: f.Gates.Reason == injection.ReasonNotInjected})
 		}
 	}
 
@@ -200,7 +193,7 @@ func (r *Replacer) group(ctx context.Context, svc *corev1.Service) (group, error
 
 // next is the pod to evict, or why there is none. Everything is read off the objects and a
 // fresh read of the groups, but for the latest evictions.
-func (r *Replacer) next(ctx context.Context, g group) (lacking, *hold) {
+func (r *Reconciler) next(ctx context.Context, g group) (lacking, *hold) {
 	if r.now().Sub(r.started) < r.absence {
 		return lacking{}, waiting("podgate has just started")
 	}
@@ -228,7 +221,7 @@ func (r *Replacer) next(ctx context.Context, g group) (lacking, *hold) {
 }
 
 // successor holds until the pod that was evicted last of each owner is gone and the owner made another.
-func (r *Replacer) successor(g group) *hold {
+func (r *Reconciler) successor(g group) *hold {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
@@ -257,7 +250,7 @@ func (r *Replacer) successor(g group) *hold {
 }
 
 // evictedOf is what is known of a pod's owner's latest eviction. The caller holds the lock.
-func (r *Replacer) evictedOf(pod *corev1.Pod) (eviction, types.UID, bool) {
+func (r *Reconciler) evictedOf(pod *corev1.Pod) (eviction, types.UID, bool) {
 	owner := binding.Owner(pod)
 	if owner == nil {
 		return eviction{}, "", false
@@ -268,7 +261,7 @@ func (r *Replacer) evictedOf(pod *corev1.Pod) (eviction, types.UID, bool) {
 
 // allServe holds unless every pod of the Service is Ready and its target healthy in each of the
 // Service's groups, and there are two of them at least.
-func (r *Replacer) allServe(g group) *hold {
+func (r *Reconciler) allServe(g group) *hold {
 	for i := range g.pods {
 		p := &g.pods[i]
 		if !p.DeletionTimestamp.IsZero() {
@@ -295,11 +288,12 @@ func (r *Replacer) allServe(g group) *hold {
 	return nil
 }
 
-func (r *Replacer) allHealthy(b *binding.Binding, g group) *hold {
+func (r *Reconciler) allHealthy(b *binding.Binding, g group) *hold {
 	res, _ := r.groups.Get(b.Key())
 	if !res.Resolved() {
 		return waiting("the group of binding %s is not known", b.Name)
 	}
+
 	if res.Group.NotOfPods() {
 		return nil
 	}
@@ -330,23 +324,25 @@ func recreated(pod *corev1.Pod) bool {
 }
 
 // gated holds unless the webhook says that it would gate a pod like this one.
-func (r *Replacer) gated(ctx context.Context, u lacking) *hold {
+func (r *Reconciler) gated(ctx context.Context, u lacking) *hold {
+	// A configuration that does not exist asks for no gates either: the answer to the question says so.
 	var c admissionv1.MutatingWebhookConfiguration
-	// One that is not there has no entry either, which the question tells.
-	if err := r.asked.Get(ctx, types.NamespacedName{Name: r.configuration}, &c); client.IgnoreNotFound(err) != nil {
+	if err := r.webhook.Reader.Get(ctx, types.NamespacedName{Name: r.webhook.Configuration}, &c); client.IgnoreNotFound(err) != nil {
 		return trouble("The webhook's configuration cannot be read, so the next pod might lack its gate, too.")
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	if err := r.ask(ctx, &c, u.pod, u.gates); err != nil {
+	if err := r.webhook.Ask(ctx, &c, u.pod, u.gates); err != nil {
 		log.FromContext(ctx).Error(err, "The webhook would not gate a pod", "pod", u.pod.Name)
 		return trouble("The webhook does not say that it would gate the next pod; podgate's log says why.")
 	}
+
 	return nil
 }
 
-// replace evicts a pod. What it gives is when to go on.
-func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking) *hold {
+// replace evicts a pod. It returns when to go on.
+func (r *Reconciler) replace(ctx context.Context, b *binding.Binding, u lacking) *hold {
 	// A successor may be created while the call is still under way, so the time before it counts.
 	at := r.now()
 	err := r.evict(ctx, u.pod)
@@ -360,41 +356,22 @@ func (r *Replacer) replace(ctx context.Context, b *binding.Binding, u lacking) *
 		return trouble("Pod %s could not be evicted; podgate's log says why.", u.pod.Name)
 	}
 
+	// All bindings of the owner's pods wait for its successor.
 	r.mu.Lock()
-	// All bindings of the owner's pods wait for it.
 	r.evicted[binding.Owner(u.pod).UID] = eviction{pod: u.pod.UID, at: at}
-	delete(r.told, b.Key())
 	r.mu.Unlock()
+
 	r.evictions.WithLabelValues(b.Namespace, b.Key().Name).Inc()
-	r.recorder.Eventf(b.Object, u.pod, corev1.EventTypeNormal, v1alpha1.ReasonReplaced, "Evict", "Evicted pod %s, which had no readiness gate; its owner makes one that has it.", u.pod.Name)
+	r.replaced(b, u.pod)
 	log.FromContext(ctx).Info("Evicted a pod without a gate", "pod", u.pod.Name)
 
 	return waiting("pod %s was evicted", u.pod.Name)
 }
 
-// say tells a binding's trouble once; empty means that there is none.
-func (r *Replacer) say(b *binding.Binding, why string) {
-	r.mu.Lock()
-	before := r.told[b.Key()]
-	r.told[b.Key()] = why
-	r.mu.Unlock()
-	if why != "" && why != before {
-		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonNotReplaced, "Evict", "%s", why)
-	}
-}
-
-func (r *Replacer) forget(key types.NamespacedName) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.told, key)
-}
-
-// evictBy evicts by the API server, which knows the PodDisruptionBudgets.
-func evictBy(c client.Client) func(context.Context, *corev1.Pod) error {
-	return func(ctx context.Context, pod *corev1.Pod) error {
-		return c.SubResource("eviction").Create(ctx, pod, &policyv1.Eviction{
-			ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
-			DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}},
-		})
-	}
+// evict asks the API server, which knows the PodDisruptionBudgets, to evict this very pod.
+func (r *Reconciler) evict(ctx context.Context, pod *corev1.Pod) error {
+	return r.client.SubResource("eviction").Create(ctx, pod, &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}},
+	})
 }

@@ -1,0 +1,97 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ungated
+
+import (
+	"context"
+	"fmt"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/drain"
+	"github.com/podgate/podgate/internal/injection"
+)
+
+// Inspector finds out which gates a pod lacks, and whether it ends too soon.
+type Inspector struct {
+	// Reader is a cache with the indexes of package index. Asked is a cache of namespaces and webhook
+	// configurations.
+	Reader, Asked client.Reader
+	// Serves reports whether podgate opens the gates of a binding.
+	Serves func(client.Object) bool
+	// Configuration is the name of the webhook's MutatingWebhookConfiguration. Path is that of its entries
+	// which ask for gates, and DrainPath of those which ask for preStop hooks.
+	Configuration, Path, DrainPath string
+}
+
+// Finding is all that is found of a pod.
+type Finding struct {
+	// Gates says which gates the pod lacks, and why.
+	Gates injection.Finding
+	// Drain is by how much the pod ends too soon.
+	Drain injection.Shortfall
+}
+
+// Inspect returns why a pod lacks gates, and by how much it ends too soon. Nothing is found of a pod that
+// the webhook is not asked about.
+func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, error) {
+	if gone(pod) {
+		return Finding{}, nil
+	}
+
+	gated, drained, err := i.covered(ctx, pod)
+	if err != nil || !gated && !drained {
+		return Finding{}, err
+	}
+
+	services, bindings, err := injection.Lookup(ctx, i.Reader, i.Serves, pod.Namespace, pod.Labels)
+	if err != nil {
+		return Finding{}, err
+	}
+
+	as := injection.PodOf(pod)
+	owner := binding.Owner(pod)
+	as.Hooks.OfJob = owner != nil && owner.Kind == "Job"
+
+	var f Finding
+	if gated {
+		f.Gates = injection.Explain(as, services, bindings)
+	}
+
+	if f.Gates.Reason == injection.ReasonNoService && as.Hooks.OfJob {
+		f.Gates = injection.Finding{} // Nobody expects a Job's pods behind a load balancer.
+	}
+
+	if stop, known := drain.Kept(pod); drained && known {
+		f.Drain = injection.Short(as, stop, services, bindings)
+	}
+
+	return f, nil
+}
+
+// covered reports whether the webhook is asked about a pod, for gates and for hooks, by its
+// configuration as it is: people edit its selectors, and what they leave out they know of.
+func (i *Inspector) covered(ctx context.Context, pod *corev1.Pod) (gated, drained bool, err error) {
+	ns := namespaceOf()
+	if err := i.Asked.Get(ctx, types.NamespacedName{Name: pod.Namespace}, ns); err != nil {
+		return false, false, client.IgnoreNotFound(err)
+	}
+
+	var c admissionv1.MutatingWebhookConfiguration
+	if err := i.Asked.Get(ctx, types.NamespacedName{Name: i.Configuration}, &c); client.IgnoreNotFound(err) != nil {
+		return false, false, fmt.Errorf("get webhook configuration: %w", err)
+	}
+
+	gates, err := injection.CoverageOf(&c, i.Path)
+	if err != nil {
+		return false, false, err
+	}
+
+	hooks, err := injection.DrainCoverageOf(&c, i.DrainPath)
+	return injection.Covers(gates, ns.Labels, pod.Labels), injection.Covers(hooks, ns.Labels, pod.Labels), err
+}
