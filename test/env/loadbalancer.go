@@ -9,8 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -26,12 +29,30 @@ const (
 // ELB is a client of the simulator's AWS API.
 func (s *Simulator) ELB() *elb.Client { return s.elbAs(AccessKeyID) }
 
+// AWS, and so the simulator, lets an account make 20 calls that change something at once,
+// and 3 a second after that. A load balancer takes four of them, so that of several that
+// are made at the same time some have to wait, for longer than the SDK's three attempts last.
+const (
+	callAttempts = 100
+	callPause    = 300 * time.Millisecond
+)
+
+// patient has a client repeat throttled calls, for half a minute.
+func patient() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = callAttempts
+		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return callPause, nil })
+		o.RateLimiter = ratelimit.None // Its tokens would be used up before the attempts are.
+	})
+}
+
 // elbAs is a client with another access key, and so perhaps of another account.
 func (s *Simulator) elbAs(accessKeyID string) *elb.Client {
 	return elb.New(elb.Options{
 		BaseEndpoint: aws.String(s.Endpoint),
 		Region:       s.Region,
 		Credentials:  credentials.NewStaticCredentialsProvider(accessKeyID, SecretAccessKey, ""),
+		Retryer:      patient(),
 	})
 }
 
@@ -73,31 +94,39 @@ const vpc = "vpc-0a1b2c3d4e5f60718"
 
 var subnets = []string{"subnet-0a1b2c3d4e5f60711", "subnet-0a1b2c3d4e5f60712"}
 
-// CreateLoadBalancer makes a target group and a load balancer that forwards to it.
+// CreateLoadBalancer makes a target group and a load balancer that forwards to it. It leaves
+// nothing behind when it fails.
 func (s *Simulator) CreateLoadBalancer(ctx context.Context, o TargetGroupOptions) (*LoadBalancer, error) {
 	b := &LoadBalancer{elb: s.elbAs(cmp.Or(o.AccessKeyID, AccessKeyID))}
+	if err := s.create(ctx, b, o); err != nil {
+		return nil, errors.Join(err, b.Delete(context.WithoutCancel(ctx)))
+	}
+	return b, nil
+}
+
+func (s *Simulator) create(ctx context.Context, b *LoadBalancer, o TargetGroupOptions) error {
 	if err := b.createTargetGroup(ctx, o); err != nil {
-		return nil, fmt.Errorf("create target group %s: %w", o.Name, err)
+		return fmt.Errorf("create target group %s: %w", o.Name, err)
 	}
 
 	listener, err := b.createListener(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("create load balancer %s: %w", o.Name, errors.Join(err, b.Delete(context.WithoutCancel(ctx))))
+		return fmt.Errorf("create load balancer %s: %w", o.Name, err)
 	}
 
 	all, err := s.Listeners(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	for _, l := range all {
 		if l.ListenerARN == listener && l.Address != "" {
 			b.URL = "http://" + l.Address + "/"
-			return b, nil
+			return nil
 		}
 	}
 
-	return nil, fmt.Errorf("create load balancer %s: its listener is not open", o.Name)
+	return fmt.Errorf("create load balancer %s: its listener is not open", o.Name)
 }
 
 func (b *LoadBalancer) createTargetGroup(ctx context.Context, o TargetGroupOptions) error {

@@ -63,6 +63,13 @@ func startChild(t *testing.T, as string) (*Simulator, error) {
 	return StartSimulator(t.Context(), SimulatorOptions{Binary: binary, Region: "eu-west-1", RoutingDelay: -1})
 }
 
+func webGroup() TargetGroupOptions {
+	return TargetGroupOptions{
+		Name: "web", DeregistrationDelay: 30,
+		HealthCheck: HealthCheck{Path: "/healthz", Interval: 5, Timeout: 2, Healthy: 2, Unhealthy: 2},
+	}
+}
+
 func TestSimulatorServesALoadBalancer(t *testing.T) {
 	s, err := startChild(t, "simulator")
 	if err != nil {
@@ -76,10 +83,7 @@ func TestSimulatorServesALoadBalancer(t *testing.T) {
 	}()
 
 	ctx := t.Context()
-	b, err := s.CreateLoadBalancer(ctx, TargetGroupOptions{
-		Name: "web", DeregistrationDelay: 30,
-		HealthCheck: HealthCheck{Path: "/healthz", Interval: 5, Timeout: 2, Healthy: 2, Unhealthy: 2},
-	})
+	b, err := s.CreateLoadBalancer(ctx, webGroup())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +136,58 @@ func TestSimulatorServesALoadBalancer(t *testing.T) {
 
 	if got := calls[len(calls)-1].Operation; got != "DeleteTargetGroup" {
 		t.Errorf("last call %s, want DeleteTargetGroup", got)
+	}
+}
+
+// TestLoadBalancersWaitForTheirTurn: an account may change only so much at once, and what is
+// made beyond that is made a little later. AWS's client gives up after three attempts.
+func TestLoadBalancersWaitForTheirTurn(t *testing.T) {
+	s, err := startChild(t, "simulator")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer func() { _ = s.Stop() }()
+
+	for _, operation := range []string{"CreateTargetGroup", "DeleteTargetGroup"} {
+		if _, err := s.AddFault(t.Context(), awssim.Fault{Operation: operation, Count: 4, Error: &awssim.APIError{Code: "Throttling"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	b, err := s.CreateLoadBalancer(t.Context(), webGroup())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := b.Delete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestHalfALoadBalancerIsTakenAway: what cannot be made whole leaves nothing behind, whose
+// name the next attempt would find taken.
+func TestHalfALoadBalancerIsTakenAway(t *testing.T) {
+	s, err := startChild(t, "simulator")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer func() { _ = s.Stop() }()
+
+	for _, operation := range []string{"ModifyTargetGroupAttributes", "CreateLoadBalancer", "CreateListener"} {
+		if _, err := s.AddFault(t.Context(), awssim.Fault{Operation: operation, Count: 1, Error: &awssim.APIError{Code: "AccessDenied"}}); err != nil {
+			t.Fatal(err)
+		}
+
+		if _, err := s.CreateLoadBalancer(t.Context(), webGroup()); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+			t.Errorf("without %s: got %v, want its refusal", operation, err)
+		}
+
+		groups, err := s.ELB().DescribeTargetGroups(t.Context(), &elb.DescribeTargetGroupsInput{})
+		if err != nil || len(groups.TargetGroups) > 0 {
+			t.Errorf("without %s: %d target groups are left, %v", operation, len(groups.TargetGroups), err)
+		}
 	}
 }
 
