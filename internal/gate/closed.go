@@ -15,7 +15,7 @@ import (
 func whileClosed(now time.Time, pod Pod, feeds []Feed, policy Policy, current Condition, moved bool) Decision {
 	parts := make([]part, len(feeds))
 	for i, f := range feeds {
-		parts[i] = decision{now: now, pod: pod, feed: f, policy: policy, current: current, moved: moved}.part()
+		parts[i] = decision{now: now, pod: pod, feed: f, policy: f.policy(policy), current: current, moved: moved}.part()
 	}
 	return join(parts)
 }
@@ -32,18 +32,18 @@ type part struct {
 // join makes a gate's decision of what its feeds say: the first one that is not open gives
 // the reason. An open gate is called healthy only if that is what opened all of them.
 func join(parts []part) Decision {
-	said := parts[0].condition
-	for _, p := range parts[1:] {
-		if speaksBefore(p.condition, said) {
-			said = p.condition
+	by := 0
+	for i, p := range parts {
+		if i > 0 && speaksBefore(p.condition, parts[by].condition) {
+			by = i
 		}
 	}
 
-	d := Decision{Condition: said, Proven: make([]netip.Addr, len(parts))}
+	d := Decision{Condition: parts[by].condition, By: by, Proven: make([]netip.Addr, len(parts))}
 	for i, p := range parts {
 		d.Proven[i] = p.proven
 		d.Waiting = d.Waiting || p.waiting
-		d.TimedOut = d.TimedOut || p.timedOut && p.condition == said
+		d.TimedOut = d.TimedOut || p.timedOut && p.condition == d.Condition
 		if p.recheck > 0 {
 			d.Recheck = sooner(d.Recheck, p.recheck)
 		}

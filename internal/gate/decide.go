@@ -79,6 +79,8 @@ type Feed struct {
 	// FailingSince is when the first of the reads began that said in a row, without a
 	// gap, that the target is failing; zero when the latest did not, or failed itself.
 	FailingSince time.Time
+	// Policy is the feed's own, as that of one binding among several; the gate's when nil.
+	Policy *Policy
 	// Room reports whether enough other gates are open for this one to close. It is asked
 	// only when the gate is to close, and may count it as closed from then on. Without it
 	// there is no room.
@@ -91,6 +93,14 @@ func (f Feed) moved() bool {
 }
 
 // released reports whether the feed lets the gate open whatever the containers do.
+// policy returns the feed's own policy, or the gate's where it has none.
+func (f Feed) policy(otherwise Policy) Policy {
+	if f.Policy != nil {
+		return *f.Policy
+	}
+	return otherwise
+}
+
 func (f Feed) released() bool { return f.Claim == Releasing || f.Claim == NotIP }
 
 // Pod is what a decision needs to know of a pod.
@@ -113,6 +123,9 @@ type Pod struct {
 type Decision struct {
 	// Condition is what the condition should be; its zero value means that none should be written yet.
 	Condition Condition
+	// By is the feed, by its index, that the condition is about: the first that keeps the
+	// gate closed, or the first of all where nothing does.
+	By int
 	// Proven is to be recorded beside the condition, feed by feed; invalid to record nothing.
 	Proven []netip.Addr
 	// Recheck is when to decide again if nothing happens, 0 when only an event can change the decision.

@@ -136,3 +136,38 @@ func TestLaw10SeveralFeedsSettle(t *testing.T) {
 		}
 	}
 }
+
+// TestLaw9EachFeedsOwnPolicy: with policies of their own, only the feed whose policy is
+// Track may close the gate, and it is the one that the gate is closed by.
+func TestLaw9EachFeedsOwnPolicy(t *testing.T) {
+	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
+	for name, tc := range map[string]struct {
+		first, second Mode
+		want          Status
+	}{
+		"the failing one is followed": {Latch, Track, StatusFalse},
+		"only the other is":           {Track, Latch, StatusTrue},
+	} {
+		good, bad := seenOtherwise(sight(Healthy, "")), failing(time.Hour)
+		good.Room, bad.Room = room(true), room(true)
+		good.Policy, bad.Policy = &Policy{Mode: tc.first}, &Policy{Mode: tc.second}
+
+		d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, good, bad), Policy{}, open)
+		if d.Condition.Status != tc.want || (tc.want == StatusFalse) != (d.By == 1) {
+			t.Errorf("%s: want %s by the feed that says so, got %+v", name, tc.want, d)
+		}
+	}
+}
+
+// TestLaw1PolicyOfOneFeedAdmitsNoOther: what one feed's policy lets pass, another's does not.
+func TestLaw1PolicyOfOneFeedAdmitsNoOther(t *testing.T) {
+	feeds := at(ours, seenOtherwise(sight(Unused, "Target.NotInUse")), seenOtherwise(sight(Unused, "Target.NotInUse")))
+	feeds[0].Policy = &Policy{OnUnused: Open}
+	if d := Decide(noon, ready(time.Hour, ours).pod(), feeds, Policy{}, Condition{}); d.Condition.Status != StatusFalse || d.By != 1 {
+		t.Errorf("want it closed by the second feed, got %+v", d)
+	}
+	feeds[1].Policy = feeds[0].Policy
+	if d := Decide(noon, ready(time.Hour, ours).pod(), feeds, Policy{}, Condition{}); d.Condition.Reason != v1alpha1.ReasonTargetUnused {
+		t.Errorf("want it open since both policies say so, got %+v", d)
+	}
+}

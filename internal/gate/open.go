@@ -33,7 +33,7 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 	}
 
 	d := Decision{Condition: current, Proven: proven}
-	if policy.Mode != Track || !followed(current.Reason) {
+	if !followed(current.Reason) {
 		return d
 	}
 

@@ -25,7 +25,12 @@ func followed(reason string) bool {
 func track(now time.Time, pod Pod, feeds []Feed, policy Policy, d Decision) Decision {
 	failed := -1
 	for i, f := range feeds {
-		closes, recheck := fails(now, pod, f, policy)
+		own := f.policy(policy)
+		if own.Mode != Track {
+			continue
+		}
+
+		closes, recheck := fails(now, pod, f, own)
 		if closes && failed < 0 {
 			failed = i
 		}
@@ -40,12 +45,13 @@ func track(now time.Time, pod Pod, feeds []Feed, policy Policy, d Decision) Deci
 
 	// A pod that is not ready is missing wherever its gate counts, so all must have room.
 	if !all(feeds, func(f Feed) bool { return f.released() || f.Room != nil && f.Room() }) {
+		d.By = failed
 		d.Condition = Condition{StatusTrue, v1alpha1.ReasonTrackFloor, "The target fails its health checks; the gate stays open, since too few other gates of the binding are."}
 		d.Recheck = sooner(d.Recheck, floorRecheck)
 		return d
 	}
 
-	d.Condition, d.Waiting = told(feeds[failed].Health), true
+	d.Condition, d.By, d.Waiting = told(feeds[failed].Health), failed, true
 	d.Proven[failed] = feeds[failed].Addr
 	return d
 }
