@@ -16,18 +16,18 @@ import (
 
 // Waiting lists the running pods whose gate of a binding is not open.
 func Waiting(ctx context.Context, r client.Reader, key types.NamespacedName) ([]types.NamespacedName, error) {
-	gate := corev1.PodConditionType(gates.Type(key.Name))
-	return carriers(ctx, r, key, func(pod *corev1.Pod) bool { return !IsTrue(pod, gate) })
+	gate := gates.Type(key.Name)
+	return Carriers(ctx, r, key.Namespace, gate, func(pod *corev1.Pod) bool { return !IsTrue(pod, corev1.PodConditionType(gate)) })
 }
 
 // Gated lists the running pods that have a binding's gate, open or not.
 func Gated(ctx context.Context, r client.Reader, key types.NamespacedName) ([]types.NamespacedName, error) {
-	return carriers(ctx, r, key, func(*corev1.Pod) bool { return true })
+	return Carriers(ctx, r, key.Namespace, gates.Type(key.Name), func(*corev1.Pod) bool { return true })
 }
 
-// carriers lists the running pods with a binding's gate for which holds is true.
-func carriers(ctx context.Context, r client.Reader, key types.NamespacedName, holds func(*corev1.Pod) bool) ([]types.NamespacedName, error) {
-	pods, err := index.PodsWithGate(ctx, r, key)
+// Carriers lists the running pods of a namespace with a gate for which holds is true.
+func Carriers(ctx context.Context, r client.Reader, namespace, gate string, holds func(*corev1.Pod) bool) ([]types.NamespacedName, error) {
+	pods, err := index.PodsWithGate(ctx, r, namespace, gate)
 	if err != nil {
 		return nil, err
 	}
@@ -40,15 +40,13 @@ func carriers(ctx context.Context, r client.Reader, key types.NamespacedName, ho
 	return found, nil
 }
 
-// OpenGates reports, for each running pod with a binding's gate that the binding's Service
+// OpenGates reports, for each running pod of a namespace with a gate that a Service
 // selects and whose containers are ready, whether the gate is open.
-func OpenGates(ctx context.Context, r client.Reader, key types.NamespacedName, svc *corev1.Service) (map[types.NamespacedName]bool, error) {
-	gate := corev1.PodConditionType(gates.Type(key.Name))
-
+func OpenGates(ctx context.Context, r client.Reader, namespace, gate string, svc *corev1.Service) (map[types.NamespacedName]bool, error) {
 	open := map[types.NamespacedName]bool{}
-	_, err := carriers(ctx, r, key, func(pod *corev1.Pod) bool {
+	_, err := Carriers(ctx, r, namespace, gate, func(pod *corev1.Pod) bool {
 		if IsTrue(pod, corev1.ContainersReady) && index.Selects(svc, pod.Labels) {
-			open[client.ObjectKeyFromObject(pod)] = IsTrue(pod, gate)
+			open[client.ObjectKeyFromObject(pod)] = IsTrue(pod, corev1.PodConditionType(gate))
 		}
 		return false
 	})

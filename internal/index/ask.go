@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 )
 
@@ -92,9 +91,9 @@ func PodsOf(ctx context.Context, r client.Reader, svc *corev1.Service) ([]corev1
 	return pods(ctx, r, svc.Namespace, podsByLabel, anchor(svc.Spec.Selector), func(pod *corev1.Pod) bool { return Selects(svc, pod.Labels) })
 }
 
-// PodsWithGate lists the pods that carry a binding's gate.
-func PodsWithGate(ctx context.Context, r client.Reader, binding types.NamespacedName) ([]corev1.Pod, error) {
-	return pods(ctx, r, binding.Namespace, podsByGate, binding.Name, func(pod *corev1.Pod) bool { return slices.Contains(gates.Of(pod), binding.Name) })
+// PodsWithGate lists the pods of a namespace that carry a readiness gate.
+func PodsWithGate(ctx context.Context, r client.Reader, namespace, conditionType string) ([]corev1.Pod, error) {
+	return pods(ctx, r, namespace, podsByGate, conditionType, func(pod *corev1.Pod) bool { return slices.Contains(podGates(pod), conditionType) })
 }
 
 // PodsAt lists the pods of a namespace that have an address, which is several on a host's network.

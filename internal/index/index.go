@@ -116,7 +116,13 @@ func podLabels(pod *corev1.Pod) []string {
 	return pairs
 }
 
-func podGates(pod *corev1.Pod) []string { return gates.Of(pod) }
+func podGates(pod *corev1.Pod) []string {
+	types := make([]string, len(pod.Spec.ReadinessGates))
+	for i, g := range pod.Spec.ReadinessGates {
+		types[i] = string(g.ConditionType)
+	}
+	return types
+}
 
 func podAddresses(pod *corev1.Pod) []string {
 	var all []string

@@ -216,7 +216,7 @@ func TestAnswers(t *testing.T) {
 		"PodsWithGate": {
 			reason: "Among other gates, and of this binding only.", want: []string{"web-0"},
 			ask: func(r client.Reader) ([]string, error) {
-				return names(index.PodsWithGate(t.Context(), r, types.NamespacedName{Namespace: "shop", Name: "web-tg"}))
+				return names(index.PodsWithGate(t.Context(), r, "shop", "target-health.elbv2.k8s.aws/web-tg"))
 			},
 		},
 		"PodsAt": {

@@ -17,6 +17,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 )
 
 // Config is all that the process can be told. Flags set it; every field has a
@@ -66,6 +67,8 @@ type Config struct {
 	DrainImage string
 	// Random gives a duration below its argument, for jitter; rand.N when nil. No flag sets it.
 	Random func(time.Duration) time.Duration
+	// Gates are the kinds of gates; gates.All when nil. No flag sets it.
+	Gates gates.Kinds
 	// Ask asks the webhook whether it would give a pod these gates; webhook.Ask when nil. No flag sets it.
 	Ask func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error
 	// Certificate tells how long certificates live and when they are replaced.
@@ -116,6 +119,14 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.DurationVar(&c.Certificate.Propagation, "webhook-ca-propagation", 15*time.Second, "how long a new authority is published before a certificate of it is served; longer than timeoutSeconds of the webhook configuration")
 	fs.DurationVar(&c.Certificate.Overlap, "webhook-ca-overlap", 5*time.Minute, "how long an old authority stays trusted after its certificate was replaced")
 	fs.IntVar(&c.Verbosity, "v", 0, "log verbosity: 0 or 1")
+}
+
+// kinds returns the kinds of gates.
+func (c *Config) kinds() gates.Kinds {
+	if c.Gates == nil {
+		return gates.All()
+	}
+	return c.Gates
 }
 
 // Validate tells what is wrong, all of it at once.

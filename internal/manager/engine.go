@@ -83,7 +83,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 
 	registry := binding.NewRegistry(wakePods{
 		gated: func(key types.NamespacedName) ([]types.NamespacedName, error) {
-			return binding.Gated(ctx, mgr.GetClient(), key)
+			return c.kinds().Fed(ctx, mgr.GetClient(), key)
 		},
 		wake: podWake.Wake, log: log,
 	}.resolved)
@@ -104,7 +104,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	}
 
 	err = pods.Setup(mgr, pods.Options{
-		Client: mgr.GetClient(), Observer: observer, Registry: registry,
+		Client: mgr.GetClient(), Kinds: c.kinds(), Observer: observer, Registry: registry,
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers, Random: c.Random,
 	})
 	if err != nil {

@@ -141,7 +141,7 @@ func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Opti
 		Scheme: scheme, Logger: log,
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces,
-			ByObject:          map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod}},
+			ByObject:          map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod(c.kinds())}},
 			// What is managed by whom is nobody's business here and half of every object.
 			DefaultTransform: cache.TransformStripManagedFields(),
 			NewInformer:      newInformer(log),

@@ -8,21 +8,26 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
 
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
+	"github.com/podgate/podgate/internal/gates"
 )
 
-// slimPod keeps of a cached pod what podgate reads: memory grows with every pod in
-// the cluster otherwise. Conditions and annotations of others are dropped, which is
-// safe because podgate only ever patches its own.
-func slimPod(o any) (any, error) {
-	pod, ok := o.(*corev1.Pod)
-	if !ok {
+// slimPod returns a function that keeps of a cached pod what podgate reads: memory grows
+// with every pod in the cluster otherwise. Conditions and annotations of others are dropped,
+// which is safe because podgate only ever patches its own.
+func slimPod(kinds gates.Kinds) toolscache.TransformFunc {
+	return func(o any) (any, error) {
+		if pod, ok := o.(*corev1.Pod); ok {
+			return slimmed(pod, kinds), nil
+		}
 		return o, nil
 	}
+}
 
+func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 	meta := metav1.ObjectMeta{
 		Name: pod.Name, Namespace: canonical(pod.Namespace), UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 		Labels: slimLabels(pod.Labels), CreationTimestamp: pod.CreationTimestamp,
@@ -42,12 +47,12 @@ func slimPod(o any) (any, error) {
 		},
 		Status: corev1.PodStatus{
 			Phase: canonical(pod.Status.Phase), PodIP: pod.Status.PodIP, PodIPs: pod.Status.PodIPs,
-			Conditions: slimConditions(pod.Status.Conditions),
+			Conditions: slimConditions(pod.Status.Conditions, kinds),
 		},
 	}
 
 	drain.Keep(slim, drain.StopOf(&pod.Spec))
-	return slim, nil
+	return slim
 }
 
 // slimAnnotations keeps what podgate noted, and what a person ordered about gates.
@@ -117,10 +122,9 @@ func slimContainers(all []corev1.Container, host bool) []corev1.Container {
 }
 
 // slimConditions keeps the kubelet's two, podgate's own, and that of a pod that is being ended.
-func slimConditions(all []corev1.PodCondition) []corev1.PodCondition {
+func slimConditions(all []corev1.PodCondition, kinds gates.Kinds) []corev1.PodCondition {
 	read := func(c corev1.PodCondition) bool {
-		_, own := gates.Binding(string(c.Type))
-		return own || c.Type == corev1.ContainersReady || c.Type == corev1.PodReady || c.Type == corev1.DisruptionTarget
+		return kinds.Owns(string(c.Type)) || c.Type == corev1.ContainersReady || c.Type == corev1.PodReady || c.Type == corev1.DisruptionTarget
 	}
 
 	n := 0

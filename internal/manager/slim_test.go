@@ -14,6 +14,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
+	"github.com/podgate/podgate/internal/gates"
 )
 
 // TestSlimPod: what podgate reads of a pod is kept as it is, and nothing else is.
@@ -63,7 +64,7 @@ func TestSlimPod(t *testing.T) {
 	full.Status.Conditions = append(full.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue})
 	full.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}}
 
-	got, err := slimPod(&full)
+	got, err := slimPod(gates.All())(&full)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestSlimPodKeepsWhoseAPortIs(t *testing.T) {
 		HostNetwork: true,
 		Containers:  []corev1.Container{{Name: "agent", Ports: []corev1.ContainerPort{{ContainerPort: 9100}}}},
 	}}
-	slim, err := slimPod(agent)
+	slim, err := slimPod(gates.All())(agent)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,21 +18,47 @@ import (
 // ready to use.
 type closings struct {
 	mu sync.Mutex
-	// of is when which pods' gates of a binding were let close.
+	// of is when which pods' gates were let close, by their owner.
 	of map[types.NamespacedName]map[types.NamespacedName]time.Time
 }
 
-// room reports whether a pod's gate of a binding may close, and counts it as closed if so.
-// standing is asked for the pods whose gates count, and whether each is open.
-func (c *closings) room(binding, pod types.NamespacedName, floor gate.Floor, now time.Time, standing func() (map[types.NamespacedName]bool, error)) (bool, error) {
+// floor is how many gates must stay open for the sake of one owner.
+type floor struct {
+	owner types.NamespacedName
+	floor gate.Floor
+	// standing returns the pods whose gates count, and whether each is open.
+	standing func() (map[types.NamespacedName]bool, error)
+}
+
+// room reports whether a pod's gate may close by all of its floors, and counts it as closed
+// if so.
+func (c *closings) room(pod types.NamespacedName, floors []floor, now time.Time) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pods, err := standing()
+
+	for _, f := range floors {
+		allowed, err := c.allows(pod, f, now)
+		if err != nil || !allowed {
+			return false, err
+		}
+	}
+
+	// Counted only now: a gate that one floor keeps open takes no room at the others.
+	for _, f := range floors {
+		c.count(f.owner, pod, now)
+	}
+
+	return true, nil
+}
+
+// allows reports whether a pod's gate may close by one floor; mu is held.
+func (c *closings) allows(pod types.NamespacedName, f floor, now time.Time) (bool, error) {
+	pods, err := f.standing()
 	if err != nil {
 		return false, err
 	}
 
-	closing := c.of[binding]
+	closing := c.of[f.owner]
 	for other, at := range closing {
 		// By then the cache shows it, unless the write failed.
 		if now.Sub(at) >= believed {
@@ -47,19 +73,16 @@ func (c *closings) room(binding, pod types.NamespacedName, floor gate.Floor, now
 		}
 	}
 
-	if !floor.Allows(open, len(pods)) {
-		return false, nil
-	}
+	return f.floor.Allows(open, len(pods)), nil
+}
 
-	if closing == nil {
-		closing = map[types.NamespacedName]time.Time{}
-	}
-
+// count counts a pod's gate as closed; mu is held.
+func (c *closings) count(owner, pod types.NamespacedName, now time.Time) {
 	if c.of == nil {
 		c.of = map[types.NamespacedName]map[types.NamespacedName]time.Time{}
 	}
-
-	closing[pod] = now
-	c.of[binding] = closing
-	return true, nil
+	if c.of[owner] == nil {
+		c.of[owner] = map[types.NamespacedName]time.Time{}
+	}
+	c.of[owner][pod] = now
 }

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/podgate/podgate/internal/gate"
 )
 
 // TestClosingsAtOnce: workers that ask at the same time, all from a cache in which every
@@ -29,7 +27,7 @@ func TestClosingsAtOnce(t *testing.T) {
 	var workers sync.WaitGroup
 	for pod := range standing {
 		workers.Go(func() {
-			ok, err := c.room(web, pod, gate.Floor{}, noon, func() (map[types.NamespacedName]bool, error) { return standing, nil })
+			ok, err := c.room(pod, []floor{{owner: web, standing: func() (map[types.NamespacedName]bool, error) { return standing, nil }}}, noon)
 			if err != nil {
 				t.Error(err)
 			}
@@ -66,13 +64,13 @@ func TestClosings(t *testing.T) {
 
 	var c closings
 	for _, s := range steps {
-		got, err := c.room(s.binding, s.pod, gate.Floor{}, noon.Add(s.after), standing)
+		got, err := c.room(s.pod, []floor{{owner: s.binding, standing: standing}}, noon.Add(s.after))
 		if err != nil || got != s.want {
 			t.Errorf("%s: want %t, got %t, %v", s.reason, s.want, got, err)
 		}
 	}
 
-	_, err := c.room(web, a, gate.Floor{}, noon, func() (map[types.NamespacedName]bool, error) { return nil, errors.New("no cache") })
+	_, err := c.room(a, []floor{{owner: web, standing: func() (map[types.NamespacedName]bool, error) { return nil, errors.New("no cache") }}}, noon)
 	if err == nil {
 		t.Error("a gate was let close although nobody knows how many are open")
 	}

@@ -4,7 +4,6 @@
 package pods
 
 import (
-	"context"
 	"maps"
 	"math/rand/v2"
 	"time"
@@ -14,23 +13,20 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
+	"github.com/podgate/podgate/internal/gates"
 )
 
 // Name is the controller's, in logs and metrics.
@@ -39,7 +35,9 @@ const Name = "pod"
 // Options are what the controller needs. All are required but the grace and those that
 // say what they are without.
 type Options struct {
-	Client   client.Client
+	Client client.Client
+	// Kinds are those of the gates that the controller writes conditions for.
+	Kinds    gates.Kinds
 	Observer Observer
 	Registry *binding.Registry
 	Recorder events.EventRecorder
@@ -74,7 +72,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	}
 
 	return &Reconciler{
-		client: o.Client, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: o.Now,
+		client: o.Client, kinds: o.Kinds, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: o.Now,
 		orphanGrace: o.OrphanGrace,
 		uids:        map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
 	}, nil
@@ -91,15 +89,14 @@ func Setup(mgr manager.Manager, o Options) error {
 		o.Random = rand.N[time.Duration]
 	}
 
-	gated := predicate.NewPredicateFuncs(func(o client.Object) bool { return len(gates.Of(o.(*corev1.Pod))) > 0 })
+	gated := predicate.NewPredicateFuncs(func(pod client.Object) bool { return len(o.Kinds.Of(pod.(*corev1.Pod))) > 0 })
+	wake := wakeups{client: o.Client, kinds: o.Kinds}
 	return builder.ControllerManagedBy(mgr).
 		Named(Name).
 		For(&corev1.Pod{}, builder.WithPredicates(gated)).
-		Watches(&elbv2.TargetGroupBinding{}, bindingHandler(o.Client), builder.WithPredicates(bindingChanged())).
-		Watches(&v1alpha1.TargetBinding{}, bindingHandler(o.Client), builder.WithPredicates(bindingChanged())).
-		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, svc client.Object) []reconcile.Request {
-			return serviceRequests(ctx, o.Client, client.ObjectKeyFromObject(svc))
-		}), builder.WithPredicates(serviceChanged())).
+		Watches(&elbv2.TargetGroupBinding{}, wake.bindings(), builder.WithPredicates(bindingChanged())).
+		Watches(&v1alpha1.TargetBinding{}, wake.bindings(), builder.WithPredicates(bindingChanged())).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(wake.service), builder.WithPredicates(serviceChanged())).
 		WatchesRawSource(o.Wake).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: o.Workers,
@@ -133,61 +130,4 @@ func settings(b client.Object) map[string]string {
 	others := maps.Clone(b.GetAnnotations())
 	delete(others, v1alpha1.PublishedAnnotation)
 	return others
-}
-
-// serviceRequests are for the pods that wait at the gates of a Service's bindings.
-func serviceRequests(ctx context.Context, r client.Reader, service types.NamespacedName) []reconcile.Request {
-	bindings, err := binding.OfService(ctx, r, service)
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Finding a Service's bindings failed", "service", service)
-		return nil
-	}
-	var reqs []reconcile.Request
-	for i := range bindings {
-		reqs = append(reqs, requests(ctx, r, bindings[i].Key(), binding.Waiting)...)
-	}
-	return reqs
-}
-
-// bindingHandler wakes the pods that wait at a binding's gate, and when its policies
-// changed those whose gate is open, too.
-func bindingHandler(r client.Reader) handler.EventHandler {
-	enqueue := func(ctx context.Context, b client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request], whose lister) {
-		for _, req := range requests(ctx, r, binding.KeyOf(b), whose) {
-			q.Add(req)
-		}
-	}
-
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			enqueue(ctx, e.Object, q, binding.Waiting)
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			if binding.PolicyOf(e.ObjectOld) != binding.PolicyOf(e.ObjectNew) {
-				enqueue(ctx, e.ObjectNew, q, binding.Gated)
-				return
-			}
-			enqueue(ctx, e.ObjectNew, q, binding.Waiting)
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			enqueue(ctx, e.Object, q, binding.Waiting)
-		},
-	}
-}
-
-// lister finds pods by a binding's gate.
-type lister func(context.Context, client.Reader, types.NamespacedName) ([]types.NamespacedName, error)
-
-// requests are for the pods that a lister finds.
-func requests(ctx context.Context, r client.Reader, key types.NamespacedName, whose lister) []reconcile.Request {
-	found, err := whose(ctx, r, key)
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Finding a gate's pods failed", "binding", key)
-		return nil
-	}
-	reqs := make([]reconcile.Request, 0, len(found))
-	for _, pod := range found {
-		reqs = append(reqs, reconcile.Request{NamespacedName: pod})
-	}
-	return reqs
 }

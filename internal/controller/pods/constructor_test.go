@@ -9,12 +9,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/index/indextest"
 )
 
@@ -73,7 +73,7 @@ func TestServiceWakesItsBindingsPods(t *testing.T) {
 	}
 
 	var got []string
-	for _, req := range serviceRequests(t.Context(), cache, types.NamespacedName{Namespace: "shop", Name: "web"}) {
+	for _, req := range (wakeups{client: cache, kinds: gates.All()}).service(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}) {
 		got = append(got, req.Name)
 	}
 

@@ -11,8 +11,8 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// tell makes an event of what people may not expect.
-func (r *Reconciler) tell(e *evaluation, c corev1.PodCondition) {
+// report makes an event of what people may not expect.
+func (r *Reconciler) report(e *evaluation, c corev1.PodCondition) {
 	switch c.Reason {
 	case v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingNotReady, v1alpha1.ReasonNotObserved, v1alpha1.ReasonTrackFloor, v1alpha1.ReasonOverridden:
 	default:
@@ -26,14 +26,16 @@ func (r *Reconciler) tell(e *evaluation, c corev1.PodCondition) {
 
 // lateGate is a gate whose time-out has passed, and what follows by its policy.
 type lateGate struct {
-	gate    string
+	gate string
+	// binding is what metrics call the source whose policy it is.
+	binding string
 	answer  gate.Answer
 	message string
 }
 
-// late tells that a gate timed out, on the pod and on what made it: pods come and go.
-func (r *Reconciler) late(e *evaluation, l lateGate) {
-	r.metrics.timeouts.WithLabelValues(e.key.Namespace, bindingOf(l.gate), string(l.answer)).Inc()
+// reportLate reports that a gate timed out, on the pod and on what made it: pods come and go.
+func (r *Reconciler) reportLate(e *evaluation, l lateGate) {
+	r.metrics.timeouts.WithLabelValues(e.key.Namespace, l.binding, string(l.answer)).Inc()
 	r.recorder.Eventf(e.pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonGateTimedOut, "Gate", "Readiness gate %s: %s", l.gate, l.message)
 	if owner := binding.Owner(e.pod); owner != nil {
 		r.recorder.Eventf(owner, e.pod, corev1.EventTypeWarning, v1alpha1.ReasonGateTimedOut, "Gate", "Pod %s, readiness gate %s: %s", e.pod.Name, l.gate, l.message)

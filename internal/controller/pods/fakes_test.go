@@ -27,6 +27,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/observe"
 )
 
@@ -100,7 +101,7 @@ func resolution() binding.Resolution {
 // restart makes a Reconciler that remembers nothing.
 func (w *world) restart() {
 	r, err := NewReconciler(Options{
-		Client: kube{w: w}, Observer: w, Registry: binding.NewRegistry(func(types.NamespacedName) {}), Recorder: w.events,
+		Client: kube{w: w}, Kinds: gates.All(), Observer: w, Registry: binding.NewRegistry(func(types.NamespacedName) {}), Recorder: w.events,
 		Metrics: prometheus.NewRegistry(), Now: func() time.Time { return w.clock },
 	})
 	if err != nil {
@@ -108,6 +109,9 @@ func (w *world) restart() {
 	}
 	w.Reconciler = r
 }
+
+// wakeups is what finds the pods of this world.
+func (w *world) wakeups() wakeups { return wakeups{client: w.client, kinds: w.kinds} }
 
 func (w *world) resolve(res binding.Resolution) { w.registry.Set(web, res) }
 

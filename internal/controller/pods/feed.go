@@ -4,115 +4,94 @@
 package pods
 
 import (
-	"context"
-	"fmt"
 	"net/netip"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/observe"
 )
 
-// origin is where a gate's answer comes from, found anew at every evaluation.
-type origin struct {
-	claim   gate.Claim
-	trouble string
-	group   balancer.Group
-	ref     balancer.Ref
-	target  gate.Target
-	// service is the binding's, where it is claimed.
-	service *corev1.Service
-	policy  gate.Policy
-	// foreign: another controller writes this gate, or may: whose it is is not known yet.
-	foreign bool
-}
+// feeds adds to a gate's sources what was observed of each, and what the pod's record says.
+// The observer reads fast while the pod waits.
+func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Source, waiting bool) []gate.Feed {
+	missing := r.unclaimedSince(e, gateType, sources)
 
-func (o origin) watched() bool { return o.claim == gate.Claimed }
-
-// source finds the binding, its policies, its group, and the target of one gate.
-func (r *Reconciler) source(ctx context.Context, e *evaluation, name string) (origin, error) {
-	key := types.NamespacedName{Namespace: e.pod.Namespace, Name: name}
-	b, err := binding.Get(ctx, r.client, key)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return origin{}, fmt.Errorf("get binding: %w", err)
-	}
-
-	o := origin{claim: gate.Unclaimed}
-	if err == nil {
-		if o, err = r.claim(ctx, e.pod, b); err != nil {
-			return origin{}, err
+	feeds := make([]gate.Feed, len(sources))
+	for i, s := range sources {
+		s.Policy.OrphanGrace = r.orphanGrace
+		feeds[i] = gate.Feed{
+			Claim: s.Claim, Trouble: s.Trouble, Policy: &s.Policy,
+			Proven: e.proven.of(gateType, s.Name), UnclaimedSince: missing[s.Name],
+		}
+		if s.Claim == gate.Claimed {
+			r.observe(e, s, waiting, &feeds[i])
+		} else {
+			feeds[i].Addr = address(e.pod, feeds[i].Proven)
 		}
 	}
 
-	// What a policy says wrongly is told on the binding.
-	settings, _ := b.Settings()
-	o.policy = settings.Gate
-	o.policy.OrphanGrace = r.orphanGrace
-	return o, nil
+	return feeds
 }
 
-// claim tells how a binding stands to a pod.
-func (r *Reconciler) claim(ctx context.Context, pod *corev1.Pod, b *binding.Binding) (origin, error) {
-	res, known := r.registry.Get(b.Key())
-	if !known || res.Foreign {
-		return origin{foreign: true}, nil
-	}
-	c, err := b.Claim(ctx, r.client, pod, res)
-	return origin{claim: c.Kind, trouble: c.Trouble, group: c.Group, ref: c.Group.Ref, target: c.Target, service: c.Service}, err
-}
+// observe adds what the observer saw of a source's target.
+func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gate.Feed) {
+	e.refs = append(e.refs, s.Group.Ref)
+	seen := r.observer.Watch(interest(e.key, s, waiting))
 
-// interest is that of a pod in the origin's target; the observer reads fast while the pod waits.
-func (o origin) interest(pod types.NamespacedName, waiting bool) observe.Interest {
-	return observe.Interest{Group: o.group, Pod: pod, Target: o.target, Waiting: waiting, Follow: o.policy.Mode == gate.Track}
-}
-
-// feed adds what was observed, and the pod's address.
-func (r *Reconciler) feed(e *evaluation, gateType string, o origin, facts gate.Pod, current gate.Condition) gate.Feed {
-	f := gate.Feed{Claim: o.claim, Trouble: o.trouble, Proven: e.proven.Gates[gateType]}
-	f.UnclaimedSince = r.unclaimedSince(gateKey{pod: e.key, gate: gateType}, e, o.claim == gate.Unclaimed)
-	if o.claim != gate.Claimed {
-		f.Addr = address(e.pod, f.Proven)
-		return f
-	}
-
-	f.Addr = o.target.Addr
-	e.refs = append(e.refs, o.ref)
-	s := r.observer.Watch(o.interest(e.key, facts.ContainersReady && current.Status != gate.StatusTrue))
-	f.ReadAt, f.FailingSince = s.ReadAt, s.FailingSince
-	f.Placed = s.PlacedFor == e.pod.UID
-	f.Observed, f.Present, f.Health, f.SeenOtherwise = s.Observed, s.Present, s.Health, s.SeenOtherwise
-	f.Detection = o.group.DetectionTime()
+	f.Addr, f.Detection = s.Target.Addr, s.Group.DetectionTime()
+	f.ReadAt, f.FailingSince = seen.ReadAt, seen.FailingSince
+	f.Observed, f.Present, f.Health, f.SeenOtherwise = seen.Observed, seen.Present, seen.Health, seen.SeenOtherwise
+	f.Placed = seen.PlacedFor == e.pod.UID
 	if !f.Present {
 		f.Health = balancer.Absent()
 	}
 
-	if s.Err != nil && !s.Observed {
-		f.Trouble = "The target group cannot be read: " + balancer.Message(s.Err)
+	if seen.Err != nil && !seen.Observed {
+		f.Trouble = "The target group cannot be read: " + balancer.Message(seen.Err)
 	}
-
-	return f
 }
 
-// unclaimedSince remembers since when a pod's gate has no binding.
-func (r *Reconciler) unclaimedSince(key gateKey, e *evaluation, missing bool) time.Time {
+// interest is that of a pod in the target of a source; the observer reads fast while the pod waits.
+func interest(pod types.NamespacedName, s gates.Source, waiting bool) observe.Interest {
+	return observe.Interest{Group: s.Group, Pod: pod, Target: s.Target, Waiting: waiting, Follow: s.Policy.Mode == gate.Track}
+}
+
+// unclaimedSince remembers since when each source of a pod's gate, by name, does not claim
+// the pod, and forgets those that do.
+func (r *Reconciler) unclaimedSince(e *evaluation, gateType string, sources []gates.Source) map[string]time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !missing {
+
+	key := gateKey{pod: e.key, gate: gateType}
+	before := r.unclaimed[key]
+	var missing map[string]time.Time
+	for _, s := range sources {
+		if s.Claim != gate.Unclaimed {
+			continue
+		}
+
+		since, known := before.since[s.Name]
+		if !known || before.uid != e.pod.UID {
+			since = e.now
+		}
+		if missing == nil {
+			missing = map[string]time.Time{}
+		}
+		missing[s.Name] = since
+	}
+
+	if missing == nil {
 		delete(r.unclaimed, key)
-		return time.Time{}
+		return nil
 	}
-	seen, known := r.unclaimed[key]
-	if !known || seen.uid != e.pod.UID {
-		seen = absence{uid: e.pod.UID, since: e.now}
-		r.unclaimed[key] = seen
-	}
-	return seen.since
+
+	r.unclaimed[key] = absence{uid: e.pod.UID, since: missing}
+	return missing
 }
 
 // address is the pod's: the one at which a gate was proven as long as the pod has

@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/controller/podgauge"
@@ -67,7 +66,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) wrote(pod *corev1.Pod, c corev1.PodCondition, group string, now time.Time) {
+func (m *metrics) wrote(pod *corev1.Pod, c corev1.PodCondition, groups []string, now time.Time) {
 	m.opened.WithLabelValues(string(c.Status), c.Reason).Inc()
 	if c.Status != corev1.ConditionTrue || binding.IsTrue(pod, c.Type) {
 		return
@@ -75,13 +74,9 @@ func (m *metrics) wrote(pod *corev1.Pod, c corev1.PodCondition, group string, no
 	if ready := binding.Condition(pod, corev1.ContainersReady); ready != nil {
 		m.delay.Observe(max(now.Sub(ready.LastTransitionTime.Time), 0).Seconds())
 	}
-	if d, known := m.registered.Take(latency.Registration{Pod: pod.UID, Group: group}, now); known {
-		m.health.Observe(d.Seconds())
+	for _, group := range groups {
+		if d, known := m.registered.Take(latency.Registration{Pod: pod.UID, Group: group}, now); known {
+			m.health.Observe(d.Seconds())
+		}
 	}
-}
-
-// bindingOf is the name of a gate's binding.
-func bindingOf(gate string) string {
-	binding, _ := gates.Binding(gate)
-	return binding
 }

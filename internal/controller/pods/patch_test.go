@@ -99,8 +99,8 @@ func TestReadProven(t *testing.T) {
 			if got := p.Gates["g"].IsValid(); got != tc.want {
 				t.Errorf("%s\nproven: want %t, got %t", tc.reason, tc.want, got)
 			}
-			p.set("h", netip.MustParseAddr("10.0.0.8"))
-			p.set("g", netip.Addr{})
+			p.set("h", "", netip.MustParseAddr("10.0.0.8"))
+			p.set("g", "", netip.Addr{})
 			if got, err := p.encode(); err != nil || got != `{"uid":"uid-1","gates":{"h":"10.0.0.8"}}` {
 				t.Errorf("%s\nencoded: %s, %v", tc.reason, got, err)
 			}

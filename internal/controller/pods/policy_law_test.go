@@ -316,7 +316,7 @@ func TestPolicyChangeWakesOpenGates(t *testing.T) {
 		}
 		after.Generation++
 		q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
-		bindingHandler(kube{w: w}).Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, q)
+		w.wakeups().bindings().Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, q)
 		if q.Len() != want {
 			t.Errorf("mode becomes %q: %d open pods woken, want %d", value, q.Len(), want)
 		}

@@ -5,7 +5,9 @@ package pods
 
 import (
 	"encoding/json"
+	"maps"
 	"net/netip"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +20,8 @@ import (
 // to be about it. It counts only on the pod that it was written for: a pod made
 // from another's manifest carries the annotation along.
 type proven struct {
-	UID   types.UID             `json:"uid"`
+	UID types.UID `json:"uid"`
+	// Gates are by gate; those of a gate of several sources are by gate and source, as sourceKey says.
 	Gates map[string]netip.Addr `json:"gates"`
 	// Closed is when podgate closed gates while the containers were ready: time-outs count from there.
 	Closed map[string]time.Time `json:"closed,omitempty"`
@@ -49,13 +52,32 @@ func readProven(pod *corev1.Pod) proven {
 	return p
 }
 
-// set notes an address for a gate, or forgets it when the address is invalid.
-func (p proven) set(gateType string, addr netip.Addr) {
+// sourceKey is the key of a gate's source; "#" is in no condition type.
+func sourceKey(gateType, source string) string {
+	if source == "" {
+		return gateType
+	}
+	return gateType + "#" + source
+}
+
+// of returns the address at which a source of a gate was proven; invalid when it never was.
+func (p proven) of(gateType, source string) netip.Addr { return p.Gates[sourceKey(gateType, source)] }
+
+// set notes an address for a source of a gate, or forgets it when the address is invalid.
+func (p proven) set(gateType, source string, addr netip.Addr) {
 	if !addr.IsValid() {
-		delete(p.Gates, gateType)
+		delete(p.Gates, sourceKey(gateType, source))
 		return
 	}
-	p.Gates[gateType] = addr
+	p.Gates[sourceKey(gateType, source)] = addr
+}
+
+// drop forgets the addresses of all sources of a gate.
+func (p proven) drop(gateType string) {
+	maps.DeleteFunc(p.Gates, func(key string, _ netip.Addr) bool {
+		gate, _, _ := strings.Cut(key, "#")
+		return gate == gateType
+	})
 }
 
 // closed notes when a gate was closed, or forgets it when the time is zero.

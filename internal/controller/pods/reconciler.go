@@ -8,25 +8,21 @@ package pods
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/podgate/podgate/api/gates"
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/controller/podgauge"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/observe"
 	"github.com/podgate/podgate/internal/override"
 )
@@ -48,6 +44,7 @@ type Observer interface {
 // Reconciler reconciles one pod's gates at a time.
 type Reconciler struct {
 	client   client.Client
+	kinds    gates.Kinds
 	observer Observer
 	registry *binding.Registry
 	recorder events.EventRecorder
@@ -55,13 +52,13 @@ type Reconciler struct {
 	now      func() time.Time
 	own      ownWrites
 	closings closings
-	// orphanGrace is how long a pod waits at a gate that no binding claims; gate.ReleaseAfter when 0.
+	// orphanGrace is how long a pod waits at a gate that nothing claims; gate.ReleaseAfter when 0.
 	orphanGrace time.Duration
 
 	mu sync.Mutex
 	// uids tells a pod from one that is made anew under its name.
 	uids map[types.NamespacedName]types.UID
-	// unclaimed is since when a gate's binding is missing.
+	// unclaimed is since when sources of a gate do not claim the pod.
 	unclaimed map[gateKey]absence
 }
 
@@ -70,10 +67,10 @@ type gateKey struct {
 	gate string
 }
 
-// absence is since when a gate of the pod with a UID has no binding.
+// absence is since when sources of a gate, by name, do not claim the pod with a UID.
 type absence struct {
 	uid   types.UID
-	since time.Time
+	since map[string]time.Time
 }
 
 // Reconcile decides all of a pod's gates and writes what changed in one patch.
@@ -92,14 +89,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, nil
 	}
 
+	// A cache that does not show the last write yet would have it decided and written again.
 	if r.own.unseen(req.NamespacedName, pod.ResourceVersion, r.now()) {
 		return reconcile.Result{RequeueAfter: behindPoll}, nil
 	}
 
-	r.meet(req.NamespacedName, pod.UID)
+	r.recognize(req.NamespacedName, pod.UID)
+
 	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), overrides: override.Of(&pod), now: r.now()}
-	for _, name := range gates.Of(&pod) {
-		if err := r.evaluate(ctx, &e, name); err != nil {
+	for _, gateType := range r.kinds.Of(&pod) {
+		if err := r.evaluate(ctx, &e, gateType); err != nil {
 			return reconcile.Result{}, err
 		}
 	}
@@ -111,129 +110,72 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 	r.metrics.waiting.Set(req.NamespacedName, e.waiting)
 	r.metrics.orphans.Set(req.NamespacedName, e.orphans)
+
 	return reconcile.Result{RequeueAfter: e.recheck}, nil
 }
 
-// evaluation gathers what follows for one pod.
-type evaluation struct {
-	pod        *corev1.Pod
-	key        types.NamespacedName
-	now        time.Time
-	proven     proven
-	overrides  override.Record
-	conditions []corev1.PodCondition
-	refs       []balancer.Ref
-	// waiting and orphans are the label values of the pod's share in the gauges.
-	waiting, orphans []podgauge.Series
-	recheck          time.Duration
-	// late are the gates that timed out just now, by the policy that applies.
-	late []lateGate
-}
-
-// evaluate decides one gate.
-func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, name string) error {
-	gateType := gates.Type(name)
-	facts := gate.Pod{ClosedAt: e.proven.Closed[gateType], TimedOut: e.proven.TimedOut[gateType], Override: e.overrides.Gate(gateType)}
-	if c := binding.Condition(e.pod, corev1.ContainersReady); c != nil {
-		facts.ContainersReady = c.Status == corev1.ConditionTrue
-		facts.ContainersReadySince = c.LastTransitionTime.Time
-	}
-
-	current := condition(e.pod, gateType)
-	facts.Leftover = balancer.Reported(current.Reason)
-
-	src, err := r.source(ctx, e, name)
-	if err != nil || src.foreign {
+// evaluate decides one gate, from all that its kind says that it waits for.
+func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType string) error {
+	sources, ours, err := r.kinds.Sources(ctx, gates.Cluster{Reader: r.client, Registry: r.registry}, e.pod, gateType)
+	if err != nil || !ours {
 		return err
 	}
 
-	feed := r.feed(e, gateType, src, facts, current)
-	var unknown error
-	feed.Room = func() bool {
-		room, err := r.room(ctx, e, name, src)
-		unknown = err
-		return room
+	// A gate for which there is nothing to wait is released like one that nothing claims.
+	if len(sources) == 0 {
+		sources = []gates.Source{{Claim: gate.Unclaimed}}
 	}
 
-	d := gate.Decide(e.now, facts, []gate.Feed{feed}, src.policy, current)
+	current := condition(e.pod, gateType)
+	facts := e.facts(gateType, current)
+	feeds := r.feeds(e, gateType, sources, facts.ContainersReady && current.Status != gate.StatusTrue)
+
+	// A pod that is closed by one source is missing at all of them, so one answer is for all.
+	var unknown error
+	room := sync.OnceValue(func() bool {
+		has, err := r.room(ctx, e, gateType, sources)
+		unknown = err
+		return has
+	})
+	for i := range feeds {
+		feeds[i].Room = room
+	}
+
+	d := gate.Decide(e.now, facts, feeds, gate.Policy{OrphanGrace: r.orphanGrace}, current)
 	if unknown != nil {
 		return unknown
 	}
 
-	if src.watched() {
-		// Only the decision knows whether the gate still waits for its target.
-		r.observer.Watch(src.interest(e.key, d.Waiting && facts.ContainersReady))
+	// Only the decision knows whether the gate still waits for its targets.
+	for _, s := range sources {
+		if s.Claim == gate.Claimed {
+			r.observer.Watch(interest(e.key, s, d.Waiting && facts.ContainersReady))
+		}
 	}
 
-	if src.claim == gate.Unclaimed {
-		e.orphans = append(e.orphans, podgauge.Series{e.key.Namespace, name})
-	}
-
-	e.take(gateType, current, d)
+	e.note(gateType, sources, current, d)
 	return nil
 }
 
-// room reports whether enough other gates of a binding are open for this pod's to close.
-func (r *Reconciler) room(ctx context.Context, e *evaluation, name string, src origin) (bool, error) {
-	key := types.NamespacedName{Namespace: e.key.Namespace, Name: name}
-	return r.closings.room(key, e.key, src.policy.TrackFloor, e.now, func() (map[types.NamespacedName]bool, error) {
-		return binding.OpenGates(ctx, r.client, key, src.service)
-	})
-}
-
-// take notes a decision.
-func (e *evaluation) take(gateType string, current gate.Condition, d gate.Decision) {
-	reported := e.proven.TimedOut[gateType]
-	if d.Condition.Status != "" {
-		var addr netip.Addr
-		if len(d.Proven) > 0 {
-			addr = d.Proven[0]
+// room reports whether enough gates of other pods are open, for each source, for this pod's
+// to close.
+func (r *Reconciler) room(ctx context.Context, e *evaluation, gateType string, sources []gates.Source) (bool, error) {
+	var floors []floor
+	for _, s := range sources {
+		switch s.Claim {
+		case gate.Releasing, gate.NotIP:
+			continue
+		case gate.Claimed:
+		default:
+			return false, nil // nobody knows which other pods count
 		}
-		e.proven.set(gateType, addr)
-		e.proven.closed(gateType, d.ClosedAt)
-		e.proven.timedOut(gateType, d.TimedOut)
+
+		floors = append(floors, floor{owner: s.Owner, floor: s.Policy.TrackFloor, standing: func() (map[types.NamespacedName]bool, error) {
+			return binding.OpenGates(ctx, r.client, e.key.Namespace, gateType, s.Service)
+		}})
 	}
 
-	if d.Recheck > 0 && (e.recheck == 0 || d.Recheck < e.recheck) {
-		e.recheck = d.Recheck
-	}
-
-	if d.Condition.Status != gate.StatusTrue && binding.IsTrue(e.pod, corev1.ContainersReady) {
-		e.waiting = append(e.waiting, podgauge.Series{e.key.Namespace, bindingOf(gateType), d.Condition.Reason})
-	}
-
-	if d.Condition == current || d.Condition.Status == "" {
-		return
-	}
-
-	e.time(gateType, current, d, reported)
-	c := corev1.PodCondition{
-		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(d.Condition.Status),
-		Reason: d.Condition.Reason, Message: d.Condition.Message, LastTransitionTime: metav1.NewTime(e.now),
-	}
-	if old := binding.Condition(e.pod, c.Type); old != nil && old.Status == c.Status && !old.LastTransitionTime.IsZero() {
-		c.LastTransitionTime = old.LastTransitionTime
-	}
-
-	e.conditions = append(e.conditions, c)
-}
-
-// time notes that a gate's time-out has just passed, unless that was reported before.
-func (e *evaluation) time(gateType string, current gate.Condition, d gate.Decision, reported bool) {
-	switch {
-	case d.Condition.Reason == v1alpha1.ReasonTimedOut && d.Condition.Status != current.Status:
-		e.late = append(e.late, lateGate{gate: gateType, answer: gate.Open, message: d.Condition.Message})
-	case d.TimedOut && !reported:
-		e.late = append(e.late, lateGate{gate: gateType, answer: gate.Hold, message: d.Condition.Message})
-	}
-}
-
-func condition(pod *corev1.Pod, gateType string) gate.Condition {
-	c := binding.Condition(pod, corev1.PodConditionType(gateType))
-	if c == nil {
-		return gate.Condition{}
-	}
-	return gate.Condition{Status: gate.Status(c.Status), Reason: c.Reason, Message: c.Message}
+	return r.closings.room(e.key, floors, e.now)
 }
 
 // write sends what changed, if anything did.
@@ -255,39 +197,36 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 	r.own.note(e.key, written.ResourceVersion, e.now)
 	for _, c := range e.conditions {
 		log.FromContext(ctx).Info("Wrote condition", "type", c.Type, "status", c.Status, "reason", c.Reason)
-		r.tell(e, c)
-		r.metrics.wrote(e.pod, c, r.group(e.key.Namespace, c.Type), r.now())
+		r.report(e, c)
+		r.metrics.wrote(e.pod, c, e.groups[c.Type], r.now())
 	}
 
 	for _, l := range e.late {
-		r.late(e, l)
+		r.reportLate(e, l)
 	}
 
 	return nil
 }
 
-// group is that of a gate, empty when it is not known.
-func (r *Reconciler) group(namespace string, gate corev1.PodConditionType) string {
-	res, _ := r.registry.Get(types.NamespacedName{Namespace: namespace, Name: bindingOf(string(gate))})
-	return res.Group.Ref.Group
-}
-
-// meet drops what was seen of an earlier pod of that name.
-func (r *Reconciler) meet(key types.NamespacedName, uid types.UID) {
+// recognize drops what was seen of an earlier pod of that name.
+func (r *Reconciler) recognize(key types.NamespacedName, uid types.UID) {
 	r.mu.Lock()
 	before, known := r.uids[key]
 	r.uids[key] = uid
 	r.mu.Unlock()
+
 	if known && before != uid {
 		r.observer.Forget(key)
 	}
 }
 
+// forget drops all that is known of a pod that is gone or needs no gates any longer.
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.observer.Forget(key)
 	r.own.forget(key)
 	r.metrics.waiting.Set(key, nil)
 	r.metrics.orphans.Set(key, nil)
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.uids, key)

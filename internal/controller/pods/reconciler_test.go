@@ -148,10 +148,10 @@ func TestBindingBackInTime(t *testing.T) {
 
 func TestWorkForPodsThatWait(t *testing.T) {
 	w := newWorld(t)
-	if got := requests(t.Context(), kube{w: w}, web, binding.Waiting); len(got) != 1 || got[0].NamespacedName != key {
+	if got := w.wakeups().pods(t.Context(), web, w.kinds.Waiting); len(got) != 1 || got[0].NamespacedName != key {
 		t.Errorf("a change of the binding: want the waiting pod reconciled, got %v", got)
 	}
-	if got := requests(t.Context(), kube{w: w}, types.NamespacedName{Namespace: "shop", Name: "other"}, binding.Waiting); len(got) != 0 {
+	if got := w.wakeups().pods(t.Context(), types.NamespacedName{Namespace: "shop", Name: "other"}, w.kinds.Waiting); len(got) != 0 {
 		t.Errorf("a change of another binding: want nothing reconciled, got %v", got)
 	}
 }

@@ -1,0 +1,149 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	"net/netip"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/podgauge"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/override"
+)
+
+// evaluation gathers what follows for one pod.
+type evaluation struct {
+	pod       *corev1.Pod
+	key       types.NamespacedName
+	now       time.Time
+	proven    proven
+	overrides override.Record
+
+	conditions []corev1.PodCondition
+	// groups are the target groups of a condition's gate, for metrics.
+	groups map[corev1.PodConditionType][]string
+	// refs are the groups in which the pod is interested.
+	refs []balancer.Ref
+	// waiting and orphans are the label values of the pod's share in the gauges.
+	waiting, orphans []podgauge.Series
+	recheck          time.Duration
+	// late are the gates that timed out just now, by the policy that applies.
+	late []lateGate
+}
+
+// facts are what is known of the pod and of what was recorded for one of its gates.
+func (e *evaluation) facts(gateType string, current gate.Condition) gate.Pod {
+	facts := gate.Pod{
+		ClosedAt: e.proven.Closed[gateType], TimedOut: e.proven.TimedOut[gateType],
+		Override: e.overrides.Gate(gateType), Leftover: balancer.Reported(current.Reason),
+	}
+	if c := binding.Condition(e.pod, corev1.ContainersReady); c != nil {
+		facts.ContainersReady = c.Status == corev1.ConditionTrue
+		facts.ContainersReadySince = c.LastTransitionTime.Time
+	}
+	return facts
+}
+
+// note keeps a decision about a gate with these sources, to be written.
+func (e *evaluation) note(gateType string, sources []gates.Source, current gate.Condition, d gate.Decision) {
+	reported := e.proven.TimedOut[gateType]
+	if d.Condition.Status != "" {
+		e.record(gateType, sources, d)
+	}
+
+	if d.Recheck > 0 && (e.recheck == 0 || d.Recheck < e.recheck) {
+		e.recheck = d.Recheck
+	}
+
+	e.gauge(gateType, sources, d)
+	if d.Condition == current || d.Condition.Status == "" {
+		return
+	}
+
+	e.timed(lateGate{gate: gateType, binding: label(gateType, sources[d.By]), message: d.Condition.Message}, current, d, reported)
+
+	c := corev1.PodCondition{
+		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(d.Condition.Status),
+		Reason: d.Condition.Reason, Message: d.Condition.Message, LastTransitionTime: metav1.NewTime(e.now),
+	}
+	// The time is that of the last change of the status, not of its reason.
+	if old := binding.Condition(e.pod, c.Type); old != nil && old.Status == c.Status && !old.LastTransitionTime.IsZero() {
+		c.LastTransitionTime = old.LastTransitionTime
+	}
+	e.conditions = append(e.conditions, c)
+
+	if e.groups == nil {
+		e.groups = map[corev1.PodConditionType][]string{}
+	}
+	for _, s := range sources {
+		e.groups[c.Type] = append(e.groups[c.Type], s.Group.Ref.Group)
+	}
+}
+
+// record keeps what is to be recorded on the pod beside its condition. A source that the
+// gate no longer has keeps nothing: it would have to be proven anew.
+func (e *evaluation) record(gateType string, sources []gates.Source, d gate.Decision) {
+	e.proven.drop(gateType)
+	for i, s := range sources {
+		var addr netip.Addr
+		if i < len(d.Proven) {
+			addr = d.Proven[i]
+		}
+		e.proven.set(gateType, s.Name, addr)
+	}
+
+	e.proven.closed(gateType, d.ClosedAt)
+	e.proven.timedOut(gateType, d.TimedOut)
+}
+
+// gauge counts the gate where a pod waits at it, and the sources that do not claim the pod.
+func (e *evaluation) gauge(gateType string, sources []gates.Source, d gate.Decision) {
+	for _, s := range sources {
+		if s.Claim == gate.Unclaimed {
+			e.orphans = append(e.orphans, podgauge.Series{e.key.Namespace, label(gateType, s)})
+		}
+	}
+
+	if d.Condition.Status != gate.StatusTrue && binding.IsTrue(e.pod, corev1.ContainersReady) {
+		e.waiting = append(e.waiting, podgauge.Series{e.key.Namespace, label(gateType, sources[d.By]), d.Condition.Reason})
+	}
+}
+
+// label is what metrics call the binding of a source; a gate without any goes by its type.
+func label(gateType string, s gates.Source) string {
+	if s.Owner.Name == "" {
+		return gateType
+	}
+	return s.Owner.Name
+}
+
+// timed keeps that a gate's time-out has just passed, unless that was reported before.
+func (e *evaluation) timed(l lateGate, current gate.Condition, d gate.Decision, reported bool) {
+	switch {
+	case d.Condition.Reason == v1alpha1.ReasonTimedOut && d.Condition.Status != current.Status:
+		l.answer = gate.Open
+	case d.TimedOut && !reported:
+		l.answer = gate.Hold
+	default:
+		return
+	}
+	e.late = append(e.late, l)
+}
+
+// condition is a gate's on the pod; its zero value when there is none.
+func condition(pod *corev1.Pod, gateType string) gate.Condition {
+	c := binding.Condition(pod, corev1.PodConditionType(gateType))
+	if c == nil {
+		return gate.Condition{}
+	}
+	return gate.Condition{Status: gate.Status(c.Status), Reason: c.Reason, Message: c.Message}
+}

@@ -1,0 +1,141 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gates says what there is of readiness gates: each kind answers which condition
+// types are its own, and what such a gate of a pod waits for. It reads caches only, makes
+// no call to a load balancer, and decides nothing; package gate does.
+package gates
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Kind is one sort of readiness gate. A kind remembers nothing: what it needs comes with
+// the question. Package gatestest holds the tests that every kind passes.
+type Kind interface {
+	// Name is the kind's own, for logs and tests.
+	Name() string
+	// Owns reports whether a condition type is a gate of this kind. No two kinds own the same.
+	Owns(conditionType string) bool
+	// Sources lists what a pod's gate waits for now, in an order that stays. ours is false
+	// while another controller writes the gate, or may: it is left as it is. An error means
+	// that nobody could tell, and a gate without sources is released after a while.
+	Sources(ctx context.Context, in Cluster, pod *corev1.Pod, conditionType string) (sources []Source, ours bool, err error)
+	// FedBy lists the condition types of the gates of this kind that a source's owner may
+	// feed, in the owner's namespace, so that a change of the owner wakes their pods.
+	FedBy(owner types.NamespacedName) []string
+}
+
+// Cluster is what kinds find sources in.
+type Cluster struct {
+	// Reader reads the caches.
+	Reader client.Reader
+	// Registry holds what is known of the bindings' groups.
+	Registry *binding.Registry
+}
+
+// Source is one thing that a gate waits for. All are targets in a load balancer's group today.
+type Source struct {
+	// Name tells the sources of one gate apart, in the record on the pod as well; empty
+	// for a kind whose gates have one source each.
+	Name string
+	// Owner is the object that the source is there for, such as a binding.
+	Owner types.NamespacedName
+	// Claim says what the owner wants with the pod, Trouble what is wrong about it.
+	Claim   gate.Claim
+	Trouble string
+	// Group is what the target is in, as far as that is known.
+	Group balancer.Group
+	// Target is the pod's, and Service what selects it; only where Claim is gate.Claimed.
+	Target  gate.Target
+	Service *corev1.Service
+	// Policy is the owner's.
+	Policy gate.Policy
+}
+
+// Kinds are all the kinds of gates that there are.
+type Kinds []Kind
+
+// All lists every kind, one a line.
+func All() Kinds {
+	return Kinds{
+		OfBindings{},
+	}
+}
+
+// of returns the kind of a condition type; nil when it is no gate of podgate's.
+func (k Kinds) of(conditionType string) Kind {
+	for _, kind := range k {
+		if kind.Owns(conditionType) {
+			return kind
+		}
+	}
+	return nil
+}
+
+// Owns reports whether a condition type is a gate of any kind.
+func (k Kinds) Owns(conditionType string) bool { return k.of(conditionType) != nil }
+
+// Of lists the condition types of a pod's gates that are of some kind.
+func (k Kinds) Of(pod *corev1.Pod) []string {
+	var owned []string
+	for _, g := range pod.Spec.ReadinessGates {
+		if k.Owns(string(g.ConditionType)) {
+			owned = append(owned, string(g.ConditionType))
+		}
+	}
+	return owned
+}
+
+// Sources asks the kind of a gate for its sources, as Kind describes.
+func (k Kinds) Sources(ctx context.Context, in Cluster, pod *corev1.Pod, conditionType string) (sources []Source, ours bool, err error) {
+	kind := k.of(conditionType)
+	if kind == nil {
+		return nil, false, nil
+	}
+	return kind.Sources(ctx, in, pod, conditionType)
+}
+
+// Fed lists the running pods with a gate that a source's owner may feed, open or not.
+func (k Kinds) Fed(ctx context.Context, r client.Reader, owner types.NamespacedName) ([]types.NamespacedName, error) {
+	return k.fed(ctx, r, owner, func(*corev1.Pod, string) bool { return true })
+}
+
+// Waiting lists the running pods with a gate that a source's owner may feed and that is not open.
+func (k Kinds) Waiting(ctx context.Context, r client.Reader, owner types.NamespacedName) ([]types.NamespacedName, error) {
+	return k.fed(ctx, r, owner, func(pod *corev1.Pod, gate string) bool {
+		return !binding.IsTrue(pod, corev1.PodConditionType(gate))
+	})
+}
+
+// fed lists the running pods for which holds is true of a gate that the owner may feed.
+func (k Kinds) fed(ctx context.Context, r client.Reader, owner types.NamespacedName, holds func(pod *corev1.Pod, gate string) bool) ([]types.NamespacedName, error) {
+	var found []types.NamespacedName
+	known := map[types.NamespacedName]bool{}
+	for _, kind := range k {
+		for _, gate := range kind.FedBy(owner) {
+			pods, err := binding.Carriers(ctx, r, owner.Namespace, gate, func(pod *corev1.Pod) bool { return holds(pod, gate) })
+			if err != nil {
+				return nil, err
+			}
+
+			for _, pod := range pods {
+				// One owner may feed several gates of a pod.
+				if !known[pod] {
+					known[pod] = true
+					found = append(found, pod)
+				}
+			}
+		}
+	}
+
+	return found, nil
+}
