@@ -37,8 +37,6 @@ type Traits struct {
 	ManifestDecides bool
 	// EmptyUntilReached: where no answer ever came, nothing can be registered.
 	EmptyUntilReached bool
-	// Tends: targets drain only as the group is looked after.
-	Tends bool
 	// GoneIsDone: a target that is listed no more gets no request.
 	GoneIsDone bool
 	// Quiet reports whether all of a group's traffic shows in the table of TCP sockets,
@@ -75,6 +73,18 @@ func (d Drivers) Of(kind Kind) Traits {
 		}
 	}
 	return Traits{}
+}
+
+// Tends reports whether a group's driver is a Tender, so that its targets drain only as
+// the group is looked after.
+func (d Drivers) Tends(ref Ref) bool {
+	for _, driver := range d {
+		if driver.Kind == ref.Provider {
+			_, tends := driver.Provider.(Tender)
+			return tends
+		}
+	}
+	return false
 }
 
 // Audit is the time between two reads of a group where nothing is expected.

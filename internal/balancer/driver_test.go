@@ -40,6 +40,11 @@ func TestDriverTraits(t *testing.T) {
 		t.Errorf("audit: got %s and %s", all.Audit(one), all.Audit(two))
 	}
 
+	all[1].Provider = tended{}
+	if all.Tends(one) || !all.Tends(two) || all.Tends(Ref{Provider: "other"}) {
+		t.Errorf("tends: got %t and %t", all.Tends(one), all.Tends(two))
+	}
+
 	if a, b := all.Account(one), all.Account(two); a != "one" || b != "account of b" {
 		t.Errorf("account: got %q and %q", a, b)
 	}

@@ -79,7 +79,8 @@ func (g Group) DetectionTime() time.Duration {
 }
 
 // Reporter tells the health of a group's targets: complete or nothing. A target
-// that is absent from the map is not registered; absent is never healthy.
+// that is absent from the map is not registered; absent is never healthy. It only
+// reads: it changes nothing at the load balancer.
 type Reporter interface {
 	Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error)
 }
@@ -105,7 +106,22 @@ type Resolver interface {
 	Resolve(ctx context.Context, ref Ref, name string) (Group, error)
 }
 
-// Provider is everything that podgate asks of a load balancer.
+// Tender is a driver whose drains go on only as somebody looks after them. Tend takes
+// them a step further: who reads such a group again and again calls it after each read
+// that succeeded. It is idempotent, and what did not work is made up for by the next call.
+type Tender interface {
+	Tend(ctx context.Context, ref Ref) error
+}
+
+// Tend has p look after a group's drains if it is a Tender.
+func Tend(ctx context.Context, p Provider, ref Ref) error {
+	if t, ok := p.(Tender); ok {
+		return t.Tend(ctx, ref)
+	}
+	return nil
+}
+
+// Provider is everything that podgate asks of every load balancer.
 type Provider interface {
 	Reporter
 	Registrar

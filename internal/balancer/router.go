@@ -13,7 +13,10 @@ import (
 // Router hands every call to the provider of the group that it is about. It changes no answer.
 type Router map[Kind]Provider
 
-var _ Provider = Router(nil)
+var (
+	_ Provider = Router(nil)
+	_ Tender   = Router(nil)
+)
 
 // Health implements Reporter.
 func (r Router) Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error) {
@@ -49,6 +52,15 @@ func (r Router) Resolve(ctx context.Context, ref Ref, name string) (Group, error
 		return Group{}, err
 	}
 	return p.Resolve(ctx, ref, name)
+}
+
+// Tend implements Tender; drivers that are none have nothing to look after.
+func (r Router) Tend(ctx context.Context, ref Ref) error {
+	p, err := r.of(ref)
+	if err != nil {
+		return err
+	}
+	return Tend(ctx, p, ref)
 }
 
 func (r Router) of(ref Ref) (Provider, error) {

@@ -19,6 +19,21 @@ func (n named) Register(context.Context, Ref, []gate.Target, Pods) error        
 func (n named) Deregister(context.Context, Ref, []gate.Target) error             { return n.err }
 func (n named) Resolve(context.Context, Ref, string) (Group, error)              { return Group{}, n.err }
 
+// tended is a provider that looks after drains.
+type tended struct{ named }
+
+func (n tended) Tend(context.Context, Ref) error { return n.err }
+
+func TestRouterTends(t *testing.T) {
+	tend := errors.New("of HAProxy")
+	r := Router{ELBv2: named{errors.New("of AWS")}, HAProxy: tended{named{tend}}}
+	for ref, want := range map[Ref]error{{Group: "g"}: nil, {Provider: HAProxy, Group: "g"}: tend, {Provider: "other", Group: "g"}: ErrInvalid} {
+		if err := r.Tend(t.Context(), ref); !errors.Is(err, want) {
+			t.Errorf("tend %v: got %v, want %v", ref, err, want)
+		}
+	}
+}
+
 func TestRouterAsksTheGroupsProvider(t *testing.T) {
 	aws, haproxy := errors.New("of AWS"), errors.New("of HAProxy")
 	r := Router{ELBv2: named{aws}, HAProxy: named{haproxy}}

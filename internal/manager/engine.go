@@ -93,7 +93,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 		return Engine{}, err
 	}
 
-	targets, err := targets.Setup(mgr, prov.Limited, observer, registry, targets.Options{
+	targets, err := targets.Setup(mgr, prov, observer, registry, targets.Options{
 		Reader: mgr.GetAPIReader(), Drivers: prov.Drivers, Account: prov.Drivers.Account, Prepare: prepare(prov.HAProxy),
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
@@ -130,7 +130,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 func addObserver(mgr ctrlmanager.Manager, prov Balancers, pod func(types.NamespacedName), bindings wakeBindings, metrics prometheus.Registerer, c Config) (*observe.Observer, error) {
 	opts := observe.Options{
 		Log: mgr.GetLogger().WithName("observer"), WakePod: pod, WakeGroup: bindings.observed,
-		Audit: prov.Drivers.Audit, Random: c.Random,
+		Tend: prov.Tend, Audit: prov.Drivers.Audit, Random: c.Random,
 	}
 	if prov.HAProxy != nil {
 		opts.Dropped = prov.HAProxy.Forget

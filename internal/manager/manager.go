@@ -177,6 +177,14 @@ type Balancers struct {
 	HAProxy *haproxy.Provider
 }
 
+// Tend implements balancer.Tender, at no cost where the load balancer has no use for it.
+func (b Balancers) Tend(ctx context.Context, ref balancer.Ref) error {
+	if !b.Drivers.Tends(ref) {
+		return nil
+	}
+	return b.Limited.Tend(ctx, ref)
+}
+
 // newBalancers makes the providers.
 func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Balancers, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,

@@ -4,6 +4,7 @@
 package observe
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -33,6 +34,31 @@ func TestLaw1AnOldAnswerProvesNothing(t *testing.T) {
 
 		if s := w.watch(settings(group1), podA, atA, true); !s.SeenOtherwise {
 			t.Errorf("initial long after the pod got its address: not taken for proof: %+v", s)
+		}
+	})
+}
+
+// TestLaw2DrainsAreLookedAfter: some load balancers remove what has drained only as somebody has them do it. That is done
+// after every read that succeeded, and again after the next one should it fail.
+func TestLaw2DrainsAreLookedAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.tend = errors.New("busy")
+		w.set(group1, atA, gate.Draining)
+		w.Track(group1, user)
+		w.during(time.Minute, group1)
+		if reads := len(w.reads[group1]); reads < 10 || w.tended[group1] != reads {
+			t.Errorf("looked after %d times in %d reads", w.tended[group1], reads)
+		}
+
+		if view := w.View(group1); view.Err != nil {
+			t.Errorf("a read is failed by what came after it: %v", view.Err)
+		}
+
+		w.do(func() { w.err[group1], w.tended[group1] = errors.New("down"), 0 })
+		w.during(time.Minute, group1)
+		if w.tended[group1] > 0 {
+			t.Error("a group that could not be read is looked after")
 		}
 	})
 }

@@ -43,7 +43,7 @@ func (o *Observer) pause(ctx context.Context, g *group) {
 	}
 }
 
-// read asks the provider once and tells those whose view changed.
+// read asks the provider once, tells those whose view changed, and has drains go on.
 func (o *Observer) read(ctx context.Context, g *group) {
 	targets, started, err := o.reader.Read(ctx, g.ref, o.priority(g), g.raise)
 	if ctx.Err() != nil {
@@ -65,6 +65,13 @@ func (o *Observer) read(ctx context.Context, g *group) {
 
 	if changed {
 		o.wakeGroup(g.ref)
+	}
+
+	// After the news, which somebody may wait for. What did not work is there at the next read.
+	if err == nil {
+		if err := o.tend(ctx, g.ref); err != nil && ctx.Err() == nil {
+			o.log.V(1).Info("Looking after a target group's drains failed", "group", g.ref.Group, "error", err.Error())
+		}
 	}
 }
 

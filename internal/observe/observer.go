@@ -35,6 +35,9 @@ type Options struct {
 	// its error. Both are called from the group's loop, without a lock held.
 	WakePod   func(types.NamespacedName)
 	WakeGroup func(balancer.Ref)
+	// Tend looks after a group's drains where its load balancer needs that. It is called after every read that
+	// succeeded, from the group's loop.
+	Tend func(context.Context, balancer.Ref) error
 	// Dropped is called for groups that nobody needs any longer, with a lock held.
 	Dropped func(balancer.Ref)
 	// Audit returns the time between two reads of a group where nothing is expected; 0 means AuditInterval.
@@ -49,6 +52,7 @@ type Observer struct {
 	log       logr.Logger
 	wakePod   func(types.NamespacedName)
 	wakeGroup func(balancer.Ref)
+	tend      func(context.Context, balancer.Ref) error
 	dropped   func(balancer.Ref)
 	auditOf   func(balancer.Ref) time.Duration
 	random    func(time.Duration) time.Duration
@@ -102,7 +106,7 @@ const placementKept = time.Minute
 func New(reader Reader, opts Options) *Observer {
 	o := &Observer{
 		reader: reader, log: opts.Log, wakePod: opts.WakePod, wakeGroup: opts.WakeGroup,
-		dropped: opts.Dropped, auditOf: opts.Audit, random: opts.Random,
+		tend: opts.Tend, dropped: opts.Dropped, auditOf: opts.Audit, random: opts.Random,
 		groups:  map[balancer.Ref]*group{},
 		watched: map[types.NamespacedName][]*group{},
 	}
@@ -114,6 +118,10 @@ func New(reader Reader, opts Options) *Observer {
 
 	if o.wakeGroup == nil {
 		o.wakeGroup = func(balancer.Ref) {}
+	}
+
+	if o.tend == nil {
+		o.tend = func(context.Context, balancer.Ref) error { return nil }
 	}
 
 	if o.dropped == nil {

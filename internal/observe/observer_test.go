@@ -66,8 +66,11 @@ type world struct {
 	// interests are what pods watch now.
 	interests  map[key]Interest
 	busy, most map[balancer.Ref]int
-	pods       map[types.NamespacedName]int
-	groups     map[balancer.Ref]int
+	// tended counts how often a group was looked after, tend is what that fails with.
+	tended map[balancer.Ref]int
+	tend   error
+	pods   map[types.NamespacedName]int
+	groups map[balancer.Ref]int
 }
 
 // run starts an Observer inside a test's bubble of time. Nothing is random in it, so that
@@ -81,6 +84,7 @@ func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 		rows: map[balancer.Ref]map[gate.Target]gate.Health{}, err: map[balancer.Ref]error{}, hang: map[balancer.Ref]time.Duration{},
 		interests:  map[key]Interest{},
 		priorities: map[balancer.Ref][]budget.Priority{},
+		tended:     map[balancer.Ref]int{},
 		reads:      map[balancer.Ref][]time.Time{}, busy: map[balancer.Ref]int{}, most: map[balancer.Ref]int{},
 		pods: map[types.NamespacedName]int{}, groups: map[balancer.Ref]int{},
 	}
@@ -88,6 +92,7 @@ func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 	w.Observer = New(w, Options{
 		WakePod:   func(p types.NamespacedName) { w.do(func() { w.pods[p]++ }) },
 		WakeGroup: func(g balancer.Ref) { w.do(func() { w.groups[g]++ }) },
+		Tend:      w.lookAfter,
 		Random:    random,
 	})
 
@@ -179,6 +184,14 @@ func (w *world) Read(ctx context.Context, ref balancer.Ref, p budget.Priority, r
 	w.busy[ref]--
 
 	return maps.Clone(w.rows[ref]), began, errors.Join(w.err[ref], ctx.Err())
+}
+
+// lookAfter is the load balancer's Tend.
+func (w *world) lookAfter(_ context.Context, ref balancer.Ref) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tended[ref]++
+	return w.tend
 }
 
 // set makes a target's row; Unknown removes it.

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -65,6 +66,9 @@ type Harness struct {
 	// Lose removes a registered target at the load balancer, by other hands than the
 	// provider's.
 	Lose func(t *testing.T, ref balancer.Ref, target gate.Target)
+	// State is what was set at the load balancer of a group's targets, in any words, read by other means than the
+	// provider's. What the load balancer finds out or does by itself, such as health and the end of a drain, is not in it.
+	State func(t *testing.T, ref balancer.Ref) string
 	// Break makes every call fail like fault until mend is called.
 	Break func(t *testing.T, fault Fault) (mend func())
 	// NoFault are the faults that this load balancer's API has no way to tell.
@@ -73,6 +77,10 @@ type Harness struct {
 
 // Patience is how long the suite waits for what a load balancer does in its own time.
 const Patience = 30 * time.Second
+
+// untouched is for how long the suite only reads a group: what could be done about a target that has drained is due by
+// then.
+const untouched = 4 * time.Second
 
 // Run holds a provider to the seam's contract. Every test gets a harness of its own.
 func Run(t *testing.T, start func(t *testing.T) Harness) {
@@ -85,6 +93,8 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 		"RegisterTwice":         registerTwice,
 		"DeregisterStranger":    deregisterStranger,
 		"DeregisterLeaves":      deregisterLeaves,
+		"HealthOnlyReads":       healthOnlyReads,
+		"TendFinishesDrains":    tendFinishesDrains,
 		"NoTargetsNoCall":       noTargetsNoCall,
 		"RegisterAgain":         registerAgain,
 		"AddressReuse":          addressReuse,
@@ -260,6 +270,63 @@ func lostTarget(t *testing.T, h Harness) {
 	}
 
 	h.eventuallyState(t, ref, lost, gate.Healthy)
+}
+
+// healthOnlyReads has one target to look after, and nobody who does.
+func healthOnlyReads(t *testing.T, h Harness) {
+	ref, stays, leaves := h.oneLeaves(t)
+	before := h.State(t, ref)
+	if !strings.Contains(before, stays.Addr.String()) {
+		t.Fatalf("the group's state does not hold %s:\n%s", stays, before)
+	}
+
+	for end := time.Now().Add(untouched); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		h.health(t, ref)
+		if diff := cmp.Diff(before, h.State(t, ref)); diff != "" {
+			t.Fatalf("reading the group changed it while %s drains (-before +after):\n%s", leaves, diff)
+		}
+	}
+}
+
+// tendFinishesDrains is for load balancers whose drains somebody has to look after.
+func tendFinishesDrains(t *testing.T, h Harness) {
+	tender, is := h.Provider.(balancer.Tender)
+	if !is {
+		t.Skip("this load balancer finishes drains by itself")
+	}
+
+	ref, stays, leaves := h.oneLeaves(t)
+	h.eventually(t, ref, leaves.String()+" is not listed", func(healths map[gate.Target]gate.Health) bool {
+		if healths[stays].State != gate.Healthy {
+			t.Fatalf("looking after a drain made another target %s", healths[stays].State)
+		}
+		_, listed := healths[leaves]
+		return !listed
+	})
+
+	before := h.State(t, ref)
+	for range 3 {
+		if err := tender.Tend(t.Context(), ref); err != nil {
+			t.Errorf("tend a group that needs nothing: %v", err)
+		}
+	}
+	if diff := cmp.Diff(before, h.State(t, ref)); diff != "" {
+		t.Errorf("with nothing left to do the group changed (-before +after):\n%s", diff)
+	}
+}
+
+// oneLeaves makes a group of two healthy targets, one of which was deregistered.
+func (h Harness) oneLeaves(t *testing.T) (ref balancer.Ref, stays, leaves gate.Target) {
+	t.Helper()
+	ref, _ = h.NewGroup(t)
+	stays, leaves = h.NewTarget(t), h.NewTarget(t)
+	h.SetHealthy(t, stays, true)
+	h.SetHealthy(t, leaves, true)
+	h.register(t, ref, stays, leaves)
+	h.eventuallyState(t, ref, stays, gate.Healthy)
+	h.eventuallyState(t, ref, leaves, gate.Healthy)
+	h.deregister(t, ref, leaves)
+	return ref, stays, leaves
 }
 
 func noTargetsNoCall(t *testing.T, h Harness) {

@@ -47,7 +47,7 @@ func (h Harness) deregister(t *testing.T, ref balancer.Ref, targets ...gate.Targ
 	}
 }
 
-// eventually asks until the answer is as wanted.
+// eventually asks until the answer is as wanted, and looks after the group as the observer does.
 func (h Harness) eventually(t *testing.T, ref balancer.Ref, what string, wanted func(map[gate.Target]gate.Health) bool) {
 	t.Helper()
 	deadline := time.Now().Add(Patience)
@@ -55,6 +55,9 @@ func (h Harness) eventually(t *testing.T, ref balancer.Ref, what string, wanted 
 		healths := h.health(t, ref)
 		if wanted(healths) {
 			return
+		}
+		if err := balancer.Tend(t.Context(), h.Provider, ref); err != nil {
+			t.Fatalf("tend: %v", err)
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("after %s not yet: %s; the group is %v", Patience, what, healths)

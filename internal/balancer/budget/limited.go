@@ -34,7 +34,10 @@ type Limited struct {
 
 type queues struct{ describe, change *line }
 
-var _ balancer.Provider = (*Limited)(nil)
+var (
+	_ balancer.Provider = (*Limited)(nil)
+	_ balancer.Tender   = (*Limited)(nil)
+)
 
 // New gives every account that key tells a budget of its own, of the limits that its groups have.
 func New(next balancer.Provider, limits func(balancer.Ref) balancer.Limits, key func(balancer.Ref) string) *Limited {
@@ -96,6 +99,17 @@ func (l *Limited) Resolve(ctx context.Context, ref balancer.Ref, name string) (b
 	}
 	g, err := l.next.Resolve(ctx, ref, name)
 	return g, line.heed(err)
+}
+
+// Tend implements Tender; it costs one call that changes the group. It gives way to
+// registrations and deregistrations, since it comes after every read and mostly finds
+// nothing to do.
+func (l *Limited) Tend(ctx context.Context, ref balancer.Ref) error {
+	line := l.budget(ref).change
+	if err := l.wait(ctx, ref, line, Audit, nil, 1); err != nil {
+		return err
+	}
+	return line.heed(balancer.Tend(ctx, l.next, ref))
 }
 
 func (l *Limited) calls(ref balancer.Ref, targets []gate.Target) int {

@@ -24,6 +24,7 @@ func (a answers) Register(context.Context, balancer.Ref, []gate.Target, balancer
 	return a.err
 }
 func (a answers) Deregister(context.Context, balancer.Ref, []gate.Target) error { return a.err }
+func (a answers) Tend(context.Context, balancer.Ref) error                      { return a.err }
 func (a answers) Resolve(context.Context, balancer.Ref, string) (balancer.Group, error) {
 	return balancer.Group{}, a.err
 }
@@ -61,6 +62,11 @@ func TestLimitedWaits(t *testing.T) {
 			_, _ = l.Resolve(ctx, balancer.Ref{}, "")
 			_ = l.Register(ctx, balancer.Ref{}, make([]gate.Target, 1), nil)
 		}, 0},
+		{"looking after a group is a change, and leaves room for others", func(ctx context.Context, l *Limited) {
+			for range 3 {
+				_ = l.Tend(ctx, balancer.Ref{})
+			}
+		}, 2 * time.Second},
 		{"every batch counts", func(ctx context.Context, l *Limited) {
 			_ = l.Deregister(ctx, balancer.Ref{}, make([]gate.Target, 5))
 		}, 2 * time.Second},

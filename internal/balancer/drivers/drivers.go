@@ -11,7 +11,7 @@ import (
 )
 
 // All lists every driver, one a line, each with who makes its calls.
-func All(groups balancer.Provider, limits balancer.Limits, backends balancer.Provider) balancer.Drivers {
+func All(groups balancer.Provider, limits balancer.Limits, backends *haproxy.Provider) balancer.Drivers {
 	return balancer.Drivers{
 		elbv2.Driver(groups, limits),
 		haproxy.Driver(backends),

@@ -169,6 +169,11 @@ func TestToyDriver(t *testing.T) {
 				defer y.mu.Unlock()
 				maps.DeleteFunc(y.groups[ref.Group], func(t gate.Target, _ bool) bool { return t == target })
 			},
+			State: func(_ *testing.T, ref balancer.Ref) string {
+				y.mu.Lock()
+				defer y.mu.Unlock()
+				return fmt.Sprint(y.groups[ref.Group])
+			},
 			Break: func(_ *testing.T, fault balancertest.Fault) func() {
 				y.mu.Lock()
 				defer y.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -132,6 +133,25 @@ func (s *simulation) lose(t *testing.T, ref balancer.Ref, target gate.Target) {
 	}
 }
 
+// state lists the targets that were registered and not deregistered since.
+func (s *simulation) state(t *testing.T, ref balancer.Ref) string {
+	t.Helper()
+	out, err := s.client.DescribeTargetHealth(t.Context(), &elb.DescribeTargetHealthInput{TargetGroupArn: &ref.Group})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var rows []string
+	for _, row := range out.TargetHealthDescriptions {
+		if row.TargetHealth.State != types.TargetHealthStateEnumDraining {
+			rows = append(rows, fmt.Sprintf("%s:%d", *row.Target.Id, *row.Target.Port))
+		}
+	}
+
+	slices.Sort(rows)
+	return strings.Join(rows, "\n")
+}
+
 func (s *simulation) breakdown(t *testing.T, fault balancertest.Fault) (mend func()) {
 	t.Helper()
 	id, err := s.AddFault(map[balancertest.Fault]awssim.Fault{
@@ -165,6 +185,7 @@ func TestConformance(t *testing.T) {
 			SetHealthy:  s.setHealthy,
 			Refused:     gate.Target{Addr: netip.MustParseAddr("2001:db8::1"), Port: 8080},
 			Lose:        s.lose,
+			State:       s.state,
 			Break:       s.breakdown,
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -132,6 +133,7 @@ func (s *site) harness() balancertest.Harness {
 		SetHealthy:  s.setHealthy,
 		Refused:     gate.Target{Addr: netip.MustParseAddr("127.0.0.1")},
 		Lose:        s.lose,
+		State:       s.state,
 		Break:       s.breakdown,
 		NoFault:     []balancertest.Fault{balancertest.Throttled},
 	}
@@ -156,6 +158,28 @@ func (s *site) lose(t *testing.T, ref balancer.Ref, target gate.Target) {
 			}
 		}
 	}
+}
+
+// state is what the runtime API set of each server at each instance.
+func (s *site) state(t *testing.T, ref balancer.Ref) string {
+	t.Helper()
+	g, err := s.provider.group("test", ref.Group)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var all []string
+	for n, h := range s.haproxys {
+		rows, err := parseState(h.say("show servers state " + g.Backend))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			all = append(all, fmt.Sprint(n, row.name, row.addr, row.port, row.weight, row.admin, row.checkState&checkEnabled))
+		}
+	}
+
+	return strings.Join(all, "\n")
 }
 
 func TestConformance(t *testing.T) {

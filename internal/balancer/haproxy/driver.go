@@ -17,11 +17,11 @@ import (
 var Limits = balancer.Limits{DescribeRate: 50, DescribeBurst: 100, ChangeRate: 50, ChangeBurst: 100}
 
 // Audit is the time between two reads of a backend where nothing is expected. A reload
-// loses what was registered, and servers whose drain has ended go by being read.
+// loses what was registered, and servers whose drain has ended go by Tend, which follows a read.
 const Audit = 2 * time.Second
 
 // Driver is HAProxy with its traits, through p.
-func Driver(p balancer.Provider) balancer.Driver {
+func Driver(p *Provider) balancer.Driver {
 	return balancer.Driver{Kind: balancer.HAProxy, Provider: p, Traits: balancer.Traits{
 		Immediate: true,
 		Audit:     Audit,
@@ -30,7 +30,6 @@ func Driver(p balancer.Provider) balancer.Driver {
 
 		ManifestDecides:   true,
 		EmptyUntilReached: true,
-		Tends:             true,
 		// A server is removed from an instance when it has no connection left there.
 		GoneIsDone: true,
 

@@ -35,10 +35,14 @@ func (s *site) get(path string) int {
 	return answer.StatusCode
 }
 
+// health reads a group and looks after it, as the observer does.
 func (s *site) health(ref balancer.Ref, t gate.Target) gate.Health {
 	s.t.Helper()
 	healths, err := s.provider.Health(s.t.Context(), ref)
 	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.provider.Tend(s.t.Context(), ref); err != nil {
 		s.t.Fatal(err)
 	}
 	return healths[t]
@@ -392,6 +396,9 @@ func TestTwoReplicas(t *testing.T) {
 					if _, err := p.Health(t.Context(), ref); err != nil {
 						t.Error(err)
 					}
+					if err := p.Tend(t.Context(), ref); err != nil {
+						t.Error(err)
+					}
 				}
 			}
 		})
@@ -416,13 +423,16 @@ func TestTwoReplicas(t *testing.T) {
 			}
 		}
 
+		if err := s.provider.Tend(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
 		_ = s.provider.Register(t.Context(), ref, missing, owners(missing...))
 		return healthy == len(targets)
 	})
 
 	s.deregister(ref, targets...)
 	eventually(t, "all are gone", func() bool {
-		_, err := replicas[1].Health(t.Context(), ref)
+		err := replicas[1].Tend(t.Context(), ref)
 		return err == nil && len(s.haproxys[0].servers()) == 0
 	})
 }

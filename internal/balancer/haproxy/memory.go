@@ -24,6 +24,9 @@ type memory struct {
 	instances map[socket]*seen
 	// missing tells since when an instance lacks a server that another one has.
 	missing map[missing]time.Time
+	// views are what the last Health read, at readAt, until Tend goes on from there.
+	views  []view
+	readAt time.Time
 }
 
 type missing struct {
@@ -91,6 +94,26 @@ func (m *memory) note(v view) {
 			delete(s.lost, server.name)
 		}
 	}
+}
+
+// keep notes what was read for a Tend that follows.
+func (m *memory) keep(views []view) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.views, m.readAt = views, m.now()
+}
+
+// take returns what was kept if it is younger than a time, once: what follows from a read
+// is done once.
+func (m *memory) take(young time.Duration) []view {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	views := m.views
+	m.views = nil
+	if m.now().Sub(m.readAt) >= young {
+		return nil
+	}
+	return views
 }
 
 // quietFor is for how long a server that leaves has had no connection, failed ones included.

@@ -43,7 +43,10 @@ type Provider struct {
 	groups map[string]*group
 }
 
-var _ balancer.Provider = (*Provider)(nil)
+var (
+	_ balancer.Provider = (*Provider)(nil)
+	_ balancer.Tender   = (*Provider)(nil)
+)
 
 // group is one backend at all its instances. It is replaced, not changed, when its
 // configuration is; what was seen of the instances stays.

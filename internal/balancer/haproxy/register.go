@@ -32,7 +32,7 @@ func (p *Provider) Register(ctx context.Context, ref balancer.Ref, targets []gat
 }
 
 // Deregister implements provider.Registrar; its errors are like Register's. Servers
-// drain from now on; Health removes them when they have drained.
+// drain from now on; Tend removes them when they have drained.
 func (p *Provider) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
 	return p.change(ctx, opDeregister, ref, targets, func(ctx context.Context, i instance) (failures, *troubleError) {
 		v, trouble := i.read(ctx)
@@ -54,6 +54,10 @@ func (p *Provider) change(ctx context.Context, op string, ref balancer.Ref, targ
 	if g.Observe {
 		return &balancer.CallError{Provider: balancer.HAProxy, Op: op, Subject: ref.Group, Kind: balancer.ErrInvalid, Text: "the binding says that others register the servers"}
 	}
+
+	// What was read before is not what Tend may go by.
+	g.memory.keep(nil)
+	defer g.memory.keep(nil)
 
 	results, trouble := settle(each(ctx, p, g, do))
 	if trouble != nil {

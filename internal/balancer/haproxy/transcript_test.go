@@ -39,6 +39,8 @@ type transcript struct {
 
 	mu  sync.Mutex
 	got []string
+	// asked counts the reads of the backend.
+	asked int
 }
 
 func (s *transcript) serve(conn net.Conn) {
@@ -52,6 +54,9 @@ func (s *transcript) serve(conn net.Conn) {
 			answer = fmt.Sprintf("Name: HAProxy\nVersion: %s\nPid: %d\nStart_time_sec: 9\nStopping: %d\n", s.version, 7+s.reloads, map[bool]int{true: 1}[s.stopping])
 		case strings.HasPrefix(command, "show servers state"):
 			answer = stateHeader + s.state
+			s.mu.Lock()
+			s.asked++
+			s.mu.Unlock()
 		case strings.HasPrefix(command, "show stat"):
 			answer = statHeader + "web,BACKEND,0,0,1,,,,,,http,roundrobin,\n" + s.stat
 		default:
@@ -72,6 +77,13 @@ func (s *transcript) changes() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.got
+}
+
+// reads returns how often the backend was read.
+func (s *transcript) reads() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
 }
 
 func (s *transcript) provide(t *testing.T) (*Provider, balancer.Ref) {
@@ -135,7 +147,7 @@ func TestVersions(t *testing.T) {
 			s = &transcript{version: tc.version, state: "3 web 2 podgate_x 127.0.0.1 0 1 0 100 9 15 3 4 14 0 0 0 - 80 - 0 0 - - 0\n", stat: "web,podgate_x,0,0,2,L7OK,,,2,4,http,,\n"}
 			p, ref = s.provide(t)
 			for range 2 {
-				if _, err := p.Health(t.Context(), ref); err != nil {
+				if err := p.Tend(t.Context(), ref); err != nil {
 					t.Fatal(err)
 				}
 				s.later += retried
@@ -230,11 +242,51 @@ func TestUnfinishedIsUndoneWhenNobodyGoesOn(t *testing.T) {
 	for since, want := range map[string]int{"29": 0, "30": 3} {
 		s := &transcript{version: "2.6.12", state: "3 web 2 podgate_x 127.0.0.1 0 1 100 100 " + since + " 1 0 0 2 0 0 0 - 80 - 0 0 - - 0\n"}
 		p, ref := s.provide(t)
-		if _, err := p.Health(t.Context(), ref); err != nil {
+		if err := p.Tend(t.Context(), ref); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.changes(); len(got) != want {
 			t.Errorf("after %s s: %q, want %d commands", since, got, want)
+		}
+	}
+}
+
+// TestTendGoesByWhatWasRead: what was read is done once, and what was read too long ago, or before a change, is read again.
+func TestTendGoesByWhatWasRead(t *testing.T) {
+	drained := "3 web 2 podgate_x 127.0.0.1 0 8 0 100 99 15 3 4 14 0 0 0 - 80 - 0 0 - - 0\n"
+	tests := []struct {
+		reason string
+		before func(p *Provider, ref balancer.Ref, s *transcript)
+		reads  int
+	}{
+		{"just read", func(*Provider, balancer.Ref, *transcript) {}, 0},
+		{"read too long ago", func(_ *Provider, _ balancer.Ref, s *transcript) { s.later += DefaultCallTimeout }, 1},
+		{"used up by the Tend before", func(p *Provider, ref balancer.Ref, _ *transcript) { _ = p.Tend(t.Context(), ref) }, 1},
+		{"changed since", func(p *Provider, ref balancer.Ref, _ *transcript) {
+			_ = p.Deregister(t.Context(), ref, []gate.Target{{Addr: local, Port: 81}})
+		}, 1},
+	}
+
+	for _, tc := range tests {
+		s := &transcript{version: "2.6.12", state: drained, stat: "web,podgate_x,0,0,2,L7OK,,,2,4,http,,\n"}
+		p, ref := s.provide(t)
+		if _, err := p.Health(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.changes(); len(got) > 0 {
+			t.Errorf("Health changed something: %q", got)
+		}
+
+		tc.before(p, ref, s)
+		reads := s.reads()
+		if err := p.Tend(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.reads() - reads; got != tc.reads {
+			t.Errorf("%s: Tend read the group %d times, want %d", tc.reason, got, tc.reads)
+		}
+		if len(s.changes()) == 0 {
+			t.Errorf("%s: Tend did nothing", tc.reason)
 		}
 	}
 }

@@ -22,7 +22,10 @@ type Metered struct {
 	duration *prometheus.HistogramVec
 }
 
-var _ balancer.Provider = (*Metered)(nil)
+var (
+	_ balancer.Provider = (*Metered)(nil)
+	_ balancer.Tender   = (*Metered)(nil)
+)
 
 // New measures the calls to next. It registers podgate_provider_calls_total{operation,outcome} and
 // podgate_provider_call_duration_seconds{operation} with reg. Two providers that
@@ -72,6 +75,12 @@ func (m *Metered) Deregister(ctx context.Context, ref balancer.Ref, targets []ga
 func (m *Metered) Resolve(ctx context.Context, ref balancer.Ref, name string) (group balancer.Group, err error) {
 	defer m.observe("resolve", time.Now(), &err)
 	return m.next.Resolve(ctx, ref, name)
+}
+
+// Tend implements balancer.Tender.
+func (m *Metered) Tend(ctx context.Context, ref balancer.Ref) (err error) {
+	defer m.observe("tend", time.Now(), &err)
+	return balancer.Tend(ctx, m.next, ref)
 }
 
 func (m *Metered) observe(operation string, start time.Time, err *error) {

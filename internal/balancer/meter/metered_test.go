@@ -26,6 +26,7 @@ func (a answers) Register(context.Context, balancer.Ref, []gate.Target, balancer
 	return a.err
 }
 func (a answers) Deregister(context.Context, balancer.Ref, []gate.Target) error { return a.err }
+func (a answers) Tend(context.Context, balancer.Ref) error                      { return a.err }
 func (a answers) Resolve(context.Context, balancer.Ref, string) (balancer.Group, error) {
 	return balancer.Group{}, a.err
 }
@@ -58,12 +59,15 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 		_ = m.Register(t.Context(), balancer.Ref{}, nil, nil)
 		_ = m.Deregister(t.Context(), balancer.Ref{}, nil)
 		_, _ = m.Resolve(t.Context(), balancer.Ref{}, "")
+		if got := m.Tend(t.Context(), balancer.Ref{}); !errors.Is(got, tc.err) {
+			t.Errorf("%s: the answer to Tend became %v", tc.reason, got)
+		}
 
 		want := `# HELP podgate_provider_calls_total Calls to a load balancer's API by operation and outcome.
 # TYPE podgate_provider_calls_total counter
 `
 
-		for _, op := range []string{"deregister", "health", "register", "resolve"} {
+		for _, op := range []string{"deregister", "health", "register", "resolve", "tend"} {
 			want += `podgate_provider_calls_total{operation="` + op + `",outcome="` + tc.want + `"} 1` + "\n"
 		}
 
@@ -71,7 +75,7 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 			t.Errorf("%s: %v", tc.reason, err)
 		}
 
-		if n, err := testutil.GatherAndCount(reg, "podgate_provider_call_duration_seconds"); err != nil || n != 4 {
+		if n, err := testutil.GatherAndCount(reg, "podgate_provider_call_duration_seconds"); err != nil || n != 5 {
 			t.Errorf("%s: %d durations, %v", tc.reason, n, err)
 		}
 	}

@@ -109,6 +109,8 @@ type world struct {
 	viewAge time.Duration
 	// delay is the group's deregistration delay.
 	delay time.Duration
+	// tended counts how often the group was looked after.
+	tended int
 	// placedFor came with the latest registration.
 	placedFor balancer.Pods
 }
@@ -318,6 +320,12 @@ func (w *world) Deregister(_ context.Context, _ balancer.Ref, targets []gate.Tar
 		w.rows[t] = gate.Health{State: gate.Draining}
 	}
 	return nil
+}
+
+// Tend implements balancer.Tender.
+func (w *world) Tend(context.Context, balancer.Ref) error {
+	w.tended++
+	return w.fail["tend"]
 }
 
 func (w *world) taken() int {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -102,8 +103,8 @@ func (r *Reconciler) neverReached(b *binding.Binding) bool {
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer
-// afresh: what is remembered may be of another time. Where targets go only as reads of
-// the group bring them on, drains is how long they take at most; zero when none is left.
+// afresh: what is remembered may be of another time. Where targets go only as the group
+// is looked after, it does that, and drains is how long they take at most; zero when none is left.
 func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time.Duration, err error) {
 	if b.External {
 		return 0, nil
@@ -123,8 +124,11 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 		return 0, fmt.Errorf("read target group: %w", err)
 	}
 
-	if len(rows) > 0 && r.drivers.Of(group.Ref.Provider).Tends {
+	if len(rows) > 0 && r.drivers.Tends(group.Ref) {
 		drains = group.DeregistrationDelay + gate.Lag
+		if err := balancer.Tend(ctx, r.provider, group.Ref); err != nil {
+			log.FromContext(ctx).V(1).Info("Looking after a target group's drains failed", "group", group.Ref.Group, "error", err.Error())
+		}
 	}
 
 	// What was registered a moment ago may not be shown yet, and nobody would look again.

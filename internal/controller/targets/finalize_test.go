@@ -4,6 +4,7 @@
 package targets
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -83,6 +84,38 @@ func TestDeletedWhileNobodyLed(t *testing.T) {
 		if look() {
 			t.Errorf("server removed: %t; the binding stays", removed)
 		}
+	}
+}
+
+// TestLaw2DeletedBackendIsLookedAfter: servers of a deleted binding are removed although nobody else may look after their
+// backend, at every look at the binding, be it that the one before failed. A target group needs nobody for that.
+func TestLaw2DeletedBackendIsLookedAfter(t *testing.T) {
+	w := newWorld(t)
+	k := w.behind()
+	key := k.bind("web", time.Hour, "unix:/1")
+	w.pod(1)
+	if _, err := w.try(key); err != nil {
+		t.Fatal(err)
+	}
+
+	w.fail["tend"] = errors.New("busy")
+	k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
+	for look := 1; look <= 3; look++ {
+		res, err := w.try(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.tended != look || res.RequeueAfter != drainPoll {
+			t.Errorf("look %d: looked after %d times, again in %s", look, w.tended, res.RequeueAfter)
+		}
+	}
+
+	w = newWorld(t)
+	w.serve(1)
+	w.bindings["web-tg"].DeletionTimestamp = &metav1.Time{Time: w.clock}
+	w.reconcile()
+	if w.tended > 0 {
+		t.Error("a target group is looked after")
 	}
 }
 

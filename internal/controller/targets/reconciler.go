@@ -64,7 +64,7 @@ const resolveSoon = 30 * time.Second
 // releasePoll is how often a binding's removal looks whether its gates are open.
 const releasePoll = 200 * time.Millisecond
 
-// drainPoll is how often a binding's removal reads a group that is drained by being read.
+// drainPoll is how often a binding's removal looks after a group whose targets drain only so.
 const drainPoll = time.Second
 
 // Reconciler reconciles one binding at a time.
