@@ -5,10 +5,8 @@ package targets
 
 import (
 	"errors"
-	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -24,18 +22,18 @@ const maxPressing = 5 * time.Second
 // failed together do not come back together.
 type rateLimiter struct {
 	workqueue.TypedRateLimiter[reconcile.Request]
-	random   func(time.Duration) time.Duration
-	pressing *pressing
+	random func(time.Duration) time.Duration
+	states *states
 }
 
-func newRateLimiter(random func(time.Duration) time.Duration, p *pressing) rateLimiter {
-	return rateLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, maxBackoff), random, p}
+func newRateLimiter(random func(time.Duration) time.Duration, s *states) rateLimiter {
+	return rateLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, maxBackoff), random, s}
 }
 
 // When implements workqueue.TypedRateLimiter.
 func (l rateLimiter) When(req reconcile.Request) time.Duration {
 	d := l.TypedRateLimiter.When(req)
-	if l.pressing.has(req.NamespacedName) {
+	if l.states.get(req.NamespacedName).pressing {
 		d = min(d, maxPressing)
 	}
 	return d - l.random(d/5+1)
@@ -44,7 +42,7 @@ func (l rateLimiter) When(req reconcile.Request) time.Duration {
 // pressingError keeps the target of a pod in its group that is being deleted, or gone.
 type pressingError struct{ error }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e pressingError) Unwrap() error { return e.error }
 
 // press marks an error as pressing.
@@ -55,29 +53,8 @@ func press(err error) error {
 	return pressingError{err}
 }
 
-// pressing are the bindings whose latest reconciliation failed with such an error. The
-// zero value is ready to use.
-type pressing struct {
-	mu sync.Mutex
-	of map[types.NamespacedName]bool
-}
-
-func (p *pressing) note(key types.NamespacedName, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// isPressing reports whether an error was marked as pressing.
+func isPressing(err error) bool {
 	var e pressingError
-	if !errors.As(err, &e) {
-		delete(p.of, key)
-		return
-	}
-	if p.of == nil {
-		p.of = map[types.NamespacedName]bool{}
-	}
-	p.of[key] = true
-}
-
-func (p *pressing) has(key types.NamespacedName) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.of[key]
+	return errors.As(err, &e)
 }

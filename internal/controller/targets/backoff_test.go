@@ -56,7 +56,7 @@ func TestLaw5FailedRemovalIsRepeatedSoon(t *testing.T) {
 		w.serve(1, 2)
 		w.reconcile()
 		tc.trouble(w)
-		l := newRateLimiter(rand.N, &w.pressing)
+		l := newRateLimiter(rand.N, w.states)
 		var last time.Duration
 		seen := map[time.Duration]bool{}
 		for range 40 {
@@ -94,7 +94,7 @@ func TestPressingRemovalsKeepTheBudget(t *testing.T) {
 		w.calls = nil
 		w.terminate(w.pods["web-1"])
 		w.fail["deregister"] = errors.New("EOF") // no throttling, which would slow the account by itself
-		l := newRateLimiter(rand.N, &w.pressing)
+		l := newRateLimiter(rand.N, w.states)
 		begun, clock := time.Now(), w.clock
 		for time.Since(begun) < 40*time.Second {
 			key := earliest(due)
@@ -116,8 +116,8 @@ func TestPressingRemovalsKeepTheBudget(t *testing.T) {
 		delete(w.fail, "deregister")
 		for key := range due {
 			w.rows[at(1)] = gate.Health{State: gate.Healthy}
-			if _, err := w.try(key); err != nil || w.pressing.has(key) {
-				t.Errorf("%s: it succeeded (%v), and its next failure still counts as pressing: %t", key, err, w.pressing.has(key))
+			if _, err := w.try(key); err != nil || w.states.get(key).pressing {
+				t.Errorf("%s: it succeeded (%v), and its next failure still counts as pressing: %t", key, err, w.states.get(key).pressing)
 			}
 		}
 	})

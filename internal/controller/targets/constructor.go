@@ -136,18 +136,18 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 		return nil, err
 	}
 
+	states := newStates()
 	return &Reconciler{
 		client: c, provider: provider, observer: observer, registry: registry,
-		report:  newReporter(c, o.Recorder),
+		report:  newReporter(c, o.Recorder, states),
 		ledger:  newLedger(o.Now, o.Drivers.Lag),
 		owners:  lbc.NewOwners(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
 		nudger:  lbc.NewNudger(c, observer, o.Now),
 		records: lbc.NewRecords(c, o.Reader, o.Now),
 		lanes:   newLanes(o.Workers),
 		drivers: o.Drivers, account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
-		metrics: m, drains: drains,
+		metrics: m, drains: drains, states: states,
 		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: o.Now, random: o.Random,
-		resolved: map[types.NamespacedName]resolved{}, tracked: map[types.NamespacedName]balancer.Ref{}, absent: map[types.NamespacedName]time.Time{},
 	}, nil
 }
 
@@ -165,9 +165,9 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
 		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.owners))).
-		Watches(&corev1.Pod{}, podHandler(c, r.owners, &r.lodgers, r.drains.Ended)).
+		Watches(&corev1.Pod{}, podHandler(c, r.owners, r.states, r.drains.Ended)).
 		WatchesRawSource(first(c, r.owners)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, &r.pressing)})
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, r.states)})
 	if o.Wake != nil {
 		setup = setup.WatchesRawSource(o.Wake)
 	}
@@ -217,7 +217,7 @@ func serviceBindings(r client.Reader, owners *lbc.Owners) handler.MapFunc {
 
 // podHandler wakes the bindings of a pod, old labels and new, and those whose groups
 // hold it, a moment later. ends is told of a pod's end, once for each of them.
-func podHandler(r client.Reader, owners *lbc.Owners, l *lodgers, ends func(binding types.NamespacedName, pod *corev1.Pod, removed bool)) handler.EventHandler {
+func podHandler(r client.Reader, owners *lbc.Owners, s *states, ends func(binding types.NamespacedName, pod *corev1.Pod, removed bool)) handler.EventHandler {
 	concerned := func(ctx context.Context, pod *corev1.Pod) []types.NamespacedName {
 		bindings, err := binding.ForPod(ctx, r, pod)
 		if err != nil {
@@ -232,7 +232,7 @@ func podHandler(r client.Reader, owners *lbc.Owners, l *lodgers, ends func(bindi
 			}
 		}
 
-		for _, key := range l.hosts(client.ObjectKeyFromObject(pod)) {
+		for _, key := range s.holding(client.ObjectKeyFromObject(pod)) {
 			if !slices.Contains(keys, key) {
 				keys = append(keys, key)
 			}

@@ -40,7 +40,7 @@ func TestLaw5DeletionWakesTheBinding(t *testing.T) {
 		pod := find(w)
 		after := pod.DeepCopy()
 		w.terminate(after)
-		h := podHandler(kube{w: w}, w.owners, &w.lodgers, w.drains.Ended)
+		h := podHandler(kube{w: w}, w.owners, w.states, w.drains.Ended)
 		for _, kind := range []string{"update", "delete"} {
 			q := queue{added: map[reconcile.Request]time.Duration{}}
 			if kind == "update" {
@@ -59,7 +59,7 @@ func TestLaw5DeletionWakesTheBinding(t *testing.T) {
 func TestPodEvents(t *testing.T) {
 	w := newWorld(t)
 	pod := w.pod(1)
-	h := podHandler(kube{w: w}, w.owners, &w.lodgers, w.drains.Ended)
+	h := podHandler(kube{w: w}, w.owners, w.states, w.drains.Ended)
 	cases := map[string]struct {
 		reason string
 		change func(p *corev1.Pod)

@@ -68,7 +68,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 	if len(waiting) > 0 {
 		return reconcile.Result{RequeueAfter: releasePoll}, nil
 	}
-	if drains > 0 && r.now().Before(r.memories.get(key, b.Ref).emptying(r.now()).Add(drains)) {
+	if drains > 0 && r.now().Before(r.states.history(key, b.Ref).emptying(r.now()).Add(drains)) {
 		return reconcile.Result{RequeueAfter: drainPoll}, nil
 	}
 
@@ -86,7 +86,6 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 
 func (r *Reconciler) finished(b *binding.Binding) {
 	r.forget(b.Key())
-	r.report.forget(b.UID)
 }
 
 // terminating reports whether a pod of a binding is being deleted, whose target has to go soon.

@@ -38,9 +38,7 @@ func (r *Reconciler) ready(b *binding.Binding) error {
 // thousand other groups.
 func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.Group, error) {
 	key := b.Key()
-	r.mu.Lock()
-	known := r.resolved[key]
-	r.mu.Unlock()
+	known := r.states.get(key).service.resolved
 	gone := errors.Is(r.observer.View(known.group.Ref).Err, balancer.ErrNotFound)
 	about := b.Ref.Group == "" || b.Ref.Group == known.group.Ref.Group
 	if known.generation == b.Generation && about && r.now().Sub(known.at) < known.lasts() && !gone {
@@ -74,9 +72,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 }
 
 func (r *Reconciler) remember(key types.NamespacedName, what resolved) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.resolved[key] = what
+	r.states.update(key, func(s *state) { s.service.resolved = what })
 }
 
 // transient reports whether an error says nothing about the group itself.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -49,7 +48,7 @@ func TestSettingsAreAskedForSeldom(t *testing.T) {
 			w.provider = r
 			if tc.targetType != "ip" || !restarted {
 				w.bindings["web-tg"].Annotations = nil
-				w.resolved = map[types.NamespacedName]resolved{}
+				w.states.update(web, func(s *state) { s.service.resolved = resolved{} })
 				w.reconcile()
 			}
 

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
@@ -82,13 +81,15 @@ func (r *reporter) tell(b *binding.Binding, svc *corev1.Service, g membership.Gu
 // guarded notes which guards keep targets of a binding and gives those that did before;
 // of an earlier process's only what the condition says is known.
 func (r *reporter) guarded(b *binding.Binding, now []membership.Guard) []membership.Guard {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before, known := r.guards[b.UID]
-	r.guards[b.UID] = now
-	if known {
-		return before
+	var before reported
+	r.states.report(b, func(told *reported) {
+		before = *told
+		told.guards, told.guardsKnown = now, true
+	})
+	if before.guardsKnown {
+		return before.guards
 	}
+
 	c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld)
 	return slices.DeleteFunc(slices.Clone(membership.Guards), func(g membership.Guard) bool {
 		return c == nil || c.Reason != heldBy[g].reason
@@ -96,17 +97,15 @@ func (r *reporter) guarded(b *binding.Binding, now []membership.Guard) []members
 }
 
 // unguard forgets the guards of a binding that is not podgate's any more.
-func (r *reporter) unguard(uid types.UID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.guards, uid)
+func (r *reporter) unguard(b *binding.Binding) {
+	r.states.report(b, func(told *reported) { told.guards, told.guardsKnown = nil, false })
 }
 
 // heldCondition says what is held; nil when that is not known, or nothing was ever.
 func (r *reporter) heldCondition(b *binding.Binding) []metav1.Condition {
-	r.mu.Lock()
-	guards, known := r.guards[b.UID]
-	r.mu.Unlock()
+	var guards []membership.Guard
+	var known bool
+	r.states.report(b, func(told *reported) { guards, known = told.guards, told.guardsKnown })
 
 	if len(guards) > 0 {
 		var messages []string

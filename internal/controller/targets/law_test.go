@@ -339,7 +339,7 @@ func TestLaw5LastOneGoesBeforeItsHookEnds(t *testing.T) {
 
 // TestLaw6ErrorsBackOff: the queue's delays grow to at most 30 s and are not in step.
 func TestLaw6ErrorsBackOff(t *testing.T) {
-	l := newRateLimiter(rand.N, &pressing{})
+	l := newRateLimiter(rand.N, newStates())
 	seen := map[time.Duration]bool{}
 	var last time.Duration
 	for range 40 {

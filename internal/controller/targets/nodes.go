@@ -120,7 +120,7 @@ func (r *Reconciler) wakeNode(ctx context.Context, node *disruption.Node, wake f
 		for _, b := range bindings {
 			wake(b.Key())
 		}
-		for _, key := range r.lodgers.hosts(client.ObjectKeyFromObject(pod)) {
+		for _, key := range r.states.holding(client.ObjectKeyFromObject(pod)) {
 			wake(key)
 		}
 	}

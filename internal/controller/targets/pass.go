@@ -29,7 +29,7 @@ type pass struct {
 	observed map[gate.Target]gate.Health
 	// who are the pods, and known what this process remembers of the group.
 	who   population
-	known *memory
+	known *history
 	// plan is what is to change.
 	plan membership.Plan
 }
@@ -56,9 +56,9 @@ func (r *Reconciler) meet(ctx context.Context, p *pass) error {
 	p.who = who
 
 	key := p.binding.Key()
-	r.lodgers.set(key, who.lodgers)
-	p.known = r.memories.get(key, p.group.Ref)
-	p.known.look(p.observed, who, r.now())
+	r.states.update(key, func(s *state) { s.service.unselected = who.lodgers })
+	p.known = r.states.history(key, p.group.Ref)
+	p.known.observe(p.observed, who, r.now())
 	return nil
 }
 
@@ -68,7 +68,7 @@ func (r *Reconciler) plan(p *pass) {
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: p.who.members, Coming: p.who.coming, Observed: p.observed, Drain: need.Time(), Routed: need.Routed(),
 		AbsentUntil: r.absence(key, p.who.missing), Floor: r.floor, Ours: p.who.record.Owns,
-		HeldSince: p.known.held, RemovedAt: p.known.removed, StrangeSince: p.known.strange,
+		HeldSince: p.known.held, RemovedAt: p.known.removed, StrangeSince: p.known.orphans,
 	})
 
 	if p.binding.External {
@@ -76,7 +76,7 @@ func (r *Reconciler) plan(p *pass) {
 		r.drains.Discard(key)    // When they were deregistered, and whether, only somebody else knows.
 	}
 
-	p.known.keep(plan.Held, r.now())
+	p.known.hold(plan.Held, r.now())
 
 	if p.observed == nil && p.view.Err == nil {
 		// The first read is under way and wakes this binding; until then registering

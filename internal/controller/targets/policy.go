@@ -40,15 +40,19 @@ func (r *reporter) policy(b *binding.Binding) *metav1.Condition {
 // policyEvent tells what is wrong with a binding's policies when that has changed. After
 // a restart the condition tells what was said before.
 func (r *reporter) policyEvent(b *binding.Binding, before *metav1.Condition, message string) {
-	r.mu.Lock()
-	told, known := r.policies[b.UID]
-	if !known && before != nil && before.Status == metav1.ConditionFalse {
-		told = before.Message
-	}
-	if known || message != "" {
-		r.policies[b.UID] = message
-	}
-	r.mu.Unlock()
+	var told string
+	r.states.report(b, func(known *reported) {
+		switch {
+		case known.problems != nil:
+			told = *known.problems
+		case before != nil && before.Status == metav1.ConditionFalse:
+			told = before.Message
+		}
+		if known.problems != nil || message != "" {
+			known.problems = &message
+		}
+	})
+
 	if message != "" && message != told {
 		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonInvalidPolicy, "Reconcile", "%s", message)
 	}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -83,22 +82,15 @@ type Reconciler struct {
 	prepare      func(*binding.Binding) error
 	allowed      func(ctx context.Context, namespace string, things []string) (refused string, err error)
 	metrics      *metrics
-	lodgers      lodgers
+	states       *states
 	nodes        nodes
-	memories     memories
 	drains       *record.Reports
 	nudger       *lbc.Nudger
-	pressing     pressing
 	absenceGrace time.Duration
 	floor        int
 	now          func() time.Time
 	// random gives a duration below its argument.
 	random func(time.Duration) time.Duration
-
-	mu       sync.Mutex
-	resolved map[types.NamespacedName]resolved
-	tracked  map[types.NamespacedName]balancer.Ref
-	absent   map[types.NamespacedName]time.Time
 }
 
 // resolved is what is remembered of a binding's group. With at and no generation, the
@@ -135,7 +127,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	defer leave()
 	res, err := r.reconcile(ctx, b)
-	r.pressing.note(req.NamespacedName, err)
+	r.states.press(req.NamespacedName, isPressing(err))
 
 	return res, err
 }
@@ -239,9 +231,9 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 
 // apply makes the plan's calls: what is urgent at once, removals of running targets
 // only after the registrations, unless the group is full: then they make room first.
-func (r *Reconciler) apply(ctx context.Context, ref balancer.Ref, plan membership.Plan, who population, known *memory) error {
+func (r *Reconciler) apply(ctx context.Context, ref balancer.Ref, plan membership.Plan, who population, known *history) error {
 	urgent := press(r.deregister(ctx, ref, plan.Urgent, who))
-	known.meet(plan.Register)
+	known.registering(plan.Register)
 	registered := r.register(ctx, ref, plan.Register, who)
 	full := errors.Is(registered, balancer.ErrQuota)
 	var partial *balancer.PartialError
@@ -255,7 +247,7 @@ func (r *Reconciler) apply(ctx context.Context, ref balancer.Ref, plan membershi
 	}
 
 	if !plan.Deliberate {
-		known.remove(leaving, r.now()) // before the call, which may succeed and seem to fail
+		known.removing(leaving, r.now()) // before the call, which may succeed and seem to fail
 	}
 
 	removed := r.deregister(ctx, ref, leaving, who)
@@ -359,19 +351,11 @@ func (r *Reconciler) failed(ctx context.Context, b *binding.Binding, v verdict, 
 	return reconcile.Result{}, errors.Join(err, r.report.ready(ctx, b, v))
 }
 
-// absence notes what is missing and tells until when it is too early to act on that;
-// zero when nothing is.
+// absence notes whether something is missing, and returns until when it is too early to act on that; zero when nothing is.
 func (r *Reconciler) absence(key types.NamespacedName, missing bool) time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !missing {
-		delete(r.absent, key)
+	since := r.states.absentSince(key, missing, r.now())
+	if since.IsZero() {
 		return time.Time{}
-	}
-	since, known := r.absent[key]
-	if !known {
-		since = r.now()
-		r.absent[key] = since
 	}
 	return since.Add(r.absenceGrace)
 }
@@ -413,20 +397,12 @@ func groupName(b *binding.Binding) string {
 // track has the binding's group observed, and the one that it had before no more;
 // an empty ref means none.
 func (r *Reconciler) track(key types.NamespacedName, ref balancer.Ref) {
-	r.mu.Lock()
-	before, tracked := r.tracked[key]
-	delete(r.tracked, key)
-
-	if ref.Group != "" {
-		r.tracked[key] = ref
-	}
-
-	r.mu.Unlock()
+	before := r.states.track(key, ref)
 	if ref.Group != "" {
 		r.observer.Track(ref, key)
 	}
 
-	if tracked && before != ref {
+	if before.Group != "" && before != ref {
 		r.observer.Untrack(before, key)
 	}
 }
@@ -434,22 +410,17 @@ func (r *Reconciler) track(key types.NamespacedName, ref balancer.Ref) {
 // forget drops all that is remembered of a binding that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.stop(key)
-	r.pressing.note(key, nil)
+	r.states.forget(key)
 	r.registry.Delete(key)
 	r.owners.Forget(key)
 }
 
-// stop drops what is remembered of a binding for the time that it is served.
+// stop drops what is remembered of a binding for as long as it is served.
 func (r *Reconciler) stop(key types.NamespacedName) {
 	r.track(key, balancer.Ref{})
-	r.lodgers.set(key, nil)
+	r.states.stop(key)
 	r.records.Forget(key)
-	r.memories.forget(key)
 	r.drains.Forget(key)
 	r.nudger.Forget(key)
 	r.metrics.forget(key)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.resolved, key)
-	delete(r.absent, key)
 }

@@ -10,12 +10,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,7 +21,6 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/lbc"
-	"github.com/podgate/podgate/internal/membership"
 )
 
 // verdict is what a reconciliation found out about a binding.
@@ -92,24 +89,11 @@ func sentence(text string) string {
 type reporter struct {
 	client   client.Client
 	recorder events.EventRecorder
-
-	mu sync.Mutex
-	// said is what was reported of a binding: some CRDs prune conditions, so the
-	// object cannot tell.
-	said map[types.UID]said
-	// policies is what was last told of a binding's policies, empty when they were in order.
-	policies map[types.UID]string
-	// guards are those that keep targets of a binding.
-	guards map[types.UID][]membership.Guard
+	states   *states
 }
 
-func newReporter(c client.Client, recorder events.EventRecorder) *reporter {
-	return &reporter{client: c, recorder: recorder, said: map[types.UID]said{}, policies: map[types.UID]string{}, guards: map[types.UID][]membership.Guard{}}
-}
-
-type said struct {
-	// event is the reason last told as an event, written are those last written as conditions.
-	event, written string
+func newReporter(c client.Client, recorder events.EventRecorder, s *states) *reporter {
+	return &reporter{client: c, recorder: recorder, states: s}
 }
 
 // ready reports a verdict as the binding's Ready condition.
@@ -158,7 +142,7 @@ func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, messag
 		for _, c := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionTargetsHeld} {
 			meta.RemoveStatusCondition(b.Conditions, c) // nobody keeps it true any more
 		}
-		r.unguard(b.UID)
+		r.unguard(b)
 	}
 
 	for _, c := range conditions {
@@ -176,7 +160,7 @@ func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, messag
 		return client.IgnoreNotFound(err)
 	}
 
-	r.remember(b.UID, reasons(conditions))
+	r.states.report(b, func(told *reported) { told.conditions = reasons(conditions) })
 	return nil
 }
 
@@ -190,18 +174,10 @@ func reasons(conditions []metav1.Condition) string {
 
 // pruned reports whether the same was written already and the API server dropped it.
 func (r *reporter) pruned(b *binding.Binding, reasons string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	var written string
+	r.states.report(b, func(told *reported) { written = told.conditions })
 	seen := *b.ObservedGeneration != nil && **b.ObservedGeneration == b.Generation
-	return seen && len(*b.Conditions) == 0 && r.said[b.UID].written == reasons
-}
-
-func (r *reporter) remember(uid types.UID, reasons string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.said[uid]
-	s.written = reasons
-	r.said[uid] = s
+	return seen && len(*b.Conditions) == 0 && written == reasons
 }
 
 // event tells a transition; the first success of a binding is one, a restart of
@@ -219,24 +195,12 @@ func (r *reporter) event(b *binding.Binding, reason, message string, normal bool
 
 // told reports whether the reason is what people know already, and notes it.
 func (r *reporter) told(b *binding.Binding, reason string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s, known := r.said[b.UID]
-	before := s.event
-	s.event = reason
-	r.said[b.UID] = s
-	if known {
-		return before == reason
+	var before *string
+	r.states.report(b, func(told *reported) { before, told.event = told.event, &reason })
+	if before != nil {
+		return *before == reason
 	}
 	return slices.ContainsFunc(*b.Conditions, func(c metav1.Condition) bool { return c.Reason == reason })
-}
-
-func (r *reporter) forget(uid types.UID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.said, uid)
-	delete(r.policies, uid)
-	delete(r.guards, uid)
 }
 
 func status(ok bool) metav1.ConditionStatus {

@@ -1,0 +1,167 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/membership"
+)
+
+// state is what this process remembers of one binding. A new leader begins with nothing of it.
+type state struct {
+	service serviceState
+	// pressing: the latest reconciliation failed while the target of a pod that ends was still to go.
+	pressing bool
+	reported reported
+}
+
+// serviceState is remembered for as long as podgate serves a binding.
+type serviceState struct {
+	// resolved is the binding's group as it was resolved last, and tracked the group that the observer reads for it;
+	// empty when there is none.
+	resolved resolved
+	tracked  balancer.Ref
+	// unselected are the pods that have a target in the group without being selected, as those that a blue/green switch
+	// replaced: no selector tells that their deletion concerns the binding.
+	unselected []types.NamespacedName
+	// absentSince is since when what the binding refers to has been missing; zero when it is there.
+	absentSince time.Time
+	// history is of the group's targets. Only the worker that has the binding reads and writes it.
+	history *history
+}
+
+// reported is what people were told of a binding: a restart of this process, or a CRD that prunes conditions, must not
+// make it tell the same again.
+type reported struct {
+	// uid is the binding's: one that was made again under the same name was told nothing.
+	uid types.UID
+	// event is the reason of the latest event; nil when this process sent none.
+	event *string
+	// conditions are the reasons that were written last.
+	conditions string
+	// problems are those of the binding's policies, empty when they are in order; nil when this process reported none.
+	problems *string
+	// guards are those that keep targets, when that is known.
+	guards      []membership.Guard
+	guardsKnown bool
+}
+
+// states are those of all bindings, behind one lock. Nothing that waits, such as a call to a load balancer or to the API
+// server, is done under it. One worker has a binding at a time, so that what it reads here stays true until it writes.
+type states struct {
+	mu sync.Mutex
+	of map[types.NamespacedName]*state
+}
+
+func newStates() *states { return &states{of: map[types.NamespacedName]*state{}} }
+
+// get returns a copy of what is remembered of a binding; the zero value when that is nothing.
+func (s *states) get(key types.NamespacedName) state {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.of[key]; known != nil {
+		return *known
+	}
+	return state{}
+}
+
+// update changes what is remembered of a binding.
+func (s *states) update(key types.NamespacedName, change func(*state)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of[key] == nil {
+		s.of[key] = &state{}
+	}
+	change(s.of[key])
+}
+
+// stop drops what is remembered for as long as podgate serves a binding. What was reported of it stays.
+func (s *states) stop(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.of[key]; known != nil {
+		known.service = serviceState{}
+	}
+}
+
+// forget drops all that is remembered of a binding.
+func (s *states) forget(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.of, key)
+}
+
+// track remembers the group that is observed for a binding, and returns the one before; empty refs mean none.
+func (s *states) track(key types.NamespacedName, ref balancer.Ref) (before balancer.Ref) {
+	s.update(key, func(known *state) { before, known.service.tracked = known.service.tracked, ref })
+	return before
+}
+
+// history returns that of a binding's group, a new one when the group is another than before.
+func (s *states) history(key types.NamespacedName, ref balancer.Ref) (found *history) {
+	s.update(key, func(known *state) {
+		if known.service.history == nil || known.service.history.ref != ref {
+			known.service.history = &history{ref: ref}
+		}
+		found = known.service.history
+	})
+	return found
+}
+
+// absentSince notes whether something is missing that a binding refers to, and returns since when; zero when nothing is.
+func (s *states) absentSince(key types.NamespacedName, missing bool, now time.Time) (since time.Time) {
+	s.update(key, func(known *state) {
+		switch {
+		case !missing:
+			known.service.absentSince = time.Time{}
+		case known.service.absentSince.IsZero():
+			known.service.absentSince = now
+		}
+		since = known.service.absentSince
+	})
+	return since
+}
+
+// holding lists the bindings whose groups hold a target of a pod that they do not select.
+func (s *states) holding(pod types.NamespacedName) []types.NamespacedName {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []types.NamespacedName
+	for key, known := range s.of {
+		if slices.Contains(known.service.unselected, pod) {
+			found = append(found, key)
+		}
+	}
+	return found
+}
+
+// press remembers whether a binding's latest reconciliation failed with a pressing error.
+func (s *states) press(key types.NamespacedName, pressing bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.of[key]; known != nil || pressing {
+		if known == nil {
+			known = &state{}
+			s.of[key] = known
+		}
+		known.pressing = pressing
+	}
+}
+
+// report reads and changes what was reported of a binding.
+func (s *states) report(b *binding.Binding, change func(*reported)) {
+	s.update(b.Key(), func(known *state) {
+		if known.reported.uid != b.UID {
+			known.reported = reported{uid: b.UID}
+		}
+		change(&known.reported)
+	})
+}
