@@ -42,6 +42,11 @@ type Binding struct {
 	Shared bool
 	// External: somebody else registers the targets.
 	External bool
+	// OfLBC: AWS Load Balancer Controller may serve the binding, too; it knows this kind.
+	OfLBC bool
+	// Wake says how that controller is woken when it registers the targets of an External
+	// binding; empty when nobody is to wake it.
+	Wake v1alpha1.Wake
 
 	kind kind
 }
@@ -69,8 +74,10 @@ type kind interface {
 	// noted keeps what the latest read of the group said, for count.
 	noted(at time.Time, targets map[gate.Target]gate.Health)
 
-	// need returns what the targets need after their deregistration.
+	// need returns what the targets need after their deregistration, and drainTime how long
+	// a pod serves on after its deletion has begun.
 	need() drain.Need
+	drainTime() time.Duration
 	// recommended returns what the object holds of a recommendation; zero when nothing.
 	recommended() time.Duration
 }
@@ -183,6 +190,9 @@ func groupNames(ref balancer.Ref) []string {
 // Need returns what the binding's targets need after their deregistration.
 func (b *Binding) Need() drain.Need { return b.kind.need() }
 
+// DrainTime returns how long a pod of the binding serves on after its deletion has begun.
+func (b *Binding) DrainTime() time.Duration { return b.kind.drainTime() }
+
 // StatesPolicy reports whether an annotation of the binding states a policy, usable or not.
 // Nobody needs to be told that a field is in force: the API server has checked it.
 func (b *Binding) StatesPolicy() bool {
@@ -208,6 +218,30 @@ func (b *Binding) Published() (balancer.Group, bool) {
 	g.Ref.Group = id
 	return g, true
 }
+
+// Group returns what the object says of its group: what a leader published, and the target
+// type and the address family that the manifest states. Whether anybody reached the group
+// lately a Resolution says.
+func (b *Binding) Group() balancer.Group {
+	g, published := b.Published()
+	if !published {
+		g = balancer.Group{Ref: b.Ref, Name: b.GroupName}
+	}
+
+	// What the manifest states comes first: a group of another type is refused.
+	if b.TargetType != "" {
+		g.TargetType = b.TargetType
+	}
+	if b.IPAddressType != "" {
+		g.IPAddressType = b.IPAddressType
+	}
+
+	return g
+}
+
+// NameTooLong reports whether the binding's name makes no condition type, so that no pod can
+// carry its gate.
+func (b *Binding) NameTooLong() bool { return len(b.Name) > elbv2.MaxGateName }
 
 // Publish puts the group into the object and reports whether that changed it; it writes
 // nothing.

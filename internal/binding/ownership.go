@@ -3,11 +3,7 @@
 
 package binding
 
-import (
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/podgate/podgate/api/v1alpha1"
-)
+import "github.com/podgate/podgate/api/v1alpha1"
 
 // Ownership says which TargetGroupBindings podgate serves: registers targets for, writes
 // conditions for, and injects gates for. The zero value serves none.
@@ -23,16 +19,17 @@ const (
 	OwnNone Ownership = "none"
 )
 
-// Serves reports whether a binding is served. A TargetBinding always is: it is podgate's own.
-func (o Ownership) Serves(b client.Object) bool {
-	if _, own := b.(*v1alpha1.TargetBinding); own {
+// Serves reports whether a binding is served. One that AWS Load Balancer Controller does not
+// know always is: nobody else would serve it.
+func (o Ownership) Serves(b *Binding) bool {
+	if !b.OfLBC {
 		return true
 	}
 	switch o {
 	case OwnAll:
 		return true
 	case OwnAnnotated:
-		return b.GetAnnotations()[v1alpha1.ManageAnnotation] == "true"
+		return b.Annotations[v1alpha1.ManageAnnotation] == "true"
 	}
 	return false
 }

@@ -26,11 +26,8 @@ import (
 // Claimed, and the error says what is missing only with Unresolved: a *NoPortError, or what
 // the pod lacks.
 func TargetOf(pod *corev1.Pod, svc *corev1.Service, group balancer.Group, ref v1alpha1.ServiceReference) (gate.Target, gate.Claim, error) {
-	if group.NotOfPods() {
-		return gate.Target{}, gate.NotIP, nil
-	}
-	if svc == nil || !index.Selects(svc, pod.Labels) {
-		return gate.Target{}, gate.Unclaimed, nil
+	if claim := Claims(pod.Labels, svc, group); claim != gate.Claimed {
+		return gate.Target{}, claim, nil
 	}
 
 	port, ok := ServicePort(svc, ref.Port)
@@ -44,6 +41,18 @@ func TargetOf(pod *corev1.Pod, svc *corev1.Service, group balancer.Group, ref v1
 	}
 
 	return target, gate.Claimed, nil
+}
+
+// Claims answers the same of a pod with these labels that has no address yet: NotIP,
+// Unclaimed, or Claimed whichever its target will be.
+func Claims(labels map[string]string, svc *corev1.Service, group balancer.Group) gate.Claim {
+	switch {
+	case group.NotOfPods():
+		return gate.NotIP
+	case svc == nil || !index.Selects(svc, labels):
+		return gate.Unclaimed
+	}
+	return gate.Claimed
 }
 
 // NoPortError says that a binding names a port that its Service does not have.

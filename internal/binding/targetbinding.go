@@ -29,7 +29,7 @@ func OfOwn(b *v1alpha1.TargetBinding) *Binding {
 		ObjectMeta: &b.ObjectMeta, Object: b, kind: &targetBinding{o: b},
 		ServiceRef: b.Spec.ServiceRef,
 		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
-		External: b.External(),
+		External: b.External(), Wake: b.WokenBy(),
 	}
 
 	switch {
@@ -95,6 +95,8 @@ func (k *targetBinding) publish(g balancer.Group) (changed bool, err error) {
 }
 
 func (k *targetBinding) need() drain.Need { return drain.NeedOfOwn(k.o) }
+
+func (k *targetBinding) drainTime() time.Duration { return drain.OfOwn(k.o) }
 
 func (k *targetBinding) recommend(w *drain.Window) (recommended time.Duration, changed bool) {
 	next := v1alpha1.DrainStatus{RecommendedSeconds: int64(drain.RecommendOwn(k.o, w) / time.Second)}

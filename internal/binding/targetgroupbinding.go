@@ -27,6 +27,7 @@ func Of(b *elbv2.TargetGroupBinding) *Binding {
 		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
 		Ref:       balancer.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId},
 		GroupName: b.Spec.TargetGroupName, Shared: b.Spec.MultiClusterTargetGroup,
+		OfLBC: true,
 	}
 	if t := b.Spec.TargetType; t != nil {
 		bound.TargetType = string(*t)
@@ -73,6 +74,8 @@ func (k *targetGroupBinding) publish(g balancer.Group) (changed bool, err error)
 }
 
 func (k *targetGroupBinding) need() drain.Need { return drain.NeedOf(k.o) }
+
+func (k *targetGroupBinding) drainTime() time.Duration { return drain.Of(k.o) }
 
 func (k *targetGroupBinding) recommend(w *drain.Window) (recommended time.Duration, changed bool) {
 	recommended = drain.Recommend(k.o, w)

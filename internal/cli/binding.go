@@ -125,17 +125,6 @@ func ownedByLBC(b *binding.Binding) bool {
 	return c != nil && c.Reason == v1alpha1.ReasonOwnedByLBC
 }
 
-// view makes a Binding of an object of either kind.
-func view(o client.Object) *binding.Binding {
-	if own, ok := o.(*v1alpha1.TargetBinding); ok {
-		return binding.OfOwn(own)
-	}
-	return binding.Of(o.(*elbv2.TargetGroupBinding))
-}
-
-// servedObject is served for what package injection asks.
-func servedObject(o client.Object) bool { return served(view(o)) }
-
 // resolution is what podgate last said of a binding's group.
 func resolution(b *binding.Binding) binding.Resolution {
 	group, _ := b.Published()

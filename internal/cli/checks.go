@@ -45,16 +45,16 @@ const (
 // check checks a workload whose pods are targets.
 func (f *flight) check(ctx context.Context, w workload) error {
 	pod := w.judged()
-	services, found, err := injection.Lookup(ctx, f.reader, servedObject, w.namespace, pod.Labels)
+	candidates, err := injection.Lookup(ctx, f.reader, served, w.namespace, pod.Labels)
 	if err != nil {
 		return f.unchecked(err, "what the workloads' load balancers are")
 	}
-	if len(found) == 0 {
+	if len(candidates.Bindings) == 0 {
 		return nil
 	}
 
 	f.Workloads++
-	if err := f.gated(ctx, w, pod, services, found); err != nil {
+	if err := f.gated(ctx, w, pod, candidates); err != nil {
 		return err
 	}
 
@@ -67,7 +67,7 @@ func (f *flight) check(ctx context.Context, w workload) error {
 		}
 	}
 
-	return f.drains(ctx, w, pod, services, found)
+	return f.drains(ctx, w, pod, candidates)
 }
 
 // uncoveredAdvice is what to do before a rollout whose pods the webhook would not be asked about.
@@ -78,7 +78,7 @@ var uncoveredAdvice = map[injection.Reason]string{
 }
 
 // gated tells why new pods of the workload would get no gate.
-func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, services []injection.Service, found []injection.Binding) error {
+func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candidates injection.Candidates) error {
 	for _, g := range pod.Gates {
 		if strings.HasPrefix(g, elbv2.LegacyGatePrefix) {
 			f.find(SeverityWarning, CheckLegacyGate, w, "The pod template has the gate "+g+" of the ALB ingress controller v1, which podgate never sets. Where new pods get a gate of a binding it is removed.", "remove it from the template")
@@ -91,7 +91,7 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, servi
 
 	// A pod that is made now is younger than all that is there.
 	pod.Created = f.now.Add(time.Hour)
-	why := injection.Explain(pod, services, found)
+	why := injection.Explain(pod, candidates)
 	if why.Reason != "" && len(why.Missing) == 0 {
 		f.find(SeverityWarning, string(why.Reason), w, "New pods get no gate: "+why.Words(), "nothing, if that is what is meant")
 		return nil
@@ -342,7 +342,7 @@ func allowed(b *policyv1.PodDisruptionBudget, n int32) int32 {
 }
 
 // drains tells by how many seconds new pods end too early, with what podgate adds.
-func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, services []injection.Service, found []injection.Binding) error {
+func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, candidates injection.Candidates) error {
 	asked, known, err := f.installation.covers(ctx, f.reader, webhook.DrainPath, w.namespace, pod.Labels, &f.Unknown)
 	if err != nil {
 		return err
@@ -350,10 +350,10 @@ func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, serv
 
 	spec := w.template.Spec.DeepCopy()
 	if asked {
-		apply(spec, injection.Drain(pod, services, found))
+		apply(spec, injection.Drain(pod, candidates))
 	}
 
-	d, err := drainOf(ctx, f.reader, f.installation, pod, spec, w.namespace, services, found, &f.Unknown)
+	d, err := drainOf(ctx, f.reader, f.installation, pod, spec, w.namespace, candidates, &f.Unknown)
 	if err != nil || d == nil {
 		return err
 	}

@@ -57,14 +57,14 @@ func hooksOf(pod *corev1.Pod) injection.Hooks {
 
 // draining tells how the pod ends.
 func (x *explanation) draining(ctx context.Context) error {
-	services, found, err := injection.Lookup(ctx, x.reader, servedObject, x.pod.Namespace, x.pod.Labels)
+	candidates, err := injection.Lookup(ctx, x.reader, served, x.pod.Namespace, x.pod.Labels)
 	if err != nil {
 		return x.Unknown.forgive(err, "how long the pod has to drain")
 	}
 
 	judged := injection.PodOf(x.pod)
 	judged.Hooks = hooksOf(x.pod)
-	x.Drain, err = drainOf(ctx, x.reader, x.Installation, judged, &x.pod.Spec, x.pod.Namespace, services, found, &x.Unknown)
+	x.Drain, err = drainOf(ctx, x.reader, x.Installation, judged, &x.pod.Spec, x.pod.Namespace, candidates, &x.Unknown)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (x *explanation) draining(ctx context.Context) error {
 }
 
 // drainOf tells how a pod with a spec ends; nil when nothing drains it.
-func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, spec *corev1.PodSpec, namespace string, services []injection.Service, found []injection.Binding, g *gaps) (*DrainReport, error) {
-	need := injection.DrainTime(pod, services, found)
+func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, spec *corev1.PodSpec, namespace string, candidates injection.Candidates, g *gaps) (*DrainReport, error) {
+	need := injection.DrainTime(pod, candidates)
 	if need == 0 || pod.Hooks.OfJob {
 		return nil, nil
 	}
@@ -107,7 +107,7 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		d.Asked = &asked
 	}
 
-	short := injection.Short(pod, stop, services, found)
+	short := injection.Short(pod, stop, candidates)
 	d.HookShort, d.GraceShort = short.Hook, short.Grace
 	d.Message = d.words(short)
 	if !short.Empty() && known && !asked {

@@ -56,7 +56,7 @@ func (x *explanation) lacking(ctx context.Context) error {
 // lacking tells why a pod lacks a gate; nil when it lacks none. A pod that has gates of
 // bindings lacks only those that it should have beside them.
 func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, namespace string, g *gaps) (*NoGateReport, error) {
-	services, found, err := injection.Lookup(ctx, r, servedObject, namespace, pod.Labels)
+	candidates, err := injection.Lookup(ctx, r, served, namespace, pod.Labels)
 	if err != nil {
 		return nil, g.forgive(err, "why a pod has no gate")
 	}
@@ -64,7 +64,7 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return &NoGateReport{Reason: ReasonOptedOut, Message: fmt.Sprintf("its label %s=%s says that it is to have none.", v1alpha1.InjectLabel, v1alpha1.InjectDisabled)}, nil
 	}
 
-	f := injection.Explain(pod, services, found)
+	f := injection.Explain(pod, candidates)
 	if f.Empty() {
 		return nil, nil
 	}

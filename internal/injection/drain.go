@@ -48,12 +48,12 @@ func (p DrainPlan) Empty() bool { return len(p.Sleep) == 0 }
 // by that, so that what the application had stays the application's. A pod that is to be
 // killed at once, and a Job's, whose end nobody asks for, stay as they are. Planning again
 // after the plan was applied changes nothing.
-func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
+func Drain(pod Pod, c Candidates) DrainPlan {
 	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
 		return DrainPlan{}
 	}
 
-	seconds := ceil(DrainTime(pod, services, bindings))
+	seconds := ceil(DrainTime(pod, c))
 	grace := drain.DefaultGrace
 	if pod.Hooks.Grace != nil {
 		grace = *pod.Hooks.Grace
@@ -63,7 +63,7 @@ func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
 		return DrainPlan{}
 	}
 
-	plan := DrainPlan{Seconds: seconds, Adaptive: adaptive(pod, services, bindings)}
+	plan := DrainPlan{Seconds: seconds, Adaptive: adaptive(pod, c)}
 	for i, has := range pod.Hooks.PreStop {
 		if !has {
 			plan.Sleep = append(plan.Sleep, i)
@@ -93,22 +93,22 @@ func Drain(pod Pod, services []Service, bindings []Binding) DrainPlan {
 }
 
 // DrainTime is the longest that any of the pod's bindings of ip targets needs; 0 when it has none.
-func DrainTime(pod Pod, services []Service, bindings []Binding) time.Duration {
+func DrainTime(pod Pod, c Candidates) time.Duration {
 	var longest time.Duration
-	for _, b := range claiming(pod, services, bindings) {
-		longest = max(longest, b.Drain)
+	for _, b := range c.claiming(pod) {
+		longest = max(longest, b.DrainTime())
 	}
 	return longest
 }
 
 // adaptive are the pod's bindings when all of them ask for it.
-func adaptive(pod Pod, services []Service, bindings []Binding) []string {
+func adaptive(pod Pod, c Candidates) []string {
 	var names []string
-	for _, b := range claiming(pod, services, bindings) {
-		if !b.Adaptive {
+	for _, b := range c.claiming(pod) {
+		if !b.Drain().Adaptive {
 			return nil
 		}
-		names = append(names, b.Name)
+		names = append(names, b.Key().Name)
 	}
 	slices.Sort(names)
 	return names

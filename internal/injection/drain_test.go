@@ -9,35 +9,33 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 )
 
 func TestDrain(t *testing.T) {
-	services := []Service{{Name: "web", Selector: map[string]string{"app": "web"}}}
-	of := func(name string, d time.Duration, change func(*Binding)) Binding {
-		b := Binding{Name: name, Service: "web", TargetType: elbv2.TargetTypeIP, Drain: d}
-		if change != nil {
-			change(&b)
-		}
-		return b
+	services := []corev1.Service{service("web", map[string]string{"app": "web"}, time.Time{})}
+	of := func(name string, d time.Duration, options ...func(*elbv2.TargetGroupBinding)) *binding.Binding {
+		return bound(name, "web", append([]func(*elbv2.TargetGroupBinding){ip, drains(d)}, options...)...)
 	}
 
-	plain := []Binding{of("a", 20*time.Second, nil)}
+	plain := []*binding.Binding{of("a", 20*time.Second)}
 	cases := map[string]struct {
 		reason   string
 		hooks    Hooks
-		bindings []Binding
+		bindings []*binding.Binding
 		want     DrainPlan
 	}{
 		"Slowest": {
 			reason: "The pod ends when its slowest group has let go of it; whole seconds, never fewer.",
 			hooks:  Hooks{PreStop: []bool{false}, Grace: new(int64(10))},
-			bindings: []Binding{
-				of("a", 20*time.Second, nil), of("b", 24001*time.Millisecond, nil),
-				of("deleted", time.Hour, func(b *Binding) { b.Deleting = true }),
-				of("instance", time.Hour, func(b *Binding) { b.TargetType = elbv2.TargetTypeInstance }),
-				of("other", time.Hour, func(b *Binding) { b.Service = "other" }),
+			bindings: []*binding.Binding{
+				of("a", 20*time.Second), of("b", 24001*time.Millisecond),
+				of("deleted", time.Hour, deleting),
+				of("instance", time.Hour, typed(elbv2.TargetTypeInstance)),
+				of("other", time.Hour, func(b *elbv2.TargetGroupBinding) { b.Spec.ServiceRef.Name = "other" }),
 			},
 			want: DrainPlan{Sleep: []int{0}, Seconds: 25, Grace: 35, Original: new(int64(10))},
 		},
@@ -79,7 +77,7 @@ func TestDrain(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := Drain(Pod{Labels: map[string]string{"app": "web"}, Hooks: tc.hooks}, services, tc.bindings)
+			got := Drain(Pod{Labels: map[string]string{"app": "web"}, Hooks: tc.hooks}, Candidates{Services: services, Bindings: tc.bindings})
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nDrain: -want, +got:\n%s", tc.reason, diff)
 			}

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/api/gates"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/index"
 )
 
 // Reason is why a pod lacks a gate.
@@ -61,86 +64,85 @@ type Finding struct {
 // Empty reports whether nothing is amiss.
 func (f Finding) Empty() bool { return f.Reason == "" }
 
-// Explain tells why a pod lacks gates. A pod that opted out lacks nothing, and one that
+// Explain returns why a pod lacks gates. A pod that opted out lacks nothing, and one that
 // has a gate of a binding lacks only those that it should have beside it.
-func Explain(pod Pod, services []Service, bindings []Binding) Finding {
+func Explain(pod Pod, c Candidates) Finding {
 	if pod.OptedOut() {
 		return Finding{}
 	}
 
-	missing, gated := wanted(pod, services, bindings), false
-	for _, gate := range pod.Gates {
-		delete(missing, gate)
-		_, own := gates.Binding(gate)
-		gated = gated || own
+	missing, gated := wanted(pod, c), false
+	for _, g := range pod.Gates {
+		delete(missing, g)
+		_, known := gates.Binding(g)
+		gated = gated || known
 	}
 
 	switch {
 	case len(missing) > 0:
-		return lacks(pod, services, bindings, slices.Sorted(maps.Keys(missing)))
+		return lacks(pod, c, missing)
 	case gated:
 		return Finding{}
 	}
 
-	return needsNone(pod, services, bindings)
+	return needsNone(pod, c)
 }
 
-// lacks tells why the first of the missing gates was not added.
-func lacks(pod Pod, services []Service, bindings []Binding, missing []string) Finding {
-	f := Finding{Reason: ReasonNotInjected, Missing: missing, Since: pod.Created}
-	f.Binding, _ = gates.Binding(missing[0])
-	b := bindings[slices.IndexFunc(bindings, func(b Binding) bool { return b.Name == f.Binding })]
-	s := services[slices.IndexFunc(services, func(s Service) bool { return s.Name == b.Service })]
-	f.Service = s.Name
+// lacks returns why the first of the missing gates was not added.
+func lacks(pod Pod, c Candidates, missing map[string]*binding.Binding) Finding {
+	f := Finding{Reason: ReasonNotInjected, Missing: slices.Sorted(maps.Keys(missing)), Since: pod.Created}
+	b := missing[f.Missing[0]]
+	svc := c.service(b) // It selects the pod, or the gate would not be missing.
+	f.Service, f.Binding = svc.Name, b.Key().Name
+
 	switch {
-	case !b.Created.Before(pod.Created):
-		f.Reason, f.Since = ReasonBindingLater, b.Created
-	case !s.Created.Before(pod.Created):
-		f.Reason, f.Since = ReasonServiceLater, s.Created
+	case !b.CreationTimestamp.Time.Before(pod.Created):
+		f.Reason, f.Since = ReasonBindingLater, b.CreationTimestamp.Time
+	case !svc.CreationTimestamp.Time.Before(pod.Created):
+		f.Reason, f.Since = ReasonServiceLater, svc.CreationTimestamp.Time
 	}
 
 	f.Tied = f.Reason != ReasonNotInjected && f.Since.Equal(pod.Created)
 	return f
 }
 
-// needsNone tells why there is no gate for the pod.
-func needsNone(pod Pod, services []Service, bindings []Binding) Finding {
+// needsNone returns why there is no gate for the pod.
+func needsNone(pod Pod, c Candidates) Finding {
 	f := Finding{Reason: ReasonNoService, Since: pod.Created}
-	for _, s := range services {
-		if s.Selects(pod.Labels) && (f.Service == "" || s.Name < f.Service) {
+	for i := range c.Services {
+		if s := &c.Services[i]; index.Selects(s, pod.Labels) && (f.Service == "" || s.Name < f.Service) {
 			f.Reason, f.Service = ReasonNoBinding, s.Name
 		}
 	}
 
-	for _, b := range bindings {
-		selects := slices.ContainsFunc(services, func(s Service) bool { return s.Name == b.Service && s.Selects(pod.Labels) })
-		if selects && (f.Binding == "" || tellsMore(b, f)) {
-			f.Reason, f.Service, f.Binding = b.gatesNot(), b.Service, b.Name
+	for _, b := range c.Bindings {
+		if c.selects(pod, b) && (f.Binding == "" || c.saysMore(b, f)) {
+			f.Reason, f.Service, f.Binding = c.gatesNot(b), b.ServiceRef.Name, b.Key().Name
 		}
 	}
 
 	return f
 }
 
-// tellsMore reports whether a binding says better than the finding why there is no gate: one
+// saysMore reports whether a binding says better than the finding why there is no gate: one
 // that podgate leaves alone says least, and else the first by name is taken.
-func tellsMore(b Binding, f Finding) bool {
-	if least := f.Reason == ReasonBindingUnserved; least != b.Unserved {
-		return least
+func (c Candidates) saysMore(b *binding.Binding, f Finding) bool {
+	if served := c.serves(b); served != (f.Reason != ReasonBindingUnserved) {
+		return served
 	}
-	return b.Name < f.Binding
+	return b.Key().Name < f.Binding
 }
 
-// gatesNot is why the binding's pods get no gate of it.
-func (b Binding) gatesNot() Reason {
+// gatesNot is why a binding's pods get no gate of it.
+func (c Candidates) gatesNot(b *binding.Binding) Reason {
 	switch {
-	case b.Unserved:
+	case !c.serves(b):
 		return ReasonBindingUnserved
-	case b.Deleting:
+	case !b.DeletionTimestamp.IsZero():
 		return ReasonBindingDeleting
-	case b.notOfPods():
+	case b.Group().NotOfPods():
 		return ReasonInstanceTargets
-	case b.BesideLBC:
+	case b.Wake == v1alpha1.WakeGate:
 		return ReasonNoGateOfLBC
 	}
 	return ReasonNameTooLong

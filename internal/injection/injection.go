@@ -15,9 +15,15 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
 )
 
 // Pod is what injection reads of a pod.
@@ -35,66 +41,46 @@ type Pod struct {
 // OptedOut reports whether the pod's label keeps podgate away from it.
 func (p Pod) OptedOut() bool { return p.Labels[v1alpha1.InjectLabel] == v1alpha1.InjectDisabled }
 
-// Service is what injection reads of a Service in the pod's namespace.
-type Service struct {
-	// Name of the Service.
-	Name string
-	// Selector of the Service. An empty one selects no pod.
-	Selector map[string]string
-	// Created is when the Service was created; only Explain reads it.
-	Created time.Time
+// Candidates are what may make a target of a pod: Services of its namespace, and the
+// bindings that refer to them.
+type Candidates struct {
+	Services []corev1.Service
+	Bindings []*binding.Binding
+	// Serves reports whether podgate opens the gates of a binding; nil when it opens those of all.
+	Serves func(*binding.Binding) bool
 }
 
-// Selects reports whether the Service's selector matches a pod's labels.
-func (s Service) Selects(labels map[string]string) bool {
-	if len(s.Selector) == 0 {
-		return false
+// service finds the Service that a binding refers to; nil when it is not there.
+func (c Candidates) service(b *binding.Binding) *corev1.Service {
+	i := slices.IndexFunc(c.Services, func(s corev1.Service) bool { return s.Name == b.ServiceRef.Name })
+	if i < 0 {
+		return nil
 	}
-	for k, v := range s.Selector {
-		if have, ok := labels[k]; !ok || have != v {
-			return false
+	return &c.Services[i]
+}
+
+// selects reports whether a binding's Service selects the pod, whatever the group's targets are.
+func (c Candidates) selects(pod Pod, b *binding.Binding) bool {
+	svc := c.service(b)
+	return svc != nil && index.Selects(svc, pod.Labels)
+}
+
+func (c Candidates) serves(b *binding.Binding) bool { return c.Serves == nil || c.Serves(b) }
+
+// claims reports whether podgate makes a target of the pod for a binding.
+func (c Candidates) claims(pod Pod, b *binding.Binding) bool {
+	return b.DeletionTimestamp.IsZero() && c.serves(b) && binding.Claims(pod.Labels, c.service(b), b.Group()) == gate.Claimed
+}
+
+// claiming are the bindings that make targets of the pod.
+func (c Candidates) claiming(pod Pod) []*binding.Binding {
+	var claiming []*binding.Binding
+	for _, b := range c.Bindings {
+		if c.claims(pod, b) {
+			claiming = append(claiming, b)
 		}
 	}
-	return true
-}
-
-// Binding is what injection reads of a TargetGroupBinding in the pod's namespace.
-type Binding struct {
-	// Name of the binding, as package gates knows it.
-	Name string
-	// Service that the binding refers to.
-	Service string
-	// TargetType of the group; empty when neither the manifest nor the leader has said it yet.
-	TargetType elbv2.TargetType
-	// Group is the target group by its ARN or its name, as far as is known; only of ELBv2.
-	Group string
-	// BesideLBC: AWS Load Balancer Controller registers the targets. It wakes for pods that
-	// carry its gate of the group, so without that one this gate might never open.
-	BesideLBC bool
-	// Deleting says that the binding has a deletion timestamp.
-	Deleting bool
-	// Unserved says that podgate is told to leave the binding alone: it would not open its gate.
-	Unserved bool
-	// Created is when the binding was created; only Explain reads it.
-	Created time.Time
-	// Drain is how long the binding's pods serve on after their deletion has begun.
-	Drain time.Duration
-	// Adaptive: they may end earlier, when they are drained.
-	Adaptive bool
-}
-
-// targets reports whether podgate makes targets of the pods of the binding's Service.
-func (b Binding) targets() bool {
-	return !b.Deleting && !b.Unserved && !b.notOfPods()
-}
-
-// notOfPods reports whether the group's targets are known not to be pods.
-func (b Binding) notOfPods() bool { return b.TargetType != "" && b.TargetType != elbv2.TargetTypeIP }
-
-// gates reports whether they get its gate, too.
-func (b Binding) gates() bool {
-	_, own := gates.Own(b.Name)
-	return b.targets() && (own || len(b.Name) <= elbv2.MaxGateName)
+	return claiming
 }
 
 // Plan is what changes in a pod's list of readiness gates. Its zero value changes nothing.
@@ -111,20 +97,20 @@ func (p Plan) Empty() bool { return len(p.Add) == 0 && len(p.Remove) == 0 }
 // Gates plans a pod's gates: one for every binding of ip targets whose Service selects
 // the pod. Legacy gates go only when a gate takes their place. Every other gate stays
 // where it is, and planning again after the plan was applied changes nothing.
-func Gates(pod Pod, services []Service, bindings []Binding) Plan {
+func Gates(pod Pod, c Candidates) Plan {
 	if pod.OptedOut() {
 		return Plan{}
 	}
 
-	wanted := wanted(pod, services, bindings)
+	wanted := wanted(pod, c)
 	if len(wanted) == 0 {
 		return Plan{}
 	}
 
 	var plan Plan
-	for i, gate := range pod.Gates {
-		delete(wanted, gate)
-		if strings.HasPrefix(gate, elbv2.LegacyGatePrefix) {
+	for i, g := range pod.Gates {
+		delete(wanted, g)
+		if strings.HasPrefix(g, elbv2.LegacyGatePrefix) {
 			plan.Remove = append(plan.Remove, i)
 		}
 	}
@@ -136,64 +122,52 @@ func Gates(pod Pod, services []Service, bindings []Binding) Plan {
 	return plan
 }
 
-func wanted(pod Pod, services []Service, bindings []Binding) map[string]bool {
-	wanted := map[string]bool{}
-	var beside []Binding
-	for _, b := range selecting(pod, services, bindings) {
+// wanted are the condition types of the gates that the pod should have, each with the
+// binding that it is of.
+func wanted(pod Pod, c Candidates) map[string]*binding.Binding {
+	wanted := map[string]*binding.Binding{}
+	var byGate []*binding.Binding
+	for _, b := range c.claiming(pod) {
 		switch {
-		case !b.gates():
-		case b.BesideLBC:
-			beside = append(beside, b)
+		case b.NameTooLong():
+		case b.Wake == v1alpha1.WakeGate:
+			byGate = append(byGate, b)
 		default:
-			wanted[gates.Type(b.Name)] = true
+			wanted[gateOf(b)] = b
 		}
 	}
 
-	for _, b := range beside {
-		if wakesLBC(pod, services, bindings, b.Group, wanted) {
-			wanted[gates.Type(b.Name)] = true
+	// AWS Load Balancer Controller registers the targets of these and wakes for pods that carry
+	// its own gate of the group: without that one, this gate might never open.
+	for _, b := range byGate {
+		if wakesLBC(pod, c, b.Group(), wanted) {
+			wanted[gateOf(b)] = b
 		}
 	}
 
 	return wanted
 }
 
+// gateOf is the condition type of a binding's gate.
+func gateOf(b *binding.Binding) string { return gates.Type(b.Key().Name) }
+
 // wakesLBC reports whether the pod has, or is to have, the gate for which AWS Load
 // Balancer Controller looks at a group: that of a TargetGroupBinding of it, whoever
 // injects it. That podgate does not serve the binding is as it should be.
-func wakesLBC(pod Pod, services []Service, bindings []Binding, group string, wanted map[string]bool) bool {
-	return slices.ContainsFunc(selecting(pod, services, bindings), func(b Binding) bool {
-		gate := gates.Type(b.Name)
-		return b.ofLBC() && elbv2.SameGroup(b.Group, group) && (wanted[gate] || slices.Contains(pod.Gates, gate))
+func wakesLBC(pod Pod, c Candidates, group balancer.Group, wanted map[string]*binding.Binding) bool {
+	return slices.ContainsFunc(c.Bindings, func(b *binding.Binding) bool {
+		if !b.OfLBC || !b.DeletionTimestamp.IsZero() || binding.Claims(pod.Labels, c.service(b), b.Group()) != gate.Claimed {
+			return false
+		}
+		g := gateOf(b)
+		return elbv2.SameGroup(named(b.Group()), named(group)) && (wanted[g] != nil || slices.Contains(pod.Gates, g))
 	})
 }
 
-// ofLBC reports whether AWS Load Balancer Controller may serve the binding.
-func (b Binding) ofLBC() bool {
-	_, own := gates.Own(b.Name)
-	return !own && !b.Deleting && !b.notOfPods()
-}
-
-// claiming are the bindings that make targets of the pod.
-func claiming(pod Pod, services []Service, bindings []Binding) []Binding {
-	return slices.DeleteFunc(selecting(pod, services, bindings), func(b Binding) bool { return !b.targets() })
-}
-
-// selecting are the bindings whose Service selects the pod.
-func selecting(pod Pod, services []Service, bindings []Binding) []Binding {
-	selects := map[string]bool{}
-	for _, s := range services {
-		if s.Selects(pod.Labels) {
-			selects[s.Name] = true
-		}
+// named is a group by its identifier, or else by its name.
+func named(g balancer.Group) string {
+	if g.Ref.Group != "" {
+		return g.Ref.Group
 	}
-
-	var selecting []Binding
-	for _, b := range bindings {
-		if selects[b.Service] {
-			selecting = append(selecting, b)
-		}
-	}
-
-	return selecting
+	return g.Name
 }

@@ -6,8 +6,10 @@ package injection
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 )
 
@@ -27,27 +29,28 @@ type Shortfall struct {
 // Empty reports whether nothing is too short.
 func (s Shortfall) Empty() bool { return s.Hook == 0 && s.Grace == 0 }
 
-// Short tells by how many seconds a pod's own hooks and grace period are too short for
+// Short returns by how many seconds a pod's own hooks and grace period are too short for
 // its bindings of ip targets. Pods that opted out of draining, and Jobs', are not judged;
 // whether draining is asked for at all the caller knows. A pod without any hook is short by all of it.
-func Short(pod Pod, stop drain.Stop, services []Service, bindings []Binding) Shortfall {
+func Short(pod Pod, stop drain.Stop, c Candidates) Shortfall {
 	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
 		return Shortfall{}
 	}
 
-	var most Binding
-	for _, b := range claiming(pod, services, bindings) {
-		if b.Drain > most.Drain {
-			most = b
+	var slowest *binding.Binding
+	var longest time.Duration
+	for _, b := range c.claiming(pod) {
+		if d := b.DrainTime(); d > longest {
+			slowest, longest = b, d
 		}
 	}
 
-	if most.Drain == 0 {
+	if slowest == nil {
 		return Shortfall{}
 	}
 
-	s := Shortfall{Binding: most.Name, Need: ceil(most.Drain), Stop: stop}
-	s.Hook, s.Grace = stop.Short(most.Drain)
+	s := Shortfall{Binding: slowest.Key().Name, Need: ceil(longest), Stop: stop}
+	s.Hook, s.Grace = stop.Short(longest)
 	if s.Empty() {
 		return Shortfall{}
 	}

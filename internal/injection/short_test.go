@@ -8,19 +8,23 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 )
 
 func TestShort(t *testing.T) {
-	services := []Service{{Name: "web", Selector: map[string]string{"app": "web"}}}
-	bindings := []Binding{
-		{Name: "fast", Service: "web", Drain: 55 * time.Second},
-		{Name: "slow", Service: "web", Drain: 155 * time.Second},
-		{Name: "nodes", Service: "web", Drain: time.Hour, TargetType: elbv2.TargetTypeInstance},
-		{Name: "leaving", Service: "web", Drain: time.Hour, Deleting: true},
+	candidates := Candidates{
+		Services: []corev1.Service{service("web", map[string]string{"app": "web"}, time.Time{})},
+		Bindings: []*binding.Binding{
+			bound("fast", "web", drains(55*time.Second)),
+			bound("slow", "web", drains(155*time.Second)),
+			bound("nodes", "web", drains(time.Hour), typed(elbv2.TargetTypeInstance)),
+			bound("leaving", "web", drains(time.Hour), deleting),
+		},
 	}
 
 	labels := map[string]string{"app": "web"}
@@ -54,7 +58,7 @@ func TestShort(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := Short(tc.pod, tc.stop, services, bindings)
+			got := Short(tc.pod, tc.stop, candidates)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -38,7 +39,7 @@ type Handler struct {
 	reader   client.Reader
 	synced   func() bool
 	disabled bool
-	serves   func(client.Object) bool
+	serves   func(*binding.Binding) bool
 	helper   func() Helper
 	metrics  *metrics
 	log      logr.Logger
@@ -48,8 +49,8 @@ type Handler struct {
 type Options struct {
 	// Disabled lets every pod pass without gates (--enable-pod-readiness-gate-inject=false).
 	Disabled bool
-	// Serves tells for which bindings gates are injected: nobody would open those of others.
-	Serves func(binding client.Object) bool
+	// Serves reports for which bindings gates are injected: nobody would open those of others.
+	Serves func(*binding.Binding) bool
 	// Helper gives what adaptive hooks need, its zero value where they cannot be had; pods
 	// of bindings that ask for them sleep in full then. None can when it is nil.
 	Helper func() Helper
@@ -146,14 +147,14 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 		return nil, nil
 	}
 
-	services, bindings, err := injection.Lookup(ctx, h.reader, h.serves, req.Namespace, p.Metadata.Labels)
+	candidates, err := injection.Lookup(ctx, h.reader, h.serves, req.Namespace, p.Metadata.Labels)
 	if err != nil {
 		return nil, err
 	}
 
 	log := h.log.V(1).WithValues("namespace", req.Namespace, "uid", req.UID)
 	if asked == hooks {
-		plan := injection.Drain(injectable, services, bindings)
+		plan := injection.Drain(injectable, candidates)
 		if plan.Empty() {
 			return nil, nil
 		}
@@ -162,7 +163,7 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 		return patchHooks(p, plan, h.helper()), nil
 	}
 
-	plan := injection.Gates(injectable, services, bindings)
+	plan := injection.Gates(injectable, candidates)
 	if plan.Empty() {
 		return nil, nil
 	}

@@ -60,7 +60,7 @@ type Reconciler struct {
 	webhook   Webhook
 	observer  Observer
 	groups    Resolutions
-	serves    func(client.Object) bool
+	serves    func(*binding.Binding) bool
 	recorder  events.EventRecorder
 	now       func() time.Time
 	started   time.Time
@@ -109,7 +109,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
 	}
 
-	if !Asks(b.Object) || !b.DeletionTimestamp.IsZero() || !r.serves(b.Object) {
+	if !Asks(b.Object) || !b.DeletionTimestamp.IsZero() || !r.serves(b) {
 		r.forget(req.NamespacedName)
 		return reconcile.Result{}, nil
 	}
@@ -277,7 +277,7 @@ func (r *Reconciler) allServe(g group) *hold {
 	}
 
 	for _, b := range g.bindings {
-		if !r.serves(b.Object) {
+		if !r.serves(b) {
 			continue
 		}
 		if h := r.allHealthy(b, g); h != nil {

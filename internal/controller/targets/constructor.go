@@ -207,7 +207,7 @@ func serviceBindings(r client.Reader, owners *lbc.Owners) handler.MapFunc {
 		}
 		var reqs []reconcile.Request
 		for i := range bindings {
-			if owners.Serves(bindings[i].Object) {
+			if owners.Serves(bindings[i]) {
 				reqs = append(reqs, reconcile.Request{NamespacedName: bindings[i].Key()})
 			}
 		}
@@ -227,7 +227,7 @@ func podHandler(r client.Reader, owners *lbc.Owners, s *states, ends func(bindin
 
 		var keys []types.NamespacedName
 		for i := range bindings {
-			if owners.Serves(bindings[i].Object) {
+			if owners.Serves(bindings[i]) {
 				keys = append(keys, bindings[i].Key())
 			}
 		}

@@ -34,10 +34,10 @@ func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcil
 
 	held := controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer)
 	switch {
-	case !held && (whose == lbc.OwnedByPodgate || !r.owners.Serves(b.Object)):
+	case !held && (whose == lbc.OwnedByPodgate || !r.owners.Serves(b)):
 		r.finished(b)
 		return reconcile.Result{}, nil
-	case whose != lbc.OwnedByPodgate && !r.owners.Serves(b.Object):
+	case whose != lbc.OwnedByPodgate && !r.owners.Serves(b):
 		return r.letGo(ctx, b)
 	case !whose.Podgates():
 		return r.observe(ctx, b, whose)

@@ -41,7 +41,7 @@ func first(r client.Reader, owners *lbc.Owners) source.Source {
 			}
 
 			for j := range bindings {
-				if owners.Serves(bindings[j].Object) {
+				if owners.Serves(bindings[j]) {
 					q.Add(reconcile.Request{NamespacedName: bindings[j].Key()})
 				}
 			}

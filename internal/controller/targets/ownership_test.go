@@ -302,7 +302,7 @@ func TestBindingThatIsNotServed(t *testing.T) {
 
 	asked := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.ManageAnnotation: "true"}}}
 	for mode, want := range map[binding.Ownership][2]bool{binding.OwnAll: {true, true}, binding.OwnAnnotated: {false, true}, binding.OwnNone: {false, false}} {
-		if got := [2]bool{mode.Serves(&elbv2.TargetGroupBinding{}), mode.Serves(asked)}; got != want {
+		if got := [2]bool{mode.Serves(binding.Of(&elbv2.TargetGroupBinding{})), mode.Serves(binding.Of(asked))}; got != want {
 			t.Errorf("%s: want a plain and an annotated binding served %v, got %v", mode, want, got)
 		}
 	}

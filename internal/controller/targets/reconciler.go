@@ -137,7 +137,7 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 	if !b.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, b)
 	}
-	if !r.owners.Serves(b.Object) {
+	if !r.owners.Serves(b) {
 		return r.letGo(ctx, b)
 	}
 

@@ -23,7 +23,7 @@ type Inspector struct {
 	// configurations.
 	Reader, Asked client.Reader
 	// Serves reports whether podgate opens the gates of a binding.
-	Serves func(client.Object) bool
+	Serves func(*binding.Binding) bool
 	// Configuration is the name of the webhook's MutatingWebhookConfiguration. Path is that of its entries
 	// which ask for gates, and DrainPath of those which ask for preStop hooks.
 	Configuration, Path, DrainPath string
@@ -49,7 +49,7 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 		return Finding{}, err
 	}
 
-	services, bindings, err := injection.Lookup(ctx, i.Reader, i.Serves, pod.Namespace, pod.Labels)
+	candidates, err := injection.Lookup(ctx, i.Reader, i.Serves, pod.Namespace, pod.Labels)
 	if err != nil {
 		return Finding{}, err
 	}
@@ -60,7 +60,7 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 
 	var f Finding
 	if gated {
-		f.Gates = injection.Explain(as, services, bindings)
+		f.Gates = injection.Explain(as, candidates)
 	}
 
 	if f.Gates.Reason == injection.ReasonNoService && as.Hooks.OfJob {
@@ -68,7 +68,7 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 	}
 
 	if stop, known := drain.Kept(pod); drained && known {
-		f.Drain = injection.Short(as, stop, services, bindings)
+		f.Drain = injection.Short(as, stop, candidates)
 	}
 
 	return f, nil

@@ -11,7 +11,6 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -32,7 +31,7 @@ const settle = 5 * time.Second
 // pods are looked at, so what is there already needs no look of its own.
 type watcher struct {
 	reader client.Reader
-	serves func(client.Object) bool
+	serves func(*binding.Binding) bool
 	paths  []string
 }
 
@@ -93,31 +92,30 @@ func (w watcher) bindings() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			if !e.IsInInitialList {
-				w.bound(ctx, e.Object, q)
+				w.bound(ctx, binding.From(e.Object), q)
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			before, after := e.ObjectOld, e.ObjectNew
-			if injection.BindingOf(before, w.serves(before)) != injection.BindingOf(after, w.serves(after)) {
+			before, after := binding.From(e.ObjectOld), binding.From(e.ObjectNew)
+			if w.serves(before) != w.serves(after) || !injection.Unchanged(before, after) {
 				w.bound(ctx, before, q)
 				w.bound(ctx, after, q)
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
-			w.bound(ctx, e.Object, q)
+			w.bound(ctx, binding.From(e.Object), q)
 		},
 	}
 }
 
 // bound adds the pods of a binding's Service.
-func (w watcher) bound(ctx context.Context, b client.Object, q queue) {
-	var svc corev1.Service
-	err := w.reader.Get(ctx, types.NamespacedName{Namespace: b.GetNamespace(), Name: injection.BindingOf(b, true).Service}, &svc)
-	if client.IgnoreNotFound(err) != nil {
-		log.FromContext(ctx).Error(err, "Finding a binding's Service failed", "binding", client.ObjectKeyFromObject(b))
+func (w watcher) bound(ctx context.Context, b *binding.Binding, q queue) {
+	svc, err := b.Service(ctx, w.reader)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Finding a binding's Service failed", "binding", client.ObjectKeyFromObject(b.Object))
 	}
-	if err == nil {
-		w.selected(ctx, &svc, q)
+	if svc != nil {
+		w.selected(ctx, svc, q)
 	}
 }
 
