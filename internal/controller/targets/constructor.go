@@ -7,14 +7,11 @@ import (
 	"cmp"
 	"context"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -37,10 +34,6 @@ import (
 
 // Name is the controller's, in logs and metrics.
 const Name = "target"
-
-// coalesce is how long pod events of one group are collected before they are acted
-// upon, so that a burst makes one call.
-const coalesce = 80 * time.Millisecond
 
 // Options are what a Reconciler may be given beside what it requires. Each of them has a default that works.
 type Options struct {
@@ -165,7 +158,7 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
 		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.owners))).
-		Watches(&corev1.Pod{}, podHandler(c, r.owners, r.states, r.drains.Ended)).
+		Watches(&corev1.Pod{}, podEvents{reader: c, owners: r.owners, states: r.states, ended: r.drains.Ended}.handler()).
 		WatchesRawSource(first(c, r.owners)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, r.states)})
 	if o.Wake != nil {
@@ -212,62 +205,5 @@ func serviceBindings(r client.Reader, owners *lbc.Owners) handler.MapFunc {
 			}
 		}
 		return reqs
-	}
-}
-
-// podHandler wakes the bindings of a pod, old labels and new, and those whose groups
-// hold it, a moment later. ends is told of a pod's end, once for each of them.
-func podHandler(r client.Reader, owners *lbc.Owners, s *states, ends func(binding types.NamespacedName, pod *corev1.Pod, removed bool)) handler.EventHandler {
-	concerned := func(ctx context.Context, pod *corev1.Pod) []types.NamespacedName {
-		bindings, err := binding.ForPod(ctx, r, pod)
-		if err != nil {
-			log.FromContext(ctx).Error(err, "Finding a pod's bindings failed", "pod", client.ObjectKeyFromObject(pod))
-			return nil
-		}
-
-		var keys []types.NamespacedName
-		for i := range bindings {
-			if owners.Serves(bindings[i]) {
-				keys = append(keys, bindings[i].Key())
-			}
-		}
-
-		for _, key := range s.holding(client.ObjectKeyFromObject(pod)) {
-			if !slices.Contains(keys, key) {
-				keys = append(keys, key)
-			}
-		}
-
-		return keys
-	}
-
-	enqueue := func(ctx context.Context, pod *corev1.Pod, q workqueue.TypedRateLimitingInterface[reconcile.Request], ended, removed bool) {
-		for _, key := range concerned(ctx, pod) {
-			if ended {
-				ends(key, pod, removed)
-			}
-			q.AddAfter(reconcile.Request{NamespacedName: key}, coalesce)
-		}
-	}
-
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			if pod := e.Object.(*corev1.Pod); len(pod.Status.PodIPs) > 0 {
-				enqueue(ctx, pod, q, false, false)
-			}
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			before, pod := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
-			if !relevant(before, pod) {
-				return
-			}
-			enqueue(ctx, before, q, false, false)
-			enqueue(ctx, pod, q, binding.Over(pod) && !binding.Over(before), false)
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			pod := e.Object.(*corev1.Pod)
-			// When a pod went that is only missing from a new list nobody knows.
-			enqueue(ctx, pod, q, !e.DeleteStateUnknown && !binding.Over(pod), true)
-		},
 	}
 }

@@ -13,14 +13,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// queue notes what is added to it.
-type queue struct {
+// woken notes what is added to it.
+type woken struct {
 	workqueue.TypedRateLimitingInterface[reconcile.Request]
 	added map[reconcile.Request]time.Duration
 }
 
 // AddAfter implements workqueue.TypedDelayingInterface.
-func (q queue) AddAfter(req reconcile.Request, wait time.Duration) { q.added[req] = wait }
+func (q woken) AddAfter(req reconcile.Request, wait time.Duration) { q.added[req] = wait }
 
 // TestLaw5DeletionWakesTheBinding: a pod that goes is no secret to any binding whose group holds it.
 func TestLaw5DeletionWakesTheBinding(t *testing.T) {
@@ -40,9 +40,9 @@ func TestLaw5DeletionWakesTheBinding(t *testing.T) {
 		pod := find(w)
 		after := pod.DeepCopy()
 		w.terminate(after)
-		h := podHandler(kube{w: w}, w.owners, w.states, w.drains.Ended)
+		h := w.podEvents()
 		for _, kind := range []string{"update", "delete"} {
-			q := queue{added: map[reconcile.Request]time.Duration{}}
+			q := woken{added: map[reconcile.Request]time.Duration{}}
 			if kind == "update" {
 				h.Update(t.Context(), event.UpdateEvent{ObjectOld: pod, ObjectNew: after}, q)
 			} else {
@@ -59,7 +59,7 @@ func TestLaw5DeletionWakesTheBinding(t *testing.T) {
 func TestPodEvents(t *testing.T) {
 	w := newWorld(t)
 	pod := w.pod(1)
-	h := podHandler(kube{w: w}, w.owners, w.states, w.drains.Ended)
+	h := w.podEvents()
 	cases := map[string]struct {
 		reason string
 		change func(p *corev1.Pod)
@@ -71,7 +71,7 @@ func TestPodEvents(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			q := queue{added: map[reconcile.Request]time.Duration{}}
+			q := woken{added: map[reconcile.Request]time.Duration{}}
 			after := pod.DeepCopy()
 			tc.change(after)
 			h.Update(t.Context(), event.UpdateEvent{ObjectOld: pod, ObjectNew: after}, q)
@@ -81,7 +81,7 @@ func TestPodEvents(t *testing.T) {
 		})
 	}
 
-	q := queue{added: map[reconcile.Request]time.Duration{}}
+	q := woken{added: map[reconcile.Request]time.Duration{}}
 	fresh := pod.DeepCopy()
 	fresh.Status.PodIPs = nil
 	h.Create(t.Context(), event.CreateEvent{Object: fresh}, q)

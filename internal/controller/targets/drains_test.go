@@ -33,7 +33,7 @@ func (w *world) gone(n int, unknown bool) {
 	w.t.Helper()
 	pod := w.pods[name(n)]
 	delete(w.pods, pod.Name)
-	h := podHandler(kube{w: w}, w.owners, w.states, w.drains.Ended)
+	h := w.podEvents()
 	h.Delete(w.t.Context(), event.DeleteEvent{Object: pod, DeleteStateUnknown: unknown}, discard{})
 	w.reconcile()
 }
@@ -132,7 +132,7 @@ func TestEnds(t *testing.T) {
 		"Evicted": {reason: "The kubelet ends it for its node's sake.", cause: record.CauseNoDeletion, said: "without being deleted", end: func(w *world) {
 			before := w.pods["web-2"].DeepCopy()
 			w.pods["web-2"].Status.Phase = corev1.PodFailed
-			h := podHandler(kube{w: w}, w.owners, w.states, w.drains.Ended)
+			h := w.podEvents()
 			h.Update(w.t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: w.pods["web-2"]}, discard{})
 			w.reconcile()
 			w.gone(2, false)

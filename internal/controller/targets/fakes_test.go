@@ -26,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -196,6 +197,11 @@ func (w *world) counted(name string, values ...string) float64 {
 		sum += m.GetCounter().GetValue()
 	}
 	return sum
+}
+
+// podEvents handles events of the world's pods.
+func (w *world) podEvents() handler.EventHandler {
+	return podEvents{reader: kube{w: w}, owners: w.owners, states: w.states, ended: w.drains.Ended}.handler()
 }
 
 // pod makes the n-th pod, running and selected, its containers ready.

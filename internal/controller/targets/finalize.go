@@ -51,7 +51,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 	key := b.Key()
 	known, _ := r.registry.Get(key)
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
-	drains, err := r.empty(ctx, b)
+	takes, err := r.empty(ctx, b)
 	if err != nil {
 		v := r.verdictOf(err, groupName(b))
 		if r.terminating(ctx, b, known.Group) {
@@ -68,7 +68,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 	if len(waiting) > 0 {
 		return reconcile.Result{RequeueAfter: releasePoll}, nil
 	}
-	if drains > 0 && r.now().Before(r.states.history(key, b.Ref).emptying(r.now()).Add(drains)) {
+	if takes > 0 && r.now().Before(r.states.history(key, b.Ref).emptying(r.now()).Add(takes)) {
 		return reconcile.Result{RequeueAfter: drainPoll}, nil
 	}
 
@@ -102,9 +102,9 @@ func (r *Reconciler) neverReached(b *binding.Binding) bool {
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer
-// afresh: what is remembered may be of another time. Where targets go only as the group
-// is looked after, it does that, and drains is how long they take at most; zero when none is left.
-func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time.Duration, err error) {
+// again: what is remembered may be of another time. It returns how long it takes at most
+// until targets whose drain has to be looked after are gone; zero when none is left.
+func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Duration, error) {
 	if b.External {
 		return 0, nil
 	}
@@ -115,7 +115,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 	}
 
 	begun := r.now()
-	rows, err := r.provider.Health(ctx, group.Ref)
+	targets, err := r.provider.Health(ctx, group.Ref)
 	if errors.Is(err, balancer.ErrNotFound) {
 		return 0, nil
 	}
@@ -123,28 +123,42 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (drains time
 		return 0, fmt.Errorf("read target group: %w", err)
 	}
 
-	if len(rows) > 0 && r.drivers.Tends(group.Ref) {
-		drains = group.DeregistrationDelay + gate.Lag
-		if err := balancer.Tend(ctx, r.provider, group.Ref); err != nil {
-			log.FromContext(ctx).V(1).Info("Looking after a target group's drains failed", "group", group.Ref.Group, "error", err.Error())
-		}
-	}
+	takes := r.tend(ctx, group, len(targets))
 
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
-	rows = r.ledger.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: rows})
-	who, err := r.population(ctx, own, group, rows, r.records.Load(ctx, own))
+	targets = r.ledger.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: targets})
+	who, err := r.population(ctx, own, group, targets, r.records.Load(ctx, own))
 	if err != nil {
 		return 0, err
 	}
 
-	var targets []gate.Target
-	for t, h := range rows {
-		if !h.Leaving() && (who.record.Owns(t) || who.pods[t] != nil) {
-			targets = append(targets, t)
-		}
+	return takes, errors.Join(r.deregister(ctx, group.Ref, who.toEmpty(targets), who), who.record.Err())
+}
+
+// tend looks after the drains of a deleted binding's group, where they need it, and returns
+// how long those of its targets take at most.
+func (r *Reconciler) tend(ctx context.Context, group balancer.Group, targets int) time.Duration {
+	if targets == 0 || !r.drivers.Tends(group.Ref) {
+		return 0
 	}
 
-	return drains, errors.Join(r.deregister(ctx, group.Ref, targets, who), who.record.Err())
+	// The next attempt looks after them again, so that a failure delays the binding and nothing else.
+	if err := balancer.Tend(ctx, r.provider, group.Ref); err != nil {
+		log.FromContext(ctx).V(1).Info("Looking after a target group's drains failed", "group", group.Ref.Group, "error", err.Error())
+	}
+
+	return group.DeregistrationDelay + gate.Lag
+}
+
+// toEmpty returns the targets of a deleted binding's group that are this cluster's and still there.
+func (w *population) toEmpty(targets map[gate.Target]gate.Health) []gate.Target {
+	var found []gate.Target
+	for t, h := range targets {
+		if !h.Leaving() && (w.record.Owns(t) || w.pods[t] != nil) {
+			found = append(found, t)
+		}
+	}
+	return found
 }
 
 // left returns what a deleted binding still has to empty: the part of it that no other binding claims, and its group. The

@@ -56,7 +56,7 @@ func (r *Reconciler) meet(ctx context.Context, p *pass) error {
 	p.who = who
 
 	key := p.binding.Key()
-	r.states.update(key, func(s *state) { s.service.unselected = who.lodgers })
+	r.states.update(key, func(s *state) { s.service.unselected = who.unselected })
 	p.known = r.states.history(key, p.group.Ref)
 	p.known.observe(p.observed, who, r.now())
 	return nil

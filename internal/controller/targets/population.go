@@ -30,11 +30,11 @@ import (
 type population struct {
 	members []membership.Member
 	pods    map[gate.Target]*corev1.Pod
-	// vacant reports whether a target surely has no row, so that one it gets is its pod's.
+	// vacant reports whether the group surely does not hold a target, so that one it gets is its pod's.
 	vacant func(gate.Target) bool
-	// lodgers hold rows without being selected.
-	lodgers []types.NamespacedName
-	// record tells which targets of a group shared with other clusters are this one's.
+	// unselected are pods that have a target in the group without being selected.
+	unselected []types.NamespacedName
+	// record knows which targets of a group shared with other clusters are this one's.
 	record *lbc.Record
 	// coming is how many selected pods have no address yet, or lack the Service's port while others have it.
 	coming int
@@ -42,7 +42,7 @@ type population struct {
 	service *corev1.Service
 	// missing: what the binding refers to, or every running pod it could mean, is not there.
 	missing bool
-	// notice tells what is known of a pod's end before it is deleted, and ahead whether pods
+	// notice returns what is known of a pod's end before it is deleted, and ahead says whether pods
 	// drain when that is announced.
 	notice func(*corev1.Pod) disruption.Notice
 	ahead  bool
@@ -50,76 +50,118 @@ type population struct {
 	trouble *verdict
 }
 
-// population reads the Service and its pods. Pods that hold a row of the group
+// population reads the Service and its pods. Pods that have a target in the group
 // without being selected count too, as not wanted.
 func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group balancer.Group, observed map[gate.Target]gate.Health, rec *lbc.Record) (population, error) {
-	who := population{pods: map[gate.Target]*corev1.Pod{}, record: rec, notice: r.notice, ahead: b.Drain().AtTaint}
-	svc, port, err := r.service(ctx, b, &who)
+	svc, trouble, err := r.service(ctx, b)
 	if err != nil {
 		return population{}, err
 	}
 
-	rows := map[netip.Addr][]gate.Target{}
-	for t := range observed {
-		rows[t.Addr] = append(rows[t.Addr], t)
+	c := census{
+		population: population{
+			pods: map[gate.Target]*corev1.Pod{}, record: rec, notice: r.notice, ahead: b.Drain().AtTaint,
+			service: svc, missing: trouble != nil, trouble: trouble,
+		},
+		group: group, ref: b.ServiceRef, selects: trouble == nil, observed: byAddr(observed),
 	}
 
-	pods, err := r.concerned(ctx, b.Namespace, svc, rows)
+	pods, err := r.concerned(ctx, b.Namespace, svc, c.observed)
 	if err != nil {
 		return population{}, err
 	}
 
-	wanted, portless := 0, 0
 	for _, pod := range pods {
-		if binding.Over(pod) {
-			continue
-		}
-
-		mine, claim, trouble := binding.TargetOf(pod, svc, group, b.ServiceRef)
-		selected := port != nil && claim != gate.Unclaimed
-		if selected && len(pod.Status.PodIPs) == 0 && !who.ends(pod) {
-			who.coming++
-		}
-
-		addr, err := binding.Addr(pod, group.IPAddressType)
-		if err != nil {
-			continue
-		}
-
-		if selected && trouble != nil {
-			who.trouble = &verdict{v1alpha1.ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", svc.Name, trouble)}
-			if !who.ends(pod) {
-				portless++
-			}
-		}
-
-		if mine.Addr.IsValid() {
-			who.add(mine, pod, true)
-			if !who.ends(pod) {
-				wanted++
-			}
-		}
-
-		for _, t := range rows[addr] {
-			if t != mine && who.record.Owns(t) && binding.MayHave(pod, t.Port) {
-				who.add(t, pod, false)
-				who.lodgers = append(who.lodgers, client.ObjectKeyFromObject(pod))
-			}
+		if !binding.Over(pod) {
+			c.add(pod)
 		}
 	}
 
-	who.service = svc
-	who.missing = who.missing || wanted+who.coming == 0
-	if !who.missing {
-		who.coming += portless // As in a rollout that renames the port: they go with it, not before.
-	}
-
-	return who, nil
+	return c.done(), nil
 }
 
-// concerned lists the pods that a Service selects, nil when there is none, and those
-// that have an address of the group's rows.
-func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev1.Service, rows map[netip.Addr][]gate.Target) ([]*corev1.Pod, error) {
+// byAddr sorts a group's targets by their addresses.
+func byAddr(observed map[gate.Target]gate.Health) map[netip.Addr][]gate.Target {
+	found := map[netip.Addr][]gate.Target{}
+	for t := range observed {
+		found[t.Addr] = append(found[t.Addr], t)
+	}
+	return found
+}
+
+// census is a population while its pods are counted.
+type census struct {
+	population
+	group balancer.Group
+	ref   v1alpha1.ServiceReference
+	// selects: the Service and its port are there, so that it can select pods.
+	selects bool
+	// observed are the group's targets by their addresses.
+	observed map[netip.Addr][]gate.Target
+	// wanted is how many running pods should have a target, and portless how many lack the Service's port.
+	wanted, portless int
+}
+
+// add counts one pod.
+func (c *census) add(pod *corev1.Pod) {
+	own, claim, trouble := binding.TargetOf(pod, c.service, c.group, c.ref)
+	selected, ends := c.selects && claim != gate.Unclaimed, c.ends(pod)
+
+	// Running targets are kept until it can take their place.
+	if selected && len(pod.Status.PodIPs) == 0 && !ends {
+		c.coming++
+	}
+
+	addr, err := binding.Addr(pod, c.group.IPAddressType)
+	if err != nil {
+		return
+	}
+
+	// What the group holds of this pod already is counted all the same: a wrong port must not empty it.
+	if selected && trouble != nil {
+		c.lacksPort(trouble, ends)
+	}
+
+	if own.Addr.IsValid() {
+		c.member(own, pod, true)
+		if !ends {
+			c.wanted++
+		}
+	}
+
+	c.addUnselected(pod, addr, own)
+}
+
+// lacksPort counts a selected pod that does not have the Service's target port.
+func (c *census) lacksPort(trouble error, ends bool) {
+	c.trouble = &verdict{v1alpha1.ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", c.service.Name, trouble)}
+	if !ends {
+		c.portless++
+	}
+}
+
+// addUnselected counts the targets that a pod has in the group beside its own.
+func (c *census) addUnselected(pod *corev1.Pod, addr netip.Addr, own gate.Target) {
+	for _, t := range c.observed[addr] {
+		if t != own && c.record.Owns(t) && binding.MayHave(pod, t.Port) {
+			c.member(t, pod, false)
+			c.unselected = append(c.unselected, client.ObjectKeyFromObject(pod))
+		}
+	}
+}
+
+// done returns the population when all its pods are counted.
+func (c *census) done() population {
+	c.missing = c.missing || c.wanted+c.coming == 0
+	if !c.missing {
+		c.coming += c.portless // As in a rollout that renames the port: they go with it, not before.
+	}
+	return c.population
+}
+
+// concerned lists the pods that a Service selects, if there is one, and those that have
+// an address of the group's targets.
+func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev1.Service, observed map[netip.Addr][]gate.Target) ([]*corev1.Pod, error) {
 	var lists [][]corev1.Pod
 	if svc != nil {
 		selected, err := index.PodsOf(ctx, r.client, svc)
@@ -129,7 +171,7 @@ func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev
 		lists = append(lists, selected)
 	}
 
-	for addr := range rows {
+	for addr := range observed {
 		there, err := index.PodsAt(ctx, r.client, namespace, addr)
 		if err != nil {
 			return nil, err
@@ -151,15 +193,13 @@ func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev
 	return pods, nil
 }
 
-// service finds the Service and port of a binding; a nil port means trouble.
-func (r *Reconciler) service(ctx context.Context, b *binding.Binding, who *population) (*corev1.Service, *corev1.ServicePort, error) {
+// service finds a binding's Service, nil when there is none, and says why it cannot select pods.
+func (r *Reconciler) service(ctx context.Context, b *binding.Binding) (*corev1.Service, *verdict, error) {
 	ref := b.ServiceRef
 	var svc corev1.Service
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}, &svc)
 	if apierrors.IsNotFound(err) {
-		who.missing = true
-		who.trouble = &verdict{v1alpha1.ReasonServiceNotFound, fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", ref.Name)}
-		return nil, nil, nil
+		return nil, &verdict{v1alpha1.ReasonServiceNotFound, fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", ref.Name)}, nil
 	}
 
 	if err != nil {
@@ -167,23 +207,18 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding, who *popul
 	}
 
 	if len(svc.Spec.Selector) == 0 {
-		who.missing = true
-		who.trouble = &verdict{v1alpha1.ReasonServiceWithoutSelector, fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}
-		return &svc, nil, nil
+		return &svc, &verdict{v1alpha1.ReasonServiceWithoutSelector, fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}, nil
 	}
 
-	port, ok := binding.ServicePort(&svc, ref.Port)
-	if !ok {
-		who.missing = true
-		who.trouble = &verdict{v1alpha1.ReasonPortNotFound, fmt.Sprintf("Service %q has no port %q: it has %s. Correct spec.serviceRef.port.", ref.Name, ref.Port.String(), ports(&svc))}
-		return &svc, nil, nil
+	if _, ok := binding.ServicePort(&svc, ref.Port); !ok {
+		return &svc, &verdict{v1alpha1.ReasonPortNotFound, fmt.Sprintf("Service %q has no port %q: it has %s. Correct spec.serviceRef.port.", ref.Name, ref.Port.String(), ports(&svc))}, nil
 	}
 
-	return &svc, &port, nil
+	return &svc, nil, nil
 }
 
-// vacant knows which targets the group does not hold: a read of the last seconds
-// says so, and no call of ours since, all of which the ledger remembers.
+// vacant returns which targets the group surely does not hold: a read of the last seconds
+// says so, and none of this process's calls since, which the ledger remembers.
 func (r *Reconciler) vacant(ref balancer.Ref, observed map[gate.Target]gate.Health, snap observe.Snapshot) func(gate.Target) bool {
 	fresh := r.now().Sub(snap.Started) < gate.Lag
 	return func(t gate.Target) bool {
@@ -192,7 +227,8 @@ func (r *Reconciler) vacant(ref balancer.Ref, observed map[gate.Target]gate.Heal
 	}
 }
 
-func (w *population) add(t gate.Target, pod *corev1.Pod, wanted bool) {
+// member adds a target and its pod.
+func (w *population) member(t gate.Target, pod *corev1.Pod, wanted bool) {
 	m := membership.Member{
 		Target: t, Wanted: wanted,
 		Ready:       binding.IsTrue(pod, corev1.ContainersReady),
@@ -233,6 +269,7 @@ func (w *population) owners(targets []gate.Target) balancer.Pods {
 	return owners
 }
 
+// ports lists a Service's ports for people.
 func ports(svc *corev1.Service) string {
 	var names []string
 	for _, p := range svc.Spec.Ports {

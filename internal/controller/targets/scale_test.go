@@ -58,8 +58,8 @@ func BenchmarkPopulation(b *testing.B) {
 
 			for b.Loop() {
 				who, err := r.population(b.Context(), binding.Of(tgb), balancer.Group{}, observed, nil)
-				if err != nil || len(who.members) != 10 || len(who.lodgers) != 0 {
-					b.Fatalf("members %d, lodgers %d: %v", len(who.members), len(who.lodgers), err)
+				if err != nil || len(who.members) != 10 || len(who.unselected) != 0 {
+					b.Fatalf("members %d, unselected %d: %v", len(who.members), len(who.unselected), err)
 				}
 			}
 		})
