@@ -68,7 +68,7 @@ func TestRefusals(t *testing.T) {
 	}
 
 	create := func(edit func(*elbv2.CreateTargetGroupInput)) error {
-		in := &elbv2.CreateTargetGroupInput{Name: aws.String("new"), Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String(vpcID), TargetType: types.TargetTypeEnumIp}
+		in := &elbv2.CreateTargetGroupInput{Name: aws.String("new"), Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String("vpc-0a1b2c3d4e5f60718"), TargetType: types.TargetTypeEnumIp}
 		edit(in)
 		_, err := e.elb.CreateTargetGroup(e.Context(), in)
 		return err
@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 		"SameName":        {reason: "a name is taken by a group with other settings", err: create(func(in *elbv2.CreateTargetGroupInput) { in.Name, in.Port = aws.String("web"), aws.Int32(81) }), code: "DuplicateTargetGroupName"},
 		"GroupInUse":      {reason: "a group behind a listener stays", err: second(e.elb.DeleteTargetGroup(e.Context(), &elbv2.DeleteTargetGroupInput{TargetGroupArn: &group})), code: "ResourceInUse", text: "Target group '" + group + "' is currently in use by a listener or a rule"},
 		"AttributeKey":    {reason: "attributes have names", err: attribute(e, group, "color", "red"), code: "ValidationError"},
-		"AttributeRange":  {reason: "a deregistration delay is at most an hour", err: attribute(e, group, attrDeregistrationDelay, "3601"), code: "ValidationError"},
+		"AttributeRange":  {reason: "a deregistration delay is at most an hour", err: attribute(e, group, "deregistration_delay.timeout_seconds", "3601"), code: "ValidationError"},
 		"AttributeSwitch": {reason: "a switch is true or false", err: attribute(e, group, "stickiness.enabled", "yes"), code: "ValidationError"},
 		"TagsOfElsewhere": {reason: "tags have words of their own for a foreign ARN", err: second(e.elb.DescribeTags(e.Context(), &elbv2.DescribeTagsInput{ResourceArns: []string{elsewhere}})), code: "ValidationError", text: "'" + elsewhere + "' must be in ARN format"},
 		"TooManyTags":     {reason: "three where two are allowed", err: second(e.elb.AddTags(e.Context(), &elbv2.AddTagsInput{ResourceArns: []string{group}, Tags: []types.Tag{{Key: aws.String("a")}, {Key: aws.String("b")}, {Key: aws.String("c")}}})), code: "TooManyTags"},
@@ -280,7 +280,7 @@ func TestTagsAndAttributesAreKept(t *testing.T) {
 		}
 	}
 
-	e.attribute(g, attrDeregistrationDelay, "30")
+	e.attribute(g, "deregistration_delay.timeout_seconds", "30")
 	attributes, err := e.elb.DescribeTargetGroupAttributes(e.Context(), &elbv2.DescribeTargetGroupAttributesInput{TargetGroupArn: &g})
 	if err != nil {
 		t.Fatal(err)
@@ -291,11 +291,11 @@ func TestTagsAndAttributesAreKept(t *testing.T) {
 		got[*a.Key] = *a.Value
 	}
 
-	if got[attrDeregistrationDelay] != "30" || got["stickiness.enabled"] != "false" {
+	if got["deregistration_delay.timeout_seconds"] != "30" || got["stickiness.enabled"] != "false" {
 		t.Errorf("attributes of the group: %v", got)
 	}
 
-	key, on := attrDeletionProtection, "true"
+	key, on := "deletion_protection.enabled", "true"
 	if err := second(e.elb.ModifyLoadBalancerAttributes(e.Context(), &elbv2.ModifyLoadBalancerAttributesInput{LoadBalancerArn: &b, Attributes: []types.LoadBalancerAttribute{{Key: &key, Value: &on}}})); err != nil {
 		t.Fatal(err)
 	}

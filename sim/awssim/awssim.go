@@ -4,15 +4,19 @@
 package awssim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 
+	"github.com/podgate/podgate/sim/awssim/clock"
+	"github.com/podgate/podgate/sim/awssim/datapath"
+	"github.com/podgate/podgate/sim/awssim/elbv2"
 	"github.com/podgate/podgate/sim/awssim/faults"
+	"github.com/podgate/podgate/sim/awssim/health"
 	"github.com/podgate/podgate/sim/awssim/sts"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
@@ -47,8 +51,25 @@ const (
 	ClockRouting = faults.ClockRouting
 )
 
-// Role is a role that sts:AssumeRole knows.
-type Role = sts.Role
+// These are the types of packages elbv2, health and sts that users of a Sim need.
+type (
+	// Script stands in for health checks.
+	Script = health.Script
+	// Profile is how fast one kind of load balancer moves.
+	Profile = health.Profile
+	// Quotas are the account's limits.
+	Quotas = elbv2.Quotas
+	// ListenerInfo says where a listener of a load balancer really listens.
+	ListenerInfo = elbv2.ListenerInfo
+	// Role is a role that sts:AssumeRole knows.
+	Role = sts.Role
+)
+
+// DefaultALB returns the timings of an Application Load Balancer.
+func DefaultALB() *Profile { return health.DefaultALB() }
+
+// DefaultNLB returns the timings of a Network Load Balancer.
+func DefaultNLB() *Profile { return health.DefaultNLB() }
 
 // Config configures a Sim. The zero value works.
 type Config struct {
@@ -105,71 +126,49 @@ type Config struct {
 	Log logr.Logger
 }
 
+// withDefaults fills in what is not given, or says what is wrong.
+func (c Config) withDefaults() (Config, error) {
+	c.Region = cmp.Or(c.Region, "eu-west-1")
+	c.AccountID = cmp.Or(c.AccountID, "123456789012")
+	c.DataAddress = cmp.Or(c.DataAddress, "127.0.0.1")
+	c.Throttle = cmp.Or(c.Throttle, ThrottleCurrent)
+	c.TimeScale = cmp.Or(c.TimeScale, 1)
+	c.Quotas = c.Quotas.WithDefaults()
+	if c.Log.GetSink() == nil {
+		c.Log = logr.Discard()
+	}
+
+	if c.TimeScale < 0 {
+		return c, fmt.Errorf("time scale %v: must be positive", c.TimeScale)
+	}
+
+	profiles, err := health.Profiles{Profile: c.Profile, ALB: c.ALB, NLB: c.NLB}.WithDefaults()
+	c.Profile, c.ALB, c.NLB = profiles.Profile, profiles.ALB, profiles.NLB
+	return c, err
+}
+
 // Sim is one simulated account and region. Its methods are safe for concurrent
 // use. Until Run is called its clocks stand still and its listeners, though
 // bound, answer nobody.
 type Sim struct {
-	cfg Config
+	cfg   Config
+	clock *clock.Clock // its lock guards all that the API changes
 
-	base    context.Context // ends when Run ends
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-	data    dataPath
+	elb        *elbv2.Service
+	sts        *sts.Service
+	path       *datapath.Path
+	operations map[string]operation
+
 	record  faults.Record
 	faults  *faults.Set
 	buckets *faults.Buckets
-	sts     *sts.Service
-
-	mu         sync.Mutex
-	state      runState
-	waiting    []func() // goroutines that Run is to start
-	operations map[string]operation
-	seq        int64
-	turn       int64 // of weighted forwards
-	groups     map[string]*targetGroup
-	balancers  map[string]*loadBalancer
-	listeners  map[string]*listener
-	rules      map[string]*rule
-	tags       map[string]map[string]string
-	instances  map[string]string
 }
-
-type runState int
-
-const (
-	stateNew runState = iota
-	stateRunning
-	stateEnded
-)
 
 // New makes a Sim. It fails when the configuration contradicts itself.
 func New(cfg Config) (*Sim, error) {
-	setDefault(&cfg.Region, "eu-west-1")
-	setDefault(&cfg.AccountID, "123456789012")
-	setDefault(&cfg.DataAddress, "127.0.0.1")
-	setDefault(&cfg.Profile, "auto")
-	setDefault(&cfg.Throttle, ThrottleCurrent)
-
-	if cfg.TimeScale == 0 {
-		cfg.TimeScale = 1
-	}
-
-	if cfg.TimeScale < 0 {
-		return nil, fmt.Errorf("time scale %v: must be positive", cfg.TimeScale)
-	}
-
-	if cfg.ALB == nil {
-		cfg.ALB = DefaultALB()
-	}
-
-	if cfg.NLB == nil {
-		cfg.NLB = DefaultNLB()
-	}
-
-	switch cfg.Profile {
-	case "auto", "alb", "nlb":
-	default:
-		return nil, fmt.Errorf("profile %q: must be auto, alb or nlb", cfg.Profile)
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
 	}
 
 	buckets, err := faults.NewBuckets(cfg.Throttle, cfg.TimeScale)
@@ -177,31 +176,12 @@ func New(cfg Config) (*Sim, error) {
 		return nil, err
 	}
 
-	if cfg.Log.GetSink() == nil {
-		cfg.Log = logr.Discard()
-	}
-
-	cfg.Quotas = cfg.Quotas.withDefaults()
-
-	s := &Sim{
-		cfg:       cfg,
-		data:      newDataPath(),
-		buckets:   buckets,
-		groups:    map[string]*targetGroup{},
-		balancers: map[string]*loadBalancer{},
-		listeners: map[string]*listener{},
-		rules:     map[string]*rule{},
-		tags:      map[string]map[string]string{},
-		instances: map[string]string{},
-	}
-
+	s := &Sim{cfg: cfg, clock: clock.New(cfg.TimeScale), buckets: buckets}
+	s.faults = faults.NewSet(s.clock.Scaled)
+	s.path = datapath.New(cfg.dataPath(), s.clock, &s.record, cfg.Log)
+	s.elb = elbv2.New(cfg.service(), s.clock, s.path, &s.record)
 	s.sts = sts.New(sts.Config{AccountID: cfg.AccountID, Accounts: cfg.Accounts, Roles: cfg.Roles})
-	s.operations = s.modelled()
-	s.faults = faults.NewSet(s.scaled)
-
-	for id, address := range cfg.Instances {
-		s.instances[id] = address
-	}
+	s.operations = modelled(s.elb, s.sts)
 
 	for _, f := range cfg.Faults {
 		if _, err := s.AddFault(f); err != nil {
@@ -209,120 +189,24 @@ func New(cfg Config) (*Sim, error) {
 		}
 	}
 
-	s.base, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
 
-func setDefault(to *string, value string) {
-	if *to == "" {
-		*to = value
+func (c Config) dataPath() datapath.Config {
+	return datapath.Config{DataAddress: c.DataAddress, NoDataPath: c.NoDataPath, EphemeralPorts: c.EphemeralPorts}
+}
+
+func (c Config) service() elbv2.Config {
+	return elbv2.Config{
+		Region:         c.Region,
+		Profiles:       health.Profiles{Profile: c.Profile, ALB: c.ALB, NLB: c.NLB},
+		ProvisionDelay: c.ProvisionDelay, DescribeLag: c.DescribeLag,
+		Relaxed: c.Relaxed, RefuseDraining: c.RefuseDraining,
+		Quotas: c.Quotas, VPCCIDRs: c.VPCCIDRs, Instances: c.Instances,
 	}
 }
 
 // Run runs the health checks, the clocks and the data path until ctx ends, and
 // returns when all of them have stopped. It can be called once; a second call
 // is an error.
-func (s *Sim) Run(ctx context.Context) error {
-	s.mu.Lock()
-	if s.state != stateNew {
-		s.mu.Unlock()
-		return fmt.Errorf("run simulator: it has been run before")
-	}
-
-	s.state = stateRunning
-	for _, f := range s.waiting {
-		s.running.Go(f)
-	}
-
-	s.waiting = nil
-	s.mu.Unlock()
-
-	<-ctx.Done()
-	s.end()
-
-	return nil
-}
-
-// end stops everything and waits for it.
-func (s *Sim) end() {
-	s.mu.Lock()
-	s.state = stateEnded
-	s.cancel()
-
-	for _, l := range s.listeners {
-		l.close()
-	}
-
-	for _, g := range s.groups {
-		for _, r := range g.routes {
-			r.pool.End()
-		}
-	}
-
-	s.mu.Unlock()
-	s.running.Wait()
-}
-
-// spawn starts f as one of the goroutines that Run waits for, now or when Run
-// is called. It needs the lock. f must end when s.base does.
-func (s *Sim) spawn(f func()) {
-	switch s.state {
-	case stateNew:
-		s.waiting = append(s.waiting, f)
-	case stateRunning:
-		s.running.Go(f)
-	case stateEnded:
-	}
-}
-
-// after calls f with the lock held once d of simulated time has passed. It
-// needs the lock; without a delay f is called at once. f must look whether it
-// has been overtaken: nothing stops it but the end of the simulator.
-func (s *Sim) after(d time.Duration, f func()) {
-	if d <= 0 {
-		f()
-		return
-	}
-	s.spawn(func() {
-		if !s.wait(s.base, d) {
-			return
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		f()
-	})
-}
-
-// wait waits for d of simulated time; false means ctx or the simulator ended.
-func (s *Sim) wait(ctx context.Context, d time.Duration) bool { return s.sleep(ctx, s.scaled(d)) }
-
-// sleep is wait for d of real time.
-func (s *Sim) sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	case <-s.base.Done():
-		return false
-	}
-}
-
-// scaled is the real duration of d of simulated time.
-func (s *Sim) scaled(d time.Duration) time.Duration {
-	return time.Duration(float64(d) / s.cfg.TimeScale)
-}
-
-// socketTimeout is scaled, but never so short that a machine under load
-// would miss it: one second, or d itself where that is less.
-func (s *Sim) socketTimeout(d time.Duration) time.Duration {
-	return max(s.scaled(d), min(d, time.Second))
-}
-
-// next is a number that only grows; it orders what was created.
-func (s *Sim) next() int64 {
-	s.seq++
-	return s.seq
-}
+func (s *Sim) Run(ctx context.Context) error { return s.clock.Run(ctx, s.path.End) }

@@ -144,7 +144,7 @@ func TestTwoClocks(t *testing.T) {
 
 				group := e.group("web", edit)
 				e.balance(group, tc.kind)
-				e.attribute(group, attrDeregistrationDelay, tc.delay)
+				e.attribute(group, "deregistration_delay.timeout_seconds", tc.delay)
 				e.script(group, Script{Outcomes: tc.outcomes})
 				start := time.Now()
 				e.register(group, one)
@@ -296,7 +296,7 @@ func TestDescribeLags(t *testing.T) {
 			t.Errorf("6 s after (-want +got):\n%s", diff)
 		}
 
-		e.attribute(g, attrDeregistrationDelay, "0")
+		e.attribute(g, "deregistration_delay.timeout_seconds", "0")
 		e.deregister(g, one)
 		time.Sleep(time.Second)
 

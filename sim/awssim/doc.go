@@ -15,8 +15,15 @@
 // nothing is claimed that docs/awssim.md does not give a source for. Its data
 // path never sends a request twice.
 //
-// Package query reads and writes the query protocol, package wire holds what
-// all services share on the wire, package sts is the security token service,
-// package faults holds faults, throttling and the record, and package datapath
-// carries requests to targets. Each can be read alone.
+// This package wires the others, reads requests, and serves the control API.
+// Each of them can be imported alone:
+//
+//	elbv2     the model: load balancers, listeners, rules, target groups, targets
+//	datapath  listeners that are really open, routing, proxies, health checks
+//	health    states, reasons, scripts and timings
+//	sts       AWS Security Token Service
+//	faults    faults, throttling, and the record of what happened
+//	clock     simulated time, and the lock under which everything changes
+//	wire      what all services share on the wire
+//	query     the query protocol
 package awssim

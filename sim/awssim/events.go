@@ -3,8 +3,6 @@
 
 package awssim
 
-import "fmt"
-
 // AddFault puts a fault in force and returns its id.
 func (s *Sim) AddFault(f Fault) (string, error) {
 	return s.faults.Add(f, func(operation string) bool {
@@ -31,15 +29,30 @@ func (s *Sim) Transitions(since int64) []Transition { return s.record.Transition
 // sequence of calls and transitions.
 func (s *Sim) Failures(since int64) []Failure { return s.record.Failures(since) }
 
+// SetHealth scripts the health of a target, registered or not, or of a whole
+// group when target is nil. A target's own script goes before its group's.
+func (s *Sim) SetHealth(groupARN string, target *Target, script Script) error {
+	return s.elb.SetHealth(groupARN, target, script)
+}
+
+// ClearHealth takes back what SetHealth said; real checks start again.
+func (s *Sim) ClearHealth(groupARN string, target *Target) error {
+	return s.elb.ClearHealth(groupARN, target)
+}
+
 // LoseTarget makes a target vanish from its group, on both clocks at once, as
 // if the service had forgotten it.
 func (s *Sim) LoseTarget(groupARN string, target Target) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := s.groups[groupARN]
-	if g == nil || g.rows[target] == nil {
-		return fmt.Errorf("lose target: %s:%d is not in target group %q", target.ID, target.Port, groupARN)
-	}
-	s.remove(g, g.rows[target], "Fault.Lost")
-	return nil
+	return s.elb.LoseTarget(groupARN, target)
 }
+
+// SetInstances adds or changes the addresses of instances; one without an
+// address is stopped, and unused with reason Target.InvalidState.
+func (s *Sim) SetInstances(addresses map[string]string) { s.elb.SetInstances(addresses) }
+
+// Listeners returns all listeners of all load balancers.
+func (s *Sim) Listeners() []ListenerInfo { return s.elb.Listeners() }
+
+// ListenerAddress is the address that a listener of a load balancer really
+// has; empty when it has none.
+func (s *Sim) ListenerAddress(listenerARN string) string { return s.elb.ListenerAddress(listenerARN) }

@@ -103,8 +103,8 @@ func TestFacts(t *testing.T) {
 			reach: func(e *env) (string, Target) {
 				g := e.group("web", network)
 				e.balance(g, types.LoadBalancerTypeEnumNetwork)
-				e.attribute(g, attrUnhealthyTermination, "false")
-				e.attribute(g, attrUnhealthyDraining, "600")
+				e.attribute(g, "target_health_state.unhealthy.connection_termination.enabled", "false")
+				e.attribute(g, "target_health_state.unhealthy.draining_interval_seconds", "600")
 				e.script(g, Script{Outcomes: []string{"refused"}})
 				e.register(g, one)
 				time.Sleep(200 * time.Second)

@@ -122,9 +122,9 @@ func TestFaultsOfAnswers(t *testing.T) {
 			t.Errorf("it happened although nobody was told (-want +got):\n%s", diff)
 		}
 
-		e.attribute(g, attrDeregistrationDelay, "0")
+		e.attribute(g, "deregistration_delay.timeout_seconds", "0")
 		e.deregister(g, two)
-		e.attribute(g, attrDeregistrationDelay, "300")
+		e.attribute(g, "deregistration_delay.timeout_seconds", "300")
 		time.Sleep(10 * time.Second)
 		e.fault(Fault{Operation: "DeregisterTargets", Count: 1, Applied: true, Error: &wire.APIError{Code: "Throttling"}})
 

@@ -4,10 +4,20 @@
 package awssim
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 
-	"github.com/podgate/podgate/sim/awssim/wire"
+	"github.com/podgate/podgate/sim/awssim/elbv2"
+	"github.com/podgate/podgate/sim/awssim/faults"
+	"github.com/podgate/podgate/sim/awssim/sts"
 )
+
+// call is one call on its way through the simulator.
+type call struct {
+	sts.Identity
+	effect faults.Effect
+}
 
 // operation is one operation of a service.
 type operation struct {
@@ -15,46 +25,23 @@ type operation struct {
 	run     func(*call, url.Values) (any, error)
 }
 
-// elb is an operation of Elastic Load Balancing.
-func elb[I, O any](f func(*call, *I) (*O, error), required ...string) operation {
-	return operation{"elasticloadbalancing", wire.Decoded(f, required...).Run}
-}
-
 // modelled are all operations that there are, by name.
-func (s *Sim) modelled() map[string]operation {
-	all := map[string]operation{
-		"CreateTargetGroup":              elb(s.createTargetGroup, "Name"),
-		"DescribeTargetGroups":           elb(s.describeTargetGroups),
-		"ModifyTargetGroup":              elb(s.modifyTargetGroup, "TargetGroupArn"),
-		"DeleteTargetGroup":              elb(s.deleteTargetGroup, "TargetGroupArn"),
-		"DescribeTargetGroupAttributes":  elb(s.describeTargetGroupAttributes, "TargetGroupArn"),
-		"ModifyTargetGroupAttributes":    elb(s.modifyTargetGroupAttributes, "TargetGroupArn", "Attributes"),
-		"RegisterTargets":                elb(s.registerTargets, "TargetGroupArn", "Targets"),
-		"DeregisterTargets":              elb(s.deregisterTargets, "TargetGroupArn", "Targets"),
-		"DescribeTargetHealth":           elb(s.describeTargetHealth, "TargetGroupArn"),
-		"CreateLoadBalancer":             elb(s.createLoadBalancer, "Name"),
-		"DescribeLoadBalancers":          elb(s.describeLoadBalancers),
-		"DeleteLoadBalancer":             elb(s.deleteLoadBalancer, "LoadBalancerArn"),
-		"DescribeLoadBalancerAttributes": elb(s.describeLoadBalancerAttributes, "LoadBalancerArn"),
-		"ModifyLoadBalancerAttributes":   elb(s.modifyLoadBalancerAttributes, "LoadBalancerArn", "Attributes"),
-		"CreateListener":                 elb(s.createListener, "LoadBalancerArn", "DefaultActions"),
-		"DescribeListeners":              elb(s.describeListeners),
-		"ModifyListener":                 elb(s.modifyListener, "ListenerArn"),
-		"DeleteListener":                 elb(s.deleteListener, "ListenerArn"),
-		"CreateRule":                     elb(s.createRule, "ListenerArn", "Conditions", "Priority", "Actions"),
-		"DescribeRules":                  elb(s.describeRules),
-		"ModifyRule":                     elb(s.modifyRule, "RuleArn"),
-		"DeleteRule":                     elb(s.deleteRule, "RuleArn"),
-		"SetRulePriorities":              elb(s.setRulePriorities, "RulePriorities"),
-		"AddTags":                        elb(s.addTags, "ResourceArns", "Tags"),
-		"RemoveTags":                     elb(s.removeTags, "ResourceArns", "TagKeys"),
-		"DescribeTags":                   elb(s.describeTags, "ResourceArns"),
-		"DescribeAccountLimits":          elb(s.describeAccountLimits),
+func modelled(elb *elbv2.Service, tokens *sts.Service) map[string]operation {
+	all := map[string]operation{}
+	for name, op := range elb.Operations() {
+		all[name] = operation{"elasticloadbalancing", func(c *call, form url.Values) (any, error) {
+			return op.Run(&elbv2.Call{Account: c.Account, Effect: c.effect}, form)
+		}}
 	}
 
-	for name, op := range s.sts.Operations() {
+	for name, op := range tokens.Operations() {
 		all[name] = operation{"sts", func(c *call, form url.Values) (any, error) { return op.Run(&c.Identity, form) }}
 	}
 
 	return all
+}
+
+// Operations returns the names of the operations that are modelled.
+func Operations() []string {
+	return slices.Sorted(maps.Keys(modelled(&elbv2.Service{}, &sts.Service{})))
 }

@@ -15,6 +15,8 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"go.uber.org/goleak"
+
+	"github.com/podgate/podgate/sim/awssim/datapath"
 )
 
 // TestRealHealthChecks are checks that go out over real sockets.
@@ -134,14 +136,14 @@ func TestChecksEndWithTheirTimeout(t *testing.T) {
 
 	t.Cleanup(func() { _ = silent.Close() })
 	connecting := deaf(t)
-	for name, p := range map[string]probe{
-		"Connect":   {protocol: types.ProtocolEnumHttp, address: net.JoinHostPort(connecting.ID, strconv.Itoa(connecting.Port))},
-		"Handshake": {protocol: types.ProtocolEnumHttps, address: silent.Addr().String()},
+	for name, p := range map[string]datapath.Probe{
+		"Connect":   {Protocol: types.ProtocolEnumHttp, Address: net.JoinHostPort(connecting.ID, strconv.Itoa(connecting.Port))},
+		"Handshake": {Protocol: types.ProtocolEnumHttps, Address: silent.Addr().String()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := goleak.IgnoreCurrent()
-			p.path, p.timeout = "/", 50*time.Millisecond
-			if h := p.run(t.Context()); h == nil || h.Reason != "Target.Timeout" {
+			p.Path, p.Timeout = "/", 50*time.Millisecond
+			if h := p.Run(t.Context()); h == nil || h.Reason != "Target.Timeout" {
 				t.Errorf("%+v, want Target.Timeout", h)
 			}
 			goleak.VerifyNone(t, before)

@@ -11,9 +11,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,8 +21,6 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/podgate/podgate/sim/awssim/datapath"
 )
 
 // instant is a data path without delays.
@@ -115,14 +113,11 @@ func TestNeverRetries(t *testing.T) {
 			e := start(t, instant())
 			b := serve(t, tc.f)
 			other := serve(t, tc.f) // somewhere a retry could go
-			_, address := e.front(b.Target, other.Target)
-			e.sim.mu.Lock()
-
-			for _, g := range e.sim.groups {
-				delete(g.routes, other.Target) // but it gets no turn
+			group, address := e.front(b.Target, other.Target)
+			if err := e.sim.SetHealth(group, &other.Target, Script{State: "unhealthy"}); err != nil { // but it gets no turn
+				t.Fatal(err)
 			}
 
-			e.sim.mu.Unlock()
 			var got []int
 			for _, method := range tc.methods {
 				var body io.Reader
@@ -175,9 +170,7 @@ func TestClosedIdleConnectionIsNoticed(t *testing.T) {
 			t.Fatalf("request %d: %d", i, status)
 		}
 		e.until("the load balancer could know", func() bool {
-			e.sim.mu.Lock()
-			defer e.sim.mu.Unlock()
-			kept, closed := e.sim.groups[group].routes[b.Target].pool.Idle()
+			kept, closed := e.sim.elb.KeptConnections(group, b.Target)
 			return kept == 1 && closed == 1
 		})
 	}
@@ -361,7 +354,7 @@ func TestInFlightRequestAtTheEndOfTheDelay(t *testing.T) {
 	})
 
 	group, address := e.front(b.Target)
-	e.attribute(group, attrDeregistrationDelay, "10")
+	e.attribute(group, "deregistration_delay.timeout_seconds", "10")
 	status := make(chan int)
 	go func() {
 		code, _, _ := e.get(address, "/")
@@ -428,29 +421,17 @@ func TestBodiesAndHeadersPass(t *testing.T) {
 
 func TestHTTPSListenerAndTarget(t *testing.T) {
 	e := start(t, instant())
-	certificate, err := newCertificate()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto"))
-	})}
+	}))
+	t.Cleanup(server.Close)
 
-	var running sync.WaitGroup
-	running.Go(func() { _ = server.Serve(l) })
-	t.Cleanup(func() { _ = server.Close(); running.Wait() })
 	group := e.group("web", func(in *elbv2.CreateTargetGroupInput) {
 		in.Protocol, in.HealthCheckProtocol = types.ProtocolEnumHttps, types.ProtocolEnumHttps
 	})
 
 	e.listen(e.balancer("web", types.LoadBalancerTypeEnumApplication), types.ProtocolEnumHttps, 443, forwardTo(group))
-	target := Target{ID: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port}
+	target := Target{ID: "127.0.0.1", Port: server.Listener.Addr().(*net.TCPAddr).Port}
 	e.register(group, target)
 	e.until("the target is healthy over TLS", func() bool { return e.states(group)[target] == "healthy" })
 
@@ -462,42 +443,5 @@ func TestHTTPSListenerAndTarget(t *testing.T) {
 		if status, body, _ := e.do(r); status != 200 || body != "https" {
 			t.Errorf("%d %q", status, body)
 		}
-	}
-}
-
-// BenchmarkProxy is one kept connection after another through the load
-// balancer: client, proxy and target together.
-func BenchmarkProxy(b *testing.B) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })}
-	go func() { _ = server.Serve(l) }()
-	defer func() { _ = server.Close() }()
-	to := datapath.Upstream{Address: l.Addr().String(), Pool: &datapath.Pool{}, Connect: connectTimeout, Idle: time.Minute}
-	defer to.Pool.Close()
-	front := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		datapath.Forward(w, r, to, func(int) {})
-	})}
-
-	fl, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	go func() { _ = front.Serve(fl) }()
-	defer func() { _ = front.Close() }()
-	client := &http.Client{Transport: &http.Transport{}}
-	defer client.CloseIdleConnections()
-
-	for b.Loop() {
-		response, err := client.Get("http://" + fl.Addr().String() + "/")
-		if err != nil {
-			b.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, response.Body)
-		_ = response.Body.Close()
 	}
 }

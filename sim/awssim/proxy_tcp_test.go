@@ -163,8 +163,8 @@ func TestConnectionTerminationAtTheEndOfTheDelay(t *testing.T) {
 	})
 
 	group, address := e.frontTCP(b.Target)
-	e.attribute(group, attrDeregistrationDelay, "2")
-	e.attribute(group, attrTerminateAtDelay, "true")
+	e.attribute(group, "deregistration_delay.timeout_seconds", "2")
+	e.attribute(group, "deregistration_delay.connection_termination.enabled", "true")
 	conn := dial(t, address)
 	if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)

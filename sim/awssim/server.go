@@ -8,13 +8,11 @@ import (
 	"context"
 	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/query"
-	"github.com/podgate/podgate/sim/awssim/sts"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
@@ -33,12 +31,6 @@ func serviceOf(version string) service {
 		return service{"sts", "https://sts.amazonaws.com/doc/2011-06-15/"}
 	}
 	return service{"unknown", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"}
-}
-
-// call is one call on its way through the simulator.
-type call struct {
-	sts.Identity
-	effect faults.Effect
 }
 
 // maxBody bounds a request: 1,000 targets are some 100 kB.
@@ -105,7 +97,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 
 // hinder makes a call late, or drops its connection, as faults have it.
 func (s *Sim) hinder(ctx context.Context, e faults.Effect) {
-	if e.Latency > 0 && !s.sleep(ctx, e.Latency) || e.Drop {
+	if e.Latency > 0 && !s.clock.Sleep(ctx, e.Latency) || e.Drop {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -129,8 +121,8 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 	}
 
 	// One lock for the whole operation: calls take effect one after the other.
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.clock.Lock()
+	defer s.clock.Unlock()
 	who, refused := s.sts.Identify(record.AccessKeyID)
 	if refused != nil {
 		return nil, refused
@@ -199,14 +191,4 @@ func describeCall(r *http.Request) Call {
 		port, _ := strconv.Atoi(r.Form.Get(member + ".Port")) // 0: the group's
 		c.Targets = append(c.Targets, Target{ID: r.Form.Get(member + ".Id"), Port: port})
 	}
-}
-
-// Operations returns the names of the operations that are modelled.
-func Operations() []string {
-	var names []string
-	for name := range (&Sim{}).modelled() {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

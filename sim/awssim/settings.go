@@ -29,7 +29,7 @@ type ProfileSettings struct {
 	DrainRoutingDelaySeconds     float64 `json:"drainRoutingDelaySeconds"`
 }
 
-func (p *Profile) settings() ProfileSettings {
+func settingsOf(p *Profile) ProfileSettings {
 	return ProfileSettings{
 		RegistrationDelaySeconds:     p.RegistrationDelay.Seconds(),
 		InitialHealthyChecks:         p.InitialHealthyChecks,
@@ -46,7 +46,7 @@ func (s *Sim) Settings() Settings {
 		AccountID:         s.cfg.AccountID,
 		DataAddress:       s.cfg.DataAddress,
 		Profile:           s.cfg.Profile,
-		Profiles:          map[string]ProfileSettings{"alb": s.cfg.ALB.settings(), "nlb": s.cfg.NLB.settings()},
+		Profiles:          map[string]ProfileSettings{"alb": settingsOf(s.cfg.ALB), "nlb": settingsOf(s.cfg.NLB)},
 		TimeScale:         s.cfg.TimeScale,
 		Throttle:          s.cfg.Throttle,
 		Relaxed:           s.cfg.Relaxed,
@@ -54,50 +54,5 @@ func (s *Sim) Settings() Settings {
 		DescribeLagSecond: s.cfg.DescribeLag.Seconds(),
 		Quotas:            s.cfg.Quotas,
 		Operations:        Operations(),
-	}
-}
-
-// ListenerInfo says where a listener of a load balancer really listens.
-type ListenerInfo struct {
-	LoadBalancerARN string `json:"loadBalancerArn"`
-	ListenerARN     string `json:"listenerArn"`
-	DNSName         string `json:"dnsName"`
-	Protocol        string `json:"protocol"`
-	Port            int32  `json:"port"`
-	Address         string `json:"address,omitempty"` // empty: not open
-}
-
-// Listeners returns all listeners of all load balancers.
-func (s *Sim) Listeners() []ListenerInfo {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := []ListenerInfo{}
-	for _, l := range sorted(s.listeners) {
-		list = append(list, ListenerInfo{
-			LoadBalancerARN: l.balancer.arn(), ListenerARN: l.arn(), DNSName: *l.balancer.view.DNSName,
-			Protocol: string(l.view.Protocol), Port: *l.view.Port, Address: l.address,
-		})
-	}
-	return list
-}
-
-// SetInstances adds or changes the addresses of instances; one without an
-// address is stopped, and unused with reason Target.InvalidState.
-func (s *Sim) SetInstances(addresses map[string]string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	for id, address := range addresses {
-		if old, known := s.instances[id]; known && old == address {
-			continue
-		}
-		s.instances[id] = address
-		for _, g := range s.groups {
-			for k, r := range g.rows {
-				if k.ID == id {
-					s.restart(g, r)
-				}
-			}
-		}
 	}
 }

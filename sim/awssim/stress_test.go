@@ -19,7 +19,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	backends := []*backend{serve(t, say("a")), serve(t, say("b")), serve(t, say("c"))}
 	group, address := e.front(backends[0].Target)
 	// 36 s at this scale: a request that a busy machine holds back is not cut off meanwhile.
-	e.attribute(group, attrDeregistrationDelay, "3600")
+	e.attribute(group, "deregistration_delay.timeout_seconds", "3600")
 
 	if err := e.sim.ClearHealth(group, nil); err != nil {
 		t.Fatal(err)

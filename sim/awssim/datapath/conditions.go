@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// Satisfies reports whether a request satisfies a condition of a rule.
-func Satisfies(r *http.Request, c types.RuleCondition) bool {
+// satisfies reports whether a request satisfies a condition of a rule.
+func satisfies(r *http.Request, c types.RuleCondition) bool {
 	switch *c.Field {
 	case "path-pattern":
 		return slices.ContainsFunc(c.Values, func(p string) bool { return wildcard(p, r.URL.Path) })

@@ -19,20 +19,20 @@ import (
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
-// Upstream is the target of a request or connection.
-type Upstream struct {
+// upstream is the target of a request or connection.
+type upstream struct {
 	Address string
-	Pool    *Pool
+	Pool    *pool
 	// TLS encrypts; as load balancers do, it takes any certificate.
 	TLS bool
 	// Connect and Idle bound how long connecting and silence may last.
 	Connect, Idle time.Duration
 }
 
-// Forward sends one request to one target, once. Whatever comes of it is the
+// forward sends one request to one target, once. Whatever comes of it is the
 // answer: there is no second attempt anywhere below. An answer that is not the target's
 // is noted by fail.
-func Forward(w http.ResponseWriter, r *http.Request, to Upstream, fail func(status int)) {
+func forward(w http.ResponseWriter, r *http.Request, to upstream, fail func(status int)) {
 	conn, err := to.Pool.get(to.Idle), error(nil)
 	if conn == nil {
 		conn, err = dial(r.Context(), to)
@@ -40,7 +40,7 @@ func Forward(w http.ResponseWriter, r *http.Request, to Upstream, fail func(stat
 
 	if err != nil {
 		fail(statusOf(err))
-		Page5xx(w, statusOf(err))
+		page5xx(w, statusOf(err))
 		return
 	}
 
@@ -54,7 +54,7 @@ func Forward(w http.ResponseWriter, r *http.Request, to Upstream, fail func(stat
 	to.Pool.drop(conn) // its request is over, one way or the other
 	if status != 0 {
 		fail(status)
-		Page5xx(w, status)
+		page5xx(w, status)
 	}
 
 	if end == endCutOff {
@@ -73,7 +73,7 @@ const (
 	endCutOff       // the answer broke off after it had begun
 )
 
-func dial(ctx context.Context, to Upstream) (*targetConn, error) {
+func dial(ctx context.Context, to upstream) (*targetConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, to.Connect)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", to.Address)
@@ -284,8 +284,8 @@ func statusOf(err error) int {
 	return http.StatusBadGateway
 }
 
-// Page5xx is a load balancer's own answer.
-func Page5xx(w http.ResponseWriter, status int) {
+// page5xx is a load balancer's own answer.
+func page5xx(w http.ResponseWriter, status int) {
 	title := strconv.Itoa(status) + " " + map[int]string{502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}[status]
 	w.Header().Set("Server", "awselb/2.0")
 	w.Header().Set("Content-Type", "text/html")

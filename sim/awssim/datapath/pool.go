@@ -1,9 +1,6 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package datapath carries requests and connections from clients to targets, as
-// load balancers do: once, never again. It knows neither the API nor which
-// target has its turn; its caller chooses.
 package datapath
 
 import (
@@ -24,8 +21,8 @@ type targetConn struct {
 	since time.Time // idle since
 }
 
-// Pool is the connections to one target. The zero value is ready.
-type Pool struct {
+// pool is the connections to one target. The zero value is ready.
+type pool struct {
 	mu   sync.Mutex
 	idle []*targetConn
 	busy map[net.Conn]bool
@@ -38,7 +35,7 @@ const maxIdle = 128
 
 // get takes the connection that was used last, passing over those that have
 // been idle too long or that the target has closed meanwhile. nil: none.
-func (p *Pool) get(longest time.Duration) *targetConn {
+func (p *pool) get(longest time.Duration) *targetConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -58,7 +55,7 @@ func (p *Pool) get(longest time.Duration) *targetConn {
 
 // add takes note of a new connection that is about to be used. It fails when
 // the target is gone by now.
-func (p *Pool) add(c *targetConn) (*targetConn, error) {
+func (p *pool) add(c *targetConn) (*targetConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone {
@@ -69,7 +66,7 @@ func (p *Pool) add(c *targetConn) (*targetConn, error) {
 	return c, nil
 }
 
-func (p *Pool) hold(c net.Conn) {
+func (p *pool) hold(c net.Conn) {
 	if p.busy == nil {
 		p.busy = map[net.Conn]bool{}
 	}
@@ -77,7 +74,7 @@ func (p *Pool) hold(c net.Conn) {
 }
 
 // put keeps a connection for later use.
-func (p *Pool) put(c *targetConn) {
+func (p *pool) put(c *targetConn) {
 	c.since = time.Now()
 	_ = c.SetDeadline(time.Time{}) // a closed connection shows at its next use
 	p.mu.Lock()
@@ -91,15 +88,15 @@ func (p *Pool) put(c *targetConn) {
 }
 
 // drop closes a connection that is used up.
-func (p *Pool) drop(c net.Conn) {
+func (p *pool) drop(c net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.busy, c)
 	_ = c.Close() // what was to be said on it has been said
 }
 
-// Close closes what is idle, and whatever is put back later.
-func (p *Pool) Close() {
+// close closes what is idle, and whatever is put back later.
+func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.idle {
@@ -108,8 +105,8 @@ func (p *Pool) Close() {
 	p.idle, p.over = nil, true
 }
 
-// Cut closes what is in use.
-func (p *Pool) Cut() {
+// cut closes what is in use.
+func (p *pool) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.busy {
@@ -117,18 +114,18 @@ func (p *Pool) Cut() {
 	}
 }
 
-// End closes everything, now and from now on.
-func (p *Pool) End() {
+// end closes everything, now and from now on.
+func (p *pool) end() {
 	p.mu.Lock()
 	p.gone = true
 	p.mu.Unlock()
-	p.Close()
-	p.Cut()
+	p.close()
+	p.cut()
 }
 
-// Idle returns how many connections are kept, and how many of them the target
+// idling returns how many connections are kept, and how many of them the target
 // has closed meanwhile.
-func (p *Pool) Idle() (kept, closed int) {
+func (p *pool) idling() (kept, closed int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.idle {

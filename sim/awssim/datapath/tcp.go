@@ -10,26 +10,26 @@ import (
 	"sync"
 )
 
-// Carry connects a client with its target until both have ended. A client
+// carry connects a client with its target until both have ended. A client
 // whose target cannot be had sees a reset.
-func Carry(ctx context.Context, client net.Conn, to Upstream) {
+func carry(ctx context.Context, client net.Conn, to upstream) {
 	dialer := net.Dialer{Timeout: to.Connect}
 	server, err := dialer.DialContext(ctx, "tcp", to.Address)
 	if err != nil {
-		Reset(client)
+		reset(client)
 		return
 	}
 
 	held, err := to.Pool.add(&targetConn{Conn: server, raw: server})
 	if err != nil {
-		Reset(client)
+		reset(client)
 		return
 	}
 
 	defer to.Pool.drop(held)
 	defer context.AfterFunc(ctx, func() {
-		Reset(client)
-		Reset(server)
+		reset(client)
+		reset(server)
 	})()
 
 	var both sync.WaitGroup
@@ -45,12 +45,12 @@ func stream(to, from net.Conn) {
 	if err == nil && ok && half.CloseWrite() == nil {
 		return
 	}
-	Reset(to)
+	reset(to)
 	_ = from.Close() // the other direction ends with it
 }
 
-// Reset closes a connection so that its peer sees a reset.
-func Reset(conn net.Conn) {
+// reset closes a connection so that its peer sees a reset.
+func reset(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // else it is an ordinary end, which the close below makes
 	}

@@ -1,8 +1,6 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package faults makes calls of the simulated API go wrong, throttles them, and
-// records what happened. It knows what a call looks like, and no service.
 package faults
 
 import (

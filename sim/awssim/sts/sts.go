@@ -1,8 +1,6 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sts is a simulator of AWS Security Token Service: who an access key
-// is, and roles that can be assumed. It verifies no signature.
 package sts
 
 import (

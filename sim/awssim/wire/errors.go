@@ -1,9 +1,6 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wire is what the simulated services share on the wire: errors,
-// request ids, pages, and the checks that AWS's front end makes before a
-// service sees a call. Forms and XML are in package query. It knows no service.
 package wire
 
 import (

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package datapath
 
 import (
 	"io"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/podgate/podgate/sim/awssim/datapath"
+	"github.com/podgate/podgate/sim/awssim/faults"
 )
 
 // connectTimeout is an application load balancer's (ALB guide, HTTP 504).
@@ -23,20 +23,22 @@ const connectTimeout = 10 * time.Second
 // destination is where one request goes.
 type destination struct {
 	group  string
-	target Target
-	datapath.Upstream
+	target faults.Target
+	upstream
 }
 
-// route answers one request at a listener of an application load balancer.
-func (s *Sim) route(l *listener, w http.ResponseWriter, r *http.Request) {
+// answer answers one request at a listener of an application load balancer.
+func (k *Socket) answer(w http.ResponseWriter, r *http.Request) {
 	arrived := time.Now()
-	s.mu.Lock()
-	action := l.match(r)
-	to, problem := s.destination(l, action)
-	s.mu.Unlock()
+
+	k.path.clock.Lock()
+	action := k.match(r)
+	to, problem := k.destination(action)
+	k.path.clock.Unlock()
+
 	fail := func(status int) {
 		if r.Context().Err() == nil { // a client that left has lost nothing
-			s.record.AddFailure(Failure{Time: arrived, TargetGroupARN: to.group, Target: to.target, HTTPStatus: status})
+			k.path.record.AddFailure(faults.Failure{Time: arrived, TargetGroupARN: to.group, Target: to.target, HTTPStatus: status})
 		}
 	}
 
@@ -44,38 +46,38 @@ func (s *Sim) route(l *listener, w http.ResponseWriter, r *http.Request) {
 	case action.Type == types.ActionTypeEnumFixedResponse:
 		fixedResponse(w, action.FixedResponseConfig)
 	case action.Type == types.ActionTypeEnumRedirect:
-		redirect(w, r, l, action.RedirectConfig)
+		redirect(w, r, k.Listener, action.RedirectConfig)
 	case problem != 0:
 		fail(problem)
-		datapath.Page5xx(w, problem)
+		page5xx(w, problem)
 	default:
-		datapath.Forward(w, r, to.Upstream, fail)
+		forward(w, r, to.upstream, fail)
 	}
 }
 
-// destination chooses the target of a forward action, or says the status.
-func (s *Sim) destination(l *listener, action types.Action) (destination, int) {
+// destination chooses the target of a forward action, or returns the status.
+func (k *Socket) destination(action types.Action) (destination, int) {
 	if action.Type != types.ActionTypeEnumForward {
 		return destination{}, 0
 	}
 
-	g := s.groups[s.weighted(action.ForwardConfig.TargetGroups)]
-	if g == nil || g.lambda() {
+	g := k.path.weighted(action.ForwardConfig.TargetGroups)
+	if g == nil || g.group.Routing().Lambda {
 		return destination{}, http.StatusServiceUnavailable
 	}
 
 	target := g.pick()
 	if target == nil {
-		return destination{group: g.arn()}, http.StatusServiceUnavailable
+		return destination{group: g.group.ARN()}, http.StatusServiceUnavailable
 	}
 
 	return destination{
-		group: g.arn(), target: target.target,
-		Upstream: datapath.Upstream{
+		group: g.group.ARN(), target: target.target,
+		upstream: upstream{
 			Address: target.address, Pool: target.pool,
-			TLS:     g.view.Protocol == types.ProtocolEnumHttps,
-			Connect: s.socketTimeout(connectTimeout),
-			Idle:    s.socketTimeout(seconds(l.balancer.attributes, attrIdleTimeout)),
+			TLS:     g.group.Routing().TLS,
+			Connect: k.path.clock.SocketTimeout(connectTimeout),
+			Idle:    k.path.clock.SocketTimeout(k.IdleTimeout()),
 		},
 	}, 0
 }
@@ -91,14 +93,14 @@ func fixedResponse(w http.ResponseWriter, c *types.FixedResponseActionConfig) {
 	_, _ = io.WriteString(w, orText(c.MessageBody, ""))
 }
 
-func redirect(w http.ResponseWriter, r *http.Request, l *listener, c *types.RedirectActionConfig) {
+func redirect(w http.ResponseWriter, r *http.Request, l Listener, c *types.RedirectActionConfig) {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(r.Host); err == nil {
 		host = name
 	}
 
 	fill := strings.NewReplacer(
-		"#{protocol}", strings.ToLower(string(l.view.Protocol)), "#{host}", host, "#{port}", strconv.Itoa(int(*l.view.Port)),
+		"#{protocol}", strings.ToLower(string(l.Protocol)), "#{host}", host, "#{port}", strconv.Itoa(int(l.Port)),
 		"#{path}", strings.TrimPrefix(r.URL.EscapedPath(), "/"), "#{query}", r.URL.RawQuery,
 	)
 

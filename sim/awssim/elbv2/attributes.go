@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"maps"
@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/podgate/podgate/sim/awssim/wire"
@@ -149,7 +149,7 @@ func seconds(of map[string]string, key string) time.Duration {
 func groupAttributeList(of map[string]string) []types.TargetGroupAttribute {
 	list := []types.TargetGroupAttribute{}
 	for _, key := range slices.Sorted(maps.Keys(of)) {
-		list = append(list, types.TargetGroupAttribute{Key: &key, Value: ptr(of[key])})
+		list = append(list, types.TargetGroupAttribute{Key: &key, Value: new(of[key])})
 	}
 	return list
 }
@@ -157,20 +157,20 @@ func groupAttributeList(of map[string]string) []types.TargetGroupAttribute {
 func balancerAttributeList(of map[string]string) []types.LoadBalancerAttribute {
 	list := []types.LoadBalancerAttribute{}
 	for _, key := range slices.Sorted(maps.Keys(of)) {
-		list = append(list, types.LoadBalancerAttribute{Key: &key, Value: ptr(of[key])})
+		list = append(list, types.LoadBalancerAttribute{Key: &key, Value: new(of[key])})
 	}
 	return list
 }
 
-func (s *Sim) describeTargetGroupAttributes(c *call, in *elbv2.DescribeTargetGroupAttributesInput) (*elbv2.DescribeTargetGroupAttributesOutput, error) {
+func (s *Service) describeTargetGroupAttributes(c *Call, in *api.DescribeTargetGroupAttributesInput) (*api.DescribeTargetGroupAttributesOutput, error) {
 	g, err := s.group(c, in.TargetGroupArn)
 	if err != nil {
 		return nil, err
 	}
-	return &elbv2.DescribeTargetGroupAttributesOutput{Attributes: groupAttributeList(g.attributes)}, nil
+	return &api.DescribeTargetGroupAttributesOutput{Attributes: groupAttributeList(g.attributes)}, nil
 }
 
-func (s *Sim) modifyTargetGroupAttributes(c *call, in *elbv2.ModifyTargetGroupAttributesInput) (*elbv2.ModifyTargetGroupAttributesOutput, error) {
+func (s *Service) modifyTargetGroupAttributes(c *Call, in *api.ModifyTargetGroupAttributesInput) (*api.ModifyTargetGroupAttributesOutput, error) {
 	g, err := s.group(c, in.TargetGroupArn)
 	if err != nil {
 		return nil, err
@@ -187,18 +187,18 @@ func (s *Sim) modifyTargetGroupAttributes(c *call, in *elbv2.ModifyTargetGroupAt
 	}
 
 	g.attributes = changed
-	return &elbv2.ModifyTargetGroupAttributesOutput{Attributes: groupAttributeList(changed)}, nil
+	return &api.ModifyTargetGroupAttributesOutput{Attributes: groupAttributeList(changed)}, nil
 }
 
-func (s *Sim) describeLoadBalancerAttributes(c *call, in *elbv2.DescribeLoadBalancerAttributesInput) (*elbv2.DescribeLoadBalancerAttributesOutput, error) {
+func (s *Service) describeLoadBalancerAttributes(c *Call, in *api.DescribeLoadBalancerAttributesInput) (*api.DescribeLoadBalancerAttributesOutput, error) {
 	b, err := s.balancer(c, in.LoadBalancerArn)
 	if err != nil {
 		return nil, err
 	}
-	return &elbv2.DescribeLoadBalancerAttributesOutput{Attributes: balancerAttributeList(b.attributes)}, nil
+	return &api.DescribeLoadBalancerAttributesOutput{Attributes: balancerAttributeList(b.attributes)}, nil
 }
 
-func (s *Sim) modifyLoadBalancerAttributes(c *call, in *elbv2.ModifyLoadBalancerAttributesInput) (*elbv2.ModifyLoadBalancerAttributesOutput, error) {
+func (s *Service) modifyLoadBalancerAttributes(c *Call, in *api.ModifyLoadBalancerAttributesInput) (*api.ModifyLoadBalancerAttributesOutput, error) {
 	b, err := s.balancer(c, in.LoadBalancerArn)
 	if err != nil {
 		return nil, err
@@ -215,5 +215,5 @@ func (s *Sim) modifyLoadBalancerAttributes(c *call, in *elbv2.ModifyLoadBalancer
 	}
 
 	b.attributes = changed
-	return &elbv2.ModifyLoadBalancerAttributesOutput{Attributes: balancerAttributeList(changed)}, nil
+	return &api.ModifyLoadBalancerAttributesOutput{Attributes: balancerAttributeList(changed)}, nil
 }

@@ -1,15 +1,17 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"slices"
 	"strings"
+	"time"
 
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/podgate/podgate/sim/awssim/datapath"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
@@ -20,7 +22,7 @@ type listener struct {
 	seq      int64
 	balancer *loadBalancer
 	view     types.Listener
-	socket   // its end of the data path
+	socket   *datapath.Socket // its end of the data path
 }
 
 func (l *listener) arn() string { return *l.view.ListenerArn }
@@ -31,7 +33,7 @@ func (l *listener) path() string {
 	return path
 }
 
-func (s *Sim) listener(c *call, arn *string) (*listener, error) {
+func (s *Service) listener(c *Call, arn *string) (*listener, error) {
 	if err := s.checkARN(c, kindListener, *arn); err != nil {
 		return nil, err
 	}
@@ -42,12 +44,12 @@ func (s *Sim) listener(c *call, arn *string) (*listener, error) {
 	return l, nil
 }
 
-func (s *Sim) listenersOf(b *loadBalancer) []*listener {
+func (s *Service) listenersOf(b *loadBalancer) []*listener {
 	return slices.DeleteFunc(sorted(s.listeners), func(l *listener) bool { return l.balancer != b })
 }
 
 // balancerUses says whether a listener or rule of b forwards to a group.
-func (s *Sim) balancerUses(b *loadBalancer, group string) bool {
+func (s *Service) balancerUses(b *loadBalancer, group string) bool {
 	for _, r := range s.rules {
 		if r.listener.balancer == b && slices.Contains(groupsOf(r.view.Actions), group) {
 			return true
@@ -58,7 +60,7 @@ func (s *Sim) balancerUses(b *loadBalancer, group string) bool {
 
 // refreshUse starts and stops the targets of groups that came into use or fell
 // out of it. It is called after every change of listeners and rules.
-func (s *Sim) refreshUse() {
+func (s *Service) refreshUse() {
 	for _, g := range sorted(s.groups) {
 		used := len(s.usedBy(g)) > 0
 		if used == g.inUse {
@@ -80,11 +82,37 @@ func (b *loadBalancer) accepts(p types.ProtocolEnum) bool {
 	return p == types.ProtocolEnumTcp || p == types.ProtocolEnumTls
 }
 
-func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.CreateListenerOutput, error) {
+func (s *Service) createListener(c *Call, in *api.CreateListenerInput) (*api.CreateListenerOutput, error) {
 	b, err := s.balancer(c, in.LoadBalancerArn)
 	if err != nil {
 		return nil, err
 	}
+
+	actions, err := s.checkListener(c, b, in)
+	if err != nil {
+		return nil, err
+	}
+
+	l := s.newListener(c, b, in, actions)
+	if err := s.tagNew(l.arn(), in.Tags); err != nil {
+		return nil, err
+	}
+
+	if l.socket, err = s.path.Open(l.routed()); err != nil {
+		delete(s.tags, l.arn())
+		return nil, wire.Failed("InvalidConfigurationRequest", "awssim: %v", err)
+	}
+
+	s.listeners[l.arn()] = l
+	s.addRule(l, types.Rule{IsDefault: new(true), Priority: new("default"), Actions: actions, Conditions: []types.RuleCondition{}})
+	s.refreshUse()
+
+	return &api.CreateListenerOutput{Listeners: []types.Listener{l.view}}, nil
+}
+
+// checkListener says what the service has against a listener, and returns its
+// default actions as answers show them.
+func (s *Service) checkListener(c *Call, b *loadBalancer, in *api.CreateListenerInput) ([]types.Action, error) {
 	if in.Port == nil || in.Protocol == "" {
 		return nil, wire.Invalid("A listener protocol and port must be specified")
 	}
@@ -113,12 +141,16 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 		return nil, wire.Failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
 	}
 
-	l := &listener{
+	return actions, nil
+}
+
+func (s *Service) newListener(c *Call, b *loadBalancer, in *api.CreateListenerInput, actions []types.Action) *listener {
+	return &listener{
 		account:  c.Account,
 		seq:      s.next(),
 		balancer: b,
 		view: types.Listener{
-			ListenerArn:     ptr(s.arn(c.Account, "listener/"+b.path()+"/"+wire.Suffix())),
+			ListenerArn:     new(s.arn(c.Account, "listener/"+b.path()+"/"+wire.Suffix())),
 			LoadBalancerArn: in.LoadBalancerArn,
 			Port:            in.Port,
 			Protocol:        in.Protocol,
@@ -128,23 +160,26 @@ func (s *Sim) createListener(c *call, in *elbv2.CreateListenerInput) (*elbv2.Cre
 			AlpnPolicy:      in.AlpnPolicy,
 		},
 	}
-	if err := s.tagNew(l.arn(), in.Tags); err != nil {
-		return nil, err
-	}
-
-	if err := s.open(l); err != nil {
-		delete(s.tags, l.arn())
-		return nil, wire.Failed("InvalidConfigurationRequest", "awssim: %v", err)
-	}
-
-	s.listeners[l.arn()] = l
-	s.addRule(l, types.Rule{IsDefault: ptr(true), Priority: ptr("default"), Actions: actions, Conditions: []types.RuleCondition{}})
-	s.refreshUse()
-
-	return &elbv2.CreateListenerOutput{Listeners: []types.Listener{l.view}}, nil
 }
 
-func (s *Sim) describeListeners(c *call, in *elbv2.DescribeListenersInput) (*elbv2.DescribeListenersOutput, error) {
+// routed is the listener as the data path needs it.
+func (l *listener) routed() datapath.Listener {
+	return datapath.Listener{
+		ARN: l.arn(), Protocol: l.view.Protocol, Port: *l.view.Port, Application: l.balancer.application(),
+		IdleTimeout: func() time.Duration { return seconds(l.balancer.attributes, attrIdleTimeout) },
+	}
+}
+
+// reroute gives the data path a listener's rules as they now are.
+func (s *Service) reroute(l *listener) {
+	var views []types.Rule
+	for _, r := range s.rulesOf(l) {
+		views = append(views, r.view)
+	}
+	l.socket.Reroute(views)
+}
+
+func (s *Service) describeListeners(c *Call, in *api.DescribeListenersInput) (*api.DescribeListenersOutput, error) {
 	if (in.LoadBalancerArn == nil) == (in.ListenerArns == nil) {
 		return nil, wire.Invalid("You must specify either listener ARNs or a load balancer ARN")
 	}
@@ -173,10 +208,10 @@ func (s *Sim) describeListeners(c *call, in *elbv2.DescribeListenersInput) (*elb
 		return nil, err
 	}
 
-	return &elbv2.DescribeListenersOutput{Listeners: found, NextMarker: marker}, nil
+	return &api.DescribeListenersOutput{Listeners: found, NextMarker: marker}, nil
 }
 
-func (s *Sim) modifyListener(c *call, in *elbv2.ModifyListenerInput) (*elbv2.ModifyListenerOutput, error) {
+func (s *Service) modifyListener(c *Call, in *api.ModifyListenerInput) (*api.ModifyListenerOutput, error) {
 	l, err := s.listener(c, in.ListenerArn)
 	if err != nil {
 		return nil, err
@@ -200,26 +235,27 @@ func (s *Sim) modifyListener(c *call, in *elbv2.ModifyListenerInput) (*elbv2.Mod
 	setIf(&view.SslPolicy, in.SslPolicy)
 	l.view = view
 	s.defaultRule(l).view.Actions = view.DefaultActions
+	s.reroute(l)
 	s.refreshUse()
 
-	return &elbv2.ModifyListenerOutput{Listeners: []types.Listener{l.view}}, nil
+	return &api.ModifyListenerOutput{Listeners: []types.Listener{l.view}}, nil
 }
 
-func (s *Sim) deleteListener(c *call, in *elbv2.DeleteListenerInput) (*elbv2.DeleteListenerOutput, error) {
+func (s *Service) deleteListener(c *Call, in *api.DeleteListenerInput) (*api.DeleteListenerOutput, error) {
 	l, err := s.listener(c, in.ListenerArn)
 	if err != nil {
 		return nil, err
 	}
 	s.dropListener(l)
 	s.refreshUse()
-	return &elbv2.DeleteListenerOutput{}, nil
+	return &api.DeleteListenerOutput{}, nil
 }
 
-func (s *Sim) dropListener(l *listener) {
+func (s *Service) dropListener(l *listener) {
 	for _, r := range s.rulesOf(l) {
 		s.dropRule(r)
 	}
-	l.close()
+	l.socket.Close()
 	delete(s.listeners, l.arn())
 	delete(s.tags, l.arn())
 }

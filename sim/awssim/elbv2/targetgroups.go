@@ -1,17 +1,20 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"regexp"
 	"slices"
 
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/podgate/podgate/sim/awssim/datapath"
+	"github.com/podgate/podgate/sim/awssim/faults"
+	"github.com/podgate/podgate/sim/awssim/health"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
@@ -23,13 +26,12 @@ type targetGroup struct {
 	attributes map[string]string
 	inUse      bool
 
-	rows    map[Target]*row       // the API's clock
-	history map[Target][]healthAt // what the API said, for describes that lag
-	routes  map[Target]*route     // the data path's clock
-	turn    int                   // round robin
+	rows    map[faults.Target]*row       // the API's clock
+	history map[faults.Target][]healthAt // what the API said, for describes that lag
+	routes  *datapath.Routes             // the data path's clock
 
-	script  *Script // of the whole group
-	scripts map[Target]*Script
+	script  *health.Script // of the whole group
+	scripts map[faults.Target]*health.Script
 }
 
 func (g *targetGroup) arn() string { return *g.view.TargetGroupArn }
@@ -42,7 +44,7 @@ func (g *targetGroup) http() bool {
 func (g *targetGroup) lambda() bool { return g.view.TargetType == types.TargetTypeEnumLambda }
 
 // group finds a group by the ARN in a request.
-func (s *Sim) group(c *call, arn *string) (*targetGroup, error) {
+func (s *Service) group(c *Call, arn *string) (*targetGroup, error) {
 	if err := s.checkARN(c, kindGroup, *arn); err != nil {
 		return nil, err
 	}
@@ -54,14 +56,14 @@ func (s *Sim) group(c *call, arn *string) (*targetGroup, error) {
 }
 
 // describe is the group as answers show it.
-func (s *Sim) describe(g *targetGroup) types.TargetGroup {
+func (s *Service) describe(g *targetGroup) types.TargetGroup {
 	view := g.view
 	view.LoadBalancerArns = s.usedBy(g)
 	return view
 }
 
 // usedBy are the load balancers with a listener or rule that forwards to g.
-func (s *Sim) usedBy(g *targetGroup) []string {
+func (s *Service) usedBy(g *targetGroup) []string {
 	arns := []string{}
 	for _, b := range sorted(s.balancers) {
 		if s.balancerUses(b, g.arn()) {
@@ -71,7 +73,7 @@ func (s *Sim) usedBy(g *targetGroup) []string {
 	return arns
 }
 
-func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elbv2.CreateTargetGroupOutput, error) {
+func (s *Service) createTargetGroup(c *Call, in *api.CreateTargetGroupInput) (*api.CreateTargetGroupOutput, error) {
 	view, err := s.newGroupView(in)
 	if err != nil {
 		return nil, err
@@ -88,7 +90,7 @@ func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elb
 		}
 		view.TargetGroupArn = g.view.TargetGroupArn
 		if cmp.Equal(view, g.view, cmpopts.IgnoreUnexported(types.TargetGroup{}, types.Matcher{})) {
-			return &elbv2.CreateTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
+			return &api.CreateTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
 		}
 		return nil, wire.Failed("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", *in.Name)
 	}
@@ -97,15 +99,14 @@ func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elb
 		return nil, wire.Failed("TooManyTargetGroups", "The maximum number of target groups has been reached on account '%s'", c.Account)
 	}
 
-	view.TargetGroupArn = ptr(s.arn(c.Account, "targetgroup/"+*in.Name+"/"+wire.Suffix()))
+	view.TargetGroupArn = new(s.arn(c.Account, "targetgroup/"+*in.Name+"/"+wire.Suffix()))
 	g := &targetGroup{
 		account: c.Account,
 		seq:     s.next(),
 		view:    view,
-		rows:    map[Target]*row{},
-		history: map[Target][]healthAt{},
-		routes:  map[Target]*route{},
-		scripts: map[Target]*Script{},
+		rows:    map[faults.Target]*row{},
+		history: map[faults.Target][]healthAt{},
+		scripts: map[faults.Target]*health.Script{},
 	}
 
 	g.attributes = groupAttributes(g)
@@ -114,14 +115,15 @@ func (s *Sim) createTargetGroup(c *call, in *elbv2.CreateTargetGroupInput) (*elb
 	}
 
 	s.groups[g.arn()] = g
-	return &elbv2.CreateTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
+	g.routes = s.path.Add(routed{service: s, group: g})
+	return &api.CreateTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
 }
 
 var groupName = regexp.MustCompile(`^[a-zA-Z0-9-]*$`)
 
 // newGroupView checks a request for a group and fills in the defaults of
 // API_CreateTargetGroup.
-func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup, error) {
+func (s *Service) newGroupView(in *api.CreateTargetGroupInput) (types.TargetGroup, error) {
 	name := *in.Name
 	switch {
 	case len(name) > 32:
@@ -138,10 +140,10 @@ func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup,
 		IpAddressType:   orElse(in.IpAddressType, types.TargetGroupIpAddressTypeEnumIpv4),
 	}
 	if view.TargetType == types.TargetTypeEnumLambda {
-		view.HealthCheckEnabled = ptr(false)
-		view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = ptr(int32(35)), ptr(int32(30))
-		view.HealthyThresholdCount, view.UnhealthyThresholdCount = ptr(int32(5)), ptr(int32(2))
-		view.HealthCheckPath, view.Matcher = ptr("/"), &types.Matcher{HttpCode: ptr("200")}
+		view.HealthCheckEnabled = new(false)
+		view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = new(int32(35)), new(int32(30))
+		view.HealthyThresholdCount, view.UnhealthyThresholdCount = new(int32(5)), new(int32(2))
+		view.HealthCheckPath, view.Matcher = new("/"), &types.Matcher{HttpCode: new("200")}
 		return view, s.setHealthCheck(&view, healthCheckOf(in))
 	}
 
@@ -160,14 +162,14 @@ func (s *Sim) newGroupView(in *elbv2.CreateTargetGroupInput) (types.TargetGroup,
 		return view, wire.Invalid("awssim does not model protocol version '%s'", *in.ProtocolVersion)
 	}
 
-	view.HealthCheckEnabled, view.HealthCheckPort = ptr(true), ptr("traffic-port")
-	view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = ptr(int32(30)), ptr(int32(10))
-	view.HealthyThresholdCount, view.UnhealthyThresholdCount = ptr(int32(5)), ptr(int32(2))
+	view.HealthCheckEnabled, view.HealthCheckPort = new(true), new("traffic-port")
+	view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = new(int32(30)), new(int32(10))
+	view.HealthyThresholdCount, view.UnhealthyThresholdCount = new(int32(5)), new(int32(2))
 	view.HealthCheckProtocol = types.ProtocolEnumTcp
 	if http {
-		view.ProtocolVersion = ptr("HTTP1")
+		view.ProtocolVersion = new("HTTP1")
 		view.HealthCheckProtocol = types.ProtocolEnumHttp
-		view.HealthCheckTimeoutSeconds = ptr(int32(5))
+		view.HealthCheckTimeoutSeconds = new(int32(5))
 	}
 
 	return view, s.setHealthCheck(&view, healthCheckOf(in))
@@ -180,7 +182,7 @@ func orElse[T ~string](value, otherwise T) T {
 	return value
 }
 
-func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput) (*elbv2.DescribeTargetGroupsOutput, error) {
+func (s *Service) describeTargetGroups(c *Call, in *api.DescribeTargetGroupsInput) (*api.DescribeTargetGroupsOutput, error) {
 	if in.LoadBalancerArn != nil && (in.TargetGroupArns != nil || in.Names != nil) || in.TargetGroupArns != nil && in.Names != nil {
 		return nil, wire.Invalid("Load balancer ARN, target group names and target group ARNs cannot be specified at the same time")
 	}
@@ -225,10 +227,10 @@ func (s *Sim) describeTargetGroups(c *call, in *elbv2.DescribeTargetGroupsInput)
 		return nil, err
 	}
 
-	return &elbv2.DescribeTargetGroupsOutput{TargetGroups: found, NextMarker: marker}, nil
+	return &api.DescribeTargetGroupsOutput{TargetGroups: found, NextMarker: marker}, nil
 }
 
-func (s *Sim) modifyTargetGroup(c *call, in *elbv2.ModifyTargetGroupInput) (*elbv2.ModifyTargetGroupOutput, error) {
+func (s *Service) modifyTargetGroup(c *Call, in *api.ModifyTargetGroupInput) (*api.ModifyTargetGroupOutput, error) {
 	g, err := s.group(c, in.TargetGroupArn)
 	if err != nil {
 		return nil, err
@@ -251,17 +253,17 @@ func (s *Sim) modifyTargetGroup(c *call, in *elbv2.ModifyTargetGroupInput) (*elb
 		}
 	}
 
-	return &elbv2.ModifyTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
+	return &api.ModifyTargetGroupOutput{TargetGroups: []types.TargetGroup{s.describe(g)}}, nil
 }
 
-func (s *Sim) deleteTargetGroup(c *call, in *elbv2.DeleteTargetGroupInput) (*elbv2.DeleteTargetGroupOutput, error) {
+func (s *Service) deleteTargetGroup(c *Call, in *api.DeleteTargetGroupInput) (*api.DeleteTargetGroupOutput, error) {
 	if err := s.checkARN(c, kindGroup, *in.TargetGroupArn); err != nil {
 		return nil, err
 	}
 
 	g := s.groups[*in.TargetGroupArn]
 	if g == nil { // deleting is idempotent: the model lists no not-found error
-		return &elbv2.DeleteTargetGroupOutput{}, nil
+		return &api.DeleteTargetGroupOutput{}, nil
 	}
 	if len(s.usedBy(g)) > 0 {
 		return nil, wire.Failed("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", g.arn())
@@ -272,6 +274,7 @@ func (s *Sim) deleteTargetGroup(c *call, in *elbv2.DeleteTargetGroupInput) (*elb
 	}
 
 	delete(s.groups, g.arn())
+	s.path.Remove(g.arn())
 	delete(s.tags, g.arn())
-	return &elbv2.DeleteTargetGroupOutput{}, nil
+	return &api.DeleteTargetGroupOutput{}, nil
 }

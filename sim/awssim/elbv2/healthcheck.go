@@ -1,15 +1,16 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"strconv"
 	"strings"
 
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/podgate/podgate/sim/awssim/health"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
@@ -24,7 +25,7 @@ type healthCheck struct {
 	matcher            *types.Matcher
 }
 
-func healthCheckOf(in *elbv2.CreateTargetGroupInput) healthCheck {
+func healthCheckOf(in *api.CreateTargetGroupInput) healthCheck {
 	return healthCheck{
 		enabled: in.HealthCheckEnabled, interval: in.HealthCheckIntervalSeconds, timeout: in.HealthCheckTimeoutSeconds,
 		healthy: in.HealthyThresholdCount, unhealthy: in.UnhealthyThresholdCount,
@@ -34,7 +35,7 @@ func healthCheckOf(in *elbv2.CreateTargetGroupInput) healthCheck {
 
 // setHealthCheck changes a group's health check as asked, or says what the
 // service has against it. Bounds are those of the service model.
-func (s *Sim) setHealthCheck(view *types.TargetGroup, h healthCheck) error {
+func (s *Service) setHealthCheck(view *types.TargetGroup, h healthCheck) error {
 	minInterval, minTimeout := int32(5), int32(2)
 	if s.cfg.Relaxed {
 		minInterval, minTimeout = 1, 1
@@ -99,13 +100,13 @@ func setHTTPCheck(view *types.TargetGroup, h healthCheck) error {
 	}
 
 	if view.HealthCheckPath == nil {
-		view.HealthCheckPath = ptr("/")
+		view.HealthCheckPath = new("/")
 	}
 
 	if view.Matcher == nil {
-		view.Matcher = &types.Matcher{HttpCode: ptr("200")}
+		view.Matcher = &types.Matcher{HttpCode: new("200")}
 		if view.Protocol != types.ProtocolEnumHttp && view.Protocol != types.ProtocolEnumHttps {
-			view.Matcher.HttpCode = ptr("200-399")
+			view.Matcher.HttpCode = new("200-399")
 		}
 	}
 
@@ -123,7 +124,7 @@ func setHTTPCheck(view *types.TargetGroup, h healthCheck) error {
 		return wire.Invalid("awssim does not model gRPC matchers")
 	}
 
-	if _, err := parseMatcher(*h.matcher.HttpCode); err != nil {
+	if _, err := health.ParseMatcher(*h.matcher.HttpCode); err != nil {
 		return err
 	}
 
@@ -146,34 +147,4 @@ func checkHealthPort(port string) error {
 		return wire.Invalid("Health check port '%s' must be 'traffic-port' or in the range 1 to 65535", port)
 	}
 	return nil
-}
-
-// codes is a matcher: "200", "200,202" or "200-299".
-type codes [][2]int
-
-func parseMatcher(text string) (codes, error) {
-	var list codes
-	for part := range strings.SplitSeq(text, ",") {
-		low, high, ranged := strings.Cut(part, "-")
-		if !ranged {
-			high = low
-		}
-		from, err1 := strconv.Atoi(low)
-		to, err2 := strconv.Atoi(high)
-		if err1 != nil || err2 != nil || from < 200 || to > 599 || from > to {
-			return nil, wire.Invalid("Health check matcher HTTP code '%s' must be within '200-599' inclusive", text)
-		}
-		list = append(list, [2]int{from, to})
-	}
-
-	return list, nil
-}
-
-func (c codes) match(code int) bool {
-	for _, r := range c {
-		if code >= r[0] && code <= r[1] {
-			return true
-		}
-	}
-	return false
 }

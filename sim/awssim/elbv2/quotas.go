@@ -1,13 +1,13 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"cmp"
 	"strconv"
 
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
@@ -21,7 +21,8 @@ type Quotas struct {
 	TagsPerResource      int `json:"tagsPerResource"`      // 50
 }
 
-func (q Quotas) withDefaults() Quotas {
+// WithDefaults fills in what is not given.
+func (q Quotas) WithDefaults() Quotas {
 	return Quotas{
 		TargetsPerGroup:      cmp.Or(q.TargetsPerGroup, 1000),
 		TargetGroups:         cmp.Or(q.TargetGroups, 3000),
@@ -32,13 +33,13 @@ func (q Quotas) withDefaults() Quotas {
 	}
 }
 
-func (s *Sim) describeAccountLimits(_ *call, _ *elbv2.DescribeAccountLimitsInput) (*elbv2.DescribeAccountLimitsOutput, error) {
+func (s *Service) describeAccountLimits(_ *Call, _ *api.DescribeAccountLimitsInput) (*api.DescribeAccountLimitsOutput, error) {
 	limit := func(name string, value int) types.Limit {
-		return types.Limit{Name: &name, Max: ptr(strconv.Itoa(value))}
+		return types.Limit{Name: &name, Max: new(strconv.Itoa(value))}
 	}
 
 	q := s.cfg.Quotas
-	return &elbv2.DescribeAccountLimitsOutput{Limits: []types.Limit{
+	return &api.DescribeAccountLimitsOutput{Limits: []types.Limit{
 		limit("target-groups", q.TargetGroups),
 		limit("targets-per-application-load-balancer", q.TargetsPerGroup),
 		limit("targets-per-network-load-balancer", q.TargetsPerGroup),
@@ -49,5 +50,3 @@ func (s *Sim) describeAccountLimits(_ *call, _ *elbv2.DescribeAccountLimitsInput
 		limit("rules-per-application-load-balancer", q.RulesPerBalancer),
 	}}, nil
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"strings"
@@ -47,7 +47,7 @@ func (k kind) notFound() *wire.APIError {
 // checkARN says what the service says of an ARN that is malformed or of another
 // region or account: ValidationError, not NotFound (hashicorp/
 // terraform-provider-aws #4552, aws/aws-cli #3673, spinnaker #5574).
-func (s *Sim) checkARN(c *call, k kind, arn string) *wire.APIError {
+func (s *Service) checkARN(c *Call, k kind, arn string) *wire.APIError {
 	wanted := "arn:aws:elasticloadbalancing:" + s.cfg.Region + ":" + c.Account + ":" + string(k) + "/"
 	if !strings.HasPrefix(arn, wanted) {
 		return wire.Invalid("'%s' is not a valid %s ARN", arn, k.words())
@@ -55,6 +55,6 @@ func (s *Sim) checkARN(c *call, k kind, arn string) *wire.APIError {
 	return nil
 }
 
-func (s *Sim) arn(account, resource string) string {
+func (s *Service) arn(account, resource string) string {
 	return "arn:aws:elasticloadbalancing:" + s.cfg.Region + ":" + account + ":" + resource
 }

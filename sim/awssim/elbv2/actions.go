@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"net/netip"
@@ -28,7 +28,7 @@ func groupsOf(actions []types.Action) []string {
 
 // checkActions says what the service has against actions, and returns them as
 // answers show them: a forward to one group in both of its forms.
-func (s *Sim) checkActions(c *call, b *loadBalancer, actions []types.Action) ([]types.Action, error) {
+func (s *Service) checkActions(c *Call, b *loadBalancer, actions []types.Action) ([]types.Action, error) {
 	if len(actions) == 0 {
 		return nil, wire.Invalid("An action must be specified")
 	}
@@ -63,7 +63,7 @@ func (s *Sim) checkActions(c *call, b *loadBalancer, actions []types.Action) ([]
 	return []types.Action{a}, nil
 }
 
-func (s *Sim) checkForward(c *call, b *loadBalancer, a types.Action) (types.Action, error) {
+func (s *Service) checkForward(c *Call, b *loadBalancer, a types.Action) (types.Action, error) {
 	var tuples []types.TargetGroupTuple
 	if a.ForwardConfig != nil {
 		tuples = slices.Clone(a.ForwardConfig.TargetGroups)
@@ -98,7 +98,7 @@ func (s *Sim) checkForward(c *call, b *loadBalancer, a types.Action) (types.Acti
 		}
 
 		if t.Weight == nil {
-			tuples[i].Weight = ptr(int32(1))
+			tuples[i].Weight = new(int32(1))
 		}
 
 		if err := wire.InRange("weight", t.Weight, 0, 999); err != nil {
@@ -106,7 +106,7 @@ func (s *Sim) checkForward(c *call, b *loadBalancer, a types.Action) (types.Acti
 		}
 	}
 
-	sticky := &types.TargetGroupStickinessConfig{Enabled: ptr(false)}
+	sticky := &types.TargetGroupStickinessConfig{Enabled: new(false)}
 	if a.ForwardConfig != nil && a.ForwardConfig.TargetGroupStickinessConfig != nil {
 		sticky = a.ForwardConfig.TargetGroupStickinessConfig
 	}

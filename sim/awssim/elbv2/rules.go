@@ -1,14 +1,14 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"cmp"
 	"slices"
 	"strconv"
 
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/podgate/podgate/sim/awssim/wire"
@@ -32,7 +32,7 @@ func (r *rule) priority() int {
 	return n
 }
 
-func (s *Sim) rule(c *call, arn *string) (*rule, error) {
+func (s *Service) rule(c *Call, arn *string) (*rule, error) {
 	if err := s.checkARN(c, kindRule, *arn); err != nil {
 		return nil, err
 	}
@@ -44,32 +44,32 @@ func (s *Sim) rule(c *call, arn *string) (*rule, error) {
 }
 
 // rulesOf are the rules of a listener in the order in which they apply.
-func (s *Sim) rulesOf(l *listener) []*rule {
+func (s *Service) rulesOf(l *listener) []*rule {
 	list := slices.DeleteFunc(sorted(s.rules), func(r *rule) bool { return r.listener != l })
 	slices.SortStableFunc(list, func(a, b *rule) int { return cmp.Compare(a.priority(), b.priority()) })
 	return list
 }
 
-func (s *Sim) defaultRule(l *listener) *rule {
+func (s *Service) defaultRule(l *listener) *rule {
 	list := s.rulesOf(l)
 	return list[len(list)-1]
 }
 
-func (s *Sim) addRule(l *listener, view types.Rule) *rule {
-	view.RuleArn = ptr(s.arn(l.account, "listener-rule/"+l.path()+"/"+wire.Suffix()))
+func (s *Service) addRule(l *listener, view types.Rule) *rule {
+	view.RuleArn = new(s.arn(l.account, "listener-rule/"+l.path()+"/"+wire.Suffix()))
 	r := &rule{account: l.account, seq: s.next(), listener: l, view: view}
 	s.rules[r.arn()] = r
 	s.reroute(l)
 	return r
 }
 
-func (s *Sim) dropRule(r *rule) {
+func (s *Service) dropRule(r *rule) {
 	delete(s.rules, r.arn())
 	delete(s.tags, r.arn())
 	s.reroute(r.listener)
 }
 
-func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleOutput, error) {
+func (s *Service) createRule(c *Call, in *api.CreateRuleInput) (*api.CreateRuleOutput, error) {
 	l, err := s.listener(c, in.ListenerArn)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleO
 	}
 
 	r := s.addRule(l, types.Rule{
-		IsDefault: ptr(false), Priority: ptr(strconv.Itoa(int(*in.Priority))), Actions: actions, Conditions: conditions,
+		IsDefault: new(false), Priority: new(strconv.Itoa(int(*in.Priority))), Actions: actions, Conditions: conditions,
 	})
 	if err := s.tagNew(r.arn(), in.Tags); err != nil {
 		s.dropRule(r)
@@ -118,10 +118,10 @@ func (s *Sim) createRule(c *call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleO
 	}
 
 	s.refreshUse()
-	return &elbv2.CreateRuleOutput{Rules: []types.Rule{r.view}}, nil
+	return &api.CreateRuleOutput{Rules: []types.Rule{r.view}}, nil
 }
 
-func (s *Sim) describeRules(c *call, in *elbv2.DescribeRulesInput) (*elbv2.DescribeRulesOutput, error) {
+func (s *Service) describeRules(c *Call, in *api.DescribeRulesInput) (*api.DescribeRulesOutput, error) {
 	if (in.ListenerArn == nil) == (in.RuleArns == nil) {
 		return nil, wire.Invalid("You must specify either listener rule ARNs or a listener ARN")
 	}
@@ -150,10 +150,10 @@ func (s *Sim) describeRules(c *call, in *elbv2.DescribeRulesInput) (*elbv2.Descr
 		return nil, err
 	}
 
-	return &elbv2.DescribeRulesOutput{Rules: found, NextMarker: marker}, nil
+	return &api.DescribeRulesOutput{Rules: found, NextMarker: marker}, nil
 }
 
-func (s *Sim) modifyRule(c *call, in *elbv2.ModifyRuleInput) (*elbv2.ModifyRuleOutput, error) {
+func (s *Service) modifyRule(c *Call, in *api.ModifyRuleInput) (*api.ModifyRuleOutput, error) {
 	r, err := s.rule(c, in.RuleArn)
 	if err != nil {
 		return nil, err
@@ -182,10 +182,10 @@ func (s *Sim) modifyRule(c *call, in *elbv2.ModifyRuleInput) (*elbv2.ModifyRuleO
 	s.reroute(r.listener)
 	s.refreshUse()
 
-	return &elbv2.ModifyRuleOutput{Rules: []types.Rule{r.view}}, nil
+	return &api.ModifyRuleOutput{Rules: []types.Rule{r.view}}, nil
 }
 
-func (s *Sim) deleteRule(c *call, in *elbv2.DeleteRuleInput) (*elbv2.DeleteRuleOutput, error) {
+func (s *Service) deleteRule(c *Call, in *api.DeleteRuleInput) (*api.DeleteRuleOutput, error) {
 	r, err := s.rule(c, in.RuleArn)
 	if err != nil {
 		return nil, err
@@ -195,10 +195,10 @@ func (s *Sim) deleteRule(c *call, in *elbv2.DeleteRuleInput) (*elbv2.DeleteRuleO
 	}
 	s.dropRule(r)
 	s.refreshUse()
-	return &elbv2.DeleteRuleOutput{}, nil
+	return &api.DeleteRuleOutput{}, nil
 }
 
-func (s *Sim) setRulePriorities(c *call, in *elbv2.SetRulePrioritiesInput) (*elbv2.SetRulePrioritiesOutput, error) {
+func (s *Service) setRulePriorities(c *Call, in *api.SetRulePrioritiesInput) (*api.SetRulePrioritiesOutput, error) {
 	wanted := map[*rule]int32{}
 	for _, p := range in.RulePriorities {
 		if p.RuleArn == nil || p.Priority == nil {
@@ -235,10 +235,10 @@ func (s *Sim) setRulePriorities(c *call, in *elbv2.SetRulePrioritiesInput) (*elb
 	changed := []types.Rule{}
 	for _, p := range in.RulePriorities {
 		r := s.rules[*p.RuleArn]
-		r.view.Priority = ptr(strconv.Itoa(int(*p.Priority)))
+		r.view.Priority = new(strconv.Itoa(int(*p.Priority)))
 		s.reroute(r.listener)
 		changed = append(changed, r.view)
 	}
 
-	return &elbv2.SetRulePrioritiesOutput{Rules: changed}, nil
+	return &api.SetRulePrioritiesOutput{Rules: changed}, nil
 }

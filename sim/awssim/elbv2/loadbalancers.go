@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/podgate/podgate/sim/awssim/wire"
@@ -39,7 +39,7 @@ func (b *loadBalancer) path() string {
 	return path
 }
 
-func (s *Sim) balancer(c *call, arn *string) (*loadBalancer, error) {
+func (s *Service) balancer(c *Call, arn *string) (*loadBalancer, error) {
 	if err := s.checkARN(c, kindBalancer, *arn); err != nil {
 		return nil, err
 	}
@@ -51,10 +51,10 @@ func (s *Sim) balancer(c *call, arn *string) (*loadBalancer, error) {
 }
 
 // describeBalancer is the load balancer as answers show it.
-func (s *Sim) describeBalancer(b *loadBalancer) types.LoadBalancer {
+func (s *Service) describeBalancer(b *loadBalancer) types.LoadBalancer {
 	view := b.view
 	view.State = &types.LoadBalancerState{Code: types.LoadBalancerStateEnumActive}
-	if time.Since(*b.view.CreatedTime) < s.scaled(s.cfg.ProvisionDelay) {
+	if time.Since(*b.view.CreatedTime) < s.clock.Scaled(s.cfg.ProvisionDelay) {
 		view.State.Code = types.LoadBalancerStateEnumProvisioning
 	}
 	return view
@@ -62,7 +62,7 @@ func (s *Sim) describeBalancer(b *loadBalancer) types.LoadBalancer {
 
 var balancerName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?$`)
 
-func (s *Sim) createLoadBalancer(c *call, in *elbv2.CreateLoadBalancerInput) (*elbv2.CreateLoadBalancerOutput, error) {
+func (s *Service) createLoadBalancer(c *Call, in *api.CreateLoadBalancerInput) (*api.CreateLoadBalancerOutput, error) {
 	if !balancerName.MatchString(*in.Name) || strings.HasPrefix(*in.Name, "internal-") {
 		return nil, wire.Invalid("The load balancer name '%s' can only contain up to 32 alphanumeric characters and hyphens, and cannot begin or end with a hyphen or begin with 'internal-'", *in.Name)
 	}
@@ -84,7 +84,7 @@ func (s *Sim) createLoadBalancer(c *call, in *elbv2.CreateLoadBalancerInput) (*e
 		}
 		if *b.view.LoadBalancerName == *in.Name {
 			if b.view.Type == kind && b.view.Scheme == orElse(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing) {
-				return &elbv2.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{s.describeBalancer(b)}}, nil
+				return &api.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{s.describeBalancer(b)}}, nil
 			}
 			return nil, wire.Failed("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", *in.Name)
 		}
@@ -105,11 +105,11 @@ func (s *Sim) createLoadBalancer(c *call, in *elbv2.CreateLoadBalancerInput) (*e
 	s.balancers[b.arn()] = b
 	view := s.describeBalancer(b)
 	view.State.Code = types.LoadBalancerStateEnumProvisioning // what a creation always answers
-	return &elbv2.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{view}}, nil
+	return &api.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{view}}, nil
 }
 
 // zones places subnets in availability zones, one after the other.
-func (s *Sim) zones(in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum) ([]types.AvailabilityZone, error) {
+func (s *Service) zones(in *api.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum) ([]types.AvailabilityZone, error) {
 	subnets := slices.Clone(in.Subnets)
 	for _, m := range in.SubnetMappings {
 		if m.SubnetId != nil {
@@ -129,8 +129,8 @@ func (s *Sim) zones(in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTy
 	zones := []types.AvailabilityZone{}
 	for i, subnet := range subnets {
 		zones = append(zones, types.AvailabilityZone{
-			SubnetId:              ptr(subnet),
-			ZoneName:              ptr(s.cfg.Region + string(rune('a'+i%26))),
+			SubnetId:              new(subnet),
+			ZoneName:              new(s.cfg.Region + string(rune('a'+i%26))),
 			LoadBalancerAddresses: []types.LoadBalancerAddress{},
 		})
 	}
@@ -138,7 +138,7 @@ func (s *Sim) zones(in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTy
 	return zones, nil
 }
 
-func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum, zones []types.AvailabilityZone) *loadBalancer {
+func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum, zones []types.AvailabilityZone) *loadBalancer {
 	short, domain := "app", s.cfg.Region+".elb.amazonaws.com"
 	if kind == types.LoadBalancerTypeEnumNetwork {
 		short, domain = "net", "elb."+s.cfg.Region+".amazonaws.com"
@@ -157,13 +157,13 @@ func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types
 		seq:        s.next(),
 		attributes: balancerAttributes(kind),
 		view: types.LoadBalancer{
-			LoadBalancerArn:       ptr(s.arn(c.Account, "loadbalancer/"+short+"/"+*in.Name+"/"+id)),
+			LoadBalancerArn:       new(s.arn(c.Account, "loadbalancer/"+short+"/"+*in.Name+"/"+id)),
 			DNSName:               &dns,
-			CanonicalHostedZoneId: ptr("Z32O12XQLNTSW2"),
-			CreatedTime:           ptr(time.Now()),
+			CanonicalHostedZoneId: new("Z32O12XQLNTSW2"),
+			CreatedTime:           new(time.Now()),
 			LoadBalancerName:      in.Name,
 			Scheme:                orElse(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing),
-			VpcId:                 ptr(vpcID),
+			VpcId:                 new(vpcID),
 			Type:                  kind,
 			AvailabilityZones:     zones,
 			IpAddressType:         orElse(in.IpAddressType, types.IpAddressTypeIpv4),
@@ -179,7 +179,7 @@ func (s *Sim) newBalancer(c *call, in *elbv2.CreateLoadBalancerInput, kind types
 	return b
 }
 
-func (s *Sim) describeLoadBalancers(c *call, in *elbv2.DescribeLoadBalancersInput) (*elbv2.DescribeLoadBalancersOutput, error) {
+func (s *Service) describeLoadBalancers(c *Call, in *api.DescribeLoadBalancersInput) (*api.DescribeLoadBalancersOutput, error) {
 	if in.LoadBalancerArns != nil && in.Names != nil {
 		return nil, wire.Invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
 	}
@@ -213,17 +213,17 @@ func (s *Sim) describeLoadBalancers(c *call, in *elbv2.DescribeLoadBalancersInpu
 		return nil, err
 	}
 
-	return &elbv2.DescribeLoadBalancersOutput{LoadBalancers: found, NextMarker: marker}, nil
+	return &api.DescribeLoadBalancersOutput{LoadBalancers: found, NextMarker: marker}, nil
 }
 
-func (s *Sim) deleteLoadBalancer(c *call, in *elbv2.DeleteLoadBalancerInput) (*elbv2.DeleteLoadBalancerOutput, error) {
+func (s *Service) deleteLoadBalancer(c *Call, in *api.DeleteLoadBalancerInput) (*api.DeleteLoadBalancerOutput, error) {
 	if err := s.checkARN(c, kindBalancer, *in.LoadBalancerArn); err != nil {
 		return nil, err
 	}
 
 	b := s.balancers[*in.LoadBalancerArn]
 	if b == nil { // API_DeleteLoadBalancer: if it does not exist, the call succeeds
-		return &elbv2.DeleteLoadBalancerOutput{}, nil
+		return &api.DeleteLoadBalancerOutput{}, nil
 	}
 	if b.attributes[attrDeletionProtection] == "true" {
 		return nil, wire.Failed("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", b.arn())
@@ -237,5 +237,5 @@ func (s *Sim) deleteLoadBalancer(c *call, in *elbv2.DeleteLoadBalancerInput) (*e
 	delete(s.tags, b.arn())
 	s.refreshUse()
 
-	return &elbv2.DeleteLoadBalancerOutput{}, nil
+	return &api.DeleteLoadBalancerOutput{}, nil
 }

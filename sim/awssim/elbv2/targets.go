@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"cmp"
@@ -11,16 +11,18 @@ import (
 	"strings"
 	"time"
 
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/podgate/podgate/sim/awssim/faults"
+	"github.com/podgate/podgate/sim/awssim/health"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
 // key is the identity of a target in a request: without a port it has the
 // group's.
-func (g *targetGroup) key(t types.TargetDescription) Target {
-	k := Target{ID: *t.Id}
+func (g *targetGroup) key(t types.TargetDescription) faults.Target {
+	k := faults.Target{ID: *t.Id}
 	switch {
 	case t.Port != nil:
 		k.Port = int(*t.Port)
@@ -30,13 +32,13 @@ func (g *targetGroup) key(t types.TargetDescription) Target {
 	return k
 }
 
-func (s *Sim) registerTargets(c *call, in *elbv2.RegisterTargetsInput) (*elbv2.RegisterTargetsOutput, error) {
+func (s *Service) registerTargets(c *Call, in *api.RegisterTargetsInput) (*api.RegisterTargetsOutput, error) {
 	g, err := s.group(c, in.TargetGroupArn)
 	if err != nil {
 		return nil, err
 	}
 
-	fresh := map[Target]bool{}
+	fresh := map[faults.Target]bool{}
 	for _, t := range in.Targets {
 		if err := s.checkTarget(g, t); err != nil {
 			return nil, err
@@ -63,17 +65,17 @@ func (s *Sim) registerTargets(c *call, in *elbv2.RegisterTargetsInput) (*elbv2.R
 	}
 
 	for _, t := range in.Targets {
-		if k := g.key(t); fresh[k] && !c.effect.Loses(k) {
+		if k := g.key(t); fresh[k] && !c.Effect.Loses(k) {
 			s.add(g, k, t.AvailabilityZone)
 			delete(fresh, k) // the same target twice in one call is one target
 		}
 	}
 
-	return &elbv2.RegisterTargetsOutput{}, nil
+	return &api.RegisterTargetsOutput{}, nil
 }
 
 // checkTarget says what the service has against a target.
-func (s *Sim) checkTarget(g *targetGroup, t types.TargetDescription) error {
+func (s *Service) checkTarget(g *targetGroup, t types.TargetDescription) error {
 	if t.Id == nil || *t.Id == "" {
 		return wire.Invalid("A target ID must be specified")
 	}
@@ -102,7 +104,7 @@ func (s *Sim) checkTarget(g *targetGroup, t types.TargetDescription) error {
 
 // checkAddress holds ip targets to the group's address family and to the VPC.
 // The texts about zones are quoted in aws-load-balancer-controller #3714, #561.
-func (s *Sim) checkAddress(g *targetGroup, t types.TargetDescription) error {
+func (s *Service) checkAddress(g *targetGroup, t types.TargetDescription) error {
 	address, err := netip.ParseAddr(*t.Id)
 	v6 := g.view.IpAddressType == types.TargetGroupIpAddressTypeEnumIpv6
 	if err != nil || address.Is6() != v6 {
@@ -123,7 +125,7 @@ func (s *Sim) checkAddress(g *targetGroup, t types.TargetDescription) error {
 	return nil
 }
 
-func (s *Sim) deregisterTargets(c *call, in *elbv2.DeregisterTargetsInput) (*elbv2.DeregisterTargetsOutput, error) {
+func (s *Service) deregisterTargets(c *Call, in *api.DeregisterTargetsInput) (*api.DeregisterTargetsOutput, error) {
 	g, err := s.group(c, in.TargetGroupArn)
 	if err != nil {
 		return nil, err
@@ -141,16 +143,16 @@ func (s *Sim) deregisterTargets(c *call, in *elbv2.DeregisterTargetsInput) (*elb
 		}
 	}
 
-	return &elbv2.DeregisterTargetsOutput{}, nil
+	return &api.DeregisterTargetsOutput{}, nil
 }
 
-func (s *Sim) describeTargetHealth(c *call, in *elbv2.DescribeTargetHealthInput) (*elbv2.DescribeTargetHealthOutput, error) {
+func (s *Service) describeTargetHealth(c *Call, in *api.DescribeTargetHealthInput) (*api.DescribeTargetHealthOutput, error) {
 	g, err := s.group(c, in.TargetGroupArn)
 	if err != nil {
 		return nil, err
 	}
 
-	at := time.Now().Add(-s.scaled(max(s.cfg.DescribeLag, c.effect.Lag)))
+	at := time.Now().Add(-s.clock.Scaled(max(s.cfg.DescribeLag, c.Effect.Lag)))
 	descriptions := []types.TargetHealthDescription{}
 	if in.Targets == nil {
 		for _, k := range g.known() {
@@ -158,7 +160,7 @@ func (s *Sim) describeTargetHealth(c *call, in *elbv2.DescribeTargetHealthInput)
 				descriptions = append(descriptions, g.description(k, h))
 			}
 		}
-		return &elbv2.DescribeTargetHealthOutput{TargetHealthDescriptions: descriptions}, nil
+		return &api.DescribeTargetHealthOutput{TargetHealthDescriptions: descriptions}, nil
 	}
 
 	for _, t := range in.Targets {
@@ -168,37 +170,37 @@ func (s *Sim) describeTargetHealth(c *call, in *elbv2.DescribeTargetHealthInput)
 		k := g.key(t)
 		h, ok := g.healthAt(k, at)
 		if !ok {
-			h = defaultHealth("unused", "Target.NotRegistered")
+			h = shown{Health: health.Of("unused", "Target.NotRegistered")}
 		}
 		descriptions = append(descriptions, g.description(k, h))
 	}
 
-	return &elbv2.DescribeTargetHealthOutput{TargetHealthDescriptions: descriptions}, nil
+	return &api.DescribeTargetHealthOutput{TargetHealthDescriptions: descriptions}, nil
 }
 
 // known are the targets that are or lately were in the group, oldest first.
-func (g *targetGroup) known() []Target {
-	keys := make([]Target, 0, len(g.history))
+func (g *targetGroup) known() []faults.Target {
+	keys := make([]faults.Target, 0, len(g.history))
 	for k := range g.history {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b Target) int {
+	slices.SortFunc(keys, func(a, b faults.Target) int {
 		return cmp.Or(cmp.Compare(g.history[a][0].seq, g.history[b][0].seq), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Port, b.Port))
 	})
 	return keys
 }
 
 // description is one row of DescribeTargetHealth.
-func (g *targetGroup) description(k Target, h Health) types.TargetHealthDescription {
+func (g *targetGroup) description(k faults.Target, h shown) types.TargetHealthDescription {
 	d := types.TargetHealthDescription{
 		Target:       &types.TargetDescription{Id: &k.ID, AvailabilityZone: h.zone},
 		TargetHealth: &types.TargetHealth{State: types.TargetHealthStateEnum(h.State)},
 	}
 	if !g.lambda() {
-		d.Target.Port = ptr(int32(k.Port))
+		d.Target.Port = new(int32(k.Port))
 		d.HealthCheckPort = g.view.HealthCheckPort
 		if *g.view.HealthCheckPort == "traffic-port" {
-			d.HealthCheckPort = ptr(strconv.Itoa(k.Port))
+			d.HealthCheckPort = new(strconv.Itoa(k.Port))
 		}
 	}
 
@@ -211,7 +213,7 @@ func (g *targetGroup) description(k Target, h Health) types.TargetHealthDescript
 		d.AdministrativeOverride = &types.AdministrativeOverride{
 			State:       types.TargetAdministrativeOverrideStateEnumZonalShiftActive,
 			Reason:      types.TargetAdministrativeOverrideReasonEnumZonalShiftEngaged,
-			Description: ptr("A zonal shift is active for the target's Availability Zone"),
+			Description: new("A zonal shift is active for the target's Availability Zone"),
 		}
 	}
 

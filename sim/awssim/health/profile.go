@@ -1,12 +1,12 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package health
 
 import (
+	"cmp"
+	"fmt"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
 // Profile is how fast one kind of load balancer moves. Durations are of
@@ -53,16 +53,39 @@ func DefaultNLB() *Profile {
 	}
 }
 
-// profile is the profile of a group: the forced one, or its protocol's.
-func (s *Sim) profile(g *targetGroup) *Profile {
-	switch s.cfg.Profile {
-	case "alb":
-		return s.cfg.ALB
-	case "nlb":
-		return s.cfg.NLB
+// Profiles are the profiles of a simulator. The zero value has the defaults.
+type Profiles struct {
+	// Profile forces one profile, alb or nlb, on every target group. By
+	// default (auto) the group's protocol decides.
+	Profile string
+	// ALB and NLB are the timings of the two profiles. Default DefaultALB and
+	// DefaultNLB.
+	ALB, NLB *Profile
+}
+
+// WithDefaults fills in what is not given, or says what is wrong.
+func (p Profiles) WithDefaults() (Profiles, error) {
+	p.Profile = cmp.Or(p.Profile, "auto")
+	if p.ALB == nil {
+		p.ALB = DefaultALB()
 	}
-	if g.http() || g.view.TargetType == types.TargetTypeEnumLambda {
-		return s.cfg.ALB
+
+	if p.NLB == nil {
+		p.NLB = DefaultNLB()
 	}
-	return s.cfg.NLB
+
+	switch p.Profile {
+	case "auto", "alb", "nlb":
+		return p, nil
+	}
+
+	return p, fmt.Errorf("profile %q: must be auto, alb or nlb", p.Profile)
+}
+
+// For is the profile of a group: the forced one, or that of the load balancer which can use the group.
+func (p Profiles) For(application bool) *Profile {
+	if p.Profile == "alb" || p.Profile == "auto" && application {
+		return p.ALB
+	}
+	return p.NLB
 }

@@ -1,14 +1,14 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package elbv2
 
 import (
 	"maps"
 	"slices"
 	"strings"
 
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/podgate/podgate/sim/awssim/wire"
@@ -16,7 +16,7 @@ import (
 
 // taggable says whether arn names something that exists. An ARN of elsewhere is
 // answered in words of its own (aws/aws-cli #3475).
-func (s *Sim) taggable(c *call, arn string) error {
+func (s *Service) taggable(c *Call, arn string) error {
 	for _, k := range []kind{kindGroup, kindBalancer, kindListener, kindRule} {
 		if s.checkARN(c, k, arn) != nil {
 			continue
@@ -39,7 +39,7 @@ func (s *Sim) taggable(c *call, arn string) error {
 }
 
 // tagNew tags a resource that is about to be created.
-func (s *Sim) tagNew(arn string, tags []types.Tag) error {
+func (s *Service) tagNew(arn string, tags []types.Tag) error {
 	changed, err := s.tagged(arn, tags)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (s *Sim) tagNew(arn string, tags []types.Tag) error {
 }
 
 // tagged is what the tags of a resource would be with tags added.
-func (s *Sim) tagged(arn string, tags []types.Tag) (map[string]string, error) {
+func (s *Service) tagged(arn string, tags []types.Tag) (map[string]string, error) {
 	changed := map[string]string{}
 	maps.Copy(changed, s.tags[arn])
 	seen := map[string]bool{}
@@ -79,7 +79,7 @@ func (s *Sim) tagged(arn string, tags []types.Tag) (map[string]string, error) {
 	return changed, nil
 }
 
-func (s *Sim) addTags(c *call, in *elbv2.AddTagsInput) (*elbv2.AddTagsOutput, error) {
+func (s *Service) addTags(c *Call, in *api.AddTagsInput) (*api.AddTagsOutput, error) {
 	changed := map[string]map[string]string{}
 	for _, arn := range in.ResourceArns {
 		if err := s.taggable(c, arn); err != nil {
@@ -93,10 +93,10 @@ func (s *Sim) addTags(c *call, in *elbv2.AddTagsInput) (*elbv2.AddTagsOutput, er
 	}
 
 	maps.Copy(s.tags, changed)
-	return &elbv2.AddTagsOutput{}, nil
+	return &api.AddTagsOutput{}, nil
 }
 
-func (s *Sim) removeTags(c *call, in *elbv2.RemoveTagsInput) (*elbv2.RemoveTagsOutput, error) {
+func (s *Service) removeTags(c *Call, in *api.RemoveTagsInput) (*api.RemoveTagsOutput, error) {
 	for _, arn := range in.ResourceArns {
 		if err := s.taggable(c, arn); err != nil {
 			return nil, err
@@ -107,10 +107,10 @@ func (s *Sim) removeTags(c *call, in *elbv2.RemoveTagsInput) (*elbv2.RemoveTagsO
 			delete(s.tags[arn], key)
 		}
 	}
-	return &elbv2.RemoveTagsOutput{}, nil
+	return &api.RemoveTagsOutput{}, nil
 }
 
-func (s *Sim) describeTags(c *call, in *elbv2.DescribeTagsInput) (*elbv2.DescribeTagsOutput, error) {
+func (s *Service) describeTags(c *Call, in *api.DescribeTagsInput) (*api.DescribeTagsOutput, error) {
 	if len(in.ResourceArns) > 20 {
 		return nil, wire.Invalid("Up to 20 resource ARNs can be described in one call")
 	}
@@ -122,10 +122,10 @@ func (s *Sim) describeTags(c *call, in *elbv2.DescribeTagsInput) (*elbv2.Describ
 		}
 		tags := []types.Tag{}
 		for _, key := range slices.Sorted(maps.Keys(s.tags[arn])) {
-			tags = append(tags, types.Tag{Key: &key, Value: ptr(s.tags[arn][key])})
+			tags = append(tags, types.Tag{Key: &key, Value: new(s.tags[arn][key])})
 		}
 		found = append(found, types.TagDescription{ResourceArn: &arn, Tags: tags})
 	}
 
-	return &elbv2.DescribeTagsOutput{TagDescriptions: found}, nil
+	return &api.DescribeTagsOutput{TagDescriptions: found}, nil
 }

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package awssim
+package health
 
 // description is the text that goes with a reason on the wire; false: the
 // reason is none of the service's. A healthy target has neither.
@@ -61,10 +61,4 @@ func usualReason(state string) (string, bool) {
 	}
 
 	return "", false
-}
-
-// defaultHealth is a state with the description that goes with its reason.
-func defaultHealth(state, reason string) Health {
-	text, _ := description(state, reason)
-	return Health{State: state, Reason: reason, Description: text}
 }

@@ -1,0 +1,94 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package datapath
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/podgate/podgate/sim/awssim/clock"
+	"github.com/podgate/podgate/sim/awssim/faults"
+)
+
+// Config says where listeners are bound.
+type Config struct {
+	// DataAddress is the address that listeners of load balancers bind.
+	// Default 127.0.0.1.
+	DataAddress string
+	// NoDataPath binds no listener at all.
+	NoDataPath bool
+	// EphemeralPorts binds every listener to a free port, whatever port its
+	// API object says; Socket.Address tells which.
+	EphemeralPorts bool
+}
+
+// Path is the data path of all load balancers. Its methods, and those of what it returns, need the clock's lock.
+type Path struct {
+	cfg         Config
+	clock       *clock.Clock
+	record      *faults.Record
+	log         logr.Logger
+	certificate func() (tls.Certificate, error) // one for all HTTPS and TLS listeners
+
+	sockets map[*Socket]struct{} // those that are open
+	groups  map[string]*Routes   // by the ARN of the target group
+	seq     int64                // of routes
+	turn    int64                // of weighted forwards
+}
+
+// New makes a data path that has no listener. It puts what becomes of targets and requests on record.
+func New(cfg Config, c *clock.Clock, record *faults.Record, log logr.Logger) *Path {
+	return &Path{
+		cfg: cfg, clock: c, record: record, log: log, certificate: sync.OnceValues(newCertificate),
+		sockets: map[*Socket]struct{}{}, groups: map[string]*Routes{},
+	}
+}
+
+// End closes all listeners, and breaks off what is under way.
+func (p *Path) End() {
+	for k := range p.sockets {
+		k.Close()
+	}
+
+	for _, group := range p.groups {
+		for _, r := range group.routes {
+			r.pool.end()
+		}
+	}
+}
+
+// newCertificate signs itself: what it is called matters to no one here.
+func newCertificate() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make certificate: %w", err)
+	}
+
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "awssim"},
+		DNSNames:     []string{"localhost", "*.elb.amazonaws.com"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(365 * 24 * time.Hour),
+	}
+
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make certificate: %w", err)
+	}
+
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}

@@ -1,0 +1,120 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package elbv2
+
+import (
+	"maps"
+	"net/netip"
+	"time"
+
+	"github.com/podgate/podgate/sim/awssim/clock"
+	"github.com/podgate/podgate/sim/awssim/datapath"
+	"github.com/podgate/podgate/sim/awssim/faults"
+	"github.com/podgate/podgate/sim/awssim/health"
+	"github.com/podgate/podgate/sim/awssim/wire"
+)
+
+// Config configures the service.
+type Config struct {
+	// Region is the one region that is simulated.
+	Region string
+	// Profiles are how fast load balancers move.
+	Profiles health.Profiles
+	// ProvisionDelay is how long a new load balancer is "provisioning".
+	ProvisionDelay time.Duration
+	// DescribeLag makes DescribeTargetHealth always answer from that long ago.
+	DescribeLag time.Duration
+
+	// Relaxed allows what AWS does not: health-check intervals and timeouts
+	// from 1 s, and health checks that are off in ip and instance groups.
+	Relaxed bool
+	// RefuseDraining makes registering a draining target answer InvalidTarget.
+	// By default it is accepted and starts over as initial.
+	RefuseDraining bool
+	// Quotas are AWS's own by default.
+	Quotas Quotas
+	// VPCCIDRs says which addresses are inside the VPC. Empty: all.
+	VPCCIDRs []netip.Prefix
+	// Instances maps instance ids to their addresses.
+	Instances map[string]string
+}
+
+// Service is Elastic Load Balancing in one region. Its operations are run with the clock's lock held; its other
+// methods take it.
+type Service struct {
+	cfg    Config
+	clock  *clock.Clock
+	record *faults.Record
+	path   *datapath.Path
+
+	seq       int64 // of what is created
+	groups    map[string]*targetGroup
+	balancers map[string]*loadBalancer
+	listeners map[string]*listener
+	rules     map[string]*rule
+	tags      map[string]map[string]string
+	instances map[string]string
+}
+
+// New makes a service in which nothing has been created. It puts transitions on record.
+func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record) *Service {
+	cfg.Quotas = cfg.Quotas.WithDefaults()
+	s := &Service{
+		cfg: cfg, clock: c, path: path, record: record,
+		groups:    map[string]*targetGroup{},
+		balancers: map[string]*loadBalancer{},
+		listeners: map[string]*listener{},
+		rules:     map[string]*rule{},
+		tags:      map[string]map[string]string{},
+		instances: map[string]string{},
+	}
+
+	maps.Copy(s.instances, cfg.Instances)
+	return s
+}
+
+// next is a number that only grows; it orders what was created.
+func (s *Service) next() int64 {
+	s.seq++
+	return s.seq
+}
+
+// Call is who calls an operation, and what the faults have in store for the call.
+type Call struct {
+	Account string
+	Effect  faults.Effect
+}
+
+// Operations are all operations that are modelled, by name.
+func (s *Service) Operations() map[string]wire.Operation[*Call] {
+	return map[string]wire.Operation[*Call]{
+		"CreateTargetGroup":              wire.Decoded(s.createTargetGroup, "Name"),
+		"DescribeTargetGroups":           wire.Decoded(s.describeTargetGroups),
+		"ModifyTargetGroup":              wire.Decoded(s.modifyTargetGroup, "TargetGroupArn"),
+		"DeleteTargetGroup":              wire.Decoded(s.deleteTargetGroup, "TargetGroupArn"),
+		"DescribeTargetGroupAttributes":  wire.Decoded(s.describeTargetGroupAttributes, "TargetGroupArn"),
+		"ModifyTargetGroupAttributes":    wire.Decoded(s.modifyTargetGroupAttributes, "TargetGroupArn", "Attributes"),
+		"RegisterTargets":                wire.Decoded(s.registerTargets, "TargetGroupArn", "Targets"),
+		"DeregisterTargets":              wire.Decoded(s.deregisterTargets, "TargetGroupArn", "Targets"),
+		"DescribeTargetHealth":           wire.Decoded(s.describeTargetHealth, "TargetGroupArn"),
+		"CreateLoadBalancer":             wire.Decoded(s.createLoadBalancer, "Name"),
+		"DescribeLoadBalancers":          wire.Decoded(s.describeLoadBalancers),
+		"DeleteLoadBalancer":             wire.Decoded(s.deleteLoadBalancer, "LoadBalancerArn"),
+		"DescribeLoadBalancerAttributes": wire.Decoded(s.describeLoadBalancerAttributes, "LoadBalancerArn"),
+		"ModifyLoadBalancerAttributes":   wire.Decoded(s.modifyLoadBalancerAttributes, "LoadBalancerArn", "Attributes"),
+		"CreateListener":                 wire.Decoded(s.createListener, "LoadBalancerArn", "DefaultActions"),
+		"DescribeListeners":              wire.Decoded(s.describeListeners),
+		"ModifyListener":                 wire.Decoded(s.modifyListener, "ListenerArn"),
+		"DeleteListener":                 wire.Decoded(s.deleteListener, "ListenerArn"),
+		"CreateRule":                     wire.Decoded(s.createRule, "ListenerArn", "Conditions", "Priority", "Actions"),
+		"DescribeRules":                  wire.Decoded(s.describeRules),
+		"ModifyRule":                     wire.Decoded(s.modifyRule, "RuleArn"),
+		"DeleteRule":                     wire.Decoded(s.deleteRule, "RuleArn"),
+		"SetRulePriorities":              wire.Decoded(s.setRulePriorities, "RulePriorities"),
+		"AddTags":                        wire.Decoded(s.addTags, "ResourceArns", "Tags"),
+		"RemoveTags":                     wire.Decoded(s.removeTags, "ResourceArns", "TagKeys"),
+		"DescribeTags":                   wire.Decoded(s.describeTags, "ResourceArns"),
+		"DescribeAccountLimits":          wire.Decoded(s.describeAccountLimits),
+	}
+}
