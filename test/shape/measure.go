@@ -141,10 +141,10 @@ var groups = []struct {
 	name    string
 	folders []string
 }{
-	{"tests", []string{"test", "bench", "internal/kubetest", "internal/model", "internal/balancer/balancertest"}},
+	{"tests", []string{"test", "bench", "internal/kubetest", "internal/model", "internal/balancer/balancertest", "internal/gates/gatestest"}},
 	{"simulators", []string{"sim", "cmd/awssim"}},
 	{"drivers", []string{"internal/balancer/elbv2", "internal/balancer/haproxy", "internal/balancer/lattice", "internal/balancer/drivers"}},
-	{"gate kinds", []string{"internal/binding", "internal/claim", "internal/kinds"}},
+	{"gate kinds", []string{"internal/gates", "internal/binding", "internal/claim", "internal/kinds"}},
 	{"commands", []string{"internal/cli"}},
 	{"engine", []string{
 		"internal/balancer", "internal/controller", "internal/disruption", "internal/drain", "internal/gate",

@@ -1,0 +1,114 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gates_test
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/gates/gatestest"
+)
+
+// scene has a pod that a TargetGroupBinding and a TargetBinding of one Service select.
+func scene(kind gates.Kind, gate string, of ...client.Object) func() gatestest.Scene {
+	return func() gatestest.Scene {
+		s := gatestest.Scene{
+			Kind: kind, Gate: gate,
+			Pod: &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-0", UID: "uid-1", Labels: map[string]string{"app": "web", "tier": "front", "team": "a"}},
+				Spec:       corev1.PodSpec{ReadinessGates: []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(gate)}}},
+				Status: corev1.PodStatus{
+					PodIP: "10.0.0.7", PodIPs: []corev1.PodIP{{IP: "10.0.0.7"}},
+					Conditions: []corev1.PodCondition{{Type: corev1.ContainersReady, Status: corev1.ConditionTrue}},
+				},
+			},
+			Groups: map[types.NamespacedName]binding.Resolution{},
+		}
+
+		for _, o := range of {
+			o = o.DeepCopyObject().(client.Object)
+			s.Objects = append(s.Objects, o)
+			if _, service := o.(*corev1.Service); !service {
+				key := binding.KeyOf(o)
+				s.Groups[key] = binding.Resolution{Group: balancer.Group{
+					Ref: balancer.Ref{Group: "arn:" + key.Name}, TargetType: "ip", IPAddressType: "ipv4", HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2,
+				}}
+			}
+		}
+
+		return s
+	}
+}
+
+func service(name string, selector map[string]string) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+		Spec:       corev1.ServiceSpec{Selector: selector, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}},
+	}
+}
+
+func foreign(name, service string) *elbv2.TargetGroupBinding {
+	b := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
+	b.Spec.ServiceRef = elbv2.ServiceReference{Name: service, Port: intstr.FromInt32(80)}
+	return b
+}
+
+func own(name, service string) *v1alpha1.TargetBinding {
+	b := &v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
+	b.Spec.ServiceRef = v1alpha1.ServiceReference{Name: service, Port: intstr.FromInt32(80)}
+	return b
+}
+
+// TestBindings holds the kind of which every binding has one to the suite, for both kinds of bindings.
+func TestBindings(t *testing.T) {
+	web := service("web", map[string]string{"app": "web"})
+	for name, s := range map[string]func() gatestest.Scene{
+		"TargetGroupBinding": scene(gates.OfBindings{}, "target-health.elbv2.k8s.aws/web", web, foreign("web", "web")),
+		"TargetBinding":      scene(gates.OfBindings{}, "targets.podgate.dev/web", web, own("web", "web")),
+	} {
+		t.Run(name, func(t *testing.T) { gatestest.Run(t, s) })
+	}
+}
+
+// TestToy holds a kind of two sources to the suite.
+func TestToy(t *testing.T) {
+	gatestest.Run(t, scene(gatestest.Toy{}, gatestest.ToyGate,
+		service("web", map[string]string{"app": "web"}), service("front", map[string]string{"tier": "front"}),
+		foreign("a", "web"), own("b", "front"), foreign("c", "front")))
+}
+
+// TestKindsShareNoGate: every gate is of one kind, and those of others are of none.
+func TestKindsShareNoGate(t *testing.T) {
+	kinds := append(gates.All(), gatestest.Toy{})
+	for _, gate := range []string{"target-health.elbv2.k8s.aws/web", "targets.podgate.dev/web", gatestest.ToyGate} {
+		owners := 0
+		for _, k := range kinds {
+			if k.Owns(gate) {
+				owners++
+			}
+		}
+		if owners != 1 {
+			t.Errorf("%d kinds own %s", owners, gate)
+		}
+	}
+
+	pod := &corev1.Pod{}
+	for _, g := range []corev1.PodConditionType{"example.com/reviewed", gatestest.ToyGate, "targets.podgate.dev/web"} {
+		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: g})
+	}
+	if got := kinds.Of(pod); len(got) != 2 || got[0] != gatestest.ToyGate || got[1] != "targets.podgate.dev/web" {
+		t.Errorf("gates of the pod: %q", got)
+	}
+}
