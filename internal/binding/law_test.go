@@ -1,0 +1,24 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package binding
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestLaw12BindingsReachNoLoadBalancer: the webhook decides by bindings, so what they are made of calls nobody. They
+// use the words of the seam, and neither a driver nor the list of drivers, which links all of them.
+func TestLaw12BindingsReachNoLoadBalancer(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		if strings.Contains(dep, "aws-sdk-go") || strings.HasPrefix(dep, "github.com/podgate/podgate/internal/balancer/") {
+			t.Errorf("package binding depends on %s", dep)
+		}
+	}
+}
