@@ -132,15 +132,17 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 	states := newStates()
 	return &Reconciler{
 		client: c, provider: provider, observer: observer, registry: registry,
-		report:  newReporter(c, o.Recorder, states),
-		ledger:  newLedger(o.Now, o.Drivers.Lag),
-		owners:  lbc.NewOwners(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
-		nudger:  lbc.NewNudger(c, observer, o.Now),
-		records: lbc.NewRecords(c, o.Reader, o.Now),
-		lanes:   newLanes(o.Workers),
-		drivers: o.Drivers, account: o.Account, prepare: o.Prepare, allowed: o.Allowed,
+		report: newReporter(c, o.Recorder, states),
+		ledger: newLedger(o.Now, o.Drivers.Lag),
+		lbc: lbc.Coexistence{
+			Owners:  lbc.NewOwners(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
+			Records: lbc.NewRecords(c, o.Reader, o.Now),
+			Nudger:  lbc.NewNudger(c, observer, o.Now),
+		},
+		slots:   newAccountSlots(o.Workers, o.Account),
+		drivers: o.Drivers, prepare: o.Prepare, allowed: o.Allowed,
 		metrics: m, drains: drains, states: states,
-		absenceGrace: o.AbsenceGrace, floor: o.Floor, now: o.Now, random: o.Random,
+		guards: guards{absenceGrace: o.AbsenceGrace, floor: o.Floor}, now: o.Now, random: o.Random,
 	}, nil
 }
 
@@ -157,9 +159,9 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 		Named(Name).
 		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
 		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
-		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.owners))).
-		Watches(&corev1.Pod{}, podEvents{reader: c, owners: r.owners, states: r.states, ended: r.drains.Ended}.handler()).
-		WatchesRawSource(first(c, r.owners)).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.lbc.Owners))).
+		Watches(&corev1.Pod{}, podEvents{reader: c, owners: r.lbc.Owners, states: r.states, ended: r.drains.Ended}.handler()).
+		WatchesRawSource(first(c, r.lbc.Owners)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, r.states)})
 	if o.Wake != nil {
 		setup = setup.WatchesRawSource(o.Wake)

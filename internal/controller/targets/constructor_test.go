@@ -90,7 +90,7 @@ func TestPodEvents(t *testing.T) {
 		t.Errorf("a pod without an address woke %v", q.added)
 	}
 
-	if got := serviceBindings(kube{w: w}, w.owners)(t.Context(), w.services["web"]); len(got) != 1 || got[0].NamespacedName != web {
+	if got := serviceBindings(kube{w: w}, w.lbc.Owners)(t.Context(), w.services["web"]); len(got) != 1 || got[0].NamespacedName != web {
 		t.Errorf("a Service's change: want its binding woken, got %v", got)
 	}
 }

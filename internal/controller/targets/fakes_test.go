@@ -201,7 +201,7 @@ func (w *world) counted(name string, values ...string) float64 {
 
 // podEvents handles events of the world's pods.
 func (w *world) podEvents() handler.EventHandler {
-	return podEvents{reader: kube{w: w}, owners: w.owners, states: w.states, ended: w.drains.Ended}.handler()
+	return podEvents{reader: kube{w: w}, owners: w.lbc.Owners, states: w.states, ended: w.drains.Ended}.handler()
 }
 
 // pod makes the n-th pod, running and selected, its containers ready.

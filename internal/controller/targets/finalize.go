@@ -27,17 +27,17 @@ import (
 // the group, waits until its gates are released, and lets the binding go. One that AWS
 // Load Balancer Controller holds is left to it, unless that controller is gone.
 func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcile.Result, error) {
-	whose, err := r.owners.Of(ctx, b)
+	whose, err := r.lbc.Owners.Of(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 
 	held := controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer)
 	switch {
-	case !held && (whose == lbc.OwnedByPodgate || !r.owners.Serves(b)):
+	case !held && (whose == lbc.OwnedByPodgate || !r.lbc.Owners.Serves(b)):
 		r.finished(b)
 		return reconcile.Result{}, nil
-	case whose != lbc.OwnedByPodgate && !r.owners.Serves(b):
+	case whose != lbc.OwnedByPodgate && !r.lbc.Owners.Serves(b):
 		return r.letGo(ctx, b)
 	case !whose.Podgates():
 		return r.observe(ctx, b, whose)
@@ -72,7 +72,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 		return reconcile.Result{RequeueAfter: drainPoll}, nil
 	}
 
-	if err := r.records.Delete(ctx, b); err != nil {
+	if err := r.lbc.Records.Delete(ctx, b); err != nil {
 		return reconcile.Result{}, err
 	}
 
@@ -127,7 +127,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Durati
 
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
 	targets = r.ledger.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: targets})
-	who, err := r.population(ctx, own, group, targets, r.records.Load(ctx, own))
+	who, err := r.population(ctx, own, group, targets, r.lbc.Records.Load(ctx, own))
 	if err != nil {
 		return 0, err
 	}

@@ -52,7 +52,7 @@ func TestFirst(t *testing.T) {
 			q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 			defer q.ShutDown()
 
-			if err := first(kube{w: w}, w.owners).Start(t.Context(), q); err != nil {
+			if err := first(kube{w: w}, w.lbc.Owners).Start(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
 

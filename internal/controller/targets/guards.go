@@ -6,6 +6,7 @@ package targets
 import (
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,6 +16,14 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/membership"
 )
+
+// guards are what the guards of running targets are set to.
+type guards struct {
+	// absenceGrace is how long a Service, a port or all pods must be missing before running targets go.
+	absenceGrace time.Duration
+	// floor is how many running targets of a group stay while pods that should serve do not; 1 when 0.
+	floor int
+}
 
 // held is what people are told of a guard.
 type held struct {

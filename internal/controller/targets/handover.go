@@ -76,7 +76,7 @@ func (r *Reconciler) observe(ctx context.Context, b *binding.Binding, whose lbc.
 	if whose == lbc.OwnedByLBC {
 		err = r.removeFinalizers(ctx, b, v1alpha1.Finalizer)
 	}
-	return reconcile.Result{RequeueAfter: r.owners.Poll()}, errors.Join(err, r.report.foreign(ctx, b))
+	return reconcile.Result{RequeueAfter: r.lbc.Owners.Poll()}, errors.Join(err, r.report.foreign(ctx, b))
 }
 
 // letGo hands back a binding that podgate is told not to serve, as it is. While AWS
@@ -92,11 +92,11 @@ func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.R
 	}
 
 	if !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
-		r.owners.Forget(key)
+		r.lbc.Owners.Forget(key)
 		return reconcile.Result{}, nil
 	}
 
-	awaits, err := r.owners.Awaits(ctx, b)
+	awaits, err := r.lbc.Owners.Awaits(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}

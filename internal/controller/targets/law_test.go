@@ -428,13 +428,13 @@ func TestLaw7HungAccount(t *testing.T) {
 	hung.Spec.TargetGroupARN = "arn:hung"
 
 	for range 2 {
-		if _, ok := w.lanes.enter("arn:hung"); !ok {
+		if _, ok := w.slots.take(balancer.Ref{Group: "arn:hung"}); !ok {
 			t.Fatal("an idle account has no worker")
 		}
 	}
 
 	res, err := w.try(types.NamespacedName{Namespace: "shop", Name: "hung"})
-	if err != nil || res.RequeueAfter != laneWait || w.made() != "" {
+	if err != nil || res.RequeueAfter != slotWait || w.made() != "" {
 		t.Errorf("want the third call of an account to wait, got %v, %v, calls %q", res, err, w.made())
 	}
 

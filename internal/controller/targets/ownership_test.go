@@ -280,7 +280,7 @@ func TestBindingThatIsNotServed(t *testing.T) {
 			w := newWorld(t)
 			w.serve(1)
 			w.reconcile()
-			w.owners.Ownership = binding.OwnNone
+			w.lbc.Owners.Ownership = binding.OwnNone
 			w.renew()
 
 			if tc.change != nil {

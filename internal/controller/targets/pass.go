@@ -48,7 +48,7 @@ func (r *Reconciler) look(b *binding.Binding, group balancer.Group) *pass {
 
 // meet finds the pods and compares them with the group.
 func (r *Reconciler) meet(ctx context.Context, p *pass) error {
-	who, err := r.population(ctx, p.binding, p.group, p.observed, r.records.Load(ctx, p.binding))
+	who, err := r.population(ctx, p.binding, p.group, p.observed, r.lbc.Records.Load(ctx, p.binding))
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (r *Reconciler) plan(p *pass) {
 	key, need := p.binding.Key(), p.binding.Need()
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: p.who.members, Coming: p.who.coming, Observed: p.observed, Drain: need.Time(), Routed: need.Routed(),
-		AbsentUntil: r.absence(key, p.who.missing), Floor: r.floor, Ours: p.who.record.Owns,
+		AbsentUntil: r.absence(key, p.who.missing), Floor: r.guards.floor, Ours: p.who.record.Owns,
 		HeldSince: p.known.held, RemovedAt: p.known.removed, StrangeSince: p.known.orphans,
 	})
 

@@ -68,27 +68,23 @@ const drainPoll = time.Second
 
 // Reconciler reconciles one binding at a time.
 type Reconciler struct {
-	client       client.Client
-	provider     balancer.Provider
-	observer     Observer
-	registry     *binding.Registry
-	report       *reporter
-	ledger       *ledger
-	owners       *lbc.Owners
-	records      *lbc.Records
-	lanes        *lanes
-	drivers      balancer.Drivers
-	account      func(balancer.Ref) string
-	prepare      func(*binding.Binding) error
-	allowed      func(ctx context.Context, namespace string, things []string) (refused string, err error)
-	metrics      *metrics
-	states       *states
-	nodes        nodes
-	drains       *record.Reports
-	nudger       *lbc.Nudger
-	absenceGrace time.Duration
-	floor        int
-	now          func() time.Time
+	client   client.Client
+	provider balancer.Provider
+	observer Observer
+	registry *binding.Registry
+	report   *reporter
+	ledger   *ledger
+	lbc      lbc.Coexistence
+	slots    *accountSlots
+	drivers  balancer.Drivers
+	prepare  func(*binding.Binding) error
+	allowed  func(ctx context.Context, namespace string, things []string) (refused string, err error)
+	metrics  *metrics
+	states   *states
+	nodes    nodes
+	drains   *record.Reports
+	guards   guards
+	now      func() time.Time
 	// random gives a duration below its argument.
 	random func(time.Duration) time.Duration
 }
@@ -121,11 +117,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, fmt.Errorf("get binding: %w", err)
 	}
 
-	leave, ok := r.lanes.enter(r.account(b.Ref))
+	release, ok := r.slots.take(b.Ref)
 	if !ok {
-		return reconcile.Result{RequeueAfter: laneWait}, nil
+		return reconcile.Result{RequeueAfter: slotWait}, nil
 	}
-	defer leave()
+	defer release()
+
 	res, err := r.reconcile(ctx, b)
 	r.states.press(req.NamespacedName, isPressing(err))
 
@@ -137,11 +134,11 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 	if !b.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, b)
 	}
-	if !r.owners.Serves(b) {
+	if !r.lbc.Owners.Serves(b) {
 		return r.letGo(ctx, b)
 	}
 
-	whose, err := r.owners.Of(ctx, b)
+	whose, err := r.lbc.Owners.Of(ctx, b)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -221,7 +218,7 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 	r.witness(ctx, p)
 
 	err := errors.Join(r.apply(ctx, group.Ref, p.plan, p.who, p.known), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
-	unheard, again, nudged := r.nudger.Wake(ctx, b, group, lbc.Pods{Members: p.who.members, ByTarget: p.who.pods, Observed: p.observed})
+	unheard, again, nudged := r.lbc.Nudger.Wake(ctx, b, group, lbc.Pods{Members: p.who.members, ByTarget: p.who.pods, Observed: p.observed})
 	if err := errors.Join(err, nudged); err != nil {
 		return r.unapplied(ctx, p, err)
 	}
@@ -357,7 +354,7 @@ func (r *Reconciler) absence(key types.NamespacedName, missing bool) time.Time {
 	if since.IsZero() {
 		return time.Time{}
 	}
-	return since.Add(r.absenceGrace)
+	return since.Add(r.guards.absenceGrace)
 }
 
 // next is when to look again without an event: at the first of some times that are not zero.
@@ -412,15 +409,14 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.stop(key)
 	r.states.forget(key)
 	r.registry.Delete(key)
-	r.owners.Forget(key)
+	r.lbc.Forget(key)
 }
 
 // stop drops what is remembered of a binding for as long as it is served.
 func (r *Reconciler) stop(key types.NamespacedName) {
 	r.track(key, balancer.Ref{})
 	r.states.stop(key)
-	r.records.Forget(key)
+	r.lbc.Stop(key)
 	r.drains.Forget(key)
-	r.nudger.Forget(key)
 	r.metrics.forget(key)
 }

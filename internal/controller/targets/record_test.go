@@ -285,7 +285,7 @@ func TestRecordOfLBC(t *testing.T) {
 
 	w.rows[six] = gate.Health{State: gate.Healthy}
 	b := w.bindings["web-tg"]
-	rec := w.records.Load(t.Context(), binding.Of(b))
+	rec := w.lbc.Records.Load(t.Context(), binding.Of(b))
 	if rec.Err() != nil || !rec.Owns(six) || !rec.Owns(at(1)) || rec.Owns(at(3)) {
 		t.Errorf("read %v", rec.Err())
 	}
@@ -298,7 +298,7 @@ func TestRecordOfLBC(t *testing.T) {
 		t.Errorf("written %q, want %q", got, want)
 	}
 
-	w.records.Forget(web)
+	w.lbc.Records.Forget(web)
 	w.made()
 	w.renew()
 	w.pass(time.Hour, true)

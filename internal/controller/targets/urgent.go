@@ -51,11 +51,11 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 
 // led gives the group of a binding that the leader serves, as it published it.
 func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (balancer.Group, bool, error) {
-	if b.External || !b.DeletionTimestamp.IsZero() || !r.owners.Serves(b) || !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
+	if b.External || !b.DeletionTimestamp.IsZero() || !r.lbc.Owners.Serves(b) || !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
 		return balancer.Group{}, false, nil
 	}
 
-	whose, err := r.owners.Of(ctx, b)
+	whose, err := r.lbc.Owners.Of(ctx, b)
 	if err != nil || whose != lbc.OwnedByPodgate {
 		return balancer.Group{}, false, err
 	}

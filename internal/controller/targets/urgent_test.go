@@ -73,7 +73,7 @@ func TestUrgent(t *testing.T) {
 			reason: "A binding that is being deleted is emptied by a leader, in its own order.",
 			change: func(w *world, b *elbv2.TargetGroupBinding) { b.DeletionTimestamp = &metav1.Time{Time: w.clock} },
 		},
-		"NotOurs": {reason: "The binding is left out.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.owners.Ownership = binding.OwnAnnotated }},
+		"NotOurs": {reason: "The binding is left out.", change: func(w *world, _ *elbv2.TargetGroupBinding) { w.lbc.Owners.Ownership = binding.OwnAnnotated }},
 		"OfLBC": {
 			reason: "A live AWS Load Balancer Controller owns it.",
 			change: func(w *world, b *elbv2.TargetGroupBinding) {
