@@ -57,6 +57,8 @@ func TestDialect(t *testing.T) {
 		"Words":      {text: "Beside it, made anew; two strangers and a lodger", want: 4},
 		"PartOfWord": {text: "besides, is not, is nowhere, instinct", want: 0},
 		"Repeated":   {text: "anew anew", want: 2},
+		"IsNotA":     {text: "It is no gate", want: 1},
+		"GoodIsNo":   {text: "There is no gate; it is no longer there; the answer is no", want: 0},
 	}
 
 	for name, tc := range cases {

@@ -73,7 +73,7 @@ func (r *reporter) guard(b *binding.Binding, svc *corev1.Service, now []membersh
 		r.tell(b, svc, g, heldBy[g].kind, heldBy[g].reason, heldBy[g].message)
 	}
 	for _, g := range ended {
-		r.tell(b, svc, g, corev1.EventTypeNormal, v1alpha1.ReasonNothingHeld, "No target is kept any more that was "+heldBy[g].reason+".")
+		r.tell(b, svc, g, corev1.EventTypeNormal, v1alpha1.ReasonNothingHeld, heldBy[g].reason+" no longer applies to any target.")
 	}
 	return begun
 }
