@@ -57,7 +57,7 @@ func TestDocumentedExampleRuns(t *testing.T) {
 		t.Fatal("docs/awssim.md has no shell block")
 	}
 
-	sim, err := awssim.New(awssim.Config{EphemeralPorts: true})
+	sim, err := awssim.New(awssim.Config{DataPath: awssim.DataPath{EphemeralPorts: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,10 @@ func parse(args []string, usage io.Writer) (string, awssim.Config, error) {
 
 // flags are all flags, with their defaults written into listen and cfg.
 func flags(listen *string, cfg *awssim.Config, usage io.Writer) *flag.FlagSet {
-	*cfg = awssim.Config{ALB: awssim.DefaultALB(), NLB: awssim.DefaultNLB(), Accounts: map[string]string{}, Instances: map[string]string{}}
+	*cfg = awssim.Config{}
+	cfg.ALB, cfg.NLB = awssim.DefaultALB(), awssim.DefaultNLB()
+	cfg.Accounts, cfg.Instances = map[string]string{}, map[string]string{}
+
 	f := flag.NewFlagSet("awssim", flag.ContinueOnError)
 	f.SetOutput(usage)
 	f.StringVar(listen, "listen", "127.0.0.1:4566", "`address` of the AWS API and of the control API")

@@ -77,7 +77,7 @@ func TestThrottlingCanBeOffAndIsByAccount(t *testing.T) {
 		}
 	})
 
-	inBubble(t, Config{Accounts: map[string]string{"AKIAOTHER": "222222222222"}}, func(e *env) {
+	inBubble(t, Config{STS: STS{Accounts: map[string]string{"AKIAOTHER": "222222222222"}}}, func(e *env) {
 		for range 200 {
 			if err := second(e.elb.DescribeTargetGroups(e.Context(), &elbv2.DescribeTargetGroupsInput{})); err != nil {
 				t.Fatal(err)
@@ -93,7 +93,7 @@ func TestThrottlingCanBeOffAndIsByAccount(t *testing.T) {
 }
 
 func TestAssumedRoleActsInItsAccount(t *testing.T) {
-	inBubble(t, Config{Roles: []Role{{ARN: otherRole, ExternalID: "secret"}}}, func(e *env) {
+	inBubble(t, Config{STS: STS{Roles: []Role{{ARN: otherRole, ExternalID: "secret"}}}}, func(e *env) {
 		mine := e.group("web")
 		_, err := e.sts("AKIATEST").AssumeRole(e.Context(), &sts.AssumeRoleInput{RoleArn: aws.String(otherRole), RoleSessionName: aws.String("s")})
 		if codeOf(err) != "AccessDenied" {
@@ -140,7 +140,7 @@ func TestAssumedRoleActsInItsAccount(t *testing.T) {
 
 func TestRefusedCredentials(t *testing.T) {
 	refused := &wire.APIError{Code: "AccessDenied"}
-	e := start(t, Config{NoDataPath: true, Faults: []Fault{
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}, Faults: []Fault{
 		{AccessKeyID: "AKIABAD", Error: refused},
 		{Operation: "RegisterTargets", Error: refused},
 		{Operation: "AssumeRole", RoleARN: otherRole, Error: refused},

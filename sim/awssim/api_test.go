@@ -19,7 +19,7 @@ import (
 )
 
 func TestARNsHaveTheRealForm(t *testing.T) {
-	e := start(t, Config{NoDataPath: true})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}})
 	group := e.group("web")
 	app, net := e.balancer("a", types.LoadBalancerTypeEnumApplication), e.balancer("n", types.LoadBalancerTypeEnumNetwork)
 	listener := e.listen(app, types.ProtocolEnumHttp, 80, forwardTo(group))
@@ -60,7 +60,7 @@ func TestRefusals(t *testing.T) {
 	elsewhere := "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef"
 	foreign := "arn:aws:elasticloadbalancing:eu-west-1:999999999999:targetgroup/web/0123456789abcdef"
 	gone := "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
-	e := start(t, Config{NoDataPath: true, Quotas: Quotas{TargetsPerGroup: 2, TagsPerResource: 2}, VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}, ELB: ELB{Quotas: Quotas{TargetsPerGroup: 2, TagsPerResource: 2}, VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
 	group := e.used()
 	register := func(arn string, targets ...types.TargetDescription) error {
 		_, err := e.elb.RegisterTargets(e.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: &arn, Targets: targets})
@@ -137,7 +137,7 @@ func attribute(e *env, group, key, value string) error {
 }
 
 func TestUnknownOperationIsNamed(t *testing.T) {
-	e := start(t, Config{NoDataPath: true})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}})
 	status, body := e.raw(url.Values{"Action": {"CreateTrustStore"}, "Version": {"2015-12-01"}})
 	if status != 400 || !strings.Contains(body, "<Code>InvalidAction</Code>") || !strings.Contains(body, "CreateTrustStore") {
 		t.Errorf("status %d, body %s", status, body)
@@ -187,7 +187,7 @@ func TestTargetsHaveIDAndPort(t *testing.T) {
 }
 
 func TestQuotaWantsDeregisterFirst(t *testing.T) {
-	inBubble(t, Config{Quotas: Quotas{TargetsPerGroup: 1}}, func(e *env) {
+	inBubble(t, Config{ELB: ELB{Quotas: Quotas{TargetsPerGroup: 1}}}, func(e *env) {
 		g := e.used()
 		one, two := Target{ID: "10.0.0.1"}, Target{ID: "10.0.0.2"}
 		e.register(g, one)
@@ -200,7 +200,7 @@ func TestQuotaWantsDeregisterFirst(t *testing.T) {
 }
 
 func TestGroupsAreFoundAndPaged(t *testing.T) {
-	e := start(t, Config{NoDataPath: true, Throttle: ThrottleOff})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}, Throttle: ThrottleOff})
 	var arns []string
 	for i := range 5 {
 		arns = append(arns, e.group(fmt.Sprintf("g%d", i)))
@@ -255,7 +255,7 @@ func TestGroupsAreFoundAndPaged(t *testing.T) {
 }
 
 func TestTagsAndAttributesAreKept(t *testing.T) {
-	e := start(t, Config{NoDataPath: true})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}})
 	g := e.group("web", func(in *elbv2.CreateTargetGroupInput) {
 		in.Tags = []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}
 	})
@@ -310,7 +310,7 @@ func TestTagsAndAttributesAreKept(t *testing.T) {
 }
 
 func TestLoadBalancerIsProvisionedAndDeleted(t *testing.T) {
-	inBubble(t, Config{ProvisionDelay: time.Minute}, func(e *env) {
+	inBubble(t, Config{ELB: ELB{ProvisionDelay: time.Minute}}, func(e *env) {
 		g := e.group("web")
 		e.balance(g, types.LoadBalancerTypeEnumApplication)
 		state := func() types.LoadBalancer {
@@ -342,7 +342,7 @@ func TestLoadBalancerIsProvisionedAndDeleted(t *testing.T) {
 }
 
 func TestAccountLimits(t *testing.T) {
-	e := start(t, Config{NoDataPath: true, Quotas: Quotas{TargetsPerGroup: 7}})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}, ELB: ELB{Quotas: Quotas{TargetsPerGroup: 7}}})
 	out, err := e.elb.DescribeAccountLimits(e.Context(), &elbv2.DescribeAccountLimitsInput{})
 	if err != nil {
 		t.Fatal(err)

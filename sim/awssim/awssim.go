@@ -7,8 +7,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
-	"time"
 
 	"github.com/go-logr/logr"
 
@@ -51,12 +49,20 @@ const (
 	ClockRouting = faults.ClockRouting
 )
 
-// These are the types of packages elbv2, health and sts that users of a Sim need.
+// These are the types of packages elbv2, datapath, health and sts that users of a Sim need.
 type (
+	// ELB configures Elastic Load Balancing: its region, timings and quotas, and how strict it is.
+	ELB = elbv2.Config
+	// STS configures AWS Security Token Service: accounts and roles.
+	STS = sts.Config
+	// DataPath says where the listeners of load balancers are bound.
+	DataPath = datapath.Config
+
 	// Script stands in for health checks.
 	Script = health.Script
-	// Profile is how fast one kind of load balancer moves.
-	Profile = health.Profile
+	// Profile is how fast one kind of load balancer moves, and Profiles are those of both kinds.
+	Profile  = health.Profile
+	Profiles = health.Profiles
 	// Quotas are the account's limits.
 	Quotas = elbv2.Quotas
 	// ListenerInfo says where a listener of a load balancer really listens.
@@ -73,53 +79,15 @@ func DefaultNLB() *Profile { return health.DefaultNLB() }
 
 // Config configures a Sim. The zero value works.
 type Config struct {
-	// Region is the one region that is simulated. Default eu-west-1.
-	Region string
-	// AccountID is the account of every access key that Accounts does not
-	// name. Default 123456789012.
-	AccountID string
-	// Accounts gives access keys their account.
-	Accounts map[string]string
-	// Roles are the roles that can be assumed. Empty: any role can.
-	Roles []Role
+	ELB
+	STS
+	DataPath
 
-	// DataAddress is the address that listeners of load balancers bind.
-	// Default 127.0.0.1.
-	DataAddress string
-	// NoDataPath binds no listener at all.
-	NoDataPath bool
-	// EphemeralPorts binds every listener to a free port, whatever port its
-	// API object says; ListenerAddress tells which.
-	EphemeralPorts bool
-
-	// Profile forces one profile, alb or nlb, on every target group. By
-	// default (auto) the group's protocol decides.
-	Profile string
-	// ALB and NLB are the timings of the two profiles. Default DefaultALB and
-	// DefaultNLB.
-	ALB, NLB *Profile
 	// TimeScale makes every timer of the simulator run that many times
 	// faster. Default 1.
 	TimeScale float64
-	// ProvisionDelay is how long a new load balancer is "provisioning".
-	ProvisionDelay time.Duration
-	// DescribeLag makes DescribeTargetHealth always answer from that long ago.
-	DescribeLag time.Duration
-
-	// Relaxed allows what AWS does not: health-check intervals and timeouts
-	// from 1 s, and health checks that are off in ip and instance groups.
-	Relaxed bool
-	// RefuseDraining makes registering a draining target answer InvalidTarget.
-	// By default it is accepted and starts over as initial.
-	RefuseDraining bool
 	// Throttle is one of the Throttle constants. Default ThrottleCurrent.
 	Throttle string
-	// Quotas are AWS's own by default.
-	Quotas Quotas
-	// VPCCIDRs says which addresses are inside the VPC. Empty: all.
-	VPCCIDRs []netip.Prefix
-	// Instances maps instance ids to their addresses.
-	Instances map[string]string
 	// Faults are in force from the start.
 	Faults []Fault
 	// Log gets one line a listener and a failed bind. Default: nothing.
@@ -128,12 +96,9 @@ type Config struct {
 
 // withDefaults fills in what is not given, or says what is wrong.
 func (c Config) withDefaults() (Config, error) {
-	c.Region = cmp.Or(c.Region, "eu-west-1")
-	c.AccountID = cmp.Or(c.AccountID, "123456789012")
-	c.DataAddress = cmp.Or(c.DataAddress, "127.0.0.1")
-	c.Throttle = cmp.Or(c.Throttle, ThrottleCurrent)
+	c.STS, c.DataPath = c.STS.WithDefaults(), c.DataPath.WithDefaults()
 	c.TimeScale = cmp.Or(c.TimeScale, 1)
-	c.Quotas = c.Quotas.WithDefaults()
+	c.Throttle = cmp.Or(c.Throttle, ThrottleCurrent)
 	if c.Log.GetSink() == nil {
 		c.Log = logr.Discard()
 	}
@@ -142,8 +107,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("time scale %v: must be positive", c.TimeScale)
 	}
 
-	profiles, err := health.Profiles{Profile: c.Profile, ALB: c.ALB, NLB: c.NLB}.WithDefaults()
-	c.Profile, c.ALB, c.NLB = profiles.Profile, profiles.ALB, profiles.NLB
+	var err error
+	c.ELB, err = c.ELB.WithDefaults()
 	return c, err
 }
 
@@ -178,9 +143,9 @@ func New(cfg Config) (*Sim, error) {
 
 	s := &Sim{cfg: cfg, clock: clock.New(cfg.TimeScale), buckets: buckets}
 	s.faults = faults.NewSet(s.clock.Scaled)
-	s.path = datapath.New(cfg.dataPath(), s.clock, &s.record, cfg.Log)
-	s.elb = elbv2.New(cfg.service(), s.clock, s.path, &s.record)
-	s.sts = sts.New(sts.Config{AccountID: cfg.AccountID, Accounts: cfg.Accounts, Roles: cfg.Roles})
+	s.path = datapath.New(cfg.DataPath, s.clock, &s.record, cfg.Log)
+	s.elb = elbv2.New(cfg.ELB, s.clock, s.path, &s.record)
+	s.sts = sts.New(cfg.STS)
 	s.operations = modelled(s.elb, s.sts)
 
 	for _, f := range cfg.Faults {
@@ -190,20 +155,6 @@ func New(cfg Config) (*Sim, error) {
 	}
 
 	return s, nil
-}
-
-func (c Config) dataPath() datapath.Config {
-	return datapath.Config{DataAddress: c.DataAddress, NoDataPath: c.NoDataPath, EphemeralPorts: c.EphemeralPorts}
-}
-
-func (c Config) service() elbv2.Config {
-	return elbv2.Config{
-		Region:         c.Region,
-		Profiles:       health.Profiles{Profile: c.Profile, ALB: c.ALB, NLB: c.NLB},
-		ProvisionDelay: c.ProvisionDelay, DescribeLag: c.DescribeLag,
-		Relaxed: c.Relaxed, RefuseDraining: c.RefuseDraining,
-		Quotas: c.Quotas, VPCCIDRs: c.VPCCIDRs, Instances: c.Instances,
-	}
 }
 
 // Run runs the health checks, the clocks and the data path until ctx ends, and

@@ -22,7 +22,7 @@ func TestAWSCLI(t *testing.T) {
 		t.Fatal("the AWS CLI is not installed: apt-get install awscli")
 	}
 
-	e := start(t, Config{NoDataPath: true, Region: "us-west-2"})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}, ELB: ELB{Region: "us-west-2"}})
 	server := httptest.NewServer(e.handler)
 	defer server.Close()
 	group := e.group("k8s-ui-ui-b21a807597")

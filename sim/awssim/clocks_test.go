@@ -62,7 +62,7 @@ func TestTwoClocks(t *testing.T) {
 		},
 		"NLBThreshold": {
 			reason: "AWS Support says that an NLB wants the healthy threshold also at first",
-			cfg:    Config{NLB: &Profile{RegistrationDelay: 90 * time.Second}},
+			cfg:    Config{ELB: ELB{Profiles: Profiles{NLB: &Profile{RegistrationDelay: 90 * time.Second}}}},
 			kind:   nlb, delay: "30", outcomes: []string{"pass"},
 			act:     func(_ *env, _ string) { time.Sleep(300 * time.Second) },
 			api:     []string{"0 initial Elb.RegistrationInProgress", "90 initial Elb.InitialHealthChecking", "210 healthy "},
@@ -70,7 +70,7 @@ func TestTwoClocks(t *testing.T) {
 		},
 		"ForcedProfile": {
 			reason: "an ALB can be given an NLB's timings",
-			cfg:    Config{Profile: "nlb"},
+			cfg:    Config{ELB: ELB{Profiles: Profiles{Profile: "nlb"}}},
 			kind:   alb, delay: "30", outcomes: []string{"pass"},
 			act:     func(_ *env, _ string) { time.Sleep(100 * time.Second) },
 			api:     []string{"0 initial Elb.RegistrationInProgress", "90 initial Elb.InitialHealthChecking", "90 healthy "},
@@ -163,7 +163,7 @@ func TestTwoClocks(t *testing.T) {
 }
 
 func TestRefusingADrainingTarget(t *testing.T) {
-	inBubble(t, Config{RefuseDraining: true}, func(e *env) {
+	inBubble(t, Config{ELB: ELB{RefuseDraining: true}}, func(e *env) {
 		one := Target{ID: "10.0.0.1", Port: 80}
 		g := e.used()
 		e.register(g, one)
@@ -276,7 +276,7 @@ func TestScripts(t *testing.T) {
 }
 
 func TestDescribeLags(t *testing.T) {
-	inBubble(t, Config{DescribeLag: 5 * time.Second}, func(e *env) {
+	inBubble(t, Config{ELB: ELB{DescribeLag: 5 * time.Second}}, func(e *env) {
 		one := Target{ID: "10.0.0.1", Port: 80}
 		g := e.used()
 		e.script(g, Script{State: "healthy"})
@@ -312,7 +312,7 @@ func TestDescribeLags(t *testing.T) {
 }
 
 func TestModifiedHealthCheckSwitches(t *testing.T) {
-	inBubble(t, Config{Relaxed: true}, func(e *env) {
+	inBubble(t, Config{ELB: ELB{Relaxed: true}}, func(e *env) {
 		one := Target{ID: "10.0.0.1", Port: 80}
 		g := e.used()
 		e.script(g, Script{Outcomes: []string{"pass"}})

@@ -26,7 +26,7 @@ func (e *env) controlled(method, path, body string, out any) int {
 }
 
 func TestControlAPI(t *testing.T) {
-	e := start(t, Config{EphemeralPorts: true})
+	e := start(t, Config{DataPath: DataPath{EphemeralPorts: true}})
 	g := e.used()
 	one := Target{ID: "10.0.0.1", Port: 80}
 	ok := func(method, path, format string, args ...any) map[string]any {

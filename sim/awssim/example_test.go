@@ -18,7 +18,7 @@ import (
 
 // A client of the real SDK registers a target whose health is scripted.
 func Example() {
-	sim, err := awssim.New(awssim.Config{NoDataPath: true})
+	sim, err := awssim.New(awssim.Config{DataPath: awssim.DataPath{NoDataPath: true}})
 	if err != nil {
 		panic(err)
 	}

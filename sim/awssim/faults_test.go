@@ -151,7 +151,7 @@ func TestFaultsOfAnswers(t *testing.T) {
 
 // TestAnswersThatBreakOff need a real connection to be cut.
 func TestAnswersThatBreakOff(t *testing.T) {
-	e := start(t, Config{NoDataPath: true})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}})
 	g := e.group("web")
 	server := httptest.NewServer(e.sim.Handler())
 	defer server.Close()

@@ -25,7 +25,10 @@ import (
 
 // instant is a data path without delays.
 func instant() Config {
-	return Config{EphemeralPorts: true, Throttle: ThrottleOff, ALB: &Profile{InitialHealthyChecks: 1}, NLB: &Profile{InitialHealthyChecks: 1}}
+	return Config{
+		DataPath: DataPath{EphemeralPorts: true}, Throttle: ThrottleOff,
+		ELB: ELB{Profiles: Profiles{ALB: &Profile{InitialHealthyChecks: 1}, NLB: &Profile{InitialHealthyChecks: 1}}},
+	}
 }
 
 // route puts targets, healthy by script, behind an application load balancer

@@ -126,7 +126,7 @@ func TestFamiliesAndPorts(t *testing.T) {
 
 // Addresses outside the VPC are registered with the zone that they need, beside others.
 func TestAddressesOutsideTheVPC(t *testing.T) {
-	c := newClusterWith(t, awssim.Config{VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}})
+	c := newClusterWith(t, awssim.Config{ELB: awssim.ELB{VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}}})
 	arn := c.group("web")
 	c.script(arn, "healthy")
 	c.service("web")
@@ -152,7 +152,7 @@ func TestAddressesOutsideTheVPC(t *testing.T) {
 func TestAddressThatDrains(t *testing.T) {
 	for what, refuses := range map[string]bool{"accepted": false, "refused": true} {
 		t.Run(what, func(t *testing.T) {
-			c := newClusterWith(t, awssim.Config{RefuseDraining: refuses})
+			c := newClusterWith(t, awssim.Config{ELB: awssim.ELB{RefuseDraining: refuses}})
 			arn := c.group("web")
 			_, err := c.elb.ModifyTargetGroupAttributes(t.Context(), &elb.ModifyTargetGroupAttributesInput{
 				TargetGroupArn: aws.String(arn), Attributes: []elbtypes.TargetGroupAttribute{{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("4")}},

@@ -27,7 +27,7 @@ const elsewhere = "us-east-1"
 // otherRegion is the cluster with the load balancers of another region.
 func (c *cluster) otherRegion() *cluster {
 	c.Helper()
-	sim, err := awssim.New(awssim.Config{Region: elsewhere, NoDataPath: true, Throttle: awssim.ThrottleOff})
+	sim, err := awssim.New(awssim.Config{ELB: awssim.ELB{Region: elsewhere}, DataPath: awssim.DataPath{NoDataPath: true}, Throttle: awssim.ThrottleOff})
 	if err != nil {
 		c.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 func serveSimulator() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	sim, err := awssim.New(awssim.Config{EphemeralPorts: true})
+	sim, err := awssim.New(awssim.Config{DataPath: awssim.DataPath{EphemeralPorts: true}})
 	if err != nil {
 		panic(err)
 	}

@@ -192,7 +192,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestSimulatedQuotaIsFilled(t *testing.T) {
-	s := simulate(t, awssim.Config{Quotas: awssim.Quotas{TargetsPerGroup: 2}})
+	s := simulate(t, awssim.Config{ELB: awssim.ELB{Quotas: awssim.Quotas{TargetsPerGroup: 2}}})
 	ref, _ := s.newGroup(t)
 	one, two, three := s.newTarget(t), s.newTarget(t), s.newTarget(t)
 	if err := s.provider.Register(t.Context(), ref, []gate.Target{one}, nil); err != nil {
@@ -218,7 +218,7 @@ func TestSimulatedAddressesOutsideTheVPC(t *testing.T) {
 		"one each side": {outside, inside},
 	} {
 		t.Run(reason, func(t *testing.T) {
-			s := simulate(t, awssim.Config{VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}})
+			s := simulate(t, awssim.Config{ELB: awssim.ELB{VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}}})
 			ref, _ := s.newGroup(t)
 			if err := s.provider.Register(t.Context(), ref, batch, nil); err != nil {
 				t.Fatal(err)
@@ -234,7 +234,7 @@ func TestSimulatedAddressesOutsideTheVPC(t *testing.T) {
 }
 
 func TestSimulatedRoles(t *testing.T) {
-	s := simulate(t, awssim.Config{Roles: []awssim.Role{{ARN: testRole, ExternalID: "42"}}})
+	s := simulate(t, awssim.Config{STS: awssim.STS{Roles: []awssim.Role{{ARN: testRole, ExternalID: "42"}}}})
 	ref, _ := s.newGroup(t)
 	ref.RoleARN = testRole
 	_, err := s.provider.Health(t.Context(), ref)

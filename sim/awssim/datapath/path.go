@@ -4,6 +4,7 @@
 package datapath
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -32,6 +33,12 @@ type Config struct {
 	// EphemeralPorts binds every listener to a free port, whatever port its
 	// API object says; Socket.Address tells which.
 	EphemeralPorts bool
+}
+
+// WithDefaults fills in what is not given.
+func (c Config) WithDefaults() Config {
+	c.DataAddress = cmp.Or(c.DataAddress, "127.0.0.1")
+	return c
 }
 
 // Path is the data path of all load balancers. Its methods, and those of what it returns, need the clock's lock.

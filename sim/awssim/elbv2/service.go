@@ -4,6 +4,7 @@
 package elbv2
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"time"
@@ -17,10 +18,9 @@ import (
 
 // Config configures the service.
 type Config struct {
-	// Region is the one region that is simulated.
+	// Region is the one region that is simulated. Default eu-west-1.
 	Region string
-	// Profiles are how fast load balancers move.
-	Profiles health.Profiles
+	health.Profiles
 	// ProvisionDelay is how long a new load balancer is "provisioning".
 	ProvisionDelay time.Duration
 	// DescribeLag makes DescribeTargetHealth always answer from that long ago.
@@ -40,6 +40,16 @@ type Config struct {
 	Instances map[string]string
 }
 
+// WithDefaults fills in what is not given, or says what is wrong.
+func (c Config) WithDefaults() (Config, error) {
+	c.Region = cmp.Or(c.Region, "eu-west-1")
+	c.Quotas = c.Quotas.WithDefaults()
+
+	var err error
+	c.Profiles, err = c.Profiles.WithDefaults()
+	return c, err
+}
+
 // Service is Elastic Load Balancing in one region. Its operations are run with the clock's lock held; its other
 // methods take it.
 type Service struct {
@@ -57,9 +67,9 @@ type Service struct {
 	instances map[string]string
 }
 
-// New makes a service in which nothing has been created. It puts transitions on record.
+// New makes a service in which nothing has been created. Its configuration has its defaults. It puts transitions on
+// record.
 func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record) *Service {
-	cfg.Quotas = cfg.Quotas.WithDefaults()
 	s := &Service{
 		cfg: cfg, clock: c, path: path, record: record,
 		groups:    map[string]*targetGroup{},

@@ -25,12 +25,19 @@ type Role struct {
 
 // Config says who is known. The zero value knows no account.
 type Config struct {
-	// AccountID is the account of every access key that Accounts does not name.
+	// AccountID is the account of every access key that Accounts does not
+	// name. Default 123456789012.
 	AccountID string
 	// Accounts gives access keys their account.
 	Accounts map[string]string
 	// Roles are the roles that can be assumed. Empty: any role can.
 	Roles []Role
+}
+
+// WithDefaults fills in what is not given.
+func (c Config) WithDefaults() Config {
+	c.AccountID = cmp.Or(c.AccountID, "123456789012")
+	return c
 }
 
 // Identity is who calls.
@@ -49,7 +56,7 @@ type Service struct {
 	credentials map[string]credential
 }
 
-// New returns a service that has handed out nothing.
+// New returns a service that has handed out nothing. Its configuration has its defaults.
 func New(cfg Config) *Service {
 	return &Service{cfg: cfg, credentials: map[string]credential{}}
 }
