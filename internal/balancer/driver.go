@@ -6,6 +6,7 @@ package balancer
 import (
 	"time"
 
+	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -32,11 +33,17 @@ type Traits struct {
 	// the kind share one when it is nil.
 	Account func(Ref) string
 
+	// Manifest reads what an object says of its group; false when the group is another
+	// driver's.
+	Manifest func(object any) (Manifest, bool)
 	// ManifestDecides: a group's settings are those of the binding's manifest, which may
 	// be younger than what was published on the binding.
 	ManifestDecides bool
 	// EmptyUntilReached: where no answer ever came, nothing can be registered.
 	EmptyUntilReached bool
+	// Need returns what a group's targets need after their deregistration; drain.Slowest
+	// when it is nil. DeregistrationDelay is drain.MaxInFlight where nobody knows it yet.
+	Need func(Group) drain.Need
 	// GoneIsDone: a target that is listed no more gets no request.
 	GoneIsDone bool
 	// Quiet reports whether all of a group's traffic shows in the table of TCP sockets,
@@ -60,6 +67,14 @@ func (t Traits) Lag() time.Duration {
 		return 0
 	}
 	return gate.Lag
+}
+
+// DrainNeed returns what a group's targets need after their deregistration.
+func (t Traits) DrainNeed(g Group) drain.Need {
+	if t.Need == nil {
+		return drain.Slowest
+	}
+	return t.Need(g)
 }
 
 // Drivers are all kinds of load balancers that podgate has.

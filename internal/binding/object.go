@@ -5,6 +5,7 @@ package binding
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +16,7 @@ import (
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
@@ -38,6 +40,9 @@ type Binding struct {
 	GroupName string
 	// TargetType and IPAddressType are what the object says of the group; empty when nothing.
 	TargetType, IPAddressType string
+	// Parts are the group's parts, where bindings claim those one by one; empty where it is
+	// claimed as a whole.
+	Parts []string
 	// Shared: other clusters register targets in the group, too.
 	Shared bool
 	// External: somebody else registers the targets.
@@ -49,6 +54,8 @@ type Binding struct {
 	Wake v1alpha1.Wake
 
 	kind kind
+	// manifest is the group as the object describes it.
+	manifest balancer.Group
 }
 
 // kind is what differs between the kinds of objects that may say a binding: one file each.
@@ -57,10 +64,6 @@ type kind interface {
 	key() string
 	// copied returns a Binding of a copy of the object.
 	copied() *Binding
-	// claims lists what of a group the binding claims for itself alone.
-	claims(group string) []string
-	// names lists what the binding has podgate use, as allowances spell it.
-	names(ref balancer.Ref) []string
 	// states reports whether an annotation states a policy on this kind of object.
 	states(annotation string) bool
 
@@ -69,17 +72,23 @@ type kind interface {
 	// publish, recommend and count put what podgate found out into the object and report
 	// whether that changed it.
 	publish(balancer.Group) (changed bool, err error)
-	recommend(*drain.Window) (recommended time.Duration, changed bool)
+	recommend(drain.Terms) (changed bool)
 	count() (changed bool)
 	// noted keeps what the latest read of the group said, for count.
 	noted(at time.Time, targets map[gate.Target]gate.Health)
 
-	// need returns what the targets need after their deregistration, and drainTime how long
-	// a pod serves on after its deletion has begun.
-	need() drain.Need
-	drainTime() time.Duration
+	// followed returns the recommendation that counts for the time; zero when there is none.
+	followed() time.Duration
 	// recommended returns what the object holds of a recommendation; zero when nothing.
 	recommended() time.Duration
+}
+
+// read completes a Binding by what its object says of the group.
+func (b *Binding) read() *Binding {
+	m := traits.All().Manifest(b.Object)
+	b.Ref, b.GroupName, b.Parts, b.manifest = m.Group.Ref, m.Group.Name, m.Parts, m.Group
+	b.TargetType, b.IPAddressType = m.Group.TargetType, m.Group.IPAddressType
+	return b
 }
 
 // Get reads the binding of a key.
@@ -169,15 +178,19 @@ func (b *Binding) Claims(group string) []string {
 	if b.Shared || b.External {
 		return nil
 	}
-	return b.kind.claims(group)
+	if len(b.Parts) == 0 {
+		return []string{group}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(b.Parts)))
 }
 
-// Names lists what a binding has podgate use, as allowances spell it: the group's ARN and the role to assume, or
-// backend@instance for each instance. A group that is given by name is in the ref once it was found.
-func (b *Binding) Names(ref balancer.Ref) []string { return b.kind.names(ref) }
+// Names lists what a binding has podgate use, as allowances spell it: the parts that it claims one by one, or else the
+// group and the role to assume. A group that is given by name is in the ref once it was found.
+func (b *Binding) Names(ref balancer.Ref) []string {
+	if len(b.Parts) > 0 {
+		return b.Parts
+	}
 
-// groupNames lists the group and the role of a ref, as far as there are any.
-func groupNames(ref balancer.Ref) []string {
 	var all []string
 	for _, thing := range []string{ref.Group, ref.RoleARN} {
 		if thing != "" {
@@ -188,10 +201,28 @@ func groupNames(ref balancer.Ref) []string {
 }
 
 // Need returns what the binding's targets need after their deregistration.
-func (b *Binding) Need() drain.Need { return b.kind.need() }
+func (b *Binding) Need() drain.Need { return b.Terms().Need() }
+
+// Terms returns what the time follows from for which the binding's pods serve on. Of a group
+// that was not resolved yet the most counts that one of the manifest's protocol may need.
+func (b *Binding) Terms() drain.Terms {
+	driver := traits.All().Of(b.Ref.Provider)
+	group := b.manifest
+
+	if !driver.ManifestDecides {
+		published, ok := b.Published()
+		if ok {
+			group = published
+		} else {
+			group.DeregistrationDelay = drain.MaxInFlight
+		}
+	}
+
+	return drain.Terms{Computed: driver.DrainNeed(group), Told: driver.GoneIsDone, Settings: b.Drain(), Recommended: b.kind.followed()}
+}
 
 // DrainTime returns how long a pod of the binding serves on after its deletion has begun.
-func (b *Binding) DrainTime() time.Duration { return b.kind.drainTime() }
+func (b *Binding) DrainTime() time.Duration { return b.Terms().Time() }
 
 // StatesPolicy reports whether an annotation of the binding states a policy, usable or not.
 // Nobody needs to be told that a field is in force: the API server has checked it.
@@ -251,7 +282,9 @@ func (b *Binding) Publish(g balancer.Group) (changed bool, err error) { return b
 // long its pods serve on, and reports whether that changed it; it writes nothing. recommended is
 // zero while the computed time is right.
 func (b *Binding) Recommend(w *drain.Window) (recommended time.Duration, changed bool) {
-	return b.kind.recommend(w)
+	terms := b.Terms()
+	terms.Recommended = terms.Recommend(w)
+	return terms.Recommended, b.kind.recommend(terms)
 }
 
 // Recommended returns what the object holds of a recommendation; zero when nothing.

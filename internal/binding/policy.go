@@ -93,7 +93,7 @@ func SettingsOf(o client.Object) (Settings, []Problem) {
 // ParseSettings reads a binding's settings from its annotations. Where one cannot be used the
 // default stands, and the problem says so; problems are in the order of the names.
 func ParseSettings(annotations map[string]string) (Settings, []Problem) {
-	s := Settings{Drain: drain.SettingsOf(annotations), Replace: annotations[v1alpha1.ReplaceAnnotation] == v1alpha1.ReplaceEnabled}
+	s := Settings{Drain: drainSettings(annotations), Replace: annotations[v1alpha1.ReplaceAnnotation] == v1alpha1.ReplaceEnabled}
 
 	var problems []Problem
 	for _, name := range slices.Sorted(maps.Keys(annotations)) {
@@ -118,9 +118,22 @@ func ParseSettings(annotations map[string]string) (Settings, []Problem) {
 	return s, problems
 }
 
+// drainSettings reads how pods drain. What cannot be used does not count.
+func drainSettings(annotations map[string]string) drain.Settings {
+	s := drain.Settings{
+		Recommended: annotations[v1alpha1.DrainTimeAnnotation] == v1alpha1.DrainRecommended,
+		AtTaint:     annotations[v1alpha1.DrainAtAnnotation] == string(v1alpha1.DrainAtTaint),
+		Adaptive:    annotations[v1alpha1.DrainModeAnnotation] == v1alpha1.DrainAdaptive,
+	}
+	if d, err := drain.Parse(annotations[v1alpha1.DrainTimeAnnotation]); err == nil {
+		s.Time = d
+	}
+	return s
+}
+
 func drainTime(value string) string {
-	if _, err := drain.Parse(value); err != nil && value != drain.Recommended {
-		return err.Error() + ", nor " + drain.Recommended + ", so it is computed"
+	if _, err := drain.Parse(value); err != nil && value != v1alpha1.DrainRecommended {
+		return err.Error() + ", nor " + v1alpha1.DrainRecommended + ", so it is computed"
 	}
 	return ""
 }

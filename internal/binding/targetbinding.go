@@ -25,48 +25,17 @@ type targetBinding struct {
 
 // OfOwn returns the Binding of a TargetBinding.
 func OfOwn(b *v1alpha1.TargetBinding) *Binding {
-	bound := &Binding{
+	return (&Binding{
 		ObjectMeta: &b.ObjectMeta, Object: b, kind: &targetBinding{o: b},
 		ServiceRef: b.Spec.ServiceRef,
 		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
 		External: b.External(), Wake: b.WokenBy(),
-	}
-
-	switch {
-	case b.Spec.HAProxy != nil:
-		bound.Ref = balancer.Ref{Provider: balancer.HAProxy, Group: b.Spec.HAProxy.ID(b.External())}
-	case b.Spec.ELBv2 != nil:
-		e := b.Spec.ELBv2
-		bound.Ref = balancer.Ref{Group: e.TargetGroupARN, Region: e.Region, RoleARN: e.RoleARN, ExternalID: e.ExternalID}
-		bound.GroupName = e.TargetGroupName
-	}
-
-	return bound
+	}).read()
 }
 
 func (k *targetBinding) key() string { return v1alpha1.GatePrefix + k.o.Name }
 
 func (k *targetBinding) copied() *Binding { return OfOwn(k.o.DeepCopy()) }
-
-func (k *targetBinding) claims(group string) []string {
-	if k.o.Spec.HAProxy != nil {
-		return k.o.Claims()
-	}
-	return []string{group}
-}
-
-func (k *targetBinding) names(ref balancer.Ref) []string {
-	h := k.o.Spec.HAProxy
-	if h == nil {
-		return groupNames(ref)
-	}
-
-	var all []string
-	for _, instance := range h.Instances {
-		all = append(all, v1alpha1.Claim(h.Backend, instance))
-	}
-	return all
-}
 
 func (k *targetBinding) states(annotation string) bool { return !gatePolicy(annotation) }
 
@@ -94,17 +63,21 @@ func (k *targetBinding) publish(g balancer.Group) (changed bool, err error) {
 	return changed, nil
 }
 
-func (k *targetBinding) need() drain.Need { return drain.NeedOfOwn(k.o) }
+func (k *targetBinding) followed() time.Duration {
+	if k.o.Status.Drain == nil {
+		return 0
+	}
+	return time.Duration(k.o.Status.Drain.RecommendedSeconds) * time.Second
+}
 
-func (k *targetBinding) drainTime() time.Duration { return drain.OfOwn(k.o) }
-
-func (k *targetBinding) recommend(w *drain.Window) (recommended time.Duration, changed bool) {
-	next := v1alpha1.DrainStatus{RecommendedSeconds: int64(drain.RecommendOwn(k.o, w) / time.Second)}
+func (k *targetBinding) recommend(t drain.Terms) (changed bool) {
+	next := v1alpha1.DrainStatus{
+		RecommendedSeconds: int64(t.Recommended / time.Second),
+		Seconds:            int64((t.Time() + time.Second - 1) / time.Second),
+	}
 	before := k.o.Status.Drain
-
-	k.o.Status.Drain = &next // What it says counts for the time.
-	next.Seconds = int64((drain.OfOwn(k.o) + time.Second - 1) / time.Second)
-	return time.Duration(next.RecommendedSeconds) * time.Second, before == nil || *before != next
+	k.o.Status.Drain = &next
+	return before == nil || *before != next
 }
 
 func (k *targetBinding) recommended() time.Duration {

@@ -21,32 +21,17 @@ type targetGroupBinding struct{ o *elbv2.TargetGroupBinding }
 
 // Of returns the Binding of a TargetGroupBinding.
 func Of(b *elbv2.TargetGroupBinding) *Binding {
-	bound := &Binding{
+	return (&Binding{
 		ObjectMeta: &b.ObjectMeta, Object: b, kind: &targetGroupBinding{b},
 		ServiceRef: v1alpha1.ServiceReference(b.Spec.ServiceRef),
 		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
-		Ref:       balancer.Ref{Group: b.Spec.TargetGroupARN, RoleARN: b.Spec.IamRoleArnToAssume, ExternalID: b.Spec.AssumeRoleExternalId},
-		GroupName: b.Spec.TargetGroupName, Shared: b.Spec.MultiClusterTargetGroup,
-		OfLBC: true,
-	}
-	if t := b.Spec.TargetType; t != nil {
-		bound.TargetType = string(*t)
-	}
-
-	if f := b.Spec.IPAddressType; f != nil {
-		bound.IPAddressType = *f
-	}
-
-	return bound
+		Shared: b.Spec.MultiClusterTargetGroup, OfLBC: true,
+	}).read()
 }
 
 func (k *targetGroupBinding) key() string { return k.o.Name }
 
 func (k *targetGroupBinding) copied() *Binding { return Of(k.o.DeepCopy()) }
-
-func (k *targetGroupBinding) claims(group string) []string { return []string{group} }
-
-func (k *targetGroupBinding) names(ref balancer.Ref) []string { return groupNames(ref) }
 
 func (k *targetGroupBinding) states(string) bool { return true }
 
@@ -73,16 +58,13 @@ func (k *targetGroupBinding) publish(g balancer.Group) (changed bool, err error)
 	return k.annotate(v1alpha1.PublishedAnnotation, string(next)), nil
 }
 
-func (k *targetGroupBinding) need() drain.Need { return drain.NeedOf(k.o) }
+func (k *targetGroupBinding) followed() time.Duration { return k.recommended() }
 
-func (k *targetGroupBinding) drainTime() time.Duration { return drain.Of(k.o) }
-
-func (k *targetGroupBinding) recommend(w *drain.Window) (recommended time.Duration, changed bool) {
-	recommended = drain.Recommend(k.o, w)
-	if recommended > 0 {
-		return recommended, k.annotate(v1alpha1.RecommendedDrainAnnotation, recommended.String())
+func (k *targetGroupBinding) recommend(t drain.Terms) (changed bool) {
+	if t.Recommended > 0 {
+		return k.annotate(v1alpha1.RecommendedDrainAnnotation, t.Recommended.String())
 	}
-	return recommended, k.annotate(v1alpha1.RecommendedDrainAnnotation, "")
+	return k.annotate(v1alpha1.RecommendedDrainAnnotation, "")
 }
 
 func (k *targetGroupBinding) recommended() time.Duration {

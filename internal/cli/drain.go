@@ -226,7 +226,7 @@ func (d *DrainReport) write(p *paper) {
 	}
 
 	if d.RecommendedSeconds > 0 {
-		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; to follow it, set %s: %s on the binding, or spec.drain.timeFrom: %s on a TargetBinding", d.RecommendedSeconds, v1alpha1.DrainTimeAnnotation, drain.Recommended, v1alpha1.DrainTimeRecommended))
+		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; to follow it, set %s: %s on the binding, or spec.drain.timeFrom: %s on a TargetBinding", d.RecommendedSeconds, v1alpha1.DrainTimeAnnotation, v1alpha1.DrainRecommended, v1alpha1.DrainTimeRecommended))
 	}
 
 	if d.Killed != nil {

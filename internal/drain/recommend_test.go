@@ -6,9 +6,6 @@ package drain
 import (
 	"testing"
 	"time"
-
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 const s = time.Second
@@ -21,11 +18,11 @@ func (w *Window) drained(n int, accepted, drained time.Duration) {
 }
 
 func TestRecommend(t *testing.T) {
-	alb := terms{computed: Need{Routing: 20 * s, InFlight: 30 * s}}
-	backend := terms{computed: Need{Routing: 30 * s, InFlight: 30 * s}, told: true}
+	alb := Terms{Computed: Need{Routing: 20 * s, InFlight: 30 * s}}
+	backend := Terms{Computed: Need{Routing: 30 * s, InFlight: 30 * s}, Told: true}
 	cases := map[string]struct {
 		reason      string
-		terms       terms
+		terms       Terms
 		recommended time.Duration // before
 		drains      func(*Window)
 		want        time.Duration
@@ -50,12 +47,12 @@ func TestRecommend(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var w Window
 			tc.drains(&w)
-			tc.terms.recommended = tc.recommended
-			if got := tc.terms.recommend(&w); got != tc.want {
+			tc.terms.Recommended = tc.recommended
+			if got := tc.terms.Recommend(&w); got != tc.want {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
 			}
-			tc.terms.recommended = tc.want
-			if got := tc.terms.recommend(&w); got != tc.want {
+			tc.terms.Recommended = tc.want
+			if got := tc.terms.Recommend(&w); got != tc.want {
 				t.Errorf("asked again, it recommends %s instead of %s", got, tc.want)
 			}
 		})
@@ -66,55 +63,17 @@ func TestRecommend(t *testing.T) {
 // follow each of them.
 func TestLaw10RecommendsSeldom(t *testing.T) {
 	var w Window
-	backend := terms{computed: Need{Routing: 60 * s, InFlight: 30 * s}, told: true}
+	backend := Terms{Computed: Need{Routing: 60 * s, InFlight: 30 * s}, Told: true}
 	changes := 0
 	for n := range 1000 {
 		w.Add(time.Duration(n%4)*s, time.Duration(44+n/40%2)*s)
-		if next := backend.recommend(&w); next != backend.recommended {
-			backend.recommended = next
+		if next := backend.Recommend(&w); next != backend.Recommended {
+			backend.Recommended = next
 			changes++
 		}
 	}
 
-	if changes != 1 || backend.recommended != 60*s {
-		t.Errorf("want 60 s recommended once, got %s after %d changes", backend.recommended, changes)
-	}
-}
-
-// TestRecommendedIsFollowed: when the owner says so, within bounds, whoever wrote it.
-func TestRecommendedIsFollowed(t *testing.T) {
-	const alb = `{"arn":"a","protocol":"HTTP","deregistrationDelaySeconds":300}`
-	cases := map[string]struct {
-		reason            string
-		said, recommended string
-		want              time.Duration
-	}{
-		"Followed": {reason: "It is asked for.", said: Recommended, recommended: "75s", want: 75 * s},
-		"NotAsked": {reason: "Nobody asked.", recommended: "75s", want: 55 * s},
-		"Nothing":  {reason: "There is none.", said: Recommended, want: 55 * s},
-		"Own":      {reason: "The owner's own number counts.", said: "40s", recommended: "75s", want: 40 * s},
-		"Less":     {reason: "Nothing says that less would do.", said: Recommended, recommended: "1s", want: 55 * s},
-		"More":     {reason: "Nor is it without end.", said: Recommended, recommended: "1h", want: 110 * s},
-		"Garbage":  {reason: "What cannot be read is none.", said: Recommended, recommended: "soon", want: 55 * s},
-	}
-
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			b := &elbv2.TargetGroupBinding{}
-			b.Annotations = map[string]string{v1alpha1.PublishedAnnotation: alb, v1alpha1.DrainTimeAnnotation: tc.said, v1alpha1.RecommendedDrainAnnotation: tc.recommended}
-			if got := Of(b); got != tc.want {
-				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
-			}
-			if got := NeedOf(b).Time(); got != tc.want {
-				t.Errorf("by its parts it is %s", got)
-			}
-		})
-	}
-
-	own := &v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{HAProxy: &v1alpha1.HAProxy{DrainSeconds: 30}}}
-	own.Annotations = map[string]string{v1alpha1.DrainTimeAnnotation: Recommended}
-	own.Status.Drain = &v1alpha1.DrainStatus{RecommendedSeconds: 20}
-	if got := OfOwn(own); got != 20*s {
-		t.Errorf("HAProxy tells that 20 s suffice, got %s", got)
+	if changes != 1 || backend.Recommended != 60*s {
+		t.Errorf("want 60 s recommended once, got %s after %d changes", backend.Recommended, changes)
 	}
 }

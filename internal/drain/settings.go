@@ -3,11 +3,7 @@
 
 package drain
 
-import (
-	"time"
-
-	"github.com/podgate/podgate/api/v1alpha1"
-)
+import "time"
 
 // Settings are what a binding's owner wants of how its pods drain. The zero value leaves all
 // of it to podgate.
@@ -22,25 +18,10 @@ type Settings struct {
 	Adaptive bool
 }
 
-// SettingsOf reads a binding's policies. What cannot be used does not count; package binding
-// reports it.
-func SettingsOf(policies map[string]string) Settings {
-	s := Settings{
-		Recommended: policies[v1alpha1.DrainTimeAnnotation] == Recommended,
-		AtTaint:     policies[v1alpha1.DrainAtAnnotation] == string(v1alpha1.DrainAtTaint),
-		Adaptive:    policies[v1alpha1.DrainModeAnnotation] == v1alpha1.DrainAdaptive,
-	}
-	if d, err := Parse(policies[v1alpha1.DrainTimeAnnotation]); err == nil {
-		s.Time = d
-	}
-	return s
-}
-
-// Routing returns for how long a target group of a protocol may still begin requests at a
+// Routing returns for how long a group whose targets need n may still begin requests at a
 // target that says draining. An owner who has pods serve on for longer than that takes has
 // reason to: what exceeds the requests in flight is the data path's.
-func (s Settings) Routing(protocol string, deregistrationDelay time.Duration) time.Duration {
-	n := group(protocol, deregistrationDelay)
+func (s Settings) Routing(n Need) time.Duration {
 	if s.Time == 0 {
 		return n.Routing
 	}

@@ -29,8 +29,8 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/budget"
-	"github.com/podgate/podgate/internal/balancer/drivers"
-	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/manager"
 )
 
@@ -67,8 +67,8 @@ func (w *world) startEngine() {
 	w.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &engine{w: w, scheme: scheme(), cancel: cancel}
-	prov := budget.New(balancerAPI{w}, func(balancer.Ref) balancer.Limits { return elbv2provider.Limits }, func(balancer.Ref) string { return "" })
-	_, err := manager.AddControllers(ctx, e, manager.Balancers{Limited: prov, Drivers: drivers.Traits()}, nil, prometheus.NewRegistry(), manager.Config{
+	prov := budget.New(balancerAPI{w}, func(balancer.Ref) balancer.Limits { return elbv2traits.Limits }, func(balancer.Ref) string { return "" })
+	_, err := manager.AddControllers(ctx, e, manager.Balancers{Limited: prov, Drivers: traits.All()}, nil, prometheus.NewRegistry(), manager.Config{
 		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 8, Random: w.jitter,
 	})
 	if err != nil {

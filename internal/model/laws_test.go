@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/internal/drain"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -514,8 +514,8 @@ func (c *checker) emptying(arn string, targets []gate.Target, seen look) {
 			if !c.lasted(arn) {
 				c.violate("3", "%s: %s (%s) runs and is removed, and nothing else serves", arn, t, l.uid)
 			}
-		case l.ready && !c.lasted(arn) && time.Since(l.unready) > c.slack() && time.Until(l.ends) > drain.Of(b)+2*time.Second && time.Since(l.deleted) > 0:
-			c.violate("5", "%s: %s (%s) is the last that serves and goes %s before its time", arn, t, l.uid, time.Until(l.ends)-drain.Of(b))
+		case l.ready && !c.lasted(arn) && time.Since(l.unready) > c.slack() && time.Until(l.ends) > binding.Of(b).Terms().Time()+2*time.Second && time.Since(l.deleted) > 0:
+			c.violate("5", "%s: %s (%s) is the last that serves and goes %s before its time", arn, t, l.uid, time.Until(l.ends)-binding.Of(b).Terms().Time())
 		}
 	}
 }

@@ -146,7 +146,7 @@ var groups = []struct {
 }{
 	{"tests", []string{"test", "bench", "internal/kubetest", "internal/model", "internal/balancer/balancertest", "internal/gates/gatestest"}},
 	{"simulators", []string{"sim", "cmd/awssim"}},
-	{"drivers", []string{"internal/balancer/elbv2", "internal/balancer/haproxy", "internal/balancer/lattice", "internal/balancer/drivers"}},
+	{"drivers", []string{"internal/balancer/elbv2", "internal/balancer/haproxy", "internal/balancer/lattice", "internal/balancer/drivers", "internal/balancer/traits"}},
 	{"gate kinds", []string{"internal/gates", "internal/binding", "internal/claim", "internal/kinds"}},
 	{"commands", []string{"internal/cli"}},
 	{"engine", []string{

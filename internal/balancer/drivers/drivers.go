@@ -17,6 +17,3 @@ func All(groups balancer.Provider, limits balancer.Limits, backends *haproxy.Pro
 		haproxy.Driver(backends),
 	}
 }
-
-// Traits lists every driver without anybody to call, for those who only ask what is true.
-func Traits() balancer.Drivers { return All(nil, elbv2.Limits, nil) }

@@ -18,6 +18,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/balancertest"
 	"github.com/podgate/podgate/internal/balancer/meter"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -138,7 +139,7 @@ func (y *toy) Resolve(ctx context.Context, ref balancer.Ref, name string) (balan
 func TestToyDriver(t *testing.T) {
 	balancertest.Run(t, func(t *testing.T) balancertest.Harness {
 		y, made := newToy(), 0
-		all := append(Traits(), y.driver())
+		all := append(traits.All(), y.driver())
 		metered, err := meter.New(all.Router(), prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)

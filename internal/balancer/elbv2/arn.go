@@ -13,20 +13,6 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 )
 
-// Account is the key of the budget of calls that ref draws on: AWS counts calls per
-// account and region. It is the account and region of the group's ARN, else the account
-// of the role's and the region that ref names; empty when neither tells, which means
-// podgate's own.
-func Account(ref balancer.Ref) string {
-	if a, err := arn.Parse(ref.Group); err == nil {
-		return a.AccountID + "/" + a.Region
-	}
-	if a, err := arn.Parse(ref.RoleARN); err == nil {
-		return strings.TrimSuffix(a.AccountID+"/"+ref.Region, "/")
-	}
-	return ref.Region
-}
-
 // regionOf is where a group is: as its ref says, else podgate's own region, else as its
 // ARN says; empty when none does.
 func (p *Provider) regionOf(ref balancer.Ref) string {

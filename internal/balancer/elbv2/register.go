@@ -14,12 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// BatchSize is how many targets one call carries. The API's model has no limit;
-// other controllers are known to send this many.
-const BatchSize = 200
+// BatchSize is how many targets one call carries.
+const BatchSize = traits.BatchSize
 
 // maxExtraCalls bounds the search for the targets that the API refuses in a batch:
 // enough to find a few among BatchSize, and few enough not to eat the budget of

@@ -147,23 +147,3 @@ func TestOtherPartitionsAreServed(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func TestAccount(t *testing.T) {
-	tests := []struct {
-		reason string
-		ref    balancer.Ref
-		want   string
-	}{
-		{"the group's", foreignRef, "123456789012/eu-test-1"},
-		{"the role's while the group is only named", balancer.Ref{RoleARN: testRole}, "210987654321"},
-		{"the role's in another region", balancer.Ref{RoleARN: testRole, Region: "us-test-2"}, "210987654321/us-test-2"},
-		{"podgate's own in another region", balancer.Ref{Region: "us-test-2"}, "us-test-2"},
-		{"podgate's own", balancer.Ref{}, ""},
-	}
-
-	for _, tc := range tests {
-		if got := Account(tc.ref); got != tc.want {
-			t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
-		}
-	}
-}

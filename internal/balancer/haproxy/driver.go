@@ -4,54 +4,13 @@
 package haproxy
 
 import (
-	"fmt"
-	"strings"
-	"time"
-
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 )
-
-// Limits is for the instances of one or more backends: a read is one line on each
-// socket, and the thread that answers it serves requests, too.
-var Limits = balancer.Limits{DescribeRate: 50, DescribeBurst: 100, ChangeRate: 50, ChangeBurst: 100}
-
-// Audit is the time between two reads of a backend where nothing is expected. A reload
-// loses what was registered, and servers whose drain has ended go by Tend, which follows a read.
-const Audit = 2 * time.Second
 
 // Driver is HAProxy with its traits, through p.
 func Driver(p *Provider) balancer.Driver {
-	return balancer.Driver{Kind: balancer.HAProxy, Provider: p, Traits: balancer.Traits{
-		Immediate: true,
-		Audit:     Audit,
-		Limits:    Limits,
-		Account:   account,
-
-		ManifestDecides:   true,
-		EmptyUntilReached: true,
-		// A server is removed from an instance when it has no connection left there.
-		GoneIsDone: true,
-
-		NotFound: v1alpha1.ReasonBackendNotFound,
-		Explain:  explain,
-		Overlap:  overlap,
-	}}
-}
-
-// account is that of the same HAProxy processes.
-func account(ref balancer.Ref) string {
-	_, instances, _ := strings.Cut(ref.Group, "@")
-	return "haproxy " + instances
-}
-
-// explain leaves the word to the error, which says itself what to change.
-func explain(call *balancer.CallError) string {
-	name, _, _ := strings.Cut(call.Subject, "@")
-	return fmt.Sprintf("Backend %q of HAProxy: %s", name, call.Text)
-}
-
-// overlap is about one instance of a backend: the claims are backend@instance.
-func overlap(other, claim string) string {
-	return fmt.Sprintf("Binding %s is older and names the same backend of the same instance, %s, so this one is not served: delete one of them, or take the instance off one's list.", other, claim)
+	d := traits.Driver()
+	d.Provider = p
+	return d
 }

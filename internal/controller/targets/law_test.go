@@ -18,7 +18,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/drivers"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -494,7 +494,7 @@ func TestLaw11AddressReuse(t *testing.T) {
 	}
 
 	lagging := observe.Snapshot{Targets: map[gate.Target]gate.Health{at(1): {State: gate.Healthy}}}
-	l := newLedger(func() time.Time { return w.clock }, drivers.Traits().Lag)
+	l := newLedger(func() time.Time { return w.clock }, traits.All().Lag)
 	l.record(ref, list(1), false)
 
 	if h := l.overlay(ref, lagging)[at(1)]; h.State != gate.Draining {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/drain"
+	"github.com/podgate/podgate/internal/binding"
 )
 
 // leave has a pod deleted, deregistered late, and gone.
@@ -47,12 +47,12 @@ func TestDrainTimeIsRecommended(t *testing.T) {
 		t.Errorf("want one event and one write, got %q and %d", told, w.writes-writes)
 	}
 
-	if got := drain.Of(w.bindings["web-tg"]); got != 55*time.Second {
+	if got := binding.Of(w.bindings["web-tg"]).Terms().Time(); got != 55*time.Second {
 		t.Errorf("nobody asked to follow it, and pods drain for %s", got)
 	}
 
-	w.bindings["web-tg"].Annotations[v1alpha1.DrainTimeAnnotation] = drain.Recommended
-	if got := drain.Of(w.bindings["web-tg"]); got != 75*time.Second {
+	w.bindings["web-tg"].Annotations[v1alpha1.DrainTimeAnnotation] = v1alpha1.DrainRecommended
+	if got := binding.Of(w.bindings["web-tg"]).Terms().Time(); got != 75*time.Second {
 		t.Errorf("somebody asked to follow it, and pods drain for %s", got)
 	}
 

@@ -18,7 +18,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/drivers"
+	"github.com/podgate/podgate/internal/balancer/traits"
 )
 
 func TestVerdict(t *testing.T) {
@@ -89,7 +89,7 @@ func unpublish(w *world, b *elbv2.TargetGroupBinding, err error) {
 }
 
 func TestVerdictStaysTheSame(t *testing.T) {
-	w := &Reconciler{drivers: drivers.Traits()}
+	w := &Reconciler{drivers: traits.All()}
 	attempt := func(id string) error {
 		return &balancer.CallError{Op: "register targets", Subject: "arn:web", Code: "InternalFailure", Detail: "after 3 tries", RequestID: id}
 	}

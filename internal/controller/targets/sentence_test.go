@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/drivers"
+	"github.com/podgate/podgate/internal/balancer/traits"
 )
 
 // TestVerdictsAreSentences: another sentence may follow a verdict, such as what holds a binding that is being deleted.
 func TestVerdictsAreSentences(t *testing.T) {
-	w := &Reconciler{drivers: drivers.Traits()}
+	w := &Reconciler{drivers: traits.All()}
 	haproxy := func(text string) error {
 		return &balancer.CallError{Provider: balancer.HAProxy, Subject: "web@tcp:192.0.2.1:9999", Text: text, Kind: balancer.ErrDenied}
 	}

@@ -54,7 +54,7 @@ func (r *Reports) Recommended(before, b *binding.Binding, recommended time.Durat
 	if b.Drain().Recommended {
 		said += " Pods that are created from now on do."
 	} else {
-		said += fmt.Sprintf(" To follow it, set %s: %s; on a TargetBinding spec.drain.timeFrom: %s.", v1alpha1.DrainTimeAnnotation, drain.Recommended, v1alpha1.DrainTimeRecommended)
+		said += fmt.Sprintf(" To follow it, set %s: %s; on a TargetBinding spec.drain.timeFrom: %s.", v1alpha1.DrainTimeAnnotation, v1alpha1.DrainRecommended, v1alpha1.DrainTimeRecommended)
 	}
 
 	r.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, v1alpha1.ReasonDrainTimeRecommended, "Drain", "%s", said)

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/drivers"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
 )
@@ -98,7 +98,7 @@ func TestRead(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			r := Records{Drivers: drivers.Traits()}
+			r := Records{Drivers: traits.All()}
 			tc.noted.Pod, tc.noted.Ref, tc.noted.Target = "uid", tc.ref, target
 			r.Note(tc.noted, noon)
 			draining, gone := 0, 0
@@ -120,7 +120,7 @@ func TestRead(t *testing.T) {
 
 // TestConnections: the latest number counts.
 func TestConnections(t *testing.T) {
-	r := Records{Drivers: drivers.Traits()}
+	r := Records{Drivers: traits.All()}
 	r.Note(Drain{Pod: "uid", Ref: backend, Target: target, Accepted: noon}, noon)
 	for second, n := range []int{7, 3} {
 		r.Read(backend, observe.Snapshot{Started: at(second), Targets: map[gate.Target]gate.Health{target: {State: gate.Draining, Connections: n}}})
@@ -136,7 +136,7 @@ func TestConnections(t *testing.T) {
 
 // TestNoteAdds: what is known first stays, such as when the first call was accepted.
 func TestNoteAdds(t *testing.T) {
-	r := Records{Drivers: drivers.Traits()}
+	r := Records{Drivers: traits.All()}
 	note := func(d Drain) {
 		d.Pod, d.Ref, d.Target = "uid", group, target
 		r.Note(d, noon)
@@ -167,7 +167,7 @@ func TestForgets(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := Records{Drivers: drivers.Traits()}
+			r := Records{Drivers: traits.All()}
 			note(&r, "uid", noon)
 			forget(&r)
 			if len(r.groups)+len(r.pods)+r.count != 0 {
@@ -179,7 +179,7 @@ func TestForgets(t *testing.T) {
 
 // TestEnd: a pod's end is told once, and what drains on is measured to its end.
 func TestEnd(t *testing.T) {
-	r := Records{Drivers: drivers.Traits()}
+	r := Records{Drivers: traits.All()}
 	r.Note(Drain{Pod: "uid", Ref: group, Target: target, Accepted: noon}, noon)
 	if ended := r.End("uid", backend); len(ended) != 0 {
 		t.Errorf("in a group that it was not in: %v", ended)
@@ -194,7 +194,7 @@ func TestEnd(t *testing.T) {
 
 // TestBounded: what there is no room for is not measured.
 func TestBounded(t *testing.T) {
-	r := Records{Drivers: drivers.Traits()}
+	r := Records{Drivers: traits.All()}
 	for i := range most + 10 {
 		r.Note(Drain{Pod: "uid", Ref: group, Target: gate.Target{Port: int32(i)}}, noon)
 	}

@@ -100,5 +100,5 @@ func (h *Handler) letGo(pod *corev1.Pod, group balancer.Group, settings drain.Se
 	}
 
 	since := h.leaving.saw(k, snap.Started, !listed || health.Leaving())
-	return !since.IsZero() && traits.Quiet != nil && traits.Quiet(group) && now.Sub(since) >= settings.Routing(group.Protocol, group.DeregistrationDelay)
+	return !since.IsZero() && traits.Quiet != nil && traits.Quiet(group) && now.Sub(since) >= settings.Routing(traits.DrainNeed(group))
 }

@@ -20,7 +20,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/drivers"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain/hook"
 	"github.com/podgate/podgate/internal/gate"
@@ -94,7 +94,7 @@ func (w *world) handler() *Handler {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.h, err = New(Options{Elected: closedChannel(), Cache: cache, Live: &w.live, Observer: w, Resolutions: w, Drivers: drivers.Traits(), Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+	w.h, err = New(Options{Elected: closedChannel(), Cache: cache, Live: &w.live, Observer: w, Resolutions: w, Drivers: traits.All(), Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package drain
+package binding
 
 import (
 	"testing"
@@ -13,7 +13,8 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 )
 
-func TestOf(t *testing.T) {
+// TestTimeOfTargetGroupBinding: what a pod needs follows from the group.
+func TestTimeOfTargetGroupBinding(t *testing.T) {
 	cases := map[string]struct {
 		reason           string
 		published, asked string
@@ -47,18 +48,19 @@ func TestOf(t *testing.T) {
 				b.Spec.TargetGroupProtocol = &tc.protocol
 			}
 
-			if got := Of(b); got != tc.want {
+			if got := Of(b).Terms().Time(); got != tc.want {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
 			}
 
-			if got := NeedOf(b).Routed(); got != tc.routed {
+			if got := Of(b).Need().Routed(); got != tc.routed {
 				t.Errorf("%s\nwant new requests for %s, got %s", tc.reason, tc.routed, got)
 			}
 		})
 	}
 }
 
-func TestOfOwn(t *testing.T) {
+// TestTimeOfTargetBinding: the same, and each load balancer has its own way to drain.
+func TestTimeOfTargetBinding(t *testing.T) {
 	group := &v1alpha1.ResolvedGroup{ID: "arn", Protocol: "HTTP", DrainSeconds: 300}
 	cases := map[string]struct {
 		reason       string
@@ -92,12 +94,50 @@ func TestOfOwn(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := OfOwn(&tc.b); got != tc.want {
+			if got := OfOwn(&tc.b).Terms().Time(); got != tc.want {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
 			}
-			if got := NeedOfOwn(&tc.b).Routed(); got != tc.routed {
+			if got := OfOwn(&tc.b).Need().Routed(); got != tc.routed {
 				t.Errorf("%s\nwant new requests for %s, got %s", tc.reason, tc.routed, got)
 			}
 		})
+	}
+}
+
+// TestRecommendedIsFollowed: when the owner says so, within bounds, whoever wrote it.
+func TestRecommendedIsFollowed(t *testing.T) {
+	const alb = `{"arn":"a","protocol":"HTTP","deregistrationDelaySeconds":300}`
+	cases := map[string]struct {
+		reason            string
+		said, recommended string
+		want              time.Duration
+	}{
+		"Followed": {reason: "It is asked for.", said: v1alpha1.DrainRecommended, recommended: "75s", want: 75 * time.Second},
+		"NotAsked": {reason: "Nobody asked.", recommended: "75s", want: 55 * time.Second},
+		"Nothing":  {reason: "There is none.", said: v1alpha1.DrainRecommended, want: 55 * time.Second},
+		"Own":      {reason: "The owner's own number counts.", said: "40s", recommended: "75s", want: 40 * time.Second},
+		"Less":     {reason: "Nothing says that less would do.", said: v1alpha1.DrainRecommended, recommended: "1s", want: 55 * time.Second},
+		"More":     {reason: "Nor is it without end.", said: v1alpha1.DrainRecommended, recommended: "1h", want: 110 * time.Second},
+		"Garbage":  {reason: "What cannot be read is none.", said: v1alpha1.DrainRecommended, recommended: "soon", want: 55 * time.Second},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			b := &elbv2.TargetGroupBinding{}
+			b.Annotations = map[string]string{v1alpha1.PublishedAnnotation: alb, v1alpha1.DrainTimeAnnotation: tc.said, v1alpha1.RecommendedDrainAnnotation: tc.recommended}
+			if got := Of(b).Terms().Time(); got != tc.want {
+				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
+			}
+			if got := Of(b).Need().Time(); got != tc.want {
+				t.Errorf("by its parts it is %s", got)
+			}
+		})
+	}
+
+	own := &v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{HAProxy: &v1alpha1.HAProxy{DrainSeconds: 30}}}
+	own.Annotations = map[string]string{v1alpha1.DrainTimeAnnotation: v1alpha1.DrainRecommended}
+	own.Status.Drain = &v1alpha1.DrainStatus{RecommendedSeconds: 20}
+	if got := OfOwn(own).Terms().Time(); got != 20*time.Second {
+		t.Errorf("HAProxy tells that 20 s suffice, got %s", got)
 	}
 }

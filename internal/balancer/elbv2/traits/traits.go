@@ -1,0 +1,87 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package traits is what is true of target groups at ELBv2. It calls nobody, so that those
+// may use it who must not reach a load balancer.
+package traits
+
+import (
+	"strings"
+	"time"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/drain"
+)
+
+// BatchSize is how many targets one call carries. The API's model has no limit;
+// other controllers are known to send this many.
+const BatchSize = 200
+
+// Limits is what AWS documents for ELBv2 per account and region; other clients of the
+// account draw on the same allowance.
+var Limits = balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 4, ChangeBurst: 20, Batch: BatchSize}
+
+// Driver is ELBv2 with nobody to call. A target's row in the API says nothing of routing,
+// which goes on for some time after it is gone.
+func Driver() balancer.Driver {
+	return balancer.Driver{Kind: balancer.ELBv2, Traits: balancer.Traits{
+		Limits:   Limits,
+		Account:  Account,
+		Manifest: manifest,
+		Need:     need,
+		Quiet:    func(g balancer.Group) bool { return connects(g.Protocol) },
+	}}
+}
+
+// Account is the key of the budget of calls that ref draws on: AWS counts calls per
+// account and region. It is the account and region of the group's ARN, else the account
+// of the role's and the region that ref names; empty when neither tells, which means
+// podgate's own.
+func Account(ref balancer.Ref) string {
+	if region, account, ok := place(ref.Group); ok {
+		return account + "/" + region
+	}
+	if _, account, ok := place(ref.RoleARN); ok {
+		return strings.TrimSuffix(account+"/"+ref.Region, "/")
+	}
+	return ref.Region
+}
+
+// place returns the region and the account in an ARN, arn:partition:service:region:account:resource;
+// false when it is none.
+func place(arn string) (region, account string, ok bool) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" {
+		return "", "", false
+	}
+	return parts[3], parts[4], true
+}
+
+const (
+	// dataPathALB is for how long an Application Load Balancer starts new requests at a
+	// target that says draining: 17 s were seen (kubernetes-sigs/aws-load-balancer-controller#2366).
+	dataPathALB = 20 * time.Second
+	// dataPathNLB is the same of a Network Load Balancer and new connections: some 120 s were
+	// seen, whatever the deregistration delay (same issue).
+	dataPathNLB = 120 * time.Second
+)
+
+// need returns what a target group's targets need. Requests that are under way when the
+// load balancer sends the last one get what the group's deregistration delay leaves them, up
+// to drain.MaxInFlight: what takes longer than the delay the load balancer cuts anyway.
+func need(g balancer.Group) drain.Need {
+	n := drain.Need{Routing: dataPathNLB, InFlight: min(g.DeregistrationDelay, drain.MaxInFlight)}
+	if g.Protocol == "HTTP" || g.Protocol == "HTTPS" {
+		n.Routing = dataPathALB
+	}
+	return n
+}
+
+// connects reports whether a protocol's traffic shows in the table of TCP sockets.
+func connects(protocol string) bool {
+	switch protocol {
+	case "HTTP", "HTTPS", "TCP", "TLS":
+		return true
+	}
+	return false
+}
