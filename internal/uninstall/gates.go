@@ -5,7 +5,6 @@ package uninstall
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,29 +15,33 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/api/gates"
+	names "github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/pods"
+	"github.com/podgate/podgate/internal/gates"
 )
 
 // open opens every gate of podgate's that is closed, and again those of pods that were
 // being admitted when the webhook was taken away, at the time silent.
 func (o Options) open(ctx context.Context, theirs map[types.NamespacedName]bool, silent time.Time) error {
 	err := o.openEach(ctx, theirs)
+
 	select {
 	case <-ctx.Done():
 		return errors.Join(err, fmt.Errorf("wait for pods that are being admitted: %w", ctx.Err()))
 	case <-time.After(time.Until(silent.Add(o.Settle))):
 	}
+
 	return o.openEach(ctx, theirs) // what failed before, too
 }
 
 func (o Options) openEach(ctx context.Context, theirs map[types.NamespacedName]bool) error {
 	var left []error
-	err := each(ctx, o, func() *corev1.PodList { return &corev1.PodList{} }, func(pods *corev1.PodList) {
-		for i := range pods.Items {
-			if err := o.openAll(ctx, &pods.Items[i], theirs); err != nil {
-				left = append(left, fmt.Errorf("open the gates of pod %s: %w", client.ObjectKeyFromObject(&pods.Items[i]), err))
+	err := each(ctx, o, func() *corev1.PodList { return &corev1.PodList{} }, func(list *corev1.PodList) {
+		for i := range list.Items {
+			if err := o.openAll(ctx, &list.Items[i], theirs); err != nil {
+				left = append(left, fmt.Errorf("open the gates of pod %s: %w", client.ObjectKeyFromObject(&list.Items[i]), err))
 			}
 		}
 	})
@@ -46,28 +49,20 @@ func (o Options) openEach(ctx context.Context, theirs map[types.NamespacedName]b
 }
 
 func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.NamespacedName]bool) error {
-	var opened []map[string]any
-	for _, name := range gates.Of(pod) {
-		if theirs[types.NamespacedName{Namespace: pod.Namespace, Name: name}] {
+	var opened []corev1.PodCondition
+	for _, gate := range gates.All().Of(pod) {
+		owner, _ := names.Binding(gate)
+		if theirs[types.NamespacedName{Namespace: pod.Namespace, Name: owner}] || binding.IsTrue(pod, corev1.PodConditionType(gate)) {
 			continue
 		}
-		gate := gates.Type(name)
-		if binding.IsTrue(pod, corev1.PodConditionType(gate)) {
-			continue
-		}
-		opened = append(opened, map[string]any{
-			"type": gate, "status": corev1.ConditionTrue, "reason": v1alpha1.ReasonUninstalled, "lastTransitionTime": metav1.Now(),
-			"message": "podgate was uninstalled, so nobody sets this gate now.",
+		opened = append(opened, corev1.PodCondition{
+			Type: corev1.PodConditionType(gate), Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now(),
+			Reason: v1alpha1.ReasonUninstalled, Message: "podgate was uninstalled, so nobody sets this gate now.",
 		})
 	}
 
-	if opened == nil {
-		return nil
-	}
-
-	// The UID makes the patch fail for another pod of this name.
-	raw, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": map[string]any{"conditions": opened}})
-	if err != nil {
+	raw, err := pods.Patch(pod.UID, "", nil, opened)
+	if err != nil || raw == nil {
 		return err
 	}
 

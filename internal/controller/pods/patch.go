@@ -42,7 +42,7 @@ type patchCondition struct {
 	LastTransitionTime metav1.Time             `json:"lastTransitionTime"`
 }
 
-// Patch gives the body of a strategic merge patch of a pod's status that writes these
+// Patch returns the body of a strategic merge patch of a pod's status that writes these
 // conditions and annotations, of which a nil one is removed, on the pod with the UID and on
 // no other; nil when there is nothing to write. With a version it fails on a pod that was written since.
 func Patch(uid types.UID, version string, annotations map[string]*string, conditions []corev1.PodCondition) ([]byte, error) {
@@ -63,7 +63,7 @@ func Patch(uid types.UID, version string, annotations map[string]*string, condit
 	return json.Marshal(out)
 }
 
-// makePatch gives the patch that writes conditions and the proven record; nil when
+// makePatch returns the patch that writes conditions and the proven record; nil when
 // there is nothing to write.
 func makePatch(pod *corev1.Pod, conditions []corev1.PodCondition, p proven) ([]byte, error) {
 	next, err := p.encode()
