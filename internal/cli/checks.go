@@ -24,7 +24,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
-	"github.com/podgate/podgate/internal/webhook"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // The names of findings that are no condition's reason and no Finding's of package injection.
@@ -97,7 +97,7 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candi
 		return nil
 	}
 
-	covered, known, err := f.installation.covers(ctx, f.reader, webhook.Path, w.namespace, pod.Labels, &f.Unknown)
+	covered, known, err := f.installation.covers(ctx, f.reader, profile.GatesPath, w.namespace, pod.Labels, &f.Unknown)
 	if err != nil || covered || !known {
 		return err
 	}
@@ -343,7 +343,7 @@ func allowed(b *policyv1.PodDisruptionBudget, n int32) int32 {
 
 // drains tells by how many seconds new pods end too early, with what podgate adds.
 func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, candidates injection.Candidates) error {
-	asked, known, err := f.installation.covers(ctx, f.reader, webhook.DrainPath, w.namespace, pod.Labels, &f.Unknown)
+	asked, known, err := f.installation.covers(ctx, f.reader, profile.DrainPath, w.namespace, pod.Labels, &f.Unknown)
 	if err != nil {
 		return err
 	}
@@ -359,7 +359,7 @@ func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, cand
 	}
 
 	next := "leave the hook out and label the namespace " + v1alpha1.DrainLabel + "=" + v1alpha1.DrainEnabled + ", or set what the message says"
-	if known && (asked || labelled(ctx, f.reader, webhook.DrainPath, w.namespace, pod.Labels)) {
+	if known && (asked || labelled(ctx, f.reader, profile.DrainPath, w.namespace, pod.Labels)) {
 		next = "leave the hook out, or set what the message says"
 	}
 

@@ -18,6 +18,7 @@ import (
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/webhook"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // DrainReport is how a pod ends.
@@ -98,7 +99,7 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return d, nil
 	}
 
-	asked, known, err := in.covers(ctx, r, webhook.DrainPath, namespace, pod.Labels, g)
+	asked, known, err := in.covers(ctx, r, profile.DrainPath, namespace, pod.Labels, g)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func (in *Installation) unhooked(ctx context.Context, r *snapshot, namespace str
 	if !in.configured {
 		return fmt.Sprintf("There is no MutatingWebhookConfiguration %s, so nobody adds hooks: install podgate.", certificate.ConfigurationName)
 	}
-	if labelled(ctx, r, webhook.DrainPath, namespace, pod) {
+	if labelled(ctx, r, profile.DrainPath, namespace, pod) {
 		return fmt.Sprintf("A label asks for hooks, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them if that is not meant.", certificate.ConfigurationName)
 	}
 	return fmt.Sprintf("For podgate to add hooks, the namespace or the pod needs the label %s=%s.", v1alpha1.DrainLabel, v1alpha1.DrainEnabled)

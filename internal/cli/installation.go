@@ -18,12 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/certificate"
-	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/manager"
-	"github.com/podgate/podgate/internal/webhook"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // Installation is the podgate that serves the cluster, as far as it can be seen.
@@ -106,7 +103,7 @@ func (in *Installation) configure(ctx context.Context, r client.Reader, g *gaps)
 // locate takes podgate's namespace from the webhook's configuration.
 func (in *Installation) locate() {
 	for _, w := range in.configuration.Webhooks {
-		if s := w.ClientConfig.Service; s != nil && s.Path != nil && *s.Path == webhook.Path {
+		if s := w.ClientConfig.Service; s != nil && s.Path != nil && *s.Path == profile.GatesPath {
 			in.Namespace = s.Namespace
 			return
 		}
@@ -195,18 +192,10 @@ func (in *Installation) covers(ctx context.Context, r client.Reader, path, names
 		return false, false, g.forgive(client.IgnoreNotFound(err), "whether the namespace's labels ask for gates and hooks")
 	}
 	if in.configuration == nil {
-		return asks(path, ns.Labels) || asks(path, pod), true, nil
+		return profile.Asked(path, ns.Labels, pod), true, nil
 	}
-	entries, err := injection.Entries(in.configuration, path)
-	return injection.Covers(entries, ns.Labels, pod), err == nil, err
-}
-
-// asks reports whether labels ask for what the webhook's path is about.
-func asks(path string, labels map[string]string) bool {
-	if path == webhook.DrainPath {
-		return labels[v1alpha1.DrainLabel] == v1alpha1.DrainEnabled
-	}
-	return labels[elbv2.InjectLabel] == elbv2.InjectEnabled || labels[v1alpha1.InjectLabel] == elbv2.InjectEnabled
+	entries, err := profile.Entries(in.configuration, path)
+	return profile.Covers(entries, ns.Labels, pod), err == nil, err
 }
 
 // write says how podgate is.

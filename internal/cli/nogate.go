@@ -15,7 +15,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/injection"
-	"github.com/podgate/podgate/internal/webhook"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // The reasons for which a pod lacks a gate that no Finding has, since the webhook is not asked.
@@ -74,7 +74,7 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return report, nil
 	}
 
-	covered, known, err := in.covers(ctx, r, webhook.Path, namespace, pod.Labels, g)
+	covered, known, err := in.covers(ctx, r, profile.GatesPath, namespace, pod.Labels, g)
 	if err != nil || covered || !known {
 		return report, err
 	}
@@ -97,7 +97,7 @@ func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace st
 	if !in.configured {
 		return ReasonNoWebhook, fmt.Sprintf("there is no MutatingWebhookConfiguration %s, so nobody asks podgate: install podgate.", certificate.ConfigurationName) + anew
 	}
-	if labelled(ctx, r, webhook.Path, namespace, pod) {
+	if labelled(ctx, r, profile.GatesPath, namespace, pod) {
 		return ReasonNotSelected, fmt.Sprintf("a label asks for gates, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them if that is not meant.", certificate.ConfigurationName) + anew
 	}
 	return ReasonNotAsked, fmt.Sprintf("neither its namespace has the label %s=%s or %s=%s, nor the pod the latter: kubectl label namespace %s %s=%s.",

@@ -17,6 +17,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/webhook"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 func newWebhookServer(c Config, pair *certificate.Keypair) ctrlwebhook.Server {
@@ -66,8 +67,9 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	}
 
 	server := mgr.GetWebhookServer()
-	server.Register(webhook.Path, l.handle(handler))
-	server.Register(webhook.DrainPath, l.handle(handler))
+	for _, path := range profile.Paths() {
+		server.Register(path, l.handle(handler))
+	}
 
 	for check, ready := range map[string]healthz.Checker{"certificate": runner.Ready, "webhook": handler.Ready, "server": server.StartedChecker()} {
 		if err := mgr.AddReadyzCheck(check, ready); err != nil {

@@ -23,6 +23,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // servicePort is that of a webhook's Service when its configuration names none.
@@ -41,7 +43,7 @@ const answerLimit = 1 << 20
 func Ask(ctx context.Context, services client.Reader, c *admissionv1.MutatingWebhookConfiguration, pod *corev1.Pod, gates []string) error {
 	i := slices.IndexFunc(c.Webhooks, func(w admissionv1.MutatingWebhook) bool {
 		s := w.ClientConfig.Service
-		return s != nil && s.Path != nil && *s.Path == Path
+		return s != nil && s.Path != nil && *s.Path == profile.GatesPath
 	})
 	if i < 0 {
 		return fmt.Errorf("webhook configuration %s has no entry that asks for gates", c.Name)
@@ -72,7 +74,7 @@ func Ask(ctx context.Context, services client.Reader, c *admissionv1.MutatingWeb
 
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
-	return answers(ctx, &http.Client{Transport: transport}, "https://"+net.JoinHostPort(host, strconv.Itoa(int(port)))+Path, body, gates)
+	return answers(ctx, &http.Client{Transport: transport}, "https://"+net.JoinHostPort(host, strconv.Itoa(int(port)))+profile.GatesPath, body, gates)
 }
 
 // created is a review of the creation of a pod like this one.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // TestAskedOneself: podgate, asked by itself as an API server asks, reports whether a pod would get its gates.
@@ -31,14 +32,14 @@ func TestAskedOneself(t *testing.T) {
 		gates  []string
 		want   string
 	}{
-		"Gated":     {reason: "It would.", path: Path, pod: pod, gates: []string{web}},
-		"Another":   {reason: "Nobody asks for that one.", path: Path, pod: pod, gates: []string{web, "target-health.elbv2.k8s.aws/other"}, want: "would not add the gate target-health.elbv2.k8s.aws/other"},
-		"Unlabeled": {reason: "No Service selects it.", path: Path, pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", UID: "u"}}, gates: []string{web}, want: "would not add"},
+		"Gated":     {reason: "It would.", path: profile.GatesPath, pod: pod, gates: []string{web}},
+		"Another":   {reason: "Nobody asks for that one.", path: profile.GatesPath, pod: pod, gates: []string{web, "target-health.elbv2.k8s.aws/other"}, want: "would not add the gate target-health.elbv2.k8s.aws/other"},
+		"Unlabeled": {reason: "No Service selects it.", path: profile.GatesPath, pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", UID: "u"}}, gates: []string{web}, want: "would not add"},
 		"NotThere":  {reason: "Somebody else answers.", path: "/elsewhere", pod: pod, gates: []string{web}, want: "answers 404"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mux := http.NewServeMux()
-			mux.Handle(Path, h)
+			mux.Handle(profile.GatesPath, h)
 			server := httptest.NewServer(mux)
 			defer server.Close()
 			body, err := created(tc.pod)
@@ -59,7 +60,7 @@ func TestAskedOneself(t *testing.T) {
 // TestAskedAsConfigured: whom the API server could not ask podgate cannot either.
 func TestAskedAsConfigured(t *testing.T) {
 	services := fake.NewClientBuilder().Build()
-	entry := admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "podgate-system", Name: "podgate-webhook", Path: new(Path)}}
+	entry := admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "podgate-system", Name: "podgate-webhook", Path: new(profile.GatesPath)}}
 	for name, tc := range map[string]struct {
 		reason string
 		config admissionv1.WebhookClientConfig

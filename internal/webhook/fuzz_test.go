@@ -15,14 +15,15 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // FuzzHandler: whatever comes, the answer is a 500 or an allowance whose patch applies,
 // leaves everything but the readiness gates alone and is the last one.
-func FuzzHandler(f *testing.F) { fuzz(f, Path, ungated) }
+func FuzzHandler(f *testing.F) { fuzz(f, profile.GatesPath, ungated) }
 
 // FuzzHandlerDrain: the same of hooks, their grace period and its annotation.
-func FuzzHandlerDrain(f *testing.F) { fuzz(f, DrainPath, hookless) }
+func FuzzHandlerDrain(f *testing.F) { fuzz(f, profile.DrainPath, hookless) }
 
 func fuzz(f *testing.F, path string, without func(*testing.T, []byte) string) {
 	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"},"annotations":{"podgate.dev/grace-period":"1"}},"spec":{"containers":[{},{"lifecycle":{}}],"terminationGracePeriodSeconds":5}}`))

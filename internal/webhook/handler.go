@@ -16,15 +16,7 @@ import (
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/injection"
-)
-
-// Paths at which the API server reaches the handler.
-const (
-	// Path is of the reviews that ask for readiness gates.
-	Path = "/mutate-v1-pod"
-	// DrainPath is of those that ask for preStop hooks. Which pods get what is for the
-	// selectors of the webhook configuration to say.
-	DrainPath = "/mutate-v1-pod-drain"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // maxBody bounds a review in bytes. The API server accepts objects of 3 MiB.
@@ -85,7 +77,7 @@ func (h *Handler) Ready(*http.Request) error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	asked := gates
-	if r.URL.Path == DrainPath {
+	if r.URL.Path == profile.DrainPath {
 		asked = hooks
 	}
 

@@ -22,12 +22,15 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // ask sends a body to the handler's path for gates.
-func ask(h http.Handler, body string) *httptest.ResponseRecorder { return askAt(h, Path, body) }
+func ask(h http.Handler, body string) *httptest.ResponseRecorder {
+	return askAt(h, profile.GatesPath, body)
+}
 
 func askAt(h http.Handler, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
@@ -44,13 +47,13 @@ func creation(namespace, pod string) string {
 // admit gives the pod as it is after the handler's answer about gates.
 func admit(t *testing.T, h http.Handler, namespace, pod string) string {
 	t.Helper()
-	return admitAt(t, h, Path, namespace, pod)
+	return admitAt(t, h, profile.GatesPath, namespace, pod)
 }
 
 // admitHooks gives it after the answer about hooks.
 func admitHooks(t *testing.T, h http.Handler, pod string) string {
 	t.Helper()
-	return admitAt(t, h, DrainPath, "shop", pod)
+	return admitAt(t, h, profile.DrainPath, "shop", pod)
 }
 
 func admitAt(t *testing.T, h http.Handler, path, namespace, pod string) string {

@@ -37,6 +37,7 @@ import (
 	"github.com/podgate/podgate/internal/manager"
 	"github.com/podgate/podgate/internal/scrape"
 	"github.com/podgate/podgate/internal/webhook"
+	"github.com/podgate/podgate/internal/webhook/profile"
 	"github.com/podgate/podgate/test/env"
 )
 
@@ -162,7 +163,7 @@ func (c *cluster) webhook() {
 		ObjectMeta: metav1.ObjectMeta{Name: certificate.ConfigurationName},
 		Webhooks: []admissionv1.MutatingWebhook{{
 			Name: "mpod.elbv2.k8s.aws", AdmissionReviewVersions: []string{"v1"}, SideEffects: new(admissionv1.SideEffectClassNone),
-			ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "podgate-system", Name: certificate.ServiceName, Path: new(webhook.Path)}}, FailurePolicy: new(admissionv1.Ignore),
+			ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "podgate-system", Name: certificate.ServiceName, Path: new(profile.GatesPath)}}, FailurePolicy: new(admissionv1.Ignore),
 			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": c.ns}},
 		}},
 	}

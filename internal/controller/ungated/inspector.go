@@ -15,6 +15,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // Inspector finds out which gates a pod lacks, and whether it ends too soon.
@@ -87,11 +88,11 @@ func (i *Inspector) covered(ctx context.Context, pod *corev1.Pod) (gated, draine
 		return false, false, fmt.Errorf("get webhook configuration: %w", err)
 	}
 
-	gates, err := injection.CoverageOf(&c, i.Path)
+	gates, err := profile.CoverageOf(&c, i.Path)
 	if err != nil {
 		return false, false, err
 	}
 
-	hooks, err := injection.DrainCoverageOf(&c, i.DrainPath)
-	return injection.Covers(gates, ns.Labels, pod.Labels), injection.Covers(hooks, ns.Labels, pod.Labels), err
+	hooks, err := profile.CoverageOf(&c, i.DrainPath)
+	return profile.Covers(gates, ns.Labels, pod.Labels), profile.Covers(hooks, ns.Labels, pod.Labels), err
 }

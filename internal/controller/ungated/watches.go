@@ -21,6 +21,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // settle is how long after an event a pod is inspected: what is applied together comes in
@@ -132,7 +133,7 @@ func (w watcher) configurations() handler.EventHandler {
 	none := &admissionv1.MutatingWebhookConfiguration{}
 	changed := func(ctx context.Context, before, after client.Object, q queue) {
 		for _, path := range w.paths {
-			if !injection.Alike(before.(*admissionv1.MutatingWebhookConfiguration), after.(*admissionv1.MutatingWebhookConfiguration), path) {
+			if !profile.Alike(before.(*admissionv1.MutatingWebhookConfiguration), after.(*admissionv1.MutatingWebhookConfiguration), path) {
 				w.all(ctx, "", q)
 				return
 			}

@@ -49,6 +49,7 @@ import (
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/webhook"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 const ownNamespace = "podgate-system"
@@ -189,7 +190,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 	settings := &tls.Config{NextProtos: []string{"http/1.1"}}
 	pair.Configure(settings)
 	mux := http.NewServeMux()
-	for _, path := range []string{webhook.Path, webhook.DrainPath} {
+	for _, path := range []string{profile.GatesPath, profile.DrainPath} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			// The API server verifies the certificate once for each connection: end them soon.
 			w.Header().Set("Connection", "close")
@@ -282,9 +283,9 @@ func (a *apiserver) install(t *testing.T, address string) {
 	}
 
 	for i := range c.Webhooks {
-		service, path := c.Webhooks[i].ClientConfig.Service, webhook.Path
+		service, path := c.Webhooks[i].ClientConfig.Service, profile.GatesPath
 		if strings.Contains(c.Webhooks[i].Name, "drain") {
-			path = webhook.DrainPath
+			path = profile.DrainPath
 		}
 		if service == nil || service.Namespace != ownNamespace || service.Name != certificate.ServiceName || service.Path == nil || *service.Path != path || len(c.Webhooks[i].ClientConfig.CABundle) > 0 {
 			t.Errorf("entry %s does not lead to the webhook's Service: %+v", c.Webhooks[i].Name, c.Webhooks[i].ClientConfig)
