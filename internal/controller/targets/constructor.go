@@ -119,7 +119,12 @@ func (o Options) withDefaults(c client.Client) Options {
 func NewReconciler(c client.Client, provider balancer.Provider, observer Observer, registry *binding.Registry, o Options) (*Reconciler, error) {
 	o = o.withDefaults(c)
 
-	m, err := newMetrics(o.Metrics, o.Registered)
+	calls, err := newCallMetrics(o.Metrics, o.Registered)
+	if err != nil {
+		return nil, err
+	}
+
+	guarded, err := newGuardMetrics(o.Metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +137,7 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 	states := newStates()
 	return &Reconciler{
 		client: c, provider: provider, observer: observer, registry: registry,
-		report: newReporter(c, o.Recorder, states),
+		report: newReporter(c, o.Recorder, states, guarded),
 		ledger: newLedger(o.Now, o.Drivers.Lag),
 		lbc: lbc.Coexistence{
 			Owners:  lbc.NewOwners(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
@@ -141,7 +146,7 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 		},
 		slots:   newAccountSlots(o.Workers, o.Account),
 		drivers: o.Drivers, prepare: o.Prepare, allowed: o.Allowed,
-		metrics: m, drains: drains, states: states,
+		metrics: calls, drains: drains, states: states,
 		guards: guards{absenceGrace: o.AbsenceGrace, floor: o.Floor}, now: o.Now, random: o.Random,
 	}, nil
 }

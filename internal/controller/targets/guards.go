@@ -25,10 +25,11 @@ type guards struct {
 	floor int
 }
 
-// held is what people are told of a guard.
+// held is how a guard is reported.
 type held struct {
 	reason, message string
-	kind            string
+	// kind is the event's.
+	kind string
 }
 
 var heldBy = map[membership.Guard]held{
@@ -50,50 +51,56 @@ var heldBy = map[membership.Guard]held{
 	},
 }
 
-// tellGuards reports what a plan holds and why.
-func (r *Reconciler) tellGuards(b *binding.Binding, svc *corev1.Service, plan membership.Plan) {
+// guards reports what a plan holds and why.
+func (r *reporter) guards(b *binding.Binding, svc *corev1.Service, plan membership.Plan) {
 	guarded := 0
 	for _, h := range plan.Held {
 		if h.Guard != "" {
 			guarded++
 		}
 	}
+
 	r.metrics.held.WithLabelValues(b.Namespace, b.Key().Name).Set(float64(guarded))
-	for _, g := range r.report.guard(b, svc, plan.Guards()) {
+	for _, g := range r.guardEvents(b, svc, plan.Guards()) {
 		r.metrics.activations.WithLabelValues(string(g)).Inc()
 	}
 }
 
-// guard tells on the binding and its Service, once each, which guards begin and end to
-// keep targets, and gives those that begin.
-func (r *reporter) guard(b *binding.Binding, svc *corev1.Service, now []membership.Guard) []membership.Guard {
-	before := r.guarded(b, now)
+// guardEvents reports on the binding and its Service, once each, which guards begin and which cease to
+// keep targets. It returns those that begin.
+func (r *reporter) guardEvents(b *binding.Binding, svc *corev1.Service, now []membership.Guard) []membership.Guard {
+	before := r.replaceGuards(b, now)
 	begun, ended := without(now, before), without(before, now)
+
 	for _, g := range begun {
-		r.tell(b, svc, g, heldBy[g].kind, heldBy[g].reason, heldBy[g].message)
+		r.guardEvent(b, svc, g, heldBy[g])
 	}
+
 	for _, g := range ended {
-		r.tell(b, svc, g, corev1.EventTypeNormal, v1alpha1.ReasonNothingHeld, heldBy[g].reason+" no longer applies to any target.")
+		r.guardEvent(b, svc, g, held{v1alpha1.ReasonNothingHeld, heldBy[g].reason + " no longer applies to any target.", corev1.EventTypeNormal})
 	}
+
 	return begun
 }
 
-func (r *reporter) tell(b *binding.Binding, svc *corev1.Service, g membership.Guard, kind, reason, message string) {
+func (r *reporter) guardEvent(b *binding.Binding, svc *corev1.Service, g membership.Guard, what held) {
 	if svc == nil {
-		r.recorder.Eventf(b.Object, nil, kind, reason, string(g), "%s", message)
+		r.recorder.Eventf(b.Object, nil, what.kind, what.reason, string(g), "%s", what.message)
 		return
 	}
-	r.recorder.Eventf(b.Object, svc, kind, reason, string(g), "%s", message)
-	r.recorder.Eventf(svc, b.Object, kind, reason, string(g), "%s", message)
+
+	// People look at both.
+	r.recorder.Eventf(b.Object, svc, what.kind, what.reason, string(g), "%s", what.message)
+	r.recorder.Eventf(svc, b.Object, what.kind, what.reason, string(g), "%s", what.message)
 }
 
-// guarded notes which guards keep targets of a binding and gives those that did before;
+// replaceGuards remembers which guards keep targets of a binding, and returns those that did before;
 // of an earlier process's only what the condition says is known.
-func (r *reporter) guarded(b *binding.Binding, now []membership.Guard) []membership.Guard {
+func (r *reporter) replaceGuards(b *binding.Binding, now []membership.Guard) []membership.Guard {
 	var before reported
-	r.states.report(b, func(told *reported) {
-		before = *told
-		told.guards, told.guardsKnown = now, true
+	r.states.report(b, func(known *reported) {
+		before = *known
+		known.guards, known.guardsKnown = now, true
 	})
 	if before.guardsKnown {
 		return before.guards
@@ -105,16 +112,16 @@ func (r *reporter) guarded(b *binding.Binding, now []membership.Guard) []members
 	})
 }
 
-// unguard forgets the guards of a binding that is not podgate's any more.
-func (r *reporter) unguard(b *binding.Binding) {
-	r.states.report(b, func(told *reported) { told.guards, told.guardsKnown = nil, false })
+// forgetGuards forgets the guards of a binding that podgate does not serve.
+func (r *reporter) forgetGuards(b *binding.Binding) {
+	r.states.report(b, func(known *reported) { known.guards, known.guardsKnown = nil, false })
 }
 
-// heldCondition says what is held; nil when that is not known, or nothing was ever.
+// heldCondition returns the condition that says what is held; none when that is not known, or nothing ever was.
 func (r *reporter) heldCondition(b *binding.Binding) []metav1.Condition {
 	var guards []membership.Guard
 	var known bool
-	r.states.report(b, func(told *reported) { guards, known = told.guards, told.guardsKnown })
+	r.states.report(b, func(r *reported) { guards, known = r.guards, r.guardsKnown })
 
 	if len(guards) > 0 {
 		var messages []string
@@ -131,6 +138,7 @@ func (r *reporter) heldCondition(b *binding.Binding) []metav1.Condition {
 	return []metav1.Condition{{Type: v1alpha1.ConditionTargetsHeld, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNothingHeld, Message: "Every target that should go has gone."}}
 }
 
+// without returns the guards of a list that another does not have.
 func without(all, but []membership.Guard) []membership.Guard {
 	return slices.DeleteFunc(slices.Clone(all), func(g membership.Guard) bool { return slices.Contains(but, g) })
 }

@@ -221,7 +221,7 @@ func TestLaw3GuardsAreTold(t *testing.T) {
 			w.reconcile()
 		}
 
-		if got := w.told(); count(got, g.reason) != 2 || testutil.ToFloat64(w.metrics.activations.WithLabelValues(g.guard)) != 1 {
+		if got := w.told(); count(got, g.reason) != 2 || testutil.ToFloat64(w.report.metrics.activations.WithLabelValues(g.guard)) != 1 {
 			t.Errorf("%s: want the guard told once on binding and Service and counted once, got %v", what, got)
 		}
 
@@ -229,7 +229,7 @@ func TestLaw3GuardsAreTold(t *testing.T) {
 			t.Errorf("%s: the binding says %v", what, c)
 		}
 
-		if n := testutil.ToFloat64(w.metrics.held); n == 0 {
+		if n := testutil.ToFloat64(w.report.metrics.held); n == 0 {
 			t.Errorf("%s: no target is counted as held", what)
 		}
 
@@ -285,7 +285,7 @@ func TestNothingIsHeldInAGroupThatIsGone(t *testing.T) {
 		t.Errorf("the binding says %v", c)
 	}
 
-	if n := testutil.ToFloat64(w.metrics.held); n != 0 {
+	if n := testutil.ToFloat64(w.report.metrics.held); n != 0 {
 		t.Errorf("%v targets are counted as held", n)
 	}
 

@@ -44,7 +44,7 @@ func (r *Reconciler) claim(ctx context.Context, b *binding.Binding, whose lbc.Ow
 }
 
 // unclaimed reports that podgate cannot put its finalizer on a binding. Pods hear of
-// it too: nothing else would tell why their gates stay closed.
+// it too: nothing else would say why their gates stay closed.
 func (r *Reconciler) unclaimed(ctx context.Context, b *binding.Binding, err error) (reconcile.Result, error) {
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return reconcile.Result{}, err
@@ -76,7 +76,7 @@ func (r *Reconciler) observe(ctx context.Context, b *binding.Binding, whose lbc.
 	if whose == lbc.OwnedByLBC {
 		err = r.removeFinalizers(ctx, b, v1alpha1.Finalizer)
 	}
-	return reconcile.Result{RequeueAfter: r.lbc.Owners.Poll()}, errors.Join(err, r.report.foreign(ctx, b))
+	return reconcile.Result{RequeueAfter: r.lbc.Owners.Poll()}, errors.Join(err, r.report.ownedByLBC(ctx, b))
 }
 
 // letGo hands back a binding that podgate is told not to serve, as it is. While AWS
@@ -87,7 +87,7 @@ func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.R
 	r.registry.Delete(key)
 
 	// Told first: the write wakes that controller, should it have missed the change.
-	if err := r.report.left(ctx, b); err != nil {
+	if err := r.report.notServed(ctx, b); err != nil {
 		return reconcile.Result{}, err
 	}
 

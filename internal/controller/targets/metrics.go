@@ -22,52 +22,41 @@ import (
 // buckets suit what takes from tens of milliseconds to minutes.
 var buckets = []float64{0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 120, 300}
 
-// metrics measure what a Reconciler does to groups.
-type metrics struct {
-	held             *prometheus.GaugeVec
-	activations      *prometheus.CounterVec
-	readyToRegister  prometheus.Histogram
-	deleteToDeregist prometheus.Histogram
+// callMetrics measure the calls that change groups.
+type callMetrics struct {
+	readyToRegister    prometheus.Histogram
+	deleteToDeregister prometheus.Histogram
 
 	// registrations are when pods that have a gate were registered, for the pod controller.
 	registrations *latency.Times[latency.Registration]
 }
 
-func newMetrics(reg prometheus.Registerer, registrations *latency.Times[latency.Registration]) (*metrics, error) {
-	m := &metrics{
+func newCallMetrics(reg prometheus.Registerer, registrations *latency.Times[latency.Registration]) (*callMetrics, error) {
+	m := &callMetrics{
 		registrations: registrations,
-		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "podgate_targets_held",
-			Help: "Running targets that should leave a group and that a guard keeps.",
-		}, []string{"namespace", "binding"}),
-		activations: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "podgate_guard_activations_total",
-			Help: "Times that a guard began to keep targets of a group that should leave it.",
-		}, []string{"guard"}),
 		readyToRegister: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_registration_delay_seconds", Buckets: buckets,
 			Help: "Time from a pod's containers being ready to its registration, from the condition's time of one-second resolution.",
 		}),
-		deleteToDeregist: prometheus.NewHistogram(prometheus.HistogramOpts{
+		deleteToDeregister: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_deregistration_delay_seconds", Buckets: buckets,
 			Help: "Time from a pod's deletion to its deregistration, from the deletion time of one-second resolution.",
 		}),
 	}
 
-	for _, g := range membership.Guards {
-		m.activations.WithLabelValues(string(g))
-	}
-
-	for _, c := range []prometheus.Collector{m.held, m.activations, m.readyToRegister, m.deleteToDeregist} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-
-	return m, nil
+	return m, register(reg, m.readyToRegister, m.deleteToDeregister)
 }
 
-func (m *metrics) registered(ref balancer.Ref, done []gate.Target, who population, now time.Time) {
+func register(reg prometheus.Registerer, all ...prometheus.Collector) error {
+	for _, c := range all {
+		if err := reg.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *callMetrics) registered(ref balancer.Ref, done []gate.Target, who population, now time.Time) {
 	for _, t := range done {
 		pod := who.pods[t]
 		if pod == nil {
@@ -82,17 +71,43 @@ func (m *metrics) registered(ref balancer.Ref, done []gate.Target, who populatio
 	}
 }
 
-func (m *metrics) deregistered(done []gate.Target, who population, now time.Time) {
+func (m *callMetrics) deregistered(done []gate.Target, who population, now time.Time) {
 	for _, t := range done {
 		pod := who.pods[t]
 		if pod == nil || pod.DeletionTimestamp.IsZero() {
 			continue
 		}
-		m.deleteToDeregist.Observe(max(now.Sub(record.DeletedAt(pod)), 0).Seconds())
+		m.deleteToDeregister.Observe(max(now.Sub(record.DeletedAt(pod)), 0).Seconds())
 	}
 }
 
+// guardMetrics measure what the guards keep.
+type guardMetrics struct {
+	held        *prometheus.GaugeVec
+	activations *prometheus.CounterVec
+}
+
+func newGuardMetrics(reg prometheus.Registerer) (*guardMetrics, error) {
+	m := &guardMetrics{
+		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "podgate_targets_held",
+			Help: "Running targets that should leave a group and that a guard keeps.",
+		}, []string{"namespace", "binding"}),
+		activations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podgate_guard_activations_total",
+			Help: "Times that a guard began to keep targets of a group that should leave it.",
+		}, []string{"guard"}),
+	}
+
+	// A counter that is missing until it counts cannot be alerted on.
+	for _, g := range membership.Guards {
+		m.activations.WithLabelValues(string(g))
+	}
+
+	return m, register(reg, m.held, m.activations)
+}
+
 // forget ends a binding's series.
-func (m *metrics) forget(key types.NamespacedName) {
+func (m *guardMetrics) forget(key types.NamespacedName) {
 	m.held.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "binding": key.Name})
 }

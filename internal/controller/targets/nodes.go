@@ -20,82 +20,84 @@ import (
 	"github.com/podgate/podgate/internal/index"
 )
 
-// outlives is for how long what a node said counts when it is gone: the pods that are left
-// of it are deleted within a minute or two.
+// outlives is how long a node's notice counts after the node is gone: the pods that it leaves
+// behind are deleted within a minute or two.
 const outlives = 10 * time.Minute
 
-// nodes are those that say that their pods are going to end. The zero value knows none.
+// nodes remember which nodes announce that their pods are going to end. The zero value knows none.
 type nodes struct {
-	mu   sync.Mutex
-	said map[string]word
+	mu      sync.Mutex
+	notices map[string]nodeNotice
 }
 
-// word is what a node says, and since when it is gone.
-type word struct {
+// nodeNotice is what a node announces, and since when the node is gone.
+type nodeNotice struct {
 	notice disruption.Notice
 	gone   time.Time
 }
 
-// of tells what a node says.
-func (n *nodes) of(name string) disruption.Notice {
+// notice returns what a node announces.
+func (n *nodes) notice(name string) disruption.Notice {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.said[name].notice
+	return n.notices[name].notice
 }
 
-// note remembers it and reports whether that is new. A node that shut down says nothing any
-// more in the end, and its pods end all the same: that counts until it is Ready again.
-func (n *nodes) note(node *disruption.Node, now time.Time) bool {
+// update remembers what a node announces, and reports whether that is new. A node that has shut down announces
+// nothing in the end, and its pods end all the same: its notice counts until it is Ready again.
+func (n *nodes) update(node *disruption.Node, now time.Time) bool {
 	name, what := node.Name, node.Notice
+
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	maps.DeleteFunc(n.said, func(_ string, s word) bool { return !s.gone.IsZero() && now.Sub(s.gone) > outlives })
-	before := n.said[name].notice
+	maps.DeleteFunc(n.notices, func(_ string, known nodeNotice) bool { return !known.gone.IsZero() && now.Sub(known.gone) > outlives })
+
+	before := n.notices[name].notice
 	if before == disruption.Ending && !node.Ready {
 		what = max(what, before)
 	}
 
 	if what == disruption.None {
-		delete(n.said, name)
+		delete(n.notices, name)
 		return before != what
 	}
 
-	if n.said == nil {
-		n.said = map[string]word{}
+	if n.notices == nil {
+		n.notices = map[string]nodeNotice{}
 	}
 
-	n.said[name] = word{notice: what}
+	n.notices[name] = nodeNotice{notice: what}
 	return before != what
 }
 
-// leave keeps what a node said that is gone.
-func (n *nodes) leave(name string, now time.Time) {
+// gone keeps the notice of a node that is gone, for a while.
+func (n *nodes) gone(name string, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if s, known := n.said[name]; known {
-		n.said[name] = word{notice: s.notice, gone: now}
+	if known, ok := n.notices[name]; ok {
+		n.notices[name] = nodeNotice{notice: known.notice, gone: now}
 	}
 }
 
-// FollowNodes handles the events of a cache of nodes that notice.Slim has cut down. When a
-// node begins or ceases to say that its pods are going to end, their bindings are woken.
-// Where nodes may not be read nobody says so, and pods are deregistered when they are deleted.
+// FollowNodes returns what handles the events of a cache of nodes that disruption.Slim has cut down. When a
+// node begins or ceases to announce that its pods are going to end, their bindings are woken.
+// Where nodes may not be read nobody announces it, and pods are deregistered when they are deleted.
 func (r *Reconciler) FollowNodes(ctx context.Context, wake func(types.NamespacedName)) toolscache.ResourceEventHandler {
-	note := func(o any) {
-		if node, ok := o.(*disruption.Node); ok && r.nodes.note(node, r.now()) {
+	update := func(o any) {
+		if node, ok := o.(*disruption.Node); ok && r.nodes.update(node, r.now()) {
 			r.wakeNode(ctx, node, wake)
 		}
 	}
 
 	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    note,
-		UpdateFunc: func(_, o any) { note(o) },
+		AddFunc:    update,
+		UpdateFunc: func(_, o any) { update(o) },
 		DeleteFunc: func(o any) {
 			if last, unseen := o.(toolscache.DeletedFinalStateUnknown); unseen {
 				o = last.Obj
 			}
 			if node, ok := o.(*disruption.Node); ok {
-				r.nodes.leave(node.Name, r.now())
+				r.nodes.gone(node.Name, r.now())
 			}
 		},
 	}
@@ -120,13 +122,15 @@ func (r *Reconciler) wakeNode(ctx context.Context, node *disruption.Node, wake f
 		for _, b := range bindings {
 			wake(b.Key())
 		}
+
+		// No selector leads to the bindings that a switch of theirs left behind.
 		for _, key := range r.states.holding(client.ObjectKeyFromObject(pod)) {
 			wake(key)
 		}
 	}
 }
 
-// notice is what is known of a pod's end before it is deleted.
+// notice returns what is known of a pod's end before it is deleted.
 func (r *Reconciler) notice(pod *corev1.Pod) disruption.Notice {
-	return max(disruption.OfPod(pod), r.nodes.of(pod.Spec.NodeName))
+	return max(disruption.OfPod(pod), r.nodes.notice(pod.Spec.NodeName))
 }

@@ -191,7 +191,7 @@ func TestNodesThatAreGone(t *testing.T) {
 	w.clock = w.clock.Add(outlives + time.Second)
 	w.node("c", taint(disruption.TaintKarpenter))
 
-	if w.nodes.of("a") != disruption.None || len(w.nodes.said) != 1 {
-		t.Errorf("nodes that are gone are remembered: %v", w.nodes.said)
+	if w.nodes.notice("a") != disruption.None || len(w.nodes.notices) != 1 {
+		t.Errorf("nodes that are gone are remembered: %v", w.nodes.notices)
 	}
 }

@@ -97,7 +97,7 @@ func (r *Reconciler) witness(ctx context.Context, p *pass) {
 		r.observer.Refresh(p.group.Ref) // They are being deleted, and whether they can go the read tells.
 	}
 	if p.observed != nil { // Until then what the binding says stands.
-		r.tellGuards(p.binding, p.who.service, p.plan)
+		r.report.guards(p.binding, p.who.service, p.plan)
 	}
 }
 

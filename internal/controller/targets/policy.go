@@ -14,8 +14,8 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 )
 
-// policy is the condition that says how a binding's policies are understood, nil when
-// there is nothing to say; what is wrong with them is told as an event, too.
+// policy returns the condition that says how a binding's policies are understood, nil when
+// there is nothing to say. What is wrong with them is reported as an event, too.
 func (r *reporter) policy(b *binding.Binding) *metav1.Condition {
 	_, problems := b.Settings()
 	before := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionPolicyAccepted)
@@ -37,23 +37,23 @@ func (r *reporter) policy(b *binding.Binding) *metav1.Condition {
 	return &metav1.Condition{Type: v1alpha1.ConditionPolicyAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAccepted, Message: "The binding's policies are in force."}
 }
 
-// policyEvent tells what is wrong with a binding's policies when that has changed. After
-// a restart the condition tells what was said before.
+// policyEvent reports what is wrong with a binding's policies when that has changed. After
+// a restart the condition shows what was reported before.
 func (r *reporter) policyEvent(b *binding.Binding, before *metav1.Condition, message string) {
-	var told string
+	var last string
 	r.states.report(b, func(known *reported) {
 		switch {
 		case known.problems != nil:
-			told = *known.problems
+			last = *known.problems
 		case before != nil && before.Status == metav1.ConditionFalse:
-			told = before.Message
+			last = before.Message
 		}
 		if known.problems != nil || message != "" {
 			known.problems = &message
 		}
 	})
 
-	if message != "" && message != told {
+	if message != "" && message != last {
 		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonInvalidPolicy, "Reconcile", "%s", message)
 	}
 }

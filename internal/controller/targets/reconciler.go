@@ -79,7 +79,7 @@ type Reconciler struct {
 	drivers  balancer.Drivers
 	prepare  func(*binding.Binding) error
 	allowed  func(ctx context.Context, namespace string, things []string) (refused string, err error)
-	metrics  *metrics
+	metrics  *callMetrics
 	states   *states
 	nodes    nodes
 	drains   *record.Reports
@@ -174,7 +174,7 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 		v := r.verdictOf(err, groupName(b))
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})
 		if errors.Is(err, balancer.ErrNotFound) {
-			r.tellGuards(b, nil, membership.Plan{}) // There is nothing left to keep.
+			r.report.guards(b, nil, membership.Plan{}) // There is nothing left to keep.
 		}
 		return r.failed(ctx, b, v, err)
 	}
@@ -418,5 +418,5 @@ func (r *Reconciler) stop(key types.NamespacedName) {
 	r.states.stop(key)
 	r.lbc.Stop(key)
 	r.drains.Forget(key)
-	r.metrics.forget(key)
+	r.report.metrics.forget(key)
 }

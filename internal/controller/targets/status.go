@@ -31,8 +31,7 @@ type verdict struct {
 
 func (v verdict) ok() bool { return v.reason == v1alpha1.ReasonSynced }
 
-// verdictOf turns a provider's error into a reason and a sentence that stays the
-// same while the cause does.
+// verdictOf turns an error into a reason and a sentence that stays the same while the cause does.
 func (r *Reconciler) verdictOf(err error, group string) verdict {
 	var record *lbc.RecordError
 	var nudge *lbc.NudgeError
@@ -63,7 +62,7 @@ func (r *Reconciler) verdictOf(err error, group string) verdict {
 	return verdict{v1alpha1.ReasonLoadBalancerUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, balancer.Message(err))}
 }
 
-// explained is verdictOf where the driver says what to change.
+// explained is verdictOf for a driver that says what to change.
 func explained(err error, notFound, text string) verdict {
 	reason := v1alpha1.ReasonLoadBalancerUnavailable
 	for kind, of := range map[error]string{
@@ -85,15 +84,16 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// reporter writes conditions and tells transitions as events, once each.
+// reporter writes conditions, and reports transitions as events, once each.
 type reporter struct {
 	client   client.Client
 	recorder events.EventRecorder
 	states   *states
+	metrics  *guardMetrics
 }
 
-func newReporter(c client.Client, recorder events.EventRecorder, s *states) *reporter {
-	return &reporter{client: c, recorder: recorder, states: s}
+func newReporter(c client.Client, recorder events.EventRecorder, s *states, m *guardMetrics) *reporter {
+	return &reporter{client: c, recorder: recorder, states: s, metrics: m}
 }
 
 // ready reports a verdict as the binding's Ready condition.
@@ -108,6 +108,7 @@ func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) err
 	return r.write(ctx, b, v.reason, v.message, v.ok(), append(conditions, r.heldCondition(b)...))
 }
 
+// managed returns the condition that says who registers the targets of a binding that podgate serves.
 func managed(b *binding.Binding) metav1.Condition {
 	if b.External {
 		return metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonExternal, Message: "The binding says that somebody else registers and deregisters this group's targets."}
@@ -115,15 +116,15 @@ func managed(b *binding.Binding) metav1.Condition {
 	return metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonOwnedByPodgate, Message: "podgate registers and deregisters this group's targets."}
 }
 
-// foreign reports that another controller owns the binding.
-func (r *reporter) foreign(ctx context.Context, b *binding.Binding) error {
+// ownedByLBC reports that AWS Load Balancer Controller owns the binding.
+func (r *reporter) ownedByLBC(ctx context.Context, b *binding.Binding) error {
 	message := "AWS Load Balancer Controller holds a finalizer on this binding and was not silent for long enough, so podgate only observes. Uninstall that controller to let podgate take over within about a minute."
 	conditions := []metav1.Condition{{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonOwnedByLBC, Message: message}}
 	return r.write(ctx, b, v1alpha1.ReasonOwnedByLBC, message, true, conditions)
 }
 
-// left reports that podgate is told not to serve the binding, if it ever did.
-func (r *reporter) left(ctx context.Context, b *binding.Binding) error {
+// notServed reports that podgate does not serve the binding any longer, if it ever did.
+func (r *reporter) notServed(ctx context.Context, b *binding.Binding) error {
 	managed := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionManaged)
 	if managed == nil || managed.Reason == v1alpha1.ReasonNotServed {
 		return nil
@@ -133,6 +134,7 @@ func (r *reporter) left(ctx context.Context, b *binding.Binding) error {
 	return r.write(ctx, b, v1alpha1.ReasonNotServed, message, true, conditions)
 }
 
+// write sends an event about a transition, and writes the conditions when one of them changed.
 func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, message string, normal bool, conditions []metav1.Condition) error {
 	r.event(b, reason, message, normal)
 	before := b.Copy()
@@ -140,9 +142,9 @@ func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, messag
 
 	if conditions[0].Type == v1alpha1.ConditionManaged && meta.IsStatusConditionTrue(*b.Conditions, v1alpha1.ConditionManaged) {
 		for _, c := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionTargetsHeld} {
-			meta.RemoveStatusCondition(b.Conditions, c) // nobody keeps it true any more
+			meta.RemoveStatusCondition(b.Conditions, c) // Nobody keeps it true.
 		}
-		r.unguard(b)
+		r.forgetGuards(b)
 	}
 
 	for _, c := range conditions {
@@ -160,10 +162,11 @@ func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, messag
 		return client.IgnoreNotFound(err)
 	}
 
-	r.states.report(b, func(told *reported) { told.conditions = reasons(conditions) })
+	r.states.report(b, func(known *reported) { known.conditions = reasons(conditions) })
 	return nil
 }
 
+// reasons joins the reasons of conditions.
 func reasons(conditions []metav1.Condition) string {
 	var all []string
 	for _, c := range conditions {
@@ -175,17 +178,18 @@ func reasons(conditions []metav1.Condition) string {
 // pruned reports whether the same was written already and the API server dropped it.
 func (r *reporter) pruned(b *binding.Binding, reasons string) bool {
 	var written string
-	r.states.report(b, func(told *reported) { written = told.conditions })
+	r.states.report(b, func(known *reported) { written = known.conditions })
 	seen := *b.ObservedGeneration != nil && **b.ObservedGeneration == b.Generation
 	return seen && len(*b.Conditions) == 0 && written == reasons
 }
 
-// event tells a transition; the first success of a binding is one, a restart of
+// event reports a transition; the first success of a binding is one, a restart of
 // this process is not.
 func (r *reporter) event(b *binding.Binding, reason, message string, normal bool) {
-	if r.told(b, reason) {
+	if r.alreadyReported(b, reason) {
 		return
 	}
+
 	kind := corev1.EventTypeWarning
 	if normal {
 		kind = corev1.EventTypeNormal
@@ -193,10 +197,10 @@ func (r *reporter) event(b *binding.Binding, reason, message string, normal bool
 	r.recorder.Eventf(b.Object, nil, kind, reason, "Reconcile", "%s", message)
 }
 
-// told reports whether the reason is what people know already, and notes it.
-func (r *reporter) told(b *binding.Binding, reason string) bool {
+// alreadyReported reports whether the reason is the one that was reported last, and remembers it.
+func (r *reporter) alreadyReported(b *binding.Binding, reason string) bool {
 	var before *string
-	r.states.report(b, func(told *reported) { before, told.event = told.event, &reason })
+	r.states.report(b, func(known *reported) { before, known.event = known.event, &reason })
 	if before != nil {
 		return *before == reason
 	}
