@@ -63,45 +63,16 @@ func (s *Service) checkActions(c *Call, b *loadBalancer, actions []types.Action)
 	return []types.Action{a}, nil
 }
 
+// checkForward says what the service has against a forward action, and returns
+// it with both of its forms filled in.
 func (s *Service) checkForward(c *Call, b *loadBalancer, a types.Action) (types.Action, error) {
-	var tuples []types.TargetGroupTuple
-	if a.ForwardConfig != nil {
-		tuples = slices.Clone(a.ForwardConfig.TargetGroups)
+	tuples, err := tuplesOf(a)
+	if err != nil {
+		return a, err
 	}
 
-	switch {
-	case a.TargetGroupArn == nil && len(tuples) == 0:
-		return a, wire.Invalid("A target group ARN must be specified")
-	case a.TargetGroupArn != nil && len(tuples) == 0:
-		tuples = []types.TargetGroupTuple{{TargetGroupArn: a.TargetGroupArn}}
-	case a.TargetGroupArn != nil && (len(tuples) > 1 || tuples[0].TargetGroupArn == nil || *tuples[0].TargetGroupArn != *a.TargetGroupArn):
-		return a, wire.Invalid("You can't specify both a target group ARN and a forward config that names other target groups")
-	}
-
-	for i, t := range tuples {
-		if t.TargetGroupArn == nil {
-			return a, wire.Invalid("A target group ARN must be specified")
-		}
-
-		g, err := s.group(c, t.TargetGroupArn)
-		if err != nil {
-			return a, err
-		}
-		if b.application() != (g.http() || g.lambda()) {
-			return a, wire.Failed("InvalidConfigurationRequest", "The target group '%s' has a protocol that load balancers of type '%s' do not support", g.arn(), b.view.Type)
-		}
-
-		for _, other := range s.usedBy(g) {
-			if other != b.arn() {
-				return a, wire.Failed("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: '%s'", g.arn())
-			}
-		}
-
-		if t.Weight == nil {
-			tuples[i].Weight = new(int32(1))
-		}
-
-		if err := wire.InRange("weight", t.Weight, 0, 999); err != nil {
+	for i := range tuples {
+		if err := s.checkTuple(c, b, &tuples[i]); err != nil {
 			return a, err
 		}
 	}
@@ -117,6 +88,52 @@ func (s *Service) checkForward(c *Call, b *loadBalancer, a types.Action) (types.
 	}
 
 	return a, nil
+}
+
+// tuplesOf are the target groups of a forward action, in whichever form it names them.
+func tuplesOf(a types.Action) ([]types.TargetGroupTuple, error) {
+	var tuples []types.TargetGroupTuple
+	if a.ForwardConfig != nil {
+		tuples = slices.Clone(a.ForwardConfig.TargetGroups)
+	}
+
+	switch {
+	case a.TargetGroupArn == nil && len(tuples) == 0:
+		return nil, wire.Invalid("A target group ARN must be specified")
+	case a.TargetGroupArn != nil && len(tuples) == 0:
+		return []types.TargetGroupTuple{{TargetGroupArn: a.TargetGroupArn}}, nil
+	case a.TargetGroupArn != nil && (len(tuples) > 1 || tuples[0].TargetGroupArn == nil || *tuples[0].TargetGroupArn != *a.TargetGroupArn):
+		return nil, wire.Invalid("You can't specify both a target group ARN and a forward config that names other target groups")
+	}
+
+	return tuples, nil
+}
+
+// checkTuple says what the service has against forwarding to one target group, and gives it a weight.
+func (s *Service) checkTuple(c *Call, b *loadBalancer, t *types.TargetGroupTuple) error {
+	if t.TargetGroupArn == nil {
+		return wire.Invalid("A target group ARN must be specified")
+	}
+
+	g, err := s.group(c, t.TargetGroupArn)
+	if err != nil {
+		return err
+	}
+	if b.application() != (g.http() || g.lambda()) {
+		return wire.Failed("InvalidConfigurationRequest", "The target group '%s' has a protocol that load balancers of type '%s' do not support", g.arn(), b.view.Type)
+	}
+
+	for _, other := range s.usedBy(g) {
+		if other != b.arn() {
+			return wire.Failed("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: '%s'", g.arn())
+		}
+	}
+
+	if t.Weight == nil {
+		t.Weight = new(int32(1))
+	}
+
+	return wire.InRange("weight", t.Weight, 0, 999)
 }
 
 // checkConditions says what the service has against conditions, and returns

@@ -74,44 +74,17 @@ func (s *Service) createRule(c *Call, in *api.CreateRuleInput) (*api.CreateRuleO
 	if err != nil {
 		return nil, err
 	}
-	if !l.balancer.application() {
-		return nil, wire.Failed("UnsupportedProtocol", "Rules are not supported for listeners of network load balancers")
-	}
-	if in.Transforms != nil {
-		return nil, wire.Invalid("awssim does not model rule transforms")
-	}
 
-	if err := wire.InRange("priority", in.Priority, 1, 50000); err != nil {
-		return nil, err
-	}
-
-	actions, err := s.checkActions(c, l.balancer, in.Actions)
+	view, err := s.newRuleView(c, l, in)
 	if err != nil {
 		return nil, err
 	}
 
-	conditions, err := checkConditions(in.Conditions)
-	if err != nil {
+	if err := s.checkPriority(l, int(*in.Priority)); err != nil {
 		return nil, err
 	}
 
-	count := 0
-	for _, r := range s.rules {
-		if r.listener.balancer == l.balancer && !*r.view.IsDefault {
-			count++
-		}
-		if r.listener == l && r.priority() == int(*in.Priority) {
-			return nil, wire.Failed("PriorityInUse", "Priority '%d' is currently in use", *in.Priority)
-		}
-	}
-
-	if count >= s.cfg.Quotas.RulesPerBalancer {
-		return nil, wire.Failed("TooManyRules", "The maximum number of rules has been reached for load balancer '%s'", l.balancer.arn())
-	}
-
-	r := s.addRule(l, types.Rule{
-		IsDefault: new(false), Priority: new(strconv.Itoa(int(*in.Priority))), Actions: actions, Conditions: conditions,
-	})
+	r := s.addRule(l, view)
 	if err := s.tagNew(r.arn(), in.Tags); err != nil {
 		s.dropRule(r)
 		return nil, err
@@ -119,6 +92,51 @@ func (s *Service) createRule(c *Call, in *api.CreateRuleInput) (*api.CreateRuleO
 
 	s.refreshUse()
 	return &api.CreateRuleOutput{Rules: []types.Rule{r.view}}, nil
+}
+
+// newRuleView checks a request for a rule, and returns the rule as answers show it.
+func (s *Service) newRuleView(c *Call, l *listener, in *api.CreateRuleInput) (types.Rule, error) {
+	if !l.balancer.application() {
+		return types.Rule{}, wire.Failed("UnsupportedProtocol", "Rules are not supported for listeners of network load balancers")
+	}
+	if in.Transforms != nil {
+		return types.Rule{}, wire.Invalid("awssim does not model rule transforms")
+	}
+
+	if err := wire.InRange("priority", in.Priority, 1, 50000); err != nil {
+		return types.Rule{}, err
+	}
+
+	actions, err := s.checkActions(c, l.balancer, in.Actions)
+	if err != nil {
+		return types.Rule{}, err
+	}
+
+	conditions, err := checkConditions(in.Conditions)
+	if err != nil {
+		return types.Rule{}, err
+	}
+
+	return types.Rule{IsDefault: new(false), Priority: new(strconv.Itoa(int(*in.Priority))), Actions: actions, Conditions: conditions}, nil
+}
+
+// checkPriority says whether a new rule has room at a listener: its priority is free, and the quota not used up.
+func (s *Service) checkPriority(l *listener, priority int) error {
+	count := 0
+	for _, r := range s.rules {
+		if r.listener.balancer == l.balancer && !*r.view.IsDefault {
+			count++
+		}
+		if r.listener == l && r.priority() == priority {
+			return wire.Failed("PriorityInUse", "Priority '%d' is currently in use", priority)
+		}
+	}
+
+	if count >= s.cfg.Quotas.RulesPerBalancer {
+		return wire.Failed("TooManyRules", "The maximum number of rules has been reached for load balancer '%s'", l.balancer.arn())
+	}
+
+	return nil
 }
 
 func (s *Service) describeRules(c *Call, in *api.DescribeRulesInput) (*api.DescribeRulesOutput, error) {

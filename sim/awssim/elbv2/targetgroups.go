@@ -36,10 +36,8 @@ type targetGroup struct {
 
 func (g *targetGroup) arn() string { return *g.view.TargetGroupArn }
 
-// http says that the group belongs behind an application load balancer.
-func (g *targetGroup) http() bool {
-	return g.view.Protocol == types.ProtocolEnumHttp || g.view.Protocol == types.ProtocolEnumHttps
-}
+// http reports whether the group belongs behind an application load balancer.
+func (g *targetGroup) http() bool { return spokenHTTP(g.view.Protocol) }
 
 func (g *targetGroup) lambda() bool { return g.view.TargetType == types.TargetTypeEnumLambda }
 
@@ -124,21 +122,15 @@ var groupName = regexp.MustCompile(`^[a-zA-Z0-9-]*$`)
 // newGroupView checks a request for a group and fills in the defaults of
 // API_CreateTargetGroup.
 func (s *Service) newGroupView(in *api.CreateTargetGroupInput) (types.TargetGroup, error) {
-	name := *in.Name
-	switch {
-	case len(name) > 32:
-		return types.TargetGroup{}, wire.Invalid("Target group name '%s' cannot be longer than '32' characters", name)
-	case !groupName.MatchString(name):
-		return types.TargetGroup{}, wire.Invalid("Target group name '%s' can only contain characters that are alphanumeric characters or hyphens(-)", name)
-	case name[0] == '-' || name[len(name)-1] == '-':
-		return types.TargetGroup{}, wire.Invalid("Target group name '%s' cannot begin or end with '-'", name)
-	}
-
 	view := types.TargetGroup{
 		TargetGroupName: in.Name,
 		TargetType:      orElse(in.TargetType, types.TargetTypeEnumInstance),
 		IpAddressType:   orElse(in.IpAddressType, types.TargetGroupIpAddressTypeEnumIpv4),
 	}
+	if err := checkGroupName(*in.Name); err != nil {
+		return view, err
+	}
+
 	if view.TargetType == types.TargetTypeEnumLambda {
 		view.HealthCheckEnabled = new(false)
 		view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = new(int32(35)), new(int32(30))
@@ -147,32 +139,53 @@ func (s *Service) newGroupView(in *api.CreateTargetGroupInput) (types.TargetGrou
 		return view, s.setHealthCheck(&view, healthCheckOf(in))
 	}
 
-	switch {
-	case in.Protocol == "":
-		return view, wire.Invalid("A protocol must be specified")
-	case in.Port == nil:
-		return view, wire.Invalid("A port must be specified")
-	case in.VpcId == nil:
-		return view, wire.Invalid("A VPC ID must be specified")
+	if err := checkProtocol(in); err != nil {
+		return view, err
 	}
 
 	view.Protocol, view.Port, view.VpcId = in.Protocol, in.Port, in.VpcId
-	http := in.Protocol == types.ProtocolEnumHttp || in.Protocol == types.ProtocolEnumHttps
-	if in.ProtocolVersion != nil && (!http || *in.ProtocolVersion != "HTTP1") {
-		return view, wire.Invalid("awssim does not model protocol version '%s'", *in.ProtocolVersion)
-	}
-
 	view.HealthCheckEnabled, view.HealthCheckPort = new(true), new("traffic-port")
 	view.HealthCheckIntervalSeconds, view.HealthCheckTimeoutSeconds = new(int32(30)), new(int32(10))
 	view.HealthyThresholdCount, view.UnhealthyThresholdCount = new(int32(5)), new(int32(2))
 	view.HealthCheckProtocol = types.ProtocolEnumTcp
-	if http {
+	if spokenHTTP(in.Protocol) {
 		view.ProtocolVersion = new("HTTP1")
 		view.HealthCheckProtocol = types.ProtocolEnumHttp
 		view.HealthCheckTimeoutSeconds = new(int32(5))
 	}
 
 	return view, s.setHealthCheck(&view, healthCheckOf(in))
+}
+
+func checkGroupName(name string) error {
+	switch {
+	case len(name) > 32:
+		return wire.Invalid("Target group name '%s' cannot be longer than '32' characters", name)
+	case !groupName.MatchString(name):
+		return wire.Invalid("Target group name '%s' can only contain characters that are alphanumeric characters or hyphens(-)", name)
+	case name[0] == '-' || name[len(name)-1] == '-':
+		return wire.Invalid("Target group name '%s' cannot begin or end with '-'", name)
+	}
+	return nil
+}
+
+// checkProtocol says what the service has against the protocol, port and VPC of a group whose targets have an address.
+func checkProtocol(in *api.CreateTargetGroupInput) error {
+	switch {
+	case in.Protocol == "":
+		return wire.Invalid("A protocol must be specified")
+	case in.Port == nil:
+		return wire.Invalid("A port must be specified")
+	case in.VpcId == nil:
+		return wire.Invalid("A VPC ID must be specified")
+	case in.ProtocolVersion != nil && (!spokenHTTP(in.Protocol) || *in.ProtocolVersion != "HTTP1"):
+		return wire.Invalid("awssim does not model protocol version '%s'", *in.ProtocolVersion)
+	}
+	return nil
+}
+
+func spokenHTTP(p types.ProtocolEnum) bool {
+	return p == types.ProtocolEnumHttp || p == types.ProtocolEnumHttps
 }
 
 func orElse[T ~string](value, otherwise T) T {

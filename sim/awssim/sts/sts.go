@@ -5,6 +5,7 @@ package sts
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -111,17 +112,8 @@ func (s *Service) assumeRole(c *Identity, in *sts.AssumeRoleInput) (*sts.AssumeR
 		return nil, err
 	}
 
-	refused := wire.Denied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", c.ARN, *in.RoleArn)
-	if len(s.cfg.Roles) > 0 {
-		role := Role{}
-		for _, r := range s.cfg.Roles {
-			if r.ARN == *in.RoleArn {
-				role = r
-			}
-		}
-		if role.ARN == "" || role.ExternalID != "" && (in.ExternalId == nil || *in.ExternalId != role.ExternalID) {
-			return nil, refused
-		}
+	if !s.mayAssume(in) {
+		return nil, wire.Denied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", c.ARN, *in.RoleArn)
 	}
 
 	duration := time.Hour
@@ -139,18 +131,7 @@ func (s *Service) assumeRole(c *Identity, in *sts.AssumeRoleInput) (*sts.AssumeR
 	}
 
 	expires := time.Now().Add(duration)
-
-	// Expired credentials answer ExpiredToken for an hour before they are forgotten.
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	for key, old := range s.credentials {
-		if time.Since(old.expires) > time.Hour {
-			delete(s.credentials, key)
-		}
-	}
-
-	s.credentials[who.AccessKeyID] = credential{identity: who, expires: expires}
+	s.handOut(credential{identity: who, expires: expires})
 
 	return &sts.AssumeRoleOutput{
 		AssumedRoleUser: &ststypes.AssumedRoleUser{Arn: &who.ARN, AssumedRoleId: &who.UserID},
@@ -161,4 +142,33 @@ func (s *Service) assumeRole(c *Identity, in *sts.AssumeRoleInput) (*sts.AssumeR
 			Expiration:      &expires,
 		},
 	}, nil
+}
+
+// mayAssume reports whether the role exists and its external id, if it has one, was presented.
+func (s *Service) mayAssume(in *sts.AssumeRoleInput) bool {
+	if len(s.cfg.Roles) == 0 {
+		return true
+	}
+
+	for _, r := range slices.Backward(s.cfg.Roles) {
+		if r.ARN == *in.RoleArn {
+			return r.ExternalID == "" || in.ExternalId != nil && *in.ExternalId == r.ExternalID
+		}
+	}
+
+	return false
+}
+
+// handOut makes a credential known. Expired ones answer ExpiredToken for an hour before they are forgotten.
+func (s *Service) handOut(c credential) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for key, old := range s.credentials {
+		if time.Since(old.expires) > time.Hour {
+			delete(s.credentials, key)
+		}
+	}
+
+	s.credentials[c.identity.AccessKeyID] = c
 }
