@@ -138,7 +138,7 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 	return &Reconciler{
 		client: c, provider: provider, observer: observer, registry: registry,
 		report: newReporter(c, o.Recorder, states, guarded),
-		ledger: newLedger(o.Now, o.Drivers.Lag),
+		ledger: newPendingCalls(o.Now, o.Drivers.Lag),
 		lbc: lbc.Coexistence{
 			Owners:  lbc.NewOwners(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
 			Records: lbc.NewRecords(c, o.Reader, o.Now),

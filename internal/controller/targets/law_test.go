@@ -494,7 +494,7 @@ func TestLaw11AddressReuse(t *testing.T) {
 	}
 
 	lagging := observe.Snapshot{Targets: map[gate.Target]gate.Health{at(1): {State: gate.Healthy}}}
-	l := newLedger(func() time.Time { return w.clock }, traits.All().Lag)
+	l := newPendingCalls(func() time.Time { return w.clock }, traits.All().Lag)
 	l.record(ref, list(1), false)
 
 	if h := l.overlay(ref, lagging)[at(1)]; h.State != gate.Draining {

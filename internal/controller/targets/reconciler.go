@@ -73,7 +73,7 @@ type Reconciler struct {
 	observer Observer
 	registry *binding.Registry
 	report   *reporter
-	ledger   *ledger
+	ledger   *pendingCalls
 	lbc      lbc.Coexistence
 	slots    *accountSlots
 	drivers  balancer.Drivers

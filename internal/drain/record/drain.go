@@ -20,8 +20,8 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// Drain is how far one target of a pod that leaves has come. A time is zero while what
-// it tells was not seen.
+// Drain is how far the drain of one target has come, whose pod leaves. A time is zero while what
+// it stands for was not seen.
 type Drain struct {
 	Pod    types.UID
 	Ref    balancer.Ref
@@ -38,17 +38,17 @@ type Drain struct {
 	Accepted time.Time
 	// Draining is when the first read began that showed the target draining.
 	Draining time.Time
-	// Gone is when the first of the reads in a row began that did not hold the target any
-	// more; it is told when one of them cannot be behind the deregistration (balancer.Traits.Lag).
+	// Gone is when the first of the reads in a row began that lacked the target; it is set
+	// when one of them cannot be behind the deregistration (balancer.Traits.Lag).
 	Gone time.Time
-	// Connections are those that it had by the latest read; 0, too, where the load balancer
-	// does not tell.
+	// Connections are those that it had by the latest read; also 0 where the load balancer
+	// does not report them.
 	Connections int
 }
 
-// Done is when the load balancer has let go of the target, which may be in the future, by what its data
-// path needs after the deregistration. Whether a target that is gone
-// gets anything more depends on the load balancer. False while the deregistration was not seen.
+// Done is when the load balancer has let go of the target, by what its data path needs after the
+// deregistration; it may be in the future. Whether a target that is gone still gets requests
+// depends on the load balancer. False while the deregistration was not seen.
 func (d Drain) Done(need drain.Need) (time.Time, bool) {
 	routed, ok := d.routed(need)
 	if !ok {
@@ -61,7 +61,7 @@ func (d Drain) Done(need drain.Need) (time.Time, bool) {
 	return done, true
 }
 
-// routed is when the load balancer begins no request there any more.
+// routed is from when on the load balancer begins no request there.
 func (d Drain) routed(need drain.Need) (time.Time, bool) {
 	began := d.Accepted
 	for _, seen := range []time.Time{d.Draining, d.Gone} {

@@ -17,7 +17,7 @@ import (
 
 const (
 	// kept is how long a target is remembered that nobody asks about: longer than any
-	// deregistration delay, of which AWS allows up to an hour.
+	// deregistration delay. AWS allows up to an hour.
 	kept = 2 * time.Hour
 	// most bounds how many are remembered. One more is not measured, and nothing else.
 	most = 20_000
@@ -37,17 +37,18 @@ type Records struct {
 
 type record struct {
 	Drain
-	// noted is when it was last heard of, absent when the first of the latest reads in a row began that lacked it.
+	// noted is when it was noted last, and absent when the first of the latest reads in a row began that lacked it.
 	noted, absent time.Time
-	// ended: its pod is no more.
+	// ended: its pod has ended.
 	ended bool
 }
 
 // Note says that a target leaves: its pod is being deleted, or it was deregistered. What is known of it stays, and
-// what d knows beside is added. A target has one pod at a time, so another pod's record ends.
+// what d adds is added. A target has one pod at a time, so another pod's record ends.
 func (r *Records) Note(d Drain, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	r.tidy(now)
 	rec := r.groups[d.Ref][d.Target]
 	if rec != nil && rec.Pod != d.Pod {
@@ -72,7 +73,7 @@ func (r *Records) Note(d Drain, now time.Time) {
 	}
 }
 
-// Placed says that a target was registered: what drained there drains no more.
+// Placed says that a target was registered: what drained there has ended.
 func (r *Records) Placed(ref balancer.Ref, t gate.Target) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,7 +82,7 @@ func (r *Records) Placed(ref balancer.Ref, t gate.Target) {
 	}
 }
 
-// Read takes a complete read of a group into account, and gives the targets that it first
+// Read takes a complete read of a group into account, and returns the targets that it first
 // showed draining, and gone.
 func (r *Records) Read(ref balancer.Ref, snap observe.Snapshot) (draining, gone []Drain) {
 	if snap.Targets == nil {
@@ -139,11 +140,12 @@ func (rec *record) read(snap observe.Snapshot, t gate.Target, lag time.Duration)
 	}
 }
 
-// End says that a pod is no more, and gives what was known of its targets in a group. Those
+// End says that a pod has ended, and returns what was known of its targets in a group. Those
 // that are not gone yet are remembered until they are.
 func (r *Records) End(pod types.UID, ref balancer.Ref) []Drain {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	var all []Drain
 	for _, rec := range slices.Clone(r.pods[pod]) {
 		if rec.Ref != ref || rec.ended {
@@ -164,30 +166,35 @@ func (r *Records) add(rec *record) {
 	if r.count >= most {
 		return
 	}
+
 	if r.groups == nil {
 		r.groups, r.pods = map[balancer.Ref]map[gate.Target]*record{}, map[types.UID][]*record{}
 	}
 	if r.groups[rec.Ref] == nil {
 		r.groups[rec.Ref] = map[gate.Target]*record{}
 	}
+
 	r.count++
 	r.groups[rec.Ref][rec.Target] = rec
 	r.pods[rec.Pod] = append(r.pods[rec.Pod], rec)
 }
 
+// drop forgets one; the indexes keep no empty entries.
 func (r *Records) drop(rec *record) {
 	r.count--
+
 	delete(r.groups[rec.Ref], rec.Target)
 	if len(r.groups[rec.Ref]) == 0 {
 		delete(r.groups, rec.Ref)
 	}
+
 	r.pods[rec.Pod] = slices.DeleteFunc(r.pods[rec.Pod], func(other *record) bool { return other == rec })
 	if len(r.pods[rec.Pod]) == 0 {
 		delete(r.pods, rec.Pod)
 	}
 }
 
-// tidy drops what nobody asked about for long, such as of a group that nobody reads any more.
+// tidy drops what nobody has asked about for long, such as the targets of a group that is not read any longer.
 func (r *Records) tidy(now time.Time) {
 	if now.Sub(r.tidied) < kept/8 {
 		return

@@ -61,7 +61,7 @@ type history struct {
 type ended struct {
 	pod *corev1.Pod
 	at  time.Time
-	// removed: the pod is not in the cluster any longer.
+	// removed: the pod is no longer in the cluster.
 	removed bool
 }
 
@@ -145,7 +145,7 @@ func (r *Reports) Forget(binding types.NamespacedName) {
 	delete(r.bindings, binding)
 }
 
-// Registered says that a target was registered: what drained there drains no longer.
+// Registered says that a target was registered: what drained there has ended.
 func (r *Reports) Registered(ref balancer.Ref, t gate.Target) { r.records.Placed(ref, t) }
 
 // Accepted notes deregistrations that the load balancer accepted.

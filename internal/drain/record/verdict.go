@@ -53,7 +53,7 @@ type Verdict struct {
 	Cut int
 	// LivedOn is how long the pod lived when its target had drained; zero when Judged is false.
 	LivedOn time.Duration
-	// Judged: there is enough to tell whether the target had drained.
+	// Judged: enough is known to say whether the target had drained.
 	Judged bool
 }
 

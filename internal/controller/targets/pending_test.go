@@ -40,7 +40,7 @@ func TestOverlay(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			now := noon
-			l := newLedger(func() time.Time { return now }, traits.All().Lag)
+			l := newPendingCalls(func() time.Time { return now }, traits.All().Lag)
 			for _, registered := range tc.calls {
 				l.record(ref, list(1), registered)
 			}
@@ -56,7 +56,7 @@ func TestOverlay(t *testing.T) {
 func TestExpires(t *testing.T) {
 	now := noon
 	old := observe.Snapshot{Started: noon}
-	l := newLedger(func() time.Time { return now }, traits.All().Lag)
+	l := newPendingCalls(func() time.Time { return now }, traits.All().Lag)
 	if at := l.expires(ref, old); !at.IsZero() || l.overdue(ref, old) {
 		t.Errorf("nothing was done: want zero, got %s", at)
 	}
