@@ -98,6 +98,21 @@ const (
 	ReasonInvalidCertificate   = "InvalidCertificate"
 )
 
+// Reasons for which a pod lacks a gate that it should carry, or has none to carry. NoBinding,
+// InstanceTargets, NameTooLong and NoGateOfLBC are further ones.
+const (
+	ReasonBindingCreatedLater  = "BindingCreatedLater"
+	ReasonServiceCreatedLater  = "ServiceCreatedLater"
+	ReasonNotInjected          = "NotInjected"
+	ReasonNoService            = "NoService"
+	ReasonBindingDeleting      = "BindingDeleting"
+	ReasonBindingNotServed     = "BindingNotServed"
+	ReasonOptedOut             = "OptedOut"
+	ReasonLabelMissing         = "LabelMissing"
+	ReasonNotSelectedByWebhook = "NotSelectedByWebhook"
+	ReasonWebhookMissing       = "WebhookMissing"
+)
+
 // Place is where people see a reason.
 type Place string
 
@@ -111,6 +126,9 @@ const (
 	OnManaged        Place = ConditionManaged
 	OnPolicyAccepted Place = ConditionPolicyAccepted
 	OnTargetsHeld    Place = ConditionTargetsHeld
+	// OnNoGate is a pod that has no gate or lacks one, as podgate explain, status and preflight report it, and the
+	// metric podgate_pods_ungated.
+	OnNoGate Place = "no gate"
 	// OnPodEvent, OnBindingEvent and OnSecretEvent are events that no condition repeats. Those of a pod are on its
 	// owner, too, such as the ReplicaSet.
 	OnPodEvent     Place = "pod event"
@@ -173,6 +191,21 @@ var Explanations = []Explanation{
 	{OnClosedGate, ReasonNotObserved, "The group has not been read since the pod got its address", "wait a second; if it lasts, the message or the binding says why the group cannot be read", ""},
 	{OnClosedGate, ReasonOverridden, "A person closed the gate by hand until the time in the message", "wait until the time in the message, or end it: podgate gate clear POD TYPE", "commands.md"},
 	{OnClosedGate, ReasonSetByHand, "A person set the condition of a gate that podgate does not serve; it stays until somebody changes it", "ask who set it, or set it again: podgate gate set POD TYPE", "commands.md"},
+
+	{OnNoGate, ReasonBindingCreatedLater, "The binding was not there before the pod. Times count whole seconds: a binding of the same second may have been there, and then the label came later", "restart the pods, for example with kubectl rollout restart", "operations.md#pods-without-a-gate"},
+	{OnNoGate, ReasonServiceCreatedLater, "The binding's Service was not there before the pod, as for BindingCreatedLater", "restart the pods, for example with kubectl rollout restart", "operations.md#pods-without-a-gate"},
+	{OnNoGate, ReasonNotInjected, "The webhook did not answer when the pod was created, or a label, the webhook's selectors, the Service or the binding have changed since", "restart the pods, for example with kubectl rollout restart", "troubleshooting.md#a-pod-has-no-gate"},
+	{OnNoGate, ReasonNoService, "No Service of the namespace selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the Service and its binding, and restart the pods", ""},
+	{OnNoGate, ReasonNoBinding, "No binding refers to a Service that selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the binding, and restart the pods", ""},
+	{OnNoGate, ReasonBindingDeleting, "The binding is being deleted", "nothing, if that is meant; else create it again, and restart the pods", ""},
+	{OnNoGate, ReasonBindingNotServed, "podgate was told not to serve the binding (--target-group-bindings)", "nothing, if that is meant; else let podgate serve the binding, and restart the pods", "migration.md"},
+	{OnNoGate, ReasonInstanceTargets, "The group's targets are not pods", "nothing, or use a group of target type ip", ""},
+	{OnNoGate, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and restart the pods", ""},
+	{OnNoGate, ReasonNoGateOfLBC, "AWS Load Balancer Controller registers the targets and may not notice that the pod waits, since the pod has none of its gates for the group", "have AWS Load Balancer Controller's gate injected or set spec.wake of the binding, and restart the pods", "kinds/targetbinding.md#only-observing"},
+	{OnNoGate, ReasonOptedOut, "The pod's label podgate.dev/inject=disabled says that it is to have no gate", "nothing, or remove the label from the pod template", ""},
+	{OnNoGate, ReasonLabelMissing, "Neither the namespace nor the pod has a label that asks for gates", "label the namespace, and restart the pods, for example with kubectl rollout restart", "concepts.md#which-pods-get-a-gate"},
+	{OnNoGate, ReasonNotSelectedByWebhook, "A label asks for gates, and the selectors of the webhook's configuration leave the pod out", "correct the selectors if that is not meant, and restart the pods, for example with kubectl rollout restart", "failure-policy.md"},
+	{OnNoGate, ReasonWebhookMissing, "There is no webhook configuration, so nobody asks podgate", "install podgate, and restart the pods, for example with kubectl rollout restart", "install.md"},
 
 	{OnReady, ReasonSynced, "The group's targets follow the Service's pods", NothingToDo, ""},
 	{OnReady, ReasonServiceNotFound, "The Service does not exist", "create the Service, or correct serviceRef.name", ""},

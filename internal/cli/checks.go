@@ -27,7 +27,7 @@ import (
 	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
-// The names of findings that are no condition's reason and no Finding's of package injection.
+// The names of findings that are no reasons of package v1alpha1.
 const (
 	CheckLegacyGate     = "LegacyGate"
 	CheckBindingAfter   = "BindingAfterPods"
@@ -71,10 +71,10 @@ func (f *flight) check(ctx context.Context, w workload) error {
 }
 
 // uncoveredAdvice is what to do before a rollout whose pods the webhook would not be asked about.
-var uncoveredAdvice = map[injection.Reason]string{
-	ReasonNotAsked:    "label the namespace before the rollout",
-	ReasonNotSelected: "give the pod template the labels that the webhook's selectors want, or correct those, before the rollout",
-	ReasonNoWebhook:   "install podgate before the rollout",
+var uncoveredAdvice = map[string]string{
+	v1alpha1.ReasonLabelMissing:         "label the namespace before the rollout",
+	v1alpha1.ReasonNotSelectedByWebhook: "give the pod template the labels that the webhook's selectors want, or correct those, before the rollout",
+	v1alpha1.ReasonWebhookMissing:       "install podgate before the rollout",
 }
 
 // gated tells why new pods of the workload would get no gate.
@@ -93,7 +93,7 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candi
 	pod.Created = f.now.Add(time.Hour)
 	why := injection.Explain(pod, candidates)
 	if why.Reason != "" && len(why.Missing) == 0 {
-		f.find(SeverityWarning, string(why.Reason), w, "New pods get no gate: "+why.Words(), "nothing, if that is what is meant")
+		f.find(SeverityWarning, why.Reason, w, "New pods get no gate: "+why.Why(), noGate(why.Reason, why.Why()).Next)
 		return nil
 	}
 
@@ -103,7 +103,7 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candi
 	}
 
 	reason, message := f.installation.uncovered(ctx, f.reader, w.namespace, pod.Labels, why.Missing)
-	f.find(SeverityError, string(reason), w, "New pods get no gate: "+message, uncoveredAdvice[reason])
+	f.find(SeverityError, reason, w, "New pods get no gate: "+message, uncoveredAdvice[reason])
 	return nil
 }
 
@@ -287,14 +287,14 @@ func (f *flight) running(ctx context.Context, w workload) error {
 		return f.Unknown.forgive(err, "whether running pods lack a gate")
 	}
 
-	why := map[injection.Reason]*NoGateReport{}
-	counts := map[injection.Reason]int{}
+	why := map[string]*NoGateReport{}
+	counts := map[string]int{}
 	for i := range pods {
 		report, err := lacking(ctx, f.reader, f.installation, injection.PodOf(&pods[i]), w.namespace, &f.Unknown)
 		if err != nil {
 			return err
 		}
-		if report == nil || len(report.Missing) == 0 || report.Reason == ReasonNotAsked || report.Reason == ReasonNoWebhook {
+		if report == nil || len(report.Missing) == 0 || report.Reason == v1alpha1.ReasonLabelMissing || report.Reason == v1alpha1.ReasonWebhookMissing {
 			continue // the latter two are told of the workload
 		}
 		why[report.Reason] = report

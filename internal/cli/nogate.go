@@ -18,24 +18,12 @@ import (
 	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
-// The reasons for which a pod lacks a gate that no Finding has, since the webhook is not asked.
-const (
-	// ReasonOptedOut: the pod's label keeps podgate away.
-	ReasonOptedOut injection.Reason = "OptedOut"
-	// ReasonNotAsked: neither the namespace nor the pod asks for gates.
-	ReasonNotAsked injection.Reason = "LabelMissing"
-	// ReasonNotSelected: a label asks for gates, and the webhook's selectors leave the pod out.
-	ReasonNotSelected injection.Reason = "NotSelectedByWebhook"
-	// ReasonNoWebhook: there is no webhook to ask.
-	ReasonNoWebhook injection.Reason = "WebhookMissing"
-)
-
-const anew = " Gates are added only when a pod is created: restart the pods after that, for example with kubectl rollout restart."
-
 // NoGateReport is why a pod lacks a gate.
 type NoGateReport struct {
-	Reason  injection.Reason `json:"reason"`
-	Message string           `json:"message"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	// Next is what to do.
+	Next string `json:"next"`
 	// Missing are the gates that the pod should have.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -46,14 +34,14 @@ func (x *explanation) lacking(ctx context.Context) error {
 	if err != nil || report == nil {
 		return err
 	}
-	if owner := binding.Owner(x.pod); report.Reason == injection.ReasonNoService && owner != nil && owner.Kind == "Job" {
+	if owner := binding.Owner(x.pod); report.Reason == v1alpha1.ReasonNoService && owner != nil && owner.Kind == "Job" {
 		report.Message = "it is a Job's, and no Service selects it."
 	}
 	x.NoGate = report
 	return nil
 }
 
-// lacking tells why a pod lacks a gate; nil when it lacks none. A pod that has gates of
+// lacking returns why a pod lacks a gate; nil when it lacks none. A pod that has gates of
 // bindings lacks only those that it should have beside them.
 func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, namespace string, g *gaps) (*NoGateReport, error) {
 	candidates, err := injection.Lookup(ctx, r, served, namespace, pod.Labels)
@@ -61,7 +49,7 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return nil, g.forgive(err, "why a pod has no gate")
 	}
 	if pod.OptedOut() && !gated(pod) {
-		return &NoGateReport{Reason: ReasonOptedOut, Message: fmt.Sprintf("its label %s=%s says that it is to have none.", v1alpha1.InjectLabel, v1alpha1.InjectDisabled)}, nil
+		return noGate(v1alpha1.ReasonOptedOut, fmt.Sprintf("its label %s=%s says that it is to have none.", v1alpha1.InjectLabel, v1alpha1.InjectDisabled)), nil
 	}
 
 	f := injection.Explain(pod, candidates)
@@ -69,7 +57,8 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return nil, nil
 	}
 
-	report := &NoGateReport{Reason: f.Reason, Message: f.Words(), Missing: f.Missing}
+	report := noGate(f.Reason, f.Why())
+	report.Missing = f.Missing
 	if len(f.Missing) == 0 {
 		return report, nil
 	}
@@ -79,8 +68,15 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return report, err
 	}
 
-	report.Reason, report.Message = in.uncovered(ctx, r, namespace, pod.Labels, f.Missing)
+	report = noGate(in.uncovered(ctx, r, namespace, pod.Labels, f.Missing))
+	report.Missing = f.Missing
 	return report, nil
+}
+
+// noGate makes a report, with what to do about its reason.
+func noGate(reason, message string) *NoGateReport {
+	e, _ := v1alpha1.Explain(v1alpha1.OnNoGate, reason)
+	return &NoGateReport{Reason: reason, Message: message, Next: e.Fix}
 }
 
 func gated(pod injection.Pod) bool {
@@ -92,16 +88,16 @@ func gated(pod injection.Pod) bool {
 	return false
 }
 
-// uncovered tells why the webhook is not asked about a pod.
-func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace string, pod map[string]string, missing []string) (injection.Reason, string) {
+// uncovered returns why the webhook is not asked about a pod.
+func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace string, pod map[string]string, missing []string) (reason, message string) {
 	if !in.configured {
-		return ReasonNoWebhook, fmt.Sprintf("there is no MutatingWebhookConfiguration %s, so nobody asks podgate: install podgate.", certificate.ConfigurationName) + anew
+		return v1alpha1.ReasonWebhookMissing, fmt.Sprintf("there is no MutatingWebhookConfiguration %s, so nobody asks podgate.", certificate.ConfigurationName)
 	}
 	if labelled(ctx, r, profile.GatesPath, namespace, pod) {
-		return ReasonNotSelected, fmt.Sprintf("a label asks for gates, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them if that is not meant.", certificate.ConfigurationName) + anew
+		return v1alpha1.ReasonNotSelectedByWebhook, fmt.Sprintf("a label asks for gates, but the selectors in MutatingWebhookConfiguration %s leave this pod out.", certificate.ConfigurationName)
 	}
-	return ReasonNotAsked, fmt.Sprintf("neither its namespace has the label %s=%s or %s=%s, nor the pod the latter: kubectl label namespace %s %s=%s.",
-		elbv2.InjectLabel, elbv2.InjectEnabled, v1alpha1.InjectLabel, elbv2.InjectEnabled, namespace, labelFor(missing), elbv2.InjectEnabled) + anew
+	return v1alpha1.ReasonLabelMissing, fmt.Sprintf("neither its namespace has the label %s=%s or %s=%s, nor the pod the latter: kubectl label namespace %s %s=%s.",
+		elbv2.InjectLabel, elbv2.InjectEnabled, v1alpha1.InjectLabel, elbv2.InjectEnabled, namespace, labelFor(missing), elbv2.InjectEnabled)
 }
 
 // labelled reports whether labels ask for what the webhook's path is about, whatever its selectors say.
@@ -120,7 +116,7 @@ func labelFor(missing []string) string {
 	return v1alpha1.InjectLabel
 }
 
-// write is for people.
+// write renders for a terminal.
 func (n *NoGateReport) write(p *paper) {
 	heading, colour := "NO GATE", bold
 	if len(n.Missing) > 0 {
@@ -128,4 +124,5 @@ func (n *NoGateReport) write(p *paper) {
 	}
 	p.printf("%s: %s\n", p.paint(colour, heading), n.Reason)
 	p.field("why", n.Message)
+	p.field("next", n.Next)
 }

@@ -312,14 +312,14 @@ func (s *Status) writeUngated(p *paper) {
 
 	headings := []string{"NAMESPACE", "POD", "REASON", "AGE"}
 	if p.wide {
-		headings = append(headings, "MISSING", "WHY")
+		headings = append(headings, "MISSING", "WHY", "NEXT")
 	}
 
 	var rows [][]string
 	for _, u := range s.Ungated[:min(len(s.Ungated), listed)] {
-		row := []string{u.Namespace, u.Pod, string(u.Reason), p.ago(u.Created.Time)}
+		row := []string{u.Namespace, u.Pod, u.Reason, p.ago(u.Created.Time)}
 		if p.wide {
-			row = append(row, joined(u.Missing...), u.Message)
+			row = append(row, joined(u.Missing...), u.Message, u.Next)
 		}
 		rows = append(rows, row)
 	}

@@ -14,42 +14,10 @@ import (
 	"github.com/podgate/podgate/internal/index"
 )
 
-// Reason is why a pod lacks a gate.
-type Reason string
-
-// The reasons for which a pod lacks a gate that it should carry.
-const (
-	// ReasonBindingLater: the binding is not older than the pod.
-	ReasonBindingLater Reason = "BindingCreatedLater"
-	// ReasonServiceLater: the binding's Service is not older than the pod.
-	ReasonServiceLater Reason = "ServiceCreatedLater"
-	// ReasonNotInjected: both are older. The webhook was not asked or did not answer, or
-	// one of the two was changed since.
-	ReasonNotInjected Reason = "NotInjected"
-)
-
-// The reasons for which there is no gate to carry.
-const (
-	// ReasonNoService: no Service selects the pod.
-	ReasonNoService Reason = "NoService"
-	// ReasonNoBinding: no binding refers to a Service that does.
-	ReasonNoBinding Reason = "NoBinding"
-	// ReasonBindingDeleting: the binding is being deleted.
-	ReasonBindingDeleting Reason = "BindingDeleting"
-	// ReasonBindingUnserved: podgate is told to leave the binding alone.
-	ReasonBindingUnserved Reason = "BindingNotServed"
-	// ReasonInstanceTargets: the group's targets are nodes, or something else that is no pod.
-	ReasonInstanceTargets Reason = "InstanceTargets"
-	// ReasonNoGateOfLBC: AWS Load Balancer Controller registers the binding's targets, and
-	// would never hear that a pod waits that has no gate of that controller's for the group.
-	ReasonNoGateOfLBC Reason = "NoGateOfLBC"
-	// ReasonNameTooLong: the binding's name makes no condition type.
-	ReasonNameTooLong Reason = "NameTooLong"
-)
-
 // Finding says why a pod lacks gates. Its zero value finds nothing amiss.
 type Finding struct {
-	Reason Reason
+	// Reason is one of those that package v1alpha1 explains in the place OnNoGate.
+	Reason string
 	// Missing lists the condition types that the pod should have in its list and does
 	// not, sorted. It is empty when there is no gate for the pod, as the reason says.
 	Missing []string
@@ -90,28 +58,28 @@ func Explain(pod Pod, c Candidates) Finding {
 
 // lacks returns why the first of the missing gates was not added.
 func lacks(pod Pod, c Candidates, missing map[string]*binding.Binding) Finding {
-	f := Finding{Reason: ReasonNotInjected, Missing: slices.Sorted(maps.Keys(missing)), Since: pod.Created}
+	f := Finding{Reason: v1alpha1.ReasonNotInjected, Missing: slices.Sorted(maps.Keys(missing)), Since: pod.Created}
 	b := missing[f.Missing[0]]
 	svc := c.service(b) // It selects the pod, or the gate would not be missing.
 	f.Service, f.Binding = svc.Name, b.Key().Name
 
 	switch {
 	case !b.CreationTimestamp.Time.Before(pod.Created):
-		f.Reason, f.Since = ReasonBindingLater, b.CreationTimestamp.Time
+		f.Reason, f.Since = v1alpha1.ReasonBindingCreatedLater, b.CreationTimestamp.Time
 	case !svc.CreationTimestamp.Time.Before(pod.Created):
-		f.Reason, f.Since = ReasonServiceLater, svc.CreationTimestamp.Time
+		f.Reason, f.Since = v1alpha1.ReasonServiceCreatedLater, svc.CreationTimestamp.Time
 	}
 
-	f.Tied = f.Reason != ReasonNotInjected && f.Since.Equal(pod.Created)
+	f.Tied = f.Reason != v1alpha1.ReasonNotInjected && f.Since.Equal(pod.Created)
 	return f
 }
 
 // needsNone returns why there is no gate for the pod.
 func needsNone(pod Pod, c Candidates) Finding {
-	f := Finding{Reason: ReasonNoService, Since: pod.Created}
+	f := Finding{Reason: v1alpha1.ReasonNoService, Since: pod.Created}
 	for i := range c.Services {
 		if s := &c.Services[i]; index.Selects(s, pod.Labels) && (f.Service == "" || s.Name < f.Service) {
-			f.Reason, f.Service = ReasonNoBinding, s.Name
+			f.Reason, f.Service = v1alpha1.ReasonNoBinding, s.Name
 		}
 	}
 
@@ -127,23 +95,23 @@ func needsNone(pod Pod, c Candidates) Finding {
 // saysMore reports whether a binding says better than the finding why there is no gate: one
 // that podgate leaves alone says least, and else the first by name is taken.
 func (c Candidates) saysMore(b *binding.Binding, f Finding) bool {
-	if served := c.serves(b); served != (f.Reason != ReasonBindingUnserved) {
+	if served := c.serves(b); served != (f.Reason != v1alpha1.ReasonBindingNotServed) {
 		return served
 	}
 	return b.Key().Name < f.Binding
 }
 
 // gatesNot is why a binding's pods get no gate of it.
-func (c Candidates) gatesNot(b *binding.Binding) Reason {
+func (c Candidates) gatesNot(b *binding.Binding) string {
 	switch {
 	case !c.serves(b):
-		return ReasonBindingUnserved
+		return v1alpha1.ReasonBindingNotServed
 	case !b.DeletionTimestamp.IsZero():
-		return ReasonBindingDeleting
+		return v1alpha1.ReasonBindingDeleting
 	case b.Group().NotOfPods():
-		return ReasonInstanceTargets
+		return v1alpha1.ReasonInstanceTargets
 	case b.Wake == v1alpha1.WakeGate:
-		return ReasonNoGateOfLBC
+		return v1alpha1.ReasonNoGateOfLBC
 	}
-	return ReasonNameTooLong
+	return v1alpha1.ReasonNameTooLong
 }

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -46,67 +47,67 @@ func TestExplain(t *testing.T) {
 		"NotInjected": {
 			reason: "Service and binding were there, so the webhook was not.",
 			pod:    pod, services: []corev1.Service{web}, bindings: []*binding.Binding{bound("a")},
-			want: Finding{Reason: ReasonNotInjected, Missing: missing, Service: "web", Binding: "a", Since: noon},
+			want: Finding{Reason: v1alpha1.ReasonNotInjected, Missing: missing, Service: "web", Binding: "a", Since: noon},
 		},
 		"OnlyOthers": {
 			reason: "Gates of others, and legacy ones, stand in for none.",
 			pod:    gated("example.com/ready", legacy+"i_web_80"), services: []corev1.Service{web}, bindings: []*binding.Binding{bound("a")},
-			want: Finding{Reason: ReasonNotInjected, Missing: missing, Service: "web", Binding: "a", Since: noon},
+			want: Finding{Reason: v1alpha1.ReasonNotInjected, Missing: missing, Service: "web", Binding: "a", Since: noon},
 		},
 		"SecondBinding": {
 			reason: "One of two gates is there; the other's binding came later.",
 			pod:    gated(prefix + "a"), services: []corev1.Service{web}, bindings: []*binding.Binding{bound("a"), bound("b", created(after))},
-			want: Finding{Reason: ReasonBindingLater, Missing: []string{prefix + "b"}, Service: "web", Binding: "b", Since: after},
+			want: Finding{Reason: v1alpha1.ReasonBindingCreatedLater, Missing: []string{prefix + "b"}, Service: "web", Binding: "b", Since: after},
 		},
 		"BindingLater": {
 			reason: "Gates are added at creation only.",
 			pod:    pod, services: []corev1.Service{web}, bindings: with(created(after)),
-			want: Finding{Reason: ReasonBindingLater, Missing: missing, Service: "web", Binding: "a", Since: after},
+			want: Finding{Reason: v1alpha1.ReasonBindingCreatedLater, Missing: missing, Service: "web", Binding: "a", Since: after},
 		},
 		"BindingInTheSameSecond": {
 			reason: "It was not there before the pod, as far as times tell, and they do not tell.",
 			pod:    pod, services: []corev1.Service{web}, bindings: with(created(noon)),
-			want: Finding{Reason: ReasonBindingLater, Missing: missing, Service: "web", Binding: "a", Since: noon, Tied: true},
+			want: Finding{Reason: v1alpha1.ReasonBindingCreatedLater, Missing: missing, Service: "web", Binding: "a", Since: noon, Tied: true},
 		},
 		"ServiceLater": {
 			reason: "Nothing selected the pod.",
 			pod:    pod, services: []corev1.Service{service("web", labels, after)}, bindings: []*binding.Binding{bound("a")},
-			want: Finding{Reason: ReasonServiceLater, Missing: missing, Service: "web", Binding: "a", Since: after},
+			want: Finding{Reason: v1alpha1.ReasonServiceCreatedLater, Missing: missing, Service: "web", Binding: "a", Since: after},
 		},
 		"NoService": {
 			reason: "Nothing selects the pod.",
 			pod:    pod, services: []corev1.Service{service("web", map[string]string{"app": "api"}, time.Time{}), service("any", nil, time.Time{})}, bindings: []*binding.Binding{bound("a")},
-			want: Finding{Reason: ReasonNoService, Since: noon},
+			want: Finding{Reason: v1alpha1.ReasonNoService, Since: noon},
 		},
 		"NoBinding": {
 			reason: "No group takes the Service's pods; the first of several is named.",
 			pod:    pod, services: []corev1.Service{web, service("api", labels, time.Time{})},
-			want: Finding{Reason: ReasonNoBinding, Service: "api", Since: noon},
+			want: Finding{Reason: v1alpha1.ReasonNoBinding, Service: "api", Since: noon},
 		},
 		"Deleting": {
 			reason: "Nobody would open its gate.",
 			pod:    pod, services: []corev1.Service{web}, bindings: with(deleting),
-			want: Finding{Reason: ReasonBindingDeleting, Service: "web", Binding: "a", Since: noon},
+			want: Finding{Reason: v1alpha1.ReasonBindingDeleting, Service: "web", Binding: "a", Since: noon},
 		},
 		"Unserved": {
 			reason: "Nor here.",
 			pod:    pod, services: []corev1.Service{web}, bindings: []*binding.Binding{bound("a")}, unserved: true,
-			want: Finding{Reason: ReasonBindingUnserved, Service: "web", Binding: "a", Since: noon},
+			want: Finding{Reason: v1alpha1.ReasonBindingNotServed, Service: "web", Binding: "a", Since: noon},
 		},
 		"Instance": {
 			reason: "Its targets are nodes.",
 			pod:    pod, services: []corev1.Service{web}, bindings: with(typed(elbv2.TargetTypeInstance)),
-			want: Finding{Reason: ReasonInstanceTargets, Service: "web", Binding: "a", Since: noon},
+			want: Finding{Reason: v1alpha1.ReasonInstanceTargets, Service: "web", Binding: "a", Since: noon},
 		},
 		"Lambda": {
 			reason: "Its target is a function.",
 			pod:    pod, services: []corev1.Service{web}, bindings: with(typed("lambda")),
-			want: Finding{Reason: ReasonInstanceTargets, Service: "web", Binding: "a", Since: noon},
+			want: Finding{Reason: v1alpha1.ReasonInstanceTargets, Service: "web", Binding: "a", Since: noon},
 		},
 		"NameTooLong": {
 			reason: "It makes no condition type.",
 			pod:    pod, services: []corev1.Service{web}, bindings: []*binding.Binding{bound(strings.Repeat("a", 64))},
-			want: Finding{Reason: ReasonNameTooLong, Service: "web", Binding: strings.Repeat("a", 64), Since: noon},
+			want: Finding{Reason: v1alpha1.ReasonNameTooLong, Service: "web", Binding: strings.Repeat("a", 64), Since: noon},
 		},
 	}
 
@@ -119,6 +120,9 @@ func TestExplain(t *testing.T) {
 			}
 			if said := strings.Contains(got.Words(), "in the same second"); said != tc.want.Tied {
 				t.Errorf("%s\nit says %q", tc.reason, got.Words())
+			}
+			if _, known := v1alpha1.Explain(v1alpha1.OnNoGate, got.Reason); !known && !got.Empty() {
+				t.Errorf("%s is not in the catalog", got.Reason)
 			}
 			if adds := Gates(tc.pod, candidates).Add; !cmp.Equal(adds, got.Missing) {
 				t.Errorf("%s\nwhat is missing is not what would be injected: %v and %v", tc.reason, got.Missing, adds)

@@ -43,10 +43,10 @@ func TestExternalGates(t *testing.T) {
 		woken bool
 		want  bool
 		// why is what Explain says of a pod that has no gate at all.
-		why Reason
+		why string
 	}{
-		"Neither":        {reason: "Nobody would hear of the pod.", theirs: []*binding.Binding{theirs}, group: arn, why: ReasonNoGateOfLBC},
-		"NothingOfLBC":   {reason: "Nor here, where there is nothing of that controller's at all.", group: arn, why: ReasonNoGateOfLBC},
+		"Neither":        {reason: "Nobody would hear of the pod.", theirs: []*binding.Binding{theirs}, group: arn, why: v1alpha1.ReasonNoGateOfLBC},
+		"NothingOfLBC":   {reason: "Nor here, where there is nothing of that controller's at all.", group: arn, why: v1alpha1.ReasonNoGateOfLBC},
 		"ItsGate":        {reason: "That controller wakes for its gate of the group.", gates: []string{prefix + "theirs"}, theirs: []*binding.Binding{theirs}, group: arn, want: true},
 		"ByName":         {reason: "A group may be named by its name on one side.", gates: []string{prefix + "theirs"}, theirs: []*binding.Binding{theirs}, group: "web", want: true},
 		"AddedHere":      {reason: "podgate adds that controller's gate, too, where it serves the kind.", theirs: []*binding.Binding{theirs}, served: true, group: arn, want: true},
@@ -56,7 +56,7 @@ func TestExternalGates(t *testing.T) {
 		"Gone":           {reason: "The gate's binding is gone or going.", gates: []string{prefix + "theirs"}, theirs: []*binding.Binding{with(deleting)}, group: arn},
 		"Instances":      {reason: "That controller registers no pods there.", gates: []string{prefix + "theirs"}, theirs: []*binding.Binding{with(typed(elbv2.TargetTypeInstance))}, group: arn},
 		"GateOfNobody":   {reason: "There is no such binding.", gates: []string{prefix + "gone"}, theirs: []*binding.Binding{theirs}, group: arn},
-		"Legacy":         {reason: "That controller does not open the gates of its predecessor.", gates: []string{legacy + "i_web_80"}, theirs: []*binding.Binding{theirs}, group: arn, why: ReasonNoGateOfLBC},
+		"Legacy":         {reason: "That controller does not open the gates of its predecessor.", gates: []string{legacy + "i_web_80"}, theirs: []*binding.Binding{theirs}, group: arn, why: v1alpha1.ReasonNoGateOfLBC},
 		"Nudged":         {reason: "podgate wakes that controller.", theirs: []*binding.Binding{theirs}, group: arn, woken: true, want: true},
 	}
 

@@ -28,10 +28,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
-	"github.com/podgate/podgate/internal/injection"
 )
 
 // What this package may do in the cluster, beside what package ungated may.
@@ -183,7 +183,7 @@ func (r *Reconciler) group(ctx context.Context, svc *corev1.Service) (group, err
 			return g, err
 		}
 		if len(f.Gates.Missing) > 0 {
-			g.ungated = append(g.ungated, lacking{pod: &g.pods[i], gates: f.Gates.Missing, lost: f.Gates.Reason == injection.ReasonNotInjected})
+			g.ungated = append(g.ungated, lacking{pod: &g.pods[i], gates: f.Gates.Missing, lost: f.Gates.Reason == v1alpha1.ReasonNotInjected})
 		}
 	}
 

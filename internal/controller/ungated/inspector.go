@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
@@ -64,7 +65,7 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 		f.Gates = injection.Explain(as, candidates)
 	}
 
-	if f.Gates.Reason == injection.ReasonNoService && as.Hooks.OfJob {
+	if f.Gates.Reason == v1alpha1.ReasonNoService && as.Hooks.OfJob {
 		f.Gates = injection.Finding{} // Nobody expects a Job's pods behind a load balancer.
 	}
 

@@ -138,7 +138,7 @@ func (r *Reconciler) old(since time.Time) bool {
 func (r *Reconciler) count(key types.NamespacedName, f Finding) {
 	var missing, short []podgauge.Series
 	if len(f.Gates.Missing) > 0 {
-		missing = append(missing, podgauge.Series{key.Namespace, string(f.Gates.Reason)})
+		missing = append(missing, podgauge.Series{key.Namespace, f.Gates.Reason})
 	}
 
 	if f.Drain.Hook > 0 {
@@ -155,5 +155,5 @@ func (r *Reconciler) count(key types.NamespacedName, f Finding) {
 
 // keyOf is what makes two findings the same news.
 func keyOf(f injection.Finding) string {
-	return string(f.Reason) + " " + f.Service + " " + f.Binding + " " + strings.Join(f.Missing, " ")
+	return f.Reason + " " + f.Service + " " + f.Binding + " " + strings.Join(f.Missing, " ")
 }
