@@ -157,10 +157,10 @@ func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *targets.R
 		}
 	}
 
-	s, err := standby.New(standby.Options{
-		Leases: mgr.GetAPIReader(), Lease: types.NamespacedName{Namespace: c.Namespace, Name: LeaseName}, RetryPeriod: c.RetryPeriod,
-		Elected: mgr.Elected(), Cache: mgr.GetCache(), Urgent: targets.Urgent, Metrics: metrics, Log: mgr.GetLogger().WithName("standby"),
-	})
+	lease := standby.Lease{
+		Reader: mgr.GetAPIReader(), Name: types.NamespacedName{Namespace: c.Namespace, Name: LeaseName}, RetryPeriod: c.RetryPeriod, Elected: mgr.Elected(),
+	}
+	s, err := standby.New(lease, mgr.GetCache(), targets.Urgent, standby.Options{Metrics: metrics, Log: mgr.GetLogger().WithName("standby")})
 	if err != nil {
 		return err
 	}

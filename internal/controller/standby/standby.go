@@ -19,42 +19,67 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Options are what New needs. All are required.
-type Options struct {
-	// Leases reads the leader's lease; it is uncached.
-	Leases client.Reader
-	// Lease is the leader's.
-	Lease types.NamespacedName
+// Lease is how a Standby sees the leader.
+type Lease struct {
+	// Reader reads the lease; it is uncached.
+	Reader client.Reader
+	// Name is the lease's.
+	Name types.NamespacedName
 	// RetryPeriod is the time between two renewals of the lease.
 	RetryPeriod time.Duration
 	// Elected is closed when this replica leads.
 	Elected <-chan struct{}
-	// Cache holds pods, Services and bindings.
-	Cache client.Reader
-	// Urgent deregisters the targets of a binding's terminating pods, and gives how many. It has to be
-	// idempotent, and safe beside a leader that is alive after all.
-	Urgent  func(ctx context.Context, binding types.NamespacedName) (int, error)
+}
+
+// Urgent deregisters the targets of a binding's terminating pods, and returns how many. It has to be
+// idempotent, and safe beside a leader that is alive after all.
+type Urgent func(ctx context.Context, binding types.NamespacedName) (int, error)
+
+// Options are what a Standby may be given beside what it requires. Each of them has a default that works.
+type Options struct {
 	Metrics prometheus.Registerer
-	Log     logr.Logger
+	// Log is discarded by default.
+	Log logr.Logger
+}
+
+// withDefaults fills in what is not given.
+func (o Options) withDefaults() Options {
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+
+	if o.Log.GetSink() == nil {
+		o.Log = logr.Discard()
+	}
+
+	return o
 }
 
 // Standby stands in for a silent leader. It is a manager's Runnable.
 type Standby struct {
-	Options
+	lease   Lease
+	cache   client.Reader
+	urgent  Urgent
+	log     logr.Logger
 	metrics *metrics
 	silence silence
-	// acting is what is under way in the present silence; nil while the leader is heard.
-	acting *stint
+	// takeover is what is under way in the present silence; nil while the leader is heard.
+	takeover *takeover
 }
 
-// New makes a Standby.
-func New(o Options) (*Standby, error) {
+// New makes a Standby. The cache holds pods, Services and bindings.
+func New(lease Lease, cache client.Reader, urgent Urgent, o Options) (*Standby, error) {
+	o = o.withDefaults()
 	m, err := newMetrics(o.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("register standby metrics: %w", err)
 	}
-	// A leader that missed two renewals in a row; the third would be late by half.
-	return &Standby{Options: o, metrics: m, silence: silence{patience: o.RetryPeriod * 5 / 2}}, nil
+
+	return &Standby{
+		lease: lease, cache: cache, urgent: urgent, log: o.Log, metrics: m,
+		// A leader that missed two renewals in a row; the third would be late by half.
+		silence: silence{patience: lease.RetryPeriod * 5 / 2},
+	}, nil
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -64,7 +89,8 @@ func (s *Standby) NeedLeaderElection() bool { return false }
 // call is under way any more.
 func (s *Standby) Start(ctx context.Context) error {
 	defer s.rest()
-	ticker := time.NewTicker(s.RetryPeriod / 2)
+
+	ticker := time.NewTicker(s.lease.RetryPeriod / 2)
 	defer ticker.Stop()
 
 	for {
@@ -72,7 +98,7 @@ func (s *Standby) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-s.Elected:
+		case <-s.lease.Elected:
 			return nil
 		case <-ticker.C:
 		}
@@ -80,9 +106,9 @@ func (s *Standby) Start(ctx context.Context) error {
 }
 
 // look reads the lease and acts while its holder is silent. A lease that cannot be
-// read tells nothing: what is under way goes on, nothing is begun.
+// read says nothing: what is under way goes on, nothing is begun.
 func (s *Standby) look(ctx context.Context) {
-	lease, err := s.lease(ctx)
+	lease, err := s.read(ctx)
 	if err != nil {
 		return
 	}
@@ -92,29 +118,31 @@ func (s *Standby) look(ctx context.Context) {
 		return
 	}
 
-	if s.acting == nil {
-		s.acting = newStint(ctx, s.Options, s.metrics)
+	if s.takeover == nil {
+		s.takeover = s.takeOver(ctx)
 		s.metrics.acting.Set(1)
-		s.Log.Info("Leader is silent: deregistering terminating pods in its place", "holder", s.silence.holder)
+		s.log.Info("Leader is silent: deregistering terminating pods in its place", "holder", s.silence.holder)
 	}
 
-	s.acting.round()
+	s.takeover.pass()
 }
 
-func (s *Standby) lease(ctx context.Context) (*coordinationv1.Lease, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.RetryPeriod)
+// read reads the leader's lease.
+func (s *Standby) read(ctx context.Context) (*coordinationv1.Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.lease.RetryPeriod)
 	defer cancel()
 	var lease coordinationv1.Lease
-	return &lease, s.Leases.Get(ctx, s.Lease, &lease)
+	return &lease, s.lease.Reader.Get(ctx, s.lease.Name, &lease)
 }
 
 // rest ends what is under way: the leader is back, or leads here.
 func (s *Standby) rest() {
-	if s.acting == nil {
+	if s.takeover == nil {
 		return
 	}
-	s.acting.end()
-	s.acting = nil
+
+	s.takeover.end()
+	s.takeover = nil
 	s.metrics.acting.Set(0)
-	s.Log.Info("Leader is no longer stood in for")
+	s.log.Info("Leader is no longer stood in for")
 }

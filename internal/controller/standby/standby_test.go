@@ -14,8 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -48,17 +46,15 @@ func run(t *testing.T, test func(w *world, leader context.CancelFunc)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, elected: make(chan struct{}), done: make(chan error, 1)}
 		w.urgent = func(context.Context, string) (int, error) { return 0, nil }
-		s, err := New(Options{
-			Leases: leases{w: w}, RetryPeriod: time.Second, Elected: w.elected, Cache: cached{w: w},
-			Urgent: func(ctx context.Context, key types.NamespacedName) (int, error) {
-				w.mu.Lock()
-				w.calls = append(w.calls, key.Name)
-				urgent := w.urgent
-				w.mu.Unlock()
-				return urgent(ctx, key.Name)
-			},
-			Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
-		})
+		urgent := func(ctx context.Context, key types.NamespacedName) (int, error) {
+			w.mu.Lock()
+			w.calls = append(w.calls, key.Name)
+			urgent := w.urgent
+			w.mu.Unlock()
+			return urgent(ctx, key.Name)
+		}
+
+		s, err := New(Lease{Reader: leases{w: w}, RetryPeriod: time.Second, Elected: w.elected}, cached{w: w}, urgent, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
