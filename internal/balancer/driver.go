@@ -36,6 +36,9 @@ type Traits struct {
 	// Manifest reads what an object says of its group; false when the group is another
 	// driver's.
 	Manifest func(object any) (Manifest, bool)
+	// Only returns a copy of an object that names only some of its group's parts; nil where
+	// Manifest returns none.
+	Only func(object any, parts []string) any
 	// ManifestDecides: a group's settings are those of the binding's manifest, which may
 	// be younger than what was published on the binding.
 	ManifestDecides bool

@@ -3,6 +3,8 @@
 
 package balancer
 
+import "slices"
+
 // Manifest is what an object says of the group that it binds a Service to. Its zero value
 // is that of an object whose load balancer podgate does not know.
 type Manifest struct {
@@ -12,6 +14,15 @@ type Manifest struct {
 	// Parts are the group's parts, in the object's order, where bindings claim those one by one;
 	// empty where the group is claimed as a whole.
 	Parts []string
+}
+
+// Claims lists what no two bindings may have podgate register targets in: the group's parts, or
+// else the group itself.
+func (m Manifest) Claims(group string) []string {
+	if len(m.Parts) > 0 {
+		return slices.Compact(slices.Sorted(slices.Values(m.Parts)))
+	}
+	return []string{group}
 }
 
 // Manifest returns what an object says of its group, by the driver whose group it is.

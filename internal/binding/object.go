@@ -5,7 +5,6 @@ package binding
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,8 +53,8 @@ type Binding struct {
 	Wake v1alpha1.Wake
 
 	kind kind
-	// manifest is the group as the object describes it.
-	manifest balancer.Group
+	// manifest is what the object says of the group.
+	manifest balancer.Manifest
 }
 
 // kind is what differs between the kinds of objects that may say a binding: one file each.
@@ -86,7 +85,7 @@ type kind interface {
 // read completes a Binding by what its object says of the group.
 func (b *Binding) read() *Binding {
 	m := traits.All().Manifest(b.Object)
-	b.Ref, b.GroupName, b.Parts, b.manifest = m.Group.Ref, m.Group.Name, m.Parts, m.Group
+	b.Ref, b.GroupName, b.Parts, b.manifest = m.Group.Ref, m.Group.Name, m.Parts, m
 	b.TargetType, b.IPAddressType = m.Group.TargetType, m.Group.IPAddressType
 	return b
 }
@@ -178,10 +177,13 @@ func (b *Binding) Claims(group string) []string {
 	if b.Shared || b.External {
 		return nil
 	}
-	if len(b.Parts) == 0 {
-		return []string{group}
-	}
-	return slices.Compact(slices.Sorted(slices.Values(b.Parts)))
+	return b.manifest.Claims(group)
+}
+
+// Only returns the binding of some of its Parts.
+func (b *Binding) Only(parts []string) *Binding {
+	reduced := traits.All().Of(b.Ref.Provider).Only(b.Object, parts)
+	return From(reduced.(client.Object))
 }
 
 // Names lists what a binding has podgate use, as allowances spell it: the parts that it claims one by one, or else the
@@ -207,7 +209,7 @@ func (b *Binding) Need() drain.Need { return b.Terms().Need() }
 // that was not resolved yet the most counts that one of the manifest's protocol may need.
 func (b *Binding) Terms() drain.Terms {
 	driver := traits.All().Of(b.Ref.Provider)
-	group := b.manifest
+	group := b.manifest.Group
 
 	if !driver.ManifestDecides {
 		published, ok := b.Published()

@@ -80,7 +80,7 @@ func OwnBindingsClaiming(ctx context.Context, r client.Reader, claim string) ([]
 	if err := find(ctx, r, &list, "", bindingsByGroup, claim); err != nil {
 		return nil, err
 	}
-	return keep(list.Items, func(b *v1alpha1.TargetBinding) bool { return slices.Contains(b.Claims(), claim) }), nil
+	return keep(list.Items, func(b *v1alpha1.TargetBinding) bool { return slices.Contains(ownClaims(b), claim) }), nil
 }
 
 // PodsOf lists the pods that a Service selects.

@@ -20,6 +20,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer/traits"
 )
 
 // The indexes, as the cache knows them.
@@ -52,7 +53,7 @@ func Bindings(ctx context.Context, c client.FieldIndexer) error {
 		return err
 	}
 
-	return register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByGroup, (*v1alpha1.TargetBinding).Claims)
+	return register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByGroup, ownClaims)
 }
 
 // Pods registers the indexes of pods, before the cache starts.
@@ -107,6 +108,20 @@ func bindingGroup(b *elbv2.TargetGroupBinding) []string {
 }
 
 func ownService(b *v1alpha1.TargetBinding) []string { return []string{b.Spec.ServiceRef.Name} }
+
+// ownClaims lists what a TargetBinding claims, by what its manifest says of the group or else
+// what was resolved. Who only observes claims nothing.
+func ownClaims(b *v1alpha1.TargetBinding) []string {
+	m := traits.All().Manifest(b)
+	group := m.Group.Ref.Group
+	if group == "" && b.Status.Group != nil {
+		group = b.Status.Group.ID
+	}
+	if b.External() || group == "" {
+		return nil
+	}
+	return m.Claims(group)
+}
 
 func podLabels(pod *corev1.Pod) []string {
 	pairs := make([]string, 0, len(pod.Labels))

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 )
 
 // Config is what a binding says of one backend.
@@ -137,7 +137,7 @@ func (c Config) complete() (Config, []socket, error) {
 // id names the group: who uses the same backend of the same instances uses this group.
 // Who only observes it and who changes it do not share one.
 func (c Config) id() string {
-	return v1alpha1.HAProxy{Backend: c.Backend, Instances: c.Instances}.ID(c.Observe)
+	return traits.ID(c.Backend, c.Instances, c.Observe)
 }
 
 // prefix begins the names of the servers that are podgate's. No part of a Kubernetes

@@ -69,31 +69,29 @@ func (r *Reconciler) refused(ctx context.Context, b *binding.Binding, ref balanc
 	return &verdict{v1alpha1.ReasonGroupBoundTwice, fmt.Sprintf("Binding %s/%s is older and names the same target group, so this one is not served: delete one of them.", other.Namespace, other.Name)}
 }
 
-// rest is a binding without the instances of its backend that others claim, who see to
-// the servers there; nil when nothing is left.
+// rest is a binding without the parts of its group that others claim, who see to the targets
+// there; nil when nothing is left.
 func (r *Reconciler) rest(ctx context.Context, b *binding.Binding) (*binding.Binding, error) {
-	if b.Ref.Provider != balancer.HAProxy {
+	if len(b.Parts) == 0 {
 		return b, nil
 	}
 
-	reduced := b.Own().DeepCopy()
-	backend := reduced.Spec.HAProxy
-	backend.Instances = nil
-	for _, instance := range b.Own().Spec.HAProxy.Instances {
-		rivals, err := r.rivals(ctx, b, v1alpha1.Claim(backend.Backend, instance))
+	var left []string
+	for _, part := range b.Parts {
+		rivals, err := r.rivals(ctx, b, part)
 		if err != nil {
 			return nil, err
 		}
 		if len(rivals) == 0 {
-			backend.Instances = append(backend.Instances, instance)
+			left = append(left, part)
 		}
 	}
 
-	if len(backend.Instances) == 0 {
+	if len(left) == 0 {
 		return nil, nil
 	}
 
-	return binding.OfOwn(reduced), nil
+	return b.Only(left), nil
 }
 
 func older(a, b *binding.Binding) bool {

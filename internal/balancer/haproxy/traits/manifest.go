@@ -4,6 +4,8 @@
 package traits
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -21,14 +23,36 @@ func manifest(o any) (balancer.Manifest, bool) {
 
 	h := b.Spec.HAProxy
 	m := balancer.Manifest{Group: balancer.Group{
-		Ref:                 balancer.Ref{Group: h.ID(b.External())},
+		Ref:                 balancer.Ref{Group: ID(h.Backend, h.Instances, b.External())},
 		DeregistrationDelay: time.Duration(h.DrainSeconds) * time.Second,
 	}}
 	for _, instance := range h.Instances {
-		m.Parts = append(m.Parts, v1alpha1.Claim(h.Backend, instance))
+		m.Parts = append(m.Parts, part(h.Backend, instance))
 	}
 
 	return m, true
+}
+
+// ID names the backend at its instances: who uses the same backend of the same instances
+// uses the same group, except that those who only observe it have one of their own.
+func ID(backend string, instances []string, observed bool) string {
+	sorted := slices.Sorted(slices.Values(instances))
+	id := backend + "@" + strings.Join(slices.Compact(sorted), ",")
+	if observed {
+		return id + " (observed)"
+	}
+	return id
+}
+
+// part is a backend at one instance, whose spelling counts.
+func part(backend, instance string) string { return backend + "@" + instance }
+
+// only returns a binding of the backend at those instances that the parts name.
+func only(object any, parts []string) any {
+	b := object.(*v1alpha1.TargetBinding).DeepCopy()
+	h := b.Spec.HAProxy
+	h.Instances = slices.DeleteFunc(h.Instances, func(instance string) bool { return !slices.Contains(parts, part(h.Backend, instance)) })
+	return b
 }
 
 // need returns what a backend's servers need: HAProxy sends a server that drains only

@@ -31,6 +31,7 @@ func Driver() balancer.Driver {
 		Account:   account,
 
 		Manifest:          manifest,
+		Only:              only,
 		ManifestDecides:   true,
 		EmptyUntilReached: true,
 		Need:              need,
