@@ -32,7 +32,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/traits"
+	"github.com/podgate/podgate/internal/balancer/drivers"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -153,7 +153,7 @@ func (w *world) restart() {
 	metrics := prometheus.NewRegistry()
 	w.gatherer = metrics
 	r, err := NewReconciler(kube{w: w}, w, w, binding.NewRegistry(func(types.NamespacedName) {}), Options{
-		Drivers:      traits.All(),
+		Drivers:      drivers.All(nil, balancer.Limits{}, nil),
 		Account:      func(ref balancer.Ref) string { return ref.Group },
 		Recorder:     w.events,
 		Metrics:      metrics,
