@@ -22,6 +22,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/index"
 )
 
@@ -75,7 +76,7 @@ func newOffline(ctx context.Context, objects []client.Object) (*snapshot, error)
 
 func newSnapshot(ctx context.Context, live client.Reader) (*snapshot, error) {
 	s := &snapshot{live: live, indexes: map[reflect.Type]toolscache.Indexers{}, held: map[holding]held{}}
-	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods(gates.All().Owns)} {
 		if err := register(ctx, s); err != nil {
 			return nil, err
 		}

@@ -107,10 +107,20 @@ func PodsOn(ctx context.Context, r client.Reader, node string) ([]corev1.Pod, er
 	return pods(ctx, r, "", podsByNode, node, func(pod *corev1.Pod) bool { return pod.Spec.NodeName == node })
 }
 
+// PodsLeaving lists the pods of all namespaces that are being deleted.
+func PodsLeaving(ctx context.Context, r client.Reader) ([]corev1.Pod, error) {
+	return pods(ctx, r, "", podsByPressure, leaving, leaves)
+}
+
 // PodsPressing lists the pods of all namespaces that are being deleted or have a gate
-// that is not open.
-func PodsPressing(ctx context.Context, r client.Reader) ([]corev1.Pod, error) {
-	return pods(ctx, r, "", podsByPressure, pressing, presses)
+// of podgate's that is not open.
+func PodsPressing(ctx context.Context, r client.Reader, owns Owner) ([]corev1.Pod, error) {
+	gone, err := PodsLeaving(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	held, err := pods(ctx, r, "", podsByPressure, waiting, owns.waits)
+	return append(gone, held...), err
 }
 
 func pods(ctx context.Context, r client.Reader, namespace, name, value string, asked func(*corev1.Pod) bool) ([]corev1.Pod, error) {

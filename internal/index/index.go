@@ -11,6 +11,7 @@ package index
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -18,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer/traits"
 )
@@ -56,25 +56,23 @@ func Bindings(ctx context.Context, c client.FieldIndexer) error {
 	return register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByGroup, ownClaims)
 }
 
-// Pods registers the indexes of pods, before the cache starts.
-func Pods(ctx context.Context, c client.FieldIndexer) error {
-	if err := register(ctx, c, &corev1.Pod{}, podsByLabel, podLabels); err != nil {
-		return err
+// Owner reports whether a condition type is a gate of podgate's.
+type Owner func(conditionType string) bool
+
+// Pods returns what registers the indexes of pods, before the cache starts.
+func Pods(owns Owner) func(ctx context.Context, c client.FieldIndexer) error {
+	values := map[string]func(*corev1.Pod) []string{
+		podsByLabel: podLabels, podsByGate: podGates, podsByAddress: podAddresses, podsByNode: podNode, podsByPressure: owns.pressure,
 	}
 
-	if err := register(ctx, c, &corev1.Pod{}, podsByGate, podGates); err != nil {
-		return err
+	return func(ctx context.Context, c client.FieldIndexer) error {
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			if err := register(ctx, c, &corev1.Pod{}, name, values[name]); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-
-	if err := register(ctx, c, &corev1.Pod{}, podsByAddress, podAddresses); err != nil {
-		return err
-	}
-
-	if err := register(ctx, c, &corev1.Pod{}, podsByNode, podNode); err != nil {
-		return err
-	}
-
-	return register(ctx, c, &corev1.Pod{}, podsByPressure, podPressure)
 }
 
 // register adds one index; values gives nothing for an object that is not to be found by it.
@@ -156,21 +154,30 @@ func podNode(pod *corev1.Pod) []string {
 	return []string{pod.Spec.NodeName}
 }
 
-// pressing is the one value of its index.
-const pressing = "true"
+// The values of the index by pressure.
+const (
+	leaving = "leaving"
+	waiting = "waiting"
+)
 
-func podPressure(pod *corev1.Pod) []string {
-	if presses(pod) {
-		return []string{pressing}
+func (owns Owner) pressure(pod *corev1.Pod) []string {
+	switch {
+	case leaves(pod):
+		return []string{leaving}
+	case owns.waits(pod):
+		return []string{waiting}
 	}
 	return nil
 }
 
-// presses reports whether a pod is being deleted or has a gate that is not open.
-func presses(pod *corev1.Pod) bool {
-	return !pod.DeletionTimestamp.IsZero() || slices.ContainsFunc(gates.Of(pod), func(name string) bool {
-		return !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-			return string(c.Type) == gates.Type(name) && c.Status == corev1.ConditionTrue
+// leaves reports whether a pod is being deleted.
+func leaves(pod *corev1.Pod) bool { return !pod.DeletionTimestamp.IsZero() }
+
+// waits reports whether a pod that stays has a gate that is not open.
+func (owns Owner) waits(pod *corev1.Pod) bool {
+	return !leaves(pod) && slices.ContainsFunc(podGates(pod), func(gate string) bool {
+		return owns(gate) && !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+			return string(c.Type) == gate && c.Status == corev1.ConditionTrue
 		})
 	})
 }

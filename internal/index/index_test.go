@@ -227,7 +227,9 @@ func TestAnswers(t *testing.T) {
 		},
 		"PodsPressing": {
 			reason: "Pods that are being deleted or wait at a gate press, wherever they are.", want: []string{"dying", "odd", "pod-of-other", "web-0"}, all: true,
-			ask: func(r client.Reader) ([]string, error) { return names(index.PodsPressing(t.Context(), r)) },
+			ask: func(r client.Reader) ([]string, error) {
+				return names(index.PodsPressing(t.Context(), r, indextest.Owns))
+			},
 		},
 		"PodsAtIPv6": {
 			reason: "A second address counts.", want: []string{"web-1"},

@@ -95,7 +95,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 
 	targets, err := targets.Setup(mgr, prov, observer, registry, targets.Options{
 		Reader: mgr.GetAPIReader(), Drivers: prov.Drivers, Account: prov.Drivers.Account, Prepare: prepare(prov.HAProxy),
-		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &targetWake,
+		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Gates: c.kinds(), Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
 		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,
 	})

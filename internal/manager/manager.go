@@ -91,7 +91,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return fmt.Errorf("make manager: %w", err)
 	}
 
-	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods(c.kinds().Owns)} {
 		if err := register(ctx, mgr.GetFieldIndexer()); err != nil {
 			return err
 		}

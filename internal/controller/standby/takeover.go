@@ -76,7 +76,7 @@ func (t *takeover) pass() {
 
 // pressing are the bindings that have a terminating pod.
 func (t *takeover) pressing() (map[types.NamespacedName]struct{}, error) {
-	pods, err := index.PodsPressing(t.ctx, t.cache)
+	pods, err := index.PodsLeaving(t.ctx, t.cache)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (t *takeover) pressing() (map[types.NamespacedName]struct{}, error) {
 	keys := map[types.NamespacedName]struct{}{}
 	for i := range pods {
 		pod := &pods[i]
-		if pod.DeletionTimestamp.IsZero() || binding.Over(pod) || len(pod.Status.PodIPs) == 0 {
+		if binding.Over(pod) || len(pod.Status.PodIPs) == 0 {
 			continue
 		}
 		bindings, err := binding.ForPod(t.ctx, t.cache, pod)

@@ -29,6 +29,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/drain/record"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/lbc"
 )
 
@@ -48,6 +49,8 @@ type Options struct {
 	Prepare  func(*binding.Binding) error
 	Recorder events.EventRecorder
 	Metrics  prometheus.Registerer
+	// Gates are the kinds of gates; gates.All when nil.
+	Gates gates.Kinds
 	// Registered takes when pods that have a gate were registered.
 	Registered *latency.Times[latency.Registration]
 	// Wake adds bindings to the queue from outside.
@@ -97,6 +100,10 @@ func (o Options) withDefaults(c client.Client) Options {
 		o.Metrics = prometheus.NewRegistry()
 	}
 
+	if o.Gates == nil {
+		o.Gates = gates.All()
+	}
+
 	if o.Registered == nil {
 		o.Registered = &latency.Times[latency.Registration]{}
 	}
@@ -119,7 +126,7 @@ func (o Options) withDefaults(c client.Client) Options {
 func NewReconciler(c client.Client, provider balancer.Provider, observer Observer, registry *binding.Registry, o Options) (*Reconciler, error) {
 	o = o.withDefaults(c)
 
-	calls, err := newCallMetrics(o.Metrics, o.Registered)
+	calls, err := newCallMetrics(o.Metrics, o.Registered, o.Gates)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +173,7 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.lbc.Owners))).
 		Watches(&corev1.Pod{}, podEvents{reader: c, owners: r.lbc.Owners, states: r.states, ended: r.drains.Ended}.handler()).
-		WatchesRawSource(first(c, r.lbc.Owners)).
+		WatchesRawSource(first(c, r.lbc.Owners, o.Gates)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, r.states)})
 	if o.Wake != nil {
 		setup = setup.WatchesRawSource(o.Wake)

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/lbc"
 )
@@ -22,16 +22,16 @@ import (
 // first has a new leader begin with the bindings whose pods are being deleted or wait
 // at a gate. What a cache holds at the start is queued with a low priority, so these
 // overtake it.
-func first(r client.Reader, owners *lbc.Owners) source.Source {
+func first(r client.Reader, owners *lbc.Owners, kinds gates.Kinds) source.Source {
 	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		pods, err := index.PodsPressing(ctx, r)
+		pods, err := index.PodsPressing(ctx, r, kinds.Owns)
 		if err != nil {
 			return err
 		}
 
 		for i := range pods {
 			pod := &pods[i]
-			if !presses(pod) {
+			if !presses(pod, kinds) {
 				continue
 			}
 
@@ -52,14 +52,14 @@ func first(r client.Reader, owners *lbc.Owners) source.Source {
 }
 
 // presses reports whether somebody waits for what becomes of a pod's target.
-func presses(pod *corev1.Pod) bool {
+func presses(pod *corev1.Pod, kinds gates.Kinds) bool {
 	if binding.Over(pod) || len(pod.Status.PodIPs) == 0 {
 		return false
 	}
 	if !pod.DeletionTimestamp.IsZero() {
 		return true
 	}
-	return binding.IsTrue(pod, corev1.ContainersReady) && slices.ContainsFunc(gates.Of(pod), func(name string) bool {
-		return !binding.IsTrue(pod, corev1.PodConditionType(gates.Type(name)))
+	return binding.IsTrue(pod, corev1.ContainersReady) && slices.ContainsFunc(kinds.Of(pod), func(gate string) bool {
+		return !binding.IsTrue(pod, corev1.PodConditionType(gate))
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/gates"
 )
 
 // TestFirst: a new leader begins where pods are being deleted or wait.
@@ -52,7 +53,7 @@ func TestFirst(t *testing.T) {
 			q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 			defer q.ShutDown()
 
-			if err := first(kube{w: w}, w.lbc.Owners).Start(t.Context(), q); err != nil {
+			if err := first(kube{w: w}, w.lbc.Owners, gates.All()).Start(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
 

@@ -10,12 +10,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/drain/record"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/membership"
 )
 
@@ -29,11 +29,12 @@ type callMetrics struct {
 
 	// registrations are when pods that have a gate were registered, for the pod controller.
 	registrations *latency.Times[latency.Registration]
+	gates         gates.Kinds
 }
 
-func newCallMetrics(reg prometheus.Registerer, registrations *latency.Times[latency.Registration]) (*callMetrics, error) {
+func newCallMetrics(reg prometheus.Registerer, registrations *latency.Times[latency.Registration], kinds gates.Kinds) (*callMetrics, error) {
 	m := &callMetrics{
-		registrations: registrations,
+		registrations: registrations, gates: kinds,
 		readyToRegister: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_registration_delay_seconds", Buckets: buckets,
 			Help: "Time from a pod's containers being ready to its registration, from the condition's time of one-second resolution.",
@@ -62,7 +63,7 @@ func (m *callMetrics) registered(ref balancer.Ref, done []gate.Target, who popul
 		if pod == nil {
 			continue
 		}
-		if len(gates.Of(pod)) > 0 {
+		if len(m.gates.Of(pod)) > 0 {
 			m.registrations.Note(latency.Registration{Pod: pod.UID, Group: ref.Group}, now, now)
 		}
 		if c := binding.Condition(pod, corev1.ContainersReady); c != nil {

@@ -17,8 +17,15 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/index"
 )
+
+// Owns reports whether a condition type is the gate of a binding.
+func Owns(conditionType string) bool {
+	_, owned := gates.Binding(conditionType)
+	return owned
+}
 
 // Cache is a client.Reader of the objects that it was made of. It gives what it holds, not copies.
 type Cache struct {
@@ -28,7 +35,7 @@ type Cache struct {
 // New makes a cache of objects.
 func New(ctx context.Context, objects ...client.Object) (*Cache, error) {
 	c := &Cache{kinds: map[reflect.Type]toolscache.Indexer{}}
-	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods(Owns)} {
 		if err := register(ctx, c); err != nil {
 			return nil, err
 		}
