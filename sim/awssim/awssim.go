@@ -94,7 +94,7 @@ type Config struct {
 	Log logr.Logger
 }
 
-// withDefaults fills in what is not given, or says what is wrong.
+// withDefaults fills in what is not given, or returns what is wrong.
 func (c Config) withDefaults() (Config, error) {
 	c.STS, c.DataPath = c.STS.WithDefaults(), c.DataPath.WithDefaults()
 	c.TimeScale = cmp.Or(c.TimeScale, 1)

@@ -54,7 +54,7 @@ func (p *pool) get(longest time.Duration) *targetConn {
 }
 
 // add takes note of a new connection that is about to be used. It fails when
-// the target is gone by now.
+// the target is gone.
 func (p *pool) add(c *targetConn) (*targetConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

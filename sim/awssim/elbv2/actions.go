@@ -26,7 +26,7 @@ func groupsOf(actions []types.Action) []string {
 	return arns
 }
 
-// checkActions says what the service has against actions, and returns them as
+// checkActions validates actions, and returns them as
 // answers show them: a forward to one group in both of its forms.
 func (s *Service) checkActions(c *Call, b *loadBalancer, actions []types.Action) ([]types.Action, error) {
 	if len(actions) == 0 {
@@ -63,7 +63,7 @@ func (s *Service) checkActions(c *Call, b *loadBalancer, actions []types.Action)
 	return []types.Action{a}, nil
 }
 
-// checkForward says what the service has against a forward action, and returns
+// checkForward validates a forward action, and returns
 // it with both of its forms filled in.
 func (s *Service) checkForward(c *Call, b *loadBalancer, a types.Action) (types.Action, error) {
 	tuples, err := tuplesOf(a)
@@ -109,7 +109,7 @@ func tuplesOf(a types.Action) ([]types.TargetGroupTuple, error) {
 	return tuples, nil
 }
 
-// checkTuple says what the service has against forwarding to one target group, and gives it a weight.
+// checkTuple validates forwarding to one target group, and gives it a weight.
 func (s *Service) checkTuple(c *Call, b *loadBalancer, t *types.TargetGroupTuple) error {
 	if t.TargetGroupArn == nil {
 		return wire.Invalid("A target group ARN must be specified")
@@ -136,7 +136,7 @@ func (s *Service) checkTuple(c *Call, b *loadBalancer, t *types.TargetGroupTuple
 	return wire.InRange("weight", t.Weight, 0, 999)
 }
 
-// checkConditions says what the service has against conditions, and returns
+// checkConditions validates conditions, and returns
 // them with both forms of path and host conditions filled in.
 func checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, error) {
 	if len(conditions) == 0 {

@@ -32,8 +32,8 @@ func (s *Service) rescript(groupARN string, target *faults.Target, script *healt
 		return fmt.Errorf("script health: no target group %q", groupARN)
 	}
 
-	before := map[*row]*health.Script{}
-	for k, r := range g.rows {
+	before := map[*registration]*health.Script{}
+	for k, r := range g.registrations {
 		before[r] = g.scriptFor(k)
 	}
 
@@ -66,10 +66,10 @@ func (s *Service) LoseTarget(groupARN string, target faults.Target) error {
 	s.clock.Lock()
 	defer s.clock.Unlock()
 	g := s.groups[groupARN]
-	if g == nil || g.rows[target] == nil {
+	if g == nil || g.registrations[target] == nil {
 		return fmt.Errorf("lose target: %s:%d is not in target group %q", target.ID, target.Port, groupARN)
 	}
-	s.remove(g, g.rows[target], "Fault.Lost")
+	s.remove(g, g.registrations[target], "Fault.Lost")
 	return nil
 }
 
@@ -85,7 +85,7 @@ func (s *Service) SetInstances(addresses map[string]string) {
 		}
 		s.instances[id] = address
 		for _, g := range s.groups {
-			for k, r := range g.rows {
+			for k, r := range g.registrations {
 				if k.ID == id {
 					s.restart(g, r)
 				}

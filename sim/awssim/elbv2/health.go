@@ -15,8 +15,8 @@ import (
 	"github.com/podgate/podgate/sim/awssim/health"
 )
 
-// row is a target in a group as the API shows it.
-type row struct {
+// registration is a target in a group as the API shows it.
+type registration struct {
 	key      faults.Target
 	seq      int64
 	zone     *string
@@ -35,17 +35,17 @@ type shown struct {
 	zone *string
 }
 
-// healthAt is what the API said from a time on; an empty state is a row gone.
+// healthAt is what the API said from a time on; an empty state is one that ended.
 type healthAt struct {
 	at  time.Time
-	seq int64 // of the row's registration
+	seq int64 // of the registration
 	shown
 }
 
 // historyKept is how long ago a describe may lag.
 const historyKept = 10 * time.Minute
 
-// healthAt is what the API said of a target at a time; false: it had no row.
+// healthAt is what the API said of a target at a time; false: it was not registered.
 func (g *targetGroup) healthAt(k faults.Target, at time.Time) (shown, bool) {
 	list := g.history[k]
 	for i := len(list) - 1; i >= 0; i-- {
@@ -57,7 +57,7 @@ func (g *targetGroup) healthAt(k faults.Target, at time.Time) (shown, bool) {
 }
 
 // remember appends to the history of a target and forgets what is too old.
-func (g *targetGroup) remember(r *row, h shown) {
+func (g *targetGroup) remember(r *registration, h shown) {
 	now := time.Now()
 	list := g.history[r.key]
 	list = append(list, healthAt{at: now, seq: r.seq, shown: h})
@@ -78,18 +78,18 @@ func (g *targetGroup) forget() {
 
 // add registers a target that is absent or draining.
 func (s *Service) add(g *targetGroup, k faults.Target, zone *string) {
-	r := &row{key: k, seq: s.next(), zone: zone}
-	if old := g.rows[k]; old != nil {
+	r := &registration{key: k, seq: s.next(), zone: zone}
+	if old := g.registrations[k]; old != nil {
 		old.life++
 		r.shown = old.shown
 	}
-	g.rows[k] = r
+	g.registrations[k] = r
 	s.restart(g, r)
 }
 
-// restart begins a row's life, or begins it again after its group came into
+// restart begins a registration's life, or begins it again after its group came into
 // use, or its checks were switched on, or its script went away.
-func (s *Service) restart(g *targetGroup, r *row) {
+func (s *Service) restart(g *targetGroup, r *registration) {
 	if r.draining {
 		return
 	}
@@ -133,7 +133,7 @@ func (s *Service) restart(g *targetGroup, r *row) {
 }
 
 // check checks a target's health for as long as that life of its lasts.
-func (s *Service) check(g *targetGroup, r *row, life int) {
+func (s *Service) check(g *targetGroup, r *registration, life int) {
 	for {
 		s.clock.Lock()
 		if r.life != life {
@@ -162,7 +162,7 @@ func (s *Service) check(g *targetGroup, r *row, life int) {
 }
 
 // judge takes the outcome of one check, nil being a passed one, into account.
-func (s *Service) judge(g *targetGroup, r *row, failure *health.Health) {
+func (s *Service) judge(g *targetGroup, r *registration, failure *health.Health) {
 	if failure == nil {
 		r.passes, r.fails = r.passes+1, 0
 		if r.passes >= s.passesWanted(g, r) {
@@ -182,7 +182,7 @@ func (s *Service) judge(g *targetGroup, r *row, failure *health.Health) {
 
 // passesWanted is how many checks in a row make r healthy. The healthy
 // threshold is for a target that was unhealthy; a new one has its own number.
-func (s *Service) passesWanted(g *targetGroup, r *row) int {
+func (s *Service) passesWanted(g *targetGroup, r *registration) int {
 	if first := s.profile(g).InitialHealthyChecks; r.shown.State == "initial" && first > 0 {
 		return first
 	}
@@ -191,7 +191,7 @@ func (s *Service) passesWanted(g *targetGroup, r *row) int {
 
 // fail turns a target unhealthy; behind a network load balancer that lets
 // connections live on, by way of unhealthy.draining.
-func (s *Service) fail(g *targetGroup, r *row, failure health.Health) {
+func (s *Service) fail(g *targetGroup, r *registration, failure health.Health) {
 	interval := seconds(g.attributes, attrUnhealthyDraining)
 	if g.http() || g.attributes[attrUnhealthyTermination] != "false" || interval == 0 {
 		s.setHealth(g, r, failure)
@@ -209,16 +209,16 @@ func (s *Service) fail(g *targetGroup, r *row, failure health.Health) {
 	})
 }
 
-// drain deregisters a target: the row stays until the deregistration delay is
+// drain deregisters a target: it is shown until the deregistration delay is
 // over, whatever is in flight. A group that no load balancer uses has nothing
-// to drain, and the row goes at once.
-func (s *Service) drain(g *targetGroup, r *row) {
+// to drain, and the registration ends at once.
+func (s *Service) drain(g *targetGroup, r *registration) {
 	r.life++
 	life := r.life
 	delay := seconds(g.attributes, attrDeregistrationDelay)
 	draining := health.Of("draining", "Target.DeregistrationInProgress")
 	if g.inUse {
-		g.routes.Follow(r.key, draining) // at its own pace, also when the row goes at once
+		g.routes.Follow(r.key, draining) // at its own pace, also when the registration ends at once
 	}
 
 	if !g.inUse || delay == 0 {
@@ -235,10 +235,10 @@ func (s *Service) drain(g *targetGroup, r *row) {
 	})
 }
 
-// remove takes a row away.
-func (s *Service) remove(g *targetGroup, r *row, reason string) {
+// remove ends a registration.
+func (s *Service) remove(g *targetGroup, r *registration, reason string) {
 	r.life++
-	delete(g.rows, r.key)
+	delete(g.registrations, r.key)
 	g.remember(r, shown{})
 	g.forget()
 	s.move(g, r.key, r.shown.State, "absent", reason)
@@ -248,7 +248,7 @@ func (s *Service) remove(g *targetGroup, r *row, reason string) {
 
 // setHealth changes what the API says of a target, and lets the data path
 // follow at its own pace.
-func (s *Service) setHealth(g *targetGroup, r *row, h health.Health) {
+func (s *Service) setHealth(g *targetGroup, r *registration, h health.Health) {
 	now := shown{Health: h, zone: r.zone}
 	if r.shown == now {
 		return
@@ -273,7 +273,7 @@ func (s *Service) move(g *targetGroup, k faults.Target, from, to, reason string)
 }
 
 // probe returns what the next check of r is. It needs the lock.
-func (s *Service) probe(g *targetGroup, r *row) datapath.Probe {
+func (s *Service) probe(g *targetGroup, r *registration) datapath.Probe {
 	p := datapath.Probe{
 		Protocol: g.view.HealthCheckProtocol,
 		Timeout:  s.clock.SocketTimeout(time.Duration(*g.view.HealthCheckTimeoutSeconds) * time.Second),

@@ -33,8 +33,7 @@ func healthCheckOf(in *api.CreateTargetGroupInput) healthCheck {
 	}
 }
 
-// setHealthCheck changes a group's health check as asked, or says what the
-// service has against it. Bounds are those of the service model.
+// setHealthCheck validates a health check, and changes that of a group to it. Bounds are those of the service model.
 func (s *Service) setHealthCheck(view *types.TargetGroup, h healthCheck) error {
 	minInterval, minTimeout := int32(5), int32(2)
 	if s.cfg.Relaxed {

@@ -48,7 +48,7 @@ func (s *Service) listenersOf(b *loadBalancer) []*listener {
 	return slices.DeleteFunc(sorted(s.listeners), func(l *listener) bool { return l.balancer != b })
 }
 
-// balancerUses says whether a listener or rule of b forwards to a group.
+// balancerUses reports whether a listener or rule of b forwards to a group.
 func (s *Service) balancerUses(b *loadBalancer, group string) bool {
 	for _, r := range s.rules {
 		if r.listener.balancer == b && slices.Contains(groupsOf(r.view.Actions), group) {
@@ -67,7 +67,7 @@ func (s *Service) refreshUse() {
 			continue
 		}
 		g.inUse = used
-		for _, r := range g.rows {
+		for _, r := range g.registrations {
 			r.checked = false
 			s.restart(g, r)
 		}
@@ -110,7 +110,7 @@ func (s *Service) createListener(c *Call, in *api.CreateListenerInput) (*api.Cre
 	return &api.CreateListenerOutput{Listeners: []types.Listener{l.view}}, nil
 }
 
-// checkListener says what the service has against a listener, and returns its
+// checkListener validates a listener, and returns its
 // default actions as answers show them.
 func (s *Service) checkListener(c *Call, b *loadBalancer, in *api.CreateListenerInput) ([]types.Action, error) {
 	if in.Port == nil || in.Protocol == "" {
@@ -170,7 +170,7 @@ func (l *listener) routed() datapath.Listener {
 	}
 }
 
-// reroute gives the data path a listener's rules as they now are.
+// reroute tells the data path a listener's rules as they now are.
 func (s *Service) reroute(l *listener) {
 	var views []types.Rule
 	for _, r := range s.rulesOf(l) {

@@ -26,7 +26,7 @@ func (r routed) ARN() string { return r.group.arn() }
 func (r routed) Host(k faults.Target) string { return r.service.hostOf(r.group, k) }
 
 // Registered implements datapath.TargetGroup.
-func (r routed) Registered(k faults.Target) bool { return r.group.rows[k] != nil }
+func (r routed) Registered(k faults.Target) bool { return r.group.registrations[k] != nil }
 
 // Routing implements datapath.TargetGroup.
 func (r routed) Routing() datapath.Routing {

@@ -120,7 +120,7 @@ func (s *Service) newRuleView(c *Call, l *listener, in *api.CreateRuleInput) (ty
 	return types.Rule{IsDefault: new(false), Priority: new(strconv.Itoa(int(*in.Priority))), Actions: actions, Conditions: conditions}, nil
 }
 
-// checkPriority says whether a new rule has room at a listener: its priority is free, and the quota not used up.
+// checkPriority returns an error unless a listener has room for a rule: its priority is free, and the quota not used up.
 func (s *Service) checkPriority(l *listener, priority int) error {
 	count := 0
 	for _, r := range s.rules {

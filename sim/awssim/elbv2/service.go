@@ -40,7 +40,7 @@ type Config struct {
 	Instances map[string]string
 }
 
-// WithDefaults fills in what is not given, or says what is wrong.
+// WithDefaults fills in what is not given, or returns what is wrong.
 func (c Config) WithDefaults() (Config, error) {
 	c.Region = cmp.Or(c.Region, "eu-west-1")
 	c.Quotas = c.Quotas.WithDefaults()

@@ -14,7 +14,7 @@ import (
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
-// taggable says whether arn names something that exists. An ARN of elsewhere is
+// taggable returns an error unless arn names something that exists. An ARN of elsewhere is
 // answered in words of its own (aws/aws-cli #3475).
 func (s *Service) taggable(c *Call, arn string) error {
 	for _, k := range []kind{kindGroup, kindBalancer, kindListener, kindRule} {

@@ -26,9 +26,9 @@ type targetGroup struct {
 	attributes map[string]string
 	inUse      bool
 
-	rows    map[faults.Target]*row       // the API's clock
-	history map[faults.Target][]healthAt // what the API said, for describes that lag
-	routes  *datapath.Routes             // the data path's clock
+	registrations map[faults.Target]*registration // the API's clock
+	history       map[faults.Target][]healthAt    // what the API said, for describes that lag
+	routes        *datapath.Routes                // the data path's clock
 
 	script  *health.Script // of the whole group
 	scripts map[faults.Target]*health.Script
@@ -99,12 +99,12 @@ func (s *Service) createTargetGroup(c *Call, in *api.CreateTargetGroupInput) (*a
 
 	view.TargetGroupArn = new(s.arn(c.Account, "targetgroup/"+*in.Name+"/"+wire.Suffix()))
 	g := &targetGroup{
-		account: c.Account,
-		seq:     s.next(),
-		view:    view,
-		rows:    map[faults.Target]*row{},
-		history: map[faults.Target][]healthAt{},
-		scripts: map[faults.Target]*health.Script{},
+		account:       c.Account,
+		seq:           s.next(),
+		view:          view,
+		registrations: map[faults.Target]*registration{},
+		history:       map[faults.Target][]healthAt{},
+		scripts:       map[faults.Target]*health.Script{},
 	}
 
 	g.attributes = groupAttributes(g)
@@ -169,7 +169,7 @@ func checkGroupName(name string) error {
 	return nil
 }
 
-// checkProtocol says what the service has against the protocol, port and VPC of a group whose targets have an address.
+// checkProtocol validates the protocol, port and VPC of a group whose targets have an address.
 func checkProtocol(in *api.CreateTargetGroupInput) error {
 	switch {
 	case in.Protocol == "":
@@ -261,7 +261,7 @@ func (s *Service) modifyTargetGroup(c *Call, in *api.ModifyTargetGroupInput) (*a
 	switched := *view.HealthCheckEnabled != *g.view.HealthCheckEnabled
 	g.view = view
 	if switched {
-		for _, r := range g.rows {
+		for _, r := range g.registrations {
 			s.restart(g, r)
 		}
 	}
@@ -282,7 +282,7 @@ func (s *Service) deleteTargetGroup(c *Call, in *api.DeleteTargetGroupInput) (*a
 		return nil, wire.Failed("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", g.arn())
 	}
 
-	for _, r := range g.rows {
+	for _, r := range g.registrations {
 		s.remove(g, r, "TargetGroupDeleted")
 	}
 

@@ -44,7 +44,7 @@ func (s *Service) registerTargets(c *Call, in *api.RegisterTargetsInput) (*api.R
 			return nil, err
 		}
 		k := g.key(t)
-		r := g.rows[k]
+		r := g.registrations[k]
 		if r != nil && r.draining && s.cfg.RefuseDraining {
 			return nil, wire.Failed("InvalidTarget", "The following targets are deregistering and cannot be registered until that is complete: '%s'", k.ID)
 		}
@@ -54,7 +54,7 @@ func (s *Service) registerTargets(c *Call, in *api.RegisterTargetsInput) (*api.R
 	}
 
 	registered := len(fresh)
-	for _, r := range g.rows {
+	for _, r := range g.registrations {
 		if !r.draining {
 			registered++
 		}
@@ -74,7 +74,7 @@ func (s *Service) registerTargets(c *Call, in *api.RegisterTargetsInput) (*api.R
 	return &api.RegisterTargetsOutput{}, nil
 }
 
-// checkTarget says what the service has against a target.
+// checkTarget validates a target that is to be registered.
 func (s *Service) checkTarget(g *targetGroup, t types.TargetDescription) error {
 	if t.Id == nil || *t.Id == "" {
 		return wire.Invalid("A target ID must be specified")
@@ -138,7 +138,7 @@ func (s *Service) deregisterTargets(c *Call, in *api.DeregisterTargetsInput) (*a
 	}
 
 	for _, t := range in.Targets {
-		if r := g.rows[g.key(t)]; r != nil && !r.draining { // an unknown target is no error
+		if r := g.registrations[g.key(t)]; r != nil && !r.draining { // an unknown target is no error
 			s.drain(g, r)
 		}
 	}

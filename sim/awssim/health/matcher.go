@@ -13,7 +13,7 @@ import (
 // Codes is a matcher: "200", "200,202" or "200-299".
 type Codes [][2]int
 
-// ParseMatcher reads a matcher, or says what the service has against it.
+// ParseMatcher reads a matcher. Its error is the service's.
 func ParseMatcher(text string) (Codes, error) {
 	var list Codes
 	for part := range strings.SplitSeq(text, ",") {

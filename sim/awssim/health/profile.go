@@ -63,7 +63,7 @@ type Profiles struct {
 	ALB, NLB *Profile
 }
 
-// WithDefaults fills in what is not given, or says what is wrong.
+// WithDefaults fills in what is not given, or returns what is wrong.
 func (p Profiles) WithDefaults() (Profiles, error) {
 	p.Profile = cmp.Or(p.Profile, "auto")
 	if p.ALB == nil {

@@ -40,7 +40,7 @@ func (sc *Script) Health() Health {
 	return h
 }
 
-// Check says what is wrong with a script.
+// Check returns what is wrong with a script.
 func (sc *Script) Check() error {
 	if (sc.State == "") == (len(sc.Outcomes) == 0) {
 		return fmt.Errorf("health script: wants either a state or outcomes")
