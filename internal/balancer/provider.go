@@ -14,23 +14,16 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// Kind names a provider.
+// Kind names a load balancer's driver, which says how it is spelled. Its zero value is of a load
+// balancer that podgate does not know.
 type Kind string
-
-// The kinds.
-const (
-	// ELBv2 is of target groups of ALBs and NLBs.
-	ELBv2 Kind = ""
-	// HAProxy is of backends of HAProxy.
-	HAProxy Kind = "haproxy"
-)
 
 // Ref names one target group at one load balancer. It is comparable and is used as
 // a key; two bindings of the same group have equal Refs.
 type Ref struct {
-	// Provider is whose group it is; ELBv2's when empty.
+	// Provider is whose group it is; empty when podgate does not know.
 	Provider Kind
-	// Group is the provider's identifier of the group; for ELBv2 the ARN.
+	// Group is the provider's identifier of the group, such as an ARN.
 	Group string
 	// Region is where the group is; empty for podgate's own region, if it has one.
 	Region string

@@ -67,5 +67,8 @@ func (r Router) of(ref Ref) (Provider, error) {
 	if p, ok := r[ref.Provider]; ok {
 		return p, nil
 	}
+	if ref.Provider == "" {
+		return nil, fmt.Errorf("%w: podgate does not know whose group %q is", ErrInvalid, ref.Group)
+	}
 	return nil, fmt.Errorf("%w: podgate has no provider %q", ErrInvalid, ref.Provider)
 }

@@ -26,8 +26,8 @@ func (n tended) Tend(context.Context, Ref) error { return n.err }
 
 func TestRouterTends(t *testing.T) {
 	tend := errors.New("of HAProxy")
-	r := Router{ELBv2: named{errors.New("of AWS")}, HAProxy: tended{named{tend}}}
-	for ref, want := range map[Ref]error{{Group: "g"}: nil, {Provider: HAProxy, Group: "g"}: tend, {Provider: "other", Group: "g"}: ErrInvalid} {
+	r := Router{"aws": named{errors.New("of AWS")}, "haproxy": tended{named{tend}}}
+	for ref, want := range map[Ref]error{{Provider: "aws", Group: "g"}: nil, {Provider: "haproxy", Group: "g"}: tend, {Provider: "other", Group: "g"}: ErrInvalid, {Group: "g"}: ErrInvalid} {
 		if err := r.Tend(t.Context(), ref); !errors.Is(err, want) {
 			t.Errorf("tend %v: got %v, want %v", ref, err, want)
 		}
@@ -36,8 +36,8 @@ func TestRouterTends(t *testing.T) {
 
 func TestRouterAsksTheGroupsProvider(t *testing.T) {
 	aws, haproxy := errors.New("of AWS"), errors.New("of HAProxy")
-	r := Router{ELBv2: named{aws}, HAProxy: named{haproxy}}
-	for ref, want := range map[Ref]error{{Group: "g"}: aws, {Provider: HAProxy, Group: "g"}: haproxy, {Provider: "other", Group: "g"}: ErrInvalid} {
+	r := Router{"aws": named{aws}, "haproxy": named{haproxy}}
+	for ref, want := range map[Ref]error{{Provider: "aws", Group: "g"}: aws, {Provider: "haproxy", Group: "g"}: haproxy, {Provider: "other", Group: "g"}: ErrInvalid, {Group: "g"}: ErrInvalid} {
 		_, health := r.Health(t.Context(), ref)
 		_, resolve := r.Resolve(t.Context(), ref, "")
 		for call, err := range map[string]error{"health": health, "resolve": resolve, "register": r.Register(t.Context(), ref, nil, nil), "deregister": r.Deregister(t.Context(), ref, nil)} {

@@ -16,6 +16,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/gates/gatestest"
@@ -43,7 +44,7 @@ func scene(kind gates.Kind, gate string, of ...client.Object) func() gatestest.S
 			if _, service := o.(*corev1.Service); !service {
 				key := binding.KeyOf(o)
 				s.Groups[key] = binding.Resolution{Group: balancer.Group{
-					Ref: balancer.Ref{Group: "arn:" + key.Name}, TargetType: "ip", IPAddressType: "ipv4", HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2,
+					Ref: balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:" + key.Name}, TargetType: "ip", IPAddressType: "ipv4", HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2,
 				}}
 			}
 		}

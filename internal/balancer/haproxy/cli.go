@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 )
 
 const (
@@ -49,7 +50,7 @@ func (e *troubleError) Error() string { return e.socket.String() + ": " + e.text
 
 // call makes the provider's error of it.
 func (e *troubleError) call(op, subject string) *balancer.CallError {
-	return &balancer.CallError{Provider: balancer.HAProxy, Op: op, Subject: subject, Kind: e.kind, Text: e.Error(), Detail: e.detail, Cause: e.cause}
+	return &balancer.CallError{Provider: traits.Kind, Op: op, Subject: subject, Kind: e.kind, Text: e.Error(), Detail: e.detail, Cause: e.cause}
 }
 
 // instance is one HAProxy during one call.

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 )
 
 const (
@@ -85,7 +86,7 @@ func (p *Provider) Configure(cfg Config) (balancer.Ref, error) {
 	cfg, sockets, err := cfg.complete()
 	id := cfg.id()
 	if err != nil {
-		return balancer.Ref{}, &balancer.CallError{Provider: balancer.HAProxy, Op: "configure", Subject: id, Kind: balancer.ErrInvalid, Text: err.Error()}
+		return balancer.Ref{}, &balancer.CallError{Provider: traits.Kind, Op: "configure", Subject: id, Kind: balancer.ErrInvalid, Text: err.Error()}
 	}
 
 	p.mu.Lock()
@@ -96,7 +97,7 @@ func (p *Provider) Configure(cfg Config) (balancer.Ref, error) {
 	}
 
 	p.groups[id] = g
-	return balancer.Ref{Provider: balancer.HAProxy, Group: id}, nil
+	return balancer.Ref{Provider: traits.Kind, Group: id}, nil
 }
 
 // Forget drops a backend that no binding uses any more.
@@ -119,7 +120,7 @@ func (p *Provider) group(op, id string) (*group, error) {
 	defer p.mu.Unlock()
 	g, known := p.groups[id]
 	if !known {
-		return nil, &balancer.CallError{Provider: balancer.HAProxy, Op: op, Subject: id, Kind: balancer.ErrInvalid, Text: "no binding configures this backend"}
+		return nil, &balancer.CallError{Provider: traits.Kind, Op: op, Subject: id, Kind: balancer.ErrInvalid, Text: "no binding configures this backend"}
 	}
 	return g, nil
 }

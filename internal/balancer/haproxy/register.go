@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -52,7 +53,7 @@ func (p *Provider) change(ctx context.Context, op string, ref balancer.Ref, targ
 		return err
 	}
 	if g.Observe {
-		return &balancer.CallError{Provider: balancer.HAProxy, Op: op, Subject: ref.Group, Kind: balancer.ErrInvalid, Text: "the binding says that others register the servers"}
+		return &balancer.CallError{Provider: traits.Kind, Op: op, Subject: ref.Group, Kind: balancer.ErrInvalid, Text: "the binding says that others register the servers"}
 	}
 
 	// What was read before is not what Tend may go by.

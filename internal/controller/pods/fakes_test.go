@@ -25,6 +25,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/balancer"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
@@ -35,7 +36,7 @@ var (
 	noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	key  = types.NamespacedName{Namespace: "shop", Name: "web-0"}
 	web  = types.NamespacedName{Namespace: "shop", Name: "web-tg"}
-	ref  = balancer.Ref{Group: "arn:web"}
+	ref  = balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:web"}
 )
 
 const gateWeb = "target-health.elbv2.k8s.aws/web-tg"

@@ -15,6 +15,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
@@ -79,7 +80,7 @@ func TestLaw1EverySourceMustBeHealthy(t *testing.T) {
 		if c := w.both(); c.Status != corev1.ConditionFalse || c.Reason != "Elb.InitialHealthChecking" {
 			t.Errorf("one of two is healthy, and the gate is %s with %s", c.Status, c.Reason)
 		}
-		if !w.waiting[balancer.Ref{Group: "arn:a"}] || !w.waiting[balancer.Ref{Group: "arn:b"}] {
+		if !w.waiting[balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:a"}] || !w.waiting[balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:b"}] {
 			t.Errorf("groups that are read fast: %v, want both", w.waiting)
 		}
 	}

@@ -29,6 +29,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/ungated"
 	"github.com/podgate/podgate/internal/controller/ungated/ungatedtest"
@@ -57,7 +58,7 @@ func (w *world) Refresh(balancer.Ref)           { w.view.Snapshot.Started = w.Cl
 
 // Get knows every binding's group.
 func (w *world) Get(types.NamespacedName) (binding.Resolution, bool) {
-	return binding.Resolution{Group: balancer.Group{Ref: balancer.Ref{Group: "arn"}, TargetType: "ip"}}, true
+	return binding.Resolution{Group: balancer.Group{Ref: balancer.Ref{Provider: elbv2traits.Kind, Group: "arn"}, TargetType: "ip"}}, true
 }
 
 // Inspect is package ungated's.

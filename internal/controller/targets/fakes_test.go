@@ -33,6 +33,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/drivers"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -41,7 +42,7 @@ import (
 var (
 	noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	web  = types.NamespacedName{Namespace: "shop", Name: "web-tg"}
-	ref  = balancer.Ref{Group: "arn:web"}
+	ref  = balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:web"}
 )
 
 // at is the n-th pod's target.

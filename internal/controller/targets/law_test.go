@@ -18,6 +18,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
@@ -428,7 +429,7 @@ func TestLaw7HungAccount(t *testing.T) {
 	hung.Spec.TargetGroupARN = "arn:hung"
 
 	for range 2 {
-		if _, ok := w.slots.take(balancer.Ref{Group: "arn:hung"}); !ok {
+		if _, ok := w.slots.take(balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:hung"}); !ok {
 			t.Fatal("an idle account has no worker")
 		}
 	}

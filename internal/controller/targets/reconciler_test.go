@@ -18,6 +18,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/balancer/traits"
 )
 
@@ -214,7 +215,7 @@ func TestObservedGroupFollowsTheBinding(t *testing.T) {
 	b.Spec.TargetGroupARN, b.Generation = "arn:other", 2
 	w.reconcile()
 
-	if len(w.tracking) != 1 || w.tracking[balancer.Ref{Group: "arn:other"}] == 0 {
+	if len(w.tracking) != 1 || w.tracking[balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:other"}] == 0 {
 		t.Errorf("want the new group observed alone, got %v", w.tracking)
 	}
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/podgate/podgate/internal/balancer"
+	haproxytraits "github.com/podgate/podgate/internal/balancer/haproxy/traits"
 	"github.com/podgate/podgate/internal/balancer/traits"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestVerdictsAreSentences(t *testing.T) {
 	w := &Reconciler{drivers: traits.All()}
 	haproxy := func(text string) error {
-		return &balancer.CallError{Provider: balancer.HAProxy, Subject: "web@tcp:192.0.2.1:9999", Text: text, Kind: balancer.ErrDenied}
+		return &balancer.CallError{Provider: haproxytraits.Kind, Subject: "web@tcp:192.0.2.1:9999", Text: text, Kind: balancer.ErrDenied}
 	}
 
 	for err, want := range map[error]string{

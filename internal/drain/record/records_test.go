@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/balancer"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
+	haproxytraits "github.com/podgate/podgate/internal/balancer/haproxy/traits"
 	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -20,8 +22,8 @@ import (
 
 var (
 	noon    = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	group   = balancer.Ref{Group: "arn"}
-	backend = balancer.Ref{Provider: balancer.HAProxy, Group: "web@unix:/run/haproxy"}
+	group   = balancer.Ref{Provider: elbv2traits.Kind, Group: "arn"}
+	backend = balancer.Ref{Provider: haproxytraits.Kind, Group: "web@unix:/run/haproxy"}
 	target  = gate.Target{Addr: netip.MustParseAddr("10.0.0.1"), Port: 8080}
 )
 

@@ -13,13 +13,15 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
+	haproxytraits "github.com/podgate/podgate/internal/balancer/haproxy/traits"
 	"github.com/podgate/podgate/internal/drain/hook"
 	"github.com/podgate/podgate/internal/gate"
 )
 
 var (
-	group   = balancer.Ref{Group: "arn"}
-	backend = balancer.Ref{Provider: balancer.HAProxy, Group: "web@unix:/run/haproxy"}
+	group   = balancer.Ref{Provider: elbv2traits.Kind, Group: "arn"}
+	backend = balancer.Ref{Provider: haproxytraits.Kind, Group: "web@unix:/run/haproxy"}
 )
 
 // TestReleased asks once a second for three minutes, while the group is read once a second.
@@ -155,7 +157,7 @@ func TestReleased(t *testing.T) {
 
 // TestReleasedByAll: every group of the pod has to let go of it.
 func TestReleasedByAll(t *testing.T) {
-	other := balancer.Ref{Group: "other"}
+	other := balancer.Ref{Provider: elbv2traits.Kind, Group: "other"}
 	cases := map[string]struct {
 		reason string
 		change func(*world)

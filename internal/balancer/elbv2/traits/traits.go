@@ -13,6 +13,9 @@ import (
 	"github.com/podgate/podgate/internal/drain"
 )
 
+// Kind is of target groups of ALBs and NLBs.
+const Kind balancer.Kind = "elbv2"
+
 // BatchSize is how many targets one call carries. The API's model has no limit;
 // other controllers are known to send this many.
 const BatchSize = 200
@@ -24,7 +27,7 @@ var Limits = balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 4,
 // Driver is ELBv2 with nobody to call. A target's row in the API says nothing of routing,
 // which goes on for some time after it is gone.
 func Driver() balancer.Driver {
-	return balancer.Driver{Kind: balancer.ELBv2, Traits: balancer.Traits{
+	return balancer.Driver{Kind: Kind, Traits: balancer.Traits{
 		Limits:   Limits,
 		Account:  Account,
 		Manifest: manifest,

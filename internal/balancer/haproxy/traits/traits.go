@@ -14,6 +14,9 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 )
 
+// Kind is of backends of HAProxy.
+const Kind balancer.Kind = "haproxy"
+
 // Limits is for the instances of one or more backends: a read is one line on each
 // socket, and the thread that answers it serves requests, too.
 var Limits = balancer.Limits{DescribeRate: 50, DescribeBurst: 100, ChangeRate: 50, ChangeBurst: 100}
@@ -24,7 +27,7 @@ const Audit = 2 * time.Second
 
 // Driver is HAProxy with nobody to call.
 func Driver() balancer.Driver {
-	return balancer.Driver{Kind: balancer.HAProxy, Traits: balancer.Traits{
+	return balancer.Driver{Kind: Kind, Traits: balancer.Traits{
 		Immediate: true,
 		Audit:     Audit,
 		Limits:    Limits,
