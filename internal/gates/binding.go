@@ -15,21 +15,17 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 // OfBindings is the kind of which every binding has one: the gate has the binding's name
 // and waits for the pod's target in the binding's group. A binding's owner may create it
-// after the pod, so the gate waits for a while for a binding that is not there.
-type OfBindings struct{}
+// after the pod, so the gate waits for a while for a binding that is not there. Which are
+// its gates, and which pods get them, is injection's to say.
+type OfBindings struct{ injection.OfBindings }
 
 // Name implements Kind.
 func (OfBindings) Name() string { return "binding" }
-
-// Owns implements Kind.
-func (OfBindings) Owns(conditionType string) bool {
-	_, owned := names.Binding(conditionType)
-	return owned
-}
 
 // FedBy implements Kind.
 func (OfBindings) FedBy(owner types.NamespacedName) []string { return []string{names.Type(owner.Name)} }

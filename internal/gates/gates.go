@@ -16,6 +16,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 // Kind is one sort of readiness gate. A kind remembers nothing: what it needs comes with
@@ -29,6 +30,9 @@ type Kind interface {
 	// while another controller writes the gate, or may: it is left as it is. An error means
 	// that nobody could tell, and a gate without sources is released after a while.
 	Sources(ctx context.Context, in Cluster, pod *corev1.Pod, conditionType string) (sources []Source, ours bool, err error)
+	// Wanted returns the condition types of the gates that a new pod should have, as
+	// injection.Kind describes.
+	Wanted(injection.Pod, injection.Candidates) map[string]*binding.Binding
 	// FedBy lists the condition types of the gates of this kind that a source's owner may
 	// feed, in the owner's namespace, so that a change of the owner wakes their pods.
 	FedBy(owner types.NamespacedName) []string
@@ -93,6 +97,15 @@ func (k Kinds) Of(pod *corev1.Pod) []string {
 		}
 	}
 	return owned
+}
+
+// AtAdmission returns the kinds as injection asks them.
+func (k Kinds) AtAdmission() []injection.Kind {
+	kinds := make([]injection.Kind, len(k))
+	for i, kind := range k {
+		kinds[i] = kind
+	}
+	return kinds
 }
 
 // Sources asks the kind of a gate for its sources, as Kind describes.

@@ -95,7 +95,7 @@ func Drain(pod Pod, c Candidates) DrainPlan {
 // DrainTime is the longest that any of the pod's bindings of ip targets needs; 0 when it has none.
 func DrainTime(pod Pod, c Candidates) time.Duration {
 	var longest time.Duration
-	for _, b := range c.claiming(pod) {
+	for _, b := range c.Claiming(pod) {
 		longest = max(longest, b.DrainTime())
 	}
 	return longest
@@ -104,7 +104,7 @@ func DrainTime(pod Pod, c Candidates) time.Duration {
 // adaptive are the pod's bindings when all of them ask for it.
 func adaptive(pod Pod, c Candidates) []string {
 	var names []string
-	for _, b := range c.claiming(pod) {
+	for _, b := range c.Claiming(pod) {
 		if !b.Drain().Adaptive {
 			return nil
 		}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index"
@@ -42,8 +41,7 @@ func Explain(pod Pod, c Candidates) Finding {
 	missing, gated := wanted(pod, c), false
 	for _, g := range pod.Gates {
 		delete(missing, g)
-		_, known := gates.Binding(g)
-		gated = gated || known
+		gated = gated || c.owns(g)
 	}
 
 	switch {

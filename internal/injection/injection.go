@@ -48,6 +48,29 @@ type Candidates struct {
 	Bindings []*binding.Binding
 	// Serves reports whether podgate opens the gates of a binding; nil when it opens those of all.
 	Serves func(*binding.Binding) bool
+	// Kinds are the kinds of gates that pods get; OfBindings alone when nil.
+	Kinds []Kind
+}
+
+// Kind is what injection asks of a kind of gates. Package gates has all of them.
+type Kind interface {
+	// Owns reports whether a condition type is a gate of the kind.
+	Owns(conditionType string) bool
+	// Wanted returns the condition types of the kind's gates that a new pod should have, each
+	// with a binding for whose sake it should. It asks nobody.
+	Wanted(Pod, Candidates) map[string]*binding.Binding
+}
+
+func (c Candidates) kinds() []Kind {
+	if c.Kinds == nil {
+		return []Kind{OfBindings{}}
+	}
+	return c.Kinds
+}
+
+// owns reports whether a condition type is a gate of any kind.
+func (c Candidates) owns(conditionType string) bool {
+	return slices.ContainsFunc(c.kinds(), func(k Kind) bool { return k.Owns(conditionType) })
 }
 
 // service finds the Service that a binding refers to; nil when it is not there.
@@ -72,8 +95,8 @@ func (c Candidates) claims(pod Pod, b *binding.Binding) bool {
 	return b.DeletionTimestamp.IsZero() && c.serves(b) && binding.Claims(pod.Labels, c.service(b), b.Group()) == gate.Claimed
 }
 
-// claiming are the bindings that make targets of the pod.
-func (c Candidates) claiming(pod Pod) []*binding.Binding {
+// Claiming are the bindings that make targets of the pod.
+func (c Candidates) Claiming(pod Pod) []*binding.Binding {
 	var claiming []*binding.Binding
 	for _, b := range c.Bindings {
 		if c.claims(pod, b) {
@@ -94,8 +117,7 @@ type Plan struct {
 // Empty reports whether the plan changes nothing.
 func (p Plan) Empty() bool { return len(p.Add) == 0 && len(p.Remove) == 0 }
 
-// Gates plans a pod's gates: one for every binding of ip targets whose Service selects
-// the pod. Legacy gates go only when a gate takes their place. Every other gate stays
+// Gates plans a pod's gates: those that each kind wants it to have. Legacy gates go only when a gate takes their place. Every other gate stays
 // where it is, and planning again after the plan was applied changes nothing.
 func Gates(pod Pod, c Candidates) Plan {
 	if pod.OptedOut() {
@@ -126,8 +148,26 @@ func Gates(pod Pod, c Candidates) Plan {
 // binding that it is of.
 func wanted(pod Pod, c Candidates) map[string]*binding.Binding {
 	wanted := map[string]*binding.Binding{}
+	for _, k := range c.kinds() {
+		maps.Copy(wanted, k.Wanted(pod, c))
+	}
+	return wanted
+}
+
+// OfBindings is the kind of gates of which every binding has one.
+type OfBindings struct{}
+
+// Owns implements Kind.
+func (OfBindings) Owns(conditionType string) bool {
+	_, owned := gates.Binding(conditionType)
+	return owned
+}
+
+// Wanted implements Kind: one gate for every binding of ip targets whose Service selects the pod.
+func (OfBindings) Wanted(pod Pod, c Candidates) map[string]*binding.Binding {
+	wanted := map[string]*binding.Binding{}
 	var byGate []*binding.Binding
-	for _, b := range c.claiming(pod) {
+	for _, b := range c.Claiming(pod) {
 		switch {
 		case b.NameTooLong():
 		case b.Wake == v1alpha1.WakeGate:

@@ -39,7 +39,7 @@ func Short(pod Pod, stop drain.Stop, c Candidates) Shortfall {
 
 	var slowest *binding.Binding
 	var longest time.Duration
-	for _, b := range c.claiming(pod) {
+	for _, b := range c.Claiming(pod) {
 		if d := b.DrainTime(); d > longest {
 			slowest, longest = b, d
 		}

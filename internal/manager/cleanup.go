@@ -26,7 +26,7 @@ func cleanUp(ctx context.Context, log logr.Logger, kube *rest.Config, scheme *ru
 		return fmt.Errorf("make client: %w", err)
 	}
 	return uninstall.Run(ctx, uninstall.Options{
-		Client: direct, Namespace: c.Namespace, WatchNamespace: c.WatchNamespace, Lease: LeaseName,
+		Client: direct, Namespace: c.Namespace, WatchNamespace: c.WatchNamespace, Gates: c.kinds(), Lease: LeaseName,
 		Settle: settle, Tick: time.Second, Log: log.WithName("clean-up"),
 	})
 }

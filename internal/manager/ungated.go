@@ -44,7 +44,7 @@ func addUngated(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Regis
 	}
 
 	inspector := &ungated.Inspector{
-		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves,
+		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves, Kinds: c.kinds().AtAdmission(),
 		Configuration: certificate.ConfigurationName, Path: profile.GatesPath, DrainPath: profile.DrainPath,
 	}
 	recorder := boundedRecorder{mgr.GetEventRecorder(name)}

@@ -60,7 +60,7 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	}
 
 	handler, err := webhook.New(mgr.GetCache(), synced, webhook.Options{
-		Disabled: !c.InjectGates, Serves: binding.Ownership(c.Bindings).Serves, Helper: helper, Registerer: metrics, Log: log.WithName("webhook"),
+		Disabled: !c.InjectGates, Serves: binding.Ownership(c.Bindings).Serves, Kinds: c.kinds().AtAdmission(), Helper: helper, Registerer: metrics, Log: log.WithName("webhook"),
 	})
 	if err != nil {
 		return fmt.Errorf("set up webhook: %w", err)

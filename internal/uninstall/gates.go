@@ -19,7 +19,6 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/pods"
-	"github.com/podgate/podgate/internal/gates"
 )
 
 // open opens every gate of podgate's that is closed, and again those of pods that were
@@ -50,7 +49,7 @@ func (o Options) openEach(ctx context.Context, theirs map[types.NamespacedName]b
 
 func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.NamespacedName]bool) error {
 	var opened []corev1.PodCondition
-	for _, gate := range gates.All().Of(pod) {
+	for _, gate := range o.Gates.Of(pod) {
 		owner, _ := names.Binding(gate)
 		if theirs[types.NamespacedName{Namespace: pod.Namespace, Name: owner}] || binding.IsTrue(pod, corev1.PodConditionType(gate)) {
 			continue

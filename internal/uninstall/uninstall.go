@@ -28,6 +28,7 @@ import (
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
+	"github.com/podgate/podgate/internal/gates"
 )
 
 // What the clean-up may do is in the chart, with the Job that runs it.
@@ -46,6 +47,8 @@ type Options struct {
 	Namespace string
 	// WatchNamespace is the only one that podgate served; all when empty.
 	WatchNamespace string
+	// Gates are the kinds of gates that are opened.
+	Gates gates.Kinds
 	// Lease is the name of the leader election's.
 	Lease string
 	// Settle is how long after the webhook was taken away an API server may still admit a pod

@@ -30,6 +30,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
+	gatekinds "github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
@@ -81,7 +82,7 @@ func (c *cluster) create(o client.Object) {
 }
 
 func (c *cluster) options() Options {
-	return Options{Client: c, Namespace: c.ns, WatchNamespace: c.ns, Lease: "podgate-leader", Settle: 300 * time.Millisecond, Tick: 20 * time.Millisecond, Log: logr.Discard()}
+	return Options{Client: c, Namespace: c.ns, WatchNamespace: c.ns, Gates: gatekinds.All(), Lease: "podgate-leader", Settle: 300 * time.Millisecond, Tick: 20 * time.Millisecond, Log: logr.Discard()}
 }
 
 func (c *cluster) binding(name string, finalizers ...string) *elbv2.TargetGroupBinding {

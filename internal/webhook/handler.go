@@ -32,6 +32,7 @@ type Handler struct {
 	synced   func() bool
 	disabled bool
 	serves   func(*binding.Binding) bool
+	kinds    []injection.Kind
 	helper   func() Helper
 	metrics  *metrics
 	log      logr.Logger
@@ -43,6 +44,8 @@ type Options struct {
 	Disabled bool
 	// Serves reports for which bindings gates are injected: nobody would open those of others.
 	Serves func(*binding.Binding) bool
+	// Kinds are the kinds of gates that pods get; those of bindings alone when nil.
+	Kinds []injection.Kind
 	// Helper gives what adaptive hooks need, its zero value where they cannot be had; pods
 	// of bindings that ask for them sleep in full then. None can when it is nil.
 	Helper func() Helper
@@ -62,7 +65,7 @@ func New(reader client.Reader, synced func() bool, o Options) (*Handler, error) 
 	if o.Helper == nil {
 		o.Helper = func() Helper { return Helper{} }
 	}
-	return &Handler{reader: reader, synced: synced, disabled: o.Disabled, serves: o.Serves, helper: o.Helper, metrics: m, log: o.Log}, nil
+	return &Handler{reader: reader, synced: synced, disabled: o.Disabled, serves: o.Serves, kinds: o.Kinds, helper: o.Helper, metrics: m, log: o.Log}, nil
 }
 
 // Ready is a readiness check: it fails until the caches have synced.
@@ -143,6 +146,7 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 	if err != nil {
 		return nil, err
 	}
+	candidates.Kinds = h.kinds
 
 	log := h.log.V(1).WithValues("namespace", req.Namespace, "uid", req.UID)
 	if asked == hooks {

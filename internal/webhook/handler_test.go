@@ -22,6 +22,8 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	gatekinds "github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/gates/gatestest"
 	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
@@ -313,6 +315,21 @@ func TestOnlyServedBindingsGate(t *testing.T) {
 		pod := admit(t, h, "shop", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`)
 		if got := strings.Contains(pod, elbv2.GateType("web-tg")); got != gated {
 			t.Errorf("--target-group-bindings=%s: gated %t, want %t", ownership, got, gated)
+		}
+	}
+}
+
+// TestEveryKindAddsItsGates: a pod gets the gates of all kinds, those of one that nothing
+// here knows included.
+func TestEveryKindAddsItsGates(t *testing.T) {
+	kinds := append(gatekinds.All(), gatestest.Toy{})
+	h := newHandler(t, webWorld(), Options{Serves: binding.OwnAll.Serves, Kinds: kinds.AtAdmission(), Registerer: prometheus.NewRegistry(), Log: logr.Discard()})
+	for label, gated := range map[string]bool{"web": true, "other": false} {
+		pod := admit(t, h, "shop", `{"metadata":{"labels":{"app":"`+label+`"}},"spec":{}}`)
+		for _, gate := range []string{elbv2.GateType("web-tg"), gatestest.ToyGate} {
+			if got := strings.Contains(pod, gate); got != gated {
+				t.Errorf("pod of %s: gate %s %t, want %t", label, gate, got, gated)
+			}
 		}
 	}
 }

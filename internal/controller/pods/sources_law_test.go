@@ -26,7 +26,10 @@ import (
 const gatePair = "pair.example.com/both"
 
 // pair is a kind whose gate has the sources that a test gives it.
-type pair struct{ sources *[]gates.Source }
+type pair struct {
+	gates.Kind
+	sources *[]gates.Source
+}
 
 func (pair) Name() string                        { return "pair" }
 func (pair) Owns(conditionType string) bool      { return conditionType == gatePair }
@@ -40,7 +43,7 @@ func newPair(t *testing.T) (*world, *[]gates.Source) {
 	sources := []gates.Source{sourceOn("a", 8081), sourceOn("b", 8082)}
 	w := newWorld(t)
 	w.pod.Spec.ReadinessGates[0].ConditionType = gatePair
-	w.kinds = append(w.kinds, pair{&sources})
+	w.kinds = append(w.kinds, pair{sources: &sources})
 	return w, &sources
 }
 
@@ -107,7 +110,7 @@ func TestLaw1ProofIsEachSourcesOwn(t *testing.T) {
 
 	// The next leader has nothing but the record, which holds the first one's proof.
 	w.restart()
-	w.kinds = append(w.kinds, pair{sources})
+	w.kinds = append(w.kinds, pair{sources: sources})
 	w.says(sighting(gate.Healthy, "", false), sighting(gate.Healthy, "", false))
 	w.reconcile()
 	if c := w.both(); c.Status != corev1.ConditionFalse || c.Reason != v1alpha1.ReasonNotProvenYet {

@@ -26,6 +26,8 @@ type Inspector struct {
 	Reader, Asked client.Reader
 	// Serves reports whether podgate opens the gates of a binding.
 	Serves func(*binding.Binding) bool
+	// Kinds are the kinds of gates that pods get; those of bindings alone when nil.
+	Kinds []injection.Kind
 	// Configuration is the name of the webhook's MutatingWebhookConfiguration. Path is that of its entries
 	// which ask for gates, and DrainPath of those which ask for preStop hooks.
 	Configuration, Path, DrainPath string
@@ -55,6 +57,7 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 	if err != nil {
 		return Finding{}, err
 	}
+	candidates.Kinds = i.Kinds
 
 	as := injection.PodOf(pod)
 	owner := binding.Owner(pod)

@@ -23,6 +23,7 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/index/indextest"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 // Scene is a pod that waits at a gate of a kind, and all that feeds the gate. A suite
@@ -71,6 +72,7 @@ func Run(t *testing.T, scene func() Scene) {
 		"SourcesHaveNamesOfTheirOwn":       sourcesHaveNames,
 		"OrderStays":                       orderStays,
 		"OwnersFeedTheGate":                ownersFeedTheGate,
+		"NewPodsGetTheGate":                newPodsGetTheGate,
 		"PodIsLeftAsItIs":                  podIsLeft,
 		"Law1OpensWhenAllSourcesDo":        opensWhenAllDo,
 		"Law1UnknownGroupsClaimNothing":    unknownGroups,
@@ -150,6 +152,46 @@ func ownersFeedTheGate(t *testing.T, s Scene) {
 			t.Errorf("a change of %s wakes pods %v, want the one that waits, %v", src.Owner, waiting, err)
 		}
 	}
+}
+
+// newPodsGetTheGate: a pod that would wait at the gate gets it at its creation, and as often
+// as the webhook is asked about it the same.
+func newPodsGetTheGate(t *testing.T, s Scene) {
+	pod := injection.PodOf(s.Pod)
+	pod.Gates = []string{"example.com/reviewed"}
+	plan := injection.Gates(pod, s.candidates(t))
+	if !slices.Equal(plan.Add, []string{s.Gate}) || len(plan.Remove) > 0 {
+		t.Errorf("a new pod gets %+v, want %s", plan, s.Gate)
+	}
+
+	pod.Gates = append(pod.Gates, plan.Add...)
+	if again := injection.Gates(pod, s.candidates(t)); !again.Empty() {
+		t.Errorf("asked again, it gets %+v", again)
+	}
+	if f := injection.Explain(pod, s.candidates(t)); !f.Empty() {
+		t.Errorf("a pod with the gate is said to lack %q: %s", f.Missing, f.Reason)
+	}
+
+	pod.Labels = map[string]string{"app": "other"}
+	if other := injection.Gates(pod, s.candidates(t)); !other.Empty() {
+		t.Errorf("a pod that nothing selects gets %+v", other)
+	}
+
+	s.Objects = nil
+	if none := injection.Gates(injection.PodOf(s.Pod), s.candidates(t)); !none.Empty() {
+		t.Errorf("without anything that feeds the gate, a new pod gets %+v", none)
+	}
+}
+
+// candidates are what admission finds for the scene's pod.
+func (s Scene) candidates(t *testing.T) injection.Candidates {
+	t.Helper()
+	c, err := injection.Lookup(t.Context(), s.cluster(t).Reader, nil, s.Pod.Namespace, s.Pod.Labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Kinds = gates.Kinds{s.Kind}.AtAdmission()
+	return c
 }
 
 func podIsLeft(t *testing.T, s Scene) {

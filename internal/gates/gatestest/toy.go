@@ -13,6 +13,7 @@ import (
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 // ToyGate is the type of the one gate of kind Toy.
@@ -26,6 +27,15 @@ func (Toy) Name() string { return "toy" }
 
 // Owns implements gates.Kind.
 func (Toy) Owns(conditionType string) bool { return conditionType == ToyGate }
+
+// Wanted implements gates.Kind: a pod that is anybody's target gets the gate.
+func (Toy) Wanted(pod injection.Pod, c injection.Candidates) map[string]*binding.Binding {
+	claiming := c.Claiming(pod)
+	if len(claiming) == 0 {
+		return nil
+	}
+	return map[string]*binding.Binding{ToyGate: claiming[0]}
+}
 
 // FedBy implements gates.Kind: every binding may select a pod with the gate.
 func (Toy) FedBy(types.NamespacedName) []string { return []string{ToyGate} }
