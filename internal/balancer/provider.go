@@ -33,9 +33,17 @@ type Ref struct {
 	ExternalID string
 }
 
-// Group is what a provider knows about a target group besides its targets.
+// Settings are what a binding says of how its group is served, in a form that only the
+// group's driver makes and reads. They travel with every call, so that a driver keeps
+// none; they are comparable, and empty where a driver needs none.
+type Settings string
+
+// Group is a target group besides its targets: in a call as far as the caller knows it,
+// with its Ref and Settings at least; in an answer as the load balancer describes it.
 type Group struct {
 	Ref Ref
+	// Settings are those of the binding that names the group.
+	Settings Settings
 	// Name is the short name, for people.
 	Name string
 	// TargetType is "ip" or "instance" (or another type that podgate does not serve).
@@ -75,7 +83,7 @@ func (g Group) DetectionTime() time.Duration {
 // that is absent from the map is not registered; absent is never healthy. It only
 // reads: it changes nothing at the load balancer.
 type Reporter interface {
-	Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error)
+	Health(ctx context.Context, g Group) (map[gate.Target]gate.Health, error)
 }
 
 // Pod names the pod that a target is registered for.
@@ -89,27 +97,27 @@ type Pods map[gate.Target]Pod
 // Registrar changes a group's members. Both calls are idempotent: registering a
 // member and deregistering a stranger succeed. Partial success is a *PartialError.
 type Registrar interface {
-	Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) error
-	Deregister(ctx context.Context, ref Ref, targets []gate.Target) error
+	Register(ctx context.Context, g Group, targets []gate.Target, pods Pods) error
+	Deregister(ctx context.Context, g Group, targets []gate.Target) error
 }
 
 // Resolver finds a group by its identifier or by its name; exactly one of
-// ref.Group and name is used, ref.Group first.
+// wanted.Ref.Group and wanted.Name is used, the identifier first.
 type Resolver interface {
-	Resolve(ctx context.Context, ref Ref, name string) (Group, error)
+	Resolve(ctx context.Context, wanted Group) (Group, error)
 }
 
 // Tender is a driver whose drains go on only as somebody looks after them. Tend takes
 // them a step further: who reads such a group again and again calls it after each read
 // that succeeded. It is idempotent, and what did not work is made up for by the next call.
 type Tender interface {
-	Tend(ctx context.Context, ref Ref) error
+	Tend(ctx context.Context, g Group) error
 }
 
 // Tend has p look after a group's drains if it is a Tender.
-func Tend(ctx context.Context, p Provider, ref Ref) error {
+func Tend(ctx context.Context, p Provider, g Group) error {
 	if t, ok := p.(Tender); ok {
-		return t.Tend(ctx, ref)
+		return t.Tend(ctx, g)
 	}
 	return nil
 }

@@ -19,48 +19,48 @@ var (
 )
 
 // Health implements Reporter.
-func (r Router) Health(ctx context.Context, ref Ref) (map[gate.Target]gate.Health, error) {
-	p, err := r.of(ref)
+func (r Router) Health(ctx context.Context, g Group) (map[gate.Target]gate.Health, error) {
+	p, err := r.of(g.Ref)
 	if err != nil {
 		return nil, err
 	}
-	return p.Health(ctx, ref)
+	return p.Health(ctx, g)
 }
 
 // Register implements Registrar.
-func (r Router) Register(ctx context.Context, ref Ref, targets []gate.Target, pods Pods) error {
-	p, err := r.of(ref)
+func (r Router) Register(ctx context.Context, g Group, targets []gate.Target, pods Pods) error {
+	p, err := r.of(g.Ref)
 	if err != nil {
 		return err
 	}
-	return p.Register(ctx, ref, targets, pods)
+	return p.Register(ctx, g, targets, pods)
 }
 
 // Deregister implements Registrar.
-func (r Router) Deregister(ctx context.Context, ref Ref, targets []gate.Target) error {
-	p, err := r.of(ref)
+func (r Router) Deregister(ctx context.Context, g Group, targets []gate.Target) error {
+	p, err := r.of(g.Ref)
 	if err != nil {
 		return err
 	}
-	return p.Deregister(ctx, ref, targets)
+	return p.Deregister(ctx, g, targets)
 }
 
 // Resolve implements Resolver.
-func (r Router) Resolve(ctx context.Context, ref Ref, name string) (Group, error) {
-	p, err := r.of(ref)
+func (r Router) Resolve(ctx context.Context, wanted Group) (Group, error) {
+	p, err := r.of(wanted.Ref)
 	if err != nil {
 		return Group{}, err
 	}
-	return p.Resolve(ctx, ref, name)
+	return p.Resolve(ctx, wanted)
 }
 
 // Tend implements Tender; drivers that are none have nothing to look after.
-func (r Router) Tend(ctx context.Context, ref Ref) error {
-	p, err := r.of(ref)
+func (r Router) Tend(ctx context.Context, g Group) error {
+	p, err := r.of(g.Ref)
 	if err != nil {
 		return err
 	}
-	return Tend(ctx, p, ref)
+	return Tend(ctx, p, g)
 }
 
 func (r Router) of(ref Ref) (Provider, error) {

@@ -245,12 +245,15 @@ func (b *Binding) Published() (balancer.Group, bool) {
 		return balancer.Group{}, false
 	}
 
-	// Whose group it is, and by which role it is reached, the manifest says.
+	// Whose group it is, by which role it is reached and how it is served, the manifest says.
 	id := g.Ref.Group
-	g.Ref = b.Ref
+	g.Ref, g.Settings = b.Ref, b.manifest.Group.Settings
 	g.Ref.Group = id
 	return g, true
 }
+
+// Wanted returns the group as the object describes it, published or not.
+func (b *Binding) Wanted() balancer.Group { return b.manifest.Group }
 
 // Group returns what the object says of its group: what a leader published, and the target
 // type and the address family that the manifest states. Whether anybody reached the group

@@ -94,7 +94,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	}
 
 	targets, err := targets.Setup(mgr, prov, observer, registry, targets.Options{
-		Reader: mgr.GetAPIReader(), Drivers: prov.Drivers, Account: prov.Drivers.Account, Prepare: prepare(prov.HAProxy),
+		Reader: mgr.GetAPIReader(), Drivers: prov.Drivers, Account: prov.Drivers.Account,
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Gates: c.kinds(), Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
 		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,
@@ -131,9 +131,6 @@ func addObserver(mgr ctrlmanager.Manager, prov Balancers, pod func(types.Namespa
 	opts := observe.Options{
 		Log: mgr.GetLogger().WithName("observer"), WakePod: pod, WakeGroup: bindings.observed,
 		Tend: prov.Tend, Audit: prov.Drivers.Audit, Random: c.Random,
-	}
-	if prov.HAProxy != nil {
-		opts.Dropped = prov.HAProxy.Forget
 	}
 
 	observer := observe.New(prov.Limited, opts)

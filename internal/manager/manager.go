@@ -173,16 +173,14 @@ type Balancers struct {
 	*budget.Limited
 	// Drivers say what is true of each.
 	Drivers balancer.Drivers
-	// HAProxy is told what bindings say of backends; nil where there are none.
-	HAProxy *haproxy.Provider
 }
 
 // Tend implements balancer.Tender, at no cost where the load balancer has no use for it.
-func (b Balancers) Tend(ctx context.Context, ref balancer.Ref) error {
-	if !b.Drivers.Tends(ref) {
+func (b Balancers) Tend(ctx context.Context, g balancer.Group) error {
+	if !b.Drivers.Tends(g.Ref) {
 		return nil
 	}
-	return b.Limited.Tend(ctx, ref)
+	return b.Limited.Tend(ctx, g)
 }
 
 // newBalancers makes the providers.
@@ -199,13 +197,12 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 		ChangeRate: c.RegisterRate, ChangeBurst: c.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
 
-	backends := haproxy.New()
-	all := drivers.All(groups, limits, backends)
+	all := drivers.All(groups, limits, haproxy.New())
 	metered, err := meter.New(all.Router(), reg)
 	if err != nil {
 		return Balancers{}, err
 	}
 
 	limited := budget.New(metered, all.Limits, all.Account)
-	return Balancers{Limited: limited, Drivers: all, HAProxy: backends}, reg.Register(limited.Metrics())
+	return Balancers{Limited: limited, Drivers: all}, reg.Register(limited.Metrics())
 }

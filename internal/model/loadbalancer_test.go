@@ -219,7 +219,8 @@ func (b balancerAPI) back(ctx context.Context, what string) error {
 }
 
 // Health implements provider.Reporter.
-func (b balancerAPI) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
+func (b balancerAPI) Health(ctx context.Context, of balancer.Group) (map[gate.Target]gate.Health, error) {
+	ref := of.Ref
 	begun, what := time.Now(), "health "+ref.Group
 	if _, fault := b.call(ctx, what); fault != nil {
 		b.w.mu.Lock()
@@ -262,13 +263,13 @@ func (b balancerAPI) Health(ctx context.Context, ref balancer.Ref) (map[gate.Tar
 }
 
 // Register implements provider.Registrar.
-func (b balancerAPI) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, _ balancer.Pods) error {
-	return b.change(ctx, ref, targets, true)
+func (b balancerAPI) Register(ctx context.Context, g balancer.Group, targets []gate.Target, _ balancer.Pods) error {
+	return b.change(ctx, g.Ref, targets, true)
 }
 
 // Deregister implements provider.Registrar.
-func (b balancerAPI) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
-	return b.change(ctx, ref, targets, false)
+func (b balancerAPI) Deregister(ctx context.Context, g balancer.Group, targets []gate.Target) error {
+	return b.change(ctx, g.Ref, targets, false)
 }
 
 func (b balancerAPI) change(ctx context.Context, ref balancer.Ref, targets []gate.Target, in bool) error {
@@ -325,7 +326,8 @@ func (b balancerAPI) change(ctx context.Context, ref balancer.Ref, targets []gat
 }
 
 // Resolve implements provider.Resolver.
-func (b balancerAPI) Resolve(ctx context.Context, ref balancer.Ref, name string) (balancer.Group, error) {
+func (b balancerAPI) Resolve(ctx context.Context, wanted balancer.Group) (balancer.Group, error) {
+	ref, name := wanted.Ref, wanted.Name
 	if _, fault := b.call(ctx, "resolve "+ref.Group+name); fault != nil {
 		return balancer.Group{}, fault
 	}

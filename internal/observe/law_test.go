@@ -45,7 +45,7 @@ func TestLaw2DrainsAreLookedAfter(t *testing.T) {
 		w := run(t)
 		w.tend = errors.New("busy")
 		w.set(group1, atA, gate.Draining)
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 		w.during(time.Minute, group1)
 		if reads := len(w.reads[group1]); reads < 10 || w.tended[group1] != reads {
 			t.Errorf("looked after %d times in %d reads", w.tended[group1], reads)

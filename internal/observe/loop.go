@@ -45,7 +45,8 @@ func (o *Observer) pause(ctx context.Context, g *group) {
 
 // read asks the provider once, tells those whose view changed, and has drains go on.
 func (o *Observer) read(ctx context.Context, g *group) {
-	targets, started, err := o.reader.Read(ctx, g.ref, o.priority(g), g.raise)
+	group := o.described(g)
+	targets, started, err := o.reader.Read(ctx, group, o.priority(g), g.raise)
 	if ctx.Err() != nil {
 		return
 	}
@@ -69,10 +70,17 @@ func (o *Observer) read(ctx context.Context, g *group) {
 
 	// After the news, which somebody may wait for. What did not work is there at the next read.
 	if err == nil {
-		if err := o.tend(ctx, g.ref); err != nil && ctx.Err() == nil {
+		if err := o.tend(ctx, group); err != nil && ctx.Err() == nil {
 			o.log.V(1).Info("Looking after a target group's drains failed", "group", g.ref.Group, "error", err.Error())
 		}
 	}
+}
+
+// described returns the group as it was last described.
+func (o *Observer) described(g *group) balancer.Group {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return g.settings
 }
 
 // publish stores a read and returns the pods whose sighting changed, and whether the

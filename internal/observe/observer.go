@@ -25,7 +25,7 @@ import (
 // Reader reads a group within the budget of its account, as budget.Limited does. The
 // time is when the call began. A receive from raise makes a waiting audit urgent.
 type Reader interface {
-	Read(ctx context.Context, ref balancer.Ref, p budget.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error)
+	Read(ctx context.Context, g balancer.Group, p budget.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error)
 }
 
 // Options of an Observer. The zero value of each works.
@@ -37,9 +37,7 @@ type Options struct {
 	WakeGroup func(balancer.Ref)
 	// Tend looks after a group's drains where its load balancer needs that. It is called after every read that
 	// succeeded, from the group's loop.
-	Tend func(context.Context, balancer.Ref) error
-	// Dropped is called for groups that nobody needs any longer, with a lock held.
-	Dropped func(balancer.Ref)
+	Tend func(context.Context, balancer.Group) error
 	// Audit returns the time between two reads of a group where nothing is expected; 0 means AuditInterval.
 	Audit func(balancer.Ref) time.Duration
 	// Random returns a duration below its argument, for jitter.
@@ -52,8 +50,7 @@ type Observer struct {
 	log       logr.Logger
 	wakePod   func(types.NamespacedName)
 	wakeGroup func(balancer.Ref)
-	tend      func(context.Context, balancer.Ref) error
-	dropped   func(balancer.Ref)
+	tend      func(context.Context, balancer.Group) error
 	auditOf   func(balancer.Ref) time.Duration
 	random    func(time.Duration) time.Duration
 
@@ -106,7 +103,7 @@ const placementKept = time.Minute
 func New(reader Reader, opts Options) *Observer {
 	o := &Observer{
 		reader: reader, log: opts.Log, wakePod: opts.WakePod, wakeGroup: opts.WakeGroup,
-		tend: opts.Tend, dropped: opts.Dropped, auditOf: opts.Audit, random: opts.Random,
+		tend: opts.Tend, auditOf: opts.Audit, random: opts.Random,
 		groups:  map[balancer.Ref]*group{},
 		watched: map[types.NamespacedName][]*group{},
 	}
@@ -121,11 +118,7 @@ func New(reader Reader, opts Options) *Observer {
 	}
 
 	if o.tend == nil {
-		o.tend = func(context.Context, balancer.Ref) error { return nil }
-	}
-
-	if o.dropped == nil {
-		o.dropped = func(balancer.Ref) {}
+		o.tend = func(context.Context, balancer.Group) error { return nil }
 	}
 
 	if o.auditOf == nil {
@@ -169,11 +162,14 @@ func (o *Observer) Run(ctx context.Context) error {
 	return nil
 }
 
-// Track says that user (a binding) needs ref; the group is read from now on.
-func (o *Observer) Track(ref balancer.Ref, user types.NamespacedName) {
+// Track says that user (a binding) needs a group, which is read from now on, as the
+// latest user or pod describes it.
+func (o *Observer) Track(group balancer.Group, user types.NamespacedName) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.get(ref).users[user] = struct{}{}
+	g := o.get(group.Ref)
+	g.settings = group
+	g.users[user] = struct{}{}
 }
 
 // Untrack says that user needs ref no more.
@@ -325,7 +321,6 @@ func (o *Observer) drop(g *group) {
 		return
 	}
 	delete(o.groups, g.ref)
-	o.dropped(g.ref)
 	if g.started {
 		g.cancel()
 	}

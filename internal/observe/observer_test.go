@@ -145,7 +145,8 @@ func (w *world) do(f func()) {
 }
 
 // Read implements Reader.
-func (w *world) Read(ctx context.Context, ref balancer.Ref, p budget.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
+func (w *world) Read(ctx context.Context, of balancer.Group, p budget.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
+	ref := of.Ref
 	if w.queue > 0 && p == budget.Audit {
 		w.do(func() {
 			if w.lined != nil {
@@ -187,10 +188,10 @@ func (w *world) Read(ctx context.Context, ref balancer.Ref, p budget.Priority, r
 }
 
 // lookAfter is the load balancer's Tend.
-func (w *world) lookAfter(_ context.Context, ref balancer.Ref) error {
+func (w *world) lookAfter(_ context.Context, of balancer.Group) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tended[ref]++
+	w.tended[of.Ref]++
 	return w.tend
 }
 
@@ -248,7 +249,7 @@ func differ(want, got any) string {
 func TestWaitStartsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 		w.watch(settings(group1), podA, atA, false)
 		w.during(10*time.Second, group1)
 		if n := len(w.during(time.Millisecond, group1, func() { w.waiting(group1, podA, true) })); n != 1 {
@@ -277,7 +278,7 @@ func TestSingleFlight(t *testing.T) {
 func TestRefreshSpacing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 		w.during(10*time.Second, group1)
 		reads := w.during(10*time.Second, group1, func() {
 			go func() {
@@ -365,7 +366,7 @@ func TestWakesThoseConcerned(t *testing.T) {
 func TestWakesGroupForErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 		w.watch(settings(group1), podA, atA, true)
 
 		for _, step := range []struct {
@@ -412,7 +413,7 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
 		w.hang[group1] = 10 * time.Second
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 		time.Sleep(5 * time.Second)
 		w.watch(settings(group1), podA, atA, true)
 		time.Sleep(6 * time.Second)
@@ -499,7 +500,7 @@ func TestSeenOtherwise(t *testing.T) {
 func TestEmptyGroupIsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 		time.Sleep(time.Second)
 		if v := w.View(group1); v.Snapshot.Targets == nil || len(v.Snapshot.Targets) != 0 {
 			t.Errorf("want an empty group, known as such, got %+v", v)
@@ -511,7 +512,7 @@ func TestUnneededGroupIsReadNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Initial)
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 		w.watch(settings(group1), podA, atA, true)
 		w.watch(settings(group2), podA, atA, true)
 		w.Forget(podA, group1)
@@ -530,7 +531,7 @@ func TestUnneededGroupIsReadNoMore(t *testing.T) {
 			t.Errorf("a group that nobody needs was read %d times", n)
 		}
 
-		if n := len(w.during(time.Second, group1, func() { w.Track(group1, user) })); n != 1 {
+		if n := len(w.during(time.Second, group1, func() { w.Track(balancer.Group{Ref: group1}, user) })); n != 1 {
 			t.Errorf("a group that is needed again was read %d times", n)
 		}
 	})
@@ -541,7 +542,7 @@ func TestTrackBeforeRun(t *testing.T) {
 		w := run(t)
 		w.stop()
 		reads := len(w.during(time.Minute, group1))
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 
 		if n := len(w.during(time.Minute, group1)); reads+n != 0 {
 			t.Errorf("%d reads after Run ended", reads+n)

@@ -20,7 +20,7 @@ func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 
 		if n := len(w.during(AuditInterval*10, group1)); n < 10 || n > 11 {
 			t.Errorf("a group for which nobody waits was read %d times in ten intervals of audits and at first", n)
@@ -113,7 +113,7 @@ func TestNeverLate(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", tc.reason, offset), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := run(t)
-					w.Track(group1, user)
+					w.Track(balancer.Group{Ref: group1}, user)
 					time.Sleep(time.Hour + time.Duration(offset)*99*time.Millisecond)
 					w.watch(quick, podA, atA, true)
 					time.Sleep(time.Duration(offset) * 799 * time.Millisecond)
@@ -142,7 +142,7 @@ func TestNeverLate(t *testing.T) {
 func TestAChangeIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 		time.Sleep(time.Second)
 		w.set(group1, atA, gate.Draining)
 		w.Refresh(group1)
@@ -174,7 +174,7 @@ func TestAuditsAreSpread(t *testing.T) {
 		refs := make([]balancer.Ref, 1000)
 		for i := range refs {
 			refs[i] = balancer.Ref{Group: fmt.Sprint(i)}
-			w.Track(refs[i], user)
+			w.Track(balancer.Group{Ref: refs[i]}, user)
 		}
 
 		time.Sleep(time.Second)
@@ -212,7 +212,7 @@ func TestPriority(t *testing.T) {
 		{"podgate changed the group", func(w *world) { w.Refresh(group1) }, true},
 		{"a pod waits", func(w *world) { w.waiting(group1, podA, true) }, true},
 		{"a pod comes, whose target must be seen before it is registered", func(w *world) { w.watch(settings(group1), podB, atB, false) }, true},
-		{"a binding comes", func(w *world) { w.Track(group1, user) }, false},
+		{"a binding comes", func(w *world) { w.Track(balancer.Group{Ref: group1}, user) }, false},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestFirstReadsOfOpenPodsAreAudits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.queue = 10 * time.Second
-		w.Track(group1, user)
+		w.Track(balancer.Group{Ref: group1}, user)
 		w.watch(settings(group1), podA, atA, false)
 
 		if n := len(w.during(9*time.Second, group1)); n != 0 {

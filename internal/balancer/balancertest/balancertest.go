@@ -50,11 +50,10 @@ type Harness struct {
 	// Provider is what is tested.
 	Provider balancer.Provider
 	// NewGroup makes an empty group that a load balancer uses and whose targets it
-	// checks. Name is what the group is found by.
-	NewGroup func(t *testing.T) (ref balancer.Ref, name string)
-	// Missing is well formed and names no group; MissingName likewise.
-	Missing     balancer.Ref
-	MissingName string
+	// checks. It has its Ref, the Name that it is found by, and the Settings for calls.
+	NewGroup func(t *testing.T) balancer.Group
+	// Missing is the same, but there is no such group.
+	Missing balancer.Group
 	// NewTarget makes a target that every group takes and whose checks fail until
 	// SetHealthy says otherwise. It is not registered.
 	NewTarget func(t *testing.T) gate.Target
@@ -65,10 +64,10 @@ type Harness struct {
 	Refused gate.Target
 	// Lose removes a registered target at the load balancer, by other hands than the
 	// provider's.
-	Lose func(t *testing.T, ref balancer.Ref, target gate.Target)
+	Lose func(t *testing.T, group balancer.Group, target gate.Target)
 	// State is what was set at the load balancer of a group's targets, in any words, read by other means than the
 	// provider's. What the load balancer finds out or does by itself, such as health and the end of a drain, is not in it.
-	State func(t *testing.T, ref balancer.Ref) string
+	State func(t *testing.T, group balancer.Group) string
 	// Break makes every call fail like fault until mend is called.
 	Break func(t *testing.T, fault Fault) (mend func())
 	// NoFault are the faults that this load balancer's API has no way to tell.
@@ -115,19 +114,19 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 }
 
 func emptyGroup(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
-	if healths := h.health(t, ref); len(healths) != 0 {
+	group := h.NewGroup(t)
+	if healths := h.health(t, group); len(healths) != 0 {
 		t.Errorf("a new group has targets: %v", healths)
 	}
 }
 
 func healthFollowsTarget(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	target := h.NewTarget(t)
-	h.register(t, ref, target)
+	h.register(t, group, target)
 
 	var before gate.Health
-	h.eventually(t, ref, "the target is listed", func(healths map[gate.Target]gate.Health) bool {
+	h.eventually(t, group, "the target is listed", func(healths map[gate.Target]gate.Health) bool {
 		var listed bool
 		before, listed = healths[target]
 		return listed
@@ -142,40 +141,40 @@ func healthFollowsTarget(t *testing.T, h Harness) {
 	}
 
 	h.SetHealthy(t, target, true)
-	h.eventuallyState(t, ref, target, gate.Healthy)
+	h.eventuallyState(t, group, target, gate.Healthy)
 
-	if diff := cmp.Diff(gate.Health{State: gate.Healthy}, h.health(t, ref)[target]); diff != "" {
+	if diff := cmp.Diff(gate.Health{State: gate.Healthy}, h.health(t, group)[target]); diff != "" {
 		t.Errorf("a healthy target carries something of an earlier state (-want +got):\n%s", diff)
 	}
 
 	h.SetHealthy(t, target, false)
-	h.eventuallyState(t, ref, target, gate.Unhealthy)
+	h.eventuallyState(t, group, target, gate.Unhealthy)
 
-	if h.health(t, ref)[target].Reason == "" {
+	if h.health(t, group)[target].Reason == "" {
 		t.Error("no reason for unhealthy")
 	}
 }
 
 func portsAreTargets(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	one := h.NewTarget(t)
 	other := gate.Target{Addr: one.Addr, Port: one.Port%65535 + 1}
-	h.register(t, ref, one, other)
-	h.eventuallyListed(t, ref, one, other)
-	h.deregister(t, ref, other)
-	h.eventuallyGone(t, ref, other)
-	if got, listed := h.health(t, ref)[one]; !listed || got.Leaving() {
+	h.register(t, group, one, other)
+	h.eventuallyListed(t, group, one, other)
+	h.deregister(t, group, other)
+	h.eventuallyGone(t, group, other)
+	if got, listed := h.health(t, group)[one]; !listed || got.Leaving() {
 		t.Errorf("deregistering port %d took port %d along: %+v", other.Port, one.Port, got)
 	}
 }
 
 func strangerIsAbsent(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	member, stranger := h.NewTarget(t), h.NewTarget(t)
 	h.SetHealthy(t, member, true)
 	h.SetHealthy(t, stranger, true)
-	h.register(t, ref, member)
-	h.eventually(t, ref, "the member is healthy", func(healths map[gate.Target]gate.Health) bool {
+	h.register(t, group, member)
+	h.eventually(t, group, "the member is healthy", func(healths map[gate.Target]gate.Health) bool {
 		if got, listed := healths[stranger]; listed {
 			t.Fatalf("a target that was never registered is listed: %+v", got)
 		}
@@ -184,65 +183,65 @@ func strangerIsAbsent(t *testing.T, h Harness) {
 }
 
 func registerTwice(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	target := h.NewTarget(t)
 	h.SetHealthy(t, target, true)
-	h.register(t, ref, target)
-	h.eventuallyState(t, ref, target, gate.Healthy)
-	h.register(t, ref, target)
-	if got := h.health(t, ref)[target]; got.State != gate.Healthy {
+	h.register(t, group, target)
+	h.eventuallyState(t, group, target, gate.Healthy)
+	h.register(t, group, target)
+	if got := h.health(t, group)[target]; got.State != gate.Healthy {
 		t.Errorf("registering a healthy member again made it %s", got.State)
 	}
 }
 
 func deregisterStranger(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	member := h.NewTarget(t)
-	h.register(t, ref, member)
-	h.deregister(t, ref, h.NewTarget(t))
-	h.eventuallyListed(t, ref, member)
+	h.register(t, group, member)
+	h.deregister(t, group, h.NewTarget(t))
+	h.eventuallyListed(t, group, member)
 }
 
 func deregisterLeaves(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	leaver, stayer := h.NewTarget(t), h.NewTarget(t)
 	h.SetHealthy(t, leaver, true)
 	h.SetHealthy(t, stayer, true)
-	h.register(t, ref, leaver, stayer)
-	h.eventuallyState(t, ref, leaver, gate.Healthy)
-	h.eventuallyState(t, ref, stayer, gate.Healthy)
-	h.deregister(t, ref, leaver)
-	h.eventuallyGone(t, ref, leaver)
-	h.deregister(t, ref, leaver)
+	h.register(t, group, leaver, stayer)
+	h.eventuallyState(t, group, leaver, gate.Healthy)
+	h.eventuallyState(t, group, stayer, gate.Healthy)
+	h.deregister(t, group, leaver)
+	h.eventuallyGone(t, group, leaver)
+	h.deregister(t, group, leaver)
 
-	if got := h.health(t, ref)[stayer]; got.State != gate.Healthy {
+	if got := h.health(t, group)[stayer]; got.State != gate.Healthy {
 		t.Errorf("the target that stays is %s", got.State)
 	}
 }
 
 func registerAgain(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	target := h.NewTarget(t)
 	h.SetHealthy(t, target, true)
-	h.register(t, ref, target)
-	h.eventuallyState(t, ref, target, gate.Healthy)
-	h.deregister(t, ref, target)
-	h.eventuallyGone(t, ref, target)
-	h.register(t, ref, target)
-	h.eventuallyState(t, ref, target, gate.Healthy)
+	h.register(t, group, target)
+	h.eventuallyState(t, group, target, gate.Healthy)
+	h.deregister(t, group, target)
+	h.eventuallyGone(t, group, target)
+	h.register(t, group, target)
+	h.eventuallyState(t, group, target, gate.Healthy)
 }
 
 func addressReuse(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	target := h.NewTarget(t)
 	h.SetHealthy(t, target, true)
-	h.registerFor(t, ref, target, balancer.Pod{Namespace: "shop", Name: "web-1", UID: "1"})
-	h.eventuallyState(t, ref, target, gate.Healthy)
-	h.deregister(t, ref, target)
-	h.eventuallyGone(t, ref, target)
+	h.registerFor(t, group, target, balancer.Pod{Namespace: "shop", Name: "web-1", UID: "1"})
+	h.eventuallyState(t, group, target, gate.Healthy)
+	h.deregister(t, group, target)
+	h.eventuallyGone(t, group, target)
 	h.SetHealthy(t, target, false)
-	h.registerFor(t, ref, target, balancer.Pod{Namespace: "shop", Name: "web-2", UID: "2"})
-	h.eventually(t, ref, "the new pod's target fails its checks", func(healths map[gate.Target]gate.Health) bool {
+	h.registerFor(t, group, target, balancer.Pod{Namespace: "shop", Name: "web-2", UID: "2"})
+	h.eventually(t, group, "the new pod's target fails its checks", func(healths map[gate.Target]gate.Health) bool {
 		if healths[target].State == gate.Healthy {
 			t.Fatal("a pod inherits the health of the one that had its address")
 		}
@@ -250,39 +249,39 @@ func addressReuse(t *testing.T, h Harness) {
 	})
 
 	h.SetHealthy(t, target, true)
-	h.eventuallyState(t, ref, target, gate.Healthy)
+	h.eventuallyState(t, group, target, gate.Healthy)
 }
 
 func lostTarget(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	lost, kept := h.NewTarget(t), h.NewTarget(t)
 	h.SetHealthy(t, lost, true)
 	h.SetHealthy(t, kept, true)
-	h.register(t, ref, lost, kept)
-	h.eventuallyState(t, ref, lost, gate.Healthy)
-	h.eventuallyState(t, ref, kept, gate.Healthy)
-	h.Lose(t, ref, lost)
-	h.eventuallyGone(t, ref, lost)
-	h.register(t, ref, lost, kept)
+	h.register(t, group, lost, kept)
+	h.eventuallyState(t, group, lost, gate.Healthy)
+	h.eventuallyState(t, group, kept, gate.Healthy)
+	h.Lose(t, group, lost)
+	h.eventuallyGone(t, group, lost)
+	h.register(t, group, lost, kept)
 
-	if got := h.health(t, ref)[kept]; got.State != gate.Healthy {
+	if got := h.health(t, group)[kept]; got.State != gate.Healthy {
 		t.Errorf("bringing a target back made another one %s", got.State)
 	}
 
-	h.eventuallyState(t, ref, lost, gate.Healthy)
+	h.eventuallyState(t, group, lost, gate.Healthy)
 }
 
 // healthOnlyReads has one target to look after, and nobody who does.
 func healthOnlyReads(t *testing.T, h Harness) {
-	ref, stays, leaves := h.oneLeaves(t)
-	before := h.State(t, ref)
+	group, stays, leaves := h.oneLeaves(t)
+	before := h.State(t, group)
 	if !strings.Contains(before, stays.Addr.String()) {
 		t.Fatalf("the group's state does not hold %s:\n%s", stays, before)
 	}
 
 	for end := time.Now().Add(untouched); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		h.health(t, ref)
-		if diff := cmp.Diff(before, h.State(t, ref)); diff != "" {
+		h.health(t, group)
+		if diff := cmp.Diff(before, h.State(t, group)); diff != "" {
 			t.Fatalf("reading the group changed it while %s drains (-before +after):\n%s", leaves, diff)
 		}
 	}
@@ -295,8 +294,8 @@ func tendFinishesDrains(t *testing.T, h Harness) {
 		t.Skip("this load balancer finishes drains by itself")
 	}
 
-	ref, stays, leaves := h.oneLeaves(t)
-	h.eventually(t, ref, leaves.String()+" is not listed", func(healths map[gate.Target]gate.Health) bool {
+	group, stays, leaves := h.oneLeaves(t)
+	h.eventually(t, group, leaves.String()+" is not listed", func(healths map[gate.Target]gate.Health) bool {
 		if healths[stays].State != gate.Healthy {
 			t.Fatalf("looking after a drain made another target %s", healths[stays].State)
 		}
@@ -304,38 +303,38 @@ func tendFinishesDrains(t *testing.T, h Harness) {
 		return !listed
 	})
 
-	before := h.State(t, ref)
+	before := h.State(t, group)
 	for range 3 {
-		if err := tender.Tend(t.Context(), ref); err != nil {
+		if err := tender.Tend(t.Context(), group); err != nil {
 			t.Errorf("tend a group that needs nothing: %v", err)
 		}
 	}
-	if diff := cmp.Diff(before, h.State(t, ref)); diff != "" {
+	if diff := cmp.Diff(before, h.State(t, group)); diff != "" {
 		t.Errorf("with nothing left to do the group changed (-before +after):\n%s", diff)
 	}
 }
 
 // oneLeaves makes a group of two healthy targets, one of which was deregistered.
-func (h Harness) oneLeaves(t *testing.T) (ref balancer.Ref, stays, leaves gate.Target) {
+func (h Harness) oneLeaves(t *testing.T) (group balancer.Group, stays, leaves gate.Target) {
 	t.Helper()
-	ref, _ = h.NewGroup(t)
+	group = h.NewGroup(t)
 	stays, leaves = h.NewTarget(t), h.NewTarget(t)
 	h.SetHealthy(t, stays, true)
 	h.SetHealthy(t, leaves, true)
-	h.register(t, ref, stays, leaves)
-	h.eventuallyState(t, ref, stays, gate.Healthy)
-	h.eventuallyState(t, ref, leaves, gate.Healthy)
-	h.deregister(t, ref, leaves)
-	return ref, stays, leaves
+	h.register(t, group, stays, leaves)
+	h.eventuallyState(t, group, stays, gate.Healthy)
+	h.eventuallyState(t, group, leaves, gate.Healthy)
+	h.deregister(t, group, leaves)
+	return group, stays, leaves
 }
 
 func noTargetsNoCall(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	defer h.Break(t, Down)()
-	if err := h.Provider.Register(t.Context(), ref, nil, nil); err != nil {
+	if err := h.Provider.Register(t.Context(), group, nil, nil); err != nil {
 		t.Errorf("register nothing: %v", err)
 	}
-	if err := h.Provider.Deregister(t.Context(), ref, nil); err != nil {
+	if err := h.Provider.Deregister(t.Context(), group, nil); err != nil {
 		t.Errorf("deregister nothing: %v", err)
 	}
 }
@@ -345,9 +344,9 @@ func refusedBlocksNobody(t *testing.T, h Harness) {
 		t.Skip("this load balancer refuses no target")
 	}
 
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	good := []gate.Target{h.NewTarget(t), h.NewTarget(t), h.NewTarget(t)}
-	err := h.Provider.Register(t.Context(), ref, slices.Insert(slices.Clone(good), 1, h.Refused), nil)
+	err := h.Provider.Register(t.Context(), group, slices.Insert(slices.Clone(good), 1, h.Refused), nil)
 	var partial *balancer.PartialError
 	if !errors.As(err, &partial) {
 		t.Fatalf("register with one refused target: got %v, want a *provider.PartialError", err)
@@ -361,17 +360,17 @@ func refusedBlocksNobody(t *testing.T, h Harness) {
 		t.Errorf("got %v, want provider.ErrInvalid", err)
 	}
 
-	h.eventuallyListed(t, ref, good...)
+	h.eventuallyListed(t, group, good...)
 }
 
 func resolve(t *testing.T, h Harness) {
-	ref, name := h.NewGroup(t)
-	byID, err := h.Provider.Resolve(t.Context(), ref, "")
+	group := h.NewGroup(t)
+	byID, err := h.Provider.Resolve(t.Context(), group)
 	if err != nil {
 		t.Fatalf("resolve by identifier: %v", err)
 	}
 
-	byName, err := h.Provider.Resolve(t.Context(), balancer.Ref{Provider: ref.Provider, RoleARN: ref.RoleARN, ExternalID: ref.ExternalID}, name)
+	byName, err := h.Provider.Resolve(t.Context(), unidentified(group))
 	if err != nil {
 		t.Fatalf("resolve by name: %v", err)
 	}
@@ -380,8 +379,8 @@ func resolve(t *testing.T, h Harness) {
 		t.Errorf("the group differs by the way it is found (-identifier +name):\n%s", diff)
 	}
 
-	if byID.Ref != ref || byID.Name != name {
-		t.Errorf("got %+v, want the group %+v named %q", byID, ref, name)
+	if byID.Ref != group.Ref || byID.Name != group.Name {
+		t.Errorf("got %+v, want the group %+v named %q", byID, group.Ref, group.Name)
 	}
 
 	if byID.TargetType != "ip" || !byID.HealthCheckEnabled || byID.HealthCheckInterval <= 0 || byID.UnhealthyThreshold <= 0 {
@@ -390,7 +389,7 @@ func resolve(t *testing.T, h Harness) {
 }
 
 func missingGroup(t *testing.T, h Harness) {
-	for operation, err := range h.errors(t.Context(), h.Missing, h.MissingName, h.NewTarget(t)) {
+	for operation, err := range h.errors(t.Context(), h.Missing, h.NewTarget(t)) {
 		if !errors.Is(err, balancer.ErrNotFound) {
 			t.Errorf("%s: got %v, want provider.ErrNotFound", operation, err)
 		}
@@ -410,10 +409,10 @@ func faults(t *testing.T, h Harness) {
 		{"half an answer is no answer", CutOff, nil},
 	}
 
-	ref, name := h.NewGroup(t)
+	group := h.NewGroup(t)
 	member := h.NewTarget(t)
-	h.register(t, ref, member)
-	h.eventuallyListed(t, ref, member)
+	h.register(t, group, member)
+	h.eventuallyListed(t, group, member)
 
 	for _, tc := range tests {
 		if slices.Contains(h.NoFault, tc.fault) {
@@ -422,7 +421,7 @@ func faults(t *testing.T, h Harness) {
 
 		t.Run(tc.fault.String(), func(t *testing.T) {
 			mend := h.Break(t, tc.fault)
-			for operation, err := range h.errors(t.Context(), ref, name, member) {
+			for operation, err := range h.errors(t.Context(), group, member) {
 				if tc.fault == CutOff && (operation == "register" || operation == "deregister") {
 					continue // what was done is known by what health says next
 				}
@@ -437,21 +436,21 @@ func faults(t *testing.T, h Harness) {
 			}
 
 			mend()
-			h.register(t, ref, member)
-			h.eventuallyListed(t, ref, member)
+			h.register(t, group, member)
+			h.eventuallyListed(t, group, member)
 		})
 	}
 }
 
 func cancelledCallReturns(t *testing.T, h Harness) {
-	ref, name := h.NewGroup(t)
+	group := h.NewGroup(t)
 	target := h.NewTarget(t)
 	defer h.Break(t, Hanging)()
 	// The time-out is only there to let the calls get under way.
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	done := make(chan map[string]error, 1)
-	go func() { done <- h.errors(ctx, ref, name, target) }()
+	go func() { done <- h.errors(ctx, group, target) }()
 
 	select {
 	case errs := <-done:
@@ -466,7 +465,7 @@ func cancelledCallReturns(t *testing.T, h Harness) {
 }
 
 func concurrentUse(t *testing.T, h Harness) {
-	ref, name := h.NewGroup(t)
+	group := h.NewGroup(t)
 	var stay, leave []gate.Target
 	for range 4 {
 		stay, leave = append(stay, h.NewTarget(t)), append(leave, h.NewTarget(t))
@@ -476,10 +475,10 @@ func concurrentUse(t *testing.T, h Harness) {
 	for i := range stay {
 		wg.Go(func() {
 			for _, err := range []error{
-				h.Provider.Register(t.Context(), ref, []gate.Target{stay[i], leave[i]}, nil),
-				second(h.Provider.Health(t.Context(), ref)),
-				h.Provider.Deregister(t.Context(), ref, []gate.Target{leave[i]}),
-				second(h.Provider.Resolve(t.Context(), ref, name)),
+				h.Provider.Register(t.Context(), group, []gate.Target{stay[i], leave[i]}, nil),
+				second(h.Provider.Health(t.Context(), group)),
+				h.Provider.Deregister(t.Context(), group, []gate.Target{leave[i]}),
+				second(h.Provider.Resolve(t.Context(), group)),
 			} {
 				if err != nil {
 					t.Error(err)
@@ -489,27 +488,27 @@ func concurrentUse(t *testing.T, h Harness) {
 	}
 
 	wg.Wait()
-	h.eventuallyListed(t, ref, stay...)
+	h.eventuallyListed(t, group, stay...)
 
 	for _, target := range leave {
-		h.eventuallyGone(t, ref, target)
+		h.eventuallyGone(t, group, target)
 	}
 }
 
 func answersAreTheCallers(t *testing.T, h Harness) {
-	ref, _ := h.NewGroup(t)
+	group := h.NewGroup(t)
 	target := h.NewTarget(t)
-	h.register(t, ref, target)
-	h.eventuallyListed(t, ref, target)
-	clear(h.health(t, ref))
-	if _, listed := h.health(t, ref)[target]; !listed {
+	h.register(t, group, target)
+	h.eventuallyListed(t, group, target)
+	clear(h.health(t, group))
+	if _, listed := h.health(t, group)[target]; !listed {
 		t.Error("a caller that changes an answer changes the next one")
 	}
 }
 
 func groupsDoNotShareState(t *testing.T, h Harness) {
-	one, _ := h.NewGroup(t)
-	other, _ := h.NewGroup(t)
+	one := h.NewGroup(t)
+	other := h.NewGroup(t)
 	target := h.NewTarget(t)
 	h.register(t, one, target)
 	h.eventuallyListed(t, one, target)

@@ -17,46 +17,46 @@ import (
 
 var compareTargets = cmp.Comparer(func(a, b gate.Target) bool { return a == b })
 
-func (h Harness) health(t *testing.T, ref balancer.Ref) map[gate.Target]gate.Health {
+func (h Harness) health(t *testing.T, group balancer.Group) map[gate.Target]gate.Health {
 	t.Helper()
-	healths, err := h.Provider.Health(t.Context(), ref)
+	healths, err := h.Provider.Health(t.Context(), group)
 	if err != nil {
 		t.Fatalf("health: %v", err)
 	}
 	return healths
 }
 
-func (h Harness) register(t *testing.T, ref balancer.Ref, targets ...gate.Target) {
+func (h Harness) register(t *testing.T, group balancer.Group, targets ...gate.Target) {
 	t.Helper()
-	if err := h.Provider.Register(t.Context(), ref, targets, nil); err != nil {
+	if err := h.Provider.Register(t.Context(), group, targets, nil); err != nil {
 		t.Fatalf("register: %v", err)
 	}
 }
 
-func (h Harness) registerFor(t *testing.T, ref balancer.Ref, target gate.Target, pod balancer.Pod) {
+func (h Harness) registerFor(t *testing.T, group balancer.Group, target gate.Target, pod balancer.Pod) {
 	t.Helper()
-	if err := h.Provider.Register(t.Context(), ref, []gate.Target{target}, balancer.Pods{target: pod}); err != nil {
+	if err := h.Provider.Register(t.Context(), group, []gate.Target{target}, balancer.Pods{target: pod}); err != nil {
 		t.Fatalf("register: %v", err)
 	}
 }
 
-func (h Harness) deregister(t *testing.T, ref balancer.Ref, targets ...gate.Target) {
+func (h Harness) deregister(t *testing.T, group balancer.Group, targets ...gate.Target) {
 	t.Helper()
-	if err := h.Provider.Deregister(t.Context(), ref, targets); err != nil {
+	if err := h.Provider.Deregister(t.Context(), group, targets); err != nil {
 		t.Fatalf("deregister: %v", err)
 	}
 }
 
 // eventually asks until the answer is as wanted, and looks after the group as the observer does.
-func (h Harness) eventually(t *testing.T, ref balancer.Ref, what string, wanted func(map[gate.Target]gate.Health) bool) {
+func (h Harness) eventually(t *testing.T, group balancer.Group, what string, wanted func(map[gate.Target]gate.Health) bool) {
 	t.Helper()
 	deadline := time.Now().Add(Patience)
 	for {
-		healths := h.health(t, ref)
+		healths := h.health(t, group)
 		if wanted(healths) {
 			return
 		}
-		if err := balancer.Tend(t.Context(), h.Provider, ref); err != nil {
+		if err := balancer.Tend(t.Context(), h.Provider, group); err != nil {
 			t.Fatalf("tend: %v", err)
 		}
 		if time.Now().After(deadline) {
@@ -66,16 +66,16 @@ func (h Harness) eventually(t *testing.T, ref balancer.Ref, what string, wanted 
 	}
 }
 
-func (h Harness) eventuallyState(t *testing.T, ref balancer.Ref, target gate.Target, want gate.State) {
+func (h Harness) eventuallyState(t *testing.T, group balancer.Group, target gate.Target, want gate.State) {
 	t.Helper()
-	h.eventually(t, ref, target.String()+" is "+want.String(), func(healths map[gate.Target]gate.Health) bool {
+	h.eventually(t, group, target.String()+" is "+want.String(), func(healths map[gate.Target]gate.Health) bool {
 		return healths[target].State == want
 	})
 }
 
-func (h Harness) eventuallyListed(t *testing.T, ref balancer.Ref, targets ...gate.Target) {
+func (h Harness) eventuallyListed(t *testing.T, group balancer.Group, targets ...gate.Target) {
 	t.Helper()
-	h.eventually(t, ref, "all targets are listed", func(healths map[gate.Target]gate.Health) bool {
+	h.eventually(t, group, "all targets are listed", func(healths map[gate.Target]gate.Health) bool {
 		for _, target := range targets {
 			if got, listed := healths[target]; !listed || got.Leaving() {
 				return false
@@ -86,9 +86,9 @@ func (h Harness) eventuallyListed(t *testing.T, ref balancer.Ref, targets ...gat
 }
 
 // eventuallyGone waits until a target is draining or not listed.
-func (h Harness) eventuallyGone(t *testing.T, ref balancer.Ref, target gate.Target) {
+func (h Harness) eventuallyGone(t *testing.T, group balancer.Group, target gate.Target) {
 	t.Helper()
-	h.eventually(t, ref, target.String()+" is draining or gone", func(healths map[gate.Target]gate.Health) bool {
+	h.eventually(t, group, target.String()+" is draining or gone", func(healths map[gate.Target]gate.Health) bool {
 		got, listed := healths[target]
 		return !listed || got.Leaving()
 	})
@@ -96,15 +96,20 @@ func (h Harness) eventuallyGone(t *testing.T, ref balancer.Ref, target gate.Targ
 
 // errors makes every call once and gives its error by its name. An answer that comes
 // with an error is an error too: complete or nothing.
-func (h Harness) errors(ctx context.Context, ref balancer.Ref, name string, target gate.Target) map[string]error {
-	byName := balancer.Ref{Provider: ref.Provider, RoleARN: ref.RoleARN, ExternalID: ref.ExternalID}
+func (h Harness) errors(ctx context.Context, group balancer.Group, target gate.Target) map[string]error {
 	return map[string]error{
-		"health":             nothingElse(h.Provider.Health(ctx, ref)),
-		"resolve identifier": nothingElse(h.Provider.Resolve(ctx, ref, "")),
-		"resolve name":       nothingElse(h.Provider.Resolve(ctx, byName, name)),
-		"register":           h.Provider.Register(ctx, ref, []gate.Target{target}, nil),
-		"deregister":         h.Provider.Deregister(ctx, ref, []gate.Target{target}),
+		"health":             nothingElse(h.Provider.Health(ctx, group)),
+		"resolve identifier": nothingElse(h.Provider.Resolve(ctx, group)),
+		"resolve name":       nothingElse(h.Provider.Resolve(ctx, unidentified(group))),
+		"register":           h.Provider.Register(ctx, group, []gate.Target{target}, nil),
+		"deregister":         h.Provider.Deregister(ctx, group, []gate.Target{target}),
 	}
+}
+
+// unidentified is a group as a binding gives it that knows its name only.
+func unidentified(group balancer.Group) balancer.Group {
+	group.Ref.Group = ""
+	return group
 }
 
 func nothingElse[T any](answer T, err error) error {

@@ -55,61 +55,61 @@ func New(next balancer.Provider, limits func(balancer.Ref) balancer.Limits, key 
 func (l *Limited) Metrics() prometheus.Collector { return l.waits }
 
 // Health implements Reporter; it costs one call and is urgent.
-func (l *Limited) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
-	targets, _, err := l.Read(ctx, ref, Urgent, nil)
+func (l *Limited) Health(ctx context.Context, g balancer.Group) (map[gate.Target]gate.Health, error) {
+	targets, _, err := l.Read(ctx, g, Urgent, nil)
 	return targets, err
 }
 
 // Read is Health with a priority, and tells when the call began, after the wait. A
 // receive from raise, which may be nil, makes a waiting audit urgent.
-func (l *Limited) Read(ctx context.Context, ref balancer.Ref, p Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
-	line := l.budget(ref).describe
-	if err := l.wait(ctx, ref, line, p, raise, 1); err != nil {
+func (l *Limited) Read(ctx context.Context, g balancer.Group, p Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
+	line := l.budget(g.Ref).describe
+	if err := l.wait(ctx, g.Ref, line, p, raise, 1); err != nil {
 		return nil, time.Now(), err
 	}
 	began := time.Now()
-	targets, err := l.next.Health(ctx, ref)
+	targets, err := l.next.Health(ctx, g)
 	return targets, began, line.heed(err)
 }
 
 // Register implements Registrar; it costs a call per batch.
-func (l *Limited) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, pods balancer.Pods) error {
-	line := l.budget(ref).change
-	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(ref, targets)); err != nil {
+func (l *Limited) Register(ctx context.Context, g balancer.Group, targets []gate.Target, pods balancer.Pods) error {
+	line := l.budget(g.Ref).change
+	if err := l.wait(ctx, g.Ref, line, Urgent, nil, l.calls(g.Ref, targets)); err != nil {
 		return err
 	}
-	return line.heed(l.next.Register(ctx, ref, targets, pods))
+	return line.heed(l.next.Register(ctx, g, targets, pods))
 }
 
 // Deregister implements Registrar; it costs a call per batch.
-func (l *Limited) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
-	line := l.budget(ref).change
-	if err := l.wait(ctx, ref, line, Urgent, nil, l.calls(ref, targets)); err != nil {
+func (l *Limited) Deregister(ctx context.Context, g balancer.Group, targets []gate.Target) error {
+	line := l.budget(g.Ref).change
+	if err := l.wait(ctx, g.Ref, line, Urgent, nil, l.calls(g.Ref, targets)); err != nil {
 		return err
 	}
-	return line.heed(l.next.Deregister(ctx, ref, targets))
+	return line.heed(l.next.Deregister(ctx, g, targets))
 }
 
 // Resolve implements Resolver; it costs two calls, the group's and its attributes'. It
 // is urgent: the controller that asks has a group's pods waiting behind it.
-func (l *Limited) Resolve(ctx context.Context, ref balancer.Ref, name string) (balancer.Group, error) {
-	line := l.budget(ref).describe
-	if err := l.wait(ctx, ref, line, Urgent, nil, 2); err != nil {
+func (l *Limited) Resolve(ctx context.Context, wanted balancer.Group) (balancer.Group, error) {
+	line := l.budget(wanted.Ref).describe
+	if err := l.wait(ctx, wanted.Ref, line, Urgent, nil, 2); err != nil {
 		return balancer.Group{}, err
 	}
-	g, err := l.next.Resolve(ctx, ref, name)
+	g, err := l.next.Resolve(ctx, wanted)
 	return g, line.heed(err)
 }
 
 // Tend implements Tender; it costs one call that changes the group. It gives way to
 // registrations and deregistrations, since it comes after every read and mostly finds
 // nothing to do.
-func (l *Limited) Tend(ctx context.Context, ref balancer.Ref) error {
-	line := l.budget(ref).change
-	if err := l.wait(ctx, ref, line, Audit, nil, 1); err != nil {
+func (l *Limited) Tend(ctx context.Context, g balancer.Group) error {
+	line := l.budget(g.Ref).change
+	if err := l.wait(ctx, g.Ref, line, Audit, nil, 1); err != nil {
 		return err
 	}
-	return line.heed(balancer.Tend(ctx, l.next, ref))
+	return line.heed(balancer.Tend(ctx, l.next, g))
 }
 
 func (l *Limited) calls(ref balancer.Ref, targets []gate.Target) int {

@@ -17,15 +17,15 @@ import (
 // answers is a provider that answers every call with the same error.
 type answers struct{ err error }
 
-func (a answers) Health(context.Context, balancer.Ref) (map[gate.Target]gate.Health, error) {
+func (a answers) Health(context.Context, balancer.Group) (map[gate.Target]gate.Health, error) {
 	return nil, a.err
 }
-func (a answers) Register(context.Context, balancer.Ref, []gate.Target, balancer.Pods) error {
+func (a answers) Register(context.Context, balancer.Group, []gate.Target, balancer.Pods) error {
 	return a.err
 }
-func (a answers) Deregister(context.Context, balancer.Ref, []gate.Target) error { return a.err }
-func (a answers) Tend(context.Context, balancer.Ref) error                      { return a.err }
-func (a answers) Resolve(context.Context, balancer.Ref, string) (balancer.Group, error) {
+func (a answers) Deregister(context.Context, balancer.Group, []gate.Target) error { return a.err }
+func (a answers) Tend(context.Context, balancer.Group) error                      { return a.err }
+func (a answers) Resolve(context.Context, balancer.Group) (balancer.Group, error) {
 	return balancer.Group{}, a.err
 }
 
@@ -45,34 +45,34 @@ func TestLimitedWaits(t *testing.T) {
 		want   time.Duration
 	}{
 		{"the burst is free", func(ctx context.Context, l *Limited) {
-			_, _ = l.Health(ctx, balancer.Ref{Group: "a"})
-			_, _ = l.Health(ctx, balancer.Ref{Group: "b"})
+			_, _ = l.Health(ctx, balancer.Group{Ref: balancer.Ref{Group: "a"}})
+			_, _ = l.Health(ctx, balancer.Group{Ref: balancer.Ref{Group: "b"}})
 		}, 0},
 		{"groups of an account share a budget", func(ctx context.Context, l *Limited) {
 			for _, group := range []string{"a", "b", "c", "d"} {
-				_, _ = l.Health(ctx, balancer.Ref{Group: group})
+				_, _ = l.Health(ctx, balancer.Group{Ref: balancer.Ref{Group: group}})
 			}
 		}, 2 * time.Second},
 		{"accounts do not", func(ctx context.Context, l *Limited) {
 			for _, role := range []string{"a", "b", "c", "d"} {
-				_, _ = l.Health(ctx, balancer.Ref{RoleARN: role})
+				_, _ = l.Health(ctx, balancer.Group{Ref: balancer.Ref{RoleARN: role}})
 			}
 		}, 0},
 		{"changes have a budget of their own", func(ctx context.Context, l *Limited) {
-			_, _ = l.Resolve(ctx, balancer.Ref{}, "")
-			_ = l.Register(ctx, balancer.Ref{}, make([]gate.Target, 1), nil)
+			_, _ = l.Resolve(ctx, balancer.Group{})
+			_ = l.Register(ctx, balancer.Group{}, make([]gate.Target, 1), nil)
 		}, 0},
 		{"looking after a group is a change, and leaves room for others", func(ctx context.Context, l *Limited) {
 			for range 3 {
-				_ = l.Tend(ctx, balancer.Ref{})
+				_ = l.Tend(ctx, balancer.Group{})
 			}
 		}, 2 * time.Second},
 		{"every batch counts", func(ctx context.Context, l *Limited) {
-			_ = l.Deregister(ctx, balancer.Ref{}, make([]gate.Target, 5))
+			_ = l.Deregister(ctx, balancer.Group{}, make([]gate.Target, 5))
 		}, 2 * time.Second},
 		{"nothing to do is free", func(ctx context.Context, l *Limited) {
 			for range 9 {
-				_ = l.Register(ctx, balancer.Ref{}, nil, nil)
+				_ = l.Register(ctx, balancer.Group{}, nil, nil)
 			}
 		}, 0},
 	}
@@ -91,7 +91,7 @@ func TestLimitedWaits(t *testing.T) {
 func TestLimitedGivesUp(t *testing.T) {
 	exhausted := func(ctx context.Context) *Limited {
 		l := New(answers{}, fixed(testLimits), byRole)
-		_ = l.Register(ctx, balancer.Ref{}, make([]gate.Target, 1), nil)
+		_ = l.Register(ctx, balancer.Group{}, make([]gate.Target, 1), nil)
 		return l
 	}
 
@@ -100,7 +100,7 @@ func TestLimitedGivesUp(t *testing.T) {
 			l := exhausted(t.Context())
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Millisecond, cancel)
-			if err := l.Register(ctx, balancer.Ref{}, make([]gate.Target, 1), nil); !errors.Is(err, context.Canceled) {
+			if err := l.Register(ctx, balancer.Group{}, make([]gate.Target, 1), nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -111,7 +111,7 @@ func TestLimitedGivesUp(t *testing.T) {
 			l := exhausted(t.Context())
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
-			err := l.Register(ctx, balancer.Ref{RoleARN: ""}, make([]gate.Target, 1), nil)
+			err := l.Register(ctx, balancer.Group{Ref: balancer.Ref{RoleARN: ""}}, make([]gate.Target, 1), nil)
 			if !errors.Is(err, balancer.ErrThrottled) || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
@@ -120,7 +120,7 @@ func TestLimitedGivesUp(t *testing.T) {
 }
 
 func TestLimitedPassesErrorsOn(t *testing.T) {
-	_, err := New(answers{balancer.ErrDenied}, fixed(testLimits), byRole).Health(t.Context(), balancer.Ref{})
+	_, err := New(answers{balancer.ErrDenied}, fixed(testLimits), byRole).Health(t.Context(), balancer.Group{})
 	if !errors.Is(err, balancer.ErrDenied) {
 		t.Errorf("got %v", err)
 	}

@@ -27,16 +27,16 @@ type desk struct {
 	err   map[string]error // by role
 }
 
-func (d *desk) Health(_ context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
+func (d *desk) Health(_ context.Context, g balancer.Group) (map[gate.Target]gate.Health, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
 	if d.asked == nil {
 		d.asked = map[string][]time.Time{}
 	}
-	d.asked[ref.Group] = append(d.asked[ref.Group], now)
+	d.asked[g.Ref.Group] = append(d.asked[g.Ref.Group], now)
 	d.all = append(d.all, now)
-	return nil, d.err[ref.RoleARN]
+	return nil, d.err[g.Ref.RoleARN]
 }
 
 // count gives how many calls were made in the time from a to b.
@@ -78,7 +78,7 @@ var fifty = balancer.Limits{DescribeRate: 50, DescribeBurst: 200, ChangeRate: 4,
 // poll reads a group again and again until ctx ends, a second after a read began at the earliest.
 func poll(ctx context.Context, l *Limited, ref balancer.Ref, p Priority, every time.Duration) {
 	for ctx.Err() == nil {
-		_, began, _ := l.Read(ctx, ref, p, nil)
+		_, began, _ := l.Read(ctx, balancer.Group{Ref: ref}, p, nil)
 		wait := time.Until(began.Add(every))
 		if wait <= 0 { // Go's race detector has crashed where two goroutines of a bubble select on timers that are over.
 			continue
@@ -154,7 +154,9 @@ func TestUrgentCallsGoFirst(t *testing.T) {
 		d := &desk{}
 		l := New(d, fixed(balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}), byRole)
 		for i := range 1000 { // as when a leader begins
-			go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: fmt.Sprint(i)}, Audit, nil) }()
+			go func() {
+				_, _, _ = l.Read(t.Context(), balancer.Group{Ref: balancer.Ref{Group: fmt.Sprint(i)}}, Audit, nil)
+			}()
 		}
 
 		synctest.Wait()
@@ -165,7 +167,7 @@ func TestUrgentCallsGoFirst(t *testing.T) {
 		for _, after := range []time.Duration{0, 5 * time.Second, 30 * time.Second, time.Minute} {
 			time.Sleep(after)
 			began := time.Now()
-			_, _ = l.Health(t.Context(), balancer.Ref{Group: "waits"})
+			_, _ = l.Health(t.Context(), balancer.Group{Ref: balancer.Ref{Group: "waits"}})
 			if took := time.Since(began); took > 200*time.Millisecond {
 				t.Errorf("an urgent call waited %s behind audits", took)
 			}
@@ -185,12 +187,14 @@ func TestAuditBecomesUrgent(t *testing.T) {
 		d := &desk{}
 		l := New(d, fixed(balancer.Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}), byRole)
 		for range 5 {
-			go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: "quiet"}, Audit, nil) }()
+			go func() { _, _, _ = l.Read(t.Context(), balancer.Group{Ref: balancer.Ref{Group: "quiet"}}, Audit, nil) }()
 		}
 
 		synctest.Wait()
 		raise := make(chan struct{}, 1)
-		go func() { _, _, _ = l.Read(t.Context(), balancer.Ref{Group: "raised"}, Audit, raise) }()
+		go func() {
+			_, _, _ = l.Read(t.Context(), balancer.Group{Ref: balancer.Ref{Group: "raised"}}, Audit, raise)
+		}()
 		synctest.Wait()
 		raise <- struct{}{}
 		time.Sleep(1100 * time.Millisecond)
@@ -209,16 +213,16 @@ func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{}
 		l := New(d, fixed(balancer.Limits{DescribeRate: 1, DescribeBurst: 1, ChangeRate: 1, ChangeBurst: 1}), byRole)
-		_, _ = l.Health(t.Context(), balancer.Ref{})
+		_, _ = l.Health(t.Context(), balancer.Group{})
 		ctx, cancel := context.WithCancel(t.Context())
 		for _, p := range []Priority{Urgent, Audit} {
-			go func() { _, _, _ = l.Read(ctx, balancer.Ref{Group: "gone"}, p, nil) }()
+			go func() { _, _, _ = l.Read(ctx, balancer.Group{Ref: balancer.Ref{Group: "gone"}}, p, nil) }()
 		}
 
 		synctest.Wait()
 		cancel()
 		began := time.Now()
-		_, _ = l.Health(t.Context(), balancer.Ref{})
+		_, _ = l.Health(t.Context(), balancer.Group{})
 
 		if took := time.Since(began); took > 1100*time.Millisecond || len(d.times("gone")) != 0 {
 			t.Errorf("a call waited %s behind calls that were given up, of which %d were made", took, len(d.times("gone")))
@@ -272,18 +276,18 @@ type byAccount struct {
 	throttled, other *desk
 }
 
-func (b byAccount) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
-	if ref.RoleARN == "throttled" {
-		return b.throttled.Health(ctx, ref)
+func (b byAccount) Health(ctx context.Context, g balancer.Group) (map[gate.Target]gate.Health, error) {
+	if g.Ref.RoleARN == "throttled" {
+		return b.throttled.Health(ctx, g)
 	}
-	return b.other.Health(ctx, ref)
+	return b.other.Health(ctx, g)
 }
 
 func TestBudgetWaitIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(&desk{}, fixed(testLimits), byRole)
 		for _, p := range []Priority{Urgent, Audit} {
-			_, _, _ = l.Read(t.Context(), balancer.Ref{}, p, nil)
+			_, _, _ = l.Read(t.Context(), balancer.Group{}, p, nil)
 		}
 		if n := testutil.CollectAndCount(l.Metrics(), "podgate_provider_budget_wait_seconds"); n != 2 {
 			t.Errorf("%d series, want one for each priority", n)

@@ -77,9 +77,9 @@ func (y *toy) call(ctx context.Context, ref balancer.Ref, do func(map[gate.Targe
 }
 
 // Health implements balancer.Reporter.
-func (y *toy) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
+func (y *toy) Health(ctx context.Context, of balancer.Group) (map[gate.Target]gate.Health, error) {
 	var all map[gate.Target]gate.Health
-	err := y.call(ctx, ref, func(group map[gate.Target]bool) error {
+	err := y.call(ctx, of.Ref, func(group map[gate.Target]bool) error {
 		all = map[gate.Target]gate.Health{}
 		for t := range group {
 			all[t] = gate.Health{State: gate.Unhealthy, Reason: "Toy.NoAnswer", Description: "The target does not answer."}
@@ -93,11 +93,11 @@ func (y *toy) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gat
 }
 
 // Register implements balancer.Registrar.
-func (y *toy) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, _ balancer.Pods) error {
+func (y *toy) Register(ctx context.Context, of balancer.Group, targets []gate.Target, _ balancer.Pods) error {
 	if len(targets) == 0 {
 		return nil
 	}
-	return y.call(ctx, ref, func(group map[gate.Target]bool) error {
+	return y.call(ctx, of.Ref, func(group map[gate.Target]bool) error {
 		for _, t := range targets {
 			group[t] = true
 		}
@@ -106,11 +106,11 @@ func (y *toy) Register(ctx context.Context, ref balancer.Ref, targets []gate.Tar
 }
 
 // Deregister implements balancer.Registrar.
-func (y *toy) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
+func (y *toy) Deregister(ctx context.Context, of balancer.Group, targets []gate.Target) error {
 	if len(targets) == 0 {
 		return nil
 	}
-	return y.call(ctx, ref, func(group map[gate.Target]bool) error {
+	return y.call(ctx, of.Ref, func(group map[gate.Target]bool) error {
 		for _, t := range targets {
 			delete(group, t)
 		}
@@ -119,9 +119,10 @@ func (y *toy) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.T
 }
 
 // Resolve implements balancer.Resolver; a toy's groups are identified by their names.
-func (y *toy) Resolve(ctx context.Context, ref balancer.Ref, name string) (balancer.Group, error) {
+func (y *toy) Resolve(ctx context.Context, wanted balancer.Group) (balancer.Group, error) {
+	ref := wanted.Ref
 	if ref.Group == "" {
-		ref.Group = name
+		ref.Group = wanted.Name
 	}
 	var g balancer.Group
 	err := y.call(ctx, ref, func(map[gate.Target]bool) error {
@@ -147,15 +148,14 @@ func TestToyDriver(t *testing.T) {
 
 		return balancertest.Harness{
 			Provider: metered,
-			NewGroup: func(*testing.T) (balancer.Ref, string) {
+			NewGroup: func(*testing.T) balancer.Group {
 				y.mu.Lock()
 				defer y.mu.Unlock()
 				name := fmt.Sprintf("group-%d", len(y.groups))
 				y.groups[name] = map[gate.Target]bool{}
-				return balancer.Ref{Provider: toyKind, Group: name}, name
+				return balancer.Group{Ref: balancer.Ref{Provider: toyKind, Group: name}, Name: name}
 			},
-			Missing:     balancer.Ref{Provider: toyKind, Group: "missing"},
-			MissingName: "missing",
+			Missing: balancer.Group{Ref: balancer.Ref{Provider: toyKind, Group: "missing"}, Name: "missing"},
 			NewTarget: func(*testing.T) gate.Target {
 				made++
 				return gate.Target{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(made)}), Port: 8080}
@@ -165,15 +165,15 @@ func TestToyDriver(t *testing.T) {
 				defer y.mu.Unlock()
 				y.answers[target] = healthy
 			},
-			Lose: func(_ *testing.T, ref balancer.Ref, target gate.Target) {
+			Lose: func(_ *testing.T, group balancer.Group, target gate.Target) {
 				y.mu.Lock()
 				defer y.mu.Unlock()
-				maps.DeleteFunc(y.groups[ref.Group], func(t gate.Target, _ bool) bool { return t == target })
+				maps.DeleteFunc(y.groups[group.Ref.Group], func(t gate.Target, _ bool) bool { return t == target })
 			},
-			State: func(_ *testing.T, ref balancer.Ref) string {
+			State: func(_ *testing.T, group balancer.Group) string {
 				y.mu.Lock()
 				defer y.mu.Unlock()
-				return fmt.Sprint(y.groups[ref.Group])
+				return fmt.Sprint(y.groups[group.Ref.Group])
 			},
 			Break: func(_ *testing.T, fault balancertest.Fault) func() {
 				y.mu.Lock()

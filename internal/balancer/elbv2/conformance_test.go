@@ -65,7 +65,7 @@ func simulate(t *testing.T, cfg awssim.Config) *simulation {
 }
 
 // newGroup makes a group of addresses behind a load balancer of its own.
-func (s *simulation) newGroup(t *testing.T) (balancer.Ref, string) {
+func (s *simulation) newGroup(t *testing.T) balancer.Group {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *simulation) newGroup(t *testing.T) (balancer.Ref, string) {
 	}
 
 	s.groups = append(s.groups, arn)
-	return balancer.Ref{Group: arn}, name
+	return balancer.Group{Ref: balancer.Ref{Group: arn}, Name: name}
 }
 
 func (s *simulation) newTarget(*testing.T) gate.Target {
@@ -124,19 +124,19 @@ func (s *simulation) setHealthy(t *testing.T, target gate.Target, healthy bool) 
 }
 
 // lose deregisters a target as somebody else does.
-func (s *simulation) lose(t *testing.T, ref balancer.Ref, target gate.Target) {
+func (s *simulation) lose(t *testing.T, group balancer.Group, target gate.Target) {
 	t.Helper()
 	if _, err := s.client.DeregisterTargets(t.Context(), &elb.DeregisterTargetsInput{
-		TargetGroupArn: &ref.Group, Targets: []types.TargetDescription{{Id: aws.String(target.Addr.String()), Port: aws.Int32(target.Port)}},
+		TargetGroupArn: &group.Ref.Group, Targets: []types.TargetDescription{{Id: aws.String(target.Addr.String()), Port: aws.Int32(target.Port)}},
 	}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // state lists the targets that were registered and not deregistered since.
-func (s *simulation) state(t *testing.T, ref balancer.Ref) string {
+func (s *simulation) state(t *testing.T, group balancer.Group) string {
 	t.Helper()
-	out, err := s.client.DescribeTargetHealth(t.Context(), &elb.DescribeTargetHealthInput{TargetGroupArn: &ref.Group})
+	out, err := s.client.DescribeTargetHealth(t.Context(), &elb.DescribeTargetHealthInput{TargetGroupArn: &group.Ref.Group})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,29 +177,28 @@ func TestConformance(t *testing.T) {
 	balancertest.Run(t, func(t *testing.T) balancertest.Harness {
 		s := simulate(t, awssim.Config{})
 		return balancertest.Harness{
-			Provider:    s.provider,
-			NewGroup:    s.newGroup,
-			Missing:     balancer.Ref{Group: strings.Replace(testARN, "/web/", "/"+missing+"/", 1)},
-			MissingName: missing,
-			NewTarget:   s.newTarget,
-			SetHealthy:  s.setHealthy,
-			Refused:     gate.Target{Addr: netip.MustParseAddr("2001:db8::1"), Port: 8080},
-			Lose:        s.lose,
-			State:       s.state,
-			Break:       s.breakdown,
+			Provider:   s.provider,
+			NewGroup:   s.newGroup,
+			Missing:    balancer.Group{Ref: balancer.Ref{Group: strings.Replace(testARN, "/web/", "/"+missing+"/", 1)}, Name: missing},
+			NewTarget:  s.newTarget,
+			SetHealthy: s.setHealthy,
+			Refused:    gate.Target{Addr: netip.MustParseAddr("2001:db8::1"), Port: 8080},
+			Lose:       s.lose,
+			State:      s.state,
+			Break:      s.breakdown,
 		}
 	})
 }
 
 func TestSimulatedQuotaIsFilled(t *testing.T) {
 	s := simulate(t, awssim.Config{ELB: awssim.ELB{Quotas: awssim.Quotas{TargetsPerGroup: 2}}})
-	ref, _ := s.newGroup(t)
+	group := s.newGroup(t)
 	one, two, three := s.newTarget(t), s.newTarget(t), s.newTarget(t)
-	if err := s.provider.Register(t.Context(), ref, []gate.Target{one}, nil); err != nil {
+	if err := s.provider.Register(t.Context(), group, []gate.Target{one}, nil); err != nil {
 		t.Fatal(err)
 	}
-	checkKind(t, s.provider.Register(t.Context(), ref, []gate.Target{two, three}, nil), balancer.ErrQuota)
-	healths, err := s.provider.Health(t.Context(), ref)
+	checkKind(t, s.provider.Register(t.Context(), group, []gate.Target{two, three}, nil), balancer.ErrQuota)
+	healths, err := s.provider.Health(t.Context(), group)
 	if err != nil || len(healths) != 2 {
 		t.Errorf("got %v, %v, want two targets, as many as fit", healths, err)
 	}
@@ -219,14 +218,14 @@ func TestSimulatedAddressesOutsideTheVPC(t *testing.T) {
 	} {
 		t.Run(reason, func(t *testing.T) {
 			s := simulate(t, awssim.Config{ELB: awssim.ELB{VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}}})
-			ref, _ := s.newGroup(t)
-			if err := s.provider.Register(t.Context(), ref, batch, nil); err != nil {
+			group := s.newGroup(t)
+			if err := s.provider.Register(t.Context(), group, batch, nil); err != nil {
 				t.Fatal(err)
 			}
-			if healths, err := s.provider.Health(t.Context(), ref); err != nil || len(healths) != len(batch) {
+			if healths, err := s.provider.Health(t.Context(), group); err != nil || len(healths) != len(batch) {
 				t.Errorf("got %v, %v", healths, err)
 			}
-			if err := s.provider.Deregister(t.Context(), ref, batch); err != nil {
+			if err := s.provider.Deregister(t.Context(), group, batch); err != nil {
 				t.Error(err)
 			}
 		})
@@ -235,9 +234,9 @@ func TestSimulatedAddressesOutsideTheVPC(t *testing.T) {
 
 func TestSimulatedRoles(t *testing.T) {
 	s := simulate(t, awssim.Config{STS: awssim.STS{Roles: []awssim.Role{{ARN: testRole, ExternalID: "42"}}}})
-	ref, _ := s.newGroup(t)
-	ref.RoleARN = testRole
-	_, err := s.provider.Health(t.Context(), ref)
+	group := s.newGroup(t)
+	group.Ref.RoleARN = testRole
+	_, err := s.provider.Health(t.Context(), group)
 	checkKind(t, err, balancer.ErrDenied)
 	if !strings.Contains(balancer.Message(err), "cannot assume role") {
 		t.Errorf("got %q", balancer.Message(err))
@@ -246,10 +245,10 @@ func TestSimulatedRoles(t *testing.T) {
 
 func TestSimulatedThrottling(t *testing.T) {
 	s := simulate(t, awssim.Config{Throttle: awssim.ThrottleClassic})
-	ref, _ := s.newGroup(t)
+	group := s.newGroup(t)
 	var err error
 	for range 10000 {
-		if _, err = s.provider.Health(t.Context(), ref); err != nil {
+		if _, err = s.provider.Health(t.Context(), group); err != nil {
 			break
 		}
 	}

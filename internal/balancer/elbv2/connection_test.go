@@ -37,7 +37,7 @@ func TestRoleIsAssumedOnceForAllItsCalls(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, err := p.Health(t.Context(), foreignRef); err != nil {
+			if _, err := p.Health(t.Context(), balancer.Group{Ref: foreignRef}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -48,7 +48,7 @@ func TestRoleIsAssumedOnceForAllItsCalls(t *testing.T) {
 		t.Errorf("assumed %d times", n)
 	}
 
-	if _, err := p.Health(t.Context(), balancer.Ref{Group: testARN, ExternalID: "42"}); err != nil {
+	if _, err := p.Health(t.Context(), balancer.Group{Ref: balancer.Ref{Group: testARN, ExternalID: "42"}}); err != nil {
 		t.Error(err)
 	}
 
@@ -73,7 +73,7 @@ func TestRoleIsAssumedAgainBeforeItsEnd(t *testing.T) {
 
 	p := New(config(t, w.URL), testRegion)
 	for range 3 {
-		if _, err := p.Health(t.Context(), foreignRef); err != nil {
+		if _, err := p.Health(t.Context(), balancer.Group{Ref: foreignRef}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,13 +95,13 @@ func TestRolesDoNotShareCredentials(t *testing.T) {
 	})
 
 	p := New(config(t, w.URL), testRegion)
-	if _, err := p.Health(t.Context(), foreignRef); err != nil {
+	if _, err := p.Health(t.Context(), balancer.Group{Ref: foreignRef}); err != nil {
 		t.Fatal(err)
 	}
 
 	other := foreignRef
 	other.ExternalID = "43"
-	_, err := p.Health(t.Context(), other)
+	_, err := p.Health(t.Context(), balancer.Group{Ref: other})
 	checkKind(t, err, balancer.ErrDenied)
 	want := `describe target health of "` + testARN + `": AccessDenied: cannot assume role "` + testRole + `": User: x is not authorized to perform: sts:AssumeRole`
 	if got := balancer.Message(err); got != want {
@@ -127,7 +127,7 @@ func TestErrorsOfAssumingARole(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := serve(t, always(tc.answer))
-			err := New(config(t, w.URL), testRegion).Register(t.Context(), foreignRef, targets(t, 4), nil)
+			err := New(config(t, w.URL), testRegion).Register(t.Context(), balancer.Group{Ref: foreignRef}, targets(t, 4), nil)
 			checkKind(t, err, tc.want)
 			if !strings.Contains(balancer.Message(err), `cannot assume role "`+testRole+`": `) {
 				t.Errorf("got %q", balancer.Message(err))
@@ -153,10 +153,10 @@ func TestRefusedCredentialsAreReplaced(t *testing.T) {
 	})
 
 	p := New(config(t, w.URL), testRegion)
-	_, err := p.Health(t.Context(), foreignRef)
+	_, err := p.Health(t.Context(), balancer.Group{Ref: foreignRef})
 	checkKind(t, err, balancer.ErrDenied)
 
-	if _, err := p.Health(t.Context(), foreignRef); err != nil {
+	if _, err := p.Health(t.Context(), balancer.Group{Ref: foreignRef}); err != nil {
 		t.Errorf("still refused with a new session at hand: %v", err)
 	}
 }
@@ -181,14 +181,14 @@ func TestHangingSTSHoldsNobodyElse(t *testing.T) {
 	p := New(config(t, w.URL), testRegion, WithCallTimeout(timeout))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, err := p.Health(t.Context(), foreignRef)
+		_, err := p.Health(t.Context(), balancer.Group{Ref: foreignRef})
 		checkKind(t, err, nil)
 		if !strings.Contains(balancer.Message(err), "cannot assume role") {
 			t.Errorf("got %q", balancer.Message(err))
 		}
 	})
 
-	if _, err := p.Health(t.Context(), testRef); err != nil {
+	if _, err := p.Health(t.Context(), balancer.Group{Ref: testRef}); err != nil {
 		t.Errorf("a group without a role: %v", err)
 	}
 
@@ -196,7 +196,7 @@ func TestHangingSTSHoldsNobodyElse(t *testing.T) {
 	mended.Store(true)
 	var err error
 	for range 100 { // the hanging request may be shared once more before it times out
-		if _, err = p.Health(t.Context(), foreignRef); err == nil {
+		if _, err = p.Health(t.Context(), balancer.Group{Ref: foreignRef}); err == nil {
 			return
 		}
 	}

@@ -62,7 +62,7 @@ func TestEndpointsComeFromTheEnvironment(t *testing.T) {
 				tc.env[name] = value
 			}
 			before := [2]int{tc.elb.count("DescribeTargetHealth"), tc.sts.count("AssumeRole")}
-			if _, err := New(fromEnvironment(t, tc.env), testRegion).Health(t.Context(), foreignRef); err != nil {
+			if _, err := New(fromEnvironment(t, tc.env), testRegion).Health(t.Context(), balancer.Group{Ref: foreignRef}); err != nil {
 				t.Fatal(err)
 			}
 			if tc.elb.count("DescribeTargetHealth") != before[0]+1 || tc.sts.count("AssumeRole") != before[1]+1 {
@@ -78,7 +78,7 @@ func TestEnvironmentCannotSwitchRetriesOn(t *testing.T) {
 		"AWS_ENDPOINT_URL": w.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
 		"AWS_MAX_ATTEMPTS": "5", "AWS_RETRY_MODE": "adaptive",
 	})
-	_, err := New(cfg, testRegion).Health(t.Context(), testRef)
+	_, err := New(cfg, testRegion).Health(t.Context(), balancer.Group{Ref: testRef})
 	checkKind(t, err, nil)
 	if n := len(w.asked); n != 1 {
 		t.Errorf("asked %d times", n)
@@ -94,7 +94,7 @@ func TestNoCredentialsInTheEnvironment(t *testing.T) {
 		"AWS_ENDPOINT_URL": w.URL, "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL,
 		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
 	})
-	_, err := New(cfg, testRegion).Health(t.Context(), testRef)
+	_, err := New(cfg, testRegion).Health(t.Context(), balancer.Group{Ref: testRef})
 	checkKind(t, err, balancer.ErrDenied)
 	if !strings.Contains(balancer.Message(err), "no credentials: none are configured and the instance offers none") {
 		t.Errorf("got %q", balancer.Message(err))

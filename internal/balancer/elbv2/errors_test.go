@@ -71,7 +71,7 @@ func TestErrorsByTheAPIsAnswer(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := serve(t, always(tc.answer))
-			_, err := New(config(t, w.URL), testRegion).Health(t.Context(), testRef)
+			_, err := New(config(t, w.URL), testRegion).Health(t.Context(), balancer.Group{Ref: testRef})
 			checkKind(t, err, tc.want)
 			prefix := `describe target health of "` + testARN + `": `
 			if got := balancer.Message(err); tc.message != "" && got != prefix+tc.message {
@@ -86,7 +86,7 @@ func TestErrorsByTheAPIsAnswer(t *testing.T) {
 
 func TestErrorKeepsTheRequestID(t *testing.T) {
 	w := serve(t, always(refusal(400, "Throttling", "Rate exceeded")))
-	_, err := New(config(t, w.URL), testRegion).Health(t.Context(), testRef)
+	_, err := New(config(t, w.URL), testRegion).Health(t.Context(), balancer.Group{Ref: testRef})
 	if !strings.Contains(err.Error(), "request id req-1") || strings.Contains(balancer.Message(err), "req-1") {
 		t.Errorf("for logs: %q, for people: %q", err, balancer.Message(err))
 	}
@@ -140,7 +140,7 @@ func TestErrorsOfTheNetwork(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			p := New(config(t, tc.address), testRegion)
-			healths, err := p.Health(t.Context(), testRef)
+			healths, err := p.Health(t.Context(), balancer.Group{Ref: testRef})
 			checkKind(t, err, nil)
 			if healths != nil {
 				t.Errorf("an answer came along: %v", healths)
@@ -168,7 +168,7 @@ func hangingServer(t *testing.T, action string) *wire {
 
 func TestCallHasItsOwnTimeout(t *testing.T) {
 	w := hangingServer(t, "DescribeTargetHealth")
-	_, err := New(config(t, w.URL), testRegion, WithCallTimeout(50*time.Millisecond)).Health(t.Context(), testRef)
+	_, err := New(config(t, w.URL), testRegion, WithCallTimeout(50*time.Millisecond)).Health(t.Context(), balancer.Group{Ref: testRef})
 	checkKind(t, err, nil)
 	if errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v: looks as if the caller's context had ended", err)
@@ -182,7 +182,7 @@ func TestCallEndsWithItsContext(t *testing.T) {
 	w := hangingServer(t, "DescribeTargetHealth")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := New(config(t, w.URL), testRegion).Health(ctx, testRef)
+	_, err := New(config(t, w.URL), testRegion).Health(ctx, balancer.Group{Ref: testRef})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -198,7 +198,7 @@ func TestNoCredentials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg.Credentials = credentials
-			_, err := New(cfg, testRegion).Health(t.Context(), testRef)
+			_, err := New(cfg, testRegion).Health(t.Context(), balancer.Group{Ref: testRef})
 			checkKind(t, err, balancer.ErrDenied)
 			if !strings.Contains(balancer.Message(err), "no credentials: ") {
 				t.Errorf("got %q", balancer.Message(err))

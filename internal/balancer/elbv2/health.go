@@ -21,7 +21,8 @@ import (
 const opHealth = "describe target health"
 
 // Health implements provider.Reporter with one call: the API does not page this list.
-func (p *Provider) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
+func (p *Provider) Health(ctx context.Context, g balancer.Group) (map[gate.Target]gate.Health, error) {
+	ref := g.Ref
 	if err := p.checkARN(opHealth, ref); err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func TestHealthReadsAnswers(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := serve(t, always(tc.answer))
-			healths, err := New(config(t, w.URL), testRegion).Health(t.Context(), testRef)
+			healths, err := New(config(t, w.URL), testRegion).Health(t.Context(), balancer.Group{Ref: testRef})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,14 +97,14 @@ func TestHealthIsCompleteOrNothing(t *testing.T) {
 	w := serve(t, func(string, url.Values) answer { return answer{200, whole[:length]} })
 	p := New(config(t, w.URL), testRegion)
 	for length = range end {
-		healths, err := p.Health(t.Context(), testRef)
+		healths, err := p.Health(t.Context(), balancer.Group{Ref: testRef})
 		if err == nil || healths != nil {
 			t.Fatalf("cut after %q: got %v, %v", whole[:length], healths, err)
 		}
 	}
 
 	length = len(whole)
-	if healths, err := p.Health(t.Context(), testRef); err != nil || len(healths) != 2 {
+	if healths, err := p.Health(t.Context(), balancer.Group{Ref: testRef}); err != nil || len(healths) != 2 {
 		t.Fatalf("uncut: got %v, %v", healths, err)
 	}
 }
@@ -125,7 +125,7 @@ func TestHealthRefusesNonsense(t *testing.T) {
 	for name, a := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := serve(t, always(a))
-			healths, err := New(config(t, w.URL), testRegion).Health(t.Context(), testRef)
+			healths, err := New(config(t, w.URL), testRegion).Health(t.Context(), balancer.Group{Ref: testRef})
 			if err == nil || healths != nil {
 				t.Fatalf("got %v, %v", healths, err)
 			}

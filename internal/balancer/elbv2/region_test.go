@@ -67,7 +67,7 @@ func TestGroupsOfSeveralRegions(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			r := serveRegions(t)
-			_, err := New(config(t, r.URL), tc.own).Health(t.Context(), tc.ref)
+			_, err := New(config(t, r.URL), tc.own).Health(t.Context(), balancer.Group{Ref: tc.ref})
 			if tc.says != "" {
 				checkKind(t, err, balancer.ErrInvalid)
 			}
@@ -84,12 +84,12 @@ func TestGroupsOfSeveralRegions(t *testing.T) {
 func TestNameNeedsARegion(t *testing.T) {
 	r := serveRegions(t)
 	p := New(config(t, r.URL), "")
-	_, err := p.Resolve(t.Context(), balancer.Ref{}, "web")
+	_, err := p.Resolve(t.Context(), balancer.Group{Ref: balancer.Ref{}, Name: "web"})
 	checkKind(t, err, balancer.ErrInvalid)
 	if !strings.Contains(balancer.Message(err), "no AWS region is known: set podgate's --aws-region") || len(r.asked) > 0 {
 		t.Errorf("got %v after %q", err, r.asked)
 	}
-	_, _ = p.Resolve(t.Context(), balancer.Ref{Region: "us-test-2"}, "web")
+	_, _ = p.Resolve(t.Context(), balancer.Group{Ref: balancer.Ref{Region: "us-test-2"}, Name: "web"})
 	if diff := cmp.Diff([]string{"DescribeTargetGroups in us-test-2"}, r.asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
@@ -98,7 +98,7 @@ func TestNameNeedsARegion(t *testing.T) {
 // Without a configuration every call says why, and none is made.
 func TestUnconfigured(t *testing.T) {
 	p := New(config(t, "http://127.0.0.1:1"), testRegion, Unconfigured(errors.New("no profile x")))
-	_, err := p.Health(t.Context(), testRef)
+	_, err := p.Health(t.Context(), balancer.Group{Ref: testRef})
 	checkKind(t, err, balancer.ErrDenied)
 	if !strings.Contains(balancer.Message(err), "the configuration for AWS cannot be read: no profile x") {
 		t.Errorf("got %v", err)

@@ -37,7 +37,8 @@ const (
 // Register implements provider.Registrar. ELBv2 knows targets by their address, so it
 // takes no note of the pods. When no target at all was registered the
 // error is the cause itself, not a *provider.PartialError.
-func (p *Provider) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, _ balancer.Pods) error {
+func (p *Provider) Register(ctx context.Context, g balancer.Group, targets []gate.Target, _ balancer.Pods) error {
+	ref := g.Ref
 	return p.change(ref, opRegister, targets, func(c connection, batch []types.TargetDescription) error {
 		_, err := call(ctx, p, c, opRegister, ref.Group, c.api.RegisterTargets,
 			&elb.RegisterTargetsInput{TargetGroupArn: aws.String(ref.Group), Targets: batch})
@@ -46,7 +47,8 @@ func (p *Provider) Register(ctx context.Context, ref balancer.Ref, targets []gat
 }
 
 // Deregister implements provider.Registrar; its errors are like Register's.
-func (p *Provider) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
+func (p *Provider) Deregister(ctx context.Context, g balancer.Group, targets []gate.Target) error {
+	ref := g.Ref
 	return p.change(ref, opDeregister, targets, func(c connection, batch []types.TargetDescription) error {
 		_, err := call(ctx, p, c, opDeregister, ref.Group, c.api.DeregisterTargets,
 			&elb.DeregisterTargetsInput{TargetGroupArn: aws.String(ref.Group), Targets: batch})

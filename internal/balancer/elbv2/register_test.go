@@ -105,7 +105,7 @@ func TestChangeNamesWhatFailed(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.reason, func(t *testing.T) {
 			g := &group{members: map[string]bool{}, refuse: tc.refuse}
-			err := fake(g).Register(t.Context(), testRef, all[:tc.n], nil)
+			err := fake(g).Register(t.Context(), balancer.Group{Ref: testRef}, all[:tc.n], nil)
 			failed := failedTargets(err, all[:tc.n])
 			byAddress := func(a, b gate.Target) int { return a.Addr.Compare(b.Addr) }
 			slices.SortFunc(failed, byAddress)
@@ -180,7 +180,7 @@ func TestLaw7OneTooManyHoldsNoOther(t *testing.T) {
 				return refuseAny("InvalidTarget", tc.bad...)(0, ids)
 			}
 
-			err := fake(g).Register(t.Context(), testRef, all[:tc.n], nil)
+			err := fake(g).Register(t.Context(), balancer.Group{Ref: testRef}, all[:tc.n], nil)
 			if !errors.Is(err, balancer.ErrQuota) {
 				t.Errorf("got %v, want it to say that the group is full", err)
 			}
@@ -199,7 +199,7 @@ func TestLaw7OneTooManyHoldsNoOther(t *testing.T) {
 func TestChangeIsFrugalWhenAllAreRefused(t *testing.T) {
 	all := targets(t, BatchSize)
 	g := &group{members: map[string]bool{}, refuse: func(int, []string) error { return apiError("InvalidTarget") }}
-	err := fake(g).Register(t.Context(), testRef, all, nil)
+	err := fake(g).Register(t.Context(), balancer.Group{Ref: testRef}, all, nil)
 	if !errors.Is(err, balancer.ErrInvalid) || errors.As(err, new(*balancer.PartialError)) {
 		t.Errorf("got %v", err)
 	}
@@ -220,7 +220,7 @@ func TestChangeGetsThereWithManyBadTargets(t *testing.T) {
 	g := &group{members: map[string]bool{}, refuse: refuseAny("InvalidTarget", bad...)}
 	rest := all
 	for range 1000 {
-		rest = failedTargets(fake(g).Register(t.Context(), testRef, rest, nil), rest)
+		rest = failedTargets(fake(g).Register(t.Context(), balancer.Group{Ref: testRef}, rest, nil), rest)
 		slices.SortFunc(rest, func(a, b gate.Target) int { return a.Addr.Compare(b.Addr) })
 		if len(rest) == len(bad) {
 			break
@@ -235,15 +235,15 @@ func TestChangeGetsThereWithManyBadTargets(t *testing.T) {
 func TestChangeSendsBatches(t *testing.T) {
 	g := &group{members: map[string]bool{}}
 	p := fake(g)
-	if err := p.Register(t.Context(), testRef, targets(t, 450), nil); err != nil {
+	if err := p.Register(t.Context(), balancer.Group{Ref: testRef}, targets(t, 450), nil); err != nil {
 		t.Fatal(err)
 	}
 
-	if err := p.Deregister(t.Context(), testRef, targets(t, 201)); err != nil {
+	if err := p.Deregister(t.Context(), balancer.Group{Ref: testRef}, targets(t, 201)); err != nil {
 		t.Fatal(err)
 	}
 
-	if err := errors.Join(p.Register(t.Context(), testRef, nil, nil), p.Deregister(t.Context(), testRef, nil)); err != nil {
+	if err := errors.Join(p.Register(t.Context(), balancer.Group{Ref: testRef}, nil, nil), p.Deregister(t.Context(), balancer.Group{Ref: testRef}, nil)); err != nil {
 		t.Fatal(err)
 	}
 
@@ -263,7 +263,7 @@ func TestChangeAfterTheContextEnded(t *testing.T) {
 	}}
 
 	all := targets(t, 450)
-	err := fake(g).Register(ctx, testRef, all, nil)
+	err := fake(g).Register(ctx, balancer.Group{Ref: testRef}, all, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -286,7 +286,7 @@ func TestRegisterOnTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := New(config(t, w.URL), testRegion).Register(t.Context(), testRef, append(six, v6), nil); err != nil {
+	if err := New(config(t, w.URL), testRegion).Register(t.Context(), balancer.Group{Ref: testRef}, append(six, v6), nil); err != nil {
 		t.Fatal(err)
 	}
 

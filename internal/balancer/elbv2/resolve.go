@@ -25,7 +25,8 @@ const (
 )
 
 // Resolve implements provider.Resolver with two calls: the group and its attributes.
-func (p *Provider) Resolve(ctx context.Context, ref balancer.Ref, name string) (balancer.Group, error) {
+func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer.Group, error) {
+	ref, name := wanted.Ref, wanted.Name
 	in, subject := &elb.DescribeTargetGroupsInput{}, ref.Group
 	switch {
 	case ref.Group != "":

@@ -65,7 +65,7 @@ func TestResolveReadsAnswers(t *testing.T) {
 			})
 
 			p := New(config(t, w.URL), testRegion)
-			got, err := p.Resolve(t.Context(), testRef, "ignored, since there is an ARN")
+			got, err := p.Resolve(t.Context(), balancer.Group{Ref: testRef, Name: "ignored, since there is an ARN"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,7 +74,7 @@ func TestResolveReadsAnswers(t *testing.T) {
 				t.Errorf("by ARN (-want +got):\n%s", diff)
 			}
 
-			got, err = p.Resolve(t.Context(), balancer.Ref{}, "web")
+			got, err = p.Resolve(t.Context(), balancer.Group{Ref: balancer.Ref{}, Name: "web"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,9 +96,9 @@ func TestResolveFindsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := serve(t, always(a))
 			p := New(config(t, w.URL), testRegion)
-			_, err := p.Resolve(t.Context(), testRef, "")
+			_, err := p.Resolve(t.Context(), balancer.Group{Ref: testRef})
 			checkKind(t, err, balancer.ErrNotFound)
-			_, err = p.Resolve(t.Context(), balancer.Ref{}, "web")
+			_, err = p.Resolve(t.Context(), balancer.Group{Ref: balancer.Ref{}, Name: "web"})
 			checkKind(t, err, balancer.ErrNotFound)
 			if !strings.HasPrefix(balancer.Message(err), `describe target group of "web": `) {
 				t.Errorf("got %q", balancer.Message(err))
@@ -122,9 +122,9 @@ func TestWrongARNsAreRefusedWithoutACall(t *testing.T) {
 	p := New(config(t, w.URL), testRegion)
 	for _, tc := range tests {
 		ref := balancer.Ref{Group: tc.arn}
-		_, health := p.Health(t.Context(), ref)
-		_, resolve := p.Resolve(t.Context(), ref, "")
-		for _, err := range []error{health, resolve, p.Register(t.Context(), ref, targets(t, 1), nil), p.Deregister(t.Context(), ref, targets(t, 1))} {
+		_, health := p.Health(t.Context(), balancer.Group{Ref: ref})
+		_, resolve := p.Resolve(t.Context(), balancer.Group{Ref: ref})
+		for _, err := range []error{health, resolve, p.Register(t.Context(), balancer.Group{Ref: ref}, targets(t, 1), nil), p.Deregister(t.Context(), balancer.Group{Ref: ref}, targets(t, 1))} {
 			checkKind(t, err, balancer.ErrInvalid)
 			if got := balancer.Message(err); !strings.HasSuffix(got, ` of "`+tc.arn+`": `+tc.message) {
 				t.Errorf("%s: got %q", tc.reason, got)
@@ -132,7 +132,7 @@ func TestWrongARNsAreRefusedWithoutACall(t *testing.T) {
 		}
 	}
 
-	_, err := p.Resolve(t.Context(), balancer.Ref{}, "")
+	_, err := p.Resolve(t.Context(), balancer.Group{})
 	checkKind(t, err, balancer.ErrInvalid)
 
 	if n := len(w.asked); n != 0 {
@@ -143,7 +143,7 @@ func TestWrongARNsAreRefusedWithoutACall(t *testing.T) {
 func TestOtherPartitionsAreServed(t *testing.T) {
 	arn := strings.Replace(testARN, "arn:aws:", "arn:aws-cn:", 1)
 	w := serve(t, always(rows()))
-	if _, err := New(config(t, w.URL), testRegion).Health(t.Context(), balancer.Ref{Group: arn}); err != nil {
+	if _, err := New(config(t, w.URL), testRegion).Health(t.Context(), balancer.Group{Ref: balancer.Ref{Group: arn}}); err != nil {
 		t.Error(err)
 	}
 }

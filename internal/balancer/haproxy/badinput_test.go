@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -92,15 +95,10 @@ func TestBadInput(t *testing.T) {
 				p = New(WithTimeouts(shortTimeout, DefaultCallTimeout))
 			}
 
-			ref, err := p.Configure(tc.cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-
-			target := gate.Target{Addr: local, Port: 80}
-			errs := map[string]error{"register": p.Register(t.Context(), ref, []gate.Target{target}, nil)}
+			group, target := tc.cfg.Group(), gate.Target{Addr: local, Port: 80}
+			errs := map[string]error{"register": p.Register(t.Context(), group, []gate.Target{target}, nil)}
 			if tc.resolve {
-				_, errs["resolve"] = p.Resolve(t.Context(), ref, "")
+				_, errs["resolve"] = p.Resolve(t.Context(), group)
 			}
 
 			for operation, err := range errs {
@@ -112,12 +110,10 @@ func TestBadInput(t *testing.T) {
 
 func TestCallThatTakesTooLong(t *testing.T) {
 	p := New(WithTimeouts(DefaultExchangeTimeout, shortTimeout))
-	ref, err := p.Configure(Config{Backend: backend, Instances: []string{listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = p.Health(t.Context(), ref)
+	group := Config{Backend: backend, Instances: []string{listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })}}.Group()
+	_, err := p.Health(t.Context(), group)
 	checkError(t, "health", err, nil, "not done within 300ms")
+	checkError(t, "tend", p.Tend(t.Context(), group), nil, "not done within 300ms")
 }
 
 func checkError(t *testing.T, operation string, err, want error, says string) {
@@ -143,15 +139,15 @@ func TestFullBackend(t *testing.T) {
 	s := newSite(t, "unix")
 	cfg := s.config(backend)
 	cfg.MaxServers = 2
-	ref := s.configure(cfg)
+	group := cfg.Group()
 	targets := []gate.Target{s.newTarget(t), s.newTarget(t), s.newTarget(t)}
-	err := s.provider.Register(t.Context(), ref, targets, owners(targets...))
+	err := s.provider.Register(t.Context(), group, targets, owners(targets...))
 	var partial *balancer.PartialError
 	if !errors.As(err, &partial) || len(partial.Failed) != 1 {
 		t.Fatalf("got %v", err)
 	}
 	checkError(t, "register", err, balancer.ErrQuota, "as many servers as maxServers allows")
-	checkError(t, "register again", s.provider.Register(t.Context(), ref, partial.Failed, owners(targets...)), balancer.ErrQuota, "as many servers as maxServers allows")
+	checkError(t, "register again", s.provider.Register(t.Context(), group, partial.Failed, owners(targets...)), balancer.ErrQuota, "as many servers as maxServers allows")
 }
 
 func TestConfigSaysWhatIsWrong(t *testing.T) {
@@ -181,7 +177,7 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 	for _, tc := range tests {
 		cfg := ok()
 		tc.change(&cfg)
-		_, err := New().Configure(cfg)
+		_, err := New().group(opHealth, cfg.Group())
 		if tc.says == "" {
 			if err != nil {
 				t.Errorf("%s: %v", tc.reason, err)
@@ -198,17 +194,82 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// TestBindingsOfOneBackendHaveOneRef: what is seen of the backend's instances is one thing, whatever the bindings say else.
 func TestBindingsOfOneBackendHaveOneRef(t *testing.T) {
+	one := Config{Backend: "web", Instances: []string{"unix:/b", "unix:/a"}, Weight: 7}.Group()
+	other := Config{Backend: "web", Instances: []string{"unix:/a", "unix:/b", "unix:/a"}}.Group()
+	if one.Ref != other.Ref || one.Settings == other.Settings {
+		t.Errorf("%v and %v", one, other)
+	}
+
 	p := New()
-	one, err := p.Configure(Config{Backend: "web", Instances: []string{"unix:/b", "unix:/a"}, Weight: 7})
-	if err != nil {
-		t.Fatal(err)
+	a, errA := p.group(opHealth, one)
+	b, errB := p.group(opHealth, other)
+	if errA != nil || errB != nil {
+		t.Fatal(errA, errB)
 	}
-	other, err := p.Configure(Config{Backend: "web", Instances: []string{"unix:/a", "unix:/b", "unix:/a"}})
-	if err != nil || one != other {
-		t.Errorf("%v and %v, %v", one, other, err)
+	if a.memory != b.memory || a.Weight != 7 || b.Weight != defaultWeight {
+		t.Errorf("weights %d and %d, one memory: %t", a.Weight, b.Weight, a.memory == b.memory)
 	}
-	p.Forget(one)
-	_, err = p.Health(t.Context(), one)
+
+	_, err := p.Health(t.Context(), balancer.Group{Ref: one.Ref})
 	checkError(t, "health", err, balancer.ErrInvalid, "no binding configures")
+}
+
+// TestForgetsWhatNobodyAsksAbout: nothing is kept of a backend whose bindings are gone.
+func TestForgetsWhatNobodyAsksAbout(t *testing.T) {
+	p, now := New(), time.Now()
+	p.now = func() time.Time { return now }
+	look := func(backend string) *memory {
+		t.Helper()
+		g, err := p.group(opHealth, Config{Backend: backend, Instances: []string{"unix:/a"}}.Group())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.memory
+	}
+
+	gone, used := look("gone"), look("used")
+	for range 3 {
+		now = now.Add(remembered - time.Second)
+		if look("used") != used {
+			t.Fatal("a backend that is asked about is forgotten")
+		}
+	}
+
+	if len(p.memories) != 1 || look("gone") == gone {
+		t.Errorf("%d backends are remembered, want the one that is asked about", len(p.memories))
+	}
+}
+
+// TestSettingsOfABinding: all that the manifest says arrives with the calls.
+func TestSettingsOfABinding(t *testing.T) {
+	b := &v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{Membership: v1alpha1.MembershipExternal, HAProxy: &v1alpha1.HAProxy{
+		Backend: "web", Instances: []string{"unix:/b", "unix:/a"}, Owner: "blue", IPFamily: "ipv6",
+		Check:  v1alpha1.HAProxyCheck{IntervalMilliseconds: 500, Rise: 4, Fall: 5, Port: 81},
+		Weight: 6, MaxConn: 7, MaxServers: 8, Keywords: []string{"check-ssl", "verify", "none"}, DrainSeconds: 9,
+	}}}
+	want := Config{
+		Backend: "web", Instances: []string{"unix:/a", "unix:/b"}, Observe: true, Owner: "blue", IPFamily: "ipv6",
+		Check:  Check{Interval: 500 * time.Millisecond, Rise: 4, Fall: 5, Port: 81},
+		Weight: 6, MaxConn: 7, MaxServers: 8, Keywords: []string{"check-ssl", "verify", "none"}, Drain: 9 * time.Second,
+	}
+
+	got, _, err := read(manifestOf(b).Settings)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v; the settings differ (-want +got):\n%s", err, diff)
+	}
+	if calls, bindings := got.Group().Ref, manifestOf(b).Ref; calls != bindings {
+		t.Errorf("the backend is %v to calls and %v to bindings", calls, bindings)
+	}
+
+	if none := manifestOf(&v1alpha1.TargetBinding{}); none != (balancer.Group{}) {
+		t.Errorf("a binding of no backend has one: %+v", none)
+	}
+}
+
+// manifestOf is the backend as a binding gives it.
+func manifestOf(b *v1alpha1.TargetBinding) balancer.Group {
+	m, _ := Driver(nil).Manifest(b)
+	return m.Group
 }

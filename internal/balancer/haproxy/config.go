@@ -4,6 +4,7 @@
 package haproxy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -14,55 +15,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 )
 
-// Config is what a binding says of one backend.
-type Config struct {
-	// Backend is the backend's name in HAProxy's configuration.
-	Backend string
-	// Instances are the runtime API sockets of all HAProxy processes that serve the
-	// backend, such as "unix:/run/haproxy/admin.sock" or "tcp:192.0.2.10:9999"; 1 to 8.
-	// What goes over TCP is neither encrypted nor authenticated.
-	Instances []string
-	// Observe: others register the servers. All of the backend's servers are reported,
-	// nothing is changed, and the sockets need no level.
-	Observe bool
-	// Owner tells the servers of podgates that share a backend apart: up to 20
-	// lower-case letters, digits and dashes; empty when there is one.
-	Owner string
-	// IPFamily is "ipv4" (the default) or "ipv6": which of a pod's addresses is registered.
-	IPFamily string
-	// Check is how HAProxy checks the servers.
-	Check Check
-	// Weight is each server's share of the load, 1 to 256; 100 by default. Weight 0 is
-	// podgate's mark of a server that leaves.
-	Weight int
-	// MaxConn bounds a server's connections; 0 for no bound.
-	MaxConn int
-	// MaxServers bounds the servers of the backend, those of others included; 0 for no
-	// bound but HAProxy's own.
-	MaxServers int
-	// Keywords are further words for each server, such as "check-ssl", "verify", "none".
-	// HAProxy does not apply its default-server lines to servers added at runtime.
-	Keywords []string
-	// Drain is how long a server that leaves may get requests that insist on it
-	// (cookies, stick tables); 30 s by default. It goes earlier when it has no
-	// connection left, and those that it has then are never closed.
-	Drain time.Duration
-}
-
-// Check is how HAProxy checks a server. What is asked, such as option httpchk, is the
-// backend's.
-type Check struct {
-	// Interval is the time between two checks, 2 s by default; at least 100 ms.
-	Interval time.Duration
-	// Rise and Fall count the checks in a row that change a server's state, 1 to 100;
-	// 2 and 3 by default.
-	Rise, Fall int
-	// Port is checked instead of the target's; 0 for the target's own.
-	Port int
-}
+// Config and Check are what package traits reads from bindings.
+type (
+	Config = traits.Config
+	Check  = traits.Check
+)
 
 // Bounds of a Config.
 const (
@@ -85,8 +46,17 @@ var (
 // ownKeywords are those that the other fields set.
 var ownKeywords = []string{"check", "inter", "fastinter", "downinter", "rise", "fall", "port", "weight", "maxconn", "init-state", "disabled", "enabled", "track", "id", "from", "agent-check"}
 
+// read completes and checks the Config that a call came with.
+func read(settings balancer.Settings) (Config, []socket, error) {
+	var c Config
+	if err := json.Unmarshal([]byte(settings), &c); err != nil {
+		return c, nil, err
+	}
+	return complete(c)
+}
+
 // complete fills defaults in and checks all; the error says what to change.
-func (c Config) complete() (Config, []socket, error) {
+func complete(c Config) (Config, []socket, error) {
 	c.Instances = slices.Clone(c.Instances)
 	slices.Sort(c.Instances)
 	c.Instances = slices.Compact(c.Instances)
@@ -134,19 +104,13 @@ func (c Config) complete() (Config, []socket, error) {
 	return c, sockets, nil
 }
 
-// id names the group: who uses the same backend of the same instances uses this group.
-// Who only observes it and who changes it do not share one.
-func (c Config) id() string {
-	return traits.ID(c.Backend, c.Instances, c.Observe)
-}
-
 // prefix begins the names of the servers that are podgate's. No part of a Kubernetes
 // name has an underscore.
-func (c Config) prefix() string {
-	if c.Owner == "" {
+func prefix(owner string) string {
+	if owner == "" {
 		return "podgate_"
 	}
-	return "podgate-" + c.Owner + "_"
+	return "podgate-" + owner + "_"
 }
 
 // socket is where one instance's runtime API listens.

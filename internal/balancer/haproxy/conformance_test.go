@@ -75,20 +75,16 @@ func (s *site) config(backend string) Config {
 	return cfg
 }
 
-func (s *site) configure(cfg Config) balancer.Ref {
-	s.t.Helper()
-	ref, err := s.provider.Configure(cfg)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return ref
+func (s *site) newGroup(*testing.T) balancer.Group {
+	s.groups++
+	return s.group(fmt.Sprintf("web-%d", s.groups-1))
 }
 
-func (s *site) newGroup(t *testing.T) (balancer.Ref, string) {
-	t.Helper()
-	ref := s.configure(s.config(fmt.Sprintf("web-%d", s.groups)))
-	s.groups++
-	return ref, ref.Group
+// group is a backend of the site as calls take it.
+func (s *site) group(backend string) balancer.Group {
+	group := s.config(backend).Group()
+	group.Name = group.Ref.Group
+	return group
 }
 
 func (s *site) newTarget(t *testing.T) gate.Target {
@@ -123,26 +119,24 @@ func (s *site) breakdown(_ *testing.T, fault balancertest.Fault) (mend func()) {
 }
 
 func (s *site) harness() balancertest.Harness {
-	missing := s.configure(s.config("missing"))
 	return balancertest.Harness{
-		Provider:    s.provider,
-		NewGroup:    s.newGroup,
-		Missing:     missing,
-		MissingName: missing.Group,
-		NewTarget:   s.newTarget,
-		SetHealthy:  s.setHealthy,
-		Refused:     gate.Target{Addr: netip.MustParseAddr("127.0.0.1")},
-		Lose:        s.lose,
-		State:       s.state,
-		Break:       s.breakdown,
-		NoFault:     []balancertest.Fault{balancertest.Throttled},
+		Provider:   s.provider,
+		NewGroup:   s.newGroup,
+		Missing:    s.group("missing"),
+		NewTarget:  s.newTarget,
+		SetHealthy: s.setHealthy,
+		Refused:    gate.Target{Addr: netip.MustParseAddr("127.0.0.1")},
+		Lose:       s.lose,
+		State:      s.state,
+		Break:      s.breakdown,
+		NoFault:    []balancertest.Fault{balancertest.Throttled},
 	}
 }
 
 // lose deletes a target's servers by hand.
-func (s *site) lose(t *testing.T, ref balancer.Ref, target gate.Target) {
+func (s *site) lose(t *testing.T, group balancer.Group, target gate.Target) {
 	t.Helper()
-	g, err := s.provider.group("test", ref.Group)
+	g, err := s.provider.group("test", group)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,9 +155,9 @@ func (s *site) lose(t *testing.T, ref balancer.Ref, target gate.Target) {
 }
 
 // state is what the runtime API set of each server at each instance.
-func (s *site) state(t *testing.T, ref balancer.Ref) string {
+func (s *site) state(t *testing.T, group balancer.Group) string {
 	t.Helper()
-	g, err := s.provider.group("test", ref.Group)
+	g, err := s.provider.group("test", group)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,14 +14,14 @@ const opHealth = "read servers"
 
 // Health implements balancer.Reporter with one line of commands to each instance. It
 // only reads.
-func (p *Provider) Health(ctx context.Context, ref balancer.Ref) (map[gate.Target]gate.Health, error) {
-	g, err := p.group(opHealth, ref.Group)
+func (p *Provider) Health(ctx context.Context, of balancer.Group) (map[gate.Target]gate.Health, error) {
+	g, err := p.group(opHealth, of)
 	if err != nil {
 		return nil, err
 	}
 	views, trouble := p.views(ctx, g)
 	if trouble != nil {
-		return nil, trouble.call(opHealth, ref.Group)
+		return nil, trouble.call(opHealth, g.id)
 	}
 
 	g.memory.keep(views)

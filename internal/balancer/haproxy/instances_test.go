@@ -20,28 +20,28 @@ import (
 // server, gets them from its twin, and only then is a target in service again.
 func TestInstanceEndsAndComesBack(t *testing.T) {
 	s := newSite(t, "unix", "unix")
-	ref := s.configure(s.config(backend))
-	target := s.serving(ref, 1)[0]
+	group := s.config(backend).Group()
+	target := s.serving(group, 1)[0]
 	mend := s.wires[1].breakdown(balancertest.Down)
 	s.haproxys[1].stop()
 
-	if got := s.health(ref, target); got.State != gate.Healthy {
+	if got := s.health(group, target); got.State != gate.Healthy {
 		t.Errorf("with one of two instances gone: %+v", got)
 	}
 
-	fresh := s.serving(ref, 1)[0]
-	gone := s.serving(ref, 1)[0]
-	s.deregister(ref, gone)
+	fresh := s.serving(group, 1)[0]
+	gone := s.serving(group, 1)[0]
+	s.deregister(group, gone)
 
 	s.haproxys[1].start()
 	mend()
 
-	if got := s.health(ref, target); got.State != gate.Initial || got.Reason != reasonPartial {
+	if got := s.health(group, target); got.State != gate.Initial || got.Reason != reasonPartial {
 		t.Errorf("missing at an instance, but %+v", got)
 	}
 
-	s.becomes(ref, target, gate.Healthy)
-	s.becomes(ref, fresh, gate.Healthy)
+	s.becomes(group, target, gate.Healthy)
+	s.becomes(group, fresh, gate.Healthy)
 
 	if n := len(s.haproxys[1].servers()); n != 2 {
 		t.Errorf("the instance that came back has %d servers, want those of the two that stay", n)
@@ -53,17 +53,17 @@ func TestInstanceEndsAndComesBack(t *testing.T) {
 func TestSilentInstanceIsUnknown(t *testing.T) {
 	s := newSite(t, "unix", "unix")
 	s.provider = New(WithTimeouts(shortTimeout, DefaultCallTimeout))
-	ref := s.configure(s.config(backend))
+	group := s.config(backend).Group()
 	target, fresh := s.newTarget(t), s.newTarget(t)
-	s.register(ref, target)
+	s.register(group, target)
 	mend := s.wires[1].breakdown(balancertest.Hanging)
-	healths, health := s.provider.Health(t.Context(), ref)
+	healths, health := s.provider.Health(t.Context(), group)
 	if healths != nil {
 		t.Errorf("half of the instances told of %v", healths)
 	}
 
 	for operation, err := range map[string]error{
-		"health": health, "register": s.provider.Register(t.Context(), ref, []gate.Target{fresh}, owners(fresh)), "deregister": s.provider.Deregister(t.Context(), ref, []gate.Target{target}),
+		"health": health, "register": s.provider.Register(t.Context(), group, []gate.Target{fresh}, owners(fresh)), "deregister": s.provider.Deregister(t.Context(), group, []gate.Target{target}),
 	} {
 		if err == nil || !strings.Contains(balancer.Message(err), s.wires[1].instance()+": no answer within") {
 			t.Errorf("%s: %v does not name the silent instance", operation, err)
@@ -78,33 +78,30 @@ func TestSilentInstanceIsUnknown(t *testing.T) {
 	}
 
 	mend()
-	s.register(ref, fresh)
-	s.deregister(ref, target)
+	s.register(group, fresh)
+	s.deregister(group, target)
 	s.apps[fresh].healthy.Store(true)
-	s.becomes(ref, fresh, gate.Healthy)
+	s.becomes(group, fresh, gate.Healthy)
 }
 
 func TestLaw7HangingSocketDelaysNoOtherBackend(t *testing.T) {
 	hung, fine := newSite(t, "unix"), newSite(t, "unix")
 	p := New(WithTimeouts(patience, patience))
-	hungRef, err := p.Configure(hung.config(backend))
-	if err != nil {
-		t.Fatal(err)
-	}
+	hungGroup := hung.config(backend).Group()
 
 	fine.provider = p
-	ref := fine.configure(fine.config(backend))
+	group := fine.config(backend).Group()
 	hung.wires[0].set(balancertest.Hanging)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { _, err := p.Health(ctx, hungRef); ended <- err }()
+	go func() { _, err := p.Health(ctx, hungGroup); ended <- err }()
 	eventually(t, "a call hangs", func() bool {
 		hung.wires[0].mu.Lock()
 		defer hung.wires[0].mu.Unlock()
 		return len(hung.wires[0].held) > 0
 	})
 
-	fine.serving(ref, 1)
+	fine.serving(group, 1)
 	select {
 	case err := <-ended:
 		t.Errorf("the call did not hang: %v", err)
@@ -126,19 +123,19 @@ func TestServersOfOthers(t *testing.T) {
 	h.configure(backends(s.ports[0], 1) + "backend two\n    server static " + target.String() + " check inter 100ms\n    server " + nameFor(cfg, clash) + " 127.0.0.1:9\n")
 	h.reload()
 	cfg.Backend = "two"
-	ref := s.configure(cfg)
-	if healths, err := s.provider.Health(t.Context(), ref); err != nil || len(healths) != 1 {
+	group := cfg.Group()
+	if healths, err := s.provider.Health(t.Context(), group); err != nil || len(healths) != 1 {
 		t.Errorf("reported %v (%v), want nothing but the server that has podgate's name", healths, err)
 	}
 
 	before := h.say("show servers state two")
-	s.deregister(ref, target)
+	s.deregister(group, target)
 
 	if after := h.say("show servers state two"); names(t, after)[0] != names(t, before)[0] || strings.Contains(after, " static 127.0.0.1 2 8 ") {
 		t.Errorf("a server of others was touched:\n%s", after)
 	}
 
-	err := s.provider.Register(t.Context(), ref, []gate.Target{target, clash}, owners(target, clash))
+	err := s.provider.Register(t.Context(), group, []gate.Target{target, clash}, owners(target, clash))
 	var partial *balancer.PartialError
 	if !errors.As(err, &partial) || !slices.Equal(partial.Failed, []gate.Target{clash}) || !errors.Is(err, balancer.ErrInvalid) {
 		t.Errorf("a name that is taken: %v", err)
@@ -166,11 +163,11 @@ func TestObserveOnly(t *testing.T) {
 	s.haproxys[0].say("add server web-0/theirs " + target.String() + " check inter 100ms; enable health web-0/theirs; enable server web-0/theirs")
 	cfg.Observe = true
 	cfg.Instances = []string{"unix:" + s.haproxys[0].user()}
-	ref := s.configure(cfg)
-	s.becomes(ref, target, gate.Healthy)
+	group := cfg.Group()
+	s.becomes(group, target, gate.Healthy)
 
 	for _, err := range []error{
-		s.provider.Register(t.Context(), ref, []gate.Target{target}, nil), s.provider.Deregister(t.Context(), ref, []gate.Target{target}),
+		s.provider.Register(t.Context(), group, []gate.Target{target}, nil), s.provider.Deregister(t.Context(), group, []gate.Target{target}),
 	} {
 		if !errors.Is(err, balancer.ErrInvalid) {
 			t.Errorf("changed what others register: %v", err)
@@ -178,7 +175,7 @@ func TestObserveOnly(t *testing.T) {
 	}
 
 	s.haproxys[0].say("set server web-0/theirs state drain")
-	if got := s.health(ref, target); got.State != gate.Unused {
+	if got := s.health(group, target); got.State != gate.Unused {
 		t.Errorf("drained by others: %+v", got)
 	}
 

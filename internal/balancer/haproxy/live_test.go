@@ -36,34 +36,34 @@ func (s *site) get(path string) int {
 }
 
 // health reads a group and looks after it, as the observer does.
-func (s *site) health(ref balancer.Ref, t gate.Target) gate.Health {
+func (s *site) health(group balancer.Group, t gate.Target) gate.Health {
 	s.t.Helper()
-	healths, err := s.provider.Health(s.t.Context(), ref)
+	healths, err := s.provider.Health(s.t.Context(), group)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.provider.Tend(s.t.Context(), ref); err != nil {
+	if err := s.provider.Tend(s.t.Context(), group); err != nil {
 		s.t.Fatal(err)
 	}
 	return healths[t]
 }
 
-func (s *site) register(ref balancer.Ref, targets ...gate.Target) {
+func (s *site) register(group balancer.Group, targets ...gate.Target) {
 	s.t.Helper()
-	if err := s.provider.Register(s.t.Context(), ref, targets, owners(targets...)); err != nil {
+	if err := s.provider.Register(s.t.Context(), group, targets, owners(targets...)); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *site) deregister(ref balancer.Ref, targets ...gate.Target) {
+func (s *site) deregister(group balancer.Group, targets ...gate.Target) {
 	s.t.Helper()
-	if err := s.provider.Deregister(s.t.Context(), ref, targets); err != nil {
+	if err := s.provider.Deregister(s.t.Context(), group, targets); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 // serving registers healthy targets and waits until they serve.
-func (s *site) serving(ref balancer.Ref, n int) []gate.Target {
+func (s *site) serving(group balancer.Group, n int) []gate.Target {
 	s.t.Helper()
 	var targets []gate.Target
 	for range n {
@@ -71,16 +71,16 @@ func (s *site) serving(ref balancer.Ref, n int) []gate.Target {
 		s.apps[t].healthy.Store(true)
 		targets = append(targets, t)
 	}
-	s.register(ref, targets...)
+	s.register(group, targets...)
 	for _, t := range targets {
-		s.becomes(ref, t, gate.Healthy)
+		s.becomes(group, t, gate.Healthy)
 	}
 	return targets
 }
 
-func (s *site) becomes(ref balancer.Ref, t gate.Target, want gate.State) {
+func (s *site) becomes(group balancer.Group, t gate.Target, want gate.State) {
 	s.t.Helper()
-	eventually(s.t, t.String()+" is "+want.String(), func() bool { return s.health(ref, t).State == want })
+	eventually(s.t, t.String()+" is "+want.String(), func() bool { return s.health(group, t).State == want })
 }
 
 // owners makes up a pod for each target.
@@ -92,19 +92,19 @@ func owners(targets ...gate.Target) balancer.Pods {
 	return pods
 }
 
-func nameFor(cfg Config, t gate.Target) string { return nameOf(cfg.prefix(), owners(t)[t], t) }
+func nameFor(cfg Config, t gate.Target) string { return nameOf(prefix(cfg.Owner), owners(t)[t], t) }
 
 // TestFrontendOfTheBackendsName: HAProxy allows it, and the backend is found all the same.
 func TestFrontendOfTheBackendsName(t *testing.T) {
 	s := newSite(t)
 	h := startHAProxy(t, fmt.Sprintf("frontend shop\n    bind 127.0.0.1:%d\n    default_backend shop\nbackend shop\n", freePort(t))+backends(freePort(t), 1))
 	s.wires = append(s.wires, newWire(t, h, "unix"))
-	s.serving(s.configure(s.config("shop")), 1)
+	s.serving(s.config("shop").Group(), 1)
 }
 
 func TestNoTrafficBeforeTheChecksPassed(t *testing.T) {
 	s := newSite(t, "unix")
-	ref := s.configure(s.config(backend))
+	group := s.config(backend).Group()
 	target := s.newTarget(t)
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
@@ -121,8 +121,8 @@ func TestNoTrafficBeforeTheChecksPassed(t *testing.T) {
 		})
 	}
 
-	s.register(ref, target)
-	s.becomes(ref, target, gate.Unhealthy)
+	s.register(group, target)
+	s.becomes(group, target, gate.Unhealthy)
 	close(stop)
 	clients.Wait()
 
@@ -131,7 +131,7 @@ func TestNoTrafficBeforeTheChecksPassed(t *testing.T) {
 	}
 
 	s.apps[target].healthy.Store(true)
-	s.becomes(ref, target, gate.Healthy)
+	s.becomes(group, target, gate.Healthy)
 
 	if status := s.get("/"); status != http.StatusOK {
 		t.Errorf("a healthy server: status %d", status)
@@ -142,8 +142,8 @@ func TestNoTrafficBeforeTheChecksPassed(t *testing.T) {
 func TestInterruptedRegistrationGoesOn(t *testing.T) {
 	s := newSite(t, "unix")
 	cfg := s.config(backend)
-	ref := s.configure(cfg)
-	g, err := s.provider.group("test", ref.Group)
+	group := cfg.Group()
+	g, err := s.provider.group("test", group)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,13 +170,13 @@ func TestInterruptedRegistrationGoesOn(t *testing.T) {
 				t.Errorf("%s: cut off after %q: a server whose checks never passed got a request", reason, commands[cut-1])
 			}
 
-			if got := s.health(ref, target); got.State == gate.Healthy {
+			if got := s.health(group, target); got.State == gate.Healthy {
 				t.Errorf("%s: cut off after %q: healthy", reason, commands[cut-1])
 			}
 
 			s.apps[target].healthy.Store(true)
-			s.register(ref, target)
-			s.becomes(ref, target, gate.Healthy)
+			s.register(group, target)
+			s.becomes(group, target, gate.Healthy)
 
 			if got := s.haproxys[0].servers(); !slices.Equal(got, []string{name}) {
 				t.Fatalf("%s: cut off after %q: servers %v", reason, commands[cut-1], got)
@@ -194,8 +194,8 @@ func TestInterruptedRegistrationGoesOn(t *testing.T) {
 func TestRestoredServerCutOffIsCheckedAfterAll(t *testing.T) {
 	s := newSite(t, "unix")
 	cfg := s.config(backend)
-	ref := s.configure(cfg)
-	g, err := s.provider.group("test", ref.Group)
+	group := cfg.Group()
+	g, err := s.provider.group("test", group)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,11 +204,11 @@ func TestRestoredServerCutOffIsCheckedAfterAll(t *testing.T) {
 	name := nameFor(cfg, target)
 	s.haproxys[0].say(strings.Join(append(g.add(version26, name, target, true), g.restore(name)[0]), ";"))
 
-	if got := s.health(ref, target); got.State != gate.Unavailable {
+	if got := s.health(group, target); got.State != gate.Unavailable {
 		t.Errorf("up without checks: %+v", got)
 	}
 
-	s.becomes(ref, target, gate.Unhealthy)
+	s.becomes(group, target, gate.Unhealthy)
 }
 
 func TestDrainWaitsForConnections(t *testing.T) {
@@ -217,15 +217,15 @@ func TestDrainWaitsForConnections(t *testing.T) {
 			s := newSite(t, "unix")
 			cfg := s.config(backend)
 			cfg.Drain = drain
-			ref := s.configure(cfg)
-			target := s.serving(ref, 1)[0]
+			group := cfg.Group()
+			target := s.serving(group, 1)[0]
 			status := make(chan int, 1)
 			go func() { status <- s.get("/slow") }()
 			eventually(t, "the request is under way", func() bool { return s.apps[target].served.Load() == 1 })
 
-			s.deregister(ref, target)
+			s.deregister(group, target)
 
-			if got := s.health(ref, target); !got.Leaving() {
+			if got := s.health(group, target); !got.Leaving() {
 				t.Errorf("deregistered, but %+v", got)
 			}
 
@@ -238,7 +238,7 @@ func TestDrainWaitsForConnections(t *testing.T) {
 				if err != nil || len(rows) != 1 {
 					t.Fatalf("the server is gone with a connection left (%v)", err)
 				}
-				if got := s.health(ref, target); !got.Leaving() || got.Connections != 1 {
+				if got := s.health(group, target); !got.Leaving() || got.Connections != 1 {
 					t.Fatalf("want a target that drains with one connection, got %+v", got)
 				}
 				out := rows[0].admin&adminMaint != 0
@@ -254,7 +254,7 @@ func TestDrainWaitsForConnections(t *testing.T) {
 			}
 
 			eventually(t, "the server is removed", func() bool {
-				s.health(ref, target)
+				s.health(group, target)
 				return len(s.haproxys[0].servers()) == 0
 			})
 		})
@@ -271,28 +271,28 @@ func TestReloadAndRestart(t *testing.T) {
 	for reason, lose := range tests {
 		t.Run(reason, func(t *testing.T) {
 			s := newSite(t, "unix")
-			ref := s.configure(s.config(backend))
-			targets := s.serving(ref, 2)
+			group := s.config(backend).Group()
+			targets := s.serving(group, 2)
 			lose(s.haproxys[0])
 
 			for _, target := range targets {
-				if got := s.health(ref, target); got != (gate.Health{}) {
+				if got := s.health(group, target); got != (gate.Health{}) {
 					t.Errorf("lost, but reported as %+v", got)
 				}
 			}
 
 			fresh := s.newTarget(t)
-			s.register(ref, append(targets, fresh)...)
+			s.register(group, append(targets, fresh)...)
 
 			if status := s.get("/"); status != http.StatusOK {
 				t.Errorf("servers that were healthy before do not serve at once: status %d", status)
 			}
 
 			for _, target := range targets {
-				s.becomes(ref, target, gate.Healthy)
+				s.becomes(group, target, gate.Healthy)
 			}
 
-			s.becomes(ref, fresh, gate.Unhealthy)
+			s.becomes(group, fresh, gate.Unhealthy)
 			if n := s.apps[fresh].served.Load(); n != 0 {
 				t.Errorf("a new server got %d requests before its checks passed", n)
 			}
@@ -302,64 +302,64 @@ func TestReloadAndRestart(t *testing.T) {
 
 func TestRestoredServerThatDiedMeanwhileGoesDown(t *testing.T) {
 	s := newSite(t, "unix")
-	ref := s.configure(s.config(backend))
-	target := s.serving(ref, 1)[0]
+	group := s.config(backend).Group()
+	target := s.serving(group, 1)[0]
 	s.haproxys[0].reload()
 	s.apps[target].healthy.Store(false)
-	s.health(ref, target)
-	s.register(ref, target)
-	s.becomes(ref, target, gate.Unhealthy)
+	s.health(group, target)
+	s.register(group, target)
+	s.becomes(group, target, gate.Unhealthy)
 }
 
 func TestAddressOfAnotherPod(t *testing.T) {
 	s := newSite(t, "unix")
 	cfg := s.config(backend)
-	ref := s.configure(cfg)
-	target := s.serving(ref, 1)[0]
+	group := cfg.Group()
+	target := s.serving(group, 1)[0]
 	s.apps[target].healthy.Store(false)
 	next := balancer.Pods{target: {Namespace: "shop", Name: "next", UID: "another"}}
-	if err := s.provider.Register(t.Context(), ref, []gate.Target{target}, next); err != nil {
+	if err := s.provider.Register(t.Context(), group, []gate.Target{target}, next); err != nil {
 		t.Fatal(err)
 	}
 
-	if got := s.health(ref, target); got.State != gate.Initial && got.State != gate.Unhealthy {
+	if got := s.health(group, target); got.State != gate.Initial && got.State != gate.Unhealthy {
 		t.Errorf("the new pod begins as %+v", got)
 	}
 
 	eventually(t, "only the new pod's server is left", func() bool {
-		s.health(ref, target)
-		return slices.Equal(s.haproxys[0].servers(), []string{nameOf(cfg.prefix(), next[target], target)})
+		s.health(group, target)
+		return slices.Equal(s.haproxys[0].servers(), []string{nameOf(prefix(cfg.Owner), next[target], target)})
 	})
 
 	s.apps[target].healthy.Store(true)
-	s.becomes(ref, target, gate.Healthy)
+	s.becomes(group, target, gate.Healthy)
 }
 
 // What somebody did by hand to one of podgate's servers stays.
 func TestServersHeldByHand(t *testing.T) {
 	s := newSite(t, "unix")
 	cfg := s.config(backend)
-	ref := s.configure(cfg)
-	target := s.serving(ref, 1)[0]
+	group := cfg.Group()
+	target := s.serving(group, 1)[0]
 	path := backend + "/" + nameFor(cfg, target)
 	for _, tc := range []struct{ command, reason string }{
 		{"disable server " + path, reasonMaintenance},
 		{"set server " + path + " state drain", reasonDrained},
 	} {
 		s.haproxys[0].say(tc.command)
-		s.register(ref, target)
-		got := s.health(ref, target)
+		s.register(group, target)
+		got := s.health(group, target)
 		if got.State != gate.Unused || got.Reason != tc.reason {
 			t.Errorf("%s: %+v", tc.command, got)
 		}
 		s.haproxys[0].say("enable server " + path)
-		s.becomes(ref, target, gate.Healthy)
+		s.becomes(group, target, gate.Healthy)
 	}
 
 	s.haproxys[0].say("disable server " + path)
-	s.deregister(ref, target)
+	s.deregister(group, target)
 	eventually(t, "a server in maintenance is removed with its pod", func() bool {
-		s.health(ref, target)
+		s.health(group, target)
 		return len(s.haproxys[0].servers()) == 0
 	})
 }
@@ -368,7 +368,7 @@ func TestServersHeldByHand(t *testing.T) {
 func TestTwoReplicas(t *testing.T) {
 	s := newSite(t, "unix")
 	cfg := s.config(backend)
-	ref := s.configure(cfg)
+	group := cfg.Group()
 	replicas := []*Provider{s.provider, New(), New()}
 	var targets []gate.Target
 	for range 4 {
@@ -379,24 +379,20 @@ func TestTwoReplicas(t *testing.T) {
 
 	var wg sync.WaitGroup
 	for _, p := range replicas {
-		if _, err := p.Configure(cfg); err != nil {
-			t.Fatal(err)
-		}
-
 		wg.Go(func() {
 			for range 60 {
 				some := targets[:1+rand.IntN(len(targets))]
 				// A replica may be told that another one removed a server just then.
 				switch rand.IntN(3) {
 				case 0:
-					_ = p.Register(t.Context(), ref, some, owners(some...))
+					_ = p.Register(t.Context(), group, some, owners(some...))
 				case 1:
-					_ = p.Deregister(t.Context(), ref, some)
+					_ = p.Deregister(t.Context(), group, some)
 				case 2:
-					if _, err := p.Health(t.Context(), ref); err != nil {
+					if _, err := p.Health(t.Context(), group); err != nil {
 						t.Error(err)
 					}
-					if err := p.Tend(t.Context(), ref); err != nil {
+					if err := p.Tend(t.Context(), group); err != nil {
 						t.Error(err)
 					}
 				}
@@ -406,7 +402,7 @@ func TestTwoReplicas(t *testing.T) {
 
 	wg.Wait()
 	eventually(t, "all are healthy", func() bool {
-		healths, err := s.provider.Health(t.Context(), ref)
+		healths, err := s.provider.Health(t.Context(), group)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -423,16 +419,16 @@ func TestTwoReplicas(t *testing.T) {
 			}
 		}
 
-		if err := s.provider.Tend(t.Context(), ref); err != nil {
+		if err := s.provider.Tend(t.Context(), group); err != nil {
 			t.Fatal(err)
 		}
-		_ = s.provider.Register(t.Context(), ref, missing, owners(missing...))
+		_ = s.provider.Register(t.Context(), group, missing, owners(missing...))
 		return healthy == len(targets)
 	})
 
-	s.deregister(ref, targets...)
+	s.deregister(group, targets...)
 	eventually(t, "all are gone", func() bool {
-		err := replicas[1].Tend(t.Context(), ref)
+		err := replicas[1].Tend(t.Context(), group)
 		return err == nil && len(s.haproxys[0].servers()) == 0
 	})
 }

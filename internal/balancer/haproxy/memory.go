@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -15,10 +16,16 @@ import (
 // are put back as they were.
 const restoreWithin = time.Minute
 
+// remembered is for how long a backend is remembered that no call is about. Groups whose
+// reads fail are still read every half a minute.
+const remembered = 2 * time.Minute
+
 // memory is what a process of podgate saw of a group's instances. Nothing depends on
 // it but how soon something happens: without it servers start as new ones do.
 type memory struct {
 	now func() time.Time
+	// used is when a call was last about the group; Provider.mu guards it.
+	used time.Time
 
 	mu        sync.Mutex
 	instances map[socket]*seen
@@ -103,14 +110,14 @@ func (m *memory) keep(views []view) {
 	m.views, m.readAt = views, m.now()
 }
 
-// take returns what was kept if it is younger than a time, once: what follows from a read
-// is done once.
-func (m *memory) take(young time.Duration) []view {
+// take returns what was kept if it is younger than a time and was read with the same
+// settings, once: what follows from a read is done once.
+func (m *memory) take(with balancer.Settings, young time.Duration) []view {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	views := m.views
 	m.views = nil
-	if m.now().Sub(m.readAt) >= young {
+	if len(views) == 0 || views[0].g.settings != with || m.now().Sub(m.readAt) >= young {
 		return nil
 	}
 	return views

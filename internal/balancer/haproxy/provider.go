@@ -16,6 +16,7 @@ package haproxy
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -32,16 +33,16 @@ const (
 	DefaultCallTimeout = 5 * time.Second
 )
 
-// Provider serves the backends that Configure made known. It is safe for concurrent
-// use: backends share nothing, so one that hangs delays no other.
+// Provider serves the backends that calls are about, as their Settings say. It is safe
+// for concurrent use: backends share nothing, so one that hangs delays no other.
 type Provider struct {
 	exchangeTimeout time.Duration
 	callTimeout     time.Duration
 	now             func() time.Time
 	dial            func(ctx context.Context, network, address string) (net.Conn, error)
 
-	mu     sync.Mutex
-	groups map[string]*group
+	mu       sync.Mutex
+	memories map[string]*memory
 }
 
 var (
@@ -49,13 +50,14 @@ var (
 	_ balancer.Tender   = (*Provider)(nil)
 )
 
-// group is one backend at all its instances. It is replaced, not changed, when its
-// configuration is; what was seen of the instances stays.
+// group is one backend at all its instances during one call, as that call's Settings say.
+// What was seen of the instances stays from call to call.
 type group struct {
 	Config
-	id      string
-	sockets []socket
-	memory  *memory
+	settings balancer.Settings
+	id       string
+	sockets  []socket
+	memory   *memory
 }
 
 // Option changes a Provider that New makes.
@@ -66,45 +68,17 @@ func WithTimeouts(exchange, call time.Duration) Option {
 	return func(p *Provider) { p.exchangeTimeout, p.callTimeout = exchange, call }
 }
 
-// New makes a provider that knows no backend yet.
+// New makes a provider that has seen no backend yet.
 func New(opts ...Option) *Provider {
 	var dialer net.Dialer
 	p := &Provider{
 		exchangeTimeout: DefaultExchangeTimeout, callTimeout: DefaultCallTimeout,
-		now: time.Now, dial: dialer.DialContext, groups: map[string]*group{},
+		now: time.Now, dial: dialer.DialContext, memories: map[string]*memory{},
 	}
 	for _, o := range opts {
 		o(p)
 	}
 	return p
-}
-
-// Configure makes a backend known and gives its Ref, which depends on the backend's
-// name and its sockets only: bindings of the same backend have equal Refs, and the
-// latest configuration counts. It makes no call; its error wraps provider.ErrInvalid.
-func (p *Provider) Configure(cfg Config) (balancer.Ref, error) {
-	cfg, sockets, err := cfg.complete()
-	id := cfg.id()
-	if err != nil {
-		return balancer.Ref{}, &balancer.CallError{Provider: traits.Kind, Op: "configure", Subject: id, Kind: balancer.ErrInvalid, Text: err.Error()}
-	}
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	g := &group{Config: cfg, id: id, sockets: sockets, memory: newMemory(p.now)}
-	if old, known := p.groups[id]; known {
-		g.memory = old.memory
-	}
-
-	p.groups[id] = g
-	return balancer.Ref{Provider: traits.Kind, Group: id}, nil
-}
-
-// Forget drops a backend that no binding uses any more.
-func (p *Provider) Forget(ref balancer.Ref) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.groups, ref.Group)
 }
 
 // errTooLong ends a call that lasted longer than its own time-out, which is not its
@@ -115,12 +89,35 @@ func (p *Provider) limit(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeoutCause(ctx, p.callTimeout, errTooLong)
 }
 
-func (p *Provider) group(op, id string) (*group, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	g, known := p.groups[id]
-	if !known {
+// group reads what a call says of its backend.
+func (p *Provider) group(op string, of balancer.Group) (*group, error) {
+	id := of.Ref.Group
+	if of.Settings == "" {
 		return nil, &balancer.CallError{Provider: traits.Kind, Op: op, Subject: id, Kind: balancer.ErrInvalid, Text: "no binding configures this backend"}
 	}
-	return g, nil
+
+	cfg, sockets, err := read(of.Settings)
+	if err != nil {
+		return nil, &balancer.CallError{Provider: traits.Kind, Op: "configure", Subject: id, Kind: balancer.ErrInvalid, Text: err.Error()}
+	}
+
+	return &group{Config: cfg, settings: of.Settings, id: id, sockets: sockets, memory: p.remember(id)}, nil
+}
+
+// remember returns what was seen of a backend, and forgets the backends that no call was
+// about for a while.
+func (p *Provider) remember(id string) *memory {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	maps.DeleteFunc(p.memories, func(_ string, m *memory) bool { return now.Sub(m.used) >= remembered })
+
+	m, known := p.memories[id]
+	if !known {
+		m = newMemory(p.now)
+		p.memories[id] = m
+	}
+	m.used = now
+
+	return m
 }

@@ -22,8 +22,8 @@ const (
 // Register implements provider.Registrar. When no target at all was registered the
 // error is the cause itself, not a *provider.PartialError; so it is when an instance is
 // silent, although the others have the servers then.
-func (p *Provider) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, pods balancer.Pods) error {
-	return p.change(ctx, opRegister, ref, targets, func(ctx context.Context, i instance) (failures, *troubleError) {
+func (p *Provider) Register(ctx context.Context, of balancer.Group, targets []gate.Target, pods balancer.Pods) error {
+	return p.change(ctx, opRegister, of, targets, func(ctx context.Context, i instance) (failures, *troubleError) {
 		v, trouble := i.read(ctx)
 		if trouble != nil {
 			return nil, trouble
@@ -34,8 +34,8 @@ func (p *Provider) Register(ctx context.Context, ref balancer.Ref, targets []gat
 
 // Deregister implements provider.Registrar; its errors are like Register's. Servers
 // drain from now on; Tend removes them when they have drained.
-func (p *Provider) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
-	return p.change(ctx, opDeregister, ref, targets, func(ctx context.Context, i instance) (failures, *troubleError) {
+func (p *Provider) Deregister(ctx context.Context, of balancer.Group, targets []gate.Target) error {
+	return p.change(ctx, opDeregister, of, targets, func(ctx context.Context, i instance) (failures, *troubleError) {
 		v, trouble := i.read(ctx)
 		if trouble != nil {
 			return nil, trouble
@@ -47,13 +47,13 @@ func (p *Provider) Deregister(ctx context.Context, ref balancer.Ref, targets []g
 // failures are the targets that an instance did not handle.
 type failures map[gate.Target]*troubleError
 
-func (p *Provider) change(ctx context.Context, op string, ref balancer.Ref, targets []gate.Target, do func(context.Context, instance) (failures, *troubleError)) error {
-	g, err := p.group(op, ref.Group)
+func (p *Provider) change(ctx context.Context, op string, of balancer.Group, targets []gate.Target, do func(context.Context, instance) (failures, *troubleError)) error {
+	g, err := p.group(op, of)
 	if err != nil || len(targets) == 0 {
 		return err
 	}
 	if g.Observe {
-		return &balancer.CallError{Provider: traits.Kind, Op: op, Subject: ref.Group, Kind: balancer.ErrInvalid, Text: "the binding says that others register the servers"}
+		return &balancer.CallError{Provider: traits.Kind, Op: op, Subject: g.id, Kind: balancer.ErrInvalid, Text: "the binding says that others register the servers"}
 	}
 
 	// What was read before is not what Tend may go by.
@@ -62,7 +62,7 @@ func (p *Provider) change(ctx context.Context, op string, ref balancer.Ref, targ
 
 	results, trouble := settle(each(ctx, p, g, do))
 	if trouble != nil {
-		return trouble.call(op, ref.Group)
+		return trouble.call(op, g.id)
 	}
 
 	var failed []gate.Target
@@ -81,10 +81,10 @@ func (p *Provider) change(ctx context.Context, op string, ref balancer.Ref, targ
 	case cause == nil:
 		return nil
 	case len(failed) == len(targets):
-		return cause.call(op, ref.Group)
+		return cause.call(op, g.id)
 	}
 
-	return &balancer.PartialError{Failed: failed, Err: cause.call(op, ref.Group)}
+	return &balancer.PartialError{Failed: failed, Err: cause.call(op, g.id)}
 }
 
 // worst prefers a full backend, which the caller can do something about, and else
@@ -106,7 +106,7 @@ func (v view) register(ctx context.Context, targets []gate.Target, pods balancer
 			failed[t] = v.refuse(balancer.ErrInvalid, "a target without an address and a port between 1 and 65535")
 			continue
 		}
-		name := nameOf(v.g.prefix(), pods[t], t)
+		name := nameOf(prefix(v.g.Owner), pods[t], t)
 		wanted = append(wanted, placement{name: name, target: t, restore: v.g.memory.restorable(v.socket, name)})
 	}
 

@@ -21,8 +21,8 @@ func TestRetriedRequestsOutliveNoServer(t *testing.T) {
 	s.wires = append(s.wires, newWire(t, h, "unix"))
 	cfg := s.config(backend)
 	cfg.Check.Fall = 100 // A server that is down gets no requests.
-	ref := s.configure(cfg)
-	target := s.serving(ref, 1)[0]
+	group := cfg.Group()
+	target := s.serving(group, 1)[0]
 	process := pid(h.say("show info"))
 	s.ends[target]()
 	var waiting atomic.Int64
@@ -39,9 +39,9 @@ func TestRetriedRequestsOutliveNoServer(t *testing.T) {
 	}
 
 	time.Sleep(time.Second)
-	s.deregister(ref, target)
+	s.deregister(group, target)
 	eventually(t, "the server is removed", func() bool {
-		_ = s.health(ref, target)
+		_ = s.health(group, target)
 		return len(h.servers()) == 0
 	})
 

@@ -35,22 +35,22 @@ const (
 // that one instance has and another lacks. It goes by what the last Health read, and
 // reads the group itself when none did so just before. Should a step fail, the next
 // call takes it.
-func (p *Provider) Tend(ctx context.Context, ref balancer.Ref) error {
-	g, err := p.group(opTend, ref.Group)
+func (p *Provider) Tend(ctx context.Context, of balancer.Group) error {
+	g, err := p.group(opTend, of)
 	if err != nil || g.Observe {
 		return err
 	}
 
-	views := g.memory.take(p.callTimeout)
+	views := g.memory.take(g.settings, p.callTimeout)
 	if views == nil {
 		var trouble *troubleError
 		if views, trouble = p.views(ctx, g); trouble != nil {
-			return trouble.call(opTend, ref.Group)
+			return trouble.call(opTend, g.id)
 		}
 	}
 
 	if trouble := p.tend(ctx, views); trouble != nil {
-		return trouble.call(opTend, ref.Group)
+		return trouble.call(opTend, g.id)
 	}
 
 	return nil

@@ -86,16 +86,12 @@ func (s *transcript) reads() int {
 	return s.asked
 }
 
-func (s *transcript) provide(t *testing.T) (*Provider, balancer.Ref) {
+func (s *transcript) provide(t *testing.T) (*Provider, balancer.Group) {
 	t.Helper()
 	p := New()
 	start := time.Now()
 	p.now = func() time.Time { return start.Add(s.later) }
-	ref, err := p.Configure(Config{Backend: "web", Instances: []string{listen(t, s.serve)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p, ref
+	return p, Config{Backend: "web", Instances: []string{listen(t, s.serve)}}.Group()
 }
 
 func TestVersions(t *testing.T) {
@@ -119,8 +115,8 @@ func TestVersions(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.version, func(t *testing.T) {
 			s := &transcript{version: tc.version}
-			p, ref := s.provide(t)
-			err := p.Register(t.Context(), ref, []gate.Target{target}, nil)
+			p, group := s.provide(t)
+			err := p.Register(t.Context(), group, []gate.Target{target}, nil)
 			switch {
 			case tc.tooOld:
 				checkError(t, "register", err, balancer.ErrInvalid, "2.6 or later is needed")
@@ -145,9 +141,9 @@ func TestVersions(t *testing.T) {
 			}
 
 			s = &transcript{version: tc.version, state: "3 web 2 podgate_x 127.0.0.1 0 1 0 100 9 15 3 4 14 0 0 0 - 80 - 0 0 - - 0\n", stat: "web,podgate_x,0,0,2,L7OK,,,2,4,http,,\n"}
-			p, ref = s.provide(t)
+			p, group = s.provide(t)
 			for range 2 {
-				if err := p.Tend(t.Context(), ref); err != nil {
+				if err := p.Tend(t.Context(), group); err != nil {
 					t.Fatal(err)
 				}
 				s.later += retried
@@ -177,13 +173,13 @@ func TestVersionsRestore(t *testing.T) {
 			stat:    "web," + name + ",0,0,2,L7OK,,,2,4,http,,\n",
 		}
 
-		p, ref := s.provide(t)
-		if got, err := p.Health(t.Context(), ref); err != nil || got[target].State != gate.Healthy {
+		p, group := s.provide(t)
+		if got, err := p.Health(t.Context(), group); err != nil || got[target].State != gate.Healthy {
 			t.Fatalf("%s: before the reload: %v, %v", version, got, err)
 		}
 
 		s.state, s.stat, s.reloads = "", "", 1
-		if err := p.Register(t.Context(), ref, []gate.Target{target}, nil); err != nil {
+		if err := p.Register(t.Context(), group, []gate.Target{target}, nil); err != nil {
 			t.Fatal(err)
 		}
 
@@ -195,8 +191,8 @@ func TestVersionsRestore(t *testing.T) {
 }
 
 func TestProcessThatStopsIsNotAsked(t *testing.T) {
-	p, ref := (&transcript{version: "2.6.12", stopping: true}).provide(t)
-	_, err := p.Health(t.Context(), ref)
+	p, group := (&transcript{version: "2.6.12", stopping: true}).provide(t)
+	_, err := p.Health(t.Context(), group)
 	checkError(t, "health", err, nil, "is stopping")
 }
 
@@ -241,8 +237,8 @@ func TestServerHealth(t *testing.T) {
 func TestUnfinishedIsUndoneWhenNobodyGoesOn(t *testing.T) {
 	for since, want := range map[string]int{"29": 0, "30": 3} {
 		s := &transcript{version: "2.6.12", state: "3 web 2 podgate_x 127.0.0.1 0 1 100 100 " + since + " 1 0 0 2 0 0 0 - 80 - 0 0 - - 0\n"}
-		p, ref := s.provide(t)
-		if err := p.Tend(t.Context(), ref); err != nil {
+		p, group := s.provide(t)
+		if err := p.Tend(t.Context(), group); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.changes(); len(got) != want {
@@ -256,30 +252,30 @@ func TestTendGoesByWhatWasRead(t *testing.T) {
 	drained := "3 web 2 podgate_x 127.0.0.1 0 8 0 100 99 15 3 4 14 0 0 0 - 80 - 0 0 - - 0\n"
 	tests := []struct {
 		reason string
-		before func(p *Provider, ref balancer.Ref, s *transcript)
+		before func(p *Provider, group balancer.Group, s *transcript)
 		reads  int
 	}{
-		{"just read", func(*Provider, balancer.Ref, *transcript) {}, 0},
-		{"read too long ago", func(_ *Provider, _ balancer.Ref, s *transcript) { s.later += DefaultCallTimeout }, 1},
-		{"used up by the Tend before", func(p *Provider, ref balancer.Ref, _ *transcript) { _ = p.Tend(t.Context(), ref) }, 1},
-		{"changed since", func(p *Provider, ref balancer.Ref, _ *transcript) {
-			_ = p.Deregister(t.Context(), ref, []gate.Target{{Addr: local, Port: 81}})
+		{"just read", func(*Provider, balancer.Group, *transcript) {}, 0},
+		{"read too long ago", func(_ *Provider, _ balancer.Group, s *transcript) { s.later += DefaultCallTimeout }, 1},
+		{"used up by the Tend before", func(p *Provider, group balancer.Group, _ *transcript) { _ = p.Tend(t.Context(), group) }, 1},
+		{"changed since", func(p *Provider, group balancer.Group, _ *transcript) {
+			_ = p.Deregister(t.Context(), group, []gate.Target{{Addr: local, Port: 81}})
 		}, 1},
 	}
 
 	for _, tc := range tests {
 		s := &transcript{version: "2.6.12", state: drained, stat: "web,podgate_x,0,0,2,L7OK,,,2,4,http,,\n"}
-		p, ref := s.provide(t)
-		if _, err := p.Health(t.Context(), ref); err != nil {
+		p, group := s.provide(t)
+		if _, err := p.Health(t.Context(), group); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.changes(); len(got) > 0 {
 			t.Errorf("Health changed something: %q", got)
 		}
 
-		tc.before(p, ref, s)
+		tc.before(p, group, s)
 		reads := s.reads()
-		if err := p.Tend(t.Context(), ref); err != nil {
+		if err := p.Tend(t.Context(), group); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.reads() - reads; got != tc.reads {

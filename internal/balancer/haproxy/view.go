@@ -130,7 +130,7 @@ func (i instance) parse(showInfo, showState, showStat string) (view, error) {
 
 	v.backend = stats.backend
 	for _, row := range rows {
-		v.servers = append(v.servers, server{serverState: row, stat: stats.servers[row.name], own: strings.HasPrefix(row.name, i.g.prefix())})
+		v.servers = append(v.servers, server{serverState: row, stat: stats.servers[row.name], own: strings.HasPrefix(row.name, prefix(i.g.Owner))})
 	}
 
 	return v, nil

@@ -54,33 +54,33 @@ func New(next balancer.Provider, reg prometheus.Registerer) (*Metered, error) {
 }
 
 // Health implements balancer.Reporter.
-func (m *Metered) Health(ctx context.Context, ref balancer.Ref) (healths map[gate.Target]gate.Health, err error) {
+func (m *Metered) Health(ctx context.Context, g balancer.Group) (healths map[gate.Target]gate.Health, err error) {
 	defer m.observe("health", time.Now(), &err)
-	return m.next.Health(ctx, ref)
+	return m.next.Health(ctx, g)
 }
 
 // Register implements balancer.Registrar.
-func (m *Metered) Register(ctx context.Context, ref balancer.Ref, targets []gate.Target, pods balancer.Pods) (err error) {
+func (m *Metered) Register(ctx context.Context, g balancer.Group, targets []gate.Target, pods balancer.Pods) (err error) {
 	defer m.observe("register", time.Now(), &err)
-	return m.next.Register(ctx, ref, targets, pods)
+	return m.next.Register(ctx, g, targets, pods)
 }
 
 // Deregister implements balancer.Registrar.
-func (m *Metered) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) (err error) {
+func (m *Metered) Deregister(ctx context.Context, g balancer.Group, targets []gate.Target) (err error) {
 	defer m.observe("deregister", time.Now(), &err)
-	return m.next.Deregister(ctx, ref, targets)
+	return m.next.Deregister(ctx, g, targets)
 }
 
 // Resolve implements balancer.Resolver.
-func (m *Metered) Resolve(ctx context.Context, ref balancer.Ref, name string) (group balancer.Group, err error) {
+func (m *Metered) Resolve(ctx context.Context, wanted balancer.Group) (group balancer.Group, err error) {
 	defer m.observe("resolve", time.Now(), &err)
-	return m.next.Resolve(ctx, ref, name)
+	return m.next.Resolve(ctx, wanted)
 }
 
 // Tend implements balancer.Tender.
-func (m *Metered) Tend(ctx context.Context, ref balancer.Ref) (err error) {
+func (m *Metered) Tend(ctx context.Context, g balancer.Group) (err error) {
 	defer m.observe("tend", time.Now(), &err)
-	return balancer.Tend(ctx, m.next, ref)
+	return balancer.Tend(ctx, m.next, g)
 }
 
 func (m *Metered) observe(operation string, start time.Time, err *error) {

@@ -19,15 +19,15 @@ import (
 // answers is a provider that answers every call with the same error.
 type answers struct{ err error }
 
-func (a answers) Health(context.Context, balancer.Ref) (map[gate.Target]gate.Health, error) {
+func (a answers) Health(context.Context, balancer.Group) (map[gate.Target]gate.Health, error) {
 	return nil, a.err
 }
-func (a answers) Register(context.Context, balancer.Ref, []gate.Target, balancer.Pods) error {
+func (a answers) Register(context.Context, balancer.Group, []gate.Target, balancer.Pods) error {
 	return a.err
 }
-func (a answers) Deregister(context.Context, balancer.Ref, []gate.Target) error { return a.err }
-func (a answers) Tend(context.Context, balancer.Ref) error                      { return a.err }
-func (a answers) Resolve(context.Context, balancer.Ref, string) (balancer.Group, error) {
+func (a answers) Deregister(context.Context, balancer.Group, []gate.Target) error { return a.err }
+func (a answers) Tend(context.Context, balancer.Group) error                      { return a.err }
+func (a answers) Resolve(context.Context, balancer.Group) (balancer.Group, error) {
 	return balancer.Group{}, a.err
 }
 
@@ -51,15 +51,15 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		_, got := m.Health(t.Context(), balancer.Ref{})
+		_, got := m.Health(t.Context(), balancer.Group{})
 		if !errors.Is(got, tc.err) {
 			t.Errorf("%s: the answer became %v", tc.reason, got)
 		}
 
-		_ = m.Register(t.Context(), balancer.Ref{}, nil, nil)
-		_ = m.Deregister(t.Context(), balancer.Ref{}, nil)
-		_, _ = m.Resolve(t.Context(), balancer.Ref{}, "")
-		if got := m.Tend(t.Context(), balancer.Ref{}); !errors.Is(got, tc.err) {
+		_ = m.Register(t.Context(), balancer.Group{}, nil, nil)
+		_ = m.Deregister(t.Context(), balancer.Group{}, nil)
+		_, _ = m.Resolve(t.Context(), balancer.Group{})
+		if got := m.Tend(t.Context(), balancer.Group{}); !errors.Is(got, tc.err) {
 			t.Errorf("%s: the answer to Tend became %v", tc.reason, got)
 		}
 

@@ -44,9 +44,7 @@ type Options struct {
 	Drivers balancer.Drivers
 	// Account returns whose budget of calls a group draws on. One account never takes more than a quarter of the
 	// workers. All groups are of one account when it is nil.
-	Account func(balancer.Ref) string
-	// Prepare makes a binding's settings known to its provider, where they are not in the group; nil when none needs it.
-	Prepare  func(*binding.Binding) error
+	Account  func(balancer.Ref) string
 	Recorder events.EventRecorder
 	Metrics  prometheus.Registerer
 	// Gates are the kinds of gates; gates.All when nil.
@@ -82,10 +80,6 @@ func (o Options) withDefaults(c client.Client) Options {
 
 	if o.Account == nil {
 		o.Account = func(balancer.Ref) string { return "" }
-	}
-
-	if o.Prepare == nil {
-		o.Prepare = func(*binding.Binding) error { return nil }
 	}
 
 	if o.Allowed == nil {
@@ -152,7 +146,7 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 			Nudger:  lbc.NewNudger(c, observer, o.Now),
 		},
 		slots:   newAccountSlots(o.Workers, o.Account),
-		drivers: o.Drivers, prepare: o.Prepare, allowed: o.Allowed,
+		drivers: o.Drivers, allowed: o.Allowed,
 		metrics: calls, drains: drains, states: states,
 		guards: guards{absenceGrace: o.AbsenceGrace, floor: o.Floor}, now: o.Now, random: o.Random,
 	}, nil

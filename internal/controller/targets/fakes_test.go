@@ -111,6 +111,8 @@ type world struct {
 	viewAge time.Duration
 	// delay is the group's deregistration delay.
 	delay time.Duration
+	// settings are those with which the latest call of each name came, the observer's Track included.
+	settings map[string]balancer.Settings
 	// tended counts how often the group was looked after.
 	tended int
 	// placedFor came with the latest registration.
@@ -122,7 +124,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, clock: noon, delay: 30 * time.Second, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{}, own: map[string]*v1alpha1.TargetBinding{}, unsure: map[string]time.Time{},
 		maps: map[string]*corev1.ConfigMap{}, refused: map[string]error{},
-		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[balancer.Ref]int{}, placed: map[gate.Target]types.UID{},
+		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[balancer.Ref]int{}, settings: map[string]balancer.Settings{}, placed: map[gate.Target]types.UID{},
 		events: events.NewFakeRecorder(1000),
 	}
 
@@ -275,23 +277,26 @@ func (w *world) ready(name string) string {
 }
 
 // Resolve implements provider.Resolver.
-func (w *world) Resolve(_ context.Context, r balancer.Ref, _ string) (balancer.Group, error) {
+func (w *world) Resolve(_ context.Context, wanted balancer.Group) (balancer.Group, error) {
+	w.settings["resolve"] = wanted.Settings
 	if err := w.fail["resolve"]; err != nil {
 		return balancer.Group{}, err
 	}
 	return balancer.Group{
-		Ref: r, Name: "web", TargetType: "ip", Protocol: "HTTP", IPAddressType: "ipv4",
+		Ref: wanted.Ref, Name: "web", TargetType: "ip", Protocol: "HTTP", IPAddressType: "ipv4",
 		HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2, DeregistrationDelay: w.delay,
 	}, nil
 }
 
 // Health implements provider.Reporter.
-func (w *world) Health(context.Context, balancer.Ref) (map[gate.Target]gate.Health, error) {
+func (w *world) Health(_ context.Context, g balancer.Group) (map[gate.Target]gate.Health, error) {
+	w.settings["health"] = g.Settings
 	return maps.Clone(w.rows), w.fail["health"]
 }
 
 // Register implements provider.Registrar; what does not fit or is refused is a partial failure.
-func (w *world) Register(_ context.Context, _ balancer.Ref, targets []gate.Target, owners balancer.Pods) error {
+func (w *world) Register(_ context.Context, g balancer.Group, targets []gate.Target, owners balancer.Pods) error {
+	w.settings["register"] = g.Settings
 	w.note("register", targets)
 	w.placedFor = owners
 	if err := w.fail["register"]; err != nil {
@@ -318,7 +323,8 @@ func (w *world) Register(_ context.Context, _ balancer.Ref, targets []gate.Targe
 }
 
 // Deregister implements provider.Registrar; rows drain on.
-func (w *world) Deregister(_ context.Context, _ balancer.Ref, targets []gate.Target) error {
+func (w *world) Deregister(_ context.Context, g balancer.Group, targets []gate.Target) error {
+	w.settings["deregister"] = g.Settings
 	w.note("deregister", targets)
 	if err := w.fail["deregister"]; err != nil {
 		return err
@@ -330,7 +336,8 @@ func (w *world) Deregister(_ context.Context, _ balancer.Ref, targets []gate.Tar
 }
 
 // Tend implements balancer.Tender.
-func (w *world) Tend(context.Context, balancer.Ref) error {
+func (w *world) Tend(_ context.Context, g balancer.Group) error {
+	w.settings["tend"] = g.Settings
 	w.tended++
 	return w.fail["tend"]
 }
@@ -356,7 +363,9 @@ func (w *world) note(call string, targets []gate.Target) {
 }
 
 // Track implements Observer.
-func (w *world) Track(ref balancer.Ref, _ types.NamespacedName) { w.tracking[ref] = 1 }
+func (w *world) Track(g balancer.Group, _ types.NamespacedName) {
+	w.tracking[g.Ref], w.settings["track"] = 1, g.Settings
+}
 
 // Untrack implements Observer.
 func (w *world) Untrack(ref balancer.Ref, _ types.NamespacedName) { delete(w.tracking, ref) }

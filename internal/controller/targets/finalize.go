@@ -115,7 +115,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Durati
 	}
 
 	begun := r.now()
-	targets, err := r.provider.Health(ctx, group.Ref)
+	targets, err := r.provider.Health(ctx, group)
 	if errors.Is(err, balancer.ErrNotFound) {
 		return 0, nil
 	}
@@ -132,7 +132,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Durati
 		return 0, err
 	}
 
-	return takes, errors.Join(r.deregister(ctx, group.Ref, who.toEmpty(targets), who), who.record.Err())
+	return takes, errors.Join(r.deregister(ctx, group, who.toEmpty(targets), who), who.record.Err())
 }
 
 // tend looks after the drains of a deleted binding's group, where they need it, and returns
@@ -143,7 +143,7 @@ func (r *Reconciler) tend(ctx context.Context, group balancer.Group, targets int
 	}
 
 	// The next attempt looks after them again, so that a failure delays the binding and nothing else.
-	if err := balancer.Tend(ctx, r.provider, group.Ref); err != nil {
+	if err := balancer.Tend(ctx, r.provider, group); err != nil {
 		log.FromContext(ctx).V(1).Info("Looking after a target group's drains failed", "group", group.Ref.Group, "error", err.Error())
 	}
 
@@ -174,7 +174,7 @@ func (r *Reconciler) left(ctx context.Context, b *binding.Binding) (*binding.Bin
 		return nil, none, err
 	}
 
-	group, err := r.found(ctx, own)
+	group, err := r.resolve(ctx, own)
 	if errors.Is(err, balancer.ErrNotFound) || errors.Is(err, balancer.ErrInvalid) || err != nil && r.neverReached(own) {
 		return nil, none, nil
 	}

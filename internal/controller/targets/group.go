@@ -19,19 +19,6 @@ import (
 	"github.com/podgate/podgate/internal/lbc"
 )
 
-// found makes a binding's settings known to its provider and finds its group.
-func (r *Reconciler) found(ctx context.Context, b *binding.Binding) (balancer.Group, error) {
-	if err := r.ready(b); err != nil {
-		return balancer.Group{}, err
-	}
-	return r.resolve(ctx, b)
-}
-
-// ready makes the settings of a binding that is served known to its provider.
-func (r *Reconciler) ready(b *binding.Binding) error {
-	return r.prepare(b)
-}
-
 // resolve finds a binding's group, from memory when it was found a short while ago. A
 // new leader, and one that the API leaves alone, goes by what was published on the
 // binding: a deregistration must not wait for a description, nor for those of a
@@ -54,7 +41,8 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 		return g, nil
 	}
 
-	group, err := r.provider.Resolve(ctx, b.Ref, b.GroupName)
+	wanted := b.Wanted()
+	group, err := r.provider.Resolve(ctx, wanted)
 	if err != nil {
 		if g, ok := b.Published(); ok && transient(err) {
 			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolved{group: g}.lasts()), group: g})
@@ -64,6 +52,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 		return balancer.Group{}, fmt.Errorf("resolve target group: %w", err)
 	}
 
+	group.Settings = wanted.Settings
 	known = resolved{generation: b.Generation, group: group}
 	known.at = r.now().Add(-r.random(known.lasts() / 5))
 	r.remember(key, known)
@@ -146,7 +135,7 @@ func (r *Reconciler) unserved(ctx context.Context, b *binding.Binding, group bal
 	res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
 	if v.reason == v1alpha1.ReasonGroupBoundTwice || v.reason == v1alpha1.ReasonNotAllowed {
 		res.Group, again = balancer.Group{}, lbc.Poll
-		r.track(b.Key(), balancer.Ref{})
+		r.track(b.Key(), balancer.Group{})
 	}
 	r.registry.Set(b.Key(), res)
 	return r.written(ctx, reconcile.Result{RequeueAfter: again}, unwritten), r.report.ready(ctx, b, v)

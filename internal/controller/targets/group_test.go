@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -25,9 +26,9 @@ type resolver struct {
 	asked      int
 }
 
-func (r *resolver) Resolve(ctx context.Context, ref balancer.Ref, name string) (balancer.Group, error) {
+func (r *resolver) Resolve(ctx context.Context, wanted balancer.Group) (balancer.Group, error) {
 	r.asked++
-	g, err := r.world.Resolve(ctx, ref, name)
+	g, err := r.world.Resolve(ctx, wanted)
 	g.TargetType = r.targetType
 	return g, err
 }
@@ -78,11 +79,6 @@ func TestANewLeaderTakesNoOldSettings(t *testing.T) {
 	own.Spec.HAProxy = &v1alpha1.HAProxy{Backend: "web", Instances: []string{"unix:/run/a.sock"}}
 	w := newWorld(t)
 	w.own["own"] = own
-	start := func() {
-		w.restart()
-		w.prepare = func(*binding.Binding) error { return nil }
-	}
-
 	drains := func() int64 {
 		t.Helper()
 		if _, err := w.try(external); err != nil {
@@ -91,7 +87,7 @@ func TestANewLeaderTakesNoOldSettings(t *testing.T) {
 		return w.own["own"].Status.Group.DrainSeconds
 	}
 
-	start()
+	w.restart()
 	w.delay = 30 * time.Second
 
 	if got := drains(); got != 30 {
@@ -100,17 +96,78 @@ func TestANewLeaderTakesNoOldSettings(t *testing.T) {
 
 	// While nobody leads the manifest changes.
 	w.own["own"].Generation, w.delay = 2, 90*time.Second
-	start()
+	w.restart()
 	w.fail["resolve"] = errors.New("no answer")
 
 	if got := drains(); got != 30 {
 		t.Errorf("HAProxy does not answer, and %d s are published", got)
 	}
 
-	start()
+	w.restart()
 	w.fail = map[string]error{}
 
 	if got := drains(); got != 90 {
 		t.Errorf("it answers, and %d s are published, want 90", got)
 	}
+}
+
+// TestSettingsTravelWithEachCall: what the manifest of a backend's binding says now comes with every call about it, also while
+// only what was published tells of the group. A target group needs no settings.
+func TestSettingsTravelWithEachCall(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1)
+	w.reconcile()
+	for call, got := range w.settings {
+		if got != "" {
+			t.Errorf("%s of a target group came with %s", call, got)
+		}
+	}
+
+	w = newWorld(t)
+	k := w.behind()
+	key := k.bind("web", time.Hour, "unix:/1")
+	check := func(when string, calls ...string) {
+		t.Helper()
+		want := binding.OfOwn(k.own["web"]).Wanted().Settings
+		for _, call := range calls {
+			if got := w.settings[call]; got != want || got == "" {
+				t.Errorf("%s: %s came with %q, want %q", when, call, got, want)
+			}
+		}
+		if res, known := w.registry.Get(key); known && res.Resolved() && res.Group.Settings != want {
+			t.Errorf("%s: pods are told %q, want %q", when, res.Group.Settings, want)
+		}
+		clear(w.settings)
+	}
+	try := func() {
+		t.Helper()
+		if _, err := w.try(key); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	w.pod(1)
+	try()
+	check("served", "resolve", "register", "track")
+
+	// The manifest changes while HAProxy does not answer: what was published serves, with the new settings.
+	k.own["web"].Spec.HAProxy.Weight, k.own["web"].Generation = 7, 2
+	w.fail["resolve"] = errors.New("no answer")
+	w.pod(2)
+	try()
+	check("changed", "resolve", "register", "track")
+
+	// The leader is silent, and another replica that asked HAProxy nothing takes the pod out.
+	w.restart()
+	w.behindAgain(k)
+	w.pods[name(1)].Status.Conditions = append(w.pods[name(1)].Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
+	w.terminate(w.pods[name(2)])
+	if _, err := w.Urgent(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	check("stood in for", "deregister")
+
+	k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
+	try()
+	check("deleted", "health", "tend", "deregister")
 }

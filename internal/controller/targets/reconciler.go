@@ -41,7 +41,7 @@ import (
 
 // Observer is the part of observe.Observer that the controller needs.
 type Observer interface {
-	Track(balancer.Ref, types.NamespacedName)
+	Track(balancer.Group, types.NamespacedName)
 	Untrack(balancer.Ref, types.NamespacedName)
 	View(balancer.Ref) observe.View
 	Refresh(balancer.Ref)
@@ -77,7 +77,6 @@ type Reconciler struct {
 	lbc      lbc.Coexistence
 	slots    *accountSlots
 	drivers  balancer.Drivers
-	prepare  func(*binding.Binding) error
 	allowed  func(ctx context.Context, namespace string, things []string) (refused string, err error)
 	metrics  *callMetrics
 	states   *states
@@ -169,7 +168,7 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 		}
 	}
 
-	group, err := r.found(ctx, b)
+	group, err := r.resolve(ctx, b)
 	if err != nil {
 		v := r.verdictOf(err, groupName(b))
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})
@@ -188,7 +187,7 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 		return r.unserved(ctx, b, group, *v, unwritten)
 	}
 
-	r.track(key, group.Ref)
+	r.track(key, group)
 	r.registry.Set(key, binding.Resolution{Group: group})
 	res, err := r.sync(ctx, b, group)
 	return r.written(ctx, res, unwritten), err
@@ -217,7 +216,7 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 	r.plan(p)
 	r.witness(ctx, p)
 
-	err := errors.Join(r.apply(ctx, group.Ref, p.plan, p.who, p.known), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
+	err := errors.Join(r.apply(ctx, group, p.plan, p.who, p.known), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
 	unheard, again, nudged := r.lbc.Nudger.Wake(ctx, b, group, lbc.Pods{Members: p.who.members, ByTarget: p.who.pods, Observed: p.observed})
 	if err := errors.Join(err, nudged); err != nil {
 		return r.unapplied(ctx, p, err)
@@ -228,10 +227,10 @@ func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balance
 
 // apply makes the plan's calls: what is urgent at once, removals of running targets
 // only after the registrations, unless the group is full: then they make room first.
-func (r *Reconciler) apply(ctx context.Context, ref balancer.Ref, plan membership.Plan, who population, known *history) error {
-	urgent := press(r.deregister(ctx, ref, plan.Urgent, who))
+func (r *Reconciler) apply(ctx context.Context, group balancer.Group, plan membership.Plan, who population, known *history) error {
+	urgent := press(r.deregister(ctx, group, plan.Urgent, who))
 	known.registering(plan.Register)
-	registered := r.register(ctx, ref, plan.Register, who)
+	registered := r.register(ctx, group, plan.Register, who)
 	full := errors.Is(registered, balancer.ErrQuota)
 	var partial *balancer.PartialError
 	if registered != nil && !full && !errors.As(registered, &partial) {
@@ -247,15 +246,15 @@ func (r *Reconciler) apply(ctx context.Context, ref balancer.Ref, plan membershi
 		known.removing(leaving, r.now()) // before the call, which may succeed and seem to fail
 	}
 
-	removed := r.deregister(ctx, ref, leaving, who)
+	removed := r.deregister(ctx, group, leaving, who)
 	if full && len(plan.Urgent)+len(leaving) > 0 {
-		registered = r.register(ctx, ref, failed(registered, plan.Register), who)
+		registered = r.register(ctx, group, failed(registered, plan.Register), who)
 	}
 
 	return errors.Join(urgent, registered, removed)
 }
 
-func (r *Reconciler) register(ctx context.Context, ref balancer.Ref, targets []gate.Target, who population) error {
+func (r *Reconciler) register(ctx context.Context, group balancer.Group, targets []gate.Target, who population) error {
 	if len(targets) == 0 {
 		return nil
 	}
@@ -264,40 +263,40 @@ func (r *Reconciler) register(ctx context.Context, ref balancer.Ref, targets []g
 		return err
 	}
 
-	err := r.provider.Register(ctx, ref, targets, who.owners(targets))
+	err := r.provider.Register(ctx, group, targets, who.owners(targets))
 	done := except(targets, err)
 	for _, t := range done {
-		r.drains.Registered(ref, t)
+		r.drains.Registered(group.Ref, t)
 		if pod := who.pods[t]; pod != nil && who.vacant(t) {
-			r.observer.Placed(ref, t, pod.UID)
+			r.observer.Placed(group.Ref, t, pod.UID)
 		}
 	}
 
-	r.note(ref, targets, err, true)
-	r.observer.Refresh(ref)
-	r.metrics.registered(ref, done, who, r.now())
-	log.FromContext(ctx).Info("Registered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+	r.note(group.Ref, targets, err, true)
+	r.observer.Refresh(group.Ref)
+	r.metrics.registered(group.Ref, done, who, r.now())
+	log.FromContext(ctx).Info("Registered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 
 	return err
 }
 
-func (r *Reconciler) deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target, who population) error {
+func (r *Reconciler) deregister(ctx context.Context, group balancer.Group, targets []gate.Target, who population) error {
 	if len(targets) == 0 {
 		return nil
 	}
 
-	err := r.provider.Deregister(ctx, ref, targets)
+	err := r.provider.Deregister(ctx, group, targets)
 	done := except(targets, err)
-	r.note(ref, targets, err, false)
+	r.note(group.Ref, targets, err, false)
 
 	for _, t := range done {
-		r.observer.Placed(ref, t, "")
+		r.observer.Placed(group.Ref, t, "")
 	}
 
-	r.observer.Refresh(ref)
+	r.observer.Refresh(group.Ref)
 	r.metrics.deregistered(done, who, r.now())
-	r.drains.Accepted(ref, done, who.pods)
-	log.FromContext(ctx).Info("Deregistered targets", "group", ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+	r.drains.Accepted(group.Ref, done, who.pods)
+	log.FromContext(ctx).Info("Deregistered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 
 	return err
 }
@@ -392,14 +391,14 @@ func groupName(b *binding.Binding) string {
 }
 
 // track has the binding's group observed, and the one that it had before no more;
-// an empty ref means none.
-func (r *Reconciler) track(key types.NamespacedName, ref balancer.Ref) {
-	before := r.states.track(key, ref)
-	if ref.Group != "" {
-		r.observer.Track(ref, key)
+// an empty group means none.
+func (r *Reconciler) track(key types.NamespacedName, group balancer.Group) {
+	before := r.states.track(key, group.Ref)
+	if group.Ref.Group != "" {
+		r.observer.Track(group, key)
 	}
 
-	if before.Group != "" && before != ref {
+	if before.Group != "" && before != group.Ref {
 		r.observer.Untrack(before, key)
 	}
 }
@@ -414,7 +413,7 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 
 // stop drops what is remembered of a binding for as long as it is served.
 func (r *Reconciler) stop(key types.NamespacedName) {
-	r.track(key, balancer.Ref{})
+	r.track(key, balancer.Group{})
 	r.states.stop(key)
 	r.lbc.Stop(key)
 	r.drains.Forget(key)

@@ -36,7 +36,6 @@ func (w *world) behind() backends {
 // behindAgain has a world that was restarted serve them.
 func (w *world) behindAgain(k backends) {
 	w.client, w.report.client = k, k
-	w.prepare = func(*binding.Binding) error { return nil }
 }
 
 // bind makes a binding of the backend, age older than the world.
@@ -195,7 +194,7 @@ type regrouped struct {
 	in func(balancer.Ref)
 }
 
-func (r regrouped) Deregister(ctx context.Context, ref balancer.Ref, targets []gate.Target) error {
-	r.in(ref)
-	return r.world.Deregister(ctx, ref, targets)
+func (r regrouped) Deregister(ctx context.Context, g balancer.Group, targets []gate.Target) error {
+	r.in(g.Ref)
+	return r.world.Deregister(ctx, g, targets)
 }

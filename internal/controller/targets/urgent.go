@@ -45,7 +45,7 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 	in := membership.Input{Now: r.now(), Members: who.members, Drain: need.Time(), Routed: need.Routed()}
 	plan := membership.Make(in)
 	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool { return r.ledger.removed(group.Ref, t) })
-	err = r.deregister(ctx, group.Ref, targets, who)
+	err = r.deregister(ctx, group, targets, who)
 	return len(targets) - len(failed(err, targets)), err
 }
 
@@ -69,5 +69,5 @@ func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (balancer.Grou
 		return balancer.Group{}, false, nil
 	}
 
-	return group, true, r.ready(b)
+	return group, true, nil
 }

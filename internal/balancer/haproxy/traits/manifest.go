@@ -6,7 +6,6 @@ package traits
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
@@ -22,10 +21,7 @@ func manifest(o any) (balancer.Manifest, bool) {
 	}
 
 	h := b.Spec.HAProxy
-	m := balancer.Manifest{Group: balancer.Group{
-		Ref:                 balancer.Ref{Group: ID(h.Backend, h.Instances, b.External())},
-		DeregistrationDelay: time.Duration(h.DrainSeconds) * time.Second,
-	}}
+	m := balancer.Manifest{Group: configOf(b).Group()}
 	for _, instance := range h.Instances {
 		m.Parts = append(m.Parts, part(h.Backend, instance))
 	}
