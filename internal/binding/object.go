@@ -80,6 +80,13 @@ type kind interface {
 	followed() time.Duration
 	// recommended returns what the object holds of a recommendation; zero when nothing.
 	recommended() time.Duration
+
+	// counts returns what the object holds of WriteCount; nil when nothing.
+	counts() *v1alpha1.TargetCounts
+	// write sends what publish and recommend changed to the API server.
+	write(ctx context.Context, c client.Client, patch client.Patch) error
+	// inherit takes over what podgate put into another object of the kind.
+	inherit(from client.Object)
 }
 
 // read completes a Binding by what its object says of the group.
@@ -283,6 +290,21 @@ func (b *Binding) NameTooLong() bool { return len(b.Name) > elbv2.MaxGateName }
 // nothing.
 func (b *Binding) Publish(g balancer.Group) (changed bool, err error) { return b.kind.publish(g) }
 
+// EverPublished reports whether a leader published any group on the binding, be it one that
+// the binding does not name any more.
+func (b *Binding) EverPublished() bool {
+	_, ok := b.kind.published()
+	return ok
+}
+
+// WritePublished sends what Publish and Recommend changed, as a patch, to where the kind keeps it.
+func (b *Binding) WritePublished(ctx context.Context, c client.Client, patch client.Patch) error {
+	return b.kind.write(ctx, c, patch)
+}
+
+// Inherit takes over what podgate put into an earlier object of the same kind and name.
+func (b *Binding) Inherit(from *Binding) { b.kind.inherit(from.Object) }
+
 // Recommend puts what podgate recommends by the latest drains into the object, and how
 // long its pods serve on, and reports whether that changed it; it writes nothing. recommended is
 // zero while the computed time is right.
@@ -302,3 +324,6 @@ func (b *Binding) Count(at time.Time, targets map[gate.Target]gate.Health) { b.k
 // WriteCount puts what was counted into the object's status, if it has a place for it,
 // and reports whether that changed it.
 func (b *Binding) WriteCount() (changed bool) { return b.kind.count() }
+
+// Counts returns what WriteCount put into the object; nil when nothing.
+func (b *Binding) Counts() *v1alpha1.TargetCounts { return b.kind.counts() }

@@ -4,9 +4,11 @@
 package binding
 
 import (
+	"context"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
@@ -124,4 +126,14 @@ func (k *targetBinding) count() (changed bool) {
 	}
 	status.Targets, status.ObservedAt = k.counted, &metav1.Time{Time: k.at}
 	return true
+}
+
+func (k *targetBinding) counts() *v1alpha1.TargetCounts { return k.o.Status.Targets }
+
+func (k *targetBinding) write(ctx context.Context, c client.Client, patch client.Patch) error {
+	return c.Status().Patch(ctx, k.o, patch)
+}
+
+func (k *targetBinding) inherit(from client.Object) {
+	k.o.Status = from.(*v1alpha1.TargetBinding).Status
 }

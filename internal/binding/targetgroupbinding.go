@@ -4,9 +4,12 @@
 package binding
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -76,6 +79,19 @@ func (k *targetGroupBinding) recommended() time.Duration {
 func (k *targetGroupBinding) noted(time.Time, map[gate.Target]gate.Health) {}
 
 func (k *targetGroupBinding) count() (changed bool) { return false }
+
+func (k *targetGroupBinding) counts() *v1alpha1.TargetCounts { return nil }
+
+func (k *targetGroupBinding) write(ctx context.Context, c client.Client, patch client.Patch) error {
+	return c.Patch(ctx, k.o, patch)
+}
+
+func (k *targetGroupBinding) inherit(from client.Object) {
+	k.o.Status = from.(*elbv2.TargetGroupBinding).Status
+	if published, ok := from.GetAnnotations()[v1alpha1.PublishedAnnotation]; ok {
+		k.annotate(v1alpha1.PublishedAnnotation, published)
+	}
+}
 
 // annotate sets an annotation, or removes it when the value is empty, and reports whether that
 // changed the object.

@@ -67,10 +67,7 @@ func reportOf(b *binding.Binding) BindingReport {
 		}
 	}
 
-	if own := b.Own(); own != nil {
-		r.Targets = own.Status.Targets
-	}
-
+	r.Targets = b.Counts()
 	r.conditions(b)
 	return r
 }

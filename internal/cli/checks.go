@@ -21,6 +21,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
@@ -254,8 +255,8 @@ func (f *flight) deadline(w workload, all []*binding.Binding) {
 // opensWithin is how long a binding's gate may take to open, as an estimate: no load
 // balancer says, and the group's own threshold of passed checks is not published.
 func opensWithin(b *binding.Binding) time.Duration {
-	if b.Own() != nil && b.Own().Spec.HAProxy != nil {
-		return 0
+	if traits.All().Of(b.Ref.Provider).ManifestDecides {
+		return 0 // The manifest asks for the checks, which begin at once.
 	}
 
 	group, known := b.Published()

@@ -14,14 +14,12 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/index"
 )
@@ -124,12 +122,9 @@ func inherit(o, there client.Object) {
 
 	case *appsv1.DaemonSet:
 		o.Status = there.(*appsv1.DaemonSet).Status
-	case *v1alpha1.TargetBinding:
-		o.Status = there.(*v1alpha1.TargetBinding).Status
-	case *elbv2.TargetGroupBinding:
-		o.Status = there.(*elbv2.TargetGroupBinding).Status
-		if published, ok := there.GetAnnotations()[v1alpha1.PublishedAnnotation]; ok {
-			metav1.SetMetaDataAnnotation(&o.ObjectMeta, v1alpha1.PublishedAnnotation, published)
+	default:
+		if b := binding.From(o); b != nil {
+			b.Inherit(binding.From(there))
 		}
 	}
 }

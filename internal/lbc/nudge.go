@@ -4,6 +4,7 @@
 package lbc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,7 +24,6 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
-	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/membership"
 )
 
@@ -75,12 +75,7 @@ type Unheard struct{ Reason, Message string }
 // Wake nudges that controller when pods of an External binding wait for it. Unheard is nil when the controller hears of the
 // pods. Again is when to look again; zero when no pod waits.
 func (n *Nudger) Wake(ctx context.Context, b *binding.Binding, group balancer.Group, pods Pods) (unheard *Unheard, again time.Time, err error) {
-	how := v1alpha1.Wake("")
-	if b.Own() != nil {
-		how = b.Own().WokenBy()
-	}
-
-	if how != v1alpha1.WakeGate && how != v1alpha1.WakeNudge {
+	if b.Wake != v1alpha1.WakeGate && b.Wake != v1alpha1.WakeNudge {
 		n.Forget(b.Key())
 		return nil, time.Time{}, nil
 	}
@@ -89,7 +84,7 @@ func (n *Nudger) Wake(ctx context.Context, b *binding.Binding, group balancer.Gr
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	if how == v1alpha1.WakeGate {
+	if b.Wake == v1alpha1.WakeGate {
 		return ungated(b, pods, theirs), time.Time{}, nil
 	}
 
@@ -122,22 +117,22 @@ func (n *Nudger) Wake(ctx context.Context, b *binding.Binding, group balancer.Gr
 }
 
 // ofGroup lists the TargetGroupBindings that make targets of the same pods in the same group.
-func (n *Nudger) ofGroup(ctx context.Context, b *binding.Binding, group balancer.Group) ([]elbv2.TargetGroupBinding, error) {
-	all, err := index.BindingsOf(ctx, n.client, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name})
+func (n *Nudger) ofGroup(ctx context.Context, b *binding.Binding, group balancer.Group) ([]*binding.Binding, error) {
+	all, err := binding.OfService(ctx, n.client, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name})
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(t elbv2.TargetGroupBinding) bool {
-		return !t.DeletionTimestamp.IsZero() || !elbv2.SameGroup(t.Group(), group.Ref.Group)
+	return slices.DeleteFunc(all, func(t *binding.Binding) bool {
+		return !t.OfLBC || !t.DeletionTimestamp.IsZero() || !elbv2.SameGroup(cmp.Or(t.Ref.Group, t.GroupName), group.Ref.Group)
 	}), nil
 }
 
 // ungated reports pods that got no gate of the binding's, since they have none of the
 // other controller's.
-func ungated(b *binding.Binding, pods Pods, theirs []elbv2.TargetGroupBinding) *Unheard {
+func ungated(b *binding.Binding, pods Pods, theirs []*binding.Binding) *Unheard {
 	names := []string{b.Key().Name}
-	for i := range theirs {
-		names = append(names, theirs[i].Name)
+	for _, t := range theirs {
+		names = append(names, t.Key().Name)
 	}
 
 	for _, m := range pods.Members {
@@ -198,10 +193,9 @@ func sooner(a, b time.Time) time.Time {
 
 // nudge touches those bindings that the other controller holds. Nothing else of them
 // is changed, and one that was made again under the same name is not touched.
-func (n *Nudger) nudge(ctx context.Context, theirs []elbv2.TargetGroupBinding) error {
-	for i := range theirs {
-		t := &theirs[i]
-		if !controllerutil.ContainsFinalizer(t, elbv2.LBCFinalizer) {
+func (n *Nudger) nudge(ctx context.Context, theirs []*binding.Binding) error {
+	for _, t := range theirs {
+		if !controllerutil.ContainsFinalizer(t.Object, elbv2.LBCFinalizer) {
 			continue // It is podgate's own, or so new that the other controller looks at it anyway.
 		}
 
@@ -213,7 +207,7 @@ func (n *Nudger) nudge(ctx context.Context, theirs []elbv2.TargetGroupBinding) e
 			return fmt.Errorf("encode %s: %w", v1alpha1.NudgeAnnotation, err)
 		}
 
-		err = n.client.Patch(ctx, t.DeepCopy(), client.RawPatch(types.MergePatchType, patch))
+		err = n.client.Patch(ctx, t.Copy().Object, client.RawPatch(types.MergePatchType, patch))
 		if client.IgnoreNotFound(err) != nil {
 			return &NudgeError{Binding: t.Name, err: err}
 		}

@@ -98,7 +98,7 @@ func (r *Reconciler) terminating(ctx context.Context, b *binding.Binding, group 
 // never answered, as when the binding names sockets that do not exist: waiting for an
 // answer would hold the binding forever.
 func (r *Reconciler) neverReached(b *binding.Binding) bool {
-	return r.drivers.Of(b.Ref.Provider).EmptyUntilReached && b.Own() != nil && b.Own().Status.Group == nil
+	return r.drivers.Of(b.Ref.Provider).EmptyUntilReached && !b.EverPublished()
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer

@@ -83,14 +83,7 @@ func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g balancer
 		return nil
 	}
 
-	patch := client.MergeFrom(before.Object)
-	if b.Own() != nil {
-		err = r.client.Status().Patch(ctx, b.Object, patch)
-	} else {
-		err = r.client.Patch(ctx, b.Object, patch)
-	}
-
-	if err != nil {
+	if err := b.WritePublished(ctx, r.client, client.MergeFrom(before.Object)); err != nil {
 		return fmt.Errorf("publish target group: %w", err)
 	}
 

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
@@ -372,7 +371,7 @@ func (r *Reconciler) verdict(b *binding.Binding, group balancer.Group, who popul
 	switch {
 	case who.trouble != nil:
 		return *who.trouble
-	case b.Own() == nil && len(b.Name) > elbv2.MaxGateName:
+	case b.NameTooLong():
 		return verdict{v1alpha1.ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
 	case view.Err != nil:
 		return r.verdictOf(view.Err, group.Name)
