@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/traits"
@@ -59,7 +58,7 @@ type Binding struct {
 
 // kind is what differs between the kinds of objects that may say a binding: one file each.
 type kind interface {
-	// key returns the name by which package gates knows the binding.
+	// key returns the name that tells the binding from those of the other kind, as GateType takes it.
 	key() string
 	// copied returns a Binding of a copy of the object.
 	copied() *Binding
@@ -99,7 +98,7 @@ func (b *Binding) read() *Binding {
 
 // Get reads the binding of a key.
 func Get(ctx context.Context, r client.Reader, key types.NamespacedName) (*Binding, error) {
-	if name, own := gates.Own(key.Name); own {
+	if name, own := OwnName(key.Name); own {
 		var b v1alpha1.TargetBinding
 		err := r.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: name}, &b)
 		return OfOwn(&b), err
@@ -171,7 +170,7 @@ func PolicyOf(o client.Object) gate.Policy {
 	return settings.Gate
 }
 
-// Key names a binding among those of both kinds, as package gates does.
+// Key names a binding among those of both kinds: a TargetBinding goes by its gate.
 func (b *Binding) Key() types.NamespacedName {
 	return types.NamespacedName{Namespace: b.Namespace, Name: b.kind.key()}
 }

@@ -10,19 +10,18 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/index"
 )
 
 // Waiting lists the running pods whose gate of a binding is not open.
 func Waiting(ctx context.Context, r client.Reader, key types.NamespacedName) ([]types.NamespacedName, error) {
-	gate := gates.Type(key.Name)
+	gate := GateType(key.Name)
 	return Carriers(ctx, r, key.Namespace, gate, func(pod *corev1.Pod) bool { return !IsTrue(pod, corev1.PodConditionType(gate)) })
 }
 
 // Gated lists the running pods that have a binding's gate, open or not.
 func Gated(ctx context.Context, r client.Reader, key types.NamespacedName) ([]types.NamespacedName, error) {
-	return Carriers(ctx, r, key.Namespace, gates.Type(key.Name), func(*corev1.Pod) bool { return true })
+	return Carriers(ctx, r, key.Namespace, GateType(key.Name), func(*corev1.Pod) bool { return true })
 }
 
 // Carriers lists the running pods of a namespace with a gate for which holds is true.

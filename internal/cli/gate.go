@@ -19,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	podcontroller "github.com/podgate/podgate/internal/controller/pods"
@@ -206,7 +205,7 @@ func isOf(domain, other string) bool {
 // servedGate reports whether podgate writes a gate's condition: it would write its own over
 // what somebody else writes.
 func servedGate(ctx context.Context, r client.Reader, pod *corev1.Pod, gateType string) (bool, error) {
-	name, own := gates.Binding(gateType)
+	name, own := binding.OfGate(gateType)
 	if !own {
 		return false, nil
 	}

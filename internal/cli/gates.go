@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -72,7 +71,7 @@ func conditionReport(pod *corev1.Pod, t corev1.PodConditionType) GateReport {
 
 // gate finds out where a gate comes from and what to do about it.
 func (x *explanation) gate(ctx context.Context, g *GateReport) error {
-	name, own := gates.Binding(g.Type)
+	name, own := binding.OfGate(g.Type)
 	switch {
 	case strings.HasPrefix(g.Type, elbv2.LegacyGatePrefix):
 		g.From = "the ALB ingress controller v1, by its legacy prefix; podgate never sets it"
@@ -109,7 +108,7 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 // orphan is a gate whose binding is not there.
 func (x *explanation) orphan(g *GateReport, name string) {
 	kind := "TargetGroupBinding"
-	if short, own := gates.Own(name); own {
+	if short, own := binding.OwnName(name); own {
 		kind, name = "TargetBinding", short
 	}
 	g.From = fmt.Sprintf("no binding: there is no %s %q in the namespace", kind, name)

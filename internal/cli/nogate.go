@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
@@ -81,7 +80,7 @@ func noGate(reason, message string) *NoGateReport {
 
 func gated(pod injection.Pod) bool {
 	for _, g := range pod.Gates {
-		if _, own := gates.Binding(g); own {
+		if _, own := binding.OfGate(g); own {
 			return true
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/injection"
@@ -196,7 +195,7 @@ func waitingAt(pod *corev1.Pod) []WaitingPod {
 
 // origin is where a gate comes from, by its name.
 func origin(conditionType string) string {
-	if name, own := gates.Binding(conditionType); own {
+	if name, own := binding.OfGate(conditionType); own {
 		return injection.Named(name)
 	}
 	return "somebody else"

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
-	names "github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -28,11 +27,13 @@ type OfBindings struct{ injection.OfBindings }
 func (OfBindings) Name() string { return "binding" }
 
 // FedBy implements Kind.
-func (OfBindings) FedBy(owner types.NamespacedName) []string { return []string{names.Type(owner.Name)} }
+func (OfBindings) FedBy(owner types.NamespacedName) []string {
+	return []string{binding.GateType(owner.Name)}
+}
 
 // Sources implements Kind: there is always one, whether the binding exists or not.
 func (OfBindings) Sources(ctx context.Context, in Cluster, pod *corev1.Pod, conditionType string) ([]Source, bool, error) {
-	name, owned := names.Binding(conditionType)
+	name, owned := binding.OfGate(conditionType)
 	if !owned {
 		return nil, false, nil
 	}

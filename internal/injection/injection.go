@@ -18,7 +18,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
@@ -159,7 +158,7 @@ type OfBindings struct{}
 
 // Owns implements Kind.
 func (OfBindings) Owns(conditionType string) bool {
-	_, owned := gates.Binding(conditionType)
+	_, owned := binding.OfGate(conditionType)
 	return owned
 }
 
@@ -189,7 +188,7 @@ func (OfBindings) Wanted(pod Pod, c Candidates) map[string]*binding.Binding {
 }
 
 // gateOf is the condition type of a binding's gate.
-func gateOf(b *binding.Binding) string { return gates.Type(b.Key().Name) }
+func gateOf(b *binding.Binding) string { return binding.GateType(b.Key().Name) }
 
 // wakesLBC reports whether the pod has, or is to have, the gate for which AWS Load
 // Balancer Controller looks at a group: that of a TargetGroupBinding of it, whoever

@@ -16,7 +16,7 @@ import (
 // Shortfall is by how much a pod ends before its load balancers let go of it. Its zero
 // value says that it does not.
 type Shortfall struct {
-	// Binding is the one that needs longest, as package gates knows it.
+	// Binding is the one that needs longest, by the name of its key.
 	Binding string
 	// Need is how many seconds the pod has to serve on.
 	Need int64

@@ -7,8 +7,8 @@ import (
 	"fmt"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 )
 
 // Words say the finding, and what to do, for people.
@@ -58,9 +58,9 @@ func (f Finding) Why() string {
 }
 
 // Named is a binding as its owner knows it.
-func Named(binding string) string {
-	if name, own := gates.Own(binding); own {
-		return fmt.Sprintf("TargetBinding %q", name)
+func Named(name string) string {
+	if object, own := binding.OwnName(name); own {
+		return fmt.Sprintf("TargetBinding %q", object)
 	}
-	return fmt.Sprintf("TargetGroupBinding %q", binding)
+	return fmt.Sprintf("TargetGroupBinding %q", name)
 }

@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
@@ -140,7 +139,7 @@ func ungated(b *binding.Binding, pods Pods, theirs []*binding.Binding) *Unheard 
 		if !m.Wanted || m.Terminating || pod.Labels[v1alpha1.InjectLabel] == v1alpha1.InjectDisabled {
 			continue
 		}
-		if !slices.ContainsFunc(gates.Of(pod), func(name string) bool { return slices.Contains(names, name) }) {
+		if !slices.ContainsFunc(names, func(name string) bool { return binding.HasGate(pod, name) }) {
 			return &Unheard{v1alpha1.ReasonNoGateOfLBC, "There are pods without a gate of AWS Load Balancer Controller's for this target group. That controller may not notice that they wait, so they get no gate of this binding either. Have its gate injected and restart the pods, or set spec.wake to Nudge, or to None if somebody else registers the targets."}
 		}
 	}
@@ -162,7 +161,7 @@ func (n *Nudger) unregistered(b *binding.Binding, ref balancer.Ref, pods Pods) (
 		}
 
 		pod := pods.ByTarget[m.Target]
-		if !slices.Contains(gates.Of(pod), name) || binding.IsTrue(pod, corev1.PodConditionType(gates.Type(name))) {
+		if !binding.HasGate(pod, name) || binding.IsTrue(pod, corev1.PodConditionType(binding.GateType(name))) {
 			continue
 		}
 

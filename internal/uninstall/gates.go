@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	names "github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/pods"
@@ -50,7 +49,7 @@ func (o Options) openEach(ctx context.Context, theirs map[types.NamespacedName]b
 func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.NamespacedName]bool) error {
 	var opened []corev1.PodCondition
 	for _, gate := range o.Gates.Of(pod) {
-		owner, _ := names.Binding(gate)
+		owner, _ := binding.OfGate(gate)
 		if theirs[types.NamespacedName{Namespace: pod.Namespace, Name: owner}] || binding.IsTrue(pod, corev1.PodConditionType(gate)) {
 			continue
 		}

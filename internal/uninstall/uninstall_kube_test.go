@@ -26,11 +26,10 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
-	gatekinds "github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
@@ -82,7 +81,7 @@ func (c *cluster) create(o client.Object) {
 }
 
 func (c *cluster) options() Options {
-	return Options{Client: c, Namespace: c.ns, WatchNamespace: c.ns, Gates: gatekinds.All(), Lease: "podgate-leader", Settle: 300 * time.Millisecond, Tick: 20 * time.Millisecond, Log: logr.Discard()}
+	return Options{Client: c, Namespace: c.ns, WatchNamespace: c.ns, Gates: gates.All(), Lease: "podgate-leader", Settle: 300 * time.Millisecond, Tick: 20 * time.Millisecond, Log: logr.Discard()}
 }
 
 func (c *cluster) binding(name string, finalizers ...string) *elbv2.TargetGroupBinding {
@@ -151,10 +150,10 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 
 	c.create(own)
-	web, lbc, mine := gates.Type("ours"), gates.Type("theirs"), "targets.podgate.dev/own"
+	web, lbc, mine := binding.GateType("ours"), binding.GateType("theirs"), "targets.podgate.dev/own"
 	c.pod("waits", web, mine, "example.com/else")
 	c.pod("lbcs", lbc)
-	c.pod("orphan", gates.Type("nobody"))
+	c.pod("orphan", binding.GateType("nobody"))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -196,7 +195,7 @@ func TestNothingIsLeft(t *testing.T) {
 
 	for _, each := range [][3]string{
 		{"waits", web, "True Uninstalled"}, {"waits", mine, "True Uninstalled"}, {"waits", "example.com/else", ""},
-		{"lbcs", lbc, ""}, {"orphan", gates.Type("nobody"), "True Uninstalled"}, {"late", web, "True Uninstalled"},
+		{"lbcs", lbc, ""}, {"orphan", binding.GateType("nobody"), "True Uninstalled"}, {"late", web, "True Uninstalled"},
 	} {
 		if got := c.gate(each[0], each[1]); got != each[2] {
 			t.Errorf("gate %s of pod %s: %q, want %q", each[1], each[0], got, each[2])
@@ -213,7 +212,7 @@ func TestNothingIsLeft(t *testing.T) {
 func TestWaitsForTheLastReplica(t *testing.T) {
 	c := installed(t)
 	b := c.binding("ours", v1alpha1.Finalizer)
-	c.pod("waits", gates.Type("ours"))
+	c.pod("waits", binding.GateType("ours"))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	err := Run(ctx, c.options())
@@ -225,8 +224,8 @@ func TestWaitsForTheLastReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if len(b.Finalizers) != 1 || c.gate("waits", gates.Type("ours")) != "" {
-		t.Errorf("let go while a replica was left: finalizers %q, gate %q", b.Finalizers, c.gate("waits", gates.Type("ours")))
+	if len(b.Finalizers) != 1 || c.gate("waits", binding.GateType("ours")) != "" {
+		t.Errorf("let go while a replica was left: finalizers %q, gate %q", b.Finalizers, c.gate("waits", binding.GateType("ours")))
 	}
 }
 
@@ -244,7 +243,7 @@ func TestWaitsForNoDeadReplica(t *testing.T) {
 		}
 	}
 
-	c.pod("waits", gates.Type("ours"))
+	c.pod("waits", binding.GateType("ours"))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 
@@ -252,7 +251,7 @@ func TestWaitsForNoDeadReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got := c.gate("waits", gates.Type("ours")); got != "True Uninstalled" {
+	if got := c.gate("waits", binding.GateType("ours")); got != "True Uninstalled" {
 		t.Errorf("gate: %q", got)
 	}
 }
@@ -263,8 +262,8 @@ func TestOneRefusalKeepsNothingElse(t *testing.T) {
 	c := installed(t)
 	c.binding("a-refused", v1alpha1.Finalizer)
 	ours := c.binding("ours", v1alpha1.Finalizer)
-	c.pod("a-refused", gates.Type("ours"))
-	c.pod("waits", gates.Type("ours"))
+	c.pod("a-refused", binding.GateType("ours"))
+	c.pod("waits", binding.GateType("ours"))
 
 	if err := c.Delete(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "podgate-1"}}, client.GracePeriodSeconds(0)); err != nil {
 		t.Fatal(err)
@@ -296,7 +295,7 @@ func TestOneRefusalKeepsNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got := c.gate("waits", gates.Type("ours")); len(ours.Finalizers) > 0 || got != "True Uninstalled" {
+	if got := c.gate("waits", binding.GateType("ours")); len(ours.Finalizers) > 0 || got != "True Uninstalled" {
 		t.Errorf("one refusal keeps others: finalizers %q, gate %q", ours.Finalizers, got)
 	}
 }

@@ -30,7 +30,6 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/kubetest"
@@ -237,7 +236,7 @@ func (c *cluster) pod(name, app, ip string, of ...string) *corev1.Pod {
 	}
 
 	for _, g := range of {
-		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(gates.Type(g))})
+		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(binding.GateType(g))})
 	}
 
 	c.create(pod)
@@ -282,14 +281,14 @@ func (c *cluster) script(arn, state string) {
 	}
 }
 
-// gate reads the condition of a pod's gate of a binding, as package gates names it; its zero value when there is none.
+// gate reads the condition of a pod's gate of a binding, by the name of its key; its zero value when there is none.
 func (c *cluster) gate(pod, name string) corev1.PodCondition {
 	c.Helper()
 	var p corev1.Pod
 	if err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: pod}, &p); err != nil {
 		c.Fatal(err)
 	}
-	if cond := binding.Condition(&p, corev1.PodConditionType(gates.Type(name))); cond != nil {
+	if cond := binding.Condition(&p, corev1.PodConditionType(binding.GateType(name))); cond != nil {
 		return *cond
 	}
 	return corev1.PodCondition{}

@@ -13,8 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/podgate/podgate/api/gates"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/ungated/ungatedtest"
 	"github.com/podgate/podgate/internal/drain"
 )
@@ -101,7 +101,7 @@ func TestWhoIsTold(t *testing.T) {
 			pod.CreationTimestamp = metav1.NewTime(ungatedtest.Noon.Add(-time.Hour))
 		}},
 		"GatedAsWell": {reason: "A gate is another matter.", change: func(_ *world, pod *corev1.Pod) {
-			pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(gates.Type("web-tg"))}}
+			pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(binding.GateType("web-tg"))}}
 		}, told: 2},
 		"SeveralHooks": {reason: "Grace alone is told, too.", change: func(_ *world, pod *corev1.Pod) { drain.Keep(pod, drain.Stop{Container: "web", Hook: 55, Grace: 30}) }, told: 2},
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,14 +18,14 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/api/gates"
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/index"
 )
 
 // Owns reports whether a condition type is the gate of a binding.
 func Owns(conditionType string) bool {
-	_, owned := gates.Binding(conditionType)
-	return owned
+	return strings.HasPrefix(conditionType, elbv2.GatePrefix) || strings.HasPrefix(conditionType, v1alpha1.GatePrefix)
 }
 
 // Cache is a client.Reader of the objects that it was made of. It gives what it holds, not copies.
