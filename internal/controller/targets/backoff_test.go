@@ -79,7 +79,7 @@ func TestPressingRemovalsKeepTheBudget(t *testing.T) {
 		w := newWorld(t)
 		w.serve(1, 2)
 		limits := balancer.Limits{DescribeRate: 100, DescribeBurst: 100, ChangeRate: 2, ChangeBurst: 5}
-		w.provider = budget.New(w, func(balancer.Ref) balancer.Limits { return limits }, func(balancer.Ref) string { return "account" })
+		w.balanceBy(budget.New(w, func(balancer.Ref) balancer.Limits { return limits }, func(balancer.Ref) string { return "account" }))
 		due := map[types.NamespacedName]time.Time{}
 		for n := range 30 {
 			b := w.bind(fmt.Sprint("b", n), 0)

@@ -139,7 +139,10 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 	return &Reconciler{
 		client: c, provider: provider, observer: observer, registry: registry,
 		report: newReporter(c, o.Recorder, states, guarded),
-		ledger: newPendingCalls(o.Now, o.Drivers.Lag),
+		registrar: &registrar{
+			provider: provider, observer: observer, pending: newPendingCalls(o.Now, o.Drivers.Lag),
+			drains: drains, metrics: calls, now: o.Now,
+		},
 		lbc: lbc.Coexistence{
 			Owners:  lbc.NewOwners(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
 			Records: lbc.NewRecords(c, o.Reader, o.Now),
@@ -147,7 +150,7 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 		},
 		slots:   newAccountSlots(o.Workers, o.Account),
 		drivers: o.Drivers, allowed: o.Allowed,
-		metrics: calls, drains: drains, states: states,
+		drains: drains, states: states,
 		guards: guards{absenceGrace: o.AbsenceGrace, floor: o.Floor}, now: o.Now, random: o.Random,
 	}, nil
 }

@@ -202,6 +202,9 @@ func (w *world) counted(name string, values ...string) float64 {
 	return sum
 }
 
+// balanceBy replaces the load balancer.
+func (w *world) balanceBy(p balancer.Provider) { w.provider, w.registrar.provider = p, p }
+
 // podEvents handles events of the world's pods.
 func (w *world) podEvents() handler.EventHandler {
 	return podEvents{reader: kube{w: w}, owners: w.lbc.Owners, states: w.states, ended: w.drains.Ended}.handler()

@@ -40,7 +40,7 @@ func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcil
 	case whose != lbc.OwnedByPodgate && !r.lbc.Owners.Serves(b):
 		return r.letGo(ctx, b)
 	case !whose.Podgates():
-		return r.observe(ctx, b, whose)
+		return r.leaveToLBC(ctx, b, whose)
 	}
 
 	return r.end(ctx, b, whose)
@@ -126,13 +126,13 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Durati
 	takes := r.tend(ctx, group, len(targets))
 
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
-	targets = r.ledger.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: targets})
+	targets = r.registrar.pending.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: targets})
 	who, err := r.population(ctx, own, group, targets, r.lbc.Records.Load(ctx, own))
 	if err != nil {
 		return 0, err
 	}
 
-	return takes, errors.Join(r.deregister(ctx, group, who.toEmpty(targets), who), who.record.Err())
+	return takes, errors.Join(r.registrar.deregister(ctx, group, who.toEmpty(targets), who), who.record.Err())
 }
 
 // tend looks after the drains of a deleted binding's group, where they need it, and returns

@@ -46,7 +46,7 @@ func TestSettingsAreAskedForSeldom(t *testing.T) {
 		for _, restarted := range []bool{false, true} {
 			w := newWorld(t)
 			r := &resolver{world: w, targetType: tc.targetType}
-			w.provider = r
+			w.balanceBy(r)
 			if tc.targetType != "ip" || !restarted {
 				w.bindings["web-tg"].Annotations = nil
 				w.states.update(web, func(s *state) { s.service.resolved = resolved{} })
@@ -55,7 +55,7 @@ func TestSettingsAreAskedForSeldom(t *testing.T) {
 
 			if restarted {
 				w.restart()
-				w.provider = r
+				w.balanceBy(r)
 			}
 
 			r.asked = 0

@@ -66,9 +66,9 @@ func refusal(err error) string {
 	return "the API server does not answer. It is tried again."
 }
 
-// observe leaves a binding to AWS Load Balancer Controller. podgate's finalizer goes
+// leaveToLBC leaves a binding to AWS Load Balancer Controller. podgate's finalizer goes
 // once that controller is known to live: its own is on, as the write makes sure.
-func (r *Reconciler) observe(ctx context.Context, b *binding.Binding, whose lbc.Ownership) (reconcile.Result, error) {
+func (r *Reconciler) leaveToLBC(ctx context.Context, b *binding.Binding, whose lbc.Ownership) (reconcile.Result, error) {
 	key := b.Key()
 	r.stop(key)
 	r.registry.Set(key, binding.Resolution{Foreign: true})

@@ -77,7 +77,7 @@ func TestRegistrationsAreTold(t *testing.T) {
 		t.Fatal("not registered")
 	}
 	for uid, want := range map[string]bool{"uid-1": true, "uid-2": false} {
-		if _, got := w.metrics.registrations.Take(latency.Registration{Pod: w.pods["web-"+uid[4:]].UID, Group: ref.Group}, w.clock); got != want {
+		if _, got := w.registrar.metrics.registrations.Take(latency.Registration{Pod: w.pods["web-"+uid[4:]].UID, Group: ref.Group}, w.clock); got != want {
 			t.Errorf("registration of %s remembered: want %t, got %t", uid, want, got)
 		}
 	}

@@ -5,6 +5,7 @@ package targets
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -18,7 +19,7 @@ import (
 	"github.com/podgate/podgate/internal/observe"
 )
 
-// pass is one look at a binding that podgate serves, and what follows from it. Each step fills in its part.
+// pass is one pass over a binding that podgate serves. Each step fills in its part.
 type pass struct {
 	binding *binding.Binding
 	group   balancer.Group
@@ -32,22 +33,43 @@ type pass struct {
 	known *history
 	// plan is what is to change.
 	plan membership.Plan
+
+	// unheard is why AWS Load Balancer Controller may not hear of the pods of an External binding, and again when to nudge
+	// it again.
+	unheard *lbc.Unheard
+	again   time.Time
 }
 
-// look takes what is known of the group.
-func (r *Reconciler) look(b *binding.Binding, group balancer.Group) *pass {
+// sync brings a binding's group in step, in five steps over one pass.
+func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balancer.Group) (reconcile.Result, error) {
+	p := r.observe(b, group)
+	if err := r.findPods(ctx, p); err != nil {
+		return reconcile.Result{}, err
+	}
+
+	r.plan(p)
+	r.follow(ctx, p)
+	if err := r.apply(ctx, p); err != nil {
+		return r.unapplied(ctx, p, err)
+	}
+
+	return r.applied(ctx, p)
+}
+
+// observe takes what is known of the group, and measures what the latest read shows.
+func (r *Reconciler) observe(b *binding.Binding, group balancer.Group) *pass {
 	view := r.observer.View(group.Ref)
-	p := &pass{binding: b, group: group, view: view, observed: r.ledger.overlay(group.Ref, view.Snapshot)}
+	p := &pass{binding: b, group: group, view: view, observed: r.registrar.pending.overlay(group.Ref, view.Snapshot)}
 
 	r.drains.Read(b.Key(), group.Ref, view.Snapshot)
-	if r.ledger.overdue(group.Ref, view.Snapshot) {
+	if r.registrar.pending.overdue(group.Ref, view.Snapshot) {
 		r.observer.Refresh(group.Ref)
 	}
 	return p
 }
 
-// meet finds the pods and compares them with the group.
-func (r *Reconciler) meet(ctx context.Context, p *pass) error {
+// findPods finds the pods and compares them with the group.
+func (r *Reconciler) findPods(ctx context.Context, p *pass) error {
 	who, err := r.population(ctx, p.binding, p.group, p.observed, r.lbc.Records.Load(ctx, p.binding))
 	if err != nil {
 		return err
@@ -87,14 +109,14 @@ func (r *Reconciler) plan(p *pass) {
 	p.plan = plan
 }
 
-// witness has those who follow a pass see it before its calls are made: the drain reports, the status's count of
+// follow has those who follow a pass see it before its calls are made: the drain reports, the status's count of
 // targets, and the reports of the guards.
-func (r *Reconciler) witness(ctx context.Context, p *pass) {
+func (r *Reconciler) follow(ctx context.Context, p *pass) {
 	r.drains.Follow(ctx, record.Pass{Binding: p.binding, Group: p.group, Pods: p.who.pods, Observed: p.observed, LastServing: lastServing(p.plan.Held)})
 	p.binding.Count(p.view.Snapshot.Started, p.view.Snapshot.Targets)
 
 	if p.observed == nil && len(p.plan.Held) > 0 {
-		r.observer.Refresh(p.group.Ref) // They are being deleted, and whether they can go the read tells.
+		r.observer.Refresh(p.group.Ref) // They are being deleted, and only a read can show that others serve.
 	}
 	if p.observed != nil { // Until then what the binding says stands.
 		r.report.guards(p.binding, p.who.service, p.plan)
@@ -112,6 +134,15 @@ func lastServing(held []membership.Held) []gate.Target {
 	return targets
 }
 
+// apply makes the plan's calls, and has AWS Load Balancer Controller look at the group where it alone can make them.
+func (r *Reconciler) apply(ctx context.Context, p *pass) error {
+	err := errors.Join(r.registrar.apply(ctx, p.group, p.plan, p.who, p.known), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
+
+	var nudged error
+	p.unheard, p.again, nudged = r.lbc.Nudger.Wake(ctx, p.binding, p.group, lbc.Pods{Members: p.who.members, ByTarget: p.who.pods, Observed: p.observed})
+	return errors.Join(err, nudged)
+}
+
 // unapplied reports a plan that could not be carried out.
 func (r *Reconciler) unapplied(ctx context.Context, p *pass, err error) (reconcile.Result, error) {
 	if lbc.Raced(err) {
@@ -121,13 +152,14 @@ func (r *Reconciler) unapplied(ctx context.Context, p *pass, err error) (reconci
 }
 
 // applied reports how the binding stands after its plan was carried out, and when to look again.
-func (r *Reconciler) applied(ctx context.Context, p *pass, unheard *lbc.Unheard, again time.Time) (reconcile.Result, error) {
+func (r *Reconciler) applied(ctx context.Context, p *pass) (reconcile.Result, error) {
 	v := r.verdict(p.binding, p.group, p.who, p.view)
-	if v.ok() && unheard != nil {
-		v = verdict{unheard.Reason, unheard.Message}
+	if v.ok() && p.unheard != nil {
+		v = verdict{p.unheard.Reason, p.unheard.Message}
 	}
+
 	if err := r.report.ready(ctx, p.binding, v); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: r.next(r.ledger.expires(p.group.Ref, p.view.Snapshot), p.plan.Next(), again)}, nil
+	return reconcile.Result{RequeueAfter: r.next(r.registrar.pending.expires(p.group.Ref, p.view.Snapshot), p.plan.Next(), p.again)}, nil
 }

@@ -218,12 +218,12 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding) (*corev1.S
 }
 
 // vacant returns which targets the group surely does not hold: a read of the last seconds
-// says so, and none of this process's calls since, which the ledger remembers.
+// says so, and none of this process's calls since, which are remembered.
 func (r *Reconciler) vacant(ref balancer.Ref, observed map[gate.Target]gate.Health, snap observe.Snapshot) func(gate.Target) bool {
 	fresh := r.now().Sub(snap.Started) < gate.Lag
 	return func(t gate.Target) bool {
 		_, held := observed[t]
-		return fresh && !held && !r.ledger.doubtful(ref, t)
+		return fresh && !held && !r.registrar.pending.doubtful(ref, t)
 	}
 }
 

@@ -72,18 +72,18 @@ type Reconciler struct {
 	observer Observer
 	registry *binding.Registry
 	report   *reporter
-	ledger   *pendingCalls
-	lbc      lbc.Coexistence
-	slots    *accountSlots
-	drivers  balancer.Drivers
-	allowed  func(ctx context.Context, namespace string, things []string) (refused string, err error)
-	metrics  *callMetrics
-	states   *states
-	nodes    nodes
-	drains   *record.Reports
-	guards   guards
-	now      func() time.Time
-	// random gives a duration below its argument.
+	// registrar is the only one that changes groups.
+	registrar *registrar
+	lbc       lbc.Coexistence
+	slots     *accountSlots
+	drivers   balancer.Drivers
+	allowed   func(ctx context.Context, namespace string, things []string) (refused string, err error)
+	states    *states
+	nodes     nodes
+	drains    *record.Reports
+	guards    guards
+	now       func() time.Time
+	// random returns a duration below its argument.
 	random func(time.Duration) time.Duration
 }
 
@@ -143,7 +143,7 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 
 	if !whose.Podgates() {
 		r.drains.Discard(b.Key()) // How its pods ended is not podgate's to judge.
-		return r.observe(ctx, b, whose)
+		return r.leaveToLBC(ctx, b, whose)
 	}
 
 	return r.serve(ctx, b, whose)
@@ -203,142 +203,6 @@ func (r *Reconciler) written(ctx context.Context, res reconcile.Result, unwritte
 		res.RequeueAfter = resolveSoon
 	}
 	return res
-}
-
-// sync brings a binding's group in step, in five steps over one pass.
-func (r *Reconciler) sync(ctx context.Context, b *binding.Binding, group balancer.Group) (reconcile.Result, error) {
-	p := r.look(b, group)
-	if err := r.meet(ctx, p); err != nil {
-		return reconcile.Result{}, err
-	}
-
-	r.plan(p)
-	r.witness(ctx, p)
-
-	err := errors.Join(r.apply(ctx, group, p.plan, p.who, p.known), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
-	unheard, again, nudged := r.lbc.Nudger.Wake(ctx, b, group, lbc.Pods{Members: p.who.members, ByTarget: p.who.pods, Observed: p.observed})
-	if err := errors.Join(err, nudged); err != nil {
-		return r.unapplied(ctx, p, err)
-	}
-
-	return r.applied(ctx, p, unheard, again)
-}
-
-// apply makes the plan's calls: what is urgent at once, removals of running targets
-// only after the registrations, unless the group is full: then they make room first.
-func (r *Reconciler) apply(ctx context.Context, group balancer.Group, plan membership.Plan, who population, known *history) error {
-	urgent := press(r.deregister(ctx, group, plan.Urgent, who))
-	known.registering(plan.Register)
-	registered := r.register(ctx, group, plan.Register, who)
-	full := errors.Is(registered, balancer.ErrQuota)
-	var partial *balancer.PartialError
-	if registered != nil && !full && !errors.As(registered, &partial) {
-		return errors.Join(urgent, registered)
-	}
-
-	leaving := plan.Deregister
-	if full && len(plan.Urgent)+len(leaving) == 0 {
-		leaving = plan.Yield
-	}
-
-	if !plan.Deliberate {
-		known.removing(leaving, r.now()) // before the call, which may succeed and seem to fail
-	}
-
-	removed := r.deregister(ctx, group, leaving, who)
-	if full && len(plan.Urgent)+len(leaving) > 0 {
-		registered = r.register(ctx, group, failed(registered, plan.Register), who)
-	}
-
-	return errors.Join(urgent, registered, removed)
-}
-
-func (r *Reconciler) register(ctx context.Context, group balancer.Group, targets []gate.Target, who population) error {
-	if len(targets) == 0 {
-		return nil
-	}
-
-	if err := who.record.Add(ctx, targets); err != nil {
-		return err
-	}
-
-	err := r.provider.Register(ctx, group, targets, who.owners(targets))
-	done := except(targets, err)
-	for _, t := range done {
-		r.drains.Registered(group.Ref, t)
-		if pod := who.pods[t]; pod != nil && who.vacant(t) {
-			r.observer.Placed(group.Ref, t, pod.UID)
-		}
-	}
-
-	r.note(group.Ref, targets, err, true)
-	r.observer.Refresh(group.Ref)
-	r.metrics.registered(group.Ref, done, who, r.now())
-	log.FromContext(ctx).Info("Registered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))
-
-	return err
-}
-
-func (r *Reconciler) deregister(ctx context.Context, group balancer.Group, targets []gate.Target, who population) error {
-	if len(targets) == 0 {
-		return nil
-	}
-
-	err := r.provider.Deregister(ctx, group, targets)
-	done := except(targets, err)
-	r.note(group.Ref, targets, err, false)
-
-	for _, t := range done {
-		r.observer.Placed(group.Ref, t, "")
-	}
-
-	r.observer.Refresh(group.Ref)
-	r.metrics.deregistered(done, who, r.now())
-	r.drains.Accepted(group.Ref, done, who.pods)
-	log.FromContext(ctx).Info("Deregistered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))
-
-	return err
-}
-
-// note remembers what a call did, and what it may have done though it failed.
-func (r *Reconciler) note(ref balancer.Ref, targets []gate.Target, err error, registered bool) {
-	r.ledger.record(ref, except(targets, err), registered)
-	if doubtful(err) {
-		r.ledger.doubt(ref, failed(err, targets), registered)
-	}
-}
-
-// doubtful reports whether an error leaves open whether the call was done, as that of an
-// answer that was lost; a refusal does not.
-func doubtful(err error) bool {
-	return err != nil && transient(err) && !errors.Is(err, balancer.ErrThrottled) && !errors.Is(err, balancer.ErrQuota)
-}
-
-// failed gives the targets that a call did not handle.
-func failed(err error, all []gate.Target) []gate.Target {
-	var partial *balancer.PartialError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &partial):
-		return partial.Failed
-	}
-	return all
-}
-
-// except gives the targets that a call did handle.
-func except(all []gate.Target, err error) []gate.Target {
-	bad := map[gate.Target]bool{}
-	for _, t := range failed(err, all) {
-		bad[t] = true
-	}
-	var done []gate.Target
-	for _, t := range all {
-		if !bad[t] {
-			done = append(done, t)
-		}
-	}
-	return done
 }
 
 // failed reports a failure and hands the error to the queue's backoff.

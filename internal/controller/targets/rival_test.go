@@ -174,7 +174,7 @@ func TestDeletedBindingLeavesClaimedInstances(t *testing.T) {
 			}
 
 			var emptied []string
-			w.provider = regrouped{w, func(ref balancer.Ref) { emptied = append(emptied, ref.Group) }}
+			w.balanceBy(regrouped{w, func(ref balancer.Ref) { emptied = append(emptied, ref.Group) }})
 			k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
 
 			if _, err := w.try(key); err != nil {

@@ -20,7 +20,7 @@ import (
 )
 
 // Urgent deregisters the targets of a binding's terminating pods in the place of a
-// leader that is silent, and gives how many. It goes by what the leader published on
+// leader that is silent, and returns how many. It goes by what the leader published on
 // the binding and by the pods alone, asks the load balancer nothing and writes nothing
 // to the cluster. While no other pod of the binding is Ready it leaves those that may
 // serve to the next leader, until they have only the time to drain left. Calling
@@ -41,15 +41,16 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 		return 0, err
 	}
 
+	// Nobody read the group: the pods alone say which is the last that serves.
 	need := b.Need()
 	in := membership.Input{Now: r.now(), Members: who.members, Drain: need.Time(), Routed: need.Routed()}
 	plan := membership.Make(in)
-	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool { return r.ledger.removed(group.Ref, t) })
-	err = r.deregister(ctx, group, targets, who)
+	targets := slices.DeleteFunc(plan.Urgent, func(t gate.Target) bool { return r.registrar.pending.removed(group.Ref, t) })
+	err = r.registrar.deregister(ctx, group, targets, who)
 	return len(targets) - len(failed(err, targets)), err
 }
 
-// led gives the group of a binding that the leader serves, as it published it.
+// led returns the group of a binding that the leader serves, as it published it.
 func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (balancer.Group, bool, error) {
 	if b.External || !b.DeletionTimestamp.IsZero() || !r.lbc.Owners.Serves(b) || !controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer) {
 		return balancer.Group{}, false, nil

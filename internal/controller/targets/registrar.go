@@ -1,0 +1,154 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/drain/record"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/membership"
+)
+
+// registrar makes the calls that change groups. What they did is remembered until reads show it, and measured.
+type registrar struct {
+	provider balancer.Provider
+	observer Observer
+	pending  *pendingCalls
+	drains   *record.Reports
+	metrics  *callMetrics
+	now      func() time.Time
+}
+
+// apply makes the plan's calls: what is urgent at once, removals of running targets
+// only after the registrations, unless the group is full: then they make room first.
+func (r *registrar) apply(ctx context.Context, group balancer.Group, plan membership.Plan, who population, known *history) error {
+	urgent := press(r.deregister(ctx, group, plan.Urgent, who))
+
+	known.registering(plan.Register)
+	registered := r.register(ctx, group, plan.Register, who)
+
+	// Targets that were refused one by one hold no removal, while a call that failed as a whole may be repeated
+	// before running targets go.
+	full := errors.Is(registered, balancer.ErrQuota)
+	var partial *balancer.PartialError
+	if registered != nil && !full && !errors.As(registered, &partial) {
+		return errors.Join(urgent, registered)
+	}
+
+	leaving := plan.Deregister
+	if full && len(plan.Urgent)+len(leaving) == 0 {
+		leaving = plan.Yield
+	}
+
+	if !plan.Deliberate {
+		known.removing(leaving, r.now()) // before the call, which may succeed and seem to fail
+	}
+
+	removed := r.deregister(ctx, group, leaving, who)
+	if full && len(plan.Urgent)+len(leaving) > 0 {
+		registered = r.register(ctx, group, failed(registered, plan.Register), who)
+	}
+
+	return errors.Join(urgent, registered, removed)
+}
+
+// register registers targets, whose record has to be written first.
+func (r *registrar) register(ctx context.Context, group balancer.Group, targets []gate.Target, who population) error {
+	if len(targets) == 0 {
+		return nil
+	}
+
+	if err := who.record.Add(ctx, targets); err != nil {
+		return err
+	}
+
+	err := r.provider.Register(ctx, group, targets, who.owners(targets))
+	done := except(targets, err)
+	for _, t := range done {
+		r.drains.Registered(group.Ref, t)
+
+		// Where nothing was before, what the load balancer says from now on is about this pod.
+		if pod := who.pods[t]; pod != nil && who.vacant(t) {
+			r.observer.Placed(group.Ref, t, pod.UID)
+		}
+	}
+
+	r.remember(group.Ref, targets, err, true)
+	r.observer.Refresh(group.Ref)
+	r.metrics.registered(group.Ref, done, who, r.now())
+	log.FromContext(ctx).Info("Registered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+
+	return err
+}
+
+// deregister deregisters targets.
+func (r *registrar) deregister(ctx context.Context, group balancer.Group, targets []gate.Target, who population) error {
+	if len(targets) == 0 {
+		return nil
+	}
+
+	err := r.provider.Deregister(ctx, group, targets)
+	r.remember(group.Ref, targets, err, false)
+
+	done := except(targets, err)
+	for _, t := range done {
+		r.observer.Placed(group.Ref, t, "")
+	}
+
+	r.observer.Refresh(group.Ref)
+	r.metrics.deregistered(done, who, r.now())
+	r.drains.Accepted(group.Ref, done, who.pods)
+	log.FromContext(ctx).Info("Deregistered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))
+
+	return err
+}
+
+// remember remembers what a call did, and what it may have done though it failed.
+func (r *registrar) remember(ref balancer.Ref, targets []gate.Target, err error, registered bool) {
+	r.pending.record(ref, except(targets, err), registered)
+	if doubtful(err) {
+		r.pending.doubt(ref, failed(err, targets), registered)
+	}
+}
+
+// doubtful reports whether an error leaves open whether the call was done, as that of an
+// answer that was lost; a refusal does not.
+func doubtful(err error) bool {
+	return err != nil && transient(err) && !errors.Is(err, balancer.ErrThrottled) && !errors.Is(err, balancer.ErrQuota)
+}
+
+// failed returns the targets that a call did not handle.
+func failed(err error, all []gate.Target) []gate.Target {
+	var partial *balancer.PartialError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &partial):
+		return partial.Failed
+	}
+	return all
+}
+
+// except returns the targets that a call did handle.
+func except(all []gate.Target, err error) []gate.Target {
+	bad := map[gate.Target]bool{}
+	for _, t := range failed(err, all) {
+		bad[t] = true
+	}
+
+	var done []gate.Target
+	for _, t := range all {
+		if !bad[t] {
+			done = append(done, t)
+		}
+	}
+
+	return done
+}
