@@ -13,7 +13,7 @@ import (
 )
 
 // notAllowed says that a binding names what bindings of its namespace may not name; nil
-// when it may. An error means that it could not be told, and then nothing may be done.
+// when it may. An error means that nobody knows, and then nothing may be done.
 func (r *Reconciler) notAllowed(ctx context.Context, b *binding.Binding, ref balancer.Ref) (*verdict, error) {
 	refused, err := r.refuses(ctx, b.Namespace, b.Names(ref)...)
 	if err != nil || refused == "" {
@@ -22,7 +22,7 @@ func (r *Reconciler) notAllowed(ctx context.Context, b *binding.Binding, ref bal
 	return &verdict{v1alpha1.ReasonNotAllowed, fmt.Sprintf("Bindings of namespace %q may not name %s, so it is neither read nor changed. Ask the podgate administrator to allow it with --allow-targets and namespace labels.", b.Namespace, refused)}, nil
 }
 
-// refuses gives the first thing that bindings of a namespace may not name; empty when there is none.
+// refuses returns the first thing that bindings of a namespace may not name; empty when there is none.
 func (r *Reconciler) refuses(ctx context.Context, namespace string, things ...string) (string, error) {
 	if len(things) == 0 {
 		return "", nil

@@ -36,7 +36,7 @@ import (
 // Name is the controller's, in logs and metrics.
 const Name = "target"
 
-// Options are what a Reconciler may be given beside what it requires. Each of them has a default that works.
+// Options are what a Reconciler may be given in addition to what it requires. Each of them has a default that works.
 type Options struct {
 	// Reader is uncached. The client is read when it is nil.
 	Reader client.Reader

@@ -58,7 +58,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 			err = press(err)
 		}
 		v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", v1alpha1.Finalizer)
-		return r.failed(ctx, b, v, err)
+		return r.retry(ctx, b, v, err)
 	}
 
 	waiting, err := binding.Waiting(ctx, r.client, key)

@@ -26,9 +26,10 @@ import (
 func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.Group, error) {
 	key := b.Key()
 	known := r.states.get(key).service.resolved
+
 	gone := errors.Is(r.observer.View(known.group.Ref).Err, balancer.ErrNotFound)
-	about := b.Ref.Group == "" || b.Ref.Group == known.group.Ref.Group
-	if known.generation == b.Generation && about && r.now().Sub(known.at) < known.lasts() && !gone {
+	same := b.Ref.Group == "" || b.Ref.Group == known.group.Ref.Group
+	if known.generation == b.Generation && same && r.now().Sub(known.at) < known.lasts() && !gone {
 		return known.group, nil
 	}
 
@@ -60,6 +61,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	return group, nil
 }
 
+// remember keeps what was found out about a binding's group.
 func (r *Reconciler) remember(key types.NamespacedName, what resolved) {
 	r.states.update(key, func(s *state) { s.service.resolved = what })
 }
@@ -115,8 +117,8 @@ func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.G
 	return r.refused(ctx, b, g.Ref)
 }
 
-// kept keeps a binding from what it may not name, or from what nobody can tell whether it may.
-func (r *Reconciler) kept(ctx context.Context, b *binding.Binding, v *verdict, err error) (reconcile.Result, error) {
+// keptOut keeps a binding from what it may not name, and tries again when nobody knows whether it may.
+func (r *Reconciler) keptOut(ctx context.Context, b *binding.Binding, v *verdict, err error) (reconcile.Result, error) {
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -130,6 +132,7 @@ func (r *Reconciler) unserved(ctx context.Context, b *binding.Binding, group bal
 		res.Group, again = balancer.Group{}, lbc.Poll
 		r.track(b.Key(), balancer.Group{})
 	}
+
 	r.registry.Set(b.Key(), res)
 	return r.written(ctx, reconcile.Result{RequeueAfter: again}, unwritten), r.report.ready(ctx, b, v)
 }

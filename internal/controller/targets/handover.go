@@ -54,7 +54,7 @@ func (r *Reconciler) unclaimed(ctx context.Context, b *binding.Binding, err erro
 	if known, _ := r.registry.Get(key); !known.Resolved() {
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})
 	}
-	return r.failed(ctx, b, v, err)
+	return r.retry(ctx, b, v, err)
 }
 
 // refusal is the API server's own words, or that there are none.

@@ -4,6 +4,11 @@
 // Package targets keeps target groups' members in step with the pods of the Services
 // that bindings name. It is the only one that registers and deregisters targets,
 // and it writes no pod.
+//
+// A Reconciler finds out whose a binding is (reconciler.go) and resolves its group
+// (group.go). A pass over it has five steps (pass.go): observe the group, find the pods,
+// plan, let others follow, and apply the plan (registrar.go). What is remembered of a
+// binding between two passes is its state (state.go).
 package targets
 
 import (
@@ -50,13 +55,13 @@ type Observer interface {
 
 // resolveAgain is how long a resolved group's settings are taken as they were, less up
 // to a fifth. That a group is gone, and what its targets are, the observer finds out
-// sooner; two calls for each of a thousand groups have to fit beside its audits.
+// sooner; two calls for each of a thousand groups have to fit in with its audits.
 const resolveAgain = time.Hour
 
-// serveAgain is when a binding is looked at without any event.
+// serveAgain is when a binding is reconciled without any event.
 const serveAgain = 5 * time.Minute
 
-// resolveSoon is the same after an attempt that told nothing.
+// resolveSoon is the same after an attempt that found out nothing.
 const resolveSoon = 30 * time.Second
 
 // releasePoll is how often a binding's removal looks whether its gates are open.
@@ -151,9 +156,8 @@ func (r *Reconciler) reconcile(ctx context.Context, b *binding.Binding) (reconci
 
 // serve handles a binding that is podgate's.
 func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ownership) (reconcile.Result, error) {
-	key := b.Key()
 	if v, err := r.notAllowed(ctx, b, b.Ref); err != nil || v != nil {
-		return r.kept(ctx, b, v, err)
+		return r.keptOut(ctx, b, v, err)
 	}
 
 	unwritten, err := r.claim(ctx, b, whose)
@@ -161,7 +165,8 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 		return r.unclaimed(ctx, b, err)
 	}
 
-	if r.drivers.Of(b.Ref.Provider).ManifestDecides { // Its group is known before anybody is asked.
+	// Where the manifest decides, the group is known before anybody is asked.
+	if r.drivers.Of(b.Ref.Provider).ManifestDecides {
 		if v := r.refused(ctx, b, b.Ref); v != nil {
 			return r.unserved(ctx, b, balancer.Group{}, *v, unwritten)
 		}
@@ -169,16 +174,12 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 
 	group, err := r.resolve(ctx, b)
 	if err != nil {
-		v := r.verdictOf(err, groupName(b))
-		r.registry.Set(key, binding.Resolution{Trouble: v.message})
-		if errors.Is(err, balancer.ErrNotFound) {
-			r.report.guards(b, nil, membership.Plan{}) // There is nothing left to keep.
-		}
-		return r.failed(ctx, b, v, err)
+		return r.unresolved(ctx, b, err)
 	}
 
+	// A group that was found by its name is known only now.
 	if v, err := r.notAllowed(ctx, b, group.Ref); err != nil || v != nil {
-		return r.kept(ctx, b, v, err)
+		return r.keptOut(ctx, b, v, err)
 	}
 
 	unwritten = errors.Join(unwritten, r.publish(ctx, b, group))
@@ -186,18 +187,30 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 		return r.unserved(ctx, b, group, *v, unwritten)
 	}
 
-	r.track(key, group)
-	r.registry.Set(key, binding.Resolution{Group: group})
+	r.track(b.Key(), group)
+	r.registry.Set(b.Key(), binding.Resolution{Group: group})
 	res, err := r.sync(ctx, b, group)
 	return r.written(ctx, res, unwritten), err
 }
 
-// written makes a write to the binding be tried again that failed and nothing waits
-// for. Such as an admission webhook of somebody who is not there may refuse them all.
+// unresolved reports that a binding's group could not be found.
+func (r *Reconciler) unresolved(ctx context.Context, b *binding.Binding, err error) (reconcile.Result, error) {
+	v := r.verdictOf(err, groupName(b))
+	r.registry.Set(b.Key(), binding.Resolution{Trouble: v.message})
+	if errors.Is(err, balancer.ErrNotFound) {
+		r.report.guards(b, nil, membership.Plan{}) // There is nothing left to keep.
+	}
+
+	return r.retry(ctx, b, v, err)
+}
+
+// written has a failed write to the binding tried again that nothing waits for: the
+// admission webhook of somebody who is not there may refuse all writes.
 func (r *Reconciler) written(ctx context.Context, res reconcile.Result, unwritten error) reconcile.Result {
 	if unwritten == nil {
 		return res
 	}
+
 	log.FromContext(ctx).Error(unwritten, "Writing a binding failed")
 	if res.RequeueAfter == 0 || res.RequeueAfter > resolveSoon {
 		res.RequeueAfter = resolveSoon
@@ -205,8 +218,8 @@ func (r *Reconciler) written(ctx context.Context, res reconcile.Result, unwritte
 	return res
 }
 
-// failed reports a failure and hands the error to the queue's backoff.
-func (r *Reconciler) failed(ctx context.Context, b *binding.Binding, v verdict, err error) (reconcile.Result, error) {
+// retry reports a failure and hands the error to the queue's backoff.
+func (r *Reconciler) retry(ctx context.Context, b *binding.Binding, v verdict, err error) (reconcile.Result, error) {
 	return reconcile.Result{}, errors.Join(err, r.report.ready(ctx, b, v))
 }
 
@@ -219,7 +232,7 @@ func (r *Reconciler) absence(key types.NamespacedName, missing bool) time.Time {
 	return since.Add(r.guards.absenceGrace)
 }
 
-// next is when to look again without an event: at the first of some times that are not zero.
+// next is when to reconcile again without an event: at the first of some times that are not zero.
 func (r *Reconciler) next(times ...time.Time) time.Duration {
 	wait := serveAgain
 	for _, at := range times {
@@ -246,6 +259,7 @@ func (r *Reconciler) verdict(b *binding.Binding, group balancer.Group, who popul
 	return verdict{v1alpha1.ReasonSynced, "The target group follows the Service's pods."}
 }
 
+// groupName is what people know a binding's group by.
 func groupName(b *binding.Binding) string {
 	if b.Ref.Group != "" {
 		return b.Ref.Group
@@ -253,8 +267,7 @@ func groupName(b *binding.Binding) string {
 	return b.GroupName
 }
 
-// track has the binding's group observed, and the one that it had before no more;
-// an empty group means none.
+// track has the binding's group observed, and the one before no longer; an empty group means none.
 func (r *Reconciler) track(key types.NamespacedName, group balancer.Group) {
 	before := r.states.track(key, group.Ref)
 	if group.Ref.Group != "" {

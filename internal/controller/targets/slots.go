@@ -25,7 +25,7 @@ type accountSlots struct {
 	busy map[string]int
 }
 
-// newAccountSlots gives each account a quarter of some workers, and one at least.
+// newAccountSlots allows each account a quarter of some workers, and one at least.
 func newAccountSlots(workers int, account func(balancer.Ref) string) *accountSlots {
 	return &accountSlots{account: account, limit: max(workers/4, 1), busy: map[string]int{}}
 }
