@@ -53,7 +53,7 @@ func (w *world) after(seconds int) {
 	w.reconcile()
 }
 
-// toldOf gives and clears the events of a reason.
+// toldOf returns and clears the events of a reason.
 func (w *world) toldOf(reason string) []string {
 	var told []string
 	for len(w.events.Events) > 0 {

@@ -263,13 +263,13 @@ func (w *world) try(key types.NamespacedName) (reconcile.Result, error) {
 	return w.Reconcile(w.t.Context(), reconcile.Request{NamespacedName: key})
 }
 
-// made gives and clears the calls made.
+// made returns and clears the calls made.
 func (w *world) made() string {
 	defer func() { w.calls = nil }()
 	return strings.Join(w.calls, ", ")
 }
 
-// ready gives the reason of a binding's Ready condition.
+// ready returns the reason of a binding's Ready condition.
 func (w *world) ready(name string) string {
 	for _, c := range w.bindings[name].Status.Conditions {
 		if c.Type == v1alpha1.ConditionReady {

@@ -29,7 +29,7 @@ func (w *world) green(ns ...int) {
 	w.services["web"].Spec.Selector = map[string]string{"app": "green"}
 }
 
-// told gives and clears what people were told, by the events' reasons.
+// told returns and clears what people were told, by the events' reasons.
 func (w *world) told() []string {
 	var reasons []string
 	for len(w.events.Events) > 0 {
@@ -151,7 +151,7 @@ func TestLaw3FlipCompletes(t *testing.T) {
 	}
 }
 
-// TestLaw3NewLeaderKnowsNotEveryPod: a row without a pod may be of one that the cache does not show yet.
+// TestLaw3NewLeaderKnowsNotEveryPod: a target without a pod may be of one that the cache does not show yet.
 func TestLaw3NewLeaderKnowsNotEveryPod(t *testing.T) {
 	w := newWorld(t)
 	w.serve(1, 2)
@@ -171,7 +171,7 @@ func TestLaw3NewLeaderKnowsNotEveryPod(t *testing.T) {
 	}
 }
 
-// TestLaw5RegisteredAndGone: the row of a pod that was registered a moment ago is no stranger's.
+// TestLaw5RegisteredAndGone: the target of a pod that was registered a moment ago is not an orphan.
 func TestLaw5RegisteredAndGone(t *testing.T) {
 	w := newWorld(t)
 	w.serve(1)

@@ -79,14 +79,14 @@ func (r *Reconciler) leaveToLBC(ctx context.Context, b *binding.Binding, whose l
 	return reconcile.Result{RequeueAfter: r.lbc.Owners.Poll()}, errors.Join(err, r.report.ownedByLBC(ctx, b))
 }
 
-// letGo hands back a binding that podgate is told not to serve, as it is. While AWS
+// letGo hands back a binding that podgate is not to serve, as it is. While AWS
 // Load Balancer Controller lives podgate's finalizer waits for that controller's.
 func (r *Reconciler) letGo(ctx context.Context, b *binding.Binding) (reconcile.Result, error) {
 	key := b.Key()
 	r.stop(key)
 	r.registry.Delete(key)
 
-	// Told first: the write wakes that controller, should it have missed the change.
+	// Reported first: the write wakes that controller, should it have missed the change.
 	if err := r.report.notServed(ctx, b); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -31,7 +31,7 @@ func gated(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// TestLaw1PlacedOnlyWhereNothingWas: a registration is proof of whose a row is only where
+// TestLaw1PlacedOnlyWhereNothingWas: a registration is proof of whose a target is only where
 // there surely was none.
 func TestLaw1PlacedOnlyWhereNothingWas(t *testing.T) {
 	for what, row := range map[string]struct {
@@ -191,7 +191,7 @@ func TestLaw3LostAnswer(t *testing.T) {
 	}
 }
 
-// TestLaw3DeadPodsGo: what is left of a dead pod is removed, the last row too.
+// TestLaw3DeadPodsGo: what is left of a dead pod is removed, the last one, too.
 func TestLaw3DeadPodsGo(t *testing.T) {
 	w := newWorld(t)
 	w.serve(1, 2)
@@ -237,7 +237,7 @@ func TestLaw4RegisterBeforeDeregister(t *testing.T) {
 	}
 }
 
-// TestLaw4RoomFirstAtTheQuota: a full group does not keep its replacements out for ever.
+// TestLaw4RoomFirstAtTheQuota: a full group does not keep its replacements out forever.
 func TestLaw4RoomFirstAtTheQuota(t *testing.T) {
 	w := newWorld(t)
 	w.serve(1, 2)
@@ -313,7 +313,7 @@ func TestLaw5LastOneServing(t *testing.T) {
 	}
 }
 
-// TestLaw5LastOneGoesBeforeItsHookEnds: a pod that has a long grace period of its own beside the
+// TestLaw5LastOneGoesBeforeItsHookEnds: a pod that has a long grace period of its own next to the
 // injected one is deregistered while it still sleeps, long enough before it is told to stop.
 func TestLaw5LastOneGoesBeforeItsHookEnds(t *testing.T) {
 	w := newWorld(t)
@@ -324,7 +324,7 @@ func TestLaw5LastOneGoesBeforeItsHookEnds(t *testing.T) {
 	end, grace := metav1.NewTime(noon.Add(5*time.Minute)), int64(300)
 	w.pods["web-1"].DeletionTimestamp, w.pods["web-1"].DeletionGracePeriodSeconds = &end, &grace
 	drain.Keep(w.pods["web-1"], drain.Stop{Container: "web", Hook: 35, Grace: grace})
-	w.bindings["web-tg"].Annotations = nil // it is resolved anew
+	w.bindings["web-tg"].Annotations = nil // it is resolved again
 	w.reconcile()
 	w.let(9 * time.Second)
 
@@ -479,7 +479,7 @@ func TestLaw8OutageChangesNothing(t *testing.T) {
 	}
 }
 
-// TestLaw11AddressReuse: a new pod at an address whose row drains is registered anew.
+// TestLaw11AddressReuse: a new pod at an address whose target drains is registered again.
 func TestLaw11AddressReuse(t *testing.T) {
 	w := newWorld(t)
 	w.serve(1, 2)

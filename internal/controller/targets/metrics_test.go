@@ -48,7 +48,7 @@ func TestDrainedDelay(t *testing.T) {
 	}
 }
 
-// TestDrainIsForgotten: an address that is registered anew drains for nobody.
+// TestDrainIsForgotten: an address that is registered again drains for nobody.
 func TestDrainIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.serve(1, 2)

@@ -172,7 +172,7 @@ func TestLaw3AnnouncedEndIsAskedFor(t *testing.T) {
 	}
 }
 
-// TestNodesThatAreGone: what a node said counts until its pods are gone, too, and not for ever.
+// TestNodesThatAreGone: what a node said counts until its pods are gone, too, and not forever.
 func TestNodesThatAreGone(t *testing.T) {
 	w := doomed(t)
 	w.node("a", taint(corev1.TaintNodeOutOfService))

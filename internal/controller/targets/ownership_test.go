@@ -66,7 +66,7 @@ func (w *world) pass(d time.Duration, lives bool) {
 
 func (w *world) finalizers() string { return strings.Join(w.bindings["web-tg"].Finalizers, " ") }
 
-// managed gives the reason of the binding's Managed condition.
+// managed returns the reason of the binding's Managed condition.
 func (w *world) managed() string {
 	for _, c := range w.bindings["web-tg"].Status.Conditions {
 		if c.Type == v1alpha1.ConditionManaged {

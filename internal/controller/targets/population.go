@@ -140,7 +140,7 @@ func (c *census) lacksPort(trouble error, ends bool) {
 	}
 }
 
-// addUnselected counts the targets that a pod has in the group beside its own.
+// addUnselected counts the targets that a pod has in the group in addition to its own.
 func (c *census) addUnselected(pod *corev1.Pod, addr netip.Addr, own gate.Target) {
 	for _, t := range c.observed[addr] {
 		if t != own && c.record.Owns(t) && binding.MayHave(pod, t.Port) {

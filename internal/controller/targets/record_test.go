@@ -30,7 +30,7 @@ func newSharedWorld(t *testing.T) *world {
 	return w
 }
 
-// recorded gives the record as it is stored.
+// recorded returns the record as it is stored.
 func (w *world) recorded() string {
 	if w.maps[recordName] == nil {
 		return "none"
@@ -52,7 +52,7 @@ func (w *world) later() {
 	w.reconcile()
 }
 
-// changes gives and clears the calls to the load balancer, without the writes of the record.
+// changes returns and clears the calls to the load balancer, without the writes of the record.
 func (w *world) changes() string {
 	w.calls = slices.DeleteFunc(w.calls, func(c string) bool { return strings.HasPrefix(c, "record") })
 	return w.made()

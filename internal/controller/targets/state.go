@@ -30,7 +30,7 @@ type serviceState struct {
 	resolved resolved
 	tracked  balancer.Ref
 	// unselected are the pods that have a target in the group without being selected, as those that a blue/green switch
-	// replaced: no selector tells that their deletion concerns the binding.
+	// replaced: no selector leads from their deletion to the binding.
 	unselected []types.NamespacedName
 	// absentSince is since when what the binding refers to has been missing; zero when it is there.
 	absentSince time.Time
@@ -38,10 +38,10 @@ type serviceState struct {
 	history *history
 }
 
-// reported is what people were told of a binding: a restart of this process, or a CRD that prunes conditions, must not
-// make it tell the same again.
+// reported is what was reported of a binding to people, so that nothing is reported twice: the object alone cannot
+// show it, since some CRDs prune conditions.
 type reported struct {
-	// uid is the binding's: one that was made again under the same name was told nothing.
+	// uid is the binding's: of one that was made again under the same name nothing was reported.
 	uid types.UID
 	// event is the reason of the latest event; nil when this process sent none.
 	event *string
