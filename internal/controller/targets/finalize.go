@@ -35,7 +35,7 @@ func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcil
 	held := controllerutil.ContainsFinalizer(b.Object, v1alpha1.Finalizer)
 	switch {
 	case !held && (whose == lbc.OwnedByPodgate || !r.lbc.Owners.Serves(b)):
-		r.finished(b)
+		r.forget(b.Key())
 		return reconcile.Result{}, nil
 	case whose != lbc.OwnedByPodgate && !r.lbc.Owners.Serves(b):
 		return r.letGo(ctx, b)
@@ -46,19 +46,15 @@ func (r *Reconciler) finalize(ctx context.Context, b *binding.Binding) (reconcil
 	return r.end(ctx, b, whose)
 }
 
-// end is the end of a binding that is podgate's.
+// end empties the group of a deleted binding that is podgate's, and lets the binding go when its gates are released.
 func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Ownership) (reconcile.Result, error) {
 	key := b.Key()
 	known, _ := r.registry.Get(key)
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
+
 	takes, err := r.empty(ctx, b)
 	if err != nil {
-		v := r.verdictOf(err, groupName(b))
-		if r.terminating(ctx, b, known.Group) {
-			err = press(err)
-		}
-		v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", v1alpha1.Finalizer)
-		return r.retry(ctx, b, v, err)
+		return r.notEmptied(ctx, b, known.Group, err)
 	}
 
 	waiting, err := binding.Waiting(ctx, r.client, key)
@@ -68,6 +64,8 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 	if len(waiting) > 0 {
 		return reconcile.Result{RequeueAfter: releasePoll}, nil
 	}
+
+	// Who looks after the drains goes with the binding, so it stays until they are done.
 	if takes > 0 && r.now().Before(r.states.history(key, b.Ref).emptying(r.now()).Add(takes)) {
 		return reconcile.Result{RequeueAfter: drainPoll}, nil
 	}
@@ -80,12 +78,19 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 		return reconcile.Result{}, err
 	}
 
-	r.finished(b)
+	r.forget(key)
 	return reconcile.Result{}, nil
 }
 
-func (r *Reconciler) finished(b *binding.Binding) {
-	r.forget(b.Key())
+// notEmptied reports that a deleted binding's targets could not be deregistered.
+func (r *Reconciler) notEmptied(ctx context.Context, b *binding.Binding, group balancer.Group, err error) (reconcile.Result, error) {
+	v := r.verdictOf(err, groupName(b))
+	v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", v1alpha1.Finalizer)
+
+	if r.terminating(ctx, b, group) {
+		err = press(err)
+	}
+	return r.retry(ctx, b, v, err)
 }
 
 // terminating reports whether a pod of a binding is being deleted, whose target has to go soon.

@@ -28,9 +28,9 @@ type pass struct {
 	// was never read.
 	view     observe.View
 	observed map[gate.Target]gate.Health
-	// who are the pods, and known what this process remembers of the group.
-	who   population
-	known *history
+	// who are the pods, and history is what this process has seen of the group's targets.
+	who     population
+	history *history
 	// plan is what is to change.
 	plan membership.Plan
 
@@ -62,9 +62,12 @@ func (r *Reconciler) observe(b *binding.Binding, group balancer.Group) *pass {
 	p := &pass{binding: b, group: group, view: view, observed: r.registrar.pending.overlay(group.Ref, view.Snapshot)}
 
 	r.drains.Read(b.Key(), group.Ref, view.Snapshot)
+
+	// A call counts until a read shows what it did, so that read is asked for.
 	if r.registrar.pending.overdue(group.Ref, view.Snapshot) {
 		r.observer.Refresh(group.Ref)
 	}
+
 	return p
 }
 
@@ -74,13 +77,16 @@ func (r *Reconciler) findPods(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
+
 	who.vacant = r.vacant(p.group.Ref, p.observed, p.view.Snapshot)
 	p.who = who
 
+	// The events of unselected pods have to find the binding without a selector.
 	key := p.binding.Key()
 	r.states.update(key, func(s *state) { s.service.unselected = who.unselected })
-	p.known = r.states.history(key, p.group.Ref)
-	p.known.observe(p.observed, who, r.now())
+
+	p.history = r.states.history(key, p.group.Ref)
+	p.history.observe(p.observed, who, r.now())
 	return nil
 }
 
@@ -90,7 +96,7 @@ func (r *Reconciler) plan(p *pass) {
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: p.who.members, Coming: p.who.coming, Observed: p.observed, Drain: need.Time(), Routed: need.Routed(),
 		AbsentUntil: r.absence(key, p.who.missing), Floor: r.guards.floor, Ours: p.who.record.Owns,
-		HeldSince: p.known.held, RemovedAt: p.known.removed, StrangeSince: p.known.orphans,
+		HeldSince: p.history.held, RemovedAt: p.history.removed, StrangeSince: p.history.orphans,
 	})
 
 	if p.binding.External {
@@ -98,7 +104,7 @@ func (r *Reconciler) plan(p *pass) {
 		r.drains.Discard(key)    // When they were deregistered, and whether, only somebody else knows.
 	}
 
-	p.known.hold(plan.Held, r.now())
+	p.history.hold(plan.Held, r.now())
 
 	if p.observed == nil && p.view.Err == nil {
 		// The first read is under way and wakes this binding; until then registering
@@ -136,7 +142,7 @@ func lastServing(held []membership.Held) []gate.Target {
 
 // apply makes the plan's calls, and has AWS Load Balancer Controller look at the group where it alone can make them.
 func (r *Reconciler) apply(ctx context.Context, p *pass) error {
-	err := errors.Join(r.registrar.apply(ctx, p.group, p.plan, p.who, p.known), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
+	err := errors.Join(r.registrar.apply(ctx, p.group, p.plan, p.who, p.history), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
 
 	var nudged error
 	p.unheard, p.again, nudged = r.lbc.Nudger.Wake(ctx, p.binding, p.group, lbc.Pods{Members: p.who.members, ByTarget: p.who.pods, Observed: p.observed})
@@ -151,7 +157,7 @@ func (r *Reconciler) unapplied(ctx context.Context, p *pass, err error) (reconci
 	return r.retry(ctx, p.binding, r.verdictOf(err, groupName(p.binding)), err)
 }
 
-// applied reports how the binding stands after its plan was carried out, and when to look again.
+// applied reports how the binding stands after its plan was carried out, and when to reconcile again.
 func (r *Reconciler) applied(ctx context.Context, p *pass) (reconcile.Result, error) {
 	v := r.verdict(p.binding, p.group, p.who, p.view)
 	if v.ok() && p.unheard != nil {
