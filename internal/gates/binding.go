@@ -57,7 +57,8 @@ func (OfBindings) Sources(ctx context.Context, in Cluster, pod *corev1.Pod, cond
 
 // FromBinding returns a pod's target in a binding's group as a source without a name, for
 // every kind that bindings feed. ours is false while another controller serves the binding,
-// or may: that is known once the target controller has looked at it.
+// or may: that is known once the target controller has looked at it. A gate of several
+// sources waits for that, too, and goes on without those that are another controller's.
 func FromBinding(ctx context.Context, in Cluster, pod *corev1.Pod, b *binding.Binding) (source Source, ours bool, err error) {
 	res, known := in.Registry.Get(b.Key())
 	if !known || res.Foreign {

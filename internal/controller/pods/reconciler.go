@@ -56,7 +56,7 @@ type Reconciler struct {
 	orphanGrace time.Duration
 
 	mu sync.Mutex
-	// uids tells a pod from one that is made anew under its name.
+	// uids tells a pod from an earlier one of its name.
 	uids map[types.NamespacedName]types.UID
 	// unclaimed is since when sources of a gate do not claim the pod.
 	unclaimed map[gateKey]absence
@@ -188,7 +188,7 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 	written := e.pod.DeepCopy()
 	err = r.client.Status().Patch(ctx, written, client.RawPatch(types.StrategicMergePatchType, body))
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil // the pod is gone or was made anew; its own event brings it back
+		return nil // the pod is gone or is another one; its own event brings it back
 	}
 	if err != nil {
 		return fmt.Errorf("patch conditions: %w", err)

@@ -53,10 +53,16 @@ func (y Toy) Sources(ctx context.Context, in gates.Cluster, pod *corev1.Pod, con
 
 	sources := make([]gates.Source, 0, len(bindings))
 	for _, b := range bindings {
+		// What another controller serves feeds no gate of podgate's.
+		if res, _ := in.Registry.Get(b.Key()); res.Foreign {
+			continue
+		}
+
 		s, ours, err := gates.FromBinding(ctx, in, pod, b)
 		if err != nil || !ours {
 			return nil, false, err
 		}
+
 		s.Name = b.Key().Name
 		sources = append(sources, s)
 	}
