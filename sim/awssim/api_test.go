@@ -60,7 +60,7 @@ func TestRefusals(t *testing.T) {
 	elsewhere := "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef"
 	foreign := "arn:aws:elasticloadbalancing:eu-west-1:999999999999:targetgroup/web/0123456789abcdef"
 	gone := "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
-	e := start(t, Config{DataPath: DataPath{NoDataPath: true}, ELB: ELB{Quotas: Quotas{TargetsPerGroup: 2, TagsPerResource: 2}, VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}, Throttle: ThrottleOff, ELB: ELB{Quotas: Quotas{TargetsPerGroup: 2, TagsPerResource: 2}, VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
 	group := e.used()
 	register := func(arn string, targets ...types.TargetDescription) error {
 		_, err := e.elb.RegisterTargets(e.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: &arn, Targets: targets})
@@ -85,35 +85,39 @@ func TestRefusals(t *testing.T) {
 		err        error
 		code, text string
 	}{
-		"RegionOfARN":     {reason: "an ARN of another region is not a valid one", err: health(elsewhere), code: "ValidationError", text: "'" + elsewhere + "' is not a valid target group ARN"},
-		"AccountOfARN":    {reason: "nor is one of another account", err: health(foreign), code: "ValidationError", text: "'" + foreign + "' is not a valid target group ARN"},
-		"NoARN":           {reason: "nor is a name", err: health("web"), code: "ValidationError", text: "'web' is not a valid target group ARN"},
-		"GroupGone":       {reason: "a group that is not there", err: health(gone), code: "TargetGroupNotFound", text: "One or more target groups not found"},
-		"RegisterGone":    {reason: "registering in it", err: register(gone, id("10.0.0.1")), code: "TargetGroupNotFound"},
-		"TooManyTargets":  {reason: "three where two are allowed", err: register(group, id("10.0.0.1"), id("10.0.0.2"), id("10.0.0.3")), code: "TooManyTargets"},
-		"NotAnAddress":    {reason: "an ip group wants addresses", err: register(group, id("web-1")), code: "ValidationError"},
-		"WrongFamily":     {reason: "an IPv4 group wants IPv4", err: register(group, id("fd00::1")), code: "ValidationError"},
-		"OutsideVPC":      {reason: "an address outside wants a zone", err: register(group, id("192.168.0.1")), code: "ValidationError", text: "The Availability Zone is required for IP address '192.168.0.1' because it is not in the VPC"},
-		"InsideVPC":       {reason: "an address inside cannot be in all zones", err: register(group, types.TargetDescription{Id: aws.String("10.0.0.1"), AvailabilityZone: aws.String("all")}), code: "ValidationError"},
-		"Port":            {reason: "ports end at 65535", err: register(group, types.TargetDescription{Id: aws.String("10.0.0.1"), Port: aws.Int32(70000)}), code: "ValidationError"},
-		"Interval":        {reason: "AWS's shortest interval is 5 s", err: create(func(in *elbv2.CreateTargetGroupInput) { in.HealthCheckIntervalSeconds = aws.Int32(4) }), code: "ValidationError"},
-		"Timeout":         {reason: "a time-out is shorter than the interval", err: create(func(in *elbv2.CreateTargetGroupInput) { in.HealthCheckTimeoutSeconds = aws.Int32(30) }), code: "ValidationError"},
-		"Threshold":       {reason: "thresholds begin at 2", err: create(func(in *elbv2.CreateTargetGroupInput) { in.HealthyThresholdCount = aws.Int32(1) }), code: "ValidationError"},
-		"Matcher":         {reason: "a matcher is of status codes", err: create(func(in *elbv2.CreateTargetGroupInput) { in.Matcher = &types.Matcher{HttpCode: aws.String("2xx")} }), code: "ValidationError"},
-		"ChecksOff":       {reason: "only Lambda groups may switch checks off", err: create(func(in *elbv2.CreateTargetGroupInput) { in.HealthCheckEnabled = aws.Bool(false) }), code: "ValidationError"},
-		"LongName":        {reason: "names end at 32 characters", err: create(func(in *elbv2.CreateTargetGroupInput) { in.Name = aws.String(strings.Repeat("a", 33)) }), code: "ValidationError", text: "Target group name '" + strings.Repeat("a", 33) + "' cannot be longer than '32' characters"},
-		"Protocol":        {reason: "an enum has its values", err: create(func(in *elbv2.CreateTargetGroupInput) { in.Protocol = "SCTP" }), code: "ValidationError"},
-		"NotModelled":     {reason: "what is not modelled is said to be so", err: create(func(in *elbv2.CreateTargetGroupInput) { in.ProtocolVersion = aws.String("GRPC") }), code: "ValidationError", text: "awssim does not model protocol version 'GRPC'"},
-		"SameName":        {reason: "a name is taken by a group with other settings", err: create(func(in *elbv2.CreateTargetGroupInput) { in.Name, in.Port = aws.String("web"), aws.Int32(81) }), code: "DuplicateTargetGroupName"},
-		"GroupInUse":      {reason: "a group behind a listener stays", err: second(e.elb.DeleteTargetGroup(e.Context(), &elbv2.DeleteTargetGroupInput{TargetGroupArn: &group})), code: "ResourceInUse", text: "Target group '" + group + "' is currently in use by a listener or a rule"},
-		"AttributeKey":    {reason: "attributes have names", err: attribute(e, group, "color", "red"), code: "ValidationError"},
-		"AttributeRange":  {reason: "a deregistration delay is at most an hour", err: attribute(e, group, "deregistration_delay.timeout_seconds", "3601"), code: "ValidationError"},
-		"AttributeSwitch": {reason: "a switch is true or false", err: attribute(e, group, "stickiness.enabled", "yes"), code: "ValidationError"},
-		"TagsOfElsewhere": {reason: "tags have words of their own for a foreign ARN", err: second(e.elb.DescribeTags(e.Context(), &elbv2.DescribeTagsInput{ResourceArns: []string{elsewhere}})), code: "ValidationError", text: "'" + elsewhere + "' must be in ARN format"},
-		"TooManyTags":     {reason: "three where two are allowed", err: second(e.elb.AddTags(e.Context(), &elbv2.AddTagsInput{ResourceArns: []string{group}, Tags: []types.Tag{{Key: aws.String("a")}, {Key: aws.String("b")}, {Key: aws.String("c")}}})), code: "TooManyTags"},
-		"OneSubnet":       {reason: "an application load balancer wants two zones", err: second(e.elb.CreateLoadBalancer(e.Context(), &elbv2.CreateLoadBalancerInput{Name: aws.String("x"), Subnets: []string{"subnet-1"}})), code: "ValidationError", text: "At least two subnets in two different Availability Zones must be specified"},
-		"BalancerGone":    {reason: "a load balancer that is not there, by name", err: second(e.elb.DescribeLoadBalancers(e.Context(), &elbv2.DescribeLoadBalancersInput{Names: []string{"ghost"}})), code: "LoadBalancerNotFound", text: "Load balancers '[ghost]' not found"},
-		"GroupNameGone":   {reason: "a group that is not there, by name", err: second(e.elb.DescribeTargetGroups(e.Context(), &elbv2.DescribeTargetGroupsInput{Names: []string{"ghost"}})), code: "TargetGroupNotFound"},
+		"RegionOfARN":      {reason: "an ARN of another region is not a valid one", err: health(elsewhere), code: "ValidationError", text: "'" + elsewhere + "' is not a valid target group ARN"},
+		"AccountOfARN":     {reason: "nor is one of another account", err: health(foreign), code: "ValidationError", text: "'" + foreign + "' is not a valid target group ARN"},
+		"NoARN":            {reason: "nor is a name", err: health("web"), code: "ValidationError", text: "'web' is not a valid target group ARN"},
+		"GroupGone":        {reason: "a group that is not there", err: health(gone), code: "TargetGroupNotFound", text: "One or more target groups not found"},
+		"RegisterGone":     {reason: "registering in it", err: register(gone, id("10.0.0.1")), code: "TargetGroupNotFound"},
+		"TooManyTargets":   {reason: "three where two are allowed", err: register(group, id("10.0.0.1"), id("10.0.0.2"), id("10.0.0.3")), code: "TooManyTargets"},
+		"NotAnAddress":     {reason: "an ip group wants addresses", err: register(group, id("web-1")), code: "ValidationError"},
+		"WrongFamily":      {reason: "an IPv4 group wants IPv4", err: register(group, id("fd00::1")), code: "ValidationError"},
+		"OutsideVPC":       {reason: "an address outside wants a zone", err: register(group, id("192.168.0.1")), code: "ValidationError", text: "The Availability Zone is required for IP address '192.168.0.1' because it is not in the VPC"},
+		"InsideVPC":        {reason: "an address inside cannot be in all zones", err: register(group, types.TargetDescription{Id: aws.String("10.0.0.1"), AvailabilityZone: aws.String("all")}), code: "ValidationError"},
+		"Port":             {reason: "ports end at 65535", err: register(group, types.TargetDescription{Id: aws.String("10.0.0.1"), Port: aws.Int32(70000)}), code: "ValidationError"},
+		"Interval":         {reason: "AWS's shortest interval is 5 s", err: create(func(in *elbv2.CreateTargetGroupInput) { in.HealthCheckIntervalSeconds = aws.Int32(4) }), code: "ValidationError"},
+		"Timeout":          {reason: "a time-out is shorter than the interval", err: create(func(in *elbv2.CreateTargetGroupInput) { in.HealthCheckTimeoutSeconds = aws.Int32(30) }), code: "ValidationError"},
+		"Threshold":        {reason: "thresholds begin at 2", err: create(func(in *elbv2.CreateTargetGroupInput) { in.HealthyThresholdCount = aws.Int32(1) }), code: "ValidationError"},
+		"Matcher":          {reason: "a matcher is of status codes", err: create(func(in *elbv2.CreateTargetGroupInput) { in.Matcher = &types.Matcher{HttpCode: aws.String("2xx")} }), code: "ValidationError"},
+		"ChecksOff":        {reason: "only Lambda groups may switch checks off", err: create(func(in *elbv2.CreateTargetGroupInput) { in.HealthCheckEnabled = aws.Bool(false) }), code: "ValidationError"},
+		"LongName":         {reason: "names end at 32 characters", err: create(func(in *elbv2.CreateTargetGroupInput) { in.Name = aws.String(strings.Repeat("a", 33)) }), code: "ValidationError", text: "Target group name '" + strings.Repeat("a", 33) + "' cannot be longer than '32' characters"},
+		"Protocol":         {reason: "an enum has its values", err: create(func(in *elbv2.CreateTargetGroupInput) { in.Protocol = "SCTP" }), code: "ValidationError"},
+		"NotModelled":      {reason: "what is not modelled is said to be so", err: create(func(in *elbv2.CreateTargetGroupInput) { in.ProtocolVersion = aws.String("GRPC") }), code: "ValidationError", text: "awssim does not model protocol version 'GRPC'"},
+		"SameName":         {reason: "a name is taken by a group with other settings", err: create(func(in *elbv2.CreateTargetGroupInput) { in.Name, in.Port = aws.String("web"), aws.Int32(81) }), code: "DuplicateTargetGroupName"},
+		"GroupInUse":       {reason: "a group behind a listener stays", err: second(e.elb.DeleteTargetGroup(e.Context(), &elbv2.DeleteTargetGroupInput{TargetGroupArn: &group})), code: "ResourceInUse", text: "Target group '" + group + "' is currently in use by a listener or a rule"},
+		"AttributeKey":     {reason: "attributes have names", err: attribute(e, group, "color", "red"), code: "ValidationError"},
+		"AttributeRange":   {reason: "a deregistration delay is at most an hour", err: attribute(e, group, "deregistration_delay.timeout_seconds", "3601"), code: "ValidationError"},
+		"AttributeOfOther": {reason: "an attribute that only groups of the other load balancers have", err: attribute(e, group, "proxy_protocol_v2.enabled", "true"), code: "InvalidConfigurationRequest", text: "Target group attribute key 'proxy_protocol_v2.enabled' is not supported on target groups with protocol 'HTTP'"},
+		"AttributeWord":    {reason: "an algorithm has its words", err: attribute(e, group, "load_balancing.algorithm.type", "hash"), code: "ValidationError"},
+		"AttributeSticky":  {reason: "stickiness by address is for network load balancers", err: attribute(e, group, "stickiness.type", "source_ip"), code: "InvalidConfigurationRequest", text: "Stickiness type 'source_ip' is not supported for target groups with the HTTP protocol"},
+		"AttributeSlow":    {reason: "a slow start takes at least 30 s", err: attribute(e, group, "slow_start.duration_seconds", "29"), code: "ValidationError"},
+		"AttributeSwitch":  {reason: "a switch is true or false", err: attribute(e, group, "stickiness.enabled", "yes"), code: "ValidationError"},
+		"TagsOfElsewhere":  {reason: "tags have words of their own for a foreign ARN", err: second(e.elb.DescribeTags(e.Context(), &elbv2.DescribeTagsInput{ResourceArns: []string{elsewhere}})), code: "ValidationError", text: "'" + elsewhere + "' must be in ARN format"},
+		"TooManyTags":      {reason: "three where two are allowed", err: second(e.elb.AddTags(e.Context(), &elbv2.AddTagsInput{ResourceArns: []string{group}, Tags: []types.Tag{{Key: aws.String("a")}, {Key: aws.String("b")}, {Key: aws.String("c")}}})), code: "TooManyTags"},
+		"OneSubnet":        {reason: "an application load balancer wants two zones", err: second(e.elb.CreateLoadBalancer(e.Context(), &elbv2.CreateLoadBalancerInput{Name: aws.String("x"), Subnets: []string{"subnet-1"}})), code: "ValidationError", text: "At least two subnets in two different Availability Zones must be specified"},
+		"BalancerGone":     {reason: "a load balancer that is not there, by name", err: second(e.elb.DescribeLoadBalancers(e.Context(), &elbv2.DescribeLoadBalancersInput{Names: []string{"ghost"}})), code: "LoadBalancerNotFound", text: "Load balancers '[ghost]' not found"},
+		"GroupNameGone":    {reason: "a group that is not there, by name", err: second(e.elb.DescribeTargetGroups(e.Context(), &elbv2.DescribeTargetGroupsInput{Names: []string{"ghost"}})), code: "TargetGroupNotFound"},
 	}
 
 	for name, tc := range cases {

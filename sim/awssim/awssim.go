@@ -90,7 +90,8 @@ type Config struct {
 	Throttle string
 	// Faults are in force from the start.
 	Faults []Fault
-	// Log gets one line a listener and a failed bind. Default: nothing.
+	// Log gets a line for a listener that opens, a bind that fails, and a call
+	// that asks for what is not modelled. Default: nothing.
 	Log logr.Logger
 }
 

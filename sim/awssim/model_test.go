@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
 // model is an official service model, as the AWS SDKs are generated from it.
@@ -81,7 +84,75 @@ func (e xmlElement) child(name string) *xmlElement {
 // newer says whether an element is one that the pinned model is too old to
 // know.
 func newer(shape, element string) bool {
-	return shape == "TargetHealthDescription" && element == "AdministrativeOverride" // zonal shift, late 2024
+	switch element {
+	case "AdministrativeOverride": // zonal shift, late 2024
+		return shape == "TargetHealthDescription"
+	case "IpamPools":
+		return shape == "LoadBalancer"
+	case "EnablePrefixForIpv6SourceNat":
+		return shape == "LoadBalancer" || shape == "SetSubnetsOutput"
+	}
+	return false
+}
+
+// newerOperations are those that the pinned model is too old to know: what they answer, and the errors they have, by
+// the types of the SDK.
+var newerOperations = map[string]struct {
+	output any
+	errors []string
+}{
+	"DescribeCapacityReservation": {elbv2.DescribeCapacityReservationOutput{}, []string{"LoadBalancerNotFound"}},
+	"ModifyCapacityReservation": {elbv2.ModifyCapacityReservationOutput{}, []string{
+		"CapacityDecreaseRequestsLimitExceeded", "InvalidConfigurationRequest", "LoadBalancerNotFound", "OperationNotPermitted",
+	}},
+	"ModifyIpPools":              {elbv2.ModifyIpPoolsOutput{}, []string{"LoadBalancerNotFound"}},
+	"DescribeListenerAttributes": {elbv2.DescribeListenerAttributesOutput{}, []string{"ListenerNotFound"}},
+	"ModifyListenerAttributes":   {elbv2.ModifyListenerAttributesOutput{}, []string{"InvalidConfigurationRequest", "ListenerNotFound"}},
+}
+
+// checkNewer holds an answer of such an operation to the SDK's types.
+func checkNewer(operation string, status int, root xmlElement) []string {
+	op := newerOperations[operation]
+	if status != 200 {
+		code := root.child("Error").child("Code").Text
+		if want, ok := common(code); status == 400 && slices.Contains(op.errors, code) || ok && want == status {
+			return nil
+		}
+		return []string{fmt.Sprintf("error %s with status %d is not one of %s's", code, status, operation)}
+	}
+
+	result := root.child(operation + "Result")
+	if root.XMLName.Local != operation+"Response" || result == nil || root.child("ResponseMetadata") == nil || len(root.Children) != 2 {
+		return []string{"not an answer to " + operation}
+	}
+	return fields(reflect.TypeOf(op.output), *result, operation)
+}
+
+// fields complains of elements that are not fields of a type.
+func fields(of reflect.Type, e xmlElement, path string) []string {
+	for of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+
+	var problems []string
+	for _, c := range e.Children {
+		at := path + "." + c.XMLName.Local
+		switch {
+		case of.Kind() == reflect.Slice && c.XMLName.Local == "member":
+			problems = append(problems, fields(of.Elem(), c, at)...)
+		case of.Kind() == reflect.Struct:
+			field, known := of.FieldByName(c.XMLName.Local)
+			if !known {
+				problems = append(problems, at+": is unknown")
+				continue
+			}
+			problems = append(problems, fields(field.Type, c, at)...)
+		default:
+			problems = append(problems, at+": an element inside a "+of.String())
+		}
+	}
+
+	return problems
 }
 
 // common is the status of an error code that every operation may answer.
@@ -114,6 +185,9 @@ func checkAnswer(version, operation string, status int, body []byte) []string {
 
 	if root.XMLName.Space != m.Metadata.XMLNamespace {
 		return []string{fmt.Sprintf("namespace %q, want %q", root.XMLName.Space, m.Metadata.XMLNamespace)}
+	}
+	if _, ok := newerOperations[operation]; ok && version == "2015-12-01" {
+		return checkNewer(operation, status, root)
 	}
 	if status != 200 {
 		return m.checkError(operation, status, root)

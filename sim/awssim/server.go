@@ -78,6 +78,9 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 
 	c.HTTPStatus = http.StatusOK
 	if failure != nil {
+		if failure.Lacks != "" {
+			s.cfg.Log.Info("Not modelled", "lacks", failure.Lacks, "operation", c.Operation, "error", failure.Code)
+		}
 		c.HTTPStatus, c.ErrorCode = cmp.Or(failure.Status, http.StatusBadRequest), failure.Code
 		body = query.Error(svc.namespace, failure.Fault(), failure.Code, failure.Message, id)
 	}
@@ -110,7 +113,7 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 
 	op, known := s.operations[record.Operation]
 	if !known || op.service != svc.name {
-		return nil, wire.Failed("InvalidAction", "Could not find operation %s for version %s (not modelled by awssim)", record.Operation, r.Form.Get("Version"))
+		return nil, wire.Failed("InvalidAction", "Could not find operation %s for version %s", record.Operation, r.Form.Get("Version")).Lacking("operation %s", record.Operation)
 	}
 	if record.AccessKeyID == "" {
 		return nil, &wire.APIError{Status: http.StatusForbidden, Code: "MissingAuthenticationToken", Message: "Request is missing Authentication Token"}

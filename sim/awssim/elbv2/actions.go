@@ -33,7 +33,7 @@ func (s *Service) checkActions(c *Call, b *loadBalancer, actions []types.Action)
 		return nil, wire.Invalid("An action must be specified")
 	}
 	if len(actions) > 1 {
-		return nil, wire.Failed("TooManyActions", "awssim models one action a rule: forward, redirect or fixed-response")
+		return nil, wire.Failed("TooManyActions", "awssim models one action a rule: forward, redirect or fixed-response").Lacking("several actions of one rule")
 	}
 
 	a := actions[0]
@@ -57,7 +57,7 @@ func (s *Service) checkActions(c *Call, b *loadBalancer, actions []types.Action)
 		}
 
 	default:
-		return nil, wire.Failed("InvalidLoadBalancerAction", "awssim does not model actions of type '%s'", a.Type)
+		return nil, wire.Failed("InvalidLoadBalancerAction", "awssim does not model actions of type '%s'", a.Type).Lacking("actions of type '%s'", a.Type)
 	}
 
 	return []types.Action{a}, nil
@@ -149,7 +149,7 @@ func checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, e
 			return nil, wire.Invalid("A condition field must be specified")
 		}
 		if c.RegexValues != nil {
-			return nil, wire.Invalid("awssim does not model regular expressions in conditions")
+			return nil, wire.Unmodelled("regular expressions in conditions")
 		}
 		if err := checkCondition(&c); err != nil {
 			return nil, err

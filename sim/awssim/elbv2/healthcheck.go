@@ -120,7 +120,7 @@ func setHTTPCheck(view *types.TargetGroup, h healthCheck) error {
 		return nil
 	}
 	if h.matcher.HttpCode == nil {
-		return wire.Invalid("awssim does not model gRPC matchers")
+		return wire.Unmodelled("gRPC matchers")
 	}
 
 	if _, err := health.ParseMatcher(*h.matcher.HttpCode); err != nil {

@@ -217,7 +217,7 @@ func (s *Service) modifyListener(c *Call, in *api.ModifyListenerInput) (*api.Mod
 		return nil, err
 	}
 	if in.Port != nil && *in.Port != *l.view.Port || in.Protocol != "" && in.Protocol != l.view.Protocol {
-		return nil, wire.Invalid("awssim does not model changing the port or protocol of a listener: delete it and create another")
+		return nil, wire.Unmodelled("changing the port or protocol of a listener: delete it and create another")
 	}
 
 	view := l.view

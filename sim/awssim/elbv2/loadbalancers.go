@@ -25,6 +25,7 @@ type loadBalancer struct {
 	seq        int64
 	view       types.LoadBalancer // without State, which depends on the time
 	attributes map[string]string
+	capacity   capacity
 }
 
 func (b *loadBalancer) arn() string { return *b.view.LoadBalancerArn }
@@ -69,11 +70,15 @@ func (s *Service) createLoadBalancer(c *Call, in *api.CreateLoadBalancerInput) (
 
 	kind := orElse(in.Type, types.LoadBalancerTypeEnumApplication)
 	if kind == types.LoadBalancerTypeEnumGateway {
-		return nil, wire.Invalid("awssim does not model load balancers of type 'gateway'")
+		return nil, wire.Unmodelled("load balancers of type 'gateway'")
 	}
 
-	zones, err := s.zones(in, kind)
+	zones, err := s.zones(kind, in.Subnets, in.SubnetMappings, nil)
 	if err != nil {
+		return nil, err
+	}
+
+	if err := checkAddressType(kind, in.Scheme, in.IpAddressType); err != nil {
 		return nil, err
 	}
 
@@ -108,36 +113,6 @@ func (s *Service) createLoadBalancer(c *Call, in *api.CreateLoadBalancerInput) (
 	return &api.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{view}}, nil
 }
 
-// zones places subnets in availability zones, one after the other.
-func (s *Service) zones(in *api.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum) ([]types.AvailabilityZone, error) {
-	subnets := slices.Clone(in.Subnets)
-	for _, m := range in.SubnetMappings {
-		if m.SubnetId != nil {
-			subnets = append(subnets, *m.SubnetId)
-		}
-	}
-
-	switch {
-	case in.Subnets != nil && in.SubnetMappings != nil:
-		return nil, wire.Invalid("You must specify either subnets or subnet mappings, not both")
-	case len(subnets) == 0:
-		return nil, wire.Invalid("You must specify subnets")
-	case len(subnets) == 1 && kind == types.LoadBalancerTypeEnumApplication:
-		return nil, wire.Invalid("At least two subnets in two different Availability Zones must be specified")
-	}
-
-	zones := []types.AvailabilityZone{}
-	for i, subnet := range subnets {
-		zones = append(zones, types.AvailabilityZone{
-			SubnetId:              new(subnet),
-			ZoneName:              new(s.cfg.Region + string(rune('a'+i%26))),
-			LoadBalancerAddresses: []types.LoadBalancerAddress{},
-		})
-	}
-
-	return zones, nil
-}
-
 func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum, zones []types.AvailabilityZone) *loadBalancer {
 	short, domain := "app", s.cfg.Region+".elb.amazonaws.com"
 	if kind == types.LoadBalancerTypeEnumNetwork {
@@ -155,7 +130,7 @@ func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind typ
 	b := &loadBalancer{
 		account:    c.Account,
 		seq:        s.next(),
-		attributes: balancerAttributes(kind),
+		attributes: balancerAttributes(kind, in.Scheme),
 		view: types.LoadBalancer{
 			LoadBalancerArn:       new(s.arn(c.Account, "loadbalancer/"+short+"/"+*in.Name+"/"+id)),
 			DNSName:               &dns,
@@ -167,13 +142,19 @@ func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind typ
 			Type:                  kind,
 			AvailabilityZones:     zones,
 			IpAddressType:         orElse(in.IpAddressType, types.IpAddressTypeIpv4),
+			SecurityGroups:        slices.Clone(in.SecurityGroups),
+			CustomerOwnedIpv4Pool: in.CustomerOwnedIpv4Pool,
+			IpamPools:             in.IpamPools,
+
+			EnablePrefixForIpv6SourceNat: in.EnablePrefixForIpv6SourceNat,
 		},
 	}
-	if b.application() {
-		b.view.SecurityGroups = slices.Clone(in.SecurityGroups)
-		if b.view.SecurityGroups == nil {
-			b.view.SecurityGroups = []string{"sg-0a1b2c3d4e5f60718"}
-		}
+
+	switch {
+	case b.application() && b.view.SecurityGroups == nil:
+		b.view.SecurityGroups = []string{"sg-0a1b2c3d4e5f60718"} // the VPC's default one
+	case !b.application() && b.view.SecurityGroups != nil:
+		b.view.EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic = new("on")
 	}
 
 	return b

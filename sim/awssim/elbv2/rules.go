@@ -100,7 +100,7 @@ func (s *Service) newRuleView(c *Call, l *listener, in *api.CreateRuleInput) (ty
 		return types.Rule{}, wire.Failed("UnsupportedProtocol", "Rules are not supported for listeners of network load balancers")
 	}
 	if in.Transforms != nil {
-		return types.Rule{}, wire.Invalid("awssim does not model rule transforms")
+		return types.Rule{}, wire.Unmodelled("rule transforms")
 	}
 
 	if err := wire.InRange("priority", in.Priority, 1, 50000); err != nil {
@@ -180,7 +180,7 @@ func (s *Service) modifyRule(c *Call, in *api.ModifyRuleInput) (*api.ModifyRuleO
 		return nil, wire.Failed("OperationNotPermitted", "Default rule '%s' cannot be modified", r.arn())
 	}
 	if in.Transforms != nil {
-		return nil, wire.Invalid("awssim does not model rule transforms")
+		return nil, wire.Unmodelled("rule transforms")
 	}
 
 	view := r.view

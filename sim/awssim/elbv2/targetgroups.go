@@ -179,7 +179,7 @@ func checkProtocol(in *api.CreateTargetGroupInput) error {
 	case in.VpcId == nil:
 		return wire.Invalid("A VPC ID must be specified")
 	case in.ProtocolVersion != nil && (!spokenHTTP(in.Protocol) || *in.ProtocolVersion != "HTTP1"):
-		return wire.Invalid("awssim does not model protocol version '%s'", *in.ProtocolVersion)
+		return wire.Unmodelled("protocol version '%s'", *in.ProtocolVersion)
 	}
 	return nil
 }

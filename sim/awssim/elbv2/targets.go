@@ -96,7 +96,7 @@ func (s *Service) checkTarget(g *targetGroup, t types.TargetDescription) error {
 		}
 		return nil
 	case types.TargetTypeEnumAlb:
-		return wire.Invalid("awssim does not model target type 'alb'")
+		return wire.Unmodelled("target type 'alb'")
 	}
 
 	return s.checkAddress(g, t)

@@ -18,6 +18,8 @@ type ParameterError struct {
 	Name string
 	// Problem says what is wrong with it.
 	Problem string
+	// Unknown is true when there is no such parameter.
+	Unknown bool
 }
 
 func (e *ParameterError) Error() string { return e.Name + ": " + e.Problem }
@@ -71,7 +73,7 @@ func decodeStruct(n *node, v reflect.Value, path string) error {
 	for _, name := range names {
 		field := v.FieldByName(name)
 		if name == "ResultMetadata" || !field.IsValid() || !field.CanSet() {
-			return &ParameterError{Name: path + name, Problem: "is not a parameter that awssim knows"}
+			return &ParameterError{Name: path + name, Problem: "is not a parameter that awssim knows", Unknown: true}
 		}
 		if err := decodeValue(n.children[name], field, path+name); err != nil {
 			return err

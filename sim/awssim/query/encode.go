@@ -75,6 +75,8 @@ func encodeValue(b *bytes.Buffer, name string, v reflect.Value) {
 
 	case reflect.Int32, reflect.Int64:
 		element(b, name, strconv.FormatInt(v.Int(), 10))
+	case reflect.Float64:
+		element(b, name, strconv.FormatFloat(v.Float(), 'f', -1, 64))
 	case reflect.Bool:
 		element(b, name, strconv.FormatBool(v.Bool()))
 	case reflect.Slice:

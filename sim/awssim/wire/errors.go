@@ -17,6 +17,10 @@ type APIError struct {
 	Status  int    `json:"status,omitempty"`
 	Code    string `json:"code"`
 	Message string `json:"message,omitempty"`
+
+	// Lacks is what the simulator does not model, if that is why it answers so: AWS might have done what was asked. It is
+	// for the log, not for the wire.
+	Lacks string `json:"-"`
 }
 
 func (e *APIError) Error() string { return e.Code + ": " + e.Message }
@@ -39,6 +43,18 @@ func Invalid(format string, args ...any) *APIError {
 	return Failed("ValidationError", format, args...)
 }
 
+// Lacking returns the error with what the simulator does not model.
+func (e *APIError) Lacking(format string, args ...any) *APIError {
+	e.Lacks = fmt.Sprintf(format, args...)
+	return e
+}
+
+// Unmodelled returns a ValidationError that says what the simulator does not model.
+func Unmodelled(format string, args ...any) *APIError {
+	lacks := fmt.Sprintf(format, args...)
+	return Invalid("awssim does not model %s", lacks).Lacking("%s", lacks)
+}
+
 // Denied returns an AccessDenied, which has status 403.
 func Denied(format string, args ...any) *APIError {
 	return &APIError{Status: http.StatusForbidden, Code: "AccessDenied", Message: fmt.Sprintf(format, args...)}
@@ -53,7 +69,11 @@ func AsAPIError(err error) *APIError {
 
 	var parameter *query.ParameterError
 	if errors.As(err, &parameter) {
-		return Failed("MalformedInput", "%s", parameter.Error())
+		failure := Failed("MalformedInput", "%s", parameter.Error())
+		if parameter.Unknown {
+			failure.Lacks = "parameter " + parameter.Name
+		}
+		return failure
 	}
 	return &APIError{Status: http.StatusInternalServerError, Code: "InternalFailure", Message: err.Error()}
 }
