@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command reasons prints docs/reasons.md: the explanations of package v1alpha1 as tables.
+// Command reasons prints docs/reasons.md: the explanations of package v1alpha1, and what the drivers advise, as tables.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"text/template"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer/traits"
 )
 
 //go:embed reasons.md.tmpl
@@ -26,7 +27,7 @@ func main() {
 }
 
 func write(out io.Writer) error {
-	t, err := template.New("reasons").Funcs(template.FuncMap{"table": table}).Parse(page)
+	t, err := template.New("reasons").Funcs(template.FuncMap{"table": table, "advice": advice}).Parse(page)
 	if err != nil {
 		return err
 	}
@@ -52,4 +53,13 @@ func table(place string) (string, error) {
 	}
 
 	return "| reason | it means | what to do |\n|---|---|---|\n" + rows.String(), nil
+}
+
+// advice renders what to do about the load balancers' own reasons.
+func advice() string {
+	var rows strings.Builder
+	for _, a := range traits.All().EveryAdvice() {
+		fmt.Fprintf(&rows, "| `%s` | %s |\n", a.Reason, a.Fix)
+	}
+	return "| reason | what to do |\n|---|---|\n" + rows.String()
 }

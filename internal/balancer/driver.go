@@ -53,6 +53,17 @@ type Traits struct {
 	// so that a pod without connections has none under way; never when it is nil.
 	Quiet func(Group) bool
 
+	// OpensWithin estimates how long a gate of the group may take to open once its target is
+	// registered, of a group that was not resolved when it is zero; nobody is warned of it
+	// when it is nil.
+	OpensWithin func(Group) time.Duration
+
+	// Reasons are what the reasons of the driver's Health begin with, and no other reason does.
+	Reasons []string
+	// Advice lists what to do about gates that are closed for one of them, and OtherAdvice says
+	// it of those that are not listed; to do what the message says when it is empty.
+	Advice      []Advice
+	OtherAdvice string
 	// NotFound is the reason of the condition on a binding whose group does not exist;
 	// empty for that of target groups.
 	NotFound string

@@ -222,17 +222,6 @@ func (f *flight) later(w workload, b *binding.Binding) {
 	}
 }
 
-// How long a target may take to become healthy once it is registered: the load balancer's
-// own time, and how many checks it wants.
-const (
-	// An ALB wants one passed check.
-	registerALB, checksALB = 30 * time.Second, 1
-	// NLBs took 70 to 300 s (kubernetes-sigs/aws-load-balancer-controller#1834).
-	registerNLB, checksNLB = 300 * time.Second, 3
-	// interval is that of a group that is not resolved: AWS's default.
-	interval = 30 * time.Second
-)
-
 // deadline tells of a rollout that is given up before its gates can open.
 func (f *flight) deadline(w workload, all []*binding.Binding) {
 	var slowest *binding.Binding
@@ -252,29 +241,20 @@ func (f *flight) deadline(w workload, all []*binding.Binding) {
 		fmt.Sprintf("set progressDeadlineSeconds to more than %d, plus the time that the containers need to become ready", seconds))
 }
 
-// opensWithin is how long a binding's gate may take to open, as an estimate: no load
-// balancer says, and the group's own threshold of passed checks is not published.
+// opensWithin is how long a binding's gate may take to open, as an estimate; zero where nobody
+// need be warned.
 func opensWithin(b *binding.Binding) time.Duration {
-	if traits.All().Of(b.Ref.Provider).ManifestDecides {
-		return 0 // The manifest asks for the checks, which begin at once.
-	}
-
-	group, known := b.Published()
-	every := interval
-	if known && group.HealthCheckInterval > 0 {
-		every = group.HealthCheckInterval
-	}
-
-	takes := registerNLB + checksNLB*every
-	if !known || group.Protocol == "HTTP" || group.Protocol == "HTTPS" {
-		takes = registerALB + checksALB*every
+	driver := traits.All().Of(b.Ref.Provider)
+	if driver.OpensWithin == nil {
+		return 0
 	}
 
 	if settings, _ := b.Settings(); settings.Gate.OnTimeout == gate.Open && settings.Gate.Timeout > 0 {
 		return settings.Gate.Timeout
 	}
 
-	return takes
+	group, _ := b.Published()
+	return driver.OpensWithin(group)
 }
 
 // running tells of pods that are there and lack a gate.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
@@ -53,6 +54,11 @@ var reasonRow = regexp.MustCompile("(?m)^\\| (?:`(True|False|Unknown)`(?:, `Fals
 // TestEveryReasonHasAdvice: for each of the load balancer's reasons in the documentation's table there is something to do.
 // What podgate says itself has its advice beside it.
 func TestEveryReasonHasAdvice(t *testing.T) {
+	known := map[string]bool{}
+	for _, advice := range traits.All().EveryAdvice() {
+		known[advice.Reason] = true
+	}
+
 	seen := 0
 	for _, row := range reasonRow.FindAllStringSubmatch(section(t, document(t, "providers/elbv2.md"), "## Status"), -1) {
 		for _, reason := range quoted.FindAllStringSubmatch(row[2], -1) {
@@ -60,7 +66,7 @@ func TestEveryReasonHasAdvice(t *testing.T) {
 				continue // a row's status
 			}
 			seen++
-			if _, known := gateAdvice[reason[1]]; !known {
+			if !known[reason[1]] {
 				t.Errorf("a gate that is %s with %s: explain has no advice", row[1], reason[1])
 			}
 		}

@@ -104,7 +104,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	}
 
 	err = pods.Setup(mgr, pods.Options{
-		Client: mgr.GetClient(), Kinds: c.kinds(), Observer: observer, Registry: registry,
+		Client: mgr.GetClient(), Kinds: c.kinds(), Observer: observer, Drivers: prov.Drivers, Registry: registry,
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers, Random: c.Random,
 	})
 	if err != nil {

@@ -23,3 +23,26 @@ func TestEveryDriverIsListed(t *testing.T) {
 		}
 	}
 }
+
+// TestReasons: whose a reason is a driver says, and a dot in it says nothing.
+func TestReasons(t *testing.T) {
+	for reason, want := range map[string]struct {
+		reported bool
+		advice   string
+	}{
+		"Target.Timeout":       {true, "look for a security group or a network policy between load balancer and pod, or a slow application: the health check gets no answer in time"},
+		"Target.SomethingNew":  {true, "do what the load balancer's message says"},
+		"HAProxy.L4CON":        {true, "compare what HAProxy's check asks, and the port, with what the pod answers: the message has HAProxy's words"},
+		"Target.NotRegistered": {true, "look at the binding: registration is under way, or fails for the reason there"},
+		"Somebody.Else":        {},
+		"NotObserved":          {},
+		"":                     {},
+	} {
+		if got := traits.All().Reported(reason); got != want.reported {
+			t.Errorf("%q is a load balancer's: got %t", reason, got)
+		}
+		if got := traits.All().Advice(reason); got != want.advice {
+			t.Errorf("%q: got %q, want %q", reason, got, want.advice)
+		}
+	}
+}

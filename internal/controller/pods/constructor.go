@@ -24,6 +24,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/gates"
@@ -39,6 +40,8 @@ type Options struct {
 	// Kinds are those of the gates that the controller writes conditions for.
 	Kinds    gates.Kinds
 	Observer Observer
+	// Drivers say which reasons are the load balancers' own.
+	Drivers  balancer.Drivers
 	Registry *binding.Registry
 	Recorder events.EventRecorder
 	Metrics  prometheus.Registerer
@@ -72,7 +75,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	}
 
 	return &Reconciler{
-		client: o.Client, kinds: o.Kinds, observer: o.Observer, registry: o.Registry, recorder: o.Recorder, metrics: m, now: o.Now,
+		client: o.Client, kinds: o.Kinds, observer: o.Observer, drivers: o.Drivers, registry: o.Registry, recorder: o.Recorder, metrics: m, now: o.Now,
 		orphanGrace: o.OrphanGrace,
 		uids:        map[types.NamespacedName]types.UID{}, unclaimed: map[gateKey]absence{},
 	}, nil

@@ -41,10 +41,10 @@ type evaluation struct {
 }
 
 // facts are what is known of the pod and of what was recorded for one of its gates.
-func (e *evaluation) facts(gateType string, current gate.Condition) gate.Pod {
+func (e *evaluation) facts(gateType string) gate.Pod {
 	facts := gate.Pod{
 		ClosedAt: e.proven.Closed[gateType], TimedOut: e.proven.TimedOut[gateType],
-		Override: e.overrides.Gate(gateType), Leftover: balancer.Reported(current.Reason),
+		Override: e.overrides.Gate(gateType),
 	}
 	if c := binding.Condition(e.pod, corev1.ContainersReady); c != nil {
 		facts.ContainersReady = c.Status == corev1.ConditionTrue

@@ -26,6 +26,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/balancer"
 	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
@@ -102,7 +103,8 @@ func resolution() binding.Resolution {
 // restart makes a Reconciler that remembers nothing.
 func (w *world) restart() {
 	r, err := NewReconciler(Options{
-		Client: kube{w: w}, Kinds: gates.All(), Observer: w, Registry: binding.NewRegistry(func(types.NamespacedName) {}), Recorder: w.events,
+		Drivers: traits.All(),
+		Client:  kube{w: w}, Kinds: gates.All(), Observer: w, Registry: binding.NewRegistry(func(types.NamespacedName) {}), Recorder: w.events,
 		Metrics: prometheus.NewRegistry(), Now: func() time.Time { return w.clock },
 	})
 	if err != nil {

@@ -46,6 +46,7 @@ type Reconciler struct {
 	client   client.Client
 	kinds    gates.Kinds
 	observer Observer
+	drivers  balancer.Drivers
 	registry *binding.Registry
 	recorder events.EventRecorder
 	metrics  *metrics
@@ -127,7 +128,9 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType strin
 	}
 
 	current := condition(e.pod, gateType)
-	facts := e.facts(gateType, current)
+	facts := e.facts(gateType)
+	facts.Leftover = r.drivers.Reported(current.Reason)
+
 	feeds := r.feeds(e, gateType, sources, facts.ContainersReady && current.Status != gate.StatusTrue)
 
 	// A pod that is closed by one source is missing at all of them, so one answer is for all.

@@ -33,6 +33,10 @@ func Driver() balancer.Driver {
 		Manifest: manifest,
 		Need:     need,
 		Quiet:    func(g balancer.Group) bool { return connects(g.Protocol) },
+
+		OpensWithin: opensWithin,
+		Reasons:     reasons,
+		Advice:      advice,
 	}}
 }
 
@@ -87,4 +91,30 @@ func connects(protocol string) bool {
 		return true
 	}
 	return false
+}
+
+// How long a target may take to become healthy once it is registered: the load balancer's
+// own time, and how many checks it wants.
+const (
+	// An ALB wants one passed check.
+	registerALB, checksALB = 30 * time.Second, 1
+	// NLBs took 70 to 300 s (kubernetes-sigs/aws-load-balancer-controller#1834).
+	registerNLB, checksNLB = 300 * time.Second, 3
+	// interval is that of a group that is not resolved: AWS's default.
+	interval = 30 * time.Second
+)
+
+// opensWithin is an estimate: AWS does not say, and the group's own threshold of passed checks
+// is not published. A group that was not resolved is taken for one of an ALB.
+func opensWithin(g balancer.Group) time.Duration {
+	every := interval
+	if g.HealthCheckInterval > 0 {
+		every = g.HealthCheckInterval
+	}
+
+	switch g.Protocol {
+	case "", "HTTP", "HTTPS":
+		return registerALB + checksALB*every
+	}
+	return registerNLB + checksNLB*every
 }

@@ -41,6 +41,10 @@ func Driver() balancer.Driver {
 		// A server is removed from an instance when it has no connection left there.
 		GoneIsDone: true,
 
+		Reasons:     reasons,
+		Advice:      advice,
+		OtherAdvice: otherAdvice,
+
 		NotFound: v1alpha1.ReasonBackendNotFound,
 		Explain:  explain,
 		Overlap:  overlap,
