@@ -25,9 +25,9 @@ type closings struct {
 // floor is how many gates must stay open for the sake of one owner.
 type floor struct {
 	owner types.NamespacedName
-	floor gate.Floor
-	// standing returns the pods whose gates count, and whether each is open.
-	standing func() (map[types.NamespacedName]bool, error)
+	keep  gate.Floor
+	// open returns the pods whose gates count, and whether each is open.
+	open func() (map[types.NamespacedName]bool, error)
 }
 
 // room reports whether a pod's gate may close by all of its floors, and counts it as closed
@@ -53,7 +53,7 @@ func (c *closings) room(pod types.NamespacedName, floors []floor, now time.Time)
 
 // allows reports whether a pod's gate may close by one floor; mu is held.
 func (c *closings) allows(pod types.NamespacedName, f floor, now time.Time) (bool, error) {
-	pods, err := f.standing()
+	pods, err := f.open()
 	if err != nil {
 		return false, err
 	}
@@ -73,7 +73,7 @@ func (c *closings) allows(pod types.NamespacedName, f floor, now time.Time) (boo
 		}
 	}
 
-	return f.floor.Allows(open, len(pods)), nil
+	return f.keep.Allows(open, len(pods)), nil
 }
 
 // count counts a pod's gate as closed; mu is held.

@@ -27,7 +27,7 @@ func TestClosingsAtOnce(t *testing.T) {
 	var workers sync.WaitGroup
 	for pod := range standing {
 		workers.Go(func() {
-			ok, err := c.room(pod, []floor{{owner: web, standing: func() (map[types.NamespacedName]bool, error) { return standing, nil }}}, noon)
+			ok, err := c.room(pod, []floor{{owner: web, open: func() (map[types.NamespacedName]bool, error) { return standing, nil }}}, noon)
 			if err != nil {
 				t.Error(err)
 			}
@@ -64,13 +64,13 @@ func TestClosings(t *testing.T) {
 
 	var c closings
 	for _, s := range steps {
-		got, err := c.room(s.pod, []floor{{owner: s.binding, standing: standing}}, noon.Add(s.after))
+		got, err := c.room(s.pod, []floor{{owner: s.binding, open: standing}}, noon.Add(s.after))
 		if err != nil || got != s.want {
 			t.Errorf("%s: want %t, got %t, %v", s.reason, s.want, got, err)
 		}
 	}
 
-	_, err := c.room(a, []floor{{owner: web, standing: func() (map[types.NamespacedName]bool, error) { return nil, errors.New("no cache") }}}, noon)
+	_, err := c.room(a, []floor{{owner: web, open: func() (map[types.NamespacedName]bool, error) { return nil, errors.New("no cache") }}}, noon)
 	if err == nil {
 		t.Error("a gate was let close although nobody knows how many are open")
 	}
