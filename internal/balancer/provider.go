@@ -33,6 +33,9 @@ type Ref struct {
 	ExternalID string
 }
 
+// String returns the group's identifier, which is what people know it by.
+func (r Ref) String() string { return r.Group }
+
 // Settings are what a binding says of how its group is served, in a form that only the
 // group's driver makes and reads. They travel with every call, so that a driver keeps
 // none; they are comparable, and empty where a driver needs none.

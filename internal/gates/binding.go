@@ -41,7 +41,8 @@ func (OfBindings) Sources(ctx context.Context, in Cluster, pod *corev1.Pod, cond
 	key := types.NamespacedName{Namespace: pod.Namespace, Name: name}
 	b, err := binding.Get(ctx, in.Reader, key)
 	if apierrors.IsNotFound(err) {
-		return []Source{{Owner: key, Claim: gate.Unclaimed, Group: groupOf(in, key)}}, true, nil
+		res, _ := in.Registry.Get(key) // As long as it is remembered.
+		return []Source{Source{Owner: key, Claim: gate.Unclaimed}.in(res.Group)}, true, nil
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("get binding: %w", err)
@@ -75,12 +76,14 @@ func FromBinding(ctx context.Context, in Cluster, pod *corev1.Pod, b *binding.Bi
 
 	return Source{
 		Owner: b.Key(), Claim: c.Kind, Trouble: c.Trouble,
-		Group: res.Group, Target: c.Target, Service: c.Service, Policy: settings.Gate,
-	}, true, nil
+		Target: c.Target, Service: c.Service, Policy: settings.Gate,
+	}.in(res.Group), true, nil
 }
 
-// groupOf is the group of a binding that is gone, as long as it is remembered.
-func groupOf(in Cluster, key types.NamespacedName) balancer.Group {
-	res, _ := in.Registry.Get(key)
-	return res.Group
+// in returns the source with its target in a load balancer's group, as far as that is known.
+func (s Source) in(g balancer.Group) Source {
+	if g.Ref.Group != "" {
+		s.Subject, s.Detection = g.Ref, g.DetectionTime()
+	}
+	return s
 }

@@ -8,15 +8,16 @@ package gates
 
 import (
 	"context"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/observe"
 )
 
 // Kind is one sort of readiness gate. A kind remembers nothing: what it needs comes with
@@ -56,8 +57,10 @@ type Source struct {
 	// Claim says what the owner wants with the pod, Trouble what is wrong about it.
 	Claim   gate.Claim
 	Trouble string
-	// Group is what the target is in, as far as that is known.
-	Group balancer.Group
+	// Subject is what the target is observed in, nil while that is not known, and Detection
+	// how long it may take to be noticed there that a target no longer answers.
+	Subject   observe.Subject
+	Detection time.Duration
 	// Target is the pod's, and Service what selects it; only where Claim is gate.Claimed.
 	Target  gate.Target
 	Service *corev1.Service

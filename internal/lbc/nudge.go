@@ -24,6 +24,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/membership"
+	"github.com/podgate/podgate/internal/observe"
 )
 
 const (
@@ -40,8 +41,8 @@ const (
 
 // Observer is the part of observe.Observer that a Nudger needs.
 type Observer interface {
-	Refresh(balancer.Ref)
-	Unsure(balancer.Ref, types.NamespacedName) (time.Time, bool)
+	Refresh(observe.Subject)
+	Unsure(observe.Subject, types.NamespacedName) (time.Time, bool)
 }
 
 // Nudger has AWS Load Balancer Controller look at the groups of External bindings for whose pods that controller alone

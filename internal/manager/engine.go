@@ -25,6 +25,7 @@ import (
 	"github.com/podgate/podgate/internal/controller/targets"
 	"github.com/podgate/podgate/internal/controller/trigger"
 	"github.com/podgate/podgate/internal/observe"
+	"github.com/podgate/podgate/internal/observe/groups"
 )
 
 // Engine is what is known of the groups, on the replica that leads.
@@ -66,8 +67,12 @@ type wakeBindings struct {
 	wake  func(binding types.NamespacedName)
 }
 
-// observed implements what observe.Options.WakeGroup asks for.
-func (w wakeBindings) observed(ref balancer.Ref) {
+// observed implements what observe.Options.WakeUsers asks for.
+func (w wakeBindings) observed(subject observe.Subject) {
+	ref, ofGroup := subject.(balancer.Ref)
+	if !ofGroup {
+		return // bindings are of groups
+	}
 	for _, key := range w.users(ref) {
 		w.wake(key)
 	}
@@ -129,11 +134,11 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 // addObserver wires the observer, which runs on the leader.
 func addObserver(mgr ctrlmanager.Manager, prov Balancers, pod func(types.NamespacedName), bindings wakeBindings, metrics prometheus.Registerer, c Config) (*observe.Observer, error) {
 	opts := observe.Options{
-		Log: mgr.GetLogger().WithName("observer"), WakePod: pod, WakeGroup: bindings.observed,
-		Tend: prov.Tend, Audit: prov.Drivers.Audit, Random: c.Random,
+		Log: mgr.GetLogger().WithName("observer"), WakePod: pod, WakeUsers: bindings.observed,
+		Tend: groups.Tend(prov.Tend), Random: c.Random,
 	}
 
-	observer := observe.New(prov.Limited, opts)
+	observer := observe.New(groups.Reader{Limited: prov.Limited}, opts)
 	if err := metrics.Register(observer.Metrics()); err != nil {
 		return nil, err
 	}

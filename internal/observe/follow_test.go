@@ -5,11 +5,11 @@ package observe
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -19,7 +19,7 @@ func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
-		w.watch(settings(group1), podA, atA, false)
+		w.watch(group1, podA, atA, false)
 		w.follow(group1, podA, true)
 		time.Sleep(time.Minute)
 
@@ -35,11 +35,8 @@ func TestFollow(t *testing.T) {
 		}
 
 		w.do(func() {
-			p := w.priorities[group1]
-			for _, priority := range p[len(p)-n:] {
-				if priority != budget.Audit {
-					t.Error("a read for a gate that is open is urgent")
-				}
+			if slices.Contains(w.urgent[group1][len(w.urgent[group1])-n:], true) {
+				t.Error("a read for a gate that is open is urgent")
 			}
 		})
 
@@ -63,7 +60,7 @@ func TestLaw8OutageBeginsTheCountAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		failing := func() time.Duration {
-			s := w.watch(settings(group1), podA, atA, false)
+			s := w.watch(group1, podA, atA, false)
 			if s.FailingSince.IsZero() {
 				return 0
 			}
@@ -71,7 +68,7 @@ func TestLaw8OutageBeginsTheCountAnew(t *testing.T) {
 		}
 
 		w.set(group1, atA, gate.Healthy)
-		w.watch(settings(group1), podA, atA, false)
+		w.watch(group1, podA, atA, false)
 		w.follow(group1, podA, true)
 		time.Sleep(time.Minute)
 

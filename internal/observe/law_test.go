@@ -20,19 +20,19 @@ func TestLaw1AnOldAnswerProvesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Initial)
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		time.Sleep(gate.Lag - time.Second)
 		w.set(group1, atA, gate.Healthy)
 		time.Sleep(5 * time.Second)
 
-		if s := w.watch(settings(group1), podA, atA, true); s.SeenOtherwise {
+		if s := w.watch(group1, podA, atA, true); s.SeenOtherwise {
 			t.Errorf("initial just after the pod got its address, healthy since: taken for proof: %+v", s)
 		}
 
 		w.set(group1, atA, gate.Initial)
 		time.Sleep(5 * time.Second)
 
-		if s := w.watch(settings(group1), podA, atA, true); !s.SeenOtherwise {
+		if s := w.watch(group1, podA, atA, true); !s.SeenOtherwise {
 			t.Errorf("initial long after the pod got its address: not taken for proof: %+v", s)
 		}
 	})
@@ -45,7 +45,7 @@ func TestLaw2DrainsAreLookedAfter(t *testing.T) {
 		w := run(t)
 		w.tend = errors.New("busy")
 		w.set(group1, atA, gate.Draining)
-		w.Track(balancer.Group{Ref: group1}, user)
+		w.Track(group1, user, described)
 		w.during(time.Minute, group1)
 		if reads := len(w.reads[group1]); reads < 10 || w.tended[group1] != reads {
 			t.Errorf("looked after %d times in %d reads", w.tended[group1], reads)
@@ -68,7 +68,7 @@ func TestLaw6WaitingIsNotFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Initial)
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		reads := w.during(30*time.Minute, group1)
 		for i := 1; i < len(reads); i++ {
 			if gap := reads[i].Sub(reads[i-1]); gap > FastInterval {
@@ -87,7 +87,7 @@ func TestLaw6ErrorsBackOff(t *testing.T) {
 		w := runRandom(t, rand.N[time.Duration])
 		w.set(group1, atA, gate.Initial)
 		w.err[group1] = balancer.ErrDenied
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		reads := w.during(30*time.Minute, group1)
 		seen := map[time.Duration]bool{}
 		for i := 1; i < len(reads); i++ {
@@ -118,25 +118,25 @@ func TestLaw6ErrorsBackOff(t *testing.T) {
 func TestLaw7Isolation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		hanging, failing := balancer.Ref{Group: "hanging"}, balancer.Ref{Group: "failing"}
+		hanging, failing := group("hanging"), group("failing")
 		w.hang[hanging], w.err[failing] = time.Hour, balancer.ErrDenied
-		w.watch(settings(hanging), podA, atA, true)
-		w.watch(settings(failing), podA, atA, true)
+		w.watch(hanging, podA, atA, true)
+		w.watch(failing, podA, atA, true)
 		time.Sleep(time.Minute)
 		w.set(group1, atA, gate.Initial)
 		w.set(group2, atB, gate.Initial)
-		w.watch(settings(group1), podA, atA, true)
-		w.watch(settings(group2), podB, atB, true)
+		w.watch(group1, podA, atA, true)
+		w.watch(group2, podB, atB, true)
 
-		for _, ref := range []balancer.Ref{group1, group2} {
+		for _, ref := range []group{group1, group2} {
 			if n := len(w.during(time.Minute, ref)); n < 59 {
-				t.Errorf("group %s was read %d times in a minute beside a group that hangs, want one a second", ref.Group, n)
+				t.Errorf("group %s was read %d times in a minute beside a group that hangs, want one a second", ref, n)
 			}
 		}
 
 		begun := time.Now()
 		w.View(hanging)
-		w.watch(settings(hanging), podB, atB, true)
+		w.watch(hanging, podB, atB, true)
 		w.Forget(podB)
 
 		if took := time.Since(begun); took != 0 {

@@ -6,6 +6,7 @@ package observe
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -14,18 +15,18 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// loop reads one group until ctx ends.
-func (o *Observer) loop(ctx context.Context, g *group) {
+// loop reads one subject until ctx ends.
+func (o *Observer) loop(ctx context.Context, s *subject) {
 	for ctx.Err() == nil {
-		o.read(ctx, g)
-		o.pause(ctx, g)
+		o.read(ctx, s)
+		o.pause(ctx, s)
 	}
 }
 
 // pause waits until the next read is due or ctx ends.
-func (o *Observer) pause(ctx context.Context, g *group) {
+func (o *Observer) pause(ctx context.Context, s *subject) {
 	for {
-		wait := time.Until(o.due(g))
+		wait := time.Until(o.due(s))
 		if wait <= 0 {
 			return
 		}
@@ -33,7 +34,7 @@ func (o *Observer) pause(ctx context.Context, g *group) {
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
-		case <-g.nudge:
+		case <-s.nudge:
 		case <-ctx.Done():
 			timer.Stop()
 			return
@@ -43,75 +44,96 @@ func (o *Observer) pause(ctx context.Context, g *group) {
 	}
 }
 
-// read asks the provider once, tells those whose view changed, and has drains go on.
-func (o *Observer) read(ctx context.Context, g *group) {
-	group := o.described(g)
-	targets, started, err := o.reader.Read(ctx, group, o.priority(g), g.raise)
+// read reads the subject once, wakes those whose view changed, and looks after the subject.
+func (o *Observer) read(ctx context.Context, s *subject) {
+	req := o.request(s)
+	snap, err := o.reader.Read(ctx, req)
 	if ctx.Err() != nil {
 		return
 	}
 
-	if targets == nil {
-		targets = map[gate.Target]gate.Health{}
+	// An answer without any target is an answer, too.
+	if snap.Targets == nil {
+		snap.Targets = map[gate.Target]gate.Health{}
 	}
 
 	if err != nil {
-		o.log.V(1).Info("Reading a target group failed", "group", g.ref.Group, "error", err.Error())
+		o.log.V(1).Info("Reading failed", "subject", s.id.String(), "error", err.Error())
 	}
 
-	pods, changed := o.publish(g, Snapshot{Started: started, Targets: targets}, err)
+	pods, changed := o.publish(s, snap, err)
 	for _, pod := range pods {
 		o.wakePod(pod)
 	}
 
 	if changed {
-		o.wakeGroup(g.ref)
+		o.wakeUsers(s.id)
 	}
 
 	// After the news, which somebody may wait for. What did not work is there at the next read.
 	if err == nil {
-		if err := o.tend(ctx, group); err != nil && ctx.Err() == nil {
-			o.log.V(1).Info("Looking after a target group's drains failed", "group", g.ref.Group, "error", err.Error())
+		if err := o.tend(ctx, s.id, req.Settings); err != nil && ctx.Err() == nil {
+			o.log.V(1).Info("Looking after a subject failed", "subject", s.id.String(), "error", err.Error())
 		}
 	}
 }
 
-// described returns the group as it was last described.
-func (o *Observer) described(g *group) balancer.Group {
+// request is that of the read that begins now; what was raised before is in it.
+func (o *Observer) request(s *subject) Request {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return g.settings
+
+	select {
+	case <-s.raise:
+	default:
+	}
+
+	return Request{
+		Subject: s.id, Settings: s.described.Settings, Wanted: func() []gate.Target { return o.wanted(s) },
+		Urgent: s.pressing || s.anyWaiting(), Raise: s.raise,
+	}
+}
+
+// wanted lists the targets in which pods have an interest, each once.
+func (o *Observer) wanted(s *subject) []gate.Target {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	targets := map[gate.Target]struct{}{}
+	for _, in := range s.interests {
+		targets[in.target] = struct{}{}
+	}
+	return slices.Collect(maps.Keys(targets))
 }
 
 // publish stores a read and returns the pods whose sighting changed, and whether the
-// group as a whole did.
-func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.NamespacedName, bool) {
+// subject as a whole did.
+func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.NamespacedName, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 
-	old := g.view
-	g.last, g.failures = snap.Started, count(g.failures, err)
-	g.pressing = g.pressing && g.asked.After(g.last)
+	old := s.view
+	s.last, s.failures = snap.Started, count(s.failures, err)
+	s.pressing = s.pressing && s.asked.After(s.last)
 
 	// An error closes nothing, but what follows it is not in a row with what was before.
 	if err != nil {
-		for _, in := range g.interests {
+		for _, in := range s.interests {
 			in.failing = time.Time{}
 		}
-		g.retry = time.Now().Add(o.jitter(min(backoff(g.failures, err), g.every)))
-		g.view.Err = err
+		s.retry = time.Now().Add(o.jitter(min(backoff(s.failures, err), s.described.Audit)))
+		s.view.Err = err
 		if balancer.Message(old.Err) == balancer.Message(err) {
 			return nil, false
 		}
-		return g.blind(), true
+		return s.blind(), true
 	}
 
-	g.view = View{Snapshot: snap}
-	maps.DeleteFunc(g.placed, func(_ gate.Target, p placement) bool { return time.Since(p.at) > placementKept })
+	s.view = View{Snapshot: snap}
+	maps.DeleteFunc(s.placed, func(_ gate.Target, p placed) bool { return time.Since(p.at) > placementKept })
 
 	var pods []types.NamespacedName
-	for pod, in := range g.interests {
-		if in.update(snap) {
+	for pod, in := range s.interests {
+		if in.update(snap, s.described.Lag) {
 			pods = append(pods, pod)
 		}
 	}
@@ -120,9 +142,9 @@ func (o *Observer) publish(g *group, snap Snapshot, err error) ([]types.Namespac
 }
 
 // blind returns the pods that wait without ever having been observed.
-func (g *group) blind() []types.NamespacedName {
+func (s *subject) blind() []types.NamespacedName {
 	var pods []types.NamespacedName
-	for pod, in := range g.interests {
+	for pod, in := range s.interests {
 		if in.waiting && !in.sighting.Observed {
 			pods = append(pods, pod)
 		}

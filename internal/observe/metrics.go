@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics gives podgate_oldest_read_age_seconds, for a registry: one number for all
-// groups, since one for each would be too many series.
+// Metrics returns podgate_oldest_read_age_seconds, for a registry: one number for all
+// subjects, since one for each would be too many series.
 func (o *Observer) Metrics() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podgate_oldest_read_age_seconds",
@@ -18,15 +18,15 @@ func (o *Observer) Metrics() prometheus.Collector {
 	}, func() float64 { return o.oldest(time.Now()).Seconds() })
 }
 
-// oldest is how long ago the group was read that was not read for longest.
+// oldest is how long ago the subject was read that was not read for longest.
 func (o *Observer) oldest(now time.Time) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var age time.Duration
-	for _, g := range o.groups {
-		at := g.view.Snapshot.Started
+	for _, s := range o.subjects {
+		at := s.view.Snapshot.Started
 		if at.IsZero() {
-			at = g.born
+			at = s.born
 		}
 		age = max(age, now.Sub(at))
 	}

@@ -20,15 +20,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	group1 = balancer.Ref{Group: "one"}
-	group2 = balancer.Ref{Group: "two"}
+	group1 = group("one")
+	group2 = group("two")
 	user   = types.NamespacedName{Namespace: "shop", Name: "binding"}
 	podA   = types.NamespacedName{Namespace: "shop", Name: "a"}
 	podB   = types.NamespacedName{Namespace: "shop", Name: "b"}
@@ -40,10 +39,14 @@ func target(addr string) gate.Target {
 	return gate.Target{Addr: netip.MustParseAddr(addr), Port: 80}
 }
 
-// settings are a group's with the defaults of an ALB.
-func settings(ref balancer.Ref) balancer.Group {
-	return balancer.Group{Ref: ref, HealthCheckInterval: 30 * time.Second, HealthyThreshold: 5, UnhealthyThreshold: 2}
-}
+// group is a sort of subjects: target groups by name.
+type group string
+
+// String implements Subject.
+func (g group) String() string { return string(g) }
+
+// described is a group with the defaults of an ALB: five checks, one in 30 seconds, make a target healthy.
+var described = Description{Lag: gate.Lag, Recovery: 150 * time.Second}
 
 // world is a load balancer that a test plays, and what an Observer made of it.
 type world struct {
@@ -52,25 +55,26 @@ type world struct {
 
 	mu sync.Mutex
 	// rows is the groups' content, err what a group's reads fail with, hang how long they take.
-	rows map[balancer.Ref]map[gate.Target]gate.Health
-	err  map[balancer.Ref]error
-	hang map[balancer.Ref]time.Duration
+	rows map[group]map[gate.Target]gate.Health
+	err  map[group]error
+	hang map[group]time.Duration
 	// queue is how long audits wait for the budget; it is not changed while reads are made.
 	queue time.Duration
 	// lined is closed when an audit begins to wait.
 	lined chan struct{}
-	// priorities are those at which reads were made.
-	priorities map[balancer.Ref][]budget.Priority
+	// urgent is which reads were.
+	urgent map[group][]bool
 	// reads are the times at which a group's reads began; busy is how many are under way, most how many ever were.
-	reads map[balancer.Ref][]time.Time
-	// interests are what pods watch now.
-	interests  map[key]Interest
-	busy, most map[balancer.Ref]int
+	reads      map[group][]time.Time
+	busy, most map[group]int
+	// described are the groups that are not as most are, interests what pods watch now.
+	described map[group]Description
+	interests map[key]Interest
 	// tended counts how often a group was looked after, tend is what that fails with.
-	tended map[balancer.Ref]int
+	tended map[group]int
 	tend   error
 	pods   map[types.NamespacedName]int
-	groups map[balancer.Ref]int
+	groups map[group]int
 }
 
 // run starts an Observer inside a test's bubble of time. Nothing is random in it, so that
@@ -81,17 +85,17 @@ func run(t *testing.T) *world {
 
 func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 	w := &world{
-		rows: map[balancer.Ref]map[gate.Target]gate.Health{}, err: map[balancer.Ref]error{}, hang: map[balancer.Ref]time.Duration{},
-		interests:  map[key]Interest{},
-		priorities: map[balancer.Ref][]budget.Priority{},
-		tended:     map[balancer.Ref]int{},
-		reads:      map[balancer.Ref][]time.Time{}, busy: map[balancer.Ref]int{}, most: map[balancer.Ref]int{},
-		pods: map[types.NamespacedName]int{}, groups: map[balancer.Ref]int{},
+		rows: map[group]map[gate.Target]gate.Health{}, err: map[group]error{}, hang: map[group]time.Duration{},
+		described: map[group]Description{}, interests: map[key]Interest{},
+		urgent: map[group][]bool{},
+		tended: map[group]int{},
+		reads:  map[group][]time.Time{}, busy: map[group]int{}, most: map[group]int{},
+		pods: map[types.NamespacedName]int{}, groups: map[group]int{},
 	}
 
 	w.Observer = New(w, Options{
 		WakePod:   func(p types.NamespacedName) { w.do(func() { w.pods[p]++ }) },
-		WakeGroup: func(g balancer.Ref) { w.do(func() { w.groups[g]++ }) },
+		WakeUsers: func(of Subject) { w.do(func() { w.groups[of.(group)]++ }) },
 		Tend:      w.lookAfter,
 		Random:    random,
 	})
@@ -111,21 +115,31 @@ func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 	return w
 }
 
-// watch has a pod watch a target, and keeps what it follows.
-func (w *world) watch(group balancer.Group, pod types.NamespacedName, t gate.Target, waiting bool) Sighting {
-	k := key{group.Ref, pod}
-	w.interests[k] = Interest{Group: group, Pod: pod, Target: t, Waiting: waiting, Follow: w.interests[k].Follow}
-	return w.Watch(w.interests[k])
+// watch has a pod watch a target of a group, which is described as its users would, and keeps what the pod follows.
+func (w *world) watch(id group, pod types.NamespacedName, t gate.Target, waiting bool) Sighting {
+	k := key{id, pod}
+	w.interests[k] = Interest{Subject: id, Pod: pod, Target: t, Waiting: waiting, Follow: w.interests[k].Follow}
+	seen := w.Watch(w.interests[k])
+
+	d, special := w.described[id]
+	if !special {
+		d = described
+	}
+
+	w.Observer.mu.Lock()
+	defer w.Observer.mu.Unlock()
+	w.describe(w.get(id), d)
+
+	return seen
 }
 
 // waiting has a pod that watches a group wait, or no longer.
-func (w *world) waiting(ref balancer.Ref, pod types.NamespacedName, waiting bool) {
-	in := w.interests[key{ref, pod}]
-	w.watch(in.Group, pod, in.Target, waiting)
+func (w *world) waiting(ref group, pod types.NamespacedName, waiting bool) {
+	w.watch(ref, pod, w.interests[key{ref, pod}].Target, waiting)
 }
 
 // follow has a pod that watches a group follow its target's health, or no longer.
-func (w *world) follow(ref balancer.Ref, pod types.NamespacedName, follow bool) {
+func (w *world) follow(ref group, pod types.NamespacedName, follow bool) {
 	in := w.interests[key{ref, pod}]
 	in.Follow = follow
 	w.interests[key{ref, pod}] = in
@@ -134,7 +148,7 @@ func (w *world) follow(ref balancer.Ref, pod types.NamespacedName, follow bool) 
 
 // key is of a pod's interest in a group.
 type key struct {
-	ref balancer.Ref
+	ref group
 	pod types.NamespacedName
 }
 
@@ -145,9 +159,9 @@ func (w *world) do(f func()) {
 }
 
 // Read implements Reader.
-func (w *world) Read(ctx context.Context, of balancer.Group, p budget.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
-	ref := of.Ref
-	if w.queue > 0 && p == budget.Audit {
+func (w *world) Read(ctx context.Context, req Request) (Snapshot, error) {
+	ref, urgent := req.Subject.(group), req.Urgent
+	if w.queue > 0 && !urgent {
 		w.do(func() {
 			if w.lined != nil {
 				close(w.lined)
@@ -157,17 +171,17 @@ func (w *world) Read(ctx context.Context, of balancer.Group, p budget.Priority, 
 
 		select {
 		case <-time.After(w.queue):
-		case <-raise:
-			p = budget.Urgent
+		case <-req.Raise:
+			urgent = true
 		case <-ctx.Done():
-			return nil, time.Now(), ctx.Err()
+			return Snapshot{Started: time.Now()}, ctx.Err()
 		}
 	}
 
 	w.mu.Lock()
 	began := time.Now()
 	w.reads[ref] = append(w.reads[ref], began)
-	w.priorities[ref] = append(w.priorities[ref], p)
+	w.urgent[ref] = append(w.urgent[ref], urgent)
 	w.busy[ref]++
 	w.most[ref] = max(w.most[ref], w.busy[ref])
 	hang := w.hang[ref]
@@ -184,19 +198,21 @@ func (w *world) Read(ctx context.Context, of balancer.Group, p budget.Priority, 
 	defer w.mu.Unlock()
 	w.busy[ref]--
 
-	return maps.Clone(w.rows[ref]), began, errors.Join(w.err[ref], ctx.Err())
+	return Snapshot{Started: began, Targets: maps.Clone(w.rows[ref])}, errors.Join(w.err[ref], ctx.Err())
 }
 
 // lookAfter is the load balancer's Tend.
-func (w *world) lookAfter(_ context.Context, of balancer.Group) error {
+func (w *world) lookAfter(_ context.Context, of Subject, _ any) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tended[of.Ref]++
+	if id, is := of.(group); is {
+		w.tended[id]++
+	}
 	return w.tend
 }
 
 // set makes a target's row; Unknown removes it.
-func (w *world) set(ref balancer.Ref, t gate.Target, s gate.State) {
+func (w *world) set(ref group, t gate.Target, s gate.State) {
 	w.do(func() {
 		if w.rows[ref] == nil {
 			w.rows[ref] = map[gate.Target]gate.Health{}
@@ -210,7 +226,7 @@ func (w *world) set(ref balancer.Ref, t gate.Target, s gate.State) {
 }
 
 // during does something, lets time pass and gives when a group's reads began in it.
-func (w *world) during(d time.Duration, ref balancer.Ref, do ...func()) []time.Time {
+func (w *world) during(d time.Duration, ref group, do ...func()) []time.Time {
 	synctest.Wait()
 	w.mu.Lock()
 	before := len(w.reads[ref])
@@ -234,7 +250,7 @@ func (w *world) woken(pod types.NamespacedName) int {
 	return w.pods[pod]
 }
 
-func (w *world) wokenGroup(ref balancer.Ref) int {
+func (w *world) wokenGroup(ref group) int {
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -249,8 +265,8 @@ func differ(want, got any) string {
 func TestWaitStartsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(balancer.Group{Ref: group1}, user)
-		w.watch(settings(group1), podA, atA, false)
+		w.Track(group1, user, described)
+		w.watch(group1, podA, atA, false)
 		w.during(10*time.Second, group1)
 		if n := len(w.during(time.Millisecond, group1, func() { w.waiting(group1, podA, true) })); n != 1 {
 			t.Errorf("a group that was quiet was read %d times when a pod began to wait, want once, at once", n)
@@ -262,10 +278,10 @@ func TestSingleFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.hang[group1] = 5 * time.Second
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		for range 100 {
 			w.Refresh(group1)
-			w.watch(settings(group1), podB, atB, true)
+			w.watch(group1, podB, atB, true)
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
@@ -278,7 +294,7 @@ func TestSingleFlight(t *testing.T) {
 func TestRefreshSpacing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(balancer.Group{Ref: group1}, user)
+		w.Track(group1, user, described)
 		w.during(10*time.Second, group1)
 		reads := w.during(10*time.Second, group1, func() {
 			go func() {
@@ -299,7 +315,7 @@ func TestRefreshSpacing(t *testing.T) {
 		}
 
 		w.during(time.Second, group1)
-		w.Refresh(balancer.Ref{Group: "nobody's"})
+		w.Refresh(group("nobody's"))
 	})
 }
 
@@ -307,7 +323,7 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		before := w.View(group1)
@@ -319,7 +335,7 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 		}
 
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, Err: balancer.ErrThrottled}
-		if diff := differ(want, w.watch(settings(group1), podA, atA, true)); diff != "" {
+		if diff := differ(want, w.watch(group1, podA, atA, true)); diff != "" {
 			t.Errorf("sighting during the trouble: -want, +got:\n%s", diff)
 		}
 
@@ -335,8 +351,8 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 func TestWakesThoseConcerned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.watch(settings(group1), podA, atA, true)
-		w.watch(settings(group1), podB, atB, true)
+		w.watch(group1, podA, atA, true)
+		w.watch(group1, podB, atB, true)
 		time.Sleep(gate.Lag - time.Second)
 
 		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 1 {
@@ -366,8 +382,8 @@ func TestWakesThoseConcerned(t *testing.T) {
 func TestWakesGroupForErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(balancer.Group{Ref: group1}, user)
-		w.watch(settings(group1), podA, atA, true)
+		w.Track(group1, user, described)
+		w.watch(group1, podA, atA, true)
 
 		for _, step := range []struct {
 			reason string
@@ -396,13 +412,13 @@ func TestBlindPodsHearOfErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.err[group1] = balancer.ErrDenied
-		w.watch(settings(group1), podA, atA, true)
-		w.watch(settings(group1), podB, atB, false)
+		w.watch(group1, podA, atA, true)
+		w.watch(group1, podB, atB, false)
 		time.Sleep(time.Millisecond)
 		if a, b := w.woken(podA), w.woken(podB); a != 1 || b != 0 {
 			t.Errorf("want the pod that waits told why nothing is known, and no other: got %d and %d", a, b)
 		}
-		if s := w.watch(settings(group1), podA, atA, true); s.Observed || !errors.Is(s.Err, balancer.ErrDenied) {
+		if s := w.watch(group1, podA, atA, true); s.Observed || !errors.Is(s.Err, balancer.ErrDenied) {
 			t.Errorf("want nothing observed and the error, got %+v", s)
 		}
 	})
@@ -413,16 +429,16 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
 		w.hang[group1] = 10 * time.Second
-		w.Track(balancer.Group{Ref: group1}, user)
+		w.Track(group1, user, described)
 		time.Sleep(5 * time.Second)
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		time.Sleep(6 * time.Second)
 
 		if v := w.View(group1); v.Snapshot.Targets == nil {
 			t.Fatal("the read under way has not ended")
 		}
 
-		if s := w.watch(settings(group1), podA, atA, true); s.Observed || s.Present {
+		if s := w.watch(group1, podA, atA, true); s.Observed || s.Present {
 			t.Errorf("a read that began before the pod had its address counts: %+v", s)
 		}
 
@@ -431,11 +447,11 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 		var second time.Time
 		w.do(func() { second = w.reads[group1][1] })
 
-		if at := w.watch(settings(group1), podA, atA, true).ReadAt; !at.Equal(second) {
+		if at := w.watch(group1, podA, atA, true).ReadAt; !at.Equal(second) {
 			t.Errorf("the read began at %s, told is %s", second, at)
 		}
 
-		if diff := differ(want, w.watch(settings(group1), podA, atA, true)); diff != "" {
+		if diff := differ(want, w.watch(group1, podA, atA, true)); diff != "" {
 			t.Errorf("the next read: -want, +got:\n%s", diff)
 		}
 	})
@@ -444,26 +460,26 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 func TestPlacedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.watch(settings(group1), podA, atA, true)
-		w.Placed(group1, atA, "uid-a")
+		w.watch(group1, podA, atA, true)
+		w.Changed(group1, Placement{Target: atA, Pod: "uid-a"})
 
-		if s := w.watch(settings(group1), podA, atA, true); s.PlacedFor != "uid-a" {
+		if s := w.watch(group1, podA, atA, true); s.PlacedFor != "uid-a" {
 			t.Errorf("placed for %q, want uid-a", s.PlacedFor)
 		}
 
-		if s := w.watch(settings(group1), podB, atB, true); s.PlacedFor != "" {
+		if s := w.watch(group1, podB, atB, true); s.PlacedFor != "" {
 			t.Errorf("another target is placed for %q, want nobody", s.PlacedFor)
 		}
 
-		w.Placed(group1, atA, "")
-		if s := w.watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
+		w.Changed(group1, Placement{Target: atA})
+		if s := w.watch(group1, podA, atA, true); s.PlacedFor != "" {
 			t.Errorf("taken out, yet placed for %q", s.PlacedFor)
 		}
 
-		w.Placed(group1, atA, "uid-a")
+		w.Changed(group1, Placement{Target: atA, Pod: "uid-a"})
 		time.Sleep(2 * placementKept)
 
-		if s := w.watch(settings(group1), podA, atA, true); s.PlacedFor != "" {
+		if s := w.watch(group1, podA, atA, true); s.PlacedFor != "" {
 			t.Errorf("long ago, yet placed for %q", s.PlacedFor)
 		}
 	})
@@ -472,26 +488,26 @@ func TestPlacedFor(t *testing.T) {
 func TestSeenOtherwise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		time.Sleep(gate.Lag + 2*time.Second)
 		w.set(group1, atA, gate.Healthy)
 		w.Refresh(group1)
 		time.Sleep(2 * time.Second)
 		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, SeenOtherwise: true}
-		if diff := differ(want, w.watch(settings(group1), podA, atA, true)); diff != "" {
+		if diff := differ(want, w.watch(group1, podA, atA, true)); diff != "" {
 			t.Errorf("absent first, healthy later: -want, +got:\n%s", diff)
 		}
 
 		w.set(group1, atB, gate.Healthy)
-		w.watch(settings(group1), podA, atB, true)
+		w.watch(group1, podA, atB, true)
 		time.Sleep(2 * time.Second)
 		want.SeenOtherwise = false
-		if diff := differ(want, w.watch(settings(group1), podA, atB, true)); diff != "" {
+		if diff := differ(want, w.watch(group1, podA, atB, true)); diff != "" {
 			t.Errorf("at another address, healthy at first sight: -want, +got:\n%s", diff)
 		}
 
 		w.Forget(podA)
-		if s := w.watch(settings(group1), podA, atB, true); s.Observed {
+		if s := w.watch(group1, podA, atB, true); s.Observed {
 			t.Errorf("forgotten, yet remembered: %+v", s)
 		}
 	})
@@ -500,7 +516,7 @@ func TestSeenOtherwise(t *testing.T) {
 func TestEmptyGroupIsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(balancer.Group{Ref: group1}, user)
+		w.Track(group1, user, described)
 		time.Sleep(time.Second)
 		if v := w.View(group1); v.Snapshot.Targets == nil || len(v.Snapshot.Targets) != 0 {
 			t.Errorf("want an empty group, known as such, got %+v", v)
@@ -512,9 +528,9 @@ func TestUnneededGroupIsReadNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Initial)
-		w.Track(balancer.Group{Ref: group1}, user)
-		w.watch(settings(group1), podA, atA, true)
-		w.watch(settings(group2), podA, atA, true)
+		w.Track(group1, user, described)
+		w.watch(group1, podA, atA, true)
+		w.watch(group2, podA, atA, true)
 		w.Forget(podA, group1)
 
 		if n := len(w.during(time.Hour, group2)); n > 1 {
@@ -531,7 +547,7 @@ func TestUnneededGroupIsReadNoMore(t *testing.T) {
 			t.Errorf("a group that nobody needs was read %d times", n)
 		}
 
-		if n := len(w.during(time.Second, group1, func() { w.Track(balancer.Group{Ref: group1}, user) })); n != 1 {
+		if n := len(w.during(time.Second, group1, func() { w.Track(group1, user, described) })); n != 1 {
 			t.Errorf("a group that is needed again was read %d times", n)
 		}
 	})
@@ -542,7 +558,7 @@ func TestTrackBeforeRun(t *testing.T) {
 		w := run(t)
 		w.stop()
 		reads := len(w.during(time.Minute, group1))
-		w.Track(balancer.Group{Ref: group1}, user)
+		w.Track(group1, user, described)
 
 		if n := len(w.during(time.Minute, group1)); reads+n != 0 {
 			t.Errorf("%d reads after Run ended", reads+n)
@@ -565,7 +581,7 @@ func TestRunEndsReadsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.hang[group1] = time.Hour
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		time.Sleep(time.Second)
 		begun := time.Now()
 		w.stop()
@@ -588,7 +604,7 @@ func TestUnsure(t *testing.T) {
 		}
 
 		begun := time.Now()
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		time.Sleep(gate.Lag - time.Second)
 
 		if at, unsure := w.Unsure(group1, podA); !unsure || !at.Equal(begun.Add(gate.Lag)) {

@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
 )
 
 const (
-	// FastInterval is the time between two reads of a group for which a pod waits that could be healthy by now, and
+	// FastInterval is the time between two reads of a subject for which a pod waits that could be healthy by now, and
 	// the least between any two.
 	FastInterval = time.Second
 	// SlowInterval is the same where a pod waits that cannot, and where a target comes or goes.
@@ -23,18 +22,18 @@ const (
 	// AuditInterval is the same where nothing is expected: with the wait for the budget, drift is found within five
 	// minutes, and a thousand groups take 222 calls a minute.
 	AuditInterval = 4*time.Minute + 30*time.Second
-	// maxBackoff bounds the time between two reads of a group whose reads fail.
+	// maxBackoff bounds the time between two reads of a subject whose reads fail.
 	maxBackoff = 30 * time.Second
 	// maxThrottled is the same when reads are throttled: the account as a whole is slowed for that already.
 	maxThrottled = 5 * time.Second
 )
 
-// ask has the group read soon; mu is held.
-func (g *group) ask(pressing bool) {
-	g.asked, g.pressing = time.Now(), g.pressing || pressing
-	send(g.nudge)
-	if g.pressing {
-		send(g.raise)
+// ask has the subject read soon; mu is held.
+func (s *subject) ask(pressing bool) {
+	s.asked, s.pressing = time.Now(), s.pressing || pressing
+	send(s.nudge)
+	if s.pressing {
+		send(s.raise)
 	}
 }
 
@@ -45,22 +44,8 @@ func send(c chan struct{}) {
 	}
 }
 
-// priority is that of the read that begins now; what was raised before is in it.
-func (o *Observer) priority(g *group) budget.Priority {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	select {
-	case <-g.raise:
-	default:
-	}
-	if g.pressing || g.anyWaiting() {
-		return budget.Urgent
-	}
-	return budget.Audit
-}
-
-func (g *group) anyWaiting() bool {
-	for _, in := range g.interests {
+func (s *subject) anyWaiting() bool {
+	for _, in := range s.interests {
 		if in.waiting {
 			return true
 		}
@@ -68,37 +53,37 @@ func (g *group) anyWaiting() bool {
 	return false
 }
 
-// due is when the group is to be read next.
-func (o *Observer) due(g *group) time.Time {
+// due is when the subject is to be read next.
+func (o *Observer) due(s *subject) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 
-	if g.failures > 0 {
-		return g.retry
+	if s.failures > 0 {
+		return s.retry
 	}
 
-	at := g.audit()
-	if g.asked.After(g.last) {
-		at = earlier(at, g.last.Add(FastInterval))
+	at := s.audit()
+	if s.asked.After(s.last) {
+		at = earlier(at, s.last.Add(FastInterval))
 	}
 
-	if g.moving() {
-		at = earlier(at, g.last.Add(SlowInterval))
+	if s.moving() {
+		at = earlier(at, s.last.Add(SlowInterval))
 	}
 
-	for _, in := range g.interests {
+	for _, in := range s.interests {
 		if in.waiting {
-			at = earlier(at, g.expect(in))
+			at = earlier(at, s.expect(in))
 		}
 		if in.followed {
-			at = earlier(at, g.last.Add(in.pace()))
+			at = earlier(at, s.last.Add(in.pace()))
 		}
 	}
 
 	return at
 }
 
-// pace is how often the group is read for a gate that follows its target's health.
+// pace is how often the subject is read for a gate that follows its target's health.
 func (in *interest) pace() time.Duration {
 	if in.failing.IsZero() {
 		return FollowInterval
@@ -106,16 +91,17 @@ func (in *interest) pace() time.Duration {
 	return SlowInterval
 }
 
-// audit is the first beat of the group's own rhythm after the last read. The rhythm
-// keeps groups that were once read together from being audited together.
-func (g *group) audit() time.Time {
-	beats := g.last.Sub(g.anchor)/g.every + 1
-	return g.anchor.Add(beats * g.every)
+// audit is the first beat of the subject's own rhythm after the last read. The rhythm
+// keeps subjects that were once read together from being audited together.
+func (s *subject) audit() time.Time {
+	every := s.described.Audit
+	beats := s.last.Sub(s.anchor)/every + 1
+	return s.anchor.Add(beats * every)
 }
 
-// moving reports whether the group was seen with a target that comes or goes.
-func (g *group) moving() bool {
-	for _, h := range g.view.Snapshot.Targets {
+// moving reports whether the subject was seen with a target that comes or goes.
+func (s *subject) moving() bool {
+	for _, h := range s.view.Snapshot.Targets {
 		if h.State == gate.Initial || h.State == gate.Draining {
 			return true
 		}
@@ -123,11 +109,11 @@ func (g *group) moving() bool {
 	return false
 }
 
-// expect is when to read the group for a pod that waits: fast, unless its target
+// expect is when to read the subject for a pod that waits: fast, unless its target
 // surely cannot be healthy by then, and slowly until it can.
-func (g *group) expect(in *interest) time.Time {
-	fast, slow := g.last.Add(FastInterval), g.last.Add(SlowInterval)
-	if possible := g.possible(in); possible.After(fast) {
+func (s *subject) expect(in *interest) time.Time {
+	fast, slow := s.last.Add(FastInterval), s.last.Add(SlowInterval)
+	if possible := s.possible(in); possible.After(fast) {
 		return earlier(slow, possible)
 	}
 	return fast
@@ -136,20 +122,19 @@ func (g *group) expect(in *interest) time.Time {
 // possible is the earliest time at which a pod's target could be healthy; zero when
 // that may be now. Whatever is not known to be impossible is possible: a new target's
 // first check may come at once and may suffice.
-func (g *group) possible(in *interest) time.Time {
-	s := in.sighting
-	if !s.Observed || g.last.Before(g.changed.Add(gate.Lag)) {
+func (s *subject) possible(in *interest) time.Time {
+	seen := in.sighting
+	if !seen.Observed || s.last.Before(s.changed.Add(s.described.Lag)) {
 		return time.Time{} // A call of podgate's may not show yet.
 	}
 
 	switch {
-	case !s.Present, s.Health.State == gate.Draining:
+	case !seen.Present, seen.Health.State == gate.Draining:
 		// It is registered first, which asks for a read.
-		return g.last.Add(SlowInterval)
-	case s.Health.State == gate.Unhealthy && !in.sound.IsZero():
-		// A check failed after that, and so many have to pass in a row.
-		recovery := time.Duration(g.settings.HealthyThreshold) * g.settings.HealthCheckInterval
-		return in.sound.Add(recovery - gate.Lag)
+		return s.last.Add(SlowInterval)
+	case seen.Health.State == gate.Unhealthy && !in.sound.IsZero():
+		// A check failed after that. The read that found none failed may have been behind.
+		return in.sound.Add(s.described.Recovery - s.described.Lag)
 	}
 
 	return time.Time{}
@@ -178,7 +163,7 @@ func backoff(n int, err error) time.Duration {
 	return min(FastInterval<<min(n-1, 5), limit)
 }
 
-// jitter takes up to a fifth off, so that many groups do not fall into step.
+// jitter takes up to a fifth off, so that many subjects do not fall into step.
 func (o *Observer) jitter(d time.Duration) time.Duration {
 	return d - o.random(d/5+1)
 }

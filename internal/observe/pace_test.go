@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -20,18 +19,18 @@ func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.set(group1, atA, gate.Healthy)
-		w.Track(balancer.Group{Ref: group1}, user)
+		w.Track(group1, user, described)
 
 		if n := len(w.during(AuditInterval*10, group1)); n < 10 || n > 11 {
 			t.Errorf("a group for which nobody waits was read %d times in ten intervals of audits and at first", n)
 		}
 
-		w.watch(settings(group1), podA, atA, false)
+		w.watch(group1, podA, atA, false)
 		if n := len(w.during(AuditInterval*10, group1)); n < 10 || n > 11 {
 			t.Errorf("an open pod's group was read %d times in ten intervals of audits and for the pod", n)
 		}
 
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		if n := len(w.during(time.Minute, group1)); n < 59 || n > 61 {
 			t.Errorf("a waiting pod's group was read %d times in a minute, want about once a second", n)
 		}
@@ -47,24 +46,25 @@ func TestPace(t *testing.T) {
 // that begins some time after its target got into a state.
 func TestFastOnlyWhenHealthIsPossible(t *testing.T) {
 	for _, tc := range []struct {
-		reason   string
-		settings balancer.Group
-		state    gate.State
-		after    time.Duration
-		fast     bool
+		reason    string
+		described Description
+		state     gate.State
+		after     time.Duration
+		fast      bool
 	}{
-		{"a new target's first check may come at any time", settings(group1), gate.Initial, time.Hour, true},
-		{"a group may be attached to a listener at any time", settings(group1), gate.Unused, time.Hour, true},
-		{"an unhealthy target has to pass five checks first", settings(group1), gate.Unhealthy, 10 * time.Second, false},
-		{"and may have by now", settings(group1), gate.Unhealthy, 140 * time.Second, true},
-		{"where the settings are not known, it may be healthy at any time", balancer.Group{Ref: group1}, gate.Unhealthy, 10 * time.Second, true},
-		{"a target that leaves has to be registered again first", settings(group1), gate.Draining, time.Minute, false},
-		{"health that is not proven to be the pod's may be at any time", settings(group1), gate.Healthy, time.Minute, true},
+		{"a new target's first check may come at any time", described, gate.Initial, time.Hour, true},
+		{"a group may be attached to a listener at any time", described, gate.Unused, time.Hour, true},
+		{"an unhealthy target has to pass five checks first", described, gate.Unhealthy, 10 * time.Second, false},
+		{"and may have by now", described, gate.Unhealthy, 140 * time.Second, true},
+		{"where the settings are not known, it may be healthy at any time", Description{Lag: gate.Lag}, gate.Unhealthy, 10 * time.Second, true},
+		{"a target that leaves has to be registered again first", described, gate.Draining, time.Minute, false},
+		{"health that is not proven to be the pod's may be at any time", described, gate.Healthy, time.Minute, true},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := run(t)
-				w.watch(tc.settings, podA, atA, true)
+				w.described[group1] = tc.described
+				w.watch(group1, podA, atA, true)
 				w.set(group1, atA, gate.Initial)
 				w.Refresh(group1)
 				time.Sleep(time.Minute)
@@ -76,7 +76,7 @@ func TestFastOnlyWhenHealthIsPossible(t *testing.T) {
 				}
 
 				w.do(func() {
-					if p := w.priorities[group1]; slices.Contains(p[len(p)-n:], budget.Audit) {
+					if u := w.urgent[group1]; slices.Contains(u[len(u)-n:], false) {
 						t.Error("a read for a pod that waits is an audit")
 					}
 				})
@@ -93,7 +93,7 @@ func TestNeverLate(t *testing.T) {
 	}
 
 	const check = 5 * time.Second
-	quick := balancer.Group{Ref: group1, HealthCheckInterval: check, HealthyThreshold: 10, UnhealthyThreshold: 2}
+	quick := Description{Lag: gate.Lag, Recovery: 10 * check}
 	for _, tc := range []struct {
 		reason string
 		way    []step
@@ -113,9 +113,10 @@ func TestNeverLate(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", tc.reason, offset), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := run(t)
-					w.Track(balancer.Group{Ref: group1}, user)
+					w.described[group1] = quick
+					w.Track(group1, user, quick)
 					time.Sleep(time.Hour + time.Duration(offset)*99*time.Millisecond)
-					w.watch(quick, podA, atA, true)
+					w.watch(group1, podA, atA, true)
 					time.Sleep(time.Duration(offset) * 799 * time.Millisecond)
 					w.Refresh(group1)
 
@@ -130,7 +131,7 @@ func TestNeverLate(t *testing.T) {
 					w.set(group1, atA, gate.Healthy)
 					w.during(1100*time.Millisecond, group1)
 
-					if s := w.watch(quick, podA, atA, true); s.Health.State != gate.Healthy {
+					if s := w.watch(group1, podA, atA, true); s.Health.State != gate.Healthy {
 						t.Errorf("seen as %+v 1.1 s after it is healthy", s)
 					}
 				})
@@ -142,7 +143,7 @@ func TestNeverLate(t *testing.T) {
 func TestAChangeIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		w.Track(balancer.Group{Ref: group1}, user)
+		w.Track(group1, user, described)
 		time.Sleep(time.Second)
 		w.set(group1, atA, gate.Draining)
 		w.Refresh(group1)
@@ -157,7 +158,7 @@ func TestThrottledGroupsComeBackSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.err[group1] = balancer.ErrThrottled
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		time.Sleep(time.Minute)
 		reads := w.during(10*time.Minute, group1)
 		for i := 1; i < len(reads); i++ {
@@ -171,10 +172,10 @@ func TestThrottledGroupsComeBackSoon(t *testing.T) {
 func TestAuditsAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := runRandom(t, rand.N[time.Duration])
-		refs := make([]balancer.Ref, 1000)
+		refs := make([]group, 1000)
 		for i := range refs {
-			refs[i] = balancer.Ref{Group: fmt.Sprint(i)}
-			w.Track(balancer.Group{Ref: refs[i]}, user)
+			refs[i] = group(fmt.Sprint(i))
+			w.Track(refs[i], user, described)
 		}
 
 		time.Sleep(time.Second)
@@ -211,15 +212,15 @@ func TestPriority(t *testing.T) {
 		{"nothing happens", func(*world) {}, false},
 		{"podgate changed the group", func(w *world) { w.Refresh(group1) }, true},
 		{"a pod waits", func(w *world) { w.waiting(group1, podA, true) }, true},
-		{"a pod comes, whose target must be seen before it is registered", func(w *world) { w.watch(settings(group1), podB, atB, false) }, true},
-		{"a binding comes", func(w *world) { w.Track(balancer.Group{Ref: group1}, user) }, false},
+		{"a pod comes, whose target must be seen before it is registered", func(w *world) { w.watch(group1, podB, atB, false) }, true},
+		{"a binding comes", func(w *world) { w.Track(group1, user, described) }, false},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := run(t)
 				w.queue = 10 * time.Second
 				w.set(group1, atA, gate.Healthy)
-				w.watch(settings(group1), podA, atA, false)
+				w.watch(group1, podA, atA, false)
 				time.Sleep(time.Hour)
 
 				for range 2 { // Once while the group is quiet, and once while its audit waits in line.
@@ -229,9 +230,9 @@ func TestPriority(t *testing.T) {
 					}
 
 					w.do(func() {
-						for _, p := range w.priorities[group1][len(w.priorities[group1])-n:] {
-							if (p == budget.Urgent) != tc.urgent {
-								t.Errorf("read at priority %s", p)
+						for _, urgent := range w.urgent[group1][len(w.urgent[group1])-n:] {
+							if urgent != tc.urgent {
+								t.Errorf("read urgently: %t", urgent)
 							}
 						}
 					})
@@ -264,8 +265,8 @@ func TestFirstReadsOfOpenPodsAreAudits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.queue = 10 * time.Second
-		w.Track(balancer.Group{Ref: group1}, user)
-		w.watch(settings(group1), podA, atA, false)
+		w.Track(group1, user, described)
+		w.watch(group1, podA, atA, false)
 
 		if n := len(w.during(9*time.Second, group1)); n != 0 {
 			t.Error("after a restart the groups of open pods come before others")
@@ -275,7 +276,7 @@ func TestFirstReadsOfOpenPodsAreAudits(t *testing.T) {
 			t.Errorf("%d first reads, want one, that counts for the pod that came while it waited", n)
 		}
 
-		if s := w.watch(settings(group1), podA, atA, false); !s.Observed {
+		if s := w.watch(group1, podA, atA, false); !s.Observed {
 			t.Error("the first read does not count for a pod that came before it began")
 		}
 	})
@@ -289,9 +290,9 @@ func TestOldestRead(t *testing.T) {
 		}
 
 		w.set(group1, atA, gate.Initial)
-		w.watch(settings(group1), podA, atA, true)
+		w.watch(group1, podA, atA, true)
 		w.do(func() { w.err[group2] = balancer.ErrDenied })
-		w.watch(settings(group2), podB, atB, true)
+		w.watch(group2, podB, atB, true)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 

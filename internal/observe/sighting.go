@@ -8,19 +8,18 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// Snapshot is what one complete read of a group said.
+// Snapshot is what one complete read of a subject said.
 type Snapshot struct {
 	// Started is when the read began: what it says held at that time or later.
 	Started time.Time
-	// Targets is the group's content, not nil; a target that is absent is not registered.
+	// Targets is the subject's content, not nil; a target that is absent is not in it.
 	Targets map[gate.Target]gate.Health
 }
 
-// View is a group as it is known now.
+// View is a subject as it is known now.
 type View struct {
 	// Snapshot is the latest complete read; its Targets are nil before the first.
 	Snapshot Snapshot
@@ -30,14 +29,13 @@ type View struct {
 
 // Interest is what a pod's gate needs to know of a target.
 type Interest struct {
-	// Group is the target's group. Its health-check settings say when its targets can be
-	// healthy; where they are zero, that is at any time.
-	Group  balancer.Group
-	Pod    types.NamespacedName
-	Target gate.Target
-	// Waiting: the gate is closed and could open by now, so the group is read fast and urgently.
+	// Subject is what the target is observed in.
+	Subject Subject
+	Pod     types.NamespacedName
+	Target  gate.Target
+	// Waiting: the gate is closed and could open by now, so the subject is read fast and urgently.
 	Waiting bool
-	// Follow: the gate follows its target's health, open or not, so the group is read often enough for that.
+	// Follow: the gate follows its target's health, open or not, so the subject is read often enough for that.
 	Follow bool
 }
 
@@ -51,10 +49,10 @@ type Sighting struct {
 	Present bool
 	// Health is the target's, when Present.
 	Health gate.Health
-	// SeenOtherwise: one of these reads found the target absent or not healthy, and began
-	// gate.Lag after the pod got its address: what is older may be of the pod that had it before.
+	// SeenOtherwise: one of these reads found the target absent or not healthy, and began the
+	// subject's lag after the pod got its address: what is older may be of the pod that had it before.
 	SeenOtherwise bool
-	// PlacedFor is the pod for which podgate registered the target when the group did
+	// PlacedFor is the pod for which podgate registered the target when the subject did
 	// not hold it, empty when it did not or that was long ago.
 	PlacedFor types.UID
 	// FailingSince is when the first of the reads began that said in a row that the target
@@ -65,7 +63,7 @@ type Sighting struct {
 	Err error
 }
 
-// interest is a pod's in one target of a group.
+// interest is a pod's in one target of a subject.
 type interest struct {
 	target gate.Target
 	// since is when the pod was first seen with this address.
@@ -80,8 +78,8 @@ type interest struct {
 	failing time.Time
 }
 
-// update takes a snapshot into account and reports whether the sighting changed.
-func (in *interest) update(snap Snapshot) bool {
+// update takes a snapshot into account, which may be that much behind, and reports whether the sighting changed.
+func (in *interest) update(snap Snapshot, lag time.Duration) bool {
 	if snap.Started.Before(in.since) {
 		return false
 	}
@@ -89,7 +87,7 @@ func (in *interest) update(snap Snapshot) bool {
 	h, present := snap.Targets[in.target]
 	next := Sighting{
 		Observed: true, Present: present, Health: h,
-		SeenOtherwise: in.sighting.SeenOtherwise || (!present || h.State != gate.Healthy) && !snap.Started.Before(in.since.Add(gate.Lag)),
+		SeenOtherwise: in.sighting.SeenOtherwise || (!present || h.State != gate.Healthy) && !snap.Started.Before(in.since.Add(lag)),
 	}
 
 	if h.State != gate.Unhealthy {

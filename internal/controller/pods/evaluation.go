@@ -12,11 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/podgauge"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/observe"
 	"github.com/podgate/podgate/internal/override"
 )
 
@@ -31,8 +31,8 @@ type evaluation struct {
 	conditions []corev1.PodCondition
 	// groups are the target groups of a condition's gate, for metrics.
 	groups map[corev1.PodConditionType][]string
-	// refs are the groups in which the pod is interested.
-	refs []balancer.Ref
+	// subjects are those in which the pod is interested.
+	subjects []observe.Subject
 	// waiting and orphans are the label values of the pod's share in the gauges.
 	waiting, orphans []podgauge.Series
 	recheck          time.Duration
@@ -85,7 +85,9 @@ func (e *evaluation) note(gateType string, sources []gates.Source, current gate.
 		e.groups = map[corev1.PodConditionType][]string{}
 	}
 	for _, s := range sources {
-		e.groups[c.Type] = append(e.groups[c.Type], s.Group.Ref.Group)
+		if s.Subject != nil {
+			e.groups[c.Type] = append(e.groups[c.Type], s.Subject.String())
+		}
 	}
 }
 

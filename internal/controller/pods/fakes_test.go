@@ -54,8 +54,8 @@ type world struct {
 	clock   time.Time
 
 	sightings map[gate.Target]observe.Sighting
-	waiting   map[balancer.Ref]bool
-	followed  map[balancer.Ref]bool
+	waiting   map[observe.Subject]bool
+	followed  map[observe.Subject]bool
 	// siblings are the binding's other pods.
 	siblings  []corev1.Pod
 	forgotten int
@@ -68,7 +68,7 @@ type world struct {
 // balancer has not been asked about.
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t, clock: noon, sightings: map[gate.Target]observe.Sighting{}, waiting: map[balancer.Ref]bool{}, followed: map[balancer.Ref]bool{}, events: events.NewFakeRecorder(100),
+		t: t, clock: noon, sightings: map[gate.Target]observe.Sighting{}, waiting: map[observe.Subject]bool{}, followed: map[observe.Subject]bool{}, events: events.NewFakeRecorder(100),
 		pod: &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-0", UID: "uid-1", Labels: map[string]string{"app": "web"}},
 			Spec:       corev1.PodSpec{ReadinessGates: []corev1.PodReadinessGate{{ConditionType: gateWeb}}},
@@ -161,7 +161,7 @@ func (w *world) containers(s corev1.ConditionStatus) {
 
 // Watch implements Observer.
 func (w *world) Watch(in observe.Interest) observe.Sighting {
-	w.waiting[in.Group.Ref], w.followed[in.Group.Ref] = in.Waiting, in.Follow
+	w.waiting[in.Subject], w.followed[in.Subject] = in.Waiting, in.Follow
 	s := w.sightings[in.Target]
 	if s.ReadAt.IsZero() {
 		s.ReadAt = w.clock
@@ -170,7 +170,7 @@ func (w *world) Watch(in observe.Interest) observe.Sighting {
 }
 
 // Forget implements Observer.
-func (w *world) Forget(_ types.NamespacedName, keep ...balancer.Ref) {
+func (w *world) Forget(_ types.NamespacedName, keep ...observe.Subject) {
 	if len(keep) == 0 {
 		w.forgotten++
 	}

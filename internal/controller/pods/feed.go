@@ -40,10 +40,10 @@ func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Sourc
 
 // observe adds what the observer saw of a source's target.
 func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gate.Feed) {
-	e.refs = append(e.refs, s.Group.Ref)
+	e.subjects = append(e.subjects, s.Subject)
 	seen := r.observer.Watch(interest(e.key, s, waiting))
 
-	f.Addr, f.Detection = s.Target.Addr, s.Group.DetectionTime()
+	f.Addr, f.Detection = s.Target.Addr, s.Detection
 	f.ReadAt, f.FailingSince = seen.ReadAt, seen.FailingSince
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = seen.Observed, seen.Present, seen.Health, seen.SeenOtherwise
 	f.Placed = seen.PlacedFor == e.pod.UID
@@ -58,7 +58,7 @@ func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gat
 
 // interest is that of a pod in the target of a source; the observer reads fast while the pod waits.
 func interest(pod types.NamespacedName, s gates.Source, waiting bool) observe.Interest {
-	return observe.Interest{Group: s.Group, Pod: pod, Target: s.Target, Waiting: waiting, Follow: s.Policy.Mode == gate.Track}
+	return observe.Interest{Subject: s.Subject, Pod: pod, Target: s.Target, Waiting: waiting, Follow: s.Policy.Mode == gate.Track}
 }
 
 // unclaimedSince remembers since when each source of a pod's gate, by name, does not claim

@@ -38,7 +38,7 @@ import (
 // Observer is the part of observe.Observer that the controller needs.
 type Observer interface {
 	Watch(observe.Interest) observe.Sighting
-	Forget(pod types.NamespacedName, keep ...balancer.Ref)
+	Forget(pod types.NamespacedName, keep ...observe.Subject)
 }
 
 // Reconciler reconciles one pod's gates at a time.
@@ -104,7 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 	}
 
-	r.observer.Forget(req.NamespacedName, e.refs...)
+	r.observer.Forget(req.NamespacedName, e.subjects...)
 	if err := r.write(ctx, &e); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -51,7 +51,7 @@ func sourceOn(name string, port int32) gates.Source {
 	group := resolution().Group
 	group.Ref.Group = "arn:" + name
 	return gates.Source{
-		Name: name, Owner: types.NamespacedName{Namespace: "shop", Name: name}, Claim: gate.Claimed, Group: group,
+		Name: name, Owner: types.NamespacedName{Namespace: "shop", Name: name}, Claim: gate.Claimed, Subject: group.Ref, Detection: group.DetectionTime(),
 		Target: gate.Target{Addr: target("10.0.0.7").Addr, Port: port},
 	}
 }

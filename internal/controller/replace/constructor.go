@@ -23,7 +23,6 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/ungated"
 	"github.com/podgate/podgate/internal/observe"
@@ -39,8 +38,8 @@ type Inspector interface {
 
 // Observer is the part of observe.Observer that replacing needs.
 type Observer interface {
-	View(balancer.Ref) observe.View
-	Refresh(balancer.Ref)
+	View(observe.Subject) observe.View
+	Refresh(observe.Subject)
 }
 
 // Resolutions is the part of binding.Registry that replacing needs.

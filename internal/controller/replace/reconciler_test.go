@@ -53,8 +53,8 @@ type world struct {
 }
 
 // View and Refresh are the observer's.
-func (w *world) View(balancer.Ref) observe.View { return w.view }
-func (w *world) Refresh(balancer.Ref)           { w.view.Snapshot.Started = w.Clock }
+func (w *world) View(observe.Subject) observe.View { return w.view }
+func (w *world) Refresh(observe.Subject)           { w.view.Snapshot.Started = w.Clock }
 
 // Get knows every binding's group.
 func (w *world) Get(types.NamespacedName) (binding.Resolution, bool) {

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/balancer"
 )
 
 // TestNotAllowed: what bindings of a namespace may not name is neither read nor changed, on whatever way.
@@ -43,7 +42,8 @@ func TestNotAllowed(t *testing.T) {
 			w.restart()
 			forbid(w)
 			tc.change(w)
-			w.calls, w.tracking = nil, map[balancer.Ref]int{}
+			w.calls = nil
+			clear(w.tracking)
 			if _, err := w.try(web); err != nil {
 				t.Fatal(err)
 			}

@@ -105,7 +105,7 @@ type world struct {
 	calls    []string
 	viewErr  error
 	unread   bool
-	tracking map[balancer.Ref]int
+	tracking map[balancer.Ref]observe.Description
 	// placed is for whom the observer was told that targets were registered; viewAge how old its reads are.
 	placed  map[gate.Target]types.UID
 	viewAge time.Duration
@@ -124,7 +124,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, clock: noon, delay: 30 * time.Second, pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}, bindings: map[string]*elbv2.TargetGroupBinding{}, own: map[string]*v1alpha1.TargetBinding{}, unsure: map[string]time.Time{},
 		maps: map[string]*corev1.ConfigMap{}, refused: map[string]error{},
-		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[balancer.Ref]int{}, settings: map[string]balancer.Settings{}, placed: map[gate.Target]types.UID{},
+		rows: map[gate.Target]gate.Health{}, fail: map[string]error{}, refuse: map[gate.Target]bool{}, tracking: map[balancer.Ref]observe.Description{}, settings: map[string]balancer.Settings{}, placed: map[gate.Target]types.UID{},
 		events: events.NewFakeRecorder(1000),
 	}
 
@@ -366,27 +366,35 @@ func (w *world) note(call string, targets []gate.Target) {
 }
 
 // Track implements Observer.
-func (w *world) Track(g balancer.Group, _ types.NamespacedName) {
-	w.tracking[g.Ref], w.settings["track"] = 1, g.Settings
+func (w *world) Track(id observe.Subject, _ types.NamespacedName, d observe.Description) {
+	w.tracking[id.(balancer.Ref)], w.settings["track"] = d, d.Settings.(balancer.Group).Settings
 }
 
 // Untrack implements Observer.
-func (w *world) Untrack(ref balancer.Ref, _ types.NamespacedName) { delete(w.tracking, ref) }
+func (w *world) Untrack(id observe.Subject, _ types.NamespacedName) {
+	delete(w.tracking, id.(balancer.Ref))
+}
 
 // Refresh implements Observer.
-func (w *world) Refresh(balancer.Ref) { w.refreshed++ }
+func (w *world) Refresh(observe.Subject) { w.refreshed++ }
 
-// Placed implements Observer.
-func (w *world) Placed(_ balancer.Ref, t gate.Target, uid types.UID) { w.placed[t] = uid }
+// Changed implements Observer.
+func (w *world) Changed(_ observe.Subject, placed ...observe.Placement) {
+	w.refreshed++
+	w.refreshed++
+	for _, p := range placed {
+		w.placed[p.Target] = p.Pod
+	}
+}
 
 // Unsure implements Observer.
-func (w *world) Unsure(_ balancer.Ref, pod types.NamespacedName) (time.Time, bool) {
+func (w *world) Unsure(_ observe.Subject, pod types.NamespacedName) (time.Time, bool) {
 	at, is := w.unsure[pod.Name]
 	return at, is
 }
 
 // View implements Observer: the group as it is now.
-func (w *world) View(balancer.Ref) observe.View {
+func (w *world) View(observe.Subject) observe.View {
 	if w.unread {
 		return observe.View{Err: w.viewErr}
 	}

@@ -19,7 +19,6 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -35,7 +34,8 @@ func newForeignWorld(t *testing.T) *world {
 	b.Spec.TargetType, b.Spec.IPAddressType = new(elbv2.TargetTypeIP), new("ipv4")
 	b.Status.ObservedGeneration = new(int64(1))
 	w.renew()
-	w.tracking, w.events = map[balancer.Ref]int{}, events.NewFakeRecorder(1000)
+	clear(w.tracking)
+	w.events = events.NewFakeRecorder(1000)
 	w.restart()
 	return w
 }

@@ -27,10 +27,10 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain/record"
-	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/observe"
+	"github.com/podgate/podgate/internal/observe/groups"
 )
 
 // What this package may do in the cluster.
@@ -45,12 +45,12 @@ import (
 
 // Observer is the part of observe.Observer that the controller needs.
 type Observer interface {
-	Track(balancer.Group, types.NamespacedName)
-	Untrack(balancer.Ref, types.NamespacedName)
-	View(balancer.Ref) observe.View
-	Refresh(balancer.Ref)
-	Placed(balancer.Ref, gate.Target, types.UID)
-	Unsure(balancer.Ref, types.NamespacedName) (time.Time, bool)
+	Track(observe.Subject, types.NamespacedName, observe.Description)
+	Untrack(observe.Subject, types.NamespacedName)
+	View(observe.Subject) observe.View
+	Refresh(observe.Subject)
+	Changed(observe.Subject, ...observe.Placement)
+	Unsure(observe.Subject, types.NamespacedName) (time.Time, bool)
 }
 
 // resolveAgain is how long a resolved group's settings are taken as they were, less up
@@ -271,7 +271,7 @@ func groupName(b *binding.Binding) string {
 func (r *Reconciler) track(key types.NamespacedName, group balancer.Group) {
 	before := r.states.track(key, group.Ref)
 	if group.Ref.Group != "" {
-		r.observer.Track(group, key)
+		r.observer.Track(group.Ref, key, groups.Describe(group, r.drivers))
 	}
 
 	if before.Group != "" && before != group.Ref {

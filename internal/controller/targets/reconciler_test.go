@@ -20,6 +20,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/balancer/traits"
+	"github.com/podgate/podgate/internal/observe/groups"
 )
 
 func TestVerdict(t *testing.T) {
@@ -215,8 +216,13 @@ func TestObservedGroupFollowsTheBinding(t *testing.T) {
 	b.Spec.TargetGroupARN, b.Generation = "arn:other", 2
 	w.reconcile()
 
-	if len(w.tracking) != 1 || w.tracking[balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:other"}] == 0 {
+	other := balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:other"}
+	said, tracked := w.tracking[other]
+	if len(w.tracking) != 1 || !tracked {
 		t.Errorf("want the new group observed alone, got %v", w.tracking)
+	}
+	if g, _ := said.Settings.(balancer.Group); said != groups.Describe(g, w.drivers) || g.Ref != other || g.HealthCheckInterval == 0 {
+		t.Errorf("the new group is described as %+v", said)
 	}
 
 	w.bindings["web-tg"].Spec.TargetGroupARN, w.bindings["web-tg"].Generation = "arn:gone", 3

@@ -14,6 +14,7 @@ import (
 	"github.com/podgate/podgate/internal/drain/record"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/membership"
+	"github.com/podgate/podgate/internal/observe"
 )
 
 // registrar makes the calls that change groups. What they did is remembered until reads show it, and measured.
@@ -71,17 +72,18 @@ func (r *registrar) register(ctx context.Context, group balancer.Group, targets 
 
 	err := r.provider.Register(ctx, group, targets, who.owners(targets))
 	done := except(targets, err)
+	var placed []observe.Placement
 	for _, t := range done {
 		r.drains.Registered(group.Ref, t)
 
 		// Where nothing was before, what the load balancer says from now on is about this pod.
 		if pod := who.pods[t]; pod != nil && who.vacant(t) {
-			r.observer.Placed(group.Ref, t, pod.UID)
+			placed = append(placed, observe.Placement{Target: t, Pod: pod.UID})
 		}
 	}
 
 	r.remember(group.Ref, targets, err, true)
-	r.observer.Refresh(group.Ref)
+	r.observer.Changed(group.Ref, placed...)
 	r.metrics.registered(group.Ref, done, who, r.now())
 	log.FromContext(ctx).Info("Registered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 
@@ -98,11 +100,12 @@ func (r *registrar) deregister(ctx context.Context, group balancer.Group, target
 	r.remember(group.Ref, targets, err, false)
 
 	done := except(targets, err)
-	for _, t := range done {
-		r.observer.Placed(group.Ref, t, "")
+	removed := make([]observe.Placement, len(done))
+	for i, t := range done {
+		removed[i].Target = t
 	}
 
-	r.observer.Refresh(group.Ref)
+	r.observer.Changed(group.Ref, removed...)
 	r.metrics.deregistered(done, who, r.now())
 	r.drains.Accepted(group.Ref, done, who.pods)
 	log.FromContext(ctx).Info("Deregistered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))

@@ -33,8 +33,8 @@ import (
 
 // Observer tells what is known of target groups; observe.Observer does.
 type Observer interface {
-	View(ref balancer.Ref) observe.View
-	Refresh(ref balancer.Ref)
+	View(ref observe.Subject) observe.View
+	Refresh(ref observe.Subject)
 }
 
 // Resolutions tells which group a binding is of; binding.Registry does.

@@ -115,10 +115,10 @@ func (w *world) Get(key types.NamespacedName) (binding.Resolution, bool) {
 }
 
 // View implements Observer.
-func (w *world) View(ref balancer.Ref) observe.View { return w.views[ref] }
+func (w *world) View(ref observe.Subject) observe.View { return w.views[ref.(balancer.Ref)] }
 
 // Refresh implements Observer.
-func (w *world) Refresh(ref balancer.Ref) { w.asked[ref]++ }
+func (w *world) Refresh(ref observe.Subject) { w.asked[ref.(balancer.Ref)]++ }
 
 func (w *world) question(bindings ...string) hook.Question {
 	return hook.Question{Namespace: "shop", Pod: "web-1", UID: "u1", Container: "app", Begun: noon, Bindings: bindings}

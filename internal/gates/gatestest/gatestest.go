@@ -106,7 +106,7 @@ func sourcesAreTargets(t *testing.T, s Scene) {
 		t.Fatalf("a gate with everything in place: ours %t, sources %+v", ours, sources)
 	}
 	for _, src := range sources {
-		if src.Claim != gate.Claimed || src.Group.Ref.Group == "" || !src.Target.Addr.IsValid() || src.Target.Port == 0 || src.Service == nil || src.Owner.Name == "" {
+		if src.Claim != gate.Claimed || src.Subject == nil || src.Subject.String() == "" || !src.Target.Addr.IsValid() || src.Target.Port == 0 || src.Service == nil || src.Owner.Name == "" {
 			t.Errorf("want a known target of a known group, got %+v", src)
 		}
 	}

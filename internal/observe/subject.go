@@ -1,0 +1,137 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// Subject is something that can be observed, such as a target group. Its type says what
+// sort of thing it is. Its value says which one, and is comparable, since it is used as a key.
+type Subject interface {
+	// String names the subject in logs.
+	String() string
+}
+
+// Description is what those who track a subject know of it.
+type Description struct {
+	// Lag is how far an answer may be behind what was done to the subject.
+	Lag time.Duration
+	// Audit is the time between two reads while nothing is expected; 0 means AuditInterval.
+	Audit time.Duration
+	// Recovery is the least time that an unhealthy target takes to be healthy again; 0
+	// where nobody knows, so that it may be healthy at any time.
+	Recovery time.Duration
+	// Settings are for the subject's reader, and mean nothing to the observer.
+	Settings any
+}
+
+// undescribed is what is assumed of a subject that nobody has tracked yet: that its answers
+// are as old as any may be.
+var undescribed = Description{Lag: gate.Lag}
+
+// Placement says for which pod podgate put a target into a subject that did not hold it,
+// so that what is said of it from now on is about this pod; an empty Pod, that podgate
+// took the target out.
+type Placement struct {
+	Target gate.Target
+	Pod    types.UID
+}
+
+// placementKept is how long a placement is remembered: by then the target was read.
+const placementKept = time.Minute
+
+// placed is for whom a target was placed, and when.
+type placed struct {
+	pod types.UID
+	at  time.Time
+}
+
+// subject is what the observer knows of a Subject. One loop reads it.
+type subject struct {
+	id     Subject
+	cancel context.CancelFunc
+	// nudge makes the loop look again when the next read is due, raise makes a read urgent that waits for the budget.
+	nudge, raise chan struct{}
+	// born is when the subject was first asked about.
+	born time.Time
+
+	// All below is guarded by Observer.mu.
+	described Description
+	// anchor is where the rhythm of the audits begins.
+	anchor    time.Time
+	users     map[types.NamespacedName]struct{}
+	interests map[types.NamespacedName]*interest
+	placed    map[gate.Target]placed
+	view      View
+	started   bool
+	// asked is when a read was last asked for, pressing whether what opens or drains a pod depends on it.
+	asked    time.Time
+	pressing bool
+	// changed is when podgate last changed the subject.
+	changed time.Time
+	// last is when the latest read began, failures how many failed in a row up to it, and retry when the next may
+	// be made after a failure.
+	last     time.Time
+	failures int
+	retry    time.Time
+}
+
+// get finds or makes what is known of a subject; mu is held.
+func (o *Observer) get(id Subject) *subject {
+	if s, known := o.subjects[id]; known {
+		return s
+	}
+
+	s := &subject{
+		id: id, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1), born: time.Now(),
+		users:     map[types.NamespacedName]struct{}{},
+		interests: map[types.NamespacedName]*interest{},
+		placed:    map[gate.Target]placed{},
+	}
+	o.describe(s, undescribed)
+
+	o.subjects[id] = s
+	if o.start != nil {
+		o.start(s)
+	}
+
+	return s
+}
+
+// describe takes over what is said of a subject; mu is held.
+func (o *Observer) describe(s *subject, d Description) {
+	if d.Audit <= 0 {
+		d.Audit = AuditInterval
+	}
+
+	before := s.described
+	s.described = d
+
+	// A rhythm of its own for each, so that subjects which are first read together are not audited together.
+	if d.Audit != before.Audit {
+		s.anchor = time.Now().Add(-o.random(d.Audit))
+	}
+
+	// The next read may be due sooner.
+	if d.Audit != before.Audit || d.Recovery != before.Recovery || d.Lag != before.Lag {
+		send(s.nudge)
+	}
+}
+
+// drop ends the loop of a subject that nobody needs; mu is held.
+func (o *Observer) drop(s *subject) {
+	if len(s.users) > 0 || len(s.interests) > 0 {
+		return
+	}
+	delete(o.subjects, s.id)
+	if s.started {
+		s.cancel()
+	}
+}
