@@ -94,7 +94,7 @@ func TestControlAPI(t *testing.T) {
 	var settings Settings
 	e.controlled("GET", "config", "", &settings)
 
-	if settings.Profiles["alb"].DrainRoutingDelaySeconds != 17 || settings.Profiles["nlb"].DrainRoutingDelaySeconds != 120 || len(settings.Operations) != 35 {
+	if settings.Profiles["alb"].DrainRoutingDelaySeconds != 17 || settings.Profiles["nlb"].DrainRoutingDelaySeconds != 120 || len(settings.Operations) != 41 {
 		t.Errorf("settings: %+v", settings)
 	}
 

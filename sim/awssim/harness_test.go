@@ -181,13 +181,25 @@ func (e *env) balancer(name string, kind types.LoadBalancerTypeEnum) string {
 
 func (e *env) listen(balancer string, protocol types.ProtocolEnum, port int32, action types.Action) string {
 	e.Helper()
-	out, err := e.elb.CreateListener(e.Context(), &elbv2.CreateListenerInput{
-		LoadBalancerArn: &balancer, Protocol: protocol, Port: &port, DefaultActions: []types.Action{action},
-	})
+	in := &elbv2.CreateListenerInput{LoadBalancerArn: &balancer, Protocol: protocol, Port: &port, DefaultActions: []types.Action{action}}
+	if protocol == types.ProtocolEnumHttps || protocol == types.ProtocolEnumTls {
+		in.Certificates = certificates("default")
+	}
+
+	out, err := e.elb.CreateListener(e.Context(), in)
 	if err != nil {
 		e.Fatal(err)
 	}
 	return *out.Listeners[0].ListenerArn
+}
+
+// certificates are certificates in ACM, by their ids.
+func certificates(ids ...string) []types.Certificate {
+	var list []types.Certificate
+	for _, id := range ids {
+		list = append(list, types.Certificate{CertificateArn: aws.String("arn:aws:acm:eu-west-1:123456789012:certificate/" + id)})
+	}
+	return list
 }
 
 func forwardTo(group string) types.Action {

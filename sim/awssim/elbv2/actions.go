@@ -55,12 +55,25 @@ func (s *Service) checkActions(c *Call, b *loadBalancer, actions []types.Action)
 		if a.RedirectConfig == nil || a.RedirectConfig.StatusCode == "" {
 			return nil, wire.Invalid("A redirect action must have a status code")
 		}
+		a.RedirectConfig = wholeRedirect(*a.RedirectConfig)
 
 	default:
 		return nil, wire.Failed("InvalidLoadBalancerAction", "awssim does not model actions of type '%s'", a.Type).Lacking("actions of type '%s'", a.Type)
 	}
 
 	return []types.Action{a}, nil
+}
+
+// wholeRedirect is a redirect as answers show it: the parts that it keeps are placeholders (API_RedirectActionConfig).
+func wholeRedirect(r types.RedirectActionConfig) *types.RedirectActionConfig {
+	for part, kept := range map[**string]string{
+		&r.Protocol: "#{protocol}", &r.Host: "#{host}", &r.Port: "#{port}", &r.Path: "/#{path}", &r.Query: "#{query}",
+	} {
+		if *part == nil {
+			*part = &kept
+		}
+	}
+	return &r
 }
 
 // checkForward validates a forward action, and returns

@@ -80,6 +80,8 @@ func attributeWords(key string) []string {
 		return []string{"monitor", "defensive", "strictest"}
 	case "routing.http.xff_header_processing.mode":
 		return []string{"append", "preserve", "remove"}
+	case "routing.http.response.x_content_type_options.header_value":
+		return []string{"nosniff", ""}
 	case "dns_record.client_routing_policy":
 		return []string{"availability_zone_affinity", "partial_availability_zone_affinity", "any_availability_zone"}
 	}

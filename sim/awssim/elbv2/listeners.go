@@ -18,11 +18,13 @@ import (
 // listener is a port of a load balancer; its default actions are a rule too,
 // as they are in DescribeRules.
 type listener struct {
-	account  string
-	seq      int64
-	balancer *loadBalancer
-	view     types.Listener
-	socket   *datapath.Socket // its end of the data path
+	account    string
+	seq        int64
+	balancer   *loadBalancer
+	view       types.Listener
+	extra      []string // certificates besides the default one
+	attributes map[string]string
+	socket     *datapath.Socket // its end of the data path
 }
 
 func (l *listener) arn() string { return *l.view.ListenerArn }
@@ -94,6 +96,9 @@ func (s *Service) createListener(c *Call, in *api.CreateListenerInput) (*api.Cre
 	}
 
 	l := s.newListener(c, b, in, actions)
+	if err := s.secure(&l.view, encryption{in.Certificates, in.SslPolicy, in.AlpnPolicy, in.MutualAuthentication}); err != nil {
+		return nil, err
+	}
 	if err := s.tagNew(l.arn(), in.Tags); err != nil {
 		return nil, err
 	}
@@ -120,9 +125,8 @@ func (s *Service) checkListener(c *Call, b *loadBalancer, in *api.CreateListener
 	if err := wire.InRange("port", in.Port, 1, 65535); err != nil {
 		return nil, err
 	}
-
-	if !b.accepts(in.Protocol) {
-		return nil, wire.Failed("UnsupportedProtocol", "The protocol '%s' is not supported for load balancers of type '%s' (by awssim: see its documentation)", in.Protocol, b.view.Type)
+	if err := b.checkListenerProtocol(in.Protocol); err != nil {
+		return nil, err
 	}
 
 	actions, err := s.checkActions(c, b, in.DefaultActions)
@@ -130,18 +134,33 @@ func (s *Service) checkListener(c *Call, b *loadBalancer, in *api.CreateListener
 		return nil, err
 	}
 
-	siblings := s.listenersOf(b)
-	for _, l := range siblings {
-		if *l.view.Port == *in.Port {
-			return nil, wire.Failed("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", b.arn())
-		}
+	if err := s.checkPort(b, in.Port, nil); err != nil {
+		return nil, err
 	}
-
-	if len(siblings) >= s.cfg.Quotas.ListenersPerBalancer {
+	if len(s.listenersOf(b)) >= s.cfg.Quotas.ListenersPerBalancer {
 		return nil, wire.Failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
 	}
 
 	return actions, nil
+}
+
+// checkListenerProtocol returns an error unless listeners of b can speak p.
+func (b *loadBalancer) checkListenerProtocol(p types.ProtocolEnum) error {
+	if b.accepts(p) {
+		return nil
+	}
+	return wire.Failed("UnsupportedProtocol", "The protocol '%s' is not supported for load balancers of type '%s' (by awssim: see its documentation)", p, b.view.Type).
+		Lacking("listeners with protocol '%s'", p)
+}
+
+// checkPort returns an error when a listener of b other than own has the port.
+func (s *Service) checkPort(b *loadBalancer, port *int32, own *listener) error {
+	for _, l := range s.listenersOf(b) {
+		if l != own && *l.view.Port == *port {
+			return wire.Failed("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", b.arn())
+		}
+	}
+	return nil
 }
 
 func (s *Service) newListener(c *Call, b *loadBalancer, in *api.CreateListenerInput, actions []types.Action) *listener {
@@ -155,10 +174,8 @@ func (s *Service) newListener(c *Call, b *loadBalancer, in *api.CreateListenerIn
 			Port:            in.Port,
 			Protocol:        in.Protocol,
 			DefaultActions:  actions,
-			Certificates:    in.Certificates,
-			SslPolicy:       in.SslPolicy,
-			AlpnPolicy:      in.AlpnPolicy,
 		},
+		attributes: listenerAttributes(in.Protocol),
 	}
 }
 
@@ -216,11 +233,17 @@ func (s *Service) modifyListener(c *Call, in *api.ModifyListenerInput) (*api.Mod
 	if err != nil {
 		return nil, err
 	}
-	if in.Port != nil && *in.Port != *l.view.Port || in.Protocol != "" && in.Protocol != l.view.Protocol {
-		return nil, wire.Unmodelled("changing the port or protocol of a listener: delete it and create another")
-	}
 
 	view := l.view
+	setIf(&view.Port, in.Port)
+	view.Protocol = orElse(in.Protocol, view.Protocol)
+	if err := s.checkMove(l, &view); err != nil {
+		return nil, err
+	}
+	if err := s.secure(&view, encryption{in.Certificates, in.SslPolicy, in.AlpnPolicy, in.MutualAuthentication}); err != nil {
+		return nil, err
+	}
+
 	if in.DefaultActions != nil {
 		view.DefaultActions, err = s.checkActions(c, l.balancer, in.DefaultActions)
 		if err != nil {
@@ -228,17 +251,63 @@ func (s *Service) modifyListener(c *Call, in *api.ModifyListenerInput) (*api.Mod
 		}
 	}
 
-	if in.Certificates != nil {
-		view.Certificates = in.Certificates
+	if err := s.rebind(l, view); err != nil {
+		return nil, err
 	}
 
-	setIf(&view.SslPolicy, in.SslPolicy)
-	l.view = view
 	s.defaultRule(l).view.Actions = view.DefaultActions
 	s.reroute(l)
 	s.refreshUse()
 
 	return &api.ModifyListenerOutput{Listeners: []types.Listener{l.view}}, nil
+}
+
+// checkMove validates the port and protocol that a listener is to have.
+func (s *Service) checkMove(l *listener, to *types.Listener) error {
+	if err := wire.InRange("port", to.Port, 1, 65535); err != nil {
+		return err
+	}
+	if err := l.balancer.checkListenerProtocol(to.Protocol); err != nil {
+		return err
+	}
+	return s.checkPort(l.balancer, to.Port, l)
+}
+
+// rebind makes a listener what it is to be, on a socket of its own when its port or protocol changes.
+func (s *Service) rebind(l *listener, to types.Listener) error {
+	old := l.view
+	l.view = to
+	if *old.Port == *to.Port && old.Protocol == to.Protocol {
+		return nil
+	}
+
+	// The same port can be bound again only once it is free.
+	if *old.Port == *to.Port {
+		l.socket.Close()
+	}
+
+	socket, err := s.path.Open(l.routed())
+	if err != nil {
+		l.view = old
+		return wire.Failed("InvalidConfigurationRequest", "awssim: %v", err)
+	}
+
+	l.socket.Close()
+	l.socket = socket
+	if !encrypted(to.Protocol) {
+		l.extra = nil
+	}
+
+	// Attributes that listeners with the new protocol have too keep their values.
+	attributes := listenerAttributes(to.Protocol)
+	for key := range attributes {
+		if value, ok := l.attributes[key]; ok {
+			attributes[key] = value
+		}
+	}
+	l.attributes = attributes
+
+	return nil
 }
 
 func (s *Service) deleteListener(c *Call, in *api.DeleteListenerInput) (*api.DeleteListenerOutput, error) {
