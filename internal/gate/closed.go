@@ -86,7 +86,7 @@ func (d decision) part() part {
 	switch d.feed.Claim {
 	case Unclaimed:
 		return d.unclaimed()
-	case Unresolved:
+	case Unresolved, Unstated:
 		return d.limited(d.undetermined(Condition{StatusUnknown, v1alpha1.ReasonBindingNotReady, d.troubled("The binding's target group or port is not known; see the binding's Ready condition.")}))
 	}
 

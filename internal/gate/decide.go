@@ -35,8 +35,10 @@ type Claim int
 
 // The claims.
 const (
+	// Unstated: nobody has said it; the gate waits, as for one that is Unresolved.
+	Unstated Claim = iota
 	// Unclaimed: no binding of that name, or its Service does not select the pod.
-	Unclaimed Claim = iota
+	Unclaimed
 	// Unresolved: the binding claims the pod, but its group or port is not known.
 	Unresolved
 	// Claimed: the pod's target in the group is known.
@@ -152,7 +154,7 @@ type Decision struct {
 // know since when, and waits.
 func Decide(now time.Time, pod Pod, feeds []Feed, policy Policy, current Condition) Decision {
 	if len(feeds) == 0 {
-		feeds = []Feed{{UnclaimedSince: now}}
+		feeds = []Feed{{Claim: Unclaimed, UnclaimedSince: now}}
 	}
 
 	feeds = slices.Clone(feeds)

@@ -171,3 +171,13 @@ func TestLaw1PolicyOfOneFeedAdmitsNoOther(t *testing.T) {
 		t.Errorf("want it open since both policies say so, got %+v", d)
 	}
 }
+
+// TestLaw1UnstatedClaimWaits: a claim that nobody stated releases no gate, however long ago the containers became ready.
+func TestLaw1UnstatedClaimWaits(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	pod := Pod{ContainersReady: true, ContainersReadySince: now.Add(-24 * time.Hour)}
+	d := Decide(now, pod, []Feed{{}}, Policy{}, Condition{})
+	if d.Condition.Status != StatusUnknown || d.Condition.Reason != v1alpha1.ReasonBindingNotReady {
+		t.Errorf("got %+v", d.Condition)
+	}
+}
