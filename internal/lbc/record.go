@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -39,15 +40,18 @@ type Records struct {
 	client client.Client
 	// reader is uncached: one read of a binding's record for each process.
 	reader client.Reader
-	now    func() time.Time
+	// lag is how far what is read of a group may be behind what was done to it.
+	lag func(balancer.Ref) time.Duration
+	now func() time.Time
 
 	mu    sync.Mutex
 	known map[types.NamespacedName]*Record
 }
 
 // NewRecords makes Records that have read nothing yet. The reader is uncached.
-func NewRecords(c client.Client, reader client.Reader, now func() time.Time) *Records {
-	return &Records{client: c, reader: reader, now: now, known: map[types.NamespacedName]*Record{}}
+// Drivers say how far reads may lag.
+func NewRecords(c client.Client, reader client.Reader, drivers balancer.Drivers, now func() time.Time) *Records {
+	return &Records{client: c, reader: reader, lag: drivers.Lag, now: now, known: map[types.NamespacedName]*Record{}}
 }
 
 // Record is what this cluster registered for one binding. A nil record is of a group
@@ -57,6 +61,8 @@ type Record struct {
 	of *Records
 	// binding and key name the binding and the ConfigMap.
 	binding, key types.NamespacedName
+	// lag is that of the binding's group.
+	lag time.Duration
 	// stored is the object as it was last read or written.
 	stored corev1.ConfigMap
 	// targets are this cluster's, each with the time of the call or the read that made it so.
@@ -91,7 +97,10 @@ func (r *Records) Load(ctx context.Context, b *binding.Binding) *Record {
 		return rec
 	}
 
-	rec = &Record{of: r, binding: key, key: types.NamespacedName{Namespace: b.Namespace, Name: elbv2.LBCTargetsPrefix + b.Name}, targets: map[gate.Target]time.Time{}}
+	rec = &Record{
+		of: r, binding: key, key: types.NamespacedName{Namespace: b.Namespace, Name: elbv2.LBCTargetsPrefix + b.Name},
+		lag: r.lag(b.Ref), targets: map[gate.Target]time.Time{},
+	}
 	if err := r.reader.Get(ctx, rec.key, &rec.stored); client.IgnoreNotFound(err) != nil {
 		rec.err = &RecordError{fmt.Errorf("get ConfigMap %s: %w", rec.key, err)}
 		return rec
@@ -206,7 +215,7 @@ func (r *Record) Settle(ctx context.Context, snap observe.Snapshot, pods map[gat
 
 	maps.DeleteFunc(r.targets, func(t gate.Target, since time.Time) bool {
 		h, held := snap.Targets[t]
-		return (!held || h.Leaving()) && !snap.Started.Before(since.Add(gate.Lag))
+		return (!held || h.Leaving()) && !snap.Started.Before(since.Add(r.lag))
 	})
 
 	return r.save(ctx)

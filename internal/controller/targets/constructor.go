@@ -145,7 +145,7 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 		},
 		lbc: lbc.Coexistence{
 			Owners:  lbc.NewOwners(o.Ownership, o.Reader, o.LBCLeaseNamespace, o.Now),
-			Records: lbc.NewRecords(c, o.Reader, o.Now),
+			Records: lbc.NewRecords(c, o.Reader, o.Drivers, o.Now),
 			Nudger:  lbc.NewNudger(c, observer, o.Now),
 		},
 		slots:   newAccountSlots(o.Workers, o.Account),

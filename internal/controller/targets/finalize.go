@@ -140,6 +140,9 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Durati
 	return takes, errors.Join(r.registrar.deregister(ctx, group, who.toEmpty(targets), who), who.record.Err())
 }
 
+// drainSlack is how much longer than the group's delay a drain may take, since it goes on in steps.
+const drainSlack = 10 * time.Second
+
 // tend looks after the drains of a deleted binding's group, where they need it, and returns
 // how long those of its targets take at most.
 func (r *Reconciler) tend(ctx context.Context, group balancer.Group, targets int) time.Duration {
@@ -152,7 +155,7 @@ func (r *Reconciler) tend(ctx context.Context, group balancer.Group, targets int
 		log.FromContext(ctx).V(1).Info("Looking after a target group's drains failed", "group", group.Ref.Group, "error", err.Error())
 	}
 
-	return group.DeregistrationDelay + gate.Lag
+	return group.DeregistrationDelay + drainSlack
 }
 
 // toEmpty returns the targets of a deleted binding's group that are this cluster's and still there.

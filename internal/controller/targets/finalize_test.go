@@ -78,7 +78,7 @@ func TestDeletedWhileNobodyLed(t *testing.T) {
 		if removed {
 			delete(w.rows, at(1))
 		} else {
-			w.clock = w.clock.Add(gate.Lag)
+			w.clock = w.clock.Add(drainSlack)
 		}
 
 		if look() {

@@ -40,7 +40,7 @@ func TestLaw1PlacedOnlyWhereNothingWas(t *testing.T) {
 	}{
 		"no row":                 {func(*world) {}, true},
 		"a draining row":         {func(w *world) { w.rows[at(1)] = gate.Health{State: gate.Draining} }, false},
-		"an old read":            {func(w *world) { w.viewAge = gate.Lag }, false},
+		"an old read":            {func(w *world) { w.viewAge = freshRead }, false},
 		"a refused registration": {func(w *world) { w.refuse[at(1)] = true }, false},
 		"a registration whose answer was lost": {func(w *world) {
 			w.fail["register"] = errors.New("connection reset")

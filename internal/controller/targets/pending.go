@@ -17,7 +17,7 @@ import (
 // may show an older state for some seconds. A call counts until a read that began
 // the group's lag after it; from then on only what the API says does, so that nothing
 // remembered can hide drift. The time alone is not enough: the latest read may be
-// older than the calp.
+// older than the call.
 type pendingCalls struct {
 	now func() time.Time
 	lag func(balancer.Ref) time.Duration
@@ -120,12 +120,15 @@ func (p *pendingCalls) overlay(ref balancer.Ref, snap observe.Snapshot) map[gate
 	return seen
 }
 
+// repeatAfter is how soon a target is deregistered again where nobody reads the group.
+const repeatAfter = 10 * time.Second
+
 // removed reports whether this process deregistered a target a moment ago.
 func (p *pendingCalls) removed(ref balancer.Ref, t gate.Target) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c, known := p.groups[ref][t]
-	return known && !c.registered && !c.doubtful && p.now().Sub(c.at) < gate.Lag
+	return known && !c.registered && !c.doubtful && p.now().Sub(c.at) < repeatAfter
 }
 
 // expires is when a read of the group is due that outdates a call, a moment from

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -217,10 +218,13 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding) (*corev1.S
 	return &svc, nil, nil
 }
 
+// freshRead is how old a read may be that shows which targets a group does not hold.
+const freshRead = 10 * time.Second
+
 // vacant returns which targets the group surely does not hold: a read of the last seconds
 // says so, and none of this process's calls since, which are remembered.
 func (r *Reconciler) vacant(ref balancer.Ref, observed map[gate.Target]gate.Health, snap observe.Snapshot) func(gate.Target) bool {
-	fresh := r.now().Sub(snap.Started) < gate.Lag
+	fresh := r.now().Sub(snap.Started) < freshRead
 	return func(t gate.Target) bool {
 		_, held := observed[t]
 		return fresh && !held && !r.registrar.pending.doubtful(ref, t)
