@@ -63,6 +63,25 @@ func TestLaw2DrainsAreLookedAfter(t *testing.T) {
 	})
 }
 
+// TestLaw7ReadsDoNotWaitForDrains: what looks after a group's drains gives way to all other calls of the account, while a pod
+// may wait for the next read.
+func TestLaw7ReadsDoNotWaitForDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.tendHangs = time.Minute
+		w.set(group1, atA, gate.Initial)
+		w.watch(group1, podA, atA, true)
+		w.during(10*time.Second, group1)
+
+		if reads := len(w.reads[group1]); reads < 5 {
+			t.Errorf("%d reads in 10 s while a pod waits", reads)
+		}
+		if got := w.tended[group1]; got != 1 {
+			t.Errorf("looked after %d times at once", got)
+		}
+	})
+}
+
 // TestLaw6WaitingIsNotFailing: a pod that waits for long is looked at as often as at first.
 func TestLaw6WaitingIsNotFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,6 +17,8 @@ import (
 
 // loop reads one subject until ctx ends.
 func (o *Observer) loop(ctx context.Context, s *subject) {
+	defer s.tends.Wait()
+
 	for ctx.Err() == nil {
 		o.read(ctx, s)
 		o.pause(ctx, s)
@@ -70,11 +72,15 @@ func (o *Observer) read(ctx context.Context, s *subject) {
 		o.wakeUsers(s.id)
 	}
 
-	// After the news, which somebody may wait for. What did not work is there at the next read.
-	if err == nil {
-		if err := o.tend(ctx, s.id, req.Settings); err != nil && ctx.Err() == nil {
-			o.log.V(1).Info("Looking after a subject failed", "subject", s.id.String(), "error", err.Error())
-		}
+	// Beside the reads, which somebody may wait for: it gives way to other calls of the account. What did not work is
+	// there at the next read.
+	if err == nil && s.tending.CompareAndSwap(false, true) {
+		s.tends.Go(func() {
+			defer s.tending.Store(false)
+			if err := o.tend(ctx, s.id, req.Settings); err != nil && ctx.Err() == nil {
+				o.log.V(1).Info("Looking after a subject failed", "subject", s.id.String(), "error", err.Error())
+			}
+		})
 	}
 }
 

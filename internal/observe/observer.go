@@ -49,7 +49,8 @@ type Options struct {
 	WakePod   func(types.NamespacedName)
 	WakeUsers func(Subject)
 	// Tend looks after what goes on in a subject only while somebody does, such as the drains of some load
-	// balancers. It is called after every read that succeeded, from the subject's loop.
+	// balancers. It is called after every read that succeeded, beside the subject's loop, unless the call before
+	// is still under way.
 	Tend func(ctx context.Context, of Subject, settings any) error
 	// Random returns a duration below its argument, for jitter.
 	Random func(time.Duration) time.Duration

@@ -73,8 +73,10 @@ type world struct {
 	// tended counts how often a group was looked after, tend is what that fails with.
 	tended map[group]int
 	tend   error
-	pods   map[types.NamespacedName]int
-	groups map[group]int
+	// tendHangs is how long that takes.
+	tendHangs time.Duration
+	pods      map[types.NamespacedName]int
+	groups    map[group]int
 }
 
 // run starts an Observer inside a test's bubble of time. Nothing is random in it, so that
@@ -202,13 +204,20 @@ func (w *world) Read(ctx context.Context, req Request) (Snapshot, error) {
 }
 
 // lookAfter is the load balancer's Tend.
-func (w *world) lookAfter(_ context.Context, of Subject, _ any) error {
+func (w *world) lookAfter(ctx context.Context, of Subject, _ any) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if id, is := of.(group); is {
 		w.tended[id]++
 	}
-	return w.tend
+	hangs, err := w.tendHangs, w.tend
+	w.mu.Unlock()
+
+	select {
+	case <-time.After(hangs):
+	case <-ctx.Done():
+	}
+
+	return err
 }
 
 // set makes a target's row; Unknown removes it.

@@ -5,6 +5,8 @@ package observe
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -59,6 +61,9 @@ type subject struct {
 	cancel context.CancelFunc
 	// nudge makes the loop look again when the next read is due, raise makes a read urgent that waits for the budget.
 	nudge, raise chan struct{}
+	// tends is the call that looks after the subject, tending whether there is one under way.
+	tends   sync.WaitGroup
+	tending atomic.Bool
 	// born is when the subject was first asked about.
 	born time.Time
 
