@@ -113,8 +113,9 @@ type world struct {
 	delay time.Duration
 	// settings are those with which the latest call of each name came, the observer's Track included.
 	settings map[string]balancer.Settings
-	// tended counts how often the group was looked after.
+	// tended counts how often the group was looked after, onTend is called each time.
 	tended int
+	onTend func()
 	// placedFor came with the latest registration.
 	placedFor balancer.Pods
 }
@@ -342,6 +343,9 @@ func (w *world) Deregister(_ context.Context, g balancer.Group, targets []gate.T
 func (w *world) Tend(_ context.Context, g balancer.Group) error {
 	w.settings["tend"] = g.Settings
 	w.tended++
+	if w.onTend != nil {
+		w.onTend()
+	}
 	return w.fail["tend"]
 }
 

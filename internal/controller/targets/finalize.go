@@ -128,16 +128,18 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Durati
 		return 0, fmt.Errorf("read target group: %w", err)
 	}
 
-	takes := r.tend(ctx, group, len(targets))
-
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
+	shown := len(targets)
 	targets = r.registrar.pending.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: targets})
 	who, err := r.population(ctx, own, group, targets, r.lbc.Records.Load(ctx, own))
 	if err != nil {
 		return 0, err
 	}
 
-	return takes, errors.Join(r.registrar.deregister(ctx, group, who.toEmpty(targets), who), who.record.Err())
+	err = errors.Join(r.registrar.deregister(ctx, group, who.toEmpty(targets), who), who.record.Err())
+
+	// Last, since it may wait for calls that can wait.
+	return r.tend(ctx, group, shown), err
 }
 
 // drainSlack is how much longer than the group's delay a drain may take, since it goes on in steps.

@@ -119,6 +119,30 @@ func TestLaw2DeletedBackendIsLookedAfter(t *testing.T) {
 	}
 }
 
+// TestLaw5DeletedBackendIsEmptiedFirst: looking after drains gives way to all other calls of the account, and what leaves
+// does not wait for that.
+func TestLaw5DeletedBackendIsEmptiedFirst(t *testing.T) {
+	w := newWorld(t)
+	k := w.behind()
+	key := k.bind("web", time.Hour, "unix:/1")
+	w.pod(1)
+	if _, err := w.try(key); err != nil {
+		t.Fatal(err)
+	}
+
+	w.calls = nil
+	k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
+	w.onTend = func() {
+		if got := w.made(); got != "deregister 1" {
+			t.Errorf("the calls before it are %q", got)
+		}
+	}
+
+	if _, err := w.try(key); err != nil || w.tended != 1 {
+		t.Errorf("looked after %d times: %v", w.tended, err)
+	}
+}
+
 // TestNextOwnerTakesOver: of two bindings of a group the newer is served within 10 s of
 // the older's end, without any event, and what serves meanwhile stays until its own pods do.
 func TestNextOwnerTakesOver(t *testing.T) {

@@ -29,6 +29,10 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 
 	gone := errors.Is(r.observer.View(known.group.Ref).Err, balancer.ErrNotFound)
 	same := b.Ref.Group == "" || b.Ref.Group == known.group.Ref.Group
+
+	// A binding that was made again begins with its first generation, too, so the settings are compared.
+	wanted := b.Wanted()
+	same = same && wanted.Settings == known.group.Settings
 	if known.generation == b.Generation && same && r.now().Sub(known.at) < known.lasts() && !gone {
 		return known.group, nil
 	}
@@ -42,7 +46,6 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 		return g, nil
 	}
 
-	wanted := b.Wanted()
 	group, err := r.provider.Resolve(ctx, wanted)
 	if err != nil {
 		if g, ok := b.Published(); ok && transient(err) {

@@ -171,3 +171,28 @@ func TestSettingsTravelWithEachCall(t *testing.T) {
 	try()
 	check("deleted", "health", "tend", "deregister")
 }
+
+// TestSettingsOfABindingThatWasMadeAgain: the manifest of a binding that was deleted and made again under its name may differ
+// although its generation is the same.
+func TestSettingsOfABindingThatWasMadeAgain(t *testing.T) {
+	w := newWorld(t)
+	k := w.behind()
+	key := k.bind("web", time.Hour, "unix:/1")
+	w.pod(1)
+	if _, err := w.try(key); err != nil {
+		t.Fatal(err)
+	}
+
+	k.own["web"].UID, k.own["web"].Spec.HAProxy.Weight = "uid-again", 7
+	w.pod(2)
+	if _, err := w.try(key); err != nil {
+		t.Fatal(err)
+	}
+
+	want := binding.OfOwn(k.own["web"]).Wanted().Settings
+	for _, call := range []string{"register", "track"} {
+		if got := w.settings[call]; got != want {
+			t.Errorf("%s came with %q, want %q", call, got, want)
+		}
+	}
+}
