@@ -173,8 +173,12 @@ func TestListenerCertificates(t *testing.T) {
 	if err := add(secure, strings.Split(strings.Repeat("x", 26), "")...); err != nil {
 		t.Errorf("the same certificate many times is one: %v", err)
 	}
-	if err := add(secure, strings.Split("abcdefghijklmnopqrstuvwyz", "")...); codeOf(err) != "TooManyCertificates" {
-		t.Errorf("more than 25 certificates: %v", err)
+	another := e.listen(app, types.ProtocolEnumHttps, 8443, fixed())
+	if err := add(another, strings.Split("abcdefghijklmnopqrstuvwx", "")...); err != nil {
+		t.Errorf("24 certificates of another listener: %v", err)
+	}
+	if err := add(another, "y"); codeOf(err) != "TooManyCertificates" {
+		t.Errorf("more than 25 certificates of one load balancer: %v", err)
 	}
 }
 

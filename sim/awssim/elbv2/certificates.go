@@ -13,7 +13,7 @@ import (
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
-// extraCertificates is how many certificates a listener may have besides its default one.
+// extraCertificates is how many certificates the listeners of a load balancer may have together, default ones not counted.
 const extraCertificates = 25
 
 // encryption is what a request says of the TLS of a listener; nil says nothing.
@@ -118,8 +118,14 @@ func (s *Service) addListenerCertificates(c *Call, in *api.AddListenerCertificat
 		}
 	}
 
-	if len(extra) > extraCertificates {
-		return nil, wire.Failed("TooManyCertificates", "The maximum number of certificates has been reached for listener '%s'", l.arn())
+	count := len(extra)
+	for _, other := range s.listenersOf(l.balancer) {
+		if other != l {
+			count += len(other.extra)
+		}
+	}
+	if count > extraCertificates {
+		return nil, wire.Failed("TooManyCertificates", "The maximum number of certificates has been reached for load balancer '%s'", l.balancer.arn())
 	}
 
 	l.extra = extra

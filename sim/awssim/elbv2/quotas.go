@@ -48,5 +48,7 @@ func (s *Service) describeAccountLimits(_ *Call, _ *api.DescribeAccountLimitsInp
 		limit("listeners-per-application-load-balancer", q.ListenersPerBalancer),
 		limit("listeners-per-network-load-balancer", q.ListenersPerBalancer),
 		limit("rules-per-application-load-balancer", q.RulesPerBalancer),
+		limit("certificates-per-application-load-balancer", extraCertificates),
+		limit("certificates-per-network-load-balancer", extraCertificates),
 	}}, nil
 }
