@@ -28,8 +28,8 @@ func TestBindingsOfOneNameHaveTwoGates(t *testing.T) {
 		if name != want.binding || !ok || GateType(name) != gate || !HasGate(&pod, name) {
 			t.Errorf("%s is the gate of %q, %t, whose gate is %s", gate, name, ok, GateType(name))
 		}
-		if object, own := OwnName(name); own != want.own || own && object != "web" {
-			t.Errorf("%q passes for the TargetBinding %q: %t", name, object, own)
+		if a, object := adapterOf(name); (a == &targetBindings) != want.own || want.own && object != "web" {
+			t.Errorf("%q passes for the %s %q", name, a.name, object)
 		}
 	}
 

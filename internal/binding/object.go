@@ -17,7 +17,6 @@ import (
 	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
-	"github.com/podgate/podgate/internal/index"
 )
 
 // Binding says that the pods of a Service are the targets of a load balancer's group,
@@ -58,10 +57,12 @@ type Binding struct {
 
 // kind is what differs between the kinds of objects that may say a binding: one file each.
 type kind interface {
-	// key returns the name that tells the binding from those of the other kind, as GateType takes it.
-	key() string
+	// adapter returns the entry of the list of kinds.
+	adapter() *adapter
 	// copied returns a Binding of a copy of the object.
 	copied() *Binding
+	// policies returns what the object states, as annotations, whatever else has a field for it.
+	policies() map[string]string
 	// states reports whether an annotation states a policy on this kind of object.
 	states(annotation string) bool
 
@@ -96,67 +97,11 @@ func (b *Binding) read() *Binding {
 	return b
 }
 
-// Get reads the binding of a key.
-func Get(ctx context.Context, r client.Reader, key types.NamespacedName) (*Binding, error) {
-	if name, own := OwnName(key.Name); own {
-		var b v1alpha1.TargetBinding
-		err := r.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: name}, &b)
-		return OfOwn(&b), err
-	}
-	var b elbv2.TargetGroupBinding
-	err := r.Get(ctx, key, &b)
-	return Of(&b), err
-}
-
-// OfService lists the bindings of both kinds that refer to a Service.
-func OfService(ctx context.Context, r client.Reader, service types.NamespacedName) ([]*Binding, error) {
-	foreign, err := index.BindingsOf(ctx, r, service)
-	if err != nil {
-		return nil, err
-	}
-	own, err := index.OwnBindingsOf(ctx, r, service)
-	return both(foreign, own), err
-}
-
-// Claiming lists the bindings of all namespaces that claim a group or a part of one, by
-// what their manifests say or what was published on them.
-func Claiming(ctx context.Context, r client.Reader, claim string) ([]*Binding, error) {
-	foreign, err := index.BindingsOfGroup(ctx, r, claim)
-	if err != nil {
-		return nil, err
-	}
-	own, err := index.OwnBindingsClaiming(ctx, r, claim)
-	return both(foreign, own), err
-}
-
-func both(foreign []elbv2.TargetGroupBinding, own []v1alpha1.TargetBinding) []*Binding {
-	all := make([]*Binding, 0, len(foreign)+len(own))
-	for i := range foreign {
-		all = append(all, Of(&foreign[i]))
-	}
-	for i := range own {
-		all = append(all, OfOwn(&own[i]))
-	}
-	return all
-}
-
-// KeyOf is the key of an object of either kind.
-func KeyOf(o client.Object) types.NamespacedName {
-	key := client.ObjectKeyFromObject(o)
-	if _, own := o.(*v1alpha1.TargetBinding); own {
-		key.Name = v1alpha1.GatePrefix + key.Name
-	}
-	return key
-}
-
-// Own returns the TargetBinding that says it; nil when another kind does.
-func (b *Binding) Own() *v1alpha1.TargetBinding {
-	own, _ := b.Object.(*v1alpha1.TargetBinding)
-	return own
-}
+// Kind is what people call the kind of the binding's object.
+func (b *Binding) Kind() string { return b.kind.adapter().name }
 
 // Settings returns what the binding's owner wants, and what is wrong with it.
-func (b *Binding) Settings() (Settings, []Problem) { return SettingsOf(b.Object) }
+func (b *Binding) Settings() (Settings, []Problem) { return ParseSettings(b.kind.policies()) }
 
 // Drain returns what the binding's owner wants of how its pods drain.
 func (b *Binding) Drain() drain.Settings {
@@ -164,15 +109,9 @@ func (b *Binding) Drain() drain.Settings {
 	return settings.Drain
 }
 
-// PolicyOf returns the policies of the gates of an object of either kind.
-func PolicyOf(o client.Object) gate.Policy {
-	settings, _ := SettingsOf(o)
-	return settings.Gate
-}
-
-// Key names a binding among those of both kinds: a TargetBinding goes by its gate.
+// Key names a binding among those of all kinds: a TargetBinding goes by its gate.
 func (b *Binding) Key() types.NamespacedName {
-	return types.NamespacedName{Namespace: b.Namespace, Name: b.kind.key()}
+	return types.NamespacedName{Namespace: b.Namespace, Name: b.kind.adapter().prefix + b.Name}
 }
 
 // Copy returns a Binding of a copy of the object.

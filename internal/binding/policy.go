@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
@@ -81,14 +79,6 @@ func gatePolicy(name string) bool {
 
 // others are podgate's annotations on a binding that state no policy.
 var others = []string{v1alpha1.PublishedAnnotation, v1alpha1.RecommendedDrainAnnotation, v1alpha1.ManageAnnotation, v1alpha1.NudgeAnnotation}
-
-// SettingsOf reads the settings of an object of either kind.
-func SettingsOf(o client.Object) (Settings, []Problem) {
-	if b, ok := o.(*v1alpha1.TargetBinding); ok {
-		return ParseSettings(b.Policies())
-	}
-	return ParseSettings(o.GetAnnotations())
-}
 
 // ParseSettings reads a binding's settings from its annotations. Where one cannot be used the
 // default stands, and the problem says so; problems are in the order of the names.

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package binding
+package binding_test
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index/indextest"
 )
 
@@ -22,8 +24,11 @@ func BenchmarkForPod(b *testing.B) {
 			var objects []client.Object
 			for i := range services {
 				name := fmt.Sprintf("app-%d", i)
-				svc, tgb := service(name, map[string]string{"app": name}), bindingTo(name, name)
-				objects = append(objects, &svc, &tgb)
+				tgb := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Name: name}}
+				tgb.Spec.ServiceRef.Name = name
+				objects = append(objects, tgb, &corev1.Service{
+					ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": name}},
+				})
 			}
 
 			cache, err := indextest.New(b.Context(), objects...)
@@ -35,7 +40,7 @@ func BenchmarkForPod(b *testing.B) {
 			b.ReportAllocs()
 
 			for b.Loop() {
-				if found, err := ForPod(b.Context(), cache, pod); err != nil || len(found) != 1 {
+				if found, err := binding.ForPod(b.Context(), cache, pod); err != nil || len(found) != 1 {
 					b.Fatalf("found %d bindings: %v", len(found), err)
 				}
 			}

@@ -12,9 +12,37 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
 )
+
+// targetBindings is podgate's own kind. Its bindings go by the condition types of their gates.
+var targetBindings = adapter{
+	name: "TargetBinding", prefix: v1alpha1.GatePrefix, gate: v1alpha1.GatePrefix,
+	bind: func(o client.Object) *Binding { return OfOwn(o.(*v1alpha1.TargetBinding)) },
+	Kind: index.Kind{
+		New:     func() client.Object { return &v1alpha1.TargetBinding{} },
+		NewList: func() client.ObjectList { return &v1alpha1.TargetBindingList{} },
+		Service: func(o client.Object) string { return o.(*v1alpha1.TargetBinding).Spec.ServiceRef.Name },
+		Claims:  func(o client.Object) []string { return targetBindingClaims(o.(*v1alpha1.TargetBinding)) },
+	},
+}
+
+// targetBindingClaims lists what a TargetBinding claims, by what its manifest says of the group or
+// else what was resolved. Who only observes claims nothing.
+func targetBindingClaims(b *v1alpha1.TargetBinding) []string {
+	m := traits.All().Manifest(b)
+	group := m.Group.Ref.Group
+	if group == "" && b.Status.Group != nil {
+		group = b.Status.Group.ID
+	}
+	if b.External() || group == "" {
+		return nil
+	}
+	return m.Claims(group)
+}
 
 // targetBinding is podgate's own kind, whose status has a place for all that is published.
 type targetBinding struct {
@@ -35,7 +63,9 @@ func OfOwn(b *v1alpha1.TargetBinding) *Binding {
 	}).read()
 }
 
-func (k *targetBinding) key() string { return v1alpha1.GatePrefix + k.o.Name }
+func (k *targetBinding) adapter() *adapter { return &targetBindings }
+
+func (k *targetBinding) policies() map[string]string { return k.o.Policies() }
 
 func (k *targetBinding) copied() *Binding { return OfOwn(k.o.DeepCopy()) }
 

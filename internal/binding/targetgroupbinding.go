@@ -16,7 +16,34 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
 )
+
+// targetGroupBindings is AWS Load Balancer Controller's kind. Its bindings go by their own names.
+var targetGroupBindings = adapter{
+	name: "TargetGroupBinding", gate: elbv2.GatePrefix,
+	bind: func(o client.Object) *Binding { return Of(o.(*elbv2.TargetGroupBinding)) },
+	Kind: index.Kind{
+		New:     func() client.Object { return &elbv2.TargetGroupBinding{} },
+		NewList: func() client.ObjectList { return &elbv2.TargetGroupBindingList{} },
+		Service: func(o client.Object) string { return o.(*elbv2.TargetGroupBinding).Spec.ServiceRef.Name },
+		Claims:  func(o client.Object) []string { return targetGroupOf(o.(*elbv2.TargetGroupBinding)) },
+	},
+}
+
+// targetGroupOf is the ARN of a binding's group: what its manifest says or else what was
+// published; nothing when neither has said it.
+func targetGroupOf(b *elbv2.TargetGroupBinding) []string {
+	arn := b.Spec.TargetGroupARN
+	if arn == "" {
+		p, _ := b.Published()
+		arn = p.ARN
+	}
+	if arn == "" {
+		return nil
+	}
+	return []string{arn}
+}
 
 // targetGroupBinding is AWS Load Balancer Controller's kind. Its definition is somebody
 // else's, so what podgate publishes is in annotations.
@@ -32,7 +59,9 @@ func Of(b *elbv2.TargetGroupBinding) *Binding {
 	}).read()
 }
 
-func (k *targetGroupBinding) key() string { return k.o.Name }
+func (k *targetGroupBinding) adapter() *adapter { return &targetGroupBindings }
+
+func (k *targetGroupBinding) policies() map[string]string { return k.o.Annotations }
 
 func (k *targetGroupBinding) copied() *Binding { return Of(k.o.DeepCopy()) }
 

@@ -12,10 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/injection"
 )
 
 // BindingReport is what a binding says of itself.
@@ -43,17 +41,9 @@ type BindingReport struct {
 	Next string `json:"next"`
 }
 
-// kindOf is what people call a binding's kind.
-func kindOf(b *binding.Binding) string {
-	if b.Own() != nil {
-		return "TargetBinding"
-	}
-	return "TargetGroupBinding"
-}
-
 func reportOf(b *binding.Binding) BindingReport {
 	r := BindingReport{
-		Kind: kindOf(b), Namespace: b.Namespace, Name: b.Name,
+		Kind: b.Kind(), Namespace: b.Namespace, Name: b.Name,
 		Service: b.ServiceRef.Name, Port: b.ServiceRef.Port.String(), Group: b.Ref.Group,
 	}
 	if r.Group == "" {
@@ -134,23 +124,9 @@ func resolution(b *binding.Binding) binding.Resolution {
 
 // bindings lists those of a namespace, or of all, sorted.
 func bindings(ctx context.Context, r client.Reader, namespace string) ([]*binding.Binding, error) {
-	var foreign elbv2.TargetGroupBindingList
-	if err := r.List(ctx, &foreign, client.InNamespace(namespace)); err != nil {
+	all, err := binding.List(ctx, r, namespace)
+	if err != nil {
 		return nil, err
-	}
-
-	var own v1alpha1.TargetBindingList
-	if err := r.List(ctx, &own, client.InNamespace(namespace)); err != nil {
-		return nil, err
-	}
-
-	var all []*binding.Binding
-	for i := range foreign.Items {
-		all = append(all, binding.Of(&foreign.Items[i]))
-	}
-
-	for i := range own.Items {
-		all = append(all, binding.OfOwn(&own.Items[i]))
 	}
 
 	slices.SortFunc(all, func(a, b *binding.Binding) int { return compare(a.Namespace, b.Namespace, a.Key().Name, b.Key().Name) })
@@ -166,7 +142,7 @@ func (r BindingReport) from() string {
 	if r.TargetType != "" {
 		group += fmt.Sprintf(" (%s)", joined(r.TargetType, r.Protocol))
 	}
-	return fmt.Sprintf("%s -> Service %s, port %s -> %s", injection.Named(r.key()), r.Service, r.Port, group)
+	return fmt.Sprintf("%s -> Service %s, port %s -> %s", binding.Named(r.key()), r.Service, r.Port, group)
 }
 
 func (r BindingReport) key() string {

@@ -216,7 +216,7 @@ func (f *flight) later(w workload, b *binding.Binding) {
 	}
 	for _, o := range []client.Object{b.Object, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: b.ServiceRef.Name}}} {
 		if at := f.reader.placeOf(o); at > w.place && f.reader.isNew(o) {
-			f.find(SeverityError, CheckBindingAfter, w, fmt.Sprintf("%s comes after the workload in the files and is not in the cluster yet: pods that are created first get no gate.", injection.Named(b.Key().Name)), "apply Service and binding before the workload")
+			f.find(SeverityError, CheckBindingAfter, w, fmt.Sprintf("%s comes after the workload in the files and is not in the cluster yet: pods that are created first get no gate.", binding.Named(b.Key().Name)), "apply Service and binding before the workload")
 			return
 		}
 	}
@@ -237,7 +237,7 @@ func (f *flight) deadline(w workload, all []*binding.Binding) {
 	}
 
 	seconds := int(most.Seconds())
-	f.find(SeverityWarning, CheckDeadline, w, fmt.Sprintf("progressDeadlineSeconds is %d, and a gate of %s may take %d s to open, as podgate estimates it: the rollout counts as failed before it.", w.deadlineSeconds, injection.Named(slowest.Key().Name), seconds),
+	f.find(SeverityWarning, CheckDeadline, w, fmt.Sprintf("progressDeadlineSeconds is %d, and a gate of %s may take %d s to open, as podgate estimates it: the rollout counts as failed before it.", w.deadlineSeconds, binding.Named(slowest.Key().Name), seconds),
 		fmt.Sprintf("set progressDeadlineSeconds to more than %d, plus the time that the containers need to become ready", seconds))
 }
 

@@ -186,7 +186,7 @@ func (x *explanation) terminating(ctx context.Context) error {
 
 	for _, b := range bound {
 		if c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld); c != nil && c.Status == metav1.ConditionTrue {
-			d.Waits = append(d.Waits, fmt.Sprintf("%s keeps targets (%s): %s", injection.Named(b.Key().Name), c.Reason, c.Message))
+			d.Waits = append(d.Waits, fmt.Sprintf("%s keeps targets (%s): %s", binding.Named(b.Key().Name), c.Reason, c.Message))
 		}
 	}
 

@@ -107,11 +107,7 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 
 // orphan is a gate whose binding is not there.
 func (x *explanation) orphan(g *GateReport, name string) {
-	kind := "TargetGroupBinding"
-	if short, own := binding.OwnName(name); own {
-		kind, name = "TargetBinding", short
-	}
-	g.From = fmt.Sprintf("no binding: there is no %s %q in the namespace", kind, name)
+	g.From = fmt.Sprintf("no binding: there is no %s in the namespace", binding.Named(name))
 	g.Next = adviceOf(g.open(), v1alpha1.ReasonNoBinding)
 	if g.open() && g.Reason != v1alpha1.ReasonNoBinding {
 		g.Next = adviceOf(true, v1alpha1.ReasonBindingDeleted)

@@ -74,7 +74,7 @@ func newOffline(ctx context.Context, objects []client.Object) (*snapshot, error)
 
 func newSnapshot(ctx context.Context, live client.Reader) (*snapshot, error) {
 	s := &snapshot{live: live, indexes: map[reflect.Type]toolscache.Indexers{}, held: map[holding]held{}}
-	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods(gates.All().Owns)} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, index.Pods(gates.All().Owns)} {
 		if err := register(ctx, s); err != nil {
 			return nil, err
 		}

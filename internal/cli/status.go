@@ -196,7 +196,7 @@ func waitingAt(pod *corev1.Pod) []WaitingPod {
 // origin is where a gate comes from, by its name.
 func origin(conditionType string) string {
 	if name, own := binding.OfGate(conditionType); own {
-		return injection.Named(name)
+		return binding.Named(name)
 	}
 	return "somebody else"
 }

@@ -10,11 +10,10 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Selects reports whether a Service's selector matches labels. A Service without a
@@ -47,40 +46,31 @@ func ServicesSelecting(ctx context.Context, r client.Reader, namespace string, l
 	return found, nil
 }
 
-// BindingsOf lists the TargetGroupBindings that refer to a Service.
-func BindingsOf(ctx context.Context, r client.Reader, service types.NamespacedName) ([]elbv2.TargetGroupBinding, error) {
-	var list elbv2.TargetGroupBindingList
-	if err := find(ctx, r, &list, service.Namespace, bindingsByService, service.Name); err != nil {
-		return nil, err
-	}
-	return keep(list.Items, func(b *elbv2.TargetGroupBinding) bool { return b.Spec.ServiceRef.Name == service.Name }), nil
+// OfService lists the objects of the kind that refer to a Service.
+func (k Kind) OfService(ctx context.Context, r client.Reader, service types.NamespacedName) ([]client.Object, error) {
+	return k.find(ctx, r, service.Namespace, bindingsByService, service.Name, func(o client.Object) bool { return k.Service(o) == service.Name })
 }
 
-// BindingsOfGroup lists the TargetGroupBindings of all namespaces that are about the group with an ARN.
-func BindingsOfGroup(ctx context.Context, r client.Reader, arn string) ([]elbv2.TargetGroupBinding, error) {
-	var list elbv2.TargetGroupBindingList
-	if err := find(ctx, r, &list, "", bindingsByGroup, arn); err != nil {
-		return nil, err
-	}
-	return keep(list.Items, func(b *elbv2.TargetGroupBinding) bool { return groupARN(b) == arn }), nil
+// Claiming lists the objects of the kind, of all namespaces, that are about a group or a part of one.
+func (k Kind) Claiming(ctx context.Context, r client.Reader, claim string) ([]client.Object, error) {
+	return k.find(ctx, r, "", bindingsByGroup, claim, func(o client.Object) bool { return slices.Contains(k.Claims(o), claim) })
 }
 
-// OwnBindingsOf lists the TargetBindings that refer to a Service.
-func OwnBindingsOf(ctx context.Context, r client.Reader, service types.NamespacedName) ([]v1alpha1.TargetBinding, error) {
-	var list v1alpha1.TargetBindingList
-	if err := find(ctx, r, &list, service.Namespace, bindingsByService, service.Name); err != nil {
+// find lists the objects that an index has under a value, as far as they were asked for.
+func (k Kind) find(ctx context.Context, r client.Reader, namespace, name, value string, asked func(client.Object) bool) ([]client.Object, error) {
+	list := k.NewList()
+	if err := find(ctx, r, list, namespace, name, value); err != nil {
 		return nil, err
 	}
-	return keep(list.Items, func(b *v1alpha1.TargetBinding) bool { return b.Spec.ServiceRef.Name == service.Name }), nil
-}
 
-// OwnBindingsClaiming lists the TargetBindings of all namespaces with a claim.
-func OwnBindingsClaiming(ctx context.Context, r client.Reader, claim string) ([]v1alpha1.TargetBinding, error) {
-	var list v1alpha1.TargetBindingList
-	if err := find(ctx, r, &list, "", bindingsByGroup, claim); err != nil {
-		return nil, err
-	}
-	return keep(list.Items, func(b *v1alpha1.TargetBinding) bool { return slices.Contains(ownClaims(b), claim) }), nil
+	var found []client.Object
+	err := meta.EachListItem(list, func(item runtime.Object) error {
+		if o, ok := item.(client.Object); ok && asked(o) {
+			found = append(found, o)
+		}
+		return nil
+	})
+	return found, err
 }
 
 // PodsOf lists the pods that a Service selects.

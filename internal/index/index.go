@@ -17,10 +17,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/balancer/traits"
 )
 
 // The indexes, as the cache knows them.
@@ -35,25 +31,28 @@ const (
 	podsByNode        = "podgate.dev/node"
 )
 
-// Bindings registers the indexes of Services and of both kinds of bindings, before the cache starts.
-func Bindings(ctx context.Context, c client.FieldIndexer) error {
-	if err := register(ctx, c, &corev1.Service{}, servicesByAnchor, serviceAnchor); err != nil {
+// Services registers the index of Services, before the cache starts.
+func Services(ctx context.Context, c client.FieldIndexer) error {
+	return register(ctx, c, &corev1.Service{}, servicesByAnchor, serviceAnchor)
+}
+
+// Kind is a kind of objects that bind Services to groups, as far as a cache has to find them.
+type Kind struct {
+	// New returns an empty object of the kind, and NewList an empty list of them.
+	New     func() client.Object
+	NewList func() client.ObjectList
+	// Service names the Service that an object refers to, and Claims lists the groups, or parts
+	// of groups, that it is about.
+	Service func(client.Object) string
+	Claims  func(client.Object) []string
+}
+
+// Register registers the kind's indexes, before the cache starts.
+func (k Kind) Register(ctx context.Context, c client.FieldIndexer) error {
+	if err := register(ctx, c, k.New(), bindingsByService, func(o client.Object) []string { return []string{k.Service(o)} }); err != nil {
 		return err
 	}
-
-	if err := register(ctx, c, &elbv2.TargetGroupBinding{}, bindingsByService, bindingService); err != nil {
-		return err
-	}
-
-	if err := register(ctx, c, &elbv2.TargetGroupBinding{}, bindingsByGroup, bindingGroup); err != nil {
-		return err
-	}
-
-	if err := register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByService, ownService); err != nil {
-		return err
-	}
-
-	return register(ctx, c, &v1alpha1.TargetBinding{}, bindingsByGroup, ownClaims)
+	return register(ctx, c, k.New(), bindingsByGroup, k.Claims)
 }
 
 // Owner reports whether a condition type is a gate of podgate's.
@@ -94,31 +93,6 @@ func serviceAnchor(svc *corev1.Service) []string {
 		return nil
 	}
 	return []string{anchor(svc.Spec.Selector)}
-}
-
-func bindingService(b *elbv2.TargetGroupBinding) []string { return []string{b.Spec.ServiceRef.Name} }
-
-func bindingGroup(b *elbv2.TargetGroupBinding) []string {
-	if arn := groupARN(b); arn != "" {
-		return []string{arn}
-	}
-	return nil
-}
-
-func ownService(b *v1alpha1.TargetBinding) []string { return []string{b.Spec.ServiceRef.Name} }
-
-// ownClaims lists what a TargetBinding claims, by what its manifest says of the group or else
-// what was resolved. Who only observes claims nothing.
-func ownClaims(b *v1alpha1.TargetBinding) []string {
-	m := traits.All().Manifest(b)
-	group := m.Group.Ref.Group
-	if group == "" && b.Status.Group != nil {
-		group = b.Status.Group.ID
-	}
-	if b.External() || group == "" {
-		return nil
-	}
-	return m.Claims(group)
 }
 
 func podLabels(pod *corev1.Pod) []string {
@@ -198,13 +172,3 @@ func anchor(selector map[string]string) string {
 
 // pair is unambiguous since a label's key holds no "=".
 func pair(key, value string) string { return key + "=" + value }
-
-// groupARN is that of a binding's group: what its manifest says or else what was
-// published; empty when neither has said it.
-func groupARN(b *elbv2.TargetGroupBinding) string {
-	if b.Spec.TargetGroupARN != "" {
-		return b.Spec.TargetGroupARN
-	}
-	p, _ := b.Published()
-	return p.ARN
-}

@@ -18,6 +18,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	bindings "github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/index/indextest"
 )
@@ -105,6 +106,16 @@ func names[T any, P interface {
 	return all, err
 }
 
+// bound are the names of bindings, of whichever kind.
+func bound(found []*bindings.Binding, err error) ([]string, error) {
+	var all []string
+	for _, b := range found {
+		all = append(all, b.Name)
+	}
+	slices.Sort(all)
+	return all, err
+}
+
 // TestAnswers asks every question through the indexes and, within one namespace, without them.
 func TestAnswers(t *testing.T) {
 	open, dying := pod("shop", "open", nil, "front"), pod("shop", "dying", nil, "")
@@ -168,31 +179,31 @@ func TestAnswers(t *testing.T) {
 		"BindingsOf": {
 			reason: "All bindings of the Service, and none of its namesake in another namespace.", want: []string{"web-nlb", "web-tg"},
 			ask: func(r client.Reader) ([]string, error) {
-				return names(index.BindingsOf(t.Context(), r, types.NamespacedName{Namespace: "shop", Name: "web"}))
+				return bound(bindings.OfService(t.Context(), r, types.NamespacedName{Namespace: "shop", Name: "web"}))
 			},
 		},
 		"BindingsOfGroup": {
 			reason: "Two namespaces may claim one group.", want: []string{"tg-of-other", "web-tg"}, all: true,
 			ask: func(r client.Reader) ([]string, error) {
-				return names(index.BindingsOfGroup(t.Context(), r, "arn:web"))
+				return bound(bindings.Claiming(t.Context(), r, "arn:web"))
 			},
 		},
 		"BindingsOfNamedGroup": {
 			reason: "A binding that names its group is found by the ARN that was published.", want: []string{"named"},
 			ask: func(r client.Reader) ([]string, error) {
-				return names(index.BindingsOfGroup(t.Context(), r, "arn:named"))
+				return bound(bindings.Claiming(t.Context(), r, "arn:named"))
 			},
 		},
 		"OwnBindingsClaiming": {
 			reason: "Lists of instances may overlap; who only observes claims nothing.", want: []string{"both", "one-of-two"},
 			ask: func(r client.Reader) ([]string, error) {
-				return names(index.OwnBindingsClaiming(t.Context(), r, "web@unix:/1"))
+				return bound(bindings.Claiming(t.Context(), r, "web@unix:/1"))
 			},
 		},
 		"OwnBindingsClaimingAGroup": {
 			reason: "A target group is one claim.", want: []string{"by-arn"},
 			ask: func(r client.Reader) ([]string, error) {
-				return names(index.OwnBindingsClaiming(t.Context(), r, "arn:own"))
+				return bound(bindings.Claiming(t.Context(), r, "arn:own"))
 			},
 		},
 		"PodsOf": {
@@ -269,7 +280,7 @@ func TestBrokenCacheIsTold(t *testing.T) {
 	if _, err := index.ServicesSelecting(t.Context(), broken, "shop", map[string]string{"app": "web"}); !errors.Is(err, broken.err) {
 		t.Errorf("services: got %v", err)
 	}
-	if _, err := index.BindingsOf(t.Context(), broken, types.NamespacedName{Name: "web"}); !errors.Is(err, broken.err) {
+	if _, err := bindings.OfService(t.Context(), broken, types.NamespacedName{Name: "web"}); !errors.Is(err, broken.err) {
 		t.Errorf("bindings: got %v", err)
 	}
 	if _, err := index.PodsAt(t.Context(), broken, "shop", netip.Addr{}); !errors.Is(err, broken.err) {

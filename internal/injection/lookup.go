@@ -16,7 +16,7 @@ import (
 )
 
 // Lookup reads the Services of a namespace that select a pod with these labels, and
-// their bindings, from a cache with the indexes of index.Bindings. serves reports whose
+// their bindings, from a cache with the indexes of binding.Indexes. serves reports whose
 // gates podgate opens.
 func Lookup(ctx context.Context, r client.Reader, serves func(*binding.Binding) bool, namespace string, labels map[string]string) (Candidates, error) {
 	services, err := index.ServicesSelecting(ctx, r, namespace, labels)

@@ -26,9 +26,9 @@ func (f Finding) Why() string {
 	switch f.Reason {
 	case v1alpha1.ReasonBindingCreatedLater:
 		if f.Tied {
-			return fmt.Sprintf(tied, Named(f.Binding))
+			return fmt.Sprintf(tied, binding.Named(f.Binding))
 		}
-		return fmt.Sprintf("%s was not there before the pod.", Named(f.Binding))
+		return fmt.Sprintf("%s was not there before the pod.", binding.Named(f.Binding))
 
 	case v1alpha1.ReasonServiceCreatedLater:
 		if f.Tied {
@@ -43,24 +43,16 @@ func (f Finding) Why() string {
 	case v1alpha1.ReasonNoBinding:
 		return fmt.Sprintf("no binding refers to Service %q, which selects the pod.", f.Service)
 	case v1alpha1.ReasonBindingDeleting:
-		return fmt.Sprintf("%s is being deleted.", Named(f.Binding))
+		return fmt.Sprintf("%s is being deleted.", binding.Named(f.Binding))
 	case v1alpha1.ReasonBindingNotServed:
-		return fmt.Sprintf("--target-group-bindings keeps podgate from serving %s.", Named(f.Binding))
+		return fmt.Sprintf("--target-group-bindings keeps podgate from serving %s.", binding.Named(f.Binding))
 	case v1alpha1.ReasonInstanceTargets:
-		return fmt.Sprintf("the targets of %s are not pods.", Named(f.Binding))
+		return fmt.Sprintf("the targets of %s are not pods.", binding.Named(f.Binding))
 	case v1alpha1.ReasonNoGateOfLBC:
-		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s and may not notice that the pod waits, since it has none of that controller's gates for the group.", Named(f.Binding))
+		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s and may not notice that the pod waits, since it has none of that controller's gates for the group.", binding.Named(f.Binding))
 	case v1alpha1.ReasonNameTooLong:
-		return fmt.Sprintf("the name of %s has more than %d characters.", Named(f.Binding), elbv2.MaxGateName)
+		return fmt.Sprintf("the name of %s has more than %d characters.", binding.Named(f.Binding), elbv2.MaxGateName)
 	}
 
 	return f.Reason + "."
-}
-
-// Named is a binding as its owner knows it.
-func Named(name string) string {
-	if object, own := binding.OwnName(name); own {
-		return fmt.Sprintf("TargetBinding %q", object)
-	}
-	return fmt.Sprintf("TargetGroupBinding %q", name)
 }

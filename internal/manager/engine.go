@@ -12,11 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
@@ -153,7 +150,7 @@ func addObserver(mgr ctrlmanager.Manager, prov Balancers, pod func(types.Namespa
 // addStandby has a replica that does not lead keep the leader's caches, so that it can
 // take over at once, and stand in for a leader that is silent.
 func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *targets.Reconciler, metrics prometheus.Registerer, c Config) error {
-	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}, &v1alpha1.TargetBinding{}} {
+	for _, o := range append(binding.Kinds(), &corev1.Pod{}, &corev1.Service{}) {
 		if _, err := mgr.GetCache().GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch %T: %w", o, err)
 		}

@@ -34,6 +34,7 @@ import (
 	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
 	"github.com/podgate/podgate/internal/balancer/haproxy"
 	"github.com/podgate/podgate/internal/balancer/meter"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/scrape"
@@ -91,7 +92,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return fmt.Errorf("make manager: %w", err)
 	}
 
-	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods(c.kinds().Owns)} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, index.Pods(c.kinds().Owns)} {
 		if err := register(ctx, mgr.GetFieldIndexer()); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/binding"
 )
 
 // world is what the API server holds.
@@ -99,7 +99,7 @@ func newCache(t testing.TB, w *world) (c cache.Cache, start func()) {
 		t.Fatal(err)
 	}
 
-	if err := index.Bindings(t.Context(), c); err != nil {
+	if err := binding.Indexes(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 

@@ -56,7 +56,7 @@ type Options struct {
 }
 
 // New makes a handler that reads Services and TargetGroupBindings from reader, which must
-// be a cache with the indexes of index.Bindings, once synced says that it holds all of them.
+// be a cache with the indexes of binding.Indexes, once synced says that it holds all of them.
 func New(reader client.Reader, synced func() bool, o Options) (*Handler, error) {
 	m, err := newMetrics(o.Registerer)
 	if err != nil {

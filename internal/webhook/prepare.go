@@ -9,28 +9,29 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 )
 
-// Prepare asks a cache for the informers of Services and of both kinds of bindings. The
+// Prepare asks a cache for the informers of Services and of all kinds of bindings. The
 // function that it returns reports whether all have synced.
 func Prepare(ctx context.Context, c cache.Cache) (synced func() bool, err error) {
-	services, err := c.GetInformer(ctx, &corev1.Service{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return nil, fmt.Errorf("watch services: %w", err)
+	var informers []cache.Informer
+	for _, o := range append([]client.Object{&corev1.Service{}}, binding.Kinds()...) {
+		informer, err := c.GetInformer(ctx, o, cache.BlockUntilSynced(false))
+		if err != nil {
+			return nil, fmt.Errorf("watch %T: %w", o, err)
+		}
+		informers = append(informers, informer)
 	}
 
-	bindings, err := c.GetInformer(ctx, &elbv2.TargetGroupBinding{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return nil, fmt.Errorf("watch target group bindings: %w", err)
-	}
-
-	own, err := c.GetInformer(ctx, &v1alpha1.TargetBinding{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return nil, fmt.Errorf("watch target bindings: %w", err)
-	}
-
-	return func() bool { return services.HasSynced() && bindings.HasSynced() && own.HasSynced() }, nil
+	return func() bool {
+		for _, informer := range informers {
+			if !informer.HasSynced() {
+				return false
+			}
+		}
+		return true
+	}, nil
 }

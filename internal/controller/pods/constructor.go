@@ -22,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
@@ -94,11 +93,13 @@ func Setup(mgr manager.Manager, o Options) error {
 
 	gated := predicate.NewPredicateFuncs(func(pod client.Object) bool { return len(o.Kinds.Of(pod.(*corev1.Pod))) > 0 })
 	wake := wakeups{client: o.Client, kinds: o.Kinds}
-	return builder.ControllerManagedBy(mgr).
-		Named(Name).
+	setup := builder.ControllerManagedBy(mgr).Named(Name)
+	for _, kind := range binding.Kinds() {
+		setup = setup.Watches(kind, wake.bindings(), builder.WithPredicates(bindingChanged()))
+	}
+
+	return setup.
 		For(&corev1.Pod{}, builder.WithPredicates(gated)).
-		Watches(&elbv2.TargetGroupBinding{}, wake.bindings(), builder.WithPredicates(bindingChanged())).
-		Watches(&v1alpha1.TargetBinding{}, wake.bindings(), builder.WithPredicates(bindingChanged())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(wake.service), builder.WithPredicates(serviceChanged())).
 		WatchesRawSource(o.Wake).
 		WithOptions(controller.Options{

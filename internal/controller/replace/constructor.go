@@ -21,8 +21,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/ungated"
 	"github.com/podgate/podgate/internal/observe"
@@ -119,12 +117,12 @@ func Setup(mgr manager.Manager, inspector Inspector, webhook Webhook, observer O
 		return err
 	}
 
-	err = builder.ControllerManagedBy(mgr).
-		Named(Name).
-		Watches(&elbv2.TargetGroupBinding{}, asking()).
-		Watches(&v1alpha1.TargetBinding{}, asking()).
-		Complete(r)
-	if err != nil {
+	setup := builder.ControllerManagedBy(mgr).Named(Name)
+	for _, kind := range binding.Kinds() {
+		setup = setup.Watches(kind, asking())
+	}
+
+	if err := setup.Complete(r); err != nil {
 		return fmt.Errorf("set up controller %s: %w", Name, err)
 	}
 

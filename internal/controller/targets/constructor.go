@@ -23,8 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
@@ -164,10 +162,12 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 		return nil, err
 	}
 
-	setup := builder.ControllerManagedBy(mgr).
-		Named(Name).
-		For(&elbv2.TargetGroupBinding{}, builder.WithPredicates(specChanged())).
-		Watches(&v1alpha1.TargetBinding{}, handler.EnqueueRequestsFromMapFunc(ownBinding), builder.WithPredicates(specChanged())).
+	setup := builder.ControllerManagedBy(mgr).Named(Name)
+	for _, kind := range binding.Kinds() {
+		setup = setup.Watches(kind, handler.EnqueueRequestsFromMapFunc(itself), builder.WithPredicates(specChanged()))
+	}
+
+	setup = setup.
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.lbc.Owners))).
 		Watches(&corev1.Pod{}, podEvents{reader: c, owners: r.lbc.Owners, states: r.states, ended: r.drains.Ended}.handler()).
 		WatchesRawSource(first(c, r.lbc.Owners, o.Gates)).
@@ -179,8 +179,8 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 	return r, setup.Complete(r)
 }
 
-// ownBinding maps a TargetBinding to its key.
-func ownBinding(_ context.Context, b client.Object) []reconcile.Request {
+// itself maps a binding to its key.
+func itself(_ context.Context, b client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: binding.KeyOf(b)}}
 }
 

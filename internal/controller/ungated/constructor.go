@@ -19,8 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/podgauge"
 )
 
@@ -92,12 +91,14 @@ func Setup(mgr manager.Manager, asked cache.Cache, inspector *Inspector, o Optio
 	}
 
 	w := watcher{reader: inspector.Reader, serves: inspector.Serves, paths: []string{inspector.Path, inspector.DrainPath}}
-	return builder.ControllerManagedBy(mgr).
-		Named(Name).
+	setup := builder.ControllerManagedBy(mgr).Named(Name)
+	for _, kind := range binding.Kinds() {
+		setup = setup.Watches(kind, w.bindings())
+	}
+
+	return setup.
 		Watches(&corev1.Pod{}, w.pods()).
 		Watches(&corev1.Service{}, w.services()).
-		Watches(&elbv2.TargetGroupBinding{}, w.bindings()).
-		Watches(&v1alpha1.TargetBinding{}, w.bindings()).
 		WatchesRawSource(source.Kind[client.Object](asked, namespaceOf(), w.namespaces())).
 		WatchesRawSource(source.Kind[client.Object](asked, &admissionv1.MutatingWebhookConfiguration{}, w.configurations())).
 		WithOptions(controller.Options{CacheSyncTimeout: patience}).

@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,14 +17,14 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/index"
 )
 
 // Owns reports whether a condition type is the gate of a binding.
 func Owns(conditionType string) bool {
-	return strings.HasPrefix(conditionType, elbv2.GatePrefix) || strings.HasPrefix(conditionType, v1alpha1.GatePrefix)
+	_, owned := binding.OfGate(conditionType)
+	return owned
 }
 
 // Cache is a client.Reader of the objects that it was made of. It gives what it holds, not copies.
@@ -36,7 +35,7 @@ type Cache struct {
 // New makes a cache of objects.
 func New(ctx context.Context, objects ...client.Object) (*Cache, error) {
 	c := &Cache{kinds: map[reflect.Type]toolscache.Indexer{}}
-	for _, register := range []func(context.Context, client.FieldIndexer) error{index.Bindings, index.Pods(Owns)} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, index.Pods(Owns)} {
 		if err := register(ctx, c); err != nil {
 			return nil, err
 		}

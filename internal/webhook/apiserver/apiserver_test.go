@@ -46,7 +46,6 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
-	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/webhook"
 	"github.com/podgate/podgate/internal/webhook/profile"
@@ -153,7 +152,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 		t.Fatal(err)
 	}
 
-	if err := index.Bindings(t.Context(), objects); err != nil {
+	if err := binding.Indexes(t.Context(), objects); err != nil {
 		t.Fatal(err)
 	}
 
