@@ -4,6 +4,7 @@
 package awssim
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -238,5 +239,45 @@ func TestSSLPoliciesAreDescribed(t *testing.T) {
 	}
 	if err := second(e.elb.DescribeSSLPolicies(e.Context(), &elbv2.DescribeSSLPoliciesInput{Names: []string{"Strong"}})); codeOf(err) != "SSLPolicyNotFound" {
 		t.Errorf("a policy that is not there: %v", err)
+	}
+}
+
+// TestListenerGetsTLSOnItsPort changes the protocol, for which the same port is bound again.
+func TestListenerGetsTLSOnItsPort(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := int32(free.Addr().(*net.TCPAddr).Port)
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	cfg := instant()
+	cfg.EphemeralPorts = false
+	e := start(t, cfg)
+	listener := e.listen(e.balancer("app", types.LoadBalancerTypeEnumApplication), types.ProtocolEnumHttp, port, fixed())
+
+	for _, step := range []struct {
+		scheme string
+		change *elbv2.ModifyListenerInput
+	}{
+		{"http", nil},
+		{"https", &elbv2.ModifyListenerInput{ListenerArn: &listener, Protocol: types.ProtocolEnumHttps, Certificates: certificates("one")}},
+		{"http", &elbv2.ModifyListenerInput{ListenerArn: &listener, Protocol: types.ProtocolEnumHttp}},
+	} {
+		if step.change != nil {
+			if err := second(e.elb.ModifyListener(e.Context(), step.change)); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, step.scheme+"://"+e.sim.ListenerAddress(listener)+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _, _ := e.do(r); status != 200 {
+			t.Errorf("over %s: status %d", step.scheme, status)
+		}
 	}
 }
