@@ -38,7 +38,7 @@ func newToy() *toy {
 	return &toy{groups: map[string]map[gate.Target]bool{}, answers: map[gate.Target]bool{}}
 }
 
-// driver is what a driver's driver.go has: who makes the calls, and the traits.
+// driver is what a driver's folder has: who makes the calls, and the traits.
 func (y *toy) driver() balancer.Driver {
 	return balancer.Driver{Kind: toyKind, Provider: y, Traits: balancer.Traits{
 		Immediate: true,
