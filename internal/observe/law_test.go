@@ -38,6 +38,29 @@ func TestLaw1AnOldAnswerProvesNothing(t *testing.T) {
 	})
 }
 
+// TestLaw1UndescribedAnswersMayBeOld: while nobody has said how far a subject's answers lag, they are taken to be as
+// old as any may be.
+func TestLaw1UndescribedAnswersMayBeOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		want := Interest{Subject: group1, Pod: podA, Target: atA, Waiting: true}
+		w.set(group1, atA, gate.Initial)
+		w.Watch(want)
+		time.Sleep(gate.Lag - time.Second)
+
+		if s := w.Watch(want); !s.Observed || s.SeenOtherwise {
+			t.Errorf("just after the pod got its address: %+v, want it observed and no proof", s)
+		}
+
+		w.Track(group1, user, Description{})
+		time.Sleep(2 * FastInterval)
+
+		if s := w.Watch(want); !s.SeenOtherwise {
+			t.Errorf("once answers are known not to lag: %+v, want proof", s)
+		}
+	})
+}
+
 // TestLaw2DrainsAreLookedAfter: some load balancers remove what has drained only as somebody has them do it. That is done
 // after every read that succeeded, and again after the next one should it fail.
 func TestLaw2DrainsAreLookedAfter(t *testing.T) {
