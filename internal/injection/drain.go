@@ -13,7 +13,7 @@ import (
 
 // Hooks is what draining reads of a pod.
 type Hooks struct {
-	// PreStop tells, for each ordinary container in the pod's order, whether it has a
+	// PreStop reports, for each ordinary container in the pod's order, whether it has a
 	// preStop hook.
 	PreStop []bool
 	// Grace is terminationGracePeriodSeconds; nil when the pod states none.

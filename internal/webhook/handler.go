@@ -46,7 +46,7 @@ type Options struct {
 	Serves func(*binding.Binding) bool
 	// Kinds are the kinds of gates that pods get; those of bindings alone when nil.
 	Kinds []injection.Kind
-	// Helper gives what adaptive hooks need, its zero value where they cannot be had; pods
+	// Helper returns what adaptive hooks need, its zero value where they cannot be had; pods
 	// of bindings that ask for them sleep in full then. None can when it is nil.
 	Helper func() Helper
 	// Registerer takes the handler's metrics.
@@ -98,7 +98,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // The API server is gone: nobody is left to tell.
 }
 
-// handle gives the body that allows the pod, or an error when it cannot tell.
+// handle returns the body that allows the pod, or an error when it cannot tell.
 func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([]byte, outcome, error) {
 	raw, err := io.ReadAll(body)
 	if err != nil {
@@ -135,7 +135,7 @@ func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([
 	return finish(req.UID, ops, outcomePatched)
 }
 
-// inject gives what changes in a new pod; nothing when nothing does.
+// inject returns what changes in a new pod; nothing when nothing does.
 func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p pod) ([]operation, error) {
 	injectable := p.injectable()
 	if asked == gates && injectable.OptedOut() {
