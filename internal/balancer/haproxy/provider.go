@@ -43,6 +43,8 @@ type Provider struct {
 
 	mu       sync.Mutex
 	memories map[string]*memory
+	// swept is when memories that are too old were last dropped.
+	swept time.Time
 }
 
 var (
@@ -110,10 +112,16 @@ func (p *Provider) remember(id string) *memory {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	maps.DeleteFunc(p.memories, func(_ string, m *memory) bool { return now.Sub(m.used) >= remembered })
+	old := func(m *memory) bool { return now.Sub(m.used) >= remembered }
+
+	// Not with every call: with many backends that would take longer than the call's own part.
+	if now.Sub(p.swept) >= remembered {
+		maps.DeleteFunc(p.memories, func(_ string, m *memory) bool { return old(m) })
+		p.swept = now
+	}
 
 	m, known := p.memories[id]
-	if !known {
+	if !known || old(m) {
 		m = newMemory(p.now)
 		p.memories[id] = m
 	}
