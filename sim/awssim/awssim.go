@@ -60,8 +60,9 @@ type (
 
 	// Script stands in for health checks.
 	Script = health.Script
-	// Profile is how fast one kind of load balancer moves, and Profiles are those of both kinds.
-	Profile  = health.Profile
+	// Profile is how fast one kind of load balancer moves.
+	Profile = health.Profile
+	// Profiles are those of Application and Network Load Balancers.
 	Profiles = health.Profiles
 	// Quotas are the account's limits.
 	Quotas = elbv2.Quotas

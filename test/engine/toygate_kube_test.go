@@ -27,10 +27,10 @@ func (c *cluster) withToy() {
 }
 
 // toyPod makes a pod with the toy's gate, whose containers are ready.
-func (c *cluster) toyPod(name, app, ip string) *corev1.Pod {
+func (c *cluster) toyPod(name, ip string) *corev1.Pod {
 	c.Helper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns, Labels: map[string]string{"app": app}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns, Labels: map[string]string{"app": "web"}},
 		Spec: corev1.PodSpec{
 			NodeName: "node", ReadinessGates: []corev1.PodReadinessGate{{ConditionType: gatestest.ToyGate}},
 			Containers: []corev1.Container{{Name: "app", Image: "app"}},
@@ -92,7 +92,7 @@ func TestToyGateRollout(t *testing.T) {
 	blue, green := c.two()
 	c.start()
 
-	old := c.toyPod("web-old", "web", "10.0.0.1")
+	old := c.toyPod("web-old", "10.0.0.1")
 	c.eventually("registered in both", func() bool { return len(c.rows(blue)) == 1 && len(c.rows(green)) == 1 })
 	c.eventually("waits", func() bool { return c.toyGate("web-old").Status == corev1.ConditionFalse })
 	c.script(blue, "healthy")
@@ -101,7 +101,7 @@ func TestToyGateRollout(t *testing.T) {
 	c.eventually("open with both", func() bool { return c.toyGate("web-old").Reason == v1alpha1.ReasonHealthy })
 
 	c.scriptOf(green, "10.0.0.2", "unhealthy")
-	c.toyPod("web-new", "web", "10.0.0.2")
+	c.toyPod("web-new", "10.0.0.2")
 	c.eventually("waits for the second group", func() bool {
 		return c.toyGate("web-new").Reason == "Target.FailedHealthChecks" || c.toyGate("web-new").Reason == "Target.Timeout"
 	})
@@ -131,7 +131,7 @@ func TestToyGateFollowsByPolicy(t *testing.T) {
 	c.start()
 
 	for i := range 3 {
-		c.toyPod(fmt.Sprintf("web-%d", i), "web", fmt.Sprintf("10.0.0.%d", i+1))
+		c.toyPod(fmt.Sprintf("web-%d", i), fmt.Sprintf("10.0.0.%d", i+1))
 	}
 	for i := range 3 {
 		c.eventually("open", func() bool { return c.toyGate(fmt.Sprintf("web-%d", i)).Status == corev1.ConditionTrue })
@@ -153,7 +153,7 @@ func TestToyGateOutlivesABinding(t *testing.T) {
 	blue, green := c.two()
 	c.script(green, "unhealthy")
 	c.start()
-	c.toyPod("web-1", "web", "10.0.0.1")
+	c.toyPod("web-1", "10.0.0.1")
 	c.eventually("registered in both", func() bool { return len(c.rows(blue)) == 1 && len(c.rows(green)) == 1 })
 
 	c.unbind("blue")

@@ -19,10 +19,11 @@ import (
 	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 )
 
-// Config and Check are what package traits reads from bindings.
 type (
+	// Config is what package traits reads from a binding.
 	Config = traits.Config
-	Check  = traits.Check
+	// Check is the health check of a Config.
+	Check = traits.Check
 )
 
 // Bounds of a Config.

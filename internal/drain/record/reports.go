@@ -23,9 +23,10 @@ import (
 )
 
 const (
-	// eventsPerSecond and EventBurst bound the events of all pods together. The counter counts those left out, too.
+	// eventsPerSecond bounds the events of all pods together, beyond a burst. The counter counts those left out, too.
 	eventsPerSecond = 1
-	EventBurst      = 100
+	// EventBurst is how many events may be sent at once.
+	EventBurst = 100
 	// mostEnded bounds how many of a binding's pods wait to be judged.
 	mostEnded = 1000
 	// mostOwners bounds how many owners are remembered as notified.

@@ -23,15 +23,15 @@ type limited struct {
 }
 
 var (
-	began = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	held  = map[gate.Target]gate.Health{{Port: 80}: {State: gate.Draining}}
-	down  = errors.New("down")
+	began   = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	held    = map[gate.Target]gate.Health{{Port: 80}: {State: gate.Draining}}
+	errDown = errors.New("down")
 )
 
 // Read implements Limited.
 func (l *limited) Read(_ context.Context, g balancer.Group, p budget.Priority, raise <-chan struct{}) (map[gate.Target]gate.Health, time.Time, error) {
 	l.group, l.priority, l.raise = g, p, raise
-	return held, began, down
+	return held, began, errDown
 }
 
 func TestReader(t *testing.T) {
@@ -53,7 +53,7 @@ func TestReader(t *testing.T) {
 			if l.group != tc.group || l.priority != tc.priority || l.raise != tc.req.Raise {
 				t.Errorf("asked about %+v, %s", l.group, l.priority)
 			}
-			if !snap.Started.Equal(began) || len(snap.Targets) != 1 || !errors.Is(err, down) {
+			if !snap.Started.Equal(began) || len(snap.Targets) != 1 || !errors.Is(err, errDown) {
 				t.Errorf("got %+v, %v: want what the load balancer says", snap, err)
 			}
 		})
@@ -66,11 +66,11 @@ func TestWhatIsNotATargetGroup(t *testing.T) {
 		t.Errorf("read: %v", err)
 	}
 
-	tend := Tend(func(context.Context, balancer.Group) error { return down })
+	tend := Tend(func(context.Context, balancer.Group) error { return errDown })
 	if err := tend(t.Context(), other{}, nil); !errors.Is(err, balancer.ErrInvalid) {
 		t.Errorf("looked after: %v", err)
 	}
-	if err := tend(t.Context(), balancer.Ref{}, nil); !errors.Is(err, down) {
+	if err := tend(t.Context(), balancer.Ref{}, nil); !errors.Is(err, errDown) {
 		t.Errorf("a target group is looked after: %v", err)
 	}
 }

@@ -4,6 +4,7 @@
 package datapath
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -22,7 +23,7 @@ func TestConnectionToADeletedListener(t *testing.T) {
 	k := &Socket{path: New(Config{NoDataPath: true}, clock.New(1), &faults.Record{}, logr.Discard())}
 	k.connect(t.Context(), server)
 
-	if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("%v, want the connection closed", err)
 	}
 }

@@ -47,7 +47,7 @@ func (r routed) Routing() datapath.Routing {
 
 // profile is how fast a group's load balancer moves.
 func (s *Service) profile(g *targetGroup) *health.Profile {
-	return s.cfg.Profiles.For(g.http() || g.lambda())
+	return s.cfg.For(g.http() || g.lambda())
 }
 
 // hostOf is the address of a target.
