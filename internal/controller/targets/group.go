@@ -133,7 +133,7 @@ func (r *Reconciler) unserved(ctx context.Context, b *binding.Binding, group bal
 	res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
 	if v.reason == v1alpha1.ReasonGroupBoundTwice || v.reason == v1alpha1.ReasonNotAllowed {
 		res.Group, again = balancer.Group{}, lbc.Poll
-		r.track(b.Key(), balancer.Group{})
+		r.track(b.Key(), balancer.Group{}, false)
 	}
 
 	r.registry.Set(b.Key(), res)

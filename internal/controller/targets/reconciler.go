@@ -187,7 +187,7 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 		return r.unserved(ctx, b, group, *v, unwritten)
 	}
 
-	r.track(b.Key(), group)
+	r.track(b.Key(), group, b.External)
 	r.registry.Set(b.Key(), binding.Resolution{Group: group})
 	res, err := r.sync(ctx, b, group)
 	return r.written(ctx, res, unwritten), err
@@ -268,10 +268,10 @@ func groupName(b *binding.Binding) string {
 }
 
 // track has the binding's group observed, and the one before no longer; an empty group means none.
-func (r *Reconciler) track(key types.NamespacedName, group balancer.Group) {
+func (r *Reconciler) track(key types.NamespacedName, group balancer.Group, external bool) {
 	before := r.states.track(key, group.Ref)
 	if group.Ref.Group != "" {
-		r.observer.Track(group.Ref, key, groups.Describe(group, r.drivers))
+		r.observer.Track(group.Ref, key, groups.Describe(group, r.drivers, external))
 	}
 
 	if before.Group != "" && before != group.Ref {
@@ -289,7 +289,7 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 
 // stop drops what is remembered of a binding for as long as it is served.
 func (r *Reconciler) stop(key types.NamespacedName) {
-	r.track(key, balancer.Group{})
+	r.track(key, balancer.Group{}, false)
 	r.states.stop(key)
 	r.lbc.Stop(key)
 	r.drains.Forget(key)

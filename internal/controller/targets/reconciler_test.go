@@ -221,7 +221,7 @@ func TestObservedGroupFollowsTheBinding(t *testing.T) {
 	if len(w.tracking) != 1 || !tracked {
 		t.Errorf("want the new group observed alone, got %v", w.tracking)
 	}
-	if g, _ := said.Settings.(balancer.Group); said != groups.Describe(g, w.drivers) || g.Ref != other || g.HealthCheckInterval == 0 {
+	if g, _ := said.Settings.(balancer.Group); said != groups.Describe(g, w.drivers, false) || g.Ref != other || g.HealthCheckInterval == 0 {
 		t.Errorf("the new group is described as %+v", said)
 	}
 

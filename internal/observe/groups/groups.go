@@ -20,10 +20,18 @@ import (
 var _ observe.Subject = balancer.Ref{}
 
 // Describe returns what is said of a group to the observer, by the group's settings and by
-// what is true of its load balancer.
-func Describe(g balancer.Group, drivers balancer.Drivers) observe.Description {
+// what is true of its load balancer. The targets of an external group are registered by
+// somebody else.
+func Describe(g balancer.Group, drivers balancer.Drivers, external bool) observe.Description {
+	lag := drivers.Lag(g.Ref)
+	if external {
+		// Nobody says that a target belongs to the pod that has its address now. Until whoever registers
+		// targets has noticed, even an answer of this moment may be about the pod before.
+		lag = max(lag, gate.Lag)
+	}
+
 	return observe.Description{
-		Lag: drivers.Lag(g.Ref), Audit: drivers.Audit(g.Ref),
+		Lag: lag, Audit: drivers.Audit(g.Ref),
 		// So many checks have to pass in a row.
 		Recovery: time.Duration(g.HealthyThreshold) * g.HealthCheckInterval,
 		Settings: g,

@@ -84,10 +84,19 @@ func TestDescribe(t *testing.T) {
 	checked := balancer.Group{Ref: balancer.Ref{Provider: "slow"}, HealthyThreshold: 3, HealthCheckInterval: 10 * time.Second}
 	quick := balancer.Group{Ref: balancer.Ref{Provider: "quick"}}
 
-	if got, want := Describe(checked, drivers), (observe.Description{Lag: gate.Lag, Recovery: 30 * time.Second, Settings: checked}); got != want {
+	if got, want := Describe(checked, drivers, false), (observe.Description{Lag: gate.Lag, Recovery: 30 * time.Second, Settings: checked}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got, want := Describe(quick, drivers), (observe.Description{Audit: time.Second, Settings: quick}); got != want {
+	if got, want := Describe(quick, drivers, false), (observe.Description{Audit: time.Second, Settings: quick}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestLaw11TargetsThatOthersRegister: where somebody else registers, an answer without any delay may still be about the
+// pod that had the address before.
+func TestLaw11TargetsThatOthersRegister(t *testing.T) {
+	drivers := balancer.Drivers{{Kind: "quick", Traits: balancer.Traits{Immediate: true}}}
+	if got := Describe(balancer.Group{Ref: balancer.Ref{Provider: "quick"}}, drivers, true).Lag; got != gate.Lag {
+		t.Errorf("lag %s, want %s", got, gate.Lag)
 	}
 }
