@@ -107,30 +107,6 @@ func TestForPod(t *testing.T) {
 	}
 }
 
-func TestServicePort(t *testing.T) {
-	svc := &corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80}, {Name: "443", Port: 8443}}}}
-	cases := map[string]struct {
-		reason string
-		port   intstr.IntOrString
-		want   int32
-	}{
-		"Number":     {reason: "A number is the Service's port.", port: intstr.FromInt32(80), want: 80},
-		"Name":       {reason: "A string is a name.", port: intstr.FromString("http"), want: 80},
-		"NumberName": {reason: "Even one that looks like a number.", port: intstr.FromString("443"), want: 8443},
-		"Missing":    {reason: "The target port is not the Service's.", port: intstr.FromInt32(8080)},
-		"Zero":       {reason: "A number that was forgotten names no port.", port: intstr.FromInt32(0)},
-	}
-
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			got, ok := ServicePort(svc, tc.port)
-			if got.Port != tc.want || ok != (tc.want != 0) {
-				t.Errorf("%s\nServicePort: want %d, got %d, %t", tc.reason, tc.want, got.Port, ok)
-			}
-		})
-	}
-}
-
 func TestTarget(t *testing.T) {
 	always := corev1.ContainerRestartPolicyAlways
 	pod := &corev1.Pod{

@@ -30,9 +30,9 @@ func TargetOf(pod *corev1.Pod, svc *corev1.Service, group balancer.Group, ref v1
 		return gate.Target{}, claim, nil
 	}
 
-	port, ok := ServicePort(svc, ref.Port)
+	port, ok := ServicePort(svc, ref.Port, group.Protocol)
 	if !ok {
-		return gate.Target{}, gate.Unresolved, &NoPortError{Service: svc.Name, Port: ref.Port}
+		return gate.Target{}, gate.Unresolved, noPort(svc, ref.Port)
 	}
 
 	target, err := targetAt(pod, port, group.IPAddressType)
@@ -53,27 +53,6 @@ func Claims(labels map[string]string, svc *corev1.Service, group balancer.Group)
 		return gate.Unclaimed
 	}
 	return gate.Claimed
-}
-
-// NoPortError says that a binding names a port that its Service does not have.
-type NoPortError struct {
-	Service string
-	Port    intstr.IntOrString
-}
-
-// Error implements error.
-func (e *NoPortError) Error() string {
-	return fmt.Sprintf("Service %q has no port %q, which the binding names", e.Service, e.Port.String())
-}
-
-// ServicePort returns the port of a Service that a binding refers to, by number or name.
-func ServicePort(svc *corev1.Service, port intstr.IntOrString) (corev1.ServicePort, bool) {
-	for _, p := range svc.Spec.Ports {
-		if port.Type == intstr.Int && p.Port == port.IntVal || port.Type == intstr.String && p.Name == port.StrVal {
-			return p, true
-		}
-	}
-	return corev1.ServicePort{}, false
 }
 
 // targetAt returns a pod's target for a Service port, in the address family of the group
@@ -145,13 +124,6 @@ func namedPort(c corev1.Container, name string, protocol corev1.Protocol) (int32
 		}
 	}
 	return 0, false
-}
-
-func orTCP(p corev1.Protocol) corev1.Protocol {
-	if p == "" {
-		return corev1.ProtocolTCP
-	}
-	return p
 }
 
 // MayHave reports whether a target with the pod's address and a port may be the pod's. Pods

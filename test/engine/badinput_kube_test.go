@@ -41,6 +41,14 @@ func TestBadInput(t *testing.T) {
 			})
 		},
 	}, {
+		name: "target port", reason: "PortNotFound", says: `8080 is the target port of port 80 (http): write 80`,
+		binding: func(_ *cluster, b *elbv2.TargetGroupBinding) { b.Spec.ServiceRef.Port = intstr.FromInt32(8080) },
+		mend: func(c *cluster) {
+			c.update("web", func(svc *corev1.Service) {
+				svc.Spec.Ports = append(svc.Spec.Ports, corev1.ServicePort{Name: "alt", Port: 8080})
+			})
+		},
+	}, {
 		name: "missing target group", reason: "TargetGroupNotFound", says: `"later" does not exist: create it`,
 		binding: func(_ *cluster, b *elbv2.TargetGroupBinding) {
 			b.Spec.TargetGroupARN, b.Spec.TargetGroupName = "", "later"
@@ -126,6 +134,26 @@ func TestBadInput(t *testing.T) {
 			row.mend(c)
 			c.eventually("healed", func() bool { return c.verdict(b.Name).Reason == "Synced" })
 		})
+	}
+}
+
+// A port in quotes, as templating tools write it, is the port of that number.
+func TestQuotedPort(t *testing.T) {
+	c := newCluster(t)
+	arn := c.group("web")
+	c.script(arn, "healthy")
+	c.service("web")
+	c.create(&elbv2.TargetGroupBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: c.ns},
+		Spec:       elbv2.TargetGroupBindingSpec{TargetGroupARN: arn, ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromString("80")}},
+	})
+	c.start()
+
+	c.pod("web-1", "web", "10.0.0.1", "web")
+	c.eventually("registered", func() bool { return c.rows(arn)["10.0.0.1"] == "healthy" })
+	c.eventually("open", func() bool { return c.gate("web-1", "web").Status == corev1.ConditionTrue })
+	if v := c.verdict("web"); v.Reason != "Synced" {
+		t.Errorf("want the binding Ready, got %+v", v)
 	}
 }
 

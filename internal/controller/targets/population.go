@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -211,8 +210,8 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding) (*corev1.S
 		return &svc, &verdict{v1alpha1.ReasonServiceWithoutSelector, fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}, nil
 	}
 
-	if _, ok := binding.ServicePort(&svc, ref.Port); !ok {
-		return &svc, &verdict{v1alpha1.ReasonPortNotFound, fmt.Sprintf("Service %q has no port %q: it has %s. Correct spec.serviceRef.port.", ref.Name, ref.Port.String(), ports(&svc))}, nil
+	if err := binding.CheckPort(&svc, ref.Port); err != nil {
+		return &svc, &verdict{v1alpha1.ReasonPortNotFound, err.Error() + "."}, nil
 	}
 
 	return &svc, nil, nil
@@ -271,17 +270,4 @@ func (w *population) owners(targets []gate.Target) balancer.Pods {
 		}
 	}
 	return owners
-}
-
-// ports lists a Service's ports for people.
-func ports(svc *corev1.Service) string {
-	var names []string
-	for _, p := range svc.Spec.Ports {
-		name := fmt.Sprint(p.Port)
-		if p.Name != "" {
-			name += " (" + p.Name + ")"
-		}
-		names = append(names, name)
-	}
-	return strings.Join(names, ", ")
 }
