@@ -6,10 +6,13 @@ package v1alpha1
 // Types of the conditions on a binding. A gate's condition type is GatePrefix, or AWS Load
 // Balancer Controller's prefix, with the binding's name.
 const (
-	// ConditionReady reports whether the group's targets follow the Service's pods.
+	// ConditionReady reports whether the binding works as it is meant to. It is True, too, where that means that podgate
+	// registers nothing, so that whatever waits for it ends.
 	ConditionReady = "Ready"
 	// ConditionManaged reports whether podgate registers the group's targets.
 	ConditionManaged = "Managed"
+	// ConditionGated is False where the binding's pods get no gate although podgate works as it should; else it is absent.
+	ConditionGated = "Gated"
 	// ConditionPolicyAccepted reports whether the binding's policies can be used.
 	ConditionPolicyAccepted = "PolicyAccepted"
 	// ConditionTargetsHeld reports whether targets that should be removed are kept for now.
@@ -65,7 +68,7 @@ const (
 
 // Reasons of a binding's other conditions.
 const (
-	// Of Managed.
+	// Of Managed; InstanceTargets and UnservedTargetType are further ones. OwnedByLBC is one of Ready, too.
 	ReasonOwnedByPodgate = "OwnedByPodgate"
 	ReasonOwnedByLBC     = "OwnedByLBC"
 	ReasonNotServed      = "NotServed"
@@ -121,9 +124,10 @@ const (
 	// OnOpenGate and OnClosedGate are the conditions of gates, with status True, and with False or Unknown.
 	OnOpenGate   Place = "open gate"
 	OnClosedGate Place = "closed gate"
-	// OnReady, OnManaged, OnPolicyAccepted and OnTargetsHeld are the conditions of bindings.
+	// OnReady, OnManaged, OnGated, OnPolicyAccepted and OnTargetsHeld are the conditions of bindings.
 	OnReady          Place = ConditionReady
 	OnManaged        Place = ConditionManaged
+	OnGated          Place = ConditionGated
 	OnPolicyAccepted Place = ConditionPolicyAccepted
 	OnTargetsHeld    Place = ConditionTargetsHeld
 	// OnNoGate is a pod that has no gate or lacks one, as podgate explain, status and preflight report it, and the
@@ -208,6 +212,9 @@ var Explanations = []Explanation{
 	{OnNoGate, ReasonWebhookMissing, "There is no webhook configuration, so nobody asks podgate", "install podgate, and restart the pods, for example with kubectl rollout restart", "install.md"},
 
 	{OnReady, ReasonSynced, "The group's targets follow the Service's pods", NothingToDo, ""},
+	{OnReady, ReasonOwnedByLBC, "Ready is `True`: AWS Load Balancer Controller serves the binding, and podgate only observes", "nothing, or follow the migration page to let podgate take over", "migration.md"},
+	{OnReady, ReasonInstanceTargets, "Ready is `True`: the group's targets are nodes, so podgate leaves them alone, and pods get no gate", "nothing, or use a group of target type ip: pods of this group get no gate", ""},
+	{OnReady, ReasonNameTooLong, "Ready is `True`: targets are registered, but a name of more than 63 characters cannot be a gate's", "make a binding with a name of at most 63 characters", ""},
 	{OnReady, ReasonServiceNotFound, "The Service does not exist", "create the Service, or correct serviceRef.name", ""},
 	{OnReady, ReasonServiceWithoutSelector, "The Service has no selector, so it selects no pods", "give the Service a selector", ""},
 	{OnReady, ReasonPortNotFound, "The Service has no such port; the message lists those it has", "correct serviceRef.port", ""},
@@ -215,10 +222,8 @@ var Explanations = []Explanation{
 	{OnReady, ReasonTargetGroupNotFound, "AWS knows no such target group", "create the target group, or make a binding that names another", ""},
 	{OnReady, ReasonBackendNotFound, "HAProxy has no such backend", "add the backend to HAProxy's configuration, or make a binding that names another", "providers/haproxy.md"},
 	{OnReady, ReasonInvalidRequest, "The request can never succeed as it is: the message says what is wrong, such as an ARN of another region or an unknown keyword", "correct what the message names", ""},
-	{OnReady, ReasonInstanceTargets, "The group's targets are nodes: podgate leaves them alone, and pods get no gate", "nothing, or use a group of target type ip: pods of this group get no gate", ""},
 	{OnReady, ReasonUnservedTargetType, "The group is of a type that podgate does not serve, such as lambda or alb", "use a group of target type ip", ""},
 	{OnReady, ReasonTargetTypeMismatch, "The binding's targetType or ipAddressType is not the group's", "make a binding without targetType and ipAddressType, or with the group's", ""},
-	{OnReady, ReasonNameTooLong, "Targets are registered, but a name of more than 63 characters cannot be a gate's", "make a binding with a name of at most 63 characters", ""},
 	{OnReady, ReasonGroupBoundTwice, "An older binding names the same group, or the same backend of the same instance", "delete one of the two bindings of this group", ""},
 	{OnReady, ReasonAccessDenied, "The load balancer refuses podgate's credentials or permissions; the message has its words", "correct podgate's credentials, its IAM policy or the role to assume", "providers/elbv2.md#iam-permissions"},
 	{OnReady, ReasonNotAllowed, "Bindings of this namespace may not name this group or role", "ask the podgate administrator for an allowance (--allow-targets), or name a group of your own", "security.md#whose-target-groups"},
@@ -232,9 +237,14 @@ var Explanations = []Explanation{
 	{OnReady, ReasonLoadBalancerUnavailable, "The API or the socket cannot be reached, or its answers cannot be read", "wait; the message says what fails", ""},
 
 	{OnManaged, ReasonOwnedByPodgate, "podgate registers the group's targets", NothingToDo, ""},
+	{OnManaged, ReasonInstanceTargets, "The group's targets are nodes, which podgate neither registers nor deregisters", NothingToDo, ""},
+	{OnManaged, ReasonUnservedTargetType, "The group is of a type that podgate does not serve, such as lambda or alb", "use a group of target type ip", ""},
 	{OnManaged, ReasonOwnedByLBC, "AWS Load Balancer Controller registers the group's targets, and podgate only observes", "nothing, or follow the migration page to let podgate take over", "migration.md"},
 	{OnManaged, ReasonNotServed, "podgate was told not to serve the binding (--target-group-bindings)", "nothing, or annotate the binding with podgate.dev/manage: \"true\"", "migration.md"},
 	{OnManaged, ReasonExternal, "Somebody else registers the group's targets, as spec.membership says", NothingToDo, "kinds/targetbinding.md#only-observing"},
+
+	{OnGated, ReasonInstanceTargets, "The group's targets are not pods", "nothing, or use a group of target type ip", ""},
+	{OnGated, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and restart the pods", ""},
 
 	{OnPolicyAccepted, ReasonAccepted, "The binding's policies can be used", NothingToDo, "policies.md"},
 	{OnPolicyAccepted, ReasonInvalidPolicy, "A policy of the binding cannot be used; the message names each annotation, its value and what is allowed", "correct the annotations that the message names", "policies.md"},

@@ -68,11 +68,16 @@ func (r *BindingReport) conditions(b *binding.Binding) {
 		case c.Type == v1alpha1.ConditionReady:
 			r.Status, r.Reason, r.Message, r.Since = string(c.Status), c.Reason, c.Message, &c.LastTransitionTime
 		case c.Type == v1alpha1.ConditionTargetsHeld && c.Status == metav1.ConditionTrue,
-			c.Type != v1alpha1.ConditionTargetsHeld && c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonExternal:
+			c.Type != v1alpha1.ConditionTargetsHeld && c.Status == metav1.ConditionFalse && !asMeant(c):
 			r.Further = append(r.Further, c)
 		}
 	}
 	r.Next = r.next(b)
+}
+
+// asMeant reports whether a condition is False as it should be, or repeats what Ready says.
+func asMeant(c metav1.Condition) bool {
+	return c.Reason == v1alpha1.ReasonExternal || c.Reason == v1alpha1.ReasonInstanceTargets || c.Type == v1alpha1.ConditionGated
 }
 
 func (r *BindingReport) next(b *binding.Binding) string {

@@ -175,7 +175,7 @@ func (f *flight) binding(ctx context.Context, b *binding.Binding, pod *corev1.Po
 	switch report.Status {
 	case string(metav1.ConditionFalse):
 		severity := SeverityError
-		if report.Reason == v1alpha1.ReasonInstanceTargets || report.Reason == v1alpha1.ReasonThrottled {
+		if report.Reason == v1alpha1.ReasonThrottled {
 			severity = SeverityWarning
 		}
 		f.find(severity, report.Reason, object, report.Message, report.Next)

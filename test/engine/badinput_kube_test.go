@@ -25,6 +25,7 @@ func TestBadInput(t *testing.T) {
 		name    string
 		reason  string // of the binding's Ready condition, and of its event
 		says    string // part of the message
+		ready   bool   // the binding is meant to be so, and only its pods get no gate
 		binding func(c *cluster, b *elbv2.TargetGroupBinding)
 		hurt    func(c *cluster)
 		mend    func(c *cluster) // nil when only another object can
@@ -60,7 +61,7 @@ func TestBadInput(t *testing.T) {
 			b.Spec.TargetGroupARN = strings.Replace(b.Spec.TargetGroupARN, region, "us-east-1", 1)
 		},
 	}, {
-		name: "name of 64 characters", reason: "NameTooLong", says: "at most 63 characters",
+		name: "name of 64 characters", reason: "NameTooLong", says: "at most 63 characters", ready: true,
 		binding: func(_ *cluster, b *elbv2.TargetGroupBinding) { b.Name = strings.Repeat("n", 64) },
 	}, {
 		name: "credentials refused", reason: "AccessDenied", says: "check podgate's credentials",
@@ -85,7 +86,7 @@ func TestBadInput(t *testing.T) {
 			b.Spec.TargetType = &instance
 		},
 	}, {
-		name: "group of instances", reason: "InstanceTargets", says: "Use a target group of type ip",
+		name: "group of instances", reason: "InstanceTargets", says: "Use a target group of type ip", ready: true,
 		binding: func(c *cluster, b *elbv2.TargetGroupBinding) {
 			b.Spec.TargetGroupARN = c.groupOf("nodes", elbtypes.TargetTypeEnumInstance)
 		},
@@ -121,7 +122,7 @@ func TestBadInput(t *testing.T) {
 			c.create(b)
 			c.eventually("condition says "+row.reason, func() bool {
 				cond := c.verdict(b.Name)
-				return cond.Status == metav1.ConditionFalse && cond.Reason == row.reason && strings.Contains(cond.Message, row.says)
+				return (cond.Status == metav1.ConditionTrue) == row.ready && cond.Reason == row.reason && strings.Contains(cond.Message, row.says)
 			})
 
 			c.eventually("an event says so", func() bool { return c.event(b.Name, row.reason, row.says) })

@@ -112,7 +112,7 @@ func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.G
 	switch {
 	case g.OfPods():
 	case g.TargetType == string(elbv2.TargetTypeInstance):
-		return &verdict{v1alpha1.ReasonInstanceTargets, "The target group's targets are instances: podgate leaves them alone and pods get no gate. Use a target group of type ip to gate pods."}
+		return &verdict{v1alpha1.ReasonInstanceTargets, "The target group's targets are instances: podgate leaves them alone, and pods get no gate. Use a target group of type ip to gate pods."}
 	default:
 		return &verdict{v1alpha1.ReasonUnservedTargetType, fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
 	}

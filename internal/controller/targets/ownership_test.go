@@ -159,7 +159,7 @@ func TestHandBack(t *testing.T) {
 	w.terminate(w.pods["web-1"])
 	w.pass(15*time.Second, true)
 
-	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer || w.managed() != v1alpha1.ReasonOwnedByLBC || w.ready("web-tg") != "" {
+	if got := w.made(); got != "" || w.finalizers() != elbv2.LBCFinalizer || w.managed() != v1alpha1.ReasonOwnedByLBC || w.ready("web-tg") != v1alpha1.ReasonOwnedByLBC {
 		t.Errorf("calls %q, finalizers %s, Managed %s, Ready %s: want all left to it", got, w.finalizers(), w.managed(), w.ready("web-tg"))
 	}
 }

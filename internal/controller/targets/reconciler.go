@@ -248,10 +248,10 @@ func (r *Reconciler) verdict(b *binding.Binding, group balancer.Group, who popul
 	switch {
 	case who.trouble != nil:
 		return *who.trouble
-	case b.NameTooLong():
-		return verdict{v1alpha1.ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
 	case view.Err != nil:
 		return r.verdictOf(view.Err, group.Name)
+	case b.NameTooLong():
+		return verdict{v1alpha1.ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
 	}
 	if b.External {
 		return verdict{v1alpha1.ReasonSynced, "The group is observed; somebody else registers and deregisters the Service's pods."}

@@ -29,7 +29,22 @@ type verdict struct {
 	message string
 }
 
-func (v verdict) ok() bool { return v.reason == v1alpha1.ReasonSynced }
+// ok reports whether the binding works as it is meant to, even if that means that podgate leaves the group alone: tools that
+// wait for Ready would wait forever otherwise.
+func (v verdict) ok() bool { return v.reason == v1alpha1.ReasonSynced || v.ungated() }
+
+// ungated reports whether the binding is in order and its pods get no gate of it.
+func (v verdict) ungated() bool {
+	return v.reason == v1alpha1.ReasonInstanceTargets || v.reason == v1alpha1.ReasonNameTooLong
+}
+
+// normal reports whether there is nothing to do.
+func (v verdict) normal() bool { return v.ok() && v.reason != v1alpha1.ReasonNameTooLong }
+
+// alone reports whether podgate leaves the group's targets alone because they are not pods.
+func (v verdict) alone() bool {
+	return v.reason == v1alpha1.ReasonInstanceTargets || v.reason == v1alpha1.ReasonUnservedTargetType
+}
 
 // verdictOf turns an error into a reason and a sentence that stays the same while the cause does.
 func (r *Reconciler) verdictOf(err error, group string) verdict {
@@ -100,18 +115,24 @@ func newReporter(c client.Client, recorder events.EventRecorder, s *states, m *g
 func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) error {
 	conditions := []metav1.Condition{
 		{Type: v1alpha1.ConditionReady, Status: status(v.ok()), Reason: v.reason, Message: v.message},
-		managed(b),
+		managed(b, v),
+	}
+	if v.ungated() {
+		conditions = append(conditions, metav1.Condition{Type: v1alpha1.ConditionGated, Status: metav1.ConditionFalse, Reason: v.reason, Message: v.message})
 	}
 	if c := r.policy(b); c != nil {
 		conditions = append(conditions, *c)
 	}
-	return r.write(ctx, b, v.reason, v.message, v.ok(), append(conditions, r.heldCondition(b)...))
+	return r.write(ctx, b, v.reason, v.message, v.normal(), append(conditions, r.heldCondition(b)...))
 }
 
 // managed returns the condition that says who registers the targets of a binding that podgate serves.
-func managed(b *binding.Binding) metav1.Condition {
+func managed(b *binding.Binding, v verdict) metav1.Condition {
 	if b.External {
 		return metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonExternal, Message: "The binding says that somebody else registers and deregisters this group's targets."}
+	}
+	if v.alone() {
+		return metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v.reason, Message: "podgate neither registers nor deregisters this group's targets, because they are not pods."}
 	}
 	return metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonOwnedByPodgate, Message: "podgate registers and deregisters this group's targets."}
 }
@@ -119,7 +140,10 @@ func managed(b *binding.Binding) metav1.Condition {
 // ownedByLBC reports that AWS Load Balancer Controller owns the binding.
 func (r *reporter) ownedByLBC(ctx context.Context, b *binding.Binding) error {
 	message := "AWS Load Balancer Controller holds a finalizer on this binding and was not silent for long enough, so podgate only observes. Uninstall that controller to let podgate take over within about a minute."
-	conditions := []metav1.Condition{{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonOwnedByLBC, Message: message}}
+	conditions := []metav1.Condition{
+		{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonOwnedByLBC, Message: message},
+		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonOwnedByLBC, Message: "AWS Load Balancer Controller serves this binding, so podgate has nothing to do."},
+	}
 	return r.write(ctx, b, v1alpha1.ReasonOwnedByLBC, message, true, conditions)
 }
 
@@ -139,13 +163,7 @@ func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, messag
 	r.event(b, reason, message, normal)
 	before := b.Copy()
 	changed := *b.ObservedGeneration == nil || **b.ObservedGeneration != b.Generation
-
-	if conditions[0].Type == v1alpha1.ConditionManaged && meta.IsStatusConditionTrue(*b.Conditions, v1alpha1.ConditionManaged) {
-		for _, c := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionTargetsHeld} {
-			meta.RemoveStatusCondition(b.Conditions, c) // Nobody keeps it true.
-		}
-		r.forgetGuards(b)
-	}
+	changed = r.drop(b, conditions) || changed
 
 	for _, c := range conditions {
 		c.ObservedGeneration = b.Generation
@@ -157,13 +175,38 @@ func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, messag
 		return nil
 	}
 
+	// Once podgate leaves the binding alone, nobody may be there to keep it: tools would wait for each later generation.
 	*b.ObservedGeneration = &b.Generation
+	if reason == v1alpha1.ReasonNotServed {
+		*b.ObservedGeneration = nil
+	}
 	if err := r.client.Status().Patch(ctx, b.Object, client.MergeFrom(before.Object)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 
 	r.states.report(b, func(known *reported) { known.conditions = reasons(conditions) })
 	return nil
+}
+
+// drop removes the conditions that nobody keeps true from now on, and reports whether there were any. TargetsHeld is not
+// written in each pass, so it goes only with the binding.
+func (r *reporter) drop(b *binding.Binding, conditions []metav1.Condition) (dropped bool) {
+	kept := []string{v1alpha1.ConditionTargetsHeld}
+	if conditions[0].Type == v1alpha1.ConditionManaged { // The binding is not podgate's.
+		kept = nil
+		r.forgetGuards(b)
+	}
+	for _, c := range conditions {
+		kept = append(kept, c.Type)
+	}
+
+	for _, c := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionTargetsHeld, v1alpha1.ConditionGated} {
+		if !slices.Contains(kept, c) {
+			dropped = meta.RemoveStatusCondition(b.Conditions, c) || dropped
+		}
+	}
+
+	return dropped
 }
 
 // reasons joins the reasons of conditions.

@@ -1,0 +1,170 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"cmp"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// TestWhateverWaitsForABindingEnds: `kubectl wait --for=condition=Ready`, Flux and Argo CD end for each binding that is as it is
+// meant to be, Managed says who registers its targets, and Gated that pods get no gate. What has to be corrected is not Ready.
+func TestWhateverWaitsForABindingEnds(t *testing.T) {
+	const podgates = "True OwnedByPodgate"
+	ofType := func(targetType string) func(*world) {
+		return func(w *world) {
+			w.balanceBy(&resolver{world: w, targetType: targetType})
+			w.bindings["web-tg"].Annotations = nil
+			w.states.update(web, func(s *state) { s.service.resolved = resolved{} })
+		}
+	}
+
+	cases := map[string]struct {
+		make           func(w *world)
+		ready, managed string
+		gated          string // empty when there is no such condition
+		warns          bool
+	}{
+		"pods serve":      {func(w *world) { w.serve(1) }, "True Synced", podgates, "", false},
+		"no pod yet":      {func(*world) {}, "True Synced", podgates, "", false},
+		"a pod starts":    {func(w *world) { w.pod(1).Status = corev1.PodStatus{} }, "True Synced", podgates, "", false},
+		"pods fail":       {func(w *world) { w.pod(1); w.rows[at(1)] = gate.Health{State: gate.Unhealthy} }, "True Synced", podgates, "", false},
+		"scaled to zero":  {func(w *world) { w.serve(1); w.terminate(w.pods["web-1"]) }, "True Synced", podgates, "", false},
+		"all pods gone":   {func(w *world) { w.rows[at(1)] = gate.Health{State: gate.Healthy} }, "True Synced", podgates, "", false},
+		"a suspended Job": {func(w *world) { w.pod(1).Status = corev1.PodStatus{Phase: corev1.PodSucceeded} }, "True Synced", podgates, "", false},
+		"nodes":           {ofType("instance"), "True InstanceTargets", "False InstanceTargets", "InstanceTargets", false},
+		"nodes, and says so": {func(w *world) {
+			ofType("instance")(w)
+			w.bindings["web-tg"].Spec.TargetType = new(elbv2.TargetTypeInstance)
+		}, "True InstanceTargets", "False InstanceTargets", "InstanceTargets", false},
+		"name is too long": {func(w *world) {
+			w.bind(strings.Repeat("a", 64), 0)
+			delete(w.bindings, "web-tg")
+			w.serve(1)
+		}, "True NameTooLong", podgates, "NameTooLong", true},
+
+		// Nobody could register a Service's pods there, so this cannot be meant.
+		"lambda":               {ofType("lambda"), "False UnservedTargetType", "False UnservedTargetType", "", true},
+		"a load balancer":      {ofType("alb"), "False UnservedTargetType", "False UnservedTargetType", "", true},
+		"nodes, and says pods": {func(w *world) { ofType("instance")(w); w.bindings["web-tg"].Spec.TargetType = new(elbv2.TargetTypeIP) }, "False TargetTypeMismatch", podgates, "", true},
+		"name is too long, and throttled": {func(w *world) {
+			w.bind(strings.Repeat("a", 64), 0)
+			delete(w.bindings, "web-tg")
+			w.viewErr = balancer.ErrThrottled
+		}, "False Throttled", podgates, "", true},
+		"Service without a selector": {func(w *world) { w.services["web"].Spec.Selector = nil }, "False ServiceWithoutSelector", podgates, "", true},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			tc.make(w)
+			drainEvents(w)
+			for name := range w.bindings {
+				if _, err := w.try(types.NamespacedName{Namespace: "shop", Name: name}); err != nil {
+					t.Fatal(err)
+				}
+
+				b := w.bindings[name]
+				if got := says(b.Status.Conditions, v1alpha1.ConditionReady); got != tc.ready {
+					t.Errorf("Ready: want %s, got %s", tc.ready, got)
+				}
+				if got := says(b.Status.Conditions, v1alpha1.ConditionManaged); got != tc.managed {
+					t.Errorf("Managed: want %s, got %s", tc.managed, got)
+				}
+				if got := strings.TrimPrefix(says(b.Status.Conditions, v1alpha1.ConditionGated), "False "); got != tc.gated {
+					t.Errorf("Gated: want %q, got %q", tc.gated, got)
+				}
+				if warned := strings.Contains(drainEvents(w), "Warning"); warned != tc.warns {
+					t.Errorf("a Warning event: want %t, got %t", tc.warns, warned)
+				}
+				if o := b.Status.ObservedGeneration; o == nil || *o != b.Generation {
+					t.Errorf("observed generation %v of %d: tools would wait for the latest", o, b.Generation)
+				}
+			}
+		})
+	}
+}
+
+// TestWhateverWaitsForABindingOfOthersEnds: somebody else registers its targets.
+func TestWhateverWaitsForABindingOfOthersEnds(t *testing.T) {
+	w := besideLBC(t, v1alpha1.WakeNone)
+	w.look()
+	if got, managed := says(w.own["own"].Status.Conditions, v1alpha1.ConditionReady), says(w.own["own"].Status.Conditions, v1alpha1.ConditionManaged); got != "True Synced" || managed != "False External" {
+		t.Errorf("External: Ready %s, Managed %s", got, managed)
+	}
+
+	w = newForeignWorld(t)
+	w.renew()
+	w.reconcile()
+	if got, managed := w.says(v1alpha1.ConditionReady), w.says(v1alpha1.ConditionManaged); got != "True OwnedByLBC" || managed != "False OwnedByLBC" {
+		t.Errorf("another controller's: Ready %s, Managed %s", got, managed)
+	}
+
+	// Without a condition Ready and with no generation to wait for, Flux and Argo CD take a binding as it is.
+	w = newWorld(t)
+	w.serve(1)
+	w.reconcile()
+	w.lbc.Owners.Ownership = binding.OwnNone
+	w.pass(80*time.Second, false)
+	w.bindings["web-tg"].Generation++
+	w.reconcile()
+	if got, managed, o := w.says(v1alpha1.ConditionReady), w.says(v1alpha1.ConditionManaged), w.bindings["web-tg"].Status.ObservedGeneration; got != "" || managed != "False NotServed" || o != nil {
+		t.Errorf("not served: Ready %s, Managed %s, observed generation %v", got, managed, o)
+	}
+}
+
+// TestGatedGoesWithItsCause: a condition that is no longer true is not left behind.
+func TestGatedGoesWithItsCause(t *testing.T) {
+	w := newWorld(t)
+	r := &resolver{world: w, targetType: "instance"}
+	w.balanceBy(r)
+	w.bindings["web-tg"].Annotations = nil
+	w.states.update(web, func(s *state) { s.service.resolved = resolved{} })
+	w.reconcile()
+	if got := w.says(v1alpha1.ConditionGated); got != "False InstanceTargets" {
+		t.Fatalf("Gated: %s", got)
+	}
+
+	r.targetType = "ip"
+	w.bindings["web-tg"].Generation++
+	w.reconcile()
+	if got := cmp.Or(w.says(v1alpha1.ConditionGated), w.says(v1alpha1.ConditionReady), w.says(v1alpha1.ConditionManaged)); got != "True Synced" || w.says(v1alpha1.ConditionManaged) != "True OwnedByPodgate" {
+		t.Errorf("pods are served, and the binding says %s, Managed %s", got, w.says(v1alpha1.ConditionManaged))
+	}
+}
+
+// says returns a condition's status and reason; empty when there is no such condition.
+func says(conditions []metav1.Condition, conditionType string) string {
+	if c := meta.FindStatusCondition(conditions, conditionType); c != nil {
+		return string(c.Status) + " " + c.Reason
+	}
+	return ""
+}
+
+func (w *world) says(conditionType string) string {
+	return says(w.bindings["web-tg"].Status.Conditions, conditionType)
+}
+
+// drainEvents returns and clears the events so far.
+func drainEvents(w *world) string {
+	var all []string
+	for len(w.events.Events) > 0 {
+		all = append(all, <-w.events.Events)
+	}
+	return strings.Join(all, "\n")
+}
