@@ -94,7 +94,6 @@ func (f Feed) moved() bool {
 	return f.Proven.IsValid() && f.Addr.IsValid() && f.Proven != f.Addr
 }
 
-// released reports whether the feed lets the gate open whatever the containers do.
 // policy returns the feed's own policy, or the gate's where it has none.
 func (f Feed) policy(otherwise Policy) Policy {
 	if f.Policy != nil {
@@ -103,6 +102,7 @@ func (f Feed) policy(otherwise Policy) Policy {
 	return otherwise
 }
 
+// released reports whether the feed lets the gate open whatever the containers do.
 func (f Feed) released() bool { return f.Claim == Releasing || f.Claim == NotIP }
 
 // Pod is what a decision needs to know of a pod.
