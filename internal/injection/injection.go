@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package injection decides which readiness gates and which preStop hooks a new pod gets,
-// and explains why one got no gate. All of it is pure: callers hand it the pod and what
-// Lookup found in their caches. It refuses to guess against the user: when a binding's
+// and explains why one got no gate. All of it but Lookup is pure: callers hand it the pod
+// and what Lookup found in their caches. It refuses to guess against the user: when a binding's
 // target type is not known, the pod is gated, because a gate that turns out needless is
 // released later and a missing one cannot be added; and what the user wrote of a hook is
 // never replaced.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package pods writes the conditions that open pods' readiness gates. It is the only
-// writer of pod conditions; it reads snapshots and makes no call to a load balancer.
+// controller that writes pod conditions; it reads snapshots and makes no call to a load balancer.
 package pods
 
 import (

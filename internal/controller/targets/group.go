@@ -49,6 +49,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	group, err := r.provider.Resolve(ctx, wanted)
 	if err != nil {
 		if g, ok := b.Published(); ok && transient(err) {
+			// Dated so that it is asked about again after resolveSoon.
 			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolved{group: g}.lasts()), group: g})
 			return g, nil
 		}
