@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/webhook/profile"
@@ -324,48 +326,39 @@ func allowed(b *policyv1.PodDisruptionBudget, n int32) int32 {
 
 // drains tells by how many seconds new pods end too early, with what podgate adds.
 func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, candidates injection.Candidates) error {
-	asked, known, err := f.installation.covers(ctx, f.reader, profile.DrainPath, w.namespace, pod.Labels, &f.Unknown)
+	asked, _, err := f.installation.covers(ctx, f.reader, profile.DrainPath, w.namespace, pod.Labels, &f.Unknown)
 	if err != nil {
 		return err
 	}
 
-	spec := w.template.Spec.DeepCopy()
-	if asked {
-		apply(spec, injection.Drain(pod, candidates))
+	// What podgate adds to new pods is there when they end.
+	manifest := drain.ManifestOf(&w.template.Spec, nil)
+	if asked && !pod.Hooks.OfJob {
+		manifest = manifest.Renewed(int64(math.Ceil(injection.DrainTime(pod, candidates).Seconds())))
 	}
 
-	d, err := drainOf(ctx, f.reader, f.installation, pod, spec, w.namespace, candidates, &f.Unknown)
+	d, err := drainOf(ctx, f.reader, f.installation, pod, manifest, w.namespace, candidates, &f.Unknown)
 	if err != nil || d == nil {
 		return err
 	}
 
-	next := "leave the hook out and label the namespace " + v1alpha1.DrainLabel + "=" + v1alpha1.DrainEnabled + ", or set what the message says"
-	if known && (asked || labelled(ctx, f.reader, profile.DrainPath, w.namespace, pod.Labels)) {
-		next = "leave the hook out, or set what the message says"
+	severity := SeverityError
+	if d.Unsure {
+		severity = SeverityWarning
 	}
 
 	switch {
-	case d.HookShort > 0:
-		f.find(SeverityError, CheckHook, w, d.Message, next)
-	case d.GraceShort > 0:
-		f.find(SeverityError, CheckGrace, w, d.Message, next)
+	case d.HookShort > 0 && d.GraceSeconds > 0:
+		f.find(severity, CheckHook, w, d.Message, d.Next)
+	case d.HookShort > 0, d.GraceShort > 0:
+		f.find(severity, CheckGrace, w, d.Message, d.Next)
+	}
+
+	if d.HookSeconds == drain.Unread && pod.Labels[v1alpha1.DrainLabel] != v1alpha1.DrainDisabled {
+		f.Unknown = append(f.Unknown, fmt.Sprintf("podgate cannot read how long the preStop hooks of %s take; they have to keep its pods serving for %d s", w, d.NeedSeconds))
 	}
 
 	return nil
-}
-
-// apply does to a pod's spec what podgate's webhook will.
-func apply(spec *corev1.PodSpec, plan injection.DrainPlan) {
-	for _, i := range plan.Sleep {
-		c := &spec.Containers[i]
-		if c.Lifecycle == nil {
-			c.Lifecycle = &corev1.Lifecycle{}
-		}
-		c.Lifecycle.PreStop = &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: plan.Seconds}}
-	}
-	if plan.Grace > 0 {
-		spec.TerminationGracePeriodSeconds = &plan.Grace
-	}
 }
 
 // about is the name of an object that is no workload.

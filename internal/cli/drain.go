@@ -25,7 +25,7 @@ import (
 type DrainReport struct {
 	// NeedSeconds is how long the pod has to serve on after its deletion has begun.
 	NeedSeconds int64 `json:"needSeconds"`
-	// HookSeconds is for how long its shortest preStop hook sleeps; -1 where no hook can be read.
+	// HookSeconds is for how long the preStop hook of the container that serves sleeps; -1 where it cannot be read.
 	HookSeconds int64 `json:"hookSeconds"`
 	// GraceSeconds is terminationGracePeriodSeconds.
 	GraceSeconds int64 `json:"graceSeconds"`
@@ -39,8 +39,11 @@ type DrainReport struct {
 	// RecommendedSeconds is what podgate recommends instead of what it computes, by the latest
 	// drains of the pod's bindings.
 	RecommendedSeconds int64 `json:"recommendedSeconds,omitempty"`
-	// Message says it for people, and what to do.
+	// Unsure: no container declares the target's port, and it depends on which one serves whether anything is too short.
+	Unsure bool `json:"unsure,omitempty"`
+	// Message says it for people, and Next what to do where something is too short.
 	Message string `json:"message"`
+	Next    string `json:"next,omitempty"`
 	// Killed is what was said last of a pod of the same owner that ended too soon.
 	Killed *Killed `json:"killed,omitempty"`
 	// Waits are what a pod that is being deleted waits for.
@@ -65,12 +68,14 @@ func (x *explanation) draining(ctx context.Context) error {
 
 	judged := injection.PodOf(x.pod)
 	judged.Hooks = hooksOf(x.pod)
-	x.Drain, err = drainOf(ctx, x.reader, x.Installation, judged, &x.pod.Spec, x.pod.Namespace, candidates, &x.Unknown)
+	manifest, adaptive := manifestOf(x.pod)
+	x.Drain, err = drainOf(ctx, x.reader, x.Installation, judged, manifest, x.pod.Namespace, candidates, &x.Unknown)
 	if err != nil {
 		return err
 	}
 
 	if x.Drain != nil {
+		x.Drain.Adaptive = adaptive
 		x.Drain.RecommendedSeconds = x.recommended
 		if err := x.siblings(ctx); err != nil {
 			return err
@@ -85,14 +90,14 @@ func (x *explanation) draining(ctx context.Context) error {
 }
 
 // drainOf tells how a pod with a spec ends; nil when nothing drains it.
-func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, spec *corev1.PodSpec, namespace string, candidates injection.Candidates, g *gaps) (*DrainReport, error) {
+func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, manifest drain.Manifest, namespace string, candidates injection.Candidates, g *gaps) (*DrainReport, error) {
 	need := injection.DrainTime(pod, candidates)
 	if need == 0 || pod.Hooks.OfJob {
 		return nil, nil
 	}
 
-	stop, adaptive := stopOf(spec)
-	d := &DrainReport{Adaptive: adaptive, NeedSeconds: int64((need + time.Second - 1) / time.Second), HookSeconds: stop.Hook, GraceSeconds: stop.Grace}
+	short := injection.Short(pod, manifest, candidates)
+	d := &DrainReport{NeedSeconds: int64((need + time.Second - 1) / time.Second), HookSeconds: injection.ServingStop(pod, manifest, candidates).Hook, GraceSeconds: manifest.Grace}
 	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled {
 		d.Asked = new(false)
 		d.Message = fmt.Sprintf("the pod's label %s=%s opts out of draining; its load balancer may send it requests for %d s after its deletion.", v1alpha1.DrainLabel, v1alpha1.DrainDisabled, d.NeedSeconds)
@@ -108,32 +113,54 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		d.Asked = &asked
 	}
 
-	short := injection.Short(pod, stop, candidates)
-	d.HookShort, d.GraceShort = short.Hook, short.Grace
-	d.Message = d.words(short)
-	if !short.Empty() && known && !asked {
-		d.Message += " " + in.unhooked(ctx, r, namespace, pod.Labels)
+	if short.Empty() {
+		d.Message = d.enough()
+		return d, nil
+	}
+
+	d.HookSeconds, d.HookShort, d.GraceShort, d.Unsure = short.Stop.Hook, short.Hook, short.Grace, short.Unsure
+	d.Message, d.Next = short.Problem(), short.Fix()
+	switch {
+	case !known:
+		d.Next = short.OwnFix()
+	case !asked:
+		d.Next = in.unhooked(ctx, r, namespace, pod.Labels, short)
 	}
 
 	return d, nil
 }
 
-// unhooked tells why podgate adds no preStop hook to a pod.
-func (in *Installation) unhooked(ctx context.Context, r *snapshot, namespace string, pod map[string]string) string {
-	if !in.configured {
-		return fmt.Sprintf("There is no MutatingWebhookConfiguration %s, so nobody adds hooks: install podgate.", certificate.ConfigurationName)
+// unhooked tells what to do about a pod to which podgate adds no preStop hook, and that has none that is long enough.
+func (in *Installation) unhooked(ctx context.Context, r *snapshot, namespace string, pod map[string]string, short injection.Shortfall) string {
+	graceless := short.Stop.Grace <= 0 && short.Stop.Hook == 0 && !short.AtOnce
+	if !graceless && (short.Unsure || short.Renewed == nil || !short.Renewed.Empty()) {
+		return short.OwnFix()
 	}
-	if labelled(ctx, r, profile.DrainPath, namespace, pod) {
-		return fmt.Sprintf("A label asks for hooks, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them if that is not meant.", certificate.ConfigurationName)
+
+	first := ""
+	if graceless {
+		first = "Set it to 1 or more in the pod template, or leave it out; then: "
 	}
-	return fmt.Sprintf("For podgate to add hooks, the namespace or the pod needs the label %s=%s.", v1alpha1.DrainLabel, v1alpha1.DrainEnabled)
+
+	asked := labelled(ctx, r, profile.DrainPath, namespace, pod)
+	label := fmt.Sprintf("%s=%s", v1alpha1.DrainLabel, v1alpha1.DrainEnabled)
+	switch {
+	case !in.configured && asked:
+		return first + fmt.Sprintf("There is no MutatingWebhookConfiguration %s, so nobody adds hooks: install podgate.", certificate.ConfigurationName)
+	case !in.configured:
+		return first + fmt.Sprintf("There is no MutatingWebhookConfiguration %s, so nobody adds hooks: install podgate, and label the namespace %s.", certificate.ConfigurationName, label)
+	case asked:
+		return first + fmt.Sprintf("A label asks for hooks, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them.", certificate.ConfigurationName)
+	}
+
+	return first + fmt.Sprintf("The namespace or the pod template needs the label %s (kubectl label namespace %s %s): podgate then adds a hook to each pod that is created.", label, namespace, label)
 }
 
-// stopOf is what a spec says of its pods' end; adaptive when podgate's hooks may end it earlier.
-func stopOf(spec *corev1.PodSpec) (stop drain.Stop, adaptive bool) {
-	plain := spec.DeepCopy()
-	for i := range plain.Containers {
-		l := plain.Containers[i].Lifecycle
+// manifestOf is what the manifest of a pod says of its end; adaptive when podgate's hooks may end it earlier.
+func manifestOf(pod *corev1.Pod) (m drain.Manifest, adaptive bool) {
+	plain := pod.DeepCopy()
+	for i := range plain.Spec.Containers {
+		l := plain.Spec.Containers[i].Lifecycle
 		if l == nil || l.PreStop == nil || l.PreStop.Exec == nil {
 			continue
 		}
@@ -142,25 +169,22 @@ func stopOf(spec *corev1.PodSpec) (stop drain.Stop, adaptive bool) {
 			adaptive = true
 		}
 	}
-	return drain.StopOf(plain), adaptive
+	return injection.ManifestOf(plain), adaptive
 }
 
-// words say whether the pod serves on for long enough.
-func (d *DrainReport) words(short injection.Shortfall) string {
-	if short.Empty() && d.HookSeconds == drain.Unread {
+// enough says that nothing is known to be too short.
+func (d *DrainReport) enough() string {
+	if d.HookSeconds == drain.Unread {
 		return fmt.Sprintf("podgate cannot read how long its preStop hooks take; they have to keep it serving for %d s.", d.NeedSeconds)
 	}
-	if short.Empty() {
-		return "it serves on for long enough; nothing to do."
-	}
-	return short.String()
+	return "it serves on for long enough; nothing to do."
 }
 
 // terminating tells what a pod that is being deleted waits for.
 func (x *explanation) terminating(ctx context.Context) error {
 	if x.Drain == nil {
-		stop, adaptive := stopOf(&x.pod.Spec)
-		x.Drain = &DrainReport{Adaptive: adaptive, HookSeconds: stop.Hook, GraceSeconds: stop.Grace, Message: "no load balancer has to let go of it."}
+		manifest, adaptive := manifestOf(x.pod)
+		x.Drain = &DrainReport{Adaptive: adaptive, HookSeconds: manifest.Stop().Hook, GraceSeconds: manifest.Grace, Message: "no load balancer has to let go of it."}
 	}
 
 	d := x.Drain
@@ -222,6 +246,7 @@ func (d *DrainReport) write(p *paper) {
 
 	if d.HookShort > 0 || d.GraceShort > 0 {
 		p.field(p.paint(red, "short"), d.Message)
+		p.field("next", d.Next)
 	} else {
 		p.field("drain", d.Message)
 	}

@@ -124,6 +124,8 @@ func TestPreflight(t *testing.T) {
 		"autoscaled": {reason: "An autoscaler says how many replicas there are.", files: []string{"installation.yaml", "shop.yaml", "preflight/autoscaled.yaml"}, only: true},
 		"uncounted":  {reason: "What depends on a count that nobody knows is no error.", files: []string{"installation.yaml", "shop.yaml", "preflight/uncounted.yaml"}, only: true},
 		"instances":  {reason: "A port that the Service lacks is wrong for a group of instances, too.", files: []string{"installation.yaml", "shop.yaml", "preflight/instances.yaml"}, only: true},
+		"zero":       {reason: "Nothing promises a hook that podgate does not add.", files: []string{"installation.yaml", "shop.yaml", "preflight/zero.yaml"}, only: true},
+		"sidecar":    {reason: "Only the container that serves has to go on serving.", files: []string{"installation.yaml", "preflight/gates-only.yaml", "shop.yaml", "preflight/sidecar.yaml"}, only: true},
 		"unlabelled": {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},
 	}
 

@@ -10,6 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/drain"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 func TestLabelFor(t *testing.T) {
@@ -32,6 +35,7 @@ func TestLabelFor(t *testing.T) {
 // TestUnhooked: nobody is told to set a label that is there.
 func TestUnhooked(t *testing.T) {
 	asks := map[string]string{"podgate.dev/drain": "enabled"}
+	hookless := injection.Shortfall{Need: 55, Hook: 55, Grace: 25, Stop: drain.Stop{Container: "web", Grace: 30}, Renewed: &injection.Shortfall{}}
 	for name, tc := range map[string]struct {
 		installed bool
 		labels    map[string]string
@@ -39,11 +43,11 @@ func TestUnhooked(t *testing.T) {
 	}{
 		"NotInstalled":      {labels: asks, want: "install podgate"},
 		"LeftOutBySelector": {installed: true, labels: asks, want: "the selectors in MutatingWebhookConfiguration podgate-webhook leave this pod out"},
-		"NotLabelled":       {installed: true, want: "needs the label podgate.dev/drain=enabled"},
+		"NotLabelled":       {installed: true, want: "or the pod template needs the label podgate.dev/drain=enabled"},
 	} {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: tc.labels}}
 		in := &Installation{configured: tc.installed}
-		if got := in.unhooked(t.Context(), offline(t, []client.Object{ns}), "shop", nil); !strings.Contains(got, tc.want) {
+		if got := in.unhooked(t.Context(), offline(t, []client.Object{ns}), "shop", nil, hookless); !strings.Contains(got, tc.want) {
 			t.Errorf("%s: got %q, want %q in it", name, got, tc.want)
 		}
 	}

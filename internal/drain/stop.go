@@ -12,6 +12,7 @@ import (
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // DefaultGrace is the API server's terminationGracePeriodSeconds of a pod that states none.
@@ -32,51 +33,24 @@ type Stop struct {
 // request's. It may be long enough, so nobody is told that it is not.
 const Unread = int64(-1)
 
-// StopOf reads a pod's spec. Only ordinary containers count: the kubelet stops init
-// containers and native sidecars after them.
-func StopOf(spec *corev1.PodSpec) Stop {
-	s := Stop{Hook: Unread, Grace: DefaultGrace}
-	if spec.TerminationGracePeriodSeconds != nil {
-		s.Grace = *spec.TerminationGracePeriodSeconds
-	}
-	for i := range spec.Containers {
-		c := &spec.Containers[i]
-		if seconds := hook(c.Lifecycle); seconds != Unread && (s.Hook == Unread || seconds < s.Hook) {
-			s.Container, s.Hook = c.Name, seconds
-		}
-	}
-	return s
-}
+// StopOf reads a pod's spec, whichever of its containers serves. Only ordinary containers count: the kubelet stops
+// native sidecars after them, and init containers have ended.
+func StopOf(spec *corev1.PodSpec) Stop { return ManifestOf(spec, nil).Stop() }
 
-// String is read by ParseStop.
-func (s Stop) String() string {
-	return strconv.FormatInt(s.Hook, 10) + " " + strconv.FormatInt(s.Grace, 10) + " " + s.Container
-}
-
-// ParseStop reads what Stop.String wrote; false when it is something else.
-func ParseStop(text string) (Stop, bool) {
-	fields := strings.SplitN(text, " ", 3)
-	if len(fields) != 3 {
-		return Stop{}, false
-	}
-	hook, err := strconv.ParseInt(fields[0], 10, 64)
-	grace, other := strconv.ParseInt(fields[1], 10, 64)
-	return Stop{Container: fields[2], Hook: hook, Grace: grace}, err == nil && other == nil
-}
-
-// Keep puts a Stop into a pod of the cache, which has no containers to read it from. It
+// Keep puts a Manifest into a pod of the cache, which has no containers to read it from. It
 // takes a field that is there anyway and that no cached pod has: a pod's cost in memory
 // stays what it was, since pods of one template share the text.
-func Keep(pod *corev1.Pod, s Stop) { pod.Status.Message = unique.Make(s.String()).Value() }
+func Keep(pod *corev1.Pod, m Manifest) { pod.Status.Message = unique.Make(m.String()).Value() }
 
 // Kept is what Keep put into a pod; false when nothing was.
-func Kept(pod *corev1.Pod) (Stop, bool) { return ParseStop(pod.Status.Message) }
+func Kept(pod *corev1.Pod) (Manifest, bool) { return ParseManifest(pod.Status.Message) }
 
-// StoppedAt is when the first container of a cached pod that is being deleted has slept through its
-// hook and is told to stop; zero when that cannot be known, or when there is no hook: what
+// StoppedAt is when the first container that serves one of the ports of a cached pod that is being deleted has slept
+// through its hook and is told to stop; zero when that cannot be known, or when there is no hook: what
 // an application without one does when it is told to stop, it does at once.
-func StoppedAt(pod *corev1.Pod) time.Time {
-	s, ok := Kept(pod)
+func StoppedAt(pod *corev1.Pod, ports ...intstr.IntOrString) time.Time {
+	m, ok := Kept(pod)
+	s := m.Stop(ports...)
 	if !ok || s.Hook <= 0 || pod.DeletionTimestamp.IsZero() || pod.DeletionGracePeriodSeconds == nil {
 		return time.Time{}
 	}

@@ -5,8 +5,12 @@ package injection
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
@@ -16,59 +20,177 @@ import (
 // Shortfall is by how much a pod ends before its load balancers let go of it. Its zero
 // value says that it does not.
 type Shortfall struct {
-	// Binding is the one that needs longest, by the name of its key.
+	// Binding is the one whose need is missed by most, by the name of its key.
 	Binding string
 	// Need is how many seconds the pod has to serve on.
 	Need int64
-	// Stop is what the pod's manifest says.
+	// Stop is what the pod's manifest says of the container that serves.
 	Stop drain.Stop
-	// Hook and Grace are by how many seconds its shortest hook and its grace period are too short.
+	// Hook and Grace are by how many seconds its hook and its grace period are too short.
 	Hook, Grace int64
+	// Unsure: no container declares the target's port, and it depends on which one serves whether anything is too short.
+	Unsure bool
+	// Injected: the hook is one that podgate has added; AtOnce: the hook ends within a second.
+	Injected, AtOnce bool
+	// Renewed is what is still too short of a pod that is created anew with podgate's hooks; nil when that is the same.
+	Renewed *Shortfall
 }
 
 // Empty reports whether nothing is too short.
 func (s Shortfall) Empty() bool { return s.Hook == 0 && s.Grace == 0 }
 
+// ManifestOf is what the manifest of a pod says of its end.
+func ManifestOf(pod *corev1.Pod) drain.Manifest {
+	var original *int64
+	if n, err := strconv.ParseInt(pod.Annotations[v1alpha1.GraceAnnotation], 10, 64); err == nil {
+		original = &n
+	}
+	return drain.ManifestOf(&pod.Spec, original)
+}
+
 // Short returns by how many seconds a pod's own hooks and grace period are too short for
 // its bindings of ip targets. Pods that opted out of draining, and Jobs', are not judged;
 // whether draining is asked for at all the caller knows. A pod without any hook is short by all of it.
-func Short(pod Pod, stop drain.Stop, c Candidates) Shortfall {
+func Short(pod Pod, m drain.Manifest, c Candidates) Shortfall {
 	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
 		return Shortfall{}
 	}
 
-	var slowest *binding.Binding
-	var longest time.Duration
-	for _, b := range c.Claiming(pod) {
-		if d := b.DrainTime(); d > longest {
-			slowest, longest = b, d
-		}
-	}
-
-	if slowest == nil {
-		return Shortfall{}
-	}
-
-	s := Shortfall{Binding: slowest.Key().Name, Need: ceil(longest), Stop: stop}
-	s.Hook, s.Grace = stop.Short(longest)
+	s := short(pod, m, c)
 	if s.Empty() {
-		return Shortfall{}
+		return s
+	}
+
+	renewed := short(pod, m.Renewed(ceil(DrainTime(pod, c))), c)
+	if renewed.Hook != s.Hook || renewed.Grace != s.Grace {
+		s.Renewed = &renewed
 	}
 
 	return s
 }
 
-// String says what is too short, by how much, and what to set, for people.
+// short is by how much the binding is missed whose need is missed by most.
+func short(pod Pod, m drain.Manifest, c Candidates) Shortfall {
+	var worst Shortfall
+	for _, b := range c.Claiming(pod) {
+		ports := c.targetPorts(b)
+		stop := m.Stop(ports...)
+		s := Shortfall{Binding: b.Key().Name, Need: ceil(b.DrainTime()), Stop: stop, Unsure: !m.Sure(ports...)}
+		s.Hook, s.Grace = stop.Short(b.DrainTime())
+		if serving := m.Has(stop.Container); stop.Hook != drain.Unread {
+			s.Injected, s.AtOnce = m.Injected(serving), serving.AtOnce
+		}
+
+		// What two bindings miss by as much, such as with a grace period that a long hook outlasts, the longer need says better.
+		if missed := s.Hook + s.Grace - worst.Hook - worst.Grace; !s.Empty() && (missed > 0 || missed == 0 && s.Need > worst.Need) {
+			worst = s
+		}
+	}
+
+	return worst
+}
+
+// ServingStop is how the container ends that serves the binding which needs longest.
+func ServingStop(pod Pod, m drain.Manifest, c Candidates) drain.Stop {
+	stop, longest := m.Stop(), time.Duration(0)
+	for _, b := range c.Claiming(pod) {
+		if d := b.DrainTime(); d > longest {
+			stop, longest = m.Stop(c.targetPorts(b)...), d
+		}
+	}
+	return stop
+}
+
+// targetPorts is the port of the pods that a binding's targets have, by number or name; none where the Service lacks it.
+func (c Candidates) targetPorts(b *binding.Binding) []intstr.IntOrString {
+	svc := c.service(b)
+	if svc == nil {
+		return nil
+	}
+
+	port, ok := binding.ServicePort(svc, b.ServiceRef.Port, b.Group().Protocol)
+	switch {
+	case !ok:
+		return nil
+	case port.TargetPort == intstr.IntOrString{}:
+		return []intstr.IntOrString{intstr.FromInt32(port.Port)}
+	}
+
+	return []intstr.IntOrString{port.TargetPort}
+}
+
+// String renders for people what is too short, and what to do where podgate adds hooks to new pods.
 func (s Shortfall) String() string {
+	if s.Empty() {
+		return ""
+	}
+	return s.Problem() + " " + s.Fix()
+}
+
+// Problem says what is too short, and by how much.
+func (s Shortfall) Problem() string {
+	if s.Stop.Grace <= 0 {
+		return "terminationGracePeriodSeconds is 0: Kubernetes then runs no preStop hook, podgate adds none, and requests are lost whenever a pod ends."
+	}
+
 	var said []string
 	switch {
-	case s.Hook > 0 && s.Stop.Hook == 0:
-		said = append(said, fmt.Sprintf("Container %q has no preStop hook, and the load balancer may send the pod requests for %d s after its deletion: restart the pod, and podgate adds a hook that sleeps as long.", s.Stop.Container, s.Need))
+	case s.Hook > 0 && s.Stop.Hook == 0 && !s.AtOnce:
+		said = append(said, fmt.Sprintf("Container %q has no preStop hook, and the load balancer may send the pod requests for %d s after its deletion.", s.Stop.Container, s.Need))
+		if s.Renewed != nil && s.Renewed.Empty() {
+			return s.doubted(said) // A new pod's grace period is another one.
+		}
 	case s.Hook > 0:
-		said = append(said, fmt.Sprintf("The preStop hook of container %q sleeps %d s, which is %d s too short: the load balancer may send the pod requests for %d s after its deletion. Make it sleep %d, or leave it out of the manifest, so that podgate adds one.", s.Stop.Container, s.Stop.Hook, s.Hook, s.Need, s.Need))
+		said = append(said, fmt.Sprintf("The preStop hook of container %q sleeps %d s, which is %d s too short: the load balancer may send the pod requests for %d s after its deletion.", s.Stop.Container, s.Stop.Hook, s.Hook, s.Need))
 	}
+
 	if s.Grace > 0 {
-		said = append(said, fmt.Sprintf("terminationGracePeriodSeconds is %d, which is %d s too short: make it at least %d, plus the time that the application needs to stop.", s.Stop.Grace, s.Grace, s.Stop.Grace+s.Grace))
+		said = append(said, fmt.Sprintf("terminationGracePeriodSeconds is %d, which is %d s too short.", s.Stop.Grace, s.Grace))
+	}
+
+	return s.doubted(said)
+}
+
+// doubted says before what is found that it may not matter.
+func (s Shortfall) doubted(said []string) string {
+	if s.Unsure {
+		said = append([]string{"No container declares the port of the target, so podgate cannot tell which one serves. If it is this one:"}, said...)
 	}
 	return strings.Join(said, " ")
+}
+
+// Fix says what to do where podgate adds hooks to new pods.
+func (s Shortfall) Fix() string {
+	switch {
+	case s.Stop.Grace <= 0 && s.Stop.Hook == 0 && !s.AtOnce:
+		return "Set it to 1 or more in the pod template, or leave it out: podgate then adds a hook to new pods."
+	case s.Unsure:
+		return "Declare the port at the container that serves (ports.containerPort)."
+	case s.Renewed != nil && s.Renewed.Empty():
+		return fmt.Sprintf("Restart the pod: podgate gives the new one a hook that sleeps %d s, and the grace period for it.", s.Need)
+	case s.Renewed != nil:
+		return s.Renewed.OwnFix()
+	}
+	return s.OwnFix()
+}
+
+// OwnFix says what to write into the manifest so that nothing is too short without podgate's hooks.
+func (s Shortfall) OwnFix() string {
+	if s.Unsure && s.Stop.Grace > 0 {
+		return "Declare the port at the container that serves (ports.containerPort)."
+	}
+
+	var todo []string
+	if s.Hook > 0 {
+		have := "have the preStop hook of container %q sleep %d s"
+		if s.Stop.Hook == 0 && !s.AtOnce {
+			have = "give container %q a preStop hook that sleeps %d s"
+		}
+		todo = append(todo, fmt.Sprintf(have, s.Stop.Container, s.Need))
+	}
+	if s.Grace > 0 {
+		todo = append(todo, fmt.Sprintf("set terminationGracePeriodSeconds to at least %d, plus the time that the application needs to stop", s.Stop.Grace+s.Grace))
+	}
+
+	return "In the pod template, " + strings.Join(todo, ", and ") + "."
 }

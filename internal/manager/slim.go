@@ -13,6 +13,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 // slimPod returns a function that keeps of a cached pod what podgate reads: memory grows
@@ -51,7 +52,7 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 		},
 	}
 
-	drain.Keep(slim, drain.StopOf(&pod.Spec))
+	drain.Keep(slim, injection.ManifestOf(pod))
 	return slim
 }
 

@@ -109,7 +109,7 @@ func TestEnds(t *testing.T) {
 			w.gone(2, false)
 		}},
 		"NoHook": {reason: "Nobody asked for a drain.", cause: record.CauseNoHook, said: "a container of it has no preStop hook. Let podgate add one", end: func(w *world) {
-			drain.Keep(w.pods["web-2"], drain.Stop{Grace: 85})
+			drain.Keep(w.pods["web-2"], drain.Manifest{Grace: 85, Containers: []drain.Container{{}}})
 			w.remove(2, 85)
 			w.after(0)
 			w.clock = noon.Add(6 * time.Second)
@@ -163,7 +163,7 @@ func TestEnds(t *testing.T) {
 			w := newWorld(t)
 			w.serve(1, 2)
 			w.pods["web-2"].OwnerReferences = owner
-			drain.Keep(w.pods["web-2"], drain.Stop{Hook: 5, Grace: 85})
+			drain.Keep(w.pods["web-2"], drain.Manifest{Grace: 85, Containers: []drain.Container{{Hook: 5}}})
 			w.reconcile()
 			tc.end(w)
 			want := 1.0

@@ -323,7 +323,7 @@ func TestLaw5LastOneGoesBeforeItsHookEnds(t *testing.T) {
 	w.terminate(w.pods["web-1"])
 	end, grace := metav1.NewTime(noon.Add(5*time.Minute)), int64(300)
 	w.pods["web-1"].DeletionTimestamp, w.pods["web-1"].DeletionGracePeriodSeconds = &end, &grace
-	drain.Keep(w.pods["web-1"], drain.Stop{Container: "web", Hook: 35, Grace: grace})
+	drain.Keep(w.pods["web-1"], drain.Manifest{Grace: grace, Containers: []drain.Container{{Name: "web", Hook: 35}}})
 	w.bindings["web-tg"].Annotations = nil // it is resolved again
 	w.reconcile()
 	w.let(9 * time.Second)

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -247,7 +248,7 @@ func (w *population) member(t gate.Target, pod *corev1.Pod, wanted bool) {
 	}
 
 	if !pod.DeletionTimestamp.IsZero() {
-		m.KilledAt, m.StoppedAt = pod.DeletionTimestamp.Time, drain.StoppedAt(pod)
+		m.KilledAt, m.StoppedAt = pod.DeletionTimestamp.Time, drain.StoppedAt(pod, intstr.FromInt32(t.Port))
 	}
 
 	w.members = append(w.members, m)

@@ -31,7 +31,7 @@ func drained(t *testing.T) *world {
 // sleeping makes a pod whose hook sleeps for seconds.
 func (w *world) sleeping(name string, seconds, grace int64) *corev1.Pod {
 	pod := w.Pod(name)
-	drain.Keep(pod, drain.Stop{Container: "web", Hook: seconds, Grace: grace})
+	drain.Keep(pod, drain.Manifest{Grace: grace, Containers: []drain.Container{{Name: "web", Hook: seconds}}})
 	return pod
 }
 
@@ -85,12 +85,16 @@ func TestWhoIsTold(t *testing.T) {
 			w.Objects["namespace"].SetLabels(nil)
 			pod.Labels[v1alpha1.DrainLabel] = v1alpha1.DrainEnabled
 		}, told: 2},
-		"NotAsked":   {reason: "Nobody asked.", change: func(w *world, _ *corev1.Pod) { w.Objects["namespace"].SetLabels(nil) }},
-		"OptedOut":   {reason: "Its owner knows.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[v1alpha1.DrainLabel] = v1alpha1.DrainDisabled }},
-		"Job":        {reason: "A Job's pods end by themselves.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "Job" }},
-		"NoTarget":   {reason: "Nobody sends it anything.", change: func(w *world, _ *corev1.Pod) { delete(w.Objects, "binding") }},
-		"LongEnough": {reason: "As podgate injects it.", change: func(_ *world, pod *corev1.Pod) { drain.Keep(pod, drain.Stop{Container: "web", Hook: 55, Grace: 85}) }},
-		"Unread":     {reason: "A script may last long enough.", change: func(_ *world, pod *corev1.Pod) { drain.Keep(pod, drain.Stop{Hook: drain.Unread, Grace: 85}) }},
+		"NotAsked": {reason: "Nobody asked.", change: func(w *world, _ *corev1.Pod) { w.Objects["namespace"].SetLabels(nil) }},
+		"OptedOut": {reason: "Its owner knows.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[v1alpha1.DrainLabel] = v1alpha1.DrainDisabled }},
+		"Job":      {reason: "A Job's pods end by themselves.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "Job" }},
+		"NoTarget": {reason: "Nobody sends it anything.", change: func(w *world, _ *corev1.Pod) { delete(w.Objects, "binding") }},
+		"LongEnough": {reason: "As podgate injects it.", change: func(_ *world, pod *corev1.Pod) {
+			drain.Keep(pod, drain.Manifest{Grace: 85, Containers: []drain.Container{{Name: "web", Hook: 55}}})
+		}},
+		"Unread": {reason: "A script may last long enough.", change: func(_ *world, pod *corev1.Pod) {
+			drain.Keep(pod, drain.Manifest{Grace: 85, Containers: []drain.Container{{Hook: drain.Unread}}})
+		}},
 		"Configured": {reason: "The webhook's manifest asks by the same labels.", change: func(w *world, _ *corev1.Pod) { w.Configure() }, told: 2},
 		"Orphan":     {reason: "A pod without an owner is one of its own.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences = nil }, told: 1},
 		"Deleted": {reason: "It is too late.", change: func(_ *world, pod *corev1.Pod) {
@@ -103,7 +107,9 @@ func TestWhoIsTold(t *testing.T) {
 		"GatedAsWell": {reason: "A gate is another matter.", change: func(_ *world, pod *corev1.Pod) {
 			pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(binding.GateType("web-tg"))}}
 		}, told: 2},
-		"SeveralHooks": {reason: "Grace alone is told, too.", change: func(_ *world, pod *corev1.Pod) { drain.Keep(pod, drain.Stop{Container: "web", Hook: 55, Grace: 30}) }, told: 2},
+		"SeveralHooks": {reason: "Grace alone is told, too.", change: func(_ *world, pod *corev1.Pod) {
+			drain.Keep(pod, drain.Manifest{Grace: 30, Containers: []drain.Container{{Name: "web", Hook: 55}}})
+		}, told: 2},
 	}
 
 	for name, tc := range cases {

@@ -72,8 +72,8 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 		f.Gates = injection.Finding{} // Nobody expects a Job's pods behind a load balancer.
 	}
 
-	if stop, known := drain.Kept(pod); drained && known {
-		f.Drain = injection.Short(as, stop, candidates)
+	if manifest, known := drain.Kept(pod); drained && known {
+		f.Drain = injection.Short(as, manifest, candidates)
 	}
 
 	return f, nil

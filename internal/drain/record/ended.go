@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -22,7 +23,7 @@ import (
 
 // judge measures a pod's end, and reports it when the load balancer still sent the pod requests.
 func (r *Reports) judge(ctx context.Context, p Pass, d Drain, need drain.Need, e ended) {
-	end := e.end()
+	end := e.end(d.Target.Port)
 	v := d.Judge(need, end)
 	r.metrics.ended(p.Binding.Key(), v)
 	r.remember(p.Binding.Key(), d, e.at)
@@ -34,11 +35,11 @@ func (r *Reports) judge(ctx context.Context, p Pass, d Drain, need drain.Need, e
 	}
 
 	log.Info("A pod ended before it was drained", "cause", v.Cause, "early", v.Early.String(), "cut", v.Cut, "deleted", d.Deleted, "accepted", d.Accepted, "draining", d.Draining)
-	r.event(p.Group, e.pod, v, end)
+	r.event(p.Group, e.pod, v, end, need)
 }
 
 // event reports on the pod and on its owner that the pod ended too early.
-func (r *Reports) event(group balancer.Group, pod *corev1.Pod, v Verdict, end End) {
+func (r *Reports) event(group balancer.Group, pod *corev1.Pod, v Verdict, end End, need drain.Need) {
 	owner := binding.Owner(pod)
 	if owner != nil && (v.Cause == CauseHook || v.Cause == CauseNoHook) && !r.notify(owner.UID) {
 		return // Its other pods have the same hook.
@@ -47,7 +48,7 @@ func (r *Reports) event(group balancer.Group, pod *corev1.Pod, v Verdict, end En
 		return
 	}
 
-	said := message(group, v, end)
+	said := message(group, v, end, need)
 	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonKilledUndrained, "Drain", "%s", said)
 
 	if owner != nil {
@@ -74,11 +75,14 @@ func (r *Reports) notify(owner types.UID) bool {
 	return true
 }
 
-// end reads how a pod ended.
-func (e ended) end() End {
+// end reads how a pod ended, whose target has a port.
+func (e ended) end(number int32) End {
 	end := End{At: e.at, Deleted: DeletedAt(e.pod), Own: time.Duration(drain.DefaultGrace) * time.Second}
-	if stop, ok := drain.Kept(e.pod); ok {
-		end.Own, end.Hookless = time.Duration(stop.Grace)*time.Second, stop.Hook == 0
+	if m, ok := drain.Kept(e.pod); ok {
+		port := intstr.FromInt32(number)
+		end.Own = time.Duration(m.Grace) * time.Second
+		stop := m.Stop(port)
+		end.Hookless = m.Sure(port) && m.Grace > 0 && stop.Hook == 0 && !m.Has(stop.Container).AtOnce
 	}
 
 	if g := e.pod.DeletionGracePeriodSeconds; g != nil {
@@ -106,7 +110,7 @@ func DeletedAt(pod *corev1.Pod) time.Time {
 }
 
 // message says to people what a pod's early end means and what to do.
-func message(group balancer.Group, v Verdict, end End) string {
+func message(group balancer.Group, v Verdict, end End, need drain.Need) string {
 	said := fmt.Sprintf("Ended %s before %s had let go of it, so requests may be lost: ", seconds(v.Early), group.Name)
 
 	switch v.Cause {
@@ -119,9 +123,9 @@ func message(group balancer.Group, v Verdict, end End) string {
 	case CauseNoDeletion:
 		said += "it ended without being deleted, as by the pressure on its node."
 	case CauseNoHook:
-		said += "a container of it has no preStop hook. Let podgate add one (podgate.dev/drain: enabled on the namespace or the pod), or give it one."
+		said += "a container of it has no preStop hook. Let podgate add one: label the namespace podgate.dev/drain=enabled unless it is, and restart the pods."
 	default:
-		said += "its preStop hook or its grace period is too short. Leave the hook out and let podgate add one (podgate.dev/drain: enabled), or make it longer."
+		said += tooShort(end, need)
 	}
 
 	if v.Cut > 0 {
@@ -129,6 +133,14 @@ func message(group balancer.Group, v Verdict, end End) string {
 	}
 
 	return said
+}
+
+// tooShort says what to do about a pod whose own manifest ends it too early.
+func tooShort(end End, need drain.Need) string {
+	if end.Own == 0 {
+		return "its terminationGracePeriodSeconds is 0, with which Kubernetes runs no preStop hook and podgate adds none. Set it to 1 or more in the pod template, or leave it out."
+	}
+	return fmt.Sprintf("its preStop hook or its grace period is too short. The hook has to keep it serving for %s after its deletion, and terminationGracePeriodSeconds has to be longer than the hook.", seconds(need.Time()))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%d s", int(math.Ceil(d.Seconds()))) }

@@ -23,7 +23,7 @@ const (
 	CauseDeregistration Cause = "deregistration"
 	// CauseHook: its own preStop hook, or grace period, is too short.
 	CauseHook Cause = "hook"
-	// CauseNoHook: a container of it has no preStop hook. Nobody asked for a drain, as podgate
+	// CauseNoHook: the container that serves has no preStop hook. Nobody asked for a drain, as podgate
 	// gives each container one where somebody does.
 	CauseNoHook Cause = "no_hook"
 	// CauseNoDeletion: it ended without being deleted, as by the pressure on a node.
@@ -38,7 +38,7 @@ type End struct {
 	Deleted time.Time
 	// Grace is what the deletion gave it, and Own what its manifest does.
 	Grace, Own time.Duration
-	// Hookless: a container of it has no preStop hook.
+	// Hookless: the container that serves has no preStop hook.
 	Hookless bool
 }
 
