@@ -14,6 +14,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/limit"
 )
 
 // Problem is an annotation that states no policy, and what it should be.
@@ -25,7 +26,7 @@ type Problem struct {
 
 // String says all of it.
 func (p Problem) String() string {
-	return fmt.Sprintf("%s: %q is %s", p.Annotation, p.Value, p.Want)
+	return fmt.Sprintf("%s: %q is %s", p.Annotation, limit.Cut(p.Value, 100), p.Want) // Want must not be what is cut off later.
 }
 
 // Settings are what the owner of a binding wants, whichever kind of object says it. The zero

@@ -78,6 +78,11 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return err
 	}
 
+	kube, err := countRejected(kube, metrics)
+	if err != nil {
+		return err
+	}
+
 	var l leave
 	ctx, cancel := l.after(ctx, c.Linger)
 	defer cancel()

@@ -4,15 +4,20 @@
 package targets
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/limit"
 )
 
 // policyOf is the binding's condition about its policies; nil when there is none.
@@ -86,5 +91,28 @@ func TestInvalidPolicy(t *testing.T) {
 		if said := drain(); said != "" {
 			t.Errorf("prunes=%t: corrected, and told %q", prunes, said)
 		}
+	}
+}
+
+// TestMessagesFit: whatever people wrote, the API server takes what podgate says about it, and the advice in it is not cut off.
+func TestMessagesFit(t *testing.T) {
+	w := newWorld(t)
+	w.bindings["web-tg"].Annotations[v1alpha1.TimeoutAnnotation] = strings.Repeat("ü", 50_000)
+	w.bindings["web-tg"].Annotations[v1alpha1.ModeAnnotation] = strings.Repeat("ü", 50_000)
+	w.reconcile()
+	if c := w.policyOf("web-tg"); c == nil || len(c.Message) > 1000 || strings.Count(c.Message, "…") != 2 || !strings.Contains(c.Message, "is not a duration") || !utf8.ValidString(c.Message) {
+		t.Errorf("PolicyAccepted: %+v", c)
+	}
+
+	// Nothing else bounds a list of ports.
+	w.bindings["web-tg"].Spec.ServiceRef.Port = intstr.FromString("absent")
+	svc := w.services["web"]
+	for n := range 2000 {
+		svc.Spec.Ports = append(svc.Spec.Ports, corev1.ServicePort{Name: fmt.Sprintf("port-with-a-long-name-%d", n), Port: int32(n + 1000)})
+	}
+	w.reconcile()
+	c := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionReady)
+	if c.Reason != v1alpha1.ReasonPortNotFound || len(c.Message) > limit.Message || !strings.HasSuffix(c.Message, "…") {
+		t.Errorf("Ready: %s with %d bytes", c.Reason, len(c.Message))
 	}
 }

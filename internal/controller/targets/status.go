@@ -21,6 +21,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/lbc"
+	"github.com/podgate/podgate/internal/limit"
 )
 
 // verdict is what a reconciliation found out about a binding.
@@ -166,7 +167,7 @@ func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, messag
 	changed = r.drop(b, conditions) || changed
 
 	for _, c := range conditions {
-		c.ObservedGeneration = b.Generation
+		c.ObservedGeneration, c.Message = b.Generation, limit.Cut(c.Message, limit.Message) // What people wrote may be in it.
 		changed = meta.SetStatusCondition(b.Conditions, c) || changed
 	}
 
