@@ -67,6 +67,7 @@ func TestBadInput(t *testing.T) {
 		{"a static algorithm by its name", Config{Backend: "round-static", Instances: []string{admin}}, true, balancer.ErrInvalid, "use `balance roundrobin`"},
 		{"a static algorithm by its hash", Config{Backend: "static-algorithm", Instances: []string{admin}}, false, balancer.ErrInvalid, "use `balance roundrobin`"},
 		{"a keyword that HAProxy does not know", Config{Backend: backend, Instances: []string{admin}, Keywords: []string{"bogus"}}, false, balancer.ErrInvalid, "unknown keyword 'bogus'"},
+		{"more keywords than HAProxy reads", Config{Backend: backend, Instances: []string{admin}, Keywords: strings.Fields(strings.Repeat("slowstart 1s ", 30))}, true, balancer.ErrInvalid, "keywords: at most 32 words"},
 		{"no such path", Config{Backend: backend, Instances: []string{"unix:/nowhere/s"}}, true, nil, "is the path right"},
 		{"nothing listens", Config{Backend: backend, Instances: []string{"tcp:127.0.0.1:1"}}, true, nil, "is HAProxy running?"},
 		{"garbage", Config{Backend: backend, Instances: []string{listen(t, func(c net.Conn) {
@@ -272,4 +273,48 @@ func TestSettingsOfABinding(t *testing.T) {
 func manifestOf(b *v1alpha1.TargetBinding) balancer.Group {
 	m, _ := Driver(nil).Manifest(b)
 	return m.Group
+}
+
+// TestKeywordsThatHAProxyRefuses: no waiting mends a keyword, whatever HAProxy says about it, and its own words say what is wrong.
+func TestKeywordsThatHAProxyRefuses(t *testing.T) {
+	h := startHAProxy(t, backends(freePort(t), 1))
+	for keywords, says := range map[string]string{
+		"cookie x":                     "'cookie' option is not",
+		"proto bogus":                  "unknown MUX protocol 'bogus'",
+		"observe layer8":               "'observe' expects one of",
+		"error-limit 0":                "error-limit has to be > 0",
+		"slowstart abc":                "unexpected character 'a' in 'slowstart'",
+		"agent-port":                   "'agent-port' expects a port number",
+		"addr nowhere.invalid":         "invalid address: 'nowhere.invalid'",
+		"usesrc x":                     "'usesrc' only allowed after a 'source'",
+		"check-ssl":                    "please set an explicit 'verify none'",
+		"ssl verify none sni foo()":    "unknown fetch method 'foo'",
+		"ssl ca-file /nowhere":         "unable to load /nowhere",
+		"ssl crt /nowhere verify none": "'/nowhere'",
+	} {
+		t.Run(keywords, func(t *testing.T) {
+			group := Config{Backend: backend, Instances: []string{"unix:" + h.admin()}, Keywords: strings.Fields(keywords)}.Group()
+			err := New().Register(t.Context(), group, []gate.Target{{Addr: local, Port: 80}}, nil)
+			checkError(t, "register", err, balancer.ErrInvalid, says)
+		})
+	}
+}
+
+// TestAnswersToAddServer: which of them only another configuration changes.
+func TestAnswersToAddServer(t *testing.T) {
+	for said, want := range map[string]error{
+		"something that a later release says of a keyword":           balancer.ErrInvalid,
+		"config: server 'a' has neither service port nor check port": balancer.ErrInvalid,
+		"'namespace' option is not accepted for dynamic server":      balancer.ErrInvalid,
+		"No such backend.":                      balancer.ErrNotFound,
+		"cannot allocate server id: no id left": balancer.ErrQuota,
+		"out of memory":                         balancer.ErrQuota,
+		"Unable to allocate a server":           nil,
+		"Permission denied":                     balancer.ErrDenied,
+		"":                                      nil,
+	} {
+		if got := (view{instance: instance{g: &group{}}}).refusedServer(said).kind; !errors.Is(got, want) {
+			t.Errorf("%q: want %v, got %v", said, want, got)
+		}
+	}
 }

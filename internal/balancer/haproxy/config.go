@@ -44,6 +44,10 @@ var (
 	safeOwner = regexp.MustCompile(`^[a-z0-9-]{0,20}$`)
 )
 
+// maxKeywords keeps `add server` below 64 words, podgate's own 19 included. HAProxy cuts a command off there, and releases such as
+// 2.6.12 crash when the last word then lacks its value.
+const maxKeywords = 32
+
 // ownKeywords are those that the other fields set.
 var ownKeywords = []string{"check", "inter", "fastinter", "downinter", "rise", "fall", "port", "weight", "maxconn", "init-state", "disabled", "enabled", "track", "id", "from", "agent-check"}
 
@@ -86,6 +90,7 @@ func complete(c Config) (Config, []socket, error) {
 		{between(c.Check.Port, 0, 65535), "check port: 1 to 65535, or 0 for the target's own"},
 		{between(c.Weight, 1, maxWeight), "weight: 1 to 256"},
 		{c.MaxConn >= 0 && c.MaxServers >= 0, "maxConn and maxServers: not below 0"},
+		{len(c.Keywords) <= maxKeywords, fmt.Sprintf("keywords: at most %d words", maxKeywords)},
 		{between(c.Drain, 0, 24*maxDuration), "drain: at most 24 h"},
 	} {
 		if !check.ok {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/limit"
 )
 
 // refusals are HAProxy's words for what it will not do, of all versions from 2.6 on.
@@ -56,5 +57,11 @@ func refusal(answer, backend string) (text string, kind error) {
 // short is an answer's first line, for people.
 func short(answer string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(answer), "\n")
-	return strings.ToValidUTF8(line[:min(len(line), 200)], "")
+	return limit.Cut(strings.ToValidUTF8(line, ""), 300)
+}
+
+// scarce reports whether HAProxy lacked memory, which it says in several ways.
+func scarce(answer string) bool {
+	answer = strings.ToLower(answer)
+	return strings.Contains(answer, "memory") || strings.Contains(answer, "alloc")
 }

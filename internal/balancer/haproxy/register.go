@@ -226,7 +226,7 @@ func (v view) place(ctx context.Context, wanted []placement) (map[string]*troubl
 			// Another replica was faster. It starts the server, too: a start is not
 			// repeated on one that may be up by now.
 		default:
-			refused[w.name] = v.refused(said)
+			refused[w.name] = v.refusedServer(said)
 		}
 	}
 
@@ -273,4 +273,14 @@ func (v view) refused(said string) *troubleError {
 		text = "HAProxy says: " + short(said)
 	}
 	return v.refuse(kind, text)
+}
+
+// refusedServer makes an error of the answer to `add server` when it made none. HAProxy says what is wrong with one of the words,
+// in a hundred ways, and says so each time: only another configuration helps, unless it was short of memory.
+func (v view) refusedServer(said string) *troubleError {
+	trouble := v.refused(said)
+	if trouble.kind == nil && said != "" && !scarce(said) {
+		trouble.kind = balancer.ErrInvalid
+	}
+	return trouble
 }
