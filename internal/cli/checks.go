@@ -41,6 +41,7 @@ const (
 	CheckDeadline       = "ProgressDeadlineTooShort"
 	CheckBudget         = "DisruptionBudgetBlocks"
 	CheckEmpties        = "RolloutEmptiesGroup"
+	CheckHalted         = "RolloutHalted"
 	CheckPodgate        = "PodgateNotWorking"
 	CheckNobodyReported = "BindingUnreported"
 )
@@ -63,6 +64,7 @@ func (f *flight) check(ctx context.Context, w workload) error {
 
 	f.probes(w)
 	f.empties(w)
+	f.halted(w)
 
 	for _, check := range []func(context.Context, workload) error{f.bindings, f.running, f.budgets} {
 		if err := check(ctx, w); err != nil {
@@ -124,9 +126,15 @@ func (f *flight) empties(w workload) {
 		return
 	}
 
-	next := "set strategy RollingUpdate with a maxUnavailable of less than all replicas, and run more than one"
-	if w.kind != "Deployment" {
-		next = "run more than one, and let maxUnavailable be less than all"
+	next := map[string]string{
+		"Deployment": "set strategy.type to RollingUpdate, and strategy.rollingUpdate.maxUnavailable to 0",
+		"DaemonSet":  "set updateStrategy.rollingUpdate.maxSurge to 1, and maxUnavailable to 0",
+	}[w.kind]
+	switch {
+	case next == "" && w.replicas == 1:
+		next = "run more than one"
+	case next == "":
+		next = "let updateStrategy.rollingUpdate.maxUnavailable be less than all"
 	}
 
 	if w.assumed {
@@ -136,6 +144,26 @@ func (f *flight) empties(w workload) {
 	}
 
 	f.find(SeverityError, CheckEmpties, w, fmt.Sprintf("A rollout may take away %d of %d pods before another is ready, which empties the group unless other workloads serve in it.", w.atOnce, w.replicas), next)
+}
+
+// halted tells what keeps a rollout from replacing all pods.
+func (f *flight) halted(w workload) {
+	if w.paused {
+		next := fmt.Sprintf("kubectl rollout resume -n %s deployment/%s, when changes are to be rolled out", w.namespace, w.name)
+		if w.custom {
+			next = "set the field paused of its spec to false, when changes are to be rolled out"
+		}
+		f.find(SeverityWarning, CheckHalted, w, "It is paused: a change of its pod template replaces no pods, which keep the gates and hooks that they have.", next)
+	}
+	if w.onDelete {
+		f.find(SeverityWarning, CheckHalted, w, "Its update strategy is OnDelete: a rollout replaces no pods until somebody deletes them, and they keep the gates and hooks that they have.", "delete its pods one after the other, when changes are to be rolled out")
+	}
+	if w.partition > 0 {
+		f.find(SeverityWarning, CheckHalted, w, fmt.Sprintf("Its partition of %d keeps %d of %d pods as they are: a rollout does not replace them, and they keep the gates and hooks that they have.", w.partition, min(w.partition, w.replicas), w.replicas), "nothing, if that is meant; else set updateStrategy.rollingUpdate.partition to 0")
+	}
+	if w.custom {
+		f.Unknown = append(f.Unknown, fmt.Sprintf("podgate does not know how many pods a rollout of %s takes away at once, so it cannot tell whether that empties the group", w))
+	}
 }
 
 // bindings tells what is wrong with those that take the workload's pods.
@@ -298,16 +326,30 @@ func (f *flight) budgets(ctx context.Context, w workload) error {
 		return f.Unknown.forgive(err, "whether a PodDisruptionBudget blocks evictions")
 	}
 
+	var names []string
 	for i := range all.Items {
 		b := &all.Items[i]
 		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
-		if err != nil || !selector.Matches(labels.Set(w.template.Labels)) || w.replicas == 0 || w.assumed {
+		if err != nil || !selector.Matches(labels.Set(w.template.Labels)) {
 			continue
 		}
-		if allowed(b, w.replicas) <= 0 {
-			f.find(SeverityWarning, CheckBudget, about(fmt.Sprintf("PodDisruptionBudget %s/%s", b.Namespace, b.Name)),
-				fmt.Sprintf("It lets none of the %d pods of %s go, so that a node that is drained waits without end, until somebody deletes the pods.", w.replicas, w), "let at least one pod be unavailable")
+
+		names = append(names, b.Name)
+		if w.replicas == 0 || w.assumed || allowed(b, w.replicas) > 0 {
+			continue
 		}
+
+		// To let the only pod go would lose requests.
+		next := "let at least one pod be unavailable"
+		if w.replicas == 1 && b.Spec.MaxUnavailable == nil {
+			next = "run more than one pod"
+		}
+		f.find(SeverityWarning, CheckBudget, about(fmt.Sprintf("PodDisruptionBudget %s/%s", b.Namespace, b.Name)),
+			fmt.Sprintf("It lets none of the %d pods of %s go, so that a node that is drained waits without end, until somebody deletes the pods.", w.replicas, w), next)
+	}
+
+	if slices.Sort(names); len(names) > 1 {
+		f.find(SeverityWarning, CheckBudget, w, fmt.Sprintf("Several PodDisruptionBudgets select its pods (%s): Kubernetes then evicts none of them, and a node that is drained waits without end.", strings.Join(names, ", ")), "let one PodDisruptionBudget alone select the pods")
 	}
 
 	return nil

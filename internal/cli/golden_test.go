@@ -126,12 +126,16 @@ func TestPreflight(t *testing.T) {
 		"instances":  {reason: "A port that the Service lacks is wrong for a group of instances, too.", files: []string{"installation.yaml", "shop.yaml", "preflight/instances.yaml"}, only: true},
 		"zero":       {reason: "Nothing promises a hook that podgate does not add.", files: []string{"installation.yaml", "shop.yaml", "preflight/zero.yaml"}, only: true},
 		"sidecar":    {reason: "Only the container that serves has to go on serving.", files: []string{"installation.yaml", "preflight/gates-only.yaml", "shop.yaml", "preflight/sidecar.yaml"}, only: true},
+		"custom":     {reason: "Whatever has a pod template makes pods, and what its kind does with them is unknown.", files: []string{"installation.yaml", "shop.yaml", "preflight/custom.yaml"}, only: true},
+		"halted":     {reason: "Whatever keeps pods from being replaced is named.", files: []string{"installation.yaml", "shop.yaml", "preflight/halted.yaml"}, only: true},
+		"unreadable": {reason: "That nothing was read does not mean that all is well.", files: []string{"preflight/unreadable.yaml"}, only: true},
 		"unlabelled": {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			p, err := preflightOf(t.Context(), offline(t, objects(t, tc.files...)), preflightScope{namespace: "shop", files: tc.only}, "podgate-system", noon)
+			read, unread := readable(objects(t, tc.files...))
+			p, err := preflightOf(t.Context(), offline(t, read), preflightScope{namespace: "shop", files: tc.only, unread: unread}, "podgate-system", noon)
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -23,7 +24,7 @@ import (
 )
 
 // manifests reads the objects of files, of the .yaml, .yml and .json files of folders, and
-// of standard input ("-"), in order. Kinds that podgate does not read are left out.
+// of standard input ("-"), in order.
 func (e *environment) manifests(names []string) ([]client.Object, error) {
 	var all []client.Object
 	for _, name := range names {
@@ -110,7 +111,7 @@ func decode(r io.Reader) ([]client.Object, error) {
 
 		object, _, err := decoder.Decode(raw, nil, nil)
 		if runtime.IsNotRegisteredError(err) {
-			continue
+			object, err = further(raw)
 		}
 		if err != nil {
 			return nil, err
@@ -120,6 +121,12 @@ func decode(r io.Reader) ([]client.Object, error) {
 			return nil, err
 		}
 	}
+}
+
+// further reads an object of a kind that podgate does not know.
+func further(raw []byte) (runtime.Object, error) {
+	var o unstructured.Unstructured
+	return &o, o.UnmarshalJSON(raw)
 }
 
 // blank reports whether a document holds nothing but comments.

@@ -49,8 +49,14 @@ type Preflight struct {
 	// Unchecked: workloads, or what takes their pods for targets, could not be read, so that
 	// no finding means nothing.
 	Unchecked bool `json:"unchecked,omitempty"`
+	// Unread are the kinds of objects in files that podgate cannot read.
+	Unread []string `json:"unread,omitempty"`
 	// Unknown is what could not be read, and so not be checked.
 	Unknown gaps `json:"unknown,omitempty"`
+
+	// found counts the workloads, and files says where.
+	found int
+	files bool
 }
 
 func newPreflight(e *environment) *cobra.Command {
@@ -94,6 +100,8 @@ func (e *environment) preflight(ctx context.Context, o preflightOptions) error {
 		return err
 	}
 
+	added, unread := readable(added)
+
 	for _, object := range added {
 		place(object, namespace)
 	}
@@ -107,7 +115,7 @@ func (e *environment) preflight(ctx context.Context, o preflightOptions) error {
 		namespace = ""
 	}
 
-	p, err := preflightOf(ctx, reader, preflightScope{namespace: namespace, named: o.named, files: len(o.files) > 0}, e.home, metav1.Time{Time: e.Now()})
+	p, err := preflightOf(ctx, reader, preflightScope{namespace: namespace, named: o.named, files: len(o.files) > 0, unread: unread}, e.home, metav1.Time{Time: e.Now()})
 	if err != nil {
 		return err
 	}
@@ -162,8 +170,9 @@ type preflightScope struct {
 	namespace string
 	// named are workloads as KIND/NAME; all where there are none.
 	named []string
-	// files: only those of files.
-	files bool
+	// files: only those of files, which hold further objects of kinds that podgate cannot read.
+	files  bool
+	unread []string
 }
 
 // flight is a Preflight in the making.
@@ -194,11 +203,13 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 		}
 	}
 
-	all, err := scope.workloads(ctx, r)
+	f.files, f.Unread = scope.files, scope.unread
+	all, err := scope.workloads(ctx, r, &f.Unknown)
 	if err := f.unchecked(err, "what its workloads are"); err != nil {
 		return nil, err
 	}
 
+	f.found = len(all)
 	for _, w := range all {
 		if err := f.check(ctx, w); err != nil {
 			return nil, fmt.Errorf("check %s: %w", w, err)
@@ -223,7 +234,7 @@ func (f *flight) unchecked(err error, untold string) error {
 }
 
 // workloads are those in scope.
-func (s preflightScope) workloads(ctx context.Context, r *snapshot) ([]workload, error) {
+func (s preflightScope) workloads(ctx context.Context, r *snapshot, g *gaps) ([]workload, error) {
 	var all []workload
 	var err error
 	if s.files {
@@ -233,8 +244,15 @@ func (s preflightScope) workloads(ctx context.Context, r *snapshot) ([]workload,
 				all = append(all, w)
 			}
 		}
-	} else if all, err = workloads(ctx, r, s.namespace); err != nil {
-		return nil, err
+	} else {
+		if all, err = workloads(ctx, r, s.namespace); err != nil {
+			return nil, err
+		}
+		further, err := customs(ctx, r, s.namespace, g)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, further...)
 	}
 
 	if len(s.named) == 0 {
@@ -243,11 +261,7 @@ func (s preflightScope) workloads(ctx context.Context, r *snapshot) ([]workload,
 
 	var wanted []workload
 	for _, text := range s.named {
-		kind, name, err := named(text)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(all, func(w workload) bool { return w.kind == kind && w.name == name })
+		i := slices.IndexFunc(all, func(w workload) bool { return w.called(text) })
 		if i < 0 {
 			return nil, fmt.Errorf("there is no workload %s in namespace %s", text, s.namespace)
 		}
@@ -283,12 +297,25 @@ func (f *Preflight) write(p *paper) {
 	p.printf("%s\n", f.summary())
 }
 
+// nothing says why no workload was checked.
+func (f *Preflight) nothing() string {
+	switch {
+	case f.found > 0:
+		return "Nothing to check: no binding takes the pods of these workloads for targets."
+	case !f.files:
+		return "Nothing to check: there are no workloads."
+	case len(f.Unread) > 0:
+		return fmt.Sprintf("Nothing was checked: the files hold no workload that podgate can read. It cannot read %s.", strings.Join(f.Unread, ", "))
+	}
+	return "Nothing was checked: the files hold no workload."
+}
+
 func (f *Preflight) summary() string {
 	if f.Unchecked && len(f.Findings) == 0 {
 		return "Not all was checked."
 	}
 	if f.Workloads == 0 {
-		return "Nothing to check: no binding takes the pods of these workloads for targets."
+		return f.nothing()
 	}
 
 	worst := 0

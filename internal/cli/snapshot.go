@@ -14,6 +14,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -118,6 +119,13 @@ func inherit(o, there client.Object) {
 	case *appsv1.StatefulSet:
 		if o.Spec.Replicas == nil {
 			o.Spec.Replicas = there.(*appsv1.StatefulSet).Spec.Replicas
+		}
+
+	case *unstructured.Unstructured:
+		if n, stated, _ := unstructured.NestedInt64(there.(*unstructured.Unstructured).Object, "spec", "replicas"); stated {
+			if _, mine, _ := unstructured.NestedInt64(o.Object, "spec", "replicas"); !mine {
+				_ = unstructured.SetNestedField(o.Object, n, "spec", "replicas")
+			}
 		}
 
 	case *appsv1.DaemonSet:

@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,7 +23,12 @@ import (
 // workload is what makes pods.
 type workload struct {
 	kind, namespace, name string
-	replicas              int32
+	// group is the API group of a custom workload: one of a kind that podgate does not know.
+	group  string
+	custom bool
+	// counted: its replicas are the pods that there are.
+	counted  bool
+	replicas int32
 	// assumed: nothing says how many replicas there are, so that they are taken for one.
 	assumed  bool
 	template *corev1.PodTemplateSpec
@@ -32,6 +38,10 @@ type workload struct {
 	atOnce int32
 	// deadlineSeconds is how long a rollout may make no progress; 0 for what has no such limit.
 	deadlineSeconds int32
+	// paused: a change of the template does not begin a rollout. onDelete: it replaces what somebody deletes.
+	paused, onDelete bool
+	// partition is how many pods a rollout leaves as they are.
+	partition int32
 	// place is the object's in the files, from 1 up; 0 when it is in the cluster.
 	place int
 }
@@ -52,7 +62,11 @@ func workloadOf(o client.Object) (workload, bool) {
 
 	w := workload{namespace: o.GetNamespace(), name: o.GetName()}
 	switch o := o.(type) {
+	case *unstructured.Unstructured:
+		return customOf(o)
+
 	case *appsv1.Deployment:
+		w.paused = o.Spec.Paused
 		w.kind, w.template, w.selector, w.replicas = "Deployment", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
 		w.assumed = o.Spec.Replicas == nil
 		w.deadlineSeconds = defaultDeadline
@@ -64,15 +78,20 @@ func workloadOf(o client.Object) (workload, bool) {
 	case *appsv1.StatefulSet:
 		w.kind, w.template, w.selector, w.replicas = "StatefulSet", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
 		w.assumed = o.Spec.Replicas == nil
+		w.onDelete = o.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType
 		if u := o.Spec.UpdateStrategy.RollingUpdate; o.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType {
 			w.atOnce = 1
 			if u != nil && u.MaxUnavailable != nil {
 				w.atOnce = max(scaled(u.MaxUnavailable, w.replicas, false), 1)
 			}
+			if u != nil && u.Partition != nil {
+				w.partition = *u.Partition
+			}
 		}
 
 	case *appsv1.DaemonSet:
 		w.kind, w.template, w.selector, w.replicas = "DaemonSet", &o.Spec.Template, o.Spec.Selector, o.Status.DesiredNumberScheduled
+		w.onDelete = o.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType
 		w.atOnce = daemonSetAtOnce(o, w.replicas)
 
 	case *appsv1.ReplicaSet:
