@@ -126,14 +126,13 @@ func (f *flight) empties(w workload) {
 		return
 	}
 
-	next := map[string]string{
-		"Deployment": "set strategy.type to RollingUpdate, and strategy.rollingUpdate.maxUnavailable to 0",
-		"DaemonSet":  "set updateStrategy.rollingUpdate.maxSurge to 1, and maxUnavailable to 0",
-	}[w.kind]
+	next := "run more than one"
 	switch {
-	case next == "" && w.replicas == 1:
-		next = "run more than one"
-	case next == "":
+	case w.kind == "Deployment":
+		next = "set strategy.type to RollingUpdate, with maxUnavailable 0 and maxSurge 1"
+	case w.kind == "DaemonSet" && !w.onNode():
+		next = "set updateStrategy.rollingUpdate to maxUnavailable 0 and maxSurge 1"
+	case w.replicas > 1:
 		next = "let updateStrategy.rollingUpdate.maxUnavailable be less than all"
 	}
 
@@ -313,7 +312,7 @@ func (f *flight) running(ctx context.Context, w workload) error {
 	}
 
 	for _, reason := range sorted(why) {
-		f.find(SeverityWarning, CheckPodsUngated, w, fmt.Sprintf("%d of %d running pods lack a gate (%s): %s", counts[reason], len(pods), reason, why[reason].Message), "kubectl rollout restart, when it is convenient")
+		f.find(SeverityWarning, CheckPodsUngated, w, fmt.Sprintf("%d of %d running pods lack a gate (%s): %s", counts[reason], len(pods), reason, why[reason].Message), w.restart())
 	}
 
 	return nil

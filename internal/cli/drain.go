@@ -195,7 +195,11 @@ func (x *explanation) terminating(ctx context.Context) error {
 
 	began := x.pod.DeletionTimestamp.Add(-grace)
 	d.DeletedAt, d.KilledAt = &metav1.Time{Time: began}, x.pod.DeletionTimestamp
-	if hook := began.Add(time.Duration(d.HookSeconds) * time.Second); d.HookSeconds > 0 && x.now.Time.Before(hook) {
+	switch hook := began.Add(time.Duration(d.HookSeconds) * time.Second); {
+	case d.HookSeconds <= 0 || !x.now.Time.Before(hook):
+	case hook.After(x.pod.DeletionTimestamp.Time):
+		d.Waits = append(d.Waits, fmt.Sprintf("its preStop hook, which would end at about %s and is cut when the pod is killed", hook.UTC().Format(time.TimeOnly)))
+	default:
 		d.Waits = append(d.Waits, fmt.Sprintf("its preStop hook, which ends at about %s; SIGTERM comes then", hook.UTC().Format(time.TimeOnly)))
 	}
 

@@ -166,6 +166,27 @@ func (w workload) judged() injection.Pod {
 	return p
 }
 
+// restart says how the workload's pods are created anew. What keeps a rollout from replacing them keeps a restart, too.
+func (w workload) restart() string {
+	object := fmt.Sprintf("-n %s %s/%s", w.namespace, strings.ToLower(w.kind), w.name)
+	switch {
+	case w.custom:
+		return "restart the pods by the means of their " + w.kind + ", when it is convenient"
+	case w.paused:
+		return "kubectl rollout resume " + object + ", then kubectl rollout restart, when it is convenient"
+	case w.onDelete || w.partition > 0:
+		return "delete the pods one after the other, when it is convenient"
+	}
+	return "kubectl rollout restart " + object + ", when it is convenient"
+}
+
+// onNode reports whether a node has room for only one of the pods, since they take ports of it.
+func (w workload) onNode() bool {
+	return w.template.Spec.HostNetwork || slices.ContainsFunc(w.template.Spec.Containers, func(c corev1.Container) bool {
+		return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.HostPort > 0 })
+	})
+}
+
 // pods lists the workload's running pods.
 func (w workload) pods(ctx context.Context, r client.Reader) ([]corev1.Pod, error) {
 	selector, err := metav1.LabelSelectorAsSelector(w.selector)

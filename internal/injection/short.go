@@ -28,7 +28,7 @@ type Shortfall struct {
 	Stop drain.Stop
 	// Hook and Grace are by how many seconds its hook and its grace period are too short.
 	Hook, Grace int64
-	// Unsure: no container declares the target's port, and it depends on which one serves whether anything is too short.
+	// Unsure: no ordinary container declares the target's port, and it depends on which one serves whether anything is too short.
 	Unsure bool
 	// Injected: the hook is one that podgate has added; AtOnce: the hook ends within a second.
 	Injected, AtOnce bool
@@ -154,7 +154,7 @@ func (s Shortfall) Problem() string {
 // doubted says before what is found that it may not matter.
 func (s Shortfall) doubted(said []string) string {
 	if s.Unsure {
-		said = append([]string{"No container declares the port of the target, so podgate cannot tell which one serves. If it is this one:"}, said...)
+		said = append([]string{"No ordinary container declares the port of the target, so podgate cannot tell which one serves. If it is this one:"}, said...)
 	}
 	return strings.Join(said, " ")
 }

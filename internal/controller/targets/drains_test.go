@@ -115,6 +115,18 @@ func TestEnds(t *testing.T) {
 			w.clock = noon.Add(6 * time.Second)
 			w.gone(2, false)
 		}},
+		"NoGrace": {reason: "With it podgate adds no hook.", cause: record.CauseHook, said: "its terminationGracePeriodSeconds is 0, with which Kubernetes runs no preStop hook and podgate adds none. Set it to 1 or more", end: func(w *world) {
+			drain.Keep(w.pods["web-2"], drain.Manifest{Containers: []drain.Container{{}}})
+			w.remove(2, 0)
+			w.gone(2, false)
+		}},
+		"HooklessSidecar": {reason: "What has another port than the target, or none, need not go on.", cause: record.CauseHook, said: "its preStop hook or its grace period is too short. The hook has to keep it serving for 55 s", end: func(w *world) {
+			drain.Keep(w.pods["web-2"], drain.Manifest{Grace: 85, Containers: []drain.Container{{Hook: 5, Ports: []string{"8080"}}, {Name: "logs"}, {Name: "metrics", Ports: []string{"9090"}}}})
+			w.remove(2, 85)
+			w.after(0)
+			w.clock = noon.Add(6 * time.Second)
+			w.gone(2, false)
+		}},
 		"ShortHook": {reason: "A hook of its own.", cause: record.CauseHook, said: "its preStop hook or its grace period is too short", end: func(w *world) {
 			w.remove(2, 85)
 			w.after(0)

@@ -80,9 +80,9 @@ func (e ended) end(number int32) End {
 	end := End{At: e.at, Deleted: DeletedAt(e.pod), Own: time.Duration(drain.DefaultGrace) * time.Second}
 	if m, ok := drain.Kept(e.pod); ok {
 		port := intstr.FromInt32(number)
-		end.Own = time.Duration(m.Grace) * time.Second
+		end.Own, end.Graceless = time.Duration(m.Grace)*time.Second, m.Grace <= 0
 		stop := m.Stop(port)
-		end.Hookless = m.Sure(port) && m.Grace > 0 && stop.Hook == 0 && !m.Has(stop.Container).AtOnce
+		end.Hookless = m.Sure(port) && stop.Hook == 0 && !m.Has(stop.Container).AtOnce
 	}
 
 	if g := e.pod.DeletionGracePeriodSeconds; g != nil {
@@ -137,7 +137,7 @@ func message(group balancer.Group, v Verdict, end End, need drain.Need) string {
 
 // tooShort says what to do about a pod whose own manifest ends it too early.
 func tooShort(end End, need drain.Need) string {
-	if end.Own == 0 {
+	if end.Graceless {
 		return "its terminationGracePeriodSeconds is 0, with which Kubernetes runs no preStop hook and podgate adds none. Set it to 1 or more in the pod template, or leave it out."
 	}
 	return fmt.Sprintf("its preStop hook or its grace period is too short. The hook has to keep it serving for %s after its deletion, and terminationGracePeriodSeconds has to be longer than the hook.", seconds(need.Time()))

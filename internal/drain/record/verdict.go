@@ -38,6 +38,8 @@ type End struct {
 	Deleted time.Time
 	// Grace is what the deletion gave it, and Own what its manifest does.
 	Grace, Own time.Duration
+	// Graceless: its manifest gives it no time at all.
+	Graceless bool
 	// Hookless: the container that serves has no preStop hook.
 	Hookless bool
 }
@@ -105,6 +107,8 @@ func (d Drain) cause(end End) Cause {
 		return CauseNoDeletion
 	case end.Grace < end.Own:
 		return CauseGrace
+	case end.Graceless:
+		return CauseHook // Nothing can be done within no time.
 	case d.Held:
 		return CauseHeld
 	case d.Accepted.IsZero() || d.Accepted.Sub(end.Deleted) > drain.Deregister+tolerance:
