@@ -36,6 +36,7 @@ const (
 	ReasonBindingDeleted          = "BindingDeleted"
 	ReasonUninstalled             = "Uninstalled"
 	ReasonNotIPTargets            = "NotIPTargets"
+	ReasonNotTarget               = "NotTarget"
 	ReasonSetByHand               = "SetByHand"
 )
 
@@ -187,6 +188,7 @@ var Explanations = []Explanation{
 	{OnOpenGate, ReasonBindingDeleted, "The gate was released, because its binding was deleted", "nothing, if the binding was deleted on purpose: podgate takes out what it registered for it; else make it again", ""},
 	{OnOpenGate, ReasonUninstalled, "The gate was released, because podgate was uninstalled", NothingToDo, "install.md"},
 	{OnOpenGate, ReasonNotIPTargets, "The gate was released, because the group's targets are not pods", "nothing, or use a group of target type ip", ""},
+	{OnOpenGate, ReasonNotTarget, "The gate was released, because the pod does not have the port that the Service serves, as a Job's pod that shares the labels of those that do", "nothing, or declare the port in the pod template if the pod is to serve", "concepts.md#which-pods-are-targets"},
 
 	{OnClosedGate, ReasonNotProvenYet, "The load balancer calls the address healthy, but may mean the pod that had the address before", "wait: the load balancer may mean the pod that had the address before; it is over when unhealthy threshold x interval and 10 s have passed since the containers became ready", ""},
 	{OnClosedGate, ReasonContainersNotReady, "The gate was open, and the pod's own containers became unready", "look at the pod's probes and logs: its containers became unready", ""},

@@ -42,7 +42,7 @@ func (b *Binding) Claim(ctx context.Context, r client.Reader, pod *corev1.Pod, r
 
 	target, kind, trouble := TargetOf(pod, svc, res.Group, b.ServiceRef)
 	switch {
-	case kind == gate.NotIP || kind == gate.Unclaimed:
+	case kind == gate.NotIP || kind == gate.Unclaimed || kind == gate.NotTarget:
 		return Claim{Kind: kind}, nil
 	case !res.Resolved():
 		return Claim{Kind: gate.Unresolved, Trouble: res.Trouble}, nil

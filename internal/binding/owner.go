@@ -4,9 +4,17 @@
 package binding
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// OfJob reports whether a pod belongs to a Job, of Kubernetes or of Volcano (batch.volcano.sh).
+func OfJob(pod *corev1.Pod) bool {
+	owner := Owner(pod)
+	return owner != nil && owner.Kind == "Job" && strings.HasPrefix(owner.APIVersion, "batch")
+}
 
 // Owner is what manages a pod, such as its ReplicaSet; nil when nothing does.
 func Owner(pod *corev1.Pod) *corev1.ObjectReference {

@@ -22,11 +22,11 @@ import (
 // need not be resolved yet: an unknown type may be pods, and an unknown address family is
 // IPv4.
 //
-// The claim is NotIP, Unclaimed, Unresolved or Claimed; the target is valid only with
-// Claimed, and the error says what is missing only with Unresolved: a *NoPortError, or what
-// the pod lacks.
+// The claim is NotIP, Unclaimed, NotTarget, Unresolved or Claimed; the target is valid only
+// with Claimed, and the error says what is missing only with Unresolved: a *NoPortError, a
+// *LacksPortError, or which address the pod lacks.
 func TargetOf(pod *corev1.Pod, svc *corev1.Service, group balancer.Group, ref v1alpha1.ServiceReference) (gate.Target, gate.Claim, error) {
-	if claim := Claims(pod.Labels, svc, group); claim != gate.Claimed {
+	if claim := Claims(candidateOf(pod), svc, group, ref); claim != gate.Claimed {
 		return gate.Target{}, claim, nil
 	}
 
@@ -43,26 +43,65 @@ func TargetOf(pod *corev1.Pod, svc *corev1.Service, group balancer.Group, ref v1
 	return target, gate.Claimed, nil
 }
 
-// Claims answers the same of a pod with these labels that has no address yet: NotIP,
-// Unclaimed, or Claimed whichever its target will be.
-func Claims(labels map[string]string, svc *corev1.Service, group balancer.Group) gate.Claim {
+// Candidate is what decides whether a pod that has no address yet may become a target.
+type Candidate struct {
+	Labels map[string]string
+	// OfJob says that the pod belongs to a Job.
+	OfJob bool
+	// Ports are those that containers declare which run while the pod serves. They are read
+	// only of a Job's pod.
+	Ports []corev1.ContainerPort
+}
+
+func candidateOf(pod *corev1.Pod) Candidate {
+	c := Candidate{Labels: pod.Labels, OfJob: OfJob(pod)}
+	if c.OfJob {
+		c.Ports = Ports(&pod.Spec)
+	}
+	return c
+}
+
+// Claims answers the same of a pod that has no address yet: NotIP, Unclaimed, NotTarget, or
+// Claimed whichever its target will be.
+func Claims(c Candidate, svc *corev1.Service, group balancer.Group, ref v1alpha1.ServiceReference) gate.Claim {
 	switch {
 	case group.NotOfPods():
 		return gate.NotIP
-	case svc == nil || !index.Selects(svc, labels):
+	case svc == nil || !index.Selects(svc, c.Labels):
 		return gate.Unclaimed
+	case c.OfJob && !c.declares(svc, group, ref):
+		return gate.NotTarget
 	}
 	return gate.Claimed
+}
+
+// declares reports whether a container declares the port that a binding refers to. Charts give the
+// pods of migration Jobs the labels that their Services select by; one that serves says so.
+func (c Candidate) declares(svc *corev1.Service, group balancer.Group, ref v1alpha1.ServiceReference) bool {
+	port, ok := ServicePort(svc, ref.Port, group.Protocol)
+	if !ok {
+		return false
+	}
+
+	if number, ok := numbered(port); ok {
+		return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool {
+			return p.ContainerPort == number && orTCP(p.Protocol) == orTCP(port.Protocol)
+		})
+	}
+
+	_, ok = namedPort(c.Ports, port)
+	return ok
 }
 
 // targetAt returns a pod's target for a Service port, in the address family of the group
 // ("ipv6"; anything else is IPv4). The error says what the pod lacks.
 func targetAt(pod *corev1.Pod, port corev1.ServicePort, ipAddressType string) (gate.Target, error) {
-	addr, err := Addr(pod, ipAddressType)
+	// The port comes first: a pod that lacks it never gets it, whatever address it is to have.
+	number, err := targetPort(pod, port)
 	if err != nil {
 		return gate.Target{}, err
 	}
-	number, err := targetPort(pod, port)
+	addr, err := Addr(pod, ipAddressType)
 	if err != nil {
 		return gate.Target{}, err
 	}
@@ -88,42 +127,60 @@ func Addr(pod *corev1.Pod, ipAddressType string) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("the pod has no %s address", ipAddressType)
 }
 
-// targetPort resolves a Service port on a pod: its number, or the container port of that name.
-func targetPort(pod *corev1.Pod, port corev1.ServicePort) (int32, error) {
-	if port.TargetPort.Type == intstr.Int {
-		if port.TargetPort.IntVal == 0 {
-			return port.Port, nil
-		}
-		return port.TargetPort.IntVal, nil
-	}
+// LacksPortError says that no container of a pod has the port that a Service names.
+// Kubernetes leaves such a pod out of the port's endpoints.
+type LacksPortError struct{ Name string }
 
-	name := port.TargetPort.StrVal
-	for _, c := range pod.Spec.Containers {
-		if n, ok := namedPort(c, name, port.Protocol); ok {
-			return n, nil
-		}
-	}
-
-	// Of the init containers only native sidecars run while the pod serves.
-	for _, c := range pod.Spec.InitContainers {
-		if c.RestartPolicy == nil || *c.RestartPolicy != corev1.ContainerRestartPolicyAlways {
-			continue
-		}
-		if n, ok := namedPort(c, name, port.Protocol); ok {
-			return n, nil
-		}
-	}
-
-	return 0, fmt.Errorf("no container of the pod has a port named %q", name)
+// Error implements error.
+func (e *LacksPortError) Error() string {
+	return fmt.Sprintf("no container of the pod has a port named %q", e.Name)
 }
 
-func namedPort(c corev1.Container, name string, protocol corev1.Protocol) (int32, bool) {
-	for _, p := range c.Ports {
-		if p.Name == name && orTCP(p.Protocol) == orTCP(protocol) {
+// targetPort resolves a Service port on a pod: its number, or the container port of that
+// name and protocol.
+func targetPort(pod *corev1.Pod, port corev1.ServicePort) (int32, error) {
+	if number, ok := numbered(port); ok {
+		return number, nil
+	}
+	if number, ok := namedPort(Ports(&pod.Spec), port); ok {
+		return number, nil
+	}
+	return 0, &LacksPortError{Name: port.TargetPort.StrVal}
+}
+
+// numbered returns the target port of a Service port; false when that is a name.
+func numbered(port corev1.ServicePort) (int32, bool) {
+	switch {
+	case port.TargetPort.Type != intstr.Int:
+		return 0, false
+	case port.TargetPort.IntVal == 0: // In a file, where the API server has not filled it in yet.
+		return port.Port, true
+	}
+	return port.TargetPort.IntVal, true
+}
+
+func namedPort(ports []corev1.ContainerPort, port corev1.ServicePort) (int32, bool) {
+	for _, p := range ports {
+		if p.Name == port.TargetPort.StrVal && orTCP(p.Protocol) == orTCP(port.Protocol) {
 			return p.ContainerPort, true
 		}
 	}
 	return 0, false
+}
+
+// Ports lists the ports that a pod's containers declare, in the order in which Kubernetes
+// looks for a name. Of the init containers only native sidecars run while the pod serves.
+func Ports(spec *corev1.PodSpec) []corev1.ContainerPort {
+	var ports []corev1.ContainerPort
+	for _, c := range spec.Containers {
+		ports = append(ports, c.Ports...)
+	}
+	for _, c := range spec.InitContainers {
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			ports = append(ports, c.Ports...)
+		}
+	}
+	return ports
 }
 
 // MayHave reports whether a target with the pod's address and a port may be the pod's. Pods

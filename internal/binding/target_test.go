@@ -72,3 +72,54 @@ func TestTargetOf(t *testing.T) {
 		})
 	}
 }
+
+// TestTargetOfJob: charts give migration Jobs the labels by which their Services select.
+func TestTargetOfJob(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	svc := &corev1.Service{Spec: corev1.ServiceSpec{
+		Selector: map[string]string{"app": "web"},
+		Ports: []corev1.ServicePort{
+			{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}, {Name: "tls", Port: 443, TargetPort: intstr.FromString("tls")},
+			{Name: "dns", Port: 53, TargetPort: intstr.FromInt32(8080), Protocol: corev1.ProtocolUDP},
+		},
+	}}
+	declared := []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 8080}, {Name: "tls", ContainerPort: 8443, Protocol: corev1.ProtocolTCP}}}}
+
+	cases := map[string]struct {
+		reason string
+		spec   corev1.PodSpec
+		port   string
+		want   gate.Claim
+	}{
+		"Migration":      {reason: "It listens on nothing.", port: "http", want: gate.NotTarget},
+		"MigrationNamed": {reason: "Kubernetes leaves it out as well.", port: "tls", want: gate.NotTarget},
+		"NoSuchPort":     {reason: "It serves nothing that a binding means.", spec: corev1.PodSpec{Containers: declared}, port: "grpc", want: gate.NotTarget},
+		"Serves":         {reason: "It says that it serves.", spec: corev1.PodSpec{Containers: declared}, port: "http", want: gate.Claimed},
+		"ServesNamed":    {reason: "By name, too.", spec: corev1.PodSpec{Containers: declared}, port: "tls", want: gate.Claimed},
+		"OtherProtocol":  {reason: "The port is of UDP.", spec: corev1.PodSpec{Containers: declared}, port: "dns", want: gate.NotTarget},
+		"Setup":          {reason: "An init container does not run while the pod serves.", spec: corev1.PodSpec{InitContainers: declared}, port: "http", want: gate.NotTarget},
+		"Sidecar": {reason: "A native sidecar does.", spec: corev1.PodSpec{InitContainers: []corev1.Container{{
+			RestartPolicy: &always, Ports: declared[0].Ports,
+		}}}, port: "http", want: gate.Claimed},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}}, Spec: tc.spec}
+			pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "migrate", Controller: new(true)}}
+			pod.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.1"}}
+			if _, got, err := TargetOf(pod, svc, balancer.Group{TargetType: "ip"}, v1alpha1.ServiceReference{Port: intstr.FromString(tc.port)}); got != tc.want || err != nil {
+				t.Errorf("%s\nwant %d, got %d, %v", tc.reason, tc.want, got, err)
+			}
+		})
+	}
+}
+
+// TestExternalNameServesNobody: Kubernetes looks at no pods for such a Service, whatever its selector says.
+func TestExternalNameServesNobody(t *testing.T) {
+	svc := &corev1.Service{Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80}}}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}}}
+	if _, got, _ := TargetOf(pod, svc, balancer.Group{}, v1alpha1.ServiceReference{Port: intstr.FromInt32(80)}); got != gate.Unclaimed {
+		t.Errorf("want the pod unclaimed, got %d", got)
+	}
+}

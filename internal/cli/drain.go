@@ -55,8 +55,7 @@ type DrainReport struct {
 
 // hooksOf is what draining reads of a pod that exists.
 func hooksOf(pod *corev1.Pod) injection.Hooks {
-	owner := binding.Owner(pod)
-	return injection.Hooks{OfJob: owner != nil && owner.Kind == "Job"}
+	return injection.Hooks{OfJob: binding.OfJob(pod)}
 }
 
 // draining tells how the pod ends.

@@ -77,6 +77,8 @@ func (d decision) part() part {
 		return part{condition: Condition{StatusTrue, v1alpha1.ReasonBindingDeleted, "The binding was deleted, so nothing is waited for."}}
 	case NotIP:
 		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNotIPTargets, "The target group's targets are not pods, so there is nothing to wait for."}}
+	case NotTarget:
+		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNotTarget, "The pod does not have the port that the binding's Service serves, so it is not a target and there is nothing to wait for."}}
 	}
 
 	if !d.pod.ContainersReady {

@@ -47,6 +47,8 @@ const (
 	Releasing
 	// NotIP: the group's targets are not pods.
 	NotIP
+	// NotTarget: the Service selects the pod, and the pod is none that it serves.
+	NotTarget
 )
 
 // Feed is one thing that a gate waits for: one target in one group.
@@ -103,7 +105,9 @@ func (f Feed) policy(otherwise Policy) Policy {
 }
 
 // released reports whether the feed lets the gate open whatever the containers do.
-func (f Feed) released() bool { return f.Claim == Releasing || f.Claim == NotIP }
+func (f Feed) released() bool {
+	return f.Claim == Releasing || f.Claim == NotIP || f.Claim == NotTarget
+}
 
 // Pod is what a decision needs to know of a pod.
 type Pod struct {

@@ -64,7 +64,7 @@ func TestLaw1ProofIsEachFeedsOwn(t *testing.T) {
 // TestLaw2ReleasedFeedReleasesOnlyItself: a deleted binding lets go of a gate that another
 // one feeds; the gate then opens for the other.
 func TestLaw2ReleasedFeedReleasesOnlyItself(t *testing.T) {
-	for _, claim := range []Claim{Releasing, NotIP} {
+	for _, claim := range []Claim{Releasing, NotIP, NotTarget} {
 		released := Feed{Claim: claim}
 		waits := seenOtherwise(sight(Initial, "Elb.InitialHealthChecking"))
 		if d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, released, waits), Policy{}, Condition{}); d.Condition.Reason != "Elb.InitialHealthChecking" || !d.Waiting {

@@ -64,7 +64,7 @@ func TestLaw1RecordsOnlyProof(t *testing.T) {
 
 // TestLaw1EveryReasonIsItsOwn: a gate that opens without the load balancer's word says so.
 func TestLaw1EveryReasonIsItsOwn(t *testing.T) {
-	for _, feed := range []Feed{{Claim: Releasing}, {Claim: NotIP}, {Claim: Unclaimed}} {
+	for _, feed := range []Feed{{Claim: Releasing}, {Claim: NotIP}, {Claim: NotTarget}, {Claim: Unclaimed}} {
 		d := decide(noon, ready(time.Hour, netip.Addr{}), feed, Policy{}, Condition{})
 		if d.Condition.Status != StatusTrue || d.Condition.Reason == v1alpha1.ReasonHealthy || d.Condition.Reason == "" {
 			t.Errorf("claim %d: want True with a reason of its own, got %+v", feed.Claim, d.Condition)
@@ -107,7 +107,7 @@ func TestLaw2DeletedBindingReleases(t *testing.T) {
 // everyFeed is a sample of all that a feed can say, good and bad.
 func everyFeed() []Feed {
 	var feeds []Feed
-	for _, claim := range []Claim{Unclaimed, Unresolved, Claimed, Releasing, NotIP} {
+	for _, claim := range []Claim{Unclaimed, Unresolved, Claimed, Releasing, NotIP, NotTarget} {
 		for _, h := range []Health{{}, {State: Healthy}, {State: Initial, Reason: "Elb.A"}, {State: Unhealthy, Reason: "Target.B"}, {State: UnhealthyDraining}, {State: Draining}, {State: Unused}, {State: Unavailable}} {
 			for bits := range 8 {
 				feeds = append(feeds, Feed{
@@ -164,7 +164,7 @@ func TestLaw9OpenStaysOpen(t *testing.T) {
 		if d := decide(noon, ready(time.Hour, ours), feed, Policy{}, open); d.Condition != open {
 			t.Errorf("feed %+v closed or changed the gate: %+v", feed, d.Condition)
 		}
-		released := feed.Claim == Releasing || feed.Claim == NotIP
+		released := feed.Claim == Releasing || feed.Claim == NotIP || feed.Claim == NotTarget
 		if d := decide(noon, subject{Addr: ours, Proven: ours}, feed, Policy{}, open); !released && d.Condition.Status != StatusFalse {
 			t.Errorf("feed %+v kept the gate of an unready pod open: %+v", feed, d.Condition)
 		}

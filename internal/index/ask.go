@@ -17,8 +17,11 @@ import (
 )
 
 // Selects reports whether a Service's selector matches labels. A Service without a
-// selector selects nothing.
+// selector selects nothing, nor does one of type ExternalName, whatever its selector says.
 func Selects(svc *corev1.Service, labels map[string]string) bool {
+	if svc.Spec.Type == corev1.ServiceTypeExternalName {
+		return false
+	}
 	for k, v := range svc.Spec.Selector {
 		if have, ok := labels[k]; !ok || have != v {
 			return false

@@ -10,6 +10,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
 )
 
@@ -47,7 +48,7 @@ func Explain(pod Pod, c Candidates) Finding {
 	switch {
 	case len(missing) > 0:
 		return lacks(pod, c, missing)
-	case gated:
+	case gated || notTarget(pod, c):
 		return Finding{}
 	}
 
@@ -70,6 +71,14 @@ func lacks(pod Pod, c Candidates, missing map[string]*binding.Binding) Finding {
 
 	f.Tied = f.Reason != v1alpha1.ReasonNotInjected && f.Since.Equal(pod.Created)
 	return f
+}
+
+// notTarget reports whether a binding's Service selects the pod without serving it: nothing is
+// amiss then.
+func notTarget(pod Pod, c Candidates) bool {
+	return slices.ContainsFunc(c.Bindings, func(b *binding.Binding) bool {
+		return c.serves(b) && binding.Claims(pod.target(), c.service(b), b.Group(), b.ServiceRef) == gate.NotTarget
+	})
 }
 
 // needsNone returns why there is no gate for the pod.

@@ -33,12 +33,19 @@ type Pod struct {
 	Gates []string
 	// Created is when the pod was created; only Explain reads it.
 	Created time.Time
+	// Ports are those that containers declare which run while the pod serves.
+	Ports []corev1.ContainerPort
 	// Hooks are for draining.
 	Hooks Hooks
 }
 
 // OptedOut reports whether the pod's label keeps podgate away from it.
 func (p Pod) OptedOut() bool { return p.Labels[v1alpha1.InjectLabel] == v1alpha1.InjectDisabled }
+
+// target is what of the pod decides whether it may become a target.
+func (p Pod) target() binding.Candidate {
+	return binding.Candidate{Labels: p.Labels, OfJob: p.Hooks.OfJob, Ports: p.Ports}
+}
 
 // Candidates are what may make a target of a pod: Services of its namespace, and the
 // bindings that refer to them.
@@ -91,7 +98,7 @@ func (c Candidates) serves(b *binding.Binding) bool { return c.Serves == nil || 
 
 // claims reports whether podgate makes a target of the pod for a binding.
 func (c Candidates) claims(pod Pod, b *binding.Binding) bool {
-	return b.DeletionTimestamp.IsZero() && c.serves(b) && binding.Claims(pod.Labels, c.service(b), b.Group()) == gate.Claimed
+	return b.DeletionTimestamp.IsZero() && c.serves(b) && binding.Claims(pod.target(), c.service(b), b.Group(), b.ServiceRef) == gate.Claimed
 }
 
 // Claiming are the bindings that make targets of the pod.
@@ -195,7 +202,7 @@ func gateOf(b *binding.Binding) string { return binding.GateType(b.Key().Name) }
 // injects it. That podgate does not serve the binding is as it should be.
 func wakesLBC(pod Pod, c Candidates, group balancer.Group, wanted map[string]*binding.Binding) bool {
 	return slices.ContainsFunc(c.Bindings, func(b *binding.Binding) bool {
-		if !b.OfLBC || !b.DeletionTimestamp.IsZero() || binding.Claims(pod.Labels, c.service(b), b.Group()) != gate.Claimed {
+		if !b.OfLBC || !b.DeletionTimestamp.IsZero() || binding.Claims(pod.target(), c.service(b), b.Group(), b.ServiceRef) != gate.Claimed {
 			return false
 		}
 		g := gateOf(b)

@@ -42,6 +42,19 @@ func TestGates(t *testing.T) {
 			bindings: []*binding.Binding{ip("web", "web")},
 			want:     Plan{Add: []string{prefix + "web"}},
 		},
+		"JobThatDoesNotServe": {
+			reason:   "Nothing would open the gate of a Job's pod that has no such port.",
+			pod:      Pod{Labels: labels, Hooks: Hooks{OfJob: true}},
+			services: []corev1.Service{serving(web, 8080)},
+			bindings: []*binding.Binding{bound("web", "web", port80)},
+		},
+		"JobThatServes": {
+			reason:   "One that declares the port is a target like any other.",
+			pod:      Pod{Labels: labels, Hooks: Hooks{OfJob: true}, Ports: []corev1.ContainerPort{{ContainerPort: 8080}}},
+			services: []corev1.Service{serving(web, 8080)},
+			bindings: []*binding.Binding{bound("web", "web", port80)},
+			want:     Plan{Add: []string{prefix + "web"}},
+		},
 		"NotSelected": {
 			reason:   "Another application's pod gets no gate.",
 			pod:      Pod{Labels: map[string]string{"app": "other"}},
@@ -176,7 +189,9 @@ func TestGates(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Fatalf("%s\nGates: -want, +got:\n%s", tc.reason, diff)
 			}
-			again := Gates(Pod{Labels: tc.pod.Labels, Gates: apply(tc.pod.Gates, got)}, candidates)
+			then := tc.pod
+			then.Gates = apply(tc.pod.Gates, got)
+			again := Gates(then, candidates)
 			if !again.Empty() {
 				t.Errorf("Gates after its plan was applied: want nothing more to do, got %+v", again)
 			}

@@ -38,7 +38,8 @@ func Lookup(ctx context.Context, r client.Reader, serves func(*binding.Binding) 
 
 // PodOf is what Explain reads of a pod that exists.
 func PodOf(pod *corev1.Pod) Pod {
-	p := Pod{Labels: pod.Labels, Created: pod.CreationTimestamp.Time}
+	p := Pod{Labels: pod.Labels, Created: pod.CreationTimestamp.Time, Ports: binding.Ports(&pod.Spec)}
+	p.Hooks.OfJob = binding.OfJob(pod)
 	for _, g := range pod.Spec.ReadinessGates {
 		p.Gates = append(p.Gates, string(g.ConditionType))
 	}
@@ -47,7 +48,8 @@ func PodOf(pod *corev1.Pod) Pod {
 
 // facts are what injection reads of a binding.
 type facts struct {
-	key, service      string
+	key               string
+	service           v1alpha1.ServiceReference
 	group, targetType string
 	wake              v1alpha1.Wake
 	deleting          bool
@@ -63,7 +65,7 @@ func Unchanged(before, after *binding.Binding) bool { return factsOf(before) == 
 func factsOf(b *binding.Binding) facts {
 	group := b.Group()
 	return facts{
-		key: b.Key().Name, service: b.ServiceRef.Name, group: named(group), targetType: group.TargetType, wake: b.Wake,
+		key: b.Key().Name, service: b.ServiceRef, group: named(group), targetType: group.TargetType, wake: b.Wake,
 		deleting: !b.DeletionTimestamp.IsZero(), created: b.CreationTimestamp.Time, drain: b.DrainTime(), adaptive: b.Drain().Adaptive,
 	}
 }

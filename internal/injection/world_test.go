@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -18,6 +19,15 @@ import (
 func service(name string, selector map[string]string, created time.Time) corev1.Service {
 	return corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(created)}, Spec: corev1.ServiceSpec{Selector: selector}}
 }
+
+// serving is a Service with port 80 in addition.
+func serving(svc corev1.Service, target int32) corev1.Service {
+	svc.Spec.Ports = []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(target)}}
+	return svc
+}
+
+// port80 names that port.
+func port80(b *elbv2.TargetGroupBinding) { b.Spec.ServiceRef.Port = intstr.FromInt32(80) }
 
 // bound is a TargetGroupBinding to a Service, with what the options change of it.
 func bound(name, service string, options ...func(*elbv2.TargetGroupBinding)) *binding.Binding {

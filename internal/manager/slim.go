@@ -11,6 +11,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/injection"
@@ -36,6 +37,9 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 		DeletionTimestamp: pod.DeletionTimestamp, DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
 	}
 
+	// Ports of a Job's pod say whether it serves, and those on a node's network whose a target is.
+	allPorts := pod.Spec.HostNetwork || binding.OfJob(pod)
+
 	meta.Annotations = slimAnnotations(pod.Annotations)
 	slim := &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: meta,
@@ -43,8 +47,8 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 			ReadinessGates: slimGates(pod.Spec.ReadinessGates),
 			HostNetwork:    pod.Spec.HostNetwork,
 			NodeName:       canonical(pod.Spec.NodeName),
-			Containers:     slimContainers(pod.Spec.Containers, pod.Spec.HostNetwork),
-			InitContainers: slimContainers(pod.Spec.InitContainers, pod.Spec.HostNetwork),
+			Containers:     slimContainers(pod.Spec.Containers, allPorts),
+			InitContainers: slimContainers(pod.Spec.InitContainers, allPorts),
 		},
 		Status: corev1.PodStatus{
 			Phase: canonical(pod.Status.Phase), PodIP: pod.Status.PodIP, PodIPs: pod.Status.PodIPs,
@@ -103,14 +107,13 @@ func slimOwners(all []metav1.OwnerReference) []metav1.OwnerReference {
 	return nil
 }
 
-// slimContainers keeps those with named ports, which are looked up, and on a node's
-// network all ports, which tell whose a target is.
-func slimContainers(all []corev1.Container, host bool) []corev1.Container {
+// slimContainers keeps those with named ports, which are looked up, or with any.
+func slimContainers(all []corev1.Container, allPorts bool) []corev1.Container {
 	var kept []corev1.Container
 	for _, c := range all {
 		var named []corev1.ContainerPort
 		for _, p := range c.Ports {
-			if p.Name != "" || host {
+			if p.Name != "" || allPorts {
 				named = append(named, p)
 			}
 		}

@@ -54,7 +54,7 @@ func (h Helper) fits(p pod, plan injection.DrainPlan) bool {
 		}
 	}
 	// Either both are podgate's or one is somebody else's.
-	return p.has(p.Spec.Volumes) == p.has(p.Spec.InitContainers)
+	return p.has(p.Spec.Volumes) == slices.ContainsFunc(p.Spec.InitContainers, func(c initContainer) bool { return c.Name == helperName })
 }
 
 func (p pod) windows() bool {

@@ -92,7 +92,7 @@ func (p pod) hooks() injection.Hooks {
 	}
 
 	for _, o := range p.Metadata.OwnerReferences {
-		if o.Kind == "Job" && strings.HasPrefix(o.APIVersion, "batch/") {
+		if o.Kind == "Job" && strings.HasPrefix(o.APIVersion, "batch") {
 			h.OfJob = true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/json"
 
 	"github.com/podgate/podgate/internal/injection"
@@ -62,12 +63,12 @@ type pod struct {
 			ConditionType string `json:"conditionType"`
 		} `json:"readinessGates"`
 		// No API server sends null, which no patch could enter.
-		Containers []*container `json:"containers"`
-		Grace      *int64       `json:"terminationGracePeriodSeconds"`
+		Containers     []*container    `json:"containers"`
+		Grace          *int64          `json:"terminationGracePeriodSeconds"`
+		InitContainers []initContainer `json:"initContainers"`
 		// What follows only adaptive hooks read.
-		InitContainers []named `json:"initContainers"`
-		Volumes        []named `json:"volumes"`
-		OS             struct {
+		Volumes []named `json:"volumes"`
+		OS      struct {
 			Name string `json:"name"`
 		} `json:"os"`
 		NodeSelector    map[string]string `json:"nodeSelector"`
@@ -79,7 +80,8 @@ type pod struct {
 
 // container is what is read of an ordinary one.
 type container struct {
-	Name      string `json:"name"`
+	Name      string                 `json:"name"`
+	Ports     []corev1.ContainerPort `json:"ports"`
 	Lifecycle *struct {
 		PreStop stdjson.RawMessage `json:"preStop"`
 	} `json:"lifecycle"`
@@ -92,7 +94,14 @@ type container struct {
 	} `json:"resources"`
 }
 
-// named is what is read of an init container or a volume.
+// initContainer is what is read of one; restarted always, it is a sidecar.
+type initContainer struct {
+	named
+	RestartPolicy string                 `json:"restartPolicy"`
+	Ports         []corev1.ContainerPort `json:"ports"`
+}
+
+// named is what is read of a volume.
 type named struct {
 	Name string `json:"name"`
 }
@@ -127,11 +136,27 @@ func decodePod(object []byte) (pod, error) {
 
 // injectable is the pod as injection sees it.
 func (p pod) injectable() injection.Pod {
-	out := injection.Pod{Labels: p.Metadata.Labels, Hooks: p.hooks()}
+	out := injection.Pod{Labels: p.Metadata.Labels, Ports: p.ports(), Hooks: p.hooks()}
 	for _, g := range p.Spec.ReadinessGates {
 		out.Gates = append(out.Gates, g.ConditionType)
 	}
 	return out
+}
+
+// ports lists those that containers declare which run while the pod serves.
+func (p pod) ports() []corev1.ContainerPort {
+	var ports []corev1.ContainerPort
+	for _, c := range p.Spec.Containers {
+		if c != nil {
+			ports = append(ports, c.Ports...)
+		}
+	}
+	for _, c := range p.Spec.InitContainers {
+		if c.RestartPolicy == string(corev1.ContainerRestartPolicyAlways) {
+			ports = append(ports, c.Ports...)
+		}
+	}
+	return ports
 }
 
 // answer is an AdmissionReview with a response.

@@ -166,7 +166,7 @@ func (r *Reconciler) room(ctx context.Context, e *evaluation, gateType string, s
 	var floors []floor
 	for _, s := range sources {
 		switch s.Claim {
-		case gate.Releasing, gate.NotIP:
+		case gate.Releasing, gate.NotIP, gate.NotTarget:
 			continue
 		case gate.Claimed:
 		default:

@@ -309,6 +309,9 @@ func (r *Reconciler) allHealthy(b *binding.Binding, g group) *hold {
 		if noPort := (*binding.NoPortError)(nil); errors.As(err, &noPort) {
 			return waiting("the Service has no port of binding %s", b.Name)
 		}
+		if claim == gate.NotTarget {
+			continue
+		}
 		if claim != gate.Claimed || view.Snapshot.Targets[t].State != gate.Healthy {
 			return waiting("the target of pod %s is not healthy", g.pods[i].Name)
 		}

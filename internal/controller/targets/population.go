@@ -5,8 +5,10 @@ package targets
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +39,7 @@ type population struct {
 	unselected []types.NamespacedName
 	// record knows which targets of a group shared with other clusters are this one's.
 	record *lbc.Record
-	// coming is how many selected pods have no address yet, or lack the Service's port while others have it.
+	// coming is how many selected pods have no address yet, or lack the Service's port and serve all the same.
 	coming int
 	// service is the binding's; nil when there is none.
 	service *corev1.Service
@@ -99,28 +101,32 @@ type census struct {
 	selects bool
 	// observed are the group's targets by their addresses.
 	observed map[netip.Addr][]gate.Target
-	// wanted is how many running pods should have a target, and portless how many lack the Service's port.
-	wanted, portless int
+	// wanted is how many running pods should have a target, and replaced how many have none and are in the
+	// group nevertheless.
+	wanted, replaced int
+	// lacking is what a selected pod lacks to have a target; nil when none lacks anything.
+	lacking *verdict
 }
 
 // add counts one pod.
 func (c *census) add(pod *corev1.Pod) {
 	own, claim, trouble := binding.TargetOf(pod, c.service, c.group, c.ref)
-	selected, ends := c.selects && claim != gate.Unclaimed, c.ends(pod)
+	selected, ends := c.selects && claim != gate.Unclaimed && claim != gate.NotTarget, c.ends(pod)
+	addressed := len(pod.Status.PodIPs) > 0
 
-	// Running targets are kept until it can take their place.
-	if selected && len(pod.Status.PodIPs) == 0 && !ends {
+	// Running targets are kept until it can take their place, which a pod without the port never can.
+	noPort := (*binding.LacksPortError)(nil)
+	if selected && !addressed && !ends && !errors.As(trouble, &noPort) {
 		c.coming++
+	}
+
+	if selected && addressed && !ends && trouble != nil {
+		c.lacks(pod, trouble)
 	}
 
 	addr, err := binding.Addr(pod, c.group.IPAddressType)
 	if err != nil {
 		return
-	}
-
-	// What the group holds of this pod already is counted all the same: a wrong port must not empty it.
-	if selected && trouble != nil {
-		c.lacksPort(trouble, ends)
 	}
 
 	if own.Addr.IsValid() {
@@ -130,14 +136,22 @@ func (c *census) add(pod *corev1.Pod) {
 		}
 	}
 
+	// What the group holds of this pod already is counted all the same: a wrong port must not empty it.
 	c.addUnselected(pod, addr, own)
 }
 
-// lacksPort counts a selected pod that does not have the Service's target port.
-func (c *census) lacksPort(trouble error, ends bool) {
-	c.trouble = &verdict{v1alpha1.ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", c.service.Name, trouble)}
-	if !ends {
-		c.portless++
+// lacks counts a selected pod that lacks the Service's target port, or an address of the group's family.
+func (c *census) lacks(pod *corev1.Pod, trouble error) {
+	c.lacking = &verdict{v1alpha1.ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", c.service.Name, trouble)}
+	if noPort := (*binding.LacksPortError)(nil); !errors.As(trouble, &noPort) {
+		c.lacking.message = fmt.Sprintf("Service %q: %v, which the group's targets must have. Use a group of the pods' address family.", c.service.Name, trouble)
+	}
+
+	// As in a rollout that renames the port: it serves until the others do.
+	if addr, err := binding.Addr(pod, c.group.IPAddressType); err == nil && slices.ContainsFunc(c.observed[addr], func(t gate.Target) bool {
+		return c.record.Owns(t) && binding.MayHave(pod, t.Port)
+	}) {
+		c.replaced++
 	}
 }
 
@@ -153,9 +167,17 @@ func (c *census) addUnselected(pod *corev1.Pod, addr netip.Addr, own gate.Target
 
 // done returns the population when all its pods are counted.
 func (c *census) done() population {
-	c.missing = c.missing || c.wanted+c.coming == 0
+	none := c.wanted+c.coming == 0
+
+	// Kubernetes leaves a pod that lacks the port out of its endpoints, and serves the others: only
+	// when no pod has it, the binding cannot work.
+	if none && c.trouble == nil {
+		c.trouble = c.lacking
+	}
+
+	c.missing = c.missing || none
 	if !c.missing {
-		c.coming += c.portless // As in a rollout that renames the port: they go with it, not before.
+		c.coming += c.replaced // They go when the others serve, not before.
 	}
 	return c.population
 }
@@ -205,6 +227,10 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding) (*corev1.S
 
 	if err != nil {
 		return nil, nil, fmt.Errorf("get service: %w", err)
+	}
+
+	if svc.Spec.Type == corev1.ServiceTypeExternalName {
+		return &svc, &verdict{v1alpha1.ReasonServiceWithoutSelector, fmt.Sprintf("Service %q is of type ExternalName, so it serves no pods, whatever its selector says. Name a Service of another type.", ref.Name)}, nil
 	}
 
 	if len(svc.Spec.Selector) == 0 {

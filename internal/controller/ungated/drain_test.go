@@ -87,7 +87,9 @@ func TestWhoIsTold(t *testing.T) {
 		}, told: 2},
 		"NotAsked": {reason: "Nobody asked.", change: func(w *world, _ *corev1.Pod) { w.Objects["namespace"].SetLabels(nil) }},
 		"OptedOut": {reason: "Its owner knows.", change: func(_ *world, pod *corev1.Pod) { pod.Labels[v1alpha1.DrainLabel] = v1alpha1.DrainDisabled }},
-		"Job":      {reason: "A Job's pods end by themselves.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "Job" }},
+		"Job": {reason: "A Job's pods end by themselves.", change: func(_ *world, pod *corev1.Pod) {
+			pod.OwnerReferences[0].APIVersion, pod.OwnerReferences[0].Kind = "batch/v1", "Job"
+		}},
 		"NoTarget": {reason: "Nobody sends it anything.", change: func(w *world, _ *corev1.Pod) { delete(w.Objects, "binding") }},
 		"LongEnough": {reason: "As podgate injects it.", change: func(_ *world, pod *corev1.Pod) {
 			drain.Keep(pod, drain.Manifest{Grace: 85, Containers: []drain.Container{{Name: "web", Hook: 55}}})

@@ -60,8 +60,6 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 	candidates.Kinds = i.Kinds
 
 	as := injection.PodOf(pod)
-	owner := binding.Owner(pod)
-	as.Hooks.OfJob = owner != nil && owner.Kind == "Job"
 
 	var f Finding
 	if gated {

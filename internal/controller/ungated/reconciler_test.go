@@ -174,10 +174,16 @@ func TestSilent(t *testing.T) {
 		}, want: 2},
 		"Terminating": {reason: "It is too late.", change: func(_ *world, pod *corev1.Pod) { pod.DeletionTimestamp = new(metav1.NewTime(ungatedtest.Noon)) }},
 		"Job": {reason: "Nobody expects it behind a load balancer.", change: func(_ *world, pod *corev1.Pod) {
-			pod.Labels, pod.OwnerReferences[0].Kind = nil, "Job"
+			pod.Labels, pod.OwnerReferences[0].APIVersion, pod.OwnerReferences[0].Kind = nil, "batch/v1", "Job"
 		}},
-		"JobWithService": {reason: "Somebody does.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "Job" }, want: 2},
-		"Alone":          {reason: "A pod without an owner is told.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences = nil }, want: 1},
+		"JobThatServes": {reason: "Somebody does: it declares the port.", change: func(_ *world, pod *corev1.Pod) {
+			pod.OwnerReferences[0].APIVersion, pod.OwnerReferences[0].Kind = "batch/v1", "Job"
+			pod.Spec.Containers = []corev1.Container{{Name: "web", Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}}
+		}, want: 2},
+		"JobWithService": {reason: "Charts give migration Jobs the labels of the pods that serve.", change: func(_ *world, pod *corev1.Pod) {
+			pod.OwnerReferences[0].APIVersion, pod.OwnerReferences[0].Kind = "batch/v1", "Job"
+		}},
+		"Alone": {reason: "A pod without an owner is told.", change: func(_ *world, pod *corev1.Pod) { pod.OwnerReferences = nil }, want: 1},
 	}
 
 	for name, tc := range cases {

@@ -41,7 +41,7 @@ func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string
 		if err != nil {
 			return hook.Answer{}, err
 		}
-		if c.Kind == gate.NotIP {
+		if c.Kind == gate.NotIP || c.Kind == gate.NotTarget {
 			continue
 		}
 

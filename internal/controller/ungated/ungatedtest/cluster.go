@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -44,7 +45,7 @@ func New(t *testing.T) *Cluster {
 
 	c.Objects["service"] = &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", CreationTimestamp: metav1.NewTime(Noon.Add(-24 * time.Hour))},
-		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}},
 	}
 
 	return c
@@ -67,7 +68,7 @@ func (c *Cluster) Pod(name string) *corev1.Pod {
 func (c *Cluster) Bind() *elbv2.TargetGroupBinding {
 	b := &elbv2.TargetGroupBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-tg", CreationTimestamp: metav1.NewTime(c.Clock)},
-		Spec:       elbv2.TargetGroupBindingSpec{TargetType: new(elbv2.TargetTypeIP), ServiceRef: elbv2.ServiceReference{Name: "web"}},
+		Spec:       elbv2.TargetGroupBindingSpec{TargetType: new(elbv2.TargetTypeIP), ServiceRef: elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}},
 	}
 	c.Objects["binding"] = b
 	return b
