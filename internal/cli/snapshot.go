@@ -141,6 +141,7 @@ func inherit(o, there client.Object) {
 // HorizontalPodAutoscaler, in files or cluster, keeps.
 func (s *snapshot) autoscale(ctx context.Context, namespace string) error {
 	open := map[string]**int32{}
+	further := map[string]*unstructured.Unstructured{}
 	for _, o := range s.added {
 		switch o := o.(type) {
 		case *appsv1.Deployment:
@@ -151,10 +152,14 @@ func (s *snapshot) autoscale(ctx context.Context, namespace string) error {
 			if o.Spec.Replicas == nil {
 				open["StatefulSet "+client.ObjectKeyFromObject(o).String()] = &o.Spec.Replicas
 			}
+		case *unstructured.Unstructured:
+			if _, stated, _ := unstructured.NestedInt64(o.Object, "spec", "replicas"); !stated {
+				further[o.GetKind()+" "+client.ObjectKeyFromObject(o).String()] = o
+			}
 		}
 	}
 
-	if len(open) == 0 {
+	if len(open)+len(further) == 0 {
 		return nil
 	}
 
@@ -164,10 +169,13 @@ func (s *snapshot) autoscale(ctx context.Context, namespace string) error {
 	}
 
 	for _, a := range all.Items {
-		ref := a.Spec.ScaleTargetRef
-		if into, found := open[ref.Kind+" "+a.Namespace+"/"+ref.Name]; found {
-			least := replicas(a.Spec.MinReplicas)
+		target := a.Spec.ScaleTargetRef.Kind + " " + a.Namespace + "/" + a.Spec.ScaleTargetRef.Name
+		least := replicas(a.Spec.MinReplicas)
+		if into, found := open[target]; found {
 			*into = &least
+		}
+		if o, found := further[target]; found {
+			_ = unstructured.SetNestedField(o.Object, int64(least), "spec", "replicas")
 		}
 	}
 
