@@ -19,7 +19,7 @@ func (r *Reconciler) notAllowed(ctx context.Context, b *binding.Binding, ref bal
 	if err != nil || refused == "" {
 		return nil, err
 	}
-	return &verdict{v1alpha1.ReasonNotAllowed, fmt.Sprintf("Bindings of namespace %q may not name %s, so it is neither read nor changed. Ask the podgate administrator to allow it with --allow-targets and namespace labels.", b.Namespace, refused)}, nil
+	return &verdict{reason: v1alpha1.ReasonNotAllowed, message: fmt.Sprintf("Bindings of namespace %q may not name %s, so it is neither read nor changed. Ask the podgate administrator to allow it with --allow-targets and namespace labels.", b.Namespace, refused)}, nil
 }
 
 // refuses returns the first thing that bindings of a namespace may not name; empty when there is none.

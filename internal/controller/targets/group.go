@@ -103,19 +103,19 @@ func (r *Reconciler) publish(ctx context.Context, b *binding.Binding, g balancer
 // unfit says why a resolved group cannot be served; nil when it can.
 func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.Group) *verdict {
 	if t := b.TargetType; t != "" && t != g.TargetType {
-		return &verdict{v1alpha1.ReasonTargetTypeMismatch, fmt.Sprintf("spec.targetType is %q but the target group's targets are of type %q: make a binding without it, or with the group's type.", t, g.TargetType)}
+		return &verdict{reason: v1alpha1.ReasonTargetTypeMismatch, message: fmt.Sprintf("spec.targetType is %q but the target group's targets are of type %q: make a binding without it, or with the group's type.", t, g.TargetType)}
 	}
 
 	if f := b.IPAddressType; f != "" && g.IPAddressType != "" && f != g.IPAddressType {
-		return &verdict{v1alpha1.ReasonTargetTypeMismatch, fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", f, g.IPAddressType)}
+		return &verdict{reason: v1alpha1.ReasonTargetTypeMismatch, message: fmt.Sprintf("spec.ipAddressType is %q but the target group's is %q: correct the binding.", f, g.IPAddressType)}
 	}
 
 	switch {
 	case g.OfPods():
 	case g.TargetType == string(elbv2.TargetTypeInstance):
-		return &verdict{v1alpha1.ReasonInstanceTargets, "The target group's targets are instances: podgate leaves them alone, and pods get no gate. Use a target group of type ip to gate pods."}
+		return &verdict{reason: v1alpha1.ReasonInstanceTargets, message: "The target group's targets are instances: podgate leaves them alone, and pods get no gate. Use a target group of type ip to gate pods."}
 	default:
-		return &verdict{v1alpha1.ReasonUnservedTargetType, fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
+		return &verdict{reason: v1alpha1.ReasonUnservedTargetType, message: fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
 	}
 
 	return r.refused(ctx, b, g.Ref)

@@ -49,7 +49,7 @@ func (r *Reconciler) unclaimed(ctx context.Context, b *binding.Binding, err erro
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return reconcile.Result{}, err
 	}
-	v := verdict{v1alpha1.ReasonBindingNotWritable, "podgate cannot write its finalizer to this binding, so it registers nothing: " + refusal(err)}
+	v := verdict{reason: v1alpha1.ReasonBindingNotWritable, message: "podgate cannot write its finalizer to this binding, so it registers nothing: " + refusal(err)}
 	key := b.Key()
 	if known, _ := r.registry.Get(key); !known.Resolved() {
 		r.registry.Set(key, binding.Resolution{Trouble: v.message})

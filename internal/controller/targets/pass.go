@@ -8,8 +8,11 @@ import (
 	"errors"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain/record"
@@ -161,11 +164,47 @@ func (r *Reconciler) unapplied(ctx context.Context, p *pass, err error) (reconci
 func (r *Reconciler) applied(ctx context.Context, p *pass) (reconcile.Result, error) {
 	v := r.verdict(p.binding, p.group, p.who, p.view)
 	if v.ok() && p.unheard != nil {
-		v = verdict{p.unheard.Reason, p.unheard.Message}
+		v = verdict{reason: p.unheard.Reason, message: p.unheard.Message}
 	}
+
+	soon := r.serviceDue(p)
+	v.early = !soon.IsZero()
 
 	if err := r.report.ready(ctx, p.binding, v); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: r.next(r.registrar.pending.expires(p.group.Ref, p.view.Snapshot), p.plan.Next(), p.again)}, nil
+	return reconcile.Result{RequeueAfter: r.next(r.registrar.pending.expires(p.group.Ref, p.view.Snapshot), p.plan.Next(), p.again, soon)}, nil
+}
+
+// serviceDue returns until when the Service may still come or change before an event warns of it; zero when that is over, or
+// nothing is wrong with it. That a Service is deleted which the binding had is no matter of order.
+func (r *Reconciler) serviceDue(p *pass) time.Time {
+	wrong := p.who.trouble != nil && p.who.trouble.reason != v1alpha1.ReasonTargetPortNotFound
+	gone := wrong && p.who.trouble.reason == v1alpha1.ReasonServiceNotFound
+
+	var until time.Time
+	r.states.update(p.binding.Key(), func(s *state) {
+		fits := &s.service.fits
+		switch {
+		case !wrong:
+			*fits = fit{generation: p.binding.Generation}
+			return
+		case gone && (fits.generation == p.binding.Generation || hadService(p.binding)):
+			return
+		case fits.notSince.IsZero():
+			fits.notSince = r.now()
+		}
+		until = fits.notSince.Add(serviceSoon)
+	})
+
+	if !r.now().Before(until) {
+		return time.Time{}
+	}
+	return until
+}
+
+// hadService reports whether the binding says that it has worked as it is now.
+func hadService(b *binding.Binding) bool {
+	c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionReady)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == b.Generation
 }

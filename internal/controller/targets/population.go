@@ -142,7 +142,7 @@ func (c *census) add(pod *corev1.Pod) {
 
 // lacks counts a selected pod that lacks the Service's target port, or an address of the group's family.
 func (c *census) lacks(pod *corev1.Pod, trouble error) {
-	c.lacking = &verdict{v1alpha1.ReasonTargetPortNotFound, fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", c.service.Name, trouble)}
+	c.lacking = &verdict{reason: v1alpha1.ReasonTargetPortNotFound, message: fmt.Sprintf("Service %q: target port: %v. Name the port in the pod template, or use its number.", c.service.Name, trouble)}
 	if noPort := (*binding.LacksPortError)(nil); !errors.As(trouble, &noPort) {
 		c.lacking.message = fmt.Sprintf("Service %q: %v, which the group's targets must have. Use a group of the pods' address family.", c.service.Name, trouble)
 	}
@@ -222,7 +222,7 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding) (*corev1.S
 	var svc corev1.Service
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}, &svc)
 	if apierrors.IsNotFound(err) {
-		return nil, &verdict{v1alpha1.ReasonServiceNotFound, fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", ref.Name)}, nil
+		return nil, &verdict{reason: v1alpha1.ReasonServiceNotFound, message: fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", ref.Name)}, nil
 	}
 
 	if err != nil {
@@ -230,15 +230,15 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding) (*corev1.S
 	}
 
 	if svc.Spec.Type == corev1.ServiceTypeExternalName {
-		return &svc, &verdict{v1alpha1.ReasonServiceWithoutSelector, fmt.Sprintf("Service %q is of type ExternalName, so it serves no pods, whatever its selector says. Name a Service of another type.", ref.Name)}, nil
+		return &svc, &verdict{reason: v1alpha1.ReasonServiceWithoutSelector, message: fmt.Sprintf("Service %q is of type ExternalName, so it serves no pods, whatever its selector says. Name a Service of another type.", ref.Name)}, nil
 	}
 
 	if len(svc.Spec.Selector) == 0 {
-		return &svc, &verdict{v1alpha1.ReasonServiceWithoutSelector, fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}, nil
+		return &svc, &verdict{reason: v1alpha1.ReasonServiceWithoutSelector, message: fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}, nil
 	}
 
 	if err := binding.CheckPort(&svc, ref.Port); err != nil {
-		return &svc, &verdict{v1alpha1.ReasonPortNotFound, err.Error() + "."}, nil
+		return &svc, &verdict{reason: v1alpha1.ReasonPortNotFound, message: err.Error() + "."}, nil
 	}
 
 	return &svc, nil, nil

@@ -64,6 +64,10 @@ const serveAgain = 5 * time.Minute
 // resolveSoon is the same after an attempt that found out nothing.
 const resolveSoon = 30 * time.Second
 
+// serviceSoon is how long a binding's Service, or a change of it, may come after the binding before an event warns that it
+// does not fit: people apply both in any order.
+const serviceSoon = 10 * time.Second
+
 // releasePoll is how often a binding's removal looks whether its gates are open.
 const releasePoll = 200 * time.Millisecond
 
@@ -251,12 +255,12 @@ func (r *Reconciler) verdict(b *binding.Binding, group balancer.Group, who popul
 	case view.Err != nil:
 		return r.verdictOf(view.Err, group.Name)
 	case b.NameTooLong():
-		return verdict{v1alpha1.ReasonNameTooLong, "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
+		return verdict{reason: v1alpha1.ReasonNameTooLong, message: "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
 	}
 	if b.External {
-		return verdict{v1alpha1.ReasonSynced, "The group is observed; somebody else registers and deregisters the Service's pods."}
+		return verdict{reason: v1alpha1.ReasonSynced, message: "The group is observed; somebody else registers and deregisters the Service's pods."}
 	}
-	return verdict{v1alpha1.ReasonSynced, "The target group follows the Service's pods."}
+	return verdict{reason: v1alpha1.ReasonSynced, message: "The target group follows the Service's pods."}
 }
 
 // groupName is what people know a binding's group by.

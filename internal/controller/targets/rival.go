@@ -59,14 +59,14 @@ func (r *Reconciler) refused(ctx context.Context, b *binding.Binding, ref balanc
 	other, claim, err := r.rival(ctx, b, ref)
 	switch {
 	case err != nil:
-		return &verdict{v1alpha1.ReasonLoadBalancerUnavailable, "The bindings of this cluster cannot be listed; it is tried again."}
+		return &verdict{reason: v1alpha1.ReasonLoadBalancerUnavailable, message: "The bindings of this cluster cannot be listed; it is tried again."}
 	case other == nil || !older(other, b):
 		return nil
 	}
 	if overlap := r.drivers.Of(ref.Provider).Overlap; overlap != nil {
-		return &verdict{v1alpha1.ReasonGroupBoundTwice, overlap(other.Namespace+"/"+other.Name, claim)}
+		return &verdict{reason: v1alpha1.ReasonGroupBoundTwice, message: overlap(other.Namespace+"/"+other.Name, claim)}
 	}
-	return &verdict{v1alpha1.ReasonGroupBoundTwice, fmt.Sprintf("Binding %s/%s is older and names the same target group, so this one is not served: delete one of them.", other.Namespace, other.Name)}
+	return &verdict{reason: v1alpha1.ReasonGroupBoundTwice, message: fmt.Sprintf("Binding %s/%s is older and names the same target group, so this one is not served: delete one of them.", other.Namespace, other.Name)}
 }
 
 // rest is a binding without the parts of its group that others claim, who see to the targets

@@ -34,8 +34,17 @@ type serviceState struct {
 	unselected []types.NamespacedName
 	// absentSince is since when what the binding refers to has been missing; zero when it is there.
 	absentSince time.Time
+	// fits is whether the Service fits the binding.
+	fits fit
 	// history is of the group's targets. Only the worker that has the binding reads and writes it.
 	history *history
+}
+
+// fit is what is known of how a Service fits its binding.
+type fit struct {
+	// generation is the binding's that the Service fitted last, and notSince since when it does not; zero while it does.
+	generation int64
+	notSince   time.Time
 }
 
 // reported is what was reported of a binding to people, so that nothing is reported twice: the object alone cannot

@@ -28,6 +28,8 @@ import (
 type verdict struct {
 	reason  string
 	message string
+	// early: it may be over in a moment, so that the condition says it and no event does yet.
+	early bool
 }
 
 // ok reports whether the binding works as it is meant to, even if that means that podgate leaves the group alone: tools that
@@ -60,22 +62,22 @@ func (r *Reconciler) verdictOf(err error, group string) verdict {
 
 	switch {
 	case errors.As(err, &record):
-		return verdict{v1alpha1.ReasonTargetsNotRecorded, "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
+		return verdict{reason: v1alpha1.ReasonTargetsNotRecorded, message: "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
 	case errors.As(err, &nudge):
-		return verdict{v1alpha1.ReasonNudgeFailed, fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not notice waiting pods: %s", nudge.Binding, refusal(nudge))}
+		return verdict{reason: v1alpha1.ReasonNudgeFailed, message: fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not notice waiting pods: %s", nudge.Binding, refusal(nudge))}
 	case errors.Is(err, balancer.ErrNotFound):
-		return verdict{v1alpha1.ReasonTargetGroupNotFound, fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
+		return verdict{reason: v1alpha1.ReasonTargetGroupNotFound, message: fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
 	case errors.Is(err, balancer.ErrDenied):
-		return verdict{v1alpha1.ReasonAccessDenied, fmt.Sprintf("AWS refuses access to target group %q: check podgate's credentials, its IAM policy and the role to assume. %s", group, balancer.Message(err))}
+		return verdict{reason: v1alpha1.ReasonAccessDenied, message: fmt.Sprintf("AWS refuses access to target group %q: check podgate's credentials, its IAM policy and the role to assume. %s", group, balancer.Message(err))}
 	case errors.Is(err, balancer.ErrThrottled):
-		return verdict{v1alpha1.ReasonThrottled, fmt.Sprintf("AWS throttles calls about target group %q; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", group)}
+		return verdict{reason: v1alpha1.ReasonThrottled, message: fmt.Sprintf("AWS throttles calls about target group %q; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", group)}
 	case errors.Is(err, balancer.ErrQuota):
-		return verdict{v1alpha1.ReasonTooManyTargets, fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)}
+		return verdict{reason: v1alpha1.ReasonTooManyTargets, message: fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)}
 	case errors.Is(err, balancer.ErrInvalid):
-		return verdict{v1alpha1.ReasonInvalidRequest, fmt.Sprintf("Requests about target group %q cannot succeed as they are. %s", group, balancer.Message(err))}
+		return verdict{reason: v1alpha1.ReasonInvalidRequest, message: fmt.Sprintf("Requests about target group %q cannot succeed as they are. %s", group, balancer.Message(err))}
 	}
 
-	return verdict{v1alpha1.ReasonLoadBalancerUnavailable, fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, balancer.Message(err))}
+	return verdict{reason: v1alpha1.ReasonLoadBalancerUnavailable, message: fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, balancer.Message(err))}
 }
 
 // explained is verdictOf for a driver that says what to change.
@@ -89,7 +91,7 @@ func explained(err error, notFound, text string) verdict {
 			reason = of
 		}
 	}
-	return verdict{reason, sentence(text)}
+	return verdict{reason: reason, message: sentence(text)}
 }
 
 // sentence ends a text as sentences do, so that another can follow.
@@ -124,7 +126,12 @@ func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) err
 	if c := r.policy(b); c != nil {
 		conditions = append(conditions, *c)
 	}
-	return r.write(ctx, b, v.reason, v.message, v.normal(), append(conditions, r.heldCondition(b)...))
+	if v.early {
+		r.wait(b, v.reason)
+	} else {
+		r.event(b, v.reason, v.message, v.normal())
+	}
+	return r.write(ctx, b, v.reason, append(conditions, r.heldCondition(b)...))
 }
 
 // managed returns the condition that says who registers the targets of a binding that podgate serves.
@@ -145,7 +152,8 @@ func (r *reporter) ownedByLBC(ctx context.Context, b *binding.Binding) error {
 		{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonOwnedByLBC, Message: message},
 		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonOwnedByLBC, Message: "AWS Load Balancer Controller serves this binding, so podgate has nothing to do."},
 	}
-	return r.write(ctx, b, v1alpha1.ReasonOwnedByLBC, message, true, conditions)
+	r.event(b, v1alpha1.ReasonOwnedByLBC, message, true)
+	return r.write(ctx, b, v1alpha1.ReasonOwnedByLBC, conditions)
 }
 
 // notServed reports that podgate does not serve the binding any longer, if it ever did.
@@ -156,12 +164,12 @@ func (r *reporter) notServed(ctx context.Context, b *binding.Binding) error {
 	}
 	message := "podgate does not serve this binding: the flag --target-group-bindings leaves it out, or wants the annotation " + v1alpha1.ManageAnnotation + "."
 	conditions := []metav1.Condition{{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotServed, Message: message}}
-	return r.write(ctx, b, v1alpha1.ReasonNotServed, message, true, conditions)
+	r.event(b, v1alpha1.ReasonNotServed, message, true)
+	return r.write(ctx, b, v1alpha1.ReasonNotServed, conditions)
 }
 
-// write sends an event about a transition, and writes the conditions when one of them changed.
-func (r *reporter) write(ctx context.Context, b *binding.Binding, reason, message string, normal bool, conditions []metav1.Condition) error {
-	r.event(b, reason, message, normal)
+// write writes the conditions when one of them changed.
+func (r *reporter) write(ctx context.Context, b *binding.Binding, reason string, conditions []metav1.Condition) error {
 	before := b.Copy()
 	changed := *b.ObservedGeneration == nil || **b.ObservedGeneration != b.Generation
 	changed = r.drop(b, conditions) || changed
@@ -239,6 +247,16 @@ func (r *reporter) event(b *binding.Binding, reason, message string, normal bool
 		kind = corev1.EventTypeNormal
 	}
 	r.recorder.Eventf(b.Object, nil, kind, reason, "Reconcile", "%s", message)
+}
+
+// wait keeps what the binding said before as the latest event, since the condition is about to say what no event did.
+func (r *reporter) wait(b *binding.Binding, reason string) {
+	ready := cmp.Or(meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionReady), &metav1.Condition{})
+	r.states.report(b, func(known *reported) {
+		if known.event == nil && ready.Reason != reason {
+			known.event = &ready.Reason
+		}
+	})
 }
 
 // alreadyReported reports whether the reason is the one that was reported last, and remembers it.

@@ -89,6 +89,12 @@ func TestWhateverWaitsForABindingEnds(t *testing.T) {
 				if got := strings.TrimPrefix(says(b.Status.Conditions, v1alpha1.ConditionGated), "False "); got != tc.gated {
 					t.Errorf("Gated: want %q, got %q", tc.gated, got)
 				}
+				if tc.warns { // What is wrong with a Service is not reported at once.
+					w.clock = w.clock.Add(serviceSoon)
+					if _, err := w.try(types.NamespacedName{Namespace: "shop", Name: name}); err != nil {
+						t.Fatal(err)
+					}
+				}
 				if warned := strings.Contains(drainEvents(w), "Warning"); warned != tc.warns {
 					t.Errorf("a Warning event: want %t, got %t", tc.warns, warned)
 				}
@@ -167,4 +173,67 @@ func drainEvents(w *world) string {
 		all = append(all, <-w.events.Events)
 	}
 	return strings.Join(all, "\n")
+}
+
+// TestServiceComesAMomentLater: people apply a binding and its Service in any order. The condition says at once what is
+// wrong, and an event warns of it, once, when that lasts.
+func TestServiceComesAMomentLater(t *testing.T) {
+	for reason, breaks := range map[string]func(w *world){
+		v1alpha1.ReasonServiceNotFound:        func(w *world) { delete(w.services, "web") },
+		v1alpha1.ReasonPortNotFound:           func(w *world) { w.services["web"].Spec.Ports[0].Port = 81 },
+		v1alpha1.ReasonServiceWithoutSelector: func(w *world) { w.services["web"].Spec.Selector = nil },
+	} {
+		for name, begin := range map[string]func(w *world){
+			"a new binding":       func(w *world) { w.bindings["web-tg"].Status = elbv2.TargetGroupBindingStatus{}; w.restart() },
+			"a changed binding":   func(w *world) { w.bindings["web-tg"].Generation++ },
+			"changed, with pods":  func(w *world) { w.serve(1); w.reconcile(); w.bindings["web-tg"].Generation++ },
+			"changed, new leader": func(w *world) { w.bindings["web-tg"].Generation++; w.restart() },
+		} {
+			for _, lasts := range []bool{false, true} {
+				w := newWorld(t)
+				w.clock = w.clock.Add(time.Hour)
+				w.reconcile()
+				begin(w)
+				service := w.services["web"].DeepCopy()
+				breaks(w)
+				drainEvents(w)
+				w.reconcile()
+				w.let(9 * time.Second)
+				if got := w.says(v1alpha1.ConditionReady); got != "False "+reason {
+					t.Errorf("%s: the binding says %s, want %s at once", name, got, reason)
+				}
+
+				want := 1
+				if !lasts {
+					w.services["web"], want = service, 0
+					w.reconcile()
+				}
+				if got := drainEvents(w); strings.Contains(got, "Warning "+reason) {
+					t.Errorf("%s, %s: warned too early: %q", name, reason, got)
+				}
+
+				w.let(time.Minute)
+				if got := strings.Count(drainEvents(w), "Warning "+reason); got != want {
+					t.Errorf("%s, %s, lasts=%t: %d events warn of it", name, reason, lasts, got)
+				}
+			}
+		}
+	}
+}
+
+// TestDeletedServiceIsReportedAtOnce: nobody deletes the Service of a binding that works for the sake of an order.
+func TestDeletedServiceIsReportedAtOnce(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		w := newWorld(t)
+		w.reconcile()
+		if restarted {
+			w.restart()
+		}
+		delete(w.services, "web")
+		drainEvents(w)
+		w.reconcile()
+		if got := drainEvents(w); strings.Count(got, "Warning ServiceNotFound") != 1 {
+			t.Errorf("restarted=%t: want it reported at once, got %q", restarted, got)
+		}
+	}
 }
