@@ -81,8 +81,8 @@ type NoPortError struct {
 	Has []corev1.ServicePort
 }
 
-// CheckPort returns a *NoPortError when a Service does not have the port that a binding names.
-func CheckPort(svc *corev1.Service, port intstr.IntOrString) error {
+// CheckPort returns what is wrong when a Service does not have the port that a binding names, else nil.
+func CheckPort(svc *corev1.Service, port intstr.IntOrString) *NoPortError {
 	if _, ok := ServicePort(svc, port, ""); !ok {
 		return noPort(svc, port)
 	}

@@ -37,7 +37,7 @@ func TestBadInput(t *testing.T) {
 		name: "missing port", reason: "PortNotFound", says: `has no port "metrics": it has 80 (http)`,
 		binding: func(_ *cluster, b *elbv2.TargetGroupBinding) { b.Spec.ServiceRef.Port = intstr.FromString("metrics") },
 		mend: func(c *cluster) {
-			c.update("web", func(svc *corev1.Service) {
+			c.updateService(func(svc *corev1.Service) {
 				svc.Spec.Ports = append(svc.Spec.Ports, corev1.ServicePort{Name: "metrics", Port: 9090})
 			})
 		},
@@ -45,7 +45,7 @@ func TestBadInput(t *testing.T) {
 		name: "target port", reason: "PortNotFound", says: `8080 is the target port of port 80 (http): write 80`,
 		binding: func(_ *cluster, b *elbv2.TargetGroupBinding) { b.Spec.ServiceRef.Port = intstr.FromInt32(8080) },
 		mend: func(c *cluster) {
-			c.update("web", func(svc *corev1.Service) {
+			c.updateService(func(svc *corev1.Service) {
 				svc.Spec.Ports = append(svc.Spec.Ports, corev1.ServicePort{Name: "alt", Port: 8080})
 			})
 		},
@@ -242,10 +242,11 @@ func (c *cluster) spec(binding string) elbv2.TargetGroupBindingSpec {
 	return b.Spec
 }
 
-func (c *cluster) update(name string, change func(*corev1.Service)) {
+// updateService changes the Service web.
+func (c *cluster) updateService(change func(*corev1.Service)) {
 	c.Helper()
 	var svc corev1.Service
-	if err := c.kube.Get(c.Context(), client.ObjectKey{Namespace: c.ns, Name: name}, &svc); err != nil {
+	if err := c.kube.Get(c.Context(), client.ObjectKey{Namespace: c.ns, Name: "web"}, &svc); err != nil {
 		c.Fatal(err)
 	}
 	change(&svc)

@@ -20,7 +20,7 @@ func TestJobsPodIsNoTarget(t *testing.T) {
 	arn := c.group("web")
 	c.script(arn, "healthy")
 	c.service("web")
-	c.update("web", func(svc *corev1.Service) { svc.Spec.Ports[0].TargetPort = intstr.FromString("http") })
+	c.updateService(func(svc *corev1.Service) { svc.Spec.Ports[0].TargetPort = intstr.FromString("http") })
 	c.binding("web", "web", arn)
 	c.start()
 
@@ -53,7 +53,7 @@ func TestJobsPodIsNoTarget(t *testing.T) {
 		return c.verdict("web").Reason != "Synced" || c.rows(arn)["10.0.0.2"] != ""
 	})
 
-	c.update("web", func(svc *corev1.Service) { svc.Spec.Ports[0].TargetPort = intstr.FromInt32(8080) })
+	c.updateService(func(svc *corev1.Service) { svc.Spec.Ports[0].TargetPort = intstr.FromInt32(8080) })
 	c.never("the pod is registered by number", 3*time.Second, func() bool {
 		return c.verdict("web").Reason != "Synced" || c.rows(arn)["10.0.0.2"] != ""
 	})

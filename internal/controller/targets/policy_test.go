@@ -20,9 +20,9 @@ import (
 	"github.com/podgate/podgate/internal/limit"
 )
 
-// policyOf is the binding's condition about its policies; nil when there is none.
-func (w *world) policyOf(name string) *metav1.Condition {
-	return meta.FindStatusCondition(w.bindings[name].Status.Conditions, v1alpha1.ConditionPolicyAccepted)
+// policy is the binding's condition about its policies; nil when there is none.
+func (w *world) policy() *metav1.Condition {
+	return meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionPolicyAccepted)
 }
 
 // TestInvalidPolicy: what is wrong with a policy is told once, on the binding and as an
@@ -47,7 +47,7 @@ func TestInvalidPolicy(t *testing.T) {
 		}
 
 		drain()
-		if c := w.policyOf("web-tg"); c != nil {
+		if c := w.policy(); c != nil {
 			t.Errorf("prunes=%t: a binding without policies is told about them: %+v", prunes, c)
 		}
 
@@ -66,7 +66,7 @@ func TestInvalidPolicy(t *testing.T) {
 		}
 
 		if !prunes {
-			c := w.policyOf("web-tg")
+			c := w.policy()
 			if c == nil || c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonInvalidPolicy || !strings.Contains(c.Message, "at least 1s") {
 				t.Fatalf("want the condition False with what is allowed, got %+v", c)
 			}
@@ -84,7 +84,7 @@ func TestInvalidPolicy(t *testing.T) {
 		w.clock = w.clock.Add(time.Second)
 		w.reconcile()
 
-		if c := w.policyOf("web-tg"); !prunes && (c == nil || c.Status != metav1.ConditionTrue || c.Reason != v1alpha1.ReasonAccepted) {
+		if c := w.policy(); !prunes && (c == nil || c.Status != metav1.ConditionTrue || c.Reason != v1alpha1.ReasonAccepted) {
 			t.Errorf("corrected: want the condition True, got %+v", c)
 		}
 
@@ -100,7 +100,7 @@ func TestMessagesFit(t *testing.T) {
 	w.bindings["web-tg"].Annotations[v1alpha1.TimeoutAnnotation] = strings.Repeat("ü", 50_000)
 	w.bindings["web-tg"].Annotations[v1alpha1.ModeAnnotation] = strings.Repeat("ü", 50_000)
 	w.reconcile()
-	if c := w.policyOf("web-tg"); c == nil || len(c.Message) > 1000 || strings.Count(c.Message, "…") != 2 || !strings.Contains(c.Message, "is not a duration") || !utf8.ValidString(c.Message) {
+	if c := w.policy(); c == nil || len(c.Message) > 1000 || strings.Count(c.Message, "…") != 2 || !strings.Contains(c.Message, "is not a duration") || !utf8.ValidString(c.Message) {
 		t.Errorf("PolicyAccepted: %+v", c)
 	}
 

@@ -237,8 +237,8 @@ func (r *Reconciler) service(ctx context.Context, b *binding.Binding) (*corev1.S
 		return &svc, &verdict{reason: v1alpha1.ReasonServiceWithoutSelector, message: fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}, nil
 	}
 
-	if err := binding.CheckPort(&svc, ref.Port); err != nil {
-		return &svc, &verdict{reason: v1alpha1.ReasonPortNotFound, message: err.Error() + "."}, nil
+	if missing := binding.CheckPort(&svc, ref.Port); missing != nil {
+		return &svc, &verdict{reason: v1alpha1.ReasonPortNotFound, message: missing.Error() + "."}, nil
 	}
 
 	return &svc, nil, nil
