@@ -48,6 +48,34 @@ func TestInstanceEndsAndComesBack(t *testing.T) {
 	}
 }
 
+// TestLaw2NothingComesToAGroupThatIsLeft: while the binding of two instances is being deleted, another one registers
+// a server at one of them. That server is not copied to the other instance, where nobody would remove it.
+func TestLaw2NothingComesToAGroupThatIsLeft(t *testing.T) {
+	s := newSite(t, "unix", "unix")
+	part, whole := s.config(backend), s.config(backend)
+	part.Instances, whole.Ending = part.Instances[1:], true
+	s.serving(part.Group(), 1)
+
+	tend := func(cfg Config) int {
+		if _, err := s.provider.Health(t.Context(), cfg.Group()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.provider.Tend(t.Context(), cfg.Group()); err != nil {
+			t.Fatal(err)
+		}
+		return len(s.haproxys[0].servers())
+	}
+
+	if n := tend(whole); n != 0 {
+		t.Errorf("the instance that is left got %d servers", n)
+	}
+
+	whole.Ending = false
+	if n := tend(whole); n != 1 {
+		t.Errorf("an instance of a binding that stays has %d servers, want the one that it lacks", n)
+	}
+}
+
 // An instance that is silent may serve all the same, so nothing is known of the group.
 // What can be done at the others is done.
 func TestSilentInstanceIsUnknown(t *testing.T) {

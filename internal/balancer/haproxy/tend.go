@@ -32,7 +32,7 @@ const (
 )
 
 // Tend implements balancer.Tender: it removes servers that have drained, and adds those
-// that one instance has and another lacks. It goes by what the last Health read, and
+// that one instance has and another lacks, unless the binding is being deleted. It goes by what the last Health read, and
 // reads the group itself when none did so just before. Should a step fail, the next
 // call takes it.
 func (p *Provider) Tend(ctx context.Context, of balancer.Group) error {
@@ -64,7 +64,11 @@ func (p *Provider) tend(ctx context.Context, views []view) *troubleError {
 	var wg sync.WaitGroup
 	troubles := make([]*troubleError, len(views))
 	for n, v := range views {
-		units, lacking := v.overdue(), v.lacking(views)
+		units, lacking := v.overdue(), []placement(nil)
+		if !v.g.Ending {
+			lacking = v.lacking(views)
+		}
+
 		if len(units) == 0 && len(lacking) == 0 {
 			continue
 		}

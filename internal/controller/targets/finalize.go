@@ -119,6 +119,13 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Durati
 		return 0, err
 	}
 
+	// The whole group stays observed, since its pods still drain, but as one that is being left.
+	if known := r.states.get(b.Key()).service.tracked; known == b.Ref && known.Group != "" {
+		whole := group
+		whole.Ref, whole.Settings = b.Ref, b.Wanted().Settings
+		r.track(b.Key(), whole, b.External)
+	}
+
 	begun := r.now()
 	targets, err := r.provider.Health(ctx, group)
 	if errors.Is(err, balancer.ErrNotFound) {

@@ -22,6 +22,9 @@ type Config struct {
 	// Observe: others register the servers. All of the backend's servers are reported,
 	// nothing is changed, and the sockets need no level.
 	Observe bool
+	// Ending: the binding is being deleted. Servers only leave, and one that an instance
+	// lacks may be of another binding, which has a part of these instances.
+	Ending bool
 	// Owner tells the servers of podgates that share a backend apart: up to 20
 	// lower-case letters, digits and dashes; empty when there is one.
 	Owner string
@@ -74,7 +77,7 @@ func (c Config) Group() balancer.Group {
 func configOf(b *v1alpha1.TargetBinding) Config {
 	h := b.Spec.HAProxy
 	return Config{
-		Backend: h.Backend, Instances: h.Instances, Observe: b.External(), Owner: h.Owner, IPFamily: h.IPFamily,
+		Backend: h.Backend, Instances: h.Instances, Observe: b.External(), Ending: !b.DeletionTimestamp.IsZero(), Owner: h.Owner, IPFamily: h.IPFamily,
 		Check: Check{
 			Interval: time.Duration(h.Check.IntervalMilliseconds) * time.Millisecond,
 			Rise:     int(h.Check.Rise), Fall: int(h.Check.Fall), Port: int(h.Check.Port),
