@@ -43,7 +43,7 @@ func complaints() []complaint {
 		{
 			name: "ShortHook", cause: (*service).anyPod,
 			change: func(a *env.App, _ *env.TargetGroupOptions) { a.PrestopSeconds, a.GracePeriodSeconds = 5, 10 },
-			says:   []string{"sleeps 5 s, which is 50 s too short", "terminationGracePeriodSeconds is 10, which is 45 s too short", "podgate.dev/drain=enabled"},
+			says:   []string{"sleeps 5 s, which is 50 s too short", "terminationGracePeriodSeconds is 10, which is 45 s too short", "sleep 55 s, and set terminationGracePeriodSeconds to at least 55"},
 		},
 		{
 			name: "SlowGate", cause: func(s *service) string { return s.scripted("initial", "Elb.InitialHealthChecking") },
