@@ -37,7 +37,8 @@ type Container struct {
 var proxies = []string{"istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane", "envoy"}
 
 // ManifestOf reads a pod's spec. The original is the grace period that the pod had before podgate extended it, nil when
-// podgate did not.
+// podgate did not. Only ordinary containers count: the kubelet stops native sidecars after them, and init containers
+// have ended.
 func ManifestOf(spec *corev1.PodSpec, original *int64) Manifest {
 	m := Manifest{Grace: DefaultGrace}
 	if spec.TerminationGracePeriodSeconds != nil {

@@ -33,10 +33,6 @@ type Stop struct {
 // request's. It may be long enough, so nobody is told that it is not.
 const Unread = int64(-1)
 
-// StopOf reads a pod's spec, whichever of its containers serves. Only ordinary containers count: the kubelet stops
-// native sidecars after them, and init containers have ended.
-func StopOf(spec *corev1.PodSpec) Stop { return ManifestOf(spec, nil).Stop() }
-
 // Keep puts a Manifest into a pod of the cache, which has no containers to read it from. It
 // takes a field that is there anyway and that no cached pod has: a pod's cost in memory
 // stays what it was, since pods of one template share the text.

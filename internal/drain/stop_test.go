@@ -46,7 +46,7 @@ func TestStopOf(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := StopOf(&corev1.PodSpec{Containers: tc.containers, InitContainers: []corev1.Container{{Name: "sidecar"}}, TerminationGracePeriodSeconds: tc.grace})
+			got := ManifestOf(&corev1.PodSpec{Containers: tc.containers, InitContainers: []corev1.Container{{Name: "sidecar"}}, TerminationGracePeriodSeconds: tc.grace}, nil).Stop()
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
 			}
