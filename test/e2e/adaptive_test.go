@@ -7,7 +7,6 @@ package e2e
 
 import (
 	"context"
-	"net/http"
 	"testing"
 	"time"
 
@@ -124,11 +123,7 @@ func (s *service) assertLeft(ok func(lived time.Duration) bool, want string) {
 func (s *service) assertRestartsSoon() {
 	s.t.Helper()
 	pod := s.alive()[0]
-	req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, "http://"+pod.Address+":8080/healthz/fail", nil)
-	s.must(err)
-	resp, err := http.DefaultClient.Do(req)
-	s.must(err)
-	_ = resp.Body.Close()
+	s.order(pod, "fail")
 	failed := time.Now()
 	s.eventually("the container's restart", func(ctx context.Context) (bool, error) {
 		var p corev1.Pod

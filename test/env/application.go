@@ -55,7 +55,9 @@ type App struct {
 	// Gates are condition types that the pod template lists as readiness gates, as another
 	// controller's webhook would add them.
 	Gates []string
-	// LivenessPath is the same of the liveness probe, which fails at its first failure.
+	// LivenessPath is the same of the liveness probe, which restarts the container at its
+	// first failure. The probe begins when the container listens, and waits 10 s for an
+	// answer: a container that is slow on a busy machine must not count as one that failed.
 	LivenessPath string
 	// Tolerant pods may be scheduled to a cordoned node.
 	Tolerant bool
