@@ -27,10 +27,13 @@ const (
 	GuardReplacement Guard = "replacement"
 	// GuardLastServing keeps a deleted pod's target as the last that serves.
 	GuardLastServing Guard = "last_serving"
+	// GuardForeign keeps what serves at an address that no pod of this cluster has, so that
+	// it is another cluster's, another controller's or a person's.
+	GuardForeign Guard = "foreign"
 )
 
 // Guards are all guards, the most alarming first.
-var Guards = []Guard{GuardFloor, GuardAbsence, GuardReplacement, GuardLastServing}
+var Guards = []Guard{GuardForeign, GuardFloor, GuardAbsence, GuardReplacement, GuardLastServing}
 
 // window is the time within which at most half of what serves is removed by an accident.
 const window = time.Minute

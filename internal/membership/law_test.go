@@ -306,3 +306,54 @@ func TestLaw11AddressReuse(t *testing.T) {
 		t.Errorf("want the dead pod's row removed before the new pod is ready, got %+v", plan)
 	}
 }
+
+// TestLaw13HealthyStrangerIsNotRemoved: what serves at an address that no pod of this cluster has is
+// somebody else's, whether or not anything here serves, and however long that lasts.
+func TestLaw13HealthyStrangerIsNotRemoved(t *testing.T) {
+	long := since(noon.Add(-time.Hour), 1, 2, 3)
+	elsewhere := func(gate.Target) bool { return true }
+	cases := map[string]struct {
+		in   Input
+		want []gate.Target
+	}{
+		"nothing runs here":                   {in: Input{Observed: rows("hhh")}},
+		"the pods here do not start":          {in: Input{Observed: rows("hhh"), Members: members(starting(4))}},
+		"all pods here serve":                 {in: Input{Observed: rows("hhhh"), Members: members(serving(4))}},
+		"their new pod is not healthy yet":    {in: Input{Observed: rows("ihh"), Members: members(serving(4))}},
+		"one of them fails":                   {in: Input{Observed: rows("huh")}, want: list(2)},
+		"this process saw one's pod":          {in: Input{Observed: rows("hhh"), StrangeSince: since(noon.Add(-time.Hour), 1, 2)}, want: list(3)},
+		"a pod of this cluster has addresses": {in: Input{Observed: rows("hhh"), Foreign: func(t gate.Target) bool { return t != at(1) }}, want: list(1)},
+		"a person said that they may go":      {in: Input{Observed: rows("hhh"), Foreign: func(gate.Target) bool { return false }}, want: list(1, 2, 3)},
+	}
+
+	for what, tc := range cases {
+		in := tc.in
+		in.Now, in.Drain = noon, drain
+		if in.StrangeSince == nil {
+			in.StrangeSince = long
+		}
+		if in.Foreign == nil {
+			in.Foreign = elsewhere
+		}
+
+		plan := Make(in)
+		if got := slices.Concat(plan.Urgent, plan.Deregister, plan.Yield); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: removed %v, want %v: %+v", what, got, tc.want, plan)
+		}
+		if kept := len(plan.Held) + len(tc.want); kept != 3 {
+			t.Errorf("%s: want what stays reported, got %+v", what, plan.Held)
+		}
+	}
+}
+
+// TestLaw5StrangersDoNotServeForUs: nobody here knows for how long they do, so the last pod of this cluster
+// stays as if they were not there.
+func TestLaw5StrangersDoNotServeForUs(t *testing.T) {
+	in := Input{
+		Now: noon, Drain: drain, Members: members(dying(1, time.Minute), starting(3)), Observed: rows("hh"),
+		StrangeSince: since(noon.Add(-time.Hour), 2), Foreign: func(gate.Target) bool { return true },
+	}
+	if plan := Make(in); len(plan.Urgent) > 0 {
+		t.Errorf("want 1 kept as the last of this cluster, got %+v", plan)
+	}
+}

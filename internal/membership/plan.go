@@ -75,6 +75,9 @@ type Input struct {
 	// Ours reports whether podgate may remove a target for which there is no pod;
 	// nil means all of them.
 	Ours func(gate.Target) bool
+	// Foreign reports whether no pod of this cluster has a target's address, so that a row
+	// which nobody saw a pod for is somebody else's while it serves; nil means none is.
+	Foreign func(gate.Target) bool
 }
 
 // LastCall is until when a terminating pod's target may stay registered: its load balancer
@@ -99,6 +102,9 @@ type Held struct {
 	// Guard is what keeps it; empty when it is only not known yet whose it is.
 	Guard Guard
 }
+
+// runs reports whether the target is one of this cluster's pods.
+func (h Held) runs() bool { return h.Guard != "" && h.Guard != GuardForeign }
 
 // Plan is what to do. Targets are sorted, so equal input gives equal plans.
 type Plan struct {
@@ -249,23 +255,33 @@ func (p *planner) serves(t gate.Target) bool {
 func (p *planner) healthy(t gate.Target) bool { return p.Observed[t].State == gate.Healthy }
 
 // removeStranger removes a row without a pod: a dead pod's address is not kept for
-// longer than a pod can be unknown.
+// longer than a pod can be unknown. Only what somebody else may serve stays.
 func (p *planner) removeStranger(t gate.Target) {
 	if p.Ours != nil && !p.Ours(t) {
 		return
 	}
-	if since, strange := p.StrangeSince[t]; strange && p.Now.Before(since.Add(gate.Lag)) {
+
+	since, strange := p.StrangeSince[t]
+	switch {
+	case strange && p.Now.Before(since.Add(gate.Lag)):
 		p.hold(t, since.Add(gate.Lag), "")
-		return
+	case strange && p.Foreign != nil && MayServe(p.Observed[t]) && p.Foreign(t):
+		p.hold(t, time.Time{}, GuardForeign)
+	default:
+		p.plan.Urgent = append(p.plan.Urgent, t)
 	}
-	p.plan.Urgent = append(p.plan.Urgent, t)
 }
+
+// MayServe reports whether a load balancer calls a target healthy, or has not found out
+// yet: another cluster's new pod must get the time to become healthy, while a dead pod's
+// target stays neither for long.
+func MayServe(h gate.Health) bool { return h.State == gate.Healthy || h.State == gate.Initial }
 
 // removeTerminating lets all go when something else serves; otherwise the one that can
 // stay longest does, while its containers serve, until it must go to be drained in time.
 // While the group is not known it may be any of those that are as likely: all of them stay.
 func (p *planner) removeTerminating(terminating []Member) {
-	served := p.serving > 0 || slices.ContainsFunc(p.plan.Held, func(h Held) bool { return h.Guard != "" && p.healthy(h.Target) })
+	served := p.serving > 0 || slices.ContainsFunc(p.plan.Held, func(h Held) bool { return h.runs() && p.healthy(h.Target) })
 	slices.SortFunc(terminating, func(a, b Member) int {
 		return cmp.Or(p.likelier(a, b), p.lastsLonger(a, b), compare(a.Target, b.Target))
 	})
