@@ -35,6 +35,12 @@ const (
 	// ManageAnnotation on a binding, with the value "true", asks podgate to serve it under
 	// --target-group-bindings=annotated.
 	ManageAnnotation = "podgate.dev/manage"
+	// RemoveForeignAnnotation on a binding, with the binding's own UID as its value, lets podgate
+	// remove targets of its group that serve at addresses of no pod of this cluster. The UID
+	// keeps a copy of the binding in another cluster from saying the same.
+	RemoveForeignAnnotation = "podgate.dev/remove-foreign-targets"
+	// RecordOfAnnotation on the ConfigMap that records a binding's targets is that binding's UID.
+	RecordOfAnnotation = "podgate.dev/record-of"
 	// RotateAnnotation on the certificate's Secret asks for a rotation now; package certificate
 	// has its values. It is removed when the rotation has begun.
 	RotateAnnotation = "podgate.dev/rotate"

@@ -186,19 +186,24 @@ func Ports(spec *corev1.PodSpec) []corev1.ContainerPort {
 // MayHave reports whether a target with the pod's address and a port may be the pod's. Pods
 // on their node's network share its address; one that declares ports has no others.
 func MayHave(pod *corev1.Pod, port int32) bool {
-	if !pod.Spec.HostNetwork {
-		return true
-	}
+	this, others := declares(pod, port)
+	return !pod.Spec.HostNetwork || this || !others
+}
 
-	declares := false
+// Has reports whether a target with the pod's address and a port is taken to be the pod's. On
+// its node's network that is so of the ports that it declares only: whatever else answers
+// there may be no pod at all.
+func Has(pod *corev1.Pod, port int32) bool {
+	this, _ := declares(pod, port)
+	return !Over(pod) && (!pod.Spec.HostNetwork || this)
+}
+
+// declares reports whether a pod declares a port, and whether it declares others.
+func declares(pod *corev1.Pod, port int32) (this, others bool) {
 	for _, c := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
 		for _, p := range c.Ports {
-			if p.ContainerPort == port {
-				return true
-			}
-			declares = true
+			this, others = this || p.ContainerPort == port, others || p.ContainerPort != port
 		}
 	}
-
-	return !declares
+	return this, others
 }

@@ -79,7 +79,7 @@ func (k *targetGroupBinding) published() (balancer.Group, bool) {
 
 func (k *targetGroupBinding) publish(g balancer.Group) (changed bool, err error) {
 	next, err := json.Marshal(elbv2.Published{
-		ARN: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
+		Of: k.o.UID, ARN: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
 		HealthCheckIntervalSeconds: int64(g.HealthCheckInterval / time.Second),
 		UnhealthyThreshold:         g.UnhealthyThreshold,
 		DeregistrationDelaySeconds: int64(g.DeregistrationDelay / time.Second),
@@ -117,6 +117,7 @@ func (k *targetGroupBinding) write(ctx context.Context, c client.Client, patch c
 
 func (k *targetGroupBinding) inherit(from client.Object) {
 	k.o.Status = from.(*elbv2.TargetGroupBinding).Status
+	k.o.UID = from.GetUID() // It is believed of that object only.
 	if published, ok := from.GetAnnotations()[v1alpha1.PublishedAnnotation]; ok {
 		k.annotate(v1alpha1.PublishedAnnotation, published)
 	}

@@ -89,7 +89,7 @@ func PodsWithGate(ctx context.Context, r client.Reader, namespace, conditionType
 	return pods(ctx, r, namespace, podsByGate, conditionType, func(pod *corev1.Pod) bool { return slices.Contains(podGates(pod), conditionType) })
 }
 
-// PodsAt lists the pods of a namespace that have an address, which is several on a host's network.
+// PodsAt lists the pods of a namespace, or of all when it is empty, that have an address, which is several on a host's network.
 func PodsAt(ctx context.Context, r client.Reader, namespace string, addr netip.Addr) ([]corev1.Pod, error) {
 	value := addr.Unmap().String()
 	return pods(ctx, r, namespace, podsByAddress, value, func(pod *corev1.Pod) bool { return slices.Contains(podAddresses(pod), value) })

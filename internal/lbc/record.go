@@ -16,10 +16,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -61,6 +63,9 @@ type Record struct {
 	of *Records
 	// binding and key name the binding and the ConfigMap.
 	binding, key types.NamespacedName
+	// uid is the binding's and created when it was made.
+	uid     types.UID
+	created time.Time
 	// lag is that of the binding's group.
 	lag time.Duration
 	// stored is the object as it was last read or written.
@@ -99,14 +104,16 @@ func (r *Records) Load(ctx context.Context, b *binding.Binding) *Record {
 
 	rec = &Record{
 		of: r, binding: key, key: types.NamespacedName{Namespace: b.Namespace, Name: elbv2.LBCTargetsPrefix + b.Name},
-		lag: r.lag(b.Ref), targets: map[gate.Target]time.Time{},
+		uid: b.UID, created: b.CreationTimestamp.Time, lag: r.lag(b.Ref), targets: map[gate.Target]time.Time{},
 	}
 	if err := r.reader.Get(ctx, rec.key, &rec.stored); client.IgnoreNotFound(err) != nil {
 		rec.err = &RecordError{fmt.Errorf("get ConfigMap %s: %w", rec.key, err)}
 		return rec
 	}
 
-	rec.parse()
+	if rec.believed() {
+		rec.parse()
+	}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -133,6 +140,17 @@ func (r *Records) Delete(ctx context.Context, b *binding.Binding) error {
 		return &RecordError{fmt.Errorf("delete ConfigMap %s/%s: %w", cm.Namespace, cm.Name, err)}
 	}
 	return nil
+}
+
+// believed reports whether what is stored was recorded for this binding, and not copied from another cluster along with
+// it: podgate signs what it writes with the binding's UID, and what AWS Load Balancer Controller wrote is younger than the
+// binding. What is not believed is replaced.
+func (r *Record) believed() bool {
+	if of, signed := r.stored.Annotations[v1alpha1.RecordOfAnnotation]; signed {
+		return of == string(r.uid)
+	}
+	made := r.stored.CreationTimestamp
+	return made.IsZero() || !made.Time.Before(r.created)
 }
 
 func (r *Record) parse() {
@@ -237,6 +255,9 @@ func (r *Record) save(ctx context.Context) error {
 	}
 
 	next.Data[elbv2.LBCTargetsKey] = data
+	if r.uid != "" {
+		metav1.SetMetaDataAnnotation(&next.ObjectMeta, v1alpha1.RecordOfAnnotation, string(r.uid))
+	}
 
 	var err error
 	if next.ResourceVersion == "" {

@@ -307,9 +307,9 @@ func TestLaw11AddressReuse(t *testing.T) {
 	}
 }
 
-// TestLaw13HealthyStrangerIsNotRemoved: what serves at an address that no pod of this cluster has is
+// TestLaw3HealthyStrangerIsNotRemoved: what serves at an address that no pod of this cluster has is
 // somebody else's, whether or not anything here serves, and however long that lasts.
-func TestLaw13HealthyStrangerIsNotRemoved(t *testing.T) {
+func TestLaw3HealthyStrangerIsNotRemoved(t *testing.T) {
 	long := since(noon.Add(-time.Hour), 1, 2, 3)
 	elsewhere := func(gate.Target) bool { return true }
 	cases := map[string]struct {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -52,7 +53,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 	known, _ := r.registry.Get(key)
 	r.registry.Set(key, binding.Resolution{Group: known.Group, Trouble: "The binding is being deleted."})
 
-	takes, err := r.empty(ctx, b)
+	rest, err := r.empty(ctx, b)
 	if err != nil {
 		return r.notEmptied(ctx, b, known.Group, err)
 	}
@@ -65,8 +66,9 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 		return reconcile.Result{RequeueAfter: releasePoll}, nil
 	}
 
-	// Who looks after the drains goes with the binding, so it stays until they are done.
-	if takes > 0 && r.now().Before(r.states.history(key, b.Ref).emptying(r.now()).Add(takes)) {
+	// Who looks after the drains goes with the binding, so it stays until they are done; and until it is known whether
+	// what still serves died a moment ago.
+	if rest.takes > 0 && r.now().Before(r.states.emptying(key, r.now()).Add(rest.takes)) {
 		return reconcile.Result{RequeueAfter: drainPoll}, nil
 	}
 
@@ -78,6 +80,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 		return reconcile.Result{}, err
 	}
 
+	r.leaves(ctx, b, rest.foreign)
 	r.forget(key)
 	return reconcile.Result{}, nil
 }
@@ -107,16 +110,16 @@ func (r *Reconciler) neverReached(b *binding.Binding) bool {
 }
 
 // empty deregisters what a deleted binding registered. It asks the load balancer
-// again: what is remembered may be of another time. It returns how long it takes at most
-// until targets whose drain has to be looked after are gone; zero when none is left.
-func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Duration, error) {
+// again: what is remembered may be of another time.
+func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (remains, error) {
+	none := remains{}
 	if b.External {
-		return 0, nil
+		return none, nil
 	}
 
 	own, group, err := r.left(ctx, b)
 	if err != nil || own == nil {
-		return 0, err
+		return none, err
 	}
 
 	// The whole group stays observed, since its pods still drain, but as one that is being left.
@@ -129,10 +132,10 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Durati
 	begun := r.now()
 	targets, err := r.provider.Health(ctx, group)
 	if errors.Is(err, balancer.ErrNotFound) {
-		return 0, nil
+		return none, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read target group: %w", err)
+		return none, fmt.Errorf("read target group: %w", err)
 	}
 
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
@@ -140,13 +143,43 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (time.Durati
 	targets = r.registrar.pending.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: targets})
 	who, err := r.population(ctx, own, group, targets, r.lbc.Records.Load(ctx, own))
 	if err != nil {
-		return 0, err
+		return none, err
 	}
 
-	err = errors.Join(r.registrar.deregister(ctx, group, who.toEmpty(targets), who), who.record.Err())
+	removed, foreign, err := r.toEmpty(ctx, b, who, targets)
+	if err != nil {
+		return none, err
+	}
+
+	rest := remains{foreign: foreign}
+	if len(foreign) > 0 {
+		rest.takes = noticed(group)
+	}
+
+	err = errors.Join(r.registrar.deregister(ctx, group, removed, who), who.record.Err())
 
 	// Last, since it may wait for calls that can wait.
-	return r.tend(ctx, group, shown), err
+	rest.takes = max(rest.takes, r.tend(ctx, group, shown))
+	return rest, err
+}
+
+// remains are what a deleted binding's group still holds.
+type remains struct {
+	// takes is how long the binding has to stay for it at most: until drains that have to be looked after are done, and
+	// until dead pods' targets have been noticed. Zero when for nothing.
+	takes time.Duration
+	// foreign are targets that serve and that nothing shows to be this cluster's.
+	foreign []gate.Target
+}
+
+// leaves reports which targets a deleted binding leaves in its group.
+func (r *Reconciler) leaves(ctx context.Context, b *binding.Binding, foreign []gate.Target) {
+	if len(foreign) == 0 {
+		return
+	}
+	log.FromContext(ctx).Info("Left targets in a deleted binding's group that serve and are of no pod of this cluster", "targets", len(foreign), "first", foreign[0].String())
+	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonForeignTargets, "Delete",
+		"%d targets, such as %s, stay in the group of this deleted binding: they serve at addresses that no pod of this cluster has. Deregister them by hand if nobody needs them.", len(foreign), foreign[0])
 }
 
 // drainSlack is how much longer than the group's delay a drain may take, since it goes on in steps.
@@ -167,15 +200,38 @@ func (r *Reconciler) tend(ctx context.Context, group balancer.Group, targets int
 	return group.DeregistrationDelay + drainSlack
 }
 
-// toEmpty returns the targets of a deleted binding's group that are this cluster's and still there.
-func (w *population) toEmpty(targets map[gate.Target]gate.Health) []gate.Target {
-	var found []gate.Target
+// toEmpty returns the targets of a deleted binding's group that are this cluster's and still there, and those that serve
+// and may be somebody else's.
+func (r *Reconciler) toEmpty(ctx context.Context, b *binding.Binding, who population, targets map[gate.Target]gate.Health) (own, foreign []gate.Target, err error) {
 	for t, h := range targets {
-		if !h.Leaving() && (w.record.Owns(t) || w.pods[t] != nil) {
-			found = append(found, t)
+		if h.Leaving() || !who.record.Owns(t) && who.pods[t] == nil {
+			continue
+		}
+
+		theirs, err := r.theirs(ctx, b, who, t, h)
+		if err != nil {
+			return nil, nil, err
+		}
+		if theirs {
+			foreign = append(foreign, t)
+		} else {
+			own = append(own, t)
 		}
 	}
-	return found
+
+	slices.SortFunc(foreign, func(a, b gate.Target) int { return a.Addr.Compare(b.Addr) })
+	return own, foreign, nil
+}
+
+// theirs reports whether a target in a deleted binding's group is somebody else's, by the same rule as membership's.
+func (r *Reconciler) theirs(ctx context.Context, b *binding.Binding, who population, t gate.Target, h gate.Health) (bool, error) {
+	known := r.states.get(b.Key()).service.history
+	ours := who.pods[t] != nil || known != nil && known.seen[t] || who.record != nil
+	if ours || !membership.MayServe(h) || confirmed(b) {
+		return false, nil
+	}
+	here, err := r.hasPod(ctx, t)
+	return !here, err
 }
 
 // left returns what a deleted binding still has to empty: the part of it that no other binding claims, and its group. The

@@ -14,6 +14,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/membership"
 )
 
@@ -33,6 +34,8 @@ type held struct {
 }
 
 var heldBy = map[membership.Guard]held{
+	// Its message has numbers: foreignMessage.
+	membership.GuardForeign: {v1alpha1.ReasonForeignTargets, "", corev1.EventTypeWarning},
 	membership.GuardFloor: {
 		v1alpha1.ReasonHeldAtFloor, "Pods are not ready and their targets stay registered: all of them while no other serves, else half of what served within a minute. Find out why their containers are not ready.",
 		corev1.EventTypeWarning,
@@ -54,13 +57,20 @@ var heldBy = map[membership.Guard]held{
 // guards reports what a plan holds and why.
 func (r *reporter) guards(b *binding.Binding, svc *corev1.Service, plan membership.Plan) {
 	guarded := 0
+	var foreign []gate.Target
 	for _, h := range plan.Held {
-		if h.Guard != "" {
+		switch h.Guard {
+		case "":
+		case membership.GuardForeign:
+			foreign = append(foreign, h.Target)
+		default:
 			guarded++
 		}
 	}
 
+	r.states.report(b, func(known *reported) { known.foreign = foreignMessage(b, foreign) })
 	r.metrics.held.WithLabelValues(b.Namespace, b.Key().Name).Set(float64(guarded))
+	r.metrics.foreign.WithLabelValues(b.Namespace, b.Key().Name).Set(float64(len(foreign)))
 	for _, g := range r.guardEvents(b, svc, plan.Guards()) {
 		r.metrics.activations.WithLabelValues(string(g)).Inc()
 	}
@@ -73,7 +83,9 @@ func (r *reporter) guardEvents(b *binding.Binding, svc *corev1.Service, now []me
 	begun, ended := without(now, before), without(before, now)
 
 	for _, g := range begun {
-		r.guardEvent(b, svc, g, heldBy[g])
+		what := heldBy[g]
+		what.message = r.heldMessage(b, g)
+		r.guardEvent(b, svc, g, what)
 	}
 
 	for _, g := range ended {
@@ -92,6 +104,16 @@ func (r *reporter) guardEvent(b *binding.Binding, svc *corev1.Service, g members
 	// People look at both.
 	r.recorder.Eventf(b.Object, svc, what.kind, what.reason, string(g), "%s", what.message)
 	r.recorder.Eventf(svc, b.Object, what.kind, what.reason, string(g), "%s", what.message)
+}
+
+// heldMessage says what a guard keeps of a binding's targets.
+func (r *reporter) heldMessage(b *binding.Binding, g membership.Guard) string {
+	if g != membership.GuardForeign {
+		return heldBy[g].message
+	}
+	var message string
+	r.states.report(b, func(known *reported) { message = known.foreign })
+	return message
 }
 
 // replaceGuards remembers which guards keep targets of a binding, and returns those that did before;
@@ -114,7 +136,7 @@ func (r *reporter) replaceGuards(b *binding.Binding, now []membership.Guard) []m
 
 // forgetGuards forgets the guards of a binding that podgate does not serve.
 func (r *reporter) forgetGuards(b *binding.Binding) {
-	r.states.report(b, func(known *reported) { known.guards, known.guardsKnown = nil, false })
+	r.states.report(b, func(known *reported) { known.guards, known.guardsKnown, known.foreign = nil, false, "" })
 }
 
 // heldCondition returns the condition that says what is held; none when that is not known, or nothing ever was.
@@ -126,7 +148,7 @@ func (r *reporter) heldCondition(b *binding.Binding) []metav1.Condition {
 	if len(guards) > 0 {
 		var messages []string
 		for _, g := range guards {
-			messages = append(messages, heldBy[g].message)
+			messages = append(messages, r.heldMessage(b, g))
 		}
 		return []metav1.Condition{{Type: v1alpha1.ConditionTargetsHeld, Status: metav1.ConditionTrue, Reason: heldBy[guards[0]].reason, Message: strings.Join(messages, " ")}}
 	}

@@ -155,7 +155,7 @@ func TestLaw3FlipCompletes(t *testing.T) {
 func TestLaw3NewLeaderKnowsNotEveryPod(t *testing.T) {
 	w := newWorld(t)
 	w.serve(1, 2)
-	w.rows[at(3)], w.rows[at(4)] = gate.Health{State: gate.Healthy}, gate.Health{State: gate.Initial}
+	w.rows[at(3)], w.rows[at(4)] = gate.Health{State: gate.Unhealthy}, gate.Health{State: gate.Initial}
 	w.reconcile()
 	w.let(gate.Lag - time.Second)
 	w.pod(4)

@@ -28,8 +28,6 @@ type history struct {
 	// held is since when running targets that should go have been kept, and removed
 	// when they were removed.
 	held, removed map[gate.Target]time.Time
-	// emptied is since when what the deleted binding left is taken out.
-	emptied time.Time
 }
 
 // observe compares the group with its pods.
@@ -89,15 +87,6 @@ func (h *history) hold(held []membership.Held, now time.Time) {
 		}
 	}
 	h.held = next
-}
-
-// emptying returns since when this process takes out what a deleted binding left: when the binding was deleted there may
-// have been no leader.
-func (h *history) emptying(now time.Time) time.Time {
-	if h.emptied.IsZero() {
-		h.emptied = now
-	}
-	return h.emptied
 }
 
 // removing notes that running targets are about to be removed.

@@ -85,6 +85,7 @@ func (m *callMetrics) deregistered(done []gate.Target, who population, now time.
 // guardMetrics measure what the guards keep.
 type guardMetrics struct {
 	held        *prometheus.GaugeVec
+	foreign     *prometheus.GaugeVec
 	activations *prometheus.CounterVec
 }
 
@@ -93,6 +94,10 @@ func newGuardMetrics(reg prometheus.Registerer) (*guardMetrics, error) {
 		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podgate_targets_held",
 			Help: "Running targets that should leave a group and that a guard keeps.",
+		}, []string{"namespace", "binding"}),
+		foreign: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "podgate_foreign_targets",
+			Help: "Targets that serve at addresses of no pod of this cluster, and are kept because they may be somebody else's.",
 		}, []string{"namespace", "binding"}),
 		activations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_guard_activations_total",
@@ -105,10 +110,12 @@ func newGuardMetrics(reg prometheus.Registerer) (*guardMetrics, error) {
 		m.activations.WithLabelValues(string(g))
 	}
 
-	return m, register(reg, m.held, m.activations)
+	return m, register(reg, m.held, m.foreign, m.activations)
 }
 
 // forget ends a binding's series.
 func (m *guardMetrics) forget(key types.NamespacedName) {
-	m.held.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "binding": key.Name})
+	of := prometheus.Labels{"namespace": key.Namespace, "binding": key.Name}
+	m.held.DeletePartialMatch(of)
+	m.foreign.DeletePartialMatch(of)
 }

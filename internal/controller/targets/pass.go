@@ -34,8 +34,13 @@ type pass struct {
 	// who are the pods, and history is what this process has seen of the group's targets.
 	who     population
 	history *history
+	// foreign reports whether no pod of this cluster has a target's address; nil when such may go all the same.
+	foreign func(gate.Target) bool
 	// plan is what is to change.
 	plan membership.Plan
+	// look is when to read the group again to see whether what may be somebody else's serves still; zero when not sooner
+	// than anyway.
+	look time.Time
 
 	// unheard is why AWS Load Balancer Controller may not hear of the pods of an External binding, and again when to nudge
 	// it again.
@@ -90,7 +95,9 @@ func (r *Reconciler) findPods(ctx context.Context, p *pass) error {
 
 	p.history = r.states.history(key, p.group.Ref)
 	p.history.observe(p.observed, who, r.now())
-	return nil
+
+	p.foreign, err = r.foreign(ctx, p)
+	return err
 }
 
 // plan decides what is to change.
@@ -98,7 +105,7 @@ func (r *Reconciler) plan(p *pass) {
 	key, need := p.binding.Key(), p.binding.Need()
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: p.who.members, Coming: p.who.coming, Observed: p.observed, Drain: need.Time(), Routed: need.Routed(),
-		AbsentUntil: r.absence(key, p.who.missing), Floor: r.guards.floor, Ours: p.who.record.Owns,
+		AbsentUntil: r.absence(key, p.who.missing), Floor: r.guards.floor, Ours: p.who.record.Owns, Foreign: p.foreign,
 		HeldSince: p.history.held, RemovedAt: p.history.removed, StrangeSince: p.history.orphans,
 	})
 
@@ -127,6 +134,10 @@ func (r *Reconciler) follow(ctx context.Context, p *pass) {
 	if p.observed == nil && len(p.plan.Held) > 0 {
 		r.observer.Refresh(p.group.Ref) // They are being deleted, and only a read can show that others serve.
 	}
+	if p.look = r.looksAgain(p); !p.look.IsZero() && r.now().Sub(p.view.Snapshot.Started) >= lookEvery {
+		r.observer.Refresh(p.group.Ref)
+	}
+
 	if p.observed != nil { // Until then what the binding says stands.
 		r.report.guards(p.binding, p.who.service, p.plan)
 	}
@@ -173,7 +184,7 @@ func (r *Reconciler) applied(ctx context.Context, p *pass) (reconcile.Result, er
 	if err := r.report.ready(ctx, p.binding, v); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: r.next(r.registrar.pending.expires(p.group.Ref, p.view.Snapshot), p.plan.Next(), p.again, soon)}, nil
+	return reconcile.Result{RequeueAfter: r.next(r.registrar.pending.expires(p.group.Ref, p.view.Snapshot), p.plan.Next(), p.again, soon, p.look)}, nil
 }
 
 // serviceDue returns until when the Service may still come or change before an event warns of it; zero when that is over, or

@@ -307,3 +307,32 @@ func TestRecordOfLBC(t *testing.T) {
 		t.Errorf("while it lives: calls %q", got)
 	}
 }
+
+// TestLaw3CopiedRecordIsNotBelieved: a record that was restored along with its binding names another cluster's targets.
+func TestLaw3CopiedRecordIsNotBelieved(t *testing.T) {
+	copies := map[string]func(cm *corev1.ConfigMap){
+		"podgate signed it": func(cm *corev1.ConfigMap) {
+			cm.Annotations = map[string]string{v1alpha1.RecordOfAnnotation: "elsewhere"}
+		},
+		"it is older than the binding": func(cm *corev1.ConfigMap) { cm.CreationTimestamp = metav1.NewTime(noon.Add(-24 * time.Hour)) },
+	}
+
+	for what, change := range copies {
+		w := newSharedWorld(t)
+		b := w.bindings["web-tg"]
+		b.UID, b.CreationTimestamp = "here", metav1.NewTime(noon.Add(-time.Hour))
+		w.keep("10.0.0.1:8080")
+		for _, cm := range w.maps {
+			change(cm)
+		}
+
+		w.rows[at(1)] = gate.Health{State: gate.Healthy}
+		w.reconcile()
+		w.let(time.Minute)
+		w.deleted()
+		w.reconcile()
+		if got := w.changes(); got != "" {
+			t.Errorf("%s: calls %q, want another cluster's target left", what, got)
+		}
+	}
+}

@@ -36,6 +36,8 @@ type serviceState struct {
 	absentSince time.Time
 	// fits is whether the Service fits the binding.
 	fits fit
+	// emptied is since when what the deleted binding left is taken out.
+	emptied time.Time
 	// history is of the group's targets. Only the worker that has the binding reads and writes it.
 	history *history
 }
@@ -61,6 +63,8 @@ type reported struct {
 	// guards are those that keep targets, when that is known.
 	guards      []membership.Guard
 	guardsKnown bool
+	// foreign says what is kept as somebody else's; empty when nothing is.
+	foreign string
 }
 
 // states are those of all bindings, behind one lock. Nothing that waits, such as a call to a load balancer or to the API
@@ -123,6 +127,18 @@ func (s *states) history(key types.NamespacedName, ref balancer.Ref) (found *his
 		found = known.service.history
 	})
 	return found
+}
+
+// emptying returns since when this process takes out what a deleted binding left: when the binding was deleted there may
+// have been no leader.
+func (s *states) emptying(key types.NamespacedName, now time.Time) (since time.Time) {
+	s.update(key, func(known *state) {
+		if known.service.emptied.IsZero() {
+			known.service.emptied = now
+		}
+		since = known.service.emptied
+	})
+	return since
 }
 
 // absentSince notes whether something is missing that a binding refers to, and returns since when; zero when nothing is.

@@ -1,0 +1,94 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/membership"
+)
+
+// lookEvery is how often a group is read while a target that may be a dead pod's seems to serve.
+const lookEvery = 5 * time.Second
+
+// foreign returns which targets are at addresses that no pod of this cluster has; nil when such may be removed, because a
+// record says which targets are this cluster's, or a person said so. Only those are looked up of which this process knows
+// no pod.
+func (r *Reconciler) foreign(ctx context.Context, p *pass) (func(gate.Target) bool, error) {
+	if p.who.record != nil || confirmed(p.binding) {
+		return nil, nil
+	}
+
+	foreign := map[gate.Target]bool{}
+	for t := range p.history.orphans {
+		here, err := r.hasPod(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		foreign[t] = !here
+	}
+
+	return func(t gate.Target) bool { return foreign[t] }, nil
+}
+
+// confirmed reports whether a person said that podgate may remove what seems to be somebody else's. A copy of the binding
+// in another cluster has another UID, and nobody confirmed anything there.
+func confirmed(b *binding.Binding) bool {
+	return b.UID != "" && b.Annotations[v1alpha1.RemoveForeignAnnotation] == string(b.UID)
+}
+
+// hasPod reports whether a pod of this cluster, of any namespace, has a target's address.
+func (r *Reconciler) hasPod(ctx context.Context, t gate.Target) (bool, error) {
+	pods, err := index.PodsAt(ctx, r.client, "", t.Addr)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return binding.Has(&pod, t.Port) }), nil
+}
+
+// noticed is how long a group's load balancer goes on calling a target healthy whose pod died, at most.
+func noticed(group balancer.Group) time.Duration {
+	return max(group.HealthCheckInterval*time.Duration(group.UnhealthyThreshold+1)+gate.Lag, 30*time.Second)
+}
+
+// looksAgain returns when to read the group again, since a target that is held as somebody else's may be that of a pod
+// which died while podgate was away, and its load balancer is about to say so; zero when that is not to be expected.
+func (r *Reconciler) looksAgain(p *pass) time.Time {
+	for _, h := range p.plan.Held {
+		if h.Guard == membership.GuardForeign && r.now().Before(p.history.orphans[h.Target].Add(noticed(p.group))) {
+			return r.now().Add(lookEvery)
+		}
+	}
+	return time.Time{}
+}
+
+// foreignMessage says what is held as somebody else's, and the ways out of that.
+func foreignMessage(b *binding.Binding, held []gate.Target) string {
+	if len(held) == 0 {
+		return ""
+	}
+
+	what := fmt.Sprintf("%d targets of the group, such as %s, serve or are being checked at addresses that no pod of this cluster has", len(held), held[0])
+	if len(held) == 1 {
+		what = fmt.Sprintf("1 target of the group, %s, serves or is being checked at an address that no pod of this cluster has", held[0])
+	}
+
+	share := "If clusters share the group, set spec.multiClusterTargetGroup."
+	if !b.OfLBC {
+		share = "If clusters share the group, bind it by a TargetGroupBinding with spec.multiClusterTargetGroup."
+	}
+
+	return fmt.Sprintf("%s, so podgate does not remove them: another cluster, another controller or a person may have registered them. %s If podgate is to remove them, annotate this binding with %s=%s. Otherwise deregister them by hand.",
+		what, share, v1alpha1.RemoveForeignAnnotation, b.UID)
+}
