@@ -119,6 +119,10 @@ test-versions: build tools ## The tests on an API server, on that of each releas
 mutate: ## Break each law on purpose and see its test fail.
 	$(GO) run ./test/mutations
 
+.PHONY: mutants
+mutants: ## Change each operator of the pure packages and see their unit tests fail.
+	$(GO) run ./test/mutants
+
 .PHONY: shape
 shape: ## Print how the code reads, in numbers: long functions, large structs, words, lines; it never fails.
 	@$(GO) run ./test/shape

@@ -20,12 +20,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/podgate/podgate/test/mutations/overlay"
 )
 
 func main() {
@@ -50,7 +50,7 @@ func run(out io.Writer, do mode, chosen []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
-	root, err := moduleRoot(ctx)
+	root, err := overlay.ModuleRoot(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,14 +92,6 @@ func run(out io.Writer, do mode, chosen []string) error {
 	}
 
 	return r.all(ctx, out, mutations, tests)
-}
-
-func moduleRoot(ctx context.Context) (string, error) {
-	raw, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the module's root: %w", err)
-	}
-	return strings.TrimSpace(string(raw)), nil
 }
 
 // complete refuses gaps between the laws, and laws without a mutation or a test.

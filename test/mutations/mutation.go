@@ -4,7 +4,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +15,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/podgate/podgate/test/mutations/overlay"
 )
 
 // law is one file of this folder: a promise, and the ways to break it.
@@ -141,33 +142,15 @@ func choose(laws []law, prefixes []string) ([]mutation, error) {
 	return found, nil
 }
 
-// overlay writes the mutated files and the description that the go command takes
-// into dir, and returns the path of the description.
+// overlay writes the mutated files into dir and returns the path of what the go command
+// takes as -overlay.
 func (m mutation) overlay(root, dir string) (string, error) {
 	mutated, err := m.apply(root)
 	if err != nil {
 		return "", err
 	}
 
-	replace := map[string]string{}
-	for file, text := range mutated {
-		to := filepath.Join(dir, file)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(to, text, 0o644); err != nil {
-			return "", err
-		}
-		replace[filepath.Join(root, file)] = to
-	}
-
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-
-	path := filepath.Join(dir, "overlay.json")
-	return path, os.WriteFile(path, text, 0o644)
+	return overlay.Write(root, dir, mutated)
 }
 
 // findTests returns, for each law, the folders under dir whose packages have tests of
