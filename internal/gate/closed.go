@@ -11,11 +11,12 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 )
 
-// whileClosed opens a gate when each of its feeds has a reason to.
-func whileClosed(now time.Time, pod Pod, feeds []Feed, policy Policy, current Condition, moved bool) Decision {
+// whileClosed opens a gate when each of its feeds has a reason to. One that is open comes
+// here when the pod's address changed.
+func whileClosed(now time.Time, pod Pod, feeds []Feed, policy Policy, current Condition) Decision {
 	parts := make([]part, len(feeds))
 	for i, f := range feeds {
-		parts[i] = decision{now: now, pod: pod, feed: f, policy: f.policy(policy), current: current, moved: moved}.part()
+		parts[i] = decision{now: now, pod: pod, feed: f, policy: f.policy(policy), current: current}.part()
 	}
 	return join(parts)
 }
@@ -34,7 +35,7 @@ type part struct {
 func join(parts []part) Decision {
 	by := 0
 	for i, p := range parts {
-		if i > 0 && speaksBefore(p.condition, parts[by].condition) {
+		if speaksBefore(p.condition, parts[by].condition) {
 			by = i
 		}
 	}
@@ -44,9 +45,7 @@ func join(parts []part) Decision {
 		d.Proven[i] = p.proven
 		d.Waiting = d.Waiting || p.waiting
 		d.TimedOut = d.TimedOut || p.timedOut && p.condition == d.Condition
-		if p.recheck > 0 {
-			d.Recheck = sooner(d.Recheck, p.recheck)
-		}
+		d.Recheck = sooner(d.Recheck, p.recheck)
 	}
 
 	return d
@@ -67,8 +66,6 @@ type decision struct {
 	feed    Feed
 	policy  Policy
 	current Condition
-	// moved: the gate was open at another address of the pod.
-	moved bool
 }
 
 func (d decision) part() part {
@@ -95,9 +92,10 @@ func (d decision) part() part {
 	return d.limited(d.claimed())
 }
 
-// unready leaves a closed gate as it is: the pod cannot be Ready anyway.
+// unready leaves a closed gate as it is: the pod cannot be Ready anyway. One that was open
+// at another address closes.
 func (d decision) unready() part {
-	if d.moved && d.current.Status == StatusTrue {
+	if d.current.Status == StatusTrue {
 		return part{condition: Condition{StatusFalse, v1alpha1.ReasonContainersNotReady, "The pod got a new address and its containers are not ready."}}
 	}
 	return part{condition: d.current, timedOut: d.pod.TimedOut}

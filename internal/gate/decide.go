@@ -179,7 +179,7 @@ func Decide(now time.Time, pod Pod, feeds []Feed, policy Policy, current Conditi
 	if before.Status == StatusTrue && !moved {
 		d = whileOpen(now, pod, feeds, policy, before)
 	} else {
-		d = whileClosed(now, pod, feeds, policy, before, moved)
+		d = whileClosed(now, pod, feeds, policy, before)
 	}
 
 	d = overridden(now, pod, feeds, d)

@@ -117,6 +117,29 @@ func TestLaw9TrackAsksEveryFloor(t *testing.T) {
 	}
 }
 
+// TestTrackNamesTheFirst: of several feeds that fail the first gives the reason.
+func TestTrackNamesTheFirst(t *testing.T) {
+	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
+	feeds := at(ours, failing(time.Hour), reported(failing(time.Hour), Unhealthy, "Target.FailedHealthChecks"))
+	if d := Decide(noon, ready(time.Hour, ours).pod(), feeds, Policy{Mode: Track}, open); d.By != 0 || d.Condition.Reason != "Target.Timeout" {
+		t.Errorf("want it closed by the first feed, got %+v", d)
+	}
+}
+
+// TestSoonestRecheckCounts: a gate is looked at again when the first of its feeds asks for it, and
+// a feed that asks for nothing changes nothing of that.
+func TestSoonestRecheckCounts(t *testing.T) {
+	later, sooner, never := sight(Healthy, ""), sight(Healthy, ""), seenOtherwise(sight(Initial, "Elb.InitialHealthChecking"))
+	later.Detection, sooner.Detection = 2*time.Hour, time.Hour+time.Minute
+	for what, feeds := range map[string][]Feed{
+		"sooner first": {sooner, later}, "sooner last": {later, sooner}, "never first": {never, sooner}, "never last": {sooner, never},
+	} {
+		if d := Decide(noon, ready(time.Hour, netip.Addr{}).pod(), at(netip.Addr{}, feeds...), Policy{}, Condition{}); d.Recheck != time.Minute+Lag {
+			t.Errorf("%s: looked at again after %s, want %s", what, d.Recheck, time.Minute+Lag)
+		}
+	}
+}
+
 // TestLaw10SeveralFeedsSettle: a gate of several feeds is soon as it stays, too.
 func TestLaw10SeveralFeedsSettle(t *testing.T) {
 	every := everyFeed()

@@ -36,7 +36,7 @@ func (s State) String() string { return stateNames[s.known()] }
 
 // known is the state, Unknown where this version has none of that number.
 func (s State) known() State {
-	if s < 0 || int(s) >= len(stateNames) {
+	if uint(s) >= uint(len(stateNames)) { // A negative one is larger than all.
 		return Unknown
 	}
 	return s

@@ -80,6 +80,24 @@ func TestOverrideBeginsByItself(t *testing.T) {
 	t.Error("it never began")
 }
 
+// TestNoOrderIsNotWaitedFor: an open gate is looked at again for an order that will count, and
+// for no other.
+func TestNoOrderIsNotWaitedFor(t *testing.T) {
+	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
+	for what, change := range map[string]func(*Override){
+		"ended":                   func(o *Override) { o.Until = noon },
+		"no order":                func(o *Override) { *o = Override{} },
+		"none when it begins":     func(o *Override) { o.Set, o.Status = noon.Add(5*time.Minute), StatusUnknown },
+		"over before it is begun": func(o *Override) { o.Set, o.Until = noon.Add(5*time.Minute), noon.Add(3*time.Minute) },
+	} {
+		pod := ordered(StatusTrue, ours)
+		change(&pod.Override)
+		if d := decide(noon, pod, sight(Healthy, ""), Policy{}, open); d.Recheck != 0 {
+			t.Errorf("an order that is %s is looked at again after %s", what, d.Recheck)
+		}
+	}
+}
+
 // TestLaw2OverrideEndsByItself: at its end the gate is decided anew without any event, and
 // what it was set to leaves no trace: an open one closes unless its target is healthy, a
 // closed one opens if it is.

@@ -157,6 +157,16 @@ func TestDecideByPolicy(t *testing.T) {
 			pod:    subject{Addr: ours, Proven: ours}, feed: failing(time.Hour), policy: late(Open), current: closed,
 			want: result{Condition: closed},
 		},
+		"TrackAtTheGap": {
+			reason: "An answer that is just not too old counts.",
+			pod:    ready(time.Hour, ours), feed: readBefore(TrackGap, failing(time.Hour)), policy: track, current: opened,
+			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
+		},
+		"ByHandAndHealthy": {
+			reason: "A reason that is not podgate's is not podgate's to replace.",
+			pod:    ready(time.Hour, ours), feed: seenOtherwise(sight(Healthy, "")), current: openedBy("ByHand"),
+			want: result{Condition: openedBy("ByHand"), Proven: ours},
+		},
 		"TimeoutAndHealthy": {
 			reason: "A gate that timed out is a gate like any other once its target is healthy.",
 			pod:    ready(time.Hour, ours), feed: sight(Healthy, ""), policy: late(Open), current: openedBy(v1alpha1.ReasonTimedOut),
@@ -222,6 +232,62 @@ func TestDecideByPolicy(t *testing.T) {
 				t.Errorf("%s\nDecide: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestPolicysReasonStaysWithoutProof: a gate that a policy opened is called healthy once the load
+// balancer says so of this very pod, as it is now.
+func TestPolicysReasonStaysWithoutProof(t *testing.T) {
+	timedOut := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonTimedOut}
+	if d := decide(noon, ready(time.Hour, netip.Addr{}), seenOtherwise(sight(Healthy, "")), Policy{}, timedOut); d.Condition.Reason != v1alpha1.ReasonHealthy || d.Proven != ours {
+		t.Errorf("it is healthy: got %+v", d)
+	}
+
+	for what, change := range map[string]func(*Feed){
+		"the group is not known":          func(f *Feed) { f.Claim = Unresolved },
+		"nothing was read of the address": func(f *Feed) { f.Observed = false },
+		"the group does not hold it":      func(f *Feed) { f.Present = false },
+		"it is unhealthy":                 func(f *Feed) { f.Health.State = Unhealthy },
+		"it was read before a restart":    func(f *Feed) { f.ReadAt = noon.Add(-2 * time.Hour) },
+		"another pod may be meant":        func(f *Feed) { f.SeenOtherwise, f.Detection = false, 2*time.Hour },
+	} {
+		feed := seenOtherwise(sight(Healthy, ""))
+		change(&feed)
+		if d := decide(noon, ready(time.Hour, netip.Addr{}), feed, Policy{}, timedOut); d.Condition != timedOut || d.Proven.IsValid() {
+			t.Errorf("%s: want nothing changed, got %+v", what, d)
+		}
+	}
+}
+
+// TestTrackFollowsOnlyWhatIsKnown: what an earlier read said of a target that is out of sight
+// closes nothing, and there is nothing to look at again.
+func TestTrackFollowsOnlyWhatIsKnown(t *testing.T) {
+	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
+	for what, change := range map[string]func(*Feed){
+		"the group is not known":          func(f *Feed) { f.Claim = Unresolved },
+		"nothing was read of the address": func(f *Feed) { f.Observed = false },
+		"the group does not hold it":      func(f *Feed) { f.Present = false },
+		"it is healthy":                   func(f *Feed) { f.Health = Health{State: Healthy} },
+	} {
+		feed := failing(time.Hour)
+		change(&feed)
+		if d := decide(noon, ready(time.Hour, ours), feed, Policy{Mode: Track}, open); d.Condition != open || d.Recheck != 0 {
+			t.Errorf("%s: want nothing changed, got %+v", what, d)
+		}
+	}
+}
+
+// TestTimeoutNamesWhatIsKnown: the message of a gate that timed out names the load balancer's
+// reason, and nothing where the load balancer was not asked yet.
+func TestTimeoutNamesWhatIsKnown(t *testing.T) {
+	policy := Policy{Timeout: time.Second, OnTimeout: Open}
+	for want, feed := range map[string]Feed{
+		"healthy.":                  {Claim: Claimed},
+		"healthy (Target.Timeout).": failing(0),
+	} {
+		if c := decide(noon, ready(time.Second, ours), feed, policy, Condition{}).Condition; c.Status != StatusTrue || !strings.HasSuffix(c.Message, want) {
+			t.Errorf("want it open with a message that ends in %q, got %+v", want, c)
+		}
 	}
 }
 

@@ -17,6 +17,8 @@ func TestParseTarget(t *testing.T) {
 		"IPv6":     {reason: "Rendered so that address and port can be told apart.", addr: "2001:db8::7", port: 80, want: "[2001:db8::7]:80"},
 		"Mapped":   {reason: "An IPv4 address in IPv6 clothes is the same target.", addr: "::ffff:10.0.0.7", port: 80, want: "10.0.0.7:80"},
 		"Instance": {reason: "An instance is no address.", addr: "i-0123456789abcdef0", port: 80, bad: true},
+		"PortOne":  {reason: "The lowest port.", addr: "10.0.0.7", port: 1, want: "10.0.0.7:1"},
+		"PortLast": {reason: "The highest.", addr: "10.0.0.7", port: 65535, want: "10.0.0.7:65535"},
 		"PortZero": {reason: "No target listens there.", addr: "10.0.0.7", port: 0, bad: true},
 		"PortHigh": {reason: "Nor there.", addr: "10.0.0.7", port: 65536, bad: true},
 	}
@@ -35,9 +37,18 @@ func TestParseTarget(t *testing.T) {
 }
 
 func TestStateString(t *testing.T) {
-	for state, want := range map[State]string{Unknown: "unknown", Healthy: "healthy", UnhealthyDraining: "unhealthy.draining", Unavailable: "unavailable", -1: "unknown", 99: "unknown"} {
+	for state, want := range map[State]string{Unknown: "unknown", Healthy: "healthy", UnhealthyDraining: "unhealthy.draining", Unavailable: "unavailable", -1: "unknown", Unavailable + 1: "unknown", 99: "unknown"} {
 		if got := state.String(); got != want {
 			t.Errorf("State(%d): want %s, got %s", state, want, got)
+		}
+	}
+}
+
+// TestLeaving: only a target that drains is on its way out, whatever else is wrong with it.
+func TestLeaving(t *testing.T) {
+	for _, s := range []State{Unknown, Initial, Healthy, Unhealthy, UnhealthyDraining, Unused, Draining, Unavailable} {
+		if got := (Health{State: s}).Leaving(); got != (s == Draining) {
+			t.Errorf("a target that is %s is leaving: %t", s, got)
 		}
 	}
 }

@@ -55,10 +55,13 @@ func overdue(message string, policy Policy) string {
 
 // sooner is the shorter of two waits; 0 means without end.
 func sooner(a, b time.Duration) time.Duration {
-	if a <= 0 || b < a {
+	switch {
+	case a <= 0:
 		return b
+	case b <= 0:
+		return a
 	}
-	return a
+	return min(a, b)
 }
 
 // span is a duration as people write it.

@@ -34,9 +34,7 @@ func track(now time.Time, pod Pod, feeds []Feed, policy Policy, d Decision) Deci
 		if closes && failed < 0 {
 			failed = i
 		}
-		if recheck > 0 {
-			d.Recheck = sooner(d.Recheck, recheck)
-		}
+		d.Recheck = sooner(d.Recheck, recheck)
 	}
 
 	if failed < 0 {
