@@ -108,8 +108,8 @@ func (t Terms) Recommend(w *Window) time.Duration {
 		now = t.Computed.Time()
 	}
 
-	small := (next - now).Abs() < max(step, now/10)
-	if small || next < now && w.count < windowSize {
+	least := max(step, now/10)
+	if next-now < least && (now-next < least || w.count < windowSize) {
 		return t.Recommended
 	}
 	if (next - t.Computed.Time()).Abs() < max(step, t.Computed.Time()/10) {

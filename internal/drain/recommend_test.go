@@ -38,6 +38,8 @@ func TestRecommend(t *testing.T) {
 		"Small":      {reason: "What changes little does not change.", terms: alb, recommended: 75 * s, drains: func(w *Window) { w.drained(32, 28*s, 0) }, want: 75 * s},
 		"NeverLess":  {reason: "Where nobody tells when a target has drained it is the formula's.", terms: alb, drains: func(w *Window) { w.drained(32, 0, s) }},
 		"Told":       {reason: "HAProxy tells: 12 s and a quarter, after 5 s.", terms: backend, drains: func(w *Window) { w.drained(32, s, 12*s) }, want: 20 * s},
+		"ATenthUp":   {reason: "Up as well.", terms: backend, recommended: 50 * s, drains: func(w *Window) { w.drained(32, s, 40*s) }, want: 55 * s},
+		"ATenth":     {reason: "A tenth is enough of a change.", terms: Terms{Computed: Need{Routing: 15 * s, InFlight: 30 * s}, Told: true}, drains: func(w *Window) { w.drained(32, s, 32*s) }, want: 45 * s},
 		"ToldAtOnce": {reason: "There is a floor.", terms: backend, drains: func(w *Window) { w.drained(32, 0, 0) }, want: 10 * s},
 		"ToldSoFar":  {reason: "Less is recommended by a whole window only.", terms: backend, drains: func(w *Window) { w.drained(31, s, 12*s) }},
 		"ToldLong":   {reason: "Connections without end do not make it longer than the formula.", terms: backend, drains: func(w *Window) { w.drained(32, s, 3600*s) }},
