@@ -39,6 +39,10 @@ func TestMakeAhead(t *testing.T) {
 	}{
 		"OthersServe": {reason: "It drains while it runs.",
 			members: members(serving(1), serving(2), leaving(3)), observed: rows("hhh"), want: Plan{Deregister: list(3)}},
+		"AddressShared": {reason: "A pod that stays has its address, too.",
+			members: members(serving(1), serving(2), leaving(3), serving(3)), observed: rows("hhh")},
+		"AddressSharedStayingFirst": {reason: "In whichever order they come.",
+			members: members(serving(1), serving(2), serving(3), leaving(3)), observed: rows("hhh")},
 		"Out": {reason: "It stays out.",
 			members: members(serving(1), serving(2), leaving(3)), observed: rows("hhd")},
 		"Gone": {reason: "Drained, too.",

@@ -171,6 +171,10 @@ func TestMake(t *testing.T) {
 			members: members(starting(1), stopped(dying(1, time.Minute)), ready(2)), observed: rows("hi"), want: Plan{Urgent: list(1)}},
 		"AddressShared": {reason: "Another pod on the host's network decides nothing.",
 			members: members(unselected(1), dying(1, time.Minute), ready(2)), observed: rows("hh"), want: Plan{Urgent: list(1)}},
+		"AddressOfTwoDying": {reason: "Of two that end, the one that lives longer decides until when the last that serves may stay.",
+			members: members(dying(1, time.Minute), dying(1, 2*time.Minute)), observed: rows("h"), want: Plan{Held: until(90*time.Second, held(GuardLastServing, 1))}},
+		"AddressOfTwoDyingLongerFirst": {reason: "In whichever order they come.",
+			members: members(dying(1, 2*time.Minute), dying(1, time.Minute)), observed: rows("h"), want: Plan{Held: until(90*time.Second, held(GuardLastServing, 1))}},
 		"FullGroup": {reason: "Nothing that should be there got in: a tenth may yield, the last that serves never.",
 			members: members(unselected(1), unselected(2), ready(3)), observed: rows("hh"),
 			want: Plan{Register: list(3), Held: held(GuardReplacement, 1, 2), Yield: list(2)}},
@@ -189,6 +193,9 @@ func TestMake(t *testing.T) {
 		"FullGroupGoesOn": {reason: "With one that serves, as many yield as may go within a minute.",
 			members: members(unselected(1), unselected(2), unselected(3), unselected(4), unselected(5), ready(6), ready(7)), observed: rows("hhhhhh"),
 			want: Plan{Register: list(7), Held: until(window, held(GuardReplacement, 1, 2, 3, 4, 5)), Yield: list(2, 3, 4)}},
+		"FullGroupGoesOnIdleFirst": {reason: "Those that do not serve count among them, and go first.",
+			members: members(unselected(1), unselected(2), unselected(3), unselected(4), unselected(5), ready(6), ready(7)), observed: rows("hhhuuh"),
+			want: Plan{Register: list(7), Held: until(window, held(GuardReplacement, 1, 2, 3, 4, 5)), Yield: list(4, 5, 2)}},
 		"FullGroupAfterYielding": {reason: "What yielded a moment ago counts.",
 			members: members(unselected(1), unselected(2), unselected(3), ready(6), ready(7)), observed: rows("hhh--h"), removed: []int{4, 5},
 			want: Plan{Register: list(7), Held: until(window, held(GuardReplacement, 1, 2, 3)), Yield: list(2)}},
@@ -238,6 +245,54 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// TestRemovalsOfTheMinute: a target that was removed within the minute counts against what may go
+// now, unless it is in the group again and counts there. Half of four is two; of one that is gone
+// and four, one more.
+func TestRemovalsOfTheMinute(t *testing.T) {
+	failing := members(ready(1), starting(2), starting(3), starting(4))
+	cases := map[string]struct {
+		reason   string
+		members  []Member
+		observed map[gate.Target]gate.Health
+		want     Plan
+	}{
+		"Gone": {reason: "It serves no more.", members: failing, observed: rows("hhhh"),
+			want: Plan{Deregister: list(2), Held: until(window, held(GuardFloor, 3, 4))}},
+		"Drains": {reason: "What drains is not in the group any more.", members: append(members(unselected(5)), failing...), observed: rows("hhhhd"),
+			want: Plan{Deregister: list(2), Held: until(window, held(GuardFloor, 3, 4))}},
+		"RunsOn": {reason: "A pod that runs outside of the group does not serve.", members: append(members(unselected(5)), failing...), observed: rows("hhhh"),
+			want: Plan{Deregister: list(2), Held: until(window, held(GuardFloor, 3, 4))}},
+		"NoPod": {reason: "A row without a pod serves nobody for long.", members: failing, observed: rows("hhhhh"),
+			want: Plan{Urgent: list(5), Deregister: list(2), Held: until(window, held(GuardFloor, 3, 4))}},
+		"Dying": {reason: "Nor does that of a pod that ends.", members: append(members(dying(5, time.Minute)), failing...), observed: rows("hhhhh"),
+			want: Plan{Urgent: list(5), Deregister: list(2), Held: until(window, held(GuardFloor, 3, 4))}},
+		"InTheGroupAgain": {reason: "It is one of the four.", members: members(ready(1), starting(2), starting(3), unselected(5)), observed: rows("hhh-h"),
+			want: Plan{Deregister: list(2, 3), Held: until(window, held(GuardReplacement, 5))}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			in := Input{Now: noon, Members: tc.members, Observed: tc.observed, Drain: drain, RemovedAt: since(noon, 5)}
+			if diff := compareTo(tc.want, Make(in)); diff != "" {
+				t.Errorf("%s\nMake: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestReplacedGoesAfterItsMinute: each of several that were replaced goes a minute after it was
+// first kept, though not every replacement is healthy.
+func TestReplacedGoesAfterItsMinute(t *testing.T) {
+	in := Input{
+		Now: noon, Drain: drain, Members: members(unselected(1), unselected(2), ready(3), ready(4)), Observed: rows("hhhi"),
+		HeldSince: since(noon.Add(-40*time.Second), 1),
+	}
+	want := Plan{Held: append(until(20*time.Second, held(GuardReplacement, 1)), until(window, held(GuardReplacement, 2))...)}
+	if diff := compareTo(want, Make(in)); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
 func compareTo(want, got Plan) string {
 	return cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty())
 }
@@ -257,6 +312,13 @@ func TestYieldIsAFew(t *testing.T) {
 	}
 	if got := len(Make(in).Yield); got != 10 {
 		t.Errorf("of 100 that serve 10 may yield at a time, got %d", got)
+	}
+
+	for n := 1; n <= 50; n++ {
+		in.Observed[at(n)] = gate.Health{State: gate.Unhealthy}
+	}
+	if got := len(Make(in).Yield); got != 10 {
+		t.Errorf("of 100 half of which serve 10 may yield at a time, got %d", got)
 	}
 }
 
