@@ -79,9 +79,24 @@ func TestPolicy(t *testing.T) {
 }
 
 func TestFloorValues(t *testing.T) {
-	for value, good := range map[string]bool{"1": true, "100%": true, "50%": true, "0": false, "101%": false, "-1": false, "half": false, "1.5": false, "%": false, "": false} {
+	for value, good := range map[string]bool{"1": true, "1%": true, "0%": false, "100%": true, "50%": true, "0": false, "101%": false, "-1": false, "half": false, "1.5": false, "%": false, "": false} {
 		if _, problems := ParseSettings(map[string]string{"podgate.dev/track-floor": value}); (len(problems) == 0) != good {
 			t.Errorf("%q: want it accepted: %t, got %v", value, good, problems)
+		}
+	}
+}
+
+// TestShortestDurations: what is shorter than the shortest states nothing.
+func TestShortestDurations(t *testing.T) {
+	for _, tc := range []struct {
+		annotation, value string
+		good              bool
+	}{
+		{v1alpha1.TrackAfterAnnotation, "5s", true}, {v1alpha1.TrackAfterAnnotation, "4999ms", false},
+		{v1alpha1.TimeoutAnnotation, "1s", true}, {v1alpha1.TimeoutAnnotation, "999ms", false},
+	} {
+		if _, problems := ParseSettings(map[string]string{tc.annotation: tc.value}); (len(problems) == 0) != tc.good {
+			t.Errorf("%s: %q: want it accepted: %t, got %v", tc.annotation, tc.value, tc.good, problems)
 		}
 	}
 }

@@ -68,3 +68,21 @@ func TestOfPod(t *testing.T) {
 		}
 	}
 }
+
+// TestSlimReady: a node is ready when its kubelet says so, whatever else is true of it.
+func TestSlimReady(t *testing.T) {
+	for _, c := range []corev1.NodeCondition{
+		{Type: corev1.NodeReady, Status: corev1.ConditionTrue},
+		{Type: corev1.NodeReady, Status: corev1.ConditionFalse},
+		{Type: corev1.NodeReady, Status: corev1.ConditionUnknown},
+		{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionTrue},
+	} {
+		slim, err := Slim(&corev1.Node{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{c}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue; slim.(*Node).Ready != want {
+			t.Errorf("%s is %s: ready %t", c.Type, c.Status, !want)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -82,5 +83,44 @@ func TestDrain(t *testing.T) {
 				t.Errorf("%s\nDrain: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestDrainOptedOut: only the label's value disabled keeps the hooks away.
+func TestDrainOptedOut(t *testing.T) {
+	c := Candidates{
+		Services: []corev1.Service{service("web", map[string]string{"app": "web"}, time.Time{})},
+		Bindings: []*binding.Binding{bound("web", "web", ip, drains(20*time.Second))},
+	}
+	for value, want := range map[string]bool{v1alpha1.DrainDisabled: false, "enabled": true, "": true} {
+		pod := Pod{Labels: map[string]string{"app": "web", v1alpha1.DrainLabel: value}, Hooks: Hooks{PreStop: []bool{false}}}
+		if got := !Drain(pod, c).Empty(); got != want {
+			t.Errorf("%s=%s: hooks are added: %t", v1alpha1.DrainLabel, value, got)
+		}
+	}
+}
+
+// TestDrainAdaptive: hooks end early when all of the pod's bindings ask for that.
+func TestDrainAdaptive(t *testing.T) {
+	early := func(b *elbv2.TargetGroupBinding) {
+		b.Annotations[v1alpha1.DrainModeAnnotation] = v1alpha1.DrainAdaptive
+	}
+	of := func(name string, options ...func(*elbv2.TargetGroupBinding)) *binding.Binding {
+		return bound(name, "web", append([]func(*elbv2.TargetGroupBinding){ip, drains(20 * time.Second)}, options...)...)
+	}
+
+	for what, tc := range map[string]struct {
+		bindings []*binding.Binding
+		want     []string
+	}{
+		"all ask":  {[]*binding.Binding{of("b", early), of("a", early)}, []string{"a", "b"}},
+		"one asks": {[]*binding.Binding{of("a", early), of("b")}, nil},
+		"none":     {[]*binding.Binding{of("a")}, nil},
+	} {
+		c := Candidates{Services: []corev1.Service{service("web", map[string]string{"app": "web"}, time.Time{})}, Bindings: tc.bindings}
+		got := Drain(Pod{Labels: map[string]string{"app": "web"}, Hooks: Hooks{PreStop: []bool{false}}}, c).Adaptive
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s: -want, +got:\n%s", what, diff)
+		}
 	}
 }

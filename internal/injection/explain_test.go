@@ -130,3 +130,66 @@ func TestExplain(t *testing.T) {
 		})
 	}
 }
+
+// TestExplainNamesOneBinding: of several bindings that give the pod no gate, the first by name is
+// named of those that podgate serves; one that it does not serve says least.
+func TestExplainNamesOneBinding(t *testing.T) {
+	labels := map[string]string{"app": "web"}
+	cases := map[string]struct {
+		reason   string
+		bindings []*binding.Binding
+		unserved string
+		want     string
+		why      string
+	}{
+		"FirstByName":   {reason: "Whatever the cache's order.", bindings: []*binding.Binding{bound("b", "web", ip, deleting), bound("a", "web", ip, deleting)}, want: "a", why: v1alpha1.ReasonBindingDeleting},
+		"InOrder":       {reason: "In order as well.", bindings: []*binding.Binding{bound("a", "web", ip, deleting), bound("b", "web", ip, deleting)}, want: "a", why: v1alpha1.ReasonBindingDeleting},
+		"ServedLast":    {reason: "What podgate serves says more.", bindings: []*binding.Binding{bound("a", "web", ip), bound("b", "web", ip, deleting)}, unserved: "a", want: "b", why: v1alpha1.ReasonBindingDeleting},
+		"ServedFirst":   {reason: "And is not given up for what it does not serve.", bindings: []*binding.Binding{bound("b", "web", ip, deleting), bound("a", "web", ip)}, unserved: "a", want: "b", why: v1alpha1.ReasonBindingDeleting},
+		"AnotherPods":   {reason: "A binding whose Service does not select the pod says nothing of it.", bindings: []*binding.Binding{bound("a", "api", ip, deleting), bound("b", "web", ip, deleting)}, want: "b", why: v1alpha1.ReasonBindingDeleting},
+		"WithoutAnyOne": {reason: "The Service is named alone.", bindings: []*binding.Binding{bound("a", "api", ip)}, why: v1alpha1.ReasonNoBinding},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := Explain(Pod{Labels: labels}, Candidates{
+				Services: []corev1.Service{service("web", labels, time.Time{}), service("api", map[string]string{"app": "api"}, time.Time{})},
+				Bindings: tc.bindings, Serves: func(b *binding.Binding) bool { return b.Name != tc.unserved },
+			})
+			if f.Binding != tc.want || f.Reason != tc.why || f.Service != "web" {
+				t.Errorf("%s\nwant %s of %q, got %+v", tc.reason, tc.why, tc.want, f)
+			}
+		})
+	}
+}
+
+// TestExplainNotTarget: a Job's pod that does not serve lacks nothing, and is not told of bindings
+// that podgate serves; of one that it does not serve it knows no more than of others.
+func TestExplainNotTarget(t *testing.T) {
+	labels := map[string]string{"app": "web"}
+	c := Candidates{
+		Services: []corev1.Service{serving(service("web", labels, time.Time{}), 8080)},
+		Bindings: []*binding.Binding{bound("web", "web", ip, port80)},
+	}
+	job := Pod{Labels: labels, Hooks: Hooks{OfJob: true}}
+	if f := Explain(job, c); !f.Empty() {
+		t.Errorf("want nothing amiss, got %+v", f)
+	}
+	c.Serves = func(*binding.Binding) bool { return false }
+	if f := Explain(job, c); f.Reason != v1alpha1.ReasonBindingNotServed {
+		t.Errorf("want %s, got %+v", v1alpha1.ReasonBindingNotServed, f)
+	}
+}
+
+// TestFindingWords: who lacks a gate is told that the pod must be created again, and who is to get
+// none is told what to do.
+func TestFindingWords(t *testing.T) {
+	const created = "Gates are added only when a pod is created"
+	lacking := Finding{Reason: v1alpha1.ReasonNotInjected, Missing: []string{prefix + "web"}, Service: "web", Binding: "web"}
+	if got := lacking.Words(); !strings.Contains(got, created) || strings.Contains(got, "What to do") {
+		t.Errorf("a pod that lacks a gate is told %q", got)
+	}
+	if got := (Finding{Reason: v1alpha1.ReasonNoService}).Words(); strings.Contains(got, created) || !strings.Contains(got, "What to do: ") {
+		t.Errorf("a pod that is to get none is told %q", got)
+	}
+}

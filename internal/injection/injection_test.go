@@ -199,6 +199,13 @@ func TestGates(t *testing.T) {
 	}
 }
 
+// TestEmpty: a plan that adds or removes changes something.
+func TestEmpty(t *testing.T) {
+	if !(Plan{}).Empty() || (Plan{Add: []string{"a"}}).Empty() || (Plan{Remove: []int{0}}).Empty() {
+		t.Error("only the plan that neither adds nor removes is empty")
+	}
+}
+
 // apply does to a list of gates what a plan says.
 func apply(gates []string, p Plan) []string {
 	var out []string

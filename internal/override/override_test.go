@@ -52,6 +52,10 @@ func TestOrders(t *testing.T) {
 		"NoStatus":    {reason: "A gate is open or it is not.", of: "a", order: order(func(o *Order) { o.Status = "true" }), problem: "neither True nor False"},
 		"NoReason":    {reason: "Who finds it at night must be told why.", of: "a", order: order(func(o *Order) { o.Reason = " " }), problem: "gives no reason"},
 		"LongReason":  {reason: "It becomes a condition's message.", of: "a", order: order(func(o *Order) { o.Reason = strings.Repeat("x", MaxReason+1) }), problem: "more than 500 bytes"},
+		"LongestOne":  {reason: "500 bytes are not too many.", of: "a", order: order(func(o *Order) { o.Reason = strings.Repeat("x", MaxReason) }), want: gate.Override{Status: gate.StatusTrue, Reason: strings.Repeat("x", MaxReason), By: "alice", Set: noon, Until: noon.Add(time.Hour)}},
+		"ADay":        {reason: "Nor is a day too long.", of: "a", order: order(func(o *Order) { o.Until = noon.Add(Max) }), want: gate.Override{Status: gate.StatusTrue, Reason: "canary", By: "alice", Set: noon, Until: noon.Add(Max)}},
+		"Closed":      {reason: "A gate may be kept closed as well.", of: "a", order: order(func(o *Order) { o.Status = gate.StatusFalse }), want: gate.Override{Status: gate.StatusFalse, Reason: "canary", By: "alice", Set: noon, Until: noon.Add(time.Hour)}},
+		"NoTime":      {reason: "What lasts no time orders nothing.", of: "a", order: order(func(o *Order) { o.Until = o.At }), problem: "ends before it begins"},
 		"NoEnd":       {reason: "Nothing that was ordered stays for ever.", of: "a", order: order(func(o *Order) { o.Until = time.Time{} }), problem: "ends before it begins"},
 		"NoBeginning": {reason: "Nor is it known how long it lasts.", of: "a", order: order(func(o *Order) { o.At = time.Time{} }), problem: "longer than 24h"},
 		"TooLong":     {reason: "A day is enough to mend the cause.", of: "a", order: order(func(o *Order) { o.Until = noon.Add(Max + time.Second) }), problem: "longer than 24h"},
@@ -85,7 +89,8 @@ func TestGarbageOrdersNothing(t *testing.T) {
 
 func TestWith(t *testing.T) {
 	ended, other := order(func(o *Order) { o.At, o.Until = noon.Add(-time.Hour), noon }), order(func(o *Order) { o.Status = gate.StatusFalse })
-	r := Record{UID: "a", Gates: map[string]Order{"ended": ended, "other": other, web: other}}
+	wrong := order(func(o *Order) { o.Reason = "" })
+	r := Record{UID: "a", Gates: map[string]Order{"ended": ended, "wrong": wrong, "other": other, web: other}}
 	next := order(nil)
 	if diff := cmp.Diff(Record{UID: "a", Gates: map[string]Order{"other": other, web: next}}, r.With(web, &next, noon)); diff != "" {
 		t.Errorf("with an order more: -want, +got:\n%s", diff)
@@ -95,5 +100,20 @@ func TestWith(t *testing.T) {
 	}
 	if value, err := r.With(web, nil, noon).With("other", nil, noon).Value(); value != "" || err != nil {
 		t.Errorf("without any order the annotation is %q, %v", value, err)
+	}
+}
+
+// TestNothingOrdered: a pod without the annotation has no order, no problem, and its own UID in
+// the record that a first order is added to.
+func TestNothingOrdered(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "a"}}
+	if diff := cmp.Diff(Record{UID: "a"}, Of(pod)); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+	if problems := Problems(pod); problems != nil {
+		t.Errorf("problems %q", problems)
+	}
+	if got := Of(pod).Gate(web); got != (gate.Override{}) {
+		t.Errorf("it orders %+v", got)
 	}
 }

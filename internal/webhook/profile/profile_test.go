@@ -101,3 +101,93 @@ func TestCoverage(t *testing.T) {
 		t.Errorf("paths %q", got)
 	}
 }
+
+// broken cannot be read: there is no such operator.
+func broken() *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Like"}}}
+}
+
+// TestEntriesOfAPath: only what is asked of podgate's Service at the path counts, and a selector
+// that cannot be read is an error.
+func TestEntriesOfAPath(t *testing.T) {
+	at := func(path *string) admissionv1.MutatingWebhook {
+		return admissionv1.MutatingWebhook{Name: "a", ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Path: path}}}
+	}
+	byURL := admissionv1.MutatingWebhook{ClientConfig: admissionv1.WebhookClientConfig{URL: new("https://example.com" + GatesPath)}}
+
+	for what, tc := range map[string]struct {
+		entry admissionv1.MutatingWebhook
+		want  int
+	}{
+		"the path":     {at(new(GatesPath)), 1},
+		"another path": {at(new(DrainPath)), 0},
+		"no path":      {at(nil), 0},
+		"a URL":        {byURL, 0},
+	} {
+		got, err := Entries(&admissionv1.MutatingWebhookConfiguration{Webhooks: []admissionv1.MutatingWebhook{tc.entry}}, GatesPath)
+		if err != nil || len(got) != tc.want {
+			t.Errorf("%s: want %d entries, got %d, %v", what, tc.want, len(got), err)
+		}
+	}
+
+	namespaces, pods := at(new(GatesPath)), at(new(GatesPath))
+	namespaces.NamespaceSelector, pods.ObjectSelector = broken(), broken()
+	for _, w := range []admissionv1.MutatingWebhook{namespaces, pods} {
+		c := &admissionv1.MutatingWebhookConfiguration{Webhooks: []admissionv1.MutatingWebhook{w}}
+		if got, err := CoverageOf(c, GatesPath); err == nil || got != nil {
+			t.Errorf("want an error, got %d entries", len(got))
+		}
+	}
+}
+
+// TestAlike: two configurations are alike on a path when the webhook is asked about the same pods
+// there, and never when one of them cannot be read.
+func TestAlike(t *testing.T) {
+	team := &metav1.LabelSelector{MatchLabels: map[string]string{"team": "shop"}}
+	entry := func(name string) func(*admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhook {
+		return func(c *admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhook {
+			for i := range c.Webhooks {
+				if c.Webhooks[i].Name == name {
+					return &c.Webhooks[i]
+				}
+			}
+			t.Fatalf("there is no entry %s", name)
+			return nil
+		}
+	}
+
+	onNamespace, onPod := entry("inject.podgate.dev"), entry("pod-inject.podgate.dev")
+	for what, tc := range map[string]struct {
+		change func(*admissionv1.MutatingWebhookConfiguration)
+		want   bool
+	}{
+		"nothing":                        {func(*admissionv1.MutatingWebhookConfiguration) {}, true},
+		"how long it is waited for":      {func(c *admissionv1.MutatingWebhookConfiguration) { onPod(c).TimeoutSeconds = new(int32(1)) }, true},
+		"which namespaces":               {func(c *admissionv1.MutatingWebhookConfiguration) { onNamespace(c).NamespaceSelector = team }, false},
+		"which pods":                     {func(c *admissionv1.MutatingWebhookConfiguration) { onPod(c).ObjectSelector = team }, false},
+		"an entry less":                  {func(c *admissionv1.MutatingWebhookConfiguration) { c.Webhooks = c.Webhooks[1:] }, false},
+		"a selector that cannot be read": {func(c *admissionv1.MutatingWebhookConfiguration) { onPod(c).ObjectSelector = broken() }, false},
+	} {
+		before, after := installed(t), installed(t)
+		tc.change(after)
+		if Alike(before, after, GatesPath) != tc.want || Alike(after, before, GatesPath) != tc.want {
+			t.Errorf("%s changed: want alike %t", what, tc.want)
+		}
+		if !Alike(before, after, DrainPath) {
+			t.Errorf("%s changed on another path", what)
+		}
+	}
+
+	const mine = "/mine"
+	asked := admissionv1.MutatingWebhook{ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Path: new(mine)}}, ObjectSelector: broken()}
+	cannot, nothing := &admissionv1.MutatingWebhookConfiguration{Webhooks: []admissionv1.MutatingWebhook{asked}}, &admissionv1.MutatingWebhookConfiguration{}
+	if Alike(cannot, nothing, mine) || Alike(nothing, cannot, mine) {
+		t.Error("what cannot be read is alike to nothing")
+	}
+
+	unread := installed(t)
+	onPod(unread).ObjectSelector = broken()
+	if Alike(unread, unread, GatesPath) {
+		t.Error("what cannot be read is alike to itself")
+	}
+}
