@@ -36,9 +36,10 @@ type proxy struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
 
-	mu   sync.Mutex
-	seen []awssim.Transition
-	now  map[awssim.Target]serverNow
+	mu     sync.Mutex
+	seen   []awssim.Transition
+	now    map[awssim.Target]serverNow
+	looked time.Time
 }
 
 // serverNow is a server's state, and whether it is sent requests.
@@ -128,7 +129,9 @@ func (p *proxy) watch(ctx context.Context) {
 	}
 }
 
-// look notes what has changed since the last look.
+// look notes what has changed since the last look. A server became healthy at some time
+// between the two, and the earlier one is noted: else a gate that opened in between would
+// count as early, and a late gate as quicker than it was.
 func (p *proxy) look(at time.Time, answer string) {
 	next, ok := servers(answer)
 	if !ok {
@@ -137,6 +140,9 @@ func (p *proxy) look(at time.Time, answer string) {
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
+	last := p.looked
+	p.looked = at
 
 	for t := range p.now {
 		if _, there := next[t]; !there {
@@ -151,7 +157,11 @@ func (p *proxy) look(at time.Time, answer string) {
 		}
 
 		if now.state != before.state {
-			p.seen = append(p.seen, awssim.Transition{Time: at, Target: t, Clock: awssim.ClockAPI, From: before.state, To: now.state})
+			changed := at
+			if known && now.state == healthy {
+				changed = last
+			}
+			p.seen = append(p.seen, awssim.Transition{Time: changed, Target: t, Clock: awssim.ClockAPI, From: before.state, To: now.state})
 		}
 
 		if now.routable != before.routable {

@@ -19,8 +19,8 @@ func TestProxyTellsTransitions(t *testing.T) {
 	}
 
 	p := &proxy{now: map[awssim.Target]serverNow{}}
-	for _, answer := range []string{header, header + row(0, 0, 100), "", header + row(2, 0, 100), header + row(2, 0, 100), header + row(2, 8, 0), header} {
-		p.look(time.Unix(0, 0), answer)
+	for i, answer := range []string{header, header + row(0, 0, 100), "", header + row(2, 0, 100), header + row(2, 0, 100), header + row(2, 8, 0), header} {
+		p.look(time.Unix(int64(i), 0), answer)
 	}
 
 	var got []string
@@ -28,10 +28,11 @@ func TestProxyTellsTransitions(t *testing.T) {
 		if s.Target != (awssim.Target{ID: "10.0.0.1", Port: 8080}) {
 			t.Errorf("a transition of %v", s.Target)
 		}
-		got = append(got, s.Clock+" "+s.From+">"+s.To)
+		got = append(got, fmt.Sprintf("%d %s %s>%s", s.Time.Unix(), s.Clock, s.From, s.To))
 	}
 
-	want := "api absent>initial, api initial>healthy, routing absent>routable, api healthy>draining, routing routable>absent, api draining>absent"
+	// The third look had no answer, so the server may be healthy since the second.
+	want := "1 api absent>initial, 1 api initial>healthy, 3 routing absent>routable, 5 api healthy>draining, 5 routing routable>absent, 6 api draining>absent"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("got %s\nwant %s", strings.Join(got, ", "), want)
 	}
