@@ -6,28 +6,36 @@ package budget
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/podgate/podgate/internal/balancer"
 )
 
 // Priority says what a call is for. Its order is that in which calls are let through.
 type Priority int
 
 const (
-	// Urgent is what opens or drains a pod; the zero value.
-	Urgent Priority = iota
+	// Unstated is the zero value. Such a call is refused: nobody knows what may wait for it.
+	Unstated Priority = iota
+	// Urgent is what opens or drains a pod.
+	Urgent
 	// Audit is what looks whether all is as it was.
 	Audit
 )
 
 // String gives the priority's name in metrics.
 func (p Priority) String() string {
-	if p == Audit {
+	switch p {
+	case Urgent:
+		return "urgent"
+	case Audit:
 		return "audit"
 	}
-	return "urgent"
+	return "unstated"
 }
 
 const (
@@ -68,9 +76,16 @@ func newLine(limit float64, burst int) *line {
 	return &line{full: rate.Limit(limit), bucket: rate.NewLimiter(rate.Limit(limit), burst)}
 }
 
+// errUnstated is the answer to a call that does not say what it is for.
+var errUnstated = fmt.Errorf("%w: the call's priority is not stated", balancer.ErrInvalid)
+
 // wait returns when one call may be made, or with ctx's error. A receive from raise
 // makes an audit urgent; raise may be nil.
 func (l *line) wait(ctx context.Context, p Priority, raise <-chan struct{}) error {
+	if p != Urgent && p != Audit {
+		return errUnstated
+	}
+
 	t := l.enter(p)
 	for {
 		select {

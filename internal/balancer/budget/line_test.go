@@ -5,6 +5,7 @@ package budget
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -207,6 +208,15 @@ func TestAuditBecomesUrgent(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 	})
+}
+
+func TestUnstatedPriorityIsRefused(t *testing.T) {
+	d := &desk{}
+	var unstated Priority
+	_, _, err := New(d, fixed(testLimits), byRole).Read(t.Context(), balancer.Group{}, unstated, nil)
+	if !errors.Is(err, balancer.ErrInvalid) || len(d.times("")) > 0 {
+		t.Errorf("a call that does not say what it is for got %v, and was made %d times", err, len(d.times("")))
+	}
 }
 
 func TestWhoGivesUpLeavesTheLine(t *testing.T) {
