@@ -67,9 +67,10 @@ type Traits struct {
 	// NotFound is the reason of the condition on a binding whose group does not exist;
 	// empty for that of target groups.
 	NotFound string
-	// Explain says in a sentence what an error of a call means and what to do about it.
-	// The caller finds the words when it is nil.
-	Explain func(*CallError) string
+	// Explain says in a sentence what an error about a group means, which people know by that
+	// name, and what to do about it; empty for an error of which the driver knows no more than
+	// is true of every load balancer. It is nil where that is always so.
+	Explain func(group string, err error) string
 	// Overlap says in a sentence that another, older binding has the same claim, which is
 	// a part of the group. Groups are claimed as a whole when it is nil.
 	Overlap func(other, claim string) string

@@ -13,8 +13,6 @@ import (
 // return it; callers test it with errors.Is against the errors of this package and
 // show it to people with Message.
 type CallError struct {
-	// Provider is whose call it was.
-	Provider Kind
 	// Op is the call in words, such as "describe target health".
 	Op string
 	// Subject is the identifier or name of the group that the call was about.

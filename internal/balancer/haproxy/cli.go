@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 )
 
 const (
@@ -50,7 +49,7 @@ func (e *troubleError) Error() string { return e.socket.String() + ": " + e.text
 
 // call makes the provider's error of it.
 func (e *troubleError) call(op, subject string) *balancer.CallError {
-	return &balancer.CallError{Provider: traits.Kind, Op: op, Subject: subject, Kind: e.kind, Text: e.Error(), Detail: e.detail, Cause: e.cause}
+	return &balancer.CallError{Op: op, Subject: subject, Kind: e.kind, Text: e.Error(), Detail: e.detail, Cause: e.cause}
 }
 
 // instance is one HAProxy during one call.

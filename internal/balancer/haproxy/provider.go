@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 )
 
 const (
@@ -95,12 +94,12 @@ func (p *Provider) limit(ctx context.Context) (context.Context, context.CancelFu
 func (p *Provider) group(op string, of balancer.Group) (*group, error) {
 	id := of.Ref.Group
 	if of.Settings == "" {
-		return nil, &balancer.CallError{Provider: traits.Kind, Op: op, Subject: id, Kind: balancer.ErrInvalid, Text: "no binding configures this backend"}
+		return nil, &balancer.CallError{Op: op, Subject: id, Kind: balancer.ErrInvalid, Text: "no binding configures this backend"}
 	}
 
 	cfg, sockets, err := read(of.Settings)
 	if err != nil {
-		return nil, &balancer.CallError{Provider: traits.Kind, Op: "configure", Subject: id, Kind: balancer.ErrInvalid, Text: err.Error()}
+		return nil, &balancer.CallError{Op: "configure", Subject: id, Kind: balancer.ErrInvalid, Text: err.Error()}
 	}
 
 	return &group{Config: cfg, settings: of.Settings, id: id, sockets: sockets, memory: p.remember(id)}, nil

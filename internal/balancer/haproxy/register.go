@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -53,7 +52,7 @@ func (p *Provider) change(ctx context.Context, op string, of balancer.Group, tar
 		return err
 	}
 	if g.Observe {
-		return &balancer.CallError{Provider: traits.Kind, Op: op, Subject: g.id, Kind: balancer.ErrInvalid, Text: "the binding says that others register the servers"}
+		return &balancer.CallError{Op: op, Subject: g.id, Kind: balancer.ErrInvalid, Text: "the binding says that others register the servers"}
 	}
 
 	// What was read before is not what Tend may go by.

@@ -87,7 +87,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 
 // notEmptied reports that a deleted binding's targets could not be deregistered.
 func (r *Reconciler) notEmptied(ctx context.Context, b *binding.Binding, group balancer.Group, err error) (reconcile.Result, error) {
-	v := r.verdictOf(err, groupName(b))
+	v := r.verdictOf(err, b.Ref.Provider, groupName(b))
 	v.message = sentence(v.message) + fmt.Sprintf(" The binding stays until its targets are deregistered; to give that up, remove its finalizer %s.", v1alpha1.Finalizer)
 
 	if r.terminating(ctx, b, group) {

@@ -168,7 +168,7 @@ func (r *Reconciler) unapplied(ctx context.Context, p *pass, err error) (reconci
 	if lbc.Raced(err) {
 		return reconcile.Result{}, err // Another process wrote the record; nothing is wrong with the binding.
 	}
-	return r.retry(ctx, p.binding, r.verdictOf(err, groupName(p.binding)), err)
+	return r.retry(ctx, p.binding, r.verdictOf(err, p.binding.Ref.Provider, groupName(p.binding)), err)
 }
 
 // applied reports how the binding stands after its plan was carried out, and when to reconcile again.

@@ -199,7 +199,7 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 
 // unresolved reports that a binding's group could not be found.
 func (r *Reconciler) unresolved(ctx context.Context, b *binding.Binding, err error) (reconcile.Result, error) {
-	v := r.verdictOf(err, groupName(b))
+	v := r.verdictOf(err, b.Ref.Provider, groupName(b))
 	r.registry.Set(b.Key(), binding.Resolution{Trouble: v.message})
 	if errors.Is(err, balancer.ErrNotFound) {
 		r.report.guards(b, nil, membership.Plan{}) // There is nothing left to keep.
@@ -253,7 +253,7 @@ func (r *Reconciler) verdict(b *binding.Binding, group balancer.Group, who popul
 	case who.trouble != nil:
 		return *who.trouble
 	case view.Err != nil:
-		return r.verdictOf(view.Err, group.Name)
+		return r.verdictOf(view.Err, group.Ref.Provider, group.Name)
 	case b.NameTooLong():
 		return verdict{reason: v1alpha1.ReasonNameTooLong, message: "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
 	}

@@ -95,7 +95,7 @@ func TestVerdictStaysTheSame(t *testing.T) {
 	attempt := func(id string) error {
 		return &balancer.CallError{Op: "register targets", Subject: "arn:web", Code: "InternalFailure", Detail: "after 3 tries", RequestID: id}
 	}
-	first, second := w.verdictOf(attempt("one"), "web"), w.verdictOf(attempt("two"), "web")
+	first, second := w.verdictOf(attempt("one"), elbv2traits.Kind, "web"), w.verdictOf(attempt("two"), elbv2traits.Kind, "web")
 	if first != second {
 		t.Errorf("two attempts that failed alike are told differently:\n%s\n%s", first.message, second.message)
 	}

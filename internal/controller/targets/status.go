@@ -49,49 +49,48 @@ func (v verdict) alone() bool {
 	return v.reason == v1alpha1.ReasonInstanceTargets || v.reason == v1alpha1.ReasonUnservedTargetType
 }
 
-// verdictOf turns an error into a reason and a sentence that stays the same while the cause does.
-func (r *Reconciler) verdictOf(err error, group string) verdict {
+// verdictOf turns an error about a group into a reason and a sentence that stays the same while the cause does.
+func (r *Reconciler) verdictOf(err error, kind balancer.Kind, group string) verdict {
 	var record *lbc.RecordError
 	var nudge *lbc.NudgeError
-	var call *balancer.CallError
-	if errors.As(err, &call) {
-		if traits := r.drivers.Of(call.Provider); traits.Explain != nil {
-			return explained(err, traits.NotFound, traits.Explain(call))
-		}
-	}
-
 	switch {
 	case errors.As(err, &record):
 		return verdict{reason: v1alpha1.ReasonTargetsNotRecorded, message: "What this cluster registers in a shared target group has to be noted in a ConfigMap first, so nothing is registered: " + refusal(record)}
 	case errors.As(err, &nudge):
 		return verdict{reason: v1alpha1.ReasonNudgeFailed, message: fmt.Sprintf("TargetGroupBinding %q cannot be touched, so AWS Load Balancer Controller may not notice waiting pods: %s", nudge.Binding, refusal(nudge))}
+	}
+
+	v := callFailed(err, group)
+	traits := r.drivers.Of(kind)
+	if v.reason == v1alpha1.ReasonTargetGroupNotFound {
+		v.reason = cmp.Or(traits.NotFound, v.reason)
+	}
+
+	// Whose load balancer it is knows better what to do.
+	if traits.Explain != nil {
+		v.message = cmp.Or(traits.Explain(group, err), v.message)
+	}
+
+	v.message = sentence(v.message)
+	return v
+}
+
+// callFailed is the verdict on a failed call, in words that are true of every load balancer.
+func callFailed(err error, group string) verdict {
+	switch {
 	case errors.Is(err, balancer.ErrNotFound):
 		return verdict{reason: v1alpha1.ReasonTargetGroupNotFound, message: fmt.Sprintf("Target group %q does not exist: create it, or make a binding that names another.", group)}
 	case errors.Is(err, balancer.ErrDenied):
-		return verdict{reason: v1alpha1.ReasonAccessDenied, message: fmt.Sprintf("AWS refuses access to target group %q: check podgate's credentials, its IAM policy and the role to assume. %s", group, balancer.Message(err))}
+		return verdict{reason: v1alpha1.ReasonAccessDenied, message: fmt.Sprintf("Access to target group %q is refused: check podgate's credentials. %s", group, balancer.Message(err))}
 	case errors.Is(err, balancer.ErrThrottled):
-		return verdict{reason: v1alpha1.ReasonThrottled, message: fmt.Sprintf("AWS throttles calls about target group %q; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", group)}
+		return verdict{reason: v1alpha1.ReasonThrottled, message: fmt.Sprintf("Calls about target group %q are throttled; they are repeated more slowly.", group)}
 	case errors.Is(err, balancer.ErrQuota):
-		return verdict{reason: v1alpha1.ReasonTooManyTargets, message: fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)}
+		return verdict{reason: v1alpha1.ReasonTooManyTargets, message: fmt.Sprintf("Target group %q is full: raise its limit, or run fewer pods.", group)}
 	case errors.Is(err, balancer.ErrInvalid):
 		return verdict{reason: v1alpha1.ReasonInvalidRequest, message: fmt.Sprintf("Requests about target group %q cannot succeed as they are. %s", group, balancer.Message(err))}
 	}
 
 	return verdict{reason: v1alpha1.ReasonLoadBalancerUnavailable, message: fmt.Sprintf("The load balancer's API does not answer properly about target group %q; it is asked again. %s", group, balancer.Message(err))}
-}
-
-// explained is verdictOf for a driver that says what to change.
-func explained(err error, notFound, text string) verdict {
-	reason := v1alpha1.ReasonLoadBalancerUnavailable
-	for kind, of := range map[error]string{
-		balancer.ErrNotFound: cmp.Or(notFound, v1alpha1.ReasonTargetGroupNotFound), balancer.ErrDenied: v1alpha1.ReasonAccessDenied, balancer.ErrThrottled: v1alpha1.ReasonThrottled,
-		balancer.ErrQuota: v1alpha1.ReasonTooManyTargets, balancer.ErrInvalid: v1alpha1.ReasonInvalidRequest,
-	} {
-		if errors.Is(err, kind) {
-			reason = of
-		}
-	}
-	return verdict{reason: reason, message: sentence(text)}
 }
 
 // sentence ends a text as sentences do, so that another can follow.

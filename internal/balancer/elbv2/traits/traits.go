@@ -37,6 +37,7 @@ func Driver() balancer.Driver {
 		OpensWithin: opensWithin,
 		Reasons:     reasons,
 		Advice:      advice,
+		Explain:     explain,
 	}}
 }
 

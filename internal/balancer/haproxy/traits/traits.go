@@ -6,6 +6,7 @@
 package traits
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -57,8 +58,12 @@ func account(ref balancer.Ref) string {
 	return "haproxy " + instances
 }
 
-// explain leaves the word to the error, which says itself what to change.
-func explain(call *balancer.CallError) string {
+// explain leaves the word to the error of a call, which says itself what to change.
+func explain(_ string, err error) string {
+	var call *balancer.CallError
+	if !errors.As(err, &call) {
+		return ""
+	}
 	name, _, _ := strings.Cut(call.Subject, "@")
 	return fmt.Sprintf("Backend %q of HAProxy: %s", name, call.Text)
 }
