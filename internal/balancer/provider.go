@@ -114,7 +114,16 @@ type Resolver interface {
 // them a step further: who reads such a group again and again calls it after each read
 // that succeeded. It is idempotent, and what did not work is made up for by the next call.
 type Tender interface {
+	// Due reports whether a step is due, by what the driver read last. It makes no call, and
+	// is true where the driver cannot tell.
+	Due(g Group) bool
 	Tend(ctx context.Context, g Group) error
+}
+
+// Due reports whether p has to look after a group's drains now; never if it is not a Tender.
+func Due(p Provider, g Group) bool {
+	t, ok := p.(Tender)
+	return ok && t.Due(g)
 }
 
 // Tend has p look after a group's drains if it is a Tender.

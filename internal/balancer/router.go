@@ -54,6 +54,12 @@ func (r Router) Resolve(ctx context.Context, wanted Group) (Group, error) {
 	return p.Resolve(ctx, wanted)
 }
 
+// Due implements Tender. About a group of no known driver it is true, so that Tend says what is wrong.
+func (r Router) Due(g Group) bool {
+	p, err := r.of(g.Ref)
+	return err != nil || Due(p, g)
+}
+
 // Tend implements Tender; drivers that are none have nothing to look after.
 func (r Router) Tend(ctx context.Context, g Group) error {
 	p, err := r.of(g.Ref)

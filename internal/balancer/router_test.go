@@ -22,6 +22,7 @@ func (n named) Resolve(context.Context, Group) (Group, error)                   
 // tended is a provider that looks after drains.
 type tended struct{ named }
 
+func (n tended) Due(Group) bool                    { return n.err != nil }
 func (n tended) Tend(context.Context, Group) error { return n.err }
 
 func TestRouterTends(t *testing.T) {
@@ -30,6 +31,9 @@ func TestRouterTends(t *testing.T) {
 	for ref, want := range map[Ref]error{{Provider: "aws", Group: "g"}: nil, {Provider: "haproxy", Group: "g"}: tend, {Provider: "other", Group: "g"}: ErrInvalid, {Group: "g"}: ErrInvalid} {
 		if err := r.Tend(t.Context(), Group{Ref: ref}); !errors.Is(err, want) {
 			t.Errorf("tend %v: got %v, want %v", ref, err, want)
+		}
+		if got := r.Due(Group{Ref: ref}); got != (want != nil) {
+			t.Errorf("due of %v: got %t, want %t", ref, got, want != nil)
 		}
 	}
 }

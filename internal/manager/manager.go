@@ -181,14 +181,6 @@ type Balancers struct {
 	Drivers balancer.Drivers
 }
 
-// Tend implements balancer.Tender, at no cost where the load balancer has no use for it.
-func (b Balancers) Tend(ctx context.Context, g balancer.Group) error {
-	if !b.Drivers.Tends(g.Ref) {
-		return nil
-	}
-	return b.Limited.Tend(ctx, g)
-}
-
 // newBalancers makes the providers.
 func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Balancers, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,

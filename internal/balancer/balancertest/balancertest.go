@@ -312,6 +312,10 @@ func tendFinishesDrains(t *testing.T, h Harness) {
 	if diff := cmp.Diff(before, h.State(t, group)); diff != "" {
 		t.Errorf("with nothing left to do the group changed (-before +after):\n%s", diff)
 	}
+
+	if h.health(t, group); tender.Due(group) {
+		t.Error("with nothing left to do something is due")
+	}
 }
 
 // oneLeaves makes a group of two healthy targets, one of which was deregistered.

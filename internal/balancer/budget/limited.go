@@ -101,10 +101,18 @@ func (l *Limited) Resolve(ctx context.Context, wanted balancer.Group) (balancer.
 	return g, line.heed(err)
 }
 
-// Tend implements Tender; it costs one call that changes the group. It gives way to
-// registrations and deregistrations, since it comes after every read and mostly finds
-// nothing to do.
+// Due implements Tender, and costs nothing.
+func (l *Limited) Due(g balancer.Group) bool { return balancer.Due(l.next, g) }
+
+// Tend implements Tender. It costs one call that changes the group, and gives way to
+// registrations and deregistrations.
 func (l *Limited) Tend(ctx context.Context, g balancer.Group) error {
+	// It comes after every read, and most of them leave nothing to do: that may not wait
+	// for the calls of others, nor take one from them.
+	if !l.Due(g) {
+		return nil
+	}
+
 	line := l.budget(g.Ref).change
 	if err := l.wait(ctx, g.Ref, line, Audit, nil, 1); err != nil {
 		return err

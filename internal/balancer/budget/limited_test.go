@@ -24,6 +24,7 @@ func (a answers) Register(context.Context, balancer.Group, []gate.Target, balanc
 	return a.err
 }
 func (a answers) Deregister(context.Context, balancer.Group, []gate.Target) error { return a.err }
+func (a answers) Due(balancer.Group) bool                                         { return true }
 func (a answers) Tend(context.Context, balancer.Group) error                      { return a.err }
 func (a answers) Resolve(context.Context, balancer.Group) (balancer.Group, error) {
 	return balancer.Group{}, a.err
@@ -86,6 +87,28 @@ func TestLimitedWaits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// settled is a provider that has nothing to look after.
+type settled struct{ answers }
+
+func (settled) Due(balancer.Group) bool { return false }
+
+// TestNothingToLookAfterIsFree: it neither waits for the calls of others nor takes one from them.
+func TestNothingToLookAfterIsFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(settled{}, fixed(testLimits), byRole)
+		start := time.Now()
+		for range 9 {
+			_ = l.Tend(t.Context(), balancer.Group{})
+		}
+		_ = l.Register(t.Context(), balancer.Group{}, make([]gate.Target, 1), nil)
+		_ = l.Tend(t.Context(), balancer.Group{})
+
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("looking after groups that need nothing cost %s", waited)
+		}
+	})
 }
 
 func TestLimitedGivesUp(t *testing.T) {

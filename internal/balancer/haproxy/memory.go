@@ -115,12 +115,23 @@ func (m *memory) keep(views []view) {
 func (m *memory) take(with balancer.Settings, young time.Duration) []view {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	views := m.views
-	m.views = nil
-	if len(views) == 0 || views[0].g.settings != with || m.now().Sub(m.readAt) >= young {
+	defer func() { m.views = nil }()
+	return m.usable(with, young)
+}
+
+// kept returns the same, and leaves it for take.
+func (m *memory) kept(with balancer.Settings, young time.Duration) []view {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.usable(with, young)
+}
+
+// usable returns what was kept if it can be gone by; mu is held.
+func (m *memory) usable(with balancer.Settings, young time.Duration) []view {
+	if len(m.views) == 0 || m.views[0].g.settings != with || m.now().Sub(m.readAt) >= young {
 		return nil
 	}
-	return views
+	return m.views
 }
 
 // quietFor is for how long a server that leaves has had no connection, failed ones included.

@@ -31,6 +31,17 @@ const (
 	retried = 2 * time.Second
 )
 
+// Due implements balancer.Tender, by what the last Health read. Without that only a read could tell.
+func (p *Provider) Due(of balancer.Group) bool {
+	g, err := p.group(opTend, of)
+	if err != nil || g.Observe {
+		return err != nil
+	}
+
+	views := g.memory.kept(g.settings, p.callTimeout)
+	return views == nil || len(steps(views)) > 0
+}
+
 // Tend implements balancer.Tender: it removes servers that have drained, and adds those
 // that one instance has and another lacks, unless the binding is being deleted. It goes by what the last Health read, and
 // reads the group itself when none did so just before. Should a step fail, the next
@@ -62,25 +73,41 @@ func (p *Provider) tend(ctx context.Context, views []view) *troubleError {
 	defer cancel()
 
 	var wg sync.WaitGroup
-	troubles := make([]*troubleError, len(views))
-	for n, v := range views {
-		units, lacking := v.overdue(), []placement(nil)
-		if !v.g.Ending {
-			lacking = v.lacking(views)
-		}
-
-		if len(units) == 0 && len(lacking) == 0 {
-			continue
-		}
+	due := steps(views)
+	troubles := make([]*troubleError, len(due))
+	for n, s := range due {
 		wg.Go(func() {
-			_, left := v.exchange(ctx, units...)
-			_, came := v.place(ctx, lacking)
+			_, left := s.at.exchange(ctx, s.units...)
+			_, came := s.at.place(ctx, s.lacking)
 			troubles[n] = cmp.Or(left, came)
 		})
 	}
 
 	wg.Wait()
 	return cmp.Or(troubles...)
+}
+
+// step is what is to be done at one instance: commands that go on with what was begun, and servers to add.
+type step struct {
+	at      view
+	units   [][]string
+	lacking []placement
+}
+
+// steps lists what is to be done at the instances that have anything to do.
+func steps(views []view) []step {
+	var due []step
+	for _, v := range views {
+		s := step{at: v, units: v.overdue()}
+		if !v.g.Ending {
+			s.lacking = v.lacking(views)
+		}
+
+		if len(s.units) > 0 || len(s.lacking) > 0 {
+			due = append(due, s)
+		}
+	}
+	return due
 }
 
 // overdue gives the commands that go on with what was begun.

@@ -275,6 +275,9 @@ func TestTendGoesByWhatWasRead(t *testing.T) {
 
 		tc.before(p, group, s)
 		reads := s.reads()
+		if !p.Due(group) {
+			t.Errorf("%s: nothing is due", tc.reason)
+		}
 		if err := p.Tend(t.Context(), group); err != nil {
 			t.Fatal(err)
 		}
@@ -283,6 +286,26 @@ func TestTendGoesByWhatWasRead(t *testing.T) {
 		}
 		if len(s.changes()) == 0 {
 			t.Errorf("%s: Tend did nothing", tc.reason)
+		}
+	}
+}
+
+// TestNothingIsDue: a backend of which a read shows that nothing leaves it needs nobody, be it read once or again and again.
+func TestNothingIsDue(t *testing.T) {
+	s := &transcript{version: "2.6.12", state: "3 web 2 podgate_x 127.0.0.1 2 0 100 100 99 15 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", stat: "web,podgate_x,0,0,2,L7OK,,,2,4,http,,\n"}
+	p, group := s.provide(t)
+	for range 2 {
+		if _, err := p.Health(t.Context(), group); err != nil {
+			t.Fatal(err)
+		}
+		reads := s.reads()
+		for range 2 {
+			if p.Due(group) {
+				t.Error("something is due where nothing leaves")
+			}
+		}
+		if got := s.reads() - reads; got != 0 {
+			t.Errorf("the question made %d reads", got)
 		}
 	}
 }

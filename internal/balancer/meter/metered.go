@@ -77,6 +77,9 @@ func (m *Metered) Resolve(ctx context.Context, wanted balancer.Group) (group bal
 	return m.next.Resolve(ctx, wanted)
 }
 
+// Due implements balancer.Tender. It is not counted, since it is no call.
+func (m *Metered) Due(g balancer.Group) bool { return balancer.Due(m.next, g) }
+
 // Tend implements balancer.Tender.
 func (m *Metered) Tend(ctx context.Context, g balancer.Group) (err error) {
 	defer m.observe("tend", time.Now(), &err)

@@ -26,6 +26,7 @@ func (a answers) Register(context.Context, balancer.Group, []gate.Target, balanc
 	return a.err
 }
 func (a answers) Deregister(context.Context, balancer.Group, []gate.Target) error { return a.err }
+func (a answers) Due(balancer.Group) bool                                         { return true }
 func (a answers) Tend(context.Context, balancer.Group) error                      { return a.err }
 func (a answers) Resolve(context.Context, balancer.Group) (balancer.Group, error) {
 	return balancer.Group{}, a.err
@@ -59,6 +60,9 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 		_ = m.Register(t.Context(), balancer.Group{}, nil, nil)
 		_ = m.Deregister(t.Context(), balancer.Group{}, nil)
 		_, _ = m.Resolve(t.Context(), balancer.Group{})
+		if !m.Due(balancer.Group{}) {
+			t.Errorf("%s: what is due is hidden", tc.reason)
+		}
 		if got := m.Tend(t.Context(), balancer.Group{}); !errors.Is(got, tc.err) {
 			t.Errorf("%s: the answer to Tend became %v", tc.reason, got)
 		}

@@ -264,6 +264,7 @@ func (w *world) let(d time.Duration) {
 }
 
 func (w *world) try(key types.NamespacedName) (reconcile.Result, error) {
+	defer w.registrar.tends.all.Wait()
 	return w.Reconcile(w.t.Context(), reconcile.Request{NamespacedName: key})
 }
 
@@ -341,6 +342,9 @@ func (w *world) Deregister(_ context.Context, g balancer.Group, targets []gate.T
 	}
 	return nil
 }
+
+// Due implements balancer.Tender.
+func (w *world) Due(balancer.Group) bool { return true }
 
 // Tend implements balancer.Tender.
 func (w *world) Tend(_ context.Context, g balancer.Group) error {

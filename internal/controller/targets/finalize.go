@@ -158,8 +158,13 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (remains, er
 
 	err = errors.Join(r.registrar.deregister(ctx, group, removed, who), who.record.Err())
 
-	// Last, since it may wait for calls that can wait.
-	rest.takes = max(rest.takes, r.tend(ctx, group, shown))
+	if shown == 0 || !r.drivers.Tends(group.Ref) {
+		return rest, err
+	}
+
+	// The next attempt looks after the drains again, so that a failure delays the binding and nothing else.
+	r.registrar.tend(ctx, group)
+	rest.takes = max(rest.takes, group.DeregistrationDelay+drainSlack)
 	return rest, err
 }
 
@@ -184,21 +189,6 @@ func (r *Reconciler) leaves(ctx context.Context, b *binding.Binding, foreign []g
 
 // drainSlack is how much longer than the group's delay a drain may take, since it goes on in steps.
 const drainSlack = 10 * time.Second
-
-// tend looks after the drains of a deleted binding's group, where they need it, and returns
-// how long those of its targets take at most.
-func (r *Reconciler) tend(ctx context.Context, group balancer.Group, targets int) time.Duration {
-	if targets == 0 || !r.drivers.Tends(group.Ref) {
-		return 0
-	}
-
-	// The next attempt looks after them again, so that a failure delays the binding and nothing else.
-	if err := balancer.Tend(ctx, r.provider, group); err != nil {
-		log.FromContext(ctx).V(1).Info("Looking after a target group's drains failed", "group", group.Ref.Group, "error", err.Error())
-	}
-
-	return group.DeregistrationDelay + drainSlack
-}
 
 // toEmpty returns the targets of a deleted binding's group that are this cluster's and still there, and those that serve
 // and may be somebody else's.

@@ -6,9 +6,11 @@ package targets
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
@@ -141,6 +143,37 @@ func TestLaw5DeletedBackendIsEmptiedFirst(t *testing.T) {
 	if _, err := w.try(key); err != nil || w.tended != 1 {
 		t.Errorf("looked after %d times: %v", w.tended, err)
 	}
+}
+
+// TestLaw7LeftBackendHoldsNoWorker: looking after the drains of a deleted binding's group may wait long for the account's
+// calls. The worker goes on to the account's other bindings meanwhile, and does not ask for the same again.
+func TestLaw7LeftBackendHoldsNoWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		k := w.behind()
+		key := k.bind("web", time.Hour, "unix:/1")
+		w.pod(1)
+		if _, err := w.try(key); err != nil {
+			t.Fatal(err)
+		}
+
+		free := make(chan struct{})
+		w.onTend = func() { <-free }
+		k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
+		for range 2 {
+			res, err := w.Reconcile(t.Context(), reconcile.Request{NamespacedName: key})
+			if err != nil || res.RequeueAfter != drainPoll {
+				t.Errorf("again in %s: %v", res.RequeueAfter, err)
+			}
+			synctest.Wait()
+		}
+
+		close(free)
+		synctest.Wait()
+		if w.tended != 1 {
+			t.Errorf("looked after %d times at once", w.tended)
+		}
+	})
 }
 
 // TestNextOwnerTakesOver: of two bindings of a group the newer is served within 10 s of

@@ -25,6 +25,7 @@ type registrar struct {
 	drains   *record.Reports
 	metrics  *callMetrics
 	now      func() time.Time
+	tends    tends
 }
 
 // apply makes the plan's calls: what is urgent at once, removals of running targets
