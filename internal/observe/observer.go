@@ -132,12 +132,13 @@ func (o *Observer) Run(ctx context.Context) error {
 }
 
 // Track says that user, such as a binding, needs a subject, which is read from now on. What
-// the latest user says of the subject counts.
+// the latest user says of the subject counts, as long as that user tracks it.
 func (o *Observer) Track(id Subject, user types.NamespacedName, d Description) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := o.get(id)
-	s.users[user] = struct{}{}
+	s.leave(user)
+	s.users = append(s.users, tracked{user: user, said: d})
 	o.describe(s, d)
 }
 
@@ -149,7 +150,13 @@ func (o *Observer) Untrack(id Subject, user types.NamespacedName) {
 	if !known {
 		return
 	}
-	delete(s.users, user)
+
+	// What a binding said that is gone, such as that its group is being left, is not true of the others'.
+	s.leave(user)
+	if n := len(s.users); n > 0 {
+		o.describe(s, s.users[n-1].said)
+	}
+
 	o.drop(s)
 }
 

@@ -5,6 +5,7 @@ package observe
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,12 @@ type placed struct {
 	at  time.Time
 }
 
+// tracked is what a user says of the subject that it tracks.
+type tracked struct {
+	user types.NamespacedName
+	said Description
+}
+
 // subject is what the observer knows of a Subject. One loop reads it.
 type subject struct {
 	id     Subject
@@ -70,8 +77,9 @@ type subject struct {
 	// All below is guarded by Observer.mu.
 	described Description
 	// anchor is where the rhythm of the audits begins.
-	anchor    time.Time
-	users     map[types.NamespacedName]struct{}
+	anchor time.Time
+	// users are those who track the subject, the latest last.
+	users     []tracked
 	interests map[types.NamespacedName]*interest
 	placed    map[gate.Target]placed
 	view      View
@@ -96,7 +104,6 @@ func (o *Observer) get(id Subject) *subject {
 
 	s := &subject{
 		id: id, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1), born: time.Now(),
-		users:     map[types.NamespacedName]struct{}{},
 		interests: map[types.NamespacedName]*interest{},
 		placed:    map[gate.Target]placed{},
 	}
@@ -128,6 +135,11 @@ func (o *Observer) describe(s *subject, d Description) {
 	if d.Audit != before.Audit || d.Recovery != before.Recovery || d.Lag != before.Lag {
 		send(s.nudge)
 	}
+}
+
+// leave drops what a user said of the subject; mu is held.
+func (s *subject) leave(user types.NamespacedName) {
+	s.users = slices.DeleteFunc(s.users, func(t tracked) bool { return t.user == user })
 }
 
 // drop ends the loop of a subject that nobody needs; mu is held.

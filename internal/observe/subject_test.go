@@ -138,14 +138,16 @@ func TestASubjectThatIsNotATargetGroup(t *testing.T) {
 	})
 }
 
-// TestDescription: what the latest user says of a subject counts from then on, also where its next read was far off.
+// TestDescription: what the latest user says of a subject counts from then on, also where its next read was far off, and
+// until that user tracks it no longer.
 func TestDescription(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
 		w.Track(group1, user, described)
 		w.during(10*time.Second, group1)
 
-		w.Track(group1, types.NamespacedName{Namespace: "shop", Name: "other"}, Description{Audit: 2 * time.Second})
+		other := types.NamespacedName{Namespace: "shop", Name: "other"}
+		w.Track(group1, other, Description{Audit: 2 * time.Second})
 		if n := len(w.during(time.Minute, group1)); n < 29 || n > 31 {
 			t.Errorf("%d audits in a minute, want one in two seconds", n)
 		}
@@ -153,6 +155,14 @@ func TestDescription(t *testing.T) {
 		w.Watch(Interest{Subject: group1, Pod: podA, Target: atA})
 		if at, _ := w.Unsure(group1, podA); !at.Equal(time.Now()) {
 			t.Errorf("an answer counts from %s on, want at once", at)
+		}
+
+		w.Untrack(group1, other)
+		if at, _ := w.Unsure(group1, podA); !at.Equal(time.Now().Add(described.Lag)) {
+			t.Errorf("an answer counts from %s on, want what the user says that is left", at)
+		}
+		if n := len(w.during(time.Minute, group1)); n > 15 {
+			t.Errorf("%d reads in a minute for a user that is gone", n)
 		}
 
 		w.Watch(Interest{Subject: group2, Pod: podB, Target: atB, Waiting: true})
