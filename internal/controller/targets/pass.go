@@ -91,7 +91,7 @@ func (r *Reconciler) findPods(ctx context.Context, p *pass) error {
 
 	// The events of unselected pods have to find the binding without a selector.
 	key := p.binding.Key()
-	r.states.update(key, func(s *state) { s.service.unselected = who.unselected })
+	r.states.hold(key, who.unselected)
 
 	p.history = r.states.history(key, p.group.Ref)
 	p.history.observe(p.observed, who, r.now())

@@ -72,9 +72,14 @@ type reported struct {
 type states struct {
 	mu sync.Mutex
 	of map[types.NamespacedName]*state
+	// holders are the bindings by the pods that their groups hold without selecting them, as serviceState.unselected has
+	// it: each event of a pod asks for them.
+	holders map[types.NamespacedName][]types.NamespacedName
 }
 
-func newStates() *states { return &states{of: map[types.NamespacedName]*state{}} }
+func newStates() *states {
+	return &states{of: map[types.NamespacedName]*state{}, holders: map[types.NamespacedName][]types.NamespacedName{}}
+}
 
 // get returns a copy of what is remembered of a binding; the zero value when that is nothing.
 func (s *states) get(key types.NamespacedName) state {
@@ -101,6 +106,7 @@ func (s *states) stop(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known := s.of[key]; known != nil {
+		s.release(key, known)
 		known.service = serviceState{}
 	}
 }
@@ -109,6 +115,9 @@ func (s *states) stop(key types.NamespacedName) {
 func (s *states) forget(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if known := s.of[key]; known != nil {
+		s.release(key, known)
+	}
 	delete(s.of, key)
 }
 
@@ -155,17 +164,35 @@ func (s *states) absentSince(key types.NamespacedName, missing bool, now time.Ti
 	return since
 }
 
+// hold remembers which pods a binding's group holds without selecting them.
+func (s *states) hold(key types.NamespacedName, pods []types.NamespacedName) {
+	s.update(key, func(known *state) {
+		s.release(key, known)
+		known.service.unselected = pods
+		for _, pod := range pods {
+			s.holders[pod] = append(s.holders[pod], key)
+		}
+	})
+}
+
+// release forgets which pods a binding's group holds; mu is held.
+func (s *states) release(key types.NamespacedName, known *state) {
+	for _, pod := range known.service.unselected {
+		left := slices.DeleteFunc(s.holders[pod], func(holder types.NamespacedName) bool { return holder == key })
+		if len(left) == 0 {
+			delete(s.holders, pod)
+		} else {
+			s.holders[pod] = left
+		}
+	}
+	known.service.unselected = nil
+}
+
 // holding lists the bindings whose groups hold a target of a pod that they do not select.
 func (s *states) holding(pod types.NamespacedName) []types.NamespacedName {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var found []types.NamespacedName
-	for key, known := range s.of {
-		if slices.Contains(known.service.unselected, pod) {
-			found = append(found, key)
-		}
-	}
-	return found
+	return slices.Clone(s.holders[pod])
 }
 
 // press remembers whether a binding's latest reconciliation failed with a pressing error.

@@ -6,6 +6,7 @@ package targets
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -48,4 +49,36 @@ func TestStateOfABinding(t *testing.T) {
 	if len(w.states.of) != 0 {
 		t.Errorf("a binding that is gone is remembered: %v", w.states.of)
 	}
+}
+
+// TestHolders: the event of a pod that no selector leads from finds the bindings whose groups hold it, and no others.
+func TestHolders(t *testing.T) {
+	pod := func(name string) types.NamespacedName { return types.NamespacedName{Namespace: "shop", Name: name} }
+	blue, green := types.NamespacedName{Namespace: "shop", Name: "blue"}, types.NamespacedName{Namespace: "shop", Name: "green"}
+	s := newStates()
+	check := func(when string, want map[string][]types.NamespacedName) {
+		t.Helper()
+		for _, name := range []string{"one", "two", "three"} {
+			if diff := cmp.Diff(want[name], s.holding(pod(name))); diff != "" {
+				t.Errorf("%s: who holds %s (-want +got):\n%s", when, name, diff)
+			}
+		}
+		if len(s.holders) != len(want) {
+			t.Errorf("%s: %d pods are remembered, want %d", when, len(s.holders), len(want))
+		}
+	}
+
+	s.hold(blue, []types.NamespacedName{pod("one"), pod("two")})
+	s.hold(green, []types.NamespacedName{pod("two"), pod("three")})
+	check("two bindings", map[string][]types.NamespacedName{"one": {blue}, "two": {blue, green}, "three": {green}})
+
+	s.hold(blue, []types.NamespacedName{pod("one")})
+	s.hold(blue, []types.NamespacedName{pod("one")})
+	check("one lets a pod go", map[string][]types.NamespacedName{"one": {blue}, "two": {green}, "three": {green}})
+
+	s.stop(green)
+	check("one is served no longer", map[string][]types.NamespacedName{"one": {blue}})
+
+	s.forget(blue)
+	check("one is gone", nil)
 }
