@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unique"
 
@@ -38,8 +39,29 @@ const Unread = int64(-1)
 // stays what it was, since pods of one template share the text.
 func Keep(pod *corev1.Pod, m Manifest) { pod.Status.Message = unique.Make(m.String()).Value() }
 
-// Kept is what Keep put into a pod; false when nothing was.
-func Kept(pod *corev1.Pod) (Manifest, bool) { return ParseManifest(pod.Status.Message) }
+// Kept is what Keep put into a pod; false when nothing was. The Manifest is not to be changed.
+func Kept(pod *corev1.Pod) (Manifest, bool) {
+	text := pod.Status.Message
+	if last := lastKept.Load(); last != nil && last.text == text {
+		return last.manifest, true
+	}
+
+	m, ok := ParseManifest(text)
+	if ok {
+		lastKept.Store(&kept{text, m})
+	}
+	return m, ok
+}
+
+// kept is a Manifest and the text that it was read from.
+type kept struct {
+	text     string
+	manifest Manifest
+}
+
+// lastKept is what Kept read last. Pods of one template share their text, and are mostly asked about one after the
+// other, so that it need not be read again for each.
+var lastKept atomic.Pointer[kept]
 
 // StoppedAt is when the first container that serves one of the ports of a cached pod that is being deleted has slept
 // through its hook and is told to stop; zero when that cannot be known, or when there is no hook: what

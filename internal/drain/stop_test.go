@@ -96,6 +96,35 @@ func TestShort(t *testing.T) {
 	}
 }
 
+// TestKept: pods of one template cost one reading, and each is told what its own template says.
+func TestKept(t *testing.T) {
+	pods := map[string]*corev1.Pod{"web": {}, "api": {}}
+	for name, pod := range pods {
+		Keep(pod, Manifest{Grace: 30, Containers: []Container{{Name: name}}})
+	}
+	for range 3 {
+		for name, pod := range pods {
+			if m, ok := Kept(pod); !ok || m.Containers[0].Name != name {
+				t.Errorf("%s: got %+v", name, m)
+			}
+		}
+	}
+
+	Keep(pods["api"], Manifest{Grace: 30, Containers: []Container{{Name: "web"}}})
+	read := func() {
+		for _, pod := range pods {
+			_, _ = Kept(pod)
+		}
+	}
+	if n := testing.AllocsPerRun(100, read); n != 0 {
+		t.Errorf("two pods of one template cost %v allocations, want it read once", n)
+	}
+
+	if _, ok := Kept(&corev1.Pod{}); ok {
+		t.Error("a pod in which nothing was kept has a manifest")
+	}
+}
+
 // TestStoppedAt: a pod's deletion began when its grace period did, and its hook with it.
 func TestStoppedAt(t *testing.T) {
 	web := func(hook, grace int64) string {
