@@ -25,12 +25,16 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/controller/backoff"
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/gates"
 )
 
 // Name is the controller's, in logs and metrics.
 const Name = "pod"
+
+// firstBackoff is how long a pod waits after the first error.
+const firstBackoff = 100 * time.Millisecond
 
 // Options are what the controller needs. All are required but the grace and those that
 // say what they are without.
@@ -104,7 +108,7 @@ func Setup(mgr manager.Manager, o Options) error {
 		WatchesRawSource(o.Wake).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: o.Workers,
-			RateLimiter:             newRateLimiter(o.Random),
+			RateLimiter:             backoff.New(firstBackoff, nil, o.Random),
 		}).
 		Complete(r)
 }

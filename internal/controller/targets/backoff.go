@@ -7,36 +7,25 @@ import (
 	"errors"
 	"time"
 
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/podgate/podgate/internal/controller/backoff"
 )
 
-// maxBackoff bounds the wait after an error.
-const maxBackoff = 30 * time.Second
-
-// maxPressing is the same while the target of a pod that ends is still to go: the load
+// maxPressing bounds the wait after an error while the target of a pod that ends is still to go: the load
 // balancer sends it requests meanwhile. The budget of calls holds all the same.
 const maxPressing = 5 * time.Second
 
-// rateLimiter takes up to a fifth off another's delays, so that many groups that
-// failed together do not come back together.
-type rateLimiter struct {
-	workqueue.TypedRateLimiter[reconcile.Request]
-	random func(time.Duration) time.Duration
-	states *states
+func newRateLimiter(random func(time.Duration) time.Duration, s *states) backoff.Limiter {
+	return backoff.New(200*time.Millisecond, s.longest, random)
 }
 
-func newRateLimiter(random func(time.Duration) time.Duration, s *states) rateLimiter {
-	return rateLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, maxBackoff), random, s}
-}
-
-// When implements workqueue.TypedRateLimiter.
-func (l rateLimiter) When(req reconcile.Request) time.Duration {
-	d := l.TypedRateLimiter.When(req)
-	if l.states.get(req.NamespacedName).pressing {
-		d = min(d, maxPressing)
+// longest returns how long a binding waits at most after an error.
+func (s *states) longest(req reconcile.Request) time.Duration {
+	if s.get(req.NamespacedName).pressing {
+		return maxPressing
 	}
-	return d - l.random(d/5+1)
+	return backoff.Most
 }
 
 // pressingError keeps the target of a pod in its group that is being deleted, or gone.

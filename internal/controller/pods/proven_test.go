@@ -6,26 +6,9 @@ package pods
 import (
 	"encoding/json"
 	"testing"
-	"time"
-
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 )
-
-// TestLaw6PodsBackOffApart: pods that failed together do not come back together, and none
-// later than maxBackoff.
-func TestLaw6PodsBackOffApart(t *testing.T) {
-	most := func(d time.Duration) time.Duration { return d - 1 }
-	none := func(time.Duration) time.Duration { return 0 }
-	early, late := newRateLimiter(most), newRateLimiter(none)
-	for n := range 20 {
-		a, b := early.When(reconcile.Request{}), late.When(reconcile.Request{})
-		if a >= b || a < b*4/5 || b > maxBackoff {
-			t.Fatalf("failure %d: tried again between %s and %s", n, a, b)
-		}
-	}
-}
 
 // TestProvenKeepsTimeOuts: that a time-out was reported survives a restart, and a record
 // of before that was kept is read as one without.
