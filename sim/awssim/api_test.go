@@ -290,11 +290,7 @@ func TestTagsAndAttributesAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	got := map[string]string{}
-	for _, a := range attributes.Attributes {
-		got[*a.Key] = *a.Value
-	}
-
+	got := values(attributes.Attributes)
 	if got["deregistration_delay.timeout_seconds"] != "30" || got["stickiness.enabled"] != "false" {
 		t.Errorf("attributes of the group: %v", got)
 	}

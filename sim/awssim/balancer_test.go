@@ -33,11 +33,17 @@ func (e *env) balancerAttributes(arn string) map[string]string {
 	if err != nil {
 		e.Fatal(err)
 	}
-	got := map[string]string{}
-	for _, a := range out.Attributes {
-		got[*a.Key] = *a.Value
+	return values(out.Attributes)
+}
+
+// values are attributes by key, of a load balancer, a listener or a target group.
+func values[A types.LoadBalancerAttribute | types.ListenerAttribute | types.TargetGroupAttribute](all []A) map[string]string {
+	found := map[string]string{}
+	for _, a := range all {
+		attribute := types.LoadBalancerAttribute(a)
+		found[*attribute.Key] = *attribute.Value
 	}
-	return got
+	return found
 }
 
 func (e *env) balancerAttribute(arn, key, value string) error {

@@ -21,11 +21,7 @@ func (e *env) listenerAttributes(arn string) map[string]string {
 	if err != nil {
 		e.Fatal(err)
 	}
-	got := map[string]string{}
-	for _, a := range out.Attributes {
-		got[*a.Key] = *a.Value
-	}
-	return got
+	return values(out.Attributes)
 }
 
 func (e *env) listenerAttribute(arn, key, value string) error {

@@ -294,11 +294,8 @@ func (s *stack) readGroup(got *configuration, written configuration) {
 	g := must[*elbv2.DescribeTargetGroupsOutput](s.env)(s.elb.DescribeTargetGroups(s.Context(), &elbv2.DescribeTargetGroupsInput{TargetGroupArns: []string{s.group}})).TargetGroups[0]
 	got.HealthPath, got.HealthyCount = *g.HealthCheckPath, *g.HealthyThresholdCount
 
-	attributes := map[string]string{}
-	for _, a := range must[*elbv2.DescribeTargetGroupAttributesOutput](s.env)(s.elb.DescribeTargetGroupAttributes(s.Context(), &elbv2.DescribeTargetGroupAttributesInput{TargetGroupArn: &s.group})).Attributes {
-		attributes[*a.Key] = *a.Value
-	}
-	got.GroupAttributes = keysOf(attributes, written.GroupAttributes)
+	attributes := must[*elbv2.DescribeTargetGroupAttributesOutput](s.env)(s.elb.DescribeTargetGroupAttributes(s.Context(), &elbv2.DescribeTargetGroupAttributesInput{TargetGroupArn: &s.group})).Attributes
+	got.GroupAttributes = keysOf(values(attributes), written.GroupAttributes)
 
 	for _, row := range s.describe(s.group, written.Targets...) {
 		if row.TargetHealth.Reason != types.TargetHealthReasonEnumNotRegistered && row.TargetHealth.Reason != types.TargetHealthReasonEnumDeregistrationInProgress {
@@ -315,11 +312,8 @@ func (s *stack) readListener(got *configuration, written configuration) {
 		s.Errorf("default actions %+v, want a forward to %s", l.DefaultActions, s.group)
 	}
 
-	attributes := map[string]string{}
-	for _, a := range must[*elbv2.DescribeListenerAttributesOutput](s.env)(s.elb.DescribeListenerAttributes(s.Context(), &elbv2.DescribeListenerAttributesInput{ListenerArn: &s.listener})).Attributes {
-		attributes[*a.Key] = *a.Value
-	}
-	got.ListenerAttributes = keysOf(attributes, written.ListenerAttributes)
+	attributes := must[*elbv2.DescribeListenerAttributesOutput](s.env)(s.elb.DescribeListenerAttributes(s.Context(), &elbv2.DescribeListenerAttributesInput{ListenerArn: &s.listener})).Attributes
+	got.ListenerAttributes = keysOf(values(attributes), written.ListenerAttributes)
 
 	for _, c := range must[*elbv2.DescribeListenerCertificatesOutput](s.env)(s.elb.DescribeListenerCertificates(s.Context(), &elbv2.DescribeListenerCertificatesInput{ListenerArn: &s.listener})).Certificates {
 		if *c.IsDefault {

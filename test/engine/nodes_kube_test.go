@@ -4,13 +4,11 @@
 package engine
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,7 +16,6 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/disruption"
-	"github.com/podgate/podgate/internal/manager"
 )
 
 // node makes a node.
@@ -104,20 +101,5 @@ func TestLaw9TaintTakenBack(t *testing.T) {
 
 // Whoever may not read nodes, as with an older role, is told nothing by them; all else works.
 func TestRoleWithoutNodes(t *testing.T) {
-	c := newCluster(t)
-	c.permit("podgate-nodeless", func(role *rbacv1.ClusterRole) {
-		for i := range role.Rules {
-			role.Rules[i].Resources = slices.DeleteFunc(role.Rules[i].Resources, func(r string) bool { return r == "nodes" })
-		}
-	})
-
-	cfg, refused := c.as("podgate-nodeless")
-	c.cfg = cfg
-	c.config = func(config *manager.Config) { config.Namespace = "podgate-system" }
-	c.opensAGate()
-	c.stop()
-
-	if !slices.Contains(refused(), "GET /api/v1/nodes") {
-		t.Errorf("want nodes refused, got %q", refused())
-	}
+	newCluster(t).worksWithout("nodes")
 }

@@ -26,18 +26,7 @@ func TestUngatedPodsAreReplaced(t *testing.T) {
 	arn := c.group("web")
 	c.script(arn, "healthy")
 	c.service("web")
-	set := &appsv1.ReplicaSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "set"},
-		Spec: appsv1.ReplicaSetSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
-			},
-		},
-	}
-
-	c.create(set)
+	set := c.replicaSet("set")
 	owned := func(name, ip string, of ...string) *corev1.Pod {
 		pod := c.pod(name, "web", ip, of...)
 		c.patch(pod, fmt.Sprintf(`{"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"set","uid":%q,"controller":true}]}}`, set.UID))
@@ -104,4 +93,23 @@ func (c *cluster) patch(o client.Object, body string) {
 	if err := c.kube.Patch(c.Context(), o, client.RawPatch(types.MergePatchType, []byte(body))); err != nil {
 		c.Fatal(err)
 	}
+}
+
+// replicaSet makes an owner of pods of application web.
+func (c *cluster) replicaSet(name string) *appsv1.ReplicaSet {
+	c.Helper()
+	web := map[string]string{"app": "web"}
+	set := &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: name},
+		Spec: appsv1.ReplicaSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: web},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: web},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+			},
+		},
+	}
+
+	c.create(set)
+	return set
 }

@@ -108,21 +108,27 @@ func TestRoleSuffices(t *testing.T) {
 // Whoever may not read namespaces, as with an older role, is not told of pods without a
 // gate; all else works.
 func TestRoleWithoutNamespaces(t *testing.T) {
-	c := newCluster(t)
-	c.permit("podgate-older", func(role *rbacv1.ClusterRole) {
+	newCluster(t).worksWithout("namespaces")
+}
+
+// worksWithout has podgate open a gate with a role that does not name a resource. That it asked for it is refused.
+func (c *cluster) worksWithout(resource string) {
+	c.Helper()
+	user := "podgate-without-" + resource
+	c.permit(user, func(role *rbacv1.ClusterRole) {
 		for i := range role.Rules {
-			role.Rules[i].Resources = slices.DeleteFunc(role.Rules[i].Resources, func(r string) bool { return r == "namespaces" })
+			role.Rules[i].Resources = slices.DeleteFunc(role.Rules[i].Resources, func(r string) bool { return r == resource })
 		}
 	})
 
-	cfg, refused := c.as("podgate-older")
+	cfg, refused := c.as(user)
 	c.cfg = cfg
 	c.config = func(config *manager.Config) { config.Namespace = "podgate-system" }
 	c.opensAGate()
 	c.stop()
 
-	if !slices.Contains(refused(), "GET /api/v1/namespaces") {
-		t.Errorf("want namespaces refused, got %q", refused())
+	if !slices.Contains(refused(), "GET /api/v1/"+resource) {
+		c.Errorf("want %s refused, got %q", resource, refused())
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,18 +24,7 @@ func TestUngatedPodsAreTold(t *testing.T) {
 	arn := c.group("web")
 	c.service("web")
 	c.binding("web", "web", arn)
-	set := &appsv1.ReplicaSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: "set"},
-		Spec: appsv1.ReplicaSetSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
-			},
-		},
-	}
-
-	c.create(set)
+	set := c.replicaSet("set")
 	c.start()
 	pod := func(name, app, value string) {
 		c.create(&corev1.Pod{

@@ -11,24 +11,9 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/balancertest"
 	"github.com/podgate/podgate/internal/gate"
 )
-
-// answers is a provider that answers every call with the same error.
-type answers struct{ err error }
-
-func (a answers) Health(context.Context, balancer.Group) (map[gate.Target]gate.Health, error) {
-	return nil, a.err
-}
-func (a answers) Register(context.Context, balancer.Group, []gate.Target, balancer.Pods) error {
-	return a.err
-}
-func (a answers) Deregister(context.Context, balancer.Group, []gate.Target) error { return a.err }
-func (a answers) Due(balancer.Group) bool                                         { return true }
-func (a answers) Tend(context.Context, balancer.Group) error                      { return a.err }
-func (a answers) Resolve(context.Context, balancer.Group) (balancer.Group, error) {
-	return balancer.Group{}, a.err
-}
 
 // fixed are limits that every account has.
 func fixed(limits balancer.Limits) func(balancer.Ref) balancer.Limits {
@@ -81,7 +66,7 @@ func TestLimitedWaits(t *testing.T) {
 	for _, tc := range tests {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			tc.calls(t.Context(), New(answers{}, fixed(testLimits), byRole))
+			tc.calls(t.Context(), New(balancertest.Answers{}, fixed(testLimits), byRole))
 			if got := time.Since(start); got != tc.want {
 				t.Errorf("%s: waited %s, want %s", tc.reason, got, tc.want)
 			}
@@ -90,7 +75,7 @@ func TestLimitedWaits(t *testing.T) {
 }
 
 // settled is a provider that has nothing to look after.
-type settled struct{ answers }
+type settled struct{ balancertest.Answers }
 
 func (settled) Due(balancer.Group) bool { return false }
 
@@ -113,7 +98,7 @@ func TestNothingToLookAfterIsFree(t *testing.T) {
 
 func TestLimitedGivesUp(t *testing.T) {
 	exhausted := func(ctx context.Context) *Limited {
-		l := New(answers{}, fixed(testLimits), byRole)
+		l := New(balancertest.Answers{}, fixed(testLimits), byRole)
 		_ = l.Register(ctx, balancer.Group{}, make([]gate.Target, 1), nil)
 		return l
 	}
@@ -143,7 +128,7 @@ func TestLimitedGivesUp(t *testing.T) {
 }
 
 func TestLimitedPassesErrorsOn(t *testing.T) {
-	_, err := New(answers{balancer.ErrDenied}, fixed(testLimits), byRole).Health(t.Context(), balancer.Group{})
+	_, err := New(balancertest.Answers{Err: balancer.ErrDenied}, fixed(testLimits), byRole).Health(t.Context(), balancer.Group{})
 	if !errors.Is(err, balancer.ErrDenied) {
 		t.Errorf("got %v", err)
 	}

@@ -16,12 +16,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/balancertest"
 	"github.com/podgate/podgate/internal/gate"
 )
 
 // desk is a provider that notes when it was asked for which group's health.
 type desk struct {
-	answers
+	balancertest.Answers
 	mu    sync.Mutex
 	asked map[string][]time.Time
 	all   []time.Time
@@ -245,7 +246,7 @@ func TestLaw7AThrottledAccountSlowsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{err: map[string]error{"throttled": balancer.ErrThrottled}}
 		other := &desk{}
-		l := New(byAccount{answers{}, d, other}, fixed(balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}), byRole)
+		l := New(byAccount{balancertest.Answers{}, d, other}, fixed(balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 1, ChangeBurst: 1}), byRole)
 		ctx, cancel := context.WithCancel(t.Context())
 		for i := range 20 {
 			for _, role := range []string{"throttled", "other"} {
@@ -282,7 +283,7 @@ func TestLaw7AThrottledAccountSlowsNoOther(t *testing.T) {
 
 // byAccount tells two accounts' calls apart.
 type byAccount struct {
-	answers
+	balancertest.Answers
 	throttled, other *desk
 }
 

@@ -13,24 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/podgate/podgate/internal/balancer"
-	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/balancer/balancertest"
 )
-
-// answers is a provider that answers every call with the same error.
-type answers struct{ err error }
-
-func (a answers) Health(context.Context, balancer.Group) (map[gate.Target]gate.Health, error) {
-	return nil, a.err
-}
-func (a answers) Register(context.Context, balancer.Group, []gate.Target, balancer.Pods) error {
-	return a.err
-}
-func (a answers) Deregister(context.Context, balancer.Group, []gate.Target) error { return a.err }
-func (a answers) Due(balancer.Group) bool                                         { return true }
-func (a answers) Tend(context.Context, balancer.Group) error                      { return a.err }
-func (a answers) Resolve(context.Context, balancer.Group) (balancer.Group, error) {
-	return balancer.Group{}, a.err
-}
 
 func TestMeteredCountsByOutcome(t *testing.T) {
 	tests := []struct {
@@ -47,7 +31,7 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 
 	for _, tc := range tests {
 		reg := prometheus.NewRegistry()
-		m, err := New(answers{tc.err}, reg)
+		m, err := New(balancertest.Answers{Err: tc.err}, reg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +72,7 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 func TestMeteredTwiceOnOneRegistry(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	for _, name := range []string{"elbv2", "lattice"} {
-		if _, err := New(answers{}, prometheus.WrapRegistererWith(prometheus.Labels{"provider": name}, reg)); err != nil {
+		if _, err := New(balancertest.Answers{}, prometheus.WrapRegistererWith(prometheus.Labels{"provider": name}, reg)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -93,12 +93,7 @@ func TestDeletedWhileNobodyLed(t *testing.T) {
 // backend, at every look at the binding, be it that the one before failed. A target group needs nobody for that.
 func TestLaw2DeletedBackendIsLookedAfter(t *testing.T) {
 	w := newWorld(t)
-	k := w.behind()
-	key := k.bind("web", time.Hour, "unix:/1")
-	w.pod(1)
-	if _, err := w.try(key); err != nil {
-		t.Fatal(err)
-	}
+	k, key := w.backend()
 
 	w.fail["tend"] = errors.New("busy")
 	k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
@@ -125,12 +120,7 @@ func TestLaw2DeletedBackendIsLookedAfter(t *testing.T) {
 // does not wait for that.
 func TestLaw5DeletedBackendIsEmptiedFirst(t *testing.T) {
 	w := newWorld(t)
-	k := w.behind()
-	key := k.bind("web", time.Hour, "unix:/1")
-	w.pod(1)
-	if _, err := w.try(key); err != nil {
-		t.Fatal(err)
-	}
+	k, key := w.backend()
 
 	w.calls = nil
 	k.own["web"].DeletionTimestamp = &metav1.Time{Time: w.clock}
@@ -150,12 +140,7 @@ func TestLaw5DeletedBackendIsEmptiedFirst(t *testing.T) {
 func TestLaw7LeftBackendHoldsNoWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		k := w.behind()
-		key := k.bind("web", time.Hour, "unix:/1")
-		w.pod(1)
-		if _, err := w.try(key); err != nil {
-			t.Fatal(err)
-		}
+		k, key := w.backend()
 
 		free := make(chan struct{})
 		w.onTend = func() { <-free }

@@ -176,12 +176,7 @@ func TestSettingsTravelWithEachCall(t *testing.T) {
 // although its generation is the same.
 func TestSettingsOfABindingThatWasMadeAgain(t *testing.T) {
 	w := newWorld(t)
-	k := w.behind()
-	key := k.bind("web", time.Hour, "unix:/1")
-	w.pod(1)
-	if _, err := w.try(key); err != nil {
-		t.Fatal(err)
-	}
+	k, key := w.backend()
 
 	k.own["web"].UID, k.own["web"].Spec.HAProxy.Weight = "uid-again", 7
 	w.pod(2)

@@ -38,6 +38,18 @@ func (w *world) behindAgain(k backends) {
 	w.client, w.report.client = k, k
 }
 
+// backend has the world serve one such binding, with one pod.
+func (w *world) backend() (backends, types.NamespacedName) {
+	w.t.Helper()
+	k := w.behind()
+	key := k.bind("web", time.Hour, "unix:/1")
+	w.pod(1)
+	if _, err := w.try(key); err != nil {
+		w.t.Fatal(err)
+	}
+	return k, key
+}
+
 // bind makes a binding of the backend, age older than the world.
 func (k backends) bind(name string, age time.Duration, instances ...string) types.NamespacedName {
 	k.own[name] = &v1alpha1.TargetBinding{

@@ -117,41 +117,30 @@ func bounded[T any](list []T, limit int) []T {
 
 // Calls returns the calls with a sequence number above since, oldest first.
 func (r *Record) Calls(since int64) []Call {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	found := []Call{}
-	for _, c := range r.calls {
-		if c.Seq > since {
-			found = append(found, c)
-		}
-	}
-	return found
+	return after(r, &r.calls, since, func(c Call) int64 { return c.Seq })
 }
 
 // Transitions returns the transitions with a sequence number above since,
 // oldest first. Calls and transitions share one sequence.
 func (r *Record) Transitions(since int64) []Transition {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	found := []Transition{}
-	for _, t := range r.transitions {
-		if t.Seq > since {
-			found = append(found, t)
-		}
-	}
-	return found
+	return after(r, &r.transitions, since, func(t Transition) int64 { return t.Seq })
 }
 
 // Failures returns the requests that load balancers failed to have answered, with a
 // sequence number above since, in the order in which they ended. They share the
 // sequence of calls and transitions.
 func (r *Record) Failures(since int64) []Failure {
+	return after(r, &r.failures, since, func(f Failure) int64 { return f.Seq })
+}
+
+// after returns what a list has with a sequence number above since; never nil, since it becomes a list in JSON.
+func after[T any](r *Record, list *[]T, since int64, seq func(T) int64) []T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	found := []Failure{}
-	for _, f := range r.failures {
-		if f.Seq > since {
-			found = append(found, f)
+	found := []T{}
+	for _, entry := range *list {
+		if seq(entry) > since {
+			found = append(found, entry)
 		}
 	}
 	return found
