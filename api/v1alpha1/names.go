@@ -71,6 +71,9 @@ const (
 	// evicted, one by one.
 	ReplaceAnnotation = "podgate.dev/replace-ungated"
 	ReplaceEnabled    = "enabled"
+	// OtherGatesAnnotation on a binding is OtherGatesFollow, the default, or OtherGatesIgnore: whether
+	// the readiness gates of other controllers decide which of its pods are registered.
+	OtherGatesAnnotation = "podgate.dev/other-gates"
 	// RecommendedDrainAnnotation on a binding is the duration that podgate recommends for
 	// DrainTimeAnnotation, by what it has observed; absent while the computed one is right.
 	RecommendedDrainAnnotation = "podgate.dev/recommended-drain-time"

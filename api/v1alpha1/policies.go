@@ -43,6 +43,8 @@ func (b *TargetBinding) Policies() map[string]string {
 		delete(stated, ReplaceAnnotation)
 	}
 
+	set(stated, OtherGatesAnnotation, string(b.Spec.OtherGates))
+
 	return stated
 }
 

@@ -23,6 +23,7 @@ const (
 const (
 	ReasonHealthy                 = "Healthy"
 	ReasonContainersNotReady      = "ContainersNotReady"
+	ReasonOtherGateClosed         = "OtherGateClosed"
 	ReasonNoBinding               = "NoBinding"
 	ReasonBindingNotReady         = "BindingNotReady"
 	ReasonNotObserved             = "NotObserved"
@@ -193,6 +194,7 @@ var Explanations = []Explanation{
 
 	{OnClosedGate, ReasonNotProvenYet, "The load balancer calls the address healthy, but may mean the pod that had the address before", "wait: the load balancer may mean the pod that had the address before; it is over when unhealthy threshold x interval and 10 s have passed since the containers became ready", ""},
 	{OnClosedGate, ReasonContainersNotReady, "The gate was open, and the pod's own containers became unready", "look at the pod's probes and logs: its containers became unready", ""},
+	{OnClosedGate, ReasonOtherGateClosed, "A readiness gate that another controller sets keeps the pod from requests; the message names it", "ask whoever sets the gate that the message names, or let the binding ignore it with podgate.dev/other-gates: Ignore", "policies.md#other-gates"},
 	{OnClosedGate, ReasonNoBinding, "No binding of this name has a Service that selects the pod", "create the binding, or make its Service select the pod; else the gate is released by itself", ""},
 	{OnClosedGate, ReasonBindingNotReady, "The binding claims the pod, but its group or port is not known", "look at the binding: its target group or port is not known, for the reason there", ""},
 	{OnClosedGate, ReasonNotObserved, "The group has not been read since the pod got its address", "wait a second; if it lasts, the message or the binding says why the group cannot be read", ""},
@@ -253,7 +255,7 @@ var Explanations = []Explanation{
 	{OnPolicyAccepted, ReasonInvalidPolicy, "A policy of the binding cannot be used; the message names each annotation, its value and what is allowed", "correct the annotations that the message names", "policies.md"},
 
 	{OnTargetsHeld, ReasonForeignTargets, "Healthy targets stay registered because no pod of this cluster has their addresses, so that they are somebody else's", "set spec.multiClusterTargetGroup if clusters share the group, confirm by the annotation that the message names, or deregister them by hand", ""},
-	{OnTargetsHeld, ReasonHeldAtFloor, "Targets of unready pods stay registered because too few others serve", "find out why the pods' containers are not ready", ""},
+	{OnTargetsHeld, ReasonHeldAtFloor, "Targets of pods that are not ready, or that another controller's gate holds back, stay registered because too few others serve", "find out why the pods' containers are not ready, or which gate is closed", ""},
 	{OnTargetsHeld, ReasonHeldWhileAbsent, "Targets stay registered for now, although the Service, its port or all its pods are missing", "restore what is missing within --absence-grace, or wait if it is meant", ""},
 	{OnTargetsHeld, ReasonHeldUntilReplaced, "Targets that the Service no longer selects stay registered until those that it selects are healthy", "look at the new pods' gates", ""},
 	{OnTargetsHeld, ReasonHeldAsLastServing, "The target of a deleted pod stays registered because no other target serves", "nothing, or run more replicas", "drain.md#what-overrides-it"},

@@ -83,7 +83,25 @@ type TargetBindingSpec struct {
 	// podgate.dev/replace-ungated, which counts where the field is absent.
 	// +optional
 	ReplaceUngated ReplaceUngated `json:"replaceUngated,omitempty"`
+	// OtherGates Follow, the default, registers a pod only while all its readiness gates are
+	// True but those of load balancers; Ignore looks at its containers alone. It wins over the
+	// annotation podgate.dev/other-gates, which counts where the field is absent.
+	// +optional
+	OtherGates OtherGates `json:"otherGates,omitempty"`
 }
+
+// OtherGates says whether readiness gates of other controllers decide which pods are registered.
+// +kubebuilder:validation:Enum=Follow;Ignore
+type OtherGates string
+
+// The answers.
+const (
+	// OtherGatesFollow registers no pod that such a gate keeps from being Ready, and removes its
+	// target when one closes.
+	OtherGatesFollow OtherGates = "Follow"
+	// OtherGatesIgnore registers pods whose containers are ready, whatever those gates say.
+	OtherGatesIgnore OtherGates = "Ignore"
+)
 
 // ReplaceUngated says whether pods that lack their gate are replaced.
 // +kubebuilder:validation:Enum=Enabled;Disabled

@@ -247,7 +247,8 @@ func TestCounts(t *testing.T) {
 // TestOtherObjects: an object of which no kind of bindings knows says none.
 func TestOtherObjects(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-0", Annotations: map[string]string{v1alpha1.ModeAnnotation: "Track"}}}
-	if binding.From(pod) != nil || binding.KeyOf(pod) != client.ObjectKeyFromObject(pod) || binding.PolicyOf(pod) != (gate.Policy{}) {
+	settings, problems := binding.SettingsOf(pod)
+	if binding.From(pod) != nil || binding.KeyOf(pod) != client.ObjectKeyFromObject(pod) || settings != (binding.Settings{}) || problems != nil {
 		t.Errorf("a pod says %+v", binding.From(pod))
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
 )
 
@@ -151,10 +150,4 @@ func SettingsOf(o client.Object) (Settings, []Problem) {
 		return b.Settings()
 	}
 	return Settings{}, nil
-}
-
-// PolicyOf returns the policies of the gates of an object's binding.
-func PolicyOf(o client.Object) gate.Policy {
-	settings, _ := SettingsOf(o)
-	return settings.Gate
 }

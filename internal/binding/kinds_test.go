@@ -118,8 +118,8 @@ func TestAnotherKindIsOneLine(t *testing.T) {
 		}
 	}
 
-	if KeyOf(object) != key || PolicyOf(object).Mode != gate.Track {
-		t.Errorf("its object: key %s, policy %+v", KeyOf(object), PolicyOf(object))
+	if settings, _ := SettingsOf(object); KeyOf(object) != key || settings.Gate.Mode != gate.Track {
+		t.Errorf("its object: key %s, settings %+v", KeyOf(object), settings)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -102,6 +103,16 @@ func (b *Binding) Kind() string { return b.kind.adapter().name }
 
 // Settings returns what the binding's owner wants, and what is wrong with it.
 func (b *Binding) Settings() (Settings, []Problem) { return ParseSettings(b.kind.policies()) }
+
+// FollowsOthers reports whether gates of other controllers decide which pods of the binding's Service
+// are registered: not where its owner or the Service says otherwise, nor where somebody else decides.
+func (b *Binding) FollowsOthers(svc *corev1.Service) bool {
+	if b.External || svc != nil && svc.Spec.PublishNotReadyAddresses {
+		return false
+	}
+	settings, _ := b.Settings()
+	return !settings.IgnoreOthers
+}
 
 // Drain returns what the binding's owner wants of how its pods drain.
 func (b *Binding) Drain() drain.Settings {

@@ -38,6 +38,8 @@ type Settings struct {
 	Drain drain.Settings
 	// Replace: pods that lack their gate are evicted, one by one.
 	Replace bool
+	// IgnoreOthers: gates of other controllers do not decide which pods are registered.
+	IgnoreOthers bool
 }
 
 // policies are the annotations that state one. Each check reads it into the gate's policy,
@@ -66,13 +68,16 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 		return oneOf(v, v1alpha1.DrainSleep, v1alpha1.DrainAdaptive)
 	},
 	v1alpha1.ReplaceAnnotation: func(_ *gate.Policy, v string) string { return replace(v) },
+	v1alpha1.OtherGatesAnnotation: func(_ *gate.Policy, v string) string {
+		return oneOf(v, string(v1alpha1.OtherGatesFollow), string(v1alpha1.OtherGatesIgnore))
+	},
 }
 
 // gatePolicy reports whether an annotation is a policy that TargetBindings have in spec.gate
 // only.
 func gatePolicy(name string) bool {
 	switch name {
-	case v1alpha1.DrainTimeAnnotation, v1alpha1.DrainAtAnnotation, v1alpha1.DrainModeAnnotation, v1alpha1.ReplaceAnnotation:
+	case v1alpha1.DrainTimeAnnotation, v1alpha1.DrainAtAnnotation, v1alpha1.DrainModeAnnotation, v1alpha1.ReplaceAnnotation, v1alpha1.OtherGatesAnnotation:
 		return false
 	}
 	return true
@@ -84,7 +89,11 @@ var others = []string{v1alpha1.PublishedAnnotation, v1alpha1.RecommendedDrainAnn
 // ParseSettings reads a binding's settings from its annotations. Where one cannot be used the
 // default stands, and the problem says so; problems are in the order of the names.
 func ParseSettings(annotations map[string]string) (Settings, []Problem) {
-	s := Settings{Drain: drainSettings(annotations), Replace: annotations[v1alpha1.ReplaceAnnotation] == v1alpha1.ReplaceEnabled}
+	s := Settings{
+		Drain:        drainSettings(annotations),
+		Replace:      annotations[v1alpha1.ReplaceAnnotation] == v1alpha1.ReplaceEnabled,
+		IgnoreOthers: annotations[v1alpha1.OtherGatesAnnotation] == string(v1alpha1.OtherGatesIgnore),
+	}
 
 	var problems []Problem
 	for _, name := range slices.Sorted(maps.Keys(annotations)) {

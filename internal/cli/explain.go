@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/override"
 )
 
@@ -77,6 +78,8 @@ type Explanation struct {
 	Since           *metav1.Time `json:"since,omitempty"`
 	// Gates are the pod's, in its order.
 	Gates []GateReport `json:"gates"`
+	// HeldBy are those of other controllers that keep the pod from being registered.
+	HeldBy []string `json:"heldBy,omitempty"`
 	// NoGate is why the pod lacks a gate that it should have, or has none at all.
 	NoGate *NoGateReport `json:"noGate,omitempty"`
 	// Bindings are those that take the pod for a target, with a gate or without.
@@ -139,8 +142,23 @@ func (x *explanation) bound(ctx context.Context) error {
 	for _, b := range found {
 		x.Bindings = append(x.Bindings, reportOf(b))
 		x.recommended = max(x.recommended, int64(b.Recommended().Seconds()))
+		if err := x.held(ctx, b); err != nil {
+			return err
+		}
 	}
 	slices.SortFunc(x.Bindings, func(a, b BindingReport) int { return compare(a.Kind, b.Kind, a.Name, b.Name) })
+	return nil
+}
+
+// held notes what keeps the pod from being registered for a binding, whether or not it has a gate of it.
+func (x *explanation) held(ctx context.Context, b *binding.Binding) error {
+	svc, err := b.Service(ctx, x.reader)
+	if err != nil {
+		return x.Unknown.forgive(err, "whether gates of other controllers keep the pod from being registered")
+	}
+	if served(b) && !ownedByLBC(b) && !b.Group().NotOfPods() && b.FollowsOthers(svc) {
+		x.HeldBy = gates.All().HeldBy(x.pod)
+	}
 	return nil
 }
 
@@ -176,6 +194,8 @@ func (x *explanation) verdict() string {
 		return "is not Ready: it has no node yet; gates are asked when its containers are ready"
 	case !x.ContainersReady:
 		return "is not Ready: its containers are not ready" + x.troubled() + "; gates are asked when they are"
+	case len(x.HeldBy) > 0:
+		return "is not Ready: its containers are ready, and it is not to be registered before another controller opens " + strings.Join(x.HeldBy, ", ")
 	case len(x.Gates) == 0:
 		return "is not Ready, although its containers are ready and it has no gate: the kubelet has yet to say so"
 	case len(closed) == 0:

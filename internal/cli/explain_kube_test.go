@@ -43,6 +43,35 @@ func TestExplainAndStatusOfACluster(t *testing.T) {
 	}
 }
 
+// TestExplainNamesAnotherGate: what keeps a pod from being registered is named, and what to do about it; a gate of another
+// load balancer does not, nor does any where the binding says so.
+func TestExplainNamesAnotherGate(t *testing.T) {
+	c := newCluster(t, map[string]string{elbv2.InjectLabel: elbv2.InjectEnabled})
+	c.wire()
+	c.pod("held", "example.com/in-service", elbv2.GateType("web"))
+	c.pod("bare", "example.com/in-service")
+	c.pod("neg", "cloud.google.com/load-balancer-neg-ready", elbv2.GateType("web"))
+
+	const says = "it is not to be registered before another controller opens example.com/in-service"
+	c.has(c.run("explain", "held"), ExitDone, says, "podgate registers the pod when it is True, or with podgate.dev/other-gates: Ignore")
+	c.has(c.run("explain", "bare"), ExitDone, says)
+	if a := c.run("explain", "neg"); strings.Contains(a.out, "not to be registered") {
+		t.Errorf("another load balancer's gate holds it back:\n%s", a.out)
+	}
+
+	var b elbv2.TargetGroupBinding
+	if err := c.kube.Get(t.Context(), client.ObjectKey{Namespace: c.ns, Name: "web"}, &b); err != nil {
+		t.Fatal(err)
+	}
+	b.Annotations = map[string]string{v1alpha1.OtherGatesAnnotation: "Ignore"}
+	if err := c.kube.Update(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	if a := c.run("explain", "held"); strings.Contains(a.out, "not to be registered") {
+		t.Errorf("the binding ignores the gate:\n%s", a.out)
+	}
+}
+
 // TestFewPermissions: who may read pods only is told what is not told.
 func TestFewPermissions(t *testing.T) {
 	c := newCluster(t, nil)

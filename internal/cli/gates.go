@@ -6,6 +6,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +85,9 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 	case !own:
 		g.From = "somebody else: it is not a gate of podgate's"
 		g.Next = fmt.Sprintf("ask whoever sets condition %s", g.Type)
+		if slices.Contains(x.HeldBy, g.Type) {
+			g.Next += "; podgate registers the pod when it is True, or with " + v1alpha1.OtherGatesAnnotation + ": " + string(v1alpha1.OtherGatesIgnore) + " on the binding"
+		}
 		if g.open() {
 			g.Next = v1alpha1.NothingToDo
 		}

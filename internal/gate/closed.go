@@ -89,6 +89,12 @@ func (d decision) part() part {
 		return d.limited(d.undetermined(Condition{StatusUnknown, v1alpha1.ReasonBindingNotReady, d.troubled("The binding's target group or port is not known; see the binding's Ready condition.")}))
 	}
 
+	if d.feed.heldBack() {
+		p := d.undetermined(d.feed.held())
+		p.waiting = false // It does not wait for the load balancer, and no time-out runs.
+		return p
+	}
+
 	return d.limited(d.claimed())
 }
 
@@ -153,8 +159,8 @@ func (d decision) claimed() part {
 
 // unread waits for a read that began after the containers became ready.
 func (d decision) unread() part {
-	if d.current.Status == StatusTrue {
-		d.current = Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "The target group has not been read since the pod's containers became ready."}
+	if d.current.Status == StatusTrue || d.current.Reason == v1alpha1.ReasonOtherGateClosed {
+		d.current = Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "The target group has not been read since the pod could become a target."}
 	}
 	return part{condition: d.current, proven: d.feed.Proven, recheck: reread, waiting: true}
 }
@@ -216,8 +222,9 @@ func settled(pod Pod, feed Feed) time.Time {
 }
 
 // stale reports whether the latest read is of a time when the containers were not
-// ready, as after one of them was restarted. A transition that lies in the future is
-// another clock's and says nothing.
+// ready, as after one of them was restarted, or another controller held the pod back. A
+// transition that lies in the future is another clock's and says nothing.
 func stale(now time.Time, pod Pod, feed Feed) bool {
-	return feed.ReadAt.Before(pod.ContainersReadySince) && !now.Before(pod.ContainersReadySince)
+	before := func(since time.Time) bool { return feed.ReadAt.Before(since) && !now.Before(since) }
+	return before(pod.ContainersReadySince) || before(feed.FreeSince)
 }

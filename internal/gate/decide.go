@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 const (
@@ -83,6 +85,11 @@ type Feed struct {
 	// FailingSince is when the first of the reads began that said in a row, without a
 	// gap, that the target is failing; zero when the latest did not, or failed itself.
 	FailingSince time.Time
+	// HeldBy names the gates of other controllers that keep the pod out of the group until they
+	// open, for people; empty when none does.
+	HeldBy string
+	// FreeSince is when the last of them opened; zero when that is not known.
+	FreeSince time.Time
 	// Policy is the feed's own, as that of one binding among several; the gate's when nil.
 	Policy *Policy
 	// Room reports whether enough other gates are open for this one to close. It is asked
@@ -107,6 +114,14 @@ func (f Feed) policy(otherwise Policy) Policy {
 // released reports whether the feed lets the gate open whatever the containers do.
 func (f Feed) released() bool {
 	return f.Claim == Releasing || f.Claim == NotIP || f.Claim == NotTarget
+}
+
+// heldBack reports whether the pod is not to be a target for now, though its containers are ready.
+func (f Feed) heldBack() bool { return f.Claim == Claimed && f.HeldBy != "" }
+
+// held is the condition of the gate meanwhile.
+func (f Feed) held() Condition {
+	return Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "The pod is kept out of the group until other controllers open its readiness gates: " + f.HeldBy + "."}
 }
 
 // Pod is what a decision needs to know of a pod.
@@ -148,11 +163,11 @@ type Decision struct {
 // Decide returns what a gate's condition should be, given the condition as it stands.
 //
 // A gate is open when all its feeds are; the first one that is not gives the reason. An
-// open gate stays open unless the pod's address changed or its containers became unready
-// (law 9), or its policy is Track. A closed feed opens when the load balancer says healthy
-// and that is provably about this pod (laws 1 and 11), when the policy says so, or when
-// nothing will ever open it (law 2). What a person ordered comes before all that, until its
-// time is over.
+// open gate stays open unless the pod's address changed, its containers became unready, or
+// another controller's gate closed (law 9), or its policy is Track. A closed feed opens when
+// the load balancer says healthy and that is provably about this pod (laws 1 and 11), when
+// the policy says so, or when nothing will ever open it (law 2). What a person ordered comes
+// before all that, until its time is over.
 //
 // A gate that nothing feeds has one feed, which is Unclaimed: without any, Decide cannot
 // know since when, and waits.

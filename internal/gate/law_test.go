@@ -5,6 +5,7 @@ package gate
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -171,6 +172,65 @@ func TestLaw9OpenStaysOpen(t *testing.T) {
 	}
 }
 
+// held is what another controller's gate makes of a feed.
+func held(f Feed) Feed {
+	f.HeldBy = "example.com/in-service"
+	return f
+}
+
+// TestLaw1HeldBackIsNotOpen: while another controller keeps the pod out of the group, no answer about the
+// target opens the gate, nor does a time-out, and a gate that was open closes: the pod is not Ready anyway,
+// and must not be at once when the other gate opens.
+func TestLaw1HeldBackIsNotOpen(t *testing.T) {
+	for _, feed := range everyFeed() {
+		for _, policy := range everyPolicy() {
+			for _, current := range []Condition{{}, {Status: StatusFalse, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}, {Status: StatusTrue, Reason: v1alpha1.ReasonTimedOut}} {
+				d := decide(noon, ready(time.Hour, ours), held(feed), policy, current)
+				if feed.Claim != Claimed {
+					if want := decide(noon, ready(time.Hour, ours), feed, policy, current); d != want {
+						t.Errorf("feed %+v, of which the pod is no target: want %+v, got %+v", feed, want, d)
+					}
+					continue
+				}
+				if d.Condition.Status != StatusFalse || d.Condition.Reason != v1alpha1.ReasonOtherGateClosed || !strings.Contains(d.Condition.Message, "example.com/in-service") || d.Waiting || d.Proven != ours {
+					t.Errorf("feed %+v, policy %+v, condition %+v: got %+v", feed, policy, current, d)
+				}
+			}
+		}
+	}
+}
+
+// TestLaw1LetInAgainIsAskedAbout: what was read before the other gate opened does not open this one.
+func TestLaw1LetInAgainIsAskedAbout(t *testing.T) {
+	closed := Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "Held back."}
+	feed := seenOtherwise(sight(Healthy, ""))
+	feed.ReadAt, feed.FreeSince = noon.Add(-2*time.Second), noon.Add(-time.Second)
+	if d := decide(noon, ready(time.Hour, ours), feed, Policy{}, closed); d.Condition.Status != StatusUnknown || d.Condition.Reason != v1alpha1.ReasonNotObserved || !d.Waiting {
+		t.Errorf("the read is older: want the gate closed and waiting, got %+v", d)
+	}
+
+	feed.ReadAt = noon
+	if d := decide(noon, ready(time.Hour, ours), feed, Policy{}, closed); d.Condition.Status != StatusTrue || d.Condition.Reason != v1alpha1.ReasonHealthy {
+		t.Errorf("it was read since: want the gate open, got %+v", d)
+	}
+
+	late := seenOtherwise(sight(Initial, "Elb.Any"))
+	late.FreeSince = noon.Add(-30 * time.Second)
+	if d := decide(noon, ready(time.Hour, ours), late, Policy{Timeout: time.Minute, OnTimeout: Open}, closed); d.Condition.Status != StatusFalse || d.Recheck != 30*time.Second {
+		t.Errorf("want the time-out to count from when the pod was let in, got %+v", d)
+	}
+}
+
+// TestLaw2HeldBackIsReleased: a binding that goes, or of which the pod is no target, releases the gate whatever
+// other gates say.
+func TestLaw2HeldBackIsReleased(t *testing.T) {
+	for _, claim := range []Claim{Releasing, NotIP, NotTarget} {
+		if d := decide(noon, ready(time.Hour, ours), held(Feed{Claim: claim}), Policy{}, Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "x"}); d.Condition.Status != StatusTrue {
+			t.Errorf("claim %d: the gate stays %+v", claim, d.Condition)
+		}
+	}
+}
+
 // TestLaw10Settles: decided anew from what it wrote itself, with nothing else changed, a
 // gate is soon as it stays; otherwise each write would cause the next.
 func TestLaw10Settles(t *testing.T) {
@@ -181,6 +241,7 @@ func TestLaw10Settles(t *testing.T) {
 			for _, policy := range everyPolicy() {
 				for _, begin := range begins {
 					settles(t, name, pod, feed, policy, begin)
+					settles(t, name, pod, held(feed), policy, begin)
 				}
 			}
 		}

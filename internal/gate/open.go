@@ -5,12 +5,14 @@ package gate
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 )
 
-// whileOpen keeps a gate open while the containers are ready, unless its policy is Track.
+// whileOpen keeps a gate open while the containers are ready and no other controller holds the
+// pod back, unless its policy is Track.
 func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Condition) Decision {
 	if !pod.ContainersReady {
 		return Decision{Condition: Condition{StatusFalse, v1alpha1.ReasonContainersNotReady, "The pod's containers became unready; the load balancer is asked again once they are ready."}}
@@ -19,6 +21,12 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 	proven := make([]netip.Addr, len(feeds))
 	for i, f := range feeds {
 		proven[i] = f.Proven
+	}
+
+	// The pod is not Ready in any case. Without this it would be at once when the other gate
+	// opens, while its target is still to be registered again.
+	if i := slices.IndexFunc(feeds, Feed.heldBack); i >= 0 {
+		return Decision{Condition: feeds[i].held(), By: i, Proven: proven}
 	}
 
 	switch {

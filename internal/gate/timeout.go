@@ -17,7 +17,7 @@ func (d decision) limited(p part) part {
 		return p
 	}
 
-	due := latest(d.pod.ContainersReadySince, d.pod.ClosedAt).Add(d.policy.Timeout)
+	due := latest(latest(d.pod.ContainersReadySince, d.feed.FreeSince), d.pod.ClosedAt).Add(d.policy.Timeout)
 	if d.now.Before(due) {
 		p.recheck = sooner(p.recheck, due.Sub(d.now))
 		return p

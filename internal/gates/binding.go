@@ -76,7 +76,7 @@ func FromBinding(ctx context.Context, in Cluster, pod *corev1.Pod, b *binding.Bi
 
 	return Source{
 		Owner: b.Key(), Claim: c.Kind, Trouble: c.Trouble,
-		Target: c.Target, Service: c.Service, Policy: settings.Gate,
+		Target: c.Target, Service: c.Service, Policy: settings.Gate, FollowsOthers: b.FollowsOthers(c.Service),
 	}.in(res.Group), true, nil
 }
 

@@ -66,6 +66,8 @@ type Source struct {
 	Service *corev1.Service
 	// Policy is the owner's.
 	Policy gate.Policy
+	// FollowsOthers: the pod becomes a target only when gates of other controllers let it.
+	FollowsOthers bool
 }
 
 // Kinds are all the kinds of gates that there are.

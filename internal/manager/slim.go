@@ -4,6 +4,7 @@
 package manager
 
 import (
+	"slices"
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
@@ -52,7 +53,7 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 		},
 		Status: corev1.PodStatus{
 			Phase: canonical(pod.Status.Phase), PodIP: pod.Status.PodIP, PodIPs: pod.Status.PodIPs,
-			Conditions: slimConditions(pod.Status.Conditions, kinds),
+			Conditions: slimConditions(pod, kinds),
 		},
 	}
 
@@ -125,10 +126,15 @@ func slimContainers(all []corev1.Container, allPorts bool) []corev1.Container {
 	return kept
 }
 
-// slimConditions keeps the kubelet's two, podgate's own, and that of a pod that is being ended.
-func slimConditions(all []corev1.PodCondition, kinds gates.Kinds) []corev1.PodCondition {
-	read := func(c corev1.PodCondition) bool {
+// slimConditions keeps the kubelet's two, those of gates, and that of a pod that is being ended. What others
+// say of their gates is not read.
+func slimConditions(pod *corev1.Pod, kinds gates.Kinds) []corev1.PodCondition {
+	all := pod.Status.Conditions
+	whole := func(c corev1.PodCondition) bool {
 		return kinds.Owns(string(c.Type)) || c.Type == corev1.ContainersReady || c.Type == corev1.PodReady || c.Type == corev1.DisruptionTarget
+	}
+	read := func(c corev1.PodCondition) bool {
+		return whole(c) || slices.Contains(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: c.Type})
 	}
 
 	n := 0
@@ -140,12 +146,16 @@ func slimConditions(all []corev1.PodCondition, kinds gates.Kinds) []corev1.PodCo
 
 	kept := make([]corev1.PodCondition, 0, n)
 	for _, c := range all {
-		if read(c) {
-			kept = append(kept, corev1.PodCondition{
-				Type: canonical(c.Type), Status: canonical(c.Status), Reason: canonical(c.Reason), Message: canonical(c.Message),
-				LastTransitionTime: c.LastTransitionTime,
-			})
+		if !read(c) {
+			continue
 		}
+		if !whole(c) {
+			c.Reason, c.Message = "", ""
+		}
+		kept = append(kept, corev1.PodCondition{
+			Type: canonical(c.Type), Status: canonical(c.Status), Reason: canonical(c.Reason), Message: canonical(c.Message),
+			LastTransitionTime: c.LastTransitionTime,
+		})
 	}
 
 	return kept

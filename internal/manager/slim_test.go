@@ -42,6 +42,7 @@ func TestSlimPod(t *testing.T) {
 				{Type: corev1.ContainersReady, Status: corev1.ConditionTrue, LastTransitionTime: now},
 				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI", LastTransitionTime: now},
 				{Type: gate, Status: corev1.ConditionFalse, Reason: "Initial", Message: "soon", LastTransitionTime: now},
+				{Type: "example.com/other", Status: corev1.ConditionTrue, LastTransitionTime: now},
 			},
 		},
 	}
@@ -62,6 +63,7 @@ func TestSlimPod(t *testing.T) {
 
 	full.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{}}}
 	full.Spec.TerminationGracePeriodSeconds = new(int64(85))
+	full.Status.Conditions[4].Reason, full.Status.Conditions[4].Message = "Approved", "by somebody"
 	full.Status.Message = "The node was low on resource: memory."
 	full.Status.Conditions = append(full.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue})
 	full.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}}

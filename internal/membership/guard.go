@@ -19,8 +19,8 @@ type Guard string
 const (
 	// GuardAbsence keeps what no pod or Service accounts for since a moment.
 	GuardAbsence Guard = "absence"
-	// GuardFloor keeps targets of unready pods: all while no other serves, and else at
-	// least half of what served within a minute.
+	// GuardFloor keeps targets of pods that are unready or held back: all while no other
+	// serves, and else at least half of what served within a minute.
 	GuardFloor Guard = "floor"
 	// GuardReplacement keeps targets that are not selected any more until all pods that
 	// are selected serve. After a minute they may go by halves.
@@ -45,8 +45,8 @@ func (p Plan) Guards() []Guard {
 	})
 }
 
-// removeRunning decides over running targets that should go: of pods that are unready,
-// or that nothing selects any more. When all pods serve that should, or none should,
+// removeRunning decides over running targets that should go: of pods that are unready or
+// held back, or that nothing selects any more. When all pods serve that should, or none should,
 // this is how it is meant and all go.
 func (p *planner) removeRunning(leavers []Member) {
 	if p.serving == p.wanted {

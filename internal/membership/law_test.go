@@ -15,6 +15,7 @@ import (
 func TestLaw3NeverEmptyByAccident(t *testing.T) {
 	accidents := map[string]Input{
 		"all probes failed at once":             {Members: members(starting(1), starting(2))},
+		"another controller closes all gates":   {Members: members(heldBack(1), heldBack(2))},
 		"the Service vanished for a moment":     {Members: members(unselected(1), unselected(2)), AbsentUntil: noon.Add(absence)},
 		"the selector flipped to pods to come":  {Members: members(unselected(1), unselected(2), starting(3))},
 		"the replacements are not healthy yet":  {Members: members(unselected(1), unselected(2), ready(3), ready(4))},
@@ -116,6 +117,35 @@ func TestLaw3HalfAMinute(t *testing.T) {
 		if len(s.in.Observed) != want {
 			t.Errorf("floor %d: want %d left in the end, got %v", floor, want, s.in.Observed)
 		}
+	}
+}
+
+// TestLaw3HeldBackOneAfterTheOther: a controller that takes all pods out of traffic leaves half of them
+// within a minute, and the last one for as long as no other serves.
+func TestLaw3HeldBackOneAfterTheOther(t *testing.T) {
+	s := newStory()
+	for n := 1; n <= 10; n++ {
+		s.in.Members[n-1] = heldBack(n)
+		before := len(s.in.Observed)
+		if s.plan(); n <= 5 && len(s.in.Observed) != before-1 {
+			t.Errorf("pod %d of ten is held back while others serve: want it removed, got %v", n, s.in.Observed)
+		}
+		s.pass(3 * time.Second)
+	}
+
+	for range 10 {
+		s.pass(time.Minute)
+		s.plan()
+	}
+
+	if len(s.in.Observed) != 5 {
+		t.Errorf("as none serves that may, want these 5 to stay, got %v", s.in.Observed)
+	}
+
+	s.in.Members[0] = ready(1)
+	s.plan()
+	if s.in.Observed[at(1)].State != gate.Initial {
+		t.Errorf("one is let in again: want it registered, got %v", s.in.Observed)
 	}
 }
 

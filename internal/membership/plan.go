@@ -21,6 +21,8 @@ type Member struct {
 	Wanted bool
 	// Ready: the pod's containers are ready.
 	Ready bool
+	// HeldBack: a readiness gate of another controller keeps the pod from requests.
+	HeldBack bool
 	// Serving: the pod is Ready, its gates included. It stands in for the load
 	// balancer's word while that is not known.
 	Serving bool
@@ -35,7 +37,7 @@ type Member struct {
 }
 
 // desired reports whether the target should be in the group.
-func (m Member) desired() bool { return m.Wanted && m.Ready && !m.Terminating }
+func (m Member) desired() bool { return m.Wanted && m.Ready && !m.HeldBack && !m.Terminating }
 
 // rank orders pods that share an address.
 func (m Member) rank() int {

@@ -40,6 +40,7 @@ func list(ns ...int) []gate.Target {
 func ready(n int) Member    { return Member{Target: at(n), Wanted: true, Ready: true} }
 func serving(n int) Member  { return Member{Target: at(n), Wanted: true, Ready: true, Serving: true} }
 func starting(n int) Member { return Member{Target: at(n), Wanted: true} }
+func heldBack(n int) Member { return Member{Target: at(n), Wanted: true, Ready: true, HeldBack: true} }
 func unselected(n int) Member {
 	return Member{Target: at(n), Ready: true, Serving: true}
 }
@@ -112,6 +113,13 @@ func TestMake(t *testing.T) {
 			members: members(ready(2), ready(1), starting(3)), observed: rows(""), want: Plan{Register: list(1, 2)}},
 		"RegisteredAgain": {reason: "A target that was removed by hand, or only drains, is repaired.",
 			members: members(ready(1), ready(2)), observed: rows("d"), want: Plan{Register: list(1, 2)}},
+		"HeldBack": {reason: "Another controller's gate keeps a new pod out, and takes one out that serves.",
+			members: members(ready(1), heldBack(2), heldBack(3)), observed: rows("hh"), want: Plan{Deregister: list(2)}},
+		"LetInAgain": {reason: "It is registered when the gate opens, also while it still drains.",
+			members: members(ready(1), ready(2)), observed: rows("hd"), want: Plan{Register: list(2)}},
+		"HeldBackAndDeleted": {reason: "Its containers serve, so it may stay as the last like any other.",
+			members: members(func() Member { m := dying(1, time.Minute); m.HeldBack = true; return m }()), observed: rows("h"),
+			want: Plan{Held: until(drain, held(GuardLastServing, 1))}},
 		"NotObserved": {reason: "Registering does no harm while the group cannot be read, and removing does.",
 			members: members(ready(1), starting(2), unselected(3)), want: Plan{Register: list(1)}},
 		"OneStopsServing": {reason: "A pod whose containers became unready leaves when another serves.",
@@ -334,5 +342,5 @@ func TestNext(t *testing.T) {
 
 // GoString makes what a property test found readable.
 func (m Member) GoString() string {
-	return fmt.Sprintf("{%s wanted=%t ready=%t serving=%t terminating=%t killed=%s}", m.Target, m.Wanted, m.Ready, m.Serving, m.Terminating, m.KilledAt.Sub(noon))
+	return fmt.Sprintf("{%s wanted=%t ready=%t heldBack=%t serving=%t terminating=%t killed=%s}", m.Target, m.Wanted, m.Ready, m.HeldBack, m.Serving, m.Terminating, m.KilledAt.Sub(noon))
 }

@@ -34,7 +34,7 @@ func anyInput(t *rapid.T) Input {
 			Target: at(rapid.IntRange(1, 10).Draw(t, "address")),
 			Wanted: rapid.Bool().Draw(t, "wanted"), Ready: rapid.Bool().Draw(t, "ready"),
 			Serving: rapid.Bool().Draw(t, "serving"), Terminating: rapid.Bool().Draw(t, "terminating"),
-			Leaving: rapid.Bool().Draw(t, "leaving"),
+			Leaving: rapid.Bool().Draw(t, "leaving"), HeldBack: rapid.IntRange(0, 3).Draw(t, "held back") == 0,
 		}
 		if m.Terminating && rapid.IntRange(0, 4).Draw(t, "known end") > 0 {
 			m.KilledAt = noon.Add(time.Duration(rapid.IntRange(-10, 120).Draw(t, "left")) * time.Second)
@@ -151,6 +151,13 @@ func TestPlanProperties(t *testing.T) {
 				ahead := decides.Leaving && decides.Serving && s.Observed != nil
 				if m.desired() && !ahead && (!there || s.removed(m.Target) || slices.Contains(s.Yield, m.Target)) {
 					t.Fatalf("%s is left out by %+v", m.Target, s.Plan)
+				}
+			}
+		},
+		"no pod is registered that another controller holds back": func(t *rapid.T, s situation) {
+			for _, target := range s.Register {
+				if !slices.ContainsFunc(s.pods(target), func(m Member) bool { return m.desired() && !m.HeldBack }) {
+					t.Fatalf("%s is registered by %+v", target, s.Plan)
 				}
 			}
 		},

@@ -5,6 +5,7 @@ package pods
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,10 @@ func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Sourc
 			Claim: s.Claim, Trouble: s.Trouble, Policy: &s.Policy,
 			Proven: e.proven.of(gateType, s.Name), UnclaimedSince: missing[s.Name],
 		}
+		if s.Claim == gate.Claimed && s.FollowsOthers {
+			feeds[i].HeldBy, feeds[i].FreeSince = strings.Join(r.kinds.HeldBy(e.pod), ", "), r.kinds.FreeSince(e.pod)
+		}
+
 		if s.Claim == gate.Claimed {
 			r.observe(e, s, waiting, &feeds[i])
 		} else {

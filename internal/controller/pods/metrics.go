@@ -66,13 +66,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) wrote(pod *corev1.Pod, c corev1.PodCondition, groups []string, now time.Time) {
+// wrote counts a condition that was written. free is when the last gate of another controller opened.
+func (m *metrics) wrote(pod *corev1.Pod, c corev1.PodCondition, groups []string, free, now time.Time) {
 	m.opened.WithLabelValues(string(c.Status), c.Reason).Inc()
 	if c.Status != corev1.ConditionTrue || binding.IsTrue(pod, c.Type) {
 		return
 	}
 	if ready := binding.Condition(pod, corev1.ContainersReady); ready != nil {
-		m.delay.Observe(max(now.Sub(ready.LastTransitionTime.Time), 0).Seconds())
+		m.delay.Observe(max(min(now.Sub(ready.LastTransitionTime.Time), now.Sub(free)), 0).Seconds())
 	}
 	for _, group := range groups {
 		if d, known := m.registered.Take(latency.Registration{Pod: pod.UID, Group: group}, now); known {

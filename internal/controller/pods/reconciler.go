@@ -201,7 +201,7 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 	for _, c := range e.conditions {
 		log.FromContext(ctx).Info("Wrote condition", "type", c.Type, "status", c.Status, "reason", c.Reason)
 		r.report(e, c)
-		r.metrics.wrote(e.pod, c, e.groups[c.Type], r.now())
+		r.metrics.wrote(e.pod, c, e.groups[c.Type], r.kinds.FreeSince(e.pod), r.now())
 	}
 
 	for _, l := range e.late {

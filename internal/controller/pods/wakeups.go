@@ -56,7 +56,7 @@ func (w wakeups) bindings() handler.EventHandler {
 			enqueue(ctx, e.Object, q, w.kinds.Waiting)
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			if binding.PolicyOf(e.ObjectOld) != binding.PolicyOf(e.ObjectNew) {
+			if policyChanged(e.ObjectOld, e.ObjectNew) {
 				enqueue(ctx, e.ObjectNew, q, w.kinds.Fed)
 				return
 			}
@@ -81,4 +81,11 @@ func (w wakeups) pods(ctx context.Context, owner types.NamespacedName, which who
 		reqs = append(reqs, reconcile.Request{NamespacedName: pod})
 	}
 	return reqs
+}
+
+// policyChanged reports whether a binding's open gates may have to close by what it says now.
+func policyChanged(before, after client.Object) bool {
+	old, _ := binding.SettingsOf(before)
+	now, _ := binding.SettingsOf(after)
+	return old.Gate != now.Gate || old.IgnoreOthers != now.IgnoreOthers
 }

@@ -148,8 +148,8 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 		},
 		slots:   newAccountSlots(o.Workers, o.Account),
 		drivers: o.Drivers, allowed: o.Allowed,
-		drains: drains, states: states,
-		guards: guards{absenceGrace: o.AbsenceGrace, floor: o.Floor}, now: o.Now, random: o.Random,
+		drains: drains, states: states, kinds: o.Gates,
+		guards: guards{absenceGrace: o.AbsenceGrace, floor: o.Floor}, clock: clock{now: o.Now, random: o.Random},
 	}, nil
 }
 
@@ -169,7 +169,7 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 
 	setup = setup.
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.lbc.Owners))).
-		Watches(&corev1.Pod{}, podEvents{reader: c, owners: r.lbc.Owners, states: r.states, ended: r.drains.Ended}.handler()).
+		Watches(&corev1.Pod{}, podEvents{reader: c, owners: r.lbc.Owners, states: r.states, kinds: r.kinds, ended: r.drains.Ended}.handler()).
 		WatchesRawSource(first(c, r.lbc.Owners, o.Gates)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, r.states)})
 	if o.Wake != nil {

@@ -208,7 +208,7 @@ func (w *world) balanceBy(p balancer.Provider) { w.provider, w.registrar.provide
 
 // podEvents handles events of the world's pods.
 func (w *world) podEvents() handler.EventHandler {
-	return podEvents{reader: kube{w: w}, owners: w.lbc.Owners, states: w.states, ended: w.drains.Ended}.handler()
+	return podEvents{reader: kube{w: w}, owners: w.lbc.Owners, states: w.states, kinds: w.kinds, ended: w.drains.Ended}.handler()
 }
 
 // pod makes the n-th pod, running and selected, its containers ready.

@@ -37,7 +37,7 @@ var heldBy = map[membership.Guard]held{
 	// Its message has numbers: foreignMessage.
 	membership.GuardForeign: {v1alpha1.ReasonForeignTargets, "", corev1.EventTypeWarning},
 	membership.GuardFloor: {
-		v1alpha1.ReasonHeldAtFloor, "Pods are not ready and their targets stay registered: all of them while no other serves, else half of what served within a minute. Find out why their containers are not ready.",
+		v1alpha1.ReasonHeldAtFloor, "Pods are not ready and their targets stay registered: all of them while no other serves, else half of what served within a minute. Find out why their containers are not ready, or which gate of another controller is closed.",
 		corev1.EventTypeWarning,
 	},
 	membership.GuardAbsence: {

@@ -67,7 +67,7 @@ func (m *callMetrics) registered(ref balancer.Ref, done []gate.Target, who popul
 			m.registrations.Note(latency.Registration{Pod: pod.UID, Group: ref.Group}, now, now)
 		}
 		if c := binding.Condition(pod, corev1.ContainersReady); c != nil {
-			m.readyToRegister.Observe(max(now.Sub(c.LastTransitionTime.Time), 0).Seconds())
+			m.readyToRegister.Observe(max(min(now.Sub(c.LastTransitionTime.Time), now.Sub(m.gates.FreeSince(pod))), 0).Seconds())
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/lbc"
 )
 
@@ -34,6 +35,7 @@ type podEvents struct {
 	reader client.Reader
 	owners *lbc.Owners
 	states *states
+	kinds  gates.Kinds
 	// ended is called when a pod has ended, once for each of its bindings.
 	ended func(binding types.NamespacedName, pod *corev1.Pod, removed bool)
 }
@@ -52,7 +54,7 @@ func (p podEvents) created(ctx context.Context, e event.CreateEvent, q queue) {
 
 func (p podEvents) updated(ctx context.Context, e event.UpdateEvent, q queue) {
 	before, pod := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
-	if !relevant(before, pod) {
+	if !relevant(before, pod, p.kinds) {
 		return
 	}
 

@@ -49,6 +49,8 @@ type population struct {
 	// drain when that is announced.
 	notice func(*corev1.Pod) disruption.Notice
 	ahead  bool
+	// heldBack reports whether a gate of another controller keeps a pod from requests.
+	heldBack func(*corev1.Pod) bool
 	// trouble is why the binding cannot work as it is; nil when it can.
 	trouble *verdict
 }
@@ -63,7 +65,7 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 
 	c := census{
 		population: population{
-			pods: map[gate.Target]*corev1.Pod{}, record: rec, notice: r.notice, ahead: b.Drain().AtTaint,
+			pods: map[gate.Target]*corev1.Pod{}, record: rec, notice: r.notice, ahead: b.Drain().AtTaint, heldBack: r.heldBack(b, svc),
 			service: svc, missing: trouble != nil, trouble: trouble,
 		},
 		group: group, ref: b.ServiceRef, selects: trouble == nil, observed: byAddr(observed),
@@ -81,6 +83,12 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 	}
 
 	return c.done(), nil
+}
+
+// heldBack returns which pods of a binding gates of other controllers keep from requests.
+func (r *Reconciler) heldBack(b *binding.Binding, svc *corev1.Service) func(*corev1.Pod) bool {
+	follows := b.FollowsOthers(svc)
+	return func(pod *corev1.Pod) bool { return follows && len(r.kinds.HeldBy(pod)) > 0 }
 }
 
 // byAddr sorts a group's targets by their addresses.
@@ -263,6 +271,7 @@ func (w *population) member(t gate.Target, pod *corev1.Pod, wanted bool) {
 		Target: t, Wanted: wanted,
 		Ready:       binding.IsTrue(pod, corev1.ContainersReady),
 		Serving:     binding.IsTrue(pod, corev1.PodReady),
+		HeldBack:    w.heldBack(pod),
 		Terminating: w.ends(pod),
 	}
 

@@ -27,6 +27,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain/record"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/observe"
@@ -88,10 +89,16 @@ type Reconciler struct {
 	drivers   balancer.Drivers
 	allowed   func(ctx context.Context, namespace string, things []string) (refused string, err error)
 	states    *states
+	kinds     gates.Kinds
 	nodes     nodes
 	drains    *record.Reports
 	guards    guards
-	now       func() time.Time
+	clock
+}
+
+// clock is what tests turn.
+type clock struct {
+	now func() time.Time
 	// random returns a duration below its argument.
 	random func(time.Duration) time.Duration
 }
