@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
 )
 
 // Claim is what a binding wants with a pod.
@@ -23,6 +25,8 @@ type Claim struct {
 	Kind gate.Claim
 	// Trouble says, for people, why the pod's target is not known; only where Kind is Unresolved.
 	Trouble string
+	// Recheck is when to ask again though no event says so; 0 when one does.
+	Recheck time.Duration
 	// Group, Target and Service are set only where Kind is Claimed.
 	Group   balancer.Group
 	Target  gate.Target
@@ -47,10 +51,32 @@ func (b *Binding) Claim(ctx context.Context, r client.Reader, pod *corev1.Pod, r
 	case !res.Resolved():
 		return Claim{Kind: gate.Unresolved, Trouble: res.Trouble}, nil
 	case trouble != nil:
-		return Claim{Kind: kind, Trouble: sentence(trouble)}, nil
+		return b.troubled(ctx, r, pod, svc, res.Group, trouble)
 	}
 
 	return Claim{Kind: kind, Group: res.Group, Target: target, Service: svc}, nil
+}
+
+// lookAgain is how soon to look whether other pods have a port that a pod lacks: their events do not wake it.
+const lookAgain = 5 * time.Second
+
+// troubled returns the claim on a pod that is selected and has no target.
+func (b *Binding) troubled(ctx context.Context, r client.Reader, pod *corev1.Pod, svc *corev1.Service, group balancer.Group, trouble error) (Claim, error) {
+	c := Claim{Kind: gate.Unresolved, Trouble: sentence(trouble)}
+	if lacks := (*LacksPortError)(nil); !errors.As(trouble, &lacks) {
+		return c, nil
+	}
+
+	pods, err := index.PodsOf(ctx, r, svc)
+	if err != nil {
+		return Claim{}, fmt.Errorf("list pods of service %s: %w", svc.Name, err)
+	}
+	if LeftOut(Workload(pod), svc, group, b.ServiceRef, pods) {
+		return Claim{Kind: gate.NotTarget}, nil
+	}
+
+	c.Recheck = lookAgain
+	return c, nil
 }
 
 // sentence renders the error of TargetOf for a gate's condition.

@@ -49,7 +49,7 @@ const (
 // check checks a workload whose pods are targets.
 func (f *flight) check(ctx context.Context, w workload) error {
 	pod := w.judged()
-	candidates, err := injection.Lookup(ctx, f.reader, served, w.namespace, pod.Labels)
+	candidates, err := injection.Lookup(ctx, f.reader, served, w.namespace, pod)
 	if err != nil {
 		return f.unchecked(err, "what the workloads' load balancers are")
 	}

@@ -60,13 +60,13 @@ func hooksOf(pod *corev1.Pod) injection.Hooks {
 
 // draining tells how the pod ends.
 func (x *explanation) draining(ctx context.Context) error {
-	candidates, err := injection.Lookup(ctx, x.reader, served, x.pod.Namespace, x.pod.Labels)
+	judged := injection.PodOf(x.pod)
+	judged.Hooks = hooksOf(x.pod)
+	candidates, err := injection.Lookup(ctx, x.reader, served, x.pod.Namespace, judged)
 	if err != nil {
 		return x.Unknown.forgive(err, "how long the pod has to drain")
 	}
 
-	judged := injection.PodOf(x.pod)
-	judged.Hooks = hooksOf(x.pod)
 	manifest, adaptive := manifestOf(x.pod)
 	x.Drain, err = drainOf(ctx, x.reader, x.Installation, judged, manifest, x.pod.Namespace, candidates, &x.Unknown)
 	if err != nil {

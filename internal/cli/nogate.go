@@ -43,7 +43,7 @@ func (x *explanation) lacking(ctx context.Context) error {
 // lacking returns why a pod lacks a gate; nil when it lacks none. A pod that has gates of
 // bindings lacks only those that it should have beside them.
 func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, namespace string, g *gaps) (*NoGateReport, error) {
-	candidates, err := injection.Lookup(ctx, r, served, namespace, pod.Labels)
+	candidates, err := injection.Lookup(ctx, r, served, namespace, pod)
 	if err != nil {
 		return nil, g.forgive(err, "why a pod has no gate")
 	}

@@ -75,7 +75,7 @@ func FromBinding(ctx context.Context, in Cluster, pod *corev1.Pod, b *binding.Bi
 	settings, _ := b.Settings()
 
 	return Source{
-		Owner: b.Key(), Claim: c.Kind, Trouble: c.Trouble,
+		Owner: b.Key(), Claim: c.Kind, Trouble: c.Trouble, Recheck: c.Recheck,
 		Target: c.Target, Service: c.Service, Policy: settings.Gate, FollowsOthers: b.FollowsOthers(c.Service),
 	}.in(res.Group), true, nil
 }

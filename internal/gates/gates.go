@@ -57,6 +57,8 @@ type Source struct {
 	// Claim says what the owner wants with the pod, Trouble what is wrong about it.
 	Claim   gate.Claim
 	Trouble string
+	// Recheck is when to ask again though no event says so; 0 when one does.
+	Recheck time.Duration
 	// Subject is what the target is observed in, nil while that is not known, and Detection
 	// how long it may take to be noticed there that a target no longer answers.
 	Subject   observe.Subject

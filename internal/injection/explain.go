@@ -40,6 +40,10 @@ func Explain(pod Pod, c Candidates) Finding {
 	}
 
 	missing, gated := wanted(pod, c), false
+
+	// Without the port it is no target. When it was created other pods may have been there that had the port.
+	maps.DeleteFunc(missing, func(_ string, b *binding.Binding) bool { return c.lacksPort(pod, b) })
+
 	for _, g := range pod.Gates {
 		delete(missing, g)
 		gated = gated || c.owns(g)
@@ -77,7 +81,7 @@ func lacks(pod Pod, c Candidates, missing map[string]*binding.Binding) Finding {
 // amiss then.
 func notTarget(pod Pod, c Candidates) bool {
 	return slices.ContainsFunc(c.Bindings, func(b *binding.Binding) bool {
-		return c.serves(b) && binding.Claims(pod.target(), c.service(b), b.Group(), b.ServiceRef) == gate.NotTarget
+		return c.serves(b) && c.selects(pod, b) && (c.lacksPort(pod, b) || binding.Claims(pod.target(), c.service(b), b.Group(), b.ServiceRef) == gate.NotTarget)
 	})
 }
 

@@ -29,6 +29,8 @@ import (
 type Pod struct {
 	// Labels of the pod.
 	Labels map[string]string
+	// Workload is what binding.Workload says of the pod; empty when it is not known, or nothing manages it.
+	Workload string
 	// Gates are the condition types in spec.readinessGates, in the pod's order.
 	Gates []string
 	// Created is when the pod was created; only Explain reads it.
@@ -56,6 +58,9 @@ type Candidates struct {
 	Serves func(*binding.Binding) bool
 	// Kinds are the kinds of gates that pods get; OfBindings alone when nil.
 	Kinds []Kind
+
+	// leavesOut are the bindings whose Services select the pod to serve others.
+	leavesOut []*binding.Binding
 }
 
 // Kind is what injection asks of a kind of gates. Package gates has all of them.
@@ -98,7 +103,19 @@ func (c Candidates) serves(b *binding.Binding) bool { return c.Serves == nil || 
 
 // claims reports whether podgate makes a target of the pod for a binding.
 func (c Candidates) claims(pod Pod, b *binding.Binding) bool {
-	return b.DeletionTimestamp.IsZero() && c.serves(b) && binding.Claims(pod.target(), c.service(b), b.Group(), b.ServiceRef) == gate.Claimed
+	return b.DeletionTimestamp.IsZero() && c.serves(b) && c.mayTake(pod, b)
+}
+
+// mayTake reports whether the pod may become a target of a binding.
+func (c Candidates) mayTake(pod Pod, b *binding.Binding) bool {
+	return !slices.Contains(c.leavesOut, b) && binding.Claims(pod.target(), c.service(b), b.Group(), b.ServiceRef) == gate.Claimed
+}
+
+// lacksPort reports whether the pod has no port of the name that a binding's Service looks for. Of a
+// pod that nothing manages it is not known whether it should.
+func (c Candidates) lacksPort(pod Pod, b *binding.Binding) bool {
+	svc := c.service(b)
+	return pod.Workload != "" && svc != nil && !b.Group().NotOfPods() && binding.LacksPort(pod.Ports, svc, b.Group(), b.ServiceRef)
 }
 
 // Claiming are the bindings that make targets of the pod.
@@ -202,7 +219,7 @@ func gateOf(b *binding.Binding) string { return binding.GateType(b.Key().Name) }
 // injects it. That podgate does not serve the binding is as it should be.
 func wakesLBC(pod Pod, c Candidates, group balancer.Group, wanted map[string]*binding.Binding) bool {
 	return slices.ContainsFunc(c.Bindings, func(b *binding.Binding) bool {
-		if !b.OfLBC || !b.DeletionTimestamp.IsZero() || binding.Claims(pod.target(), c.service(b), b.Group(), b.ServiceRef) != gate.Claimed {
+		if !b.OfLBC || !b.DeletionTimestamp.IsZero() || !c.mayTake(pod, b) {
 			return false
 		}
 		g := gateOf(b)

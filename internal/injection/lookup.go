@@ -15,11 +15,11 @@ import (
 	"github.com/podgate/podgate/internal/index"
 )
 
-// Lookup reads the Services of a namespace that select a pod with these labels, and
-// their bindings, from a cache with the indexes of binding.Indexes. serves reports whose
-// gates podgate opens.
-func Lookup(ctx context.Context, r client.Reader, serves func(*binding.Binding) bool, namespace string, labels map[string]string) (Candidates, error) {
-	services, err := index.ServicesSelecting(ctx, r, namespace, labels)
+// Lookup reads the Services of a namespace that select a pod, and their bindings, from a
+// cache with the indexes of binding.Indexes, and of a Service whose port the pod lacks the
+// other pods. serves reports whose gates podgate opens.
+func Lookup(ctx context.Context, r client.Reader, serves func(*binding.Binding) bool, namespace string, pod Pod) (Candidates, error) {
+	services, err := index.ServicesSelecting(ctx, r, namespace, pod.Labels)
 	if err != nil {
 		return Candidates{}, err
 	}
@@ -33,12 +33,33 @@ func Lookup(ctx context.Context, r client.Reader, serves func(*binding.Binding) 
 		c.Bindings = append(c.Bindings, found...)
 	}
 
-	return c, nil
+	return c, c.leaveOut(ctx, r, pod)
+}
+
+// leaveOut finds the bindings whose Services serve other pods than this one.
+func (c *Candidates) leaveOut(ctx context.Context, r client.Reader, pod Pod) error {
+	for _, b := range c.Bindings {
+		if !c.lacksPort(pod, b) {
+			continue
+		}
+
+		svc := c.service(b)
+		pods, err := index.PodsOf(ctx, r, svc)
+		if err != nil {
+			return err
+		}
+
+		if binding.LeftOut(pod.Workload, svc, b.Group(), b.ServiceRef, pods) {
+			c.leavesOut = append(c.leavesOut, b)
+		}
+	}
+
+	return nil
 }
 
 // PodOf is what Explain reads of a pod that exists.
 func PodOf(pod *corev1.Pod) Pod {
-	p := Pod{Labels: pod.Labels, Created: pod.CreationTimestamp.Time, Ports: binding.Ports(&pod.Spec)}
+	p := Pod{Labels: pod.Labels, Workload: binding.Workload(pod), Created: pod.CreationTimestamp.Time, Ports: binding.Ports(&pod.Spec)}
 	p.Hooks.OfJob = binding.OfJob(pod)
 	for _, g := range pod.Spec.ReadinessGates {
 		p.Gates = append(p.Gates, string(g.ConditionType))

@@ -49,7 +49,7 @@ func TestLookup(t *testing.T) {
 	}
 
 	serves := func(*binding.Binding) bool { return false }
-	found, err := Lookup(t.Context(), cache, serves, "shop", labels)
+	found, err := Lookup(t.Context(), cache, serves, "shop", Pod{Labels: labels})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestLookupFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, to := range []client.ObjectList{&corev1.ServiceList{}, &elbv2.TargetGroupBindingList{}, &v1alpha1.TargetBindingList{}} {
-		if _, err := Lookup(t.Context(), blind{cache, to}, nil, "shop", map[string]string{"app": "web"}); !errors.Is(err, errBlind) {
+		if _, err := Lookup(t.Context(), blind{cache, to}, nil, "shop", Pod{Labels: map[string]string{"app": "web"}}); !errors.Is(err, errBlind) {
 			t.Errorf("%T: want the reader's error, got %v", to, err)
 		}
 	}
@@ -116,7 +116,7 @@ func TestPodOf(t *testing.T) {
 	}
 
 	want := Pod{
-		Labels: map[string]string{"app": "web"}, Gates: []string{"example.com/ready", prefix + "web"}, Created: noon,
+		Labels: map[string]string{"app": "web"}, Workload: "Job/once", Gates: []string{"example.com/ready", prefix + "web"}, Created: noon,
 		Ports: []corev1.ContainerPort{{ContainerPort: 8080}}, Hooks: Hooks{OfJob: true},
 	}
 	if diff := cmp.Diff(want, PodOf(pod)); diff != "" {

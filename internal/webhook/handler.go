@@ -142,7 +142,7 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 		return nil, nil
 	}
 
-	candidates, err := injection.Lookup(ctx, h.reader, h.serves, req.Namespace, p.Metadata.Labels)
+	candidates, err := injection.Lookup(ctx, h.reader, h.serves, req.Namespace, injectable)
 	if err != nil {
 		return nil, err
 	}

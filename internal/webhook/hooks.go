@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -98,4 +99,14 @@ func (p pod) hooks() injection.Hooks {
 	}
 
 	return h
+}
+
+// workload is what binding.Workload says of the pod.
+func (p pod) workload() string {
+	for _, o := range p.Metadata.OwnerReferences {
+		if o.Controller {
+			return binding.WorkloadOf(o.Kind, o.Name, p.Metadata.Labels)
+		}
+	}
+	return ""
 }

@@ -4,6 +4,7 @@
 package webhook
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -96,5 +97,26 @@ func TestHooksReinvoked(t *testing.T) {
 	got := admitHooks(t, h, fmt.Sprintf(pod, slept, "{}"))
 	if diff := diffJSON(t, fmt.Sprintf(pod, slept, slept), got); diff != "" {
 		t.Errorf("pod: -want, +got:\n%s", diff)
+	}
+}
+
+// TestWorkloadOfANewPod: it is the one that the pod's owner has once the pod is there.
+func TestWorkloadOfANewPod(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"metadata":{"labels":{"pod-template-hash":"abc"},"ownerReferences":[{"kind":"X","name":"x"},{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-abc","uid":"u","controller":true}]},"spec":{}}`: "ReplicaSet/web",
+		`{"metadata":{"ownerReferences":[{"kind":"X","name":"x","controller":false}]},"spec":{}}`:                                                                                                             "",
+		`{"metadata":{},"spec":{}}`: "",
+	} {
+		p, err := decodePod([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pod corev1.Pod
+		if err := json.Unmarshal([]byte(body), &pod); err != nil {
+			t.Fatal(err)
+		}
+		if got, later := p.workload(), binding.Workload(&pod); got != want || later != want {
+			t.Errorf("%s: want %q, got %q, and later %q", body, want, got, later)
+		}
 	}
 }

@@ -56,6 +56,8 @@ type pod struct {
 		OwnerReferences []struct {
 			APIVersion string `json:"apiVersion"`
 			Kind       string `json:"kind"`
+			Name       string `json:"name"`
+			Controller bool   `json:"controller"`
 		} `json:"ownerReferences"`
 	} `json:"metadata"`
 	Spec *struct {
@@ -136,7 +138,7 @@ func decodePod(object []byte) (pod, error) {
 
 // injectable is the pod as injection sees it.
 func (p pod) injectable() injection.Pod {
-	out := injection.Pod{Labels: p.Metadata.Labels, Ports: p.ports(), Hooks: p.hooks()}
+	out := injection.Pod{Labels: p.Metadata.Labels, Workload: p.workload(), Ports: p.ports(), Hooks: p.hooks()}
 	for _, g := range p.Spec.ReadinessGates {
 		out.Gates = append(out.Gates, g.ConditionType)
 	}

@@ -60,8 +60,9 @@ func (e *evaluation) note(gateType string, sources []gates.Source, current gate.
 		e.record(gateType, sources, d)
 	}
 
-	if d.Recheck > 0 && (e.recheck == 0 || d.Recheck < e.recheck) {
-		e.recheck = d.Recheck
+	e.again(d.Recheck)
+	for _, s := range sources {
+		e.again(s.Recheck)
 	}
 
 	e.gauge(gateType, sources, d)
@@ -88,6 +89,13 @@ func (e *evaluation) note(gateType string, sources []gates.Source, current gate.
 		if s.Subject != nil {
 			e.groups[c.Type] = append(e.groups[c.Type], s.Subject.String())
 		}
+	}
+}
+
+// again has the pod looked at again after a while; 0 is no reason to.
+func (e *evaluation) again(wait time.Duration) {
+	if wait > 0 && (e.recheck == 0 || wait < e.recheck) {
+		e.recheck = wait
 	}
 }
 

@@ -309,7 +309,8 @@ func (r *Reconciler) allHealthy(b *binding.Binding, g group) *hold {
 		if noPort := (*binding.NoPortError)(nil); errors.As(err, &noPort) {
 			return waiting("the Service has no port of binding %s", b.Name)
 		}
-		if claim == gate.NotTarget {
+		lacks := (*binding.LacksPortError)(nil)
+		if claim == gate.NotTarget || errors.As(err, &lacks) && binding.LeftOut(binding.Workload(&g.pods[i]), g.service, res.Group, b.ServiceRef, g.pods) {
 			continue
 		}
 		if claim != gate.Claimed || view.Snapshot.Targets[t].State != gate.Healthy {

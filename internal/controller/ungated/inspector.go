@@ -53,13 +53,12 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 		return Finding{}, err
 	}
 
-	candidates, err := injection.Lookup(ctx, i.Reader, i.Serves, pod.Namespace, pod.Labels)
+	as := injection.PodOf(pod)
+	candidates, err := injection.Lookup(ctx, i.Reader, i.Serves, pod.Namespace, as)
 	if err != nil {
 		return Finding{}, err
 	}
 	candidates.Kinds = i.Kinds
-
-	as := injection.PodOf(pod)
 
 	var f Finding
 	if gated {

@@ -186,7 +186,7 @@ func newPodsGetTheGate(t *testing.T, s Scene) {
 // candidates are what admission finds for the scene's pod.
 func (s Scene) candidates(t *testing.T) injection.Candidates {
 	t.Helper()
-	c, err := injection.Lookup(t.Context(), s.cluster(t).Reader, nil, s.Pod.Namespace, s.Pod.Labels)
+	c, err := injection.Lookup(t.Context(), s.cluster(t).Reader, nil, s.Pod.Namespace, injection.PodOf(s.Pod))
 	if err != nil {
 		t.Fatal(err)
 	}
