@@ -47,7 +47,7 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 		t := l.target()
 		r, there := rows[t]
 		healthy := r.state == gate.Healthy || last.rows[t].state == gate.Healthy
-		ready := is(pod, corev1.ContainersReady) || c.news(l.unready)
+		ready := is(pod, corev1.ContainersReady) && !l.out || c.news(l.unready) || c.news(l.outSince)
 		switch {
 		case leaving[t]:
 			waits = waits || c.claims(bindingOf(arn), pod)

@@ -35,6 +35,8 @@ type life struct {
 	deleted   time.Time
 	ends      time.Time // when its grace period is over
 	writes    int
+	out       bool                                  // another controller holds the pod back
+	outSince  time.Time                             // when it last changed that
 	opened    map[corev1.PodConditionType]time.Time // when its gates last opened
 }
 
@@ -55,6 +57,8 @@ type kubelet struct {
 	preStop  time.Duration
 	allGates bool
 	sick     bool // all probes fail
+	// gatekept: another controller lets pods in, and takes them out.
+	gatekept bool
 }
 
 func newKubelet(w *world) *kubelet {
@@ -169,11 +173,18 @@ func (k *kubelet) create(color string) {
 		}
 	}
 
+	if k.gatekept {
+		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: inService})
+	}
+
 	pod.Spec.Containers = []corev1.Container{{Name: "web", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: port}}}}
 	k.w.put(pod)
 	uid := pod.UID
-	k.lives[uid] = &life{uid: uid, unready: time.Now(), opened: map[corev1.PodConditionType]time.Time{}}
+	k.lives[uid] = &life{uid: uid, unready: time.Now(), out: k.gatekept, opened: map[corev1.PodConditionType]time.Time{}}
 	k.w.note("create %s %s gates=%d", pod.Name, uid, len(pod.Spec.ReadinessGates))
+	if k.gatekept {
+		k.w.after(k.w.between(0, 15*time.Second), func() { k.letIn(uid, true) })
+	}
 	k.w.after(k.w.between(200*time.Millisecond, 3*time.Second), func() { k.address(uid) })
 }
 
@@ -229,6 +240,20 @@ func (k *kubelet) containers(uid types.UID, ready, answers bool) {
 
 	l.ready, l.answers = ready, answers
 	k.update(uid, func(pod *corev1.Pod) { set(pod, corev1.ContainersReady, ready) })
+}
+
+// inService is the gate of another controller.
+const inService = "example.com/in-service"
+
+// letIn has that controller let a pod in, or take it out.
+func (k *kubelet) letIn(uid types.UID, in bool) {
+	l := k.lives[uid]
+	if l == nil || l.out != in {
+		return
+	}
+	k.w.note("%s in service=%v", uid, in)
+	l.out, l.outSince = !in, time.Now()
+	k.update(uid, func(pod *corev1.Pod) { set(pod, inService, in) })
 }
 
 // restart restarts a pod's containers, with a new address if its sandbox went too.

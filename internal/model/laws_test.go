@@ -213,7 +213,8 @@ func (c *checker) cacheChanged(o client.Object) {
 	if !ok {
 		return
 	}
-	switch ready := is(pod, corev1.ContainersReady) && pod.DeletionTimestamp == nil; {
+	held := slices.Contains(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: inService}) && !is(pod, inService)
+	switch ready := is(pod, corev1.ContainersReady) && pod.DeletionTimestamp == nil && !held; {
 	case !ready:
 		delete(c.ready, pod.UID)
 	case c.ready[pod.UID].IsZero():
@@ -356,6 +357,10 @@ func (c *checker) opens(pod *corev1.Pod, l *life, kind corev1.PodConditionType, 
 	c.opened++
 	l.opened[kind] = time.Now()
 	binding := strings.TrimPrefix(string(kind), gatePrefix)
+	if l.out && !c.news(l.outSince) && now.Reason != "BindingDeleted" && c.claims(binding, pod) && !c.news(c.shaped) {
+		c.violate("1", "%s (%s) opened for %s, and another controller has held the pod back for %s", pod.Name, l.uid, now.Reason, time.Since(l.outSince))
+	}
+
 	switch now.Reason {
 	case "Healthy":
 		if !c.saidHealthy(groupOf(binding), l) {
@@ -418,11 +423,12 @@ func (c *checker) news(at time.Time) bool {
 	return time.Since(at) <= late || time.Since(c.started) <= late && !at.Before(c.stopped.Add(-late))
 }
 
-// closes: an open gate closes for unready containers or a new address only (law 9),
+// closes: an open gate closes for unready containers, a new address or another controller's gate only (law 9),
 // whatever the load balancer answers, or does not (law 8).
 func (c *checker) closes(pod *corev1.Pod, l *life, kind corev1.PodConditionType, now corev1.PodCondition) {
 	unready, moved := !l.ready || c.news(l.unready), c.news(l.addrSince) || l.addrSince.After(l.opened[kind])
-	if !unready && !moved && !c.tracked(l, kind) {
+	held := l.out || c.news(l.outSince)
+	if !unready && !moved && !held && !c.tracked(l, kind) {
 		c.violate(c.lawOfClosing(), "%s (%s) closed to %s/%s with its containers ready for %s at %s", pod.Name, l.uid, now.Status, now.Reason, time.Since(l.unready), l.addr)
 	}
 }
@@ -560,7 +566,7 @@ func (c *checker) others(arn string, but gate.Target) []gate.Target {
 	last := c.heard[arn][len(c.heard[arn])-1]
 	for t, r := range c.w.groups[arn].rows {
 		l := c.w.lifeOf(t)
-		if t == but || r.state != gate.Healthy || last.rows[t].state != gate.Healthy || l == nil || !l.deleted.IsZero() || !l.ready {
+		if t == but || r.state != gate.Healthy || last.rows[t].state != gate.Healthy || l == nil || !l.deleted.IsZero() || !l.ready || l.out {
 			continue
 		}
 		if pod := c.w.podOf(l.uid); pod != nil && c.claims(bindingOf(arn), pod) {

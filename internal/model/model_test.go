@@ -27,9 +27,18 @@ var (
 
 // TestModel lives through random schedules. A failure prints its seed and the command
 // that replays it.
-func TestModel(t *testing.T) {
+func TestModel(t *testing.T) { explore(t, *schedules, func(*world) {}) }
+
+// TestOtherGates does so where another controller has a gate on every pod, which it opens
+// some time after the pod was made, and closes now and then.
+func TestOtherGates(t *testing.T) { explore(t, *schedules/5, gatekept) }
+
+func gatekept(w *world) { w.gatekept = true }
+
+// explore lives through some schedules in a world that is prepared.
+func explore(t *testing.T, schedules int, prepare func(*world)) {
 	if *seedFlag != 0 {
-		w := try(t, *seedFlag)
+		w := try(t, *seedFlag, prepare)
 		t.Log("\n" + strings.Join(w.trace, "\n"))
 		return
 	}
@@ -38,9 +47,9 @@ func TestModel(t *testing.T) {
 	for lane := range lanes {
 		t.Run(fmt.Sprintf("lane%d", lane), func(t *testing.T) {
 			t.Parallel()
-			for i := lane; i < *schedules && (*keep || !t.Failed()); i += lanes {
+			for i := lane; i < schedules && (*keep || !t.Failed()); i += lanes {
 				seed := *baseFlag + uint64(i)
-				t.Run(fmt.Sprint(seed), func(t *testing.T) { try(t, seed) })
+				t.Run(fmt.Sprint(seed), func(t *testing.T) { try(t, seed, prepare) })
 			}
 		})
 	}
@@ -53,7 +62,8 @@ func TestReplay(t *testing.T) {
 		seed := *baseFlag + i
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			first, again := try(t, seed).story(), try(t, seed).story()
+			prepare := []func(*world){func(*world) {}, gatekept}[seed%2]
+			first, again := try(t, seed, prepare).story(), try(t, seed, prepare).story()
 			if diff := cmp.Diff(first, again); diff != "" {
 				t.Errorf("seed %d went another way when it was replayed:\n%s", seed, diff)
 			}
@@ -61,15 +71,16 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// try lives through one schedule.
-func try(t *testing.T, seed uint64) *world {
+// try lives through one schedule in a world that is prepared.
+func try(t *testing.T, seed uint64, prepare func(*world)) *world {
 	t.Helper()
 	var w *world
 	synctest.Test(t, func(t *testing.T) {
 		w = newWorld(t, seed)
+		prepare(w)
 		w.live()
 		if t.Failed() {
-			t.Logf("%s\nseed %d; replay: go test -tags model -v ./internal/model -run TestModel -seed %d", strings.Join(w.trace[max(0, len(w.trace)-400):], "\n"), seed, seed)
+			t.Logf("%s\nseed %d; replay: go test -tags model -v ./internal/model -run %s -seed %d", strings.Join(w.trace[max(0, len(w.trace)-400):], "\n"), seed, map[bool]string{false: "TestModel", true: "TestOtherGates"}[w.gatekept], seed)
 		}
 		// The queues' own goroutines end at their next tick.
 		time.Sleep(time.Minute)

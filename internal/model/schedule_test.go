@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -86,6 +87,22 @@ var happenings = []happening{
 	}},
 }
 
+// gatekeeping is what schedules with another controller's gate hold in addition.
+var gatekeeping = []happening{
+	{"taken out", func(w *world) { w.somePod(func(l *life) { w.takeOut(l.uid) }) }},
+	{"all taken out", func(w *world) {
+		for _, pod := range w.pods() {
+			w.takeOut(pod.UID)
+		}
+	}},
+}
+
+// takeOut has another controller hold a pod back for a while.
+func (w *world) takeOut(uid types.UID) {
+	w.letIn(uid, false)
+	w.after(w.between(time.Second, 90*time.Second), func() { w.letIn(uid, true) })
+}
+
 // live runs a whole schedule: some minutes of happenings of a few kinds, then peace.
 func (w *world) live() {
 	w.mu.Lock()
@@ -97,6 +114,10 @@ func (w *world) live() {
 	kinds := make([]happening, 2+w.rng.IntN(6))
 	for i := range kinds {
 		kinds[i] = happenings[w.rng.IntN(len(happenings))]
+	}
+
+	if w.gatekept {
+		kinds = append(kinds, gatekeeping...)
 	}
 
 	length := w.between(time.Minute, 4*time.Minute)
