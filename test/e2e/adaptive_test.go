@@ -72,6 +72,15 @@ func TestAdaptive(t *testing.T) {
 // adaptive deploys three pods with adaptive hooks.
 func (w *world) adaptive(change func(*env.App)) *service {
 	w.t.Helper()
+	s := w.wireAdaptive(change)
+	s.apply()
+	s.waitComplete()
+	return s
+}
+
+// wireAdaptive is adaptive without the pods.
+func (w *world) wireAdaptive(change func(*env.App)) *service {
+	w.t.Helper()
 	app := application()
 	app.Replicas, app.PrestopSeconds, app.GracePeriodSeconds, app.Drained, app.Adaptive = 3, 0, 0, true, true
 	if change != nil {
@@ -89,9 +98,6 @@ func (w *world) adaptive(change func(*env.App)) *service {
 	if seconds != 55 {
 		s.t.Errorf("the hook sleeps %d s at most, want 5 to deregister, 20 of routing and 30 in flight", seconds)
 	}
-
-	s.apply()
-	s.waitComplete()
 	return s
 }
 
