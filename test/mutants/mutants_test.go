@@ -21,7 +21,10 @@ var module = map[string]string{
 	"go.mod": "module example.com/m\n\ngo 1.26\n",
 	"p/p.go": `package p
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 const limit = 2 - 1
 
@@ -42,6 +45,8 @@ func after(d time.Duration) time.Duration {
 }
 
 func known() bool { return true }
+
+func fails() (bool, error) { return false, errors.New("nobody reads the other") }
 `,
 	"p/p_test.go": `package p
 
@@ -58,6 +63,7 @@ func TestAll(t *testing.T) {
 		t.Error("after")
 	}
 	known()
+	_, _ = fails()
 }
 `,
 	"p/p_kube_test.go": "package p\n\nfunc init() { panic(\"no API server\") }\n",
@@ -85,8 +91,8 @@ func TestTry(t *testing.T) {
 		survivors = append(survivors, m.String())
 	}
 	want := []string{
-		`p/p.go:17:7: > -> >=`,
-		`p/p.go:23:28: true -> false`,
+		`p/p.go:20:7: > -> >=`,
+		`p/p.go:26:28: true -> false`,
 	}
 	if diff := cmp.Diff(want, survivors); diff != "" {
 		t.Errorf("survivors: -want, +got:\n%s", diff)

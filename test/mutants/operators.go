@@ -123,7 +123,9 @@ func (b *builder) build(file *ast.File, text []byte) []byte {
 			}
 		case *ast.ReturnStmt:
 			for _, result := range n.Results {
-				b.returned(result)
+				if !b.fails(n) {
+					b.returned(result)
+				}
 			}
 		}
 		return true
@@ -154,6 +156,12 @@ func (b *builder) binary(n *ast.BinaryExpr) {
 			b.call(n, b.add(n.OpPos, n.Op.String(), swapped[n.Op].String()))
 		}
 	}
+}
+
+// fails reports whether an error is returned: nobody reads what is returned beside one.
+func (b *builder) fails(n *ast.ReturnStmt) bool {
+	last := b.info.Types[n.Results[len(n.Results)-1]]
+	return last.Type != nil && !last.IsNil() && types.Implements(last.Type, types.Universe.Lookup("error").Type().Underlying().(*types.Interface))
 }
 
 // returned swaps a true or false that is written in a return statement.

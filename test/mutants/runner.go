@@ -151,7 +151,7 @@ func (r runner) test(ctx context.Context, number int) (fate, []byte, error) {
 	timed, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
 
-	cmd := exec.CommandContext(timed, r.program, append([]string{"-test.failfast"}, r.flags...)...)
+	cmd := exec.CommandContext(timed, r.program, r.flags...)
 	cmd.Dir = r.dir
 	cmd.Env = append(os.Environ(), chosen+"="+strconv.Itoa(number), "GOMAXPROCS=1")
 	said, err := cmd.CombinedOutput()
