@@ -255,9 +255,16 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("an unresolved binding: known %t, resolved %t", known, res.Resolved())
 	}
 
-	r.Set(web, one)
-	r.Set(web, one)
-	r.Set(other, one)
+	for what, set := range []struct {
+		key   types.NamespacedName
+		res   Resolution
+		heard int
+	}{{web, Resolution{}, 1}, {web, one, 2}, {web, one, 2}, {other, one, 3}} {
+		r.Set(set.key, set.res)
+		if len(heard) != set.heard {
+			t.Errorf("step %d: want %d changes told, got %v", what, set.heard, heard)
+		}
+	}
 
 	if got := r.Users(one.Group.Ref); len(got) != 2 {
 		t.Errorf("users of the group: want both, got %v", got)

@@ -51,12 +51,15 @@ func TestClaim(t *testing.T) {
 		want    gate.Claim
 		trouble string
 	}{
-		"Claimed":    {reason: "Everything is known.", change: func(scene) {}, want: gate.Claimed},
-		"Deleting":   {reason: "The binding lets go of its pods.", change: func(s scene) { s.b.DeletionTimestamp = new(metav1.Now()) }, want: gate.Releasing},
-		"NoService":  {reason: "Nothing selects the pod.", change: func(s scene) { s.b.Spec.ServiceRef.Name = "api" }, want: gate.Unclaimed},
-		"OtherPod":   {reason: "The Service is of other pods.", change: func(s scene) { s.pod.Labels = nil }, want: gate.Unclaimed},
-		"Instances":  {reason: "Nodes are the targets, whether the group was found or not.", change: func(s scene) { s.res.Group = balancer.Group{TargetType: "instance"} }, want: gate.NotIP},
-		"Migration":  {reason: "A Job's pod that listens on nothing is no target.", change: func(s scene) { s.pod.OwnerReferences = jobs }, want: gate.NotTarget},
+		"Claimed":   {reason: "Everything is known.", change: func(scene) {}, want: gate.Claimed},
+		"Deleting":  {reason: "The binding lets go of its pods.", change: func(s scene) { s.b.DeletionTimestamp = new(metav1.Now()) }, want: gate.Releasing},
+		"NoService": {reason: "Nothing selects the pod.", change: func(s scene) { s.b.Spec.ServiceRef.Name = "api" }, want: gate.Unclaimed},
+		"OtherPod":  {reason: "The Service is of other pods.", change: func(s scene) { s.pod.Labels = nil }, want: gate.Unclaimed},
+		"Instances": {reason: "Nodes are the targets, whether the group was found or not.", change: func(s scene) { s.res.Group = balancer.Group{TargetType: "instance"} }, want: gate.NotIP},
+		"Migration": {reason: "A Job's pod that listens on nothing is no target.", change: func(s scene) { s.pod.OwnerReferences = jobs }, want: gate.NotTarget},
+		"OtherPort": {reason: "Nor is one that listens on another port.", change: func(s scene) {
+			s.pod.OwnerReferences, s.pod.Spec.Containers = jobs, []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 9090}}}}
+		}, want: gate.NotTarget},
 		"Unresolved": {reason: "Why the group is not known says more than anything else.", change: func(s scene) { *s.res = binding.Resolution{Trouble: "Denied."} }, want: gate.Unresolved, trouble: "Denied."},
 		"NoPort":     {reason: "The Service lacks the port.", change: func(s scene) { s.b.Spec.ServiceRef.Port = intstr.FromInt32(81) }, want: gate.Unresolved, trouble: `Service "web" has no port "81": it has 80. Correct spec.serviceRef.port.`},
 		"NoAddress":  {reason: "The pod has no address yet.", change: func(s scene) { s.pod.Status.PodIPs = nil }, want: gate.Unresolved, trouble: "The pod has no target: the pod has no ipv4 address."},
@@ -194,6 +197,39 @@ func TestOpenGates(t *testing.T) {
 	open := types.NamespacedName{Namespace: "shop", Name: "open"}
 	if closed := (types.NamespacedName{Namespace: "shop", Name: "closed"}); len(got) != 2 || !got[open] || got[closed] {
 		t.Errorf("want one open and one closed, got %v", got)
+	}
+}
+
+// TestHas: a target at a pod's address is taken to be the pod's while it runs; on its node's network
+// only at a port that it declares, though at others it may be.
+func TestHas(t *testing.T) {
+	ports := func(numbers ...int32) []corev1.Container {
+		var c corev1.Container
+		for _, n := range numbers {
+			c.Ports = append(c.Ports, corev1.ContainerPort{ContainerPort: n})
+		}
+		return []corev1.Container{c}
+	}
+
+	for what, tc := range map[string]struct {
+		host         bool
+		containers   []corev1.Container
+		phase        corev1.PodPhase
+		has, mayHave bool
+	}{
+		"at its own address":                    {containers: ports(9090), has: true, mayHave: true},
+		"that has ended":                        {containers: ports(8080), phase: corev1.PodFailed, mayHave: true},
+		"on the node, declaring it":             {host: true, containers: ports(8080), has: true, mayHave: true},
+		"on the node, declaring others too":     {host: true, containers: ports(9090, 8080, 9091), has: true, mayHave: true},
+		"on the node, declaring others":         {host: true, containers: ports(9090)},
+		"on the node, declaring nothing":        {host: true, containers: ports(), mayHave: true},
+		"on the node that has ended":            {host: true, containers: ports(8080), phase: corev1.PodSucceeded, mayHave: true},
+		"at its own address, declaring nothing": {has: true, mayHave: true},
+	} {
+		pod := &corev1.Pod{Spec: corev1.PodSpec{HostNetwork: tc.host, Containers: tc.containers}, Status: corev1.PodStatus{Phase: tc.phase}}
+		if has, mayHave := binding.Has(pod, 8080), binding.MayHave(pod, 8080); has != tc.has || mayHave != tc.mayHave {
+			t.Errorf("a pod %s: want has %t and may have %t, got %t and %t", what, tc.has, tc.mayHave, has, mayHave)
+		}
 	}
 }
 

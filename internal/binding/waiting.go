@@ -26,28 +26,37 @@ func Gated(ctx context.Context, r client.Reader, key types.NamespacedName) ([]ty
 
 // Carriers lists the running pods of a namespace with a gate for which holds is true.
 func Carriers(ctx context.Context, r client.Reader, namespace, gate string, holds func(*corev1.Pod) bool) ([]types.NamespacedName, error) {
-	pods, err := index.PodsWithGate(ctx, r, namespace, gate)
-	if err != nil {
-		return nil, err
-	}
+	pods, err := running(ctx, r, namespace, gate)
 	var found []types.NamespacedName
-	for i := range pods {
-		if pod := &pods[i]; pod.DeletionTimestamp.IsZero() && !Over(pod) && holds(pod) {
+	for _, pod := range pods {
+		if holds(pod) {
 			found = append(found, client.ObjectKeyFromObject(pod))
 		}
 	}
-	return found, nil
+	return found, err
+}
+
+// running lists the pods of a namespace with a gate that neither end nor have ended.
+func running(ctx context.Context, r client.Reader, namespace, gate string) ([]*corev1.Pod, error) {
+	pods, err := index.PodsWithGate(ctx, r, namespace, gate)
+	var found []*corev1.Pod
+	for i := range pods {
+		if pod := &pods[i]; pod.DeletionTimestamp.IsZero() && !Over(pod) {
+			found = append(found, pod)
+		}
+	}
+	return found, err
 }
 
 // OpenGates reports, for each running pod of a namespace with a gate that a Service
 // selects and whose containers are ready, whether the gate is open.
 func OpenGates(ctx context.Context, r client.Reader, namespace, gate string, svc *corev1.Service) (map[types.NamespacedName]bool, error) {
+	pods, err := running(ctx, r, namespace, gate)
 	open := map[types.NamespacedName]bool{}
-	_, err := Carriers(ctx, r, namespace, gate, func(pod *corev1.Pod) bool {
+	for _, pod := range pods {
 		if IsTrue(pod, corev1.ContainersReady) && index.Selects(svc, pod.Labels) {
 			open[client.ObjectKeyFromObject(pod)] = IsTrue(pod, corev1.PodConditionType(gate))
 		}
-		return false
-	})
+	}
 	return open, err
 }
