@@ -20,6 +20,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/gates/gatestest"
+	"github.com/podgate/podgate/internal/index/indextest"
 )
 
 // scene has a pod that a TargetGroupBinding and a TargetBinding of one Service select.
@@ -111,5 +112,68 @@ func TestKindsShareNoGate(t *testing.T) {
 	}
 	if got := kinds.Of(pod); len(got) != 2 || got[0] != gatestest.ToyGate || got[1] != "targets.podgate.dev/web" {
 		t.Errorf("gates of the pod: %q", got)
+	}
+}
+
+// TestNobodysGate: a gate of no kind, and one whose binding another controller serves, is not
+// podgate's to write.
+func TestNobodysGate(t *testing.T) {
+	s := scene(gates.OfBindings{}, "target-health.elbv2.k8s.aws/web", service("web", map[string]string{"app": "web"}), foreign("web", "web"))()
+	cache, err := indextest.New(t.Context(), append(s.Objects, s.Pod)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	in := gates.Cluster{Reader: cache, Registry: binding.NewRegistry(func(types.NamespacedName) {})}
+	for key, res := range s.Groups {
+		in.Registry.Set(key, res)
+	}
+	if sources, ours, err := gates.All().Sources(t.Context(), in, s.Pod, s.Gate); len(sources) != 1 || !ours || err != nil {
+		t.Errorf("podgate serves it: got %+v, %t, %v", sources, ours, err)
+	}
+	if sources, ours, err := gates.All().Sources(t.Context(), in, s.Pod, "example.com/reviewed"); sources != nil || ours || err != nil {
+		t.Errorf("it is of no kind: got %+v, %t, %v", sources, ours, err)
+	}
+
+	for key, res := range s.Groups {
+		res.Foreign = true
+		in.Registry.Set(key, res)
+	}
+	if sources, ours, err := gates.All().Sources(t.Context(), in, s.Pod, s.Gate); sources != nil || ours || err != nil {
+		t.Errorf("another controller serves it: got %+v, %t, %v", sources, ours, err)
+	}
+
+	key := types.NamespacedName{Namespace: "shop", Name: "web"}
+	in.Registry.Delete(key)
+	if sources, ours, err := gates.All().Sources(t.Context(), in, s.Pod, s.Gate); sources != nil || ours || err != nil {
+		t.Errorf("nobody has looked at it: got %+v, %t, %v", sources, ours, err)
+	}
+}
+
+// TestFed: a change of a binding wakes its pods whether their gates are open or not, and only those
+// that wait where that is asked for.
+func TestFed(t *testing.T) {
+	const gate = "target-health.elbv2.k8s.aws/web"
+	waits := scene(gates.OfBindings{}, gate)().Pod
+	open := waits.DeepCopy()
+	open.Name = "web-1"
+	open.Status.Conditions = append(open.Status.Conditions, corev1.PodCondition{Type: gate, Status: corev1.ConditionTrue})
+	cache, err := indextest.New(t.Context(), waits, open)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	owner := types.NamespacedName{Namespace: "shop", Name: "web"}
+	if fed, err := gates.All().Fed(t.Context(), cache, owner); err != nil || len(fed) != 2 {
+		t.Errorf("want both pods, got %v, %v", fed, err)
+	}
+	if waiting, err := gates.All().Waiting(t.Context(), cache, owner); err != nil || len(waiting) != 1 || waiting[0].Name != "web-0" {
+		t.Errorf("want the one that waits, got %v, %v", waiting, err)
+	}
+
+	// A pod with two gates that one binding feeds is told of once.
+	twice := gates.Kinds{gates.OfBindings{}, gates.OfBindings{}}
+	if fed, err := twice.Fed(t.Context(), cache, owner); err != nil || len(fed) != 2 {
+		t.Errorf("want each pod once, got %v, %v", fed, err)
 	}
 }
