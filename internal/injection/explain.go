@@ -6,6 +6,7 @@ package injection
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -88,28 +89,36 @@ func notTarget(pod Pod, c Candidates) bool {
 // needsNone returns why there is no gate for the pod.
 func needsNone(pod Pod, c Candidates) Finding {
 	f := Finding{Reason: v1alpha1.ReasonNoService, Since: pod.Created}
+	var services []string
 	for i := range c.Services {
-		if s := &c.Services[i]; index.Selects(s, pod.Labels) && (f.Service == "" || s.Name < f.Service) {
-			f.Reason, f.Service = v1alpha1.ReasonNoBinding, s.Name
+		if s := &c.Services[i]; index.Selects(s, pod.Labels) {
+			services = append(services, s.Name)
 		}
 	}
 
-	for _, b := range c.Bindings {
-		if c.selects(pod, b) && (f.Binding == "" || c.saysMore(b, f)) {
-			f.Reason, f.Service, f.Binding = c.gatesNot(b), b.ServiceRef.Name, b.Key().Name
-		}
+	if len(services) > 0 {
+		f.Reason, f.Service = v1alpha1.ReasonNoBinding, slices.Min(services)
+	}
+
+	others := slices.DeleteFunc(slices.Clone(c.Bindings), func(b *binding.Binding) bool { return !c.selects(pod, b) })
+	if len(others) > 0 {
+		b := slices.MinFunc(others, c.saysMore)
+		f.Reason, f.Service, f.Binding = c.gatesNot(b), b.ServiceRef.Name, b.Key().Name
 	}
 
 	return f
 }
 
-// saysMore reports whether a binding says better than the finding why there is no gate: one
-// that podgate leaves alone says least, and else the first by name is taken.
-func (c Candidates) saysMore(b *binding.Binding, f Finding) bool {
-	if served := c.serves(b); served != (f.Reason != v1alpha1.ReasonBindingNotServed) {
-		return served
+// saysMore orders bindings by how well they say why there is no gate: one that podgate leaves
+// alone says least, and else the first by name is taken.
+func (c Candidates) saysMore(a, b *binding.Binding) int {
+	switch served := c.serves(a); {
+	case served == c.serves(b):
+		return strings.Compare(a.Key().Name, b.Key().Name)
+	case served:
+		return -1
 	}
-	return b.Key().Name < f.Binding
+	return 1
 }
 
 // gatesNot is why a binding's pods get no gate of it.

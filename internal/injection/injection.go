@@ -160,10 +160,7 @@ func Gates(pod Pod, c Candidates) Plan {
 		}
 	}
 
-	if len(wanted) > 0 {
-		plan.Add = slices.Sorted(maps.Keys(wanted))
-	}
-
+	plan.Add = slices.Sorted(maps.Keys(wanted))
 	return plan
 }
 

@@ -73,7 +73,7 @@ type facts struct {
 	service           v1alpha1.ServiceReference
 	group, targetType string
 	wake              v1alpha1.Wake
-	deleting          bool
+	stays             bool // It is not being deleted.
 	created           time.Time
 	drain             time.Duration
 	adaptive          bool
@@ -87,6 +87,6 @@ func factsOf(b *binding.Binding) facts {
 	group := b.Group()
 	return facts{
 		key: b.Key().Name, service: b.ServiceRef, group: named(group), targetType: group.TargetType, wake: b.Wake,
-		deleting: !b.DeletionTimestamp.IsZero(), created: b.CreationTimestamp.Time, drain: b.DrainTime(), adaptive: b.Drain().Adaptive,
+		stays: b.DeletionTimestamp.IsZero(), created: b.CreationTimestamp.Time, drain: b.DrainTime(), adaptive: b.Drain().Adaptive,
 	}
 }

@@ -135,7 +135,7 @@ func (s Shortfall) Problem() string {
 
 	var said []string
 	switch {
-	case s.Hook > 0 && s.Stop.Hook == 0 && !s.AtOnce:
+	case s.Stop.Hook == 0 && !s.AtOnce:
 		said = append(said, fmt.Sprintf("Container %q has no preStop hook, and the load balancer may send the pod requests for %d s after its deletion.", s.Stop.Container, s.Need))
 		if s.Renewed != nil && s.Renewed.Empty() {
 			return s.doubted(said) // A new pod's grace period is another one.
