@@ -20,7 +20,7 @@ const (
 	podHeight  = 9.0
 	answersTop = 96.0
 	labelPitch = 15.0
-	labelWidth = 150.0
+	labelWidth = 200.0
 )
 
 // rect is a bar. Class says what it means, Title what it is.
