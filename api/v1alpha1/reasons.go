@@ -227,7 +227,7 @@ var Explanations = []Explanation{
 	{OnReady, ReasonTargetGroupNotFound, "AWS knows no such target group", "create the target group, or make a binding that names another", ""},
 	{OnReady, ReasonBackendNotFound, "HAProxy has no such backend", "add the backend to HAProxy's configuration, or make a binding that names another", "providers/haproxy.md"},
 	{OnReady, ReasonInvalidRequest, "The request can never succeed as it is: the message says what is wrong, such as an ARN of another region or an unknown keyword", "correct what the message names", ""},
-	{OnReady, ReasonUnservedTargetType, "The group is of a type that podgate does not serve, such as lambda or alb", "use a group of target type ip", ""},
+	{OnReady, ReasonUnservedTargetType, "Ready is `True`: the group's targets are neither pods nor nodes, such as lambda or alb, so podgate leaves them alone, and pods get no gate", "use a group of target type ip, or delete the binding: the Service's pods get no requests from this group", ""},
 	{OnReady, ReasonTargetTypeMismatch, "The binding's targetType or ipAddressType is not the group's", "make a binding without targetType and ipAddressType, or with the group's", ""},
 	{OnReady, ReasonGroupBoundTwice, "An older binding names the same group, or the same backend of the same instance", "delete one of the two bindings of this group", ""},
 	{OnReady, ReasonAccessDenied, "The load balancer refuses podgate's credentials or permissions; the message has its words", "correct podgate's credentials, its IAM policy or the role to assume", "providers/elbv2.md#iam-permissions"},
@@ -243,12 +243,13 @@ var Explanations = []Explanation{
 
 	{OnManaged, ReasonOwnedByPodgate, "podgate registers the group's targets", NothingToDo, ""},
 	{OnManaged, ReasonInstanceTargets, "The group's targets are nodes, which podgate neither registers nor deregisters", NothingToDo, ""},
-	{OnManaged, ReasonUnservedTargetType, "The group is of a type that podgate does not serve, such as lambda or alb", "use a group of target type ip", ""},
+	{OnManaged, ReasonUnservedTargetType, "The group's targets are neither pods nor nodes, and podgate neither registers nor deregisters them", "use a group of target type ip, or delete the binding", ""},
 	{OnManaged, ReasonOwnedByLBC, "AWS Load Balancer Controller registers the group's targets, and podgate only observes", "nothing, or follow the migration page to let podgate take over", "migration.md"},
 	{OnManaged, ReasonNotServed, "podgate was told not to serve the binding (--target-group-bindings)", "nothing, or annotate the binding with podgate.dev/manage: \"true\"", "migration.md"},
 	{OnManaged, ReasonExternal, "Somebody else registers the group's targets, as spec.membership says", NothingToDo, "kinds/targetbinding.md#only-observing"},
 
 	{OnGated, ReasonInstanceTargets, "The group's targets are not pods", "nothing, or use a group of target type ip", ""},
+	{OnGated, ReasonUnservedTargetType, "The group's targets are neither pods nor nodes", "use a group of target type ip, or delete the binding", ""},
 	{OnGated, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and restart the pods", ""},
 
 	{OnPolicyAccepted, ReasonAccepted, "The binding's policies can be used", NothingToDo, "policies.md"},

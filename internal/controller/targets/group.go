@@ -115,7 +115,7 @@ func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.G
 	case g.TargetType == string(elbv2.TargetTypeInstance):
 		return &verdict{reason: v1alpha1.ReasonInstanceTargets, message: "The target group's targets are instances: podgate leaves them alone, and pods get no gate. Use a target group of type ip to gate pods."}
 	default:
-		return &verdict{reason: v1alpha1.ReasonUnservedTargetType, message: fmt.Sprintf("The target group's targets are of type %q, which podgate does not serve: use a target group of type ip.", g.TargetType)}
+		return &verdict{reason: v1alpha1.ReasonUnservedTargetType, message: fmt.Sprintf("The target group's targets are of type %q: podgate leaves them alone, pods get no gate, and the Service's pods get no requests from this group. Use a target group of type ip to serve pods.", g.TargetType)}
 	}
 
 	return r.refused(ctx, b, g.Ref)

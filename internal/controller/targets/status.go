@@ -38,11 +38,14 @@ func (v verdict) ok() bool { return v.reason == v1alpha1.ReasonSynced || v.ungat
 
 // ungated reports whether the binding is in order and its pods get no gate of it.
 func (v verdict) ungated() bool {
-	return v.reason == v1alpha1.ReasonInstanceTargets || v.reason == v1alpha1.ReasonNameTooLong
+	return v.alone() || v.reason == v1alpha1.ReasonNameTooLong
 }
 
-// normal reports whether there is nothing to do.
-func (v verdict) normal() bool { return v.ok() && v.reason != v1alpha1.ReasonNameTooLong }
+// normal reports whether there is nothing to do. A group of neither pods nor nodes cannot serve the binding's Service: waiting
+// changes nothing about that, and somebody should look at it.
+func (v verdict) normal() bool {
+	return v.ok() && v.reason != v1alpha1.ReasonNameTooLong && v.reason != v1alpha1.ReasonUnservedTargetType
+}
 
 // alone reports whether podgate leaves the group's targets alone because they are not pods.
 func (v verdict) alone() bool {

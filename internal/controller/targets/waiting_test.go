@@ -12,7 +12,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -57,9 +61,10 @@ func TestWhateverWaitsForABindingEnds(t *testing.T) {
 			w.serve(1)
 		}, "True NameTooLong", podgates, "NameTooLong", true},
 
-		// Nobody could register a Service's pods there, so this cannot be meant.
-		"lambda":               {ofType("lambda"), "False UnservedTargetType", "False UnservedTargetType", "", true},
-		"a load balancer":      {ofType("alb"), "False UnservedTargetType", "False UnservedTargetType", "", true},
+		// Nobody could register a Service's pods there, which a Warning says. There is nothing to wait for, though.
+		"lambda":          {ofType("lambda"), "True UnservedTargetType", "False UnservedTargetType", "UnservedTargetType", true},
+		"a load balancer": {ofType("alb"), "True UnservedTargetType", "False UnservedTargetType", "UnservedTargetType", true},
+
 		"nodes, and says pods": {func(w *world) { ofType("instance")(w); w.bindings["web-tg"].Spec.TargetType = new(elbv2.TargetTypeIP) }, "False TargetTypeMismatch", podgates, "", true},
 		"name is too long, and throttled": {func(w *world) {
 			w.bind(strings.Repeat("a", 64), 0)
@@ -101,6 +106,14 @@ func TestWhateverWaitsForABindingEnds(t *testing.T) {
 				if o := b.Status.ObservedGeneration; o == nil || *o != b.Generation {
 					t.Errorf("observed generation %v of %d: tools would wait for the latest", o, b.Generation)
 				}
+
+				want := kstatus.InProgressStatus
+				if strings.HasPrefix(tc.ready, "True") {
+					want = kstatus.CurrentStatus
+				}
+				if got := byFlux(t, b); got != want {
+					t.Errorf("Flux: want %s, got %s", want, got)
+				}
 			}
 		})
 	}
@@ -129,6 +142,9 @@ func TestWhateverWaitsForABindingOfOthersEnds(t *testing.T) {
 	w.pass(80*time.Second, false)
 	w.bindings["web-tg"].Generation++
 	w.reconcile()
+	if got := byFlux(t, w.bindings["web-tg"]); got != kstatus.CurrentStatus {
+		t.Errorf("not served: Flux says %s", got)
+	}
 	if got, managed, o := w.says(v1alpha1.ConditionReady), w.says(v1alpha1.ConditionManaged), w.bindings["web-tg"].Status.ObservedGeneration; got != "" || managed != "False NotServed" || o != nil {
 		t.Errorf("not served: Ready %s, Managed %s, observed generation %v", got, managed, o)
 	}
@@ -152,6 +168,20 @@ func TestGatedGoesWithItsCause(t *testing.T) {
 	if got := cmp.Or(w.says(v1alpha1.ConditionGated), w.says(v1alpha1.ConditionReady), w.says(v1alpha1.ConditionManaged)); got != "True Synced" || w.says(v1alpha1.ConditionManaged) != "True OwnedByPodgate" {
 		t.Errorf("pods are served, and the binding says %s, Managed %s", got, w.says(v1alpha1.ConditionManaged))
 	}
+}
+
+// byFlux is the status that Flux, and Helm's --wait, compute of an object.
+func byFlux(t *testing.T, o client.Object) kstatus.Status {
+	t.Helper()
+	raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := kstatus.Compute(&unstructured.Unstructured{Object: raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Status
 }
 
 // says returns a condition's status and reason; empty when there is no such condition.
