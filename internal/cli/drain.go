@@ -27,6 +27,10 @@ type DrainReport struct {
 	NeedSeconds int64 `json:"needSeconds"`
 	// HookSeconds is for how long the preStop hook of the container that serves sleeps; -1 where it cannot be read.
 	HookSeconds int64 `json:"hookSeconds"`
+	// Container is whose hook that is.
+	Container string `json:"container,omitempty"`
+	// Suffices: a hook that cannot be read sleeps for long enough before it does anything else.
+	Suffices bool `json:"suffices,omitempty"`
 	// GraceSeconds is terminationGracePeriodSeconds.
 	GraceSeconds int64 `json:"graceSeconds"`
 	// HookShort and GraceShort are by how many seconds those are too short.
@@ -51,6 +55,9 @@ type DrainReport struct {
 	// DeletedAt and KilledAt are when the deletion began and when the kubelet kills what still runs.
 	DeletedAt *metav1.Time `json:"deletedAt,omitempty"`
 	KilledAt  *metav1.Time `json:"killedAt,omitempty"`
+
+	// atOnce: the hook ends within a second.
+	atOnce bool
 }
 
 // hooksOf is what draining reads of a pod that exists.
@@ -96,7 +103,9 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	}
 
 	short := injection.Short(pod, manifest, candidates)
-	d := &DrainReport{NeedSeconds: int64((need + time.Second - 1) / time.Second), HookSeconds: injection.ServingStop(pod, manifest, candidates).Hook, GraceSeconds: manifest.Grace}
+	stop, least := injection.ServingStop(pod, manifest, candidates)
+	d := &DrainReport{NeedSeconds: int64((need + time.Second - 1) / time.Second), Container: stop.Container, HookSeconds: stop.Hook, GraceSeconds: manifest.Grace}
+	d.atOnce, d.Suffices = manifest.Has(stop.Container).AtOnce, stop.Hook == drain.Unread && least >= d.NeedSeconds
 	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled {
 		d.Asked = new(false)
 		d.Message = fmt.Sprintf("the pod's label %s=%s opts out of draining; its load balancer may send it requests for %d s after its deletion.", v1alpha1.DrainLabel, v1alpha1.DrainDisabled, d.NeedSeconds)
@@ -117,7 +126,8 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return d, nil
 	}
 
-	d.HookSeconds, d.HookShort, d.GraceShort, d.Unsure = short.Stop.Hook, short.Hook, short.Grace, short.Unsure
+	d.Container, d.HookSeconds, d.HookShort, d.GraceShort, d.Unsure = short.Stop.Container, short.Stop.Hook, short.Hook, short.Grace, short.Unsure
+	d.atOnce = short.AtOnce
 	d.Message, d.Next = short.Problem(), short.Fix()
 	switch {
 	case !known:
@@ -173,7 +183,7 @@ func manifestOf(pod *corev1.Pod) (m drain.Manifest, adaptive bool) {
 
 // enough says that nothing is known to be too short.
 func (d *DrainReport) enough() string {
-	if d.HookSeconds == drain.Unread {
+	if d.HookSeconds == drain.Unread && !d.Suffices {
 		return fmt.Sprintf("podgate cannot read how long its preStop hooks take; they have to keep it serving for %d s.", d.NeedSeconds)
 	}
 	return "it serves on for long enough; nothing to do."
@@ -235,7 +245,10 @@ func (d *DrainReport) write(p *paper) {
 		hook := fmt.Sprintf("its preStop hook sleeps %d s", d.HookSeconds)
 		switch d.HookSeconds {
 		case 0:
-			hook = "a container has no preStop hook"
+			hook = fmt.Sprintf("container %q has no preStop hook", d.Container)
+			if d.atOnce {
+				hook = fmt.Sprintf("the preStop hook of container %q ends at once", d.Container)
+			}
 		case drain.Unread:
 			hook = "its preStop hooks cannot be read"
 		}

@@ -17,15 +17,18 @@ type Manifest struct {
 	// Grace is terminationGracePeriodSeconds, and Added how much of it podgate has added.
 	Grace int64 `json:"g"`
 	Added int64 `json:"a,omitempty"`
-	// Containers are the ordinary ones.
+	// Containers are the ordinary ones, and Sidecars the native ones that declare a port.
 	Containers []Container `json:"c"`
+	Sidecars   []Container `json:"s,omitempty"`
 }
 
-// Container is an ordinary container of a Manifest.
+// Container is a container of a Manifest.
 type Container struct {
 	Name string `json:"n"`
 	// Hook is for how many seconds its preStop hook sleeps: 0 when it has none, Unread when it cannot be read.
 	Hook int64 `json:"h,omitempty"`
+	// Least is for how many seconds a hook that cannot be read sleeps before it does anything else.
+	Least int64 `json:"l,omitempty"`
 	// AtOnce: it has a hook, which sleeps for less than a second.
 	AtOnce bool `json:"o,omitempty"`
 	// Ports are those that it declares, by number and by name.
@@ -36,9 +39,11 @@ type Container struct {
 // those of Istio, Linkerd, Kuma, Consul and AWS App Mesh.
 var proxies = []string{"istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane", "envoy"}
 
+// IsProxy reports whether a container of this name is a proxy that mostly something injects.
+func IsProxy(name string) bool { return slices.Contains(proxies, name) }
+
 // ManifestOf reads a pod's spec. The original is the grace period that the pod had before podgate extended it, nil when
-// podgate did not. Only ordinary containers count: the kubelet stops native sidecars after them, and init containers
-// have ended.
+// podgate did not. Init containers have ended.
 func ManifestOf(spec *corev1.PodSpec, original *int64) Manifest {
 	m := Manifest{Grace: DefaultGrace}
 	if spec.TerminationGracePeriodSeconds != nil {
@@ -49,19 +54,32 @@ func ManifestOf(spec *corev1.PodSpec, original *int64) Manifest {
 	}
 
 	for i := range spec.Containers {
-		c := &spec.Containers[i]
-		read := Container{Name: c.Name, Hook: hook(c.Lifecycle)}
-		read.AtOnce = read.Hook == 0 && c.Lifecycle != nil && c.Lifecycle.PreStop != nil
-		for _, p := range c.Ports {
-			read.Ports = append(read.Ports, strconv.Itoa(int(p.ContainerPort)))
-			if p.Name != "" {
-				read.Ports = append(read.Ports, p.Name)
-			}
+		m.Containers = append(m.Containers, containerOf(&spec.Containers[i]))
+	}
+	for i := range spec.InitContainers {
+		c := &spec.InitContainers[i]
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways && len(c.Ports) > 0 {
+			m.Sidecars = append(m.Sidecars, containerOf(c))
 		}
-		m.Containers = append(m.Containers, read)
 	}
 
 	return m
+}
+
+func containerOf(c *corev1.Container) Container {
+	read := Container{Name: c.Name}
+	read.Hook, read.Least = hook(c.Lifecycle)
+	if read.Hook != Unread {
+		read.Least = 0
+	}
+	read.AtOnce = read.Hook == 0 && c.Lifecycle != nil && c.Lifecycle.PreStop != nil
+	for _, p := range c.Ports {
+		read.Ports = append(read.Ports, strconv.Itoa(int(p.ContainerPort)))
+		if p.Name != "" {
+			read.Ports = append(read.Ports, p.Name)
+		}
+	}
+	return read
 }
 
 // String is read by ParseManifest.
@@ -80,6 +98,10 @@ func ParseManifest(text string) (Manifest, bool) {
 // Stop is how the containers end that serve one of the ports, by number or name; all of them count where none is given.
 func (m Manifest) Stop(ports ...intstr.IntOrString) Stop {
 	s := Stop{Hook: Unread, Grace: m.Grace}
+	if sidecar := m.sidecar(ports); sidecar != nil {
+		return m.stopOf(*sidecar)
+	}
+
 	for _, c := range m.serving(ports) {
 		if c.Hook != Unread && (s.Hook == Unread || c.Hook < s.Hook) {
 			s.Container, s.Hook = c.Name, c.Hook
@@ -88,9 +110,44 @@ func (m Manifest) Stop(ports ...intstr.IntOrString) Stop {
 	return s
 }
 
+// stopOf is how a native sidecar ends: the kubelet lets it run until its own hook and all ordinary containers have ended. The
+// longest hook counts, and Container is whose that is.
+func (m Manifest) stopOf(sidecar Container) Stop {
+	s := Stop{Container: sidecar.Name, Hook: sidecar.Hook, Grace: m.Grace}
+	for _, c := range m.Containers {
+		switch {
+		case c.Hook == Unread || s.Hook == Unread:
+			s.Container, s.Hook = "", Unread
+		case c.Hook > s.Hook:
+			s.Container, s.Hook = c.Name, c.Hook
+		}
+	}
+	return s
+}
+
+// Least is for how many seconds the containers that serve one of the ports sleep at least before they do anything else.
+func (m Manifest) Least(ports ...intstr.IntOrString) int64 {
+	if sidecar := m.sidecar(ports); sidecar != nil {
+		longest := sidecar.sleeps()
+		for _, c := range m.Containers {
+			longest = max(longest, c.sleeps())
+		}
+		return longest
+	}
+
+	shortest := endless
+	for _, c := range m.serving(ports) {
+		shortest = min(shortest, c.sleeps())
+	}
+	return shortest
+}
+
+// sleeps is for how many seconds a container's hook sleeps at least.
+func (c Container) sleeps() int64 { return max(c.Hook, c.Least) }
+
 // Sure reports whether it makes no difference which of the containers serves that may serve one of the ports.
 func (m Manifest) Sure(ports ...intstr.IntOrString) bool {
-	if len(ports) == 0 || m.declares(ports) {
+	if len(ports) == 0 || m.declares(ports) || m.sidecar(ports) != nil {
 		return true
 	}
 	serving := m.serving(ports)
@@ -99,11 +156,12 @@ func (m Manifest) Sure(ports ...intstr.IntOrString) bool {
 
 // Has returns a container by its name.
 func (m Manifest) Has(name string) Container {
-	i := slices.IndexFunc(m.Containers, func(c Container) bool { return c.Name == name })
+	all := slices.Concat(m.Containers, m.Sidecars)
+	i := slices.IndexFunc(all, func(c Container) bool { return c.Name == name })
 	if i < 0 {
 		return Container{}
 	}
-	return m.Containers[i]
+	return all[i]
 }
 
 // Injected reports whether a container's hook is one that podgate has added.
@@ -115,7 +173,7 @@ func (m Manifest) Renewed(seconds int64) Manifest {
 		return m
 	}
 
-	renewed := Manifest{Grace: m.Grace - m.Added, Containers: slices.Clone(m.Containers)}
+	renewed := Manifest{Grace: m.Grace - m.Added, Containers: slices.Clone(m.Containers), Sidecars: m.Sidecars}
 	for i, c := range m.Containers {
 		if c.Hook == 0 && !c.AtOnce || m.Injected(c) {
 			renewed.Containers[i].Hook, renewed.Added = seconds, seconds
@@ -147,12 +205,25 @@ func (m Manifest) serving(ports []intstr.IntOrString) []Container {
 
 	var serving []Container
 	for _, c := range m.Containers {
-		if serves(c) || slices.Contains(proxies, c.Name) {
+		if serves(c) || IsProxy(c.Name) {
 			serving = append(serving, c)
 		}
 	}
 
 	return serving
+}
+
+// sidecar returns the native sidecar that serves one of the ports; nil where an ordinary container may.
+func (m Manifest) sidecar(ports []intstr.IntOrString) *Container {
+	if len(ports) == 0 || m.declares(ports) {
+		return nil
+	}
+	for i := range m.Sidecars {
+		if m.Sidecars[i].declares(ports) {
+			return &m.Sidecars[i]
+		}
+	}
+	return nil
 }
 
 func (m Manifest) declares(ports []intstr.IntOrString) bool {

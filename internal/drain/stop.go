@@ -4,10 +4,6 @@
 package drain
 
 import (
-	"path"
-	"regexp"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 	"unique"
@@ -84,44 +80,4 @@ func (s Stop) Short(need time.Duration) (hook, grace int64) {
 		hook = max(seconds-s.Hook, 0)
 	}
 	return hook, max(seconds, s.Hook) - min(s.Grace, max(seconds, s.Hook))
-}
-
-// hook is for how many seconds a container's preStop hook sleeps.
-func hook(l *corev1.Lifecycle) int64 {
-	switch {
-	case l == nil || l.PreStop == nil:
-		return 0
-	case l.PreStop.Sleep != nil:
-		return l.PreStop.Sleep.Seconds
-	case l.PreStop.Exec != nil:
-		return command(l.PreStop.Exec.Command)
-	}
-	return Unread
-}
-
-// command reads a command that is nothing but a sleep, in a shell or not.
-func command(words []string) int64 {
-	if len(words) == 3 && strings.HasSuffix(path.Base(words[0]), "sh") && strings.HasPrefix(words[1], "-") && strings.HasSuffix(words[1], "c") {
-		words = strings.Fields(strings.TrimPrefix(strings.TrimSuffix(strings.TrimSpace(words[2]), ";"), "exec "))
-	}
-	if len(words) != 2 || path.Base(words[0]) != "sleep" {
-		return Unread
-	}
-	return slept(words[1])
-}
-
-// sleepArgument is what sleep(1) takes: seconds, or a number with a unit.
-var sleepArgument = regexp.MustCompile(`^(\d{1,9})(?:\.\d*)?([smhd]?)$`)
-
-// slept reads an argument of sleep(1), parts of a unit left out.
-func slept(argument string) int64 {
-	m := sleepArgument.FindStringSubmatch(argument)
-	if m == nil {
-		return Unread
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil {
-		return Unread
-	}
-	return n * map[string]int64{"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[m[2]]
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 func TestStopOf(t *testing.T) {
@@ -153,6 +154,88 @@ func TestStoppedAt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := StoppedAt(tc.pod); !got.Equal(tc.want) {
 				t.Errorf("%s\nwant %s, got %s", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+// TestHooks: a hook sleeps for as long as every form of it says, and nobody guesses what else a script does.
+func TestHooks(t *testing.T) {
+	sh := func(script string) []string { return []string{"/bin/sh", "-c", script} }
+	for name, c := range map[string]struct {
+		command     []string
+		hook, least int64
+		atOnce      bool
+	}{
+		"two sleeps":                   {command: sh("sleep 5 && sleep 10"), hook: 15},
+		"lines":                        {command: sh("set -e\nsleep 5\nsleep 1m\n"), hook: 65},
+		"several times":                {command: []string{"sleep", "1m", "30s"}, hook: 90},
+		"what it says":                 {command: sh("echo stopping > /proc/1/fd/1; sleep 20; exit 0"), hook: 20},
+		"whatever comes of it":         {command: sh("sleep 20 || true"), hook: 20},
+		"options apart":                {command: []string{"bash", "-e", "-c", "sleep 20"}, hook: 20},
+		"busybox":                      {command: []string{"/bin/busybox", "sleep", "20"}, hook: 20},
+		"busybox's shell":              {command: []string{"busybox", "sh", "-c", "sleep 20"}, hook: 20},
+		"replaced by a sleep":          {command: sh("exec sleep 20"), hook: 20},
+		"its words apart":              {command: []string{"/bin/sh", "-c", "sleep", "20"}, atOnce: true},
+		"no time":                      {command: sh("true"), atOnce: true},
+		"ends first":                   {command: sh("exit 0; sleep 20"), atOnce: true},
+		"stops the server first":       {command: sh("nginx -s quit; sleep 60"), hook: Unread},
+		"stops it after a sleep":       {command: sh("sleep 15; nginx -s quit"), hook: Unread, least: 15},
+		"becomes something else":       {command: sh("sleep 15; exec /drain"), hook: Unread, least: 15},
+		"for ever":                     {command: sh("sleep infinity"), hook: Unread, least: endless},
+		"in the background":            {command: sh("sleep 60 & wait"), hook: Unread},
+		"piped":                        {command: sh("echo quit | nc localhost 1"), hook: Unread},
+		"a loop":                       {command: sh("while true; do sleep 1; done"), hook: Unread},
+		"a variable":                   {command: sh("sleep $DELAY"), hook: Unread},
+		"arithmetic":                   {command: sh("sleep $((3 * 5))"), hook: Unread},
+		"in quotes":                    {command: sh(`echo "a; b"; sleep 60`), hook: Unread},
+		"a script of a file":           {command: []string{"sh", "/stop.sh"}, hook: Unread},
+		"another program":              {command: []string{"/stop"}, hook: Unread},
+		"a shell that is told nothing": {command: []string{"sh"}, hook: Unread},
+		"nothing":                      {hook: Unread},
+	} {
+		t.Run(name, func(t *testing.T) {
+			web := corev1.Container{Name: "web", Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: c.command}}}}
+			got := ManifestOf(&corev1.PodSpec{Containers: []corev1.Container{web}}, nil).Containers[0]
+			if got.Hook != c.hook || got.Least != c.least || got.AtOnce != c.atOnce {
+				t.Errorf("%q: %+v", c.command, got)
+			}
+		})
+	}
+}
+
+// TestNativeSidecarServes: the kubelet lets a native sidecar run until its own hook and all ordinary containers have ended.
+func TestNativeSidecarServes(t *testing.T) {
+	sleeping := func(name string, seconds int64, ports ...int32) corev1.Container {
+		c := corev1.Container{Name: name}
+		if seconds > 0 {
+			c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: seconds}}}
+		}
+		for _, p := range ports {
+			c.Ports = append(c.Ports, corev1.ContainerPort{ContainerPort: p})
+		}
+		return c
+	}
+	asking := corev1.Container{Name: "asking", Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{}}}}
+
+	for name, c := range map[string]struct {
+		sidecar    corev1.Container
+		containers []corev1.Container
+		want       Stop
+		least      int64
+	}{
+		"its own hook":         {sleeping("proxy", 20, 8080), []corev1.Container{sleeping("app", 0)}, Stop{"proxy", 20, 30}, 20},
+		"the application's":    {sleeping("proxy", 0, 8080), []corev1.Container{sleeping("app", 25), sleeping("logs", 0)}, Stop{"app", 25, 30}, 25},
+		"none":                 {sleeping("proxy", 0, 8080), []corev1.Container{sleeping("app", 0)}, Stop{"proxy", 0, 30}, 0},
+		"one that is not read": {sleeping("proxy", 20, 8080), []corev1.Container{asking, sleeping("app", 5)}, Stop{"", Unread, 30}, 20},
+		"it does not serve":    {sleeping("proxy", 20, 9090), []corev1.Container{sleeping("app", 5, 8080)}, Stop{"app", 5, 30}, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.sidecar.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+			m := ManifestOf(&corev1.PodSpec{InitContainers: []corev1.Container{c.sidecar, sleeping("init", 0, 8080)}, Containers: c.containers}, nil)
+			port := intstr.FromInt32(8080)
+			if got := m.Stop(port); got != c.want || m.Least(port) != c.least || !m.Sure(port) {
+				t.Errorf("%+v, at least %d, sure %t; want %+v, %d", got, m.Least(port), m.Sure(port), c.want, c.least)
 			}
 		})
 	}

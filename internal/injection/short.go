@@ -90,15 +90,18 @@ func short(pod Pod, m drain.Manifest, c Candidates) Shortfall {
 	return worst
 }
 
-// ServingStop is how the container ends that serves the binding which needs longest.
-func ServingStop(pod Pod, m drain.Manifest, c Candidates) drain.Stop {
-	stop, longest := m.Stop(), time.Duration(0)
+// ServingStop is how the container ends that serves the binding which needs longest, and for how many seconds it sleeps at
+// least before it does anything else.
+func ServingStop(pod Pod, m drain.Manifest, c Candidates) (stop drain.Stop, least int64) {
+	stop, least = m.Stop(), m.Least()
+	longest := time.Duration(0)
 	for _, b := range c.Claiming(pod) {
 		if d := b.DrainTime(); d > longest {
-			stop, longest = m.Stop(c.targetPorts(b)...), d
+			ports := c.targetPorts(b)
+			stop, least, longest = m.Stop(ports...), m.Least(ports...), d
 		}
 	}
-	return stop
+	return stop, least
 }
 
 // targetPorts is the port of the pods that a binding's targets have, by number or name; none where the Service lacks it.
@@ -192,5 +195,9 @@ func (s Shortfall) OwnFix() string {
 		todo = append(todo, fmt.Sprintf("set terminationGracePeriodSeconds to at least %d, plus the time that the application needs to stop", s.Stop.Grace+s.Grace))
 	}
 
-	return "In the pod template, " + strings.Join(todo, ", and ") + "."
+	where := "In the pod template, "
+	if s.Hook > 0 && drain.IsProxy(s.Stop.Container) {
+		where = "In the pod template, or in the settings of whatever injects the proxy, "
+	}
+	return where + strings.Join(todo, ", and ") + "."
 }
