@@ -85,6 +85,9 @@ func (e ended) end(number int32) End {
 		end.Hookless = m.Sure(port) && stop.Hook == 0 && !m.Has(stop.Container).AtOnce
 	}
 
+	if owner := binding.Owner(e.pod); owner != nil {
+		end.Owner = owner.Kind
+	}
 	if g := e.pod.DeletionGracePeriodSeconds; g != nil {
 		end.Grace = time.Duration(*g) * time.Second
 	}
@@ -117,7 +120,11 @@ func message(group balancer.Group, v Verdict, end End, need drain.Need) string {
 	case CauseGrace:
 		said += fmt.Sprintf("it was deleted with a grace period of %s instead of its %s. Leave the grace period out when you delete or evict pods.", seconds(end.Grace), seconds(end.Own))
 	case CauseHeld:
-		said += "no other pod served, so it was kept for as long as its grace period allowed. Run more replicas, or set maxUnavailable to 0."
+		said += "no other pod served, so it was kept for as long as its grace period allowed. Run more replicas"
+		if end.Owner == "ReplicaSet" { // Other kinds make no new pod before the old one has gone.
+			said += ", or set the Deployment's maxUnavailable to 0"
+		}
+		said += "."
 	case CauseDeregistration:
 		said += "its deregistration was late. See the conditions and events of the binding."
 	case CauseNoDeletion:

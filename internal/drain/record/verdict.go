@@ -38,6 +38,8 @@ type End struct {
 	Deleted time.Time
 	// Grace is what the deletion gave it, and Own what its manifest does.
 	Grace, Own time.Duration
+	// Owner is the kind of what controls it; empty when nothing does.
+	Owner string
 	// Graceless: its manifest gives it no time at all.
 	Graceless bool
 	// Hookless: the container that serves has no preStop hook.
