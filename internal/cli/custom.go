@@ -37,21 +37,9 @@ func customOf(o *unstructured.Unstructured) (workload, bool) {
 		w.replicas = 1
 	}
 
-	// Kinds older than label selectors have a map of labels there.
-	var selector metav1.LabelSelector
-	if labels, found, err := unstructured.NestedStringMap(o.Object, "spec", "selector"); found && err == nil {
-		w.selector = &metav1.LabelSelector{MatchLabels: labels}
-	} else if convert(o, &selector, "spec", "selector") {
-		w.selector = &selector
-	}
-
-	deadline, _, _ := unstructured.NestedInt64(o.Object, "spec", "progressDeadlineSeconds")
-	w.deadlineSeconds = int32(deadline)
-	for _, field := range [][]string{{"spec", "paused"}, {"spec", "updateStrategy", "paused"}} {
-		paused, _, err := unstructured.NestedBool(o.Object, field...)
-		w.paused = w.paused || err == nil && paused
-	}
-
+	deadline, _ := number(o, "spec", "progressDeadlineSeconds")
+	w.selector, w.deadlineSeconds = selectorOf(o), int32(deadline)
+	w.paused, w.onDelete, w.partition = paused(o), strategyType(o) == "OnDelete", keptBack(o, w.replicas)
 	return w, true
 }
 
@@ -158,7 +146,7 @@ func controllerOf(o client.Object) *corev1.ObjectReference {
 	return &corev1.ObjectReference{APIVersion: c.APIVersion, Kind: c.Kind, Namespace: o.GetNamespace(), Name: c.Name, UID: c.UID}
 }
 
-func replicaSets(ctx context.Context, r *snapshot, namespace string) (map[types.UID]*appsv1.ReplicaSet, error) {
+func replicaSets(ctx context.Context, r client.Reader, namespace string) (map[types.UID]*appsv1.ReplicaSet, error) {
 	var list appsv1.ReplicaSetList
 	if err := r.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return nil, err

@@ -7,12 +7,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,9 +33,9 @@ func newWait(e *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait POD|KIND/NAME",
 		Short: "Wait until the gates of a pod, or of a workload's pods, are open",
-		Long: "wait waits until every readiness gate of a pod is open; of a workload, until its rollout has come to its end and every gate of its pods is open. It writes what it waits for " +
+		Long: "wait waits until every readiness gate of a pod is open; of a workload, until its rollout has come to its end and every gate of its pods is open. A workload may be of any kind that makes pods, such as an Argo Rollout; what its kind does not say is noted, and then its pods decide. It writes what it waits for " +
 			"to standard error as it changes. A partition, or OnDelete, keeps pods of an earlier revision on purpose: wait does not wait for their update. Exit code 0: all are open; 1: not in time, or what is waited for cannot come by itself, as with a pod without a gate or a paused Deployment; 2: it could not tell.",
-		Example:           "  podgate wait -n shop deploy/web --timeout 10m\n  podgate wait -n shop web-5d8f7c9b6-x2x4p",
+		Example:           "  podgate wait -n shop deploy/web --timeout 10m\n  podgate wait -n shop rollouts.argoproj.io/web\n  podgate wait -n shop web-5d8f7c9b6-x2x4p",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: e.completePods,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,17 +62,23 @@ type Waited struct {
 }
 
 func (e *environment) wait(ctx context.Context, what string, timeout time.Duration) error {
-	kind, name, err := named(what)
-	if err != nil {
-		return err
-	}
-
 	kube, namespace, err := e.here()
 	if err != nil {
 		return err
 	}
 
+	kind, name, known := named(what)
 	w := waiter{environment: e, kube: kube, kind: kind, key: types.NamespacedName{Namespace: namespace, Name: name}}
+	if !known {
+		if w.custom, err = kindCalled(kube.RESTMapper(), kind); err != nil {
+			return err
+		}
+		w.kind = w.custom.Kind
+		if _, native := kindsOf[strings.ToLower(w.kind)]; native && w.custom.Group == "apps" {
+			w.custom = schema.GroupVersionKind{}
+		}
+	}
+
 	ended, err := w.until(ctx, timeout)
 	if err != nil {
 		return err
@@ -90,10 +98,12 @@ func (e *environment) wait(ctx context.Context, what string, timeout time.Durati
 // waiter waits for one pod or workload.
 type waiter struct {
 	*environment
-	kube client.Reader
+	kube client.Client
 	kind string
-	key  types.NamespacedName
-	said []string
+	// custom is a kind that podgate does not know.
+	custom schema.GroupVersionKind
+	key    types.NamespacedName
+	said   []string
 }
 
 // until looks again and again. An API server that does not answer for a moment is waited for, too.
@@ -158,6 +168,10 @@ func (w *waiter) look(ctx context.Context) (*Waited, error) {
 		return judge([]corev1.Pod{pod}, progress{wanted: 1, exist: 1}), nil
 	}
 
+	if !w.custom.Empty() {
+		return w.lookCustom(ctx)
+	}
+
 	object := map[string]client.Object{"Deployment": &appsv1.Deployment{}, "StatefulSet": &appsv1.StatefulSet{}, "DaemonSet": &appsv1.DaemonSet{}, "ReplicaSet": &appsv1.ReplicaSet{}}[w.kind]
 	if err := w.kube.Get(ctx, w.key, object); err != nil {
 		return nil, fmt.Errorf("get %s %s: %w", w.kind, w.key, err)
@@ -187,6 +201,10 @@ type progress struct {
 	halted string
 	// note is what people may not expect of an end of this kind of rollout; may be empty.
 	note string
+	// further is what the rollout has to do besides, as the workload itself says.
+	further []string
+	// surplus: pods beyond those that are wanted may be there on purpose.
+	surplus bool
 }
 
 // progressOf reads a workload's status. How many pods a rollout replaces is for its strategy
@@ -246,13 +264,13 @@ func (p progress) todo(pods int) []string {
 	case p.observed < p.generation:
 		return []string{"the controller of workloads has not seen the latest change"}
 	case p.updated < p.latest:
-		return []string{fmt.Sprintf("%d of %d pods are of the latest revision", p.updated, p.latest)}
+		return append([]string{fmt.Sprintf("%d of %d pods are of the latest revision", p.updated, p.latest)}, p.further...)
 	case p.exist < p.wanted:
-		return []string{fmt.Sprintf("%d of %d pods have been created", p.exist, p.wanted)}
-	case pods > int(p.wanted):
+		return append([]string{fmt.Sprintf("%d of %d pods have been created", p.exist, p.wanted)}, p.further...)
+	case pods > int(p.wanted) && !p.surplus:
 		return []string{fmt.Sprintf("%d pods of an earlier revision are still there", pods-int(p.wanted))}
 	}
-	return nil
+	return p.further
 }
 
 // judge reports what pods wait for, after what their workload's rollout has to do.

@@ -40,6 +40,11 @@ type workload struct {
 	deadlineSeconds int32
 	// paused: a change of the template does not begin a rollout. onDelete: it replaces what somebody deletes.
 	paused, onDelete bool
+	// ordered: a rollout of a StatefulSet waits for each pod that is not Ready. revision is its latest.
+	ordered  bool
+	revision string
+	// failure is why its pods cannot be created; empty where they can, or nobody knows.
+	failure string
 	// partition is how many pods a rollout leaves as they are.
 	partition int32
 	// place is the object's in the files, from 1 up; 0 when it is in the cluster.
@@ -74,11 +79,17 @@ func workloadOf(o client.Object) (workload, bool) {
 			w.deadlineSeconds = *d
 		}
 		w.atOnce = deploymentAtOnce(o, w.replicas)
+		for _, c := range o.Status.Conditions {
+			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+				w.failure = c.Message
+			}
+		}
 
 	case *appsv1.StatefulSet:
 		w.kind, w.template, w.selector, w.replicas = "StatefulSet", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
 		w.assumed = o.Spec.Replicas == nil
 		w.onDelete = o.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType
+		w.ordered, w.revision = o.Spec.PodManagementPolicy != appsv1.ParallelPodManagement, o.Status.UpdateRevision
 		if u := o.Spec.UpdateStrategy.RollingUpdate; o.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType {
 			w.atOnce = 1
 			if u != nil && u.MaxUnavailable != nil {
@@ -193,13 +204,34 @@ func (w workload) pods(ctx context.Context, r client.Reader) ([]corev1.Pod, erro
 	if err != nil {
 		return nil, fmt.Errorf("selector of %s: %w", w, err)
 	}
+	all, err := runningPods(ctx, r, w.namespace, selector)
+	return slices.DeleteFunc(all, func(p corev1.Pod) bool { return !w.mayMake(&p) }), err
+}
+
+// runningPods lists the running pods of a namespace that a selector selects.
+func runningPods(ctx context.Context, r client.Reader, namespace string, selector labels.Selector) ([]corev1.Pod, error) {
 	var list corev1.PodList
-	if err := r.List(ctx, &list, client.InNamespace(w.namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+	if err := r.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
 		return !selector.Matches(labels.Set(p.Labels)) || !p.DeletionTimestamp.IsZero() || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 	}), nil
+}
+
+// mayMake reports whether a pod may be the workload's, by what controls the pod. A pod of a Job, or of another workload, may have
+// the same labels.
+func (w workload) mayMake(pod *corev1.Pod) bool {
+	c := metav1.GetControllerOf(pod)
+	switch {
+	case c == nil:
+		return true
+	case w.custom:
+		return c.Kind != "Job" && (c.Kind != "ReplicaSet" || strings.HasPrefix(c.Name, w.name+"-"))
+	case w.kind == "Deployment":
+		return c.Kind == "ReplicaSet" && c.Name == w.name+"-"+pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+	}
+	return c.Kind == w.kind && c.Name == w.name
 }
 
 // workloads lists those that do rollouts of a namespace, or of all, sorted.
@@ -233,15 +265,14 @@ var kindsOf = map[string]string{
 	"rs": "ReplicaSet", "replicaset": "ReplicaSet", "replicasets": "ReplicaSet",
 }
 
-// named reads KIND/NAME, or the name of a pod.
-func named(text string) (kind, name string, err error) {
+// named reads KIND/NAME, or the name of a pod. Where the kind is none of Kubernetes' own, it is what people called it.
+func named(text string) (kind, name string, known bool) {
 	short, name, ok := strings.Cut(text, "/")
 	if !ok {
-		return "Pod", text, nil
+		return "Pod", text, true
 	}
-	kind, known := kindsOf[strings.ToLower(short)]
-	if !known {
-		return "", "", fmt.Errorf("%q: a workload is deploy/NAME, sts/NAME, ds/NAME or rs/NAME", text)
+	if kind, known = kindsOf[strings.ToLower(short)]; known {
+		return kind, name, true
 	}
-	return kind, name, nil
+	return short, name, false
 }
