@@ -218,8 +218,8 @@ func TestMayHave(t *testing.T) {
 	}
 }
 
-// TestGated: pods whose gate is open are told of too, since it may have to close.
-func TestGated(t *testing.T) {
+// TestCarriers: pods whose gate is open are told of too, since it may have to close.
+func TestCarriers(t *testing.T) {
 	open := corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "open"},
 		Spec:       corev1.PodSpec{ReadinessGates: []corev1.PodReadinessGate{{ConditionType: "target-health.elbv2.k8s.aws/web"}}},
@@ -231,7 +231,7 @@ func TestGated(t *testing.T) {
 	over.Name, over.Status.Phase = "over", corev1.PodSucceeded
 	c := cluster{pods: []corev1.Pod{open, closed, over, {ObjectMeta: metav1.ObjectMeta{Name: "ungated"}}}}
 	for name, want := range map[string][]types.NamespacedName{"web": {{Name: "open"}, {Name: "closed"}}, "other": nil} {
-		got, err := Gated(t.Context(), c, types.NamespacedName{Name: name})
+		got, err := Carriers(t.Context(), c, "", GateType(name), func(*corev1.Pod) bool { return true })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,11 +19,6 @@ func Waiting(ctx context.Context, r client.Reader, key types.NamespacedName) ([]
 	return Carriers(ctx, r, key.Namespace, gate, func(pod *corev1.Pod) bool { return !IsTrue(pod, corev1.PodConditionType(gate)) })
 }
 
-// Gated lists the running pods that have a binding's gate, open or not.
-func Gated(ctx context.Context, r client.Reader, key types.NamespacedName) ([]types.NamespacedName, error) {
-	return Carriers(ctx, r, key.Namespace, GateType(key.Name), func(*corev1.Pod) bool { return true })
-}
-
 // Carriers lists the running pods of a namespace with a gate for which holds is true.
 func Carriers(ctx context.Context, r client.Reader, namespace, gate string, holds func(*corev1.Pod) bool) ([]types.NamespacedName, error) {
 	pods, err := running(ctx, r, namespace, gate)

@@ -13,9 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -49,7 +47,7 @@ const (
 // check checks a workload whose pods are targets.
 func (f *flight) check(ctx context.Context, w workload) error {
 	pod := w.judged()
-	candidates, err := injection.Lookup(ctx, f.reader, served, w.namespace, pod)
+	candidates, err := f.reader.candidates(ctx, w.namespace, pod)
 	if err != nil {
 		return f.unchecked(err, "what the workloads' load balancers are")
 	}
@@ -63,10 +61,9 @@ func (f *flight) check(ctx context.Context, w workload) error {
 	}
 
 	f.probes(w)
-	f.empties(w)
 	f.halted(w)
 
-	for _, check := range []func(context.Context, workload) error{f.bindings, f.running, f.budgets} {
+	for _, check := range []func(context.Context, workload) error{f.empties, f.stands, f.bindings, f.running, f.budgets} {
 		if err := check(ctx, w); err != nil {
 			return err
 		}
@@ -114,19 +111,26 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candi
 
 // probes tells of a workload whose pods nobody asks whether they are ready.
 func (f *flight) probes(w workload) {
-	if slices.ContainsFunc(w.template.Spec.Containers, func(c corev1.Container) bool { return c.ReadinessProbe != nil }) {
+	// Those of init containers that have ended count for nothing, and may not be stated.
+	if slices.ContainsFunc(slices.Concat(w.template.Spec.Containers, w.template.Spec.InitContainers), func(c corev1.Container) bool { return c.ReadinessProbe != nil }) {
 		return
 	}
 	f.find(SeverityWarning, CheckNoProbe, w, "No container has a readiness probe: a pod counts as ready when its process has started, is registered before it listens, and stays in the group when it cannot serve.", "give the container that serves a readinessProbe")
 }
 
 // empties tells of a rollout that takes all pods away at once.
-func (f *flight) empties(w workload) {
-	if w.atOnce == 0 || w.replicas == 0 || w.atOnce < w.replicas {
-		return
+func (f *flight) empties(ctx context.Context, w workload) error {
+	if w.atOnce == 0 || w.replicas == 0 || w.atOnce < w.replicas || w.partition >= w.replicas {
+		return nil
 	}
 
-	next := "run more than one"
+	if w.assumed {
+		f.find(SeverityWarning, CheckEmpties, w, "The manifest leaves replicas out, nothing in the files or the cluster says how many there are, and the API server makes it 1: a rollout then takes the only pod away, which empties the group unless other workloads serve in it.",
+			"if something else sets replicas, nothing; else set replicas to more than one")
+		return nil
+	}
+
+	next := ""
 	switch {
 	case w.kind == "Deployment":
 		next = "set strategy.type to RollingUpdate, with maxUnavailable 0 and maxSurge 1"
@@ -134,15 +138,17 @@ func (f *flight) empties(w workload) {
 		next = "set updateStrategy.rollingUpdate to maxUnavailable 0 and maxSurge 1"
 	case w.replicas > 1:
 		next = "let updateStrategy.rollingUpdate.maxUnavailable be less than all"
-	}
-
-	if w.assumed {
-		f.find(SeverityWarning, CheckEmpties, w, "The manifest leaves replicas out, nothing in the files or the cluster says how many there are, and the API server makes it 1: a rollout then takes the only pod away, which empties the group unless other workloads serve in it.",
-			"if something else sets replicas, nothing; else set replicas to more than one")
-		return
+	case w.kind == "DaemonSet":
+		next = "let it run on more than one node"
+	default:
+		var err error
+		if next, err = f.more(ctx, w); err != nil {
+			return err
+		}
 	}
 
 	f.find(SeverityError, CheckEmpties, w, fmt.Sprintf("A rollout may take away %d of %d pods before another is ready, which empties the group unless other workloads serve in it.", w.atOnce, w.replicas), next)
+	return nil
 }
 
 // halted tells what keeps a rollout from replacing all pods.
@@ -158,7 +164,10 @@ func (f *flight) halted(w workload) {
 		f.find(SeverityWarning, CheckHalted, w, "Its update strategy is OnDelete: a rollout replaces no pods until somebody deletes them, and they keep the gates and hooks that they have.", "delete its pods one after the other, when changes are to be rolled out")
 	}
 	if w.partition > 0 {
-		f.find(SeverityWarning, CheckHalted, w, fmt.Sprintf("Its partition of %d keeps %d of %d pods as they are: a rollout does not replace them, and they keep the gates and hooks that they have.", w.partition, min(w.partition, w.replicas), w.replicas), "nothing, if that is meant; else set updateStrategy.rollingUpdate.partition to 0")
+		f.find(SeverityWarning, CheckHalted, w, fmt.Sprintf("Its partition of %d keeps %d of %d pods as they are: a rollout does not replace them, and they keep the gates and hooks that they have.", w.partition, min(w.partition, w.replicas), w.replicas), "nothing, if that is meant; else set the partition of its updateStrategy to 0")
+	}
+	if w.failure != "" {
+		f.find(SeverityError, CheckHalted, w, "Its pods cannot be created: "+w.failure, "correct what the message names")
 	}
 	if w.custom {
 		f.Unknown = append(f.Unknown, fmt.Sprintf("podgate does not know how many pods a rollout of %s takes away at once, so it cannot tell whether that empties the group", w))
@@ -318,53 +327,6 @@ func (f *flight) running(ctx context.Context, w workload) error {
 	return nil
 }
 
-// budgets tells of a PodDisruptionBudget that lets no pod go.
-func (f *flight) budgets(ctx context.Context, w workload) error {
-	var all policyv1.PodDisruptionBudgetList
-	if err := f.reader.List(ctx, &all, client.InNamespace(w.namespace)); err != nil {
-		return f.Unknown.forgive(err, "whether a PodDisruptionBudget blocks evictions")
-	}
-
-	var names []string
-	for i := range all.Items {
-		b := &all.Items[i]
-		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
-		if err != nil || !selector.Matches(labels.Set(w.template.Labels)) {
-			continue
-		}
-
-		names = append(names, b.Name)
-		if w.replicas == 0 || w.assumed || allowed(b, w.replicas) > 0 {
-			continue
-		}
-
-		// To let the only pod go would lose requests.
-		next := "let at least one pod be unavailable"
-		if w.replicas == 1 && b.Spec.MaxUnavailable == nil {
-			next = "run more than one pod"
-		}
-		f.find(SeverityWarning, CheckBudget, about(fmt.Sprintf("PodDisruptionBudget %s/%s", b.Namespace, b.Name)),
-			fmt.Sprintf("It lets none of the %d pods of %s go, so that a node that is drained waits without end, until somebody deletes the pods.", w.replicas, w), next)
-	}
-
-	if slices.Sort(names); len(names) > 1 {
-		f.find(SeverityWarning, CheckBudget, w, fmt.Sprintf("Several PodDisruptionBudgets select its pods (%s): Kubernetes then evicts none of them, and a node that is drained waits without end.", strings.Join(names, ", ")), "let one PodDisruptionBudget alone select the pods")
-	}
-
-	return nil
-}
-
-// allowed is how many of n healthy pods a budget lets go.
-func allowed(b *policyv1.PodDisruptionBudget, n int32) int32 {
-	switch {
-	case b.Spec.MaxUnavailable != nil:
-		return scaled(b.Spec.MaxUnavailable, n, true)
-	case b.Spec.MinAvailable != nil:
-		return n - scaled(b.Spec.MinAvailable, n, true)
-	}
-	return n - 1 // minAvailable is 1 by default
-}
-
 // drains tells by how many seconds new pods end too early, with what podgate adds.
 func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, candidates injection.Candidates) error {
 	asked, _, err := f.installation.covers(ctx, f.reader, profile.DrainPath, w.namespace, pod.Labels, &f.Unknown)
@@ -395,7 +357,7 @@ func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, cand
 		f.find(severity, CheckGrace, w, d.Message, d.Next)
 	}
 
-	if d.HookSeconds == drain.Unread && pod.Labels[v1alpha1.DrainLabel] != v1alpha1.DrainDisabled {
+	if d.HookSeconds == drain.Unread && !d.Suffices && pod.Labels[v1alpha1.DrainLabel] != v1alpha1.DrainDisabled {
 		f.Unknown = append(f.Unknown, fmt.Sprintf("podgate cannot read how long the preStop hooks of %s take; they have to keep its pods serving for %d s", w, d.NeedSeconds))
 	}
 

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
@@ -34,6 +35,8 @@ type cluster struct {
 	ns   string
 	// as makes the commands a user's with few permissions; an administrator's when empty.
 	as string
+	// kinds are the kinds of gates that there are.
+	kinds gates.Kinds
 	// now is the user's clock.
 	now func() time.Time
 }
@@ -44,7 +47,7 @@ func newCluster(t *testing.T, labels map[string]string) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{T: t, kube: kube, ns: kubetest.Namespace(t, kube, labels), now: time.Now}
+	return &cluster{T: t, kube: kube, ns: kubetest.Namespace(t, kube, labels), kinds: gates.All(), now: time.Now}
 }
 
 // answer is what a command said.
@@ -61,7 +64,7 @@ func (c *cluster) run(args ...string) answer {
 		cfg.Impersonate = rest.ImpersonationConfig{UserName: c.as}
 	}
 	var out, errs bytes.Buffer
-	e := &environment{Streams: Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Now: c.now}, output: formatText}
+	e := &environment{Streams: Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Now: c.now}, output: formatText, kinds: c.kinds}
 	e.config = cfg
 	code := run(c.Context(), Name, append([]string{"-n", c.ns}, args...), e)
 	return answer{code, out.String(), errs.String()}

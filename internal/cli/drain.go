@@ -69,7 +69,7 @@ func hooksOf(pod *corev1.Pod) injection.Hooks {
 func (x *explanation) draining(ctx context.Context) error {
 	judged := injection.PodOf(x.pod)
 	judged.Hooks = hooksOf(x.pod)
-	candidates, err := injection.Lookup(ctx, x.reader, served, x.pod.Namespace, judged)
+	candidates, err := x.reader.candidates(ctx, x.pod.Namespace, judged)
 	if err != nil {
 		return x.Unknown.forgive(err, "how long the pod has to drain")
 	}

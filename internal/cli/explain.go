@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/override"
 )
 
@@ -157,7 +156,7 @@ func (x *explanation) held(ctx context.Context, b *binding.Binding) error {
 		return x.Unknown.forgive(err, "whether gates of other controllers keep the pod from being registered")
 	}
 	if served(b) && !ownedByLBC(b) && !b.Group().NotOfPods() && b.FollowsOthers(svc) {
-		x.HeldBy = gates.All().HeldBy(x.pod)
+		x.HeldBy = x.reader.kinds.HeldBy(x.pod)
 	}
 	return nil
 }
@@ -209,23 +208,11 @@ func (x *explanation) verdict() string {
 
 // troubled names the containers that are not ready, and why they wait.
 func (x *explanation) troubled() string {
-	var names []string
-	for _, c := range x.pod.Status.ContainerStatuses {
-		if c.Ready {
-			continue
-		}
-		name := c.Name
-		if c.State.Waiting != nil && c.State.Waiting.Reason != "" {
-			name += ": " + c.State.Waiting.Reason
-		}
-		names = append(names, name)
-	}
-
-	if len(names) == 0 {
+	all := unready(x.pod)
+	if len(all) == 0 {
 		return ""
 	}
-
-	return " (" + strings.Join(names, ", ") + ")"
+	return " (" + strings.Join(all, ", ") + ")"
 }
 
 func isTrue(c *corev1.PodCondition) bool { return c != nil && c.Status == corev1.ConditionTrue }
@@ -262,7 +249,7 @@ func (x *Explanation) write(p *paper) {
 	}
 
 	for _, b := range x.Bindings {
-		if !slices.ContainsFunc(x.Gates, func(g GateReport) bool { return g.Source != nil && g.Source.key() == b.key() }) {
+		if !slices.ContainsFunc(x.Gates, func(g GateReport) bool { return g.isOf(b.key()) }) {
 			p.printf("\n%s\n", p.paint(bold, "BINDING without a gate on this pod: "+b.Name))
 			p.field("from", b.from())
 			b.says(p)

@@ -17,6 +17,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/gates/gatestest"
 )
 
 func TestExplainAndStatusOfACluster(t *testing.T) {
@@ -124,4 +125,43 @@ func TestExplainToldOfTheDead(t *testing.T) {
 	c.has(c.run("explain", "web"), ExitDone, "killed    30m ago: Pod web-1: Ended 8 s before.", "recommended 70 s, by the latest drains")
 	c.has(c.run("explain", "web-1"), ExitError, `pods "web-1" not found. KilledUndrained at `, "Ended 8 s before.")
 	c.has(c.run("explain", "web-2"), ExitError, `pods "web-2" not found`)
+}
+
+// TestExplainByKind: a gate of a kind that no file of the commands knows is explained by that kind, counted, and set as one
+// of podgate's own.
+func TestExplainByKind(t *testing.T) {
+	c := newCluster(t, map[string]string{elbv2.InjectLabel: elbv2.InjectEnabled})
+	c.kinds = append(c.kinds, gatestest.Toy{})
+	c.wire()
+	var blue elbv2.TargetGroupBinding
+	if err := c.kube.Get(t.Context(), client.ObjectKey{Namespace: c.ns, Name: "web"}, &blue); err != nil {
+		t.Fatal(err)
+	}
+
+	green := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Name: "green"}, Spec: blue.Spec}
+	green.Spec.TargetGroupARN = strings.Replace(blue.Spec.TargetGroupARN, "/web/", "/green/", 1)
+	c.create(green)
+	green.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonTargetGroupNotFound, Message: "No such group.", LastTransitionTime: metav1.Now()}}
+	if err := c.kube.Status().Update(t.Context(), green); err != nil {
+		t.Fatal(err)
+	}
+
+	toy := corev1.PodConditionType(gatestest.ToyGate)
+	pod := c.pod("waiting", gatestest.ToyGate, elbv2.GateType("web"), elbv2.GateType("green"))
+	c.condition(pod, toy, corev1.ConditionFalse, v1alpha1.ReasonBindingNotReady, "No such group.")
+
+	c.has(c.run("explain", "waiting"), ExitDone,
+		"GATE "+gatestest.ToyGate+": False, BindingNotReady", "from      every binding that takes the pod for a target",
+		`source    TargetGroupBinding "green" -> Service web, port 80`, `source    TargetGroupBinding "web" -> Service web, port 80`,
+		"next      create the target group")
+
+	var s Status
+	if err := json.Unmarshal([]byte(c.run("status", "-o", "json").out), &s); err != nil || len(s.Waiting) != 3 || s.Waiting[2].From != "every binding that takes the pod for a target" {
+		t.Errorf("status: %+v, %v", s.Waiting, err)
+	}
+	c.has(c.run("gate", "set", "waiting", gatestest.ToyGate, "true", "--reason", "INC-42"), ExitDone, "Override of gate "+gatestest.ToyGate)
+
+	// A pod that lacks the kind's gate is told so.
+	c.pod("bare", elbv2.GateType("web"), elbv2.GateType("green"))
+	c.has(c.run("explain", "bare"), ExitDone, "GATE MISSING "+gatestest.ToyGate)
 }

@@ -14,7 +14,6 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,6 +22,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	podcontroller "github.com/podgate/podgate/internal/controller/pods"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/override"
 )
 
@@ -150,7 +150,7 @@ func (e *environment) setOnce(ctx context.Context, kube client.Client, pod *core
 		return nil, err
 	}
 
-	serves, err := servedGate(ctx, kube, pod, gateType)
+	serves, err := servedGate(ctx, kube, e.kinds, pod, gateType)
 	if err != nil {
 		return nil, err
 	}
@@ -204,24 +204,27 @@ func isOf(domain, other string) bool {
 
 // servedGate reports whether podgate writes a gate's condition: it would write its own over
 // what somebody else writes.
-func servedGate(ctx context.Context, r client.Reader, pod *corev1.Pod, gateType string) (bool, error) {
-	name, own := binding.OfGate(gateType)
-	if !own {
+func servedGate(ctx context.Context, r client.Reader, kinds gates.Kinds, pod *corev1.Pod, gateType string) (bool, error) {
+	if !kinds.Owns(gateType) {
 		return false, nil
 	}
 
-	b, err := binding.Get(ctx, r, types.NamespacedName{Namespace: pod.Namespace, Name: name})
-	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-		return true, nil
-	}
-	if meta.IsNoMatchError(err) {
-		return false, nil // A podgate without its kinds does not start.
-	}
+	reader, err := newSnapshot(ctx, r, kinds)
 	if err != nil {
-		return false, fmt.Errorf("get %s: %w", origin(gateType), err)
+		return false, err
 	}
 
-	return !ownedByLBC(b) && served(b), nil
+	_, ours, err := reader.sources(ctx, pod, gateType)
+	switch {
+	case reader.undefined:
+		return false, nil // A podgate without its kinds does not start.
+	case apierrors.IsForbidden(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("find what gate %s waits for: %w", gateType, err)
+	}
+
+	return ours, nil
 }
 
 // override has podgate set the gate, or end that.

@@ -21,6 +21,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/manager"
 	"github.com/podgate/podgate/internal/override"
 )
@@ -148,7 +149,7 @@ func TestGateSetWithoutDefinitions(t *testing.T) {
 		bare := interceptor.NewClient(c.kube, interceptor.Funcs{Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
 			return &meta.NoKindMatchError{GroupKind: o.GetObjectKind().GroupVersionKind().GroupKind()}
 		}})
-		if serves, err := servedGate(t.Context(), bare, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns}}, gateType); serves || err != nil {
+		if serves, err := servedGate(t.Context(), bare, gates.All(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.ns}}, gateType); serves || err != nil {
 			t.Errorf("%s: served %t, %v", gateType, serves, err)
 		}
 	}

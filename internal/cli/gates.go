@@ -12,7 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -32,10 +31,12 @@ type GateReport struct {
 	Since   *metav1.Time `json:"since,omitempty"`
 	// From says where the gate comes from.
 	From string `json:"from"`
-	// Source is its binding; nil when it has none.
+	// Source is its binding; nil when it has none, or several.
 	Source *BindingReport `json:"source,omitempty"`
 	// Target is the pod's address and port in the group; empty while it is not known.
 	Target string `json:"target,omitempty"`
+	// Sources are what the gate waits for where it may be several things.
+	Sources []SourceReport `json:"sources,omitempty"`
 	// Override is what a person ordered about the gate and still counts.
 	Override *override.Order `json:"override,omitempty"`
 	// Next is what to do.
@@ -70,9 +71,15 @@ func conditionReport(pod *corev1.Pod, t corev1.PodConditionType) GateReport {
 	return g
 }
 
+// isOf reports whether a binding feeds the gate.
+func (g GateReport) isOf(key string) bool {
+	return g.Source != nil && g.Source.key() == key ||
+		slices.ContainsFunc(g.Sources, func(s SourceReport) bool { return s.Binding != nil && s.Binding.key() == key })
+}
+
 // gate finds out where a gate comes from and what to do about it.
 func (x *explanation) gate(ctx context.Context, g *GateReport) error {
-	name, own := binding.OfGate(g.Type)
+	origin := x.reader.kinds.Origin(g.Type)
 	switch {
 	case strings.HasPrefix(g.Type, elbv2.LegacyGatePrefix):
 		g.From = "the ALB ingress controller v1, by its legacy prefix; podgate never sets it"
@@ -82,7 +89,7 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 		}
 		return nil
 
-	case !own:
+	case origin == "":
 		g.From = "somebody else: it is not a gate of podgate's"
 		g.Next = fmt.Sprintf("ask whoever sets condition %s", g.Type)
 		if slices.Contains(x.HeldBy, g.Type) {
@@ -94,72 +101,60 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 		return nil
 	}
 
-	key := types.NamespacedName{Namespace: x.pod.Namespace, Name: name}
-	b, err := binding.Get(ctx, x.reader, key)
-	if notFound(err) {
-		x.orphan(g, name)
-		return nil
-	}
-
+	all, ours, err := x.feeders(ctx, g.Type)
 	if err != nil {
-		g.From, g.Next = "a binding that podgate may not read", adviceOf(g.open(), g.Reason)
+		g.From = "a binding that podgate may not read, or whose Service it may not read: " + origin
+		g.Next = adviceOf(g.open(), g.Reason)
 		return x.Unknown.forgive(err, "where the gates come from")
 	}
 
-	return x.bindingGate(ctx, g, b)
-}
-
-// orphan is a gate whose binding is not there.
-func (x *explanation) orphan(g *GateReport, name string) {
-	g.From = fmt.Sprintf("no binding: there is no %s in the namespace", binding.Named(name))
-	g.Next = adviceOf(g.open(), v1alpha1.ReasonNoBinding)
-	if g.open() && g.Reason != v1alpha1.ReasonNoBinding {
-		g.Next = adviceOf(true, v1alpha1.ReasonBindingDeleted)
-	}
-}
-
-// bindingGate is the gate of a binding that is there.
-func (x *explanation) bindingGate(ctx context.Context, g *GateReport, b *binding.Binding) error {
-	source := reportOf(b)
-	g.Source, g.From = &source, source.from()
-	claim, err := b.Claim(ctx, x.reader, x.pod, resolution(b))
-	if err != nil {
-		g.Next = adviceOf(g.open(), g.Reason)
-		return x.Unknown.forgive(err, "whether the binding's Service selects the pod")
-	}
-
-	if claim.Kind == gate.Claimed {
-		g.Target = claim.Target.String()
-		g.From += ", target " + g.Target
-	}
-
-	if claim.Kind == gate.Unclaimed {
-		g.From += ", which does not select this pod"
-	}
-
-	g.Next = x.next(g, b, claim)
+	x.fed(g, origin, all)
+	g.Next = x.next(g, all, ours)
 	return nil
 }
 
-// next is what to do about the gate of a binding.
-func (x *explanation) next(g *GateReport, b *binding.Binding, claim binding.Claim) string {
-	switch {
-	case g.open() && g.Source.Status == "False" && !ownedByLBC(b) && served(b):
-		// The gate stays open, and the pod may lose its target all the same.
-		return g.Source.remedy()
+// fed reports what a gate waits for.
+func (x *explanation) fed(g *GateReport, origin string, all []feeder) {
+	if len(all) == 1 && all[0].Name == "" {
+		g.Source, g.From, g.Target = all[0].bindingReport(), all[0].from(), all[0].target()
+		return
+	}
 
-	case g.open():
+	g.From = origin
+	if len(all) == 0 {
+		g.From += "; there is none"
+	}
+	for _, f := range all {
+		g.Sources = append(g.Sources, SourceReport{Name: f.Name, From: f.from(), Target: f.target(), Binding: f.bindingReport()})
+	}
+}
+
+// next is what to do about a gate.
+func (x *explanation) next(g *GateReport, all []feeder, ours bool) string {
+	if len(all) == 0 || slices.ContainsFunc(all, func(f feeder) bool { return f.binding == nil }) {
+		return unfed(g)
+	}
+
+	failing := slices.IndexFunc(all, feeder.failing)
+	if g.open() && failing >= 0 {
+		// The gate stays open, and the pod may lose its target all the same.
+		return all[failing].report.remedy()
+	}
+	if g.open() {
 		return adviceOf(true, g.Reason)
-	case ownedByLBC(b):
-		return "ask AWS Load Balancer Controller, which serves this binding and sets this gate"
-	case !served(b):
-		return "let podgate serve the binding (--target-group-bindings), or remove the gate: nobody sets it"
+	}
+
+	if !ours {
+		return notOurs(all)
+	}
+
+	switch {
 	case !isTrue(binding.Condition(x.pod, corev1.ContainersReady)):
-		return "look at the pod's probes and logs: the gate is asked about when its containers are ready"
-	case claim.Kind == gate.Unclaimed:
+		return untangle(x.pod)
+	case slices.ContainsFunc(all, func(f feeder) bool { return f.Claim == gate.Unclaimed }):
 		return adviceOf(false, v1alpha1.ReasonNoBinding)
-	case g.Source.Status == "False":
-		return g.Source.remedy()
+	case failing >= 0:
+		return all[failing].report.remedy()
 	case g.Status == "" && len(x.Installation.Trouble) > 0:
 		return "get podgate running: " + x.Installation.Trouble[0]
 	case g.Status == "":
@@ -167,6 +162,22 @@ func (x *explanation) next(g *GateReport, b *binding.Binding, claim binding.Clai
 	}
 
 	return adviceOf(false, g.Reason)
+}
+
+// unfed is what to do about a gate that lacks a binding.
+func unfed(g *GateReport) string {
+	if g.open() && g.Reason != v1alpha1.ReasonNoBinding {
+		return adviceOf(true, v1alpha1.ReasonBindingDeleted)
+	}
+	return adviceOf(g.open(), v1alpha1.ReasonNoBinding)
+}
+
+// notOurs is what to do about a closed gate that podgate does not write.
+func notOurs(all []feeder) string {
+	if slices.ContainsFunc(all, func(f feeder) bool { return ownedByLBC(f.binding) }) {
+		return "ask AWS Load Balancer Controller, which serves this binding and sets this gate"
+	}
+	return "let podgate serve the binding (--target-group-bindings), or remove the gate: nobody sets it"
 }
 
 // write is for people.
@@ -191,6 +202,12 @@ func (g *GateReport) write(p *paper) {
 	p.field("from", g.From)
 	if g.Source != nil {
 		g.Source.says(p)
+	}
+	for _, s := range g.Sources {
+		p.field("source", s.From)
+		if s.Binding != nil {
+			s.Binding.says(p)
+		}
 	}
 
 	p.field("next", g.Next)

@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/gates"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -39,7 +41,7 @@ func objects(t *testing.T, names ...string) []client.Object {
 
 func offline(t *testing.T, all []client.Object) *snapshot {
 	t.Helper()
-	s, err := newOffline(t.Context(), all)
+	s, err := newOffline(t.Context(), gates.All(), all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +97,7 @@ func TestStatus(t *testing.T) {
 		wide   bool
 	}{
 		"busy":   {reason: "The pod that waits longest comes first; what starts, or needs no gate, is not listed.", files: []string{"installation.yaml", "shop.yaml", "status/busy.yaml"}},
+		"stuck":  {reason: "A pod that does not come to its gate is named, with what its rollout does.", files: []string{"installation.yaml", "shop.yaml", "status/stuck.yaml"}, wide: true},
 		"broken": {reason: "Without a leader and a webhook that comes first.", files: []string{"status/broken.yaml"}, wide: true},
 	}
 

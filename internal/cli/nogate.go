@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
@@ -36,18 +38,28 @@ func (x *explanation) lacking(ctx context.Context) error {
 	if owner := binding.Owner(x.pod); report.Reason == v1alpha1.ReasonNoService && owner != nil && owner.Kind == "Job" {
 		report.Message = "it is a Job's, and no Service selects it."
 	}
+	report.Next = restartOf(x.pod, report.Next)
 	x.NoGate = report
 	return nil
+}
+
+// restartOf says how this pod is made anew, where advice is to restart pods: nobody makes one again that nothing owns.
+func restartOf(pod *corev1.Pod, next string) string {
+	if binding.Owner(pod) != nil {
+		return next
+	}
+	const again = "delete the pod and create it again"
+	return strings.NewReplacer(", and restart the pods", ", and create the pod again", "restart the pods, for example with kubectl rollout restart", again).Replace(next)
 }
 
 // lacking returns why a pod lacks a gate; nil when it lacks none. A pod that has gates of
 // bindings lacks only those that it should have beside them.
 func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.Pod, namespace string, g *gaps) (*NoGateReport, error) {
-	candidates, err := injection.Lookup(ctx, r, served, namespace, pod)
+	candidates, err := r.candidates(ctx, namespace, pod)
 	if err != nil {
 		return nil, g.forgive(err, "why a pod has no gate")
 	}
-	if pod.OptedOut() && !gated(pod) {
+	if pod.OptedOut() && !slices.ContainsFunc(pod.Gates, r.kinds.Owns) {
 		return noGate(v1alpha1.ReasonOptedOut, fmt.Sprintf("its label %s=%s says that it is to have none.", v1alpha1.InjectLabel, v1alpha1.InjectDisabled)), nil
 	}
 
@@ -76,15 +88,6 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 func noGate(reason, message string) *NoGateReport {
 	e, _ := v1alpha1.Explain(v1alpha1.OnNoGate, reason)
 	return &NoGateReport{Reason: reason, Message: message, Next: e.Fix}
-}
-
-func gated(pod injection.Pod) bool {
-	for _, g := range pod.Gates {
-		if _, own := binding.OfGate(g); own {
-			return true
-		}
-	}
-	return false
 }
 
 // uncovered returns why the webhook is not asked about a pod.

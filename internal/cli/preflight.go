@@ -153,7 +153,7 @@ func place(o client.Object, namespace string) {
 
 func (e *environment) preflightReader(ctx context.Context, added []client.Object, alone bool) (*snapshot, error) {
 	if alone {
-		return newOffline(ctx, added)
+		return newOffline(ctx, e.kinds, added)
 	}
 	reader, err := e.snapshot(ctx)
 	if err != nil {
@@ -183,10 +183,14 @@ type flight struct {
 	now          metav1.Time
 	// told are the bindings that were told about: several workloads may have one.
 	told map[types.NamespacedName]bool
+	// budgeted are the budgets that were looked at, for the same reason.
+	budgeted map[types.NamespacedName]bool
+	// customs are the workloads of kinds that podgate does not know.
+	customs []workload
 }
 
 func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home string, now metav1.Time) (*Preflight, error) {
-	f := flight{Preflight: &Preflight{Findings: []Finding{}}, reader: r, now: now, told: map[types.NamespacedName]bool{}}
+	f := flight{Preflight: &Preflight{Findings: []Finding{}}, reader: r, now: now, told: map[types.NamespacedName]bool{}, budgeted: map[types.NamespacedName]bool{}}
 	var err error
 	if f.installation, err = findInstallation(ctx, r, home, now.Time, &f.Unknown); err != nil {
 		return nil, err
@@ -210,6 +214,7 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 	}
 
 	f.found = len(all)
+	f.customs = slices.DeleteFunc(slices.Clone(all), func(w workload) bool { return !w.custom })
 	for _, w := range all {
 		if err := f.check(ctx, w); err != nil {
 			return nil, fmt.Errorf("check %s: %w", w, err)

@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/podgate/podgate/internal/gates"
 )
 
 // Exit codes of every command.
@@ -47,6 +49,8 @@ type environment struct {
 	connection
 	// output is how the answer is written.
 	output format
+	// kinds are the kinds of gates that there are.
+	kinds gates.Kinds
 }
 
 // Names are what podgate is called by: "podgate", or "kubectl podgate" as a plugin.
@@ -57,7 +61,7 @@ const (
 
 // Run runs a command and gives the process's exit code. Called is Name or PluginName.
 func Run(ctx context.Context, called string, args []string, s Streams, extra ...*cobra.Command) int {
-	return run(ctx, called, args, &environment{Streams: s, output: formatText}, extra...)
+	return run(ctx, called, args, &environment{Streams: s, output: formatText, kinds: gates.All()}, extra...)
 }
 
 func run(ctx context.Context, called string, args []string, e *environment, extra ...*cobra.Command) int {

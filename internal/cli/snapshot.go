@@ -33,6 +33,7 @@ const page = 500
 // questions of the controllers, which would cost a list each. It ends with the command.
 type snapshot struct {
 	live    client.Reader
+	kinds   gates.Kinds
 	indexes map[reflect.Type]toolscache.Indexers
 	held    map[holding]held
 	// added are objects of files, which hide those of the API server with their names.
@@ -41,6 +42,8 @@ type snapshot struct {
 	fresh map[client.Object]bool
 	// alone: the files are all there is.
 	alone bool
+	// undefined: the API server was asked for an object of a kind that it does not know.
+	undefined bool
 }
 
 // holding is what is read at once: a kind in a namespace, or in all where that is empty.
@@ -60,12 +63,12 @@ func (e *environment) snapshot(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSnapshot(ctx, kube)
+	return newSnapshot(ctx, kube, e.kinds)
 }
 
 // newOffline makes a snapshot of objects, beside which there is nothing.
-func newOffline(ctx context.Context, objects []client.Object) (*snapshot, error) {
-	s, err := newSnapshot(ctx, nil)
+func newOffline(ctx context.Context, kinds gates.Kinds, objects []client.Object) (*snapshot, error) {
+	s, err := newSnapshot(ctx, nil, kinds)
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +76,9 @@ func newOffline(ctx context.Context, objects []client.Object) (*snapshot, error)
 	return s, nil
 }
 
-func newSnapshot(ctx context.Context, live client.Reader) (*snapshot, error) {
-	s := &snapshot{live: live, indexes: map[reflect.Type]toolscache.Indexers{}, held: map[holding]held{}}
-	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, index.Pods(gates.All().Owns)} {
+func newSnapshot(ctx context.Context, live client.Reader, kinds gates.Kinds) (*snapshot, error) {
+	s := &snapshot{live: live, kinds: kinds, indexes: map[reflect.Type]toolscache.Indexers{}, held: map[holding]held{}}
+	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, index.Pods(kinds.Owns)} {
 		if err := register(ctx, s); err != nil {
 			return nil, err
 		}
@@ -245,6 +248,7 @@ func (s *snapshot) Get(ctx context.Context, key client.ObjectKey, into client.Ob
 		}
 		err := s.live.Get(ctx, key, into, options...)
 		if meta.IsNoMatchError(err) {
+			s.undefined = true
 			return apierrors.NewNotFound(schema.GroupResource{Resource: kind.String()}, key.Name)
 		}
 		return err

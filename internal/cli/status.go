@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -28,7 +30,7 @@ func newStatus(e *environment) *cobra.Command {
 		Use:   "status",
 		Short: "Bindings and their groups, pods that wait at a gate, oldest first, and pods that lack one",
 		Long: "status lists the bindings of a namespace, or of all, whether they work and how many of their gates are open; " +
-			"the pods whose containers are ready and whose gates are not open, the one that waits longest first; and the pods that should carry a gate and do not.",
+			"the pods whose containers are ready and whose gates are not open, the one that waits longest first; those whose containers do not become ready; and the pods that should carry a gate and do not.",
 		Example: "  podgate status -n shop\n  kubectl podgate status -A -o wide",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return e.status(cmd.Context(), all) },
@@ -70,11 +72,14 @@ type Status struct {
 	Bindings     []BindingStatus `json:"bindings"`
 	// Waiting are the pods whose containers are ready and whose gate is not open, the one that waits longest first.
 	Waiting []WaitingPod `json:"waiting"`
+	// Stuck are the pods with a gate whose containers have not been ready for a while, the longest first.
+	Stuck []StuckPod `json:"stuck"`
 	// Ungated are the pods that should carry a gate and do not.
 	Ungated []UngatedPod `json:"ungated"`
 	Unknown gaps         `json:"unknown,omitempty"`
 
 	namespace string
+	now       metav1.Time
 }
 
 // BindingStatus is a binding and its gates.
@@ -103,7 +108,7 @@ type UngatedPod struct {
 }
 
 func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now metav1.Time) (*Status, error) {
-	s := &Status{namespace: namespace, Bindings: []BindingStatus{}, Waiting: []WaitingPod{}, Ungated: []UngatedPod{}}
+	s := &Status{namespace: namespace, now: now, Bindings: []BindingStatus{}, Waiting: []WaitingPod{}, Stuck: []StuckPod{}, Ungated: []UngatedPod{}}
 	installation, err := findInstallation(ctx, reader, home, now.Time, &s.Unknown)
 	if err != nil {
 		return nil, err
@@ -120,7 +125,7 @@ func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now
 		}
 	}
 
-	for _, part := range []func(context.Context, *snapshot) error{s.bindings, s.waiting, s.ungated} {
+	for _, part := range []func(context.Context, *snapshot) error{s.bindings, s.waiting, s.stuck, s.ungated} {
 		if err := s.Unknown.forgive(part(ctx, reader), "what is not listed here"); err != nil {
 			return nil, err
 		}
@@ -140,15 +145,11 @@ func (s *Status) bindings(ctx context.Context, r *snapshot) error {
 	}
 
 	for i, b := range all {
-		gated, err := binding.Gated(ctx, r, b.Key())
+		carry, wait, err := r.gated(ctx, b.Key())
 		if err != nil {
 			return err
 		}
-		waiting, err := binding.Waiting(ctx, r, b.Key())
-		if err != nil {
-			return err
-		}
-		s.Bindings[i].Gates, s.Bindings[i].Open = len(gated), len(gated)-len(waiting)
+		s.Bindings[i].Gates, s.Bindings[i].Open = carry, carry-wait
 	}
 
 	return nil
@@ -161,7 +162,7 @@ func (s *Status) waiting(ctx context.Context, r *snapshot) error {
 	}
 
 	for i := range pods.Items {
-		s.Waiting = append(s.Waiting, waitingAt(&pods.Items[i])...)
+		s.Waiting = append(s.Waiting, waitingAt(r.kinds, &pods.Items[i])...)
 	}
 
 	slices.SortStableFunc(s.Waiting, func(a, b WaitingPod) int {
@@ -175,7 +176,7 @@ func (s *Status) waiting(ctx context.Context, r *snapshot) error {
 }
 
 // waitingAt are the closed gates of a pod whose containers are ready.
-func waitingAt(pod *corev1.Pod) []WaitingPod {
+func waitingAt(kinds gates.Kinds, pod *corev1.Pod) []WaitingPod {
 	containers := binding.Condition(pod, corev1.ContainersReady)
 	if !isTrue(containers) || !pod.DeletionTimestamp.IsZero() || binding.Over(pod) {
 		return nil
@@ -184,21 +185,13 @@ func waitingAt(pod *corev1.Pod) []WaitingPod {
 	var closed []WaitingPod
 	for _, g := range pod.Spec.ReadinessGates {
 		if report := conditionReport(pod, g.ConditionType); !report.open() {
-			report.From = origin(string(g.ConditionType))
+			report.From = cmp.Or(kinds.Origin(string(g.ConditionType)), "somebody else")
 			report.Next = adviceOf(false, report.Reason)
 			closed = append(closed, WaitingPod{Namespace: pod.Namespace, Pod: pod.Name, GateReport: report, ReadySince: containers.LastTransitionTime})
 		}
 	}
 
 	return closed
-}
-
-// origin is where a gate comes from, by its name.
-func origin(conditionType string) string {
-	if name, own := binding.OfGate(conditionType); own {
-		return binding.Named(name)
-	}
-	return "somebody else"
 }
 
 // ungated finds pods that lack a gate, of those that may be asked about.
@@ -218,6 +211,7 @@ func (s *Status) ungated(ctx context.Context, r *snapshot) error {
 			return err
 		}
 		if report != nil && len(report.Missing) > 0 {
+			report.Next = restartOf(pod, report.Next)
 			s.Ungated = append(s.Ungated, UngatedPod{Namespace: pod.Namespace, Pod: pod.Name, NoGateReport: *report, Created: pod.CreationTimestamp})
 		}
 	}
@@ -233,6 +227,7 @@ func (s *Status) write(p *paper) {
 	s.writeBindings(p)
 	p.printf("\n%s\n", p.paint(bold, "WAITING at a gate, longest first"))
 	s.writeWaiting(p)
+	s.writeStuck(p)
 	p.printf("\n%s\n", p.paint(bold, "UNGATED: should carry a gate and do not"))
 	s.writeUngated(p)
 	if len(s.Unknown) > 0 {

@@ -26,6 +26,12 @@ type OfBindings struct{ injection.OfBindings }
 // Name implements Kind.
 func (OfBindings) Name() string { return "binding" }
 
+// Origin implements Kind.
+func (OfBindings) Origin(conditionType string) string {
+	name, _ := binding.OfGate(conditionType)
+	return binding.Named(name)
+}
+
 // FedBy implements Kind.
 func (OfBindings) FedBy(owner types.NamespacedName) []string {
 	return []string{binding.GateType(owner.Name)}

@@ -27,6 +27,8 @@ type Kind interface {
 	Name() string
 	// Owns reports whether a condition type is a gate of this kind. No two kinds own the same.
 	Owns(conditionType string) bool
+	// Origin says for people where a gate of this kind comes from, by its condition type alone.
+	Origin(conditionType string) string
 	// Sources lists what a pod's gate waits for now, in an order that stays. ours is false
 	// while another controller writes the gate, or may: it is left as it is. An error means
 	// that nobody could tell, and a gate without sources is released after a while.
@@ -43,8 +45,14 @@ type Kind interface {
 type Cluster struct {
 	// Reader reads the caches.
 	Reader client.Reader
-	// Registry holds what is known of the bindings' groups.
-	Registry *binding.Registry
+	// Registry holds what is known of the bindings' groups; a *binding.Registry does.
+	Registry Resolutions
+}
+
+// Resolutions says what is known of the bindings' groups.
+type Resolutions interface {
+	// Get returns what is known of one; false when nothing is, or podgate does not serve it.
+	Get(types.NamespacedName) (binding.Resolution, bool)
 }
 
 // Source is one thing that a gate waits for. All are targets in a load balancer's group today.
@@ -94,6 +102,14 @@ func (k Kinds) of(conditionType string) Kind {
 
 // Owns reports whether a condition type is a gate of any kind.
 func (k Kinds) Owns(conditionType string) bool { return k.of(conditionType) != nil }
+
+// Origin says for people where a gate comes from; empty when it is a gate of no kind.
+func (k Kinds) Origin(conditionType string) string {
+	if kind := k.of(conditionType); kind != nil {
+		return kind.Origin(conditionType)
+	}
+	return ""
+}
 
 // Of lists the condition types of a pod's gates that are of some kind.
 func (k Kinds) Of(pod *corev1.Pod) []string {

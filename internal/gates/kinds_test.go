@@ -124,10 +124,11 @@ func TestNobodysGate(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	in := gates.Cluster{Reader: cache, Registry: binding.NewRegistry(func(types.NamespacedName) {})}
+	registry := binding.NewRegistry(func(types.NamespacedName) {})
 	for key, res := range s.Groups {
-		in.Registry.Set(key, res)
+		registry.Set(key, res)
 	}
+	in := gates.Cluster{Reader: cache, Registry: registry}
 	if sources, ours, err := gates.All().Sources(t.Context(), in, s.Pod, s.Gate); len(sources) != 1 || !ours || err != nil {
 		t.Errorf("podgate serves it: got %+v, %t, %v", sources, ours, err)
 	}
@@ -137,14 +138,14 @@ func TestNobodysGate(t *testing.T) {
 
 	for key, res := range s.Groups {
 		res.Foreign = true
-		in.Registry.Set(key, res)
+		registry.Set(key, res)
 	}
 	if sources, ours, err := gates.All().Sources(t.Context(), in, s.Pod, s.Gate); sources != nil || ours || err != nil {
 		t.Errorf("another controller serves it: got %+v, %t, %v", sources, ours, err)
 	}
 
 	key := types.NamespacedName{Namespace: "shop", Name: "web"}
-	in.Registry.Delete(key)
+	registry.Delete(key)
 	if sources, ours, err := gates.All().Sources(t.Context(), in, s.Pod, s.Gate); sources != nil || ours || err != nil {
 		t.Errorf("nobody has looked at it: got %+v, %t, %v", sources, ours, err)
 	}

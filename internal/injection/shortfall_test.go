@@ -85,7 +85,7 @@ func TestServingStop(t *testing.T) {
 		"as long":          {[]*binding.Binding{onPort("b", 90, 55*time.Second), onPort("a", 80, 55*time.Second)}, "api"},
 		"none":             {nil, "web"},
 	} {
-		if got := ServingStop(pod, m, twoPorts(tc.bindings...)); got.Container != tc.want {
+		if got, _ := ServingStop(pod, m, twoPorts(tc.bindings...)); got.Container != tc.want {
 			t.Errorf("%s: want %s, got %+v", what, tc.want, got)
 		}
 	}

@@ -28,6 +28,9 @@ func (Toy) Name() string { return "toy" }
 // Owns implements gates.Kind.
 func (Toy) Owns(conditionType string) bool { return conditionType == ToyGate }
 
+// Origin implements gates.Kind.
+func (Toy) Origin(string) string { return "every binding that takes the pod for a target" }
+
 // Wanted implements gates.Kind: a pod that is anybody's target gets the gate.
 func (Toy) Wanted(pod injection.Pod, c injection.Candidates) map[string]*binding.Binding {
 	claiming := c.Claiming(pod)
