@@ -115,6 +115,10 @@ func (p *planner) due(m Member) time.Time {
 // allowance is how many of some running targets may go by accident: of what served
 // within the window at most half, and none below the floor.
 func (p *planner) allowance(leavers int) int {
+	if p.Now.Before(p.UnknownAt.Add(window)) {
+		return 0 // It may have been half already.
+	}
+
 	gone := len(p.gone())
 	half := (p.serving+leavers+gone)/2 - gone
 	return max(0, min(half, p.serving+leavers-max(p.Floor, 1)))
@@ -140,6 +144,10 @@ func (p *planner) leaver(t gate.Target) bool {
 
 // relaxes is when the allowance grows: when the first of the removals counts no more.
 func (p *planner) relaxes() time.Time {
+	if until := p.UnknownAt.Add(window); p.Now.Before(until) {
+		return until
+	}
+
 	relaxed := p.Now
 	for _, at := range p.gone() {
 		if at.Before(relaxed) {

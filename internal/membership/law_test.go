@@ -23,6 +23,7 @@ func TestLaw3NeverEmptyByAccident(t *testing.T) {
 		"the new pods have no node yet":         {Members: members(unselected(1), unselected(2)), Coming: 2},
 		"one replacement of two is healthy":     {Members: members(unselected(1), unselected(2), ready(4), ready(5)), Observed: rows("hh-hi")},
 		"half went a moment ago":                {Members: members(starting(1), starting(2), ready(4)), Observed: rows("hhuh"), RemovedAt: since(noon, 5, 6, 7, 8)},
+		"another process may have removed half": {Members: members(starting(1), starting(2), ready(4)), Observed: rows("hhuh"), UnknownAt: noon.Add(time.Second - window)},
 		"the floor is as high as the group":     {Members: members(starting(1), starting(2), ready(4)), Observed: rows("hhuh"), Floor: 4},
 	}
 

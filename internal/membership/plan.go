@@ -71,6 +71,9 @@ type Input struct {
 	HeldSince map[gate.Target]time.Time
 	// RemovedAt is when running targets were removed while pods that should serve did not.
 	RemovedAt map[gate.Target]time.Time
+	// UnknownAt is when another process may last have removed targets that RemovedAt lacks;
+	// zero when it has them all.
+	UnknownAt time.Time
 	// StrangeSince is since when there has been no pod for a row whose pod nobody saw go:
 	// the pod may just not be known yet.
 	StrangeSince map[gate.Target]time.Time

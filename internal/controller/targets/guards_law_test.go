@@ -171,6 +171,91 @@ func TestLaw3NewLeaderKnowsNotEveryPod(t *testing.T) {
 	}
 }
 
+// TestLaw3NewLeaderCountsWhatWent: what the leader before removed within a minute counts for the next, though its pods are
+// selected no more.
+func TestLaw3NewLeaderCountsWhatWent(t *testing.T) {
+	drained := func(w *world) {
+		for target, h := range w.rows {
+			if h.Leaving() {
+				delete(w.rows, target)
+			}
+		}
+	}
+
+	cases := map[string]struct {
+		blue, gone int
+		// since happens between the removal and the change of leaders.
+		since func(w *world)
+	}{
+		"they drain":                          {blue: 4, gone: 3, since: func(*world) {}},
+		"they are drained, and one is held":   {blue: 4, gone: 3, since: drained},
+		"they are drained, and none is held":  {blue: 3, gone: 3, since: drained},
+		"they are drained, and nothing tells": {blue: 3, gone: 3, since: func(w *world) { drained(w); w.prunes = true; w.bindings["web-tg"].Status.Conditions = nil }},
+	}
+
+	for what, tc := range cases {
+		w := newWorld(t)
+		w.serve(upTo(tc.blue)...)
+		w.reconcile()
+		w.let(time.Hour)
+
+		// The last of four replacements never serves, so the replaced ones go by halves after a minute.
+		w.green(11, 12, 13, 14)
+		w.unready(14)
+		w.reconcile()
+		for n := 11; n <= 13; n++ {
+			w.rows[at(n)] = gate.Health{State: gate.Healthy}
+		}
+		w.let(time.Minute + time.Second)
+		if got := tc.blue + 3 - w.taken(); got != tc.gone {
+			t.Fatalf("%s: want %d of %d gone, got %d", what, tc.gone, tc.blue+3, got)
+		}
+		tc.since(w)
+		w.made()
+
+		w.unready(13)
+		w.restart()
+		w.reconcile()
+		w.let(30 * time.Second)
+		if got := w.made(); strings.Contains(got, "deregister") {
+			t.Errorf("%s: half of what served is gone: want nothing removed, got %q", what, got)
+		}
+
+		w.let(31 * time.Second)
+		if got := w.made(); !strings.Contains(got, "deregister") {
+			t.Errorf("%s: that counts no more: want what should go removed, got %q", what, got)
+		}
+	}
+}
+
+// TestLaw3NewLeaderCountsWhoIsOut: so does what went without any guard keeping it, though its pods may be back since.
+func TestLaw3NewLeaderCountsWhoIsOut(t *testing.T) {
+	for what, back := range map[string]corev1.ConditionStatus{"they are out": corev1.ConditionFalse, "they are not healthy yet": corev1.ConditionTrue} {
+		w := newWorld(t)
+		w.serve(upTo(10)...)
+		w.reconcile()
+		w.let(time.Hour)
+
+		w.unready(1)
+		w.unready(2)
+		w.reconcile()
+		for n := 1; n <= 2; n++ {
+			w.pods[name(n)].Status.Conditions[0].Status = back
+		}
+		w.reconcile()
+		w.made()
+
+		for n := 3; n <= 6; n++ {
+			w.unready(n)
+		}
+		w.restart()
+		w.reconcile()
+		if got := w.made(); got != "deregister 3 4 5" {
+			t.Errorf("%s: 2 of 10 went: want 3 more removed, got %q", what, got)
+		}
+	}
+}
+
 // TestLaw5RegisteredAndGone: the target of a pod that was registered a moment ago is not an orphan.
 func TestLaw5RegisteredAndGone(t *testing.T) {
 	w := newWorld(t)

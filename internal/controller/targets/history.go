@@ -7,7 +7,12 @@ import (
 	"maps"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/membership"
 )
@@ -28,19 +33,21 @@ type history struct {
 	// held is since when running targets that should go have been kept, and removed
 	// when they were removed.
 	held, removed map[gate.Target]time.Time
+	// unknown is when another process may last have removed targets without a trace; zero when none did.
+	unknown time.Time
 }
 
 // observe compares the group with its pods.
-func (h *history) observe(observed map[gate.Target]gate.Health, who population, now time.Time) {
-	if observed == nil {
+func (h *history) observe(p *pass, now time.Time) {
+	if p.observed == nil {
 		return
 	}
 
 	seen, orphans := map[gate.Target]bool{}, map[gate.Target]time.Time{}
-	for t := range observed { // Those that left the group are forgotten.
+	for t := range p.observed { // Those that left the group are forgotten.
 		since, known := h.orphans[t]
 		switch {
-		case who.pods[t] != nil || h.seen[t]:
+		case p.who.pods[t] != nil || h.seen[t]:
 			seen[t] = true
 		case known:
 			orphans[t] = since
@@ -50,21 +57,44 @@ func (h *history) observe(observed map[gate.Target]gate.Health, who population, 
 	}
 
 	h.seen, h.orphans = seen, orphans
-	h.begin(observed, who, now)
+	h.begin(p, now)
 }
 
-// begin takes unready pods without a target for removed just now: another process may have done that.
-func (h *history) begin(observed map[gate.Target]gate.Health, who population, now time.Time) {
+// begin finds again what another process may have removed within the guards' minute, when the group is first seen.
+func (h *history) begin(p *pass, now time.Time) {
 	if h.read {
 		return
 	}
 	h.read = true
-	for _, member := range who.members {
-		health, there := observed[member.Target]
-		if (!there || health.Leaving()) && member.Wanted && !member.Ready && !member.Terminating {
+
+	// A pod that should serve and does not may have been taken out, whether it is back or not.
+	for _, member := range p.who.members {
+		if member.Wanted && !member.Terminating && p.observed[member.Target].State != gate.Healthy {
 			h.removing([]gate.Target{member.Target}, now)
 		}
 	}
+
+	h.unknown = unknownAt(p.binding, now)
+}
+
+// unknownAt returns when another process may last have removed targets that left no trace in the group; zero when none did.
+// Those that are no longer selected may have gone, but only after a guard kept them for a while, which the binding says.
+func unknownAt(b *binding.Binding, now time.Time) time.Time {
+	held := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld)
+	pruned := len(*b.Conditions) == 0 && *b.ObservedGeneration != nil
+
+	switch {
+	case held == nil && !pruned:
+		return time.Time{}
+	case held == nil || held.Status == metav1.ConditionTrue:
+		return now
+	}
+
+	// What is stored has no fractions, and is another machine's time.
+	if ended := held.LastTransitionTime.Add(time.Second); ended.Before(now) {
+		return ended
+	}
+	return now
 }
 
 // registering notes that targets are about to be registered for pods that are there.

@@ -94,7 +94,7 @@ func (r *Reconciler) findPods(ctx context.Context, p *pass) error {
 	r.states.hold(key, who.unselected)
 
 	p.history = r.states.history(key, p.group.Ref)
-	p.history.observe(p.observed, who, r.now())
+	p.history.observe(p, r.now())
 
 	p.foreign, err = r.foreign(ctx, p)
 	return err
@@ -106,7 +106,7 @@ func (r *Reconciler) plan(p *pass) {
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: p.who.members, Coming: p.who.coming, Observed: p.observed, Drain: need.Time(), Routed: need.Routed(),
 		AbsentUntil: r.absence(key, p.who.missing), Floor: r.guards.floor, Ours: p.who.record.Owns, Foreign: p.foreign,
-		HeldSince: p.history.held, RemovedAt: p.history.removed, StrangeSince: p.history.orphans,
+		HeldSince: p.history.held, RemovedAt: p.history.removed, UnknownAt: p.history.unknown, StrangeSince: p.history.orphans,
 	})
 
 	if p.binding.External {
