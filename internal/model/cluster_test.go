@@ -48,6 +48,7 @@ type cluster struct {
 	w       *world
 	born    time.Time
 	version int
+	changes int
 	kinds   map[string]*kind
 	epoch   int
 	lag     time.Duration // the most that a watch event takes
@@ -83,6 +84,7 @@ func copyOf[T client.Object](o T) T { return o.DeepCopyObject().(T) }
 func (c *cluster) put(o client.Object) {
 	k := c.kinds[kindOf(o)]
 	c.version++
+	c.changes++
 	o.SetNamespace(namespace)
 	o.SetResourceVersion(strconv.Itoa(c.version))
 
@@ -102,6 +104,7 @@ func (c *cluster) put(o client.Object) {
 // drop removes an object.
 func (c *cluster) drop(o client.Object) {
 	k := c.kinds[kindOf(o)]
+	c.changes++
 	delete(k.stored, o.GetName())
 	for i, name := range k.order {
 		if name == o.GetName() {

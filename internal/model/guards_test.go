@@ -18,8 +18,13 @@ import (
 // minute is removed in it (law 3).
 func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 	b, ok := stored[*elbv2.TargetGroupBinding](c.w.cluster, "binding", bindingOf(arn))
-	last, read := c.answered(arn, seen.at)
-	if !ok || b.DeletionTimestamp != nil || !read || c.lasted(arn) || c.news(c.shaped) || time.Since(c.filled[arn]) < settled {
+	if !ok || b.DeletionTimestamp != nil {
+		delete(c.removed, arn) // All goes on purpose, and another binding begins anew.
+		return
+	}
+
+	known := c.answered(arn, seen.at)
+	if known == nil || c.lasted(arn) || c.news(c.shaped) || time.Since(c.filled[arn]) < settled {
 		return
 	}
 
@@ -46,7 +51,7 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 
 		t := l.target()
 		r, there := rows[t]
-		healthy := r.state == gate.Healthy || last.rows[t].state == gate.Healthy
+		healthy := r.state == gate.Healthy || known.may(t, gate.Healthy)
 		ready := is(pod, corev1.ContainersReady) && !l.out || c.news(l.unready) || c.news(l.outSince)
 		switch {
 		case leaving[t]:
@@ -57,7 +62,7 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 			waits = true
 			fallthrough
 		default:
-			if known := last.rows[t]; there && r.state != gate.Draining || known.state != gate.Unknown && known.state != gate.Draining {
+			if there && r.state != gate.Draining || !known.surely(t, gate.Unknown, gate.Draining) {
 				others++
 			}
 		}
@@ -66,8 +71,8 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 	gone := 0
 	for t, at := range c.removed[arn] {
 		r, there := rows[t]
-		known := last.rows[t].state
-		if time.Since(at) < time.Minute && (!there || r.state == gate.Draining) && (known == gate.Unknown || known == gate.Draining) && !leaving[t] {
+		out := (!there || r.state == gate.Draining) && known.surely(t, gate.Unknown, gate.Draining)
+		if time.Since(at) < time.Minute && out && !leaving[t] {
 			gone++
 		}
 	}

@@ -45,6 +45,7 @@ type kubelet struct {
 	w     *world
 	lives map[types.UID]*life
 	at    map[netip.Addr]*life
+	given map[netip.Addr]time.Time // when an address was last given to a pod
 	freed []netip.Addr
 	next  byte
 	made  int
@@ -63,7 +64,7 @@ type kubelet struct {
 
 func newKubelet(w *world) *kubelet {
 	k := &kubelet{
-		w: w, lives: map[types.UID]*life{}, at: map[netip.Addr]*life{}, replicas: map[string]int{}, revision: map[string]int{},
+		w: w, lives: map[types.UID]*life{}, at: map[netip.Addr]*life{}, given: map[netip.Addr]time.Time{}, replicas: map[string]int{}, revision: map[string]int{},
 		surge: 1 + w.rng.IntN(3), grace: time.Duration(10+2*w.rng.IntN(50)) * time.Second, allGates: w.rng.IntN(4) == 0,
 	}
 	k.preStop = w.between(0, k.grace+10*time.Second)
@@ -203,7 +204,7 @@ func (k *kubelet) address(uid types.UID) {
 	}
 
 	l.addrSince = time.Now()
-	k.at[l.addr] = l
+	k.at[l.addr], k.given[l.addr] = l, l.addrSince
 	k.w.note("%s has %s", uid, l.addr)
 	k.update(uid, func(pod *corev1.Pod) {
 		pod.Status.Phase, pod.Status.PodIP, pod.Status.PodIPs = corev1.PodRunning, l.addr.String(), []corev1.PodIP{{IP: l.addr.String()}}

@@ -59,9 +59,11 @@ type checker struct {
 	ready  map[types.UID]time.Time
 	maxLag time.Duration
 	opened int
-	looks  map[types.UID]look
-	seen   map[types.UID]*corev1.Pod // the pod that a reconciliation decides about, as it read it
-	acked  map[types.UID]int         // the version of a pod that this engine knows it made
+	// stepped is how many changes of the cluster were looked at.
+	stepped int
+	looks   map[types.UID]look
+	seen    map[types.UID]*corev1.Pod // the pod that a reconciliation decides about, as it read it
+	acked   map[types.UID]int         // the version of a pod that this engine knows it made
 	// unheard is when a read last failed, started and stopped when the engine last was.
 	unheard, started, stopped time.Time
 	failed                    map[string]time.Time // when a read of a group last failed
@@ -139,14 +141,32 @@ func (l look) shows(pod *corev1.Pod, t gate.Target) bool {
 	return seen != nil && seen.UID == pod.UID && seen.Status.PodIP == t.Addr.String()
 }
 
-// answered gives the latest answer about a group that was there at a time.
-func (c *checker) answered(arn string, at time.Time) (answer, bool) {
+// answers are what podgate may have gone by, the latest first.
+type answers []answer
+
+// answered gives the answers about a group of which one was podgate's latest when it looked at the pods. It looks at the
+// group a moment before. There are none when it may have had none.
+func (c *checker) answered(arn string, at time.Time) answers {
+	var known answers
 	for _, a := range slices.Backward(c.heard[arn]) {
-		if !a.done.After(at) {
-			return a, true
+		if a.done.After(at) {
+			continue
+		}
+		known = append(known, a)
+		if at.Sub(a.done) > time.Millisecond {
+			return known
 		}
 	}
-	return answer{}, false
+	return nil
+}
+
+// may reports whether podgate may have known that a target is in one of some states, and surely whether it must have.
+func (as answers) may(t gate.Target, states ...gate.State) bool {
+	return slices.ContainsFunc(as, func(a answer) bool { return slices.Contains(states, a.rows[t].state) })
+}
+
+func (as answers) surely(t gate.Target, states ...gate.State) bool {
+	return !slices.ContainsFunc(as, func(a answer) bool { return !slices.Contains(states, a.rows[t].state) })
 }
 
 // told notes an answer that podgate got.
@@ -169,6 +189,11 @@ func (c *checker) claims(name string, pod *corev1.Pod) bool {
 
 // step looks at the world after each step.
 func (c *checker) step() {
+	if c.stepped == c.w.changes {
+		return
+	}
+	c.stepped = c.w.changes
+
 	for _, arn := range []string{"arn:web", "arn:alt"} {
 		if c.meansSomething(arn) {
 			if since, was := c.absent[arn]; was {
@@ -489,26 +514,28 @@ func (c *checker) emptying(arn string, targets []gate.Target, seen look) {
 	}
 
 	g := c.w.groups[arn]
-	last, read := c.answered(arn, seen.at.Add(-time.Millisecond)) // the group is looked at a moment before the pods
-	if !read {
+	known := c.answered(arn, seen.at)
+	if known == nil {
 		return
 	}
 
 	for t, r := range g.rows {
-		if !slices.Contains(targets, t) && r.state != gate.Draining && (r.state == gate.Healthy || last.rows[t].state == gate.Healthy) {
+		if !slices.Contains(targets, t) && r.state != gate.Draining && (r.state == gate.Healthy || known.may(t, gate.Healthy)) {
 			return
 		}
 	}
 
-	for t, r := range last.rows {
-		if _, there := g.rows[t]; !there && r.state == gate.Healthy && !slices.Contains(targets, t) {
-			return // somebody removed it, which nobody told podgate
+	for _, a := range known {
+		for t, r := range a.rows {
+			if _, there := g.rows[t]; !there && r.state == gate.Healthy && !slices.Contains(targets, t) {
+				return // somebody removed it, which nobody told podgate
+			}
 		}
 	}
 
 	for _, t := range targets {
 		l := c.w.lifeOf(t)
-		if l == nil || !l.answers || g.rows[t].state != gate.Healthy || last.rows[t].state != gate.Healthy || g.rows[t].checked != l.uid {
+		if l == nil || !l.answers || g.rows[t].state != gate.Healthy || !known.surely(t, gate.Healthy) || g.rows[t].checked != l.uid {
 			continue
 		}
 
@@ -546,8 +573,8 @@ func (c *checker) watchDeletion(l *life) {
 		others := c.others(arn, t)
 		c.w.after(soon, func() {
 			still := slices.ContainsFunc(c.others(arn, t), func(o gate.Target) bool { return slices.Contains(others, o) })
-			if now := c.w.lifeOf(t); now != nil && now.uid != uid {
-				return // another pod has its address
+			if c.w.given[t.Addr].After(l.deleted) {
+				return // another pod has, or had, its address
 			}
 			if still && c.quiet() && time.Since(c.shaped) > settled && c.w.registered(arn, t) {
 				c.violate("5", "%s: %s (%s) was deleted %s ago and is registered still", arn, t, uid, soon)

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,9 +21,10 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay this schedule and print what happens")
-	baseFlag  = flag.Uint64("base", 1, "the first of the schedules' seeds")
+	baseFlag  = flag.Uint64("base", 1, "the first of the schedules' seeds; 0 draws one that nobody has seen")
 	schedules = flag.Int("schedules", defaultSchedules, "how many schedules to try")
 	keep      = flag.Bool("keep", false, "go on after a failing schedule")
+	last      = flag.Duration("for", 0, "begin no schedule after this time; 0 has no limit")
 )
 
 // TestModel lives through random schedules. A failure prints its seed and the command
@@ -43,16 +45,72 @@ func explore(t *testing.T, schedules int, prepare func(*world)) {
 		return
 	}
 
+	s := newSeries(t.Name())
+	t.Cleanup(s.report)
+
 	lanes := runtime.GOMAXPROCS(0)
 	for lane := range lanes {
 		t.Run(fmt.Sprintf("lane%d", lane), func(t *testing.T) {
 			t.Parallel()
-			for i := lane; i < schedules && (*keep || !t.Failed()); i += lanes {
-				seed := *baseFlag + uint64(i)
-				t.Run(fmt.Sprint(seed), func(t *testing.T) { try(t, seed, prepare) })
+			for i := lane; i < schedules && (*keep || !t.Failed()) && !s.over(); i += lanes {
+				seed := s.base + uint64(i)
+				s.note(seed, t.Run(fmt.Sprint(seed), func(t *testing.T) { try(t, seed, prepare) }))
 			}
 		})
 	}
+}
+
+// TestSeeds lives through schedules that broke a law once.
+func TestSeeds(t *testing.T) {
+	for _, seed := range []uint64{5121, 7704949, 8800285, 8800386, 1796002963471770023} {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			try(t, seed, func(*world) {})
+		})
+	}
+}
+
+// series is many schedules in a row. It prints at once what a test prints only at its end, which a run of hours may not
+// come to.
+type series struct {
+	name  string
+	base  uint64
+	begun time.Time
+
+	mu     sync.Mutex
+	lived  int
+	failed []uint64
+}
+
+func newSeries(name string) *series {
+	s := &series{name: name, base: *baseFlag, begun: time.Now()}
+	if s.base == 0 {
+		s.base = uint64(s.begun.UnixNano())
+	}
+	fmt.Printf("%s: schedules from base %d\n", s.name, s.base)
+	return s
+}
+
+// over reports whether the time for schedules is over.
+func (s *series) over() bool { return *last > 0 && time.Since(s.begun) >= *last }
+
+// note prints a schedule that failed, and now and then how many there were.
+func (s *series) note(seed uint64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lived++
+	if !ok {
+		s.failed = append(s.failed, seed)
+		fmt.Printf("%s: seed %d fails\n", s.name, seed)
+	}
+	if s.lived%10_000 == 0 {
+		fmt.Printf("%s: %d schedules so far\n", s.name, s.lived)
+	}
+}
+
+// report prints how it went.
+func (s *series) report() {
+	fmt.Printf("%s: %d schedules from base %d in %s, %d failed: %v\n", s.name, s.lived, s.base, time.Since(s.begun).Round(time.Second), len(s.failed), s.failed)
 }
 
 // TestReplay: a seed gives the same story each time, whatever order the engine's

@@ -94,6 +94,9 @@ func (c *checker) tracked(l *life, kind corev1.PodConditionType) bool {
 	}
 
 	for _, a := range slices.Backward(c.heard[groupOf(name)]) {
+		if a.rows[l.target()].state != gate.Unhealthy && time.Since(a.done) < 100*time.Millisecond {
+			continue // so may it when this came
+		}
 		if next.Sub(a.begun) > 31*time.Second || a.rows[l.target()].state != gate.Unhealthy || !a.begun.After(failed) {
 			return false
 		}

@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -142,8 +144,13 @@ func (w *world) between(low, high time.Duration) time.Duration {
 // draw gives a random number for something at this instant. It depends on nothing
 // else, so it is the same in whatever order the engine's workers come.
 func (w *world) draw(what ...string) *rand.Rand {
+	text := make([]byte, 0, 128)
+	text = append(strconv.AppendUint(text, w.seed, 10), ' ')
+	text = append(strconv.AppendInt(text, time.Now().UnixNano(), 10), " ["...)
+	text = append(append(text, strings.Join(what, " ")...), ']')
+
 	h := fnv.New64a()
-	fmt.Fprint(h, w.seed, time.Now().UnixNano(), what)
+	h.Write(text)
 	return rand.New(rand.NewPCG(w.seed, h.Sum64()))
 }
 
