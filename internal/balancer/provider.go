@@ -63,6 +63,9 @@ type Group struct {
 	HealthyThreshold, UnhealthyThreshold int
 	// DeregistrationDelay is how long a deregistered target may finish requests.
 	DeregistrationDelay time.Duration
+	// Caveat says, in sentences for people, what of the load balancer's configuration does not apply to targets that
+	// podgate registers, and what to use instead; empty when nothing is known.
+	Caveat string
 }
 
 // typeIP is the target type of a group whose targets are pods' addresses.

@@ -30,6 +30,7 @@ func TestHAProxyBadInput(t *testing.T) {
 		"user":    {func(h *v1alpha1.HAProxy) { h.Instances[0] = "unix:" + s.haproxy.Folder + "/user.sock" }, "AccessDenied", "write `level admin`"},
 		"unknown": {func(h *v1alpha1.HAProxy) { h.Backend = "typo" }, "BackendNotFound", "correct the name"},
 		"static":  {func(h *v1alpha1.HAProxy) { h.Backend = "static" }, "InvalidRequest", "use `balance roundrobin`"},
+		"script":  {func(h *v1alpha1.HAProxy) { h.Backend = "script" }, "InvalidRequest", "use a check that HAProxy makes itself"},
 		"full":    {func(h *v1alpha1.HAProxy) { h.Backend, h.MaxServers = "full", 1 }, "TooManyTargets", "as many servers as maxServers allows, others' and leaving ones included: raise maxServers"},
 		"silent":  {func(h *v1alpha1.HAProxy) { h.Instances[0] = silent }, "LoadBalancerUnavailable", "no answer within"},
 		"silent2": {func(h *v1alpha1.HAProxy) { h.Instances[0], h.Backend = silent, "other" }, "LoadBalancerUnavailable", "no answer within"},
@@ -67,6 +68,10 @@ func TestHAProxyBadInput(t *testing.T) {
 		servers := s.haproxy.Servers("web")
 		return len(servers) == 1 && strings.Contains(servers[0], "_web-2_")
 	})
+
+	if servers := s.haproxy.Servers("script"); len(servers) > 0 {
+		t.Errorf("a backend with an external check got the servers %v", servers)
+	}
 
 	if c := s.verdict(ownGate); c.Reason != "Synced" {
 		t.Errorf("the binding that is in order says %s: %s", c.Reason, c.Message)

@@ -65,6 +65,8 @@ func newHAProxy(t *testing.T) *haproxy.Process {
 
 	err = p.Configure(fmt.Sprintf(`
     stats socket %s/user.sock mode 600 level user
+    external-check
+    insecure-fork-wanted
 defaults
     mode http
     timeout connect 1s
@@ -78,6 +80,11 @@ backend static
 backend full
     balance roundrobin
     server somebodys 127.0.0.1:9
+backend script
+    option external-check
+    external-check command /bin/true
+backend cookies
+    cookie SRV insert
 `, p.Folder))
 	if err != nil {
 		t.Fatal(err)

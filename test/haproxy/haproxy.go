@@ -54,6 +54,9 @@ func (p *Process) Close() error { return errors.Join(p.Stop(), p.notify.Close())
 // Admin is the path of its runtime socket with level admin.
 func (p *Process) Admin() string { return filepath.Join(p.Folder, "admin.sock") }
 
+// Master is the path of the socket of the process that begins and ends the others.
+func (p *Process) Master() string { return filepath.Join(p.Folder, "master.sock") }
+
 // Configure writes the configuration that the next start or reload reads; the sockets
 // are this package's to configure.
 func (p *Process) Configure(text string) error {
@@ -65,7 +68,7 @@ func (p *Process) Configure(text string) error {
 // master is ready: one that is asked to reload before forgets it (2.6.12).
 func (p *Process) Start() error {
 	before := p.PID()
-	command := exec.Command("haproxy", "-Ws", "-f", filepath.Join(p.Folder, "haproxy.cfg"))
+	command := exec.Command("haproxy", "-Ws", "-S", p.Master(), "-f", filepath.Join(p.Folder, "haproxy.cfg"))
 	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err

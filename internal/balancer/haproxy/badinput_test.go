@@ -65,8 +65,8 @@ func TestBadInput(t *testing.T) {
 		{"a socket without admin level", Config{Backend: backend, Instances: []string{"unix:" + h.user()}}, true, balancer.ErrDenied, "write `level admin`"},
 		{"an unknown backend", Config{Backend: "typo", Instances: []string{admin}}, true, balancer.ErrNotFound, `HAProxy has no backend "typo": correct the name`},
 		{"a static algorithm by its name", Config{Backend: "round-static", Instances: []string{admin}}, true, balancer.ErrInvalid, "use `balance roundrobin`"},
-		{"a static algorithm by its hash", Config{Backend: "static-algorithm", Instances: []string{admin}}, false, balancer.ErrInvalid, "use `balance roundrobin`"},
-		{"a keyword that HAProxy does not know", Config{Backend: backend, Instances: []string{admin}, Keywords: []string{"bogus"}}, false, balancer.ErrInvalid, "unknown keyword 'bogus'"},
+		{"a static algorithm by its hash", Config{Backend: "static-algorithm", Instances: []string{admin}}, true, balancer.ErrInvalid, "use `balance roundrobin`"},
+		{"a keyword that HAProxy does not know", Config{Backend: backend, Instances: []string{admin}, Keywords: []string{"bogus"}}, true, balancer.ErrInvalid, "unknown keyword 'bogus'"},
 		{"more keywords than HAProxy reads", Config{Backend: backend, Instances: []string{admin}, Keywords: strings.Fields(strings.Repeat("slowstart 1s ", 30))}, true, balancer.ErrInvalid, "keywords: at most 32 words"},
 		{"no such path", Config{Backend: backend, Instances: []string{"unix:/nowhere/s"}}, true, nil, "is the path right"},
 		{"nothing listens", Config{Backend: backend, Instances: []string{"tcp:127.0.0.1:1"}}, true, nil, "is HAProxy running?"},
@@ -169,6 +169,8 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		{"a second command in a name", func(c *Config) { c.Backend = "web;shutdown" }, "backend"},
 		{"a second command in a keyword", func(c *Config) { c.Keywords = []string{"backup;del"} }, "a character"},
 		{"a new line in a keyword", func(c *Config) { c.Keywords = []string{"backup\ndel"} }, "a character"},
+		{"a keyword that only one server may have", func(c *Config) { c.Keywords = []string{"guid", "x"} }, "has to differ from server to server"},
+		{"a cookie for all servers", func(c *Config) { c.Keywords = []string{"cookie", "x"} }, "has to differ from server to server"},
 		{"a keyword of podgate's", func(c *Config) { c.Keywords = []string{"weight", "0"} }, "podgate's to set"},
 		{"a weight that marks what leaves", func(c *Config) { c.Weight = -1 }, "weight"},
 		{"an owner with an underscore", func(c *Config) { c.Owner = "a_b" }, "owner"},
@@ -279,7 +281,7 @@ func manifestOf(b *v1alpha1.TargetBinding) balancer.Group {
 func TestKeywordsThatHAProxyRefuses(t *testing.T) {
 	h := startHAProxy(t, backends(freePort(t), 1))
 	for keywords, says := range map[string]string{
-		"cookie x":                     "'cookie' option is not",
+		"redir x":                      "'redir' option is not",
 		"proto bogus":                  "unknown MUX protocol 'bogus'",
 		"observe layer8":               "'observe' expects one of",
 		"error-limit 0":                "error-limit has to be > 0",
@@ -310,8 +312,9 @@ func TestAnswersToAddServer(t *testing.T) {
 		"cannot allocate server id: no id left": balancer.ErrQuota,
 		"out of memory":                         balancer.ErrQuota,
 		"Unable to allocate a server":           nil,
-		"Permission denied":                     balancer.ErrDenied,
-		"":                                      nil,
+		"'id' : custom id 600000 already used at (null):0 ('server b')": nil,
+		"Permission denied": balancer.ErrDenied,
+		"":                  nil,
 	} {
 		if got := (view{instance: instance{g: &group{}}}).refusedServer(said).kind; !errors.Is(got, want) {
 			t.Errorf("%q: want %v, got %v", said, want, got)

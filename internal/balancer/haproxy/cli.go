@@ -20,13 +20,15 @@ import (
 const (
 	// maxAnswer bounds an answer, in bytes: 20,000 servers fit.
 	maxAnswer = 16 << 20
-	// maxLine bounds a line of commands, in bytes; HAProxy takes one that fits its
-	// buffer (tune.bufsize, 16384 by default).
+	// maxLine bounds a line of commands, in bytes; HAProxy takes one that fits its buffer (tune.bufsize without
+	// tune.maxrewrite, 15360 by default).
 	maxLine = 8000
 	// marker is a command with a short answer that no other gives. It comes after each
 	// command, so that the answers can be told apart and one that was cut off is seen;
 	// and it tells the socket's level.
 	marker = "show cli level"
+	// plain begins each line: a socket may be configured to put a severity before all that is said (severity-output).
+	plain = "set severity-output none"
 )
 
 // Levels of a socket. They are the answers of marker.
@@ -39,8 +41,9 @@ type troubleError struct {
 	kind error
 	// text is for people; detail is for logs.
 	text, detail string
-	// dead: surely no HAProxy listens there.
+	// dead: surely no HAProxy listens there. cut: it ended the connection before all was said.
 	dead  bool
+	cut   bool
 	cause error
 }
 
@@ -64,13 +67,18 @@ type instance struct {
 // some were carried out; every unit is safe to be cut off anywhere.
 func (i instance) exchange(ctx context.Context, units ...[]string) ([][]string, *troubleError) {
 	var answers [][]string
+	limit := maxLine
 	for len(units) > 0 {
 		n, size := 0, 0
-		for ; n < len(units) && (n == 0 || size+lineSize(units[n]) <= maxLine); n++ {
+		for ; n < len(units) && (n == 0 || size+lineSize(units[n]) <= limit); n++ {
 			size += lineSize(units[n])
 		}
 
 		got, err := i.line(ctx, units[:n])
+		if err != nil && err.cut && n > 1 {
+			limit = 0 // The buffer may be smaller, of which nothing tells, so each unit goes alone.
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -97,6 +105,7 @@ func lineSize(unit []string) int {
 // line sends units on one line, on a connection of its own as HAProxy wants it.
 func (i instance) line(ctx context.Context, units [][]string) ([]string, *troubleError) {
 	var line strings.Builder
+	line.WriteString(plain + ";") // Its answer is empty and goes with the first command's.
 	commands := 0
 	for _, unit := range units {
 		for _, command := range unit {
@@ -112,7 +121,7 @@ func (i instance) line(ctx context.Context, units [][]string) ([]string, *troubl
 
 	answers, level, err := split(raw, commands)
 	if err != nil {
-		return nil, &troubleError{socket: i.socket, text: err.Error()}
+		return nil, &troubleError{socket: i.socket, text: err.Error(), cut: errors.Is(err, errCut)}
 	}
 	if level != "admin" && !i.g.Observe {
 		return nil, &troubleError{socket: i.socket, kind: balancer.ErrDenied,
@@ -137,6 +146,10 @@ func (i instance) talk(ctx context.Context, line string) (string, *troubleError)
 	}
 
 	raw, err := io.ReadAll(io.LimitReader(conn, maxAnswer+1))
+	if err != nil && strings.Contains(string(raw), unknownCommand) { // The master's socket says so, and waits for more.
+		text, kind := refusal(unknownCommand, i.g.Backend)
+		return "", &troubleError{socket: i.socket, kind: kind, text: text}
+	}
 	if err != nil {
 		return "", i.trouble(ctx, err)
 	}
@@ -149,7 +162,7 @@ func (i instance) talk(ctx context.Context, line string) (string, *troubleError)
 
 // trouble explains why a socket cannot be talked to.
 func (i instance) trouble(ctx context.Context, err error) *troubleError {
-	t := &troubleError{socket: i.socket, text: "the connection failed", detail: err.Error()}
+	t := &troubleError{socket: i.socket, text: "the connection failed", detail: err.Error(), cut: errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)}
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(context.Cause(ctx), errTooLong):
@@ -168,6 +181,8 @@ func (i instance) trouble(ctx context.Context, err error) *troubleError {
 
 	return t
 }
+
+var errCut = errors.New("the answer was cut off")
 
 // split takes the answers to n commands apart, each of which ends with a marker's.
 func split(raw string, n int) (answers []string, level string, err error) {
@@ -189,7 +204,7 @@ func split(raw string, n int) (answers []string, level string, err error) {
 	case len(answers) == n && strings.TrimSpace(strings.Join(answer, "")) == "":
 		return answers, level, nil
 	case len(answers) > 0 && len(answers) < n, raw == "":
-		return nil, "", errors.New("the answer was cut off")
+		return nil, "", errCut
 	}
 
 	return nil, "", errors.New("what answers is not HAProxy's runtime API, or its answer was cut off")

@@ -5,22 +5,25 @@ package haproxy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-
-	"github.com/podgate/podgate/internal/gate"
 )
 
 // The units of commands below are safe to be cut off after any command: what is left
 // then is a phase that the next call continues from, and a server that never passed a
 // check gets no traffic in any of them.
 
-// add makes a server, which begins in maintenance with its checks off.
-func (g *group) add(v version, name string, t gate.Target, restored bool) []string {
+// add makes a server, which begins in maintenance with its checks off; HAProxy gives it an identifier when that is 0.
+func (g *group) add(v version, name, address string, id int, restored bool) []string {
 	words := []string{
-		"add server", g.path(name), t.String(), "check",
+		"add server", g.path(name), address, "check",
 		"inter", fmt.Sprintf("%dms", g.Check.Interval.Milliseconds()),
 		"rise", fmt.Sprint(g.Check.Rise), "fall", fmt.Sprint(g.Check.Fall), "weight", fmt.Sprint(g.Weight),
 	}
+	if id != 0 {
+		words = append(words, "id", fmt.Sprint(id))
+	}
+
 	if g.Check.Port != 0 {
 		words = append(words, "port", fmt.Sprint(g.Check.Port))
 	}
@@ -34,6 +37,15 @@ func (g *group) add(v version, name string, t gate.Target, restored bool) []stri
 	}
 
 	return []string{strings.Join(append(words, g.Keywords...), " ")}
+}
+
+// try adds a server without a port that is checked, and removes it in case HAProxy took it, and one that was left over.
+func (g *group) try(v version, more ...string) []string {
+	portless := *g
+	portless.Check.Port, portless.Keywords = 0, slices.Concat(g.Keywords, more)
+	name := prefix(g.Owner) + trial
+	remove := "del server " + g.path(name)
+	return []string{remove, portless.add(v, name, "127.0.0.1", 0, false)[0], remove}
 }
 
 // start puts a server into service once its checks have passed, from any phase. A

@@ -44,12 +44,16 @@ var (
 	safeOwner = regexp.MustCompile(`^[a-z0-9-]{0,20}$`)
 )
 
-// maxKeywords keeps `add server` below 64 words, podgate's own 19 included. HAProxy cuts a command off there, and releases such as
+// maxKeywords keeps `add server` below 64 words, podgate's own 21 included. HAProxy cuts a command off there, and releases such as
 // 2.6.12 crash when the last word then lacks its value.
 const maxKeywords = 32
 
 // ownKeywords are those that the other fields set.
 var ownKeywords = []string{"check", "inter", "fastinter", "downinter", "rise", "fall", "port", "weight", "maxconn", "init-state", "disabled", "enabled", "track", "id", "from", "agent-check"}
+
+// uniqueKeywords have a value that may be only one server's, and all of a backend's would get the same: HAProxy 3.0 to
+// 3.1 crash at the second server with a guid, and a cookie would bring all clients to the first.
+var uniqueKeywords = []string{"guid", "cookie"}
 
 // read completes and checks the Config that a call came with.
 func read(settings balancer.Settings) (Config, []socket, error) {
@@ -104,6 +108,9 @@ func complete(c Config) (Config, []socket, error) {
 		}
 		if slices.Contains(ownKeywords, word) {
 			return c, nil, fmt.Errorf("keywords: %q is podgate's to set", word)
+		}
+		if slices.Contains(uniqueKeywords, word) {
+			return c, nil, fmt.Errorf("keywords: %q has to differ from server to server, and all would get the same", word)
 		}
 	}
 

@@ -150,7 +150,7 @@ func TestInterruptedRegistrationGoesOn(t *testing.T) {
 
 	target := s.newTarget(t)
 	name := nameFor(cfg, target)
-	add := g.add(version26, name, target, false)
+	add := g.add(version26, name, target.String(), 0, false)
 	sequences := map[string][]string{
 		"new":                slices.Concat(add, g.start(name)),
 		"drains":             slices.Concat(add, g.start(name), g.leave(name), g.start(name)),
@@ -202,7 +202,7 @@ func TestRestoredServerCutOffIsCheckedAfterAll(t *testing.T) {
 
 	target := s.newTarget(t)
 	name := nameFor(cfg, target)
-	s.haproxys[0].say(strings.Join(append(g.add(version26, name, target, true), g.restore(name)[0]), ";"))
+	s.haproxys[0].say(strings.Join(append(g.add(version26, name, target.String(), 0, true), g.restore(name)[0]), ";"))
 
 	if got := s.health(group, target); got.State != gate.Unavailable {
 		t.Errorf("up without checks: %+v", got)

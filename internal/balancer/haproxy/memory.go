@@ -16,6 +16,10 @@ import (
 // are put back as they were.
 const restoreWithin = time.Minute
 
+// turns is how often a process has to answer again after another did, within a minute, until two are known to take turns.
+// A reload may do it once, while both listen.
+const turns = 3
+
 // remembered is for how long a backend is remembered that no call is about. Groups whose
 // reads fail are still read every half a minute.
 const remembered = 2 * time.Minute
@@ -57,6 +61,14 @@ func (q quiet) now(s serverStat, now time.Time) quiet {
 
 type seen struct {
 	process string
+	// former is the process that answered before, and returns how often it was back, at last at returnedAt.
+	former     string
+	returns    int
+	returnedAt time.Time
+	// suits are the settings with which the backend takes servers that are added to this process, as far as that was
+	// asked. external: it takes none, whatever the settings.
+	suits    balancer.Settings
+	external bool
 	// serving are the servers that were healthy when last read.
 	serving map[string]bool
 	// lost are those that were when the process before this one was last read.
@@ -70,8 +82,9 @@ func newMemory(now func() time.Time) *memory {
 	return &memory{now: now, instances: map[socket]*seen{}, missing: map[missing]time.Time{}}
 }
 
-// note takes a view in.
-func (m *memory) note(v view) {
+// note takes a view in, and reports whether two processes take turns at the socket. A process that was restarted or
+// reloaded never answers again.
+func (m *memory) note(v view) (shared bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.instances[v.socket]
@@ -81,10 +94,12 @@ func (m *memory) note(v view) {
 	}
 
 	if s.process != v.process {
+		s.changes(v.process, m.now())
 		if m.now().Sub(s.lostAt) < restoreWithin {
 			maps.Copy(s.serving, s.lost) // lost twice
 		}
 		s.process, s.lost, s.lostAt = v.process, s.serving, m.now()
+		s.suits, s.external = "", false
 	}
 
 	before := s.leaving
@@ -101,6 +116,19 @@ func (m *memory) note(v view) {
 			delete(s.lost, server.name)
 		}
 	}
+
+	return s.returns >= turns && m.now().Sub(s.returnedAt) < time.Minute
+}
+
+// changes counts how often the former process is back.
+func (s *seen) changes(to string, now time.Time) {
+	if to == s.former {
+		if now.Sub(s.returnedAt) >= time.Minute {
+			s.returns = 0
+		}
+		s.returns, s.returnedAt = s.returns+1, now
+	}
+	s.former = s.process
 }
 
 // keep notes what was read for a Tend that follows.
@@ -132,6 +160,31 @@ func (m *memory) usable(with balancer.Settings, young time.Duration) []view {
 		return nil
 	}
 	return m.views
+}
+
+// tried returns what HAProxy said of servers of a view's settings, in the process that was read.
+func (m *memory) tried(v view) (suits, external bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.instances[v.socket]
+	if s == nil || s.process != v.process {
+		return false, false
+	}
+	return s.suits == v.g.settings, s.external
+}
+
+// try notes it.
+func (m *memory) try(v view, external bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.instances[v.socket]
+	switch {
+	case s == nil || s.process != v.process:
+	case external:
+		s.external = true
+	default:
+		s.suits = v.g.settings
+	}
 }
 
 // quietFor is for how long a server that leaves has had no connection, failed ones included.

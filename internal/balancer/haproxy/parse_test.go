@@ -18,7 +18,7 @@ func TestParseState(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	want := serverState{name: "p1", addr: local, port: 8080, operation: 2, weight: 100, initialWeight: 100, since: 1e9, checkResult: 3, checkState: 6, checkCompleted: 4}
+	want := serverState{name: "p1", id: 2, addr: local, port: 8080, operation: 2, weight: 100, initialWeight: 100, since: 1e9, checkResult: 3, checkState: 6, checkCompleted: 4}
 	if len(rows) != 1 || rows[0] != want {
 		t.Errorf("got %+v, want %+v", rows, want)
 	}
@@ -41,7 +41,7 @@ func TestParseStat(t *testing.T) {
 	}
 
 	want := serverStat{connections: 3, check: "L7STS", why: `a "b", c`, rise: 2, passed: 4}
-	if st.servers["p1"] != want || st.backend != (backendStat{told: true, mode: "tcp", algorithm: "leastconn"}) {
+	if st.servers["p1"] != want || st.backend != (backendStat{told: true, mode: "tcp"}) {
 		t.Errorf("got %+v, want %+v", st, want)
 	}
 

@@ -19,6 +19,9 @@ const patience = runner.Patience
 // configuration is what every HAProxy of the tests has; %[1]s is its folder.
 const configuration = `
     stats socket %[1]s/user.sock mode 600 level user
+    stats socket %[1]s/severity.sock mode 600 level admin severity-output string
+    external-check
+    insecure-fork-wanted
 defaults
     mode http
     timeout connect 1s

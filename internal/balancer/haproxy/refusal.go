@@ -10,6 +10,10 @@ import (
 	"github.com/podgate/podgate/internal/limit"
 )
 
+const unknownCommand = "Unknown command"
+
+const staticBalance = "backend %s has a static balance algorithm, or none (`dispatch`), which takes no servers at runtime: use `balance roundrobin`, `leastconn`, `random`, or `hash-type consistent`"
+
 // refusals are HAProxy's words for what it will not do, of all versions from 2.6 on.
 // The first that an answer contains counts.
 var refusals = []struct {
@@ -22,15 +26,17 @@ var refusals = []struct {
 	{"Can't find backend", balancer.ErrNotFound, "HAProxy has no backend %s: correct the name, or add it to HAProxy's configuration"},
 	{"No such backend", balancer.ErrNotFound, "HAProxy has no backend %s: correct the name, or add it to HAProxy's configuration"},
 	{"No such proxy", balancer.ErrNotFound, "HAProxy has no backend %s: correct the name, or add it to HAProxy's configuration"},
-	{"must use a dynamic load balancing", balancer.ErrInvalid, "backend %s has a static balance algorithm, which takes no servers at runtime: use `balance roundrobin`, `leastconn`, `random`, or `hash-type consistent`"},
+	{"must use a dynamic load balancing", balancer.ErrInvalid, staticBalance},
+	{"non dynamic load balancing", balancer.ErrInvalid, staticBalance},
 	{"cannot be used with log backends", balancer.ErrInvalid, "backend %s is one for logs"},
+	{"uses mode log", balancer.ErrInvalid, "backend %s is one for logs"},
 	{"no id left", balancer.ErrQuota, "backend %s has no number left for another server"},
 	{"out of memory", balancer.ErrQuota, "HAProxy has no memory left for another server of backend %s"},
 	{"failed to allocate", balancer.ErrQuota, "HAProxy has no memory left for another server of backend %s"},
 	{"unknown keyword", balancer.ErrInvalid, ""},
 	{"not supported for dynamic servers", balancer.ErrInvalid, ""},
 	{"is not usable for server", balancer.ErrInvalid, ""},
-	{"Unknown command", balancer.ErrInvalid, "this is not a runtime API of HAProxy 2.6 or later"},
+	{unknownCommand, balancer.ErrInvalid, "this is not a runtime API of HAProxy 2.6 or later: name a `stats socket`, not the master's (-S)"},
 }
 
 // refusal tells what HAProxy refuses and what to do about it, with the kind of error

@@ -22,11 +22,7 @@ const (
 // error is the cause itself, not a *provider.PartialError; so it is when an instance is
 // silent, although the others have the servers then.
 func (p *Provider) Register(ctx context.Context, of balancer.Group, targets []gate.Target, pods balancer.Pods) error {
-	return p.change(ctx, opRegister, of, targets, func(ctx context.Context, i instance) (failures, *troubleError) {
-		v, trouble := i.read(ctx)
-		if trouble != nil {
-			return nil, trouble
-		}
+	return p.change(ctx, opRegister, of, targets, func(ctx context.Context, v view) (failures, *troubleError) {
 		return v.register(ctx, targets, pods)
 	})
 }
@@ -34,11 +30,7 @@ func (p *Provider) Register(ctx context.Context, of balancer.Group, targets []ga
 // Deregister implements provider.Registrar; its errors are like Register's. Servers
 // drain from now on; Tend removes them when they have drained.
 func (p *Provider) Deregister(ctx context.Context, of balancer.Group, targets []gate.Target) error {
-	return p.change(ctx, opDeregister, of, targets, func(ctx context.Context, i instance) (failures, *troubleError) {
-		v, trouble := i.read(ctx)
-		if trouble != nil {
-			return nil, trouble
-		}
+	return p.change(ctx, opDeregister, of, targets, func(ctx context.Context, v view) (failures, *troubleError) {
 		return v.deregister(ctx, targets)
 	})
 }
@@ -46,7 +38,7 @@ func (p *Provider) Deregister(ctx context.Context, of balancer.Group, targets []
 // failures are the targets that an instance did not handle.
 type failures map[gate.Target]*troubleError
 
-func (p *Provider) change(ctx context.Context, op string, of balancer.Group, targets []gate.Target, do func(context.Context, instance) (failures, *troubleError)) error {
+func (p *Provider) change(ctx context.Context, op string, of balancer.Group, targets []gate.Target, do func(context.Context, view) (failures, *troubleError)) error {
 	g, err := p.group(op, of)
 	if err != nil || len(targets) == 0 {
 		return err
@@ -59,7 +51,13 @@ func (p *Provider) change(ctx context.Context, op string, of balancer.Group, tar
 	g.memory.keep(nil)
 	defer g.memory.keep(nil)
 
-	results, trouble := settle(each(ctx, p, g, do))
+	results, trouble := settle(each(ctx, p, g, func(ctx context.Context, i instance) (failures, *troubleError) {
+		v, trouble := i.read(ctx)
+		if trouble != nil {
+			return nil, trouble
+		}
+		return do(ctx, v)
+	}))
 	if trouble != nil {
 		return trouble.call(op, g.id)
 	}
@@ -180,66 +178,90 @@ type placement struct {
 	restore bool
 }
 
-// place adds and starts servers, and gives those that HAProxy refused.
-func (v view) place(ctx context.Context, wanted []placement) (map[string]*troubleError, *troubleError) {
-	refused := map[string]*troubleError{}
-	var adds, starts [][]string
-	var added, started []placement
-	known := map[string]server{}
-	for _, s := range v.servers {
-		known[s.name] = s
+// orders are the units of commands that place servers, with whose they are.
+type orders struct {
+	adds, starts   [][]string
+	added, started []placement
+	refused        map[string]*troubleError
+}
+
+func (s *orders) start(w placement, unit []string) {
+	s.starts, s.started = append(s.starts, unit), append(s.started, w)
+}
+
+// orders are those that servers need from where they are.
+func (v view) orders(wanted []placement) *orders {
+	s := &orders{refused: map[string]*troubleError{}}
+	known, taken := map[string]server{}, map[int]bool{}
+	for _, other := range v.servers {
+		known[other.name], taken[other.id] = other, true
 	}
 
 	room := v.room()
 	for _, w := range wanted {
-		s, exists := known[w.name]
-		at, _ := s.target()
+		have, exists := known[w.name]
+		at, _ := have.target()
 		switch {
 		case !exists && room == 0:
-			refused[w.name] = v.refuse(balancer.ErrQuota, "it has as many servers as maxServers allows, others' and leaving ones included: raise maxServers, or run fewer pods")
+			s.refused[w.name] = v.refuse(balancer.ErrQuota, "it has as many servers as maxServers allows, others' and leaving ones included: raise maxServers, or run fewer pods")
 		case !exists:
-			room--
-			adds, added = append(adds, v.g.add(v.version, w.name, w.target, w.restore)), append(added, w)
+			id := idOf(w.name, taken)
+			room, taken[id] = room-1, true
+			s.adds, s.added = append(s.adds, v.g.add(v.version, w.name, w.target.String(), id, w.restore)), append(s.added, w)
 		case at != w.target:
-			refused[w.name] = v.refuse(balancer.ErrInvalid, fmt.Sprintf("server %q exists with another address: remove it from HAProxy's configuration", w.name))
-		case s.unchecked():
-			starts, started = append(starts, v.g.check(w.name)), append(started, w)
-		case s.phase() != present:
-			starts, started = append(starts, v.g.start(w.name)), append(started, w)
+			s.refused[w.name] = v.refuse(balancer.ErrInvalid, fmt.Sprintf("server %q exists with another address: remove it from HAProxy's configuration", w.name))
+		case have.unchecked():
+			s.start(w, v.g.check(w.name))
+		case have.phase() != present:
+			s.start(w, v.g.start(w.name))
 		}
 	}
 
-	answers, trouble := v.exchange(ctx, adds...)
+	return s
+}
+
+// place adds and starts servers, and gives those that HAProxy refused.
+func (v view) place(ctx context.Context, wanted []placement) (map[string]*troubleError, *troubleError) {
+	s := v.orders(wanted)
+
+	// Nothing is added where it could do harm or would never serve.
+	if len(s.adds) > 0 {
+		if trouble := v.suits(ctx); trouble != nil {
+			return nil, trouble
+		}
+	}
+
+	answers, trouble := v.exchange(ctx, s.adds...)
 	if trouble != nil {
 		return nil, trouble
 	}
 
-	for n, w := range added {
+	for n, w := range s.added {
 		said := answers[n][0]
 		switch {
 		case strings.Contains(said, "New server registered") && w.restore:
-			starts, started = append(starts, v.g.restore(w.name)), append(started, w)
+			s.start(w, v.g.restore(w.name))
 		case strings.Contains(said, "New server registered"):
-			starts, started = append(starts, v.g.start(w.name)), append(started, w)
+			s.start(w, v.g.start(w.name))
 		case strings.Contains(said, "Already exists a server with the same name"):
 			// Another replica was faster. It starts the server, too: a start is not
 			// repeated on one that may be up by now.
 		default:
-			refused[w.name] = v.refusedServer(said)
+			s.refused[w.name] = v.refusedServer(said)
 		}
 	}
 
-	if answers, trouble = v.exchange(ctx, starts...); trouble != nil {
+	if answers, trouble = v.exchange(ctx, s.starts...); trouble != nil {
 		return nil, trouble
 	}
 
-	for n, w := range started {
+	for n, w := range s.started {
 		if said := complaint(answers[n]); said != "" {
-			refused[w.name] = v.refused(said)
+			s.refused[w.name] = v.refused(said)
 		}
 	}
 
-	return refused, nil
+	return s.refused, nil
 }
 
 // room is how many servers may be added; below 0 for any number.
@@ -275,10 +297,11 @@ func (v view) refused(said string) *troubleError {
 }
 
 // refusedServer makes an error of the answer to `add server` when it made none. HAProxy says what is wrong with one of the words,
-// in a hundred ways, and says so each time: only another configuration helps, unless it was short of memory.
+// in a hundred ways, and says so each time: only another configuration helps, unless it was short of memory, or somebody
+// else took the identifier meanwhile.
 func (v view) refusedServer(said string) *troubleError {
 	trouble := v.refused(said)
-	if trouble.kind == nil && said != "" && !scarce(said) {
+	if trouble.kind == nil && said != "" && !scarce(said) && !strings.Contains(said, "already used at") {
 		trouble.kind = balancer.ErrInvalid
 	}
 	return trouble

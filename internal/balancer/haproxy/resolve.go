@@ -25,14 +25,17 @@ func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer
 		return balancer.Group{}, err
 	}
 
-	views, trouble := p.views(ctx, g)
+	// What cannot work is said now, not when the first pod waits. Where pods are served already, Register says it: they
+	// must drain all the same.
+	views, trouble := settle(each(ctx, p, g, func(ctx context.Context, i instance) (view, *troubleError) {
+		v, trouble := i.read(ctx)
+		if trouble == nil && !g.Observe && !g.Ending && len(v.own()) == 0 {
+			trouble = v.suits(ctx)
+		}
+		return v, trouble
+	}))
 	if trouble != nil {
 		return balancer.Group{}, trouble.call(opResolve, g.id)
-	}
-
-	if v := views[0]; v.backend.algorithm == "static-rr" && !g.Observe {
-		text, kind := refusal("must use a dynamic load balancing", g.Backend)
-		return balancer.Group{}, v.refuse(kind, text).call(opResolve, g.id)
 	}
 
 	return balancer.Group{
@@ -41,5 +44,6 @@ func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer
 		HealthCheckEnabled: true, HealthCheckInterval: g.Check.Interval,
 		HealthyThreshold: g.Check.Rise, UnhealthyThreshold: g.Check.Fall,
 		DeregistrationDelay: g.Drain,
+		Caveat:              caveat(views, g),
 	}, nil
 }

@@ -4,7 +4,11 @@
 package haproxy
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -50,6 +54,46 @@ func TestRetriedRequestsOutliveNoServer(t *testing.T) {
 	}
 
 	clients.Wait()
+	if now := pid(h.say("show info")); now == "" || now != process {
+		t.Errorf("HAProxy ended: it was %q and is %q", process, now)
+	}
+}
+
+// TestListsOutliveServers: while somebody reads a list of servers slowly, podgate deletes them. HAProxy 2.6.12 keeps the
+// server at which the list stands, but not the one after it, and ends by a segmentation fault when both were deleted in
+// this order.
+func TestListsOutliveServers(t *testing.T) {
+	s := newSite(t, "unix")
+	h, group := s.haproxys[0], s.config(backend).Group()
+	process := pid(h.say("show info"))
+	const servers, atOnce = 1500, 50
+	for n := 0; n < servers; n += atOnce {
+		var line strings.Builder
+		for i := range atOnce {
+			fmt.Fprintf(&line, "add server %s/podgate_%s_%d 127.0.0.1:%d weight 0;", backend, strings.Repeat("a", 100), n+i, 1+n+i)
+		}
+		h.say(line.String())
+	}
+
+	slow, err := net.Dial("unix", h.admin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = slow.Close() }()
+	if _, err := fmt.Fprintf(slow, "show stat %s 4 -1\n", backend); err != nil {
+		t.Fatal(err)
+	}
+
+	eventually(t, "all servers are removed", func() bool {
+		if err := s.provider.Tend(t.Context(), group); err != nil {
+			t.Fatal(err)
+		}
+		return len(h.servers()) == 0
+	})
+
+	if list, err := io.ReadAll(slow); err != nil || len(list) == 0 {
+		t.Errorf("the list has %d bytes: %v", len(list), err)
+	}
 	if now := pid(h.say("show info")); now == "" || now != process {
 		t.Errorf("HAProxy ended: it was %q and is %q", process, now)
 	}

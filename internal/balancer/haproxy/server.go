@@ -71,11 +71,12 @@ const (
 	reasonNoChecks    = "HAProxy.NotChecked"
 	reasonStarting    = "HAProxy.SlowStart"
 	reasonStopping    = "HAProxy.Stopping"
+	reasonAgent       = "HAProxy.AgentDown"
 	reasonChecking    = "HAProxy.InitialHealthChecking"
 )
 
 // passing are the statuses of a check that passed.
-var passing = map[string]bool{"L4OK": true, "L6OK": true, "L7OK": true, "L7OKC": true}
+var passing = map[string]bool{"L4OK": true, "L6OK": true, "L7OK": true, "L7OKC": true, "PROCOK": true}
 
 // health says how the server stands. Healthy needs a server that is up, weighs
 // something and is in no maintenance or drain, and a completed check that passed: one
@@ -95,10 +96,17 @@ func (s server) health() gate.Health {
 	case s.weight == 0:
 		return gate.Health{State: gate.Unused, Reason: reasonNoWeight, Description: "The server's weight is 0"}
 	case s.checkState&checkConfigured == 0 || s.checkState&checkEnabled == 0:
-		return gate.Health{State: gate.Unavailable, Reason: reasonNoChecks, Description: "HAProxy does not check the server"}
+		return gate.Health{State: gate.Unavailable, Reason: reasonNoChecks, Description: s.notChecked()}
 	}
 
 	return s.checked()
+}
+
+func (s server) notChecked() string {
+	if s.stat.follows != "" {
+		return fmt.Sprintf("HAProxy does not check the server, which has the state of %s (track)", s.stat.follows)
+	}
+	return "HAProxy does not check the server"
 }
 
 func (s server) checked() gate.Health {
@@ -110,6 +118,8 @@ func (s server) checked() gate.Health {
 		return gate.Health{State: gate.Initial, Reason: reasonStarting, Description: "The server is up and gets more and more traffic"}
 	case s.operation == opStopping:
 		return gate.Health{State: gate.Unhealthy, Reason: reasonStopping, Description: "The application asks for no new traffic"}
+	case passed && s.operation == opStopped && s.stat.agent != "":
+		return gate.Health{State: gate.Unhealthy, Reason: reasonAgent, Description: "The agent-check says that the server is down: " + s.stat.agent}
 	case passed || s.stat.check == "" || s.stat.check == "INI" || s.stat.check == "UNK":
 		return gate.Health{State: gate.Initial, Reason: reasonChecking, Description: fmt.Sprintf("Not yet %d health checks in a row have passed", s.stat.rise)}
 	}

@@ -4,6 +4,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -25,14 +26,21 @@ type serverStat struct {
 	// rise is how many checks in a row have to pass, passed how many did; a server that
 	// is up has more than rise.
 	rise, passed int
+	// follows is the server whose state this one has (track); empty for its own.
+	follows string
+	// agent is HAProxy's word on the agent that says that the server is down; empty when none does.
+	agent string
+	// limit is the server's maxconn, and cookie says whether it has one, which sockets of level user do not tell.
+	limit  int
+	cookie bool
 }
 
 // backendStat is the row of the backend itself.
 type backendStat struct {
 	// told: there was such a row.
 	told bool
-	// mode is "http" or "tcp"; algorithm is empty on sockets of level user.
-	mode, algorithm string
+	// mode is "http" or "tcp". cookie is the name of the one that keeps clients at their servers.
+	mode, cookie string
 }
 
 type stat struct {
@@ -83,7 +91,7 @@ func parseStat(answer, backend string) (stat, error) {
 			return stat{}, fmt.Errorf("show stat: row %d is of another backend", n+1)
 		}
 		if ofBackend(row) {
-			st.backend = backendStat{told: true, mode: row["mode"], algorithm: row["algo"]}
+			st.backend = backendStat{told: true, mode: row["mode"], cookie: row["cookie"]}
 			continue
 		}
 		s, err := readStat(row)
@@ -95,6 +103,9 @@ func parseStat(answer, backend string) (stat, error) {
 
 	return st, nil
 }
+
+// errNoRow: there is no such backend, or it is disabled.
+var errNoRow = errors.New("show stat: no row of the backend")
 
 // parseNumber finds a backend's number in the answer to "show stat -1 2 -1", which has all backends.
 func parseNumber(answer, backend string) (string, error) {
@@ -113,14 +124,19 @@ func parseNumber(answer, backend string) (string, error) {
 		return row["iid"], nil
 	}
 
-	return "", errors.New("show stat: no row of the backend")
+	return "", errNoRow
 }
 
 func readStat(row map[string]string) (serverStat, error) {
 	// An asterisk says that the next check runs already.
-	s := serverStat{check: strings.TrimPrefix(row["check_status"], "* "), why: row["last_chk"]}
-	if s.why == "" {
-		s.why = row["check_desc"]
+	s := serverStat{
+		check: strings.TrimPrefix(row["check_status"], "* "), why: cmp.Or(row["last_chk"], row["check_desc"]),
+		follows: row["tracked"], cookie: row["cookie"] != "",
+	}
+
+	// An agent that does not answer changes nothing, so only its word counts.
+	if strings.TrimPrefix(row["agent_status"], "* ") == "L7STS" {
+		s.agent = cmp.Or(row["last_agt"], row["agent_desc"])
 	}
 
 	var err error
@@ -138,6 +154,6 @@ func readStat(row map[string]string) (serverStat, error) {
 
 	s.connections, s.queued = number("scur", true), number("qcur", true)
 	s.attempts = number("wretr", false) + number("econ", false)
-	s.rise, s.passed = number("check_rise", false), number("check_health", false)
+	s.rise, s.passed, s.limit = number("check_rise", false), number("check_health", false), number("slim", false)
 	return s, err
 }

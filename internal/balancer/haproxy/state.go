@@ -16,6 +16,7 @@ import (
 // HAProxy's management guide under that command, format 1.
 type serverState struct {
 	name string
+	id   int
 	// addr is invalid for a server that has none yet, or a socket's path.
 	addr           netip.Addr
 	port           int
@@ -24,9 +25,11 @@ type serverState struct {
 	weight         int // srv_uweight, as set at runtime
 	initialWeight  int // srv_iweight
 	since          time.Duration
-	checkResult    int // srv_check_result; 0 while a check runs
-	checkState     int // srv_check_state, a mask
-	checkCompleted int // srv_check_health, a counter of checks
+	checkResult    int  // srv_check_result; 0 while a check runs
+	checkState     int  // srv_check_state, a mask
+	checkCompleted int  // srv_check_health, a counter of checks
+	agentState     int  // srv_agent_state, a mask like checkState
+	tls            bool // srv_use_ssl
 }
 
 // Values of the fields of serverState.
@@ -94,8 +97,9 @@ func readState(columns, values []string) (serverState, error) {
 	s.addr = s.addr.Unmap()
 	var seconds int
 	for name, to := range map[string]*int{
-		"srv_port": &s.port, "srv_op_state": &s.operation, "srv_admin_state": &s.admin, "srv_uweight": &s.weight, "srv_iweight": &s.initialWeight,
+		"srv_id": &s.id, "srv_port": &s.port, "srv_op_state": &s.operation, "srv_admin_state": &s.admin, "srv_uweight": &s.weight, "srv_iweight": &s.initialWeight,
 		"srv_time_since_last_change": &seconds, "srv_check_result": &s.checkResult, "srv_check_state": &s.checkState, "srv_check_health": &s.checkCompleted,
+		"srv_agent_state": &s.agentState,
 	} {
 		n, err := strconv.Atoi(row[name])
 		if err != nil {
@@ -108,6 +112,6 @@ func readState(columns, values []string) (serverState, error) {
 		return s, errors.New("a number is out of its range")
 	}
 
-	s.since = time.Duration(max(seconds, 0)) * time.Second
+	s.since, s.tls = time.Duration(max(seconds, 0))*time.Second, row["srv_use_ssl"] == "1"
 	return s, nil
 }

@@ -6,6 +6,7 @@ package haproxy
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,6 +138,9 @@ func (v view) overdue() [][]string {
 		}
 	}
 
+	// HAProxy without its commit f175b08bfbf8 (2.8) may end when a server and then the one that follows it are deleted while
+	// somebody else's list of servers is being written, so the last goes first.
+	slices.Reverse(units)
 	return units
 }
 

@@ -34,6 +34,8 @@ type transcript struct {
 	stopping    bool
 	// reloads is how often it was reloaded.
 	reloads int
+	// judge is what it says of servers that it is only asked about; what HAProxy says of a check of its own when it is nil.
+	judge func(command string) string
 	// later is how far podgate's clock is ahead.
 	later time.Duration
 
@@ -50,6 +52,12 @@ func (s *transcript) serve(conn net.Conn) {
 		switch {
 		case command == marker:
 			answer = "admin\n"
+		case command == plain || strings.HasPrefix(command, "del server") && strings.HasSuffix(command, "_trial"):
+		case strings.HasPrefix(command, "add server") && strings.Contains(command, "_trial "):
+			answer = "config: backend 'web': server 'podgate_trial' has neither service port nor check port nor tcp_check rule 'connect' with port information.\n"
+			if s.judge != nil {
+				answer = s.judge(command)
+			}
 		case command == "show info":
 			answer = fmt.Sprintf("Name: HAProxy\nVersion: %s\nPid: %d\nStart_time_sec: 9\nStopping: %d\n", s.version, 7+s.reloads, map[bool]int{true: 1}[s.stopping])
 		case strings.HasPrefix(command, "show servers state"):
@@ -129,7 +137,7 @@ func TestVersions(t *testing.T) {
 			}
 
 			name := nameOf("podgate_", balancer.Pod{}, target)
-			add := "add server web/" + name + " 127.0.0.1:80 check inter 2000ms rise 2 fall 3 weight 100"
+			add := "add server web/" + name + " 127.0.0.1:80 check inter 2000ms rise 2 fall 3 weight 100 id " + fmt.Sprint(idOf(name, nil))
 			if tc.initState {
 				add += " init-state fully-down"
 			}
@@ -183,7 +191,7 @@ func TestVersionsRestore(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		want := []string{"add server web/" + name + " 127.0.0.1:80 check inter 2000ms rise 2 fall 3 weight 100", "set server web/" + name + " state ready", "enable health web/" + name}
+		want := []string{"add server web/" + name + " 127.0.0.1:80 check inter 2000ms rise 2 fall 3 weight 100 id " + fmt.Sprint(idOf(name, nil)), "set server web/" + name + " state ready", "enable health web/" + name}
 		if diff := cmp.Diff(want, s.changes()); diff != "" {
 			t.Errorf("%s: put back with other commands (-want +got):\n%s", version, diff)
 		}

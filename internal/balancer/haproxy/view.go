@@ -6,6 +6,7 @@ package haproxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -61,7 +62,11 @@ func (i instance) read(ctx context.Context) (view, *troubleError) {
 		return view{}, &troubleError{socket: i.socket, text: "this HAProxy process is stopping"}
 	}
 
-	i.g.memory.note(v)
+	if i.g.memory.note(v) {
+		return view{}, &troubleError{socket: i.socket, kind: balancer.ErrInvalid,
+			text: "several HAProxy processes answer here by turns, as behind a load balancer: give each instance an address of its own"}
+	}
+
 	return v, nil
 }
 
@@ -74,13 +79,16 @@ func (i instance) readByNumber(ctx context.Context) (view, *troubleError) {
 	}
 
 	number, err := parseNumber(answers[0][0], i.g.Backend)
+	if errors.Is(err, errNoRow) {
+		return view{}, &troubleError{socket: i.socket, kind: balancer.ErrInvalid, text: fmt.Sprintf("backend %q is disabled in HAProxy's configuration: enable it", i.g.Backend)}
+	}
 	if err != nil {
 		return view{}, i.nonsense(err)
 	}
 
 	v, trouble := i.readAs(ctx, number)
 	if trouble == nil && !v.backend.told {
-		return view{}, i.nonsense(errors.New("show stat: no row of the backend"))
+		return view{}, i.nonsense(errNoRow)
 	}
 
 	return v, trouble
