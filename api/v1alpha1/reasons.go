@@ -13,6 +13,9 @@ const (
 	ConditionManaged = "Managed"
 	// ConditionGated is False where the binding's pods get no gate although podgate works as it should; else it is absent.
 	ConditionGated = "Gated"
+	// ConditionSupported is False where the load balancer's configuration has something that does not apply to the targets
+	// that podgate registers; else it is absent.
+	ConditionSupported = "Supported"
 	// ConditionPolicyAccepted reports whether the binding's policies can be used.
 	ConditionPolicyAccepted = "PolicyAccepted"
 	// ConditionTargetsHeld reports whether targets that should be removed are kept for now.
@@ -75,6 +78,8 @@ const (
 	ReasonOwnedByLBC     = "OwnedByLBC"
 	ReasonNotServed      = "NotServed"
 	ReasonExternal       = "External"
+	// Of Supported.
+	ReasonNotAppliedToTargets = "NotAppliedToTargets"
 	// Of PolicyAccepted.
 	ReasonAccepted      = "Accepted"
 	ReasonInvalidPolicy = "InvalidPolicy"
@@ -127,10 +132,11 @@ const (
 	// OnOpenGate and OnClosedGate are the conditions of gates, with status True, and with False or Unknown.
 	OnOpenGate   Place = "open gate"
 	OnClosedGate Place = "closed gate"
-	// OnReady, OnManaged, OnGated, OnPolicyAccepted and OnTargetsHeld are the conditions of bindings.
+	// OnReady, OnManaged, OnGated, OnSupported, OnPolicyAccepted and OnTargetsHeld are the conditions of bindings.
 	OnReady          Place = ConditionReady
 	OnManaged        Place = ConditionManaged
 	OnGated          Place = ConditionGated
+	OnSupported      Place = ConditionSupported
 	OnPolicyAccepted Place = ConditionPolicyAccepted
 	OnTargetsHeld    Place = ConditionTargetsHeld
 	// OnNoGate is a pod that has no gate or lacks one, as podgate explain, status and preflight report it, and the
@@ -251,6 +257,8 @@ var Explanations = []Explanation{
 	{OnGated, ReasonInstanceTargets, "The group's targets are not pods", "nothing, or use a group of target type ip", ""},
 	{OnGated, ReasonUnservedTargetType, "The group's targets are neither pods nor nodes", "use a group of target type ip, or delete the binding", ""},
 	{OnGated, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and restart the pods", ""},
+
+	{OnSupported, ReasonNotAppliedToTargets, "Something in the load balancer's configuration does not apply to targets that podgate registers; the message says what to use instead", "do what the message says", "providers/haproxy.md#what-servers-added-at-runtime-cannot-do"},
 
 	{OnPolicyAccepted, ReasonAccepted, "The binding's policies can be used", NothingToDo, "policies.md"},
 	{OnPolicyAccepted, ReasonInvalidPolicy, "A policy of the binding cannot be used; the message names each annotation, its value and what is allowed", "correct the annotations that the message names", "policies.md"},

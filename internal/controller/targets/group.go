@@ -50,6 +50,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	if err != nil {
 		if g, ok := b.Published(); ok && transient(err) {
 			// Dated so that it is asked about again after resolveSoon.
+			g.Caveat = known.group.Caveat
 			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolved{group: g}.lasts()), group: g})
 			return g, nil
 		}

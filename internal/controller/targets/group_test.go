@@ -19,17 +19,17 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 )
 
-// resolver counts how often groups are asked about, and says of which type they are.
+// resolver counts how often groups are asked about, and says of which type they are and what does not apply to their targets.
 type resolver struct {
 	*world
-	targetType string
-	asked      int
+	targetType, caveat string
+	asked              int
 }
 
 func (r *resolver) Resolve(ctx context.Context, wanted balancer.Group) (balancer.Group, error) {
 	r.asked++
 	g, err := r.world.Resolve(ctx, wanted)
-	g.TargetType = r.targetType
+	g.TargetType, g.Caveat = r.targetType, r.caveat
 	return g, err
 }
 

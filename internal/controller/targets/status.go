@@ -125,8 +125,10 @@ func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) err
 	if v.ungated() {
 		conditions = append(conditions, metav1.Condition{Type: v1alpha1.ConditionGated, Status: metav1.ConditionFalse, Reason: v.reason, Message: v.message})
 	}
-	if c := r.policy(b); c != nil {
-		conditions = append(conditions, *c)
+	for _, c := range []*metav1.Condition{r.supported(b), r.policy(b)} {
+		if c != nil {
+			conditions = append(conditions, *c)
+		}
 	}
 	if v.early {
 		r.wait(b, v.reason)
@@ -145,6 +147,22 @@ func managed(b *binding.Binding, v verdict) metav1.Condition {
 		return metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionFalse, Reason: v.reason, Message: "podgate neither registers nor deregisters this group's targets, because they are not pods."}
 	}
 	return metav1.Condition{Type: v1alpha1.ConditionManaged, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonOwnedByPodgate, Message: "podgate registers and deregisters this group's targets."}
+}
+
+// supported returns the condition that says what of the load balancer's configuration does not apply to the binding's
+// targets, nil when nothing is known. An event says it when it changes.
+func (r *reporter) supported(b *binding.Binding) *metav1.Condition {
+	caveat := r.states.get(b.Key()).service.resolved.group.Caveat
+	if caveat == "" {
+		return nil
+	}
+
+	c := &metav1.Condition{Type: v1alpha1.ConditionSupported, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotAppliedToTargets, Message: limit.Cut(caveat, limit.Message)}
+	if before := meta.FindStatusCondition(*b.Conditions, c.Type); before == nil || before.Message != c.Message {
+		r.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, c.Reason, "Reconcile", "%s", caveat)
+	}
+
+	return c
 }
 
 // ownedByLBC reports that AWS Load Balancer Controller owns the binding.
@@ -211,7 +229,7 @@ func (r *reporter) drop(b *binding.Binding, conditions []metav1.Condition) (drop
 		kept = append(kept, c.Type)
 	}
 
-	for _, c := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionTargetsHeld, v1alpha1.ConditionGated} {
+	for _, c := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionTargetsHeld, v1alpha1.ConditionGated, v1alpha1.ConditionSupported} {
 		if !slices.Contains(kept, c) {
 			dropped = meta.RemoveStatusCondition(b.Conditions, c) || dropped
 		}

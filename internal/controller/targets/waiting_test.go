@@ -184,6 +184,34 @@ func byFlux(t *testing.T, o client.Object) kstatus.Status {
 	return r.Status
 }
 
+// TestWhatDoesNotApplyToTargetsIsSaid: the binding works, and says once what of the load balancer's configuration does not
+// apply to its targets.
+func TestWhatDoesNotApplyToTargetsIsSaid(t *testing.T) {
+	w := newWorld(t)
+	r := &resolver{world: w, targetType: "ip", caveat: "No cookies."}
+	w.balanceBy(r)
+	w.bindings["web-tg"].Annotations = nil
+	w.states.update(web, func(s *state) { s.service.resolved = resolved{} })
+	w.serve(1)
+	for range 2 {
+		w.reconcile()
+	}
+
+	if got, ready := w.says(v1alpha1.ConditionSupported), w.says(v1alpha1.ConditionReady); got != "False NotAppliedToTargets" || ready != "True Synced" {
+		t.Errorf("Supported: %s; Ready: %s", got, ready)
+	}
+	if n := strings.Count(drainEvents(w), "No cookies."); n != 1 {
+		t.Errorf("%d events, want one", n)
+	}
+
+	r.caveat = ""
+	w.bindings["web-tg"].Generation++
+	w.reconcile()
+	if got := w.says(v1alpha1.ConditionSupported); got != "" {
+		t.Errorf("nothing to say any more, and Supported is %s", got)
+	}
+}
+
 // says returns a condition's status and reason; empty when there is no such condition.
 func says(conditions []metav1.Condition, conditionType string) string {
 	if c := meta.FindStatusCondition(conditions, conditionType); c != nil {
