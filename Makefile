@@ -22,6 +22,9 @@ VERSIONS_FLAGS ?=
 # Flags of the bench, such as BENCH_FLAGS='--scenario flip'.
 BENCH_FLAGS ?=
 
+# Quotes flags for the shell, one word each, so that a regular expression may hold what means something to it.
+quoted = $(foreach flag,$(subst ',,$(subst ",,$(1))),'$(flag)')
+
 # Says which step of the demo begins, and how many seconds after the start; nothing for other goals.
 STARTED := $(shell date +%s)
 step = $(if $(filter demo%,$(MAKECMDGOALS)),@printf '\n[%s of 5] %s (after %s s)\n' $(1) $(2) $$(($$(date +%s) - $(STARTED))))
@@ -51,7 +54,7 @@ test: tools cluster lint verify unit mutate model smoke ## Lint, generated code,
 e2e: e2e-build ## Run the end-to-end tests on real clusters; with E2E_FLAGS those that the flags say, on one.
 	scripts/install-debian curl=curl haproxy=haproxy
 	$(if $(E2E_FLAGS),scripts/with-cluster $(E2E),scripts/e2e $(E2E) $(E2E_CLUSTERS)) out/podgate.tar out/app-v1.tar out/app-v2.tar \
-		$(if $(E2E_FLAGS),-- bin/e2e.test -test.v -test.timeout 60m -test.parallel 8 $(E2E_FLAGS))
+		$(if $(E2E_FLAGS),-- bin/e2e.test -test.v -test.timeout 60m -test.parallel 8 $(call quoted,$(E2E_FLAGS)))
 
 .PHONY: build
 build: ## Build every program into bin/.
@@ -115,7 +118,7 @@ unit: tools cluster ## Unit and API-server tests, with the race detector.
 .PHONY: test-versions
 test-versions: build tools ## The tests on an API server, on that of each release of Kubernetes in VERSIONS; no part of the tests.
 	scripts/install-debian aws=awscli curl=curl haproxy=haproxy promtool=prometheus
-	scripts/test-versions $(VERSIONS) -- -count=1 -timeout 20m $(VERSIONS_FLAGS)
+	scripts/test-versions $(VERSIONS) -- -count=1 -timeout 20m $(call quoted,$(VERSIONS_FLAGS))
 
 .PHONY: mutate
 mutate: ## Break each law on purpose and see its test fail.
@@ -136,13 +139,14 @@ smoke: e2e-build ## One rolling update on the real cluster that loses no request
 .PHONY: model
 model: ## Random schedules of events and faults against a model of a cluster; a failing one prints how to replay it.
 	$(GO) test -c -tags model -o bin/model.test ./internal/model
-	for base in $(MODEL_BASES); do GOGC=1600 bin/model.test -test.timeout 30m -base $$base $(MODEL_FLAGS) || exit 1; done
+	for base in $(MODEL_BASES); do GOGC=1600 bin/model.test -test.timeout 30m -base $$base $(call quoted,$(MODEL_FLAGS)) || exit 1; done
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities; needs Go's database of them from the network, or a copy that GOVULNDB names.
 	GOBIN=$(CURDIR)/bin $(GO) install -C tools golang.org/x/vuln/cmd/govulncheck
 	bin/govulncheck $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
 	bin/govulncheck -C test/localcluster $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
+	bin/govulncheck -C build/image $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
 
 .PHONY: soak
 soak: ## The same for an hour (SOAK) each with schedules that nobody has seen, whose base it prints; it fails at its end with all failing seeds.
