@@ -58,22 +58,8 @@ type Traits struct {
 	// when it is nil.
 	OpensWithin func(Group) time.Duration
 
-	// Reasons are what the reasons of the driver's Health begin with, and no other reason does.
-	Reasons []string
-	// Advice lists what to do about gates that are closed for one of them, and OtherAdvice says
-	// it of those that are not listed; to do what the message says when it is empty.
-	Advice      []Advice
-	OtherAdvice string
-	// NotFound is the reason of the condition on a binding whose group does not exist;
-	// empty for that of target groups.
-	NotFound string
-	// Explain says in a sentence what an error about a group means, which people know by that
-	// name, and what to do about it; empty for an error of which the driver knows no more than
-	// is true of every load balancer. It is nil where that is always so.
-	Explain func(group string, err error) string
-	// Overlap says in a sentence that another, older binding has the same claim, which is
-	// a part of the group. Groups are claimed as a whole when it is nil.
-	Overlap func(other, claim string) string
+	// Words are what people are told of it.
+	Words
 }
 
 // Lag is how far what is read of a group may be behind what was done to it.

@@ -35,9 +35,7 @@ func Driver() balancer.Driver {
 		Quiet:    func(g balancer.Group) bool { return connects(g.Protocol) },
 
 		OpensWithin: opensWithin,
-		Reasons:     reasons,
-		Advice:      advice,
-		Explain:     explain,
+		Words:       words,
 	}}
 }
 

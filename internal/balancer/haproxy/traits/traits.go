@@ -6,12 +6,9 @@
 package traits
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -42,13 +39,7 @@ func Driver() balancer.Driver {
 		// A server is removed from an instance when it has no connection left there.
 		GoneIsDone: true,
 
-		Reasons:     reasons,
-		Advice:      advice,
-		OtherAdvice: otherAdvice,
-
-		NotFound: v1alpha1.ReasonBackendNotFound,
-		Explain:  explain,
-		Overlap:  overlap,
+		Words: words,
 	}}
 }
 
@@ -56,19 +47,4 @@ func Driver() balancer.Driver {
 func account(ref balancer.Ref) string {
 	_, instances, _ := strings.Cut(ref.Group, "@")
 	return "haproxy " + instances
-}
-
-// explain leaves the word to the error of a call, which says itself what to change.
-func explain(_ string, err error) string {
-	var call *balancer.CallError
-	if !errors.As(err, &call) {
-		return ""
-	}
-	name, _, _ := strings.Cut(call.Subject, "@")
-	return fmt.Sprintf("Backend %q of HAProxy: %s", name, call.Text)
-}
-
-// overlap is about one instance of a backend: the claims are backend@instance.
-func overlap(other, claim string) string {
-	return fmt.Sprintf("Binding %s is older and names the same backend of the same instance, %s, so this one is not served: delete one of them, or take the instance off one's list.", other, claim)
 }

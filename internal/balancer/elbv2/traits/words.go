@@ -4,14 +4,17 @@
 package traits
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
-// reasons are what AWS's reasons begin with: those of the load balancer and those of the target.
-var reasons = []string{"Elb.", "Target."}
+// words are ELBv2's own. Reasons are AWS's, as they are.
+var words = balancer.Words{Reasons: []string{"Elb.", "Target."}, Advice: advice, Explain: explain}
 
-// advice is what to do about gates that are closed for one of them.
+// advice is what to do about gates that are closed for one of these reasons.
 var advice = []balancer.Advice{
 	{Reason: "Elb.RegistrationInProgress", Fix: "wait: the load balancer is taking the target in, seconds for an ALB, perhaps minutes for an NLB"},
 	{Reason: "Elb.InitialHealthChecking", Fix: "wait: the first health checks are under way; a shorter health-check interval makes it faster"},
@@ -22,4 +25,17 @@ var advice = []balancer.Advice{
 	{Reason: "Target.NotInUse", Fix: "attach the group to a load balancer: no listener or rule forwards to it; or let the binding open the gate with " + v1alpha1.OnUnusedAnnotation + ": Open"},
 	{Reason: "Target.HealthCheckDisabled", Fix: "switch the group's health checks on, or let the binding open the gate with " + v1alpha1.OnUnavailableAnnotation + ": Open"},
 	{Reason: "Target.DeregistrationInProgress", Fix: "wait: podgate registers the target again; if it comes back, somebody else deregisters it"},
+}
+
+// explain says what is AWS's own about an error: who grants access, whose budget is used up, and which quota there is.
+func explain(group string, err error) string {
+	switch {
+	case errors.Is(err, balancer.ErrDenied):
+		return fmt.Sprintf("AWS refuses access to target group %q: check podgate's credentials, its IAM policy and the role to assume. %s", group, balancer.Message(err))
+	case errors.Is(err, balancer.ErrThrottled):
+		return fmt.Sprintf("AWS throttles calls about target group %q; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", group)
+	case errors.Is(err, balancer.ErrQuota):
+		return fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)
+	}
+	return ""
 }

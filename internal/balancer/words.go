@@ -22,12 +22,33 @@ func Absent() gate.Health {
 // Advice says what to do about a gate that is closed for a reason of the load balancer's own.
 type Advice struct{ Reason, Fix string }
 
+// Words are what people are told of a kind of load balancer. The zero value is one that has no
+// words of its own.
+type Words struct {
+	// Reasons are what the reasons of the driver's Health begin with, and no other reason does.
+	Reasons []string
+	// Advice lists what to do about gates that are closed for one of them, and OtherAdvice says
+	// it of those that are not listed; to do what the message says when it is empty.
+	Advice      []Advice
+	OtherAdvice string
+	// NotFound is the reason of the condition on a binding whose group does not exist;
+	// empty for that of target groups.
+	NotFound string
+	// Explain says in a sentence what an error about a group means, which people know by that
+	// name, and what to do about it; empty for an error of which the driver knows no more than
+	// is true of every load balancer. It is nil where that is always so.
+	Explain func(group string, err error) string
+	// Overlap says in a sentence that another, older binding has the same claim, which is
+	// a part of the group. Groups are claimed as a whole when it is nil.
+	Overlap func(other, claim string) string
+}
+
 // absent is the advice about a target that its group does not hold, whichever driver's.
 var absent = Advice{ReasonNotRegistered, "look at the binding: registration is under way, or fails for the reason there"}
 
 // reports reports whether a reason is one that the driver's Health passes on.
-func (t Traits) reports(reason string) bool {
-	return slices.ContainsFunc(t.Reasons, func(prefix string) bool { return strings.HasPrefix(reason, prefix) })
+func (w Words) reports(reason string) bool {
+	return slices.ContainsFunc(w.Reasons, func(prefix string) bool { return strings.HasPrefix(reason, prefix) })
 }
 
 // Reported reports whether a condition's reason is what a load balancer said of a target.

@@ -4,14 +4,21 @@
 package traits
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
-// reasons are what the reasons begin with that the driver makes of HAProxy's words.
-var reasons = []string{"HAProxy."}
+// words are HAProxy's. The driver makes the reasons of what HAProxy says of a server.
+var words = balancer.Words{
+	Reasons: []string{"HAProxy."}, Advice: advice, OtherAdvice: otherAdvice,
+	NotFound: v1alpha1.ReasonBackendNotFound, Explain: explain, Overlap: overlap,
+}
 
-// advice is what to do about gates that are closed for one of them.
+// advice is what to do about gates that are closed for one of these reasons.
 var advice = []balancer.Advice{
 	{Reason: "HAProxy.InitialHealthChecking", Fix: "wait: HAProxy's first health checks are under way, as many as check.rise of the binding says; a shorter check.intervalMilliseconds makes it faster"},
 	{Reason: "HAProxy.SlowStart", Fix: "wait: the server gets more and more traffic, until the slowstart of its keywords is over"},
@@ -27,3 +34,18 @@ var advice = []balancer.Advice{
 
 // otherAdvice is about those that have the status of a check that fails.
 const otherAdvice = "compare what HAProxy's check asks, and the port, with what the pod answers: the message has HAProxy's words"
+
+// explain leaves the word to the error of a call, which says itself what to change.
+func explain(_ string, err error) string {
+	var call *balancer.CallError
+	if !errors.As(err, &call) {
+		return ""
+	}
+	name, _, _ := strings.Cut(call.Subject, "@")
+	return fmt.Sprintf("Backend %q of HAProxy: %s", name, call.Text)
+}
+
+// overlap is about one instance of a backend: the claims are backend@instance.
+func overlap(other, claim string) string {
+	return fmt.Sprintf("Binding %s is older and names the same backend of the same instance, %s, so this one is not served: delete one of them, or take the instance off one's list.", other, claim)
+}
