@@ -23,9 +23,6 @@ import (
 // Config is all that the process can be told. Flags set it; every field has a
 // working default but Namespace.
 type Config struct {
-	// Region is the AWS region of target groups whose binding names none. Without one they
-	// are where their ARNs say.
-	Region string
 	// Namespace is podgate's own: of its lease, its certificate and its webhook's Service.
 	Namespace string
 	// WatchNamespace limits podgate to one namespace; all when empty.
@@ -46,18 +43,6 @@ type Config struct {
 	OrphanGrace time.Duration
 	// TargetFloor is how many running targets stay while pods that should serve do not.
 	TargetFloor int
-	// LeaderElection is switched off only where one replica runs by hand.
-	LeaderElection bool
-	// LeaseDuration, RenewDeadline and RetryPeriod are the election's.
-	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
-	// MetricsAddress, HealthAddress and WebhookPort are where the process listens.
-	MetricsAddress, HealthAddress string
-	WebhookPort                   int
-	// SecureMetrics serves metrics over HTTPS, to those whom the API server lets read them.
-	SecureMetrics bool
-	// DescribeRate and RegisterRate are calls per second per account and region; the bursts are their buckets.
-	DescribeRate, RegisterRate   float64
-	DescribeBurst, RegisterBurst int
 	// Linger is how long a replica that is told to end serves on.
 	Linger time.Duration
 	// Workers is how many bindings, and how many pods, are handled at a time.
@@ -65,16 +50,55 @@ type Config struct {
 	// DrainImage holds the program of adaptive preStop hooks at /drain; such hooks are not
 	// injected when it is empty.
 	DrainImage string
-	// Random gives a duration below its argument, for jitter; rand.N when nil. No flag sets it.
-	Random func(time.Duration) time.Duration
-	// Gates are the kinds of gates; gates.All when nil. No flag sets it.
-	Gates gates.Kinds
-	// Ask asks the webhook whether it would give a pod these gates; webhook.Ask when nil. No flag sets it.
-	Ask func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error
-	// Certificate tells how long certificates live and when they are replaced.
-	Certificate CertificateConfig
 	// Verbosity is 0 for what an operator reads, 1 for what a developer does.
 	Verbosity int
+
+	// AWS is about AWS's API, Election about who leads, Listen about where the process listens, and Certificate about
+	// the webhook's certificate.
+	AWS         AWSConfig
+	Election    ElectionConfig
+	Listen      ListenConfig
+	Certificate CertificateConfig
+	// Parts are what tests replace. No flag sets them.
+	Parts Parts
+}
+
+// AWSConfig says where target groups are, and how often AWS is asked about them.
+type AWSConfig struct {
+	// Region is that of target groups whose binding names none. Without one they are where
+	// their ARNs say.
+	Region string
+	// DescribeRate and RegisterRate are calls per second per account and region; the bursts are their buckets.
+	DescribeRate, RegisterRate   float64
+	DescribeBurst, RegisterBurst int
+}
+
+// ElectionConfig says how replicas agree on which of them acts.
+type ElectionConfig struct {
+	// Enabled is false only where one replica runs by hand.
+	Enabled bool
+	// LeaseDuration is how long a silent leader is waited for, RenewDeadline how long it tries to renew its lease, and
+	// RetryPeriod the time between two tries.
+	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
+}
+
+// ListenConfig says where the process listens.
+type ListenConfig struct {
+	// Metrics and Health are addresses; "0" switches them off.
+	Metrics, Health string
+	// SecureMetrics serves metrics over HTTPS, to those whom the API server lets read them.
+	SecureMetrics bool
+	WebhookPort   int
+}
+
+// Parts are pieces of the process that have a default, which counts where they are nil.
+type Parts struct {
+	// Random returns a duration below its argument, for jitter; rand.N by default.
+	Random func(time.Duration) time.Duration
+	// Gates are the kinds of gates; gates.All by default.
+	Gates gates.Kinds
+	// Ask asks the webhook whether it would give a pod these gates; webhook.Ask by default.
+	Ask func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error
 }
 
 // CertificateConfig tells where the webhook's certificate comes from and how long it lives.
@@ -86,7 +110,6 @@ type CertificateConfig struct {
 
 // Bind declares the flags.
 func (c *Config) Bind(fs *flag.FlagSet) {
-	fs.StringVar(&c.Region, "aws-region", os.Getenv("AWS_REGION"), "AWS region of target groups whose binding names none; AWS_REGION when not given")
 	fs.StringVar(&c.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "podgate's own namespace; POD_NAMESPACE when not given")
 	fs.StringVar(&c.WatchNamespace, "watch-namespace", "", "serve this namespace only; all when empty")
 	fs.BoolVar(&c.CleanUp, "clean-up", false, "stop podgate and take its webhook, its finalizers and its closed gates out of the cluster, then end; what an uninstallation runs")
@@ -97,36 +120,54 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.DurationVar(&c.AbsenceGrace, "absence-grace", 30*time.Second, "how long a Service, its port or all its pods must be missing before running targets are deregistered")
 	fs.DurationVar(&c.OrphanGrace, "orphan-grace", gate.ReleaseAfter, "how long after its containers became ready a pod waits at a gate that no binding claims; it is released then")
 	fs.IntVar(&c.TargetFloor, "target-floor", 1, "how many running targets of a group stay registered while pods that should serve do not")
-	fs.BoolVar(&c.LeaderElection, "leader-elect", true, "let one replica at a time act; the webhook runs in all")
-	fs.DurationVar(&c.LeaseDuration, "leader-lease-duration", 8*time.Second, "how long a silent leader is waited for")
-	fs.DurationVar(&c.RenewDeadline, "leader-renew-deadline", 5*time.Second, "how long a leader tries to renew its lease before it gives up")
-	fs.DurationVar(&c.RetryPeriod, "leader-retry-period", time.Second, "time between two tries to get or renew the lease")
-	fs.StringVar(&c.MetricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
-	fs.BoolVar(&c.SecureMetrics, "metrics-secure", true, "serve the metrics over HTTPS, with the webhook's certificate, to whom the API server lets get /metrics; plain and to everybody when false")
-	fs.StringVar(&c.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
-	fs.IntVar(&c.WebhookPort, "webhook-port", 9443, "port of the admission webhook")
+	fs.StringVar(&c.DrainImage, "drain-image", "", "image with the program of adaptive preStop hooks at /drain, such as podgate's own; without it pods of bindings that ask for them sleep in full")
+	fs.DurationVar(&c.Linger, "linger", 3*time.Second, "how long a replica that is told to end serves on, asking API servers to call the webhook elsewhere the next time")
+	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
+	fs.IntVar(&c.Verbosity, "v", 0, "log verbosity: 0 or 1")
+
+	c.AWS.bind(fs)
+	c.Election.bind(fs)
+	c.Listen.bind(fs)
+	c.Certificate.bind(fs)
+}
+
+func (c *AWSConfig) bind(fs *flag.FlagSet) {
+	fs.StringVar(&c.Region, "aws-region", os.Getenv("AWS_REGION"), "AWS region of target groups whose binding names none; AWS_REGION when not given")
 	// The bursts are two below AWS's: calls do not arrive as evenly as they are sent.
 	fs.Float64Var(&c.DescribeRate, "aws-describe-rate", 10, "Describe calls per second, per account and region")
 	fs.IntVar(&c.DescribeBurst, "aws-describe-burst", 38, "Describe calls that may be made at once, per account and region")
 	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account and region")
 	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 18, "Register and Deregister calls that may be made at once, per account and region")
-	fs.StringVar(&c.DrainImage, "drain-image", "", "image with the program of adaptive preStop hooks at /drain, such as podgate's own; without it pods of bindings that ask for them sleep in full")
-	fs.DurationVar(&c.Linger, "linger", 3*time.Second, "how long a replica that is told to end serves on, asking API servers to call the webhook elsewhere the next time")
-	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
-	fs.StringVar(&c.Certificate.Provided, "webhook-certificate-secret", "", "Secret, in podgate's namespace, of a webhook certificate that you provide and renew (tls.crt, tls.key, ca.crt); podgate makes and rotates its own when empty")
-	fs.DurationVar(&c.Certificate.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")
-	fs.DurationVar(&c.Certificate.ServingValidity, "webhook-certificate-validity", 90*24*time.Hour, "life of the webhook's certificate; it is replaced at two thirds")
-	fs.DurationVar(&c.Certificate.Propagation, "webhook-ca-propagation", 15*time.Second, "how long a new authority is published before a certificate of it is served; longer than timeoutSeconds of the webhook configuration")
-	fs.DurationVar(&c.Certificate.Overlap, "webhook-ca-overlap", 5*time.Minute, "how long an old authority stays trusted after its certificate was replaced")
-	fs.IntVar(&c.Verbosity, "v", 0, "log verbosity: 0 or 1")
+}
+
+func (c *ElectionConfig) bind(fs *flag.FlagSet) {
+	fs.BoolVar(&c.Enabled, "leader-elect", true, "let one replica at a time act; the webhook runs in all")
+	fs.DurationVar(&c.LeaseDuration, "leader-lease-duration", 8*time.Second, "how long a silent leader is waited for")
+	fs.DurationVar(&c.RenewDeadline, "leader-renew-deadline", 5*time.Second, "how long a leader tries to renew its lease before it gives up")
+	fs.DurationVar(&c.RetryPeriod, "leader-retry-period", time.Second, "time between two tries to get or renew the lease")
+}
+
+func (c *ListenConfig) bind(fs *flag.FlagSet) {
+	fs.StringVar(&c.Metrics, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
+	fs.BoolVar(&c.SecureMetrics, "metrics-secure", true, "serve the metrics over HTTPS, with the webhook's certificate, to whom the API server lets get /metrics; plain and to everybody when false")
+	fs.StringVar(&c.Health, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	fs.IntVar(&c.WebhookPort, "webhook-port", 9443, "port of the admission webhook")
+}
+
+func (c *CertificateConfig) bind(fs *flag.FlagSet) {
+	fs.StringVar(&c.Provided, "webhook-certificate-secret", "", "Secret, in podgate's namespace, of a webhook certificate that you provide and renew (tls.crt, tls.key, ca.crt); podgate makes and rotates its own when empty")
+	fs.DurationVar(&c.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")
+	fs.DurationVar(&c.ServingValidity, "webhook-certificate-validity", 90*24*time.Hour, "life of the webhook's certificate; it is replaced at two thirds")
+	fs.DurationVar(&c.Propagation, "webhook-ca-propagation", 15*time.Second, "how long a new authority is published before a certificate of it is served; longer than timeoutSeconds of the webhook configuration")
+	fs.DurationVar(&c.Overlap, "webhook-ca-overlap", 5*time.Minute, "how long an old authority stays trusted after its certificate was replaced")
 }
 
 // kinds returns the kinds of gates.
 func (c *Config) kinds() gates.Kinds {
-	if c.Gates == nil {
+	if c.Parts.Gates == nil {
 		return gates.All()
 	}
-	return c.Gates
+	return c.Parts.Gates
 }
 
 // Validate tells what is wrong, all of it at once.
@@ -154,7 +195,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("--target-floor=%d: must be at least 1", c.TargetFloor))
 	}
 
-	if c.DescribeRate <= 0 || c.RegisterRate <= 0 || c.DescribeBurst < 1 || c.RegisterBurst < 1 {
+	if a := c.AWS; a.DescribeRate <= 0 || a.RegisterRate <= 0 || a.DescribeBurst < 1 || a.RegisterBurst < 1 {
 		errs = append(errs, errors.New("--aws-*-rate must be above 0 and --aws-*-burst at least 1"))
 	}
 

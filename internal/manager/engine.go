@@ -99,7 +99,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 		Reader: mgr.GetAPIReader(), Drivers: prov.Drivers, Account: prov.Drivers.Account,
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Gates: c.kinds(), Registered: &registered, Wake: &targetWake,
 		Ownership: binding.Ownership(c.Bindings), LBCLeaseNamespace: c.LBCLeaseNamespace, Allowed: allowed(mgr.GetClient(), c),
-		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Random,
+		AbsenceGrace: c.AbsenceGrace, Floor: c.TargetFloor, Workers: c.Workers, Random: c.Parts.Random,
 	})
 	if err != nil {
 		return Engine{}, fmt.Errorf("set up target controller: %w", err)
@@ -107,7 +107,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 
 	err = pods.Setup(mgr, pods.Options{
 		Client: mgr.GetClient(), Kinds: c.kinds(), Observer: observer, Drivers: prov.Drivers, Registry: registry,
-		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers, Random: c.Random,
+		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers, Random: c.Parts.Random,
 	})
 	if err != nil {
 		return Engine{}, fmt.Errorf("set up pod controller: %w", err)
@@ -121,7 +121,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	}
 
 	engine := Engine{Observer: observer, Groups: registry, Drivers: prov.Drivers}
-	if !c.LeaderElection {
+	if !c.Election.Enabled {
 		return engine, nil
 	}
 
@@ -132,7 +132,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 func addObserver(mgr ctrlmanager.Manager, prov Balancers, pod func(types.NamespacedName), bindings wakeBindings, metrics prometheus.Registerer, c Config) (*observe.Observer, error) {
 	opts := observe.Options{
 		Log: mgr.GetLogger().WithName("observer"), WakePod: pod, WakeUsers: bindings.observed,
-		Tend: groups.Tend(prov.Tend), Random: c.Random,
+		Tend: groups.Tend(prov.Tend), Random: c.Parts.Random,
 	}
 
 	observer := observe.New(groups.Reader{Limited: prov.Limited}, opts)
@@ -157,7 +157,7 @@ func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *targets.R
 	}
 
 	lease := standby.Lease{
-		Reader: mgr.GetAPIReader(), Name: types.NamespacedName{Namespace: c.Namespace, Name: LeaseName}, RetryPeriod: c.RetryPeriod, Elected: mgr.Elected(),
+		Reader: mgr.GetAPIReader(), Name: types.NamespacedName{Namespace: c.Namespace, Name: LeaseName}, RetryPeriod: c.Election.RetryPeriod, Elected: mgr.Elected(),
 	}
 	s, err := standby.New(lease, mgr.GetCache(), targets.Urgent, standby.Options{Metrics: metrics, Log: mgr.GetLogger().WithName("standby")})
 	if err != nil {

@@ -74,7 +74,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	}
 
 	// No manager can be made while the API server is away, as it may be when podgate starts.
-	if there, err := await(ctx, log, kube, c.HealthAddress); err != nil || !there {
+	if there, err := await(ctx, log, kube, c.Listen.Health); err != nil || !there {
 		return err
 	}
 
@@ -153,22 +153,22 @@ func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Opti
 			NewInformer:      newInformer(log),
 		},
 		Client:                 client.Options{FieldOwner: name},
-		HealthProbeBindAddress: c.HealthAddress,
+		HealthProbeBindAddress: c.Listen.Health,
 		// Names are unique here by construction; the check is of the process and would
 		// keep a test from starting a second replica in its own.
 		Controller:       config.Controller{SkipNameValidation: new(true)},
-		LeaderElection:   c.LeaderElection,
+		LeaderElection:   c.Election.Enabled,
 		LeaderElectionID: LeaseName, LeaderElectionNamespace: c.Namespace,
 		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 &c.LeaseDuration, RenewDeadline: &c.RenewDeadline, RetryPeriod: &c.RetryPeriod,
+		LeaseDuration:                 &c.Election.LeaseDuration, RenewDeadline: &c.Election.RenewDeadline, RetryPeriod: &c.Election.RetryPeriod,
 	}
 }
 
 // newMetricsServer says how metrics are served: with the webhook's certificate, to whom
 // the API server lets read them.
 func newMetricsServer(c Config, pair *certificate.Keypair) metricsserver.Options {
-	o := metricsserver.Options{BindAddress: c.MetricsAddress}
-	if c.SecureMetrics {
+	o := metricsserver.Options{BindAddress: c.Listen.Metrics}
+	if c.Listen.SecureMetrics {
 		o.SecureServing, o.FilterProvider, o.TLSOpts = true, scrape.Filter, []func(*tls.Config){pair.Configure}
 	}
 	return o
@@ -184,15 +184,15 @@ type Balancers struct {
 // newBalancers makes the providers.
 func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Balancers, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,
-		awsconfig.WithRegion(c.Region),
+		awsconfig.WithRegion(c.AWS.Region),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
 
 	// Without a configuration every call to AWS fails with the reason; HAProxy needs none.
-	groups := elbv2provider.New(cfg, c.Region, elbv2provider.Unconfigured(err))
+	groups := elbv2provider.New(cfg, c.AWS.Region, elbv2provider.Unconfigured(err))
 
 	limits := balancer.Limits{
-		DescribeRate: c.DescribeRate, DescribeBurst: c.DescribeBurst,
-		ChangeRate: c.RegisterRate, ChangeBurst: c.RegisterBurst, Batch: elbv2provider.BatchSize,
+		DescribeRate: c.AWS.DescribeRate, DescribeBurst: c.AWS.DescribeBurst,
+		ChangeRate: c.AWS.RegisterRate, ChangeBurst: c.AWS.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
 
 	all := drivers.All(groups, limits, haproxy.New())

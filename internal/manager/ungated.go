@@ -72,8 +72,8 @@ func asks(namespace string) map[client.Object]cache.ByObject {
 
 // ask asks the webhook as the API server does, unless a test says otherwise.
 func ask(mgr ctrlmanager.Manager, c Config) func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error {
-	if c.Ask != nil {
-		return c.Ask
+	if c.Parts.Ask != nil {
+		return c.Parts.Ask
 	}
 	return func(ctx context.Context, configuration *admissionv1.MutatingWebhookConfiguration, pod *corev1.Pod, gates []string) error {
 		return webhook.Ask(ctx, mgr.GetAPIReader(), configuration, pod, gates)

@@ -21,7 +21,7 @@ import (
 )
 
 func newWebhookServer(c Config, pair *certificate.Keypair) ctrlwebhook.Server {
-	return ctrlwebhook.NewServer(ctrlwebhook.Options{Port: c.WebhookPort, TLSOpts: []func(*tls.Config){pair.Configure}})
+	return ctrlwebhook.NewServer(ctrlwebhook.Options{Port: c.Listen.WebhookPort, TLSOpts: []func(*tls.Config){pair.Configure}})
 }
 
 // addWebhook wires the admission webhook and its certificate, which run in every

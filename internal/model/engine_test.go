@@ -69,7 +69,7 @@ func (w *world) startEngine() {
 	e := &engine{w: w, scheme: scheme(), cancel: cancel}
 	prov := budget.New(balancerAPI{w}, func(balancer.Ref) balancer.Limits { return elbv2traits.Limits }, func(balancer.Ref) string { return "" })
 	_, err := manager.AddControllers(ctx, e, manager.Balancers{Limited: prov, Drivers: traits.All()}, nil, prometheus.NewRegistry(), manager.Config{
-		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 8, Random: w.jitter,
+		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 8, Parts: manager.Parts{Random: w.jitter},
 	})
 	if err != nil {
 		w.t.Fatal(err)

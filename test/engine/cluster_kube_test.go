@@ -121,11 +121,11 @@ func (c *cluster) launch(kube *rest.Config) (end func() error) {
 	done := make(chan error, 1)
 	var cfg manager.Config
 	cfg.Bind(flag.NewFlagSet("podgate", flag.PanicOnError))
-	cfg.Region, cfg.Namespace, cfg.WatchNamespace = region, "default", c.ns
-	cfg.LeaderElection, cfg.MetricsAddress, cfg.HealthAddress, cfg.WebhookPort = false, "0", "0", -1
+	cfg.AWS.Region, cfg.Namespace, cfg.WatchNamespace = region, "default", c.ns
+	cfg.Election.Enabled, cfg.Listen.Metrics, cfg.Listen.Health, cfg.Listen.WebhookPort = false, "0", "0", -1
 	cfg.AbsenceGrace = 2 * time.Second
 	cfg.Linger = 0
-	cfg.DescribeRate, cfg.RegisterRate = 50, 20
+	cfg.AWS.DescribeRate, cfg.AWS.RegisterRate = 50, 20
 	if c.config != nil {
 		c.config(&cfg)
 	}

@@ -121,8 +121,8 @@ func (c *cluster) everything(cfg *rest.Config) {
 	c.webhook()
 	c.cfg = cfg
 	c.config = func(config *manager.Config) {
-		config.Namespace, config.LeaderElection, config.LBCLeaseNamespace = "podgate-system", true, c.ns
-		config.Ask = func(ctx context.Context, configuration *admissionv1.MutatingWebhookConfiguration, pod *corev1.Pod, gates []string) error {
+		config.Namespace, config.Election.Enabled, config.LBCLeaseNamespace = "podgate-system", true, c.ns
+		config.Parts.Ask = func(ctx context.Context, configuration *admissionv1.MutatingWebhookConfiguration, pod *corev1.Pod, gates []string) error {
 			_ = webhook.Ask(ctx, direct, configuration, pod, gates) // Nobody answers here.
 			return nil
 		}

@@ -17,7 +17,7 @@ import (
 func TestStartsWhileTheAPIServerIsAway(t *testing.T) {
 	c := newCluster(t)
 	probes := freeAddress(t)
-	c.config = func(cfg *manager.Config) { cfg.HealthAddress = probes }
+	c.config = func(cfg *manager.Config) { cfg.Listen.Health = probes }
 	arn := c.group("web")
 	c.service("web")
 	c.binding("web", "web", arn)
@@ -40,7 +40,7 @@ func TestStartsWhileTheAPIServerIsAway(t *testing.T) {
 func TestEndsWhileTheAPIServerIsAway(t *testing.T) {
 	c := newCluster(t)
 	probes := freeAddress(t)
-	c.config = func(cfg *manager.Config) { cfg.HealthAddress = probes }
+	c.config = func(cfg *manager.Config) { cfg.Listen.Health = probes }
 	wire := &cable{cut: true}
 	end := c.launch(wire.plug(c.cfg))
 	c.eventually("alive", func() bool { return probe(t, probes, "/healthz") == http.StatusOK })

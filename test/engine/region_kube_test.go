@@ -117,7 +117,7 @@ func TestWithoutAWS(t *testing.T) {
 				t.Setenv(variable, value)
 			}
 
-			s.config = func(cfg *manager.Config) { cfg.Region = "" }
+			s.config = func(cfg *manager.Config) { cfg.AWS.Region = "" }
 			s.bind("web", nil)
 			s.bindGroup("aws", tc.group)
 			s.start()

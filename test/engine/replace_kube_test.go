@@ -41,7 +41,7 @@ func TestUngatedPodsAreReplaced(t *testing.T) {
 	b := c.binding("web", "web", arn)
 	c.patch(b, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ReplaceAnnotation, v1alpha1.ReplaceEnabled))
 	c.config = func(cfg *manager.Config) {
-		cfg.Ask = func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error {
+		cfg.Parts.Ask = func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error {
 			return nil
 		}
 	}

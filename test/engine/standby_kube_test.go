@@ -66,8 +66,8 @@ func (c *cable) mend() {
 func (c *cluster) elect() {
 	c.Helper()
 	c.config = func(cfg *manager.Config) {
-		cfg.LeaderElection, cfg.Namespace = true, c.ns
-		cfg.LeaseDuration, cfg.RenewDeadline, cfg.RetryPeriod = 5*time.Minute, 4*time.Minute, 500*time.Millisecond
+		cfg.Election.Enabled, cfg.Namespace = true, c.ns
+		cfg.Election.LeaseDuration, cfg.Election.RenewDeadline, cfg.Election.RetryPeriod = 5*time.Minute, 4*time.Minute, 500*time.Millisecond
 	}
 }
 
@@ -197,7 +197,7 @@ func TestWaitingGroupsFirst(t *testing.T) {
 	}
 
 	c.pod("waits", "g17", "10.0.0.1", "g17")
-	c.config = func(cfg *manager.Config) { cfg.DescribeRate, cfg.Workers = 50, 1 }
+	c.config = func(cfg *manager.Config) { cfg.AWS.DescribeRate, cfg.Workers = 50, 1 }
 	c.start()
 	c.eventually("all are asked about", func() bool { return len(c.calls("DescribeTargetGroupAttributes")) == len(arns) })
 

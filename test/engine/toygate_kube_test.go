@@ -23,7 +23,7 @@ import (
 
 // withToy adds a kind of gate, for which one line is enough: no other file knows of it.
 func (c *cluster) withToy() {
-	c.config = func(cfg *manager.Config) { cfg.Gates = append(gates.All(), gatestest.Toy{}) }
+	c.config = func(cfg *manager.Config) { cfg.Parts.Gates = append(gates.All(), gatestest.Toy{}) }
 }
 
 // toyPod makes a pod with the toy's gate, whose containers are ready.
