@@ -84,36 +84,43 @@ func (n *Nudger) Wake(ctx context.Context, b *binding.Binding, group balancer.Gr
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+
 	if b.Wake == v1alpha1.WakeGate {
 		return ungated(b, pods, theirs), time.Time{}, nil
 	}
 
-	if len(theirs) == 0 {
-		unheard = &Unheard{v1alpha1.ReasonNothingToNudge, fmt.Sprintf("No TargetGroupBinding of Service %q names this target group, so there is nothing to touch: AWS Load Balancer Controller registers targets for one only. Make one, or set spec.wake to None if somebody else registers them.", b.ServiceRef.Name)}
-		again = n.now().Add(Poll)
+	again, err = n.touch(ctx, b, group, pods, theirs)
+	if err == nil && len(theirs) == 0 {
+		return nothingToNudge(b), n.now().Add(Poll), nil
 	}
+	return nil, again, err
+}
 
+// nothingToNudge says that nobody is told of a binding's pods, since there is no binding of the other controller's to touch.
+func nothingToNudge(b *binding.Binding) *Unheard {
+	return &Unheard{v1alpha1.ReasonNothingToNudge, fmt.Sprintf("No TargetGroupBinding of Service %q names this target group, so there is nothing to touch: AWS Load Balancer Controller registers targets for one only. Make one, or set spec.wake to None if somebody else registers them.", b.ServiceRef.Name)}
+}
+
+// touch nudges the other controller when pods wait and that is due, and returns when to look again; zero when no pod waits.
+func (n *Nudger) touch(ctx context.Context, b *binding.Binding, group balancer.Group, pods Pods, theirs []*binding.Binding) (time.Time, error) {
 	if pods.Observed == nil {
-		return unheard, again, nil // The first read wakes this binding.
+		return time.Time{}, nil // The first read wakes this binding.
 	}
 
 	// What waits is noted even while there is nothing to touch, so that a binding made later is touched for new pods only.
 	waiting, later := n.unregistered(b, group.Ref, pods)
 	due, next := n.due(b.Key(), waiting, n.now())
-
-	if len(theirs) == 0 {
-		return unheard, again, nil
+	if !due || len(theirs) == 0 {
+		return sooner(next, later), nil
 	}
 
-	if due {
-		if err := n.nudge(ctx, theirs); err != nil {
-			return nil, time.Time{}, err
-		}
-		n.observer.Refresh(group.Ref)
-		next = n.sent(b.Key(), n.now())
+	if err := n.nudge(ctx, theirs); err != nil {
+		return time.Time{}, err
 	}
 
-	return nil, sooner(next, later), nil
+	// The gate opens at once if a read shows the target absent before the other controller registers it.
+	n.observer.Refresh(group.Ref)
+	return sooner(n.sent(b.Key(), n.now()), later), nil
 }
 
 // ofGroup lists the TargetGroupBindings that make targets of the same pods in the same group.

@@ -58,15 +58,9 @@ const name = "podgate"
 // Run runs podgate until ctx ends. Its own metrics go to metrics; what the metrics
 // server serves is controller-runtime's registry.
 func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics prometheus.Registerer, c Config) error {
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+	scheme, err := newScheme()
+	if err != nil {
 		return err
-	}
-
-	for _, kinds := range []func(*runtime.Scheme) error{elbv2.AddToScheme, v1alpha1.AddToScheme} {
-		if err := kinds(scheme); err != nil {
-			return err
-		}
 	}
 
 	if c.CleanUp {
@@ -78,7 +72,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return err
 	}
 
-	kube, err := countRejected(kube, metrics)
+	kube, err = countRejected(kube, metrics)
 	if err != nil {
 		return err
 	}
@@ -97,6 +91,27 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return fmt.Errorf("make manager: %w", err)
 	}
 
+	if err := addEverything(ctx, mgr, pair, &l, metrics, c); err != nil {
+		return err
+	}
+
+	return mgr.Start(ctx)
+}
+
+// newScheme returns the kinds of objects that podgate reads and writes.
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, elbv2.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	return scheme, nil
+}
+
+// addEverything adds to the manager what runs in it.
+func addEverything(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, l *leave, metrics prometheus.Registerer, c Config) error {
+	// Indexes come first: an informer that runs takes no more of them.
 	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, index.Pods(c.kinds().Owns)} {
 		if err := register(ctx, mgr.GetFieldIndexer()); err != nil {
 			return err
@@ -118,7 +133,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return err
 	}
 
-	if err := addWebhook(ctx, mgr, pair, &l, metrics, c); err != nil {
+	if err := addWebhook(ctx, mgr, pair, l, metrics, c); err != nil {
 		return err
 	}
 
@@ -130,11 +145,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return err
 	}
 
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return err
-	}
-
-	return mgr.Start(ctx)
+	return mgr.AddHealthzCheck("ping", healthz.Ping)
 }
 
 func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Options {

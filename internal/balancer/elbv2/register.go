@@ -89,56 +89,79 @@ func (p *Provider) change(ref balancer.Ref, op string, targets []gate.Target, se
 // sendBatch sends a batch in one call. When the API refuses it for a target in it,
 // the batch is halved until the culprits are alone, so that they block nobody else;
 // when it refuses more targets than the group has room for, until those that fit are in.
-// It shuffles first: should the extra calls not suffice, the next attempt tries
-// other neighbours. It gives the targets that were not handled and the gravest cause.
+// It gives the targets that were not handled and the gravest cause.
 func sendBatch(batch []gate.Target, send func([]gate.Target, *string) error) (failed []gate.Target, cause error) {
-	extra, room := maxExtraCalls, len(batch) // for no more than so many targets
-	pieces := [][]gate.Target{batch}
-	for len(pieces) > 0 {
-		piece := pieces[0]
-		pieces = pieces[1:]
+	d := delivery{send: send, whole: len(batch), room: len(batch), extra: maxExtraCalls}
+	for pieces := [][]gate.Target{batch}; len(pieces) > 0; {
+		cut := d.deliver(pieces[0])
+		pieces = append(pieces[1:], cut...)
+	}
+	return d.failed, d.cause
+}
 
-		if concernsAll(cause) || room == 0 {
-			failed = append(failed, piece...)
-			continue
-		}
+// delivery is a batch that is on its way.
+type delivery struct {
+	send func([]gate.Target, *string) error
+	// whole is how many targets the batch has, room for how many the group has room at most, and extra how many more
+	// calls may be made than one.
+	whole, room, extra int
+	// failed are the targets that were not handled, and cause is the gravest reason.
+	failed []gate.Target
+	cause  error
+}
 
-		if len(piece) > room { // would be refused
-			pieces = append(pieces, piece[:len(piece)/2], piece[len(piece)/2:])
-			continue
-		}
-
-		err := send(piece, nil)
-		if mayLackZone(err) && (len(piece) == 1 || len(piece) == len(batch)) && send(piece, aws.String(allZones)) == nil {
-			err = nil
-		}
-
-		if err == nil {
-			room -= len(piece)
-			continue
-		}
-
-		cause = graver(cause, err)
-		if isFull(err) {
-			room = len(piece) - 1
-		}
-
-		if !concernsOne(err) && !isFull(err) || len(piece) == 1 || extra < 2 {
-			failed = append(failed, piece...)
-			continue
-		}
-
-		if len(piece) == len(batch) {
-			piece = slices.Clone(piece)
-			rand.Shuffle(len(piece), func(i, j int) { piece[i], piece[j] = piece[j], piece[i] })
-		}
-
-		half := len(piece) / 2
-		pieces = append(pieces, piece[:half], piece[half:])
-		extra -= 2
+// deliver sends a piece of the batch. It returns what is to be tried in its place, if anything.
+func (d *delivery) deliver(piece []gate.Target) [][]gate.Target {
+	// The next call would be refused, too, whatever is in it.
+	if concernsAll(d.cause) || d.room == 0 {
+		d.failed = append(d.failed, piece...)
+		return nil
 	}
 
-	return failed, cause
+	if len(piece) > d.room {
+		return halves(piece)
+	}
+
+	err := d.try(piece)
+	if err == nil {
+		d.room -= len(piece)
+		return nil
+	}
+
+	d.cause = graver(d.cause, err)
+	if isFull(err) {
+		d.room = len(piece) - 1
+	}
+
+	// It was not refused for one of them, or that one is found, or the calls are used up.
+	if !concernsOne(err) && !isFull(err) || len(piece) == 1 || d.extra < 2 {
+		d.failed = append(d.failed, piece...)
+		return nil
+	}
+
+	// Should the extra calls not suffice, the next attempt tries other neighbours.
+	if len(piece) == d.whole {
+		piece = slices.Clone(piece)
+		rand.Shuffle(len(piece), func(i, j int) { piece[i], piece[j] = piece[j], piece[i] })
+	}
+
+	d.extra -= 2
+	return halves(piece)
+}
+
+// try makes the call, and another one where a zone may be all that is missing. That is so for
+// the whole batch or for one target, so it is not tried with every piece.
+func (d *delivery) try(piece []gate.Target) error {
+	err := d.send(piece, nil)
+	if mayLackZone(err) && (len(piece) == 1 || len(piece) == d.whole) && d.send(piece, aws.String(allZones)) == nil {
+		return nil
+	}
+	return err
+}
+
+func halves(piece []gate.Target) [][]gate.Target {
+	half := len(piece) / 2
+	return [][]gate.Target{piece[:half], piece[half:]}
 }
 
 // graver is the cause that concerns more targets: one that concerns all, then a full
