@@ -83,6 +83,7 @@ func (t *takeover) pressing() (map[types.NamespacedName]struct{}, error) {
 
 	keys := map[types.NamespacedName]struct{}{}
 	for i := range pods {
+		// What has ended, or never had an address, has no target that gets requests.
 		pod := &pods[i]
 		if binding.Over(pod) || len(pod.Status.PodIPs) == 0 {
 			continue
@@ -123,6 +124,7 @@ func (t *takeover) serve(key types.NamespacedName) {
 		t.log.Info("Deregistered targets of terminating pods in the leader's place", "binding", key, "targets", n)
 	}
 
+	// Not busy any longer, so that the next pass may call again.
 	t.mu.Lock()
 	defer t.mu.Unlock()
 

@@ -119,6 +119,7 @@ func (r *Reconciler) takeDrain(key types.NamespacedName, pod *corev1.Pod, f inje
 		return
 	}
 
+	// A pod without an owner has a manifest of its own, so each of them is news.
 	owner := binding.Owner(pod)
 	if owner != nil && owned.reported || !r.limit.AllowN(r.now(), 1) {
 		return

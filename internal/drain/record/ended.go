@@ -44,6 +44,8 @@ func (r *Reports) event(group balancer.Group, pod *corev1.Pod, v Verdict, end En
 	if owner != nil && (v.Cause == CauseHook || v.Cause == CauseNoHook) && !r.notify(owner.UID) {
 		return // Its other pods have the same hook.
 	}
+
+	// When a node is lost with all its pods, some of them tell the story.
 	if !r.events.AllowN(r.now(), 1) {
 		return
 	}
@@ -51,6 +53,7 @@ func (r *Reports) event(group balancer.Group, pod *corev1.Pod, v Verdict, end En
 	said := message(group, v, end, need)
 	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, v1alpha1.ReasonKilledUndrained, "Drain", "%s", said)
 
+	// The pod is gone, and its owner is where people look next.
 	if owner != nil {
 		r.recorder.Eventf(owner, pod, corev1.EventTypeWarning, v1alpha1.ReasonKilledUndrained, "Drain", "Pod %s: %s", pod.Name, said)
 	}

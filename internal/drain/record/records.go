@@ -62,6 +62,7 @@ func (r *Records) Note(d Drain, now time.Time) {
 		return
 	}
 
+	// The first word counts: a repeated deletion or deregistration began nothing.
 	rec.noted = now
 	rec.Held = rec.Held || d.Held
 	if rec.Deleted.IsZero() {
@@ -111,6 +112,7 @@ func (r *Records) Read(ref balancer.Ref, snap observe.Snapshot) (draining, gone 
 
 // read takes one read into account, unless it began before the record did.
 func (rec *record) read(snap observe.Snapshot, t gate.Target, lag time.Duration) {
+	// What a read shows that began before the deregistration is of the time before.
 	since := rec.Accepted
 	if since.IsZero() {
 		since = rec.Deleted
@@ -130,6 +132,8 @@ func (rec *record) read(snap observe.Snapshot, t gate.Target, lag time.Duration)
 		return
 	}
 
+	// A read may be behind and not show yet what was there at the deregistration. So the target counts as gone only with a
+	// read that no longer can, and from the first on that lacked it.
 	rec.Connections = 0
 	if rec.absent.IsZero() {
 		rec.absent = snap.Started
@@ -152,6 +156,8 @@ func (r *Records) End(pod types.UID, ref balancer.Ref) []Drain {
 			continue
 		}
 		all = append(all, rec.Drain)
+
+		// The pod is judged once, but how long its target takes to go is measured all the same.
 		rec.ended = true
 		if !rec.Gone.IsZero() {
 			r.drop(rec)

@@ -170,6 +170,7 @@ func (r *Reports) Follow(ctx context.Context, p Pass) {
 
 	need := p.Binding.Need()
 	for _, e := range r.takeEnded(p.Binding.Key()) {
+		// Some pods go without a deletion that anybody could see, as with their node.
 		known := r.records.End(e.pod.UID, p.Group.Ref)
 		if len(known) == 0 {
 			known = r.unannounced(e.pod, p)
@@ -202,6 +203,7 @@ func (r *Reports) noteLeaving(p Pass) {
 func (r *Reports) unannounced(pod *corev1.Pod, p Pass) []Drain {
 	goneIsDone := r.records.Drivers.Of(p.Group.Ref.Provider).GoneIsDone
 
+	// Another pod may have the address by now: its target is in Pods. What gets no requests, none can be lost of.
 	var found []Drain
 	for t, h := range p.Observed {
 		own := slices.ContainsFunc(pod.Status.PodIPs, func(ip corev1.PodIP) bool { return ip.IP == t.Addr.String() })
