@@ -48,7 +48,7 @@ demo-haproxy: build images manifest cluster ## The same behind a real HAProxy ou
 		bin/experiment run --profile haproxy --runs ungated,gated,gated-prestop,drain --prestop 10 --grace-period 25 --json out/demo-haproxy.json --html out/demo-haproxy.html $(DEMO_FLAGS)
 
 .PHONY: test
-test: tools cluster lint verify unit mutate model smoke ## Lint, generated code, unit and API-server tests, mutations, random schedules, one rollout on the real cluster.
+test: tools cluster lint verify unit mutate mutants model smoke ## Lint, generated code, unit and API-server tests, mutations, mutants, random schedules, one rollout on the real cluster.
 
 .PHONY: e2e
 e2e: e2e-build ## Run the end-to-end tests on real clusters; with E2E_FLAGS those that the flags say, on one.
