@@ -58,6 +58,29 @@ func TestManifestOf(t *testing.T) {
 	}
 }
 
+// TestSidecarsOfAManifest: of the init containers those that run on and declare a port may serve.
+func TestSidecarsOfAManifest(t *testing.T) {
+	always, ports := corev1.ContainerRestartPolicyAlways, []corev1.ContainerPort{{ContainerPort: 8080}}
+	m := ManifestOf(&corev1.PodSpec{
+		Containers: []corev1.Container{{Name: "app"}},
+		InitContainers: []corev1.Container{
+			{Name: "setup", Ports: ports}, {Name: "logs", RestartPolicy: &always}, {Name: "proxy", RestartPolicy: &always, Ports: ports},
+		},
+	}, nil)
+	if len(m.Sidecars) != 1 || m.Sidecars[0].Name != "proxy" {
+		t.Errorf("want the proxy alone, got %+v", m.Sidecars)
+	}
+
+	port := intstr.FromInt32(8080)
+	if got := m.sidecar([]intstr.IntOrString{port}); got == nil || got.Name != "proxy" {
+		t.Errorf("nobody else declares the port, got %+v", got)
+	}
+	m.Containers[0].Ports = []string{"8080"}
+	if got := m.sidecar([]intstr.IntOrString{port}); got != nil || m.Stop(port).Container != "app" {
+		t.Errorf("an ordinary container declares it, got %+v", got)
+	}
+}
+
 // TestStopOfPorts: of several containers those count that serve the port.
 func TestStopOfPorts(t *testing.T) {
 	web := Container{Name: "web", Hook: 55, Ports: []string{"8080", "http"}}

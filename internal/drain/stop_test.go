@@ -46,6 +46,7 @@ func TestStopOf(t *testing.T) {
 		"NoShell":     {reason: "Other programs have an option -c, too.", containers: []corev1.Container{running("web", "python3", "-c", "sleep 5")}, want: Stop{"", Unread, 30}},
 		"ShellFile":   {reason: "What a file holds nobody can read.", containers: []corev1.Container{running("web", "sh", "/opt/sync", "sleep 5")}, want: Stop{"", Unread, 30}},
 		"ShellOption": {reason: "Without -c it names a file.", containers: []corev1.Container{running("web", "sh", "-x", "sleep 5")}, want: Stop{"", Unread, 30}},
+		"NoScript":    {reason: "A shell without a script fails, in its own way.", containers: []corev1.Container{running("web", "sh", "-c")}, want: Stop{"", Unread, 30}},
 		"Variable":    {reason: "Nor what a variable holds.", containers: []corev1.Container{running("web", "sh", "-c", "sleep $DELAY")}, want: Stop{"", Unread, 30}},
 		"Request":     {reason: "Nor how long a request takes.", containers: []corev1.Container{asking}, want: Stop{"", Unread, 30}},
 		"OneReadable": {reason: "The one that can be read ends no later than it says.", containers: []corev1.Container{asking, sleeping("proxy", 5)}, want: Stop{"proxy", 5, 30}},

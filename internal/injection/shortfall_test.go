@@ -137,3 +137,17 @@ func TestOwnFix(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestOwnFixOfAProxy: the hook of a proxy may not be the template's to change; its pod's grace
+// period is.
+func TestOwnFixOfAProxy(t *testing.T) {
+	const injects = "whatever injects the proxy"
+	proxy := Shortfall{Need: 55, Stop: drain.Stop{Container: "istio-proxy", Hook: 5, Grace: 30}, Hook: 50, Grace: 25}
+	if got := proxy.OwnFix(); !strings.Contains(got, injects) {
+		t.Errorf("got %q", got)
+	}
+	proxy.Hook = 0
+	if got := proxy.OwnFix(); strings.Contains(got, injects) {
+		t.Errorf("got %q", got)
+	}
+}
