@@ -73,7 +73,11 @@ func script(text string) (seconds, least int64) {
 			words = words[1:]
 		}
 
+		// A sleep without a time fails at once: so it is when the time follows the script.
 		n := sleeps(words)
+		if len(words) == 1 && words[0] == "sleep" {
+			n = 0
+		}
 		if n == Unread {
 			return Unread, least
 		}
@@ -97,21 +101,12 @@ func known(seconds int64) int64 {
 	return seconds
 }
 
-// sleeps is for how many seconds a command sleeps; Unread when it is another command. One without any time fails at once.
+// sleeps is for how many seconds a command sleeps; Unread when it is another command. Not every sleep takes several times.
 func sleeps(words []string) int64 {
-	if len(words) == 0 || path.Base(words[0]) != "sleep" {
+	if len(words) != 2 || path.Base(words[0]) != "sleep" {
 		return Unread
 	}
-
-	sum := int64(0)
-	for _, word := range words[1:] {
-		n := slept(word)
-		if n == Unread {
-			return Unread
-		}
-		sum = min(sum+n, endless)
-	}
-	return sum
+	return slept(words[1])
 }
 
 // sleepArgument is what sleep(1) takes: seconds, or a number with a unit.
