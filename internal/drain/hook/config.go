@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// Variables of the init container, from which Install makes the Config.
+// Variables of the init container, from which Install makes the Config, and of containers that have the image as a volume.
 const (
 	EnvNamespace = "PODGATE_NAMESPACE"
 	EnvPod       = "PODGATE_POD"
@@ -45,7 +45,7 @@ type Config struct {
 	CA         string `json:"ca"`
 }
 
-// FromEnv reads a Config from the init container's environment.
+// FromEnv reads a Config from a container's environment.
 func FromEnv(getenv func(string) string) (Config, error) {
 	c := Config{
 		Namespace: getenv(EnvNamespace), Pod: getenv(EnvPod), UID: getenv(EnvUID),
@@ -64,9 +64,12 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	return c, nil
 }
 
-// ReadConfig reads what Install wrote into a directory.
+// ReadConfig reads what Install wrote into a directory. Into an image it writes nothing, and the environment says it.
 func ReadConfig(dir string) (Config, error) {
 	b, err := os.ReadFile(filepath.Join(dir, configFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return FromEnv(os.Getenv)
+	}
 	if err != nil {
 		return Config{}, fmt.Errorf("read configuration: %w", err)
 	}

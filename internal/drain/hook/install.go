@@ -12,25 +12,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 )
 
 // Install copies program into dir, beside c, and starts the copy once with CheckCommand, so
 // that a pod whose hook could not run (another architecture, a volume that may not be
-// executed from) does not start in the first place.
+// executed from) does not start in the first place. Where dir is the image itself, which is
+// read-only, the program is there already.
 func Install(ctx context.Context, program, dir string, c Config) error {
 	copied := filepath.Join(dir, programFile)
-	if err := copyProgram(program, copied); err != nil {
+	err := copyProgram(program, copied)
+	if err == nil {
+		err = writeConfig(dir, c)
+	}
+	if err != nil && !errors.Is(err, syscall.EROFS) {
 		return fmt.Errorf("copy the program to %s: %w", dir, err)
-	}
-
-	raw, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-
-	// Containers of the pod may run as anybody.
-	if err := os.WriteFile(filepath.Join(dir, configFile), raw, 0o444); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
 	}
 
 	if out, err := exec.CommandContext(ctx, copied, CheckCommand).CombinedOutput(); err != nil {
@@ -38,6 +34,15 @@ func Install(ctx context.Context, program, dir string, c Config) error {
 	}
 
 	return nil
+}
+
+func writeConfig(dir string, c Config) error {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	// Containers of the pod may run as anybody.
+	return os.WriteFile(filepath.Join(dir, configFile), raw, 0o444)
 }
 
 // CheckCommand is the argument with which the program checks what its hook needs.

@@ -111,6 +111,51 @@ func TestInstallFails(t *testing.T) {
 	}
 }
 
+// TestInstallIntoImage: where the directory is the image itself, nothing can be written and nothing has to be: the program is
+// there, and the environment says the rest.
+func TestInstallIntoImage(t *testing.T) {
+	for name, value := range environment(t) {
+		t.Setenv(name, value)
+	}
+	c, err := FromEnv(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	image := t.TempDir()
+	if err := copyProgram(os.Args[0], filepath.Join(image, programFile)); err != nil {
+		t.Fatal(err)
+	}
+	readOnly(t, image)
+
+	if err := Install(t.Context(), os.Args[0], image, c); err != nil {
+		t.Fatal(err)
+	}
+
+	got, err := ReadConfig(image)
+	if diff := cmp.Diff(c, got); err != nil || diff != "" {
+		t.Errorf("error %v; -want, +got:\n%s", err, diff)
+	}
+
+	empty := t.TempDir()
+	readOnly(t, empty)
+	if err := Install(t.Context(), os.Args[0], empty, c); err == nil || !strings.Contains(err.Error(), "does not run") {
+		t.Errorf("an image without the program: error %v, want one that says so", err)
+	}
+}
+
+// readOnly mounts a directory over itself, read-only.
+func readOnly(t *testing.T, dir string) {
+	t.Helper()
+	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
+		t.Skip("only root can mount: ", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, 0) })
+	if err := syscall.Mount("", dir, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFromEnvWantsAll(t *testing.T) {
 	for _, name := range []string{EnvNamespace, EnvPod, EnvUID, EnvAddress, EnvName, EnvCA} {
 		env := environment(t)
