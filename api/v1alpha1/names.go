@@ -20,6 +20,11 @@ const (
 	// GraceAnnotation on a pod keeps the terminationGracePeriodSeconds that it had before
 	// the time to drain was added.
 	GraceAnnotation = "podgate.dev/grace-period"
+	// LeftOutAnnotation on a pod lists what podgate did not add to it, since the pod's manifest could not have been applied a
+	// second time: LeftOutGates, LeftOutHooks, or both with a comma.
+	LeftOutAnnotation = "podgate.dev/left-out"
+	LeftOutGates      = "readinessGates"
+	LeftOutHooks      = "preStop"
 	// Finalizer keeps a binding until its targets are deregistered and its gates released.
 	Finalizer = "podgate.dev/targets"
 	// ProvenAnnotation on a pod records at which address which gates were proven to be about it.

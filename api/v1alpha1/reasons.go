@@ -115,6 +115,8 @@ const (
 	ReasonBindingCreatedLater  = "BindingCreatedLater"
 	ReasonServiceCreatedLater  = "ServiceCreatedLater"
 	ReasonNotInjected          = "NotInjected"
+	ReasonGatesStated          = "GatesStated"
+	ReasonStaticPod            = "StaticPod"
 	ReasonNoService            = "NoService"
 	ReasonBindingDeleting      = "BindingDeleting"
 	ReasonBindingNotServed     = "BindingNotServed"
@@ -210,6 +212,8 @@ var Explanations = []Explanation{
 	{OnNoGate, ReasonBindingCreatedLater, "The binding was not there before the pod. Times count whole seconds: a binding of the same second may have been there, and then the label came later", "restart the pods, for example with kubectl rollout restart", "operations.md#pods-without-a-gate"},
 	{OnNoGate, ReasonServiceCreatedLater, "The binding's Service was not there before the pod, as for BindingCreatedLater", "restart the pods, for example with kubectl rollout restart", "operations.md#pods-without-a-gate"},
 	{OnNoGate, ReasonNotInjected, "The webhook did not answer when the pod was created, or a label, the webhook's selectors, the Service or the binding have changed since", "restart the pods, for example with kubectl rollout restart", "troubleshooting.md#a-pod-has-no-gate"},
+	{OnNoGate, ReasonGatesStated, "No controller makes the pod, and its manifest lists readinessGates. They cannot change after the creation, so with one more in the list the manifest could not be applied again", "add the missing gate to readinessGates in the manifest and create the pod again, or have a Deployment make it", "concepts.md#which-pods-get-a-gate"},
+	{OnNoGate, ReasonStaticPod, "The pod mirrors a static pod, which a kubelet runs from a file of its node, gates and all", "nothing, or have a Deployment or DaemonSet make the pod", ""},
 	{OnNoGate, ReasonNoService, "No Service of the namespace selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the Service and its binding, and restart the pods", ""},
 	{OnNoGate, ReasonNoBinding, "No binding refers to a Service that selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the binding, and restart the pods", ""},
 	{OnNoGate, ReasonBindingDeleting, "The binding is being deleted", "nothing, if that is meant; else create it again, and restart the pods", ""},

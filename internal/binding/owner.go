@@ -16,6 +16,12 @@ func OfJob(pod *corev1.Pod) bool {
 	return owner != nil && owner.Kind == "Job" && strings.HasPrefix(owner.APIVersion, "batch")
 }
 
+// Static reports whether a pod mirrors one that a kubelet runs from a file: its node owns it.
+func Static(pod *corev1.Pod) bool {
+	owner := Owner(pod)
+	return owner != nil && owner.Kind == "Node" && owner.APIVersion == "v1"
+}
+
 // Owner is what manages a pod, such as its ReplicaSet; nil when nothing does.
 func Owner(pod *corev1.Pod) *corev1.ObjectReference {
 	owner := metav1.GetControllerOf(pod)

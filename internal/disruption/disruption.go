@@ -96,7 +96,12 @@ type Node struct {
 	Notice Notice
 	// Ready: its kubelet says that it is.
 	Ready bool
+	// Info is what its kubelet and its container runtime are.
+	Info Info
 }
+
+// Info is what is kept of a node's system.
+type Info struct{ OS, Kubelet, Runtime string }
 
 // Slim makes a Node of a node, which is some twenty times as large, and leaves all else as
 // it is. It is a cache's transformation.
@@ -108,5 +113,9 @@ func Slim(o any) (any, error) {
 	ready := slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 	})
-	return &Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name, ResourceVersion: node.ResourceVersion}, Notice: OfNode(node), Ready: ready}, nil
+	info := node.Status.NodeInfo
+	return &Node{
+		ObjectMeta: metav1.ObjectMeta{Name: node.Name, ResourceVersion: node.ResourceVersion}, Notice: OfNode(node), Ready: ready,
+		Info: Info{OS: info.OperatingSystem, Kubelet: info.KubeletVersion, Runtime: info.ContainerRuntimeVersion},
+	}, nil
 }

@@ -38,18 +38,20 @@ type DrainPlan struct {
 	// Adaptive are the pod's bindings, sorted, when all of them ask for hooks that may end
 	// earlier; none when one does not.
 	Adaptive []string
+	// LeftOut: hooks would be needed, which the pod's manifest leaves no room for.
+	LeftOut bool
 }
 
-// Empty reports whether the plan changes nothing.
+// Empty reports whether the plan adds no hook.
 func (p DrainPlan) Empty() bool { return len(p.Sleep) == 0 }
 
 // Drain plans a pod's hooks: each container without a preStop of its own sleeps for as
 // long as the slowest of the pod's bindings of ip targets needs, and the grace period grows
 // by that, so that what the application had stays the application's. A pod that is to be
-// killed at once, and a Job's, whose end nobody asks for, stay as they are. Planning again
-// after the plan was applied changes nothing.
+// killed at once, a Job's, whose end nobody asks for, and one whose manifest states how it
+// ends stay as they are. Planning again after the plan was applied changes nothing.
 func Drain(pod Pod, c Candidates) DrainPlan {
-	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
+	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob || pod.Static {
 		return DrainPlan{}
 	}
 
@@ -70,13 +72,19 @@ func Drain(pod Pod, c Candidates) DrainPlan {
 		}
 	}
 
-	if plan.Empty() {
+	switch {
+	case plan.Empty():
 		return DrainPlan{}
+	case pod.Stated.End:
+		return DrainPlan{LeftOut: true}
+	case pod.Stated.Applied:
+		plan.Adaptive = nil // It needs more of the pod than a hook: the less changes, the less a second apply meets.
 	}
 
 	original := grace
-	// Where no container has a hook it is of another pod, such as that a manifest was copied from.
-	known := pod.Hooks.Original != nil && slices.Contains(pod.Hooks.PreStop, true)
+	// Where no container has a hook it is of another pod, such as that a manifest was copied from; unless the sum says that
+	// somebody has dropped the hook since.
+	known := pod.Hooks.Original != nil && (slices.Contains(pod.Hooks.PreStop, true) || *pod.Hooks.Original == grace-seconds)
 	if known {
 		original = *pod.Hooks.Original
 	}

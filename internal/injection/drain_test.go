@@ -71,6 +71,12 @@ func TestDrain(t *testing.T) {
 			bindings: plain,
 			want:     DrainPlan{Sleep: []int{0}, Seconds: 20},
 		},
+		"Dropped": {
+			reason:   "Another webhook has dropped the hook that the grace period grew by.",
+			hooks:    Hooks{PreStop: []bool{false}, Grace: new(int64(50)), Original: new(int64(30))},
+			bindings: plain,
+			want:     DrainPlan{Sleep: []int{0}, Seconds: 20},
+		},
 		"KilledAtOnce": {reason: "A pod that wants no grace gets none.", hooks: Hooks{PreStop: []bool{false}, Grace: new(int64(0))}, bindings: plain},
 		"Job":          {reason: "A Job's pods end by themselves.", hooks: Hooks{PreStop: []bool{false}, OfJob: true}, bindings: plain},
 		"NoBinding":    {reason: "Who is no target has nothing to drain.", hooks: Hooks{PreStop: []bool{false}}},

@@ -68,13 +68,18 @@ func lacks(pod Pod, c Candidates, missing map[string]*binding.Binding) Finding {
 	f.Service, f.Binding = svc.Name, b.Key().Name
 
 	switch {
+	case pod.Static:
+		return Finding{Reason: v1alpha1.ReasonStaticPod, Service: f.Service, Binding: f.Binding, Since: pod.Created}
+	case pod.Stated.Gates:
+		f.Reason = v1alpha1.ReasonGatesStated
 	case !b.CreationTimestamp.Time.Before(pod.Created):
 		f.Reason, f.Since = v1alpha1.ReasonBindingCreatedLater, b.CreationTimestamp.Time
 	case !svc.CreationTimestamp.Time.Before(pod.Created):
 		f.Reason, f.Since = v1alpha1.ReasonServiceCreatedLater, svc.CreationTimestamp.Time
 	}
 
-	f.Tied = f.Reason != v1alpha1.ReasonNotInjected && f.Since.Equal(pod.Created)
+	later := f.Reason == v1alpha1.ReasonBindingCreatedLater || f.Reason == v1alpha1.ReasonServiceCreatedLater
+	f.Tied = later && f.Since.Equal(pod.Created)
 	return f
 }
 

@@ -44,6 +44,16 @@ func TestExplain(t *testing.T) {
 		"Gated":    {reason: "It has what it should have.", pod: gated(prefix + "a"), services: []corev1.Service{web}, bindings: []*binding.Binding{bound("a")}},
 		"OptedOut": {reason: "It wants none.", pod: Pod{Labels: map[string]string{"app": "web", "podgate.dev/inject": "disabled"}, Created: noon}, services: []corev1.Service{web}, bindings: []*binding.Binding{bound("a")}},
 		"ByHand":   {reason: "A gate that no binding claims is told on its condition.", pod: gated(prefix + "other")},
+		"Stated": {
+			reason: "Its manifest has a list, and the webhook said so; that a binding came later as well does not matter.",
+			pod:    Pod{Labels: labels, Gates: []string{"example.com/ready"}, Created: noon, Stated: Stated{Gates: true}}, services: []corev1.Service{web}, bindings: with(created(after)),
+			want: Finding{Reason: v1alpha1.ReasonGatesStated, Missing: missing, Service: "web", Binding: "a", Since: noon},
+		},
+		"Static": {
+			reason: "Its kubelet heeds a file.",
+			pod:    Pod{Labels: labels, Created: noon, Static: true}, services: []corev1.Service{web}, bindings: []*binding.Binding{bound("a")},
+			want: Finding{Reason: v1alpha1.ReasonStaticPod, Service: "web", Binding: "a", Since: noon},
+		},
 		"NotInjected": {
 			reason: "Service and binding were there, so the webhook was not.",
 			pod:    pod, services: []corev1.Service{web}, bindings: []*binding.Binding{bound("a")},
@@ -124,7 +134,9 @@ func TestExplain(t *testing.T) {
 			if _, known := v1alpha1.Explain(v1alpha1.OnNoGate, got.Reason); !known && !got.Empty() {
 				t.Errorf("%s is not in the catalog", got.Reason)
 			}
-			if adds := Gates(tc.pod, candidates).Add; !cmp.Equal(adds, got.Missing) {
+			open := tc.pod
+			open.Stated = Stated{}
+			if adds := Gates(open, candidates).Add; !cmp.Equal(adds, got.Missing) {
 				t.Errorf("%s\nwhat is missing is not what would be injected: %v and %v", tc.reason, got.Missing, adds)
 			}
 		})

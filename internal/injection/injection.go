@@ -39,6 +39,25 @@ type Pod struct {
 	Ports []corev1.ContainerPort
 	// Hooks are for draining.
 	Hooks Hooks
+	// Stated is what the pod's own manifest states.
+	Stated Stated
+	// Static: the pod mirrors one that a kubelet runs from a file, which nothing that the API server says changes.
+	Static bool
+}
+
+// Stated is what of a pod its manifest states, where whoever wrote the manifest applies it to this very pod again. Next to
+// nothing of a pod can change after its creation: if podgate changed what is stated, the second apply would be refused.
+type Stated struct {
+	// Applied: there is such a manifest.
+	Applied bool
+	// Gates: it has a list of readiness gates, which is applied as a whole. End: it states a grace period, or that a
+	// container has no preStop hook.
+	Gates, End bool
+}
+
+// Or is what either states.
+func (s Stated) Or(other Stated) Stated {
+	return Stated{Applied: s.Applied || other.Applied, Gates: s.Gates || other.Gates, End: s.End || other.End}
 }
 
 // OptedOut reports whether the pod's label keeps podgate away from it.
@@ -135,15 +154,17 @@ type Plan struct {
 	Add []string
 	// Remove lists the positions in Pod.Gates of the legacy gates to remove, ascending.
 	Remove []int
+	// LeftOut: there would be more to do, which the pod's manifest forbids.
+	LeftOut bool
 }
 
-// Empty reports whether the plan changes nothing.
+// Empty reports whether the plan changes no gate.
 func (p Plan) Empty() bool { return len(p.Add) == 0 && len(p.Remove) == 0 }
 
 // Gates plans a pod's gates: those that each kind wants it to have. Legacy gates go only when a gate takes their place. Every other gate stays
 // where it is, and planning again after the plan was applied changes nothing.
 func Gates(pod Pod, c Candidates) Plan {
-	if pod.OptedOut() {
+	if pod.OptedOut() || pod.Static {
 		return Plan{}
 	}
 
@@ -161,6 +182,10 @@ func Gates(pod Pod, c Candidates) Plan {
 	}
 
 	plan.Add = slices.Sorted(maps.Keys(wanted))
+	if pod.Stated.Gates && !plan.Empty() {
+		return Plan{LeftOut: true}
+	}
+
 	return plan
 }
 

@@ -30,8 +30,9 @@ type Shortfall struct {
 	Hook, Grace int64
 	// Unsure: no ordinary container declares the target's port, and it depends on which one serves whether anything is too short.
 	Unsure bool
-	// Injected: the hook is one that podgate has added; AtOnce: the hook ends within a second.
-	Injected, AtOnce bool
+	// Injected: the hook is one that podgate has added; AtOnce: the hook ends within a second; Stated: podgate adds no hook,
+	// since the pod's manifest states how it ends.
+	Injected, AtOnce, Stated bool
 	// Renewed is what is still too short of a pod that is created anew with podgate's hooks; nil when that is the same.
 	Renewed *Shortfall
 }
@@ -52,12 +53,17 @@ func ManifestOf(pod *corev1.Pod) drain.Manifest {
 // its bindings of ip targets. Pods that opted out of draining, and Jobs', are not judged;
 // whether draining is asked for at all the caller knows. A pod without any hook is short by all of it.
 func Short(pod Pod, m drain.Manifest, c Candidates) Shortfall {
-	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
+	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob || pod.Static {
 		return Shortfall{}
 	}
 
 	s := short(pod, m, c)
 	if s.Empty() {
+		return s
+	}
+
+	if pod.Stated.End {
+		s.Stated = true
 		return s
 	}
 
@@ -191,13 +197,20 @@ func (s Shortfall) OwnFix() string {
 		}
 		todo = append(todo, fmt.Sprintf(have, s.Stop.Container, s.Need))
 	}
-	if s.Grace > 0 {
+	switch {
+	case s.Grace > 0:
 		todo = append(todo, fmt.Sprintf("set terminationGracePeriodSeconds to at least %d, plus the time that the application needs to stop", s.Stop.Grace+s.Grace))
+	case s.Stated && s.Stop.Hook == 0: // podgate would have done so.
+		todo = append(todo, fmt.Sprintf("set terminationGracePeriodSeconds to %d, so that the application keeps its %d s", s.Stop.Grace+s.Need, s.Stop.Grace))
 	}
 
 	where := "In the pod template, "
-	if s.Hook > 0 && drain.IsProxy(s.Stop.Container) {
+	switch {
+	case s.Stated:
+		where = "podgate adds no hook, since no controller makes the pod and its manifest states how it ends: it could not be applied a second time. In the manifest, "
+	case s.Hook > 0 && drain.IsProxy(s.Stop.Container):
 		where = "In the pod template, or in the settings of whatever injects the proxy, "
 	}
+
 	return where + strings.Join(todo, ", and ") + "."
 }

@@ -38,6 +38,10 @@ func (f Finding) Why() string {
 
 	case v1alpha1.ReasonNotInjected:
 		return "podgate's webhook did not answer when the pod was created, or the namespace's label, the webhook's selectors, the Service or the binding have changed since."
+	case v1alpha1.ReasonGatesStated:
+		return "no controller makes the pod, and its manifest has a list of readinessGates, which cannot change: if podgate had added to it, the manifest could not be applied a second time."
+	case v1alpha1.ReasonStaticPod:
+		return "a kubelet runs the pod from a file of its node, and heeds no gate that is not in the file."
 	case v1alpha1.ReasonNoService:
 		return "no Service of the namespace selects the pod."
 	case v1alpha1.ReasonNoBinding:

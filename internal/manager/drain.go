@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -88,10 +89,20 @@ func (a *address) look(ctx context.Context) error {
 }
 
 // addHelper gives what the webhook must know to inject adaptive hooks; nil without their image.
-func addHelper(mgr ctrlmanager.Manager, pair *certificate.Keypair, c Config) (func() webhook.Helper, error) {
+func addHelper(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, nodes cache.Cache, c Config) (func() webhook.Helper, error) {
 	if c.DrainImage == "" {
 		return nil, nil
 	}
+
+	volumes := &imageVolumes{}
+	if c.DrainImageVolume {
+		synced, err := followNodes(ctx, nodes, volumes.follow())
+		if err != nil {
+			return nil, err
+		}
+		volumes.synced = synced
+	}
+
 	a := &address{services: mgr.GetAPIReader(), service: types.NamespacedName{Namespace: c.Namespace, Name: certificate.ServiceName}, log: mgr.GetLogger()}
 	name := certificate.DNSNames(c.Namespace)[0]
 	return func() webhook.Helper {
@@ -99,6 +110,6 @@ func addHelper(mgr ctrlmanager.Manager, pair *certificate.Keypair, c Config) (fu
 		if at == nil {
 			return webhook.Helper{}
 		}
-		return webhook.Helper{Image: c.DrainImage, Address: *at, ServerName: name, CA: pair.Authorities()}
+		return webhook.Helper{Image: c.DrainImage, Address: *at, ServerName: name, CA: pair.Authorities(), Mounted: volumes.everywhere()}
 	}, mgr.Add(a)
 }

@@ -115,7 +115,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 
 	// Every replica follows nodes: the next leader has to know what they said before.
 	if nodes != nil {
-		if err := followNodes(ctx, nodes, targets.FollowNodes(logr.NewContext(ctx, log.WithName("nodes")), targetWake.Wake)); err != nil {
+		if _, err := followNodes(ctx, nodes, targets.FollowNodes(logr.NewContext(ctx, log.WithName("nodes")), targetWake.Wake)); err != nil {
 			return Engine{}, err
 		}
 	}

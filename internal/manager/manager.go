@@ -133,7 +133,7 @@ func addEverything(ctx context.Context, mgr ctrlmanager.Manager, pair *certifica
 		return err
 	}
 
-	if err := addWebhook(ctx, mgr, pair, l, metrics, c); err != nil {
+	if err := addWebhook(ctx, mgr, pair, l, nodes, metrics, c); err != nil {
 		return err
 	}
 

@@ -29,15 +29,16 @@ func newNodes(mgr ctrlmanager.Manager) (cache.Cache, error) {
 	return nodes, mgr.Add(nodes)
 }
 
-// followNodes gives the cache's events to a handler. Every replica follows them: the next
-// leader has to know what was said before.
-func followNodes(ctx context.Context, nodes cache.Cache, h toolscache.ResourceEventHandler) error {
+// followNodes gives the cache's events to a handler, and returns what reports whether the handler has seen all nodes. Every
+// replica follows them: the next leader has to know what was said before.
+func followNodes(ctx context.Context, nodes cache.Cache, h toolscache.ResourceEventHandler) (synced func() bool, err error) {
 	informer, err := nodes.GetInformer(ctx, &corev1.Node{}, cache.BlockUntilSynced(false))
 	if err != nil {
-		return fmt.Errorf("watch nodes: %w", err)
+		return nil, fmt.Errorf("watch nodes: %w", err)
 	}
-	if _, err := informer.AddEventHandler(h); err != nil {
-		return fmt.Errorf("follow nodes: %w", err)
+	registration, err := informer.AddEventHandler(h)
+	if err != nil {
+		return nil, fmt.Errorf("follow nodes: %w", err)
 	}
-	return nil
+	return registration.HasSynced, nil
 }

@@ -64,7 +64,7 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 // slimAnnotations keeps what podgate noted, and what a person ordered about gates.
 func slimAnnotations(all map[string]string) map[string]string {
 	var kept map[string]string
-	for _, name := range []string{v1alpha1.ProvenAnnotation, v1alpha1.OverrideAnnotation} {
+	for _, name := range []string{v1alpha1.ProvenAnnotation, v1alpha1.OverrideAnnotation, v1alpha1.LeftOutAnnotation} {
 		value, there := all[name]
 		if !there {
 			continue

@@ -25,7 +25,7 @@ func TestSlimPod(t *testing.T) {
 	kept := corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "web-0", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"app": "web", "empty": ""},
-			Annotations:       map[string]string{v1alpha1.ProvenAnnotation: "{}", v1alpha1.OverrideAnnotation: "{}"},
+			Annotations:       map[string]string{v1alpha1.ProvenAnnotation: "{}", v1alpha1.OverrideAnnotation: "{}", v1alpha1.LeftOutAnnotation: "preStop"},
 			OwnerReferences:   []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "rs", Controller: new(true)}},
 			CreationTimestamp: now, DeletionTimestamp: &now, DeletionGracePeriodSeconds: new(int64(60)),
 		},

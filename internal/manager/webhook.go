@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -26,7 +27,7 @@ func newWebhookServer(c Config, pair *certificate.Keypair) ctrlwebhook.Server {
 
 // addWebhook wires the admission webhook and its certificate, which run in every
 // replica. A replica is not ready before both can serve.
-func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, l *leave, metrics prometheus.Registerer, c Config) error {
+func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, l *leave, nodes cache.Cache, metrics prometheus.Registerer, c Config) error {
 	kube, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
@@ -54,7 +55,7 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 		return fmt.Errorf("prepare the webhook's caches: %w", err)
 	}
 
-	helper, err := addHelper(mgr, pair, c)
+	helper, err := addHelper(ctx, mgr, pair, nodes, c)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type Helper struct {
 	// ServerName is what its certificate is made out to, CA the authority as PEM.
 	ServerName string
 	CA         []byte
+	// Mounted: every node can mount the image as a volume.
+	Mounted bool
 }
 
 const (
@@ -39,6 +41,9 @@ const (
 
 	volumesPath        = "/spec/volumes"
 	initContainersPath = "/spec/initContainers"
+
+	// safeToEvict lists volumes for whose sake cluster-autoscaler keeps no node.
+	safeToEvict = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 )
 
 // fits reports whether a pod can have adaptive hooks, and is to.
@@ -54,24 +59,47 @@ func (h Helper) fits(p pod, plan injection.DrainPlan) bool {
 		}
 	}
 	// Either both are podgate's or one is somebody else's.
-	return p.has(p.Spec.Volumes) == slices.ContainsFunc(p.Spec.InitContainers, func(c initContainer) bool { return c.Name == helperName })
+	return (p.helperVolume() != nil) == slices.ContainsFunc(p.Spec.InitContainers, func(c initContainer) bool { return c.Name == helperName })
 }
 
 func (p pod) windows() bool {
 	return p.Spec.OS.Name == "windows" || p.Spec.NodeSelector["kubernetes.io/os"] == "windows"
 }
 
-func (pod) has(list []named) bool { return slices.Contains(list, named{Name: helperName}) }
+// helperVolume is the volume that brings the program; nil where the pod has none.
+func (p pod) helperVolume() *volume {
+	i := slices.IndexFunc(p.Spec.Volumes, func(v volume) bool { return v.Name == helperName })
+	if i < 0 {
+		return nil
+	}
+	return &p.Spec.Volumes[i]
+}
+
+// mounts reports whether the pod has, or is to have, the image as a volume. Sandboxes and user namespaces need more of a
+// runtime for that than nodes tell.
+func (h Helper) mounts(p pod) bool {
+	if v := p.helperVolume(); v != nil {
+		return v.Image != nil
+	}
+	return h.Mounted && p.Spec.RuntimeClass == "" && (p.Spec.HostUsers == nil || *p.Spec.HostUsers)
+}
+
+// volume brings the program. An emptyDir is local storage, for whose sake kubectl drain refuses to evict a pod; an image is not.
+func (h Helper) volume(p pod) map[string]any {
+	if h.mounts(p) {
+		return map[string]any{"name": helperName, "image": map[string]any{"reference": h.Image, "pullPolicy": "IfNotPresent"}}
+	}
+	return map[string]any{"name": helperName, "emptyDir": map[string]any{"sizeLimit": "64Mi"}}
+}
 
 // bring adds the init container, first of all, and the volume by which the program gets
 // into the pod, unless they are there. The init container gets as much as the container like.
 func (h Helper) bring(p pod, like *container) []operation {
-	if p.has(p.Spec.Volumes) {
+	if p.helperVolume() != nil {
 		return nil
 	}
-	volume := map[string]any{"name": helperName, "emptyDir": map[string]any{"sizeLimit": "64Mi"}}
 	return []operation{
-		insert(volumesPath, len(p.Spec.Volumes) > 0, "-", volume),
+		insert(volumesPath, len(p.Spec.Volumes) > 0, "-", h.volume(p)),
 		insert(initContainersPath, len(p.Spec.InitContainers) > 0, "0", h.container(p, like)),
 	}
 }
@@ -89,7 +117,37 @@ func mount(i int, exists bool) operation {
 	return insert(containersPath+strconv.Itoa(i)+"/volumeMounts", exists, "-", map[string]any{"name": helperName, "mountPath": helperDir, "readOnly": true})
 }
 
-// container is the init container. It conforms to the Pod Security Standard "restricted".
+// tell gives a container's environment what the program must know. Nothing can be written into an image, where the program
+// looks first.
+func (h Helper) tell(p pod, i int) []operation {
+	if !h.mounts(p) {
+		return nil
+	}
+
+	path := containersPath + strconv.Itoa(i) + "/env"
+	if len(p.Spec.Containers[i].Env) == 0 {
+		return []operation{{Op: "add", Path: path, Value: h.env()}}
+	}
+
+	var ops []operation
+	for _, v := range h.env() {
+		ops = append(ops, operation{Op: "add", Path: path + "/-", Value: v})
+	}
+
+	return ops
+}
+
+// env is what the program must know.
+func (h Helper) env() []any {
+	return []any{
+		downward(hook.EnvNamespace, "metadata.namespace"), downward(hook.EnvPod, "metadata.name"),
+		downward(hook.EnvUID, "metadata.uid"), downward(hook.EnvHostIPs, "status.hostIPs"),
+		variable(hook.EnvAddress, h.Address), variable(hook.EnvName, h.ServerName), variable(hook.EnvCA, string(h.CA)),
+	}
+}
+
+// container is the init container. Whatever the volume is, the program finds out what there is to do: where another
+// webhook, or an older API server, does not know images as volumes, an emptyDir is left. It conforms to the Pod Security Standard "restricted".
 func (h Helper) container(p pod, like *container) map[string]any {
 	security := map[string]any{
 		"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
@@ -101,12 +159,8 @@ func (h Helper) container(p pod, like *container) map[string]any {
 
 	c := map[string]any{
 		"name": helperName, "image": h.Image, "imagePullPolicy": "IfNotPresent", "terminationMessagePolicy": "FallbackToLogsOnError",
-		"command": []string{helperProgram, "install", helperDir},
-		"env": []any{
-			downward(hook.EnvNamespace, "metadata.namespace"), downward(hook.EnvPod, "metadata.name"),
-			downward(hook.EnvUID, "metadata.uid"), downward(hook.EnvHostIPs, "status.hostIPs"),
-			variable(hook.EnvAddress, h.Address), variable(hook.EnvName, h.ServerName), variable(hook.EnvCA, string(h.CA)),
-		},
+		"command":         []string{helperProgram, "install", helperDir},
+		"env":             h.env(),
 		"securityContext": security,
 		"volumeMounts":    []any{map[string]any{"name": helperName, "mountPath": helperDir}},
 	}

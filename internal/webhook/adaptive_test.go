@@ -181,3 +181,64 @@ func TestAdaptiveSeconds(t *testing.T) {
 		}
 	}
 }
+
+// TestAdaptiveMounted: where nodes mount images as volumes the pod has no local storage, which would keep kubectl drain and
+// cluster-autoscaler from its node; containers know by their environment what nobody can write into an image.
+func TestAdaptiveMounted(t *testing.T) {
+	mounted := helper
+	mounted.Mounted = true
+	h := adaptiveHandler(t, mounted)
+	p, raw := hooked(t, h, `{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"a","env":[{"name":"LANG","value":"C"}]},{"name":"b"}]}}`)
+
+	want := []corev1.Volume{{Name: "podgate-drain", VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "registry/podgate:1", PullPolicy: corev1.PullIfNotPresent}}}}
+	if diff := cmp.Diff(want, p.Spec.Volumes); diff != "" {
+		t.Errorf("volumes: -want, +got:\n%s", diff)
+	}
+
+	told := p.Spec.InitContainers[0].Env
+	if diff := cmp.Diff(append([]corev1.EnvVar{{Name: "LANG", Value: "C"}}, told...), p.Spec.Containers[0].Env); diff != "" || len(told) != 7 {
+		t.Errorf("environment of a: -want, +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(told, p.Spec.Containers[1].Env); diff != "" {
+		t.Errorf("environment of b: -want, +got:\n%s", diff)
+	}
+
+	for _, c := range append(p.Spec.InitContainers, p.Spec.Containers...) {
+		if m := c.VolumeMounts; len(m) != 1 || m[0].Name != "podgate-drain" || m[0].MountPath != "/podgate.dev" {
+			t.Errorf("volumes of %s are %+v", c.Name, m)
+		}
+	}
+
+	// What podgate is told of nodes later changes nothing of a pod that is being created.
+	added := strings.Replace(raw, `"containers":[`, `"containers":[{"name":"added"},`, 1)
+	if p, _ := hooked(t, adaptiveHandler(t, helper), added); len(p.Spec.Containers[0].Env) != 7 {
+		t.Errorf("the added container has the environment %v", p.Spec.Containers[0].Env)
+	}
+
+	// Another webhook that does not know images as volumes leaves none, which the API server makes an emptyDir.
+	plain := strings.Replace(added, `"image":{"pullPolicy":"IfNotPresent","reference":"registry/podgate:1"}`, `"emptyDir":{}`, 1)
+	if p, raw := hooked(t, h, plain); plain == added || len(p.Spec.Containers[0].Env) != 0 || len(p.Spec.Volumes) != 1 || p.Spec.InitContainers[0].Command[1] != "install" {
+		t.Errorf("with an emptyDir in its place: %s", raw)
+	}
+
+	for name, spec := range map[string]string{"Sandboxed": `"runtimeClassName":"gvisor",`, "OwnUsers": `"hostUsers":false,`} {
+		p, _ := hooked(t, h, `{"metadata":{"labels":{"app":"web"}},"spec":{`+spec+`"containers":[{"name":"a"}]}}`)
+		if len(p.Spec.Volumes) != 1 || p.Spec.Volumes[0].EmptyDir == nil || len(p.Spec.Containers[0].Env) != 0 {
+			t.Errorf("%s: volumes %+v, want an emptyDir", name, p.Spec.Volumes)
+		}
+	}
+}
+
+// TestAdaptiveSafeToEvict: cluster-autoscaler may evict the pod in spite of the volume, and of those that the template lists.
+func TestAdaptiveSafeToEvict(t *testing.T) {
+	for annotations, want := range map[string]string{
+		`null`: "podgate-drain", `{}`: "podgate-drain",
+		`{"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes":"tmp,cache"}`:     "tmp,cache,podgate-drain",
+		`{"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes":"podgate-drain"}`: "podgate-drain",
+	} {
+		p, _ := hooked(t, adaptiveHandler(t, helper), `{"metadata":{"labels":{"app":"web"},"annotations":`+annotations+`},"spec":{"containers":[{"name":"a"}]}}`)
+		if got := p.Annotations["cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"]; got != want || p.Annotations[v1alpha1.GraceAnnotation] != "30" {
+			t.Errorf("with %s the annotations are %v, want the volumes %q", annotations, p.Annotations, want)
+		}
+	}
+}

@@ -30,6 +30,7 @@ func fuzz(f *testing.F, path string, without func(*testing.T, []byte) string) {
 	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"},"annotations":null},"spec":{"containers":[{"lifecycle":null},{"lifecycle":{"preStop":{"exec":{}}}},null]}}`))
 	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`))
 	f.Add(creation("shop", `{"metadata":{"labels":{"app":"web"}},"spec":{"readinessGates":[{"conditionType":"target-health.alb.ingress.k8s.aws/a"},null,{}]}}`))
+	f.Add(creation("shop", `{"metadata":{"annotations":{"meta.helm.sh/release-name":"r"},"labels":{"app":"web"}},"spec":{"containers":[{}],"readinessGates":[{}]}}`))
 	f.Add(creation("shop", `{"metadata":{"labels":null},"spec":{"readinessGates":null},"Spec":1}`))
 	f.Add(creation("shop", `{"spec":{},"spec":{"readinessGates":[{}]},"metadata":{"labels":{"app":"web"}}}`))
 	f.Add(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"\ud800"}}`)
@@ -106,6 +107,7 @@ func hookless(t *testing.T, raw []byte) string {
 	if metadata, ok := pod["metadata"].(map[string]any); ok {
 		if annotations, ok := metadata["annotations"].(map[string]any); ok {
 			delete(annotations, v1alpha1.GraceAnnotation)
+			delete(annotations, v1alpha1.LeftOutAnnotation)
 		}
 		if annotations, ok := metadata["annotations"].(map[string]any); !ok || len(annotations) == 0 {
 			delete(metadata, "annotations")
@@ -118,7 +120,7 @@ func hookless(t *testing.T, raw []byte) string {
 	for i := range containers {
 		c, _ := containers[i].(map[string]any)
 		if lifecycle, _ := c["lifecycle"].(map[string]any); lifecycle != nil {
-			if hook, _ := lifecycle["preStop"].(map[string]any); hook == nil || hook["sleep"] != nil {
+			if hook, _ := lifecycle["preStop"].(map[string]any); len(hook) == 0 || hook["sleep"] != nil {
 				delete(lifecycle, "preStop")
 			}
 		}
@@ -148,6 +150,14 @@ func ungated(t *testing.T, raw []byte) string {
 
 	if spec, ok := pod["spec"].(map[string]any); ok {
 		delete(spec, "readinessGates")
+	}
+	if metadata, ok := pod["metadata"].(map[string]any); ok {
+		if annotations, ok := metadata["annotations"].(map[string]any); ok {
+			delete(annotations, v1alpha1.LeftOutAnnotation)
+		}
+		if annotations, ok := metadata["annotations"].(map[string]any); !ok || len(annotations) == 0 {
+			delete(metadata, "annotations")
+		}
 	}
 
 	out, err := json.Marshal(pod)

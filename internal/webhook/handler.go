@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/webhook/profile"
@@ -151,7 +152,10 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 	log := h.log.V(1).WithValues("namespace", req.Namespace, "uid", req.UID)
 	if asked == hooks {
 		plan := injection.Drain(injectable, candidates)
-		if plan.Empty() {
+		switch {
+		case plan.LeftOut:
+			return patchLeftOut(p, v1alpha1.LeftOutHooks), nil
+		case plan.Empty():
 			return nil, nil
 		}
 		h.metrics.hooks.Add(float64(len(plan.Sleep)))
@@ -160,7 +164,10 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 	}
 
 	plan := injection.Gates(injectable, candidates)
-	if plan.Empty() {
+	switch {
+	case plan.LeftOut:
+		return patchLeftOut(p, v1alpha1.LeftOutGates), nil
+	case plan.Empty():
 		return nil, nil
 	}
 

@@ -4,6 +4,9 @@
 package webhook
 
 import (
+	stdjson "encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,9 +45,11 @@ type lifecycle struct {
 // pod states is never rewritten, but the grace period.
 func patchHooks(p pod, plan injection.DrainPlan, helper Helper) []operation {
 	adaptive := helper.fits(p, plan)
+	notes := map[string]string{}
 	var ops []operation
 	if adaptive {
 		ops = helper.bring(p, p.Spec.Containers[plan.Sleep[0]])
+		notes[safeToEvict] = listed(p.Metadata.Annotations[safeToEvict], helperName)
 	}
 
 	for _, i := range plan.Sleep {
@@ -52,6 +57,7 @@ func patchHooks(p pod, plan injection.DrainPlan, helper Helper) []operation {
 		if adaptive {
 			hook = adaptiveHook(p.Spec.Containers[i].Name, plan)
 			ops = append(ops, mount(i, len(p.Spec.Containers[i].VolumeMounts) > 0))
+			ops = append(ops, helper.tell(p, i)...)
 		}
 		path := containersPath + strconv.Itoa(i) + "/lifecycle"
 		if p.Spec.Containers[i].Lifecycle == nil {
@@ -66,24 +72,65 @@ func patchHooks(p pod, plan injection.DrainPlan, helper Helper) []operation {
 	}
 
 	if plan.Original != nil {
-		ops = append(ops, annotate(p, v1alpha1.GraceAnnotation, strconv.FormatInt(*plan.Original, 10)))
+		notes[v1alpha1.GraceAnnotation] = strconv.FormatInt(*plan.Original, 10)
+	}
+
+	return append(ops, annotate(p, notes)...)
+}
+
+// patchLeftOut notes on a pod what it did not get, which explain and events tell.
+func patchLeftOut(p pod, what string) []operation {
+	return annotate(p, map[string]string{v1alpha1.LeftOutAnnotation: listed(p.Metadata.Annotations[v1alpha1.LeftOutAnnotation], what)})
+}
+
+// listed is a list with commas that has a name.
+func listed(list, name string) string {
+	switch {
+	case list == "":
+		return name
+	case slices.Contains(strings.Split(list, ","), name):
+		return list
+	}
+	return list + "," + name
+}
+
+// annotate sets those annotations that the pod does not have so.
+func annotate(p pod, notes map[string]string) []operation {
+	maps.DeleteFunc(notes, func(name, value string) bool {
+		has, there := p.Metadata.Annotations[name]
+		return there && has == value
+	})
+
+	if len(notes) == 0 {
+		return nil
+	}
+	if p.Metadata.Annotations == nil {
+		return []operation{{Op: "add", Path: annotationsPath, Value: notes}}
+	}
+
+	var ops []operation
+	for _, name := range slices.Sorted(maps.Keys(notes)) {
+		ops = append(ops, operation{Op: "add", Path: annotationsPath + "/" + strings.ReplaceAll(name, "/", "~1"), Value: notes[name]})
 	}
 
 	return ops
 }
 
-func annotate(p pod, name, value string) operation {
-	if p.Metadata.Annotations == nil {
-		return operation{Op: "add", Path: annotationsPath, Value: map[string]string{name: value}}
+// handles reports whether a hook does anything. A webhook that encodes pods anew leaves an empty one where its library does
+// not know the handler, and the API server refuses that.
+func handles(hook stdjson.RawMessage) bool {
+	var handlers map[string]stdjson.RawMessage
+	if len(hook) == 0 || stdjson.Unmarshal(hook, &handlers) == nil && len(handlers) == 0 {
+		return false
 	}
-	return operation{Op: "add", Path: annotationsPath + "/" + strings.ReplaceAll(name, "/", "~1"), Value: value}
+	return true
 }
 
 // hooks is what draining reads of the pod.
 func (p pod) hooks() injection.Hooks {
 	h := injection.Hooks{Grace: p.Spec.Grace}
 	for _, c := range p.Spec.Containers {
-		own := c == nil || c.Lifecycle != nil && len(c.Lifecycle.PreStop) > 0 && string(c.Lifecycle.PreStop) != "null"
+		own := c == nil || c.Lifecycle != nil && handles(c.Lifecycle.PreStop)
 		h.PreStop = append(h.PreStop, own)
 	}
 

@@ -53,12 +53,8 @@ type pod struct {
 	Metadata struct {
 		Labels          map[string]string `json:"labels"`
 		Annotations     map[string]string `json:"annotations"`
-		OwnerReferences []struct {
-			APIVersion string `json:"apiVersion"`
-			Kind       string `json:"kind"`
-			Name       string `json:"name"`
-			Controller bool   `json:"controller"`
-		} `json:"ownerReferences"`
+		OwnerReferences []ownerReference  `json:"ownerReferences"`
+		ManagedFields   []managedFields   `json:"managedFields"`
 	} `json:"metadata"`
 	Spec *struct {
 		ReadinessGates []struct {
@@ -69,10 +65,12 @@ type pod struct {
 		Grace          *int64          `json:"terminationGracePeriodSeconds"`
 		InitContainers []initContainer `json:"initContainers"`
 		// What follows only adaptive hooks read.
-		Volumes []named `json:"volumes"`
+		Volumes []volume `json:"volumes"`
 		OS      struct {
 			Name string `json:"name"`
 		} `json:"os"`
+		RuntimeClass    string            `json:"runtimeClassName"`
+		HostUsers       *bool             `json:"hostUsers"`
 		NodeSelector    map[string]string `json:"nodeSelector"`
 		SecurityContext struct {
 			RunAsUser *int64 `json:"runAsUser"`
@@ -80,10 +78,19 @@ type pod struct {
 	} `json:"spec"`
 }
 
+// ownerReference is what is read of one.
+type ownerReference struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	Controller bool   `json:"controller"`
+}
+
 // container is what is read of an ordinary one.
 type container struct {
 	Name      string                 `json:"name"`
 	Ports     []corev1.ContainerPort `json:"ports"`
+	Env       []named                `json:"env"`
 	Lifecycle *struct {
 		PreStop stdjson.RawMessage `json:"preStop"`
 	} `json:"lifecycle"`
@@ -103,7 +110,14 @@ type initContainer struct {
 	Ports         []corev1.ContainerPort `json:"ports"`
 }
 
-// named is what is read of a volume.
+// volume is what is read of one.
+type volume struct {
+	named
+	// Image is there when the volume is the content of an image.
+	Image *struct{} `json:"image"`
+}
+
+// named is what is read of an environment variable.
 type named struct {
 	Name string `json:"name"`
 }
@@ -138,7 +152,8 @@ func decodePod(object []byte) (pod, error) {
 
 // injectable is the pod as injection sees it.
 func (p pod) injectable() injection.Pod {
-	out := injection.Pod{Labels: p.Metadata.Labels, Workload: p.workload(), Ports: p.ports(), Hooks: p.hooks()}
+	_, static := p.Metadata.Annotations[corev1.MirrorPodAnnotationKey]
+	out := injection.Pod{Labels: p.Metadata.Labels, Workload: p.workload(), Ports: p.ports(), Hooks: p.hooks(), Stated: p.stated(), Static: static}
 	for _, g := range p.Spec.ReadinessGates {
 		out.Gates = append(out.Gates, g.ConditionType)
 	}

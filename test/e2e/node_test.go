@@ -28,10 +28,7 @@ import (
 // kubectl runs it as a person does.
 func (w *world) kubectl(args ...string) {
 	w.t.Helper()
-	out, err := exec.CommandContext(w.ctx, "kubectl", args...).CombinedOutput()
-	if err != nil {
-		w.t.Fatalf("kubectl %q: %v\n%s", args, err, out)
-	}
+	_ = w.kubectlSays(args...)
 }
 
 // realNode is the name of the cluster's only node.
@@ -64,7 +61,7 @@ func TestNodeDrained(t *testing.T) {
 	t.Cleanup(func() { _ = exec.Command("kubectl", "uncordon", node).Run() })
 	s.assertDrainLosesNone(func() {
 		// It ends when no pod is left that was there when it began.
-		s.kubectl("drain", node, "--pod-selector=app.kubernetes.io/name="+s.app.Name, "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=4m")
+		s.kubectl("drain", node, "--pod-selector=app.kubernetes.io/name="+s.app.Name, "--ignore-daemonsets", "--timeout=4m")
 		s.waitComplete()
 	})
 

@@ -182,7 +182,8 @@ func (r *Reconciler) group(ctx context.Context, svc *corev1.Service) (group, err
 		if err != nil {
 			return g, err
 		}
-		if len(f.Gates.Missing) > 0 {
+		// Another pod of the same manifest would lack its gate, too.
+		if len(f.Gates.Missing) > 0 && f.Gates.Reason != v1alpha1.ReasonGatesStated {
 			g.ungated = append(g.ungated, lacking{pod: &g.pods[i], gates: f.Gates.Missing, lost: f.Gates.Reason == v1alpha1.ReasonNotInjected})
 		}
 	}

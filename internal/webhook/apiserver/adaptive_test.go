@@ -6,6 +6,7 @@ package apiserver_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,8 +20,11 @@ import (
 	"github.com/podgate/podgate/internal/webhook"
 )
 
+// mounted says that all nodes mount images as volumes.
+var mounted atomic.Bool
+
 func helper() webhook.Helper {
-	return webhook.Helper{Image: "podgate", Address: "10.96.0.7:443", ServerName: "podgate-webhook.podgate-system.svc", CA: []byte("PEM")}
+	return webhook.Helper{Image: "podgate", Address: "10.96.0.7:443", ServerName: "podgate-webhook.podgate-system.svc", CA: []byte("PEM"), Mounted: mounted.Load()}
 }
 
 // testAdaptive: the API server accepts a pod with an adaptive hook wherever it accepts it
@@ -28,6 +32,17 @@ func helper() webhook.Helper {
 // what a container asks for, and that has a quota for no more than the pod. The pod is of
 // the same quality of service.
 func (a *apiserver) testAdaptive(t *testing.T) {
+	for name, images := range map[string]bool{"EmptyDir": false, "Image": true} {
+		t.Run(name, func(t *testing.T) {
+			mounted.Store(images)
+			a.assertAdaptive(t, images)
+		})
+	}
+}
+
+// assertAdaptive has one made, with the program in an image or in an emptyDir.
+func (a *apiserver) assertAdaptive(t *testing.T, images bool) {
+	t.Helper()
 	namespace := kubetest.Namespace(t, a.Client, map[string]string{v1alpha1.DrainLabel: v1alpha1.DrainEnabled, "pod-security.kubernetes.io/enforce": "restricted"})
 	a.must(t, a.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}}))
 	a.must(t, a.Create(t.Context(), &corev1.Service{
@@ -62,6 +77,11 @@ func (a *apiserver) testAdaptive(t *testing.T) {
 
 	if pod.Status.QOSClass != corev1.PodQOSGuaranteed {
 		t.Errorf("the pod is %s, want it to stay %s", pod.Status.QOSClass, corev1.PodQOSGuaranteed)
+	}
+
+	i := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == "podgate-drain" })
+	if i < 0 || (pod.Spec.Volumes[i].Image != nil) != images || (pod.Spec.Volumes[i].EmptyDir != nil) == images {
+		t.Errorf("the volumes are %+v", pod.Spec.Volumes)
 	}
 
 	hook := pod.Spec.Containers[0].Lifecycle.PreStop.Exec

@@ -63,6 +63,8 @@ func TestAPIServer(t *testing.T) {
 	t.Run("Reinvoked", a.testReinvoked)
 	t.Run("Labels", a.testLabels)
 	t.Run("Adaptive", a.testAdaptive)
+	t.Run("InjectionSurvivesApply", a.testApplied)
+	t.Run("InjectionByOwner", a.testOwners)
 	t.Run("BundleRepaired", func(t *testing.T) { a.testRepair(t) })
 	t.Run("RotationUnderLoad", func(t *testing.T) { a.testRotation(t, want) })
 	t.Run("NoFailures", func(t *testing.T) {
