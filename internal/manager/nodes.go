@@ -26,8 +26,15 @@ func newNodes(mgr ctrlmanager.Manager) (cache.Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make cache of nodes: %w", err)
 	}
-	return nodes, mgr.Add(nodes)
+	return nodes, mgr.Add(everyReplica{nodes})
 }
+
+// everyReplica has a cache started without waiting to lead. The manager knows that of plain caches only, not of one with
+// options for a kind.
+type everyReplica struct{ cache.Cache }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (everyReplica) NeedLeaderElection() bool { return false }
 
 // followNodes gives the cache's events to a handler, and returns what reports whether the handler has seen all nodes. Every
 // replica follows them: the next leader has to know what was said before.

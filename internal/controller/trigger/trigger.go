@@ -17,9 +17,10 @@ import (
 // Source is a controller-runtime source whose events are calls of Wake. Its zero
 // value is ready to use.
 type Source struct {
-	mu      sync.Mutex
-	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
-	pending []reconcile.Request
+	mu    sync.Mutex
+	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// pending are the calls before Start, each once: a replica may wait for months to lead.
+	pending map[reconcile.Request]struct{}
 }
 
 // Start implements source.Source.
@@ -27,7 +28,7 @@ func (s *Source) Start(_ context.Context, queue workqueue.TypedRateLimitingInter
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue = queue
-	for _, req := range s.pending {
+	for req := range s.pending {
 		queue.Add(req)
 	}
 	s.pending = nil
@@ -40,7 +41,10 @@ func (s *Source) Wake(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.queue == nil {
-		s.pending = append(s.pending, req)
+		if s.pending == nil {
+			s.pending = map[reconcile.Request]struct{}{}
+		}
+		s.pending[req] = struct{}{}
 		return
 	}
 	s.queue.Add(req)
