@@ -50,8 +50,8 @@ type Pod struct {
 type Stated struct {
 	// Applied: there is such a manifest.
 	Applied bool
-	// Gates: it has a list of readiness gates, which is applied as a whole. End: it states a grace period, or that a
-	// container has no preStop hook.
+	// Gates: it has a list of readiness gates, which is applied as a whole. End: it states a grace period, as far as whoever
+	// applies it is concerned, or that a container has no preStop hook.
 	Gates, End bool
 }
 

@@ -207,7 +207,7 @@ func (s Shortfall) OwnFix() string {
 	where := "In the pod template, "
 	switch {
 	case s.Stated:
-		where = "podgate adds no hook, since no controller makes the pod and its manifest states how it ends: it could not be applied a second time. In the manifest, "
+		where = "podgate adds no hook, since no controller makes the pod: with a longer grace period its manifest could not be applied a second time. In the manifest, "
 	case s.Hook > 0 && drain.IsProxy(s.Stop.Container):
 		where = "In the pod template, or in the settings of whatever injects the proxy, "
 	}

@@ -55,7 +55,7 @@ func TestShort(t *testing.T) {
 		"Stated": {
 			reason: "podgate adds nothing to a manifest that is applied again.", pod: Pod{Labels: labels, Stated: Stated{Applied: true, End: true}}, stop: drain.Manifest{Grace: 60, Containers: []drain.Container{{Name: "web"}}},
 			want: Shortfall{Binding: "slow", Need: 155, Stop: drain.Stop{Container: "web", Grace: 60}, Hook: 155, Grace: 95, Stated: true},
-			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion. terminationGracePeriodSeconds is 60, which is 95 s too short. podgate adds no hook, since no controller makes the pod and its manifest states how it ends: it could not be applied a second time. In the manifest, give container "web" a preStop hook that sleeps 155 s, and set terminationGracePeriodSeconds to at least 155, plus the time that the application needs to stop.`,
+			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion. terminationGracePeriodSeconds is 60, which is 95 s too short. podgate adds no hook, since no controller makes the pod: with a longer grace period its manifest could not be applied a second time. In the manifest, give container "web" a preStop hook that sleeps 155 s, and set terminationGracePeriodSeconds to at least 155, plus the time that the application needs to stop.`,
 		},
 		"Static":   {reason: "Its kubelet heeds a file.", pod: Pod{Labels: labels, Static: true}, stop: drain.Manifest{Grace: 30, Containers: []drain.Container{{Name: "web"}}}},
 		"OptedOut": {reason: "Its owner knows.", pod: Pod{Labels: map[string]string{"app": "web", v1alpha1.DrainLabel: v1alpha1.DrainDisabled}}, stop: drain.Manifest{}},

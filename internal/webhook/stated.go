@@ -77,27 +77,14 @@ func statedByFields(raw stdjson.RawMessage) injection.Stated {
 	return s
 }
 
-// statedByManifest reads the manifest that kubectl apply keeps. A field that it states as null is taken away again.
+// statedByManifest reads the manifest that kubectl apply keeps. The grace period counts as stated whatever it says: kubectl
+// takes the API server's default for its own as soon as somebody goes over to server-side apply, and takes back what differs.
 func statedByManifest(raw []byte) injection.Stated {
 	var manifest struct {
 		Spec struct {
-			Gates      stdjson.RawMessage `json:"readinessGates"`
-			Grace      stdjson.RawMessage `json:"terminationGracePeriodSeconds"`
-			Containers []struct {
-				Lifecycle stdjson.RawMessage `json:"lifecycle"`
-			} `json:"containers"`
+			Gates stdjson.RawMessage `json:"readinessGates"`
 		} `json:"spec"`
 	}
-	if json.UnmarshalCaseSensitivePreserveInts(raw, &manifest) != nil {
-		return injection.Stated{Applied: true, Gates: true, End: true}
-	}
-
-	s := injection.Stated{Applied: true, Gates: manifest.Spec.Gates != nil, End: manifest.Spec.Grace != nil}
-	for _, c := range manifest.Spec.Containers {
-		var lifecycle map[string]stdjson.RawMessage
-		_ = stdjson.Unmarshal(c.Lifecycle, &lifecycle)
-		s.End = s.End || string(c.Lifecycle) == "null" || string(lifecycle["preStop"]) == "null"
-	}
-
-	return s
+	unreadable := json.UnmarshalCaseSensitivePreserveInts(raw, &manifest) != nil
+	return injection.Stated{Applied: true, Gates: unreadable || manifest.Spec.Gates != nil, End: true}
 }

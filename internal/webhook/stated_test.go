@@ -37,15 +37,10 @@ func TestStated(t *testing.T) {
 		want             injection.Stated
 	}{
 		"Created":         {reason: "Nobody applies it again.", metadata: `{}`},
-		"Nothing":         {reason: "The manifest states nothing that podgate changes.", metadata: applied(`{"containers":[{"name":"a"}]}`), want: injection.Stated{Applied: true}},
-		"Gates":           {reason: "A list of its own.", metadata: applied(`{"readinessGates":[{"conditionType":"a/b"}]}`), want: injection.Stated{Applied: true, Gates: true}},
-		"NoGates":         {reason: "An empty list is applied as one.", metadata: applied(`{"readinessGates":[]}`), want: injection.Stated{Applied: true, Gates: true}},
-		"NullGates":       {reason: "Null takes the list away.", metadata: applied(`{"readinessGates":null}`), want: injection.Stated{Applied: true, Gates: true}},
-		"Grace":           {reason: "The default, stated, is stated.", metadata: applied(`{"terminationGracePeriodSeconds":30}`), want: injection.Stated{Applied: true, End: true}},
-		"NullGrace":       {reason: "Null is the default.", metadata: applied(`{"terminationGracePeriodSeconds":null}`), want: injection.Stated{Applied: true, End: true}},
-		"Lifecycle":       {reason: "A hook is added beside it.", metadata: applied(`{"containers":[{"lifecycle":{"postStart":{}}}]}`), want: injection.Stated{Applied: true}},
-		"NullLifecycle":   {reason: "Null takes the hook away.", metadata: applied(`{"containers":[{},{"lifecycle":null}]}`), want: injection.Stated{Applied: true, End: true}},
-		"NullPreStop":     {reason: "So does it here.", metadata: applied(`{"containers":[{"lifecycle":{"preStop":null}}]}`), want: injection.Stated{Applied: true, End: true}},
+		"Nothing":         {reason: "The default grace period becomes kubectl's own with server-side apply.", metadata: applied(`{"containers":[{"name":"a"}]}`), want: injection.Stated{Applied: true, End: true}},
+		"Gates":           {reason: "A list of its own.", metadata: applied(`{"readinessGates":[{"conditionType":"a/b"}]}`), want: injection.Stated{Applied: true, Gates: true, End: true}},
+		"NoGates":         {reason: "An empty list is applied as one.", metadata: applied(`{"readinessGates":[]}`), want: injection.Stated{Applied: true, Gates: true, End: true}},
+		"NullGates":       {reason: "Null takes the list away.", metadata: applied(`{"readinessGates":null}`), want: injection.Stated{Applied: true, Gates: true, End: true}},
 		"Unreadable":      {reason: "What cannot be read may state anything.", metadata: applied(`{`), want: injection.Stated{Applied: true, Gates: true, End: true}},
 		"ServerSide":      {reason: "The fields that the apply owns.", metadata: owned(`{"f:readinessGates":{},"f:terminationGracePeriodSeconds":{},"f:containers":{}}`), want: injection.Stated{Applied: true, Gates: true, End: true}},
 		"ServerSideNone":  {reason: "It owns neither.", metadata: owned(`{"f:containers":{"k:{\"name\":\"a\"}":{".":{},"f:lifecycle":{"f:postStart":{}}}}}`), want: injection.Stated{Applied: true}},
@@ -55,7 +50,7 @@ func TestStated(t *testing.T) {
 		"Helm":            {reason: "Helm 3 compares with a manifest that it keeps.", metadata: `{"annotations":{"meta.helm.sh/release-name":"r"}}`, want: injection.Stated{Applied: true, End: true}},
 		"HelmServerSide":  {reason: "Helm 4 applies, so its manifest is known.", metadata: strings.Replace(owned(`{"f:containers":{}}`), `{"labels"`, `{"annotations":{"meta.helm.sh/release-name":"r"},"labels"`, 1), want: injection.Stated{Applied: true}},
 		"Controlled":      {reason: "A template carries what it was copied from.", metadata: strings.Replace(applied(`{"readinessGates":[]}`), `{"labels"`, `{"ownerReferences":[{"controller":true}],"labels"`, 1)},
-		"OwnedOnly":       {reason: "An owner that is no controller makes no other pod.", metadata: strings.Replace(applied(`{"readinessGates":[]}`), `{"labels"`, `{"ownerReferences":[{}],"labels"`, 1), want: injection.Stated{Applied: true, Gates: true}},
+		"OwnedOnly":       {reason: "An owner that is no controller makes no other pod.", metadata: strings.Replace(applied(`{"readinessGates":[]}`), `{"labels"`, `{"ownerReferences":[{}],"labels"`, 1), want: injection.Stated{Applied: true, Gates: true, End: true}},
 		"AppliedByObject": {reason: "A controller may apply its pods.", metadata: strings.Replace(owned(`{"f:readinessGates":{}}`), `{"labels"`, `{"ownerReferences":[{"controller":true}],"labels"`, 1), want: injection.Stated{Applied: true, Gates: true}},
 	}
 
@@ -103,7 +98,7 @@ func TestStatedIsLeftAlone(t *testing.T) {
 func TestUnstatedIsAdded(t *testing.T) {
 	h := adaptiveHandler(t, helper)
 	const spec = `{"containers":[{"name":"a"}]}`
-	pod := admit(t, h, "shop", fmt.Sprintf(`{"metadata":%s,"spec":%s}`, applied(spec), spec))
+	pod := admit(t, h, "shop", fmt.Sprintf(`{"metadata":%s,"spec":%s}`, owned(`{"f:containers":{}}`), spec))
 	if !strings.Contains(pod, elbv2.GateType("web-tg")) {
 		t.Errorf("no gate: %s", pod)
 	}
