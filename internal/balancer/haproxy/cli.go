@@ -20,8 +20,8 @@ import (
 const (
 	// maxAnswer bounds an answer, in bytes: 20,000 servers fit.
 	maxAnswer = 16 << 20
-	// maxLine bounds a line of commands, in bytes; HAProxy takes one that fits its buffer (tune.bufsize without
-	// tune.maxrewrite, 15360 by default).
+	// maxLine bounds a line of commands, in bytes. HAProxy takes it command by command, each of which has to fit into its
+	// buffer (tune.bufsize, 16384 by default).
 	maxLine = 8000
 	// marker is a command with a short answer that no other gives. It comes after each
 	// command, so that the answers can be told apart and one that was cut off is seen;
@@ -41,9 +41,8 @@ type troubleError struct {
 	kind error
 	// text is for people; detail is for logs.
 	text, detail string
-	// dead: surely no HAProxy listens there. cut: it ended the connection before all was said.
+	// dead: surely no HAProxy listens there.
 	dead  bool
-	cut   bool
 	cause error
 }
 
@@ -67,18 +66,13 @@ type instance struct {
 // some were carried out; every unit is safe to be cut off anywhere.
 func (i instance) exchange(ctx context.Context, units ...[]string) ([][]string, *troubleError) {
 	var answers [][]string
-	limit := maxLine
 	for len(units) > 0 {
 		n, size := 0, 0
-		for ; n < len(units) && (n == 0 || size+lineSize(units[n]) <= limit); n++ {
+		for ; n < len(units) && (n == 0 || size+lineSize(units[n]) <= maxLine); n++ {
 			size += lineSize(units[n])
 		}
 
 		got, err := i.line(ctx, units[:n])
-		if err != nil && err.cut && n > 1 {
-			limit = 0 // The buffer may be smaller, of which nothing tells, so each unit goes alone.
-			continue
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +115,7 @@ func (i instance) line(ctx context.Context, units [][]string) ([]string, *troubl
 
 	answers, level, err := split(raw, commands)
 	if err != nil {
-		return nil, &troubleError{socket: i.socket, text: err.Error(), cut: errors.Is(err, errCut)}
+		return nil, &troubleError{socket: i.socket, text: err.Error()}
 	}
 	if level != "admin" && !i.g.Observe {
 		return nil, &troubleError{socket: i.socket, kind: balancer.ErrDenied,
@@ -162,7 +156,7 @@ func (i instance) talk(ctx context.Context, line string) (string, *troubleError)
 
 // trouble explains why a socket cannot be talked to.
 func (i instance) trouble(ctx context.Context, err error) *troubleError {
-	t := &troubleError{socket: i.socket, text: "the connection failed", detail: err.Error(), cut: errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)}
+	t := &troubleError{socket: i.socket, text: "the connection failed", detail: err.Error()}
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(context.Cause(ctx), errTooLong):
@@ -181,8 +175,6 @@ func (i instance) trouble(ctx context.Context, err error) *troubleError {
 
 	return t
 }
-
-var errCut = errors.New("the answer was cut off")
 
 // split takes the answers to n commands apart, each of which ends with a marker's.
 func split(raw string, n int) (answers []string, level string, err error) {
@@ -204,7 +196,7 @@ func split(raw string, n int) (answers []string, level string, err error) {
 	case len(answers) == n && strings.TrimSpace(strings.Join(answer, "")) == "":
 		return answers, level, nil
 	case len(answers) > 0 && len(answers) < n, raw == "":
-		return nil, "", errCut
+		return nil, "", errors.New("the answer was cut off")
 	}
 
 	return nil, "", errors.New("what answers is not HAProxy's runtime API, or its answer was cut off")

@@ -349,7 +349,7 @@ func TestIdentifiersAreNotShared(t *testing.T) {
 	}
 }
 
-// TestSmallBuffer: HAProxy takes no line that is longer than its buffer.
+// TestSmallBuffer: a line may be longer than HAProxy's buffer, which each command has to fit into.
 func TestSmallBuffer(t *testing.T) {
 	h := startHAProxy(t, backends(freePort(t), 1)+"global\n    tune.bufsize 4096\n")
 	p, group := New(), Config{Backend: backend, Instances: []string{"unix:" + h.admin()}}.Group()
