@@ -109,7 +109,7 @@ func TestWaitForCustomWorkloads(t *testing.T) {
 	pod := c.pod("web-1", gate)
 	c.has(c.run("wait", "wave/web", "--timeout", "1500ms"), ExitNo, "pod web-1 waits at gate")
 	c.condition(pod, corev1.PodConditionType(gate), corev1.ConditionTrue, "Healthy", "")
-	c.has(c.run("wait", "waves.example.com/web"), ExitDone, "open: the gates of 1 pods.", "does not say how many pods are of the latest revision")
+	c.has(c.run("wait", "waves.example.com/web"), ExitDone, "open: the gates of 1 pod.", "does not say how many pods are of the latest revision")
 
 	// Its scale says by which labels, and how many.
 	swarm := objects["swarm"]
@@ -129,7 +129,7 @@ func TestWaitForCustomWorkloads(t *testing.T) {
 	if err := c.kube.Update(c.Context(), pod); err != nil {
 		t.Fatal(err)
 	}
-	c.has(c.run("wait", "heap/web"), ExitDone, "open: the gates of 1 pods.", "nothing says how many pods the Heap should have")
+	c.has(c.run("wait", "heap/web"), ExitDone, "open: the gates of 1 pod.", "nothing says how many pods the Heap should have")
 
 	c.has(c.run("wait", "wave/other"), ExitError, "not found")
 	c.has(c.run("wait", "nothing/web"), ExitError, `the cluster has no kind "nothing"`)

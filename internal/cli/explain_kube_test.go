@@ -165,3 +165,15 @@ func TestExplainByKind(t *testing.T) {
 	c.pod("bare", elbv2.GateType("web"), elbv2.GateType("green"))
 	c.has(c.run("explain", "bare"), ExitDone, "GATE MISSING "+gatestest.ToyGate)
 }
+
+// TestExplainNoTarget: a Job's pod that has the labels of those that serve is told why it has no gate.
+func TestExplainNoTarget(t *testing.T) {
+	c := newCluster(t, map[string]string{elbv2.InjectLabel: elbv2.InjectEnabled})
+	c.wire()
+	pod := c.pod("migrate")
+	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "migrate", UID: "the-job", Controller: new(true)}}
+	if err := c.kube.Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	c.has(c.run("explain", "migrate"), ExitDone, "NO GATE: NotTarget", `Service "web" selects it`, "declare the port in the pod template if the pod is to serve")
+}

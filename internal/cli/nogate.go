@@ -15,6 +15,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
+	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/webhook/profile"
 )
@@ -32,14 +33,45 @@ type NoGateReport struct {
 // lacking finds out why the pod lacks a gate, if it does.
 func (x *explanation) lacking(ctx context.Context) error {
 	report, err := lacking(ctx, x.reader, x.Installation, injection.PodOf(x.pod), x.pod.Namespace, &x.Unknown)
-	if err != nil || report == nil {
+	if err != nil {
 		return err
+	}
+	if report == nil {
+		return x.noTarget(ctx)
 	}
 	if owner := binding.Owner(x.pod); report.Reason == v1alpha1.ReasonNoService && owner != nil && owner.Kind == "Job" {
 		report.Message = "it is a Job's, and no Service selects it."
 	}
 	report.Next = restartOf(x.pod, report.Next)
 	x.NoGate = report
+	return nil
+}
+
+// noTarget says of a pod without a gate that a Service selects it and does not serve it, where that is so.
+func (x *explanation) noTarget(ctx context.Context) error {
+	if len(x.pod.Spec.ReadinessGates) > 0 {
+		return nil
+	}
+
+	bound, err := binding.ForPod(ctx, x.reader, x.pod)
+	if err != nil {
+		return x.Unknown.forgive(err, "why the pod has no gate")
+	}
+
+	for _, b := range bound {
+		claim, err := b.Claim(ctx, x.reader, x.pod, resolution(b))
+		if err != nil {
+			return x.Unknown.forgive(err, "why the pod has no gate")
+		}
+		if claim.Kind == gate.NotTarget {
+			e, _ := v1alpha1.Explain(v1alpha1.OnOpenGate, v1alpha1.ReasonNotTarget)
+			x.NoGate = &NoGateReport{
+				Reason: v1alpha1.ReasonNotTarget, Next: e.Fix,
+				Message: fmt.Sprintf("Service %q selects it, and it does not have the port that %s serves, so it is no target.", b.ServiceRef.Name, binding.Named(b.Key().Name)),
+			}
+		}
+	}
+
 	return nil
 }
 

@@ -330,7 +330,7 @@ func (f *Preflight) summary() string {
 		}
 	}
 
-	checked := fmt.Sprintf("%d workloads behind a load balancer were checked", f.Workloads)
+	checked := counted(f.Workloads, "workload") + " behind a load balancer were checked"
 	if f.Workloads == 1 {
 		checked = "1 workload behind a load balancer was checked"
 	}
@@ -339,5 +339,5 @@ func (f *Preflight) summary() string {
 		return "Nothing found: " + checked + "."
 	}
 
-	return fmt.Sprintf("%d errors, %d warnings: %s.", worst, len(f.Findings)-worst, checked)
+	return fmt.Sprintf("%s, %s: %s.", counted(worst, "error"), counted(len(f.Findings)-worst, "warning"), checked)
 }

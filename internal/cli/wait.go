@@ -331,7 +331,7 @@ func closedGates(pod *corev1.Pod) []string {
 // write is for people.
 func (w *Waited) write(p *paper) {
 	if w.Open {
-		p.printf("%s: the gates of %d pods.\n", p.paint(green, "open"), len(w.Pods))
+		p.printf("%s: the gates of %s.\n", p.paint(green, "open"), counted(len(w.Pods), "pod"))
 	} else {
 		p.printf("%s\n", p.paint(red, "not open:"))
 		for _, line := range w.For {

@@ -37,7 +37,7 @@ func TestWait(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	c.has(c.run("wait", "pod/web"), ExitDone, "open: the gates of 1 pods.")
+	c.has(c.run("wait", "pod/web"), ExitDone, "open: the gates of 1 pod.")
 }
 
 // TestWaitForARollout: a rollout that has only begun is not over because the old pods' gates are open.

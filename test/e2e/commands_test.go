@@ -347,7 +347,7 @@ func (s *service) overrides() {
 	s.explains(pod, "False, Target.Timeout")
 	in := []string{"-n", s.app.Namespace}
 	s.tells(append([]string{"gate", "set", pod, gate, "true", "--reason", "the check is wrong", "--for", "8s"}, in...), "podgate writes it")
-	s.tells(append([]string{"wait", "deploy/" + s.app.Name}, in...), "open: the gates of 1 pods")
+	s.tells(append([]string{"wait", "deploy/" + s.app.Name}, in...), "open: the gates of 1 pod")
 	s.explains(pod, "is Ready", "True, Overridden", "Set to True by hand until", "the check is wrong")
 	s.explains(pod, "is not Ready", "False, Target.Timeout")
 }
