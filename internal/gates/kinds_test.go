@@ -178,3 +178,13 @@ func TestFed(t *testing.T) {
 		t.Errorf("want each pod once, got %v, %v", fed, err)
 	}
 }
+
+// TestOrigin: people are told where a gate of a kind comes from, and nothing of others' gates.
+func TestOrigin(t *testing.T) {
+	if got := gates.All().Origin("targets.podgate.dev/web"); got == "" {
+		t.Error("nothing is said of a binding's gate")
+	}
+	if got := gates.All().Origin("example.com/reviewed"); got != "" {
+		t.Errorf("of somebody else's gate it is said that it comes from %s", got)
+	}
+}
