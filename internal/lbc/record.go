@@ -144,13 +144,13 @@ func (r *Records) Delete(ctx context.Context, b *binding.Binding) error {
 
 // believed reports whether what is stored was recorded for this binding, and not copied from another cluster along with
 // it: podgate signs what it writes with the binding's UID, and what AWS Load Balancer Controller wrote is younger than the
-// binding. What is not believed is replaced.
+// binding. A copy may be made within the same second, which is therefore not younger. What is not believed is replaced.
 func (r *Record) believed() bool {
 	if of, signed := r.stored.Annotations[v1alpha1.RecordOfAnnotation]; signed {
 		return of == string(r.uid)
 	}
 	made := r.stored.CreationTimestamp
-	return made.IsZero() || !made.Time.Before(r.created)
+	return made.IsZero() || made.Time.After(r.created)
 }
 
 func (r *Record) parse() {

@@ -315,6 +315,7 @@ func TestLaw3CopiedRecordIsNotBelieved(t *testing.T) {
 			cm.Annotations = map[string]string{v1alpha1.RecordOfAnnotation: "elsewhere"}
 		},
 		"it is older than the binding": func(cm *corev1.ConfigMap) { cm.CreationTimestamp = metav1.NewTime(noon.Add(-24 * time.Hour)) },
+		"both were restored at once":   func(cm *corev1.ConfigMap) { cm.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour)) },
 	}
 
 	for what, change := range copies {
