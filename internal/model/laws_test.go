@@ -472,6 +472,9 @@ func (c *checker) changing(ctx context.Context, arn string, targets []gate.Targe
 		c.registering(arn, targets)
 		return
 	}
+	if slices.Contains(targets, elsewhere) {
+		c.violate("3", "%s: another cluster's target is removed, which serves", arn)
+	}
 	c.emptying(arn, targets, c.look(ctx))
 	c.guarded(arn, targets, c.look(ctx))
 	if slices.ContainsFunc(targets, func(t gate.Target) bool { l := c.w.lifeOf(t); return l != nil && l.deleted.IsZero() }) {
@@ -520,7 +523,7 @@ func (c *checker) emptying(arn string, targets []gate.Target, seen look) {
 	}
 
 	for t, r := range g.rows {
-		if !slices.Contains(targets, t) && r.state != gate.Draining && (r.state == gate.Healthy || known.may(t, gate.Healthy)) {
+		if t != elsewhere && !slices.Contains(targets, t) && r.state != gate.Draining && (r.state == gate.Healthy || known.may(t, gate.Healthy)) {
 			return
 		}
 	}
@@ -624,7 +627,7 @@ func (c *checker) final() {
 		}
 
 		for t, r := range c.w.groups[arn].rows {
-			if !want[t] && !going[t] && r.state != gate.Draining {
+			if t != elsewhere && !want[t] && !going[t] && r.state != gate.Draining {
 				c.violate("2", "%s: %s is left over", arn, t)
 			}
 			if want[t] && r.state != gate.Healthy {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -66,10 +67,20 @@ func newLoadBalancer(w *world) *loadBalancer {
 	}
 	for _, name := range []string{"arn:web", "arn:alt"} {
 		l.groups[name] = &group{rows: map[gate.Target]row{}}
+		if w.shared() {
+			l.groups[name].rows[elsewhere] = row{state: gate.Healthy, since: time.Now(), passed: threshold}
+		}
 		l.groups[name].keep()
 	}
 	return l
 }
+
+// elsewhere is a target that another cluster registered, whose pod always serves.
+var elsewhere = gate.Target{Addr: netip.AddrFrom4([4]byte{10, 9, 9, 9}), Port: port}
+
+// shared reports whether another cluster has a target in each group, as in every fourth schedule. It takes nothing from the
+// schedule's random numbers.
+func (w *world) shared() bool { return w.seed%4 == 3 }
 
 const threshold = 2
 
@@ -94,7 +105,7 @@ func (l *loadBalancer) checkRow(g *group, t gate.Target) {
 		return
 	}
 
-	if who := l.w.answers(t); who != "" {
+	if who := l.w.answers(t); who != "" || t == elsewhere {
 		r.passed, r.failed, r.checked = r.passed+1, 0, who
 	} else {
 		r.passed, r.failed = 0, r.failed+1
