@@ -267,7 +267,7 @@ var Explanations = []Explanation{
 	{OnPolicyAccepted, ReasonAccepted, "The binding's policies can be used", NothingToDo, "policies.md"},
 	{OnPolicyAccepted, ReasonInvalidPolicy, "A policy of the binding cannot be used; the message names each annotation, its value and what is allowed", "correct the annotations that the message names", "policies.md"},
 
-	{OnTargetsHeld, ReasonForeignTargets, "Healthy targets stay registered because no pod of this cluster has their addresses, so that they are somebody else's", "set spec.multiClusterTargetGroup if clusters share the group, confirm by the annotation that the message names, or deregister them by hand", ""},
+	{OnTargetsHeld, ReasonForeignTargets, "Healthy targets stay registered because no pod of this cluster has their addresses, so that they are somebody else's", "follow the message: have clusters share the group, confirm by the annotation that it names, or deregister them by hand", ""},
 	{OnTargetsHeld, ReasonHeldAtFloor, "Targets of pods that are not ready, or that another controller's gate holds back, stay registered because too few others serve", "find out why the pods' containers are not ready, or which gate is closed", ""},
 	{OnTargetsHeld, ReasonHeldWhileAbsent, "Targets stay registered for now, although the Service, its port or all its pods are missing", "restore what is missing within --absence-grace, or wait if it is meant", ""},
 	{OnTargetsHeld, ReasonHeldUntilReplaced, "Targets that the Service no longer selects stay registered until those that it selects are healthy", "look at the new pods' gates", ""},

@@ -5,6 +5,7 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -359,10 +360,17 @@ type TargetCounts struct {
 	Draining int32 `json:"draining,omitempty"`
 	// Other targets are unused, or nobody can tell their health.
 	Other int32 `json:"other,omitempty"`
+	// Foreign are those among them that serve at addresses of no pod of this cluster, and
+	// that podgate does not remove.
+	Foreign int32 `json:"foreign,omitempty"`
 }
 
 // ResolvedGroup is what podgate found out about the group.
 type ResolvedGroup struct {
+	// Of is the UID of the binding that it was written for: podgate does not go by a
+	// status that was copied from another one.
+	// +optional
+	Of types.UID `json:"of,omitempty"`
 	// ID is the provider's identifier.
 	ID string `json:"id"`
 	// Name is for people.

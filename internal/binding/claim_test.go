@@ -261,7 +261,7 @@ func TestCounts(t *testing.T) {
 	o := &v1alpha1.TargetBinding{}
 	b := binding.OfOwn(o)
 	at := metav1.Now()
-	b.Count(at.Time, nil)
+	b.Count(at.Time, nil, nil)
 	if b.WriteCount() || b.Counts() != nil {
 		t.Errorf("nothing was read, and it counts %+v", b.Counts())
 	}
@@ -270,7 +270,7 @@ func TestCounts(t *testing.T) {
 	for i, s := range []gate.State{gate.Healthy, gate.Healthy, gate.Initial, gate.Unhealthy, gate.UnhealthyDraining, gate.Draining, gate.Unused, gate.Unknown} {
 		targets[gate.Target{Port: int32(i + 1)}] = gate.Health{State: s}
 	}
-	b.Count(at.Time, targets)
+	b.Count(at.Time, targets, nil)
 	want := v1alpha1.TargetCounts{Total: 8, Healthy: 2, Initial: 1, Unhealthy: 2, Draining: 1, Other: 2}
 	if !b.WriteCount() || *b.Counts() != want || !o.Status.ObservedAt.Equal(&at) {
 		t.Errorf("want %+v at %s, got %+v at %s", want, at, b.Counts(), o.Status.ObservedAt)

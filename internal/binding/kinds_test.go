@@ -46,20 +46,20 @@ func ofToy(o *corev1.ConfigMap) *Binding {
 // toy holds nothing of what podgate finds out.
 type toy struct{ o *corev1.ConfigMap }
 
-func (k toy) adapter() *adapter                                      { return &toys }
-func (k toy) policies() map[string]string                            { return k.o.Annotations }
-func (k toy) copied() *Binding                                       { return ofToy(k.o.DeepCopy()) }
-func (toy) states(string) bool                                       { return true }
-func (toy) published() (balancer.Group, bool)                        { return balancer.Group{}, false }
-func (toy) publish(balancer.Group) (bool, error)                     { return false, nil }
-func (toy) recommend(drain.Terms) bool                               { return false }
-func (toy) count() bool                                              { return false }
-func (toy) noted(time.Time, map[gate.Target]gate.Health)             {}
-func (toy) followed() time.Duration                                  { return 0 }
-func (toy) recommended() time.Duration                               { return 0 }
-func (toy) counts() *v1alpha1.TargetCounts                           { return nil }
-func (toy) write(context.Context, client.Client, client.Patch) error { return nil }
-func (toy) inherit(client.Object)                                    {}
+func (k toy) adapter() *adapter                                         { return &toys }
+func (k toy) policies() map[string]string                               { return k.o.Annotations }
+func (k toy) copied() *Binding                                          { return ofToy(k.o.DeepCopy()) }
+func (toy) states(string) bool                                          { return true }
+func (toy) published() (balancer.Group, bool)                           { return balancer.Group{}, false }
+func (toy) publish(balancer.Group) (bool, error)                        { return false, nil }
+func (toy) recommend(drain.Terms) bool                                  { return false }
+func (toy) count() bool                                                 { return false }
+func (toy) noted(time.Time, map[gate.Target]gate.Health, []gate.Target) {}
+func (toy) followed() time.Duration                                     { return 0 }
+func (toy) recommended() time.Duration                                  { return 0 }
+func (toy) counts() *v1alpha1.TargetCounts                              { return nil }
+func (toy) write(context.Context, client.Client, client.Patch) error    { return nil }
+func (toy) inherit(client.Object)                                       {}
 
 // TestAnotherKindIsOneLine: a kind in the list is found by whoever asks for bindings, and answers what it is asked.
 func TestAnotherKindIsOneLine(t *testing.T) {

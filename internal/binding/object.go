@@ -75,7 +75,7 @@ type kind interface {
 	recommend(drain.Terms) (changed bool)
 	count() (changed bool)
 	// noted keeps what the latest read of the group said, for count.
-	noted(at time.Time, targets map[gate.Target]gate.Health)
+	noted(at time.Time, targets map[gate.Target]gate.Health, foreign []gate.Target)
 
 	// followed returns the recommendation that counts for the time; zero when there is none.
 	followed() time.Duration
@@ -266,9 +266,11 @@ func (b *Binding) Recommend(w *drain.Window) (recommended time.Duration, changed
 // Recommended returns what the object holds of a recommendation; zero when nothing.
 func (b *Binding) Recommended() time.Duration { return b.kind.recommended() }
 
-// Count notes what a read of the group that began at a time said, for WriteCount; nil
-// targets are none.
-func (b *Binding) Count(at time.Time, targets map[gate.Target]gate.Health) { b.kind.noted(at, targets) }
+// Count notes what a read of the group that began at a time said, and which targets are kept
+// as somebody else's, for WriteCount; nil targets are none.
+func (b *Binding) Count(at time.Time, targets map[gate.Target]gate.Health, foreign []gate.Target) {
+	b.kind.noted(at, targets, foreign)
+}
 
 // WriteCount puts what was counted into the object's status, if it has a place for it,
 // and reports whether that changed it.

@@ -179,7 +179,7 @@ func TestRecommendedByHand(t *testing.T) {
 // TestNothingIsCounted: a TargetGroupBinding has no place for counts.
 func TestNothingIsCounted(t *testing.T) {
 	b := Of(&elbv2.TargetGroupBinding{})
-	b.Count(time.Now(), nil)
+	b.Count(time.Now(), nil, nil)
 	if b.WriteCount() || b.Counts() != nil {
 		t.Errorf("it counts %+v", b.Counts())
 	}

@@ -35,7 +35,7 @@ var targetBindings = adapter{
 func targetBindingClaims(b *v1alpha1.TargetBinding) []string {
 	m := traits.All().Manifest(b)
 	group := m.Group.Ref.Group
-	if group == "" && b.Status.Group != nil {
+	if group == "" && b.Status.Group != nil && b.Status.Group.Of == b.UID {
 		group = b.Status.Group.ID
 	}
 	if b.External() || group == "" {
@@ -73,7 +73,7 @@ func (k *targetBinding) states(annotation string) bool { return !gatePolicy(anno
 
 func (k *targetBinding) published() (balancer.Group, bool) {
 	p := k.o.Status.Group
-	if p == nil {
+	if p == nil || k.restored() {
 		return balancer.Group{}, false
 	}
 	return balancer.Group{
@@ -84,9 +84,18 @@ func (k *targetBinding) published() (balancer.Group, bool) {
 	}, true
 }
 
+// restored reports whether the status was written for another object, of which this one is a copy.
+func (k *targetBinding) restored() bool {
+	return k.o.Status.Group != nil && k.o.Status.Group.Of != k.o.UID
+}
+
 func (k *targetBinding) publish(g balancer.Group) (changed bool, err error) {
+	if k.restored() {
+		k.o.Status.Drain = nil // It is by another cluster's drains.
+	}
+
 	next := v1alpha1.ResolvedGroup{
-		ID: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
+		Of: k.o.UID, ID: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
 		HealthCheckIntervalMilliseconds: g.HealthCheckInterval.Milliseconds(), UnhealthyThreshold: int32(g.UnhealthyThreshold),
 		DrainSeconds: int64(g.DeregistrationDelay / time.Second),
 	}
@@ -96,7 +105,7 @@ func (k *targetBinding) publish(g balancer.Group) (changed bool, err error) {
 }
 
 func (k *targetBinding) followed() time.Duration {
-	if k.o.Status.Drain == nil {
+	if k.o.Status.Drain == nil || k.restored() {
 		return 0
 	}
 	return time.Duration(k.o.Status.Drain.RecommendedSeconds) * time.Second
@@ -113,7 +122,7 @@ func (k *targetBinding) recommend(t drain.Terms) (changed bool) {
 }
 
 func (k *targetBinding) recommended() time.Duration {
-	if k.o.Status.Drain == nil {
+	if k.o.Status.Drain == nil || k.restored() {
 		// As on the other kind, a value that somebody set by hand counts until podgate says one.
 		d, _ := drain.Parse(k.o.Annotations[v1alpha1.RecommendedDrainAnnotation])
 		return d
@@ -121,12 +130,12 @@ func (k *targetBinding) recommended() time.Duration {
 	return time.Duration(k.o.Status.Drain.RecommendedSeconds) * time.Second
 }
 
-func (k *targetBinding) noted(at time.Time, targets map[gate.Target]gate.Health) {
+func (k *targetBinding) noted(at time.Time, targets map[gate.Target]gate.Health, foreign []gate.Target) {
 	if targets == nil {
 		return
 	}
 
-	counts := v1alpha1.TargetCounts{Total: int32(len(targets))}
+	counts := v1alpha1.TargetCounts{Total: int32(len(targets)), Foreign: int32(len(foreign))}
 	for _, h := range targets {
 		switch h.State {
 		case gate.Healthy:
@@ -166,4 +175,5 @@ func (k *targetBinding) write(ctx context.Context, c client.Client, patch client
 
 func (k *targetBinding) inherit(from client.Object) {
 	k.o.Status = from.(*v1alpha1.TargetBinding).Status
+	k.o.UID = from.GetUID() // It is believed of that object only.
 }

@@ -77,7 +77,17 @@ func (k *targetGroupBinding) published() (balancer.Group, bool) {
 	}, ok
 }
 
+// restored reports whether what is published was published on another object, of which this one is a copy.
+func (k *targetGroupBinding) restored() bool {
+	_, believed := k.o.Published()
+	return k.o.Annotations[v1alpha1.PublishedAnnotation] != "" && !believed
+}
+
 func (k *targetGroupBinding) publish(g balancer.Group) (changed bool, err error) {
+	if k.restored() {
+		k.annotate(v1alpha1.RecommendedDrainAnnotation, "") // It is by another cluster's drains.
+	}
+
 	next, err := json.Marshal(elbv2.Published{
 		Of: k.o.UID, ARN: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
 		HealthCheckIntervalSeconds: int64(g.HealthCheckInterval / time.Second),
@@ -100,12 +110,15 @@ func (k *targetGroupBinding) recommend(t drain.Terms) (changed bool) {
 }
 
 func (k *targetGroupBinding) recommended() time.Duration {
+	if k.restored() {
+		return 0
+	}
 	d, _ := drain.Parse(k.o.Annotations[v1alpha1.RecommendedDrainAnnotation])
 	return d
 }
 
 // noted and count do nothing: the kind has no place for counts.
-func (k *targetGroupBinding) noted(time.Time, map[gate.Target]gate.Health) {}
+func (k *targetGroupBinding) noted(time.Time, map[gate.Target]gate.Health, []gate.Target) {}
 
 func (k *targetGroupBinding) count() (changed bool) { return false }
 

@@ -98,7 +98,7 @@ func (r *Reconciler) notEmptied(ctx context.Context, b *binding.Binding, group b
 
 // terminating reports whether a pod of a binding is being deleted, whose target has to go soon.
 func (r *Reconciler) terminating(ctx context.Context, b *binding.Binding, group balancer.Group) bool {
-	who, err := r.population(ctx, b, group, nil, nil)
+	who, err := r.population(ctx, b, group, nil, nil, nil)
 	return err == nil && slices.ContainsFunc(who.members, func(m membership.Member) bool { return m.Terminating })
 }
 
@@ -141,7 +141,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (remains, er
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
 	shown := len(targets)
 	targets = r.registrar.pending.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: targets})
-	who, err := r.population(ctx, own, group, targets, r.lbc.Records.Load(ctx, own))
+	who, err := r.population(ctx, own, group, targets, r.lbc.Records.Load(ctx, own), r.states.get(b.Key()).service.history)
 	if err != nil {
 		return none, err
 	}
@@ -216,7 +216,7 @@ func (r *Reconciler) toEmpty(ctx context.Context, b *binding.Binding, who popula
 // theirs reports whether a target in a deleted binding's group is somebody else's, by the same rule as membership's.
 func (r *Reconciler) theirs(ctx context.Context, b *binding.Binding, who population, t gate.Target, h gate.Health) (bool, error) {
 	known := r.states.get(b.Key()).service.history
-	ours := who.pods[t] != nil || known != nil && known.seen[t] || who.record != nil
+	ours := who.pods[t] != nil || known.saw(t) || who.record != nil
 	if ours || !membership.MayServe(h) || confirmed(b) {
 		return false, nil
 	}

@@ -73,22 +73,33 @@ func (r *Reconciler) looksAgain(p *pass) time.Time {
 	return time.Time{}
 }
 
+// foreigners returns which of the targets that a plan holds are held as somebody else's.
+func foreigners(held []membership.Held) []gate.Target {
+	var foreign []gate.Target
+	for _, h := range held {
+		if h.Guard == membership.GuardForeign {
+			foreign = append(foreign, h.Target)
+		}
+	}
+	return foreign
+}
+
 // foreignMessage says what is held as somebody else's, and the ways out of that.
 func foreignMessage(b *binding.Binding, held []gate.Target) string {
 	if len(held) == 0 {
 		return ""
 	}
 
-	what := fmt.Sprintf("%d targets of the group, such as %s, serve or are being checked at addresses that no pod of this cluster has", len(held), held[0])
+	what := fmt.Sprintf("%d targets of the group, such as %s, serve or are being checked at addresses that no pod of this cluster has, so podgate does not remove them", len(held), held[0])
 	if len(held) == 1 {
-		what = fmt.Sprintf("1 target of the group, %s, serves or is being checked at an address that no pod of this cluster has", held[0])
+		what = fmt.Sprintf("1 target of the group, %s, serves or is being checked at an address that no pod of this cluster has, so podgate does not remove it", held[0])
 	}
 
 	share := "If clusters share the group, set spec.multiClusterTargetGroup."
 	if !b.OfLBC {
-		share = "If clusters share the group, bind it by a TargetGroupBinding with spec.multiClusterTargetGroup."
+		share = "If clusters share the group, give each one a group of its own: only a TargetGroupBinding can share one, by spec.multiClusterTargetGroup."
 	}
 
-	return fmt.Sprintf("%s, so podgate does not remove them: another cluster, another controller or a person may have registered them. %s If podgate is to remove them, annotate this binding with %s=%s. Otherwise deregister them by hand.",
+	return fmt.Sprintf("%s: another cluster, another controller or a person may have registered what serves there. %s If podgate is to remove what no pod here serves, annotate this binding with %s=%s. Otherwise deregister it by hand.",
 		what, share, v1alpha1.RemoveForeignAnnotation, b.UID)
 }

@@ -4,6 +4,7 @@
 package targets
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
@@ -144,5 +146,103 @@ func TestLaw2DiedWhileAwayGoesOnceNoticed(t *testing.T) {
 		if deleted && w.bindings["web-tg"] != nil {
 			t.Errorf("%s: it is still here", what)
 		}
+	}
+}
+
+// TestLaw3AddressTakenWhileItDrains: once a dead pod's target drains, a target at its address is whoever registers it.
+func TestLaw3AddressTakenWhileItDrains(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1, 2)
+	w.reconcile()
+	delete(w.pods, "web-1")
+	w.reconcile()
+	if got := w.made(); got != "deregister 1" {
+		t.Fatalf("the dead pod's target: calls %q", got)
+	}
+
+	w.let(20 * time.Second)
+	w.foreign(gate.Initial, 1)
+	w.reconcile()
+	w.foreign(gate.Healthy, 1)
+	w.let(5 * time.Minute)
+	if got := w.made(); got != "" {
+		t.Errorf("another cluster has the address: calls %q", got)
+	}
+
+	w.deleted()
+	w.reconcile()
+	w.let(time.Minute)
+	if got := w.made(); got != "deregister 2" {
+		t.Errorf("the binding is deleted: calls %q, want its own target removed alone", got)
+	}
+}
+
+// TestLaw3NodesPodsHaveNoPortsOfOthers: a pod on its node's network that declares no port may have any of them. One that
+// the Service does not select, and whose target nobody saw, is not taken to have what a person registered on its node.
+func TestLaw3NodesPodsHaveNoPortsOfOthers(t *testing.T) {
+	cases := map[string]struct {
+		agent func(*corev1.Pod)
+		want  string
+	}{
+		"declares none":               {agent: func(*corev1.Pod) {}, want: ""},
+		"declares another":            {agent: func(p *corev1.Pod) { declare(p, 9100) }, want: ""},
+		"declares it":                 {agent: func(p *corev1.Pod) { declare(p, 8080) }, want: "deregister 11"},
+		"is not on the node's":        {agent: func(p *corev1.Pod) { p.Spec.HostNetwork = false }, want: "deregister 11"},
+		"is of a different namespace": {agent: func(p *corev1.Pod) { p.Namespace = "other" }, want: ""},
+	}
+
+	for what, tc := range cases {
+		w := newWorld(t)
+		w.serve(1)
+		agent := w.pod(11)
+		agent.Labels, agent.Spec.HostNetwork = nil, true
+		tc.agent(agent)
+		w.foreign(gate.Healthy, 11)
+
+		w.reconcile()
+		w.let(5 * time.Minute)
+		if got := w.made(); got != tc.want {
+			t.Errorf("a pod that %s: calls %q, want %q", what, got, tc.want)
+		}
+	}
+}
+
+// declare has a pod's container declare a port.
+func declare(pod *corev1.Pod, port int32) {
+	pod.Spec.Containers = []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: port}}}}
+}
+
+// TestLaw3NodesPodKeepsItsOldPort: the Service's port changes, and what a pod on its node's network had before it declares
+// nothing of is still its own to lose.
+func TestLaw3NodesPodKeepsItsOldPort(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1)
+	w.pods["web-1"].Spec.HostNetwork = true
+	w.reconcile()
+
+	w.services["web"].Spec.Ports[0].TargetPort = intstr.FromInt32(9090)
+	w.reconcile()
+	w.rows[gate.Target{Addr: at(1).Addr, Port: 9090}] = gate.Health{State: gate.Healthy}
+	w.let(2 * time.Minute)
+	if got := w.made(); got != "register 1, deregister 1" {
+		t.Errorf("calls %q, want the new port registered and the old one removed", got)
+	}
+}
+
+// TestLaw3TakenOverStrangersStay: what AWS Load Balancer Controller left in the group and serves at an address of no pod
+// here may be another cluster's as well; once it fails its checks it is a dead pod's.
+func TestLaw3TakenOverStrangersStay(t *testing.T) {
+	w := newForeignWorld(t)
+	w.serve(1)
+	w.foreign(gate.Healthy, 11)
+	w.pass(5*time.Minute, false)
+	if got := w.made(); got != "" || !slices.Contains(w.bindings["web-tg"].Finalizers, v1alpha1.Finalizer) {
+		t.Errorf("taken over: calls %q, finalizers %v", got, w.bindings["web-tg"].Finalizers)
+	}
+
+	w.foreign(gate.Unhealthy, 11)
+	w.pass(5*time.Minute, false)
+	if got := w.made(); got != "deregister 11" {
+		t.Errorf("it fails its checks: calls %q", got)
 	}
 }

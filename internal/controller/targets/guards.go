@@ -14,7 +14,6 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/membership"
 )
 
@@ -56,14 +55,9 @@ var heldBy = map[membership.Guard]held{
 
 // guards reports what a plan holds and why.
 func (r *reporter) guards(b *binding.Binding, svc *corev1.Service, plan membership.Plan) {
-	guarded := 0
-	var foreign []gate.Target
+	foreign, guarded := foreigners(plan.Held), 0
 	for _, h := range plan.Held {
-		switch h.Guard {
-		case "":
-		case membership.GuardForeign:
-			foreign = append(foreign, h.Target)
-		default:
+		if h.Guard != "" && h.Guard != membership.GuardForeign {
 			guarded++
 		}
 	}

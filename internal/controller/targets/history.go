@@ -44,10 +44,11 @@ func (h *history) observe(p *pass, now time.Time) {
 	}
 
 	seen, orphans := map[gate.Target]bool{}, map[gate.Target]time.Time{}
-	for t := range p.observed { // Those that left the group are forgotten.
+	for t, health := range p.observed { // Those that left the group are forgotten.
 		since, known := h.orphans[t]
 		switch {
-		case p.who.pods[t] != nil || h.seen[t]:
+		// Once a dead pod's target drains, whoever registers its address again has another pod there.
+		case p.who.pods[t] != nil || h.seen[t] && !health.Leaving():
 			seen[t] = true
 		case known:
 			orphans[t] = since
@@ -96,6 +97,9 @@ func unknownAt(b *binding.Binding, now time.Time) time.Time {
 	}
 	return now
 }
+
+// saw reports whether this process saw a target's pod, or registered it.
+func (h *history) saw(t gate.Target) bool { return h != nil && h.seen[t] }
 
 // registering notes that targets are about to be registered for pods that are there.
 func (h *history) registering(targets []gate.Target) {

@@ -81,7 +81,10 @@ func (r *Reconciler) observe(b *binding.Binding, group balancer.Group) *pass {
 
 // findPods finds the pods and compares them with the group.
 func (r *Reconciler) findPods(ctx context.Context, p *pass) error {
-	who, err := r.population(ctx, p.binding, p.group, p.observed, r.lbc.Records.Load(ctx, p.binding))
+	key := p.binding.Key()
+	p.history = r.states.history(key, p.group.Ref)
+
+	who, err := r.population(ctx, p.binding, p.group, p.observed, r.lbc.Records.Load(ctx, p.binding), p.history)
 	if err != nil {
 		return err
 	}
@@ -90,10 +93,8 @@ func (r *Reconciler) findPods(ctx context.Context, p *pass) error {
 	p.who = who
 
 	// The events of unselected pods have to find the binding without a selector.
-	key := p.binding.Key()
 	r.states.hold(key, who.unselected)
 
-	p.history = r.states.history(key, p.group.Ref)
 	p.history.observe(p, r.now())
 
 	p.foreign, err = r.foreign(ctx, p)
@@ -129,7 +130,7 @@ func (r *Reconciler) plan(p *pass) {
 // targets, and the reports of the guards.
 func (r *Reconciler) follow(ctx context.Context, p *pass) {
 	r.drains.Follow(ctx, record.Pass{Binding: p.binding, Group: p.group, Pods: p.who.pods, Observed: p.observed, LastServing: lastServing(p.plan.Held)})
-	p.binding.Count(p.view.Snapshot.Started, p.view.Snapshot.Targets)
+	p.binding.Count(p.view.Snapshot.Started, p.view.Snapshot.Targets, foreigners(p.plan.Held))
 
 	if p.observed == nil && len(p.plan.Held) > 0 {
 		r.observer.Refresh(p.group.Ref) // They are being deleted, and only a read can show that others serve.

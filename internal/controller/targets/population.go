@@ -57,7 +57,7 @@ type population struct {
 
 // population reads the Service and its pods. Pods that have a target in the group
 // without being selected count too, as not wanted.
-func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group balancer.Group, observed map[gate.Target]gate.Health, rec *lbc.Record) (population, error) {
+func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group balancer.Group, observed map[gate.Target]gate.Health, rec *lbc.Record, known *history) (population, error) {
 	svc, trouble, err := r.service(ctx, b)
 	if err != nil {
 		return population{}, err
@@ -68,7 +68,7 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 			pods: map[gate.Target]*corev1.Pod{}, record: rec, notice: r.notice, ahead: b.Drain().AtTaint, heldBack: r.heldBack(b, svc),
 			service: svc, missing: trouble != nil, trouble: trouble,
 		},
-		group: group, ref: b.ServiceRef, selects: trouble == nil, observed: byAddr(observed),
+		group: group, ref: b.ServiceRef, selects: trouble == nil, observed: byAddr(observed), known: known,
 	}
 
 	pods, err := r.concerned(ctx, b.Namespace, svc, c.observed)
@@ -107,8 +107,9 @@ type census struct {
 	ref   v1alpha1.ServiceReference
 	// selects: the Service and its port are there, so that it can select pods.
 	selects bool
-	// observed are the group's targets by their addresses.
+	// observed are the group's targets by their addresses, and known is what this process has seen of them.
 	observed map[netip.Addr][]gate.Target
+	known    *history
 	// wanted is how many running pods should have a target, and replaced how many have none and are in the
 	// group nevertheless.
 	wanted, replaced int
@@ -145,7 +146,7 @@ func (c *census) add(pod *corev1.Pod) {
 	}
 
 	// What the group holds of this pod already is counted all the same: a wrong port must not empty it.
-	c.addUnselected(pod, addr, own)
+	c.addUnselected(pod, addr, own, claim != gate.Unclaimed)
 }
 
 // lacks counts a selected pod that lacks the Service's target port, or an address of the group's family.
@@ -164,9 +165,12 @@ func (c *census) lacks(pod *corev1.Pod, trouble error) {
 }
 
 // addUnselected counts the targets that a pod has in the group in addition to its own.
-func (c *census) addUnselected(pod *corev1.Pod, addr netip.Addr, own gate.Target) {
+func (c *census) addUnselected(pod *corev1.Pod, addr netip.Addr, own gate.Target, selected bool) {
 	for _, t := range c.observed[addr] {
-		if t != own && c.record.Owns(t) && binding.MayHave(pod, t.Port) {
+		// A pod on its node's network that declares no port might have any of the node's. Only one that the Service selects,
+		// or whose target it was before, is taken to have it.
+		has := binding.Has(pod, t.Port) || (selected || c.known.saw(t)) && binding.MayHave(pod, t.Port)
+		if t != own && c.record.Owns(t) && has {
 			c.member(t, pod, false)
 			c.unselected = append(c.unselected, client.ObjectKeyFromObject(pod))
 		}

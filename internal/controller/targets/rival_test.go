@@ -146,7 +146,7 @@ func TestLaw3OverlappingLists(t *testing.T) {
 				t.Errorf("%s\nwant it refused and its gates without a group, got %q, %s, %+v", tc.reason, calls, v.Reason, res)
 			}
 
-			k.own["web"].Status.Group = &v1alpha1.ResolvedGroup{ID: binding.OfOwn(k.own["web"]).Ref.Group, TargetType: "ip"}
+			k.own["web"].Status.Group = &v1alpha1.ResolvedGroup{Of: k.own["web"].UID, ID: binding.OfOwn(k.own["web"]).Ref.Group, TargetType: "ip"}
 			w.rows[at(1)] = gate.Health{State: gate.Healthy}
 			w.terminate(w.pods["web-1"])
 			w.unread = true

@@ -57,7 +57,7 @@ func BenchmarkPopulation(b *testing.B) {
 			b.ReportAllocs()
 
 			for b.Loop() {
-				who, err := r.population(b.Context(), binding.Of(tgb), balancer.Group{}, observed, nil)
+				who, err := r.population(b.Context(), binding.Of(tgb), balancer.Group{}, observed, nil, nil)
 				if err != nil || len(who.members) != 10 || len(who.unselected) != 0 {
 					b.Fatalf("members %d, unselected %d: %v", len(who.members), len(who.unselected), err)
 				}

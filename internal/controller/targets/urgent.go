@@ -36,7 +36,7 @@ func (r *Reconciler) Urgent(ctx context.Context, key types.NamespacedName) (int,
 		return 0, err
 	}
 
-	who, err := r.population(ctx, b, group, nil, nil)
+	who, err := r.population(ctx, b, group, nil, nil, nil)
 	if err != nil {
 		return 0, err
 	}
