@@ -95,6 +95,17 @@ func (r *BindingReport) next(b *binding.Binding) string {
 		return "find out whether podgate runs and serves this binding: it has said nothing about it yet"
 	}
 
+	if known && ready.Fix != v1alpha1.NothingToDo {
+		return ready.Fix
+	}
+
+	// While it works, what else it says comes next.
+	for _, c := range r.Further {
+		if e, told := v1alpha1.Explain(v1alpha1.Place(c.Type), c.Reason); told && e.Fix != v1alpha1.NothingToDo {
+			return e.Fix
+		}
+	}
+
 	if known {
 		return ready.Fix
 	}

@@ -225,6 +225,9 @@ func (r BindingReport) says(p *paper) {
 
 	if c := r.Targets; c != nil {
 		text += fmt.Sprintf("; %d targets, %d healthy", c.Total, c.Healthy)
+		if c.Foreign > 0 {
+			text += fmt.Sprintf(", %d of them foreign", c.Foreign)
+		}
 	}
 
 	p.field("binding", text)

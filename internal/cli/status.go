@@ -262,10 +262,17 @@ func (s *Status) writeBindings(p *paper) {
 		row := []string{b.Namespace, name, b.Service + ":" + b.Port, or(shortGroup(b.Group)), p.status(or(b.Status)), or(reason), fmt.Sprintf("%d/%d", b.Open, b.Gates), "-"}
 		if b.Targets != nil {
 			row[7] = fmt.Sprintf("%d/%d", b.Targets.Healthy, b.Targets.Total)
+			if b.Targets.Foreign > 0 {
+				row[7] += fmt.Sprintf(" (%d foreign)", b.Targets.Foreign)
+			}
 		}
 
 		if p.wide {
-			row = append(row, or(b.Message), b.Next)
+			message := b.Message
+			for _, c := range b.Further {
+				message += " " + c.Message
+			}
+			row = append(row, or(strings.TrimSpace(message)), b.Next)
 		}
 
 		rows = append(rows, row)
