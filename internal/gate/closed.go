@@ -86,7 +86,11 @@ func (d decision) part() part {
 	case Unclaimed:
 		return d.unclaimed()
 	case Unresolved, Unstated:
-		return d.limited(d.undetermined(Condition{StatusUnknown, v1alpha1.ReasonBindingNotReady, d.troubled("The binding's target group or port is not known; see the binding's Ready condition.")}))
+		p := d.undetermined(Condition{StatusUnknown, v1alpha1.ReasonBindingNotReady, d.troubled("The binding's target group or port is not known; see the binding's Ready condition.")})
+		if d.feed.HeldBy != "" {
+			return p // No time-out runs while somebody else holds the pod back.
+		}
+		return d.limited(p)
 	}
 
 	if d.feed.heldBack() {

@@ -186,6 +186,12 @@ func TestLaw1HeldBackIsNotOpen(t *testing.T) {
 		for _, policy := range everyPolicy() {
 			for _, current := range []Condition{{}, {Status: StatusFalse, Reason: "Elb.Any"}, {Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}, {Status: StatusTrue, Reason: v1alpha1.ReasonTimedOut}} {
 				d := decide(noon, ready(time.Hour, ours), held(feed), policy, current)
+				if feed.Claim == Unresolved && current.Status != StatusTrue {
+					if d.Condition.Status == StatusTrue || d.Condition.Reason == v1alpha1.ReasonTimedOut {
+						t.Errorf("policy %+v, condition %+v: the time-out runs while the pod is held back: %+v", policy, current, d)
+					}
+					continue
+				}
 				if feed.Claim != Claimed {
 					if want := decide(noon, ready(time.Hour, ours), feed, policy, current); d != want {
 						t.Errorf("feed %+v, of which the pod is no target: want %+v, got %+v", feed, want, d)

@@ -29,7 +29,7 @@ func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Sourc
 			Claim: s.Claim, Trouble: s.Trouble, Policy: &s.Policy,
 			Proven: e.proven.of(gateType, s.Name), UnclaimedSince: missing[s.Name],
 		}
-		if s.Claim == gate.Claimed && s.FollowsOthers {
+		if s.FollowsOthers {
 			feeds[i].HeldBy, feeds[i].FreeSince = strings.Join(r.kinds.HeldBy(e.pod), ", "), r.kinds.FreeSince(e.pod)
 		}
 
