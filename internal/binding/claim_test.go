@@ -143,6 +143,19 @@ func TestOfJob(t *testing.T) {
 	}
 }
 
+// TestStatic: a pod that its node owns mirrors one that a kubelet runs from a file.
+func TestStatic(t *testing.T) {
+	for what, want := range map[[2]string]bool{{"v1", "Node"}: true, {"example.com/v1", "Node"}: false, {"v1", "ReplicationController"}: false} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{APIVersion: what[0], Kind: what[1], Name: "a", Controller: new(true)}}}}
+		if got := binding.Static(pod); got != want {
+			t.Errorf("of a %s of %s: static %t", what[1], what[0], got)
+		}
+	}
+	if binding.Static(&corev1.Pod{}) {
+		t.Error("a pod without an owner is called static")
+	}
+}
+
 // TestOwnershipServes: what AWS Load Balancer Controller may serve is served as the flag says, and
 // podgate's own kind always.
 func TestOwnershipServes(t *testing.T) {

@@ -151,3 +151,38 @@ func TestOwnFixOfAProxy(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestOwnFixOfAStatedEnd: whoever gives a pod a hook is told to leave the application its time.
+func TestOwnFixOfAStatedEnd(t *testing.T) {
+	stated := Shortfall{Need: 55, Stated: true, Stop: drain.Stop{Container: "web", Grace: 30}, Hook: 55}
+	if got := stated.OwnFix(); !strings.Contains(got, "set terminationGracePeriodSeconds to 85, so that the application keeps its 30 s") {
+		t.Errorf("got %q", got)
+	}
+	stated.Stop.Hook, stated.Hook = 5, 50
+	if got := stated.OwnFix(); strings.Contains(got, "terminationGracePeriodSeconds") {
+		t.Errorf("its hook is there, and the grace period long enough, got %q", got)
+	}
+}
+
+// TestStatedGates: a list of gates that is applied again stays as it is, and that is said only when
+// there was something to add.
+func TestStatedGates(t *testing.T) {
+	c := Candidates{Services: []corev1.Service{service("web", map[string]string{"app": "web"}, time.Time{})}, Bindings: []*binding.Binding{bound("web", "web", ip)}}
+	pod := Pod{Labels: map[string]string{"app": "web"}, Stated: Stated{Gates: true}}
+	if got := Gates(pod, c); !got.Empty() || !got.LeftOut {
+		t.Errorf("want the gate left out, got %+v", got)
+	}
+	pod.Gates = []string{prefix + "web"}
+	if got := Gates(pod, c); !got.Empty() || got.LeftOut {
+		t.Errorf("it has its gate, got %+v", got)
+	}
+}
+
+// TestStatedOr: what either states is stated.
+func TestStatedOr(t *testing.T) {
+	for _, s := range []Stated{{Applied: true}, {Gates: true}, {End: true}, {}} {
+		if s.Or(Stated{}) != s || (Stated{}).Or(s) != s {
+			t.Errorf("%+v or nothing is %+v and %+v", s, s.Or(Stated{}), (Stated{}).Or(s))
+		}
+	}
+}
