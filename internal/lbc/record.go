@@ -150,7 +150,7 @@ func (r *Record) believed() bool {
 		return of == string(r.uid)
 	}
 	made := r.stored.CreationTimestamp
-	return made.IsZero() || made.Time.After(r.created)
+	return made.IsZero() || made.After(r.created)
 }
 
 func (r *Record) parse() {

@@ -58,7 +58,7 @@ func (s *service) keep() *gatekeeper {
 // look sets the condition of every pod whose gate is not as it should be.
 func (k *gatekeeper) look(ctx context.Context) (done bool, err error) {
 	var pods corev1.PodList
-	if err := k.s.cluster.List(ctx, &pods, client.InNamespace(k.s.app.Namespace)); err != nil {
+	if k.s.cluster.List(ctx, &pods, client.InNamespace(k.s.app.Namespace)) != nil {
 		return false, nil // The next look may fare better.
 	}
 

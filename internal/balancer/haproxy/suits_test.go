@@ -89,7 +89,7 @@ func TestWhatServersAddedAtRuntimeCannotDo(t *testing.T) {
 			if resolved != nil || registered != nil {
 				t.Fatalf("resolve: %v; register: %v", resolved, registered)
 			}
-			if now, want := h.Servers(cfg.Backend), append(before, nameFor(cfg, target)); !slices.Equal(now, want) {
+			if now, want := h.Servers(cfg.Backend), slices.Concat(before, []string{nameFor(cfg, target)}); !slices.Equal(now, want) {
 				t.Errorf("the backend has the servers %v, want %v", now, want)
 			}
 			eventually(t, "the server is checked", func() bool {
