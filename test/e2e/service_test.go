@@ -68,6 +68,14 @@ func targetGroup() env.TargetGroupOptions {
 // until the webhook knows them. The namespace is named after the test.
 func (w *world) wire(a env.App, o env.TargetGroupOptions) *service {
 	w.t.Helper()
+	s := w.balance(a, o)
+	s.join()
+	return s
+}
+
+// balance makes the load balancer of a service and nothing in the cluster.
+func (w *world) balance(a env.App, o env.TargetGroupOptions) *service {
+	w.t.Helper()
 	name := "e2e-" + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(w.t.Name(), "Test"), "/", "-"))
 	a.Namespace, o.Name = name+"-"+strconv.FormatInt(time.Now().Unix(), 36), name[:min(len(name), 32)]
 	s := &service{world: w, app: a, group: o}
@@ -77,16 +85,21 @@ func (w *world) wire(a env.App, o env.TargetGroupOptions) *service {
 	w.must(err)
 	s.app.TargetGroupARN = s.lb.TargetGroupARN
 	w.t.Cleanup(s.remove)
-	w.t.Cleanup(s.explainFailure)
-	w.must(s.app.ApplyWiring(w.ctx, w.cluster))
-	s.pods, err = env.WatchPods(w.ctx, w.cluster, s.app.Namespace)
-	w.must(err)
-	w.t.Cleanup(s.pods.Stop)
-	s.gates = s.watchGates()
-	w.t.Cleanup(s.gates.stop)
-	w.must(env.WaitInjected(w.ctx, w.cluster, s.app))
-
 	return s
+}
+
+// join makes the namespace, the Service and the binding, and waits until the webhook knows them.
+func (s *service) join() {
+	s.t.Helper()
+	s.t.Cleanup(s.explainFailure)
+	s.must(s.app.ApplyWiring(s.ctx, s.cluster))
+	var err error
+	s.pods, err = env.WatchPods(s.ctx, s.cluster, s.app.Namespace)
+	s.must(err)
+	s.t.Cleanup(s.pods.Stop)
+	s.gates = s.watchGates()
+	s.t.Cleanup(s.gates.stop)
+	s.must(env.WaitInjected(s.ctx, s.cluster, s.app))
 }
 
 // deploy wires an application, creates its pods and waits until requests reach them all.
