@@ -8,7 +8,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -43,11 +42,7 @@ func (s *service) keep() *gatekeeper {
 	k := &gatekeeper{s: s, shut: true, out: map[types.UID]bool{}}
 	var done sync.WaitGroup
 	ctx, cancel := context.WithCancel(s.ctx)
-	done.Go(func() {
-		if err := wait.PollUntilContextCancel(ctx, lookInterval, true, k.look); err != nil && !errors.Is(err, context.Canceled) {
-			s.t.Errorf("the other controller: %v", err)
-		}
-	})
+	done.Go(func() { wait.UntilWithContext(ctx, k.look, lookInterval) })
 	s.t.Cleanup(func() {
 		cancel()
 		done.Wait()
@@ -56,10 +51,10 @@ func (s *service) keep() *gatekeeper {
 }
 
 // look sets the condition of every pod whose gate is not as it should be.
-func (k *gatekeeper) look(ctx context.Context) (done bool, err error) {
+func (k *gatekeeper) look(ctx context.Context) {
 	var pods corev1.PodList
 	if k.s.cluster.List(ctx, &pods, client.InNamespace(k.s.app.Namespace)) != nil {
-		return false, nil // The next look may fare better.
+		return // The next look may fare better.
 	}
 
 	for i := range pods.Items {
@@ -69,8 +64,6 @@ func (k *gatekeeper) look(ctx context.Context) (done bool, err error) {
 			_ = k.set(ctx, pod, want) // The pod may be gone; if not, the next look sets it.
 		}
 	}
-
-	return false, nil
 }
 
 func (k *gatekeeper) wants(pod *corev1.Pod) corev1.ConditionStatus {
