@@ -60,7 +60,8 @@ func (c *cluster) authorities() []int {
 func TestInstall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, e := newCluster(), &events{}
-		slow := &handle{cluster: c, delay: 50 * time.Millisecond} // No pair is there before the first answer.
+		slow := &handle{cluster: c, delay: 50 * time.Millisecond}
+		slow.cut(time.Millisecond) // Until the test waits, no time passes, and no pair can be there.
 		r := startReplica(t, slow, testPolicy, e)
 		if r.Ready(nil) == nil {
 			t.Error("ready without a pair")
