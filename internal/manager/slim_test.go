@@ -48,9 +48,11 @@ func TestSlimPod(t *testing.T) {
 	}
 
 	full := *kept.DeepCopy()
-	drain.Keep(&kept, drain.Manifest{Grace: 85, Containers: []drain.Container{
-		{Name: "app", Hook: drain.Unread, Ports: []string{"8080", "http", "9090"}}, {Name: "without-ports", Hook: 5},
-	}})
+	drain.Keep(&kept, drain.Manifest{
+		Grace:      85,
+		Containers: []drain.Container{{Name: "app", Hook: drain.Unread, Ports: []string{"8080", "http", "9090"}}, {Name: "without-ports", Hook: 5}},
+		Sidecars:   []drain.Container{{Name: "proxy", Ports: []string{"15000", "admin"}}},
+	})
 	full.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
 	full.OwnerReferences[0].BlockOwnerDeletion = new(true)
 	full.OwnerReferences = append([]metav1.OwnerReference{{Name: "another"}}, full.OwnerReferences...)
