@@ -67,7 +67,7 @@ func (x *explanation) noTarget(ctx context.Context) error {
 			e, _ := v1alpha1.Explain(v1alpha1.OnOpenGate, v1alpha1.ReasonNotTarget)
 			x.NoGate = &NoGateReport{
 				Reason: v1alpha1.ReasonNotTarget, Next: e.Fix,
-				Message: fmt.Sprintf("Service %q selects it, and it does not have the port that %s serves, so it is no target.", b.ServiceRef.Name, binding.Named(b.Key().Name)),
+				Message: fmt.Sprintf("Service %q selects it, and it does not have the port that %s serves, so it is not a target.", b.ServiceRef.Name, binding.Named(b.Key().Name)),
 			}
 		}
 	}
