@@ -275,7 +275,7 @@ var Explanations = []Explanation{
 	{OnTargetsHeld, ReasonNothingHeld, "No target is kept that should be removed", NothingToDo, ""},
 
 	{OnPodEvent, ReasonGateTimedOut, "A gate's time-out has passed; the message says whether the gate opens", "find out why the target is not healthy", "policies.md"},
-	{OnPodEvent, ReasonGateMissing, "The pod should carry a gate and does not: the binding or its Service came later than the pod, or the webhook did not answer", "restart the pod: gates are added only when pods are created", "operations.md#pods-without-a-gate"},
+	{OnPodEvent, ReasonGateMissing, "The pod should carry a gate and does not: the binding or its Service came later than the pod, the webhook did not answer, or the pod's manifest lists its gates", "do what the message says: gates are added only when pods are created", "operations.md#pods-without-a-gate"},
 	{OnPodEvent, ReasonNoGate, "There is no gate for the pod: no Service selects it, or no served binding refers to that Service", "nothing, if the pod needs none; else create the Service or the binding and restart the pod", ""},
 	{OnPodEvent, ReasonDrainTooShort, "The pod's preStop hook or grace period is too short for its load balancer to drain it; reported once for an owner", "do what the message says", "drain.md#what-gets-a-hook"},
 	{OnPodEvent, ReasonKilledUndrained, "The pod stopped before its load balancer had drained it", "do what the message says", "drain.md#what-is-reported"},
