@@ -15,6 +15,8 @@ import (
 	"github.com/podgate/podgate/sim/awssim/elbv2"
 	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/health"
+	"github.com/podgate/podgate/sim/awssim/lattice"
+	"github.com/podgate/podgate/sim/awssim/rest"
 	"github.com/podgate/podgate/sim/awssim/sts"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
@@ -53,6 +55,8 @@ const (
 type (
 	// ELB configures Elastic Load Balancing: its region, timings and quotas, and how strict it is.
 	ELB = elbv2.Config
+	// Lattice configures VPC Lattice: its delays, quotas, and what is assumed.
+	Lattice = lattice.Config
 	// STS configures AWS Security Token Service: accounts and roles.
 	STS = sts.Config
 	// DataPath says where the listeners of load balancers are bound.
@@ -83,6 +87,8 @@ type Config struct {
 	ELB
 	STS
 	DataPath
+	// Lattice is VPC Lattice. Its region is that of ELB.
+	Lattice Lattice
 
 	// TimeScale makes every timer of the simulator run that many times
 	// faster. Default 1.
@@ -111,6 +117,8 @@ func (c Config) withDefaults() (Config, error) {
 
 	var err error
 	c.ELB, err = c.ELB.WithDefaults()
+	c.Lattice.Region = c.Region
+	c.Lattice = c.Lattice.WithDefaults()
 	return c, err
 }
 
@@ -122,9 +130,13 @@ type Sim struct {
 	clock *clock.Clock // its lock guards all that the API changes
 
 	elb        *elbv2.Service
+	lattice    *lattice.Service
 	sts        *sts.Service
 	path       *datapath.Path
 	operations map[string]operation
+
+	latticeModel      *rest.Model
+	latticeOperations map[string]rest.Operation[*lattice.Call]
 
 	record  faults.Record
 	faults  *faults.Set
@@ -149,6 +161,11 @@ func New(cfg Config) (*Sim, error) {
 	s.elb = elbv2.New(cfg.ELB, s.clock, s.path, &s.record)
 	s.sts = sts.New(cfg.STS)
 	s.operations = modelled(s.elb, s.sts)
+	s.lattice = lattice.New(cfg.Lattice, s.clock, s.path, &s.record)
+	s.latticeOperations = s.lattice.Operations()
+	if s.latticeModel, err = lattice.Model(); err != nil {
+		return nil, err
+	}
 
 	for _, f := range cfg.Faults {
 		if _, err := s.AddFault(f); err != nil {

@@ -1,8 +1,8 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package awssim is a simulator of Elastic Load Balancing v2: the API on its
-// real wire protocol, health checks that really go out, and load balancers
+// Package awssim is a simulator of Elastic Load Balancing v2 and of VPC
+// Lattice: the APIs on their real wire protocols, health checks that really go out, and load balancers
 // that really route. It has two clocks, as the service has: what the API says
 // of a target, and what the data path does with it.
 //
@@ -18,7 +18,8 @@
 // This package wires the others, reads requests, and serves the control API.
 // Each of them can be imported alone:
 //
-//	elbv2     the model: load balancers, listeners, rules, target groups, targets
+//	elbv2     Elastic Load Balancing: load balancers, listeners, rules, target groups, targets
+//	lattice   VPC Lattice: services, listeners, rules, target groups, networks
 //	datapath  listeners that are really open, routing, proxies, health checks
 //	health    states, reasons, scripts and timings
 //	sts       AWS Security Token Service
@@ -26,4 +27,5 @@
 //	clock     simulated time, and the lock under which everything changes
 //	wire      what all services share on the wire
 //	query     the query protocol
+//	rest      the REST-JSON protocol
 package awssim

@@ -3,11 +3,14 @@
 
 package awssim
 
+import "github.com/podgate/podgate/sim/awssim/lattice"
+
 // AddFault puts a fault in force and returns its id.
 func (s *Sim) AddFault(f Fault) (string, error) {
 	return s.faults.Add(f, func(operation string) bool {
 		_, known := s.operations[operation]
-		return known
+		_, ofLattice := s.latticeOperations[operation]
+		return known || ofLattice
 	})
 }
 
@@ -32,17 +35,26 @@ func (s *Sim) Failures(since int64) []Failure { return s.record.Failures(since) 
 // SetHealth scripts the health of a target, registered or not, or of a whole
 // group when target is nil. A target's own script goes before its group's.
 func (s *Sim) SetHealth(groupARN string, target *Target, script Script) error {
+	if lattice.Owns(groupARN) {
+		return s.lattice.SetHealth(groupARN, target, script)
+	}
 	return s.elb.SetHealth(groupARN, target, script)
 }
 
 // ClearHealth takes back what SetHealth said; real checks start again.
 func (s *Sim) ClearHealth(groupARN string, target *Target) error {
+	if lattice.Owns(groupARN) {
+		return s.lattice.ClearHealth(groupARN, target)
+	}
 	return s.elb.ClearHealth(groupARN, target)
 }
 
 // LoseTarget makes a target vanish from its group, on both clocks at once, as
 // if the service had forgotten it.
 func (s *Sim) LoseTarget(groupARN string, target Target) error {
+	if lattice.Owns(groupARN) {
+		return s.lattice.LoseTarget(groupARN, target)
+	}
 	return s.elb.LoseTarget(groupARN, target)
 }
 

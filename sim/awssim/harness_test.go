@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/vpclattice"
 	"github.com/aws/smithy-go"
 	"go.uber.org/goleak"
 )
@@ -33,6 +35,7 @@ type env struct {
 	sim     *Sim
 	handler http.Handler
 	elb     *elbv2.Client
+	lattice *vpclattice.Client
 	stop    func() // ends Run and waits for it
 }
 
@@ -46,6 +49,7 @@ func start(t *testing.T, cfg Config) *env {
 	e := &env{T: t, sim: sim}
 	e.handler = e.checked(sim.Handler())
 	e.elb = e.client("AKIATEST")
+	e.lattice = e.latticeClient("AKIATEST")
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- sim.Run(ctx) }()
@@ -78,7 +82,13 @@ func (e *env) checked(next http.Handler) http.Handler {
 		}()
 
 		next.ServeHTTP(recorder, r)
+		if strings.HasPrefix(r.URL.Path, "/_awssim/") {
+			return
+		}
 		if r.URL.Path != "/" {
+			for _, problem := range checkLatticeAnswer(r.Method, r.URL.EscapedPath(), recorder) {
+				e.Errorf("answer to %s %s deviates from the service model: %s", r.Method, r.URL.Path, problem)
+			}
 			return
 		}
 

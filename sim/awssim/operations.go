@@ -10,6 +10,7 @@ import (
 
 	"github.com/podgate/podgate/sim/awssim/elbv2"
 	"github.com/podgate/podgate/sim/awssim/faults"
+	"github.com/podgate/podgate/sim/awssim/lattice"
 	"github.com/podgate/podgate/sim/awssim/sts"
 )
 
@@ -41,7 +42,12 @@ func modelled(elb *elbv2.Service, tokens *sts.Service) map[string]operation {
 	return all
 }
 
-// Operations returns the names of the operations that are modelled.
+// LatticeOperations returns the names of VPC Lattice's operations that are modelled.
+func LatticeOperations() []string {
+	return slices.Sorted(maps.Keys((&lattice.Service{}).Operations()))
+}
+
+// Operations returns the names of the operations of the other services that are modelled.
 func Operations() []string {
 	return slices.Sorted(maps.Keys(modelled(&elbv2.Service{}, &sts.Service{})))
 }

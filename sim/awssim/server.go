@@ -44,21 +44,44 @@ func (s *Sim) Handler() http.Handler {
 	return mux
 }
 
-// serve answers one call of the AWS API and records it.
+// serve answers one call of the AWS API: the query protocol has the path /, and VPC Lattice all others.
 func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" {
+		s.serveLattice(w, r)
+		return
+	}
+
 	began := time.Now()
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	formError := r.ParseForm()
 	c := describeCall(r)
-	c.Time = began
-
 	svc := serviceOf(r.Form.Get("Version"))
-	c.Service = svc.name
+	c.Time, c.Service = began, svc.name
 	id := wire.RequestID()
-	e := s.faults.On(c)
+	w.Header().Set("Content-Type", "text/xml")
+	w.Header().Set("X-Amzn-Requestid", id)
+
+	s.attend(w, r, &c, func(e faults.Effect) (int, []byte) {
+		var body []byte
+		failure := &wire.APIError{Status: http.StatusBadRequest, Code: "MalformedInput", Message: "The request is not a form"}
+		if formError == nil {
+			body, failure = s.answer(svc, id, r, &c, e)
+		}
+		if failure == nil {
+			return http.StatusOK, body
+		}
+
+		s.note(&c, failure)
+		return cmp.Or(failure.Status, http.StatusBadRequest), query.Error(svc.namespace, failure.Fault(), failure.Code, failure.Message, id)
+	})
+}
+
+// attend answers a call with what answer returns, as the faults let it, and records it.
+func (s *Sim) attend(w http.ResponseWriter, r *http.Request, c *Call, answer func(faults.Effect) (int, []byte)) {
+	e := s.faults.On(*c)
 	defer func() {
-		c.DurationSeconds = time.Since(began).Seconds()
-		s.record.AddCall(c)
+		c.DurationSeconds = time.Since(c.Time).Seconds()
+		s.record.AddCall(*c)
 	}()
 
 	// A fault strikes before the operation takes effect, unless it says otherwise.
@@ -66,29 +89,16 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		s.hinder(r.Context(), e)
 	}
 
-	var body []byte
-	failure := &wire.APIError{Status: http.StatusBadRequest, Code: "MalformedInput", Message: "The request is not a form"}
-	if formError == nil {
-		body, failure = s.answer(svc, id, r, &c, e)
-	}
-
+	status, body := answer(e)
 	if e.Applied {
 		s.hinder(r.Context(), e)
 	}
 
-	c.HTTPStatus = http.StatusOK
-	if failure != nil {
-		if failure.Lacks != "" {
-			s.cfg.Log.Info("Not modelled", "lacks", failure.Lacks, "operation", c.Operation, "error", failure.Code)
-		}
-		c.HTTPStatus, c.ErrorCode = cmp.Or(failure.Status, http.StatusBadRequest), failure.Code
-		body = query.Error(svc.namespace, failure.Fault(), failure.Code, failure.Message, id)
+	c.HTTPStatus = status
+	if status != http.StatusNoContent {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
-
-	w.Header().Set("Content-Type", "text/xml")
-	w.Header().Set("X-Amzn-Requestid", id)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(c.HTTPStatus)
+	w.WriteHeader(status)
 
 	if e.Truncate {
 		_, _ = w.Write(body[:len(body)/2])
@@ -96,6 +106,14 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	}
 
 	_, _ = w.Write(body) // a client that went away is nobody's loss
+}
+
+// note puts an error on the record of its call, and logs what the simulator lacks.
+func (s *Sim) note(c *Call, failure *wire.APIError) {
+	c.ErrorCode = failure.Code
+	if failure.Lacks != "" {
+		s.cfg.Log.Info("Not modelled", "lacks", failure.Lacks, "operation", c.Operation, "error", failure.Code)
+	}
 }
 
 // hinder makes a call late, or drops its connection, as faults have it.

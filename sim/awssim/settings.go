@@ -18,6 +18,7 @@ type Settings struct {
 	DescribeLagSecond float64                    `json:"describeLagSeconds"`
 	Quotas            Quotas                     `json:"quotas"`
 	Operations        []string                   `json:"operations"`
+	LatticeOperations []string                   `json:"latticeOperations"`
 }
 
 // ProfileSettings is a Profile in seconds.
@@ -54,5 +55,6 @@ func (s *Sim) Settings() Settings {
 		DescribeLagSecond: s.cfg.DescribeLag.Seconds(),
 		Quotas:            s.cfg.Quotas,
 		Operations:        Operations(),
+		LatticeOperations: LatticeOperations(),
 	}
 }

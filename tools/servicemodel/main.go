@@ -3,8 +3,10 @@
 
 // Command servicemodel extracts from AWS's service models what the tests of
 // the simulator hold its answers to: the shapes of answers and errors, without
-// requests and documentation. It writes one file per service into the folder
-// that it is given. The version of the models is pinned in go.mod.
+// requests and documentation. Of a service with the REST-JSON protocol it keeps
+// the requests too, since the simulator reads them by the model. It writes one
+// file per service below the simulator's folder, which it is given. The version
+// of the models is pinned in go.mod.
 package main
 
 import (
@@ -19,37 +21,52 @@ import (
 	_ "github.com/aws/aws-sdk-go/aws/arn" // keeps the module of the models in go.mod
 )
 
-// services are the folders of the models, without the version.
+// services are the folders of the models, and where their extracts go.
 var services = map[string]string{
-	"elasticloadbalancingv2": "2015-12-01",
-	"sts":                    "2011-06-15",
+	"elasticloadbalancingv2/2015-12-01": "testdata/models/elasticloadbalancingv2.json",
+	"sts/2011-06-15":                    "testdata/models/sts.json",
+	"vpc-lattice/2022-11-30":            "lattice/model/vpc-lattice.json",
 }
 
 // model is the part of a service model that is kept.
 type model struct {
 	Metadata struct {
-		XMLNamespace string `json:"xmlNamespace"`
+		XMLNamespace string `json:"xmlNamespace,omitempty"`
+		Protocol     string `json:"protocol,omitempty"`
 	} `json:"metadata"`
 	Operations map[string]operation `json:"operations"`
 	Shapes     map[string]shape     `json:"shapes"`
 }
 
 type operation struct {
+	HTTP   *route     `json:"http,omitempty"`
+	Input  *reference `json:"input,omitempty"`
 	Output struct {
 		Shape         string `json:"shape"`
-		ResultWrapper string `json:"resultWrapper"`
+		ResultWrapper string `json:"resultWrapper,omitempty"`
 	} `json:"output"`
 	Errors []reference `json:"errors,omitempty"`
 }
 
+type route struct {
+	Method       string `json:"method"`
+	RequestURI   string `json:"requestUri"`
+	ResponseCode int    `json:"responseCode,omitempty"`
+}
+
 type reference struct {
-	Shape string `json:"shape"`
+	Shape        string `json:"shape"`
+	Location     string `json:"location,omitempty"`
+	LocationName string `json:"locationName,omitempty"`
 }
 
 type shape struct {
 	Type     string               `json:"type"`
 	Members  map[string]reference `json:"members,omitempty"`
 	Member   *reference           `json:"member,omitempty"`
+	Key      *reference           `json:"key,omitempty"`
+	Value    *reference           `json:"value,omitempty"`
+	Union    bool                 `json:"union,omitempty"`
 	Required []string             `json:"required,omitempty"`
 	Enum     []string             `json:"enum,omitempty"`
 	Min      *float64             `json:"min,omitempty"`
@@ -59,7 +76,7 @@ type shape struct {
 }
 
 type failure struct {
-	Code           string `json:"code"`
+	Code           string `json:"code,omitempty"`
 	HTTPStatusCode int    `json:"httpStatusCode"`
 }
 
@@ -72,7 +89,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) != 1 {
-		return errors.New("wants the folder to write to")
+		return errors.New("wants the folder of the simulator")
 	}
 
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go").Output()
@@ -80,8 +97,8 @@ func run(args []string) error {
 		return fmt.Errorf("find the service models: %w", err)
 	}
 
-	for service, version := range services {
-		raw, err := os.ReadFile(filepath.Join(string(bytes.TrimSpace(dir)), "models", "apis", service, version, "api-2.json"))
+	for service, file := range services {
+		raw, err := os.ReadFile(filepath.Join(string(bytes.TrimSpace(dir)), "models", "apis", service, "api-2.json"))
 		if err != nil {
 			return err
 		}
@@ -89,7 +106,7 @@ func run(args []string) error {
 		if err != nil {
 			return fmt.Errorf("extract model of %s: %w", service, err)
 		}
-		if err := os.WriteFile(filepath.Join(args[0], service+".json"), short, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(args[0], file), short, 0o644); err != nil {
 			return err
 		}
 	}
@@ -105,10 +122,25 @@ func extract(raw []byte) ([]byte, error) {
 	}
 
 	kept := map[string]shape{}
-	for _, op := range m.Operations {
+	rest := m.Metadata.Protocol == "rest-json"
+	m.Metadata.Protocol = ""
+	for name, op := range m.Operations {
+		if rest {
+			m.keep(op.Input.Shape, kept)
+		} else {
+			op.HTTP, op.Input = nil, nil
+			m.Operations[name] = op
+		}
 		m.keep(op.Output.Shape, kept)
 		for _, e := range op.Errors {
 			m.keep(e.Shape, kept)
+		}
+	}
+
+	if !rest {
+		// Where in a request something goes is of no use without requests.
+		for _, s := range kept {
+			s.anywhere()
 		}
 	}
 
@@ -123,6 +155,18 @@ func extract(raw []byte) ([]byte, error) {
 	return append(short, '\n'), nil
 }
 
+// anywhere forgets where members are in a request or answer.
+func (s shape) anywhere() {
+	for name, member := range s.Members {
+		s.Members[name] = reference{Shape: member.Shape}
+	}
+	for _, inside := range []*reference{s.Member, s.Key, s.Value} {
+		if inside != nil {
+			*inside = reference{Shape: inside.Shape}
+		}
+	}
+}
+
 // keep adds a shape and everything inside it to kept.
 func (m *model) keep(name string, kept map[string]shape) {
 	s, known := m.Shapes[name]
@@ -134,7 +178,10 @@ func (m *model) keep(name string, kept map[string]shape) {
 	for _, member := range s.Members {
 		m.keep(member.Shape, kept)
 	}
-	if s.Member != nil {
-		m.keep(s.Member.Shape, kept)
+
+	for _, inside := range []*reference{s.Member, s.Key, s.Value} {
+		if inside != nil {
+			m.keep(inside.Shape, kept)
+		}
 	}
 }

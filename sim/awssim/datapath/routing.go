@@ -38,6 +38,8 @@ type Routing struct {
 	// TerminateUnhealthy resets connections to targets that turn unhealthy, TerminateDeregistered those to targets
 	// whose deregistration is over.
 	TerminateUnhealthy, TerminateDeregistered bool
+	// Finish lets requests under way end by themselves once the target is gone.
+	Finish bool
 }
 
 // class is what the data path does with a target.
@@ -176,7 +178,7 @@ func (g *Routes) Settle(k faults.Target) {
 	r.change++
 	delete(g.routes, k)
 	r.pool.close()
-	if routing := g.group.Routing(); routing.HTTP || routing.TerminateDeregistered {
+	if routing := g.group.Routing(); !routing.Finish && (routing.HTTP || routing.TerminateDeregistered) {
 		r.pool.end()
 	}
 }

@@ -12,14 +12,15 @@ import (
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
-// Fault is something that goes wrong with calls of the API. The first four
+// Fault is something that goes wrong with calls of the API. The first five
 // fields say with which calls, Count and DurationSeconds for how long (neither:
 // until it is removed), the rest what.
 type Fault struct {
 	// ID is given by Set.Add.
 	ID string `json:"id,omitempty"`
 
-	Operation      string `json:"operation,omitempty"` // empty or "*": every one, of both services
+	Service        string `json:"service,omitempty"`   // elasticloadbalancing, sts or vpc-lattice; empty: all
+	Operation      string `json:"operation,omitempty"` // empty or "*": every one
 	TargetGroupARN string `json:"targetGroupArn,omitempty"`
 	AccessKeyID    string `json:"accessKeyId,omitempty"`
 	RoleARN        string `json:"roleArn,omitempty"` // of sts:AssumeRole
@@ -45,6 +46,12 @@ type Fault struct {
 	// LoseTargets if there are any.
 	Lose        bool     `json:"lose,omitempty"`
 	LoseTargets []Target `json:"loseTargets,omitempty"`
+	// FailTargets makes RegisterTargets and DeregisterTargets of VPC Lattice
+	// answer 200 and name these targets among the unsuccessful ones.
+	FailTargets []Target `json:"failTargets,omitempty"`
+	// FailLater makes what a call of VPC Lattice begins end badly: in
+	// CREATE_FAILED, UPDATE_FAILED or DELETE_FAILED.
+	FailLater bool `json:"failLater,omitempty"`
 
 	expires time.Time
 }
@@ -57,12 +64,19 @@ type Effect struct {
 	Truncate bool
 	Drop     bool
 	Lag      time.Duration
-	lose     bool
-	lost     []Target
+	// FailLater makes what the call begins end badly.
+	FailLater bool
+
+	lose   bool
+	lost   []Target
+	failed []Target
 }
 
 // Loses reports whether registering k comes to nothing.
 func (e Effect) Loses(k Target) bool { return e.lose || slices.Contains(e.lost, k) }
+
+// Fails reports whether registering or deregistering k is unsuccessful.
+func (e Effect) Fails(k Target) bool { return slices.Contains(e.failed, k) }
 
 // Set is the faults that are in force. Its methods are safe for concurrent use.
 type Set struct {
@@ -82,8 +96,9 @@ func (s *Set) Add(f Fault, known func(operation string) bool) (string, error) {
 	if f.Count < 0 || f.DurationSeconds < 0 || f.LatencySeconds < 0 || f.LagSeconds < 0 {
 		return "", fmt.Errorf("add fault: a count or time is negative")
 	}
-	if f.Error == nil && !f.Truncate && !f.Drop && !f.Lose && f.LatencySeconds == 0 && f.LagSeconds == 0 && len(f.LoseTargets) == 0 {
-		return "", fmt.Errorf("add fault: it does nothing: wants error, latencySeconds, truncate, drop, lagSeconds, lose or loseTargets")
+	if f.Error == nil && !f.Truncate && !f.Drop && !f.Lose && !f.FailLater &&
+		f.LatencySeconds == 0 && f.LagSeconds == 0 && len(f.LoseTargets) == 0 && len(f.FailTargets) == 0 {
+		return "", fmt.Errorf("add fault: it does nothing: wants error, latencySeconds, truncate, drop, lagSeconds, lose, loseTargets, failTargets or failLater")
 	}
 	if f.Operation != "" && f.Operation != "*" && !known(f.Operation) {
 		return "", fmt.Errorf("add fault: no operation %q", f.Operation)
@@ -156,7 +171,8 @@ func (s *Set) On(c Call) Effect {
 }
 
 func (f *Fault) matches(c Call) bool {
-	return (f.Operation == "" || f.Operation == "*" || f.Operation == c.Operation) &&
+	return (f.Service == "" || f.Service == c.Service) &&
+		(f.Operation == "" || f.Operation == "*" || f.Operation == c.Operation) &&
 		(f.TargetGroupARN == "" || f.TargetGroupARN == c.TargetGroupARN) &&
 		(f.AccessKeyID == "" || f.AccessKeyID == c.AccessKeyID) &&
 		(f.RoleARN == "" || f.RoleARN == c.RoleARN)
@@ -173,6 +189,8 @@ func (e *Effect) add(f *Fault, scaled func(time.Duration) time.Duration) {
 	e.Lag = max(e.Lag, secondsOf(f.LagSeconds))
 	e.lose = e.lose || f.Lose
 	e.lost = append(e.lost, f.LoseTargets...)
+	e.failed = append(e.failed, f.FailTargets...)
+	e.FailLater = e.FailLater || f.FailLater
 }
 
 func secondsOf(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -51,10 +51,11 @@ func bucketLimits(mode string) (map[string]bucketLimit, error) {
 	}, nil
 }
 
-// operationClass is the bucket that an operation draws from.
+// operationClass is the bucket that an operation draws from. VPC Lattice, whose
+// limits AWS does not publish, is taken to have those of ELBv2.
 func operationClass(operation string) string {
 	switch {
-	case strings.HasPrefix(operation, "Describe"):
+	case strings.HasPrefix(operation, "Describe"), strings.HasPrefix(operation, "Get"), strings.HasPrefix(operation, "List"):
 		return "describe"
 	case operation == "RegisterTargets" || operation == "DeregisterTargets":
 		return "register"

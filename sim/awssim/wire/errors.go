@@ -18,6 +18,12 @@ type APIError struct {
 	Code    string `json:"code"`
 	Message string `json:"message,omitempty"`
 
+	// Members are what an error of the REST-JSON protocol says besides, such as resourceId. Those that the service
+	// model requires and that are not given are filled in.
+	Members map[string]any `json:"members,omitempty"`
+	// RetryAfterSeconds is the header Retry-After, unless it is 0.
+	RetryAfterSeconds int `json:"retryAfterSeconds,omitempty"`
+
 	// Lacks is what the simulator does not model, if that is why it answers so: AWS might have done what was asked. It is
 	// for the log, not for the wire.
 	Lacks string `json:"-"`
