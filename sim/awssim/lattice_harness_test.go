@@ -83,3 +83,39 @@ func (e *env) latticeStates(group *string, targets ...Target) map[Target]string 
 	}
 	return states
 }
+
+// latticeService makes a service.
+func (e *env) latticeService(name string) *vpclattice.CreateServiceOutput {
+	e.Helper()
+	return does(e, e.lattice.CreateService)(&vpclattice.CreateServiceInput{Name: &name})
+}
+
+// latticeListen makes a listener of a service.
+func (e *env) latticeListen(service *string, name string, protocol types.ListenerProtocol, port int32, action types.RuleAction) *vpclattice.CreateListenerOutput {
+	e.Helper()
+	return does(e, e.lattice.CreateListener)(&vpclattice.CreateListenerInput{ServiceIdentifier: service, Name: &name, Protocol: protocol, Port: &port, DefaultAction: action})
+}
+
+// latticeUsed makes a group that a service forwards to.
+func (e *env) latticeUsed(edit ...func(*types.TargetGroupConfig)) *string {
+	e.Helper()
+	group := e.latticeGroup("web", edit...)
+	e.latticeListen(e.latticeService("web").Id, "http", types.ListenerProtocolHttp, 80, toGroups(weigh(group.Id, 100)))
+	return group.Arn
+}
+
+func toGroups(groups ...types.WeightedTargetGroup) types.RuleAction {
+	return &types.RuleActionMemberForward{Value: types.ForwardAction{TargetGroups: groups}}
+}
+
+func weigh(group *string, weight int32) types.WeightedTargetGroup {
+	return types.WeightedTargetGroup{TargetGroupIdentifier: group, Weight: &weight}
+}
+
+func answerWith(status int32) types.RuleAction {
+	return &types.RuleActionMemberFixedResponse{Value: types.FixedResponseAction{StatusCode: &status}}
+}
+
+func pathPrefix(prefix string) types.RuleMatch {
+	return &types.RuleMatchMemberHttpMatch{Value: types.HttpMatch{PathMatch: &types.PathMatch{Match: &types.PathMatchTypeMemberPrefix{Value: prefix}, CaseSensitive: aws.Bool(true)}}}
+}

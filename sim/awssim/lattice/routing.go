@@ -35,6 +35,3 @@ func (r routed) Routing() datapath.Routing {
 		Delays: &delays, MinimumHealthy: 1, Finish: true,
 	}
 }
-
-// servicesOf are the services with a listener or rule that forwards to g.
-func (s *Service) servicesOf(g *targetGroup) []string { return nil }

@@ -31,9 +31,12 @@ type Service struct {
 	record *faults.Record
 	path   *datapath.Path
 
-	seq     int64 // of what is created
-	groups  map[string]*targetGroup
-	answers map[string]answered
+	seq       int64 // of what is created
+	groups    map[string]*targetGroup
+	services  map[string]*service
+	listeners map[string]*listener
+	rules     map[string]*rule
+	answers   map[string]answered
 }
 
 // New makes a service in which nothing has been created. Its configuration has its defaults. It puts transitions on
@@ -41,8 +44,11 @@ type Service struct {
 func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record) *Service {
 	return &Service{
 		cfg: cfg, clock: c, path: path, record: record,
-		groups:  map[string]*targetGroup{},
-		answers: map[string]answered{},
+		groups:    map[string]*targetGroup{},
+		services:  map[string]*service{},
+		listeners: map[string]*listener{},
+		rules:     map[string]*rule{},
+		answers:   map[string]answered{},
 	}
 }
 
@@ -63,6 +69,22 @@ func (s *Service) Operations() map[string]rest.Operation[*Call] {
 		"RegisterTargets":     rest.Decoded(s.registerTargets),
 		"DeregisterTargets":   rest.Decoded(s.deregisterTargets),
 		"ListTargets":         rest.Decoded(s.listTargets),
+		"CreateService":       rest.Decoded(s.createService),
+		"GetService":          rest.Decoded(s.getService),
+		"UpdateService":       rest.Decoded(s.updateService),
+		"DeleteService":       rest.Decoded(s.deleteService),
+		"ListServices":        rest.Decoded(s.listServices),
+		"CreateListener":      rest.Decoded(s.createListener),
+		"GetListener":         rest.Decoded(s.getListener),
+		"UpdateListener":      rest.Decoded(s.updateListener),
+		"DeleteListener":      rest.Decoded(s.deleteListener),
+		"ListListeners":       rest.Decoded(s.listListeners),
+		"CreateRule":          rest.Decoded(s.createRule),
+		"GetRule":             rest.Decoded(s.getRule),
+		"UpdateRule":          rest.Decoded(s.updateRule),
+		"BatchUpdateRule":     rest.Decoded(s.batchUpdateRule),
+		"DeleteRule":          rest.Decoded(s.deleteRule),
+		"ListRules":           rest.Decoded(s.listRules),
 		"TagResource":         rest.Decoded(s.tagResource),
 		"UntagResource":       rest.Decoded(s.untagResource),
 		"ListTagsForResource": rest.Decoded(s.listTagsForResource),

@@ -10,8 +10,16 @@ import (
 // resources are all resources, of every kind.
 func (s *Service) resources() []resource {
 	var list []resource
-	for _, g := range s.groups {
-		list = append(list, g)
+	list = appendAll(list, s.groups)
+	list = appendAll(list, s.services)
+	list = appendAll(list, s.listeners)
+	list = appendAll(list, s.rules)
+	return list
+}
+
+func appendAll[T resource](list []resource, all map[string]T) []resource {
+	for _, r := range all {
+		list = append(list, r)
 	}
 	return list
 }
