@@ -36,7 +36,11 @@ type Service struct {
 	services  map[string]*service
 	listeners map[string]*listener
 	rules     map[string]*rule
+	networks  map[string]*network
 	answers   map[string]answered
+
+	serviceAssociations map[string]*serviceAssociation
+	vpcAssociations     map[string]*vpcAssociation
 }
 
 // New makes a service in which nothing has been created. Its configuration has its defaults. It puts transitions on
@@ -48,7 +52,11 @@ func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record)
 		services:  map[string]*service{},
 		listeners: map[string]*listener{},
 		rules:     map[string]*rule{},
+		networks:  map[string]*network{},
 		answers:   map[string]answered{},
+
+		serviceAssociations: map[string]*serviceAssociation{},
+		vpcAssociations:     map[string]*vpcAssociation{},
 	}
 }
 
@@ -61,33 +69,47 @@ type Call struct {
 // Operations are all operations that are modelled, by name.
 func (s *Service) Operations() map[string]rest.Operation[*Call] {
 	all := map[string]rest.Operation[*Call]{
-		"CreateTargetGroup":   rest.Decoded(s.createTargetGroup),
-		"GetTargetGroup":      rest.Decoded(s.getTargetGroup),
-		"UpdateTargetGroup":   rest.Decoded(s.updateTargetGroup),
-		"DeleteTargetGroup":   rest.Decoded(s.deleteTargetGroup),
-		"ListTargetGroups":    rest.Decoded(s.listTargetGroups),
-		"RegisterTargets":     rest.Decoded(s.registerTargets),
-		"DeregisterTargets":   rest.Decoded(s.deregisterTargets),
-		"ListTargets":         rest.Decoded(s.listTargets),
-		"CreateService":       rest.Decoded(s.createService),
-		"GetService":          rest.Decoded(s.getService),
-		"UpdateService":       rest.Decoded(s.updateService),
-		"DeleteService":       rest.Decoded(s.deleteService),
-		"ListServices":        rest.Decoded(s.listServices),
-		"CreateListener":      rest.Decoded(s.createListener),
-		"GetListener":         rest.Decoded(s.getListener),
-		"UpdateListener":      rest.Decoded(s.updateListener),
-		"DeleteListener":      rest.Decoded(s.deleteListener),
-		"ListListeners":       rest.Decoded(s.listListeners),
-		"CreateRule":          rest.Decoded(s.createRule),
-		"GetRule":             rest.Decoded(s.getRule),
-		"UpdateRule":          rest.Decoded(s.updateRule),
-		"BatchUpdateRule":     rest.Decoded(s.batchUpdateRule),
-		"DeleteRule":          rest.Decoded(s.deleteRule),
-		"ListRules":           rest.Decoded(s.listRules),
-		"TagResource":         rest.Decoded(s.tagResource),
-		"UntagResource":       rest.Decoded(s.untagResource),
-		"ListTagsForResource": rest.Decoded(s.listTagsForResource),
+		"CreateTargetGroup":                      rest.Decoded(s.createTargetGroup),
+		"GetTargetGroup":                         rest.Decoded(s.getTargetGroup),
+		"UpdateTargetGroup":                      rest.Decoded(s.updateTargetGroup),
+		"DeleteTargetGroup":                      rest.Decoded(s.deleteTargetGroup),
+		"ListTargetGroups":                       rest.Decoded(s.listTargetGroups),
+		"RegisterTargets":                        rest.Decoded(s.registerTargets),
+		"DeregisterTargets":                      rest.Decoded(s.deregisterTargets),
+		"ListTargets":                            rest.Decoded(s.listTargets),
+		"CreateService":                          rest.Decoded(s.createService),
+		"GetService":                             rest.Decoded(s.getService),
+		"UpdateService":                          rest.Decoded(s.updateService),
+		"DeleteService":                          rest.Decoded(s.deleteService),
+		"ListServices":                           rest.Decoded(s.listServices),
+		"CreateListener":                         rest.Decoded(s.createListener),
+		"GetListener":                            rest.Decoded(s.getListener),
+		"UpdateListener":                         rest.Decoded(s.updateListener),
+		"DeleteListener":                         rest.Decoded(s.deleteListener),
+		"ListListeners":                          rest.Decoded(s.listListeners),
+		"CreateRule":                             rest.Decoded(s.createRule),
+		"GetRule":                                rest.Decoded(s.getRule),
+		"UpdateRule":                             rest.Decoded(s.updateRule),
+		"BatchUpdateRule":                        rest.Decoded(s.batchUpdateRule),
+		"DeleteRule":                             rest.Decoded(s.deleteRule),
+		"ListRules":                              rest.Decoded(s.listRules),
+		"CreateServiceNetwork":                   rest.Decoded(s.createServiceNetwork),
+		"GetServiceNetwork":                      rest.Decoded(s.getServiceNetwork),
+		"UpdateServiceNetwork":                   rest.Decoded(s.updateServiceNetwork),
+		"DeleteServiceNetwork":                   rest.Decoded(s.deleteServiceNetwork),
+		"ListServiceNetworks":                    rest.Decoded(s.listServiceNetworks),
+		"CreateServiceNetworkServiceAssociation": rest.Decoded(s.createServiceAssociation),
+		"GetServiceNetworkServiceAssociation":    rest.Decoded(s.getServiceAssociation),
+		"DeleteServiceNetworkServiceAssociation": rest.Decoded(s.deleteServiceAssociation),
+		"ListServiceNetworkServiceAssociations":  rest.Decoded(s.listServiceAssociations),
+		"CreateServiceNetworkVpcAssociation":     rest.Decoded(s.createVPCAssociation),
+		"GetServiceNetworkVpcAssociation":        rest.Decoded(s.getVPCAssociation),
+		"UpdateServiceNetworkVpcAssociation":     rest.Decoded(s.updateVPCAssociation),
+		"DeleteServiceNetworkVpcAssociation":     rest.Decoded(s.deleteVPCAssociation),
+		"ListServiceNetworkVpcAssociations":      rest.Decoded(s.listVPCAssociations),
+		"TagResource":                            rest.Decoded(s.tagResource),
+		"UntagResource":                          rest.Decoded(s.untagResource),
+		"ListTagsForResource":                    rest.Decoded(s.listTagsForResource),
 	}
 
 	for name, op := range all {

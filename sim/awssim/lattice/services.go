@@ -168,6 +168,3 @@ func (s *Service) listServices(c *Call, in *listIn) (*listed[*serviceOut], error
 		}
 	})
 }
-
-// associated reports whether a service is in a service network, or on its way in or out.
-func (s *Service) associated(*service) bool { return false }

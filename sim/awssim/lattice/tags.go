@@ -14,6 +14,9 @@ func (s *Service) resources() []resource {
 	list = appendAll(list, s.services)
 	list = appendAll(list, s.listeners)
 	list = appendAll(list, s.rules)
+	list = appendAll(list, s.networks)
+	list = appendAll(list, s.serviceAssociations)
+	list = appendAll(list, s.vpcAssociations)
 	return list
 }
 
