@@ -13,6 +13,7 @@ import (
 func (s *Sim) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_awssim/config", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Settings()) })
 	mux.HandleFunc("GET /_awssim/listeners", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Listeners()) })
+	mux.HandleFunc("GET /_awssim/networks", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.ServiceNetworks()) })
 	mux.HandleFunc("GET /_awssim/calls", since(func(seq int64) any { return s.Calls(seq) }))
 	mux.HandleFunc("GET /_awssim/transitions", since(func(seq int64) any { return s.Transitions(seq) }))
 	mux.HandleFunc("GET /_awssim/failures", since(func(seq int64) any { return s.Failures(seq) }))

@@ -68,3 +68,6 @@ func (s *Sim) Listeners() []ListenerInfo { return s.elb.Listeners() }
 // ListenerAddress is the address that a listener of a load balancer really
 // has; empty when it has none.
 func (s *Sim) ListenerAddress(listenerARN string) string { return s.elb.ListenerAddress(listenerARN) }
+
+// ServiceNetworks returns the ports at which the service networks of VPC Lattice answer.
+func (s *Sim) ServiceNetworks() []lattice.FrontInfo { return s.lattice.Fronts() }

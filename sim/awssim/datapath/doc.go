@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package datapath is what load balancers do: it accepts requests and connections, chooses a target, and carries
+// Package datapath is what load balancers and service networks do: it accepts requests and connections, chooses a target, and carries
 // them there, once and never again. It has a clock of its own: it follows what the API says of a target with the
 // delays of the service, and what it routes to may differ from what the API shows.
 //

@@ -27,6 +27,19 @@ type upstream struct {
 	TLS bool
 	// Connect and Idle bound how long connecting and silence may last.
 	Connect, Idle time.Duration
+	// Page answers in the target's place. Default: as an application load balancer does.
+	Page func(http.ResponseWriter, int)
+	// Headers adds what is said about the client. Default: as an application load balancer does.
+	Headers func(http.Header)
+}
+
+// page answers in the target's place.
+func (u upstream) page(w http.ResponseWriter, status int) {
+	if u.Page != nil {
+		u.Page(w, status)
+		return
+	}
+	page5xx(w, status)
 }
 
 // forward sends one request to one target, once. Whatever comes of it is the
@@ -40,12 +53,12 @@ func forward(w http.ResponseWriter, r *http.Request, to upstream, fail func(stat
 
 	if err != nil {
 		fail(statusOf(err))
-		page5xx(w, statusOf(err))
+		to.page(w, statusOf(err))
 		return
 	}
 
 	unwatch := context.AfterFunc(r.Context(), func() { _ = conn.Close() }) // a client that leaves takes its request with it
-	end, status := exchange(w, r, conn, to.Idle)
+	end, status := exchange(w, r, conn, to)
 	if unwatch() && end == endReusable {
 		to.Pool.put(conn)
 		return
@@ -54,7 +67,7 @@ func forward(w http.ResponseWriter, r *http.Request, to upstream, fail func(stat
 	to.Pool.drop(conn) // its request is over, one way or the other
 	if status != 0 {
 		fail(status)
-		page5xx(w, status)
+		to.page(w, status)
 	}
 
 	if end == endCutOff {
@@ -96,8 +109,9 @@ func dial(ctx context.Context, to upstream) (*targetConn, error) {
 
 // exchange sends r on conn and its answer to w. If there is none, nothing is written to
 // w, and the status is what to answer instead.
-func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, idle time.Duration) (ended end, status int) {
-	out := outgoing(r)
+func exchange(w http.ResponseWriter, r *http.Request, conn *targetConn, to upstream) (ended end, status int) {
+	idle := to.Idle
+	out := outgoing(r, to.Headers)
 	_ = conn.SetDeadline(time.Now().Add(idle)) // a closed connection shows at the next write
 	sent := send(out, conn, idle)
 	response, err := receive(conn, out)
@@ -230,8 +244,8 @@ func hopByHop(name string) bool {
 	return false
 }
 
-// outgoing is the request as the target gets it.
-func outgoing(r *http.Request) *http.Request {
+// outgoing is the request as the target gets it. Without add it has the headers of an application load balancer.
+func outgoing(r *http.Request, add func(http.Header)) *http.Request {
 	header := make(http.Header, len(r.Header)+5)
 	for name, values := range r.Header {
 		if !hopByHop(name) {
@@ -239,6 +253,28 @@ func outgoing(r *http.Request) *http.Request {
 		}
 	}
 
+	if add == nil {
+		add = func(header http.Header) { forwarded(header, r) }
+	}
+	add(header)
+
+	if len(header["User-Agent"]) == 0 {
+		header["User-Agent"] = []string{""} // else one is made up
+	}
+
+	out := &http.Request{
+		Method: r.Method, URL: r.URL, Host: r.Host, Header: header,
+		Body: r.Body, ContentLength: r.ContentLength, TransferEncoding: r.TransferEncoding,
+	}
+	if r.ContentLength == 0 {
+		out.Body = http.NoBody
+	}
+
+	return out
+}
+
+// forwarded adds what an application load balancer says about the client.
+func forwarded(header http.Header, r *http.Request) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	if before := r.Header.Get("X-Forwarded-For"); before != "" {
 		host = before + ", " + host
@@ -258,20 +294,6 @@ func outgoing(r *http.Request) *http.Request {
 	if len(header["X-Amzn-Trace-Id"]) == 0 {
 		header["X-Amzn-Trace-Id"] = []string{fmt.Sprintf("Root=1-%08x-%s", time.Now().Unix(), wire.RandomHex(12))}
 	}
-
-	if len(header["User-Agent"]) == 0 {
-		header["User-Agent"] = []string{""} // else one is made up
-	}
-
-	out := &http.Request{
-		Method: r.Method, URL: r.URL, Host: r.Host, Header: header,
-		Body: r.Body, ContentLength: r.ContentLength, TransferEncoding: r.TransferEncoding,
-	}
-	if r.ContentLength == 0 {
-		out.Body = http.NoBody
-	}
-
-	return out
 }
 
 // statusOf is what an application load balancer makes of a failure (ALB guide,

@@ -26,11 +26,20 @@ func (k *Socket) match(r *http.Request) types.Action {
 	return types.Action{Type: types.ActionTypeEnumFixedResponse, FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: new("503")}}
 }
 
-// weighted is the group whose turn it is by weight, spread evenly over time; nil when there is none.
+// weighted is the group of a forward action whose turn it is by weight; nil when there is none.
 func (p *Path) weighted(groups []types.TargetGroupTuple) *Routes {
+	weights := make([]Weight, 0, len(groups))
+	for _, g := range groups {
+		weights = append(weights, Weight{*g.TargetGroupArn, int(*g.Weight)})
+	}
+	return p.choose(weights)
+}
+
+// choose is the group whose turn it is by weight, spread evenly over time; nil when there is none.
+func (p *Path) choose(groups []Weight) *Routes {
 	total := 0
 	for _, g := range groups {
-		total += int(*g.Weight)
+		total += g.Weight
 	}
 
 	if total == 0 {
@@ -41,9 +50,9 @@ func (p *Path) weighted(groups []types.TargetGroupTuple) *Routes {
 	// Stepping by a number prime to most totals mixes the groups well.
 	at := int(p.turn * 7919 % int64(total))
 	for _, g := range groups {
-		at -= int(*g.Weight)
+		at -= g.Weight
 		if at < 0 {
-			return p.groups[*g.TargetGroupArn]
+			return p.groups[g.Group]
 		}
 	}
 

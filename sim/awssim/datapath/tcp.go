@@ -51,7 +51,7 @@ func stream(to, from net.Conn) {
 
 // reset closes a connection so that its peer sees a reset.
 func reset(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
 		_ = tcp.SetLinger(0) // else it is an ordinary end, which the close below makes
 	}
 	_ = conn.Close()

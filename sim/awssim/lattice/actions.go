@@ -123,7 +123,7 @@ func (s *Service) servicesOf(g *targetGroup) []string {
 }
 
 // refresh takes note that what forwards to what has changed: targets of a group are checked while a listener or rule
-// of an active service forwards to it, and UNUSED otherwise.
+// of an active service forwards to it, and UNUSED otherwise. Networks open and close ports.
 func (s *Service) refresh() {
 	for _, g := range s.groups {
 		used := false
@@ -135,4 +135,6 @@ func (s *Service) refresh() {
 			s.restartAll(g)
 		}
 	}
+
+	s.refreshFronts()
 }

@@ -9,6 +9,7 @@ import "time"
 type network struct {
 	*object
 	authType string
+	order    int // which network it is, by the time of its creation
 }
 
 type networkIn struct {
@@ -73,7 +74,8 @@ func (s *Service) createServiceNetwork(c *Call, in *createNetworkIn) (*networkOu
 	if err != nil {
 		return nil, err
 	}
-	n := &network{object: o, authType: in.AuthType}
+	n := &network{object: o, authType: in.AuthType, order: s.networksMade}
+	s.networksMade++
 	if n.authType == "" {
 		n.authType = "NONE"
 	}

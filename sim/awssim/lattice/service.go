@@ -41,6 +41,9 @@ type Service struct {
 
 	serviceAssociations map[string]*serviceAssociation
 	vpcAssociations     map[string]*vpcAssociation
+
+	networksMade int
+	fronts       map[front]*datapath.Socket // nil: the port cannot be bound
 }
 
 // New makes a service in which nothing has been created. Its configuration has its defaults. It puts transitions on
@@ -57,6 +60,8 @@ func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record)
 
 		serviceAssociations: map[string]*serviceAssociation{},
 		vpcAssociations:     map[string]*vpcAssociation{},
+
+		fronts: map[front]*datapath.Socket{},
 	}
 }
 
