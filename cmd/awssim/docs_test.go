@@ -14,7 +14,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/podgate/podgate/sim/awssim"
+	"github.com/podgate/podgate/sim/awssim/lattice"
 )
 
 func documentation(t *testing.T) string {
@@ -43,8 +46,26 @@ func TestEveryFlagAndOperationIsDocumented(t *testing.T) {
 	}
 }
 
-// TestDocumentedExampleRuns runs the shell block of the documentation as it
-// stands, but for the ports.
+// TestOperationsOfLattice: all operations of the model are there except those about policies and access logs.
+func TestOperationsOfLattice(t *testing.T) {
+	model, err := lattice.Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var want []string
+	for _, name := range model.Operations() {
+		if !strings.Contains(name, "Policy") && !strings.Contains(name, "AccessLog") {
+			want = append(want, name)
+		}
+	}
+	if diff := cmp.Diff(want, awssim.LatticeOperations()); diff != "" {
+		t.Errorf("-the model, +awssim:\n%s", diff)
+	}
+}
+
+// TestDocumentedExampleRuns runs the shell blocks of the documentation, one after the other, as they
+// stand, but for the ports.
 func TestDocumentedExampleRuns(t *testing.T) {
 	for _, program := range []string{"aws", "curl", "bash"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -52,8 +73,11 @@ func TestDocumentedExampleRuns(t *testing.T) {
 		}
 	}
 
-	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(documentation(t))
-	if block == nil {
+	var blocks string
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(documentation(t), -1) {
+		blocks += block[1]
+	}
+	if blocks == "" {
 		t.Fatal("docs/awssim.md has no shell block")
 	}
 
@@ -66,7 +90,7 @@ func TestDocumentedExampleRuns(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- sim.Run(ctx) }()
 	server := httptest.NewServer(sim.Handler())
-	script := strings.ReplaceAll(block[1], "http://127.0.0.1:4566", server.URL)
+	script := strings.ReplaceAll(blocks, "http://127.0.0.1:4566", server.URL)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "AWS_MAX_ATTEMPTS=1",
 		// Whatever the block says, nothing leaves this machine.
@@ -77,7 +101,7 @@ func TestDocumentedExampleRuns(t *testing.T) {
 		t.Errorf("the example fails: %v\n%s", err, out)
 	}
 
-	for _, want := range []string{"targetgroup/k8s-ui-ui-b21a807597/", `"Reason": "Elb.`, `"clock":"routing"`, `"operation":"RegisterTargets"`} {
+	for _, want := range []string{"targetgroup/k8s-ui-ui-b21a807597/", `"Reason": "Elb.`, `"clock":"routing"`, `"operation":"RegisterTargets"`, ":targetgroup/tg-"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the example does not show %s:\n%s", want, out)
 		}

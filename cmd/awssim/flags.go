@@ -52,6 +52,7 @@ func flags(listen *string, cfg *awssim.Config, usage io.Writer) *flag.FlagSet {
 	f.IntVar(&cfg.Quotas.TargetsPerGroup, "targets-per-group", 0, "quota of targets in a group (0: 1,000)")
 	profileFlags(f, "alb", cfg.ALB)
 	profileFlags(f, "nlb", cfg.NLB)
+	latticeFlags(f, &cfg.Lattice)
 	f.Func("vpc-cidr", "`prefix` of the VPC; may be repeated; none: every address is inside", func(v string) error {
 		p, err := netip.ParsePrefix(v)
 		cfg.VPCCIDRs = append(cfg.VPCCIDRs, p)

@@ -1,8 +1,9 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command awssim runs the ELBv2 simulator as a program: the AWS API and the
-// control API on one address, the listeners of load balancers on others. It
+// Command awssim runs the simulator of ELBv2 and VPC Lattice as a program: the
+// AWS API and the control API on one address, the listeners of load balancers
+// and the service networks on others. It
 // keeps nothing on disk and refuses to be reached from other machines unless
 // it is told an address for that.
 package main

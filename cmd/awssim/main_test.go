@@ -25,7 +25,8 @@ func TestRunSaysWhereItListensAndEndsCleanly(t *testing.T) {
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"--listen", "127.0.0.1:0", "--profile", "nlb", "--alb-drain-routing-delay", "5s", "--instance", "i-1=10.0.0.1"}, w, io.Discard)
+		ended <- run(ctx, []string{"--listen", "127.0.0.1:0", "--profile", "nlb", "--alb-drain-routing-delay", "5s", "--instance", "i-1=10.0.0.1",
+			"--lattice-drain-delay", "90s", "--lattice-routable-delay", "3s", "--lattice-assume", "name-taken=validation", "--lattice-assume", "tls-port=8443", "--lattice-assume", "match-query"}, w, io.Discard)
 		_ = w.Close()
 	}()
 
@@ -54,6 +55,9 @@ func TestRunSaysWhereItListensAndEndsCleanly(t *testing.T) {
 	if settings.Profile != "nlb" || settings.Profiles["alb"].DrainRoutingDelaySeconds != 5 {
 		t.Errorf("the flags did not arrive: %+v", settings)
 	}
+	if l := settings.Lattice; l.DrainDelaySeconds != 90 || l.Timing.RoutableDelaySeconds != 3 || l.Assumptions.NameTaken != "validation" || l.Assumptions.TLSPort != 8443 || !l.Assumptions.MatchQuery {
+		t.Errorf("the flags of VPC Lattice did not arrive: %+v", l)
+	}
 
 	cancel()
 	if err := <-ended; err != nil {
@@ -73,6 +77,8 @@ func TestFlagsThatContradict(t *testing.T) {
 		"Prefix":    {reason: "an address in place of a prefix", args: "--vpc-cidr 10.0.0.1", want: "vpc-cidr"},
 		"Pair":      {reason: "an instance without an address", args: "--instance i-1", want: "key=value"},
 		"Operation": {reason: "refusing an operation that is not there", args: "--deny-operation Nope", want: `no operation "Nope"`},
+		"Assume":    {reason: "an assumption that is none", args: "--lattice-assume nope", want: `no assumption "nope"`},
+		"Answer":    {reason: "an answer that is none", args: "--lattice-assume name-taken=denied", want: "wants conflict or validation"},
 		"Argument":  {reason: "a word too many", args: "extra", want: `unexpected argument "extra"`},
 	}
 

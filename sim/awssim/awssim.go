@@ -82,12 +82,15 @@ func DefaultALB() *Profile { return health.DefaultALB() }
 // DefaultNLB returns the timings of a Network Load Balancer.
 func DefaultNLB() *Profile { return health.DefaultNLB() }
 
+// DefaultLattice returns the timings of VPC Lattice.
+func DefaultLattice() *Profile { return lattice.DefaultTiming() }
+
 // Config configures a Sim. The zero value works.
 type Config struct {
 	ELB
 	STS
 	DataPath
-	// Lattice is VPC Lattice. Its region is that of ELB.
+	// Lattice is VPC Lattice. Its region is that of ELB, and so are the VPC's addresses if it names none.
 	Lattice Lattice
 
 	// TimeScale makes every timer of the simulator run that many times
@@ -118,6 +121,10 @@ func (c Config) withDefaults() (Config, error) {
 	var err error
 	c.ELB, err = c.ELB.WithDefaults()
 	c.Lattice.Region = c.Region
+	c.Lattice.Relaxed = c.Lattice.Relaxed || c.Relaxed
+	if c.Lattice.VPCCIDRs == nil {
+		c.Lattice.VPCCIDRs = c.VPCCIDRs
+	}
 	c.Lattice = c.Lattice.WithDefaults()
 	return c, err
 }

@@ -3,6 +3,8 @@
 
 package awssim
 
+import "github.com/podgate/podgate/sim/awssim/lattice"
+
 // Settings are the values in force, as GET /_awssim/config answers them. All
 // seconds are of simulated time: divide by TimeScale for a clock on the wall.
 type Settings struct {
@@ -18,7 +20,40 @@ type Settings struct {
 	DescribeLagSecond float64                    `json:"describeLagSeconds"`
 	Quotas            Quotas                     `json:"quotas"`
 	Operations        []string                   `json:"operations"`
-	LatticeOperations []string                   `json:"latticeOperations"`
+	Lattice           LatticeSettings            `json:"lattice"`
+}
+
+// LatticeSettings are those of VPC Lattice.
+type LatticeSettings struct {
+	CreateDelaySeconds    float64             `json:"createDelaySeconds"`
+	AssociateDelaySeconds float64             `json:"associateDelaySeconds"`
+	DeleteDelaySeconds    float64             `json:"deleteDelaySeconds"`
+	ListLagSeconds        float64             `json:"listLagSeconds"`
+	TokenLifetimeSeconds  float64             `json:"tokenLifetimeSeconds"`
+	DrainDelaySeconds     float64             `json:"drainDelaySeconds"`
+	StopUnchecked         bool                `json:"stopUnchecked"`
+	OpenNetworks          bool                `json:"openNetworks"`
+	Timing                ProfileSettings     `json:"timing"`
+	Quotas                lattice.Quotas      `json:"quotas"`
+	Assumptions           lattice.Assumptions `json:"assumptions"`
+	Operations            []string            `json:"operations"`
+}
+
+func latticeSettings(l Lattice) LatticeSettings {
+	return LatticeSettings{
+		CreateDelaySeconds:    l.CreateDelay.Seconds(),
+		AssociateDelaySeconds: l.AssociateDelay.Seconds(),
+		DeleteDelaySeconds:    l.DeleteDelay.Seconds(),
+		ListLagSeconds:        l.ListLag.Seconds(),
+		TokenLifetimeSeconds:  l.TokenLifetime.Seconds(),
+		DrainDelaySeconds:     l.DrainDelay.Seconds(),
+		StopUnchecked:         l.StopUnchecked,
+		OpenNetworks:          l.OpenNetworks,
+		Timing:                settingsOf(l.Timing),
+		Quotas:                l.Quotas,
+		Assumptions:           l.Assumptions,
+		Operations:            LatticeOperations(),
+	}
 }
 
 // ProfileSettings is a Profile in seconds.
@@ -55,6 +90,6 @@ func (s *Sim) Settings() Settings {
 		DescribeLagSecond: s.cfg.DescribeLag.Seconds(),
 		Quotas:            s.cfg.Quotas,
 		Operations:        Operations(),
-		LatticeOperations: LatticeOperations(),
+		Lattice:           latticeSettings(s.cfg.Lattice),
 	}
 }

@@ -63,30 +63,30 @@ func DefaultTiming() *health.Profile {
 type Assumptions struct {
 	// TokenReuse is how a client token with other parameters is answered:
 	// "conflict" (409) or "validation" (400). Default conflict.
-	TokenReuse string
+	TokenReuse string `json:"tokenReuse,omitempty"`
 	// NameTaken is how a name that exists is answered: "conflict" or "validation". Default conflict.
-	NameTaken string
+	NameTaken string `json:"nameTaken,omitempty"`
 	// RefuseWholeCall answers 400 to a RegisterTargets with an address outside
 	// the VPC or of the wrong family. By default such targets are unsuccessful
 	// and the others are registered.
-	RefuseWholeCall bool
+	RefuseWholeCall bool `json:"refuseWholeCall"`
 	// ListUnregistered makes ListTargets show targets that are asked for and
 	// not registered, as UNUSED. By default they are absent.
-	ListUnregistered bool
+	ListUnregistered bool `json:"listUnregistered"`
 	// TLSPort is the port of a TLS_PASSTHROUGH listener that names none. Default 443.
-	TLSPort int
+	TLSPort int `json:"tlsPort"`
 	// RefuseDraining makes registering a draining target unsuccessful. By
 	// default it starts over as INITIAL.
-	RefuseDraining bool
+	RefuseDraining bool `json:"refuseDraining"`
 	// HighestMatch is the highest status that a health check's matcher may name. Default 499.
-	HighestMatch int
+	HighestMatch int `json:"highestMatch"`
 	// CaseSensitivePath is how paths are compared that do not say it. By default case does not matter.
-	CaseSensitivePath bool
+	CaseSensitivePath bool `json:"caseSensitivePath"`
 	// MatchQuery makes the query string part of the path that rules match.
-	MatchQuery bool
+	MatchQuery bool `json:"matchQuery"`
 	// CloseUnknownHost closes the connection of a request for a host that no
 	// service has. By default it is answered 404.
-	CloseUnknownHost bool
+	CloseUnknownHost bool `json:"closeUnknownHost"`
 }
 
 // Quotas are the account's limits; a zero is AWS's own default (user guide, quotas).
@@ -129,6 +129,8 @@ func (c Config) WithDefaults() Config {
 	}
 
 	c.Quotas = c.Quotas.WithDefaults()
+	c.Assumptions.TokenReuse = cmp.Or(c.Assumptions.TokenReuse, "conflict")
+	c.Assumptions.NameTaken = cmp.Or(c.Assumptions.NameTaken, "conflict")
 	c.Assumptions.TLSPort = cmp.Or(c.Assumptions.TLSPort, 443)
 	c.Assumptions.HighestMatch = cmp.Or(c.Assumptions.HighestMatch, 499)
 	return c

@@ -6,7 +6,9 @@ package rest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -72,11 +74,8 @@ func Parse(raw []byte) (*Model, error) {
 	return m, nil
 }
 
-// Has reports whether the service has an operation.
-func (m *Model) Has(operation string) bool {
-	_, known := m.operations[operation]
-	return known
-}
+// Operations returns the names of the service's operations.
+func (m *Model) Operations() []string { return slices.Sorted(maps.Keys(m.operations)) }
 
 // Status returns the status of an operation's successful answers.
 func (m *Model) Status(operation string) int { return m.operations[operation].HTTP.ResponseCode }
