@@ -300,6 +300,57 @@ func TestLatticeDrainRouting(t *testing.T) {
 	}
 }
 
+// A request that is under way when the drain ends gets its answer.
+func TestLatticeFinishesWhatIsUnderWay(t *testing.T) {
+	cfg := instantLattice()
+	cfg.TimeScale = 1000
+	e := start(t, cfg)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	target := listenHTTP(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = io.WriteString(w, "finished")
+	})
+	group := e.latticeBehind("web", target)
+	service, _ := e.latticeServed(toGroups(weigh(group, 1)))
+
+	answer := make(chan string, 1)
+	go func() {
+		_, body, _ := e.get(e.latticeAddress(80), "/", host(*service.DnsEntry.DomainName))
+		answer <- body
+	}()
+	<-arrived
+	e.latticeDeregister(group, target)
+	e.until("the drain is over on both clocks", func() bool {
+		gone := 0
+		for _, move := range e.sim.Transitions(0) {
+			if move.To == "absent" || move.To == "none" {
+				gone++
+			}
+		}
+		return gone == 2
+	})
+	close(release)
+	if body := <-answer; body != "finished" {
+		t.Errorf("the client got %q", body)
+	}
+}
+
+// An answer that is not a target's is on the record.
+func TestLatticeFailures(t *testing.T) {
+	e := start(t, instantLattice())
+	refused := listenHTTP(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	group := e.latticeBehind("web", refused)
+	service, _ := e.latticeServed(toGroups(weigh(group, 1)))
+	if status, _, _ := e.get(e.latticeAddress(80), "/", host(*service.DnsEntry.DomainName)); status != http.StatusBadGateway {
+		t.Errorf("a target that closes its connection costs %d", status)
+	}
+	failures := e.sim.Failures(0)
+	if len(failures) != 1 || failures[0].HTTPStatus != http.StatusBadGateway || failures[0].Target != refused {
+		t.Errorf("the record has %+v", failures)
+	}
+}
+
 // Where AWS says nothing, routing too can have it the other way.
 func TestLatticeRoutingAssumptions(t *testing.T) {
 	cfg := instantLattice()

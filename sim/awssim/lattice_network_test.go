@@ -75,10 +75,10 @@ func TestLatticeNetwork(t *testing.T) {
 func TestLatticeAssociationRefusals(t *testing.T) {
 	inBubble(t, Config{Lattice: Lattice{Quotas: lattice.Quotas{ServicesPerNetwork: 1}}}, func(e *env) {
 		network, other := e.latticeNetwork("shop"), e.latticeNetwork("office")
-		make := func(name string) *string {
+		named := func(name string) *string {
 			return does(e, e.lattice.CreateService)(&vpclattice.CreateServiceInput{Name: &name, CustomDomainName: aws.String("web.example.com")}).Id
 		}
-		one, two := make("one"), make("two")
+		one, two := named("one"), named("two")
 		e.latticeJoin(network, one)
 		e.latticeJoin(other, one)
 		e.latticeEnter(network, latticeVPC)

@@ -147,7 +147,7 @@ func (k *Socket) sort(ctx context.Context, client net.Conn, f Front, secure *tls
 	defer context.AfterFunc(ctx, func() { _ = client.Close() })()
 	_ = client.SetReadDeadline(time.Now().Add(k.path.clock.SocketTimeout(time.Minute))) // a closed connection shows at the next read
 
-	begun, serverName, encrypted, err := begin(client)
+	begun, serverName, encrypted, err := begin(ctx, client)
 	if err != nil {
 		_ = client.Close() // it said nothing
 		return
@@ -290,8 +290,9 @@ func (b *begun) SetLinger(seconds int) error {
 
 var errHello = errors.New("the hello has been read")
 
-// begin reads how a connection begins: in TLS with a server name, or in another way. What it returns begins anew.
-func begin(client net.Conn) (conn net.Conn, serverName string, encrypted bool, err error) {
+// begin reads how a connection begins: in TLS with a server name, or in another way. The connection it returns still
+// has all of it.
+func begin(ctx context.Context, client net.Conn) (conn net.Conn, serverName string, encrypted bool, err error) {
 	r := bufio.NewReader(client)
 	first, err := r.Peek(1)
 	if err != nil {
@@ -310,7 +311,7 @@ func begin(client net.Conn) (conn net.Conn, serverName string, encrypted bool, e
 			return nil, errHello
 		},
 		MinVersion: tls.VersionTLS12,
-	}).Handshake()
+	}).HandshakeContext(ctx)
 	if !errors.Is(err, errHello) {
 		return nil, "", true, fmt.Errorf("read the beginning of a TLS connection: %w", err)
 	}
