@@ -38,12 +38,18 @@ func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer
 		return balancer.Group{}, trouble.call(opResolve, g.id)
 	}
 
+	// Where others register the servers, what applies to those applies to pods.
+	text := ""
+	if !g.Observe {
+		text = caveat(views, g)
+	}
+
 	return balancer.Group{
 		Ref: wanted.Ref, Name: g.id, TargetType: "ip", IPAddressType: g.IPFamily,
 		Protocol:           strings.ToUpper(views[0].backend.mode),
 		HealthCheckEnabled: true, HealthCheckInterval: g.Check.Interval,
 		HealthyThreshold: g.Check.Rise, UnhealthyThreshold: g.Check.Fall,
 		DeregistrationDelay: g.Drain,
-		Caveat:              caveat(views, g),
+		Caveat:              text,
 	}, nil
 }

@@ -198,6 +198,7 @@ func TestWhatDoesNotApplyToServersAddedAtRuntimeIsSaid(t *testing.T) {
 		reason, backend string
 		keywords        string
 		port            int
+		observe         bool
 		says            []string
 	}{
 		{reason: "nothing", backend: "server s 127.0.0.1:1 check"},
@@ -209,6 +210,7 @@ func TestWhatDoesNotApplyToServersAddedAtRuntimeIsSaid(t *testing.T) {
 		{reason: "TLS, and a port of its own for checks", keywords: "ssl verify none", port: 1},
 		{reason: "the PROXY protocol without checks", keywords: "send-proxy-v2", says: []string{`add "check-send-proxy"`}},
 		{reason: "maxconn and agents of others", backend: "server s 127.0.0.1:1 maxconn 9 agent-check agent-port 1", says: []string{"set haproxy.maxConn", "agent-check"}},
+		{reason: "servers that are the pods", backend: "cookie SRV insert\nserver s 127.0.0.1:1 ssl verify none maxconn 9 cookie s", observe: true},
 	}
 
 	var text strings.Builder
@@ -218,7 +220,7 @@ func TestWhatDoesNotApplyToServersAddedAtRuntimeIsSaid(t *testing.T) {
 	h := startHAProxy(t, text.String())
 
 	for n, tc := range tests {
-		cfg := Config{Backend: fmt.Sprintf("b%d", n), Instances: []string{"unix:" + h.admin()}, Keywords: strings.Fields(tc.keywords), Check: Check{Port: tc.port}}
+		cfg := Config{Backend: fmt.Sprintf("b%d", n), Instances: []string{"unix:" + h.admin()}, Observe: tc.observe, Keywords: strings.Fields(tc.keywords), Check: Check{Port: tc.port}}
 		g, err := New().Resolve(t.Context(), cfg.Group())
 		if err != nil {
 			t.Errorf("%s: %v", tc.reason, err)
