@@ -29,6 +29,8 @@ type world struct {
 	own      []v1alpha1.TargetBinding
 	// hold, unless nil, keeps lists waiting until it is closed.
 	hold chan struct{}
+	// holdPods does so with lists of pods.
+	holdPods chan struct{}
 }
 
 // ServeHTTP lists the world's objects and watches in silence.
@@ -47,15 +49,22 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	if w.hold != nil {
+	hold := w.hold
+	if r.URL.Path == "/api/v1/pods" && w.holdPods != nil {
+		hold = w.holdPods
+	}
+	if hold != nil {
 		select {
-		case <-w.hold:
+		case <-hold:
 		case <-r.Context().Done():
 			return
 		}
 	}
 
 	switch r.URL.Path {
+	case "/api/v1/pods":
+		_ = json.NewEncoder(rw).Encode(corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"}})
+
 	case "/api/v1/services":
 		_ = json.NewEncoder(rw).Encode(corev1.ServiceList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: w.services,

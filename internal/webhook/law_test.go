@@ -13,6 +13,9 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/internal/binding"
@@ -126,6 +129,42 @@ func TestLaw12NotReadyBeforeItsCaches(t *testing.T) {
 
 	if got := admit(t, h, "shop", pod); got == pod {
 		t.Error("after the caches: want a gate, got none")
+	}
+}
+
+// TestLaw12NotReadyBeforeItsPods: whether a pod is one of a Service's other pods tell, and a review must not wait for them.
+func TestLaw12NotReadyBeforeItsPods(t *testing.T) {
+	w := webWorld()
+	w.holdPods = make(chan struct{})
+	c, start := newCache(t, w)
+	synced, err := Prepare(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var others []toolscache.InformerSynced
+	for _, o := range append(binding.Kinds(), &corev1.Service{}) {
+		informer, err := c.GetInformer(t.Context(), o, cache.BlockUntilSynced(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, informer.HasSynced)
+	}
+
+	start()
+	if !toolscache.WaitForCacheSync(t.Context().Done(), others...) {
+		t.Fatal("the others did not sync")
+	}
+	if synced() {
+		t.Error("synced without the pods")
+	}
+
+	close(w.holdPods)
+	if !c.WaitForCacheSync(t.Context()) {
+		t.Fatal("cache did not sync")
+	}
+	if !synced() {
+		t.Error("not synced with the pods")
 	}
 }
 
