@@ -82,9 +82,9 @@ func Drain(pod Pod, c Candidates) DrainPlan {
 	}
 
 	original := grace
-	// Where no container has a hook it is of another pod, such as that a manifest was copied from; unless the sum says that
-	// somebody has dropped the hook since.
-	known := pod.Hooks.Original != nil && (slices.Contains(pod.Hooks.PreStop, true) || *pod.Hooks.Original == grace-seconds)
+	// Where no container has a hook, or the grace period is shorter, it is of another pod, such as that a manifest was copied
+	// from; unless the sum says that somebody has dropped the hook since.
+	known := pod.Hooks.Original != nil && *pod.Hooks.Original <= grace && (slices.Contains(pod.Hooks.PreStop, true) || *pod.Hooks.Original == grace-seconds)
 	if known {
 		original = *pod.Hooks.Original
 	}

@@ -65,6 +65,18 @@ func TestDrain(t *testing.T) {
 			bindings: plain,
 			want:     DrainPlan{Sleep: []int{0}, Seconds: 20, Grace: 80, Original: new(int64(60))},
 		},
+		"CopiedLongerAnnotation": {
+			reason:   "podgate makes no grace period shorter, so a longer one was another pod's.",
+			hooks:    Hooks{PreStop: []bool{true, false}, Grace: new(int64(30)), Original: new(int64(86400))},
+			bindings: plain,
+			want:     DrainPlan{Sleep: []int{1}, Seconds: 20, Grace: 50, Original: new(int64(30))},
+		},
+		"Reset": {
+			reason:   "Another webhook has set the grace period back since.",
+			hooks:    Hooks{PreStop: []bool{true, false}, Grace: new(int64(30)), Original: new(int64(30))},
+			bindings: plain,
+			want:     DrainPlan{Sleep: []int{1}, Seconds: 20, Grace: 50},
+		},
 		"Endless": {
 			reason:   "The longest grace period there is cannot grow.",
 			hooks:    Hooks{PreStop: []bool{false}, Grace: new(int64(math.MaxInt64))},
