@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/internal/binding"
@@ -40,6 +41,7 @@ func (s *Status) stuck(ctx context.Context, r *snapshot) error {
 		return err
 	}
 
+	stands := rollouts{}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		since, ready := unreadySince(pod, corev1.ContainersReady)
@@ -47,7 +49,7 @@ func (s *Status) stuck(ctx context.Context, r *snapshot) error {
 			continue
 		}
 
-		rollout, err := rolloutOf(ctx, r, pod)
+		rollout, err := stands.of(ctx, r, pod)
 		if err := s.Unknown.forgive(err, "what becomes of the rollouts of pods that are stuck"); err != nil {
 			return err
 		}
@@ -142,14 +144,27 @@ func waits(c corev1.ContainerStatus) string {
 	return c.Name
 }
 
-// rolloutOf says what a pod that does not become ready means for its workload's rollout; empty where nothing is known of it.
-func rolloutOf(ctx context.Context, r *snapshot, pod *corev1.Pod) (string, error) {
+// rollouts are what rolloutOf said of the owners of pods, of which there may be many: when a registry is down, none comes up.
+type rollouts map[types.UID]string
+
+// of is rolloutOf for a pod's owner, which is asked about once; empty for a pod without one.
+func (all rollouts) of(ctx context.Context, r *snapshot, pod *corev1.Pod) (string, error) {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {
 		return "", nil
 	}
+	if said, known := all[owner.UID]; known {
+		return said, nil
+	}
 
-	key := client.ObjectKey{Namespace: pod.Namespace, Name: owner.Name}
+	said, err := rolloutOf(ctx, r, pod.Namespace, owner)
+	all[owner.UID] = said
+	return said, err
+}
+
+// rolloutOf says what a pod that does not become ready means for its owner's rollout; empty where nothing is known of it.
+func rolloutOf(ctx context.Context, r *snapshot, namespace string, owner *metav1.OwnerReference) (string, error) {
+	key := client.ObjectKey{Namespace: namespace, Name: owner.Name}
 	switch owner.Kind {
 	case "StatefulSet":
 		var set appsv1.StatefulSet
@@ -166,7 +181,7 @@ func rolloutOf(ctx context.Context, r *snapshot, pod *corev1.Pod) (string, error
 			return "", client.IgnoreNotFound(err)
 		}
 		if maker := metav1.GetControllerOf(&set); maker != nil && maker.Kind == "Deployment" {
-			return deploymentStands(ctx, r, client.ObjectKey{Namespace: pod.Namespace, Name: maker.Name})
+			return deploymentStands(ctx, r, client.ObjectKey{Namespace: namespace, Name: maker.Name})
 		}
 	}
 
