@@ -263,10 +263,10 @@ func keptBack(o *unstructured.Unstructured, n int32) int32 {
 	for _, field := range [][]string{{"spec", "updateStrategy", "partition"}, {"spec", "updateStrategy", "rollingUpdate", "partition"}} {
 		switch v, _, _ := unstructured.NestedFieldNoCopy(o.Object, field...); v := v.(type) {
 		case int64:
-			return min(int32(v), n)
+			return int32(min(max(v, 0), int64(n)))
 		case string:
 			share := intstr.Parse(v)
-			return min(scaled(&share, n, true), n)
+			return min(max(scaled(&share, n, true), 0), n)
 		}
 	}
 	return 0

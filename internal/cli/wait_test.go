@@ -111,6 +111,8 @@ func TestWaitForCustomKindsEnds(t *testing.T) {
 		"a partition keeps two":              {spec: `updateStrategy: {partition: 2}`, status: `observedGeneration: 4, updatedReplicas: 1`, pods: 3, open: true, notes: "the partition keeps 2 pods"},
 		"a partition keeps two, none done":   {spec: `updateStrategy: {partition: 2}`, status: `observedGeneration: 4, updatedReplicas: 0`, pods: 3, says: "0 of 1 pods are of the latest revision"},
 		"a partition in per cent":            {spec: `updateStrategy: {partition: "50%"}`, status: `observedGeneration: 4, updatedReplicas: 1`, pods: 3, open: true, notes: "keeps 2 pods"},
+		"a partition below none":             {spec: `updateStrategy: {partition: -1}`, status: `observedGeneration: 4, updatedReplicas: 3`, pods: 3, open: true},
+		"a partition beyond all":             {spec: `updateStrategy: {partition: 4294967296}`, status: `observedGeneration: 4, updatedReplicas: 0`, pods: 3, open: true, notes: "keeps 3 pods"},
 		"its own count of what is to be new": {spec: `updateStrategy: {partition: "50%"}`, status: `observedGeneration: 4, updatedReplicas: 1, expectedUpdatedReplicas: 2`, pods: 3, says: "1 of 2 pods are of the latest revision"},
 		"OnDelete":                           {spec: `updateStrategy: {type: OnDelete}`, status: `observedGeneration: 4, updatedReplicas: 0`, pods: 3, open: true, notes: "OnDelete"},
 		"a status that says nothing":         {pods: 3, open: true, notes: "does not say how many pods are of the latest revision"},
