@@ -155,6 +155,8 @@ func blocked(b *policyv1.PodDisruptionBudget) (message, next string) {
 	case s.CurrentHealthy < s.ExpectedPods:
 		return fmt.Sprintf("It lets no pod go for now: %d of %d pods have to be Ready, and %d are. A node that is drained waits for the others.", s.DesiredHealthy, s.ExpectedPods, s.CurrentHealthy),
 			fmt.Sprintf("find out why %d of its pods are not Ready: podgate status -n %s", s.ExpectedPods-s.CurrentHealthy, b.Namespace)
+	case s.ExpectedPods == 1: // To let the only pod go would lose requests.
+		return "It does not let its only pod go, so that a node that is drained waits without end, until somebody deletes the pod.", "run more than one pod, and let one of them be unavailable"
 	}
 	return fmt.Sprintf("It lets none of its %d pods go, so that a node that is drained waits without end, until somebody deletes the pods.", s.ExpectedPods), "let at least one pod be unavailable"
 }

@@ -391,6 +391,7 @@ func TestAdviceOnBudgets(t *testing.T) {
 		"one may go":          {budget: status(3, 2, 3, 1, nil)},
 		"pods are not Ready":  {status(3, 2, 2, 0, nil), "2 of 3 pods have to be Ready, and 2 are", "find out why 1 of its pods are not Ready: podgate status -n shop"},
 		"all are needed":      {status(2, 2, 2, 0, nil), "none of its 2 pods go", "let at least one pod be unavailable"},
+		"the only one":        {status(1, 1, 1, 0, nil), "does not let its only pod go", "run more than one pod, and let one of them be unavailable"},
 		"it selects nothing":  {budget: status(0, 2, 0, 0, nil)},
 		"of an earlier state": {budget: status(3, 2, 2, 0, func(s *policyv1.PodDisruptionBudgetStatus) { s.ObservedGeneration = 2 })},
 		"an eviction is under way": {budget: status(3, 2, 3, 0, func(s *policyv1.PodDisruptionBudgetStatus) {
