@@ -51,6 +51,16 @@ func (f *flight) check(ctx context.Context, w workload) error {
 	if err != nil {
 		return f.unchecked(err, "what the workloads' load balancers are")
 	}
+
+	meant, others, err := f.meantFor(ctx, w, candidates.Bindings)
+	if err != nil {
+		return err
+	}
+	for _, b := range others {
+		f.find(SeverityWarning, v1alpha1.ReasonTargetPortNotFound, w, fmt.Sprintf("Its pods lack the port that %s serves, and those of another workload have it: they get no gate and no requests.", binding.Named(b.Key().Name)), "nothing, if that is meant; else name the port in the pod template")
+	}
+
+	candidates.Bindings = meant
 	if len(candidates.Bindings) == 0 {
 		return nil
 	}
@@ -181,6 +191,9 @@ func (f *flight) bindings(ctx context.Context, w workload) error {
 	all, err := binding.ForPod(ctx, f.reader, pod)
 	if err != nil {
 		return f.Unknown.forgive(err, "whether the bindings work")
+	}
+	if all, _, err = f.meantFor(ctx, w, all); err != nil {
+		return err
 	}
 
 	slices.SortFunc(all, func(a, b *binding.Binding) int { return compare(a.Key().Name, b.Key().Name) })
