@@ -52,7 +52,8 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 // the load balancer says healthy.
 func surpassed(reason string) bool {
 	switch reason {
-	case v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining, v1alpha1.ReasonTimedOut, v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingDeleted:
+	case v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining,
+		v1alpha1.ReasonTimedOut, v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingDeleted, v1alpha1.ReasonNotTarget, v1alpha1.ReasonNotIPTargets:
 		return true
 	}
 	return false

@@ -243,6 +243,14 @@ func TestPolicysReasonStaysWithoutProof(t *testing.T) {
 		t.Errorf("it is healthy: got %+v", d)
 	}
 
+	// Nor does it say any longer that the pod is no target, or the group's are no pods.
+	for _, reason := range []string{v1alpha1.ReasonNotTarget, v1alpha1.ReasonNotIPTargets} {
+		before := Condition{Status: StatusTrue, Reason: reason}
+		if d := decide(noon, ready(time.Hour, netip.Addr{}), seenOtherwise(sight(Healthy, "")), Policy{}, before); d.Condition.Reason != v1alpha1.ReasonHealthy || d.Proven != ours {
+			t.Errorf("%s, and now it is a healthy target: got %+v", reason, d)
+		}
+	}
+
 	for what, change := range map[string]func(*Feed){
 		"the group is not known":          func(f *Feed) { f.Claim = Unresolved },
 		"nothing was read of the address": func(f *Feed) { f.Observed = false },
