@@ -113,12 +113,14 @@ func Setup(mgr manager.Manager, o Options) error {
 		Complete(r)
 }
 
-// serviceChanged drops events that do not touch what selects pods and ports.
+// serviceChanged drops events that do not touch what selects pods and ports, nor whether gates of other controllers count.
 func serviceChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, after := e.ObjectOld.(*corev1.Service), e.ObjectNew.(*corev1.Service)
 		return !equality.Semantic.DeepEqual(before.Spec.Selector, after.Spec.Selector) ||
-			!equality.Semantic.DeepEqual(before.Spec.Ports, after.Spec.Ports)
+			!equality.Semantic.DeepEqual(before.Spec.Ports, after.Spec.Ports) ||
+			before.Spec.Type != after.Spec.Type ||
+			before.Spec.PublishNotReadyAddresses != after.Spec.PublishNotReadyAddresses
 	}}
 }
 

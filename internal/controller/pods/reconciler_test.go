@@ -167,6 +167,8 @@ func TestServiceChanged(t *testing.T) {
 		"Labels":   {reason: "Nor do the Service's own labels.", change: func(s *corev1.Service) { s.Labels = map[string]string{"a": "b"} }},
 		"Selector": {reason: "The selector decides which pods are meant.", change: func(s *corev1.Service) { s.Spec.Selector = nil }, want: true},
 		"Port":     {reason: "A port decides which target is.", change: func(s *corev1.Service) { s.Spec.Ports[0].TargetPort = intstr.FromInt32(1) }, want: true},
+		"Type":     {reason: "One of type ExternalName selects no pods.", change: func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName }, want: true},
+		"NotReady": {reason: "Gates of other controllers hold no pod back any longer, and no event of the pod would say so.", change: func(s *corev1.Service) { s.Spec.PublishNotReadyAddresses = true }, want: true},
 	}
 
 	for name, tc := range cases {
