@@ -27,10 +27,11 @@ type Claim struct {
 	Trouble string
 	// Recheck is when to ask again though no event says so; 0 when one does.
 	Recheck time.Duration
-	// Group, Target and Service are set only where Kind is Claimed.
-	Group   balancer.Group
-	Target  gate.Target
+	// Service is what selects the pod; only where Kind is Claimed or Unresolved.
 	Service *corev1.Service
+	// Group and Target are set only where Kind is Claimed.
+	Group  balancer.Group
+	Target gate.Target
 }
 
 // Claim returns how the binding claims a pod, by what is known of the binding's group.
@@ -49,7 +50,7 @@ func (b *Binding) Claim(ctx context.Context, r client.Reader, pod *corev1.Pod, r
 	case kind == gate.NotIP || kind == gate.Unclaimed || kind == gate.NotTarget:
 		return Claim{Kind: kind}, nil
 	case !res.Resolved():
-		return Claim{Kind: gate.Unresolved, Trouble: res.Trouble}, nil
+		return Claim{Kind: gate.Unresolved, Trouble: res.Trouble, Service: svc}, nil
 	case trouble != nil:
 		return b.troubled(ctx, r, pod, svc, res.Group, trouble)
 	}
@@ -62,7 +63,7 @@ const lookAgain = 5 * time.Second
 
 // troubled returns the claim on a pod that is selected and has no target.
 func (b *Binding) troubled(ctx context.Context, r client.Reader, pod *corev1.Pod, svc *corev1.Service, group balancer.Group, trouble error) (Claim, error) {
-	c := Claim{Kind: gate.Unresolved, Trouble: sentence(trouble)}
+	c := Claim{Kind: gate.Unresolved, Trouble: sentence(trouble), Service: svc}
 	if lacks := (*LacksPortError)(nil); !errors.As(trouble, &lacks) {
 		return c, nil
 	}

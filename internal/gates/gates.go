@@ -71,8 +71,9 @@ type Source struct {
 	// how long it may take to be noticed there that a target no longer answers.
 	Subject   observe.Subject
 	Detection time.Duration
-	// Target is the pod's, and Service what selects it; only where Claim is gate.Claimed.
-	Target  gate.Target
+	// Target is the pod's; only where Claim is gate.Claimed.
+	Target gate.Target
+	// Service is what selects the pod; only where Claim is gate.Claimed or gate.Unresolved.
 	Service *corev1.Service
 	// Policy is the owner's.
 	Policy gate.Policy

@@ -151,6 +151,40 @@ func TestNobodysGate(t *testing.T) {
 	}
 }
 
+// TestFollowsOthers: where the Service publishes pods that are not ready, gates of other controllers stop no time-out, be the
+// pod's port known or not.
+func TestFollowsOthers(t *testing.T) {
+	const name = "target-health.elbv2.k8s.aws/web"
+	for what, tc := range map[string]struct {
+		publish bool
+		port    int32
+		want    bool
+	}{
+		"it is a target":                       {port: 80, want: true},
+		"the port is wrong":                    {port: 81, want: true},
+		"it is a target, ready or not":         {port: 80, publish: true},
+		"it is served not ready, a wrong port": {port: 81, publish: true},
+	} {
+		svc, b := service("web", map[string]string{"app": "web"}), foreign("web", "web")
+		svc.Spec.PublishNotReadyAddresses = tc.publish
+		b.Spec.ServiceRef.Port = intstr.FromInt32(tc.port)
+		s := scene(gates.OfBindings{}, name, svc, b)()
+		cache, err := indextest.New(t.Context(), append(s.Objects, s.Pod)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		registry := binding.NewRegistry(func(types.NamespacedName) {})
+		for key, res := range s.Groups {
+			registry.Set(key, res)
+		}
+		sources, ours, err := gates.All().Sources(t.Context(), gates.Cluster{Reader: cache, Registry: registry}, s.Pod, name)
+		if err != nil || !ours || len(sources) != 1 || sources[0].FollowsOthers != tc.want {
+			t.Errorf("%s: want it to follow others %t, got %+v, %t, %v", what, tc.want, sources, ours, err)
+		}
+	}
+}
+
 // TestFed: a change of a binding wakes its pods whether their gates are open or not, and only those
 // that wait where that is asked for.
 func TestFed(t *testing.T) {
