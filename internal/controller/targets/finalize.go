@@ -69,7 +69,7 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 	// Who looks after the drains goes with the binding, so it stays until they are done; and until it is known whether
 	// what still serves died a moment ago.
 	if rest.takes > 0 && r.now().Before(r.states.emptying(key, r.now()).Add(rest.takes)) {
-		return reconcile.Result{RequeueAfter: drainPoll}, nil
+		return reconcile.Result{RequeueAfter: rest.poll}, nil
 	}
 
 	if err := r.lbc.Records.Delete(ctx, b); err != nil {
@@ -112,60 +112,49 @@ func (r *Reconciler) neverReached(b *binding.Binding) bool {
 // empty deregisters what a deleted binding registered. It asks the load balancer
 // again: what is remembered may be of another time.
 func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (remains, error) {
-	none := remains{}
 	if b.External {
-		return none, nil
+		return remains{}, nil
 	}
 
 	own, group, err := r.left(ctx, b)
 	if err != nil || own == nil {
-		return none, err
+		return remains{}, err
 	}
 
-	// The whole group stays observed, since its pods still drain, but as one that is being left.
-	if known := r.states.get(b.Key()).service.tracked; known == b.Ref && known.Group != "" {
-		whole := group
-		whole.Ref, whole.Settings = b.Ref, b.Wanted().Settings
-		r.track(b.Key(), whole, b.External)
-	}
+	r.keepObserved(b, group)
 
 	begun := r.now()
-	targets, err := r.provider.Health(ctx, group)
+	shown, err := r.provider.Health(ctx, group)
 	if errors.Is(err, balancer.ErrNotFound) {
-		return none, nil
+		return remains{}, nil
 	}
 	if err != nil {
-		return none, fmt.Errorf("read target group: %w", err)
+		return remains{}, fmt.Errorf("read target group: %w", err)
 	}
 
 	// What was registered a moment ago may not be shown yet, and nobody would look again.
-	shown := len(targets)
-	targets = r.registrar.pending.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: targets})
+	targets := r.registrar.pending.overlay(group.Ref, observe.Snapshot{Started: begun, Targets: shown})
 	who, err := r.population(ctx, own, group, targets, r.lbc.Records.Load(ctx, own), r.states.get(b.Key()).service.history)
 	if err != nil {
-		return none, err
+		return remains{}, err
 	}
 
 	removed, foreign, err := r.toEmpty(ctx, b, who, targets)
 	if err != nil {
-		return none, err
+		return remains{}, err
 	}
 
-	rest := remains{foreign: foreign}
-	if len(foreign) > 0 {
-		rest.takes = noticed(group)
-	}
-
+	// What leaves comes first: looking after drains gives way to all other calls.
 	err = errors.Join(r.registrar.deregister(ctx, group, removed, who), who.record.Err())
+	return r.remaining(ctx, group, len(shown) > 0, foreign), err
+}
 
-	if shown == 0 || !r.drivers.Tends(group.Ref) {
-		return rest, err
+// keepObserved has the whole group of a deleted binding observed on, since its pods still drain, but as one that is being left.
+func (r *Reconciler) keepObserved(b *binding.Binding, group balancer.Group) {
+	if known := r.states.get(b.Key()).service.tracked; known == b.Ref && known.Group != "" {
+		group.Ref, group.Settings = b.Ref, b.Wanted().Settings
+		r.track(b.Key(), group, b.External)
 	}
-
-	// The next attempt looks after the drains again, so that a failure delays the binding and nothing else.
-	r.registrar.tend(ctx, group)
-	rest.takes = max(rest.takes, group.DeregistrationDelay+drainSlack)
-	return rest, err
 }
 
 // remains are what a deleted binding's group still holds.
@@ -173,8 +162,26 @@ type remains struct {
 	// takes is how long the binding has to stay for it at most: until drains that have to be looked after are done, and
 	// until dead pods' targets have been noticed. Zero when for nothing.
 	takes time.Duration
+	// poll is how soon to look again meanwhile.
+	poll time.Duration
 	// foreign are targets that serve and that nothing shows to be this cluster's.
 	foreign []gate.Target
+}
+
+// remaining returns for what a deleted binding has to stay, and looks after drains that go on only so.
+func (r *Reconciler) remaining(ctx context.Context, group balancer.Group, holds bool, foreign []gate.Target) remains {
+	rest := remains{foreign: foreign}
+	if len(foreign) > 0 {
+		rest.takes, rest.poll = noticed(group), lookEvery
+	}
+
+	// The next attempt looks after the drains again, so that a failure delays the binding and nothing else.
+	if holds && r.drivers.Tends(group.Ref) {
+		r.registrar.tend(ctx, group)
+		rest.takes, rest.poll = max(rest.takes, group.DeregistrationDelay+drainSlack), drainPoll
+	}
+
+	return rest
 }
 
 // leaves reports which targets a deleted binding leaves in its group.
@@ -183,8 +190,12 @@ func (r *Reconciler) leaves(ctx context.Context, b *binding.Binding, foreign []g
 		return
 	}
 	log.FromContext(ctx).Info("Left targets in a deleted binding's group that serve and are of no pod of this cluster", "targets", len(foreign), "first", foreign[0].String())
-	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonForeignTargets, "Delete",
-		"%d targets, such as %s, stay in the group of this deleted binding: they serve at addresses that no pod of this cluster has. Deregister them by hand if nobody needs them.", len(foreign), foreign[0])
+
+	what := fmt.Sprintf("%d targets, such as %s, stay in the group of this deleted binding: they serve at addresses that no pod of this cluster has. Deregister them by hand if nobody needs them.", len(foreign), foreign[0])
+	if len(foreign) == 1 {
+		what = fmt.Sprintf("1 target, %s, stays in the group of this deleted binding: it serves at an address that no pod of this cluster has. Deregister it by hand if nobody needs it.", foreign[0])
+	}
+	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonForeignTargets, "Delete", "%s", what)
 }
 
 // drainSlack is how much longer than the group's delay a drain may take, since it goes on in steps.

@@ -149,6 +149,26 @@ func TestLaw2DiedWhileAwayGoesOnceNoticed(t *testing.T) {
 	}
 }
 
+// TestDeletedBindingWaitsSlowly: until it is known whether a target that serves is a dead pod's may take minutes. The
+// deleted binding looks no more often than one that is served, since the account's other bindings share its calls.
+func TestDeletedBindingWaitsSlowly(t *testing.T) {
+	w := newWorld(t)
+	w.foreign(gate.Healthy, 11)
+	w.deleted()
+	if got := w.reconcile().RequeueAfter; got != lookEvery {
+		t.Errorf("looks again after %s, want %s", got, lookEvery)
+	}
+
+	w.let(time.Minute)
+	if w.bindings["web-tg"] != nil {
+		t.Fatal("the binding is still here")
+	}
+	left := w.toldOf(v1alpha1.ReasonForeignTargets)
+	if len(left) != 1 || !strings.Contains(left[0], "1 target, 10.0.0.11:8080, stays in the group of this deleted binding") {
+		t.Errorf("of what it leaves people are told %q", left)
+	}
+}
+
 // TestLaw3AddressTakenWhileItDrains: once a dead pod's target drains, a target at its address is whoever registers it.
 func TestLaw3AddressTakenWhileItDrains(t *testing.T) {
 	w := newWorld(t)
