@@ -28,6 +28,8 @@ var LoadBalancers = []string{
 	// Alibaba Cloud's controllers of LoadBalancer Services and of ALB Ingresses.
 	"service.readiness.alibabacloud.com/",
 	"target-health.alb.k8s.alicloud/",
+	// Huawei Cloud's CCE.
+	"target-health.elb.k8s.cce/",
 	// Tencent Cloud's TKE.
 	"cloud.tencent.com/load-balancer-backendgroup-ready",
 	// Oracle Cloud's controllers of LoadBalancer Services and of Ingresses.

@@ -44,6 +44,7 @@ func TestLaw2LoadBalancersDoNotWaitForEachOther(t *testing.T) {
 		"AWS":        {gates: []string{"target-health.alb.ingress.k8s.aws/web_web_80", "target-health.eks.amazonaws.com/web", "application-networking.k8s.aws/pod-readiness-gate"}},
 		"GKE":        {gates: []string{"cloud.google.com/load-balancer-neg-ready"}},
 		"Alibaba":    {gates: []string{"service.readiness.alibabacloud.com/web", "target-health.alb.k8s.alicloud/web"}},
+		"Huawei":     {gates: []string{"target-health.elb.k8s.cce/web"}},
 		"Tencent":    {gates: []string{"cloud.tencent.com/load-balancer-backendgroup-ready"}},
 		"Oracle":     {gates: []string{"podreadiness.loadbalancer.oraclecloud.com/f913", "podreadiness.ingress.oraclecloud.com/k8s_92"}},
 		"OpenKruise": {gates: []string{"InPlaceUpdateReady", "targets.podgate.dev/web"}, want: []string{"InPlaceUpdateReady"}},

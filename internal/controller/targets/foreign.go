@@ -95,7 +95,7 @@ func foreignMessage(b *binding.Binding, held []gate.Target) string {
 		what = fmt.Sprintf("1 target of the group, %s, serves or is being checked at an address that no pod of this cluster has, so podgate does not remove it", held[0])
 	}
 
-	share := "If clusters share the group, set spec.multiClusterTargetGroup."
+	share := "If clusters share the group, set spec.multiClusterTargetGroup in each of them."
 	if !b.OfLBC {
 		share = "If clusters share the group, give each one a group of its own: only a TargetGroupBinding can share one, by spec.multiClusterTargetGroup."
 	}
