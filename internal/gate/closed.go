@@ -226,9 +226,10 @@ func settled(pod Pod, feed Feed) time.Time {
 }
 
 // stale reports whether the latest read is of a time when the containers were not
-// ready, as after one of them was restarted, or another controller held the pod back. A
-// transition that lies in the future is another clock's and says nothing.
+// ready, as after one of them was restarted, or another controller held the pod back, or when
+// the gate was open still: not every controller says when it opened its own. A time that lies
+// in the future is another clock's and says nothing.
 func stale(now time.Time, pod Pod, feed Feed) bool {
 	before := func(since time.Time) bool { return feed.ReadAt.Before(since) && !now.Before(since) }
-	return before(pod.ContainersReadySince) || before(feed.FreeSince)
+	return before(pod.ContainersReadySince) || before(feed.FreeSince) || before(pod.ClosedAt)
 }

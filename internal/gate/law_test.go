@@ -227,6 +227,26 @@ func TestLaw1LetInAgainIsAskedAbout(t *testing.T) {
 	}
 }
 
+// TestLaw1ClosedIsAskedAboutAgain: what was read before a gate was closed does not open it, whoever had it closed and
+// whether that one says since when it may open.
+func TestLaw1ClosedIsAskedAboutAgain(t *testing.T) {
+	pod := ready(time.Hour, ours)
+	pod.ClosedAt = noon.Add(-time.Minute)
+	for reason, status := range map[string]Status{v1alpha1.ReasonOtherGateClosed: StatusFalse, v1alpha1.ReasonOverridden: StatusFalse, "Target.Timeout": StatusFalse, v1alpha1.ReasonNotObserved: StatusUnknown} {
+		feed := seenOtherwise(sight(Healthy, ""))
+		feed.ReadAt = pod.ClosedAt.Add(-time.Second)
+		d := decide(noon, pod, feed, Policy{}, Condition{status, reason, "Closed."})
+		if d.Condition.Status == StatusTrue || !d.Waiting || d.Recheck != reread {
+			t.Errorf("%s, and the read is older: want the gate closed and waiting, got %+v", reason, d)
+		}
+
+		feed.ReadAt = pod.ClosedAt
+		if d := decide(noon, pod, feed, Policy{}, Condition{status, reason, "Closed."}); d.Condition.Status != StatusTrue {
+			t.Errorf("%s, and it was read since: want the gate open, got %+v", reason, d)
+		}
+	}
+}
+
 // TestLaw2HeldBackIsReleased: a binding that goes, or of which the pod is no target, releases the gate whatever
 // other gates say.
 func TestLaw2HeldBackIsReleased(t *testing.T) {
