@@ -61,8 +61,10 @@ func (e *evaluation) note(gateType string, sources []gates.Source, current gate.
 	}
 
 	e.again(d.Recheck)
-	for _, s := range sources {
-		e.again(s.Recheck)
+	if e.waits(d) { // An open gate stays so, whatever becomes of other pods, and looking at them all costs the more the more there are.
+		for _, s := range sources {
+			e.again(s.Recheck)
+		}
 	}
 
 	e.gauge(gateType, sources, d)
@@ -90,6 +92,11 @@ func (e *evaluation) note(gateType string, sources []gates.Source, current gate.
 			e.groups[c.Type] = append(e.groups[c.Type], s.Subject.String())
 		}
 	}
+}
+
+// waits reports whether the pod would be Ready but for the gate.
+func (e *evaluation) waits(d gate.Decision) bool {
+	return d.Condition.Status != gate.StatusTrue && binding.IsTrue(e.pod, corev1.ContainersReady)
 }
 
 // again has the pod looked at again after a while; 0 is no reason to.
@@ -123,7 +130,7 @@ func (e *evaluation) gauge(gateType string, sources []gates.Source, d gate.Decis
 		}
 	}
 
-	if d.Condition.Status != gate.StatusTrue && binding.IsTrue(e.pod, corev1.ContainersReady) {
+	if e.waits(d) {
 		e.waiting = append(e.waiting, podgauge.Series{e.key.Namespace, label(gateType, sources[d.By]), d.Condition.Reason})
 	}
 }

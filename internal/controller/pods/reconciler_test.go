@@ -146,6 +146,29 @@ func TestBindingBackInTime(t *testing.T) {
 	}
 }
 
+// TestOnlyWaitingPodsAreLookedAtAgain: whether a pod that lacks the Service's port is left out follows from all the others,
+// which is asked again and again only while the pod waits for it.
+func TestOnlyWaitingPodsAreLookedAtAgain(t *testing.T) {
+	for what, tc := range map[string]struct {
+		gate, containers corev1.ConditionStatus
+		want             bool
+	}{
+		"waits at its gate":          {gate: corev1.ConditionFalse, containers: corev1.ConditionTrue, want: true},
+		"has containers not ready":   {gate: corev1.ConditionFalse, containers: corev1.ConditionFalse},
+		"is Ready, its gate is open": {gate: corev1.ConditionTrue, containers: corev1.ConditionTrue},
+	} {
+		w := newWorld(t)
+		w.service.Spec.Ports[0].TargetPort = intstr.FromString("http")
+		w.containers(tc.containers)
+		w.put(corev1.PodCondition{Type: gateWeb, Status: tc.gate, Reason: "Healthy"})
+		w.clock = w.clock.Add(time.Minute)
+		w.reconcile()
+		if res, _ := w.reconcile(); (res.RequeueAfter > 0) != tc.want {
+			t.Errorf("a pod that %s is looked at again after %s", what, res.RequeueAfter)
+		}
+	}
+}
+
 func TestWorkForPodsThatWait(t *testing.T) {
 	w := newWorld(t)
 	if got := w.wakeups().pods(t.Context(), web, w.kinds.Waiting); len(got) != 1 || got[0].NamespacedName != key {
