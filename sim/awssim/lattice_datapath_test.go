@@ -54,7 +54,7 @@ func (e *env) latticeServed(action types.RuleAction) (service *vpclattice.Create
 	listener = e.latticeListen(service.Id, "http", types.ListenerProtocolHttp, 80, action).Id
 	network := e.latticeNetwork("shop")
 	e.latticeJoin(network, service.Id)
-	e.latticeEnter(network, latticeVPC)
+	e.latticeEnter(network)
 	return service, listener
 }
 
@@ -159,7 +159,7 @@ func TestLatticeReach(t *testing.T) {
 		t.Errorf("no VPC is associated, and the network answers at %s", address)
 	}
 
-	e.latticeEnter(network, latticeVPC)
+	e.latticeEnter(network)
 	address := e.latticeAddress(80)
 	e.get(address, "/", host(*service.DnsEntry.DomainName))
 	does(e, e.lattice.DeleteServiceNetworkServiceAssociation)(&vpclattice.DeleteServiceNetworkServiceAssociationInput{ServiceNetworkServiceAssociationIdentifier: join})
@@ -219,7 +219,7 @@ func TestLatticeTLS(t *testing.T) {
 
 	plain := e.latticeBehind("plain", named(t, "ended here"))
 	network := e.latticeNetwork("shop")
-	e.latticeEnter(network, latticeVPC)
+	e.latticeEnter(network)
 	ends := e.latticeService("ends")
 	e.latticeListen(ends.Id, "https", types.ListenerProtocolHttps, 443, toGroups(weigh(plain, 1)))
 	e.latticeJoin(network, ends.Id)

@@ -114,6 +114,31 @@ func TestLatticeTargetFaults(t *testing.T) {
 	})
 }
 
+// A list can be from a while ago: of targets as they were then, and of those that are gone meanwhile.
+func TestLatticeLag(t *testing.T) {
+	inBubble(t, Config{}, func(e *env) {
+		group := e.latticeUsed()
+		e.script(*group, Script{Outcomes: []string{"pass"}})
+		one, two := Target{ID: "10.0.0.1", Port: 80}, Target{ID: "10.0.0.2", Port: 80}
+		e.latticeRegister(group, one)
+		time.Sleep(10 * time.Second)
+		if err := e.sim.LoseTarget(*group, one); err != nil {
+			t.Error(err)
+		}
+		e.latticeRegister(group, two)
+		time.Sleep(5 * time.Second)
+
+		for lag, want := range map[float64]map[Target]string{0: {two: "HEALTHY"}, 4: {two: "INITIAL"}, 6: {one: "HEALTHY"}, 14: {one: "INITIAL"}, 16: {}} {
+			if lag > 0 {
+				e.fault(Fault{Operation: "ListTargets", Count: 1, LagSeconds: lag})
+			}
+			if diff := cmp.Diff(want, e.latticeStates(group)); diff != "" {
+				t.Errorf("%g s ago: -want, +got:\n%s", lag, diff)
+			}
+		}
+	})
+}
+
 // What is made in the background can fail, and has to be deleted.
 func TestLatticeFailsLater(t *testing.T) {
 	inBubble(t, Config{Lattice: Lattice{CreateDelay: time.Second, DeleteDelay: time.Second}}, func(e *env) {
@@ -173,7 +198,7 @@ func TestLatticeQuotas(t *testing.T) {
 		})
 		network := e.latticeNetwork("shop")
 		refuses(e, e.lattice.CreateServiceNetwork, "networks", quota, &vpclattice.CreateServiceNetworkInput{Name: aws.String("office")})
-		e.latticeEnter(network, latticeVPC)
+		e.latticeEnter(network)
 		refuses(e, e.lattice.CreateServiceNetworkVpcAssociation, "VPCs of a network", quota, &vpclattice.CreateServiceNetworkVpcAssociationInput{ServiceNetworkIdentifier: network, VpcIdentifier: aws.String("vpc-0a1b2c3d")})
 		refuses(e, e.lattice.TagResource, "tags", "ValidationException", &vpclattice.TagResourceInput{ResourceArn: group.Arn, Tags: map[string]string{"a": "1", "b": "2"}})
 	})

@@ -24,8 +24,10 @@ func (e *env) latticeJoin(network, service *string) *string {
 	return does(e, e.lattice.CreateServiceNetworkServiceAssociation)(&vpclattice.CreateServiceNetworkServiceAssociationInput{ServiceNetworkIdentifier: network, ServiceIdentifier: service}).Id
 }
 
-func (e *env) latticeEnter(network *string, vpc string) *string {
+// latticeEnter lets a VPC into a network.
+func (e *env) latticeEnter(network *string) *string {
 	e.Helper()
+	vpc := latticeVPC
 	return does(e, e.lattice.CreateServiceNetworkVpcAssociation)(&vpclattice.CreateServiceNetworkVpcAssociationInput{ServiceNetworkIdentifier: network, VpcIdentifier: &vpc}).Id
 }
 
@@ -33,7 +35,7 @@ func (e *env) latticeEnter(network *string, vpc string) *string {
 func TestLatticeNetwork(t *testing.T) {
 	inBubble(t, Config{Lattice: Lattice{AssociateDelay: 5 * time.Second, DeleteDelay: 2 * time.Second}}, func(e *env) {
 		network, service := e.latticeNetwork("shop"), e.latticeService("web").Id
-		join, enter := e.latticeJoin(network, service), e.latticeEnter(network, latticeVPC)
+		join, enter := e.latticeJoin(network, service), e.latticeEnter(network)
 		getJoin := &vpclattice.GetServiceNetworkServiceAssociationInput{ServiceNetworkServiceAssociationIdentifier: join}
 		getEnter := &vpclattice.GetServiceNetworkVpcAssociationInput{ServiceNetworkVpcAssociationIdentifier: enter}
 		if got := does(e, e.lattice.GetServiceNetworkServiceAssociation)(getJoin); got.Status != types.ServiceNetworkServiceAssociationStatusCreateInProgress || *got.ServiceName != "web" {
@@ -81,7 +83,7 @@ func TestLatticeAssociationRefusals(t *testing.T) {
 		one, two := named("one"), named("two")
 		e.latticeJoin(network, one)
 		e.latticeJoin(other, one)
-		e.latticeEnter(network, latticeVPC)
+		e.latticeEnter(network)
 
 		join := func(network, service *string) *vpclattice.CreateServiceNetworkServiceAssociationInput {
 			return &vpclattice.CreateServiceNetworkServiceAssociationInput{ServiceNetworkIdentifier: network, ServiceIdentifier: service}

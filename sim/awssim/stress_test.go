@@ -7,6 +7,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/vpclattice"
 )
 
 // TestEverythingAtOnce is for the race detector: traffic, a rollout, faults and
@@ -77,6 +80,75 @@ func TestEverythingAtOnce(t *testing.T) {
 		arrived += b.requests.Load()
 	}
 
+	if arrived != clients*requests {
+		t.Errorf("%d requests became %d at the targets' sockets", clients*requests, arrived)
+	}
+}
+
+// TestLatticeEverythingAtOnce is the same behind VPC Lattice: rules change, targets come and go, and no request is lost.
+func TestLatticeEverythingAtOnce(t *testing.T) {
+	cfg := instantLattice()
+	cfg.TimeScale = 100
+	cfg.Lattice.Timing = DefaultLattice()
+	cfg.Lattice.DrainDelay = time.Hour // at this scale 36 s: a busy machine holds requests back
+	e := start(t, cfg)
+	backends := []*backend{serve(t, say("a")), serve(t, say("b")), serve(t, say("c"))}
+	group := e.latticeGroup("web")
+	service, listener := e.latticeServed(toGroups(weigh(group.Id, 1)))
+	name, address := *service.DnsEntry.DomainName, e.latticeAddress(80)
+	routable := func(target Target) bool {
+		for _, move := range e.sim.Transitions(0) {
+			if move.Target == target && move.To == "routable" {
+				return true
+			}
+		}
+		return false
+	}
+	e.latticeRegister(group.Id, backends[0].Target)
+	e.until("the first target takes requests", func() bool { return routable(backends[0].Target) })
+
+	var all sync.WaitGroup
+	const clients, requests = 4, 100
+	bad := make(chan int, clients*requests)
+	for range clients {
+		all.Go(func() {
+			for range requests {
+				if status, _, _ := e.get(address, "/", host(name)); status != 200 {
+					bad <- status
+				}
+			}
+		})
+	}
+
+	all.Go(func() {
+		for i := 1; i < len(backends); i++ {
+			e.latticeRegister(group.Id, backends[i].Target)
+			e.until("the new target takes requests", func() bool { return routable(backends[i].Target) })
+			e.latticeDeregister(group.Id, backends[i-1].Target)
+		}
+	})
+
+	all.Go(func() {
+		for range 20 {
+			rule := does(e, e.lattice.CreateRule)(&vpclattice.CreateRuleInput{
+				ServiceIdentifier: service.Id, ListenerIdentifier: listener, Name: aws.String("other"), Priority: aws.Int32(1), Match: pathPrefix("/other"), Action: answerWith(404),
+			})
+			e.sim.ServiceNetworks()
+			does(e, e.lattice.ListTargets)(&vpclattice.ListTargetsInput{TargetGroupIdentifier: group.Id})
+			does(e, e.lattice.DeleteRule)(&vpclattice.DeleteRuleInput{ServiceIdentifier: service.Id, ListenerIdentifier: listener, RuleIdentifier: rule.Id})
+		}
+	})
+
+	all.Wait()
+	close(bad)
+	for status := range bad {
+		t.Errorf("a request answered %d", status)
+	}
+
+	arrived := int64(0)
+	for _, b := range backends {
+		arrived += b.requests.Load()
+	}
 	if arrived != clients*requests {
 		t.Errorf("%d requests became %d at the targets' sockets", clients*requests, arrived)
 	}

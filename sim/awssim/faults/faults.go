@@ -40,7 +40,7 @@ type Fault struct {
 	Truncate bool `json:"truncate,omitempty"`
 	// Drop closes the connection without any answer.
 	Drop bool `json:"drop,omitempty"`
-	// LagSeconds makes DescribeTargetHealth answer from that long ago.
+	// LagSeconds makes DescribeTargetHealth and ListTargets answer from that long ago.
 	LagSeconds float64 `json:"lagSeconds,omitempty"`
 	// Lose makes RegisterTargets answer 200 and register nothing, or all but
 	// LoseTargets if there are any.

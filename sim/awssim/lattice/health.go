@@ -172,6 +172,8 @@ func (s *Service) drain(g *targetGroup, r *registration) {
 func (s *Service) remove(g *targetGroup, r *registration, reason string) {
 	r.life++
 	delete(g.registrations, r.key)
+	g.remember(r, "", "")
+	g.forget()
 	s.move(g, r.key, r.status, "absent", reason)
 	g.routes.Follow(r.key, health.Health{})
 	g.routes.Settle(r.key)
@@ -184,6 +186,7 @@ func (s *Service) set(g *targetGroup, r *registration, status, reason string) {
 	}
 	s.move(g, r.key, cmp.Or(r.status, "absent"), status, reason)
 	r.status, r.reason = status, reason
+	g.remember(r, status, reason)
 	g.routes.Follow(r.key, health.Health{State: strings.ToLower(status), Reason: reason})
 }
 

@@ -19,6 +19,7 @@ type targetGroup struct {
 	used      bool // a listener or rule of an active service forwards to it
 
 	registrations map[faults.Target]*registration // the API's clock
+	history       map[faults.Target][]past        // what the API said, for lists that lag
 	routes        *datapath.Routes                // the data path's clock
 
 	script  *health.Script // of the whole group
@@ -90,7 +91,7 @@ func (s *Service) createTargetGroup(c *Call, in *createGroupIn) (*groupOut, erro
 
 	g := &targetGroup{
 		object: o, groupType: in.Type, config: config,
-		registrations: map[faults.Target]*registration{}, scripts: map[faults.Target]*health.Script{},
+		registrations: map[faults.Target]*registration{}, history: map[faults.Target][]past{}, scripts: map[faults.Target]*health.Script{},
 	}
 	s.groups[g.id] = g
 	g.routes = s.path.Add(routed{service: s, group: g})

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/podgate/podgate/sim/awssim/faults"
 )
@@ -180,22 +181,23 @@ func (s *Service) listTargets(c *Call, in *listTargetsIn) (*listed[targetSummary
 		wanted[g.key(t)] = true
 	}
 
-	var list []*registration
-	for k, r := range g.registrations {
-		if len(wanted) == 0 || wanted[k] {
-			list = append(list, r)
-			delete(wanted, k)
+	var list []past
+	all := len(wanted) == 0
+	for _, p := range g.listedAt(time.Now().Add(-s.clock.Scaled(c.Effect.Lag))) {
+		if all || wanted[p.key] {
+			list = append(list, p)
+			delete(wanted, p.key)
 		}
 	}
-	if len(wanted) > 0 && s.cfg.Assumptions.ListUnregistered {
+	if s.cfg.Assumptions.ListUnregistered {
 		for k := range wanted {
 			s.seq++
-			list = append(list, &registration{key: k, seq: s.seq, status: unused})
+			list = append(list, past{key: k, seq: s.seq, status: unused})
 		}
 	}
 
-	slices.SortFunc(list, func(a, b *registration) int { return cmp.Compare(a.seq, b.seq) })
-	return page(s, "targets "+g.id, in.paging, list, func(r *registration) int64 { return r.seq }, func(r *registration) targetSummary {
-		return targetSummary{ID: r.key.ID, Port: r.key.Port, Status: r.status, ReasonCode: r.reason}
+	slices.SortFunc(list, func(a, b past) int { return cmp.Compare(a.seq, b.seq) })
+	return page(s, "targets "+g.id, in.paging, list, func(p past) int64 { return p.seq }, func(p past) targetSummary {
+		return targetSummary{ID: p.key.ID, Port: p.key.Port, Status: p.status, ReasonCode: p.reason}
 	})
 }
