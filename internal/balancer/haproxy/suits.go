@@ -5,7 +5,6 @@ package haproxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,7 +66,7 @@ func (v view) try(ctx context.Context) (external bool, trouble *troubleError) {
 	case strings.Contains(said, "nor check port"):
 		return true, nil
 	case strings.Contains(said, "Already exists a server with the same name"):
-		return false, v.nonsense(errors.New("somebody else tries the backend, too"))
+		return false, v.refuse(nil, "another podgate asks what the backend takes at this moment, too")
 	case !strings.Contains(said, "New server registered"):
 		return false, v.refusedServer(said)
 	}

@@ -4,6 +4,7 @@
 package haproxy
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -154,6 +155,17 @@ func TestBackendIsTriedOnceForAProcess(t *testing.T) {
 	s.reloads, s.judge = 1, nil
 	if _, err := p.Resolve(t.Context(), group); err != nil {
 		t.Errorf("after the reload: %v", err)
+	}
+}
+
+// TestTrialOfAnother: two that try a backend at the same time try it again later.
+func TestTrialOfAnother(t *testing.T) {
+	s := &transcript{version: "2.6.12", judge: func(string) string { return "Already exists a server with the same name in backend 'web'.\n" }}
+	p, group := s.provide(t)
+	_, err := p.Resolve(t.Context(), group)
+	var call *balancer.CallError
+	if !errors.As(err, &call) || call.Kind != nil || strings.Contains(call.Text, "no sense") || !strings.Contains(call.Text, "at this moment") {
+		t.Errorf("want a transient error that says so, got %v", err)
 	}
 }
 
