@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,8 +27,9 @@ import (
 // whatWaits says what wait waits for.
 const whatWaits = "a workload is deploy/NAME, sts/NAME, ds/NAME, rs/NAME, or KIND/NAME of a custom resource that makes pods"
 
-// kindCalled returns the kind that people call by its name in singular or plural, with its group and version or without.
-func kindCalled(mapper meta.RESTMapper, text string) (schema.GroupVersionKind, error) {
+// kindCalled returns the kind that people call by its name in singular or plural, with its group and version or without. Of the
+// groups that podgate knows, its own among them, only apps has workloads to wait for.
+func kindCalled(kube client.Client, text string) (schema.GroupVersionKind, error) {
 	full, partial := schema.ParseResourceArg(strings.ToLower(text))
 	asked := []schema.GroupVersionResource{partial.WithVersion("")}
 	if full != nil {
@@ -39,7 +41,7 @@ func kindCalled(mapper meta.RESTMapper, text string) (schema.GroupVersionKind, e
 		if len(found) > 0 {
 			break
 		}
-		kinds, err := mapper.KindsFor(resource)
+		kinds, err := kube.RESTMapper().KindsFor(resource)
 		if err != nil && !meta.IsNoMatchError(err) {
 			return schema.GroupVersionKind{}, fmt.Errorf("find kind %s: %w", text, err)
 		}
@@ -59,7 +61,7 @@ func kindCalled(mapper meta.RESTMapper, text string) (schema.GroupVersionKind, e
 		return schema.GroupVersionKind{}, fmt.Errorf("the cluster has no kind %q: %s", text, whatWaits)
 	case len(groups) > 1:
 		return schema.GroupVersionKind{}, fmt.Errorf("kinds of several groups are called %q: add the group, as in %s.%s/NAME", text, text, groups[0])
-	case groups[0] == corev1.GroupName || groups[0] == "batch":
+	case groups[0] != appsv1.GroupName && kube.Scheme().IsGroupRegistered(groups[0]):
 		return schema.GroupVersionKind{}, fmt.Errorf("%q: %s", text, whatWaits)
 	}
 

@@ -70,7 +70,7 @@ func (e *environment) wait(ctx context.Context, what string, timeout time.Durati
 	kind, name, known := named(what)
 	w := waiter{environment: e, kube: kube, kind: kind, key: types.NamespacedName{Namespace: namespace, Name: name}}
 	if !known {
-		if w.custom, err = kindCalled(kube.RESTMapper(), kind); err != nil {
+		if w.custom, err = kindCalled(kube, kind); err != nil {
 			return err
 		}
 		w.kind = w.custom.Kind

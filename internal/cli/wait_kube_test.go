@@ -29,7 +29,9 @@ func TestWait(t *testing.T) {
 	c.has(c.run("wait", "web", "--timeout", "1500ms"), ExitNo, "pod web waits at gate "+gate+": Target.Timeout, Request timed out", "not open")
 	c.has(c.run("wait", "bare"), ExitNo, "pod bare has no readiness gate")
 	c.has(c.run("wait", "nobody"), ExitError, "not found")
-	c.has(c.run("wait", "cronjob/web"), ExitError, "a workload is deploy/NAME")
+	for _, of := range []string{"cronjob/web", "ingress/web", "horizontalpodautoscaler/web", "targetbinding/web", "targetgroupbindings.elbv2.k8s.aws/web"} {
+		c.has(c.run("wait", of, "--timeout", "1500ms"), ExitError, "a workload is deploy/NAME")
+	}
 
 	pod = c.read(pod)
 	pod.Status.Conditions[1].Status = corev1.ConditionTrue
