@@ -376,3 +376,21 @@ func TestLatticeRoutingAssumptions(t *testing.T) {
 		t.Errorf("an unknown host is answered %d, want a closed connection", response.StatusCode)
 	}
 }
+
+// Targets of an HTTPS group are spoken to and checked in TLS.
+func TestLatticeHTTPSTargets(t *testing.T) {
+	e := start(t, instantLattice())
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "in TLS") }))
+	t.Cleanup(server.Close)
+	hostname, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	number, _ := strconv.Atoi(port)
+	target := Target{ID: hostname, Port: number}
+
+	group := e.latticeGroup("web", func(c *types.TargetGroupConfig) { c.Protocol = types.TargetGroupProtocolHttps }).Id
+	service, _ := e.latticeServed(toGroups(weigh(group, 1)))
+	e.latticeRegister(group, target)
+	e.until("the target is healthy", func() bool { return e.latticeStates(group)[target] == "HEALTHY" })
+	if status, body, _ := e.get(e.latticeAddress(80), "/", host(*service.DnsEntry.DomainName)); status != 200 || body != "in TLS" {
+		t.Errorf("the answer is %d %q", status, body)
+	}
+}

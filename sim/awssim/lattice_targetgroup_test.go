@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -246,4 +247,20 @@ func TestLatticeRequests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An address outside the VPC, or of the wrong family, is refused alone.
+func TestLatticeAddresses(t *testing.T) {
+	inBubble(t, Config{ELB: ELB{VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("fd00::/64")}}}, func(e *env) {
+		v4 := e.latticeGroup("four").Id
+		v6 := e.latticeGroup("six", func(c *types.TargetGroupConfig) { c.IpAddressType = types.IpAddressTypeIpv6 }).Id
+		inside, outside, six := Target{ID: "10.0.0.1", Port: 80}, Target{ID: "192.168.0.1", Port: 80}, Target{ID: "fd00::1", Port: 80}
+
+		for group, want := range map[*string]Target{v4: inside, v6: six} {
+			out := e.latticeRegister(group, inside, outside, six)
+			if diff := cmp.Diff(map[Target]string{want: "UNUSED"}, e.latticeStates(group)); diff != "" || len(out.Unsuccessful) != 2 {
+				t.Errorf("%d refused, want 2; registered -want, +got:\n%s", len(out.Unsuccessful), diff)
+			}
+		}
+	})
 }
