@@ -24,7 +24,8 @@ const historyKept = 10 * time.Minute
 // remember appends to the history of a target and drops what is too old.
 func (g *targetGroup) remember(r *registration, status, reason string) {
 	now := time.Now()
-	list := append(g.history[r.key], past{at: now, key: r.key, seq: r.seq, status: status, reason: reason})
+	list := g.history[r.key]
+	list = append(list, past{at: now, key: r.key, seq: r.seq, status: status, reason: reason})
 	for len(list) > 1 && now.Sub(list[1].at) > historyKept {
 		list = list[1:]
 	}
