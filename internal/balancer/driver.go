@@ -53,6 +53,10 @@ type Traits struct {
 	// so that a pod without connections has none under way; never when it is nil.
 	Quiet func(Group) bool
 
+	// Gate is the condition type of the one gate that a pod has for all of its groups of the
+	// kind; empty where each binding has a gate of its own.
+	Gate string
+
 	// OpensWithin estimates how long a gate of the group may take to open once its target is
 	// registered, of a group that was not resolved when it is zero; nobody is warned of it
 	// when it is nil.
