@@ -180,7 +180,10 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 	for _, tc := range tests {
 		cfg := ok()
 		tc.change(&cfg)
-		_, err := New().group(opHealth, cfg.Group())
+		g, err := New().group(opHealth, cfg.Group())
+		if err == nil && g.unaddable != "" {
+			err = (view{instance: instance{g: g}}).suits(t.Context()).call(opRegister, g.id)
+		}
 		if tc.says == "" {
 			if err != nil {
 				t.Errorf("%s: %v", tc.reason, err)

@@ -42,8 +42,12 @@ var caveats = []struct {
 	},
 }
 
-// caveat says which of them hold at an instance; empty when none does.
+// caveat says which of them hold at an instance, and what stands against adding servers; empty when nothing does.
 func caveat(views []view, g *group) string {
+	if g.unaddable != "" {
+		return fmt.Sprintf("Pods that are served drain, and no others are added to backend %q, because of %s.", g.Backend, g.unaddable)
+	}
+
 	text := ""
 	for _, c := range caveats {
 		if slices.ContainsFunc(views, c.holds) {

@@ -55,7 +55,7 @@ var ownKeywords = []string{"check", "inter", "fastinter", "downinter", "rise", "
 // 3.1 crash at the second server with a guid, and a cookie would bring all clients to the first.
 var uniqueKeywords = []string{"guid", "cookie"}
 
-// read completes and checks the Config that a call came with.
+// read completes the Config that a call came with, and checks where its servers are.
 func read(settings balancer.Settings) (Config, []socket, error) {
 	var c Config
 	if err := json.Unmarshal([]byte(settings), &c); err != nil {
@@ -64,7 +64,7 @@ func read(settings balancer.Settings) (Config, []socket, error) {
 	return complete(c)
 }
 
-// complete fills defaults in and checks all; the error says what to change.
+// complete fills defaults in, and checks what any call needs to find the servers; the error says what to change.
 func complete(c Config) (Config, []socket, error) {
 	c.Instances = slices.Clone(c.Instances)
 	slices.Sort(c.Instances)
@@ -82,39 +82,60 @@ func complete(c Config) (Config, []socket, error) {
 		return c, nil, err
 	}
 
-	for _, check := range []struct {
-		ok   bool
-		what string
-	}{
-		{safeName.MatchString(c.Backend), "backend: a name of letters, digits and any of . : _ - is needed"},
-		{safeOwner.MatchString(c.Owner), "owner: at most 20 lower-case letters, digits and dashes"},
-		{c.IPFamily == "ipv4" || c.IPFamily == "ipv6", `ipFamily: "ipv4" or "ipv6"`},
-		{between(c.Check.Interval, minInterval, maxDuration), "check interval: 100 ms to 1 h"},
-		{between(c.Check.Rise, 1, maxThreshold) && between(c.Check.Fall, 1, maxThreshold), "check rise and fall: 1 to 100"},
-		{between(c.Check.Port, 0, 65535), "check port: 1 to 65535, or 0 for the target's own"},
-		{between(c.Weight, 1, maxWeight), "weight: 1 to 256"},
-		{c.MaxConn >= 0 && c.MaxServers >= 0, "maxConn and maxServers: not below 0"},
-		{len(c.Keywords) <= maxKeywords, fmt.Sprintf("keywords: at most %d words", maxKeywords)},
-		{between(c.Drain, 0, 24*maxDuration), "drain: at most 24 h"},
-	} {
-		if !check.ok {
-			return c, nil, errors.New(check.what)
-		}
-	}
-
-	for _, word := range c.Keywords {
-		if !safeWord.MatchString(word) {
-			return c, nil, fmt.Errorf("keywords: %q has a character that the runtime API does not take in a word", word)
-		}
-		if slices.Contains(ownKeywords, word) {
-			return c, nil, fmt.Errorf("keywords: %q is podgate's to set", word)
-		}
-		if slices.Contains(uniqueKeywords, word) {
-			return c, nil, fmt.Errorf("keywords: %q has to differ from server to server, and all would get the same", word)
-		}
+	if text := first(
+		rule{safeName.MatchString(c.Backend), "backend: a name of letters, digits and any of . : _ - is needed"},
+		rule{safeOwner.MatchString(c.Owner), "owner: at most 20 lower-case letters, digits and dashes"},
+		rule{between(c.Drain, 0, 24*maxDuration), "drain: at most 24 h"},
+	); text != "" {
+		return c, nil, errors.New(text)
 	}
 
 	return c, sockets, nil
+}
+
+// unaddable says what of a complete Config stands against adding servers, and what to change; empty when nothing does.
+// Those that are there drain and go all the same.
+func unaddable(c Config) string {
+	if text := first(
+		rule{c.IPFamily == "ipv4" || c.IPFamily == "ipv6", `ipFamily: "ipv4" or "ipv6"`},
+		rule{between(c.Check.Interval, minInterval, maxDuration), "check interval: 100 ms to 1 h"},
+		rule{between(c.Check.Rise, 1, maxThreshold) && between(c.Check.Fall, 1, maxThreshold), "check rise and fall: 1 to 100"},
+		rule{between(c.Check.Port, 0, 65535), "check port: 1 to 65535, or 0 for the target's own"},
+		rule{between(c.Weight, 1, maxWeight), "weight: 1 to 256"},
+		rule{c.MaxConn >= 0 && c.MaxServers >= 0, "maxConn and maxServers: not below 0"},
+		rule{len(c.Keywords) <= maxKeywords, fmt.Sprintf("keywords: at most %d words", maxKeywords)},
+	); text != "" {
+		return text
+	}
+
+	for _, word := range c.Keywords {
+		switch {
+		case !safeWord.MatchString(word):
+			return fmt.Sprintf("keywords: %q has a character that the runtime API does not take in a word", word)
+		case slices.Contains(ownKeywords, word):
+			return fmt.Sprintf("keywords: %q is podgate's to set", word)
+		case slices.Contains(uniqueKeywords, word):
+			return fmt.Sprintf("keywords: %q has to differ from server to server, and all would get the same", word)
+		}
+	}
+
+	return ""
+}
+
+// rule is one that a Config keeps, and what to change if it does not.
+type rule struct {
+	kept bool
+	text string
+}
+
+// first returns the text of the first rule that is not kept; empty when all are.
+func first(rules ...rule) string {
+	for _, r := range rules {
+		if !r.kept {
+			return r.text
+		}
+	}
+	return ""
 }
 
 // prefix begins the names of the servers that are podgate's. No part of a Kubernetes

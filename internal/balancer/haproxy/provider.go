@@ -59,6 +59,8 @@ type group struct {
 	id       string
 	sockets  []socket
 	memory   *memory
+	// unaddable says why no server is added with these settings; empty when they can be.
+	unaddable string
 }
 
 // Option changes a Provider that New makes.
@@ -102,7 +104,7 @@ func (p *Provider) group(op string, of balancer.Group) (*group, error) {
 		return nil, &balancer.CallError{Op: "configure", Subject: id, Kind: balancer.ErrInvalid, Text: err.Error()}
 	}
 
-	return &group{Config: cfg, settings: of.Settings, id: id, sockets: sockets, memory: p.remember(id)}, nil
+	return &group{Config: cfg, settings: of.Settings, id: id, sockets: sockets, memory: p.remember(id), unaddable: unaddable(cfg)}, nil
 }
 
 // remember returns what was seen of a backend, and forgets the backends that no call was

@@ -5,6 +5,7 @@ package haproxy
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/podgate/podgate/internal/balancer"
@@ -25,15 +26,10 @@ func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer
 		return balancer.Group{}, err
 	}
 
-	// What cannot work is said now, not when the first pod waits. Where pods are served already, Register says it: they
-	// must drain all the same.
-	views, trouble := settle(each(ctx, p, g, func(ctx context.Context, i instance) (view, *troubleError) {
-		v, trouble := i.read(ctx)
-		if trouble == nil && !g.Observe && !g.Ending && len(v.own()) == 0 {
-			trouble = v.suits(ctx)
-		}
-		return v, trouble
-	}))
+	views, trouble := p.views(ctx, g)
+	if trouble == nil && !g.Observe && !g.Ending {
+		trouble = p.try(ctx, views)
+	}
 	if trouble != nil {
 		return balancer.Group{}, trouble.call(opResolve, g.id)
 	}
@@ -52,4 +48,24 @@ func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer
 		DeregistrationDelay: g.Drain,
 		Caveat:              text,
 	}, nil
+}
+
+// serves reports whether an instance has servers that podgate made.
+func (v view) serves() bool { return len(v.own()) > 0 }
+
+// try says what cannot work before the first pod waits. Where pods are served already, at whichever instance, Register says
+// it: they must drain all the same.
+func (p *Provider) try(ctx context.Context, views []view) *troubleError {
+	if slices.ContainsFunc(views, view.serves) {
+		return nil
+	}
+	ctx, cancel := p.limit(ctx)
+	defer cancel()
+
+	for _, v := range views {
+		if trouble := v.suits(ctx); trouble != nil {
+			return trouble
+		}
+	}
+	return nil
 }

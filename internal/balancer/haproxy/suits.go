@@ -19,9 +19,13 @@ const trial = "trial"
 // are added at runtime, and 2.6.12 ends by a segmentation fault when the first check begins.
 const externalCheck = `backend %q has "option external-check", and HAProxy runs the command only for servers of its configuration: use a check that HAProxy makes itself, such as "option httpchk" or "option tcp-check", or list the servers in the configuration and have them observed (spec.membership: External)`
 
-// suits asks HAProxy whether the backend takes servers such as podgate adds, and returns what stands against it. The
-// answer holds for as long as the process runs, since its configuration does not change.
+// suits asks HAProxy whether the backend takes servers such as podgate adds, and returns what stands against it, which may
+// be the settings themselves. The answer holds for as long as the process runs, since its configuration does not change.
 func (v view) suits(ctx context.Context) *troubleError {
+	if v.g.unaddable != "" {
+		return v.refuse(balancer.ErrInvalid, v.g.unaddable)
+	}
+
 	suits, external := v.g.memory.tried(v)
 	if suits {
 		return nil

@@ -115,24 +115,38 @@ func TestExternalCheckThatPassed(t *testing.T) {
 	})
 }
 
-// TestRefusedKeywordsKeepDraining: pods that are served drain although the binding's new words are refused.
+// TestRefusedKeywordsKeepDraining: pods that are served drain although the binding's new words are refused, by podgate or by
+// HAProxy, also while another instance has no server.
 func TestRefusedKeywordsKeepDraining(t *testing.T) {
-	s := newSite(t, "unix")
-	cfg := s.config(backend)
-	target, fresh := s.serving(cfg.Group(), 1)[0], s.newTarget(t)
+	for word, says := range map[string]string{"bogus": "unknown keyword 'bogus'", "cookie": "has to differ from server to server", "weight": "podgate's to set"} {
+		t.Run(word, func(t *testing.T) {
+			s := newSite(t, "unix", "unix")
+			cfg, one := s.config(backend), s.config(backend)
+			one.Instances = one.Instances[:1]
+			target, fresh := s.serving(one.Group(), 1)[0], s.newTarget(t)
 
-	cfg.Keywords = []string{"bogus"}
-	group := cfg.Group()
-	if _, err := s.provider.Resolve(t.Context(), group); err != nil {
-		t.Errorf("resolve: %v", err)
+			cfg.Keywords = []string{word}
+			group := cfg.Group()
+			resolved, err := s.provider.Resolve(t.Context(), group)
+			if err != nil {
+				t.Errorf("resolve: %v", err)
+			}
+			if podgates := word != "bogus"; strings.Contains(resolved.Caveat, says) != podgates {
+				t.Errorf("the caveat is %q; it should say what podgate refuses, and %q is: %t", resolved.Caveat, word, podgates)
+			}
+			checkError(t, "register", s.provider.Register(t.Context(), group, []gate.Target{fresh}, owners(fresh)), balancer.ErrInvalid, says)
+
+			s.deregister(group, target)
+			eventually(t, "the server is removed", func() bool {
+				s.health(group, target)
+				return len(s.haproxys[0].servers()) == 0
+			})
+
+			// Where nothing is served, it is said before the first pod waits.
+			_, err = s.provider.Resolve(t.Context(), group)
+			checkError(t, "resolve", err, balancer.ErrInvalid, says)
+		})
 	}
-	checkError(t, "register", s.provider.Register(t.Context(), group, []gate.Target{fresh}, owners(fresh)), balancer.ErrInvalid, "unknown keyword 'bogus'")
-
-	s.deregister(group, target)
-	eventually(t, "the server is removed", func() bool {
-		s.health(group, target)
-		return len(s.haproxys[0].servers()) == 0
-	})
 }
 
 // TestBackendIsTriedOnceForAProcess: what a process takes does not change, but another's configuration may be another.
