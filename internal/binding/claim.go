@@ -16,7 +16,6 @@ import (
 
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
-	"github.com/podgate/podgate/internal/index"
 )
 
 // Claim is what a binding wants with a pod.
@@ -68,11 +67,11 @@ func (b *Binding) troubled(ctx context.Context, r client.Reader, pod *corev1.Pod
 		return c, nil
 	}
 
-	pods, err := index.PodsOf(ctx, r, svc)
+	left, err := LeftOut(ctx, r, Workload(pod), svc, group, b.ServiceRef)
 	if err != nil {
-		return Claim{}, fmt.Errorf("list pods of service %s: %w", svc.Name, err)
+		return Claim{}, fmt.Errorf("find pods of service %s: %w", svc.Name, err)
 	}
-	if LeftOut(Workload(pod), svc, group, b.ServiceRef, pods) {
+	if left {
 		return Claim{Kind: gate.NotTarget}, nil
 	}
 

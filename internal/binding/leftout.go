@@ -4,12 +4,16 @@
 package binding
 
 import (
+	"context"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/index"
 )
 
 // LacksPort reports whether none of some ports has the name that a binding's Service port has as its target.
@@ -25,23 +29,55 @@ func LacksPort(ports []corev1.ContainerPort, svc *corev1.Service, group balancer
 	return !has
 }
 
-// LeftOut reports whether pods that lack the port are none that a binding's Service is meant to serve, as workers
-// that share the labels of those that are: others of its pods have the port, and none of these is of the same
+// LeftOut reports whether pods of a workload that lack the port are none that a binding's Service is meant to serve, as
+// workers that share the labels of those that are: others of its pods have the port, and none of these is of the same
 // workload. Where pods of one workload have the port and others lack it, a rollout gives it another name or has
-// lost it, and must not go on before that is mended.
-func LeftOut(workload string, svc *corev1.Service, group balancer.Group, ref v1alpha1.ServiceReference, pods []corev1.Pod) bool {
-	served := false
-	for i := range pods {
-		p := &pods[i]
-		if Over(p) || OfJob(p) || LacksPort(Ports(&p.Spec), svc, group, ref) {
-			continue
-		}
-		if Workload(p) == workload {
-			return false
-		}
-		served = true
+// lost it, and must not go on before that is mended. No pod is looked at but the first that has the port.
+func LeftOut(ctx context.Context, r client.Reader, workload string, svc *corev1.Service, group balancer.Group, ref v1alpha1.ServiceReference) (bool, error) {
+	port, ok := ServicePort(svc, ref.Port, group.Protocol)
+	if _, has := numbered(port); !ok || has {
+		return false, nil // Nothing lacks it.
 	}
-	return served
+
+	name := portKey(port.TargetPort.StrVal, port.Protocol)
+	if rollout, err := byPort.AnyOf(ctx, r, svc, ofWorkload(name, workload)); rollout || err != nil {
+		return false, err
+	}
+	return byPort.AnyOf(ctx, r, svc, name)
+}
+
+// byPort finds pods by the names of their ports, alone and with their workload. What has ended, or belongs to a Job, serves
+// nobody.
+var byPort = index.Ports(func(pod *corev1.Pod) []string {
+	if Over(pod) || OfJob(pod) {
+		return nil
+	}
+
+	workload := Workload(pod)
+	var values []string
+	for _, p := range Ports(&pod.Spec) {
+		if name := portKey(p.Name, p.Protocol); p.Name != "" && !slices.Contains(values, name) {
+			values = append(values, name, ofWorkload(name, workload))
+		}
+	}
+	return values
+})
+
+// portKey and ofWorkload are unambiguous since neither a protocol nor a port's name holds a "/".
+func portKey(name string, protocol corev1.Protocol) string {
+	return name + "/" + string(orTCP(protocol))
+}
+
+func ofWorkload(port, workload string) string { return port + "/" + workload }
+
+// PodIndexes returns what registers all indexes of pods, before the cache starts.
+func PodIndexes(owns index.Owner) func(ctx context.Context, c client.FieldIndexer) error {
+	return func(ctx context.Context, c client.FieldIndexer) error {
+		if err := index.Pods(owns)(ctx, c); err != nil {
+			return err
+		}
+		return byPort.Register(ctx, c)
+	}
 }
 
 // templateHashes are the labels whose values end the names of the ReplicaSets that a Deployment, and a Rollout of

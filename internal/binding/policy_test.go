@@ -106,7 +106,7 @@ func TestShortestDurations(t *testing.T) {
 func TestEveryAnnotationIsKnown(t *testing.T) {
 	elsewhere := []string{
 		v1alpha1.InjectLabel, v1alpha1.DrainLabel, v1alpha1.GraceAnnotation, v1alpha1.LeftOutAnnotation, v1alpha1.Finalizer, v1alpha1.ProvenAnnotation, v1alpha1.OverrideAnnotation, "podgate.dev/rotate", v1alpha1.RecordOfAnnotation,
-		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing", "podgate.dev/node",
+		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing", "podgate.dev/node", "podgate.dev/port",
 	}
 
 	names := regexp.MustCompile(`"(podgate\.dev/[a-z0-9-]+)"`)

@@ -22,7 +22,6 @@ import (
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gates"
-	"github.com/podgate/podgate/internal/index"
 )
 
 // page is how many objects the API server is asked for at a time.
@@ -78,7 +77,7 @@ func newOffline(ctx context.Context, kinds gates.Kinds, objects []client.Object)
 
 func newSnapshot(ctx context.Context, live client.Reader, kinds gates.Kinds) (*snapshot, error) {
 	s := &snapshot{live: live, kinds: kinds, indexes: map[reflect.Type]toolscache.Indexers{}, held: map[holding]held{}}
-	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, index.Pods(kinds.Owns)} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, binding.PodIndexes(kinds.Owns)} {
 		if err := register(ctx, s); err != nil {
 			return nil, err
 		}

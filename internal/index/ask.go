@@ -84,6 +84,20 @@ func PodsOf(ctx context.Context, r client.Reader, svc *corev1.Service) ([]corev1
 	return pods(ctx, r, svc.Namespace, podsByLabel, anchor(svc.Spec.Selector), func(pod *corev1.Pod) bool { return Selects(svc, pod.Labels) })
 }
 
+// AnyOf reports whether a Service selects a pod that is found by a value. It looks at the first only.
+func (p Ports) AnyOf(ctx context.Context, r client.Reader, svc *corev1.Service, value string) (bool, error) {
+	if len(svc.Spec.Selector) == 0 {
+		return false, nil
+	}
+
+	var list corev1.PodList
+	if err := find(ctx, r, &list, svc.Namespace, podsByPort, value, client.MatchingLabels(svc.Spec.Selector), client.Limit(1)); err != nil {
+		return false, err
+	}
+
+	return slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool { return slices.Contains(p(&pod), value) && Selects(svc, pod.Labels) }), nil
+}
+
 // PodsWithGate lists the pods of a namespace that carry a readiness gate.
 func PodsWithGate(ctx context.Context, r client.Reader, namespace, conditionType string) ([]corev1.Pod, error) {
 	return pods(ctx, r, namespace, podsByGate, conditionType, func(pod *corev1.Pod) bool { return slices.Contains(podGates(pod), conditionType) })
@@ -140,9 +154,10 @@ func keep[T any](items []T, asked func(*T) bool) []T {
 	return kept
 }
 
-// find lists what an index has under a value; of all namespaces when none is given.
-func find(ctx context.Context, r client.Reader, into client.ObjectList, namespace, name, value string) error {
-	if err := r.List(ctx, into, client.InNamespace(namespace), client.MatchingFields{name: value}, client.UnsafeDisableDeepCopy); err != nil {
+// find lists what an index has under a value, as far as more options say; of all namespaces when none is given.
+func find(ctx context.Context, r client.Reader, into client.ObjectList, namespace, name, value string, more ...client.ListOption) error {
+	options := append([]client.ListOption{client.InNamespace(namespace), client.MatchingFields{name: value}, client.UnsafeDisableDeepCopy}, more...)
+	if err := r.List(ctx, into, options...); err != nil {
 		return fmt.Errorf("find %T by %s %q: %w", into, name, value, err)
 	}
 	return nil

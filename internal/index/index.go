@@ -29,6 +29,7 @@ const (
 	podsByAddress     = "podgate.dev/address"
 	podsByPressure    = "podgate.dev/pressing"
 	podsByNode        = "podgate.dev/node"
+	podsByPort        = "podgate.dev/port"
 )
 
 // Services registers the index of Services, before the cache starts.
@@ -72,6 +73,14 @@ func Pods(owns Owner) func(ctx context.Context, c client.FieldIndexer) error {
 		}
 		return nil
 	}
+}
+
+// Ports gives what a pod with a Service's port is found by.
+type Ports func(*corev1.Pod) []string
+
+// Register registers the index of pods by their ports, before the cache starts.
+func (p Ports) Register(ctx context.Context, c client.FieldIndexer) error {
+	return register(ctx, c, &corev1.Pod{}, podsByPort, p)
 }
 
 // register adds one index; values gives nothing for an object that is not to be found by it.

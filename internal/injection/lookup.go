@@ -18,8 +18,8 @@ import (
 )
 
 // Lookup reads the Services of a namespace that select a pod, and their bindings, from a
-// cache with the indexes of binding.Indexes, and of a Service whose port the pod lacks the
-// other pods. serves reports whose gates podgate opens.
+// cache with the indexes of binding.Indexes, and for a Service whose port the pod lacks those of
+// binding.PodIndexes. serves reports whose gates podgate opens.
 func Lookup(ctx context.Context, r client.Reader, serves func(*binding.Binding) bool, namespace string, pod Pod) (Candidates, error) {
 	services, err := index.ServicesSelecting(ctx, r, namespace, pod.Labels)
 	if err != nil {
@@ -35,6 +35,10 @@ func Lookup(ctx context.Context, r client.Reader, serves func(*binding.Binding) 
 		c.Bindings = append(c.Bindings, found...)
 	}
 
+	// A cache gives them in any order, and what is said of a pod names one of them.
+	slices.SortFunc(c.Services, func(a, b corev1.Service) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.Bindings, func(a, b *binding.Binding) int { return strings.Compare(a.Key().Name, b.Key().Name) })
+
 	return c, c.leaveOut(ctx, r, pod)
 }
 
@@ -45,13 +49,11 @@ func (c *Candidates) leaveOut(ctx context.Context, r client.Reader, pod Pod) err
 			continue
 		}
 
-		svc := c.service(b)
-		pods, err := index.PodsOf(ctx, r, svc)
+		left, err := binding.LeftOut(ctx, r, pod.Workload, c.service(b), b.Group(), b.ServiceRef)
 		if err != nil {
 			return err
 		}
-
-		if binding.LeftOut(pod.Workload, svc, b.Group(), b.ServiceRef, pods) {
+		if left {
 			c.leavesOut = append(c.leavesOut, b)
 		}
 	}

@@ -36,7 +36,6 @@ import (
 	"github.com/podgate/podgate/internal/balancer/meter"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
-	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/scrape"
 )
 
@@ -112,7 +111,7 @@ func newScheme() (*runtime.Scheme, error) {
 // addEverything adds to the manager what runs in it.
 func addEverything(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, l *leave, metrics prometheus.Registerer, c Config) error {
 	// Indexes come first: an informer that runs takes no more of them.
-	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, index.Pods(c.kinds().Owns)} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, binding.PodIndexes(c.kinds().Owns)} {
 		if err := register(ctx, mgr.GetFieldIndexer()); err != nil {
 			return err
 		}

@@ -115,7 +115,7 @@ func TestReasonsOfHAProxyAreDocumented(t *testing.T) {
 // page, and each that a page has is in the code.
 func TestNamesAreDocumented(t *testing.T) {
 	// Keys of indexes, which nobody sees in a cluster; on pages the names of images and an API version.
-	others := []string{"selector-anchor", "service", "target-group-arn", "label", "gate", "address", "pressing", "node", "podgate", "app", "v1alpha1"}
+	others := []string{"selector-anchor", "service", "target-group-arn", "label", "gate", "address", "pressing", "node", "port", "podgate", "app", "v1alpha1"}
 	name := regexp.MustCompile(`\bpodgate\.dev/([a-z][a-z0-9-]*[a-z0-9])`)
 	code, documented := map[string]string{}, map[string]string{}
 	for _, top := range []string{"api", "internal", "cmd"} {

@@ -209,7 +209,7 @@ func (r *Reconciler) next(ctx context.Context, g group) (lacking, *hold) {
 		return lacking{}, h
 	}
 
-	if h := r.allServe(g); h != nil {
+	if h := r.allServe(ctx, g); h != nil {
 		return lacking{}, h
 	}
 
@@ -262,7 +262,7 @@ func (r *Reconciler) evictedOf(pod *corev1.Pod) (eviction, types.UID, bool) {
 
 // allServe holds unless every pod of the Service is Ready and its target healthy in each of the
 // Service's groups, and there are two of them at least.
-func (r *Reconciler) allServe(g group) *hold {
+func (r *Reconciler) allServe(ctx context.Context, g group) *hold {
 	for i := range g.pods {
 		p := &g.pods[i]
 		if !p.DeletionTimestamp.IsZero() {
@@ -281,7 +281,7 @@ func (r *Reconciler) allServe(g group) *hold {
 		if !r.serves(b) {
 			continue
 		}
-		if h := r.allHealthy(b, g); h != nil {
+		if h := r.allHealthy(ctx, b, g); h != nil {
 			return h
 		}
 	}
@@ -289,7 +289,8 @@ func (r *Reconciler) allServe(g group) *hold {
 	return nil
 }
 
-func (r *Reconciler) allHealthy(b *binding.Binding, g group) *hold {
+// allHealthy holds unless every pod of a Service that is a binding's target is healthy in its group.
+func (r *Reconciler) allHealthy(ctx context.Context, b *binding.Binding, g group) *hold {
 	res, _ := r.groups.Get(b.Key())
 	if !res.Resolved() {
 		return waiting("the group of binding %s is not known", b.Name)
@@ -310,10 +311,17 @@ func (r *Reconciler) allHealthy(b *binding.Binding, g group) *hold {
 		if noPort := (*binding.NoPortError)(nil); errors.As(err, &noPort) {
 			return waiting("the Service has no port of binding %s", b.Name)
 		}
-		lacks := (*binding.LacksPortError)(nil)
-		if claim == gate.NotTarget || errors.As(err, &lacks) && binding.LeftOut(binding.Workload(&g.pods[i]), g.service, res.Group, b.ServiceRef, g.pods) {
+
+		none := claim == gate.NotTarget
+		if lacks := (*binding.LacksPortError)(nil); errors.As(err, &lacks) {
+			if none, err = binding.LeftOut(ctx, r.client, binding.Workload(&g.pods[i]), g.service, res.Group, b.ServiceRef); err != nil {
+				return waiting("the pods of the Service cannot be found")
+			}
+		}
+		if none {
 			continue
 		}
+
 		if claim != gate.Claimed || view.Snapshot.Targets[t].State != gate.Healthy {
 			return waiting("the target of pod %s is not healthy", g.pods[i].Name)
 		}

@@ -12,13 +12,13 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/internal/binding"
-	"github.com/podgate/podgate/internal/index"
 )
 
 // Owns reports whether a condition type is the gate of a binding.
@@ -35,7 +35,7 @@ type Cache struct {
 // New makes a cache of objects.
 func New(ctx context.Context, objects ...client.Object) (*Cache, error) {
 	c := &Cache{kinds: map[reflect.Type]toolscache.Indexer{}}
-	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, index.Pods(Owns)} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, binding.PodIndexes(Owns)} {
 		if err := register(ctx, c); err != nil {
 			return nil, err
 		}
@@ -102,7 +102,12 @@ func (c *Cache) List(_ context.Context, into client.ObjectList, options ...clien
 
 	objects := make([]runtime.Object, 0, len(found))
 	for _, f := range found {
-		objects = append(objects, f.(runtime.Object))
+		if o.LabelSelector != nil && !o.LabelSelector.Matches(labels.Set(f.(client.Object).GetLabels())) {
+			continue
+		}
+		if objects = append(objects, f.(runtime.Object)); int64(len(objects)) == o.Limit {
+			break
+		}
 	}
 
 	return meta.SetList(into, objects)
