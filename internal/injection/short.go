@@ -4,6 +4,7 @@
 package injection
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -87,13 +88,22 @@ func short(pod Pod, m drain.Manifest, c Candidates) Shortfall {
 			s.Injected, s.AtOnce = m.Injected(serving), serving.AtOnce
 		}
 
-		// What two bindings miss by as much, such as with a grace period that a long hook outlasts, the longer need says better.
-		if missed := s.Hook + s.Grace - worst.Hook - worst.Grace; !s.Empty() && (missed > 0 || missed == 0 && s.Need > worst.Need) {
+		if !s.Empty() && s.worse(worst) {
 			worst = s
 		}
 	}
 
 	return worst
+}
+
+// worse reports whether this says better than another what a pod lacks: who misses more, or, with as much such as with a grace
+// period that a long hook outlasts, who needs longer. Of equals it is the first by name, so that the text does not change.
+func (s Shortfall) worse(than Shortfall) bool {
+	return cmp.Or(
+		cmp.Compare(s.Hook+s.Grace, than.Hook+than.Grace),
+		cmp.Compare(s.Need, than.Need),
+		strings.Compare(than.Binding, s.Binding),
+	) > 0
 }
 
 // ServingStop is how the container ends that serves the binding which needs longest, and for how many seconds it sleeps at
