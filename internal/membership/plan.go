@@ -277,10 +277,13 @@ func (p *planner) removeStranger(t gate.Target) {
 	}
 }
 
-// MayServe reports whether a load balancer calls a target healthy, or has not found out
-// yet: another cluster's new pod must get the time to become healthy, while a dead pod's
-// target stays neither for long.
-func MayServe(h gate.Health) bool { return h.State == gate.Healthy || h.State == gate.Initial }
+// MayServe reports whether a load balancer calls a target healthy, or says nothing of the target
+// itself: it has not found out yet, as of another cluster's new pod, nobody uses the group, as before
+// that cluster's listener is there, or it has trouble of its own. A dead pod's target gets no
+// requests meanwhile, and fails its checks as soon as there are any.
+func MayServe(h gate.Health) bool {
+	return h.State == gate.Healthy || h.State == gate.Initial || h.NotInUse || h.Own
+}
 
 // removeTerminating lets all go when something else serves; otherwise the one that can
 // stay longest does, while its containers serve, until it must go to be drained in time.

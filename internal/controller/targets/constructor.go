@@ -58,6 +58,8 @@ type Options struct {
 	// Allowed returns the first of some things that the bindings of a namespace may not name, as binding.Names spells
 	// them. All may name everything when it is nil.
 	Allowed func(ctx context.Context, namespace string, things []string) (refused string, err error)
+	// Namespace is the only one whose objects podgate sees; all when empty.
+	Namespace string
 	// AbsenceGrace is how long a Service, a port or all pods must be missing before running targets go.
 	AbsenceGrace time.Duration
 	// Floor is how many running targets of a group stay while pods that should serve do not; 1 when 0.
@@ -136,7 +138,7 @@ func NewReconciler(c client.Client, provider balancer.Provider, observer Observe
 	states := newStates()
 	return &Reconciler{
 		client: c, provider: provider, observer: observer, registry: registry,
-		report: newReporter(c, o.Recorder, states, guarded),
+		report: newReporter(c, states, guarded, o),
 		registrar: &registrar{
 			provider: provider, observer: observer, pending: newPendingCalls(o.Now, o.Drivers.Lag),
 			drains: drains, metrics: calls, now: o.Now,

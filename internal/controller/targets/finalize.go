@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -146,7 +147,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (remains, er
 
 	// What leaves comes first: looking after drains gives way to all other calls.
 	err = errors.Join(r.registrar.deregister(ctx, group, removed, who), who.record.Err())
-	return r.remaining(ctx, group, len(shown) > 0, foreign), err
+	return r.remaining(ctx, b.Key(), group, len(shown) > 0, foreign), err
 }
 
 // keepObserved has the whole group of a deleted binding observed on, since its pods still drain, but as one that is being left.
@@ -169,10 +170,10 @@ type remains struct {
 }
 
 // remaining returns for what a deleted binding has to stay, and looks after drains that go on only so.
-func (r *Reconciler) remaining(ctx context.Context, group balancer.Group, holds bool, foreign []gate.Target) remains {
+func (r *Reconciler) remaining(ctx context.Context, key types.NamespacedName, group balancer.Group, holds bool, foreign []gate.Target) remains {
 	rest := remains{foreign: foreign}
-	if len(foreign) > 0 {
-		rest.takes, rest.poll = noticed(group), lookEvery
+	if every := r.states.looks(key, len(foreign) > 0); every > 0 {
+		rest.takes, rest.poll = noticed(group), every
 	}
 
 	// The next attempt looks after the drains again, so that a failure delays the binding and nothing else.
@@ -189,11 +190,11 @@ func (r *Reconciler) leaves(ctx context.Context, b *binding.Binding, foreign []g
 	if len(foreign) == 0 {
 		return
 	}
-	log.FromContext(ctx).Info("Left targets in a deleted binding's group that serve and are of no pod of this cluster", "targets", len(foreign), "first", foreign[0].String())
+	log.FromContext(ctx).Info("Left targets in a deleted binding's group of no known pod that do not fail their checks", "targets", len(foreign), "first", foreign[0].String())
 
-	what := fmt.Sprintf("%d targets, such as %s, stay in the group of this deleted binding: they serve at addresses that no pod of this cluster has. Deregister them by hand if nobody needs them.", len(foreign), foreign[0])
+	what := fmt.Sprintf("%d targets, such as %s, stay in the group of this deleted binding: no pod of %s has their addresses, and they do not fail their checks. Deregister them by hand if nobody needs them.", len(foreign), foreign[0], r.report.sees)
 	if len(foreign) == 1 {
-		what = fmt.Sprintf("1 target, %s, stays in the group of this deleted binding: it serves at an address that no pod of this cluster has. Deregister it by hand if nobody needs it.", foreign[0])
+		what = fmt.Sprintf("1 target, %s, stays in the group of this deleted binding: no pod of %s has its address, and it does not fail its checks. Deregister it by hand if nobody needs it.", foreign[0], r.report.sees)
 	}
 	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonForeignTargets, "Delete", "%s", what)
 }

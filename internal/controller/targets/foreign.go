@@ -19,8 +19,15 @@ import (
 	"github.com/podgate/podgate/internal/membership"
 )
 
-// lookEvery is how often a group is read while a target that may be a dead pod's seems to serve.
-const lookEvery = 5 * time.Second
+// lookEvery is how often a group is read while a target that may be a dead pod's seems to serve, and lookShare the least time
+// between the reads of two such groups: a new leader finds all of them at once, and the account's other calls come first.
+const (
+	lookEvery = 5 * time.Second
+	lookShare = 500 * time.Millisecond
+)
+
+// thisCluster are the pods that podgate sees unless it watches one namespace.
+const thisCluster = "this cluster"
 
 // foreign returns which targets are at addresses that no pod of this cluster has; nil when such may be removed, because a
 // record says which targets are this cluster's, or a person said so. Only those are looked up of which this process knows
@@ -62,15 +69,12 @@ func noticed(group balancer.Group) time.Duration {
 	return max(group.HealthCheckInterval*time.Duration(group.UnhealthyThreshold+1)+gate.Lag, 30*time.Second)
 }
 
-// looksAgain returns when to read the group again, since a target that is held as somebody else's may be that of a pod
+// looksAgain returns how often to read the group, since a target that is held as somebody else's may be that of a pod
 // which died while podgate was away, and its load balancer is about to say so; zero when that is not to be expected.
-func (r *Reconciler) looksAgain(p *pass) time.Time {
-	for _, h := range p.plan.Held {
-		if h.Guard == membership.GuardForeign && r.now().Before(p.history.orphans[h.Target].Add(noticed(p.group))) {
-			return r.now().Add(lookEvery)
-		}
-	}
-	return time.Time{}
+func (r *Reconciler) looksAgain(p *pass) time.Duration {
+	return r.states.looks(p.binding.Key(), slices.ContainsFunc(p.plan.Held, func(h membership.Held) bool {
+		return h.Guard == membership.GuardForeign && r.now().Before(p.history.orphans[h.Target].Add(noticed(p.group)))
+	}))
 }
 
 // foreigners returns which of the targets that a plan holds are held as somebody else's.
@@ -85,14 +89,14 @@ func foreigners(held []membership.Held) []gate.Target {
 }
 
 // foreignMessage says what is held as somebody else's, and the ways out of that.
-func foreignMessage(b *binding.Binding, held []gate.Target) string {
+func (r *reporter) foreignMessage(b *binding.Binding, held []gate.Target) string {
 	if len(held) == 0 {
 		return ""
 	}
 
-	what := fmt.Sprintf("%d targets of the group, such as %s, serve or are being checked at addresses that no pod of this cluster has, so podgate does not remove them", len(held), held[0])
+	what := fmt.Sprintf("%d targets of the group, such as %s, are at addresses that no pod of %s has and do not fail their checks, so podgate does not remove them", len(held), held[0], r.sees)
 	if len(held) == 1 {
-		what = fmt.Sprintf("1 target of the group, %s, serves or is being checked at an address that no pod of this cluster has, so podgate does not remove it", held[0])
+		what = fmt.Sprintf("1 target of the group, %s, is at an address that no pod of %s has and does not fail its checks, so podgate does not remove it", held[0], r.sees)
 	}
 
 	share := "If clusters share the group, set spec.multiClusterTargetGroup in each of them."
@@ -100,6 +104,14 @@ func foreignMessage(b *binding.Binding, held []gate.Target) string {
 		share = "If clusters share the group, give each one a group of its own: only a TargetGroupBinding can share one, by spec.multiClusterTargetGroup."
 	}
 
-	return fmt.Sprintf("%s: another cluster, another controller or a person may have registered what serves there. %s If podgate is to remove what no pod here serves, annotate this binding with %s=%s. Otherwise deregister it by hand.",
-		what, share, v1alpha1.RemoveForeignAnnotation, b.UID)
+	return fmt.Sprintf("%s: %s, another controller or a person may have registered what is there. %s If podgate is to remove what no pod here serves, annotate this binding with %s=%s. Otherwise deregister it by hand.",
+		what, r.others(), share, v1alpha1.RemoveForeignAnnotation, b.UID)
+}
+
+// others are whose pods podgate does not see, and that may be in a group all the same.
+func (r *reporter) others() string {
+	if r.sees == thisCluster {
+		return "another cluster"
+	}
+	return "another namespace or cluster"
 }

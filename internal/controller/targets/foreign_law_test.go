@@ -4,6 +4,7 @@
 package targets
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -38,6 +40,9 @@ func TestLaw3HealthyStrangersStay(t *testing.T) {
 		"pods here never start":   {pods: func(w *world) { w.pod(1); w.unready(1) }, want: ""},
 		"pods here serve":         {pods: func(w *world) { w.pod(1) }, want: "register 1"},
 		"the other cluster rolls": {change: func(w *world) { w.foreign(gate.Initial, 11) }, want: ""},
+		"no listener yet":         {change: func(w *world) { w.rows[at(12)] = gate.Health{State: gate.Unused, NotInUse: true} }, want: ""},
+		"the load balancer fails": {change: func(w *world) { w.rows[at(12)] = gate.Health{State: gate.Unavailable, Own: true} }, want: ""},
+		"it cannot be checked":    {change: func(w *world) { w.foreign(gate.Unused, 12) }, want: "deregister 12"},
 		"one of them fails":       {change: func(w *world) { w.foreign(gate.Unhealthy, 12) }, want: "deregister 12"},
 		"another namespace has the address": {
 			pods: func(w *world) { w.pod(11).Namespace, w.pods[name(11)].Labels = "other", nil }, want: "deregister 11",
@@ -264,5 +269,119 @@ func TestLaw3TakenOverStrangersStay(t *testing.T) {
 	w.pass(5*time.Minute, false)
 	if got := w.made(); got != "deregister 11" {
 		t.Errorf("it fails its checks: calls %q", got)
+	}
+}
+
+// TestLaw3StrangersAndANewLeader: strangers that are held for months say nothing about what another leader removed a moment
+// ago, so the new one goes on at once. A guard that ceased beside them a moment ago does.
+func TestLaw3StrangersAndANewLeader(t *testing.T) {
+	w := newWorld(t)
+	w.serve(upTo(6)...)
+	w.foreign(gate.Healthy, 11)
+	w.reconcile()
+	w.let(time.Hour)
+
+	w.restart()
+	w.unready(1)
+	w.reconcile()
+	if got := w.made(); got != "deregister 1" {
+		t.Errorf("one of six is not ready: calls %q, want its target removed at once", got)
+	}
+	w.let(time.Hour)
+
+	// One replacement never starts, so those that were replaced go within the limit, after a minute.
+	w.green(21, 22, 23, 24, 25)
+	w.unready(25)
+	w.pods[name(4)].Labels, w.pods[name(5)].Labels, w.pods[name(6)].Labels = map[string]string{"app": "green"}, map[string]string{"app": "green"}, map[string]string{"app": "green"}
+	w.reconcile()
+	for n := 21; n <= 24; n++ {
+		w.rows[at(n)] = gate.Health{State: gate.Healthy}
+	}
+	w.reconcile()
+	w.let(time.Minute)
+	if got := w.made(); got != "register 21 22 23 24, deregister 2 3" {
+		t.Fatalf("two were replaced: calls %q", got)
+	}
+
+	w.let(5 * time.Second)
+	w.restart()
+	for n := 4; n <= 6; n++ {
+		w.unready(n)
+	}
+	w.reconcile()
+	w.let(40 * time.Second)
+	if got := w.made(); got != "" {
+		t.Errorf("two of nine went within a minute, and the new leader cannot see it: calls %q", got)
+	}
+	w.let(time.Minute)
+	if got := w.made(); got != "deregister 4 5 6" {
+		t.Errorf("a minute later: calls %q", got)
+	}
+}
+
+// TestNewLeaderReportsGuardsOnce: what the condition says already is no news, though its reason names one guard only.
+func TestNewLeaderReportsGuardsOnce(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1, 2)
+	w.foreign(gate.Healthy, 11)
+	w.unready(1)
+	w.unready(2)
+	w.reconcile()
+	w.let(time.Minute)
+	told := strings.Join(w.told(), " ")
+	if !strings.Contains(told, v1alpha1.ReasonForeignTargets) || !strings.Contains(told, v1alpha1.ReasonHeldAtFloor) {
+		t.Fatalf("people are told %q, want both guards", told)
+	}
+
+	w.restart()
+	w.reconcile()
+	w.let(time.Minute)
+	if told := w.told(); len(told) > 0 {
+		t.Errorf("a new leader tells people again: %q", told)
+	}
+}
+
+// TestStrangersOfOneNamespace: who sees one namespace says nothing of the cluster.
+func TestStrangersOfOneNamespace(t *testing.T) {
+	w := newWorld(t)
+	w.report.sees = `namespace "shop"`
+	w.foreign(gate.Healthy, 11)
+	w.reconcile()
+	w.let(time.Minute)
+	held := meta.FindStatusCondition(w.bindings["web-tg"].Status.Conditions, v1alpha1.ConditionTargetsHeld)
+	if held == nil || !strings.Contains(held.Message, `no pod of namespace "shop"`) || !strings.Contains(held.Message, "another namespace or cluster") {
+		t.Errorf("the binding says %+v", held)
+	}
+}
+
+// TestManyGroupsWithStrangersShareTheReads: a new leader finds strangers in a hundred groups at once, each of which may be a
+// dead pod's. To see it, it reads two groups a second, and each of a few within five seconds.
+func TestManyGroupsWithStrangersShareTheReads(t *testing.T) {
+	for groups, atMost := range map[int]float64{1: 0.21, 5: 1.01, 100: 2.01} {
+		w := newWorld(t)
+		w.foreign(gate.Healthy, 11)
+		var keys []types.NamespacedName
+		for n := range groups {
+			name := fmt.Sprintf("tg-%d", n)
+			w.bind(name, 0).Spec.TargetGroupARN = "arn:" + name
+			keys = append(keys, types.NamespacedName{Namespace: "shop", Name: name})
+		}
+
+		// At first whoever registered them may be unknown; then all are looked at.
+		var looks float64
+		for range 3 {
+			looks = 0
+			for _, key := range keys {
+				res, err := w.try(key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				looks += 1 / res.RequeueAfter.Seconds()
+			}
+			w.clock = w.clock.Add(gate.Lag)
+		}
+		if looks > atMost || looks < 0.19 {
+			t.Errorf("%d groups are looked at %.2f times a second, want at most %.2f", groups, looks, atMost)
+		}
 	}
 }

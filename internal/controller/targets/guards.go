@@ -55,6 +55,10 @@ var heldBy = map[membership.Guard]held{
 
 // guards reports what a plan holds and why.
 func (r *reporter) guards(b *binding.Binding, svc *corev1.Service, plan membership.Plan) {
+	if r.undecided(b, plan) {
+		return // What the binding says stands.
+	}
+
 	foreign, guarded := foreigners(plan.Held), 0
 	for _, h := range plan.Held {
 		if h.Guard != "" && h.Guard != membership.GuardForeign {
@@ -62,12 +66,21 @@ func (r *reporter) guards(b *binding.Binding, svc *corev1.Service, plan membersh
 		}
 	}
 
-	r.states.report(b, func(known *reported) { known.foreign = foreignMessage(b, foreign) })
+	r.states.report(b, func(known *reported) { known.foreign = r.foreignMessage(b, foreign) })
 	r.metrics.held.WithLabelValues(b.Namespace, b.Key().Name).Set(float64(guarded))
 	r.metrics.foreign.WithLabelValues(b.Namespace, b.Key().Name).Set(float64(len(foreign)))
 	for _, g := range r.guardEvents(b, svc, plan.Guards()) {
 		r.metrics.activations.WithLabelValues(string(g)).Inc()
 	}
+}
+
+// undecided reports whether this process is about to find out whose targets are that another one held as somebody else's.
+func (r *reporter) undecided(b *binding.Binding, plan membership.Plan) bool {
+	var known bool
+	r.states.report(b, func(r *reported) { known = r.guardsKnown })
+	said := guardsOf(meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld))
+	return !known && slices.Contains(said, membership.GuardForeign) && len(foreigners(plan.Held)) == 0 &&
+		slices.ContainsFunc(plan.Held, func(h membership.Held) bool { return h.Guard == "" })
 }
 
 // guardEvents reports on the binding and its Service, once each, which guards begin and which cease to
@@ -122,10 +135,36 @@ func (r *reporter) replaceGuards(b *binding.Binding, now []membership.Guard) []m
 		return before.guards
 	}
 
-	c := meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld)
+	return guardsOf(meta.FindStatusCondition(*b.Conditions, v1alpha1.ConditionTargetsHeld))
+}
+
+// guardsOf returns the guards that a condition says keep targets: the first by its reason, and others by what it says of them.
+func guardsOf(c *metav1.Condition) []membership.Guard {
+	if c == nil || c.Status != metav1.ConditionTrue {
+		return nil
+	}
 	return slices.DeleteFunc(slices.Clone(membership.Guards), func(g membership.Guard) bool {
-		return c == nil || c.Reason != heldBy[g].reason
+		text := heldBy[g].message
+		return c.Reason != heldBy[g].reason && (text == "" || !strings.Contains(c.Message, text))
 	})
+}
+
+// running returns those guards that keep running targets.
+func running(guards []membership.Guard) []membership.Guard {
+	return without(guards, []membership.Guard{membership.GuardForeign})
+}
+
+// setCondition takes a condition in, and reports whether anything changed. That which says what is held gets the time at which
+// the last guard of running targets ceased, even if it stays true for what is somebody else's: the next leader goes by it.
+func (r *reporter) setCondition(b *binding.Binding, c metav1.Condition) bool {
+	guarded := len(running(guardsOf(meta.FindStatusCondition(*b.Conditions, c.Type)))) > 0
+	c.LastTransitionTime = metav1.NewTime(r.now()) // Counts where the status changes.
+	changed := meta.SetStatusCondition(b.Conditions, c)
+
+	if now := meta.FindStatusCondition(*b.Conditions, c.Type); guarded && len(running(guardsOf(now))) == 0 {
+		now.LastTransitionTime = metav1.NewTime(r.now())
+	}
+	return changed
 }
 
 // forgetGuards forgets the guards of a binding that podgate does not serve.

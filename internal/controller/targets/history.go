@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
@@ -87,11 +86,11 @@ func unknownAt(b *binding.Binding, now time.Time) time.Time {
 	switch {
 	case held == nil && !pruned:
 		return time.Time{}
-	case held == nil || held.Status == metav1.ConditionTrue:
+	case held == nil || len(running(guardsOf(held))) > 0:
 		return now
 	}
 
-	// What is stored has no fractions, and is another machine's time.
+	// Strangers may be held on for ever. What is stored has no fractions, and is another machine's time.
 	if ended := held.LastTransitionTime.Add(time.Second); ended.Before(now) {
 		return ended
 	}

@@ -38,7 +38,7 @@ type pass struct {
 	foreign func(gate.Target) bool
 	// plan is what is to change.
 	plan membership.Plan
-	// look is when to read the group again to see whether what may be somebody else's serves still; zero when not sooner
+	// look is when to read the group again to see whether what may be somebody else's still serves; zero when not sooner
 	// than anyway.
 	look time.Time
 
@@ -135,8 +135,11 @@ func (r *Reconciler) follow(ctx context.Context, p *pass) {
 	if p.observed == nil && len(p.plan.Held) > 0 {
 		r.observer.Refresh(p.group.Ref) // They are being deleted, and only a read can show that others serve.
 	}
-	if p.look = r.looksAgain(p); !p.look.IsZero() && r.now().Sub(p.view.Snapshot.Started) >= lookEvery {
-		r.observer.Refresh(p.group.Ref)
+	if every := r.looksAgain(p); every > 0 {
+		p.look = r.now().Add(every)
+		if r.now().Sub(p.view.Snapshot.Started) >= every {
+			r.observer.Refresh(p.group.Ref)
+		}
 	}
 
 	if p.observed != nil { // Until then what the binding says stands.

@@ -75,10 +75,12 @@ type states struct {
 	// holders are the bindings by the pods that their groups hold without selecting them, as serviceState.unselected has
 	// it: each event of a pod asks for them.
 	holders map[types.NamespacedName][]types.NamespacedName
+	// looking are the bindings whose groups may hold dead pods' targets that seem to serve.
+	looking map[types.NamespacedName]struct{}
 }
 
 func newStates() *states {
-	return &states{of: map[types.NamespacedName]*state{}, holders: map[types.NamespacedName][]types.NamespacedName{}}
+	return &states{of: map[types.NamespacedName]*state{}, holders: map[types.NamespacedName][]types.NamespacedName{}, looking: map[types.NamespacedName]struct{}{}}
 }
 
 // get returns a copy of what is remembered of a binding; the zero value when that is nothing.
@@ -107,6 +109,7 @@ func (s *states) stop(key types.NamespacedName) {
 	defer s.mu.Unlock()
 	if known := s.of[key]; known != nil {
 		s.release(key, known)
+		delete(s.looking, key)
 		known.service = serviceState{}
 	}
 }
@@ -118,6 +121,7 @@ func (s *states) forget(key types.NamespacedName) {
 	if known := s.of[key]; known != nil {
 		s.release(key, known)
 	}
+	delete(s.looking, key)
 	delete(s.of, key)
 }
 
@@ -173,6 +177,19 @@ func (s *states) hold(key types.NamespacedName, pods []types.NamespacedName) {
 			s.holders[pod] = append(s.holders[pod], key)
 		}
 	})
+}
+
+// looks notes whether a binding's group may hold dead pods' targets that seem to serve, and returns how often to read it for
+// that: more seldom the more such groups there are; zero when it is not to be read.
+func (s *states) looks(key types.NamespacedName, may bool) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !may {
+		delete(s.looking, key)
+		return 0
+	}
+	s.looking[key] = struct{}{}
+	return max(lookEvery, time.Duration(len(s.looking))*lookShare)
 }
 
 // release forgets which pods a binding's group holds; mu is held.

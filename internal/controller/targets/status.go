@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -110,10 +111,17 @@ type reporter struct {
 	recorder events.EventRecorder
 	states   *states
 	metrics  *guardMetrics
+	now      func() time.Time
+	// sees are the pods that podgate knows of, for people.
+	sees string
 }
 
-func newReporter(c client.Client, recorder events.EventRecorder, s *states, m *guardMetrics) *reporter {
-	return &reporter{client: c, recorder: recorder, states: s, metrics: m}
+func newReporter(c client.Client, s *states, m *guardMetrics, o Options) *reporter {
+	r := &reporter{client: c, recorder: o.Recorder, states: s, metrics: m, now: o.Now, sees: thisCluster}
+	if o.Namespace != "" {
+		r.sees = fmt.Sprintf("namespace %q", o.Namespace)
+	}
+	return r
 }
 
 // ready reports a verdict as the binding's Ready condition.
@@ -196,7 +204,7 @@ func (r *reporter) write(ctx context.Context, b *binding.Binding, reason string,
 
 	for _, c := range conditions {
 		c.ObservedGeneration, c.Message = b.Generation, limit.Cut(c.Message, limit.Message) // What people wrote may be in it.
-		changed = meta.SetStatusCondition(b.Conditions, c) || changed
+		changed = r.setCondition(b, c) || changed
 	}
 
 	changed = b.WriteCount() || changed
