@@ -5,6 +5,7 @@ package lbc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -144,13 +145,32 @@ func (r *Records) Delete(ctx context.Context, b *binding.Binding) error {
 
 // believed reports whether what is stored was recorded for this binding, and not copied from another cluster along with
 // it: podgate signs what it writes with the binding's UID, and what AWS Load Balancer Controller wrote is younger than the
-// binding. A copy may be made within the same second, which is therefore not younger. What is not believed is replaced.
+// binding. A copy may be made within the same second, which is therefore not younger, but that controller writes its own
+// again as targets come and go. What is not believed is replaced.
 func (r *Record) believed() bool {
 	if of, signed := r.stored.Annotations[v1alpha1.RecordOfAnnotation]; signed {
 		return of == string(r.uid)
 	}
 	made := r.stored.CreationTimestamp
-	return made.IsZero() || made.After(r.created)
+	return made.IsZero() || made.After(r.created) || recordedAt(&r.stored).After(r.created)
+}
+
+// recordedAt returns when the targets of a record were last written, as the API server noted; zero when it did not. A copy
+// that brings such notes along was written before it was made.
+func recordedAt(cm *corev1.ConfigMap) time.Time {
+	var last time.Time
+	for _, entry := range cm.ManagedFields {
+		var wrote struct {
+			Data map[string]any `json:"f:data"`
+		}
+		if entry.Time == nil || entry.FieldsV1 == nil || json.Unmarshal(entry.FieldsV1.GetRawBytes(), &wrote) != nil {
+			continue
+		}
+		if _, targets := wrote.Data["f:"+elbv2.LBCTargetsKey]; targets && entry.Time.After(last) {
+			last = entry.Time.Time
+		}
+	}
+	return last
 }
 
 func (r *Record) parse() {

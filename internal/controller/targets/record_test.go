@@ -337,3 +337,40 @@ func TestLaw3CopiedRecordIsNotBelieved(t *testing.T) {
 		}
 	}
 }
+
+// TestLaw2RecordOfTheSameSecond: AWS Load Balancer Controller records what it registers in the second in which a binding is
+// made, too. That the record was written later as well shows that it is this binding's, unlike a copy.
+func TestLaw2RecordOfTheSameSecond(t *testing.T) {
+	made := noon.Add(-time.Hour)
+	wrote := func(field string, at time.Time) metav1.ManagedFieldsEntry {
+		time := metav1.NewTime(at)
+		return metav1.ManagedFieldsEntry{Manager: "controller", Operation: metav1.ManagedFieldsOperationUpdate, Time: &time, FieldsV1: metav1.NewFieldsV1(field)}
+	}
+	const data, labels = `{"f:data":{".":{},"f:targets":{}}}`, `{"f:metadata":{"f:labels":{"f:team":{}}}}`
+	for what, tc := range map[string]struct {
+		fields []metav1.ManagedFieldsEntry
+		want   string
+	}{
+		"it was written again":             {[]metav1.ManagedFieldsEntry{wrote(labels, made), wrote(data, made.Add(time.Minute))}, "deregister 1"},
+		"it was not":                       {[]metav1.ManagedFieldsEntry{wrote(data, made)}, ""},
+		"a copy got a label":               {[]metav1.ManagedFieldsEntry{wrote(data, made.Add(-time.Hour)), wrote(labels, made.Add(time.Minute))}, ""},
+		"it was written, and got a label":  {[]metav1.ManagedFieldsEntry{wrote(data, made.Add(time.Minute)), wrote(labels, made.Add(time.Hour))}, "deregister 1"},
+		"nobody noted who wrote it":        {[]metav1.ManagedFieldsEntry{{Manager: "controller"}}, ""},
+		"other data was written of a copy": {[]metav1.ManagedFieldsEntry{wrote(data, made), wrote(`{"f:data":{"f:note":{}}}`, made.Add(time.Minute))}, ""},
+	} {
+		w := newSharedWorld(t)
+		b := w.bindings["web-tg"]
+		b.UID, b.CreationTimestamp = "here", metav1.NewTime(made)
+		w.keep("10.0.0.1:8080")
+		for _, cm := range w.maps {
+			cm.CreationTimestamp, cm.ManagedFields = metav1.NewTime(made), tc.fields
+		}
+
+		w.rows[at(1)] = gate.Health{State: gate.Healthy}
+		w.reconcile()
+		w.let(time.Minute)
+		if got := w.changes(); got != tc.want {
+			t.Errorf("%s: calls %q, want %q", what, got, tc.want)
+		}
+	}
+}
