@@ -37,7 +37,7 @@ func newCallMetrics(reg prometheus.Registerer, registrations *latency.Times[late
 		registrations: registrations, gates: kinds,
 		readyToRegister: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_registration_delay_seconds", Buckets: buckets,
-			Help: "Time from a pod's containers being ready to its registration, from the condition's time of one-second resolution.",
+			Help: "Time from when a pod could be registered, its containers being ready and no other controller's gate holding it back, to its registration, from the conditions' times of one-second resolution.",
 		}),
 		deleteToDeregister: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_deregistration_delay_seconds", Buckets: buckets,
@@ -97,7 +97,7 @@ func newGuardMetrics(reg prometheus.Registerer) (*guardMetrics, error) {
 		}, []string{"namespace", "binding"}),
 		foreign: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podgate_foreign_targets",
-			Help: "Targets that serve at addresses of no pod of this cluster, and are kept because they may be somebody else's.",
+			Help: "Targets at addresses of no pod that podgate knows, which do not fail their checks and are kept because they may be somebody else's.",
 		}, []string{"namespace", "binding"}),
 		activations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_guard_activations_total",
