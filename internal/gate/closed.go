@@ -231,5 +231,15 @@ func settled(pod Pod, feed Feed) time.Time {
 // in the future is another clock's and says nothing.
 func stale(now time.Time, pod Pod, feed Feed) bool {
 	before := func(since time.Time) bool { return feed.ReadAt.Before(since) && !now.Before(since) }
+	if feed.Removed {
+		return true
+	}
+
+	// While nothing can be read, what nobody took out counts as it was: another gate that closes for a moment in an outage
+	// must not keep the pod from being Ready until its end (law 8).
+	if feed.Unreadable {
+		return before(pod.ContainersReadySince)
+	}
+
 	return before(pod.ContainersReadySince) || before(feed.FreeSince) || before(pod.ClosedAt)
 }

@@ -80,6 +80,11 @@ type Feed struct {
 	// Placed: podgate registered the target for this very pod, in a group that did not
 	// hold it, so a healthy is about this pod.
 	Placed bool
+	// Removed: podgate took the target out of the group, or may have, and what the latest read
+	// says may be from before that.
+	Removed bool
+	// Unreadable: the latest read of the group failed, and ReadAt is of one before it.
+	Unreadable bool
 	// Detection is how long the load balancer may take to notice that a target is gone.
 	Detection time.Duration
 	// FailingSince is when the first of the reads began that said in a row, without a

@@ -247,6 +247,42 @@ func TestLaw1ClosedIsAskedAboutAgain(t *testing.T) {
 	}
 }
 
+// TestLaw8FlickerInAnOutage: another gate closes for a moment while the group cannot be read. What was read before counts as
+// long as podgate took nothing out of the group and the containers ran on, or the pod would not be Ready until the outage ends.
+func TestLaw8FlickerInAnOutage(t *testing.T) {
+	for reason, tc := range map[string]struct {
+		change func(*subject, *Feed)
+		opens  bool
+	}{
+		"nothing was touched":           {func(*subject, *Feed) {}, true},
+		"the group can be read":         {func(_ *subject, f *Feed) { f.Unreadable = false }, false},
+		"the target was taken out":      {func(_ *subject, f *Feed) { f.Removed = true }, false},
+		"a container was restarted":     {func(s *subject, f *Feed) { s.ContainersReadySince = f.ReadAt.Add(time.Second) }, false},
+		"its target was failing before": {func(_ *subject, f *Feed) { f.Health.State = Unhealthy }, false},
+		"it was nobody's target":        {func(_ *subject, f *Feed) { f.Present, f.Health = false, Health{State: Unused} }, false},
+		"the address may be another's":  {func(s *subject, f *Feed) { f.SeenOtherwise, f.Proven, s.Proven = false, netip.Addr{}, netip.Addr{} }, false},
+	} {
+		pod, feed := ready(time.Hour, ours), seenOtherwise(sight(Healthy, ""))
+		pod.ClosedAt, feed.FreeSince = noon.Add(-time.Minute), noon.Add(-time.Second)
+		feed.ReadAt, feed.Unreadable = noon.Add(-2*time.Minute), true
+		feed.Detection = time.Hour
+		tc.change(&pod, &feed)
+		if d := decide(noon, pod, feed, Policy{}, Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "Closed."}); (d.Condition.Status == StatusTrue) != tc.opens {
+			t.Errorf("%s: want it opened: %t, got %+v", reason, tc.opens, d)
+		}
+	}
+}
+
+// TestLaw1RemovedAMomentAgo: a group may be shown as it was before podgate took the target out, however late the read began.
+func TestLaw1RemovedAMomentAgo(t *testing.T) {
+	feed := seenOtherwise(sight(Healthy, ""))
+	feed.Removed = true
+	d := decide(noon, ready(time.Hour, ours), feed, Policy{}, Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "Closed."})
+	if d.Condition.Status == StatusTrue || !d.Waiting || d.Recheck != reread {
+		t.Errorf("want the gate closed and waiting, got %+v", d)
+	}
+}
+
 // TestLaw2HeldBackIsReleased: a binding that goes, or of which the pod is no target, releases the gate whatever
 // other gates say.
 func TestLaw2HeldBackIsReleased(t *testing.T) {

@@ -135,6 +135,9 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 	}
 
 	s.view = View{Snapshot: snap}
+	for t, p := range s.placed {
+		s.placed[t] = p.show(snap.Targets[t], snap.Started, s.described.Lag)
+	}
 	maps.DeleteFunc(s.placed, func(_ gate.Target, p placed) bool { return time.Since(p.at) > placementKept })
 
 	var pods []types.NamespacedName

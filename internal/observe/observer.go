@@ -217,7 +217,10 @@ func (o *Observer) Watch(want Interest) Sighting {
 	}
 
 	seen := in.sighting
-	seen.ReadAt, seen.FailingSince, seen.PlacedFor, seen.Err = in.readAt, in.failing, s.placed[want.Target].pod, s.view.Err
+	seen.ReadAt, seen.FailingSince, seen.Err = in.readAt, in.failing, s.view.Err
+	if p, known := s.placed[want.Target]; known {
+		seen.PlacedFor, seen.Removed = p.pod, p.pod == "" && !p.shown
+	}
 	return seen
 }
 

@@ -237,6 +237,45 @@ func TestPlacedFor(t *testing.T) {
 	})
 }
 
+// TestRemovedUntilARead: what a subject says of a target that was taken out may be older, until a read says something else than
+// healthy, or began late enough.
+func TestRemovedUntilARead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.watch(group1, podA, atA, true)
+		w.set(group1, atA, gate.Healthy)
+		time.Sleep(time.Minute)
+
+		removed := func() bool { return w.watch(group1, podA, atA, true).Removed }
+		if removed() {
+			t.Error("nobody took it out")
+		}
+
+		w.Changed(group1, Placement{Target: atA})
+		time.Sleep(gate.Lag - 2*time.Second)
+		if !removed() {
+			t.Error("it is shown as it was before")
+		}
+		time.Sleep(4 * time.Second)
+		if removed() {
+			t.Error("it is healthy, and was registered again before the lag")
+		}
+
+		w.Changed(group1, Placement{Target: atA})
+		w.set(group1, atA, gate.Draining)
+		time.Sleep(2 * time.Second)
+		if removed() {
+			t.Error("a read shows that it drains")
+		}
+
+		w.Changed(group1, Placement{Target: atA})
+		w.Changed(group1, Placement{Target: atA, Pod: "uid-a"})
+		if removed() {
+			t.Error("it was put into a group that did not hold it")
+		}
+	})
+}
+
 func TestSeenOtherwise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)

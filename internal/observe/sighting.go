@@ -55,6 +55,8 @@ type Sighting struct {
 	// PlacedFor is the pod for which podgate registered the target when the subject did
 	// not hold it, empty when it did not or that was long ago.
 	PlacedFor types.UID
+	// Removed: podgate took the target out of the subject, or may have, and no read surely shows what became of that.
+	Removed bool
 	// FailingSince is when the first of the reads began that said in a row that the target
 	// is failing; zero when the latest did not. A failed read, or a long time without one,
 	// begins the count anew.

@@ -41,7 +41,7 @@ var undescribed = Description{Lag: gate.Lag}
 
 // Placement says for which pod podgate put a target into a subject that did not hold it,
 // so that what is said of it from now on is about this pod; an empty Pod, that podgate
-// took the target out.
+// took the target out, or may have.
 type Placement struct {
 	Target gate.Target
 	Pod    types.UID
@@ -54,6 +54,16 @@ const placementKept = time.Minute
 type placed struct {
 	pod types.UID
 	at  time.Time
+	// shown: a read surely shows what became of it.
+	shown bool
+}
+
+// show takes a read into account, which may be that much behind: that a target is no longer healthy shows that it was taken
+// out, and so does a read that began late enough, whatever it says.
+func (p placed) show(h gate.Health, at time.Time, lag time.Duration) placed {
+	changed := h.State != gate.Healthy && !at.Before(p.at)
+	p.shown = p.shown || changed || !at.Before(p.at.Add(lag))
+	return p
 }
 
 // tracked is what a user says of the subject that it tracks.

@@ -5,6 +5,7 @@ package pods
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,12 +53,37 @@ func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gat
 	f.ReadAt, f.FailingSince = seen.ReadAt, seen.FailingSince
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = seen.Observed, seen.Present, seen.Health, seen.SeenOtherwise
 	f.Placed = seen.PlacedFor == e.pod.UID
+	f.Removed, f.Unreadable = seen.Removed, seen.Err != nil
 	if !f.Present {
 		f.Health = balancer.Absent()
 	}
 
 	if seen.Err != nil && !seen.Observed {
 		f.Trouble = "The target group cannot be read: " + balancer.Message(seen.Err)
+	}
+}
+
+// freed has the feeds of a pod that no other controller holds back say since when that is so, at the latest since this
+// process saw it first: some controllers set their gate's transition time again and again.
+func (r *Reconciler) freed(e *evaluation, feeds []gate.Feed) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	if slices.ContainsFunc(feeds, func(f gate.Feed) bool { return f.HeldBy != "" }) {
+		delete(r.free, e.key)
+		return
+	}
+
+	for i := range feeds {
+		if feeds[i].FreeSince.IsZero() {
+			continue
+		}
+		if r.free[e.key].uid != e.pod.UID {
+			r.free[e.key] = freed{uid: e.pod.UID, at: e.now}
+		}
+		if at := r.free[e.key].at; feeds[i].FreeSince.After(at) {
+			feeds[i].FreeSince = at
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -86,5 +87,61 @@ func TestOtherGateIsIgnored(t *testing.T) {
 	follows.Annotations = nil
 	if !policyChanged(w.binding, follows) {
 		t.Error("the policy changes, and open gates are not looked at")
+	}
+}
+
+// TestLaw8OtherGateFlickersInAnOutage: another gate closes for a moment while the group cannot be read, and nobody took the
+// target out. The pod does not stay unready until the load balancer's API is back.
+func TestLaw8OtherGateFlickersInAnOutage(t *testing.T) {
+	for what, taken := range map[string]bool{"nobody took it out": false, "it was taken out": true} {
+		w := newWorld(t)
+		w.lets(corev1.ConditionTrue)
+		w.see(sighting(gate.Healthy, "", true))
+		w.reconcile()
+
+		before := sighting(gate.Healthy, "", true)
+		before.ReadAt, before.Removed = w.clock, taken
+		w.see(before)
+		w.clock = w.clock.Add(time.Minute)
+		w.lets(corev1.ConditionFalse)
+		w.reconcile()
+		w.clock = w.clock.Add(time.Second)
+		w.lets(corev1.ConditionTrue)
+		w.reconcile()
+
+		before.Err = balancer.ErrThrottled
+		w.see(before)
+		w.reconcile()
+		if c := w.condition(); (c.Status == corev1.ConditionTrue) == taken {
+			t.Errorf("%s: the gate is %+v", what, c)
+		}
+	}
+}
+
+// TestLaw2MovingTimeOfAnotherGate: a controller that sets its gate's transition time again and again puts no time-out off.
+func TestLaw2MovingTimeOfAnotherGate(t *testing.T) {
+	w := newWorld(t)
+	w.binding.Annotations = map[string]string{v1alpha1.TimeoutAnnotation: "1m", v1alpha1.OnTimeoutAnnotation: "Open"}
+	w.see(sighting(gate.Initial, "Elb.InitialHealthChecking", true))
+	for range 8 {
+		w.lets(corev1.ConditionTrue)
+		w.reconcile()
+		w.clock = w.clock.Add(10 * time.Second)
+	}
+	if c := w.condition(); c.Reason != v1alpha1.ReasonTimedOut {
+		t.Errorf("more than a minute passed, and the gate is %+v", c)
+	}
+
+	// That it closed meanwhile counts.
+	w = newWorld(t)
+	w.binding.Annotations = map[string]string{v1alpha1.TimeoutAnnotation: "1m", v1alpha1.OnTimeoutAnnotation: "Open"}
+	w.see(sighting(gate.Initial, "Elb.InitialHealthChecking", true))
+	for n := range 8 {
+		w.lets(map[bool]corev1.ConditionStatus{true: corev1.ConditionFalse, false: corev1.ConditionTrue}[n == 4])
+		w.reconcile()
+		w.clock = w.clock.Add(10 * time.Second)
+	}
+	if c := w.condition(); c.Status == corev1.ConditionTrue {
+		t.Errorf("it was let in less than a minute ago, and the gate is %+v", c)
 	}
 }

@@ -61,6 +61,14 @@ type Reconciler struct {
 	uids map[types.NamespacedName]types.UID
 	// unclaimed is since when sources of a gate do not claim the pod.
 	unclaimed map[gateKey]absence
+	// free is since when a pod was seen without a gate of another controller that holds it back.
+	free map[types.NamespacedName]freed
+}
+
+// freed is since when that is so of the pod with a UID.
+type freed struct {
+	uid types.UID
+	at  time.Time
 }
 
 type gateKey struct {
@@ -132,6 +140,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType strin
 	facts.Leftover = r.drivers.Reported(current.Reason)
 
 	feeds := r.feeds(e, gateType, sources, facts.ContainersReady && current.Status != gate.StatusTrue)
+	r.freed(e, feeds)
 
 	// A pod that is closed by one source is missing at all of them, so one answer is for all.
 	var unknown error
@@ -233,6 +242,7 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.uids, key)
+	delete(r.free, key)
 	for k := range r.unclaimed {
 		if k.pod == key {
 			delete(r.unclaimed, k)

@@ -4,6 +4,7 @@
 package targets
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/disruption"
 	"github.com/podgate/podgate/internal/gate"
@@ -170,5 +172,30 @@ func TestLateReadyDrainsAhead(t *testing.T) {
 	w.reconcile()
 	if got := w.made(); got != "deregister 1" {
 		t.Errorf("want it drained ahead of its deletion, got %q", got)
+	}
+}
+
+// TestLaw1RemovalInDoubtIsTold: the gates hear of a target that may have been taken out although the call failed, and not of
+// one that surely was not.
+func TestLaw1RemovalInDoubtIsTold(t *testing.T) {
+	for what, tc := range map[string]struct {
+		err  error
+		told bool
+	}{
+		"no answer":  {errors.New("no answer within 10s"), true},
+		"throttled":  {balancer.ErrThrottled, false},
+		"is refused": {balancer.ErrDenied, false},
+	} {
+		w := newWorld(t)
+		w.serve(1, 2)
+		w.reconcile()
+		w.unready(1)
+		w.fail["deregister"] = tc.err
+		if _, err := w.try(web); err == nil {
+			t.Errorf("%s: want an error", what)
+		}
+		if _, told := w.placed[at(1)]; told != tc.told {
+			t.Errorf("%s: told: %t, want %t", what, told, tc.told)
+		}
 	}
 }

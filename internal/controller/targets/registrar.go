@@ -100,9 +100,13 @@ func (r *registrar) deregister(ctx context.Context, group balancer.Group, target
 	err := r.provider.Deregister(ctx, group, targets)
 	r.remember(group.Ref, targets, err, false)
 
-	done := except(targets, err)
-	removed := make([]observe.Placement, len(done))
-	for i, t := range done {
+	done, left := except(targets, err), targets
+	if err != nil && !doubtful(err) {
+		left = done
+	}
+
+	removed := make([]observe.Placement, len(left))
+	for i, t := range left {
 		removed[i].Target = t
 	}
 
