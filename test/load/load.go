@@ -16,6 +16,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ import (
 type Config struct {
 	// URL of the requests: http, with a host and a path.
 	URL string
+	// Host is the name that requests ask for, where it is not the address of URL.
+	Host string
 	// Rate is the number of requests per second (200).
 	Rate float64
 	// Burst is how many requests are sent at once (1). The rate is the same.
@@ -120,7 +123,7 @@ func New(c Config) (*Generator, error) {
 		config:  c,
 		sockets: s,
 		pool:    newPool(s, c.Connections, c.IdleTimeout),
-		head:    fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: podgate-load\r\n", u.RequestURI(), u.Host),
+		head:    fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: podgate-load\r\n", u.RequestURI(), cmp.Or(c.Host, u.Host)),
 	}, nil
 }
 

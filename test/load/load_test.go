@@ -5,9 +5,12 @@ package load
 
 import (
 	"bufio"
+	stdcmp "cmp"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -304,6 +307,25 @@ func (s Summary) goodTotal() map[string]int {
 
 // TestSlowAnswersDoNotSlowTheLoad: the server answers nobody before all have asked, which
 // a client that waits for answers before it sends more would never do.
+func TestRequestsAskForAHost(t *testing.T) {
+	for _, host := range []string{"", "web.example.com"} {
+		var mu sync.Mutex
+		asked := map[string]int{}
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[r.Host]++
+		}))
+
+		address := strings.TrimPrefix(server.URL, "http://")
+		run(t, Config{URL: server.URL, Host: host, Rate: 500, MaxRequests: 6})
+		server.Close()
+		if want := map[string]int{stdcmp.Or(host, address): 6}; !maps.Equal(asked, want) {
+			t.Errorf("host %q: requests asked for %v, want %v", host, asked, want)
+		}
+	}
+}
+
 func TestSlowAnswersDoNotSlowTheLoad(t *testing.T) {
 	const requests = 300
 	var arrived sync.WaitGroup
