@@ -35,6 +35,9 @@ type App struct {
 	Adaptive bool
 	// TargetGroupARN is what the binding refers to; no binding when empty.
 	TargetGroupARN string
+	// LatticeARN is the target group of VPC Lattice that a TargetBinding refers to; no such
+	// binding when empty.
+	LatticeARN string
 	// HAProxy is the backend that a TargetBinding refers to; no such binding when nil.
 	HAProxy *Backend
 	// RoleARN is the role to assume for calls about the group; none when empty.
@@ -61,7 +64,7 @@ type App struct {
 	LivenessPath string
 	// Tolerant pods may be scheduled to a cordoned node.
 	Tolerant bool
-	// Annotations are the TargetGroupBinding's.
+	// Annotations are the binding's.
 	Annotations map[string]string
 	// Env is the environment of the container.
 	Env map[string]string
@@ -199,7 +202,7 @@ func (a App) bindings() []schema.GroupVersionKind {
 	if a.TargetGroupARN != "" {
 		kinds = append(kinds, bindingKind)
 	}
-	if a.HAProxy != nil {
+	if a.HAProxy != nil || a.LatticeARN != "" {
 		kinds = append(kinds, ownBindingKind)
 	}
 	return kinds

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/podgate/podgate/sim/awssim"
+	"github.com/podgate/podgate/sim/awssim/lattice"
 )
 
 // Control speaks to the simulator's control API.
@@ -31,6 +32,13 @@ func (c Control) Settings(ctx context.Context) (awssim.Settings, error) {
 func (c Control) Listeners(ctx context.Context) ([]awssim.ListenerInfo, error) {
 	var l []awssim.ListenerInfo
 	err := c.call(ctx, http.MethodGet, "listeners", nil, &l)
+	return l, err
+}
+
+// Networks tell where service networks of VPC Lattice really answer.
+func (c Control) Networks(ctx context.Context) ([]lattice.FrontInfo, error) {
+	var l []lattice.FrontInfo
+	err := c.call(ctx, http.MethodGet, "networks", nil, &l)
 	return l, err
 }
 

@@ -71,7 +71,13 @@ type TargetGroupOptions struct {
 	// Name of the target group and of the load balancer.
 	Name string
 	// NLB makes a Network Load Balancer with TCP instead of an Application Load Balancer with HTTP.
-	NLB         bool
+	NLB bool
+	// Lattice makes a service of VPC Lattice in a service network. Nobody can choose how long its targets drain.
+	Lattice bool
+	// Unused makes the group alone, which nothing forwards to; of VPC Lattice only.
+	Unused bool
+	// Unchecked has health checks off; of VPC Lattice only.
+	Unchecked   bool
 	HealthCheck HealthCheck
 	// DeregistrationDelay in seconds.
 	DeregistrationDelay int
@@ -85,6 +91,8 @@ type LoadBalancer struct {
 	TargetGroupARN, ARN string
 	// URL of its listener.
 	URL string
+	// Host is the name that requests must ask for; empty when that is the address of URL.
+	Host string
 
 	elb *elb.Client
 }
@@ -97,6 +105,9 @@ var subnets = []string{"subnet-0a1b2c3d4e5f60711", "subnet-0a1b2c3d4e5f60712"}
 // CreateLoadBalancer makes a target group and a load balancer that forwards to it. It leaves
 // nothing behind when it fails.
 func (s *Simulator) CreateLoadBalancer(ctx context.Context, o TargetGroupOptions) (*LoadBalancer, error) {
+	if o.Lattice {
+		return s.createLattice(ctx, o)
+	}
 	b := &LoadBalancer{elb: s.elbAs(cmp.Or(o.AccessKeyID, AccessKeyID))}
 	if err := s.create(ctx, b, o); err != nil {
 		return nil, errors.Join(err, b.Delete(context.WithoutCancel(ctx)))
@@ -179,8 +190,13 @@ func (b *LoadBalancer) createListener(ctx context.Context, o TargetGroupOptions)
 	return *listener.Listeners[0].ListenerArn, nil
 }
 
-// Delete removes the load balancer, with its listener, and the target group.
+// Delete removes the load balancer, with its listener, and the target group. A service of VPC Lattice stays until the
+// simulator ends: its group cannot be deleted for as long as targets drain.
 func (b *LoadBalancer) Delete(ctx context.Context) error {
+	if b.elb == nil {
+		return nil
+	}
+
 	var errs []error
 	if b.ARN != "" {
 		_, err := b.elb.DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &b.ARN})

@@ -49,7 +49,7 @@ func (o SimulatorOptions) args() []string {
 	}
 	if o.RoutingDelay >= 0 {
 		d := o.RoutingDelay.String()
-		args = append(args, "--alb-drain-routing-delay", d, "--nlb-drain-routing-delay", d)
+		args = append(args, "--alb-drain-routing-delay", d, "--nlb-drain-routing-delay", d, "--lattice-drain-routing-delay", d)
 	}
 	if o.TimeScale > 0 {
 		args = append(args, "--time-scale", strconv.FormatFloat(o.TimeScale, 'g', -1, 64))
@@ -70,6 +70,10 @@ type Simulator struct {
 	exited  chan struct{}
 	exitErr error
 	log     *tail
+
+	// joining is held while a service network is made, by the accounts in which one is.
+	joining  sync.Mutex
+	networks map[string]network
 }
 
 // firstLine is what the program says once it listens.

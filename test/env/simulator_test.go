@@ -232,7 +232,7 @@ func TestASimulatorThatDoesNotStartSaysWhy(t *testing.T) {
 func TestSimulatorFlags(t *testing.T) {
 	o := SimulatorOptions{Listen: "1.2.3.4:5", DataAddress: "1.2.3.4", Region: "r", Profile: "nlb", RoutingDelay: 17e9, TimeScale: 2.5, Args: []string{"--relaxed"}}
 	want := "--listen 1.2.3.4:5 --data-address 1.2.3.4 --ephemeral-ports --region r --profile nlb " +
-		"--alb-drain-routing-delay 17s --nlb-drain-routing-delay 17s --time-scale 2.5 --relaxed"
+		"--alb-drain-routing-delay 17s --nlb-drain-routing-delay 17s --lattice-drain-routing-delay 17s --time-scale 2.5 --relaxed"
 	if got := strings.Join(o.args(), " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
