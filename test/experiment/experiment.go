@@ -148,10 +148,11 @@ func (e *experiment) parameters(ctx context.Context) (report.Demo, error) {
 		return report.Demo{}, err
 	}
 
+	timing := o.timing(s)
 	return report.Demo{Parameters: report.Parameters{
 		RatePerSecond: o.rate, Replicas: o.replicas, MaxSurge: o.maxSurge, MaxUnavailable: o.maxUnavailable,
-		Profile: o.profile, RoutingDelaySeconds: o.routes(s.Profiles[o.profile].DrainRoutingDelaySeconds),
-		DeregistrationDelaySeconds: o.deregistrationDelay, TimeScale: s.TimeScale, Controller: filepath.Base(o.controllerManifest),
+		Profile: o.profile, RegistrationDelaySeconds: timing.RegistrationDelaySeconds, RoutableDelaySeconds: timing.RoutableDelaySeconds,
+		RoutingDelaySeconds: timing.DrainRoutingDelaySeconds, DeregistrationDelaySeconds: o.drains(s), TimeScale: s.TimeScale, Controller: filepath.Base(o.controllerManifest),
 		HealthCheck: report.HealthCheck{
 			IntervalSeconds: int(o.healthCheck.Interval), TimeoutSeconds: int(o.healthCheck.Timeout),
 			HealthyThreshold: int(o.healthCheck.Healthy), UnhealthyThreshold: int(o.healthCheck.Unhealthy), Path: o.healthCheck.Path,

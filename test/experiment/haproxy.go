@@ -94,6 +94,8 @@ func (p *proxy) url() string {
 	return fmt.Sprintf("http://%s:%d/", p.options.dataAddress, proxyFrontendPort)
 }
 
+func (p *proxy) host() string { return "" }
+
 func (p *proxy) bind(a *env.App) {
 	check := p.options.healthCheck
 	a.HAProxy = &env.Backend{

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/test/env"
 	"github.com/podgate/podgate/test/experiment/report"
 )
@@ -58,12 +59,12 @@ func (o *options) bind(f *pflag.FlagSet) {
 	f.StringVar(&o.listen, "simulator-listen", "172.30.0.2:4566", "address of its AWS API, which the controller must reach")
 	f.StringVar(&o.dataAddress, "data-address", "172.30.0.2", "address of its listeners")
 	f.StringVar(&o.region, "region", "eu-west-1", "region that it simulates")
-	f.StringVar(&o.profile, "profile", "alb", "kind of load balancer: alb or nlb, simulated, or haproxy, a real one")
+	f.StringVar(&o.profile, "profile", "alb", "kind of load balancer: alb, nlb or lattice, simulated, or haproxy, a real one")
 	f.StringArrayVar(&o.simulatorArgs, "simulator-arg", nil, "further flag of the program, as --simulator-arg=--refuse-draining; may be repeated")
 	f.StringVar(&o.simulatorLog, "simulator-log", "out/awssim.log", "file for what the program prints; none when empty")
-	f.DurationVar(&o.routingDelay, "routing-delay", -1, "how long the data path routes to a target after the API says draining; the profile's own when negative (alb: 17s)")
+	f.DurationVar(&o.routingDelay, "routing-delay", -1, "how long the data path routes to a target after the API says draining; the profile's own when negative (alb: 17s, lattice: 5s)")
 	f.Float64Var(&o.timeScale, "time-scale", 1, "how many times faster than the wall the load balancer's clocks run")
-	f.IntVar(&o.deregistrationDelay, "deregistration-delay", 30, "deregistration delay of the target group, in seconds")
+	f.IntVar(&o.deregistrationDelay, "deregistration-delay", 30, "deregistration delay of the target group, in seconds; nobody can choose that of VPC Lattice, --simulator-arg=--lattice-drain-delay=90s simulates another")
 	f.StringVar(&o.healthCheck.Path, "health-check-path", "/healthz", "path of the health check")
 	f.Int32Var(&o.healthCheck.Interval, "health-check-interval", 5, "seconds between two health checks of a target")
 	f.Int32Var(&o.healthCheck.Timeout, "health-check-timeout", 2, "seconds that a health check may take")
@@ -98,7 +99,8 @@ func (o *options) validate() error {
 
 	bad(o.rate <= 0 || o.rate > 10000 || math.IsNaN(o.rate), "--rate: %g is not between 0 and 10000", o.rate)
 	bad(o.replicas < 1, "--replicas: %d is less than 1", o.replicas)
-	bad(o.profile != "alb" && o.profile != "nlb" && o.profile != profileHAProxy, "--profile: %q is none of alb, nlb and haproxy", o.profile)
+	profiles := []string{"alb", "nlb", profileLattice, profileHAProxy}
+	bad(!slices.Contains(profiles, o.profile), "--profile: %q is none of %s", o.profile, strings.Join(profiles, ", "))
 	bad(o.timeScale <= 0, "--time-scale: %g is not above 0", o.timeScale)
 	bad(o.prestop < 1 || o.gracePeriod < 1, "--prestop and --grace-period: want at least 1")
 	bad(o.prestop >= o.gracePeriod, "--prestop %d leaves nothing of --grace-period %d", o.prestop, o.gracePeriod)
@@ -121,26 +123,39 @@ func (o *options) environment(endpoint string) map[string]string {
 		"AWS_SECRET_ACCESS_KEY":     env.SecretAccessKey,
 		"AWS_EC2_METADATA_DISABLED": "true",
 	}
+	if o.profile == profileLattice {
+		all["WEBHOOK_ENABLED"] = "true"
+	}
 	for k, v := range o.controllerEnv {
 		all[k] = v
 	}
 	return all
 }
 
-// simulated is the simulator's profile; it runs beside a real load balancer, too, so
+// simulated is the simulator's profile for ELBv2; it runs beside other load balancers, too, so
 // that podgate has an AWS that nobody asks.
 func (o *options) simulated() string {
-	if o.profile == profileHAProxy {
-		return "alb"
+	if o.profile == "nlb" {
+		return "nlb"
 	}
-	return o.profile
+	return "alb"
 }
 
-// routes is for how many seconds the data path routes to a target that drains; of a
-// simulated load balancer as its settings say.
-func (o *options) routes(simulated float64) float64 {
-	if o.profile == profileHAProxy {
-		return 0
+// timing is how fast the load balancer moves; of a real one nothing is known.
+func (o *options) timing(s awssim.Settings) awssim.ProfileSettings {
+	switch o.profile {
+	case profileHAProxy:
+		return awssim.ProfileSettings{}
+	case profileLattice:
+		return s.Lattice.Timing
 	}
-	return simulated
+	return s.Profiles[o.profile]
+}
+
+// drains is how many seconds the API shows a target that drains.
+func (o *options) drains(s awssim.Settings) int {
+	if o.profile == profileLattice {
+		return int(s.Lattice.DrainDelaySeconds)
+	}
+	return o.deregistrationDelay
 }

@@ -42,7 +42,7 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		"--runs=all":                         "none of",
 		"--rate=0":                           "--rate",
 		"--replicas=0":                       "--replicas",
-		"--profile=gwlb":                     "is none of alb, nlb and haproxy",
+		"--profile=gwlb":                     "is none of alb, nlb, lattice, haproxy",
 		"--time-scale=0":                     "--time-scale",
 		"--prestop=70":                       "leaves nothing",
 		"--new-image=podgate.dev/another:v1": "must differ",

@@ -154,7 +154,7 @@ func staying(pods []env.PodHistory) map[string]bool {
 // update changes the image under load, and ends the load when everything has settled.
 func (r *rollout) update(ctx context.Context) (load.Result, error) {
 	var err error
-	if r.load, err = load.New(load.Config{URL: r.lb.url(), Rate: r.options.rate}); err != nil {
+	if r.load, err = load.New(load.Config{URL: r.lb.url(), Host: r.lb.host(), Rate: r.options.rate}); err != nil {
 		return load.Result{}, err
 	}
 

@@ -54,7 +54,7 @@ func (d Demo) WritePage(w io.Writer) error {
 
 	p := page{Demo: d, Real: d.Parameters.Real(), Parameters: d.Parameters.facts(), DataPath: seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale())}
 	for _, r := range d.Runs {
-		p.Sections = append(p.Sections, newSection(r))
+		p.Sections = append(p.Sections, newSection(r, d.Parameters))
 	}
 
 	for _, f := range d.figures() {
@@ -86,12 +86,12 @@ func (d Demo) WritePageFile(file string) (err error) {
 	return d.WritePage(f)
 }
 
-func newSection(r Run) section {
+func newSection(r Run, p Parameters) section {
 	s := section{Run: r, Lost: r.Failed > 0, Failed: fmt.Sprint(r.Failed), Picture: draw(r)}
 	if r.Requests > 0 {
 		s.Share = fmt.Sprintf("%.2f %%", 100*float64(r.Failed)/float64(r.Requests))
 	}
-	s.Title, s.What = describe(r)
+	s.Title, s.What = describe(r, p.Name())
 	s.Facts = []fact{
 		{"longest run of failures", outage(r)},
 		{"Deployment complete", seconds1(r.DeploymentCompleteSeconds)},
@@ -101,15 +101,15 @@ func newSection(r Run) section {
 	return s
 }
 
-// describe says what a run is and what to look at.
-func describe(r Run) (title, what string) {
+// describe says what a run is and what to look at; balancer is what a sentence calls the load balancer.
+func describe(r Run, balancer string) (title, what string) {
 	switch r.Name {
 	case Ungated:
-		return "No gates", "A new pod counts as Ready as soon as its containers run, before the load balancer has checked it. So the Deployment " +
-			"ends old pods one after the other while the load balancer still sends them requests (red): nobody is there to answer."
+		return "No gates", "A new pod counts as Ready as soon as its containers run, before " + balancer + " has checked it. So the Deployment " +
+			"ends old pods one after the other while " + balancer + " still sends them requests (red): nobody is there to answer."
 
 	case Gated:
-		return "Readiness gates", "A new pod becomes Ready only when the load balancer calls its target healthy (amber until then), so there is always " +
+		return "Readiness gates", "A new pod becomes Ready only when " + balancer + " calls its target healthy (amber until then), so there is always " +
 			"somebody to send requests to. But old pods still end at once, while the data path goes on routing to them (red)."
 
 	case GatedPrestop:
@@ -130,13 +130,25 @@ func describe(r Run) (title, what string) {
 
 func (p Parameters) facts() []fact {
 	h := p.HealthCheck
-	return []fact{
+	facts := []fact{
 		{"load", fmt.Sprintf("%g requests/s, half on new and half on kept-alive connections", p.RatePerSecond)},
 		{"Deployment", fmt.Sprintf("%d replicas, surge %s, unavailable %s", p.Replicas, p.MaxSurge, p.MaxUnavailable)},
 		{"load balancer", p.balancer()},
 		{"data path", fmt.Sprintf("goes on routing to a target %g s after the API says draining", p.RoutingDelaySeconds)},
-		{"deregistration delay", fmt.Sprintf("%d s", p.DeregistrationDelaySeconds)},
+		{"deregistration delay", p.drain()},
 		{"health check", fmt.Sprintf("%s every %d s, time-out %d s, healthy after %d, unhealthy after %d", h.Path, h.IntervalSeconds, h.TimeoutSeconds, h.HealthyThreshold, h.UnhealthyThreshold)},
 		{"controller", p.Controller},
 	}
+
+	if p.RegistrationDelaySeconds > 0 {
+		facts = append(facts, fact{"new targets", fmt.Sprintf("are checked %g s after their registration, and sent requests %g s after they are healthy", p.RegistrationDelaySeconds, p.RoutableDelaySeconds)})
+	}
+	return facts
+}
+
+func (p Parameters) drain() string {
+	if p.lattice() {
+		return fmt.Sprintf("%d s, which AWS lets nobody change", p.DeregistrationDelaySeconds)
+	}
+	return fmt.Sprintf("%d s", p.DeregistrationDelaySeconds)
 }

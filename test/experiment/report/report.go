@@ -43,8 +43,12 @@ type Parameters struct {
 	Replicas       int     `json:"replicas"`
 	MaxSurge       string  `json:"maxSurge"`
 	MaxUnavailable string  `json:"maxUnavailable"`
-	// Profile is the kind of load balancer: alb or nlb, simulated, or haproxy, a real one.
+	// Profile is the kind of load balancer: alb, nlb or lattice, simulated, or haproxy, a real one.
 	Profile string `json:"profile"`
+	// RegistrationDelaySeconds is how long a simulated load balancer takes to check a new target, and
+	// RoutableDelaySeconds how long it takes to send requests to one that is healthy.
+	RegistrationDelaySeconds float64 `json:"registrationDelaySeconds,omitempty"`
+	RoutableDelaySeconds     float64 `json:"routableDelaySeconds,omitempty"`
 	// RoutingDelaySeconds is how long the data path sends requests to a target after the API says draining.
 	RoutingDelaySeconds        float64     `json:"routingDelaySeconds"`
 	DeregistrationDelaySeconds int         `json:"deregistrationDelaySeconds"`
@@ -58,11 +62,44 @@ type Parameters struct {
 // Real reports whether the load balancer was a real one.
 func (p Parameters) Real() bool { return p.Profile == "haproxy" }
 
+func (p Parameters) lattice() bool { return p.Profile == "lattice" }
+
 func (p Parameters) balancer() string {
-	if p.Real() {
+	what := "simulated, profile " + p.Profile
+	switch {
+	case p.Real():
 		return "HAProxy, a real one, outside the cluster"
+	case p.lattice():
+		what = "simulated, a service of VPC Lattice that clients name in the header Host"
 	}
-	return fmt.Sprintf("simulated, profile %s, clocks %g times as fast as the wall's", p.Profile, p.scale())
+	return fmt.Sprintf("%s, clocks %g times as fast as the wall's", what, p.scale())
+}
+
+// Name is what a sentence about the load balancer calls it.
+func (p Parameters) Name() string {
+	if p.lattice() {
+		return "VPC Lattice"
+	}
+	return "the load balancer"
+}
+
+// Title is Name in a title.
+func (p Parameters) Title() string {
+	if p.lattice() {
+		return "VPC Lattice"
+	}
+	return "a load balancer"
+}
+
+// Kind is what a sentence calls it that speaks of it for the first time.
+func (p Parameters) Kind() string {
+	switch {
+	case p.Real():
+		return "a real HAProxy"
+	case p.lattice():
+		return "a simulated VPC Lattice"
+	}
+	return "a simulated load balancer"
 }
 
 // HealthCheck is the target group's.

@@ -53,6 +53,46 @@ func TestPage(t *testing.T) {
 	golden(t, "page.html", b.Bytes())
 }
 
+// TestPageNamesTheLoadBalancer: by what it is, and nothing by what it is not.
+func TestPageNamesTheLoadBalancer(t *testing.T) {
+	for _, c := range []struct {
+		profile, reason string
+		want, never     []string
+	}{
+		{
+			"lattice", "a simulated VPC Lattice",
+			[]string{"<h1>A rolling update behind VPC Lattice</h1>", "through a simulated VPC Lattice,", "before VPC Lattice has checked it", "what VPC Lattice's API says", "60 s, which AWS lets nobody change", "are checked 2 s after their registration, and sent requests 1 s after", "VPC Lattice is a simulator"},
+			[]string{"a simulated load balancer", "the load balancer"},
+		},
+		{
+			"haproxy", "a real one",
+			[]string{"<h1>A rolling update behind a load balancer</h1>", "through a real HAProxy,", "before the load balancer has checked it", "what HAProxy said", "Kubernetes and HAProxy are real"},
+			[]string{"simulator", "are checked"},
+		},
+	} {
+		d := sampleDemo()
+		d.Parameters.Profile = c.profile
+		if c.profile == "lattice" {
+			d.Parameters.DeregistrationDelaySeconds, d.Parameters.RegistrationDelaySeconds, d.Parameters.RoutableDelaySeconds = 60, 2, 1
+		}
+
+		var b bytes.Buffer
+		if err := d.WritePage(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, words := range c.want {
+			if !strings.Contains(b.String(), words) {
+				t.Errorf("%s (%s): the page lacks %q", c.profile, c.reason, words)
+			}
+		}
+		for _, words := range c.never {
+			if strings.Contains(b.String(), words) {
+				t.Errorf("%s (%s): the page has %q", c.profile, c.reason, words)
+			}
+		}
+	}
+}
+
 func TestPageNeedsNothingElse(t *testing.T) {
 	var b bytes.Buffer
 	if err := sampleDemo().WritePage(&b); err != nil {
