@@ -6,9 +6,9 @@
 package traits
 
 import (
-	"strings"
 	"time"
 
+	aws "github.com/podgate/podgate/internal/aws/traits"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/drain"
 )
@@ -29,7 +29,7 @@ var Limits = balancer.Limits{DescribeRate: 10, DescribeBurst: 40, ChangeRate: 4,
 func Driver() balancer.Driver {
 	return balancer.Driver{Kind: Kind, Traits: balancer.Traits{
 		Limits:   Limits,
-		Account:  Account,
+		Account:  aws.Account,
 		Manifest: manifest,
 		Need:     need,
 		Quiet:    func(g balancer.Group) bool { return connects(g.Protocol) },
@@ -37,30 +37,6 @@ func Driver() balancer.Driver {
 		OpensWithin: opensWithin,
 		Words:       words,
 	}}
-}
-
-// Account is the key of the budget of calls that ref draws on: AWS counts calls per
-// account and region. It is the account and region of the group's ARN, else the account
-// of the role's and the region that ref names; empty when neither tells, which means
-// podgate's own.
-func Account(ref balancer.Ref) string {
-	if region, account, ok := place(ref.Group); ok {
-		return account + "/" + region
-	}
-	if _, account, ok := place(ref.RoleARN); ok {
-		return strings.TrimSuffix(account+"/"+ref.Region, "/")
-	}
-	return ref.Region
-}
-
-// place returns the region and the account in an ARN, arn:partition:service:region:account:resource;
-// false when it is none.
-func place(arn string) (region, account string, ok bool) {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" {
-		return "", "", false
-	}
-	return parts[3], parts[4], true
 }
 
 const (

@@ -4,10 +4,10 @@
 package traits
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	aws "github.com/podgate/podgate/internal/aws/traits"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -27,15 +27,7 @@ var advice = []balancer.Advice{
 	{Reason: "Target.DeregistrationInProgress", Fix: "wait: podgate registers the target again; if it comes back, somebody else deregisters it"},
 }
 
-// explain says what is AWS's own about an error: who grants access, whose budget is used up, and which quota there is.
+// explain says what is AWS's own about an error.
 func explain(group string, err error) string {
-	switch {
-	case errors.Is(err, balancer.ErrDenied):
-		return fmt.Sprintf("AWS refuses access to target group %q: check podgate's credentials, its IAM policy and the role to assume. %s", group, balancer.Message(err))
-	case errors.Is(err, balancer.ErrThrottled):
-		return fmt.Sprintf("AWS throttles calls about target group %q; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", group)
-	case errors.Is(err, balancer.ErrQuota):
-		return fmt.Sprintf("Target group %q is full: raise the quota of targets per group, or run fewer pods.", group)
-	}
-	return ""
+	return aws.Explain(fmt.Sprintf("target group %q", group), err)
 }

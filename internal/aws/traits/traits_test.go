@@ -21,6 +21,7 @@ func TestAccount(t *testing.T) {
 		want   string
 	}{
 		{"the group's", balancer.Ref{Group: group, RoleARN: role}, "123456789012/eu-test-1"},
+		{"that of several groups", balancer.Ref{Group: group + "," + group}, "123456789012/eu-test-1"},
 		{"the role's while the group is only named", balancer.Ref{RoleARN: role}, "210987654321"},
 		{"the role's in another region", balancer.Ref{RoleARN: role, Region: "us-test-2"}, "210987654321/us-test-2"},
 		{"podgate's own in another region", balancer.Ref{Region: "us-test-2"}, "us-test-2"},

@@ -1,0 +1,52 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package traits is what is true of all of AWS's load balancers, and what people are told of it. It
+// calls nobody and knows no SDK.
+package traits
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/podgate/podgate/internal/balancer"
+)
+
+// Account is the key of the budget of calls that ref draws on: AWS counts calls per
+// account and region. It is the account and region of the group's ARN, else the account
+// of the role's and the region that ref names; empty when neither tells, which means
+// podgate's own.
+func Account(ref balancer.Ref) string {
+	if region, account, ok := place(ref.Group); ok {
+		return account + "/" + region
+	}
+	if _, account, ok := place(ref.RoleARN); ok {
+		return strings.TrimSuffix(account+"/"+ref.Region, "/")
+	}
+	return ref.Region
+}
+
+// place returns the region and the account in an ARN, arn:partition:service:region:account:resource;
+// false when it is none.
+func place(arn string) (region, account string, ok bool) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" {
+		return "", "", false
+	}
+	return parts[3], parts[4], true
+}
+
+// Explain says what is AWS's own about an error: who grants access, whose budget is used up, and
+// which quota there is. The subject is what the call was about, such as target group "web".
+func Explain(subject string, err error) string {
+	switch {
+	case errors.Is(err, balancer.ErrDenied):
+		return fmt.Sprintf("AWS refuses access to %s: check podgate's credentials, its IAM policy and the role to assume. %s", subject, balancer.Message(err))
+	case errors.Is(err, balancer.ErrThrottled):
+		return fmt.Sprintf("AWS throttles calls about %s; they are repeated more slowly. If it lasts, find who else uses the account's API budget.", subject)
+	case errors.Is(err, balancer.ErrQuota):
+		return fmt.Sprintf("AWS takes no more targets for %s: raise the quota of targets per group, or run fewer pods.", subject)
+	}
+	return ""
+}
