@@ -49,9 +49,10 @@ type ServiceReference struct {
 
 // TargetBindingSpec says whose pods are the targets of what. Exactly one provider is named.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.elbv2) != has(self.haproxy)",message="name exactly one provider: elbv2 or haproxy"
-// +kubebuilder:validation:XValidation:rule="has(self.elbv2) == has(oldSelf.elbv2)",message="the provider cannot be changed: make another binding"
+// +kubebuilder:validation:XValidation:rule="[has(self.elbv2), has(self.haproxy), has(self.lattice)].exists_one(named, named)",message="name exactly one provider: elbv2, haproxy or lattice"
+// +kubebuilder:validation:XValidation:rule="has(self.elbv2) == has(oldSelf.elbv2) && has(self.haproxy) == has(oldSelf.haproxy)",message="the provider cannot be changed: make another binding"
 // +kubebuilder:validation:XValidation:rule="!has(self.wake) || has(self.elbv2) && has(self.membership) && self.membership == 'External'",message="wake is for bindings of elbv2 with membership External: with others nobody has to be woken"
+// +kubebuilder:validation:XValidation:rule="!has(self.lattice) || !has(self.lattice.discover) || !self.lattice.discover || has(self.membership) && self.membership == 'External'",message="lattice.discover needs membership External: to have podgate register targets, name the group"
 type TargetBindingSpec struct {
 	// ServiceRef names the Service whose pods are the targets, and the port that is registered.
 	ServiceRef ServiceReference `json:"serviceRef"`
@@ -61,6 +62,10 @@ type TargetBindingSpec struct {
 	// HAProxy is a backend of HAProxy.
 	// +optional
 	HAProxy *HAProxy `json:"haproxy,omitempty"`
+	// Lattice is a target group of Amazon VPC Lattice, or those that AWS Gateway API
+	// Controller fills for the Service.
+	// +optional
+	Lattice *Lattice `json:"lattice,omitempty"`
 	// Membership says who registers and deregisters the targets: podgate (Managed), or
 	// somebody else (External), beside whom podgate observes, gates and reports, and
 	// changes nothing at the load balancer.
@@ -198,6 +203,58 @@ type ELBv2 struct {
 	// +optional
 	Region string `json:"region,omitempty"`
 	// RoleARN is the role to assume for calls about the group; podgate's own when absent.
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	RoleARN string `json:"roleARN,omitempty"`
+	// ExternalID is handed to STS when the role is assumed.
+	// +kubebuilder:validation:MaxLength=1224
+	// +optional
+	ExternalID string `json:"externalID,omitempty"`
+}
+
+// Lattice names a target group of VPC Lattice with targets of type ip, or has podgate find
+// those of the binding's Service.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.targetGroupARN), has(self.targetGroupName), has(self.discover) && self.discover].exists_one(named, named)",message="name the group by exactly one of targetGroupARN, targetGroupName and discover: true"
+// +kubebuilder:validation:XValidation:rule="has(self.targetGroupARN) == has(oldSelf.targetGroupARN) && has(self.targetGroupName) == has(oldSelf.targetGroupName) && (!has(self.targetGroupARN) || self.targetGroupARN == oldSelf.targetGroupARN) && (!has(self.targetGroupName) || self.targetGroupName == oldSelf.targetGroupName)",message="the target group cannot be changed: make another binding"
+// +kubebuilder:validation:XValidation:rule="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",message="the region cannot be changed: make another binding"
+// +kubebuilder:validation:XValidation:rule="!has(self.region) || !has(self.targetGroupARN) || !self.targetGroupARN.startsWith('arn:') || self.targetGroupARN.contains(':' + self.region + ':')",message="region is not the ARN's: leave it out or correct it"
+// +kubebuilder:validation:XValidation:rule="!has(self.clusterName) || has(self.discover) && self.discover",message="clusterName says whose groups discover: true finds: leave it out where the group is named"
+// +kubebuilder:validation:XValidation:rule="!has(self.externalID) || has(self.roleARN)",message="externalID needs roleARN"
+type Lattice struct {
+	// TargetGroupARN is the group's ARN, or its id, which begins with tg-.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(arn:[a-z0-9-]+:vpc-lattice:[a-z0-9-]+:[0-9]{12}:targetgroup/)?tg-[0-9a-z]{17}$')",message="must be the ARN of a target group of VPC Lattice, such as arn:aws:vpc-lattice:eu-west-1:123456789012:targetgroup/tg-0123456789abcdef0, or its id"
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	TargetGroupARN string `json:"targetGroupARN,omitempty"`
+	// TargetGroupName is the group's name in its region: 3 to 128 lower-case letters, digits
+	// and single dashes.
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('tg-')",message="a group's name does not begin with tg-: name a group by its id in targetGroupARN"
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]+(-[a-z0-9]+)*$`
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	TargetGroupName string `json:"targetGroupName,omitempty"`
+	// Discover has podgate find all groups that AWS Gateway API Controller fills for the
+	// binding's Service, by that controller's tags, while routes come and go. It needs
+	// membership External.
+	// +optional
+	Discover bool `json:"discover,omitempty"`
+	// ClusterName is the cluster's name in those tags, which AWS Gateway API Controller has from
+	// its configuration. It is needed where several clusters have a Service of the same
+	// namespace and name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	ClusterName string `json:"clusterName,omitempty"`
+	// Region is the AWS region of the groups; podgate's own when absent, or the ARN's when
+	// podgate has none.
+	// +kubebuilder:validation:Pattern=`^[a-z0-9-]+$`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	Region string `json:"region,omitempty"`
+	// RoleARN is the role to assume for calls about the groups; podgate's own when absent.
 	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	RoleARN string `json:"roleARN,omitempty"`
@@ -392,6 +449,9 @@ type ResolvedGroup struct {
 	// UnhealthyThreshold counts failed checks in a row.
 	// +optional
 	UnhealthyThreshold int32 `json:"unhealthyThreshold,omitempty"`
+	// HealthCheckDisabled: the load balancer does not check the group's targets.
+	// +optional
+	HealthCheckDisabled bool `json:"healthCheckDisabled,omitempty"`
 	// DrainSeconds is how long a deregistered target may finish requests.
 	// +optional
 	DrainSeconds int64 `json:"drainSeconds,omitempty"`

@@ -4,6 +4,7 @@
 package balancer
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/podgate/podgate/internal/drain"
@@ -44,6 +45,12 @@ type Traits struct {
 	ManifestDecides bool
 	// EmptyUntilReached: where no answer ever came, nothing can be registered.
 	EmptyUntilReached bool
+	// Called reports whether a manifest may give a group by a name that is not its Name; none
+	// may when it is nil.
+	Called func(g Group, name string) bool
+	// Identifiers lists the groups that a Ref of several stands for; it is the Ref's own group
+	// alone when it is nil.
+	Identifiers func(Ref) []string
 	// Need returns what a group's targets need after their deregistration; drain.Slowest
 	// when it is nil. DeregistrationDelay is drain.MaxInFlight where nobody knows it yet.
 	Need func(Group) drain.Need
@@ -80,6 +87,27 @@ func (t Traits) DrainNeed(g Group) drain.Need {
 		return drain.Slowest
 	}
 	return t.Need(g)
+}
+
+// GoesBy reports whether a group is the one that a manifest gives by a name.
+func (t Traits) GoesBy(g Group, name string) bool {
+	return g.Name == name || t.Called != nil && t.Called(g, name)
+}
+
+// GroupsOf lists the identifiers of the groups that a ref stands for; none while it has none.
+func (t Traits) GroupsOf(ref Ref) []string {
+	switch {
+	case ref.Group == "":
+		return nil
+	case t.Identifiers == nil:
+		return []string{ref.Group}
+	}
+	return t.Identifiers(ref)
+}
+
+// Absent is what is said of a target that its group does not hold.
+func (t Traits) Absent() gate.Health {
+	return gate.Health{State: gate.Unused, Reason: cmp.Or(t.NotRegistered, ReasonNotRegistered), Description: "Target is not registered to the target group"}
 }
 
 // Drivers are all kinds of load balancers that podgate has.

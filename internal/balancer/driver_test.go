@@ -20,6 +20,9 @@ func TestUnknownDriver(t *testing.T) {
 	if got := none.Of(ref.Provider); got.GoneIsDone || got.EmptyUntilReached || got.Quiet != nil {
 		t.Errorf("something is trusted: %+v", got)
 	}
+	if got := none.Of(ref.Provider).Absent(); got.Reason != ReasonNotRegistered || got.State != gate.Unused {
+		t.Errorf("a target that is absent is %+v", got)
+	}
 	if got := none.Limits(ref); got.DescribeRate <= 0 || got.DescribeBurst < 1 || got.ChangeRate <= 0 || got.ChangeBurst < 1 {
 		t.Errorf("no call would ever be made: %+v", got)
 	}

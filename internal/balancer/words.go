@@ -7,17 +7,11 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-
-	"github.com/podgate/podgate/internal/gate"
 )
 
-// ReasonNotRegistered is the reason of a target that is not in its group.
+// ReasonNotRegistered is the reason of a target that is not in its group, where the driver has
+// no word of its own.
 const ReasonNotRegistered = "Target.NotRegistered"
-
-// Absent is what is said of a target that its group does not hold.
-func Absent() gate.Health {
-	return gate.Health{State: gate.Unused, Reason: ReasonNotRegistered, Description: "Target is not registered to the target group"}
-}
 
 // Advice says what to do about a gate that is closed for a reason of the load balancer's own.
 type Advice struct{ Reason, Fix string }
@@ -31,6 +25,9 @@ type Words struct {
 	// it of those that are not listed; to do what the message says when it is empty.
 	Advice      []Advice
 	OtherAdvice string
+	// NotRegistered is the reason of a target that its group does not hold, and one of
+	// Reasons; ReasonNotRegistered when it is empty.
+	NotRegistered string
 	// NotFound is the reason of the condition on a binding whose group does not exist;
 	// empty for that of target groups.
 	NotFound string
@@ -43,7 +40,8 @@ type Words struct {
 	Overlap func(other, claim string) string
 }
 
-// absent is the advice about a target that its group does not hold, whichever driver's.
+// absent is the advice about a target that its group does not hold, unless the driver has a word
+// of its own for that.
 var absent = Advice{ReasonNotRegistered, "look at the binding: registration is under way, or fails for the reason there"}
 
 // reports reports whether a reason is one that the driver's Health passes on.

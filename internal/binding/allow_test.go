@@ -76,6 +76,16 @@ func TestNames(t *testing.T) {
 		t.Error(diff)
 	}
 
+	discovered := OfOwn(&v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{
+		Membership: v1alpha1.MembershipExternal, Lattice: &v1alpha1.Lattice{Discover: true, RoleARN: "arn:role"},
+	}})
+	if diff := cmp.Diff([]string{"arn:role"}, discovered.Names(discovered.Ref)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"arn:one", "arn:two", "arn:role"}, discovered.Names(balancer.Ref{Group: "arn:one,arn:two", RoleARN: "arn:role"})); diff != "" {
+		t.Errorf("each group that was found has to be allowed: %s", diff)
+	}
+
 	backend := OfOwn(&v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{
 		Membership: v1alpha1.MembershipExternal, HAProxy: &v1alpha1.HAProxy{Backend: "web", Instances: []string{"unix:/a", "10.0.0.1:9"}},
 	}})

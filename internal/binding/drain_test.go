@@ -59,6 +59,11 @@ func TestTimeOfTargetGroupBinding(t *testing.T) {
 	}
 }
 
+// lattice is a binding of a group of VPC Lattice as a leader found it.
+func lattice(found *v1alpha1.ResolvedGroup) v1alpha1.TargetBinding {
+	return v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{Lattice: &v1alpha1.Lattice{TargetGroupARN: "arn"}}, Status: v1alpha1.TargetBindingStatus{Group: found}}
+}
+
 // TestTimeOfTargetBinding: the same, and each load balancer has its own way to drain.
 func TestTimeOfTargetBinding(t *testing.T) {
 	group := &v1alpha1.ResolvedGroup{ID: "arn", Protocol: "HTTP", DrainSeconds: 300}
@@ -76,6 +81,21 @@ func TestTimeOfTargetBinding(t *testing.T) {
 			reason: "A target group is one, whichever kind names it.",
 			b:      v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{ELBv2: &v1alpha1.ELBv2{TargetGroupARN: "arn"}}, Status: v1alpha1.TargetBindingStatus{Group: group}},
 			want:   55 * time.Second, routed: 25 * time.Second,
+		},
+		"Lattice": {
+			reason: "5 s to deregister, and the minute for which the target drains.",
+			b:      lattice(&v1alpha1.ResolvedGroup{ID: "arn", Protocol: "HTTP", DrainSeconds: 60}),
+			want:   65 * time.Second, routed: 35 * time.Second,
+		},
+		"LatticeUnchecked": {
+			reason: "Without health checks requests come for five minutes.",
+			b:      lattice(&v1alpha1.ResolvedGroup{ID: "arn", Protocol: "HTTP", HealthCheckDisabled: true, DrainSeconds: 60}),
+			want:   335 * time.Second, routed: 305 * time.Second,
+		},
+		"LatticeUnresolved": {
+			reason: "Nobody knows whether it is checked.",
+			b:      lattice(nil),
+			want:   335 * time.Second, routed: 305 * time.Second,
 		},
 		"Asked": {
 			reason: "The binding's owner knows better, whichever kind it is.",

@@ -143,17 +143,15 @@ func (b *Binding) Only(parts []string) *Binding {
 }
 
 // Names lists what a binding has podgate use, as allowances spell it: the parts that it claims one by one, or else the
-// group and the role to assume. A group that is given by name is in the ref once it was found.
+// groups and the role to assume. A group that is given by name is in the ref once it was found.
 func (b *Binding) Names(ref balancer.Ref) []string {
 	if len(b.Parts) > 0 {
 		return b.Parts
 	}
 
-	var all []string
-	for _, thing := range []string{ref.Group, ref.RoleARN} {
-		if thing != "" {
-			all = append(all, thing)
-		}
+	all := traits.All().Of(b.Ref.Provider).GroupsOf(ref)
+	if ref.RoleARN != "" {
+		all = append(all, ref.RoleARN)
 	}
 	return all
 }
@@ -197,7 +195,8 @@ func (b *Binding) StatesPolicy() bool {
 // or of another group than the binding names now.
 func (b *Binding) Published() (balancer.Group, bool) {
 	g, ok := b.kind.published()
-	if !ok || (b.Ref.Group != "" && g.Ref.Group != b.Ref.Group) || (b.Ref.Group == "" && g.Name != b.GroupName) {
+	driver := traits.All().Of(b.Ref.Provider)
+	if !ok || (b.Ref.Group != "" && g.Ref.Group != b.Ref.Group) || (b.Ref.Group == "" && !driver.GoesBy(g, b.GroupName)) {
 		return balancer.Group{}, false
 	}
 

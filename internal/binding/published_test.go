@@ -68,6 +68,35 @@ func TestPublished(t *testing.T) {
 	}
 }
 
+// TestPublishedByID: a group that the manifest gives by its id is known again by its ARN.
+func TestPublishedByID(t *testing.T) {
+	found := shelf
+	found.Ref.Group = "arn:aws:vpc-lattice:eu-west-1:123456789012:targetgroup/tg-0123456789abcdef0"
+	for id, want := range map[string]bool{"tg-0123456789abcdef0": true, "tg-1123456789abcdef0": false} {
+		b := OfOwn(&v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{Lattice: &v1alpha1.Lattice{TargetGroupARN: id}}})
+		if _, err := b.Publish(found); err != nil {
+			t.Fatal(err)
+		}
+		if g, ok := b.Published(); ok != want || want && (g.Ref.Group != found.Ref.Group || g.Name != found.Name) {
+			t.Errorf("%s: got %+v, %t", id, g, ok)
+		}
+	}
+}
+
+// TestHealthChecksArePublished: a new leader knows whether a group is checked.
+func TestHealthChecksArePublished(t *testing.T) {
+	for _, enabled := range []bool{true, false} {
+		b, g := bothKinds(true)["TargetBinding"], shelf
+		g.HealthCheckEnabled = enabled
+		if _, err := b.Publish(g); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := b.Published(); !ok || got.HealthCheckEnabled != enabled {
+			t.Errorf("enabled: %t, and it reads %+v, %t", enabled, got, ok)
+		}
+	}
+}
+
 // TestManifestComesFirst: of the type of targets and the address family the manifest's word counts
 // before what was found.
 func TestManifestComesFirst(t *testing.T) {

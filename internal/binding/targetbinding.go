@@ -78,6 +78,7 @@ func (k *targetBinding) published() (balancer.Group, bool) {
 	}
 	return balancer.Group{
 		Ref: balancer.Ref{Group: p.ID}, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
+		HealthCheckEnabled:  !p.HealthCheckDisabled,
 		HealthCheckInterval: time.Duration(p.HealthCheckIntervalMilliseconds) * time.Millisecond,
 		UnhealthyThreshold:  int(p.UnhealthyThreshold),
 		DeregistrationDelay: time.Duration(p.DrainSeconds) * time.Second,
@@ -97,7 +98,7 @@ func (k *targetBinding) publish(g balancer.Group) (changed bool, err error) {
 	next := v1alpha1.ResolvedGroup{
 		Of: k.o.UID, ID: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
 		HealthCheckIntervalMilliseconds: g.HealthCheckInterval.Milliseconds(), UnhealthyThreshold: int32(g.UnhealthyThreshold),
-		DrainSeconds: int64(g.DeregistrationDelay / time.Second),
+		HealthCheckDisabled: !g.HealthCheckEnabled, DrainSeconds: int64(g.DeregistrationDelay / time.Second),
 	}
 	changed = k.o.Status.Group == nil || *k.o.Status.Group != next
 	k.o.Status.Group = &next

@@ -208,14 +208,14 @@ func pagesOf(t *testing.T, folder string) map[string]page {
 // providers are those that are built, by name: the folders that have a driver.
 func providers(t *testing.T) []string {
 	t.Helper()
-	drivers, err := filepath.Glob(filepath.Join(kubetest.Root(), "internal", "balancer", "*", "driver.go"))
+	drivers, err := filepath.Glob(filepath.Join(kubetest.Root(), "internal", "balancer", "*", "traits", "traits.go"))
 	if err != nil || len(drivers) == 0 {
 		t.Fatalf("no drivers: %v", err)
 	}
 
 	var names []string
 	for _, d := range drivers {
-		names = append(names, filepath.Base(filepath.Dir(d)))
+		names = append(names, filepath.Base(filepath.Dir(filepath.Dir(d))))
 	}
 	return names
 }

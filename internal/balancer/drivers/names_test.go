@@ -13,10 +13,10 @@ import (
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
-// named is how identifiers, literals and imports name a load balancer: HAProxy in any spelling, podgate's own field ELBv2, the
-// kind "elbv2", and the folders of the drivers. The API group of AWS Load Balancer Controller, whose name has an elbv2, too, is
+// named is how identifiers, literals and imports name a load balancer: HAProxy and Lattice in any spelling, podgate's own field
+// ELBv2, the kind "elbv2", and the folders of the drivers. The API group of AWS Load Balancer Controller, whose name has an elbv2, too, is
 // not meant.
-var named = regexp.MustCompile(`(?i)haproxy|^ELBv2|^elbv2$|^github\.com/podgate/podgate/internal/balancer/(elbv2|haproxy|lattice)`)
+var named = regexp.MustCompile(`(?i)haproxy|lattice|^ELBv2|^elbv2$|^github\.com/podgate/podgate/internal/balancer/(elbv2|haproxy|lattice)`)
 
 // lbcKind is how files import AWS Load Balancer Controller's kind.
 const lbcKind = "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -25,8 +25,10 @@ const lbcKind = "github.com/podgate/podgate/api/elbv2/v1beta1"
 var mayName = map[string]string{
 	"internal/balancer/elbv2":     "a driver's folder",
 	"internal/balancer/haproxy":   "a driver's folder",
+	"internal/balancer/lattice":   "a driver's folder",
 	"internal/balancer/drivers":   "the list of drivers",
 	"internal/balancer/traits":    "the list of what is true of each",
+	"cmd/awssim":                  "the simulator, whose flags are about them",
 	"internal/manager/manager.go": "it makes who calls, with what the command line says",
 }
 

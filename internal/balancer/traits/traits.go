@@ -9,11 +9,13 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	elbv2 "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	haproxy "github.com/podgate/podgate/internal/balancer/haproxy/traits"
+	lattice "github.com/podgate/podgate/internal/balancer/lattice/traits"
 )
 
 var all = balancer.Drivers{
 	elbv2.Driver(),
 	haproxy.Driver(),
+	lattice.Driver(),
 }
 
 // All lists every driver, one a line, without anybody to call. The list is not to be changed.

@@ -55,7 +55,8 @@ func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gat
 	f.Placed = seen.PlacedFor == e.pod.UID
 	f.Removed, f.Unreadable = seen.Removed, seen.Err != nil
 	if !f.Present {
-		f.Health = balancer.Absent()
+		ref, _ := s.Subject.(balancer.Ref)
+		f.Health = r.drivers.Of(ref.Provider).Absent()
 	}
 
 	if seen.Err != nil && !seen.Observed {

@@ -16,8 +16,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/observe"
 )
 
 func TestReconcile(t *testing.T) {
@@ -202,5 +205,31 @@ func TestServiceChanged(t *testing.T) {
 				t.Errorf("%s\nwant %t, got %t", tc.reason, tc.want, got)
 			}
 		})
+	}
+}
+
+// TestAbsentInTheDriversWord: of a target that its group does not hold the reason is the load balancer's own word, and
+// there is something to do about it.
+func TestAbsentInTheDriversWord(t *testing.T) {
+	seen := map[string]bool{}
+	for _, driver := range traits.All() {
+		w := newWorld(t)
+		res := resolution()
+		res.Group.Ref.Provider = driver.Kind
+		w.resolve(res)
+		w.see(observe.Sighting{Observed: true, SeenOtherwise: true})
+		w.reconcile()
+
+		c := w.condition()
+		if c.Status != corev1.ConditionFalse || c.Reason != driver.Absent().Reason || c.Message == "" {
+			t.Errorf("%s: got %+v, want the reason %s", driver.Kind, c, driver.Absent().Reason)
+		}
+		if traits.All().Advice(c.Reason) == "" || !traits.All().Reported(c.Reason) {
+			t.Errorf("%s: nobody knows the reason %s", driver.Kind, c.Reason)
+		}
+		seen[c.Reason] = true
+	}
+	if !seen["TargetNotFound"] || !seen[balancer.ReasonNotRegistered] {
+		t.Errorf("the reasons are %v", seen)
 	}
 }
