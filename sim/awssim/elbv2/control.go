@@ -5,6 +5,7 @@ package elbv2
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/health"
@@ -32,30 +33,13 @@ func (s *Service) rescript(groupARN string, target *faults.Target, script *healt
 		return fmt.Errorf("script health: no target group %q", groupARN)
 	}
 
-	before := map[*registration]*health.Script{}
-	for k, r := range g.registrations {
-		before[r] = g.scriptFor(k)
-	}
-
-	switch {
-	case target == nil:
-		g.script = script
-	case script == nil:
-		delete(g.scripts, *target)
-	default:
-		g.scripts[*target] = script
-	}
-
-	for r, old := range before {
-		now := g.scriptFor(r.key)
-		if now == old {
-			continue
-		}
+	g.scripts.Set(target, script, maps.Keys(g.registrations), func(t faults.Target, again bool) {
+		r := g.registrations[t]
 		r.outcome = 0
-		if old != nil && old.State != "" || now != nil && now.State != "" {
+		if again {
 			s.restart(g, r)
 		}
-	}
+	})
 
 	return nil
 }

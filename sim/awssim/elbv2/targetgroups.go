@@ -30,8 +30,7 @@ type targetGroup struct {
 	history       map[faults.Target][]healthAt    // what the API said, for describes that lag
 	routes        *datapath.Routes                // the data path's clock
 
-	script  *health.Script // of the whole group
-	scripts map[faults.Target]*health.Script
+	scripts health.Scripts
 }
 
 func (g *targetGroup) arn() string { return *g.view.TargetGroupArn }
@@ -104,7 +103,6 @@ func (s *Service) createTargetGroup(c *Call, in *api.CreateTargetGroupInput) (*a
 		view:          view,
 		registrations: map[faults.Target]*registration{},
 		history:       map[faults.Target][]healthAt{},
-		scripts:       map[faults.Target]*health.Script{},
 	}
 
 	g.attributes = groupAttributes(g)

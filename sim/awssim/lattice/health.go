@@ -70,7 +70,7 @@ func (s *Service) restart(g *targetGroup, r *registration) {
 	r.life++
 	life := r.life
 	r.passes, r.fails, r.outcome = 0, 0, 0
-	if script := g.scriptFor(r.key); script != nil && script.State != "" {
+	if script := g.scripts.For(r.key); script != nil && script.State != "" {
 		s.set(g, r, strings.ToUpper(script.State), script.Reason)
 		return
 	}
@@ -102,30 +102,18 @@ func (s *Service) restart(g *targetGroup, r *registration) {
 
 // check checks a target's health for as long as that life of its lasts.
 func (s *Service) check(g *targetGroup, r *registration, life int) {
-	for {
-		s.clock.Lock()
+	next := func() (p datapath.Probe, interval time.Duration, goes bool) {
 		if r.life != life {
-			s.clock.Unlock()
-			return
+			return p, 0, false
 		}
-		p := s.probe(g, r)
-		interval := time.Duration(*g.config.HealthCheck.HealthCheckIntervalSeconds) * time.Second
-		s.clock.Unlock()
+		return s.probe(g, r), time.Duration(*g.config.HealthCheck.HealthCheckIntervalSeconds) * time.Second, true
+	}
 
-		began := time.Now()
-		failure := p.Run(s.clock.Context())
-
-		s.clock.Lock()
-		if r.life == life && s.clock.Context().Err() == nil {
+	datapath.Check(s.clock, next, func(failure *health.Health) {
+		if r.life == life {
 			s.judge(g, r, failure == nil)
 		}
-		s.clock.Unlock()
-
-		// How long a target takes to answer does not move the next check.
-		if !s.clock.Sleep(s.clock.Context(), s.clock.Scaled(interval)-time.Since(began)) {
-			return
-		}
-	}
+	})
 }
 
 // judge takes the outcome of one check into account. The healthy threshold is for a target that was unhealthy; a new
@@ -213,18 +201,6 @@ func (s *Service) probe(g *targetGroup, r *registration) datapath.Probe {
 		p.Protocol = "HTTPS"
 	}
 
-	if script := g.scriptFor(r.key); script != nil && len(script.Outcomes) > 0 {
-		p.Outcome = script.Outcomes[min(r.outcome, len(script.Outcomes)-1)]
-		r.outcome++
-	}
-
+	p.Outcome, r.outcome = g.scripts.For(r.key).Next(r.outcome)
 	return p
-}
-
-// scriptFor is what a target's checks are replaced by, if they are.
-func (g *targetGroup) scriptFor(k faults.Target) *health.Script {
-	if own := g.scripts[k]; own != nil {
-		return own
-	}
-	return g.script
 }

@@ -83,13 +83,8 @@ func (s *Service) createServiceAssociation(c *Call, in *createServiceAssociation
 	}
 	a := &serviceAssociation{object: o, service: v, network: n}
 	s.serviceAssociations[a.id] = a
-	a.status = creating
-	out := a.view()
-	s.progress(c, o, creating, createFailed, s.cfg.AssociateDelay, func() {
-		a.status = active
-		s.refresh()
-	})
-	return out, nil
+	s.associate(c, o)
+	return a.view(), nil
 }
 
 func (s *Service) checkServiceAssociation(v *service, n *network) error {
@@ -126,21 +121,11 @@ func (s *Service) getServiceAssociation(c *Call, in *serviceAssociationIn) (*ser
 }
 
 func (s *Service) deleteServiceAssociation(c *Call, in *serviceAssociationIn) (*serviceAssociationOut, error) {
-	a, err := find(s, c, kindServiceAssociation, s.serviceAssociations, in.Identifier)
+	o, err := dissociate(s, c, kindServiceAssociation, s.serviceAssociations, in.Identifier)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.removable(); err != nil {
-		return nil, err
-	}
-
-	out := &serviceAssociationOut{ARN: a.arn, ID: a.id, Status: deleting}
-	s.progress(c, a.object, deleting, deleteFailed, s.cfg.DeleteDelay, func() {
-		delete(s.serviceAssociations, a.id)
-		s.refresh()
-	})
-	s.refresh()
-	return out, nil
+	return &serviceAssociationOut{ARN: o.arn, ID: o.id, Status: o.status}, nil
 }
 
 type listServiceAssociationsIn struct {

@@ -22,8 +22,7 @@ type targetGroup struct {
 	history       map[faults.Target][]past        // what the API said, for lists that lag
 	routes        *datapath.Routes                // the data path's clock
 
-	script  *health.Script // of the whole group
-	scripts map[faults.Target]*health.Script
+	scripts health.Scripts
 }
 
 // groupConfig is a group's configuration, as requests and answers have it.
@@ -91,7 +90,7 @@ func (s *Service) createTargetGroup(c *Call, in *createGroupIn) (*groupOut, erro
 
 	g := &targetGroup{
 		object: o, groupType: in.Type, config: config,
-		registrations: map[faults.Target]*registration{}, history: map[faults.Target][]past{}, scripts: map[faults.Target]*health.Script{},
+		registrations: map[faults.Target]*registration{}, history: map[faults.Target][]past{},
 	}
 	s.groups[g.id] = g
 	g.routes = s.path.Add(routed{service: s, group: g})

@@ -80,13 +80,8 @@ func (s *Service) createVPCAssociation(c *Call, in *createVPCAssociationIn) (*vp
 	}
 	a := &vpcAssociation{object: o, network: n, vpc: in.VPCIdentifier, securityGroups: in.SecurityGroupIDs}
 	s.vpcAssociations[a.id] = a
-	a.status = creating
-	out := a.view()
-	s.progress(c, o, creating, createFailed, s.cfg.AssociateDelay, func() {
-		a.status = active
-		s.refresh()
-	})
-	return out, nil
+	s.associate(c, o)
+	return a.view(), nil
 }
 
 func (s *Service) getVPCAssociation(c *Call, in *vpcAssociationIn) (*vpcAssociationOut, error) {
@@ -124,21 +119,11 @@ func (s *Service) updateVPCAssociation(c *Call, in *updateVPCAssociationIn) (*vp
 }
 
 func (s *Service) deleteVPCAssociation(c *Call, in *vpcAssociationIn) (*vpcAssociationOut, error) {
-	a, err := find(s, c, kindVPCAssociation, s.vpcAssociations, in.Identifier)
+	o, err := dissociate(s, c, kindVPCAssociation, s.vpcAssociations, in.Identifier)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.removable(); err != nil {
-		return nil, err
-	}
-
-	out := &vpcAssociationOut{ARN: a.arn, ID: a.id, Status: deleting}
-	s.progress(c, a.object, deleting, deleteFailed, s.cfg.DeleteDelay, func() {
-		delete(s.vpcAssociations, a.id)
-		s.refresh()
-	})
-	s.refresh()
-	return out, nil
+	return &vpcAssociationOut{ARN: o.arn, ID: o.id, Status: o.status}, nil
 }
 
 type listVPCAssociationsIn struct {
