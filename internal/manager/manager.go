@@ -28,6 +28,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	podaws "github.com/podgate/podgate/internal/aws"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/balancer/drivers"
@@ -198,7 +199,7 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
 
 	// Without a configuration every call to AWS fails with the reason; HAProxy needs none.
-	groups := elbv2provider.New(cfg, c.AWS.Region, elbv2provider.Unconfigured(err))
+	groups := elbv2provider.New(cfg, c.AWS.Region, podaws.Unconfigured(err))
 
 	limits := balancer.Limits{
 		DescribeRate: c.AWS.DescribeRate, DescribeBurst: c.AWS.DescribeBurst,

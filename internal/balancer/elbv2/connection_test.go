@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	podaws "github.com/podgate/podgate/internal/aws"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -66,7 +67,7 @@ func TestRoleIsAssumedOnceForAllItsCalls(t *testing.T) {
 func TestRoleIsAssumedAgainBeforeItsEnd(t *testing.T) {
 	w := serve(t, func(action string, _ url.Values) answer {
 		if action == "AssumeRole" {
-			return sessionFor("ASIAROLE", expiryWindow/2)
+			return sessionFor("ASIAROLE", podaws.ExpiryWindow/2)
 		}
 		return rows()
 	})
@@ -178,7 +179,7 @@ func TestHangingSTSHoldsNobodyElse(t *testing.T) {
 	})
 
 	t.Cleanup(func() { close(end) })
-	p := New(config(t, w.URL), testRegion, WithCallTimeout(timeout))
+	p := New(config(t, w.URL), testRegion, podaws.WithCallTimeout(timeout))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		_, err := p.Health(t.Context(), balancer.Group{Ref: foreignRef})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	podaws "github.com/podgate/podgate/internal/aws"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -168,7 +169,7 @@ func hangingServer(t *testing.T, action string) *wire {
 
 func TestCallHasItsOwnTimeout(t *testing.T) {
 	w := hangingServer(t, "DescribeTargetHealth")
-	_, err := New(config(t, w.URL), testRegion, WithCallTimeout(50*time.Millisecond)).Health(t.Context(), balancer.Group{Ref: testRef})
+	_, err := New(config(t, w.URL), testRegion, podaws.WithCallTimeout(50*time.Millisecond)).Health(t.Context(), balancer.Group{Ref: testRef})
 	checkKind(t, err, nil)
 	if errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v: looks as if the caller's context had ended", err)

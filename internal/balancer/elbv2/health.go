@@ -14,6 +14,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	podaws "github.com/podgate/podgate/internal/aws"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -23,12 +24,12 @@ const opHealth = "describe target health"
 // Health implements provider.Reporter with one call: the API does not page this list.
 func (p *Provider) Health(ctx context.Context, g balancer.Group) (map[gate.Target]gate.Health, error) {
 	ref := g.Ref
-	if err := p.checkARN(opHealth, ref); err != nil {
+	if err := p.sessions.CheckARN(opHealth, ref, arns); err != nil {
 		return nil, err
 	}
 
-	c := p.connection(ref)
-	out, err := call(ctx, p, c, opHealth, ref.Group, c.api.DescribeTargetHealth,
+	c := p.sessions.Connection(ref)
+	out, err := podaws.Call(ctx, c, opHealth, ref.Group, c.API.DescribeTargetHealth,
 		&elb.DescribeTargetHealthInput{TargetGroupArn: aws.String(ref.Group)})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	podaws "github.com/podgate/podgate/internal/aws"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -97,7 +98,7 @@ func TestNameNeedsARegion(t *testing.T) {
 
 // Without a configuration every call says why, and none is made.
 func TestUnconfigured(t *testing.T) {
-	p := New(config(t, "http://127.0.0.1:1"), testRegion, Unconfigured(errors.New("no profile x")))
+	p := New(config(t, "http://127.0.0.1:1"), testRegion, podaws.Unconfigured(errors.New("no profile x")))
 	_, err := p.Health(t.Context(), balancer.Group{Ref: testRef})
 	checkKind(t, err, balancer.ErrDenied)
 	if !strings.Contains(balancer.Message(err), "the configuration for AWS cannot be read: no profile x") {

@@ -15,6 +15,7 @@ import (
 	smithy "github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
+	podaws "github.com/podgate/podgate/internal/aws"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -203,7 +204,7 @@ func TestChangeIsFrugalWhenAllAreRefused(t *testing.T) {
 	if !errors.Is(err, balancer.ErrInvalid) || errors.As(err, new(*balancer.PartialError)) {
 		t.Errorf("got %v", err)
 	}
-	if len(g.calls) > 1+maxExtraCalls {
+	if len(g.calls) > 1+podaws.MaxExtraCalls {
 		t.Errorf("%d calls", len(g.calls))
 	}
 }

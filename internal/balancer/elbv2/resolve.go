@@ -12,6 +12,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	podaws "github.com/podgate/podgate/internal/aws"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -30,21 +31,20 @@ func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer
 	in, subject := &elb.DescribeTargetGroupsInput{}, ref.Group
 	switch {
 	case ref.Group != "":
-		if err := p.checkARN(opResolve, ref); err != nil {
+		if err := p.sessions.CheckARN(opResolve, ref, arns); err != nil {
 			return balancer.Group{}, err
 		}
 		in.TargetGroupArns = []string{ref.Group}
-	case name != "" && p.regionOf(ref) == "":
-		return balancer.Group{}, &balancer.CallError{Op: opResolve, Subject: name, Kind: balancer.ErrInvalid,
-			Text: "no AWS region is known: set podgate's --aws-region or AWS_REGION, name the group by its ARN, or bind it by a TargetBinding with spec.elbv2.region"}
+	case name != "" && p.sessions.Region(ref) == "":
+		return balancer.Group{}, podaws.NoRegion(opResolve, name, arns)
 	case name != "":
 		subject, in.Names = name, []string{name}
 	default:
 		return balancer.Group{}, &balancer.CallError{Op: opResolve, Kind: balancer.ErrInvalid, Text: "neither an ARN nor a name is given"}
 	}
 
-	c := p.connection(ref)
-	out, err := call(ctx, p, c, opResolve, subject, c.api.DescribeTargetGroups, in)
+	c := p.sessions.Connection(ref)
+	out, err := podaws.Call(ctx, c, opResolve, subject, c.API.DescribeTargetGroups, in)
 	if err != nil {
 		return balancer.Group{}, err
 	}
@@ -52,11 +52,11 @@ func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer
 	found, ok := pick(out.TargetGroups, ref.Group, name)
 	if !ok {
 		return balancer.Group{}, &balancer.CallError{Op: opResolve, Subject: subject, Kind: balancer.ErrNotFound,
-			Text: "no such target group in region " + p.regionOf(ref)}
+			Text: "no such target group in region " + p.sessions.Region(ref)}
 	}
 
 	ref.Group = aws.ToString(found.TargetGroupArn)
-	attributes, err := call(ctx, p, c, opAttributes, ref.Group, c.api.DescribeTargetGroupAttributes,
+	attributes, err := podaws.Call(ctx, c, opAttributes, ref.Group, c.API.DescribeTargetGroupAttributes,
 		&elb.DescribeTargetGroupAttributesInput{TargetGroupArn: found.TargetGroupArn})
 	if err != nil {
 		return balancer.Group{}, err

@@ -105,9 +105,7 @@ func config(t *testing.T, address string) aws.Config {
 
 // fake puts an implementation of the five calls in AWS's place.
 func fake(a api) *Provider {
-	p := New(aws.Config{}, testRegion)
-	p.connect = func(role) connection { return connection{api: a, forget: func() {}} }
-	return p
+	return over(aws.Config{}, testRegion, func(aws.Config) api { return a })
 }
 
 func targets(t *testing.T, n int) []gate.Target {

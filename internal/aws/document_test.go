@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package elbv2
+package aws
 
 import (
 	"errors"
@@ -34,9 +34,10 @@ type doFunc func(*http.Request) (*http.Response, error)
 func (f doFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestDocumentKeepsTheErrorOfACutBody(t *testing.T) {
-	resp, err := document{doFunc(func(*http.Request) (*http.Response, error) {
+	client := doFunc(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Body: &cutBody{}}, nil
-	})}.Do(nil)
+	})
+	resp, err := document{client, func([]byte) bool { return true }}.Do(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
