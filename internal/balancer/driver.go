@@ -5,6 +5,7 @@ package balancer
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"github.com/podgate/podgate/internal/drain"
@@ -63,6 +64,10 @@ type Traits struct {
 	// Gate is the condition type of the one gate that a pod has for all of its groups of the
 	// kind; empty where each binding has a gate of its own.
 	Gate string
+
+	// ResolveAgain is how long what Resolve found of a group counts, in seconds or minutes where a
+	// binding's groups come and go; 0, or nil, where that is no matter of time.
+	ResolveAgain func(Group) time.Duration
 
 	// OpensWithin estimates how long a gate of the group may take to open once its target is
 	// registered, of a group that was not resolved when it is zero; nobody is warned of it
@@ -154,10 +159,10 @@ func (d Drivers) Limits(ref Ref) Limits {
 }
 
 // Account is on whose budget of calls, and in whose share of the workers, calls about
-// a group are made.
+// a group are made. Two kinds have nothing in common, though their accounts have one name.
 func (d Drivers) Account(ref Ref) string {
 	if account := d.Of(ref.Provider).Account; account != nil {
-		return account(ref)
+		return strings.TrimSuffix(string(ref.Provider)+" "+account(ref), " ")
 	}
 	return string(ref.Provider)
 }

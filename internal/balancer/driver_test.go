@@ -48,7 +48,16 @@ func TestDriverTraits(t *testing.T) {
 		t.Errorf("tends: got %t and %t", all.Tends(one), all.Tends(two))
 	}
 
-	if a, b := all.Account(one), all.Account(two); a != "one" || b != "account of b" {
+	if a, b := all.Account(one), all.Account(two); a != "one" || b != "two account of b" {
 		t.Errorf("account: got %q and %q", a, b)
+	}
+}
+
+// TestLaw7KindsShareNoBudget: two services of one cloud count calls apart, though both go by its accounts.
+func TestLaw7KindsShareNoBudget(t *testing.T) {
+	account := func(Ref) string { return "123456789012/eu-west-1" }
+	all := Drivers{{Kind: "one", Traits: Traits{Account: account}}, {Kind: "two", Traits: Traits{Account: account}}}
+	if a, b := all.Account(Ref{Provider: "one"}), all.Account(Ref{Provider: "two"}); a == b {
+		t.Errorf("both draw on the budget of %q", a)
 	}
 }
