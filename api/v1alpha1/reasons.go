@@ -34,6 +34,7 @@ const (
 	ReasonTimedOut                = "TimedOut"
 	ReasonTargetUnused            = "TargetUnused"
 	ReasonTargetUnavailable       = "TargetUnavailable"
+	ReasonHealthCheckUnavailable  = "HealthCheckUnavailable"
 	ReasonTargetUnhealthyDraining = "TargetUnhealthyDraining"
 	ReasonTrackFloor              = "TrackFloor"
 	ReasonOverridden              = "Overridden"
@@ -187,6 +188,7 @@ func IsGateReason(reason string) bool {
 // Explanations are all reasons that podgate gives, by place. The page docs/reasons.md is made from them.
 var Explanations = []Explanation{
 	{OnOpenGate, ReasonHealthy, "The load balancer calls this very pod healthy", NothingToDo, ""},
+	{OnOpenGate, ReasonHealthCheckUnavailable, "The load balancer sends this very pod requests without checking its health, since the group's health checks are off", "nothing, or turn the group's health checks on: without them a pod that does not answer counts as healthy", ""},
 	{OnOpenGate, ReasonTimedOut, "The binding's time-out opened the gate, although the target was not healthy", "find out why the target is not healthy; the message has the reason from before", "policies.md"},
 	{OnOpenGate, ReasonTargetUnused, "The binding's policy opened the gate, since no load balancer uses the target's group or zone", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
 	{OnOpenGate, ReasonTargetUnavailable, "The binding's policy opened the gate, since the load balancer cannot tell the target's health", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
@@ -203,7 +205,7 @@ var Explanations = []Explanation{
 	{OnClosedGate, ReasonNotProvenYet, "The load balancer calls the address healthy, but may mean the pod that had the address before", "wait: the load balancer may mean the pod that had the address before; it is over when unhealthy threshold x interval and 10 s have passed since the containers became ready", ""},
 	{OnClosedGate, ReasonContainersNotReady, "The gate was open, and the pod's own containers became unready", "look at the pod's probes and logs: its containers became unready", ""},
 	{OnClosedGate, ReasonOtherGateClosed, "A readiness gate that another controller sets keeps the pod from requests; the message names it", "ask whoever sets the gate that the message names, or let the binding ignore it with podgate.dev/other-gates: Ignore", "policies.md#other-gates"},
-	{OnClosedGate, ReasonNoBinding, "No binding of this name has a Service that selects the pod", "create the binding, or make its Service select the pod; else the gate is released by itself", ""},
+	{OnClosedGate, ReasonNoBinding, "No binding of this gate has a Service that selects the pod", "create the binding, or make its Service select the pod; else the gate is released by itself", ""},
 	{OnClosedGate, ReasonBindingNotReady, "The binding claims the pod, but its group or port is not known", "look at the binding: its target group or port is not known, for the reason there", ""},
 	{OnClosedGate, ReasonNotObserved, "The group has not been read since the pod got its address", "wait a second; if it lasts, the message or the binding says why the group cannot be read", ""},
 	{OnClosedGate, ReasonOverridden, "A person closed the gate by hand until the time in the message", "wait until the time in the message, or end it: podgate gate clear POD TYPE", "commands.md"},

@@ -16,7 +16,7 @@ import (
 func whileClosed(now time.Time, pod Pod, feeds []Feed, policy Policy, current Condition) Decision {
 	parts := make([]part, len(feeds))
 	for i, f := range feeds {
-		parts[i] = decision{now: now, pod: pod, feed: f, policy: f.policy(policy), current: current}.part()
+		parts[i] = decision{now: now, pod: pod, feed: f, policy: f.policy(policy), current: current}.part().of(f)
 	}
 	return join(parts)
 }
@@ -24,10 +24,20 @@ func whileClosed(now time.Time, pod Pod, feeds []Feed, policy Policy, current Co
 // part is what one feed says of a gate.
 type part struct {
 	condition Condition
-	proven    netip.Addr
-	recheck   time.Duration
-	waiting   bool
-	timedOut  bool
+	// kept: the condition is the gate's as it stands, whichever feed it was about.
+	kept     bool
+	proven   netip.Addr
+	recheck  time.Duration
+	waiting  bool
+	timedOut bool
+}
+
+// of names the feed in its condition.
+func (p part) of(f Feed) part {
+	if !p.kept {
+		p.condition = f.says(p.condition)
+	}
+	return p
 }
 
 // join makes a gate's decision of what its feeds say: the first one that is not open gives
@@ -108,17 +118,21 @@ func (d decision) unready() part {
 	if d.current.Status == StatusTrue {
 		return part{condition: Condition{StatusFalse, v1alpha1.ReasonContainersNotReady, "The pod got a new address and its containers are not ready."}}
 	}
-	return part{condition: d.current, timedOut: d.pod.TimedOut}
+	return part{condition: d.current, kept: true, timedOut: d.pod.TimedOut}
 }
 
 func (d decision) unclaimed() part {
+	if loud := latest(d.pod.ContainersReadySince, d.feed.UnclaimedSince).Add(AbsenceGrace); d.feed.Quiet && d.current.Status == "" && d.now.Before(loud) {
+		return part{recheck: loud.Sub(d.now)}
+	}
+
 	grace := d.policy.orphanGrace()
 	at := latest(d.pod.ContainersReadySince.Add(grace), d.feed.UnclaimedSince.Add(AbsenceGrace))
 	if !d.now.Before(at) {
 		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNoBinding, "No binding claims this gate, so it was released."}}
 	}
 	return part{
-		condition: Condition{StatusFalse, v1alpha1.ReasonNoBinding, fmt.Sprintf("No binding of this name has a Service that selects this pod. Create it, or the gate is released %s after the containers became ready.", span(grace))},
+		condition: Condition{StatusFalse, v1alpha1.ReasonNoBinding, fmt.Sprintf("No binding of this gate has a Service that selects this pod. Create it, or the gate is released %s after the containers became ready.", span(grace))},
 		recheck:   at.Sub(d.now),
 	}
 }
@@ -126,7 +140,7 @@ func (d decision) unclaimed() part {
 func (d decision) claimed() part {
 	// What was reported before a restart stays until the first read is complete.
 	if !d.feed.Observed && d.feed.Trouble == "" && d.current.Status == StatusFalse && heard(d.current.Reason) {
-		return part{condition: d.current, proven: d.feed.Proven, waiting: true}
+		return part{condition: d.current, kept: true, proven: d.feed.Proven, waiting: true}
 	}
 	if !d.feed.Observed {
 		return d.undetermined(Condition{StatusUnknown, v1alpha1.ReasonNotObserved, d.troubled("The target group has not been read since the pod got its address.")})
@@ -151,7 +165,7 @@ func (d decision) claimed() part {
 		return part{condition: Condition{StatusTrue, admitted, admission(d.feed.Health)}, proven: d.feed.Addr}
 	}
 	if healthy(d.now, d.pod, d.feed) {
-		return part{condition: Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}, proven: d.feed.Addr}
+		return part{condition: d.feed.Health.opens(), proven: d.feed.Addr}
 	}
 
 	return part{
@@ -163,10 +177,11 @@ func (d decision) claimed() part {
 
 // unread waits for a read that began after the containers became ready.
 func (d decision) unread() part {
+	p := part{condition: d.current, kept: true, proven: d.feed.Proven, recheck: reread, waiting: true}
 	if d.current.Status == StatusTrue || d.current.Reason == v1alpha1.ReasonOtherGateClosed {
-		d.current = Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "The target group has not been read since the pod could become a target."}
+		p.kept, p.condition = false, Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "The target group has not been read since the pod could become a target."}
 	}
-	return part{condition: d.current, proven: d.feed.Proven, recheck: reread, waiting: true}
+	return p
 }
 
 // undetermined holds a pod's first condition back for a moment when it would only

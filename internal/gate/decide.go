@@ -55,7 +55,11 @@ const (
 
 // Feed is one thing that a gate waits for: one target in one group.
 type Feed struct {
+	// Name tells the feed from the gate's others, for people; empty for the only one.
+	Name  string
 	Claim Claim
+	// Quiet: nothing is said at first of a claim that is missing, since somebody else may set the gate.
+	Quiet bool
 	// UnclaimedSince is when the claim was first found missing; only for Unclaimed.
 	UnclaimedSince time.Time
 	// Trouble says, for people, why the group cannot be resolved or read; may be empty.
@@ -106,6 +110,14 @@ type Feed struct {
 // moved reports whether the pod's address changed since the feed was proven.
 func (f Feed) moved() bool {
 	return f.Proven.IsValid() && f.Addr.IsValid() && f.Proven != f.Addr
+}
+
+// says names the feed in what it says for people.
+func (f Feed) says(c Condition) Condition {
+	if f.Name != "" && c.Message != "" {
+		c.Message = f.Name + ": " + c.Message
+	}
+	return c
 }
 
 // policy returns the feed's own policy, or the gate's where it has none.

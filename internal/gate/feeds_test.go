@@ -5,6 +5,7 @@ package gate
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -202,5 +203,128 @@ func TestLaw1UnstatedClaimWaits(t *testing.T) {
 	d := Decide(now, pod, []Feed{{}}, Policy{}, Condition{})
 	if d.Condition.Status != StatusUnknown || d.Condition.Reason != v1alpha1.ReasonBindingNotReady {
 		t.Errorf("got %+v", d.Condition)
+	}
+}
+
+// unchecked is a feed whose target gets requests without being checked.
+func unchecked() Feed {
+	f := seenOtherwise(sight(Healthy, v1alpha1.ReasonHealthCheckUnavailable))
+	f.Health.Description = "The group's health checks are off"
+	return f
+}
+
+// TestHealthyWithAReason: a gate that a healthy target opens says with which reason it is healthy, as long
+// as that is so; of several feeds the one that says most. A reason that no open gate has is not passed on.
+func TestHealthyWithAReason(t *testing.T) {
+	healthy := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
+	off := Condition{StatusTrue, v1alpha1.ReasonHealthCheckUnavailable, "The group's health checks are off"}
+	checked, strange := seenOtherwise(sight(Healthy, "")), seenOtherwise(sight(Healthy, "Elb.Fine"))
+	for name, tc := range map[string]struct {
+		feeds         []Feed
+		current, want Condition
+	}{
+		"opens":                     {[]Feed{unchecked()}, Condition{}, off},
+		"opens with another":        {[]Feed{checked, unchecked()}, Condition{}, off},
+		"stays":                     {[]Feed{unchecked()}, off, off},
+		"stays with another":        {[]Feed{checked, unchecked()}, off, off},
+		"checked from now on":       {[]Feed{checked}, off, healthy},
+		"checked no more":           {[]Feed{unchecked()}, healthy, healthy},
+		"opened by a time-out once": {[]Feed{unchecked()}, Condition{Status: StatusTrue, Reason: v1alpha1.ReasonTimedOut}, off},
+		"a reason of no open gate":  {[]Feed{strange}, Condition{}, healthy},
+	} {
+		if d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, tc.feeds...), Policy{}, tc.current); d.Condition != tc.want {
+			t.Errorf("%s: want %+v, got %+v", name, tc.want, d.Condition)
+		}
+	}
+}
+
+// TestTrackFollowsWhatWasNotChecked: a gate that opened while health checks were off closes by Track like any other.
+func TestTrackFollowsWhatWasNotChecked(t *testing.T) {
+	off := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthCheckUnavailable}
+	if d := Decide(noon, ready(time.Hour, ours).pod(), at(ours, failing(time.Hour)), Policy{Mode: Track}, off); d.Condition.Status != StatusFalse {
+		t.Errorf("its target fails, and the gate is %+v", d.Condition)
+	}
+}
+
+// TestLaw1UncheckedIsProvenToo: that a target gets requests unchecked is said of an address, and perhaps of an earlier pod.
+func TestLaw1UncheckedIsProvenToo(t *testing.T) {
+	feed := unchecked()
+	feed.SeenOtherwise = false
+	if d := Decide(noon, ready(time.Second, netip.Addr{}).pod(), at(netip.Addr{}, feed), Policy{}, Condition{}); d.Condition.Reason != v1alpha1.ReasonNotProvenYet {
+		t.Errorf("want it closed until that is proven, got %+v", d.Condition)
+	}
+}
+
+// TestFeedsAreNamed: of several feeds the one that a gate waits for is named once, whatever it says and
+// however often it is asked; a healthy gate needs no words.
+func TestFeedsAreNamed(t *testing.T) {
+	initial := seenOtherwise(sight(Initial, "Elb.InitialHealthChecking"))
+	initial.Health.Description = "Checks run"
+	late := Policy{Timeout: time.Minute}
+	for name, tc := range map[string]struct {
+		waits  Feed
+		policy Policy
+		want   string
+	}{
+		"the load balancer's word": {initial, Policy{}, "B: Checks run"},
+		"podgate's own":            {Feed{Claim: Unresolved}, Policy{}, "B: The binding's target group or port is not known; see the binding's Ready condition."},
+		"after a time-out":         {initial, late, "B: Checks run. The binding's time-out of 1m has passed, and the gate stays closed, as on-timeout says."},
+		"held back":                {held(initial), Policy{}, "B: The pod is kept out of the group until other controllers open its readiness gates: example.com/in-service."},
+	} {
+		feeds, current, pod := at(ours, seenOtherwise(sight(Healthy, "")), tc.waits), Condition{}, ready(time.Hour, ours).pod()
+		feeds[0].Name, feeds[1].Name = "A", "B"
+		for range 3 {
+			d := Decide(noon, pod, feeds, tc.policy, current)
+			current, pod.TimedOut = d.Condition, d.TimedOut
+		}
+		if current.Message != tc.want {
+			t.Errorf("%s: want %q, got %q", name, tc.want, current.Message)
+		}
+
+		pod.ContainersReady = false
+		if d := Decide(noon, pod, feeds, tc.policy, current); d.Condition != current {
+			t.Errorf("%s: the containers are not ready, and what was said became %+v", name, d.Condition)
+		}
+	}
+
+	both := at(ours, seenOtherwise(sight(Healthy, "")), seenOtherwise(sight(Healthy, "")))
+	both[0].Name, both[1].Name = "A", "B"
+	if d := Decide(noon, ready(time.Hour, ours).pod(), both, Policy{}, Condition{}); d.Condition != (Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}) {
+		t.Errorf("want it healthy without words, got %+v", d.Condition)
+	}
+
+	followed := at(ours, seenOtherwise(sight(Healthy, "")), failing(time.Hour))
+	followed[0].Name, followed[1].Name = "A", "B"
+	followed[1].Health.Description = "No answer"
+	open := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
+	followed[0].Room = room(true)
+	if d := Decide(noon, ready(time.Hour, ours).pod(), followed, Policy{Mode: Track}, open); d.Condition.Message != "B: No answer" {
+		t.Errorf("closed by Track, it says %q", d.Condition.Message)
+	}
+	followed[0].Room = room(false)
+	if d := Decide(noon, ready(time.Hour, ours).pod(), followed, Policy{Mode: Track}, open); !strings.HasPrefix(d.Condition.Message, "B: The target fails") {
+		t.Errorf("kept open by the floor, it says %q", d.Condition.Message)
+	}
+}
+
+// TestLaw2QuietGateIsReleased: of a gate that somebody else may set, podgate says nothing for a moment; if
+// nobody does, it is released like any other.
+func TestLaw2QuietGateIsReleased(t *testing.T) {
+	pod, now, current := ready(0, netip.Addr{}).pod(), noon, Condition{}
+	quiet := []Feed{{Claim: Unclaimed, UnclaimedSince: noon, Quiet: true}}
+	d := Decide(now, pod, quiet, Policy{}, current)
+	if d.Condition.Status != "" || d.Recheck != AbsenceGrace {
+		t.Fatalf("want nothing said for %s, got %+v", AbsenceGrace, d)
+	}
+
+	for steps := 0; current.Status != StatusTrue; steps++ {
+		d := Decide(now, pod, quiet, Policy{}, current)
+		if steps > 5 || d.Condition.Status != StatusTrue && d.Recheck <= 0 {
+			t.Fatalf("never released: %+v", d)
+		}
+		current, now = d.Condition, now.Add(d.Recheck)
+	}
+	if now.Sub(noon) != ReleaseAfter {
+		t.Errorf("released after %s, want %s", now.Sub(noon), ReleaseAfter)
 	}
 }

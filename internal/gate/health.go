@@ -3,6 +3,8 @@
 
 package gate
 
+import "github.com/podgate/podgate/api/v1alpha1"
+
 // State is what a load balancer says of a target; its driver maps its own states onto these.
 type State int
 
@@ -45,10 +47,10 @@ func (s State) known() State {
 // Health is one observation of one target.
 type Health struct {
 	State State
-	// Reason is the load balancer's code in CamelCase, for machines; empty when healthy.
-	// It is none of podgate's own reasons.
+	// Reason is the load balancer's code in CamelCase, for machines. It is none of podgate's own
+	// reasons; of a healthy target it is empty, or one that the catalog has for open gates.
 	Reason string
-	// Description is the load balancer's sentence for people; empty when healthy.
+	// Description is the load balancer's sentence for people; empty when healthy without a reason.
 	Description string
 	// Own: the reason is the load balancer's own state or trouble, not the target's.
 	Own bool
@@ -67,6 +69,14 @@ func (h Health) Leaving() bool { return h.State == Draining }
 // that says less.
 func (h Health) Failing() bool {
 	return (h.State == Unhealthy || h.State == UnhealthyDraining) && !h.Own
+}
+
+// opens is the condition of a gate that a healthy target opens.
+func (h Health) opens() Condition {
+	if _, known := v1alpha1.Explain(v1alpha1.OnOpenGate, h.Reason); !known {
+		return Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
+	}
+	return Condition{StatusTrue, h.Reason, h.Description}
 }
 
 // reason is the load balancer's, or the state's name where it gives none.

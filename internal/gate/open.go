@@ -26,7 +26,7 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 	// The pod is not Ready in any case. Without this it would be at once when the other gate
 	// opens, while its target is still to be registered again.
 	if i := slices.IndexFunc(feeds, Feed.heldBack); i >= 0 {
-		return Decision{Condition: feeds[i].held(), By: i, Proven: proven}
+		return Decision{Condition: feeds[i].says(feeds[i].held()), By: i, Proven: proven}
 	}
 
 	switch {
@@ -34,10 +34,12 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 		// It was true before the gate opened; another controller may have left it there.
 		current = Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	case surpassed(current.Reason) && all(feeds, func(f Feed) bool { return healthy(now, pod, f) }):
-		current = Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
+		parts := make([]part, len(feeds))
 		for i, f := range feeds {
+			parts[i] = part{condition: f.says(f.Health.opens())}
 			proven[i] = f.Addr
 		}
+		current = join(parts).Condition
 	}
 
 	d := Decision{Condition: current, Proven: proven}
@@ -53,7 +55,7 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 func surpassed(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining,
-		v1alpha1.ReasonTimedOut, v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingDeleted, v1alpha1.ReasonNotTarget, v1alpha1.ReasonNotIPTargets:
+		v1alpha1.ReasonHealthCheckUnavailable, v1alpha1.ReasonTimedOut, v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingDeleted, v1alpha1.ReasonNotTarget, v1alpha1.ReasonNotIPTargets:
 		return true
 	}
 	return false
