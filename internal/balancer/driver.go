@@ -128,6 +128,17 @@ func (d Drivers) Of(kind Kind) Traits {
 	return Traits{}
 }
 
+// Gates lists the condition types of the gates that all groups of a kind share.
+func (d Drivers) Gates() []string {
+	var shared []string
+	for _, driver := range d {
+		if driver.Gate != "" {
+			shared = append(shared, driver.Gate)
+		}
+	}
+	return shared
+}
+
 // Tends reports whether a group's driver is a Tender, so that its targets drain only as
 // the group is looked after.
 func (d Drivers) Tends(ref Ref) bool {

@@ -158,7 +158,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-func TestWaiting(t *testing.T) {
+func TestClosedCarriers(t *testing.T) {
 	gated := func(name string, conditions ...corev1.PodCondition) corev1.Pod {
 		return corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -181,7 +181,8 @@ func TestWaiting(t *testing.T) {
 	}}
 
 	for name, want := range map[string][]string{"web": {"new", "closed", "unknown"}, "other": nil} {
-		pods, err := Waiting(t.Context(), c, types.NamespacedName{Name: name})
+		gate := GateType(name)
+		pods, err := Carriers(t.Context(), c, "", gate, func(pod *corev1.Pod) bool { return !IsTrue(pod, corev1.PodConditionType(gate)) })
 		if err != nil {
 			t.Fatal(err)
 		}

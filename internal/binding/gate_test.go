@@ -25,7 +25,7 @@ func TestBindingsOfOneNameHaveTwoGates(t *testing.T) {
 
 	for gate, want := range cases {
 		name, ok := OfGate(gate)
-		if name != want.binding || !ok || GateType(name) != gate || !HasGate(&pod, name) {
+		if name != want.binding || !ok || GateType(name) != gate || !HasGate(&pod, gate) {
 			t.Errorf("%s is the gate of %q, %t, whose gate is %s", gate, name, ok, GateType(name))
 		}
 		if a, object := adapterOf(name); (a == &targetBindings) != want.own || want.own && object != "web" {
@@ -36,7 +36,7 @@ func TestBindingsOfOneNameHaveTwoGates(t *testing.T) {
 	if name, ok := OfGate("example.com/web"); ok {
 		t.Errorf("somebody else's gate is that of %q", name)
 	}
-	if HasGate(&pod, "other") {
+	if HasGate(&pod, "example.com/other") {
 		t.Error("the pod has a gate that it does not have")
 	}
 }

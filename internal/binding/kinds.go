@@ -25,6 +25,8 @@ type adapter struct {
 	prefix string
 	// gate and an object's name make the condition type of the binding's gate.
 	gate string
+	// ownGates: every binding of the kind has a gate of its own, whatever its load balancer.
+	ownGates bool
 	// bind returns the Binding of an object of the kind.
 	bind func(client.Object) *Binding
 }

@@ -107,11 +107,13 @@ func (b *Binding) Settings() (Settings, []Problem) { return ParseSettings(b.kind
 // FollowsOthers reports whether gates of other controllers decide which pods of the binding's Service
 // are registered: not where its owner or the Service says otherwise, nor where somebody else decides.
 func (b *Binding) FollowsOthers(svc *corev1.Service) bool {
-	if b.External || svc != nil && svc.Spec.PublishNotReadyAddresses {
-		return false
-	}
 	settings, _ := b.Settings()
-	return !settings.IgnoreOthers
+	return b.Follows(settings, svc)
+}
+
+// Follows is FollowsOthers for who has read the binding's settings.
+func (b *Binding) Follows(settings Settings, svc *corev1.Service) bool {
+	return !b.External && !settings.IgnoreOthers && (svc == nil || !svc.Spec.PublishNotReadyAddresses)
 }
 
 // Drain returns what the binding's owner wants of how its pods drain.
@@ -231,8 +233,8 @@ func (b *Binding) Group() balancer.Group {
 }
 
 // NameTooLong reports whether the binding's name makes no condition type, so that no pod can
-// carry its gate.
-func (b *Binding) NameTooLong() bool { return len(b.Name) > elbv2.MaxGateName }
+// carry its gate. A shared gate has no binding's name in it.
+func (b *Binding) NameTooLong() bool { return len(b.Name) > elbv2.MaxGateName && !b.SharesGate() }
 
 // Publish puts the group into the object and reports whether that changed it; it writes
 // nothing.

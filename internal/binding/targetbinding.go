@@ -18,7 +18,7 @@ import (
 	"github.com/podgate/podgate/internal/index"
 )
 
-// targetBindings is podgate's own kind. Its bindings go by the condition types of their gates.
+// targetBindings is podgate's own kind. Its bindings go by the condition types of their own gates.
 var targetBindings = adapter{
 	name: "TargetBinding", prefix: v1alpha1.GatePrefix, gate: v1alpha1.GatePrefix,
 	bind: func(o client.Object) *Binding { return OfOwn(o.(*v1alpha1.TargetBinding)) },

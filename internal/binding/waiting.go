@@ -13,12 +13,6 @@ import (
 	"github.com/podgate/podgate/internal/index"
 )
 
-// Waiting lists the running pods whose gate of a binding is not open.
-func Waiting(ctx context.Context, r client.Reader, key types.NamespacedName) ([]types.NamespacedName, error) {
-	gate := GateType(key.Name)
-	return Carriers(ctx, r, key.Namespace, gate, func(pod *corev1.Pod) bool { return !IsTrue(pod, corev1.PodConditionType(gate)) })
-}
-
 // Carriers lists the running pods of a namespace with a gate for which holds is true.
 func Carriers(ctx context.Context, r client.Reader, namespace, gate string, holds func(*corev1.Pod) bool) ([]types.NamespacedName, error) {
 	pods, err := running(ctx, r, namespace, gate)

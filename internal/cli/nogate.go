@@ -143,7 +143,7 @@ func labelled(ctx context.Context, r *snapshot, path, namespace string, pod map[
 // labelFor is the label to ask for gates by: either will do, and that of AWS Load Balancer
 // Controller is for who knows that one from its bindings.
 func labelFor(missing []string) string {
-	theirs := func(gate string) bool { return !strings.HasPrefix(gate, v1alpha1.GatePrefix) }
+	theirs := func(gate string) bool { return strings.HasPrefix(gate, elbv2.GatePrefix) }
 	if len(missing) == 0 || slices.ContainsFunc(missing, theirs) {
 		return elbv2.InjectLabel
 	}

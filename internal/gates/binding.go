@@ -82,7 +82,7 @@ func FromBinding(ctx context.Context, in Cluster, pod *corev1.Pod, b *binding.Bi
 
 	return Source{
 		Owner: b.Key(), Claim: c.Kind, Trouble: c.Trouble, Recheck: c.Recheck,
-		Target: c.Target, Service: c.Service, Policy: settings.Gate, FollowsOthers: b.FollowsOthers(c.Service),
+		Target: c.Target, Service: c.Service, Policy: settings.Gate, FollowsOthers: b.Follows(settings, c.Service),
 	}.in(res.Group), true, nil
 }
 

@@ -75,7 +75,7 @@ type Candidates struct {
 	Bindings []*binding.Binding
 	// Serves reports whether podgate opens the gates of a binding; nil when it opens those of all.
 	Serves func(*binding.Binding) bool
-	// Kinds are the kinds of gates that pods get; OfBindings alone when nil.
+	// Kinds are the kinds of gates that pods get; those of bindings alone when nil.
 	Kinds []Kind
 
 	// leavesOut are the bindings whose Services select the pod to serve others.
@@ -93,7 +93,7 @@ type Kind interface {
 
 func (c Candidates) kinds() []Kind {
 	if c.Kinds == nil {
-		return []Kind{OfBindings{}}
+		return []Kind{OfBindings{}, OfLoadBalancers{}}
 	}
 	return c.Kinds
 }
@@ -208,17 +208,18 @@ func (OfBindings) Owns(conditionType string) bool {
 	return owned
 }
 
-// Wanted implements Kind: one gate for every binding of ip targets whose Service selects the pod.
+// Wanted implements Kind: one gate for every binding of ip targets whose Service selects the pod,
+// unless it shares one with others.
 func (OfBindings) Wanted(pod Pod, c Candidates) map[string]*binding.Binding {
 	wanted := map[string]*binding.Binding{}
 	var byGate []*binding.Binding
 	for _, b := range c.Claiming(pod) {
 		switch {
-		case b.NameTooLong():
+		case b.NameTooLong() || b.SharesGate():
 		case b.Wake == v1alpha1.WakeGate:
 			byGate = append(byGate, b)
 		default:
-			wanted[gateOf(b)] = b
+			wanted[b.Gate()] = b
 		}
 	}
 
@@ -226,15 +227,12 @@ func (OfBindings) Wanted(pod Pod, c Candidates) map[string]*binding.Binding {
 	// its own gate of the group: without that one, this gate might never open.
 	for _, b := range byGate {
 		if wakesLBC(pod, c, b.Group(), wanted) {
-			wanted[gateOf(b)] = b
+			wanted[b.Gate()] = b
 		}
 	}
 
 	return wanted
 }
-
-// gateOf is the condition type of a binding's gate.
-func gateOf(b *binding.Binding) string { return binding.GateType(b.Key().Name) }
 
 // wakesLBC reports whether the pod has, or is to have, the gate for which AWS Load
 // Balancer Controller looks at a group: that of a TargetGroupBinding of it, whoever
@@ -244,7 +242,7 @@ func wakesLBC(pod Pod, c Candidates, group balancer.Group, wanted map[string]*bi
 		if !b.OfLBC || !b.DeletionTimestamp.IsZero() || !c.mayTake(pod, b) {
 			return false
 		}
-		g := gateOf(b)
+		g := b.Gate()
 		return elbv2.SameGroup(named(b.Group()), named(group)) && (wanted[g] != nil || slices.Contains(pod.Gates, g))
 	})
 }

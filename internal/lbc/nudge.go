@@ -137,9 +137,9 @@ func (n *Nudger) ofGroup(ctx context.Context, b *binding.Binding, group balancer
 // ungated reports pods that got no gate of the binding's, since they have none of the
 // other controller's.
 func ungated(b *binding.Binding, pods Pods, theirs []*binding.Binding) *Unheard {
-	names := []string{b.Key().Name}
+	gates := []string{b.Gate()}
 	for _, t := range theirs {
-		names = append(names, t.Key().Name)
+		gates = append(gates, t.Gate())
 	}
 
 	for _, m := range pods.Members {
@@ -147,7 +147,7 @@ func ungated(b *binding.Binding, pods Pods, theirs []*binding.Binding) *Unheard 
 		if !m.Wanted || m.Terminating || pod.Labels[v1alpha1.InjectLabel] == v1alpha1.InjectDisabled {
 			continue
 		}
-		if !slices.ContainsFunc(names, func(name string) bool { return binding.HasGate(pod, name) }) {
+		if !slices.ContainsFunc(gates, func(gate string) bool { return binding.HasGate(pod, gate) }) {
 			return &Unheard{v1alpha1.ReasonNoGateOfLBC, "There are pods without a gate of AWS Load Balancer Controller's for this target group. That controller may not notice that they wait, so they get no gate of this binding either. Have its gate injected and restart the pods, or set spec.wake to Nudge, or to None if somebody else registers the targets."}
 		}
 	}
@@ -161,7 +161,7 @@ func ungated(b *binding.Binding, pods Pods, theirs []*binding.Binding) *Unheard 
 // whether healthy is said of it or of the pod that had its address (law 1), and the gate
 // would wait until the load balancer must have noticed.
 func (n *Nudger) unregistered(b *binding.Binding, ref balancer.Ref, pods Pods) (waiting []types.UID, later time.Time) {
-	name, soon := b.Key().Name, n.now().Add(nudgeProof)
+	own, soon := b.Gate(), n.now().Add(nudgeProof)
 	for _, m := range pods.Members {
 		row, there := pods.Observed[m.Target]
 		if !m.Wanted || !m.Ready || m.Terminating || there && !row.Leaving() {
@@ -169,7 +169,7 @@ func (n *Nudger) unregistered(b *binding.Binding, ref balancer.Ref, pods Pods) (
 		}
 
 		pod := pods.ByTarget[m.Target]
-		if !binding.HasGate(pod, name) || binding.IsTrue(pod, corev1.PodConditionType(binding.GateType(name))) {
+		if !binding.HasGate(pod, own) || binding.IsTrue(pod, corev1.PodConditionType(own)) {
 			continue
 		}
 

@@ -5,6 +5,7 @@ package pods
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,6 +39,19 @@ type evaluation struct {
 	recheck          time.Duration
 	// late are the gates that timed out just now, by the policy that applies.
 	late []lateGate
+	// heldBy and freeSince are what others answers, once it was asked.
+	asked     bool
+	heldBy    string
+	freeSince time.Time
+}
+
+// others returns which gates of other controllers keep the pod from requests, for people, and when
+// the last of them opened. It is the same for all of the pod's gates.
+func (e *evaluation) others(kinds gates.Kinds) (heldBy string, freeSince time.Time) {
+	if !e.asked {
+		e.asked, e.heldBy, e.freeSince = true, strings.Join(kinds.HeldBy(e.pod), ", "), kinds.FreeSince(e.pod)
+	}
+	return e.heldBy, e.freeSince
 }
 
 // facts are what is known of the pod and of what was recorded for one of its gates.
@@ -56,6 +70,11 @@ func (e *evaluation) facts(gateType string) gate.Pod {
 // note keeps a decision about a gate with these sources, to be written.
 func (e *evaluation) note(gateType string, sources []gates.Source, current gate.Condition, d gate.Decision) {
 	reported := e.proven.TimedOut[gateType]
+	e.timed(lateGate{gate: gateType, binding: label(gateType, sources[d.By]), message: d.Condition.Message}, current, d, reported)
+	if e.yields(gateType, current, d.Condition, d.TimedOut && !reported) {
+		d.Condition, d.ClosedAt = current, e.proven.Closed[gateType]
+	}
+
 	if d.Condition.Status != "" {
 		e.record(gateType, sources, d)
 	}
@@ -71,8 +90,6 @@ func (e *evaluation) note(gateType string, sources []gates.Source, current gate.
 	if d.Condition == current || d.Condition.Status == "" {
 		return
 	}
-
-	e.timed(lateGate{gate: gateType, binding: label(gateType, sources[d.By]), message: d.Condition.Message}, current, d, reported)
 
 	c := corev1.PodCondition{
 		Type: corev1.PodConditionType(gateType), Status: corev1.ConditionStatus(d.Condition.Status),
@@ -92,6 +109,17 @@ func (e *evaluation) note(gateType string, sources []gates.Source, current gate.
 			e.groups[c.Type] = append(e.groups[c.Type], s.Subject.String())
 		}
 	}
+}
+
+// yields reports whether a gate is left as it is because another controller sets it, too: podgate then
+// only opens it, and otherwise writes what a person ordered. Each would write over the other forever. Of
+// what that controller says without a message managed fields need not tell whose it is; late has one more to say.
+func (e *evaluation) yields(gateType string, current, next gate.Condition, late bool) bool {
+	if !binding.SharedGate(gateType) || current.Status == "" || next.Status == gate.StatusTrue || next.Reason == v1alpha1.ReasonOverridden {
+		return false
+	}
+	same := current.Message == "" && current.Status == next.Status && current.Reason == next.Reason
+	return same && !late || gates.OtherWriter(e.pod, gateType) != ""
 }
 
 // waits reports whether the pod would be Ready but for the gate.

@@ -6,13 +6,13 @@ package pods
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/observe"
@@ -27,11 +27,11 @@ func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Sourc
 	for i, s := range sources {
 		s.Policy.OrphanGrace = r.orphanGrace
 		feeds[i] = gate.Feed{
-			Claim: s.Claim, Trouble: s.Trouble, Policy: &s.Policy,
+			Name: name(s, sources), Claim: s.Claim, Trouble: s.Trouble, Policy: &s.Policy,
 			Proven: e.proven.of(gateType, s.Name), UnclaimedSince: missing[s.Name],
 		}
 		if s.FollowsOthers {
-			feeds[i].HeldBy, feeds[i].FreeSince = strings.Join(r.kinds.HeldBy(e.pod), ", "), r.kinds.FreeSince(e.pod)
+			feeds[i].HeldBy, feeds[i].FreeSince = e.others(r.kinds)
 		}
 
 		if s.Claim == gate.Claimed {
@@ -42,6 +42,14 @@ func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Sourc
 	}
 
 	return feeds
+}
+
+// name tells a source from the gate's others, for people.
+func name(s gates.Source, all []gates.Source) string {
+	if len(all) == 1 {
+		return ""
+	}
+	return binding.Named(s.Owner.Name)
 }
 
 // observe adds what the observer saw of a source's target.

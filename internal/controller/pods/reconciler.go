@@ -131,7 +131,8 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType strin
 	}
 
 	// A gate for which there is nothing to wait is released like one that nothing claims.
-	if len(sources) == 0 {
+	nothing := len(sources) == 0
+	if nothing {
 		sources = []gates.Source{{Claim: gate.Unclaimed}}
 	}
 
@@ -140,6 +141,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType strin
 	facts.Leftover = r.drivers.Reported(current.Reason)
 
 	feeds := r.feeds(e, gateType, sources, facts.ContainersReady && current.Status != gate.StatusTrue)
+	feeds[0].Quiet = nothing
 	r.freed(e, feeds)
 
 	// A pod that is closed by one source is missing at all of them, so one answer is for all.
@@ -210,7 +212,8 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 	for _, c := range e.conditions {
 		log.FromContext(ctx).Info("Wrote condition", "type", c.Type, "status", c.Status, "reason", c.Reason)
 		r.report(e, c)
-		r.metrics.wrote(e.pod, c, e.groups[c.Type], r.kinds.FreeSince(e.pod), r.now())
+		_, free := e.others(r.kinds)
+		r.metrics.wrote(e.pod, c, e.groups[c.Type], free, r.now())
 	}
 
 	for _, l := range e.late {

@@ -20,6 +20,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/observe"
@@ -59,7 +60,8 @@ func (r *Reconciler) end(ctx context.Context, b *binding.Binding, whose lbc.Owne
 		return r.notEmptied(ctx, b, known.Group, err)
 	}
 
-	waiting, err := binding.Waiting(ctx, r.client, key)
+	// A gate that other bindings feed, too, waits on for those.
+	waiting, err := r.kinds.ToRelease(ctx, gates.Cluster{Reader: r.client, Registry: r.registry}, key)
 	if err != nil {
 		return reconcile.Result{}, err
 	}

@@ -21,10 +21,10 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 )
 
-// Owns reports whether a condition type is the gate of a binding.
+// Owns reports whether a condition type is the gate of a binding, or of several.
 func Owns(conditionType string) bool {
 	_, owned := binding.OfGate(conditionType)
-	return owned
+	return owned || binding.SharedGate(conditionType)
 }
 
 // Cache is a client.Reader of the objects that it was made of. It gives what it holds, not copies.

@@ -1,0 +1,66 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gates
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/injection"
+)
+
+// OfLoadBalancers is the kind of which a pod has one gate for all of its groups of a kind of load
+// balancer, and which opens when all of them say healthy. Another controller may set such a gate,
+// too: without a binding of podgate's the gate is left to whoever wrote it last.
+type OfLoadBalancers struct{ injection.OfLoadBalancers }
+
+// Name implements Kind.
+func (OfLoadBalancers) Name() string { return "load balancer" }
+
+// Origin implements Kind.
+func (OfLoadBalancers) Origin(string) string {
+	return "all bindings of this kind of load balancer that take the pod for a target"
+}
+
+// FedBy implements Kind.
+func (OfLoadBalancers) FedBy(owner types.NamespacedName) []string {
+	return binding.SharedBy(owner.Name)
+}
+
+// Sources implements Kind: one for each binding that shares the gate, whose Service selects the
+// pod, and that podgate serves.
+func (k OfLoadBalancers) Sources(ctx context.Context, in Cluster, pod *corev1.Pod, conditionType string) ([]Source, bool, error) {
+	if !k.Owns(conditionType) {
+		return nil, false, nil
+	}
+
+	bindings, err := binding.ForPod(ctx, in.Reader, pod)
+	if err != nil {
+		return nil, false, err
+	}
+
+	var sources []Source
+	for _, b := range bindings {
+		res, _ := in.Registry.Get(b.Key())
+		if b.Gate() != conditionType || res.Foreign {
+			continue
+		}
+
+		s, ours, err := FromBinding(ctx, in, pod, b)
+		if err != nil || !ours {
+			return nil, false, err
+		}
+
+		s.Name = b.Key().Name
+		sources = append(sources, s)
+	}
+
+	slices.SortFunc(sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
+	return sources, len(sources) > 0 || OtherWriter(pod, conditionType) == "", nil
+}
