@@ -17,6 +17,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/override"
 )
 
@@ -37,6 +38,8 @@ type GateReport struct {
 	Target string `json:"target,omitempty"`
 	// Sources are what the gate waits for where it may be several things.
 	Sources []SourceReport `json:"sources,omitempty"`
+	// Writer is the field manager of another controller that wrote the condition last.
+	Writer string `json:"writer,omitempty"`
 	// Override is what a person ordered about the gate and still counts.
 	Override *override.Order `json:"override,omitempty"`
 	// Next is what to do.
@@ -101,6 +104,7 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 		return nil
 	}
 
+	g.Writer = gates.OtherWriter(x.pod, g.Type)
 	all, ours, err := x.feeders(ctx, g.Type)
 	if err != nil {
 		g.From = "a binding that podgate may not read, or whose Service it may not read: " + origin
@@ -131,6 +135,9 @@ func (x *explanation) fed(g *GateReport, origin string, all []feeder) {
 
 // next is what to do about a gate.
 func (x *explanation) next(g *GateReport, all []feeder, ours bool) string {
+	if len(all) == 0 && g.Writer != "" {
+		return fmt.Sprintf("ask whoever writes as field manager %q: without a binding podgate leaves the gate alone", g.Writer)
+	}
 	if len(all) == 0 || slices.ContainsFunc(all, func(f feeder) bool { return f.binding == nil }) {
 		return unfed(g)
 	}
@@ -197,6 +204,10 @@ func (g *GateReport) write(p *paper) {
 
 	if o := g.Override; o != nil && p.now.Before(o.Until) {
 		p.field("override", fmt.Sprintf("%s until %s, set %s ago by %s: %s", o.Status, o.Until.UTC().Format(time.RFC3339), p.ago(o.At), or(o.By), o.Reason))
+	}
+
+	if g.Writer != "" {
+		p.field("writer", fmt.Sprintf("another controller, field manager %q, which opens the gate by its own rules; podgate does not close it again", g.Writer))
 	}
 
 	p.field("from", g.From)

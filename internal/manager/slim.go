@@ -41,7 +41,7 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 	// Ports of a Job's pod say whether it serves, and those on a node's network whose a target is.
 	allPorts := pod.Spec.HostNetwork || binding.OfJob(pod)
 
-	meta.Annotations = slimAnnotations(pod.Annotations)
+	meta.Annotations, meta.ManagedFields = slimAnnotations(pod.Annotations), gates.OtherWriters(pod)
 	slim := &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: meta,
 		Spec: corev1.PodSpec{

@@ -18,6 +18,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/pods"
+	"github.com/podgate/podgate/internal/gates"
 )
 
 // open opens every gate of podgate's that is closed, and again those of pods that were
@@ -50,7 +51,8 @@ func (o Options) openAll(ctx context.Context, pod *corev1.Pod, theirs map[types.
 	var opened []corev1.PodCondition
 	for _, gate := range o.Gates.Of(pod) {
 		owner, _ := binding.OfGate(gate)
-		if theirs[types.NamespacedName{Namespace: pod.Namespace, Name: owner}] || binding.IsTrue(pod, corev1.PodConditionType(gate)) {
+		another := theirs[types.NamespacedName{Namespace: pod.Namespace, Name: owner}] || gates.OtherWriter(pod, gate) != ""
+		if another || binding.IsTrue(pod, corev1.PodConditionType(gate)) {
 			continue
 		}
 		opened = append(opened, corev1.PodCondition{
