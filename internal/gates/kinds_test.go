@@ -4,6 +4,7 @@
 package gates_test
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
@@ -43,9 +45,9 @@ func scene(kind gates.Kind, gate string, of ...client.Object) func() gatestest.S
 			o = o.DeepCopyObject().(client.Object)
 			s.Objects = append(s.Objects, o)
 			if _, service := o.(*corev1.Service); !service {
-				key := binding.KeyOf(o)
+				key, provider := binding.KeyOf(o), cmp.Or(binding.From(o).Ref.Provider, elbv2traits.Kind)
 				s.Groups[key] = binding.Resolution{Group: balancer.Group{
-					Ref: balancer.Ref{Provider: elbv2traits.Kind, Group: "arn:" + key.Name}, TargetType: "ip", IPAddressType: "ipv4", HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2,
+					Ref: balancer.Ref{Provider: provider, Group: "arn:" + key.Name}, TargetType: "ip", IPAddressType: "ipv4", HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2,
 				}}
 			}
 		}
@@ -73,12 +75,30 @@ func own(name, service string) *v1alpha1.TargetBinding {
 	return b
 }
 
+// sharing is a binding of a load balancer of whose groups a pod has one gate.
+func sharing(name, service string) *v1alpha1.TargetBinding {
+	b := own(name, service)
+	b.Spec.Lattice = &v1alpha1.Lattice{TargetGroupARN: "arn:aws:vpc-lattice:eu-west-1:123456789012:targetgroup/tg-0123456789abcdef0"}
+	return b
+}
+
 // TestBindings holds the kind of which every binding has one to the suite, for both kinds of bindings.
 func TestBindings(t *testing.T) {
 	web := service("web", map[string]string{"app": "web"})
 	for name, s := range map[string]func() gatestest.Scene{
 		"TargetGroupBinding": scene(gates.OfBindings{}, "target-health.elbv2.k8s.aws/web", web, foreign("web", "web")),
 		"TargetBinding":      scene(gates.OfBindings{}, "targets.podgate.dev/web", web, own("web", "web")),
+	} {
+		t.Run(name, func(t *testing.T) { gatestest.Run(t, s) })
+	}
+}
+
+// TestLoadBalancers holds the kind of which a pod has one for all of its groups to the suite.
+func TestLoadBalancers(t *testing.T) {
+	web, front := service("web", map[string]string{"app": "web"}), service("front", map[string]string{"tier": "front"})
+	for name, s := range map[string]func() gatestest.Scene{
+		"OneGroup":    scene(gates.OfLoadBalancers{}, gwc.Gate, web, sharing("a", "web")),
+		"ThreeGroups": scene(gates.OfLoadBalancers{}, gwc.Gate, web, front, sharing("a", "web"), sharing("b", "front"), sharing("c", "front")),
 	} {
 		t.Run(name, func(t *testing.T) { gatestest.Run(t, s) })
 	}
@@ -94,7 +114,7 @@ func TestToy(t *testing.T) {
 // TestKindsShareNoGate: every gate is of one kind, and those of others are of none.
 func TestKindsShareNoGate(t *testing.T) {
 	kinds := append(gates.All(), gatestest.Toy{})
-	for _, gate := range []string{"target-health.elbv2.k8s.aws/web", "targets.podgate.dev/web", gatestest.ToyGate} {
+	for _, gate := range []string{"target-health.elbv2.k8s.aws/web", "targets.podgate.dev/web", gwc.Gate, gatestest.ToyGate} {
 		owners := 0
 		for _, k := range kinds {
 			if k.Owns(gate) {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
@@ -92,5 +93,26 @@ func TestSlimPodKeepsWhoseAPortIs(t *testing.T) {
 	}
 	if pod := slim.(*corev1.Pod); binding.MayHave(pod, 8080) || !binding.MayHave(pod, 9100) {
 		t.Errorf("want the pod known by its port 9100, got %v", pod.Spec)
+	}
+}
+
+// TestSlimPodKnowsOtherWriters: who else sets a gate that bindings share is known of a cached pod, and of no other gate.
+func TestSlimPodKnowsOtherWriters(t *testing.T) {
+	pod := &corev1.Pod{}
+	for _, g := range []string{gwc.Gate, elbv2.GateType("web")} {
+		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(g)})
+		pod.ManagedFields = append(pod.ManagedFields, metav1.ManagedFieldsEntry{Manager: "manager", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"f:conditions":{"k:{\"type\":\"` + g + `\"}":{"f:status":{}}}}}`)}})
+	}
+
+	slim, err := slimPod(gates.All())(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := slim.(*corev1.Pod)
+	if by := gates.OtherWriter(got, gwc.Gate); by != "manager" {
+		t.Errorf("the gate was written by %q", by)
+	}
+	if len(got.ManagedFields) != 1 {
+		t.Errorf("of managed fields it keeps %v", got.ManagedFields)
 	}
 }
