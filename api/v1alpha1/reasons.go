@@ -124,6 +124,7 @@ const (
 	ReasonOptedOut             = "OptedOut"
 	ReasonLabelMissing         = "LabelMissing"
 	ReasonNotSelectedByWebhook = "NotSelectedByWebhook"
+	ReasonEntrySwitchedOff     = "EntrySwitchedOff"
 	ReasonWebhookMissing       = "WebhookMissing"
 )
 
@@ -226,6 +227,7 @@ var Explanations = []Explanation{
 	{OnNoGate, ReasonOptedOut, "The pod's label podgate.dev/inject=disabled says that it is to have no gate", "nothing, or remove the label from the pod template", ""},
 	{OnNoGate, ReasonLabelMissing, "Neither the namespace nor the pod has a label that asks for gates", "label the namespace, and restart the pods, for example with kubectl rollout restart", "concepts.md#which-pods-get-a-gate"},
 	{OnNoGate, ReasonNotSelectedByWebhook, "A label asks for gates, and the selectors of the webhook's configuration leave the pod out", "correct the selectors if that is not meant, and restart the pods, for example with kubectl rollout restart", "failure-policy.md"},
+	{OnNoGate, ReasonEntrySwitchedOff, "The namespace's label asks for the gate, and podgate's environment variable WEBHOOK_ENABLED switches the webhook entry of that label off", "set WEBHOOK_ENABLED to \"true\" (kubectl -n podgate-system set env deployment/podgate WEBHOOK_ENABLED=true; in the chart, webhookEnabled), and restart the pods, for example with kubectl rollout restart", "install.md#the-webhooks-switch"},
 	{OnNoGate, ReasonWebhookMissing, "There is no webhook configuration, so nobody asks podgate", "install podgate, and restart the pods, for example with kubectl rollout restart", "install.md"},
 
 	{OnReady, ReasonSynced, "The group's targets follow the Service's pods", NothingToDo, ""},

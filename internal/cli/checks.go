@@ -25,7 +25,6 @@ import (
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
-	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // The names of findings that are no reasons of package v1alpha1.
@@ -86,6 +85,7 @@ func (f *flight) check(ctx context.Context, w workload) error {
 var uncoveredAdvice = map[string]string{
 	v1alpha1.ReasonLabelMissing:         "label the namespace before the rollout",
 	v1alpha1.ReasonNotSelectedByWebhook: "give the pod template the labels that the webhook's selectors want, or correct those, before the rollout",
+	v1alpha1.ReasonEntrySwitchedOff:     "switch the entry on before the rollout, or label the namespace " + v1alpha1.InjectLabel + "=" + v1alpha1.InjectEnabled,
 	v1alpha1.ReasonWebhookMissing:       "install podgate before the rollout",
 }
 
@@ -109,13 +109,18 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candi
 		return nil
 	}
 
-	covered, known, err := f.installation.covers(ctx, f.reader, profile.GatesPath, w.namespace, pod.Labels, &f.Unknown)
-	if err != nil || covered || !known {
+	unasked, covered, err := f.installation.unasked(ctx, f.reader, w.namespace, pod.Labels, why.Missing, &f.Unknown)
+	if err != nil || covered {
 		return err
 	}
 
-	reason, message := f.installation.uncovered(ctx, f.reader, w.namespace, pod.Labels, why.Missing)
-	f.find(SeverityError, reason, w, "New pods get no gate: "+message, uncoveredAdvice[reason])
+	none := "New pods get no gate"
+	if len(unasked) < len(why.Missing) {
+		none += " " + strings.Join(unasked, ", ")
+	}
+
+	reason, message := f.installation.uncovered(ctx, f.reader, w.namespace, pod.Labels, unasked)
+	f.find(SeverityError, reason, w, none+": "+message, uncoveredAdvice[reason])
 	return nil
 }
 
@@ -342,14 +347,14 @@ func (f *flight) running(ctx context.Context, w workload) error {
 
 // drains tells by how many seconds new pods end too early, with what podgate adds.
 func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, candidates injection.Candidates) error {
-	asked, _, err := f.installation.covers(ctx, f.reader, profile.DrainPath, w.namespace, pod.Labels, &f.Unknown)
+	reviews, _, err := f.installation.reviews(ctx, f.reader, w.namespace, pod.Labels, &f.Unknown)
 	if err != nil {
 		return err
 	}
 
 	// What podgate adds to new pods is there when they end.
 	manifest := drain.ManifestOf(&w.template.Spec, nil)
-	if asked && !pod.Hooks.OfJob {
+	if reviews.Hooks() && !pod.Hooks.OfJob {
 		manifest = manifest.Renewed(int64(math.Ceil(injection.DrainTime(pod, candidates).Seconds())))
 	}
 

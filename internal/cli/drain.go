@@ -18,7 +18,6 @@ import (
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/webhook"
-	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // DrainReport is how a pod ends.
@@ -112,11 +111,12 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return d, nil
 	}
 
-	asked, known, err := in.covers(ctx, r, profile.DrainPath, namespace, pod.Labels, g)
+	reviews, known, err := in.reviews(ctx, r, namespace, pod.Labels, g)
 	if err != nil {
 		return nil, err
 	}
 
+	asked := reviews.Hooks()
 	if known {
 		d.Asked = &asked
 	}
@@ -151,7 +151,7 @@ func (in *Installation) unhooked(ctx context.Context, r *snapshot, namespace str
 		first = "Set it to 1 or more in the pod template, or leave it out; then: "
 	}
 
-	asked := labelled(ctx, r, profile.DrainPath, namespace, pod)
+	asked := labelled(ctx, r, namespace, pod).Hooks()
 	label := fmt.Sprintf("%s=%s", v1alpha1.DrainLabel, v1alpha1.DrainEnabled)
 	switch {
 	case !in.configured && asked:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/manager"
+	"github.com/podgate/podgate/internal/uninstall"
 	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
@@ -103,8 +105,8 @@ func (in *Installation) configure(ctx context.Context, r client.Reader, g *gaps)
 // locate takes podgate's namespace from the webhook's configuration.
 func (in *Installation) locate() {
 	for _, w := range in.configuration.Webhooks {
-		if s := w.ClientConfig.Service; s != nil && s.Path != nil && *s.Path == profile.GatesPath {
-			in.Namespace = s.Namespace
+		if profile.AsksForGates(profile.PathOf(&w)) {
+			in.Namespace = w.ClientConfig.Service.Namespace
 			return
 		}
 	}
@@ -181,21 +183,53 @@ func (in *Installation) unanswered() string {
 	return "pods that are created now get no gate"
 }
 
-// covers reports whether the webhook is asked for gates, or for preStop hooks, about a pod with
-// labels in a namespace; known is false when that cannot be told.
-func (in *Installation) covers(ctx context.Context, r client.Reader, path, namespace string, pod map[string]string, g *gaps) (covered, known bool, err error) {
+// reviews are those for which the webhook is asked about a pod with labels in a namespace;
+// known is false when that cannot be told.
+func (in *Installation) reviews(ctx context.Context, r client.Reader, namespace string, pod map[string]string, g *gaps) (reviews profile.Reviews, known bool, err error) {
 	if !in.configured {
-		return false, true, nil
+		return nil, true, nil
 	}
+
 	var ns corev1.Namespace
 	if err := r.Get(ctx, types.NamespacedName{Name: namespace}, &ns); err != nil {
-		return false, false, g.forgive(client.IgnoreNotFound(err), "whether the namespace's labels ask for gates and hooks")
+		return nil, false, g.forgive(client.IgnoreNotFound(err), "whether the namespace's labels ask for gates and hooks")
 	}
-	if in.configuration == nil {
-		return profile.Asked(path, ns.Labels, pod), true, nil
+
+	entries := profile.Labelled()
+	if in.configuration != nil {
+		if entries, err = profile.Entries(in.configuration); err != nil {
+			return nil, false, err
+		}
 	}
-	entries, err := profile.Entries(in.configuration, path)
-	return profile.Covers(entries, ns.Labels, pod), err == nil, err
+
+	return profile.ReviewsOf(entries, ns.Labels, pod), true, nil
+}
+
+// off lists the paths, of reviews, at which podgate's Deployment has the webhook change nothing.
+func (in *Installation) off(ctx context.Context, r client.Reader, reviews profile.Reviews, g *gaps) ([]string, error) {
+	off := manager.OffPaths()
+	if len(reviews.Without(off)) == len(reviews) {
+		return nil, nil
+	}
+
+	var d appsv1.Deployment
+	if err := r.Get(ctx, types.NamespacedName{Namespace: in.Namespace, Name: uninstall.Deployment}, &d); err != nil {
+		return nil, g.forgive(client.IgnoreNotFound(err), "whether "+manager.SwitchVariable+" is on")
+	}
+
+	for _, c := range d.Spec.Template.Spec.Containers {
+		for _, e := range c.Env {
+			if e.Name != manager.SwitchVariable {
+				continue
+			}
+			// What comes from elsewhere is not known here.
+			if on, err := manager.SwitchedOn(e.Value); e.ValueFrom != nil || on || err != nil {
+				return nil, nil
+			}
+		}
+	}
+
+	return off, nil
 }
 
 // write says how podgate is.

@@ -17,6 +17,8 @@ import (
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/manager"
+	"github.com/podgate/podgate/internal/uninstall"
 	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
@@ -106,12 +108,20 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 		return report, nil
 	}
 
-	covered, known, err := in.covers(ctx, r, profile.GatesPath, namespace, pod.Labels, g)
-	if err != nil || covered || !known {
+	unasked, covered, err := in.unasked(ctx, r, namespace, pod.Labels, f.Missing, g)
+	if err != nil || covered {
 		return report, err
 	}
 
-	report = noGate(in.uncovered(ctx, r, namespace, pod.Labels, f.Missing))
+	// A gate that the webhook was asked for and the pod lacks says more than one that nobody asks for.
+	if len(unasked) < len(f.Missing) {
+		candidates.Asked = func(conditionType string) bool { return !slices.Contains(unasked, conditionType) }
+		f = injection.Explain(pod, candidates)
+		report = noGate(f.Reason, f.Why())
+	} else {
+		report = noGate(in.uncovered(ctx, r, namespace, pod.Labels, unasked))
+	}
+
 	report.Missing = f.Missing
 	return report, nil
 }
@@ -122,30 +132,87 @@ func noGate(reason, message string) *NoGateReport {
 	return &NoGateReport{Reason: reason, Message: message, Next: e.Fix}
 }
 
-// uncovered returns why the webhook is not asked about a pod.
-func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace string, pod map[string]string, missing []string) (reason, message string) {
+// unasked lists those of the gates for which the webhook is not asked about a pod. covered is
+// true when it is asked for all of them, or when that cannot be told.
+func (in *Installation) unasked(ctx context.Context, r *snapshot, namespace string, pod map[string]string, missing []string, g *gaps) (unasked []string, covered bool, err error) {
+	reviews, known, err := in.reviews(ctx, r, namespace, pod, g)
+	if err != nil || !known {
+		return nil, true, err
+	}
+
+	off, err := in.off(ctx, r, reviews, g)
+	if err != nil {
+		return nil, true, err
+	}
+
+	reviews = reviews.Without(off)
+	for _, gate := range missing {
+		if !reviews.Gate(gate) {
+			unasked = append(unasked, gate)
+		}
+	}
+
+	return unasked, len(unasked) == 0 && reviews.Gates(), nil
+}
+
+// uncovered returns why the webhook is not asked for gates of a pod.
+func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace string, pod map[string]string, unasked []string) (reason, message string) {
 	if !in.configured {
 		return v1alpha1.ReasonWebhookMissing, fmt.Sprintf("there is no MutatingWebhookConfiguration %s, so nobody asks podgate.", certificate.ConfigurationName)
 	}
-	if labelled(ctx, r, profile.GatesPath, namespace, pod) {
+
+	asking := labelled(ctx, r, namespace, pod)
+	if off, err := in.off(ctx, r, asking, new(gaps)); err == nil && asks(asking, unasked) && !asks(asking.Without(off), unasked) {
+		return v1alpha1.ReasonEntrySwitchedOff, fmt.Sprintf("the namespace's label asks for it, but %s is not \"true\" in Deployment %s, which switches that entry of the webhook off.", manager.SwitchVariable, uninstall.Deployment)
+	}
+	if asks(asking, unasked) {
 		return v1alpha1.ReasonNotSelectedByWebhook, fmt.Sprintf("a label asks for gates, but the selectors in MutatingWebhookConfiguration %s leave this pod out.", certificate.ConfigurationName)
 	}
-	return v1alpha1.ReasonLabelMissing, fmt.Sprintf("neither its namespace has the label %s=%s or %s=%s, nor the pod the latter: kubectl label namespace %s %s=%s.",
-		elbv2.InjectLabel, elbv2.InjectEnabled, v1alpha1.InjectLabel, elbv2.InjectEnabled, namespace, labelFor(missing), elbv2.InjectEnabled)
+
+	var labels []string
+	for _, label := range labelsFor(unasked) {
+		labels = append(labels, label+"="+profile.Enabled)
+	}
+
+	neither := fmt.Sprintf("neither its namespace has the label %s, nor the pod the latter", strings.Join(labels, " or "))
+	if len(labels) == 1 {
+		neither = fmt.Sprintf("neither its namespace nor the pod has the label %s", labels[0])
+	}
+
+	return v1alpha1.ReasonLabelMissing, fmt.Sprintf("%s: kubectl label namespace %s %s=%s.", neither, namespace, labelFor(unasked), profile.Enabled)
 }
 
-// labelled reports whether labels ask for what the webhook's path is about, whatever its selectors say.
-func labelled(ctx context.Context, r *snapshot, path, namespace string, pod map[string]string) bool {
-	asked, _, err := (&Installation{configured: true}).covers(ctx, r, path, namespace, pod, new(gaps))
-	return err == nil && asked
+// asks reports whether reviews ask for all of the gates, or for any where none is named.
+func asks(reviews profile.Reviews, gates []string) bool {
+	return reviews.Gates() && !slices.ContainsFunc(gates, func(g string) bool { return !reviews.Gate(g) })
 }
 
-// labelFor is the label to ask for gates by: either will do, and that of AWS Load Balancer
-// Controller is for who knows that one from its bindings.
+// labelled are the reviews that labels ask for, whatever the webhook's selectors say.
+func labelled(ctx context.Context, r *snapshot, namespace string, pod map[string]string) profile.Reviews {
+	asked, _, err := (&Installation{configured: true}).reviews(ctx, r, namespace, pod, new(gaps))
+	if err != nil {
+		return nil
+	}
+	return asked
+}
+
+// labelsFor are the labels of which each asks for all of the gates, podgate's last.
+func labelsFor(gates []string) []string {
+	all := []string{""}
+	if len(gates) > 0 {
+		all = gates
+	}
+	return slices.DeleteFunc(profile.Asking(all[0]), func(label string) bool {
+		return slices.ContainsFunc(all, func(gate string) bool { return !slices.Contains(profile.Asking(gate), label) })
+	})
+}
+
+// labelFor is the label to ask for gates by: podgate's, or that of AWS Load Balancer Controller
+// for who knows that one from its bindings.
 func labelFor(missing []string) string {
 	theirs := func(gate string) bool { return strings.HasPrefix(gate, elbv2.GatePrefix) }
 	if len(missing) == 0 || slices.ContainsFunc(missing, theirs) {
-		return elbv2.InjectLabel
+		return labelsFor(missing)[0]
 	}
 	return v1alpha1.InjectLabel
 }

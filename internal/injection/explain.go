@@ -33,8 +33,9 @@ type Finding struct {
 // Empty reports whether nothing is amiss.
 func (f Finding) Empty() bool { return f.Reason == "" }
 
-// Explain returns why a pod lacks gates. A pod that opted out lacks nothing, and one that
-// has a gate of a binding lacks only those that it should have beside it.
+// Explain returns why a pod lacks gates. A pod that opted out lacks nothing, one that has a
+// gate of a binding lacks only those that it should have beside it, and none lacks a gate that
+// is not asked for.
 func Explain(pod Pod, c Candidates) Finding {
 	if pod.OptedOut() {
 		return Finding{}
@@ -48,6 +49,14 @@ func Explain(pod Pod, c Candidates) Finding {
 	for _, g := range pod.Gates {
 		delete(missing, g)
 		gated = gated || c.owns(g)
+	}
+
+	// Nobody expects a gate that nobody asks for.
+	for g := range missing {
+		if !c.asked(g) {
+			delete(missing, g)
+			gated = true
+		}
 	}
 
 	switch {

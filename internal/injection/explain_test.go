@@ -4,6 +4,7 @@
 package injection
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,21 @@ func TestExplainNotTarget(t *testing.T) {
 	c.Serves = func(*binding.Binding) bool { return false }
 	if f := Explain(job, c); f.Reason != v1alpha1.ReasonBindingNotServed {
 		t.Errorf("want %s, got %+v", v1alpha1.ReasonBindingNotServed, f)
+	}
+}
+
+// TestExplainUnasked: a gate that nobody asks for is neither added nor missed, and what is asked for is.
+func TestExplainUnasked(t *testing.T) {
+	labels := map[string]string{"app": "web"}
+	c := Candidates{Services: []corev1.Service{service("web", labels, time.Time{})}, Bindings: []*binding.Binding{bound("a", "web", ip), bound("b", "web", ip)}}
+	for asked, want := range map[string][]string{"a": {prefix + "a"}, "b": {prefix + "b"}, "c": nil} {
+		c.Asked = func(conditionType string) bool { return conditionType == prefix+asked }
+		if plan := Gates(Pod{Labels: labels}, c); !slices.Equal(plan.Add, want) {
+			t.Errorf("asked for %s: got %q, want %q", asked, plan.Add, want)
+		}
+		if f := Explain(Pod{Labels: labels}, c); !slices.Equal(f.Missing, want) || f.Empty() != (want == nil) {
+			t.Errorf("asked for %s: %q are missed for %q, want %q", asked, f.Missing, f.Reason, want)
+		}
 	}
 }
 

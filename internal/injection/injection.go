@@ -77,6 +77,8 @@ type Candidates struct {
 	Serves func(*binding.Binding) bool
 	// Kinds are the kinds of gates that pods get; those of bindings alone when nil.
 	Kinds []Kind
+	// Asked reports whether anybody asks for the gate of a condition type; nil when all are asked for.
+	Asked func(conditionType string) bool
 
 	// leavesOut are the bindings whose Services select the pod to serve others.
 	leavesOut []*binding.Binding
@@ -102,6 +104,9 @@ func (c Candidates) kinds() []Kind {
 func (c Candidates) owns(conditionType string) bool {
 	return slices.ContainsFunc(c.kinds(), func(k Kind) bool { return k.Owns(conditionType) })
 }
+
+// asked reports whether a gate that a pod should have is asked for.
+func (c Candidates) asked(conditionType string) bool { return c.Asked == nil || c.Asked(conditionType) }
 
 // service finds the Service that a binding refers to; nil when it is not there.
 func (c Candidates) service(b *binding.Binding) *corev1.Service {
@@ -169,6 +174,7 @@ func Gates(pod Pod, c Candidates) Plan {
 	}
 
 	wanted := wanted(pod, c)
+	maps.DeleteFunc(wanted, func(g string, _ *binding.Binding) bool { return !c.asked(g) })
 	if len(wanted) == 0 {
 		return Plan{}
 	}

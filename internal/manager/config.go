@@ -31,6 +31,8 @@ type Config struct {
 	CleanUp bool
 	// InjectGates switches the webhook's patches; pods are admitted unchanged without it.
 	InjectGates bool
+	// WebhookEnabled is the value of SwitchVariable.
+	WebhookEnabled string
 	// Bindings says which bindings are served.
 	Bindings string
 	// AllowTargets says which target groups and backends the bindings of which namespaces may name; all when empty.
@@ -128,6 +130,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
 	fs.IntVar(&c.Verbosity, "v", 0, "log verbosity: 0 or 1")
 
+	c.WebhookEnabled = os.Getenv(SwitchVariable)
 	c.AWS.bind(fs)
 	c.Election.bind(fs)
 	c.Listen.bind(fs)
@@ -178,6 +181,10 @@ func (c *Config) Validate() error {
 	var errs []error
 	if c.Namespace == "" {
 		errs = append(errs, errors.New("own namespace not known: set --namespace or POD_NAMESPACE"))
+	}
+
+	if _, err := SwitchedOn(c.WebhookEnabled); err != nil {
+		errs = append(errs, err)
 	}
 
 	switch binding.Ownership(c.Bindings) {

@@ -20,7 +20,6 @@ import (
 	"github.com/podgate/podgate/internal/controller/replace"
 	"github.com/podgate/podgate/internal/controller/ungated"
 	"github.com/podgate/podgate/internal/webhook"
-	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // addUngated has the leader report which pods the webhook gave no gate, where it should, and replace those pods
@@ -45,7 +44,7 @@ func addUngated(mgr ctrlmanager.Manager, engine Engine, metrics prometheus.Regis
 
 	inspector := &ungated.Inspector{
 		Reader: mgr.GetClient(), Asked: asked, Serves: binding.Ownership(c.Bindings).Serves, Kinds: c.kinds().AtAdmission(),
-		Configuration: certificate.ConfigurationName, Path: profile.GatesPath, DrainPath: profile.DrainPath,
+		Configuration: certificate.ConfigurationName, Off: c.off(),
 	}
 	recorder := boundedRecorder{mgr.GetEventRecorder(name)}
 	if err := ungated.Setup(mgr, asked, inspector, ungated.Options{Recorder: recorder, Metrics: metrics}); err != nil {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -61,12 +62,13 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	}
 
 	handler, err := webhook.New(mgr.GetCache(), synced, webhook.Options{
-		Disabled: !c.InjectGates, Serves: binding.Ownership(c.Bindings).Serves, Kinds: c.kinds().AtAdmission(), Helper: helper, Registerer: metrics, Log: log.WithName("webhook"),
+		Disabled: !c.InjectGates, Off: c.off(), Serves: binding.Ownership(c.Bindings).Serves, Kinds: c.kinds().AtAdmission(), Helper: helper, Registerer: metrics, Log: log.WithName("webhook"),
 	})
 	if err != nil {
 		return fmt.Errorf("set up webhook: %w", err)
 	}
 
+	tellSwitch(log, c)
 	server := mgr.GetWebhookServer()
 	for _, path := range profile.Paths() {
 		server.Register(path, l.handle(handler))
@@ -79,4 +81,15 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	}
 
 	return nil
+}
+
+// tellSwitch says at the start which entries of the webhook change nothing, since pods with
+// their label get no gate by it.
+func tellSwitch(log logr.Logger, c Config) {
+	if len(c.off()) == 0 {
+		return
+	}
+	for _, p := range profile.Switched() {
+		log.Info("A webhook entry is switched off: namespaces with its label get no gates by it", "entry", p.Name, "label", p.Label, "switchOn", SwitchVariable+"=true")
+	}
 }

@@ -35,7 +35,8 @@ import (
 
 // Names of podgate's own objects.
 const (
-	deployment = "podgate"
+	// Deployment is podgate's, and the value of its pods' label.
+	Deployment = "podgate"
 	podLabel   = "app"
 )
 
@@ -106,7 +107,7 @@ func (o Options) remove(ctx context.Context, object client.Object) error {
 // stop scales podgate to nothing and waits until the last replica is gone: a leader would
 // put its finalizers back.
 func (o Options) stop(ctx context.Context) error {
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: deployment}}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: Deployment}}
 	zero := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicas":0}}`))
 	if err := client.IgnoreNotFound(o.Client.SubResource("scale").Patch(ctx, d, zero)); err != nil {
 		return fmt.Errorf("scale podgate to nothing: %w", err)
@@ -114,7 +115,7 @@ func (o Options) stop(ctx context.Context) error {
 
 	var pods corev1.PodList
 	err := wait.PollUntilContextCancel(ctx, o.Tick, true, func(ctx context.Context) (bool, error) {
-		err := o.Client.List(ctx, &pods, client.InNamespace(o.Namespace), client.MatchingLabels{podLabel: deployment})
+		err := o.Client.List(ctx, &pods, client.InNamespace(o.Namespace), client.MatchingLabels{podLabel: Deployment})
 		// One that a node evicted, or that a node's shutdown ended, stays as an object and runs no more.
 		pods.Items = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return binding.Over(&p) })
 		return len(pods.Items) == 0, err

@@ -38,13 +38,10 @@ const answerLimit = 1 << 20
 // +kubebuilder:rbac:groups="",namespace=podgate-system,resources=services,verbs=get,resourceNames=podgate-webhook
 
 // Ask asks the webhook what it would add to a pod that was made like this one now, the way the API server does: through the
-// Service and with the authority that the configuration's first entry with the path names. It is an error when no replica
+// Service and with the authority that the configuration's first entry for gates names. It is an error when no replica
 // answers, or when the answer does not add all of the gates. That an API server reaches the Service as well it cannot tell.
 func Ask(ctx context.Context, services client.Reader, c *admissionv1.MutatingWebhookConfiguration, pod *corev1.Pod, gates []string) error {
-	i := slices.IndexFunc(c.Webhooks, func(w admissionv1.MutatingWebhook) bool {
-		s := w.ClientConfig.Service
-		return s != nil && s.Path != nil && *s.Path == profile.GatesPath
-	})
+	i := slices.IndexFunc(c.Webhooks, func(w admissionv1.MutatingWebhook) bool { return profile.AsksForGates(profile.PathOf(&w)) })
 	if i < 0 {
 		return fmt.Errorf("webhook configuration %s has no entry that asks for gates", c.Name)
 	}
@@ -74,7 +71,7 @@ func Ask(ctx context.Context, services client.Reader, c *admissionv1.MutatingWeb
 
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
-	return answers(ctx, &http.Client{Transport: transport}, "https://"+net.JoinHostPort(host, strconv.Itoa(int(port)))+profile.GatesPath, body, gates)
+	return answers(ctx, &http.Client{Transport: transport}, "https://"+net.JoinHostPort(host, strconv.Itoa(int(port)))+profile.AllGatesPath, body, gates)
 }
 
 // created is a review of the creation of a pod like this one.

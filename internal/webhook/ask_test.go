@@ -32,14 +32,14 @@ func TestAskedOneself(t *testing.T) {
 		gates  []string
 		want   string
 	}{
-		"Gated":     {reason: "It would.", path: profile.GatesPath, pod: pod, gates: []string{web}},
-		"Another":   {reason: "Nobody asks for that one.", path: profile.GatesPath, pod: pod, gates: []string{web, "target-health.elbv2.k8s.aws/other"}, want: "would not add the gate target-health.elbv2.k8s.aws/other"},
-		"Unlabeled": {reason: "No Service selects it.", path: profile.GatesPath, pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", UID: "u"}}, gates: []string{web}, want: "would not add"},
+		"Gated":     {reason: "It would.", path: profile.AllGatesPath, pod: pod, gates: []string{web}},
+		"Another":   {reason: "Nobody asks for that one.", path: profile.AllGatesPath, pod: pod, gates: []string{web, "target-health.elbv2.k8s.aws/other"}, want: "would not add the gate target-health.elbv2.k8s.aws/other"},
+		"Unlabeled": {reason: "No Service selects it.", path: profile.AllGatesPath, pod: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", UID: "u"}}, gates: []string{web}, want: "would not add"},
 		"NotThere":  {reason: "Somebody else answers.", path: "/elsewhere", pod: pod, gates: []string{web}, want: "answers 404"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mux := http.NewServeMux()
-			mux.Handle(profile.GatesPath, h)
+			mux.Handle(profile.AllGatesPath, h)
 			server := httptest.NewServer(mux)
 			defer server.Close()
 			body, err := created(tc.pod)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -32,6 +33,7 @@ type Handler struct {
 	reader   client.Reader
 	synced   func() bool
 	disabled bool
+	off      []string
 	serves   func(*binding.Binding) bool
 	kinds    []injection.Kind
 	helper   func() Helper
@@ -43,6 +45,8 @@ type Handler struct {
 type Options struct {
 	// Disabled lets every pod pass without gates (--enable-pod-readiness-gate-inject=false).
 	Disabled bool
+	// Off are paths at which every pod passes unchanged: see profile.Profile.Switched.
+	Off []string
 	// Serves reports for which bindings gates are injected: nobody would open those of others.
 	Serves func(*binding.Binding) bool
 	// Kinds are the kinds of gates that pods get; those of bindings alone when nil.
@@ -66,7 +70,7 @@ func New(reader client.Reader, synced func() bool, o Options) (*Handler, error) 
 	if o.Helper == nil {
 		o.Helper = func() Helper { return Helper{} }
 	}
-	return &Handler{reader: reader, synced: synced, disabled: o.Disabled, serves: o.Serves, kinds: o.Kinds, helper: o.Helper, metrics: m, log: o.Log}, nil
+	return &Handler{reader: reader, synced: synced, disabled: o.Disabled, off: o.Off, serves: o.Serves, kinds: o.Kinds, helper: o.Helper, metrics: m, log: o.Log}, nil
 }
 
 // Ready is a readiness check: it fails until the caches have synced.
@@ -80,12 +84,12 @@ func (h *Handler) Ready(*http.Request) error {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	asked := gates
-	if r.URL.Path == profile.DrainPath {
+	path, asked := r.URL.Path, gates
+	if path == profile.DrainPath {
 		asked = hooks
 	}
 
-	body, outcome, err := h.handle(r.Context(), asked, http.MaxBytesReader(w, r.Body, maxBody))
+	body, outcome, err := h.handle(r.Context(), path, asked, http.MaxBytesReader(w, r.Body, maxBody))
 	h.metrics.requests.WithLabelValues(string(asked), string(outcome)).Inc()
 	h.metrics.seconds.Observe(time.Since(start).Seconds())
 
@@ -100,7 +104,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // handle returns the body that allows the pod, or an error when it cannot tell.
-func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([]byte, outcome, error) {
+func (h *Handler) handle(ctx context.Context, path string, asked injectee, body io.Reader) ([]byte, outcome, error) {
 	raw, err := io.ReadAll(body)
 	if err != nil {
 		return nil, outcomeMalformed, err
@@ -110,7 +114,7 @@ func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([
 	if err != nil {
 		return nil, outcomeMalformed, err
 	}
-	if h.disabled && asked == gates {
+	if h.disabled && asked == gates || slices.Contains(h.off, path) {
 		return finish(req.UID, nil, outcomeDisabled)
 	}
 	if !req.createsPod() {
@@ -125,7 +129,7 @@ func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([
 		return nil, outcomeNotReady, errNotSynced
 	}
 
-	ops, err := h.inject(ctx, asked, req, p)
+	ops, err := h.inject(ctx, path, asked, req, p)
 	if err != nil {
 		return nil, outcomeError, err
 	}
@@ -137,7 +141,7 @@ func (h *Handler) handle(ctx context.Context, asked injectee, body io.Reader) ([
 }
 
 // inject returns what changes in a new pod; nothing when nothing does.
-func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p pod) ([]operation, error) {
+func (h *Handler) inject(ctx context.Context, path string, asked injectee, req *request, p pod) ([]operation, error) {
 	injectable := p.injectable()
 	if asked == gates && injectable.OptedOut() {
 		return nil, nil
@@ -148,6 +152,7 @@ func (h *Handler) inject(ctx context.Context, asked injectee, req *request, p po
 		return nil, err
 	}
 	candidates.Kinds = h.kinds
+	candidates.Asked = func(conditionType string) bool { return profile.AsksForGate(path, conditionType) }
 
 	log := h.log.V(1).WithValues("namespace", req.Namespace, "uid", req.UID)
 	if asked == hooks {

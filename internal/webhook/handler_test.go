@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,9 +22,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/internal/binding"
 	gatekinds "github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/gates/gatestest"
+	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
@@ -242,6 +245,66 @@ func TestHandlerDisabled(t *testing.T) {
 	}
 	if got := testutil.ToFloat64(h.metrics.requests.WithLabelValues("gates", "disabled")); got != 1 {
 		t.Errorf("requests counted as disabled: want 1, got %v", got)
+	}
+}
+
+// ownLabelled is a kind whose gate has a label, and so a path, of its own.
+type ownLabelled struct{ gatestest.Toy }
+
+func (ownLabelled) Owns(conditionType string) bool { return conditionType == gwc.Gate }
+
+func (ownLabelled) Wanted(pod injection.Pod, c injection.Candidates) map[string]*binding.Binding {
+	wanted := map[string]*binding.Binding{}
+	for _, b := range c.Claiming(pod) {
+		wanted[gwc.Gate] = b
+	}
+	return wanted
+}
+
+// TestHandlerAddsWhatIsAskedFor: the label of one controller gives a pod no gate of another's, podgate's own gives it all, and
+// what is switched off gives it none.
+func TestHandlerAddsWhatIsAskedFor(t *testing.T) {
+	const web = "target-health.elbv2.k8s.aws/web-tg"
+	own := profile.GatePath(gwc.Gate)
+	for name, tc := range map[string]struct {
+		path string
+		off  []string
+		want []string
+	}{
+		"LBCsLabel":        {path: profile.GatesPath, want: []string{web}},
+		"OwnLabel":         {path: own, want: []string{gwc.Gate}},
+		"PodgatesLabel":    {path: profile.AllGatesPath, want: []string{gwc.Gate, web}},
+		"SwitchedOff":      {path: own, off: []string{own}},
+		"OthersStayOn":     {path: profile.GatesPath, off: []string{own}, want: []string{web}},
+		"PodgatesStaysAll": {path: profile.AllGatesPath, off: []string{own}, want: []string{gwc.Gate, web}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHandler(t, webWorld(), Options{
+				Off: tc.off, Serves: binding.OwnAll.Serves, Kinds: append(gatekinds.Kinds{gatekinds.OfBindings{}}, ownLabelled{}).AtAdmission(),
+				Registerer: prometheus.NewRegistry(), Log: logr.Discard(),
+			})
+
+			var got struct {
+				Spec struct {
+					ReadinessGates []corev1.PodReadinessGate `json:"readinessGates"`
+				} `json:"spec"`
+			}
+			if err := json.Unmarshal([]byte(admitAt(t, h, tc.path, "shop", `{"metadata":{"labels":{"app":"web"}},"spec":{}}`)), &got); err != nil {
+				t.Fatal(err)
+			}
+
+			var gates []string
+			for _, g := range got.Spec.ReadinessGates {
+				gates = append(gates, string(g.ConditionType))
+			}
+			if !slices.Equal(gates, tc.want) {
+				t.Errorf("want gates %q, got %q", tc.want, gates)
+			}
+
+			if got := testutil.ToFloat64(h.metrics.requests.WithLabelValues("gates", "disabled")); (got == 1) != (tc.want == nil) {
+				t.Errorf("%v requests are counted as disabled", got)
+			}
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/test/env"
 )
@@ -165,6 +167,9 @@ func TestUpgradeKeepsWhatOthersWrote(t *testing.T) {
 	}
 
 	now.Webhooks[0].ObjectSelector = edited
+	ofGWC := slices.IndexFunc(now.Webhooks, func(w admissionv1.MutatingWebhook) bool { return w.Name == gwc.Webhook })
+	editedToo := &metav1.LabelSelector{MatchLabels: map[string]string{gwc.InjectLabel: gwc.InjectEnabled}}
+	now.Webhooks[ofGWC].ObjectSelector = editedToo
 	if err := c.Update(t.Context(), &now); err != nil {
 		t.Fatal(err)
 	}
@@ -187,6 +192,10 @@ func TestUpgradeKeepsWhatOthersWrote(t *testing.T) {
 
 		if diff := cmp.Diff(edited, after.Webhooks[0].ObjectSelector); diff != "" {
 			t.Errorf("%v: the selector edited by hand: -want, +got:\n%s", step, diff)
+		}
+
+		if diff := cmp.Diff(editedToo, after.Webhooks[ofGWC].ObjectSelector); diff != "" {
+			t.Errorf("%v: the selector of %s edited by hand: -want, +got:\n%s", step, gwc.Webhook, diff)
 		}
 
 		get(t, c, crd)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ func named(m env.Manifest) map[string]map[string]any {
 	return all
 }
 
-// The kustomize base is the chart with its default values, and podgate's namespace.
+// The kustomize base is the chart with its default values, but for what is off there, and podgate's namespace.
 func TestKustomizeBaseIsTheChart(t *testing.T) {
 	kubetest.Reads(t, filepath.Join(kubetest.Root(), "config"))
 	kustomize := kubetest.Tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
@@ -63,7 +64,7 @@ func TestKustomizeBaseIsTheChart(t *testing.T) {
 	}
 
 	delete(got, namespace)
-	if diff := cmp.Diff(named(render(t, "--no-hooks")), got); diff != "" {
+	if diff := cmp.Diff(named(render(t, "--no-hooks", "--set", "webhookEnabled=false")), got); diff != "" {
 		t.Errorf("run make generate; -chart, +kustomize:\n%s", diff)
 	}
 }
@@ -72,6 +73,7 @@ func TestSchemaRefuses(t *testing.T) {
 	cases := map[string]struct{ reason, set, says string }{
 		"TwoCertificates":      {"There is one source of the certificate.", "certificates.mode=cert-manager,certificates.provided.secretName=mine", "/certificates/provided"},
 		"TwoCertificatesOther": {"The same the other way round.", "certificates.mode=provided,certificates.certManager.issuerRef.name=ca", "/certificates/certManager"},
+		"NoSwitch":             {"It is on or off.", "webhookEnabled=maybe", "/webhookEnabled"},
 		"NoSuchCertificate":    {"A mode that does not exist.", "certificates.mode=vault", "/certificates/mode"},
 		"Typo":                 {"What is no value would do nothing.", "podMutatorWebhookConfig.failurepolicy=Fail", "failurepolicy"},
 		"NoPolicy":             {"There are two policies.", "podMutatorWebhookConfig.failurePolicy=Never", "failurePolicy"},
@@ -145,8 +147,8 @@ func TestKnownValues(t *testing.T) {
 	}
 
 	expressions, ok := field(t, set["mpod.elbv2.k8s.aws"], "namespaceSelector", "matchExpressions").([]any)
-	if !ok || len(expressions) != 2 {
-		t.Fatalf("namespaceSelector: %v, want the one given and the one that leaves podgate out", expressions)
+	if !ok || len(expressions) != 3 {
+		t.Fatalf("namespaceSelector: %v, want the one given, and those that leave out podgate and who has podgate's label", expressions)
 	}
 
 	if diff := cmp.Diff(map[string]any{"key": "team", "operator": "Exists"}, expressions[0]); diff != "" {
@@ -156,6 +158,23 @@ func TestKnownValues(t *testing.T) {
 	args := container(t, m.OfKind("Deployment")[0])["args"]
 	if diff := cmp.Diff([]any{"--enable-pod-readiness-gate-inject=false", "--drain-image=podgate.dev/podgate:dev"}, args); diff != "" {
 		t.Errorf("flags: -want, +got:\n%s", diff)
+	}
+}
+
+// The switch of AWS Gateway API Controller's users is on in the chart and off in plain files, and the entry is there in both.
+func TestSwitch(t *testing.T) {
+	for set, want := range map[string]string{"": "true", "webhookEnabled=false": "false"} {
+		m := render(t, "--set", set)
+		if webhooks(t, m)["mpod.gwc.k8s.aws"] == nil {
+			t.Errorf("--set %q: there is no entry to switch", set)
+		}
+
+		variables, _ := container(t, m.OfKind("Deployment")[0])["env"].([]any)
+		if !slices.ContainsFunc(variables, func(v any) bool {
+			return cmp.Equal(v, any(map[string]any{"name": "WEBHOOK_ENABLED", "value": want}))
+		}) {
+			t.Errorf("--set %q: WEBHOOK_ENABLED is not %q in %v", set, want, variables)
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ func (w *world) Get(types.NamespacedName) (binding.Resolution, bool) {
 // Inspect is package ungated's.
 func (w *world) Inspect(ctx context.Context, pod *corev1.Pod) (ungated.Finding, error) {
 	cache := w.Cache()
-	inspector := &ungated.Inspector{Reader: cache, Asked: cache, Serves: binding.OwnAll.Serves, Configuration: "podgate-webhook", Path: "/mutate-v1-pod"}
+	inspector := &ungated.Inspector{Reader: cache, Asked: cache, Serves: binding.OwnAll.Serves, Configuration: "podgate-webhook"}
 	return inspector.Inspect(ctx, pod)
 }
 

@@ -90,7 +90,7 @@ func Setup(mgr manager.Manager, asked cache.Cache, inspector *Inspector, o Optio
 		return err
 	}
 
-	w := watcher{reader: inspector.Reader, serves: inspector.Serves, paths: []string{inspector.Path, inspector.DrainPath}}
+	w := watcher{reader: inspector.Reader, serves: inspector.Serves}
 	setup := builder.ControllerManagedBy(mgr).Named(Name)
 	for _, kind := range binding.Kinds() {
 		setup = setup.Watches(kind, w.bindings())

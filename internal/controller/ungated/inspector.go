@@ -28,9 +28,10 @@ type Inspector struct {
 	Serves func(*binding.Binding) bool
 	// Kinds are the kinds of gates that pods get; those of bindings alone when nil.
 	Kinds []injection.Kind
-	// Configuration is the name of the webhook's MutatingWebhookConfiguration. Path is that of its entries
-	// which ask for gates, and DrainPath of those which ask for preStop hooks.
-	Configuration, Path, DrainPath string
+	// Configuration is the name of the webhook's MutatingWebhookConfiguration.
+	Configuration string
+	// Off are the paths at which the webhook changes nothing.
+	Off []string
 }
 
 // Finding is all that is found of a pod.
@@ -48,8 +49,8 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 		return Finding{}, nil
 	}
 
-	gated, drained, err := i.covered(ctx, pod)
-	if err != nil || !gated && !drained {
+	reviews, err := i.reviews(ctx, pod)
+	if err != nil || len(reviews) == 0 {
 		return Finding{}, err
 	}
 
@@ -58,10 +59,10 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 	if err != nil {
 		return Finding{}, err
 	}
-	candidates.Kinds = i.Kinds
+	candidates.Kinds, candidates.Asked = i.Kinds, reviews.Gate
 
 	var f Finding
-	if gated {
+	if reviews.Gates() {
 		f.Gates = injection.Explain(as, candidates)
 	}
 
@@ -69,31 +70,26 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 		f.Gates = injection.Finding{} // Nobody expects a Job's pods behind a load balancer.
 	}
 
-	if manifest, known := drain.Kept(pod); drained && known {
+	if manifest, known := drain.Kept(pod); reviews.Hooks() && known {
 		f.Drain = injection.Short(as, manifest, candidates)
 	}
 
 	return f, nil
 }
 
-// covered reports whether the webhook is asked about a pod, for gates and for hooks, by its
-// configuration as it is: people edit its selectors, and what they leave out they know of.
-func (i *Inspector) covered(ctx context.Context, pod *corev1.Pod) (gated, drained bool, err error) {
+// reviews are those for which the webhook is asked about a pod, by its configuration as it is:
+// people edit its selectors, and what they leave out they know of.
+func (i *Inspector) reviews(ctx context.Context, pod *corev1.Pod) (profile.Reviews, error) {
 	ns := namespaceOf()
 	if err := i.Asked.Get(ctx, types.NamespacedName{Name: pod.Namespace}, ns); err != nil {
-		return false, false, client.IgnoreNotFound(err)
+		return nil, client.IgnoreNotFound(err)
 	}
 
 	var c admissionv1.MutatingWebhookConfiguration
 	if err := i.Asked.Get(ctx, types.NamespacedName{Name: i.Configuration}, &c); client.IgnoreNotFound(err) != nil {
-		return false, false, fmt.Errorf("get webhook configuration: %w", err)
+		return nil, fmt.Errorf("get webhook configuration: %w", err)
 	}
 
-	gates, err := profile.CoverageOf(&c, i.Path)
-	if err != nil {
-		return false, false, err
-	}
-
-	hooks, err := profile.CoverageOf(&c, i.DrainPath)
-	return profile.Covers(gates, ns.Labels, pod.Labels), profile.Covers(hooks, ns.Labels, pod.Labels), err
+	entries, err := profile.CoverageOf(&c)
+	return profile.ReviewsOf(entries, ns.Labels, pod.Labels).Without(i.Off), err
 }

@@ -18,9 +18,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/ungated/ungatedtest"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 // world is a cluster and the leader that inspects its pods.
@@ -40,7 +42,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	w.Helper()
 	w.events = events.NewFakeRecorder(100_000)
-	inspector := &Inspector{Serves: binding.OwnAll.Serves, Configuration: "podgate-webhook", Path: "/mutate-v1-pod", DrainPath: "/mutate-v1-pod-drain"}
+	inspector := &Inspector{Serves: binding.OwnAll.Serves, Configuration: "podgate-webhook"}
 
 	r, err := NewReconciler(inspector, Options{Recorder: w.events, Now: w.Now})
 	if err != nil {
@@ -141,7 +143,12 @@ func TestSilent(t *testing.T) {
 			w.Objects["namespace"].SetLabels(nil)
 			pod.Labels[v1alpha1.InjectLabel] = "enabled"
 		}},
-		"Disabled": {reason: "Nor does it here.", change: func(w *world, _ *corev1.Pod) { w.Objects["namespace"].GetLabels()[elbv2.InjectLabel] = "disabled" }},
+		"AnothersLabel": {reason: "It asks for another controller's gate.", change: func(w *world, _ *corev1.Pod) {
+			w.Objects["namespace"].SetLabels(map[string]string{gwc.InjectLabel: "enabled"})
+			w.Configure()
+		}},
+		"SwitchedOff": {reason: "The webhook changes nothing there.", change: func(w *world, _ *corev1.Pod) { w.inspector.Off = []string{profile.GatesPath} }},
+		"Disabled":    {reason: "Nor does it here.", change: func(w *world, _ *corev1.Pod) { w.Objects["namespace"].GetLabels()[elbv2.InjectLabel] = "disabled" }},
 		"System": {reason: "The webhook is never asked there, as its manifest says.", change: func(w *world, _ *corev1.Pod) {
 			for _, o := range w.Objects {
 				if o.GetNamespace() == "shop" {

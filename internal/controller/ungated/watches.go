@@ -33,7 +33,6 @@ const settle = 5 * time.Second
 type watcher struct {
 	reader client.Reader
 	serves func(*binding.Binding) bool
-	paths  []string
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -132,11 +131,8 @@ func (w watcher) namespaces() handler.EventHandler {
 func (w watcher) configurations() handler.EventHandler {
 	none := &admissionv1.MutatingWebhookConfiguration{}
 	changed := func(ctx context.Context, before, after client.Object, q queue) {
-		for _, path := range w.paths {
-			if !profile.Alike(before.(*admissionv1.MutatingWebhookConfiguration), after.(*admissionv1.MutatingWebhookConfiguration), path) {
-				w.all(ctx, "", q)
-				return
-			}
+		if !profile.Alike(before.(*admissionv1.MutatingWebhookConfiguration), after.(*admissionv1.MutatingWebhookConfiguration)) {
+			w.all(ctx, "", q)
 		}
 	}
 

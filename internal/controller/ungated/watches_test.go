@@ -64,7 +64,7 @@ func TestWhoIsJudged(t *testing.T) {
 	svc := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}}}
 	b := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-tg"}, Spec: elbv2.TargetGroupBindingSpec{ServiceRef: elbv2.ServiceReference{Name: "web"}}}
 	configuration := &admissionv1.MutatingWebhookConfiguration{Webhooks: []admissionv1.MutatingWebhook{{
-		Name: "any", ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Path: new("/gates")}},
+		Name: "any", ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Path: new("/mutate-v1-pod")}},
 	}}}
 
 	webhook := func(o client.Object) *admissionv1.MutatingWebhook {
@@ -79,7 +79,7 @@ func TestWhoIsJudged(t *testing.T) {
 	}
 
 	everything := whole{Cache: cache, pods: []corev1.Pod{*pod("web-1", "web"), *pod("web-2", "web"), *pod("api-1", "api")}}
-	w := watcher{reader: everything, serves: binding.OwnAnnotated.Serves, paths: []string{"/gates"}}
+	w := watcher{reader: everything, serves: binding.OwnAnnotated.Serves}
 	web, all := []string{"web-1", "web-2"}, []string{"api-1", "web-1", "web-2"}
 
 	update := func(o client.Object, change func(client.Object)) event.UpdateEvent {

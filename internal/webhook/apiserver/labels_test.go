@@ -13,7 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
@@ -25,12 +28,19 @@ func (a *apiserver) testLabels(t *testing.T) {
 		reason         string
 		namespace, pod map[string]string
 		gated, drained bool
+		// lattice: the pod gets the gate that has a label of its own.
+		lattice bool
 	}{
 		"None":            {reason: "Without a label podgate is not asked."},
 		"Compatible":      {reason: "The label of AWS Load Balancer Controller's users.", namespace: map[string]string{elbv2.InjectLabel: enabled}, gated: true},
-		"Own":             {reason: "podgate's own label.", namespace: map[string]string{v1alpha1.InjectLabel: enabled}, gated: true},
-		"Both":            {reason: "Both labels ask for the same.", namespace: map[string]string{elbv2.InjectLabel: enabled, v1alpha1.InjectLabel: enabled}, gated: true},
-		"Pod":             {reason: "One pod alone.", pod: map[string]string{v1alpha1.InjectLabel: enabled}, gated: true},
+		"Lattice":         {reason: "The label of AWS Gateway API Controller's users.", namespace: map[string]string{gwc.InjectLabel: enabled}, lattice: true},
+		"LatticeToo":      {reason: "Each label asks for its own.", namespace: map[string]string{elbv2.InjectLabel: enabled, gwc.InjectLabel: enabled}, gated: true, lattice: true},
+		"LatticeOff":      {reason: "It says so.", namespace: map[string]string{gwc.InjectLabel: disabled}},
+		"Own":             {reason: "podgate's own label asks for all.", namespace: map[string]string{v1alpha1.InjectLabel: enabled}, gated: true, lattice: true},
+		"Both":            {reason: "So it does beside another.", namespace: map[string]string{elbv2.InjectLabel: enabled, v1alpha1.InjectLabel: enabled}, gated: true, lattice: true},
+		"OwnAndLattice":   {reason: "Beside whichever.", namespace: map[string]string{gwc.InjectLabel: enabled, v1alpha1.InjectLabel: enabled}, gated: true, lattice: true},
+		"Pod":             {reason: "One pod alone.", pod: map[string]string{v1alpha1.InjectLabel: enabled}, gated: true, lattice: true},
+		"PodAndLattice":   {reason: "One pod alone asks for all, whatever the others get.", namespace: map[string]string{gwc.InjectLabel: enabled}, pod: map[string]string{v1alpha1.InjectLabel: enabled}, gated: true, lattice: true},
 		"OptOut":          {reason: "One pod not.", namespace: map[string]string{elbv2.InjectLabel: enabled, v1alpha1.InjectLabel: enabled}, pod: map[string]string{v1alpha1.InjectLabel: disabled}},
 		"Drain":           {reason: "Hooks alone.", namespace: map[string]string{v1alpha1.DrainLabel: enabled}, drained: true},
 		"DrainPod":        {reason: "Hooks of one pod.", pod: map[string]string{v1alpha1.DrainLabel: enabled}, drained: true},
@@ -70,8 +80,10 @@ func (a *apiserver) testLabels(t *testing.T) {
 			pod := labelled(namespace, "pod", tc.pod)
 			a.must(t, a.Create(t.Context(), &pod))
 
-			if gated := slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return string(g.ConditionType) == elbv2.GateType("web-tg") }); gated != tc.gated {
-				t.Errorf("%s\ngated: want %t, got %t", tc.reason, tc.gated, gated)
+			for gate, want := range map[string]bool{elbv2.GateType("web-tg"): tc.gated, gwc.Gate: tc.lattice} {
+				if gated := slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return string(g.ConditionType) == gate }); gated != want {
+					t.Errorf("%s\ngate %s: want %t, got %t", tc.reason, gate, want, gated)
+				}
 			}
 
 			hook := pod.Spec.Containers[0].Lifecycle
@@ -80,6 +92,19 @@ func (a *apiserver) testLabels(t *testing.T) {
 			}
 		})
 	}
+}
+
+// latticeGate is a kind whose gate has a label of its own: every pod that is a target gets it.
+type latticeGate struct{}
+
+func (latticeGate) Owns(conditionType string) bool { return conditionType == gwc.Gate }
+
+func (latticeGate) Wanted(pod injection.Pod, c injection.Candidates) map[string]*binding.Binding {
+	wanted := map[string]*binding.Binding{}
+	for _, b := range c.Claiming(pod) {
+		wanted[gwc.Gate] = b
+	}
+	return wanted
 }
 
 // labelled is a pod of the application with more labels.

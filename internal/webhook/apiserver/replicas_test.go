@@ -41,6 +41,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
+	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/webhook"
 	"github.com/podgate/podgate/internal/webhook/profile"
@@ -156,7 +157,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 		t.Fatal(err)
 	}
 
-	handler, err := webhook.New(objects, synced, webhook.Options{Serves: binding.OwnAll.Serves, Helper: helper, Registerer: registry, Log: logr.Discard()})
+	handler, err := webhook.New(objects, synced, webhook.Options{Serves: binding.OwnAll.Serves, Kinds: []injection.Kind{injection.OfBindings{}, latticeGate{}}, Helper: helper, Registerer: registry, Log: logr.Discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 	settings := &tls.Config{NextProtos: []string{"http/1.1"}}
 	pair.Configure(settings)
 	mux := http.NewServeMux()
-	for _, path := range []string{profile.GatesPath, profile.DrainPath} {
+	for _, path := range profile.Paths() {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			// The API server verifies the certificate once for each connection: end them soon.
 			w.Header().Set("Connection", "close")
@@ -277,10 +278,7 @@ func (a *apiserver) install(t *testing.T, address string) {
 	}
 
 	for i := range c.Webhooks {
-		service, path := c.Webhooks[i].ClientConfig.Service, profile.GatesPath
-		if strings.Contains(c.Webhooks[i].Name, "drain") {
-			path = profile.DrainPath
-		}
+		service, path := c.Webhooks[i].ClientConfig.Service, profile.All()[i].Path
 		if service == nil || service.Namespace != ownNamespace || service.Name != certificate.ServiceName || service.Path == nil || *service.Path != path || len(c.Webhooks[i].ClientConfig.CABundle) > 0 {
 			t.Errorf("entry %s does not lead to the webhook's Service: %+v", c.Webhooks[i].Name, c.Webhooks[i].ClientConfig)
 		}

@@ -12,38 +12,64 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Coverage is which pods the API server shows to the webhook by an entry of its configuration.
-type Coverage struct{ namespaces, pods labels.Selector }
+// Coverage is which pods the API server shows to the webhook by an entry of its
+// configuration, and at which path.
+type Coverage struct {
+	path             string
+	namespaces, pods labels.Selector
+}
 
 // coverage is that of a profile, without the namespaces of which another entry takes care.
 func (p Profile) coverage() Coverage {
 	labelled := labels.SelectorFromSet(labels.Set{p.Label: Enabled})
 	if p.OnPod {
-		return Coverage{namespaces: labels.Everything(), pods: labelled}
+		return Coverage{p.Path, labels.Everything(), labelled}
 	}
-	return Coverage{namespaces: labelled, pods: labels.Everything()}
+	return Coverage{p.Path, labelled, labels.Everything()}
 }
 
-// CoverageOf reads the selectors of a configuration's entries with a path; where it has
-// none, they are what the labels ask for.
-func CoverageOf(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Coverage, error) {
-	entries, err := Entries(c, path)
-	if err != nil || entries != nil {
-		return entries, err
-	}
-
+// Labelled is what the labels ask for, whatever a configuration's selectors say.
+func Labelled() []Coverage {
 	var asked []Coverage
-	for _, p := range Of(path) {
+	for _, p := range All() {
 		asked = append(asked, p.coverage())
 	}
-	return asked, nil
+	return asked
 }
 
-// Entries reads the selectors of the entries with a path; nil when there is none.
-func Entries(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Coverage, error) {
+// CoverageOf reads the selectors of a configuration's entries; for a path of which it has
+// none, they are what the labels ask for.
+func CoverageOf(c *admissionv1.MutatingWebhookConfiguration) ([]Coverage, error) {
+	entries, err := Entries(c)
+	if err != nil {
+		return nil, err
+	}
+
+	configured := Of(entries)
+	for _, asked := range Labelled() {
+		if !slices.Contains(configured, asked.path) {
+			entries = append(entries, asked)
+		}
+	}
+
+	return entries, nil
+}
+
+// Of lists the paths of entries.
+func Of(entries []Coverage) []string {
+	var paths []string
+	for _, e := range entries {
+		paths = append(paths, e.path)
+	}
+	return paths
+}
+
+// Entries reads the selectors of a configuration's entries, those of podgate's paths.
+func Entries(c *admissionv1.MutatingWebhookConfiguration) ([]Coverage, error) {
 	var entries []Coverage
 	for _, w := range c.Webhooks {
-		if w.ClientConfig.Service == nil || w.ClientConfig.Service.Path == nil || *w.ClientConfig.Service.Path != path {
+		path := PathOf(&w)
+		if path == "" {
 			continue
 		}
 
@@ -57,26 +83,58 @@ func Entries(c *admissionv1.MutatingWebhookConfiguration, path string) ([]Covera
 			return nil, fmt.Errorf("objectSelector of %s: %w", w.Name, err)
 		}
 
-		entries = append(entries, Coverage{namespaces, pods})
+		entries = append(entries, Coverage{path, namespaces, pods})
 	}
 
 	return entries, nil
 }
 
-// Covers reports whether one of the entries shows a pod to the webhook, by its labels and
-// its namespace's.
-func Covers(entries []Coverage, namespace, pod map[string]string) bool {
-	return slices.ContainsFunc(entries, func(e Coverage) bool {
-		return e.namespaces.Matches(labels.Set(namespace)) && e.pods.Matches(labels.Set(pod))
-	})
+// PathOf is which of podgate's paths an entry of a configuration asks at; empty when none.
+func PathOf(w *admissionv1.MutatingWebhook) string {
+	s := w.ClientConfig.Service
+	if s == nil || s.Path == nil || !slices.Contains(Paths(), *s.Path) {
+		return ""
+	}
+	return *s.Path
 }
 
-// Alike reports whether by two configurations the webhook is asked about the same pods.
-func Alike(a, b *admissionv1.MutatingWebhookConfiguration, path string) bool {
-	before, errA := CoverageOf(a, path)
-	after, errB := CoverageOf(b, path)
+// Reviews are the paths at which the API server asks the webhook about a pod.
+type Reviews []string
+
+// ReviewsOf are those by which entries show a pod to the webhook, by its labels and its
+// namespace's.
+func ReviewsOf(entries []Coverage, namespace, pod map[string]string) Reviews {
+	var reviews Reviews
+	for _, e := range entries {
+		if e.namespaces.Matches(labels.Set(namespace)) && e.pods.Matches(labels.Set(pod)) {
+			reviews = append(reviews, e.path)
+		}
+	}
+	return reviews
+}
+
+// Without returns the reviews but for those at the paths, which are switched off.
+func (r Reviews) Without(off []string) Reviews {
+	return slices.DeleteFunc(slices.Clone(r), func(path string) bool { return slices.Contains(off, path) })
+}
+
+// Hooks reports whether preStop hooks are asked for.
+func (r Reviews) Hooks() bool { return slices.Contains(r, DrainPath) }
+
+// Gates reports whether any gate is asked for.
+func (r Reviews) Gates() bool { return slices.ContainsFunc(r, AsksForGates) }
+
+// Gate reports whether the gate of a condition type is asked for.
+func (r Reviews) Gate(conditionType string) bool {
+	return slices.ContainsFunc(r, func(path string) bool { return AsksForGate(path, conditionType) })
+}
+
+// Alike reports whether by two configurations the webhook is asked the same about all pods.
+func Alike(a, b *admissionv1.MutatingWebhookConfiguration) bool {
+	before, errA := CoverageOf(a)
+	after, errB := CoverageOf(b)
 	return errA == nil && errB == nil && slices.EqualFunc(before, after, func(x, y Coverage) bool {
-		return x.namespaces.String() == y.namespaces.String() && x.pods.String() == y.pods.String()
+		return x.path == y.path && x.namespaces.String() == y.namespaces.String() && x.pods.String() == y.pods.String()
 	})
 }
 
