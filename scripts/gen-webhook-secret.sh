@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # gen-webhook-secret.sh [NAMESPACE [SECRET [FOLDER]]]
 # Prints a Secret with a certificate for podgate's webhook, its key, and the authority that
-# signed it, for an installation with certificates.mode=provided:
+# signed it. podgate serves it instead of its own, with certificates.mode=provided as well as without:
 #   scripts/gen-webhook-secret.sh podgate-system | kubectl apply -f -
 # It lasts a year; run it again before that. FOLDER keeps the authority, ca.crt and ca.key:
 # with it the next certificate is of the same authority. Without it API servers do not trust

@@ -30,6 +30,7 @@ type cluster struct {
 	mu       sync.Mutex
 	version  int
 	secret   *corev1.Secret
+	offered  *corev1.Secret
 	config   *admissionv1.MutatingWebhookConfiguration
 	history  []published
 	watchers map[int]func()
@@ -86,6 +87,14 @@ func (c *cluster) keep(change func(*corev1.Secret) *corev1.Secret) {
 		c.changed(c.secret)
 		return
 	}
+	c.changed(nil)
+}
+
+// offer puts an offered Secret there, as a user does; nil deletes it.
+func (c *cluster) offer(s *corev1.Secret) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offered = s
 	c.changed(nil)
 }
 
@@ -176,6 +185,12 @@ func (h *handle) Secret(context.Context) (*corev1.Secret, error) {
 	h.cluster.mu.Lock()
 	defer h.cluster.mu.Unlock()
 	return h.secret.DeepCopy(), h.reachable()
+}
+
+func (h *handle) Offered(context.Context) (*corev1.Secret, error) {
+	h.cluster.mu.Lock()
+	defer h.cluster.mu.Unlock()
+	return h.offered.DeepCopy(), h.reachable()
 }
 
 func (h *handle) CreateSecret(_ context.Context, s *corev1.Secret) (*corev1.Secret, error) {
@@ -289,6 +304,10 @@ func startReplicaWith(t *testing.T, h *handle, o Options) *replica {
 	}
 
 	r.watch = h.watch
+	if o.Offered != "" {
+		r.offered = h.Offered
+	}
+
 	ctx, stop := context.WithCancel(context.Background())
 	h.crash = stop
 	out := &replica{Runner: r, handle: h, stop: stop, done: make(chan struct{})}

@@ -23,6 +23,9 @@
 // step reads both objects anew, the configuration before the Secret, and its write is
 // refused when the object has changed since.
 //
+// Somebody else may provide the pair: as the Secret that podgate is told of, or as the offered
+// one, which counts while API servers can trust what it holds.
+//
 // The package refuses to touch anything of the webhook configuration but caBundle, and to
 // write a Secret that somebody else filled: such a pair is served and its ca.crt published,
 // but its renewal is theirs.
@@ -32,5 +35,6 @@ package certificate
 //
 // +kubebuilder:rbac:groups="",namespace=podgate-system,resources=secrets,verbs=create
 // +kubebuilder:rbac:groups="",namespace=podgate-system,resources=secrets,verbs=get;list;watch;update,resourceNames=podgate-webhook-cert
+// +kubebuilder:rbac:groups="",namespace=podgate-system,resources=secrets,verbs=get;list;watch,resourceNames=webhook-cert
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch;patch,resourceNames=podgate-webhook
 // +kubebuilder:rbac:groups=events.k8s.io,namespace=podgate-system,resources=events,verbs=create

@@ -24,6 +24,9 @@ const (
 	// SecretName is the Secret, in podgate's namespace, that holds the webhook's
 	// certificates, unless Options name one that somebody else provides.
 	SecretName = "podgate-webhook-cert"
+	// OfferedName is the Secret, in podgate's namespace, whose certificate takes the place of
+	// podgate's own where somebody puts one there.
+	OfferedName = "webhook-cert"
 	// ConfigurationName is the MutatingWebhookConfiguration whose caBundle podgate keeps.
 	ConfigurationName = "podgate-webhook"
 	// ServiceName is the Service by which API servers reach the webhook.

@@ -45,7 +45,11 @@ func (r *Runner) refuse(m material) error {
 		_, problem = parsePair(nil, nil)
 		found = "is missing"
 	}
+	return r.refused(r.opts.Provided, found, problem, "leave out --webhook-certificate-secret; in the chart, certificates.mode: self")
+}
+
+// refused says what is wrong with a Secret, and what to do.
+func (r *Runner) refused(secret, found string, problem error, own string) error {
 	return fmt.Errorf("webhook certificate: Secret %s/%s %s: %w; put a certificate for %s and its key there as tls.crt and tls.key, "+
-		"and what signed it as ca.crt, or let podgate make its own (leave out --webhook-certificate-secret; in the chart, certificates.mode: self)",
-		r.opts.Namespace, r.opts.Provided, found, problem, r.opts.Policy.Names[0])
+		"and what signed it as ca.crt, or let podgate make its own (%s)", r.opts.Namespace, secret, found, problem, r.opts.Policy.Names[0], own)
 }

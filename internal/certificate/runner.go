@@ -50,6 +50,12 @@ type Options struct {
 	// Provided names the Secret of a certificate that somebody else makes and renews; empty:
 	// podgate makes one, in SecretName.
 	Provided string
+	// Offered names a Secret whose certificate is served and published as a provided one for as
+	// long as API servers can trust it, instead of podgate's own. Nobody needs to make it. Where
+	// Demanded, Start fails when the Secret is there with what can never be served. Neither counts
+	// with Provided.
+	Offered  string
+	Demanded bool
 	// Policy of lives and waits; see DefaultPolicy.
 	Policy Policy
 	// Registerer takes the runner's metrics.
@@ -70,6 +76,8 @@ func (o Options) secret() string {
 // Runner keeps a replica's Keypair, the Secret and caBundle in step. Every replica runs one.
 type Runner struct {
 	store store
+	// offered reads the offered Secret; nil when none may be.
+	offered func(context.Context) (*corev1.Secret, error)
 	// watch calls the function at every change of the objects, until the context ends.
 	watch     func(context.Context, func()) error
 	keypair   *Keypair
@@ -85,7 +93,7 @@ type Runner struct {
 	seen seen
 	// bundleKey and pairKey identify what seen's times are about.
 	bundleKey, pairKey string
-	reported           string
+	reported, declined string
 	backoff            time.Duration
 	// racing is since when races are lost, zero when the last step was taken.
 	racing time.Time
@@ -100,9 +108,17 @@ func New(client kubernetes.Interface, keypair *Keypair, o Options) (*Runner, err
 	if err != nil {
 		return nil, err
 	}
-	r.watch = func(ctx context.Context, changed func()) error {
-		return watch(ctx, client, o.Namespace, o.secret(), changed)
+
+	secrets := []string{o.secret()}
+	if o.Offered != "" && o.Provided == "" {
+		r.offered = apiStore{client: client, namespace: o.Namespace, secret: o.Offered}.Secret
+		secrets = append(secrets, o.Offered)
 	}
+
+	r.watch = func(ctx context.Context, changed func()) error {
+		return watch(ctx, client, o.Namespace, secrets, changed)
+	}
+
 	return r, nil
 }
 
@@ -132,14 +148,20 @@ func (r *Runner) Ready(*http.Request) error {
 	return nil
 }
 
-// Start runs until ctx ends. It fails when the pair that somebody else is to provide
-// cannot be served.
+// Start runs until ctx ends. It fails when the pair that somebody else is to provide, or
+// offers where that is demanded, cannot be served.
 func (r *Runner) Start(ctx context.Context) error {
 	if r.opts.Provided != "" {
 		if err := r.demand(ctx); err != nil {
 			return err
 		}
 	}
+	if r.offered != nil && r.opts.Demanded {
+		if err := r.examine(ctx); err != nil {
+			return err
+		}
+	}
+
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.watch(ctx, r.wake) })
 	group.Go(func() error { r.run(ctx); return nil })
@@ -198,12 +220,12 @@ func (r *Runner) tick(ctx context.Context) time.Duration {
 // patched, and the patch is refused, or has not, and will have.
 func (r *Runner) advance(ctx context.Context) (time.Duration, error) {
 	config, unknown := r.store.Configuration(ctx)
-	secret, err := r.store.Secret(ctx)
+	secret, theirs, err := r.secret(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("get secret %q: %w", r.opts.secret(), err)
+		return 0, err
 	}
 
-	m := readSecret(secret, r.opts.Provided != "")
+	m := readSecret(secret, theirs)
 	r.load(m)
 
 	if unknown != nil {
@@ -227,6 +249,28 @@ func (r *Runner) advance(ctx context.Context) (time.Duration, error) {
 	}
 
 	return 0, r.write(ctx, s, config, secret, m, now)
+}
+
+// secret reads the Secret that counts now, and tells whether it is somebody else's whatever it
+// holds. It goes by what is in the cluster alone, so that no two replicas publish different ones.
+func (r *Runner) secret(ctx context.Context) (s *corev1.Secret, theirs bool, err error) {
+	if r.offered != nil {
+		s, err := r.offered(ctx)
+		if err != nil {
+			return nil, false, fmt.Errorf("get secret %q: %w", r.opts.Offered, err)
+		}
+
+		problem := r.unusable(s, time.Now())
+		r.decline(s, problem)
+		if s != nil && problem == nil {
+			return s, true, nil
+		}
+	}
+
+	if s, err = r.store.Secret(ctx); err != nil {
+		return nil, false, fmt.Errorf("get secret %q: %w", r.opts.secret(), err)
+	}
+	return s, r.opts.Provided != "", nil
 }
 
 // load serves with the Secret's pair from now on, if it has a usable one.

@@ -16,20 +16,24 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// watch calls changed at every change of the two objects, until ctx ends. The watches are
+// watch calls changed at every change of the Secrets and the configuration, until ctx ends. The watches are
 // restricted to these objects, as podgate's permissions are.
-func watch(ctx context.Context, client kubernetes.Interface, namespace, secret string, changed func()) error {
+func watch(ctx context.Context, client kubernetes.Interface, namespace string, secrets []string, changed func()) error {
 	handler := cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { changed() },
 		UpdateFunc: func(any, any) { changed() },
 		DeleteFunc: func(any) { changed() },
 	}
 
-	var group errgroup.Group
-	for what, informer := range map[string]cache.SharedIndexInformer{
-		secret:            coreinformers.NewFilteredSecretInformer(client, namespace, 0, cache.Indexers{}, only(secret)),
+	informers := map[string]cache.SharedIndexInformer{
 		ConfigurationName: admissioninformers.NewFilteredMutatingWebhookConfigurationInformer(client, 0, cache.Indexers{}, only(ConfigurationName)),
-	} {
+	}
+	for _, secret := range secrets {
+		informers[secret] = coreinformers.NewFilteredSecretInformer(client, namespace, 0, cache.Indexers{}, only(secret))
+	}
+
+	var group errgroup.Group
+	for what, informer := range informers {
 		if _, err := informer.AddEventHandler(handler); err != nil {
 			return fmt.Errorf("watch %q: %w", what, err)
 		}

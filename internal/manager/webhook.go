@@ -40,7 +40,8 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 
 	log := mgr.GetLogger()
 	runner, err := certificate.New(kube, pair, certificate.Options{
-		Namespace: c.Namespace, Provided: c.Certificate.Provided, Policy: policy, Registerer: metrics,
+		Namespace: c.Namespace, Provided: c.Certificate.Provided, Offered: certificate.OfferedName, Demanded: len(c.off()) == 0,
+		Policy: policy, Registerer: metrics,
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Log: log.WithName("certificate"),
 	})
 	if err != nil {

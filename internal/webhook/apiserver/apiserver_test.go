@@ -67,6 +67,7 @@ func TestAPIServer(t *testing.T) {
 	t.Run("InjectionByOwner", a.testOwners)
 	t.Run("BundleRepaired", func(t *testing.T) { a.testRepair(t) })
 	t.Run("RotationUnderLoad", func(t *testing.T) { a.testRotation(t, want) })
+	t.Run("OfferedSecret", a.testOffered)
 	t.Run("NoFailures", func(t *testing.T) {
 		for i, registry := range a.registries {
 			if n := sum(t, registry, "podgate_webhook_certificate_failures_total"); n != 0 {

@@ -164,7 +164,7 @@ func (a *apiserver) startReplica(t *testing.T, cfg *rest.Config, httpClient *htt
 
 	pair := &certificate.Keypair{}
 	runner, err := certificate.New(a.kube, pair, certificate.Options{
-		Namespace: ownNamespace, Registerer: registry, Recorder: a.events, Log: a.journal(),
+		Namespace: ownNamespace, Offered: certificate.OfferedName, Registerer: registry, Recorder: a.events, Log: a.journal(),
 		Policy: certificate.Policy{
 			Names:      append(certificate.DNSNames(ownNamespace), "127.0.0.1"),
 			CAValidity: time.Hour, ServingValidity: time.Hour, Propagation: 2 * time.Second, Overlap: 4 * time.Second,

@@ -1,0 +1,89 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package certificate
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// examine refuses to start with an offered Secret in which somebody tried to give a pair and
+// did not: pods would get their gates with podgate's own certificate, and nobody would notice
+// until that Secret is relied upon. One that has only expired is no reason to stay away.
+func (r *Runner) examine(ctx context.Context) error {
+	for {
+		secret, err := r.offered(ctx)
+		if err == nil {
+			return r.examined(secret)
+		}
+
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(provisionTick):
+		}
+	}
+}
+
+func (r *Runner) examined(secret *corev1.Secret) error {
+	problem := r.unusable(secret, time.Now())
+	var invalid x509.CertificateInvalidError
+	if problem == nil || errors.As(problem, &invalid) && invalid.Reason == x509.Expired {
+		return nil
+	}
+	return r.refused(r.opts.Offered, "holds no usable pair", problem, "delete the Secret")
+}
+
+// unusable returns why API servers cannot trust a pair of an offered Secret; nil also where
+// there is none. A pair is given up shortly before it ends.
+func (r *Runner) unusable(secret *corev1.Secret, now time.Time) error {
+	if secret == nil {
+		return nil
+	}
+
+	m := readSecret(secret, true)
+	if m.pair == nil {
+		return m.problem
+	}
+
+	trust, err := parseCerts(secret.Data[keyTrust])
+	if err != nil {
+		return err
+	}
+
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	for _, c := range trust {
+		roots.AddCert(c)
+	}
+	between.AppendCertsFromPEM(m.pair.certPEM)
+
+	_, err = m.pair.leaf.Verify(x509.VerifyOptions{
+		DNSName: r.opts.Policy.Names[0], Roots: roots, Intermediates: between, CurrentTime: now.Add(r.opts.Policy.recheck()),
+	})
+	return err
+}
+
+// decline tells, once, why an offered Secret is not served.
+func (r *Runner) decline(secret *corev1.Secret, problem error) {
+	said := ""
+	if problem != nil {
+		said = problem.Error()
+	}
+
+	if said == r.declined {
+		return
+	}
+
+	r.declined = said
+	if said == "" {
+		return
+	}
+
+	r.opts.Log.Info("The offered Secret of the webhook's certificate cannot be served; podgate serves its own", "secret", r.opts.Offered, "problem", said)
+	r.opts.Recorder.Eventf(secret, nil, corev1.EventTypeWarning, "InvalidCertificate", "Read", "podgate serves a certificate of its own instead; put this one right, or delete the Secret: %s", said)
+}

@@ -1,0 +1,148 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package certificate
+
+import (
+	"crypto/x509"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// TestOfferedRefusesToStart: where it is demanded, a Secret that was never good ends the start with what to do; none, and one
+// that was good, do not.
+func TestOfferedRefusesToStart(t *testing.T) {
+	const noPEM = "tls: failed to find any PEM data in certificate input"
+	cases := map[string]struct {
+		reason   string
+		offered  func(t *testing.T) *corev1.Secret
+		demanded bool
+		says     string
+	}{
+		"Empty": {reason: "As plain manifests ship it.", demanded: true, offered: func(*testing.T) *corev1.Secret { return &corev1.Secret{} }, says: noPEM},
+		"EmptyKeys": {reason: "The same, with keys.", demanded: true, says: noPEM, offered: func(*testing.T) *corev1.Secret {
+			return &corev1.Secret{Data: map[string][]byte{"tls.crt": {}, "tls.key": {}, "ca.crt": {}}}
+		}},
+		"Garbage": {reason: "What is no PEM cannot be served.", demanded: true, says: noPEM, offered: func(t *testing.T) *corev1.Secret { return with(theirSecret(t), "tls.crt", "x") }},
+		"NoTrust": {reason: "Nobody could trust it.", demanded: true, says: "read ca.crt: no certificates", offered: func(t *testing.T) *corev1.Secret { return with(theirSecret(t), "ca.crt", "") }},
+		"OtherTrust": {reason: "Nor with another authority.", demanded: true, says: "unknown authority", offered: func(t *testing.T) *corev1.Secret {
+			return with(theirSecret(t), "ca.crt", string(theirSecret(t).Data["ca.crt"]))
+		}},
+		"OtherName": {reason: "It is another Service's.", demanded: true, says: "not podgate-webhook.podgate-system.svc", offered: func(t *testing.T) *corev1.Secret { return pairFor(t, time.Now(), "webhook-service.gwc.svc") }},
+		"Expired":   {reason: "It was good, and podgate has its own.", demanded: true, offered: func(t *testing.T) *corev1.Secret { return pairFor(t, time.Now().Add(-2*testPolicy.ServingValidity)) }},
+		"Missing":   {reason: "Nobody has to offer one.", demanded: true, offered: func(*testing.T) *corev1.Secret { return nil }},
+		"NotAsked":  {reason: "Without the demand podgate serves its own.", offered: func(*testing.T) *corev1.Secret { return &corev1.Secret{} }},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &handle{cluster: newCluster()}
+				h.offer(tc.offered(t))
+				r, err := newRunner(h, &Keypair{}, Options{
+					Namespace: "podgate-system", Offered: OfferedName, Demanded: tc.demanded, Policy: testPolicy, Registerer: prometheus.NewRegistry(), Recorder: &events{}, Log: logr.Discard(),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				r.watch, r.offered = h.watch, h.Offered
+				refused := make(chan error, 1)
+				go func() { refused <- r.Start(t.Context()) }()
+				synctest.Wait()
+
+				if tc.says == "" {
+					if r.keypair.current.Load() == nil {
+						t.Errorf("%s: nothing is served", tc.reason)
+					}
+					return
+				}
+
+				err = <-refused
+				if err == nil {
+					t.Fatalf("%s: started", tc.reason)
+				}
+				for _, want := range []string{tc.says, "Secret podgate-system/webhook-cert", "tls.crt and tls.key", "delete the Secret"} {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("%s: want %q in %q", tc.reason, want, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestOfferedTakesThePlace: replicas that run take up an offered Secret and its renewal, never write it, and go back to
+// podgate's own when it goes, cannot be used any more or is about to end.
+func TestOfferedTakesThePlace(t *testing.T) {
+	for name, end := range map[string]func(*handle){
+		"Gone":    func(h *handle) { h.offer(nil) },
+		"Garbled": func(h *handle) { h.offer(with(theirSecret(t), "tls.key", "x")) },
+		"Ends":    func(*handle) { time.Sleep(testPolicy.ServingValidity) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, e := newCluster(), &events{}
+				var replicas [2]*replica
+				for i := range replicas {
+					replicas[i] = startReplicaWith(t, &handle{cluster: c, delay: 50 * time.Millisecond}, Options{Offered: OfferedName, Policy: testPolicy, Recorder: e})
+				}
+				time.Sleep(soon)
+				own := replicas[0].serves()
+
+				for _, offered := range []*corev1.Secret{pairFor(t, time.Now()), pairFor(t, time.Now())} {
+					replicas[0].handle.offer(offered)
+					time.Sleep(soon)
+					for i, r := range replicas {
+						if !r.serves().Leaf.Equal(mustTLS(t, offered).Leaf) {
+							t.Errorf("replica %d does not serve what is offered", i)
+						}
+						if err := (&client{decided: map[string]error{}}).call(c, r); err != nil {
+							t.Errorf("replica %d: %v", i, err)
+						}
+					}
+				}
+
+				_, before := c.now()
+				time.Sleep(10 * time.Minute)
+				if _, after := c.now(); after.ResourceVersion != before.ResourceVersion {
+					t.Errorf("replicas fight: version %s, then %s", before.ResourceVersion, after.ResourceVersion)
+				}
+
+				end(replicas[0].handle)
+				time.Sleep(testPolicy.Propagation + soon)
+				for i, r := range replicas {
+					if served := r.serves(); name != "Ends" && !served.Leaf.Equal(own.Leaf) {
+						t.Errorf("replica %d does not serve podgate's own again", i)
+					}
+					if err := (&client{decided: map[string]error{}}).call(c, r); err != nil {
+						t.Errorf("replica %d: %v", i, err)
+					}
+				}
+
+				if told := e.count("podgate serves a certificate of its own instead") > 0; told != (name != "Gone") {
+					t.Errorf("told of it: %t, %q", told, e.list())
+				}
+			})
+		})
+	}
+}
+
+// pairFor is a Secret whose pair was made at a time, with an authority of its own.
+func pairFor(t *testing.T, made time.Time, names ...string) *corev1.Secret {
+	t.Helper()
+	ca := mustAuthority(t, made)
+	return written(t, material{signer: ca, trust: []*x509.Certificate{ca.cert}, pair: mustPair(t, ca, made, names...)})
+}
+
+// with has other content at a key.
+func with(s *corev1.Secret, key, value string) *corev1.Secret {
+	s.Data[key] = []byte(value)
+	return s
+}
