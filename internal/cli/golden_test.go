@@ -132,6 +132,7 @@ func TestPreflight(t *testing.T) {
 		"custom":     {reason: "Whatever has a pod template makes pods, and what its kind does with them is unknown.", files: []string{"installation.yaml", "shop.yaml", "preflight/custom.yaml"}, only: true},
 		"halted":     {reason: "Whatever keeps pods from being replaced is named.", files: []string{"installation.yaml", "shop.yaml", "preflight/halted.yaml"}, only: true},
 		"workers":    {reason: "Pods that lack the port which another workload's have are no targets, and get no gate.", files: []string{"preflight/workers.yaml"}, only: true},
+		"lattice":    {reason: "How long VPC Lattice sends requests depends on the group's health checks.", files: []string{"preflight/lattice.yaml"}, only: true},
 		"unreadable": {reason: "That nothing was read does not mean that all is well.", files: []string{"preflight/unreadable.yaml"}, only: true},
 		"unlabelled": {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},
 	}
