@@ -54,6 +54,7 @@ const (
 	ReasonTargetPortNotFound      = "TargetPortNotFound"
 	ReasonTargetGroupNotFound     = "TargetGroupNotFound"
 	ReasonBackendNotFound         = "BackendNotFound"
+	ReasonTargetGroupNotReady     = "TargetGroupNotReady"
 	ReasonInvalidRequest          = "InvalidRequest"
 	ReasonInstanceTargets         = "InstanceTargets"
 	ReasonUnservedTargetType      = "UnservedTargetType"
@@ -240,6 +241,7 @@ var Explanations = []Explanation{
 	{OnReady, ReasonTargetPortNotFound, "The Service names a target port that a pod does not have, or a pod has no address of the group's family", "name the port in the pod template, or use its number", ""},
 	{OnReady, ReasonTargetGroupNotFound, "AWS knows no such target group", "create the target group, or make a binding that names another", ""},
 	{OnReady, ReasonBackendNotFound, "HAProxy has no such backend", "add the backend to HAProxy's configuration, or make a binding that names another", "providers/haproxy.md"},
+	{OnReady, ReasonTargetGroupNotReady, "The target group is being created or deleted, or another change of it is under way", "wait; if it lasts, look at the group's status at the load balancer", ""},
 	{OnReady, ReasonInvalidRequest, "The request can never succeed as it is: the message says what is wrong, such as an ARN of another region or an unknown keyword", "correct what the message names", ""},
 	{OnReady, ReasonUnservedTargetType, "Ready is `True`: the group's targets are neither pods nor nodes, such as lambda or alb, so podgate leaves them alone, and pods get no gate", "use a group of target type ip, or delete the binding: the Service's pods get no requests from this group", ""},
 	{OnReady, ReasonTargetTypeMismatch, "The binding's targetType or ipAddressType is not the group's", "make a binding without targetType and ipAddressType, or with the group's", ""},

@@ -140,7 +140,7 @@ func (b Batches) graver(first, second error) error {
 
 // concernsAll reports whether the next call would fail for the same reason.
 func concernsAll(err error) bool {
-	for _, kind := range []error{balancer.ErrThrottled, balancer.ErrDenied, balancer.ErrNotFound, context.Canceled, context.DeadlineExceeded} {
+	for _, kind := range []error{balancer.ErrThrottled, balancer.ErrDenied, balancer.ErrNotFound, balancer.ErrNotReady, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, kind) {
 			return true
 		}

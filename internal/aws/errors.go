@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"syscall"
+	"time"
 
 	smithy "github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -105,6 +106,7 @@ func explainAnswer(to *balancer.CallError, err error, own map[string]error) {
 	var resp *smithyhttp.ResponseError
 	if errors.As(err, &resp) {
 		status = resp.HTTPStatusCode()
+		to.RetryAfter = retryAfter(resp)
 	}
 
 	var withID *awshttp.ResponseError
@@ -135,6 +137,19 @@ func explainAnswer(to *balancer.CallError, err error, own map[string]error) {
 	}
 
 	to.Text, to.Detail = "cannot reach the API: "+networkText(err), networkDetail(err)
+}
+
+// retryAfter is how long an answer asks to be left alone. A date in that header counts for nothing:
+// it would depend on two clocks.
+func retryAfter(resp *smithyhttp.ResponseError) time.Duration {
+	if resp.Response == nil || resp.Response.Response == nil {
+		return 0
+	}
+	seconds, err := strconv.Atoi(resp.Response.Header.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(min(seconds, 3600)) * time.Second
 }
 
 // KindOf returns what an error code means, which is one of a service's own or one that all have;

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // CallError says which call to a load balancer failed, for whom and why. Providers
@@ -28,8 +29,22 @@ type CallError struct {
 	Detail string
 	// RequestID is what the provider's support asks for; it may be empty.
 	RequestID string
+	// RetryAfter is how long the provider asks to be left alone; 0 when it does not say.
+	RetryAfter time.Duration
 	// Cause is the error underneath, if callers may want it.
 	Cause error
+}
+
+// maxRetryAfter bounds RetryAfter: a pod that ends may be waiting to be deregistered.
+const maxRetryAfter = 30 * time.Second
+
+// RetryAfter is how long the provider that returned err asks to be left alone, at most 30 s; 0 when it does not say.
+func RetryAfter(err error) time.Duration {
+	var call *CallError
+	if !errors.As(err, &call) {
+		return 0
+	}
+	return min(call.RetryAfter, maxRetryAfter)
 }
 
 // Error is the whole story, for logs.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMessageIsStable(t *testing.T) {
@@ -75,5 +76,19 @@ func TestCallErrorForLogs(t *testing.T) {
 	}
 	if !errors.Is(err, ErrDenied) || !errors.Is(err, context.Canceled) || errors.Is(err, ErrThrottled) {
 		t.Error("wraps something else than its kind and cause")
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for err, want := range map[error]time.Duration{
+		errors.New("no"):                                        0,
+		&CallError{}:                                            0,
+		&CallError{RetryAfter: 7 * time.Second}:                 7 * time.Second,
+		&CallError{RetryAfter: time.Hour}:                       30 * time.Second,
+		&PartialError{Err: &CallError{RetryAfter: time.Second}}: time.Second,
+	} {
+		if got := RetryAfter(err); got != want {
+			t.Errorf("%v: got %s, want %s", err, got, want)
+		}
 	}
 }

@@ -170,6 +170,9 @@ var (
 	// ErrInvalid means that the request can never succeed as it is: a malformed
 	// identifier, another region's, an address that the group does not take.
 	ErrInvalid = errors.New("invalid request")
+	// ErrNotReady means that the load balancer makes or removes the group, or is at another
+	// change of it. It did nothing, and it may be asked again soon: nobody has made a mistake.
+	ErrNotReady = errors.New("not ready yet")
 )
 
 // PartialError says that a call succeeded for all targets but those in Failed.

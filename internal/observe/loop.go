@@ -126,7 +126,7 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 		for _, in := range s.interests {
 			in.failing = time.Time{}
 		}
-		s.retry = time.Now().Add(o.jitter(min(backoff(s.failures, err), s.described.Audit)))
+		s.retry = time.Now().Add(max(o.jitter(min(backoff(s.failures, err), s.described.Audit)), balancer.RetryAfter(err)))
 		s.view.Err = err
 		if balancer.Message(old.Err) == balancer.Message(err) {
 			return nil, false

@@ -169,6 +169,21 @@ func TestThrottledGroupsComeBackSoon(t *testing.T) {
 	})
 }
 
+// TestAFailingGroupIsLeftAloneForAsLongAsAsked: an API that fails may say when it is to be asked again.
+func TestAFailingGroupIsLeftAloneForAsLongAsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.err[group1] = &balancer.CallError{RetryAfter: 20 * time.Second}
+		w.watch(group1, podA, atA, true)
+		reads := w.during(10*time.Minute, group1)
+		for i := 1; i < len(reads); i++ {
+			if gap := reads[i].Sub(reads[i-1]); gap < 20*time.Second || gap > 30*time.Second {
+				t.Errorf("a group was read again after %s, want 20 s at least", gap)
+			}
+		}
+	})
+}
+
 func TestAuditsAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := runRandom(t, rand.N[time.Duration])

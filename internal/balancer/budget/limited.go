@@ -150,7 +150,7 @@ func (l *Limited) budget(ref balancer.Ref) queues {
 func (l *line) heed(err error) error {
 	switch {
 	case errors.Is(err, balancer.ErrThrottled):
-		l.throttled()
+		l.throttled(balancer.RetryAfter(err))
 	case err == nil:
 		l.answered()
 	}

@@ -62,6 +62,7 @@ type line struct {
 	urgents int                  // let through in a row while an impatient audit waited
 	timer   *time.Timer          // lets the next one through; nil when none waits
 	slowed  time.Time            // when the rate was last cut
+	held    time.Time            // until then the provider wants no call
 }
 
 // ticket is a call that waits. Its fields but ready are guarded by line.mu.
@@ -180,6 +181,10 @@ func (t *ticket) impatient(now time.Time) bool { return now.Sub(t.since) >= pati
 
 // missing is how long the bucket needs until t may go.
 func (l *line) missing(now time.Time, t *ticket) time.Duration {
+	if l.held.After(now) {
+		return l.held.Sub(now)
+	}
+
 	one := l.until(now, 1)
 	if t.priority == Urgent || t.impatient(now) {
 		return one
@@ -208,11 +213,15 @@ func (l *line) admit(now time.Time, t *ticket) {
 }
 
 // throttled halves the rate, at most once a second since calls under way fail
-// together, and takes back what the bucket holds: somebody else has used it.
-func (l *line) throttled() {
+// together, and takes back what the bucket holds: somebody else has used it. No call
+// goes through for the time that the provider asks for.
+func (l *line) throttled(after time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
+	if until := now.Add(after); until.After(l.held) {
+		l.held = until
+	}
 	if now.Sub(l.slowed) < time.Second {
 		return
 	}

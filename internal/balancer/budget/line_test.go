@@ -281,6 +281,26 @@ func TestLaw7AThrottledAccountSlowsNoOther(t *testing.T) {
 	})
 }
 
+// TestThrottledForAsLongAsAsked: a provider that says when to come again is left alone until then, but not for ever.
+func TestThrottledForAsLongAsAsked(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{7 * time.Second: 7 * time.Second, time.Hour: 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &desk{err: map[string]error{"throttled": &balancer.CallError{Kind: balancer.ErrThrottled, RetryAfter: asked}}}
+			l := New(d, fixed(testLimits), byRole)
+			_, _ = l.Health(t.Context(), balancer.Group{Ref: balancer.Ref{RoleARN: "throttled"}})
+			began := time.Now()
+			_, _ = l.Health(t.Context(), balancer.Group{Ref: balancer.Ref{RoleARN: "other"}})
+			if took := time.Since(began); took != 0 {
+				t.Errorf("another account waited %s", took)
+			}
+			_, _ = l.Health(t.Context(), balancer.Group{Ref: balancer.Ref{RoleARN: "throttled"}})
+			if took := time.Since(began); took < want || took > want+2*time.Second {
+				t.Errorf("asked for %s, and called again after %s, want %s", asked, took, want)
+			}
+		})
+	}
+}
+
 // byAccount tells two accounts' calls apart.
 type byAccount struct {
 	balancertest.Answers

@@ -103,6 +103,7 @@ var outcomes = []struct {
 	{balancer.ErrNotFound, "not_found"},
 	{balancer.ErrQuota, "quota"},
 	{balancer.ErrInvalid, "invalid"},
+	{balancer.ErrNotReady, "not_ready"},
 }
 
 func outcome(err error) string {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,7 +41,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	// Where the settings are the manifest's, it may be younger than what was published.
 	if g, ok := b.Published(); ok && known.at.IsZero() && !r.drivers.Of(b.Ref.Provider).ManifestDecides {
 		// Asked about at a random time of the span, so that take-over makes no burst.
-		known = resolved{generation: b.Generation, group: g}
+		known = resolved{generation: b.Generation, group: g, again: r.lookedUp(b)}
 		known.at = r.now().Add(-r.random(known.lasts()))
 		r.remember(key, known)
 		return g, nil
@@ -59,11 +60,19 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	}
 
 	group.Settings = wanted.Settings
-	known = resolved{generation: b.Generation, group: group}
+	known = resolved{generation: b.Generation, group: group, again: r.lookedUp(b)}
 	known.at = r.now().Add(-r.random(known.lasts() / 5))
 	r.remember(key, known)
 
 	return group, nil
+}
+
+// lookedUp is how long the driver of a binding's group lets count what was found; 0 when it does not say.
+func (r *Reconciler) lookedUp(b *binding.Binding) time.Duration {
+	if counts := r.drivers.Of(b.Ref.Provider).ResolveAgain; counts != nil {
+		return counts(b.Wanted())
+	}
+	return 0
 }
 
 // remember keeps what was found out about a binding's group.

@@ -71,6 +71,64 @@ func TestSettingsAreAskedForSeldom(t *testing.T) {
 	}
 }
 
+// TestGroupsThatComeAndGoAreLookedUp: where the driver says so, a binding's groups are found again without any event.
+func TestGroupsThatComeAndGoAreLookedUp(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		w := newWorld(t)
+		if restarted {
+			w.restart()
+		}
+		r := &resolver{world: w, targetType: "ip"}
+		w.balanceBy(r)
+		for i := range w.drivers {
+			w.drivers[i].ResolveAgain = func(balancer.Group) time.Duration { return 2 * time.Minute }
+		}
+		w.states.update(web, func(s *state) { s.service.resolved.again = 2 * time.Minute })
+		w.reconcile()
+		w.let(20 * time.Minute)
+		if r.asked < 9 || r.asked > 13 {
+			t.Errorf("restarted %t: looked up %d times in 20 minutes, want every two", restarted, r.asked)
+		}
+	}
+}
+
+// TestLaw6AGroupAtWorkIsWaitedFor: a group that the load balancer is making is polled on a clock of its own, and nobody is
+// warned. Nothing is taken for done that it refused meanwhile.
+func TestLaw6AGroupAtWorkIsWaitedFor(t *testing.T) {
+	busy := &balancer.CallError{Op: "register targets", Subject: "web", Kind: balancer.ErrNotReady, Text: "the target group is being created"}
+	for _, call := range []string{"resolve", "register"} {
+		w := newWorld(t)
+		if call == "resolve" {
+			w.bindings["web-tg"].Annotations = nil
+			w.states.update(web, func(s *state) { s.service.resolved = resolved{} })
+		}
+		w.pod(1)
+		for len(w.events.Events) > 0 {
+			<-w.events.Events
+		}
+
+		w.fail[call] = busy
+		for range 20 {
+			if res := w.reconcile(); res.RequeueAfter != readyAgain {
+				t.Fatalf("%s: looked at again after %s, want %s", call, res.RequeueAfter, readyAgain)
+			}
+			w.clock = w.clock.Add(readyAgain)
+		}
+		if got := w.ready("web-tg"); got != v1alpha1.ReasonTargetGroupNotReady {
+			t.Errorf("%s: the binding says %q", call, got)
+		}
+		if n := len(w.events.Events); n > 0 {
+			t.Errorf("%s: %d events: %s", call, n, <-w.events.Events)
+		}
+
+		delete(w.fail, call)
+		w.reconcile()
+		if got := w.ready("web-tg"); got != v1alpha1.ReasonSynced || len(w.rows) != 1 {
+			t.Errorf("%s: afterwards the binding says %q, and the group holds %d targets", call, got, len(w.rows))
+		}
+	}
+}
+
 // TestANewLeaderTakesNoOldSettings: the manifest of a backend's binding holds the group's settings. What was published of
 // an earlier one counts while HAProxy does not answer, and no longer.
 func TestANewLeaderTakesNoOldSettings(t *testing.T) {

@@ -183,7 +183,7 @@ func (r *Reconciler) applied(ctx context.Context, p *pass) (reconcile.Result, er
 	}
 
 	soon := r.serviceDue(p)
-	v.early = !soon.IsZero()
+	v.early = v.early || !soon.IsZero()
 
 	if err := r.report.ready(ctx, p.binding, v); err != nil {
 		return reconcile.Result{}, err

@@ -12,6 +12,7 @@
 package targets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,9 @@ const resolveAgain = time.Hour
 // serveAgain is when a binding is reconciled without any event.
 const serveAgain = 5 * time.Minute
 
+// readyAgain is the same where the load balancer makes or changes the group, which takes it seconds.
+const readyAgain = 2 * time.Second
+
 // resolveSoon is the same after an attempt that found out nothing.
 const resolveSoon = 30 * time.Second
 
@@ -109,6 +113,8 @@ type resolved struct {
 	generation int64
 	at         time.Time
 	group      balancer.Group
+	// again is how long the driver lets that count; 0 when it does not say.
+	again time.Duration
 }
 
 // lasts is how long that is taken as it is: not long when the group cannot be served,
@@ -117,7 +123,7 @@ func (r resolved) lasts() time.Duration {
 	if !r.group.OfPods() {
 		return serveAgain
 	}
-	return resolveAgain
+	return cmp.Or(r.again, resolveAgain)
 }
 
 // Reconcile brings one binding's group in step.
@@ -201,6 +207,9 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 	r.track(b.Key(), group, b.External)
 	r.registry.Set(b.Key(), binding.Resolution{Group: group})
 	res, err := r.sync(ctx, b, group)
+	if again := r.lookedUp(b); again > 0 && err == nil {
+		res.RequeueAfter = min(cmp.Or(res.RequeueAfter, again), again)
+	}
 	return r.written(ctx, res, unwritten), err
 }
 
@@ -229,9 +238,13 @@ func (r *Reconciler) written(ctx context.Context, res reconcile.Result, unwritte
 	return res
 }
 
-// retry reports a failure and hands the error to the queue's backoff.
+// retry reports a failure and hands the error to the queue's backoff. What the load balancer is at work on is waited for.
 func (r *Reconciler) retry(ctx context.Context, b *binding.Binding, v verdict, err error) (reconcile.Result, error) {
-	return reconcile.Result{}, errors.Join(err, r.report.ready(ctx, b, v))
+	unreported := r.report.ready(ctx, b, v)
+	if errors.Is(err, balancer.ErrNotReady) {
+		return reconcile.Result{RequeueAfter: readyAgain}, unreported
+	}
+	return reconcile.Result{}, errors.Join(err, unreported)
 }
 
 // absence notes whether something is missing, and returns until when it is too early to act on that; zero when nothing is.

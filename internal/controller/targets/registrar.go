@@ -129,7 +129,7 @@ func (r *registrar) remember(ref balancer.Ref, targets []gate.Target, err error,
 // doubtful reports whether an error leaves open whether the call was done, as that of an
 // answer that was lost; a refusal does not.
 func doubtful(err error) bool {
-	return err != nil && transient(err) && !errors.Is(err, balancer.ErrThrottled) && !errors.Is(err, balancer.ErrQuota)
+	return err != nil && transient(err) && !errors.Is(err, balancer.ErrThrottled) && !errors.Is(err, balancer.ErrQuota) && !errors.Is(err, balancer.ErrNotReady)
 }
 
 // failed returns the targets that a call did not handle.

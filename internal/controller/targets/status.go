@@ -76,6 +76,7 @@ func (r *Reconciler) verdictOf(err error, kind balancer.Kind, group string) verd
 	}
 
 	v.message = sentence(v.message)
+	v.early = errors.Is(err, balancer.ErrNotReady) // It ends by itself, and no person made a mistake.
 	return v
 }
 
@@ -90,6 +91,8 @@ func callFailed(err error, group string) verdict {
 		return verdict{reason: v1alpha1.ReasonThrottled, message: fmt.Sprintf("Calls about target group %q are throttled; they are repeated more slowly.", group)}
 	case errors.Is(err, balancer.ErrQuota):
 		return verdict{reason: v1alpha1.ReasonTooManyTargets, message: fmt.Sprintf("Target group %q is full: raise its limit, or run fewer pods.", group)}
+	case errors.Is(err, balancer.ErrNotReady):
+		return verdict{reason: v1alpha1.ReasonTargetGroupNotReady, message: fmt.Sprintf("Target group %q is not ready, and podgate waits for it. %s", group, balancer.Message(err))}
 	case errors.Is(err, balancer.ErrInvalid):
 		return verdict{reason: v1alpha1.ReasonInvalidRequest, message: fmt.Sprintf("Requests about target group %q cannot succeed as they are. %s", group, balancer.Message(err))}
 	}
