@@ -39,7 +39,21 @@ func Driver() balancer.Driver {
 		OpensWithin: opensWithin,
 		Gate:        gwc.Gate,
 		Words:       words,
+
+		ResolveAgain: resolveAgain,
 	}}
+}
+
+// discoverAgain is how long the groups of a Service are taken to be those that were found. Routes
+// come and go; a search takes a call for each hundred groups of the account.
+const discoverAgain = time.Minute
+
+// resolveAgain returns how long what was found of a group counts. A group that is named stays the same.
+func resolveAgain(g balancer.Group) time.Duration {
+	if _, discovered := ParseDiscovery(g.Name); discovered {
+		return discoverAgain
+	}
+	return 0
 }
 
 const (

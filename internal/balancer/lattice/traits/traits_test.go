@@ -146,3 +146,12 @@ func TestExplain(t *testing.T) {
 		t.Errorf("of a group that is not there nothing is AWS's own, got %q", got)
 	}
 }
+
+// TestResolveAgain: groups that are found by a Service's tags come and go, and one that is named stays.
+func TestResolveAgain(t *testing.T) {
+	for name, want := range map[string]time.Duration{"service:shop/web": time.Minute, "web": 0, "tg-0123456789abcdef0": 0, "": 0} {
+		if got := Driver().ResolveAgain(balancer.Group{Name: name}); got != want {
+			t.Errorf("%q counts for %s, want %s", name, got, want)
+		}
+	}
+}

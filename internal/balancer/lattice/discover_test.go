@@ -1,0 +1,176 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lattice
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/vpclattice"
+	"github.com/aws/aws-sdk-go-v2/service/vpclattice/types"
+
+	"github.com/podgate/podgate/api/gwc"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/sim/awssim"
+)
+
+// forService gives a group the tags of AWS Gateway API Controller.
+func forService(namespace, name, cluster string) func(*vpclattice.CreateTargetGroupInput) {
+	return func(in *vpclattice.CreateTargetGroupInput) {
+		in.Tags = map[string]string{gwc.TagServiceNamespace: namespace, gwc.TagServiceName: name, gwc.TagClusterName: cluster, gwc.TagManagedBy: "123456789012/" + cluster + "/" + testVPC}
+	}
+}
+
+// wanted is what a binding says that has its groups found.
+func wanted(name string) balancer.Group { return balancer.Group{Name: "service:" + name} }
+
+// tagged makes a group with such tags that can be used.
+func (s *simulation) tagged(t *testing.T, name, namespace, service, cluster string, edit ...func(*vpclattice.CreateTargetGroupInput)) balancer.Group {
+	t.Helper()
+	g := s.made(t, name, append(edit, forService(namespace, service, cluster))...)
+	s.settled(t, g, types.TargetGroupStatusActive)
+	return g
+}
+
+func TestDiscover(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	_, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	checkKind(t, err, balancer.ErrNotFound)
+	says(t, err, "no target group in region eu-test-1 has the tags that AWS Gateway API Controller gives those of Service shop/web")
+
+	s.made(t, "by-hand")
+	s.tagged(t, "api", "shop", "api", "blue")
+	s.tagged(t, "elsewhere", "test", "web", "blue")
+	one := s.tagged(t, "web-route", "shop", "web", "blue")
+	got, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	if err != nil || got.Ref != one.Ref || got.Name != "service:shop/web" {
+		t.Fatalf("one group: got %+v, %v", got, err)
+	}
+
+	two := s.tagged(t, "web-grpc", "shop", "web", "blue", unchecked)
+	got, err = s.provider.Resolve(t.Context(), wanted("shop/web"))
+	both := []string{one.Ref.Group, two.Ref.Group}
+	slices.Sort(both)
+	if err != nil || got.Ref.Group != strings.Join(both, ",") || got.Name != "service:shop/web" {
+		t.Fatalf("a route came: got %+v, %v", got, err)
+	}
+	if got.HealthCheckEnabled || !strings.Contains(got.Caveat, "Health checks of target group web-grpc are off") || got.HealthCheckInterval != 30*time.Second {
+		t.Errorf("one of them has no health checks: got %+v", got)
+	}
+
+	if _, err := s.client.DeleteTargetGroup(t.Context(), &vpclattice.DeleteTargetGroupInput{TargetGroupIdentifier: &one.Ref.Group}); err != nil {
+		t.Fatal(err)
+	}
+	got, err = s.provider.Resolve(t.Context(), wanted("shop/web"))
+	if err != nil || got.Ref != two.Ref {
+		t.Errorf("a route went: got %+v, %v", got, err)
+	}
+}
+
+// TestDiscoverOneCluster: two clusters of an account may have a Service of the same namespace and name.
+func TestDiscoverOneCluster(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	s.tagged(t, "blue", "shop", "web", "blue")
+	green := s.tagged(t, "green", "shop", "web", "green")
+	_, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	checkKind(t, err, balancer.ErrInvalid)
+	says(t, err, "several clusters have target groups for a Service shop/web: say in spec.lattice.clusterName which one is meant: blue, green")
+
+	got, err := s.provider.Resolve(t.Context(), wanted("shop/web@green"))
+	if err != nil || got.Ref != green.Ref {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestDiscoverGroupThatGoes: one that vanishes between two calls is no error.
+func TestDiscoverGroupThatGoes(t *testing.T) {
+	missing := &awssim.APIError{Code: "ResourceNotFoundException", Status: 404}
+	for _, operation := range []string{"ListTagsForResource", "GetTargetGroup"} {
+		t.Run(operation, func(t *testing.T) {
+			s := simulate(t, awssim.Config{})
+			s.tagged(t, "web-one", "shop", "web", "blue")
+			s.tagged(t, "web-two", "shop", "web", "blue")
+			s.fault(t, awssim.Fault{Operation: operation, Count: 1, Error: missing})
+			got, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+			if err != nil || strings.Contains(got.Ref.Group, ",") {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestDiscoverBoundsItsCalls: an account may have hundreds of groups. A search reads some of their tags, and the next one goes on.
+func TestDiscoverBoundsItsCalls(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	const groups = 2*maxTags + 10
+	for i := range groups - 1 {
+		s.made(t, fmt.Sprintf("other-%d", i), forService("shop", "other", "blue"))
+	}
+	one := s.tagged(t, "web", "shop", "web", "blue")
+
+	for range 2 {
+		before := s.count("ListTagsForResource")
+		_, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+		checkKind(t, err, balancer.ErrNotReady)
+		if n := s.count("ListTagsForResource") - before; n != maxTags {
+			t.Errorf("%d calls, want %d", n, maxTags)
+		}
+	}
+
+	for range 2 {
+		got, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+		if err != nil || got.Ref != one.Ref {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		if n := s.count("ListTagsForResource"); n != groups {
+			t.Errorf("%d calls, want one for each of %d groups", n, groups)
+		}
+	}
+}
+
+// TestDiscoveredGroupsTogether: a pod is healthy when all groups of its Service say so.
+func TestDiscoveredGroupsTogether(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	one := s.used(t, s.made(t, "web-one", forService("shop", "web", "blue")))
+	two := s.used(t, s.made(t, "web-two", forService("shop", "web", "blue")))
+	both, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := s.newTarget(t)
+	s.register(t, one, target)
+	if err := s.SetHealth(one.Ref.Group, nil, awssim.Script{Outcomes: []string{"pass"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually(t, one, target, "healthy in one", func(h gate.Health, _ bool) bool { return h.State == gate.Healthy })
+	if h := s.health(t, both)[target]; h.State == gate.Healthy || h.Reason != "TargetNotFound" || !strings.HasSuffix(h.Description, "("+id(two.Ref)+")") {
+		t.Errorf("the other lacks it: %+v", h)
+	}
+
+	s.register(t, two, target)
+	s.eventually(t, both, target, "unhealthy in the other", func(h gate.Health, _ bool) bool { return h.State == gate.Unhealthy })
+	if err := s.SetHealth(two.Ref.Group, nil, awssim.Script{Outcomes: []string{"pass"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually(t, both, target, "healthy in both", func(h gate.Health, _ bool) bool { return h.State == gate.Healthy })
+
+	err = s.provider.Register(t.Context(), both, []gate.Target{target}, nil)
+	checkKind(t, err, balancer.ErrInvalid)
+	again, err := s.provider.Resolve(t.Context(), balancer.Group{Ref: both.Ref, Name: both.Name})
+	if err != nil || again.Ref != both.Ref || again.Name != both.Name {
+		t.Errorf("by its ARNs: got %+v, %v", again, err)
+	}
+
+	// A group that is gone says so, so that the others are looked up again.
+	s.lose(t, two, target)
+	s.eventually(t, two, target, "gone", func(_ gate.Health, listed bool) bool { return !listed })
+	gone := both
+	gone.Ref.Group += "," + testARN
+	_, err = s.provider.Health(t.Context(), gone)
+	checkKind(t, err, balancer.ErrNotFound)
+}

@@ -1,0 +1,17 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lattice
+
+import (
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/lattice/traits"
+)
+
+// Driver is VPC Lattice with its traits, through p and within limits, whose batches are no larger than one call bears.
+func Driver(p balancer.Provider, limits balancer.Limits) balancer.Driver {
+	limits.Batch = min(limits.Batch, BatchSize)
+	d := traits.Driver()
+	d.Provider, d.Limits = p, limits
+	return d
+}

@@ -1,0 +1,98 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lattice
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/vpclattice/types"
+
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/lattice/traits"
+	"github.com/podgate/podgate/internal/gate"
+)
+
+// reasonUnavailable is that of a target that is healthy because its group checks none.
+const reasonUnavailable = "HealthCheckUnavailable"
+
+// states are what the service says of a target.
+var states = map[types.TargetStatus]gate.Health{
+	types.TargetStatusHealthy: {State: gate.Healthy},
+	types.TargetStatusInitial: {State: gate.Initial, Reason: traits.ReasonInitial,
+		Description: "Target is registered, and its first health checks are under way"},
+	types.TargetStatusUnhealthy: {State: gate.Unhealthy, Reason: traits.ReasonUnhealthy,
+		Description: "Target fails its health checks"},
+	types.TargetStatusDraining: {State: gate.Draining, Reason: traits.ReasonDraining,
+		Description: "Target was deregistered and finishes its requests"},
+	types.TargetStatusUnused: {State: gate.Unused, Reason: traits.ReasonUnused, NotInUse: true,
+		Description: "No listener or rule of a service forwards to the target group"},
+	// Without health checks every registered target gets requests.
+	types.TargetStatusUnavailable: {State: gate.Healthy, Reason: reasonUnavailable,
+		Description: "The target group's health checks are off"},
+}
+
+// readHealth reads one row. A status that this version does not know is no health.
+func readHealth(row types.TargetSummary) gate.Health {
+	health, known := states[row.Status]
+	if !known {
+		health = gate.Health{State: gate.Unknown, Reason: traits.ReasonUnknownStatus, Description: fmt.Sprintf("Target has status %s, which podgate does not know", row.Status)}
+	}
+	if code := aws.ToString(row.ReasonCode); code != "" && health.State != gate.Healthy {
+		health.Description += ": " + code
+	}
+	return health
+}
+
+// gravity orders states by how little may be expected of a target. A target that is not used by
+// one group is of use to others, so that only comes where all of those are satisfied: a
+// policy may open the gate then.
+var gravity = []gate.State{gate.Healthy, gate.Unused, gate.Initial, gate.Unknown, gate.Unhealthy, gate.Draining}
+
+// worse picks the health of which less may be expected; one with a reason to tell, of two that are equal.
+func worse(a, b gate.Health) gate.Health {
+	first, second := slices.Index(gravity, a.State), slices.Index(gravity, b.State)
+	if first > second || first == second && a.Reason != "" {
+		return a
+	}
+	return b
+}
+
+// together is the health of targets that are in several groups, each of which has to be
+// satisfied: routes and protocols have groups of their own, and requests come through any. A group
+// whose targets all have other ports is for another port of the Service.
+func together(all []balancer.Ref, healths []map[gate.Target]gate.Health) map[gate.Target]gate.Health {
+	ports := make([]map[int32]bool, len(all))
+	whole := map[gate.Target]gate.Health{}
+	for i, targets := range healths {
+		ports[i] = map[int32]bool{}
+		for t := range targets {
+			ports[i][t.Port] = true
+			whole[t] = gate.Health{State: gate.Healthy}
+		}
+	}
+
+	for t := range whole {
+		for i, ref := range all {
+			if len(healths[i]) > 0 && !ports[i][t.Port] {
+				continue
+			}
+			health, listed := healths[i][t]
+			if !listed {
+				health = missing
+			}
+			if health.Description != "" {
+				health.Description += " (" + id(ref) + ")"
+			}
+			whole[t] = worse(whole[t], health)
+		}
+	}
+
+	return whole
+}
+
+// missing is the health of a target that one of its groups lacks while another one lists it. It is
+// not absent: it may get requests through the other.
+var missing = gate.Health{State: gate.Initial, Reason: traits.ReasonTargetNotFound, Description: "Target is not registered to the target group"}
