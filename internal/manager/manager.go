@@ -34,6 +34,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer/drivers"
 	elbv2provider "github.com/podgate/podgate/internal/balancer/elbv2"
 	"github.com/podgate/podgate/internal/balancer/haproxy"
+	"github.com/podgate/podgate/internal/balancer/lattice"
 	"github.com/podgate/podgate/internal/balancer/meter"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
@@ -200,13 +201,14 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 
 	// Without a configuration every call to AWS fails with the reason; HAProxy needs none.
 	groups := elbv2provider.New(cfg, c.AWS.Region, podaws.Unconfigured(err))
+	latticeGroups := lattice.New(cfg, c.AWS.Region, podaws.Unconfigured(err))
 
 	limits := balancer.Limits{
 		DescribeRate: c.AWS.DescribeRate, DescribeBurst: c.AWS.DescribeBurst,
 		ChangeRate: c.AWS.RegisterRate, ChangeBurst: c.AWS.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
 
-	all := drivers.All(groups, limits, haproxy.New())
+	all := drivers.All(groups, latticeGroups, limits, haproxy.New())
 	metered, err := meter.New(all.Router(), reg)
 	if err != nil {
 		return Balancers{}, err

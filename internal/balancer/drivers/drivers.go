@@ -8,12 +8,14 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/elbv2"
 	"github.com/podgate/podgate/internal/balancer/haproxy"
+	"github.com/podgate/podgate/internal/balancer/lattice"
 )
 
-// All lists every driver, one a line, each with who makes its calls.
-func All(groups balancer.Provider, limits balancer.Limits, backends *haproxy.Provider) balancer.Drivers {
+// All lists every driver, one a line, each with who makes its calls. limits are those of each of AWS's services.
+func All(groups, latticeGroups balancer.Provider, limits balancer.Limits, backends *haproxy.Provider) balancer.Drivers {
 	return balancer.Drivers{
 		elbv2.Driver(groups, limits),
 		haproxy.Driver(backends),
+		lattice.Driver(latticeGroups, limits),
 	}
 }
