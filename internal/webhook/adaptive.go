@@ -81,7 +81,22 @@ func (h Helper) mounts(p pod) bool {
 	if v := p.helperVolume(); v != nil {
 		return v.Image != nil
 	}
-	return h.Mounted && p.Spec.RuntimeClass == "" && (p.Spec.HostUsers == nil || *p.Spec.HostUsers)
+	return h.Mounted && p.plain()
+}
+
+// plain reports whether the pod has neither a sandbox nor a user namespace of its own.
+func (p pod) plain() bool {
+	return p.Spec.RuntimeClass == "" && (p.Spec.HostUsers == nil || *p.Spec.HostUsers)
+}
+
+// correct gives a pod an emptyDir in place of the image where another webhook has since asked for a sandbox or a user
+// namespace. The init container fills it.
+func (h Helper) correct(p pod) []operation {
+	i := slices.IndexFunc(p.Spec.Volumes, func(v volume) bool { return v.Name == helperName })
+	if i < 0 || p.Spec.Volumes[i].Image == nil || p.plain() || p.Spec.Volumes[i].Image.Reference != h.Image {
+		return nil
+	}
+	return []operation{{Op: "replace", Path: volumesPath + "/" + strconv.Itoa(i), Value: directory()}}
 }
 
 // volume brings the program. An emptyDir is local storage, for whose sake kubectl drain refuses to evict a pod; an image is not.
@@ -89,6 +104,11 @@ func (h Helper) volume(p pod) map[string]any {
 	if h.mounts(p) {
 		return map[string]any{"name": helperName, "image": map[string]any{"reference": h.Image, "pullPolicy": "IfNotPresent"}}
 	}
+	return directory()
+}
+
+// directory is the volume where no image can be mounted.
+func directory() map[string]any {
 	return map[string]any{"name": helperName, "emptyDir": map[string]any{"sizeLimit": "64Mi"}}
 }
 

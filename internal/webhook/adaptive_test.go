@@ -226,6 +226,14 @@ func TestAdaptiveMounted(t *testing.T) {
 		if len(p.Spec.Volumes) != 1 || p.Spec.Volumes[0].EmptyDir == nil || len(p.Spec.Containers[0].Env) != 0 {
 			t.Errorf("%s: volumes %+v, want an emptyDir", name, p.Spec.Volumes)
 		}
+
+		// Another webhook may ask for it when the image is there already.
+		for _, before := range []string{raw, added} {
+			p, _ = hooked(t, h, strings.Replace(before, `"spec":{`, `"spec":{`+spec, 1))
+			if v := p.Spec.Volumes; len(v) != 1 || v[0].Name != "podgate-drain" || v[0].EmptyDir == nil || v[0].Image != nil {
+				t.Errorf("%s later: volumes %+v, want an emptyDir", name, v)
+			}
+		}
 	}
 }
 

@@ -161,11 +161,11 @@ func (h *Handler) inject(ctx context.Context, path string, asked injectee, req *
 		case plan.LeftOut:
 			return patchLeftOut(p, v1alpha1.LeftOutHooks), nil
 		case plan.Empty():
-			return nil, nil
+			return h.helper().correct(p), nil
 		}
 		h.metrics.hooks.Add(float64(len(plan.Sleep)))
 		log.Info("Injected preStop hooks", "containers", len(plan.Sleep), "seconds", plan.Seconds, "terminationGracePeriodSeconds", plan.Grace)
-		return patchHooks(p, plan, h.helper()), nil
+		return append(patchHooks(p, plan, h.helper()), h.helper().correct(p)...), nil
 	}
 
 	plan := injection.Gates(injectable, candidates)

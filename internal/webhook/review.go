@@ -114,7 +114,9 @@ type initContainer struct {
 type volume struct {
 	named
 	// Image is there when the volume is the content of an image.
-	Image *struct{} `json:"image"`
+	Image *struct {
+		Reference string `json:"reference"`
+	} `json:"image"`
 }
 
 // named is what is read of an environment variable.
