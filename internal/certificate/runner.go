@@ -325,13 +325,18 @@ func (r *Runner) note(config *admissionv1.MutatingWebhookConfiguration, m materi
 
 // report tells, once, what people should know about the Secret.
 func (r *Runner) report(m material, secret *corev1.Secret) {
-	problem := ""
+	problem, note := "", ""
 	if m.problem != nil {
 		problem = m.problem.Error()
+		note = r.whatBecomes(m) + problem
 	}
 
+	// A misspelt annotation replaces nothing.
 	if m.rotate != "" && m.rotate != RotateServing && m.rotate != RotateCA {
-		problem += fmt.Sprintf("annotation %s is %q: must be %s or %s", v1alpha1.RotateAnnotation, m.rotate, RotateServing, RotateCA)
+		said := fmt.Sprintf("annotation %s is %q: must be %s or %s", v1alpha1.RotateAnnotation, m.rotate, RotateServing, RotateCA)
+		if problem += said; note == "" {
+			note = "Nothing is replaced: " + said
+		}
 	}
 
 	if problem == r.reported {
@@ -343,17 +348,19 @@ func (r *Runner) report(m material, secret *corev1.Secret) {
 		return
 	}
 
-	note := "The webhook's certificate will be replaced: " + problem
-	if !m.ours {
-		note = "podgate did not make this Secret and leaves it alone; put it right, or delete it to have podgate make one: " + problem
-	}
-
-	if r.opts.Provided != "" {
-		note = "podgate leaves this Secret alone and serves the last good certificate of it; put it right: " + problem
-	}
-
 	r.opts.Log.Info("Secret of the webhook's certificate has a problem", "problem", problem, "ours", m.ours)
 	r.opts.Recorder.Eventf(secret, nil, corev1.EventTypeWarning, "InvalidCertificate", "Read", "%s", note)
+}
+
+// whatBecomes says what becomes of a Secret that has a problem.
+func (r *Runner) whatBecomes(m material) string {
+	switch {
+	case r.opts.Provided != "":
+		return "podgate leaves this Secret alone and serves the last good certificate of it; put it right: "
+	case !m.ours:
+		return "podgate did not make this Secret and leaves it alone; put it right, or delete it to have podgate make one: "
+	}
+	return "The webhook's certificate will be replaced: "
 }
 
 func (r *Runner) publish(ctx context.Context, config *admissionv1.MutatingWebhookConfiguration, m material) error {
