@@ -6,6 +6,7 @@ package v1alpha1
 import (
 	"fmt"
 	"maps"
+	"strings"
 )
 
 // gatePolicies are the annotations that TargetBindings have always had fields for, so that
@@ -14,6 +15,19 @@ var gatePolicies = []string{
 	ModeAnnotation, TrackAfterAnnotation, TrackFloorAnnotation, TimeoutAnnotation,
 	OnTimeoutAnnotation, OnUnusedAnnotation, OnUnavailableAnnotation, OnUnhealthyDrainingAnnotation,
 }
+
+// fieldsOf are the fields of a TargetBinding that take the values of annotations on a TargetGroupBinding.
+var fieldsOf = strings.NewReplacer(
+	OnTimeoutAnnotation+":", "spec.gate.onTimeout:",
+	OnUnusedAnnotation+":", "spec.gate.onUnused:",
+	OnUnavailableAnnotation+":", "spec.gate.onUnavailable:",
+	OnUnhealthyDrainingAnnotation+":", "spec.gate.onUnhealthyDraining:",
+	OtherGatesAnnotation+":", "spec.otherGates:",
+	DrainTimeAnnotation+": "+DrainRecommended, "spec.drain.timeFrom: "+string(DrainTimeRecommended),
+)
+
+// InFields writes advice that names annotations of a TargetGroupBinding for a TargetBinding.
+func InFields(advice string) string { return fieldsOf.Replace(advice) }
 
 // Policies returns the binding's annotations with its fields written as the annotations that
 // say the same on a TargetGroupBinding, so that policies are read in one way for both kinds.

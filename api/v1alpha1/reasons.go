@@ -154,8 +154,12 @@ const (
 	OnSecretEvent  Place = "Secret event"
 )
 
-// NothingToDo is the Fix of what is as it should be.
-const NothingToDo = "nothing to do"
+// NothingToDo is the Fix of what is as it should be. RestartPods are the words in a Fix for which whoever knows the pod puts
+// how pods of its kind are made anew.
+const (
+	NothingToDo = "nothing to do"
+	RestartPods = "restart the pods"
+)
 
 // Explanation says in one sentence what a reason means in a place, and what to do about it.
 // +kubebuilder:object:generate=false
@@ -198,7 +202,7 @@ var Explanations = []Explanation{
 	{OnOpenGate, ReasonTrackFloor, "The target fails its health checks, and the gate stays open because too few others are open", "look at the target's health: too many fail at once for Track to close this gate", "policies.md#track"},
 	{OnOpenGate, ReasonOverridden, "A person opened the gate by hand until the time in the message", "find out why the target is not healthy before the time in the message; podgate gate clear POD TYPE ends it sooner", "commands.md"},
 	{OnOpenGate, ReasonSetByHand, "A person set the condition of a gate that podgate does not serve; it stays until somebody changes it", NothingToDo, "commands.md"},
-	{OnOpenGate, ReasonNoBinding, "The gate was released, because no binding had claimed it for a while (--orphan-grace)", "correct the binding: no binding claims the gate, so it was released; new pods wait again", ""},
+	{OnOpenGate, ReasonNoBinding, "The gate was released, because no binding had claimed it for a while (--orphan-grace)", "create the binding, or make its Service select the pod: nothing claims the gate, so it was released; new pods wait again", ""},
 	{OnOpenGate, ReasonBindingDeleted, "The gate was released, because its binding was deleted", "nothing, if the binding was deleted on purpose: podgate takes out what it registered for it; else make it again", ""},
 	{OnOpenGate, ReasonUninstalled, "The gate was released, because podgate was uninstalled", NothingToDo, "install.md"},
 	{OnOpenGate, ReasonNotIPTargets, "The gate was released, because the group's targets are not pods", "nothing, or use a group of target type ip", ""},
@@ -211,25 +215,25 @@ var Explanations = []Explanation{
 	{OnClosedGate, ReasonBindingNotReady, "The binding claims the pod, but its group or port is not known", "look at the binding: its target group or port is not known, for the reason there", ""},
 	{OnClosedGate, ReasonNotObserved, "The group has not been read since the pod got its address", "wait a second; if it lasts, the message or the binding says why the group cannot be read", ""},
 	{OnClosedGate, ReasonOverridden, "A person closed the gate by hand until the time in the message", "wait until the time in the message, or end it: podgate gate clear POD TYPE", "commands.md"},
-	{OnClosedGate, ReasonSetByHand, "A person set the condition of a gate that podgate does not serve; it stays until somebody changes it", "ask who set it, or set it again: podgate gate set POD TYPE", "commands.md"},
+	{OnClosedGate, ReasonSetByHand, "A person set the condition of a gate that podgate does not serve; it stays until somebody changes it", "ask who set it, or set it again: podgate gate set POD TYPE true --reason WHY", "commands.md"},
 
-	{OnNoGate, ReasonBindingCreatedLater, "The binding was not there before the pod. Times count whole seconds: a binding of the same second may have been there, and then the label came later", "restart the pods, for example with kubectl rollout restart", "operations.md#pods-without-a-gate"},
-	{OnNoGate, ReasonServiceCreatedLater, "The binding's Service was not there before the pod, as for BindingCreatedLater", "restart the pods, for example with kubectl rollout restart", "operations.md#pods-without-a-gate"},
-	{OnNoGate, ReasonNotInjected, "The webhook did not answer when the pod was created, or a label, the webhook's selectors, the Service or the binding have changed since", "restart the pods, for example with kubectl rollout restart", "troubleshooting.md#a-pod-has-no-gate"},
-	{OnNoGate, ReasonGatesStated, "No controller makes the pod, and its manifest lists readinessGates. They cannot change after the creation, so with one more in the list the manifest could not be applied again", "add the missing gate to readinessGates in the manifest and create the pod again, or have a Deployment make it", "concepts.md#which-pods-get-a-gate"},
+	{OnNoGate, ReasonBindingCreatedLater, "The binding was not there before the pod. Times count whole seconds: a binding of the same second may have been there, and then the label came later", RestartPods, "operations.md#pods-without-a-gate"},
+	{OnNoGate, ReasonServiceCreatedLater, "The binding's Service was not there before the pod, as for BindingCreatedLater", RestartPods, "operations.md#pods-without-a-gate"},
+	{OnNoGate, ReasonNotInjected, "The webhook did not answer when the pod was created, or a label, the webhook's selectors, the Service or the binding have changed since", RestartPods, "troubleshooting.md#a-pod-has-no-gate"},
+	{OnNoGate, ReasonGatesStated, "The pod's manifest is applied to the pod itself and lists readinessGates. They cannot change after the creation, so with one more in the list the manifest could not be applied again", "add the missing gate to readinessGates in the manifest and create the pod again, or have a Deployment make it", "concepts.md#which-pods-get-a-gate"},
 	{OnNoGate, ReasonStaticPod, "The pod mirrors a static pod, which a kubelet runs from a file of its node, gates and all", "nothing, or have a Deployment or DaemonSet make the pod", ""},
-	{OnNoGate, ReasonNoService, "No Service of the namespace selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the Service and its binding, and restart the pods", ""},
-	{OnNoGate, ReasonNoBinding, "No binding refers to a Service that selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the binding, and restart the pods", ""},
-	{OnNoGate, ReasonBindingDeleting, "The binding is being deleted", "nothing, if that is meant; else create it again, and restart the pods", ""},
-	{OnNoGate, ReasonBindingNotServed, "podgate was told not to serve the binding (--target-group-bindings)", "nothing, if that is meant; else let podgate serve the binding, and restart the pods", "migration.md"},
+	{OnNoGate, ReasonNoService, "No Service of the namespace selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the Service and its binding, and " + RestartPods, ""},
+	{OnNoGate, ReasonNoBinding, "No binding refers to a Service that selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the binding, and " + RestartPods, ""},
+	{OnNoGate, ReasonBindingDeleting, "The binding is being deleted", "nothing, if that is meant; else create it again, and " + RestartPods, ""},
+	{OnNoGate, ReasonBindingNotServed, "podgate was told not to serve the binding (--target-group-bindings)", "nothing, if that is meant; else let podgate serve the binding, and " + RestartPods, "migration.md"},
 	{OnNoGate, ReasonInstanceTargets, "The group's targets are not pods", "nothing, or use a group of target type ip", ""},
-	{OnNoGate, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and restart the pods", ""},
-	{OnNoGate, ReasonNoGateOfLBC, "AWS Load Balancer Controller registers the targets and may not notice that the pod waits, since the pod has none of its gates for the group", "have AWS Load Balancer Controller's gate injected or set spec.wake of the binding, and restart the pods", "kinds/targetbinding.md#only-observing"},
-	{OnNoGate, ReasonOptedOut, "The pod's label podgate.dev/inject=disabled says that it is to have no gate", "nothing, or remove the label from the pod template", ""},
-	{OnNoGate, ReasonLabelMissing, "Neither the namespace nor the pod has a label that asks for gates", "label the namespace, and restart the pods, for example with kubectl rollout restart", "concepts.md#which-pods-get-a-gate"},
-	{OnNoGate, ReasonNotSelectedByWebhook, "A label asks for gates, and the selectors of the webhook's configuration leave the pod out", "correct the selectors if that is not meant, and restart the pods, for example with kubectl rollout restart", "failure-policy.md"},
-	{OnNoGate, ReasonEntrySwitchedOff, "The namespace's label asks for the gate, and podgate's environment variable WEBHOOK_ENABLED switches the webhook entry of that label off", "set WEBHOOK_ENABLED to \"true\" (kubectl -n podgate-system set env deployment/podgate WEBHOOK_ENABLED=true; in the chart, webhookEnabled), and restart the pods, for example with kubectl rollout restart", "install.md#the-webhooks-switch"},
-	{OnNoGate, ReasonWebhookMissing, "There is no webhook configuration, so nobody asks podgate", "install podgate, and restart the pods, for example with kubectl rollout restart", "install.md"},
+	{OnNoGate, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and " + RestartPods, ""},
+	{OnNoGate, ReasonNoGateOfLBC, "AWS Load Balancer Controller registers the targets and may not notice that the pod waits, since the pod has none of its gates for the group", "have AWS Load Balancer Controller's gate injected or set spec.wake of the binding, and " + RestartPods, "kinds/targetbinding.md#only-observing"},
+	{OnNoGate, ReasonOptedOut, "The pod's label podgate.dev/inject=disabled says that it is to have no gate", "nothing, or remove the label from the pod template, and " + RestartPods, ""},
+	{OnNoGate, ReasonLabelMissing, "Neither the namespace nor the pod has a label that asks for gates", "label the namespace, and " + RestartPods, "concepts.md#which-pods-get-a-gate"},
+	{OnNoGate, ReasonNotSelectedByWebhook, "A label asks for gates, and the selectors of the webhook's configuration leave the pod out", "correct the selectors if that is not meant, and " + RestartPods, "failure-policy.md"},
+	{OnNoGate, ReasonEntrySwitchedOff, "The namespace's label asks for the gate, and podgate's environment variable WEBHOOK_ENABLED switches the webhook entry of that label off", "set WEBHOOK_ENABLED to \"true\" (kubectl -n podgate-system set env deployment/podgate WEBHOOK_ENABLED=true; in the chart, webhookEnabled), and " + RestartPods, "install.md#the-webhooks-switch"},
+	{OnNoGate, ReasonWebhookMissing, "There is no webhook configuration, so nobody asks podgate", "install podgate, and " + RestartPods, "install.md"},
 
 	{OnReady, ReasonSynced, "The group's targets follow the Service's pods", NothingToDo, ""},
 	{OnReady, ReasonOwnedByLBC, "Ready is `True`: AWS Load Balancer Controller serves the binding, and podgate only observes", "nothing, or follow the migration page to let podgate take over", "migration.md"},
@@ -246,13 +250,13 @@ var Explanations = []Explanation{
 	{OnReady, ReasonUnservedTargetType, "Ready is `True`: the group's targets are neither pods nor nodes, such as lambda or alb, so podgate leaves them alone, and pods get no gate", "use a group of target type ip, or delete the binding: the Service's pods get no requests from this group", ""},
 	{OnReady, ReasonTargetTypeMismatch, "The binding's targetType or ipAddressType is not the group's", "make a binding without targetType and ipAddressType, or with the group's", ""},
 	{OnReady, ReasonGroupBoundTwice, "An older binding names the same group, or the same backend of the same instance", "delete one of the two bindings of this group", ""},
-	{OnReady, ReasonAccessDenied, "The load balancer refuses podgate's credentials or permissions; the message has its words", "correct podgate's credentials, its IAM policy or the role to assume", "providers/elbv2.md#iam-permissions"},
+	{OnReady, ReasonAccessDenied, "The load balancer refuses podgate's credentials or permissions; the message has its words", "correct podgate's credentials or permissions: an IAM policy or a role to assume at AWS, the stats socket line at HAProxy", "providers/elbv2.md#iam-permissions"},
 	{OnReady, ReasonNotAllowed, "Bindings of this namespace may not name this group or role", "ask the podgate administrator for an allowance (--allow-targets), or name a group of your own", "security.md#whose-target-groups"},
 	{OnReady, ReasonThrottled, "AWS asks for fewer calls, and podgate makes fewer", "wait; if it lasts, find who else uses the account's API budget", ""},
-	{OnReady, ReasonTooManyTargets, "The group is full: AWS's quota, or the binding's maxServers", "raise the quota of targets per group, or run fewer pods", ""},
+	{OnReady, ReasonTooManyTargets, "The group is full: AWS's quota, or the binding's maxServers", "raise the quota of AWS, or maxServers of the binding, or run fewer pods", ""},
 	{OnReady, ReasonBindingNotWritable, "podgate cannot put its finalizer on the binding, and registers nothing; the message has the API server's words", "let podgate write the binding: RBAC, or an admission webhook that refuses", ""},
 	{OnReady, ReasonTargetsNotRecorded, "The ConfigMap of a group shared with other clusters cannot be read or written, and nothing is registered", "let podgate write the ConfigMap that the message names: RBAC, or a quota", "kinds/targetgroupbinding.md#groups-shared-with-other-clusters"},
-	{OnReady, ReasonNoGateOfLBC, "Pods without AWS Load Balancer Controller's gate of the group get none of this binding's, because that controller may not notice that they wait", "have AWS Load Balancer Controller's gate injected and restart the pods, or set spec.wake", "kinds/targetbinding.md#only-observing"},
+	{OnReady, ReasonNoGateOfLBC, "Pods without AWS Load Balancer Controller's gate of the group get none of this binding's, because that controller may not notice that they wait", "have AWS Load Balancer Controller's gate injected, and " + RestartPods + ", or set spec.wake", "kinds/targetbinding.md#only-observing"},
 	{OnReady, ReasonNothingToNudge, "spec.wake is Nudge, and no TargetGroupBinding of the Service names the group", "make a TargetGroupBinding of the Service that names the group, or set spec.wake to None", "kinds/targetbinding.md#only-observing"},
 	{OnReady, ReasonNudgeFailed, "The annotation that wakes AWS Load Balancer Controller cannot be written; the message has the API server's words", "let podgate write the TargetGroupBinding: RBAC, or AWS Load Balancer Controller's admission webhook", ""},
 	{OnReady, ReasonLoadBalancerUnavailable, "The API or the socket cannot be reached, or its answers cannot be read", "wait; the message says what fails", ""},
@@ -266,7 +270,7 @@ var Explanations = []Explanation{
 
 	{OnGated, ReasonInstanceTargets, "The group's targets are not pods", "nothing, or use a group of target type ip", ""},
 	{OnGated, ReasonUnservedTargetType, "The group's targets are neither pods nor nodes", "use a group of target type ip, or delete the binding", ""},
-	{OnGated, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and restart the pods", ""},
+	{OnGated, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and " + RestartPods, ""},
 
 	{OnSupported, ReasonNotAppliedToTargets, "Something in the load balancer's configuration does not apply to targets that podgate registers; the message says what to use instead", "do what the message says", "providers/haproxy.md#what-servers-added-at-runtime-cannot-do"},
 
@@ -282,12 +286,12 @@ var Explanations = []Explanation{
 
 	{OnPodEvent, ReasonGateTimedOut, "A gate's time-out has passed; the message says whether the gate opens", "find out why the target is not healthy", "policies.md"},
 	{OnPodEvent, ReasonGateMissing, "The pod should carry a gate and does not: the binding or its Service came later than the pod, the webhook did not answer, or the pod's manifest lists its gates", "do what the message says: gates are added only when pods are created", "operations.md#pods-without-a-gate"},
-	{OnPodEvent, ReasonNoGate, "There is no gate for the pod: no Service selects it, or no served binding refers to that Service", "nothing, if the pod needs none; else create the Service or the binding and restart the pod", ""},
+	{OnPodEvent, ReasonNoGate, "There is no gate for the pod: no Service selects it, or no served binding refers to that Service", "nothing, if the pod needs none; else do what the message says", ""},
 	{OnPodEvent, ReasonDrainTooShort, "The pod's preStop hook or grace period is too short for its load balancer to drain it; reported once for an owner", "do what the message says", "drain.md#what-gets-a-hook"},
 	{OnPodEvent, ReasonKilledUndrained, "The pod stopped before its load balancer had drained it", "do what the message says", "drain.md#what-is-reported"},
 
 	{OnBindingEvent, ReasonTakenOverFromLBC, "podgate took the binding over from AWS Load Balancer Controller", NothingToDo, "migration.md"},
-	{OnBindingEvent, ReasonDrainTimeRecommended, "Observed drains call for another drain time", "set podgate.dev/drain-time as the message says, or to recommended", "drain.md#what-is-recommended"},
+	{OnBindingEvent, ReasonDrainTimeRecommended, "Observed drains call for another drain time", "do what the message says, or nothing", "drain.md#what-is-recommended"},
 	{OnBindingEvent, ReasonReplaced, "A pod without a gate was evicted, because the binding asks for it", NothingToDo, "operations.md#pods-without-a-gate"},
 	{OnBindingEvent, ReasonNotReplaced, "Pods without a gate cannot be replaced for now", "do what the message says", "operations.md#pods-without-a-gate"},
 

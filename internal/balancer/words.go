@@ -28,6 +28,9 @@ type Words struct {
 	// NotRegistered is the reason of a target that its group does not hold, and one of
 	// Reasons; ReasonNotRegistered when it is empty.
 	NotRegistered string
+	// Fixes say what to do about a binding that is not Ready for one of podgate's reasons, where the driver knows better
+	// than what is true of every load balancer.
+	Fixes []Advice
 	// NotFound is the reason of the condition on a binding whose group does not exist;
 	// empty for that of target groups.
 	NotFound string
@@ -47,6 +50,16 @@ var absent = Advice{ReasonNotRegistered, "look at the binding: registration is u
 // reports reports whether a reason is one that the driver's Health passes on.
 func (w Words) reports(reason string) bool {
 	return slices.ContainsFunc(w.Reasons, func(prefix string) bool { return strings.HasPrefix(reason, prefix) })
+}
+
+// Fix returns what to do about a binding that is not Ready for a reason; empty where the driver knows no more than podgate.
+func (w Words) Fix(reason string) string {
+	for _, f := range w.Fixes {
+		if f.Reason == reason {
+			return f.Fix
+		}
+	}
+	return ""
 }
 
 // Reported reports whether a condition's reason is what a load balancer said of a target.

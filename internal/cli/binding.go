@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -82,6 +84,7 @@ func asMeant(c metav1.Condition) bool {
 
 func (r *BindingReport) next(b *binding.Binding) string {
 	ready, known := v1alpha1.Explain(v1alpha1.OnReady, r.Reason)
+	ready.Fix = cmp.Or(traits.All().Of(b.Ref.Provider).Fix(r.Reason), ready.Fix)
 	switch {
 	case !b.DeletionTimestamp.IsZero() && r.Status == "False" && known:
 		return ready.Fix + "; it is being deleted, and goes when that is done or its finalizer removed"
@@ -92,7 +95,7 @@ func (r *BindingReport) next(b *binding.Binding) string {
 	case !served(b):
 		return "nothing, if podgate is meant to leave it alone (--target-group-bindings)"
 	case r.Status == "":
-		return "find out whether podgate runs and serves this binding: it has said nothing about it yet"
+		return "find out whether podgate runs and serves this namespace (--watch-namespace): it has said nothing about the binding yet"
 	}
 
 	if known && ready.Fix != v1alpha1.NothingToDo {

@@ -115,14 +115,23 @@ func (f *flight) covered(ctx context.Context, b *policyv1.PodDisruptionBudget, w
 // loosen says how to change what a budget of n pods blocks. To let the only pod go would lose requests.
 func (f *flight) loosen(ctx context.Context, b *policyv1.PodDisruptionBudget, all []workload, n int32) (string, error) {
 	if n > 1 {
-		return "let at least one pod be unavailable", nil
+		return letOneGo(b, n), nil
 	}
 
 	more, err := f.more(ctx, all[0])
 	if err == nil && allowed(b, 2) <= 0 {
-		more += ", and let one of them be unavailable"
+		more += ", and " + letOneGo(b, 2)
 	}
 	return more, err
+}
+
+// letOneGo says how to have a budget of n pods let one of them go.
+func letOneGo(b *policyv1.PodDisruptionBudget, n int32) string {
+	field := fmt.Sprintf("minAvailable to %d or less", n-1)
+	if b.Spec.MaxUnavailable != nil {
+		field = "maxUnavailable to 1"
+	}
+	return "let at least one pod be unavailable: set " + field
 }
 
 // allowed is how many of n healthy pods a budget lets go.
@@ -156,9 +165,9 @@ func blocked(b *policyv1.PodDisruptionBudget) (message, next string) {
 		return fmt.Sprintf("It lets no pod go for now: %d of %d pods have to be Ready, and %d are. A node that is drained waits for the others.", s.DesiredHealthy, s.ExpectedPods, s.CurrentHealthy),
 			fmt.Sprintf("find out why %d of its pods are not Ready: podgate status -n %s", s.ExpectedPods-s.CurrentHealthy, b.Namespace)
 	case s.ExpectedPods == 1: // To let the only pod go would lose requests.
-		return "It does not let its only pod go, so that a node that is drained waits without end, until somebody deletes the pod.", "run more than one pod, and let one of them be unavailable"
+		return "It does not let its only pod go, so that a node that is drained waits without end, until somebody deletes the pod.", "run more than one pod, and " + letOneGo(b, 2)
 	}
-	return fmt.Sprintf("It lets none of its %d pods go, so that a node that is drained waits without end, until somebody deletes the pods.", s.ExpectedPods), "let at least one pod be unavailable"
+	return fmt.Sprintf("It lets none of its %d pods go, so that a node that is drained waits without end, until somebody deletes the pods.", s.ExpectedPods), letOneGo(b, s.ExpectedPods)
 }
 
 // more says how to run more than one pod of a workload: what an autoscaler keeps, nobody else can set.
@@ -177,6 +186,10 @@ func (f *flight) more(ctx context.Context, w workload) (string, error) {
 			return fmt.Sprintf("let %s %s, which made HorizontalPodAutoscaler %s, keep more than one pod", owner.Kind, owner.Name, a.Name), nil
 		}
 		return fmt.Sprintf("set minReplicas of HorizontalPodAutoscaler %s to more than one", a.Name), nil
+	}
+
+	if scaler := f.reader.scalerOf(w.kind, w.namespace, w.name); scaler != nil {
+		return fmt.Sprintf("set minReplicaCount of ScaledObject %s to more than one", scaler.GetName()), nil
 	}
 
 	return "run more than one pod", nil

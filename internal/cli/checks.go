@@ -85,7 +85,7 @@ func (f *flight) check(ctx context.Context, w workload) error {
 var uncoveredAdvice = map[string]string{
 	v1alpha1.ReasonLabelMissing:         "label the namespace before the rollout",
 	v1alpha1.ReasonNotSelectedByWebhook: "give the pod template the labels that the webhook's selectors want, or correct those, before the rollout",
-	v1alpha1.ReasonEntrySwitchedOff:     "switch the entry on before the rollout, or label the namespace " + v1alpha1.InjectLabel + "=" + v1alpha1.InjectEnabled,
+	v1alpha1.ReasonEntrySwitchedOff:     "set WEBHOOK_ENABLED to \"true\" before the rollout (kubectl -n podgate-system set env deployment/podgate WEBHOOK_ENABLED=true; in the chart, webhookEnabled)",
 	v1alpha1.ReasonWebhookMissing:       "install podgate before the rollout",
 }
 
@@ -104,8 +104,9 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candi
 	// A pod that is made now is younger than all that is there.
 	pod.Created = f.now.Add(time.Hour)
 	why := injection.Explain(pod, candidates)
-	if why.Reason != "" && len(why.Missing) == 0 {
-		f.find(SeverityWarning, why.Reason, w, "New pods get no gate: "+why.Why(), noGate(why.Reason, why.Why()).Next)
+	if why.Reason != "" && (len(why.Missing) == 0 || why.Reason == v1alpha1.ReasonGatesStated) {
+		next := strings.Replace(beforeRollout(why.Reason), "the missing gate", joined(why.Missing...), 1)
+		f.find(SeverityWarning, why.Reason, w, "New pods get no gate: "+why.Why(), next)
 		return nil
 	}
 
@@ -120,8 +121,14 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candi
 	}
 
 	reason, message := f.installation.uncovered(ctx, f.reader, w.namespace, pod.Labels, unasked)
-	f.find(SeverityError, reason, w, none+": "+message, uncoveredAdvice[reason])
+	next := w.making().Say(uncoveredAdvice[reason])
+	f.find(SeverityError, reason, w, none+": "+message, f.installation.withCommands(ctx, f.reader, next, w.namespace, unasked))
 	return nil
+}
+
+// beforeRollout is what to do so that new pods get a gate: the rollout restarts them anyway.
+func beforeRollout(reason string) string {
+	return strings.ReplaceAll(noGate(reason, "").Next, ", and "+v1alpha1.RestartPods, "")
 }
 
 // probes tells of a workload whose pods nobody asks whether they are ready.
@@ -149,6 +156,9 @@ func (f *flight) empties(ctx context.Context, w workload) error {
 	switch {
 	case w.kind == "Deployment":
 		next = "set strategy.type to RollingUpdate, with maxUnavailable 0 and maxSurge 1"
+		if w.claims() || w.onNode() {
+			next += ", if its volumes and the ports of its nodes let new pods run beside the old ones; else have another workload serve meanwhile"
+		}
 	case w.kind == "DaemonSet" && !w.onNode():
 		next = "set updateStrategy.rollingUpdate to maxUnavailable 0 and maxSurge 1"
 	case w.replicas > 1:
@@ -168,10 +178,13 @@ func (f *flight) empties(ctx context.Context, w workload) error {
 
 // halted tells what keeps a rollout from replacing all pods.
 func (f *flight) halted(w workload) {
-	if w.paused {
+	if w.stuck != "" {
+		f.find(SeverityWarning, CheckHalted, w, "A rollout is under way that does not go on by itself: "+w.stuck+".", w.unstick)
+	}
+	if w.paused && w.stuck == "" {
 		next := fmt.Sprintf("kubectl rollout resume -n %s deployment/%s, when changes are to be rolled out", w.namespace, w.name)
 		if w.custom {
-			next = "set the field paused of its spec to false, when changes are to be rolled out"
+			next = "set " + w.pausedBy + " to false, when changes are to be rolled out"
 		}
 		f.find(SeverityWarning, CheckHalted, w, "It is paused: a change of its pod template replaces no pods, which keep the gates and hooks that they have.", next)
 	}
@@ -206,11 +219,17 @@ func (f *flight) bindings(ctx context.Context, w workload) error {
 
 	for _, b := range all {
 		f.later(w, b)
-		if f.told[b.Key()] || !served(b) || ownedByLBC(b) {
+		if !served(b) || ownedByLBC(b) {
 			continue
 		}
-		f.told[b.Key()] = true
-		if err := f.binding(ctx, b, pod); err != nil {
+
+		report := reportOf(b)
+		object := about(fmt.Sprintf("%s %s/%s", report.Kind, report.Namespace, report.Name))
+		if !f.told[b.Key()] {
+			f.told[b.Key()] = true
+			f.binding(b, report, object)
+		}
+		if err := f.port(ctx, w, b, object, pod); err != nil {
 			return err
 		}
 	}
@@ -218,35 +237,40 @@ func (f *flight) bindings(ctx context.Context, w workload) error {
 	return nil
 }
 
-// binding tells what is wrong with one.
-func (f *flight) binding(ctx context.Context, b *binding.Binding, pod *corev1.Pod) error {
-	report := reportOf(b)
-	object := about(fmt.Sprintf("%s %s/%s", report.Kind, report.Namespace, report.Name))
+// ofPorts are the reasons of bindings for which preflight looks itself: what they say is of the pods and Services that are
+// there, which a rollout may change.
+var ofPorts = []string{v1alpha1.ReasonPortNotFound, v1alpha1.ReasonTargetPortNotFound, v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonServiceWithoutSelector}
+
+// binding tells what is wrong with one, by what it says of itself.
+func (f *flight) binding(b *binding.Binding, report BindingReport, object fmt.Stringer) {
 	for _, c := range report.Further {
-		if c.Type == v1alpha1.ConditionPolicyAccepted {
-			f.find(SeverityWarning, c.Reason, object, c.Message, "correct the annotation")
+		if c.Type == v1alpha1.ConditionPolicyAccepted || c.Type == v1alpha1.ConditionSupported {
+			e, _ := v1alpha1.Explain(v1alpha1.Place(c.Type), c.Reason)
+			f.find(SeverityWarning, c.Reason, object, c.Message, e.Fix)
 		}
 	}
 
-	switch report.Status {
-	case string(metav1.ConditionFalse):
+	switch {
+	case report.Status == string(metav1.ConditionFalse) && (!f.files || !slices.Contains(ofPorts, report.Reason)):
 		severity := SeverityError
 		if report.Reason == v1alpha1.ReasonThrottled {
 			severity = SeverityWarning
 		}
 		f.find(severity, report.Reason, object, report.Message, report.Next)
-		return nil
-	case "":
-		if !f.reader.isAdded(b.Object) {
-			f.find(SeverityWarning, CheckNobodyReported, object, "podgate has not reported on this binding.", report.Next)
-		}
-	}
+		f.ported[b.Key()] = slices.Contains(ofPorts, report.Reason)
 
-	return f.port(ctx, b, object, pod)
+	case report.Status == "" && !f.reader.isAdded(b.Object):
+		f.find(SeverityWarning, CheckNobodyReported, object, "podgate has not reported on this binding.", report.Next)
+	}
 }
 
-// port reports a port that leads nowhere, before podgate can.
-func (f *flight) port(ctx context.Context, b *binding.Binding, object fmt.Stringer, pod *corev1.Pod) error {
+// port reports a port that leads nowhere, before podgate can: one that the Service lacks once, one that pods lack for each
+// workload.
+func (f *flight) port(ctx context.Context, w workload, b *binding.Binding, object fmt.Stringer, pod *corev1.Pod) error {
+	if f.ported[b.Key()] {
+		return nil
+	}
+
 	var svc corev1.Service
 	if err := f.reader.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc); err != nil {
 		return f.Unknown.forgive(err, "whether the bindings' ports lead to pods")
@@ -257,9 +281,10 @@ func (f *flight) port(ctx context.Context, b *binding.Binding, object fmt.String
 	var noPort *binding.NoPortError
 	switch {
 	case errors.As(trouble, &noPort):
+		f.ported[b.Key()] = true
 		f.find(SeverityError, v1alpha1.ReasonPortNotFound, object, noPort.Error()+".", fixOf(v1alpha1.ReasonPortNotFound))
 	case trouble != nil:
-		f.find(SeverityError, v1alpha1.ReasonTargetPortNotFound, object, fmt.Sprintf("New pods have no target: %v.", trouble), fixOf(v1alpha1.ReasonTargetPortNotFound))
+		f.find(SeverityError, v1alpha1.ReasonTargetPortNotFound, w, fmt.Sprintf("New pods are no targets of %s: %v.", binding.Named(b.Key().Name), trouble), w.making().Say(fixOf(v1alpha1.ReasonTargetPortNotFound)))
 	}
 
 	return nil
@@ -331,7 +356,7 @@ func (f *flight) running(ctx context.Context, w workload) error {
 		if err != nil {
 			return err
 		}
-		if report == nil || len(report.Missing) == 0 || report.Reason == v1alpha1.ReasonLabelMissing || report.Reason == v1alpha1.ReasonWebhookMissing {
+		if report == nil || binding.Owner(&pods[i]) == nil && w.kind == "Deployment" || len(report.Missing) == 0 || report.Reason == v1alpha1.ReasonLabelMissing || report.Reason == v1alpha1.ReasonWebhookMissing {
 			continue // the latter two are told of the workload
 		}
 		why[report.Reason] = report
@@ -339,7 +364,7 @@ func (f *flight) running(ctx context.Context, w workload) error {
 	}
 
 	for _, reason := range sorted(why) {
-		f.find(SeverityWarning, CheckPodsUngated, w, fmt.Sprintf("%d of %d running pods lack a gate (%s): %s", counts[reason], len(pods), reason, why[reason].Message), w.restart())
+		f.find(SeverityWarning, CheckPodsUngated, w, fmt.Sprintf("%d of %d running pods lack a gate (%s): %s", counts[reason], len(pods), reason, why[reason].Message), w.restart()+", when it is convenient")
 	}
 
 	return nil
@@ -354,7 +379,7 @@ func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, cand
 
 	// What podgate adds to new pods is there when they end.
 	manifest := drain.ManifestOf(&w.template.Spec, nil)
-	if reviews.Hooks() && !pod.Hooks.OfJob {
+	if reviews.Hooks() && !pod.Stated.End {
 		manifest = manifest.Renewed(int64(math.Ceil(injection.DrainTime(pod, candidates).Seconds())))
 	}
 
@@ -363,6 +388,7 @@ func (f *flight) drains(ctx context.Context, w workload, pod injection.Pod, cand
 		return err
 	}
 
+	d.Next = w.making().Say(d.Next)
 	severity := SeverityError
 	if d.Unsure {
 		severity = SeverityWarning

@@ -39,7 +39,15 @@ func customOf(o *unstructured.Unstructured) (workload, bool) {
 
 	deadline, _ := number(o, "spec", "progressDeadlineSeconds")
 	w.selector, w.deadlineSeconds = selectorOf(o), int32(deadline)
-	w.paused, w.onDelete, w.partition = paused(o), strategyType(o) == "OnDelete", keptBack(o, w.replicas)
+	w.pausedBy = paused(o)
+	w.paused, w.onDelete, w.partition = w.pausedBy != "", strategyType(o) == "OnDelete", keptBack(o, w.replicas)
+
+	var p progress
+	customHalts(o, &p)
+	if len(p.further) > 0 && p.halted != "" {
+		w.stuck, w.unstick = p.further[0], p.halted
+	}
+
 	return w, true
 }
 
@@ -180,7 +188,7 @@ func readable(all []client.Object) (read []client.Object, unread []string) {
 	for _, o := range all {
 		u, further := o.(*unstructured.Unstructured)
 		if further {
-			if _, makes := customOf(u); !makes {
+			if _, makes := customOf(u); !makes && !isScaler(u) {
 				unread = append(unread, u.GetKind())
 				continue
 			}

@@ -140,7 +140,7 @@ func (w *waiter) scale(ctx context.Context, o *unstructured.Unstructured) (scale
 // customPods lists the running pods that a selector selects, or that the object or its ReplicaSets control where there is none.
 func (w *waiter) customPods(ctx context.Context, o *unstructured.Unstructured, selector *metav1.LabelSelector) ([]corev1.Pod, error) {
 	if selector != nil {
-		return workload{kind: w.kind, namespace: o.GetNamespace(), name: o.GetName(), selector: selector, custom: true}.pods(ctx, w.kube)
+		return workload{kind: w.kind, group: w.custom.Group, namespace: o.GetNamespace(), name: o.GetName(), selector: selector, custom: true}.pods(ctx, w.kube)
 	}
 
 	all, err := runningPods(ctx, w.kube, o.GetNamespace(), labels.Everything())
@@ -221,7 +221,7 @@ func customHalts(o *unstructured.Unstructured, p *progress) {
 	case midway && timedPause(o):
 		p.further = append(p.further, "its rollout pauses for a while: "+or(joined(phase, why)))
 
-	case midway || paused(o):
+	case midway || paused(o) != "":
 		if midway {
 			p.further = append(p.further, "its rollout has not come to its end")
 		}
@@ -232,14 +232,14 @@ func customHalts(o *unstructured.Unstructured, p *progress) {
 	}
 }
 
-// paused reports whether somebody asked for a halt in an object's spec.
-func paused(o *unstructured.Unstructured) bool {
+// paused returns the field of an object's spec by which somebody asked for a halt; empty where nobody did.
+func paused(o *unstructured.Unstructured) string {
 	for _, field := range [][]string{{"spec", "paused"}, {"spec", "updateStrategy", "paused"}, {"spec", "updateStrategy", "rollingUpdate", "paused"}} {
 		if paused, _, err := unstructured.NestedBool(o.Object, field...); err == nil && paused {
-			return true
+			return strings.Join(field, ".")
 		}
 	}
-	return false
+	return ""
 }
 
 // timedPause reports whether a pause in the middle of a rollout ends by itself: the step that a canary is at has a

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
@@ -55,8 +56,11 @@ type DrainReport struct {
 	DeletedAt *metav1.Time `json:"deletedAt,omitempty"`
 	KilledAt  *metav1.Time `json:"killedAt,omitempty"`
 
-	// atOnce: the hook ends within a second.
+	// atOnce: the hook ends within a second. least is for how many seconds one that cannot be read sleeps first.
 	atOnce bool
+	least  int64
+	// follow says what to set so that hooks follow the recommendation.
+	follow string
 }
 
 // hooksOf is what draining reads of a pod that exists.
@@ -80,7 +84,8 @@ func (x *explanation) draining(ctx context.Context) error {
 	}
 
 	if x.Drain != nil {
-		x.Drain.Adaptive = adaptive
+		x.Drain.Next = x.reader.maker(ctx, x.pod).Say(x.Drain.Next)
+		x.Drain.Adaptive, x.Drain.follow = adaptive, x.follow
 		x.Drain.RecommendedSeconds = x.recommended
 		if err := x.siblings(ctx); err != nil {
 			return err
@@ -104,7 +109,7 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	short := injection.Short(pod, manifest, candidates)
 	stop, least := injection.ServingStop(pod, manifest, candidates)
 	d := &DrainReport{NeedSeconds: int64((need + time.Second - 1) / time.Second), Container: stop.Container, HookSeconds: stop.Hook, GraceSeconds: manifest.Grace}
-	d.atOnce, d.Suffices = manifest.Has(stop.Container).AtOnce, stop.Hook == drain.Unread && least >= d.NeedSeconds
+	d.atOnce, d.least, d.Suffices = manifest.Has(stop.Container).AtOnce, least, stop.Hook == drain.Unread && least >= d.NeedSeconds
 	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled {
 		d.Asked = new(false)
 		d.Message = fmt.Sprintf("the pod's label %s=%s opts out of draining; its load balancer may send it requests for %d s after its deletion.", v1alpha1.DrainLabel, v1alpha1.DrainDisabled, d.NeedSeconds)
@@ -141,7 +146,7 @@ func drainOf(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 
 // unhooked tells what to do about a pod to which podgate adds no preStop hook, and that has none that is long enough.
 func (in *Installation) unhooked(ctx context.Context, r *snapshot, namespace string, pod map[string]string, short injection.Shortfall) string {
-	graceless := short.Stop.Grace <= 0 && short.Stop.Hook == 0 && !short.AtOnce
+	graceless := short.Graceless()
 	if !graceless && (short.Unsure || short.Renewed == nil || !short.Renewed.Empty()) {
 		return short.OwnFix()
 	}
@@ -152,17 +157,27 @@ func (in *Installation) unhooked(ctx context.Context, r *snapshot, namespace str
 	}
 
 	asked := labelled(ctx, r, namespace, pod).Hooks()
-	label := fmt.Sprintf("%s=%s", v1alpha1.DrainLabel, v1alpha1.DrainEnabled)
+	label, command := fmt.Sprintf("%s=%s", v1alpha1.DrainLabel, v1alpha1.DrainEnabled), labelling(ctx, r, namespace, v1alpha1.DrainLabel, v1alpha1.DrainEnabled)
 	switch {
 	case !in.configured && asked:
 		return first + fmt.Sprintf("There is no MutatingWebhookConfiguration %s, so nobody adds hooks: install podgate.", certificate.ConfigurationName)
 	case !in.configured:
-		return first + fmt.Sprintf("There is no MutatingWebhookConfiguration %s, so nobody adds hooks: install podgate, and label the namespace %s.", certificate.ConfigurationName, label)
+		return first + fmt.Sprintf("There is no MutatingWebhookConfiguration %s, so nobody adds hooks: install podgate, and label the namespace (%s).", certificate.ConfigurationName, command)
 	case asked:
 		return first + fmt.Sprintf("A label asks for hooks, but the selectors in MutatingWebhookConfiguration %s leave this pod out: correct them.", certificate.ConfigurationName)
 	}
 
-	return first + fmt.Sprintf("The namespace or the pod template needs the label %s (kubectl label namespace %s %s): podgate then adds a hook to each pod that is created.", label, namespace, label)
+	return first + fmt.Sprintf("The namespace or the pod template needs the label %s (%s): podgate then adds a hook to each pod that is created.", label, command)
+}
+
+// labelling is the command that labels a namespace, whatever its label says now.
+func labelling(ctx context.Context, r client.Reader, namespace, label, value string) string {
+	command := fmt.Sprintf("kubectl label namespace %s %s=%s", namespace, label, value)
+	var ns corev1.Namespace
+	if err := r.Get(ctx, client.ObjectKey{Name: namespace}, &ns); err == nil && ns.Labels[label] != "" && ns.Labels[label] != value {
+		command += " --overwrite"
+	}
+	return command
 }
 
 // manifestOf is what the manifest of a pod says of its end; adaptive when podgate's hooks may end it earlier.
@@ -251,6 +266,9 @@ func (d *DrainReport) write(p *paper) {
 			}
 		case drain.Unread:
 			hook = "its preStop hooks cannot be read"
+			if d.Suffices {
+				hook = fmt.Sprintf("its preStop hook sleeps %d s before it does anything else", d.least)
+			}
 		}
 		if d.Adaptive {
 			hook += " at most, and less when it is drained"
@@ -268,7 +286,7 @@ func (d *DrainReport) write(p *paper) {
 	}
 
 	if d.RecommendedSeconds > 0 {
-		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; to follow it, set %s: %s on the binding, or spec.drain.timeFrom: %s on a TargetBinding", d.RecommendedSeconds, v1alpha1.DrainTimeAnnotation, v1alpha1.DrainRecommended, v1alpha1.DrainTimeRecommended))
+		p.field("recommended", fmt.Sprintf("%d s, by the latest drains; to follow it, set %s", d.RecommendedSeconds, d.follow))
 	}
 
 	if d.Killed != nil {

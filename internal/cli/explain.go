@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/drain/record"
 	"github.com/podgate/podgate/internal/override"
 )
 
@@ -99,8 +100,10 @@ type explanation struct {
 	reader *snapshot
 	pod    *corev1.Pod
 	now    metav1.Time
-	// recommended is the longest drain, in seconds, that podgate recommends on the pod's bindings.
+	// recommended is the longest drain, in seconds, that podgate recommends on the pod's bindings, and follow says what to
+	// set on the binding for it.
 	recommended int64
+	follow      string
 }
 
 // explainPod finds out all about a pod.
@@ -140,7 +143,9 @@ func (x *explanation) bound(ctx context.Context) error {
 	}
 	for _, b := range found {
 		x.Bindings = append(x.Bindings, reportOf(b))
-		x.recommended = max(x.recommended, int64(b.Recommended().Seconds()))
+		if n := int64(b.Recommended().Seconds()); n > x.recommended {
+			x.recommended, x.follow = n, record.Follow(b)+" on "+binding.Named(b.Key().Name)
+		}
 		if err := x.held(ctx, b); err != nil {
 			return err
 		}

@@ -280,8 +280,8 @@ func (d *GateSet) words() string {
 	if d.Until == nil {
 		return fmt.Sprintf("The override of gate %s of pod %s/%s has ended; podgate decides the gate again.", d.Type, d.Namespace, d.Pod)
 	}
-	return fmt.Sprintf("Override of gate %s of pod %s/%s: %s until %s. podgate writes it, and decides the gate again after that; podgate gate clear ends it sooner.",
-		d.Type, d.Namespace, d.Pod, d.Status, d.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("Override of gate %s of pod %s/%s: %s until %s. podgate writes it, and decides the gate again after that; podgate gate clear -n %s %s %s ends it sooner.",
+		d.Type, d.Namespace, d.Pod, d.Status, d.Until.UTC().Format(time.RFC3339), d.Namespace, d.Pod, d.Type)
 }
 
 // setCondition writes a condition that podgate does not write.

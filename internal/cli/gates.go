@@ -83,10 +83,11 @@ func (g GateReport) isOf(key string) bool {
 // gate finds out where a gate comes from and what to do about it.
 func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 	origin := x.reader.kinds.Origin(g.Type)
+	defer func() { g.Next = typed(x.reader.maker(ctx, x.pod).Say(g.Next), x.pod, g.Type) }()
 	switch {
 	case strings.HasPrefix(g.Type, elbv2.LegacyGatePrefix):
 		g.From = "the ALB ingress controller v1, by its legacy prefix; podgate never sets it"
-		g.Next = "remove the gate from the pod template: in a labelled namespace pods with a binding get today's gate in its place"
+		g.Next = x.Installation.closedAdvice(*g, false)
 		if g.open() {
 			g.Next = v1alpha1.NothingToDo
 		}
@@ -94,8 +95,8 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 
 	case origin == "":
 		g.From = "somebody else: it is not a gate of podgate's"
-		g.Next = fmt.Sprintf("ask whoever sets condition %s", g.Type)
-		if slices.Contains(x.HeldBy, g.Type) {
+		g.Next = x.Installation.closedAdvice(*g, false)
+		if slices.Contains(x.HeldBy, g.Type) && g.Reason != v1alpha1.ReasonSetByHand {
 			g.Next += "; podgate registers the pod when it is True, or with " + v1alpha1.OtherGatesAnnotation + ": " + string(v1alpha1.OtherGatesIgnore) + " on the binding"
 		}
 		if g.open() {
@@ -162,12 +163,31 @@ func (x *explanation) next(g *GateReport, all []feeder, ours bool) string {
 		return adviceOf(false, v1alpha1.ReasonNoBinding)
 	case failing >= 0:
 		return all[failing].report.remedy()
-	case g.Status == "" && len(x.Installation.Trouble) > 0:
-		return "get podgate running: " + x.Installation.Trouble[0]
+	}
+
+	// A binding of which nobody has said anything for long may be in a namespace that podgate does not serve.
+	silent := slices.IndexFunc(all, func(f feeder) bool {
+		return f.report.Status == "" && x.now.Sub(f.binding.CreationTimestamp.Time) > stuckAfter
+	})
+	if g.Status == "" && len(x.Installation.Trouble) == 0 && silent >= 0 {
+		return all[silent].report.Next
+	}
+
+	return x.Installation.closedAdvice(*g, true)
+}
+
+// closedAdvice is what to do about a closed gate, by what the pod and the installation say. owned: it is podgate's.
+func (in *Installation) closedAdvice(g GateReport, owned bool) string {
+	switch {
+	case strings.HasPrefix(g.Type, elbv2.LegacyGatePrefix):
+		return "remove the gate from the pod template: in a labelled namespace pods with a binding get today's gate in its place"
+	case !owned && g.Reason != v1alpha1.ReasonSetByHand:
+		return "ask whoever sets condition " + g.Type
+	case g.Status == "" && len(in.Trouble) > 0:
+		return "get podgate running: " + in.Trouble[0]
 	case g.Status == "":
 		return "wait a few seconds: podgate has not said anything about it yet"
 	}
-
 	return adviceOf(false, g.Reason)
 }
 
@@ -184,7 +204,7 @@ func notOurs(all []feeder) string {
 	if slices.ContainsFunc(all, func(f feeder) bool { return ownedByLBC(f.binding) }) {
 		return "ask AWS Load Balancer Controller, which serves this binding and sets this gate"
 	}
-	return "let podgate serve the binding (--target-group-bindings), or remove the gate: nobody sets it"
+	return "let podgate serve the binding (--target-group-bindings), or remove the gate from the pod template: nobody sets it"
 }
 
 // write is for people.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
@@ -44,7 +42,7 @@ func (x *explanation) lacking(ctx context.Context) error {
 	if owner := binding.Owner(x.pod); report.Reason == v1alpha1.ReasonNoService && owner != nil && owner.Kind == "Job" {
 		report.Message = "it is a Job's, and no Service selects it."
 	}
-	report.Next = restartOf(x.pod, report.Next)
+	report.Next = x.reader.maker(ctx, x.pod).Say(report.Next)
 	x.NoGate = report
 	return nil
 }
@@ -68,22 +66,13 @@ func (x *explanation) noTarget(ctx context.Context) error {
 		if claim.Kind == gate.NotTarget {
 			e, _ := v1alpha1.Explain(v1alpha1.OnOpenGate, v1alpha1.ReasonNotTarget)
 			x.NoGate = &NoGateReport{
-				Reason: v1alpha1.ReasonNotTarget, Next: e.Fix,
+				Reason: v1alpha1.ReasonNotTarget, Next: x.reader.maker(ctx, x.pod).Say(e.Fix),
 				Message: fmt.Sprintf("Service %q selects it, and it does not have the port that %s serves, so it is not a target.", b.ServiceRef.Name, binding.Named(b.Key().Name)),
 			}
 		}
 	}
 
 	return nil
-}
-
-// restartOf says how this pod is made anew, where advice is to restart pods: nobody makes one again that nothing owns.
-func restartOf(pod *corev1.Pod, next string) string {
-	if binding.Owner(pod) != nil {
-		return next
-	}
-	const again = "delete the pod and create it again"
-	return strings.NewReplacer(", and restart the pods", ", and create the pod again", "restart the pods, for example with kubectl rollout restart", again).Replace(next)
 }
 
 // lacking returns why a pod lacks a gate; nil when it lacks none. A pod that has gates of
@@ -104,7 +93,9 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 
 	report := noGate(f.Reason, f.Why())
 	report.Missing = f.Missing
-	if len(f.Missing) == 0 {
+
+	// What lists its gates itself asks nobody for them.
+	if len(f.Missing) == 0 || f.Reason == v1alpha1.ReasonGatesStated {
 		return report, nil
 	}
 
@@ -123,6 +114,7 @@ func lacking(ctx context.Context, r *snapshot, in *Installation, pod injection.P
 	}
 
 	report.Missing = f.Missing
+	report.Next = in.withCommands(ctx, r, report.Next, namespace, unasked)
 	return report, nil
 }
 
@@ -174,12 +166,18 @@ func (in *Installation) uncovered(ctx context.Context, r *snapshot, namespace st
 		labels = append(labels, label+"="+profile.Enabled)
 	}
 
-	neither := fmt.Sprintf("neither its namespace has the label %s, nor the pod the latter", strings.Join(labels, " or "))
+	neither := fmt.Sprintf("neither its namespace has the label %s, nor the pod the latter.", strings.Join(labels, " or "))
 	if len(labels) == 1 {
-		neither = fmt.Sprintf("neither its namespace nor the pod has the label %s", labels[0])
+		neither = fmt.Sprintf("neither its namespace nor the pod has the label %s.", labels[0])
 	}
 
-	return v1alpha1.ReasonLabelMissing, fmt.Sprintf("%s: kubectl label namespace %s %s=%s.", neither, namespace, labelFor(unasked), profile.Enabled)
+	return v1alpha1.ReasonLabelMissing, neither
+}
+
+// withCommands puts into advice about gates that nobody asks for the commands as they are for this cluster.
+func (in *Installation) withCommands(ctx context.Context, r *snapshot, advice, namespace string, unasked []string) string {
+	label := "label the namespace (" + labelling(ctx, r, namespace, labelFor(unasked), profile.Enabled) + ")"
+	return strings.NewReplacer("label the namespace", label, "kubectl -n podgate-system", "kubectl -n "+in.Namespace).Replace(advice)
 }
 
 // asks reports whether reviews ask for all of the gates, or for any where none is named.

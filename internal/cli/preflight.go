@@ -14,8 +14,11 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/binding"
 )
 
 // Severity says what a finding will do.
@@ -54,9 +57,9 @@ type Preflight struct {
 	// Unknown is what could not be read, and so not be checked.
 	Unknown gaps `json:"unknown,omitempty"`
 
-	// found counts the workloads, and files says where.
-	found int
-	files bool
+	// found counts the workloads, and files says where. bare counts the pods that nothing makes, where there is none.
+	found, bare int
+	files       bool
 }
 
 func newPreflight(e *environment) *cobra.Command {
@@ -185,12 +188,14 @@ type flight struct {
 	told map[types.NamespacedName]bool
 	// budgeted are the budgets that were looked at, for the same reason.
 	budgeted map[types.NamespacedName]bool
+	// ported are those whose Service's port was told about.
+	ported map[types.NamespacedName]bool
 	// customs are the workloads of kinds that podgate does not know.
 	customs []workload
 }
 
 func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home string, now metav1.Time) (*Preflight, error) {
-	f := flight{Preflight: &Preflight{Findings: []Finding{}}, reader: r, now: now, told: map[types.NamespacedName]bool{}, budgeted: map[types.NamespacedName]bool{}}
+	f := flight{Preflight: &Preflight{Findings: []Finding{}}, reader: r, now: now, told: map[types.NamespacedName]bool{}, budgeted: map[types.NamespacedName]bool{}, ported: map[types.NamespacedName]bool{}}
 	var err error
 	if f.installation, err = findInstallation(ctx, r, home, now.Time, &f.Unknown); err != nil {
 		return nil, err
@@ -213,7 +218,12 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 		return nil, err
 	}
 
-	f.found = len(all)
+	if f.found = len(all); f.found == 0 && !f.files {
+		f.bare, err = bare(ctx, r, scope.namespace)
+		if err := f.unchecked(err, "what its pods are"); err != nil {
+			return nil, err
+		}
+	}
 	f.customs = slices.DeleteFunc(slices.Clone(all), func(w workload) bool { return !w.custom })
 	for _, w := range all {
 		if err := f.check(ctx, w); err != nil {
@@ -227,6 +237,12 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 
 	slices.SortStableFunc(f.Findings, func(a, b Finding) int { return compare(string(a.Severity), string(b.Severity), a.Object, b.Object) })
 	return f.Preflight, nil
+}
+
+// bare counts the running pods that nothing makes.
+func bare(ctx context.Context, r *snapshot, namespace string) (int, error) {
+	pods, err := runningPods(ctx, r, namespace, labels.Everything())
+	return len(slices.DeleteFunc(pods, func(p corev1.Pod) bool { return binding.Owner(&p) != nil })), err
 }
 
 // unchecked forgives an error that leaves workloads unchecked.
@@ -277,6 +293,10 @@ func (s preflightScope) workloads(ctx context.Context, r *snapshot, g *gaps) ([]
 }
 
 func (f *flight) find(severity Severity, check string, object fmt.Stringer, message, next string) {
+	// What makes a workload decides what is in it.
+	if w, ok := object.(workload); ok && w.maker != "" && !strings.HasPrefix(next, "nothing") {
+		next = strings.TrimSuffix(next, ".") + ". What makes it, " + w.maker + ", may set back what is changed here: change it there"
+	}
 	f.Findings = append(f.Findings, Finding{Severity: severity, Check: check, Object: object.String(), Message: message, Next: next})
 }
 
@@ -307,6 +327,10 @@ func (f *Preflight) nothing() string {
 	switch {
 	case f.found > 0:
 		return "Nothing to check: no binding takes the pods of these workloads for targets."
+	case !f.files && len(f.Unknown) > 0:
+		return "Nothing was checked: no workload was seen, and the notes say what podgate cannot tell."
+	case f.bare > 0:
+		return fmt.Sprintf("Nothing to check: there are no workloads, only pods that nothing makes anew (%d), and explain tells of each.", f.bare)
 	case !f.files:
 		return "Nothing to check: there are no workloads."
 	case len(f.Unread) > 0:

@@ -294,6 +294,7 @@ func TestAdviceOnStatefulSets(t *testing.T) {
 	unready := func(name, revision string, since metav1.Time) *corev1.Pod {
 		pod := podOf(deployment())
 		pod.Name, pod.Labels = name, map[string]string{"app": "web", "controller-revision-hash": revision}
+		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "db", Controller: new(true)}}
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: since}}
 		return pod
 	}
@@ -364,11 +365,11 @@ func TestAdviceOnBudgets(t *testing.T) {
 		finds   []string
 	}{
 		"one may go":                     {objects: []client.Object{of("web", 3), budget("2", "")}},
-		"none may go":                    {objects: []client.Object{of("web", 2), budget("2", "")}, finds: []string{"DisruptionBudgetBlocks", "none of the 2 pods of Deployment shop/web go", "let at least one pod be unavailable"}},
+		"none may go":                    {objects: []client.Object{of("web", 2), budget("2", "")}, finds: []string{"DisruptionBudgetBlocks", "none of the 2 pods of Deployment shop/web go", "let at least one pod be unavailable: set minAvailable to 1 or less"}},
 		"two workloads, together enough": {objects: []client.Object{of("web", 2), of("also", 2), budget("2", "")}},
 		"two workloads, told once":       {objects: []client.Object{of("web", 2), of("also", 2), budget("", "0")}, finds: []string{"DisruptionBudgetBlocks", "none of the 4 pods of Deployment shop/also, Deployment shop/web go", "let at least one"}},
 		"the only pod":                   {objects: []client.Object{of("web", 1), budget("1", "")}, finds: []string{"DisruptionBudgetBlocks", "none of the 1 pods", "run more than one pod"}},
-		"the only pod, and never one":    {objects: []client.Object{of("web", 1), budget("", "0")}, finds: []string{"DisruptionBudgetBlocks", "none of the 1 pods", "run more than one pod, and let one of them be unavailable"}},
+		"the only pod, and never one":    {objects: []client.Object{of("web", 1), budget("", "0")}, finds: []string{"DisruptionBudgetBlocks", "none of the 1 pods", "run more than one pod, and let at least one pod be unavailable: set maxUnavailable to 1"}},
 		"the only pod, autoscaled":       {objects: []client.Object{of("web", 1), budget("1", ""), scaler}, finds: []string{"DisruptionBudgetBlocks", "none of the 1 pods", "set minReplicas of HorizontalPodAutoscaler web to more than one"}},
 		"a DaemonSet, never evicted":     {objects: []client.Object{daemons, budget("100%", "")}},
 	} {
@@ -391,7 +392,7 @@ func TestAdviceOnBudgets(t *testing.T) {
 		"one may go":          {budget: status(3, 2, 3, 1, nil)},
 		"pods are not Ready":  {status(3, 2, 2, 0, nil), "2 of 3 pods have to be Ready, and 2 are", "find out why 1 of its pods are not Ready: podgate status -n shop"},
 		"all are needed":      {status(2, 2, 2, 0, nil), "none of its 2 pods go", "let at least one pod be unavailable"},
-		"the only one":        {status(1, 1, 1, 0, nil), "does not let its only pod go", "run more than one pod, and let one of them be unavailable"},
+		"the only one":        {status(1, 1, 1, 0, nil), "does not let its only pod go", "run more than one pod, and let at least one pod be unavailable: set minAvailable to 1 or less"},
 		"it selects nothing":  {budget: status(0, 2, 0, 0, nil)},
 		"of an earlier state": {budget: status(3, 2, 2, 0, func(s *policyv1.PodDisruptionBudgetStatus) { s.ObservedGeneration = 2 })},
 		"an eviction is under way": {budget: status(3, 2, 3, 0, func(s *policyv1.PodDisruptionBudgetStatus) {

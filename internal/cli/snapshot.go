@@ -4,10 +4,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -41,6 +43,8 @@ type snapshot struct {
 	fresh map[client.Object]bool
 	// alone: the files are all there is.
 	alone bool
+	// anew is how makers of pods make them anew, as far as it was asked.
+	anew map[binding.Maker]string
 	// undefined: the API server was asked for an object of a kind that it does not know.
 	undefined bool
 }
@@ -76,7 +80,7 @@ func newOffline(ctx context.Context, kinds gates.Kinds, objects []client.Object)
 }
 
 func newSnapshot(ctx context.Context, live client.Reader, kinds gates.Kinds) (*snapshot, error) {
-	s := &snapshot{live: live, kinds: kinds, indexes: map[reflect.Type]toolscache.Indexers{}, held: map[holding]held{}}
+	s := &snapshot{live: live, kinds: kinds, indexes: map[reflect.Type]toolscache.Indexers{}, held: map[holding]held{}, anew: map[binding.Maker]string{}}
 	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, binding.PodIndexes(kinds.Owns)} {
 		if err := register(ctx, s); err != nil {
 			return nil, err
@@ -165,6 +169,26 @@ func (s *snapshot) autoscale(ctx context.Context, namespace string) error {
 		return nil
 	}
 
+	// KEDA makes the autoscaler of a ScaledObject when it sees it. While something is to be served it keeps one pod at least.
+	scaled := func(target string) *int32 {
+		kind, key, _ := strings.Cut(target, " ")
+		namespace, name, _ := strings.Cut(key, "/")
+		o := s.scalerOf(kind, namespace, name)
+		if o == nil {
+			return nil
+		}
+		least, _ := number(o, "spec", "minReplicaCount")
+		return new(max(int32(least), 1))
+	}
+	for target, into := range open {
+		*into = scaled(target)
+	}
+	for target, o := range further {
+		if least := scaled(target); least != nil {
+			_ = unstructured.SetNestedField(o.Object, int64(*least), "spec", "replicas")
+		}
+	}
+
 	var all autoscalingv2.HorizontalPodAutoscalerList
 	if err := s.List(ctx, &all, client.InNamespace(namespace)); err != nil {
 		return fmt.Errorf("list HorizontalPodAutoscalers: %w", err)
@@ -181,6 +205,27 @@ func (s *snapshot) autoscale(ctx context.Context, namespace string) error {
 		}
 	}
 
+	return nil
+}
+
+// isScaler reports whether an object of a file is a ScaledObject of KEDA, which says how many pods a workload has.
+func isScaler(o *unstructured.Unstructured) bool {
+	return o.GetKind() == "ScaledObject" && o.GroupVersionKind().Group == "keda.sh"
+}
+
+// scalerOf is the ScaledObject in the files that scales a workload; nil where there is none.
+func (s *snapshot) scalerOf(kind, namespace, name string) *unstructured.Unstructured {
+	for _, o := range s.added {
+		u, further := o.(*unstructured.Unstructured)
+		if !further || !isScaler(u) || u.GetNamespace() != namespace {
+			continue
+		}
+		of, _, _ := unstructured.NestedString(u.Object, "spec", "scaleTargetRef", "kind")
+		called, _, _ := unstructured.NestedString(u.Object, "spec", "scaleTargetRef", "name")
+		if cmp.Or(of, "Deployment") == kind && called == name {
+			return u
+		}
+	}
 	return nil
 }
 

@@ -162,7 +162,7 @@ func (s *Status) waiting(ctx context.Context, r *snapshot) error {
 	}
 
 	for i := range pods.Items {
-		s.Waiting = append(s.Waiting, waitingAt(r.kinds, &pods.Items[i])...)
+		s.Waiting = append(s.Waiting, s.waitingAt(r.kinds, &pods.Items[i])...)
 	}
 
 	slices.SortStableFunc(s.Waiting, func(a, b WaitingPod) int {
@@ -176,7 +176,7 @@ func (s *Status) waiting(ctx context.Context, r *snapshot) error {
 }
 
 // waitingAt are the closed gates of a pod whose containers are ready.
-func waitingAt(kinds gates.Kinds, pod *corev1.Pod) []WaitingPod {
+func (s *Status) waitingAt(kinds gates.Kinds, pod *corev1.Pod) []WaitingPod {
 	containers := binding.Condition(pod, corev1.ContainersReady)
 	if !isTrue(containers) || !pod.DeletionTimestamp.IsZero() || binding.Over(pod) {
 		return nil
@@ -186,7 +186,7 @@ func waitingAt(kinds gates.Kinds, pod *corev1.Pod) []WaitingPod {
 	for _, g := range pod.Spec.ReadinessGates {
 		if report := conditionReport(pod, g.ConditionType); !report.open() {
 			report.From = cmp.Or(kinds.Origin(string(g.ConditionType)), "somebody else")
-			report.Next = adviceOf(false, report.Reason)
+			report.Next = typed(s.Installation.closedAdvice(report, kinds.Owns(report.Type)), pod, report.Type)
 			closed = append(closed, WaitingPod{Namespace: pod.Namespace, Pod: pod.Name, GateReport: report, ReadySince: containers.LastTransitionTime})
 		}
 	}
@@ -211,7 +211,7 @@ func (s *Status) ungated(ctx context.Context, r *snapshot) error {
 			return err
 		}
 		if report != nil && len(report.Missing) > 0 {
-			report.Next = restartOf(pod, report.Next)
+			report.Next = r.maker(ctx, pod).Say(report.Next)
 			s.Ungated = append(s.Ungated, UngatedPod{Namespace: pod.Namespace, Pod: pod.Name, NoGateReport: *report, Created: pod.CreationTimestamp})
 		}
 	}

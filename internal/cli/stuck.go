@@ -94,17 +94,36 @@ func untangle(pod *corev1.Pod) string {
 		return fmt.Sprintf("find out why it gets no node: kubectl describe pod -n %s %s", pod.Namespace, pod.Name)
 	}
 
-	// A container that never ran has no logs.
-	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if w := c.State.Waiting; w != nil && !slices.Contains([]string{"", "CrashLoopBackOff", "PodInitializing", "ContainerCreating"}, w.Reason) {
+	_, all := unreadyOf(pod)
+	if len(all) == 0 {
+		return fmt.Sprintf("find out why its containers do not start: kubectl describe pod -n %s %s", pod.Namespace, pod.Name)
+	}
+
+	// A container that never ran has no logs, and the latest of one that waits to run again are of the run before.
+	c, previous := all[0], ""
+	if w := c.State.Waiting; w != nil {
+		if w.Reason != "CrashLoopBackOff" {
 			return fmt.Sprintf("find out why container %s does not start: kubectl describe pod -n %s %s", c.Name, pod.Namespace, pod.Name)
 		}
+		previous = " --previous"
 	}
-	return "look at the pod's probes and logs: the gate is asked about when its containers are ready"
+
+	return fmt.Sprintf("look at the probes and logs of container %s (kubectl logs -n %s %s -c %s%s): the gate is asked about when the containers are ready", c.Name, pod.Namespace, pod.Name, c.Name, previous)
 }
 
-// unready names the containers that are not ready, and why they wait. While an init container has to end, all after it wait.
+// unready names the containers that are not ready, and why they wait.
 func unready(pod *corev1.Pod) []string {
+	sort, all := unreadyOf(pod)
+	var names []string
+	for _, c := range all {
+		names = append(names, sort+waits(c))
+	}
+	return names
+}
+
+// unreadyOf are the containers that keep a pod from being ready, and what sort they are of where they are no ordinary ones. While
+// an init container has to end, all after it wait.
+func unreadyOf(pod *corev1.Pod) (sort string, all []corev1.ContainerStatus) {
 	native := func(name string) bool {
 		return slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool {
 			return c.Name == name && c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
@@ -118,19 +137,13 @@ func unready(pod *corev1.Pod) []string {
 		case native(c.Name) && begun:
 			running = append(running, c)
 		case native(c.Name):
-			return []string{"sidecar " + waits(c)}
+			return "sidecar ", []corev1.ContainerStatus{c}
 		case c.State.Terminated == nil || c.State.Terminated.ExitCode != 0:
-			return []string{"init container " + waits(c)}
+			return "init container ", []corev1.ContainerStatus{c}
 		}
 	}
 
-	var names []string
-	for _, c := range running {
-		if !c.Ready {
-			names = append(names, waits(c))
-		}
-	}
-	return names
+	return "", slices.DeleteFunc(running, func(c corev1.ContainerStatus) bool { return c.Ready })
 }
 
 // waits names a container, and why it waits.

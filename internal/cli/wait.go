@@ -216,7 +216,7 @@ func progressOf(object client.Object) progress {
 		p = progress{generation: o.Generation, observed: o.Status.ObservedGeneration, wanted: replicas(o.Spec.Replicas), exist: o.Status.Replicas, updated: o.Status.UpdatedReplicas}
 		p.latest = p.wanted
 		if o.Spec.Paused {
-			p.halted = "the Deployment is paused: kubectl rollout resume lets it go on"
+			p.halted = fmt.Sprintf("the Deployment is paused: kubectl rollout resume -n %s deployment/%s lets it go on", o.Namespace, o.Name)
 		}
 
 	case *appsv1.StatefulSet:

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -161,9 +163,16 @@ func TestPodsOfOthers(t *testing.T) {
 	pod := func(kind, name, hash string) *corev1.Pod {
 		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: hash}}}
 		if kind != "" {
-			p.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, Controller: new(true)}}
+			group := map[string]string{"Job": "batch/v1", "CloneSet": "apps.kruise.io/v1alpha1", "KruiseSet": "apps.kruise.io/v1alpha1"}[kind]
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: cmp.Or(group, "apps/v1"), Kind: strings.Replace(kind, "KruiseSet", "StatefulSet", 1), Name: name, UID: types.UID(name), Controller: new(true)}}
 		}
 		return p
+	}
+
+	// The ReplicaSets of two Rollouts, one of which has the other's name and more.
+	sets := map[types.UID]*appsv1.ReplicaSet{}
+	for set, rollout := range map[string]string{"web-7c": "web", "web-admin-7c": "web-admin"} {
+		sets[types.UID(set)] = &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: set, OwnerReferences: []metav1.OwnerReference{{APIVersion: "argoproj.io/v1alpha1", Kind: "Rollout", Name: rollout, Controller: new(true)}}}}
 	}
 	for name, c := range map[string]struct {
 		w    workload
@@ -179,9 +188,13 @@ func TestPodsOfOthers(t *testing.T) {
 		"an unknown kind's":        {workload{kind: "CloneSet", name: "web", custom: true}, pod("CloneSet", "web", ""), true},
 		"its ReplicaSet's, too":    {workload{kind: "Rollout", name: "web", custom: true}, pod("ReplicaSet", "web-7c", ""), true},
 		"a Deployment's beside it": {workload{kind: "Rollout", name: "web", custom: true}, pod("ReplicaSet", "other-7c", "7c"), false},
+		"another Rollout's":        {workload{kind: "Rollout", name: "web", custom: true}, pod("ReplicaSet", "web-admin-7c", ""), false},
+		"that Rollout's own":       {workload{kind: "Rollout", name: "web-admin", custom: true}, pod("ReplicaSet", "web-admin-7c", ""), true},
+		"another group's":          {workload{kind: "Rollout", name: "web", group: "example.com", custom: true}, pod("ReplicaSet", "web-7c", ""), false},
+		"a kind of the same name":  {workload{kind: "StatefulSet", name: "db"}, pod("KruiseSet", "db", ""), false},
 		"a Job's beside it":        {workload{kind: "Rollout", name: "web", custom: true}, pod("Job", "web-1", ""), false},
 	} {
-		if got := c.w.mayMake(c.pod); got != c.want {
+		if got := c.w.mayMake(c.pod, sets); got != c.want {
 			t.Errorf("%s: got %t", name, got)
 		}
 	}

@@ -14,9 +14,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -49,6 +52,11 @@ type workload struct {
 	partition int32
 	// place is the object's in the files, from 1 up; 0 when it is in the cluster.
 	place int
+	// maker is the object that controls this one, such as an operator's; empty without one.
+	maker string
+	// pausedBy is the field by which a custom workload is paused. stuck is why its rollout does not go on, and unstick what
+	// to do about that; empty where nothing is known.
+	pausedBy, stuck, unstick string
 }
 
 func (w workload) String() string { return fmt.Sprintf("%s %s/%s", w.kind, w.namespace, w.name) }
@@ -59,15 +67,26 @@ const (
 	defaultUnavailable = "25%"
 )
 
-// workloadOf gives what an object makes pods of; false for what makes none, or only for another object.
+// podKind is the kind of a pod that is applied by itself.
+const podKind = "Pod"
+
+// workloadOf gives what an object makes pods of; false for what makes none, or does no rollouts and only makes some for
+// another object.
 func workloadOf(o client.Object) (workload, bool) {
-	if slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.Controller != nil && *r.Controller }) {
-		return workload{}, false
+	w := workload{namespace: o.GetNamespace(), name: o.GetName()}
+	if owner := metav1.GetControllerOf(o); owner != nil {
+		w.maker = owner.Kind + " " + owner.Name
 	}
 
-	w := workload{namespace: o.GetNamespace(), name: o.GetName()}
 	switch o := o.(type) {
+	case *corev1.Pod:
+		w.kind, w.template, w.replicas = podKind, &corev1.PodTemplateSpec{ObjectMeta: o.ObjectMeta, Spec: o.Spec}, 1
+		return w, w.maker == ""
+
 	case *unstructured.Unstructured:
+		if w.maker != "" {
+			return workload{}, false
+		}
 		return customOf(o)
 
 	case *appsv1.Deployment:
@@ -107,6 +126,7 @@ func workloadOf(o client.Object) (workload, bool) {
 
 	case *appsv1.ReplicaSet:
 		w.kind, w.template, w.selector, w.replicas = "ReplicaSet", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
+		return w, w.maker == ""
 	default:
 		return workload{}, false
 	}
@@ -174,7 +194,19 @@ func (w workload) judged() injection.Pod {
 	for _, c := range w.template.Spec.Containers {
 		p.Hooks.PreStop = append(p.Hooks.PreStop, c.Lifecycle != nil && c.Lifecycle.PreStop != nil)
 	}
+	if w.kind == podKind && !w.custom {
+		p.Stated = injection.Stated{Applied: true, Gates: w.template.Spec.ReadinessGates != nil, End: true}
+	}
 	return p
+}
+
+// making is what of the workload decides how its pods are made anew.
+func (w workload) making() binding.Maker {
+	m := binding.Maker{Namespace: w.namespace, Kind: w.kind, Name: w.name, Custom: w.custom}
+	if w.kind == podKind && !w.custom {
+		m.Kind, m.Name = "", ""
+	}
+	return m
 }
 
 // restart says how the workload's pods are created anew. What keeps a rollout from replacing them keeps a restart, too.
@@ -182,13 +214,14 @@ func (w workload) restart() string {
 	object := fmt.Sprintf("-n %s %s/%s", w.namespace, strings.ToLower(w.kind), w.name)
 	switch {
 	case w.custom:
-		return "restart the pods by the means of their " + w.kind + ", when it is convenient"
 	case w.paused:
-		return "kubectl rollout resume " + object + ", then kubectl rollout restart, when it is convenient"
+		return "restart the pods (kubectl rollout resume " + object + ", then kubectl rollout restart " + object + ")"
 	case w.onDelete || w.partition > 0:
-		return "delete the pods one after the other, when it is convenient"
+		return "delete the pods one after the other"
+	case w.kind == "StatefulSet" || w.kind == "DaemonSet":
+		return "restart the pods (kubectl rollout restart " + object + ")"
 	}
-	return "kubectl rollout restart " + object + ", when it is convenient"
+	return w.making().Restart()
 }
 
 // onNode reports whether a node has room for only one of the pods, since they take ports of it.
@@ -198,6 +231,11 @@ func (w workload) onNode() bool {
 	})
 }
 
+// claims reports whether its pods share a volume that perhaps only one of them can have at a time.
+func (w workload) claims() bool {
+	return slices.ContainsFunc(w.template.Spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil })
+}
+
 // pods lists the workload's running pods.
 func (w workload) pods(ctx context.Context, r client.Reader) ([]corev1.Pod, error) {
 	selector, err := metav1.LabelSelectorAsSelector(w.selector)
@@ -205,7 +243,24 @@ func (w workload) pods(ctx context.Context, r client.Reader) ([]corev1.Pod, erro
 		return nil, fmt.Errorf("selector of %s: %w", w, err)
 	}
 	all, err := runningPods(ctx, r, w.namespace, selector)
-	return slices.DeleteFunc(all, func(p corev1.Pod) bool { return !w.mayMake(&p) }), err
+	if err != nil {
+		return nil, err
+	}
+
+	var sets map[types.UID]*appsv1.ReplicaSet
+	if w.custom && slices.ContainsFunc(all, func(p corev1.Pod) bool { return ofReplicaSet(&p) }) {
+		if sets, err = replicaSets(ctx, r, w.namespace); err != nil {
+			return nil, err
+		}
+	}
+
+	return slices.DeleteFunc(all, func(p corev1.Pod) bool { return !w.mayMake(&p, sets) }), nil
+}
+
+// ofReplicaSet reports whether a ReplicaSet controls a pod.
+func ofReplicaSet(pod *corev1.Pod) bool {
+	c := metav1.GetControllerOf(pod)
+	return c != nil && c.Kind == "ReplicaSet"
 }
 
 // runningPods lists the running pods of a namespace that a selector selects.
@@ -219,19 +274,31 @@ func runningPods(ctx context.Context, r client.Reader, namespace string, selecto
 	}), nil
 }
 
-// mayMake reports whether a pod may be the workload's, by what controls the pod. A pod of a Job, or of another workload, may have
-// the same labels.
-func (w workload) mayMake(pod *corev1.Pod) bool {
+// mayMake reports whether a pod may be the workload's, by what controls the pod, or its ReplicaSet among those of the
+// namespace. A pod of a Job, or of another workload, may have the same labels.
+func (w workload) mayMake(pod *corev1.Pod, sets map[types.UID]*appsv1.ReplicaSet) bool {
 	c := metav1.GetControllerOf(pod)
 	switch {
 	case c == nil:
 		return true
+	case w.custom && c.Kind == "ReplicaSet":
+		set := sets[c.UID]
+		return set != nil && w.is(metav1.GetControllerOf(set))
 	case w.custom:
-		return c.Kind != "Job" && (c.Kind != "ReplicaSet" || strings.HasPrefix(c.Name, w.name+"-"))
+		return c.Kind != "Job"
 	case w.kind == "Deployment":
 		return c.Kind == "ReplicaSet" && c.Name == w.name+"-"+pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
 	}
-	return c.Kind == w.kind && c.Name == w.name
+	return w.is(c)
+}
+
+// is reports whether an owner is the workload.
+func (w workload) is(owner *metav1.OwnerReference) bool {
+	if owner == nil || owner.Kind != w.kind || owner.Name != w.name {
+		return false
+	}
+	group := schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).Group
+	return w.custom && (w.group == "" || group == w.group) || !w.custom && group == appsv1.GroupName
 }
 
 // workloads lists those that do rollouts of a namespace, or of all, sorted.

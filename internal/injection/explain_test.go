@@ -129,8 +129,8 @@ func TestExplain(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Fatalf("%s\nExplain: -want, +got:\n%s", tc.reason, diff)
 			}
-			if said := strings.Contains(got.Words(), "in the same second"); said != tc.want.Tied {
-				t.Errorf("%s\nit says %q", tc.reason, got.Words())
+			if said := strings.Contains(got.Words(binding.Maker{}), "in the same second"); said != tc.want.Tied {
+				t.Errorf("%s\nit says %q", tc.reason, got.Words(binding.Maker{}))
 			}
 			if _, known := v1alpha1.Explain(v1alpha1.OnNoGate, got.Reason); !known && !got.Empty() {
 				t.Errorf("%s is not in the catalog", got.Reason)
@@ -214,10 +214,10 @@ func TestExplainUnasked(t *testing.T) {
 func TestFindingWords(t *testing.T) {
 	const created = "Gates are added only when a pod is created"
 	lacking := Finding{Reason: v1alpha1.ReasonNotInjected, Missing: []string{prefix + "web"}, Service: "web", Binding: "web"}
-	if got := lacking.Words(); !strings.Contains(got, created) || strings.Contains(got, "What to do") {
+	if got := lacking.Words(binding.Maker{}); !strings.Contains(got, created) || strings.Contains(got, "What to do") {
 		t.Errorf("a pod that lacks a gate is told %q", got)
 	}
-	if got := (Finding{Reason: v1alpha1.ReasonNoService}).Words(); strings.Contains(got, created) || !strings.Contains(got, "What to do: ") {
+	if got := (Finding{Reason: v1alpha1.ReasonNoService}).Words(binding.Maker{}); strings.Contains(got, created) || !strings.Contains(got, "What to do: ") {
 		t.Errorf("a pod that is to get none is told %q", got)
 	}
 }

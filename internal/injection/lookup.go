@@ -64,12 +64,7 @@ func (c *Candidates) leaveOut(ctx context.Context, r client.Reader, pod Pod) err
 // PodOf is what Explain reads of a pod that exists.
 func PodOf(pod *corev1.Pod) Pod {
 	p := Pod{Labels: pod.Labels, Workload: binding.Workload(pod), Created: pod.CreationTimestamp.Time, Ports: binding.Ports(&pod.Spec)}
-	p.Hooks.OfJob, p.Static = binding.OfJob(pod), binding.Static(pod)
-
-	// What the webhook left out it knew from what caches drop.
-	left := strings.Split(pod.Annotations[v1alpha1.LeftOutAnnotation], ",")
-	p.Stated.Gates, p.Stated.End = slices.Contains(left, v1alpha1.LeftOutGates), slices.Contains(left, v1alpha1.LeftOutHooks)
-
+	p.Hooks.OfJob, p.Static, p.Stated = binding.OfJob(pod), binding.Static(pod), StatedOf(pod)
 	for _, g := range pod.Spec.ReadinessGates {
 		p.Gates = append(p.Gates, string(g.ConditionType))
 	}

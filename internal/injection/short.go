@@ -32,14 +32,22 @@ type Shortfall struct {
 	// Unsure: no ordinary container declares the target's port, and it depends on which one serves whether anything is too short.
 	Unsure bool
 	// Injected: the hook is one that podgate has added; AtOnce: the hook ends within a second; Stated: podgate adds no hook,
-	// since the pod's manifest states how it ends.
-	Injected, AtOnce, Stated bool
+	// since the pod's manifest, which is applied again, states how it ends; Static: nor to a pod that a kubelet runs from a file.
+	Injected, AtOnce, Stated, Static bool
 	// Renewed is what is still too short of a pod that is created anew with podgate's hooks; nil when that is the same.
 	Renewed *Shortfall
 }
 
 // Empty reports whether nothing is too short.
 func (s Shortfall) Empty() bool { return s.Hook == 0 && s.Grace == 0 }
+
+// leftAlone reports whether podgate would add no hook to another pod of the same manifest either.
+func (s Shortfall) leftAlone() bool { return s.Stated || s.Static }
+
+// Graceless reports whether the pod has no time to end, which keeps podgate from adding hooks that it would add else.
+func (s Shortfall) Graceless() bool {
+	return s.Stop.Grace <= 0 && s.Stop.Hook == 0 && !s.AtOnce && !s.leftAlone()
+}
 
 // ManifestOf is what the manifest of a pod says of its end.
 func ManifestOf(pod *corev1.Pod) drain.Manifest {
@@ -54,7 +62,7 @@ func ManifestOf(pod *corev1.Pod) drain.Manifest {
 // its bindings of ip targets. Pods that opted out of draining, and Jobs', are not judged;
 // whether draining is asked for at all the caller knows. A pod without any hook is short by all of it.
 func Short(pod Pod, m drain.Manifest, c Candidates) Shortfall {
-	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob || pod.Static {
+	if pod.Labels[v1alpha1.DrainLabel] == v1alpha1.DrainDisabled || pod.Hooks.OfJob {
 		return Shortfall{}
 	}
 
@@ -63,8 +71,7 @@ func Short(pod Pod, m drain.Manifest, c Candidates) Shortfall {
 		return s
 	}
 
-	if pod.Stated.End {
-		s.Stated = true
+	if s.Stated, s.Static = pod.Stated.End, pod.Static; s.leftAlone() {
 		return s
 	}
 
@@ -138,7 +145,8 @@ func (c Candidates) targetPorts(b *binding.Binding) []intstr.IntOrString {
 	return []intstr.IntOrString{port.TargetPort}
 }
 
-// String renders for people what is too short, and what to do where podgate adds hooks to new pods.
+// String renders for people what is too short, and what to do where podgate adds hooks to new pods. What makes the pod says
+// the latter in its own words: binding.Maker.
 func (s Shortfall) String() string {
 	if s.Empty() {
 		return ""
@@ -181,12 +189,12 @@ func (s Shortfall) doubted(said []string) string {
 // Fix says what to do where podgate adds hooks to new pods.
 func (s Shortfall) Fix() string {
 	switch {
-	case s.Stop.Grace <= 0 && s.Stop.Hook == 0 && !s.AtOnce:
+	case s.Graceless():
 		return "Set it to 1 or more in the pod template, or leave it out: podgate then adds a hook to new pods."
 	case s.Unsure:
 		return "Declare the port at the container that serves (ports.containerPort)."
 	case s.Renewed != nil && s.Renewed.Empty():
-		return fmt.Sprintf("Restart the pod: podgate gives the new one a hook that sleeps %d s, and the grace period for it.", s.Need)
+		return fmt.Sprintf("podgate gives new pods a hook that sleeps %d s, and the grace period for it: %s.", s.Need, v1alpha1.RestartPods)
 	case s.Renewed != nil:
 		return s.Renewed.OwnFix()
 	}
@@ -210,14 +218,16 @@ func (s Shortfall) OwnFix() string {
 	switch {
 	case s.Grace > 0:
 		todo = append(todo, fmt.Sprintf("set terminationGracePeriodSeconds to at least %d, plus the time that the application needs to stop", s.Stop.Grace+s.Grace))
-	case s.Stated && s.Stop.Hook == 0: // podgate would have done so.
+	case s.leftAlone() && s.Stop.Hook == 0: // podgate would have done so.
 		todo = append(todo, fmt.Sprintf("set terminationGracePeriodSeconds to %d, so that the application keeps its %d s", s.Stop.Grace+s.Need, s.Stop.Grace))
 	}
 
 	where := "In the pod template, "
 	switch {
+	case s.Static:
+		where = "podgate adds no hook to a static pod. In the pod template, "
 	case s.Stated:
-		where = "podgate adds no hook, since no controller makes the pod: with a longer grace period its manifest could not be applied a second time. In the manifest, "
+		where = "podgate adds no hook, since the manifest is applied to the pod itself: with a longer grace period it could not be applied a second time. In the manifest, "
 	case s.Hook > 0 && drain.IsProxy(s.Stop.Container):
 		where = "In the pod template, or in the settings of whatever injects the proxy, "
 	}

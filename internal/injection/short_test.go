@@ -50,14 +50,23 @@ func TestShort(t *testing.T) {
 		"NoHook": {
 			reason: "It was created before anybody asked for hooks.", pod: Pod{Labels: labels}, stop: drain.Manifest{Grace: 185, Containers: []drain.Container{{Name: "web"}}},
 			want: Shortfall{Binding: "slow", Need: 155, Stop: drain.Stop{Container: "web", Grace: 185}, Hook: 155, Renewed: &Shortfall{}},
-			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion. Restart the pod: podgate gives the new one a hook that sleeps 155 s, and the grace period for it.`,
+			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion. podgate gives new pods a hook that sleeps 155 s, and the grace period for it: restart the pods.`,
 		},
 		"Stated": {
 			reason: "podgate adds nothing to a manifest that is applied again.", pod: Pod{Labels: labels, Stated: Stated{Applied: true, End: true}}, stop: drain.Manifest{Grace: 60, Containers: []drain.Container{{Name: "web"}}},
 			want: Shortfall{Binding: "slow", Need: 155, Stop: drain.Stop{Container: "web", Grace: 60}, Hook: 155, Grace: 95, Stated: true},
-			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion. terminationGracePeriodSeconds is 60, which is 95 s too short. podgate adds no hook, since no controller makes the pod: with a longer grace period its manifest could not be applied a second time. In the manifest, give container "web" a preStop hook that sleeps 155 s, and set terminationGracePeriodSeconds to at least 155, plus the time that the application needs to stop.`,
+			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion. terminationGracePeriodSeconds is 60, which is 95 s too short. podgate adds no hook, since the manifest is applied to the pod itself: with a longer grace period it could not be applied a second time. In the manifest, give container "web" a preStop hook that sleeps 155 s, and set terminationGracePeriodSeconds to at least 155, plus the time that the application needs to stop.`,
 		},
-		"Static":   {reason: "Its kubelet heeds a file.", pod: Pod{Labels: labels, Static: true}, stop: drain.Manifest{Grace: 30, Containers: []drain.Container{{Name: "web"}}}},
+		"Static": {
+			reason: "Its kubelet heeds a file.", pod: Pod{Labels: labels, Static: true}, stop: drain.Manifest{Grace: 30, Containers: []drain.Container{{Name: "web"}}},
+			want: Shortfall{Binding: "slow", Need: 155, Stop: drain.Stop{Container: "web", Grace: 30}, Hook: 155, Grace: 125, Static: true},
+			said: `Container "web" has no preStop hook, and the load balancer may send the pod requests for 155 s after its deletion. terminationGracePeriodSeconds is 30, which is 125 s too short. podgate adds no hook to a static pod. In the pod template, give container "web" a preStop hook that sleeps 155 s, and set terminationGracePeriodSeconds to at least 155, plus the time that the application needs to stop.`,
+		},
+		"Graceless": {
+			reason: "Nothing promises a hook that would not come.", pod: Pod{Labels: labels, Stated: Stated{Applied: true, End: true}}, stop: drain.Manifest{Containers: []drain.Container{{Name: "web"}}},
+			want: Shortfall{Binding: "slow", Need: 155, Stop: drain.Stop{Container: "web"}, Hook: 155, Grace: 155, Stated: true},
+			said: `terminationGracePeriodSeconds is 0: Kubernetes then runs no preStop hook, podgate adds none, and requests are lost whenever a pod ends. podgate adds no hook, since the manifest is applied to the pod itself: with a longer grace period it could not be applied a second time. In the manifest, give container "web" a preStop hook that sleeps 155 s, and set terminationGracePeriodSeconds to at least 155, plus the time that the application needs to stop.`,
+		},
 		"OptedOut": {reason: "Its owner knows.", pod: Pod{Labels: map[string]string{"app": "web", v1alpha1.DrainLabel: v1alpha1.DrainDisabled}}, stop: drain.Manifest{}},
 		"Job":      {reason: "A Job's pods end by themselves.", pod: Pod{Labels: labels, Hooks: Hooks{OfJob: true}}, stop: drain.Manifest{}},
 		"NoTarget": {reason: "Nobody sends it anything.", pod: Pod{Labels: map[string]string{"app": "other"}}, stop: drain.Manifest{Grace: 30, Containers: []drain.Container{{Hook: 60}}}},
@@ -97,7 +106,7 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		return drain.Manifest{Grace: grace, Containers: containers}
 	}
 
-	const restart = "Restart the pod: podgate gives the new one a hook that sleeps 55 s, and the grace period for it."
+	const restart = "podgate gives new pods a hook that sleeps 55 s, and the grace period for it: restart the pods."
 	cases := map[string]struct {
 		reason   string
 		manifest drain.Manifest

@@ -11,13 +11,13 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 )
 
-// Words say the finding, and what to do, for people.
-func (f Finding) Words() string {
+// Words say the finding, and what to do about the pods of a maker, for people.
+func (f Finding) Words(m binding.Maker) string {
 	e, _ := v1alpha1.Explain(v1alpha1.OnNoGate, f.Reason)
 	if len(f.Missing) > 0 {
-		return f.Why() + " Gates are added only when a pod is created: " + e.Fix + "."
+		return f.Why() + " Gates are added only when a pod is created: " + m.Say(e.Fix) + "."
 	}
-	return f.Why() + " What to do: " + e.Fix + "."
+	return f.Why() + " What to do: " + m.Say(e.Fix) + "."
 }
 
 // Why says the finding alone. It is the catalog's summary, with the names that it is about.
@@ -39,7 +39,7 @@ func (f Finding) Why() string {
 	case v1alpha1.ReasonNotInjected:
 		return "podgate's webhook did not answer when the pod was created, or the namespace's label, the webhook's selectors, the Service or the binding have changed since."
 	case v1alpha1.ReasonGatesStated:
-		return "no controller makes the pod, and its manifest has a list of readinessGates, which cannot change: if podgate had added to it, the manifest could not be applied a second time."
+		return "its manifest is applied to the pod itself and has a list of readinessGates, which cannot change: if podgate had added to it, the manifest could not be applied a second time."
 	case v1alpha1.ReasonStaticPod:
 		return "a kubelet runs the pod from a file of its node, and heeds no gate that is not in the file."
 	case v1alpha1.ReasonNoService:

@@ -41,7 +41,8 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 	// Ports of a Job's pod say whether it serves, and those on a node's network whose a target is.
 	allPorts := pod.Spec.HostNetwork || binding.OfJob(pod)
 
-	meta.Annotations, meta.ManagedFields = slimAnnotations(pod.Annotations), gates.OtherWriters(pod)
+	meta.Annotations = slimAnnotations(pod.Annotations)
+	meta.ManagedFields = append(gates.OtherWriters(pod), injection.StatedOf(pod).ManagedFields()...)
 	slim := &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: meta,
 		Spec: corev1.PodSpec{
@@ -64,7 +65,7 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 // slimAnnotations keeps what podgate noted, and what a person ordered about gates.
 func slimAnnotations(all map[string]string) map[string]string {
 	var kept map[string]string
-	for _, name := range []string{v1alpha1.ProvenAnnotation, v1alpha1.OverrideAnnotation, v1alpha1.LeftOutAnnotation} {
+	for _, name := range []string{v1alpha1.ProvenAnnotation, v1alpha1.OverrideAnnotation} {
 		value, there := all[name]
 		if !there {
 			continue

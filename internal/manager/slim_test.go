@@ -16,6 +16,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 // TestSlimPod: what podgate reads of a pod is kept as it is, and nothing else is.
@@ -26,7 +27,7 @@ func TestSlimPod(t *testing.T) {
 	kept := corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "web-0", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"app": "web", "empty": ""},
-			Annotations:       map[string]string{v1alpha1.ProvenAnnotation: "{}", v1alpha1.OverrideAnnotation: "{}", v1alpha1.LeftOutAnnotation: "preStop"},
+			Annotations:       map[string]string{v1alpha1.ProvenAnnotation: "{}", v1alpha1.OverrideAnnotation: "{}"},
 			OwnerReferences:   []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "rs", Controller: new(true)}},
 			CreationTimestamp: now, DeletionTimestamp: &now, DeletionGracePeriodSeconds: new(int64(60)),
 		},
@@ -57,7 +58,7 @@ func TestSlimPod(t *testing.T) {
 	full.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
 	full.OwnerReferences[0].BlockOwnerDeletion = new(true)
 	full.OwnerReferences = append([]metav1.OwnerReference{{Name: "another"}}, full.OwnerReferences...)
-	full.Annotations["example.com/large"] = "x"
+	full.Annotations["example.com/large"], full.Annotations[v1alpha1.LeftOutAnnotation] = "x", "preStop" // of a pod that the template was copied from
 	full.Spec.Containers[0].Image = "app"
 	full.Spec.Containers[0].Ports = append(full.Spec.Containers[0].Ports, corev1.ContainerPort{ContainerPort: 9090})
 	full.Spec.Containers = append(full.Spec.Containers, corev1.Container{
@@ -114,5 +115,43 @@ func TestSlimPodKnowsOtherWriters(t *testing.T) {
 	}
 	if len(got.ManagedFields) != 1 {
 		t.Errorf("of managed fields it keeps %v", got.ManagedFields)
+	}
+}
+
+// TestSlimPodKeepsWhatIsStated: what is stated of a pod that is applied by itself is known of the cached pod, too, and what
+// a template was copied from is not.
+func TestSlimPodKeepsWhatIsStated(t *testing.T) {
+	manifest := map[string]string{corev1.LastAppliedConfigAnnotation: `{"spec":{"readinessGates":[]}}`}
+	noted := map[string]string{v1alpha1.LeftOutAnnotation: "readinessGates,preStop"}
+	helm := map[string]string{"meta.helm.sh/release-name": "web", v1alpha1.LeftOutAnnotation: "readinessGates"}
+	controller := []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-1", Controller: new(true)}}
+	applied := []metav1.ManagedFieldsEntry{{Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:terminationGracePeriodSeconds":{}}}`)}}}
+
+	for name, tc := range map[string]struct {
+		meta metav1.ObjectMeta
+		want injection.Stated
+	}{
+		"applied":                    {metav1.ObjectMeta{Annotations: manifest}, injection.Stated{Applied: true, Gates: true, End: true}},
+		"applied by the server":      {metav1.ObjectMeta{ManagedFields: applied}, injection.Stated{Applied: true, End: true}},
+		"applied by a controller":    {metav1.ObjectMeta{ManagedFields: applied, OwnerReferences: controller}, injection.Stated{Applied: true, End: true}},
+		"of a release":               {metav1.ObjectMeta{Annotations: helm}, injection.Stated{Applied: true, Gates: true, End: true}},
+		"a template's copy":          {metav1.ObjectMeta{Annotations: manifest, OwnerReferences: controller}, injection.Stated{}},
+		"a template's copy of notes": {metav1.ObjectMeta{Annotations: noted, OwnerReferences: controller}, injection.Stated{}},
+		"a copy, only created":       {metav1.ObjectMeta{Annotations: noted}, injection.Stated{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := &corev1.Pod{ObjectMeta: tc.meta}
+			if got := injection.PodOf(pod).Stated; got != tc.want {
+				t.Errorf("of the pod: %+v, want %+v", got, tc.want)
+			}
+
+			slim, err := slimPod(gates.All())(pod)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := injection.PodOf(slim.(*corev1.Pod)).Stated; got != tc.want {
+				t.Errorf("of the cached pod: %+v, want %+v", got, tc.want)
+			}
+		})
 	}
 }

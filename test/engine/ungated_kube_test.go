@@ -73,7 +73,7 @@ func TestUngatedNamespaceIsLabelledLater(t *testing.T) {
 	c.pod("web-1", "web", "10.0.0.1")
 	c.eventually("served", func() bool { return c.verdict("web").Reason == "Synced" })
 	label(elbv2.InjectEnabled)
-	c.eventually("told", func() bool { return c.event("web-1", "GateMissing", "restart the pods") })
+	c.eventually("told", func() bool { return c.event("web-1", "GateMissing", "replace the pod: delete it and create it again") })
 }
 
 // A pod whose own hook is too short for its load balancer is told by how many seconds, and

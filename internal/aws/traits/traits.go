@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -35,6 +36,12 @@ func place(arn string) (region, account string, ok bool) {
 		return "", "", false
 	}
 	return parts[3], parts[4], true
+}
+
+// Fixes are what to do about bindings that are not Ready.
+var Fixes = []balancer.Advice{
+	{Reason: v1alpha1.ReasonAccessDenied, Fix: "correct podgate's credentials, its IAM policy or the role to assume"},
+	{Reason: v1alpha1.ReasonTooManyTargets, Fix: "raise the quota of targets per group, or run fewer pods"},
 }
 
 // Explain says what is AWS's own about an error: who grants access, whose budget is used up, and

@@ -201,7 +201,7 @@ func (r *Reconciler) next(ctx context.Context, g group) (lacking, *hold) {
 
 	for _, u := range g.ungated {
 		if u.lost && r.now().Sub(u.pod.CreationTimestamp.Time) < recent {
-			return lacking{}, trouble("Pod %s was created a moment ago, and the webhook did not gate it: another one would lack its gate, too.", u.pod.Name)
+			return lacking{}, trouble("Pod %s was created a moment ago, and the webhook did not gate it: another one would lack its gate, too. Find out why: podgate explain -n %s %s. It is tried again later.", u.pod.Name, u.pod.Namespace, u.pod.Name)
 		}
 	}
 
@@ -215,7 +215,7 @@ func (r *Reconciler) next(ctx context.Context, g group) (lacking, *hold) {
 
 	i := slices.IndexFunc(g.ungated, func(u lacking) bool { return recreated(u.pod) })
 	if i < 0 {
-		return lacking{}, trouble("Pod %s lacks its gate, and nothing would replace it: delete it yourself.", g.ungated[0].pod.Name)
+		return lacking{}, trouble("%s", notRecreated(g.ungated[0].pod))
 	}
 
 	return g.ungated[i], r.gated(ctx, g.ungated[i])
@@ -243,7 +243,7 @@ func (r *Reconciler) successor(g group) *hold {
 		case r.now().Sub(last.at) < r.absence:
 			return waiting("the evicted pod's successor is not there yet")
 		default:
-			return trouble("The pod that was evicted last has no successor: its owner could not make one, or was scaled down.")
+			return trouble("The pod that was evicted last has no successor: its owner, that of pod %s, could not make one, which its events say, or was scaled down.", g.pods[i].Name)
 		}
 	}
 
@@ -274,7 +274,7 @@ func (r *Reconciler) allServe(ctx context.Context, g group) *hold {
 	}
 
 	if len(g.pods) < 2 {
-		return trouble("Pod %s is the only one of its Service: while it is replaced nothing would serve. Make a second one.", g.pods[0].Name)
+		return trouble("Pod %s is the only one of its Service: while it is replaced nothing would serve. Run a second one, or replace it yourself: %s.", g.pods[0].Name, binding.MakerOf(&g.pods[0]).Restart())
 	}
 
 	for _, b := range g.bindings {
@@ -336,12 +336,21 @@ func recreated(pod *corev1.Pod) bool {
 	return owner != nil && slices.Contains([]string{"ReplicaSet", "StatefulSet", "ReplicationController", "DaemonSet"}, owner.Kind)
 }
 
+// notRecreated says what to do about a pod in whose place nothing is known to make another one.
+func notRecreated(pod *corev1.Pod) string {
+	owner := binding.Owner(pod)
+	if owner == nil {
+		return fmt.Sprintf("Pod %s lacks its gate, and nothing would replace it: delete it and create it again.", pod.Name)
+	}
+	return fmt.Sprintf("Pod %s lacks its gate, and podgate does not know whether %s %s would replace it: %s.", pod.Name, owner.Kind, owner.Name, binding.MakerOf(pod).Restart())
+}
+
 // gated holds unless the webhook says that it would gate a pod like this one.
 func (r *Reconciler) gated(ctx context.Context, u lacking) *hold {
 	// A configuration that does not exist asks for no gates either: the answer to the question says so.
 	var c admissionv1.MutatingWebhookConfiguration
 	if err := r.webhook.Reader.Get(ctx, types.NamespacedName{Name: r.webhook.Configuration}, &c); client.IgnoreNotFound(err) != nil {
-		return trouble("The webhook's configuration cannot be read, so the next pod might lack its gate, too.")
+		return trouble("The webhook's configuration cannot be read, so the next pod might lack its gate, too. It is tried again; if that lasts, let podgate read it (RBAC).")
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, askTime)
@@ -361,7 +370,7 @@ func (r *Reconciler) replace(ctx context.Context, b *binding.Binding, u lacking)
 	err := r.evict(ctx, u.pod)
 	switch {
 	case apierrors.IsTooManyRequests(err):
-		return trouble("Its PodDisruptionBudget does not let pod %s go now.", u.pod.Name)
+		return trouble("Its PodDisruptionBudget does not let pod %s go now. It is tried again; if that lasts, podgate preflight -n %s says what blocks it.", u.pod.Name, u.pod.Namespace)
 	case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
 		return waiting("pod %s is gone", u.pod.Name)
 	case err != nil:

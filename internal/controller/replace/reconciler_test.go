@@ -293,7 +293,7 @@ func TestNotReplaced(t *testing.T) {
 				pod(w, fmt.Sprintf("web-%d", i)).OwnerReferences = nil
 			}
 		}},
-		"Job": {reason: "It does not repeat what was evicted as one would want.", told: "nothing would replace it", change: func(w *world) {
+		"Job": {reason: "It does not repeat what was evicted as one would want.", told: "does not know whether Job", change: func(w *world) {
 			for i := range 3 {
 				pod(w, fmt.Sprintf("web-%d", i)).OwnerReferences[0].Kind = "Job"
 			}

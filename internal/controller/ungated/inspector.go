@@ -70,7 +70,7 @@ func (i *Inspector) Inspect(ctx context.Context, pod *corev1.Pod) (Finding, erro
 		f.Gates = injection.Finding{} // Nobody expects a Job's pods behind a load balancer.
 	}
 
-	if manifest, known := drain.Kept(pod); reviews.Hooks() && known {
+	if manifest, known := drain.Kept(pod); reviews.Hooks() && known && !as.Static {
 		f.Drain = injection.Short(as, manifest, candidates)
 	}
 

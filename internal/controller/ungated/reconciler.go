@@ -104,12 +104,14 @@ func (r *Reconciler) takeGates(key types.NamespacedName, pod *corev1.Pod, f inje
 		return
 	}
 
+	m := binding.MakerOf(pod)
+
 	// The owner comes first: where many pods use up the events, one of them names the cause.
 	if owner := binding.Owner(pod); owner != nil && !owned.reported {
-		owned.reported = r.report(owner, f, "Pods of this "+owner.Kind+" have no")
+		owned.reported = r.report(owner, m, f, "Pods of this "+owner.Kind+" have no")
 	}
 
-	r.report(pod, f, "No")
+	r.report(pod, m, f, "No")
 }
 
 // takeDrain reports on an owner and on the first of its pods: all come from one template.

@@ -19,6 +19,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
+	"github.com/podgate/podgate/internal/injection"
 )
 
 // judge measures a pod's end, and reports it when the load balancer still sent the pod requests.
@@ -88,9 +89,9 @@ func (e ended) end(number int32) End {
 		end.Hookless = m.Sure(port) && stop.Hook == 0 && !m.Has(stop.Container).AtOnce
 	}
 
-	if owner := binding.Owner(e.pod); owner != nil {
-		end.Owner = owner.Kind
-	}
+	as := injection.PodOf(e.pod)
+	end.Maker = binding.MakerOf(e.pod)
+	end.Hooked = !as.Static && !as.Hooks.OfJob && !as.Stated.End && as.Labels[v1alpha1.DrainLabel] != v1alpha1.DrainDisabled
 	if g := e.pod.DeletionGracePeriodSeconds; g != nil {
 		end.Grace = time.Duration(*g) * time.Second
 	}
@@ -123,17 +124,13 @@ func message(group balancer.Group, v Verdict, end End, need drain.Need) string {
 	case CauseGrace:
 		said += fmt.Sprintf("it was deleted with a grace period of %s instead of its %s. Leave the grace period out when you delete or evict pods.", seconds(end.Grace), seconds(end.Own))
 	case CauseHeld:
-		said += "no other pod served, so it was kept for as long as its grace period allowed. Run more replicas"
-		if end.Owner == "ReplicaSet" { // Other kinds make no new pod before the old one has gone.
-			said += ", or set the Deployment's maxUnavailable to 0"
-		}
-		said += "."
+		said += "no other pod served, so it was kept for as long as its grace period allowed. " + more(end.Maker) + "."
 	case CauseDeregistration:
 		said += "its deregistration was late. See the conditions and events of the binding."
 	case CauseNoDeletion:
 		said += "it ended without being deleted, as by the pressure on its node."
 	case CauseNoHook:
-		said += "a container of it has no preStop hook. Let podgate add one: label the namespace podgate.dev/drain=enabled unless it is, and restart the pods."
+		said += "the container that serves has no preStop hook. " + hook(end, need)
 	default:
 		said += tooShort(end, need)
 	}
@@ -145,10 +142,34 @@ func message(group balancer.Group, v Verdict, end End, need drain.Need) string {
 	return said
 }
 
+// more says how to have another pod serve while one ends. Most kinds make no new pod before the old one has gone.
+func more(m binding.Maker) string {
+	switch m.Kind {
+	case "Deployment":
+		return "Run more replicas, or have its rollout make new pods first: strategy.rollingUpdate with maxUnavailable 0 and maxSurge 1"
+	case "DaemonSet":
+		return "Have its rollout make new pods first, with updateStrategy.rollingUpdate.maxSurge 1, or run it on more nodes"
+	case "", "Job", "Node":
+		return "Run another pod that serves"
+	}
+	return "Run more replicas"
+}
+
+// hook says how a pod comes to a hook: podgate adds one, but not to every pod.
+func hook(end End, need drain.Need) string {
+	if end.Hooked {
+		return end.Maker.Say("Let podgate add one: label the namespace " + v1alpha1.DrainLabel + "=" + v1alpha1.DrainEnabled + " unless it is, and " + v1alpha1.RestartPods + ".")
+	}
+	return end.Maker.Say(fmt.Sprintf("podgate adds none to such a pod: in the pod template, give the container a hook that sleeps %s, and set terminationGracePeriodSeconds to more than that.", seconds(need.Time())))
+}
+
 // tooShort says what to do about a pod whose own manifest ends it too early.
 func tooShort(end End, need drain.Need) string {
-	if end.Graceless {
-		return "its terminationGracePeriodSeconds is 0, with which Kubernetes runs no preStop hook and podgate adds none. Set it to 1 or more in the pod template, or leave it out."
+	switch {
+	case end.Graceless && end.Hooked:
+		return end.Maker.Say("its terminationGracePeriodSeconds is 0, with which Kubernetes runs no preStop hook and podgate adds none. Set it to 1 or more in the pod template, or leave it out.")
+	case end.Graceless:
+		return fmt.Sprintf("its terminationGracePeriodSeconds is 0, with which Kubernetes runs no preStop hook. "+end.Maker.Say("In the pod template, set it to more than %s, and give the container that serves a preStop hook that sleeps as long."), seconds(need.Time()))
 	}
 	return fmt.Sprintf("its preStop hook or its grace period is too short. The hook has to keep it serving for %s after its deletion, and terminationGracePeriodSeconds has to be longer than the hook.", seconds(need.Time()))
 }

@@ -44,6 +44,15 @@ func (r *Reports) Latest(binding types.NamespacedName) *drain.Window {
 	return &latest
 }
 
+// Follow says what to set on a binding so that hooks follow the recommendation.
+func Follow(b *binding.Binding) string {
+	annotation := v1alpha1.DrainTimeAnnotation + ": " + v1alpha1.DrainRecommended
+	if !b.OfLBC {
+		return v1alpha1.InFields(annotation)
+	}
+	return "the annotation " + annotation
+}
+
 // Recommended reports on a binding that the recommended drain time has changed from what it was before.
 func (r *Reports) Recommended(before, b *binding.Binding, recommended time.Duration) {
 	if recommended == 0 || before.Recommended() == recommended {
@@ -52,9 +61,9 @@ func (r *Reports) Recommended(before, b *binding.Binding, recommended time.Durat
 
 	said := fmt.Sprintf("By their latest drains, pods should serve on for %s after their deletion.", recommended)
 	if b.Drain().Recommended {
-		said += " Pods that are created from now on do."
+		said += " Hooks that podgate adds from now on sleep as long."
 	} else {
-		said += fmt.Sprintf(" To follow it, set %s: %s; on a TargetBinding spec.drain.timeFrom: %s.", v1alpha1.DrainTimeAnnotation, v1alpha1.DrainRecommended, v1alpha1.DrainTimeRecommended)
+		said += " To follow it, set " + Follow(b) + "."
 	}
 
 	r.recorder.Eventf(b.Object, nil, corev1.EventTypeNormal, v1alpha1.ReasonDrainTimeRecommended, "Drain", "%s", said)

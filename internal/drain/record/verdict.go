@@ -6,6 +6,7 @@ package record
 import (
 	"time"
 
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 )
 
@@ -38,8 +39,10 @@ type End struct {
 	Deleted time.Time
 	// Grace is what the deletion gave it, and Own what its manifest does.
 	Grace, Own time.Duration
-	// Owner is the kind of what controls it; empty when nothing does.
-	Owner string
+	// Maker is what makes such pods.
+	Maker binding.Maker
+	// Hooked: podgate would give a pod of the same manifest a hook, where it is asked for that.
+	Hooked bool
 	// Graceless: its manifest gives it no time at all.
 	Graceless bool
 	// Hookless: the container that serves has no preStop hook.

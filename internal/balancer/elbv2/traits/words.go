@@ -12,7 +12,7 @@ import (
 )
 
 // words are ELBv2's own. Reasons are AWS's, as they are.
-var words = balancer.Words{Reasons: []string{"Elb.", "Target."}, Advice: advice, Explain: explain}
+var words = balancer.Words{Reasons: []string{"Elb.", "Target."}, Advice: advice, Fixes: aws.Fixes, Explain: explain}
 
 // advice is what to do about gates that are closed for one of these reasons.
 var advice = []balancer.Advice{

@@ -14,8 +14,14 @@ import (
 
 // words are HAProxy's. The driver makes the reasons of what HAProxy says of a server.
 var words = balancer.Words{
-	Reasons: []string{"HAProxy."}, Advice: advice, OtherAdvice: otherAdvice,
+	Reasons: []string{"HAProxy."}, Advice: advice, OtherAdvice: otherAdvice, Fixes: fixes,
 	NotFound: v1alpha1.ReasonBackendNotFound, Explain: explain, Overlap: overlap,
+}
+
+// fixes are what to do about bindings that are not Ready.
+var fixes = []balancer.Advice{
+	{Reason: v1alpha1.ReasonAccessDenied, Fix: "let podgate use the socket, by its stats socket line in HAProxy's configuration, as the message says"},
+	{Reason: v1alpha1.ReasonTooManyTargets, Fix: "raise maxServers of the binding, or run fewer pods"},
 }
 
 // advice is what to do about gates that are closed for one of these reasons.

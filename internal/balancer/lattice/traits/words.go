@@ -28,7 +28,7 @@ const (
 var words = balancer.Words{
 	Reasons:       []string{ReasonInitial, ReasonUnhealthy, ReasonDraining, ReasonUnused, ReasonTargetNotFound, ReasonUnknownStatus},
 	NotRegistered: ReasonTargetNotFound,
-	Advice:        advice, Explain: explain,
+	Advice:        advice, Fixes: aws.Fixes, Explain: explain,
 }
 
 // advice is what to do about gates that are closed for one of these reasons.
