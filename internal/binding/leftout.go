@@ -5,7 +5,6 @@ package binding
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,11 +33,8 @@ func LacksPort(ports []corev1.ContainerPort, svc *corev1.Service, group balancer
 // workload. Where pods of one workload have the port and others lack it, a rollout gives it another name or has
 // lost it, and must not go on before that is mended. No pod is looked at but the first that has the port.
 func LeftOut(ctx context.Context, r client.Reader, workload string, svc *corev1.Service, group balancer.Group, ref v1alpha1.ServiceReference) (bool, error) {
-	port, ok := ServicePort(svc, ref.Port, group.Protocol)
-	if _, has := numbered(port); !ok || has {
-		return false, nil // Nothing lacks it.
-	}
-
+	// A port that is missing, or has a number, is named by no pod, and no pod lacks it.
+	port, _ := ServicePort(svc, ref.Port, group.Protocol)
 	name := portKey(port.TargetPort.StrVal, port.Protocol)
 	if rollout, err := byPort.AnyOf(ctx, r, svc, ofWorkload(name, workload)); rollout || err != nil {
 		return false, err
@@ -56,7 +52,8 @@ var byPort = index.Ports(func(pod *corev1.Pod) []string {
 	workload := Workload(pod)
 	var values []string
 	for _, p := range Ports(&pod.Spec) {
-		if name := portKey(p.Name, p.Protocol); p.Name != "" && !slices.Contains(values, name) {
+		if p.Name != "" {
+			name := portKey(p.Name, p.Protocol)
 			values = append(values, name, ofWorkload(name, workload))
 		}
 	}

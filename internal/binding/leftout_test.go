@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/gate"
 )
@@ -89,6 +90,21 @@ func TestLaw2WorkersWaitForNothing(t *testing.T) {
 				t.Errorf("claim %d is looked at again after %s: the other pods' events do not say so", got.Kind, got.Recheck)
 			}
 		})
+	}
+}
+
+// TestNoPodLacksANumber: no pod is left out of a Service whose port has a number, or is missing.
+func TestNoPodLacksANumber(t *testing.T) {
+	unnamed := of("web", "a", "")
+	unnamed.Spec.Containers = []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}}
+	web := service("web", map[string]string{"app": "web"})
+	web.Spec.Ports = []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}
+	all := cluster{pods: []corev1.Pod{unnamed, of("admin", "a", "http")}}
+	for _, port := range []int32{80, 81} {
+		left, err := LeftOut(t.Context(), all, "ReplicaSet/worker", &web, balancer.Group{}, v1alpha1.ServiceReference{Name: "web", Port: intstr.FromInt32(port)})
+		if left || err != nil {
+			t.Errorf("port %d: left out: %t, %v", port, left, err)
+		}
 	}
 }
 
