@@ -246,7 +246,7 @@ func settled(pod Pod, feed Feed) time.Time {
 // in the future is another clock's and says nothing.
 func stale(now time.Time, pod Pod, feed Feed) bool {
 	before := func(since time.Time) bool { return feed.ReadAt.Before(since) && !now.Before(since) }
-	if feed.Removed {
+	if feed.Removed || feed.Early && !pod.ClosedAt.IsZero() {
 		return true
 	}
 

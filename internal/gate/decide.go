@@ -87,6 +87,9 @@ type Feed struct {
 	// Removed: podgate took the target out of the group, or may have, and what the latest read
 	// says may be from before that.
 	Removed bool
+	// Early: the latest read may not show what another process did before this one, such as taking
+	// the target out.
+	Early bool
 	// Unreadable: the latest read of the group failed, and ReadAt is of one before it.
 	Unreadable bool
 	// Detection is how long the load balancer may take to notice that a target is gone.

@@ -274,12 +274,24 @@ func TestLaw8FlickerInAnOutage(t *testing.T) {
 }
 
 // TestLaw1RemovedAMomentAgo: a group may be shown as it was before podgate took the target out, however late the read began.
+// What the leader before did a new one does not know, but that the gate was closed.
 func TestLaw1RemovedAMomentAgo(t *testing.T) {
-	feed := seenOtherwise(sight(Healthy, ""))
-	feed.Removed = true
-	d := decide(noon, ready(time.Hour, ours), feed, Policy{}, Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "Closed."})
-	if d.Condition.Status == StatusTrue || !d.Waiting || d.Recheck != reread {
-		t.Errorf("want the gate closed and waiting, got %+v", d)
+	held := Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "Closed."}
+	for what, tc := range map[string]struct {
+		change func(*subject, *Feed)
+		opens  bool
+	}{
+		"this process took it out":     {func(_ *subject, f *Feed) { f.Removed = true }, false},
+		"another one may have":         {func(s *subject, f *Feed) { f.Early, s.ClosedAt = true, noon.Add(-time.Minute) }, false},
+		"the read shows what it did":   {func(s *subject, f *Feed) { s.ClosedAt = noon.Add(-time.Minute) }, true},
+		"the gate was not open before": {func(_ *subject, f *Feed) { f.Early = true }, true},
+	} {
+		pod, feed := ready(time.Hour, ours), seenOtherwise(sight(Healthy, ""))
+		tc.change(&pod, &feed)
+		d := decide(noon, pod, feed, Policy{}, held)
+		if opens := d.Condition.Status == StatusTrue; opens != tc.opens || !opens && (!d.Waiting || d.Recheck != reread) {
+			t.Errorf("%s: want it opened: %t, else waiting; got %+v", what, tc.opens, d)
+		}
 	}
 }
 

@@ -218,6 +218,7 @@ func (o *Observer) Watch(want Interest) Sighting {
 
 	seen := in.sighting
 	seen.ReadAt, seen.FailingSince, seen.Err = in.readAt, in.failing, s.view.Err
+	seen.Early = in.readAt.Before(in.since.Add(s.described.Lag))
 	if p, known := s.placed[want.Target]; known {
 		seen.PlacedFor, seen.Removed = p.pod, p.pod == "" && !p.shown
 	}

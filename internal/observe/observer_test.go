@@ -86,7 +86,7 @@ func TestSnapshotSurvivesErrors(t *testing.T) {
 			t.Errorf("an error changed the snapshot: -before, +after:\n%s", diff)
 		}
 
-		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, Err: balancer.ErrThrottled}
+		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, Early: true, Err: balancer.ErrThrottled}
 		if diff := differ(want, w.watch(group1, podA, atA, true)); diff != "" {
 			t.Errorf("sighting during the trouble: -want, +got:\n%s", diff)
 		}
@@ -195,7 +195,7 @@ func TestReadBegunBeforeTheAddressDoesNotCount(t *testing.T) {
 		}
 
 		time.Sleep(10 * time.Second)
-		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}}
+		want := Sighting{Observed: true, Present: true, Health: gate.Health{State: gate.Healthy}, Early: true}
 		var second time.Time
 		w.do(func() { second = w.reads[group1][1] })
 
@@ -233,6 +233,23 @@ func TestPlacedFor(t *testing.T) {
 
 		if s := w.watch(group1, podA, atA, true); s.PlacedFor != "" {
 			t.Errorf("long ago, yet placed for %q", s.PlacedFor)
+		}
+	})
+}
+
+// TestEarlyReads: what a read says that began soon after a pod was first seen may be from before another process's calls.
+func TestEarlyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Healthy)
+		w.watch(group1, podA, atA, true)
+		time.Sleep(gate.Lag - 2*time.Second)
+		if s := w.watch(group1, podA, atA, true); !s.Observed || !s.Early {
+			t.Errorf("it may be of before: got %+v", s)
+		}
+		time.Sleep(4 * time.Second)
+		if s := w.watch(group1, podA, atA, true); s.Early {
+			t.Errorf("the lag has passed: got %+v", s)
 		}
 	})
 }
@@ -292,7 +309,7 @@ func TestSeenOtherwise(t *testing.T) {
 		w.set(group1, atB, gate.Healthy)
 		w.watch(group1, podA, atB, true)
 		time.Sleep(2 * time.Second)
-		want.SeenOtherwise = false
+		want.SeenOtherwise, want.Early = false, true
 		if diff := differ(want, w.watch(group1, podA, atB, true)); diff != "" {
 			t.Errorf("at another address, healthy at first sight: -want, +got:\n%s", diff)
 		}

@@ -57,6 +57,9 @@ type Sighting struct {
 	PlacedFor types.UID
 	// Removed: podgate took the target out of the subject, or may have, and no read surely shows what became of that.
 	Removed bool
+	// Early: the latest read began within the subject's lag after the pod was first seen, so that it may not show what
+	// another process did before.
+	Early bool
 	// FailingSince is when the first of the reads began that said in a row that the target
 	// is failing; zero when the latest did not. A failed read, or a long time without one,
 	// begins the count anew.

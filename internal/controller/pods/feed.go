@@ -61,7 +61,7 @@ func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gat
 	f.ReadAt, f.FailingSince = seen.ReadAt, seen.FailingSince
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = seen.Observed, seen.Present, seen.Health, seen.SeenOtherwise
 	f.Placed = seen.PlacedFor == e.pod.UID
-	f.Removed, f.Unreadable = seen.Removed, seen.Err != nil
+	f.Removed, f.Early, f.Unreadable = seen.Removed, seen.Early, seen.Err != nil
 	if !f.Present {
 		ref, _ := s.Subject.(balancer.Ref)
 		f.Health = r.drivers.Of(ref.Provider).Absent()
