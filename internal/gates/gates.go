@@ -8,6 +8,7 @@ package gates
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -158,50 +159,19 @@ func (k Kinds) Waiting(ctx context.Context, r client.Reader, owner types.Namespa
 // ToRelease lists the running pods with a closed gate that an owner which is being deleted feeds,
 // and nothing else but such owners: the gate is to be released while it is known why.
 func (k Kinds) ToRelease(ctx context.Context, in Cluster, owner types.NamespacedName) ([]types.NamespacedName, error) {
-	waiting, err := k.Waiting(ctx, in.Reader, owner)
-	if err != nil {
-		return nil, err
-	}
-
-	var left []types.NamespacedName
-	for _, key := range waiting {
-		held, err := k.held(ctx, in, key, owner)
-		if err != nil {
-			return nil, err
-		}
-		if held {
-			left = append(left, key)
-		}
-	}
-
-	return left, nil
-}
-
-// held reports whether a pod has a closed gate of which ToRelease speaks.
-func (k Kinds) held(ctx context.Context, in Cluster, key, owner types.NamespacedName) (bool, error) {
-	var pod corev1.Pod
-	if err := in.Reader.Get(ctx, key, &pod); err != nil {
-		return false, client.IgnoreNotFound(err)
-	}
-
-	for _, conditionType := range k.Of(&pod) {
-		if binding.IsTrue(&pod, corev1.PodConditionType(conditionType)) {
-			continue
+	var failed error
+	left, err := k.fed(ctx, in.Reader, owner, func(pod *corev1.Pod, conditionType string) bool {
+		if binding.IsTrue(pod, corev1.PodConditionType(conditionType)) {
+			return false
 		}
 
-		sources, _, err := k.Sources(ctx, in, &pod, conditionType)
-		if err != nil {
-			return false, err
-		}
-
+		sources, _, err := k.Sources(ctx, in, pod, conditionType)
+		failed = errors.Join(failed, err)
 		feeds := func(s Source) bool { return s.Owner == owner }
 		stays := func(s Source) bool { return s.Claim != gate.Releasing }
-		if slices.ContainsFunc(sources, feeds) && !slices.ContainsFunc(sources, stays) {
-			return true, nil
-		}
-	}
-
-	return false, nil
+		return slices.ContainsFunc(sources, feeds) && !slices.ContainsFunc(sources, stays)
+	})
+	return left, errors.Join(err, failed)
 }
 
 // fed lists the running pods for which holds is true of a gate that the owner may feed.
