@@ -27,6 +27,8 @@ type adapter struct {
 	gate string
 	// ownGates: every binding of the kind has a gate of its own, whatever its load balancer.
 	ownGates bool
+	// borrowed: the kind is another project's, and a cluster may lack its definition.
+	borrowed bool
 	// bind returns the Binding of an object of the kind.
 	bind func(client.Object) *Binding
 }
@@ -42,6 +44,17 @@ func Kinds() []client.Object {
 	var all []client.Object
 	for _, a := range adapters {
 		all = append(all, a.New())
+	}
+	return all
+}
+
+// Borrowed returns an empty object of each kind whose definition a cluster may lack.
+func Borrowed() []client.Object {
+	var all []client.Object
+	for _, a := range adapters {
+		if a.borrowed {
+			all = append(all, a.New())
+		}
 	}
 	return all
 }

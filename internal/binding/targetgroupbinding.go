@@ -21,7 +21,7 @@ import (
 
 // targetGroupBindings is AWS Load Balancer Controller's kind. Its bindings go by their own names.
 var targetGroupBindings = adapter{
-	name: "TargetGroupBinding", gate: elbv2.GatePrefix, ownGates: true,
+	name: "TargetGroupBinding", gate: elbv2.GatePrefix, ownGates: true, borrowed: true,
 	bind: func(o client.Object) *Binding { return Of(o.(*elbv2.TargetGroupBinding)) },
 	Kind: index.Kind{
 		New:     func() client.Object { return &elbv2.TargetGroupBinding{} },

@@ -82,9 +82,14 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	ctx, cancel := l.after(ctx, c.Linger)
 	defer cancel()
 
+	absent, err := newAbsentKinds(kube, scheme, log)
+	if err != nil {
+		return err
+	}
+
 	// Metrics and the webhook are served with the same certificate.
 	pair := &certificate.Keypair{}
-	o := options(scheme, log, c)
+	o := options(scheme, log, absent, c)
 	o.Metrics = newMetricsServer(c, pair)
 	o.WebhookServer = newWebhookServer(c, pair)
 	mgr, err := ctrlmanager.New(kube, o)
@@ -149,20 +154,20 @@ func addEverything(ctx context.Context, mgr ctrlmanager.Manager, pair *certifica
 	return mgr.AddHealthzCheck("ping", healthz.Ping)
 }
 
-func options(scheme *runtime.Scheme, log logr.Logger, c Config) ctrlmanager.Options {
+func options(scheme *runtime.Scheme, log logr.Logger, absent absentKinds, c Config) ctrlmanager.Options {
 	var namespaces map[string]cache.Config
 	if c.WatchNamespace != "" {
 		namespaces = map[string]cache.Config{c.WatchNamespace: {}}
 	}
 
 	return ctrlmanager.Options{
-		Scheme: scheme, Logger: log,
+		Scheme: scheme, Logger: log, MapperProvider: absent.mapper,
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces,
 			ByObject:          map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod(c.kinds())}},
 			// What is managed by whom is nobody's business here and half of every object.
 			DefaultTransform: cache.TransformStripManagedFields(),
-			NewInformer:      newInformer(log),
+			NewInformer:      newInformer(log, absent.wrap),
 		},
 		Client:                 client.Options{FieldOwner: name},
 		HealthProbeBindAddress: c.Listen.Health,

@@ -124,8 +124,11 @@ func notReady(address string) (end func(), err error) {
 // newInformer makes informers that are not blind for long after an outage of the API
 // server: client-go waits up to a minute between two attempts by then, and has no option
 // for it yet (kubernetes/kubernetes#136943).
-func newInformer(log logr.Logger) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
+func newInformer(log logr.Logger, wraps ...func(toolscache.ListerWatcher, runtime.Object) toolscache.ListerWatcher) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
 	return func(lw toolscache.ListerWatcher, o runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+		for _, wrap := range wraps {
+			lw = wrap(lw, o)
+		}
 		return toolscache.NewSharedIndexInformer(patient(lw, log.WithValues("type", fmt.Sprintf("%T", o))), o, resync, indexers)
 	}
 }

@@ -77,6 +77,7 @@ func TestEveryChoiceIsValid(t *testing.T) {
 		"Issuer":      {"--set", "certificates.mode=cert-manager,certificates.certManager.secretName=tls,certificates.certManager.issuerRef.name=ca,certificates.certManager.issuerRef.kind=ClusterIssuer"},
 		"Provided":    {"--set", "certificates.mode=provided"},
 		"Namespaced":  {"--set", "watchNamespace=shop"},
+		"LatticeOnly": {"--set", "targetGroupBindings=absent"},
 		"Monitored":   {"--set", "serviceMonitor.enabled=true,serviceMonitor.labels.release=prom,prometheusRule.enabled=true"},
 		"Closed": {"--set", "networkPolicy.enabled=true", "--set-json",
 			`networkPolicy={"metricsFrom":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}],"egress":[{"ports":[{"port":443}]}]}`},

@@ -186,6 +186,7 @@ func TestDefinitions(t *testing.T) {
 	}{
 		"Default":   {want: 2, kept: true},
 		"BesideLBC": {set: "crds.targetGroupBinding=false", want: 1, kept: true},
+		"NoneOfLBC": {set: "targetGroupBindings=absent", want: 1, kept: true},
 		"None":      {set: "crds.enabled=false"},
 		"NotKept":   {set: "crds.keep=false", want: 2},
 	}
