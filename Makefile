@@ -47,6 +47,12 @@ demo-haproxy: build images manifest cluster ## The same behind a real HAProxy ou
 	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
 		bin/experiment run --profile haproxy --runs ungated,gated,gated-prestop,drain --prestop 10 --grace-period 25 --json out/demo-haproxy.json --html out/demo-haproxy.html $(DEMO_FLAGS)
 
+.PHONY: demo-lattice
+demo-lattice: build images manifest cluster ## The same behind a simulated VPC Lattice: no gates, gates, gates and drain (out/demo-lattice.html).
+	$(call step,5,'Start a cluster and run the experiment')
+	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
+		bin/experiment run --profile lattice --runs ungated,gated,drain --json out/demo-lattice.json --html out/demo-lattice.html $(DEMO_FLAGS)
+
 .PHONY: test
 test: tools cluster lint verify unit mutate mutants model smoke ## Lint, generated code, unit and API-server tests, mutations, mutants, random schedules, one rollout on the real cluster.
 
