@@ -196,10 +196,10 @@ func (w *world) removeManifest() {
 	})
 }
 
-// variables are the credentials as a Deployment has them.
+// variables are the environment as a Deployment has them.
 func (w *world) variables() []map[string]string {
 	var all []map[string]string
-	for name, value := range w.credentials() {
+	for name, value := range w.environment() {
 		all = append(all, map[string]string{"name": name, "value": value})
 	}
 	return all

@@ -26,12 +26,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// bindingObject is the TargetGroupBinding as it stands.
+// bindingObject is the binding as it stands.
 func (s *service) bindingObject(ctx context.Context) (*unstructured.Unstructured, error) {
+	kind := schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBinding"}
+	if s.app.LatticeARN != "" {
+		kind = schema.GroupVersionKind{Group: "podgate.dev", Version: "v1alpha1", Kind: "TargetBinding"}
+	}
+
 	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBinding"})
+	u.SetGroupVersionKind(kind)
 	if err := s.cluster.Get(ctx, client.ObjectKey{Namespace: s.app.Namespace, Name: s.app.Name}, u); err != nil {
-		return nil, fmt.Errorf("get TargetGroupBinding %s: %w", s.app.Name, err)
+		return nil, fmt.Errorf("get %s %s: %w", kind.Kind, s.app.Name, err)
 	}
 	return u, nil
 }

@@ -17,6 +17,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podgate/podgate/api/gwc"
 )
 
 // gateStep is what a user saw of a pod's gate at one time.
@@ -42,11 +44,19 @@ type gateWatch struct {
 // tableType asks for what kubectl asks for.
 const tableType = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
+// gateType is the condition type of the application's gate: VPC Lattice has one for all of a pod's groups.
+func (s *service) gateType() corev1.PodConditionType {
+	if s.app.LatticeARN != "" {
+		return gwc.Gate
+	}
+	return corev1.PodConditionType("target-health.elbv2.k8s.aws/" + s.app.Name)
+}
+
 func (s *service) watchGates() *gateWatch {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.ctx)
 	w := &gateWatch{
-		kind: corev1.PodConditionType("target-health.elbv2.k8s.aws/" + s.app.Name), cancel: cancel,
+		kind: s.gateType(), cancel: cancel,
 		done: make(chan struct{}), steps: map[string][]gateStep{},
 	}
 

@@ -38,7 +38,7 @@ func (s *service) underLoadWith(change func(*load.Generator)) load.Summary {
 // after, and returns what became of them.
 func (s *service) loaded(perSecond int, change func(*load.Generator)) load.Summary {
 	s.t.Helper()
-	return s.loadedBy(load.Config{URL: s.lb.URL, Rate: float64(perSecond)}, change)
+	return s.loadedBy(load.Config{URL: s.lb.URL, Host: s.lb.Host, Rate: float64(perSecond)}, change)
 }
 
 // loadedBy is loaded for another kind of load.

@@ -27,7 +27,12 @@ const faultRate = 100
 
 // drainRouting is how long the load balancer sends requests to a target after its API
 // said draining, unscaled.
-const drainRouting = 17 * time.Second
+func (s *service) drainRouting() time.Duration {
+	if s.group.Lattice {
+		return 5 * time.Second
+	}
+	return 17 * time.Second
+}
 
 // underFault sends requests while change breaks something and until everything is as it
 // should be by itself, and asserts what holds whatever breaks: no request is lost but
@@ -147,7 +152,7 @@ func (s *service) inTime(p env.PodHistory, accepted time.Time) bool {
 		return false
 	}
 	drained := p.Terminating.Add(time.Duration(s.app.PrestopSeconds) * time.Second)
-	return !accepted.Add(s.scaled(drainRouting)).After(drained)
+	return !accepted.Add(s.scaled(s.drainRouting())).After(drained)
 }
 
 // notice is how long the load balancer goes on sending requests to a dead pod, by its
@@ -157,7 +162,7 @@ func (s *service) notice(l loss) time.Duration {
 	h := s.group.HealthCheck
 	limit := time.Duration((h.Unhealthy+1)*h.Interval+h.Timeout) * time.Second
 	if !l.accepted.IsZero() && l.accepted.Before(l.last) {
-		limit += drainRouting
+		limit += s.drainRouting()
 	}
 	return s.scaled(limit)
 }

@@ -84,12 +84,22 @@ func (w *world) balance(a env.App, o env.TargetGroupOptions) *service {
 	s.lb, err = w.sim.CreateLoadBalancer(w.ctx, o)
 	w.must(err)
 	s.app.TargetGroupARN = s.lb.TargetGroupARN
+	if o.Lattice {
+		s.app.TargetGroupARN, s.app.LatticeARN = "", s.lb.TargetGroupARN
+	}
 	w.t.Cleanup(s.remove)
 	return s
 }
 
 // join makes the namespace, the Service and the binding, and waits until the webhook knows them.
 func (s *service) join() {
+	s.t.Helper()
+	s.enter()
+	s.must(env.WaitInjected(s.ctx, s.cluster, s.app))
+}
+
+// enter makes the namespace, the Service and the binding, and watches the pods.
+func (s *service) enter() {
 	s.t.Helper()
 	s.t.Cleanup(s.explainFailure)
 	s.must(s.app.ApplyWiring(s.ctx, s.cluster))
@@ -99,7 +109,6 @@ func (s *service) join() {
 	s.t.Cleanup(s.pods.Stop)
 	s.gates = s.watchGates()
 	s.t.Cleanup(s.gates.stop)
-	s.must(env.WaitInjected(s.ctx, s.cluster, s.app))
 }
 
 // deploy wires an application, creates its pods and waits until requests reach them all.
@@ -198,7 +207,7 @@ func addresses(pods []env.PodHistory) map[string]bool {
 	return all
 }
 
-// transitions are those of the service's targets.
+// transitions are those of the service's targets, with states as ELBv2 spells them: VPC Lattice has capitals.
 func (s *service) transitions(ctx context.Context) ([]awssim.Transition, error) {
 	all, err := s.sim.Transitions(ctx, 0)
 	if err != nil {
@@ -207,6 +216,7 @@ func (s *service) transitions(ctx context.Context) ([]awssim.Transition, error) 
 	var some []awssim.Transition
 	for _, t := range all {
 		if t.TargetGroupARN == s.lb.TargetGroupARN {
+			t.From, t.To = strings.ToLower(t.From), strings.ToLower(t.To)
 			some = append(some, t)
 		}
 	}

@@ -58,6 +58,8 @@ type world struct {
 	sim       *env.Simulator
 	// timeScale is how many times faster than the wall the load balancer's clocks run.
 	timeScale float64
+	// lattice switches on the webhook's entry for VPC Lattice.
+	lattice bool
 }
 
 // in is the same world for a subtest.
@@ -79,6 +81,8 @@ type options struct {
 	podgate []string
 	// timeout bounds the test; testTimeout when zero.
 	timeout time.Duration
+	// lattice switches on the webhook's entry for VPC Lattice.
+	lattice bool
 }
 
 // scaled makes the load balancer's clocks run four times faster than the wall: a preStop
@@ -103,7 +107,7 @@ func simulate(t *testing.T, o options) *world {
 	timeout := cmp.Or(o.timeout, testTimeout)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), timeout, fmt.Errorf("the test took longer than %s", timeout))
 	t.Cleanup(cancel)
-	w := &world{t: t, ctx: ctx, timeScale: max(o.timeScale, 1)}
+	w := &world{t: t, ctx: ctx, timeScale: max(o.timeScale, 1), lattice: o.lattice}
 
 	var err error
 	w.cluster, err = env.Connect("")
@@ -131,7 +135,7 @@ func (w *world) install(flags []string) {
 	w.t.Helper()
 	m, err := env.ReadManifest(manifestFile)
 	w.must(err)
-	w.must(m.SetEnv(w.credentials()))
+	w.must(m.SetEnv(w.environment()))
 	for _, d := range m.OfKind("Deployment") {
 		w.must(setArgs(d, flags))
 	}
@@ -139,15 +143,19 @@ func (w *world) install(flags []string) {
 	w.waitPodgateAlone()
 }
 
-// credentials are the environment in which podgate calls the simulator for AWS.
-func (w *world) credentials() map[string]string {
-	return map[string]string{
+// environment is podgate's: how it calls the simulator for AWS, and the webhook's switch.
+func (w *world) environment() map[string]string {
+	all := map[string]string{
 		"AWS_ENDPOINT_URL":          w.sim.Endpoint,
 		"AWS_REGION":                region,
 		"AWS_ACCESS_KEY_ID":         env.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY":     env.SecretAccessKey,
 		"AWS_EC2_METADATA_DISABLED": "true",
 	}
+	if w.lattice {
+		all["WEBHOOK_ENABLED"] = "true"
+	}
+	return all
 }
 
 func setArgs(d *unstructured.Unstructured, flags []string) error {
