@@ -78,7 +78,7 @@ func twoGroups(w *world) {
 	s.bindLattice("second", other.TargetGroupARN)
 
 	s.apply()
-	s.waitStates("healthy", app.Replicas)
+	s.waitAll("healthy", app.Replicas)
 	s.waitGate("False", "Unhealthy", "second")
 	s.explains(s.alive()[0].Name, "is not Ready", string(s.gateType()), "second")
 	histories, err := s.gates.histories()
@@ -97,13 +97,10 @@ func twoGroups(w *world) {
 // bindLattice binds the application's Service to another group of VPC Lattice.
 func (s *service) bindLattice(name, arn string) {
 	s.t.Helper()
-	b := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
+	b := s.ownBinding(s.app.Namespace, name)
+	b.Object["spec"] = map[string]any{
 		"serviceRef": map[string]any{"name": s.app.Name, "port": int64(80)}, "lattice": map[string]any{"targetGroupARN": arn},
-	}}}
-	b.SetAPIVersion("podgate.dev/v1alpha1")
-	b.SetKind("TargetBinding")
-	b.SetNamespace(s.app.Namespace)
-	b.SetName(name)
+	}
 	s.must(s.cluster.Create(s.ctx, b))
 	s.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), cleanupTimeout)
@@ -125,8 +122,18 @@ func (s *service) bindLattice(name, arn string) {
 	})
 }
 
-// waitStates waits until the group has so many targets in a state, and no others.
-func (s *service) waitStates(state string, n int) {
+// ownBinding is a TargetBinding without a spec.
+func (*world) ownBinding(namespace, name string) *unstructured.Unstructured {
+	b := &unstructured.Unstructured{Object: map[string]any{}}
+	b.SetAPIVersion("podgate.dev/v1alpha1")
+	b.SetKind("TargetBinding")
+	b.SetNamespace(namespace)
+	b.SetName(name)
+	return b
+}
+
+// waitAll waits until the group has so many targets in a state, and no others.
+func (s *service) waitAll(state string, n int) {
 	s.t.Helper()
 	s.eventually(fmt.Sprintf("%d targets to be %s", n, state), func(ctx context.Context) (bool, error) {
 		states, err := s.states(ctx, awssim.ClockAPI)
@@ -169,7 +176,7 @@ func unusedLattice(w *world) {
 	s := w.wire(app, group)
 	s.apply()
 	s.waitGate("False", "Unused", "")
-	s.explains(s.alive()[0].Name, "is not Ready", "False, Unused", "podgate.dev/on-unused: Open")
+	s.explains(s.alive()[0].Name, "is not Ready", "False, Unused", "onUnused: Open")
 
 	s.app.Annotations = map[string]string{"podgate.dev/on-unused": "Open"}
 	s.must(s.app.ApplyWiring(s.ctx, s.cluster))

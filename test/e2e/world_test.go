@@ -83,6 +83,8 @@ type options struct {
 	timeout time.Duration
 	// lattice switches on the webhook's entry for VPC Lattice.
 	lattice bool
+	// region that AWS is simulated in; region when empty.
+	region string
 }
 
 // scaled makes the load balancer's clocks run four times faster than the wall: a preStop
@@ -115,7 +117,7 @@ func simulate(t *testing.T, o options) *world {
 	w.clientset, err = kubernetes.NewForConfig(w.cluster.Config)
 	w.must(err)
 	w.sim, err = env.StartSimulator(ctx, env.SimulatorOptions{
-		Binary: simulatorBinary, Listen: node + ":4566", DataAddress: node, Region: region, Profile: cmp.Or(o.profile, "alb"),
+		Binary: simulatorBinary, Listen: node + ":4566", DataAddress: node, Region: cmp.Or(o.region, region), Profile: cmp.Or(o.profile, "alb"),
 		RoutingDelay: -1, TimeScale: o.timeScale, Args: o.simulator,
 	})
 
@@ -147,7 +149,7 @@ func (w *world) install(flags []string) {
 func (w *world) environment() map[string]string {
 	all := map[string]string{
 		"AWS_ENDPOINT_URL":          w.sim.Endpoint,
-		"AWS_REGION":                region,
+		"AWS_REGION":                w.sim.Region,
 		"AWS_ACCESS_KEY_ID":         env.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY":     env.SecretAccessKey,
 		"AWS_EC2_METADATA_DISABLED": "true",

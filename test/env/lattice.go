@@ -85,7 +85,7 @@ func createLatticeGroup(ctx context.Context, client *vpclattice.Client, o Target
 	}
 
 	made, err := client.CreateTargetGroup(ctx, &vpclattice.CreateTargetGroupInput{
-		Name: &o.Name, Type: types.TargetGroupTypeIp,
+		Name: &o.Name, Type: types.TargetGroupTypeIp, Tags: o.Tags,
 		Config: &types.TargetGroupConfig{
 			Protocol: types.TargetGroupProtocolHttp, Port: aws.Int32(latticePort), VpcIdentifier: aws.String(vpc), HealthCheck: check,
 		},

@@ -77,7 +77,9 @@ type TargetGroupOptions struct {
 	// Unused makes the group alone, which nothing forwards to; of VPC Lattice only.
 	Unused bool
 	// Unchecked has health checks off; of VPC Lattice only.
-	Unchecked   bool
+	Unchecked bool
+	// Tags of the group; of VPC Lattice only.
+	Tags        map[string]string
 	HealthCheck HealthCheck
 	// DeregistrationDelay in seconds.
 	DeregistrationDelay int
