@@ -7,10 +7,12 @@ package e2e
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +32,8 @@ const exampleNamespace = "example-ns"
 
 // TestLatticeReference types what users of AWS Gateway API Controller type to get its readiness gate, and sees what they
 // see: the namespace with its label, no gate before the webhook is enabled, READINESS GATES 0/1 and then 1/1, the reason
-// in the pod's YAML, and the webhook's objectSelector edited by hand, which a restart of podgate does not undo.
+// in the pod's YAML, the error at the start while the Secret webhook-cert is empty, and the webhook's objectSelector edited
+// by hand, which a restart of podgate does not undo.
 func TestLatticeReference(t *testing.T) {
 	o := latticeOptions()
 	o.lattice = false
@@ -60,6 +63,7 @@ func TestLatticeReference(t *testing.T) {
 	w.types("kubectl -n example-ns get pod -o yaml | grep -A1 -B5 'type: application-networking.k8s.aws/pod-readiness-gate'",
 		console.Anything, "reason: Healthy", `status: "True"`, "type: application-networking.k8s.aws/pod-readiness-gate", console.Anything)
 
+	s.provideSecret()
 	s.editSelector()
 	s.assertSelected()
 	w.restartPodgate()
@@ -103,6 +107,44 @@ func (w *world) types(command string, shown ...string) {
 			w.t.Fatalf("$ %s\n%v, printed:\n%s\nwant:\n%s", command, err, out, strings.Join(shown, "\n"))
 		}
 	}
+}
+
+// provideSecret makes the Secret webhook-cert as it is in a manifest that nobody has patched, without a certificate: podgate
+// does not start with it, and says why. With what the script makes it starts and serves that, and without the Secret its
+// own again.
+func (s *service) provideSecret() {
+	s.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: podgateNamespace, Name: "webhook-cert"}, Type: corev1.SecretTypeTLS}
+	secret.Data = map[string][]byte{"ca.crt": []byte("\n"), "tls.crt": []byte("\n"), "tls.key": []byte("\n")}
+	s.must(s.cluster.Create(s.ctx, secret))
+	remove := func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), cleanupTimeout)
+		defer cancel()
+		if err := client.IgnoreNotFound(s.cluster.Delete(ctx, secret)); err != nil {
+			s.t.Errorf("clean up: %v", err)
+		}
+	}
+	s.t.Cleanup(remove)
+
+	s.restartPodgate()
+	s.eventually("a replica that does not start to say why", func(ctx context.Context) (bool, error) {
+		pods, err := s.podgatePods(ctx)
+		return slices.ContainsFunc(pods, func(p corev1.Pod) bool {
+			said := s.log(ctx, p.Name, false) + s.log(ctx, p.Name, true)
+			return strings.Contains(said, "tls: failed to find any PEM data in certificate input") && strings.Contains(said, "webhook-cert")
+		}), err
+	})
+
+	s.types("scripts/gen-webhook-secret.sh podgate-system | kubectl apply -f -", console.Anything, "secret/webhook-cert configured")
+	s.restartPodgate()
+	s.waitPodgateAlone()
+	offered := func(c *x509.Certificate) bool { return c.Issuer.CommonName == "podgate-webhook-ca" }
+	s.waitServed("the Secret's certificate", offered)
+	s.must(env.WaitInjected(s.ctx, s.cluster, s.app))
+
+	remove()
+	s.waitServed("their own certificate", func(c *x509.Certificate) bool { return !offered(c) })
+	s.must(env.WaitInjected(s.ctx, s.cluster, s.app))
 }
 
 // editSelector opens the webhook's configuration as kubectl edit does, in an editor that gives the entry for VPC Lattice an
