@@ -259,7 +259,7 @@ func (c *canvas) grid(top, bottom float64) {
 	}
 	for t := math.Ceil(c.begin/step) * step; t <= c.end; t += step {
 		c.line(c.x(t), top, c.x(t), bottom, "grid")
-		c.text(c.x(t), bottom+14, "middle", "tick", fmt.Sprintf("%g", t))
+		c.text(c.x(t), bottom+14, "middle", "tick", fmt.Sprintf("%g", t+0)) // there is a -0
 	}
 	c.text(gutter-10, bottom+14, "end", "tick", "seconds")
 }
