@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"regexp"
@@ -15,7 +16,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/vpclattice"
 	"github.com/aws/aws-sdk-go-v2/service/vpclattice/types"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/gwc"
@@ -34,7 +37,10 @@ func TestLatticePage(t *testing.T) {
 	o := latticeOptions()
 	o.region = "us-east-1"
 	w := start(t, o)
-	named, filled := w.deployPlain("web"), w.deployPlain("api")
+	named, filled := plain("web"), plain("api")
+	w.t.Cleanup(func() { w.removePlain(named, filled) })
+	w.deployPlain(named)
+	w.deployPlain(filled)
 
 	group := latticeGroup()
 	group.Name = "web"
@@ -59,25 +65,32 @@ func TestLatticePage(t *testing.T) {
 	}
 }
 
-// deployPlain deploys an application of one pod in the page's namespace, without a binding.
-func (w *world) deployPlain(name string) env.App {
-	w.t.Helper()
-	a := env.App{Namespace: "shop", Name: name, Image: imageV1, Replicas: 1, MaxSurge: "0", MaxUnavailable: "1"}
-	w.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), cleanupTimeout)
-		defer cancel()
-		b := w.ownBinding(a.Namespace, a.Name)
-		for _, err := range []error{client.IgnoreNotFound(w.cluster.Delete(ctx, b)), a.Delete(ctx, w.cluster)} {
-			if err != nil {
-				w.t.Errorf("clean up: %v", err)
-			}
-		}
-	})
+// plain is an application of one pod in the page's namespace, without a binding.
+func plain(name string) env.App {
+	return env.App{Namespace: "shop", Name: name, Image: imageV1, Replicas: 1, MaxSurge: "0", MaxUnavailable: "1"}
+}
 
+func (w *world) deployPlain(a env.App) {
+	w.t.Helper()
 	w.must(a.ApplyWiring(w.ctx, w.cluster))
 	w.must(a.ApplyDeployment(w.ctx, w.cluster))
 	w.must(w.cluster.WaitDeployment(w.ctx, a.Namespace, a.Name))
-	return a
+}
+
+// removePlain takes applications of one namespace away: all Deployments go before any of them is waited for.
+func (w *world) removePlain(all ...env.App) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), cleanupTimeout)
+	defer cancel()
+	var errs []error
+	for _, a := range all {
+		deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name}}
+		for _, o := range []client.Object{w.ownBinding(a.Namespace, a.Name), deployment} {
+			errs = append(errs, client.IgnoreNotFound(w.cluster.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground))))
+		}
+	}
+	if err := errors.Join(append(errs, all[0].Delete(ctx, w.cluster))...); err != nil {
+		w.t.Errorf("clean up: %v", err)
+	}
 }
 
 // follow applies the manifests of a page and types its commands, in their order, once podgate serves the manifests'
