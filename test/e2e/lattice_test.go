@@ -178,8 +178,7 @@ func unusedLattice(w *world) {
 	s.waitGate("False", "Unused", "")
 	s.explains(s.alive()[0].Name, "is not Ready", "False, Unused", "onUnused: Open")
 
-	s.app.Annotations = map[string]string{"podgate.dev/on-unused": "Open"}
-	s.must(s.app.ApplyWiring(s.ctx, s.cluster))
+	s.kubectl("-n", s.app.Namespace, "patch", "targetbinding", s.app.Name, "--type=merge", "-p", `{"spec":{"gate":{"onUnused":"Open"}}}`)
 	s.must(s.cluster.WaitDeployment(s.ctx, s.app.Namespace, s.app.Name))
 }
 
