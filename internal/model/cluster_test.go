@@ -7,7 +7,6 @@ package model
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,12 +14,10 @@ import (
 	"strconv"
 	"time"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,7 +32,10 @@ var errDown = errors.New("the API server does not answer")
 // kind is one sort of objects: what is stored, and what the engine's cache holds of it.
 type kind struct {
 	stored map[string]client.Object
+	// cached is never changed but replaced, so that what was seen of it can be kept.
 	cached map[string]client.Object
+	// items is the list of what is cached, as it is given out; nil until somebody asks.
+	items any
 	// order is the stored names in the order of their creation.
 	order    []string
 	handlers []toolscache.ResourceEventHandler
@@ -49,6 +49,8 @@ type cluster struct {
 	born    time.Time
 	version int
 	changes int
+	list    []*corev1.Pod // the pods when changes was listed
+	listed  int
 	kinds   map[string]*kind
 	epoch   int
 	lag     time.Duration // the most that a watch event takes
@@ -133,6 +135,7 @@ func (c *cluster) send(k *kind, o client.Object, gone bool) {
 // deliver updates the cache and tells its listeners. They read the cache, so the lock is let go.
 func (c *cluster) deliver(k *kind, o client.Object, gone bool) {
 	old := k.cached[o.GetName()]
+	k.cached, k.items = maps.Clone(k.cached), nil
 	if gone {
 		delete(k.cached, o.GetName())
 	} else {
@@ -164,14 +167,17 @@ func (c *cluster) deliver(k *kind, o client.Object, gone bool) {
 func (c *cluster) relist() {
 	c.epoch++
 	for _, k := range c.kinds {
-		k.cached, k.handlers, k.last = map[string]client.Object{}, nil, time.Time{}
-		for name, o := range k.stored {
-			k.cached[name] = o
-		}
+		k.cached, k.items, k.handlers, k.last = maps.Clone(k.stored), nil, nil, time.Time{}
 	}
 }
 
-func (c *cluster) pods() []*corev1.Pod { return all[*corev1.Pod](c, "pod") }
+// pods lists the pods; the list is for reading.
+func (c *cluster) pods() []*corev1.Pod {
+	if c.listed != c.changes {
+		c.listed, c.list = c.changes, all[*corev1.Pod](c, "pod")
+	}
+	return c.list
+}
 
 func all[T client.Object](c *cluster, name string) []T {
 	var found []T
@@ -225,24 +231,30 @@ func (k kube) Get(ctx context.Context, key client.ObjectKey, into client.Object,
 func (k kube) List(ctx context.Context, into client.ObjectList, _ ...client.ListOption) error {
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()
-	cached := k.w.kinds[kindOf(into)].cached
-	if kindOf(into) == "pod" {
-		k.w.lookedAt(ctx, cached)
-	}
-
-	for _, name := range slices.Sorted(maps.Keys(cached)) {
-		o := cached[name]
-		switch l := into.(type) {
-		case *corev1.PodList:
-			l.Items = append(l.Items, *o.(*corev1.Pod))
-		case *corev1.ServiceList:
-			l.Items = append(l.Items, *o.(*corev1.Service))
-		case *elbv2.TargetGroupBindingList:
-			l.Items = append(l.Items, *o.(*elbv2.TargetGroupBinding))
-		}
+	kind := k.w.kinds[kindOf(into)]
+	switch l := into.(type) {
+	case *corev1.PodList:
+		k.w.lookedAt(ctx, kind.cached)
+		l.Items = listed(kind, func(o *corev1.Pod) corev1.Pod { return *o })
+	case *corev1.ServiceList:
+		l.Items = listed(kind, func(o *corev1.Service) corev1.Service { return *o })
+	case *elbv2.TargetGroupBindingList:
+		l.Items = listed(kind, func(o *elbv2.TargetGroupBinding) elbv2.TargetGroupBinding { return *o })
 	}
 
 	return nil
+}
+
+// listed gives a kind's cached objects by their names. The items are made once for what is cached.
+func listed[P client.Object, T any](k *kind, of func(P) T) []T {
+	if k.items == nil {
+		items := make([]T, 0, len(k.cached))
+		for _, name := range slices.Sorted(maps.Keys(k.cached)) {
+			items = append(items, of(k.cached[name].(P)))
+		}
+		k.items = items
+	}
+	return slices.Clip(k.items.([]T))
 }
 
 // Patch implements client.Writer.
@@ -314,19 +326,10 @@ func (k kube) apply(o client.Object, data []byte, status bool) error {
 		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), nil)
 	}
 
-	before, err := json.Marshal(old)
-	if err != nil {
-		return err
-	}
-
 	switch old := old.(type) {
 	case *corev1.Pod:
-		after, err := strategicpatch.StrategicMergePatch(before, data, corev1.Pod{})
+		next, err := patchedPod(old, data)
 		if err != nil {
-			return err
-		}
-		next := &corev1.Pod{}
-		if err := json.Unmarshal(after, next); err != nil {
 			return err
 		}
 		k.w.put(next)
@@ -335,22 +338,9 @@ func (k kube) apply(o client.Object, data []byte, status bool) error {
 		next.DeepCopyInto(o.(*corev1.Pod))
 
 	case *elbv2.TargetGroupBinding:
-		after, err := jsonpatch.MergePatch(before, data)
+		next, err := patchedBinding(old, data, status)
 		if err != nil {
 			return err
-		}
-
-		next := &elbv2.TargetGroupBinding{}
-		if err := json.Unmarshal(after, next); err != nil {
-			return err
-		}
-
-		if status {
-			meta := old.DeepCopy()
-			meta.Status = next.Status
-			next = meta
-		} else {
-			next.Status = old.Status
 		}
 
 		next.DeepCopyInto(o.(*elbv2.TargetGroupBinding))
@@ -365,20 +355,6 @@ func (k kube) apply(o client.Object, data []byte, status bool) error {
 	}
 
 	return nil
-}
-
-type pins struct {
-	UID             types.UID `json:"uid"`
-	ResourceVersion string    `json:"resourceVersion"`
-}
-
-// pinned gives the preconditions that a patch carries.
-func pinned(data []byte) pins {
-	var p struct {
-		Metadata pins `json:"metadata"`
-	}
-	_ = json.Unmarshal(data, &p)
-	return p.Metadata
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

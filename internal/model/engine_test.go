@@ -8,6 +8,7 @@ package model
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"sync"
@@ -18,11 +19,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
 
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -108,8 +112,21 @@ func (w *world) stopEngine() {
 	w.relist()
 }
 
-// Add implements manager.Manager.
-func (e *engine) Add(r ctrlmanager.Runnable) error { e.runs = append(e.runs, r); return nil }
+// Add implements manager.Manager. A controller gets the same queue without metrics, whose clock would wake up the world twice
+// a second for nothing. What controller-runtime gives out as a controller hides the field.
+func (e *engine) Add(r ctrlmanager.Runnable) error {
+	if c := reflect.ValueOf(r); c.Kind() == reflect.Pointer && c.Elem().Kind() == reflect.Struct {
+		if field := c.Elem().FieldByName("NewQueue"); field.IsValid() {
+			field.Set(reflect.ValueOf(quietQueue))
+		}
+	}
+	e.runs = append(e.runs, r)
+	return nil
+}
+
+func quietQueue(_ string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	return priorityqueue.New("", func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limiter })
+}
 
 // GetLogger implements manager.Manager.
 func (e *engine) GetLogger() logr.Logger { return logr.Discard() }

@@ -53,6 +53,10 @@ type kubelet struct {
 	// deployments by color.
 	replicas map[string]int
 	revision map[string]int
+	// The Deployments, when they were last looked at, and when they are to be next; zero when there is nothing to be seen.
+	seen     deployments
+	deployed time.Time
+	deploys  time.Time
 	surge    int
 	grace    time.Duration
 	preStop  time.Duration
@@ -332,12 +336,37 @@ func (k *kubelet) end(uid types.UID) {
 	})
 }
 
+// deployments is all that rolling updates depend on.
+type deployments struct {
+	changes       int // of the cluster
+	blue, green   int
+	blueRevision  int
+	greenRevision int
+}
+
+func (k *kubelet) deployments() deployments {
+	return deployments{k.w.changes, k.replicas["blue"], k.replicas["green"], k.revision["blue"], k.revision["green"]}
+}
+
 // deploy is the Deployments' clock: a rolling update by readiness that is never below the wanted number.
 func (k *kubelet) deploy() {
+	k.seen, k.deployed, k.deploys = k.deployments(), time.Now(), time.Time{}
 	for _, color := range []string{"blue", "green"} {
 		k.roll(color)
 	}
-	k.w.after(700*time.Millisecond, k.deploy)
+}
+
+// deploysAt gives when that clock beats next. A beat that finds all as the one before left it would do nothing, so it is left out.
+func (k *kubelet) deploysAt() (at time.Time, due bool) {
+	const beat = 700 * time.Millisecond
+	if k.deployments() == k.seen {
+		return time.Time{}, false
+	}
+	if k.deploys.IsZero() {
+		over := max(0, time.Since(k.deployed)-1) / beat
+		k.deploys = k.deployed.Add((over + 1) * beat)
+	}
+	return k.deploys, true
 }
 
 func (k *kubelet) roll(color string) {

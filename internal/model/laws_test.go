@@ -8,7 +8,6 @@ package model
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,7 +122,7 @@ func groupOf(binding string) string { return "arn:" + strings.TrimSuffix(binding
 // lookedAt notes what a reconciliation sees of the cluster.
 func (c *checker) lookedAt(ctx context.Context, pods map[string]client.Object) {
 	if id := controller.ReconcileIDFromContext(ctx); id != "" {
-		c.looks[id] = look{time.Now(), maps.Clone(pods)}
+		c.looks[id] = look{time.Now(), pods}
 	}
 }
 
@@ -139,6 +138,18 @@ func (c *checker) look(ctx context.Context) look {
 func (l look) shows(pod *corev1.Pod, t gate.Target) bool {
 	seen, _ := l.pods[pod.Name].(*corev1.Pod)
 	return seen != nil && seen.UID == pod.UID && seen.Status.PodIP == t.Addr.String()
+}
+
+// target gives a pod's target as it was seen. A pod that moves has no address for a while, and podgate learns it late.
+func (l look) target(pod *corev1.Pod, of *life) gate.Target {
+	t := of.target()
+	if !t.Addr.IsValid() {
+		t.Addr = of.was
+	}
+	if !l.shows(pod, t) {
+		return of.target()
+	}
+	return t
 }
 
 // answers are what podgate may have gone by, the latest first.

@@ -106,9 +106,9 @@ func (l *loadBalancer) checkRow(g *group, t gate.Target) {
 	}
 
 	if who := l.w.answers(t); who != "" || t == elsewhere {
-		r.passed, r.failed, r.checked = r.passed+1, 0, who
+		r.passed, r.failed, r.checked = min(r.passed+1, threshold), 0, who
 	} else {
-		r.passed, r.failed = 0, r.failed+1
+		r.passed, r.failed = 0, min(r.failed+1, threshold)
 	}
 
 	switch {
@@ -125,6 +125,9 @@ func (l *loadBalancer) checkRow(g *group, t gate.Target) {
 
 // keep remembers what the group is now, for answers that lag.
 func (g *group) keep() {
+	if n := len(g.past); n > 0 && maps.Equal(g.past[n-1].rows, g.rows) {
+		return
+	}
 	g.past = append(g.past, moment{time.Now(), maps.Clone(g.rows)})
 	if len(g.past) > 60 {
 		g.past = slices.Clone(g.past[len(g.past)-30:])

@@ -101,9 +101,13 @@ func (w *world) run(d time.Duration) {
 	end := time.Now().Add(d)
 	for !w.t.Failed() {
 		w.mu.Lock()
-		next := end
-		if len(w.agenda) > 0 && w.agenda[0].at.Before(end) {
-			next = w.agenda[0].at
+		next, run := end, func() {}
+		if len(w.agenda) > 0 && w.agenda[0].at.Before(next) {
+			next, run = w.agenda[0].at, func() { heap.Pop(&w.agenda).(entry).run() }
+		}
+
+		if at, due := w.deploysAt(); due && at.Before(next) {
+			next, run = at, w.deploy
 		}
 
 		if !next.After(time.Now()) {
@@ -111,7 +115,7 @@ func (w *world) run(d time.Duration) {
 				w.mu.Unlock()
 				return
 			}
-			heap.Pop(&w.agenda).(entry).run()
+			run()
 			w.mu.Unlock()
 			synctest.Wait()
 			w.mu.Lock()
