@@ -49,7 +49,7 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 			continue
 		}
 
-		t := l.target()
+		t := seen.target(pod, l)
 		r, there := rows[t]
 		healthy := r.state == gate.Healthy || known.may(t, gate.Healthy)
 		ready := is(pod, corev1.ContainersReady) && !l.out || c.news(l.unready) || c.news(l.outSince)
