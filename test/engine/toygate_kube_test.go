@@ -29,10 +29,16 @@ func (c *cluster) withToy() {
 // toyPod makes a pod with the toy's gate, whose containers are ready.
 func (c *cluster) toyPod(name, ip string) *corev1.Pod {
 	c.Helper()
+	return c.carrier(name, ip, gatestest.ToyGate)
+}
+
+// carrier makes a pod of the Service web with a gate, whose containers are ready.
+func (c *cluster) carrier(name, ip string, gate corev1.PodConditionType) *corev1.Pod {
+	c.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns, Labels: map[string]string{"app": "web"}},
 		Spec: corev1.PodSpec{
-			NodeName: "node", ReadinessGates: []corev1.PodReadinessGate{{ConditionType: gatestest.ToyGate}},
+			NodeName: "node", ReadinessGates: []corev1.PodReadinessGate{{ConditionType: gate}},
 			Containers: []corev1.Container{{Name: "app", Image: "app"}},
 		},
 	}
@@ -52,11 +58,17 @@ func (c *cluster) scriptOf(arn, ip, state string) {
 // toyGate reads the condition of a pod's gate of the toy; its zero value when there is none.
 func (c *cluster) toyGate(pod string) corev1.PodCondition {
 	c.Helper()
+	return c.condition(pod, gatestest.ToyGate)
+}
+
+// condition reads a pod's condition; its zero value when there is none.
+func (c *cluster) condition(pod string, conditionType corev1.PodConditionType) corev1.PodCondition {
+	c.Helper()
 	var p corev1.Pod
 	if err := c.kube.Get(c.Context(), types.NamespacedName{Namespace: c.ns, Name: pod}, &p); err != nil {
 		c.Fatal(err)
 	}
-	if cond := binding.Condition(&p, gatestest.ToyGate); cond != nil {
+	if cond := binding.Condition(&p, conditionType); cond != nil {
 		return *cond
 	}
 	return corev1.PodCondition{}
