@@ -219,17 +219,20 @@ func (in *Installation) off(ctx context.Context, r client.Reader, reviews profil
 
 	for _, c := range d.Spec.Template.Spec.Containers {
 		for _, e := range c.Env {
-			if e.Name != manager.SwitchVariable {
-				continue
-			}
-			// What comes from elsewhere is not known here.
-			if on, err := manager.SwitchedOn(e.Value); e.ValueFrom != nil || on || err != nil {
+			if e.Name == manager.SwitchVariable && mayBeOn(e) {
 				return nil, nil
 			}
 		}
 	}
 
 	return off, nil
+}
+
+// mayBeOn reports whether the variable may switch on what it is for. What comes from elsewhere, or is no
+// value that podgate starts with, is not known here.
+func mayBeOn(e corev1.EnvVar) bool {
+	on, err := manager.SwitchedOn(e.Value)
+	return e.ValueFrom != nil || on || err != nil
 }
 
 // write says how podgate is.

@@ -148,7 +148,7 @@ func TestLaw2DeletedBindingWaitsForItsOwn(t *testing.T) {
 // knows itself by its field manager.
 func TestLaw10GateOfAnotherController(t *testing.T) {
 	entry := func(manager, field string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"f:conditions":{"k:{\"type\":\"` + gwc.Gate + `\"}":{".":{},"` + field + `":{}}}}}`)}}
+		return metav1.ManagedFieldsEntry{Manager: manager, FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:conditions":{"k:{\"type\":\"` + gwc.Gate + `\"}":{".":{},"` + field + `":{}}}}}`)}
 	}
 	for name, tc := range map[string]struct {
 		fields []metav1.ManagedFieldsEntry
@@ -159,7 +159,7 @@ func TestLaw10GateOfAnotherController(t *testing.T) {
 		"another did":             {[]metav1.ManagedFieldsEntry{entry("manager", "f:status")}, false},
 		"another changed a part":  {[]metav1.ManagedFieldsEntry{entry("podgate", "f:status"), entry("manager", "f:reason")}, false},
 		"another changed no part": {[]metav1.ManagedFieldsEntry{entry("podgate", "f:status"), entry("manager", "f:type")}, true},
-		"it says nothing of it":   {[]metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"f:phase":{}}}`)}}, {Manager: "x"}}, true},
+		"it says nothing of it":   {[]metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:phase":{}}}`)}, {Manager: "x"}}, true},
 	} {
 		s := without(without(two(), "a"), "b")
 		s.Pod.ManagedFields = tc.fields

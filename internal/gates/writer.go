@@ -37,7 +37,7 @@ func OtherWriters(pod *corev1.Pod) []metav1.ManagedFieldsEntry {
 	var kept []metav1.ManagedFieldsEntry
 	for _, g := range pod.Spec.ReadinessGates {
 		if by := OtherWriter(pod, string(g.ConditionType)); by != "" {
-			kept = append(kept, metav1.ManagedFieldsEntry{Manager: by, FieldsV1: &metav1.FieldsV1{Raw: written(string(g.ConditionType))}})
+			kept = append(kept, metav1.ManagedFieldsEntry{Manager: by, FieldsV1: metav1.NewFieldsV1(written(string(g.ConditionType)))})
 		}
 	}
 	return kept
@@ -53,7 +53,7 @@ type statusFields struct {
 // writes reports whether managed fields hold what a condition says: its status, reason or message.
 func writes(e metav1.ManagedFieldsEntry, conditionType string) bool {
 	var f statusFields
-	if e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.Raw, &f) != nil {
+	if e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.GetRawBytes(), &f) != nil {
 		return false
 	}
 
@@ -70,6 +70,6 @@ func writes(e metav1.ManagedFieldsEntry, conditionType string) bool {
 func conditionKey(conditionType string) string { return fmt.Sprintf(`k:{"type":%q}`, conditionType) }
 
 // written is what managed fields are of a manager that wrote a condition's status and nothing else.
-func written(conditionType string) []byte {
-	return fmt.Appendf(nil, `{"f:status":{"f:conditions":{%q:{"f:status":{}}}}}`, conditionKey(conditionType))
+func written(conditionType string) string {
+	return fmt.Sprintf(`{"f:status":{"f:conditions":{%q:{"f:status":{}}}}}`, conditionKey(conditionType))
 }

@@ -181,7 +181,7 @@ func TestExplainNamesOneBinding(t *testing.T) {
 func TestExplainNotTarget(t *testing.T) {
 	labels := map[string]string{"app": "web"}
 	c := Candidates{
-		Services: []corev1.Service{serving(service("web", labels, time.Time{}), 8080)},
+		Services: []corev1.Service{serving(service("web", labels, time.Time{}))},
 		Bindings: []*binding.Binding{bound("web", "web", ip, port80)},
 	}
 	job := Pod{Labels: labels, Hooks: Hooks{OfJob: true}}

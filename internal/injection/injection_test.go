@@ -45,13 +45,13 @@ func TestGates(t *testing.T) {
 		"JobThatDoesNotServe": {
 			reason:   "Nothing would open the gate of a Job's pod that has no such port.",
 			pod:      Pod{Labels: labels, Hooks: Hooks{OfJob: true}},
-			services: []corev1.Service{serving(web, 8080)},
+			services: []corev1.Service{serving(web)},
 			bindings: []*binding.Binding{bound("web", "web", port80)},
 		},
 		"JobThatServes": {
 			reason:   "One that declares the port is a target like any other.",
 			pod:      Pod{Labels: labels, Hooks: Hooks{OfJob: true}, Ports: []corev1.ContainerPort{{ContainerPort: 8080}}},
-			services: []corev1.Service{serving(web, 8080)},
+			services: []corev1.Service{serving(web)},
 			bindings: []*binding.Binding{bound("web", "web", port80)},
 			want:     Plan{Add: []string{prefix + "web"}},
 		},

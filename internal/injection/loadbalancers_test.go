@@ -29,7 +29,7 @@ func sharing(name, service string, created time.Time) *binding.Binding {
 // TestOneGateForAllGroups: however many groups of such a load balancer a pod is in, it gets one gate beside those of other bindings.
 func TestOneGateForAllGroups(t *testing.T) {
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	web := serving(service("web", map[string]string{"app": "web"}, noon), 8080)
+	web := serving(service("web", map[string]string{"app": "web"}, noon))
 	pod := Pod{Labels: map[string]string{"app": "web"}, Created: noon.Add(time.Minute)}
 	long := strings.Repeat("a", 64)
 	for name, tc := range map[string]struct {
@@ -57,10 +57,10 @@ func TestOneGateForAllGroups(t *testing.T) {
 // port the pod does not have.
 func TestWhoAskedFirst(t *testing.T) {
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	web := serving(service("web", map[string]string{"app": "web"}, noon), 8080)
+	web := serving(service("web", map[string]string{"app": "web"}, noon))
 	named := service("named", map[string]string{"app": "web"}, noon)
 	named.Spec.Ports = []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString("http")}}
-	late := serving(service("late", map[string]string{"app": "web"}, noon.Add(time.Hour)), 8080)
+	late := serving(service("late", map[string]string{"app": "web"}, noon.Add(time.Hour)))
 	pod := Pod{Labels: map[string]string{"app": "web"}, Workload: "ReplicaSet/web", Created: noon.Add(time.Minute)}
 
 	for name, tc := range map[string]struct {

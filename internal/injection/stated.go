@@ -82,7 +82,7 @@ func rawOf(m metav1.ManagedFieldsEntry) []byte {
 	if m.FieldsV1 == nil {
 		return nil
 	}
-	return m.FieldsV1.Raw
+	return m.FieldsV1.GetRawBytes()
 }
 
 // ManagedFields are as little as StatedOf needs to say the same again of a pod that is cached without what it read; none
@@ -101,7 +101,7 @@ func (s Stated) ManagedFields() []metav1.ManagedFieldsEntry {
 	}
 
 	raw, _ := stdjson.Marshal(map[string]any{"f:spec": fields}) // It has nothing that JSON lacks.
-	return []metav1.ManagedFieldsEntry{{Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: raw}}}
+	return []metav1.ManagedFieldsEntry{{Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(string(raw))}}
 }
 
 // statedByFields reads the fields that a server-side apply owns. One that is empty was applied as null, which takes away

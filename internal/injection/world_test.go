@@ -20,9 +20,9 @@ func service(name string, selector map[string]string, created time.Time) corev1.
 	return corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(created)}, Spec: corev1.ServiceSpec{Selector: selector}}
 }
 
-// serving is a Service with port 80 in addition.
-func serving(svc corev1.Service, target int32) corev1.Service {
-	svc.Spec.Ports = []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(target)}}
+// serving is a Service with port 80 in addition, served at 8080.
+func serving(svc corev1.Service) corev1.Service {
+	svc.Spec.Ports = []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}
 	return svc
 }
 

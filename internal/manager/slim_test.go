@@ -102,7 +102,7 @@ func TestSlimPodKnowsOtherWriters(t *testing.T) {
 	pod := &corev1.Pod{}
 	for _, g := range []string{gwc.Gate, elbv2.GateType("web")} {
 		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: corev1.PodConditionType(g)})
-		pod.ManagedFields = append(pod.ManagedFields, metav1.ManagedFieldsEntry{Manager: "manager", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"f:conditions":{"k:{\"type\":\"` + g + `\"}":{"f:status":{}}}}}`)}})
+		pod.ManagedFields = append(pod.ManagedFields, metav1.ManagedFieldsEntry{Manager: "manager", FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:conditions":{"k:{\"type\":\"` + g + `\"}":{"f:status":{}}}}}`)})
 	}
 
 	slim, err := slimPod(gates.All())(pod)
@@ -125,7 +125,7 @@ func TestSlimPodKeepsWhatIsStated(t *testing.T) {
 	noted := map[string]string{v1alpha1.LeftOutAnnotation: "readinessGates,preStop"}
 	helm := map[string]string{"meta.helm.sh/release-name": "web", v1alpha1.LeftOutAnnotation: "readinessGates"}
 	controller := []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-1", Controller: new(true)}}
-	applied := []metav1.ManagedFieldsEntry{{Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:terminationGracePeriodSeconds":{}}}`)}}}
+	applied := []metav1.ManagedFieldsEntry{{Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:terminationGracePeriodSeconds":{}}}`)}}
 
 	for name, tc := range map[string]struct {
 		meta metav1.ObjectMeta

@@ -15,7 +15,7 @@ import (
 // start, once.
 func TestSwitch(t *testing.T) {
 	for value, want := range map[string]struct{ on, refused bool }{
-		"": {}, "false": {}, "true": {on: true}, "True": {on: true}, "yes": {refused: true}, "1": {refused: true}, " true": {refused: true},
+		"": {}, "false": {}, "true": {on: true}, "True": {on: true}, "yes": {refused: true}, "1": {refused: true}, "on": {refused: true},
 	} {
 		t.Setenv(SwitchVariable, value)
 		var c Config

@@ -352,10 +352,10 @@ func TestLaw3HealthyStrangerIsNotRemoved(t *testing.T) {
 		"all pods here serve":                 {in: Input{Observed: rows("hhhh"), Members: members(serving(4))}},
 		"their new pod is not healthy yet":    {in: Input{Observed: rows("ihh"), Members: members(serving(4))}},
 		"one of them fails":                   {in: Input{Observed: rows("huh")}, want: list(2)},
-		"their listener is to come":           {in: Input{Observed: stand(rows("hhh"), 2, gate.Health{State: gate.Unused, NotInUse: true})}},
-		"one of them cannot be checked":       {in: Input{Observed: stand(rows("hhh"), 2, gate.Health{State: gate.Unused})}, want: list(2)},
-		"the load balancer has trouble":       {in: Input{Observed: stand(rows("hhh"), 2, gate.Health{State: gate.Unavailable, Own: true})}},
-		"none of them is checked":             {in: Input{Observed: stand(rows("hhh"), 2, gate.Health{State: gate.Unavailable})}, want: list(2)},
+		"their listener is to come":           {in: Input{Observed: stand(rows("hhh"), gate.Health{State: gate.Unused, NotInUse: true})}},
+		"one of them cannot be checked":       {in: Input{Observed: stand(rows("hhh"), gate.Health{State: gate.Unused})}, want: list(2)},
+		"the load balancer has trouble":       {in: Input{Observed: stand(rows("hhh"), gate.Health{State: gate.Unavailable, Own: true})}},
+		"none of them is checked":             {in: Input{Observed: stand(rows("hhh"), gate.Health{State: gate.Unavailable})}, want: list(2)},
 		"this process saw one's pod":          {in: Input{Observed: rows("hhh"), StrangeSince: since(noon.Add(-time.Hour), 1, 2)}, want: list(3)},
 		"a pod of this cluster has addresses": {in: Input{Observed: rows("hhh"), Foreign: func(t gate.Target) bool { return t != at(1) }}, want: list(1)},
 		"a person said that they may go":      {in: Input{Observed: rows("hhh"), Foreign: func(gate.Target) bool { return false }}, want: list(1, 2, 3)},
@@ -381,9 +381,9 @@ func TestLaw3HealthyStrangerIsNotRemoved(t *testing.T) {
 	}
 }
 
-// stand has the n-th row stand otherwise.
-func stand(rows map[gate.Target]gate.Health, n int, h gate.Health) map[gate.Target]gate.Health {
-	rows[at(n)] = h
+// stand has row 2 stand otherwise.
+func stand(rows map[gate.Target]gate.Health, h gate.Health) map[gate.Target]gate.Health {
+	rows[at(2)] = h
 	return rows
 }
 

@@ -5,6 +5,7 @@ package lattice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -89,7 +90,7 @@ func refused(op string, ref balancer.Ref, batch []gate.Target, unsuccessful []ty
 			}
 			failed = append(failed, t)
 			code := aws.ToString(f.FailureCode)
-			if kind := kindOf(code); cause == nil || kind != nil && kind != balancer.ErrInvalid {
+			if kind := kindOf(code); cause == nil || kind != nil && !errors.Is(kind, balancer.ErrInvalid) {
 				cause = &balancer.CallError{Op: op, Subject: ref.Group, Code: code, Kind: kind, Text: fmt.Sprintf("target %s: %s", t, aws.ToString(f.FailureMessage))}
 			}
 		}

@@ -36,7 +36,7 @@ func newShared(t *testing.T) *world {
 // another has another controller set the gate, as an update of the whole status does it.
 func (w *world) another(status corev1.ConditionStatus, reason, message string) {
 	w.put(corev1.PodCondition{Type: gwc.Gate, Status: status, Reason: reason, Message: message, LastTransitionTime: metav1.NewTime(w.clock)})
-	w.pod.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "manager", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"f:conditions":{"k:{\"type\":\"` + gwc.Gate + `\"}":{"f:status":{}}}}}`)}}}
+	w.pod.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "manager", FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:conditions":{"k:{\"type\":\"` + gwc.Gate + `\"}":{"f:status":{}}}}}`)}}
 }
 
 // shared is the gate's condition.
