@@ -279,7 +279,7 @@ func (c *checker) beforePatch(ctx context.Context, name string, how types.PatchT
 		}
 	}
 
-	if body.Metadata["uid"] == nil {
+	if p := pinned(data); p.UID == "" {
 		c.violate("10", "%s: a patch without the pod's UID", name)
 	}
 
