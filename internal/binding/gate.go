@@ -38,6 +38,12 @@ func (b *Binding) SharesGate() bool { return b.sharedGate() != "" }
 // SharedGate reports whether a condition type is a gate that bindings share.
 func SharedGate(conditionType string) bool { return slices.Contains(sharedGates, conditionType) }
 
+// IsGate reports whether a condition type is a gate of bindings, of one alone or of several.
+func IsGate(conditionType string) bool {
+	_, owned := OfGate(conditionType)
+	return owned || SharedGate(conditionType)
+}
+
 // SharedBy lists the gates that a binding may share with others, by its name alone.
 func SharedBy(name string) []string {
 	if a, _ := adapterOf(name); a.ownGates {

@@ -43,11 +43,18 @@ func (s *snapshot) maker(ctx context.Context, pod *corev1.Pod) binding.Maker {
 	return m
 }
 
-// typed puts into advice about a gate of a pod what is typed, and the field that a TargetBinding has for an annotation.
+// typed puts into advice about a gate of a pod what is typed, and what its binding has for a policy.
 func typed(advice string, pod *corev1.Pod, gateType string) string {
 	advice = strings.ReplaceAll(advice, "POD TYPE", "-n "+pod.Namespace+" "+pod.Name+" "+gateType)
-	if !strings.HasPrefix(gateType, elbv2.GatePrefix) { // What other bindings have are TargetBindings.
-		advice = v1alpha1.InFields(advice)
+	return inFields(advice, gateType)
+}
+
+// inFields writes advice that names annotations for the binding that a gate is of: a TargetBinding has fields instead, and
+// all gates of bindings are of those, but for the ones with AWS Load Balancer Controller's prefix. About a gate of somebody
+// else nothing changes.
+func inFields(advice, gateType string) string {
+	if !binding.IsGate(gateType) || strings.HasPrefix(gateType, elbv2.GatePrefix) {
+		return advice
 	}
-	return advice
+	return v1alpha1.InFields(advice)
 }

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain/record"
 	"github.com/podgate/podgate/internal/override"
@@ -104,6 +105,8 @@ type explanation struct {
 	// set on the binding for it.
 	recommended int64
 	follow      string
+	// ignore is what to set on the binding so that gates of other controllers do not hold the pod back.
+	ignore string
 }
 
 // explainPod finds out all about a pod.
@@ -162,6 +165,7 @@ func (x *explanation) held(ctx context.Context, b *binding.Binding) error {
 	}
 	if served(b) && !ownedByLBC(b) && !b.Group().NotOfPods() && b.FollowsOthers(svc) {
 		x.HeldBy = x.reader.kinds.HeldBy(x.pod)
+		x.ignore = inFields(v1alpha1.OtherGatesAnnotation+": "+string(v1alpha1.OtherGatesIgnore), b.Gate())
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 		g.From = "somebody else: it is not a gate of podgate's"
 		g.Next = x.Installation.closedAdvice(*g, false)
 		if slices.Contains(x.HeldBy, g.Type) && g.Reason != v1alpha1.ReasonSetByHand {
-			g.Next += "; podgate registers the pod when it is True, or with " + v1alpha1.OtherGatesAnnotation + ": " + string(v1alpha1.OtherGatesIgnore) + " on the binding"
+			g.Next += "; podgate registers the pod when it is True, or with " + x.ignore + " on the binding"
 		}
 		if g.open() {
 			g.Next = v1alpha1.NothingToDo

@@ -23,7 +23,6 @@ var mayName = map[string]string{
 	"internal/injection/injection.go":     "what that kind wants of new pods, which the webhook asks without a cluster",
 	"internal/injection/loadbalancers.go": "the same of the other kind",
 	"internal/binding/gate.go":            "how bindings and gates are named",
-	"internal/index/indextest/cache.go":   "a cache for tests",
 	"internal/uninstall/gates.go":         "it opens all gates but those of bindings that another controller serves",
 }
 

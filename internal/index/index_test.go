@@ -239,7 +239,7 @@ func TestAnswers(t *testing.T) {
 		"PodsPressing": {
 			reason: "Pods that are being deleted or wait at a gate press, wherever they are.", want: []string{"dying", "odd", "pod-of-other", "web-0"}, all: true,
 			ask: func(r client.Reader) ([]string, error) {
-				return names(index.PodsPressing(t.Context(), r, indextest.Owns))
+				return names(index.PodsPressing(t.Context(), r, bindings.IsGate))
 			},
 		},
 		"PodsAtIPv6": {

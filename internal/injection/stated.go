@@ -65,8 +65,7 @@ func StatedOf(pod *corev1.Pod) Stated {
 		}
 	}
 	p.Gates = slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool {
-		_, owned := binding.OfGate(string(g.ConditionType))
-		return !owned && !binding.SharedGate(string(g.ConditionType))
+		return !binding.IsGate(string(g.ConditionType))
 	})
 
 	s := p.Stated()

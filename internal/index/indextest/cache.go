@@ -21,12 +21,6 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 )
 
-// Owns reports whether a condition type is the gate of a binding, or of several.
-func Owns(conditionType string) bool {
-	_, owned := binding.OfGate(conditionType)
-	return owned || binding.SharedGate(conditionType)
-}
-
 // Cache is a client.Reader of the objects that it was made of. It gives what it holds, not copies.
 type Cache struct {
 	kinds map[reflect.Type]toolscache.Indexer
@@ -35,7 +29,7 @@ type Cache struct {
 // New makes a cache of objects.
 func New(ctx context.Context, objects ...client.Object) (*Cache, error) {
 	c := &Cache{kinds: map[reflect.Type]toolscache.Indexer{}}
-	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, binding.PodIndexes(Owns)} {
+	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, binding.PodIndexes(binding.IsGate)} {
 		if err := register(ctx, c); err != nil {
 			return nil, err
 		}
