@@ -63,7 +63,7 @@ var walked = map[string]walk{
 
 	"Ready Synced": idle, "Ready OwnedByLBC": idle, "Ready InstanceTargets": object, "Ready NameTooLong": object, "Ready ServiceNotFound": object,
 	"Ready ServiceWithoutSelector": object, "Ready PortNotFound": object, "Ready TargetPortNotFound": template, "Ready TargetGroupNotFound": object,
-	"Ready BackendNotFound": object, "Ready InvalidRequest": message, "Ready UnservedTargetType": object, "Ready TargetTypeMismatch": object,
+	"Ready BackendNotFound": object, "Ready TargetGroupNotReady": idle, "Ready InvalidRequest": message, "Ready UnservedTargetType": object, "Ready TargetTypeMismatch": object,
 	"Ready GroupBoundTwice": object, "Ready AccessDenied": object, "Ready NotAllowed": object, "Ready Throttled": idle, "Ready TooManyTargets": object,
 	"Ready BindingNotWritable": object, "Ready TargetsNotRecorded": message, "Ready NoGateOfLBC": restarts, "Ready NothingToNudge": object,
 	"Ready NudgeFailed": object, "Ready LoadBalancerUnavailable": idle,

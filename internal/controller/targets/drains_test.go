@@ -108,7 +108,7 @@ func TestEnds(t *testing.T) {
 		"Unseen": {reason: "The API server need not tell of the deletion before it is done.", cause: record.CauseGrace, said: "a grace period of 0 s instead of its 85 s", end: func(w *world) {
 			w.gone(2, false)
 		}},
-		"NoHook": {reason: "Nobody asked for a drain.", cause: record.CauseNoHook, said: "a container of it has no preStop hook. Let podgate add one", end: func(w *world) {
+		"NoHook": {reason: "Nobody asked for a drain.", cause: record.CauseNoHook, said: "the container that serves has no preStop hook. Let podgate add one", end: func(w *world) {
 			drain.Keep(w.pods["web-2"], drain.Manifest{Grace: 85, Containers: []drain.Container{{}}})
 			w.remove(2, 85)
 			w.after(0)
