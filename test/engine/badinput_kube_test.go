@@ -168,7 +168,7 @@ func TestBadInputGateWithoutBinding(t *testing.T) {
 		return g.Status == corev1.ConditionFalse && g.Reason == "NoBinding"
 	})
 
-	c.eventually("an event says so", func() bool { return c.event("hand", "NoBinding", "No binding of this name") })
+	c.eventually("an event says so", func() bool { return c.event("hand", "NoBinding", "No binding of this gate") })
 	c.bystanderServes()
 	c.service("hand")
 	arn := c.group("hand")

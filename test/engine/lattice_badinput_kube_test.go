@@ -68,7 +68,7 @@ func TestLatticeBadInputHurtsNobodyElse(t *testing.T) {
 	}
 }
 
-// A pod without an address of the group's family is told, on itself and on the binding; the others are served.
+// A pod without an address of the group's family is told, and the others are served.
 func TestLatticeIPv6PodInIPv4Group(t *testing.T) {
 	s := newLattice(t, awssim.Lattice{})
 	arn := s.used("web", s.group("web", nil), "healthy")
@@ -83,7 +83,10 @@ func TestLatticeIPv6PodInIPv4Group(t *testing.T) {
 		g := s.condition("web-2", gwc.Gate)
 		return g.Status != corev1.ConditionTrue && strings.Contains(g.Message, "ipv4")
 	})
-	s.eventually("so is the binding", func() bool { return s.event("web", v1alpha1.ReasonTargetPortNotFound, "ipv4") })
+	s.eventually("an event says so", func() bool { return s.event("web-2", v1alpha1.ReasonBindingNotReady, "ipv4") })
+	if c := s.verdict(v1alpha1.GatePrefix + "web"); c.Status != metav1.ConditionTrue {
+		t.Errorf("the binding serves the other pod, and says %s: %s", c.Reason, c.Message)
+	}
 	if rows := s.rows(arn); len(rows) != 1 {
 		t.Errorf("the group holds %v, want the one pod", rows)
 	}

@@ -142,7 +142,7 @@ func (p *Provider) named(ctx context.Context, ref balancer.Ref, name string) (st
 	case len(stay) == 1:
 		return stay[0], nil
 	case len(stay) > 1:
-		failed.Kind, failed.Text = balancer.ErrInvalid, fmt.Sprintf("several target groups have this name: name one of them by its ARN: %s", strings.Join(stay, ", "))
+		failed.Kind, failed.Text = balancer.ErrInvalid, fmt.Sprintf("several target groups have this name: name one of them by targetGroupARN: %s", strings.Join(stay, ", "))
 	case len(leave) > 0:
 		failed.Kind, failed.Text = balancer.ErrNotReady, "the target group is being deleted"
 	default:

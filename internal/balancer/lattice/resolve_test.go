@@ -107,7 +107,7 @@ func TestNameOfSeveralGroups(t *testing.T) {
 
 	_, err := fake(answering{got: got, listed: []types.TargetGroupSummary{group(testARN, "ACTIVE"), group(other, "ACTIVE")}}).Resolve(t.Context(), balancer.Group{Name: "web"})
 	checkKind(t, err, balancer.ErrInvalid)
-	says(t, err, "several target groups have this name: name one of them by its ARN: "+testARN+", "+other)
+	says(t, err, "several target groups have this name: name one of them by targetGroupARN: "+testARN+", "+other)
 
 	found, err := fake(answering{got: got, listed: []types.TargetGroupSummary{group(other, "DELETE_IN_PROGRESS"), group(testARN, "ACTIVE")}}).Resolve(t.Context(), balancer.Group{Name: "web"})
 	if err != nil || found.Ref.Group != testARN {
