@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -62,5 +63,11 @@ func (k OfLoadBalancers) Sources(ctx context.Context, in Cluster, pod *corev1.Po
 	}
 
 	slices.SortFunc(sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
-	return sources, len(sources) > 0 || OtherWriter(pod, conditionType) == "", nil
+	// A gate that no binding is to feed any more is left to whoever else wrote it: released, it would
+	// open for pods that the other one still holds back.
+	stays := slices.ContainsFunc(sources, func(s Source) bool { return s.Claim != gate.Releasing })
+	if !stays && OtherWriter(pod, conditionType) != "" {
+		return nil, false, nil
+	}
+	return sources, true, nil
 }

@@ -177,6 +177,17 @@ func TestLaw10GateOfAnotherController(t *testing.T) {
 		if _, ours := sources(t, bound); !ours {
 			t.Errorf("%s: podgate's bindings feed the gate, and it is not podgate's", name)
 		}
+
+		going := deleting(two(), "a", "b")
+		going.Pod.ManagedFields = tc.fields
+		if _, ours := sources(t, going); ours != tc.ours {
+			t.Errorf("%s, and the bindings are being deleted: ours %t, want %t", name, ours, tc.ours)
+		}
+		one := deleting(two(), "a")
+		one.Pod.ManagedFields = tc.fields
+		if _, ours := sources(t, one); !ours {
+			t.Errorf("%s: one of podgate's bindings stays, and the gate is not podgate's", name)
+		}
 	}
 }
 
