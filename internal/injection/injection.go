@@ -179,10 +179,16 @@ func Gates(pod Pod, c Candidates) Plan {
 		return Plan{}
 	}
 
+	// A gate that several bindings share asks another load balancer than a legacy gate does.
+	replaces := false
+	for g := range wanted {
+		replaces = replaces || !binding.SharedGate(g)
+	}
+
 	var plan Plan
 	for i, g := range pod.Gates {
 		delete(wanted, g)
-		if strings.HasPrefix(g, elbv2.LegacyGatePrefix) {
+		if replaces && strings.HasPrefix(g, elbv2.LegacyGatePrefix) {
 			plan.Remove = append(plan.Remove, i)
 		}
 	}

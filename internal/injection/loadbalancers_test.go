@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
@@ -43,6 +44,7 @@ func TestOneGateForAllGroups(t *testing.T) {
 		"beside another":  {bindings: []*binding.Binding{sharing("a", "web", noon), bound("web", "web", ip, port80)}, gates: []string{gwc.Gate, "target-health.elbv2.k8s.aws/web"}},
 		"another Service": {bindings: []*binding.Binding{sharing("a", "other", noon)}},
 		"written by hand": {bindings: []*binding.Binding{sharing("a", "web", noon)}, has: []string{"targets.podgate.dev/a"}, gates: []string{gwc.Gate}},
+		"a legacy gate":   {bindings: []*binding.Binding{sharing("a", "web", noon)}, has: []string{elbv2.LegacyGatePrefix + "i_web_80"}, gates: []string{gwc.Gate}},
 		"has it already":  {bindings: []*binding.Binding{sharing("a", "web", noon)}, has: []string{gwc.Gate}},
 	} {
 		pod := pod
