@@ -131,9 +131,13 @@ func (r Reviews) Gate(conditionType string) bool {
 
 // Alike reports whether by two configurations the webhook is asked the same about all pods.
 func Alike(a, b *admissionv1.MutatingWebhookConfiguration) bool {
-	before, errA := CoverageOf(a)
-	after, errB := CoverageOf(b)
-	return errA == nil && errB == nil && slices.EqualFunc(before, after, func(x, y Coverage) bool {
+	before, err := CoverageOf(a)
+	if err != nil {
+		return false
+	}
+
+	after, err := CoverageOf(b)
+	return err == nil && slices.EqualFunc(before, after, func(x, y Coverage) bool {
 		return x.path == y.path && x.namespaces.String() == y.namespaces.String() && x.pods.String() == y.pods.String()
 	})
 }
