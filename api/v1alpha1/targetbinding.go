@@ -241,8 +241,9 @@ type Lattice struct {
 	// +optional
 	Discover bool `json:"discover,omitempty"`
 	// ClusterName is the cluster's name in those tags, which AWS Gateway API Controller has from
-	// its configuration. It is needed where several clusters have a Service of the same
-	// namespace and name.
+	// its configuration. State it wherever a second cluster of the account may have a Service of
+	// the same namespace and name: without it a new binding is refused then, and one that has
+	// found its groups goes on with those of the same cluster.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +optional

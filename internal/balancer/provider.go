@@ -49,6 +49,8 @@ type Group struct {
 	Settings Settings
 	// Name is the short name, for people.
 	Name string
+	// Before is the Name with which the group was found before, in a call that looks it up again; empty otherwise.
+	Before string
 	// TargetType is "ip" or "instance" (or another type that podgate does not serve).
 	TargetType string
 	// Protocol is the group's protocol, such as HTTP or TCP.
@@ -63,8 +65,8 @@ type Group struct {
 	HealthyThreshold, UnhealthyThreshold int
 	// DeregistrationDelay is how long a deregistered target may finish requests.
 	DeregistrationDelay time.Duration
-	// Caveat says, in sentences for people, what of the load balancer's configuration does not apply to targets that
-	// podgate registers, and what to use instead; empty when nothing is known.
+	// Caveat says, in sentences for people, what at the load balancer is not as the binding takes it to be, such as
+	// configuration that does not apply to targets that podgate registers, and what to do; empty when nothing is known.
 	Caveat string
 }
 

@@ -14,6 +14,7 @@ import (
 	latticetypes "github.com/aws/aws-sdk-go-v2/service/vpclattice/types"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -220,6 +221,9 @@ func TestLatticeDiscovers(t *testing.T) {
 	s.start()
 	s.eventually("the other is not used", func() bool { return s.counts() == v1alpha1.TargetCounts{Total: 1, Other: 1} })
 
+	// A second cluster of the account begins to have a Service of this name, and takes nothing away.
+	s.group("web-green", map[string]string{gwc.TagServiceNamespace: s.ns, gwc.TagServiceName: "web", gwc.TagClusterName: "green"})
+
 	if _, err := s.api.DeregisterTargets(s.Context(), &vpclattice.DeregisterTargetsInput{TargetGroupIdentifier: &two, Targets: target}); err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +233,10 @@ func TestLatticeDiscovers(t *testing.T) {
 	s.start()
 	s.eventually("what is left of the groups is found", func() bool { got := s.status().Group; return got != nil && got.ID == one })
 	s.eventually("and says healthy", func() bool { return s.counts() == v1alpha1.TargetCounts{Total: 1, Healthy: 1} })
+	s.eventually("the binding says which cluster's they are", func() bool {
+		c := meta.FindStatusCondition(s.status().Conditions, v1alpha1.ConditionSupported)
+		return c != nil && strings.Contains(c.Message, "podgate goes on with those of blue")
+	})
 	if n, m := len(s.calls("RegisterTargets")), len(s.calls("DeregisterTargets")); n != 2 || m != 1 {
 		t.Errorf("%d registrations and %d deregistrations, want only the test's own", n, m)
 	}

@@ -33,12 +33,15 @@ const (
 	maxTags = 50
 )
 
-// discover finds the target groups that AWS Gateway API Controller fills for a Service.
-func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Discovery, name string) (balancer.Group, error) {
+// discover finds the target groups that AWS Gateway API Controller fills for a Service. They go by a name that has the
+// cluster in it, which comes back as before.
+func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Discovery, before string) (balancer.Group, error) {
+	name := of.String()
 	tagged, err := p.tagged(ctx, ref, of, name)
 	if err != nil {
 		return balancer.Group{}, err
 	}
+	caveat := keep(tagged, of, before)
 
 	var found []balancer.Group
 	var waiting error
@@ -58,8 +61,10 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 		}
 	}
 
-	if err := p.oneCluster(tagged, of, name); err != nil {
-		return balancer.Group{}, err
+	all := clusters(tagged)
+	if len(all) > 1 {
+		return balancer.Group{}, &balancer.CallError{Op: opList, Subject: name, Kind: balancer.ErrInvalid, Text: fmt.Sprintf(
+			"several clusters have target groups for a Service %s: say in spec.lattice.clusterName which one is meant: %s", service(of), strings.Join(all, ", "))}
 	}
 	if len(found) == 0 && waiting != nil {
 		return balancer.Group{}, waiting
@@ -70,21 +75,34 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 			p.sessions.Region(ref), service(of))}
 	}
 
-	return combine(found, name), nil
+	of.Cluster = all[0]
+	g := combine(found, of.String())
+	g.Caveat = strings.TrimSpace(caveat + " " + g.Caveat)
+	return g, nil
 }
 
-// oneCluster returns an error when the groups of a Service are those of several clusters, each of which has one of that
-// namespace and name.
-func (p *Provider) oneCluster(tagged map[string]traits.Discovery, of traits.Discovery, name string) error {
-	clusters := map[string]bool{}
+// keep leaves of a Service's target groups those of the cluster whose groups were found before, so that a second cluster
+// that begins to have groups for a Service of that namespace and name takes none away. It returns what is to be said of
+// the others; nothing is left out when there are none, or when none of the groups is of the cluster from before.
+func keep(tagged map[string]traits.Discovery, of traits.Discovery, before string) (caveat string) {
+	last, known := traits.ParseDiscovery(before)
+	all := clusters(tagged)
+	if !known || len(all) < 2 || !slices.Contains(all, last.Cluster) {
+		return ""
+	}
+
+	maps.DeleteFunc(tagged, func(_ string, s traits.Discovery) bool { return s.Cluster != last.Cluster })
+	return fmt.Sprintf("Several clusters have target groups for a Service %s: %s. podgate goes on with those of %s, which it found first: say in spec.lattice.clusterName which cluster is meant.",
+		service(of), strings.Join(all, ", "), last.Cluster)
+}
+
+// clusters lists the clusters whose target groups these are.
+func clusters(tagged map[string]traits.Discovery) []string {
+	all := map[string]bool{}
 	for _, s := range tagged {
-		clusters[s.Cluster] = true
+		all[s.Cluster] = true
 	}
-	if len(clusters) < 2 {
-		return nil
-	}
-	return &balancer.CallError{Op: opList, Subject: name, Kind: balancer.ErrInvalid, Text: fmt.Sprintf(
-		"several clusters have target groups for a Service %s: say in spec.lattice.clusterName which one is meant: %s", service(of), strings.Join(slices.Sorted(maps.Keys(clusters)), ", "))}
+	return slices.Sorted(maps.Keys(all))
 }
 
 // tagged returns the target groups that are for a Service by their tags, each with what those say.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/lattice/traits"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/sim/awssim"
 )
@@ -48,7 +49,7 @@ func TestDiscover(t *testing.T) {
 	s.tagged(t, "elsewhere", "test", "web", "blue")
 	one := s.tagged(t, "web-route", "shop", "web", "blue")
 	got, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
-	if err != nil || got.Ref != one.Ref || got.Name != "service:shop/web" {
+	if err != nil || got.Ref != one.Ref || got.Name != "service:shop/web@blue" {
 		t.Fatalf("one group: got %+v, %v", got, err)
 	}
 
@@ -56,7 +57,7 @@ func TestDiscover(t *testing.T) {
 	got, err = s.provider.Resolve(t.Context(), wanted("shop/web"))
 	both := []string{one.Ref.Group, two.Ref.Group}
 	slices.Sort(both)
-	if err != nil || got.Ref.Group != strings.Join(both, ",") || got.Name != "service:shop/web" {
+	if err != nil || got.Ref.Group != strings.Join(both, ",") || got.Name != "service:shop/web@blue" {
 		t.Fatalf("a route came: got %+v, %v", got, err)
 	}
 	if got.HealthCheckEnabled || !strings.Contains(got.Caveat, "Health checks of target group web-grpc are off") || got.HealthCheckInterval != 30*time.Second {
@@ -84,6 +85,42 @@ func TestDiscoverOneCluster(t *testing.T) {
 	got, err := s.provider.Resolve(t.Context(), wanted("shop/web@green"))
 	if err != nil || got.Ref != green.Ref {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestDiscoverKeepsToItsCluster: a binding that has found groups goes on with those of the same cluster when a second one
+// begins to have a Service of that namespace and name, while routes come and go, and says so.
+func TestDiscoverKeepsToItsCluster(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	s.tagged(t, "blue-one", "shop", "web", "blue")
+	found, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := wanted("shop/web")
+	again.Before = found.Name
+
+	s.tagged(t, "green", "shop", "web", "green")
+	two := s.tagged(t, "blue-two", "shop", "web", "blue", unchecked)
+	got, err := s.provider.Resolve(t.Context(), again)
+	if err != nil || got.Name != found.Name || got.Ref.Group != traits.Join([]string{found.Ref.Group, two.Ref.Group}) {
+		t.Fatalf("got %+v, %v, want both groups of cluster blue", got, err)
+	}
+	const says = "Several clusters have target groups for a Service shop/web: blue, green. podgate goes on with those of blue, which it found first: say in spec.lattice.clusterName which cluster is meant. Health checks of target group blue-two are off"
+	if !strings.HasPrefix(got.Caveat, says) {
+		t.Errorf("got the caveat %q", got.Caveat)
+	}
+
+	// Who says which cluster is meant is told nothing, and one that is not among them helps nobody.
+	again.Name += "@green"
+	if got, err := s.provider.Resolve(t.Context(), again); err != nil || got.Caveat != "" || got.Name != "service:shop/web@green" {
+		t.Errorf("green is meant: got %+v, %v", got, err)
+	}
+	for _, before := range []string{"service:shop/web@red", "service:shop/web", ""} {
+		again = wanted("shop/web")
+		again.Before = before
+		_, err = s.provider.Resolve(t.Context(), again)
+		checkKind(t, err, balancer.ErrInvalid)
 	}
 }
 

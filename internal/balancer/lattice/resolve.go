@@ -39,7 +39,7 @@ func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer
 		ref.Group = name
 		return p.resolve(ctx, refs(ref), "")
 	case tagged:
-		return p.discover(ctx, ref, of, name)
+		return p.discover(ctx, ref, of, wanted.Before)
 	}
 
 	arn, err := p.named(ctx, ref, name)

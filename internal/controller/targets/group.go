@@ -47,6 +47,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 		return g, nil
 	}
 
+	wanted.Before = r.before(b, known)
 	group, err := r.provider.Resolve(ctx, wanted)
 	if err != nil {
 		if g, ok := b.Published(); ok && transient(err) {
@@ -65,6 +66,18 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	r.remember(key, known)
 
 	return group, nil
+}
+
+// before returns the name with which a binding's group was found before: as it was published, or is remembered where nothing
+// could be published; empty when the binding names another group now, or none was found.
+func (r *Reconciler) before(b *binding.Binding, known resolved) string {
+	if g, ok := b.Published(); ok {
+		return g.Name
+	}
+	if r.drivers.Of(b.Ref.Provider).GoesBy(known.group, b.GroupName) {
+		return known.group.Name
+	}
+	return ""
 }
 
 // lookedUp is how long the driver of a binding's group lets count what was found; 0 when it does not say.

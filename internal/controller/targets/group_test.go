@@ -92,6 +92,55 @@ func TestGroupsThatComeAndGoAreLookedUp(t *testing.T) {
 	}
 }
 
+// finder finds a Service's groups as VPC Lattice's driver does, and notes with which name they were said to be found before.
+type finder struct {
+	*world
+	before []string
+}
+
+func (f *finder) Resolve(_ context.Context, wanted balancer.Group) (balancer.Group, error) {
+	f.before = append(f.before, wanted.Before)
+	g := wanted
+	g.Ref.Group, g.Name, g.Before, g.TargetType = "arn:blue", "service:shop/web@blue", "", "ip"
+	return g, nil
+}
+
+// TestWhatWasFoundBefore: whoever looks groups up again learns what was found before, by what was published of it or, where
+// nothing can be published, by what this process remembers.
+func TestWhatWasFoundBefore(t *testing.T) {
+	for _, published := range []bool{true, false} {
+		b := &v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "own", UID: "uid-own", ResourceVersion: "1", Generation: 1, CreationTimestamp: metav1.NewTime(noon)}}
+		b.Spec.ServiceRef = v1alpha1.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}
+		b.Spec.Membership, b.Spec.Lattice = v1alpha1.MembershipExternal, &v1alpha1.Lattice{Discover: true}
+		w := newWorld(t)
+		w.own["own"] = b
+		f := &finder{world: w}
+		w.balanceBy(f)
+
+		look := func() string {
+			t.Helper()
+			w.clock = w.clock.Add(2 * time.Minute)
+			if _, err := w.try(external); err != nil {
+				t.Fatal(err)
+			}
+			if !published {
+				w.own["own"].Status.Group = nil
+			}
+			return f.before[len(f.before)-1]
+		}
+		for i, want := range []string{"", "service:shop/web@blue"} {
+			if got := look(); got != want || len(f.before) != i+1 {
+				t.Errorf("published %t: look-up %d came with %q, want %q", published, i, got, want)
+			}
+		}
+
+		w.own["own"].Spec.Lattice.ClusterName, w.own["own"].Generation = "green", 2
+		if got := look(); got != "" {
+			t.Errorf("published %t: another cluster is meant now, and the look-up came with %q", published, got)
+		}
+	}
+}
+
 // TestLaw6AGroupAtWorkIsWaitedFor: a group that the load balancer is making is polled on a clock of its own, and nobody is
 // warned. Nothing is taken for done that it refused meanwhile.
 func TestLaw6AGroupAtWorkIsWaitedFor(t *testing.T) {

@@ -16,7 +16,7 @@ const idPrefix = "tg-"
 
 // manifest reads podgate's own kind. A group that is given by its id is looked up like one that
 // is given by its name, so that two bindings of the same group have the same Ref. Groups that
-// are to be discovered go by the Name of a Discovery, before and after.
+// are to be discovered go by the Name of a Discovery, which has the cluster in it once they are found.
 func manifest(o any) (balancer.Manifest, bool) {
 	b, ok := o.(*v1alpha1.TargetBinding)
 	if !ok || b.Spec.Lattice == nil {
@@ -41,8 +41,13 @@ func manifest(o any) (balancer.Manifest, bool) {
 // IsID reports whether what stands in the place of a group's name is its id.
 func IsID(name string) bool { return strings.HasPrefix(name, idPrefix) }
 
-// called reports whether a name is a group's id.
+// called reports whether a name is a group's id, or that of a discovery in whichever cluster it found the group.
 func called(g balancer.Group, name string) bool {
+	if wanted, discovered := ParseDiscovery(name); discovered {
+		found, _ := ParseDiscovery(g.Name)
+		found.Cluster = ""
+		return found == wanted
+	}
 	return IsID(name) && strings.HasSuffix(g.Ref.Group, "/"+name)
 }
 

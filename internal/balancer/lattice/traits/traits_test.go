@@ -89,6 +89,22 @@ func TestGoesBy(t *testing.T) {
 			t.Errorf("by %q: got %t", name, got)
 		}
 	}
+
+	// Groups that were found in a cluster are known again by whoever wants those of any, or of this one.
+	g.Name = "service:shop/web@blue"
+	for name, want := range map[string]bool{
+		"service:shop/web": true, "service:shop/web@blue": true, "service:shop/web@green": false, "service:shop/api": false, "service:test/web": false,
+	} {
+		if got := Driver().GoesBy(g, name); got != want {
+			t.Errorf("discovered by %q: got %t", name, got)
+		}
+	}
+	if g.Name = "service:shop/web"; Driver().GoesBy(g, "service:shop/web@blue") {
+		t.Error("nobody knows of which cluster it was found")
+	}
+	if g.Name = "web"; Driver().GoesBy(g, "service:shop/web") {
+		t.Error("it was not discovered")
+	}
 }
 
 // TestNeed: a drain takes a minute; without health checks requests come for longer.
