@@ -118,11 +118,16 @@ func (s *Sessions[A]) Connection(ref balancer.Ref) Connection[A] {
 	return c
 }
 
-// Call makes one call with its timeout and turns its error into a *balancer.CallError.
+// Call makes one call with its timeout and turns its error into a *balancer.CallError. Before, it waits as long as the
+// budget of calls says; the time does not count.
 func Call[A, I, O, P any](ctx context.Context, c Connection[A], op, subject string,
 	send func(context.Context, *I, ...func(*P)) (*O, error), in *I) (*O, error) {
 	if c.unconfigured != nil {
 		return nil, &balancer.CallError{Op: op, Subject: subject, Kind: balancer.ErrDenied, Text: "the configuration for AWS cannot be read: " + c.unconfigured.Error()}
+	}
+
+	if err := balancer.Pay(ctx); err != nil {
+		return nil, err
 	}
 
 	callCtx, cancel := context.WithTimeout(ctx, c.timeout)

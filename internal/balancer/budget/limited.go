@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,8 @@ import (
 // Limited makes calls wait for a budget that all groups of an account share: what
 // opens or drains a pod first, audits when nothing else waits, but not for ever. The
 // wait ends with the caller's context. An answer that is balancer.ErrThrottled slows the whole
-// account for some seconds, and no other.
+// account for some seconds, and no other. What a driver asks for with balancer.Pay in addition to what a call is known to
+// cost waits, too.
 type Limited struct {
 	next   balancer.Provider
 	limits func(balancer.Ref) balancer.Limits
@@ -54,7 +56,7 @@ func New(next balancer.Provider, limits func(balancer.Ref) balancer.Limits, key 
 // Metrics gives podgate_provider_budget_wait_seconds{priority}, for a registry.
 func (l *Limited) Metrics() prometheus.Collector { return l.waits }
 
-// Health implements Reporter; it costs one call and is urgent.
+// Health implements Reporter; it costs a call at least and is urgent.
 func (l *Limited) Health(ctx context.Context, g balancer.Group) (map[gate.Target]gate.Health, error) {
 	targets, _, err := l.Read(ctx, g, Urgent, nil)
 	return targets, err
@@ -68,36 +70,38 @@ func (l *Limited) Read(ctx context.Context, g balancer.Group, p Priority, raise 
 		return nil, time.Now(), err
 	}
 	began := time.Now()
-	targets, err := l.next.Health(ctx, g)
+	targets, err := l.next.Health(l.paying(ctx, g.Ref, line, 1), g)
 	return targets, began, line.heed(err)
 }
 
 // Register implements Registrar; it costs a call per batch.
 func (l *Limited) Register(ctx context.Context, g balancer.Group, targets []gate.Target, pods balancer.Pods) error {
 	line := l.budget(g.Ref).change
-	if err := l.wait(ctx, g.Ref, line, Urgent, nil, l.calls(g.Ref, targets)); err != nil {
+	calls := l.calls(g.Ref, targets)
+	if err := l.wait(ctx, g.Ref, line, Urgent, nil, calls); err != nil {
 		return err
 	}
-	return line.heed(l.next.Register(ctx, g, targets, pods))
+	return line.heed(l.next.Register(l.paying(ctx, g.Ref, line, calls), g, targets, pods))
 }
 
 // Deregister implements Registrar; it costs a call per batch.
 func (l *Limited) Deregister(ctx context.Context, g balancer.Group, targets []gate.Target) error {
 	line := l.budget(g.Ref).change
-	if err := l.wait(ctx, g.Ref, line, Urgent, nil, l.calls(g.Ref, targets)); err != nil {
+	calls := l.calls(g.Ref, targets)
+	if err := l.wait(ctx, g.Ref, line, Urgent, nil, calls); err != nil {
 		return err
 	}
-	return line.heed(l.next.Deregister(ctx, g, targets))
+	return line.heed(l.next.Deregister(l.paying(ctx, g.Ref, line, calls), g, targets))
 }
 
-// Resolve implements Resolver; it costs two calls, the group's and its attributes'. It
-// is urgent: the controller that asks has a group's pods waiting behind it.
+// Resolve implements Resolver; it costs a call at least. It is urgent: the controller that
+// asks has a group's pods waiting behind it.
 func (l *Limited) Resolve(ctx context.Context, wanted balancer.Group) (balancer.Group, error) {
 	line := l.budget(wanted.Ref).describe
-	if err := l.wait(ctx, wanted.Ref, line, Urgent, nil, 2); err != nil {
+	if err := l.wait(ctx, wanted.Ref, line, Urgent, nil, 1); err != nil {
 		return balancer.Group{}, err
 	}
-	g, err := l.next.Resolve(ctx, wanted)
+	g, err := l.next.Resolve(l.paying(ctx, wanted.Ref, line, 1), wanted)
 	return g, line.heed(err)
 }
 
@@ -117,7 +121,7 @@ func (l *Limited) Tend(ctx context.Context, g balancer.Group) error {
 	if err := l.wait(ctx, g.Ref, line, Audit, nil, 1); err != nil {
 		return err
 	}
-	return line.heed(balancer.Tend(ctx, l.next, g))
+	return line.heed(balancer.Tend(l.paying(ctx, g.Ref, line, 1), l.next, g))
 }
 
 func (l *Limited) calls(ref balancer.Ref, targets []gate.Target) int {
@@ -145,16 +149,32 @@ func (l *Limited) budget(ref balancer.Ref) queues {
 	return b
 }
 
+// errSpent is balancer.ErrThrottled by podgate itself.
+var errSpent = fmt.Errorf("%w", balancer.ErrThrottled)
+
 // heed takes an answer into account and gives it back: the rate follows what the
 // provider bears.
 func (l *line) heed(err error) error {
 	switch {
+	case errors.Is(err, errSpent): // The provider was not asked.
 	case errors.Is(err, balancer.ErrThrottled):
 		l.throttled(balancer.RetryAfter(err))
 	case err == nil:
 		l.answered()
 	}
 	return err
+}
+
+// paying has the calls that a driver makes wait, from the one after those that are paid for. They are urgent: what has begun
+// is finished first, since the token of a list's next page ends its life.
+func (l *Limited) paying(ctx context.Context, ref balancer.Ref, line *line, paid int) context.Context {
+	var made atomic.Int64
+	return balancer.WithPayer(ctx, func(ctx context.Context) error {
+		if made.Add(1) <= int64(paid) {
+			return nil
+		}
+		return l.wait(ctx, ref, line, Urgent, nil, 1)
+	})
 }
 
 // wait takes calls one by one, since a burst may be smaller than that. A wait that
@@ -165,7 +185,7 @@ func (l *Limited) wait(ctx context.Context, ref balancer.Ref, line *line, p Prio
 	for range calls {
 		err := line.wait(ctx, p, raise)
 		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("podgate's own budget of calls of account %q is used up: %w", l.key(ref), balancer.ErrThrottled)
+			return fmt.Errorf("podgate's own budget of calls of account %q is used up: %w", l.key(ref), errSpent)
 		}
 		if err != nil {
 			return fmt.Errorf("wait for the budget of calls of account %q: %w", l.key(ref), err)

@@ -45,6 +45,7 @@ func TestLimitedWaits(t *testing.T) {
 			}
 		}, 0},
 		{"changes have a budget of their own", func(ctx context.Context, l *Limited) {
+			_, _ = l.Health(ctx, balancer.Group{})
 			_, _ = l.Resolve(ctx, balancer.Group{})
 			_ = l.Register(ctx, balancer.Group{}, make([]gate.Target, 1), nil)
 		}, 0},
@@ -72,6 +73,90 @@ func TestLimitedWaits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// busy is a provider that makes so many calls to its API for each that it gets, and notes when the last one was made.
+type busy struct {
+	balancertest.Answers
+	calls int
+	last  *time.Time
+}
+
+func (b busy) make(ctx context.Context) error {
+	for range b.calls {
+		if err := balancer.Pay(ctx); err != nil {
+			return err
+		}
+		*b.last = time.Now()
+	}
+	return nil
+}
+
+func (b busy) Health(ctx context.Context, _ balancer.Group) (map[gate.Target]gate.Health, error) {
+	return nil, b.make(ctx)
+}
+
+func (b busy) Resolve(ctx context.Context, _ balancer.Group) (balancer.Group, error) {
+	return balancer.Group{}, b.make(ctx)
+}
+
+func (b busy) Register(ctx context.Context, _ balancer.Group, _ []gate.Target, _ balancer.Pods) error {
+	return b.make(ctx)
+}
+
+func (b busy) Deregister(ctx context.Context, _ balancer.Group, _ []gate.Target) error {
+	return b.make(ctx)
+}
+
+func (b busy) Tend(ctx context.Context, _ balancer.Group) error { return b.make(ctx) }
+
+// TestEachCallOfADriverIsPaidFor: a driver may make more calls than anybody knows in advance, as for the pages of a list. What
+// is known is not paid for twice. The limits are one call a second, after two reads or one change.
+func TestEachCallOfADriverIsPaidFor(t *testing.T) {
+	three := make([]gate.Target, 3) // two batches
+	for name, call := range map[string]struct {
+		of    func(context.Context, *Limited) error
+		calls int
+		want  time.Duration
+	}{
+		"a read":                     {func(ctx context.Context, l *Limited) error { _, err := l.Health(ctx, balancer.Group{}); return err }, 5, 3 * time.Second},
+		"a read of one page":         {func(ctx context.Context, l *Limited) error { _, err := l.Health(ctx, balancer.Group{}); return err }, 1, 0},
+		"a look-up":                  {func(ctx context.Context, l *Limited) error { _, err := l.Resolve(ctx, balancer.Group{}); return err }, 5, 3 * time.Second},
+		"registrations":              {func(ctx context.Context, l *Limited) error { return l.Register(ctx, balancer.Group{}, three, nil) }, 4, 3 * time.Second},
+		"registrations as foreseen":  {func(ctx context.Context, l *Limited) error { return l.Register(ctx, balancer.Group{}, three, nil) }, 2, time.Second},
+		"deregistrations":            {func(ctx context.Context, l *Limited) error { return l.Deregister(ctx, balancer.Group{}, three) }, 4, 3 * time.Second},
+		"what looks after its drain": {func(ctx context.Context, l *Limited) error { return l.Tend(ctx, balancer.Group{}) }, 3, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start, last := time.Now(), time.Time{}
+				l := New(busy{calls: call.calls, last: &last}, fixed(testLimits), byRole)
+				if err := call.of(t.Context(), l); err != nil || last.Sub(start) != call.want {
+					t.Errorf("%d calls took %s, want %s; %v", call.calls, last.Sub(start), call.want, err)
+				}
+			})
+		})
+	}
+}
+
+// TestWhoCannotPayMakesNoCall: the calls that are left end with their caller, and the account is not slowed for that.
+func TestWhoCannotPayMakesNoCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last time.Time
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		l := New(busy{calls: 9, last: &last}, fixed(testLimits), byRole)
+		_, err := l.Resolve(ctx, balancer.Group{})
+		if !errors.Is(err, balancer.ErrThrottled) || last.Sub(start) != time.Second {
+			t.Errorf("the last call was made after %s: %v", last.Sub(start), err)
+		}
+
+		l.next = balancertest.Answers{}
+		if _, err := l.Health(t.Context(), balancer.Group{}); err != nil || time.Since(start) != 2*time.Second {
+			t.Errorf("the next call was made after %s: %v", time.Since(start), err)
+		}
+	})
 }
 
 // settled is a provider that has nothing to look after.

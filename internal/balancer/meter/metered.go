@@ -39,7 +39,7 @@ func New(next balancer.Provider, reg prometheus.Registerer) (*Metered, error) {
 		}, []string{"operation", "outcome"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "podgate_provider_call_duration_seconds",
-			Help:    "How long calls to a load balancer's API took, by operation; waiting for the budget is not in it.",
+			Help:    "How long calls to a load balancer's API took, by operation; waiting for the budget before the first call is not in it.",
 			Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
 		}, []string{"operation"}),
 	}
