@@ -213,7 +213,7 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 		ChangeRate: c.AWS.RegisterRate, ChangeBurst: c.AWS.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
 
-	all := drivers.All(groups, latticeGroups, limits, haproxy.New())
+	all := drivers.All(groups, latticeGroups, c.AWS.Region, limits, haproxy.New())
 	metered, err := meter.New(all.Router(), reg)
 	if err != nil {
 		return Balancers{}, err

@@ -6,6 +6,7 @@
 package traits
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,18 +15,19 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 )
 
-// Account is the key of the budget of calls that ref draws on: AWS counts calls per
-// account and region. It is the account and region of the group's ARN, else the account
-// of the role's and the region that ref names; empty when neither tells, which means
-// podgate's own.
-func Account(ref balancer.Ref) string {
-	if region, account, ok := place(ref.Group); ok {
-		return account + "/" + region
+// Account is AccountIn for who does not know podgate's own region.
+func Account(ref balancer.Ref) string { return AccountIn("")(ref) }
+
+// AccountIn returns the key of the budget of calls that a ref draws on, for a podgate in a region, which is empty when it has
+// none. AWS counts calls per account and region: the account is that of the role to assume, else podgate's own, which goes
+// without a name. Whose the group is makes no difference, and whether its ARN is known yet: the search for a group is
+// charged to the same budget as the reads of what was found.
+func AccountIn(own string) func(balancer.Ref) string {
+	return func(ref balancer.Ref) string {
+		_, account, _ := place(ref.RoleARN)
+		region, _, _ := place(ref.Group)
+		return strings.Trim(account+"/"+cmp.Or(ref.Region, own, region), "/")
 	}
-	if _, account, ok := place(ref.RoleARN); ok {
-		return strings.TrimSuffix(account+"/"+ref.Region, "/")
-	}
-	return ref.Region
 }
 
 // place returns the region and the account in an ARN, arn:partition:service:region:account:resource;

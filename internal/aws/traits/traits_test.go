@@ -4,6 +4,7 @@
 package traits
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/podgate/podgate/internal/balancer"
@@ -20,17 +21,27 @@ func TestAccount(t *testing.T) {
 		ref    balancer.Ref
 		want   string
 	}{
-		{"the group's", balancer.Ref{Group: group, RoleARN: role}, "123456789012/eu-test-1"},
-		{"that of several groups", balancer.Ref{Group: group + "," + group}, "123456789012/eu-test-1"},
-		{"the role's while the group is only named", balancer.Ref{RoleARN: role}, "210987654321"},
-		{"the role's in another region", balancer.Ref{RoleARN: role, Region: "us-test-2"}, "210987654321/us-test-2"},
+		{"podgate's own", balancer.Ref{}, "eu-test-1"},
+		{"that of a group by its ARN", balancer.Ref{Group: group}, "eu-test-1"},
+		{"that of several groups", balancer.Ref{Group: group + "," + group}, "eu-test-1"},
+		{"whoever's group it is", balancer.Ref{Group: strings.Replace(group, "123456789012", "210987654321", 1)}, "eu-test-1"},
 		{"podgate's own in another region", balancer.Ref{Region: "us-test-2"}, "us-test-2"},
-		{"podgate's own", balancer.Ref{}, ""},
+		{"that of a group there", balancer.Ref{Region: "us-test-2", Group: strings.Replace(group, "eu-test-1", "us-test-2", 1)}, "us-test-2"},
+		{"the role's while the group is only named", balancer.Ref{RoleARN: role}, "210987654321/eu-test-1"},
+		{"the role's once it was found", balancer.Ref{RoleARN: role, Group: group}, "210987654321/eu-test-1"},
+		{"the role's in another region", balancer.Ref{RoleARN: role, Region: "us-test-2"}, "210987654321/us-test-2"},
 	}
 
 	for _, tc := range tests {
-		if got := Account(tc.ref); got != tc.want {
+		if got := AccountIn("eu-test-1")(tc.ref); got != tc.want {
 			t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+		}
+	}
+
+	// Without a region of podgate's own a group is where its ARN says.
+	for ref, want := range map[balancer.Ref]string{{}: "", {Group: group}: "eu-test-1", {RoleARN: role}: "210987654321", {RoleARN: role, Group: group}: "210987654321/eu-test-1"} {
+		if got := Account(ref); got != want {
+			t.Errorf("%+v: got %q, want %q", ref, got, want)
 		}
 	}
 }

@@ -11,11 +11,12 @@ import (
 	"github.com/podgate/podgate/internal/balancer/lattice"
 )
 
-// All lists every driver, one a line, each with who makes its calls. limits are those of each of AWS's services.
-func All(groups, latticeGroups balancer.Provider, limits balancer.Limits, backends *haproxy.Provider) balancer.Drivers {
+// All lists every driver, one a line, each with who makes its calls. limits are those of each of AWS's services, of which
+// podgate's own are in region.
+func All(groups, latticeGroups balancer.Provider, region string, limits balancer.Limits, backends *haproxy.Provider) balancer.Drivers {
 	return balancer.Drivers{
-		elbv2.Driver(groups, limits),
+		elbv2.Driver(groups, region, limits),
 		haproxy.Driver(backends),
-		lattice.Driver(latticeGroups, limits),
+		lattice.Driver(latticeGroups, region, limits),
 	}
 }

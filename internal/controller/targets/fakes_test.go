@@ -152,7 +152,7 @@ func (w *world) restart() {
 	metrics := prometheus.NewRegistry()
 	w.gatherer = metrics
 	r, err := NewReconciler(kube{w: w}, w, w, binding.NewRegistry(func(types.NamespacedName) {}), Options{
-		Drivers:      drivers.All(nil, nil, balancer.Limits{}, nil),
+		Drivers:      drivers.All(nil, nil, "", balancer.Limits{}, nil),
 		Account:      func(ref balancer.Ref) string { return ref.Group },
 		Recorder:     w.events,
 		Metrics:      metrics,
