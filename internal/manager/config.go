@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/allow"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
@@ -36,7 +37,7 @@ type Config struct {
 	// Bindings says which bindings are served.
 	Bindings string
 	// AllowTargets says which target groups and backends the bindings of which namespaces may name; all when empty.
-	AllowTargets binding.Allowances
+	AllowTargets allow.List
 	// LBCLeaseNamespace is where AWS Load Balancer Controller's lease is looked for.
 	LBCLeaseNamespace string
 	// AbsenceGrace is how long something must be missing before running targets go.

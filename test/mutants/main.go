@@ -35,6 +35,7 @@ var pure = []string{
 	"internal/disruption",
 	"internal/override",
 	"internal/limit",
+	"internal/allow",
 	"internal/binding",
 	"internal/gates",
 	"internal/injection",

@@ -1,20 +1,14 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package binding
+package allow
 
 import (
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/balancer"
 )
 
-func TestAllowances(t *testing.T) {
+func TestList(t *testing.T) {
 	const shop = "team=shop => arn:aws:elasticloadbalancing:*:123456789012:targetgroup/shop-*  arn:aws:iam::*:role/shop"
 	const edge = "kubernetes.io/metadata.name in (edge, proxy) => web@*"
 	inShop, inEdge := map[string]string{"team": "shop"}, map[string]string{"kubernetes.io/metadata.name": "edge"}
@@ -37,59 +31,54 @@ func TestAllowances(t *testing.T) {
 		"Middle":      {reason: "Parts are found in turn.", rules: []string{"a=b => a*b*c"}, namespace: map[string]string{"a": "b"}, things: []string{"acbbc"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var a Allowances
+			var l List
 			for _, r := range tc.rules {
-				if err := a.Set(r); err != nil {
+				if err := l.Set(r); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if got := a.Refused(tc.namespace, tc.things); got != tc.want {
+			if got := l.Refused(tc.namespace, tc.things); got != tc.want {
 				t.Errorf("%s\ngot %q, want %q", tc.reason, got, tc.want)
 			}
-			if got, want := a.String(), strings.Join(tc.rules, "; "); got != want {
+			if got, want := l.String(), strings.Join(tc.rules, "; "); got != want {
 				t.Errorf("it shows itself as %q, want %q", got, want)
 			}
 		})
 	}
 
 	for _, bad := range []string{"", "team=shop", "team=shop =>", "=> arn:*", "team in ( => arn:*"} {
-		var a Allowances
-		if err := a.Set(bad); err == nil {
+		var l List
+		if err := l.Set(bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
 }
 
-// TestNames: what a binding names is found wherever it names it, whoever registers the targets.
-func TestNames(t *testing.T) {
-	foreign := Of(&elbv2.TargetGroupBinding{Spec: elbv2.TargetGroupBindingSpec{TargetGroupARN: "arn:group", IamRoleArnToAssume: "arn:role"}})
-	if diff := cmp.Diff([]string{"arn:group", "arn:role"}, foreign.Names(foreign.Ref)); diff != "" {
-		t.Error(diff)
+// TestAllowed: where nothing is allowed without a rule, an empty list allows nothing.
+func TestAllowed(t *testing.T) {
+	var rules List
+	if err := rules.Set("team=shop => a b"); err != nil {
+		t.Fatal(err)
 	}
 
-	byName := Of(&elbv2.TargetGroupBinding{Spec: elbv2.TargetGroupBindingSpec{TargetGroupName: "web"}})
-	if got := byName.Names(byName.Ref); len(got) != 0 {
-		t.Errorf("not found yet, got %q", got)
-	}
-
-	if diff := cmp.Diff([]string{"arn:found"}, byName.Names(balancer.Ref{Group: "arn:found"})); diff != "" {
-		t.Error(diff)
-	}
-
-	discovered := OfOwn(&v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{
-		Membership: v1alpha1.MembershipExternal, Lattice: &v1alpha1.Lattice{Discover: true, RoleARN: "arn:role"},
-	}})
-	if diff := cmp.Diff([]string{"arn:role"}, discovered.Names(discovered.Ref)); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff([]string{"arn:one", "arn:two", "arn:role"}, discovered.Names(balancer.Ref{Group: "arn:one,arn:two", RoleARN: "arn:role"})); diff != "" {
-		t.Errorf("each group that was found has to be allowed: %s", diff)
-	}
-
-	backend := OfOwn(&v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{
-		Membership: v1alpha1.MembershipExternal, HAProxy: &v1alpha1.HAProxy{Backend: "web", Instances: []string{"unix:/a", "10.0.0.1:9"}},
-	}})
-	if diff := cmp.Diff([]string{"web@unix:/a", "web@10.0.0.1:9"}, backend.Names(backend.Ref)); diff != "" {
-		t.Error(diff)
+	shop, pay := map[string]string{"team": "shop"}, map[string]string{"team": "pay"}
+	for name, tc := range map[string]struct {
+		reason    string
+		list      List
+		namespace map[string]string
+		thing     string
+		want      bool
+	}{
+		"NoRules":     {reason: "Nobody allowed anything.", namespace: shop, thing: "a"},
+		"First":       {reason: "A pattern covers it.", list: rules, namespace: shop, thing: "a", want: true},
+		"Second":      {reason: "Any pattern suffices.", list: rules, namespace: shop, thing: "b", want: true},
+		"Uncovered":   {reason: "No pattern covers it.", list: rules, namespace: shop, thing: "c"},
+		"NotSelected": {reason: "The rule is about other namespaces.", list: rules, namespace: pay, thing: "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.list.Allowed(tc.namespace, func(pattern string) bool { return pattern == tc.thing }); got != tc.want {
+				t.Errorf("%s\ngot %t", tc.reason, got)
+			}
+		})
 	}
 }
