@@ -36,6 +36,7 @@ var pure = []string{
 	"internal/override",
 	"internal/limit",
 	"internal/allow",
+	"internal/check",
 	"internal/binding",
 	"internal/gates",
 	"internal/injection",

@@ -1,0 +1,85 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"errors"
+	"testing"
+)
+
+// TestAllowedURL: without a rule nothing is allowed, and a pattern covers what it looks like and nothing else.
+func TestAllowedURL(t *testing.T) {
+	const patterns = "team=shop => https://status.example.com/* http://*.shop.svc:8080/public/* http://root.example.com"
+	for name, tc := range map[string]struct {
+		reason    string
+		rules     []string
+		namespace map[string]string
+		url       string
+		want      string // HOST:PORT; empty: refused
+	}{
+		"NoRules":         {reason: "Nobody allowed anything.", namespace: shop, url: "https://status.example.com/a"},
+		"OtherNamespace":  {reason: "The rule is of another team.", rules: []string{patterns}, namespace: map[string]string{"team": "pay"}, url: "https://status.example.com/a"},
+		"Host":            {reason: "The pattern has it.", rules: []string{patterns}, namespace: shop, url: "https://status.example.com/a/b?c=d", want: "status.example.com:443"},
+		"NoPath":          {reason: "An empty path is /.", rules: []string{patterns}, namespace: shop, url: "https://status.example.com", want: "status.example.com:443"},
+		"Root":            {reason: "A pattern without a path is of / alone.", rules: []string{patterns}, namespace: shop, url: "http://root.example.com/", want: "root.example.com:80"},
+		"NotRoot":         {reason: "A pattern without a path is of / alone.", rules: []string{patterns}, namespace: shop, url: "http://root.example.com/a"},
+		"Case":            {reason: "Hosts have no case.", rules: []string{patterns}, namespace: shop, url: "https://STATUS.example.com/a", want: "status.example.com:443"},
+		"Wildcard":        {reason: "Any service of the namespace.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:8080/public/a", want: "web.shop.svc:8080"},
+		"OtherPath":       {reason: "Another path.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:8080/private"},
+		"OtherPort":       {reason: "Another port.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:9090/public/a"},
+		"OtherScheme":     {reason: "Another scheme.", rules: []string{patterns}, namespace: shop, url: "http://status.example.com/a"},
+		"Suffix":          {reason: "Another host that begins like it.", rules: []string{patterns}, namespace: shop, url: "https://status.example.com.evil.example/a"},
+		"TrailingDot":     {reason: "Another spelling than the pattern's.", rules: []string{patterns}, namespace: shop, url: "https://status.example.com./a"},
+		"HostInPath":      {reason: "A wildcard of the host ends where the host does.", rules: []string{patterns}, namespace: shop, url: "http://169.254.169.254/x.shop.svc:8080/public/a"},
+		"HostInQuery":     {reason: "A wildcard of the host ends where the host does.", rules: []string{patterns}, namespace: shop, url: "http://evil.example?x.shop.svc:8080/public/a"},
+		"HostInFragment":  {reason: "A wildcard of the host ends where the host does.", rules: []string{patterns}, namespace: shop, url: "http://evil.example#x.shop.svc:8080/public/a"},
+		"User":            {reason: "What looks like the host is a user.", rules: []string{patterns}, namespace: shop, url: "https://status.example.com@evil.example/a"},
+		"UserInWildcard":  {reason: "What looks like the host is a user.", rules: []string{patterns}, namespace: shop, url: "http://evil.example:80@web.shop.svc:8080/public/a"},
+		"Backslash":       {reason: "Some parsers take it for a slash.", rules: []string{patterns}, namespace: shop, url: `http://evil.example\.shop.svc:8080/public/a`},
+		"BackslashInPath": {reason: "Some servers take it for a slash.", rules: []string{patterns}, namespace: shop, url: `http://web.shop.svc:8080/public/..\private`},
+		"Dots":            {reason: "Servers resolve them.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:8080/public/../private"},
+		"Dot":             {reason: "Servers resolve them.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:8080/public/./a"},
+		"EncodedDots":     {reason: "Servers decode them.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:8080/public/%2e%2E/private"},
+		"EncodedSlash":    {reason: "Servers decode them.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:8080/public/..%2Fprivate"},
+		"EncodedTwice":    {reason: "Servers behind servers decode them twice.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:8080/public/%252e%252e/private"},
+		"Space":           {reason: "Not a URL.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:8080 /public/a"},
+		"NewLine":         {reason: "Not a URL.", rules: []string{patterns}, namespace: shop, url: "http://web.shop.svc:8080/public/a\nHost: b"},
+		"File":            {reason: "Not of the network.", rules: []string{"team => file://*/*"}, namespace: shop, url: "file:///etc/passwd"},
+		"Opaque":          {reason: "No host.", rules: []string{"team => http:*"}, namespace: shop, url: "http:status.example.com"},
+		"NoHost":          {reason: "No host.", rules: []string{"team => http://*/*"}, namespace: shop, url: "http:///a"},
+		"NoHostPort":      {reason: "No host.", rules: []string{"team => http://*/*"}, namespace: shop, url: "http://:80/a"},
+		"PortZero":        {reason: "Not a port.", rules: []string{"team => http://*/*"}, namespace: shop, url: "http://a:0/"},
+		"PortTooLarge":    {reason: "Not a port.", rules: []string{"team => http://*/*"}, namespace: shop, url: "http://a:65536/"},
+		"NotOfURLs":       {reason: "A pattern of addresses is none of URLs.", rules: []string{"team => *"}, namespace: shop, url: "http://a/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			place, u, err := AllowedURL(rules(t, tc.rules...), tc.namespace, tc.url)
+			if place.host != tc.want {
+				t.Errorf("%s\ngot %q, want %q", tc.reason, place.host, tc.want)
+			}
+			if tc.want == "" && (err != ErrNotAllowed || u != nil) { //nolint:errorlint // No word more than that.
+				t.Errorf("%s\ngot the error %v, want only %q", tc.reason, err, ErrNotAllowed)
+			}
+			if tc.want != "" && (err != nil || u == nil) {
+				t.Errorf("%s\ngot the URL %v and the error %v", tc.reason, u, err)
+			}
+		})
+	}
+}
+
+func TestAllowed(t *testing.T) {
+	list := rules(t, "team=shop => *.shop.svc:5432")
+	for address, want := range map[string]string{
+		"db.shop.svc:5432": "db.shop.svc:5432", "DB.shop.svc:5432": "db.shop.svc:5432", "db.shop.svc:5433": "",
+		"db.shop.svc": "", "db.pay.svc:5432": "", ":5432": "", "db.shop.svc:postgres": "", "db.shop.svc:0": "", "": "",
+	} {
+		place, err := Allowed(list, shop, address)
+		if place.host != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q and the error %v, want %q", address, place.host, err, want)
+		}
+		if _, err := Allowed(nil, shop, address); !errors.Is(err, ErrNotAllowed) {
+			t.Errorf("%s without a rule: got the error %v", address, err)
+		}
+	}
+}

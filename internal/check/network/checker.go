@@ -1,0 +1,82 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/check"
+)
+
+// Checker asks over the network: each pod at its own address, all at the same time, or a host once for all of them.
+type Checker struct {
+	// Place says where to ask.
+	Place Place
+	// Timeout bounds each question, from dialling to the end of the answer.
+	Timeout time.Duration
+	// Ask asks once, and returns at the latest when its context ends.
+	Ask func(ctx context.Context, to Destination) check.Answer
+}
+
+var _ check.Checker = Checker{}
+
+// Check implements check.Checker.
+func (c Checker) Check(ctx context.Context, subjects []check.Subject) (map[types.UID]check.Answer, error) {
+	ask := c.askEach
+	if c.Place.shared() {
+		ask = c.askOnce
+	}
+	answers := ask(ctx, subjects)
+
+	// When the context ended meanwhile, nobody knows which answers it cut off.
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+
+	byUID := make(map[types.UID]check.Answer, len(subjects))
+	for i, pod := range subjects {
+		byUID[pod.UID] = answers[i]
+	}
+	return byUID, nil
+}
+
+// askEach asks each pod.
+func (c Checker) askEach(ctx context.Context, subjects []check.Subject) []check.Answer {
+	answers := make([]check.Answer, len(subjects))
+
+	var asking sync.WaitGroup
+	for i, pod := range subjects {
+		asking.Go(func() { answers[i] = c.ask(ctx, pod) })
+	}
+	asking.Wait()
+
+	return answers
+}
+
+// askOnce asks the host that the pods share.
+func (c Checker) askOnce(ctx context.Context, subjects []check.Subject) []check.Answer {
+	if len(subjects) == 0 {
+		return nil
+	}
+	return slices.Repeat([]check.Answer{c.ask(ctx, check.Subject{})}, len(subjects))
+}
+
+func (c Checker) ask(ctx context.Context, pod check.Subject) check.Answer {
+	to, word, ok := c.Place.of(pod)
+	if !ok {
+		return check.Answer{Word: word}
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+
+	answer := c.Ask(ctx, to)
+	answer.Addr = to.Addr()
+	return answer
+}

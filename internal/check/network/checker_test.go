@@ -1,0 +1,81 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/podgate/podgate/internal/check"
+)
+
+// TestLaw7APodThatHangsDelaysNoOther: the call takes one time-out, however many pods do not answer.
+func TestLaw7APodThatHangsDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pods []check.Subject
+		for i := range 100 {
+			pods = append(pods, check.Subject{UID: types.UID(fmt.Sprint(i)), Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})}})
+		}
+		answering := pods[42].Addrs[0]
+
+		checker := Checker{Place: AtPod(intstr.FromInt32(80), ""), Timeout: 2 * time.Second, Ask: func(ctx context.Context, to Destination) check.Answer {
+			if to.Addr() == answering {
+				return check.Answer{Verdict: check.Pass, Word: check.Connected}
+			}
+			<-ctx.Done()
+			return Explain(ctx.Err())
+		}}
+
+		began := time.Now()
+		answers, err := checker.Check(t.Context(), pods)
+		if took := time.Since(began); err != nil || took != checker.Timeout {
+			t.Errorf("it took %s, want the time-out of %s; the error is %v", took, checker.Timeout, err)
+		}
+
+		for i, pod := range pods {
+			want := check.Answer{Word: check.TimedOut, Addr: pod.Addrs[0]}
+			if pod.Addrs[0] == answering {
+				want = check.Answer{Verdict: check.Pass, Word: check.Connected, Addr: answering}
+			}
+			if got := answers[pod.UID]; got != want {
+				t.Errorf("pod %d: got %+v, want %+v", i, got, want)
+			}
+		}
+	})
+}
+
+// TestHostIsAskedOnce: what pods share is asked once, and said of each of them.
+func TestHostIsAskedOnce(t *testing.T) {
+	place, err := Allowed(rules(t, "team => db:1"), shop, "db:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	asked := 0
+	checker := Checker{Place: place, Timeout: time.Second, Ask: func(context.Context, Destination) check.Answer {
+		asked++
+		return check.Answer{Verdict: check.Pass, Word: check.Connected}
+	}}
+
+	answers, err := checker.Check(t.Context(), []check.Subject{{UID: "1"}, {UID: "2"}})
+	if err != nil || asked != 1 || len(answers) != 2 {
+		t.Errorf("asked %d times: got %v and the error %v", asked, answers, err)
+	}
+	for _, uid := range []types.UID{"1", "2"} {
+		if answers[uid] != (check.Answer{Verdict: check.Pass, Word: check.Connected}) {
+			t.Errorf("pod %s: got %+v", uid, answers[uid])
+		}
+	}
+
+	if answers, err := checker.Check(t.Context(), nil); err != nil || len(answers) != 0 || asked != 1 {
+		t.Errorf("of no pod: got %v and the error %v, after %d questions", answers, err, asked)
+	}
+}

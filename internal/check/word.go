@@ -1,0 +1,79 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// Word says in a few words why a check answered as it did. There are no words but those of this file, so that
+// nothing of what was asked or answered (a body, a header, an address, a name) can get into a pod's condition.
+type Word struct{ text string }
+
+// String is the word for people; empty for the zero value.
+func (w Word) String() string { return w.text }
+
+// What is known before anybody was asked.
+var (
+	// Waiting means that the check has not been asked since it could be, or has not passed often enough yet.
+	Waiting = Word{"not passed often enough yet"}
+	// Outdated means that the last answer is too old to count.
+	Outdated = Word{"no recent answer"}
+	// NoAddress means that the pod has no address, or none of the family that is asked for.
+	NoAddress = Word{"the pod has no such address"}
+	// NoPort means that no container declares the port of that name.
+	NoPort = Word{"no container has that port"}
+	// NotAllowed means that podgate does not connect there. It does not say why: the reason could tell what is there.
+	NotAllowed = Word{"not allowed"}
+)
+
+// What happens to connections.
+var (
+	// Connected means that the port accepts connections.
+	Connected = Word{"connected"}
+	// Refused means that nothing listens.
+	Refused = Word{"connection refused"}
+	// TimedOut means that there was no answer in time.
+	TimedOut = Word{"timed out"}
+	// Unreachable means that the network has no way there.
+	Unreachable = Word{"unreachable"}
+	// Lost means that the connection ended before the answer was complete.
+	Lost = Word{"connection lost"}
+	// NameNotFound means that a host's name could not be resolved.
+	NameNotFound = Word{"host name not found"}
+	// NotTrusted means that the server's certificate is not from a trusted authority, not valid now, or another host's.
+	NotTrusted = Word{"TLS certificate not trusted"}
+	// TLSFailed means that the server does not speak TLS, or refuses to.
+	TLSFailed = Word{"TLS handshake failed"}
+)
+
+// What servers answer.
+var (
+	// Malformed means that the answer is not one of the protocol, or is larger than it may be.
+	Malformed = Word{"not a valid answer"}
+	// BodyTooLarge means that an expression reads the body, and the body is larger than is read.
+	BodyTooLarge = Word{"body too large"}
+	// ExpressionFailed means that an expression could not be evaluated.
+	ExpressionFailed = Word{"the expression could not be evaluated"}
+	// Serving, NotServing, ServiceUnknown and HealthUnknown are the statuses of gRPC's health service.
+	Serving        = Word{"SERVING"}
+	NotServing     = Word{"NOT_SERVING"}
+	ServiceUnknown = Word{"SERVICE_UNKNOWN"}
+	HealthUnknown  = Word{"UNKNOWN"}
+	// Unimplemented means that the server has no health service.
+	Unimplemented = Word{"UNIMPLEMENTED"}
+)
+
+// HTTPStatus is the status code of a response, such as "HTTP status 503". What is not a status code is Malformed.
+func HTTPStatus(code int) Word {
+	if code < http.StatusContinue || code > 999 {
+		return Malformed
+	}
+	return Word{"HTTP status " + strconv.Itoa(code)}
+}
+
+// Silent reports whether a word means that nothing came back at all. That may be the pod's fault, or that of the network
+// between podgate and the pod.
+func (w Word) Silent() bool { return w == TimedOut || w == Unreachable }
