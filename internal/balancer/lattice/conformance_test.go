@@ -45,6 +45,8 @@ type simulation struct {
 	mu      sync.Mutex
 	groups  []string
 	targets int
+	// ahead is how much later it is for the provider.
+	ahead time.Duration
 }
 
 func simulate(t *testing.T, cfg awssim.Config) *simulation {
@@ -70,7 +72,27 @@ func simulate(t *testing.T, cfg awssim.Config) *simulation {
 
 	sdk := config(t, server.URL)
 	sdk.Region = testRegion
-	return &simulation{Sim: sim, provider: New(sdk, testRegion), client: vpclattice.NewFromConfig(sdk), config: sdk}
+	s := &simulation{Sim: sim, provider: New(sdk, testRegion), client: vpclattice.NewFromConfig(sdk), config: sdk}
+	s.provider.now = func() time.Time {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return time.Now().Add(s.ahead)
+	}
+	return s
+}
+
+// pass makes it later for the provider.
+func (s *simulation) pass(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead += d
+}
+
+// discover resolves a group when what was found before does not count any longer.
+func (s *simulation) discover(t *testing.T, wanted balancer.Group) (balancer.Group, error) {
+	t.Helper()
+	s.pass(searchKept)
+	return s.provider.Resolve(t.Context(), wanted)
 }
 
 // config is a configuration that reaches the server at address and nothing else.

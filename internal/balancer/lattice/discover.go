@@ -9,35 +9,18 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/vpclattice"
 	"github.com/aws/aws-sdk-go-v2/service/vpclattice/types"
 
-	"github.com/podgate/podgate/api/gwc"
-	podaws "github.com/podgate/podgate/internal/aws"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/lattice/traits"
-)
-
-const opTags = "list tags of target group"
-
-const (
-	// tagsKept is how long it is remembered which Service a group's tags name. AWS Gateway API Controller gives
-	// a group its tags when it makes it, and finds it by them, so they change by a person's hand only.
-	tagsKept = 10 * time.Minute
-	// maxTags is how many groups' tags one search reads, so that it neither floods the API nor holds its caller
-	// for long; the next one goes on.
-	maxTags = 50
 )
 
 // discover finds the target groups that AWS Gateway API Controller fills for a Service. They go by a name that has the
 // cluster in it, which comes back as before.
 func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Discovery, before string) (balancer.Group, error) {
 	name := of.String()
-	tagged, err := p.tagged(ctx, ref, of, name)
+	tagged, err := p.tagged(ctx, ref, of)
 	if err != nil {
 		return balancer.Group{}, err
 	}
@@ -106,87 +89,20 @@ func clusters(tagged map[string]traits.Discovery) []string {
 }
 
 // tagged returns the target groups that are for a Service by their tags, each with what those say.
-func (p *Provider) tagged(ctx context.Context, ref balancer.Ref, of traits.Discovery, subject string) (map[string]traits.Discovery, error) {
-	all, err := p.list(ctx, ref, subject)
+func (p *Provider) tagged(ctx context.Context, ref balancer.Ref, of traits.Discovery) (map[string]traits.Discovery, error) {
+	all, err := p.search(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 
 	tagged := map[string]traits.Discovery{}
-	asked, left := 0, false
-	for _, g := range all {
-		if g.Type != types.TargetGroupTypeIp || g.Arn == nil {
-			continue
-		}
-
-		one := ref
-		one.Group = *g.Arn
-		s, known := p.tags.get(one)
-		if !known && asked == maxTags {
-			left = true
-			continue
-		}
-
-		if !known {
-			asked++
-			s, err = p.ask(ctx, one)
-			if err != nil && !gone(err) { // It may have been deleted after it was listed.
-				return nil, err
-			}
-		}
-
+	for arn, s := range all {
 		if s.Namespace == of.Namespace && s.Service == of.Service && (of.Cluster == "" || of.Cluster == s.Cluster) {
-			tagged[*g.Arn] = s
+			tagged[arn] = s
 		}
-	}
-
-	if left {
-		return nil, &balancer.CallError{Op: opTags, Subject: subject, Kind: balancer.ErrNotReady, Text: "the account has many target groups, and their tags are still being read"}
 	}
 	return tagged, nil
 }
 
-// ask reads the tags of one target group, and remembers what they say.
-func (p *Provider) ask(ctx context.Context, ref balancer.Ref) (traits.Discovery, error) {
-	c := p.sessions.Connection(ref)
-	out, err := podaws.Call(ctx, c, opTags, ref.Group, c.API.ListTagsForResource, &vpclattice.ListTagsForResourceInput{ResourceArn: aws.String(ref.Group)})
-	if err != nil {
-		return traits.Discovery{}, whose(err, ref)
-	}
-
-	s := traits.Discovery{Namespace: out.Tags[gwc.TagServiceNamespace], Service: out.Tags[gwc.TagServiceName], Cluster: out.Tags[gwc.TagClusterName]}
-	p.tags.put(ref, s)
-	return s, nil
-}
-
 // service names the Service for people.
 func service(of traits.Discovery) string { return of.Namespace + "/" + of.Service }
-
-// memory holds for which Service groups are, as one role was told. Its zero value is empty.
-type memory struct {
-	mu sync.Mutex
-	of map[balancer.Ref]remembered
-}
-
-type remembered struct {
-	traits.Discovery
-	at time.Time
-}
-
-func (m *memory) get(ref balancer.Ref) (traits.Discovery, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r, known := m.of[ref]
-	return r.Discovery, known && time.Since(r.at) < tagsKept
-}
-
-// put adds an entry, and takes out those that are too old.
-func (m *memory) put(ref balancer.Ref, s traits.Discovery) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.of == nil {
-		m.of = map[balancer.Ref]remembered{}
-	}
-	maps.DeleteFunc(m.of, func(_ balancer.Ref, r remembered) bool { return time.Since(r.at) >= tagsKept })
-	m.of[ref] = remembered{s, time.Now()}
-}

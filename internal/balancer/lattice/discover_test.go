@@ -40,7 +40,7 @@ func (s *simulation) tagged(t *testing.T, name, namespace, service, cluster stri
 
 func TestDiscover(t *testing.T) {
 	s := simulate(t, awssim.Config{})
-	_, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	_, err := s.discover(t, wanted("shop/web"))
 	checkKind(t, err, balancer.ErrNotFound)
 	says(t, err, "no target group in region eu-test-1 has the tags that AWS Gateway API Controller gives those of Service shop/web")
 
@@ -48,13 +48,13 @@ func TestDiscover(t *testing.T) {
 	s.tagged(t, "api", "shop", "api", "blue")
 	s.tagged(t, "elsewhere", "test", "web", "blue")
 	one := s.tagged(t, "web-route", "shop", "web", "blue")
-	got, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	got, err := s.discover(t, wanted("shop/web"))
 	if err != nil || got.Ref != one.Ref || got.Name != "service:shop/web@blue" {
 		t.Fatalf("one group: got %+v, %v", got, err)
 	}
 
 	two := s.tagged(t, "web-grpc", "shop", "web", "blue", unchecked)
-	got, err = s.provider.Resolve(t.Context(), wanted("shop/web"))
+	got, err = s.discover(t, wanted("shop/web"))
 	both := []string{one.Ref.Group, two.Ref.Group}
 	slices.Sort(both)
 	if err != nil || got.Ref.Group != strings.Join(both, ",") || got.Name != "service:shop/web@blue" {
@@ -67,7 +67,7 @@ func TestDiscover(t *testing.T) {
 	if _, err := s.client.DeleteTargetGroup(t.Context(), &vpclattice.DeleteTargetGroupInput{TargetGroupIdentifier: &one.Ref.Group}); err != nil {
 		t.Fatal(err)
 	}
-	got, err = s.provider.Resolve(t.Context(), wanted("shop/web"))
+	got, err = s.discover(t, wanted("shop/web"))
 	if err != nil || got.Ref != two.Ref {
 		t.Errorf("a route went: got %+v, %v", got, err)
 	}
@@ -78,11 +78,11 @@ func TestDiscoverOneCluster(t *testing.T) {
 	s := simulate(t, awssim.Config{})
 	s.tagged(t, "blue", "shop", "web", "blue")
 	green := s.tagged(t, "green", "shop", "web", "green")
-	_, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	_, err := s.discover(t, wanted("shop/web"))
 	checkKind(t, err, balancer.ErrInvalid)
 	says(t, err, "several clusters have target groups for a Service shop/web: say in spec.lattice.clusterName which one is meant: blue, green")
 
-	got, err := s.provider.Resolve(t.Context(), wanted("shop/web@green"))
+	got, err := s.discover(t, wanted("shop/web@green"))
 	if err != nil || got.Ref != green.Ref {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -93,7 +93,7 @@ func TestDiscoverOneCluster(t *testing.T) {
 func TestDiscoverKeepsToItsCluster(t *testing.T) {
 	s := simulate(t, awssim.Config{})
 	s.tagged(t, "blue-one", "shop", "web", "blue")
-	found, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	found, err := s.discover(t, wanted("shop/web"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestDiscoverKeepsToItsCluster(t *testing.T) {
 
 	s.tagged(t, "green", "shop", "web", "green")
 	two := s.tagged(t, "blue-two", "shop", "web", "blue", unchecked)
-	got, err := s.provider.Resolve(t.Context(), again)
+	got, err := s.discover(t, again)
 	if err != nil || got.Name != found.Name || got.Ref.Group != traits.Join([]string{found.Ref.Group, two.Ref.Group}) {
 		t.Fatalf("got %+v, %v, want both groups of cluster blue", got, err)
 	}
@@ -113,13 +113,13 @@ func TestDiscoverKeepsToItsCluster(t *testing.T) {
 
 	// Who says which cluster is meant is told nothing, and one that is not among them helps nobody.
 	again.Name += "@green"
-	if got, err := s.provider.Resolve(t.Context(), again); err != nil || got.Caveat != "" || got.Name != "service:shop/web@green" {
+	if got, err := s.discover(t, again); err != nil || got.Caveat != "" || got.Name != "service:shop/web@green" {
 		t.Errorf("green is meant: got %+v, %v", got, err)
 	}
 	for _, before := range []string{"service:shop/web@red", "service:shop/web", ""} {
 		again = wanted("shop/web")
 		again.Before = before
-		_, err = s.provider.Resolve(t.Context(), again)
+		_, err = s.discover(t, again)
 		checkKind(t, err, balancer.ErrInvalid)
 	}
 }
@@ -133,7 +133,7 @@ func TestDiscoverGroupThatGoes(t *testing.T) {
 			s.tagged(t, "web-one", "shop", "web", "blue")
 			s.tagged(t, "web-two", "shop", "web", "blue")
 			s.fault(t, awssim.Fault{Operation: operation, Count: 1, Error: missing})
-			got, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+			got, err := s.discover(t, wanted("shop/web"))
 			if err != nil || strings.Contains(got.Ref.Group, ",") {
 				t.Errorf("got %+v, %v", got, err)
 			}
@@ -152,7 +152,7 @@ func TestDiscoverBoundsItsCalls(t *testing.T) {
 
 	for range 2 {
 		before := s.count("ListTagsForResource")
-		_, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+		_, err := s.discover(t, wanted("shop/web"))
 		checkKind(t, err, balancer.ErrNotReady)
 		if n := s.count("ListTagsForResource") - before; n != maxTags {
 			t.Errorf("%d calls, want %d", n, maxTags)
@@ -160,12 +160,23 @@ func TestDiscoverBoundsItsCalls(t *testing.T) {
 	}
 
 	for range 2 {
-		got, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+		got, err := s.discover(t, wanted("shop/web"))
 		if err != nil || got.Ref != one.Ref {
 			t.Fatalf("got %+v, %v", got, err)
 		}
 		if n := s.count("ListTagsForResource"); n != groups {
 			t.Errorf("%d calls, want one for each of %d groups", n, groups)
+		}
+	}
+
+	// What was read long ago counts until its turn comes again.
+	s.pass(tagsKept)
+	for i := range 3 {
+		if got, err := s.discover(t, wanted("shop/web")); err != nil || got.Ref != one.Ref {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		if n, want := s.count("ListTagsForResource"), groups+min((i+1)*maxTags, groups); n != want {
+			t.Errorf("%d calls, want %d", n, want)
 		}
 	}
 }
@@ -175,7 +186,7 @@ func TestDiscoveredGroupsTogether(t *testing.T) {
 	s := simulate(t, awssim.Config{})
 	one := s.used(t, s.made(t, "web-one", forService("shop", "web", "blue")))
 	two := s.used(t, s.made(t, "web-two", forService("shop", "web", "blue")))
-	both, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	both, err := s.discover(t, wanted("shop/web"))
 	if err != nil {
 		t.Fatal(err)
 	}

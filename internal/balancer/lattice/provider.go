@@ -3,8 +3,9 @@
 
 // Package lattice is the provider for target groups of Amazon VPC Lattice. It asks the API
 // and changes members; it retries nothing, keeps no budget of calls and starts no goroutine:
-// those are its callers'. Of answers it remembers one thing for some minutes, and only where
-// groups are found by tags: which Service a group's tags name.
+// those are its callers'. Of answers it remembers one thing, and only where groups are found by
+// tags: which groups there are, for some seconds, and which Service their tags name, for some
+// minutes.
 //
 // It serves targets that are IP addresses; members of groups of instances, Lambda functions
 // and ALBs do not appear in what it reports.
@@ -16,6 +17,7 @@ package lattice
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/vpclattice"
@@ -40,7 +42,8 @@ type connection = podaws.Connection[api]
 // Provider is VPC Lattice in all regions. It is safe for concurrent use.
 type Provider struct {
 	sessions *podaws.Sessions[api]
-	tags     memory
+	searches searches
+	now      func() time.Time
 }
 
 var (
@@ -56,7 +59,7 @@ func New(cfg aws.Config, region string, opts ...podaws.Option) *Provider {
 
 // over makes the provider with clients that client makes.
 func over(cfg aws.Config, region string, client func(aws.Config) api, opts ...podaws.Option) *Provider {
-	return &Provider{sessions: podaws.New(cfg, region, podaws.Service[api]{Client: client, Kinds: kinds, Document: isObject}, opts...)}
+	return &Provider{now: time.Now, sessions: podaws.New(cfg, region, podaws.Service[api]{Client: client, Kinds: kinds, Document: isObject}, opts...)}
 }
 
 // isObject reports whether an answer begins as a JSON object. The SDK takes an empty answer for one

@@ -24,7 +24,7 @@ const (
 )
 
 // Resolve implements provider.Resolver. A group that is named by its ARN or id takes one call; one
-// that is named, or is found by a Service's tags, takes a list of all groups, too.
+// that is named takes a list of all groups, too, and those that are found by a Service's tags share one search.
 func (p *Provider) Resolve(ctx context.Context, wanted balancer.Group) (balancer.Group, error) {
 	ref, name := wanted.Ref, wanted.Name
 	of, tagged := traits.ParseDiscovery(name)

@@ -1,0 +1,176 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lattice
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/vpclattice"
+	"github.com/aws/aws-sdk-go-v2/service/vpclattice/types"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/podgate/podgate/api/gwc"
+	podaws "github.com/podgate/podgate/internal/aws"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/lattice/traits"
+)
+
+const opTags = "list tags of target group"
+
+const (
+	// searchKept is how long what a search found counts for all bindings of an account. Each looks once a minute.
+	searchKept = 15 * time.Second
+	// tagsKept is how long what a group's tags say is not asked for again. AWS Gateway API Controller gives a group
+	// its tags when it makes it, and finds it by them, so they change by a person's hand only.
+	tagsKept = 10 * time.Minute
+	// maxTags is how many groups' tags one search reads, so that it neither floods the API nor holds its caller
+	// for long; the next one goes on.
+	maxTags = 50
+)
+
+// searches are those of all roles and regions. Their zero value is empty.
+type searches struct {
+	mu sync.Mutex
+	of map[podaws.Role]*search
+}
+
+// by returns the search with a role in a region.
+func (s *searches) by(role podaws.Role) *search {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of == nil {
+		s.of = map[podaws.Role]*search{}
+	}
+	if s.of[role] == nil {
+		s.of[role] = &search{tags: map[string]remembered{}}
+	}
+	return s.of[role]
+}
+
+// search is what is known of the target groups of addresses in one account and region. Whoever needs it while it is being
+// found out waits for that.
+type search struct {
+	flights singleflight.Group
+	// tags are what the groups' tags said last, by ARN. Only a flight reads and changes them.
+	tags map[string]remembered
+
+	mu sync.Mutex
+	// found are all groups as they were at a time, by ARN.
+	found map[string]traits.Discovery
+	at    time.Time
+}
+
+type remembered struct {
+	traits.Discovery
+	at time.Time
+}
+
+// recent returns what was found a short while ago; nil when nothing was.
+func (s *search) recent(now time.Time) map[string]traits.Discovery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.at) >= searchKept {
+		return nil
+	}
+	return s.found
+}
+
+func (s *search) keep(found map[string]traits.Discovery, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.found, s.at = found, at
+}
+
+// abandoned is the error of a search whose caller gave it up.
+type abandoned struct{ error }
+
+// search returns for which Service each target group of addresses is that a ref's role reaches in its region, by ARN. The
+// answer is shared, and not to be changed.
+func (p *Provider) search(ctx context.Context, ref balancer.Ref) (map[string]traits.Discovery, error) {
+	role := podaws.Role{Region: p.sessions.Region(ref), ARN: ref.RoleARN, ExternalID: ref.ExternalID}
+	s := p.searches.by(role)
+	for {
+		found, err, _ := s.flights.Do("", func() (any, error) {
+			if found := s.recent(p.now()); found != nil {
+				return found, nil
+			}
+			began := p.now()
+			found, err := p.look(ctx, role, s.tags)
+			if err != nil && ctx.Err() != nil {
+				return nil, abandoned{err}
+			}
+			if err == nil {
+				s.keep(found, began)
+			}
+			return found, err
+		})
+
+		switch gaveUp, is := err.(abandoned); {
+		case err == nil:
+			return found.(map[string]traits.Discovery), nil
+		case !is:
+			return nil, err
+		case ctx.Err() != nil:
+			return nil, gaveUp.error
+		}
+		// Another caller began the search, and left: this one begins it again.
+	}
+}
+
+// look asks for all target groups, and for the tags of those that are new.
+func (p *Provider) look(ctx context.Context, role podaws.Role, tags map[string]remembered) (map[string]traits.Discovery, error) {
+	ref := balancer.Ref{Provider: traits.Kind, Region: role.Region, RoleARN: role.ARN, ExternalID: role.ExternalID}
+	all, err := p.list(ctx, ref, role.Region)
+	if err != nil {
+		return nil, err
+	}
+
+	found := map[string]traits.Discovery{}
+	asked, left := 0, false
+	for _, g := range all {
+		if g.Type != types.TargetGroupTypeIp || g.Arn == nil {
+			continue
+		}
+
+		ref.Group = *g.Arn
+		r, known := tags[ref.Group]
+		switch {
+		case known && p.now().Sub(r.at) < tagsKept:
+		case asked < maxTags:
+			asked++
+			r.Discovery, err = p.ask(ctx, ref)
+			if gone(err) {
+				continue // It was deleted after it was listed.
+			}
+			if err != nil {
+				return nil, err
+			}
+			r.at = p.now()
+			tags[ref.Group] = r
+		case !known:
+			left = true
+		}
+		found[ref.Group] = r.Discovery
+	}
+
+	if left {
+		return nil, &balancer.CallError{Op: opTags, Subject: role.Region, Kind: balancer.ErrNotReady, Text: "the account has many target groups, and their tags are still being read"}
+	}
+	maps.DeleteFunc(tags, func(arn string, _ remembered) bool { _, there := found[arn]; return !there })
+	return found, nil
+}
+
+// ask reads what the tags of one target group say.
+func (p *Provider) ask(ctx context.Context, ref balancer.Ref) (traits.Discovery, error) {
+	c := p.sessions.Connection(ref)
+	out, err := podaws.Call(ctx, c, opTags, ref.Group, c.API.ListTagsForResource, &vpclattice.ListTagsForResourceInput{ResourceArn: aws.String(ref.Group)})
+	if err != nil {
+		return traits.Discovery{}, whose(err, ref)
+	}
+	return traits.Discovery{Namespace: out.Tags[gwc.TagServiceNamespace], Service: out.Tags[gwc.TagServiceName], Cluster: out.Tags[gwc.TagClusterName]}, nil
+}
