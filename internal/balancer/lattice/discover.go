@@ -98,7 +98,7 @@ func (p *Provider) tagged(ctx context.Context, ref balancer.Ref, of traits.Disco
 	tagged := map[string]traits.Discovery{}
 	for arn, s := range all {
 		if s.Namespace == of.Namespace && s.Service == of.Service && (of.Cluster == "" || of.Cluster == s.Cluster) {
-			tagged[arn] = s
+			tagged[arn] = s.Discovery
 		}
 	}
 	return tagged, nil

@@ -222,3 +222,51 @@ func TestDiscoveredGroupsTogether(t *testing.T) {
 	_, err = s.provider.Health(t.Context(), gone)
 	checkKind(t, err, balancer.ErrNotFound)
 }
+
+// TestGroupThatIsLeftOver: a group that no service uses and nobody fills keeps no target waiting for ever. One that is new, or
+// is used, or holds a target, does.
+func TestGroupThatIsLeftOver(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	one := s.used(t, s.made(t, "web-one", forService("shop", "web", "blue")))
+	left := s.tagged(t, "web-left", "shop", "web", "blue")
+	target, other := s.newTarget(t), s.newTarget(t)
+	if err := s.SetHealth(one.Ref.Group, nil, awssim.Script{Outcomes: []string{"pass"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.register(t, one, target)
+	s.eventually(t, one, target, "healthy in one", func(h gate.Health, _ bool) bool { return h.State == gate.Healthy })
+
+	var both balancer.Group
+	check := func(when string, want gate.State) {
+		t.Helper()
+		if got := s.health(t, both)[target]; got.State != want {
+			t.Errorf("%s: %+v", when, got)
+		}
+	}
+	look := func() {
+		t.Helper()
+		var err error
+		if both, err = s.discover(t, wanted("shop/web")); err != nil || !strings.Contains(both.Ref.Group, ",") {
+			t.Fatalf("got %+v, %v", both, err)
+		}
+	}
+
+	look()
+	check("its route may be about to use it", gate.Initial)
+	s.pass(leftOverAfter)
+	look()
+	check("it is left over", gate.Healthy)
+	s.pass(useKnown)
+	check("nobody knows any longer", gate.Initial)
+
+	look()
+	s.register(t, left, other)
+	check("somebody fills it", gate.Initial)
+	s.lose(t, left, other)
+	s.eventually(t, left, other, "gone", func(_ gate.Health, listed bool) bool { return !listed })
+	check("it is empty again", gate.Healthy)
+
+	s.used(t, left)
+	look()
+	check("a service uses it", gate.Initial)
+}

@@ -43,7 +43,16 @@ func (p *Provider) Health(ctx context.Context, g balancer.Group) (map[gate.Targe
 	if len(all) == 1 {
 		return healths[0], nil
 	}
-	return together(all, healths), nil
+
+	// What nobody uses and nobody fills is left over: it would keep each target waiting.
+	var inUse []balancer.Ref
+	var counting []map[gate.Target]gate.Health
+	for i, ref := range all {
+		if len(healths[i]) > 0 || !p.leftOver(ref) {
+			inUse, counting = append(inUse, ref), append(counting, healths[i])
+		}
+	}
+	return together(inUse, counting), nil
 }
 
 // health reads one target group.

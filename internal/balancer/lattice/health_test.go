@@ -299,7 +299,8 @@ func TestTogether(t *testing.T) {
 		{reason: "the worst says why", groups: []group{{one: h("UNHEALTHY")}, {one: h("INITIAL")}}, target: one, want: gate.Unhealthy, says: "Unhealthy (tg-0)"},
 		{reason: "one lacks it, and it may get requests from the other", groups: []group{{one: h("HEALTHY")}, {"10.0.0.2:80": h("HEALTHY")}}, target: one, want: gate.Initial, says: "TargetNotFound (tg-1)"},
 		{reason: "one is empty", groups: []group{{one: h("HEALTHY")}, {}}, target: one, want: gate.Initial, says: "TargetNotFound (tg-1)"},
-		{reason: "one has another port", groups: []group{{one: h("HEALTHY")}, {two: h("UNHEALTHY")}}, target: one, want: gate.Healthy},
+		{reason: "one has it at another port", groups: []group{{one: h("HEALTHY")}, {two: h("UNHEALTHY")}}, target: one, want: gate.Healthy},
+		{reason: "one has it at both ports", groups: []group{{one: h("HEALTHY")}, {two: h("HEALTHY"), one: h("INITIAL")}}, target: one, want: gate.Initial, says: "Initial (tg-1)"},
 		{reason: "of which it is true, too", groups: []group{{one: h("HEALTHY")}, {two: h("UNHEALTHY")}}, target: two, want: gate.Unhealthy, says: "Unhealthy (tg-1)"},
 		{reason: "a group that is not used hides nothing", groups: []group{{one: h("UNUSED")}, {one: h("INITIAL")}}, target: one, want: gate.Initial, says: "Initial (tg-1)"},
 		{reason: "all but that one are satisfied", groups: []group{{one: h("UNUSED")}, {one: h("HEALTHY")}}, target: one, want: gate.Unused, says: "Unused (tg-0)"},
@@ -330,5 +331,40 @@ func TestTogether(t *testing.T) {
 				t.Errorf("got %q, %q, want %q", got.Reason, got.Description, tc.says)
 			}
 		})
+	}
+}
+
+// TestLaw1AGroupThatLagsHasItsSay: which port of a Service a group is for shows in the very address that it lists at another
+// one. Others that it lists there may be those of pods before the Service's target port changed.
+func TestLaw1AGroupThatLagsHasItsSay(t *testing.T) {
+	type group = map[string]types.TargetStatus
+	for _, tc := range []struct {
+		reason string
+		other  group
+		opens  bool
+	}{
+		{"it has the pod at the Service's other port", group{"10.0.0.1:90": "HEALTHY"}, true},
+		{"and fails there", group{"10.0.0.1:90": "UNHEALTHY"}, true},
+		{"and others, too", group{"10.0.0.1:90": "INITIAL", "10.0.0.2:90": "HEALTHY"}, true},
+		{"it lags behind a change of the port", group{"10.0.0.2:90": "HEALTHY"}, false},
+		{"though the others have changed in the first group", group{"10.0.0.3:90": "HEALTHY"}, false},
+		{"the pod's address was that of another pod before", group{"10.0.0.1:90": "DRAINING"}, false},
+		{"it is empty", group{}, false},
+		{"it caught up", group{"10.0.0.1:80": "HEALTHY", "10.0.0.1:90": "DRAINING"}, true},
+	} {
+		var healths []map[gate.Target]gate.Health
+		for _, g := range []group{{"10.0.0.1:80": "HEALTHY", "10.0.0.3:80": "HEALTHY"}, tc.other} {
+			targets := map[gate.Target]gate.Health{}
+			for name, status := range g {
+				addr := netip.MustParseAddrPort(name)
+				targets[gate.Target{Addr: addr.Addr(), Port: int32(addr.Port())}] = readHealth(types.TargetSummary{Status: status})
+			}
+			healths = append(healths, targets)
+		}
+
+		got := together([]balancer.Ref{{Group: "arn/tg-0"}, {Group: "arn/tg-1"}}, healths)[at("10.0.0.1")]
+		if opens := got.State == gate.Healthy; opens != tc.opens {
+			t.Errorf("%s: %+v", tc.reason, got)
+		}
 	}
 }

@@ -31,6 +31,11 @@ const (
 	// maxTags is how many groups' tags one search reads, so that it neither floods the API nor holds its caller
 	// for long; the next one goes on.
 	maxTags = 50
+	// leftOverAfter is how old a group is in which no service has any use for it, before it counts as left over: its route
+	// may be about to get it.
+	leftOverAfter = 5 * time.Minute
+	// useKnown is how long what a search said of a group's use counts.
+	useKnown = 5 * time.Minute
 )
 
 // searches are those of all roles and regions. Their zero value is empty.
@@ -61,8 +66,15 @@ type search struct {
 
 	mu sync.Mutex
 	// found are all groups as they were at a time, by ARN.
-	found map[string]traits.Discovery
+	found map[string]listed
 	at    time.Time
+}
+
+// listed is a group as a search found it.
+type listed struct {
+	traits.Discovery
+	// leftOver: it is not new, and no service uses it.
+	leftOver bool
 }
 
 type remembered struct {
@@ -70,17 +82,17 @@ type remembered struct {
 	at time.Time
 }
 
-// recent returns what was found a short while ago; nil when nothing was.
-func (s *search) recent(now time.Time) map[string]traits.Discovery {
+// recent returns what was found within a time; nil when nothing was.
+func (s *search) recent(now time.Time, within time.Duration) map[string]listed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Sub(s.at) >= searchKept {
+	if now.Sub(s.at) >= within {
 		return nil
 	}
 	return s.found
 }
 
-func (s *search) keep(found map[string]traits.Discovery, at time.Time) {
+func (s *search) keep(found map[string]listed, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.found, s.at = found, at
@@ -91,12 +103,12 @@ type abandoned struct{ error }
 
 // search returns for which Service each target group of addresses is that a ref's role reaches in its region, by ARN. The
 // answer is shared, and not to be changed.
-func (p *Provider) search(ctx context.Context, ref balancer.Ref) (map[string]traits.Discovery, error) {
-	role := podaws.Role{Region: p.sessions.Region(ref), ARN: ref.RoleARN, ExternalID: ref.ExternalID}
+func (p *Provider) search(ctx context.Context, ref balancer.Ref) (map[string]listed, error) {
+	role := p.role(ref)
 	s := p.searches.by(role)
 	for {
 		found, err, _ := s.flights.Do("", func() (any, error) {
-			if found := s.recent(p.now()); found != nil {
+			if found := s.recent(p.now(), searchKept); found != nil {
 				return found, nil
 			}
 			began := p.now()
@@ -112,7 +124,7 @@ func (p *Provider) search(ctx context.Context, ref balancer.Ref) (map[string]tra
 
 		switch gaveUp, is := err.(abandoned); {
 		case err == nil:
-			return found.(map[string]traits.Discovery), nil
+			return found.(map[string]listed), nil
 		case !is:
 			return nil, err
 		case ctx.Err() != nil:
@@ -122,15 +134,25 @@ func (p *Provider) search(ctx context.Context, ref balancer.Ref) (map[string]tra
 	}
 }
 
+// role is by which role, and in which region, a ref's group is reached.
+func (p *Provider) role(ref balancer.Ref) podaws.Role {
+	return podaws.Role{Region: p.sessions.Region(ref), ARN: ref.RoleARN, ExternalID: ref.ExternalID}
+}
+
+// leftOver reports whether a group is known to be in no service, and not to be new.
+func (p *Provider) leftOver(ref balancer.Ref) bool {
+	return p.searches.by(p.role(ref)).recent(p.now(), useKnown)[ref.Group].leftOver
+}
+
 // look asks for all target groups, and for the tags of those that are new.
-func (p *Provider) look(ctx context.Context, role podaws.Role, tags map[string]remembered) (map[string]traits.Discovery, error) {
+func (p *Provider) look(ctx context.Context, role podaws.Role, tags map[string]remembered) (map[string]listed, error) {
 	ref := balancer.Ref{Provider: traits.Kind, Region: role.Region, RoleARN: role.ARN, ExternalID: role.ExternalID}
 	all, err := p.list(ctx, ref, role.Region)
 	if err != nil {
 		return nil, err
 	}
 
-	found := map[string]traits.Discovery{}
+	found := map[string]listed{}
 	asked, left := 0, false
 	for _, g := range all {
 		if g.Type != types.TargetGroupTypeIp || g.Arn == nil {
@@ -155,7 +177,8 @@ func (p *Provider) look(ctx context.Context, role podaws.Role, tags map[string]r
 		case !known:
 			left = true
 		}
-		found[ref.Group] = r.Discovery
+		old := g.CreatedAt != nil && p.now().Sub(*g.CreatedAt) >= leftOverAfter
+		found[ref.Group] = listed{r.Discovery, old && len(g.ServiceArns) == 0}
 	}
 
 	if left {

@@ -5,6 +5,7 @@ package lattice
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -62,25 +63,29 @@ func worse(a, b gate.Health) gate.Health {
 
 // together is the health of targets that are in several groups, each of which has to be
 // satisfied: routes and protocols have groups of their own, and requests come through any. A group
-// whose targets all have other ports is for another port of the Service.
+// that lists a target's address at other ports only is for another port of the Service. That it
+// lists other addresses there shows nothing: it may lag behind a Service whose target port changed.
 func together(all []balancer.Ref, healths []map[gate.Target]gate.Health) map[gate.Target]gate.Health {
-	ports := make([]map[int32]bool, len(all))
+	listed := make([]map[netip.Addr]bool, len(all))
 	whole := map[gate.Target]gate.Health{}
 	for i, targets := range healths {
-		ports[i] = map[int32]bool{}
-		for t := range targets {
-			ports[i][t.Port] = true
+		listed[i] = map[netip.Addr]bool{}
+		for t, health := range targets {
+			// What drains was of a pod before, or of the port before.
+			if !health.Leaving() {
+				listed[i][t.Addr] = true
+			}
 			whole[t] = gate.Health{State: gate.Healthy}
 		}
 	}
 
 	for t := range whole {
 		for i, ref := range all {
-			if len(healths[i]) > 0 && !ports[i][t.Port] {
+			health, holds := healths[i][t]
+			if !holds && listed[i][t.Addr] {
 				continue
 			}
-			health, listed := healths[i][t]
-			if !listed {
+			if !holds {
 				health = missing
 			}
 			if health.Description != "" {
