@@ -134,13 +134,13 @@ func (k *absentKind) watch(ctx context.Context, o metav1.ListOptions) (watch.Int
 	return quiet, nil
 }
 
-// absent reports whether a call failed because the kind is not defined. The API server may also
-// forbid what it does not know.
+// absent reports whether a call failed because the kind is not defined. One that is forbidden did not: podgate would
+// start, and not start again once somebody defines the kind.
 func (k *absentKind) absent(ctx context.Context, err error) bool {
 	if err == nil {
 		k.there.Store(true)
 	}
-	if k.there.Load() || !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+	if k.there.Load() || !apierrors.IsNotFound(err) {
 		return false
 	}
 	served, unknown := k.served(ctx, k.kind)
