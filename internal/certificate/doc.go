@@ -24,7 +24,7 @@
 // refused when the object has changed since.
 //
 // Somebody else may provide the pair: as the Secret that podgate is told of, or as the offered
-// one, which counts while API servers can trust what it holds.
+// one, which counts while API servers can trust what it holds. podgate keeps its own renewed meanwhile.
 //
 // The package refuses to touch anything of the webhook configuration but caBundle, and to
 // write a Secret that somebody else filled: such a pair is served and its ca.crt published,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -135,6 +136,62 @@ func TestOfferedTakesThePlace(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOwnIsKeptWhileAnotherIsOffered: an offered certificate may be served for years, and podgate's own can take its place at
+// any moment. Nobody is told of its renewals meanwhile.
+func TestOwnIsKeptWhileAnotherIsOffered(t *testing.T) {
+	for name, start := range map[string]func(*testing.T, *handle, Options) *replica{
+		"Later": settled,
+		"First": func(t *testing.T, h *handle, o Options) *replica {
+			h.offer(pairFor(t, time.Now()))
+			return settled(t, h, o)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, e := newCluster(), &events{}
+				h := &handle{cluster: c, delay: 50 * time.Millisecond}
+				r := start(t, h, Options{Offered: OfferedName, Policy: testPolicy, Recorder: e})
+
+				for end := time.Now().Add(2 * testPolicy.CAValidity); time.Now().Before(end); {
+					offered := pairFor(t, time.Now())
+					h.offer(offered)
+					time.Sleep(testPolicy.ServingValidity / 2)
+					if _, config := c.now(); !bundlesOf(config).are(offered.Data["ca.crt"]) || !r.serves().Leaf.Equal(mustTLS(t, offered).Leaf) {
+						t.Fatal("what is offered is not served, or not what API servers trust")
+					}
+					own, _ := c.now()
+					if m := readSecret(own, false); m.pair == nil || time.Now().After(renewAt(m.pair.leaf)) || time.Now().After(renewAt(m.signer.cert)) {
+						t.Fatal("podgate's own certificate is not renewed")
+					}
+					if ends := testutil.ToFloat64(r.metrics.expiry.WithLabelValues(RotateCA)); ends < float64(time.Now().Unix()) {
+						t.Fatal("the metric tells of an authority that is gone")
+					}
+				}
+
+				h.offer(nil)
+				for range int(testPolicy.Propagation/time.Second) + 5 {
+					time.Sleep(time.Second)
+					if err := (&client{decided: map[string]error{}}).call(c, r); err != nil {
+						t.Fatalf("after the change: %v", err)
+					}
+				}
+
+				if e.count("InvalidCertificate") > 0 {
+					t.Errorf("events %q", e.list())
+				}
+			})
+		})
+	}
+}
+
+// settled is a replica that was started and has done what there was to do.
+func settled(t *testing.T, h *handle, o Options) *replica {
+	t.Helper()
+	r := startReplicaWith(t, h, o)
+	time.Sleep(soon)
+	return r
 }
 
 // pairFor is a Secret whose pair was made at a time, with an authority of its own.

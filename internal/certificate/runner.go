@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -88,15 +89,21 @@ type Runner struct {
 
 	// What follows belongs to the goroutine of run.
 
-	// last is the Secret's content when it was last usable.
-	last material
-	seen seen
-	// bundleKey and pairKey identify what seen's times are about.
-	bundleKey, pairKey string
+	// served is of the Secret that is served, own of podgate's while an offered one is.
+	served, own        memory
 	reported, declined string
 	backoff            time.Duration
 	// racing is since when races are lost, zero when the last step was taken.
 	racing time.Time
+}
+
+// memory is what a replica remembers of a Secret.
+type memory struct {
+	// last is its content when it was last usable.
+	last material
+	seen seen
+	// bundleKey and pairKey identify what seen's times are about.
+	bundleKey, pairKey string
 }
 
 // New makes a runner that fills keypair. It makes no call before Start.
@@ -233,22 +240,48 @@ func (r *Runner) advance(ctx context.Context) (time.Duration, error) {
 	}
 
 	now := time.Now()
-	r.note(config, m, now)
-
-	if m.signer == nil && m.pair == nil && m.ours {
-		m.pair = r.last.pair
-	}
-
+	r.trusted(config, m)
+	r.served.note(config, m, now)
+	m = r.served.recall(m)
 	r.report(m, secret)
-	s := next(m, bundlesOf(config), r.seen, now, r.opts.Policy)
-	if s.do == wait {
+
+	s := next(m, bundlesOf(config), r.served.seen, now, r.opts.Policy)
+	switch {
+	case s.do == wait && theirs && r.opts.Provided == "":
+		after, err := r.keepOwn(ctx, now)
+		return min(s.after, after), err
+	case s.do == wait:
 		return s.after, nil
-	}
-	if s.do == publish {
+	case s.do == publish:
 		return 0, r.publish(ctx, config, m)
 	}
 
-	return 0, r.write(ctx, s, config, secret, m, now)
+	return 0, r.write(ctx, s, slices.Concat(r.served.last.trust, bundlesOf(config).trust()), secret, m, now)
+}
+
+// keepOwn renews podgate's own certificate while an offered one is served, so that it can take its place at any moment.
+// API servers hear of it only then.
+func (r *Runner) keepOwn(ctx context.Context, now time.Time) (time.Duration, error) {
+	secret, err := r.store.Secret(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("get secret %q: %w", r.opts.secret(), err)
+	}
+
+	m := readSecret(secret, false)
+	r.expects(m)
+	if m.pair != nil {
+		r.own.last = m
+	}
+
+	r.own.note(nil, m, now)
+	m = r.own.recall(m)
+
+	s := next(m, nil, r.own.seen, now, r.opts.Policy)
+	if s.do == wait {
+		return s.after, nil
+	}
+
+	return 0, r.write(ctx, s, r.own.last.trust, secret, m, now)
 }
 
 // secret reads the Secret that counts now, and tells whether it is somebody else's whatever it
@@ -275,15 +308,12 @@ func (r *Runner) secret(ctx context.Context) (s *corev1.Secret, theirs bool, err
 
 // load serves with the Secret's pair from now on, if it has a usable one.
 func (r *Runner) load(m material) {
-	if m.signer != nil {
-		r.metrics.expiry.WithLabelValues(RotateCA).Set(float64(m.signer.cert.NotAfter.Unix()))
-	}
-
+	r.expects(m)
 	if m.pair == nil {
 		return
 	}
 
-	r.last = m
+	r.served.last = m
 	trust := encodeCerts(m.trust...)
 	r.keypair.trust.Store(&trust)
 
@@ -296,8 +326,15 @@ func (r *Runner) load(m material) {
 	r.opts.Log.Info("Serving the webhook with a new certificate", "serial", m.pair.leaf.SerialNumber.String(), "notAfter", m.pair.leaf.NotAfter)
 }
 
+// expects notes when the authority ends that signs the next pair.
+func (r *Runner) expects(m material) {
+	if m.signer != nil {
+		r.metrics.expiry.WithLabelValues(RotateCA).Set(float64(m.signer.cert.NotAfter.Unix()))
+	}
+}
+
 // note keeps since when things have been as they are.
-func (r *Runner) note(config *admissionv1.MutatingWebhookConfiguration, m material, now time.Time) {
+func (y *memory) note(config *admissionv1.MutatingWebhookConfiguration, m material, now time.Time) {
 	bundleKey := fmt.Sprintf("%s %t", encodeCerts(m.trust...), bundlesOf(config).are(encodeCerts(m.trust...)))
 	if config != nil {
 		bundleKey += fmt.Sprint(config.UID, config.Generation)
@@ -308,14 +345,25 @@ func (r *Runner) note(config *admissionv1.MutatingWebhookConfiguration, m materi
 		pairKey = string(m.pair.certPEM)
 	}
 
-	if bundleKey != r.bundleKey {
-		r.bundleKey, r.seen.published = bundleKey, now
+	if bundleKey != y.bundleKey {
+		y.bundleKey, y.seen.published = bundleKey, now
 	}
 
-	if pairKey != r.pairKey {
-		r.pairKey, r.seen.served = pairKey, now
+	if pairKey != y.pairKey {
+		y.pairKey, y.seen.served = pairKey, now
 	}
+}
 
+// recall gives a Secret of podgate's that was lost the pair that it had.
+func (y *memory) recall(m material) material {
+	if m.signer == nil && m.pair == nil && m.ours {
+		m.pair = y.last.pair
+	}
+	return m
+}
+
+// trusted makes the replica ready once API servers trust what it serves.
+func (r *Runner) trusted(config *admissionv1.MutatingWebhookConfiguration, m material) {
 	// Without ca.crt, whoever filled the Secret fills caBundle too.
 	trusted := len(m.trust) == 0 || bundlesOf(config).are(encodeCerts(m.trust...))
 	if m.pair != nil && trusted {
@@ -376,10 +424,10 @@ func (r *Runner) publish(ctx context.Context, config *admissionv1.MutatingWebhoo
 	return nil
 }
 
-// write takes a step that changes the Secret.
-func (r *Runner) write(ctx context.Context, s step, config *admissionv1.MutatingWebhookConfiguration, secret *corev1.Secret, m material, now time.Time) error {
+// write takes a step that changes the Secret. The others are authorities that somebody may still need.
+func (r *Runner) write(ctx context.Context, s step, others []*x509.Certificate, secret *corev1.Secret, m material, now time.Time) error {
 	before := m
-	m, err := r.apply(s, bundlesOf(config).trust(), m, now)
+	m, err := r.apply(s, others, m, now)
 	if err != nil {
 		return err
 	}
@@ -412,14 +460,14 @@ func (r *Runner) write(ctx context.Context, s step, config *admissionv1.Mutating
 }
 
 // apply gives what the Secret holds after a step.
-func (r *Runner) apply(s step, published []*x509.Certificate, m material, now time.Time) (material, error) {
+func (r *Runner) apply(s step, others []*x509.Certificate, m material, now time.Time) (material, error) {
 	p := r.opts.Policy
 	var err error
 	if s.do == establish {
 		if m.signer, err = newAuthority(now, p.CAValidity); err != nil {
 			return material{}, err
 		}
-		m.trust = merge(now, []*x509.Certificate{m.signer.cert}, m.trust, r.last.trust, published)
+		m.trust = merge(now, []*x509.Certificate{m.signer.cert}, m.trust, others)
 	}
 
 	if s.do == issue || s.serving {
