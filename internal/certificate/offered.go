@@ -16,10 +16,16 @@ import (
 // did not: pods would get their gates with podgate's own certificate, and nobody would notice
 // until that Secret is relied upon. One that has only expired is no reason to stay away.
 func (r *Runner) examine(ctx context.Context) error {
-	for {
+	for said := ""; ; {
 		secret, err := r.offered(ctx)
 		if err == nil {
 			return r.examined(secret)
+		}
+
+		r.metrics.failures.Inc()
+		if said != err.Error() {
+			said = err.Error()
+			r.opts.Log.Error(err, "Cannot read the offered Secret of the webhook's certificate, so this replica does not become ready; retrying", "secret", r.opts.Offered)
 		}
 
 		select {

@@ -4,13 +4,17 @@
 package certificate
 
 import (
+	"context"
 	"crypto/x509"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
@@ -80,6 +84,57 @@ func TestOfferedRefusesToStart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOfferedCannotBeRead: a start that waits for the answer says for what, once for each reason, and counts its attempts.
+func TestOfferedCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said []string
+		h := &handle{cluster: newCluster()}
+		r, err := newRunner(h, &Keypair{}, Options{
+			Namespace: "podgate-system", Offered: OfferedName, Demanded: true, Policy: testPolicy, Registerer: prometheus.NewRegistry(), Recorder: &events{},
+			Log: funcr.New(func(_, args string) { said = append(said, args) }, funcr.Options{}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		var answer atomic.Value
+		answer.Store("forbidden")
+		r.watch, r.offered = h.watch, func(context.Context) (*corev1.Secret, error) {
+			if refused := answer.Load(); refused != "" {
+				return nil, fmt.Errorf("%s", refused)
+			}
+			return nil, nil
+		}
+
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Start(ctx) }()
+
+		for _, next := range []string{"no route to host", ""} {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if last := len(said) - 1; last < 0 || !strings.Contains(said[last], answer.Load().(string)) || !strings.Contains(said[last], OfferedName) {
+				t.Errorf("%v: the log says %q", answer.Load(), said)
+			}
+			answer.Store(next)
+		}
+
+		if n := testutil.ToFloat64(r.metrics.failures); len(said) != 2 || n < 100 {
+			t.Errorf("told %d times of %v failures: %q", len(said), n, said)
+		}
+
+		time.Sleep(soon)
+		if r.keypair.current.Load() == nil {
+			t.Error("nothing is served once it can be read")
+		}
+
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestOfferedTakesThePlace: replicas that run take up an offered Secret and its renewal, never write it, and go back to
