@@ -4,6 +4,7 @@
 package certificate
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"sync/atomic"
@@ -16,7 +17,9 @@ var errNoPair = errors.New("no webhook certificate yet: waiting for its Secret")
 // holds none. It is safe for concurrent use.
 type Keypair struct {
 	current atomic.Pointer[pair]
-	trust   atomic.Pointer[[]byte]
+	// own is that of the Secret that podgate was told of, or makes, whoever offers another.
+	own   atomic.Pointer[pair]
+	trust atomic.Pointer[[]byte]
 }
 
 // Authorities are what clients of this replica and of the others are to trust, as PEM;
@@ -30,7 +33,10 @@ func (k *Keypair) Authorities() []byte {
 
 // GetCertificate is for tls.Config.
 func (k *Keypair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	p := k.current.Load()
+	return certificateOf(k.current.Load())
+}
+
+func certificateOf(p *pair) (*tls.Certificate, error) {
 	if p == nil {
 		return nil, errNoPair
 	}
@@ -41,4 +47,13 @@ func (k *Keypair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 func (k *Keypair) Configure(c *tls.Config) {
 	c.MinVersion = tls.VersionTLS12
 	c.GetCertificate = k.GetCertificate
+}
+
+// ConfigureOwn makes a server serve with the pair of podgate's own Secret, or of the provided one, also while somebody offers
+// another pair for the webhook: clients that were told of that Secret need not know. Without one it serves as the webhook.
+func (k *Keypair) ConfigureOwn(c *tls.Config) {
+	c.MinVersion = tls.VersionTLS12
+	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return certificateOf(cmp.Or(k.own.Load(), k.current.Load()))
+	}
 }

@@ -5,6 +5,7 @@ package certificate
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"strings"
@@ -220,6 +221,9 @@ func TestOwnIsKeptWhileAnotherIsOffered(t *testing.T) {
 					if m := readSecret(own, false); m.pair == nil || time.Now().After(renewAt(m.pair.leaf)) || time.Now().After(renewAt(m.signer.cert)) {
 						t.Fatal("podgate's own certificate is not renewed")
 					}
+					if !ofOwn(r).Leaf.Equal(mustTLS(t, own).Leaf) {
+						t.Fatal("who was told of podgate's own Secret meets another certificate")
+					}
 					if ends := testutil.ToFloat64(r.metrics.expiry.WithLabelValues(RotateCA)); ends < float64(time.Now().Unix()) {
 						t.Fatal("the metric tells of an authority that is gone")
 					}
@@ -247,6 +251,14 @@ func settled(t *testing.T, h *handle, o Options) *replica {
 	r := startReplicaWith(t, h, o)
 	time.Sleep(soon)
 	return r
+}
+
+// ofOwn is the certificate that clients meet who were told of podgate's own Secret.
+func ofOwn(r *replica) *tls.Certificate {
+	var conf tls.Config
+	r.keypair.ConfigureOwn(&conf)
+	crt, _ := conf.GetCertificate(nil)
+	return crt
 }
 
 // pairFor is a Secret whose pair was made at a time, with an authority of its own.

@@ -233,6 +233,11 @@ func (r *Runner) advance(ctx context.Context) (time.Duration, error) {
 	}
 
 	m := readSecret(secret, theirs)
+	offered := theirs && r.opts.Provided == ""
+	if !offered {
+		r.hold(m)
+	}
+
 	r.load(m)
 
 	if unknown != nil {
@@ -247,7 +252,7 @@ func (r *Runner) advance(ctx context.Context) (time.Duration, error) {
 
 	s := next(m, bundlesOf(config), r.served.seen, now, r.opts.Policy)
 	switch {
-	case s.do == wait && theirs && r.opts.Provided == "":
+	case s.do == wait && offered:
 		after, err := r.keepOwn(ctx, now)
 		return min(s.after, after), err
 	case s.do == wait:
@@ -268,7 +273,7 @@ func (r *Runner) keepOwn(ctx context.Context, now time.Time) (time.Duration, err
 	}
 
 	m := readSecret(secret, false)
-	r.expects(m)
+	r.hold(m)
 	if m.pair != nil {
 		r.own.last = m
 	}
@@ -308,7 +313,6 @@ func (r *Runner) secret(ctx context.Context) (s *corev1.Secret, theirs bool, err
 
 // load serves with the Secret's pair from now on, if it has a usable one.
 func (r *Runner) load(m material) {
-	r.expects(m)
 	if m.pair == nil {
 		return
 	}
@@ -326,10 +330,14 @@ func (r *Runner) load(m material) {
 	r.opts.Log.Info("Serving the webhook with a new certificate", "serial", m.pair.leaf.SerialNumber.String(), "notAfter", m.pair.leaf.NotAfter)
 }
 
-// expects notes when the authority ends that signs the next pair.
-func (r *Runner) expects(m material) {
+// hold serves with the pair, if there is one, what serves with podgate's own, and notes when the authority ends that signs
+// the next.
+func (r *Runner) hold(m material) {
 	if m.signer != nil {
 		r.metrics.expiry.WithLabelValues(RotateCA).Set(float64(m.signer.cert.NotAfter.Unix()))
+	}
+	if m.pair != nil {
+		r.keypair.own.Store(m.pair)
 	}
 }
 

@@ -87,7 +87,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return err
 	}
 
-	// Metrics and the webhook are served with the same certificate.
+	// Metrics and the webhook are served with the same certificate, unless somebody offers another for the webhook.
 	pair := &certificate.Keypair{}
 	o := options(scheme, log, absent, c)
 	o.Metrics = newMetricsServer(c, pair)
@@ -181,12 +181,12 @@ func options(scheme *runtime.Scheme, log logr.Logger, absent absentKinds, c Conf
 	}
 }
 
-// newMetricsServer says how metrics are served: with the webhook's certificate, to whom
-// the API server lets read them.
+// newMetricsServer says how metrics are served: with podgate's own certificate, as the ServiceMonitor has it, to whom the
+// API server lets read them.
 func newMetricsServer(c Config, pair *certificate.Keypair) metricsserver.Options {
 	o := metricsserver.Options{BindAddress: c.Listen.Metrics}
 	if c.Listen.SecureMetrics {
-		o.SecureServing, o.FilterProvider, o.TLSOpts = true, scrape.Filter, []func(*tls.Config){pair.Configure}
+		o.SecureServing, o.FilterProvider, o.TLSOpts = true, scrape.Filter, []func(*tls.Config){pair.ConfigureOwn}
 	}
 	return o
 }
