@@ -37,7 +37,7 @@ func (r *Runner) examine(ctx context.Context) error {
 }
 
 func (r *Runner) examined(secret *corev1.Secret) error {
-	problem := r.unusable(secret, time.Now())
+	problem := unusable(secret, r.opts.Policy, time.Now())
 	var invalid x509.CertificateInvalidError
 	if problem == nil || errors.As(problem, &invalid) && invalid.Reason == x509.Expired {
 		return nil
@@ -45,9 +45,14 @@ func (r *Runner) examined(secret *corev1.Secret) error {
 	return r.refused(r.opts.Offered, "holds no usable pair", problem, "delete the Secret")
 }
 
+// Declined returns why a podgate in a Secret's namespace does not serve it, which is offered; nil when it does.
+func Declined(secret *corev1.Secret, now time.Time) error {
+	return unusable(secret, DefaultPolicy(secret.Namespace), now)
+}
+
 // unusable returns why API servers cannot trust a pair of an offered Secret; nil also where
 // there is none. A pair is given up shortly before it ends.
-func (r *Runner) unusable(secret *corev1.Secret, now time.Time) error {
+func unusable(secret *corev1.Secret, p Policy, now time.Time) error {
 	if secret == nil {
 		return nil
 	}
@@ -69,7 +74,7 @@ func (r *Runner) unusable(secret *corev1.Secret, now time.Time) error {
 	between.AppendCertsFromPEM(m.pair.certPEM)
 
 	_, err = m.pair.leaf.Verify(x509.VerifyOptions{
-		DNSName: r.opts.Policy.Names[0], Roots: roots, Intermediates: between, CurrentTime: now.Add(r.opts.Policy.recheck()),
+		DNSName: p.Names[0], Roots: roots, Intermediates: between, CurrentTime: now.Add(p.recheck()),
 	})
 	return err
 }

@@ -298,7 +298,7 @@ func (r *Runner) secret(ctx context.Context) (s *corev1.Secret, theirs bool, err
 			return nil, false, fmt.Errorf("get secret %q: %w", r.opts.Offered, err)
 		}
 
-		problem := r.unusable(s, time.Now())
+		problem := unusable(s, r.opts.Policy, time.Now())
 		r.decline(s, problem)
 		if s != nil && problem == nil {
 			return s, true, nil

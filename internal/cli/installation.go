@@ -6,6 +6,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,18 +146,18 @@ func (in *Installation) lead(ctx context.Context, r client.Reader, now time.Time
 
 // answer counts the replicas that answer the webhook.
 func (in *Installation) answer(ctx context.Context, r client.Reader, g *gaps) error {
-	var slices discoveryv1.EndpointSliceList
-	err := r.List(ctx, &slices, client.InNamespace(in.Namespace))
+	var endpoints discoveryv1.EndpointSliceList
+	err := r.List(ctx, &endpoints, client.InNamespace(in.Namespace))
 	if err != nil {
 		return g.forgive(err, "whether the webhook answers")
 	}
 
 	ready := 0
-	for i := range slices.Items {
-		if slices.Items[i].Labels[discoveryv1.LabelServiceName] != certificate.ServiceName {
+	for i := range endpoints.Items {
+		if endpoints.Items[i].Labels[discoveryv1.LabelServiceName] != certificate.ServiceName {
 			continue
 		}
-		for _, e := range slices.Items[i].Endpoints {
+		for _, e := range endpoints.Items[i].Endpoints {
 			if e.Conditions.Ready == nil || *e.Conditions.Ready {
 				ready++
 			}
@@ -212,12 +213,12 @@ func (in *Installation) off(ctx context.Context, r client.Reader, reviews profil
 		return nil, nil
 	}
 
-	var d appsv1.Deployment
-	if err := r.Get(ctx, types.NamespacedName{Namespace: in.Namespace, Name: uninstall.Deployment}, &d); err != nil {
+	containers, err := in.containers(ctx, r)
+	if err != nil {
 		return nil, g.forgive(client.IgnoreNotFound(err), "whether "+manager.SwitchVariable+" is on")
 	}
 
-	for _, c := range d.Spec.Template.Spec.Containers {
+	for _, c := range containers {
 		for _, e := range c.Env {
 			if e.Name == manager.SwitchVariable && mayBeOn(e) {
 				return nil, nil
@@ -226,6 +227,52 @@ func (in *Installation) off(ctx context.Context, r client.Reader, reviews profil
 	}
 
 	return off, nil
+}
+
+// offered looks for a Secret whose certificate somebody offers for the webhook in vain. Whoever may not read Secrets is not
+// told of it.
+func (in *Installation) offered(ctx context.Context, r client.Reader, now time.Time) error {
+	secret := &corev1.Secret{}
+	err := r.Get(ctx, types.NamespacedName{Namespace: in.Namespace, Name: certificate.OfferedName}, secret)
+	if err != nil {
+		return ignoreUnread(err)
+	}
+
+	problem := certificate.Declined(secret, now)
+	if problem == nil {
+		return nil
+	}
+
+	// One that is provided is not offered.
+	containers, err := in.containers(ctx, r)
+	if err != nil {
+		return ignoreUnread(err)
+	}
+	for _, c := range containers {
+		if slices.ContainsFunc(c.Args, func(arg string) bool { return strings.HasPrefix(arg, "--"+manager.ProvidedFlag) }) {
+			return nil
+		}
+	}
+
+	why := strings.ReplaceAll(problem.Error(), "\n", "; ")
+	in.Trouble = append(in.Trouble, fmt.Sprintf("podgate does not serve the certificate of Secret %s in namespace %s: %s; put it right, or delete the Secret", secret.Name, in.Namespace, why))
+
+	return nil
+}
+
+// ignoreUnread is nil for what is not there and for what may not be read.
+func ignoreUnread(err error) error {
+	if apierrors.IsForbidden(err) {
+		return nil
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// containers are those of podgate's Deployment.
+func (in *Installation) containers(ctx context.Context, r client.Reader) ([]corev1.Container, error) {
+	var d appsv1.Deployment
+	err := r.Get(ctx, types.NamespacedName{Namespace: in.Namespace, Name: uninstall.Deployment}, &d)
+	return d.Spec.Template.Spec.Containers, err
 }
 
 // mayBeOn reports whether the variable may switch on what it is for. What comes from elsewhere, or is no

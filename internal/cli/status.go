@@ -115,6 +115,10 @@ func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now
 	}
 
 	s.Installation = installation
+	if err := installation.offered(ctx, reader, now.Time); err != nil {
+		return nil, err
+	}
+
 	// One list of all, rather than one for each namespace.
 	for _, kind := range []client.ObjectList{&corev1.PodList{}, &corev1.ServiceList{}, &corev1.NamespaceList{}} {
 		if _, named := kind.(*corev1.NamespaceList); named && namespace != "" {

@@ -106,6 +106,9 @@ type Parts struct {
 	Ask func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error
 }
 
+// ProvidedFlag names the Secret of a webhook certificate that somebody else makes and renews.
+const ProvidedFlag = "webhook-certificate-secret"
+
 // CertificateConfig tells where the webhook's certificate comes from and how long it lives.
 type CertificateConfig struct {
 	// Provided names the Secret of a certificate that somebody else makes; podgate makes one when empty.
@@ -162,7 +165,7 @@ func (c *ListenConfig) bind(fs *flag.FlagSet) {
 }
 
 func (c *CertificateConfig) bind(fs *flag.FlagSet) {
-	fs.StringVar(&c.Provided, "webhook-certificate-secret", "", "Secret, in podgate's namespace, of a webhook certificate that you provide and renew (tls.crt, tls.key, ca.crt); podgate makes and rotates its own when empty")
+	fs.StringVar(&c.Provided, ProvidedFlag, "", "Secret, in podgate's namespace, of a webhook certificate that you provide and renew (tls.crt, tls.key, ca.crt); podgate makes and rotates its own when empty")
 	fs.DurationVar(&c.CAValidity, "webhook-ca-validity", 365*24*time.Hour, "life of the webhook's certificate authority; it is replaced at two thirds")
 	fs.DurationVar(&c.ServingValidity, "webhook-certificate-validity", 90*24*time.Hour, "life of the webhook's certificate; it is replaced at two thirds")
 	fs.DurationVar(&c.Propagation, "webhook-ca-propagation", 15*time.Second, "how long a new authority is published before a certificate of it is served; longer than timeoutSeconds of the webhook configuration")
