@@ -260,6 +260,27 @@ func (in *Installation) offered(ctx context.Context, r client.Reader, now time.T
 	return nil
 }
 
+// refuses looks for entries of the webhook that are switched off, and so change no pod, but were told to refuse pods while
+// nobody answers.
+func (in *Installation) refuses(ctx context.Context, r client.Reader) error {
+	if in.configuration == nil {
+		return nil
+	}
+
+	off, err := in.off(ctx, r, manager.OffPaths(), new(gaps))
+	if err != nil {
+		return err
+	}
+
+	for _, w := range in.configuration.Webhooks {
+		if slices.Contains(off, profile.PathOf(&w)) && w.FailurePolicy != nil && *w.FailurePolicy == admissionv1.Fail {
+			in.Trouble = append(in.Trouble, fmt.Sprintf("%s is off, but its webhook entry %s has failurePolicy Fail: it refuses pods while no replica answers, for nothing; set Ignore there", manager.SwitchVariable, w.Name))
+		}
+	}
+
+	return nil
+}
+
 // ignoreUnread is nil for what is not there and for what may not be read.
 func ignoreUnread(err error) error {
 	if apierrors.IsForbidden(err) {

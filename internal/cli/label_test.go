@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
 func TestLabelFor(t *testing.T) {
@@ -87,6 +89,38 @@ func TestUncovered(t *testing.T) {
 				t.Errorf("got %s, %s; want %s, with %q", reason, message, tc.reason, tc.says)
 			}
 		})
+	}
+}
+
+// TestSwitchedOffEntryRefuses: an entry that is off and refuses pods all the same is trouble.
+func TestSwitchedOffEntryRefuses(t *testing.T) {
+	entry := func(name, path string, policy admissionv1.FailurePolicyType) admissionv1.MutatingWebhook {
+		return admissionv1.MutatingWebhook{
+			Name: name, FailurePolicy: &policy,
+			ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "podgate-system", Path: &path}},
+		}
+	}
+
+	for name, tc := range map[string]struct {
+		value  string
+		policy admissionv1.FailurePolicyType
+		want   int
+	}{
+		"Off":        {"false", admissionv1.Fail, 1},
+		"OffIgnored": {"false", admissionv1.Ignore, 0},
+		"On":         {"true", admissionv1.Fail, 0},
+	} {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "podgate-system", Name: "podgate"}}
+		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "podgate", Env: []corev1.EnvVar{{Name: "WEBHOOK_ENABLED", Value: tc.value}}}}
+		in := &Installation{Namespace: "podgate-system", configured: true, configuration: &admissionv1.MutatingWebhookConfiguration{Webhooks: []admissionv1.MutatingWebhook{
+			entry("mpod.elbv2.k8s.aws", profile.GatesPath, admissionv1.Fail), entry(gwc.Webhook, profile.GatePath(gwc.Gate), tc.policy),
+		}}}
+		if err := in.refuses(t.Context(), offline(t, []client.Object{d})); err != nil {
+			t.Fatal(err)
+		}
+		if len(in.Trouble) != tc.want || tc.want > 0 && !strings.Contains(in.Trouble[0], gwc.Webhook) {
+			t.Errorf("%s: trouble %q, want %d about %s", name, in.Trouble, tc.want, gwc.Webhook)
+		}
 	}
 }
 

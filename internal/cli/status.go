@@ -6,6 +6,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,7 +116,7 @@ func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now
 	}
 
 	s.Installation = installation
-	if err := installation.offered(ctx, reader, now.Time); err != nil {
+	if err := errors.Join(installation.offered(ctx, reader, now.Time), installation.refuses(ctx, reader)); err != nil {
 		return nil, err
 	}
 

@@ -162,11 +162,22 @@ func TestKnownValues(t *testing.T) {
 }
 
 // The switch of AWS Gateway API Controller's users is on in the chart and off in plain files, and the entry is there in both.
+// Off, it refuses no pod, whatever the others do.
 func TestSwitch(t *testing.T) {
 	for set, want := range map[string]string{"": "true", "webhookEnabled=false": "false"} {
-		m := render(t, "--set", set)
-		if webhooks(t, m)["mpod.gwc.k8s.aws"] == nil {
+		m := render(t, "--set", set, "--set", "podMutatorWebhookConfig.failurePolicy=Fail")
+		entries := webhooks(t, m)
+		if entries["mpod.gwc.k8s.aws"] == nil {
 			t.Errorf("--set %q: there is no entry to switch", set)
+		}
+		for name, e := range entries {
+			policy := "Fail"
+			if name == "mpod.gwc.k8s.aws" && want == "false" {
+				policy = "Ignore"
+			}
+			if got := field(t, e, "failurePolicy"); got != policy {
+				t.Errorf("--set %q: %s has the failurePolicy %v, want %s", set, name, got, policy)
+			}
 		}
 
 		variables, _ := container(t, m.OfKind("Deployment")[0])["env"].([]any)
