@@ -38,7 +38,7 @@ func TestRecommendedFailurePolicy(t *testing.T) {
 	}
 
 	values := filepath.Join(t.TempDir(), "values.yaml")
-	if err := os.WriteFile(values, []byte(documentedPolicy(t, "podMutatorWebhookConfig:")), 0o600); err != nil {
+	if err := os.WriteFile(values, []byte(documented(t, "failure-policy.md", "podMutatorWebhookConfig:")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
@@ -92,7 +92,7 @@ func TestRecommendedFailurePolicy(t *testing.T) {
 
 	helm("upgrade", "podgate", kubetest.Chart(), "--reset-values")
 	expect("with default values again", labelled, false)
-	patch, err := yaml.YAMLToJSON([]byte(documentedPolicy(t, "webhooks:")))
+	patch, err := yaml.YAMLToJSON([]byte(documented(t, "failure-policy.md", "webhooks:")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,16 +119,16 @@ func TestRecommendedFailurePolicy(t *testing.T) {
 	}
 }
 
-// documentedPolicy gives the YAML block of docs/failure-policy.md that begins like this.
-func documentedPolicy(t *testing.T, begin string) string {
+// documented gives the YAML block of a page that begins like this.
+func documented(t *testing.T, page, begin string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", "failure-policy.md"))
+	text, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := regexp.MustCompile("(?s)```yaml\n(" + regexp.QuoteMeta(begin) + ".*?)```").FindSubmatch(text)
 	if m == nil {
-		t.Fatalf("docs/failure-policy.md has no YAML that begins with %q", begin)
+		t.Fatalf("docs/%s has no YAML that begins with %q", page, begin)
 	}
 	return string(m[1])
 }

@@ -69,6 +69,45 @@ func TestKustomizeBaseIsTheChart(t *testing.T) {
 	}
 }
 
+// The overlay that docs/install.md shows, with the patches that it adds one by one, does to the base what it says.
+func TestDocumentedOverlay(t *testing.T) {
+	root := t.TempDir()
+	if err := os.CopyFS(filepath.Join(root, "config"), os.DirFS(filepath.Join(kubetest.Root(), "config"))); err != nil {
+		t.Fatal(err)
+	}
+
+	overlay := documented(t, "install.md", "apiVersion: kustomize.config.k8s.io") +
+		documented(t, "install.md", "- patch: |-\n    $patch: delete") + documented(t, "install.md", "- patch: |-\n    apiVersion: apps/v1")
+	if err := os.Mkdir(filepath.Join(root, "overlay"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "overlay", "kustomization.yaml"), []byte(overlay), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	raw, err := exec.CommandContext(t.Context(), kubetest.Tool(t, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"), "build", filepath.Join(root, "overlay")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := env.ParseManifest(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	before, _ := container(t, render(t, "--set", "webhookEnabled=false").OfKind("Deployment")[0])["env"].([]any)
+	podgate := container(t, m.OfKind("Deployment")[0])
+	variables, _ := podgate["env"].([]any)
+	if !slices.ContainsFunc(variables, func(v any) bool { return cmp.Equal(v, any(map[string]any{"name": "WEBHOOK_ENABLED", "value": "true"})) }) || len(variables) != len(before) {
+		t.Errorf("variables %v of %v", variables, before)
+	}
+	if podgate["image"] != "registry.example/podgate:1" || !slices.Contains(podgate["args"].([]any), any("--aws-region=eu-west-1")) {
+		t.Errorf("image %v, args %v", podgate["image"], podgate["args"])
+	}
+	if n := len(m.OfKind("CustomResourceDefinition")); n != 1 {
+		t.Errorf("%d definitions, want podgate's alone", n)
+	}
+}
+
 func TestSchemaRefuses(t *testing.T) {
 	cases := map[string]struct{ reason, set, says string }{
 		"TwoCertificates":      {"There is one source of the certificate.", "certificates.mode=cert-manager,certificates.provided.secretName=mine", "/certificates/provided"},
