@@ -42,7 +42,7 @@ const (
 // Observer is the part of observe.Observer that a Nudger needs.
 type Observer interface {
 	Refresh(observe.Subject)
-	Unsure(observe.Subject, types.NamespacedName) (time.Time, bool)
+	Unsure(in observe.Subject, pod types.NamespacedName, target gate.Target) (time.Time, bool)
 }
 
 // Nudger has AWS Load Balancer Controller look at the groups of External bindings for whose pods that controller alone
@@ -173,7 +173,7 @@ func (n *Nudger) unregistered(b *binding.Binding, ref balancer.Ref, pods Pods) (
 			continue
 		}
 
-		at, unsure := n.observer.Unsure(ref, client.ObjectKeyFromObject(pod))
+		at, unsure := n.observer.Unsure(ref, client.ObjectKeyFromObject(pod), m.Target)
 		if !unsure {
 			waiting = append(waiting, pod.UID)
 			continue

@@ -46,7 +46,7 @@ func TestFollow(t *testing.T) {
 		}
 
 		w.follow(group1, podA, true)
-		w.Forget(podA)
+		w.forget(podA)
 
 		if n := len(w.during(time.Minute, group1)); n != 0 {
 			t.Errorf("a group that nobody watches was read %d times", n)

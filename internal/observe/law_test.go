@@ -43,19 +43,19 @@ func TestLaw1AnOldAnswerProvesNothing(t *testing.T) {
 func TestLaw1UndescribedAnswersMayBeOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		want := Interest{Subject: group1, Pod: podA, Target: atA, Waiting: true}
+		want := Interest{Subject: group1, Target: atA, Waiting: true}
 		w.set(group1, atA, gate.Initial)
-		w.Watch(want)
+		w.want(podA, want)
 		time.Sleep(gate.Lag - time.Second)
 
-		if s := w.Watch(want); !s.Observed || s.SeenOtherwise {
+		if s := w.want(podA, want); !s.Observed || s.SeenOtherwise {
 			t.Errorf("just after the pod got its address: %+v, want it observed and no proof", s)
 		}
 
 		w.Track(group1, user, Description{})
 		time.Sleep(2 * FastInterval)
 
-		if s := w.Watch(want); !s.SeenOtherwise {
+		if s := w.want(podA, want); !s.SeenOtherwise {
 			t.Errorf("once answers are known not to lag: %+v, want proof", s)
 		}
 	})
@@ -179,10 +179,139 @@ func TestLaw7Isolation(t *testing.T) {
 		begun := time.Now()
 		w.View(hanging)
 		w.watch(hanging, podB, atB, true)
-		w.Forget(podB)
+		w.forget(podB)
 
 		if took := time.Since(begun); took != 0 {
 			t.Errorf("asking about a group that hangs took %s, want no waiting", took)
+		}
+	})
+}
+
+// ports are one pod's targets on two ports.
+var ports = [2]gate.Target{{Addr: atA.Addr, Port: 80}, {Addr: atA.Addr, Port: 81}}
+
+// evaluate has gates of one pod watch both ports in one group, as an evaluation of the pod does, and returns what was seen.
+func (w *world) evaluate(waiting bool) (seen [2]Sighting) {
+	var all []Interest
+	for i, at := range ports {
+		all = append(all, Interest{Subject: group1, Target: at, Waiting: waiting})
+		seen[i] = w.Watch(podA, all[i])
+	}
+	w.Keep(podA, all...)
+	return seen
+}
+
+// TestLaw1TargetsOfOnePodAreTold: where several ports of a pod are targets in one group, what is said of one says
+// nothing of the other.
+func TestLaw1TargetsOfOnePodAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.evaluate(true)
+		time.Sleep(2 * gate.Lag)
+		w.set(group1, ports[0], gate.Healthy)
+		time.Sleep(2 * SlowInterval)
+
+		if seen := w.evaluate(true); seen[0].Health.State != gate.Healthy || !seen[1].Observed || seen[1].Present {
+			t.Errorf("the first port is healthy and the second is not in the group: %+v", seen)
+		}
+	})
+}
+
+// TestLaw2TargetsOfOnePodAreObserved: targets of one pod in one group take nothing from each other, however often
+// the pod is looked at, and once nothing waits they cost no reads.
+func TestLaw2TargetsOfOnePodAreObserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.Track(group1, user, described)
+		for range 20 {
+			w.evaluate(true)
+			time.Sleep(FastInterval)
+		}
+
+		for i, s := range w.evaluate(true) {
+			if !s.Observed || !s.SeenOtherwise || s.Early {
+				t.Errorf("port %d after 20 s: %+v", ports[i].Port, s)
+			}
+			if _, unsure := w.Unsure(group1, podA, ports[i]); unsure {
+				t.Errorf("port %d after 20 s: nobody is sure of it", ports[i].Port)
+			}
+		}
+		if wanted := w.wanted(w.subjects[group1]); len(wanted) != 2 {
+			t.Errorf("a reader is asked about %v, want both ports", wanted)
+		}
+
+		w.set(group1, ports[0], gate.Healthy)
+		w.set(group1, ports[1], gate.Healthy)
+		w.evaluate(false)
+		w.during(10*time.Second, group1)
+		reads := w.during(time.Minute, group1, func() {
+			for range 30 {
+				w.evaluate(false)
+				time.Sleep(FastInterval)
+			}
+		})
+		if len(reads) > 1 {
+			t.Errorf("%d reads while nothing waits", len(reads))
+		}
+
+		w.Keep(podA)
+		w.Untrack(group1, user)
+		if len(w.subjects) != 0 || len(w.watched) != 0 {
+			t.Errorf("nobody needs anything, and %d subjects and %d pods are left", len(w.subjects), len(w.watched))
+		}
+	})
+}
+
+// TestLaw6AGateThatDoesNotWaitHoldsNoneUp: where two gates of a pod watch one target, it is read as often as either needs.
+func TestLaw6AGateThatDoesNotWaitHoldsNoneUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		quiet := Interest{Subject: group1, Target: atA}
+		waits, follows := quiet, quiet
+		waits.Waiting, follows.Follow = true, true
+		for _, tc := range []struct {
+			reason      string
+			gates       []Interest
+			least, most int
+		}{
+			{"the first waits", []Interest{waits, quiet}, 59, 61},
+			{"the last waits", []Interest{quiet, waits}, 59, 61},
+			{"the first follows", []Interest{follows, quiet}, 5, 7},
+			{"the last follows", []Interest{quiet, follows}, 5, 7},
+			{"neither needs anything", []Interest{quiet, quiet}, 0, 1},
+		} {
+			w := run(t)
+			w.set(group1, atA, gate.Healthy)
+			w.Track(group1, user, described)
+			for _, in := range tc.gates {
+				w.Watch(podA, in)
+			}
+			w.Keep(podA, tc.gates...)
+			w.during(10*time.Second, group1)
+			if n := len(w.during(time.Minute, group1)); n < tc.least || n > tc.most {
+				t.Errorf("%s: %d reads in a minute, want %d to %d", tc.reason, n, tc.least, tc.most)
+			}
+			w.stop()
+		}
+	})
+}
+
+// TestLaw6WaitingBeginsAtOnce: a gate that is about to be decided may wait, so its group is read before anybody says so.
+func TestLaw6WaitingBeginsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := run(t)
+		w.set(group1, atA, gate.Healthy)
+		w.watch(group1, podA, atA, false)
+		w.during(10*time.Second, group1)
+
+		begins := func() { w.Watch(podA, Interest{Subject: group1, Target: atA, Waiting: true}) }
+		if n := len(w.during(time.Millisecond, group1, begins)); n != 1 {
+			t.Errorf("%d reads when a gate begins to wait, want one at once", n)
+		}
+
+		// What another gate says meanwhile takes nothing away.
+		w.Watch(podA, Interest{Subject: group1, Target: atA})
+		if n := len(w.during(time.Minute, group1)); n < 59 {
+			t.Errorf("%d reads in the minute that it waits", n)
 		}
 	})
 }

@@ -141,9 +141,9 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 	maps.DeleteFunc(s.placed, func(_ gate.Target, p placed) bool { return time.Since(p.at) > placementKept })
 
 	var pods []types.NamespacedName
-	for pod, in := range s.interests {
+	for _, in := range s.interests {
 		if in.update(snap, s.described.Lag) {
-			pods = append(pods, pod)
+			pods = append(pods, in.pod)
 		}
 	}
 
@@ -153,9 +153,9 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 // blind returns the pods that wait without ever having been observed.
 func (s *subject) blind() []types.NamespacedName {
 	var pods []types.NamespacedName
-	for pod, in := range s.interests {
+	for _, in := range s.interests {
 		if in.waiting && !in.sighting.Observed {
-			pods = append(pods, pod)
+			pods = append(pods, in.pod)
 		}
 	}
 	return pods

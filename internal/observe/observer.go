@@ -67,8 +67,8 @@ type Observer struct {
 
 	mu       sync.Mutex
 	subjects map[Subject]*subject
-	// watched are the subjects in which a pod has an interest.
-	watched map[types.NamespacedName][]*subject
+	// watched are a pod's interests, in all subjects.
+	watched map[types.NamespacedName][]*interest
 	start   func(*subject) // nil until Run
 }
 
@@ -78,7 +78,7 @@ func New(reader Reader, opts Options) *Observer {
 		reader: reader, log: opts.Log, wakePod: opts.WakePod, wakeUsers: opts.WakeUsers,
 		tend: opts.Tend, random: opts.Random,
 		subjects: map[Subject]*subject{},
-		watched:  map[types.NamespacedName][]*subject{},
+		watched:  map[types.NamespacedName][]*interest{},
 	}
 
 	// Every function has a default, so that none is compared with nil later.
@@ -190,31 +190,14 @@ func (o *Observer) Changed(id Subject, placements ...Placement) {
 	s.ask(true)
 }
 
-// Watch registers a pod's interest, or updates it, and returns what was seen of its target.
-// The first call for a pod's target asks for a read, so that there is one that is surely
-// about this pod.
-func (o *Observer) Watch(want Interest) Sighting {
+// Watch adds to what a pod's gates need to know, and returns what was seen of the target. The first
+// call for a pod's target asks for a read, so that there is one that is surely about this pod.
+func (o *Observer) Watch(pod types.NamespacedName, want Interest) Sighting {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := o.get(want.Subject)
-
-	in := s.interests[want.Pod]
-	if in == nil || in.target != want.Target {
-		in = &interest{target: want.Target, since: time.Now()}
-		o.interest(s, want.Pod, in)
-		// A first read that waits for the budget will be about this pod, too.
-		s.ask(want.Waiting || s.view.Snapshot.Targets != nil)
-	}
-
-	if want.Waiting && !in.waiting {
-		s.ask(true)
-	}
-
-	in.waiting = want.Waiting
-	if in.followed != want.Follow {
-		in.followed = want.Follow
-		send(s.nudge)
-	}
+	in := o.interest(s, pod, want.Target)
+	in.need(in.waiting || want.Waiting, in.followed || want.Follow)
 
 	seen := in.sighting
 	seen.ReadAt, seen.FailingSince, seen.Err = in.readAt, in.failing, s.view.Err
@@ -225,38 +208,28 @@ func (o *Observer) Watch(want Interest) Sighting {
 	return seen
 }
 
-// Unsure reports whether no read that is surely about a pod has yet found its target absent
-// or not healthy, so that healthy might be said of the pod that had the address before. A
-// read that begins at the given time, or later, may tell; zero while the pod is not watched.
-func (o *Observer) Unsure(id Subject, pod types.NamespacedName) (time.Time, bool) {
+// Keep says what all of a pod's gates together need to know from now on, and drops what they watched
+// besides. A target that several of them watch is read for the one that needs it soonest.
+func (o *Observer) Keep(pod types.NamespacedName, interests ...Interest) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s, known := o.subjects[id]
-	if !known || s.interests[pod] == nil {
-		return time.Time{}, true
-	}
-	in := s.interests[pod]
-	return in.since.Add(s.described.Lag), !in.sighting.SeenOtherwise
-}
 
-// interest notes a pod's interest in a subject; mu is held.
-func (o *Observer) interest(s *subject, pod types.NamespacedName, in *interest) {
-	s.interests[pod] = in
-	if !slices.Contains(o.watched[pod], s) {
-		o.watched[pod] = append(o.watched[pod], s)
+	wanted := map[*interest]Interest{}
+	for _, want := range interests {
+		in := o.interest(o.get(want.Subject), pod, want.Target)
+		same := wanted[in]
+		want.Waiting, want.Follow = want.Waiting || same.Waiting, want.Follow || same.Follow
+		wanted[in] = want
 	}
-}
 
-// Forget drops a pod's interest in every subject but those in keep.
-func (o *Observer) Forget(pod types.NamespacedName, keep ...Subject) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	kept := slices.DeleteFunc(o.watched[pod], func(s *subject) bool {
-		if slices.Contains(keep, s.id) {
+	kept := slices.DeleteFunc(o.watched[pod], func(in *interest) bool {
+		want, keeps := wanted[in]
+		if keeps {
+			in.need(want.Waiting, want.Follow)
 			return false
 		}
-		delete(s.interests, pod)
-		o.drop(s)
+		delete(in.subject.interests, in.whose)
+		o.drop(in.subject)
 		return true
 	})
 
@@ -264,4 +237,39 @@ func (o *Observer) Forget(pod types.NamespacedName, keep ...Subject) {
 	if len(kept) == 0 {
 		delete(o.watched, pod)
 	}
+}
+
+// Unsure reports whether no read that is surely about a pod has yet found its target absent
+// or not healthy, so that healthy might be said of the pod that had the address before. A
+// read that begins at the given time, or later, may tell; zero while the pod is not watched.
+func (o *Observer) Unsure(id Subject, pod types.NamespacedName, target gate.Target) (time.Time, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s, known := o.subjects[id]
+	if !known {
+		return time.Time{}, true
+	}
+
+	in, known := s.interests[whose{pod, target}]
+	if !known {
+		return time.Time{}, true
+	}
+	return in.since.Add(s.described.Lag), !in.sighting.SeenOtherwise
+}
+
+// interest finds or makes a pod's interest in a target of a subject; mu is held.
+func (o *Observer) interest(s *subject, pod types.NamespacedName, target gate.Target) *interest {
+	key := whose{pod, target}
+	if in := s.interests[key]; in != nil {
+		return in
+	}
+
+	in := &interest{whose: key, subject: s, since: time.Now()}
+	s.interests[key] = in
+	o.watched[pod] = append(o.watched[pod], in)
+
+	// A first read that waits for the budget will be about this pod, too.
+	s.ask(s.view.Snapshot.Targets != nil)
+
+	return in
 }

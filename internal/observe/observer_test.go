@@ -314,7 +314,7 @@ func TestSeenOtherwise(t *testing.T) {
 			t.Errorf("at another address, healthy at first sight: -want, +got:\n%s", diff)
 		}
 
-		w.Forget(podA)
+		w.forget(podA)
 		if s := w.watch(group1, podA, atB, true); s.Observed {
 			t.Errorf("forgotten, yet remembered: %+v", s)
 		}
@@ -339,7 +339,7 @@ func TestUnneededGroupIsReadNoMore(t *testing.T) {
 		w.Track(group1, user, described)
 		w.watch(group1, podA, atA, true)
 		w.watch(group2, podA, atA, true)
-		w.Forget(podA, group1)
+		w.forget(podA, group1)
 
 		if n := len(w.during(time.Hour, group2)); n > 1 {
 			t.Errorf("a group that nobody needs was read %d times", n)
@@ -350,7 +350,7 @@ func TestUnneededGroupIsReadNoMore(t *testing.T) {
 			t.Errorf("a group that a pod still needs was read %d times in a minute", n)
 		}
 
-		w.Forget(podA)
+		w.forget(podA)
 		if n := len(w.during(time.Hour, group1)); n > 1 {
 			t.Errorf("a group that nobody needs was read %d times", n)
 		}
@@ -407,7 +407,7 @@ func TestRunEndsReadsUnderWay(t *testing.T) {
 func TestUnsure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := run(t)
-		if at, unsure := w.Unsure(group1, podA); !unsure || !at.IsZero() {
+		if at, unsure := w.Unsure(group1, podA, atA); !unsure || !at.IsZero() {
 			t.Errorf("of a pod that nobody watches: unsure %t until %s, want unsure without an end", unsure, at)
 		}
 
@@ -415,19 +415,19 @@ func TestUnsure(t *testing.T) {
 		w.watch(group1, podA, atA, true)
 		time.Sleep(gate.Lag - time.Second)
 
-		if at, unsure := w.Unsure(group1, podA); !unsure || !at.Equal(begun.Add(gate.Lag)) {
+		if at, unsure := w.Unsure(group1, podA, atA); !unsure || !at.Equal(begun.Add(gate.Lag)) {
 			t.Errorf("absent just after the pod got its address: unsure %t until %s, want until %s", unsure, at, begun.Add(gate.Lag))
 		}
 
 		time.Sleep(SlowInterval + 2*time.Second)
-		if _, unsure := w.Unsure(group1, podA); unsure {
+		if _, unsure := w.Unsure(group1, podA, atA); unsure {
 			t.Error("absent long after the pod got its address: still unsure")
 		}
 
 		w.set(group1, atA, gate.Healthy)
 		time.Sleep(2 * SlowInterval)
 
-		if _, unsure := w.Unsure(group1, podA); unsure {
+		if _, unsure := w.Unsure(group1, podA, atA); unsure {
 			t.Error("healthy after it was absent: unsure again")
 		}
 	})

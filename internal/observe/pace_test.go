@@ -253,7 +253,7 @@ func TestPriority(t *testing.T) {
 					})
 
 					w.waiting(group1, podA, false)
-					w.Forget(podB)
+					w.forget(podB)
 					w.inLine(t)
 				}
 			})
@@ -315,7 +315,7 @@ func TestOldestRead(t *testing.T) {
 			t.Errorf("a group that could not be read for an hour: %s", age)
 		}
 
-		w.Forget(podB)
+		w.forget(podB)
 		if age := w.oldest(time.Now()); age > FastInterval {
 			t.Errorf("a group that is read every second: %s", age)
 		}

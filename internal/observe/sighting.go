@@ -27,11 +27,10 @@ type View struct {
 	Err error
 }
 
-// Interest is what a pod's gate needs to know of a target.
+// Interest is what one of a pod's gates needs to know of a target.
 type Interest struct {
 	// Subject is what the target is observed in.
 	Subject Subject
-	Pod     types.NamespacedName
 	Target  gate.Target
 	// Waiting: the gate is closed and could open by now, so the subject is read fast and urgently.
 	Waiting bool
@@ -68,9 +67,17 @@ type Sighting struct {
 	Err error
 }
 
-// interest is a pod's in one target of a subject.
-type interest struct {
+// whose says whose interest one is, and in which target of a subject: a pod has several targets in a
+// group where several ports of it belong there.
+type whose struct {
+	pod    types.NamespacedName
 	target gate.Target
+}
+
+// interest is a pod's in one target of a subject, whichever of its gates have it.
+type interest struct {
+	whose
+	subject *subject
 	// since is when the pod was first seen with this address.
 	since    time.Time
 	waiting  bool
@@ -81,6 +88,17 @@ type interest struct {
 	sound time.Time
 	// failing is Sighting.FailingSince.
 	failing time.Time
+}
+
+// need takes over whether any of the pod's gates waits for the target or follows it; Observer.mu is held.
+func (in *interest) need(waiting, followed bool) {
+	if waiting && !in.waiting {
+		in.subject.ask(true)
+	}
+	if followed != in.followed {
+		send(in.subject.nudge)
+	}
+	in.waiting, in.followed = waiting, followed
 }
 
 // update takes a snapshot into account, which may be that much behind, and reports whether the sighting changed.

@@ -90,7 +90,7 @@ type subject struct {
 	anchor time.Time
 	// users are those who track the subject, the latest last.
 	users     []tracked
-	interests map[types.NamespacedName]*interest
+	interests map[whose]*interest
 	placed    map[gate.Target]placed
 	view      View
 	started   bool
@@ -114,7 +114,7 @@ func (o *Observer) get(id Subject) *subject {
 
 	s := &subject{
 		id: id, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1), born: time.Now(),
-		interests: map[types.NamespacedName]*interest{},
+		interests: map[whose]*interest{},
 		placed:    map[gate.Target]placed{},
 	}
 	o.describe(s, undescribed)

@@ -75,19 +75,19 @@ func TestASubjectThatIsNotATargetGroup(t *testing.T) {
 		}
 
 		w.Track(ready, user, Description{Audit: time.Hour, Settings: "/healthz"})
-		w.Watch(Interest{Subject: ready, Pod: podA, Target: atA, Waiting: true})
-		w.Watch(Interest{Subject: ready, Pod: podB, Target: atB, Waiting: true})
+		w.want(podA, Interest{Subject: ready, Target: atA, Waiting: true})
+		w.want(podB, Interest{Subject: ready, Target: atB, Waiting: true})
 		w.watch(group1, podA, atA, false)
 		time.Sleep(3 * time.Second)
 
 		// Without a lag the first answer already is about the pod that has the address.
 		see := func(pod types.NamespacedName, at gate.Target, waiting, follow bool) Sighting {
-			return w.Watch(Interest{Subject: ready, Pod: pod, Target: at, Waiting: waiting, Follow: follow})
+			return w.want(pod, Interest{Subject: ready, Target: at, Waiting: waiting, Follow: follow})
 		}
 		if s := see(podA, atA, true, false); !s.Present || s.Health.State != gate.Unhealthy || !s.SeenOtherwise || s.FailingSince.IsZero() {
 			t.Errorf("before it answers: seen as %+v", s)
 		}
-		if _, unsure := w.Unsure(ready, podA); unsure {
+		if _, unsure := w.Unsure(ready, podA, atA); unsure {
 			t.Error("nobody is sure of an answer that is not behind")
 		}
 
@@ -112,7 +112,7 @@ func TestASubjectThatIsNotATargetGroup(t *testing.T) {
 
 		// Open gates that follow health have it read, too, and less often.
 		see(podB, atB, false, false)
-		w.Forget(podB)
+		w.forget(podB)
 		synctest.Wait()
 		p.mu.Lock()
 		before := len(p.asked)
@@ -152,21 +152,21 @@ func TestDescription(t *testing.T) {
 			t.Errorf("%d audits in a minute, want one in two seconds", n)
 		}
 
-		w.Watch(Interest{Subject: group1, Pod: podA, Target: atA})
-		if at, _ := w.Unsure(group1, podA); !at.Equal(time.Now()) {
+		w.want(podA, Interest{Subject: group1, Target: atA})
+		if at, _ := w.Unsure(group1, podA, atA); !at.Equal(time.Now()) {
 			t.Errorf("an answer counts from %s on, want at once", at)
 		}
 
 		w.Untrack(group1, other)
-		if at, _ := w.Unsure(group1, podA); !at.Equal(time.Now().Add(described.Lag)) {
+		if at, _ := w.Unsure(group1, podA, atA); !at.Equal(time.Now().Add(described.Lag)) {
 			t.Errorf("an answer counts from %s on, want what the user says that is left", at)
 		}
 		if n := len(w.during(time.Minute, group1)); n > 15 {
 			t.Errorf("%d reads in a minute for a user that is gone", n)
 		}
 
-		w.Watch(Interest{Subject: group2, Pod: podB, Target: atB, Waiting: true})
-		if at, _ := w.Unsure(group2, podB); !at.Equal(time.Now().Add(gate.Lag)) {
+		w.want(podB, Interest{Subject: group2, Target: atB, Waiting: true})
+		if at, _ := w.Unsure(group2, podB, atB); !at.Equal(time.Now().Add(gate.Lag)) {
 			t.Errorf("of a subject that nobody tracks an answer counts from %s on, want the most careful lag", at)
 		}
 	})

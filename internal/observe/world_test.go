@@ -116,11 +116,36 @@ func runRandom(t *testing.T, random func(time.Duration) time.Duration) *world {
 	return w
 }
 
+// want has a pod watch one target of a subject, beside those of others, and returns what was seen of it.
+func (w *world) want(pod types.NamespacedName, in Interest) Sighting {
+	w.interests[key{in.Subject, pod}] = in
+	seen := w.Watch(pod, in)
+	w.keep(pod)
+	return seen
+}
+
+// keep says what a pod watches now.
+func (w *world) keep(pod types.NamespacedName) {
+	var all []Interest
+	for k, in := range w.interests {
+		if k.pod == pod {
+			all = append(all, in)
+		}
+	}
+	w.Keep(pod, all...)
+}
+
+// forget has a pod watch nothing, or only what it watches in one group.
+func (w *world) forget(pod types.NamespacedName, but ...group) {
+	maps.DeleteFunc(w.interests, func(k key, _ Interest) bool {
+		return k.pod == pod && !slices.ContainsFunc(but, func(g group) bool { return k.of == Subject(g) })
+	})
+	w.keep(pod)
+}
+
 // watch has a pod watch a target of a group, which is described as its users would, and keeps what the pod follows.
 func (w *world) watch(id group, pod types.NamespacedName, t gate.Target, waiting bool) Sighting {
-	k := key{id, pod}
-	w.interests[k] = Interest{Subject: id, Pod: pod, Target: t, Waiting: waiting, Follow: w.interests[k].Follow}
-	seen := w.Watch(w.interests[k])
+	seen := w.want(pod, Interest{Subject: id, Target: t, Waiting: waiting, Follow: w.interests[key{id, pod}].Follow})
 
 	d, special := w.described[id]
 	if !special {
@@ -143,13 +168,12 @@ func (w *world) waiting(ref group, pod types.NamespacedName, waiting bool) {
 func (w *world) follow(ref group, pod types.NamespacedName, follow bool) {
 	in := w.interests[key{ref, pod}]
 	in.Follow = follow
-	w.interests[key{ref, pod}] = in
-	w.Watch(in)
+	w.want(pod, in)
 }
 
-// key is of a pod's interest in a group.
+// key is of a pod's interest in a subject.
 type key struct {
-	ref group
+	of  Subject
 	pod types.NamespacedName
 }
 

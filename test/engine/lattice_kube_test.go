@@ -242,6 +242,46 @@ func TestLatticeDiscovers(t *testing.T) {
 	}
 }
 
+// Two ports of a Service are found as one set of groups: a pod is a target on each, and its gate opens when both are healthy.
+func TestLatticeDiscoversTwoPorts(t *testing.T) {
+	s := newLattice(t, awssim.Lattice{})
+	tags := map[string]string{gwc.TagServiceNamespace: s.ns, gwc.TagServiceName: "web", gwc.TagClusterName: "blue"}
+	groups := map[int32]string{8080: s.used("web", s.group("web", tags), "initial"), 9090: s.used("admin", s.group("admin", tags), "initial")}
+	s.create(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: s.ns}, Spec: corev1.ServiceSpec{
+		Selector: map[string]string{"app": "web"},
+		Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}, {Name: "admin", Port: 90, TargetPort: intstr.FromInt32(9090)}},
+	}})
+	for name, port := range map[string]int32{"web": 80, "admin": 90} {
+		s.create(&v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.ns}, Spec: v1alpha1.TargetBindingSpec{
+			ServiceRef: v1alpha1.ServiceReference{Name: "web", Port: intstr.FromInt32(port)}, Membership: v1alpha1.MembershipExternal, Lattice: &v1alpha1.Lattice{Discover: true},
+		}})
+	}
+
+	s.start()
+	s.carrier("web-1", "10.0.0.1", gwc.Gate)
+	for port, arn := range groups {
+		if _, err := s.api.RegisterTargets(s.Context(), &vpclattice.RegisterTargetsInput{TargetGroupIdentifier: &arn, Targets: []latticetypes.Target{{Id: aws.String("10.0.0.1"), Port: &port}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// Each is observed in its own right: what is proven of a target is recorded on the pod.
+	s.eventually("both targets are known to be the pod's", func() bool {
+		var pod corev1.Pod
+		if err := s.kube.Get(s.Context(), types.NamespacedName{Namespace: s.ns, Name: "web-1"}, &pod); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(pod.Annotations[v1alpha1.ProvenAnnotation], "10.0.0.1") == 2
+	})
+	s.script(groups[8080], "healthy")
+	s.never("one port of two opens the gate", 2*time.Second, func() bool { return s.condition("web-1", gwc.Gate).Status == corev1.ConditionTrue })
+	s.script(groups[9090], "healthy")
+	s.eventually("the gate opens", func() bool { return s.condition("web-1", gwc.Gate).Status == corev1.ConditionTrue })
+
+	read := len(s.calls("ListTargets"))
+	s.never("the groups are read for an open gate", 3*time.Second, func() bool { return len(s.calls("ListTargets"))-read > 4 })
+}
+
 // A group that is being made is waited for, and nobody is warned.
 func TestLatticeGroupIsBeingMade(t *testing.T) {
 	s := newLattice(t, awssim.Lattice{CreateDelay: 4 * time.Second})

@@ -32,8 +32,8 @@ type evaluation struct {
 	conditions []corev1.PodCondition
 	// groups are the target groups of a condition's gate, for metrics.
 	groups map[corev1.PodConditionType][]string
-	// subjects are those in which the pod is interested.
-	subjects []observe.Subject
+	// interests are those of all gates of the pod.
+	interests []observe.Interest
 	// waiting and orphans are the label values of the pod's share in the gauges.
 	waiting, orphans []podgauge.Series
 	recheck          time.Duration

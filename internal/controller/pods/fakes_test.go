@@ -160,8 +160,7 @@ func (w *world) containers(s corev1.ConditionStatus) {
 }
 
 // Watch implements Observer.
-func (w *world) Watch(in observe.Interest) observe.Sighting {
-	w.waiting[in.Subject], w.followed[in.Subject] = in.Waiting, in.Follow
+func (w *world) Watch(_ types.NamespacedName, in observe.Interest) observe.Sighting {
 	s := w.sightings[in.Target]
 	if s.ReadAt.IsZero() {
 		s.ReadAt = w.clock
@@ -169,10 +168,16 @@ func (w *world) Watch(in observe.Interest) observe.Sighting {
 	return s
 }
 
-// Forget implements Observer.
-func (w *world) Forget(_ types.NamespacedName, keep ...observe.Subject) {
-	if len(keep) == 0 {
+// Keep implements Observer.
+func (w *world) Keep(_ types.NamespacedName, interests ...observe.Interest) {
+	if len(interests) == 0 {
 		w.forgotten++
+	}
+	clear(w.waiting)
+	clear(w.followed)
+	for _, in := range interests {
+		w.waiting[in.Subject] = w.waiting[in.Subject] || in.Waiting
+		w.followed[in.Subject] = w.followed[in.Subject] || in.Follow
 	}
 }
 

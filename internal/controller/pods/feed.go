@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
@@ -54,8 +53,7 @@ func name(s gates.Source, all []gates.Source) string {
 
 // observe adds what the observer saw of a source's target.
 func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gate.Feed) {
-	e.subjects = append(e.subjects, s.Subject)
-	seen := r.observer.Watch(interest(e.key, s, waiting))
+	seen := r.observer.Watch(e.key, interest(s, waiting))
 
 	f.Addr, f.Detection = s.Target.Addr, s.Detection
 	f.ReadAt, f.FailingSince = seen.ReadAt, seen.FailingSince
@@ -96,9 +94,9 @@ func (r *Reconciler) freed(e *evaluation, feeds []gate.Feed) {
 	}
 }
 
-// interest is that of a pod in the target of a source; the observer reads fast while the pod waits.
-func interest(pod types.NamespacedName, s gates.Source, waiting bool) observe.Interest {
-	return observe.Interest{Subject: s.Subject, Pod: pod, Target: s.Target, Waiting: waiting, Follow: s.Policy.Mode == gate.Track}
+// interest is that of a gate in the target of a source; the observer reads fast while the gate waits.
+func interest(s gates.Source, waiting bool) observe.Interest {
+	return observe.Interest{Subject: s.Subject, Target: s.Target, Waiting: waiting, Follow: s.Policy.Mode == gate.Track}
 }
 
 // unclaimedSince remembers since when each source of a pod's gate, by name, does not claim

@@ -37,8 +37,8 @@ import (
 
 // Observer is the part of observe.Observer that the controller needs.
 type Observer interface {
-	Watch(observe.Interest) observe.Sighting
-	Forget(pod types.NamespacedName, keep ...observe.Subject)
+	Watch(pod types.NamespacedName, want observe.Interest) observe.Sighting
+	Keep(pod types.NamespacedName, all ...observe.Interest)
 }
 
 // Reconciler reconciles one pod's gates at a time.
@@ -112,7 +112,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 	}
 
-	r.observer.Forget(req.NamespacedName, e.subjects...)
+	r.observer.Keep(req.NamespacedName, e.interests...)
 	if err := r.write(ctx, &e); err != nil {
 		return reconcile.Result{}, err
 	}
@@ -163,7 +163,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType strin
 	// Only the decision knows whether the gate still waits for its targets.
 	for _, s := range sources {
 		if s.Claim == gate.Claimed {
-			r.observer.Watch(interest(e.key, s, d.Waiting && facts.ContainersReady))
+			e.interests = append(e.interests, interest(s, d.Waiting && facts.ContainersReady))
 		}
 	}
 
@@ -231,13 +231,13 @@ func (r *Reconciler) recognize(key types.NamespacedName, uid types.UID) {
 	r.mu.Unlock()
 
 	if known && before != uid {
-		r.observer.Forget(key)
+		r.observer.Keep(key)
 	}
 }
 
 // forget drops all that is known of a pod that is gone or needs no gates any longer.
 func (r *Reconciler) forget(key types.NamespacedName) {
-	r.observer.Forget(key)
+	r.observer.Keep(key)
 	r.own.forget(key)
 	r.metrics.waiting.Set(key, nil)
 	r.metrics.orphans.Set(key, nil)

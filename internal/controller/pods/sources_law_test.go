@@ -217,6 +217,31 @@ func TestLaw9GateOfTwoTakesRoomAtBoth(t *testing.T) {
 	}
 }
 
+// TestLaw6AnOpenGateHoldsNoneUp: a group is read fast for a gate that waits, though an open gate of the pod
+// has the same target.
+func TestLaw6AnOpenGateHoldsNoneUp(t *testing.T) {
+	for _, order := range [][]corev1.PodReadinessGate{
+		{{ConditionType: gateWeb}, {ConditionType: gatePair}},
+		{{ConditionType: gatePair}, {ConditionType: gateWeb}},
+	} {
+		w, sources := newPair(t)
+		w.pod.Spec.ReadinessGates = order
+		w.put(corev1.PodCondition{Type: gatePair, Status: corev1.ConditionTrue, Reason: v1alpha1.ReasonHealthy})
+		*sources = []gates.Source{{Name: "a", Owner: web, Claim: gate.Claimed, Subject: ref, Target: target("10.0.0.7")}}
+		w.see(sighting(gate.Initial, "Elb.InitialHealthChecking", true))
+		w.reconcile()
+		if c := w.condition(); c.Status != corev1.ConditionFalse || !w.waiting[ref] {
+			t.Errorf("gates %v: the binding's is %s, and the group is read fast: %t", order, c.Status, w.waiting[ref])
+		}
+
+		w.see(sighting(gate.Healthy, "", true))
+		w.reconcile()
+		if w.waiting[ref] {
+			t.Errorf("gates %v: both are open, and the group is read fast", order)
+		}
+	}
+}
+
 // TestMetricsNameTheSource: a gate of several sources counts for the one that it waits for,
 // and every registration that it waited for is timed.
 func TestMetricsNameTheSource(t *testing.T) {

@@ -394,7 +394,7 @@ func (w *world) Changed(_ observe.Subject, placed ...observe.Placement) {
 }
 
 // Unsure implements Observer.
-func (w *world) Unsure(_ observe.Subject, pod types.NamespacedName) (time.Time, bool) {
+func (w *world) Unsure(_ observe.Subject, pod types.NamespacedName, _ gate.Target) (time.Time, bool) {
 	at, is := w.unsure[pod.Name]
 	return at, is
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain/record"
+	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
@@ -52,7 +53,7 @@ type Observer interface {
 	View(observe.Subject) observe.View
 	Refresh(observe.Subject)
 	Changed(observe.Subject, ...observe.Placement)
-	Unsure(observe.Subject, types.NamespacedName) (time.Time, bool)
+	Unsure(in observe.Subject, pod types.NamespacedName, target gate.Target) (time.Time, bool)
 }
 
 // resolveAgain is how long a resolved group's settings are taken as they were, less up
