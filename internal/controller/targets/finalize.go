@@ -148,7 +148,7 @@ func (r *Reconciler) empty(ctx context.Context, b *binding.Binding) (remains, er
 	}
 
 	// What leaves comes first: looking after drains gives way to all other calls.
-	err = errors.Join(r.registrar.deregister(ctx, group, removed, who), who.record.Err())
+	err = together(r.registrar.deregister(ctx, group, removed, who), who.record.Err())
 	return r.remaining(ctx, b.Key(), group, len(shown) > 0, foreign), err
 }
 

@@ -178,6 +178,44 @@ func TestLaw6AGroupAtWorkIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestAGroupAtWorkHidesNoOtherFailure: what one call waits for does not hide why another failed. The failure is repeated as
+// failures are, within 5 s while the target of a pod that ends is still to go.
+func TestAGroupAtWorkHidesNoOtherFailure(t *testing.T) {
+	busy := &balancer.CallError{Op: "call", Subject: "web", Kind: balancer.ErrNotReady, Text: "another change is under way"}
+	failure := func(kind error) error { return &balancer.CallError{Op: "call", Subject: "web", Kind: kind, Text: "no"} }
+	for _, tc := range []struct {
+		reason               string
+		deregister, register error
+		want                 string
+		waits, pressing      bool
+	}{
+		{"both wait", busy, busy, v1alpha1.ReasonTargetGroupNotReady, true, false},
+		{"the registration is refused", busy, failure(balancer.ErrDenied), v1alpha1.ReasonAccessDenied, false, true},
+		{"it can never succeed", busy, failure(balancer.ErrInvalid), v1alpha1.ReasonInvalidRequest, false, true},
+		{"it may succeed", busy, failure(nil), v1alpha1.ReasonLoadBalancerUnavailable, false, true},
+		{"the removal is refused", failure(balancer.ErrDenied), busy, v1alpha1.ReasonAccessDenied, false, true},
+		{"only the registration fails", nil, failure(balancer.ErrDenied), v1alpha1.ReasonAccessDenied, false, false},
+	} {
+		w := newWorld(t)
+		w.serve(1, 2)
+		w.reconcile()
+		w.terminate(w.pods[name(1)])
+		w.pod(3)
+		w.fail["deregister"], w.fail["register"] = tc.deregister, tc.register
+
+		res, err := w.try(web)
+		if got := w.ready("web-tg"); got != tc.want {
+			t.Errorf("%s: the binding says %q, want %q", tc.reason, got, tc.want)
+		}
+		if waits := err == nil && res.RequeueAfter == readyAgain; waits != tc.waits {
+			t.Errorf("%s: looked at again after %s, %v", tc.reason, res.RequeueAfter, err)
+		}
+		if got := w.states.get(web).pressing; got != tc.pressing {
+			t.Errorf("%s: pressing %t", tc.reason, got)
+		}
+	}
+}
+
 // TestANewLeaderTakesNoOldSettings: the manifest of a backend's binding holds the group's settings. What was published of
 // an earlier one counts while HAProxy does not answer, and no longer.
 func TestANewLeaderTakesNoOldSettings(t *testing.T) {

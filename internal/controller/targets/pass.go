@@ -5,7 +5,6 @@ package targets
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -160,11 +159,11 @@ func lastServing(held []membership.Held) []gate.Target {
 
 // apply makes the plan's calls, and has AWS Load Balancer Controller look at the group where it alone can make them.
 func (r *Reconciler) apply(ctx context.Context, p *pass) error {
-	err := errors.Join(r.registrar.apply(ctx, p.group, p.plan, p.who, p.history), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
+	err := together(r.registrar.apply(ctx, p.group, p.plan, p.who, p.history), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
 
 	var nudged error
 	p.unheard, p.again, nudged = r.lbc.Nudger.Wake(ctx, p.binding, p.group, lbc.Pods{Members: p.who.members, ByTarget: p.who.pods, Observed: p.observed})
-	return errors.Join(err, nudged)
+	return together(err, nudged)
 }
 
 // unapplied reports a plan that could not be carried out.

@@ -41,7 +41,7 @@ func (r *registrar) apply(ctx context.Context, group balancer.Group, plan member
 	full := errors.Is(registered, balancer.ErrQuota)
 	var partial *balancer.PartialError
 	if registered != nil && !full && !errors.As(registered, &partial) {
-		return errors.Join(urgent, registered)
+		return together(urgent, registered)
 	}
 
 	leaving := plan.Deregister
@@ -58,7 +58,29 @@ func (r *registrar) apply(ctx context.Context, group balancer.Group, plan member
 		registered = r.register(ctx, group, failed(registered, plan.Register), who)
 	}
 
-	return errors.Join(urgent, registered, removed)
+	return together(urgent, registered, removed)
+}
+
+// together joins the errors of several calls. What only has to be waited for is left out where another call failed: it ends
+// by itself, and would hide what does not. It stays pressing all the same.
+func together(errs ...error) error {
+	var waits, failed []error
+	for _, err := range errs {
+		if errors.Is(err, balancer.ErrNotReady) {
+			waits = append(waits, err)
+		} else if err != nil {
+			failed = append(failed, err)
+		}
+	}
+
+	switch waiting, err := errors.Join(waits...), errors.Join(failed...); {
+	case err == nil:
+		return waiting
+	case isPressing(waiting):
+		return press(err)
+	default:
+		return err
+	}
 }
 
 // register registers targets, whose record has to be written first.
