@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/gate"
@@ -131,4 +132,57 @@ func earliest(due map[types.NamespacedName]time.Time) types.NamespacedName {
 		}
 	}
 	return first
+}
+
+// TestLaw6ARegistrationWaitsAsLongAsAsked: an API that fails and says when to come again is left alone until then, whatever
+// happens to the binding meanwhile. Pods that end are deregistered, and nothing running goes for those that do not come.
+func TestLaw6ARegistrationWaitsAsLongAsAsked(t *testing.T) {
+	down := &balancer.CallError{Op: "register targets", Subject: "web", Code: "InternalServerException", RetryAfter: 10 * time.Second}
+	for what, fails := range map[string]error{"all fails": down, "some fails": &balancer.PartialError{Failed: []gate.Target{at(3)}, Err: down}} {
+		w := newWorld(t)
+		w.serve(1, 2)
+		w.reconcile()
+		w.pod(3)
+		w.fail["register"] = fails
+		step := func(after time.Duration, calls string, again time.Duration) {
+			t.Helper()
+			w.clock = w.clock.Add(after)
+			w.made()
+			res := w.reconcile()
+			if got := w.made(); got != calls || res.RequeueAfter != again {
+				t.Errorf("%s: made %q, and looks again after %s, want %q and %s", what, got, res.RequeueAfter, calls, again)
+			}
+			if got := w.ready("web-tg"); again <= down.RetryAfter && got != v1alpha1.ReasonLoadBalancerUnavailable {
+				t.Errorf("%s: the binding says %q", what, got)
+			}
+		}
+
+		step(0, "register 3", 10*time.Second)
+		step(3*time.Second, "", 7*time.Second)
+		w.terminate(w.pods[name(1)])
+		step(time.Second, "deregister 1", 6*time.Second)
+
+		w.fail = map[string]error{}
+		step(5*time.Second, "", time.Second)
+		w.clock = w.clock.Add(time.Second)
+		w.reconcile()
+		if got := w.made(); got != "register 3" || w.ready("web-tg") != v1alpha1.ReasonSynced {
+			t.Errorf("%s: the time is over, and it made %q; the binding says %q", what, got, w.ready("web-tg"))
+		}
+	}
+}
+
+// TestThrottledRegistrationsAreTheBudgets: who throttles is asked again by the queue, and the budget holds the call.
+func TestThrottledRegistrationsAreTheBudgets(t *testing.T) {
+	w := newWorld(t)
+	w.pod(1)
+	w.fail["register"] = &balancer.CallError{Kind: balancer.ErrThrottled, RetryAfter: 10 * time.Second}
+	for range 2 {
+		if _, err := w.try(web); !errors.Is(err, balancer.ErrThrottled) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if got := w.made(); got != "register 1, register 1" {
+		t.Errorf("made %q", got)
+	}
 }

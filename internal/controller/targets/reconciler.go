@@ -239,11 +239,16 @@ func (r *Reconciler) written(ctx context.Context, res reconcile.Result, unwritte
 	return res
 }
 
-// retry reports a failure and hands the error to the queue's backoff. What the load balancer is at work on is waited for.
+// retry reports a failure and hands the error to the queue's backoff. What the load balancer is at work on is waited for, and
+// for as long as it asks unless a pod ends. That the account is throttled its budget of calls takes care of.
 func (r *Reconciler) retry(ctx context.Context, b *binding.Binding, v verdict, err error) (reconcile.Result, error) {
 	unreported := r.report.ready(ctx, b, v)
 	if errors.Is(err, balancer.ErrNotReady) {
 		return reconcile.Result{RequeueAfter: readyAgain}, unreported
+	}
+	if after := balancer.RetryAfter(err); after > 0 && !isPressing(err) && !errors.Is(err, balancer.ErrThrottled) {
+		log.FromContext(ctx).Error(err, "The load balancer asks for a pause", "pause", after)
+		return reconcile.Result{RequeueAfter: after}, unreported
 	}
 	return reconcile.Result{}, errors.Join(err, unreported)
 }

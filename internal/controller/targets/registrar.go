@@ -26,6 +26,7 @@ type registrar struct {
 	metrics  *callMetrics
 	now      func() time.Time
 	tends    tends
+	resting  resting
 }
 
 // apply makes the plan's calls: what is urgent at once, removals of running targets
@@ -89,11 +90,15 @@ func (r *registrar) register(ctx context.Context, group balancer.Group, targets 
 		return nil
 	}
 
+	if err := r.resting.of(group.Ref, r.now()); err != nil {
+		return err
+	}
 	if err := who.record.Add(ctx, targets); err != nil {
 		return err
 	}
 
 	err := r.provider.Register(ctx, group, targets, who.owners(targets))
+	r.resting.note(group.Ref, err, r.now())
 	done := except(targets, err)
 	var placed []observe.Placement
 	for _, t := range done {
