@@ -42,7 +42,8 @@ var verdicts = map[Behaviour]check.Verdict{Fails: check.Fail, Passes: check.Pass
 
 // Harness is a checker with pods to ask.
 type Harness struct {
-	// Checker is what is tested, and Timeout is its own time-out, which should be a fraction of a second.
+	// Checker is what is tested, and Timeout is its own time-out: a second or more, so that what does not hang
+	// is answered in time on a busy machine, too.
 	Checker check.Checker
 	Timeout time.Duration
 	// NewPod makes a pod, with an address, that does as Set says; before that it fails.
@@ -59,7 +60,7 @@ const (
 	// patience is how much longer than its time-out a check may take on a busy machine.
 	patience = 3 * time.Second
 	// many hanging pods would take longer than that when they were asked one after the other.
-	many = 60
+	many = 20
 )
 
 // Run holds a checker to the seam's contract. Every test gets a harness of its own.
@@ -83,7 +84,10 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 	}
 
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
-		t.Run(name, func(t *testing.T) { tests[name](t, start(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // They wait for time-outs most of the time.
+			tests[name](t, start(t))
+		})
 	}
 }
 
@@ -137,7 +141,7 @@ func answerFollowsThePod(t *testing.T, h Harness) {
 		t.Errorf("a new pod: got %+v, want Fail", got)
 	}
 
-	for _, does := range []Behaviour{Passes, Fails, Hangs, Passes, Hangs, Fails} {
+	for _, does := range []Behaviour{Passes, Hangs, Fails, Passes} {
 		h.Set(t, pod, does)
 		got := h.check(t, pod)[pod.UID]
 		if got.Verdict != verdicts[does] {

@@ -56,7 +56,7 @@ func AllowedURL(rules allow.List, namespace map[string]string, text string) (Pla
 // plain reports whether a URL is one whose parts a pattern can be compared with: servers take dot segments, and separators
 // that are encoded or backslashes, for paths that the pattern does not have.
 func plain(u *url.URL) bool {
-	if u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "" || u.User != nil || u.Fragment != "" {
+	if u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Fragment != "" {
 		return false
 	}
 

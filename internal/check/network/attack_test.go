@@ -183,6 +183,9 @@ func TestReaches(t *testing.T) {
 			if got := guard.reaches(tc.to, at(tc.at)); got != tc.want {
 				t.Errorf("%s\ngot %t", tc.reason, got)
 			}
+			if err := guard.control(tc.to)("tcp", tc.at, nil); (err == nil) != tc.want {
+				t.Errorf("%s\nthe dialer is told %v", tc.reason, err)
+			}
 		})
 	}
 }
@@ -193,4 +196,35 @@ func TestNowhere(t *testing.T) {
 		t.Errorf("got %v and the error %v", conn, err)
 	}
 	refused(t, tried(t, Place{}, check.Subject{UID: "1", HostNetwork: true, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}), "the zero place")
+}
+
+// TestControlOfWhatIsNoAddress: what cannot be judged is not dialled.
+func TestControlOfWhatIsNoAddress(t *testing.T) {
+	for _, address := range []string{"", "10.0.0.1", "status.example.com:80", "/run/a.sock"} {
+		if err := (Guard{}).control(Destination{host: "status.example.com:80"})("tcp", address, nil); !errors.Is(err, ErrNotAllowed) {
+			t.Errorf("%q: got the error %v", address, err)
+		}
+	}
+}
+
+// TestSpelled: names are judged by what they resolve to, addresses by what they look like, too.
+func TestSpelled(t *testing.T) {
+	at := netip.MustParseAddrPort
+	for name, tc := range map[string]struct {
+		to   Destination
+		want bool
+	}{
+		"Zero":       {to: Destination{}},
+		"Pod":        {to: Destination{address: at("10.0.0.1:80")}, want: true},
+		"PodMapped":  {to: Destination{address: at("[::ffff:10.0.0.1]:80")}},
+		"Host":       {to: Destination{host: "db.shop:80"}, want: true},
+		"HostNumber": {to: Destination{host: "10.0.0.1:80"}, want: true},
+		"HostIPv6":   {to: Destination{host: "[2001:db8::1]:80"}, want: true},
+		"HostMapped": {to: Destination{host: "[::ffff:10.0.0.1]:80"}},
+		"NoPort":     {to: Destination{host: "db.shop"}},
+	} {
+		if got := tc.to.spelled(); got != tc.want {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
 }

@@ -31,17 +31,7 @@ func (g Guard) Dial(ctx context.Context, to Destination) (net.Conn, error) {
 		return nil, ErrNotAllowed
 	}
 
-	dialer := net.Dialer{
-		KeepAlive: -1,
-		Control: func(_, address string, _ syscall.RawConn) error {
-			at, err := netip.ParseAddrPort(address)
-			if err != nil || !g.reaches(to, at) {
-				return ErrNotAllowed
-			}
-			return nil
-		},
-	}
-
+	dialer := net.Dialer{KeepAlive: -1, Control: g.control(to)}
 	conn, err := dialer.DialContext(ctx, "tcp", to.HostPort())
 	if err != nil {
 		return nil, err
@@ -52,6 +42,17 @@ func (g Guard) Dial(ctx context.Context, to Destination) (net.Conn, error) {
 	}
 
 	return conn, nil
+}
+
+// control is asked before each connection, with the address that is dialled.
+func (g Guard) control(to Destination) func(network, address string, _ syscall.RawConn) error {
+	return func(_, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil || !g.reaches(to, at) {
+			return ErrNotAllowed
+		}
+		return nil
+	}
 }
 
 // spelled reports whether a destination is a name, or an address in its plain spelling. The dialer itself takes

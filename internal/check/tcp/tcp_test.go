@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 	checktest.Run(t, func(t *testing.T) checktest.Harness {
 		pods := networktest.New()
 		listening := networktest.Listen(t).Addr().String()
-		const timeout = 300 * time.Millisecond
+		const timeout = time.Second
 
 		return checktest.Harness{
 			Checker: New(network.AtPod(intstr.FromString(networktest.PortName), ""), timeout, pods.Dial),

@@ -58,8 +58,11 @@ func (p *Pods) Add() check.Subject {
 func (p *Pods) Serve(pod check.Subject, address string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.servers[netip.AddrPortFrom(pod.Addrs[0], port).String()] = address
+	p.servers[HostPort(pod)] = address
 }
+
+// HostPort is where checks ask a pod.
+func HostPort(pod check.Subject) string { return netip.AddrPortFrom(pod.Addrs[0], port).String() }
 
 // Dial is a network.Dial that connects to the servers of the pods.
 func (p *Pods) Dial(ctx context.Context, to network.Destination) (net.Conn, error) {

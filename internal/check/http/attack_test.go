@@ -1,0 +1,282 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package http
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	nethttp "net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/podgate/podgate/internal/check"
+	"github.com/podgate/podgate/internal/check/network"
+	"github.com/podgate/podgate/internal/check/network/networktest"
+)
+
+// TestRedirectsAreNotFollowed: a pod cannot send podgate elsewhere.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	var elsewhere atomic.Int32
+	other := httptest.NewServer(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { elsewhere.Add(1) }))
+	defer other.Close()
+
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+			w.Header().Set("Location", other.URL)
+			w.Header().Set("Refresh", "0; url="+other.URL)
+			w.Header().Set("Alt-Svc", `h2="`+other.Listener.Addr().String()+`"`)
+			w.WriteHeader(status)
+		}))
+		got := ask(t, Settings{}, server.Listener.Addr().String())
+		server.Close()
+		if got.Verdict != check.Fail || got.Word != check.HTTPStatus(status) {
+			t.Errorf("%d: got %s (%s)", status, got.Verdict, got.Word)
+		}
+	}
+
+	if n := elsewhere.Load(); n != 0 {
+		t.Errorf("podgate was sent elsewhere %d times", n)
+	}
+}
+
+// TestNoProxy: neither the environment nor anything else puts a proxy between, which would dial where the guard does not look.
+func TestNoProxy(t *testing.T) {
+	var proxied atomic.Int32
+	proxy := httptest.NewServer(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { proxied.Add(1) }))
+	defer proxy.Close()
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"} {
+		t.Setenv(name, proxy.URL)
+	}
+
+	r, err := (Settings{}).requester(networktest.New().Dial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// net/http reads the environment once in a process, so the transport itself shows that it does not look there.
+	if r.transport(network.Destination{}).Proxy != nil {
+		t.Error("the transport has a proxy")
+	}
+
+	server := httptest.NewServer(nethttp.NotFoundHandler())
+	defer server.Close()
+	if got := ask(t, Settings{}, server.Listener.Addr().String()); got.Word != check.HTTPStatus(404) || proxied.Load() != 0 {
+		t.Errorf("got %s (%s), and the proxy was asked %d times", got.Verdict, got.Word, proxied.Load())
+	}
+}
+
+// TestNoCookies: nothing that one pod sends is told to the next, nor to itself.
+func TestNoCookies(t *testing.T) {
+	var told atomic.Int32
+	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		told.Add(int32(len(r.Cookies())))
+		w.Header().Set("Set-Cookie", "a=b; Path=/")
+	}))
+	defer server.Close()
+
+	pods := networktest.New()
+	pod := pods.Add()
+	pods.Serve(pod, server.Listener.Addr().String())
+	for range 3 {
+		askOf(t, Settings{}, pods, pod)
+	}
+	if n := told.Load(); n != 0 {
+		t.Errorf("%d cookies came back", n)
+	}
+	if got := pods.Dialled(); got != 3 {
+		t.Errorf("3 requests over %d connections", got)
+	}
+}
+
+// TestInjectedHeaders: what would be a second header or request is not sent.
+func TestInjectedHeaders(t *testing.T) {
+	var asked atomic.Int32
+	server := quiet(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { asked.Add(1) }))
+	server.Start()
+	defer server.Close()
+
+	for name, settings := range map[string]Settings{
+		"Value": {Headers: []Header{{"X-A", "b\r\nX-C: d"}}},
+		"Name":  {Headers: []Header{{"X-A: b\r\nX-C", "d"}}},
+		"Space": {Headers: []Header{{"X A", "b"}}},
+	} {
+		got := ask(t, settings, server.Listener.Addr().String())
+		if got.Verdict == check.Pass {
+			t.Errorf("%s: got %s (%s)", name, got.Verdict, got.Word)
+		}
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("%d requests were sent", n)
+	}
+}
+
+// bodies is an expression that reads bodies, and remembers the latest.
+type bodies struct {
+	read  bool
+	err   error
+	got   Response
+	asked bool
+}
+
+func (b *bodies) ReadsBody() bool { return b.read }
+
+func (b *bodies) Passes(_ context.Context, r Response) (bool, error) {
+	b.got, b.asked = r, true
+	return bytes.Equal(r.Body, []byte("ready")), b.err
+}
+
+func TestExpression(t *testing.T) {
+	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		w.Header().Set("X-Cache", "warm")
+		if r.URL.Path == "/ready" {
+			w.WriteHeader(nethttp.StatusTeapot)
+			_, _ = io.WriteString(w, "ready")
+		}
+	}))
+	defer server.Close()
+
+	for name, tc := range map[string]struct {
+		reason     string
+		expression bodies
+		path       string
+		want       check.Answer
+		body       string
+	}{
+		"True":    {reason: "The expression decides, whatever the status.", expression: bodies{read: true}, path: "/ready", want: check.Answer{Verdict: check.Pass, Word: check.HTTPStatus(418)}, body: "ready"},
+		"False":   {reason: "The expression decides, whatever the status.", expression: bodies{read: true}, path: "/", want: check.Answer{Verdict: check.Fail, Word: check.HTTPStatus(200)}},
+		"Error":   {reason: "It cannot tell.", expression: bodies{read: true, err: errors.New("no such key: " + secretBody)}, path: "/ready", want: check.Answer{Word: check.ExpressionFailed}, body: "ready"},
+		"NotRead": {reason: "A body that it does not need is not read.", path: "/ready", want: check.Answer{Verdict: check.Fail, Word: check.HTTPStatus(418)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ask(t, Settings{Path: tc.path, Expression: &tc.expression}, server.Listener.Addr().String())
+			if tc.want.Addr = got.Addr; got != tc.want {
+				t.Errorf("%s\ngot %s (%s)", tc.reason, got.Verdict, got.Word)
+			}
+			if string(tc.expression.got.Body) != tc.body || tc.expression.got.Header.Get("X-Cache") != "warm" {
+				t.Errorf("%s\nthe expression got %+v", tc.reason, tc.expression.got)
+			}
+		})
+	}
+}
+
+// TestBodies: what is read is bounded, in bytes and in time.
+func TestBodies(t *testing.T) {
+	bomb := &bytes.Buffer{}
+	zip := gzip.NewWriter(bomb)
+	_, _ = zip.Write(make([]byte, 10<<20))
+	_ = zip.Close()
+
+	for name, tc := range map[string]struct {
+		reason string
+		body   []byte
+		header string
+		read   bool
+		want   check.Word
+		length int
+	}{
+		"Greatest":   {reason: "64 KiB are read.", body: make([]byte, maxBody), read: true, want: check.HTTPStatus(200), length: maxBody},
+		"TooLarge":   {reason: "One byte more is too large.", body: make([]byte, maxBody+1), read: true, want: check.BodyTooLarge},
+		"Huge":       {reason: "Nothing like it is kept.", body: make([]byte, 8<<20), read: true, want: check.BodyTooLarge},
+		"HugeUnread": {reason: "Nobody needs it.", body: make([]byte, 8<<20), want: check.HTTPStatus(200)},
+		"Bomb":       {reason: "What is compressed stays so.", body: bomb.Bytes(), header: "gzip", read: true, want: check.HTTPStatus(200), length: bomb.Len()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+				if r.Header.Get("Accept-Encoding") != "" {
+					t.Error("podgate asks for compressed bodies")
+				}
+				if tc.header != "" {
+					w.Header().Set("Content-Encoding", tc.header)
+				}
+				_, _ = w.Write(tc.body)
+			}))
+			defer server.Close()
+			expression := &bodies{read: tc.read}
+			if got := ask(t, Settings{Expression: expression}, server.Listener.Addr().String()); got.Word != tc.want || got.Verdict == check.Pass {
+				t.Errorf("%s\ngot %s (%s)", tc.reason, got.Verdict, got.Word)
+			}
+			if got := len(expression.got.Body); got != tc.length {
+				t.Errorf("%s\nthe expression got %d bytes", tc.reason, got)
+			}
+		})
+	}
+}
+
+// TestRawServers: whatever a server sends, the check ends in time and says no more than a word.
+func TestRawServers(t *testing.T) {
+	drip := func(text string) func(net.Conn) {
+		return func(c net.Conn) {
+			for _, err := io.WriteString(c, text); err == nil; _, err = io.WriteString(c, "a") {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+	}
+	flood := func(text string) func(net.Conn) {
+		return func(c net.Conn) {
+			more := strings.Repeat("a", 1<<16)
+			for _, err := io.WriteString(c, text); err == nil; _, err = io.WriteString(c, more) {
+				continue
+			}
+		}
+	}
+	once := func(text string) func(net.Conn) { return func(c net.Conn) { _, _ = io.WriteString(c, text) } }
+
+	for name, tc := range map[string]struct {
+		reason string
+		serve  func(net.Conn)
+		read   bool
+		want   []check.Word
+	}{
+		"SlowHeader":     {reason: "One deadline for all.", serve: drip("HTTP/1.1 200 OK\r\nX-A: "), want: []check.Word{check.TimedOut}},
+		"SlowBody":       {reason: "One deadline for all.", serve: drip("HTTP/1.1 200 OK\r\n\r\n"), read: true, want: []check.Word{check.TimedOut}},
+		"EndlessBody":    {reason: "64 KiB are read.", serve: flood("HTTP/1.1 200 OK\r\n\r\n"), read: true, want: []check.Word{check.BodyTooLarge}},
+		"EndlessHeader":  {reason: "16 KiB are read.", serve: flood("HTTP/1.1 200 OK\r\nX-A: "), want: []check.Word{check.Malformed}},
+		"Silent":         {reason: "Nothing comes.", serve: drip(""), want: []check.Word{check.TimedOut, check.Malformed}},
+		"HugeHeader":     {reason: "16 KiB are read.", serve: once("HTTP/1.1 200 OK\r\nX-A: " + strings.Repeat("a", 1<<20) + "\r\n\r\n"), want: []check.Word{check.Malformed}},
+		"ManyHeaders":    {reason: "16 KiB are read.", serve: once("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-A: b\r\n", 1<<16) + "\r\n"), want: []check.Word{check.Malformed}},
+		"Interim":        {reason: "Responses before the response are bounded, too.", serve: once(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: <"+strings.Repeat("a", 1000)+">\r\n\r\n", 1000)), want: []check.Word{check.Malformed}},
+		"NotHTTP":        {reason: "Another protocol.", serve: once("SSH-2.0-OpenSSH_9.2p1\r\n"), want: []check.Word{check.Malformed}},
+		"CutOff":         {reason: "Half an answer is none.", serve: once("HTTP/1.1 200 OK\r\nX-A: b\r\n"), want: []check.Word{check.Lost}},
+		"CutOffBody":     {reason: "Half an answer is none.", serve: once("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrea"), read: true, want: []check.Word{check.Lost}},
+		"Closed":         {reason: "It says nothing.", serve: func(net.Conn) {}, want: []check.Word{check.Lost}},
+		"StatusTooLarge": {reason: "Not a status.", serve: once("HTTP/1.1 2000 OK\r\n\r\n"), want: []check.Word{check.Malformed}},
+		"StatusText":     {reason: "The server's own text is not told.", serve: once("HTTP/1.1 500 " + secretBody + "\r\nContent-Length: 0\r\n\r\n"), want: []check.Word{check.HTTPStatus(500)}},
+		"Switching":      {reason: "Nobody asked for another protocol.", serve: once("HTTP/1.1 101 Switching Protocols\r\nUpgrade: " + secretBody + "\r\nConnection: Upgrade\r\n\r\n"), want: []check.Word{check.HTTPStatus(101)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			listener := networktest.Listen(t)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				go func() { _, _ = io.Copy(io.Discard, conn) }() // Nobody resets what was not read.
+				tc.serve(conn)
+				_ = conn.(*net.TCPConn).CloseWrite()
+				time.Sleep(50 * time.Millisecond)
+				_ = conn.Close()
+			}()
+
+			began := time.Now()
+			got := ask(t, Settings{Expression: &bodies{read: tc.read}}, listener.Addr().String())
+			if took := time.Since(began); took > timeout+3*time.Second {
+				t.Errorf("%s\nit took %s", tc.reason, took)
+			}
+			if got.Verdict == check.Pass || !slices.Contains(tc.want, got.Word) {
+				t.Errorf("%s\ngot %s (%s), want %s", tc.reason, got.Verdict, got.Word, fmt.Sprint(tc.want))
+			}
+			<-done
+		})
+	}
+}

@@ -1,0 +1,180 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package http is the check of a response to an HTTP request. It follows no redirect, uses no proxy, keeps no
+// cookies and no connections, sends no credentials, and reads the body only for an expression that needs it.
+package http
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	nethttp "net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/podgate/podgate/internal/check"
+	"github.com/podgate/podgate/internal/check/network"
+)
+
+const (
+	// maxHeader bounds the header of a response, and maxBody what is read of its body, in bytes.
+	maxHeader = 16 << 10
+	maxBody   = 64 << 10
+	// userAgent is what requests say unless a header of the check does.
+	userAgent = "podgate"
+)
+
+// Settings say what is asked, and which response passes.
+type Settings struct {
+	// Method is GET or HEAD; GET when it is empty.
+	Method string
+	// Path is the path, with a query if there is one; / when it is empty.
+	Path string
+	// Host is the Host header; the address when it is empty. It does not change what is connected to.
+	Host string
+	// Headers are sent along.
+	Headers []Header
+	// TLS is how TLS is spoken; HTTP is used when it is nil.
+	TLS *network.TLS
+	// Expression says which response passes; a status of 200 to 299 when it is nil.
+	Expression Expression
+}
+
+// Header is one header of a request.
+type Header struct{ Name, Value string }
+
+// Response is what an expression decides by.
+type Response struct {
+	Status int
+	Header nethttp.Header
+	// Body is empty unless the expression reads it.
+	Body []byte
+}
+
+// Expression decides whether a response passes. An error means that it cannot tell.
+type Expression interface {
+	// ReadsBody reports whether Passes needs the body.
+	ReadsBody() bool
+	Passes(ctx context.Context, r Response) (bool, error)
+}
+
+// successful is the expression of those that have none.
+type successful struct{}
+
+func (successful) ReadsBody() bool { return false }
+
+func (successful) Passes(_ context.Context, r Response) (bool, error) {
+	return r.Status >= nethttp.StatusOK && r.Status < nethttp.StatusMultipleChoices, nil
+}
+
+// New returns a check by an HTTP request within the time-out. An error means that the settings can never work.
+func New(place network.Place, settings Settings, timeout time.Duration, dial network.Dial) (network.Checker, error) {
+	r, err := settings.requester(dial)
+	if err != nil {
+		return network.Checker{}, err
+	}
+	return network.Checker{Place: place, Timeout: timeout, Ask: r.ask}, nil
+}
+
+// requester makes the requests of one check.
+type requester struct {
+	method, host string
+	target       url.URL
+	header       nethttp.Header
+	tls          *tls.Config
+	expression   Expression
+	dial         network.Dial
+}
+
+func (s Settings) requester(dial network.Dial) (requester, error) {
+	r := requester{method: s.Method, host: s.Host, header: nethttp.Header{"User-Agent": {userAgent}}, expression: s.Expression, dial: dial}
+	if r.method == "" {
+		r.method = nethttp.MethodGet
+	}
+	if r.method != nethttp.MethodGet && r.method != nethttp.MethodHead {
+		return requester{}, fmt.Errorf("method %q is neither GET nor HEAD", s.Method)
+	}
+	if r.expression == nil {
+		r.expression = successful{}
+	}
+
+	target, err := url.ParseRequestURI("/" + strings.TrimPrefix(s.Path, "/"))
+	if err != nil {
+		return requester{}, fmt.Errorf("path: %w", err)
+	}
+	r.target = *target
+	r.target.Scheme = "http"
+
+	// A host that is not one would be left out without a word.
+	if host, err := url.Parse("//" + s.Host); err != nil || host.Host != s.Host {
+		return requester{}, fmt.Errorf("host %q is not HOST or HOST:PORT", s.Host)
+	}
+
+	for _, h := range s.Headers {
+		r.header.Set(h.Name, h.Value)
+	}
+
+	if s.TLS != nil {
+		r.target.Scheme = "https"
+		if r.tls, err = s.TLS.Config(); err != nil {
+			return requester{}, err
+		}
+	}
+
+	return r, nil
+}
+
+// ask makes one request and judges its response.
+func (r requester) ask(ctx context.Context, to network.Destination) check.Answer {
+	target := r.target
+	target.Host = to.HostPort()
+	request := (&nethttp.Request{Method: r.method, URL: &target, Host: r.host, Header: r.header.Clone()}).WithContext(ctx)
+
+	// RoundTrip, unlike a client, follows no redirects and has no cookies.
+	response, err := r.transport(to).RoundTrip(request)
+	if err != nil {
+		return network.Explain(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+
+	got := Response{Status: response.StatusCode, Header: response.Header}
+	if r.expression.ReadsBody() {
+		if got.Body, err = io.ReadAll(io.LimitReader(response.Body, maxBody+1)); err != nil {
+			return network.Explain(err)
+		}
+		if len(got.Body) > maxBody {
+			return check.Answer{Word: check.BodyTooLarge}
+		}
+	}
+
+	return r.judge(ctx, got)
+}
+
+func (r requester) judge(ctx context.Context, got Response) check.Answer {
+	passes, err := r.expression.Passes(ctx, got)
+	switch {
+	case err != nil:
+		return check.Answer{Word: check.ExpressionFailed}
+	case passes:
+		return check.Answer{Verdict: check.Pass, Word: check.HTTPStatus(got.Status)}
+	}
+	return check.Answer{Verdict: check.Fail, Word: check.HTTPStatus(got.Status)}
+}
+
+// transport is for one request, and connects to its destination whatever the request says. It has no
+// proxy, not even that of the environment.
+func (r requester) transport(to network.Destination) *nethttp.Transport {
+	return &nethttp.Transport{
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeader,
+		DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return r.dial(ctx, to) },
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return network.DialTLS(ctx, r.dial, to, r.tls)
+		},
+	}
+}
