@@ -49,6 +49,9 @@ type Cluster struct {
 	Reader client.Reader
 	// Registry holds what is known of the bindings' groups; a *binding.Registry does.
 	Registry Resolutions
+	// Had are the names of the sources that a gate which is still closed had before: one whose
+	// Service is missing may be so for a moment only.
+	Had []string
 }
 
 // Resolutions says what is known of the bindings' groups.

@@ -6,9 +6,11 @@ package gates
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/binding"
@@ -35,13 +37,13 @@ func (OfLoadBalancers) FedBy(owner types.NamespacedName) []string {
 }
 
 // Sources implements Kind: one for each binding that shares the gate, whose Service selects the
-// pod, and that podgate serves.
+// pod or did so before, and that podgate serves.
 func (k OfLoadBalancers) Sources(ctx context.Context, in Cluster, pod *corev1.Pod, conditionType string) ([]Source, bool, error) {
 	if !k.Owns(conditionType) {
 		return nil, false, nil
 	}
 
-	bindings, err := binding.ForPod(ctx, in.Reader, pod)
+	bindings, err := feeding(ctx, in, pod)
 	if err != nil {
 		return nil, false, err
 	}
@@ -65,9 +67,36 @@ func (k OfLoadBalancers) Sources(ctx context.Context, in Cluster, pod *corev1.Po
 	slices.SortFunc(sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
 	// A gate that no binding is to feed any more is left to whoever else wrote it: released, it would
 	// open for pods that the other one still holds back.
-	stays := slices.ContainsFunc(sources, func(s Source) bool { return s.Claim != gate.Releasing })
+	stays := slices.ContainsFunc(sources, func(s Source) bool { return s.Claim != gate.Releasing && s.Claim != gate.Unclaimed })
 	if !stays && OtherWriter(pod, conditionType) != "" {
 		return nil, false, nil
 	}
 	return sources, true, nil
+}
+
+// feeding lists the bindings whose Services select the pod, and those that fed its gate before and
+// whose Services do not, as while one is made again: like a binding with a gate of its own, such
+// a binding is waited for until its absence counts.
+func feeding(ctx context.Context, in Cluster, pod *corev1.Pod) ([]*binding.Binding, error) {
+	found, err := binding.ForPod(ctx, in.Reader, pod)
+	if err != nil {
+		return nil, err
+	}
+
+	for _, name := range in.Had {
+		if slices.ContainsFunc(found, func(b *binding.Binding) bool { return b.Key().Name == name }) {
+			continue
+		}
+
+		b, err := binding.Get(ctx, in.Reader, types.NamespacedName{Namespace: pod.Namespace, Name: name})
+		if apierrors.IsNotFound(err) {
+			continue // Its deletion released its part of the gate.
+		}
+		if err != nil {
+			return nil, fmt.Errorf("get binding: %w", err)
+		}
+		found = append(found, b)
+	}
+
+	return found, nil
 }

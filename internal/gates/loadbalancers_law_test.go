@@ -144,6 +144,72 @@ func TestLaw2DeletedBindingWaitsForItsOwn(t *testing.T) {
 	}
 }
 
+// apart is a pod with one gate for the groups of two bindings, each of a Service of its own.
+func apart() gatestest.Scene {
+	return scene(gates.OfLoadBalancers{}, gwc.Gate,
+		service("web", map[string]string{"app": "web"}), service("admin", map[string]string{"app": "web"}), sharing("a", "web"), sharing("b", "admin"))()
+}
+
+// TestLaw1ServiceThatIsMissing: a binding that a closed gate waited for is waited for while its Service is missing or
+// selects the pod no longer, as one with a gate of its own is, and no longer when it is deleted itself.
+func TestLaw1ServiceThatIsMissing(t *testing.T) {
+	unselected := apart()
+	for _, o := range unselected.Objects {
+		if svc, is := o.(*corev1.Service); is && svc.Name == "admin" {
+			svc.Spec.Selector = map[string]string{"app": "admin"}
+		}
+	}
+
+	both, none := []string{keyA, keyB, ""}, []string(nil)
+	for name, tc := range map[string]struct {
+		scene gatestest.Scene
+		had   []string
+		want  []gate.Claim
+	}{
+		"both Services are there":              {apart(), both, []gate.Claim{gate.Claimed, gate.Claimed}},
+		"one is missing":                       {without(apart(), "admin"), both, []gate.Claim{gate.Claimed, gate.Unclaimed}},
+		"one selects other pods":               {unselected, both, []gate.Claim{gate.Claimed, gate.Unclaimed}},
+		"both are missing":                     {without(without(apart(), "admin"), "web"), both, []gate.Claim{gate.Unclaimed, gate.Unclaimed}},
+		"the gate never waited for it":         {without(apart(), "admin"), none, []gate.Claim{gate.Claimed}},
+		"the binding is being deleted as well": {deleting(without(apart(), "admin"), "b"), both, []gate.Claim{gate.Claimed, gate.Releasing}},
+		"the binding is gone as well":          {without(without(apart(), "admin"), "b"), both, []gate.Claim{gate.Claimed}},
+	} {
+		in := cluster(t, tc.scene)
+		in.Had = tc.had
+		all, ours, err := gates.All().Sources(t.Context(), in, tc.scene.Pod, tc.scene.Gate)
+		if err != nil || !ours {
+			t.Fatalf("%s: ours %t, %v", name, ours, err)
+		}
+
+		var claims []gate.Claim
+		for _, s := range all {
+			claims = append(claims, s.Claim)
+		}
+		if !slices.Equal(claims, tc.want) {
+			t.Errorf("%s: claims %v, want %v", name, claims, tc.want)
+		}
+	}
+}
+
+// TestLaw10MissingServicesLeaveTheGate: a gate that another controller wrote is left to it, though podgate's bindings
+// may come back.
+func TestLaw10MissingServicesLeaveTheGate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		scene gatestest.Scene
+		ours  bool
+	}{
+		"both Services are missing": {without(without(apart(), "admin"), "web"), false},
+		"one is":                    {without(apart(), "admin"), true},
+	} {
+		tc.scene.Pod.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "manager", FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:conditions":{"k:{\"type\":\"` + gwc.Gate + `\"}":{"f:status":{}}}}}`)}}
+		in := cluster(t, tc.scene)
+		in.Had = []string{keyA, keyB}
+		if _, ours, err := gates.All().Sources(t.Context(), in, tc.scene.Pod, tc.scene.Gate); ours != tc.ours || err != nil {
+			t.Errorf("%s: ours %t, want %t; %v", name, ours, tc.ours, err)
+		}
+	}
+}
+
 // TestLaw10GateOfAnotherController: without a binding of podgate's the gate is whose who wrote it last; podgate
 // knows itself by its field manager.
 func TestLaw10GateOfAnotherController(t *testing.T) {

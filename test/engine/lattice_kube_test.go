@@ -282,6 +282,39 @@ func TestLatticeDiscoversTwoPorts(t *testing.T) {
 	s.never("the groups are read for an open gate", 3*time.Second, func() bool { return len(s.calls("ListTargets"))-read > 4 })
 }
 
+// A Service that is deleted and made again never takes its group out of the gate.
+func TestLatticeServiceIsMadeAgain(t *testing.T) {
+	s := newLattice(t, awssim.Lattice{DrainDelay: time.Second})
+	groups := map[string]string{"web": s.used("web", s.group("web", nil), "healthy"), "admin": s.used("admin", s.group("admin", nil), "initial")}
+	admin := func() *corev1.Service {
+		return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "admin", Namespace: s.ns}, Spec: corev1.ServiceSpec{
+			Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		}}
+	}
+	s.service("web")
+	s.create(admin())
+	for name := range groups {
+		s.create(&v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.ns}, Spec: v1alpha1.TargetBindingSpec{
+			ServiceRef: v1alpha1.ServiceReference{Name: name, Port: intstr.FromInt32(80)}, Lattice: &v1alpha1.Lattice{TargetGroupName: name},
+		}})
+	}
+	s.start()
+	s.carrier("web-1", "10.0.0.1", gwc.Gate)
+	s.eventually("both hold the pod", func() bool {
+		return s.rows(groups["web"])["10.0.0.1"] == "HEALTHY" && s.rows(groups["admin"])["10.0.0.1"] == "INITIAL" && s.condition("web-1", gwc.Gate).Reason == "Initial"
+	})
+
+	if err := s.kube.Delete(s.Context(), admin()); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("its Service is missed", func() bool { return s.condition("web-1", gwc.Gate).Reason == v1alpha1.ReasonNoBinding })
+	s.eventually("the pod leaves its group", func() bool { return len(s.rows(groups["admin"])) == 0 })
+	s.never("the other group opens the gate", time.Second, func() bool { return s.condition("web-1", gwc.Gate).Status == corev1.ConditionTrue })
+
+	s.create(admin())
+	s.eventually("the gate waits for it again", func() bool { return s.condition("web-1", gwc.Gate).Reason == "Initial" })
+}
+
 // A group that is being made is waited for, and nobody is warned.
 func TestLatticeGroupIsBeingMade(t *testing.T) {
 	s := newLattice(t, awssim.Lattice{CreateDelay: 4 * time.Second})

@@ -4,6 +4,7 @@
 package pods
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,8 +20,9 @@ import (
 
 // feeds adds to a gate's sources what was observed of each, and what the pod's record says.
 // The observer reads fast while the pod waits.
-func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Source, waiting bool) []gate.Feed {
-	missing := r.unclaimedSince(e, gateType, sources)
+func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Source, ready bool, current gate.Condition) []gate.Feed {
+	closed := current.Status != gate.StatusTrue
+	missing := r.remember(e, gateType, sources, closed)
 
 	feeds := make([]gate.Feed, len(sources))
 	for i, s := range sources {
@@ -34,7 +36,7 @@ func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Sourc
 		}
 
 		if s.Claim == gate.Claimed {
-			r.observe(e, s, waiting, &feeds[i])
+			r.observe(e, s, ready && closed, &feeds[i])
 		} else {
 			feeds[i].Addr = address(e.pod, feeds[i].Proven)
 		}
@@ -99,37 +101,48 @@ func interest(s gates.Source, waiting bool) observe.Interest {
 	return observe.Interest{Subject: s.Subject, Target: s.Target, Waiting: waiting, Follow: s.Policy.Mode == gate.Track}
 }
 
-// unclaimedSince remembers since when each source of a pod's gate, by name, does not claim
-// the pod, and forgets those that do.
-func (r *Reconciler) unclaimedSince(e *evaluation, gateType string, sources []gates.Source) map[string]time.Time {
+// had lists the names of the sources that a pod's gate had when it was last decided, as long as it is closed.
+func (r *Reconciler) had(e *evaluation, gateType string, current gate.Condition) []string {
+	if current.Status == gate.StatusTrue {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.sources[e.key][gateType]))
+}
+
+// remember keeps which sources a pod's gate waits for while it is closed, and returns since when some of
+// them do not claim the pod.
+func (r *Reconciler) remember(e *evaluation, gateType string, sources []gates.Source, closed bool) history {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	key := gateKey{pod: e.key, gate: gateType}
-	before := r.unclaimed[key]
-	var missing map[string]time.Time
+	before, now := r.sources[e.key][gateType], history{}
 	for _, s := range sources {
-		if s.Claim != gate.Unclaimed {
-			continue
+		switch s.Claim {
+		case gate.Claimed, gate.Unresolved:
+			now[s.Name] = time.Time{}
+		case gate.Unclaimed:
+			now[s.Name] = before[s.Name]
+			if now[s.Name].IsZero() {
+				now[s.Name] = e.now
+			}
 		}
-
-		since, known := before.since[s.Name]
-		if !known || before.uid != e.pod.UID {
-			since = e.now
-		}
-		if missing == nil {
-			missing = map[string]time.Time{}
-		}
-		missing[s.Name] = since
 	}
 
-	if missing == nil {
-		delete(r.unclaimed, key)
-		return nil
+	if closed && len(now) > 0 {
+		if r.sources[e.key] == nil {
+			r.sources[e.key] = map[string]history{}
+		}
+		r.sources[e.key][gateType] = now
+		return now
 	}
 
-	r.unclaimed[key] = absence{uid: e.pod.UID, since: missing}
-	return missing
+	delete(r.sources[e.key], gateType)
+	if len(r.sources[e.key]) == 0 {
+		delete(r.sources, e.key)
+	}
+	return now
 }
 
 // address is the pod's: the one at which a gate was proven as long as the pod has

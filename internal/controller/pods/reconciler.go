@@ -59,8 +59,8 @@ type Reconciler struct {
 	mu sync.Mutex
 	// uids tells a pod from an earlier one of its name.
 	uids map[types.NamespacedName]types.UID
-	// unclaimed is since when sources of a gate do not claim the pod.
-	unclaimed map[gateKey]absence
+	// sources are those of a pod's gates that are closed, by gate.
+	sources map[types.NamespacedName]map[string]history
 	// free is since when a pod was seen without a gate of another controller that holds it back.
 	free map[types.NamespacedName]freed
 }
@@ -71,16 +71,8 @@ type freed struct {
 	at  time.Time
 }
 
-type gateKey struct {
-	pod  types.NamespacedName
-	gate string
-}
-
-// absence is since when sources of a gate, by name, do not claim the pod with a UID.
-type absence struct {
-	uid   types.UID
-	since map[string]time.Time
-}
+// history is since when a gate's sources, by name, do not claim the pod; zero for those that do.
+type history map[string]time.Time
 
 // Reconcile decides all of a pod's gates and writes what changed in one patch.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -125,7 +117,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 // evaluate decides one gate, from all that its kind says that it waits for.
 func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType string) error {
-	sources, ours, err := r.kinds.Sources(ctx, gates.Cluster{Reader: r.client, Registry: r.registry}, e.pod, gateType)
+	current := condition(e.pod, gateType)
+	in := gates.Cluster{Reader: r.client, Registry: r.registry, Had: r.had(e, gateType, current)}
+	sources, ours, err := r.kinds.Sources(ctx, in, e.pod, gateType)
 	if err != nil || !ours {
 		return err
 	}
@@ -136,11 +130,10 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType strin
 		sources = []gates.Source{{Claim: gate.Unclaimed}}
 	}
 
-	current := condition(e.pod, gateType)
 	facts := e.facts(gateType)
 	facts.Leftover = r.drivers.Reported(current.Reason)
 
-	feeds := r.feeds(e, gateType, sources, facts.ContainersReady && current.Status != gate.StatusTrue)
+	feeds := r.feeds(e, gateType, sources, facts.ContainersReady, current)
 	feeds[0].Quiet = nothing
 	r.freed(e, feeds)
 
@@ -228,9 +221,13 @@ func (r *Reconciler) recognize(key types.NamespacedName, uid types.UID) {
 	r.mu.Lock()
 	before, known := r.uids[key]
 	r.uids[key] = uid
+	another := known && before != uid
+	if another {
+		delete(r.sources, key)
+	}
 	r.mu.Unlock()
 
-	if known && before != uid {
+	if another {
 		r.observer.Keep(key)
 	}
 }
@@ -246,9 +243,5 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	defer r.mu.Unlock()
 	delete(r.uids, key)
 	delete(r.free, key)
-	for k := range r.unclaimed {
-		if k.pod == key {
-			delete(r.unclaimed, k)
-		}
-	}
+	delete(r.sources, key)
 }

@@ -5,6 +5,7 @@ package pods
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,54 @@ func TestLaw11SourceThatComesBackIsProvenAnew(t *testing.T) {
 	w.reconcile()
 	if c := w.both(); c.Status != corev1.ConditionFalse || c.Reason != v1alpha1.ReasonNotProvenYet {
 		t.Errorf("a source came back unproven, and the gate is %s with %s", c.Status, c.Reason)
+	}
+}
+
+// asked is a pair that notes which sources its gate is said to have had.
+type asked struct {
+	pair
+	had *[]string
+}
+
+func (a asked) Sources(ctx context.Context, in gates.Cluster, pod *corev1.Pod, conditionType string) ([]gates.Source, bool, error) {
+	*a.had = in.Had
+	return a.pair.Sources(ctx, in, pod, conditionType)
+}
+
+// TestLaw1SourcesAreRemembered: a kind is told what its gate waited for while it was closed, of this very pod, so that
+// nothing that is missing for a moment opens it.
+func TestLaw1SourcesAreRemembered(t *testing.T) {
+	w, sources := newPair(t)
+	var had []string
+	w.kinds = gates.Kinds{asked{pair{sources: sources}, &had}}
+	waits := sighting(gate.Initial, "Elb.InitialHealthChecking", true)
+	w.says(waits, waits)
+
+	for _, step := range []struct {
+		reason string
+		then   func()
+		want   []string
+	}{
+		{"a new pod's gate had none", func() {}, nil},
+		{"it waits for both", func() {}, []string{"a", "b"}},
+		{"and does still when one is missing", func() { (*sources)[0].Claim = gate.Unclaimed; w.reconcile() }, []string{"a", "b"}},
+		{"or is not resolved", func() { (*sources)[0].Claim = gate.Unresolved; w.reconcile() }, []string{"a", "b"}},
+		{"not for what the pod is no target of", func() { (*sources)[0].Claim = gate.NotTarget; w.reconcile() }, []string{"b"}},
+		{"nor for what is being deleted", func() { (*sources)[1].Claim = gate.Releasing; (*sources)[0].Claim = gate.Claimed; w.reconcile() }, []string{"a"}},
+		{"once it is open it waits for nothing", func() { w.says(sighting(gate.Healthy, "", true), waits); w.reconcile(); w.reconcile() }, nil},
+		{"and remembers nothing", func() {
+			(*sources)[1].Claim = gate.Claimed
+			w.says(waits, waits)
+			w.put(corev1.PodCondition{Type: gatePair, Status: corev1.ConditionFalse})
+		}, nil},
+		{"closed again it waits again", func() {}, []string{"a", "b"}},
+		{"another pod of that name waited for nothing yet", func() { w.pod.UID = "uid-2" }, nil},
+	} {
+		step.then()
+		w.reconcile()
+		if !slices.Equal(had, step.want) {
+			t.Errorf("%s: told %v, want %v", step.reason, had, step.want)
+		}
 	}
 }
 
