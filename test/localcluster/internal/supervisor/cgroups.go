@@ -15,16 +15,47 @@ import (
 	"github.com/podgate/podgate/test/localcluster/internal/state"
 )
 
-const cgroupMount = "/sys/fs/cgroup"
+const (
+	cgroupMount = "/sys/fs/cgroup"
 
-// makeCgroups makes the cgroup that the pods' are made in. The processes of the cluster itself stay in the cgroup of who started it, and so
+	// podsCgroup is where containerd puts the containers of all clusters, because the kubelet has no hierarchy of its own.
+	podsCgroup = "k8s.io"
+	// podShares and podWeight are what they get together of a busy processor, in the measure of v1 and of v2. Each session of other processes
+	// has 1024 or 100, such as a control plane, or the tests with their load and their simulators.
+	podShares = "8192"
+	podWeight = "800"
+)
+
+// makeCgroups makes the cluster's cgroup, and the one of the pods. The processes of the cluster itself stay in the cgroup of who started it, and so
 // under the limits that it has.
 func (s *supervisor) makeCgroups() error {
 	err := makeHierarchies(cgroupMount, filepath.Join(state.CgroupParent, s.Dirs.Name))
+	if err == nil {
+		err = putPodsFirst(cgroupMount)
+	}
 	if err != nil {
 		return fmt.Errorf("make the cluster's cgroup: %w", err)
 	}
 	return nil
+}
+
+// putPodsFirst keeps pods from starving where everything else that a cluster needs runs on the machine that is its node. A cgroup that was there
+// before, such as that of the machine's own containerd, stays as it is.
+func putPodsFirst(mount string) error {
+	parent, file, value := filepath.Join(mount, "cpu"), "cpu.shares", podShares
+	if exists(filepath.Join(mount, "cgroup.controllers")) {
+		parent, file, value = mount, "cpu.weight", podWeight
+	}
+
+	path := filepath.Join(parent, podsCgroup)
+	err := os.Mkdir(path, 0o755)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(path, file), []byte(value), 0o644)
 }
 
 // makeHierarchies makes a cgroup in the one hierarchy of v2, or in each of v1.

@@ -61,3 +61,48 @@ func TestCgroupsOfVersion1LeaveVersion2BesideThemAlone(t *testing.T) {
 		t.Error("a cgroup was made in the hierarchy without controllers")
 	}
 }
+
+func TestPodsComeFirst(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		there  []string
+		want   map[string]string
+	}{
+		"Version1": {
+			reason: "Only the hierarchy of the processor shares it out.",
+			there:  []string{"cpu/cpu.shares", "memory/tasks"},
+			want:   map[string]string{"cpu/k8s.io/cpu.shares": "8192"},
+		},
+		"Version2": {
+			reason: "There is one hierarchy.",
+			there:  []string{"cgroup.controllers"},
+			want:   map[string]string{"k8s.io/cpu.weight": "800"},
+		},
+		"Somebody's": {
+			reason: "The machine's own containerd made it.",
+			there:  []string{"cgroup.controllers", "k8s.io/cpu.weight"},
+			want:   map[string]string{"k8s.io/cpu.weight": ""},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			mount := t.TempDir()
+			for _, file := range tc.there {
+				write(t, filepath.Join(mount, file), "")
+			}
+			if err := putPodsFirst(mount); err != nil {
+				t.Fatal(err)
+			}
+
+			for file, want := range tc.want {
+				if got, err := os.ReadFile(filepath.Join(mount, file)); err != nil || string(got) != want {
+					t.Errorf("%s\n%s holds %q, %v, want %q", tc.reason, file, got, err, want)
+				}
+			}
+			if exists(filepath.Join(mount, "memory/k8s.io")) {
+				t.Error("a cgroup was made that shares no processor out")
+			}
+		})
+	}
+}
