@@ -81,8 +81,7 @@ func wait(self string, args []string) {
 			longest = d
 		}
 	}
-	begun := fmt.Sprintf("--begun=%d", time.Now().UnixMilli())
-	hook.Hook{Max: longest, Watch: append([]string{self, "watch", begun}, args...)}.Run(context.Background())
+	hook.Hook{Max: longest, Watch: append([]string{self, "watch"}, args...)}.Run(context.Background())
 }
 
 // names collects a flag that may be given several times.
@@ -96,7 +95,6 @@ func watch(self string, args []string) error {
 	var q hook.Question
 	f := flag.NewFlagSet("watch", flag.ContinueOnError)
 	longest := f.Duration("max", unknown, "watch no longer than this")
-	begun := f.Int64("begun", 0, "when the hook began, in Unix milliseconds")
 	f.StringVar(&q.Container, "container", "", "the container whose hook this is")
 	f.Var((*names)(&q.Bindings), "binding", "a binding that must have let go of the pod; may be repeated")
 
@@ -106,6 +104,5 @@ func watch(self string, args []string) error {
 
 	ctx, cancel := context.WithTimeout(context.Background(), *longest)
 	defer cancel()
-	q.Begun = time.UnixMilli(*begun)
 	return hook.Watch(ctx, filepath.Dir(self), q)
 }

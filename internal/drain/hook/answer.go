@@ -6,9 +6,7 @@ package hook
 import (
 	"errors"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // Path is where every replica of podgate, beside the admission webhook, answers pods
@@ -32,8 +30,6 @@ type Question struct {
 	Namespace, Pod, UID string
 	// Container is the one whose hook asks.
 	Container string
-	// Begun is when the hook began, by the node's clock.
-	Begun time.Time
 	// Bindings are those that the hook was made for: each must have let go.
 	Bindings []string
 }
@@ -41,21 +37,14 @@ type Question struct {
 // Values is the question as a query.
 func (q Question) Values() url.Values {
 	return url.Values{
-		"namespace": {q.Namespace}, "pod": {q.Pod}, "uid": {q.UID}, "container": {q.Container},
-		"begun": {strconv.FormatInt(q.Begun.UnixMilli(), 10)}, "binding": q.Bindings,
+		"namespace": {q.Namespace}, "pod": {q.Pod}, "uid": {q.UID}, "container": {q.Container}, "binding": q.Bindings,
 	}
 }
 
 // ReadQuestion reads what Values made.
 func ReadQuestion(v url.Values) (Question, error) {
-	begun, err := strconv.ParseInt(v.Get("begun"), 10, 64)
-	if err != nil {
-		return Question{}, errors.New("begun is not a time in milliseconds")
-	}
-
 	q := Question{
-		Namespace: v.Get("namespace"), Pod: v.Get("pod"), UID: v.Get("uid"), Container: v.Get("container"),
-		Begun: time.UnixMilli(begun), Bindings: v["binding"],
+		Namespace: v.Get("namespace"), Pod: v.Get("pod"), UID: v.Get("uid"), Container: v.Get("container"), Bindings: v["binding"],
 	}
 
 	for _, s := range append([]string{q.Namespace, q.Pod, q.UID, q.Container}, q.Bindings...) {

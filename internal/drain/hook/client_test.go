@@ -30,7 +30,7 @@ func authority(t *testing.T) string {
 	return serve(t, func(http.ResponseWriter, *http.Request) {}).CA
 }
 
-var question = Question{Namespace: "shop", Pod: "web-1", UID: "u1", Container: "app", Begun: time.UnixMilli(1700000000123), Bindings: []string{"web", "targets.podgate.dev/web"}}
+var question = Question{Namespace: "shop", Pod: "web-1", UID: "u1", Container: "app", Bindings: []string{"web", "targets.podgate.dev/web"}}
 
 func TestAsk(t *testing.T) {
 	others := 2
@@ -124,7 +124,6 @@ func TestReadQuestionRefuses(t *testing.T) {
 	for name, change := range map[string]func(v url.Values){
 		"NoPod":     func(v url.Values) { v.Del("pod") },
 		"NoUID":     func(v url.Values) { v.Set("uid", "") },
-		"NoTime":    func(v url.Values) { v.Set("begun", "now") },
 		"NoBinding": func(v url.Values) { v.Del("binding") },
 		"Long":      func(v url.Values) { v.Set("container", strings.Repeat("x", 300)) },
 		"Lines":     func(v url.Values) { v.Set("pod", "a\nb") },

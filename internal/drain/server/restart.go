@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,14 +17,9 @@ import (
 	"github.com/podgate/podgate/internal/drain/hook"
 )
 
-const (
-	// killing is the reason of the kubelet's event on a container that it is about to
-	// stop, which it writes before it runs the hook.
-	killing = "Killing"
-	// secondsApart is how much older than its hook such an event may look: the hook begins
-	// some tenths of a second after it, and its time has whole seconds. Both are the node's.
-	secondsApart = 2 * time.Second
-)
+// killing is the reason of the kubelet's event on a container that it is about to
+// stop, which it writes before it runs the hook.
+const killing = "Killing"
 
 // restarts reports whether the kubelet stops one container to start it again. That a pod is
 // not being deleted does not say so: of a node that shuts down, and of an eviction by the
@@ -42,7 +38,9 @@ func (h *Handler) restarts(ctx context.Context, cached *corev1.Pod, q hook.Quest
 	if err != nil {
 		return false, fmt.Errorf("list events: %w", err)
 	}
-	if !restarting(events.Items, q) {
+
+	// Most hooks run because of no probe, and need no more than this one question.
+	if !slices.ContainsFunc(events.Items, func(e corev1.Event) bool { return failedProbe(e.Message, q.Container) }) {
 		return false, nil
 	}
 
@@ -52,23 +50,41 @@ func (h *Handler) restarts(ctx context.Context, cached *corev1.Pod, q hook.Quest
 		return false, client.IgnoreNotFound(err)
 	}
 
-	return pod.UID == cached.UID && pod.DeletionTimestamp.IsZero() && pod.Status.Phase == corev1.PodRunning, nil
+	stays := pod.UID == cached.UID && pod.DeletionTimestamp.IsZero() && pod.Status.Phase == corev1.PodRunning
+	return stays && restarting(events.Items, &pod, q.Container), nil
 }
 
-// restarting reports whether the kubelet said, since the hook began, that the container
-// failed a probe, and did not say that it stops it for good.
-func restarting(events []corev1.Event, q hook.Question) bool {
+// restarting reports whether the kubelet said, since the container started, that it
+// failed a probe, and did not say that it stops it for good. How long the hook takes to
+// begin after that does not matter: on a busy node it is many seconds.
+func restarting(events []corev1.Event, pod *corev1.Pod, container string) bool {
+	started, running := startOf(pod, container)
+	if !running {
+		return false
+	}
+
 	restart := false
 	for _, e := range events {
-		if e.InvolvedObject.FieldPath != "spec.containers{"+q.Container+"}" || seen(e).Before(q.Begun.Add(-secondsApart)) {
+		if e.InvolvedObject.FieldPath != "spec.containers{"+container+"}" || seen(e).Before(started) {
 			continue
 		}
-		if !failedProbe(e.Message, q.Container) {
+		if !failedProbe(e.Message, container) {
 			return false
 		}
 		restart = true
 	}
+
 	return restart
+}
+
+// startOf is when a container started that runs. Like an event's, its time is the node's, in whole seconds.
+func startOf(pod *corev1.Pod, container string) (time.Time, bool) {
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.Name == container && s.State.Running != nil {
+			return s.State.Running.StartedAt.Time, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // failedProbe reads the kubelet's words (computePodActions in pkg/kubelet/kuberuntime). Of a

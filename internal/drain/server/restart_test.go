@@ -20,6 +20,11 @@ func killed(second int, container, message string) corev1.Event {
 	}
 }
 
+func running(container string, second int) corev1.ContainerStatus {
+	started := &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(at(second))}
+	return corev1.ContainerStatus{Name: container, State: corev1.ContainerState{Running: started}}
+}
+
 // TestRestart: a container that the kubelet restarts does not sleep; anything that may be
 // the pod's end does.
 func TestRestart(t *testing.T) {
@@ -32,11 +37,12 @@ func TestRestart(t *testing.T) {
 	}{
 		"Liveness": {reason: "The kubelet says so.", events: []corev1.Event{killed(0, "app", liveness)}, want: true},
 		"Startup":  {reason: "So it does of a startup probe.", events: []corev1.Event{killed(0, "app", "Container app failed startup probe, will be restarted")}, want: true},
-		"Rounded":  {reason: "Events have whole seconds.", events: []corev1.Event{killed(-1, "app", liveness)}, want: true},
+		"Slow":     {reason: "The hook of a busy node begins long after.", events: []corev1.Event{killed(-30, "app", liveness)}, want: true},
+		"AtStart":  {reason: "Both times have whole seconds.", events: []corev1.Event{killed(-40, "app", liveness)}, want: true},
 		"Nothing":  {reason: "A node that shuts down, and an eviction by the kubelet, show nothing in the API while the hook runs."},
 		"Stopped":  {reason: "The whole pod is stopped, as when a node shuts down.", events: []corev1.Event{killed(0, "app", stopping)}},
 		"Both":     {reason: "Its node shut down right after the probe failed.", events: []corev1.Event{killed(-1, "app", liveness), killed(0, "app", stopping)}},
-		"Older":    {reason: "That was another time.", events: []corev1.Event{killed(-60, "app", liveness)}},
+		"Older":    {reason: "That was before the container started again.", events: []corev1.Event{killed(-41, "app", liveness)}},
 		"OlderStop": {
 			reason: "An earlier end of the container is not this one's.", events: []corev1.Event{killed(-60, "app", stopping), killed(0, "app", liveness)}, want: true,
 		},
@@ -52,6 +58,10 @@ func TestRestart(t *testing.T) {
 			reason: "This is another pod by now.", events: []corev1.Event{killed(0, "app", liveness)},
 			change: func(w *world) { w.live.pod.UID = "u2" },
 		},
+		"NotRunning": {
+			reason: "When it started is not known.", events: []corev1.Event{killed(0, "app", liveness)},
+			change: func(w *world) { w.live.pod.Status.ContainerStatuses[1].State = corev1.ContainerState{} },
+		},
 		"Over": {
 			reason: "It has ended.", events: []corev1.Event{killed(0, "app", liveness)},
 			change: func(w *world) { w.live.pod.Status.Phase = corev1.PodFailed },
@@ -64,6 +74,7 @@ func TestRestart(t *testing.T) {
 			w.read(group, gate.Healthy)
 			w.pod.DeletionTimestamp = nil
 			w.live.pod, w.live.events = w.pod.DeepCopy(), tc.events
+			w.live.pod.Status.ContainerStatuses = []corev1.ContainerStatus{running("sidecar", -90), running("app", -40)}
 			if tc.change != nil {
 				tc.change(w)
 			}

@@ -121,7 +121,7 @@ func (w *world) View(ref observe.Subject) observe.View { return w.views[ref.(bal
 func (w *world) Refresh(ref observe.Subject) { w.asked[ref.(balancer.Ref)]++ }
 
 func (w *world) question(bindings ...string) hook.Question {
-	return hook.Question{Namespace: "shop", Pod: "web-1", UID: "u1", Container: "app", Begun: noon, Bindings: bindings}
+	return hook.Question{Namespace: "shop", Pod: "web-1", UID: "u1", Container: "app", Bindings: bindings}
 }
 
 // ask puts the pod's question for the binding web, or others.
