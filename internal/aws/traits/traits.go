@@ -24,20 +24,20 @@ func Account(ref balancer.Ref) string { return AccountIn("")(ref) }
 // charged to the same budget as the reads of what was found.
 func AccountIn(own string) func(balancer.Ref) string {
 	return func(ref balancer.Ref) string {
-		_, account, _ := place(ref.RoleARN)
-		region, _, _ := place(ref.Group)
+		_, account := place(ref.RoleARN)
+		region, _ := place(ref.Group)
 		return strings.Trim(account+"/"+cmp.Or(ref.Region, own, region), "/")
 	}
 }
 
 // place returns the region and the account in an ARN, arn:partition:service:region:account:resource;
-// false when it is none.
-func place(arn string) (region, account string, ok bool) {
+// nothing when it is none.
+func place(arn string) (region, account string) {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) != 6 || parts[0] != "arn" {
-		return "", "", false
+		return "", ""
 	}
-	return parts[3], parts[4], true
+	return parts[3], parts[4]
 }
 
 // Fixes are what to do about bindings that are not Ready.

@@ -5,6 +5,7 @@ package lattice
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -122,10 +123,11 @@ func (p *Provider) search(ctx context.Context, ref balancer.Ref) (map[string]lis
 			return found, err
 		})
 
-		switch gaveUp, is := err.(abandoned); {
+		var gaveUp abandoned
+		switch {
 		case err == nil:
 			return found.(map[string]listed), nil
-		case !is:
+		case !errors.As(err, &gaveUp):
 			return nil, err
 		case ctx.Err() != nil:
 			return nil, gaveUp.error
