@@ -49,7 +49,9 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 		return balancer.Group{}, &balancer.CallError{Op: opList, Subject: name, Kind: balancer.ErrInvalid, Text: fmt.Sprintf(
 			"several clusters have target groups for a Service %s: say in spec.lattice.clusterName which one is meant: %s", service(of), strings.Join(all, ", "))}
 	}
-	if len(found) == 0 && waiting != nil {
+
+	// Without it a pod would seem to serve in all groups before it is a target in this one.
+	if waiting != nil {
 		return balancer.Group{}, waiting
 	}
 	if len(found) == 0 {

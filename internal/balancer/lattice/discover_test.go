@@ -4,12 +4,16 @@
 package lattice
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/vpclattice"
 	"github.com/aws/aws-sdk-go-v2/service/vpclattice/types"
 
@@ -138,6 +142,41 @@ func TestDiscoverGroupThatGoes(t *testing.T) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
+	}
+}
+
+// creating is an HTTP client to which one target group looks as if it were being created.
+type creating struct {
+	aws.HTTPClient
+	group string
+}
+
+func (c *creating) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.HTTPClient.Do(req)
+	if err != nil || !strings.HasSuffix(req.URL.Path, c.group) {
+		return resp, err
+	}
+
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	body = bytes.ReplaceAll(body, []byte(`"ACTIVE"`), []byte(`"CREATE_IN_PROGRESS"`))
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, err
+}
+
+// TestDiscoverWaitsForAGroup: while one of a Service's groups is being created, nobody knows all of them.
+func TestDiscoverWaitsForAGroup(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	s.tagged(t, "web-one", "shop", "web", "blue")
+	two := s.tagged(t, "web-two", "shop", "web", "blue")
+	slow := s.config.Copy()
+	slow.HTTPClient = &creating{slow.HTTPClient, id(two.Ref)}
+	_, err := New(slow, testRegion).Resolve(t.Context(), wanted("shop/web"))
+	checkKind(t, err, balancer.ErrNotReady)
+
+	got, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
+	if err != nil || !strings.Contains(got.Ref.Group, ",") {
+		t.Errorf("both are there: got %+v, %v", got, err)
 	}
 }
 
