@@ -53,17 +53,17 @@ func TestLaw1NothingAskedOpensNothing(t *testing.T) {
 
 // TestLaw8SilenceNeedsAWitness: podgate's own network must not close gates.
 func TestLaw8SilenceNeedsAWitness(t *testing.T) {
-	silent, unreachable, lost := Answer{Word: TimedOut}, Answer{Word: Unreachable}, Answer{Word: Lost}
+	silent, unreachable, malformed := Answer{Word: TimedOut}, Answer{Word: Unreachable}, Answer{Word: Malformed}
 	passed, failed := Answer{Verdict: Pass, Word: Connected}, Answer{Verdict: Fail, Word: Refused}
 	for name, tc := range map[string]struct {
 		reason      string
 		round, want map[types.UID]Answer
 	}{
 		"Alone":     {reason: "It may be podgate's own network.", round: map[types.UID]Answer{"a": silent}, want: map[types.UID]Answer{"a": silent}},
-		"AllSilent": {reason: "Nobody is a witness.", round: map[types.UID]Answer{"a": silent, "b": unreachable, "c": lost}, want: map[types.UID]Answer{"a": silent, "b": unreachable, "c": lost}},
+		"AllSilent": {reason: "Nobody is a witness.", round: map[types.UID]Answer{"a": silent, "b": unreachable, "c": malformed}, want: map[types.UID]Answer{"a": silent, "b": unreachable, "c": malformed}},
 		"Passed":    {reason: "A pod that passes shows that the network works.", round: map[types.UID]Answer{"a": silent, "b": unreachable, "c": passed}, want: map[types.UID]Answer{"a": {Verdict: Fail, Word: TimedOut}, "b": {Verdict: Fail, Word: Unreachable}, "c": passed}},
 		"Failed":    {reason: "So does one that fails by itself.", round: map[types.UID]Answer{"a": silent, "b": failed}, want: map[types.UID]Answer{"a": {Verdict: Fail, Word: TimedOut}, "b": failed}},
-		"Others":    {reason: "What is not silence stays no answer.", round: map[types.UID]Answer{"a": lost, "b": passed, "c": {}}, want: map[types.UID]Answer{"a": lost, "b": passed, "c": {}}},
+		"Others":    {reason: "What is not silence stays no answer.", round: map[types.UID]Answer{"a": malformed, "b": passed, "c": {}}, want: map[types.UID]Answer{"a": malformed, "b": passed, "c": {}}},
 		"Nothing":   {reason: "A round about no pod says nothing.", round: map[types.UID]Answer{}, want: map[types.UID]Answer{}},
 	} {
 		t.Run(name, func(t *testing.T) {

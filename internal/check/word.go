@@ -39,8 +39,6 @@ var (
 	TimedOut = Word{"timed out"}
 	// Unreachable means that the network has no way there.
 	Unreachable = Word{"unreachable"}
-	// Lost means that the connection ended before the answer was complete.
-	Lost = Word{"connection lost"}
 	// NameNotFound means that a host's name could not be resolved.
 	NameNotFound = Word{"host name not found"}
 	// NotTrusted means that the server's certificate is not from a trusted authority, not valid now, or another host's.
@@ -51,8 +49,9 @@ var (
 
 // What servers answer.
 var (
-	// Malformed means that the answer is not one of the protocol, or is larger than it may be.
-	Malformed = Word{"not a valid answer"}
+	// Malformed means that what came back is not an answer of the protocol, is larger than it may be, or ended in the middle. These
+	// are one word because a server that closes connections looks now like the one, now like the other.
+	Malformed = Word{"no valid answer"}
 	// BodyTooLarge means that an expression reads the body, and the body is larger than is read.
 	BodyTooLarge = Word{"body too large"}
 	// ExpressionFailed means that an expression could not be evaluated.

@@ -99,18 +99,16 @@ func judge(s grpc_health_v1.HealthCheckResponse_ServingStatus) check.Answer {
 
 // explain is what the error of a call means. gRPC has only the text of what failed below it, so that comes along.
 func explain(err, connection error) check.Answer {
-	switch status.Code(err) {
-	case codes.NotFound:
+	code := status.Code(err)
+	switch {
+	case code == codes.NotFound:
 		return check.Answer{Verdict: check.Fail, Word: check.ServiceUnknown}
-	case codes.Unimplemented:
+	case code == codes.Unimplemented:
 		return check.Answer{Verdict: check.Fail, Word: check.Unimplemented}
-	case codes.DeadlineExceeded:
+	case code == codes.DeadlineExceeded:
 		return check.Answer{Word: check.TimedOut}
-	case codes.Unavailable:
-		if connection != nil {
-			return network.Explain(connection)
-		}
-		return check.Answer{Word: check.Lost}
+	case code == codes.Unavailable && connection != nil:
+		return network.Explain(connection)
 	}
 	return check.Answer{Word: check.Malformed}
 }

@@ -184,16 +184,16 @@ func TestServers(t *testing.T) {
 		"NoHealthService":  {reason: "The server says that it has none.", address: serve(t, nil), want: check.Answer{Verdict: check.Fail, Word: check.Unimplemented}},
 		"ServiceUnknown":   {reason: "Some answer by the status.", address: serve(t, saying{status: grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN}), want: check.Answer{Verdict: check.Fail, Word: check.ServiceUnknown}},
 		"StatusUnheardOf":  {reason: "A later version may have more.", address: serve(t, saying{status: 99}), want: check.Answer{Word: check.HealthUnknown}},
-		"Unavailable":      {reason: "It may be anything between.", address: failing(codes.Unavailable), want: check.Answer{Word: check.Lost}},
+		"Unavailable":      {reason: "It may be anything between.", address: failing(codes.Unavailable), want: check.Answer{Word: check.Malformed}},
 		"Deadline":         {reason: "The server's own.", address: failing(codes.DeadlineExceeded), want: check.Answer{Word: check.TimedOut}},
 		"PermissionDenied": {reason: "It says nothing of its health.", address: failing(codes.PermissionDenied), want: check.Answer{Word: check.Malformed}},
 		"Refused":          {reason: "Nothing listens.", address: networktest.Refusing, want: check.Answer{Verdict: check.Fail, Word: check.Refused}},
-		"Closes":           {reason: "It says nothing.", address: raw(func(net.Conn) {}), want: check.Answer{Word: check.Lost}},
+		"Closes":           {reason: "It says nothing.", address: raw(func(net.Conn) {}), want: check.Answer{Word: check.Malformed}},
 		"Silent":           {reason: "It says nothing, and keeps the connection.", address: raw(func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), want: check.Answer{Word: check.TimedOut}},
 		"NotGRPC": {reason: "Another protocol.", address: raw(func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 400 "+secretMessage+"\r\n\r\n")
 			_, _ = io.Copy(io.Discard, c)
-		}), want: check.Answer{Word: check.Lost}},
+		}), want: check.Answer{Word: check.Malformed}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ask(t, Settings{}, tc.address)

@@ -8,12 +8,10 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	nethttp "net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -234,23 +232,23 @@ func TestRawServers(t *testing.T) {
 		reason string
 		serve  func(net.Conn)
 		read   bool
-		want   []check.Word
+		want   check.Word
 	}{
-		"SlowHeader":     {reason: "One deadline for all.", serve: drip("HTTP/1.1 200 OK\r\nX-A: "), want: []check.Word{check.TimedOut}},
-		"SlowBody":       {reason: "One deadline for all.", serve: drip("HTTP/1.1 200 OK\r\n\r\n"), read: true, want: []check.Word{check.TimedOut}},
-		"EndlessBody":    {reason: "64 KiB are read.", serve: flood("HTTP/1.1 200 OK\r\n\r\n"), read: true, want: []check.Word{check.BodyTooLarge}},
-		"EndlessHeader":  {reason: "16 KiB are read.", serve: flood("HTTP/1.1 200 OK\r\nX-A: "), want: []check.Word{check.Malformed}},
-		"Silent":         {reason: "Nothing comes.", serve: drip(""), want: []check.Word{check.TimedOut, check.Malformed}},
-		"HugeHeader":     {reason: "16 KiB are read.", serve: once("HTTP/1.1 200 OK\r\nX-A: " + strings.Repeat("a", 1<<20) + "\r\n\r\n"), want: []check.Word{check.Malformed}},
-		"ManyHeaders":    {reason: "16 KiB are read.", serve: once("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-A: b\r\n", 1<<16) + "\r\n"), want: []check.Word{check.Malformed}},
-		"Interim":        {reason: "Responses before the response are bounded, too.", serve: once(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: <"+strings.Repeat("a", 1000)+">\r\n\r\n", 1000)), want: []check.Word{check.Malformed}},
-		"NotHTTP":        {reason: "Another protocol.", serve: once("SSH-2.0-OpenSSH_9.2p1\r\n"), want: []check.Word{check.Malformed}},
-		"CutOff":         {reason: "Half an answer is none.", serve: once("HTTP/1.1 200 OK\r\nX-A: b\r\n"), want: []check.Word{check.Lost}},
-		"CutOffBody":     {reason: "Half an answer is none.", serve: once("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrea"), read: true, want: []check.Word{check.Lost}},
-		"Closed":         {reason: "It says nothing.", serve: func(net.Conn) {}, want: []check.Word{check.Lost}},
-		"StatusTooLarge": {reason: "Not a status.", serve: once("HTTP/1.1 2000 OK\r\n\r\n"), want: []check.Word{check.Malformed}},
-		"StatusText":     {reason: "The server's own text is not told.", serve: once("HTTP/1.1 500 " + secretBody + "\r\nContent-Length: 0\r\n\r\n"), want: []check.Word{check.HTTPStatus(500)}},
-		"Switching":      {reason: "Nobody asked for another protocol.", serve: once("HTTP/1.1 101 Switching Protocols\r\nUpgrade: " + secretBody + "\r\nConnection: Upgrade\r\n\r\n"), want: []check.Word{check.HTTPStatus(101)}},
+		"SlowHeader":     {reason: "One deadline for all.", serve: drip("HTTP/1.1 200 OK\r\nX-A: "), want: check.TimedOut},
+		"SlowBody":       {reason: "One deadline for all.", serve: drip("HTTP/1.1 200 OK\r\n\r\n"), read: true, want: check.TimedOut},
+		"EndlessBody":    {reason: "64 KiB are read.", serve: flood("HTTP/1.1 200 OK\r\n\r\n"), read: true, want: check.BodyTooLarge},
+		"EndlessHeader":  {reason: "16 KiB are read.", serve: flood("HTTP/1.1 200 OK\r\nX-A: "), want: check.Malformed},
+		"Silent":         {reason: "Nothing comes.", serve: drip(""), want: check.TimedOut},
+		"HugeHeader":     {reason: "16 KiB are read.", serve: once("HTTP/1.1 200 OK\r\nX-A: " + strings.Repeat("a", 1<<20) + "\r\n\r\n"), want: check.Malformed},
+		"ManyHeaders":    {reason: "16 KiB are read.", serve: once("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-A: b\r\n", 1<<16) + "\r\n"), want: check.Malformed},
+		"Interim":        {reason: "Responses before the response are bounded, too.", serve: once(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: <"+strings.Repeat("a", 1000)+">\r\n\r\n", 1000)), want: check.Malformed},
+		"NotHTTP":        {reason: "Another protocol.", serve: once("SSH-2.0-OpenSSH_9.2p1\r\n"), want: check.Malformed},
+		"CutOff":         {reason: "Half an answer is none.", serve: once("HTTP/1.1 200 OK\r\nX-A: b\r\n"), want: check.Malformed},
+		"CutOffBody":     {reason: "Half an answer is none.", serve: once("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrea"), read: true, want: check.Malformed},
+		"Closed":         {reason: "It says nothing.", serve: func(net.Conn) {}, want: check.Malformed},
+		"StatusTooLarge": {reason: "Not a status.", serve: once("HTTP/1.1 2000 OK\r\n\r\n"), want: check.Malformed},
+		"StatusText":     {reason: "The server's own text is not told.", serve: once("HTTP/1.1 500 " + secretBody + "\r\nContent-Length: 0\r\n\r\n"), want: check.HTTPStatus(500)},
+		"Switching":      {reason: "Nobody asked for another protocol.", serve: once("HTTP/1.1 101 Switching Protocols\r\nUpgrade: " + secretBody + "\r\nConnection: Upgrade\r\n\r\n"), want: check.HTTPStatus(101)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			listener := networktest.Listen(t)
@@ -273,8 +271,8 @@ func TestRawServers(t *testing.T) {
 			if took := time.Since(began); took > timeout+3*time.Second {
 				t.Errorf("%s\nit took %s", tc.reason, took)
 			}
-			if got.Verdict == check.Pass || !slices.Contains(tc.want, got.Word) {
-				t.Errorf("%s\ngot %s (%s), want %s", tc.reason, got.Verdict, got.Word, fmt.Sprint(tc.want))
+			if got.Verdict == check.Pass || got.Word != tc.want {
+				t.Errorf("%s\ngot %s (%s), want %s", tc.reason, got.Verdict, got.Word, tc.want)
 			}
 			<-done
 		})

@@ -69,7 +69,7 @@ var everywhere = map[string]string{
 // tried asks by the guard, and returns the answer. The context bounds what would be a success of the attack.
 func tried(t *testing.T, place Place, pod check.Subject) check.Answer {
 	t.Helper()
-	checker := Checker{Place: place, Timeout: 100 * time.Millisecond, Ask: func(ctx context.Context, to Destination) check.Answer {
+	checker := Checker{Place: place, Timeout: 2 * time.Second, Ask: func(ctx context.Context, to Destination) check.Answer {
 		conn, err := Guard{}.Dial(ctx, to)
 		if err != nil {
 			return Explain(err)

@@ -73,10 +73,18 @@ func (c Checker) ask(ctx context.Context, pod check.Subject) check.Answer {
 		return check.Answer{Word: word}
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	// A server that is told the caller's deadline, as by gRPC, may answer that it is over a moment before it is.
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Timeout)
 	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
 
-	answer := c.Ask(ctx, to)
+	answer := c.Ask(own, to)
+
+	// What a time-out cuts off looks like many other errors.
+	if answer.Verdict == check.NoAnswer && own.Err() != nil {
+		answer.Word = check.TimedOut
+	}
+
 	answer.Addr = to.Addr()
 	return answer
 }

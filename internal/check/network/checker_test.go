@@ -5,6 +5,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -50,6 +51,58 @@ func TestLaw7APodThatHangsDelaysNoOther(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCallersDeadlineIsNotTheCheckers: the caller's ends the call, and is nobody's answer.
+func TestCallersDeadlineIsNotTheCheckers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var told time.Time
+		checker := Checker{Place: AtPod(intstr.FromInt32(80), ""), Timeout: 2 * time.Second, Ask: func(ctx context.Context, _ Destination) check.Answer {
+			told, _ = ctx.Deadline()
+			<-ctx.Done()
+			return Explain(ctx.Err())
+		}}
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		answers, err := checker.Check(ctx, []check.Subject{{UID: "1", Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}})
+		if took := time.Since(began); answers != nil || !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
+			t.Errorf("after %s: got %v and the error %v", took, answers, err)
+		}
+		if got := told.Sub(began); got != checker.Timeout {
+			t.Errorf("the question has a deadline of %s, want the check's own", got)
+		}
+	})
+}
+
+// TestCutOffByTheTimeout: whichever error that looks like, it is a time-out, and an answer that came is none.
+func TestCutOffByTheTimeout(t *testing.T) {
+	malformed, failed := check.Answer{Word: check.Malformed}, check.Answer{Verdict: check.Fail, Word: check.Refused}
+	for name, tc := range map[string]struct {
+		reason string
+		after  time.Duration
+		answer check.Answer
+		want   check.Word
+	}{
+		"InTime":   {reason: "It is what it looks like.", answer: malformed, want: check.Malformed},
+		"CutOff":   {reason: "The time-out is why.", after: time.Second, answer: malformed, want: check.TimedOut},
+		"Answered": {reason: "The answer came.", after: time.Second, answer: failed, want: check.Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				checker := Checker{Place: AtPod(intstr.FromInt32(80), ""), Timeout: time.Second, Ask: func(context.Context, Destination) check.Answer {
+					time.Sleep(tc.after)
+					synctest.Wait() // The timer of the time-out comes first.
+					return tc.answer
+				}}
+				answers, err := checker.Check(t.Context(), []check.Subject{{UID: "1", Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}})
+				if got := answers["1"]; err != nil || got.Word != tc.want || got.Verdict != tc.answer.Verdict {
+					t.Errorf("%s\ngot %s (%s) and the error %v", tc.reason, got.Verdict, got.Word, err)
+				}
+			})
+		})
+	}
 }
 
 // TestHostIsAskedOnce: what pods share is asked once, and said of each of them.

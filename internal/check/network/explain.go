@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"syscall"
 
@@ -35,8 +34,6 @@ func Explain(err error) check.Answer {
 		return check.Answer{Verdict: check.Fail, Word: check.NotTrusted}
 	case errors.Is(err, errHandshake):
 		return check.Answer{Verdict: check.Fail, Word: check.TLSFailed}
-	case isOneOf(err, syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF):
-		return check.Answer{Word: check.Lost}
 	}
 
 	return check.Answer{Word: check.Malformed}

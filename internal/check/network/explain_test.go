@@ -43,10 +43,10 @@ func TestExplain(t *testing.T) {
 		"NotTrusted":         {Handshaken(&tls.CertificateVerificationError{Err: errors.New("unknown authority")}), check.Answer{Verdict: check.Fail, Word: check.NotTrusted}},
 		"Handshake":          {Handshaken(errors.New("remote error")), check.Answer{Verdict: check.Fail, Word: check.TLSFailed}},
 		"HandshakeTimedOut":  {Handshaken(context.DeadlineExceeded), check.Answer{Word: check.TimedOut}},
-		"Reset":              {operation(os.NewSyscallError("read", syscall.ECONNRESET)), check.Answer{Word: check.Lost}},
-		"BrokenPipe":         {operation(os.NewSyscallError("write", syscall.EPIPE)), check.Answer{Word: check.Lost}},
-		"Ended":              {fmt.Errorf("read: %w", io.EOF), check.Answer{Word: check.Lost}},
-		"CutOff":             {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), check.Answer{Word: check.Lost}},
+		"Reset":              {operation(os.NewSyscallError("read", syscall.ECONNRESET)), check.Answer{Word: check.Malformed}},
+		"BrokenPipe":         {operation(os.NewSyscallError("write", syscall.EPIPE)), check.Answer{Word: check.Malformed}},
+		"Ended":              {fmt.Errorf("read: %w", io.EOF), check.Answer{Word: check.Malformed}},
+		"CutOff":             {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), check.Answer{Word: check.Malformed}},
 		"Other":              {errors.New("malformed HTTP response"), check.Answer{Word: check.Malformed}},
 	} {
 		t.Run(name, func(t *testing.T) {
