@@ -50,5 +50,5 @@ func Watch(ctx context.Context, dir string, q Question) error {
 		node[addr] = true
 	}
 
-	return Watcher{Ask: podgate.ask, Sockets: ReadSockets, Node: node}.Wait(ctx)
+	return Watcher{Ask: podgate.ask, Sockets: socketReader(), Node: node}.Wait(ctx)
 }

@@ -57,7 +57,7 @@ func Check(dir string) error {
 	if _, err := newClient(c, Question{}); err != nil {
 		return err
 	}
-	_, err = ReadSockets()
+	_, err = socketReader()()
 	return err
 }
 
