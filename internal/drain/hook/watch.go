@@ -36,16 +36,17 @@ func (w Watcher) Wait(ctx context.Context) error {
 	defer tick.Stop()
 	q := quiet{node: w.Node}
 	var ports []int32
-	released := false
+	released, restart := false, false
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case a := <-answers:
-			if a.Restart {
+			// The kubelet's word that it stops the container for good may come a moment later than that a probe failed.
+			if a.Restart && restart {
 				return nil
 			}
-			released = a.Released
+			released, restart = a.Released, a.Restart
 			if len(a.Ports) > 0 {
 				ports = a.Ports
 			}

@@ -51,7 +51,14 @@ func TestWait(t *testing.T) {
 			},
 			earliest: 20 * time.Second, latest: 22 * time.Second,
 		},
-		"Restart":      {reason: "The container is to start again at once.", ask: always(Answer{Restart: true}), sockets: connected(all), latest: time.Second},
+		"Restart": {reason: "The container is to start again at once.", ask: always(Answer{Restart: true}), sockets: connected(all), earliest: time.Second, latest: 2 * time.Second},
+		"RestartTakenBack": {
+			reason: "The kubelet stops the container for good, which was told a moment later.",
+			ask: func(_ context.Context, at time.Duration) (Answer, error) {
+				return Answer{Restart: at < time.Second}, nil
+			},
+			earliest: all, latest: all,
+		},
 		"Unreachable":  {reason: "Nobody says anything.", ask: func(context.Context, time.Duration) (Answer, error) { return Answer{}, errors.New("refused") }, earliest: all, latest: all},
 		"ErrorAndMore": {reason: "What comes with an error is no answer.", ask: func(context.Context, time.Duration) (Answer, error) { return released, errors.New("cut off") }, earliest: all, latest: all},
 		"Hangs": {

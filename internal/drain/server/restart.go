@@ -21,6 +21,10 @@ import (
 // stop, which it writes before it runs the hook.
 const killing = "Killing"
 
+// recently is how long ago the kubelet may have said that a container failed a probe. The hook begins after that,
+// on a busy node many seconds later. A kubelet that restarts in between may leave the container as it is.
+const recently = 2 * time.Minute
+
 // restarts reports whether the kubelet stops one container to start it again. That a pod is
 // not being deleted does not say so: of a node that shuts down, and of an eviction by the
 // kubelet, nothing is in the API until the containers have ended (mergePodStatus in
@@ -51,13 +55,13 @@ func (h *Handler) restarts(ctx context.Context, cached *corev1.Pod, q hook.Quest
 	}
 
 	stays := pod.UID == cached.UID && pod.DeletionTimestamp.IsZero() && pod.Status.Phase == corev1.PodRunning
-	return stays && restarting(events.Items, &pod, q.Container), nil
+	return stays && restarting(events.Items, &pod, q.Container, h.now()), nil
 }
 
-// restarting reports whether the kubelet said, since the container started, that it
-// failed a probe, and did not say that it stops it for good. How long the hook takes to
-// begin after that does not matter: on a busy node it is many seconds.
-func restarting(events []corev1.Event, pod *corev1.Pod, container string) bool {
+// restarting reports whether the kubelet said, recently and since the container started, that it
+// failed a probe, and did not say that it stops it for good. Times have whole seconds: a probe that failed in the second in
+// which the container started was its predecessor's, whose end it was.
+func restarting(events []corev1.Event, pod *corev1.Pod, container string, now time.Time) bool {
 	started, running := startOf(pod, container)
 	if !running {
 		return false
@@ -71,7 +75,7 @@ func restarting(events []corev1.Event, pod *corev1.Pod, container string) bool {
 		if !failedProbe(e.Message, container) {
 			return false
 		}
-		restart = true
+		restart = restart || seen(e).After(started) && now.Sub(seen(e)) < recently
 	}
 
 	return restart

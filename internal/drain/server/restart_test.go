@@ -35,14 +35,20 @@ func TestRestart(t *testing.T) {
 		change func(*world)
 		want   bool
 	}{
-		"Liveness": {reason: "The kubelet says so.", events: []corev1.Event{killed(0, "app", liveness)}, want: true},
-		"Startup":  {reason: "So it does of a startup probe.", events: []corev1.Event{killed(0, "app", "Container app failed startup probe, will be restarted")}, want: true},
-		"Slow":     {reason: "The hook of a busy node begins long after.", events: []corev1.Event{killed(-30, "app", liveness)}, want: true},
-		"AtStart":  {reason: "Both times have whole seconds.", events: []corev1.Event{killed(-40, "app", liveness)}, want: true},
-		"Nothing":  {reason: "A node that shuts down, and an eviction by the kubelet, show nothing in the API while the hook runs."},
-		"Stopped":  {reason: "The whole pod is stopped, as when a node shuts down.", events: []corev1.Event{killed(0, "app", stopping)}},
-		"Both":     {reason: "Its node shut down right after the probe failed.", events: []corev1.Event{killed(-1, "app", liveness), killed(0, "app", stopping)}},
-		"Older":    {reason: "That was before the container started again.", events: []corev1.Event{killed(-41, "app", liveness)}},
+		"Liveness":   {reason: "The kubelet says so.", events: []corev1.Event{killed(0, "app", liveness)}, want: true},
+		"Startup":    {reason: "So it does of a startup probe.", events: []corev1.Event{killed(0, "app", "Container app failed startup probe, will be restarted")}, want: true},
+		"Slow":       {reason: "The hook of a busy node begins long after.", events: []corev1.Event{killed(-30, "app", liveness)}, want: true},
+		"AtStart":    {reason: "It was the end of the one before, which was started again within the second.", events: []corev1.Event{killed(-40, "app", liveness)}},
+		"AfterStart": {reason: "It was this one's.", events: []corev1.Event{killed(-39, "app", liveness)}, want: true},
+		"LongAgo": {
+			reason: "The kubelet restarted in between and left the container as it was.", events: []corev1.Event{killed(-120, "app", liveness)},
+			change: func(w *world) { w.live.pod.Status.ContainerStatuses[1] = running("app", -500) },
+		},
+		"StoppedAtStart": {reason: "Whose end it was is not known.", events: []corev1.Event{killed(-40, "app", stopping), killed(-20, "app", liveness)}},
+		"Nothing":        {reason: "A node that shuts down, and an eviction by the kubelet, show nothing in the API while the hook runs."},
+		"Stopped":        {reason: "The whole pod is stopped, as when a node shuts down.", events: []corev1.Event{killed(0, "app", stopping)}},
+		"Both":           {reason: "Its node shut down right after the probe failed.", events: []corev1.Event{killed(-1, "app", liveness), killed(0, "app", stopping)}},
+		"Older":          {reason: "That was before the container started again.", events: []corev1.Event{killed(-41, "app", liveness)}},
 		"OlderStop": {
 			reason: "An earlier end of the container is not this one's.", events: []corev1.Event{killed(-60, "app", stopping), killed(0, "app", liveness)}, want: true,
 		},
