@@ -159,7 +159,7 @@ func (c *ElectionConfig) bind(fs *flag.FlagSet) {
 
 func (c *ListenConfig) bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.Metrics, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
-	fs.BoolVar(&c.SecureMetrics, "metrics-secure", true, "serve the metrics over HTTPS, with the webhook's certificate, to whom the API server lets get /metrics; plain and to everybody when false")
+	fs.BoolVar(&c.SecureMetrics, "metrics-secure", true, "serve the metrics over HTTPS, with podgate's own certificate or that of --"+ProvidedFlag+", to whom the API server lets get /metrics; plain and to everybody when false")
 	fs.StringVar(&c.Health, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	fs.IntVar(&c.WebhookPort, "webhook-port", 9443, "port of the admission webhook")
 }
