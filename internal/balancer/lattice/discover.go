@@ -24,7 +24,10 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 	if err != nil {
 		return balancer.Group{}, err
 	}
-	caveat := keep(tagged, of, before)
+	caveat, err := keep(tagged, of, before)
+	if err != nil {
+		return balancer.Group{}, err
+	}
 
 	var found []balancer.Group
 	var waiting error
@@ -66,19 +69,35 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 	return g, nil
 }
 
-// keep leaves of a Service's target groups those of the cluster whose groups were found before, so that a second cluster
-// that begins to have groups for a Service of that namespace and name takes none away. It returns what is to be said of
-// the others; nothing is left out when there are none, or when none of the groups is of the cluster from before.
-func keep(tagged map[string]traits.Discovery, of traits.Discovery, before string) (caveat string) {
-	last, known := traits.ParseDiscovery(before)
+// keep leaves of a Service's target groups those of the cluster whose groups were found before, so that those of another
+// cluster with a Service of that namespace and name are neither added to them nor taken for them. It returns what is to be
+// said of the others, and an error when only others are left: a binding moves to another cluster when its owner says so.
+func keep(tagged map[string]traits.Discovery, of traits.Discovery, before string) (caveat string, err error) {
+	last, _ := traits.ParseDiscovery(before)
 	all := clusters(tagged)
-	if !known || len(all) < 2 || !slices.Contains(all, last.Cluster) {
-		return ""
+	if last.Cluster == "" || of.Cluster != "" || len(all) == 0 {
+		return "", nil
 	}
 
 	maps.DeleteFunc(tagged, func(_ string, s traits.Discovery) bool { return s.Cluster != last.Cluster })
+	switch {
+	case len(tagged) == 0:
+		return "", &balancer.CallError{Op: opList, Subject: of.String(), Kind: balancer.ErrNotFound, Text: fmt.Sprintf(
+			"cluster %s, whose target groups for Service %s podgate found before, has none now, and only %s: set spec.lattice.clusterName if that is meant",
+			last.Cluster, service(of), only(all))}
+	case len(all) == 1:
+		return "", nil
+	}
 	return fmt.Sprintf("Several clusters have target groups for a Service %s: %s. podgate goes on with those of %s, which it found first: say in spec.lattice.clusterName which cluster is meant.",
-		service(of), strings.Join(all, ", "), last.Cluster)
+		service(of), strings.Join(all, ", "), last.Cluster), nil
+}
+
+// only says which clusters have target groups.
+func only(clusters []string) string {
+	if len(clusters) == 1 {
+		return "cluster " + clusters[0] + " has"
+	}
+	return "clusters " + strings.Join(clusters, ", ") + " have"
 }
 
 // clusters lists the clusters whose target groups these are.

@@ -120,11 +120,40 @@ func TestDiscoverKeepsToItsCluster(t *testing.T) {
 	if got, err := s.discover(t, again); err != nil || got.Caveat != "" || got.Name != "service:shop/web@green" {
 		t.Errorf("green is meant: got %+v, %v", got, err)
 	}
-	for _, before := range []string{"service:shop/web@red", "service:shop/web", ""} {
+	for _, before := range []string{"service:shop/web", ""} {
 		again = wanted("shop/web")
 		again.Before = before
 		_, err = s.discover(t, again)
 		checkKind(t, err, balancer.ErrInvalid)
+	}
+}
+
+// TestDiscoverMovesToNoOtherCluster: when the last group of a binding's cluster goes, as a route is replaced, those of another
+// cluster do not take its place until the owner says so.
+func TestDiscoverMovesToNoOtherCluster(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	again := wanted("shop/web")
+	again.Before = "service:shop/web@blue"
+	missing := func(want string) {
+		t.Helper()
+		_, err := s.discover(t, again)
+		checkKind(t, err, balancer.ErrNotFound)
+		says(t, err, want)
+	}
+
+	missing("is there a route to it or a ServiceExport")
+	green := s.tagged(t, "green", "shop", "web", "green")
+	missing("cluster blue, whose target groups for Service shop/web podgate found before, has none now, and only cluster green has: set spec.lattice.clusterName if that is meant")
+	s.tagged(t, "red", "shop", "web", "red")
+	missing("and only clusters green, red have: set")
+
+	blue := s.tagged(t, "blue", "shop", "web", "blue")
+	if got, err := s.discover(t, again); err != nil || got.Ref != blue.Ref {
+		t.Errorf("blue has one again: got %+v, %v", got, err)
+	}
+	again.Name += "@green"
+	if got, err := s.discover(t, again); err != nil || got.Ref != green.Ref {
+		t.Errorf("green is meant: got %+v, %v", got, err)
 	}
 }
 

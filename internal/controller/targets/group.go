@@ -56,7 +56,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolved{group: g}.lasts()), group: g})
 			return g, nil
 		}
-		r.remember(key, resolved{at: r.now()})
+		r.remember(key, resolved{at: r.now(), group: balancer.Group{Name: wanted.Before}})
 		return balancer.Group{}, fmt.Errorf("resolve target group: %w", err)
 	}
 

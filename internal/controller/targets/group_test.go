@@ -96,10 +96,14 @@ func TestGroupsThatComeAndGoAreLookedUp(t *testing.T) {
 type finder struct {
 	*world
 	before []string
+	fail   error
 }
 
 func (f *finder) Resolve(_ context.Context, wanted balancer.Group) (balancer.Group, error) {
 	f.before = append(f.before, wanted.Before)
+	if f.fail != nil {
+		return balancer.Group{}, f.fail
+	}
 	g := wanted
 	g.Ref.Group, g.Name, g.Before, g.TargetType = "arn:blue", "service:shop/web@blue", "", "ip"
 	return g, nil
@@ -120,7 +124,7 @@ func TestWhatWasFoundBefore(t *testing.T) {
 		look := func() string {
 			t.Helper()
 			w.clock = w.clock.Add(2 * time.Minute)
-			if _, err := w.try(external); err != nil {
+			if _, err := w.try(external); !errors.Is(err, f.fail) {
 				t.Fatal(err)
 			}
 			if !published {
@@ -133,6 +137,14 @@ func TestWhatWasFoundBefore(t *testing.T) {
 				t.Errorf("published %t: look-up %d came with %q, want %q", published, i, got, want)
 			}
 		}
+
+		f.fail = balancer.ErrNotFound // as while a route is replaced
+		for range 3 {
+			if got := look(); got != "service:shop/web@blue" {
+				t.Errorf("published %t: nothing is found, and the look-up came with %q", published, got)
+			}
+		}
+		f.fail = nil
 
 		w.own["own"].Spec.Lattice.ClusterName, w.own["own"].Generation = "green", 2
 		if got := look(); got != "" {

@@ -109,7 +109,7 @@ type clock struct {
 }
 
 // resolved is what is remembered of a binding's group. With at and no generation, the
-// group was asked for and not found.
+// group was asked for and not found; of group there is the name with which it was found before that.
 type resolved struct {
 	generation int64
 	at         time.Time
