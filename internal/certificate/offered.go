@@ -51,7 +51,7 @@ func Declined(secret *corev1.Secret, now time.Time) error {
 }
 
 // unusable returns why API servers cannot trust a pair of an offered Secret; nil also where
-// there is none. A pair is given up shortly before it ends.
+// there is none. A pair is taken once it is valid, and given up shortly before it ends.
 func unusable(secret *corev1.Secret, p Policy, now time.Time) error {
 	if secret == nil {
 		return nil
@@ -73,10 +73,15 @@ func unusable(secret *corev1.Secret, p Policy, now time.Time) error {
 	}
 	between.AppendCertsFromPEM(m.pair.certPEM)
 
-	_, err = m.pair.leaf.Verify(x509.VerifyOptions{
-		DNSName: p.Names[0], Roots: roots, Intermediates: between, CurrentTime: now.Add(p.recheck()),
-	})
-	return err
+	// It has to be good until it is looked at again.
+	for _, at := range []time.Time{now, now.Add(p.recheck())} {
+		_, err := m.pair.leaf.Verify(x509.VerifyOptions{DNSName: p.Names[0], Roots: roots, Intermediates: between, CurrentTime: at})
+		if err != nil {
+			return err
+		}
+	}
+
+	return nil
 }
 
 // decline tells, once, why an offered Secret is not served.

@@ -42,6 +42,7 @@ func TestOfferedRefusesToStart(t *testing.T) {
 		}},
 		"OtherName": {reason: "It is another Service's.", demanded: true, says: "not podgate-webhook.podgate-system.svc", offered: func(t *testing.T) *corev1.Secret { return pairFor(t, time.Now(), "webhook-service.gwc.svc") }},
 		"Expired":   {reason: "It was good, and podgate has its own.", demanded: true, offered: func(t *testing.T) *corev1.Secret { return pairFor(t, time.Now().Add(-2*testPolicy.ServingValidity)) }},
+		"Later":     {reason: "It will be good.", demanded: true, offered: func(t *testing.T) *corev1.Secret { return pairFor(t, time.Now().Add(testPolicy.ServingValidity)) }},
 		"Missing":   {reason: "Nobody has to offer one.", demanded: true, offered: func(*testing.T) *corev1.Secret { return nil }},
 		"NotAsked":  {reason: "Without the demand podgate serves its own.", offered: func(*testing.T) *corev1.Secret { return &corev1.Secret{} }},
 	}
@@ -192,6 +193,30 @@ func TestOfferedTakesThePlace(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOfferedWithinItsTime: an offered certificate is served soon after its beginning, and neither before that nor after its
+// end: API servers would refuse it.
+func TestOfferedWithinItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &handle{cluster: newCluster()}
+		r := settled(t, h, Options{Offered: OfferedName, Policy: testPolicy, Recorder: &events{}})
+
+		offered := pairFor(t, time.Now().Add(backdate(testPolicy.ServingValidity)+testPolicy.recheck()/2))
+		leaf := mustTLS(t, offered).Leaf
+		h.offer(offered)
+
+		for now := time.Now(); now.Before(leaf.NotAfter.Add(testPolicy.recheck())); now = time.Now() {
+			served := r.serves().Leaf.Equal(leaf)
+			if served && (now.Before(leaf.NotBefore) || now.After(leaf.NotAfter)) {
+				t.Fatalf("what is valid from %s to %s is served at %s", leaf.NotBefore, leaf.NotAfter, now)
+			}
+			if due := leaf.NotBefore.Add(testPolicy.recheck() + soon); !served && now.After(due) && now.Before(leaf.NotAfter.Add(-2*testPolicy.recheck())) {
+				t.Fatalf("what is valid from %s to %s is not served at %s", leaf.NotBefore, leaf.NotAfter, now)
+			}
+			time.Sleep(time.Second)
+		}
+	})
 }
 
 // TestOwnIsKeptWhileAnotherIsOffered: an offered certificate may be served for years, and podgate's own can take its place at
