@@ -52,7 +52,7 @@ func (p *Provider) Health(ctx context.Context, g balancer.Group) (map[gate.Targe
 			inUse, counting = append(inUse, ref), append(counting, healths[i])
 		}
 	}
-	return together(inUse, counting), nil
+	return together(inUse, counting, p.ports.compare(p.now(), inUse, counting)), nil
 }
 
 // health reads one target group.

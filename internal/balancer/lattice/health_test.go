@@ -322,7 +322,7 @@ func TestTogether(t *testing.T) {
 				all, healths = append(all, balancer.Ref{Group: fmt.Sprintf("arn/tg-%d", i)}), append(healths, targets)
 			}
 
-			got, listed := named(together(all, healths))[tc.target]
+			got, listed := named(together(all, healths, nil))[tc.target]
 			if listed == tc.absent || got.State != tc.want {
 				t.Errorf("listed %t as %+v", listed, got)
 			}
@@ -362,7 +362,7 @@ func TestLaw1AGroupThatLagsHasItsSay(t *testing.T) {
 			healths = append(healths, targets)
 		}
 
-		got := together([]balancer.Ref{{Group: "arn/tg-0"}, {Group: "arn/tg-1"}}, healths)[at("10.0.0.1")]
+		got := together([]balancer.Ref{{Group: "arn/tg-0"}, {Group: "arn/tg-1"}}, healths, nil)[at("10.0.0.1")]
 		if opens := got.State == gate.Healthy; opens != tc.opens {
 			t.Errorf("%s: %+v", tc.reason, got)
 		}

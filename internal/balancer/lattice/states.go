@@ -64,8 +64,9 @@ func worse(a, b gate.Health) gate.Health {
 // together is the health of targets that are in several groups, each of which has to be
 // satisfied: routes and protocols have groups of their own, and requests come through any. A group
 // that lists a target's address at other ports only is for another port of the Service. That it
-// lists other addresses there shows nothing: it may lag behind a Service whose target port changed.
-func together(all []balancer.Ref, healths []map[gate.Target]gate.Health) map[gate.Target]gate.Health {
+// lists other addresses there shows nothing: it may lag behind a Service whose target port changed. It
+// has no say when each group that lists the target is for a different port, as ports knows.
+func together(all []balancer.Ref, healths []map[gate.Target]gate.Health, different map[pair]bool) map[gate.Target]gate.Health {
 	listed := make([]map[netip.Addr]bool, len(all))
 	whole := map[gate.Target]gate.Health{}
 	for i, targets := range healths {
@@ -82,7 +83,7 @@ func together(all []balancer.Ref, healths []map[gate.Target]gate.Health) map[gat
 	for t := range whole {
 		for i, ref := range all {
 			health, holds := healths[i][t]
-			if !holds && listed[i][t.Addr] {
+			if !holds && (listed[i][t.Addr] || ofAnotherPort(i, t, all, healths, different)) {
 				continue
 			}
 			if !holds {
@@ -96,6 +97,16 @@ func together(all []balancer.Ref, healths []map[gate.Target]gate.Health) map[gat
 	}
 
 	return whole
+}
+
+// ofAnotherPort reports whether a group is for another port than each group that lists a target.
+func ofAnotherPort(group int, t gate.Target, all []balancer.Ref, healths []map[gate.Target]gate.Health, different map[pair]bool) bool {
+	for i, targets := range healths {
+		if _, holds := targets[t]; holds && !different[pair{all[group].Group, all[i].Group}] {
+			return false
+		}
+	}
+	return true
 }
 
 // missing is the health of a target that one of its groups lacks while another one lists it. It is
