@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -77,11 +78,21 @@ func unusable(secret *corev1.Secret, p Policy, now time.Time) error {
 	for _, at := range []time.Time{now, now.Add(p.recheck())} {
 		_, err := m.pair.leaf.Verify(x509.VerifyOptions{DNSName: p.Names[0], Roots: roots, Intermediates: between, CurrentTime: at})
 		if err != nil {
-			return err
+			return timeless(err)
 		}
 	}
 
 	return nil
+}
+
+// timeless leaves the current time out of an error, which would be a new one each time.
+func timeless(err error) error {
+	var invalid x509.CertificateInvalidError
+	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
+		return err
+	}
+	invalid.Detail = fmt.Sprintf("valid from %s to %s", invalid.Cert.NotBefore.Format(time.RFC3339), invalid.Cert.NotAfter.Format(time.RFC3339))
+	return invalid
 }
 
 // decline tells, once, why an offered Secret is not served.
