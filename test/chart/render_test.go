@@ -228,6 +228,16 @@ func TestSwitch(t *testing.T) {
 	}
 }
 
+// helm upgrade --reuse-values has the values of the release's chart, so those that came later are missing. They mean what
+// they do by default.
+func TestValuesOfAnOlderChart(t *testing.T) {
+	const others = "podMutatorWebhookConfig.failurePolicy=Fail"
+	got := named(render(t, "--set", others, "--set", "drainImage=null,webhookEnabled=null"))
+	if diff := cmp.Diff(named(render(t, "--set", others)), got); diff != "" {
+		t.Errorf("-with the chart's values, +with those of an older one:\n%s", diff)
+	}
+}
+
 func TestDefinitions(t *testing.T) {
 	cases := map[string]struct {
 		set  string

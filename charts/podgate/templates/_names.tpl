@@ -12,6 +12,11 @@ app.kubernetes.io/name: podgate
 {{- end }}
 {{- end }}
 
+{{/* Whether mpod.gwc.k8s.aws is on, also where --reuse-values has the values of a chart without the switch. */}}
+{{- define "podgate.webhookEnabled" -}}
+{{ ne (toString .Values.webhookEnabled) "false" }}
+{{- end }}
+
 {{- define "podgate.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
