@@ -68,6 +68,8 @@ type Group struct {
 	// Caveat says, in sentences for people, what at the load balancer is not as the binding takes it to be, such as
 	// configuration that does not apply to targets that podgate registers, and what to do; empty when nothing is known.
 	Caveat string
+	// Unfinished says that the load balancer is making a part of the group, which is to be looked up again soon.
+	Unfinished bool
 }
 
 // typeIP is the target type of a group whose targets are pods' addresses.

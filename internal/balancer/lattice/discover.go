@@ -53,8 +53,9 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 			"several clusters have target groups for a Service %s: say in spec.lattice.clusterName which one is meant: %s", service(of), strings.Join(all, ", "))}
 	}
 
-	// Without it a pod would seem to serve in all groups before it is a target in this one.
-	if waiting != nil {
+	// Without it a pod would seem to serve in all groups before it is a target in this one. Who has found groups before goes
+	// on with those that are left of them.
+	if waiting != nil && (before == "" || len(found) == 0) {
 		return balancer.Group{}, waiting
 	}
 	if len(found) == 0 {
@@ -65,7 +66,7 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 
 	of.Cluster = all[0]
 	g := combine(found, of.String())
-	g.Caveat = strings.TrimSpace(caveat + " " + g.Caveat)
+	g.Caveat, g.Unfinished = strings.TrimSpace(caveat+" "+g.Caveat), waiting != nil
 	return g, nil
 }
 

@@ -42,6 +42,14 @@ func (s *simulation) tagged(t *testing.T, name, namespace, service, cluster stri
 	return g
 }
 
+// remove deletes a group.
+func (s *simulation) remove(t *testing.T, g balancer.Group) {
+	t.Helper()
+	if _, err := s.client.DeleteTargetGroup(t.Context(), &vpclattice.DeleteTargetGroupInput{TargetGroupIdentifier: &g.Ref.Group}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDiscover(t *testing.T) {
 	s := simulate(t, awssim.Config{})
 	_, err := s.discover(t, wanted("shop/web"))
@@ -68,9 +76,7 @@ func TestDiscover(t *testing.T) {
 		t.Errorf("one of them has no health checks: got %+v", got)
 	}
 
-	if _, err := s.client.DeleteTargetGroup(t.Context(), &vpclattice.DeleteTargetGroupInput{TargetGroupIdentifier: &one.Ref.Group}); err != nil {
-		t.Fatal(err)
-	}
+	s.remove(t, one)
 	got, err = s.discover(t, wanted("shop/web"))
 	if err != nil || got.Ref != two.Ref {
 		t.Errorf("a route went: got %+v, %v", got, err)
@@ -206,6 +212,39 @@ func TestDiscoverWaitsForAGroup(t *testing.T) {
 	got, err := s.provider.Resolve(t.Context(), wanted("shop/web"))
 	if err != nil || !strings.Contains(got.Ref.Group, ",") {
 		t.Errorf("both are there: got %+v, %v", got, err)
+	}
+}
+
+// TestDiscoverGoesOnWhileItWaits: a binding that has found groups goes on with those that are there, and with none that has
+// gone, while another one is being created, as when a route is replaced.
+func TestDiscoverGoesOnWhileItWaits(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	one := s.tagged(t, "web-one", "shop", "web", "blue")
+	two := s.tagged(t, "web-two", "shop", "web", "blue")
+	three := s.tagged(t, "web-three", "shop", "web", "blue")
+	slow := s.config.Copy()
+	slow.HTTPClient = &creating{slow.HTTPClient, id(three.Ref)}
+	again := wanted("shop/web")
+	again.Before = "service:shop/web@blue"
+
+	got, err := New(slow, testRegion).Resolve(t.Context(), again)
+	if err != nil || got.Ref.Group != traits.Join([]string{one.Ref.Group, two.Ref.Group}) || !got.Unfinished || got.Name != again.Before {
+		t.Errorf("the third is being created: got %+v, %v", got, err)
+	}
+
+	s.remove(t, one)
+	got, err = New(slow, testRegion).Resolve(t.Context(), again)
+	if err != nil || got.Ref != two.Ref || !got.Unfinished {
+		t.Errorf("the first is gone: got %+v, %v", got, err)
+	}
+
+	s.remove(t, two)
+	_, err = New(slow, testRegion).Resolve(t.Context(), again)
+	checkKind(t, err, balancer.ErrNotReady)
+
+	got, err = s.provider.Resolve(t.Context(), again)
+	if err != nil || got.Ref != three.Ref || got.Unfinished {
+		t.Errorf("the third is there: got %+v, %v", got, err)
 	}
 }
 

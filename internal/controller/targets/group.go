@@ -50,18 +50,21 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	wanted.Before = r.before(b, known)
 	group, err := r.provider.Resolve(ctx, wanted)
 	if err != nil {
-		if g, ok := b.Published(); ok && transient(err) {
-			// Dated so that it is asked about again after resolveSoon.
+		if g, ok := b.Published(); ok && r.standsIn(g, err) {
 			g.Caveat = known.group.Caveat
-			r.remember(key, resolved{generation: b.Generation, at: r.now().Add(resolveSoon - resolved{group: g}.lasts()), group: g})
+			r.remember(key, resolved{generation: b.Generation, at: r.now(), group: g, again: soon(err)})
 			return g, nil
 		}
 		r.remember(key, resolved{at: r.now(), group: balancer.Group{Name: wanted.Before}})
 		return balancer.Group{}, fmt.Errorf("resolve target group: %w", err)
 	}
 
+	known = resolved{generation: b.Generation, again: r.lookedUp(b)}
+	if group.Unfinished {
+		known.again, group.Unfinished = readyAgain, false
+	}
 	group.Settings = wanted.Settings
-	known = resolved{generation: b.Generation, group: group, again: r.lookedUp(b)}
+	known.group = group
 	known.at = r.now().Add(-r.random(known.lasts() / 5))
 	r.remember(key, known)
 
@@ -91,6 +94,21 @@ func (r *Reconciler) lookedUp(b *binding.Binding) time.Duration {
 // remember keeps what was found out about a binding's group.
 func (r *Reconciler) remember(key types.NamespacedName, what resolved) {
 	r.states.update(key, func(s *state) { s.service.resolved = what })
+}
+
+// standsIn reports whether what was published of a group counts when a look-up failed: the error has to say nothing about
+// the group itself. While the load balancer makes groups in the place of one that is gone, that one does not count.
+func (r *Reconciler) standsIn(published balancer.Group, err error) bool {
+	replaced := errors.Is(err, balancer.ErrNotReady) && errors.Is(r.observer.View(published.Ref).Err, balancer.ErrNotFound)
+	return transient(err) && !replaced
+}
+
+// soon is when a group is looked up again after an attempt that found out nothing.
+func soon(err error) time.Duration {
+	if errors.Is(err, balancer.ErrNotReady) {
+		return readyAgain
+	}
+	return resolveSoon
 }
 
 // transient reports whether an error says nothing about the group itself.

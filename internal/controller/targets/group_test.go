@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -97,6 +98,8 @@ type finder struct {
 	*world
 	before []string
 	fail   error
+	// unfinished: one of them is being made.
+	unfinished bool
 }
 
 func (f *finder) Resolve(_ context.Context, wanted balancer.Group) (balancer.Group, error) {
@@ -106,20 +109,73 @@ func (f *finder) Resolve(_ context.Context, wanted balancer.Group) (balancer.Gro
 	}
 	g := wanted
 	g.Ref.Group, g.Name, g.Before, g.TargetType = "arn:blue", "service:shop/web@blue", "", "ip"
+	g.Unfinished = f.unfinished
 	return g, nil
+}
+
+// discovering makes a world with the binding shop/own, whose groups a finder finds.
+func discovering(t *testing.T) *finder {
+	b := &v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "own", UID: "uid-own", ResourceVersion: "1", Generation: 1, CreationTimestamp: metav1.NewTime(noon)}}
+	b.Spec.ServiceRef = v1alpha1.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}
+	b.Spec.Membership, b.Spec.Lattice = v1alpha1.MembershipExternal, &v1alpha1.Lattice{Discover: true}
+	w := newWorld(t)
+	w.own["own"] = b
+	f := &finder{world: w}
+	w.balanceBy(f)
+	return f
+}
+
+// TestGroupsInTheMakingAreLookedUpSoon: while the load balancer makes one of a binding's groups, the binding goes on with those
+// that it has, and looks again on a clock of its own. It does not go on with what is gone.
+func TestGroupsInTheMakingAreLookedUpSoon(t *testing.T) {
+	f := discovering(t)
+	look := func(reason string, want time.Duration) {
+		t.Helper()
+		asked := len(f.before)
+		f.clock = f.clock.Add(f.due.Sub(f.clock))
+		res, err := f.try(external)
+		if err != nil || len(f.before) != asked+1 {
+			t.Errorf("%s: %d look-ups, %v", reason, len(f.before)-asked, err)
+		}
+		if res.RequeueAfter > want || res.RequeueAfter < want*4/5 {
+			t.Errorf("%s: looked up again after %s, want %s", reason, res.RequeueAfter, want)
+		}
+		f.due = f.clock.Add(res.RequeueAfter)
+	}
+	ready := func(want string) {
+		t.Helper()
+		if c := meta.FindStatusCondition(f.own["own"].Status.Conditions, v1alpha1.ConditionReady); c == nil || c.Reason != want {
+			t.Errorf("the binding says %+v, want %s", c, want)
+		}
+	}
+
+	f.due = f.clock
+	look("found", time.Minute)
+	f.unfinished = true
+	look("one is being made", readyAgain)
+	look("still", readyAgain)
+	f.unfinished, f.fail = false, &balancer.CallError{Kind: balancer.ErrNotReady}
+	look("nobody knows which there are", readyAgain)
+	ready(v1alpha1.ReasonSynced)
+	f.fail = errors.New("no answer")
+	look("no answer", resolveSoon)
+
+	f.fail, f.viewErr = &balancer.CallError{Kind: balancer.ErrNotReady}, balancer.ErrNotFound
+	for range 3 {
+		look("it is gone, and another one is being made", readyAgain)
+		ready(v1alpha1.ReasonTargetGroupNotReady)
+	}
+	f.fail, f.viewErr = nil, nil
+	look("it is made", time.Minute)
+	ready(v1alpha1.ReasonSynced)
 }
 
 // TestWhatWasFoundBefore: whoever looks groups up again learns what was found before, by what was published of it or, where
 // nothing can be published, by what this process remembers.
 func TestWhatWasFoundBefore(t *testing.T) {
 	for _, published := range []bool{true, false} {
-		b := &v1alpha1.TargetBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "own", UID: "uid-own", ResourceVersion: "1", Generation: 1, CreationTimestamp: metav1.NewTime(noon)}}
-		b.Spec.ServiceRef = v1alpha1.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}
-		b.Spec.Membership, b.Spec.Lattice = v1alpha1.MembershipExternal, &v1alpha1.Lattice{Discover: true}
-		w := newWorld(t)
-		w.own["own"] = b
-		f := &finder{world: w}
-		w.balanceBy(f)
+		f := discovering(t)
+		w := f.world
 
 		look := func() string {
 			t.Helper()

@@ -114,17 +114,20 @@ type resolved struct {
 	generation int64
 	at         time.Time
 	group      balancer.Group
-	// again is how long the driver lets that count; 0 when it does not say.
+	// again is how long that counts when it is not as long as usual: the driver says so, or part of it is still to come.
 	again time.Duration
 }
 
 // lasts is how long that is taken as it is: not long when the group cannot be served,
 // since the observer does not look at it.
 func (r resolved) lasts() time.Duration {
-	if !r.group.OfPods() {
+	switch {
+	case r.again > 0:
+		return r.again
+	case !r.group.OfPods():
 		return serveAgain
 	}
-	return cmp.Or(r.again, resolveAgain)
+	return resolveAgain
 }
 
 // Reconcile brings one binding's group in step.
@@ -208,10 +211,17 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 	r.track(b.Key(), group, b.External)
 	r.registry.Set(b.Key(), binding.Resolution{Group: group})
 	res, err := r.sync(ctx, b, group)
-	if again := r.lookedUp(b); again > 0 && err == nil {
-		res.RequeueAfter = min(cmp.Or(res.RequeueAfter, again), again)
+	if r.lookedUp(b) > 0 && err == nil {
+		due := r.lookUpDue(b.Key())
+		res.RequeueAfter = min(cmp.Or(res.RequeueAfter, due), due)
 	}
 	return r.written(ctx, res, unwritten), err
+}
+
+// lookUpDue is how long what is remembered of a binding's group counts from now.
+func (r *Reconciler) lookUpDue(key types.NamespacedName) time.Duration {
+	known := r.states.get(key).service.resolved
+	return max(known.at.Add(known.lasts()).Sub(r.now()), time.Millisecond)
 }
 
 // unresolved reports that a binding's group could not be found.
