@@ -27,7 +27,7 @@ const (
 	LeftOutHooks      = "preStop"
 	// Finalizer keeps a binding until its targets are deregistered and its gates released.
 	Finalizer = "podgate.dev/targets"
-	// ProvenAnnotation on a pod records at which address which gates were proven to be about it.
+	// ProvenAnnotation on a pod records at which address which gates were proven to be about it, and what closed gates wait for.
 	ProvenAnnotation = "podgate.dev/proven"
 	// NudgeAnnotation on a TargetGroupBinding is when podgate last touched it to wake AWS
 	// Load Balancer Controller. Nothing reads it.

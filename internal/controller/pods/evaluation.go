@@ -148,6 +148,25 @@ func (e *evaluation) record(gateType string, sources []gates.Source, d gate.Deci
 
 	e.proven.closed(gateType, d.ClosedAt)
 	e.proven.timedOut(gateType, d.TimedOut)
+	e.proven.waits(gateType, waitedFor(sources, d))
+}
+
+// waitedFor lists the names of the sources that a gate waits for while it is closed. The only source of a gate has no name.
+func waitedFor(sources []gates.Source, d gate.Decision) []string {
+	if d.Condition.Status == gate.StatusTrue {
+		return nil
+	}
+
+	var names []string
+	for _, s := range sources {
+		switch s.Claim {
+		case gate.Claimed, gate.Unresolved, gate.Unclaimed:
+			if s.Name != "" {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return names
 }
 
 // gauge counts the gate where a pod waits at it, and the sources that do not claim the pod.

@@ -4,10 +4,8 @@
 package pods
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -20,9 +18,8 @@ import (
 
 // feeds adds to a gate's sources what was observed of each, and what the pod's record says.
 // The observer reads fast while the pod waits.
-func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Source, ready bool, current gate.Condition) []gate.Feed {
-	closed := current.Status != gate.StatusTrue
-	missing := r.remember(e, gateType, sources, closed)
+func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Source, waiting bool) []gate.Feed {
+	missing := r.unclaimedSince(e, gateType, sources)
 
 	feeds := make([]gate.Feed, len(sources))
 	for i, s := range sources {
@@ -36,7 +33,7 @@ func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Sourc
 		}
 
 		if s.Claim == gate.Claimed {
-			r.observe(e, s, ready && closed, &feeds[i])
+			r.observe(e, s, waiting, &feeds[i])
 		} else {
 			feeds[i].Addr = address(e.pod, feeds[i].Proven)
 		}
@@ -101,48 +98,38 @@ func interest(s gates.Source, waiting bool) observe.Interest {
 	return observe.Interest{Subject: s.Subject, Target: s.Target, Waiting: waiting, Follow: s.Policy.Mode == gate.Track}
 }
 
-// had lists the names of the sources that a pod's gate had when it was last decided, as long as it is closed.
-func (r *Reconciler) had(e *evaluation, gateType string, current gate.Condition) []string {
-	if current.Status == gate.StatusTrue {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Sorted(maps.Keys(r.sources[e.key][gateType]))
-}
-
-// remember keeps which sources a pod's gate waits for while it is closed, and returns since when some of
-// them do not claim the pod.
-func (r *Reconciler) remember(e *evaluation, gateType string, sources []gates.Source, closed bool) history {
+// unclaimedSince remembers since when each source of a pod's gate, by name, does not claim
+// the pod, and forgets those that do.
+func (r *Reconciler) unclaimedSince(e *evaluation, gateType string, sources []gates.Source) absence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	before, now := r.sources[e.key][gateType], history{}
+	before, missing := r.unclaimed[e.key][gateType], absence{}
 	for _, s := range sources {
-		switch s.Claim {
-		case gate.Claimed, gate.Unresolved:
-			now[s.Name] = time.Time{}
-		case gate.Unclaimed:
-			now[s.Name] = before[s.Name]
-			if now[s.Name].IsZero() {
-				now[s.Name] = e.now
-			}
+		if s.Claim != gate.Unclaimed {
+			continue
 		}
+
+		since, known := before[s.Name]
+		if !known {
+			since = e.now
+		}
+		missing[s.Name] = since
 	}
 
-	if closed && len(now) > 0 {
-		if r.sources[e.key] == nil {
-			r.sources[e.key] = map[string]history{}
+	if len(missing) > 0 {
+		if r.unclaimed[e.key] == nil {
+			r.unclaimed[e.key] = map[string]absence{}
 		}
-		r.sources[e.key][gateType] = now
-		return now
+		r.unclaimed[e.key][gateType] = missing
+		return missing
 	}
 
-	delete(r.sources[e.key], gateType)
-	if len(r.sources[e.key]) == 0 {
-		delete(r.sources, e.key)
+	delete(r.unclaimed[e.key], gateType)
+	if len(r.unclaimed[e.key]) == 0 {
+		delete(r.unclaimed, e.key)
 	}
-	return now
+	return nil
 }
 
 // address is the pod's: the one at which a gate was proven as long as the pod has

@@ -17,7 +17,7 @@ import (
 )
 
 // proven is the record, on the pod, of the addresses at which its gates were proven
-// to be about it. It counts only on the pod that it was written for: a pod made
+// to be about it, and of what else a new leader has to know. It counts only on the pod that it was written for: a pod made
 // from another's manifest carries the annotation along.
 type proven struct {
 	UID types.UID `json:"uid"`
@@ -27,6 +27,8 @@ type proven struct {
 	Closed map[string]time.Time `json:"closed,omitempty"`
 	// TimedOut are the gates whose time-out has passed and that stay closed: that is reported once.
 	TimedOut map[string]bool `json:"timedOut,omitempty"`
+	// Waits are the sources, by name, of gates of several that are closed: one that is missing may be so for a moment only.
+	Waits map[string][]string `json:"waits,omitempty"`
 }
 
 // readProven returns the pod's own record; an empty one when it has none.
@@ -47,6 +49,10 @@ func readProven(pod *corev1.Pod) proven {
 
 	if p.TimedOut == nil {
 		p.TimedOut = map[string]bool{}
+	}
+
+	if p.Waits == nil {
+		p.Waits = map[string][]string{}
 	}
 
 	return p
@@ -98,9 +104,18 @@ func (p proven) timedOut(gateType string, is bool) {
 	p.TimedOut[gateType] = true
 }
 
+// waits notes which sources a closed gate waits for, or forgets it when there are none.
+func (p proven) waits(gateType string, sources []string) {
+	if len(sources) == 0 {
+		delete(p.Waits, gateType)
+		return
+	}
+	p.Waits[gateType] = sources
+}
+
 // encode returns the annotation's value, empty when nothing is proven.
 func (p proven) encode() (string, error) {
-	if len(p.Gates)+len(p.Closed)+len(p.TimedOut) == 0 {
+	if len(p.Gates)+len(p.Closed)+len(p.TimedOut)+len(p.Waits) == 0 {
 		return "", nil
 	}
 	raw, err := json.Marshal(p)

@@ -59,8 +59,8 @@ type Reconciler struct {
 	mu sync.Mutex
 	// uids tells a pod from an earlier one of its name.
 	uids map[types.NamespacedName]types.UID
-	// sources are those of a pod's gates that are closed, by gate.
-	sources map[types.NamespacedName]map[string]history
+	// unclaimed is since when sources of a pod's gates do not claim it, by gate.
+	unclaimed map[types.NamespacedName]map[string]absence
 	// free is since when a pod was seen without a gate of another controller that holds it back.
 	free map[types.NamespacedName]freed
 }
@@ -71,8 +71,8 @@ type freed struct {
 	at  time.Time
 }
 
-// history is since when a gate's sources, by name, do not claim the pod; zero for those that do.
-type history map[string]time.Time
+// absence is since when a gate's sources, by name, do not claim the pod.
+type absence map[string]time.Time
 
 // Reconcile decides all of a pod's gates and writes what changed in one patch.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -117,8 +117,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 // evaluate decides one gate, from all that its kind says that it waits for.
 func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType string) error {
-	current := condition(e.pod, gateType)
-	in := gates.Cluster{Reader: r.client, Registry: r.registry, Had: r.had(e, gateType, current)}
+	in := gates.Cluster{Reader: r.client, Registry: r.registry, Had: e.proven.Waits[gateType]}
 	sources, ours, err := r.kinds.Sources(ctx, in, e.pod, gateType)
 	if err != nil || !ours {
 		return err
@@ -130,10 +129,11 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType strin
 		sources = []gates.Source{{Claim: gate.Unclaimed}}
 	}
 
+	current := condition(e.pod, gateType)
 	facts := e.facts(gateType)
 	facts.Leftover = r.drivers.Reported(current.Reason)
 
-	feeds := r.feeds(e, gateType, sources, facts.ContainersReady, current)
+	feeds := r.feeds(e, gateType, sources, facts.ContainersReady && current.Status != gate.StatusTrue)
 	feeds[0].Quiet = nothing
 	r.freed(e, feeds)
 
@@ -223,7 +223,7 @@ func (r *Reconciler) recognize(key types.NamespacedName, uid types.UID) {
 	r.uids[key] = uid
 	another := known && before != uid
 	if another {
-		delete(r.sources, key)
+		delete(r.unclaimed, key)
 	}
 	r.mu.Unlock()
 
@@ -243,5 +243,5 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	defer r.mu.Unlock()
 	delete(r.uids, key)
 	delete(r.free, key)
-	delete(r.sources, key)
+	delete(r.unclaimed, key)
 }

@@ -166,7 +166,7 @@ func (a asked) Sources(ctx context.Context, in gates.Cluster, pod *corev1.Pod, c
 }
 
 // TestLaw1SourcesAreRemembered: a kind is told what its gate waited for while it was closed, of this very pod, so that
-// nothing that is missing for a moment opens it.
+// nothing that is missing for a moment opens it, and no new leader does.
 func TestLaw1SourcesAreRemembered(t *testing.T) {
 	w, sources := newPair(t)
 	var had []string
@@ -195,6 +195,9 @@ func TestLaw1SourcesAreRemembered(t *testing.T) {
 		{"another pod of that name waited for nothing yet", func() { w.pod.UID = "uid-2" }, nil},
 	} {
 		step.then()
+		kinds := w.kinds
+		w.restart()
+		w.kinds = kinds
 		w.reconcile()
 		if !slices.Equal(had, step.want) {
 			t.Errorf("%s: told %v, want %v", step.reason, had, step.want)
