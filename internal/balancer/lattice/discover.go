@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/vpclattice/types"
 
@@ -20,7 +21,13 @@ import (
 // cluster in it, which comes back as before.
 func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Discovery, before string) (balancer.Group, error) {
 	name := of.String()
-	tagged, err := p.tagged(ctx, ref, of)
+
+	// What is found first opens pods: a group that was made just now must not be missing.
+	since := p.now()
+	if before != "" {
+		since = since.Add(-searchKept)
+	}
+	tagged, err := p.tagged(ctx, ref, of, since)
 	if err != nil {
 		return balancer.Group{}, err
 	}
@@ -110,9 +117,9 @@ func clusters(tagged map[string]traits.Discovery) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// tagged returns the target groups that are for a Service by their tags, each with what those say.
-func (p *Provider) tagged(ctx context.Context, ref balancer.Ref, of traits.Discovery) (map[string]traits.Discovery, error) {
-	all, err := p.search(ctx, ref)
+// tagged returns the target groups that are for a Service by their tags, each with what those say, as of some time or later.
+func (p *Provider) tagged(ctx context.Context, ref balancer.Ref, of traits.Discovery, since time.Time) (map[string]traits.Discovery, error) {
+	all, err := p.search(ctx, ref, since)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,8 @@ import (
 const opTags = "list tags of target group"
 
 const (
-	// searchKept is how long what a search found counts for all bindings of an account. Each looks once a minute.
+	// searchKept is how long what a search found counts for all bindings of an account that have found their groups. Each
+	// looks once a minute.
 	searchKept = 15 * time.Second
 	// tagsKept is how long what a group's tags say is not asked for again. AWS Gateway API Controller gives a group
 	// its tags when it makes it, and finds it by them, so they change by a person's hand only.
@@ -65,10 +66,14 @@ type search struct {
 	// tags are what the groups' tags said last, by ARN. Only a flight reads and changes them.
 	tags map[string]remembered
 
-	mu sync.Mutex
-	// found are all groups as they were at a time, by ARN.
-	found map[string]listed
-	at    time.Time
+	mu   sync.Mutex
+	last findings
+}
+
+// findings are all groups, by ARN, as a search found them that began at a time.
+type findings struct {
+	groups map[string]listed
+	began  time.Time
 }
 
 // listed is a group as a search found it.
@@ -83,42 +88,40 @@ type remembered struct {
 	at time.Time
 }
 
-// recent returns what was found within a time; nil when nothing was.
-func (s *search) recent(now time.Time, within time.Duration) map[string]listed {
+// latest returns what was found last.
+func (s *search) latest() findings {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Sub(s.at) >= within {
-		return nil
-	}
-	return s.found
+	return s.last
 }
 
-func (s *search) keep(found map[string]listed, at time.Time) {
+func (s *search) keep(found findings) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.found, s.at = found, at
+	s.last = found
 }
 
 // abandoned is the error of a search whose caller gave it up.
 type abandoned struct{ error }
 
-// search returns for which Service each target group of addresses is that a ref's role reaches in its region, by ARN. The
-// answer is shared, and not to be changed.
-func (p *Provider) search(ctx context.Context, ref balancer.Ref) (map[string]listed, error) {
+// search returns for which Service each target group of addresses is that a ref's role reaches in its region, by ARN, as it
+// was found by a search that began no earlier than since. The answer is shared, and not to be changed.
+func (p *Provider) search(ctx context.Context, ref balancer.Ref, since time.Time) (map[string]listed, error) {
 	role := p.role(ref)
 	s := p.searches.by(role)
 	for {
-		found, err, _ := s.flights.Do("", func() (any, error) {
-			if found := s.recent(p.now(), searchKept); found != nil {
-				return found, nil
+		shared, err, _ := s.flights.Do("", func() (any, error) {
+			if last := s.latest(); !last.began.Before(since) {
+				return last, nil
 			}
-			began := p.now()
-			found, err := p.look(ctx, role, s.tags)
+			found := findings{began: p.now()}
+			var err error
+			found.groups, err = p.look(ctx, role, s.tags)
 			if err != nil && ctx.Err() != nil {
 				return nil, abandoned{err}
 			}
 			if err == nil {
-				s.keep(found, began)
+				s.keep(found)
 			}
 			return found, err
 		})
@@ -126,7 +129,10 @@ func (p *Provider) search(ctx context.Context, ref balancer.Ref) (map[string]lis
 		var gaveUp abandoned
 		switch {
 		case err == nil:
-			return found.(map[string]listed), nil
+			if found := shared.(findings); !found.began.Before(since) {
+				return found.groups, nil
+			}
+			continue // It was under way before.
 		case !errors.As(err, &gaveUp):
 			return nil, err
 		case ctx.Err() != nil:
@@ -143,7 +149,8 @@ func (p *Provider) role(ref balancer.Ref) podaws.Role {
 
 // leftOver reports whether a group is known to be in no service, and not to be new.
 func (p *Provider) leftOver(ref balancer.Ref) bool {
-	return p.searches.by(p.role(ref)).recent(p.now(), useKnown)[ref.Group].leftOver
+	last := p.searches.by(p.role(ref)).latest()
+	return p.now().Sub(last.began) < useKnown && last.groups[ref.Group].leftOver
 }
 
 // look asks for all target groups, and for the tags of those that are new.

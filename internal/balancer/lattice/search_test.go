@@ -36,7 +36,7 @@ func (c *catalog) arn(i int) string { return fmt.Sprintf("%s%d", strings.TrimSuf
 func (c *catalog) ListTargetGroups(ctx context.Context, _ *vpclattice.ListTargetGroupsInput, _ ...func(*vpclattice.Options)) (*vpclattice.ListTargetGroupsOutput, error) {
 	c.mu.Lock()
 	c.lists++
-	fail := c.fail
+	groups, fail := c.groups, c.fail
 	c.mu.Unlock()
 	select {
 	case <-time.After(time.Second):
@@ -45,7 +45,7 @@ func (c *catalog) ListTargetGroups(ctx context.Context, _ *vpclattice.ListTarget
 	}
 
 	out := &vpclattice.ListTargetGroupsOutput{Items: []types.TargetGroupSummary{}}
-	for i := range c.groups {
+	for i := range groups {
 		out.Items = append(out.Items, types.TargetGroupSummary{Arn: aws.String(c.arn(i)), Type: types.TargetGroupTypeIp})
 	}
 	return out, fail
@@ -66,6 +66,13 @@ func (c *catalog) GetTargetGroup(_ context.Context, in *vpclattice.GetTargetGrou
 	return &vpclattice.GetTargetGroupOutput{Arn: in.TargetGroupIdentifier, Type: types.TargetGroupTypeIp}, nil
 }
 
+// more adds a group.
+func (c *catalog) more() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.groups++
+}
+
 // made returns how many calls of each operation were made.
 func (c *catalog) made() string {
 	c.mu.Lock()
@@ -78,12 +85,15 @@ func TestBindingsShareASearch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &catalog{groups: 6}
 		p := fake(c)
-		look := func(ref balancer.Ref) {
+		look := func(ref balancer.Ref, found bool) {
 			var all sync.WaitGroup
 			for i := range 6 {
 				all.Go(func() {
 					g := wanted(fmt.Sprintf("shop/web-%d", i))
 					g.Ref = ref
+					if found {
+						g.Before = g.Name
+					}
 					if got, err := p.Resolve(t.Context(), g); err != nil || got.Ref.Group != c.arn(i) || got.Ref.Region != ref.Region || got.Ref.RoleARN != ref.RoleARN {
 						t.Errorf("got %+v, %v", got, err)
 					}
@@ -97,19 +107,61 @@ func TestBindingsShareASearch(t *testing.T) {
 			reason string
 			after  time.Duration
 			ref    balancer.Ref
+			found  bool
 			want   string
 		}{
-			{"at once", 0, balancer.Ref{}, "1 lists, 6 tags, 6 groups"},
-			{"a while later, in podgate's own region by its name", searchKept - 1100*time.Millisecond, balancer.Ref{Region: testRegion}, "1 lists, 6 tags, 12 groups"},
-			{"too long after the search began", 100 * time.Millisecond, balancer.Ref{}, "2 lists, 6 tags, 18 groups"},
-			{"with another role", 0, role, "3 lists, 12 tags, 24 groups"},
-			{"when the tags are old, too", tagsKept, balancer.Ref{}, "4 lists, 18 tags, 30 groups"},
+			{"at once", 0, balancer.Ref{}, false, "1 lists, 6 tags, 6 groups"},
+			{"a while later, in podgate's own region by its name", searchKept - 1100*time.Millisecond, balancer.Ref{Region: testRegion}, true, "1 lists, 6 tags, 12 groups"},
+			{"too long after the search began", 101 * time.Millisecond, balancer.Ref{}, true, "2 lists, 6 tags, 18 groups"},
+			{"with another role", 0, role, true, "3 lists, 12 tags, 24 groups"},
+			{"when the tags are old, too", tagsKept, balancer.Ref{}, true, "4 lists, 18 tags, 30 groups"},
+			{"those that have found nothing yet", 0, balancer.Ref{}, false, "5 lists, 18 tags, 36 groups"},
+			{"and those that have", 0, balancer.Ref{}, true, "5 lists, 18 tags, 42 groups"},
 		} {
 			time.Sleep(step.after)
-			look(step.ref)
+			look(step.ref, step.found)
 			if got := c.made(); got != step.want {
 				t.Errorf("%s: %s, want %s", step.reason, got, step.want)
 			}
+		}
+	})
+}
+
+// TestANewBindingSearches: what a binding finds first is as it was when it began, so that it misses no group that was made
+// just now. New bindings share a search with each other.
+func TestANewBindingSearches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &catalog{groups: 1}
+		p := fake(c)
+		known := wanted("shop/web-0")
+		known.Before = known.Name
+		var all sync.WaitGroup
+		look := func(wanted balancer.Group) {
+			all.Go(func() {
+				if _, err := p.Resolve(t.Context(), wanted); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+
+		look(known)
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		c.more()
+		for range 5 {
+			look(wanted("shop/web-1"))
+		}
+		all.Wait()
+		if c.lists != 2 {
+			t.Errorf("while a search was under way: %d, want one more", c.lists)
+		}
+
+		c.more()
+		look(wanted("shop/web-2"))
+		look(known)
+		all.Wait()
+		if c.lists != 3 {
+			t.Errorf("after a search: %d, want one more", c.lists)
 		}
 	})
 }
