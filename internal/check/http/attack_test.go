@@ -9,13 +9,17 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	nethttp "net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/network"
@@ -56,15 +60,6 @@ func TestNoProxy(t *testing.T) {
 		t.Setenv(name, proxy.URL)
 	}
 
-	r, err := (Settings{}).requester(networktest.New().Dial)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// net/http reads the environment once in a process, so the transport itself shows that it does not look there.
-	if r.transport(network.Destination{}).Proxy != nil {
-		t.Error("the transport has a proxy")
-	}
-
 	server := httptest.NewServer(nethttp.NotFoundHandler())
 	defer server.Close()
 	if got := ask(t, Settings{}, server.Listener.Addr().String()); got.Word != check.HTTPStatus(404) || proxied.Load() != 0 {
@@ -95,25 +90,20 @@ func TestNoCookies(t *testing.T) {
 	}
 }
 
-// TestInjectedHeaders: what would be a second header or request is not sent.
+// TestInjectedHeaders: what would be a second header or request is not sent, nor anything that is made of it.
 func TestInjectedHeaders(t *testing.T) {
-	var asked atomic.Int32
-	server := quiet(nethttp.HandlerFunc(func(nethttp.ResponseWriter, *nethttp.Request) { asked.Add(1) }))
-	server.Start()
-	defer server.Close()
-
-	for name, settings := range map[string]Settings{
-		"Value": {Headers: []Header{{"X-A", "b\r\nX-C: d"}}},
-		"Name":  {Headers: []Header{{"X-A: b\r\nX-C", "d"}}},
-		"Space": {Headers: []Header{{"X A", "b"}}},
+	for name, header := range map[string]Header{
+		"Value":   {"X-A", "b\r\nX-C: d"},
+		"NewLine": {"X-A", "b\nX-C: d"},
+		"Agent":   {"User-Agent", "b\r\nX-C: d"},
+		"Null":    {"X-A", "b\x00"},
+		"Name":    {"X-A: b\r\nX-C", "d"},
+		"Space":   {"X A", "b"},
+		"Empty":   {"", "b"},
 	} {
-		got := ask(t, settings, server.Listener.Addr().String())
-		if got.Verdict == check.Pass {
-			t.Errorf("%s: got %s (%s)", name, got.Verdict, got.Word)
+		if _, err := New(place, Settings{Headers: []Header{header}}, timeout, networktest.New().Dial); err == nil {
+			t.Errorf("%s is taken", name)
 		}
-	}
-	if n := asked.Load(); n != 0 {
-		t.Errorf("%d requests were sent", n)
 	}
 }
 
@@ -226,6 +216,12 @@ func TestRawServers(t *testing.T) {
 			}
 		}
 	}
+	keep := func(text string) func(net.Conn) {
+		return func(c net.Conn) {
+			_, _ = io.WriteString(c, text)
+			_, _ = io.Copy(io.Discard, c)
+		}
+	}
 	once := func(text string) func(net.Conn) { return func(c net.Conn) { _, _ = io.WriteString(c, text) } }
 
 	for name, tc := range map[string]struct {
@@ -242,6 +238,8 @@ func TestRawServers(t *testing.T) {
 		"HugeHeader":     {reason: "16 KiB are read.", serve: once("HTTP/1.1 200 OK\r\nX-A: " + strings.Repeat("a", 1<<20) + "\r\n\r\n"), want: check.Malformed},
 		"ManyHeaders":    {reason: "16 KiB are read.", serve: once("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-A: b\r\n", 1<<16) + "\r\n"), want: check.Malformed},
 		"Interim":        {reason: "Responses before the response are bounded, too.", serve: once(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: <"+strings.Repeat("a", 1000)+">\r\n\r\n", 1000)), want: check.Malformed},
+		"InterimOnly":    {reason: "The response does not come.", serve: once("HTTP/1.1 100 Continue\r\n\r\n"), want: check.Malformed},
+		"InterimFirst":   {reason: "The response comes after them.", serve: keep("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"), read: true, want: check.HTTPStatus(500)},
 		"NotHTTP":        {reason: "Another protocol.", serve: once("SSH-2.0-OpenSSH_9.2p1\r\n"), want: check.Malformed},
 		"CutOff":         {reason: "Half an answer is none.", serve: once("HTTP/1.1 200 OK\r\nX-A: b\r\n"), want: check.Malformed},
 		"CutOffBody":     {reason: "Half an answer is none.", serve: once("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrea"), read: true, want: check.Malformed},
@@ -249,6 +247,8 @@ func TestRawServers(t *testing.T) {
 		"StatusTooLarge": {reason: "Not a status.", serve: once("HTTP/1.1 2000 OK\r\n\r\n"), want: check.Malformed},
 		"StatusText":     {reason: "The server's own text is not told.", serve: once("HTTP/1.1 500 " + secretBody + "\r\nContent-Length: 0\r\n\r\n"), want: check.HTTPStatus(500)},
 		"Switching":      {reason: "Nobody asked for another protocol.", serve: once("HTTP/1.1 101 Switching Protocols\r\nUpgrade: " + secretBody + "\r\nConnection: Upgrade\r\n\r\n"), want: check.HTTPStatus(101)},
+		"SwitchingKept":  {reason: "Nobody reads what comes then.", serve: keep("HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\nConnection: Upgrade\r\n\r\n"), read: true, want: check.HTTPStatus(101)},
+		"UnreadKept":     {reason: "A body that nobody needs is not waited for.", serve: keep("HTTP/1.1 500 No\r\nContent-Length: 5\r\n\r\n"), want: check.HTTPStatus(500)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			listener := networktest.Listen(t)
@@ -276,5 +276,129 @@ func TestRawServers(t *testing.T) {
 			}
 			<-done
 		})
+	}
+}
+
+// TestFramings: a body ends where the response says so, whether or not the server closes the connection.
+func TestFramings(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason   string
+		method   string
+		response string
+		closes   bool
+		want     string
+	}{
+		"Length":  {reason: "It has this many bytes.", response: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready, and more", want: "ready"},
+		"Chunked": {reason: "It ends with an empty chunk.", response: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nre\r\n3\r\nady\r\n0\r\n\r\n", want: "ready"},
+		"Close":   {reason: "It ends with the connection.", response: "HTTP/1.0 200 OK\r\n\r\nready", closes: true, want: "ready"},
+		"Head":    {reason: "There is none, whatever its length would be.", method: nethttp.MethodHead, response: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
+		"None":    {reason: "There is none with this status.", response: "HTTP/1.1 204 No Content\r\n\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			listener := networktest.Listen(t)
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				defer func() { _ = conn.Close() }()
+				_, _ = io.WriteString(conn, tc.response)
+				if tc.closes {
+					_ = conn.(*net.TCPConn).CloseWrite()
+				}
+				_, _ = io.Copy(io.Discard, conn)
+			}()
+
+			expression := &bodies{read: true}
+			got := ask(t, Settings{Method: tc.method, Expression: expression}, listener.Addr().String())
+			<-served
+			if !expression.asked || string(expression.got.Body) != tc.want {
+				t.Errorf("%s\ngot %s (%s) and the body %q, want %q", tc.reason, got.Verdict, got.Word, expression.got.Body, tc.want)
+			}
+		})
+	}
+}
+
+// TestNothingOutlivesAQuestion: a server that never answers costs one time-out, and no connection or goroutine after it.
+func TestNothingOutlivesAQuestion(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		tls    *network.TLS
+		listen bool
+	}{
+		"Connecting":    {reason: "Nothing answers at the address.", tls: nil},
+		"ConnectingTLS": {reason: "Nothing answers at the address.", tls: &network.TLS{}},
+		"Handshake":     {reason: "The server does not answer the ClientHello.", tls: &network.TLS{}, listen: true},
+		"Request":       {reason: "The server does not answer the request.", listen: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := goleak.IgnoreCurrent()
+			var address string
+			var listener net.Listener
+			if tc.listen {
+				// The kernel takes connections that nobody accepts.
+				listener = networktest.Listen(t)
+				address = listener.Addr().String()
+			}
+
+			if got := ask(t, Settings{TLS: tc.tls}, address); got.Verdict != check.NoAnswer || got.Word != check.TimedOut {
+				t.Errorf("%s\ngot %s (%s)", tc.reason, got.Verdict, got.Word)
+			}
+			if err := goleak.Find(before); err != nil {
+				t.Errorf("%s\n%v", tc.reason, err)
+			}
+
+			if tc.listen {
+				conn, err := listener.Accept()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = conn.Close() }()
+				_ = conn.SetReadDeadline(time.Now().Add(timeout))
+				if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("%s\nthe connection is still open", tc.reason)
+				}
+			}
+		})
+	}
+}
+
+// TestNothingIsLogged: what a server sends unasked gets nowhere, such as the banner of SSH.
+func TestNothingIsLogged(t *testing.T) {
+	var logged bytes.Buffer
+	log.SetOutput(&logged)
+	defer log.SetOutput(os.Stderr)
+
+	listener := networktest.Listen(t)
+	pods := networktest.New()
+	pod := pods.Add()
+	pods.Serve(pod, listener.Addr().String())
+	checker, err := New(place, Settings{}, timeout, func(ctx context.Context, to network.Destination) (net.Conn, error) {
+		conn, err := pods.Dial(ctx, to)
+		if err != nil {
+			return nil, err
+		}
+		server, err := listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { _ = server.Close() })
+		_, err = io.WriteString(server, "SSH-2.0-"+secretBody+"\r\n")
+		return conn, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for range 500 {
+		answers, err := checker.Check(t.Context(), []check.Subject{pod})
+		if got := answers[pod.UID]; err != nil || got.Verdict != check.NoAnswer || got.Word != check.Malformed {
+			t.Errorf("got %s (%s) and the error %v", got.Verdict, got.Word, err)
+		}
+	}
+	if logged.Len() > 0 {
+		t.Errorf("this was logged: %s", logged.String())
 	}
 }

@@ -6,15 +6,19 @@
 package http
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	nethttp "net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/network"
@@ -114,7 +118,11 @@ func (s Settings) requester(dial network.Dial) (requester, error) {
 		return requester{}, fmt.Errorf("host %q is not HOST or HOST:PORT", s.Host)
 	}
 
+	// Headers that are not valid would be changed or left out without a word.
 	for _, h := range s.Headers {
+		if !httpguts.ValidHeaderFieldName(h.Name) || !httpguts.ValidHeaderFieldValue(h.Value) {
+			return requester{}, fmt.Errorf("header %q is not valid", h.Name)
+		}
 		r.header.Set(h.Name, h.Value)
 	}
 
@@ -128,18 +136,25 @@ func (s Settings) requester(dial network.Dial) (requester, error) {
 	return r, nil
 }
 
-// ask makes one request and judges its response.
+// ask makes one request over a connection of its own, and judges the response.
 func (r requester) ask(ctx context.Context, to network.Destination) check.Answer {
-	target := r.target
-	target.Host = to.HostPort()
-	request := (&nethttp.Request{Method: r.method, URL: &target, Host: r.host, Header: r.header.Clone()}).WithContext(ctx)
-
-	// RoundTrip, unlike a client, follows no redirects and has no cookies.
-	response, err := r.transport(to).RoundTrip(request)
+	conn, err := network.Connect(ctx, r.dial, to, r.tls)
 	if err != nil {
 		return network.Explain(err)
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer func() { _ = conn.Close() }()
+
+	target := r.target
+	target.Host = to.HostPort()
+	request := &nethttp.Request{Method: r.method, URL: &target, Host: r.host, Header: r.header, Close: true}
+	if err := request.Write(conn); err != nil {
+		return network.Explain(err)
+	}
+
+	response, err := read(conn, request) //nolint:bodyclose // To close it would read it to its end.
+	if err != nil {
+		return network.Explain(err)
+	}
 
 	got := Response{Status: response.StatusCode, Header: response.Header}
 	if r.expression.ReadsBody() {
@@ -154,6 +169,36 @@ func (r requester) ask(ctx context.Context, to network.Destination) check.Answer
 	return r.judge(ctx, got)
 }
 
+// read reads the response to a request.
+//
+// http.Transport is not used, since it dials on goroutines that outlive the request, hands out connections that switch protocols,
+// and writes to the log of the process what servers send unasked.
+func read(conn net.Conn, request *nethttp.Request) (*nethttp.Response, error) {
+	bounded := &io.LimitedReader{R: conn, N: maxHeader}
+	buffered := bufio.NewReader(bounded)
+
+	for {
+		response, err := nethttp.ReadResponse(buffered, request)
+		if err != nil {
+			return nil, err
+		}
+
+		// Interim responses, such as 103 Early Hints, share the bound with the response.
+		if interim(response.StatusCode) {
+			continue
+		}
+
+		// Who reads the body bounds it.
+		bounded.N = math.MaxInt64
+		return response, nil
+	}
+}
+
+// interim reports whether another response follows that with this status. None follows 101, which switches protocols.
+func interim(status int) bool {
+	return status >= nethttp.StatusContinue && status < nethttp.StatusOK && status != nethttp.StatusSwitchingProtocols
+}
+
 func (r requester) judge(ctx context.Context, got Response) check.Answer {
 	passes, err := r.expression.Passes(ctx, got)
 	switch {
@@ -163,18 +208,4 @@ func (r requester) judge(ctx context.Context, got Response) check.Answer {
 		return check.Answer{Verdict: check.Pass, Word: check.HTTPStatus(got.Status)}
 	}
 	return check.Answer{Verdict: check.Fail, Word: check.HTTPStatus(got.Status)}
-}
-
-// transport is for one request, and connects to its destination whatever the request says. It has no
-// proxy, not even that of the environment.
-func (r requester) transport(to network.Destination) *nethttp.Transport {
-	return &nethttp.Transport{
-		DisableKeepAlives:      true,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: maxHeader,
-		DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return r.dial(ctx, to) },
-		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return network.DialTLS(ctx, r.dial, to, r.tls)
-		},
-	}
 }

@@ -39,9 +39,10 @@ func Explain(err error) check.Answer {
 	return check.Answer{Word: check.Malformed}
 }
 
+// timedOut reports whether there was no answer in time. Nobody but Until closes a connection that is waited for.
 func timedOut(err error) bool {
 	var timeout net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	return isOneOf(err, context.DeadlineExceeded, net.ErrClosed) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 func isOneOf(err error, targets ...error) bool {

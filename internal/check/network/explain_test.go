@@ -43,6 +43,7 @@ func TestExplain(t *testing.T) {
 		"NotTrusted":         {Handshaken(&tls.CertificateVerificationError{Err: errors.New("unknown authority")}), check.Answer{Verdict: check.Fail, Word: check.NotTrusted}},
 		"Handshake":          {Handshaken(errors.New("remote error")), check.Answer{Verdict: check.Fail, Word: check.TLSFailed}},
 		"HandshakeTimedOut":  {Handshaken(context.DeadlineExceeded), check.Answer{Word: check.TimedOut}},
+		"HandshakeCutOff":    {Handshaken(operation(net.ErrClosed)), check.Answer{Word: check.TimedOut}},
 		"Reset":              {operation(os.NewSyscallError("read", syscall.ECONNRESET)), check.Answer{Word: check.Malformed}},
 		"BrokenPipe":         {operation(os.NewSyscallError("write", syscall.EPIPE)), check.Answer{Word: check.Malformed}},
 		"Ended":              {fmt.Errorf("read: %w", io.EOF), check.Answer{Word: check.Malformed}},
@@ -92,7 +93,7 @@ func TestTLS(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 
-			conn, err := DialTLS(ctx, direct, Destination{host: tc.host}, config)
+			conn, err := Connect(ctx, direct, Destination{host: tc.host}, config)
 			if err == nil {
 				_ = conn.Close()
 			}

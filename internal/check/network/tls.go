@@ -48,11 +48,17 @@ func Handshaken(err error) error {
 	return fmt.Errorf("%w: %w", errHandshake, err)
 }
 
-// DialTLS connects to a destination and speaks TLS with it. Its host is the server's name where the configuration has none.
-func DialTLS(ctx context.Context, dial Dial, to Destination, config *tls.Config) (net.Conn, error) {
+// Connect connects to a destination, and speaks TLS with it where there is a configuration. Its host is the server's name where
+// the configuration has none. The connection is closed when the context ends, whatever waits for it then.
+func Connect(ctx context.Context, dial Dial, to Destination, config *tls.Config) (net.Conn, error) {
 	plain, err := dial(ctx, to)
 	if err != nil {
 		return nil, err
+	}
+
+	plain = Until(ctx, plain)
+	if config == nil {
+		return plain, nil
 	}
 
 	if config.ServerName == "" {
