@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/net/http2"
 	grpclib "google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -202,6 +203,51 @@ func TestServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFlood: a server that makes the client answer, and reads none of it, holds the check no longer than the time-out.
+func TestFlood(t *testing.T) {
+	const small = 1 << 12 // Of what the kernel keeps, so that the client soon has to wait for the server.
+	listener := networktest.Listen(t)
+	flooded := make(chan struct{})
+	go func() {
+		defer close(flooded)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+
+		_ = conn.(*net.TCPConn).SetReadBuffer(small)
+		frames := http2.NewFramer(conn, nil)
+		for err = frames.WriteSettings(); err == nil; err = frames.WritePing(false, [8]byte{}) {
+			continue
+		}
+	}()
+
+	pods := networktest.New()
+	pod := pods.Add()
+	pods.Serve(pod, listener.Addr().String())
+	checker, err := New(place, Settings{}, timeout, func(ctx context.Context, to network.Destination) (net.Conn, error) {
+		conn, err := pods.Dial(ctx, to)
+		if err == nil {
+			err = conn.(*net.TCPConn).SetWriteBuffer(small)
+		}
+		return conn, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	began := time.Now()
+	answers, err := checker.Check(t.Context(), []check.Subject{pod})
+	if took := time.Since(began); took > timeout+3*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if got := answers[pod.UID]; err != nil || got.Verdict != check.NoAnswer || got.Word != check.TimedOut {
+		t.Errorf("got %s (%s) and the error %v", got.Verdict, got.Word, err)
+	}
+	<-flooded
 }
 
 func TestTLSServers(t *testing.T) {
