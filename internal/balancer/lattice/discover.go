@@ -50,7 +50,8 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 		case err != nil:
 			return balancer.Group{}, err
 		case g.OfPods():
-			found = append(found, g)
+			p.searches.by(p.role(one)).describe(arn, g)
+			found = append(found, g.Group)
 		}
 	}
 
@@ -127,7 +128,7 @@ func (p *Provider) tagged(ctx context.Context, ref balancer.Ref, of traits.Disco
 	tagged := map[string]traits.Discovery{}
 	for arn, s := range all {
 		if s.Namespace == of.Namespace && s.Service == of.Service && (of.Cluster == "" || of.Cluster == s.Cluster) {
-			tagged[arn] = s.Discovery
+			tagged[arn] = s
 		}
 	}
 	return tagged, nil

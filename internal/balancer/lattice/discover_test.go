@@ -330,9 +330,9 @@ func TestDiscoveredGroupsTogether(t *testing.T) {
 	checkKind(t, err, balancer.ErrNotFound)
 }
 
-// TestGroupThatIsLeftOver: a group that no service uses and nobody fills keeps no target waiting for ever. One that is new, or
-// is used, or holds a target, does.
-func TestGroupThatIsLeftOver(t *testing.T) {
+// TestLaw1AGroupCountsUnlessItIsLeftOver: a group that no service uses and nobody fills keeps no target waiting for ever. One
+// that is new, or is used, or holds a target, does, and what was true a while ago is asked again.
+func TestLaw1AGroupCountsUnlessItIsLeftOver(t *testing.T) {
 	s := simulate(t, awssim.Config{})
 	one := s.used(t, s.made(t, "web-one", forService("shop", "web", "blue")))
 	left := s.tagged(t, "web-left", "shop", "web", "blue")
@@ -363,8 +363,18 @@ func TestGroupThatIsLeftOver(t *testing.T) {
 	s.pass(leftOverAfter)
 	look()
 	check("it is left over", gate.Healthy)
-	s.pass(useKnown)
-	check("nobody knows any longer", gate.Initial)
+	asked := s.count("GetTargetGroup")
+	check("nobody asks again at once", gate.Healthy)
+	s.pass(useKept)
+	check("it is asked about again", gate.Healthy)
+	check("and that counts", gate.Healthy)
+	if n := s.count("GetTargetGroup") - asked; n != 1 {
+		t.Errorf("asked about %d times", n)
+	}
+
+	s.pass(useKept)
+	s.fault(t, awssim.Fault{Operation: "GetTargetGroup", Count: 1, Error: &awssim.APIError{Code: "Throttling"}})
+	check("nobody can tell", gate.Initial)
 
 	look()
 	s.register(t, left, other)
@@ -374,6 +384,8 @@ func TestGroupThatIsLeftOver(t *testing.T) {
 	check("it is empty again", gate.Healthy)
 
 	s.used(t, left)
+	s.pass(useKept)
+	check("a service uses it since it was looked up", gate.Initial)
 	look()
-	check("a service uses it", gate.Initial)
+	check("and goes on using it", gate.Initial)
 }

@@ -48,7 +48,7 @@ func (p *Provider) Health(ctx context.Context, g balancer.Group) (map[gate.Targe
 	var inUse []balancer.Ref
 	var counting []map[gate.Target]gate.Health
 	for i, ref := range all {
-		if len(healths[i]) > 0 || !p.leftOver(ref) {
+		if len(healths[i]) > 0 || !p.leftOver(ctx, ref) {
 			inUse, counting = append(inUse, ref), append(counting, healths[i])
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/vpclattice"
@@ -58,7 +59,7 @@ func (p *Provider) resolve(ctx context.Context, all []balancer.Ref, name string)
 		if err != nil {
 			return balancer.Group{}, err
 		}
-		found = append(found, g)
+		found = append(found, g.Group)
 	}
 
 	if len(found) == 1 {
@@ -67,27 +68,37 @@ func (p *Provider) resolve(ctx context.Context, all []balancer.Ref, name string)
 	return combine(found, name), nil
 }
 
+// described is a target group as it was described at a time.
+type described struct {
+	balancer.Group
+	// leftOver: no service uses it, and it is not new.
+	leftOver bool
+	at       time.Time
+}
+
 // describe asks for one target group.
-func (p *Provider) describe(ctx context.Context, ref balancer.Ref) (balancer.Group, error) {
+func (p *Provider) describe(ctx context.Context, ref balancer.Ref) (described, error) {
 	if err := p.check(opResolve, ref); err != nil {
-		return balancer.Group{}, err
+		return described{}, err
 	}
 
+	at := p.now()
 	c := p.sessions.Connection(ref)
 	out, err := podaws.Call(ctx, c, opResolve, ref.Group, c.API.GetTargetGroup, &vpclattice.GetTargetGroupInput{TargetGroupIdentifier: &ref.Group})
 	if err != nil {
-		return balancer.Group{}, whose(err, ref)
+		return described{}, whose(err, ref)
 	}
 
 	if !strings.HasSuffix(aws.ToString(out.Arn), id(ref)) {
-		return balancer.Group{}, nonsense(opResolve, ref.Group, "it is about %q", aws.ToString(out.Arn))
+		return described{}, nonsense(opResolve, ref.Group, "it is about %q", aws.ToString(out.Arn))
 	}
 	if err := usable(ref, out); err != nil {
-		return balancer.Group{}, err
+		return described{}, err
 	}
 
 	ref.Group = *out.Arn
-	return readGroup(ref, out), nil
+	old := out.CreatedAt != nil && at.Sub(*out.CreatedAt) >= leftOverAfter
+	return described{Group: readGroup(ref, out), leftOver: old && len(out.ServiceArns) == 0, at: at}, nil
 }
 
 // usable returns an error unless a target group can have targets.

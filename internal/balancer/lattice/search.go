@@ -36,8 +36,8 @@ const (
 	// leftOverAfter is how old a group is in which no service has any use for it, before it counts as left over: its route
 	// may be about to get it.
 	leftOverAfter = 5 * time.Minute
-	// useKnown is how long what a search said of a group's use counts.
-	useKnown = 5 * time.Minute
+	// useKept is how long a group counts as left over without being asked about again.
+	useKept = searchKept
 )
 
 // searches are those of all roles and regions. Their zero value is empty.
@@ -54,7 +54,7 @@ func (s *searches) by(role podaws.Role) *search {
 		s.of = map[podaws.Role]*search{}
 	}
 	if s.of[role] == nil {
-		s.of[role] = &search{tags: map[string]remembered{}}
+		s.of[role] = &search{tags: map[string]remembered{}, described: map[string]described{}}
 	}
 	return s.of[role]
 }
@@ -68,19 +68,14 @@ type search struct {
 
 	mu   sync.Mutex
 	last findings
+	// described are the groups of bindings, by ARN, as they were described last.
+	described map[string]described
 }
 
 // findings are all groups, by ARN, as a search found them that began at a time.
 type findings struct {
-	groups map[string]listed
+	groups map[string]traits.Discovery
 	began  time.Time
-}
-
-// listed is a group as a search found it.
-type listed struct {
-	traits.Discovery
-	// leftOver: it is not new, and no service uses it.
-	leftOver bool
 }
 
 type remembered struct {
@@ -99,6 +94,20 @@ func (s *search) keep(found findings) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = found
+	maps.DeleteFunc(s.described, func(arn string, _ described) bool { _, there := found.groups[arn]; return !there })
+}
+
+// description returns how a group was described last; the zero value when it was not.
+func (s *search) description(arn string) described {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.described[arn]
+}
+
+func (s *search) describe(arn string, d described) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.described[arn] = d
 }
 
 // abandoned is the error of a search whose caller gave it up.
@@ -106,7 +115,7 @@ type abandoned struct{ error }
 
 // search returns for which Service each target group of addresses is that a ref's role reaches in its region, by ARN, as it
 // was found by a search that began no earlier than since. The answer is shared, and not to be changed.
-func (p *Provider) search(ctx context.Context, ref balancer.Ref, since time.Time) (map[string]listed, error) {
+func (p *Provider) search(ctx context.Context, ref balancer.Ref, since time.Time) (map[string]traits.Discovery, error) {
 	role := p.role(ref)
 	s := p.searches.by(role)
 	for {
@@ -147,21 +156,27 @@ func (p *Provider) role(ref balancer.Ref) podaws.Role {
 	return podaws.Role{Region: p.sessions.Region(ref), ARN: ref.RoleARN, ExternalID: ref.ExternalID}
 }
 
-// leftOver reports whether a group is known to be in no service, and not to be new.
-func (p *Provider) leftOver(ref balancer.Ref) bool {
-	last := p.searches.by(p.role(ref)).latest()
-	return p.now().Sub(last.began) < useKnown && last.groups[ref.Group].leftOver
+// leftOver reports whether a group is in no service, and not new. What it was is asked again before a pod opens without it; a
+// group that nobody can tell about is in use.
+func (p *Provider) leftOver(ctx context.Context, ref balancer.Ref) bool {
+	s := p.searches.by(p.role(ref))
+	last := s.description(ref.Group)
+	if last.leftOver && p.now().Sub(last.at) >= useKept {
+		last, _ = p.describe(ctx, ref)
+		s.describe(ref.Group, last)
+	}
+	return last.leftOver
 }
 
 // look asks for all target groups, and for the tags of those that are new.
-func (p *Provider) look(ctx context.Context, role podaws.Role, tags map[string]remembered) (map[string]listed, error) {
+func (p *Provider) look(ctx context.Context, role podaws.Role, tags map[string]remembered) (map[string]traits.Discovery, error) {
 	ref := balancer.Ref{Provider: traits.Kind, Region: role.Region, RoleARN: role.ARN, ExternalID: role.ExternalID}
 	all, err := p.list(ctx, ref, role.Region)
 	if err != nil {
 		return nil, err
 	}
 
-	found := map[string]listed{}
+	found := map[string]traits.Discovery{}
 	asked, left := 0, false
 	for _, g := range all {
 		if g.Type != types.TargetGroupTypeIp || g.Arn == nil {
@@ -186,8 +201,7 @@ func (p *Provider) look(ctx context.Context, role podaws.Role, tags map[string]r
 		case !known:
 			left = true
 		}
-		old := g.CreatedAt != nil && p.now().Sub(*g.CreatedAt) >= leftOverAfter
-		found[ref.Group] = listed{r.Discovery, old && len(g.ServiceArns) == 0}
+		found[ref.Group] = r.Discovery
 	}
 
 	if left {
