@@ -22,6 +22,8 @@ type Connection[A any] struct {
 	API A
 	settings
 	forget func()
+	// reached is told of each group of which a call succeeded.
+	reached func(group string)
 }
 
 // sessionName is what AWS's audit log shows of calls with an assumed role.
@@ -52,8 +54,13 @@ func dial[A any](cfg sdk.Config, r Role, client func(sdk.Config) A, all settings
 		forget = cached.Invalidate
 	}
 
+	reached := func(string) {}
+	if r.ARN == "" && all.own != nil {
+		reached = all.own.Learn
+	}
+
 	cfg.Credentials = marked{cfg.Credentials, r.ARN}
-	return Connection[A]{API: client(cfg), settings: all, forget: forget}
+	return Connection[A]{API: client(cfg), settings: all, forget: forget, reached: reached}
 }
 
 // bounded gives up after timeout. The SDK's cache hides its callers' deadlines from

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	"github.com/podgate/podgate/internal/aws/traits"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -52,6 +53,8 @@ type settings struct {
 	// unconfigured is why no call can be made; nil when calls can.
 	unconfigured error
 	kinds        map[string]error
+	// own learns podgate's own account; nil when nobody asks for it.
+	own *traits.Own
 }
 
 // Option changes the Sessions that New makes.
@@ -66,6 +69,11 @@ func WithCallTimeout(d time.Duration) Option {
 // a binding says so and a podgate that needs no AWS does not. It does nothing without one.
 func Unconfigured(why error) Option {
 	return func(s *settings) { s.unconfigured = why }
+}
+
+// Telling has own told of groups that are reached without a role.
+func Telling(own *traits.Own) Option {
+	return func(s *settings) { s.own = own }
 }
 
 // New makes the sessions. Groups are in region, but for those whose Ref names another;
@@ -134,6 +142,7 @@ func Call[A, I, O, P any](ctx context.Context, c Connection[A], op, subject stri
 	defer cancel()
 	out, err := send(callCtx, in)
 	if err == nil {
+		c.reached(subject)
 		return out, nil
 	}
 

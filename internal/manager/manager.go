@@ -29,6 +29,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	podaws "github.com/podgate/podgate/internal/aws"
+	awstraits "github.com/podgate/podgate/internal/aws/traits"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/budget"
 	"github.com/podgate/podgate/internal/balancer/drivers"
@@ -205,15 +206,16 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
 
 	// Without a configuration every call to AWS fails with the reason; HAProxy needs none.
-	groups := elbv2provider.New(cfg, c.AWS.Region, podaws.Unconfigured(err))
-	latticeGroups := lattice.New(cfg, c.AWS.Region, podaws.Unconfigured(err))
+	own := &awstraits.Own{Region: c.AWS.Region}
+	groups := elbv2provider.New(cfg, c.AWS.Region, podaws.Unconfigured(err), podaws.Telling(own))
+	latticeGroups := lattice.New(cfg, c.AWS.Region, podaws.Unconfigured(err), podaws.Telling(own))
 
 	limits := balancer.Limits{
 		DescribeRate: c.AWS.DescribeRate, DescribeBurst: c.AWS.DescribeBurst,
 		ChangeRate: c.AWS.RegisterRate, ChangeBurst: c.AWS.RegisterBurst, Batch: elbv2provider.BatchSize,
 	}
 
-	all := drivers.All(groups, latticeGroups, c.AWS.Region, limits, haproxy.New())
+	all := drivers.All(groups, latticeGroups, own, limits, haproxy.New())
 	metered, err := meter.New(all.Router(), reg)
 	if err != nil {
 		return Balancers{}, err

@@ -10,24 +10,44 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
-// Account is AccountIn for who does not know podgate's own region.
-func Account(ref balancer.Ref) string { return AccountIn("")(ref) }
+// Account is Own.Account for who does not know where podgate is.
+func Account(ref balancer.Ref) string { return new(Own).Account(ref) }
 
-// AccountIn returns the key of the budget of calls that a ref draws on, for a podgate in a region, which is empty when it has
-// none. AWS counts calls per account and region: the account is that of the role to assume, else podgate's own, which goes
-// without a name. Whose the group is makes no difference, and whether its ARN is known yet: the search for a group is
-// charged to the same budget as the reads of what was found.
-func AccountIn(own string) func(balancer.Ref) string {
-	return func(ref balancer.Ref) string {
-		_, account := place(ref.RoleARN)
-		region, _ := place(ref.Group)
-		return strings.Trim(account+"/"+cmp.Or(ref.Region, own, region), "/")
+// Own is where podgate itself is at AWS. It is safe for concurrent use.
+type Own struct {
+	// Region is podgate's own; empty when it has none.
+	Region  string
+	account atomic.Pointer[string]
+}
+
+// Learn tells of a target group, by its ARN, that podgate reached without a role: it is in podgate's own account. What is no
+// ARN says nothing.
+func (o *Own) Learn(arn string) {
+	if o.account.Load() != nil {
+		return
 	}
+	if _, account := place(arn); account != "" {
+		o.account.Store(&account)
+	}
+}
+
+// Account is the key of the budget of calls that a ref draws on. AWS counts calls per account and region: the account is
+// that of the role to assume, else podgate's own, which goes without a name; so does a role of that account once it
+// is known. Whose the group is makes no difference, and whether its ARN is known yet: the search for a group is charged
+// to the same budget as the reads of what was found.
+func (o *Own) Account(ref balancer.Ref) string {
+	_, account := place(ref.RoleARN)
+	if own := o.account.Load(); own != nil && account == *own {
+		account = ""
+	}
+	region, _ := place(ref.Group)
+	return strings.Trim(account+"/"+cmp.Or(ref.Region, o.Region, region), "/")
 }
 
 // place returns the region and the account in an ARN, arn:partition:service:region:account:resource;

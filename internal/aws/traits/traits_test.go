@@ -33,7 +33,7 @@ func TestAccount(t *testing.T) {
 	}
 
 	for _, tc := range tests {
-		if got := AccountIn("eu-test-1")(tc.ref); got != tc.want {
+		if got := (&Own{Region: "eu-test-1"}).Account(tc.ref); got != tc.want {
 			t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
 		}
 	}
@@ -44,4 +44,34 @@ func TestAccount(t *testing.T) {
 			t.Errorf("%+v: got %q, want %q", ref, got, want)
 		}
 	}
+}
+
+// TestOwnAccount: a role of podgate's own account draws on podgate's own budget as soon as that account is known, and one
+// of another account never does.
+func TestOwnAccount(t *testing.T) {
+	const group = "arn:aws:elasticloadbalancing:eu-test-1:123456789012:targetgroup/web/0123456789abcdef"
+	role := func(account string) balancer.Ref {
+		return balancer.Ref{RoleARN: "arn:aws:iam::" + account + ":role/web"}
+	}
+	own := &Own{Region: "eu-test-1"}
+	check := func(when string, wantOwn string) {
+		t.Helper()
+		for account, want := range map[string]string{"123456789012": wantOwn, "210987654321": "210987654321/eu-test-1"} {
+			if got := own.Account(role(account)); got != want {
+				t.Errorf("%s, account %s: got %q, want %q", when, account, got, want)
+			}
+		}
+		if got := own.Account(balancer.Ref{}); got != "eu-test-1" {
+			t.Errorf("%s, podgate's own: got %q", when, got)
+		}
+	}
+
+	check("before", "123456789012/eu-test-1")
+	own.Learn("web")
+	own.Learn("")
+	check("told of a name", "123456789012/eu-test-1")
+	own.Learn(group)
+	check("told of a group", "eu-test-1")
+	own.Learn(strings.Replace(group, "123456789012", "210987654321", 1))
+	check("it stays", "eu-test-1")
 }

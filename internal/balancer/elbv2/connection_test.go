@@ -13,6 +13,7 @@ import (
 	"time"
 
 	podaws "github.com/podgate/podgate/internal/aws"
+	awstraits "github.com/podgate/podgate/internal/aws/traits"
 	"github.com/podgate/podgate/internal/balancer"
 )
 
@@ -25,6 +26,43 @@ func sessionFor(key string, d time.Duration) answer {
 }
 
 var foreignRef = balancer.Ref{Group: testARN, RoleARN: testRole, ExternalID: "42"}
+
+// TestOwnAccountIsLearned: which account is podgate's own shows in a group that it reaches without a role. One that a role
+// reaches shows nothing, nor does one that is refused: a manifest may name any.
+func TestOwnAccountIsLearned(t *testing.T) {
+	refused := true
+	w := serve(t, func(action string, _ url.Values) answer {
+		switch {
+		case action == "AssumeRole":
+			return session("ASIAROLE")
+		case refused:
+			return refusal(403, "AccessDenied", "no")
+		}
+		return rows()
+	})
+	own := &awstraits.Own{Region: testRegion}
+	p := New(config(t, w.URL), testRegion, podaws.Telling(own))
+	sameAccount := balancer.Ref{RoleARN: strings.Replace(testRole, "210987654321", strings.Split(testARN, ":")[4], 1)}
+
+	for _, step := range []struct {
+		reason  string
+		ref     balancer.Ref
+		refused bool
+		shared  bool
+	}{
+		{"podgate is refused", balancer.Ref{Group: testARN}, true, false},
+		{"a role reaches it", foreignRef, false, false},
+		{"podgate reaches it", balancer.Ref{Group: testARN}, false, true},
+	} {
+		refused = step.refused
+		if _, err := p.Health(t.Context(), balancer.Group{Ref: step.ref}); (err != nil) != step.refused {
+			t.Errorf("%s: %v", step.reason, err)
+		}
+		if shared := own.Account(sameAccount) == own.Account(balancer.Ref{}); shared != step.shared {
+			t.Errorf("%s: one budget %t", step.reason, shared)
+		}
+	}
+}
 
 func TestRoleIsAssumedOnceForAllItsCalls(t *testing.T) {
 	w := serve(t, func(action string, _ url.Values) answer {

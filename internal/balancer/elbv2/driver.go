@@ -9,9 +9,9 @@ import (
 	"github.com/podgate/podgate/internal/balancer/elbv2/traits"
 )
 
-// Driver is ELBv2 with its traits, through p, of a podgate in a region, and within limits.
-func Driver(p balancer.Provider, region string, limits balancer.Limits) balancer.Driver {
+// Driver is ELBv2 with its traits, through p and within limits. own is where podgate itself is.
+func Driver(p balancer.Provider, own *aws.Own, limits balancer.Limits) balancer.Driver {
 	d := traits.Driver()
-	d.Provider, d.Account, d.Limits = p, aws.AccountIn(region), limits
+	d.Provider, d.Account, d.Limits = p, own.Account, limits
 	return d
 }

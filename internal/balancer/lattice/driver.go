@@ -9,11 +9,11 @@ import (
 	"github.com/podgate/podgate/internal/balancer/lattice/traits"
 )
 
-// Driver is VPC Lattice with its traits, through p, of a podgate in a region, and within limits, whose batches are no larger
-// than one call bears.
-func Driver(p balancer.Provider, region string, limits balancer.Limits) balancer.Driver {
+// Driver is VPC Lattice with its traits, through p and within limits, whose batches are no larger than one call bears.
+// own is where podgate itself is.
+func Driver(p balancer.Provider, own *aws.Own, limits balancer.Limits) balancer.Driver {
 	limits.Batch = min(limits.Batch, BatchSize)
 	d := traits.Driver()
-	d.Provider, d.Account, d.Limits = p, aws.AccountIn(region), limits
+	d.Provider, d.Account, d.Limits = p, own.Account, limits
 	return d
 }

@@ -6,6 +6,7 @@ package traits_test
 import (
 	"testing"
 
+	aws "github.com/podgate/podgate/internal/aws/traits"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/drivers"
 	"github.com/podgate/podgate/internal/balancer/traits"
@@ -13,7 +14,7 @@ import (
 
 // TestEveryDriverIsListed: who makes calls has traits, and the other way round.
 func TestEveryDriverIsListed(t *testing.T) {
-	called, known := drivers.All(nil, nil, "", balancer.Limits{}, nil), traits.All()
+	called, known := drivers.All(nil, nil, new(aws.Own), balancer.Limits{}, nil), traits.All()
 	if len(called) != len(known) {
 		t.Fatalf("%d drivers make calls, and the traits of %d are listed", len(called), len(known))
 	}

@@ -26,6 +26,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	aws "github.com/podgate/podgate/internal/aws/traits"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/drivers"
 	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
@@ -152,7 +153,7 @@ func (w *world) restart() {
 	metrics := prometheus.NewRegistry()
 	w.gatherer = metrics
 	r, err := NewReconciler(kube{w: w}, w, w, binding.NewRegistry(func(types.NamespacedName) {}), Options{
-		Drivers:      drivers.All(nil, nil, "", balancer.Limits{}, nil),
+		Drivers:      drivers.All(nil, nil, new(aws.Own), balancer.Limits{}, nil),
 		Account:      func(ref balancer.Ref) string { return ref.Group },
 		Recorder:     w.events,
 		Metrics:      metrics,
