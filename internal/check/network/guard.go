@@ -87,6 +87,9 @@ var closed = prefixes(
 	"::/128", "::1/128", "fe80::/10", "fec0::/10", "ff00::/8",
 	// Metadata and credentials at other addresses: EC2 and EKS Pod Identity, Alibaba, Azure, Oracle.
 	"fd00:ec2::/32", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32",
+	// Metadata over IPv6: Google (https://cloud.google.com/compute/docs/metadata/querying-metadata, for machines with IPv6 alone), and
+	// Alibaba, Oracle, Scaleway and Akamai, whose addresses are those of cloud-init's data sources.
+	"fd20:ce::254/128", "fd00:100::100:200/128", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128", "fd00:a9fe:a9fe::1/128",
 	// IPv4 within IPv6: compatible, mapped, translated, NAT64 (RFC 6052, RFC 8215), 6to4 and Teredo.
 	"::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32",
 )
