@@ -102,7 +102,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return err
 	}
 
-	return mgr.Start(ctx)
+	return run(ctx, mgr)
 }
 
 // newScheme returns the kinds of objects that podgate reads and writes.
