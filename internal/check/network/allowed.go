@@ -54,14 +54,14 @@ func AllowedURL(rules allow.List, namespace map[string]string, text string) (Pla
 }
 
 // plain reports whether a URL is one whose parts a pattern can be compared with: servers take dot segments, and separators
-// that are encoded or backslashes, for paths that the pattern does not have.
+// that are encoded or backslashes, for paths that the pattern does not have, and some cut off what follows a semicolon in a segment.
 func plain(u *url.URL) bool {
 	if u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Fragment != "" {
 		return false
 	}
 
 	escaped := strings.ToLower(u.EscapedPath())
-	if strings.Contains(escaped, "%2f") || strings.Contains(escaped, "%25") || strings.Contains(u.Path, `\`) {
+	if strings.Contains(escaped, "%2f") || strings.Contains(escaped, "%25") || strings.ContainsAny(u.Path, `\;`) {
 		return false
 	}
 
