@@ -23,11 +23,11 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 	name := of.String()
 
 	// What is found first opens pods: a group that was made just now must not be missing.
-	since := p.now()
+	listed, asked := p.now(), p.now()
 	if before != "" {
-		since = since.Add(-searchKept)
+		listed, asked = listed.Add(-searchKept), asked.Add(-describedKept)
 	}
-	tagged, err := p.tagged(ctx, ref, of, since)
+	tagged, err := p.tagged(ctx, ref, of, listed)
 	if err != nil {
 		return balancer.Group{}, err
 	}
@@ -41,7 +41,7 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 	for _, arn := range slices.Sorted(maps.Keys(tagged)) {
 		one := ref
 		one.Group = arn
-		g, err := p.describe(ctx, one)
+		g, err := p.described(ctx, one, asked)
 		switch {
 		case gone(err), hasCode(err, string(types.TargetGroupStatusCreateFailed)), hasCode(err, string(types.TargetGroupStatusDeleteInProgress)):
 			delete(tagged, arn)
@@ -50,8 +50,7 @@ func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Dis
 		case err != nil:
 			return balancer.Group{}, err
 		case g.OfPods():
-			p.searches.by(p.role(one)).describe(arn, g)
-			found = append(found, g.Group)
+			found = append(found, g)
 		}
 	}
 

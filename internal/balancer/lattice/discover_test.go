@@ -19,6 +19,7 @@ import (
 
 	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/balancertest"
 	"github.com/podgate/podgate/internal/balancer/lattice/traits"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/sim/awssim"
@@ -177,6 +178,30 @@ func TestDiscoverGroupThatGoes(t *testing.T) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
+	}
+}
+
+// TestDiscoverForgetsWhatIsGone: what a group's description said some seconds ago does not count once its health cannot be read
+// because it is gone.
+func TestDiscoverForgetsWhatIsGone(t *testing.T) {
+	s := simulate(t, awssim.Config{})
+	one := s.tagged(t, "web-one", "shop", "web", "blue")
+	two := s.tagged(t, "web-two", "shop", "web", "blue")
+	both, err := s.discover(t, wanted("shop/web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	s.remove(t, one)
+	for end := time.Now().Add(balancertest.Patience); !gone(err); time.Sleep(time.Millisecond) {
+		if _, err = s.provider.Health(t.Context(), both); time.Now().After(end) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	again := wanted("shop/web")
+	again.Before = both.Name
+	if got, err := s.provider.Resolve(t.Context(), again); err != nil || got.Ref != two.Ref {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 

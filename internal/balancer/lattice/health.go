@@ -36,6 +36,9 @@ func (p *Provider) Health(ctx context.Context, g balancer.Group) (map[gate.Targe
 	for i, ref := range all {
 		var err error
 		if healths[i], err = p.health(ctx, ref); err != nil {
+			if gone(err) {
+				p.searches.by(p.role(ref)).forget(ref.Group)
+			}
 			return nil, err
 		}
 	}

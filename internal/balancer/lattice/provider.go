@@ -4,8 +4,8 @@
 // Package lattice is the provider for target groups of Amazon VPC Lattice. It asks the API
 // and changes members; it retries nothing, keeps no budget of calls and starts no goroutine:
 // those are its callers'. Of answers it remembers little, and only where groups are found by
-// tags: which groups there are, for some seconds, which Service their tags name, for some
-// minutes, and which of them are for different ports, for a day.
+// tags: which groups there are, for some seconds, what they are like, for a minute, which Service
+// their tags name, for some minutes, and which of them are for different ports, for a day.
 //
 // It serves targets that are IP addresses; members of groups of instances, Lambda functions
 // and ALBs do not appear in what it reports.

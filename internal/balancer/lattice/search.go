@@ -36,6 +36,9 @@ const (
 	// leftOverAfter is how old a group is in which no service has any use for it, before it counts as left over: its route
 	// may be about to get it.
 	leftOverAfter = 5 * time.Minute
+	// describedKept is how long a description counts for all bindings that have found the group, so that those of one
+	// Service share it, and a look-up that waits for one group asks about no other.
+	describedKept = 50 * time.Second
 	// useKept is how long a group counts as left over without being asked about again.
 	useKept = searchKept
 )
@@ -110,6 +113,12 @@ func (s *search) describe(arn string, d described) {
 	s.described[arn] = d
 }
 
+func (s *search) forget(arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.described, arn)
+}
+
 // abandoned is the error of a search whose caller gave it up.
 type abandoned struct{ error }
 
@@ -154,6 +163,23 @@ func (p *Provider) search(ctx context.Context, ref balancer.Ref, since time.Time
 // role is by which role, and in which region, a ref's group is reached.
 func (p *Provider) role(ref balancer.Ref) podaws.Role {
 	return podaws.Role{Region: p.sessions.Region(ref), ARN: ref.RoleARN, ExternalID: ref.ExternalID}
+}
+
+// described returns a group as it was described no earlier than since.
+func (p *Provider) described(ctx context.Context, ref balancer.Ref, since time.Time) (balancer.Group, error) {
+	s := p.searches.by(p.role(ref))
+	if last := s.description(ref.Group); !last.at.Before(since) {
+		last.Ref = ref
+		return last.Group, nil
+	}
+
+	d, err := p.describe(ctx, ref)
+	if err != nil {
+		s.forget(ref.Group)
+		return balancer.Group{}, err
+	}
+	s.describe(ref.Group, d)
+	return d.Group, nil
 }
 
 // leftOver reports whether a group is in no service, and not new. What it was is asked again before a pod opens without it; a
