@@ -34,14 +34,15 @@ type Batches struct {
 func (b Batches) Deliver(targets []gate.Target) error {
 	var failed []gate.Target
 	var cause error
+	over := false
 	for batch := range slices.Chunk(targets, b.Size) {
-		if concernsAll(cause) || cause != nil && b.Full(cause) {
+		if over || cause != nil && b.Full(cause) {
 			failed = append(failed, batch...)
 			continue
 		}
-		refused, err := b.deliver(batch)
-		failed = append(failed, refused...)
-		cause = b.graver(cause, err)
+		d := b.deliver(batch)
+		failed = append(failed, d.failed...)
+		cause, over = b.Graver(cause, d.cause), d.over
 	}
 
 	if len(failed) == 0 {
@@ -57,14 +58,14 @@ func (b Batches) Deliver(targets []gate.Target) error {
 // deliver sends a batch in one call. When the API refuses it for a target in it,
 // the batch is halved until the culprits are alone, so that they block nobody else;
 // when it refuses more targets than the group has room for, until those that fit are in.
-// It returns the targets that were not handled and the gravest cause.
-func (b Batches) deliver(batch []gate.Target) (failed []gate.Target, cause error) {
+// What it returns has the targets that were not handled and the gravest cause.
+func (b Batches) deliver(batch []gate.Target) delivery {
 	d := delivery{Batches: b, whole: len(batch), room: len(batch), extra: MaxExtraCalls}
 	for pieces := [][]gate.Target{batch}; len(pieces) > 0; {
 		cut := d.deliver(pieces[0])
 		pieces = append(pieces[1:], cut...)
 	}
-	return d.failed, d.cause
+	return d
 }
 
 // delivery is a batch that is on its way.
@@ -76,12 +77,13 @@ type delivery struct {
 	// failed are the targets that were not handled, and cause is the gravest reason.
 	failed []gate.Target
 	cause  error
+	// over: the next call would be refused, too, whatever is in it.
+	over bool
 }
 
 // deliver sends a piece of the batch. It returns what is to be tried in its place, if anything.
 func (d *delivery) deliver(piece []gate.Target) [][]gate.Target {
-	// The next call would be refused, too, whatever is in it.
-	if concernsAll(d.cause) || d.room == 0 {
+	if d.over || d.room == 0 {
 		d.failed = append(d.failed, piece...)
 		return nil
 	}
@@ -99,11 +101,11 @@ func (d *delivery) deliver(piece []gate.Target) [][]gate.Target {
 	case errors.As(err, &partial):
 		d.room -= len(piece) - len(partial.Failed)
 		d.failed = append(d.failed, partial.Failed...)
-		d.cause = d.graver(d.cause, partial.Err)
+		d.fail(partial.Err)
 		return nil
 	}
 
-	d.cause = d.graver(d.cause, err)
+	d.fail(err)
 	if d.Full(err) {
 		d.room = len(piece) - 1
 	}
@@ -124,15 +126,30 @@ func (d *delivery) deliver(piece []gate.Target) [][]gate.Target {
 	return halves(piece)
 }
 
+// fail notes why targets were not handled.
+func (d *delivery) fail(err error) {
+	d.cause = d.Graver(d.cause, err)
+	d.over = d.over || concernsAll(err)
+}
+
 func halves(piece []gate.Target) [][]gate.Target {
 	half := len(piece) / 2
 	return [][]gate.Target{piece[:half], piece[half:]}
 }
 
-// graver is the cause that concerns more targets: one that concerns all, then a full
-// group, then the first.
-func (b Batches) graver(first, second error) error {
-	if first == nil || concernsAll(second) || second != nil && b.Full(second) && !concernsAll(first) {
+// Graver is the one of two causes that is to be told. It is the one that concerns more targets: one that concerns all,
+// then a full group, then the first. What only has to be waited for ends by itself, and hides no other.
+func (b Batches) Graver(first, second error) error {
+	switch {
+	case second == nil:
+		return first
+	case first == nil:
+		return second
+	case errors.Is(first, balancer.ErrNotReady):
+		return second
+	case errors.Is(second, balancer.ErrNotReady):
+		return first
+	case concernsAll(second) || b.Full(second) && !concernsAll(first):
 		return second
 	}
 	return first

@@ -5,7 +5,6 @@ package lattice
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -72,15 +71,15 @@ func (p *Provider) change(ref balancer.Ref, op string, targets []gate.Target, se
 		if err != nil {
 			return whose(err, ref)
 		}
-		return refused(op, ref, batch, unsuccessful)
+		return refused(op, ref, batch, unsuccessful, batches.Graver)
 	}
 
 	return batches.Deliver(targets)
 }
 
 // refused is the error of a call that the API answered with targets that were not successful; nil
-// without any.
-func refused(op string, ref balancer.Ref, batch []gate.Target, unsuccessful []types.TargetFailure) error {
+// without any. graver picks the cause that it tells.
+func refused(op string, ref balancer.Ref, batch []gate.Target, unsuccessful []types.TargetFailure, graver func(a, b error) error) error {
 	var failed []gate.Target
 	var cause error
 	for _, f := range unsuccessful {
@@ -90,9 +89,9 @@ func refused(op string, ref balancer.Ref, batch []gate.Target, unsuccessful []ty
 			}
 			failed = append(failed, t)
 			code := aws.ToString(f.FailureCode)
-			if kind := kindOf(code); cause == nil || kind != nil && !errors.Is(kind, balancer.ErrInvalid) {
-				cause = &balancer.CallError{Op: op, Subject: ref.Group, Code: code, Kind: kind, Text: fmt.Sprintf("target %s: %s", t, aws.ToString(f.FailureMessage))}
-			}
+			cause = graver(cause, &balancer.CallError{
+				Op: op, Subject: ref.Group, Code: code, Kind: kindOf(code), Text: fmt.Sprintf("target %s: %s", t, aws.ToString(f.FailureMessage)),
+			})
 		}
 	}
 
