@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -148,7 +149,9 @@ func bindings(ctx context.Context, r client.Reader, namespace string) ([]*bindin
 		return nil, err
 	}
 
-	slices.SortFunc(all, func(a, b *binding.Binding) int { return compare(a.Namespace, b.Namespace, a.Key().Name, b.Key().Name) })
+	slices.SortFunc(all, func(a, b *binding.Binding) int {
+		return compare(a.Namespace, b.Namespace, a.Kind(), b.Kind(), a.Name, b.Name)
+	})
 	return all, nil
 }
 
@@ -164,6 +167,10 @@ func (r BindingReport) from() string {
 	return fmt.Sprintf("%s -> Service %s, port %s -> %s", binding.Named(r.key()), r.Service, r.Port, group)
 }
 
+// object names the binding among those of all kinds, as kubectl get takes it.
+func (r BindingReport) object() string { return strings.ToLower(r.Kind) + "/" + r.Name }
+
+// key is the binding's name among those of all kinds, as podgate has it.
 func (r BindingReport) key() string {
 	if r.Kind == "TargetBinding" {
 		return v1alpha1.GatePrefix + r.Name

@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/injection"
@@ -254,17 +253,12 @@ func (s *Status) writeBindings(p *paper) {
 
 	var rows [][]string
 	for _, b := range s.Bindings {
-		name := b.Name
-		if b.Kind == "TargetBinding" {
-			name = v1alpha1.GatePrefix + b.Name
-		}
-
 		reason := b.Reason
 		for _, c := range b.Further {
 			reason = joined(reason, c.Reason)
 		}
 
-		row := []string{b.Namespace, name, b.Service + ":" + b.Port, or(shortGroup(b.Group)), p.status(or(b.Status)), or(reason), fmt.Sprintf("%d/%d", b.Open, b.Gates), "-"}
+		row := []string{b.Namespace, b.object(), b.Service + ":" + b.Port, or(shortGroup(b.Group)), p.status(or(b.Status)), or(reason), fmt.Sprintf("%d/%d", b.Open, b.Gates), "-"}
 		if b.Targets != nil {
 			row[7] = fmt.Sprintf("%d/%d", b.Targets.Healthy, b.Targets.Total)
 			if b.Targets.Foreign > 0 {
