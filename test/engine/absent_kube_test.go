@@ -47,14 +47,14 @@ func (c *cluster) undefined() (define func()) {
 	return func() { defined.Store(true) }
 }
 
-// errors collects what podgate's log tells as an error.
+// errors collects what podgate's log tells as an error. A call that podgate's end cuts off is none.
 func (c *cluster) errors() func() []string {
 	var mu sync.Mutex
 	var all []string
 	c.log = funcr.New(func(_, args string) {
 		mu.Lock()
 		defer mu.Unlock()
-		if strings.Contains(args, `"error"=`) {
+		if strings.Contains(args, `"error"=`) && !strings.Contains(args, context.Canceled.Error()) {
 			all = append(all, args)
 		}
 	}, funcr.Options{})
