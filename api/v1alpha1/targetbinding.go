@@ -431,7 +431,7 @@ type ResolvedGroup struct {
 	Of types.UID `json:"of,omitempty"`
 	// ID is the provider's identifier.
 	ID string `json:"id"`
-	// Name is for people.
+	// Name is for people. Groups that were discovered go by service:NAMESPACE/SERVICE@CLUSTER.
 	// +optional
 	Name string `json:"name,omitempty"`
 	// TargetType is ip where pods can be targets.

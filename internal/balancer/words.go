@@ -34,6 +34,9 @@ type Words struct {
 	// NotFound is the reason of the condition on a binding whose group does not exist;
 	// empty for that of target groups.
 	NotFound string
+	// Naming returns what people call the group, or the groups, of a name: in a sentence, and in a table that has the
+	// binding's Service beside it. Target groups go by their name where it is nil.
+	Naming func(group string) (sentence, cell string)
 	// Explain says in a sentence what an error about a group means, which people know by that
 	// name, and what to do about it; empty for an error of which the driver knows no more than
 	// is true of every load balancer. It is nil where that is always so.
@@ -50,6 +53,25 @@ var absent = Advice{ReasonNotRegistered, "look at the binding: registration is u
 // reports reports whether a reason is one that the driver's Health passes on.
 func (w Words) reports(reason string) bool {
 	return slices.ContainsFunc(w.Reasons, func(prefix string) bool { return strings.HasPrefix(reason, prefix) })
+}
+
+// InSentence returns what people call the group of a name in a sentence.
+func (w Words) InSentence(group string) string {
+	sentence, _ := w.called(group)
+	return sentence
+}
+
+// InTable returns what people call the group of a name in a table that has the binding's Service beside it.
+func (w Words) InTable(group string) string {
+	_, cell := w.called(group)
+	return cell
+}
+
+func (w Words) called(group string) (sentence, cell string) {
+	if w.Naming == nil {
+		return "target group " + group, group
+	}
+	return w.Naming(group)
 }
 
 // Fix returns what to do about a binding that is not Ready for a reason; empty where the driver knows no more than podgate.

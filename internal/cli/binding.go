@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/binding"
 )
@@ -42,12 +43,16 @@ type BindingReport struct {
 	Targets *v1alpha1.TargetCounts `json:"targets,omitempty"`
 	// Next is what to do.
 	Next string `json:"next"`
+
+	// words are what people call the group.
+	words balancer.Words
 }
 
 func reportOf(b *binding.Binding) BindingReport {
 	r := BindingReport{
 		Kind: b.Kind(), Namespace: b.Namespace, Name: b.Name,
 		Service: b.ServiceRef.Name, Port: b.ServiceRef.Port.String(), Group: b.Ref.Group,
+		words: traits.All().Of(b.Ref.Provider).Words,
 	}
 	if r.Group == "" {
 		r.Group = b.GroupName
@@ -157,7 +162,7 @@ func bindings(ctx context.Context, r client.Reader, namespace string) ([]*bindin
 
 // from says where a binding's gate comes from.
 func (r BindingReport) from() string {
-	group := "target group " + r.Group
+	group := r.words.InSentence(r.Group)
 	if r.Group == "" {
 		group = "a target group that is not known"
 	}

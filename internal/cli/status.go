@@ -258,7 +258,7 @@ func (s *Status) writeBindings(p *paper) {
 			reason = joined(reason, c.Reason)
 		}
 
-		row := []string{b.Namespace, b.object(), b.Service + ":" + b.Port, or(shortGroup(b.Group)), p.status(or(b.Status)), or(reason), fmt.Sprintf("%d/%d", b.Open, b.Gates), "-"}
+		row := []string{b.Namespace, b.object(), b.Service + ":" + b.Port, or(shortGroup(b.words.InTable(b.Group))), p.status(or(b.Status)), or(reason), fmt.Sprintf("%d/%d", b.Open, b.Gates), "-"}
 		if b.Targets != nil {
 			row[7] = fmt.Sprintf("%d/%d", b.Targets.Healthy, b.Targets.Total)
 			if b.Targets.Foreign > 0 {

@@ -49,3 +49,28 @@ func TestReasons(t *testing.T) {
 		}
 	}
 }
+
+// TestGroupsInWords: people read of a group what its load balancer calls it, and never what stands in the place of a name.
+func TestGroupsInWords(t *testing.T) {
+	const keeps = "the target groups that AWS Gateway API Controller keeps for Service shop/api"
+	for name, want := range map[string]struct {
+		kind           balancer.Kind
+		group          string
+		sentence, cell string
+	}{
+		"ELBv2":               {"elbv2", "web", "target group web", "web"},
+		"HAProxy":             {"haproxy", "web@tcp:10.0.0.1:9999", "backend web@tcp:10.0.0.1:9999", "web@tcp:10.0.0.1:9999"},
+		"named":               {"lattice", "web", "target group web", "web"},
+		"discovered":          {"lattice", "service:shop/api", keeps, "by discovery"},
+		"discovered, cluster": {"lattice", "service:shop/api@east", keeps + " in cluster east", "by discovery in east"},
+		"nobody's":            {"", "web", "target group web", "web"},
+	} {
+		words := traits.All().Of(want.kind).Words
+		if got := words.InSentence(want.group); got != want.sentence {
+			t.Errorf("%s: got %q in a sentence, want %q", name, got, want.sentence)
+		}
+		if got := words.InTable(want.group); got != want.cell {
+			t.Errorf("%s: got %q in a table, want %q", name, got, want.cell)
+		}
+	}
+}

@@ -92,7 +92,7 @@ func TestEnds(t *testing.T) {
 			w.gone(2, false)
 		}},
 		"ShortGrace": {reason: "kubectl delete --grace-period=1, or an eviction.", cause: record.CauseGrace,
-			said: "Ended 18 s before web had let go of it, so requests may be lost: it was deleted with a grace period of 1 s instead of its 85 s.",
+			said: "Ended 18 s before target group web had let go of it, so requests may be lost: it was deleted with a grace period of 1 s instead of its 85 s.",
 			end: func(w *world) {
 				w.remove(2, 1)
 				w.after(0)
@@ -100,7 +100,7 @@ func TestEnds(t *testing.T) {
 				w.gone(2, false)
 			}},
 		"AtOnce": {reason: "kubectl delete --grace-period=0 --force: nobody saw it terminating.", cause: record.CauseGrace,
-			said: "Ended 55 s before web had let go of it, so requests may be lost: it was deleted with a grace period of 0 s instead of its 85 s.",
+			said: "Ended 55 s before target group web had let go of it, so requests may be lost: it was deleted with a grace period of 0 s instead of its 85 s.",
 			end: func(w *world) {
 				w.remove(2, 0)
 				w.gone(2, false)

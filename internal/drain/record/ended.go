@@ -17,6 +17,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/injection"
@@ -118,7 +119,7 @@ func DeletedAt(pod *corev1.Pod) time.Time {
 
 // message says to people what a pod's early end means and what to do.
 func message(group balancer.Group, v Verdict, end End, need drain.Need) string {
-	said := fmt.Sprintf("Ended %s before %s had let go of it, so requests may be lost: ", seconds(v.Early), group.Name)
+	said := fmt.Sprintf("Ended %s before %s had let go of it, so requests may be lost: ", seconds(v.Early), traits.All().Of(group.Ref.Provider).InSentence(group.Name))
 
 	switch v.Cause {
 	case CauseGrace:

@@ -59,3 +59,16 @@ func TestMessageFitsThePod(t *testing.T) {
 		}
 	}
 }
+
+// TestMessageNamesTheGroup: the event has the words of the load balancer, since nobody knows what podgate calls groups that it discovered.
+func TestMessageNamesTheGroup(t *testing.T) {
+	for want, group := range map[string]balancer.Group{
+		"Ended 1 s before target group web had let go of it":                                                                             {Name: "web"},
+		"Ended 1 s before backend web@tcp:10.0.0.1:9999 had let go of it":                                                                {Ref: balancer.Ref{Provider: "haproxy"}, Name: "web@tcp:10.0.0.1:9999"},
+		"Ended 1 s before the target groups that AWS Gateway API Controller keeps for Service shop/api in cluster east had let go of it": {Ref: balancer.Ref{Provider: "lattice"}, Name: "service:shop/api@east"},
+	} {
+		if got := message(group, Verdict{Cause: CauseDeregistration, Early: time.Second}, End{}, drain.Need{}); !strings.HasPrefix(got, want+", so") {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

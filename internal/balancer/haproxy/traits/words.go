@@ -15,7 +15,7 @@ import (
 // words are HAProxy's. The driver makes the reasons of what HAProxy says of a server.
 var words = balancer.Words{
 	Reasons: []string{"HAProxy."}, Advice: advice, OtherAdvice: otherAdvice, Fixes: fixes,
-	NotFound: v1alpha1.ReasonBackendNotFound, Explain: explain, Overlap: overlap,
+	NotFound: v1alpha1.ReasonBackendNotFound, Naming: naming, Explain: explain, Overlap: overlap,
 }
 
 // fixes are what to do about bindings that are not Ready.
@@ -40,6 +40,9 @@ var advice = []balancer.Advice{
 
 // otherAdvice is about those that have the status of a check that fails.
 const otherAdvice = "compare what HAProxy's check asks, and the port, with what the pod answers: the message has HAProxy's words"
+
+// naming calls a backend what HAProxy calls it.
+func naming(group string) (sentence, cell string) { return "backend " + group, group }
 
 // explain leaves the word to the error of a call, which says itself what to change.
 func explain(_ string, err error) string {

@@ -28,7 +28,7 @@ const (
 var words = balancer.Words{
 	Reasons:       []string{ReasonInitial, ReasonUnhealthy, ReasonDraining, ReasonUnused, ReasonTargetNotFound, ReasonUnknownStatus},
 	NotRegistered: ReasonTargetNotFound,
-	Advice:        advice, Fixes: aws.Fixes, Explain: explain,
+	Advice:        advice, Fixes: aws.Fixes, Naming: naming, Explain: explain,
 }
 
 // advice is what to do about gates that are closed for one of these reasons.
@@ -39,6 +39,20 @@ var advice = []balancer.Advice{
 	{Reason: ReasonUnused, Fix: "forward to the group from a listener or rule of a service; or let the binding open the gate with spec.gate.onUnused: Open"},
 	{Reason: ReasonTargetNotFound, Fix: "look at the binding: registration is under way, or fails for the reason there; with membership External, ask whoever registers, such as AWS Gateway API Controller"},
 	{Reason: ReasonUnknownStatus, Fix: "look at the target at AWS: podgate does not know the status that the message has"},
+}
+
+// naming says for which Service groups are discovered: nobody wrote the name of a Discovery.
+func naming(group string) (sentence, cell string) {
+	d, discovered := ParseDiscovery(group)
+	if !discovered {
+		return "target group " + group, group
+	}
+
+	sentence, cell = fmt.Sprintf("the target groups that AWS Gateway API Controller keeps for Service %s/%s", d.Namespace, d.Service), "by discovery"
+	if d.Cluster != "" {
+		sentence, cell = sentence+" in cluster "+d.Cluster, cell+" in "+d.Cluster
+	}
+	return sentence, cell
 }
 
 // explain says what is AWS's own about an error. What is wrong with groups that were to be
