@@ -30,7 +30,7 @@ type Watcher struct {
 func (w Watcher) Wait(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	answers := make(chan Answer)
+	answers := make(chan *Answer)
 	go w.poll(ctx, answers)
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
@@ -42,6 +42,11 @@ func (w Watcher) Wait(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case a := <-answers:
+			if a == nil {
+				released = false
+				continue
+			}
+
 			// The kubelet's word that it stops the container for good may come a moment later than that a probe failed.
 			if a.Restart && restart {
 				return nil
@@ -61,19 +66,20 @@ func (w Watcher) Wait(ctx context.Context) error {
 	}
 }
 
-// poll hands on every answer; a question without one keeps the pod.
-func (w Watcher) poll(ctx context.Context, answers chan<- Answer) {
+// poll hands on every answer, nil for a question without one.
+func (w Watcher) poll(ctx context.Context, answers chan<- *Answer) {
 	for ctx.Err() == nil {
 		asked, cancel := context.WithTimeout(ctx, askTimeout)
 		a, err := w.Ask(asked)
 		cancel()
 
+		answer := &a
 		if err != nil {
-			a = Answer{}
+			answer = nil
 		}
 
 		select {
-		case answers <- a:
+		case answers <- answer:
 		case <-ctx.Done():
 			return
 		}

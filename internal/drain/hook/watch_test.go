@@ -52,6 +52,16 @@ func TestWait(t *testing.T) {
 			earliest: 20 * time.Second, latest: 22 * time.Second,
 		},
 		"Restart": {reason: "The container is to start again at once.", ask: always(Answer{Restart: true}), sockets: connected(all), earliest: time.Second, latest: 2 * time.Second},
+		"RestartAgain": {
+			reason: "Two answers say so, and between them podgate had none.",
+			ask: func(_ context.Context, at time.Duration) (Answer, error) {
+				if at > 0 && at < 10*time.Second {
+					return Answer{}, errors.New("too many questions")
+				}
+				return Answer{Restart: true}, nil
+			},
+			sockets: connected(all), earliest: 10 * time.Second, latest: 11 * time.Second,
+		},
 		"RestartTakenBack": {
 			reason: "The kubelet stops the container for good, which was told a moment later.",
 			ask: func(_ context.Context, at time.Duration) (Answer, error) {

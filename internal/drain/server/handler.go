@@ -77,6 +77,9 @@ const (
 // errUnknownPod says that there is no such pod, or that who asks does not know its UID.
 var errUnknownPod = errors.New("no such pod")
 
+// errBusy says that the API server is not asked that often.
+var errBusy = errors.New("too many pods ask at the same time")
+
 // New makes a Handler.
 func New(o Options) (*Handler, error) {
 	h := &Handler{o: o, live: rate.NewLimiter(liveRate, liveBurst), answers: newAnswers(), now: time.Now}
@@ -101,6 +104,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, err := h.answer(r.Context(), q)
 	if errors.Is(err, errUnknownPod) {
 		http.Error(w, "podgate: "+err.Error(), http.StatusNotFound)
+		return
+	}
+
+	if errors.Is(err, errBusy) {
+		h.answers.WithLabelValues(answerBusy).Inc()
+		http.Error(w, "podgate: "+err.Error(), http.StatusTooManyRequests)
 		return
 	}
 

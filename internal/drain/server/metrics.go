@@ -14,6 +14,7 @@ const (
 	answerKeep    = "keep"
 	answerRelease = "release"
 	answerRestart = "restart"
+	answerBusy    = "busy"
 	answerError   = "error"
 )
 
@@ -22,7 +23,7 @@ func newAnswers() *prometheus.CounterVec {
 		Name: "podgate_drain_answers_total",
 		Help: "Answers to pods that drain adaptively and ask whether they may end.",
 	}, []string{"answer"})
-	for _, a := range []string{answerKeep, answerRelease, answerRestart, answerError} {
+	for _, a := range []string{answerKeep, answerRelease, answerRestart, answerBusy, answerError} {
 		c.WithLabelValues(a)
 	}
 	return c

@@ -32,7 +32,7 @@ const recently = 2 * time.Minute
 // word does, which is its event.
 func (h *Handler) restarts(ctx context.Context, cached *corev1.Pod, q hook.Question) (bool, error) {
 	if !h.live.Allow() {
-		return false, nil
+		return false, errBusy
 	}
 
 	var events corev1.EventList

@@ -107,12 +107,18 @@ func TestLiveQuestionsAreBounded(t *testing.T) {
 	w := newWorld(t, group, "HTTP")
 	w.pod.DeletionTimestamp = nil
 	w.live.pod = w.pod
+	h, refused := w.handler(), 0
 	for range 10 * liveBurst {
-		if a := w.ask(); a.Restart || a.Released {
-			t.Fatalf("got %+v, want to be kept", a)
+		a, err := h.answer(t.Context(), w.question("web"))
+		if a.Restart || a.Released || err != nil && !errors.Is(err, errBusy) {
+			t.Fatalf("got %+v, error %v, want to be kept", a, err)
+		}
+		if err != nil {
+			refused++
 		}
 	}
-	if w.live.asked > 2*liveBurst {
-		t.Errorf("%d questions, want about %d", w.live.asked, liveBurst)
+
+	if w.live.asked > 2*liveBurst || w.live.asked+refused != 10*liveBurst {
+		t.Errorf("%d questions, and %d pods are told that there are too many, want about %d", w.live.asked, refused, liveBurst)
 	}
 }
