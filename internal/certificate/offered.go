@@ -51,6 +51,9 @@ func Declined(secret *corev1.Secret, now time.Time) error {
 	return unusable(secret, DefaultPolicy(secret.Namespace), now)
 }
 
+// clocksApart is by how much the clocks of nodes may differ.
+const clocksApart = 10 * time.Second
+
 // unusable returns why API servers cannot trust a pair of an offered Secret; nil also where
 // there is none. A pair is taken once it is valid, and given up shortly before it ends.
 func unusable(secret *corev1.Secret, p Policy, now time.Time) error {
@@ -74,8 +77,8 @@ func unusable(secret *corev1.Secret, p Policy, now time.Time) error {
 	}
 	between.AppendCertsFromPEM(m.pair.certPEM)
 
-	// It has to be good until it is looked at again.
-	for _, at := range []time.Time{now, now.Add(p.recheck())} {
+	// It has to be good until it is looked at again. Replicas with clocks that differ have to agree on one that has just begun.
+	for _, at := range []time.Time{now.Add(clocksApart), now.Add(p.recheck())} {
 		_, err := m.pair.leaf.Verify(x509.VerifyOptions{DNSName: p.Names[0], Roots: roots, Intermediates: between, CurrentTime: at})
 		if err != nil {
 			return timeless(err)
