@@ -20,13 +20,21 @@ import (
 // discover finds the target groups that AWS Gateway API Controller fills for a Service. They go by a name that has the
 // cluster in it, which comes back as before.
 func (p *Provider) discover(ctx context.Context, ref balancer.Ref, of traits.Discovery, before string) (balancer.Group, error) {
-	name := of.String()
+	// That nothing is found, or not all of it is ready, a binding may learn from what others know: it asks again and again, and
+	// would have the whole account searched each time.
+	begin := p.now()
+	g, err := p.find(ctx, ref, of, before, begin.Add(-searchKept), begin.Add(-describedKept))
+	if err != nil || before != "" {
+		return g, err
+	}
 
 	// What is found first opens pods: a group that was made just now must not be missing.
-	listed, asked := p.now(), p.now()
-	if before != "" {
-		listed, asked = listed.Add(-searchKept), asked.Add(-describedKept)
-	}
+	return p.find(ctx, ref, of, before, begin, begin)
+}
+
+// find discovers groups by a search that began no earlier than listed, and by descriptions of them no older than asked.
+func (p *Provider) find(ctx context.Context, ref balancer.Ref, of traits.Discovery, before string, listed, asked time.Time) (balancer.Group, error) {
+	name := of.String()
 	tagged, err := p.tagged(ctx, ref, of, listed)
 	if err != nil {
 		return balancer.Group{}, err

@@ -167,12 +167,17 @@ func TestDiscoverMovesToNoOtherCluster(t *testing.T) {
 // TestDiscoverGroupThatGoes: one that vanishes between two calls is no error.
 func TestDiscoverGroupThatGoes(t *testing.T) {
 	missing := &awssim.APIError{Code: "ResourceNotFoundException", Status: 404}
-	for _, operation := range []string{"ListTagsForResource", "GetTargetGroup"} {
+	for operation, fault := range map[string]func(group string) awssim.Fault{
+		"ListTagsForResource": func(string) awssim.Fault { return awssim.Fault{Count: 1} },
+		"GetTargetGroup":      func(group string) awssim.Fault { return awssim.Fault{TargetGroupARN: group} },
+	} {
 		t.Run(operation, func(t *testing.T) {
 			s := simulate(t, awssim.Config{})
-			s.tagged(t, "web-one", "shop", "web", "blue")
+			one := s.tagged(t, "web-one", "shop", "web", "blue")
 			s.tagged(t, "web-two", "shop", "web", "blue")
-			s.fault(t, awssim.Fault{Operation: operation, Count: 1, Error: missing})
+			f := fault(one.Ref.Group)
+			f.Operation, f.Error = operation, missing
+			s.fault(t, f)
 			got, err := s.discover(t, wanted("shop/web"))
 			if err != nil || strings.Contains(got.Ref.Group, ",") {
 				t.Errorf("got %+v, %v", got, err)

@@ -24,8 +24,8 @@ import (
 const opTags = "list tags of target group"
 
 const (
-	// searchKept is how long what a search found counts for all bindings of an account that have found their groups. Each
-	// looks once a minute.
+	// searchKept is how long what a search found counts for all bindings of an account, but for the first groups of one.
+	// Those that have groups look once a minute, and others until they find some.
 	searchKept = 15 * time.Second
 	// tagsKept is how long what a group's tags say is not asked for again. AWS Gateway API Controller gives a group
 	// its tags when it makes it, and finds it by them, so they change by a person's hand only.

@@ -19,19 +19,24 @@ import (
 
 	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/balancer/lattice/traits"
 )
 
-// catalog is an API with groups for the Services shop/web-0, shop/web-1 and so on, which takes a second to list them.
+// catalog is an API with groups for the Services shop/web-0 to shop/web-9 in turn, which takes a second to list them.
 type catalog struct {
 	api
 	groups int
+	// making is the ARN of a group that is being created.
+	making string
 
 	mu                sync.Mutex
 	lists, tags, gets int
 	fail              error
 }
 
-func (c *catalog) arn(i int) string { return fmt.Sprintf("%s%d", strings.TrimSuffix(testARN, "0"), i) }
+func (c *catalog) arn(i int) string {
+	return fmt.Sprintf("%s%02d", strings.TrimSuffix(testARN, "00"), i)
+}
 
 func (c *catalog) ListTargetGroups(ctx context.Context, _ *vpclattice.ListTargetGroupsInput, _ ...func(*vpclattice.Options)) (*vpclattice.ListTargetGroupsOutput, error) {
 	c.mu.Lock()
@@ -63,7 +68,11 @@ func (c *catalog) GetTargetGroup(_ context.Context, in *vpclattice.GetTargetGrou
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gets++
-	return &vpclattice.GetTargetGroupOutput{Arn: in.TargetGroupIdentifier, Type: types.TargetGroupTypeIp}, nil
+	out := &vpclattice.GetTargetGroupOutput{Arn: in.TargetGroupIdentifier, Type: types.TargetGroupTypeIp, Status: types.TargetGroupStatusActive}
+	if *out.Arn == c.making {
+		out.Status = types.TargetGroupStatusCreateInProgress
+	}
+	return out, nil
 }
 
 // more adds a group.
@@ -129,29 +138,28 @@ func TestBindingsShareASearch(t *testing.T) {
 	})
 }
 
-// TestANewBindingSearches: what a binding finds first is as it was when it began, so that it misses no group that was made
+// TestLaw1ANewBindingSearches: what a binding finds first is as it was when it began, so that it misses no group that was made
 // just now. New bindings share a search with each other.
-func TestANewBindingSearches(t *testing.T) {
+func TestLaw1ANewBindingSearches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &catalog{groups: 1}
+		c := &catalog{groups: 10}
 		p := fake(c)
-		known := wanted("shop/web-0")
+		known := wanted("shop/web-9")
 		known.Before = known.Name
 		var all sync.WaitGroup
-		look := func(wanted balancer.Group) {
+		look := func(wanted balancer.Group, want ...string) {
 			all.Go(func() {
-				if _, err := p.Resolve(t.Context(), wanted); err != nil {
-					t.Error(err)
+				if got, err := p.Resolve(t.Context(), wanted); err != nil || got.Ref.Group != traits.Join(want) {
+					t.Errorf("got %+v, %v", got, err)
 				}
 			})
 		}
 
-		look(known)
-		synctest.Wait()
+		look(known, c.arn(9))
 		time.Sleep(time.Millisecond)
 		c.more()
 		for range 5 {
-			look(wanted("shop/web-1"))
+			look(wanted("shop/web-0"), c.arn(0), c.arn(10))
 		}
 		all.Wait()
 		if c.lists != 2 {
@@ -159,11 +167,69 @@ func TestANewBindingSearches(t *testing.T) {
 		}
 
 		c.more()
-		look(wanted("shop/web-2"))
-		look(known)
+		look(wanted("shop/web-1"), c.arn(1), c.arn(11))
+		look(known, c.arn(9))
 		all.Wait()
 		if c.lists != 3 {
 			t.Errorf("after a search: %d, want one more", c.lists)
+		}
+	})
+}
+
+// TestABindingWithoutGroupsSharesSearches: one that finds none asks again and again, and has the account searched no more often
+// for it than those that have groups.
+func TestABindingWithoutGroupsSharesSearches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &catalog{groups: 4}
+		p := fake(c)
+		begin := time.Now()
+		for range 10 {
+			_, err := p.Resolve(t.Context(), wanted("shop/web-4"))
+			checkKind(t, err, balancer.ErrNotFound)
+			time.Sleep(time.Second)
+		}
+		if got, want := c.made(), "1 lists, 4 tags, 0 groups"; got != want {
+			t.Errorf("within %s: %s, want %s", time.Since(begin), got, want)
+		}
+
+		// A search is young enough for the groups that it finds, too.
+		c.more()
+		time.Sleep(searchKept - time.Since(begin))
+		_, err := p.Resolve(t.Context(), wanted("shop/web-4"))
+		checkKind(t, err, balancer.ErrNotFound)
+		time.Sleep(time.Millisecond)
+		if got, err := p.Resolve(t.Context(), wanted("shop/web-4")); err != nil || got.Ref.Group != c.arn(4) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if got, want := c.made(), "2 lists, 5 tags, 1 groups"; got != want {
+			t.Errorf("once there is one: %s, want %s", got, want)
+		}
+	})
+}
+
+// TestAWaitForAGroupSharesSearches: while one of a binding's groups is being created, it asks about that one alone. Once it is
+// there, it searches before it goes on, and misses none that was made meanwhile.
+func TestAWaitForAGroupSharesSearches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &catalog{groups: 11}
+		c.making = c.arn(10)
+		p := fake(c)
+		for range 6 {
+			_, err := p.Resolve(t.Context(), wanted("shop/web-0"))
+			checkKind(t, err, balancer.ErrNotReady)
+			time.Sleep(2 * time.Second)
+		}
+		if got, want := c.made(), "1 lists, 11 tags, 7 groups"; got != want {
+			t.Errorf("while it waits: %s, want %s", got, want)
+		}
+
+		c.making, c.groups = "", 21
+		got, err := p.Resolve(t.Context(), wanted("shop/web-0"))
+		if err != nil || got.Ref.Group != traits.Join([]string{c.arn(0), c.arn(10), c.arn(20)}) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if got, want := c.made(), "2 lists, 21 tags, 10 groups"; got != want {
+			t.Errorf("it goes on: %s, want %s", got, want)
 		}
 	})
 }
