@@ -13,16 +13,21 @@ import (
 )
 
 const (
-	// differsAfter is how long two groups have to have no port in common before they count as groups of different ports.
+	// differsAfter is how long two groups have to be seen without a port in common before they count as groups of different
+	// ports.
 	differsAfter = 5 * time.Minute
+	// differsGap is how long they may go unseen meanwhile: two reads at the observer's slowest pace, which reads each group
+	// within five minutes, so that one that fails does not have it begin again.
+	differsGap = 10 * time.Minute
 	// differsKept is how long they count as such after that was seen last, so that the next pod need not wait again.
 	differsKept = 24 * time.Hour
 )
 
 // ports remembers which of a Service's target groups are for different ports of it. AWS Gateway API Controller does not say:
 // its tags name no port, and it gives each group of a route port 80. What shows it are the ports of the targets, though a
-// group that lags behind a Service whose target port changed looks the same until it catches up. So the difference has to
-// last before it counts. Any port in common ends it: a rollout that changes a named port keeps some pods at the old one.
+// group that lags behind a Service whose target port changed looks the same until it catches up, or is empty. So the
+// difference has to be seen for a while before it counts. Any port in common ends it: a rollout that changes a named port
+// keeps some pods at the old one.
 // The zero value remembers nothing.
 type ports struct {
 	mu     sync.Mutex
@@ -32,11 +37,14 @@ type ports struct {
 // pair is two groups, by ARN, in the order in which they are asked about.
 type pair [2]string
 
-// differing is when two groups without a port in common were seen first and last.
+// differing is when two groups were seen without a port in common: since when without a gap, until it lasted, and last.
 type differing struct{ since, seen time.Time }
 
+// lasted reports whether the difference was seen for long enough, which it stays when it goes unseen.
+func (d differing) lasted() bool { return d.seen.Sub(d.since) >= differsAfter }
+
 // compare notes which ports groups have, and returns the pairs that are for different ones. A group that lists nothing
-// shows nothing.
+// shows nothing, and time alone shows nothing either.
 func (p *ports) compare(now time.Time, all []balancer.Ref, healths []map[gate.Target]gate.Health) map[pair]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,7 +66,7 @@ func (p *ports) compare(now time.Time, all []balancer.Ref, healths []map[gate.Ta
 			default:
 				p.note(two, now)
 			}
-			if d, known := p.differ[two]; known && now.Sub(d.since) >= differsAfter {
+			if p.differ[two].lasted() {
 				different[two] = true
 			}
 		}
@@ -71,8 +79,8 @@ func (p *ports) note(two pair, now time.Time) {
 	if p.differ == nil {
 		p.differ = map[pair]differing{}
 	}
-	d, known := p.differ[two]
-	if !known {
+	d := p.differ[two]
+	if !d.lasted() && now.Sub(d.seen) > differsGap {
 		d.since = now
 	}
 	d.seen = now
