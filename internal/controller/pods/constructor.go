@@ -80,7 +80,8 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	return &Reconciler{
 		client: o.Client, kinds: o.Kinds, observer: o.Observer, drivers: o.Drivers, registry: o.Registry, recorder: o.Recorder, metrics: m, now: o.Now,
 		orphanGrace: o.OrphanGrace,
-		uids:        map[types.NamespacedName]types.UID{}, unclaimed: map[types.NamespacedName]map[string]absence{}, free: map[types.NamespacedName]freed{},
+		uids:        map[types.NamespacedName]types.UID{}, waited: map[types.NamespacedName]map[string][]string{},
+		unclaimed: map[types.NamespacedName]map[string]absence{}, free: map[types.NamespacedName]freed{},
 	}, nil
 }
 

@@ -148,12 +148,12 @@ func (e *evaluation) record(gateType string, sources []gates.Source, d gate.Deci
 
 	e.proven.closed(gateType, d.ClosedAt)
 	e.proven.timedOut(gateType, d.TimedOut)
-	e.proven.waits(gateType, waitedFor(sources, d))
+	e.proven.waits(gateType, waitedFor(sources, d.Condition))
 }
 
 // waitedFor lists the names of the sources that a gate waits for while it is closed. The only source of a gate has no name.
-func waitedFor(sources []gates.Source, d gate.Decision) []string {
-	if d.Condition.Status == gate.StatusTrue {
+func waitedFor(sources []gates.Source, c gate.Condition) []string {
+	if c.Status == gate.StatusTrue {
 		return nil
 	}
 

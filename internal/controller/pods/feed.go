@@ -98,6 +98,40 @@ func interest(s gates.Source, waiting bool) observe.Interest {
 	return observe.Interest{Subject: s.Subject, Target: s.Target, Waiting: waiting, Follow: s.Policy.Mode == gate.Track}
 }
 
+// had lists the sources, by name, that a pod's gate had while it was closed: those on record, and those that this
+// process saw, because nothing is recorded of a gate that has no condition yet.
+func (r *Reconciler) had(e *evaluation, gateType string, current gate.Condition) []string {
+	recorded := e.proven.Waits[gateType]
+	if current.Status == gate.StatusTrue {
+		return recorded
+	}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := slices.Concat(recorded, r.waited[e.key][gateType])
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// remember keeps which sources a pod's gate waits for, or forgets it when there are none.
+func (r *Reconciler) remember(e *evaluation, gateType string, sources []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	if len(sources) > 0 {
+		if r.waited[e.key] == nil {
+			r.waited[e.key] = map[string][]string{}
+		}
+		r.waited[e.key][gateType] = sources
+		return
+	}
+
+	delete(r.waited[e.key], gateType)
+	if len(r.waited[e.key]) == 0 {
+		delete(r.waited, e.key)
+	}
+}
+
 // unclaimedSince remembers since when each source of a pod's gate, by name, does not claim
 // the pod, and forgets those that do.
 func (r *Reconciler) unclaimedSince(e *evaluation, gateType string, sources []gates.Source) absence {

@@ -59,6 +59,8 @@ type Reconciler struct {
 	mu sync.Mutex
 	// uids tells a pod from an earlier one of its name.
 	uids map[types.NamespacedName]types.UID
+	// waited are the sources, by name, that a pod's gates wait for while they are closed, by gate.
+	waited map[types.NamespacedName]map[string][]string
 	// unclaimed is since when sources of a pod's gates do not claim it, by gate.
 	unclaimed map[types.NamespacedName]map[string]absence
 	// free is since when a pod was seen without a gate of another controller that holds it back.
@@ -117,11 +119,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 // evaluate decides one gate, from all that its kind says that it waits for.
 func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType string) error {
-	in := gates.Cluster{Reader: r.client, Registry: r.registry, Had: e.proven.Waits[gateType]}
+	current := condition(e.pod, gateType)
+	in := gates.Cluster{Reader: r.client, Registry: r.registry, Had: r.had(e, gateType, current)}
 	sources, ours, err := r.kinds.Sources(ctx, in, e.pod, gateType)
 	if err != nil || !ours {
 		return err
 	}
+
+	r.remember(e, gateType, waitedFor(sources, current))
 
 	// A gate for which there is nothing to wait is released like one that nothing claims.
 	nothing := len(sources) == 0
@@ -129,7 +134,6 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType strin
 		sources = []gates.Source{{Claim: gate.Unclaimed}}
 	}
 
-	current := condition(e.pod, gateType)
 	facts := e.facts(gateType)
 	facts.Leftover = r.drivers.Reported(current.Reason)
 
@@ -223,6 +227,7 @@ func (r *Reconciler) recognize(key types.NamespacedName, uid types.UID) {
 	r.uids[key] = uid
 	another := known && before != uid
 	if another {
+		delete(r.waited, key)
 		delete(r.unclaimed, key)
 	}
 	r.mu.Unlock()
@@ -243,5 +248,6 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	defer r.mu.Unlock()
 	delete(r.uids, key)
 	delete(r.free, key)
+	delete(r.waited, key)
 	delete(r.unclaimed, key)
 }

@@ -205,6 +205,58 @@ func TestLaw1SourcesAreRemembered(t *testing.T) {
 	}
 }
 
+// TestLaw1StartingPodsSourcesAreRemembered: while nothing is written about a gate yet, as before the containers are
+// ready, a kind is told what it waits for, too.
+func TestLaw1StartingPodsSourcesAreRemembered(t *testing.T) {
+	w, sources := newPair(t)
+	var had []string
+	w.kinds = gates.Kinds{asked{pair{sources: sources}, &had}}
+	waits := sighting(gate.Initial, "Elb.InitialHealthChecking", true)
+	w.says(waits, waits)
+	w.containers(corev1.ConditionFalse)
+
+	for _, step := range []struct {
+		reason string
+		then   func()
+		status corev1.ConditionStatus
+		want   []string
+	}{
+		{"a new pod's gate had none", func() {}, "", nil},
+		{"it waits for both", func() {}, "", []string{"a", "b"}},
+		{"and does still when one is missing", func() { (*sources)[0].Claim = gate.Unclaimed; w.reconcile() }, "", []string{"a", "b"}},
+		{"not for what the pod is no target of", func() { (*sources)[0].Claim = gate.NotTarget; w.reconcile() }, "", []string{"b"}},
+		{"but again once it is", func() { (*sources)[0].Claim = gate.Claimed; w.reconcile() }, "", []string{"a", "b"}},
+		{"one that is missing when the containers are ready keeps it closed", func() {
+			(*sources)[0].Claim = gate.Unclaimed
+			w.says(waits, sighting(gate.Healthy, "", true))
+			w.containers(corev1.ConditionTrue)
+		}, corev1.ConditionFalse, []string{"a", "b"}},
+		{"once it is open it waits for nothing", func() {
+			(*sources)[0].Claim = gate.Claimed
+			w.says(sighting(gate.Healthy, "", true), sighting(gate.Healthy, "", true))
+			w.reconcile()
+		}, corev1.ConditionTrue, nil},
+		{"and remembers nothing", func() {
+			w.says(waits, waits)
+			w.put(corev1.PodCondition{Type: gatePair, Status: corev1.ConditionFalse})
+		}, corev1.ConditionFalse, nil},
+		{"another pod of that name waited for nothing yet", func() { w.reconcile(); w.pod.UID = "uid-2" }, corev1.ConditionFalse, nil},
+	} {
+		step.then()
+		w.reconcile()
+		if got := w.both().Status; got != step.status || !slices.Equal(had, step.want) {
+			t.Errorf("%s: told %v, want %v; the gate is %q, want %q", step.reason, had, step.want, got, step.status)
+		}
+	}
+
+	if w.pod = nil; len(w.waited) == 0 {
+		t.Error("a closed gate is not known")
+	}
+	if w.reconcile(); len(w.waited) != 0 {
+		t.Errorf("a pod that is gone is still remembered: %v", w.waited)
+	}
+}
+
 // TestLaw2GateWithoutSources: a gate for which there is nothing to wait is released in the
 // end, as one whose only source claims nothing is.
 func TestLaw2GateWithoutSources(t *testing.T) {
