@@ -100,11 +100,50 @@ func TestDocumentedOverlay(t *testing.T) {
 	if !slices.ContainsFunc(variables, func(v any) bool { return cmp.Equal(v, any(map[string]any{"name": "WEBHOOK_ENABLED", "value": "true"})) }) || len(variables) != len(before) {
 		t.Errorf("variables %v of %v", variables, before)
 	}
-	if podgate["image"] != "registry.example/podgate:1" || !slices.Contains(podgate["args"].([]any), any("--aws-region=eu-west-1")) {
+	if podgate["image"] != "registry.example/podgate:v1" || !slices.Contains(podgate["args"].([]any), any("--aws-region=eu-west-1")) {
 		t.Errorf("image %v, args %v", podgate["image"], podgate["args"])
 	}
 	if n := len(m.OfKind("CustomResourceDefinition")); n != 1 {
 		t.Errorf("%d definitions, want podgate's alone", n)
+	}
+}
+
+// The chart takes the values that the pages set. Helm makes a number of tag=1, which the schema refuses.
+func TestDocumentedValues(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(kubetest.Root(), "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	providers, err := filepath.Glob(filepath.Join(kubetest.Root(), "docs", "providers", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	set := regexp.MustCompile("--set ([^\\s`]+=[^\\s`]+)")
+	commands := map[string][]string{} // the arguments of each, by themselves
+	for _, page := range append(append(pages, providers...), filepath.Join(kubetest.Root(), "README.md")) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(strings.ReplaceAll(string(text), "\\\n", " ")) {
+			var args []string
+			for _, m := range set.FindAllStringSubmatch(line, -1) {
+				args = append(args, "--set", strings.ReplaceAll(m[1], `"`, "")) // as a shell does
+			}
+			if args != nil {
+				commands[strings.Join(args, " ")] = args
+			}
+		}
+	}
+
+	if len(commands) < 5 {
+		t.Fatalf("found %d commands only", len(commands))
+	}
+	for name, args := range commands {
+		if _, err := kubetest.Render(t, args...); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
