@@ -55,7 +55,7 @@ func Declined(secret *corev1.Secret, now time.Time) error {
 const clocksApart = 10 * time.Second
 
 // unusable returns why API servers cannot trust a pair of an offered Secret; nil also where
-// there is none. A pair is taken once it is valid, and given up shortly before it ends.
+// there is none. A pair is taken as soon as it is valid by the clock of any node, and given up shortly before it ends.
 func unusable(secret *corev1.Secret, p Policy, now time.Time) error {
 	if secret == nil {
 		return nil

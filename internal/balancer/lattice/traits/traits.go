@@ -22,8 +22,8 @@ const Kind balancer.Kind = "lattice"
 const BatchSize = 100
 
 // Limits are careful: AWS publishes no rates for VPC Lattice, and other clients of the account
-// draw on the same allowance. They are those of ELBv2, the lowest that AWS is known to give,
-// with smaller bursts.
+// draw on the same allowance. Their rates are those of ELBv2, the lowest that AWS is known to give. The limits of
+// podgate's flags take their place in the controller.
 var Limits = balancer.Limits{DescribeRate: 10, DescribeBurst: 20, ChangeRate: 4, ChangeBurst: 10, Batch: BatchSize}
 
 // Driver is VPC Lattice with nobody to call. A target is listed until its drain has ended.
