@@ -3,6 +3,8 @@
 
 package v1alpha1
 
+import "strings"
+
 // Types of the conditions on a binding. A gate's condition type is GatePrefix, or AWS Load
 // Balancer Controller's prefix, with the binding's name.
 const (
@@ -43,6 +45,18 @@ const (
 	ReasonNotIPTargets            = "NotIPTargets"
 	ReasonNotTarget               = "NotTarget"
 	ReasonSetByHand               = "SetByHand"
+	ReasonDryRun                  = "DryRun"
+	ReasonChecksPassed            = "ChecksPassed"
+)
+
+// Reasons of the condition of a ReadinessGate's gate that is closed. They are what the checks say, as other reasons with a dot are
+// what a load balancer says.
+const (
+	ReasonCheckFailed      = "Check.Failed"
+	ReasonCheckNoAnswer    = "Check.NoAnswer"
+	ReasonCheckNotAllowed  = "Check.NotAllowed"
+	ReasonCheckWaiting     = "Check.Waiting"
+	ReasonCheckNotApproved = "Check.NotApproved"
 )
 
 // Reasons of a binding's condition Ready, and of the event when it changes.
@@ -191,29 +205,39 @@ func IsGateReason(reason string) bool {
 	return open || closed
 }
 
+// IsCheckReason reports whether a gate's condition has this reason for what the checks of a ReadinessGate say.
+func IsCheckReason(reason string) bool { return strings.HasPrefix(reason, "Check.") }
+
 // Explanations are all reasons that podgate gives, by place. The page docs/reasons.md is made from them.
 var Explanations = []Explanation{
 	{OnOpenGate, ReasonHealthy, "The load balancer calls this very pod healthy", NothingToDo, ""},
 	{OnOpenGate, ReasonHealthCheckUnavailable, "The load balancer sends this very pod requests without checking its health, since the group's health checks are off", "nothing, or turn the group's health checks on: without them a pod that does not answer counts as healthy", ""},
-	{OnOpenGate, ReasonTimedOut, "The binding's time-out opened the gate, although the target was not healthy", "find out why the target is not healthy; the message has the reason from before", "policies.md"},
+	{OnOpenGate, ReasonChecksPassed, "The checks of the ReadinessGate passed for this very pod", NothingToDo, ""},
+	{OnOpenGate, ReasonTimedOut, "The time-out of the binding or ReadinessGate opened the gate, although the target was not healthy, or the checks had not passed", "find out why; the message has the reason from before", "policies.md"},
 	{OnOpenGate, ReasonTargetUnused, "The binding's policy opened the gate, since no load balancer uses the target's group or zone", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
 	{OnOpenGate, ReasonTargetUnavailable, "The binding's policy opened the gate, since the load balancer cannot tell the target's health", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
 	{OnOpenGate, ReasonTargetUnhealthyDraining, "The binding's policy opened the gate, although the target is unhealthy and its connections are being closed", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
-	{OnOpenGate, ReasonTrackFloor, "The target fails its health checks, and the gate stays open because too few others are open", "look at the target's health: too many fail at once for Track to close this gate", "policies.md#track"},
-	{OnOpenGate, ReasonOverridden, "A person opened the gate by hand until the time in the message", "find out why the target is not healthy before the time in the message; podgate gate clear POD TYPE ends it sooner", "commands.md"},
+	{OnOpenGate, ReasonTrackFloor, "The target or the pod fails its checks, and the gate stays open because too few others are open", "look at why it fails: too many fail at once for Track to close this gate", "policies.md#track"},
+	{OnOpenGate, ReasonOverridden, "A person opened the gate by hand until the time in the message", "find out why it does not open by itself before the time in the message; podgate gate clear POD TYPE ends it sooner", "commands.md"},
 	{OnOpenGate, ReasonSetByHand, "A person set the condition of a gate that podgate does not serve; it stays until somebody changes it", NothingToDo, "commands.md"},
-	{OnOpenGate, ReasonNoBinding, "The gate was released, because no binding had claimed it for a while (--orphan-grace)", "create the binding, or make its Service select the pod: nothing claims the gate, so it was released; new pods wait again", ""},
+	{OnOpenGate, ReasonNoBinding, "The gate was released, because no binding or ReadinessGate had claimed it for a while (--orphan-grace)", "create the binding or ReadinessGate, or make the binding's Service select the pod: nothing claims the gate, so it was released; new pods wait again", ""},
 	{OnOpenGate, ReasonBindingDeleted, "The gate was released, because its binding was deleted", "nothing, if the binding was deleted on purpose: podgate takes out what it registered for it; else make it again", ""},
 	{OnOpenGate, ReasonUninstalled, "The gate was released, because podgate was uninstalled", NothingToDo, "install.md"},
+	{OnOpenGate, ReasonDryRun, "The gate was released, because its ReadinessGate is a dry run", "nothing, or set spec.dryRun of the ReadinessGate to false", ""},
 	{OnOpenGate, ReasonNotIPTargets, "The gate was released, because the group's targets are not pods", "nothing, or use a group of target type ip", ""},
 	{OnOpenGate, ReasonNotTarget, "The gate was released, because the pod does not have the port that the Service serves, as a Job's pod that shares the labels of those that do", "nothing, or declare the port in the pod template if the pod is to serve", "concepts.md#which-pods-are-targets"},
 
 	{OnClosedGate, ReasonNotProvenYet, "The load balancer calls the address healthy, but may mean the pod that had the address before", "wait: the load balancer may mean the pod that had the address before; it is over when unhealthy threshold x interval and 10 s have passed since the containers became ready", ""},
 	{OnClosedGate, ReasonContainersNotReady, "The gate was open, and the pod's own containers became unready", "look at the pod's probes and logs: its containers became unready", ""},
 	{OnClosedGate, ReasonOtherGateClosed, "A readiness gate that another controller sets keeps the pod from requests; the message names it", "ask whoever sets the gate that the message names, or let the binding ignore it with podgate.dev/other-gates: Ignore", "policies.md#other-gates"},
-	{OnClosedGate, ReasonNoBinding, "No binding of this gate has a Service that selects the pod", "create the binding, or make its Service select the pod; else the gate is released by itself", ""},
+	{OnClosedGate, ReasonNoBinding, "No binding of this gate has a Service that selects the pod, or there is no ReadinessGate of its name", "create the binding or ReadinessGate, or make the binding's Service select the pod; else the gate is released by itself", ""},
 	{OnClosedGate, ReasonBindingNotReady, "The binding claims the pod, but its group or port is not known", "look at the binding: its target group or port is not known, for the reason there", ""},
 	{OnClosedGate, ReasonNotObserved, "The group has not been read since the pod got its address", "wait a second; if it lasts, the message or the binding says why the group cannot be read", ""},
+	{OnClosedGate, ReasonCheckWaiting, "The checks have not been asked since the pod's containers became ready, or have not passed often enough in a row", "wait: initialDelaySeconds and successThreshold of the check say how long", ""},
+	{OnClosedGate, ReasonCheckFailed, "A check of the ReadinessGate fails; the message names it and what was answered", "look at what the check asks: the pod was asked and did not pass", ""},
+	{OnClosedGate, ReasonCheckNoAnswer, "A check of the ReadinessGate has no answer, which opens no gate and closes none; the message names it", "find out why podgate gets no answer, such as a network policy that does not let it reach the pod", ""},
+	{OnClosedGate, ReasonCheckNotAllowed, "podgate may not ask what a check of the ReadinessGate is about", "ask the podgate administrator for an allowance (--allow-checks), or have the check ask the pod itself", ""},
+	{OnClosedGate, ReasonCheckNotApproved, "Nobody has approved what a check of the ReadinessGate waits for", "approve it, if the pod may serve", ""},
 	{OnClosedGate, ReasonOverridden, "A person closed the gate by hand until the time in the message", "wait until the time in the message, or end it: podgate gate clear POD TYPE", "commands.md"},
 	{OnClosedGate, ReasonSetByHand, "A person set the condition of a gate that podgate does not serve; it stays until somebody changes it", "ask who set it, or set it again: podgate gate set POD TYPE true --reason WHY", "commands.md"},
 

@@ -18,7 +18,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	declared := regexp.MustCompile(`(?m)^\tReason\w+\s+= "(\w+)"`).FindAllStringSubmatch(string(source), -1)
+	declared := regexp.MustCompile(`(?m)^\tReason\w+\s+= "([\w.]+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(declared) < 60 {
 		t.Fatalf("found %d reasons only", len(declared))
 	}

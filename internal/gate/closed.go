@@ -84,6 +84,8 @@ func (d decision) part() part {
 		return part{condition: Condition{StatusTrue, v1alpha1.ReasonBindingDeleted, "The binding was deleted, so nothing is waited for."}}
 	case NotIP:
 		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNotIPTargets, "The target group's targets are not pods, so there is nothing to wait for."}}
+	case DryRun:
+		return part{condition: Condition{StatusTrue, v1alpha1.ReasonDryRun, "The ReadinessGate is a dry run, so nothing is waited for."}}
 	case NotTarget:
 		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNotTarget, "The pod does not have the port that the binding's Service serves, so it is not a target and there is nothing to wait for."}}
 	}
@@ -129,21 +131,23 @@ func (d decision) unclaimed() part {
 	grace := d.policy.orphanGrace()
 	at := latest(d.pod.ContainersReadySince.Add(grace), d.feed.UnclaimedSince.Add(AbsenceGrace))
 	if !d.now.Before(at) {
-		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNoBinding, "No binding claims this gate, so it was released."}}
+		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNoBinding, d.feed.words().released + ", so it was released."}}
 	}
 	return part{
-		condition: Condition{StatusFalse, v1alpha1.ReasonNoBinding, fmt.Sprintf("No binding of this gate has a Service that selects this pod. Create it, or the gate is released %s after the containers became ready.", span(grace))},
+		condition: Condition{StatusFalse, v1alpha1.ReasonNoBinding, fmt.Sprintf("%s. Create it, or the gate is released %s after the containers became ready.", d.feed.words().unclaimed, span(grace))},
 		recheck:   at.Sub(d.now),
 	}
 }
 
 func (d decision) claimed() part {
 	// What was reported before a restart stays until the first read is complete.
-	if !d.feed.Observed && d.feed.Trouble == "" && d.current.Status == StatusFalse && heard(d.current.Reason) {
+	if !d.feed.Observed && d.feed.Trouble == "" && d.current.Status != StatusTrue && heard(d.current.Reason) {
 		return part{condition: d.current, kept: true, proven: d.feed.Proven, waiting: true}
 	}
 	if !d.feed.Observed {
-		return d.undetermined(Condition{StatusUnknown, v1alpha1.ReasonNotObserved, d.troubled("The target group has not been read since the pod got its address.")})
+		unobserved := d.feed.words().unobserved
+		unobserved.Message = d.troubled(unobserved.Message)
+		return d.undetermined(unobserved)
 	}
 
 	if !d.feed.Present {
@@ -156,7 +160,7 @@ func (d decision) claimed() part {
 
 	admitted := d.policy.admits(d.feed.Health)
 	if d.feed.Health.State != Healthy && admitted == "" {
-		return part{condition: told(d.feed.Health), proven: proof(d.feed), waiting: true}
+		return part{condition: d.feed.told(), proven: proof(d.feed), waiting: true}
 	}
 	if stale(d.now, d.pod, d.feed) {
 		return d.unread()
@@ -179,7 +183,7 @@ func (d decision) claimed() part {
 func (d decision) unread() part {
 	p := part{condition: d.current, kept: true, proven: d.feed.Proven, recheck: reread, waiting: true}
 	if d.current.Status == StatusTrue || d.current.Reason == v1alpha1.ReasonOtherGateClosed {
-		p.kept, p.condition = false, Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "The target group has not been read since the pod could become a target."}
+		p.kept, p.condition = false, d.feed.words().unread
 	}
 	return p
 }
@@ -202,15 +206,19 @@ func (d decision) troubled(otherwise string) string {
 	return otherwise
 }
 
-// heard reports whether a reason for which a gate is closed is what a load balancer said:
+// heard reports whether a reason for which a gate is closed is what a load balancer, or a check, said:
 // it stays while the first read after a restart is under way.
 func heard(reason string) bool {
-	return fromBalancer(reason) || reason == v1alpha1.ReasonNotProvenYet
+	return fromBalancer(reason) || v1alpha1.IsCheckReason(reason) || reason == v1alpha1.ReasonNotProvenYet
 }
 
-// told is what the load balancer says of a target that is not healthy.
-func told(h Health) Condition {
-	return Condition{StatusFalse, h.reason(), h.Description}
+// told is what is said of a pod that is not healthy. A check that has no answer says nothing of the pod.
+func (f Feed) told() Condition {
+	status := StatusFalse
+	if f.Checks && f.Health.State == Unknown {
+		status = StatusUnknown
+	}
+	return Condition{status, f.Health.reason(), f.Health.Description}
 }
 
 func admission(h Health) string {

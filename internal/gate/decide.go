@@ -51,13 +51,18 @@ const (
 	NotIP
 	// NotTarget: the Service selects the pod, and the pod is none that it serves.
 	NotTarget
+	// DryRun: the ReadinessGate only says what it would do.
+	DryRun
 )
 
-// Feed is one thing that a gate waits for: one target in one group.
+// Feed is one thing that a gate waits for: one target in one group, or the checks of a ReadinessGate. The fields speak of a
+// group; checks are read, too, and what they say together of the pod is the Health.
 type Feed struct {
 	// Name tells the feed from the gate's others, for people; empty for the only one.
 	Name  string
 	Claim Claim
+	// Checks: the feed is of checks.
+	Checks bool
 	// Quiet: nothing is said at first of a claim that is missing, since somebody else may set the gate.
 	Quiet bool
 	// UnclaimedSince is when the claim was first found missing; only for Unclaimed.
@@ -133,7 +138,7 @@ func (f Feed) policy(otherwise Policy) Policy {
 
 // released reports whether the feed lets the gate open whatever the containers do.
 func (f Feed) released() bool {
-	return f.Claim == Releasing || f.Claim == NotIP || f.Claim == NotTarget
+	return f.Claim == Releasing || f.Claim == NotIP || f.Claim == NotTarget || f.Claim == DryRun
 }
 
 // heldBack reports whether the pod is not to be a target for now, though its containers are ready.
@@ -209,7 +214,7 @@ func Decide(now time.Time, pod Pod, feeds []Feed, policy Policy, current Conditi
 		}
 	}
 
-	before := withoutOverride(current)
+	before := withoutOverride(current, feeds[0].words())
 	var d Decision
 	if before.Status == StatusTrue && !moved {
 		d = whileOpen(now, pod, feeds, policy, before)

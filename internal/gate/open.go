@@ -15,7 +15,7 @@ import (
 // pod back, unless its policy is Track.
 func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Condition) Decision {
 	if !pod.ContainersReady {
-		return Decision{Condition: Condition{StatusFalse, v1alpha1.ReasonContainersNotReady, "The pod's containers became unready; the load balancer is asked again once they are ready."}}
+		return Decision{Condition: Condition{StatusFalse, v1alpha1.ReasonContainersNotReady, "The pod's containers became unready; " + feeds[0].words().asked + " is asked again once they are ready."}}
 	}
 
 	proven := make([]netip.Addr, len(feeds))
@@ -51,11 +51,11 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 }
 
 // surpassed reports whether a reason for which podgate opened a gate is out of date once
-// the load balancer says healthy.
+// the load balancer says healthy, or the checks pass.
 func surpassed(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining,
-		v1alpha1.ReasonHealthCheckUnavailable, v1alpha1.ReasonTimedOut, v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingDeleted, v1alpha1.ReasonNotTarget, v1alpha1.ReasonNotIPTargets:
+		v1alpha1.ReasonHealthCheckUnavailable, v1alpha1.ReasonTimedOut, v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingDeleted, v1alpha1.ReasonNotTarget, v1alpha1.ReasonNotIPTargets, v1alpha1.ReasonDryRun:
 		return true
 	}
 	return false

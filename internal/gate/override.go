@@ -69,10 +69,10 @@ func overridden(now time.Time, pod Pod, feeds []Feed, d Decision) Decision {
 }
 
 // withoutOverride is the condition as a gate has it whose override is not to be taken for
-// what a load balancer said.
-func withoutOverride(current Condition) Condition {
+// what a load balancer or a check said.
+func withoutOverride(current Condition, w words) Condition {
 	if current.Reason != v1alpha1.ReasonOverridden {
 		return current
 	}
-	return Condition{StatusUnknown, v1alpha1.ReasonNotObserved, "What was set by hand no longer counts; podgate asks the load balancer again."}
+	return Condition{StatusUnknown, w.unobserved.Reason, "What was set by hand no longer counts; podgate asks " + w.asked + " again."}
 }

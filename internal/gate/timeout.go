@@ -24,7 +24,7 @@ func (d decision) limited(p part) part {
 	}
 
 	if d.policy.OnTimeout == Open {
-		message := fmt.Sprintf("Opened by the binding's time-out of %s, although the load balancer does not call the target healthy", span(d.policy.Timeout))
+		message := fmt.Sprintf("Opened by the %s's time-out of %s, although %s", d.feed.words().owner, span(d.policy.Timeout), d.feed.words().unhealthy)
 		if p.condition.Reason != "" {
 			message += " (" + p.condition.Reason + ")"
 		}
@@ -33,7 +33,7 @@ func (d decision) limited(p part) part {
 
 	if p.condition.Status != "" {
 		p.timedOut = true
-		p.condition.Message = overdue(p.condition.Message, d.policy)
+		p.condition.Message = overdue(p.condition.Message, d.feed.words().owner, d.policy)
 	}
 
 	return p
@@ -43,14 +43,14 @@ func (d decision) limited(p part) part {
 const timedOut = ", and the gate stays closed, as on-timeout says."
 
 // overdue adds that the time-out has passed, once: a condition that is kept says so already.
-func overdue(message string, policy Policy) string {
+func overdue(message, owner string, policy Policy) string {
 	if strings.HasSuffix(message, timedOut) {
 		return message
 	}
 	if message != "" {
 		message = strings.TrimSuffix(message, ".") + ". "
 	}
-	return message + "The binding's time-out of " + span(policy.Timeout) + " has passed" + timedOut
+	return message + "The " + owner + "'s time-out of " + span(policy.Timeout) + " has passed" + timedOut
 }
 
 // sooner is the shorter of two waits; 0 means without end.

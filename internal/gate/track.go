@@ -4,6 +4,7 @@
 package gate
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -14,7 +15,7 @@ import (
 // opened and closed without end.
 func followed(reason string) bool {
 	switch reason {
-	case v1alpha1.ReasonHealthy, v1alpha1.ReasonHealthCheckUnavailable, v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining:
+	case v1alpha1.ReasonHealthy, v1alpha1.ReasonHealthCheckUnavailable, v1alpha1.ReasonChecksPassed, v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining:
 		return true
 	}
 	return false
@@ -44,12 +45,12 @@ func track(now time.Time, pod Pod, feeds []Feed, policy Policy, d Decision) Deci
 	// A pod that is not ready is missing wherever its gate counts, so all must have room.
 	if !all(feeds, func(f Feed) bool { return f.released() || f.Room != nil && f.Room() }) {
 		d.By = failed
-		d.Condition = feeds[failed].says(Condition{StatusTrue, v1alpha1.ReasonTrackFloor, "The target fails its health checks; the gate stays open, since too few other gates of the binding are."})
+		d.Condition = feeds[failed].says(Condition{StatusTrue, v1alpha1.ReasonTrackFloor, fmt.Sprintf("%s; the gate stays open, since too few other gates of the %s are.", feeds[failed].words().failing, feeds[failed].words().owner)})
 		d.Recheck = sooner(d.Recheck, floorRecheck)
 		return d
 	}
 
-	d.Condition, d.By, d.Waiting = feeds[failed].says(told(feeds[failed].Health)), failed, true
+	d.Condition, d.By, d.Waiting = feeds[failed].says(feeds[failed].told()), failed, true
 	d.Proven[failed] = feeds[failed].Addr
 	return d
 }
