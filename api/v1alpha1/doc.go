@@ -20,9 +20,12 @@ var GroupVersion = schema.GroupVersion{Group: "podgate.dev", Version: "v1alpha1"
 // GatePrefix and a TargetBinding's name make the condition type of its gate.
 const GatePrefix = "targets.podgate.dev/"
 
+// CheckPrefix and a ReadinessGate's name make the condition type of its gate.
+const CheckPrefix = "checks.podgate.dev/"
+
 // AddToScheme registers the kinds of this package.
 func AddToScheme(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &TargetBinding{}, &TargetBindingList{})
+	s.AddKnownTypes(GroupVersion, &TargetBinding{}, &TargetBindingList{}, &ReadinessGate{}, &ReadinessGateList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -62,6 +62,17 @@ func (b *TargetBinding) Policies() map[string]string {
 	return stated
 }
 
+// Policies returns the gate's fields as the annotations that say the same on a binding, so that policies are read in one
+// way for all kinds.
+func (g *ReadinessGate) Policies() map[string]string {
+	stated := map[string]string{}
+	(&GatePolicy{
+		Mode: g.Spec.Gate.Mode, TrackAfterSeconds: g.Spec.Gate.TrackAfterSeconds, TrackFloor: g.Spec.Gate.TrackFloor,
+		TimeoutSeconds: g.Spec.Gate.TimeoutSeconds, OnTimeout: g.Spec.Gate.OnTimeout,
+	}).state(stated)
+	return stated
+}
+
 func (p *GatePolicy) state(stated map[string]string) {
 	set(stated, ModeAnnotation, string(p.Mode))
 	set(stated, TrackAfterAnnotation, seconds(p.TrackAfterSeconds))

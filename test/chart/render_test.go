@@ -103,8 +103,8 @@ func TestDocumentedOverlay(t *testing.T) {
 	if podgate["image"] != "registry.example/podgate:v1" || !slices.Contains(podgate["args"].([]any), any("--aws-region=eu-west-1")) {
 		t.Errorf("image %v, args %v", podgate["image"], podgate["args"])
 	}
-	if n := len(m.OfKind("CustomResourceDefinition")); n != 1 {
-		t.Errorf("%d definitions, want podgate's alone", n)
+	if n := len(m.OfKind("CustomResourceDefinition")); n != 2 {
+		t.Errorf("%d definitions, want podgate's two alone", n)
 	}
 }
 
@@ -283,11 +283,11 @@ func TestDefinitions(t *testing.T) {
 		want int
 		kept bool
 	}{
-		"Default":   {want: 2, kept: true},
-		"BesideLBC": {set: "crds.targetGroupBinding=false", want: 1, kept: true},
-		"NoneOfLBC": {set: "targetGroupBindings=absent", want: 1, kept: true},
+		"Default":   {want: 3, kept: true},
+		"BesideLBC": {set: "crds.targetGroupBinding=false", want: 2, kept: true},
+		"NoneOfLBC": {set: "targetGroupBindings=absent", want: 2, kept: true},
 		"None":      {set: "crds.enabled=false"},
-		"NotKept":   {set: "crds.keep=false", want: 2},
+		"NotKept":   {set: "crds.keep=false", want: 3},
 	}
 
 	for name, tc := range cases {

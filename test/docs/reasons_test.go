@@ -114,8 +114,8 @@ func TestReasonsOfHAProxyAreDocumented(t *testing.T) {
 // TestNamesAreDocumented: each label, annotation, finalizer and condition type of podgate's domain that the code has is on a
 // page, and each that a page has is in the code.
 func TestNamesAreDocumented(t *testing.T) {
-	// Keys of indexes, which nobody sees in a cluster; on pages the names of images and an API version.
-	others := []string{"selector-anchor", "service", "target-group-arn", "label", "gate", "address", "pressing", "node", "port", "podgate", "app", "v1alpha1"}
+	// Keys of indexes, which nobody sees in a cluster; on pages the names of images, an API version, and the gate of an example.
+	others := []string{"selector-anchor", "service", "target-group-arn", "label", "gate", "address", "pressing", "node", "port", "podgate", "app", "v1alpha1", "warm"}
 	name := regexp.MustCompile(`\bpodgate\.dev/([a-z][a-z0-9-]*[a-z0-9])`)
 	code, documented := map[string]string{}, map[string]string{}
 	for _, top := range []string{"api", "internal", "cmd"} {
