@@ -8,6 +8,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,10 +31,24 @@ type creation struct {
 	service *service
 	label   map[string]string
 
+	// replicas and lost say, of pods without a gate, what podgate and the API server logged then.
+	replicas *replicaLogs
+	lost     func() (string, error)
+
 	mu      sync.Mutex
 	created int
-	ungated []string
+	ungated []creationOf
 	errs    []error
+}
+
+// creationOf is a pod's, from the request to the answer.
+type creationOf struct {
+	pod      string
+	from, to time.Time
+}
+
+func (c creationOf) String() string {
+	return c.pod + " from " + c.from.UTC().Format(clock) + " to " + c.to.UTC().Format(clock)
 }
 
 // createPods creates pods before, during and after what happens meanwhile, at least so
@@ -41,7 +57,12 @@ type creation struct {
 func (s *service) createPods(least int, meanwhile func()) {
 	s.t.Helper()
 	s.assertFailuresIgnored()
-	c := &creation{service: s, label: map[string]string{"app.kubernetes.io/name": s.app.Name}}
+	c := &creation{service: s, label: map[string]string{"app.kubernetes.io/name": s.app.Name}, replicas: s.followReplicas()}
+	defer c.replicas.cancel()
+	var err error
+	c.lost, err = lostCalls()
+	s.must(err)
+
 	over := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -97,7 +118,9 @@ func (c *creation) one(ctx context.Context, n int) {
 		},
 	}
 
+	begun := time.Now()
 	err := c.service.cluster.Create(ctx, pod)
+	ended := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
@@ -108,7 +131,7 @@ func (c *creation) one(ctx context.Context, n int) {
 
 	c.created++
 	if !c.gated(pod) {
-		c.ungated = append(c.ungated, pod.Name+" at "+time.Now().Format("15:04:05.000"))
+		c.ungated = append(c.ungated, creationOf{pod.Name, begun, ended})
 	}
 }
 
@@ -133,6 +156,7 @@ func (c *creation) assert() {
 
 	if len(c.ungated) > 0 {
 		s.t.Errorf("%d of %d pods have no gate: %v", len(c.ungated), c.created, c.ungated[:min(len(c.ungated), 20)])
+		c.explain()
 	}
 
 	if len(c.errs) > 0 {
@@ -151,6 +175,34 @@ func (c *creation) assert() {
 	if gated != c.created || len(stored.Items) != c.created {
 		s.t.Errorf("of %d pods %d are stored and %d have their gate, want all", c.created, len(stored.Items), gated)
 	}
+}
+
+// explain says why pods have no gate: calls of the webhook that the API server lost, or else an answer without a gate.
+func (c *creation) explain() {
+	s := c.service
+	lost, err := c.lost()
+	s.must(err)
+	if lost == "" {
+		lost = "no call of a webhook failed: a replica answered without the gate"
+	}
+	s.t.Logf("the API server says\n%s", firstLines(lost, 20))
+
+	slices.SortFunc(c.ungated, func(a, b creationOf) int { return a.from.Compare(b.from) })
+	first, last := c.ungated[0], c.ungated[len(c.ungated)-1]
+	around := c.replicas.between(first.from.Add(-aroundLost), last.to.Add(aroundLost))
+	s.t.Logf("podgate's replicas say, from %s before to %s after\n%s", aroundLost, aroundLost, firstLines(around, 30))
+	s.tell("all that podgate's replicas say", c.replicas.between(time.Time{}, time.Now()))
+}
+
+// aroundLost is how long before and after a pod got no gate the logs are looked at.
+const aroundLost = 10 * time.Second
+
+func firstLines(text string, n int) string {
+	lines := strings.SplitN(text, "\n", n+1)
+	if len(lines) > n {
+		lines[n] = "..."
+	}
+	return strings.Join(lines, "\n")
 }
 
 // configuration is the webhook's as it stands.
