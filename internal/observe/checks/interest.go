@@ -1,0 +1,165 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/check"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/observe"
+)
+
+// interest is a pod's in what the checks of one gate say of it. All of it is guarded by Observer.mu.
+type interest struct {
+	pod  types.NamespacedName
+	gate *subject
+	// waiting: the pod's gate is closed and could open; followed: it follows its checks, open or not.
+	waiting, followed bool
+	gone              bool
+
+	// uid and subject are the pod's, readySince is when its containers became ready as the kubelet's clock says it, and begin the same by
+	// this process's clock, in which no answer is older than it; zero while they are not.
+	uid               types.UID
+	subject           check.Subject
+	readySince, begin time.Time
+	records           map[*line]*record
+	// evaluated is when the gate was last evaluated.
+	evaluated time.Time
+	// seen is what the checks said last, without its times.
+	seen observe.Sighting
+	// failing is when the first of the answers was asked for that in a row say that the pod fails, and latest the last of them.
+	failing, latest time.Time
+}
+
+// record is what one check said of a pod.
+type record struct {
+	item    item
+	history check.History
+	// asked is when it was asked last, begins when it is to be asked first where that is put off, and after when the pod can be
+	// asked about again.
+	asked, begins, after time.Time
+}
+
+func (in *interest) need(waiting, followed bool) { in.waiting, in.followed = waiting, followed }
+
+// record finds or makes what a check said of the pod.
+func (in *interest) record(l *line) *record {
+	r := in.records[l]
+	if r == nil {
+		r = &record{item: item{pod: in}}
+		in.records[l] = r
+	}
+	return r
+}
+
+// meet takes over what is known of the pod. What was said of another pod of its name, or of its containers before a restart,
+// does not count.
+func (in *interest) meet(pod Pod, now time.Time) {
+	if in.uid != pod.UID {
+		for l, r := range in.records {
+			l.queue.remove(&r.item)
+			// An answer that is under way is another pod's, and finds no record.
+			delete(in.records, l)
+		}
+		in.seen = observe.Sighting{}
+	}
+	in.subject = pod.Subject
+
+	if in.uid != pod.UID || !in.readySince.Equal(pod.ReadySince) {
+		in.uid, in.readySince, in.begin = pod.UID, pod.ReadySince, pod.ReadySince
+		if in.begin.After(now) {
+			in.begin = now // The kubelet's clock is ahead.
+		}
+		in.failing, in.latest = time.Time{}, time.Time{}
+	}
+}
+
+// says returns what the checks say of the pod together, without its times.
+func (in *interest) says(now time.Time) observe.Sighting {
+	h, _, observed := in.verdict(now)
+	if !observed {
+		return observe.Sighting{}
+	}
+	return observe.Sighting{Observed: true, Present: true, Health: h, PlacedFor: in.uid}
+}
+
+// whole adds the times to a sighting.
+func (in *interest) whole(s observe.Sighting) observe.Sighting {
+	if s.Observed {
+		_, s.ReadAt, _ = in.verdict(time.Now())
+		s.FailingSince = in.failing
+	}
+	return s
+}
+
+// verdict combines the answers of all checks. The time is when was asked what it rests on. It is not observed while what is
+// missing was not asked yet: after a restart of podgate that says nothing.
+func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, observed bool) {
+	lines := in.gate.lines
+	if in.begin.IsZero() || len(lines) == 0 {
+		return h, asked, false
+	}
+
+	answers := make([]check.Answer, len(lines))
+	for i, l := range lines {
+		rules := l.check.Rules
+		answers[i] = in.record(l).history.Answer(now, rules.Begin(in.begin), rules)
+	}
+
+	verdict, by := check.Combine(in.gate.def.Match, answers)
+	decisive := in.record(lines[by])
+	if verdict == check.NoAnswer && decisive.asked.Before(lines[by].check.Rules.Begin(in.begin)) {
+		return h, asked, false
+	}
+
+	// One check decides where All fail or Any passes; else all have to say the same, so that the oldest answer counts.
+	one := (in.gate.def.Match == check.Any) == (verdict == check.Pass)
+	for i, l := range lines {
+		at := in.record(l).asked
+		switch {
+		case answers[i].Verdict != verdict:
+		case asked.IsZero(), one && at.After(asked), !one && at.Before(asked):
+			asked = at
+		}
+	}
+
+	return health(lines[by].check.Name, answers[by]), asked, true
+}
+
+// heard takes an answer of a check into account, which was asked for at a time.
+func (in *interest) heard(l *line, a check.Answer, asked time.Time) {
+	r := in.record(l)
+	r.history = r.history.Add(a, asked, l.check.Rules.Begin(in.begin))
+	r.asked = asked
+}
+
+// follow counts since when the pod fails, and reports whether its gate is to be evaluated: something else is said of the
+// pod, or it fails and its gate may have to close.
+func (in *interest) follow(now time.Time) bool {
+	s := in.says(now)
+	_, at, _ := in.verdict(now)
+	switch {
+	case !s.Health.Failing():
+		in.failing = time.Time{}
+	case in.failing.IsZero() || at.Sub(in.latest) > in.gap():
+		in.failing = at
+	}
+	in.latest = at
+
+	changed := s != in.seen
+	in.seen = s
+	return changed || in.followed && !in.waiting && s.Health.Failing()
+}
+
+// gap is how far apart two answers may be for the pod to count as failing in between.
+func (in *interest) gap() time.Duration {
+	gap := gate.TrackGap
+	for _, l := range in.gate.lines {
+		gap = max(gap, 3*l.pace(false))
+	}
+	return gap
+}

@@ -1,0 +1,95 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/podgate/podgate/internal/check"
+)
+
+// TestLaw7AHangingGateDelaysNoOther: however many pods of some gates do not answer, those of another are asked at once.
+func TestLaw7AHangingGateDelaysNoOther(t *testing.T) {
+	within(t, func(w *world) {
+		hangs, quick := newScript(), newScript()
+		for g := range 8 {
+			id := w.gate(fmt.Sprintf("hangs-%d", g), check.All, every(5*time.Second, hangs))
+			for i := range 100 {
+				hangs.slow(fmt.Sprintf("slow-%d-%d", g, i), 30*time.Second)
+			}
+			w.many(fmt.Sprintf("slow-%d", g), 100, id)
+		}
+		w.sleep(10 * time.Second)
+
+		for g := range 8 {
+			id, pod := w.gate(fmt.Sprintf("quick-%d", g), check.All, every(5*time.Second, quick)), fmt.Sprintf("web-%d", g)
+			w.ready(pod)
+			w.waits(pod, id)
+			w.sleep(100 * time.Millisecond)
+			if n := len(quick.times(pod)); n != 1 {
+				t.Fatalf("gate %d: asked %d times within 100 ms, while %d questions hang", g, n, hangs.now)
+			}
+		}
+		if hangs.most > limits.Concurrency {
+			t.Errorf("%d questions at a time", hangs.most)
+		}
+	})
+}
+
+// TestLaw7AManyPodGateDelaysNoOther: a gate with more pods than can be asked about in their period takes no turns of others.
+func TestLaw7AManyPodGateDelaysNoOther(t *testing.T) {
+	within(t, func(w *world) {
+		many, few := newScript(), newScript()
+		w.many("big", 5000, w.gate("big", check.All, every(5*time.Second, many)))
+		w.sleep(10 * time.Second)
+		if late := w.late(time.Now()); late < 5*time.Second {
+			t.Errorf("late by %s only", late)
+		}
+		if asked := len(many.asked); asked < 1900 || asked > 2100 {
+			t.Errorf("%d questions in 10 s, with a rate of %v/s", asked, limits.Rate)
+		}
+
+		id := w.gate("small", check.All, every(5*time.Second, few))
+		w.ready("web-0")
+		w.waits("web-0", id)
+		w.sleep(21 * time.Second)
+		at := few.times("web-0")
+		if len(at) != 5 {
+			t.Fatalf("asked %d times in 21 s, every 5 s", len(at))
+		}
+		for i, each := range at {
+			if late := time.Since(each) - (21*time.Second - time.Duration(i)*5*time.Second); late > 100*time.Millisecond || late < -100*time.Millisecond {
+				t.Errorf("question %d is off by %s", i, late)
+			}
+		}
+	})
+}
+
+// TestFirstQuestionsComeFirst: what a pod was never asked comes before what it was, and what waits before what is in service.
+func TestFirstQuestionsComeFirst(t *testing.T) {
+	within(t, func(w *world) {
+		s := newScript()
+		id := w.gate("warm", check.All, every(5*time.Second, s))
+		for i := range 5000 {
+			name := fmt.Sprintf("web-%d", i)
+			w.ready(name)
+			w.Watch(named(name), followed(id))
+			w.Keep(named(name), followed(id))
+		}
+		w.sleep(20 * time.Second)
+
+		w.ready("new")
+		w.waits("new", id)
+		w.sleep(100 * time.Millisecond)
+		if n := len(s.times("new")); n != 1 {
+			t.Errorf("the new pod was asked %d times within 100 ms, beside 5000 in service", n)
+		}
+		w.sleep(5 * time.Second)
+		if n := len(s.times("new")); n != 2 {
+			t.Errorf("the new pod was asked %d times within its period, beside 5000 in service", n)
+		}
+	})
+}
