@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	corev1 "k8s.io/api/core/v1"
@@ -82,8 +83,9 @@ func complaints() []complaint {
 			says: []string{"target-health.elbv2.k8s.aws/bad: Unknown, BindingNotReady", "Ready False, TargetGroupNotFound", "create the target group"},
 		},
 		{
-			name: "NLBTakesMinutes", cause: (*service).begun, change: func(_ *env.App, g *env.TargetGroupOptions) { g.NLB = true },
-			says: []string{"False, Elb.RegistrationInProgress", "perhaps minutes for an NLB"},
+			name: "NLBTakesMinutes", change: func(_ *env.App, g *env.TargetGroupOptions) { g.NLB = true },
+			cause: func(s *service) string { return s.scripted("initial", "Elb.RegistrationInProgress") },
+			says:  []string{"False, Elb.RegistrationInProgress", "perhaps minutes for an NLB"},
 		},
 		{
 			name: "NotInUse", cause: (*service).unusedGroup,
@@ -93,10 +95,12 @@ func complaints() []complaint {
 }
 
 // TestExplain brings about what users complain about, and asks podgate explain for the
-// cause. Time is scaled, and the quota is two targets.
+// cause. Whatever it asks about lasts until it has been told. Time is scaled, and the quota
+// is two targets.
 func TestExplain(t *testing.T) {
 	o := scaled()
 	o.simulator = append(o.simulator, "--targets-per-group=2")
+	o.podgate = []string{"--absence-grace=10m", "--orphan-grace=20m"}
 	w := start(t, o)
 	t.Run("Complaints", func(t *testing.T) {
 		for _, c := range complaints() {
@@ -144,8 +148,13 @@ func (w *world) wireOne(change func(*env.App, *env.TargetGroupOptions)) *service
 	return w.wire(a, g)
 }
 
+// commandTimeout bounds one run of a command that asks the cluster and does not wait for it.
+const commandTimeout = 30 * time.Second
+
 // podgate gives a command and what it said, whatever its exit code.
 func (s *service) podgate(ctx context.Context, args ...string) string {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
 	out, err := exec.CommandContext(ctx, podgateBinary, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Sprintf("%s(%v)", out, err)
@@ -346,8 +355,12 @@ func (s *service) overrides() {
 	pod, gate := s.scripted("unhealthy", "Target.Timeout"), elbv2.GateType(s.app.Name)
 	s.explains(pod, "False, Target.Timeout")
 	in := []string{"-n", s.app.Namespace}
-	s.tells(append([]string{"gate", "set", pod, gate, "true", "--reason", "the check is wrong", "--for", "8s"}, in...), "podgate writes it")
+	set := func(span string) {
+		s.tells(append([]string{"gate", "set", pod, gate, "true", "--reason", "the check is wrong", "--for", span}, in...), "podgate writes it")
+	}
+	set("1h")
 	s.tells(append([]string{"wait", "deploy/" + s.app.Name}, in...), "open: the gates of 1 pod")
 	s.explains(pod, "is Ready", "True, Overridden", "Set to True by hand until", "the check is wrong")
+	set("2s")
 	s.explains(pod, "is not Ready", "False, Target.Timeout")
 }
