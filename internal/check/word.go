@@ -54,6 +54,9 @@ var (
 	Malformed = Word{"no valid answer"}
 	// BodyTooLarge means that an expression reads the body, and the body is larger than is read.
 	BodyTooLarge = Word{"body too large"}
+	// ExpressionTrue and ExpressionFalse are what an expression said.
+	ExpressionTrue  = Word{"the expression is true"}
+	ExpressionFalse = Word{"the expression is false"}
 	// ExpressionFailed means that an expression could not be evaluated.
 	ExpressionFailed = Word{"the expression could not be evaluated"}
 	// Serving, NotServing, ServiceUnknown and HealthUnknown are the statuses of gRPC's health service.
