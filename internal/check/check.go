@@ -56,6 +56,8 @@ type Subject struct {
 	HostNetwork bool
 	// Ports are those that the pod's containers declare.
 	Ports []corev1.ContainerPort
+	// Pod is what expressions may see; nil when nothing is known of a pod.
+	Pod *corev1.Pod
 }
 
 // Checker asks about pods: complete or nothing. Without an error the map holds an answer for each of the subjects, by its

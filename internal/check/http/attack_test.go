@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/podgate/podgate/internal/check"
+	"github.com/podgate/podgate/internal/check/expr"
 	"github.com/podgate/podgate/internal/check/network"
 	"github.com/podgate/podgate/internal/check/network/networktest"
 )
@@ -111,15 +112,15 @@ func TestInjectedHeaders(t *testing.T) {
 type bodies struct {
 	read  bool
 	err   error
-	got   Response
+	got   expr.HTTPResponse
 	asked bool
 }
 
 func (b *bodies) ReadsBody() bool { return b.read }
 
-func (b *bodies) Passes(_ context.Context, r Response) (bool, error) {
-	b.got, b.asked = r, true
-	return bytes.Equal(r.Body, []byte("ready")), b.err
+func (b *bodies) Passes(_ context.Context, in expr.Input) (bool, error) {
+	b.got, b.asked = in.Response, true
+	return bytes.Equal(in.Response.Body, []byte("ready")), b.err
 }
 
 func TestExpression(t *testing.T) {

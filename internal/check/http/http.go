@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/podgate/podgate/internal/check"
+	"github.com/podgate/podgate/internal/check/expr"
 	"github.com/podgate/podgate/internal/check/network"
 )
 
@@ -44,26 +45,19 @@ type Settings struct {
 	Headers []Header
 	// TLS is how TLS is spoken; HTTP is used when it is nil.
 	TLS *network.TLS
-	// Expression says which response passes; a status of 200 to 299 when it is nil.
+	// Expression says which response passes, such as an *expr.Program; a status of 200 to 299 when it is nil.
 	Expression Expression
 }
 
 // Header is one header of a request.
 type Header struct{ Name, Value string }
 
-// Response is what an expression decides by.
-type Response struct {
-	Status int
-	Header nethttp.Header
-	// Body is empty unless the expression reads it.
-	Body []byte
-}
-
-// Expression decides whether a response passes. An error means that it cannot tell.
+// Expression decides by a response whether it passes, and by the pod. An error means that it cannot tell. Its Pod is nil
+// where a host is asked.
 type Expression interface {
 	// ReadsBody reports whether Passes needs the body.
 	ReadsBody() bool
-	Passes(ctx context.Context, r Response) (bool, error)
+	Passes(ctx context.Context, in expr.Input) (bool, error)
 }
 
 // successful is the expression of those that have none.
@@ -71,8 +65,9 @@ type successful struct{}
 
 func (successful) ReadsBody() bool { return false }
 
-func (successful) Passes(_ context.Context, r Response) (bool, error) {
-	return r.Status >= nethttp.StatusOK && r.Status < nethttp.StatusMultipleChoices, nil
+func (successful) Passes(_ context.Context, in expr.Input) (bool, error) {
+	status := in.Response.Status
+	return status >= nethttp.StatusOK && status < nethttp.StatusMultipleChoices, nil
 }
 
 // New returns a check by an HTTP request within the time-out. An error means that the settings can never work.
@@ -156,7 +151,7 @@ func (r requester) ask(ctx context.Context, to network.Destination) check.Answer
 		return network.Explain(err)
 	}
 
-	got := Response{Status: response.StatusCode, Header: response.Header}
+	got := expr.HTTPResponse{Status: response.StatusCode, Header: response.Header}
 	if r.expression.ReadsBody() {
 		if got.Body, err = io.ReadAll(io.LimitReader(response.Body, maxBody+1)); err != nil {
 			return network.Explain(err)
@@ -166,7 +161,7 @@ func (r requester) ask(ctx context.Context, to network.Destination) check.Answer
 		}
 	}
 
-	return r.judge(ctx, got)
+	return r.judge(ctx, expr.Input{Response: got, Pod: to.Pod()})
 }
 
 // read reads the response to a request.
@@ -199,13 +194,14 @@ func interim(status int) bool {
 	return status >= nethttp.StatusContinue && status < nethttp.StatusOK && status != nethttp.StatusSwitchingProtocols
 }
 
-func (r requester) judge(ctx context.Context, got Response) check.Answer {
+func (r requester) judge(ctx context.Context, got expr.Input) check.Answer {
 	passes, err := r.expression.Passes(ctx, got)
+	word := check.HTTPStatus(got.Response.Status)
 	switch {
 	case err != nil:
 		return check.Answer{Word: check.ExpressionFailed}
 	case passes:
-		return check.Answer{Verdict: check.Pass, Word: check.HTTPStatus(got.Status)}
+		return check.Answer{Verdict: check.Pass, Word: word}
 	}
-	return check.Answer{Verdict: check.Fail, Word: check.HTTPStatus(got.Status)}
+	return check.Answer{Verdict: check.Fail, Word: word}
 }

@@ -15,10 +15,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/checktest"
+	"github.com/podgate/podgate/internal/check/expr"
 	"github.com/podgate/podgate/internal/check/network"
 	"github.com/podgate/podgate/internal/check/network/networktest"
 )
@@ -243,5 +246,39 @@ func TestTLSServers(t *testing.T) {
 				t.Errorf("%s\ngot %s (%s)", tc.reason, got.Verdict, got.Word)
 			}
 		})
+	}
+}
+
+// TestCompiledExpression: an expression decides by what this very pod answers, and by the pod.
+func TestCompiledExpression(t *testing.T) {
+	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+		w.Header().Set("X-Cache", "warm")
+		w.WriteHeader(nethttp.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"lag": 3, "secret": "`+secretBody+`"}`)
+	}))
+	defer server.Close()
+
+	for text, want := range map[string]check.Answer{
+		"response.json.lag < 5 && response.headers['x-cache'] == 'warm'": {Verdict: check.Pass, Word: check.HTTPStatus(503)},
+		"response.status < 500": {Verdict: check.Fail, Word: check.HTTPStatus(503)},
+		"response.json.lag < int(pod.metadata.annotations.maxLag)": {Verdict: check.Pass, Word: check.HTTPStatus(503)},
+		"response.json.gone < 5":                                   {Word: check.ExpressionFailed},
+		"response.json[response.json.secret]":                      {Word: check.ExpressionFailed},
+		"response.body.split('').all(a, response.body.split('').all(b, response.body.split('').all(c, true)))": {Word: check.ExpressionFailed},
+	} {
+		program, err := expr.Compile(text, expr.Response, expr.Pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		pods := networktest.New()
+		pod := pods.Add()
+		pods.Serve(pod, server.Listener.Addr().String())
+		pod.Pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"maxLag": "4"}}}
+
+		want.Addr = pod.Addrs[0]
+		if got := askOf(t, Settings{Expression: program}, pods, pod); got != want {
+			t.Errorf("%s\ngot %s (%s)", text, got.Verdict, got.Word)
+		}
 	}
 }

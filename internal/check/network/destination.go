@@ -30,6 +30,9 @@ type Destination struct {
 // Addr is the pod's address; invalid where the destination is a host.
 func (d Destination) Addr() netip.Addr { return d.address.Addr() }
 
+// Pod is what is known of the pod that is connected to; nil where the destination is a host.
+func (d Destination) Pod() *corev1.Pod { return d.pod.Pod }
+
 // HostPort is the destination as net.Dial takes it.
 func (d Destination) HostPort() string {
 	if d.host != "" {

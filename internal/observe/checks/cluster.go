@@ -38,7 +38,7 @@ func (p Pods) Pod(ctx context.Context, key types.NamespacedName) (Pod, bool) {
 
 // SubjectOf is what checks are asked about a pod.
 func SubjectOf(pod *corev1.Pod) check.Subject {
-	s := check.Subject{UID: pod.UID, HostNetwork: pod.Spec.HostNetwork, Ports: binding.Ports(&pod.Spec)}
+	s := check.Subject{UID: pod.UID, HostNetwork: pod.Spec.HostNetwork, Ports: binding.Ports(&pod.Spec), Pod: pod}
 	for _, ip := range pod.Status.PodIPs {
 		if addr, err := netip.ParseAddr(ip.IP); err == nil {
 			s.Addrs = append(s.Addrs, addr.Unmap())

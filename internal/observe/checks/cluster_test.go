@@ -92,6 +92,10 @@ func TestPod(t *testing.T) {
 			if there != (tc.want != nil) {
 				t.Fatalf("%s\nthere: %t", tc.reason, there)
 			}
+			if there && (got.Pod == nil || got.Pod.UID != pod.UID) {
+				t.Errorf("%s\nexpressions see the pod %+v", tc.reason, got.Pod)
+			}
+			got.Pod = nil
 			if diff := cmp.Diff(tc.want, &got, cmpopts.EquateComparable(netip.Addr{})); there && diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
