@@ -15,6 +15,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/kubetest"
 )
@@ -98,10 +99,10 @@ type latticeGate struct{}
 
 func (latticeGate) Owns(conditionType string) bool { return conditionType == gwc.Gate }
 
-func (latticeGate) Wanted(pod injection.Pod, c injection.Candidates) map[string]injection.Cause {
-	wanted := map[string]injection.Cause{}
+func (latticeGate) Wanted(pod injection.Pod, c injection.Candidates) map[string]*binding.Binding {
+	wanted := map[string]*binding.Binding{}
 	for _, b := range c.Claiming(pod) {
-		wanted[gwc.Gate] = injection.Cause{Binding: b}
+		wanted[gwc.Gate] = b
 	}
 	return wanted
 }
