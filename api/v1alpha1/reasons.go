@@ -108,6 +108,14 @@ const (
 	ReasonNothingHeld       = "NothingHeld"
 )
 
+// Reasons of the condition Ready of a ReadinessGate. NotAllowed is a further one.
+const (
+	ReasonServing      = "Serving"
+	ReasonInvalidSpec  = "InvalidSpec"
+	ReasonNoSuchServer = "NoSuchServer"
+	ReasonNoAccess     = "NoAccess"
+)
+
 // Reasons of events that are no condition's.
 const (
 	ReasonTakenOverFromLBC     = "TakenOverFromLBC"
@@ -128,19 +136,20 @@ const (
 // Reasons for which a pod lacks a gate that it should carry, or has none to carry. NoBinding,
 // InstanceTargets, NameTooLong and NoGateOfLBC are further ones.
 const (
-	ReasonBindingCreatedLater  = "BindingCreatedLater"
-	ReasonServiceCreatedLater  = "ServiceCreatedLater"
-	ReasonNotInjected          = "NotInjected"
-	ReasonGatesStated          = "GatesStated"
-	ReasonStaticPod            = "StaticPod"
-	ReasonNoService            = "NoService"
-	ReasonBindingDeleting      = "BindingDeleting"
-	ReasonBindingNotServed     = "BindingNotServed"
-	ReasonOptedOut             = "OptedOut"
-	ReasonLabelMissing         = "LabelMissing"
-	ReasonNotSelectedByWebhook = "NotSelectedByWebhook"
-	ReasonEntrySwitchedOff     = "EntrySwitchedOff"
-	ReasonWebhookMissing       = "WebhookMissing"
+	ReasonBindingCreatedLater       = "BindingCreatedLater"
+	ReasonServiceCreatedLater       = "ServiceCreatedLater"
+	ReasonReadinessGateCreatedLater = "ReadinessGateCreatedLater"
+	ReasonNotInjected               = "NotInjected"
+	ReasonGatesStated               = "GatesStated"
+	ReasonStaticPod                 = "StaticPod"
+	ReasonNoService                 = "NoService"
+	ReasonBindingDeleting           = "BindingDeleting"
+	ReasonBindingNotServed          = "BindingNotServed"
+	ReasonOptedOut                  = "OptedOut"
+	ReasonLabelMissing              = "LabelMissing"
+	ReasonNotSelectedByWebhook      = "NotSelectedByWebhook"
+	ReasonEntrySwitchedOff          = "EntrySwitchedOff"
+	ReasonWebhookMissing            = "WebhookMissing"
 )
 
 // Place is where people see a reason.
@@ -158,6 +167,8 @@ const (
 	OnSupported      Place = ConditionSupported
 	OnPolicyAccepted Place = ConditionPolicyAccepted
 	OnTargetsHeld    Place = ConditionTargetsHeld
+	// OnReadinessGate is the condition Ready of a ReadinessGate.
+	OnReadinessGate Place = "ReadinessGate"
 	// OnNoGate is a pod that has no gate or lacks one, as podgate explain, status and preflight report it, and the
 	// metric podgate_pods_ungated.
 	OnNoGate Place = "no gate"
@@ -243,7 +254,8 @@ var Explanations = []Explanation{
 
 	{OnNoGate, ReasonBindingCreatedLater, "The binding was not there before the pod. Times count whole seconds: a binding of the same second may have been there, and then the label came later", RestartPods, "operations.md#pods-without-a-gate"},
 	{OnNoGate, ReasonServiceCreatedLater, "The binding's Service was not there before the pod, as for BindingCreatedLater", RestartPods, "operations.md#pods-without-a-gate"},
-	{OnNoGate, ReasonNotInjected, "The webhook did not answer when the pod was created, or a label, the webhook's selectors, the Service or the binding have changed since", RestartPods, "troubleshooting.md#a-pod-has-no-gate"},
+	{OnNoGate, ReasonReadinessGateCreatedLater, "The ReadinessGate was not there before the pod, as for BindingCreatedLater", RestartPods, "operations.md#pods-without-a-gate"},
+	{OnNoGate, ReasonNotInjected, "The webhook did not answer when the pod was created, or a label, the webhook's selectors, or what asks for the gate have changed since", RestartPods, "troubleshooting.md#a-pod-has-no-gate"},
 	{OnNoGate, ReasonGatesStated, "The pod's manifest is applied to the pod itself and lists readinessGates. They cannot change after the creation, so with one more in the list the manifest could not be applied again", "add the missing gate to readinessGates in the manifest and create the pod again, or have a Deployment make it", "concepts.md#which-pods-get-a-gate"},
 	{OnNoGate, ReasonStaticPod, "The pod mirrors a static pod, which a kubelet runs from a file of its node, gates and all", "nothing, or have a Deployment or DaemonSet make the pod", ""},
 	{OnNoGate, ReasonNoService, "No Service of the namespace selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the Service and its binding, and " + RestartPods, ""},
@@ -258,6 +270,12 @@ var Explanations = []Explanation{
 	{OnNoGate, ReasonNotSelectedByWebhook, "A label asks for gates, and the selectors of the webhook's configuration leave the pod out", "correct the selectors if that is not meant, and " + RestartPods, "failure-policy.md"},
 	{OnNoGate, ReasonEntrySwitchedOff, "The namespace's label asks for the gate, and podgate's environment variable WEBHOOK_ENABLED switches the webhook entry of that label off", "set WEBHOOK_ENABLED to \"true\" (kubectl -n podgate-system set env deployment/podgate WEBHOOK_ENABLED=true; in the chart, webhookEnabled), and " + RestartPods, "install.md#the-webhooks-switch"},
 	{OnNoGate, ReasonWebhookMissing, "There is no webhook configuration, so nobody asks podgate", "install podgate, and " + RestartPods, "install.md"},
+
+	{OnReadinessGate, ReasonServing, "podgate asks the checks and writes the gates", NothingToDo, ""},
+	{OnReadinessGate, ReasonInvalidSpec, "A check can never work as it is written; the message names it and says what is wrong. New pods get no gate until it is corrected, and gates that are closed stay closed", "correct what the message names", "kinds/readinessgate.md#writing-a-spec"},
+	{OnReadinessGate, ReasonNotAllowed, "A check asks what no administrator has allowed for the namespace (--allow-checks). Its answer is missing, which opens no gate and closes none", "have an administrator allow it, or ask the pod itself by its port", "kinds/readinessgate.md#writing-a-spec"},
+	{OnReadinessGate, ReasonNoSuchServer, "A check names a Prometheus server that no administrator has named (--prometheus)", "correct the name, or have an administrator add the server", "kinds/readinessgate.md#writing-a-spec"},
+	{OnReadinessGate, ReasonNoAccess, "The ServiceAccount of a resource check may not read the object, or podgate may not", "give the account, and podgate, the right to get, list and watch the object", "kinds/readinessgate.md#writing-a-spec"},
 
 	{OnReady, ReasonSynced, "The group's targets follow the Service's pods", NothingToDo, ""},
 	{OnReady, ReasonOwnedByLBC, "Ready is `True`: AWS Load Balancer Controller serves the binding, and podgate only observes", "nothing, or follow the migration page to let podgate take over", "migration.md"},

@@ -56,6 +56,11 @@ var walked = map[string]walk{
 	"closed gate NotProvenYet": idle, "closed gate ContainersNotReady": object, "closed gate OtherGateClosed": fields, "closed gate NoBinding": object,
 	"closed gate BindingNotReady": object, "closed gate NotObserved": idle, "closed gate Overridden": command, "closed gate SetByHand": command,
 
+	"open gate ChecksPassed": idle, "open gate DryRun": idle, "closed gate Check.Failed": object, "closed gate Check.NoAnswer": object,
+	"closed gate Check.NotAllowed": object, "closed gate Check.Waiting": idle, "closed gate Check.NotApproved": object,
+	"ReadinessGate Serving": idle, "ReadinessGate InvalidSpec": message, "ReadinessGate NotAllowed": object, "ReadinessGate NoSuchServer": object,
+	"ReadinessGate NoAccess": object, "no gate ReadinessGateCreatedLater": restarts,
+
 	"no gate BindingCreatedLater": restarts, "no gate ServiceCreatedLater": restarts, "no gate NotInjected": restarts, "no gate GatesStated": object,
 	"no gate StaticPod": object, "no gate NoService": restarts, "no gate NoBinding": restarts, "no gate BindingDeleting": restarts, "no gate BindingNotServed": restarts,
 	"no gate InstanceTargets": object, "no gate NameTooLong": restarts, "no gate NoGateOfLBC": restarts, "no gate OptedOut": restarts, "no gate LabelMissing": restarts,

@@ -37,7 +37,7 @@ type Kind interface {
 	Sources(ctx context.Context, in Cluster, pod *corev1.Pod, conditionType string) (sources []Source, ours bool, err error)
 	// Wanted returns the condition types of the gates that a new pod should have, as
 	// injection.Kind describes.
-	Wanted(injection.Pod, injection.Candidates) map[string]*binding.Binding
+	Wanted(injection.Pod, injection.Candidates) map[string]injection.Cause
 	// FedBy lists the condition types of the gates of this kind that a source's owner may
 	// feed, in the owner's namespace, so that a change of the owner wakes their pods.
 	FedBy(owner types.NamespacedName) []string

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
@@ -22,8 +24,8 @@ type Finding struct {
 	// Missing lists the condition types that the pod should have in its list and does
 	// not, sorted. It is empty when there is no gate for the pod, as the reason says.
 	Missing []string
-	// Service and Binding are those that the reason is about; empty when it is about none.
-	Service, Binding string
+	// Service, Binding and Gate, a ReadinessGate, are those that the reason is about; empty when it is about none.
+	Service, Binding, Gate string
 	// Since is when the youngest was created of the pod and what should have gated it.
 	Since time.Time
 	// Tied: Service or binding is of the pod's very second, so their times do not tell which came first.
@@ -44,7 +46,7 @@ func Explain(pod Pod, c Candidates) Finding {
 	missing, gated := wanted(pod, c), false
 
 	// Without the port it is no target. When it was created other pods may have been there that had the port.
-	maps.DeleteFunc(missing, func(_ string, b *binding.Binding) bool { return c.lacksPort(pod, b) })
+	maps.DeleteFunc(missing, func(_ string, cause Cause) bool { return cause.Binding != nil && c.lacksPort(pod, cause.Binding) })
 
 	for _, g := range pod.Gates {
 		delete(missing, g)
@@ -70,26 +72,46 @@ func Explain(pod Pod, c Candidates) Finding {
 }
 
 // lacks returns why the first of the missing gates was not added.
-func lacks(pod Pod, c Candidates, missing map[string]*binding.Binding) Finding {
+func lacks(pod Pod, c Candidates, missing map[string]Cause) Finding {
 	f := Finding{Reason: v1alpha1.ReasonNotInjected, Missing: slices.Sorted(maps.Keys(missing)), Since: pod.Created}
-	b := missing[f.Missing[0]]
-	svc := c.service(b) // It selects the pod, or the gate would not be missing.
-	f.Service, f.Binding = svc.Name, b.Key().Name
+	cause := missing[f.Missing[0]]
+	reason, since := c.name(cause, pod.Created, &f)
 
 	switch {
 	case pod.Static:
-		return Finding{Reason: v1alpha1.ReasonStaticPod, Service: f.Service, Binding: f.Binding, Since: pod.Created}
+		f.Reason, f.Missing = v1alpha1.ReasonStaticPod, nil
 	case pod.Stated.Gates:
 		f.Reason = v1alpha1.ReasonGatesStated
-	case !b.CreationTimestamp.Time.Before(pod.Created):
-		f.Reason, f.Since = v1alpha1.ReasonBindingCreatedLater, b.CreationTimestamp.Time
-	case !svc.CreationTimestamp.Time.Before(pod.Created):
-		f.Reason, f.Since = v1alpha1.ReasonServiceCreatedLater, svc.CreationTimestamp.Time
+	case reason != "":
+		f.Reason, f.Since, f.Tied = reason, since, since.Equal(pod.Created)
 	}
 
-	later := f.Reason == v1alpha1.ReasonBindingCreatedLater || f.Reason == v1alpha1.ReasonServiceCreatedLater
-	f.Tied = later && f.Since.Equal(pod.Created)
 	return f
+}
+
+// name writes into a finding which objects are the cause of a gate. Where one of them was not there before the pod, it
+// returns the reason that says so, and since when that one is there.
+func (c Candidates) name(cause Cause, created time.Time, f *Finding) (reason string, since time.Time) {
+	later := func(o client.Object) bool { return !o.GetCreationTimestamp().Time.Before(created) }
+	if g := cause.Gate; g != nil {
+		f.Gate = g.Name
+		if later(g) {
+			return v1alpha1.ReasonReadinessGateCreatedLater, g.CreationTimestamp.Time
+		}
+		return "", since
+	}
+
+	b := cause.Binding
+	svc := c.service(b) // It selects the pod, or the gate would not be missing.
+	f.Service, f.Binding = svc.Name, b.Key().Name
+	switch {
+	case !b.CreationTimestamp.Time.Before(created):
+		return v1alpha1.ReasonBindingCreatedLater, b.CreationTimestamp.Time
+	case later(svc):
+		return v1alpha1.ReasonServiceCreatedLater, svc.CreationTimestamp.Time
+	}
+
+	return "", since
 }
 
 // notTarget reports whether a binding's Service selects the pod without serving it: nothing is

@@ -68,14 +68,16 @@ func (p Pod) target() binding.Candidate {
 	return binding.Candidate{Labels: p.Labels, OfJob: p.Hooks.OfJob, Ports: p.Ports}
 }
 
-// Candidates are what may make a target of a pod: Services of its namespace, and the
-// bindings that refer to them.
+// Candidates are what may give a pod a gate: Services of its namespace with the bindings that refer to
+// them, and the ReadinessGates there.
 type Candidates struct {
 	Services []corev1.Service
 	Bindings []*binding.Binding
+	// ReadinessGates are those of the pod's namespace.
+	ReadinessGates []v1alpha1.ReadinessGate
 	// Serves reports whether podgate opens the gates of a binding; nil when it opens those of all.
 	Serves func(*binding.Binding) bool
-	// Kinds are the kinds of gates that pods get; those of bindings alone when nil.
+	// Kinds are the kinds of gates that pods get; those of package injection when nil.
 	Kinds []Kind
 	// Asked reports whether anybody asks for the gate of a condition type; nil when all are asked for.
 	Asked func(conditionType string) bool
@@ -89,13 +91,19 @@ type Kind interface {
 	// Owns reports whether a condition type is a gate of the kind.
 	Owns(conditionType string) bool
 	// Wanted returns the condition types of the kind's gates that a new pod should have, each
-	// with a binding for whose sake it should. It asks nobody.
-	Wanted(Pod, Candidates) map[string]*binding.Binding
+	// with its cause. It asks nobody.
+	Wanted(Pod, Candidates) map[string]Cause
+}
+
+// Cause is for whose sake a pod should have a gate: a binding, or a ReadinessGate.
+type Cause struct {
+	Binding *binding.Binding
+	Gate    *v1alpha1.ReadinessGate
 }
 
 func (c Candidates) kinds() []Kind {
 	if c.Kinds == nil {
-		return []Kind{OfBindings{}, OfLoadBalancers{}}
+		return []Kind{OfBindings{}, OfLoadBalancers{}, OfChecks{}}
 	}
 	return c.Kinds
 }
@@ -174,15 +182,15 @@ func Gates(pod Pod, c Candidates) Plan {
 	}
 
 	wanted := wanted(pod, c)
-	maps.DeleteFunc(wanted, func(g string, _ *binding.Binding) bool { return !c.asked(g) })
+	maps.DeleteFunc(wanted, func(g string, _ Cause) bool { return !c.asked(g) })
 	if len(wanted) == 0 {
 		return Plan{}
 	}
 
-	// A gate that several bindings share asks another load balancer than a legacy gate does.
+	// A gate that several bindings share asks another load balancer than a legacy gate does, and checks ask none.
 	replaces := false
-	for g := range wanted {
-		replaces = replaces || !binding.SharedGate(g)
+	for g, cause := range wanted {
+		replaces = replaces || cause.Binding != nil && !binding.SharedGate(g)
 	}
 
 	var plan Plan
@@ -201,10 +209,9 @@ func Gates(pod Pod, c Candidates) Plan {
 	return plan
 }
 
-// wanted are the condition types of the gates that the pod should have, each with the
-// binding that it is of.
-func wanted(pod Pod, c Candidates) map[string]*binding.Binding {
-	wanted := map[string]*binding.Binding{}
+// wanted are the condition types of the gates that the pod should have, each with its cause.
+func wanted(pod Pod, c Candidates) map[string]Cause {
+	wanted := map[string]Cause{}
 	for _, k := range c.kinds() {
 		maps.Copy(wanted, k.Wanted(pod, c))
 	}
@@ -222,8 +229,8 @@ func (OfBindings) Owns(conditionType string) bool {
 
 // Wanted implements Kind: one gate for every binding of ip targets whose Service selects the pod,
 // unless it shares one with others.
-func (OfBindings) Wanted(pod Pod, c Candidates) map[string]*binding.Binding {
-	wanted := map[string]*binding.Binding{}
+func (OfBindings) Wanted(pod Pod, c Candidates) map[string]Cause {
+	wanted := map[string]Cause{}
 	var byGate []*binding.Binding
 	for _, b := range c.Claiming(pod) {
 		switch {
@@ -231,7 +238,7 @@ func (OfBindings) Wanted(pod Pod, c Candidates) map[string]*binding.Binding {
 		case b.Wake == v1alpha1.WakeGate:
 			byGate = append(byGate, b)
 		default:
-			wanted[b.Gate()] = b
+			wanted[b.Gate()] = Cause{Binding: b}
 		}
 	}
 
@@ -239,7 +246,7 @@ func (OfBindings) Wanted(pod Pod, c Candidates) map[string]*binding.Binding {
 	// its own gate of the group: without that one, this gate might never open.
 	for _, b := range byGate {
 		if wakesLBC(pod, c, b.Group(), wanted) {
-			wanted[b.Gate()] = b
+			wanted[b.Gate()] = Cause{Binding: b}
 		}
 	}
 
@@ -249,13 +256,13 @@ func (OfBindings) Wanted(pod Pod, c Candidates) map[string]*binding.Binding {
 // wakesLBC reports whether the pod has, or is to have, the gate for which AWS Load
 // Balancer Controller looks at a group: that of a TargetGroupBinding of it, whoever
 // injects it. That podgate does not serve the binding is as it should be.
-func wakesLBC(pod Pod, c Candidates, group balancer.Group, wanted map[string]*binding.Binding) bool {
+func wakesLBC(pod Pod, c Candidates, group balancer.Group, wanted map[string]Cause) bool {
 	return slices.ContainsFunc(c.Bindings, func(b *binding.Binding) bool {
 		if !b.OfLBC || !b.DeletionTimestamp.IsZero() || !c.mayTake(pod, b) {
 			return false
 		}
 		g := b.Gate()
-		return elbv2.SameGroup(named(b.Group()), named(group)) && (wanted[g] != nil || slices.Contains(pod.Gates, g))
+		return elbv2.SameGroup(named(b.Group()), named(group)) && (wanted[g].Binding != nil || slices.Contains(pod.Gates, g))
 	})
 }
 

@@ -34,7 +34,7 @@ func (c cached) List(_ context.Context, into client.ObjectList, _ ...client.List
 		list.Items = []corev1.Service{svc}
 	case *elbv2.TargetGroupBindingList:
 		list.Items = []elbv2.TargetGroupBinding{*bound("web", "web", ip, port80, drains(time.Minute)).Object.(*elbv2.TargetGroupBinding)}
-	case *v1alpha1.TargetBindingList:
+	case *v1alpha1.TargetBindingList, *v1alpha1.ReadinessGateList:
 	case *corev1.PodList:
 		list.Items = c.pods
 	default:

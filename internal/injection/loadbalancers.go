@@ -20,14 +20,14 @@ func (OfLoadBalancers) Owns(conditionType string) bool { return binding.SharedGa
 
 // Wanted implements Kind: one gate for all bindings that share it and make targets of the pod. It
 // is for the sake of the one that has asked for it longest.
-func (OfLoadBalancers) Wanted(pod Pod, c Candidates) map[string]*binding.Binding {
-	wanted := map[string]*binding.Binding{}
+func (OfLoadBalancers) Wanted(pod Pod, c Candidates) map[string]Cause {
+	wanted := map[string]Cause{}
 	for _, b := range c.Claiming(pod) {
 		if !b.SharesGate() {
 			continue
 		}
-		if other := wanted[b.Gate()]; other == nil || c.asksBefore(pod, b, other) {
-			wanted[b.Gate()] = b
+		if other := wanted[b.Gate()].Binding; other == nil || c.asksBefore(pod, b, other) {
+			wanted[b.Gate()] = Cause{Binding: b}
 		}
 	}
 	return wanted

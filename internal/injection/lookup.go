@@ -5,6 +5,7 @@ package injection
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +18,8 @@ import (
 	"github.com/podgate/podgate/internal/index"
 )
 
-// Lookup reads the Services of a namespace that select a pod, and their bindings, from a
-// cache with the indexes of binding.Indexes, and for a Service whose port the pod lacks those of
+// Lookup reads the Services of a namespace that select a pod, their bindings, and the namespace's
+// ReadinessGates, from a cache with the indexes of binding.Indexes, and for a Service whose port the pod lacks those of
 // binding.PodIndexes. serves reports whose gates podgate opens.
 func Lookup(ctx context.Context, r client.Reader, serves func(*binding.Binding) bool, namespace string, pod Pod) (Candidates, error) {
 	services, err := index.ServicesSelecting(ctx, r, namespace, pod.Labels)
@@ -34,6 +35,12 @@ func Lookup(ctx context.Context, r client.Reader, serves func(*binding.Binding) 
 		}
 		c.Bindings = append(c.Bindings, found...)
 	}
+
+	var gates v1alpha1.ReadinessGateList
+	if err := r.List(ctx, &gates, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return Candidates{}, fmt.Errorf("list ReadinessGates: %w", err)
+	}
+	c.ReadinessGates = gates.Items
 
 	// A cache gives them in any order, and what is said of a pod names one of them.
 	slices.SortFunc(c.Services, func(a, b corev1.Service) int { return strings.Compare(a.Name, b.Name) })

@@ -43,6 +43,7 @@ func TestLookup(t *testing.T) {
 	cache, err := indextest.New(t.Context(),
 		selecting("shop", "web", labels), selecting("shop", "api", map[string]string{"app": "api"}), selecting("shop", "none", nil), selecting("bank", "web", labels),
 		foreign("shop", "a", "web"), foreign("shop", "b", "api"), foreign("bank", "c", "web"), own,
+		&v1alpha1.ReadinessGate{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "warm"}}, &v1alpha1.ReadinessGate{ObjectMeta: metav1.ObjectMeta{Namespace: "bank", Name: "warm"}},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +69,9 @@ func TestLookup(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"shop/a", "shop/own"}, bindings); diff != "" {
 		t.Errorf("bindings: -want, +got:\n%s", diff)
+	}
+	if len(found.ReadinessGates) != 1 || found.ReadinessGates[0].Namespace != "shop" {
+		t.Errorf("ReadinessGates: %+v, want that of the namespace", found.ReadinessGates)
 	}
 	if found.Serves == nil || found.Serves(nil) {
 		t.Error("whose gates podgate opens is not the caller's answer")
@@ -98,7 +102,7 @@ func TestLookupFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, to := range []client.ObjectList{&corev1.ServiceList{}, &elbv2.TargetGroupBindingList{}, &v1alpha1.TargetBindingList{}} {
+	for _, to := range []client.ObjectList{&corev1.ServiceList{}, &elbv2.TargetGroupBindingList{}, &v1alpha1.TargetBindingList{}, &v1alpha1.ReadinessGateList{}} {
 		if _, err := Lookup(t.Context(), blind{cache, to}, nil, "shop", Pod{Labels: map[string]string{"app": "web"}}); !errors.Is(err, errBlind) {
 			t.Errorf("%T: want the reader's error, got %v", to, err)
 		}

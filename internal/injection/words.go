@@ -36,8 +36,14 @@ func (f Finding) Why() string {
 		}
 		return fmt.Sprintf("Service %q was not there before the pod.", f.Service)
 
+	case v1alpha1.ReasonReadinessGateCreatedLater:
+		if f.Tied {
+			return fmt.Sprintf(tied, fmt.Sprintf("ReadinessGate %q", f.Gate))
+		}
+		return fmt.Sprintf("ReadinessGate %q was not there before the pod.", f.Gate)
+
 	case v1alpha1.ReasonNotInjected:
-		return "podgate's webhook did not answer when the pod was created, or the namespace's label, the webhook's selectors, the Service or the binding have changed since."
+		return "podgate's webhook did not answer when the pod was created, or the namespace's label, the webhook's selectors, or what asks for the gate have changed since."
 	case v1alpha1.ReasonGatesStated:
 		return "its manifest is applied to the pod itself and has a list of readinessGates, which cannot change: if podgate had added to it, the manifest could not be applied a second time."
 	case v1alpha1.ReasonStaticPod:

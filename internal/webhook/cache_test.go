@@ -27,6 +27,7 @@ type world struct {
 	services []corev1.Service
 	bindings []elbv2.TargetGroupBinding
 	own      []v1alpha1.TargetBinding
+	gates    []v1alpha1.ReadinessGate
 	// hold, unless nil, keeps lists waiting until it is closed.
 	hold chan struct{}
 	// holdPods does so with lists of pods.
@@ -78,6 +79,11 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	case "/apis/podgate.dev/v1alpha1/targetbindings":
 		_ = json.NewEncoder(rw).Encode(v1alpha1.TargetBindingList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "podgate.dev/v1alpha1", Kind: "TargetBindingList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: w.own,
+		})
+
+	case "/apis/podgate.dev/v1alpha1/readinessgates":
+		_ = json.NewEncoder(rw).Encode(v1alpha1.ReadinessGateList{
+			TypeMeta: metav1.TypeMeta{APIVersion: "podgate.dev/v1alpha1", Kind: "ReadinessGateList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: w.gates,
 		})
 
 	default:

@@ -15,4 +15,4 @@ package webhook
 //
 // +kubebuilder:rbac:groups="",resources=services,verbs=list;watch
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=list;watch
-// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=list;watch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings;readinessgates,verbs=list;watch

@@ -253,10 +253,10 @@ type ownLabelled struct{ gatestest.Toy }
 
 func (ownLabelled) Owns(conditionType string) bool { return conditionType == gwc.Gate }
 
-func (ownLabelled) Wanted(pod injection.Pod, c injection.Candidates) map[string]*binding.Binding {
-	wanted := map[string]*binding.Binding{}
+func (ownLabelled) Wanted(pod injection.Pod, c injection.Candidates) map[string]injection.Cause {
+	wanted := map[string]injection.Cause{}
 	for _, b := range c.Claiming(pod) {
-		wanted[gwc.Gate] = b
+		wanted[gwc.Gate] = injection.Cause{Binding: b}
 	}
 	return wanted
 }

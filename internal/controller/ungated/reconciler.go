@@ -30,7 +30,7 @@ import (
 //
 // +kubebuilder:rbac:groups="",resources=pods;services;namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=list;watch
-// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=list;watch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings;readinessgates,verbs=list;watch
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch,resourceNames=podgate-webhook
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

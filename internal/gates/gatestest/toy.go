@@ -32,12 +32,12 @@ func (Toy) Owns(conditionType string) bool { return conditionType == ToyGate }
 func (Toy) Origin(string) string { return "every binding that takes the pod for a target" }
 
 // Wanted implements gates.Kind: a pod that is anybody's target gets the gate.
-func (Toy) Wanted(pod injection.Pod, c injection.Candidates) map[string]*binding.Binding {
+func (Toy) Wanted(pod injection.Pod, c injection.Candidates) map[string]injection.Cause {
 	claiming := c.Claiming(pod)
 	if len(claiming) == 0 {
 		return nil
 	}
-	return map[string]*binding.Binding{ToyGate: claiming[0]}
+	return map[string]injection.Cause{ToyGate: {Binding: claiming[0]}}
 }
 
 // FedBy implements gates.Kind: every binding may select a pod with the gate.

@@ -18,6 +18,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -74,28 +75,36 @@ func (c *Cache) Get(_ context.Context, key client.ObjectKey, into client.Object,
 	return nil
 }
 
-// List implements client.Reader, for questions that an index answers.
+// List implements client.Reader, for questions that an index answers, and for a namespace's ReadinessGates, which are few.
 func (c *Cache) List(_ context.Context, into client.ObjectList, options ...client.ListOption) error {
 	var o client.ListOptions
 	o.ApplyOptions(options)
-
-	if o.FieldSelector == nil || len(o.FieldSelector.Requirements()) != 1 {
-		return fmt.Errorf("list %T: not asked through an index", into)
-	}
-
-	asked := o.FieldSelector.Requirements()[0]
 	items, ok := reflect.TypeOf(into).Elem().FieldByName("Items")
 	if !ok {
 		return fmt.Errorf("list %T: it has no items", into)
 	}
 
-	found, err := c.of(reflect.PointerTo(items.Type.Elem())).ByIndex(asked.Field, o.Namespace+"/"+asked.Value)
-	if err != nil {
-		return err
+	kind := c.of(reflect.PointerTo(items.Type.Elem()))
+	_, few := into.(*v1alpha1.ReadinessGateList)
+	var found []any
+	switch {
+	case o.FieldSelector != nil && len(o.FieldSelector.Requirements()) == 1:
+		asked := o.FieldSelector.Requirements()[0]
+		var err error
+		if found, err = kind.ByIndex(asked.Field, o.Namespace+"/"+asked.Value); err != nil {
+			return err
+		}
+	case few && o.Namespace != "":
+		found = kind.List()
+	default:
+		return fmt.Errorf("list %T: not asked through an index", into)
 	}
 
 	objects := make([]runtime.Object, 0, len(found))
 	for _, f := range found {
+		if o.Namespace != "" && f.(client.Object).GetNamespace() != o.Namespace {
+			continue
+		}
 		if o.LabelSelector != nil && !o.LabelSelector.Matches(labels.Set(f.(client.Object).GetLabels())) {
 			continue
 		}

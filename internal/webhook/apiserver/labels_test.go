@@ -15,7 +15,6 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/api/v1alpha1"
-	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/kubetest"
 )
@@ -99,10 +98,10 @@ type latticeGate struct{}
 
 func (latticeGate) Owns(conditionType string) bool { return conditionType == gwc.Gate }
 
-func (latticeGate) Wanted(pod injection.Pod, c injection.Candidates) map[string]*binding.Binding {
-	wanted := map[string]*binding.Binding{}
+func (latticeGate) Wanted(pod injection.Pod, c injection.Candidates) map[string]injection.Cause {
+	wanted := map[string]injection.Cause{}
 	for _, b := range c.Claiming(pod) {
-		wanted[gwc.Gate] = b
+		wanted[gwc.Gate] = injection.Cause{Binding: b}
 	}
 	return wanted
 }
