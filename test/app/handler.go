@@ -8,29 +8,40 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 )
 
 // newHandler serves:
 //
-//	/                   the text
+//	/                   the text, or 503 while it warms up
+//	/warm               the same
 //	/healthz            200, or 503 after /healthz/fail
 //	/healthz/fail       let /healthz fail from now on (POST)
 //	/healthz/heal       let /healthz succeed again (POST)
 //	/slow?seconds=20    the text after that time
 //
-// Each answer names its host (the pod) in the header X-Pod.
-func newHandler(text string, healthy bool) http.Handler {
+// It warms up from now on, for as long as it is told. Each answer names its host (the pod)
+// in the header X-Pod.
+func newHandler(text string, healthy bool, warmUp time.Duration) http.Handler {
 	var ok atomic.Bool
 	ok.Store(healthy)
+	warm := time.Now().Add(warmUp)
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	whenWarm := func(w http.ResponseWriter, _ *http.Request) {
+		if time.Now().Before(warm) {
+			http.Error(w, "warming up", http.StatusServiceUnavailable)
+			return
+		}
 		_, _ = fmt.Fprintln(w, text)
-	})
+	}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", whenWarm)
+	mux.HandleFunc("GET /warm", whenWarm)
 
 	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
 		d, err := parseWait(r.URL.Query().Get("seconds"))
