@@ -34,6 +34,8 @@ const (
 	NudgeAnnotation = "podgate.dev/nudge"
 	// OverrideAnnotation on a pod holds what a person ordered about its gates; package override reads it.
 	OverrideAnnotation = "podgate.dev/override"
+	// ApprovalsAnnotation on a ReadinessGate holds what people approved of; package manual (internal/check/manual) reads it.
+	ApprovalsAnnotation = "podgate.dev/approvals"
 	// PublishedAnnotation on a TargetGroupBinding holds what the leader resolved of its target
 	// group, as JSON, so that the webhook needs no call to a load balancer.
 	PublishedAnnotation = "podgate.dev/target-group"

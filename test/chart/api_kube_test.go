@@ -87,7 +87,7 @@ func TestEveryChoiceIsValid(t *testing.T) {
 			"--set-json", `podAnnotations={"a":"b"}`, "--set-json", `podLabels={"c":"d"}`, "--set-json", `env=[{"name":"AWS_REGION","value":"eu-west-1"}]`,
 			"--set-json", `extraArgs=["--workers=8"]`, "--set-json", `serviceAccount.annotations={"eks.amazonaws.com/role-arn":"arn:aws:iam::123456789012:role/podgate"}`},
 		"Selective": {"--set", "podMutatorWebhookConfig.failurePolicy=Fail,objectSelector.matchLabels.tier=web", "--set-json", `webhookNamespaceSelectors=[{"key":"team","operator":"In","values":["a","b"]}]`},
-		"Bare":      {"--set", "crds.enabled=false,podDisruptionBudget.enabled=false,cleanUp.enabled=false,topologySpreadConstraints=null,resources=null"},
+		"Bare":      {"--set", "crds.enabled=false,podDisruptionBudget.enabled=false,admissionPolicies.podStatus=false,admissionPolicies.approvals=false,cleanUp.enabled=false,topologySpreadConstraints=null,resources=null"},
 	}
 
 	for name, args := range cases {
@@ -203,10 +203,30 @@ func TestUpgradeKeepsWhatOthersWrote(t *testing.T) {
 		if diff := cmp.Diff(installed, field(t, crd.Object, columns...)); diff != "" {
 			t.Errorf("%v: the definition is an older one: -want, +got:\n%s", step, diff)
 		}
+
+		if n := policies(t, c); n != 2 {
+			t.Errorf("%v: %d admission policies", step, n)
+		}
 	}
 
 	helm("uninstall", "podgate")
 	get(t, c, crd) // kept, and with it all bindings
+	if n := policies(t, c); n != 0 {
+		t.Errorf("%d admission policies are left", n)
+	}
+}
+
+// policies counts podgate's admission policies that are bound.
+func policies(t *testing.T, c client.Client) int {
+	t.Helper()
+	var bound admissionv1.ValidatingAdmissionPolicyBindingList
+	if err := c.List(t.Context(), &bound, client.HasLabels{"app.kubernetes.io/name"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range bound.Items {
+		get(t, c, &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: b.Spec.PolicyName}})
+	}
+	return len(bound.Items)
 }
 
 // noCancel runs on in a test's clean-up.

@@ -155,6 +155,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"NoSuchCertificate":    {"A mode that does not exist.", "certificates.mode=vault", "/certificates/mode"},
 		"Typo":                 {"What is no value would do nothing.", "podMutatorWebhookConfig.failurepolicy=Fail", "failurepolicy"},
 		"NoPolicy":             {"There are two policies.", "podMutatorWebhookConfig.failurePolicy=Never", "failurePolicy"},
+		"NoAdmissionPolicy":    {"It is on or off.", "admissionPolicies.podStatus=maybe", "/admissionPolicies/podStatus"},
 		"NoReplica":            {"Without a replica no pod gets a gate.", "replicaCount=0", "/replicaCount"},
 		"BudgetOfNone":         {"No node could be drained.", "podDisruptionBudget.maxUnavailable=0%", "/podDisruptionBudget/maxUnavailable"},
 		"OwnLabel":             {"Services and the Deployment select podgate's pods by it.", "podLabels.app=x", "/podLabels"},
@@ -271,7 +272,7 @@ func TestSwitch(t *testing.T) {
 // they do by default.
 func TestValuesOfAnOlderChart(t *testing.T) {
 	const others = "podMutatorWebhookConfig.failurePolicy=Fail"
-	got := named(render(t, "--set", others, "--set", "drainImage=null,webhookEnabled=null"))
+	got := named(render(t, "--set", others, "--set", "drainImage=null,webhookEnabled=null,admissionPolicies=null"))
 	if diff := cmp.Diff(named(render(t, "--set", others)), got); diff != "" {
 		t.Errorf("-with the chart's values, +with those of an older one:\n%s", diff)
 	}

@@ -62,7 +62,12 @@ var shared struct {
 
 func TestMain(m *testing.M) {
 	ctrllog.SetLogger(logr.Discard()) // podgate's own log goes to its test
-	kubetest.Main(m, func(cfg *rest.Config) { shared.cfg = cfg })
+	kubetest.Main(m, func(cfg *rest.Config) {
+		shared.cfg = cfg
+		if err := kubetest.InstallPolicies(cfg); err != nil {
+			panic(err)
+		}
+	})
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -114,9 +119,10 @@ func (c *cluster) start() {
 	}
 }
 
-// launch starts a podgate that reaches the API server as kube says; end ends it.
+// launch starts a podgate that reaches the API server as kube says, under podgate's name and the manifest's admission policies; end ends it.
 func (c *cluster) launch(kube *rest.Config) (end func() error) {
 	c.Helper()
+	kube = kubetest.AsPodgate(kube)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	var cfg manager.Config

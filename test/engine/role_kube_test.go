@@ -92,8 +92,8 @@ func (c *cluster) bindRoles(user string, wide *rbacv1.ClusterRole, narrow *rbacv
 // podgate needs no more than the role that is generated from its code.
 func TestRoleSuffices(t *testing.T) {
 	c := newCluster(t)
-	c.permit("podgate", func(*rbacv1.ClusterRole) {})
-	cfg, refused := c.as("podgate")
+	c.permit(kubetest.Account, func(*rbacv1.ClusterRole) {})
+	cfg, refused := c.as(kubetest.Account)
 	c.cfg = cfg
 	c.config = func(config *manager.Config) { config.Namespace = "podgate-system" }
 	c.opensAGate()

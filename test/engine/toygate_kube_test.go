@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -21,8 +22,11 @@ import (
 	"github.com/podgate/podgate/sim/awssim"
 )
 
-// withToy adds a kind of gate, for which one line is enough: no other file knows of it.
+// withToy adds a kind of gate, for which one line is enough: no other file knows of it. Nor does the policy that limits podgate's
+// account, so this podgate has another.
 func (c *cluster) withToy() {
+	c.cfg = rest.CopyConfig(c.cfg)
+	c.cfg.Impersonate = rest.ImpersonationConfig{UserName: "toy", Groups: []string{"system:masters"}}
 	c.config = func(cfg *manager.Config) { cfg.Parts.Gates = append(gates.All(), gatestest.Toy{}) }
 }
 
