@@ -68,6 +68,16 @@ var (
 	Unimplemented = Word{"UNIMPLEMENTED"}
 )
 
+// What people say.
+var (
+	// Approved means that somebody approved of the pod, of its revision, or of all pods.
+	Approved = Word{"approved"}
+	// NotApproved means that nobody did.
+	NotApproved = Word{"not approved"}
+	// OpenInitially means that no approval is asked for.
+	OpenInitially = Word{"open unless it is closed by hand"}
+)
+
 // HTTPStatus is the status code of a response, such as "HTTP status 503". What is not a status code is Malformed.
 func HTTPStatus(code int) Word {
 	if code < http.StatusContinue || code > 999 {
