@@ -25,7 +25,12 @@ import (
 var shared *rest.Config
 
 func TestMain(m *testing.M) {
-	kubetest.Main(m, func(cfg *rest.Config) { shared = cfg })
+	kubetest.Main(m, func(cfg *rest.Config) {
+		shared = cfg
+		if err := kubetest.InstallPolicies(cfg); err != nil {
+			panic(err)
+		}
+	})
 }
 
 // cluster is a namespace of a real API server, and commands that are given to it.

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,4 +68,56 @@ func (e *environment) completePods(cmd *cobra.Command, args []string, begun stri
 	}
 
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeManual gives a shell the names of ReadinessGates with a manual check.
+func (e *environment) completeManual(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+
+	kube, namespace, err := e.here()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+
+	names, err := manualNames(cmd.Context(), kube, namespace)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+
+	return begunWith(begun, names), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeWaiting gives a shell what waits for an approval at the ReadinessGate that was named, by what of a pod is asked for.
+func (e *environment) completeWaiting(of func(carrier) string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) != 1 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+
+		kube, namespace, err := e.here()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+
+		gate, err := readManual(cmd.Context(), kube, client.ObjectKey{Namespace: namespace, Name: args[0]})
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+
+		var names []string
+		for _, c := range gate.carriers {
+			if !c.open && !slices.Contains(names, of(c)) {
+				names = append(names, of(c))
+			}
+		}
+
+		return begunWith(begun, names), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// begunWith are the names that are not empty and begin so.
+func begunWith(begun string, names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" || !strings.HasPrefix(name, begun) })
 }

@@ -185,7 +185,7 @@ func TestSentencesForEveryMaker(t *testing.T) {
 }
 
 // begins is where a command begins in a sentence.
-var begins = regexp.MustCompile(`\b(kubectl|helm) [a-z-]+|\bpodgate (explain|status|wait|preflight|gate|version)\b`)
+var begins = regexp.MustCompile(`\b(kubectl|helm) [a-z-]+|\bpodgate (approve|explain|status|wait|preflight|gate|version)\b`)
 
 // typable are the commands that sentences may have, with whatever they are about put in.
 var typable = func() []*regexp.Regexp {
