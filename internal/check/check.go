@@ -8,8 +8,10 @@ package check
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -56,8 +58,18 @@ type Subject struct {
 	HostNetwork bool
 	// Ports are those that the pod's containers declare.
 	Ports []corev1.ContainerPort
-	// Pod is what expressions may see; nil when nothing is known of a pod.
+	// Pod is what is known of the pod, for expressions and variables; nil when nothing is.
 	Pod *corev1.Pod
+}
+
+// generators are the kinds of controllers that give each pod a name of its own, with a random suffix.
+var generators = []string{"ReplicaSet", "DaemonSet", "Job", "ReplicationController"}
+
+// NameReturns reports whether another pod may get a pod's name: a StatefulSet gives it to the next pod, so do
+// operators, and people give it to pods without an owner.
+func NameReturns(pod metav1.Object) bool {
+	owner := metav1.GetControllerOf(pod)
+	return owner == nil || !slices.Contains(generators, owner.Kind)
 }
 
 // Checker asks about pods: complete or nothing. Without an error the map holds an answer for each of the subjects, by its
