@@ -116,7 +116,7 @@ verify: generate ## Fail when generated files are not what markers, chart and mu
 
 .PHONY: unit
 unit: tools cluster ## Unit and API-server tests, with the race detector.
-	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy promtool=prometheus
+	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy prometheus=prometheus promtool=prometheus
 # The engine's tests take longest and mostly wait: they begin first, beside all others.
 	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on -timeout 20m -p 3 ./test/engine ./...
 	$(GO) test -C test/localcluster -count=1 ./...

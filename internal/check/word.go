@@ -78,6 +78,37 @@ var (
 	OpenInitially = Word{"open unless it is closed by hand"}
 )
 
+// What is known of a query to a server that knows about pods.
+var (
+	// VariableEmpty means that a variable of the check has no value for this pod, such as a label that the pod lacks.
+	VariableEmpty = Word{"a variable has no value for this pod"}
+	// LooksBack means that the answer would be in part about the time before the pod's containers became ready.
+	LooksBack = Word{"the query still looks back to before the pod was ready"}
+	// NoSeries and SeveralSeries mean that not exactly one series is about the pod; NoValue and SeveralValues
+	// that a query about all pods has not exactly one value.
+	NoSeries      = Word{"no series for this pod"}
+	SeveralSeries = Word{"several series for this pod"}
+	NoValue       = Word{"the query has no value"}
+	SeveralValues = Word{"the query has several values"}
+	// NotFinite means that the value is NaN, infinite, or no number, such as a histogram.
+	NotFinite = Word{"the value is not a finite number"}
+	// NotAVector means that a query returns something else than an instant vector or a scalar.
+	NotAVector = Word{"the query returns no instant vector"}
+	// QueryInvalid means that the server cannot read the query, and QueryFailed that it could not evaluate it.
+	QueryInvalid = Word{"the query is not valid"}
+	QueryFailed  = Word{"the query could not be evaluated"}
+	// Partial means that the server warns that something is missing from its answer.
+	Partial = Word{"the answer may be incomplete"}
+	// TooManySeries means that a query returns more series than are read.
+	TooManySeries = Word{"the query returns too many series"}
+	// TokenUnreadable means that podgate cannot read the token for the server.
+	TokenUnreadable = Word{"the token for the server cannot be read"}
+)
+
+// AtServer is a word about the server that a check asks instead of the pod, such as "server: timed out". It is not
+// Silent: other pods' answers say nothing about the server.
+func AtServer(w Word) Word { return Word{"server: " + w.text} }
+
 // HTTPStatus is the status code of a response, such as "HTTP status 503". What is not a status code is Malformed.
 func HTTPStatus(code int) Word {
 	if code < http.StatusContinue || code > 999 {

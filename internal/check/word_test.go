@@ -17,7 +17,7 @@ func TestHTTPStatus(t *testing.T) {
 }
 
 func TestSilent(t *testing.T) {
-	for word, want := range map[Word]bool{{}: false, TimedOut: true, Unreachable: true, Refused: false, Malformed: false, NotAllowed: false} {
+	for word, want := range map[Word]bool{{}: false, TimedOut: true, Unreachable: true, Refused: false, Malformed: false, NotAllowed: false, AtServer(TimedOut): false, AtServer(Unreachable): false} {
 		if got := word.Silent(); got != want {
 			t.Errorf("%q: got %t", word, got)
 		}

@@ -59,11 +59,17 @@ type Harness struct {
 	Local bool
 	// NeverFails is set for a check that has no answer about a pod which does not pass.
 	NeverFails bool
+	// HangServer is set where one server is asked about all pods, and no pod at its address: it makes that server hang. The
+	// answers have no address then.
+	HangServer func(t *testing.T)
 	// Asked counts the questions that were asked so far, such as connections.
 	Asked func() int
 	// Secrets are texts of the pods' answers and of what is asked, which nobody may be told.
 	Secrets []string
 }
+
+// elsewhere reports whether the checker asks elsewhere than at the pods' addresses, or nobody.
+func (h Harness) elsewhere() bool { return h.Local || h.HangServer != nil }
 
 const (
 	// patience is how much longer than its time-out a check may take on a busy machine.
@@ -90,6 +96,7 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 		"WordsTellNothingElse":  wordsTellNothingElse,
 		"WordsStayTheSame":      wordsStayTheSame,
 		"ManyPodsAreAllCovered": manyPodsAreAllCovered,
+		"HangingServer":         hangingServer,
 	}
 
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
@@ -177,10 +184,10 @@ func saysWhichAddress(t *testing.T, h Harness) {
 	for _, does := range []Behaviour{Passes, Fails, Hangs} {
 		pod := h.pods(t, does)[0]
 		got := h.check(t, pod)[pod.UID]
-		if h.Local && got.Addr.IsValid() {
+		if h.elsewhere() && got.Addr.IsValid() {
 			t.Errorf("the pod %s: the answer is of %s, and no address was asked", does, got.Addr)
 		}
-		if !h.Local && !slices.Contains(pod.Addrs, got.Addr) {
+		if !h.elsewhere() && !slices.Contains(pod.Addrs, got.Addr) {
 			t.Errorf("the pod %s: the answer is of %s, which is none of its addresses %v", does, got.Addr, pod.Addrs)
 		}
 	}
@@ -200,7 +207,7 @@ func addressReuse(t *testing.T, h Harness) {
 }
 
 func withoutAnAddress(t *testing.T, h Harness) {
-	if h.Local {
+	if h.elsewhere() {
 		return // It needs none.
 	}
 	pod, other := h.NewPod(t), h.pods(t, Passes)[0]
@@ -242,6 +249,9 @@ func cancelledCallReturns(t *testing.T, h Harness) {
 		return // It ends before that.
 	}
 	pods := h.pods(t, Passes, Hangs)
+	if h.HangServer != nil {
+		h.HangServer(t)
+	}
 	// The time-out is only there to let the call get under way.
 	ctx, cancel := context.WithTimeout(t.Context(), h.Timeout/5)
 	defer cancel()
@@ -315,6 +325,26 @@ func manyPodsAreAllCovered(t *testing.T, h Harness) {
 	for uid, got := range h.check(t, pods...) {
 		if got.Verdict != check.Pass {
 			t.Errorf("pod %s: got %s (%s)", uid, got.Verdict, got.Word)
+		}
+	}
+}
+
+// hangingServer: nothing is known of any pod when the server that knows about all of them does not answer.
+func hangingServer(t *testing.T, h Harness) {
+	if h.HangServer == nil {
+		return // Each pod is asked itself.
+	}
+	pods := h.pods(t, Passes, Fails)
+	h.HangServer(t)
+
+	began := time.Now()
+	answers := h.check(t, pods...)
+	if took := time.Since(began); took > h.Timeout+patience {
+		t.Errorf("it took %s, and the time-out is %s", took, h.Timeout)
+	}
+	for _, pod := range pods {
+		if got := answers[pod.UID]; got.Verdict != check.NoAnswer || got.Word.Silent() {
+			t.Errorf("got %s (%s); other pods say nothing about the server", got.Verdict, got.Word)
 		}
 	}
 }

@@ -1,0 +1,146 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package prometheus runs a real Prometheus, Debian's, for tests, with an application that it scrapes. It knows nothing of podgate.
+package prometheus
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience bounds what Prometheus does in its own time.
+const Patience = 20 * time.Second
+
+// Process is a Prometheus that scrapes an application ten times a second. Its methods are for one goroutine.
+type Process struct {
+	// Address is HOST:PORT of its API.
+	Address string
+
+	folder  string
+	app     *application
+	command *exec.Cmd
+}
+
+// application is what is scraped.
+type application struct {
+	mu      sync.Mutex
+	metrics string
+}
+
+func (a *application) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, _ = io.WriteString(w, a.metrics)
+}
+
+// Start starts a Prometheus that ends with the test.
+func Start(t *testing.T) *Process {
+	t.Helper()
+	if _, err := exec.LookPath("prometheus"); err != nil {
+		t.Fatal("Prometheus 2.42 or later is needed: run `scripts/install-debian prometheus=prometheus` as root on Debian 12, or install it")
+	}
+
+	p := &Process{folder: t.TempDir(), app: &application{}}
+	scraped := httptest.NewServer(p.app)
+	t.Cleanup(scraped.Close)
+
+	// The labels of the metrics are what they say, as if service discovery had found each pod.
+	config := fmt.Sprintf(`
+global: {scrape_interval: 100ms, scrape_timeout: 100ms}
+scrape_configs:
+- job_name: app
+  honor_labels: true
+  static_configs: [{targets: [%q]}]
+`, scraped.Listener.Addr())
+	if err := os.WriteFile(filepath.Join(p.folder, "prometheus.yml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Address = listener.Addr().String()
+	_ = listener.Close()
+
+	t.Cleanup(func() { p.Stop(t) })
+	p.Run(t)
+	return p
+}
+
+// Run starts it again, with the data of before.
+func (p *Process) Run(t *testing.T) {
+	t.Helper()
+	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+
+	p.command = exec.Command("prometheus", "--config.file="+filepath.Join(p.folder, "prometheus.yml"),
+		"--storage.tsdb.path="+filepath.Join(p.folder, "data"), "--web.listen-address="+p.Address)
+	p.command.Stdout, p.command.Stderr = log, log
+	if err := p.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+
+	for end := time.Now().Add(Patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if p.ready() {
+			return
+		}
+	}
+	t.Fatalf("Prometheus is not ready; it said:\n%s", p.said())
+}
+
+func (p *Process) ready() bool {
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + p.Address + "/-/ready")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = response.Body.Close() }()
+	return response.StatusCode == http.StatusOK
+}
+
+// Stop ends it by its id, and returns when it has ended.
+func (p *Process) Stop(t *testing.T) {
+	t.Helper()
+	if p.command == nil {
+		return
+	}
+
+	_ = p.command.Process.Signal(syscall.SIGTERM)
+	kill := time.AfterFunc(Patience, func() { _ = p.command.Process.Kill() })
+	defer kill.Stop()
+
+	var status *exec.ExitError
+	if err := p.command.Wait(); err != nil && !errors.As(err, &status) {
+		t.Error(err)
+	}
+	p.command = nil
+}
+
+// Expose sets what the application says from now on: the text of its page of metrics.
+func (p *Process) Expose(metrics string) {
+	p.app.mu.Lock()
+	defer p.app.mu.Unlock()
+	p.app.metrics = metrics
+}
+
+func (p *Process) said() []byte {
+	text, _ := os.ReadFile(p.log())
+	return text
+}
+
+func (p *Process) log() string { return filepath.Join(p.folder, "log") }
