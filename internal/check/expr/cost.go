@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strings"
 
 	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/interpreter"
+	"k8s.io/apimachinery/pkg/api/resource"
+	apiservercel "k8s.io/apiserver/pkg/cel"
 )
 
 // comparisons charge for what is compared: CEL counts the elements of a list, and not what is in them.
@@ -111,4 +114,48 @@ func instructions(pattern string) (int, error) {
 		return 0, err
 	}
 	return len(program.Inst), nil
+}
+
+const (
+	// maxQuantity bounds the text of a quantity, and maxExponent what begins with an e in it: 1e99.
+	maxQuantity = 64
+	maxExponent = len("e-99")
+)
+
+// boundedQuantities replaces the functions that parse quantities: a quantity such as 1e-999999999 is rounded by a division
+// by a number of as many digits.
+func boundedQuantities(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+	call, isCall := i.(interpreter.InterpretableCall)
+	if !isCall {
+		return i, nil
+	}
+
+	switch call.Function() {
+	case "quantity":
+		return parsing(call, func(q resource.Quantity, err error) ref.Val {
+			if err != nil {
+				return types.WrapErr(err)
+			}
+			return apiservercel.Quantity{Quantity: &q}
+		}), nil
+	case "isQuantity":
+		return parsing(call, func(_ resource.Quantity, err error) ref.Val { return types.Bool(err == nil) }), nil
+	}
+	return i, nil
+}
+
+// parsing replaces a call by one that returns what becomes of the quantity that it is given.
+func parsing(call interpreter.InterpretableCall, result func(resource.Quantity, error) ref.Val) interpreter.InterpretableCall {
+	return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(values ...ref.Val) ref.Val {
+		text, ok := values[0].(types.String)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(values[0])
+		}
+
+		exponent := strings.IndexAny(string(text), "eE")
+		if len(text) > maxQuantity || exponent >= 0 && len(text)-exponent > maxExponent {
+			return types.NewErr("the quantity is too long")
+		}
+		return result(resource.ParseQuantity(string(text)))
+	})
 }

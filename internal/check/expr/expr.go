@@ -106,8 +106,8 @@ func Compile(text string, variables ...Variable) (*Program, error) {
 		return nil, fmt.Errorf("the result is not true or false, but of the type %s", result)
 	}
 
-	program, err := env.full.Program(compiled,
-		cel.CostLimit(maxCost), cel.InterruptCheckFrequency(checkFrequency), cel.CostTrackerOptions(comparisons...), cel.OptimizeRegex(boundedMatches...))
+	program, err := env.full.Program(compiled, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(checkFrequency),
+		cel.CostTrackerOptions(comparisons...), cel.OptimizeRegex(boundedMatches...), cel.CustomDecoratorV2(boundedQuantities))
 	if err != nil {
 		return nil, err
 	}

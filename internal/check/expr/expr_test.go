@@ -98,6 +98,8 @@ func TestPasses(t *testing.T) {
 		"pod.spec.nodeName == 'node-1' && isIP(pod.status.podIPs[0].ip)":                                        true,
 		"pod.status.conditions.filter(c, c.type.startsWith('targets.podgate.dev/')).all(c, c.status == 'True')": true,
 		"has(pod.metadata.annotations.gone)":                                                                    false,
+		"isQuantity('1.5e3') && isQuantity('1e-9') && isQuantity('2E') && !isQuantity('x')":                     true,
+		"quantity('1e3').compareTo(quantity('1k')) == 0 && quantity('250m').asApproximateFloat() == 0.25":       true,
 		"quantity('1Gi').isGreaterThan(quantity('500Mi')) && semver('1.2.3').major() == 1":                      true,
 	} {
 		if got, err := eval(t, text, input()); err != nil || got != want {

@@ -22,6 +22,7 @@ import (
 //   - Macros: those that give a name to nothing but the elements of lists and maps. With names for whole values
 //     (optMap), and with lists in lists, n characters would make a value of 2^n parts, which takes 2^n steps to compare.
 //   - Patterns: literals, of which boundedMatches knows how much work they are.
+//   - Quantities: as short as people write them (boundedQuantities).
 //   - Comparisons: each is charged by all that is compared (weight).
 //   - Sums: of what is known to be numbers, texts or lists, since others are not charged by their size.
 
@@ -39,7 +40,7 @@ var admitted = set(
 	// Sizes and elements.
 	"size", "first", "last", "min", "max", "sum",
 	// Texts.
-	"contains", "startsWith", "endsWith", "matches", "lowerAscii", "upperAscii", "trim", "substring", "split", "charAt",
+	"contains", "startsWith", "endsWith", "matches", "lowerAscii", "upperAscii", "trim", "substring", "split",
 	// Types.
 	"bool", "int", "uint", "double", "string", "bytes", "duration", "timestamp",
 	// Optional values.
