@@ -13,31 +13,59 @@ import (
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// leave is how a replica ends. API servers call webhooks over HTTP/1.1, keep connections
-// open and go on calling over them long after the replica is no endpoint any more. A call
-// that meets a server which closes its idle connections is lost, as no client repeats a
-// POST, and with it a pod's gate. So, for a while before anything stops, every answer asks
-// the caller to call elsewhere the next time.
+// leave is how a replica ends: it serves on until nobody calls its webhook any more, for a call that meets a replica which has
+// gone is lost, as no client repeats a POST, and with it a pod's gate.
+//
+// API servers call webhooks over HTTP/1.1. They keep up to 25 connections, go on calling over them long after the replica is no
+// endpoint any more, and write to one that was closed until they have read of its end, which takes its time where processors are
+// busy. Over one to a node that has died they call until the kernel gives up. So each answer ends its connection, and each call
+// finds a replica anew, which costs a handshake for each pod that is created.
 type leave struct {
-	begun atomic.Bool
+	// called is when a call ended last, by the clock of time.Now, in nanoseconds.
+	called atomic.Int64
 }
 
-// after gives a context that ends a while after ctx, and cancel to end it before.
+// patience is how much longer than that a replica serves on at most while it is still called. The kubelet has patience, too.
+const patience = 12 * time.Second
+
+// after gives a context that ends when, after the end of ctx, nobody has called for a while; and cancel to end it before.
 func (l *leave) after(ctx context.Context, while time.Duration) (later context.Context, cancel context.CancelFunc) {
 	later, cancel = context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() {
-		l.begun.Store(true)
-		time.AfterFunc(while, cancel)
-	})
+	context.AfterFunc(ctx, func() { l.end(later, cancel, time.Now(), while) })
 	return later, cancel
 }
 
-// handle has answers say that the connection ends with them, once the replica leaves.
+// end calls cancel when nobody has called for a while, and when patience ends.
+func (l *leave) end(later context.Context, cancel context.CancelFunc, begun time.Time, while time.Duration) {
+	defer cancel()
+	last := begun.Add(while + patience)
+	for {
+		quiet := begun
+		if called := time.Unix(0, l.called.Load()); called.After(quiet) {
+			quiet = called
+		}
+		until := quiet.Add(while)
+		if until.After(last) {
+			until = last
+		}
+
+		left := time.Until(until)
+		if left <= 0 {
+			return
+		}
+		select {
+		case <-time.After(left):
+		case <-later.Done():
+			return
+		}
+	}
+}
+
+// handle has each answer end its connection, and notes that somebody called.
 func (l *leave) handle(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if l.begun.Load() {
-			w.Header().Set("Connection", "close")
-		}
+		defer func() { l.called.Store(time.Now().UnixNano()) }()
+		w.Header().Set("Connection", "close")
 		next.ServeHTTP(w, r)
 	})
 }

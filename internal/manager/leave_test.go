@@ -14,9 +14,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -24,84 +26,95 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
-// A server that leaves loses no call, although its callers keep to their connections: they
-// go elsewhere before the server closes them.
+// A server that leaves loses no call, although its callers would keep their connections, and are too busy to read that one was
+// closed before they call over it: they find a server anew for each call.
 func TestLeavingLosesNoCall(t *testing.T) {
-	for range 3 {
-		var l leave
-		ctx, told := context.WithCancel(t.Context())
-		later, stop := l.after(ctx, time.Hour)
-		var elsewhere atomic.Int32
-		leaving := serve(t, l.handle(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })))
-		staying := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
-		// New connections go to the server that stays, as soon as the other one leaves.
-		client := caller(func() string {
-			if l.begun.Load() {
-				return staying.Listener.Addr().String()
-			}
-			return leaving.Listener.Addr().String()
-		})
-
-		over, done := make(chan struct{}), make(chan struct{})
-		end := sync.OnceFunc(func() {
-			close(over)
-			<-done
-			client.CloseIdleConnections()
-		})
-
-		defer end()
-		go func() {
-			defer close(done)
-			for n := 0; ; n++ {
-				select {
-				case <-over:
-					return
-				case <-time.After(idle):
-				}
-				if err := call(t.Context(), client); err != nil {
-					t.Errorf("call %d: %v", n, err)
-				}
-				if n == 5 {
-					told()
-				}
-			}
-		}()
-
-		for deadline := time.Now().Add(10 * time.Second); elsewhere.Load() == 0; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatal("the caller keeps to the connection of the server that leaves")
-			}
+	var l leave
+	answer := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	leaving, staying := serve(t, l.handle(answer)), serve(t, answer)
+	var gone atomic.Bool
+	var busy sync.RWMutex // Held while the caller reads nothing.
+	client := caller(func() string {
+		if gone.Load() {
+			return staying.Listener.Addr().String()
 		}
+		return leaving.Listener.Addr().String()
+	}, &busy)
+	defer client.CloseIdleConnections()
 
-		stop()
-		<-later.Done()
+	// By several calls at a time the caller has several connections.
+	var group errgroup.Group
+	for range 8 {
+		group.Go(func() error { return call(t.Context(), client) })
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
 
-		if err := leaving.Config.Shutdown(t.Context()); err != nil {
+	busy.Lock()
+	gone.Store(true)
+	if err := leaving.Config.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, busy.Unlock)
+	for range 8 {
+		if err := call(t.Context(), client); err != nil {
 			t.Error(err)
 		}
-
-		for reached := elsewhere.Load(); elsewhere.Load() < reached+3; {
-			time.Sleep(time.Millisecond)
-		}
-
-		end()
 	}
 }
 
+// A replica serves on until nobody has called for a while, and not for ever.
 func TestLeavesLater(t *testing.T) {
+	for name, tc := range map[string]struct {
+		calls int
+		want  time.Duration
+	}{
+		"nobody calls":        {want: 3 * time.Second},
+		"somebody calls":      {calls: 3, want: 6 * time.Second},
+		"somebody calls ever": {calls: 100, want: 15 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var l leave
+				h := l.handle(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				ctx, told := context.WithCancel(t.Context())
+				later, cancel := l.after(ctx, 3*time.Second)
+				defer cancel()
+
+				// Calls from before it was told to end count for nothing.
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+				time.Sleep(time.Hour)
+				told()
+				begun := time.Now()
+				var calling sync.WaitGroup
+				calling.Go(func() {
+					for n := 0; n < tc.calls && later.Err() == nil; n++ {
+						time.Sleep(time.Second)
+						h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+					}
+				})
+
+				<-later.Done()
+				got := time.Since(begun)
+				calling.Wait()
+				if got != tc.want {
+					t.Errorf("left after %s, want %s", got, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// A replica can be ended before its time.
+func TestLeavesAtOnce(t *testing.T) {
 	var l leave
 	ctx, told := context.WithCancel(t.Context())
 	later, cancel := l.after(ctx, time.Hour)
 	told()
-
-	for !l.begun.Load() {
-		time.Sleep(time.Millisecond)
-	}
-
 	if later.Err() != nil {
 		t.Error("ended as soon as it was told to")
 	}
-
 	cancel()
 	if later.Err() == nil {
 		t.Error("cannot be ended before its time")
@@ -116,30 +129,30 @@ func serve(t *testing.T, h http.Handler) *httptest.Server {
 	return s
 }
 
-// caller calls as API servers do, over HTTP/1.1, and dials what address says.
-func caller(address func() string) *http.Client {
+// caller calls as API servers do, over HTTP/1.1, and dials what address says. It hears of nothing while busy is held.
+func caller(address func() string, busy *sync.RWMutex) *http.Client {
 	dialer := &net.Dialer{}
 	return &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 25,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address())
-			return far{conn}, err
+			return deaf{conn, busy}, err
 		},
 	}}
 }
 
-// far is a connection on which what is sent arrives a while later.
-type far struct{ net.Conn }
+// deaf is a connection of a caller that is busy.
+type deaf struct {
+	net.Conn
+	busy *sync.RWMutex
+}
 
-// distance is how long it is on its way, idle the time between two calls of a caller.
-const (
-	distance = 6 * time.Millisecond
-	idle     = 5 * time.Millisecond
-)
-
-func (f far) Write(b []byte) (int, error) {
-	time.Sleep(distance)
-	return f.Conn.Write(b)
+// Read implements net.Conn.
+func (d deaf) Read(b []byte) (int, error) {
+	n, err := d.Conn.Read(b)
+	d.busy.RLock()
+	defer d.busy.RUnlock()
+	return n, err
 }
 
 func call(ctx context.Context, c *http.Client) error {
