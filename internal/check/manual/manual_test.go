@@ -74,7 +74,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+// TestLaw1WaitsForAnApproval: what nobody approved of does not pass.
+func TestLaw1WaitsForAnApproval(t *testing.T) {
 	revision, another, bare := subject("a", "5d8f"), subject("b", "7c6b"), check.Subject{UID: "c"}
 	pods := []check.Subject{revision, another, bare}
 	passed := check.Answer{Verdict: check.Pass, Word: check.Approved}
