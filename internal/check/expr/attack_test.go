@@ -103,6 +103,7 @@ func TestExpressionsThatBlowUp(t *testing.T) {
 		"Quantity":      {reason: "It is divided by a number of a thousand million digits.", text: "quantity('1e-999999999').isGreaterThan(quantity('1'))"},
 		"QuantityUpper": {reason: "The same.", text: "quantity('1E-999999999').isGreaterThan(quantity('1'))"},
 		"IsQuantity":    {reason: "The same.", text: "isQuantity('1e-999999999')"},
+		"QuantityLeast": {reason: "An exponent has two digits.", text: "isQuantity('1e-100')"},
 		"QuantityLong":  {reason: "Nobody writes that many digits.", text: "quantity(response.body).isGreaterThan(quantity('1'))", in: Input{Response: body("9")}},
 		"QuantityDyn":   {reason: "What has no type is bounded, too.", text: "isQuantity(response.json.q)", in: Input{Response: HTTPResponse{Body: []byte(`{"q": "1e-999999999"}`)}}},
 		"Contains":      {reason: "A long text in a longer one.", text: "(response.body + 'b').contains(response.body.substring(1) + 'b')", in: Input{Response: body("a")}},
@@ -200,7 +201,7 @@ func FuzzExpression(f *testing.F) {
 		"value >= 0.99", "response.json.lag < 5 && response.headers['x-cache'] == 'warm'", "objects.map(o, int(o.n)).sum() == 3",
 		"pod.status.containerStatuses.all(c, !has(c.allocatedResourcesStatus))", "response.json.?parts[?7].orValue('') == ''",
 		"optional.of(1).hasValue() && [1, 2].filter(x, x > 1).size() == 1", "response.body.matches('^[a-z]+$') || {'a': 1}.a in [1, 2]",
-		"quantity('1Gi').isGreaterThan(quantity('500Mi'))", "objects.all(i, o, o.n > i)", "timestamp('2026-01-01T00:00:00Z') - duration('1h') < timestamp(0)",
+		"quantity('1Gi').isGreaterThan(quantity('500Mi'))", "objects.all(i, o, o.n > i)", "{b'a': 1}.a == 1", "timestamp('2026-01-01T00:00:00Z') - duration('1h') < timestamp(0)",
 	} {
 		f.Add(seed)
 	}

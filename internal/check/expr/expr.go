@@ -76,7 +76,18 @@ type Program struct {
 var ErrFailed = errors.New("the expression could not be evaluated")
 
 // Compile compiles an expression that has these variables. An error says for its author what is wrong, and where.
-func Compile(text string, variables ...Variable) (*Program, error) {
+func Compile(text string, variables ...Variable) (program *Program, err error) {
+	// The library panics at some expressions, such as {b'a': 1}. No author may end podgate.
+	defer func() {
+		if recover() != nil {
+			program, err = nil, errors.New("the expression cannot be compiled")
+		}
+	}()
+
+	return compile(text, variables)
+}
+
+func compile(text string, variables []Variable) (*Program, error) {
 	if n := utf8.RuneCountInString(text); n > maxLength {
 		return nil, fmt.Errorf("the expression has %d characters, and may have %d", n, maxLength)
 	}
