@@ -80,8 +80,9 @@ var (
 
 // What is known of a query to a server that knows about pods.
 var (
-	// VariableEmpty means that a variable of the check has no value for this pod, such as a label that the pod lacks.
-	VariableEmpty = Word{"a variable has no value for this pod"}
+	// VariableUnusable means that a variable of the check has no value for this pod, such as a label that the pod lacks, or
+	// one that cannot stand where the variable does.
+	VariableUnusable = Word{"a variable has no usable value for this pod"}
 	// LooksBack means that the answer would be in part about the time before the pod's containers became ready.
 	LooksBack = Word{"the query still looks back to before the pod was ready"}
 	// NoSeries and SeveralSeries mean that not exactly one series is about the pod; NoValue and SeveralValues

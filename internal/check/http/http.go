@@ -9,12 +9,14 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net"
 	nethttp "net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/expr"
 	"github.com/podgate/podgate/internal/check/network"
+	"github.com/podgate/podgate/internal/check/variables"
 )
 
 const (
@@ -33,7 +36,7 @@ const (
 	userAgent = "podgate"
 )
 
-// Settings say what is asked, and which response passes.
+// Settings say what is asked, and which response passes. The path, the host and the values of headers may have variables.
 type Settings struct {
 	// Method is GET or HEAD; GET when it is empty.
 	Method string
@@ -53,7 +56,7 @@ type Settings struct {
 type Header struct{ Name, Value string }
 
 // Expression decides by a response whether it passes, and by the pod. An error means that it cannot tell. Its Pod is nil
-// where a host is asked.
+// where a host is asked once for all pods.
 type Expression interface {
 	// ReadsBody reports whether Passes needs the body.
 	ReadsBody() bool
@@ -76,21 +79,33 @@ func New(place network.Place, settings Settings, timeout time.Duration, dial net
 	if err != nil {
 		return network.Checker{}, err
 	}
-	return network.Checker{Place: place, Timeout: timeout, Ask: r.ask}, nil
+	return network.Checker{Place: place, Timeout: timeout, PerPod: r.perPod(), Ask: r.ask}, nil
 }
 
 // requester makes the requests of one check.
 type requester struct {
-	method, host string
-	target       url.URL
-	header       nethttp.Header
-	tls          *tls.Config
-	expression   Expression
-	dial         network.Dial
+	method, scheme string
+	path, host     variables.Text
+	headers        []header
+	tls            *tls.Config
+	expression     Expression
+	dial           network.Dial
+}
+
+// header is a header with variables in its value.
+type header struct {
+	name  string
+	value variables.Text
+}
+
+// perPod reports whether requests differ from pod to pod.
+func (r requester) perPod() bool {
+	ofHeaders := slices.ContainsFunc(r.headers, func(h header) bool { return h.value.PerPod() })
+	return r.path.PerPod() || r.host.PerPod() || ofHeaders
 }
 
 func (s Settings) requester(dial network.Dial) (requester, error) {
-	r := requester{method: s.Method, host: s.Host, header: nethttp.Header{"User-Agent": {userAgent}}, expression: s.Expression, dial: dial}
+	r := requester{method: s.Method, scheme: "http", expression: s.Expression, dial: dial}
 	if r.method == "" {
 		r.method = nethttp.MethodGet
 	}
@@ -101,28 +116,13 @@ func (s Settings) requester(dial network.Dial) (requester, error) {
 		r.expression = successful{}
 	}
 
-	target, err := url.ParseRequestURI("/" + strings.TrimPrefix(s.Path, "/"))
-	if err != nil {
-		return requester{}, fmt.Errorf("path: %w", err)
-	}
-	r.target = *target
-	r.target.Scheme = "http"
-
-	// A host that is not one would be left out without a word.
-	if host, err := url.Parse("//" + s.Host); err != nil || host.Host != s.Host {
-		return requester{}, fmt.Errorf("host %q is not HOST or HOST:PORT", s.Host)
-	}
-
-	// Headers that are not valid would be changed or left out without a word.
-	for _, h := range s.Headers {
-		if !httpguts.ValidHeaderFieldName(h.Name) || !httpguts.ValidHeaderFieldValue(h.Value) {
-			return requester{}, fmt.Errorf("header %q is not valid", h.Name)
-		}
-		r.header.Set(h.Name, h.Value)
+	if err := r.parse(s); err != nil {
+		return requester{}, err
 	}
 
 	if s.TLS != nil {
-		r.target.Scheme = "https"
+		var err error
+		r.scheme = "https"
 		if r.tls, err = s.TLS.Config(); err != nil {
 			return requester{}, err
 		}
@@ -131,17 +131,88 @@ func (s Settings) requester(dial network.Dial) (requester, error) {
 	return r, nil
 }
 
+// parse reads the texts that may have variables.
+func (r *requester) parse(s Settings) (err error) {
+	if r.path, err = variables.Parse("/" + strings.TrimPrefix(s.Path, "/")); err != nil {
+		return fmt.Errorf("path: %w", err)
+	}
+	if r.host, err = variables.Parse(s.Host); err != nil {
+		return fmt.Errorf("host: %w", err)
+	}
+
+	for _, h := range s.Headers {
+		value, err := variables.Parse(h.Value)
+		if err != nil {
+			return fmt.Errorf("header %q: %w", h.Name, err)
+		}
+		r.headers = append(r.headers, header{name: h.Name, value: value})
+	}
+
+	// What is wrong whatever the pod is, is so with any value.
+	_, err = r.request("example", mask, mask)
+	return err
+}
+
+// fill fills in the variables of a text; ok is false when one has no value.
+type fill func(variables.Text) (filled string, ok bool)
+
+// mask fills in a value that every variable could have.
+func mask(text variables.Text) (filled string, ok bool) { return text.Mask("a"), true }
+
+// errUnusable means that a variable has no value that can be asked with.
+var errUnusable = errors.New("a variable has no value")
+
+// request makes the request to HOST:PORT. What is not valid would be changed or left out without a word, so it is an error.
+func (r requester) request(address string, plain, encoded fill) (*nethttp.Request, error) {
+	path, ok := encoded(r.path)
+	if !ok {
+		return nil, errUnusable
+	}
+	target, err := url.ParseRequestURI(path)
+	if err != nil {
+		return nil, fmt.Errorf("path: %w", err)
+	}
+	target.Scheme, target.Host = r.scheme, address
+
+	host, ok := plain(r.host)
+	if !ok {
+		return nil, errUnusable
+	}
+	if parsed, err := url.Parse("//" + host); err != nil || parsed.Host != host {
+		return nil, fmt.Errorf("host %q is not HOST or HOST:PORT", host)
+	}
+
+	headers := nethttp.Header{"User-Agent": {userAgent}}
+	for _, h := range r.headers {
+		value, ok := plain(h.value)
+		if !ok {
+			return nil, errUnusable
+		}
+		if !httpguts.ValidHeaderFieldName(h.name) || !httpguts.ValidHeaderFieldValue(value) {
+			return nil, fmt.Errorf("header %q is not valid", h.name)
+		}
+		headers.Set(h.name, value)
+	}
+
+	return &nethttp.Request{Method: r.method, URL: target, Host: host, Header: headers, Close: true}, nil
+}
+
 // ask makes one request over a connection of its own, and judges the response.
 func (r requester) ask(ctx context.Context, to network.Destination) check.Answer {
+	pod := to.Subject()
+	plain := func(text variables.Text) (string, bool) { return text.Fill(pod) }
+	encoded := func(text variables.Text) (string, bool) { return text.FillURL(pod) }
+	request, err := r.request(to.HostPort(), plain, encoded)
+	if err != nil {
+		return check.Answer{Word: check.VariableUnusable}
+	}
+
 	conn, err := network.Connect(ctx, r.dial, to, r.tls)
 	if err != nil {
 		return network.Explain(err)
 	}
 	defer func() { _ = conn.Close() }()
 
-	target := r.target
-	target.Host = to.HostPort()
-	request := &nethttp.Request{Method: r.method, URL: &target, Host: r.host, Header: r.header, Close: true}
 	if err := request.Write(conn); err != nil {
 		return network.Explain(err)
 	}
@@ -161,7 +232,7 @@ func (r requester) ask(ctx context.Context, to network.Destination) check.Answer
 		}
 	}
 
-	return r.judge(ctx, expr.Input{Response: got, Pod: to.Pod()})
+	return r.judge(ctx, expr.Input{Response: got, Pod: pod.Pod})
 }
 
 // read reads the response to a request.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/podgate/podgate/internal/allow"
+	"github.com/podgate/podgate/internal/check/variables"
 )
 
 // ErrNotAllowed means that podgate does not connect there. It says no more: a reason, or the address that a name
@@ -36,21 +37,38 @@ func Allowed(rules allow.List, namespace map[string]string, address string) (Pla
 // with these labels.
 //
 // A pattern is read as a URL, too: what stands before the first / after :// is of the scheme, host and port, and the rest is of
-// the path. A * is anything within its part, so that http://*.shop.svc:8080/* covers no host that is not in shop.svc.
+// the path. A * is anything within its part, so that http://*.shop.svc:8080/* covers no host that is not in shop.svc. The
+// URL may have variables in its path and query. Those of the path are covered by a * alone, whatever their values.
 func AllowedURL(rules allow.List, namespace map[string]string, text string) (Place, *url.URL, error) {
-	u, err := url.Parse(text)
-	if err != nil || !plain(u) {
+	u, masked, err := parse(text)
+	if err != nil || !plain(masked) || strings.Contains(masked.Host, variable) {
 		return Place{}, nil, ErrNotAllowed
 	}
 
-	u.Host = strings.ToLower(u.Host)
-	covers := func(pattern string) bool { return covered(pattern, u) }
-	joined, ok := hostPort(u.Hostname(), portOf(u))
+	masked.Host = strings.ToLower(masked.Host)
+	covers := func(pattern string) bool { return covered(pattern, masked) }
+	joined, ok := hostPort(masked.Hostname(), portOf(masked))
 	if !ok || !rules.Allowed(namespace, covers) {
 		return Place{}, nil, ErrNotAllowed
 	}
 
 	return Place{host: joined}, u, nil
+}
+
+// variable stands for a variable's value where a URL is compared with patterns. It is for private use in Unicode, and no pattern has it.
+const variable = "\uE000"
+
+// parse reads a URL, as it is and with variable for its variables.
+func parse(text string) (u, masked *url.URL, err error) {
+	parsed, err := variables.Parse(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	if masked, err = url.Parse(parsed.Mask(variable)); err != nil {
+		return nil, nil, err
+	}
+	u, err = url.Parse(text)
+	return u, masked, err
 }
 
 // plain reports whether a URL is one whose parts a pattern can be compared with: servers take dot segments, and separators

@@ -14,12 +14,14 @@ import (
 	"github.com/podgate/podgate/internal/check"
 )
 
-// Checker asks over the network: each pod at its own address, all at the same time, or a host once for all of them.
+// Checker asks over the network: each pod at its own address, all at the same time, or a host, once for all of them or about each.
 type Checker struct {
 	// Place says where to ask.
 	Place Place
 	// Timeout bounds each question, from dialling to the end of the answer.
 	Timeout time.Duration
+	// PerPod asks a host about each pod; each pod itself is always asked.
+	PerPod bool
 	// Ask asks once, and returns at the latest when its context ends.
 	Ask func(ctx context.Context, to Destination) check.Answer
 }
@@ -29,7 +31,7 @@ var _ check.Checker = Checker{}
 // Check implements check.Checker.
 func (c Checker) Check(ctx context.Context, subjects []check.Subject) (map[types.UID]check.Answer, error) {
 	ask := c.askEach
-	if c.Place.shared() {
+	if c.Place.shared() && !c.PerPod {
 		ask = c.askOnce
 	}
 	answers := ask(ctx, subjects)

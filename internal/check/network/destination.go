@@ -20,7 +20,7 @@ import (
 // Destination is one place to connect to. Nothing outside this package can make one, so a check reaches no
 // other place than its Place has.
 type Destination struct {
-	// pod is the pod that is connected to, at its address.
+	// pod is the pod that is asked about. It is connected to, at its address, unless there is a host.
 	pod     check.Subject
 	address netip.AddrPort
 	// host is HOST:PORT, as it was allowed, where no pod is meant.
@@ -30,8 +30,8 @@ type Destination struct {
 // Addr is the pod's address; invalid where the destination is a host.
 func (d Destination) Addr() netip.Addr { return d.address.Addr() }
 
-// Pod is what is known of the pod that is connected to; nil where the destination is a host.
-func (d Destination) Pod() *corev1.Pod { return d.pod.Pod }
+// Subject is the pod that is asked about; empty where a host is asked once for all pods.
+func (d Destination) Subject() check.Subject { return d.pod }
 
 // HostPort is the destination as net.Dial takes it.
 func (d Destination) HostPort() string {
@@ -60,7 +60,7 @@ func (p Place) shared() bool { return p.host != "" }
 // of returns where to connect to for a pod; when ok is false, the word says why there is no such place.
 func (p Place) of(pod check.Subject) (to Destination, word check.Word, ok bool) {
 	if p.shared() {
-		return Destination{host: p.host}, word, true
+		return Destination{pod: pod, host: p.host}, word, true
 	}
 
 	port, word, ok := p.portOf(pod)

@@ -111,7 +111,7 @@ func Query(text string, pod check.Subject) (query string, word check.Word, ok bo
 
 func fill(text variables.Text, pod check.Subject) (query string, word check.Word, ok bool) {
 	if query, ok = text.Fill(pod); !ok {
-		return "", check.VariableEmpty, false
+		return "", check.VariableUnusable, false
 	}
 	return query, word, true
 }

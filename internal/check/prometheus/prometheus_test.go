@@ -612,7 +612,7 @@ func TestQueryForEach(t *testing.T) {
 
 	pods := []check.Subject{labelled(old("web-1"), map[string]string{"shard": "a"}), labelled(old("web-2"), map[string]string{"shard": "b"}), old("web-3")}
 	got := ask(t, checker(t, servers(t, "main="+f.URL), c), pods...)
-	want := []check.Answer{{Verdict: check.Pass, Word: check.ExpressionTrue}, {Verdict: check.Fail, Word: check.ExpressionFalse}, {Word: check.VariableEmpty}}
+	want := []check.Answer{{Verdict: check.Pass, Word: check.ExpressionTrue}, {Verdict: check.Fail, Word: check.ExpressionFalse}, {Word: check.VariableUnusable}}
 	for i, pod := range pods {
 		if got[pod.UID] != want[i] {
 			t.Errorf("%s: got %+v, want %+v", pod.UID, got[pod.UID], want[i])
@@ -626,7 +626,7 @@ func TestQueryForEach(t *testing.T) {
 func TestQueryForPeople(t *testing.T) {
 	const text = "lag{pod='$(pod.name)',shard='$(pod.labels['shard'])'}"
 	pod := old("web-1")
-	if got, word, ok := Query(text, pod); ok || got != "" || word != check.VariableEmpty {
+	if got, word, ok := Query(text, pod); ok || got != "" || word != check.VariableUnusable {
 		t.Errorf("without a label: got %q, %s, %t", got, word, ok)
 	}
 	if got, _, ok := Query(text, labelled(pod, map[string]string{"shard": "a"})); !ok || got != "lag{pod='web-1',shard='a'}" {

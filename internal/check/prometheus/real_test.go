@@ -120,7 +120,7 @@ func emptyLabel(t *testing.T, p *realprometheus.Process) {
 	}
 
 	s.Query = `warm{namespace="bank",shard="$(pod.labels['shard'])"}`
-	if got := askOne(t, atReal(t, p, s), old("web-1")); got != (check.Answer{Word: check.VariableEmpty}) {
+	if got := askOne(t, atReal(t, p, s), old("web-1")); got != (check.Answer{Word: check.VariableUnusable}) {
 		t.Errorf("got %s (%s)", got.Verdict, got.Word)
 	}
 }

@@ -107,6 +107,18 @@ func variable(name string) (value func(check.Subject) string, exists bool) {
 // PerPod reports whether the text has variables, so that it differs from pod to pod.
 func (t Text) PerPod() bool { return len(t.parts) > 1 }
 
+// Mask returns the text with a mask in the place of each variable.
+func (t Text) Mask(mask string) string {
+	var b strings.Builder
+	for _, p := range t.parts {
+		if p.value != nil {
+			b.WriteString(mask)
+		}
+		b.WriteString(p.literal)
+	}
+	return b.String()
+}
+
 // OfIP reports whether the text has the pod's address in it, which another pod may have had before.
 func (t Text) OfIP() bool { return t.ofIP }
 

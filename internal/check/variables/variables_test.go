@@ -74,6 +74,14 @@ func TestPerPod(t *testing.T) {
 	}
 }
 
+func TestMask(t *testing.T) {
+	for text, want := range map[string]string{"": "", "up": "up", "$(pod.name)": "*", "/a/$(pod.ip)b$(pod.labels['a/b'])": "/a/*b*"} {
+		if got := parse(t, text).Mask("*"); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, text := range []string{
 		"$(pod.)", "$(pod.name", "$(pod.Name)", "$(pod.name )", "$(pod.annotations['a'])", "$(pod.labels)", "$(pod.labels[''])", "$(pod.labels['a)", "$(pod.labels['a\"'])",
