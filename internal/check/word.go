@@ -25,6 +25,8 @@ var (
 	NoAddress = Word{"the pod has no such address"}
 	// NoPort means that no container declares the port of that name.
 	NoPort = Word{"no container has that port"}
+	// Unusable means that the check cannot be asked as it is: the condition Ready of the ReadinessGate says why.
+	Unusable = Word{"the check cannot be used as it is"}
 	// NotAllowed means that podgate does not connect there. It does not say why: the reason could tell what is there.
 	NotAllowed = Word{"not allowed"}
 )

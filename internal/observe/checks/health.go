@@ -13,6 +13,8 @@ import (
 var healths = map[check.Word]gate.Health{
 	check.Waiting:    {State: gate.Unknown, Own: true, Reason: v1alpha1.ReasonCheckWaiting},
 	check.NotAllowed: {State: gate.Unknown, Own: true, Reason: v1alpha1.ReasonCheckNotAllowed},
+	// That nobody approved is known, and is no fault of the pod.
+	check.NotApproved: {State: gate.Initial, Reason: v1alpha1.ReasonCheckNotApproved},
 }
 
 // health returns what the answer of a check, by whose name it goes, means for a gate for which it is decisive.

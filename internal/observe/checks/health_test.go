@@ -25,12 +25,13 @@ func TestHealth(t *testing.T) {
 		answer check.Answer
 		want   gate.Health
 	}{
-		"Pass":       {check.Answer{Verdict: check.Pass, Word: check.Connected}, gate.Health{State: gate.Healthy, Reason: v1alpha1.ReasonChecksPassed}},
-		"Fail":       {check.Answer{Verdict: check.Fail, Word: check.HTTPStatus(503)}, gate.Health{State: gate.Unhealthy, Reason: v1alpha1.ReasonCheckFailed, Description: "warm: HTTP status 503"}},
-		"Silence":    {check.Answer{Verdict: check.Fail, Word: check.TimedOut}, gate.Health{State: gate.Unhealthy, Reason: v1alpha1.ReasonCheckFailed, Description: "warm: timed out"}},
-		"NoAnswer":   {check.Answer{Word: check.TimedOut}, unknown(v1alpha1.ReasonCheckNoAnswer, "warm: timed out")},
-		"Waiting":    {check.Answer{Word: check.Waiting}, unknown(v1alpha1.ReasonCheckWaiting, "warm: not passed often enough yet")},
-		"NotAllowed": {check.Answer{Word: check.NotAllowed}, unknown(v1alpha1.ReasonCheckNotAllowed, "warm: not allowed")},
+		"Pass":        {check.Answer{Verdict: check.Pass, Word: check.Connected}, gate.Health{State: gate.Healthy, Reason: v1alpha1.ReasonChecksPassed}},
+		"Fail":        {check.Answer{Verdict: check.Fail, Word: check.HTTPStatus(503)}, gate.Health{State: gate.Unhealthy, Reason: v1alpha1.ReasonCheckFailed, Description: "warm: HTTP status 503"}},
+		"Silence":     {check.Answer{Verdict: check.Fail, Word: check.TimedOut}, gate.Health{State: gate.Unhealthy, Reason: v1alpha1.ReasonCheckFailed, Description: "warm: timed out"}},
+		"NoAnswer":    {check.Answer{Word: check.TimedOut}, unknown(v1alpha1.ReasonCheckNoAnswer, "warm: timed out")},
+		"Waiting":     {check.Answer{Word: check.Waiting}, unknown(v1alpha1.ReasonCheckWaiting, "warm: not passed often enough yet")},
+		"NotApproved": {check.Answer{Word: check.NotApproved}, gate.Health{State: gate.Initial, Reason: v1alpha1.ReasonCheckNotApproved, Description: "warm: not approved"}},
+		"NotAllowed":  {check.Answer{Word: check.NotAllowed}, unknown(v1alpha1.ReasonCheckNotAllowed, "warm: not allowed")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := health("warm", tc.answer); got != tc.want || got.Failing() != (tc.answer.Verdict == check.Fail) {
