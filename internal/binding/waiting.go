@@ -38,12 +38,12 @@ func running(ctx context.Context, r client.Reader, namespace, gate string) ([]*c
 }
 
 // OpenGates reports, for each running pod of a namespace with a gate that a Service
-// selects and whose containers are ready, whether the gate is open.
+// selects, or any where it is nil, and whose containers are ready, whether the gate is open.
 func OpenGates(ctx context.Context, r client.Reader, namespace, gate string, svc *corev1.Service) (map[types.NamespacedName]bool, error) {
 	pods, err := running(ctx, r, namespace, gate)
 	open := map[types.NamespacedName]bool{}
 	for _, pod := range pods {
-		if IsTrue(pod, corev1.ContainersReady) && index.Selects(svc, pod.Labels) {
+		if IsTrue(pod, corev1.ContainersReady) && (svc == nil || index.Selects(svc, pod.Labels)) {
 			open[client.ObjectKeyFromObject(pod)] = IsTrue(pod, corev1.PodConditionType(gate))
 		}
 	}

@@ -60,13 +60,15 @@ type Resolutions interface {
 	Get(types.NamespacedName) (binding.Resolution, bool)
 }
 
-// Source is one thing that a gate waits for. All are targets in a load balancer's group today.
+// Source is one thing that a gate waits for: a target in a load balancer's group, or what the checks of a ReadinessGate say.
 type Source struct {
 	// Name tells the sources of one gate apart, in the record on the pod as well; empty
 	// for a kind whose gates have one source each.
 	Name string
 	// Owner is the object that the source is there for, such as a binding.
 	Owner types.NamespacedName
+	// Checks: the source is what checks say of the pod, which has no target then, and no Service.
+	Checks bool
 	// Claim says what the owner wants with the pod, Trouble what is wrong about it.
 	Claim   gate.Claim
 	Trouble string
@@ -94,6 +96,7 @@ func All() Kinds {
 	return Kinds{
 		OfBindings{},
 		OfLoadBalancers{},
+		OfChecks{},
 	}
 }
 

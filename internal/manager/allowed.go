@@ -13,21 +13,33 @@ import (
 )
 
 // allowed tells what bindings may name, by the labels of their namespace; nil when they may
-// name everything. A podgate of one namespace may not read it, and knows its name.
+// name everything.
 func allowed(r client.Reader, c Config) func(ctx context.Context, namespace string, things []string) (string, error) {
 	if len(c.AllowTargets) == 0 {
 		return nil
 	}
 
+	of := labels(r, c)
 	return func(ctx context.Context, namespace string, things []string) (string, error) {
+		has, err := of(ctx, namespace)
+		if err != nil {
+			return "", err
+		}
+		return c.AllowTargets.Refused(has, things), nil
+	}
+}
+
+// labels returns the labels of namespaces. A podgate of one namespace may not read it, and knows its name.
+func labels(r client.Reader, c Config) func(ctx context.Context, namespace string) (map[string]string, error) {
+	return func(ctx context.Context, namespace string) (map[string]string, error) {
 		if c.WatchNamespace != "" {
-			return c.AllowTargets.Refused(map[string]string{corev1.LabelMetadataName: namespace}, things), nil
+			return map[string]string{corev1.LabelMetadataName: namespace}, nil
 		}
 		ns := &metav1.PartialObjectMetadata{}
 		ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 		if err := r.Get(ctx, types.NamespacedName{Name: namespace}, ns); err != nil {
-			return "", err
+			return nil, err
 		}
-		return c.AllowTargets.Refused(ns.Labels, things), nil
+		return ns.Labels, nil
 	}
 }

@@ -17,8 +17,10 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/allow"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/check/network"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/observe/checks"
 )
 
 // Config is all that the process can be told. Flags set it; every field has a
@@ -58,9 +60,10 @@ type Config struct {
 	// Verbosity is 0 for what an operator reads, 1 for what a developer does.
 	Verbosity int
 
-	// AWS is about AWS's API, Election about who leads, Listen about where the process listens, and Certificate about
+	// AWS is about AWS's API, Checks about the checks of ReadinessGates, Election about who leads, Listen about where the process listens, and Certificate about
 	// the webhook's certificate.
 	AWS         AWSConfig
+	Checks      ChecksConfig
 	Election    ElectionConfig
 	Listen      ListenConfig
 	Certificate CertificateConfig
@@ -76,6 +79,13 @@ type AWSConfig struct {
 	// DescribeRate and RegisterRate are calls per second per account and region; the bursts are their buckets.
 	DescribeRate, RegisterRate   float64
 	DescribeBurst, RegisterBurst int
+}
+
+// ChecksConfig says what the checks of ReadinessGates may ask, and how much.
+type ChecksConfig struct {
+	// Allowed is what they may ask apart from the gated pods.
+	Allowed allow.List
+	Limits  checks.Limits
 }
 
 // ElectionConfig says how replicas agree on which of them acts.
@@ -102,6 +112,8 @@ type Parts struct {
 	Random func(time.Duration) time.Duration
 	// Gates are the kinds of gates; gates.All by default.
 	Gates gates.Kinds
+	// Dial connects to what checks ask; that of a network.Guard by default.
+	Dial network.Dial
 	// Ask asks the webhook whether it would give a pod these gates; webhook.Ask by default.
 	Ask func(context.Context, *admissionv1.MutatingWebhookConfiguration, *corev1.Pod, []string) error
 }
@@ -124,6 +136,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.BoolVar(&c.InjectGates, "enable-pod-readiness-gate-inject", true, "inject readiness gates into pods of labelled namespaces")
 	fs.StringVar(&c.Bindings, "target-group-bindings", string(binding.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+v1alpha1.ManageAnnotation+": \"true\") or none")
 	fs.Var(&c.AllowTargets, "allow-targets", "'SELECTOR => PATTERN...': bindings of namespaces with these labels may name target groups, roles and backends like these, and others nothing; may be repeated; all may name everything without it")
+	fs.Var(&c.Checks.Allowed, "allow-checks", "'SELECTOR => PATTERN...': checks of ReadinessGates of namespaces with these labels may ask addresses (HOST:PORT) and URLs like these; may be repeated; checks ask the gated pods themselves and nothing else without it")
 	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which reports whether it is running")
 	fs.DurationVar(&c.AbsenceGrace, "absence-grace", 30*time.Second, "how long a Service, its port or all its pods must be missing before running targets are deregistered")
 	fs.DurationVar(&c.OrphanGrace, "orphan-grace", gate.ReleaseAfter, "how long after its containers became ready a pod waits at a gate that no binding claims; it is released then")
@@ -136,6 +149,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 
 	c.WebhookEnabled = os.Getenv(SwitchVariable)
 	c.AWS.bind(fs)
+	c.Checks.bind(fs)
 	c.Election.bind(fs)
 	c.Listen.bind(fs)
 	c.Certificate.bind(fs)
@@ -148,6 +162,15 @@ func (c *AWSConfig) bind(fs *flag.FlagSet) {
 	fs.IntVar(&c.DescribeBurst, "aws-describe-burst", 38, "Describe calls that may be made at once, per account and region")
 	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account and region")
 	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 18, "Register and Deregister calls that may be made at once, per account and region")
+}
+
+// perGate is how many questions of one gate are under way at a time.
+const perGate = 16
+
+func (c *ChecksConfig) bind(fs *flag.FlagSet) {
+	c.Limits.PerGate = perGate
+	fs.Float64Var(&c.Limits.Rate, "check-rate", 200, "questions that the checks of all ReadinessGates together ask per second")
+	fs.IntVar(&c.Limits.Concurrency, "check-concurrency", 64, fmt.Sprintf("questions of checks that are under way at a time, %d of them for one ReadinessGate at most", perGate))
 }
 
 func (c *ElectionConfig) bind(fs *flag.FlagSet) {
@@ -211,6 +234,10 @@ func (c *Config) Validate() error {
 
 	if a := c.AWS; a.DescribeRate <= 0 || a.RegisterRate <= 0 || a.DescribeBurst < 1 || a.RegisterBurst < 1 {
 		errs = append(errs, errors.New("--aws-*-rate must be above 0 and --aws-*-burst at least 1"))
+	}
+
+	if l := c.Checks.Limits; l.Rate <= 0 || l.Concurrency < 1 {
+		errs = append(errs, errors.New("--check-rate must be above 0 and --check-concurrency at least 1"))
 	}
 
 	if c.Linger < 0 {

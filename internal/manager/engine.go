@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
@@ -95,6 +96,11 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 		return Engine{}, err
 	}
 
+	checks, err := addChecks(mgr, podWake.Wake, metrics, c)
+	if err != nil {
+		return Engine{}, err
+	}
+
 	targets, err := targets.Setup(mgr, prov, observer, registry, targets.Options{
 		Reader: mgr.GetAPIReader(), Drivers: prov.Drivers, Account: prov.Drivers.Account,
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Gates: c.kinds(), Registered: &registered, Wake: &targetWake,
@@ -106,7 +112,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 	}
 
 	err = pods.Setup(mgr, pods.Options{
-		Client: mgr.GetClient(), Kinds: c.kinds(), Observer: observer, Drivers: prov.Drivers, Registry: registry,
+		Client: mgr.GetClient(), Kinds: c.kinds(), Observer: observers{observer, checks}, Drivers: prov.Drivers, Registry: registry,
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Registered: &registered, Wake: &podWake, OrphanGrace: c.OrphanGrace, Workers: c.Workers, Random: c.Parts.Random,
 	})
 	if err != nil {
@@ -150,7 +156,7 @@ func addObserver(mgr ctrlmanager.Manager, prov Balancers, pod func(types.Namespa
 // addStandby has a replica that does not lead keep the leader's caches, so that it can
 // take over at once, and stand in for a leader that is silent.
 func addStandby(ctx context.Context, mgr ctrlmanager.Manager, targets *targets.Reconciler, metrics prometheus.Registerer, c Config) error {
-	for _, o := range append(binding.Kinds(), &corev1.Pod{}, &corev1.Service{}) {
+	for _, o := range append(binding.Kinds(), &v1alpha1.ReadinessGate{}, &corev1.Pod{}, &corev1.Service{}) {
 		if _, err := mgr.GetCache().GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch %T: %w", o, err)
 		}

@@ -104,6 +104,7 @@ func Setup(mgr manager.Manager, o Options) error {
 	}
 
 	return setup.
+		Watches(&v1alpha1.ReadinessGate{}, handler.EnqueueRequestsFromMapFunc(wake.readinessGate), builder.WithPredicates(bindingChanged())).
 		For(&corev1.Pod{}, builder.WithPredicates(gated)).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(wake.service), builder.WithPredicates(serviceChanged())).
 		WatchesRawSource(o.Wake).
@@ -125,7 +126,7 @@ func serviceChanged() predicate.Predicate {
 	}}
 }
 
-// bindingChanged drops events of podgate's own writing to a binding, of its finalizers and
+// bindingChanged drops events of podgate's own writing to a binding or ReadinessGate, of its finalizers and
 // status: what podgate found out about the group comes from the registry.
 func bindingChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {

@@ -14,7 +14,7 @@ import (
 // report makes an event of what people may not expect.
 func (r *Reconciler) report(e *evaluation, c corev1.PodCondition) {
 	switch c.Reason {
-	case v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingNotReady, v1alpha1.ReasonNotObserved, v1alpha1.ReasonTrackFloor, v1alpha1.ReasonOverridden:
+	case v1alpha1.ReasonNoBinding, v1alpha1.ReasonBindingNotReady, v1alpha1.ReasonNotObserved, v1alpha1.ReasonTrackFloor, v1alpha1.ReasonOverridden, v1alpha1.ReasonCheckNotAllowed:
 	default:
 		return
 	}

@@ -25,17 +25,19 @@ func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Sourc
 	for i, s := range sources {
 		s.Policy.OrphanGrace = r.orphanGrace
 		feeds[i] = gate.Feed{
-			Name: name(s, sources), Claim: s.Claim, Trouble: s.Trouble, Policy: &s.Policy,
+			Name: name(s, sources), Claim: s.Claim, Checks: s.Checks, Trouble: s.Trouble, Policy: &s.Policy,
 			Proven: e.proven.of(gateType, s.Name), UnclaimedSince: missing[s.Name],
 		}
 		if s.FollowsOthers {
 			feeds[i].HeldBy, feeds[i].FreeSince = e.others(r.kinds)
 		}
 
+		feeds[i].Addr = s.Target.Addr
+		if !s.Target.Addr.IsValid() {
+			feeds[i].Addr = address(e.pod, feeds[i].Proven)
+		}
 		if s.Claim == gate.Claimed {
 			r.observe(e, s, waiting, &feeds[i])
-		} else {
-			feeds[i].Addr = address(e.pod, feeds[i].Proven)
 		}
 	}
 
@@ -50,16 +52,16 @@ func name(s gates.Source, all []gates.Source) string {
 	return binding.Named(s.Owner.Name)
 }
 
-// observe adds what the observer saw of a source's target.
+// observe adds what the observer saw of a source's target, or heard of the checks.
 func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gate.Feed) {
 	seen := r.observer.Watch(e.key, interest(s, waiting))
 
-	f.Addr, f.Detection = s.Target.Addr, s.Detection
+	f.Detection = s.Detection
 	f.ReadAt, f.FailingSince = seen.ReadAt, seen.FailingSince
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = seen.Observed, seen.Present, seen.Health, seen.SeenOtherwise
 	f.Placed = seen.PlacedFor == e.pod.UID
 	f.Removed, f.Early, f.Unreadable = seen.Removed, seen.Early, seen.Err != nil
-	if !f.Present {
+	if !f.Present && !s.Checks {
 		ref, _ := s.Subject.(balancer.Ref)
 		f.Health = r.drivers.Of(ref.Provider).Absent()
 	}

@@ -32,7 +32,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods;services,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=list;watch
-// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings,verbs=list;watch
+// +kubebuilder:rbac:groups=podgate.dev,resources=targetbindings;readinessgates,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Observer is the part of observe.Observer that the controller needs.

@@ -68,6 +68,11 @@ func (w wakeups) bindings() handler.EventHandler {
 	}
 }
 
+// readinessGate returns the pods that carry a ReadinessGate's gate, open or not: what closes it may have changed.
+func (w wakeups) readinessGate(ctx context.Context, g client.Object) []reconcile.Request {
+	return w.pods(ctx, gates.CheckOwner(client.ObjectKeyFromObject(g)), w.kinds.Fed)
+}
+
 // pods returns the pods with gates that an owner's sources feed.
 func (w wakeups) pods(ctx context.Context, owner types.NamespacedName, which whose) []reconcile.Request {
 	found, err := which(ctx, w.client, owner)

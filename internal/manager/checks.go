@@ -1,0 +1,146 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/podgate/podgate/internal/check/kinds"
+	"github.com/podgate/podgate/internal/check/network"
+	"github.com/podgate/podgate/internal/observe"
+	"github.com/podgate/podgate/internal/observe/checks"
+)
+
+// observers are the two that pods' gates are fed from: of groups, and of checks.
+type observers struct {
+	groups *observe.Observer
+	checks *checks.Observer
+}
+
+// Watch implements pods.Observer.
+func (o observers) Watch(pod types.NamespacedName, want observe.Interest) observe.Sighting {
+	if ofChecks(want) {
+		return o.checks.Watch(pod, want)
+	}
+	return o.groups.Watch(pod, want)
+}
+
+// Keep implements pods.Observer.
+func (o observers) Keep(pod types.NamespacedName, all ...observe.Interest) {
+	var groups, checks []observe.Interest
+	for _, want := range all {
+		if ofChecks(want) {
+			checks = append(checks, want)
+		} else {
+			groups = append(groups, want)
+		}
+	}
+	o.groups.Keep(pod, groups...)
+	o.checks.Keep(pod, checks...)
+}
+
+func ofChecks(want observe.Interest) bool {
+	_, is := want.Subject.(checks.Gate)
+	return is
+}
+
+// cluster is what the observer of checks looks up, in caches.
+type cluster struct {
+	checks.Pods
+	*kinds.Gates
+}
+
+// addChecks wires the observer of checks, which runs on the leader.
+func addChecks(mgr ctrlmanager.Manager, wake func(types.NamespacedName), metrics prometheus.Registerer, c Config) (*checks.Observer, error) {
+	dial := c.Parts.Dial
+	if dial == nil {
+		dial = network.Guard{APIServers: newAPIServers(mgr.GetConfig()).addresses}.Dial
+	}
+
+	reader := mgr.GetClient()
+	maker := kinds.Maker{Dial: dial, Allowed: c.Checks.Allowed, Labels: labels(reader, c)}
+	observer := checks.New(cluster{checks.Pods{Reader: reader}, kinds.NewGates(reader, maker)}, checks.Options{
+		Limits: c.Checks.Limits, Log: mgr.GetLogger().WithName("checks"), WakePod: wake, Random: c.Parts.Random,
+	})
+	for _, m := range observer.Metrics() {
+		if err := metrics.Register(m); err != nil {
+			return nil, err
+		}
+	}
+
+	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
+		return nil, fmt.Errorf("add observer of checks: %w", err)
+	}
+	return observer, nil
+}
+
+// apiServers are the addresses at which podgate reaches the API server.
+type apiServers struct {
+	host string
+	port uint16
+
+	mu sync.Mutex
+	// at is when the host's name was resolved last, to these addresses.
+	at    time.Time
+	known []netip.AddrPort
+}
+
+const (
+	// resolvedFor is how long the addresses of a name count.
+	resolvedFor = time.Minute
+	// resolveTimeout bounds how long a check waits for them.
+	resolveTimeout = time.Second
+)
+
+func newAPIServers(cfg *rest.Config) *apiServers {
+	s := &apiServers{}
+	if cfg == nil {
+		return s
+	}
+
+	u, _, err := rest.DefaultServerUrlFor(cfg)
+	if err != nil {
+		return s // No client was made of it either.
+	}
+
+	s.host, s.port = u.Hostname(), 443
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
+		s.port = uint16(port)
+	}
+	return s
+}
+
+// addresses lists them. While a name cannot be resolved they are those that it had.
+func (s *apiServers) addresses() []netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host == "" || time.Since(s.at) < resolvedFor {
+		return s.known
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", s.host)
+	s.at = time.Now()
+	if err != nil {
+		return s.known
+	}
+
+	s.known = nil
+	for _, addr := range addrs {
+		s.known = append(s.known, netip.AddrPortFrom(addr.Unmap(), s.port))
+	}
+	return s.known
+}
