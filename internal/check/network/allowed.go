@@ -45,7 +45,7 @@ func AllowedURL(rules allow.List, namespace map[string]string, text string) (Pla
 		return Place{}, nil, ErrNotAllowed
 	}
 
-	masked.Host = strings.ToLower(masked.Host)
+	u.Host, masked.Host = strings.ToLower(u.Host), strings.ToLower(masked.Host)
 	covers := func(pattern string) bool { return covered(pattern, masked) }
 	joined, ok := hostPort(masked.Hostname(), portOf(masked))
 	if !ok || !rules.Allowed(namespace, covers) {
