@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -68,16 +69,25 @@ scrape_configs:
 		t.Fatal(err)
 	}
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Address = listener.Addr().String()
-	_ = listener.Close()
-
+	p.Address = freeAddress(t)
 	t.Cleanup(func() { p.Stop(t) })
 	p.Run(t)
 	return p
+}
+
+// freeAddress is one that nobody listens at. Its port is none that the kernel gives to other connections while
+// Prometheus starts (ip_local_port_range), and none of Kubernetes' Services.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000)))
+		if err == nil {
+			defer func() { _ = listener.Close() }()
+			return listener.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Run starts it again, with the data of before.
