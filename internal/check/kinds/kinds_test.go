@@ -100,6 +100,11 @@ func TestKinds(t *testing.T) {
 		"Expression":  {check: v1alpha1.Check{HTTP: &v1alpha1.HTTPCheck{Port: port(80), Path: "/down", Expression: "response.status == 503 && pod.metadata.name == 'web-0'"}}, want: pass("HTTP status 503")},
 		"URLOfAPod":   {check: v1alpha1.Check{HTTP: &v1alpha1.HTTPCheck{URL: "http://status.example.com/", Expression: "pod.metadata.name == 'web-0'"}}, cost: checks.Local, want: "NoAnswer: the check cannot be used as it is"},
 		"URLAnswer":   {check: v1alpha1.Check{HTTP: &v1alpha1.HTTPCheck{URL: "http://status.example.com/down", Expression: "response.status == 503"}}, cost: checks.Shared, want: pass("HTTP status 503")},
+		"Variable":    {check: v1alpha1.Check{HTTP: &v1alpha1.HTTPCheck{Port: port(80), Path: "/$(pod.labels['state'])"}}, want: "Fail: HTTP status 503"},
+		"VariableOf":  {check: v1alpha1.Check{HTTP: &v1alpha1.HTTPCheck{Port: port(80), Headers: []v1alpha1.HTTPHeader{{Name: "X-Ask", Value: "$(pod.labels['unset'])"}}}}, want: "NoAnswer: a variable has no usable value for this pod"},
+		"URLVariable": {check: v1alpha1.Check{HTTP: &v1alpha1.HTTPCheck{URL: "http://status.example.com/$(pod.labels['state'])"}}, want: "Fail: HTTP status 503"},
+		"URLPerPod":   {check: v1alpha1.Check{HTTP: &v1alpha1.HTTPCheck{URL: "http://status.example.com/$(pod.name)", Expression: "pod.metadata.name == 'web-0'"}}, want: pass("HTTP status 200")},
+		"URLHeader":   {check: v1alpha1.Check{HTTP: &v1alpha1.HTTPCheck{URL: "http://status.example.com/", Headers: []v1alpha1.HTTPHeader{{Name: "X-Ask", Value: "$(pod.labels['ask'])"}}}}, want: "Fail: HTTP status 503"},
 		"Pod":         {check: v1alpha1.Check{Pod: &v1alpha1.PodCheck{Expression: "pod.metadata.name == 'web-0'"}}, cost: checks.Local, want: pass("the expression is true")},
 		"PodFails":    {check: v1alpha1.Check{Pod: &v1alpha1.PodCheck{Expression: "pod.metadata.name == 'web-1'"}}, cost: checks.Local, want: "Fail: the expression is false"},
 		"PodInvalid":  {check: v1alpha1.Check{Pod: &v1alpha1.PodCheck{Expression: "pod."}}, cost: checks.Local, want: "NoAnswer: the check cannot be used as it is"},
@@ -119,7 +124,7 @@ func TestKinds(t *testing.T) {
 
 			def := m.Definition(t.Context(), g)
 			pod := networktest.New().Add()
-			pod.Pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-0", UID: pod.UID}}
+			pod.Pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-0", UID: pod.UID, Labels: map[string]string{"state": "down", "ask": "no"}}}
 			answers, err := def.Checks[0].Checker.Check(t.Context(), []check.Subject{pod})
 			if err != nil {
 				t.Fatal(err)
@@ -150,8 +155,8 @@ func TestWhatIsNotServedIsRefused(t *testing.T) {
 	m := makes(t, func(http.ResponseWriter, *http.Request) {})
 	for name, c := range map[string]*v1alpha1.HTTPCheck{
 		"expression":      {Port: port(80), Expression: "pod."},
-		"variable":        {Port: port(80), Path: "/$(pod.name)"},
-		"header variable": {Port: port(80), Headers: []v1alpha1.HTTPHeader{{Name: "X-Pod", Value: "$(pod.name)"}}},
+		"variable":        {Port: port(80), Path: "/$(pod.nam)"},
+		"header variable": {Port: port(80), Headers: []v1alpha1.HTTPHeader{{Name: "X-Pod", Value: "$(pod.annotations['a'])"}}},
 		"CA bundle":       {Port: port(443), Scheme: "HTTPS", TLS: &v1alpha1.TLSVerification{CABundle: []byte("none")}},
 	} {
 		if _, err := m.Check(t.Context(), shop(), &v1alpha1.Check{HTTP: c}); err == nil {

@@ -5,7 +5,6 @@ package kinds
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -40,9 +39,6 @@ func grpcCheck(ctx context.Context, m Maker, g *v1alpha1.ReadinessGate, c *v1alp
 	return made{checker, cost}, err
 }
 
-// errNoVariables means that this podgate does not fill in what texts leave open.
-var errNoVariables = errors.New("this version of podgate does not fill in variables")
-
 // variable reports whether texts of a request are to be filled in for each pod.
 func variable(h *v1alpha1.HTTPCheck) bool {
 	texts := []string{h.URL, h.Path, h.Host}
@@ -54,10 +50,6 @@ func variable(h *v1alpha1.HTTPCheck) bool {
 
 func httpCheck(ctx context.Context, m Maker, g *v1alpha1.ReadinessGate, c *v1alpha1.Check) (made, error) {
 	h := c.HTTP
-	if variable(h) {
-		return made{}, errNoVariables
-	}
-
 	settings := http.Settings{Method: string(h.Method), Path: h.Path, Host: h.Host, TLS: verification(h.TLS)}
 	for _, header := range h.Headers {
 		settings.Headers = append(settings.Headers, http.Header{Name: header.Name, Value: header.Value})
@@ -68,12 +60,15 @@ func httpCheck(ctx context.Context, m Maker, g *v1alpha1.ReadinessGate, c *v1alp
 	if h.URL != "" {
 		var target *url.URL
 		var err error
-		// An answer that all pods share is about none of them.
-		sees = sees[:1]
 		if place, target, err = m.allowedURL(ctx, g.Namespace, h.URL); err != nil {
 			return made{}, err
 		}
-		settings.Path, settings.Host, cost, secure = target.RequestURI(), target.Host, checks.Shared, target.Scheme == "https"
+		settings.Path, settings.Host, secure = target.RequestURI(), target.Host, target.Scheme == "https"
+
+		// An answer that all pods share is about none of them.
+		if !variable(h) {
+			cost, sees = checks.Shared, sees[:1]
+		}
 	} else {
 		place = atPod(*h.Port, h.IPFamily)
 	}
