@@ -1,0 +1,86 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package readinessgates
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+)
+
+// Name is the controller's, in logs and metrics.
+const Name = "readinessgates"
+
+// Options of a Reconciler. Judge and Observer are required.
+type Options struct {
+	Judge    Judge
+	Observer Observer
+	Recorder events.EventRecorder
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+}
+
+// NewReconciler makes a Reconciler that reads and writes by a client, whose cache has the indexes of package index.
+func NewReconciler(c client.Client, o Options) *Reconciler {
+	if o.Recorder == nil {
+		o.Recorder = &events.FakeRecorder{} // Without a channel it drops every event.
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Reconciler{client: c, judge: o.Judge, observer: o.Observer, recorder: o.Recorder, now: o.Now}
+}
+
+// Setup adds the controller to a manager.
+func Setup(mgr manager.Manager, o Options) error {
+	return builder.ControllerManagedBy(mgr).Named(Name).
+		For(&v1alpha1.ReadinessGate{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Pod{}, settled{}).
+		Complete(NewReconciler(mgr.GetClient(), o))
+}
+
+// settled has the gates that a pod carries counted again a while after the pod changed, once for all that changes meanwhile.
+type settled struct{}
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+var _ handler.EventHandler = settled{}
+
+// Create implements handler.EventHandler.
+func (settled) Create(_ context.Context, e event.CreateEvent, q queue) { recount(e.Object, q) }
+
+// Update implements handler.EventHandler.
+func (settled) Update(_ context.Context, e event.UpdateEvent, q queue) { recount(e.ObjectNew, q) }
+
+// Delete implements handler.EventHandler.
+func (settled) Delete(_ context.Context, e event.DeleteEvent, q queue) { recount(e.Object, q) }
+
+// Generic implements handler.EventHandler.
+func (settled) Generic(_ context.Context, e event.GenericEvent, q queue) { recount(e.Object, q) }
+
+func recount(o client.Object, q queue) {
+	pod, ok := o.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	for _, g := range pod.Spec.ReadinessGates {
+		if name, found := strings.CutPrefix(string(g.ConditionType), v1alpha1.CheckPrefix); found {
+			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: pod.Namespace, Name: name}}, settle)
+		}
+	}
+}
