@@ -38,6 +38,8 @@ type GateReport struct {
 	Target string `json:"target,omitempty"`
 	// Sources are what the gate waits for where it may be several things.
 	Sources []SourceReport `json:"sources,omitempty"`
+	// ReadinessGate is what the checks ask, where the gate is of checks.
+	ReadinessGate *ReadinessGateReport `json:"readinessGate,omitempty"`
 	// Writer is the field manager of another controller that wrote the condition last.
 	Writer string `json:"writer,omitempty"`
 	// Override is what a person ordered about the gate and still counts.
@@ -92,6 +94,9 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 			g.Next = v1alpha1.NothingToDo
 		}
 		return nil
+
+	case strings.HasPrefix(g.Type, v1alpha1.CheckPrefix):
+		return x.checkGate(ctx, g)
 
 	case origin == "":
 		g.From = "somebody else: it is not a gate of podgate's"
@@ -233,6 +238,9 @@ func (g *GateReport) write(p *paper) {
 	p.field("from", g.From)
 	if g.Source != nil {
 		g.Source.says(p)
+	}
+	if g.ReadinessGate != nil {
+		g.ReadinessGate.says(p)
 	}
 	for _, s := range g.Sources {
 		p.field("source", s.From)

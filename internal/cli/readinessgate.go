@@ -1,0 +1,186 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
+)
+
+// ReadinessGateReport is what a ReadinessGate asks, and what it says of itself.
+type ReadinessGateReport struct {
+	Name string `json:"name"`
+	// Status, Reason, Message and Since are those of its condition Ready; empty while podgate has not reported on it.
+	Status  string       `json:"status,omitempty"`
+	Reason  string       `json:"reason,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Since   *metav1.Time `json:"since,omitempty"`
+	// Match says how many of the checks have to pass.
+	Match  v1alpha1.Match    `json:"match"`
+	Mode   v1alpha1.GateMode `json:"mode"`
+	DryRun bool              `json:"dryRun,omitempty"`
+	Checks []CheckReport     `json:"checks"`
+}
+
+// CheckReport is what one check asks, and what it said last of all pods that it is asked about.
+type CheckReport struct {
+	Name string `json:"name"`
+	// Asks is what is asked of each pod.
+	Asks string `json:"asks"`
+	// Said is nil while podgate asks it about no pod.
+	Said *v1alpha1.CheckStatus `json:"said,omitempty"`
+}
+
+// checkGate reports a gate of a ReadinessGate.
+func (x *explanation) checkGate(ctx context.Context, g *GateReport) error {
+	name := strings.TrimPrefix(g.Type, v1alpha1.CheckPrefix)
+	g.From = fmt.Sprintf("ReadinessGate %q", name)
+	var object v1alpha1.ReadinessGate
+	err := x.reader.Get(ctx, client.ObjectKey{Namespace: x.pod.Namespace, Name: name}, &object)
+	switch {
+	case notFound(err) || meta.IsNoMatchError(err):
+		g.From += ": there is none of that name in the namespace"
+		g.Next = unfed(g)
+		return nil
+	case err != nil:
+		g.From += ", which you may not read"
+		g.Next = adviceOf(g.open(), g.Reason)
+		return x.Unknown.forgive(err, "what the checks ask")
+	}
+
+	report := readinessGateReport(&object)
+	g.ReadinessGate = &report
+	g.Next = x.nextOfChecks(g, &report)
+	return nil
+}
+
+// nextOfChecks is what to do about a gate of a ReadinessGate that is there.
+func (x *explanation) nextOfChecks(g *GateReport, r *ReadinessGateReport) string {
+	switch {
+	case g.open():
+		return adviceOf(true, g.Reason)
+	case !isTrue(binding.Condition(x.pod, corev1.ContainersReady)):
+		return untangle(x.pod)
+	case r.Status == string(metav1.ConditionFalse):
+		e, _ := v1alpha1.Explain(v1alpha1.OnReadinessGate, r.Reason)
+		return cmp.Or(e.Fix, "look at the message")
+	}
+	return x.Installation.closedAdvice(*g, true)
+}
+
+func readinessGateReport(g *v1alpha1.ReadinessGate) ReadinessGateReport {
+	r := ReadinessGateReport{
+		Name: g.Name, Match: cmp.Or(g.Spec.Match, v1alpha1.MatchAll), Mode: cmp.Or(g.Spec.Gate.Mode, "Latch"), DryRun: g.Spec.DryRun,
+	}
+	if c := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ConditionReady); c != nil {
+		r.Status, r.Reason, r.Message, r.Since = string(c.Status), c.Reason, c.Message, &c.LastTransitionTime
+	}
+
+	for i := range g.Spec.Checks {
+		c := &g.Spec.Checks[i]
+		report := CheckReport{Name: c.Name, Asks: question(c)}
+		for j := range g.Status.Checks {
+			if g.Status.Checks[j].Name == c.Name {
+				report.Said = &g.Status.Checks[j]
+			}
+		}
+		r.Checks = append(r.Checks, report)
+	}
+
+	return r
+}
+
+// question is what a check asks, for people.
+func question(c *v1alpha1.Check) string {
+	text := c.Kind()
+	switch {
+	case c.HTTP != nil:
+		text = httpQuestion(c.HTTP)
+	case c.TCP != nil && c.TCP.Port != nil:
+		text = "a connection to port " + c.TCP.Port.String()
+	case c.TCP != nil:
+		text = "a connection to " + c.TCP.Address
+	case c.GRPC != nil:
+		text = "gRPC health" + of(c.GRPC.Service) + " at "
+		if c.GRPC.Port != nil {
+			text += "port " + c.GRPC.Port.String()
+		} else {
+			text += c.GRPC.Address
+		}
+	case c.Prometheus != nil:
+		text = fmt.Sprintf("%s at Prometheus server %s, %s", c.Prometheus.Query, c.Prometheus.Server, c.Prometheus.Expression)
+	case c.Resource != nil:
+		text = fmt.Sprintf("%s %s, %s", c.Resource.Kind, cmp.Or(c.Resource.Name, metav1.FormatLabelSelector(c.Resource.Selector)), c.Resource.Expression)
+	case c.Pod != nil:
+		text = "the pod, " + c.Pod.Expression
+	case c.Manual != nil:
+		text = "a person's approval of the " + strings.ToLower(string(cmp.Or(c.Manual.Scope, v1alpha1.ApprovalRevision)))
+	}
+
+	if period := c.Period(); period > 0 {
+		text += ", every " + period.String()
+	}
+	return text
+}
+
+func httpQuestion(h *v1alpha1.HTTPCheck) string {
+	text := string(cmp.Or(h.Method, "GET")) + " "
+	if h.Port == nil {
+		text += h.URL
+	} else {
+		text += fmt.Sprintf("%s at port %s", cmp.Or(h.Path, "/"), h.Port)
+	}
+	if h.Expression != "" {
+		text += ", " + h.Expression
+	}
+	return text
+}
+
+// of is " of " and a name, if there is one.
+func of(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " of " + name
+}
+
+// says writes what a ReadinessGate asks and says.
+func (r *ReadinessGateReport) says(p *paper) {
+	text := "podgate has not reported on it yet"
+	if r.Status != "" {
+		text = fmt.Sprintf("Ready %s, %s", p.status(r.Status), r.Reason)
+		if r.Since != nil {
+			text += ", for " + p.ago(r.Since.Time)
+		}
+	}
+	text += fmt.Sprintf("; match %s, mode %s", r.Match, r.Mode)
+	if r.DryRun {
+		text += ", a dry run"
+	}
+	p.field("gate", text)
+	if r.Status == string(metav1.ConditionFalse) {
+		p.field("", r.Message)
+	}
+
+	for _, c := range r.Checks {
+		p.field("check", c.Name+": "+c.Asks)
+		if s := c.Said; s != nil {
+			said := fmt.Sprintf("of the pods that are asked about %d pass, %d fail, %d give no answer", s.Passing, s.Failing, s.NoAnswer)
+			if s.Problem != "" {
+				said += "; most often: " + s.Problem
+			}
+			p.field("", said)
+		}
+	}
+}
