@@ -19,6 +19,7 @@ import (
 
 	"github.com/podgate/podgate/internal/check/kinds"
 	"github.com/podgate/podgate/internal/check/network"
+	"github.com/podgate/podgate/internal/controller/readinessgates"
 	"github.com/podgate/podgate/internal/observe"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
@@ -82,6 +83,11 @@ func addChecks(mgr ctrlmanager.Manager, wake func(types.NamespacedName), metrics
 
 	if err := mgr.Add(ctrlmanager.RunnableFunc(observer.Run)); err != nil {
 		return nil, fmt.Errorf("add observer of checks: %w", err)
+	}
+
+	err := readinessgates.Setup(mgr, readinessgates.Options{Judge: maker.Judge, Observer: observer, Recorder: boundedRecorder{mgr.GetEventRecorder(name)}})
+	if err != nil {
+		return nil, fmt.Errorf("set up the controller of ReadinessGates: %w", err)
 	}
 	return observer, nil
 }

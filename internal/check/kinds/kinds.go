@@ -49,6 +49,9 @@ var kinds = map[string]maker{
 // errNoSuchKind means that this podgate does not know the kind.
 var errNoSuchKind = errors.New("this version of podgate does not have checks of the kind")
 
+// errUnknown means that nobody can tell now whether a check can be asked.
+var errUnknown = errors.New("it is not known what is allowed")
+
 // Check makes a check of a ReadinessGate. An error says why it cannot be asked.
 func (m Maker) Check(ctx context.Context, g *v1alpha1.ReadinessGate, c *v1alpha1.Check) (checks.Check, error) {
 	of := checks.Check{

@@ -118,7 +118,7 @@ func (m Maker) labels(ctx context.Context, namespace string) (map[string]string,
 	}
 	labels, err := m.Labels(ctx, namespace)
 	if err != nil {
-		return nil, fmt.Errorf("read the labels of namespace %s: %w", namespace, err)
+		return nil, fmt.Errorf("%w: read the labels of namespace %s: %w", errUnknown, namespace, err)
 	}
 	return labels, nil
 }
