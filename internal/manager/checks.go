@@ -19,6 +19,7 @@ import (
 
 	"github.com/podgate/podgate/internal/check/kinds"
 	"github.com/podgate/podgate/internal/check/network"
+	checkprometheus "github.com/podgate/podgate/internal/check/prometheus"
 	"github.com/podgate/podgate/internal/controller/readinessgates"
 	"github.com/podgate/podgate/internal/observe"
 	"github.com/podgate/podgate/internal/observe/checks"
@@ -70,8 +71,13 @@ func addChecks(mgr ctrlmanager.Manager, wake func(types.NamespacedName), metrics
 		dial = network.Guard{APIServers: newAPIServers(mgr.GetConfig()).addresses}.Dial
 	}
 
+	servers, err := checkprometheus.New(c.Checks.Prometheus, metrics)
+	if err != nil {
+		return nil, err
+	}
+
 	reader := mgr.GetClient()
-	maker := kinds.Maker{Dial: dial, Allowed: c.Checks.Allowed, Labels: labels(reader, c)}
+	maker := kinds.Maker{Dial: dial, Allowed: c.Checks.Allowed, Labels: labels(reader, c), Prometheus: servers}
 	observer := checks.New(cluster{checks.Pods{Reader: reader}, kinds.NewGates(reader, maker)}, checks.Options{
 		Limits: c.Checks.Limits, Log: mgr.GetLogger().WithName("checks"), WakePod: wake, Random: c.Parts.Random,
 	})
@@ -85,7 +91,7 @@ func addChecks(mgr ctrlmanager.Manager, wake func(types.NamespacedName), metrics
 		return nil, fmt.Errorf("add observer of checks: %w", err)
 	}
 
-	err := readinessgates.Setup(mgr, readinessgates.Options{Judge: maker.Judge, Observer: observer, Recorder: boundedRecorder{mgr.GetEventRecorder(name)}})
+	err = readinessgates.Setup(mgr, readinessgates.Options{Judge: maker.Judge, Observer: observer, Recorder: boundedRecorder{mgr.GetEventRecorder(name)}})
 	if err != nil {
 		return nil, fmt.Errorf("set up the controller of ReadinessGates: %w", err)
 	}

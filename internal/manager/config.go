@@ -18,6 +18,7 @@ import (
 	"github.com/podgate/podgate/internal/allow"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/check/network"
+	"github.com/podgate/podgate/internal/check/prometheus"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/observe/checks"
@@ -85,7 +86,9 @@ type AWSConfig struct {
 type ChecksConfig struct {
 	// Allowed is what they may ask apart from the gated pods.
 	Allowed allow.List
-	Limits  checks.Limits
+	// Prometheus are the servers that they may name, where Allowed lets them.
+	Prometheus prometheus.Flag
+	Limits     checks.Limits
 }
 
 // ElectionConfig says how replicas agree on which of them acts.
@@ -136,7 +139,8 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.BoolVar(&c.InjectGates, "enable-pod-readiness-gate-inject", true, "inject readiness gates into pods of labelled namespaces")
 	fs.StringVar(&c.Bindings, "target-group-bindings", string(binding.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+v1alpha1.ManageAnnotation+": \"true\") or none")
 	fs.Var(&c.AllowTargets, "allow-targets", "'SELECTOR => PATTERN...': bindings of namespaces with these labels may name target groups, roles and backends like these, and others nothing; may be repeated; all may name everything without it")
-	fs.Var(&c.Checks.Allowed, "allow-checks", "'SELECTOR => PATTERN...': checks of ReadinessGates of namespaces with these labels may ask addresses (HOST:PORT) and URLs like these; may be repeated; checks ask the gated pods themselves and nothing else without it")
+	fs.Var(&c.Checks.Prometheus, "prometheus", "NAME=URL[,tokenFile=FILE][,caFile=FILE][,tenantParam=NAME][,tenantHeader=NAME]: a Prometheus server that checks may name where --allow-checks has prometheus:NAME; may be repeated")
+	fs.Var(&c.Checks.Allowed, "allow-checks", "'SELECTOR => PATTERN...': checks of ReadinessGates of namespaces with these labels may ask addresses (HOST:PORT), URLs and servers (prometheus:NAME) like these; may be repeated; checks ask the gated pods themselves and nothing else without it")
 	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which reports whether it is running")
 	fs.DurationVar(&c.AbsenceGrace, "absence-grace", 30*time.Second, "how long a Service, its port or all its pods must be missing before running targets are deregistered")
 	fs.DurationVar(&c.OrphanGrace, "orphan-grace", gate.ReleaseAfter, "how long after its containers became ready a pod waits at a gate that no binding claims; it is released then")

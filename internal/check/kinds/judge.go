@@ -10,6 +10,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/check/network"
+	"github.com/podgate/podgate/internal/check/prometheus"
 )
 
 // Judge says whether a ReadinessGate can be served, by a reason of its condition Ready, and a message that names the checks which
@@ -24,10 +25,18 @@ func (m Maker) Judge(ctx context.Context, g *v1alpha1.ReadinessGate) (reason, me
 			continue
 		case errors.Is(err, errUnknown):
 			return "", "", err
-		case !errors.Is(err, network.ErrNotAllowed):
-			reason = v1alpha1.ReasonInvalidSpec // Its author has to correct it, whatever else is allowed.
-		case reason == v1alpha1.ReasonServing:
-			reason = v1alpha1.ReasonNotAllowed
+		}
+
+		// What its author has to correct comes first, whatever administrators allow and name.
+		found := v1alpha1.ReasonInvalidSpec
+		switch {
+		case errors.Is(err, network.ErrNotAllowed):
+			found = v1alpha1.ReasonNotAllowed
+		case errors.Is(err, prometheus.ErrNoSuchServer):
+			found = v1alpha1.ReasonNoSuchServer
+		}
+		if reason == v1alpha1.ReasonServing || found == v1alpha1.ReasonInvalidSpec {
+			reason = found
 		}
 		wrong = append(wrong, err.Error())
 	}

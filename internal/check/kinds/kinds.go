@@ -14,6 +14,7 @@ import (
 	"github.com/podgate/podgate/internal/allow"
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/network"
+	"github.com/podgate/podgate/internal/check/prometheus"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
@@ -25,6 +26,8 @@ type Maker struct {
 	// allowed without rules.
 	Allowed allow.List
 	Labels  func(ctx context.Context, namespace string) (map[string]string, error)
+	// Prometheus are the servers that checks may name.
+	Prometheus *prometheus.Servers
 }
 
 // made is a check, and what asking it takes.
@@ -39,11 +42,12 @@ type maker func(ctx context.Context, m Maker, g *v1alpha1.ReadinessGate, c *v1al
 
 // kinds are those of which checks are made, by what Check.Kind says. Another kind is a line here.
 var kinds = map[string]maker{
-	"http":   httpCheck,
-	"tcp":    tcpCheck,
-	"grpc":   grpcCheck,
-	"pod":    podCheck,
-	"manual": manualCheck,
+	"http":       httpCheck,
+	"tcp":        tcpCheck,
+	"grpc":       grpcCheck,
+	"prometheus": prometheusCheck,
+	"pod":        podCheck,
+	"manual":     manualCheck,
 }
 
 // errNoSuchKind means that this podgate does not know the kind.
