@@ -4,6 +4,7 @@
 package manager
 
 import (
+	"maps"
 	"slices"
 	"unique"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/check/expr"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/injection"
@@ -59,7 +61,30 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 	}
 
 	drain.Keep(slim, injection.ManifestOf(pod))
+	if checked(pod) {
+		see(slim, expr.Visible(pod))
+	}
 	return slim
+}
+
+// checked reports whether a pod has a gate whose checks may look at the pod itself.
+func checked(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool {
+		return injection.OfChecks{}.Owns(string(g.ConditionType))
+	})
+}
+
+// see adds what expressions of checks may see of a pod, beside what podgate noted on it.
+func see(slim, visible *corev1.Pod) {
+	annotations := maps.Clone(visible.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	maps.Copy(annotations, slim.Annotations)
+	if len(annotations) > 0 {
+		slim.Annotations = annotations
+	}
+	slim.Generation, slim.Status = visible.Generation, visible.Status
 }
 
 // slimAnnotations keeps what podgate noted, and what a person ordered about gates.

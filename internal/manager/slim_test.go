@@ -4,6 +4,7 @@
 package manager
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +15,7 @@ import (
 	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/check/expr"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/injection"
@@ -153,5 +155,54 @@ func TestSlimPodKeepsWhatIsStated(t *testing.T) {
 				t.Errorf("of the cached pod: %+v, want %+v", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestSlimPodKeepsWhatExpressionsSee: of a pod with a gate of checks everything is kept that an expression may look at, so that the
+// cache's pod answers as the API server's would. Of others it is not.
+func TestSlimPodKeepsWhatExpressionsSee(t *testing.T) {
+	now := metav1.Now()
+	full := corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "u", Generation: 3, Labels: map[string]string{"app": "web"}, Annotations: map[string]string{"cni.example.com/ready": "true", v1alpha1.ProvenAnnotation: "{}"}},
+		Spec:       corev1.PodSpec{NodeName: "node", ReadinessGates: []corev1.PodReadinessGate{{ConditionType: "checks.podgate.dev/device"}}},
+		Status: corev1.PodStatus{
+			Phase: corev1.PodRunning, PodIP: "10.0.0.7", HostIP: "10.0.0.1", StartTime: &now,
+			Conditions:        []corev1.PodCondition{{Type: "example.com/programmed", Status: corev1.ConditionTrue, Reason: "Programmed", Message: "all of it"}},
+			ContainerStatuses: []corev1.ContainerStatus{{Name: "app", Ready: true, RestartCount: 2, Image: "app", AllocatedResourcesStatus: []corev1.ResourceStatus{{Name: "example.com/gpu", Resources: []corev1.ResourceHealth{{ResourceID: "0", Health: "Unhealthy"}}}}}},
+		},
+	}
+
+	whole := *full.DeepCopy()
+	got, err := slimPod(gates.All())(&whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(expr.Visible(&full), expr.Visible(got.(*corev1.Pod))); diff != "" {
+		t.Errorf("what expressions see: -of the pod, +of the cache's pod:\n%s", diff)
+	}
+	if got.(*corev1.Pod).Annotations[v1alpha1.ProvenAnnotation] != "{}" {
+		t.Error("what podgate noted on the pod is gone")
+	}
+	if got.(*corev1.Pod).Status.ContainerStatuses[0].Image != "" {
+		t.Error("an image is kept, which nothing reads")
+	}
+
+	// Annotations that are too large are none that an expression may look at, and podgate's own stay.
+	large := *full.DeepCopy()
+	large.Annotations["example.com/large"] = strings.Repeat("x", 5000)
+	if got, err = slimPod(gates.All())(&large); err != nil {
+		t.Fatal(err)
+	}
+	if a := got.(*corev1.Pod).Annotations; a["example.com/large"] != "" || a[v1alpha1.ProvenAnnotation] != "{}" {
+		t.Errorf("annotations %v", a)
+	}
+
+	others := *full.DeepCopy()
+	others.Spec.ReadinessGates[0].ConditionType = "targets.podgate.dev/web"
+	if got, err = slimPod(gates.All())(&others); err != nil {
+		t.Fatal(err)
+	}
+	if p := got.(*corev1.Pod); p.Status.ContainerStatuses != nil || p.Annotations["cni.example.com/ready"] != "" {
+		t.Errorf("a pod without such a gate keeps what nothing reads: %+v", p)
 	}
 }
