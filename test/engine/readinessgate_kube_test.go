@@ -4,9 +4,12 @@
 package engine
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -191,4 +194,55 @@ func readinessGateOf(t *testing.T, namespace, name, spec string) *unstructured.U
 	u.SetNamespace(namespace)
 	u.SetName(name)
 	return u
+}
+
+// TestReadinessGateStatus: the object says how many pods wait and what its check says of them, and whether it can be served at all.
+func TestReadinessGateStatus(t *testing.T) {
+	c := newCluster(t)
+	s := c.withServers()
+	c.start()
+	s.says("10.0.0.1", http.StatusOK)
+	g := c.warm(nil)
+	c.carrier("web-0", "10.0.0.1", warmGate)
+	c.carrier("web-1", "10.0.0.2", warmGate)
+	status := func() v1alpha1.ReadinessGateStatus {
+		if err := c.kube.Get(c.Context(), client.ObjectKeyFromObject(g), g); err != nil {
+			c.Fatal(err)
+		}
+		return g.Status
+	}
+	ready := func(status metav1.ConditionStatus, reason string) func() bool {
+		return func() bool {
+			now := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ConditionReady)
+			return now != nil && now.Status == status && now.Reason == reason && now.ObservedGeneration == g.Generation
+		}
+	}
+
+	c.eventually("counts", func() bool {
+		now := status()
+		return now.Pods != nil && *now.Pods == v1alpha1.GatedPods{Gated: 2, Open: 1, Waiting: 1} && ready("True", v1alpha1.ReasonServing)() &&
+			len(now.Checks) == 1 && now.Checks[0].Failing == 1 && now.Checks[0].Problem == "HTTP status 503"
+	})
+
+	// What cannot be served says so, and new pods go without its gate.
+	c.edit(g, func(g *v1alpha1.ReadinessGate) {
+		g.Spec.Checks[0] = v1alpha1.Check{Name: "wrong", Pod: &v1alpha1.PodCheck{Expression: "pod.status.("}}
+	})
+	c.eventually("cannot be served", func() bool {
+		status()
+		return ready("False", v1alpha1.ReasonInvalidSpec)()
+	})
+	if m := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ConditionReady).Message; !strings.HasPrefix(m, "check wrong: expression: ") {
+		t.Errorf("it says %q", m)
+	}
+
+	// A check of the pod itself opens by what the pod says.
+	c.edit(g, func(g *v1alpha1.ReadinessGate) {
+		g.Spec.Checks[0] = v1alpha1.Check{Name: "node", Pod: &v1alpha1.PodCheck{Expression: "pod.spec.nodeName == 'node'"}}
+	})
+	c.eventually("opens by the pod", func() bool { return c.warmGate("web-1").Status == corev1.ConditionTrue })
+	c.eventually("counts again", func() bool {
+		now := status()
+		return ready("True", v1alpha1.ReasonServing)() && *now.Pods == v1alpha1.GatedPods{Gated: 2, Open: 2} && len(now.Checks) == 0
+	})
 }
