@@ -10,7 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 )
 
 // leave is how a replica ends: it serves on until nobody calls its webhook any more, for a call that meets a replica which has
@@ -58,6 +61,67 @@ func (l *leave) end(later context.Context, cancel context.CancelFunc, begun time
 		case <-later.Done():
 			return
 		}
+	}
+}
+
+// unready is how long the kubelet takes to find out that a replica is not ready: its probe fails three times, two seconds apart.
+const unready = 8 * time.Second
+
+// afterLoss serves the webhook on when a leader has lost its lease, as when the API server starved for some seconds: calls of
+// a process that ended at once would be refused until API servers have heard of it. The manager has ended, and with it the
+// probes' answers and all that a leader does. It returns when nobody has called for a while, or ctx has ended.
+func (l *leave) afterLoss(ctx context.Context, while time.Duration) {
+	later, cancel := context.WithCancel(ctx)
+	l.end(later, cancel, time.Now().Add(unready), while)
+}
+
+// until returns a context that ends when end is closed, and not when the given one does.
+func until(ctx context.Context, end <-chan struct{}) (lasting context.Context, cancel context.CancelFunc) {
+	lasting, cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		select {
+		case <-end:
+			cancel()
+		case <-lasting.Done():
+		}
+	}()
+	return lasting, cancel
+}
+
+// lastingServer is the webhook's server, which outlives the manager.
+type lastingServer struct {
+	ctrlwebhook.Server
+	// end ends it; ended is closed when all calls are answered then.
+	end   <-chan struct{}
+	ended chan struct{}
+}
+
+// Start implements manager.Runnable.
+func (s lastingServer) Start(ctx context.Context) error {
+	defer close(s.ended)
+	ctx, cancel := until(ctx, s.end)
+	defer cancel()
+	return s.Server.Start(ctx)
+}
+
+// lastingCache is what the webhook's answers are read from, which outlives the manager as well.
+type lastingCache struct {
+	cache.Cache
+	end <-chan struct{}
+}
+
+// Start implements manager.Runnable.
+func (c lastingCache) Start(ctx context.Context) error {
+	ctx, cancel := until(ctx, c.end)
+	defer cancel()
+	return c.Cache.Start(ctx)
+}
+
+// lastingCaches makes caches that end with end.
+func lastingCaches(end <-chan struct{}) cache.NewCacheFunc {
+	return func(kube *rest.Config, o cache.Options) (cache.Cache, error) {
+		c, err := cache.New(kube, o)
+		return lastingCache{Cache: c, end: end}, err
 	}
 }
 

@@ -92,7 +92,9 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	pair := &certificate.Keypair{}
 	o := options(scheme, log, absent, c)
 	o.Metrics = newMetricsServer(c, pair)
-	o.WebhookServer = newWebhookServer(c, pair)
+	o.NewCache = lastingCaches(ctx.Done())
+	server := lastingServer{Server: newWebhookServer(c, pair), end: ctx.Done(), ended: make(chan struct{})}
+	o.WebhookServer = server
 	mgr, err := ctrlmanager.New(kube, o)
 	if err != nil {
 		return fmt.Errorf("make manager: %w", err)
@@ -102,7 +104,25 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return err
 	}
 
-	return run(ctx, mgr)
+	err = run(ctx, mgr)
+	if c.Election.Enabled && elected(mgr) && ctx.Err() == nil {
+		log.Info("This replica leads no more: it answers the webhook's calls until API servers call elsewhere, and ends", "because", fmt.Sprint(err))
+		l.afterLoss(ctx, c.Linger)
+		cancel()
+		<-server.ended
+	}
+
+	return err
+}
+
+// elected reports whether the replica has led.
+func elected(mgr ctrlmanager.Manager) bool {
+	select {
+	case <-mgr.Elected():
+		return true
+	default:
+		return false
+	}
 }
 
 // newScheme returns the kinds of objects that podgate reads and writes.

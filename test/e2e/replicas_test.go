@@ -20,7 +20,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // replicaLogs are what podgate's replicas log since a moment, also those that are gone when
@@ -49,15 +48,16 @@ func (w *world) followReplicas() *replicaLogs {
 }
 
 func (l *replicaLogs) run(ctx context.Context) {
-	followed := map[types.UID]bool{}
+	followed := map[string]bool{} // by container
 	for ctx.Err() == nil {
 		// What cannot be listed now can be the next time.
 		pods, _ := l.world.podgatePods(ctx)
 		for _, p := range pods {
-			runs := len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].State.Running != nil
-			if runs && !followed[p.UID] {
-				followed[p.UID] = true
-				go l.follow(ctx, p.Name)
+			for _, c := range p.Status.ContainerStatuses {
+				if c.State.Running != nil && !followed[c.ContainerID] {
+					followed[c.ContainerID] = true
+					go l.follow(ctx, p.Name)
+				}
 			}
 		}
 		select {

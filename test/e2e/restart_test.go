@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -43,6 +44,24 @@ func TestRestart(t *testing.T) {
 	if !named(after, leader.Name) {
 		t.Errorf("pod %s leads, which is none of the new replicas", leader.Name)
 	}
+}
+
+// TestLeaseLost keeps podgate's leader from renewing its lease while pods are created, until
+// its process has ended and another one is ready in its place.
+func TestLeaseLost(t *testing.T) {
+	w := start(t, options{})
+	s := w.wire(application(), targetGroup())
+	leader, err := w.leader(w.ctx)
+	w.must(err)
+
+	s.createPods(400, func() {
+		w.forbidElection()
+		w.eventually("the leader to start again", func(ctx context.Context) (bool, error) {
+			var p corev1.Pod
+			err := w.cluster.Get(ctx, client.ObjectKeyFromObject(leader), &p)
+			return err == nil && p.Status.ContainerStatuses[0].RestartCount > leader.Status.ContainerStatuses[0].RestartCount && isReady(p), err
+		})
+	})
 }
 
 func named(pods []corev1.Pod, name string) bool {
