@@ -78,12 +78,15 @@ func TestLeavesLater(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var l leave
 				h := l.handle(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				call := func() {
+					h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+				}
 				ctx, told := context.WithCancel(t.Context())
 				later, cancel := l.after(ctx, 3*time.Second)
 				defer cancel()
 
 				// Calls from before it was told to end count for nothing.
-				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+				call()
 				time.Sleep(time.Hour)
 				told()
 				begun := time.Now()
@@ -91,7 +94,7 @@ func TestLeavesLater(t *testing.T) {
 				calling.Go(func() {
 					for n := 0; n < tc.calls && later.Err() == nil; n++ {
 						time.Sleep(time.Second)
-						h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+						call()
 					}
 				})
 
