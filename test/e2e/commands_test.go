@@ -324,13 +324,17 @@ func (s *service) besideABadOne() string {
 	s.t.Helper()
 	arn, _, _ := strings.Cut(s.lb.TargetGroupARN, ":targetgroup/")
 	s.bind("bad", arn+":targetgroup/bad/0123456789abcdef")
-	s.eventually("new pods to get its gate, too", func(ctx context.Context) (bool, error) {
+	inRow := 0
+	s.eventually("new pods to get its gate, too, of each replica", func(ctx context.Context) (bool, error) {
 		pod := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: s.app.Namespace, Name: "trial", Labels: map[string]string{"app.kubernetes.io/name": s.app.Name}},
 			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: imageV1}}},
 		}
 		err := s.cluster.Create(ctx, pod, client.DryRunAll)
-		return len(pod.Spec.ReadinessGates) == 2, err
+		if inRow++; len(pod.Spec.ReadinessGates) != 2 {
+			inRow = 0
+		}
+		return inRow == 12, err
 	})
 	return s.begun()
 }
