@@ -55,7 +55,8 @@ func httpCheck(ctx context.Context, m Maker, g *v1alpha1.ReadinessGate, c *v1alp
 		settings.Headers = append(settings.Headers, http.Header{Name: header.Name, Value: header.Value})
 	}
 
-	place, cost, secure := network.Place{}, checks.PerPod, h.Scheme == corev1.URISchemeHTTPS
+	var place network.Place
+	cost, secure := checks.PerPod, h.Scheme == corev1.URISchemeHTTPS
 	sees := []expr.Variable{expr.Response, expr.Pod}
 	if h.URL != "" {
 		var target *url.URL
