@@ -12,6 +12,7 @@ import (
 // healths are what the words of a check without an answer mean for a gate; what is not here is Check.NoAnswer.
 var healths = map[check.Word]gate.Health{
 	check.Waiting:    {State: gate.Unknown, Own: true, Reason: v1alpha1.ReasonCheckWaiting},
+	check.LooksBack:  {State: gate.Unknown, Own: true, Reason: v1alpha1.ReasonCheckWaiting},
 	check.NotAllowed: {State: gate.Unknown, Own: true, Reason: v1alpha1.ReasonCheckNotAllowed},
 	// That nobody approved is known, and is no fault of the pod.
 	check.NotApproved: {State: gate.Initial, Reason: v1alpha1.ReasonCheckNotApproved},

@@ -30,6 +30,7 @@ func TestHealth(t *testing.T) {
 		"Silence":     {check.Answer{Verdict: check.Fail, Word: check.TimedOut}, gate.Health{State: gate.Unhealthy, Reason: v1alpha1.ReasonCheckFailed, Description: "warm: timed out"}},
 		"NoAnswer":    {check.Answer{Word: check.TimedOut}, unknown(v1alpha1.ReasonCheckNoAnswer, "warm: timed out")},
 		"Waiting":     {check.Answer{Word: check.Waiting}, unknown(v1alpha1.ReasonCheckWaiting, "warm: not passed often enough yet")},
+		"Window":      {check.Answer{Word: check.LooksBack}, unknown(v1alpha1.ReasonCheckWaiting, "warm: the query still looks back to before the pod was ready")},
 		"NotApproved": {check.Answer{Word: check.NotApproved}, gate.Health{State: gate.Initial, Reason: v1alpha1.ReasonCheckNotApproved, Description: "warm: not approved"}},
 		"NotAllowed":  {check.Answer{Word: check.NotAllowed}, unknown(v1alpha1.ReasonCheckNotAllowed, "warm: not allowed")},
 	} {
