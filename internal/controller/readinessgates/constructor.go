@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -21,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/observe/checks"
 )
 
 // Name is the controller's, in logs and metrics.
@@ -43,7 +45,7 @@ func NewReconciler(c client.Client, o Options) *Reconciler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Reconciler{client: c, judge: o.Judge, observer: o.Observer, recorder: o.Recorder, now: o.Now}
+	return &Reconciler{client: c, judge: o.Judge, observer: o.Observer, recorder: o.Recorder, now: o.Now, tried: map[types.NamespacedName]checks.Gate{}}
 }
 
 // Setup adds the controller to a manager.
@@ -51,6 +53,7 @@ func Setup(mgr manager.Manager, o Options) error {
 	return builder.ControllerManagedBy(mgr).Named(Name).
 		For(&v1alpha1.ReadinessGate{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Pod{}, settled{}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(NewReconciler(mgr.GetClient(), o))
 }
 

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -38,6 +40,9 @@ const (
 // Observer says what the checks of a gate say; a *checks.Observer does.
 type Observer interface {
 	Said(checks.Gate) []checks.Said
+	// Try has the checks asked about pods for a dry run, and Passing counts those of them that pass.
+	Try(checks.Gate, []types.NamespacedName)
+	Passing(checks.Gate) int
 }
 
 // Judge says whether a ReadinessGate can be served: by a reason of the place OnReadinessGate, and a message. An error means that
@@ -51,13 +56,20 @@ type Reconciler struct {
 	observer Observer
 	recorder events.EventRecorder
 	now      func() time.Time
+	// tried are the gates in a dry run. One goroutine reconciles.
+	tried map[types.NamespacedName]checks.Gate
 }
 
 // Reconcile implements reconcile.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	var g v1alpha1.ReadinessGate
-	if err := r.client.Get(ctx, req.NamespacedName, &g); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	err := r.client.Get(ctx, req.NamespacedName, &g)
+	if apierrors.IsNotFound(err) {
+		r.end(req.NamespacedName, "")
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, err
 	}
 
 	status, err := r.status(ctx, &g)
@@ -74,7 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		r.report(&g, status)
 	}
 
-	if status.Pods.Waiting > 0 || g.Spec.Gate.Mode == trackMode {
+	if status.Pods.Waiting > 0 || g.Spec.Gate.Mode == trackMode || g.Spec.DryRun {
 		return reconcile.Result{RequeueAfter: again}, nil
 	}
 	return reconcile.Result{}, nil
@@ -104,9 +116,54 @@ func (r *Reconciler) status(ctx context.Context, g *v1alpha1.ReadinessGate) (*v1
 	}
 	status.Pods = pods
 
-	said := r.observer.Said(checks.Gate{Namespace: g.Namespace, Name: g.Name, UID: g.UID})
-	status.Checks = r.checks(said, g.Status.Checks)
+	if status.DryRun, err = r.dryRun(ctx, g); err != nil {
+		return nil, err
+	}
+	status.Checks = r.checks(r.observer.Said(idOf(g)), g.Status.Checks)
 	return status, nil
+}
+
+func idOf(g *v1alpha1.ReadinessGate) checks.Gate {
+	return checks.Gate{Namespace: g.Namespace, Name: g.Name, UID: g.UID}
+}
+
+// dryRun has the checks asked about the pods that would get the gate, and counts what would be; nil where it is no dry run.
+func (r *Reconciler) dryRun(ctx context.Context, g *v1alpha1.ReadinessGate) (*v1alpha1.DryRunStatus, error) {
+	if !g.Spec.DryRun {
+		r.end(client.ObjectKeyFromObject(g), "")
+		return nil, nil
+	}
+	r.end(client.ObjectKeyFromObject(g), g.UID)
+
+	selector, err := metav1.LabelSelectorAsSelector(g.Spec.Selector) // Without one it selects nothing.
+	if err != nil {
+		return &v1alpha1.DryRunStatus{}, nil //nolint:nilerr // The pods that such a selector would give a gate are none.
+	}
+	var list corev1.PodList
+	if err := r.client.List(ctx, &list, client.InNamespace(g.Namespace), client.MatchingLabelsSelector{Selector: selector}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list the pods of a dry run: %w", err)
+	}
+
+	var pods []types.NamespacedName
+	for i := range list.Items {
+		if pod := &list.Items[i]; pod.DeletionTimestamp.IsZero() && !binding.Over(pod) {
+			pods = append(pods, client.ObjectKeyFromObject(pod))
+		}
+	}
+
+	id := idOf(g)
+	r.tried[client.ObjectKeyFromObject(g)] = id
+	r.observer.Try(id, pods)
+	passing := min(r.observer.Passing(id), len(pods))
+	return &v1alpha1.DryRunStatus{Selected: int32(len(pods)), WouldOpen: int32(passing), WouldWait: int32(len(pods) - passing)}, nil
+}
+
+// end ends the dry run of a gate, unless it is that of this UID: a gate may be another one of the same name by now.
+func (r *Reconciler) end(key types.NamespacedName, unless types.UID) {
+	if id, tried := r.tried[key]; tried && id.UID != unless {
+		r.observer.Try(id, nil)
+		delete(r.tried, key)
+	}
 }
 
 // count counts the running pods that carry the gate.

@@ -37,6 +37,8 @@ type world struct {
 	reason, message string
 	failure         error
 	said            []checks.Said
+	tried           []string
+	passing         int
 	clock           time.Time
 	writes          int
 }
@@ -48,6 +50,17 @@ func (w *world) Said(id checks.Gate) []checks.Said {
 	}
 	return w.said
 }
+
+// Try implements Observer.
+func (w *world) Try(_ checks.Gate, pods []types.NamespacedName) {
+	w.tried = nil
+	for _, pod := range pods {
+		w.tried = append(w.tried, pod.Name)
+	}
+}
+
+// Passing implements Observer.
+func (w *world) Passing(checks.Gate) int { return w.passing }
 
 // indexes makes the fake client's indexes.
 type indexes struct{ *fake.ClientBuilder }
@@ -218,5 +231,66 @@ func TestGone(t *testing.T) {
 	w := newWorld(t)
 	if _, err := w.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "gone"}}); err != nil || w.writes != 0 {
 		t.Errorf("error %v, %d writes", err, w.writes)
+	}
+}
+
+// TestDryRun: the checks are asked about the pods that would get the gate, and no longer than the dry run lasts.
+func TestDryRun(t *testing.T) {
+	labelled := func(name string, change func(*corev1.Pod)) corev1.Pod {
+		p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{"app": "web"}}}
+		change(&p)
+		return p
+	}
+	w := newWorld(t,
+		labelled("a", func(*corev1.Pod) {}), labelled("b", func(*corev1.Pod) {}),
+		labelled("over", func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }),
+		labelled("another", func(p *corev1.Pod) { p.Labels["app"] = "api" }),
+		labelled("elsewhere", func(p *corev1.Pod) { p.Namespace = "bank" }),
+	)
+	w.passing = 1
+	edit := func(change func(*v1alpha1.ReadinessGate)) {
+		t.Helper()
+		var g v1alpha1.ReadinessGate
+		if err := w.Get(t.Context(), types.NamespacedName{Namespace: "shop", Name: "warm"}, &g); err != nil {
+			t.Fatal(err)
+		}
+		change(&g)
+		if err := w.Update(t.Context(), &g); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	edit(func(g *v1alpha1.ReadinessGate) {
+		g.Spec.DryRun, g.Spec.Selector = true, &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	})
+	status, again := w.reconcile()
+	if diff := cmp.Diff(&v1alpha1.DryRunStatus{Selected: 2, WouldOpen: 1, WouldWait: 1}, status.DryRun); diff != "" || again == 0 {
+		t.Errorf("looked at again after %s; -want, +got:\n%s", again, diff)
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, w.tried); diff != "" {
+		t.Errorf("asked about: -want, +got:\n%s", diff)
+	}
+
+	edit(func(g *v1alpha1.ReadinessGate) { g.Spec.DryRun = false })
+	if status, _ := w.reconcile(); status.DryRun != nil || w.tried != nil {
+		t.Errorf("after the dry run: %+v, asked about %q", status.DryRun, w.tried)
+	}
+
+	// A gate without a selector would be given to nobody.
+	edit(func(g *v1alpha1.ReadinessGate) { g.Spec.DryRun, g.Spec.Selector = true, nil })
+	if status, _ := w.reconcile(); *status.DryRun != (v1alpha1.DryRunStatus{}) {
+		t.Errorf("without a selector: %+v", status.DryRun)
+	}
+
+	// With the gate the dry run goes.
+	edit(func(g *v1alpha1.ReadinessGate) {
+		g.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	})
+	w.reconcile()
+	if err := w.Delete(t.Context(), &v1alpha1.ReadinessGate{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "warm"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "warm"}}); err != nil || w.tried != nil {
+		t.Errorf("error %v, asked about %q", err, w.tried)
 	}
 }

@@ -132,7 +132,7 @@ func (o *Observer) plan(in *interest) {
 // due returns when a check is to be asked about a pod; false when it is not.
 func (o *Observer) due(in *interest, l *line, r *record) (time.Time, class, bool) {
 	rules := l.check.Rules
-	if in.begin.IsZero() || !in.waiting && !in.followed {
+	if in.begin.IsZero() || !in.asked() {
 		return time.Time{}, 0, false
 	}
 

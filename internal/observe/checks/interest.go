@@ -17,9 +17,10 @@ import (
 type interest struct {
 	pod  types.NamespacedName
 	gate *subject
-	// waiting: the pod's gate is closed and could open; followed: it follows its checks, open or not.
-	waiting, followed bool
-	gone              bool
+	// waiting: the pod's gate is closed and could open; followed: it follows its checks, open or not; tried: the gate is in a
+	// dry run, and the pod would have it.
+	waiting, followed, tried bool
+	gone                     bool
 
 	// uid and subject are the pod's, readySince is when its containers became ready as the kubelet's clock says it, and begin the same by
 	// this process's clock, in which no answer is older than it; zero while they are not.
@@ -45,6 +46,9 @@ type record struct {
 }
 
 func (in *interest) need(waiting, followed bool) { in.waiting, in.followed = waiting, followed }
+
+// asked reports whether anybody needs to know what the checks say of the pod.
+func (in *interest) asked() bool { return in.waiting || in.followed || in.tried }
 
 // record finds or makes what a check said of the pod.
 func (in *interest) record(l *line) *record {

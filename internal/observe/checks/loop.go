@@ -245,7 +245,7 @@ func (o *Observer) finish(l *line, it *item, asked round, answers map[types.UID]
 			a = l.witnessed(pod.UID, a, asked.at, l.pace(in.waiting))
 		}
 		in.heard(l, a, asked.at)
-		if in.follow(now) {
+		if in.follow(now) && (in.waiting || in.followed) {
 			wake = append(wake, in.pod)
 		}
 	}

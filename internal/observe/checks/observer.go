@@ -206,7 +206,12 @@ func (o *Observer) Keep(pod types.NamespacedName, interests ...observe.Interest)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.watched[pod] = slices.DeleteFunc(o.watched[pod], func(in *interest) bool {
-		if kept[in.gate.id] {
+		switch {
+		case kept[in.gate.id]:
+			return false
+		case in.tried:
+			in.need(false, false)
+			o.plan(in)
 			return false
 		}
 		o.leave(in)

@@ -1,0 +1,78 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package checks
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/podgate/podgate/internal/check"
+)
+
+// TestTriedPodsAreAskedAndCounted: at the pace of pods in service, without waking their gates, and no longer than they are tried.
+func TestTriedPodsAreAskedAndCounted(t *testing.T) {
+	within(t, func(w *world) {
+		s := newScript()
+		s.says("web-0", passes)
+		s.says("web-1", fails)
+		id := w.gate("warm", check.All, every(5*time.Second, s))
+		for _, pod := range []string{"web-0", "web-1", "web-2"} {
+			w.ready(pod)
+		}
+
+		w.Try(id, []types.NamespacedName{named("web-0"), named("web-1")})
+		w.sleep(time.Second)
+		if n := w.Passing(id); n != 1 {
+			t.Errorf("%d pods pass, want 1", n)
+		}
+		if said := w.Said(id); len(said) != 1 || said[0] != (Said{Check: "warm", Passing: 1, Failing: 1, Problem: "connection refused"}) {
+			t.Errorf("said %+v", said)
+		}
+
+		w.sleep(time.Minute)
+		if n := len(s.times("web-0")); n < 6 || n > 7 {
+			t.Errorf("asked %d times in a minute, want each 10 s", n)
+		}
+		if w.wakes("web-0") != 0 || w.wakes("web-1") != 0 || len(s.times("web-2")) != 0 {
+			t.Error("gates were woken, or a pod was asked that is not tried")
+		}
+
+		// One that is not tried any more is not asked any more, and one whose gate is evaluated still is.
+		w.Try(id, []types.NamespacedName{named("web-1")})
+		w.Keep(named("web-1"))
+		before := len(s.times("web-1"))
+		asked := len(s.times("web-0"))
+		w.sleep(time.Minute)
+		if len(s.times("web-0")) != asked || len(s.times("web-1")) <= before {
+			t.Errorf("asked %d times after its end, and %d times while it is tried", len(s.times("web-0"))-asked, len(s.times("web-1"))-before)
+		}
+
+		w.Try(id, nil)
+		if w.Passing(id) != 0 || w.Said(id) != nil || len(w.watched) != 0 || len(w.Observer.gates) != 0 {
+			t.Error("something is left of a dry run that ended")
+		}
+	})
+}
+
+// TestTriedAndWaiting: the end of a dry run is not the end of what a closed gate waits for.
+func TestTriedAndWaiting(t *testing.T) {
+	within(t, func(w *world) {
+		s := newScript()
+		s.says("web-0", fails)
+		id := w.gate("warm", check.All, every(5*time.Second, s))
+		w.ready("web-0")
+		w.Try(id, []types.NamespacedName{named("web-0")})
+		w.waits("web-0", id)
+		w.Try(id, nil)
+
+		w.sleep(time.Second)
+		before := len(s.times("web-0"))
+		w.sleep(5 * time.Second)
+		if len(s.times("web-0")) != before+1 || w.wakes("web-0") == 0 {
+			t.Errorf("asked %d times in a period, woken %d times", len(s.times("web-0"))-before, w.wakes("web-0"))
+		}
+	})
+}
