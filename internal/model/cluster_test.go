@@ -60,7 +60,7 @@ type cluster struct {
 
 func newCluster(w *world) *cluster {
 	c := &cluster{w: w, born: time.Now(), lag: 100 * time.Millisecond, kinds: map[string]*kind{}}
-	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}, &v1alpha1.TargetBinding{}} {
+	for _, o := range []client.Object{&corev1.Pod{}, &corev1.Service{}, &elbv2.TargetGroupBinding{}, &v1alpha1.TargetBinding{}, &v1alpha1.ReadinessGate{}} {
 		c.kinds[kindOf(o)] = &kind{stored: map[string]client.Object{}, cached: map[string]client.Object{}}
 	}
 	return c
@@ -76,6 +76,8 @@ func kindOf(o any) string {
 		return "binding"
 	case *v1alpha1.TargetBinding, *v1alpha1.TargetBindingList:
 		return "own binding"
+	case *v1alpha1.ReadinessGate, *v1alpha1.ReadinessGateList:
+		return "readiness gate"
 	}
 	return "other"
 }

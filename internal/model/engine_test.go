@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 
@@ -133,6 +134,9 @@ func (e *engine) GetLogger() logr.Logger { return logr.Discard() }
 
 // GetClient implements manager.Manager.
 func (e *engine) GetClient() client.Client { return kube{w: e.w} }
+
+// GetConfig implements manager.Manager: there is no API server that checks must not reach.
+func (e *engine) GetConfig() *rest.Config { return nil }
 
 // GetAPIReader implements manager.Manager.
 func (e *engine) GetAPIReader() client.Reader { return kube{w: e.w} }
