@@ -240,7 +240,7 @@ var Explanations = []Explanation{
 
 	{OnClosedGate, ReasonNotProvenYet, "The load balancer calls the address healthy, but may mean the pod that had the address before", "wait: the load balancer may mean the pod that had the address before; it is over when unhealthy threshold x interval and 10 s have passed since the containers became ready", ""},
 	{OnClosedGate, ReasonContainersNotReady, "The gate was open, and the pod's own containers became unready", "look at the pod's probes and logs: its containers became unready", ""},
-	{OnClosedGate, ReasonOtherGateClosed, "A readiness gate that another controller sets keeps the pod from requests; the message names it", "ask whoever sets the gate that the message names, or let the binding ignore it with podgate.dev/other-gates: Ignore", "policies.md#other-gates"},
+	{OnClosedGate, ReasonOtherGateClosed, "A readiness gate of a ReadinessGate or of another controller keeps the pod from requests; the message names it", "find out why the gate that the message names is closed, or let the binding ignore it with podgate.dev/other-gates: Ignore", "policies.md#other-gates"},
 	{OnClosedGate, ReasonNoBinding, "No binding of this gate has a Service that selects the pod, or there is no ReadinessGate of its name", "create the binding or ReadinessGate, or make the binding's Service select the pod; else the gate is released by itself", ""},
 	{OnClosedGate, ReasonBindingNotReady, "The binding claims the pod, but its group or port is not known", "look at the binding: its target group or port is not known, for the reason there", ""},
 	{OnClosedGate, ReasonNotObserved, "The group has not been read since the pod got its address", "wait a second; if it lasts, the message or the binding says why the group cannot be read", ""},

@@ -102,7 +102,7 @@ type Feed struct {
 	// FailingSince is when the first of the reads began that said in a row, without a
 	// gap, that the target is failing; zero when the latest did not, or failed itself.
 	FailingSince time.Time
-	// HeldBy names the gates of other controllers that keep the pod out of the group until they
+	// HeldBy names the gates, such as other controllers', that keep the pod out of the group until they
 	// open, for people; empty when none does.
 	HeldBy string
 	// FreeSince is when the last of them opened; zero when that is not known.
@@ -146,7 +146,7 @@ func (f Feed) heldBack() bool { return f.Claim == Claimed && f.HeldBy != "" }
 
 // held is the condition of the gate meanwhile.
 func (f Feed) held() Condition {
-	return Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "The pod is kept out of the group until other controllers open its readiness gates: " + f.HeldBy + "."}
+	return Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "The pod is kept out of the group until its other readiness gates open: " + f.HeldBy + "."}
 }
 
 // Pod is what a decision needs to know of a pod.

@@ -269,7 +269,7 @@ func TestFeedsAreNamed(t *testing.T) {
 		"the load balancer's word": {initial, Policy{}, "B: Checks run"},
 		"podgate's own":            {Feed{Claim: Unresolved}, Policy{}, "B: The binding's target group or port is not known; see the binding's Ready condition."},
 		"after a time-out":         {initial, late, "B: Checks run. The binding's time-out of 1m has passed, and the gate stays closed, as on-timeout says."},
-		"held back":                {held(initial), Policy{}, "B: The pod is kept out of the group until other controllers open its readiness gates: example.com/in-service."},
+		"held back":                {held(initial), Policy{}, "B: The pod is kept out of the group until its other readiness gates open: example.com/in-service."},
 	} {
 		feeds, current, pod := at(ours, seenOtherwise(sight(Healthy, "")), tc.waits), Condition{}, ready(time.Hour, ours).pod()
 		feeds[0].Name, feeds[1].Name = "A", "B"

@@ -32,6 +32,9 @@ func (OfBindings) Origin(conditionType string) string {
 	return binding.Named(name)
 }
 
+// Holds implements Kind.
+func (OfBindings) Holds() bool { return false }
+
 // FedBy implements Kind.
 func (OfBindings) FedBy(owner types.NamespacedName) []string {
 	return []string{binding.GateType(owner.Name)}

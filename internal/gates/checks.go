@@ -32,6 +32,9 @@ func (OfChecks) Origin(conditionType string) string {
 	return fmt.Sprintf("ReadinessGate %q", strings.TrimPrefix(conditionType, v1alpha1.CheckPrefix))
 }
 
+// Holds implements Kind: a pod whose checks do not pass is to get no requests.
+func (OfChecks) Holds() bool { return true }
+
 // FedBy implements Kind: as an owner a ReadinessGate goes by its gate, which is no binding's name.
 func (k OfChecks) FedBy(owner types.NamespacedName) []string {
 	if !k.Owns(owner.Name) {

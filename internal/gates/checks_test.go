@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
@@ -98,5 +99,23 @@ func TestCheckOwner(t *testing.T) {
 	}
 	if origin := gates.All().Origin(warmGate); origin != `ReadinessGate "warm"` {
 		t.Errorf("its origin is %s", origin)
+	}
+}
+
+// TestLaw2AGoneReadinessGateIsMissed: the gate of one that is not there, or is being deleted, is not left to anybody else, and
+// is released in the end.
+func TestLaw2AGoneReadinessGateIsMissed(t *testing.T) {
+	deleted := warm()
+	deleted.DeletionTimestamp = new(metav1.NewTime(noon))
+	for what, objects := range map[string][]client.Object{"gone": nil, "deleted": {deleted}} {
+		s := checked()
+		cache, err := indextest.New(t.Context(), append(objects, s.Pod)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ours, err := gates.All().Sources(t.Context(), gates.Cluster{Reader: cache}, s.Pod, warmGate)
+		if err != nil || !ours || len(got) != 1 || got[0].Claim != gate.Unclaimed {
+			t.Errorf("%s: ours %t, %+v, %v", what, ours, got, err)
+		}
 	}
 }

@@ -38,6 +38,9 @@ type Kind interface {
 	// Wanted returns the condition types of the gates that a new pod should have, as
 	// injection.Kind describes.
 	Wanted(injection.Pod, injection.Candidates) map[string]injection.Cause
+	// Holds reports whether a gate of this kind holds its pod back from requests until it is open, so that no load balancer
+	// has the pod for a target before. No load balancer's gate may: the pod would be held back from what opens it.
+	Holds() bool
 	// FedBy lists the condition types of the gates of this kind that a source's owner may
 	// feed, in the owner's namespace, so that a change of the owner wakes their pods.
 	FedBy(owner types.NamespacedName) []string

@@ -31,6 +31,9 @@ func (OfLoadBalancers) Origin(string) string {
 	return "all bindings of this kind of load balancer that take the pod for a target"
 }
 
+// Holds implements Kind.
+func (OfLoadBalancers) Holds() bool { return false }
+
 // FedBy implements Kind.
 func (OfLoadBalancers) FedBy(owner types.NamespacedName) []string {
 	return binding.SharedBy(owner.Name)

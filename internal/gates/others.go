@@ -38,7 +38,7 @@ var LoadBalancers = []string{
 }
 
 // HeldBy lists the gates that keep a pod from requests, from whatever load balancer: those that are
-// not open, and neither of these kinds nor of another load balancer.
+// not open, and neither of a kind that holds no pod back nor of another load balancer.
 func (k Kinds) HeldBy(pod *corev1.Pod) []string {
 	var closed []string
 	for _, g := range pod.Spec.ReadinessGates {
@@ -64,7 +64,10 @@ func (k Kinds) FreeSince(pod *corev1.Pod) time.Time {
 	return last
 }
 
-// others reports whether a gate is of a controller that has nothing to do with load balancers.
+// others reports whether a gate has nothing to do with load balancers.
 func (k Kinds) others(t corev1.PodConditionType) bool {
-	return !k.Owns(string(t)) && !slices.ContainsFunc(LoadBalancers, func(prefix string) bool { return strings.HasPrefix(string(t), prefix) })
+	if kind := k.of(string(t)); kind != nil {
+		return kind.Holds()
+	}
+	return !slices.ContainsFunc(LoadBalancers, func(prefix string) bool { return strings.HasPrefix(string(t), prefix) })
 }

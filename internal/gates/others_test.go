@@ -33,7 +33,7 @@ func waiting(types []string, open ...string) *corev1.Pod {
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// TestLaw2LoadBalancersDoNotWaitForEachOther: gates of podgate and of other load balancers hold no pod back, since all would wait for each other.
+// TestLaw2LoadBalancersDoNotWaitForEachOther: gates of load balancers, podgate's and others, hold no pod back, since all would wait for each other.
 func TestLaw2LoadBalancersDoNotWaitForEachOther(t *testing.T) {
 	kinds := append(gates.All(), gatestest.Toy{})
 	for name, tc := range map[string]struct {
@@ -48,6 +48,8 @@ func TestLaw2LoadBalancersDoNotWaitForEachOther(t *testing.T) {
 		"Tencent":    {gates: []string{"cloud.tencent.com/load-balancer-backendgroup-ready"}},
 		"Oracle":     {gates: []string{"podreadiness.loadbalancer.oraclecloud.com/f913", "podreadiness.ingress.oraclecloud.com/k8s_92"}},
 		"OpenKruise": {gates: []string{"InPlaceUpdateReady", "targets.podgate.dev/web"}, want: []string{"InPlaceUpdateReady"}},
+		"Checks":     {gates: []string{warmGate, "targets.podgate.dev/web"}, want: []string{warmGate}},
+		"Checked":    {gates: []string{warmGate, "targets.podgate.dev/web"}, open: []string{warmGate}},
 		"Open":       {gates: []string{"InPlaceUpdateReady"}, open: []string{"InPlaceUpdateReady"}},
 		"OneOfTwo":   {gates: []string{"a.example.com/x", "b.example.com/x"}, open: []string{"b.example.com/x"}, want: []string{"a.example.com/x"}},
 		"NotAGate":   {open: []string{"example.com/condition"}},
@@ -64,6 +66,19 @@ func TestLaw2LoadBalancersDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
+// TestLaw1NoTrafficBeforeTheChecks: a pod is no load balancer's target before its checks pass, and no longer when its gate closes.
+func TestLaw1NoTrafficBeforeTheChecks(t *testing.T) {
+	of := []string{warmGate, "targets.podgate.dev/web"}
+	for _, open := range [][]string{nil, {"targets.podgate.dev/web"}} {
+		if got := gates.All().HeldBy(waiting(of, open...)); !slices.Equal(got, []string{warmGate}) {
+			t.Errorf("with %q open it is held back by %q", open, got)
+		}
+	}
+	if got := gates.All().HeldBy(waiting(of, warmGate)); len(got) > 0 {
+		t.Errorf("its checks passed, and it is held back by %q", got)
+	}
+}
+
 // TestFreeSince: it is when the last gate of another controller opened.
 func TestFreeSince(t *testing.T) {
 	pod := waiting([]string{"a.example.com/x", "b.example.com/x", "targets.podgate.dev/web"}, "a.example.com/x", "b.example.com/x", "targets.podgate.dev/web")
@@ -71,6 +86,9 @@ func TestFreeSince(t *testing.T) {
 	pod.Status.Conditions[2].LastTransitionTime = metav1.NewTime(noon.Add(time.Hour))
 	if got := gates.All().FreeSince(pod); !got.Equal(noon.Add(time.Minute)) {
 		t.Errorf("want a minute after noon, got %s", got)
+	}
+	if got := gates.All().FreeSince(waiting([]string{warmGate}, warmGate)); !got.Equal(noon) {
+		t.Errorf("its checks passed at noon, got %s", got)
 	}
 	if got := gates.All().FreeSince(waiting([]string{"targets.podgate.dev/web"}, "targets.podgate.dev/web")); !got.IsZero() {
 		t.Errorf("nobody else has a gate: want no time, got %s", got)

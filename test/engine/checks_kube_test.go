@@ -232,3 +232,49 @@ func TestCheckPolicies(t *testing.T) {
 	c.carrier("web-2", "10.0.0.3", warmGate)
 	c.eventually("a URL is not allowed", func() bool { return c.warmGate("web-2").Reason == v1alpha1.ReasonCheckNotAllowed })
 }
+
+// A pod is registered with its load balancer only when its checks pass, and leaves it when its gate closes under Track.
+func TestChecksComeBeforeTheLoadBalancer(t *testing.T) {
+	c := newCluster(t)
+	s := c.withServers()
+	arn := c.group("web")
+	c.script(arn, "healthy")
+	c.service("web")
+	c.binding("web", "web", arn)
+	c.warm(func(g *v1alpha1.ReadinessGate) {
+		g.Spec.Gate = v1alpha1.CheckPolicy{Mode: "Track", TrackAfterSeconds: 5, TrackFloor: "1"}
+	})
+	c.start()
+
+	both := func(name, ip string) {
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.ns, Labels: map[string]string{"app": "web"}},
+			Spec: corev1.PodSpec{
+				NodeName: "node", Containers: []corev1.Container{{Name: "app", Image: "app"}},
+				ReadinessGates: []corev1.PodReadinessGate{{ConditionType: warmGate}, {ConditionType: "target-health.elbv2.k8s.aws/web"}},
+			},
+		}
+		c.create(pod)
+		c.ready(pod, ip, true)
+	}
+	s.says("10.0.0.1", http.StatusOK)
+	both("web-1", "10.0.0.1")
+	both("web-2", "10.0.0.2")
+	c.eventually("the pod that passes serves", func() bool { return c.gate("web-1", "web").Reason == v1alpha1.ReasonHealthy })
+	c.eventually("the other one is told why it does not", func() bool { return c.gate("web-2", "web").Reason == v1alpha1.ReasonOtherGateClosed })
+	if got := c.rows(arn)["10.0.0.2"]; got != "" {
+		t.Errorf("its check fails, and its target is %q", got)
+	}
+
+	s.says("10.0.0.2", http.StatusOK)
+	c.eventually("it serves once it passes", func() bool {
+		return c.rows(arn)["10.0.0.2"] == "healthy" && c.gate("web-2", "web").Reason == v1alpha1.ReasonHealthy
+	})
+	s.says("10.0.0.2", http.StatusServiceUnavailable)
+	c.eventually("it leaves when its gate closes", func() bool {
+		return c.rows(arn)["10.0.0.2"] != "healthy" && c.gate("web-2", "web").Reason == v1alpha1.ReasonOtherGateClosed
+	})
+	if got := c.rows(arn)["10.0.0.1"]; got != "healthy" {
+		t.Errorf("the other pod is %q", got)
+	}
+}

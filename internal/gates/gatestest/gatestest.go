@@ -77,6 +77,7 @@ func Run(t *testing.T, scene func() Scene) {
 		"Law1OpensWhenAllSourcesDo":        opensWhenAllDo,
 		"Law1UnknownGroupsClaimNothing":    unknownGroups,
 		"Law2DeletedOwnersLetGo":           deletedOwners,
+		"Law2HoldsNobodyBack":              holdsNobodyBack,
 		"Law2NothingLeftIsReleased":        nothingLeft,
 		"Law8TroubleIsNotAbsence":          troubleIsNotAbsence,
 		"Law8AnotherControllersGateIsLeft": anotherControllers,
@@ -195,6 +196,15 @@ func (s Scene) candidates(t *testing.T) injection.Candidates {
 	}
 	c.Kinds = gates.Kinds{s.Kind}.AtAdmission()
 	return c
+}
+
+// holdsNobodyBack: a pod that had to wait for its target to be healthy before it became one would wait forever.
+func holdsNobodyBack(t *testing.T, s Scene) {
+	sources, _ := s.sources(t)
+	ofTargets := slices.ContainsFunc(sources, func(s gates.Source) bool { return !s.Checks })
+	if held := (gates.Kinds{s.Kind}).HeldBy(s.Pod); ofTargets && len(held) > 0 {
+		t.Errorf("the pod is held back by %q, which waits for its target", held)
+	}
 }
 
 func podIsLeft(t *testing.T, s Scene) {

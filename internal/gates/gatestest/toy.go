@@ -40,6 +40,9 @@ func (Toy) Wanted(pod injection.Pod, c injection.Candidates) map[string]injectio
 	return map[string]injection.Cause{ToyGate: {Binding: claiming[0]}}
 }
 
+// Holds implements gates.Kind.
+func (Toy) Holds() bool { return false }
+
 // FedBy implements gates.Kind: every binding may select a pod with the gate.
 func (Toy) FedBy(types.NamespacedName) []string { return []string{ToyGate} }
 
