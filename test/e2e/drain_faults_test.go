@@ -120,31 +120,38 @@ func (s *service) assertHook(check func(*corev1.Lifecycle, int64) error) {
 	}
 }
 
-// throttledDrain deletes a pod while AWS throttles all calls about its group for 5 s of the
-// wall. The call is repeated until it is accepted, and that is in time for a longer hook.
+// throttledDrain deletes a pod while AWS throttles all calls about its group, for 5 s of the
+// wall and until its deregistration was refused. The call is repeated until it is accepted,
+// and that is in time for a longer hook.
 func throttledDrain(w *world) {
 	hook := hookALB + 11*time.Second
 	app, group := drained(hook), drainedGroup()
 	app.RoleARN, group.AccessKeyID = busyRole, busyKey
 	s := w.drains(app, group, hook)
 	s.assertDrainLosesNone(func() {
-		s.fault(awssim.Fault{DurationSeconds: 5 * w.timeScale, Error: &awssim.APIError{Code: "Throttling", Message: "Rate exceeded"}})
-		s.deleteOne()
+		id, err := s.sim.AddFault(s.ctx, awssim.Fault{TargetGroupARN: s.lb.TargetGroupARN, Error: &awssim.APIError{Code: "Throttling", Message: "Rate exceeded"}})
+		s.must(err)
+		pod := s.alive()[0]
+		s.must(s.cluster.Delete(s.ctx, podOf(s, pod)))
+		over := time.After(5 * time.Second)
+		s.waitRefused("DeregisterTargets")
+		<-over
+		s.must(s.sim.RemoveFaults(s.ctx, id))
+		s.waitGone(pod)
+		s.waitComplete()
 	})
-	s.assertRefused("DeregisterTargets")
 	s.assertDrained(hook)
 }
 
-// assertRefused asserts that calls of an operation about the group were refused.
-func (s *service) assertRefused(operation string) {
+// waitRefused waits until a call of an operation about the group was refused.
+func (s *service) waitRefused(operation string) {
 	s.t.Helper()
-	calls, err := s.sim.Calls(s.ctx, 0)
-	s.must(err)
-	if !slices.ContainsFunc(calls, func(c awssim.Call) bool {
-		return c.Operation == operation && c.TargetGroupARN == s.lb.TargetGroupARN && c.HTTPStatus != http.StatusOK
-	}) {
-		s.t.Errorf("no %s was refused: the fault showed nothing", operation)
-	}
+	s.eventually(operation+" to be refused", func(ctx context.Context) (bool, error) {
+		calls, err := s.sim.Calls(ctx, 0)
+		return slices.ContainsFunc(calls, func(c awssim.Call) bool {
+			return c.Operation == operation && c.TargetGroupARN == s.lb.TargetGroupARN && c.HTTPStatus != http.StatusOK
+		}), err
+	})
 }
 
 // networkDrain updates pods behind a Network Load Balancer, whose data path goes on for
