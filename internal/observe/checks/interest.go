@@ -84,7 +84,7 @@ func (in *interest) meet(pod Pod, now time.Time) {
 
 // says returns what the checks say of the pod together, without its times.
 func (in *interest) says(now time.Time) observe.Sighting {
-	h, _, observed := in.verdict(now)
+	h, _, _, observed := in.verdict(now)
 	if !observed {
 		return observe.Sighting{}
 	}
@@ -94,18 +94,18 @@ func (in *interest) says(now time.Time) observe.Sighting {
 // whole adds the times to a sighting.
 func (in *interest) whole(s observe.Sighting) observe.Sighting {
 	if s.Observed {
-		_, s.ReadAt, _ = in.verdict(time.Now())
+		_, s.ReadAt, _, _ = in.verdict(time.Now())
 		s.FailingSince = in.failing
 	}
 	return s
 }
 
-// verdict combines the answers of all checks. The time is when was asked what it rests on. It is not observed while what is
-// missing was not asked yet: after a restart of podgate that says nothing.
-func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, observed bool) {
+// verdict combines the answers of all checks. The time is when was asked what it rests on, and of says by what. It is not observed
+// while what is missing was not asked yet: after a restart of podgate that says nothing.
+func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, of Cost, observed bool) {
 	lines := in.gate.lines
 	if in.begin.IsZero() || len(lines) == 0 {
-		return h, asked, false
+		return h, asked, of, false
 	}
 
 	answers := make([]check.Answer, len(lines))
@@ -117,7 +117,7 @@ func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, obse
 	verdict, by := check.Combine(in.gate.def.Match, answers)
 	decisive := in.record(lines[by])
 	if verdict == check.NoAnswer && decisive.asked.Before(lines[by].check.Rules.Begin(in.begin)) {
-		return h, asked, false
+		return h, asked, of, false
 	}
 
 	// One check decides where All fail or Any passes; else all have to say the same, so that the oldest answer counts.
@@ -127,11 +127,11 @@ func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, obse
 		switch {
 		case answers[i].Verdict != verdict:
 		case asked.IsZero(), one && at.After(asked), !one && at.Before(asked):
-			asked = at
+			asked, of = at, l.cost
 		}
 	}
 
-	return health(lines[by].check.Name, answers[by]), asked, true
+	return health(lines[by].check.Name, answers[by]), asked, of, true
 }
 
 // heard takes an answer of a check into account, which was asked for at a time.
@@ -145,11 +145,13 @@ func (in *interest) heard(l *line, a check.Answer, asked time.Time) {
 // pod, or it fails and its gate may have to close.
 func (in *interest) follow(now time.Time) bool {
 	s := in.says(now)
-	_, at, _ := in.verdict(now)
+	_, at, of, _ := in.verdict(now)
+	// What is in memory has each change evaluated, so that between two evaluations it was as before, however far apart they are.
+	gap := of != Local && at.Sub(in.latest) > in.gap()
 	switch {
 	case !s.Health.Failing():
 		in.failing = time.Time{}
-	case in.failing.IsZero() || at.Sub(in.latest) > in.gap():
+	case in.failing.IsZero() || gap:
 		in.failing = at
 	}
 	in.latest = at

@@ -409,6 +409,34 @@ func TestLocalIsLookedUp(t *testing.T) {
 	})
 }
 
+// TestLocalFailsWithoutAGap: what is in memory has each change evaluated, so that it fails from one evaluation to the next, however
+// far apart these are.
+func TestLocalFailsWithoutAGap(t *testing.T) {
+	within(t, func(w *world) {
+		s := newScript()
+		c := every(0, s)
+		c.Cost = Local
+		id := w.gate("device", check.All, c)
+		w.ready("web-0")
+		w.follows("web-0", id)
+		w.sleep(time.Minute)
+
+		s.says("web-0", fails)
+		w.follows("web-0", id)
+		w.sleep(time.Minute)
+		if since := time.Since(w.follows("web-0", id).FailingSince); since != time.Minute {
+			t.Errorf("it fails since %s ago", since)
+		}
+
+		s.says("web-0", passes)
+		w.follows("web-0", id)
+		s.says("web-0", fails)
+		if since := time.Since(w.follows("web-0", id).FailingSince); since != 0 {
+			t.Errorf("it passed in between, and fails since %s ago", since)
+		}
+	})
+}
+
 // TestErrorsBackOff: a server that cannot be asked is asked again after up to half a minute, and opens and closes nothing.
 func TestErrorsBackOff(t *testing.T) {
 	within(t, func(w *world) {
