@@ -60,6 +60,15 @@ func (in *interest) record(l *line) *record {
 	return r
 }
 
+// answer is what a check says of the pod now. What is in memory has each change evaluated, so that it does not grow old in between.
+func (in *interest) answer(l *line, now time.Time) check.Answer {
+	r, rules := in.record(l), l.check.Rules
+	if l.cost == Local {
+		now = in.evaluated
+	}
+	return r.history.Answer(now, rules.Begin(in.begin), rules)
+}
+
 // meet takes over what is known of the pod. What was said of another pod of its name, or of its containers before a restart,
 // does not count.
 func (in *interest) meet(pod Pod, now time.Time) {
@@ -110,8 +119,7 @@ func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, of C
 
 	answers := make([]check.Answer, len(lines))
 	for i, l := range lines {
-		rules := l.check.Rules
-		answers[i] = in.record(l).history.Answer(now, rules.Begin(in.begin), rules)
+		answers[i] = in.answer(l, now)
 	}
 
 	verdict, by := check.Combine(in.gate.def.Match, answers)

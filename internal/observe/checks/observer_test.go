@@ -437,6 +437,27 @@ func TestLocalFailsWithoutAGap(t *testing.T) {
 	})
 }
 
+// TestLocalDoesNotGrowOld: what is in memory is said of a pod as long as nothing changes, unless it cannot be looked up.
+func TestLocalDoesNotGrowOld(t *testing.T) {
+	within(t, func(w *world) {
+		s := newScript()
+		c := every(0, s)
+		c.Cost = Local
+		id := w.gate("device", check.All, c)
+		w.ready("web-0")
+		w.follows("web-0", id)
+		w.sleep(time.Hour)
+		if said := w.Said(id); len(said) != 1 || said[0].Passing != 1 {
+			t.Errorf("an hour later: %+v", said)
+		}
+
+		s.err = errors.New("no cache")
+		if seen := w.follows("web-0", id); seen.Health.State != gate.Unknown {
+			t.Errorf("it cannot be looked up: %+v", seen)
+		}
+	})
+}
+
 // TestErrorsBackOff: a server that cannot be asked is asked again after up to half a minute, and opens and closes nothing.
 func TestErrorsBackOff(t *testing.T) {
 	within(t, func(w *world) {

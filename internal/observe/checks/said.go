@@ -44,8 +44,7 @@ func (l *line) said(now time.Time) Said {
 			continue // Its containers are not ready, so that nothing is asked.
 		}
 
-		rules := l.check.Rules
-		a := in.record(l).history.Answer(now, rules.Begin(in.begin), rules)
+		a := in.answer(l, now)
 		switch a.Verdict {
 		case check.Pass:
 			s.Passing++

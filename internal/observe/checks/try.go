@@ -60,7 +60,7 @@ func (o *Observer) Passing(id Gate) int {
 		}
 		answers := make([]check.Answer, len(g.lines))
 		for i, l := range g.lines {
-			answers[i] = in.record(l).history.Answer(now, l.check.Rules.Begin(in.begin), l.check.Rules)
+			answers[i] = in.answer(l, now)
 		}
 		if verdict, _ := check.Combine(g.def.Match, answers); verdict == check.Pass {
 			passing++
