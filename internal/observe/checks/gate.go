@@ -148,13 +148,20 @@ func (o *Observer) due(in *interest, l *line, r *record) (time.Time, class, bool
 	case r.asked.Before(begin):
 		// After a change of leader all pods in service are to be asked about. They need not be at the same time.
 		if r.begins.Before(begin) {
-			r.begins = time.Now().Add(o.random(l.pace(false)))
+			r.begins = latest(begin, time.Now()).Add(o.random(l.pace(false)))
 		}
 		return l.back(r, r.begins), follow, true
 	case !in.waiting:
 		c = follow
 	}
 	return l.back(r, r.asked.Add(l.pace(in.waiting))), c, true
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // pace is the time between two questions about a pod that waits, or that is followed.

@@ -68,6 +68,30 @@ func TestLaw7AManyPodGateDelaysNoOther(t *testing.T) {
 	})
 }
 
+// TestLaw7NoTurnBeforeTheDelay: pods in service whose checks may not be asked yet take no turns of others.
+func TestLaw7NoTurnBeforeTheDelay(t *testing.T) {
+	within(t, func(w *world) {
+		s := newScript()
+		c := every(5*time.Second, s)
+		c.Rules.InitialDelay = 10 * time.Minute
+		id := w.gate("warm", check.All, c)
+		w.ready("web-0")
+		w.follows("web-0", id)
+
+		w.Observer.mu.Lock()
+		due := w.watched[named("web-0")][0].records[w.Observer.gates[id].lines[0]].item.due
+		w.Observer.mu.Unlock()
+		if until := time.Until(due); until < c.Rules.InitialDelay-time.Second {
+			t.Errorf("a turn is taken %s after its containers became ready", until)
+		}
+
+		w.sleep(c.Rules.InitialDelay)
+		if n := len(s.times("web-0")); n != 1 {
+			t.Errorf("asked %d times when the delay is over", n)
+		}
+	})
+}
+
 // TestFirstQuestionsComeFirst: what a pod was never asked comes before what it was, and what waits before what is in service.
 func TestFirstQuestionsComeFirst(t *testing.T) {
 	within(t, func(w *world) {
