@@ -35,6 +35,9 @@ func (OfBindings) Origin(conditionType string) string {
 // Holds implements Kind.
 func (OfBindings) Holds() bool { return false }
 
+// Sees implements Kind.
+func (OfBindings) Sees() bool { return false }
+
 // FedBy implements Kind.
 func (OfBindings) FedBy(owner types.NamespacedName) []string {
 	return []string{binding.GateType(owner.Name)}

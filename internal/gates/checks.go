@@ -35,6 +35,9 @@ func (OfChecks) Origin(conditionType string) string {
 // Holds implements Kind: a pod whose checks do not pass is to get no requests.
 func (OfChecks) Holds() bool { return true }
 
+// Sees implements Kind: expressions do.
+func (OfChecks) Sees() bool { return true }
+
 // FedBy implements Kind: as an owner a ReadinessGate goes by its gate, which is no binding's name.
 func (k OfChecks) FedBy(owner types.NamespacedName) []string {
 	if !k.Owns(owner.Name) {

@@ -41,6 +41,8 @@ type Kind interface {
 	// Holds reports whether a gate of this kind holds its pod back from requests until it is open, so that no load balancer
 	// has the pod for a target before. No load balancer's gate may: the pod would be held back from what opens it.
 	Holds() bool
+	// Sees reports whether what feeds gates of this kind may look at all that Kubernetes says of the pod, which caches keep then.
+	Sees() bool
 	// FedBy lists the condition types of the gates of this kind that a source's owner may
 	// feed, in the owner's namespace, so that a change of the owner wakes their pods.
 	FedBy(owner types.NamespacedName) []string
@@ -133,6 +135,14 @@ func (k Kinds) Of(pod *corev1.Pod) []string {
 		}
 	}
 	return owned
+}
+
+// See reports whether what feeds one of a pod's gates may look at all that Kubernetes says of the pod.
+func (k Kinds) See(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool {
+		kind := k.of(string(g.ConditionType))
+		return kind != nil && kind.Sees()
+	})
 }
 
 // AtAdmission returns the kinds as injection asks them.

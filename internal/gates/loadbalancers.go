@@ -34,6 +34,9 @@ func (OfLoadBalancers) Origin(string) string {
 // Holds implements Kind.
 func (OfLoadBalancers) Holds() bool { return false }
 
+// Sees implements Kind.
+func (OfLoadBalancers) Sees() bool { return false }
+
 // FedBy implements Kind.
 func (OfLoadBalancers) FedBy(owner types.NamespacedName) []string {
 	return binding.SharedBy(owner.Name)

@@ -61,17 +61,10 @@ func slimmed(pod *corev1.Pod, kinds gates.Kinds) *corev1.Pod {
 	}
 
 	drain.Keep(slim, injection.ManifestOf(pod))
-	if checked(pod) {
+	if kinds.See(pod) {
 		see(slim, expr.Visible(pod))
 	}
 	return slim
-}
-
-// checked reports whether a pod has a gate whose checks may look at the pod itself.
-func checked(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool {
-		return injection.OfChecks{}.Owns(string(g.ConditionType))
-	})
 }
 
 // see adds what expressions of checks may see of a pod, beside what podgate noted on it.

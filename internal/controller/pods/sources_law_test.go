@@ -35,6 +35,7 @@ type pair struct {
 func (pair) Name() string                        { return "pair" }
 func (pair) Owns(conditionType string) bool      { return conditionType == gatePair }
 func (pair) Holds() bool                         { return false }
+func (pair) Sees() bool                          { return false }
 func (pair) FedBy(types.NamespacedName) []string { return []string{gatePair} }
 func (p pair) Sources(context.Context, gates.Cluster, *corev1.Pod, string) ([]gates.Source, bool, error) {
 	return *p.sources, true, nil

@@ -43,6 +43,9 @@ func (Toy) Wanted(pod injection.Pod, c injection.Candidates) map[string]injectio
 // Holds implements gates.Kind.
 func (Toy) Holds() bool { return false }
 
+// Sees implements gates.Kind.
+func (Toy) Sees() bool { return false }
+
 // FedBy implements gates.Kind: every binding may select a pod with the gate.
 func (Toy) FedBy(types.NamespacedName) []string { return []string{ToyGate} }
 
