@@ -527,7 +527,6 @@ type ReadinessGateStatus struct {
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.gate.mode`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.pods.waiting`,priority=1
-// +kubebuilder:printcolumn:name="Checks",type=string,JSONPath=`.spec.checks[*].name`,priority=1
 // +kubebuilder:printcolumn:name="Timeout",type=integer,JSONPath=`.spec.gate.timeoutSeconds`,priority=1
 // +kubebuilder:printcolumn:name="Dry-Run",type=boolean,JSONPath=`.spec.dryRun`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1

@@ -203,7 +203,7 @@ func (x *explanation) verdict() string {
 	case !x.ContainersReady:
 		return "is not Ready: its containers are not ready" + x.troubled() + "; gates are asked when they are"
 	case len(x.HeldBy) > 0:
-		return "is not Ready: its containers are ready, and it is not to be registered before another controller opens " + strings.Join(x.HeldBy, ", ")
+		return "is not Ready: its containers are ready, and it is not to be registered before " + openers(x.HeldBy) + strings.Join(x.HeldBy, ", ")
 	case len(x.Gates) == 0:
 		return "is not Ready, although its containers are ready and it has no gate: the kubelet has yet to say so"
 	case len(closed) == 0:
@@ -213,6 +213,24 @@ func (x *explanation) verdict() string {
 	}
 
 	return fmt.Sprintf("is not Ready: its containers are ready, and %d of its %d gates are closed", len(closed), len(x.Gates))
+}
+
+// openers says who opens the gates that keep a pod from being registered.
+func openers(gates []string) string {
+	checks := 0
+	for _, g := range gates {
+		if strings.HasPrefix(g, v1alpha1.CheckPrefix) {
+			checks++
+		}
+	}
+
+	switch checks {
+	case 0:
+		return "another controller opens "
+	case len(gates):
+		return "its checks open "
+	}
+	return "its checks and another controller open "
 }
 
 // troubled names the containers that are not ready, and why they wait.

@@ -99,6 +99,7 @@ func TestStatus(t *testing.T) {
 		"busy":    {reason: "The pod that waits longest comes first; what starts, or needs no gate, is not listed.", files: []string{"installation.yaml", "shop.yaml", "status/busy.yaml"}},
 		"stuck":   {reason: "A pod that does not come to its gate is named, with what its rollout does.", files: []string{"installation.yaml", "shop.yaml", "status/stuck.yaml"}, wide: true},
 		"broken":  {reason: "Without a leader and a webhook that comes first.", files: []string{"status/broken.yaml"}, wide: true},
+		"checks":  {reason: "ReadinessGates are listed beside the bindings.", files: []string{"installation.yaml", "shop.yaml", "explain/checks.yaml"}, wide: true},
 		"lattice": {reason: "Bindings of VPC Lattice are listed like the others, however they name their groups.", files: []string{"installation.yaml", "shop.yaml", "status/lattice.yaml"}, wide: true},
 	}
 

@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -183,4 +185,59 @@ func (r *ReadinessGateReport) says(p *paper) {
 			p.field("", said)
 		}
 	}
+}
+
+// readinessGates lists the ReadinessGates.
+func (s *Status) readinessGates(ctx context.Context, r *snapshot) error {
+	var all v1alpha1.ReadinessGateList
+	if err := r.List(ctx, &all, client.InNamespace(s.namespace)); err != nil {
+		return err
+	}
+
+	for i := range all.Items {
+		g := &all.Items[i]
+		status := ReadinessGateStatus{Namespace: g.Namespace, ReadinessGateReport: readinessGateReport(g)}
+		if g.Status.Pods != nil {
+			status.Pods = *g.Status.Pods
+		}
+		s.ReadinessGates = append(s.ReadinessGates, status)
+	}
+
+	slices.SortFunc(s.ReadinessGates, func(a, b ReadinessGateStatus) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return nil
+}
+
+// writeReadinessGates writes nothing where there are none: most namespaces have only bindings.
+func (s *Status) writeReadinessGates(p *paper) {
+	if len(s.ReadinessGates) == 0 {
+		return
+	}
+
+	headings := []string{"NAMESPACE", "READINESSGATE", "READY", "REASON", "GATES OPEN", "WAITING", "CHECKS"}
+	if p.wide {
+		headings = append(headings, "MESSAGE", "NEXT")
+	}
+
+	var rows [][]string
+	for _, g := range s.ReadinessGates {
+		var names []string
+		for _, c := range g.Checks {
+			names = append(names, c.Name)
+		}
+
+		row := []string{
+			g.Namespace, g.Name, p.status(or(g.Status)), or(g.Reason),
+			fmt.Sprintf("%d/%d", g.Pods.Open, g.Pods.Gated), strconv.Itoa(int(g.Pods.Waiting)), strings.Join(names, ","),
+		}
+		if p.wide {
+			fix, _ := v1alpha1.Explain(v1alpha1.OnReadinessGate, g.Reason)
+			row = append(row, or(g.Message), cmp.Or(fix.Fix, "look at the message"))
+		}
+		rows = append(rows, row)
+	}
+
+	p.printf("\n%s\n", p.paint(bold, "READINESS GATES"))
+	p.table(headings, rows)
 }

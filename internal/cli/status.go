@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/injection"
@@ -70,6 +71,8 @@ func (e *environment) status(ctx context.Context, all bool) error {
 type Status struct {
 	Installation *Installation   `json:"podgate"`
 	Bindings     []BindingStatus `json:"bindings"`
+	// ReadinessGates are those of the namespace, with how many pods carry their gates.
+	ReadinessGates []ReadinessGateStatus `json:"readinessGates"`
 	// Waiting are the pods whose containers are ready and whose gate is not open, the one that waits longest first.
 	Waiting []WaitingPod `json:"waiting"`
 	// Stuck are the pods with a gate whose containers have not been ready for a while, the longest first.
@@ -90,6 +93,13 @@ type BindingStatus struct {
 	Open  int `json:"open"`
 }
 
+// ReadinessGateStatus is a ReadinessGate, and its pods as it counts them itself.
+type ReadinessGateStatus struct {
+	Namespace string `json:"namespace"`
+	ReadinessGateReport
+	Pods v1alpha1.GatedPods `json:"pods"`
+}
+
 // WaitingPod is a pod at a closed gate.
 type WaitingPod struct {
 	Namespace string `json:"namespace"`
@@ -108,7 +118,7 @@ type UngatedPod struct {
 }
 
 func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now metav1.Time) (*Status, error) {
-	s := &Status{namespace: namespace, now: now, Bindings: []BindingStatus{}, Waiting: []WaitingPod{}, Stuck: []StuckPod{}, Ungated: []UngatedPod{}}
+	s := &Status{namespace: namespace, now: now, Bindings: []BindingStatus{}, ReadinessGates: []ReadinessGateStatus{}, Waiting: []WaitingPod{}, Stuck: []StuckPod{}, Ungated: []UngatedPod{}}
 	installation, err := findInstallation(ctx, reader, home, now.Time, &s.Unknown)
 	if err != nil {
 		return nil, err
@@ -129,7 +139,7 @@ func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now
 		}
 	}
 
-	for _, part := range []func(context.Context, *snapshot) error{s.bindings, s.waiting, s.stuck, s.ungated} {
+	for _, part := range []func(context.Context, *snapshot) error{s.bindings, s.readinessGates, s.waiting, s.stuck, s.ungated} {
 		if err := s.Unknown.forgive(part(ctx, reader), "what is not listed here"); err != nil {
 			return nil, err
 		}
@@ -229,6 +239,7 @@ func (s *Status) write(p *paper) {
 	s.Installation.write(p)
 	p.printf("\n%s\n", p.paint(bold, "BINDINGS"))
 	s.writeBindings(p)
+	s.writeReadinessGates(p)
 	p.printf("\n%s\n", p.paint(bold, "WAITING at a gate, longest first"))
 	s.writeWaiting(p)
 	s.writeStuck(p)
