@@ -25,14 +25,16 @@ const burst = 0.1
 
 // budget hands out the right to ask, fairly: each check of a gate waits for one question at a time, and the one that has
 // waited for longest comes first, so that a gate with many pods has no more turns than others. What gates whose questions
-// hang hold on to is bounded, and a part is kept for gates that ask nothing yet.
+// hang hold on to is bounded, and parts are kept for gates and namespaces that ask nothing yet.
 type budget struct {
 	limits Limits
 	pace   *rate.Limiter
 
-	mu      sync.Mutex
-	used    int
+	mu   sync.Mutex
+	used int
+	// of and in are how many are under way of a gate, and in a namespace.
 	of      map[Gate]int
+	in      map[string]int
 	waiting []*turn
 }
 
@@ -43,7 +45,7 @@ type turn struct {
 }
 
 func newBudget(l Limits) *budget {
-	return &budget{limits: l, pace: rate.NewLimiter(rate.Limit(l.Rate), max(1, int(l.Rate*burst))), of: map[Gate]int{}}
+	return &budget{limits: l, pace: rate.NewLimiter(rate.Limit(l.Rate), max(1, int(l.Rate*burst))), of: map[Gate]int{}, in: map[string]int{}}
 }
 
 // take waits for the right to ask a question of a gate. Who got it gives it back.
@@ -76,6 +78,9 @@ func (b *budget) give(g Gate) {
 	if b.of[g]--; b.of[g] == 0 {
 		delete(b.of, g)
 	}
+	if b.in[g.Namespace]--; b.in[g.Namespace] == 0 {
+		delete(b.in, g.Namespace)
+	}
 	b.grant()
 }
 
@@ -101,15 +106,21 @@ func (b *budget) grant() {
 		}
 		b.used++
 		b.of[t.gate]++
+		b.in[t.gate.Namespace]++
 		close(t.granted)
 		return true
 	})
 }
 
-// room reports whether a gate may ask another question. A quarter is kept for the first of each gate.
+// room reports whether a gate may ask another question. A quarter is kept for the first one of each namespace, and another
+// quarter for the first one of each gate.
 func (b *budget) room(g Gate) bool {
-	if b.of[g] == 0 {
-		return b.used < b.limits.Concurrency
+	all := b.limits.Concurrency
+	switch {
+	case b.in[g.Namespace] == 0:
+		return b.used < all
+	case b.of[g] == 0:
+		return b.used < all-all/4
 	}
-	return b.of[g] < b.limits.PerGate && b.used < b.limits.Concurrency-b.limits.Concurrency/4
+	return b.of[g] < b.limits.PerGate && b.used < all-all/2
 }

@@ -39,6 +39,30 @@ func TestLaw7AHangingGateDelaysNoOther(t *testing.T) {
 	})
 }
 
+// TestLaw7AHangingNamespaceDelaysNoOther: nor do all the gates of a namespace together.
+func TestLaw7AHangingNamespaceDelaysNoOther(t *testing.T) {
+	within(t, func(w *world) {
+		hangs, quick := newScript(), newScript()
+		for g := range 100 {
+			pod := fmt.Sprintf("slow-%d-0", g)
+			hangs.slow(pod, 30*time.Second)
+			w.many(fmt.Sprintf("slow-%d", g), 1, w.gate(fmt.Sprintf("hangs-%d", g), check.All, every(5*time.Second, hangs)))
+		}
+		w.sleep(10 * time.Second)
+
+		id := Gate{Namespace: "pay", Name: "quick"}
+		w.mu.Lock()
+		w.gates[id] = &Definition{Checks: []Check{every(5*time.Second, quick)}}
+		w.mu.Unlock()
+		w.ready("web-0")
+		w.waits("web-0", id)
+		w.sleep(100 * time.Millisecond)
+		if n := len(quick.times("web-0")); n != 1 {
+			t.Errorf("asked %d times within 100 ms, while %d questions hang", n, hangs.now)
+		}
+	})
+}
+
 // TestLaw7AManyPodGateDelaysNoOther: a gate with more pods than can be asked about in their period takes no turns of others.
 func TestLaw7AManyPodGateDelaysNoOther(t *testing.T) {
 	within(t, func(w *world) {

@@ -52,18 +52,18 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestBudget: a gate has its share, and a quarter is kept for gates that ask nothing yet.
+// TestBudget: a gate has its share, and quarters are kept for gates and for namespaces that ask nothing yet.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(Limits{Rate: 1e6, Concurrency: 8, PerGate: 4})
+		b := newBudget(Limits{Rate: 1e6, Concurrency: 8, PerGate: 3})
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
 		granted := map[string]int{}
 		var failed atomic.Int32
-		take := func(gate string, n int) {
+		take := func(namespace, gate string, n int) {
 			for range n {
 				go func() {
-					if b.take(ctx, Gate{Name: gate}) != nil {
+					if b.take(ctx, Gate{Namespace: namespace, Name: gate}) != nil {
 						failed.Add(1)
 						return
 					}
@@ -77,25 +77,27 @@ func TestBudget(t *testing.T) {
 			synctest.Wait()
 		}
 
-		take("a", 6)
-		take("b", 6)
-		take("c", 2)
-		take("d", 2)
-		take("e", 1)
-		if granted["a"] != 4 || granted["b"] != 2 || granted["c"] != 1 || granted["d"] != 1 || granted["e"] != 0 {
+		take("shop", "a", 4)
+		take("shop", "b", 2)
+		take("shop", "c", 1)
+		take("shop", "d", 1)
+		take("pay", "e", 2)
+		take("bank", "f", 1)
+		take("post", "g", 1)
+		if granted["a"] != 3 || granted["b"] != 1 || granted["c"] != 1 || granted["d"] != 1 || granted["e"] != 1 || granted["f"] != 1 || granted["g"] != 0 {
 			t.Errorf("granted %v", granted)
 		}
 
-		b.give(Gate{Name: "b"})
+		b.give(Gate{Namespace: "shop", Name: "b"})
 		synctest.Wait()
 		time.Sleep(time.Second)
-		if granted["e"] != 1 || granted["b"] != 2 {
+		if granted["g"] != 1 || granted["b"] != 1 {
 			t.Errorf("when one was given back: %v", granted)
 		}
 
 		cancel()
 		synctest.Wait()
-		if failed.Load() != 8 || len(b.waiting) != 0 || b.used != 8 {
+		if failed.Load() != 3 || len(b.waiting) != 0 || b.used != 8 {
 			t.Errorf("%d failed, %d wait, %d used", failed.Load(), len(b.waiting), b.used)
 		}
 	})
