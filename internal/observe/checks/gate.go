@@ -53,9 +53,10 @@ type witness struct {
 	at  time.Time
 }
 
-// define takes over what a gate asks; mu is held. Nothing changes while the gate cannot be read.
+// define takes over what a gate asks; mu is held. Nothing changes while the gate cannot be read, and nothing begins of one in which
+// no pod is left.
 func (o *Observer) define(g *subject, def *Definition) {
-	if def == nil || def == g.def {
+	if def == nil || def == g.def || o.gates[g.id] != g {
 		return
 	}
 	g.def = def

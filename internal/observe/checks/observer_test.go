@@ -458,6 +458,23 @@ func TestLocalDoesNotGrowOld(t *testing.T) {
 	})
 }
 
+// TestNothingBeginsOfAGateThatIsGone: also where its definition is looked up at the moment at which the last pod leaves.
+func TestNothingBeginsOfAGateThatIsGone(t *testing.T) {
+	within(t, func(w *world) {
+		id := w.gate("warm", check.All, every(5*time.Second, newScript()))
+		w.ready("web-0")
+		w.waits("web-0", id)
+		gone := w.Observer.gates[id]
+		asking := gone.lines[0]
+		w.Keep(named("web-0"))
+
+		w.askable(t.Context(), asking, &asking.shared)
+		if n := len(gone.lines); n != 0 {
+			t.Errorf("%d checks are asked without an end", n)
+		}
+	})
+}
+
 // TestErrorsBackOff: a server that cannot be asked is asked again after up to half a minute, and opens and closes nothing.
 func TestErrorsBackOff(t *testing.T) {
 	within(t, func(w *world) {
