@@ -242,7 +242,7 @@ func (o *Observer) meet(key types.NamespacedName, id Gate, change func(*interest
 func (o *Observer) interest(pod types.NamespacedName, id Gate) *interest {
 	g := o.gates[id]
 	if g == nil {
-		g = &subject{id: id, interests: map[types.NamespacedName]*interest{}}
+		g = &subject{id: id, def: &Definition{}, interests: map[types.NamespacedName]*interest{}}
 		o.gates[id] = g
 	}
 

@@ -57,6 +57,18 @@ func TestTriedPodsAreAskedAndCounted(t *testing.T) {
 	})
 }
 
+// TestTriedOfAGateThatIsAnother: a gate that was made again under its name asks nothing, and nobody passes.
+func TestTriedOfAGateThatIsAnother(t *testing.T) {
+	within(t, func(w *world) {
+		id := Gate{Namespace: "shop", Name: "another"}
+		w.ready("web-0")
+		w.Try(id, []types.NamespacedName{named("web-0")})
+		if n := w.Passing(id); n != 0 {
+			t.Errorf("%d pods pass", n)
+		}
+	})
+}
+
 // TestTriedAndWaiting: the end of a dry run is not the end of what a closed gate waits for.
 func TestTriedAndWaiting(t *testing.T) {
 	within(t, func(w *world) {
