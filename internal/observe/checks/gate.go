@@ -59,9 +59,9 @@ func (o *Observer) define(g *subject, def *Definition) {
 	if def == nil || def == g.def || o.gates[g.id] != g {
 		return
 	}
-	g.def = def
 
-	before := g.lines
+	before, another := g.lines, g.def.Match != def.Match
+	g.def = def
 	g.lines = nil
 	for _, c := range def.Checks {
 		i := slices.IndexFunc(before, func(l *line) bool { return l.check.same(c) })
@@ -84,8 +84,13 @@ func (o *Observer) define(g *subject, def *Definition) {
 		}
 	}
 
-	// The period may be another one, and a new check was asked about nobody.
+	// The period may be another one, and a new check was asked about nobody. That a pod failed by what was asked before counts for
+	// no other question.
+	another = another || !slices.Equal(before, g.lines)
 	for _, in := range g.interests {
+		if another {
+			in.failing = time.Time{}
+		}
 		o.plan(in)
 	}
 }

@@ -475,6 +475,40 @@ func TestNothingBeginsOfAGateThatIsGone(t *testing.T) {
 	})
 }
 
+// TestLaw8FailingIsCountedAnewWhenEdited: that a pod failed says nothing of what is asked now, or is enough now.
+func TestLaw8FailingIsCountedAnewWhenEdited(t *testing.T) {
+	edits := map[string]func(*Definition){
+		"another check": func(d *Definition) { d.Checks[0].Spec = "another" },
+		"another match": func(d *Definition) { d.Match = check.Any },
+	}
+
+	for name, edit := range edits {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(w *world) {
+				s := newScript()
+				s.says("web-0", fails)
+				def := Definition{Checks: []Check{every(10*time.Second, s)}}
+				id := w.gate("warm", def.Match, def.Checks...)
+				w.ready("web-0")
+				w.follows("web-0", id)
+				w.sleep(time.Minute)
+				w.gate("warm", def.Match, def.Checks...) // Made again of the same.
+				w.sleep(10 * time.Second)
+				if since := time.Since(w.follows("web-0", id).FailingSince); since != 70*time.Second {
+					t.Fatalf("it fails since %s ago", since)
+				}
+
+				edit(&def)
+				w.gate("warm", def.Match, def.Checks...)
+				w.sleep(10 * time.Second)
+				if since := time.Since(w.follows("web-0", id).FailingSince); since > 10*time.Second {
+					t.Errorf("it fails since %s ago, by an edit of 10s ago", since)
+				}
+			})
+		})
+	}
+}
+
 // TestErrorsBackOff: a server that cannot be asked is asked again after up to half a minute, and opens and closes nothing.
 func TestErrorsBackOff(t *testing.T) {
 	within(t, func(w *world) {
