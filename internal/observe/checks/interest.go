@@ -83,11 +83,15 @@ func (in *interest) meet(pod Pod, now time.Time) {
 	in.subject = pod.Subject
 
 	if in.uid != pod.UID || !in.readySince.Equal(pod.ReadySince) {
+		restarted := in.uid == pod.UID && !pod.ReadySince.IsZero()
 		in.uid, in.readySince, in.begin = pod.UID, pod.ReadySince, pod.ReadySince
-		if in.begin.After(now) {
-			in.begin = now // The kubelet's clock is ahead.
+		if restarted {
+			in.begin = now // The kubelet's clock may be behind.
 		}
 		in.failing, in.latest = time.Time{}, time.Time{}
+	}
+	if in.begin.After(now) {
+		in.begin = now // The kubelet's clock is ahead, or this one was set back.
 	}
 }
 

@@ -134,6 +134,42 @@ func TestLaw1AnswersAboutAnotherPodDoNotCount(t *testing.T) {
 	}
 }
 
+// TestLaw1ClocksThatAreOff: answers about containers that were restarted since do not count where the kubelet's clock is behind,
+// and a clock that was set back puts nothing off.
+func TestLaw1ClocksThatAreOff(t *testing.T) {
+	within(t, func(w *world) {
+		s := newScript()
+		id := w.gate("warm", check.All, every(time.Hour, s))
+		w.ready("web-0")
+		w.waits("web-0", id)
+		w.sleep(time.Minute)
+		s.slow("web-0", time.Minute)
+		behind := func(p *Pod) { p.ReadySince = time.Now().Add(-90 * time.Second) }
+		w.set("web-0", behind)
+		if seen := w.waits("web-0", id); seen.Observed {
+			t.Errorf("it was restarted, and seen is %+v", seen)
+		}
+
+		// Also where it was seen while its containers were not ready, and while it is asked.
+		w.sleep(30 * time.Second)
+		w.set("web-0", func(p *Pod) { p.ReadySince = time.Time{} })
+		w.waits("web-0", id)
+		w.set("web-0", behind)
+		w.waits("web-0", id)
+		w.sleep(31 * time.Second)
+		if seen := w.waits("web-0", id); seen.Observed {
+			t.Errorf("it was restarted while it was asked, and seen is %+v", seen)
+		}
+
+		w.Observer.mu.Lock()
+		defer w.Observer.mu.Unlock()
+		in, back := w.watched[named("web-0")][0], time.Now().Add(-time.Hour)
+		if in.meet(w.pods[named("web-0")], back); in.begin.After(back) {
+			t.Errorf("asked in %s at the soonest", in.begin.Sub(back))
+		}
+	})
+}
+
 // TestLaw1OldAnswersDoNotOpen: an answer counts for three periods, and for half a minute at least.
 func TestLaw1OldAnswersDoNotOpen(t *testing.T) {
 	within(t, func(w *world) {
