@@ -30,7 +30,7 @@ import (
 const DefaultOverride = 15 * time.Minute
 
 func newGate(e *environment) *cobra.Command {
-	cmd := &cobra.Command{Use: "gate", Short: "Set a gate of a pod by hand, and take that back"}
+	cmd := &cobra.Command{Use: "gate", Short: "Set a gate of a pod by hand, take that back, and follow gates"}
 	var o order
 	set := &cobra.Command{
 		Use:   "set POD TYPE true|false --reason TEXT",
@@ -58,7 +58,7 @@ func newGate(e *environment) *cobra.Command {
 		panic(err) // the flag was declared two lines above
 	}
 
-	cmd.AddCommand(set, &cobra.Command{
+	cmd.AddCommand(newGateWatch(e), set, &cobra.Command{
 		Use:               "clear POD TYPE",
 		Short:             "End an override: podgate decides the gate again",
 		Args:              cobra.ExactArgs(2),
