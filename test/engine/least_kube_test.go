@@ -143,6 +143,10 @@ func (c *cluster) everything(cfg *rest.Config) {
 	c.shared()
 	c.bindGroup("own", v1alpha1.ELBv2{TargetGroupARN: c.group("own")})
 	c.eventually("its own kind is served", func() bool { return c.verdict("targets.podgate.dev/own").Status != "" })
+	gate := c.warm(nil)
+	c.eventually("its gates are served", func() bool {
+		return c.kube.Get(c.Context(), client.ObjectKeyFromObject(gate), gate) == nil && len(gate.Status.Conditions) > 0
+	})
 	c.replaced()
 	lbc := c.startLBC()
 	defer lbc.stop()
