@@ -23,6 +23,9 @@ import (
 // appLabel selects the application's pods.
 const appLabel = "app.kubernetes.io/name"
 
+// CheckGate is the condition type of the gate that the application's ReadinessGate has.
+const CheckGate = "checks.podgate.dev/warm"
+
 // App is a web application in a namespace of its own, with a Service and a
 // TargetGroupBinding or a TargetBinding. Its name is that of the Service, the binding and the Deployment.
 type App struct {
@@ -42,6 +45,9 @@ type App struct {
 	HAProxy *Backend
 	// RoleARN is the role to assume for calls about the group; none when empty.
 	RoleARN string
+	// Checks is the spec of a ReadinessGate of the name warm, in YAML of one line; no such object
+	// when empty.
+	Checks string
 	// Image of the pods; its tag tells the version.
 	Image    string
 	Replicas int

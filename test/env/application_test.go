@@ -92,6 +92,39 @@ func TestApplicationWithoutExtras(t *testing.T) {
 	}
 }
 
+// TestApplicationWithChecks: podgate's own label asks for the gates of load balancers and of checks.
+func TestApplicationWithChecks(t *testing.T) {
+	a := testApp()
+	a.Checks = "{selector: {matchLabels: {app.kubernetes.io/name: web}}, checks: [{name: warm, http: {port: http, path: /warm}}]}"
+	m, _ := render(t, a)
+	if diff := cmp.Diff(map[string]string{"podgate.dev/inject": "enabled"}, m.OfKind("Namespace")[0].GetLabels()); diff != "" {
+		t.Errorf("labels of the namespace (-want +got):\n%s", diff)
+	}
+
+	gate := m.OfKind("ReadinessGate")[0]
+	checks, _, err := unstructured.NestedSlice(gate.Object, "spec", "checks")
+	if err != nil || len(checks) != 1 || "checks.podgate.dev/"+gate.GetName() != CheckGate {
+		t.Errorf("%s has the checks %v (%v), want one, and the gate %s", gate.GetName(), checks, err, CheckGate)
+	}
+
+	lb := corev1.PodReadinessGate{ConditionType: gateType}
+	check := corev1.PodReadinessGate{ConditionType: CheckGate}
+	for _, c := range []struct {
+		reason string
+		gates  []corev1.PodReadinessGate
+		want   bool
+	}{
+		{"none", nil, false},
+		{"the load balancer's alone", []corev1.PodReadinessGate{lb}, false},
+		{"the checks' alone", []corev1.PodReadinessGate{check}, false},
+		{"both", []corev1.PodReadinessGate{check, lb}, true},
+	} {
+		if got := a.injected(seen(func(p *corev1.Pod) { p.Spec.ReadinessGates = c.gates })); got != c.want {
+			t.Errorf("%s: injected %t, want %t", c.reason, got, c.want)
+		}
+	}
+}
+
 func TestCompleteDeployment(t *testing.T) {
 	five := int32(5)
 	done := appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 5, UpdatedReplicas: 5, AvailableReplicas: 5}

@@ -101,7 +101,7 @@ func replicas(d *appsv1.Deployment) int32 {
 const injections = 12
 
 // WaitInjected waits until pods that are created (as a trial, nothing is stored) in the
-// application's namespace are given a gate every time.
+// application's namespace are given their gates every time.
 func WaitInjected(ctx context.Context, c *Cluster, a App) error {
 	inRow := 0
 	return poll(ctx, "the webhook to inject a readiness gate in namespace "+a.Namespace, func(ctx context.Context) (bool, error) {
@@ -111,13 +111,22 @@ func WaitInjected(ctx context.Context, c *Cluster, a App) error {
 				inRow = 0
 				return false, ignoreMissingAccount(err)
 			}
-			if len(pod.Spec.ReadinessGates) == 0 || a.Drained && hook(pod, a.Adaptive) == 0 {
+			if !a.injected(pod) || a.Drained && hook(pod, a.Adaptive) == 0 {
 				inRow = 0
 				return false, nil
 			}
 		}
 		return true, nil
 	})
+}
+
+// injected reports whether a pod has the gates that the webhook gives the application's pods.
+func (a App) injected(pod *corev1.Pod) bool {
+	checked := slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return g.ConditionType == CheckGate })
+	if a.Checks == "" {
+		return len(pod.Spec.ReadinessGates) > 0
+	}
+	return checked && len(pod.Spec.ReadinessGates) > len(a.bindings())
 }
 
 // WaitHook waits until the webhook gives the application's pods a preStop hook, and gives how
