@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podgate/podgate/api/gwc"
+	"github.com/podgate/podgate/test/env"
 )
 
 // gateStep is what a user saw of a pod's gate at one time.
@@ -44,10 +45,14 @@ type gateWatch struct {
 // tableType asks for what kubectl asks for.
 const tableType = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
-// gateType is the condition type of the application's gate: VPC Lattice has one for all of a pod's groups.
+// gateType is the condition type of the application's gate: VPC Lattice has one for all of a pod's groups, and without a load
+// balancer it is that of the ReadinessGate.
 func (s *service) gateType() corev1.PodConditionType {
 	if s.app.LatticeARN != "" {
 		return gwc.Gate
+	}
+	if s.app.Checks != "" && s.app.TargetGroupARN == "" {
+		return env.CheckGate
 	}
 	return corev1.PodConditionType("target-health.elbv2.k8s.aws/" + s.app.Name)
 }
