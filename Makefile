@@ -53,6 +53,12 @@ demo-lattice: build images manifest cluster ## The same behind a simulated VPC L
 	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
 		bin/experiment run --profile lattice --runs ungated,gated,drain --json out/demo-lattice.json --html out/demo-lattice.html $(DEMO_FLAGS)
 
+.PHONY: demo-checks
+demo-checks: build images manifest cluster ## A new version that answers errors for 20 s: without a ReadinessGate, and with one (out/demo-checks.html).
+	$(call step,5,'Start a cluster and run the experiment')
+	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
+		bin/experiment run --runs unchecked,checked --json out/demo-checks.json --html out/demo-checks.html $(DEMO_FLAGS)
+
 .PHONY: test
 test: tools cluster lint verify unit mutate mutants model smoke ## Lint, generated code, unit and API-server tests, mutations, mutants, random schedules, one rollout on the real cluster.
 

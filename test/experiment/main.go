@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command experiment updates a Deployment behind a simulated load balancer under a
-// steady load and tells what clients saw of it: without readiness gates, with them, and
-// with a preStop hook besides. It is what `make demo` runs, and with another
-// controller's manifest it measures that one.
+// steady load and tells what clients saw of it: without readiness gates, with them, with
+// preStop hooks besides, and with a new version that warms up, without checks and with
+// them. It is what `make demo` runs, and with another controller's manifest it measures
+// that one.
 //
 // It uses the cluster of KUBECONFIG, in namespaces that it makes and deletes. It
 // refuses to repeat a request, and to call a run a success that has shown nothing.
@@ -51,10 +52,10 @@ func newRunCommand() *cobra.Command {
 		Short: "Do the runs, write the reports, and fail when they show what they should not",
 		Long: `Do the runs against the cluster of KUBECONFIG, and write the reports.
 
-Fails when a request of the runs gated-prestop, drain and drain-adaptive failed, when the pods
-of the last of these ended no earlier than those of the others, when none of the run ungated
-did (then nothing was shown), when a gate opened before its target was healthy, and when more
-attempts were counted at the sockets than requests were made.`,
+Fails when a request of the runs gated-prestop, drain, drain-adaptive and checked failed, when
+the pods of drain-adaptive ended no earlier than those of the others, when none of the runs
+ungated and unchecked did (then nothing was shown), when a gate opened before its target was
+healthy, and when more attempts were counted at the sockets than requests were made.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.validate(); err != nil {

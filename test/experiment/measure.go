@@ -24,7 +24,7 @@ const (
 func (r *rollout) measure(result load.Result, transitions []awssim.Transition) report.Run {
 	s := result.Summarize(r.updated)
 	run := report.Run{
-		Name: r.name, PrestopSeconds: r.app.PrestopSeconds, GracePeriodSeconds: r.app.GracePeriodSeconds,
+		Name: r.name, PrestopSeconds: r.app.PrestopSeconds, GracePeriodSeconds: r.app.GracePeriodSeconds, WarmUpSeconds: r.warmUp(),
 		Requests: s.Requests, Attempts: s.Attempts, Failed: s.Failed, StatusCodes: s.Outcomes,
 		LongestOutageSeconds:      s.LongestOutage.Seconds(),
 		DeploymentCompleteSeconds: r.complete.Sub(r.updated).Seconds(),

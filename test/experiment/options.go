@@ -26,6 +26,7 @@ type options struct {
 	replicas                 int
 	maxSurge, maxUnavailable string
 	prestop, gracePeriod     int
+	warmUp                   int
 	oldImage, newImage       string
 
 	simulator, listen, dataAddress, region, profile string
@@ -52,6 +53,7 @@ func (o *options) bind(f *pflag.FlagSet) {
 	f.StringVar(&o.maxUnavailable, "max-unavailable", "25%", "pods fewer than wanted during the update, number or percentage")
 	f.IntVar(&o.prestop, "prestop", 40, "seconds that the preStop hook of the run gated-prestop sleeps")
 	f.IntVar(&o.gracePeriod, "grace-period", 70, "terminationGracePeriodSeconds of the run gated-prestop; the others have 30")
+	f.IntVar(&o.warmUp, "warm-up", 20, "seconds that a pod of the new version answers errors at first, in the runs unchecked and checked")
 	f.StringVar(&o.oldImage, "old-image", "podgate.dev/app:v1", "image before the update; its tag is its version")
 	f.StringVar(&o.newImage, "new-image", "podgate.dev/app:v2", "image after the update")
 
@@ -92,7 +94,7 @@ func (o *options) validate() error {
 	}
 
 	bad(len(o.runs) == 0, "--runs: want at least one")
-	known := []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain, report.DrainAdaptive}
+	known := []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain, report.DrainAdaptive, report.Unchecked, report.Checked}
 	for _, r := range o.runs {
 		bad(!slices.Contains(known, r), "--runs: %q is none of %s", r, strings.Join(known, ", "))
 	}
@@ -104,6 +106,7 @@ func (o *options) validate() error {
 	bad(o.timeScale <= 0, "--time-scale: %g is not above 0", o.timeScale)
 	bad(o.prestop < 1 || o.gracePeriod < 1, "--prestop and --grace-period: want at least 1")
 	bad(o.prestop >= o.gracePeriod, "--prestop %d leaves nothing of --grace-period %d", o.prestop, o.gracePeriod)
+	bad(o.warmUp < 1, "--warm-up: %d is less than 1", o.warmUp)
 	bad(version(o.oldImage) == version(o.newImage), "--old-image and --new-image: the versions (tags) must differ")
 
 	return errors.Join(errs...)

@@ -44,6 +44,7 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		"--replicas=0":                       "--replicas",
 		"--profile=gwlb":                     "is none of alb, nlb, lattice, haproxy",
 		"--time-scale=0":                     "--time-scale",
+		"--warm-up=0":                        "--warm-up",
 		"--prestop=70":                       "leaves nothing",
 		"--new-image=podgate.dev/another:v1": "must differ",
 	} {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -74,11 +75,15 @@ func (e *experiment) application(name string) env.App {
 	o := e.options
 	a := env.App{
 		Namespace: "demo-" + name + "-" + strconv.FormatInt(time.Now().Unix(), 36), Name: "web",
-		Gated: name != report.Ungated, Drained: name == report.Drain || name == report.DrainAdaptive, Adaptive: name == report.DrainAdaptive, Image: o.oldImage, Replicas: o.replicas,
+		Gated: name != report.Ungated, Drained: slices.Contains([]string{report.Drain, report.DrainAdaptive, report.Unchecked, report.Checked}, name),
+		Adaptive: name == report.DrainAdaptive, Image: o.oldImage, Replicas: o.replicas,
 		MaxSurge: o.maxSurge, MaxUnavailable: o.maxUnavailable,
 	}
 	if name == report.GatedPrestop {
 		a.PrestopSeconds, a.GracePeriodSeconds = o.prestop, o.gracePeriod
+	}
+	if name == report.Checked {
+		a.Checks = "{selector: {matchLabels: {app.kubernetes.io/name: web}}, checks: [{name: warm, http: {port: http, path: /warm}}]}"
 	}
 	return a
 }
@@ -175,6 +180,9 @@ func (r *rollout) updateUnderLoad(ctx context.Context) error {
 	}
 
 	r.app.Image = r.options.newImage
+	if r.warmUp() > 0 {
+		r.app.Env = map[string]string{"WARM_UP": strconv.Itoa(r.warmUp())}
+	}
 	r.updated = time.Now()
 	if err := r.app.ApplyDeployment(ctx, r.cluster); err != nil {
 		return err
@@ -189,6 +197,14 @@ func (r *rollout) updateUnderLoad(ctx context.Context) error {
 	}
 
 	return r.pass(ctx, "steady load after the update", r.options.after)
+}
+
+// warmUp is for how many seconds a pod of the new version answers errors at first.
+func (r *rollout) warmUp() int {
+	if r.name == report.Unchecked || r.name == report.Checked {
+		return r.options.warmUp
+	}
+	return 0
 }
 
 // rolledOut reports whether the Deployment is complete, whose time it notes, and every old

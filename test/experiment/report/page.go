@@ -123,6 +123,14 @@ func describe(r Run, balancer string) (title, what string) {
 	case DrainAdaptive:
 		return "Gates and podgate's adaptive drain", fmt.Sprintf("The same, and each old pod asks podgate while it waits: it ends as soon as the data path sends it nothing more and its own "+
 			"sockets are quiet (podgate.dev/drain: Adaptive on the binding), after %d s at the latest.", r.PrestopSeconds)
+
+	case Unchecked:
+		return "Gates of the load balancer alone", fmt.Sprintf("A new pod answers errors for its first %d s, while it warms up; its health check passes at once. So it becomes Ready as soon as "+
+			"%s calls its target healthy, and its users get errors (red) until it is warm. Old pods drain with podgate's hook, so nothing else fails.", r.WarmUpSeconds, balancer)
+
+	case Checked:
+		return "The same and a ReadinessGate", fmt.Sprintf("A ReadinessGate asks each new pod whether it is warm. Only when it has passed is the pod registered with %s, and only when that calls its target "+
+			"healthy does it become Ready (amber until then): old pods answer for as long, and nobody asks a pod that is cold.", balancer)
 	}
 
 	return r.Name, ""

@@ -25,6 +25,11 @@ const (
 	Drain = "drain"
 	// DrainAdaptive has the same, and the hooks end when the pods are drained.
 	DrainAdaptive = "drain-adaptive"
+	// Unchecked is Drain for a new version that warms up: it answers errors at first, while its
+	// health check passes.
+	Unchecked = "unchecked"
+	// Checked is the same with a ReadinessGate that asks the pods whether they are warm.
+	Checked = "checked"
 )
 
 // Demo is the whole experiment. Times are in seconds; within a run they count from the update.
@@ -117,6 +122,8 @@ type Run struct {
 	// PrestopSeconds is how long the preStop hook sleeps, at most if it is adaptive; 0 is no hook.
 	PrestopSeconds     int `json:"prestopSeconds"`
 	GracePeriodSeconds int `json:"gracePeriodSeconds"`
+	// WarmUpSeconds is for how long a pod of the new version answers errors at first.
+	WarmUpSeconds int `json:"warmUpSeconds,omitempty"`
 
 	Requests int `json:"requests"`
 	// Attempts is what was counted at the sockets; it must equal Requests.

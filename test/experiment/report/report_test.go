@@ -93,6 +93,21 @@ func TestPageNamesTheLoadBalancer(t *testing.T) {
 	}
 }
 
+// TestPageTellsOfTheWarmUp: of each run what to look at.
+func TestPageTellsOfTheWarmUp(t *testing.T) {
+	for name, want := range map[string]string{Unchecked: "for its first 20 s", Checked: "registered with the load balancer, and only when"} {
+		r := sampleRun(name, 55, 6)
+		r.WarmUpSeconds = 20
+		var b bytes.Buffer
+		if err := (Demo{Runs: []Run{r}}).WritePage(&b); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s: the page lacks %q", name, want)
+		}
+	}
+}
+
 func TestPageNeedsNothingElse(t *testing.T) {
 	var b bytes.Buffer
 	if err := sampleDemo().WritePage(&b); err != nil {
@@ -187,6 +202,12 @@ func TestVerdict(t *testing.T) {
 		{"a gate that opens without a healthy target is no gate", Run{Name: Gated, Requests: 1, Attempts: 1, Lanes: []Lane{{Pod: "web-1", GateOpen: at(1)}}}, "web-1 opened before"},
 		{"a gate that opens after its target is healthy", Run{Name: Gated, Requests: 1, Attempts: 1, Lanes: []Lane{{Pod: "web-1", GateOpen: at(2), Healthy: at(1)}}}, ""},
 		{"an adaptive drain must lose none", Run{Name: DrainAdaptive, Requests: 100, Attempts: 100, Failed: 1, StatusCodes: map[string]int{"200": 99, "502": 1}}, "1 of 100 requests failed (502: 1)"},
+		{"without a check a cold pod must answer errors, or nothing was shown", Run{Name: Unchecked, Requests: 100, Attempts: 100}, "has shown nothing"},
+		{"without a check errors are expected", Run{Name: Unchecked, Requests: 100, Attempts: 100, Failed: 3}, ""},
+		{"with a check none may fail", Run{Name: Checked, Requests: 100, Attempts: 100, Failed: 1, StatusCodes: map[string]int{"200": 99, "503": 1}}, "1 of 100 requests failed (503: 1)"},
+		{"a cold pod may not be registered", Run{Name: Checked, Requests: 1, Attempts: 1, WarmUpSeconds: 20, Lanes: []Lane{{Pod: "web-1", Created: at(5), Registered: at(24.9)}}}, "web-1 was registered 19.9 s after"},
+		{"a warm pod may", Run{Name: Checked, Requests: 1, Attempts: 1, WarmUpSeconds: 20, Lanes: []Lane{{Pod: "web-1", Created: at(5), Registered: at(25)}, {Pod: "web-2", Created: at(5)}}}, ""},
+		{"an old pod was warm", Run{Name: Checked, Requests: 1, Attempts: 1, WarmUpSeconds: 20, Lanes: []Lane{{Pod: "web-1", Old: true, Created: at(-5), Registered: at(-4)}}}, ""},
 		{"a load that never ran proves nothing", Run{Name: GatedPrestop}, "no request was sent"},
 	}
 

@@ -3,7 +3,10 @@
 
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Verdict says what is wrong with the runs, one sentence each; nothing if the
 // experiment succeeded.
@@ -21,11 +24,16 @@ func Verdict(runs []Run) []string {
 		}
 
 		problems = append(problems, early(r)...)
+		problems = append(problems, cold(r)...)
 		if r.Name == Ungated && r.Failed == 0 {
 			problems = append(problems, "ungated: no request failed, so the experiment has shown nothing; give it a higher rate or a longer routing delay")
 		}
 
-		if (r.Name == GatedPrestop || r.Name == Drain || r.Name == DrainAdaptive) && r.Failed > 0 {
+		if r.Name == Unchecked && r.Failed == 0 {
+			problems = append(problems, "unchecked: no request failed, so the experiment has shown nothing; give it a longer warm-up")
+		}
+
+		if slices.Contains([]string{GatedPrestop, Drain, DrainAdaptive, Checked}, r.Name) && r.Failed > 0 {
 			problems = append(problems, fmt.Sprintf("%s: %d of %d requests failed (%s), and none may", r.Name, r.Failed, r.Requests, failures(r)))
 		}
 	}
@@ -65,6 +73,17 @@ func early(r Run) []string {
 	for _, l := range r.Lanes {
 		if l.GateOpen != nil && (l.Healthy == nil || *l.GateOpen < *l.Healthy) {
 			problems = append(problems, fmt.Sprintf("%s: the gate of pod %s opened before its target was healthy", r.Name, l.Pod))
+		}
+	}
+	return problems
+}
+
+// cold names new pods that were registered although a ReadinessGate kept them back while they warmed up.
+func cold(r Run) []string {
+	var problems []string
+	for _, l := range r.Lanes {
+		if r.Name == Checked && !l.Old && l.Registered != nil && l.Created != nil && *l.Registered-*l.Created < float64(r.WarmUpSeconds) {
+			problems = append(problems, fmt.Sprintf("%s: pod %s was registered %.1f s after its creation, and cannot have been warm before %d s", r.Name, l.Pod, *l.Registered-*l.Created, r.WarmUpSeconds))
 		}
 	}
 	return problems
