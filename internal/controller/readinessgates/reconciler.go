@@ -22,6 +22,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/limit"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
@@ -104,7 +105,9 @@ func (r *Reconciler) status(ctx context.Context, g *v1alpha1.ReadinessGate) (*v1
 	if err != nil {
 		return nil, err
 	}
-	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: message, ObservedGeneration: g.Generation}
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: limit.Cut(message, limit.Message), ObservedGeneration: g.Generation,
+	}
 	if reason != v1alpha1.ReasonServing {
 		ready.Status = metav1.ConditionFalse
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/limit"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
@@ -194,6 +195,17 @@ func TestReady(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"Normal Serving all is well", "Warning InvalidSpec check warm: no such thing"}, said); diff != "" {
 		t.Errorf("events: -want, +got:\n%s", diff)
+	}
+}
+
+// TestLongMessage: it is cut. The API server refuses a status with a longer one, and without the condition new pods go on getting
+// a gate that cannot open.
+func TestLongMessage(t *testing.T) {
+	w := newWorld(t)
+	w.reason, w.message = v1alpha1.ReasonInvalidSpec, strings.Repeat("no such path; ", 10_000)
+	status, _ := w.reconcile()
+	if n := len(status.Conditions[0].Message); n > limit.Message {
+		t.Errorf("a message of %d bytes", n)
 	}
 }
 
