@@ -61,6 +61,7 @@ type world struct {
 	forgotten int
 	patches   []string
 	patchErr  error
+	kept      int
 	events    *events.FakeRecorder
 }
 
@@ -173,6 +174,7 @@ func (w *world) Keep(_ types.NamespacedName, interests ...observe.Interest) {
 	if len(interests) == 0 {
 		w.forgotten++
 	}
+	w.kept++
 	clear(w.waiting)
 	clear(w.followed)
 	for _, in := range interests {

@@ -106,11 +106,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 	}
 
-	r.observer.Keep(req.NamespacedName, e.interests...)
 	if err := r.write(ctx, &e); err != nil {
 		return reconcile.Result{}, err
 	}
 
+	// A gate whose opening was not written goes on waiting: what its checks said so far counts for the next attempt.
+	r.observer.Keep(req.NamespacedName, e.interests...)
 	r.metrics.waiting.Set(req.NamespacedName, e.waiting)
 	r.metrics.orphans.Set(req.NamespacedName, e.orphans)
 

@@ -124,6 +124,9 @@ func TestPatchFails(t *testing.T) {
 	if _, err := w.Reconcile(t.Context(), reconcile.Request{NamespacedName: key}); !errors.Is(err, w.patchErr) {
 		t.Errorf("want the failure handed to the queue, got %v", err)
 	}
+	if w.kept != 0 {
+		t.Error("what the gate waits for was dropped, as if the gate were open")
+	}
 	w.patchErr = nil
 	w.reconcile()
 	if c := w.condition(); c.Status != corev1.ConditionTrue {
