@@ -86,7 +86,22 @@ func (c Checker) ask(ctx context.Context, pod check.Subject) check.Answer {
 	if answer.Verdict == check.NoAnswer && own.Err() != nil {
 		answer.Word = check.TimedOut
 	}
+	if c.Place.shared() && c.PerPod {
+		answer = aboutPod(answer)
+	}
 
 	answer.Addr = to.Addr()
 	return answer
+}
+
+// ofConnections are the words for what happens to a connection, whatever it is asked about.
+var ofConnections = []check.Word{check.Refused, check.TimedOut, check.Unreachable, check.NameNotFound, check.NotTrusted, check.TLSFailed}
+
+// aboutPod is the answer of a host that is asked about each pod. Where the host itself does not answer nobody knows about the pod:
+// all pods would fail at once otherwise.
+func aboutPod(a check.Answer) check.Answer {
+	if slices.Contains(ofConnections, a.Word) {
+		return check.Answer{Word: check.AtServer(a.Word)}
+	}
+	return a
 }

@@ -105,6 +105,40 @@ func TestCutOffByTheTimeout(t *testing.T) {
 	}
 }
 
+// TestLaw8AHostThatIsDownFailsNoPod: what happens to a connection to a host that is asked about each pod says nothing of the pod, and
+// other pods' answers say nothing of that either. What the host answers is about the pod.
+func TestLaw8AHostThatIsDownFailsNoPod(t *testing.T) {
+	place, err := Allowed(rules(t, "team => db:1"), shop, "db:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	fails := func(w check.Word) check.Answer { return check.Answer{Verdict: check.Fail, Word: w} }
+	for got, want := range map[check.Answer]check.Answer{
+		fails(check.Refused):         {Word: check.AtServer(check.Refused)},
+		fails(check.NotTrusted):      {Word: check.AtServer(check.NotTrusted)},
+		fails(check.TLSFailed):       {Word: check.AtServer(check.TLSFailed)},
+		{Word: check.TimedOut}:       {Word: check.AtServer(check.TimedOut)},
+		{Word: check.Unreachable}:    {Word: check.AtServer(check.Unreachable)},
+		{Word: check.NameNotFound}:   {Word: check.AtServer(check.NameNotFound)},
+		{Word: check.NotAllowed}:     {Word: check.NotAllowed},
+		fails(check.HTTPStatus(503)): fails(check.HTTPStatus(503)),
+	} {
+		ask := func(context.Context, Destination) check.Answer { return got }
+		asked := []check.Subject{{UID: "1", Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}}
+		for checker, want := range map[*Checker]check.Answer{
+			{Place: place, PerPod: true, Timeout: time.Second, Ask: ask}:             want,
+			{Place: place, Timeout: time.Second, Ask: ask}:                           got,
+			{Place: AtPod(intstr.FromInt32(80), ""), Timeout: time.Second, Ask: ask}: got,
+		} {
+			answers, err := checker.Check(t.Context(), asked)
+			if a := answers["1"]; err != nil || a.Verdict != want.Verdict || a.Word != want.Word {
+				t.Errorf("%s (%s): got %s (%s), want %s (%s), and the error %v", got.Verdict, got.Word, a.Verdict, a.Word, want.Verdict, want.Word, err)
+			}
+		}
+	}
+}
+
 // TestHostIsAskedOnce: what pods share is asked once, and said of each of them.
 func TestHostIsAskedOnce(t *testing.T) {
 	place, err := Allowed(rules(t, "team => db:1"), shop, "db:1")
