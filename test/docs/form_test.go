@@ -70,11 +70,11 @@ func TestFieldsAreDocumented(t *testing.T) {
 	own := kinds["targetbinding"].properties("spec")
 
 	for name, p := range pagesOf(t, "kinds") {
-		compareFields(t, p, fieldsOf(kinds[name].properties("spec")), kinds[name].properties("spec"))
+		compareFields(t, p.path, p.part("Writing a spec"), fieldsOf(kinds[name].properties("spec")), kinds[name].properties("spec"))
 	}
 
 	for name, p := range pagesOf(t, "providers") {
-		compareFields(t, p, below(own[name]), own)
+		compareFields(t, p.path, p.part("Writing a spec"), below(own[name]), own)
 	}
 
 	policies, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", "policies.md"))
@@ -96,13 +96,37 @@ func TestFieldsAreDocumented(t *testing.T) {
 	}
 }
 
-// compareFields holds the tables of a page against the fields that it must list. It may list what is below those, and
-// for a provider that has a kind of its own, the names there.
-func compareFields(t *testing.T, p page, want []string, all schema) {
+// TestFieldsOfChecksAreDocumented: each kind of check has a part on the page of checks, with a table of its fields.
+func TestFieldsOfChecksAreDocumented(t *testing.T) {
+	list, _ := definitions(t)["readinessgate"].properties("spec")["checks"].(map[string]any)
+	item, _ := list["items"].(map[string]any)
+	text, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", "checks.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	kinds := 0
+	for name, field := range schema(map[string]any{"check": item}).properties("check") {
+		fields := schema(map[string]any{name: field}).properties(name)
+		if len(fields) > 0 { // what is not a kind has no fields of its own
+			kinds++
+			part := page{"docs/checks.md", string(text)}.part(name + "\n")
+			compareFields(t, "docs/checks.md, "+name, part, fieldsOf(fields), fields)
+		}
+	}
+
+	if kinds != 7 {
+		t.Errorf("found %d kinds of checks", kinds)
+	}
+}
+
+// compareFields holds the tables of a part of a page against the fields that it must list. It may list what is below those,
+// and for a provider that has a kind of its own, the names there.
+func compareFields(t *testing.T, where, text string, want []string, all schema) {
 	t.Helper()
 	listed := map[string]bool{}
 	quoted := regexp.MustCompile("`([A-Za-z0-9.]+)`")
-	for row := range strings.Lines(p.part("Writing a spec")) {
+	for row := range strings.Lines(text) {
 		cells := strings.Split(row, "|")
 		if len(cells) < 3 {
 			continue
@@ -118,14 +142,14 @@ func compareFields(t *testing.T, p page, want []string, all schema) {
 
 	for _, field := range want {
 		if !listed[field] {
-			t.Errorf("%s: the field %s is in no table under Writing a spec", p.path, field)
+			t.Errorf("%s: the field %s is in no table", where, field)
 		}
 	}
 
 	known := below(all)
 	for field := range listed {
 		if !slices.Contains(known, field) {
-			t.Errorf("%s lists the field %s, which is not there", p.path, field)
+			t.Errorf("%s lists the field %s, which is not there", where, field)
 		}
 	}
 }

@@ -89,7 +89,7 @@ func (b block) manifests() ([]manifest, error) {
 }
 
 // ofTools are manifests that no API server is to see.
-var ofTools = []string{"kustomize.config.k8s.io/v1beta1"}
+var ofTools = []string{"kustomize.config.k8s.io/v1beta1", "descheduler/v1alpha2"}
 
 // apply applies a manifest as kubectl apply --server-side --dry-run=server does, in a namespace that is there.
 func (m manifest) apply(t *testing.T, c client.Client) {
