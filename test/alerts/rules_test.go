@@ -275,6 +275,19 @@ func TestNothingIsScraped(t *testing.T) {
 	)
 }
 
+// TestNobodyIsWokenForAnApproval: a pod that waits for a person is as it should be; one that waits for anything else is not.
+func TestNobodyIsWokenForAnApproval(t *testing.T) {
+	waits := func(reason string) Recording {
+		return Recording{Interval: "15s", Series: []Series{
+			{Series: `podgate_gates_waiting{namespace="shop",binding="checks.podgate.dev/warm",reason="` + reason + `",instance="a"}`, Values: "1+0x240"},
+			{Series: `leader_election_master_status{name="podgate-leader",instance="a"}`, Values: "1+0x240"},
+		}}
+	}
+
+	evaluate(t, waits("Check.NotApproved"), atTime{reason: "A person has the time.", at: 50 * time.Minute})
+	evaluate(t, waits("Check.Failed"), atTime{reason: "A check does not.", at: 50 * time.Minute, want: []string{"PodgateGateWaiting"}})
+}
+
 // TestUndrainedAfterARestart: a leader that died and came again in its pod begins to count anew.
 func TestUndrainedAfterARestart(t *testing.T) {
 	r := Recording{Interval: "15s", Series: []Series{
