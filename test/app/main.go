@@ -84,6 +84,7 @@ type options struct {
 	port       string
 	startDelay string
 	warmUp     string
+	settle     string
 	unhealthy  bool
 }
 
@@ -101,6 +102,7 @@ func parseOptions(args []string, getenv func(string) string) (options, error) {
 	f.StringVar(&o.port, "port", or("PORT", "8080"), "port to listen on (environment PORT)")
 	f.StringVar(&o.startDelay, "start-delay", or("START_DELAY", "0"), "wait before listening, seconds or a duration (environment START_DELAY)")
 	f.StringVar(&o.warmUp, "warm-up", or("WARM_UP", "0"), "answer / and /warm with 503 at first, seconds or a duration (environment WARM_UP)")
+	f.StringVar(&o.settle, "settle", or("SETTLE", "0"), "answer / with 500 after the warm-up, seconds or a duration (environment SETTLE)")
 	f.BoolVar(&o.unhealthy, "unhealthy", getenv("UNHEALTHY") == "true", "let /healthz fail from the start (environment UNHEALTHY=true)")
 
 	return o, f.Parse(args)
@@ -125,6 +127,11 @@ func serve(ctx context.Context, args []string, getenv func(string) string) error
 		return err
 	}
 
+	settle, err := parseWait(o.settle)
+	if err != nil {
+		return err
+	}
+
 	pause(ctx, delay)
 	if ctx.Err() != nil {
 		return nil
@@ -135,7 +142,7 @@ func serve(ctx context.Context, args []string, getenv func(string) string) error
 		return fmt.Errorf("listen on port %s: %w", o.port, err)
 	}
 
-	srv := &http.Server{Handler: newHandler(o.text, !o.unhealthy, warmUp), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: newHandler(o.text, !o.unhealthy, warmUp, settle), ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
 
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

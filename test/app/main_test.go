@@ -5,10 +5,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,14 +30,14 @@ func call(t *testing.T, h http.Handler, method, path string) (int, string) {
 }
 
 func TestAnswersItsText(t *testing.T) {
-	code, body := call(t, newHandler("v2", true, 0), "GET", "/")
+	code, body := call(t, newHandler("v2", true, 0, 0), "GET", "/")
 	if code != http.StatusOK || body != "v2\n" {
 		t.Errorf("got %d %q, want 200 v2", code, body)
 	}
 }
 
 func TestHealthFailsAndHealsOnDemand(t *testing.T) {
-	h := newHandler("v1", true, 0)
+	h := newHandler("v1", true, 0, 0)
 	for _, step := range []struct {
 		post string
 		want int
@@ -49,19 +51,22 @@ func TestHealthFailsAndHealsOnDemand(t *testing.T) {
 	}
 }
 
-// TestWarmsUp: whoever probes /healthz takes it for healthy meanwhile.
+// TestWarmsUp: whoever probes /healthz takes it for healthy from the start.
 func TestWarmsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandler("v2", true, 20*time.Second)
+		h := newHandler("v2", true, 20*time.Second, 15*time.Second)
 		for _, step := range []struct {
-			wait time.Duration
-			want int
-		}{{0, 503}, {20*time.Second - 1, 503}, {1, 200}, {time.Hour, 200}} {
+			wait             time.Duration
+			root, warm, fail int
+		}{{0, 503, 503, 1}, {20*time.Second - 1, 503, 503, 1}, {1, 500, 200, 1}, {15*time.Second - 1, 500, 200, 1}, {1, 200, 200, 0}, {time.Hour, 200, 200, 0}} {
 			time.Sleep(step.wait)
-			for path, want := range map[string]int{"/": step.want, "/warm": step.want, "/healthz": 200} {
+			for path, want := range map[string]int{"/": step.root, "/warm": step.warm, "/healthz": 200} {
 				if code, _ := call(t, h, "GET", path); code != want {
 					t.Errorf("%s later: %s is %d, want %d", step.wait, path, code, want)
 				}
+			}
+			if _, page := call(t, h, "GET", "/metrics"); !strings.HasSuffix(page, fmt.Sprintf("\napp_failing %d\n", step.fail)) {
+				t.Errorf("%s later: the metrics are %q, want app_failing %d", step.wait, page, step.fail)
 			}
 		}
 	})
@@ -70,12 +75,12 @@ func TestWarmsUp(t *testing.T) {
 func TestSlowAnswersAfterItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		code, body := call(t, newHandler("v1", true, 0), "GET", "/slow?seconds=20")
+		code, body := call(t, newHandler("v1", true, 0, 0), "GET", "/slow?seconds=20")
 		if code != http.StatusOK || body != "v1\n" || time.Since(start) != 20*time.Second {
 			t.Errorf("got %d %q after %s, want 200 v1 after 20s", code, body, time.Since(start))
 		}
 	})
-	if code, _ := call(t, newHandler("v1", true, 0), "GET", "/slow?seconds=soon"); code != http.StatusBadRequest {
+	if code, _ := call(t, newHandler("v1", true, 0, 0), "GET", "/slow?seconds=soon"); code != http.StatusBadRequest {
 		t.Errorf("a time that is none: got %d, want 400", code)
 	}
 }
