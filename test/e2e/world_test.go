@@ -15,7 +15,6 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -138,9 +137,7 @@ func (w *world) install(flags []string) {
 	m, err := env.ReadManifest(manifestFile)
 	w.must(err)
 	w.must(m.SetEnv(w.environment()))
-	for _, d := range m.OfKind("Deployment") {
-		w.must(setArgs(d, flags))
-	}
+	w.must(m.AddArgs(flags))
 	w.must(env.InstallController(w.ctx, w.cluster, m))
 	w.waitPodgateAlone()
 }
@@ -158,32 +155,6 @@ func (w *world) environment() map[string]string {
 		all["WEBHOOK_ENABLED"] = "true"
 	}
 	return all
-}
-
-func setArgs(d *unstructured.Unstructured, flags []string) error {
-	if len(flags) == 0 {
-		return nil
-	}
-
-	path := []string{"spec", "template", "spec", "containers"}
-	containers, _, err := unstructured.NestedSlice(d.Object, path...)
-	if err != nil {
-		return fmt.Errorf("set flags of Deployment %s: %w", d.GetName(), err)
-	}
-
-	for _, each := range containers {
-		container, ok := each.(map[string]any)
-		if !ok {
-			return fmt.Errorf("set flags of Deployment %s: a container is not an object", d.GetName())
-		}
-		args, _ := container["args"].([]any)
-		for _, f := range flags {
-			args = append(args, f)
-		}
-		container["args"] = args
-	}
-
-	return unstructured.SetNestedSlice(d.Object, containers, path...)
 }
 
 // waitPodgateAlone waits until podgate's Deployment is complete and no pod of an older

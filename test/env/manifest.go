@@ -98,23 +98,41 @@ func (m Manifest) OfKind(kind string) Manifest {
 // SetEnv sets environment variables in every container of every Deployment, and
 // replaces those of the same name.
 func (m Manifest) SetEnv(env map[string]string) error {
+	return m.eachContainer("set environment", func(container map[string]any) { container["env"] = withEnv(container["env"], env) })
+}
+
+// AddArgs adds arguments in every container of every Deployment.
+func (m Manifest) AddArgs(args []string) error {
+	return m.eachContainer("add arguments", func(container map[string]any) {
+		all, _ := container["args"].([]any)
+		for _, arg := range args {
+			all = append(all, arg)
+		}
+		if len(args) > 0 {
+			container["args"] = all
+		}
+	})
+}
+
+// eachContainer changes the containers of all Deployments; what is for errors.
+func (m Manifest) eachContainer(what string, change func(container map[string]any)) error {
 	for _, u := range m.OfKind("Deployment") {
 		path := []string{"spec", "template", "spec", "containers"}
 		containers, _, err := unstructured.NestedSlice(u.Object, path...)
 		if err != nil {
-			return fmt.Errorf("set environment of Deployment %s: %w", u.GetName(), err)
+			return fmt.Errorf("%s of Deployment %s: %w", what, u.GetName(), err)
 		}
 
 		for i := range containers {
 			container, ok := containers[i].(map[string]any)
 			if !ok {
-				return fmt.Errorf("set environment of Deployment %s: container %d is not an object", u.GetName(), i)
+				return fmt.Errorf("%s of Deployment %s: container %d is not an object", what, u.GetName(), i)
 			}
-			container["env"] = withEnv(container["env"], env)
+			change(container)
 		}
 
 		if err := unstructured.SetNestedSlice(u.Object, containers, path...); err != nil {
-			return fmt.Errorf("set environment of Deployment %s: %w", u.GetName(), err)
+			return fmt.Errorf("%s of Deployment %s: %w", what, u.GetName(), err)
 		}
 	}
 

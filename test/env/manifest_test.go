@@ -91,3 +91,26 @@ func TestABrokenManifestIsAnError(t *testing.T) {
 		t.Error("want an error")
 	}
 }
+
+func TestAddArgsReachesEveryContainer(t *testing.T) {
+	m, err := ParseManifest([]byte(controllerManifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, args := range [][]string{{"--first"}, nil, {"--second=a b"}} {
+		if err := m.AddArgs(args); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	containers, _, err := unstructured.NestedSlice(m.OfKind("Deployment")[0].Object, "spec", "template", "spec", "containers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, each := range containers {
+		if diff := cmp.Diff([]any{"--first", "--second=a b"}, each.(map[string]any)["args"]); diff != "" {
+			t.Errorf("arguments (-want +got):\n%s", diff)
+		}
+	}
+}
