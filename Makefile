@@ -54,10 +54,11 @@ demo-lattice: build images manifest cluster ## The same behind a simulated VPC L
 		bin/experiment run --profile lattice --runs ungated,gated,drain --json out/demo-lattice.json --html out/demo-lattice.html $(DEMO_FLAGS)
 
 .PHONY: demo-checks
-demo-checks: build images manifest cluster ## A new version that answers errors for 20 s: without a ReadinessGate, and with one (out/demo-checks.html).
+demo-checks: build images manifest cluster ## A new version that answers errors for 35 s: without a ReadinessGate, and with one (out/demo-checks.html).
 	$(call step,5,'Start a cluster and run the experiment')
+	scripts/install-debian prometheus=prometheus
 	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
-		bin/experiment run --runs unchecked,checked --json out/demo-checks.json --html out/demo-checks.html $(DEMO_FLAGS)
+		bin/experiment run --runs unchecked,checked --settle 15 --json out/demo-checks.json --html out/demo-checks.html $(DEMO_FLAGS)
 
 .PHONY: test
 test: tools cluster lint verify unit mutate mutants model smoke ## Lint, generated code, unit and API-server tests, mutations, mutants, random schedules, one rollout on the real cluster.

@@ -27,6 +27,8 @@ type experiment struct {
 
 	cluster *env.Cluster
 	sim     *env.Simulator
+	// scraped is the file of the pods that Prometheus scrapes; empty without one.
+	scraped string
 }
 
 func newExperiment(o options, s *status) *experiment { return &experiment{options: o, status: s} }
@@ -53,6 +55,19 @@ func (e *experiment) run(ctx context.Context, out io.Writer) error {
 		case <-ctx.Done():
 		}
 	}()
+
+	if e.options.measured() {
+		pods, stop, err := startPrometheus(ctx, e.options)
+		if err != nil {
+			return err
+		}
+		e.scraped = pods
+		defer func() {
+			if err := stop(); err != nil {
+				e.status.say("%v", err)
+			}
+		}()
+	}
 
 	demo, err := e.parameters(ctx)
 	if err != nil {
@@ -128,7 +143,7 @@ func (e *experiment) install(ctx context.Context) error {
 		return err
 	}
 
-	if err := m.SetEnv(e.options.environment(e.sim.Endpoint)); err != nil {
+	if err := errors.Join(m.SetEnv(e.options.environment(e.sim.Endpoint)), m.AddArgs(e.options.controllerArgs())); err != nil {
 		return err
 	}
 

@@ -24,7 +24,7 @@ const (
 func (r *rollout) measure(result load.Result, transitions []awssim.Transition) report.Run {
 	s := result.Summarize(r.updated)
 	run := report.Run{
-		Name: r.name, PrestopSeconds: r.app.PrestopSeconds, GracePeriodSeconds: r.app.GracePeriodSeconds, WarmUpSeconds: r.warmUp(),
+		Name: r.name, PrestopSeconds: r.app.PrestopSeconds, GracePeriodSeconds: r.app.GracePeriodSeconds,
 		Requests: s.Requests, Attempts: s.Attempts, Failed: s.Failed, StatusCodes: s.Outcomes,
 		LongestOutageSeconds:      s.LongestOutage.Seconds(),
 		DeploymentCompleteSeconds: r.complete.Sub(r.updated).Seconds(),
@@ -32,6 +32,10 @@ func (r *rollout) measure(result load.Result, transitions []awssim.Transition) r
 		NewConnections:            s.NewConnections, ReusedConnections: s.Reused, LateSeconds: result.Late.Seconds(),
 		Lanes: lanes(r.pods.Pods(), transitions, r.updated),
 	}
+	if r.warmsUp() {
+		run.WarmUpSeconds, run.SettleSeconds = r.options.warmUp, r.options.settle
+	}
+
 	if run.GracePeriodSeconds == 0 {
 		run.GracePeriodSeconds = 30
 	}

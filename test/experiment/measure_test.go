@@ -115,3 +115,11 @@ func TestTheDataPathHasSettledOnceItRoutesToThePodsThatStay(t *testing.T) {
 		t.Errorf("addresses that stay, and that are routed to (-want +got):\n%s", diff)
 	}
 }
+
+func TestPrometheusScrapesThePodsThatAreThere(t *testing.T) {
+	got := scrapedPods("demo", []env.PodHistory{{Name: "new"}, {Name: "here", Address: "10.0.0.1"}, {Name: "gone", Address: "10.0.0.2", Gone: second(1)}})
+	want := []scraped{{[]string{"10.0.0.1:8080"}, map[string]string{"namespace": "demo", "pod": "here"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("scraped (-want +got):\n%s", diff)
+	}
+}

@@ -26,7 +26,7 @@ type options struct {
 	replicas                 int
 	maxSurge, maxUnavailable string
 	prestop, gracePeriod     int
-	warmUp                   int
+	warmUp, settle           int
 	oldImage, newImage       string
 
 	simulator, listen, dataAddress, region, profile string
@@ -54,6 +54,7 @@ func (o *options) bind(f *pflag.FlagSet) {
 	f.IntVar(&o.prestop, "prestop", 40, "seconds that the preStop hook of the run gated-prestop sleeps")
 	f.IntVar(&o.gracePeriod, "grace-period", 70, "terminationGracePeriodSeconds of the run gated-prestop; the others have 30")
 	f.IntVar(&o.warmUp, "warm-up", 20, "seconds that a pod of the new version answers errors at first, in the runs unchecked and checked")
+	f.IntVar(&o.settle, "settle", 0, "seconds that it answers others after that, and says so by a metric, which a real Prometheus scrapes; none when 0")
 	f.StringVar(&o.oldImage, "old-image", "podgate.dev/app:v1", "image before the update; its tag is its version")
 	f.StringVar(&o.newImage, "new-image", "podgate.dev/app:v2", "image after the update")
 
@@ -106,7 +107,7 @@ func (o *options) validate() error {
 	bad(o.timeScale <= 0, "--time-scale: %g is not above 0", o.timeScale)
 	bad(o.prestop < 1 || o.gracePeriod < 1, "--prestop and --grace-period: want at least 1")
 	bad(o.prestop >= o.gracePeriod, "--prestop %d leaves nothing of --grace-period %d", o.prestop, o.gracePeriod)
-	bad(o.warmUp < 1, "--warm-up: %d is less than 1", o.warmUp)
+	bad(o.warmUp < 1 || o.settle < 0, "--warm-up %d is less than 1, or --settle %d less than 0", o.warmUp, o.settle)
 	bad(version(o.oldImage) == version(o.newImage), "--old-image and --new-image: the versions (tags) must differ")
 
 	return errors.Join(errs...)

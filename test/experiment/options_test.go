@@ -68,6 +68,30 @@ func TestControllerEnvironmentCanBeOverridden(t *testing.T) {
 	}
 }
 
+// TestPrometheusIsForAMetric: the controller is told of one only where a check asks it.
+func TestPrometheusIsForAMetric(t *testing.T) {
+	for _, c := range []struct {
+		args   []string
+		wanted bool
+	}{
+		{[]string{"--runs=unchecked,checked", "--settle=15"}, true},
+		{[]string{"--runs=unchecked,checked"}, false},
+		{[]string{"--runs=unchecked", "--settle=15"}, false},
+	} {
+		o, err := parse(t, c.args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := strings.Join(o.controllerArgs(), " ")
+		if strings.Contains(args, "--prometheus=main=http://172.30.0.2:9090 --allow-checks=") != c.wanted || o.measured() != c.wanted {
+			t.Errorf("%v: the controller gets %q, Prometheus is started: %t", c.args, args, o.measured())
+		}
+		if asked := strings.Contains(checksOf(o.settle), "prometheus"); asked != (o.settle > 0) {
+			t.Errorf("--settle=%d: a check asks Prometheus: %t", o.settle, asked)
+		}
+	}
+}
+
 func TestStatusWritesNowAndThen(t *testing.T) {
 	var b bytes.Buffer
 	s := newStatus(&b, false)

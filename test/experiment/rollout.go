@@ -83,7 +83,7 @@ func (e *experiment) application(name string) env.App {
 		a.PrestopSeconds, a.GracePeriodSeconds = o.prestop, o.gracePeriod
 	}
 	if name == report.Checked {
-		a.Checks = "{selector: {matchLabels: {app.kubernetes.io/name: web}}, checks: [{name: warm, http: {port: http, path: /warm}}]}"
+		a.Checks = checksOf(o.settle)
 	}
 	return a
 }
@@ -101,6 +101,14 @@ func (r *rollout) prepare(ctx context.Context) (err error) {
 
 	if r.pods, err = env.WatchPods(ctx, r.cluster, r.app.Namespace); err != nil {
 		return err
+	}
+
+	if r.scraped != "" {
+		go func() {
+			if err := r.scrape(ctx); err != nil {
+				r.status.say("%v", err)
+			}
+		}()
 	}
 
 	if r.app.Gated {
@@ -180,8 +188,8 @@ func (r *rollout) updateUnderLoad(ctx context.Context) error {
 	}
 
 	r.app.Image = r.options.newImage
-	if r.warmUp() > 0 {
-		r.app.Env = map[string]string{"WARM_UP": strconv.Itoa(r.warmUp())}
+	if r.warmsUp() {
+		r.app.Env = map[string]string{"WARM_UP": strconv.Itoa(r.options.warmUp), "SETTLE": strconv.Itoa(r.options.settle)}
 	}
 	r.updated = time.Now()
 	if err := r.app.ApplyDeployment(ctx, r.cluster); err != nil {
@@ -199,13 +207,8 @@ func (r *rollout) updateUnderLoad(ctx context.Context) error {
 	return r.pass(ctx, "steady load after the update", r.options.after)
 }
 
-// warmUp is for how many seconds a pod of the new version answers errors at first.
-func (r *rollout) warmUp() int {
-	if r.name == report.Unchecked || r.name == report.Checked {
-		return r.options.warmUp
-	}
-	return 0
-}
+// warmsUp reports whether a pod of the new version answers errors at first.
+func (r *rollout) warmsUp() bool { return r.name == report.Unchecked || r.name == report.Checked }
 
 // rolledOut reports whether the Deployment is complete, whose time it notes, and every old
 // pod is gone.

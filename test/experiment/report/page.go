@@ -125,15 +125,23 @@ func describe(r Run, balancer string) (title, what string) {
 			"sockets are quiet (podgate.dev/drain: Adaptive on the binding), after %d s at the latest.", r.PrestopSeconds)
 
 	case Unchecked:
-		return "Gates of the load balancer alone", fmt.Sprintf("A new pod answers errors for its first %d s, while it warms up; its health check passes at once. So it becomes Ready as soon as "+
-			"%s calls its target healthy, and its users get errors (red) until it is warm. Old pods drain with podgate's hook, so nothing else fails.", r.WarmUpSeconds, balancer)
+		return "Gates of the load balancer alone", fmt.Sprintf("A new pod answers errors for its first %d s, while it warms up%s; its health check passes at once. So it becomes Ready as soon as "+
+			"%s calls its target healthy, and its users get errors (red) until it is warm. Old pods drain with podgate's hook, so nothing else fails.", r.WarmUpSeconds, settling(r, ", and others for %d s more, as its metric says"), balancer)
 
 	case Checked:
-		return "The same and a ReadinessGate", fmt.Sprintf("A ReadinessGate asks each new pod whether it is warm. Only when it has passed is the pod registered with %s, and only when that calls its target "+
-			"healthy does it become Ready (amber until then): old pods answer for as long, and nobody asks a pod that is cold.", balancer)
+		return "The same and a ReadinessGate", fmt.Sprintf("A ReadinessGate asks each new pod whether it is warm%s. Only when it has passed is the pod registered with %s, and only when that calls its target "+
+			"healthy does it become Ready (amber until then): old pods answer for as long, and nobody asks a pod that is cold.", settling(r, ", and Prometheus for its metric, which is bad for %d s more"), balancer)
 	}
 
 	return r.Name, ""
+}
+
+// settling is a part of a sentence about a version whose metric is bad after its warm-up; empty about others.
+func settling(r Run, words string) string {
+	if r.SettleSeconds == 0 {
+		return ""
+	}
+	return fmt.Sprintf(words, r.SettleSeconds)
 }
 
 func (p Parameters) facts() []fact {

@@ -122,8 +122,10 @@ type Run struct {
 	// PrestopSeconds is how long the preStop hook sleeps, at most if it is adaptive; 0 is no hook.
 	PrestopSeconds     int `json:"prestopSeconds"`
 	GracePeriodSeconds int `json:"gracePeriodSeconds"`
-	// WarmUpSeconds is for how long a pod of the new version answers errors at first.
+	// WarmUpSeconds is for how long a pod of the new version answers errors at first, and SettleSeconds for how long it
+	// answers others after that, which a metric says.
 	WarmUpSeconds int `json:"warmUpSeconds,omitempty"`
+	SettleSeconds int `json:"settleSeconds,omitempty"`
 
 	Requests int `json:"requests"`
 	// Attempts is what was counted at the sockets; it must equal Requests.

@@ -95,9 +95,9 @@ func TestPageNamesTheLoadBalancer(t *testing.T) {
 
 // TestPageTellsOfTheWarmUp: of each run what to look at.
 func TestPageTellsOfTheWarmUp(t *testing.T) {
-	for name, want := range map[string]string{Unchecked: "for its first 20 s", Checked: "registered with the load balancer, and only when"} {
+	for name, want := range map[string]string{Unchecked: "for its first 20 s, while it warms up, and others for 15 s more", Checked: "which is bad for 15 s more. Only when it has passed"} {
 		r := sampleRun(name, 55, 6)
-		r.WarmUpSeconds = 20
+		r.WarmUpSeconds, r.SettleSeconds = 20, 15
 		var b bytes.Buffer
 		if err := (Demo{Runs: []Run{r}}).WritePage(&b); err != nil {
 			t.Fatal(err)
@@ -206,6 +206,7 @@ func TestVerdict(t *testing.T) {
 		{"without a check errors are expected", Run{Name: Unchecked, Requests: 100, Attempts: 100, Failed: 3}, ""},
 		{"with a check none may fail", Run{Name: Checked, Requests: 100, Attempts: 100, Failed: 1, StatusCodes: map[string]int{"200": 99, "503": 1}}, "1 of 100 requests failed (503: 1)"},
 		{"a cold pod may not be registered", Run{Name: Checked, Requests: 1, Attempts: 1, WarmUpSeconds: 20, Lanes: []Lane{{Pod: "web-1", Created: at(5), Registered: at(24.9)}}}, "web-1 was registered 19.9 s after"},
+		{"nor may one that has not settled", Run{Name: Checked, Requests: 1, Attempts: 1, WarmUpSeconds: 20, SettleSeconds: 15, Lanes: []Lane{{Pod: "web-1", Created: at(5), Registered: at(39.9)}}}, "cannot have been warm before 35 s"},
 		{"a warm pod may", Run{Name: Checked, Requests: 1, Attempts: 1, WarmUpSeconds: 20, Lanes: []Lane{{Pod: "web-1", Created: at(5), Registered: at(25)}, {Pod: "web-2", Created: at(5)}}}, ""},
 		{"an old pod was warm", Run{Name: Checked, Requests: 1, Attempts: 1, WarmUpSeconds: 20, Lanes: []Lane{{Pod: "web-1", Old: true, Created: at(-5), Registered: at(-4)}}}, ""},
 		{"a load that never ran proves nothing", Run{Name: GatedPrestop}, "no request was sent"},

@@ -82,8 +82,8 @@ func early(r Run) []string {
 func cold(r Run) []string {
 	var problems []string
 	for _, l := range r.Lanes {
-		if r.Name == Checked && !l.Old && l.Registered != nil && l.Created != nil && *l.Registered-*l.Created < float64(r.WarmUpSeconds) {
-			problems = append(problems, fmt.Sprintf("%s: pod %s was registered %.1f s after its creation, and cannot have been warm before %d s", r.Name, l.Pod, *l.Registered-*l.Created, r.WarmUpSeconds))
+		if r.Name == Checked && !l.Old && l.Registered != nil && l.Created != nil && *l.Registered-*l.Created < float64(r.WarmUpSeconds+r.SettleSeconds) {
+			problems = append(problems, fmt.Sprintf("%s: pod %s was registered %.1f s after its creation, and cannot have been warm before %d s", r.Name, l.Pod, *l.Registered-*l.Created, r.WarmUpSeconds+r.SettleSeconds))
 		}
 	}
 	return problems
