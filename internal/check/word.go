@@ -108,6 +108,22 @@ var (
 	TokenUnreadable = Word{"the token for the server cannot be read"}
 )
 
+// What is known of objects of the cluster.
+var (
+	// NotRead means that nothing was heard of the object yet, or of who may read it.
+	NotRead = Word{"not read yet"}
+	// ObjectNotFound means that there is no such object.
+	ObjectNotFound = Word{"object not found"}
+	// NoSuchKind means that the API server does not know the kind.
+	NoSuchKind = Word{"the cluster does not have the kind of object"}
+	// NoRights means that nobody gave podgate the right to read objects of the kind.
+	NoRights = Word{"podgate may not read objects of the kind"}
+	// TooMuch means that the objects are more or larger than podgate reads, and TooManyLooks that the namespace, or all of them together,
+	// look at as many objects as they may.
+	TooMuch      = Word{"too many objects, or too large ones"}
+	TooManyLooks = Word{"too many objects are looked at already"}
+)
+
 // AtServer is a word about the server that a check asks instead of the pod, such as "server: timed out". It is not
 // Silent: other pods' answers say nothing about the server.
 func AtServer(w Word) Word { return Word{"server: " + w.text} }
