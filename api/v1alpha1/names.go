@@ -25,6 +25,9 @@ const (
 	LeftOutAnnotation = "podgate.dev/left-out"
 	LeftOutGates      = "readinessGates"
 	LeftOutHooks      = "preStop"
+	// AggregateLabel is "true" on ClusterRoles that say which objects checks may look at. The chart's role podgate-reader aggregates
+	// them.
+	AggregateLabel = "podgate.dev/aggregate-to-reader"
 	// Finalizer keeps a binding until its targets are deregistered and its gates released.
 	Finalizer = "podgate.dev/targets"
 	// ProvenAnnotation on a pod records at which address which gates were proven to be about it, and what closed gates wait for.

@@ -13,13 +13,16 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/podgate/podgate/internal/check/kinds"
 	"github.com/podgate/podgate/internal/check/network"
 	checkprometheus "github.com/podgate/podgate/internal/check/prometheus"
+	"github.com/podgate/podgate/internal/check/resource"
 	"github.com/podgate/podgate/internal/controller/readinessgates"
 	"github.com/podgate/podgate/internal/observe"
 	"github.com/podgate/podgate/internal/observe/checks"
@@ -76,8 +79,13 @@ func addChecks(mgr ctrlmanager.Manager, wake func(types.NamespacedName), metrics
 		return nil, err
 	}
 
+	objects, err := addObjects(mgr, wake)
+	if err != nil {
+		return nil, err
+	}
+
 	reader := mgr.GetClient()
-	maker := kinds.Maker{Dial: dial, Allowed: c.Checks.Allowed, Labels: labels(reader, c), Prometheus: servers}
+	maker := kinds.Maker{Dial: dial, Allowed: c.Checks.Allowed, Labels: labels(reader, c), Prometheus: servers, Objects: objects}
 	observer := checks.New(cluster{checks.Pods{Reader: reader}, kinds.NewGates(reader, maker)}, checks.Options{
 		Limits: c.Checks.Limits, Log: mgr.GetLogger().WithName("checks"), WakePod: wake, Random: c.Parts.Random,
 	})
@@ -96,6 +104,29 @@ func addChecks(mgr ctrlmanager.Manager, wake func(types.NamespacedName), metrics
 		return nil, fmt.Errorf("set up the controller of ReadinessGates: %w", err)
 	}
 	return observer, nil
+}
+
+// addObjects wires the objects that checks look at, which are watched on the leader.
+func addObjects(mgr ctrlmanager.Manager, wake func(types.NamespacedName)) (resource.Reader, error) {
+	cfg := mgr.GetConfig()
+	if cfg == nil {
+		return nil, nil // A model of a cluster has no others.
+	}
+	reads, err := dynamic.NewForConfigAndClient(cfg, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("make a client for the objects of checks: %w", err)
+	}
+
+	objects := resource.NewObjects(resource.Config{
+		Client: reads, Mapper: mgr.GetRESTMapper(), Wake: wake, Log: mgr.GetLogger().WithName("objects"),
+		Review: func(ctx context.Context, r *authorizationv1.SubjectAccessReview) error {
+			return mgr.GetClient().Create(ctx, r)
+		},
+	})
+	if err := mgr.Add(ctrlmanager.RunnableFunc(objects.Run)); err != nil {
+		return nil, fmt.Errorf("add the objects of checks: %w", err)
+	}
+	return objects, nil
 }
 
 // apiServers are the addresses at which podgate reaches the API server.

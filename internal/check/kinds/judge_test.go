@@ -4,14 +4,19 @@
 package kinds
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 
 	clientmetrics "github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/prometheus"
+	"github.com/podgate/podgate/internal/check/resource"
 )
 
 // TestJudge: what keeps a gate from being served is said by a reason, and a message that names the check.
@@ -80,5 +85,55 @@ func TestJudge(t *testing.T) {
 	g.Namespace, g.Spec.Checks = "gone", []v1alpha1.Check{forbidden}
 	if reason, _, err := m.Judge(t.Context(), g); err == nil {
 		t.Errorf("nobody can tell what is allowed, and the reason is %s", reason)
+	}
+}
+
+// objects are what resource checks look at in a test.
+type objects struct {
+	found  []map[string]any
+	access check.Word
+	err    error
+}
+
+// Look implements resource.Reader.
+func (o objects) Look(resource.Question, types.NamespacedName) ([]map[string]any, check.Word) {
+	return o.found, check.Word{}
+}
+
+// Access implements resource.Reader.
+func (o objects) Access(context.Context, resource.Question) (check.Word, error) {
+	return o.access, o.err
+}
+
+// TestJudgeAccess: what nobody may read is said, by what has to be done about it.
+func TestJudgeAccess(t *testing.T) {
+	g := shop()
+	g.Spec.Checks = []v1alpha1.Check{{Name: "migrated", Resource: &v1alpha1.ResourceCheck{
+		APIVersion: "batch/v1", Kind: "Job", Name: "migrate", ServiceAccountName: "gatekeeper", Expression: "true",
+	}}}
+
+	for name, tc := range map[string]struct {
+		objects objects
+		reason  string
+		says    string
+	}{
+		"Readable": {objects{}, v1alpha1.ReasonServing, "asks the checks"},
+		"Account":  {objects{access: check.NotAllowed}, v1alpha1.ReasonNoAccess, "check migrated: no access: the ServiceAccount gatekeeper may not read the object"},
+		"Podgate":  {objects{access: check.NoRights}, v1alpha1.ReasonNoAccess, "check migrated: no access: podgate may not read objects of the kind"},
+		"NoKind":   {objects{access: check.NoSuchKind}, v1alpha1.ReasonNoAccess, "check migrated: no access: the cluster does not have the kind of object"},
+	} {
+		reason, message, err := Maker{Objects: tc.objects}.Judge(t.Context(), g)
+		if err != nil || reason != tc.reason || !strings.Contains(message, tc.says) {
+			t.Errorf("%s: %s, %q, %v", name, reason, message, err)
+		}
+	}
+
+	if reason, _, err := (Maker{Objects: objects{err: errors.New("down")}}).Judge(t.Context(), g); err == nil {
+		t.Errorf("nobody can tell who may read what, and the reason is %s", reason)
+	}
+
+	g.Spec.Checks[0].Resource.Kind = "Secret"
+	if reason, message, err := (Maker{Objects: objects{}}).Judge(t.Context(), g); err != nil || reason != v1alpha1.ReasonNotAllowed || !strings.Contains(message, "Secret") {
+		t.Errorf("a Secret: %s, %q, %v", reason, message, err)
 	}
 }

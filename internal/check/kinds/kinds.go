@@ -15,6 +15,7 @@ import (
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/network"
 	"github.com/podgate/podgate/internal/check/prometheus"
+	"github.com/podgate/podgate/internal/check/resource"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
@@ -28,6 +29,8 @@ type Maker struct {
 	Labels  func(ctx context.Context, namespace string) (map[string]string, error)
 	// Prometheus are the servers that checks may name.
 	Prometheus *prometheus.Servers
+	// Objects are those that checks may look at; none when it is nil.
+	Objects resource.Reader
 }
 
 // made is a check, and what asking it takes.
@@ -46,6 +49,7 @@ var kinds = map[string]maker{
 	"tcp":        tcpCheck,
 	"grpc":       grpcCheck,
 	"prometheus": prometheusCheck,
+	"resource":   resourceCheck,
 	"pod":        podCheck,
 	"manual":     manualCheck,
 }

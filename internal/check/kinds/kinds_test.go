@@ -38,6 +38,7 @@ func makes(t *testing.T, serve http.HandlerFunc) Maker {
 	t.Cleanup(secure.Close)
 
 	m := Maker{
+		Objects: objects{found: []map[string]any{{"metadata": map[string]any{"name": "migrate"}}}},
 		Dial: func(ctx context.Context, to network.Destination) (net.Conn, error) {
 			_, port, _ := net.SplitHostPort(to.HostPort())
 			address := server.Listener.Addr().String()
@@ -57,6 +58,11 @@ func makes(t *testing.T, serve http.HandlerFunc) Maker {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// job is a check of the object migrate of a kind.
+func job(kind, expression string) *v1alpha1.ResourceCheck {
+	return &v1alpha1.ResourceCheck{APIVersion: "v1", Kind: kind, Name: "migrate", ServiceAccountName: "gatekeeper", Expression: expression}
 }
 
 // shop is a ReadinessGate of the namespace shop.
@@ -107,6 +113,9 @@ func TestKinds(t *testing.T) {
 		"URLHeader":   {check: v1alpha1.Check{HTTP: &v1alpha1.HTTPCheck{URL: "http://status.example.com/", Headers: []v1alpha1.HTTPHeader{{Name: "X-Ask", Value: "$(pod.labels['ask'])"}}}}, want: "Fail: HTTP status 503"},
 		"Pod":         {check: v1alpha1.Check{Pod: &v1alpha1.PodCheck{Expression: "pod.metadata.name == 'web-0'"}}, cost: checks.Local, want: pass("the expression is true")},
 		"PodFails":    {check: v1alpha1.Check{Pod: &v1alpha1.PodCheck{Expression: "pod.metadata.name == 'web-1'"}}, cost: checks.Local, want: "Fail: the expression is false"},
+		"Resource":    {check: v1alpha1.Check{Resource: job("Job", "object.metadata.name == 'migrate' && pod.metadata.name == 'web-0'")}, cost: checks.Local, want: pass("the expression is true")},
+		"Secret":      {check: v1alpha1.Check{Resource: job("Secret", "true")}, cost: checks.Local, want: "NoAnswer: not allowed"},
+		"ResourceBad": {check: v1alpha1.Check{Resource: job("Job", "objects.size() > 0")}, cost: checks.Local, want: "NoAnswer: the check cannot be used as it is"},
 		"PodInvalid":  {check: v1alpha1.Check{Pod: &v1alpha1.PodCheck{Expression: "pod."}}, cost: checks.Local, want: "NoAnswer: the check cannot be used as it is"},
 		"Manual":      {check: v1alpha1.Check{Manual: &v1alpha1.ManualCheck{Scope: v1alpha1.ApprovalGate}}, cost: checks.Local, want: "NoAnswer: not approved"},
 		"Open":        {check: v1alpha1.Check{Manual: &v1alpha1.ManualCheck{Initially: v1alpha1.InitiallyOpen}}, cost: checks.Local, want: pass("open unless it is closed by hand")},

@@ -5,6 +5,7 @@ package kinds
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -12,7 +13,9 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/manual"
+	"github.com/podgate/podgate/internal/check/network"
 	"github.com/podgate/podgate/internal/check/pod"
+	"github.com/podgate/podgate/internal/check/resource"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
@@ -22,6 +25,21 @@ func podCheck(_ context.Context, _ Maker, _ *v1alpha1.ReadinessGate, c *v1alpha1
 		return made{}, fmt.Errorf("expression: %w", err)
 	}
 	return made{checker, checks.Local}, nil
+}
+
+// errNoObjects means that this podgate does not look at objects.
+var errNoObjects = errors.New("this podgate does not look at objects")
+
+// resourceCheck looks at objects that are in memory, and its pods are woken when those change.
+func resourceCheck(_ context.Context, m Maker, g *v1alpha1.ReadinessGate, c *v1alpha1.Check) (made, error) {
+	if m.Objects == nil {
+		return made{}, errNoObjects
+	}
+	checker, err := resource.New(g.Namespace, *c.Resource, m.Objects)
+	if errors.Is(err, resource.ErrNeverRead) {
+		return made{}, fmt.Errorf("%w: %w", network.ErrNotAllowed, err)
+	}
+	return made{checker, checks.Local}, err
 }
 
 // manualCheck has the approvals that the gate had when it was made: it is made again when they change.

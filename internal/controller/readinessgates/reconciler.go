@@ -36,6 +36,8 @@ const (
 	settle = 2 * time.Second
 	// again is how soon the answers of checks are counted again while pods wait for them: an answer alone makes no event.
 	again = 5 * time.Second
+	// later is how soon to look again at a gate that cannot be served: what is allowed and named changes without it.
+	later = time.Minute
 )
 
 // Observer says what the checks of a gate say; a *checks.Observer does.
@@ -89,6 +91,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 	if status.Pods.Waiting > 0 || g.Spec.Gate.Mode == trackMode || g.Spec.DryRun {
 		return reconcile.Result{RequeueAfter: again}, nil
+	}
+	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady) {
+		return reconcile.Result{RequeueAfter: later}, nil
 	}
 	return reconcile.Result{}, nil
 }

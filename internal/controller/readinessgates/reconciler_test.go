@@ -182,7 +182,10 @@ func TestReady(t *testing.T) {
 	w.reconcile()
 	w.reason, w.message = v1alpha1.ReasonInvalidSpec, "check warm: no such thing"
 	w.reconcile()
-	status, _ := w.reconcile()
+	status, again := w.reconcile()
+	if again == 0 {
+		t.Error("what keeps it from being served may change without it, and nothing looks again")
+	}
 
 	c := status.Conditions[0]
 	if len(status.Conditions) != 1 || c.Type != "Ready" || c.Status != "False" || c.Reason != "InvalidSpec" || c.Message != "check warm: no such thing" || c.ObservedGeneration != 3 {
