@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -176,7 +177,7 @@ func TestOwnershipServes(t *testing.T) {
 }
 
 // TestOpenGates: of the pods that a Service selects and whose containers are ready, which have
-// their gate open.
+// their gate open, and no other one closed.
 func TestOpenGates(t *testing.T) {
 	const gateType = "target-health.elbv2.k8s.aws/web"
 	pod := func(name string, ready, open corev1.ConditionStatus, change func(*corev1.Pod)) *corev1.Pod {
@@ -191,12 +192,25 @@ func TestOpenGates(t *testing.T) {
 		return p
 	}
 
+	// also gives a pod another gate, which is open, closed, or without a condition.
+	also := func(status corev1.ConditionStatus) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Spec.ReadinessGates = append(p.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: "checks.podgate.dev/warm"})
+			if status != "" {
+				p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: "checks.podgate.dev/warm", Status: status})
+			}
+		}
+	}
+
 	svc, _ := web()
 	cache, err := indextest.New(t.Context(), svc,
 		pod("open", corev1.ConditionTrue, corev1.ConditionTrue, nil), pod("closed", corev1.ConditionTrue, corev1.ConditionFalse, nil),
 		pod("starting", corev1.ConditionFalse, corev1.ConditionTrue, nil),
 		pod("other", corev1.ConditionTrue, corev1.ConditionTrue, func(p *corev1.Pod) { p.Labels = map[string]string{"app": "api"} }),
 		pod("going", corev1.ConditionTrue, corev1.ConditionTrue, func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.Now()) }),
+		pod("held", corev1.ConditionTrue, corev1.ConditionTrue, also(corev1.ConditionFalse)),
+		pod("free", corev1.ConditionTrue, corev1.ConditionTrue, also(corev1.ConditionTrue)),
+		pod("new", corev1.ConditionTrue, corev1.ConditionTrue, also("")),
 		pod("over", corev1.ConditionTrue, corev1.ConditionTrue, func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }),
 	)
 	if err != nil {
@@ -207,9 +221,12 @@ func TestOpenGates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := types.NamespacedName{Namespace: "shop", Name: "open"}
-	if closed := (types.NamespacedName{Namespace: "shop", Name: "closed"}); len(got) != 2 || !got[open] || got[closed] {
-		t.Errorf("want one open and one closed, got %v", got)
+	want := map[types.NamespacedName]bool{}
+	for name, open := range map[string]bool{"open": true, "closed": false, "held": false, "free": true, "new": false} {
+		want[types.NamespacedName{Namespace: "shop", Name: name}] = open
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -5,6 +5,7 @@ package binding
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -38,13 +39,15 @@ func running(ctx context.Context, r client.Reader, namespace, gate string) ([]*c
 }
 
 // OpenGates reports, for each running pod of a namespace with a gate that a Service
-// selects, or any where it is nil, and whose containers are ready, whether the gate is open.
+// selects, or any where it is nil, and whose containers are ready, whether the gate is open, and no other gate holds the pod back.
 func OpenGates(ctx context.Context, r client.Reader, namespace, gate string, svc *corev1.Service) (map[types.NamespacedName]bool, error) {
 	pods, err := running(ctx, r, namespace, gate)
 	open := map[types.NamespacedName]bool{}
 	for _, pod := range pods {
 		if IsTrue(pod, corev1.ContainersReady) && (svc == nil || index.Selects(svc, pod.Labels)) {
-			open[client.ObjectKeyFromObject(pod)] = IsTrue(pod, corev1.PodConditionType(gate))
+			open[client.ObjectKeyFromObject(pod)] = !slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool {
+				return !IsTrue(pod, g.ConditionType)
+			})
 		}
 	}
 	return open, err

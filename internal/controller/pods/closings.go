@@ -14,18 +14,17 @@ import (
 
 // closings bounds how many gates of a binding close for their targets' health. Workers
 // decide at the same time, each from a cache that does not show what another has just
-// written, so a gate that was let close counts as closed from then on. Its zero value is
+// written, so a pod whose gate was let close, whichever of its gates, counts as held back from then on. Its zero value is
 // ready to use.
 type closings struct {
 	mu sync.Mutex
-	// of is when which pods' gates were let close, by their owner.
-	of map[types.NamespacedName]map[types.NamespacedName]time.Time
+	// of is when which pods' gates were let close.
+	of map[types.NamespacedName]time.Time
 }
 
 // floor is how many gates must stay open for the sake of one owner.
 type floor struct {
-	owner types.NamespacedName
-	keep  gate.Floor
+	keep gate.Floor
 	// open returns the pods whose gates count, and whether each is open.
 	open func() (map[types.NamespacedName]bool, error)
 }
@@ -36,53 +35,41 @@ func (c *closings) room(pod types.NamespacedName, floors []floor, now time.Time)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
+	for other, at := range c.of {
+		// By then the cache shows it, unless the write failed.
+		if now.Sub(at) >= believed {
+			delete(c.of, other)
+		}
+	}
+
 	for _, f := range floors {
-		allowed, err := c.allows(pod, f, now)
+		allowed, err := c.allows(pod, f)
 		if err != nil || !allowed {
 			return false, err
 		}
 	}
 
 	// Counted only now: a gate that one floor keeps open takes no room at the others.
-	for _, f := range floors {
-		c.count(f.owner, pod, now)
+	if c.of == nil {
+		c.of = map[types.NamespacedName]time.Time{}
 	}
-
+	c.of[pod] = now
 	return true, nil
 }
 
 // allows reports whether a pod's gate may close by one floor; mu is held.
-func (c *closings) allows(pod types.NamespacedName, f floor, now time.Time) (bool, error) {
+func (c *closings) allows(pod types.NamespacedName, f floor) (bool, error) {
 	pods, err := f.open()
 	if err != nil {
 		return false, err
 	}
 
-	closing := c.of[f.owner]
-	for other, at := range closing {
-		// By then the cache shows it, unless the write failed.
-		if now.Sub(at) >= believed {
-			delete(closing, other)
-		}
-	}
-
 	open := 1
 	for other, isOpen := range pods {
-		if _, closes := closing[other]; isOpen && !closes && other != pod {
+		if _, closes := c.of[other]; isOpen && !closes && other != pod {
 			open++
 		}
 	}
 
 	return f.keep.Allows(open, len(pods)), nil
-}
-
-// count counts a pod's gate as closed; mu is held.
-func (c *closings) count(owner, pod types.NamespacedName, now time.Time) {
-	if c.of == nil {
-		c.of = map[types.NamespacedName]map[types.NamespacedName]time.Time{}
-	}
-	if c.of[owner] == nil {
-		c.of[owner] = map[types.NamespacedName]time.Time{}
-	}
-	c.of[owner][pod] = now
 }

@@ -163,6 +163,24 @@ func TestLaw9TrackFloorIsOfServedPods(t *testing.T) {
 	}
 }
 
+// TestLaw9TrackFloorIsOfPodsThatNoGateHoldsBack: a pod of which another gate is closed, as by another Track, is not ready, however open
+// this one is.
+func TestLaw9TrackFloorIsOfPodsThatNoGateHoldsBack(t *testing.T) {
+	w := opened(t)
+	w.annotate(v1alpha1.ModeAnnotation, "Track")
+	w.see(w.failingFor(time.Hour))
+	pods := fleet(w, 4)
+	for i := range pods[1:] {
+		pods[1+i].Spec.ReadinessGates = append(pods[1+i].Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: "checks.podgate.dev/warm"})
+		pods[1+i].Status.Conditions = append(pods[1+i].Status.Conditions, corev1.PodCondition{Type: "checks.podgate.dev/warm", Status: corev1.ConditionFalse})
+	}
+	w.siblings = pods[1:]
+	w.reconcile()
+	if w.condition().Status != corev1.ConditionTrue {
+		t.Errorf("the last pod that was ready is not any more: %+v", w.condition())
+	}
+}
+
 // TestLaw9LatchIsTheDefault: without a mode, or with one that nobody knows, an open gate
 // does not follow its target's health.
 func TestLaw9LatchIsTheDefault(t *testing.T) {

@@ -182,7 +182,7 @@ func (r *Reconciler) room(ctx context.Context, e *evaluation, gateType string, s
 			return false, nil // nobody knows which other pods count
 		}
 
-		floors = append(floors, floor{owner: s.Owner, keep: s.Policy.TrackFloor, open: func() (map[types.NamespacedName]bool, error) {
+		floors = append(floors, floor{keep: s.Policy.TrackFloor, open: func() (map[types.NamespacedName]bool, error) {
 			return binding.OpenGates(ctx, r.client, e.key.Namespace, gateType, s.Service)
 		}})
 	}

@@ -311,7 +311,7 @@ func TestLaw9GateOfTwoTakesRoomAtBoth(t *testing.T) {
 	alone := func() (map[types.NamespacedName]bool, error) { return map[types.NamespacedName]bool{a: true}, nil }
 
 	var c closings
-	roomy, full := floor{owner: web, open: open}, floor{owner: key, open: alone}
+	roomy, full := floor{open: open}, floor{open: alone}
 	if ok, err := c.room(a, []floor{roomy, full}, noon); ok || err != nil {
 		t.Fatalf("the last gate of one owner closes: %t, %v", ok, err)
 	}
