@@ -39,9 +39,11 @@ const (
 	// maxQuestions bounds the questions, and maxPerNamespace those on the account of one namespace.
 	maxQuestions    = 1000
 	maxPerNamespace = 100
-	// maxSize bounds what is in memory for one question, and maxPerNamespaceSize for those of one namespace, in bytes.
+	// maxSize bounds what is in memory for one question, maxSizePerNamespace for those of one namespace, and maxSizeInAll for
+	// all, in bytes.
 	maxSize             = 4 << 20
 	maxSizePerNamespace = 16 << 20
+	maxSizeInAll        = 64 << 20
 	// maxObjects bounds the objects that a selector matches.
 	maxObjects = 200
 )
@@ -67,6 +69,8 @@ type Objects struct {
 	wake    func(types.NamespacedName)
 	log     logr.Logger
 	reviews *rate.Limiter
+	// lists are the turns of those that read lists.
+	lists chan struct{}
 
 	// running has what was started end before Run returns.
 	running sync.WaitGroup
@@ -99,7 +103,7 @@ type asked struct {
 // NewObjects returns objects that are not watched before Run.
 func NewObjects(c Config) *Objects {
 	return &Objects{
-		client: c.Client, mapper: c.Mapper, review: c.Review, wake: c.Wake, log: c.Log, reviews: rate.NewLimiter(reviewRate, 1),
+		client: c.Client, mapper: c.Mapper, review: c.Review, wake: c.Wake, log: c.Log, reviews: rate.NewLimiter(reviewRate, 1), lists: make(chan struct{}, maxLists),
 		questions: map[Question]*asked{}, watches: map[place]*watched{}, refused: map[types.NamespacedName]bool{},
 		verdicts: map[Question]verdict{},
 	}

@@ -348,6 +348,29 @@ func TestEndedWatch(t *testing.T) {
 	})
 }
 
+// TestLaw1EndedWatch: from the end of a watch until what is there was read again nothing is known, also where it ended without an error.
+func TestLaw1EndedWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run()
+		w.put(job("migrate", "Complete"))
+		events := watch.NewFake()
+		first := true
+		w.client.PrependWatchReactor("*", func(clienttesting.Action) (bool, watch.Interface, error) {
+			mine := first
+			first = false
+			return mine, events, nil
+		})
+		checker := w.check(migrated())
+		w.expect(checker, pod("web-0"), "complete", passes)
+
+		events.Stop()
+		w.expect(checker, pod("web-0"), "ended", unread)
+		time.Sleep(2 * minBackoff)
+		w.expect(checker, pod("web-0"), "begun again", passes)
+	})
+}
+
 // TestManyChanges: an object that changes all the time does not keep podgate busy.
 func TestManyChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -419,6 +442,16 @@ func TestLimits(t *testing.T) {
 			c.Name = "migrate-4"
 			w.put(large(c.Name, maxSize-10_000))
 			w.expect(w.check(c), pod("web-0"), "more than the namespace may have", tooMuch)
+
+			// What is refused again and again takes nothing from the others.
+			time.Sleep(4 * maxBackoff)
+			changed := large("migrate-0", maxSize-10_000)
+			changed.SetLabels(map[string]string{"app": "migrate", "changed": "yes"})
+			w.put(changed)
+			first := migrated()
+			first.Name = "migrate-0"
+			w.expect(w.check(first), pod("web-0"), "a change beside what was refused", passes)
+
 			c.Namespace = "shop"
 			elsewhere, err := New("pay", c, w.objects)
 			if err != nil {

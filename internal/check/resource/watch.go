@@ -24,10 +24,11 @@ import (
 )
 
 const (
-	// listTimeout bounds one page of a list, and pageSize is how many objects it has: what is too much must not fill the memory
-	// before that is known.
+	// listTimeout bounds a list, pageSize is how many objects one page of it has, and maxLists how many lists are read at a time: what
+	// is too much must not fill the memory before that is known.
 	listTimeout = 30 * time.Second
-	pageSize    = 20
+	pageSize    = 5
+	maxLists    = 4
 	// minBackoff and maxBackoff bound the time between two attempts to watch. A watch that was up for steady begins at the first again.
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
@@ -58,10 +59,12 @@ func (o *Objects) watch(ctx context.Context, w *watched) {
 			return
 		}
 
+		// What was known counts no more: nobody hears of what changes now.
 		if err != nil {
 			o.log.V(1).Info("Watching objects failed", "resource", w.place.resource.String(), "namespace", w.place.namespace, "error", err.Error())
-			o.publish(w, nil, 0, wordOf(err))
 		}
+		o.publish(w, nil, 0, wordOf(err))
+
 		if time.Since(began) > steady {
 			backoff = minBackoff
 		}
@@ -79,7 +82,7 @@ func (o *Objects) watch(ctx context.Context, w *watched) {
 	}
 }
 
-// wordOf says for people why a watch failed.
+// wordOf says for people why a watch failed, or ended.
 func wordOf(err error) check.Word {
 	switch {
 	case errors.Is(err, errTooMuch):
@@ -103,7 +106,7 @@ func (o *Objects) listAndWatch(ctx context.Context, w *watched) error {
 		options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, w.place.name).String()
 	}
 
-	all, version, err := list(ctx, client, w.place, options)
+	all, version, err := o.list(ctx, client, w.place, options)
 	if err != nil {
 		return err
 	}
@@ -130,14 +133,23 @@ func (o *Objects) listAndWatch(ctx context.Context, w *watched) error {
 // set is objects by name.
 type set map[string]*unstructured.Unstructured
 
-// list reads what is there, in pages.
-func list(ctx context.Context, client dynamic.ResourceInterface, at place, options metav1.ListOptions) (set, string, error) {
+// list reads what is there, in pages, when it is its turn.
+func (o *Objects) list(ctx context.Context, client dynamic.ResourceInterface, at place, options metav1.ListOptions) (set, string, error) {
+	select {
+	case o.lists <- struct{}{}:
+		defer func() { <-o.lists }()
+	case <-ctx.Done():
+		return nil, "", ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+
 	all, size := set{}, 0
 	options.Limit = pageSize
 	for {
-		page, err := listPage(ctx, client, options)
+		page, err := client.List(ctx, options)
 		if err != nil {
-			return nil, "", err
+			return nil, "", fmt.Errorf("list: %w", err)
 		}
 		for i := range page.Items {
 			object := slim(&page.Items[i])
@@ -153,16 +165,6 @@ func list(ctx context.Context, client dynamic.ResourceInterface, at place, optio
 			return all, page.GetResourceVersion(), nil
 		}
 	}
-}
-
-func listPage(ctx context.Context, client dynamic.ResourceInterface, options metav1.ListOptions) (*unstructured.UnstructuredList, error) {
-	ctx, cancel := context.WithTimeout(ctx, listTimeout)
-	defer cancel()
-	page, err := client.List(ctx, options)
-	if err != nil {
-		return nil, fmt.Errorf("list: %w", err)
-	}
-	return page, nil
 }
 
 // next waits until objects change; false when the watch ended.
@@ -225,12 +227,13 @@ func (o *Objects) take(w *watched, all set) error {
 func (o *Objects) publish(w *watched, objects []map[string]any, size int, word check.Word) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	before := w.size
+	w.size = size
 	if word != (check.Word{}) && word == w.word {
 		return true
 	}
-
-	w.size = size
 	if objects != nil && !o.fits(w) {
+		w.size = before
 		return false
 	}
 	w.objects, w.word = objects, word
@@ -240,8 +243,16 @@ func (o *Objects) publish(w *watched, objects []map[string]any, size int, word c
 	return true
 }
 
-// fits reports whether one of the namespaces for which there is a watch has memory left for it; mu is held.
+// fits reports whether one of the namespaces for which there is a watch has memory left for it, and all together have; mu is held.
 func (o *Objects) fits(w *watched) bool {
+	all := 0
+	for _, other := range o.watches {
+		all += other.size
+	}
+	if all > maxSizeInAll {
+		return false
+	}
+
 	for a := range w.askers {
 		sizes := map[*watched]int{}
 		for q, other := range o.questions {
@@ -260,8 +271,11 @@ func (o *Objects) fits(w *watched) bool {
 	return len(w.askers) == 0
 }
 
-// entry is about what a map or a list takes for each of its entries.
-const entry = 48
+// entry is about what a map or a list takes for each of its entries, and table what a map takes besides.
+const (
+	entry = 48
+	table = 256
+)
 
 // sizeOf is about how many bytes a value takes.
 func sizeOf(value any) int {
@@ -270,6 +284,7 @@ func sizeOf(value any) int {
 	case string:
 		size += len(v)
 	case map[string]any:
+		size += table
 		for key, of := range v {
 			size += len(key) + sizeOf(of)
 		}
