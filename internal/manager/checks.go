@@ -99,7 +99,7 @@ func addChecks(mgr ctrlmanager.Manager, wake func(types.NamespacedName), metrics
 		return nil, fmt.Errorf("add observer of checks: %w", err)
 	}
 
-	err = readinessgates.Setup(mgr, readinessgates.Options{Judge: maker.Judge, Observer: observer, Recorder: boundedRecorder{mgr.GetEventRecorder(name)}})
+	err = readinessgates.Setup(mgr, readinessgates.Options{Judge: maker.Judge, Observer: observer, Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Random: c.Parts.Random})
 	if err != nil {
 		return nil, fmt.Errorf("set up the controller of ReadinessGates: %w", err)
 	}

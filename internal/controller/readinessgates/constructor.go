@@ -5,6 +5,7 @@ package readinessgates
 
 import (
 	"context"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -22,11 +23,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/controller/backoff"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
 // Name is the controller's, in logs and metrics.
 const Name = "readinessgates"
+
+// patience bounds how long one gate may take, which waits for the API server to tell what it may ask: others wait for it.
+const patience = 20 * time.Second
 
 // Options of a Reconciler. Judge and Observer are required.
 type Options struct {
@@ -35,6 +40,8 @@ type Options struct {
 	Recorder events.EventRecorder
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
+	// Random returns a duration below its argument, for jitter; rand.N when nil.
+	Random func(time.Duration) time.Duration
 }
 
 // NewReconciler makes a Reconciler that reads and writes by a client, whose cache has the indexes of package index.
@@ -50,10 +57,13 @@ func NewReconciler(c client.Client, o Options) *Reconciler {
 
 // Setup adds the controller to a manager.
 func Setup(mgr manager.Manager, o Options) error {
+	if o.Random == nil {
+		o.Random = rand.N[time.Duration]
+	}
 	return builder.ControllerManagedBy(mgr).Named(Name).
 		For(&v1alpha1.ReadinessGate{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Pod{}, settled{}).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1, ReconciliationTimeout: patience, RateLimiter: backoff.New(time.Second, nil, o.Random)}).
 		Complete(NewReconciler(mgr.GetClient(), o))
 }
 
