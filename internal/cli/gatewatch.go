@@ -78,6 +78,11 @@ func (e *environment) watchGates(ctx context.Context, all bool, since string) er
 	if err := kube.List(ctx, &corev1.PodList{}, client.InNamespace(namespace), client.Limit(1)); err != nil {
 		return fmt.Errorf("list pods: %w", err)
 	}
+	tried, err := kube.Watch(ctx, &corev1.PodList{}, client.InNamespace(namespace))
+	if err != nil {
+		return fmt.Errorf("watch pods: %w", err)
+	}
+	tried.Stop()
 
 	config, err := e.restConfig()
 	if err != nil {

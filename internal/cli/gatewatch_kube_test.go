@@ -160,4 +160,7 @@ func TestGateWatchRefuses(t *testing.T) {
 	c.as = "nobody"
 	c.allow("nobody", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"list"}})
 	c.has(c.run("gate", "watch"), 2, "list pods", "forbidden")
+	c.as = "reader"
+	c.allow("reader", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}})
+	c.has(c.run("gate", "watch"), 2, "watch pods", "forbidden")
 }
