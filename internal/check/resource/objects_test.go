@@ -141,12 +141,12 @@ func TestOneWatch(t *testing.T) {
 			ask(t, elsewhere, pod("web-3"))
 		}
 		synctest.Wait()
-		if len(w.objects.questions) != 1 || len(w.objects.watches) != 1 || w.requests("watch") != 1 {
-			t.Errorf("%d questions and %d watches are left, of %d", len(w.objects.questions), len(w.objects.watches), w.requests("watch"))
+		if questions, watches := w.held(); questions != 1 || watches != 1 || w.requests("watch") != 1 {
+			t.Errorf("%d questions and %d watches are left, of %d", questions, watches, w.requests("watch"))
 		}
 		time.Sleep(2*remind + time.Second)
 		synctest.Wait()
-		if len(w.objects.questions)+len(w.objects.watches) > 0 {
+		if questions, watches := w.held(); questions+watches > 0 {
 			t.Error("nobody looks any more, and the object is watched")
 		}
 
@@ -192,7 +192,7 @@ func TestLaw1NoAccessNoAnswer(t *testing.T) {
 		}
 		w.expect(checker, pod("web-0"), "taken away", notAllowed)
 		synctest.Wait()
-		if len(w.objects.watches) > 0 {
+		if _, watches := w.held(); watches > 0 {
 			t.Error("nobody may read it any more, and it is watched")
 		}
 

@@ -148,6 +148,13 @@ func (w *world) remove(name string) {
 	}
 }
 
+// held counts the questions and watches that there are.
+func (w *world) held() (questions, watches int) {
+	w.objects.mu.Lock()
+	defer w.objects.mu.Unlock()
+	return len(w.objects.questions), len(w.objects.watches)
+}
+
 // requests counts the requests of a kind.
 func (w *world) requests(verb string) int {
 	n := 0
