@@ -33,8 +33,8 @@ func TestLaw7AHangingGateDelaysNoOther(t *testing.T) {
 				t.Fatalf("gate %d: asked %d times within 100 ms, while %d questions hang", g, n, hangs.now)
 			}
 		}
-		if hangs.most > limits.Concurrency {
-			t.Errorf("%d questions at a time", hangs.most)
+		if hangs.atATime() > limits.Concurrency {
+			t.Errorf("%d questions at a time", hangs.atATime())
 		}
 	})
 }

@@ -182,7 +182,10 @@ func (o *Observer) Watch(pod types.NamespacedName, want observe.Interest) observ
 		return observe.Sighting{}
 	}
 
-	in := o.meet(pod, id, func(in *interest) { in.need(in.waiting || want.Waiting, in.followed || want.Follow) })
+	in := o.meet(pod, id, func(in *interest) {
+		in.need(in.waiting || want.Waiting, in.followed || want.Follow)
+		in.evaluated = time.Now() // What is in memory is looked up at once: nobody has to be reminded of it.
+	})
 	o.lookUp(in)
 
 	o.mu.Lock()

@@ -63,8 +63,8 @@ func TestAskedAtOnceAndInEachPeriodWhileItWaits(t *testing.T) {
 		if n := len(s.times("web-0")); n != 3 {
 			t.Errorf("an open gate that latches was asked about %d times", n-3)
 		}
-		if len(w.Observer.gates) != 0 || len(w.watched) != 0 {
-			t.Errorf("an open gate that latches takes memory: %v, %v", w.Observer.gates, w.watched)
+		if gates, pods := w.held(); gates != 0 || pods != 0 {
+			t.Errorf("an open gate that latches takes memory: %d gates, %d pods", gates, pods)
 		}
 	})
 }
@@ -391,29 +391,29 @@ func TestSharedIsAskedOnce(t *testing.T) {
 		id := w.gate("errors", check.All, c)
 		w.many("web", 50, id)
 		w.sleep(1500 * time.Millisecond)
-		if s.calls < 1 || s.calls > 2 || len(s.times("web-49")) == 0 {
-			t.Fatalf("%d calls for 50 pods", s.calls)
+		if s.called() < 1 || s.called() > 2 || len(s.times("web-49")) == 0 {
+			t.Fatalf("%d calls for 50 pods", s.called())
 		}
 		if seen := w.waits("web-49", id); seen.Health.State != gate.Healthy {
 			t.Errorf("seen %+v", seen)
 		}
 
-		calls := s.calls
+		calls := s.called()
 		w.sleep(13 * time.Second)
-		if s.calls != calls {
-			t.Errorf("%d calls within the period", s.calls-calls)
+		if s.called() != calls {
+			t.Errorf("%d calls within the period", s.called()-calls)
 		}
 		w.sleep(2 * time.Second)
-		if s.calls != calls+1 {
-			t.Errorf("%d calls after the period", s.calls-calls)
+		if s.called() != calls+1 {
+			t.Errorf("%d calls after the period", s.called()-calls)
 		}
 
-		calls = s.calls
+		calls = s.called()
 		w.ready("late")
 		w.waits("late", id)
 		w.sleep(time.Second)
-		if s.calls != calls+1 || len(s.times("late")) != 1 {
-			t.Errorf("%d calls for a pod that came later", s.calls-calls)
+		if s.called() != calls+1 || len(s.times("late")) != 1 {
+			t.Errorf("%d calls for a pod that came later", s.called()-calls)
 		}
 	})
 }
@@ -487,7 +487,7 @@ func TestLocalDoesNotGrowOld(t *testing.T) {
 			t.Errorf("an hour later: %+v", said)
 		}
 
-		s.err = errors.New("no cache")
+		s.fail(errors.New("no cache"))
 		if seen := w.follows("web-0", id); seen.Health.State != gate.Unknown {
 			t.Errorf("it cannot be looked up: %+v", seen)
 		}
@@ -500,7 +500,9 @@ func TestNothingBeginsOfAGateThatIsGone(t *testing.T) {
 		id := w.gate("warm", check.All, every(5*time.Second, newScript()))
 		w.ready("web-0")
 		w.waits("web-0", id)
+		w.Observer.mu.Lock()
 		gone := w.Observer.gates[id]
+		w.Observer.mu.Unlock()
 		asking := gone.lines[0]
 		w.Keep(named("web-0"))
 
@@ -549,7 +551,7 @@ func TestLaw8FailingIsCountedAnewWhenEdited(t *testing.T) {
 func TestErrorsBackOff(t *testing.T) {
 	within(t, func(w *world) {
 		s := newScript()
-		s.err = errors.New("no server")
+		s.fail(errors.New("no server"))
 		id := w.gate("warm", check.All, every(time.Second, s))
 		w.ready("web-0")
 		w.waits("web-0", id)
@@ -565,9 +567,7 @@ func TestErrorsBackOff(t *testing.T) {
 			t.Errorf("seen %+v", seen)
 		}
 
-		s.mu.Lock()
-		s.err = nil
-		s.mu.Unlock()
+		s.fail(nil)
 		w.sleep(maxBackoff)
 		n := len(s.times("web-0"))
 		w.sleep(10 * time.Second)

@@ -51,7 +51,7 @@ func TestTriedPodsAreAskedAndCounted(t *testing.T) {
 		}
 
 		w.Try(id, nil)
-		if w.Passing(id) != 0 || w.Said(id) != nil || len(w.watched) != 0 || len(w.Observer.gates) != 0 {
+		if gates, pods := w.held(); w.Passing(id) != 0 || w.Said(id) != nil || gates != 0 || pods != 0 {
 			t.Error("something is left of a dry run that ended")
 		}
 	})

@@ -185,6 +185,34 @@ func (s *script) times(pod string) []time.Time {
 	return s.asked[types.UID("uid-of-"+pod)]
 }
 
+// fail has the check fail from now on; nil has it answer.
+func (s *script) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// called returns how often the check was asked.
+func (s *script) called() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+// atATime returns how many pods it was asked about at a time at most.
+func (s *script) atATime() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most
+}
+
+// held counts the gates and pods that the observer remembers.
+func (w *world) held() (gates, pods int) {
+	w.Observer.mu.Lock()
+	defer w.Observer.mu.Unlock()
+	return len(w.Observer.gates), len(w.watched)
+}
+
 // Check implements check.Checker.
 func (s *script) Check(ctx context.Context, subjects []check.Subject) (map[types.UID]check.Answer, error) {
 	s.mu.Lock()
