@@ -287,3 +287,19 @@ func TestOtherLoadBalancersFeedNoSharedGate(t *testing.T) {
 		t.Errorf("written by hand: ours %t, sources %+v", ours, all)
 	}
 }
+
+// TestSharedGateSkipsForeign: a binding that another controller serves feeds no gate of podgate's, and the others still do.
+func TestSharedGateSkipsForeign(t *testing.T) {
+	s := two()
+	foreign := false
+	for key, res := range s.Groups {
+		if key.Name == keyA {
+			res.Foreign, foreign = true, true
+			s.Groups[key] = res
+		}
+	}
+	all, ours := sources(t, s)
+	if !foreign || !ours || len(all) != 1 || all[0].Owner.Name != keyB {
+		t.Errorf("found %t, ours %t, sources %+v", foreign, ours, all)
+	}
+}
