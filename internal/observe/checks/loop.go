@@ -92,11 +92,12 @@ func (o *Observer) remind(l *line) {
 	}
 }
 
-// lookUp takes into account what the checks that are in memory say of a pod.
+// lookUp takes into account what the checks that are in memory say of a pod, and has the others asked.
 func (o *Observer) lookUp(in *interest) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if in.begin.IsZero() {
+		o.plan(in)
 		return
 	}
 

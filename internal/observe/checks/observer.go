@@ -182,10 +182,7 @@ func (o *Observer) Watch(pod types.NamespacedName, want observe.Interest) observ
 		return observe.Sighting{}
 	}
 
-	in := o.meet(pod, id, func(in *interest) {
-		in.need(in.waiting || want.Waiting, in.followed || want.Follow)
-		in.evaluated = time.Now() // What is in memory is looked up at once: nobody has to be reminded of it.
-	})
+	in := o.meet(pod, id, func(in *interest) { in.need(in.waiting || want.Waiting, in.followed || want.Follow) })
 	o.lookUp(in)
 
 	o.mu.Lock()
@@ -203,7 +200,10 @@ func (o *Observer) Keep(pod types.NamespacedName, interests ...observe.Interest)
 			continue
 		}
 		kept[id] = true
-		o.meet(pod, id, func(in *interest) { in.need(want.Waiting, want.Follow) })
+		o.meet(pod, id, func(in *interest) {
+			in.need(want.Waiting, want.Follow)
+			o.plan(in)
+		})
 	}
 
 	o.mu.Lock()
@@ -225,7 +225,8 @@ func (o *Observer) Keep(pod types.NamespacedName, interests ...observe.Interest)
 	}
 }
 
-// meet looks up a pod and its gate, changes what the gate needs to know of the pod, and has asked what is to be asked now.
+// meet looks up a pod and its gate, and changes what the gate needs to know of the pod, with mu held. Who calls it has asked what is to
+// be asked then: where the gate is evaluated that is lookUp, so that nobody is reminded of what is looked up at once.
 func (o *Observer) meet(key types.NamespacedName, id Gate, change func(*interest)) *interest {
 	ctx := context.Background() // Caches are asked, and nobody waits.
 	def := o.cluster.Gate(ctx, id)
@@ -237,7 +238,6 @@ func (o *Observer) meet(key types.NamespacedName, id Gate, change func(*interest
 	o.define(in.gate, def)
 	in.meet(pod, time.Now())
 	change(in)
-	o.plan(in)
 	return in
 }
 

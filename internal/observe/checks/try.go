@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/podgate/podgate/internal/check"
+	"github.com/podgate/podgate/internal/gate"
 )
 
 // Try has the checks of a gate asked about these pods and no others, for a dry run: at the pace of pods in service, and without
@@ -55,14 +55,10 @@ func (o *Observer) Passing(id Gate) int {
 
 	passing := 0
 	for _, in := range g.interests {
-		if !in.tried || in.begin.IsZero() {
+		if !in.tried {
 			continue
 		}
-		answers := make([]check.Answer, len(g.lines))
-		for i, l := range g.lines {
-			answers[i] = in.answer(l, now)
-		}
-		if verdict, _ := check.Combine(g.def.Match, answers); verdict == check.Pass {
+		if h, _, _, observed := in.verdict(now); observed && h.State == gate.Healthy {
 			passing++
 		}
 	}
