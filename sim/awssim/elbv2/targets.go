@@ -91,7 +91,7 @@ func (s *Service) checkTarget(g *targetGroup, t types.TargetDescription) error {
 		}
 		return nil
 	case types.TargetTypeEnumInstance:
-		if _, known := s.instances[*t.Id]; !known {
+		if s.instances[*t.Id] == "" { // unknown, or stopped
 			return wire.Failed("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", *t.Id)
 		}
 		return nil
