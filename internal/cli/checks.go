@@ -41,9 +41,14 @@ const (
 	CheckHalted         = "RolloutHalted"
 	CheckPodgate        = "PodgateNotWorking"
 	CheckNobodyReported = "BindingUnreported"
+	CheckGateMissing    = "ReadinessGateMissing"
+	CheckGateUnused     = "ReadinessGateUnused"
+	CheckNoTimeout      = "NoTimeout"
+	CheckTrack          = "TrackClosesNothing"
+	CheckSidecar        = "SidecarAnswers"
 )
 
-// check checks a workload whose pods are targets.
+// check checks a workload whose pods are targets, or wait for checks.
 func (f *flight) check(ctx context.Context, w workload) error {
 	pod := w.judged()
 	candidates, err := f.reader.candidates(ctx, w.namespace, pod)
@@ -60,7 +65,9 @@ func (f *flight) check(ctx context.Context, w workload) error {
 	}
 
 	candidates.Bindings = meant
-	if len(candidates.Bindings) == 0 {
+	checks, missing := checkGates(pod, candidates.ReadinessGates)
+	targets := len(candidates.Bindings) > 0
+	if !targets && len(checks)+len(missing) == 0 {
 		return nil
 	}
 
@@ -68,16 +75,26 @@ func (f *flight) check(ctx context.Context, w workload) error {
 	if err := f.gated(ctx, w, pod, candidates); err != nil {
 		return err
 	}
+	if err := f.checked(ctx, w, checks, missing); err != nil {
+		return err
+	}
 
-	f.probes(w)
+	steps := []func(context.Context, workload) error{f.stands, f.running, f.budgets}
+	if targets {
+		f.probes(w)
+		steps = []func(context.Context, workload) error{f.empties, f.stands, f.bindings, f.running, f.budgets}
+	}
 	f.halted(w)
-
-	for _, check := range []func(context.Context, workload) error{f.empties, f.stands, f.bindings, f.running, f.budgets} {
+	for _, check := range steps {
 		if err := check(ctx, w); err != nil {
 			return err
 		}
 	}
 
+	// Nobody sends requests for a while to a pod that ends, unless a load balancer does.
+	if !targets {
+		return nil
+	}
 	return f.drains(ctx, w, pod, candidates)
 }
 
@@ -104,6 +121,9 @@ func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candi
 	// A pod that is made now is younger than all that is there.
 	pod.Created = f.now.Add(time.Hour)
 	why := injection.Explain(pod, candidates)
+	if why.Empty() && len(candidates.Bindings) == 0 {
+		return nil // The template names its gates itself, and needs nobody to ask for them.
+	}
 	if why.Reason != "" && (len(why.Missing) == 0 || why.Reason == v1alpha1.ReasonGatesStated) {
 		next := strings.Replace(beforeRollout(why.Reason), "the missing gate", joined(why.Missing...), 1)
 		f.find(SeverityWarning, why.Reason, w, "New pods get no gate: "+why.Why(), next)

@@ -73,9 +73,9 @@ func TestPreflightOfCustomWorkloads(t *testing.T) {
 	}
 
 	a := c.run("preflight")
-	c.has(a, ExitNo, "RolloutHalted: Rollout "+c.ns+"/web", `container "app" sleeps 7 s`, "NoReadinessProbe: PodSet "+c.ns+"/bare", "2 workloads behind a load balancer were checked")
-	c.has(c.run("preflight", "rollout/web"), ExitNo, "1 workload behind")
-	c.has(c.run("preflight", "rollouts.example.com/web"), ExitNo, "1 workload behind")
+	c.has(a, ExitNo, "RolloutHalted: Rollout "+c.ns+"/web", `container "app" sleeps 7 s`, "NoReadinessProbe: PodSet "+c.ns+"/bare", "2 workloads were checked")
+	c.has(c.run("preflight", "rollout/web"), ExitNo, "1 workload was checked")
+	c.has(c.run("preflight", "rollouts.example.com/web"), ExitNo, "1 workload was checked")
 	c.has(c.run("preflight", "rollout.example.org/web"), ExitError, "there is no workload rollout.example.org/web")
 }
 

@@ -28,7 +28,8 @@ func document(t *testing.T, name string) string {
 func TestEveryFindingIsDocumented(t *testing.T) {
 	text := document(t, "commands.md")
 	names := []string{
-		CheckLegacyGate, CheckBindingAfter, CheckPodsUngated, CheckNoProbe, CheckHook, CheckGrace, CheckDeadline, CheckBudget, CheckEmpties, CheckNobodyReported, CheckPodgate, v1alpha1.ReasonSetByHand,
+		CheckLegacyGate, CheckBindingAfter, CheckPodsUngated, CheckNoProbe, CheckHook, CheckGrace, CheckDeadline, CheckBudget, CheckEmpties, CheckNobodyReported, CheckPodgate,
+		CheckGateMissing, CheckGateUnused, CheckNoTimeout, CheckTrack, CheckSidecar, v1alpha1.ReasonSetByHand,
 	}
 
 	if !strings.Contains(text, "(reasons.md#no-gate)") {

@@ -47,7 +47,7 @@ type Finding struct {
 // Preflight is what was found.
 type Preflight struct {
 	Findings []Finding `json:"findings"`
-	// Workloads counts those whose pods are targets of a load balancer, and so were checked.
+	// Workloads counts those whose pods are targets of a load balancer or wait for checks, and so were checked.
 	Workloads int `json:"workloads"`
 	// Unchecked: workloads, or what takes their pods for targets, could not be read, so that
 	// no finding means nothing.
@@ -188,6 +188,8 @@ type flight struct {
 	told map[types.NamespacedName]bool
 	// budgeted are the budgets that were looked at, for the same reason.
 	budgeted map[types.NamespacedName]bool
+	// gates are the ReadinessGates that were told about, and evicting the budgets that were looked at for their pods.
+	gates, evicting map[types.NamespacedName]bool
 	// ported are those whose Service's port was told about.
 	ported map[types.NamespacedName]bool
 	// customs are the workloads of kinds that podgate does not know.
@@ -195,7 +197,7 @@ type flight struct {
 }
 
 func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home string, now metav1.Time) (*Preflight, error) {
-	f := flight{Preflight: &Preflight{Findings: []Finding{}}, reader: r, now: now, told: map[types.NamespacedName]bool{}, budgeted: map[types.NamespacedName]bool{}, ported: map[types.NamespacedName]bool{}}
+	f := flight{Preflight: &Preflight{Findings: []Finding{}}, reader: r, now: now, told: map[types.NamespacedName]bool{}, budgeted: map[types.NamespacedName]bool{}, ported: map[types.NamespacedName]bool{}, gates: map[types.NamespacedName]bool{}, evicting: map[types.NamespacedName]bool{}}
 	var err error
 	if f.installation, err = findInstallation(ctx, r, home, now.Time, &f.Unknown); err != nil {
 		return nil, err
@@ -228,6 +230,12 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 	for _, w := range all {
 		if err := f.check(ctx, w); err != nil {
 			return nil, fmt.Errorf("check %s: %w", w, err)
+		}
+	}
+
+	if len(scope.named) == 0 {
+		if err := f.readinessGates(ctx, scope.namespace); err != nil {
+			return nil, err
 		}
 	}
 
@@ -326,7 +334,7 @@ func (f *Preflight) write(p *paper) {
 func (f *Preflight) nothing() string {
 	switch {
 	case f.found > 0:
-		return "Nothing to check: no binding takes the pods of these workloads for targets."
+		return "Nothing to check: no binding takes the pods of these workloads for targets, and no ReadinessGate is for them."
 	case !f.files && len(f.Unknown) > 0:
 		return "Nothing was checked: no workload was seen, and the notes say what podgate cannot tell."
 	case f.bare > 0:
@@ -343,7 +351,7 @@ func (f *Preflight) summary() string {
 	if f.Unchecked && len(f.Findings) == 0 {
 		return "Not all was checked."
 	}
-	if f.Workloads == 0 {
+	if f.Workloads == 0 && len(f.Findings) == 0 {
 		return f.nothing()
 	}
 
@@ -354,9 +362,9 @@ func (f *Preflight) summary() string {
 		}
 	}
 
-	checked := counted(f.Workloads, "workload") + " behind a load balancer were checked"
+	checked := counted(f.Workloads, "workload") + " were checked"
 	if f.Workloads == 1 {
-		checked = "1 workload behind a load balancer was checked"
+		checked = "1 workload was checked"
 	}
 
 	if len(f.Findings) == 0 {

@@ -44,8 +44,8 @@ func TestMixedNamespace(t *testing.T) {
 	s.pause()
 	s.tells([]string{"wait", "-n", ns, "deploy/web"}, "0 of 1 pods are of the latest revision", "the Deployment is paused: kubectl rollout resume -n "+ns+" deployment/web lets it go on")
 	s.tells([]string{"preflight", "-n", ns}, "RolloutHalted: Deployment "+ns+"/web", "kubectl rollout resume -n "+ns+" deployment/web",
-		"podgate does not know how many pods a rollout of Wave "+ns+"/wave takes away at once", "2 workloads behind a load balancer were checked")
-	s.tells([]string{"preflight", "-n", ns, "wave/wave"}, "1 workload behind a load balancer was checked")
+		"podgate does not know how many pods a rollout of Wave "+ns+"/wave takes away at once", "2 workloads were checked")
+	s.tells([]string{"preflight", "-n", ns, "wave/wave"}, "1 workload was checked")
 
 	for _, args := range [][]string{{"preflight"}, {"wait", "deploy/web"}, {"wait", "wave/wave"}, {"explain", job}, {"explain", wave}, {"status"}} {
 		t.Logf("podgate %s\n%s", strings.Join(args, " "), s.podgate(s.ctx, append(args, "-n", ns)...))
