@@ -342,7 +342,7 @@ func TestLoadBalancerIsProvisionedAndDeleted(t *testing.T) {
 }
 
 func TestAccountLimits(t *testing.T) {
-	e := start(t, Config{DataPath: DataPath{NoDataPath: true}, ELB: ELB{Quotas: Quotas{TargetsPerGroup: 7}}})
+	e := start(t, Config{DataPath: DataPath{NoDataPath: true}, ELB: ELB{Quotas: Quotas{TargetsPerBalancer: 7}}})
 	out, err := e.elb.DescribeAccountLimits(e.Context(), &elbv2.DescribeAccountLimitsInput{})
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@
 package awssim
 
 import (
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -240,15 +239,7 @@ func TestSSLPoliciesAreDescribed(t *testing.T) {
 
 // TestListenerGetsTLSOnItsPort changes the protocol, for which the same port is bound again.
 func TestListenerGetsTLSOnItsPort(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := int32(free.Addr().(*net.TCPAddr).Port)
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-
+	port := freePort(t)
 	cfg := instant()
 	cfg.EphemeralPorts = false
 	e := start(t, cfg)

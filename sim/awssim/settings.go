@@ -18,6 +18,7 @@ type Settings struct {
 	Relaxed           bool                       `json:"relaxed"`
 	RefuseDraining    bool                       `json:"refuseDraining"`
 	DescribeLagSecond float64                    `json:"describeLagSeconds"`
+	CreateLagSeconds  float64                    `json:"createLagSeconds"`
 	Quotas            Quotas                     `json:"quotas"`
 	Operations        []string                   `json:"operations"`
 	Lattice           LatticeSettings            `json:"lattice"`
@@ -88,6 +89,7 @@ func (s *Sim) Settings() Settings {
 		Relaxed:           s.cfg.Relaxed,
 		RefuseDraining:    s.cfg.RefuseDraining,
 		DescribeLagSecond: s.cfg.DescribeLag.Seconds(),
+		CreateLagSeconds:  s.cfg.CreateLag.Seconds(),
 		Quotas:            s.cfg.Quotas,
 		Operations:        Operations(),
 		Lattice:           latticeSettings(s.cfg.Lattice),

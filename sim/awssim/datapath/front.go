@@ -14,7 +14,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -51,19 +50,6 @@ type Decision struct {
 
 // latticeIdle is how long a connection may be silent (VPC Lattice user guide, quotas).
 const latticeIdle = time.Minute
-
-// NetworkAddress returns the address of the nth service network. On a loopback address each has its own, beyond that
-// of load balancers; elsewhere they share it, and must not have the same ports.
-func (p *Path) NetworkAddress(n int) string {
-	address, err := netip.ParseAddr(p.cfg.DataAddress)
-	if err != nil || !address.Is4() || !address.IsLoopback() {
-		return p.cfg.DataAddress
-	}
-	for range n + 1 {
-		address = address.Next()
-	}
-	return address.String()
-}
 
 // OpenFront binds a port of a service network and serves it. Without a data path, or when the simulator has ended,
 // nothing is bound.

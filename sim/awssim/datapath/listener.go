@@ -20,6 +20,7 @@ import (
 // Listener is a port of a load balancer, as the data path needs it.
 type Listener struct {
 	ARN      string
+	Address  string // its load balancer's, from BalancerAddress
 	Protocol types.ProtocolEnum
 	Port     int32
 	// Application is true of application load balancers, false of network load balancers.
@@ -93,7 +94,7 @@ func (p *Path) bind(l Listener) (net.Listener, error) {
 		port = 0
 	}
 
-	bound, err := net.Listen("tcp", net.JoinHostPort(p.cfg.DataAddress, strconv.Itoa(port)))
+	bound, err := net.Listen("tcp", net.JoinHostPort(l.Address, strconv.Itoa(port)))
 	if err != nil {
 		p.log.Error(err, "Cannot bind the listener of a load balancer", "listener", l.ARN)
 		return nil, fmt.Errorf("bind listener %s: %w", l.ARN, err)

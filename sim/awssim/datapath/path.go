@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -25,8 +26,8 @@ import (
 
 // Config says where listeners are bound.
 type Config struct {
-	// DataAddress is the address that listeners of load balancers bind.
-	// Default 127.0.0.1.
+	// DataAddress is the address that listeners of load balancers bind. Default 127.0.0.1. Below 127.0.0.0/8 it is
+	// that of the first load balancer, and the others have addresses of their own.
 	DataAddress string
 	// NoDataPath binds no listener at all.
 	NoDataPath bool
@@ -61,6 +62,31 @@ func New(cfg Config, c *clock.Clock, record *faults.Record, log logr.Logger) *Pa
 		cfg: cfg, clock: c, record: record, log: log, certificate: sync.OnceValues(newCertificate),
 		sockets: map[*Socket]struct{}{}, groups: map[string]*Routes{},
 	}
+}
+
+// BalancerAddress returns the address of the nth load balancer. On a loopback address each has its own, 256 and more
+// beyond the first, so that several can have the same port; elsewhere they share it.
+func (p *Path) BalancerAddress(n int) string {
+	if n == 0 {
+		return p.cfg.DataAddress
+	}
+	return p.loopback(255 + n)
+}
+
+// NetworkAddress returns the address of the nth service network. On a loopback address each has its own, beyond that
+// of the first load balancer; elsewhere they share it, and must not have the same ports.
+func (p *Path) NetworkAddress(n int) string { return p.loopback(n + 1) }
+
+// loopback is the address so many beyond the data address, if that is a loopback address.
+func (p *Path) loopback(beyond int) string {
+	address, err := netip.ParseAddr(p.cfg.DataAddress)
+	if err != nil || !address.Is4() || !address.IsLoopback() {
+		return p.cfg.DataAddress
+	}
+	for range beyond {
+		address = address.Next()
+	}
+	return address.String()
 }
 
 // End closes all listeners, and breaks off what is under way.

@@ -84,6 +84,9 @@ func (s *Service) checkForward(c *Call, b *loadBalancer, a types.Action) (types.
 		return a, err
 	}
 
+	if len(tuples) > s.cfg.Quotas.TargetGroupsPerAction {
+		return a, wire.Invalid("A forward action can only have '%d' target groups", s.cfg.Quotas.TargetGroupsPerAction)
+	}
 	for i := range tuples {
 		if err := s.checkTuple(c, b, &tuples[i]); err != nil {
 			return a, err
@@ -151,7 +154,7 @@ func (s *Service) checkTuple(c *Call, b *loadBalancer, t *types.TargetGroupTuple
 
 // checkConditions validates conditions, and returns
 // them with both forms of path and host conditions filled in.
-func checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, error) {
+func (q Quotas) checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, error) {
 	if len(conditions) == 0 {
 		return nil, wire.Invalid("A condition must be specified")
 	}
@@ -170,7 +173,7 @@ func checkConditions(conditions []types.RuleCondition) ([]types.RuleCondition, e
 		checked = append(checked, c)
 	}
 
-	return checked, nil
+	return checked, q.checkValues(checked)
 }
 
 func checkCondition(c *types.RuleCondition) error {

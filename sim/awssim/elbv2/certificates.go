@@ -13,9 +13,6 @@ import (
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
-// extraCertificates is how many certificates the listeners of a load balancer may have together, default ones not counted.
-const extraCertificates = 25
-
 // encryption is what a request says of the TLS of a listener; nil says nothing.
 type encryption struct {
 	certificates []types.Certificate
@@ -124,7 +121,7 @@ func (s *Service) addListenerCertificates(c *Call, in *api.AddListenerCertificat
 			count += len(other.extra)
 		}
 	}
-	if count > extraCertificates {
+	if count > s.cfg.Quotas.CertificatesPerBalancer {
 		return nil, wire.Failed("TooManyCertificates", "The maximum number of certificates has been reached for load balancer '%s'", l.balancer.arn())
 	}
 

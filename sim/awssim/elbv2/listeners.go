@@ -25,6 +25,7 @@ type listener struct {
 	extra      []string // certificates besides the default one
 	attributes map[string]string
 	socket     *datapath.Socket // its end of the data path
+	made       time.Time
 }
 
 func (l *listener) arn() string { return *l.view.ListenerArn }
@@ -40,7 +41,7 @@ func (s *Service) listener(c *Call, arn *string) (*listener, error) {
 		return nil, err
 	}
 	l := s.listeners[*arn]
-	if l == nil {
+	if l == nil || s.unseen(c, l.made) {
 		return nil, kindListener.notFound()
 	}
 	return l, nil
@@ -69,6 +70,9 @@ func (s *Service) refreshUse() {
 			continue
 		}
 		g.inUse = used
+		if !used {
+			g.released = time.Now()
+		}
 		for _, r := range g.registrations {
 			r.checked = false
 			s.restart(g, r)
@@ -141,7 +145,7 @@ func (s *Service) checkListener(c *Call, b *loadBalancer, in *api.CreateListener
 		return nil, wire.Failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
 	}
 
-	return actions, nil
+	return actions, s.checkReach(b, actions, nil)
 }
 
 // checkListenerProtocol returns an error unless listeners of b can speak p.
@@ -176,13 +180,14 @@ func (s *Service) newListener(c *Call, b *loadBalancer, in *api.CreateListenerIn
 			DefaultActions:  actions,
 		},
 		attributes: listenerAttributes(in.Protocol),
+		made:       time.Now(),
 	}
 }
 
 // routed is the listener as the data path needs it.
 func (l *listener) routed() datapath.Listener {
 	return datapath.Listener{
-		ARN: l.arn(), Protocol: l.view.Protocol, Port: *l.view.Port, Application: l.balancer.application(),
+		ARN: l.arn(), Address: l.balancer.address, Protocol: l.view.Protocol, Port: *l.view.Port, Application: l.balancer.application(),
 		IdleTimeout: func() time.Duration { return seconds(l.balancer.attributes, attrIdleTimeout) },
 	}
 }
@@ -216,7 +221,9 @@ func (s *Service) describeListeners(c *Call, in *api.DescribeListenersInput) (*a
 			return nil, err
 		}
 		for _, l := range s.listenersOf(b) {
-			found = append(found, l.view)
+			if !s.unseen(c, l.made) {
+				found = append(found, l.view)
+			}
 		}
 	}
 
@@ -247,6 +254,9 @@ func (s *Service) modifyListener(c *Call, in *api.ModifyListenerInput) (*api.Mod
 	if in.DefaultActions != nil {
 		view.DefaultActions, err = s.checkActions(c, l.balancer, in.DefaultActions)
 		if err != nil {
+			return nil, err
+		}
+		if err := s.checkReach(l.balancer, view.DefaultActions, s.defaultRule(l)); err != nil {
 			return nil, err
 		}
 	}

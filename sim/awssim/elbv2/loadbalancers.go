@@ -26,6 +26,9 @@ type loadBalancer struct {
 	view       types.LoadBalancer // without State, which depends on the time
 	attributes map[string]string
 	capacity   capacity
+	slot       int    // a number that no other load balancer has, which gives it
+	address    string // in the data path
+	fails      bool   // it ends in the state failed
 }
 
 func (b *loadBalancer) arn() string { return *b.view.LoadBalancerArn }
@@ -45,7 +48,7 @@ func (s *Service) balancer(c *Call, arn *string) (*loadBalancer, error) {
 		return nil, err
 	}
 	b := s.balancers[*arn]
-	if b == nil {
+	if b == nil || s.unseen(c, *b.view.CreatedTime) {
 		return nil, kindBalancer.notFound()
 	}
 	return b, nil
@@ -55,8 +58,11 @@ func (s *Service) balancer(c *Call, arn *string) (*loadBalancer, error) {
 func (s *Service) describeBalancer(b *loadBalancer) types.LoadBalancer {
 	view := b.view
 	view.State = &types.LoadBalancerState{Code: types.LoadBalancerStateEnumActive}
+	if b.fails {
+		view.State = &types.LoadBalancerState{Code: types.LoadBalancerStateEnumFailed, Reason: new("The load balancer could not be set up")}
+	}
 	if time.Since(*b.view.CreatedTime) < s.clock.Scaled(s.cfg.ProvisionDelay) {
-		view.State.Code = types.LoadBalancerStateEnumProvisioning
+		view.State = &types.LoadBalancerState{Code: types.LoadBalancerStateEnumProvisioning}
 	}
 	return view
 }
@@ -109,7 +115,7 @@ func (s *Service) createLoadBalancer(c *Call, in *api.CreateLoadBalancerInput) (
 
 	s.balancers[b.arn()] = b
 	view := s.describeBalancer(b)
-	view.State.Code = types.LoadBalancerStateEnumProvisioning // what a creation always answers
+	view.State = &types.LoadBalancerState{Code: types.LoadBalancerStateEnumProvisioning} // what a creation always answers
 	return &api.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{view}}, nil
 }
 
@@ -130,6 +136,7 @@ func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind typ
 	b := &loadBalancer{
 		account:    c.Account,
 		seq:        s.next(),
+		fails:      c.Effect.FailLater,
 		attributes: balancerAttributes(kind, in.Scheme),
 		view: types.LoadBalancer{
 			LoadBalancerArn:       new(s.arn(c.Account, "loadbalancer/"+short+"/"+*in.Name+"/"+id)),
@@ -149,6 +156,11 @@ func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind typ
 			EnablePrefixForIpv6SourceNat: in.EnablePrefixForIpv6SourceNat,
 		},
 	}
+
+	for slices.ContainsFunc(sorted(s.balancers), func(other *loadBalancer) bool { return other.slot == b.slot }) {
+		b.slot++
+	}
+	b.address = s.path.BalancerAddress(b.slot)
 
 	switch {
 	case b.application() && b.view.SecurityGroups == nil:
@@ -174,7 +186,7 @@ func (s *Service) describeLoadBalancers(c *Call, in *api.DescribeLoadBalancersIn
 	found := []types.LoadBalancer{}
 	names := map[string]bool{}
 	for _, b := range sorted(s.balancers) {
-		if b.account != c.Account ||
+		if b.account != c.Account || s.unseen(c, *b.view.CreatedTime) ||
 			in.LoadBalancerArns != nil && !slices.Contains(in.LoadBalancerArns, b.arn()) ||
 			in.Names != nil && !slices.Contains(in.Names, *b.view.LoadBalancerName) {
 			continue

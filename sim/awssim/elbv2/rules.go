@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"time"
 
 	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -19,6 +20,7 @@ type rule struct {
 	seq      int64
 	listener *listener
 	view     types.Rule
+	made     time.Time
 }
 
 func (r *rule) arn() string { return *r.view.RuleArn }
@@ -37,7 +39,7 @@ func (s *Service) rule(c *Call, arn *string) (*rule, error) {
 		return nil, err
 	}
 	r := s.rules[*arn]
-	if r == nil {
+	if r == nil || s.unseen(c, r.made) {
 		return nil, kindRule.notFound()
 	}
 	return r, nil
@@ -57,7 +59,7 @@ func (s *Service) defaultRule(l *listener) *rule {
 
 func (s *Service) addRule(l *listener, view types.Rule) *rule {
 	view.RuleArn = new(s.arn(l.account, "listener-rule/"+l.path()+"/"+wire.Suffix()))
-	r := &rule{account: l.account, seq: s.next(), listener: l, view: view}
+	r := &rule{account: l.account, seq: s.next(), listener: l, view: view, made: time.Now()}
 	s.rules[r.arn()] = r
 	s.reroute(l)
 	return r
@@ -81,6 +83,9 @@ func (s *Service) createRule(c *Call, in *api.CreateRuleInput) (*api.CreateRuleO
 	}
 
 	if err := s.checkPriority(l, int(*in.Priority)); err != nil {
+		return nil, err
+	}
+	if err := s.checkReach(l.balancer, view.Actions, nil); err != nil {
 		return nil, err
 	}
 
@@ -112,7 +117,7 @@ func (s *Service) newRuleView(c *Call, l *listener, in *api.CreateRuleInput) (ty
 		return types.Rule{}, err
 	}
 
-	conditions, err := checkConditions(in.Conditions)
+	conditions, err := s.cfg.Quotas.checkConditions(in.Conditions)
 	if err != nil {
 		return types.Rule{}, err
 	}
@@ -159,7 +164,9 @@ func (s *Service) describeRules(c *Call, in *api.DescribeRulesInput) (*api.Descr
 			return nil, err
 		}
 		for _, r := range s.rulesOf(l) {
-			found = append(found, r.view)
+			if !s.unseen(c, r.made) {
+				found = append(found, r.view)
+			}
 		}
 	}
 
@@ -188,10 +195,13 @@ func (s *Service) modifyRule(c *Call, in *api.ModifyRuleInput) (*api.ModifyRuleO
 		if view.Actions, err = s.checkActions(c, r.listener.balancer, in.Actions); err != nil {
 			return nil, err
 		}
+		if err := s.checkReach(r.listener.balancer, view.Actions, r); err != nil {
+			return nil, err
+		}
 	}
 
 	if in.Conditions != nil {
-		if view.Conditions, err = checkConditions(in.Conditions); err != nil {
+		if view.Conditions, err = s.cfg.Quotas.checkConditions(in.Conditions); err != nil {
 			return nil, err
 		}
 	}

@@ -25,6 +25,9 @@ type Config struct {
 	ProvisionDelay time.Duration
 	// DescribeLag makes DescribeTargetHealth always answer from that long ago.
 	DescribeLag time.Duration
+	// CreateLag is how long other calls do not find a new load balancer, listener or rule, and how long a target group
+	// that has fallen out of use cannot be deleted.
+	CreateLag time.Duration
 
 	// Relaxed allows what AWS does not: health-check intervals and timeouts
 	// from 1 s, and health checks that are off in ip and instance groups.
@@ -88,6 +91,11 @@ func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record)
 func (s *Service) next() int64 {
 	s.seq++
 	return s.seq
+}
+
+// unseen reports whether what happened at a time is hidden from a call, since answers lag behind.
+func (s *Service) unseen(c *Call, at time.Time) bool {
+	return time.Since(at) < s.clock.Scaled(max(s.cfg.CreateLag, c.Effect.Lag))
 }
 
 // Call is who calls an operation, and what the faults have in store for the call.

@@ -24,9 +24,9 @@ func (s *Service) taggable(c *Call, arn string) error {
 
 		exists := map[kind]bool{
 			kindGroup:    s.groups[arn] != nil,
-			kindBalancer: s.balancers[arn] != nil,
-			kindListener: s.listeners[arn] != nil,
-			kindRule:     s.rules[arn] != nil,
+			kindBalancer: s.balancers[arn] != nil && !s.unseen(c, *s.balancers[arn].view.CreatedTime),
+			kindListener: s.listeners[arn] != nil && !s.unseen(c, s.listeners[arn].made),
+			kindRule:     s.rules[arn] != nil && !s.unseen(c, s.rules[arn].made),
 		}
 		if !exists[k] {
 			return k.notFound()

@@ -6,6 +6,7 @@ package elbv2
 import (
 	"regexp"
 	"slices"
+	"time"
 
 	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -25,6 +26,7 @@ type targetGroup struct {
 	view       types.TargetGroup // without LoadBalancerArns, which usedBy derives
 	attributes map[string]string
 	inUse      bool
+	released   time.Time // when it fell out of use
 
 	registrations map[faults.Target]*registration // the API's clock
 	history       map[faults.Target][]healthAt    // what the API said, for describes that lag
@@ -276,7 +278,7 @@ func (s *Service) deleteTargetGroup(c *Call, in *api.DeleteTargetGroupInput) (*a
 	if g == nil { // deleting is idempotent: the model lists no not-found error
 		return &api.DeleteTargetGroupOutput{}, nil
 	}
-	if len(s.usedBy(g)) > 0 {
+	if len(s.usedBy(g)) > 0 || s.unseen(c, g.released) {
 		return nil, wire.Failed("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", g.arn())
 	}
 

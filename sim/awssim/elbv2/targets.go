@@ -53,15 +53,11 @@ func (s *Service) registerTargets(c *Call, in *api.RegisterTargetsInput) (*api.R
 		}
 	}
 
-	registered := len(fresh)
-	for _, r := range g.registrations {
-		if !r.draining {
-			registered++
-		}
-	}
-
-	if registered > s.cfg.Quotas.TargetsPerGroup {
+	if g.registered()+len(fresh) > s.cfg.Quotas.TargetsPerGroup {
 		return nil, wire.Failed("TooManyTargets", "The maximum number of targets has been reached for target group '%s'", g.arn())
+	}
+	if err := s.checkTargetsPerBalancer(g, len(fresh)); err != nil {
+		return nil, err
 	}
 
 	for _, t := range in.Targets {

@@ -40,7 +40,8 @@ type Fault struct {
 	Truncate bool `json:"truncate,omitempty"`
 	// Drop closes the connection without any answer.
 	Drop bool `json:"drop,omitempty"`
-	// LagSeconds makes DescribeTargetHealth and ListTargets answer from that long ago.
+	// LagSeconds makes DescribeTargetHealth and ListTargets answer from that long ago. Other calls of ELBv2 do not find
+	// load balancers, listeners and rules that are younger, nor delete target groups that were in use since.
 	LagSeconds float64 `json:"lagSeconds,omitempty"`
 	// Lose makes RegisterTargets answer 200 and register nothing, or all but
 	// LoseTargets if there are any.
@@ -50,7 +51,7 @@ type Fault struct {
 	// answer 200 and name these targets among the unsuccessful ones.
 	FailTargets []Target `json:"failTargets,omitempty"`
 	// FailLater makes what a call of VPC Lattice begins end badly: in
-	// CREATE_FAILED, UPDATE_FAILED or DELETE_FAILED.
+	// CREATE_FAILED, UPDATE_FAILED or DELETE_FAILED. A new load balancer of ELBv2 ends in failed.
 	FailLater bool `json:"failLater,omitempty"`
 
 	expires time.Time
