@@ -18,6 +18,9 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/check"
+	"github.com/podgate/podgate/internal/check/variables"
+	"github.com/podgate/podgate/internal/observe/checks"
 )
 
 // ReadinessGateReport is what a ReadinessGate asks, and what it says of itself.
@@ -38,8 +41,12 @@ type ReadinessGateReport struct {
 // CheckReport is what one check asks, and what it said last of all pods that it is asked about.
 type CheckReport struct {
 	Name string `json:"name"`
-	// Asks is what is asked of each pod.
+	// Asks is what is asked of each pod; in an explanation, what is asked about that pod.
 	Asks string `json:"asks"`
+	// Resolved is the query, the URL, the path or the name of the object with the pod's values for variables. It is empty where
+	// there is none, or where the pod lacks a value, which Unresolved says.
+	Resolved   string `json:"resolved,omitempty"`
+	Unresolved bool   `json:"unresolved,omitempty"`
 	// Said is nil while podgate asks it about no pod.
 	Said *v1alpha1.CheckStatus `json:"said,omitempty"`
 }
@@ -62,6 +69,9 @@ func (x *explanation) checkGate(ctx context.Context, g *GateReport) error {
 	}
 
 	report := readinessGateReport(&object)
+	for i := range report.Checks {
+		report.Checks[i].resolve(&object.Spec.Checks[i], x.pod)
+	}
 	g.ReadinessGate = &report
 	g.Next = x.nextOfChecks(g, &report)
 	return nil
@@ -103,6 +113,52 @@ func readinessGateReport(g *v1alpha1.ReadinessGate) ReadinessGateReport {
 	return r
 }
 
+// resolve has a report say what the check asks about one pod.
+func (r *CheckReport) resolve(c *v1alpha1.Check, pod *corev1.Pod) {
+	filled, ok := filledIn(c, checks.SubjectOf(pod))
+	if !ok {
+		r.Unresolved = true
+		return
+	}
+
+	r.Asks = question(filled)
+	switch {
+	case filled.HTTP != nil && filled.HTTP.Port == nil:
+		r.Resolved = filled.HTTP.URL
+	case filled.HTTP != nil:
+		r.Resolved = cmp.Or(filled.HTTP.Path, "/")
+	case filled.Prometheus != nil:
+		r.Resolved = filled.Prometheus.Query
+	case filled.Resource != nil:
+		r.Resolved = filled.Resource.Name
+	}
+}
+
+// filledIn is a check with a pod's values for variables; ok is false when the pod lacks one.
+func filledIn(c *v1alpha1.Check, pod check.Subject) (filled *v1alpha1.Check, ok bool) {
+	filled, ok = c.DeepCopy(), true
+	fill := func(text *string, with func(variables.Text, check.Subject) (string, bool)) {
+		parsed, err := variables.Parse(*text)
+		value, has := with(parsed, pod)
+		*text, ok = value, ok && err == nil && has
+	}
+
+	switch {
+	case filled.HTTP != nil:
+		fill(&filled.HTTP.URL, variables.Text.FillURL)
+		fill(&filled.HTTP.Path, variables.Text.FillURL)
+		fill(&filled.HTTP.Host, variables.Text.Fill)
+		for i := range filled.HTTP.Headers {
+			fill(&filled.HTTP.Headers[i].Value, variables.Text.Fill)
+		}
+	case filled.Prometheus != nil:
+		fill(&filled.Prometheus.Query, variables.Text.Fill)
+	case filled.Resource != nil:
+		fill(&filled.Resource.Name, variables.Text.Fill)
+	}
+	return filled, ok
+}
+
 // question is what a check asks, for people.
 func question(c *v1alpha1.Check) string {
 	text := c.Kind()
@@ -133,7 +189,7 @@ func question(c *v1alpha1.Check) string {
 	if period := c.Period(); period > 0 {
 		text += ", every " + period.String()
 	}
-	return text
+	return strings.Join(strings.Fields(text), " ") // Queries and expressions may have several lines.
 }
 
 func httpQuestion(h *v1alpha1.HTTPCheck) string {
@@ -177,6 +233,9 @@ func (r *ReadinessGateReport) says(p *paper) {
 
 	for _, c := range r.Checks {
 		p.field("check", c.Name+": "+c.Asks)
+		if c.Unresolved {
+			p.field("", "a variable in it has no value for this pod, which gives no answer")
+		}
 		if s := c.Said; s != nil {
 			said := fmt.Sprintf("of the pods that are asked about %d pass, %d fail, %d give no answer", s.Passing, s.Failing, s.NoAnswer)
 			if s.Problem != "" {
@@ -215,21 +274,16 @@ func (s *Status) writeReadinessGates(p *paper) {
 		return
 	}
 
-	headings := []string{"NAMESPACE", "READINESSGATE", "READY", "REASON", "GATES OPEN", "WAITING", "CHECKS"}
+	headings := []string{"NAMESPACE", "READINESSGATE", "READY", "REASON", "GATES OPEN", "WAITING"}
 	if p.wide {
 		headings = append(headings, "MESSAGE", "NEXT")
 	}
 
 	var rows [][]string
 	for _, g := range s.ReadinessGates {
-		var names []string
-		for _, c := range g.Checks {
-			names = append(names, c.Name)
-		}
-
 		row := []string{
 			g.Namespace, g.Name, p.status(or(g.Status)), or(g.Reason),
-			fmt.Sprintf("%d/%d", g.Pods.Open, g.Pods.Gated), strconv.Itoa(int(g.Pods.Waiting)), strings.Join(names, ","),
+			fmt.Sprintf("%d/%d", g.Pods.Open, g.Pods.Gated), strconv.Itoa(int(g.Pods.Waiting)),
 		}
 		if p.wide {
 			fix, _ := v1alpha1.Explain(v1alpha1.OnReadinessGate, g.Reason)
@@ -239,5 +293,31 @@ func (s *Status) writeReadinessGates(p *paper) {
 	}
 
 	p.printf("\n%s\n", p.paint(bold, "READINESS GATES"))
+	p.table(headings, rows)
+	s.writeChecks(p)
+}
+
+// writeChecks writes what each check said last.
+func (s *Status) writeChecks(p *paper) {
+	headings := []string{"NAMESPACE", "READINESSGATE", "CHECK", "PASS", "FAIL", "NO ANSWER", "PROBLEM"}
+	if p.wide {
+		headings = append(headings, "ASKS")
+	}
+
+	var rows [][]string
+	for _, g := range s.ReadinessGates {
+		for _, c := range g.Checks {
+			row := []string{g.Namespace, g.Name, c.Name, "-", "-", "-", "-"}
+			if said := c.Said; said != nil {
+				copy(row[3:], []string{strconv.Itoa(int(said.Passing)), strconv.Itoa(int(said.Failing)), strconv.Itoa(int(said.NoAnswer)), or(said.Problem)})
+			}
+			if p.wide {
+				row = append(row, c.Asks)
+			}
+			rows = append(rows, row)
+		}
+	}
+
+	p.printf("\n%s\n", p.paint(bold, "CHECKS: of the pods that each was asked about last"))
 	p.table(headings, rows)
 }

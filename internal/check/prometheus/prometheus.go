@@ -99,23 +99,6 @@ func (s *Servers) Check(settings Settings, timeout time.Duration) (Checker, erro
 	}, nil
 }
 
-// Query returns a check's query as it is asked for a pod, for people who look for the reason of an answer; the word says
-// why there is none when ok is false.
-func Query(text string, pod check.Subject) (query string, word check.Word, ok bool) {
-	parsed, err := variables.Parse(text)
-	if err != nil {
-		return "", check.QueryInvalid, false
-	}
-	return fill(parsed, pod)
-}
-
-func fill(text variables.Text, pod check.Subject) (query string, word check.Word, ok bool) {
-	if query, ok = text.Fill(pod); !ok {
-		return "", check.VariableUnusable, false
-	}
-	return query, word, true
-}
-
 // Check implements check.Checker.
 func (c Checker) Check(ctx context.Context, subjects []check.Subject) (map[types.UID]check.Answer, error) {
 	answers := make(map[types.UID]check.Answer, len(subjects))
@@ -194,9 +177,9 @@ func (c Checker) askEach(ctx context.Context, pods []check.Subject) map[types.UI
 	var asking sync.WaitGroup
 	for i, pod := range pods {
 		asking.Go(func() {
-			query, word, ok := fill(c.query, pod)
+			query, ok := c.query.Fill(pod)
 			if !ok {
-				all[i] = check.Answer{Word: word}
+				all[i] = check.Answer{Word: check.VariableUnusable}
 				return
 			}
 			all[i] = c.answer(ctx, pod, c.ask(ctx, query))

@@ -623,20 +623,6 @@ func TestQueryForEach(t *testing.T) {
 	}
 }
 
-func TestQueryForPeople(t *testing.T) {
-	const text = "lag{pod='$(pod.name)',shard='$(pod.labels['shard'])'}"
-	pod := old("web-1")
-	if got, word, ok := Query(text, pod); ok || got != "" || word != check.VariableUnusable {
-		t.Errorf("without a label: got %q, %s, %t", got, word, ok)
-	}
-	if got, _, ok := Query(text, labelled(pod, map[string]string{"shard": "a"})); !ok || got != "lag{pod='web-1',shard='a'}" {
-		t.Errorf("got %q, %t", got, ok)
-	}
-	if got, word, ok := Query("$(pod.x)", pod); ok || got != "" || word != check.QueryInvalid {
-		t.Errorf("not a variable: got %q, %s, %t", got, word, ok)
-	}
-}
-
 // TestLaw7Turns: queries that hang leave turns to other namespaces, checks and servers.
 func TestLaw7Turns(t *testing.T) {
 	f, other := started(t), started(t)
