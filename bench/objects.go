@@ -159,10 +159,11 @@ func (w *world) addBindings(ctx context.Context, groups []*group) error {
 	})
 }
 
-// pod is one that the bench made.
+// pod is one that the bench made. gate is the condition type of its readiness gate, and
+// group is nil where that waits for no load balancer.
 type pod struct {
-	name, ip string
-	group    *group
+	name, ip, gate string
+	group          *group
 }
 
 func (p *pod) target() *awssim.Target { return &awssim.Target{ID: p.ip, Port: port} }
@@ -174,30 +175,43 @@ func (w *world) addPods(ctx context.Context, groups []*group, prefix string, n i
 		a := w.addresses
 		w.addresses++
 		g := groups[i%len(groups)]
-		made[i] = &pod{name: fmt.Sprintf("%s-%d", prefix, i), group: g, ip: fmt.Sprintf("10.%d.%d.%d", a/62500+1, a/250%250, a%250+1)}
+		made[i] = &pod{
+			name: fmt.Sprintf("%s-%d", prefix, i), ip: fmt.Sprintf("10.%d.%d.%d", a/62500+1, a/250%250, a%250+1),
+			gate: elbv2.GateType(g.name), group: g,
+		}
 	}
 
-	err := each(ctx, n, func(ctx context.Context, i int) error {
-		p := made[i]
+	return made, w.createPods(ctx, made, func(*pod) map[string]any { return status })
+}
+
+// createPods makes pods, and writes their status when it is not nil.
+func (w *world) createPods(ctx context.Context, pods []*pod, status func(*pod) map[string]any) error {
+	err := each(ctx, len(pods), func(ctx context.Context, i int) error {
+		p := pods[i]
 		o := &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: p.name, Labels: map[string]string{"app": p.group.name}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: p.name},
 			Spec: corev1.PodSpec{
 				NodeName: "node", TerminationGracePeriodSeconds: aws.Int64(60),
 				Containers:     []corev1.Container{{Name: "app", Image: "app"}},
-				ReadinessGates: []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(elbv2.GateType(p.group.name))}},
+				ReadinessGates: []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(p.gate)}},
 			},
 		}
-		if err := w.kube.Create(ctx, o); err != nil || status == nil {
+		if p.group != nil {
+			o.Labels = map[string]string{"app": p.group.name}
+		}
+		if err := w.kube.Create(ctx, o); err != nil {
 			return err
 		}
 
-		return w.setStatus(ctx, p, status)
+		if s := status(p); s != nil {
+			return w.setStatus(ctx, p, s)
+		}
+		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make pods: %w", err)
+		return fmt.Errorf("make pods: %w", err)
 	}
-
-	return made, nil
+	return nil
 }
 
 // setStatus plays the kubelet. What the status says of conditions is merged by type.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // seen is what the API server's watch told of one pod, and when.
@@ -104,7 +105,7 @@ func (w *podWatch) note(p *corev1.Pod, now time.Time) {
 		switch {
 		case c.Type == corev1.ContainersReady && c.Status == corev1.ConditionTrue && s.readyAt.IsZero():
 			s.readyAt = now
-		case strings.HasPrefix(string(c.Type), elbv2.GatePrefix):
+		case strings.HasPrefix(string(c.Type), elbv2.GatePrefix), strings.HasPrefix(string(c.Type), v1alpha1.CheckPrefix):
 			s.gate(c, now)
 		}
 	}
