@@ -6,17 +6,11 @@ package manager
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
-	"strconv"
-	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/podgate/podgate/internal/check/kinds"
@@ -127,63 +121,4 @@ func addObjects(mgr ctrlmanager.Manager, wake func(types.NamespacedName)) (resou
 		return nil, fmt.Errorf("add the objects of checks: %w", err)
 	}
 	return objects, nil
-}
-
-// apiServers are the addresses at which podgate reaches the API server.
-type apiServers struct {
-	host string
-	port uint16
-
-	mu sync.Mutex
-	// at is when the host's name was resolved last, to these addresses.
-	at    time.Time
-	known []netip.AddrPort
-}
-
-const (
-	// resolvedFor is how long the addresses of a name count.
-	resolvedFor = time.Minute
-	// resolveTimeout bounds how long a check waits for them.
-	resolveTimeout = time.Second
-)
-
-func newAPIServers(cfg *rest.Config) *apiServers {
-	s := &apiServers{}
-	if cfg == nil {
-		return s
-	}
-
-	u, _, err := rest.DefaultServerUrlFor(cfg)
-	if err != nil {
-		return s // No client was made of it either.
-	}
-
-	s.host, s.port = u.Hostname(), 443
-	if port, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
-		s.port = uint16(port)
-	}
-	return s
-}
-
-// addresses lists them. While a name cannot be resolved they are those that it had.
-func (s *apiServers) addresses() []netip.AddrPort {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.host == "" || time.Since(s.at) < resolvedFor {
-		return s.known
-	}
-
-	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
-	defer cancel()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", s.host)
-	s.at = time.Now()
-	if err != nil {
-		return s.known
-	}
-
-	s.known = nil
-	for _, addr := range addrs {
-		s.known = append(s.known, netip.AddrPortFrom(addr.Unmap(), s.port))
-	}
-	return s.known
 }

@@ -161,8 +161,8 @@ func TestReaches(t *testing.T) {
 	at := netip.MustParseAddrPort
 	pod := Destination{pod: check.Subject{Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd12::1")}}, address: at("10.0.0.1:80")}
 	host := Destination{host: "status.example.com:80"}
-	guard := Guard{APIServers: func() []netip.AddrPort {
-		return []netip.AddrPort{at("10.96.0.1:443"), at("10.0.0.1:6443"), at("[fd12::1]:443")}
+	guard := Guard{APIServers: func() ([]netip.AddrPort, bool) {
+		return []netip.AddrPort{at("10.96.0.1:443"), at("10.0.0.1:6443"), at("[fd12::1]:443")}, true
 	}}
 	for name, tc := range map[string]struct {
 		reason string
@@ -193,6 +193,19 @@ func TestReaches(t *testing.T) {
 				t.Errorf("%s\nthe dialer is told %v", tc.reason, err)
 			}
 		})
+	}
+}
+
+// TestNothingIsReachedWhileTheAPIServersAreUnknown: any address could be theirs.
+func TestNothingIsReachedWhileTheAPIServersAreUnknown(t *testing.T) {
+	guard := Guard{APIServers: func() ([]netip.AddrPort, bool) { return nil, false }}
+	for _, to := range []Destination{
+		{host: "status.example.com:80"},
+		{pod: check.Subject{Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}, address: netip.MustParseAddrPort("10.0.0.1:80")},
+	} {
+		if guard.reaches(to, netip.MustParseAddrPort("10.0.0.1:80")) {
+			t.Errorf("%s is reached", to.HostPort())
+		}
 	}
 }
 

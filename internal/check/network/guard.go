@@ -17,8 +17,9 @@ type Dial func(ctx context.Context, to Destination) (net.Conn, error)
 // Guard decides which addresses podgate connects to for checks, whoever allowed the name: it sees each address that
 // is dialled, after a name was resolved.
 type Guard struct {
-	// APIServers lists the addresses of the cluster's API servers, which no check reaches; nil when there are none to know.
-	APIServers func() []netip.AddrPort
+	// APIServers lists the addresses of the cluster's API servers, which no check reaches; nil when there are none to know. Nothing is
+	// reached while they are not known.
+	APIServers func() (at []netip.AddrPort, known bool)
 }
 
 // lingerSeconds is how long a closed connection may stay in the kernel, as with the kubelet's probes
@@ -76,7 +77,11 @@ func (g Guard) reaches(to Destination, at netip.AddrPort) bool {
 	if reserved(at.Addr()) || to.host == "" && !slices.Contains(to.pod.Addrs, at.Addr()) {
 		return false
 	}
-	return g.APIServers == nil || !slices.Contains(g.APIServers(), at)
+	if g.APIServers == nil {
+		return true
+	}
+	servers, known := g.APIServers()
+	return known && !slices.Contains(servers, at)
 }
 
 // closed are the ranges that no check reaches. Private addresses are not among them: pods have them. The IANA registries of
