@@ -24,6 +24,8 @@ type subject struct {
 	// lines are those of the gate's checks, in their order.
 	lines     []*line
 	interests map[types.NamespacedName]*interest
+	// took is how long its expressions took about one pod, the last time.
+	took time.Duration
 }
 
 // line is one check of a gate, with the questions that are to be asked. One loop asks them. All but gate, cost and nudge is guarded
@@ -144,6 +146,8 @@ func (o *Observer) due(in *interest, l *line, r *record) (time.Time, class, bool
 
 	begin, c := rules.Begin(in.begin), again
 	switch {
+	case l.cost == Local && in.entry != notAsked:
+		return time.Time{}, 0, false // It is woken when it is its turn.
 	case l.cost == Local && in.evaluated.Before(begin):
 		return begin, again, in.waiting
 	case l.cost == Local:

@@ -30,6 +30,11 @@ type interest struct {
 	records           map[*line]*record
 	// evaluated is when the gate was last evaluated.
 	evaluated time.Time
+	// entry says whether that may be again where it takes expressions, since is from when on the pod waited for that, and unseen is how long
+	// it had waited when it was evaluated last.
+	entry  entry
+	since  time.Time
+	unseen time.Duration
 	// seen is what the checks said last, without its times.
 	seen observe.Sighting
 	// failing is when the first of the answers was asked for that in a row say that the pod fails, and latest the last of them.
@@ -60,10 +65,11 @@ func (in *interest) record(l *line) *record {
 	return r
 }
 
-// answer is what a check says of the pod now. What is in memory has each change evaluated, so that it does not grow old in between.
+// answer is what a check says of the pod now. What is in memory has each change evaluated, so that it does not grow old in between, unless
+// that has to wait.
 func (in *interest) answer(l *line, now time.Time) check.Answer {
 	r, rules := in.record(l), l.check.Rules
-	if l.cost == Local {
+	if l.cost == Local && in.entry == notAsked {
 		now = in.evaluated
 	}
 	return r.history.Answer(now, rules.Begin(in.begin), rules)
@@ -158,8 +164,13 @@ func (in *interest) heard(l *line, a check.Answer, asked time.Time) {
 func (in *interest) follow(now time.Time) bool {
 	s := in.says(now)
 	_, at, of, _ := in.verdict(now)
-	// What is in memory has each change evaluated, so that between two evaluations it was as before, however far apart they are.
-	gap := of != Local && at.Sub(in.latest) > in.gap()
+	// What is in memory has each change evaluated, so that between two evaluations it was as before, however far apart they are, but for
+	// the time that the latter had to wait.
+	apart := at.Sub(in.latest)
+	if of == Local {
+		apart = in.unseen
+	}
+	gap := apart > in.gap()
 	switch {
 	case !s.Health.Failing():
 		in.failing = time.Time{}

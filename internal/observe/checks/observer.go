@@ -102,7 +102,9 @@ type Observer struct {
 	gates map[Gate]*subject
 	// watched are a pod's interests, in all gates.
 	watched map[types.NamespacedName][]*interest
-	start   func(*line) // nil until Run, and after it
+	// shares are of the time in which expressions are evaluated, by namespace.
+	shares map[string]*share
+	start  func(*line) // nil until Run, and after it
 }
 
 // New makes an Observer of what is in a cluster.
@@ -110,6 +112,7 @@ func New(cluster Cluster, opts Options) *Observer {
 	o := &Observer{
 		cluster: cluster, budget: newBudget(opts.Limits), log: opts.Log, wakePod: opts.WakePod, random: opts.Random,
 		metrics: newMetrics(), gates: map[Gate]*subject{}, watched: map[types.NamespacedName][]*interest{},
+		shares: map[string]*share{},
 	}
 
 	if o.wakePod == nil {

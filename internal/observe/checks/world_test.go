@@ -30,6 +30,8 @@ type world struct {
 	gates map[Gate]*Definition
 	pods  map[types.NamespacedName]Pod
 	woken map[types.NamespacedName]int
+	// woke is told which pod was woken, unless it is nil.
+	woke func(types.NamespacedName)
 }
 
 // within runs a test in a world of its own, whose observer runs.
@@ -64,8 +66,12 @@ func (w *world) Pod(_ context.Context, key types.NamespacedName) (Pod, bool) {
 
 func (w *world) wake(pod types.NamespacedName) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.woken[pod]++
+	woke := w.woke
+	w.mu.Unlock()
+	if woke != nil {
+		woke(pod)
+	}
 }
 
 // wakes returns how often a pod was woken.
