@@ -102,6 +102,8 @@ type Feed struct {
 	// FailingSince is when the first of the reads began that said in a row, without a
 	// gap, that the target is failing; zero when the latest did not, or failed itself.
 	FailingSince time.Time
+	// Gap is how old the latest read may be for the target to count as failing still, where that is more than TrackGap.
+	Gap time.Duration
 	// HeldBy names the gates, such as other controllers', that keep the pod out of the group until they
 	// open, for people; empty when none does.
 	HeldBy string

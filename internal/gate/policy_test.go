@@ -52,6 +52,12 @@ func failing(since time.Duration) Feed {
 	return f
 }
 
+// inRounds is a feed whose answers may be so old.
+func inRounds(gap time.Duration, f Feed) Feed {
+	f.Gap = gap
+	return f
+}
+
 func TestDecideByPolicy(t *testing.T) {
 	opened := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
 	closed := Condition{Status: StatusFalse, Reason: "Target.Timeout"}
@@ -85,6 +91,21 @@ func TestDecideByPolicy(t *testing.T) {
 			reason: "The time has passed, but nobody has asked the load balancer since.",
 			pod:    ready(time.Hour, ours), feed: readBefore(5*time.Second, failing(30*time.Second)), policy: track, current: opened,
 			want: result{Condition: opened, Proven: ours, Recheck: time.Second},
+		},
+		"TrackInSlowRounds": {
+			reason: "Nobody asks more often, so that it counts as failing between two answers.",
+			pod:    ready(time.Hour, ours), feed: inRounds(time.Minute, readBefore(time.Minute, failing(time.Hour))), policy: track, current: opened,
+			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
+		},
+		"TrackWithoutARound": {
+			reason: "The latest answer is older than answers are apart.",
+			pod:    ready(time.Hour, ours), feed: inRounds(time.Minute, readBefore(61*time.Second, failing(time.Hour))), policy: track, current: opened,
+			want: result{Condition: opened, Proven: ours, Recheck: 30 * time.Second},
+		},
+		"TrackInFastRounds": {
+			reason: "However often it is asked, answers count for a while.",
+			pod:    ready(time.Hour, ours), feed: inRounds(time.Second, readBefore(30*time.Second, failing(time.Hour))), policy: track, current: opened,
+			want: result{Condition: closed, Proven: ours, Waiting: true, ClosedAt: noon},
 		},
 		"TrackAfterARestart": {
 			reason: "What was before the containers were restarted does not count.",

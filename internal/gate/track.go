@@ -64,7 +64,7 @@ func fails(now time.Time, pod Pod, feed Feed, policy Policy) (closes bool, reche
 
 	after, since := policy.trackAfter(), latest(feed.FailingSince, pod.ContainersReadySince)
 	switch {
-	case feed.FailingSince.IsZero() || now.Sub(feed.ReadAt) > TrackGap:
+	case feed.FailingSince.IsZero() || now.Sub(feed.ReadAt) > max(TrackGap, feed.Gap):
 		return false, after
 	case feed.ReadAt.Sub(since) < after:
 		return false, max(since.Add(after).Sub(now), trackReread)

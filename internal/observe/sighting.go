@@ -63,6 +63,8 @@ type Sighting struct {
 	// is failing; zero when the latest did not. A failed read, or a long time without one,
 	// begins the count anew.
 	FailingSince time.Time
+	// Gap is how old this may be to count still, where that is more than gate.TrackGap: longer than two reads are apart.
+	Gap time.Duration
 	// Err is why the latest read failed, nil when it succeeded.
 	Err error
 }

@@ -57,7 +57,7 @@ func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gat
 	seen := r.observer.Watch(e.key, interest(s, waiting))
 
 	f.Detection = s.Detection
-	f.ReadAt, f.FailingSince = seen.ReadAt, seen.FailingSince
+	f.ReadAt, f.FailingSince, f.Gap = seen.ReadAt, seen.FailingSince, seen.Gap
 	f.Observed, f.Present, f.Health, f.SeenOtherwise = seen.Observed, seen.Present, seen.Health, seen.SeenOtherwise
 	f.Placed = seen.PlacedFor == e.pod.UID
 	f.Removed, f.Early, f.Unreadable = seen.Removed, seen.Early, seen.Err != nil

@@ -48,6 +48,14 @@ type record struct {
 	// asked is when it was asked last, begins when it is to be asked first where that is put off, and after when the pod can be
 	// asked about again.
 	asked, begins, after time.Time
+	// apart is how long after each other the latest questions came, the last one first; zero where there were none.
+	apart [2]time.Duration
+}
+
+// round is how long after each other questions about the pod really come: later than they are due where more pods are asked about
+// than the rate allows. One that came late by itself, as after podgate stood still, makes no round.
+func (r *record) round() time.Duration {
+	return min(r.apart[0], r.apart[1])
 }
 
 func (in *interest) need(waiting, followed bool) { in.waiting, in.followed = waiting, followed }
@@ -72,7 +80,9 @@ func (in *interest) answer(l *line, now time.Time) check.Answer {
 	if l.cost == Local && in.entry == notAsked {
 		now = in.evaluated
 	}
-	return r.history.Answer(now, rules.Begin(in.begin), rules)
+	begin := rules.Begin(in.begin)
+	rules.Period = max(rules.Period, r.round())
+	return r.history.Answer(now, begin, rules)
 }
 
 // meet takes over what is known of the pod. What was said of another pod of its name, or of its containers before a restart,
@@ -114,7 +124,7 @@ func (in *interest) says(now time.Time) observe.Sighting {
 func (in *interest) whole(s observe.Sighting) observe.Sighting {
 	if s.Observed {
 		_, s.ReadAt, _, _ = in.verdict(time.Now())
-		s.FailingSince = in.failing
+		s.FailingSince, s.Gap = in.failing, in.gap()
 	}
 	return s
 }
@@ -156,6 +166,9 @@ func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, of C
 func (in *interest) heard(l *line, a check.Answer, asked time.Time) {
 	r := in.record(l)
 	r.history = r.history.Add(a, asked, l.check.Rules.Begin(in.begin))
+	if l.cost != Local && !r.asked.IsZero() {
+		r.apart = [2]time.Duration{asked.Sub(r.asked), r.apart[0]}
+	}
 	r.asked = asked
 }
 
@@ -188,7 +201,7 @@ func (in *interest) follow(now time.Time) bool {
 func (in *interest) gap() time.Duration {
 	gap := gate.TrackGap
 	for _, l := range in.gate.lines {
-		gap = max(gap, 3*l.pace(false))
+		gap = max(gap, 3*max(l.pace(false), in.record(l).round()))
 	}
 	return gap
 }

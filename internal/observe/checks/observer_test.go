@@ -38,7 +38,7 @@ func TestAskedAtOnceAndInEachPeriodWhileItWaits(t *testing.T) {
 		}
 
 		want := observe.Sighting{
-			Observed: true, Present: true, PlacedFor: "uid-of-web-0", ReadAt: time.Now(), FailingSince: time.Now(),
+			Observed: true, Present: true, PlacedFor: "uid-of-web-0", ReadAt: time.Now(), FailingSince: time.Now(), Gap: gate.TrackGap,
 			Health: gate.Health{State: gate.Unhealthy, Reason: v1alpha1.ReasonCheckFailed, Description: "warm: connection refused"},
 		}
 		if diff := cmp.Diff(want, w.waits("web-0", id)); diff != "" || w.wakes("web-0") != 1 {

@@ -37,6 +37,12 @@ type world struct {
 // within runs a test in a world of its own, whose observer runs.
 func within(t *testing.T, test func(w *world)) {
 	t.Helper()
+	withLimits(t, limits, test)
+}
+
+// withLimits is the same with other limits.
+func withLimits(t *testing.T, limits Limits, test func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, gates: map[Gate]*Definition{}, pods: map[types.NamespacedName]Pod{}, woken: map[types.NamespacedName]int{}}
 		w.Observer = New(w, Options{Limits: limits, WakePod: w.wake, Random: func(time.Duration) time.Duration { return 0 }})
