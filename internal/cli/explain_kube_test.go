@@ -5,6 +5,7 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -176,4 +179,38 @@ func TestExplainNoTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.has(c.run("explain", "migrate"), ExitDone, "NO GATE: NotTarget", `Service "web" selects it`, "declare the port in the pod template if the pod is to serve")
+}
+
+// TestExplainByHand: who opened a gate past podgate is named, until podgate writes it again.
+func TestExplainByHand(t *testing.T) {
+	c := newCluster(t, nil)
+	c.wire()
+	warm := &v1alpha1.ReadinessGate{ObjectMeta: metav1.ObjectMeta{Name: "warm"}}
+	warm.Spec.Checks = []v1alpha1.Check{{Name: "asked", HTTP: &v1alpha1.HTTPCheck{Port: new(intstr.FromInt32(8080))}}}
+	c.create(warm)
+	const check = v1alpha1.CheckPrefix + "warm"
+	pod := c.pod("web", check, elbv2.GateType("web"), "example.com/approved")
+	writes := func(by, status string) {
+		t.Helper()
+		said := map[string]string{"podgate": "Said", "curl": ""}[by]
+		body := `{"status":{"conditions":[`
+		for _, g := range pod.Spec.ReadinessGates {
+			body += fmt.Sprintf(`{"type":%q,"status":%q,"reason":%q},`, g.ConditionType, status, said)
+		}
+		patch := client.RawPatch(types.StrategicMergePatchType, []byte(strings.TrimSuffix(body, ",")+`]}}`))
+		if err := c.kube.Status().Patch(t.Context(), pod.DeepCopy(), patch, client.FieldOwner(by)); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	const says = `writer    field manager "curl", not podgate, which closes the gate when the containers become unready or the address changes`
+	for _, tc := range []struct {
+		by, status string
+		named      int
+	}{{"podgate", "False", 0}, {"curl", "True", 2}, {"curl", "False", 0}, {"podgate", "True", 0}} {
+		writes(tc.by, tc.status)
+		if a := c.run("explain", "web"); a.code != ExitDone || strings.Count(a.out, says) != tc.named {
+			t.Errorf("%s wrote %s, and the writer is to be named %d times:\n%s", tc.by, tc.status, tc.named, a.out)
+		}
+	}
 }

@@ -40,7 +40,8 @@ type GateReport struct {
 	Sources []SourceReport `json:"sources,omitempty"`
 	// ReadinessGate is what the checks ask, where the gate is of checks.
 	ReadinessGate *ReadinessGateReport `json:"readinessGate,omitempty"`
-	// Writer is the field manager of another controller that wrote the condition last.
+	// Writer is the field manager of whoever else wrote the condition last: another controller where the gate is shared,
+	// and whoever opened it by hand where it is not.
 	Writer string `json:"writer,omitempty"`
 	// Override is what a person ordered about the gate and still counts.
 	Override *override.Order `json:"override,omitempty"`
@@ -118,9 +119,20 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 		return x.Unknown.forgive(err, "where the gates come from")
 	}
 
+	if ours {
+		x.byHand(g)
+	}
+
 	x.fed(g, origin, all)
 	g.Next = x.next(g, all, ours)
 	return nil
+}
+
+// byHand notes who opened a gate that podgate alone sets. Whoever closes one is answered at once.
+func (x *explanation) byHand(g *GateReport) {
+	if g.open() {
+		g.Writer = gates.Writer(x.pod, g.Type)
+	}
 }
 
 // fed reports what a gate waits for.
@@ -231,8 +243,12 @@ func (g *GateReport) write(p *paper) {
 		p.field("override", fmt.Sprintf("%s until %s, set %s ago by %s: %s", o.Status, o.Until.UTC().Format(time.RFC3339), p.ago(o.At), or(o.By), o.Reason))
 	}
 
-	if g.Writer != "" {
+	switch {
+	case g.Writer == "":
+	case binding.SharedGate(g.Type):
 		p.field("writer", fmt.Sprintf("another controller, field manager %q, which opens the gate by its own rules; podgate does not close it again", g.Writer))
+	default:
+		p.field("writer", fmt.Sprintf("field manager %q, not podgate, which closes the gate when the containers become unready or the address changes", g.Writer))
 	}
 
 	p.field("from", g.From)

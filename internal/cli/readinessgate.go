@@ -53,6 +53,7 @@ type CheckReport struct {
 
 // checkGate reports a gate of a ReadinessGate.
 func (x *explanation) checkGate(ctx context.Context, g *GateReport) error {
+	x.byHand(g)
 	name := strings.TrimPrefix(g.Type, v1alpha1.CheckPrefix)
 	g.From = fmt.Sprintf("ReadinessGate %q", name)
 	var object v1alpha1.ReadinessGate

@@ -23,7 +23,12 @@ func OtherWriter(pod *corev1.Pod, conditionType string) string {
 	if !binding.SharedGate(conditionType) {
 		return ""
 	}
+	return Writer(pod, conditionType)
+}
 
+// Writer returns the field manager that wrote a pod's condition after podgate, or a part of it; empty when none did. Caches
+// do not keep what it reads.
+func Writer(pod *corev1.Pod, conditionType string) string {
 	for _, e := range pod.ManagedFields {
 		if e.Manager != fieldManager && writes(e, conditionType) {
 			return e.Manager
