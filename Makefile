@@ -22,6 +22,9 @@ VERSIONS_FLAGS ?=
 # Flags of the bench, such as BENCH_FLAGS='--scenario flip'.
 BENCH_FLAGS ?=
 
+# Kubernetes' client for Debian's Python, with which a test runs a program that sets gates.
+PYTHON_CLIENT := /usr/lib/python3/dist-packages/kubernetes=python3-kubernetes
+
 # Quotes flags for the shell, one word each, so that a regular expression may hold what means something to it.
 quoted = $(foreach flag,$(subst ',,$(subst ",,$(1))),'$(flag)')
 
@@ -123,7 +126,7 @@ verify: generate ## Fail when generated files are not what markers, chart and mu
 
 .PHONY: unit
 unit: tools cluster ## Unit and API-server tests, with the race detector.
-	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy prometheus=prometheus promtool=prometheus
+	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy prometheus=prometheus promtool=prometheus $(PYTHON_CLIENT)
 # The engine's tests take longest and mostly wait: they begin first, beside all others.
 	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on -timeout 20m -p 3 ./test/engine ./...
 	$(GO) test -C test/localcluster -count=1 ./...
@@ -131,7 +134,7 @@ unit: tools cluster ## Unit and API-server tests, with the race detector.
 
 .PHONY: test-versions
 test-versions: build tools ## The tests on an API server, on that of each release of Kubernetes in VERSIONS; no part of the tests.
-	scripts/install-debian aws=awscli curl=curl haproxy=haproxy promtool=prometheus
+	scripts/install-debian aws=awscli curl=curl haproxy=haproxy promtool=prometheus $(PYTHON_CLIENT)
 	scripts/test-versions $(VERSIONS) -- -count=1 -timeout 20m $(call quoted,$(VERSIONS_FLAGS))
 
 .PHONY: mutate

@@ -53,14 +53,13 @@ func runWith(m *testing.M, use func(*rest.Config)) (code int, err error) {
 		return 1, err
 	}
 
-	pid := strconv.Itoa(os.Getpid())
-	name := "test-" + pid
+	name := clusterName()
 	defer func() {
 		_, downErr := run(program, "down", "--name", name)
 		err = errors.Join(err, downErr)
 	}()
 
-	up := []string{"up", "--api-only", "--name", name, "--parent-pid", pid}
+	up := []string{"up", "--api-only", "--name", name, "--parent-pid", strconv.Itoa(os.Getpid())}
 	release := os.Getenv(releaseVariable)
 	if release != "" {
 		up = append(up, "--kubernetes", release)
@@ -149,6 +148,18 @@ func localcluster() (string, error) {
 		return "", fmt.Errorf("build localcluster: %w\n%s", err, out)
 	}
 	return program, nil
+}
+
+func clusterName() string { return "test-" + strconv.Itoa(os.Getpid()) }
+
+// Command is a command as the administrator of the tests' API server types it: kubectl is on its PATH, and KUBECONFIG is set.
+// It ends with the context.
+func Command(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
+	program, err := localcluster()
+	if err != nil {
+		return nil, err
+	}
+	return exec.CommandContext(ctx, program, append([]string{"exec", "--name", clusterName(), "--", name}, args...)...), nil
 }
 
 // run runs the program and gives its standard output; the error holds its error output.
