@@ -23,6 +23,7 @@ const (
 	NodeAddress = "172.30.0.2"
 	nodeNetwork = NodeAddress + "/24"
 	PodCIDR     = "10.244.0.0/16"
+	podCIDR6    = "fd00:10:244::/64"
 	ServiceCIDR = "10.96.0.0/16"
 	firstIP     = "10.96.0.1"
 )

@@ -20,18 +20,17 @@ type object = map[string]any
 // writeFiles writes the configuration files of the components. JSON is YAML, so no YAML library is needed.
 func (s *supervisor) writeFiles() error {
 	files := map[string]object{
-		"kubelet.yaml":        s.kubeletConfig(),
-		"kube-proxy.yaml":     s.proxyConfig(),
-		"kube-scheduler.yaml": s.schedulerConfig(),
-		"cni/10-pods.conflist": {
-			"cniVersion": "1.0.0",
-			"name":       "pods",
-			"plugins":    []object{s.podNetwork()},
-		},
+		"kubelet.yaml":              s.kubeletConfig(),
+		"kube-proxy.yaml":           s.proxyConfig(),
+		"kube-scheduler.yaml":       s.schedulerConfig(),
+		"cni/10-pods.conflist":      s.podNetwork(PodCIDR),
+		"cni-dual/10-pods.conflist": s.podNetwork(PodCIDR, podCIDR6),
 	}
 
-	if err := os.MkdirAll(s.config("cni"), 0o700); err != nil {
-		return err
+	for _, folder := range []string{"cni", "cni-dual"} {
+		if err := os.MkdirAll(s.config(folder), 0o700); err != nil {
+			return err
+		}
 	}
 
 	for name, content := range files {
@@ -47,18 +46,27 @@ func (s *supervisor) writeFiles() error {
 	return os.WriteFile(s.config("containerd.toml"), []byte(s.containerdConfig()), 0o600)
 }
 
-// podNetwork routes every pod by itself instead of bridging them: then all traffic between pods passes the node's netfilter, and
-// Services work from pod to pod without the br_netfilter module.
-func (s *supervisor) podNetwork() object {
+// podNetwork gives each pod an address of each range and routes it by itself instead of bridging them: then all traffic between
+// pods passes the node's netfilter, and Services work from pod to pod without the br_netfilter module. Networks of the same
+// name share what is given out.
+func (s *supervisor) podNetwork(subnets ...string) object {
+	var ranges [][]object
+	for _, subnet := range subnets {
+		ranges = append(ranges, []object{{"subnet": subnet}})
+	}
 	return object{
-		"type": "ptp",
-		"mtu":  1500,
-		"ipam": object{
-			"type":    "host-local",
-			"dataDir": s.data("cni"),
-			"ranges":  [][]object{{{"subnet": PodCIDR}}},
-			"routes":  []object{{"dst": "0.0.0.0/0"}},
-		},
+		"cniVersion": "1.0.0",
+		"name":       "pods",
+		"plugins": []object{{
+			"type": "ptp",
+			"mtu":  1500,
+			"ipam": object{
+				"type":    "host-local",
+				"dataDir": s.data("cni"),
+				"ranges":  ranges,
+				"routes":  []object{{"dst": "0.0.0.0/0"}, {"dst": "::/0"}}[:len(subnets)],
+			},
+		}},
 	}
 }
 
@@ -178,10 +186,18 @@ disabled_plugins = [
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
   SystemdCgroup = false
 
+# Pods of a RuntimeClass with this handler have an IPv6 address as well, and start a second or two later for it.
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.dual-stack]
+  runtime_type = "io.containerd.runc.v2"
+  cni_conf_dir = %[7]q
+
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.dual-stack.options]
+  SystemdCgroup = false
+
 [plugins.'io.containerd.cri.v1.runtime'.cni]
   bin_dirs = [%[5]q]
   conf_dir = %[6]q
 `
 
-	return fmt.Sprintf(format, s.data("containerd"), s.Dirs.Containerd(), s.data("containerd-opt"), s.PauseImage, s.CNIBin, s.config("cni"))
+	return fmt.Sprintf(format, s.data("containerd"), s.Dirs.Containerd(), s.data("containerd-opt"), s.PauseImage, s.CNIBin, s.config("cni"), s.config("cni-dual"))
 }
