@@ -152,7 +152,7 @@ func (w *world) wireOne(change func(*env.App, *env.TargetGroupOptions)) *service
 const commandTimeout = 30 * time.Second
 
 // podgate gives a command and what it said, whatever its exit code.
-func (s *service) podgate(ctx context.Context, args ...string) string {
+func (w *world) podgate(ctx context.Context, args ...string) string {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, podgateBinary, args...).CombinedOutput()
@@ -169,17 +169,17 @@ func (s *service) explains(pod string, says ...string) {
 }
 
 // tells waits until a command says all of it.
-func (s *service) tells(args []string, says ...string) {
-	s.t.Helper()
+func (w *world) tells(args []string, says ...string) {
+	w.t.Helper()
 	out := ""
 	defer func() {
-		if s.t.Failed() {
-			s.t.Logf("podgate %s says\n%s\nwant %q", strings.Join(args, " "), out, says)
+		if w.t.Failed() {
+			w.t.Logf("podgate %s says\n%s\nwant %q", strings.Join(args, " "), out, says)
 		}
 	}()
 
-	s.eventually("podgate "+args[0]+" to tell it", func(ctx context.Context) (bool, error) {
-		out = s.podgate(ctx, args...)
+	w.eventually("podgate "+args[0]+" to tell it", func(ctx context.Context) (bool, error) {
+		out = w.podgate(ctx, args...)
 		for _, each := range says {
 			if !strings.Contains(out, each) {
 				return false, nil

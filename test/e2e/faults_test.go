@@ -238,14 +238,20 @@ func (s *service) assertNotLetGo(uid string) {
 // order tells a pod to fail or to heal.
 func (s *service) order(p env.PodHistory, what string) {
 	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, "http://"+net.JoinHostPort(p.Address, "8080")+"/healthz/"+what, nil)
-	s.must(err)
+	s.orderAt(p.Address, what)
+}
+
+// orderAt tells the application at an address to fail or to heal.
+func (w *world) orderAt(address, what string) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.ctx, http.MethodPost, "http://"+net.JoinHostPort(address, "8080")+"/healthz/"+what, nil)
+	w.must(err)
 	req.Close = true
 	resp, err := http.DefaultClient.Do(req)
-	s.must(err)
-	s.must(resp.Body.Close())
+	w.must(err)
+	w.must(resp.Body.Close())
 	if resp.StatusCode != http.StatusOK {
-		s.t.Fatalf("pod %s: %s: %s", p.Name, what, resp.Status)
+		w.t.Fatalf("pod at %s: %s: %s", address, what, resp.Status)
 	}
 }
 

@@ -59,6 +59,8 @@ type world struct {
 	timeScale float64
 	// lattice switches on the webhook's entry for VPC Lattice.
 	lattice bool
+	// dualStack gives podgate's pods an IPv6 address as well.
+	dualStack bool
 }
 
 // in is the same world for a subtest.
@@ -84,6 +86,8 @@ type options struct {
 	lattice bool
 	// region that AWS is simulated in; region when empty.
 	region string
+	// dualStack gives podgate's pods an IPv6 address as well.
+	dualStack bool
 }
 
 // scaled makes the load balancer's clocks run four times faster than the wall: a preStop
@@ -98,6 +102,7 @@ func scaled() options {
 func start(t *testing.T, o options) *world {
 	t.Helper()
 	w := simulate(t, o)
+	w.dualStack = o.dualStack
 	w.install(o.podgate)
 	return w
 }
@@ -138,6 +143,9 @@ func (w *world) install(flags []string) {
 	w.must(err)
 	w.must(m.SetEnv(w.environment()))
 	w.must(m.AddArgs(flags))
+	if w.dualStack {
+		w.makeDualStack(m)
+	}
 	w.must(env.InstallController(w.ctx, w.cluster, m))
 	w.waitPodgateAlone()
 }

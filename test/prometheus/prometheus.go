@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,7 +23,7 @@ import (
 )
 
 // Patience bounds what Prometheus does in its own time.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Process is a Prometheus that scrapes an application ten times a second. Its methods are for one goroutine.
 type Process struct {
@@ -46,8 +47,8 @@ func (a *application) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, a.metrics)
 }
 
-// Start starts a Prometheus that ends with the test.
-func Start(t *testing.T) *Process {
+// Start starts a Prometheus that listens at an address of this machine and ends with the test.
+func Start(t *testing.T, host string) *Process {
 	t.Helper()
 	if _, err := exec.LookPath("prometheus"); err != nil {
 		t.Fatal("Prometheus 2.42 or later is needed: run `scripts/install-debian prometheus=prometheus` as root on Debian 12, or install it")
@@ -69,7 +70,7 @@ scrape_configs:
 		t.Fatal(err)
 	}
 
-	p.Address = freeAddress(t)
+	p.Address = freeAddress(t, host)
 	t.Cleanup(func() { p.Stop(t) })
 	p.Run(t)
 	return p
@@ -77,10 +78,10 @@ scrape_configs:
 
 // freeAddress is one that nobody listens at. Its port is none that the kernel gives to other connections while
 // Prometheus starts (ip_local_port_range), and none of Kubernetes' Services.
-func freeAddress(t *testing.T) string {
+func freeAddress(t *testing.T, host string) string {
 	t.Helper()
 	for range 100 {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000)))
+		listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(20000+rand.IntN(10000))))
 		if err == nil {
 			defer func() { _ = listener.Close() }()
 			return listener.Addr().String()

@@ -56,7 +56,7 @@ lag 1
 `
 
 func TestRealPrometheus(t *testing.T) {
-	p := realprometheus.Start(t)
+	p := realprometheus.Start(t, "127.0.0.1")
 	p.Expose(exposed)
 
 	byLabel := settings()
