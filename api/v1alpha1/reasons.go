@@ -47,6 +47,7 @@ const (
 	ReasonSetByHand               = "SetByHand"
 	ReasonDryRun                  = "DryRun"
 	ReasonChecksPassed            = "ChecksPassed"
+	ReasonApproved                = "Approved"
 )
 
 // Reasons of the condition of a ReadinessGate's gate that is closed. They are what the checks say, as other reasons with a dot are
@@ -224,6 +225,7 @@ var Explanations = []Explanation{
 	{OnOpenGate, ReasonHealthy, "The load balancer calls this very pod healthy", NothingToDo, ""},
 	{OnOpenGate, ReasonHealthCheckUnavailable, "The load balancer sends this very pod requests without checking its health, since the group's health checks are off", "nothing, or turn the group's health checks on: without them a pod that does not answer counts as healthy", ""},
 	{OnOpenGate, ReasonChecksPassed, "The checks of the ReadinessGate passed for this very pod", NothingToDo, ""},
+	{OnOpenGate, ReasonApproved, "People approved the pod, and the ReadinessGate asks nothing else that has to pass", NothingToDo, "checks.md#manual"},
 	{OnOpenGate, ReasonTimedOut, "The time-out of the binding or ReadinessGate opened the gate, although the target was not healthy, or the checks had not passed", "find out why; the message has the reason from before", "policies.md"},
 	{OnOpenGate, ReasonTargetUnused, "The binding's policy opened the gate, since no load balancer uses the target's group or zone", "nothing, if that is what the binding's policy is meant to do", "policies.md"},
 	{OnOpenGate, ReasonTargetUnavailable, "The binding's policy opened the gate, since the load balancer cannot tell the target's health", "nothing, if that is what the binding's policy is meant to do", "policies.md"},

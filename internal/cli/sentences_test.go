@@ -56,7 +56,7 @@ var walked = map[string]walk{
 	"closed gate NotProvenYet": idle, "closed gate ContainersNotReady": object, "closed gate OtherGateClosed": fields, "closed gate NoBinding": object,
 	"closed gate BindingNotReady": object, "closed gate NotObserved": idle, "closed gate Overridden": command, "closed gate SetByHand": command,
 
-	"open gate ChecksPassed": idle, "open gate DryRun": idle, "closed gate Check.Failed": object, "closed gate Check.NoAnswer": object,
+	"open gate ChecksPassed": idle, "open gate Approved": idle, "open gate DryRun": idle, "closed gate Check.Failed": object, "closed gate Check.NoAnswer": object,
 	"closed gate Check.NotAllowed": object, "closed gate Check.Waiting": idle, "closed gate Check.NotApproved": object,
 	"ReadinessGate Serving": idle, "ReadinessGate InvalidSpec": message, "ReadinessGate NotAllowed": object, "ReadinessGate NoSuchServer": object,
 	"ReadinessGate NoAccess": object, "no gate ReadinessGateCreatedLater": restarts,

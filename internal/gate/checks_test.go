@@ -150,7 +150,13 @@ func TestChecksAreSpokenOf(t *testing.T) {
 
 // TestLaw9ChecksAreFollowedUnderTrackOnly: checks that fail close the gate that they opened where its policy is Track.
 func TestLaw9ChecksAreFollowedUnderTrackOnly(t *testing.T) {
-	opened := Condition{Status: StatusTrue, Reason: v1alpha1.ReasonChecksPassed}
+	for _, reason := range []string{v1alpha1.ReasonChecksPassed, v1alpha1.ReasonApproved} {
+		followedUnderTrackOnly(t, Condition{Status: StatusTrue, Reason: reason})
+	}
+}
+
+func followedUnderTrackOnly(t *testing.T, opened Condition) {
+	t.Helper()
 	feed := checked(failed)
 	feed.FailingSince, feed.Room = noon.Add(-time.Minute), room(true)
 

@@ -15,7 +15,7 @@ import (
 // opened and closed without end.
 func followed(reason string) bool {
 	switch reason {
-	case v1alpha1.ReasonHealthy, v1alpha1.ReasonHealthCheckUnavailable, v1alpha1.ReasonChecksPassed, v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining:
+	case v1alpha1.ReasonHealthy, v1alpha1.ReasonHealthCheckUnavailable, v1alpha1.ReasonChecksPassed, v1alpha1.ReasonApproved, v1alpha1.ReasonTrackFloor, v1alpha1.ReasonTargetUnused, v1alpha1.ReasonTargetUnavailable, v1alpha1.ReasonTargetUnhealthyDraining:
 		return true
 	}
 	return false

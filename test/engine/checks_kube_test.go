@@ -159,6 +159,39 @@ func TestCheckOpensItsGate(t *testing.T) {
 	c.eventually("opens again", func() bool { return c.warmGate("web-0").Reason == v1alpha1.ReasonChecksPassed })
 }
 
+// A gate that waits for a person says so once, by an event, opens when its pod's own approval is there, and says that, too.
+func TestManualCheck(t *testing.T) {
+	c := newCluster(t)
+	c.approvers()
+	c.start()
+	g := c.warm(func(g *v1alpha1.ReadinessGate) {
+		g.Spec.Checks = []v1alpha1.Check{{Name: "release", Manual: &v1alpha1.ManualCheck{}}}
+	})
+	for i, name := range []string{"web-0", "web-1"} {
+		c.carrier(name, fmt.Sprintf("10.0.0.%d", i+1), warmGate)
+		c.eventually("waits for a person", func() bool { return c.warmGate(name).Reason == v1alpha1.ReasonCheckNotApproved })
+	}
+	c.eventually("says so", func() bool {
+		return c.event("warm", v1alpha1.ReasonCheckNotApproved, "kubectl podgate approve -n "+c.ns+" warm --pod web-")
+	})
+
+	var pod corev1.Pod
+	if err := c.kube.Get(t.Context(), types.NamespacedName{Namespace: c.ns, Name: "web-0"}, &pod); err != nil {
+		t.Fatal(err)
+	}
+	c.given(g, fmt.Sprintf("pod/%s | jane | 2026-11-30T12:00:00Z | x", pod.UID))
+	c.eventually("opens", func() bool {
+		gate := c.warmGate("web-0")
+		return gate.Status == corev1.ConditionTrue && gate.Reason == v1alpha1.ReasonApproved
+	})
+	if gate := c.warmGate("web-1"); gate.Status == corev1.ConditionTrue {
+		t.Errorf("another pod's approval opened its gate: %+v", gate)
+	}
+	c.eventually("says that", func() bool {
+		return c.event("web-0", v1alpha1.ReasonApproved, "is open") && c.event("warm", v1alpha1.ReasonApproved, "such as web-0")
+	})
+}
+
 // Under Track a gate closes when its pod fails for long enough, as long as enough others stay open, and opens when it passes again.
 func TestCheckIsFollowed(t *testing.T) {
 	c := newCluster(t)

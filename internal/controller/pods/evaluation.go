@@ -18,6 +18,7 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/observe"
+	"github.com/podgate/podgate/internal/observe/checks"
 	"github.com/podgate/podgate/internal/override"
 )
 
@@ -32,6 +33,8 @@ type evaluation struct {
 	conditions []corev1.PodCondition
 	// groups are the target groups of a condition's gate, for metrics.
 	groups map[corev1.PodConditionType][]string
+	// gates are the ReadinessGates of conditions, of those that have one.
+	gates map[corev1.PodConditionType]checks.Gate
 	// interests are those of all gates of the pod.
 	interests []observe.Interest
 	// waiting and orphans are the label values of the pod's share in the gauges.
@@ -102,9 +105,12 @@ func (e *evaluation) note(gateType string, sources []gates.Source, current gate.
 	e.conditions = append(e.conditions, c)
 
 	if e.groups == nil {
-		e.groups = map[corev1.PodConditionType][]string{}
+		e.groups, e.gates = map[corev1.PodConditionType][]string{}, map[corev1.PodConditionType]checks.Gate{}
 	}
 	for _, s := range sources {
+		if g, ofChecks := s.Subject.(checks.Gate); ofChecks {
+			e.gates[c.Type] = g
+		}
 		if s.Subject != nil {
 			e.groups[c.Type] = append(e.groups[c.Type], s.Subject.String())
 		}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -49,10 +50,12 @@ type Reconciler struct {
 	drivers  balancer.Drivers
 	registry *binding.Registry
 	recorder events.EventRecorder
-	metrics  *metrics
-	now      func() time.Time
-	own      ownWrites
-	closings closings
+	// checkEvents bounds the events of gates that checks open and close.
+	checkEvents *rate.Limiter
+	metrics     *metrics
+	now         func() time.Time
+	own         ownWrites
+	closings    closings
 	// orphanGrace is how long a pod waits at a gate that nothing claims; gate.ReleaseAfter when 0.
 	orphanGrace time.Duration
 

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/check/manual"
 	"github.com/podgate/podgate/internal/controller/backoff"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
@@ -52,7 +53,7 @@ func NewReconciler(c client.Client, o Options) *Reconciler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Reconciler{client: c, judge: o.Judge, observer: o.Observer, recorder: o.Recorder, now: o.Now, tried: map[types.NamespacedName]checks.Gate{}}
+	return &Reconciler{client: c, judge: o.Judge, observer: o.Observer, recorder: o.Recorder, now: o.Now, tried: map[types.NamespacedName]checks.Gate{}, awaited: map[types.NamespacedName]map[manual.Key]bool{}}
 }
 
 // Setup adds the controller to a manager.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/check/manual"
 	"github.com/podgate/podgate/internal/limit"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
@@ -59,8 +60,9 @@ type Reconciler struct {
 	observer Observer
 	recorder events.EventRecorder
 	now      func() time.Time
-	// tried are the gates in a dry run. One goroutine reconciles.
-	tried map[types.NamespacedName]checks.Gate
+	// tried are the gates in a dry run, and awaited what was reported to wait for people. One goroutine reconciles.
+	tried   map[types.NamespacedName]checks.Gate
+	awaited map[types.NamespacedName]map[manual.Key]bool
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -69,13 +71,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	err := r.client.Get(ctx, req.NamespacedName, &g)
 	if apierrors.IsNotFound(err) {
 		r.end(req.NamespacedName, "")
+		delete(r.awaited, req.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 
-	status, err := r.status(ctx, &g)
+	status, needs, err := r.status(ctx, &g)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -88,6 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		r.report(&g, status)
 	}
+	r.ask(&g, needs)
 
 	if status.Pods.Waiting > 0 || g.Spec.Gate.Mode == trackMode || g.Spec.DryRun {
 		return reconcile.Result{RequeueAfter: again}, nil
@@ -101,14 +105,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 // trackMode has the checks asked about pods in service, too.
 const trackMode v1alpha1.GateMode = "Track"
 
-// status is what holds now. Times stay as long as what they are the times of.
-func (r *Reconciler) status(ctx context.Context, g *v1alpha1.ReadinessGate) (*v1alpha1.ReadinessGateStatus, error) {
+// status is what holds now, and needs what waits for people. Times stay as long as what they are the times of.
+func (r *Reconciler) status(ctx context.Context, g *v1alpha1.ReadinessGate) (_ *v1alpha1.ReadinessGateStatus, needs approvals, err error) {
 	status := g.Status.DeepCopy()
 	status.ObservedGeneration = new(g.Generation)
 
 	reason, message, err := r.judge(ctx, g)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: limit.Cut(message, limit.Message), ObservedGeneration: g.Generation,
@@ -118,17 +122,16 @@ func (r *Reconciler) status(ctx context.Context, g *v1alpha1.ReadinessGate) (*v1
 	}
 	meta.SetStatusCondition(&status.Conditions, ready)
 
-	pods, err := r.count(ctx, g)
-	if err != nil {
-		return nil, err
+	needs = approvals{}
+	if status.Pods, err = r.count(ctx, g, needs); err != nil {
+		return nil, nil, err
 	}
-	status.Pods = pods
 
 	if status.DryRun, err = r.dryRun(ctx, g); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	status.Checks = r.checks(r.observer.Said(idOf(g)), g.Status.Checks)
-	return status, nil
+	return status, needs, nil
 }
 
 func idOf(g *v1alpha1.ReadinessGate) checks.Gate {
@@ -174,11 +177,12 @@ func (r *Reconciler) end(key types.NamespacedName, unless types.UID) {
 	}
 }
 
-// count counts the running pods that carry the gate.
-func (r *Reconciler) count(ctx context.Context, g *v1alpha1.ReadinessGate) (*v1alpha1.GatedPods, error) {
+// count counts the running pods that carry the gate, and adds what they need of people.
+func (r *Reconciler) count(ctx context.Context, g *v1alpha1.ReadinessGate, needs approvals) (*v1alpha1.GatedPods, error) {
 	counts := &v1alpha1.GatedPods{}
 	timeout := time.Duration(g.Spec.Gate.TimeoutSeconds) * time.Second
 	gate := v1alpha1.CheckPrefix + g.Name
+	given, _ := manual.Parse(g.Annotations[v1alpha1.ApprovalsAnnotation]) // What cannot be read approves of nothing.
 
 	_, err := binding.Carriers(ctx, r.client, g.Namespace, gate, func(pod *corev1.Pod) bool {
 		counts.Gated++
@@ -198,6 +202,7 @@ func (r *Reconciler) count(ctx context.Context, g *v1alpha1.ReadinessGate) (*v1a
 		}
 		if condition != nil && condition.Reason == v1alpha1.ReasonCheckNotApproved {
 			counts.ApprovalNeeded++
+			needs.add(g, given, pod)
 		}
 		return false
 	})

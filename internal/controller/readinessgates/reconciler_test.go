@@ -122,6 +122,27 @@ func (w *world) reconcile() (v1alpha1.ReadinessGateStatus, time.Duration) {
 	return g.Status, result.RequeueAfter
 }
 
+// edit changes the gate.
+func (w *world) edit(change func(*v1alpha1.ReadinessGate)) {
+	w.Helper()
+	var g v1alpha1.ReadinessGate
+	if err := w.Get(w.Context(), types.NamespacedName{Namespace: "shop", Name: "warm"}, &g); err != nil {
+		w.Fatal(err)
+	}
+	change(&g)
+	if err := w.Update(w.Context(), &g); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// told takes the events that were made so far.
+func (w *world) told() (all []string) {
+	for len(w.events.Events) > 0 {
+		all = append(all, <-w.events.Events)
+	}
+	return all
+}
+
 // pod carries the gate; its containers have been ready for a time, and its gate's condition has a status and a reason.
 func pod(name string, ready time.Duration, status corev1.ConditionStatus, reason string) corev1.Pod {
 	p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
@@ -192,11 +213,7 @@ func TestReady(t *testing.T) {
 		t.Errorf("conditions %+v", status.Conditions)
 	}
 
-	var said []string
-	for len(w.events.Events) > 0 {
-		said = append(said, <-w.events.Events)
-	}
-	if diff := cmp.Diff([]string{"Normal Serving all is well", "Warning InvalidSpec check warm: no such thing"}, said); diff != "" {
+	if diff := cmp.Diff([]string{"Normal Serving all is well", "Warning InvalidSpec check warm: no such thing"}, w.told()); diff != "" {
 		t.Errorf("events: -want, +got:\n%s", diff)
 	}
 }
@@ -263,19 +280,8 @@ func TestDryRun(t *testing.T) {
 		labelled("elsewhere", func(p *corev1.Pod) { p.Namespace = "bank" }),
 	)
 	w.passing = 1
-	edit := func(change func(*v1alpha1.ReadinessGate)) {
-		t.Helper()
-		var g v1alpha1.ReadinessGate
-		if err := w.Get(t.Context(), types.NamespacedName{Namespace: "shop", Name: "warm"}, &g); err != nil {
-			t.Fatal(err)
-		}
-		change(&g)
-		if err := w.Update(t.Context(), &g); err != nil {
-			t.Fatal(err)
-		}
-	}
 
-	edit(func(g *v1alpha1.ReadinessGate) {
+	w.edit(func(g *v1alpha1.ReadinessGate) {
 		g.Spec.DryRun, g.Spec.Selector = true, &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	})
 	status, again := w.reconcile()
@@ -286,19 +292,19 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("asked about: -want, +got:\n%s", diff)
 	}
 
-	edit(func(g *v1alpha1.ReadinessGate) { g.Spec.DryRun = false })
+	w.edit(func(g *v1alpha1.ReadinessGate) { g.Spec.DryRun = false })
 	if status, _ := w.reconcile(); status.DryRun != nil || w.tried != nil {
 		t.Errorf("after the dry run: %+v, asked about %q", status.DryRun, w.tried)
 	}
 
 	// A gate without a selector would be given to nobody.
-	edit(func(g *v1alpha1.ReadinessGate) { g.Spec.DryRun, g.Spec.Selector = true, nil })
+	w.edit(func(g *v1alpha1.ReadinessGate) { g.Spec.DryRun, g.Spec.Selector = true, nil })
 	if status, _ := w.reconcile(); *status.DryRun != (v1alpha1.DryRunStatus{}) {
 		t.Errorf("without a selector: %+v", status.DryRun)
 	}
 
 	// With the gate the dry run goes.
-	edit(func(g *v1alpha1.ReadinessGate) {
+	w.edit(func(g *v1alpha1.ReadinessGate) {
 		g.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	})
 	w.reconcile()

@@ -4,6 +4,8 @@
 package checks
 
 import (
+	"slices"
+
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/gate"
@@ -34,4 +36,9 @@ func health(name string, a check.Answer) gate.Health {
 
 	h.Description = name + ": " + a.Word.String()
 	return h
+}
+
+// approved reports whether of answers that pass together none but people's do.
+func approved(answers []check.Answer) bool {
+	return !slices.ContainsFunc(answers, func(a check.Answer) bool { return a.Verdict == check.Pass && a.Word != check.Approved })
 }

@@ -71,3 +71,38 @@ podgate_check_lateness_seconds 0
 		}
 	})
 }
+
+// TestApproved: that people let a pod pass is said where nothing else did.
+func TestApproved(t *testing.T) {
+	approved := check.Answer{Verdict: check.Pass, Word: check.Approved}
+	open := check.Answer{Verdict: check.Pass, Word: check.OpenInitially}
+	for name, tc := range map[string]struct {
+		match  check.Match
+		second check.Answer
+		want   string
+	}{
+		"Alone":     {check.All, approved, v1alpha1.ReasonApproved},
+		"Both":      {check.All, passes, v1alpha1.ReasonChecksPassed},
+		"Initially": {check.All, open, v1alpha1.ReasonChecksPassed},
+		"AnyFails":  {check.Any, fails, v1alpha1.ReasonApproved},
+		"AnyPasses": {check.Any, passes, v1alpha1.ReasonChecksPassed},
+		"AllFail":   {check.All, fails, v1alpha1.ReasonCheckFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(w *world) {
+				first, second := newScript(), newScript()
+				first.says("web-0", approved)
+				second.says("web-0", tc.second)
+				other := every(5*time.Second, second)
+				other.Name = "other"
+				id := w.gate("warm", tc.match, every(5*time.Second, first), other)
+				w.ready("web-0")
+				w.waits("web-0", id)
+				w.sleep(time.Second)
+				if got := w.waits("web-0", id).Health.Reason; got != tc.want {
+					t.Errorf("got %s, want %s", got, tc.want)
+				}
+			})
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/observe"
@@ -159,7 +160,11 @@ func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, of C
 		}
 	}
 
-	return health(lines[by].check.Name, answers[by]), asked, of, true
+	h = health(lines[by].check.Name, answers[by])
+	if verdict == check.Pass && approved(answers) {
+		h.Reason = v1alpha1.ReasonApproved
+	}
+	return h, asked, of, true
 }
 
 // heard takes an answer of a check into account, which was asked for at a time.
