@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestEveryFlagAndOperationIsDocumented(t *testing.T) {
 		}
 	})
 
-	for _, name := range awssim.Operations() {
+	for _, name := range slices.Concat(awssim.Operations(), awssim.EC2Operations()) {
 		if !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("docs/awssim.md does not tell of %s", name)
 		}

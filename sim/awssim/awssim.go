@@ -12,6 +12,7 @@ import (
 
 	"github.com/podgate/podgate/sim/awssim/clock"
 	"github.com/podgate/podgate/sim/awssim/datapath"
+	"github.com/podgate/podgate/sim/awssim/ec2"
 	"github.com/podgate/podgate/sim/awssim/elbv2"
 	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/health"
@@ -51,12 +52,22 @@ const (
 	ClockRouting = faults.ClockRouting
 )
 
-// These are the types of packages elbv2, datapath, health and sts that users of a Sim need.
+// These are the types of packages elbv2, ec2, datapath, health and sts that users of a Sim need.
 type (
 	// ELB configures Elastic Load Balancing: its region, timings and quotas, and how strict it is.
 	ELB = elbv2.Config
 	// Lattice configures VPC Lattice: its delays, quotas, and what is assumed.
 	Lattice = lattice.Config
+	// EC2 configures the network: VPCs, quotas, how far its answers lag, how long interfaces linger.
+	EC2 = ec2.Config
+	// VPC is a network with its subnets.
+	VPC = ec2.VPC
+	// Subnet is a subnet of a VPC.
+	Subnet = ec2.Subnet
+	// SecurityGroup is a security group that is there from the start.
+	SecurityGroup = ec2.SecurityGroup
+	// Instance is an instance in a subnet.
+	Instance = ec2.Instance
 	// STS configures AWS Security Token Service: accounts and roles.
 	STS = sts.Config
 	// DataPath says where the listeners of load balancers are bound.
@@ -82,6 +93,9 @@ func DefaultALB() *Profile { return health.DefaultALB() }
 // DefaultNLB returns the timings of a Network Load Balancer.
 func DefaultNLB() *Profile { return health.DefaultNLB() }
 
+// DefaultVPC returns the network that there is unless others are configured.
+func DefaultVPC(region string) VPC { return ec2.DefaultVPC(region) }
+
 // DefaultLattice returns the timings of VPC Lattice.
 func DefaultLattice() *Profile { return lattice.DefaultTiming() }
 
@@ -92,6 +106,9 @@ type Config struct {
 	DataPath
 	// Lattice is VPC Lattice. Its region is that of ELB, and so are the VPC's addresses if it names none.
 	Lattice Lattice
+
+	// EC2 is the network: VPCs with their subnets, and instances. Its region and account are those of ELB and STS.
+	EC2 EC2
 
 	// TimeScale makes every timer of the simulator run that many times
 	// faster. Default 1.
@@ -120,6 +137,11 @@ func (c Config) withDefaults() (Config, error) {
 
 	var err error
 	c.ELB, err = c.ELB.WithDefaults()
+	if err != nil {
+		return c, err
+	}
+	c.EC2.Region, c.EC2.Account = c.Region, c.AccountID
+	c.EC2, err = c.EC2.WithDefaults()
 	c.Lattice.Region = c.Region
 	c.Lattice.Relaxed = c.Lattice.Relaxed || c.Relaxed
 	if c.Lattice.VPCCIDRs == nil {
@@ -137,6 +159,7 @@ type Sim struct {
 	clock *clock.Clock // its lock guards all that the API changes
 
 	elb        *elbv2.Service
+	ec2        *ec2.Service
 	lattice    *lattice.Service
 	sts        *sts.Service
 	path       *datapath.Path
@@ -165,15 +188,19 @@ func New(cfg Config) (*Sim, error) {
 	s := &Sim{cfg: cfg, clock: clock.New(cfg.TimeScale), buckets: buckets}
 	s.faults = faults.NewSet(s.clock.Scaled)
 	s.path = datapath.New(cfg.DataPath, s.clock, &s.record, cfg.Log)
-	s.elb = elbv2.New(cfg.ELB, s.clock, s.path, &s.record)
+	s.ec2 = ec2.New(cfg.EC2, s.clock)
+	s.elb = elbv2.New(cfg.ELB, s.clock, s.path, &s.record, s.ec2)
 	s.sts = sts.New(cfg.STS)
-	s.operations = modelled(s.elb, s.sts)
+	s.operations = modelled(s.elb, s.sts, s.ec2)
 	s.lattice = lattice.New(cfg.Lattice, s.clock, s.path, &s.record)
 	s.latticeOperations = s.lattice.Operations()
 	if s.latticeModel, err = lattice.Model(); err != nil {
 		return nil, err
 	}
 
+	if err := s.ec2.Follow(cfg.Instances); err != nil {
+		return nil, err
+	}
 	for _, f := range cfg.Faults {
 		if _, err := s.AddFault(f); err != nil {
 			return nil, err

@@ -45,6 +45,14 @@ func (s *Sim) control(mux *http.ServeMux) {
 		return struct{}{}, nil
 	}))
 
+	mux.HandleFunc("POST /_awssim/ec2/instances", accept(func(in []Instance) (any, error) {
+		return struct{}{}, s.PlaceInstances(in...)
+	}))
+
+	mux.HandleFunc("POST /_awssim/ec2/vpcs", accept(func(in VPC) (any, error) {
+		return struct{}{}, s.SetVPC(in)
+	}))
+
 	mux.HandleFunc("/_awssim/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "no such control call: "+r.Method+" "+r.URL.Path+"; see docs/awssim.md")
 	})

@@ -94,7 +94,7 @@ func TestControlAPI(t *testing.T) {
 	var settings Settings
 	e.controlled("GET", "config", "", &settings)
 
-	if settings.Profiles["alb"].DrainRoutingDelaySeconds != 17 || settings.Profiles["nlb"].DrainRoutingDelaySeconds != 120 || len(settings.Operations) != 41 {
+	if settings.Profiles["alb"].DrainRoutingDelaySeconds != 17 || settings.Profiles["nlb"].DrainRoutingDelaySeconds != 120 || len(settings.Operations) != 41 || len(settings.EC2.VPCs) != 1 {
 		t.Errorf("settings: %+v", settings)
 	}
 
@@ -104,6 +104,11 @@ func TestControlAPI(t *testing.T) {
 	}
 
 	ok("POST", "instances", `{"i-1":"10.0.0.1"}`)
+	ok("POST", "ec2/vpcs", `{"id":"vpc-x","subnets":[{"id":"subnet-x","zone":"eu-west-1a","cidr":"10.0.0.0/24"}]}`)
+	ok("POST", "ec2/instances", `[{"id":"i-2","subnet":"subnet-x","address":"10.0.0.77"}]`)
+	if diff := cmp.Diff([]string{"10.0.0.1", "10.0.0.77"}, texts(e.does("DescribeInstances"), "reservationSet.item.instancesSet.item.privateIpAddress")); diff != "" {
+		t.Errorf("instances (-want +got):\n%s", diff)
+	}
 
 	for _, bad := range [][3]string{
 		{"POST", "health", `{"targetGroupArn":"nope","state":"healthy"}`},
@@ -111,6 +116,8 @@ func TestControlAPI(t *testing.T) {
 		{"POST", "faults", `{}`},
 		{"DELETE", "faults/fault-99", ``},
 		{"DELETE", "targets", `{"targetGroupArn":"nope"}`},
+		{"POST", "ec2/vpcs", `{"id":"vpc-y","subnets":[{"id":"subnet-y"}]}`},
+		{"POST", "ec2/instances", `[{"id":"i-2","subnet":"nowhere"}]`},
 		{"GET", "calls?since=x", ``},
 		{"GET", "nothing", ``},
 	} {

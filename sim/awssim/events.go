@@ -3,14 +3,16 @@
 
 package awssim
 
-import "github.com/podgate/podgate/sim/awssim/lattice"
+import (
+	"slices"
+
+	"github.com/podgate/podgate/sim/awssim/lattice"
+)
 
 // AddFault puts a fault in force and returns its id.
 func (s *Sim) AddFault(f Fault) (string, error) {
 	return s.faults.Add(f, func(operation string) bool {
-		_, known := s.operations[operation]
-		_, ofLattice := s.latticeOperations[operation]
-		return known || ofLattice
+		return slices.Contains(slices.Concat(Operations(), EC2Operations(), LatticeOperations()), operation)
 	})
 }
 
@@ -60,7 +62,23 @@ func (s *Sim) LoseTarget(groupARN string, target Target) error {
 
 // SetInstances adds or changes the addresses of instances; one without an
 // address is stopped, and unused with reason Target.InvalidState.
-func (s *Sim) SetInstances(addresses map[string]string) { s.elb.SetInstances(addresses) }
+func (s *Sim) SetInstances(addresses map[string]string) {
+	s.elb.SetInstances(addresses)
+	_ = s.ec2.Follow(addresses) // it fails only where no subnet could have them
+}
+
+// PlaceInstances adds or replaces instances. Those that run have their address in the data path too. It is an error if
+// one is in no subnet or has a state that there is not.
+func (s *Sim) PlaceInstances(list ...Instance) error {
+	if err := s.ec2.SetInstances(list...); err != nil {
+		return err
+	}
+	s.elb.SetInstances(s.ec2.Addresses())
+	return nil
+}
+
+// SetVPC adds a network, or replaces one with its subnets and route tables.
+func (s *Sim) SetVPC(v VPC) error { return s.ec2.SetVPC(v) }
 
 // Listeners returns all listeners of all load balancers.
 func (s *Sim) Listeners() []ListenerInfo { return s.elb.Listeners() }

@@ -5,6 +5,7 @@ package awssim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -41,6 +42,11 @@ type env struct {
 
 func start(t *testing.T, cfg Config) *env {
 	t.Helper()
+	if cfg.EC2.VPCs == nil {
+		vpc := DefaultVPC(cmp.Or(cfg.Region, "eu-west-1"))
+		vpc.SecurityGroups = []SecurityGroup{{ID: "sg-1", Name: "one"}, {ID: "sg-2", Name: "two"}, {ID: "sg-3", Name: "three"}}
+		cfg.EC2.VPCs = []VPC{vpc}
+	}
 	sim, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +98,12 @@ func (e *env) checked(next http.Handler) http.Handler {
 			return
 		}
 
+		if r.Form.Get("Version") == ec2Version {
+			for _, problem := range checkEC2Answer(r.Form.Get("Action"), recorder.Code, recorder.Body.Bytes()) {
+				e.Errorf("answer to %s deviates from the service model: %s", r.Form.Get("Action"), problem)
+			}
+			return
+		}
 		for _, problem := range checkAnswer(r.Form.Get("Version"), r.Form.Get("Action"), recorder.Code, recorder.Body.Bytes()) {
 			e.Errorf("answer to %s deviates from the service model: %s", r.Form.Get("Action"), problem)
 		}
@@ -290,9 +302,14 @@ func (e *env) states(group string) map[Target]string {
 // raw posts a form as a signed client would, and answers status and body.
 func (e *env) raw(form url.Values) (int, string) {
 	e.Helper()
+	return e.rawAs("elasticloadbalancing", form)
+}
+
+func (e *env) rawAs(service string, form url.Values) (int, string) {
+	e.Helper()
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewBufferString(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIATEST/20240101/"+e.sim.cfg.Region+"/elasticloadbalancing/aws4_request, SignedHeaders=host, Signature=0")
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIATEST/20240101/"+e.sim.cfg.Region+"/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
 	recorder := httptest.NewRecorder()
 	e.handler.ServeHTTP(recorder, r)
 	return recorder.Code, recorder.Body.String()

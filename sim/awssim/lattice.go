@@ -111,7 +111,7 @@ func (s *Sim) answerLattice(in restRequest, c *Call, e faults.Effect) (any, *wir
 	defer s.clock.Unlock()
 	who, refused := s.sts.Identify(c.AccessKeyID)
 	if refused == nil {
-		refused = s.buckets.Take(latticeService+"/"+who.Account, c.Operation)
+		refused = s.buckets.Take(latticeService, who.Account, c.Operation)
 	}
 	if refused != nil {
 		return nil, s.restFailure(refused, c)

@@ -33,7 +33,7 @@ type model struct {
 
 type shape struct {
 	Type     string
-	Members  map[string]struct{ Shape string }
+	Members  map[string]struct{ Shape, LocationName string }
 	Member   struct{ Shape string }
 	Required []string
 	Enum     []string
@@ -48,7 +48,7 @@ type shape struct {
 // models are extracts of the official ones; testdata/models says where they come from and how to make them again.
 var models = sync.OnceValues(func() (map[string]*model, error) {
 	all := map[string]*model{}
-	for version, service := range map[string]string{"2015-12-01": "elasticloadbalancingv2", "2011-06-15": "sts"} {
+	for version, service := range map[string]string{"2015-12-01": "elasticloadbalancingv2", "2011-06-15": "sts", "2016-11-15": "ec2"} {
 		raw, err := os.ReadFile(filepath.Join("testdata", "models", service+".json"))
 		if err != nil {
 			return nil, fmt.Errorf("read service model: %w", err)

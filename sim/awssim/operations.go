@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/podgate/podgate/sim/awssim/ec2"
 	"github.com/podgate/podgate/sim/awssim/elbv2"
 	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/lattice"
@@ -21,22 +22,25 @@ type call struct {
 }
 
 // operation is one operation of a service.
-type operation struct {
-	service string
-	run     func(*call, url.Values) (any, error)
-}
+type operation func(*call, url.Values) (any, error)
 
-// modelled are all operations that there are, by name.
-func modelled(elb *elbv2.Service, tokens *sts.Service) map[string]operation {
+// modelled are all operations of the query protocol that there are, by service and name.
+func modelled(elb *elbv2.Service, tokens *sts.Service, network *ec2.Service) map[string]operation {
 	all := map[string]operation{}
 	for name, op := range elb.Operations() {
-		all[name] = operation{"elasticloadbalancing", func(c *call, form url.Values) (any, error) {
+		all["elasticloadbalancing:"+name] = func(c *call, form url.Values) (any, error) {
 			return op.Run(&elbv2.Call{Account: c.Account, Effect: c.effect}, form)
-		}}
+		}
 	}
 
 	for name, op := range tokens.Operations() {
-		all[name] = operation{"sts", func(c *call, form url.Values) (any, error) { return op.Run(&c.Identity, form) }}
+		all["sts:"+name] = func(c *call, form url.Values) (any, error) { return op.Run(&c.Identity, form) }
+	}
+
+	for name, op := range network.Operations() {
+		all["ec2:"+name] = func(c *call, form url.Values) (any, error) {
+			return op.Run(&ec2.Call{Account: c.Account, Effect: c.effect}, form)
+		}
 	}
 
 	return all
@@ -47,7 +51,15 @@ func LatticeOperations() []string {
 	return slices.Sorted(maps.Keys((&lattice.Service{}).Operations()))
 }
 
-// Operations returns the names of the operations of the other services that are modelled.
+// EC2Operations returns the names of EC2's operations that are modelled.
+func EC2Operations() []string {
+	return slices.Sorted(maps.Keys((&ec2.Service{}).Operations()))
+}
+
+// Operations returns the names of ELBv2's and STS's operations that are modelled.
 func Operations() []string {
-	return slices.Sorted(maps.Keys(modelled(&elbv2.Service{}, &sts.Service{})))
+	names := slices.Collect(maps.Keys((&elbv2.Service{}).Operations()))
+	names = slices.AppendSeq(names, maps.Keys((&sts.Service{}).Operations()))
+	slices.Sort(names)
+	return names
 }

@@ -29,6 +29,8 @@ func serviceOf(version string) service {
 		return service{"elasticloadbalancing", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"}
 	case "2011-06-15":
 		return service{"sts", "https://sts.amazonaws.com/doc/2011-06-15/"}
+	case "2016-11-15":
+		return service{"ec2", "http://ec2.amazonaws.com/doc/2016-11-15/"}
 	}
 	return service{"unknown", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"}
 }
@@ -71,6 +73,11 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 			return http.StatusOK, body
 		}
 
+		if svc.name == "ec2" {
+			failure = ec2Failure(failure, &c)
+			s.note(&c, failure)
+			return cmp.Or(failure.Status, http.StatusBadRequest), query.ErrorFlat(failure.Code, failure.Message, id)
+		}
 		s.note(&c, failure)
 		return cmp.Or(failure.Status, http.StatusBadRequest), query.Error(svc.namespace, failure.Fault(), failure.Code, failure.Message, id)
 	})
@@ -129,8 +136,8 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 		return nil, s.explain(e.Failure, record)
 	}
 
-	op, known := s.operations[record.Operation]
-	if !known || op.service != svc.name {
+	op, known := s.operations[svc.name+":"+record.Operation]
+	if !known {
 		return nil, wire.Failed("InvalidAction", "Could not find operation %s for version %s", record.Operation, r.Form.Get("Version")).Lacking("operation %s", record.Operation)
 	}
 	if record.AccessKeyID == "" {
@@ -150,12 +157,12 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 	}
 
 	if svc.name != "sts" {
-		if err := s.buckets.Take(who.Account, record.Operation); err != nil {
+		if err := s.buckets.Take(svc.name, who.Account, record.Operation); err != nil {
 			return nil, err
 		}
 	}
 
-	out, err := op.run(&call{Identity: who, effect: e}, r.Form)
+	out, err := op(&call{Identity: who, effect: e}, r.Form)
 	if err != nil {
 		return nil, wire.AsAPIError(err)
 	}
@@ -163,7 +170,33 @@ func (s *Sim) answer(svc service, id string, r *http.Request, record *Call, e fa
 		return nil, e.Failure
 	}
 
+	if svc.name == "ec2" {
+		return query.ResponseFlat(svc.namespace, record.Operation, id, out), nil
+	}
 	return query.Response(svc.namespace, record.Operation, id, out), nil
+}
+
+// ec2Failure gives an error the name that it has at EC2.
+func ec2Failure(failure *wire.APIError, c *Call) *wire.APIError {
+	full := *failure
+	switch failure.Code {
+	case "Throttling":
+		full.Code, full.Status, full.Message = "RequestLimitExceeded", http.StatusServiceUnavailable, "Request limit exceeded."
+	case "AccessDenied":
+		full.Code, full.Message = "UnauthorizedOperation", "You are not authorized to perform this operation. "+failure.Message
+	case "MissingAuthenticationToken", "SignatureDoesNotMatch", "InvalidClientTokenId":
+		full.Code, full.Status, full.Message = "AuthFailure", http.StatusUnauthorized, "AWS was not able to validate the provided access credentials"
+	case "ExpiredToken":
+		full.Code, full.Status = "RequestExpired", http.StatusBadRequest
+	case "InvalidAction":
+		full.Message = "The action " + c.Operation + " is not valid for this web service."
+	case "MalformedInput":
+		full.Code = "InvalidParameterValue"
+		if failure.Lacks != "" {
+			full.Code = "UnknownParameter"
+		}
+	}
+	return &full
 }
 
 // explain gives an injected refusal the text that the service gives it.

@@ -3,7 +3,10 @@
 
 package awssim
 
-import "github.com/podgate/podgate/sim/awssim/lattice"
+import (
+	"github.com/podgate/podgate/sim/awssim/ec2"
+	"github.com/podgate/podgate/sim/awssim/lattice"
+)
 
 // Settings are the values in force, as GET /_awssim/config answers them. All
 // seconds are of simulated time: divide by TimeScale for a clock on the wall.
@@ -21,7 +24,17 @@ type Settings struct {
 	CreateLagSeconds  float64                    `json:"createLagSeconds"`
 	Quotas            Quotas                     `json:"quotas"`
 	Operations        []string                   `json:"operations"`
+	EC2               EC2Settings                `json:"ec2"`
 	Lattice           LatticeSettings            `json:"lattice"`
+}
+
+// EC2Settings are those of EC2.
+type EC2Settings struct {
+	LagSeconds             float64    `json:"lagSeconds"`
+	InterfaceLingerSeconds float64    `json:"interfaceLingerSeconds"`
+	Quotas                 ec2.Quotas `json:"quotas"`
+	VPCs                   []VPC      `json:"vpcs"`
+	Operations             []string   `json:"operations"`
 }
 
 // LatticeSettings are those of VPC Lattice.
@@ -92,6 +105,13 @@ func (s *Sim) Settings() Settings {
 		CreateLagSeconds:  s.cfg.CreateLag.Seconds(),
 		Quotas:            s.cfg.Quotas,
 		Operations:        Operations(),
-		Lattice:           latticeSettings(s.cfg.Lattice),
+		EC2: EC2Settings{
+			LagSeconds:             s.cfg.EC2.Lag.Seconds(),
+			InterfaceLingerSeconds: s.cfg.EC2.InterfaceLinger.Seconds(),
+			Quotas:                 s.cfg.EC2.Quotas,
+			VPCs:                   s.cfg.EC2.VPCs,
+			Operations:             EC2Operations(),
+		},
+		Lattice: latticeSettings(s.cfg.Lattice),
 	}
 }

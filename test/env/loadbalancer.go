@@ -99,10 +99,10 @@ type LoadBalancer struct {
 	elb *elb.Client
 }
 
-// vpc and subnets are names only: the simulator has one network.
+// vpc and subnets are those that the simulator has unless others are configured.
 const vpc = "vpc-0a1b2c3d4e5f60718"
 
-var subnets = []string{"subnet-0a1b2c3d4e5f60711", "subnet-0a1b2c3d4e5f60712"}
+var subnets = []string{"subnet-1", "subnet-2"}
 
 // CreateLoadBalancer makes a target group and a load balancer that forwards to it. It leaves
 // nothing behind when it fails.

@@ -14,9 +14,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	_ "github.com/aws/aws-sdk-go/aws/arn" // keeps the module of the models in go.mod
 )
@@ -26,6 +28,16 @@ var services = map[string]string{
 	"elasticloadbalancingv2/2015-12-01": "testdata/models/elasticloadbalancingv2.json",
 	"sts/2011-06-15":                    "testdata/models/sts.json",
 	"vpc-lattice/2022-11-30":            "lattice/model/vpc-lattice.json",
+	"ec2/2016-11-15":                    "testdata/models/ec2.json",
+}
+
+// kept are the operations that are extracted of a service that has many others.
+var kept = map[string][]string{
+	"ec2/2016-11-15": {
+		"AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "CreateSecurityGroup", "CreateTags", "DeleteSecurityGroup", "DeleteTags",
+		"DescribeAvailabilityZones", "DescribeInstances", "DescribeNetworkInterfaces", "DescribeRouteTables", "DescribeSecurityGroupRules",
+		"DescribeSecurityGroups", "DescribeSubnets", "DescribeTags", "DescribeVpcs", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress",
+	},
 }
 
 // model is the part of a service model that is kept.
@@ -102,7 +114,7 @@ func run(args []string) error {
 		if err != nil {
 			return err
 		}
-		short, err := extract(raw)
+		short, err := extract(raw, kept[service])
 		if err != nil {
 			return fmt.Errorf("extract model of %s: %w", service, err)
 		}
@@ -114,15 +126,18 @@ func run(args []string) error {
 	return nil
 }
 
-// extract keeps the shapes that an answer or an error can consist of.
-func extract(raw []byte) ([]byte, error) {
+// extract keeps the shapes that an answer or an error can consist of; of the operations those that are named, or all.
+func extract(raw []byte, operations []string) ([]byte, error) {
 	var m model
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return nil, err
 	}
+	maps.DeleteFunc(m.Operations, func(name string, _ operation) bool {
+		return operations != nil && !slices.Contains(operations, name)
+	})
 
 	kept := map[string]shape{}
-	rest := m.Metadata.Protocol == "rest-json"
+	rest, named := m.Metadata.Protocol == "rest-json", m.Metadata.Protocol == "ec2"
 	m.Metadata.Protocol = ""
 	for name, op := range m.Operations {
 		if rest {
@@ -137,7 +152,7 @@ func extract(raw []byte) ([]byte, error) {
 		}
 	}
 
-	if !rest {
+	if !rest && !named {
 		// Where in a request something goes is of no use without requests.
 		for _, s := range kept {
 			s.anywhere()

@@ -17,9 +17,6 @@ import (
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
-// vpcID is the one VPC that there is.
-const vpcID = "vpc-0a1b2c3d4e5f60718"
-
 type loadBalancer struct {
 	account    string
 	seq        int64
@@ -79,8 +76,11 @@ func (s *Service) createLoadBalancer(c *Call, in *api.CreateLoadBalancerInput) (
 		return nil, wire.Unmodelled("load balancers of type 'gateway'")
 	}
 
-	zones, err := s.zones(kind, in.Subnets, in.SubnetMappings, nil)
+	zones, vpc, err := s.zones(settings{kind, in.Scheme, in.IpAddressType}, in.Subnets, in.SubnetMappings, nil)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkSecurityGroups(vpc, in.SecurityGroups); err != nil {
 		return nil, err
 	}
 
@@ -108,18 +108,19 @@ func (s *Service) createLoadBalancer(c *Call, in *api.CreateLoadBalancerInput) (
 		return nil, wire.Failed("TooManyLoadBalancers", "The maximum number of load balancers has been reached")
 	}
 
-	b := s.newBalancer(c, in, kind, zones)
+	b := s.newBalancer(c, in, kind, zones, vpc)
 	if err := s.tagNew(b.arn(), in.Tags); err != nil {
 		return nil, err
 	}
 
 	s.balancers[b.arn()] = b
+	s.attach(b)
 	view := s.describeBalancer(b)
 	view.State = &types.LoadBalancerState{Code: types.LoadBalancerStateEnumProvisioning} // what a creation always answers
 	return &api.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{view}}, nil
 }
 
-func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum, zones []types.AvailabilityZone) *loadBalancer {
+func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum, zones []types.AvailabilityZone, vpc string) *loadBalancer {
 	short, domain := "app", s.cfg.Region+".elb.amazonaws.com"
 	if kind == types.LoadBalancerTypeEnumNetwork {
 		short, domain = "net", "elb."+s.cfg.Region+".amazonaws.com"
@@ -145,7 +146,7 @@ func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind typ
 			CreatedTime:           new(time.Now()),
 			LoadBalancerName:      in.Name,
 			Scheme:                orElse(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing),
-			VpcId:                 new(vpcID),
+			VpcId:                 &vpc,
 			Type:                  kind,
 			AvailabilityZones:     zones,
 			IpAddressType:         orElse(in.IpAddressType, types.IpAddressTypeIpv4),
@@ -164,7 +165,7 @@ func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind typ
 
 	switch {
 	case b.application() && b.view.SecurityGroups == nil:
-		b.view.SecurityGroups = []string{"sg-0a1b2c3d4e5f60718"} // the VPC's default one
+		b.view.SecurityGroups = []string{s.ec2.DefaultGroup(vpc)}
 	case !b.application() && b.view.SecurityGroups != nil:
 		b.view.EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic = new("on")
 	}
@@ -227,6 +228,7 @@ func (s *Service) deleteLoadBalancer(c *Call, in *api.DeleteLoadBalancerInput) (
 	}
 
 	delete(s.balancers, b.arn())
+	s.ec2.Detach(b.path())
 	delete(s.tags, b.arn())
 	s.refreshUse()
 

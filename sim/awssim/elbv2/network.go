@@ -9,14 +9,15 @@ import (
 	api "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/podgate/podgate/sim/awssim/ec2"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
-// zones places subnets in availability zones. A subnet that has a zone keeps it; the others get the next free one, since
-// nothing else is known of subnets.
-func (s *Service) zones(kind types.LoadBalancerTypeEnum, subnets []string, mappings []types.SubnetMapping, current []types.AvailabilityZone) ([]types.AvailabilityZone, error) {
+// zones checks the subnets that a load balancer of a scheme is to have, and returns them as answers show them, with
+// their VPC. A subnet that it has already keeps its addresses.
+func (s *Service) zones(b settings, subnets []string, mappings []types.SubnetMapping, current []types.AvailabilityZone) ([]types.AvailabilityZone, string, error) {
 	if subnets != nil && mappings != nil {
-		return nil, wire.Invalid("You must specify either subnets or subnet mappings, not both")
+		return nil, "", wire.Invalid("You must specify either subnets or subnet mappings, not both")
 	}
 
 	mappings = slices.Clone(mappings)
@@ -27,46 +28,91 @@ func (s *Service) zones(kind types.LoadBalancerTypeEnum, subnets []string, mappi
 
 	switch {
 	case len(mappings) == 0:
-		return nil, wire.Invalid("You must specify subnets")
-	case len(mappings) == 1 && kind == types.LoadBalancerTypeEnumApplication:
-		return nil, wire.Invalid("At least two subnets in two different Availability Zones must be specified")
+		return nil, "", wire.Invalid("You must specify subnets")
+	case len(mappings) == 1 && b.kind == types.LoadBalancerTypeEnumApplication:
+		return nil, "", wire.Invalid("At least two subnets in two different Availability Zones must be specified")
 	}
 
-	taken := map[string]bool{}
-	for _, z := range current {
-		taken[*z.ZoneName] = true
-	}
-
+	vpc := ""
 	zones := []types.AvailabilityZone{}
 	for _, m := range mappings {
-		if zoneOf(zones, *m.SubnetId) != nil {
-			return nil, wire.Failed("InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone")
+		old := zoneOf(current, *m.SubnetId)
+		place, err := s.place(b, *m.SubnetId, old != nil)
+		if err != nil {
+			return nil, "", err
 		}
 
-		zone := types.AvailabilityZone{SubnetId: m.SubnetId, LoadBalancerAddresses: addressesOf(m)}
-		if old := zoneOf(current, *m.SubnetId); old != nil {
-			zone.ZoneName = old.ZoneName
-			if m.AllocationId == nil && m.PrivateIPv4Address == nil && m.IPv6Address == nil {
-				zone.LoadBalancerAddresses = old.LoadBalancerAddresses
-			}
-		} else {
-			zone.ZoneName = new(s.freeZone(taken))
-			taken[*zone.ZoneName] = true
+		switch {
+		case vpc != "" && place.VPC != vpc:
+			return nil, "", wire.Failed("InvalidSubnet", "All subnets must belong to the same VPC: '%s'", vpc)
+		case slices.ContainsFunc(zones, func(z types.AvailabilityZone) bool { return *z.ZoneName == place.Zone }):
+			return nil, "", wire.Failed("InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone")
 		}
+		vpc = place.VPC
 
+		zone := types.AvailabilityZone{SubnetId: m.SubnetId, ZoneName: &place.Zone, LoadBalancerAddresses: addressesOf(m)}
+		if old != nil && m.AllocationId == nil && m.PrivateIPv4Address == nil && m.IPv6Address == nil {
+			zone.LoadBalancerAddresses = old.LoadBalancerAddresses
+		}
 		zones = append(zones, zone)
 	}
 
-	return zones, nil
+	return zones, vpc, nil
 }
 
-// freeZone is the first availability zone that is not taken.
-func (s *Service) freeZone(taken map[string]bool) string {
-	for letter := 'a'; ; letter++ {
-		if zone := s.cfg.Region + string(letter); !taken[zone] || letter == 'z' {
-			return zone
+// settings are what decides which subnets a load balancer can have.
+type settings struct {
+	kind      types.LoadBalancerTypeEnum
+	scheme    types.LoadBalancerSchemeEnum
+	addresses types.IpAddressType
+}
+
+// leastFree is how many free addresses a subnet must have for an application load balancer (ALB guide, subnets).
+const leastFree = 8
+
+// place returns where a subnet is, or what the service has against it. The words about gateways are quoted in
+// openshift/installer #1110.
+func (s *Service) place(b settings, subnet string, has bool) (ec2.Place, error) {
+	place, known := s.ec2.Place(subnet)
+	switch {
+	case !known:
+		return place, wire.Failed("SubnetNotFound", "The subnet ID '%s' does not exist", subnet)
+	case b.scheme != types.LoadBalancerSchemeEnumInternal && !place.Gateway:
+		return place, wire.Failed("InvalidSubnet", "VPC %s has no internet gateway", place.VPC)
+	case b.kind == types.LoadBalancerTypeEnumApplication && !has && place.Free < leastFree:
+		return place, wire.Failed("InvalidSubnet", "Not enough IP space available in %s. ELB requires at least %d free IP addresses in each subnet.", subnet, leastFree)
+	case b.addresses != "" && b.addresses != types.IpAddressTypeIpv4 && !place.IPv6:
+		return place, wire.Failed("InvalidSubnet", "You must specify subnets with an associated IPv6 CIDR block: '%s' has none", subnet)
+	}
+	return place, nil
+}
+
+// checkSecurityGroups says what the service has against security groups.
+func (s *Service) checkSecurityGroups(vpc string, ids []string) error {
+	for _, id := range ids {
+		in, known := s.ec2.GroupVPC(id)
+		if !known {
+			return wire.Failed("InvalidSecurityGroup", "One or more security groups are invalid: '%s'", id)
+		}
+		if in != vpc {
+			return wire.Failed("InvalidConfigurationRequest", "Security group '%s' does not belong to VPC '%s'", id, vpc)
 		}
 	}
+	return nil
+}
+
+// settings are those that a load balancer has.
+func (b *loadBalancer) settings() settings {
+	return settings{b.view.Type, b.view.Scheme, b.view.IpAddressType}
+}
+
+// attach lets a load balancer's interfaces follow its subnets and security groups.
+func (s *Service) attach(b *loadBalancer) {
+	subnets := []string{}
+	for _, z := range b.view.AvailabilityZones {
+		subnets = append(subnets, *z.SubnetId)
+	}
+	s.ec2.Attach(b.path(), subnets, b.view.SecurityGroups)
 }
 
 func zoneOf(zones []types.AvailabilityZone, subnet string) *types.AvailabilityZone {
@@ -110,9 +156,14 @@ func (s *Service) setSubnets(c *Call, in *api.SetSubnetsInput) (*api.SetSubnetsO
 		return nil, err
 	}
 
-	zones, err := s.zones(b.view.Type, in.Subnets, in.SubnetMappings, b.view.AvailabilityZones)
+	wanted := b.settings()
+	wanted.addresses = orElse(in.IpAddressType, wanted.addresses)
+	zones, vpc, err := s.zones(wanted, in.Subnets, in.SubnetMappings, b.view.AvailabilityZones)
 	if err != nil {
 		return nil, err
+	}
+	if vpc != *b.view.VpcId {
+		return nil, wire.Failed("InvalidSubnet", "All subnets must belong to the same VPC: '%s'", *b.view.VpcId)
 	}
 
 	// API_SetSubnets: for a network load balancer the set can only grow.
@@ -123,6 +174,7 @@ func (s *Service) setSubnets(c *Call, in *api.SetSubnetsInput) (*api.SetSubnetsO
 	}
 
 	b.view.AvailabilityZones = zones
+	s.attach(b)
 	b.view.IpAddressType = orElse(in.IpAddressType, b.view.IpAddressType)
 	b.view.EnablePrefixForIpv6SourceNat = orElse(in.EnablePrefixForIpv6SourceNat, b.view.EnablePrefixForIpv6SourceNat)
 
@@ -147,7 +199,12 @@ func (s *Service) setSecurityGroups(c *Call, in *api.SetSecurityGroupsInput) (*a
 		return nil, wire.Failed("InvalidConfigurationRequest", "Inbound rules on PrivateLink traffic are not supported on load balancers with type 'application'")
 	}
 
+	if err := s.checkSecurityGroups(*b.view.VpcId, in.SecurityGroups); err != nil {
+		return nil, err
+	}
+
 	b.view.SecurityGroups = slices.Clone(in.SecurityGroups)
+	s.attach(b)
 	if enforce != "" {
 		b.view.EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic = &enforce
 	}
@@ -168,6 +225,14 @@ func (s *Service) setIPAddressType(c *Call, in *api.SetIpAddressTypeInput) (*api
 	if err := checkAddressType(b.view.Type, b.view.Scheme, in.IpAddressType); err != nil {
 		return nil, err
 	}
+	wanted := b.settings()
+	wanted.addresses = in.IpAddressType
+	for _, z := range b.view.AvailabilityZones {
+		if _, err := s.place(wanted, *z.SubnetId, true); err != nil {
+			return nil, err
+		}
+	}
+
 	b.view.IpAddressType = in.IpAddressType
 	return &api.SetIpAddressTypeOutput{IpAddressType: in.IpAddressType}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/podgate/podgate/sim/awssim/clock"
 	"github.com/podgate/podgate/sim/awssim/datapath"
+	"github.com/podgate/podgate/sim/awssim/ec2"
 	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/health"
 	"github.com/podgate/podgate/sim/awssim/wire"
@@ -60,6 +61,7 @@ type Service struct {
 	clock  *clock.Clock
 	record *faults.Record
 	path   *datapath.Path
+	ec2    *ec2.Service
 
 	seq       int64 // of what is created
 	groups    map[string]*targetGroup
@@ -70,11 +72,11 @@ type Service struct {
 	instances map[string]string
 }
 
-// New makes a service in which nothing has been created. Its configuration has its defaults. It puts transitions on
+// New makes a service in which nothing has been created, with load balancers in the subnets of a network. Its configuration has its defaults. It puts transitions on
 // record.
-func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record) *Service {
+func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record, network *ec2.Service) *Service {
 	s := &Service{
-		cfg: cfg, clock: c, path: path, record: record,
+		cfg: cfg, clock: c, path: path, record: record, ec2: network,
 		groups:    map[string]*targetGroup{},
 		balancers: map[string]*loadBalancer{},
 		listeners: map[string]*listener{},

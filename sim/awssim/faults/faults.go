@@ -19,7 +19,7 @@ type Fault struct {
 	// ID is given by Set.Add.
 	ID string `json:"id,omitempty"`
 
-	Service        string `json:"service,omitempty"`   // elasticloadbalancing, sts or vpc-lattice; empty: all
+	Service        string `json:"service,omitempty"`   // elasticloadbalancing, ec2, sts or vpc-lattice; empty: all
 	Operation      string `json:"operation,omitempty"` // empty or "*": every one
 	TargetGroupARN string `json:"targetGroupArn,omitempty"`
 	AccessKeyID    string `json:"accessKeyId,omitempty"`
@@ -42,6 +42,7 @@ type Fault struct {
 	Drop bool `json:"drop,omitempty"`
 	// LagSeconds makes DescribeTargetHealth and ListTargets answer from that long ago. Other calls of ELBv2 do not find
 	// load balancers, listeners and rules that are younger, nor delete target groups that were in use since.
+	// All calls of EC2 see what was true that long ago.
 	LagSeconds float64 `json:"lagSeconds,omitempty"`
 	// Lose makes RegisterTargets answer 200 and register nothing, or all but
 	// LoseTargets if there are any.

@@ -17,7 +17,7 @@ import (
 // Throttling modes. The numbers are AWS's documented token buckets.
 const (
 	// ThrottleCurrent: Describe 200 tokens, 50/s; Register and Deregister 20,
-	// 4/s; everything else 20, 3/s. It is the default.
+	// 4/s; everything else 20, 3/s. At EC2 describing has 100, 20/s and everything else 50, 5/s. It is the default.
 	ThrottleCurrent = "current"
 	// ThrottleClassic is the older documentation: Describe 40 tokens, 10/s.
 	ThrottleClassic = "classic"
@@ -48,6 +48,9 @@ func bucketLimits(mode string) (map[string]bucketLimit, error) {
 		"describe": describe,
 		"register": {20, 4},
 		"modify":   {20, 3},
+
+		"ec2 describe": {100, 20},
+		"ec2 modify":   {50, 5},
 	}, nil
 }
 
@@ -83,19 +86,23 @@ func NewBuckets(mode string, scale float64) (*Buckets, error) {
 	return &Buckets{limits: limits, scale: scale, by: map[string]*rate.Limiter{}}, nil
 }
 
-// Take takes a token from an account's bucket, or returns the refusal when there is none.
-func (b *Buckets) Take(account, operation string) *wire.APIError {
+// Take takes a token from an account's bucket at a service, or returns the refusal when there is none.
+func (b *Buckets) Take(service, account, operation string) *wire.APIError {
 	if b.limits == nil {
 		return nil
 	}
 
 	class := operationClass(operation)
+	if service == "ec2" {
+		class = "ec2 " + class
+	}
+	owner := service + "/" + account + "/" + class
 	b.mu.Lock()
-	l := b.by[account+"/"+class]
+	l := b.by[owner]
 	if l == nil {
 		limit := b.limits[class]
 		l = rate.NewLimiter(limit.refill*rate.Limit(b.scale), limit.burst)
-		b.by[account+"/"+class] = l
+		b.by[owner] = l
 	}
 
 	b.mu.Unlock()

@@ -60,10 +60,18 @@ func tree(form url.Values) *node {
 // Decode reads form into the struct that into points at. Action and Version
 // are left to the caller. Errors are of type *ParameterError.
 func Decode(form url.Values, into any) error {
-	return decodeStruct(tree(form), reflect.ValueOf(into).Elem(), "")
+	return decoder{}.decodeStruct(tree(form), reflect.ValueOf(into).Elem(), "")
 }
 
-func decodeStruct(n *node, v reflect.Value, path string) error {
+// DecodeFlat is Decode for EC2, whose lists are flat: X.1, X.2 and so on.
+func DecodeFlat(form url.Values, into any) error {
+	return decoder{flat: true}.decodeStruct(tree(form), reflect.ValueOf(into).Elem(), "")
+}
+
+// decoder reads one of the two dialects.
+type decoder struct{ flat bool }
+
+func (d decoder) decodeStruct(n *node, v reflect.Value, path string) error {
 	names := make([]string, 0, len(n.children))
 	for name := range n.children {
 		names = append(names, name)
@@ -75,7 +83,7 @@ func decodeStruct(n *node, v reflect.Value, path string) error {
 		if name == "ResultMetadata" || !field.IsValid() || !field.CanSet() {
 			return &ParameterError{Name: path + name, Problem: "is not a parameter that awssim knows", Unknown: true}
 		}
-		if err := decodeValue(n.children[name], field, path+name); err != nil {
+		if err := d.decodeValue(n.children[name], field, path+name); err != nil {
 			return err
 		}
 	}
@@ -83,16 +91,16 @@ func decodeStruct(n *node, v reflect.Value, path string) error {
 	return nil
 }
 
-func decodeValue(n *node, v reflect.Value, path string) error {
+func (d decoder) decodeValue(n *node, v reflect.Value, path string) error {
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		return decodeValue(n, v.Elem(), path)
+		return d.decodeValue(n, v.Elem(), path)
 
 	case reflect.Struct:
-		return decodeStruct(n, v, path+".")
+		return d.decodeStruct(n, v, path+".")
 	case reflect.Slice:
-		return decodeList(n, v, path)
+		return d.decodeList(n, v, path)
 	case reflect.String:
 		v.SetString(n.value)
 		return nil
@@ -117,22 +125,27 @@ func decodeValue(n *node, v reflect.Value, path string) error {
 	return &ParameterError{Name: path, Problem: "is of a kind that awssim does not read: " + v.Kind().String()}
 }
 
-// decodeList reads X.member.1, X.member.2 and so on; a bare "X=" is an empty list.
-func decodeList(n *node, v reflect.Value, path string) error {
-	members := n.children["member"]
-	if members == nil {
+// decodeList reads X.member.1, X.member.2 and so on, or X.1 and X.2; a bare "X=" is an empty list.
+func (d decoder) decodeList(n *node, v reflect.Value, path string) error {
+	members, wants := n.children["member"], ".member.N"
+	if d.flat {
+		members, wants = n, ".N"
+	}
+
+	if members == nil || len(members.children) == 0 {
 		if n.present && n.value == "" && len(n.children) == 0 {
 			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 			return nil
 		}
-		return &ParameterError{Name: path, Problem: "is a list and wants .member.N"}
+		return &ParameterError{Name: path, Problem: "is a list and wants " + wants}
 	}
+	path += strings.TrimSuffix(wants, "N")
 
 	indexes := make([]int, 0, len(members.children))
 	for key := range members.children {
 		i, err := strconv.Atoi(key)
 		if err != nil || i < 1 {
-			return &ParameterError{Name: path + ".member." + key, Problem: "is not a list index"}
+			return &ParameterError{Name: path + key, Problem: "is not a list index"}
 		}
 		indexes = append(indexes, i)
 	}
@@ -141,7 +154,7 @@ func decodeList(n *node, v reflect.Value, path string) error {
 	list := reflect.MakeSlice(v.Type(), len(indexes), len(indexes))
 	for at, i := range indexes {
 		key := strconv.Itoa(i)
-		if err := decodeValue(members.children[key], list.Index(at), path+".member."+key); err != nil {
+		if err := d.decodeValue(members.children[key], list.Index(at), path+key); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/xml"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,7 +19,7 @@ func Response(namespace, action, requestID string, result any) []byte {
 	var b bytes.Buffer
 	b.WriteString("<" + action + `Response xmlns="` + namespace + `">`)
 	b.WriteString("<" + action + "Result>")
-	encodeStruct(&b, reflect.ValueOf(result).Elem())
+	encoder{}.encodeStruct(&b, reflect.ValueOf(result).Elem())
 	b.WriteString("</" + action + "Result>")
 	b.WriteString("<ResponseMetadata><RequestId>" + requestID + "</RequestId></ResponseMetadata>")
 	b.WriteString("</" + action + "Response>")
@@ -38,24 +39,66 @@ func Error(namespace, fault, code, message, requestID string) []byte {
 	return b.Bytes()
 }
 
+// ResponseFlat is the XML of a successful answer of EC2: no element wraps the result, names begin with a small letter,
+// and the members of lists are items.
+func ResponseFlat(namespace, action, requestID string, result any) []byte {
+	var b bytes.Buffer
+	b.WriteString("<" + action + `Response xmlns="` + namespace + `">`)
+	element(&b, "requestId", requestID)
+	encoder{flat: true}.encodeStruct(&b, reflect.ValueOf(result).Elem())
+	b.WriteString("</" + action + "Response>")
+	return b.Bytes()
+}
+
+// ErrorFlat is the XML of an error answer of EC2.
+func ErrorFlat(code, message, requestID string) []byte {
+	var b bytes.Buffer
+	b.WriteString("<Response><Errors><Error>")
+	element(&b, "Code", code)
+	element(&b, "Message", message)
+	b.WriteString("</Error></Errors>")
+	element(&b, "RequestID", requestID)
+	b.WriteString("</Response>")
+	return b.Bytes()
+}
+
+// encoder writes one of the two dialects.
+type encoder struct{ flat bool }
+
+// element is the name of a field's element.
+func (e encoder) element(field string) string {
+	if e.flat {
+		return strings.ToLower(field[:1]) + field[1:]
+	}
+	return field
+}
+
+// member is the name of the elements of a list.
+func (e encoder) member() string {
+	if e.flat {
+		return "item"
+	}
+	return "member"
+}
+
 func element(b *bytes.Buffer, name, text string) {
 	b.WriteString("<" + name + ">")
 	_ = xml.EscapeText(b, []byte(text)) // a bytes.Buffer does not fail
 	b.WriteString("</" + name + ">")
 }
 
-func encodeStruct(b *bytes.Buffer, v reflect.Value) {
+func (e encoder) encodeStruct(b *bytes.Buffer, v reflect.Value) {
 	t := v.Type()
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if !f.IsExported() || f.Name == "ResultMetadata" {
 			continue
 		}
-		encodeValue(b, f.Name, v.Field(i))
+		e.encodeValue(b, e.element(f.Name), v.Field(i))
 	}
 }
 
-func encodeValue(b *bytes.Buffer, name string, v reflect.Value) {
+func (e encoder) encodeValue(b *bytes.Buffer, name string, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if v.IsNil() {
@@ -66,7 +109,7 @@ func encodeValue(b *bytes.Buffer, name string, v reflect.Value) {
 			element(b, name, v.Elem().String())
 			return
 		}
-		encodeValue(b, name, v.Elem())
+		e.encodeValue(b, name, v.Elem())
 
 	case reflect.String:
 		if v.String() != "" {
@@ -85,7 +128,7 @@ func encodeValue(b *bytes.Buffer, name string, v reflect.Value) {
 		}
 		b.WriteString("<" + name + ">")
 		for i := range v.Len() {
-			encodeValue(b, "member", v.Index(i))
+			e.encodeValue(b, e.member(), v.Index(i))
 		}
 		b.WriteString("</" + name + ">")
 
@@ -95,7 +138,7 @@ func encodeValue(b *bytes.Buffer, name string, v reflect.Value) {
 			return
 		}
 		b.WriteString("<" + name + ">")
-		encodeStruct(b, v)
+		e.encodeStruct(b, v)
 		b.WriteString("</" + name + ">")
 	}
 }

@@ -5,6 +5,7 @@ package query
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,6 +83,64 @@ func TestResponse(t *testing.T) {
 		`<Created>2024-05-06T07:08:09.120Z</Created></DoResult><ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></DoResponse>`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// flatSample is in the dialect of EC2.
+type flatSample struct {
+	Name   *string
+	Port   *int32
+	Filter []struct {
+		Name  *string
+		Value []string
+	}
+	TagSet []pair
+}
+
+func TestDecodeFlat(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		form   string
+		want   []string
+		err    string
+	}{
+		"Lists":    {reason: "lists are flat, also in lists", form: "Filter.2.Name=b&Filter.1.Name=a&Filter.1.Value.2=y&Filter.1.Value.1=x", want: []string{"a x y", "b"}},
+		"Empty":    {reason: "a bare name is an empty list", form: "Filter="},
+		"Member":   {reason: "the other dialect is not understood", form: "Filter.member.1.Name=a", err: "Filter.member: is not a list index"},
+		"NotAList": {reason: "a scalar where a list belongs is named", form: "Filter=x", err: "Filter: is a list and wants .N"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			form, err := url.ParseQuery(tc.form)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var into flatSample
+			text := ""
+			if err := DecodeFlat(form, &into); err != nil {
+				text = err.Error()
+			}
+			var got []string
+			for _, f := range into.Filter {
+				got = append(got, strings.Join(append([]string{*f.Name}, f.Value...), " "))
+			}
+			if diff := cmp.Diff(tc.want, got); text != tc.err || diff != "" && tc.err == "" {
+				t.Errorf("%s: error %q, want %q (-want +got):\n%s", tc.reason, text, tc.err, diff)
+			}
+		})
+	}
+}
+
+func TestResponseFlat(t *testing.T) {
+	got := string(ResponseFlat("urn:x", "Do", "id-1", &flatSample{Name: ptr("a<b"), Port: ptr(int32(1)), TagSet: []pair{{Key: ptr("k")}}}))
+	want := `<DoResponse xmlns="urn:x"><requestId>id-1</requestId><name>a&lt;b</name><port>1</port><tagSet><item><key>k</key></item></tagSet></DoResponse>`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+
+	failure := string(ErrorFlat("InvalidGroup.NotFound", "no", "id-1"))
+	if diff := cmp.Diff("<Response><Errors><Error><Code>InvalidGroup.NotFound</Code><Message>no</Message></Error></Errors><RequestID>id-1</RequestID></Response>", failure); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
 	}
 }
 

@@ -17,13 +17,14 @@ import (
 // about a call besides its parameters.
 type Operation[C any] struct {
 	required []string
+	missing  func(parameter string) error
 	run      func(C, url.Values) (any, error)
 }
 
 // Decoded returns the operation that f is, once the form has been read into
 // its input. The service model says which parameters are required.
 func Decoded[C, I, O any](f func(C, *I) (*O, error), required ...string) Operation[C] {
-	return Operation[C]{required, func(c C, form url.Values) (any, error) {
+	return Operation[C]{required, missing, func(c C, form url.Values) (any, error) {
 		var in I
 		if err := query.Decode(form, &in); err != nil {
 			return nil, err
@@ -35,11 +36,30 @@ func Decoded[C, I, O any](f func(C, *I) (*O, error), required ...string) Operati
 	}}
 }
 
+// Flat is Decoded for an operation of EC2.
+func Flat[C, I, O any](f func(C, *I) (*O, error), required ...string) Operation[C] {
+	return Operation[C]{required, missingFlat, func(c C, form url.Values) (any, error) {
+		var in I
+		if err := query.DecodeFlat(form, &in); err != nil {
+			return nil, err
+		}
+		return f(c, &in)
+	}}
+}
+
+func missing(parameter string) error {
+	return Invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", strings.ToLower(parameter[:1])+parameter[1:])
+}
+
+func missingFlat(parameter string) error {
+	return Failed("MissingParameter", "The request must contain the parameter %s", parameter)
+}
+
 // Run checks a form as AWS's front end does and runs the operation.
 func (o Operation[C]) Run(c C, form url.Values) (any, error) {
 	for _, name := range o.required {
 		if !has(form, name) {
-			return nil, Invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", strings.ToLower(name[:1])+name[1:])
+			return nil, o.missing(name)
 		}
 	}
 	return o.run(c, form)
