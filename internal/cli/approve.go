@@ -150,7 +150,7 @@ func (e *environment) approveOnce(ctx context.Context, kube client.Client, gate 
 
 // write replaces the gate's approvals, unless the gate was changed since it was read.
 func (g *manualGate) write(ctx context.Context, kube client.Client, approvals manual.Approvals) error {
-	// podgate removes what no pod needs any more; here that makes room.
+	// Nobody else removes what no pod needs any more.
 	if len(approvals) > manual.Max {
 		for _, key := range approvals.Unused(g.subjects()) {
 			delete(approvals, key)

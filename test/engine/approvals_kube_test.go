@@ -20,8 +20,8 @@ import (
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
-// TestApprovalsHaveAnOwner: an approval is given or taken by whoever may approve, and given in the giver's own name. podgate takes
-// those that no pod can use.
+// TestApprovalsHaveAnOwner: an approval is given or taken by whoever may approve, and given in the giver's own name. podgate gives
+// and takes none.
 func TestApprovalsHaveAnOwner(t *testing.T) {
 	c := newCluster(t)
 	c.approvers()
@@ -55,8 +55,8 @@ func TestApprovalsHaveAnOwner(t *testing.T) {
 		"EmptyLine":        {"joe", "", line("pod/a", "joe") + "\n", name},
 		"TooMany":          {"jane", "", strings.Join(many, "\n"), "has at most 64 approvals"},
 		"Most":             {"jane", "", strings.Join(many[1:], "\n"), ""},
-		"PodgatePrunes":    {kubetest.Account, both, joe, ""},
-		"PodgatePrunesAll": {kubetest.Account, both, "", ""},
+		"PodgateTakes":     {kubetest.Account, both, joe, verb},
+		"PodgateTakesAll":  {kubetest.Account, both, "", verb},
 		"PodgateApproves":  {kubetest.Account, "", line("pod/a", kubetest.Account), verb},
 		"PodgateChanges":   {kubetest.Account, jane, jane + ", again", verb},
 		"PodgateLends":     {kubetest.Account, jane, joe, verb},
