@@ -96,6 +96,9 @@ func Setup(mgr manager.Manager, o Options) error {
 	if o.Random == nil {
 		o.Random = rand.N[time.Duration]
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 
 	gated := predicate.NewPredicateFuncs(func(pod client.Object) bool { return len(o.Kinds.Of(pod.(*corev1.Pod))) > 0 })
 	wake := wakeups{client: o.Client, kinds: o.Kinds}
@@ -105,7 +108,7 @@ func Setup(mgr manager.Manager, o Options) error {
 	}
 
 	return setup.
-		Watches(&v1alpha1.ReadinessGate{}, handler.EnqueueRequestsFromMapFunc(wake.readinessGate), builder.WithPredicates(bindingChanged())).
+		Watches(&v1alpha1.ReadinessGate{}, wake.readinessGates(newEdits(o.Now)), builder.WithPredicates(bindingChanged())).
 		For(&corev1.Pod{}, builder.WithPredicates(gated)).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(wake.service), builder.WithPredicates(serviceChanged())).
 		WatchesRawSource(o.Wake).

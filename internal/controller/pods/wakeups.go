@@ -68,9 +68,29 @@ func (w wakeups) bindings() handler.EventHandler {
 	}
 }
 
-// readinessGate returns the pods that carry a ReadinessGate's gate, open or not: what closes it may have changed.
-func (w wakeups) readinessGate(ctx context.Context, g client.Object) []reconcile.Request {
-	return w.pods(ctx, gates.CheckOwner(client.ObjectKeyFromObject(g)), w.kinds.Fed)
+// readinessGates wakes the pods that carry a ReadinessGate's gate, open or not: what closes it may have changed. Those of one that is
+// edited all the time are woken once in a while.
+func (w wakeups) readinessGates(edits *edits) handler.EventHandler {
+	enqueue := func(ctx context.Context, g client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		key := client.ObjectKeyFromObject(g)
+		pods := w.pods(ctx, gates.CheckOwner(key), w.kinds.Fed)
+		wait := edits.wait(key, len(pods))
+		for _, req := range pods {
+			q.AddAfter(req, wait)
+		}
+	}
+
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.Object, q)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.ObjectNew, q)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.Object, q)
+		},
+	}
 }
 
 // pods returns the pods with gates that an owner's sources feed.
