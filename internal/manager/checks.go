@@ -80,7 +80,8 @@ func addChecks(mgr ctrlmanager.Manager, wake func(types.NamespacedName), metrics
 
 	reader := mgr.GetClient()
 	maker := kinds.Maker{Dial: dial, Allowed: c.Checks.Allowed, Labels: labels(reader, c), Prometheus: servers, Objects: objects}
-	observer := checks.New(cluster{checks.Pods{Reader: reader}, kinds.NewGates(reader, maker)}, checks.Options{
+	gates := kinds.NewGates(reader, maker)
+	observer := checks.New(cluster{checks.Pods{Reader: reader}, gates}, checks.Options{
 		Limits: c.Checks.Limits, Log: mgr.GetLogger().WithName("checks"), WakePod: wake, Random: c.Parts.Random,
 	})
 	for _, m := range observer.Metrics() {
@@ -93,7 +94,7 @@ func addChecks(mgr ctrlmanager.Manager, wake func(types.NamespacedName), metrics
 		return nil, fmt.Errorf("add observer of checks: %w", err)
 	}
 
-	err = readinessgates.Setup(mgr, readinessgates.Options{Judge: maker.Judge, Observer: observer, Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Random: c.Parts.Random})
+	err = readinessgates.Setup(mgr, readinessgates.Options{Judge: gates.Judge, Observer: observer, Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Random: c.Parts.Random})
 	if err != nil {
 		return nil, fmt.Errorf("set up the controller of ReadinessGates: %w", err)
 	}

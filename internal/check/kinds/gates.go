@@ -5,9 +5,11 @@ package kinds
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -15,30 +17,38 @@ import (
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
-// fresh is how long the checks of a gate are used that were made once: what is allowed may change without the gate.
-const fresh = 30 * time.Second
+// kept is how long the checks of a gate are kept for which nobody asks.
+const kept = 10 * time.Minute
 
-// Gates has what ReadinessGates ask, as it is in a cache. It makes checks once for each generation of a gate, and when
-// people approve.
+// Gates has what ReadinessGates ask, as it is in a cache. It makes checks once for each generation of a gate, and again when
+// people approve and when the labels of its namespace change, by which more or less is allowed.
 type Gates struct {
 	reader client.Reader
 	maker  Maker
 
 	mu    sync.Mutex
-	known map[types.UID]definition
+	known map[types.UID]*generation
 }
 
-// definition is what was made of a generation of a gate, with what people had approved of.
-type definition struct {
-	generation int64
-	approvals  string
-	at         time.Time
-	def        *checks.Definition
+// version is what the checks of a gate are made of.
+type version struct {
+	generation        int64
+	approvals, labels string
+}
+
+// generation is what was made of one version of a gate, once: many pods may ask for it at the same time.
+type generation struct {
+	version version
+	used    time.Time
+
+	once     sync.Once
+	attempts []attempt
+	def      *checks.Definition
 }
 
 // NewGates returns the gates that a cache has, with the checks that a Maker makes of them.
 func NewGates(r client.Reader, m Maker) *Gates {
-	return &Gates{reader: r, maker: m, known: map[types.UID]definition{}}
+	return &Gates{reader: r, maker: m, known: map[types.UID]*generation{}}
 }
 
 // Gate returns what a gate asks; nil when there is no such gate, or when the cache cannot be read.
@@ -48,23 +58,52 @@ func (g *Gates) Gate(ctx context.Context, id checks.Gate) *checks.Definition {
 	if err != nil || object.UID != id.UID {
 		return nil
 	}
+	return g.of(ctx, &object).def
+}
 
-	now, approvals := time.Now(), object.Annotations[v1alpha1.ApprovalsAnnotation]
-	g.mu.Lock()
-	known := g.known[id.UID]
-	g.mu.Unlock()
-	if known.def != nil && known.generation == object.Generation && known.approvals == approvals && now.Sub(known.at) < fresh {
-		return known.def
+// Judge says whether a gate can be served, as Maker does.
+func (g *Gates) Judge(ctx context.Context, object *v1alpha1.ReadinessGate) (reason, message string, err error) {
+	return judge(ctx, object, g.of(ctx, object).attempts)
+}
+
+// of returns what was made of a gate as it is.
+func (g *Gates) of(ctx context.Context, object *v1alpha1.ReadinessGate) *generation {
+	is := version{generation: object.Generation, approvals: object.Annotations[v1alpha1.ApprovalsAnnotation]}
+	maker, known := g.maker, true
+	if len(maker.Allowed) > 0 {
+		// It is made of the labels by which it is found.
+		of, err := maker.Labels(ctx, object.Namespace)
+		maker.Labels = func(context.Context, string) (map[string]string, error) { return of, err }
+		is.labels, known = labels.Set(of).String(), err == nil
 	}
 
-	made := definition{generation: object.Generation, approvals: approvals, at: now, def: g.maker.Definition(ctx, &object)}
+	made := g.find(object.UID, is, known)
+	made.once.Do(func() {
+		made.attempts = maker.try(ctx, object)
+		made.def = define(object, made.attempts)
+	})
+	return made
+}
+
+// find returns what is kept of a version of a gate, or what is to be made. While nobody knows the labels of the namespace they count as
+// they were, and what is made without them is not kept.
+func (g *Gates) find(uid types.UID, is version, labelled bool) *generation {
+	now := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.known[id.UID] = made
-	for uid, other := range g.known {
-		if now.Sub(other.at) > 2*fresh {
-			delete(g.known, uid)
-		}
+	made := g.known[uid]
+	if made != nil && !labelled {
+		is.labels = made.version.labels
 	}
-	return made.def
+	if made != nil && made.version == is {
+		made.used = now
+		return made
+	}
+
+	made = &generation{version: is, used: now}
+	if labelled {
+		maps.DeleteFunc(g.known, func(_ types.UID, other *generation) bool { return now.Sub(other.used) > kept })
+		g.known[uid] = made
+	}
+	return made
 }

@@ -19,12 +19,17 @@ import (
 // Judge says whether a ReadinessGate can be served, by a reason of its condition Ready, and a message that names the checks which
 // cannot be asked. An error means that it cannot be told now.
 func (m Maker) Judge(ctx context.Context, g *v1alpha1.ReadinessGate) (reason, message string, err error) {
+	return judge(ctx, g, m.try(ctx, g))
+}
+
+// judge is the same of checks that were tried to make.
+func judge(ctx context.Context, g *v1alpha1.ReadinessGate, all []attempt) (reason, message string, err error) {
 	reason = v1alpha1.ReasonServing
 	var wrong []string
-	for i := range g.Spec.Checks {
-		c, err := m.Check(ctx, g, &g.Spec.Checks[i])
-		if made, ofObjects := c.Checker.(resource.Checker); ofObjects {
-			err = access(ctx, made, &g.Spec.Checks[i])
+	for i, made := range all {
+		err := made.err
+		if checker, ofObjects := made.Checker.(resource.Checker); ofObjects {
+			err = access(ctx, checker, &g.Spec.Checks[i])
 		}
 		switch {
 		case err == nil:

@@ -83,22 +83,40 @@ func (m Maker) Check(ctx context.Context, g *v1alpha1.ReadinessGate, c *v1alpha1
 	return of, nil
 }
 
+// attempt is a check that was made, or why it was not.
+type attempt struct {
+	checks.Check
+	err error
+}
+
+// try makes all checks of a ReadinessGate that can be made.
+func (m Maker) try(ctx context.Context, g *v1alpha1.ReadinessGate) []attempt {
+	all := make([]attempt, len(g.Spec.Checks))
+	for i := range g.Spec.Checks {
+		all[i].Check, all[i].err = m.Check(ctx, g, &g.Spec.Checks[i])
+	}
+	return all
+}
+
 // Definition makes all checks of a ReadinessGate. One that cannot be made has no answer, so that the others are asked still, and
 // the gate's time-out counts.
 func (m Maker) Definition(ctx context.Context, g *v1alpha1.ReadinessGate) *checks.Definition {
+	return define(g, m.try(ctx, g))
+}
+
+// define is the same of checks that were tried to make.
+func define(g *v1alpha1.ReadinessGate, all []attempt) *checks.Definition {
 	def := &checks.Definition{Match: check.All}
 	if g.Spec.Match == v1alpha1.MatchAny {
 		def.Match = check.Any
 	}
 
-	for i := range g.Spec.Checks {
-		c, err := m.Check(ctx, g, &g.Spec.Checks[i])
-		if err != nil {
-			c = unusable(&g.Spec.Checks[i], err)
+	for i, made := range all {
+		if made.err != nil {
+			made.Check = unusable(&g.Spec.Checks[i], made.err)
 		}
-		def.Checks = append(def.Checks, c)
+		def.Checks = append(def.Checks, made.Check)
 	}
-
 	return def
 }
 

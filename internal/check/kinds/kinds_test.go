@@ -10,13 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -24,7 +22,6 @@ import (
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/network"
 	"github.com/podgate/podgate/internal/check/network/networktest"
-	"github.com/podgate/podgate/internal/index/indextest"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
@@ -197,57 +194,4 @@ func TestRules(t *testing.T) {
 	if any.Match != check.Any || all.Match != check.All {
 		t.Errorf("match %d and %d", any.Match, all.Match)
 	}
-}
-
-// TestGates: the checks of a gate are made once for each generation, and again after a while.
-func TestGates(t *testing.T) {
-	m := makes(t, func(http.ResponseWriter, *http.Request) {})
-	synctest.Test(t, func(t *testing.T) {
-		g := &v1alpha1.ReadinessGate{}
-		g.Namespace, g.Name, g.UID, g.Generation = "shop", "warm", "uid-1", 1
-		g.Spec.Checks = []v1alpha1.Check{{Name: "warm", TCP: &v1alpha1.TCPCheck{Port: port(80)}}, {Name: "go", Manual: &v1alpha1.ManualCheck{Scope: v1alpha1.ApprovalGate}}}
-		cache, err := indextest.New(t.Context(), g)
-		if err != nil {
-			t.Fatal(err)
-		}
-		of, id := NewGates(cache, m), checks.Gate{Namespace: "shop", Name: "warm", UID: "uid-1"}
-
-		first := of.Gate(t.Context(), id)
-		if first == nil || len(first.Checks) != 2 || of.Gate(t.Context(), id) != first {
-			t.Fatalf("got %+v, and another one the second time", first)
-		}
-		if of.Gate(t.Context(), checks.Gate{Namespace: "shop", Name: "warm", UID: "uid-2"}) != nil || of.Gate(t.Context(), checks.Gate{Namespace: "shop", Name: "other"}) != nil {
-			t.Error("a gate that is not there has checks")
-		}
-
-		g.Generation = 2
-		second := of.Gate(t.Context(), id)
-		if second == first {
-			t.Error("the gate changed, and its checks did not")
-		}
-		g.Annotations = map[string]string{v1alpha1.ApprovalsAnnotation: "gate | alice | 2026-11-30T12:00:00Z | looks good"}
-		approved := of.Gate(t.Context(), id)
-		answers, _ := approved.Checks[1].Checker.Check(t.Context(), []check.Subject{{UID: "uid-of-a-pod"}})
-		if answers["uid-of-a-pod"].Verdict != check.Pass {
-			t.Errorf("it was approved, and the check says %+v", answers)
-		}
-		second = approved
-		time.Sleep(fresh)
-		if of.Gate(t.Context(), id) == second {
-			t.Error("nobody looked again what is allowed")
-		}
-
-		other := g.DeepCopy()
-		other.Name, other.UID = "other", "uid-3"
-		cache, err = indextest.New(t.Context(), other)
-		if err != nil {
-			t.Fatal(err)
-		}
-		of.reader = cache
-		time.Sleep(2*fresh + time.Second)
-		of.Gate(t.Context(), checks.Gate{Namespace: "shop", Name: "other", UID: "uid-3"})
-		if _, kept := of.known[types.UID("uid-1")]; kept || len(of.known) != 1 {
-			t.Errorf("kept %d definitions of gates that nobody asks for", len(of.known))
-		}
-	})
 }
