@@ -68,9 +68,11 @@ type Checker struct {
 	window     time.Duration
 	expression *expr.Program
 	timeout    time.Duration
-	// turns are taken one after the other for each query: the check's own, its namespace's, and its server's.
-	turns []chan struct{}
-	empty prometheus.Counter
+	// turn, one of its namespace at the server, and one of the server's are taken for each query, one after the other.
+	turn      chan struct{}
+	server    *server
+	namespace string
+	empty     prometheus.Counter
 }
 
 var _ check.Checker = Checker{}
@@ -94,7 +96,9 @@ func (s *Servers) Check(settings Settings, timeout time.Duration) (Checker, erro
 		window:     settings.Window,
 		expression: settings.Expression,
 		timeout:    timeout,
-		turns:      []chan struct{}{make(chan struct{}, 1), at.namespaceTurns(settings.Namespace), at.turns},
+		turn:       make(chan struct{}, 1),
+		server:     at,
+		namespace:  settings.Namespace,
 		empty:      s.empty.WithLabelValues(settings.Server),
 	}, nil
 }
@@ -199,7 +203,9 @@ func (c Checker) ask(ctx context.Context, query string) found {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
-	for _, turns := range c.turns {
+	ofNamespace, leave := c.server.enter(c.namespace)
+	defer leave()
+	for _, turns := range []chan struct{}{c.turn, ofNamespace, c.server.turns} {
 		select {
 		case turns <- struct{}{}:
 			defer func() { <-turns }()

@@ -697,6 +697,12 @@ func TestLaw7Turns(t *testing.T) {
 	if most > perNamespace {
 		t.Errorf("%d queries of a namespace at a time", most)
 	}
+	at := s.byName["main"]
+	at.mu.Lock()
+	if len(at.namespaces) != 2 {
+		t.Errorf("%d namespaces are remembered, of which two ask", len(at.namespaces))
+	}
+	at.mu.Unlock()
 	asked := f.count()
 	late, err := s.Check(Settings{Server: "main", Namespace: "farm", Query: "up", Expression: isOne}, 100*time.Millisecond)
 	if err != nil {

@@ -47,8 +47,14 @@ type server struct {
 	turns chan struct{}
 
 	mu sync.Mutex
-	// namespaces holds the turns of each namespace that has checks of this server.
-	namespaces map[string]chan struct{}
+	// namespaces are those that ask or wait for their turn.
+	namespaces map[string]*share
+}
+
+// share is the turns of one namespace at a server, and how many queries take or want one.
+type share struct {
+	turns   chan struct{}
+	queries int
 }
 
 // New returns the servers of a flag. It registers podgate_prometheus_empty_total{server} with reg. An error means that a
@@ -69,7 +75,7 @@ func New(flag Flag, reg prometheus.Registerer) (*Servers, error) {
 		if err := named.readable(); err != nil {
 			return nil, fmt.Errorf("prometheus server %q: %w", named.Name, err)
 		}
-		s.byName[named.Name] = &server{Server: named, turns: make(chan struct{}, perServer), namespaces: map[string]chan struct{}{}}
+		s.byName[named.Name] = &server{Server: named, turns: make(chan struct{}, perServer), namespaces: map[string]*share{}}
 	}
 
 	return s, nil
@@ -96,17 +102,24 @@ func Allowed(rules allow.List, namespace map[string]string, name string) bool {
 	})
 }
 
-// namespaceTurns are the turns of a namespace.
-func (s *server) namespaceTurns(namespace string) chan struct{} {
+// enter returns the turns of a namespace for a query, which leaves when it is over.
+func (s *server) enter(name string) (turns chan struct{}, leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
-	turns, known := s.namespaces[namespace]
-	if !known {
-		turns = make(chan struct{}, perNamespace)
-		s.namespaces[namespace] = turns
+	of := s.namespaces[name]
+	if of == nil {
+		of = &share{turns: make(chan struct{}, perNamespace)}
+		s.namespaces[name] = of
 	}
-	return turns
+	of.queries++
+
+	return of.turns, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if of.queries--; of.queries == 0 {
+			delete(s.namespaces, name)
+		}
+	}
 }
 
 // errToken means that the token cannot be read.

@@ -39,6 +39,9 @@ const (
 	// maxQuestions bounds the questions, and maxPerNamespace those on the account of one namespace.
 	maxQuestions    = 1000
 	maxPerNamespace = 100
+	// reserve of them are kept for namespaces that have less than few.
+	reserve = maxQuestions / 4
+	few     = 5
 	// maxSize bounds what is in memory for one question, maxSizePerNamespace for those of one namespace, and maxSizeInAll for
 	// all, in bytes.
 	maxSize             = 4 << 20
@@ -79,7 +82,7 @@ type Objects struct {
 	ctx       context.Context // nil until Run, and after it
 	questions map[Question]*asked
 	watches   map[place]*watched
-	// refused are pods whose questions were too many.
+	// refused are pods whose questions were too many since those were reminded last.
 	refused map[types.NamespacedName]bool
 	// verdicts are what was found out for Access.
 	verdicts map[Question]verdict
@@ -118,7 +121,15 @@ func (o *Objects) Run(ctx context.Context) error {
 	}
 	o.mu.Unlock()
 
-	<-ctx.Done()
+	reminder := time.NewTicker(remind)
+	defer reminder.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-reminder.C:
+			o.wakeRefused()
+		case <-ctx.Done():
+		}
+	}
 	o.mu.Lock()
 	o.ctx = nil
 	o.mu.Unlock()
@@ -167,7 +178,12 @@ func (o *Objects) full(namespace string) bool {
 			mine++
 		}
 	}
-	return len(o.questions) >= maxQuestions || mine >= maxPerNamespace
+
+	most := maxQuestions
+	if mine >= few {
+		most -= reserve
+	}
+	return len(o.questions) >= most || mine >= maxPerNamespace
 }
 
 // follow keeps up whether a question's account may read, and wakes the pods, until no pod asks the question any more.
@@ -280,20 +296,27 @@ func (o *Objects) detachLocked(a *asked) {
 // whether it did.
 func (o *Objects) drop(a *asked) bool {
 	o.mu.Lock()
-	if a.looked {
-		a.looked = false
-		o.mu.Unlock()
-		return false
+	looked := a.looked
+	if a.looked = false; !looked {
+		delete(o.questions, a.question)
 	}
-	delete(o.questions, a.question)
+	o.mu.Unlock()
+
+	if !looked {
+		o.wakeRefused()
+	}
+	return !looked
+}
+
+// wakeRefused has pods ask whose questions were too many, those of them that are still there.
+func (o *Objects) wakeRefused() {
+	o.mu.Lock()
 	refused := o.refused
 	o.refused = map[types.NamespacedName]bool{}
 	o.mu.Unlock()
-
 	for pod := range refused {
 		o.wake(pod)
 	}
-	return true
 }
 
 // wakeAll wakes the pods that wait, which look again if they still do, and returns how many they are.

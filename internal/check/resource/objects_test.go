@@ -495,6 +495,62 @@ func TestLaw7NamespacesHaveAShare(t *testing.T) {
 	})
 }
 
+// TestLaw7NamespacesLeaveRoom: however many namespaces look at as many objects as they may, another one can look at some.
+func TestLaw7NamespacesLeaveRoom(t *testing.T) {
+	w := newWorld(t)
+	look := func(namespace string, n int) (refused int) {
+		for i := range n {
+			q := Question{Namespace: namespace, Name: fmt.Sprintf("migrate-%d", i), Account: types.NamespacedName{Namespace: namespace, Name: "gatekeeper"}}
+			if _, word := w.objects.Look(q, types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("web-%d", i)}); word == check.TooManyLooks {
+				refused++
+			}
+		}
+		return refused
+	}
+
+	refused := 0
+	for i := range 2 * maxQuestions / maxPerNamespace {
+		refused += look(fmt.Sprintf("many-%d", i), maxPerNamespace)
+	}
+	if refused == 0 || len(w.objects.questions) > maxQuestions {
+		t.Fatalf("%d questions, and %d more were refused", len(w.objects.questions), refused)
+	}
+	if n := look("pay", few); n > 0 {
+		t.Errorf("of the first %d questions of another namespace %d were refused", few, n)
+	}
+	if n := look("pay", few+1); n != 1 {
+		t.Errorf("of %d questions of another namespace %d were refused", few+1, n)
+	}
+}
+
+// TestRefusedPodsAreReminded: those whose questions were too many look again once in a while, so that none that is gone is remembered.
+func TestRefusedPodsAreReminded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run()
+		c := migrated()
+		c.Name = "migrate-$(pod.name)"
+		checker := w.check(c)
+		for minute := range 5 {
+			for i := range maxPerNamespace {
+				ask(t, checker, pod(fmt.Sprintf("web-%d", i)))
+			}
+			ask(t, checker, pod(fmt.Sprintf("late-%d", minute)))
+			w.wakes()
+			time.Sleep(remind)
+			synctest.Wait()
+			if !slices.Contains(w.wakes(), key(fmt.Sprintf("late-%d", minute))) {
+				t.Errorf("late-%d is not reminded", minute)
+			}
+			w.objects.mu.Lock()
+			if n := len(w.objects.refused); n > 0 {
+				t.Errorf("%d pods are remembered that were refused, all of which are gone", n)
+			}
+			w.objects.mu.Unlock()
+		}
+	})
+}
+
 // TestSlim: what no expression needs takes no memory.
 func TestSlim(t *testing.T) {
 	o := job("migrate", "Complete")
