@@ -79,10 +79,6 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return err
 	}
 
-	var l leave
-	ctx, cancel := l.after(ctx, c.Linger)
-	defer cancel()
-
 	absent, err := newAbsentKinds(kube, scheme, log)
 	if err != nil {
 		return err
@@ -92,25 +88,42 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 	pair := &certificate.Keypair{}
 	o := options(scheme, log, absent, c)
 	o.Metrics = newMetricsServer(c, pair)
-	o.NewCache = lastingCaches(ctx.Done())
-	server := lastingServer{Server: newWebhookServer(c, pair), end: ctx.Done(), ended: make(chan struct{})}
-	o.WebhookServer = server
+	// The webhook and what it reads from outlive the manager: calls go on until API servers have heard that it leaves.
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	server := newWebhookServer(c.Listen.WebhookPort, pair.Configure)
+	o.NewCache, o.WebhookServer = lastingCaches(lasting), server
 	mgr, err := ctrlmanager.New(kube, o)
 	if err != nil {
 		return fmt.Errorf("make manager: %w", err)
 	}
 
-	if err := addEverything(ctx, mgr, pair, &l, metrics, c); err != nil {
+	if err := addEverything(ctx, mgr, pair, metrics, c); err != nil {
 		return err
 	}
 
-	err = run(ctx, mgr)
+	return runAndLeave(ctx, lasting, mgr, server, c)
+}
+
+// runAndLeave runs the manager, and when it has ended the webhook as long as API servers call this replica.
+func runAndLeave(ctx, lasting context.Context, mgr ctrlmanager.Manager, server *webhookServer, c Config) error {
+	log := mgr.GetLogger()
+	left := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(left)
+		log.Info("This replica ends: it answers the webhook's calls until no API server keeps a connection to it", "atMost", callersKeep.String())
+		server.leave(lasting, c.Linger, callersKeep)
+	})
+
+	err := run(ctx, mgr)
 	if c.Election.Enabled && elected(mgr) && ctx.Err() == nil {
 		log.Info("This replica leads no more: it answers the webhook's calls until API servers call elsewhere, and ends", "because", fmt.Sprint(err))
-		l.afterLoss(ctx, c.Linger)
-		cancel()
-		<-server.ended
+		server.leave(ctx, unready+c.Linger, unready+c.Linger+patience)
 	}
+	if ctx.Err() != nil {
+		<-left
+	}
+	server.end()
 
 	return err
 }
@@ -137,7 +150,7 @@ func newScheme() (*runtime.Scheme, error) {
 }
 
 // addEverything adds to the manager what runs in it.
-func addEverything(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, l *leave, metrics prometheus.Registerer, c Config) error {
+func addEverything(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, metrics prometheus.Registerer, c Config) error {
 	// Indexes come first: an informer that runs takes no more of them.
 	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, binding.PodIndexes(c.kinds().Owns)} {
 		if err := register(ctx, mgr.GetFieldIndexer()); err != nil {
@@ -160,7 +173,7 @@ func addEverything(ctx context.Context, mgr ctrlmanager.Manager, pair *certifica
 		return err
 	}
 
-	if err := addWebhook(ctx, mgr, pair, l, nodes, metrics, c); err != nil {
+	if err := addWebhook(ctx, mgr, pair, nodes, metrics, c); err != nil {
 		return err
 	}
 

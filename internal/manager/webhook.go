@@ -5,7 +5,6 @@ package manager
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 
 	"github.com/go-logr/logr"
@@ -14,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
-	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/certificate"
@@ -22,13 +20,9 @@ import (
 	"github.com/podgate/podgate/internal/webhook/profile"
 )
 
-func newWebhookServer(c Config, pair *certificate.Keypair) ctrlwebhook.Server {
-	return ctrlwebhook.NewServer(ctrlwebhook.Options{Port: c.Listen.WebhookPort, TLSOpts: []func(*tls.Config){pair.Configure}})
-}
-
 // addWebhook wires the admission webhook and its certificate, which run in every
 // replica. A replica is not ready before both can serve.
-func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, l *leave, nodes cache.Cache, metrics prometheus.Registerer, c Config) error {
+func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, nodes cache.Cache, metrics prometheus.Registerer, c Config) error {
 	kube, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
@@ -72,7 +66,7 @@ func addWebhook(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.
 	tellSwitch(log, c)
 	server := mgr.GetWebhookServer()
 	for _, path := range profile.Paths() {
-		server.Register(path, l.handle(handler))
+		server.Register(path, handler)
 	}
 
 	for check, ready := range map[string]healthz.Checker{"certificate": runner.Ready, "webhook": handler.Ready, "server": server.StartedChecker()} {
