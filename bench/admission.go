@@ -108,7 +108,8 @@ func (w *world) reviewer(ctx context.Context) (*http.Client, error) {
 	}
 
 	c := &http.Client{Timeout: reviewTimeout, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: name}, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 100,
+		// API servers call over HTTP/1.1 and keep 25 connections.
+		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: name, NextProtos: []string{"http/1.1"}}, MaxIdleConnsPerHost: 25,
 	}}
 
 	return c, w.eventually(ctx, "the webhook answers", time.Minute, func(ctx context.Context) (bool, error) {
