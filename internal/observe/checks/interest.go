@@ -114,28 +114,38 @@ func (in *interest) meet(pod Pod, now time.Time) {
 
 // says returns what the checks say of the pod together, without its times.
 func (in *interest) says(now time.Time) observe.Sighting {
-	h, _, _, observed := in.verdict(now)
-	if !observed {
+	v := in.verdict(now)
+	if !v.observed {
 		return observe.Sighting{}
 	}
-	return observe.Sighting{Observed: true, Present: true, Health: h, PlacedFor: in.uid}
+	return observe.Sighting{Observed: true, Present: true, Health: v.health, PlacedFor: in.uid}
 }
 
 // whole adds the times to a sighting.
 func (in *interest) whole(s observe.Sighting) observe.Sighting {
 	if s.Observed {
-		_, s.ReadAt, _, _ = in.verdict(time.Now())
+		s.ReadAt = in.verdict(time.Now()).asked
 		s.FailingSince, s.Gap = in.failing, in.gap()
 	}
 	return s
 }
 
-// verdict combines the answers of all checks. The time is when was asked what it rests on, and of says by what. It is not observed
-// while what is missing was not asked yet: after a restart of podgate that says nothing.
-func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, of Cost, observed bool) {
+// verdict is what all checks say of a pod together.
+type verdict struct {
+	health gate.Health
+	// asked is when was asked what it rests on, and of says by what. turned is when the last was asked of the checks that say the same:
+	// before that they need not have said it together.
+	asked, turned time.Time
+	of            Cost
+	// observed is false while what is missing was not asked yet: after a restart of podgate that says nothing.
+	observed bool
+}
+
+// verdict combines the answers of all checks.
+func (in *interest) verdict(now time.Time) (v verdict) {
 	lines := in.gate.lines
 	if in.begin.IsZero() || len(lines) == 0 {
-		return h, asked, of, false
+		return v
 	}
 
 	answers := make([]check.Answer, len(lines))
@@ -146,25 +156,27 @@ func (in *interest) verdict(now time.Time) (h gate.Health, asked time.Time, of C
 	verdict, by := check.Combine(in.gate.def.Match, answers)
 	decisive := in.record(lines[by])
 	if verdict == check.NoAnswer && decisive.asked.Before(lines[by].check.Rules.Begin(in.begin)) {
-		return h, asked, of, false
+		return v
 	}
 
 	// One check decides where All fail or Any passes; else all have to say the same, so that the oldest answer counts.
 	one := (in.gate.def.Match == check.Any) == (verdict == check.Pass)
 	for i, l := range lines {
-		at := in.record(l).asked
-		switch {
-		case answers[i].Verdict != verdict:
-		case asked.IsZero(), one && at.After(asked), !one && at.Before(asked):
-			asked, of = at, l.cost
+		if answers[i].Verdict != verdict {
+			continue
 		}
+		at := in.record(l).asked
+		if v.asked.IsZero() || one && at.After(v.asked) || !one && at.Before(v.asked) {
+			v.asked, v.of = at, l.cost
+		}
+		v.turned = latest(v.turned, at)
 	}
 
-	h = health(lines[by].check.Name, answers[by])
+	v.observed, v.health = true, health(lines[by].check.Name, answers[by])
 	if verdict == check.Pass && approved(answers) {
-		h.Reason = v1alpha1.ReasonApproved
+		v.health.Reason = v1alpha1.ReasonApproved
 	}
-	return h, asked, of, true
+	return v
 }
 
 // heard takes an answer of a check into account, which was asked for at a time.
@@ -181,11 +193,11 @@ func (in *interest) heard(l *line, a check.Answer, asked time.Time) {
 // pod, or it fails and its gate may have to close.
 func (in *interest) follow(now time.Time) bool {
 	s := in.says(now)
-	_, at, of, _ := in.verdict(now)
+	v := in.verdict(now)
 	// What is in memory has each change evaluated, so that between two evaluations it was as before, however far apart they are, but for
 	// the time that the latter had to wait.
-	apart := at.Sub(in.latest)
-	if of == Local {
+	apart := v.asked.Sub(in.latest)
+	if v.of == Local {
 		apart = in.unseen
 	}
 	gap := apart > in.gap()
@@ -193,9 +205,9 @@ func (in *interest) follow(now time.Time) bool {
 	case !s.Health.Failing():
 		in.failing = time.Time{}
 	case in.failing.IsZero() || gap:
-		in.failing = at
+		in.failing = v.turned
 	}
-	in.latest = at
+	in.latest = v.asked
 
 	changed := s != in.seen
 	in.seen = s

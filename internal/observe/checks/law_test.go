@@ -116,6 +116,32 @@ func TestLaw7NoTurnBeforeTheDelay(t *testing.T) {
 	})
 }
 
+// TestLaw9AnyFailsSinceTheLastOneDid: where one check that passes is enough, a pod fails only since the last one failed, however long
+// others have.
+func TestLaw9AnyFailsSinceTheLastOneDid(t *testing.T) {
+	within(t, func(w *world) {
+		first, last := newScript(), newScript()
+		other := every(10*time.Second, last)
+		other.Name, other.Rules.InitialDelay = "other", 5*time.Second
+		id := w.gate("warm", check.Any, every(10*time.Second, first), other)
+		first.says("web-0", fails)
+		w.ready("web-0")
+		w.follows("web-0", id)
+		w.sleep(30 * time.Second)
+
+		last.says("web-0", fails)
+		w.sleep(5 * time.Second)
+		if seen := w.follows("web-0", id); !seen.FailingSince.Equal(time.Now()) {
+			t.Errorf("the last check fails since now, and the pod since %s", time.Since(seen.FailingSince))
+		}
+
+		w.sleep(10 * time.Second)
+		if seen := w.follows("web-0", id); time.Since(seen.FailingSince) != 10*time.Second || time.Since(seen.ReadAt) != 5*time.Second {
+			t.Errorf("it fails since %s, as was asked %s ago", time.Since(seen.FailingSince), time.Since(seen.ReadAt))
+		}
+	})
+}
+
 // TestFirstQuestionsComeFirst: what a pod was never asked comes before what it was, and what waits before what is in service.
 func TestFirstQuestionsComeFirst(t *testing.T) {
 	within(t, func(w *world) {

@@ -58,7 +58,7 @@ func (o *Observer) Passing(id Gate) int {
 		if !in.tried {
 			continue
 		}
-		if h, _, _, observed := in.verdict(now); observed && h.State == gate.Healthy {
+		if v := in.verdict(now); v.observed && v.health.State == gate.Healthy {
 			passing++
 		}
 	}
