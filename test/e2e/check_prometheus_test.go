@@ -25,12 +25,12 @@ func asksPrometheus(w *world, p *prometheus.Process) {
 	for name, query := range map[string]string{
 		"opens": "warm", "fails": "late", "empty": "nothing", "nan": "zero / zero", "several": "twice", "elsewhere": "elsewhere",
 	} {
-		gates = append(gates, l.gate(name, asked(query, 1, ""), ""))
+		gates = append(gates, l.gate(name, asked(query, ""), ""))
 	}
 	l.create(replicaSet(l.namespace, "web", gates...))
 	l.create(statefulSet(l.namespace, "db",
-		l.gate("name", asked("max by (namespace, pod) (max_over_time(ready[1m]))", 60, ""), ""),
-		l.gate("uid", asked("max by (uid) (max_over_time(ready[1m]))", 1, ", podLabel: uid"), "")))
+		l.gate("name", asked("max by (namespace, pod) (ready)", ""), ""),
+		l.gate("uid", asked("max by (uid) (ready)", ", podLabel: uid"), "")))
 
 	web, first := l.podOf("web").Name, l.podOf("db")
 	m := metrics{process: p, lines: map[string]string{}}
@@ -81,9 +81,9 @@ func asksPrometheus(w *world, p *prometheus.Process) {
 	l.waitSaid(said)
 }
 
-// asked is a check of a query that passes with the value 1.
-func asked(query string, window int, rest string) string {
-	return fmt.Sprintf("periodSeconds: 1, prometheus: {server: main, query: %q, windowSeconds: %d, expression: value == 1.0%s}", query, window, rest)
+// asked is a check of a query that passes with the value 1. It says of itself that it looks back for a second only.
+func asked(query, rest string) string {
+	return fmt.Sprintf("periodSeconds: 1, prometheus: {server: main, query: %q, windowSeconds: 1, expression: value == 1.0%s}", query, rest)
 }
 
 // metrics are what pods tell Prometheus, one line under each name.
