@@ -33,7 +33,7 @@ func waitsForPeople(w *world) {
 
 	pods := l.podsOf("web", 2)
 	first, other := pods[0], pods[1]
-	waits := verdict{reason: v1alpha1.ReasonCheckNotApproved, word: "not approved"}
+	approved, waits := verdict{open: true, reason: v1alpha1.ReasonApproved}, verdict{reason: v1alpha1.ReasonCheckNotApproved, word: "not approved"}
 	says := map[gateOf]verdict{}
 	expect := func(pod corev1.Pod, revision, one, all verdict) {
 		says[gateOf{pod.Name, "revision"}], says[gateOf{pod.Name, "pod"}], says[gateOf{pod.Name, "all"}] = revision, one, all
@@ -45,20 +45,20 @@ func waitsForPeople(w *world) {
 	l.approve("revision", "--revision", first.Labels[appsv1.DefaultDeploymentUniqueLabelKey])
 	l.approve("pod", "--pod", first.Name)
 	l.approve("all")
-	expect(first, passes(), passes(), passes())
-	expect(other, passes(), waits, passes())
+	expect(first, approved, approved, approved)
+	expect(other, approved, waits, approved)
 	l.waitSaid(says)
 
 	// A pod of the same revision that comes in its place has its revision's approval, and not the other pod's.
 	l.must(l.cluster.Delete(l.ctx, &first))
 	third := l.another("web", 2, first.UID, other.UID)
 	forget(says, first)
-	expect(third, passes(), waits, passes())
+	expect(third, approved, waits, approved)
 	l.waitSaid(says)
 
 	l.must(l.cluster.Patch(l.ctx, &appsv1.Deployment{ObjectMeta: meta}, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"template":{"metadata":{"annotations":{"version":"2"}}}}}`))))
 	newer := l.another("web", 3, other.UID, third.UID)
-	expect(newer, waits, waits, passes())
+	expect(newer, waits, waits, approved)
 	l.waitSaid(says)
 
 	// With the ReadinessGate its approvals go, and what is open stays so.
@@ -71,9 +71,9 @@ func waitsForPeople(w *world) {
 	l.waitSaid(says)
 
 	l.approve("pod", "--all")
-	expect(other, passes(), passes(), passes())
-	expect(third, passes(), passes(), passes())
-	expect(newest, waits, passes(), waits)
+	expect(other, approved, approved, approved)
+	expect(third, approved, approved, approved)
+	expect(newest, waits, approved, waits)
 	l.waitSaid(says)
 }
 
