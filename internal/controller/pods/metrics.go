@@ -4,11 +4,13 @@
 package pods
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/controller/podgauge"
@@ -22,7 +24,7 @@ type metrics struct {
 	orphans  *podgauge.Tally
 	opened   *prometheus.CounterVec
 	timeouts *prometheus.CounterVec
-	delay    prometheus.Histogram
+	delay    *prometheus.HistogramVec
 	health   prometheus.Histogram
 	// registered is when pods were registered.
 	registered *latency.Times[latency.Registration]
@@ -47,10 +49,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "podgate_gate_transitions_total",
 			Help: "Conditions written, by status and reason.",
 		}, []string{"status", "reason"}),
-		delay: prometheus.NewHistogram(prometheus.HistogramOpts{
+		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "podgate_gate_open_delay_seconds", Buckets: openBuckets,
-			Help: "Time from a pod's containers being ready to its gate opening, from the condition's time of one-second resolution.",
-		}),
+			Help: "Time from a pod's containers being ready, and for a load balancer's gate other gates being open, to its gate opening, by what opens it: load_balancer or checks.",
+		}, []string{"by"}),
 		health: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_gate_open_after_registration_seconds", Buckets: openBuckets,
 			Help: "Time from a pod's registration to its gate opening.",
@@ -72,8 +74,14 @@ func (m *metrics) wrote(pod *corev1.Pod, c corev1.PodCondition, groups []string,
 	if c.Status != corev1.ConditionTrue || binding.IsTrue(pod, c.Type) {
 		return
 	}
+
+	// Checks may wait for a person, whom nobody is to take for a slow load balancer. They wait for no other gates.
+	by := "load_balancer"
+	if strings.HasPrefix(string(c.Type), v1alpha1.CheckPrefix) {
+		by, free = "checks", time.Time{}
+	}
 	if ready := binding.Condition(pod, corev1.ContainersReady); ready != nil {
-		m.delay.Observe(max(min(now.Sub(ready.LastTransitionTime.Time), now.Sub(free)), 0).Seconds())
+		m.delay.WithLabelValues(by).Observe(max(min(now.Sub(ready.LastTransitionTime.Time), now.Sub(free)), 0).Seconds())
 	}
 	for _, group := range groups {
 		if d, known := m.registered.Take(latency.Registration{Pod: pod.UID, Group: group}, now); known {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podgate/podgate/internal/controller/latency"
 	"github.com/podgate/podgate/internal/gate"
@@ -77,5 +78,27 @@ func TestOpenAfterRegistration(t *testing.T) {
 
 	if n, _ := observed(t, w.metrics.health); n != 1 {
 		t.Errorf("a gate that opens again counts from its registration: %d", n)
+	}
+}
+
+// TestOpenDelay: how long a gate took is told apart by what opens it, and a load balancer is not blamed for the time that other gates
+// took.
+func TestOpenDelay(t *testing.T) {
+	m, err := newMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
+		{Type: corev1.ContainersReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(noon)},
+	}}}
+	free, now := noon.Add(time.Minute), noon.Add(90*time.Second)
+	m.wrote(pod, corev1.PodCondition{Type: "checks.podgate.dev/warm", Status: corev1.ConditionTrue}, nil, free, now)
+	m.wrote(pod, corev1.PodCondition{Type: gateWeb, Status: corev1.ConditionTrue}, nil, free, now)
+	m.wrote(pod, corev1.PodCondition{Type: gateWeb, Status: corev1.ConditionFalse}, nil, free, now)
+
+	for by, want := range map[string]float64{"checks": 90, "load_balancer": 30} {
+		if n, sum := observed(t, m.delay.WithLabelValues(by).(prometheus.Histogram)); n != 1 || sum != want {
+			t.Errorf("%s: %d gates took %v s, want one and %v", by, n, sum, want)
+		}
 	}
 }
