@@ -40,7 +40,7 @@ func TestEveryFlagAndOperationIsDocumented(t *testing.T) {
 		}
 	})
 
-	for _, name := range slices.Concat(awssim.Operations(), awssim.EC2Operations()) {
+	for _, name := range slices.Concat(awssim.Operations(), awssim.EC2Operations(), awssim.ACMOperations()) {
 		if !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("docs/awssim.md does not tell of %s", name)
 		}

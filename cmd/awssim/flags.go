@@ -55,6 +55,7 @@ func flags(listen *string, cfg *awssim.Config, usage io.Writer) *flag.FlagSet {
 	profileFlags(f, "nlb", cfg.NLB)
 	latticeFlags(f, &cfg.Lattice)
 	ec2Flags(f, &cfg.EC2)
+	acmFlags(f, &cfg.ACM)
 	f.Func("vpc-cidr", "`prefix` of the VPC; may be repeated; none: every address is inside", func(v string) error {
 		p, err := netip.ParsePrefix(v)
 		cfg.VPCCIDRs = append(cfg.VPCCIDRs, p)

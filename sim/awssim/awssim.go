@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/podgate/podgate/sim/awssim/acm"
 	"github.com/podgate/podgate/sim/awssim/clock"
 	"github.com/podgate/podgate/sim/awssim/datapath"
 	"github.com/podgate/podgate/sim/awssim/ec2"
@@ -52,7 +53,7 @@ const (
 	ClockRouting = faults.ClockRouting
 )
 
-// These are the types of packages elbv2, ec2, datapath, health and sts that users of a Sim need.
+// These are the types of packages elbv2, ec2, acm, datapath, health and sts that users of a Sim need.
 type (
 	// ELB configures Elastic Load Balancing: its region, timings and quotas, and how strict it is.
 	ELB = elbv2.Config
@@ -68,6 +69,10 @@ type (
 	SecurityGroup = ec2.SecurityGroup
 	// Instance is an instance in a subnet.
 	Instance = ec2.Instance
+	// ACM configures AWS Certificate Manager: the certificates that are there, and how long new ones take.
+	ACM = acm.Config
+	// Certificate is a certificate that is there from the start.
+	Certificate = acm.Certificate
 	// STS configures AWS Security Token Service: accounts and roles.
 	STS = sts.Config
 	// DataPath says where the listeners of load balancers are bound.
@@ -109,6 +114,8 @@ type Config struct {
 
 	// EC2 is the network: VPCs with their subnets, and instances. Its region and account are those of ELB and STS.
 	EC2 EC2
+	// ACM is AWS Certificate Manager. Its region and account are those of ELB and STS.
+	ACM ACM
 
 	// TimeScale makes every timer of the simulator run that many times
 	// faster. Default 1.
@@ -142,6 +149,8 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.EC2.Region, c.EC2.Account = c.Region, c.AccountID
 	c.EC2, err = c.EC2.WithDefaults()
+	c.ACM.Region, c.ACM.Account = c.Region, c.AccountID
+	c.ACM = c.ACM.WithDefaults()
 	c.Lattice.Region = c.Region
 	c.Lattice.Relaxed = c.Lattice.Relaxed || c.Relaxed
 	if c.Lattice.VPCCIDRs == nil {
@@ -160,6 +169,7 @@ type Sim struct {
 
 	elb        *elbv2.Service
 	ec2        *ec2.Service
+	acm        *acm.Service
 	lattice    *lattice.Service
 	sts        *sts.Service
 	path       *datapath.Path
@@ -189,7 +199,8 @@ func New(cfg Config) (*Sim, error) {
 	s.faults = faults.NewSet(s.clock.Scaled)
 	s.path = datapath.New(cfg.DataPath, s.clock, &s.record, cfg.Log)
 	s.ec2 = ec2.New(cfg.EC2, s.clock)
-	s.elb = elbv2.New(cfg.ELB, s.clock, s.path, &s.record, s.ec2)
+	s.acm = acm.New(cfg.ACM, s.clock, func(arn string) []string { return s.elb.UsersOf(arn) })
+	s.elb = elbv2.New(cfg.ELB, s.clock, s.path, &s.record, s.ec2, s.acm)
 	s.sts = sts.New(cfg.STS)
 	s.operations = modelled(s.elb, s.sts, s.ec2)
 	s.lattice = lattice.New(cfg.Lattice, s.clock, s.path, &s.record)

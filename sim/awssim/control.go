@@ -14,6 +14,15 @@ func (s *Sim) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_awssim/config", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Settings()) })
 	mux.HandleFunc("GET /_awssim/listeners", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Listeners()) })
 	mux.HandleFunc("GET /_awssim/networks", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.ServiceNetworks()) })
+	mux.HandleFunc("GET /_awssim/ca", func(w http.ResponseWriter, _ *http.Request) {
+		ca, err := s.CA()
+		if err != nil {
+			problem(w, http.StatusInternalServerError, err.Error())
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		_, _ = w.Write(ca) // a client that went away is nobody's loss
+	})
 	mux.HandleFunc("GET /_awssim/calls", since(func(seq int64) any { return s.Calls(seq) }))
 	mux.HandleFunc("GET /_awssim/transitions", since(func(seq int64) any { return s.Transitions(seq) }))
 	mux.HandleFunc("GET /_awssim/failures", since(func(seq int64) any { return s.Failures(seq) }))

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package awssim is a simulator of Elastic Load Balancing v2, of VPC Lattice and
-// of the part of EC2 that load balancers need: the APIs on their real wire protocols, health checks that really go out, and load balancers
+// of the parts of EC2 and of Certificate Manager that load balancers need: the
+// APIs on their real wire protocols, health checks that really go out, and load balancers
 // that really route. It has two clocks, as the service has: what the API says
 // of a target, and what the data path does with it.
 //
@@ -19,6 +20,7 @@
 // Each of them can be imported alone:
 //
 //	elbv2     Elastic Load Balancing: load balancers, listeners, rules, target groups, targets
+//	acm       AWS Certificate Manager
 //	ec2       EC2: subnets, route tables, security groups, instances, interfaces
 //	lattice   VPC Lattice: services, listeners, rules, target groups, networks
 //	datapath  listeners that are really open, routing, proxies, health checks

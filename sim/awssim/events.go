@@ -12,7 +12,7 @@ import (
 // AddFault puts a fault in force and returns its id.
 func (s *Sim) AddFault(f Fault) (string, error) {
 	return s.faults.Add(f, func(operation string) bool {
-		return slices.Contains(slices.Concat(Operations(), EC2Operations(), LatticeOperations()), operation)
+		return slices.Contains(slices.Concat(Operations(), EC2Operations(), ACMOperations(), LatticeOperations()), operation)
 	})
 }
 

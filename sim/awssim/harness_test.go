@@ -47,6 +47,11 @@ func start(t *testing.T, cfg Config) *env {
 		vpc.SecurityGroups = []SecurityGroup{{ID: "sg-1", Name: "one"}, {ID: "sg-2", Name: "two"}, {ID: "sg-3", Name: "three"}}
 		cfg.EC2.VPCs = []VPC{vpc}
 	}
+	if cfg.ACM.Certificates == nil {
+		for _, id := range append([]string{"default", "one", "two", "three", "four"}, strings.Split("abcdefghijklmnopqrstuvwxyz", "")...) {
+			cfg.ACM.Certificates = append(cfg.ACM.Certificates, Certificate{ID: id, KeyAlgorithm: "EC_prime256v1"})
+		}
+	}
 	sim, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +103,12 @@ func (e *env) checked(next http.Handler) http.Handler {
 			return
 		}
 
+		if target := r.Header.Get("X-Amz-Target"); target != "" {
+			for _, problem := range checkACMAnswer(target, recorder) {
+				e.Errorf("answer to %s deviates from the service model: %s", target, problem)
+			}
+			return
+		}
 		if r.Form.Get("Version") == ec2Version {
 			for _, problem := range checkEC2Answer(r.Form.Get("Action"), recorder.Code, recorder.Body.Bytes()) {
 				e.Errorf("answer to %s deviates from the service model: %s", r.Form.Get("Action"), problem)

@@ -140,7 +140,7 @@ func (s *Sim) restFailure(failure *wire.APIError, c *Call) *wire.APIError {
 		full.Code = "AccessDeniedException"
 	case "Throttling":
 		full.Code, full.Status = "ThrottlingException", http.StatusTooManyRequests
-		full.Members = map[string]any{"serviceCode": latticeService}
+		full.Members = map[string]any{"serviceCode": c.Service}
 	case "ExpiredToken":
 		full.Code = "ExpiredTokenException"
 	case "InvalidClientTokenId":

@@ -158,7 +158,7 @@ func fields(of reflect.Type, e xmlElement, path string) []string {
 // common is the status of an error code that every operation may answer.
 func common(code string) (int, bool) {
 	switch code {
-	case "ValidationError", "Throttling", "InvalidAction", "MalformedInput":
+	case "ValidationError", "Throttling", "InvalidAction", "MalformedInput", "UnsupportedCertificate":
 		return 400, true
 	case "AccessDenied", "MissingAuthenticationToken", "SignatureDoesNotMatch", "InvalidClientTokenId", "ExpiredToken":
 		return 403, true

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/podgate/podgate/sim/awssim/acm"
 	"github.com/podgate/podgate/sim/awssim/ec2"
 	"github.com/podgate/podgate/sim/awssim/elbv2"
 	"github.com/podgate/podgate/sim/awssim/faults"
@@ -54,6 +55,11 @@ func LatticeOperations() []string {
 // EC2Operations returns the names of EC2's operations that are modelled.
 func EC2Operations() []string {
 	return slices.Sorted(maps.Keys((&ec2.Service{}).Operations()))
+}
+
+// ACMOperations returns the names of ACM's operations that are modelled.
+func ACMOperations() []string {
+	return slices.Sorted(maps.Keys((&acm.Service{}).Operations()))
 }
 
 // Operations returns the names of ELBv2's and STS's operations that are modelled.

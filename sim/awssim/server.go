@@ -46,10 +46,15 @@ func (s *Sim) Handler() http.Handler {
 	return mux
 }
 
-// serve answers one call of the AWS API: the query protocol has the path /, and VPC Lattice all others.
+// serve answers one call of the AWS API: the query protocol and ACM have the path /, and VPC Lattice all others.
 func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/" {
 		s.serveLattice(w, r)
+		return
+	}
+
+	if r.Header.Get("X-Amz-Target") != "" {
+		s.serveACM(w, r)
 		return
 	}
 

@@ -25,7 +25,15 @@ type Settings struct {
 	Quotas            Quotas                     `json:"quotas"`
 	Operations        []string                   `json:"operations"`
 	EC2               EC2Settings                `json:"ec2"`
+	ACM               ACMSettings                `json:"acm"`
 	Lattice           LatticeSettings            `json:"lattice"`
+}
+
+// ACMSettings are those of AWS Certificate Manager.
+type ACMSettings struct {
+	IssueDelaySeconds float64  `json:"issueDelaySeconds"`
+	Quota             int      `json:"quota"`
+	Operations        []string `json:"operations"`
 }
 
 // EC2Settings are those of EC2.
@@ -111,6 +119,11 @@ func (s *Sim) Settings() Settings {
 			Quotas:                 s.cfg.EC2.Quotas,
 			VPCs:                   s.cfg.EC2.VPCs,
 			Operations:             EC2Operations(),
+		},
+		ACM: ACMSettings{
+			IssueDelaySeconds: s.cfg.ACM.IssueDelay.Seconds(),
+			Quota:             s.cfg.ACM.Quota,
+			Operations:        ACMOperations(),
 		},
 		Lattice: latticeSettings(s.cfg.Lattice),
 	}

@@ -29,6 +29,7 @@ var services = map[string]string{
 	"sts/2011-06-15":                    "testdata/models/sts.json",
 	"vpc-lattice/2022-11-30":            "lattice/model/vpc-lattice.json",
 	"ec2/2016-11-15":                    "testdata/models/ec2.json",
+	"acm/2015-12-08":                    "testdata/models/acm.json",
 }
 
 // kept are the operations that are extracted of a service that has many others.

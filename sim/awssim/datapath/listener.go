@@ -23,6 +23,9 @@ type Listener struct {
 	Address  string // its load balancer's, from BalancerAddress
 	Protocol types.ProtocolEnum
 	Port     int32
+	// Certificate is what a client that asks for a server name is shown; nil: the data path's own. It is called with the
+	// clock's lock.
+	Certificate func(serverName string) *tls.Certificate
 	// Application is true of application load balancers, false of network load balancers.
 	Application bool
 	// IdleTimeout is for how long a connection to a target may be silent. It is called with the clock's lock.
@@ -74,7 +77,7 @@ func (p *Path) Open(l Listener) (*Socket, error) {
 			_ = bound.Close() // the certificate is what is reported
 			return nil, fmt.Errorf("open listener %s: %w", l.ARN, err)
 		}
-		bound = tls.NewListener(bound, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+		bound = tls.NewListener(bound, &tls.Config{GetCertificate: k.chooser(&certificate), MinVersion: tls.VersionTLS12})
 	}
 
 	p.sockets[k] = struct{}{}
@@ -85,6 +88,18 @@ func (p *Path) Open(l Listener) (*Socket, error) {
 
 	k.serveTCP(bound)
 	return k, nil
+}
+
+// chooser chooses the certificate for a client, or if the listener has none the data path's own.
+func (k *Socket) chooser(own *tls.Certificate) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		k.path.clock.Lock()
+		defer k.path.clock.Unlock()
+		if chosen := k.Certificate(hello.ServerName); chosen != nil {
+			return chosen, nil
+		}
+		return own, nil
+	}
 }
 
 // bind binds a listener's port, or any port that is free.

@@ -27,7 +27,7 @@ func encrypted(p types.ProtocolEnum) bool {
 }
 
 // secure validates what a request says of the TLS of a listener, and sets it. A listener without TLS loses what it had.
-func (s *Service) secure(view *types.Listener, in encryption) error {
+func (s *Service) secure(c *Call, view *types.Listener, in encryption) error {
 	if !encrypted(view.Protocol) {
 		if len(in.certificates) > 0 || in.policy != nil {
 			return wire.Invalid("Certificates and SSL policies cannot be specified for %s listeners", view.Protocol)
@@ -46,7 +46,7 @@ func (s *Service) secure(view *types.Listener, in encryption) error {
 	case len(view.Certificates) > 1:
 		return wire.Failed("TooManyCertificates", "Only one certificate can be specified for a listener")
 	}
-	if err := s.checkCertificate(view.Certificates[0]); err != nil {
+	if err := s.checkCertificate(c, view.Certificates[0]); err != nil {
 		return err
 	}
 
@@ -84,16 +84,45 @@ func setMutual(view *types.Listener, mutual *types.MutualAuthenticationAttribute
 
 var certificateARN = regexp.MustCompile(`^arn:aws:(?:acm:([a-z0-9-]+):[0-9]{12}:certificate|iam::[0-9]{12}:server-certificate)/.+$`)
 
-// checkCertificate returns an error unless a certificate could exist. Which ones exist is not known here.
-func (s *Service) checkCertificate(c types.Certificate) error {
-	if c.CertificateArn == nil {
+// checkCertificate returns an error unless a certificate is issued. Of IAM's it is not known which ones exist.
+func (s *Service) checkCertificate(c *Call, certificate types.Certificate) error {
+	if certificate.CertificateArn == nil {
 		return wire.Invalid("A certificate ARN must be specified")
 	}
-	match := certificateARN.FindStringSubmatch(*c.CertificateArn)
-	if match == nil || match[1] != "" && match[1] != s.cfg.Region {
-		return wire.Failed("CertificateNotFound", "Certificate '%s' not found", *c.CertificateArn)
+
+	arn := *certificate.CertificateArn
+	match := certificateARN.FindStringSubmatch(arn)
+	if match != nil && match[1] == "" {
+		return nil
 	}
-	return nil
+
+	switch s.acm.State(c.Account, arn) {
+	case "":
+		return wire.Failed("CertificateNotFound", "Certificate '%s' not found", arn)
+	case "ISSUED", "EXPIRED":
+		return nil
+	}
+	return wire.Failed("UnsupportedCertificate", "The certificate '%s' must have a fully-qualified domain name, a supported signature, and a supported key size.", arn)
+}
+
+// UsersOf returns the ARNs of the load balancers that have a certificate. It needs the lock.
+func (s *Service) UsersOf(arn string) []string {
+	var users []string
+	for _, l := range sorted(s.listeners) {
+		if slices.Contains(l.certificates(), arn) && !slices.Contains(users, l.balancer.arn()) {
+			users = append(users, l.balancer.arn())
+		}
+	}
+	return users
+}
+
+// certificates are all of a listener's, the default one first.
+func (l *listener) certificates() []string {
+	list := []string{}
+	for _, c := range l.view.Certificates {
+		list = append(list, *c.CertificateArn)
+	}
+	return append(list, l.extra...)
 }
 
 func (s *Service) addListenerCertificates(c *Call, in *api.AddListenerCertificatesInput) (*api.AddListenerCertificatesOutput, error) {
@@ -107,7 +136,7 @@ func (s *Service) addListenerCertificates(c *Call, in *api.AddListenerCertificat
 
 	extra := slices.Clone(l.extra)
 	for _, certificate := range in.Certificates {
-		if err := s.checkCertificate(certificate); err != nil {
+		if err := s.checkCertificate(c, certificate); err != nil {
 			return nil, err
 		}
 		if !slices.Contains(extra, *certificate.CertificateArn) { // adding it again succeeds

@@ -4,6 +4,7 @@
 package elbv2
 
 import (
+	"crypto/tls"
 	"slices"
 	"strings"
 	"time"
@@ -100,14 +101,14 @@ func (s *Service) createListener(c *Call, in *api.CreateListenerInput) (*api.Cre
 	}
 
 	l := s.newListener(c, b, in, actions)
-	if err := s.secure(&l.view, encryption{in.Certificates, in.SslPolicy, in.AlpnPolicy, in.MutualAuthentication}); err != nil {
+	if err := s.secure(c, &l.view, encryption{in.Certificates, in.SslPolicy, in.AlpnPolicy, in.MutualAuthentication}); err != nil {
 		return nil, err
 	}
 	if err := s.tagNew(l.arn(), in.Tags); err != nil {
 		return nil, err
 	}
 
-	if l.socket, err = s.path.Open(l.routed()); err != nil {
+	if l.socket, err = s.path.Open(s.routed(l)); err != nil {
 		delete(s.tags, l.arn())
 		return nil, wire.Failed("InvalidConfigurationRequest", "awssim: %v", err)
 	}
@@ -185,9 +186,10 @@ func (s *Service) newListener(c *Call, b *loadBalancer, in *api.CreateListenerIn
 }
 
 // routed is the listener as the data path needs it.
-func (l *listener) routed() datapath.Listener {
+func (s *Service) routed(l *listener) datapath.Listener {
 	return datapath.Listener{
 		ARN: l.arn(), Address: l.balancer.address, Protocol: l.view.Protocol, Port: *l.view.Port, Application: l.balancer.application(),
+		Certificate: func(serverName string) *tls.Certificate { return s.acm.Choose(l.certificates(), serverName) },
 		IdleTimeout: func() time.Duration { return seconds(l.balancer.attributes, attrIdleTimeout) },
 	}
 }
@@ -247,7 +249,7 @@ func (s *Service) modifyListener(c *Call, in *api.ModifyListenerInput) (*api.Mod
 	if err := s.checkMove(l, &view); err != nil {
 		return nil, err
 	}
-	if err := s.secure(&view, encryption{in.Certificates, in.SslPolicy, in.AlpnPolicy, in.MutualAuthentication}); err != nil {
+	if err := s.secure(c, &view, encryption{in.Certificates, in.SslPolicy, in.AlpnPolicy, in.MutualAuthentication}); err != nil {
 		return nil, err
 	}
 
@@ -296,7 +298,7 @@ func (s *Service) rebind(l *listener, to types.Listener) error {
 		l.socket.Close()
 	}
 
-	socket, err := s.path.Open(l.routed())
+	socket, err := s.path.Open(s.routed(l))
 	if err != nil {
 		l.view = old
 		return wire.Failed("InvalidConfigurationRequest", "awssim: %v", err)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/podgate/podgate/sim/awssim/acm"
 	"github.com/podgate/podgate/sim/awssim/clock"
 	"github.com/podgate/podgate/sim/awssim/datapath"
 	"github.com/podgate/podgate/sim/awssim/ec2"
@@ -62,6 +63,7 @@ type Service struct {
 	record *faults.Record
 	path   *datapath.Path
 	ec2    *ec2.Service
+	acm    *acm.Service
 
 	seq       int64 // of what is created
 	groups    map[string]*targetGroup
@@ -72,11 +74,12 @@ type Service struct {
 	instances map[string]string
 }
 
-// New makes a service in which nothing has been created, with load balancers in the subnets of a network. Its configuration has its defaults. It puts transitions on
+// New makes a service in which nothing has been created, with load balancers in the subnets of a network
+// that present certificates of ACM. Its configuration has its defaults. It puts transitions on
 // record.
-func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record, network *ec2.Service) *Service {
+func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record, network *ec2.Service, certificates *acm.Service) *Service {
 	s := &Service{
-		cfg: cfg, clock: c, path: path, record: record, ec2: network,
+		cfg: cfg, clock: c, path: path, record: record, ec2: network, acm: certificates,
 		groups:    map[string]*targetGroup{},
 		balancers: map[string]*loadBalancer{},
 		listeners: map[string]*listener{},

@@ -19,7 +19,7 @@ type Fault struct {
 	// ID is given by Set.Add.
 	ID string `json:"id,omitempty"`
 
-	Service        string `json:"service,omitempty"`   // elasticloadbalancing, ec2, sts or vpc-lattice; empty: all
+	Service        string `json:"service,omitempty"`   // acm, elasticloadbalancing, ec2, sts or vpc-lattice; empty: all
 	Operation      string `json:"operation,omitempty"` // empty or "*": every one
 	TargetGroupARN string `json:"targetGroupArn,omitempty"`
 	AccessKeyID    string `json:"accessKeyId,omitempty"`

@@ -17,7 +17,8 @@ import (
 // Throttling modes. The numbers are AWS's documented token buckets.
 const (
 	// ThrottleCurrent: Describe 200 tokens, 50/s; Register and Deregister 20,
-	// 4/s; everything else 20, 3/s. At EC2 describing has 100, 20/s and everything else 50, 5/s. It is the default.
+	// 4/s; everything else 20, 3/s. EC2: 100, 20/s and 50, 5/s. ACM: 10, 8/s and 5, 5/s. It is
+	// the default.
 	ThrottleCurrent = "current"
 	// ThrottleClassic is the older documentation: Describe 40 tokens, 10/s.
 	ThrottleClassic = "classic"
@@ -51,6 +52,9 @@ func bucketLimits(mode string) (map[string]bucketLimit, error) {
 
 		"ec2 describe": {100, 20},
 		"ec2 modify":   {50, 5},
+
+		"acm describe": {10, 8},
+		"acm modify":   {5, 5},
 	}, nil
 }
 
@@ -93,8 +97,8 @@ func (b *Buckets) Take(service, account, operation string) *wire.APIError {
 	}
 
 	class := operationClass(operation)
-	if service == "ec2" {
-		class = "ec2 " + class
+	if service == "ec2" || service == "acm" {
+		class = service + " " + class
 	}
 	owner := service + "/" + account + "/" + class
 	b.mu.Lock()
