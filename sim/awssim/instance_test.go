@@ -32,7 +32,7 @@ func TestNodePorts(t *testing.T) {
 
 	cfg := instant()
 	cfg.TimeScale = 1000
-	cfg.ELB.Instances = map[string]string{"i-0a": "127.0.0.1", "i-0b": "127.0.0.1"}
+	cfg.Instances = map[string]string{"i-0a": "127.0.0.1", "i-0b": "127.0.0.1"}
 	e := start(t, cfg)
 	group := e.group("web", func(in *elbv2.CreateTargetGroupInput) {
 		in.TargetType, in.HealthCheckPath, in.HealthCheckPort = types.TargetTypeEnumInstance, aws.String("/healthz"), aws.String(strconv.Itoa(health.Port))

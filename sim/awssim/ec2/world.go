@@ -58,7 +58,7 @@ func DefaultVPC(region string) VPC {
 	v := VPC{ID: "vpc-0a1b2c3d4e5f60718", IPv6CIDR: "2001:db8::/56"}
 	for i, letter := range []string{"a", "b", "c"} {
 		v.Subnets = append(v.Subnets, Subnet{
-			ID: fmt.Sprintf("subnet-%d", i+1), Zone: region + letter, CIDR: fmt.Sprintf("10.0.%d.0/24", i), IPv6CIDR: fmt.Sprintf("2001:db8:0:%d::/64", i),
+			ID: fmt.Sprintf("subnet-%d", i+1), Zone: region + letter, CIDR: fmt.Sprintf("10.0.%d.0/24", i), IPv6CIDR: fmt.Sprintf("2001:db8:0:%d::/64", i+1),
 		})
 	}
 	return v
