@@ -74,12 +74,12 @@ func (x *explanation) checkGate(ctx context.Context, g *GateReport) error {
 		report.Checks[i].resolve(&object.Spec.Checks[i], x.pod)
 	}
 	g.ReadinessGate = &report
-	g.Next = x.nextOfChecks(g, &report)
+	g.Next = x.nextOfChecks(g, &report, object.Spec.Checks)
 	return nil
 }
 
 // nextOfChecks is what to do about a gate of a ReadinessGate that is there.
-func (x *explanation) nextOfChecks(g *GateReport, r *ReadinessGateReport) string {
+func (x *explanation) nextOfChecks(g *GateReport, r *ReadinessGateReport, of []v1alpha1.Check) string {
 	switch {
 	case g.open():
 		return adviceOf(true, g.Reason)
@@ -88,8 +88,27 @@ func (x *explanation) nextOfChecks(g *GateReport, r *ReadinessGateReport) string
 	case r.Status == string(metav1.ConditionFalse):
 		e, _ := v1alpha1.Explain(v1alpha1.OnReadinessGate, r.Reason)
 		return cmp.Or(e.Fix, "look at the message")
+	case g.Reason == v1alpha1.ReasonCheckNoAnswer:
+		return cmp.Or(withoutAnswer(of, g.Message), adviceOf(false, g.Reason))
 	}
 	return x.Installation.closedAdvice(*g, true)
+}
+
+// withoutAnswer is what to do about the check that a gate's message names, which has no answer; empty where it asks a pod or a host.
+func withoutAnswer(all []v1alpha1.Check, message string) string {
+	name, _, _ := strings.Cut(message, ": ")
+	i := slices.IndexFunc(all, func(c v1alpha1.Check) bool { return c.Name == name })
+	switch {
+	case i < 0:
+		return ""
+	case all[i].Prometheus != nil:
+		return "ask the query at the Prometheus server: it has to return one number for this pod"
+	case all[i].Resource != nil:
+		return "see whether the object is there, and whether the expression asks with has() for fields that it may not have"
+	case all[i].Pod != nil:
+		return "have the expression ask with has() for what this pod does not have"
+	}
+	return ""
 }
 
 func readinessGateReport(g *v1alpha1.ReadinessGate) ReadinessGateReport {

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,6 +46,28 @@ func TestResolve(t *testing.T) {
 		}
 		if diff := cmp.Diff(before, &tc.check); diff != "" {
 			t.Errorf("%s: the check itself is changed:\n%s", name, diff)
+		}
+	}
+}
+
+// TestNextWithoutAnswer: what to do about a check without an answer is about what it asks. Only where it asks over the network that may be
+// a network policy.
+func TestNextWithoutAnswer(t *testing.T) {
+	x := &explanation{pod: &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.ContainersReady, Status: corev1.ConditionTrue}}}}}
+	all := []v1alpha1.Check{
+		{Name: "port", TCP: &v1alpha1.TCPCheck{}}, {Name: "errors", Prometheus: &v1alpha1.PrometheusCheck{}},
+		{Name: "migrated", Resource: &v1alpha1.ResourceCheck{}}, {Name: "device", Pod: &v1alpha1.PodCheck{}},
+	}
+	for message, says := range map[string]string{
+		"port: timed out":                     "network policy",
+		"gone: timed out":                     "network policy",
+		"errors: no series for this pod":      "Prometheus server",
+		"migrated: object not found":          "object is there",
+		"device: the expression could not be": "has()",
+	} {
+		g := &GateReport{Type: "checks.podgate.dev/warm", Status: "Unknown", Reason: v1alpha1.ReasonCheckNoAnswer, Message: message}
+		if got := x.nextOfChecks(g, &ReadinessGateReport{Status: "True"}, all); !strings.Contains(got, says) {
+			t.Errorf("%s: %q, want something about %s", message, got, says)
 		}
 	}
 }
