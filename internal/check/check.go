@@ -9,6 +9,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -60,6 +61,8 @@ type Subject struct {
 	Ports []corev1.ContainerPort
 	// Pod is what is known of the pod, for expressions and variables; nil when nothing is.
 	Pod *corev1.Pod
+	// Since is when the pod's containers became ready by podgate's clock; zero where only the pod says it, by its kubelet's clock.
+	Since time.Time
 }
 
 // generators are the kinds of controllers that give each pod a name of its own, with a random suffix.

@@ -148,7 +148,11 @@ func (c Checker) counts(pod check.Subject, evaluated time.Time) bool {
 	if c.inherits(pod) {
 		window = max(window, inherited)
 	}
-	return !evaluated.Before(binding.Condition(pod.Pod, corev1.ContainersReady).LastTransitionTime.Add(window))
+	since := pod.Since
+	if since.IsZero() {
+		since = binding.Condition(pod.Pod, corev1.ContainersReady).LastTransitionTime.Time
+	}
+	return !evaluated.Before(since.Add(window))
 }
 
 // inherits reports whether the query may find series of another pod for this one. What all pods share is nobody's, and a

@@ -567,6 +567,21 @@ func TestLaw11Window(t *testing.T) {
 	}
 }
 
+// TestAnotherClock: the window begins when the containers became ready by podgate's clock, where that is known, and not by a kubelet's
+// that is ahead or behind.
+func TestAnotherClock(t *testing.T) {
+	c := checker(t, servers(t, "main=https://prom"), settings())
+	now := time.Now()
+	ahead, behind := readyFor(-2*time.Minute, "web-1", "ReplicaSet"), old("web-2")
+	ahead.Since, behind.Since = now.Add(-time.Minute), now.Add(-time.Minute+time.Millisecond)
+	if !c.counts(ahead, now) {
+		t.Error("the kubelet's clock is ahead, and the window does not end")
+	}
+	if c.counts(behind, now) {
+		t.Error("the kubelet's clock is behind, and the window ended early")
+	}
+}
+
 // TestLaw11WindowEnds: the first moment that counts is the end of the window.
 func TestLaw11WindowEnds(t *testing.T) {
 	c := checker(t, servers(t, "main=https://prom"), settings())

@@ -212,7 +212,10 @@ func (o *Observer) askable(ctx context.Context, l *line, it *item) round {
 		}
 		if in.gone || l.gone || another || contested || !wanted || l.cost == PerPod && r.at.Before(due) || r.at.Before(l.check.Rules.Begin(in.begin)) {
 			delete(r.pods, in)
+			continue
 		}
+		pod.Since = in.begin
+		r.pods[in] = pod
 	}
 
 	return r

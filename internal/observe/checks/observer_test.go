@@ -576,3 +576,19 @@ func TestErrorsBackOff(t *testing.T) {
 		}
 	})
 }
+
+// TestSinceWhenPodsAreReady: checks are told by podgate's clock, not by that of a kubelet that is ahead.
+func TestSinceWhenPodsAreReady(t *testing.T) {
+	within(t, func(w *world) {
+		s := newScript()
+		id := w.gate("warm", check.All, every(5*time.Second, s))
+		w.ready("web-0")
+		w.set("web-0", func(p *Pod) { p.ReadySince = time.Now().Add(2 * time.Minute) })
+		met := time.Now()
+		w.waits("web-0", id)
+		w.sleep(10 * time.Second)
+		if got := s.since["uid-of-web-0"]; len(s.times("web-0")) != 3 || !got.Equal(met) {
+			t.Errorf("asked %d times, ready since %s after it was met", len(s.times("web-0")), got.Sub(met))
+		}
+	})
+}

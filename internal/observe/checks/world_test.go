@@ -159,6 +159,7 @@ type script struct {
 	err   error
 
 	asked    map[types.UID][]time.Time
+	since    map[types.UID]time.Time
 	under    map[types.UID]int
 	overlaps int
 	calls    int
@@ -167,7 +168,7 @@ type script struct {
 }
 
 func newScript() *script {
-	return &script{answer: map[types.UID]check.Answer{}, takes: map[types.UID]time.Duration{}, asked: map[types.UID][]time.Time{}, under: map[types.UID]int{}}
+	return &script{answer: map[types.UID]check.Answer{}, takes: map[types.UID]time.Duration{}, asked: map[types.UID][]time.Time{}, since: map[types.UID]time.Time{}, under: map[types.UID]int{}}
 }
 
 var (
@@ -235,6 +236,7 @@ func (s *script) Check(ctx context.Context, subjects []check.Subject) (map[types
 	var takes time.Duration
 	for _, pod := range subjects {
 		s.asked[pod.UID] = append(s.asked[pod.UID], time.Now())
+		s.since[pod.UID] = pod.Since
 		takes = max(takes, s.takes[pod.UID])
 		if s.under[pod.UID]++; s.under[pod.UID] > 1 {
 			s.overlaps++
