@@ -19,7 +19,7 @@ import (
 // TestCheckKinds has each kind of check open gates, and keep others closed, by the real thing that it asks.
 func TestCheckKinds(t *testing.T) {
 	p := prometheus.Start(t, node)
-	w := start(t, options{dualStack: true, podgate: []string{"--prometheus=main=http://" + p.Address, "--allow-checks=" + labLabel + "=true => prometheus:main"}})
+	w := start(t, options{dualStack: hasIPv6(t), podgate: []string{"--prometheus=main=http://" + p.Address, "--allow-checks=" + labLabel + "=true => prometheus:main"}})
 	t.Run("Together", func(t *testing.T) {
 		for name, test := range map[string]func(*world){
 			"Prometheus": func(w *world) { asksPrometheus(w, p) }, "Resource": looksAtObjects, "Manual": waitsForPeople, "Network": asksPods,

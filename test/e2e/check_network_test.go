@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +64,7 @@ func asksPods(w *world) {
 		{"web", "grpc-none", "grpc: {port: 9001}", fails("UNIMPLEMENTED")},
 		{"web", "grpc-tls", "grpc: {port: 9002, " + trusts("cart.example.com") + "}", passes()},
 		{"web", "grpc-untrusted", "grpc: {port: 9002, tls: {serverName: cart.example.com}}", fails("TLS certificate not trusted")},
+		{"web", "grpc-unverified", "grpc: {port: 9002, tls: {verify: None}}", passes()},
 		{"web", "ipv6-lacks", "http: {port: http, ipFamily: ipv6}", noAnswer("the pod has no such address")},
 
 		{"host", "host", "http: {port: http, path: /warm}", passes()},
@@ -74,23 +76,30 @@ func asksPods(w *world) {
 		{"shut", "silent", "http: {port: http, path: /healthz}", noAnswer("timed out")},
 		{"shut", "prohibited", "tcp: {port: 8081}", noAnswer("unreachable")},
 	} {
+		if each.pod == "both" && !l.dualStack {
+			continue
+		}
 		says[gateOf{each.pod, each.gate}] = each.says
 		pods[each.pod] = append(pods[each.pod], l.gate(each.gate, "periodSeconds: 1, "+each.check, ""))
 	}
 
 	unhealthy := []corev1.EnvVar{{Name: "UNHEALTHY", Value: "true"}}
-	web, both, shut, host := l.pod("web", pods["web"]...), l.pod("both", pods["both"]...), l.pod("shut", pods["shut"]...), l.pod("host", pods["host"]...)
+	web, shut, host := l.pod("web", pods["web"]...), l.pod("shut", pods["shut"]...), l.pod("host", pods["host"]...)
 	web.Spec.Containers[0].Env, shut.Spec.Containers[0].Env = unhealthy, unhealthy
-	both.Spec.RuntimeClassName = new(dualStack)
 	host.Spec.HostNetwork = true
 	host.Spec.Containers[0].Ports[0].ContainerPort = hostPort
 	host.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "PORT", Value: strconv.Itoa(hostPort)}}
-	for _, pod := range []*corev1.Pod{web, both, shut, host} {
+	for _, pod := range []*corev1.Pod{web, shut, host} {
 		l.create(pod)
 	}
 
+	if l.dualStack {
+		both := l.pod("both", pods["both"]...)
+		both.Spec.RuntimeClassName = new(dualStack)
+		l.create(both)
+		go accept(l.listen("both", "tcp6", 9000))
+	}
 	l.servesAll("web", identity)
-	go accept(l.listen("both", "tcp6", 9000))
 	l.filter("shut", "tcp dport 8080 drop\ntcp dport 8081 reject with icmpx admin-prohibited")
 	l.waitSaid(says)
 	l.tells([]string{"explain", "-n", l.namespace, "shut"}, "silent: Unknown, Check.NoAnswer", "asked: timed out", "asked: unreachable", "find out why podgate gets no answer, such as a network policy that does not let it reach the pod")
@@ -103,6 +112,15 @@ func asksPods(w *world) {
 
 // hostPort is a port of the node that nobody else has.
 const hostPort = 18080
+
+// hasIPv6 reports whether the kernel can give pods an IPv6 address.
+func hasIPv6(t *testing.T) bool {
+	_, err := os.Stat("/proc/net/if_inet6")
+	if err != nil {
+		t.Logf("nothing is asked over IPv6: %v", err)
+	}
+	return err == nil
+}
 
 // makeDualStack has the Deployments of a manifest make such pods.
 func (w *world) makeDualStack(m env.Manifest) {
