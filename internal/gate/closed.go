@@ -18,7 +18,7 @@ func whileClosed(now time.Time, pod Pod, feeds []Feed, policy Policy, current Co
 	for i, f := range feeds {
 		parts[i] = decision{now: now, pod: pod, feed: f, policy: f.policy(policy), current: current}.part().of(f)
 	}
-	return join(parts)
+	return join(parts, feeds[0].Alternative)
 }
 
 // part is what one feed says of a gate.
@@ -41,11 +41,12 @@ func (p part) of(f Feed) part {
 }
 
 // join makes a gate's decision of what its feeds say: the first one that is not open gives
-// the reason. An open gate is called healthy only if that is what opened all of them.
-func join(parts []part) Decision {
+// the reason. An open gate is called healthy only if that is what opened all of them, or, where
+// they are alternatives, one.
+func join(parts []part, alternatives bool) Decision {
 	by := 0
 	for i, p := range parts {
-		if speaksBefore(p.condition, parts[by].condition) {
+		if alternatives && opensBefore(p.condition, parts[by].condition) || !alternatives && speaksBefore(p.condition, parts[by].condition) {
 			by = i
 		}
 	}
@@ -58,7 +59,17 @@ func join(parts []part) Decision {
 		d.Recheck = sooner(d.Recheck, p.recheck)
 	}
 
+	// What another alternative still waits for opens nothing.
+	d.Waiting = d.Waiting && d.Condition.Status != StatusTrue
 	return d
+}
+
+// opensBefore reports whether a later alternative's condition is the gate's, and not an earlier one's.
+func opensBefore(later, earlier Condition) bool {
+	if later.Status != StatusTrue {
+		return false
+	}
+	return earlier.Status != StatusTrue || earlier.Reason != v1alpha1.ReasonHealthy && later.Reason == v1alpha1.ReasonHealthy
 }
 
 // speaksBefore reports whether a later feed's condition is the gate's, and not an earlier one's.
@@ -131,12 +142,25 @@ func (d decision) unclaimed() part {
 	grace := d.policy.orphanGrace()
 	at := latest(d.pod.ContainersReadySince.Add(grace), d.feed.UnclaimedSince.Add(AbsenceGrace))
 	if !d.now.Before(at) {
-		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNoBinding, d.feed.words().released + ", so it was released."}}
+		return part{condition: Condition{StatusTrue, v1alpha1.ReasonNoBinding, d.released()}}
+	}
+
+	remedy := "Create it"
+	if d.feed.Trouble != "" {
+		remedy = "Correct that"
 	}
 	return part{
-		condition: Condition{StatusFalse, v1alpha1.ReasonNoBinding, fmt.Sprintf("%s. Create it, or the gate is released %s after the containers became ready.", d.feed.words().unclaimed, span(grace))},
+		condition: Condition{StatusFalse, v1alpha1.ReasonNoBinding, fmt.Sprintf("%s %s, or the gate is released %s after the containers became ready.", d.troubled(d.feed.words().unclaimed+"."), remedy, span(grace))},
 		recheck:   at.Sub(d.now),
 	}
+}
+
+// released says why a gate that nothing claims is open.
+func (d decision) released() string {
+	if d.feed.Trouble != "" {
+		return d.feed.Trouble + " The gate was released."
+	}
+	return d.feed.words().released + ", so it was released."
 }
 
 func (d decision) claimed() part {

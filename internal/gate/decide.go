@@ -63,11 +63,13 @@ type Feed struct {
 	Claim Claim
 	// Checks: the feed is of checks.
 	Checks bool
+	// Alternative: the gate is open when one of its feeds is. It is so for all of a gate's feeds, or for none.
+	Alternative bool
 	// Quiet: nothing is said at first of a claim that is missing, since somebody else may set the gate.
 	Quiet bool
 	// UnclaimedSince is when the claim was first found missing; only for Unclaimed.
 	UnclaimedSince time.Time
-	// Trouble says, for people, why the group cannot be resolved or read; may be empty.
+	// Trouble says, for people, why the group cannot be resolved or read, or why nothing claims the pod; may be empty.
 	Trouble string
 	// Addr is the pod's address in the group; invalid while the pod has none.
 	Addr netip.Addr
@@ -146,6 +148,9 @@ func (f Feed) released() bool {
 // heldBack reports whether the pod is not to be a target for now, though its containers are ready.
 func (f Feed) heldBack() bool { return f.Claim == Claimed && f.HeldBy != "" }
 
+// free reports whether nothing keeps the pod from being a target.
+func (f Feed) free() bool { return f.Claim == Claimed && f.HeldBy == "" }
+
 // held is the condition of the gate meanwhile.
 func (f Feed) held() Condition {
 	return Condition{StatusFalse, v1alpha1.ReasonOtherGateClosed, "The pod is kept out of the group until its other readiness gates open: " + f.HeldBy + "."}
@@ -189,8 +194,8 @@ type Decision struct {
 
 // Decide returns what a gate's condition should be, given the condition as it stands.
 //
-// A gate is open when all its feeds are; the first one that is not gives the reason. An
-// open gate stays open unless the pod's address changed, its containers became unready, or
+// A gate is open when all its feeds are; the first one that is not gives the reason. Of feeds
+// that are alternatives one is enough. An open gate stays open unless the pod's address changed, its containers became unready, or
 // another controller's gate closed (law 9), or its policy is Track. A closed feed opens when
 // the load balancer says healthy and that is provably about this pod (laws 1 and 11), when
 // the policy says so, or when nothing will ever open it (law 2). What a person ordered comes
@@ -243,6 +248,14 @@ func closedAt(now time.Time, pod Pod, current, next Condition) time.Time {
 
 func all(feeds []Feed, is func(Feed) bool) bool {
 	return !slices.ContainsFunc(feeds, func(f Feed) bool { return !is(f) })
+}
+
+// enough reports whether so many feeds are open by a measure as a gate needs: all, or one of those that are alternatives.
+func enough(feeds []Feed, is func(Feed) bool) bool {
+	if feeds[0].Alternative {
+		return slices.ContainsFunc(feeds, is)
+	}
+	return all(feeds, is)
 }
 
 func latest(a, b time.Time) time.Time {

@@ -25,7 +25,7 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 
 	// The pod is not Ready in any case. Without this it would be at once when the other gate
 	// opens, while its target is still to be registered again.
-	if i := slices.IndexFunc(feeds, Feed.heldBack); i >= 0 {
+	if i := slices.IndexFunc(feeds, Feed.heldBack); i >= 0 && (!feeds[i].Alternative || !slices.ContainsFunc(feeds, Feed.free)) {
 		return Decision{Condition: feeds[i].says(feeds[i].held()), By: i, Proven: proven}
 	}
 
@@ -33,13 +33,14 @@ func whileOpen(now time.Time, pod Pod, feeds []Feed, policy Policy, current Cond
 	case pod.Leftover:
 		// It was true before the gate opened; another controller may have left it there.
 		current = Condition{Status: StatusTrue, Reason: v1alpha1.ReasonHealthy}
-	case surpassed(current.Reason) && all(feeds, func(f Feed) bool { return healthy(now, pod, f) }):
+	case surpassed(current.Reason) && enough(feeds, func(f Feed) bool { return healthy(now, pod, f) }):
 		parts := make([]part, len(feeds))
 		for i, f := range feeds {
-			parts[i] = part{condition: f.says(f.Health.opens())}
-			proven[i] = f.Addr
+			if healthy(now, pod, f) {
+				parts[i], proven[i] = part{condition: f.says(f.Health.opens())}, f.Addr
+			}
 		}
-		current = join(parts).Condition
+		current = join(parts, feeds[0].Alternative).Condition
 	}
 
 	d := Decision{Condition: current, Proven: proven}

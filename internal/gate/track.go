@@ -21,10 +21,10 @@ func followed(reason string) bool {
 	return false
 }
 
-// track closes an open gate when one of its targets fails its health checks, has failed
-// for long enough, and there is room. What is not known closes nothing.
+// track closes an open gate when one of its targets fails its health checks, or each of them
+// where they are alternatives, has failed for long enough, and there is room. What is not known closes nothing.
 func track(now time.Time, pod Pod, feeds []Feed, policy Policy, d Decision) Decision {
-	failed := -1
+	failed, failing := -1, 0
 	for i, f := range feeds {
 		own := f.policy(policy)
 		if own.Mode != Track {
@@ -35,10 +35,13 @@ func track(now time.Time, pod Pod, feeds []Feed, policy Policy, d Decision) Deci
 		if closes && failed < 0 {
 			failed = i
 		}
+		if closes {
+			failing++
+		}
 		d.Recheck = sooner(d.Recheck, recheck)
 	}
 
-	if failed < 0 {
+	if failed < 0 || feeds[failed].Alternative && failing < len(feeds) {
 		return d
 	}
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/observe"
 )
@@ -44,7 +45,8 @@ type Kind interface {
 	// Sees reports whether what feeds gates of this kind may look at all that Kubernetes says of the pod, which caches keep then.
 	Sees() bool
 	// FedBy lists the condition types of the gates of this kind that a source's owner may
-	// feed, in the owner's namespace, so that a change of the owner wakes their pods.
+	// feed, in the owner's namespace, so that a change of the owner wakes their pods. One that ends with "/" stands for all
+	// that begin so.
 	FedBy(owner types.NamespacedName) []string
 }
 
@@ -74,6 +76,8 @@ type Source struct {
 	Owner types.NamespacedName
 	// Checks: the source is what checks say of the pod, which has no target then, and no Service.
 	Checks bool
+	// Alternative: one of the gate's sources is enough, of which all are alternatives then.
+	Alternative bool
 	// Claim says what the owner wants with the pod, Trouble what is wrong about it.
 	Claim   gate.Claim
 	Trouble string
@@ -102,6 +106,7 @@ func All() Kinds {
 		OfBindings{},
 		OfLoadBalancers{},
 		OfChecks{},
+		OfLegacy{},
 	}
 }
 
@@ -199,7 +204,11 @@ func (k Kinds) fed(ctx context.Context, r client.Reader, owner types.NamespacedN
 	known := map[types.NamespacedName]bool{}
 	for _, kind := range k {
 		for _, gate := range kind.FedBy(owner) {
-			pods, err := binding.Carriers(ctx, r, owner.Namespace, gate, func(pod *corev1.Pod) bool { return holds(pod, gate) })
+			pods, err := binding.Carriers(ctx, r, owner.Namespace, gate, func(pod *corev1.Pod) bool {
+				return slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool {
+					return index.IsGate(gate, string(g.ConditionType)) && holds(pod, string(g.ConditionType))
+				})
+			})
 			if err != nil {
 				return nil, err
 			}

@@ -114,7 +114,7 @@ func TestToy(t *testing.T) {
 // TestKindsShareNoGate: every gate is of one kind, and those of others are of none.
 func TestKindsShareNoGate(t *testing.T) {
 	kinds := append(gates.All(), gatestest.Toy{})
-	for _, gate := range []string{"target-health.elbv2.k8s.aws/web", "targets.podgate.dev/web", gwc.Gate, gatestest.ToyGate} {
+	for _, gate := range []string{"target-health.elbv2.k8s.aws/web", "targets.podgate.dev/web", gwc.Gate, gatestest.ToyGate, legacyGate, elbv2.LegacyAnyGate} {
 		owners := 0
 		for _, k := range kinds {
 			if k.Owns(gate) {

@@ -73,12 +73,14 @@ func (k OfLoadBalancers) Sources(ctx context.Context, in Cluster, pod *corev1.Po
 	slices.SortFunc(sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
 	// A gate that no binding is to feed any more is left to whoever else wrote it: released, it would
 	// open for pods that the other one still holds back.
-	stays := slices.ContainsFunc(sources, func(s Source) bool { return s.Claim != gate.Releasing && s.Claim != gate.Unclaimed })
-	if !stays && OtherWriter(pod, conditionType) != "" {
+	if !slices.ContainsFunc(sources, claims) && OtherWriter(pod, conditionType) != "" {
 		return nil, false, nil
 	}
 	return sources, true, nil
 }
+
+// claims reports whether a source's binding wants the pod.
+func claims(s Source) bool { return s.Claim != gate.Releasing && s.Claim != gate.Unclaimed }
 
 // feeding lists the bindings whose Services select the pod, and those that fed its gate before and
 // whose Services do not, as while one is made again: like a binding with a gate of its own, such

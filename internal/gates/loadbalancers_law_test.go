@@ -58,7 +58,7 @@ func with(t *testing.T, s gatestest.Scene, healthy ...string) gate.Decision {
 	now := time.Now()
 	feeds := make([]gate.Feed, len(all))
 	for i, src := range all {
-		feeds[i] = gate.Feed{Name: src.Name, Claim: src.Claim, Addr: src.Target.Addr, Observed: true, Present: true, ReadAt: now, SeenOtherwise: true, Health: gate.Health{State: gate.Initial, Reason: "Initial"}}
+		feeds[i] = gate.Feed{Name: src.Name, Claim: src.Claim, Alternative: src.Alternative, Addr: src.Target.Addr, Observed: true, Present: true, ReadAt: now, SeenOtherwise: true, Health: gate.Health{State: gate.Initial, Reason: "Initial"}}
 		if slices.Contains(healthy, src.Owner.Name) {
 			feeds[i].Health = gate.Health{State: gate.Healthy}
 		}

@@ -6,21 +6,29 @@ package gates
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
 // fieldManager is podgate's, with which all of its parts write.
 const fieldManager = "podgate"
 
+// OthersSet reports whether controllers beside podgate set gates of a type by rules of their own: those that bindings share,
+// and legacy ones.
+func OthersSet(conditionType string) bool {
+	return binding.SharedGate(conditionType) || strings.HasPrefix(conditionType, elbv2.LegacyGatePrefix)
+}
+
 // OtherWriter returns the field manager of another controller that wrote a pod's condition after
 // podgate, or a part of it; empty when none did. It is asked only of gates that other controllers
-// set, too: those that bindings share.
+// set, too.
 func OtherWriter(pod *corev1.Pod, conditionType string) string {
-	if !binding.SharedGate(conditionType) {
+	if !OthersSet(conditionType) {
 		return ""
 	}
 	return Writer(pod, conditionType)

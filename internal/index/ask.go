@@ -98,9 +98,9 @@ func (p Ports) AnyOf(ctx context.Context, r client.Reader, svc *corev1.Service, 
 	return slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool { return slices.Contains(p(&pod), value) && Selects(svc, pod.Labels) }), nil
 }
 
-// PodsWithGate lists the pods of a namespace that carry a readiness gate.
-func PodsWithGate(ctx context.Context, r client.Reader, namespace, conditionType string) ([]corev1.Pod, error) {
-	return pods(ctx, r, namespace, podsByGate, conditionType, func(pod *corev1.Pod) bool { return slices.Contains(podGates(pod), conditionType) })
+// PodsWithGate lists the pods of a namespace that carry a readiness gate, or any of a family.
+func PodsWithGate(ctx context.Context, r client.Reader, namespace, gate string) ([]corev1.Pod, error) {
+	return pods(ctx, r, namespace, podsByGate, gate, func(pod *corev1.Pod) bool { return slices.Contains(podsGates(pod), gate) })
 }
 
 // PodsAt lists the pods of a namespace, or of all when it is empty, that have an address, which is several on a host's network.

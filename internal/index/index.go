@@ -14,9 +14,12 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 )
 
 // The indexes, as the cache knows them.
@@ -62,7 +65,7 @@ type Owner func(conditionType string) bool
 // Pods returns what registers the indexes of pods, before the cache starts.
 func Pods(owns Owner) func(ctx context.Context, c client.FieldIndexer) error {
 	values := map[string]func(*corev1.Pod) []string{
-		podsByLabel: podLabels, podsByGate: podGates, podsByAddress: podAddresses, podsByNode: podNode, podsByPressure: owns.pressure,
+		podsByLabel: podLabels, podsByGate: podsGates, podsByAddress: podAddresses, podsByNode: podNode, podsByPressure: owns.pressure,
 	}
 
 	return func(ctx context.Context, c client.FieldIndexer) error {
@@ -118,6 +121,25 @@ func podGates(pod *corev1.Pod) []string {
 		types[i] = string(g.ConditionType)
 	}
 	return types
+}
+
+// families are the prefixes by which pods are found that carry any gate of one.
+var families = []string{elbv2.LegacyGatePrefix}
+
+// podsGates are what a pod is found by: its gates, and the families of those.
+func podsGates(pod *corev1.Pod) []string {
+	types := podGates(pod)
+	for _, family := range families {
+		if slices.ContainsFunc(types, func(t string) bool { return IsGate(family, t) }) {
+			types = append(types, family)
+		}
+	}
+	return types
+}
+
+// IsGate reports whether a condition type is a gate, or one of a family of them: that ends with "/".
+func IsGate(gate, conditionType string) bool {
+	return conditionType == gate || strings.HasSuffix(gate, "/") && strings.HasPrefix(conditionType, gate)
 }
 
 func podAddresses(pod *corev1.Pod) []string {

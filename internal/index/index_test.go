@@ -121,6 +121,10 @@ func TestAnswers(t *testing.T) {
 	open, dying := pod("shop", "open", nil, "front"), pod("shop", "dying", nil, "")
 	open.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodConditionType(elbv2.GateType("front")), Status: corev1.ConditionTrue}}
 	dying.DeletionTimestamp = new(metav1.Now())
+	legacy := pod("shop", "legacy-0", nil, "")
+	for _, g := range []corev1.PodConditionType{elbv2.LegacyGatePrefix + "i_web_80", elbv2.LegacyAnyGate} {
+		legacy.Spec.ReadinessGates = append(legacy.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: g})
+	}
 	shop := []client.Object{
 		service("shop", "web", map[string]string{"app": "web"}),
 		service("shop", "front", map[string]string{"app": "web", "tier": "front-of-the-shop"}),
@@ -132,6 +136,7 @@ func TestAnswers(t *testing.T) {
 		pod("shop", "web-0", map[string]string{"app": "web"}, "web-tg", "10.0.0.1"),
 		pod("shop", "web-1", map[string]string{"app": "web", "tier": "front-of-the-shop"}, "", "10.0.0.2", "2001:db8:0::2"),
 		pod("shop", "flags-0", map[string]string{"a": "", "b": "", "c": "x"}, "", "::ffff:10.0.0.1"),
+		legacy,
 		pod("shop", "odd", nil, "web", "nonsense"),
 		open, dying,
 		backend("both", "web", v1alpha1.MembershipManaged, "unix:/2", "unix:/1"), backend("one-of-two", "web", "", "unix:/1"),
@@ -228,6 +233,12 @@ func TestAnswers(t *testing.T) {
 			reason: "Among other gates, and of this binding only.", want: []string{"web-0"},
 			ask: func(r client.Reader) ([]string, error) {
 				return names(index.PodsWithGate(t.Context(), r, "shop", "target-health.elbv2.k8s.aws/web-tg"))
+			},
+		},
+		"PodsWithGateOfAFamily": {
+			reason: "Which of them it is does not matter, and how many.", want: []string{"legacy-0"},
+			ask: func(r client.Reader) ([]string, error) {
+				return names(index.PodsWithGate(t.Context(), r, "shop", elbv2.LegacyGatePrefix))
 			},
 		},
 		"PodsAt": {

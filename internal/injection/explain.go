@@ -48,9 +48,18 @@ func Explain(pod Pod, c Candidates) Finding {
 	// Without the port it is no target. When it was created other pods may have been there that had the port.
 	maps.DeleteFunc(missing, func(_ string, cause Cause) bool { return cause.Binding != nil && c.lacksPort(pod, cause.Binding) })
 
+	// A legacy gate that asks the same load balancer is as good, and stands in for no other.
+	legacy := OfLegacy{}
+	for g, cause := range missing {
+		if cause.Binding != nil && legacy.asks(pod, cause.Binding) {
+			delete(missing, g)
+			gated = true
+		}
+	}
+
 	for _, g := range pod.Gates {
 		delete(missing, g)
-		gated = gated || c.owns(g)
+		gated = gated || c.owns(g) && !legacy.Owns(g)
 	}
 
 	// Nobody expects a gate that nobody asks for.

@@ -103,7 +103,7 @@ type Cause struct {
 
 func (c Candidates) kinds() []Kind {
 	if c.Kinds == nil {
-		return []Kind{OfBindings{}, OfLoadBalancers{}, OfChecks{}}
+		return []Kind{OfBindings{}, OfLoadBalancers{}, OfChecks{}, OfLegacy{}}
 	}
 	return c.Kinds
 }

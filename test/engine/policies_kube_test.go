@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/gwc"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
@@ -42,7 +43,7 @@ func TestPodgateMayWriteNothingElse(t *testing.T) {
 		"Nothing":              {`{}`, ""},
 		"Ready":                {condition("Ready"), conditions},
 		"AnotherGate":          {condition("example.com/approved"), conditions},
-		"LegacyGate":           {condition("target-health.alb.ingress.k8s.aws/web"), conditions},
+		"LikeALegacyGate":      {condition("alb.ingress.k8s.aws/i_web_80"), conditions},
 		"LikeItsOwn":           {condition("x.targets.podgate.dev/web"), conditions},
 		"LikeLatticesGate":     {condition(gwc.Gate + "s"), conditions},
 		"AnothersWord":         {`{"status":{"conditions":[{"type":"ContainersReady","message":"x"}]}}`, conditions},
@@ -86,7 +87,7 @@ func TestPodgateMayWriteNothingElse(t *testing.T) {
 	}
 
 	// Whatever kind of gate there is, podgate may write it.
-	for _, of := range []string{binding.GateType("web"), v1alpha1.GatePrefix + "web", gwc.Gate, v1alpha1.CheckPrefix + "warm"} {
+	for _, of := range []string{binding.GateType("web"), v1alpha1.GatePrefix + "web", gwc.Gate, v1alpha1.CheckPrefix + "warm", elbv2.LegacyAnyGate} {
 		if !gates.All().Owns(of) && !strings.HasPrefix(of, v1alpha1.CheckPrefix) {
 			t.Errorf("%s is a gate of no kind", of)
 		}

@@ -17,8 +17,6 @@ const (
 	InjectEnabled = "enabled"
 	// GatePrefix and a binding's name make the condition type of its gate.
 	GatePrefix = "target-health.elbv2.k8s.aws/"
-	// LegacyGatePrefix starts the condition types of the ALB ingress controller v1.
-	LegacyGatePrefix = "target-health.alb.ingress.k8s.aws/"
 	// MaxGateName is the longest binding name that makes a valid condition type.
 	MaxGateName = 63
 	// LBCFinalizer is AWS Load Balancer Controller's on bindings that it manages.

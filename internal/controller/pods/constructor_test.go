@@ -28,6 +28,7 @@ func TestBindingChanged(t *testing.T) {
 		"Spec":         {reason: "Another Service may claim other pods.", change: func(b *elbv2.TargetGroupBinding) { b.Generation++ }, want: true},
 		"Deletion":     {reason: "A binding that goes releases its gates.", change: func(b *elbv2.TargetGroupBinding) { b.DeletionTimestamp = new(metav1.Now()) }, want: true},
 		"Setting":      {reason: "People set policies by annotations.", change: func(b *elbv2.TargetGroupBinding) { b.Annotations["podgate.dev/other"] = "x" }, want: true},
+		"Label":        {reason: "Labels say of which Ingress a binding is.", change: func(b *elbv2.TargetGroupBinding) { b.Labels = map[string]string{elbv2.IngressNameLabel: "shop"} }, want: true},
 		"FirstPublish": {reason: "podgate's own news come from the registry.", change: func(b *elbv2.TargetGroupBinding) { b.Annotations[v1alpha1.PublishedAnnotation] = "{}" }},
 		"Finalizer":    {reason: "The finalizer is podgate's own writing.", change: func(b *elbv2.TargetGroupBinding) { b.Finalizers = []string{v1alpha1.Finalizer} }},
 		"Status":       {reason: "So is the status.", change: func(b *elbv2.TargetGroupBinding) { b.Status.ObservedGeneration = new(int64(1)) }},

@@ -121,7 +121,7 @@ func (e *evaluation) note(gateType string, sources []gates.Source, current gate.
 // only opens it, and otherwise writes what a person ordered. Each would write over the other forever. Of
 // what that controller says without a message managed fields need not tell whose it is; late has one more to say.
 func (e *evaluation) yields(gateType string, current, next gate.Condition, late bool) bool {
-	if !binding.SharedGate(gateType) || current.Status == "" || next.Status == gate.StatusTrue || next.Reason == v1alpha1.ReasonOverridden {
+	if !gates.OthersSet(gateType) || current.Status == "" || next.Status == gate.StatusTrue || next.Reason == v1alpha1.ReasonOverridden {
 		return false
 	}
 	same := current.Message == "" && current.Status == next.Status && current.Reason == next.Reason

@@ -25,7 +25,7 @@ func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Sourc
 	for i, s := range sources {
 		s.Policy.OrphanGrace = r.orphanGrace
 		feeds[i] = gate.Feed{
-			Name: name(s, sources), Claim: s.Claim, Checks: s.Checks, Trouble: s.Trouble, Policy: &s.Policy,
+			Name: name(s, sources), Claim: s.Claim, Checks: s.Checks, Alternative: s.Alternative, Trouble: s.Trouble, Policy: &s.Policy,
 			Proven: e.proven.of(gateType, s.Name), UnclaimedSince: missing[s.Name],
 		}
 		if s.FollowsOthers {

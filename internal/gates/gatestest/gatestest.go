@@ -22,6 +22,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/index/indextest"
 	"github.com/podgate/podgate/internal/injection"
 )
@@ -37,6 +38,8 @@ type Scene struct {
 	Objects []client.Object
 	// Groups are what the target controller found out about the bindings; nil where no binding feeds the gate.
 	Groups map[types.NamespacedName]binding.Resolution
+	// ByHand: only people give pods the gate.
+	ByHand bool
 }
 
 // cluster returns the scene as a kind sees it.
@@ -144,10 +147,10 @@ func ownersFeedTheGate(t *testing.T, s Scene) {
 	sources, _ := s.sources(t)
 	for _, src := range sources {
 		fed := s.Kind.FedBy(src.Owner)
-		if !slices.Contains(fed, s.Gate) {
+		if !slices.ContainsFunc(fed, func(g string) bool { return index.IsGate(g, s.Gate) }) {
 			t.Errorf("a change of %s wakes gates %q, want %s among them", src.Owner, fed, s.Gate)
 		}
-		if i := slices.IndexFunc(fed, func(g string) bool { return !s.Kind.Owns(g) }); i >= 0 {
+		if i := slices.IndexFunc(fed, func(g string) bool { return !s.Kind.Owns(g) && !index.IsGate(g, s.Gate) }); i >= 0 {
 			t.Errorf("%s feeds %s, which is not of the kind", src.Owner, fed[i])
 		}
 
@@ -162,6 +165,13 @@ func ownersFeedTheGate(t *testing.T, s Scene) {
 // as the webhook is asked about it the same.
 func newPodsGetTheGate(t *testing.T, s Scene) {
 	pod := injection.PodOf(s.Pod)
+	if s.ByHand {
+		pod.Gates = nil
+		if plan := injection.Gates(pod, s.candidates(t)); !plan.Empty() {
+			t.Errorf("a new pod gets %+v, want nothing", plan)
+		}
+		return
+	}
 	pod.Gates = []string{"example.com/reviewed"}
 	plan := injection.Gates(pod, s.candidates(t))
 	if !slices.Equal(plan.Add, []string{s.Gate}) || len(plan.Remove) > 0 {
@@ -221,7 +231,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // healthy is a feed of a source whose target was proven healthy.
 func healthy(s gates.Source) gate.Feed {
 	return gate.Feed{
-		Claim: s.Claim, Policy: &s.Policy, Addr: s.Target.Addr, Observed: true, Present: true,
+		Claim: s.Claim, Alternative: s.Alternative, Policy: &s.Policy, Addr: s.Target.Addr, Observed: true, Present: true,
 		ReadAt: noon, Health: gate.Health{State: gate.Healthy}, SeenOtherwise: true,
 	}
 }
@@ -240,8 +250,18 @@ func opensWhenAllDo(t *testing.T, s Scene) {
 
 	for i := range feeds {
 		but := slices.Clone(feeds)
-		but[i].Health = gate.Health{State: gate.Initial, Reason: "Elb.InitialHealthChecking"}
-		if d := gate.Decide(noon, pod, but, gate.Policy{}, gate.Condition{}); d.Condition.Status == gate.StatusTrue || d.By != i {
+		for j := range but {
+			// Of alternatives all have to fail.
+			if j == i || but[j].Alternative {
+				but[j].Health = gate.Health{State: gate.Initial, Reason: "Elb.InitialHealthChecking"}
+			}
+		}
+
+		by := i
+		if but[i].Alternative {
+			by = 0
+		}
+		if d := gate.Decide(noon, pod, but, gate.Policy{}, gate.Condition{}); d.Condition.Status == gate.StatusTrue || d.By != by {
 			t.Errorf("target %d is not healthy, and the gate is %+v by %d", i, d.Condition, d.By)
 		}
 	}
