@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -54,6 +56,10 @@ func (f *flight) check(ctx context.Context, w workload) error {
 	candidates, err := f.reader.candidates(ctx, w.namespace, pod)
 	if err != nil {
 		return f.unchecked(err, "what the workloads' load balancers are")
+	}
+
+	if err := f.legacy(ctx, w, pod.Gates); err != nil {
+		return err
 	}
 
 	meant, others, err := f.meantFor(ctx, w, candidates.Bindings)
@@ -98,6 +104,33 @@ func (f *flight) check(ctx context.Context, w workload) error {
 	return f.drains(ctx, w, pod, candidates)
 }
 
+// legacy tells of gates of the ALB ingress controller v1 that nobody will set.
+func (f *flight) legacy(ctx context.Context, w workload, of []string) error {
+	for _, g := range of {
+		if !strings.HasPrefix(g, elbv2.LegacyGatePrefix) {
+			continue
+		}
+
+		sources, ours, err := f.reader.sources(ctx, w.pod(), g)
+		if err != nil {
+			return f.Unknown.forgive(err, "what the gates of the ALB ingress controller v1 wait for")
+		}
+
+		why := ""
+		switch waits := func(s gates.Source) bool { return s.Claim != gate.Unclaimed }; {
+		case !ours:
+			why = "nobody sets it for bindings that podgate does not serve"
+		case !slices.ContainsFunc(sources, waits):
+			why = "nothing feeds it, so new pods wait until it is released. " + cmp.Or(sources[0].Trouble, "The binding's Service does not select these pods.")
+		default:
+			continue
+		}
+		f.find(SeverityWarning, CheckLegacyGate, w, "The pod template has the gate "+g+" of the ALB ingress controller v1: "+strings.TrimSuffix(why, ".")+". Where new pods get a gate of a binding it is removed.", "correct it in the template, or remove it")
+	}
+
+	return nil
+}
+
 // uncoveredAdvice is what to do before a rollout whose pods the webhook would not be asked about.
 var uncoveredAdvice = map[string]string{
 	v1alpha1.ReasonLabelMissing:         "label the namespace before the rollout",
@@ -108,12 +141,6 @@ var uncoveredAdvice = map[string]string{
 
 // gated tells why new pods of the workload would get no gate.
 func (f *flight) gated(ctx context.Context, w workload, pod injection.Pod, candidates injection.Candidates) error {
-	for _, g := range pod.Gates {
-		if strings.HasPrefix(g, elbv2.LegacyGatePrefix) {
-			f.find(SeverityWarning, CheckLegacyGate, w, "The pod template has the gate "+g+" of the ALB ingress controller v1, which podgate never sets. Where new pods get a gate of a binding it is removed.", "remove it from the template")
-		}
-	}
-
 	if pod.OptedOut() {
 		return nil
 	}
@@ -224,8 +251,7 @@ func (f *flight) halted(w workload) {
 
 // bindings tells what is wrong with those that take the workload's pods.
 func (f *flight) bindings(ctx context.Context, w workload) error {
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Labels: w.template.Labels}, Spec: w.template.Spec}
-	pod.Status.PodIPs = []corev1.PodIP{{IP: "192.0.2.1"}, {IP: "2001:db8::1"}}
+	pod := w.pod()
 	all, err := binding.ForPod(ctx, f.reader, pod)
 	if err != nil {
 		return f.Unknown.forgive(err, "whether the bindings work")
@@ -260,6 +286,13 @@ func (f *flight) bindings(ctx context.Context, w workload) error {
 // ofPorts are the reasons of bindings for which preflight looks itself: what they say is of the pods and Services that are
 // there, which a rollout may change.
 var ofPorts = []string{v1alpha1.ReasonPortNotFound, v1alpha1.ReasonTargetPortNotFound, v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonServiceWithoutSelector}
+
+// pod is one that the workload makes, as it runs.
+func (w workload) pod() *corev1.Pod {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Labels: w.template.Labels}, Spec: w.template.Spec}
+	pod.Status.PodIPs = []corev1.PodIP{{IP: "192.0.2.1"}, {IP: "2001:db8::1"}}
+	return pod
+}
 
 // binding tells what is wrong with one, by what it says of itself.
 func (f *flight) binding(b *binding.Binding, report BindingReport, object fmt.Stringer) {

@@ -51,6 +51,9 @@ type GateReport struct {
 
 func (g GateReport) open() bool { return g.Status == string(corev1.ConditionTrue) }
 
+// legacy reports whether the gate is one that the ALB ingress controller v1 had.
+func (g GateReport) legacy() bool { return strings.HasPrefix(g.Type, elbv2.LegacyGatePrefix) }
+
 // gates reports every gate of the pod.
 func (x *explanation) gates(ctx context.Context) error {
 	for _, g := range x.pod.Spec.ReadinessGates {
@@ -88,14 +91,6 @@ func (x *explanation) gate(ctx context.Context, g *GateReport) error {
 	origin := x.reader.kinds.Origin(g.Type)
 	defer func() { g.Next = typed(x.reader.maker(ctx, x.pod).Say(g.Next), x.pod, g.Type) }()
 	switch {
-	case strings.HasPrefix(g.Type, elbv2.LegacyGatePrefix):
-		g.From = "the ALB ingress controller v1, by its legacy prefix; podgate never sets it"
-		g.Next = x.Installation.closedAdvice(*g, false)
-		if g.open() {
-			g.Next = v1alpha1.NothingToDo
-		}
-		return nil
-
 	case strings.HasPrefix(g.Type, v1alpha1.CheckPrefix):
 		return x.checkGate(ctx, g)
 
@@ -137,15 +132,17 @@ func (x *explanation) byHand(g *GateReport) {
 
 // fed reports what a gate waits for.
 func (x *explanation) fed(g *GateReport, origin string, all []feeder) {
+	if len(all) == 0 || all[0].Owner.Name == "" {
+		g.From = origin + "; there is none"
+		return
+	}
+
 	if len(all) == 1 && all[0].Name == "" {
 		g.Source, g.From, g.Target = all[0].bindingReport(), all[0].from(), all[0].target()
 		return
 	}
 
 	g.From = origin
-	if len(all) == 0 {
-		g.From += "; there is none"
-	}
 	for _, f := range all {
 		g.Sources = append(g.Sources, SourceReport{Name: f.Name, From: f.from(), Target: f.target(), Binding: f.bindingReport()})
 	}
@@ -169,6 +166,9 @@ func (x *explanation) next(g *GateReport, all []feeder, ours bool) string {
 		return adviceOf(true, g.Reason)
 	}
 
+	if !ours && g.legacy() {
+		return "remove the gate from the pod template: nobody sets it for bindings that podgate does not serve"
+	}
 	if !ours {
 		return notOurs(all)
 	}
@@ -196,8 +196,10 @@ func (x *explanation) next(g *GateReport, all []feeder, ours bool) string {
 // closedAdvice is what to do about a closed gate, by what the pod and the installation say. owned: it is podgate's.
 func (in *Installation) closedAdvice(g GateReport, owned bool) string {
 	switch {
-	case strings.HasPrefix(g.Type, elbv2.LegacyGatePrefix):
-		return "remove the gate from the pod template: in a labelled namespace pods with a binding get today's gate in its place"
+	case g.legacy() && g.Reason == v1alpha1.ReasonNoBinding:
+		return correctLegacy
+	case g.legacy() && g.Status == "" && len(in.Trouble) == 0:
+		return "wait a few seconds; or remove the gate from the pod template: nobody sets it for bindings that podgate does not serve"
 	case !owned && g.Reason != v1alpha1.ReasonSetByHand:
 		return "ask whoever sets condition " + g.Type
 	case g.Status == "" && len(in.Trouble) > 0:
@@ -208,8 +210,14 @@ func (in *Installation) closedAdvice(g GateReport, owned bool) string {
 	return adviceOf(false, g.Reason)
 }
 
+// correctLegacy is what to do about a legacy gate that names nothing.
+const correctLegacy = "correct the gate in the pod template, or remove it; else it is released by itself"
+
 // unfed is what to do about a gate that lacks a binding.
 func unfed(g *GateReport) string {
+	if g.legacy() && !g.open() {
+		return correctLegacy
+	}
 	if g.open() && g.Reason != v1alpha1.ReasonNoBinding {
 		return adviceOf(true, v1alpha1.ReasonBindingDeleted)
 	}

@@ -100,6 +100,7 @@ func TestStatus(t *testing.T) {
 		"stuck":   {reason: "A pod that does not come to its gate is named, with what its rollout does.", files: []string{"installation.yaml", "shop.yaml", "status/stuck.yaml"}, wide: true},
 		"broken":  {reason: "Without a leader and a webhook that comes first.", files: []string{"status/broken.yaml"}, wide: true},
 		"checks":  {reason: "ReadinessGates are listed beside the bindings.", files: []string{"installation.yaml", "shop.yaml", "explain/checks.yaml"}, wide: true},
+		"legacy":  {reason: "Of a gate of the ALB ingress controller v1 it is told who might open it.", files: []string{"installation.yaml", "shop.yaml", "explain/legacy.yaml"}, wide: true},
 		"lattice": {reason: "Bindings of VPC Lattice are listed like the others, however they name their groups.", files: []string{"installation.yaml", "shop.yaml", "status/lattice.yaml"}, wide: true},
 	}
 
@@ -137,6 +138,7 @@ func TestPreflight(t *testing.T) {
 		"custom":     {reason: "Whatever has a pod template makes pods, and what its kind does with them is unknown.", files: []string{"installation.yaml", "shop.yaml", "preflight/custom.yaml"}, only: true},
 		"halted":     {reason: "Whatever keeps pods from being replaced is named.", files: []string{"installation.yaml", "shop.yaml", "preflight/halted.yaml"}, only: true},
 		"workers":    {reason: "Pods that lack the port which another workload's have are no targets, and get no gate.", files: []string{"preflight/workers.yaml"}, only: true},
+		"legacy":     {reason: "A gate of the ALB ingress controller v1 is told of where nobody sets it or nothing feeds it.", files: []string{"installation.yaml", "shop.yaml", "preflight/legacy.yaml"}, only: true},
 		"lattice":    {reason: "How long VPC Lattice sends requests depends on the group's health checks.", files: []string{"preflight/lattice.yaml"}, only: true},
 		"unreadable": {reason: "That nothing was read does not mean that all is well.", files: []string{"preflight/unreadable.yaml"}, only: true},
 		"unlabelled": {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},

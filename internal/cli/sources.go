@@ -135,6 +135,11 @@ func (x *explanation) feeders(ctx context.Context, gateType string) (all []feede
 
 	for _, s := range sources {
 		f := feeder{Source: s}
+		if s.Owner.Name == "" {
+			all = append(all, f) // It is there for nothing.
+			continue
+		}
+
 		b, err := binding.Get(ctx, x.reader, s.Owner)
 		if err == nil {
 			f.binding, f.report = b, reportOf(b)
