@@ -41,6 +41,8 @@ var pure = []string{
 	"internal/gates",
 	"internal/injection",
 	"internal/webhook/profile",
+	"internal/route",
+	"internal/route/ingress",
 }
 
 // enough is the share of its mutants that a package must notice, in percent.
