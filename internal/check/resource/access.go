@@ -85,6 +85,22 @@ func (o *Objects) allowed(ctx context.Context, q Question, at place) (bool, erro
 	return review.Status.Allowed && !review.Status.Denied, nil
 }
 
+// readable says why podgate itself cannot read objects that an account may; empty where it can.
+func (o *Objects) readable(ctx context.Context, at place) (check.Word, error) {
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	defer cancel()
+	client, options := o.reads(at)
+	options.Limit = 1
+	_, err := client.List(ctx, options)
+	if err == nil {
+		return check.Word{}, nil
+	}
+	if word := wordOf(err); word != check.NotRead {
+		return word, nil
+	}
+	return check.Word{}, fmt.Errorf("list %s: %w", at.resource.GroupResource(), err)
+}
+
 // verdict is what was found out about a question's access, and when.
 type verdict struct {
 	word check.Word
@@ -108,8 +124,12 @@ func (o *Objects) Access(ctx context.Context, q Question) (check.Word, error) {
 		if err != nil {
 			return check.Word{}, err
 		}
-		if !allowed {
-			word = check.NotAllowed
+		word = check.NotAllowed
+		if allowed {
+			word, err = o.readable(ctx, at)
+		}
+		if err != nil {
+			return word, err
 		}
 	}
 

@@ -617,6 +617,35 @@ func TestAccessOfACheck(t *testing.T) {
 	})
 }
 
+// TestAccessOfPodgate: that podgate itself may not read what an account may is known before a pod asks, too.
+func TestAccessOfPodgate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var fails error
+		w.client.PrependReactor("list", "*", func(clienttesting.Action) (bool, runtime.Object, error) { return fails != nil, nil, fails })
+		several := migrated()
+		several.Name, several.Selector, several.Expression = "", &metav1.LabelSelector{MatchLabels: map[string]string{"app": "migrate"}}, "true"
+		for _, c := range []v1alpha1.ResourceCheck{migrated(), several} {
+			for what, step := range map[string]struct {
+				fails error
+				want  check.Word
+				known bool
+			}{
+				"may read":     {nil, check.Word{}, true},
+				"may not":      {apierrors.NewForbidden(jobs.GroupResource(), "", errors.New("no role")), check.NoRights, true},
+				"kind is gone": {apierrors.NewNotFound(jobs.GroupResource(), ""), check.NoSuchKind, true},
+				"down":         {errors.New("down"), check.Word{}, false},
+			} {
+				fails = step.fails
+				time.Sleep(retry)
+				if word, err := w.check(c).(Checker).Access(t.Context()); word != step.want || (err == nil) != step.known {
+					t.Errorf("%s: %q, %v", what, word, err)
+				}
+			}
+		}
+	})
+}
+
 // TestLaw1NoObjectsPassNothing: what is true of all of no objects opens nothing.
 func TestLaw1NoObjectsPassNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

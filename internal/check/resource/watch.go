@@ -95,17 +95,21 @@ func wordOf(err error) check.Word {
 	return check.NotRead
 }
 
+// reads returns what reads the objects of a place.
+func (o *Objects) reads(at place) (dynamic.ResourceInterface, metav1.ListOptions) {
+	options := metav1.ListOptions{LabelSelector: at.selector}
+	if at.name != "" {
+		options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, at.name).String()
+	}
+	if at.namespace != "" {
+		return o.client.Resource(at.resource).Namespace(at.namespace), options
+	}
+	return o.client.Resource(at.resource), options
+}
+
 // listAndWatch returns when the watch ends, with an error if it failed.
 func (o *Objects) listAndWatch(ctx context.Context, w *watched) error {
-	var client dynamic.ResourceInterface = o.client.Resource(w.place.resource)
-	if w.place.namespace != "" {
-		client = o.client.Resource(w.place.resource).Namespace(w.place.namespace)
-	}
-	options := metav1.ListOptions{LabelSelector: w.place.selector}
-	if w.place.name != "" {
-		options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, w.place.name).String()
-	}
-
+	client, options := o.reads(w.place)
 	all, version, err := o.list(ctx, client, w.place, options)
 	if err != nil {
 		return err
