@@ -379,6 +379,4 @@ func (p *planner) sort() {
 	slices.SortFunc(p.plan.Held, func(a, b Held) int { return compare(a.Target, b.Target) })
 }
 
-func compare(a, b gate.Target) int {
-	return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port))
-}
+func compare(a, b gate.Target) int { return a.Compare(b) }

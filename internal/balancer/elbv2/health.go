@@ -43,7 +43,7 @@ func (p *Provider) Health(ctx context.Context, g balancer.Group) (map[gate.Targe
 	return healths, nil
 }
 
-// readHealths reads all rows or none. Targets that are no IP address are left out.
+// readHealths reads all rows or none. Targets that are neither IP addresses nor instances are left out.
 // A target with two rows (two zones) is healthy only when both say so.
 func readHealths(rows []types.TargetHealthDescription) (map[gate.Target]gate.Health, error) {
 	healths := make(map[gate.Target]gate.Health, len(rows))
@@ -52,7 +52,7 @@ func readHealths(rows []types.TargetHealthDescription) (map[gate.Target]gate.Hea
 			return nil, errors.New("a row without a target")
 		}
 
-		if _, err := netip.ParseAddr(*row.Target.Id); err != nil {
+		if _, err := netip.ParseAddr(*row.Target.Id); err != nil && !gate.IsInstance(*row.Target.Id) {
 			continue
 		}
 

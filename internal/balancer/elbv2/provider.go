@@ -5,8 +5,8 @@
 // (ALB and NLB). It asks the API and changes members; it retries nothing, caches no
 // answer, keeps no budget of calls and starts no goroutine: those are its callers'.
 //
-// It serves targets that are IP addresses; members of instance groups, Lambda
-// groups and ALB groups do not appear in what it reports. AdministrativeOverride
+// It serves targets that are IP addresses or instances; members of Lambda groups and
+// ALB groups do not appear in what it reports. AdministrativeOverride
 // (a zonal shift) is not looked at: a target that AWS calls healthy is healthy here,
 // although a shift may keep traffic away from it for a while.
 //

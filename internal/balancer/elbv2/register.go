@@ -75,7 +75,7 @@ func (p *Provider) change(ref balancer.Ref, op string, targets []gate.Target, se
 func describe(targets []gate.Target, zone *string) []types.TargetDescription {
 	out := make([]types.TargetDescription, len(targets))
 	for i, t := range targets {
-		out[i] = types.TargetDescription{Id: aws.String(t.Addr.String()), Port: aws.Int32(t.Port), AvailabilityZone: zone}
+		out[i] = types.TargetDescription{Id: aws.String(t.ID()), Port: aws.Int32(t.Port), AvailabilityZone: zone}
 	}
 	return out
 }
