@@ -94,8 +94,10 @@ func OfPod(pod *corev1.Pod) Notice {
 type Node struct {
 	metav1.ObjectMeta
 	Notice Notice
-	// Ready: its kubelet says that it is.
-	Ready bool
+	// Ready: its kubelet says that it is. Silent: nobody knows, since it says nothing.
+	Ready, Silent bool
+	// ProviderID is what its cloud calls it.
+	ProviderID string
 	// Info is what its kubelet and its container runtime are.
 	Info Info
 }
@@ -110,12 +112,13 @@ func Slim(o any) (any, error) {
 	if !ok {
 		return o, nil
 	}
-	ready := slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	})
+	ready := func(status corev1.ConditionStatus) bool {
+		return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady && c.Status == status })
+	}
 	info := node.Status.NodeInfo
 	return &Node{
-		ObjectMeta: metav1.ObjectMeta{Name: node.Name, ResourceVersion: node.ResourceVersion}, Notice: OfNode(node), Ready: ready,
+		ObjectMeta: metav1.ObjectMeta{Name: node.Name, ResourceVersion: node.ResourceVersion, Labels: node.Labels, DeletionTimestamp: node.DeletionTimestamp},
+		Notice:     OfNode(node), Ready: ready(corev1.ConditionTrue), Silent: ready(corev1.ConditionUnknown), ProviderID: node.Spec.ProviderID,
 		Info: Info{OS: info.OperatingSystem, Kubelet: info.KubeletVersion, Runtime: info.ContainerRuntimeVersion},
 	}, nil
 }

@@ -76,6 +76,7 @@ func TestSlimReady(t *testing.T) {
 		{Type: corev1.NodeReady, Status: corev1.ConditionFalse},
 		{Type: corev1.NodeReady, Status: corev1.ConditionUnknown},
 		{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionTrue},
+		{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionUnknown},
 	} {
 		slim, err := Slim(&corev1.Node{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{c}}})
 		if err != nil {
@@ -84,5 +85,23 @@ func TestSlimReady(t *testing.T) {
 		if want := c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue; slim.(*Node).Ready != want {
 			t.Errorf("%s is %s: ready %t", c.Type, c.Status, !want)
 		}
+		if want := c.Type == corev1.NodeReady && c.Status == corev1.ConditionUnknown; slim.(*Node).Silent != want {
+			t.Errorf("%s is %s: silent %t", c.Type, c.Status, !want)
+		}
+	}
+}
+
+// TestSlimTarget: what makes a node a target of load balancers is kept.
+func TestSlimTarget(t *testing.T) {
+	node := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: map[string]string{"role": "web"}, DeletionTimestamp: new(metav1.Now())},
+		Spec:       corev1.NodeSpec{ProviderID: "aws:///eu-west-1a/i-0a"},
+	}
+	slim, err := Slim(node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := slim.(*Node); got.Labels["role"] != "web" || !got.DeletionTimestamp.Equal(node.DeletionTimestamp) || got.ProviderID != node.Spec.ProviderID {
+		t.Errorf("got %+v", got)
 	}
 }
