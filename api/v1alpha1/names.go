@@ -84,6 +84,8 @@ const (
 	// OtherGatesAnnotation on a binding is OtherGatesFollow, the default, or OtherGatesIgnore: whether
 	// the readiness gates of other controllers decide which of its pods are registered.
 	OtherGatesAnnotation = "podgate.dev/other-gates"
+	// NodesAnnotation on a binding is NodesAll, the default, or NodesWithReadyPods: which nodes are targets in a group of nodes.
+	NodesAnnotation = "podgate.dev/nodes"
 	// RecommendedDrainAnnotation on a binding is the duration that podgate recommends for
 	// DrainTimeAnnotation, by what it has observed; absent while the computed one is right.
 	RecommendedDrainAnnotation = "podgate.dev/recommended-drain-time"

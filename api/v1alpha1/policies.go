@@ -58,6 +58,7 @@ func (b *TargetBinding) Policies() map[string]string {
 	}
 
 	set(stated, OtherGatesAnnotation, string(b.Spec.OtherGates))
+	set(stated, NodesAnnotation, string(b.Spec.Nodes))
 
 	return stated
 }

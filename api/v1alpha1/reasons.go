@@ -67,6 +67,8 @@ const (
 	ReasonServiceWithoutSelector  = "ServiceWithoutSelector"
 	ReasonPortNotFound            = "PortNotFound"
 	ReasonTargetPortNotFound      = "TargetPortNotFound"
+	ReasonNoNodePort              = "NoNodePort"
+	ReasonNodesNotRead            = "NodesNotRead"
 	ReasonTargetGroupNotFound     = "TargetGroupNotFound"
 	ReasonBackendNotFound         = "BackendNotFound"
 	ReasonTargetGroupNotReady     = "TargetGroupNotReady"
@@ -126,6 +128,7 @@ const (
 	ReasonDrainTooShort        = "DrainTooShort"
 	ReasonKilledUndrained      = "KilledUndrained"
 	ReasonDrainTimeRecommended = "DrainTimeRecommended"
+	ReasonNodeWithoutInstance  = "NodeWithoutInstance"
 	ReasonReplaced             = "Replaced"
 	ReasonNotReplaced          = "NotReplaced"
 	ReasonAuthorityCreated     = "AuthorityCreated"
@@ -264,7 +267,7 @@ var Explanations = []Explanation{
 	{OnNoGate, ReasonNoBinding, "No binding refers to a Service that selects the pod", "nothing, if the pod needs no gate, which its label podgate.dev/inject=disabled would say; else create the binding, and " + RestartPods, ""},
 	{OnNoGate, ReasonBindingDeleting, "The binding is being deleted", "nothing, if that is meant; else create it again, and " + RestartPods, ""},
 	{OnNoGate, ReasonBindingNotServed, "podgate was told not to serve the binding (--target-group-bindings)", "nothing, if that is meant; else let podgate serve the binding, and " + RestartPods, "migration.md"},
-	{OnNoGate, ReasonInstanceTargets, "The group's targets are not pods", "nothing, or use a group of target type ip", ""},
+	{OnNoGate, ReasonInstanceTargets, "The group's targets are not pods. Nodes forward requests to Ready pods only, so a gate that waited for the nodes would never open", "nothing, or use a group of target type ip", "providers/elbv2.md#instance-targets"},
 	{OnNoGate, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and " + RestartPods, ""},
 	{OnNoGate, ReasonNoGateOfLBC, "AWS Load Balancer Controller registers the targets and may not notice that the pod waits, since the pod has none of its gates for the group", "have AWS Load Balancer Controller's gate injected or set spec.wake of the binding, and " + RestartPods, "kinds/targetbinding.md#only-observing"},
 	{OnNoGate, ReasonOptedOut, "The pod's label podgate.dev/inject=disabled says that it is to have no gate", "nothing, or remove the label from the pod template, and " + RestartPods, ""},
@@ -281,12 +284,14 @@ var Explanations = []Explanation{
 
 	{OnReady, ReasonSynced, "The group's targets follow the Service's pods", NothingToDo, ""},
 	{OnReady, ReasonOwnedByLBC, "Ready is `True`: AWS Load Balancer Controller serves the binding, and podgate only observes", "nothing, or follow the migration page to let podgate take over", "migration.md"},
-	{OnReady, ReasonInstanceTargets, "Ready is `True`: the group's targets are nodes, so podgate leaves them alone, and pods get no gate", "nothing, or use a group of target type ip: pods of this group get no gate", ""},
+	{OnReady, ReasonInstanceTargets, "Ready is `True`: the group's targets are nodes, which podgate leaves alone where somebody else registers them and at VPC Lattice; pods get no gate", "nothing, or use a group of target type ip: pods of this group get no gate", ""},
 	{OnReady, ReasonNameTooLong, "Ready is `True`: targets are registered, but a name of more than 63 characters cannot be a gate's", "make a binding with a name of at most 63 characters", ""},
 	{OnReady, ReasonServiceNotFound, "The Service does not exist", "create the Service, or correct serviceRef.name", ""},
 	{OnReady, ReasonServiceWithoutSelector, "The Service has no selector, so it selects no pods", "give the Service a selector", ""},
 	{OnReady, ReasonPortNotFound, "The Service has no such port; the message lists those it has", "correct serviceRef.port", ""},
 	{OnReady, ReasonTargetPortNotFound, "The Service names a target port that a pod does not have, or a pod has no address of the group's family", "name the port in the pod template, or use its number", ""},
+	{OnReady, ReasonNoNodePort, "The group's targets are nodes, and the Service has no node port", "make the Service one of type NodePort, or have node ports allocated for it", "providers/elbv2.md#instance-targets"},
+	{OnReady, ReasonNodesNotRead, "The group's targets are nodes, and podgate cannot read those of the cluster, so it changes nothing", "let podgate list and watch nodes: its ClusterRole", "providers/elbv2.md#instance-targets"},
 	{OnReady, ReasonTargetGroupNotFound, "AWS knows no such target group", "create the target group, or make a binding that names another", ""},
 	{OnReady, ReasonBackendNotFound, "HAProxy has no such backend", "add the backend to HAProxy's configuration, or make a binding that names another", "providers/haproxy.md"},
 	{OnReady, ReasonTargetGroupNotReady, "The target group is being created or deleted, or another change of it is under way", "wait; if it lasts, look at the group's status at the load balancer", ""},
@@ -306,13 +311,13 @@ var Explanations = []Explanation{
 	{OnReady, ReasonLoadBalancerUnavailable, "The API or the socket cannot be reached, or its answers cannot be read", "wait; the message says what fails", ""},
 
 	{OnManaged, ReasonOwnedByPodgate, "podgate registers the group's targets", NothingToDo, ""},
-	{OnManaged, ReasonInstanceTargets, "The group's targets are nodes, which podgate neither registers nor deregisters", NothingToDo, ""},
+	{OnManaged, ReasonInstanceTargets, "The group's targets are nodes, at a load balancer where podgate neither registers nor deregisters nodes", NothingToDo, ""},
 	{OnManaged, ReasonUnservedTargetType, "The group's targets are neither pods nor nodes, and podgate neither registers nor deregisters them", "use a group of target type ip, or delete the binding", ""},
 	{OnManaged, ReasonOwnedByLBC, "AWS Load Balancer Controller registers the group's targets, and podgate only observes", "nothing, or follow the migration page to let podgate take over", "migration.md"},
 	{OnManaged, ReasonNotServed, "podgate was told not to serve the binding (--target-group-bindings)", "nothing, or annotate the binding with podgate.dev/manage: \"true\"", "migration.md"},
 	{OnManaged, ReasonExternal, "Somebody else registers the group's targets, as spec.membership says", NothingToDo, "kinds/targetbinding.md#only-observing"},
 
-	{OnGated, ReasonInstanceTargets, "The group's targets are not pods", "nothing, or use a group of target type ip", ""},
+	{OnGated, ReasonInstanceTargets, "The group's targets are not pods. Nodes forward requests to Ready pods only, so a gate that waited for the nodes would never open", "nothing, or use a group of target type ip", "providers/elbv2.md#instance-targets"},
 	{OnGated, ReasonUnservedTargetType, "The group's targets are neither pods nor nodes", "use a group of target type ip, or delete the binding", ""},
 	{OnGated, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and " + RestartPods, ""},
 
@@ -336,6 +341,7 @@ var Explanations = []Explanation{
 
 	{OnBindingEvent, ReasonTakenOverFromLBC, "podgate took the binding over from AWS Load Balancer Controller", NothingToDo, "migration.md"},
 	{OnBindingEvent, ReasonDrainTimeRecommended, "Observed drains call for another drain time", "do what the message says, or nothing", "drain.md#what-is-recommended"},
+	{OnBindingEvent, ReasonNodeWithoutInstance, "Nodes that should be targets have no instance of EC2 in spec.providerID; the others are registered", "nothing, or label the nodes node.kubernetes.io/exclude-from-external-load-balancers", "providers/elbv2.md#instance-targets"},
 	{OnBindingEvent, ReasonReplaced, "A pod without a gate was evicted, because the binding asks for it", NothingToDo, "operations.md#pods-without-a-gate"},
 	{OnBindingEvent, ReasonNotReplaced, "Pods without a gate cannot be replaced for now", "do what the message says", "operations.md#pods-without-a-gate"},
 

@@ -52,6 +52,7 @@ type ServiceReference struct {
 // +kubebuilder:validation:XValidation:rule="[has(self.elbv2), has(self.haproxy), has(self.lattice)].exists_one(named, named)",message="name exactly one provider: elbv2, haproxy or lattice"
 // +kubebuilder:validation:XValidation:rule="has(self.elbv2) == has(oldSelf.elbv2) && has(self.haproxy) == has(oldSelf.haproxy)",message="the provider cannot be changed: make another binding"
 // +kubebuilder:validation:XValidation:rule="!has(self.wake) || has(self.elbv2) && has(self.membership) && self.membership == 'External'",message="wake is for bindings of elbv2 with membership External: with others nobody has to be woken"
+// +kubebuilder:validation:XValidation:rule="has(self.elbv2) || !has(self.nodeSelector) && !has(self.nodes)",message="nodeSelector and nodes are for target groups of elbv2: other groups have no nodes as targets"
 // +kubebuilder:validation:XValidation:rule="!has(self.lattice) || !has(self.lattice.discover) || !self.lattice.discover || has(self.membership) && self.membership == 'External'",message="lattice.discover needs membership External: to have podgate register targets, name the group"
 type TargetBindingSpec struct {
 	// ServiceRef names the Service whose pods are the targets, and the port that is registered.
@@ -94,7 +95,26 @@ type TargetBindingSpec struct {
 	// annotation podgate.dev/other-gates, which counts where the field is absent.
 	// +optional
 	OtherGates OtherGates `json:"otherGates,omitempty"`
+	// NodeSelector selects the nodes that are targets where the group's targets are instances; all nodes when absent.
+	// +optional
+	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
+	// Nodes says which of them are: All, the default, or those WithReadyPods of the Service.
+	// It wins over the annotation podgate.dev/nodes, which counts where the field is absent.
+	// +optional
+	Nodes Nodes `json:"nodes,omitempty"`
 }
+
+// Nodes says which nodes are targets in a group whose targets are instances.
+// +kubebuilder:validation:Enum=All;WithReadyPods
+type Nodes string
+
+// The answers.
+const (
+	// NodesAll registers all selected nodes, since each of them forwards to the Service's pods.
+	NodesAll Nodes = "All"
+	// NodesWithReadyPods registers those that run a pod of the Service that is Ready, and all of them while none does.
+	NodesWithReadyPods Nodes = "WithReadyPods"
+)
 
 // OtherGates says whether readiness gates of other controllers decide which pods are registered.
 // +kubebuilder:validation:Enum=Follow;Ignore
@@ -434,7 +454,7 @@ type ResolvedGroup struct {
 	// Name is for people. Groups that were discovered go by service:NAMESPACE/SERVICE@CLUSTER.
 	// +optional
 	Name string `json:"name,omitempty"`
-	// TargetType is ip where pods can be targets.
+	// TargetType is ip where pods are targets, and instance where nodes are.
 	// +optional
 	TargetType string `json:"targetType,omitempty"`
 	// Protocol such as HTTP or TCP.

@@ -46,6 +46,8 @@ type Traits struct {
 	ManifestDecides bool
 	// EmptyUntilReached: where no answer ever came, nothing can be registered.
 	EmptyUntilReached bool
+	// Nodes: groups whose targets are nodes are served, too.
+	Nodes bool
 	// Called reports whether a manifest may give a group by a name that is not its Name; none
 	// may when it is nil.
 	Called func(g Group, name string) bool

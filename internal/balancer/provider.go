@@ -72,8 +72,11 @@ type Group struct {
 	Unfinished bool
 }
 
-// typeIP is the target type of a group whose targets are pods' addresses.
-const typeIP = "ip"
+// The target types of groups whose targets are pods' addresses, and nodes' instances.
+const (
+	typeIP       = "ip"
+	typeInstance = "instance"
+)
 
 // OfPods reports whether the group's targets are pods. No other type of target gets a gate,
 // whichever types a load balancer knows.
@@ -82,6 +85,9 @@ func (g Group) OfPods() bool { return g.TargetType == typeIP }
 // NotOfPods reports whether the group's targets are known not to be pods. A group whose
 // type nobody has said yet may be of pods.
 func (g Group) NotOfPods() bool { return g.TargetType != "" && !g.OfPods() }
+
+// OfNodes reports whether the group's targets are nodes. Traits.Nodes says whether podgate serves such groups.
+func (g Group) OfNodes() bool { return g.TargetType == typeInstance }
 
 // DetectionTime is how long the load balancer may take to notice that a target
 // stopped answering: its unhealthy threshold times its interval.

@@ -38,6 +38,8 @@ type Binding struct {
 	GroupName string
 	// TargetType and IPAddressType are what the object says of the group; empty when nothing.
 	TargetType, IPAddressType string
+	// NodeSelector selects the nodes that are targets, where nodes are; all of them when nil.
+	NodeSelector *metav1.LabelSelector
 	// Parts are the group's parts, where bindings claim those one by one; empty where it is
 	// claimed as a whole.
 	Parts []string

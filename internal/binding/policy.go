@@ -40,6 +40,8 @@ type Settings struct {
 	Replace bool
 	// IgnoreOthers: gates of other controllers do not decide which pods are registered.
 	IgnoreOthers bool
+	// Hosting: where nodes are targets, only those are that run a pod which is Ready.
+	Hosting bool
 }
 
 // policies are the annotations that state one. Each check reads it into the gate's policy,
@@ -71,13 +73,16 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 	v1alpha1.OtherGatesAnnotation: func(_ *gate.Policy, v string) string {
 		return oneOf(v, string(v1alpha1.OtherGatesFollow), string(v1alpha1.OtherGatesIgnore))
 	},
+	v1alpha1.NodesAnnotation: func(_ *gate.Policy, v string) string {
+		return oneOf(v, string(v1alpha1.NodesAll), string(v1alpha1.NodesWithReadyPods))
+	},
 }
 
 // gatePolicy reports whether an annotation is a policy that TargetBindings have in spec.gate
 // only.
 func gatePolicy(name string) bool {
 	switch name {
-	case v1alpha1.DrainTimeAnnotation, v1alpha1.DrainAtAnnotation, v1alpha1.DrainModeAnnotation, v1alpha1.ReplaceAnnotation, v1alpha1.OtherGatesAnnotation:
+	case v1alpha1.DrainTimeAnnotation, v1alpha1.DrainAtAnnotation, v1alpha1.DrainModeAnnotation, v1alpha1.ReplaceAnnotation, v1alpha1.OtherGatesAnnotation, v1alpha1.NodesAnnotation:
 		return false
 	}
 	return true
@@ -93,6 +98,7 @@ func ParseSettings(annotations map[string]string) (Settings, []Problem) {
 		Drain:        drainSettings(annotations),
 		Replace:      annotations[v1alpha1.ReplaceAnnotation] == v1alpha1.ReplaceEnabled,
 		IgnoreOthers: annotations[v1alpha1.OtherGatesAnnotation] == string(v1alpha1.OtherGatesIgnore),
+		Hosting:      annotations[v1alpha1.NodesAnnotation] == string(v1alpha1.NodesWithReadyPods),
 	}
 
 	var problems []Problem

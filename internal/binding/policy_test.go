@@ -54,7 +54,7 @@ func TestPolicy(t *testing.T) {
 		"Typo": {reason: "A name that nobody knows is told, not passed over.",
 			annotations: map[string]string{"podgate.dev/timout": "10m"},
 			problems: []string{
-				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are drain, drain-at, drain-time, mode, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, other-gates, replace-ungated, timeout, track-after, track-floor`,
+				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are drain, drain-at, drain-time, mode, nodes, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, other-gates, replace-ungated, timeout, track-after, track-floor`,
 			}},
 		"OpenWithoutTimeout": {reason: "It would be thought that the gate opens some time.",
 			annotations: map[string]string{"podgate.dev/on-timeout": "Open"}, want: gate.Policy{OnTimeout: gate.Open},
@@ -150,14 +150,14 @@ func TestFieldsOfATargetBinding(t *testing.T) {
 		v1alpha1.ModeAnnotation: "Track", v1alpha1.TrackAfterAnnotation: "40s", v1alpha1.TrackFloorAnnotation: "3",
 		v1alpha1.TimeoutAnnotation: "90s", v1alpha1.OnTimeoutAnnotation: "Open", v1alpha1.OnUnusedAnnotation: "Open",
 		v1alpha1.DrainTimeAnnotation: "45s", v1alpha1.DrainAtAnnotation: "Taint", v1alpha1.DrainModeAnnotation: "Adaptive", v1alpha1.ReplaceAnnotation: "enabled",
-		v1alpha1.OtherGatesAnnotation: "Ignore",
+		v1alpha1.OtherGatesAnnotation: "Ignore", v1alpha1.NodesAnnotation: "WithReadyPods",
 	}
 
 	want, _ := ParseSettings(same)
 	b := &v1alpha1.TargetBinding{Spec: v1alpha1.TargetBindingSpec{
 		Gate:           &v1alpha1.GatePolicy{Mode: "Track", TrackAfterSeconds: 40, TrackFloor: "3", TimeoutSeconds: 90, OnTimeout: "Open", OnUnused: "Open"},
 		Drain:          &v1alpha1.DrainPolicy{Seconds: 45, At: v1alpha1.DrainAtTaint, Mode: v1alpha1.DrainAdaptive},
-		ReplaceUngated: v1alpha1.ReplaceUngatedEnabled, OtherGates: v1alpha1.OtherGatesIgnore,
+		ReplaceUngated: v1alpha1.ReplaceUngatedEnabled, OtherGates: v1alpha1.OtherGatesIgnore, Nodes: v1alpha1.NodesWithReadyPods,
 	}}
 
 	got, problems := SettingsOf(b)
@@ -168,7 +168,7 @@ func TestFieldsOfATargetBinding(t *testing.T) {
 	b.Annotations = same
 	b.Spec = v1alpha1.TargetBindingSpec{
 		Drain:          &v1alpha1.DrainPolicy{TimeFrom: v1alpha1.DrainTimeComputed, At: v1alpha1.DrainAtDeletion, Mode: v1alpha1.DrainSleep},
-		ReplaceUngated: v1alpha1.ReplaceUngatedDisabled, OtherGates: v1alpha1.OtherGatesFollow,
+		ReplaceUngated: v1alpha1.ReplaceUngatedDisabled, OtherGates: v1alpha1.OtherGatesFollow, Nodes: v1alpha1.NodesAll,
 	}
 	if got, problems := SettingsOf(b); got != (Settings{}) || len(problems) != 0 {
 		t.Errorf("the fields do not win: %+v, %v", got, problems)

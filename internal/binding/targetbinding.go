@@ -59,7 +59,7 @@ func OfOwn(b *v1alpha1.TargetBinding) *Binding {
 		ObjectMeta: &b.ObjectMeta, Object: b, kind: &targetBinding{o: b},
 		ServiceRef: b.Spec.ServiceRef,
 		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
-		External: b.External(), Wake: b.WokenBy(),
+		External: b.External(), Wake: b.WokenBy(), NodeSelector: b.Spec.NodeSelector,
 	}).read()
 }
 

@@ -55,7 +55,7 @@ func Of(b *elbv2.TargetGroupBinding) *Binding {
 		ObjectMeta: &b.ObjectMeta, Object: b, kind: &targetGroupBinding{b},
 		ServiceRef: v1alpha1.ServiceReference(b.Spec.ServiceRef),
 		Conditions: &b.Status.Conditions, ObservedGeneration: &b.Status.ObservedGeneration,
-		Shared: b.Spec.MultiClusterTargetGroup, OfLBC: true,
+		Shared: b.Spec.MultiClusterTargetGroup, OfLBC: true, NodeSelector: b.Spec.NodeSelector,
 	}).read()
 }
 

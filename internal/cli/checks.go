@@ -285,7 +285,7 @@ func (f *flight) bindings(ctx context.Context, w workload) error {
 
 // ofPorts are the reasons of bindings for which preflight looks itself: what they say is of the pods and Services that are
 // there, which a rollout may change.
-var ofPorts = []string{v1alpha1.ReasonPortNotFound, v1alpha1.ReasonTargetPortNotFound, v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonServiceWithoutSelector}
+var ofPorts = []string{v1alpha1.ReasonPortNotFound, v1alpha1.ReasonTargetPortNotFound, v1alpha1.ReasonNoNodePort, v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonServiceWithoutSelector}
 
 // pod is one that the workload makes, as it runs.
 func (w workload) pod() *corev1.Pod {
@@ -317,6 +317,11 @@ func (f *flight) binding(b *binding.Binding, report BindingReport, object fmt.St
 	}
 }
 
+// nodesServe reports whether nodes serve a Service of its type.
+func nodesServe(svc *corev1.Service) bool {
+	return svc.Spec.Type == corev1.ServiceTypeNodePort || svc.Spec.Type == corev1.ServiceTypeLoadBalancer
+}
+
 // port reports a port that leads nowhere, before podgate can: one that the Service lacks once, one that pods lack for each
 // workload.
 func (f *flight) port(ctx context.Context, w workload, b *binding.Binding, object fmt.Stringer, pod *corev1.Pod) error {
@@ -327,6 +332,15 @@ func (f *flight) port(ctx context.Context, w workload, b *binding.Binding, objec
 	var svc corev1.Service
 	if err := f.reader.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: b.ServiceRef.Name}, &svc); err != nil {
 		return f.Unknown.forgive(err, "whether the bindings' ports lead to pods")
+	}
+
+	// A node port is allocated when the Service is created, if its type says so.
+	if _, err := binding.NodePort(&svc, b.Group(), b.ServiceRef); b.Group().OfNodes() && !b.External && !nodesServe(&svc) {
+		if missing := (*binding.NoNodePortError)(nil); errors.As(err, &missing) {
+			f.ported[b.Key()] = true
+			f.find(SeverityError, v1alpha1.ReasonNoNodePort, object, missing.Error()+".", fixOf(v1alpha1.ReasonNoNodePort))
+			return nil
+		}
 	}
 
 	// A port that the Service lacks is wrong for a group of any type, so the type is left out.

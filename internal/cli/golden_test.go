@@ -129,7 +129,7 @@ func TestPreflight(t *testing.T) {
 		"bad":        {reason: "Each cause is told once, with what to do.", files: []string{"installation.yaml", "shop.yaml", "preflight/bad.yaml"}, only: true},
 		"autoscaled": {reason: "An autoscaler says how many replicas there are.", files: []string{"installation.yaml", "shop.yaml", "preflight/autoscaled.yaml"}, only: true},
 		"uncounted":  {reason: "What depends on a count that nobody knows is no error.", files: []string{"installation.yaml", "shop.yaml", "preflight/uncounted.yaml"}, only: true},
-		"instances":  {reason: "A port that the Service lacks is wrong for a group of instances, too.", files: []string{"installation.yaml", "shop.yaml", "preflight/instances.yaml"}, only: true},
+		"instances":  {reason: "For a group of instances the Service needs the port, and a type that nodes serve.", files: []string{"installation.yaml", "shop.yaml", "preflight/instances.yaml"}, only: true},
 		"checks":     {reason: "What is wrong with gates of checks is told, whether or not a load balancer has the pods.", files: []string{"installation.yaml", "preflight/checks.yaml"}, only: true},
 		"checked":    {reason: "A gate without a load balancer is nothing amiss, and needs no label where the template names it.", files: []string{"installation.yaml", "preflight/checked.yaml"}},
 		"unasked":    {reason: "A label asks for gates of checks, too, and what opted out is nobody's business.", files: []string{"installation.yaml", "preflight/unasked.yaml"}, only: true},

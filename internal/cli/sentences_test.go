@@ -67,7 +67,7 @@ var walked = map[string]walk{
 	"no gate NotSelectedByWebhook": restarts, "no gate EntrySwitchedOff": restarts, "no gate WebhookMissing": restarts,
 
 	"Ready Synced": idle, "Ready OwnedByLBC": idle, "Ready InstanceTargets": object, "Ready NameTooLong": object, "Ready ServiceNotFound": object,
-	"Ready ServiceWithoutSelector": object, "Ready PortNotFound": object, "Ready TargetPortNotFound": template, "Ready TargetGroupNotFound": object,
+	"Ready ServiceWithoutSelector": object, "Ready PortNotFound": object, "Ready TargetPortNotFound": template, "Ready NoNodePort": object, "Ready NodesNotRead": object, "Ready TargetGroupNotFound": object,
 	"Ready BackendNotFound": object, "Ready TargetGroupNotReady": idle, "Ready InvalidRequest": message, "Ready UnservedTargetType": object, "Ready TargetTypeMismatch": object,
 	"Ready GroupBoundTwice": object, "Ready AccessDenied": object, "Ready NotAllowed": object, "Ready Throttled": idle, "Ready TooManyTargets": object,
 	"Ready BindingNotWritable": object, "Ready TargetsNotRecorded": message, "Ready NoGateOfLBC": restarts, "Ready NothingToNudge": object,
@@ -80,7 +80,7 @@ var walked = map[string]walk{
 	"TargetsHeld HeldAsLastServing": object, "TargetsHeld NothingHeld": idle,
 
 	"pod event GateTimedOut": object, "pod event GateMissing": message, "pod event NoGate": message, "pod event DrainTooShort": message, "pod event KilledUndrained": message,
-	"binding event TakenOverFromLBC": idle, "binding event DrainTimeRecommended": message, "binding event Replaced": idle, "binding event NotReplaced": message,
+	"binding event TakenOverFromLBC": idle, "binding event DrainTimeRecommended": message, "binding event NodeWithoutInstance": object, "binding event Replaced": idle, "binding event NotReplaced": message,
 	"Secret event AuthorityCreated": idle, "Secret event CertificateIssued": idle, "Secret event AuthorityRetired": idle, "Secret event InvalidCertificate": message,
 
 	"Target.NotRegistered": object, "Elb.RegistrationInProgress": idle, "Elb.InitialHealthChecking": idle, "Elb.InternalError": idle, "Target.ResponseCodeMismatch": object,

@@ -57,7 +57,7 @@ func (f Finding) Why() string {
 	case v1alpha1.ReasonBindingNotServed:
 		return fmt.Sprintf("--target-group-bindings keeps podgate from serving %s.", binding.Named(f.Binding))
 	case v1alpha1.ReasonInstanceTargets:
-		return fmt.Sprintf("the targets of %s are not pods.", binding.Named(f.Binding))
+		return fmt.Sprintf("the targets of %s are not pods. Nodes forward requests to Ready pods only, so a gate that waited for nodes would never open.", binding.Named(f.Binding))
 	case v1alpha1.ReasonNoGateOfLBC:
 		return fmt.Sprintf("AWS Load Balancer Controller registers the targets of %s and may not notice that the pod waits, since it has none of that controller's gates for the group.", binding.Named(f.Binding))
 	case v1alpha1.ReasonNameTooLong:

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -73,7 +74,7 @@ type Record struct {
 	stored corev1.ConfigMap
 	// targets are this cluster's, each with the time of the call or the read that made it so.
 	targets map[gate.Target]time.Time
-	// others are entries that are no address and port; they are kept.
+	// others are entries that are no target; they are kept.
 	others []string
 	// err is why it could not be read or written; the next reconciliation reads it again.
 	err error
@@ -185,7 +186,7 @@ func (r *Record) parse() {
 	}
 }
 
-// parseEntry reads "address:port"; an IPv6 address has no brackets.
+// parseEntry reads "address:port" or "instance:port"; an IPv6 address has no brackets.
 func parseEntry(entry string) (gate.Target, error) {
 	i := strings.LastIndexByte(entry, ':')
 	if i < 0 {
@@ -201,7 +202,7 @@ func parseEntry(entry string) (gate.Target, error) {
 func (r *Record) encode() string {
 	entries := slices.Clone(r.others)
 	for t := range r.targets {
-		entries = append(entries, fmt.Sprintf("%s:%d", t.Addr, t.Port))
+		entries = append(entries, fmt.Sprintf("%s:%d", t.ID(), t.Port))
 	}
 	slices.Sort(entries)
 	return strings.Join(entries, ",")
@@ -236,16 +237,16 @@ func (r *Record) Add(ctx context.Context, targets []gate.Target) error {
 	return r.save(ctx)
 }
 
-// Settle brings the record in step with a read of the group: rows of this binding's
-// pods are its own, whoever registered them; what is gone or leaving is nobody's, since
+// Settle brings the record in step with a read of the group: rows that are the binding's
+// own are this cluster's, whoever registered them; what is gone or leaving is nobody's, since
 // another cluster may get the address next. A read proves that only when it began long
 // enough after the call that registered the target.
-func (r *Record) Settle(ctx context.Context, snap observe.Snapshot, pods map[gate.Target]*corev1.Pod) error {
+func (r *Record) Settle(ctx context.Context, snap observe.Snapshot, own iter.Seq[gate.Target]) error {
 	if r == nil || snap.Targets == nil {
 		return r.Err()
 	}
 
-	for t := range pods {
+	for t := range own {
 		if h, held := snap.Targets[t]; held && !h.Leaving() && !r.Owns(t) {
 			r.targets[t] = r.of.now()
 		}

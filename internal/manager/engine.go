@@ -121,9 +121,11 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 
 	// Every replica follows nodes: the next leader has to know what they said before.
 	if nodes != nil {
-		if _, err := followNodes(ctx, nodes, targets.FollowNodes(logr.NewContext(ctx, log.WithName("nodes")), targetWake.Wake)); err != nil {
+		synced, err := followNodes(ctx, nodes, targets.FollowNodes(logr.NewContext(ctx, log.WithName("nodes")), targetWake.Wake))
+		if err != nil {
 			return Engine{}, err
 		}
+		targets.KnowNodes(synced)
 	}
 
 	engine := Engine{Observer: observer, Groups: registry, Drivers: prov.Drivers}

@@ -86,7 +86,7 @@ func TestBadInput(t *testing.T) {
 			b.Spec.TargetType = &instance
 		},
 	}, {
-		name: "group of instances", reason: "InstanceTargets", says: "Use a target group of type ip", ready: true,
+		name: "group of instances without a node port", reason: "NoNodePort", says: "Set spec.type of the Service to NodePort",
 		binding: func(c *cluster, b *elbv2.TargetGroupBinding) {
 			b.Spec.TargetGroupARN = c.groupOf("nodes", elbtypes.TargetTypeEnumInstance)
 		},

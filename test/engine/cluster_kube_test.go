@@ -83,7 +83,7 @@ func newClusterWith(t *testing.T, conf awssim.Config) *cluster {
 		t.Fatal(err)
 	}
 
-	conf.Region, conf.NoDataPath, conf.Throttle = region, true, awssim.ThrottleOff
+	conf.Region, conf.NoDataPath, conf.Throttle = region, !conf.EphemeralPorts, awssim.ThrottleOff
 	sim, err := awssim.New(conf)
 	if err != nil {
 		t.Fatal(err)

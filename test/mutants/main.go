@@ -33,6 +33,7 @@ var pure = []string{
 	"internal/membership",
 	"internal/drain",
 	"internal/disruption",
+	"internal/instance",
 	"internal/override",
 	"internal/limit",
 	"internal/allow",

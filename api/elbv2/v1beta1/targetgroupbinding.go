@@ -112,7 +112,7 @@ type TargetGroupBindingSpec struct {
 	// Networking holds security-group rules. podgate leaves them alone.
 	// +optional
 	Networking *Networking `json:"networking,omitempty"`
-	// NodeSelector selects nodes for instance targets.
+	// NodeSelector selects the nodes that are targets where these are instances; all nodes when absent.
 	// +optional
 	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
 	// IPAddressType is ipv4 or ipv6; resolved from the group when absent. It cannot change to another value.

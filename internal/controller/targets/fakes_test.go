@@ -365,6 +365,10 @@ func (w *world) taken() int {
 func (w *world) note(call string, targets []gate.Target) {
 	var ns []string
 	for _, t := range targets {
+		if t.Instance != "" {
+			ns = append(ns, strings.TrimPrefix(t.Instance, "i-0"))
+			continue
+		}
 		a := t.Addr.As4()
 		ns = append(ns, fmt.Sprint(int(a[2])<<8|int(a[3])))
 	}

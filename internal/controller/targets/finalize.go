@@ -194,9 +194,9 @@ func (r *Reconciler) leaves(ctx context.Context, b *binding.Binding, foreign []g
 	}
 	log.FromContext(ctx).Info("Left targets in a deleted binding's group of no known pod that do not fail their checks", "targets", len(foreign), "first", foreign[0].String())
 
-	what := fmt.Sprintf("%d targets, such as %s, stay in the group of this deleted binding: no pod of %s has their addresses, and they do not fail their checks. Deregister them by hand if nobody needs them.", len(foreign), foreign[0], r.report.sees)
+	what := fmt.Sprintf("%d targets, such as %s, stay in the group of this deleted binding: no %s, and they do not fail their checks. Deregister them by hand if nobody needs them.", len(foreign), foreign[0], r.report.nobody(foreign[0], "their addresses", "these instances"))
 	if len(foreign) == 1 {
-		what = fmt.Sprintf("1 target, %s, stays in the group of this deleted binding: no pod of %s has its address, and it does not fail its checks. Deregister it by hand if nobody needs it.", foreign[0], r.report.sees)
+		what = fmt.Sprintf("1 target, %s, stays in the group of this deleted binding: no %s, and it does not fail its checks. Deregister it by hand if nobody needs it.", foreign[0], r.report.nobody(foreign[0], "its address", "this instance"))
 	}
 	r.report.recorder.Eventf(b.Object, nil, corev1.EventTypeWarning, v1alpha1.ReasonForeignTargets, "Delete", "%s", what)
 }
@@ -208,7 +208,7 @@ const drainSlack = 10 * time.Second
 // and may be somebody else's.
 func (r *Reconciler) toEmpty(ctx context.Context, b *binding.Binding, who population, targets map[gate.Target]gate.Health) (own, foreign []gate.Target, err error) {
 	for t, h := range targets {
-		if h.Leaving() || !who.record.Owns(t) && who.pods[t] == nil {
+		if h.Leaving() || !who.record.Owns(t) && !who.has(t) {
 			continue
 		}
 
@@ -223,14 +223,14 @@ func (r *Reconciler) toEmpty(ctx context.Context, b *binding.Binding, who popula
 		}
 	}
 
-	slices.SortFunc(foreign, func(a, b gate.Target) int { return a.Addr.Compare(b.Addr) })
+	slices.SortFunc(foreign, gate.Target.Compare)
 	return own, foreign, nil
 }
 
 // theirs reports whether a target in a deleted binding's group is somebody else's, by the same rule as membership's.
 func (r *Reconciler) theirs(ctx context.Context, b *binding.Binding, who population, t gate.Target, h gate.Health) (bool, error) {
 	known := r.states.get(b.Key()).service.history
-	ours := who.pods[t] != nil || known.saw(t) || who.record != nil
+	ours := who.has(t) || known.saw(t) || who.record != nil
 	if ours || !membership.MayServe(h) || confirmed(b) {
 		return false, nil
 	}
@@ -265,7 +265,7 @@ func (r *Reconciler) left(ctx context.Context, b *binding.Binding) (*binding.Bin
 	}
 
 	other, _, err := r.rival(ctx, own, group.Ref)
-	if err != nil || other != nil || !group.OfPods() {
+	if err != nil || other != nil || !r.fills(own, group) {
 		return nil, none, err
 	}
 

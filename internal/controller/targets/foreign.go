@@ -55,8 +55,11 @@ func confirmed(b *binding.Binding) bool {
 	return b.UID != "" && b.Annotations[v1alpha1.RemoveForeignAnnotation] == string(b.UID)
 }
 
-// hasPod reports whether a pod of this cluster, of any namespace, has a target's address.
+// hasPod reports whether a pod of this cluster, of any namespace, has a target's address, or a node is its instance.
 func (r *Reconciler) hasPod(ctx context.Context, t gate.Target) (bool, error) {
+	if t.Instance != "" {
+		return r.nodes.hasInstance(t.Instance), nil
+	}
 	pods, err := index.PodsAt(ctx, r.client, "", t.Addr)
 	if err != nil {
 		return false, err
@@ -99,6 +102,13 @@ func (r *reporter) foreignMessage(b *binding.Binding, held []gate.Target) string
 		what = fmt.Sprintf("1 target of the group, %s, is at an address that no pod of %s has and does not fail its checks, so podgate does not remove it", held[0], r.sees)
 	}
 
+	switch ofNodes := held[0].Instance != ""; {
+	case ofNodes && len(held) == 1:
+		what = fmt.Sprintf("1 target of the group, %s, is an instance that no node of this cluster is and does not fail its checks, so podgate does not remove it", held[0])
+	case ofNodes:
+		what = fmt.Sprintf("%d targets of the group, such as %s, are instances that no node of this cluster is and do not fail their checks, so podgate does not remove them", len(held), held[0])
+	}
+
 	share := "If clusters share the group, set spec.multiClusterTargetGroup in each of them."
 	if !b.OfLBC {
 		share = "If clusters share the group, give each one a group of its own: only a TargetGroupBinding can share one, by spec.multiClusterTargetGroup."
@@ -106,6 +116,14 @@ func (r *reporter) foreignMessage(b *binding.Binding, held []gate.Target) string
 
 	return fmt.Sprintf("%s: %s, another controller or a person may have registered what is there. %s If podgate is to remove what no pod here serves, annotate this binding with %s=%s. Otherwise deregister it by hand.",
 		what, r.others(), share, v1alpha1.RemoveForeignAnnotation, b.UID)
+}
+
+// nobody says, after "no", that no pod has a target's address, or that no node is its instance.
+func (r *reporter) nobody(t gate.Target, address, instance string) string {
+	if t.Instance != "" {
+		return fmt.Sprintf("node of this cluster is %s", instance)
+	}
+	return fmt.Sprintf("pod of %s has %s", r.sees, address)
 }
 
 // others are whose pods podgate does not see, and that may be in a group all the same.

@@ -41,7 +41,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 	// Where the settings are the manifest's, it may be younger than what was published.
 	if g, ok := b.Published(); ok && known.at.IsZero() && !r.drivers.Of(b.Ref.Provider).ManifestDecides {
 		// Asked about at a random time of the span, so that take-over makes no burst.
-		known = resolved{generation: b.Generation, group: g, again: r.lookedUp(b)}
+		known = resolved{generation: b.Generation, group: g, again: r.counts(b, g)}
 		known.at = r.now().Add(-r.random(known.lasts()))
 		r.remember(key, known)
 		return g, nil
@@ -59,7 +59,7 @@ func (r *Reconciler) resolve(ctx context.Context, b *binding.Binding) (balancer.
 		return balancer.Group{}, fmt.Errorf("resolve target group: %w", err)
 	}
 
-	known = resolved{generation: b.Generation, again: r.lookedUp(b)}
+	known = resolved{generation: b.Generation, again: r.counts(b, group)}
 	if group.Unfinished {
 		known.again, group.Unfinished = readyAgain, false
 	}
@@ -89,6 +89,15 @@ func (r *Reconciler) lookedUp(b *binding.Binding) time.Duration {
 		return counts(b.Wanted())
 	}
 	return 0
+}
+
+// counts is how long what was found of a binding's group counts; 0 for as long as its type says. Nobody observes nodes that
+// are left alone.
+func (r *Reconciler) counts(b *binding.Binding, g balancer.Group) time.Duration {
+	if g.OfNodes() && !r.ofNodes(b, g) {
+		return serveAgain
+	}
+	return r.lookedUp(b)
 }
 
 // remember keeps what was found out about a binding's group.
@@ -153,6 +162,10 @@ func (r *Reconciler) unfit(ctx context.Context, b *binding.Binding, g balancer.G
 
 	switch {
 	case g.OfPods():
+	case r.ofNodes(b, g):
+		if _, wrong := nodeSelector(b); wrong != nil {
+			return wrong
+		}
 	case g.TargetType == string(elbv2.TargetTypeInstance):
 		return &verdict{reason: v1alpha1.ReasonInstanceTargets, message: "The target group's targets are instances: podgate leaves them alone, and pods get no gate. Use a target group of type ip to gate pods."}
 	default:

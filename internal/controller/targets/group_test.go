@@ -42,7 +42,8 @@ func TestSettingsAreAskedForSeldom(t *testing.T) {
 		atLeast, in int // how often it is asked about in three hours
 	}{
 		{string(elbv2.TargetTypeIP), 2, 5},
-		{string(elbv2.TargetTypeInstance), 30, 46},
+		{string(elbv2.TargetTypeInstance), 2, 5},
+		{"lambda", 30, 46},
 	} {
 		for _, restarted := range []bool{false, true} {
 			w := newWorld(t)

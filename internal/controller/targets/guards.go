@@ -28,27 +28,33 @@ type guards struct {
 // held is how a guard is reported.
 type held struct {
 	reason, message string
+	// nodes is the message where nodes are targets.
+	nodes string
 	// kind is the event's.
 	kind string
 }
 
 var heldBy = map[membership.Guard]held{
 	// Its message has numbers: foreignMessage.
-	membership.GuardForeign: {v1alpha1.ReasonForeignTargets, "", corev1.EventTypeWarning},
+	membership.GuardForeign: {v1alpha1.ReasonForeignTargets, "", "", corev1.EventTypeWarning},
 	membership.GuardFloor: {
 		v1alpha1.ReasonHeldAtFloor, "Pods are not ready and their targets stay registered: all of them while no other serves, else half of what served within a minute. Find out why their containers are not ready, or which gate of another controller is closed.",
+		"Nodes are not Ready and their targets stay registered: all of them while no other serves, else half of what served within a minute. Find out why the nodes are not Ready.",
 		corev1.EventTypeWarning,
 	},
 	membership.GuardAbsence: {
 		v1alpha1.ReasonHeldWhileAbsent, "The Service, its port or all its pods are missing, and running targets stay registered until that has lasted (--absence-grace). Restore what is missing if they are to stay.",
+		"The Service, its node port or all nodes that spec.nodeSelector selects are missing, and running targets stay registered until that has lasted (--absence-grace). Restore what is missing if they are to stay.",
 		corev1.EventTypeWarning,
 	},
 	membership.GuardReplacement: {
 		v1alpha1.ReasonHeldUntilReplaced, "Running targets that the Service no longer selects stay registered until all pods that it selects are healthy. After a minute they go by halves, if some are. Find out why the others are not.",
+		"Targets of nodes that are no longer selected, or at another port, stay registered until all nodes that are selected are healthy. After a minute they go by halves, if some are. Find out why the others are not.",
 		corev1.EventTypeNormal,
 	},
 	membership.GuardLastServing: {
 		v1alpha1.ReasonHeldAsLastServing, "A deleted pod's target stays registered as the last that serves, until another is healthy or the pod has just the time left that it needs to drain.",
+		"The target of a node that is gone, or is being removed, stays registered as the last that serves, until another is healthy.",
 		corev1.EventTypeNormal,
 	},
 }
@@ -96,7 +102,7 @@ func (r *reporter) guardEvents(b *binding.Binding, svc *corev1.Service, now []me
 	}
 
 	for _, g := range ended {
-		r.guardEvent(b, svc, g, held{v1alpha1.ReasonNothingHeld, heldBy[g].reason + " no longer applies to any target.", corev1.EventTypeNormal})
+		r.guardEvent(b, svc, g, held{v1alpha1.ReasonNothingHeld, heldBy[g].reason + " no longer applies to any target.", "", corev1.EventTypeNormal})
 	}
 
 	return begun
@@ -115,7 +121,10 @@ func (r *reporter) guardEvent(b *binding.Binding, svc *corev1.Service, g members
 
 // heldMessage says what a guard keeps of a binding's targets.
 func (r *reporter) heldMessage(b *binding.Binding, g membership.Guard) string {
-	if g != membership.GuardForeign {
+	switch {
+	case g != membership.GuardForeign && b.Group().OfNodes():
+		return heldBy[g].nodes
+	case g != membership.GuardForeign:
 		return heldBy[g].message
 	}
 	var message string
@@ -144,8 +153,8 @@ func guardsOf(c *metav1.Condition) []membership.Guard {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(membership.Guards), func(g membership.Guard) bool {
-		text := heldBy[g].message
-		return c.Reason != heldBy[g].reason && (text == "" || !strings.Contains(c.Message, text))
+		says := func(text string) bool { return text != "" && strings.Contains(c.Message, text) }
+		return c.Reason != heldBy[g].reason && !says(heldBy[g].message) && !says(heldBy[g].nodes)
 	})
 }
 

@@ -47,7 +47,7 @@ func (h *history) observe(p *pass, now time.Time) {
 		since, known := h.orphans[t]
 		switch {
 		// Once a dead pod's target drains, whoever registers its address again has another pod there.
-		case p.who.pods[t] != nil || h.seen[t] && !health.Leaving():
+		case p.who.has(t) || h.seen[t] && !health.Leaving():
 			seen[t] = true
 		case known:
 			orphans[t] = since

@@ -6,6 +6,7 @@ package targets
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,16 +19,28 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/disruption"
 	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/instance"
 )
 
 // outlives is how long a node's notice counts after the node is gone: the pods that it leaves
 // behind are deleted within a minute or two.
 const outlives = 10 * time.Minute
 
-// nodes remember which nodes announce that their pods are going to end. The zero value knows none.
+// nodesSoon is how long the first list of nodes may take before a binding says that they cannot be read.
+const nodesSoon = 10 * time.Second
+
+// nodes remember the cluster's nodes, and which of them announce that their pods are going to end. The zero value
+// knows none.
 type nodes struct {
 	mu      sync.Mutex
 	notices map[string]nodeNotice
+	// there are the nodes by their names, and instances the names by the nodes' instances.
+	there     map[string]*disruption.Node
+	instances map[string]string
+	// synced reports whether all nodes were seen; nil while nobody follows them.
+	synced func() bool
+	// missed is since when somebody has been waiting for that; zero when nobody has.
+	missed time.Time
 }
 
 // nodeNotice is what a node announces, and since when the node is gone.
@@ -70,22 +83,93 @@ func (n *nodes) update(node *disruption.Node, now time.Time) bool {
 	return before != what
 }
 
-// gone keeps the notice of a node that is gone, for a while.
+// keep remembers a node as it is now, and reports whether it changed in what makes it a target.
+func (n *nodes) keep(node *disruption.Node) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.there == nil {
+		n.there, n.instances = map[string]*disruption.Node{}, map[string]string{}
+	}
+
+	before := n.there[node.Name]
+	n.drop(node.Name)
+	n.there[node.Name] = node
+	if id := instance.ID(node.ProviderID); id != "" {
+		n.instances[id] = node.Name
+	}
+
+	return before == nil || before.ProviderID != node.ProviderID || before.Ready != node.Ready || before.Silent != node.Silent ||
+		before.DeletionTimestamp.IsZero() != node.DeletionTimestamp.IsZero() || !maps.Equal(before.Labels, node.Labels)
+}
+
+// drop forgets a node. The caller holds the lock.
+func (n *nodes) drop(name string) {
+	if node := n.there[name]; node != nil {
+		if id := instance.ID(node.ProviderID); n.instances[id] == name {
+			delete(n.instances, id)
+		}
+		delete(n.there, name)
+	}
+}
+
+// all lists the nodes.
+func (n *nodes) all() []*disruption.Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Collect(maps.Values(n.there))
+}
+
+// hasInstance reports whether a node is an instance.
+func (n *nodes) hasInstance(id string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, has := n.instances[id]
+	return has
+}
+
+// known reports whether all nodes were seen.
+func (n *nodes) known() bool { return n.synced != nil && n.synced() }
+
+// awaited notes that somebody waits for the nodes to be known, and reports whether that may still be so in a moment.
+func (n *nodes) awaited(now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.missed.IsZero() {
+		n.missed = now
+	}
+	return n.synced != nil && now.Sub(n.missed) < nodesSoon
+}
+
+// gone forgets a node that is gone, and keeps its notice for a while.
 func (n *nodes) gone(name string, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.drop(name)
 	if known, ok := n.notices[name]; ok {
 		n.notices[name] = nodeNotice{notice: known.notice, gone: now}
 	}
 }
 
+// KnowNodes takes what reports whether the handler of FollowNodes has seen all nodes.
+func (r *Reconciler) KnowNodes(synced func() bool) { r.nodes.synced = synced }
+
 // FollowNodes returns what handles the events of a cache of nodes that disruption.Slim has cut down. When a
-// node begins or ceases to announce that its pods are going to end, their bindings are woken.
+// node begins or ceases to announce that its pods are going to end, their bindings are woken; when it changes as a target,
+// those of nodes are.
 // Where nodes may not be read nobody announces it, and pods are deregistered when they are deleted.
 func (r *Reconciler) FollowNodes(ctx context.Context, wake func(types.NamespacedName)) toolscache.ResourceEventHandler {
 	update := func(o any) {
-		if node, ok := o.(*disruption.Node); ok && r.nodes.update(node, r.now()) {
+		node, ok := o.(*disruption.Node)
+		if !ok {
+			return
+		}
+
+		announces := r.nodes.update(node, r.now())
+		if announces {
 			r.wakeNode(ctx, node, wake)
+		}
+		if r.nodes.keep(node) || announces {
+			r.wakeGroups(wake)
 		}
 	}
 
@@ -98,8 +182,16 @@ func (r *Reconciler) FollowNodes(ctx context.Context, wake func(types.Namespaced
 			}
 			if node, ok := o.(*disruption.Node); ok {
 				r.nodes.gone(node.Name, r.now())
+				r.wakeGroups(wake)
 			}
 		},
+	}
+}
+
+// wakeGroups wakes the bindings whose groups are of nodes.
+func (r *Reconciler) wakeGroups(wake func(types.NamespacedName)) {
+	for _, key := range r.states.ofNodes() {
+		wake(key)
 	}
 }
 

@@ -30,10 +30,10 @@ type pass struct {
 	// was never read.
 	view     observe.View
 	observed map[gate.Target]gate.Health
-	// who are the pods, and history is what this process has seen of the group's targets.
+	// who are the pods or nodes, and history is what this process has seen of the group's targets.
 	who     population
 	history *history
-	// foreign reports whether no pod of this cluster has a target's address; nil when such may go all the same.
+	// foreign reports whether no pod or node of this cluster has a target; nil when such may go all the same.
 	foreign func(gate.Target) bool
 	// plan is what is to change.
 	plan membership.Plan
@@ -128,6 +128,7 @@ func (r *Reconciler) plan(p *pass) {
 // follow has those who follow a pass see it before its calls are made: the drain reports, the status's count of
 // targets, and the reports of the guards.
 func (r *Reconciler) follow(ctx context.Context, p *pass) {
+	r.report.skipped(p.binding, p.who.skipped)
 	r.drains.Follow(ctx, record.Pass{Binding: p.binding, Group: p.group, Pods: p.who.pods, Observed: p.observed, LastServing: lastServing(p.plan.Held)})
 	p.binding.Count(p.view.Snapshot.Started, p.view.Snapshot.Targets, foreigners(p.plan.Held))
 
@@ -159,7 +160,7 @@ func lastServing(held []membership.Held) []gate.Target {
 
 // apply makes the plan's calls, and has AWS Load Balancer Controller look at the group where it alone can make them.
 func (r *Reconciler) apply(ctx context.Context, p *pass) error {
-	err := together(r.registrar.apply(ctx, p.group, p.plan, p.who, p.history), p.who.record.Settle(ctx, p.view.Snapshot, p.who.pods))
+	err := together(r.registrar.apply(ctx, p.group, p.plan, p.who, p.history), p.who.record.Settle(ctx, p.view.Snapshot, p.who.targets()))
 
 	var nudged error
 	p.unheard, p.again, nudged = r.lbc.Nudger.Wake(ctx, p.binding, p.group, lbc.Pods{Members: p.who.members, ByTarget: p.who.pods, Observed: p.observed})

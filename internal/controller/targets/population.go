@@ -7,12 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,6 +34,11 @@ import (
 type population struct {
 	members []membership.Member
 	pods    map[gate.Target]*corev1.Pod
+	// nodes are the names of those whose targets are in the group, or should be, where nodes are targets; there are no
+	// pods then.
+	nodes map[gate.Target]string
+	// skipped are the nodes that should have a target and cannot.
+	skipped []string
 	// vacant reports whether the group surely does not hold a target, so that one it gets is its pod's.
 	vacant func(gate.Target) bool
 	// unselected are pods that have a target in the group without being selected.
@@ -43,7 +49,7 @@ type population struct {
 	coming int
 	// service is the binding's; nil when there is none.
 	service *corev1.Service
-	// missing: what the binding refers to, or every running pod it could mean, is not there.
+	// missing: what the binding refers to, or every running pod or node it could mean, is not there.
 	missing bool
 	// notice returns what is known of a pod's end before it is deleted, and ahead says whether pods
 	// drain when that is announced.
@@ -58,6 +64,10 @@ type population struct {
 // population reads the Service and its pods. Pods that have a target in the group
 // without being selected count too, as not wanted.
 func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group balancer.Group, observed map[gate.Target]gate.Health, rec *lbc.Record, known *history) (population, error) {
+	if r.ofNodes(b, group) {
+		return r.nodePopulation(ctx, b, group, observed, rec, known)
+	}
+
 	svc, trouble, err := r.service(ctx, b)
 	if err != nil {
 		return population{}, err
@@ -228,32 +238,36 @@ func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev
 	return pods, nil
 }
 
+// findService finds a binding's Service, nil when there is none, which the verdict says.
+func (r *Reconciler) findService(ctx context.Context, b *binding.Binding) (*corev1.Service, *verdict, error) {
+	svc, err := b.Service(ctx, r.client)
+	if err == nil && svc == nil {
+		return nil, &verdict{reason: v1alpha1.ReasonServiceNotFound, message: fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", b.ServiceRef.Name)}, nil
+	}
+	return svc, nil, err
+}
+
 // service finds a binding's Service, nil when there is none, and says why it cannot select pods.
 func (r *Reconciler) service(ctx context.Context, b *binding.Binding) (*corev1.Service, *verdict, error) {
 	ref := b.ServiceRef
-	var svc corev1.Service
-	err := r.client.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}, &svc)
-	if apierrors.IsNotFound(err) {
-		return nil, &verdict{reason: v1alpha1.ReasonServiceNotFound, message: fmt.Sprintf("Service %q does not exist in this namespace: create it, or correct spec.serviceRef.name.", ref.Name)}, nil
-	}
-
-	if err != nil {
-		return nil, nil, fmt.Errorf("get service: %w", err)
+	svc, missing, err := r.findService(ctx, b)
+	if missing != nil || err != nil {
+		return nil, missing, err
 	}
 
 	if svc.Spec.Type == corev1.ServiceTypeExternalName {
-		return &svc, &verdict{reason: v1alpha1.ReasonServiceWithoutSelector, message: fmt.Sprintf("Service %q is of type ExternalName, so it serves no pods, whatever its selector says. Name a Service of another type.", ref.Name)}, nil
+		return svc, &verdict{reason: v1alpha1.ReasonServiceWithoutSelector, message: fmt.Sprintf("Service %q is of type ExternalName, so it serves no pods, whatever its selector says. Name a Service of another type.", ref.Name)}, nil
 	}
 
 	if len(svc.Spec.Selector) == 0 {
-		return &svc, &verdict{reason: v1alpha1.ReasonServiceWithoutSelector, message: fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}, nil
+		return svc, &verdict{reason: v1alpha1.ReasonServiceWithoutSelector, message: fmt.Sprintf("Service %q has no selector, so it selects no pods: podgate registers pods only.", ref.Name)}, nil
 	}
 
-	if missing := binding.CheckPort(&svc, ref.Port); missing != nil {
-		return &svc, &verdict{reason: v1alpha1.ReasonPortNotFound, message: missing.Error() + "."}, nil
+	if missing := binding.CheckPort(svc, ref.Port); missing != nil {
+		return svc, &verdict{reason: v1alpha1.ReasonPortNotFound, message: missing.Error() + "."}, nil
 	}
 
-	return &svc, nil, nil
+	return svc, nil, nil
 }
 
 // freshRead is how old a read may be that shows which targets a group does not hold.
@@ -299,6 +313,20 @@ func (w *population) member(t gate.Target, pod *corev1.Pod, wanted bool) {
 // ends reports whether a pod is deleted, or being ended without that.
 func (w *population) ends(pod *corev1.Pod) bool {
 	return !pod.DeletionTimestamp.IsZero() || w.notice(pod) >= disruption.Ending
+}
+
+// has reports whether the binding has a pod, or a node, with a target.
+func (w *population) has(t gate.Target) bool {
+	_, node := w.nodes[t]
+	return node || w.pods[t] != nil
+}
+
+// targets are those of the binding's pods or nodes.
+func (w *population) targets() iter.Seq[gate.Target] {
+	if w.nodes != nil {
+		return maps.Keys(w.nodes)
+	}
+	return maps.Keys(w.pods)
 }
 
 // owners names the pods of targets.

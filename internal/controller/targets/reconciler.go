@@ -124,7 +124,7 @@ func (r resolved) lasts() time.Duration {
 	switch {
 	case r.again > 0:
 		return r.again
-	case !r.group.OfPods():
+	case !r.group.OfPods() && !r.group.OfNodes():
 		return serveAgain
 	}
 	return resolveAgain
@@ -210,6 +210,10 @@ func (r *Reconciler) serve(ctx context.Context, b *binding.Binding, whose lbc.Ow
 
 	r.track(b.Key(), group, b.External)
 	r.registry.Set(b.Key(), binding.Resolution{Group: group})
+	if r.ofNodes(b, group) && !r.nodes.known() {
+		return r.withoutNodes(ctx, b, unwritten)
+	}
+
 	res, err := r.sync(ctx, b, group)
 	if r.lookedUp(b) > 0 && err == nil {
 		due := r.lookUpDue(b.Key())
@@ -290,6 +294,8 @@ func (r *Reconciler) verdict(b *binding.Binding, group balancer.Group, who popul
 		return *who.trouble
 	case view.Err != nil:
 		return r.verdictOf(view.Err, group.Ref.Provider, group.Name)
+	case r.ofNodes(b, group):
+		return verdict{reason: v1alpha1.ReasonSynced, message: "The target group follows the cluster's nodes, which forward requests to the Service's pods."}
 	case b.NameTooLong():
 		return verdict{reason: v1alpha1.ReasonNameTooLong, message: "Targets are registered, but pods get no gate: a gate's name is at most 63 characters. Make a binding with a shorter name."}
 	}

@@ -65,6 +65,8 @@ type reported struct {
 	guardsKnown bool
 	// foreign says what is kept as somebody else's; empty when nothing is.
 	foreign string
+	// skipped are the nodes without an instance of which the latest event told, in one string.
+	skipped string
 }
 
 // states are those of all bindings, behind one lock. Nothing that waits, such as a call to a load balancer or to the API
@@ -203,6 +205,19 @@ func (s *states) release(key types.NamespacedName, known *state) {
 		}
 	}
 	known.service.unselected = nil
+}
+
+// ofNodes lists the bindings whose groups are of nodes.
+func (s *states) ofNodes() []types.NamespacedName {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys []types.NamespacedName
+	for key, known := range s.of {
+		if known.service.resolved.group.OfNodes() {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // holding lists the bindings whose groups hold a target of a pod that they do not select.

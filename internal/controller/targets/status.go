@@ -55,6 +55,10 @@ func (v verdict) alone() bool {
 
 // verdictOf turns an error about a group into a reason and a sentence that stays the same while the cause does.
 func (r *Reconciler) verdictOf(err error, kind balancer.Kind, group string) verdict {
+	if errors.Is(err, errNodesUnknown) {
+		return nodesNotRead
+	}
+
 	var record *lbc.RecordError
 	var nudge *lbc.NudgeError
 	switch {
@@ -133,8 +137,11 @@ func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) err
 		{Type: v1alpha1.ConditionReady, Status: status(v.ok()), Reason: v.reason, Message: v.message},
 		managed(b, v),
 	}
-	if v.ungated() {
+	switch {
+	case v.ungated():
 		conditions = append(conditions, metav1.Condition{Type: v1alpha1.ConditionGated, Status: metav1.ConditionFalse, Reason: v.reason, Message: v.message})
+	case b.Group().OfNodes():
+		conditions = append(conditions, metav1.Condition{Type: v1alpha1.ConditionGated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonInstanceTargets, Message: ungatedNodes})
 	}
 	for _, c := range []*metav1.Condition{r.supported(b), r.policy(b)} {
 		if c != nil {
@@ -148,6 +155,9 @@ func (r *reporter) ready(ctx context.Context, b *binding.Binding, v verdict) err
 	}
 	return r.write(ctx, b, v.reason, append(conditions, r.heldCondition(b)...))
 }
+
+// ungatedNodes says why pods behind nodes have no gate.
+const ungatedNodes = "The target group's targets are nodes, and nodes forward requests to Ready pods only. A gate that waited for the nodes would keep pods from becoming Ready, so pods get none."
 
 // managed returns the condition that says who registers the targets of a binding that podgate serves.
 func managed(b *binding.Binding, v verdict) metav1.Condition {

@@ -66,7 +66,7 @@ func (r *Reconciler) led(ctx context.Context, b *binding.Binding) (balancer.Grou
 		return balancer.Group{}, false, err
 	}
 
-	if !ok || r.unfit(ctx, b, group) != nil {
+	if !ok || r.unfit(ctx, b, group) != nil || r.ofNodes(b, group) && !r.nodes.known() {
 		return balancer.Group{}, false, nil
 	}
 

@@ -50,11 +50,21 @@ func TestWhateverWaitsForABindingEnds(t *testing.T) {
 		"scaled to zero":  {func(w *world) { w.serve(1); w.terminate(w.pods["web-1"]) }, "True Synced", podgates, "", false},
 		"all pods gone":   {func(w *world) { w.rows[at(1)] = gate.Health{State: gate.Healthy} }, "True Synced", podgates, "", false},
 		"a suspended Job": {func(w *world) { w.pod(1).Status = corev1.PodStatus{Phase: corev1.PodSucceeded} }, "True Synced", podgates, "", false},
-		"nodes":           {ofType("instance"), "True InstanceTargets", "False InstanceTargets", "InstanceTargets", false},
+		"nodes":           {func(w *world) { ofType("instance")(w); w.nodePort(); w.isNode("a") }, "True Synced", podgates, "InstanceTargets", false},
 		"nodes, and says so": {func(w *world) {
 			ofType("instance")(w)
+			w.nodePort()
+			w.isNode("a")
 			w.bindings["web-tg"].Spec.TargetType = new(elbv2.TargetTypeInstance)
-		}, "True InstanceTargets", "False InstanceTargets", "InstanceTargets", false},
+		}, "True Synced", podgates, "InstanceTargets", false},
+		"nodes that nobody may read": {func(w *world) { ofType("instance")(w); w.nodePort() }, "False NodesNotRead", podgates, "InstanceTargets", true},
+		"nodes without a port":       {func(w *world) { ofType("instance")(w); w.isNode("a") }, "False NoNodePort", podgates, "InstanceTargets", true},
+		"nodes without a selector": {func(w *world) {
+			ofType("instance")(w)
+			w.nodePort()
+			w.isNode("a")
+			w.bindings["web-tg"].Spec.NodeSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "role", Operator: "Sounds"}}}
+		}, "False InvalidRequest", podgates, "InstanceTargets", true},
 		"name is too long": {func(w *world) {
 			w.bind(strings.Repeat("a", 64), 0)
 			delete(w.bindings, "web-tg")

@@ -31,6 +31,7 @@ func Driver() balancer.Driver {
 		Limits:   Limits,
 		Account:  aws.Account,
 		Manifest: manifest,
+		Nodes:    true,
 		Need:     need,
 		Quiet:    func(g balancer.Group) bool { return connects(g.Protocol) },
 
