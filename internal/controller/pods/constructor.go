@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
@@ -80,8 +79,8 @@ func NewReconciler(o Options) (*Reconciler, error) {
 
 	return &Reconciler{
 		client: o.Client, kinds: o.Kinds, observer: o.Observer, drivers: o.Drivers, registry: o.Registry, recorder: o.Recorder, metrics: m, now: o.Now,
-		checkEvents: rate.NewLimiter(checkEventsPerSecond, checkEventBurst), orphanGrace: o.OrphanGrace,
-		uids: map[types.NamespacedName]types.UID{}, waited: map[types.NamespacedName]map[string][]string{},
+		orphanGrace: o.OrphanGrace,
+		uids:        map[types.NamespacedName]types.UID{}, waited: map[types.NamespacedName]map[string][]string{},
 		unclaimed: map[types.NamespacedName]map[string]absence{}, free: map[types.NamespacedName]freed{},
 	}, nil
 }

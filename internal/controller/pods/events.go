@@ -13,12 +13,6 @@ import (
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
-// How many events say that gates of checks open and close: 10,000 pods may do so at the same time, and their conditions say it, too.
-const (
-	checkEventsPerSecond = 1
-	checkEventBurst      = 100
-)
-
 // report makes an event of what people may not expect.
 func (r *Reconciler) report(e *evaluation, c corev1.PodCondition) {
 	old := binding.Condition(e.pod, c.Type)
@@ -51,7 +45,7 @@ func (r *Reconciler) reportChecks(e *evaluation, g checks.Gate, old *corev1.PodC
 	default:
 		return
 	}
-	if !r.checkEvents.AllowN(r.now(), 1) {
+	if !r.checkEvents.allow(e.key.Namespace, kind, r.now()) {
 		return
 	}
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/observe/checks"
@@ -36,6 +37,10 @@ func (r *recorder) Eventf(regarding, related runtime.Object, kind, reason, _, no
 
 // reports returns what is said of a gate of checks that changes.
 func reports(w *world, before, after corev1.PodCondition) []string {
+	return reportsOf(w, key, before, after)
+}
+
+func reportsOf(w *world, of types.NamespacedName, before, after corev1.PodCondition) []string {
 	w.t.Helper()
 	told := &recorder{}
 	w.recorder = told
@@ -46,7 +51,7 @@ func reports(w *world, before, after corev1.PodCondition) []string {
 	}
 	after.Type = gateWarm
 	g := checks.Gate{Namespace: "shop", Name: "warm", UID: "u-warm"}
-	w.report(&evaluation{pod: pod, key: key, gates: map[corev1.PodConditionType]checks.Gate{gateWarm: g}}, after)
+	w.report(&evaluation{pod: pod, key: of, gates: map[corev1.PodConditionType]checks.Gate{gateWarm: g}}, after)
 	return told.said
 }
 
@@ -95,8 +100,8 @@ func TestCheckEventsAreBounded(t *testing.T) {
 	for range 10_000 {
 		burst += len(reports(w, corev1.PodCondition{}, open))
 	}
-	if burst != 200 {
-		t.Errorf("%d events, want one on 100 pods and one on the gate for each", burst)
+	if burst != 50 {
+		t.Errorf("%d events, want one on 25 pods and one on the gate for each", burst)
 	}
 
 	forbidden := corev1.PodCondition{Status: corev1.ConditionUnknown, Reason: v1alpha1.ReasonCheckNotAllowed}
@@ -111,5 +116,51 @@ func TestCheckEventsAreBounded(t *testing.T) {
 	}
 	if later != 10 {
 		t.Errorf("%d events after five seconds, want those of 5 pods", later)
+	}
+}
+
+// TestLaw7EventsOfANamespaceTakeNoOthers: neither do those of gates that open take those of gates that close.
+func TestLaw7EventsOfANamespaceTakeNoOthers(t *testing.T) {
+	w := newWorld(t)
+	open := corev1.PodCondition{Status: corev1.ConditionTrue, Reason: v1alpha1.ReasonChecksPassed}
+	failed := corev1.PodCondition{Status: corev1.ConditionFalse, Reason: v1alpha1.ReasonCheckFailed}
+
+	for range 1000 {
+		reports(w, failed, open)
+	}
+	if said := reports(w, open, failed); len(said) != 2 {
+		t.Errorf("after many gates that open, of one that closes: %q", said)
+	}
+
+	for range 1000 {
+		reports(w, open, failed)
+	}
+	if said := reportsOf(w, types.NamespacedName{Namespace: "pay", Name: "api-0"}, open, failed); len(said) != 2 {
+		t.Errorf("after many gates that close, of one in another namespace: %q", said)
+	}
+}
+
+// TestEventLimitsAreForgotten: namespaces come and go. One is remembered until it could have all of its events again.
+func TestEventLimitsAreForgotten(t *testing.T) {
+	var l eventLimits
+	now := time.Now()
+	for i := range 1000 {
+		l.allow(fmt.Sprint("quiet-", i), corev1.EventTypeNormal, now)
+	}
+
+	const full = checkEventBurst * time.Second / checkEventsPerSecond
+	now = now.Add(full)
+	for range checkEventBurst {
+		l.allow("flaps", corev1.EventTypeNormal, now)
+	}
+	if n := len(l.of); n != 1 {
+		t.Errorf("%d are remembered", n)
+	}
+
+	for i, after := range []time.Duration{full - time.Second, full} {
+		l.swept = time.Time{}
+		if l.sweep(now.Add(after)); len(l.of) != 1-i {
+			t.Errorf("%d are remembered after %s", len(l.of), after)
+		}
 	}
 }

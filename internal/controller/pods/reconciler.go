@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -51,7 +50,7 @@ type Reconciler struct {
 	registry *binding.Registry
 	recorder events.EventRecorder
 	// checkEvents bounds the events of gates that checks open and close.
-	checkEvents *rate.Limiter
+	checkEvents eventLimits
 	metrics     *metrics
 	now         func() time.Time
 	own         ownWrites
