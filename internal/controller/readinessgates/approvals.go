@@ -4,13 +4,11 @@
 package readinessgates
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -18,8 +16,9 @@ import (
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
-// anyPod is the key of what waits where each pod is approved by itself: thousands may wait, and one event is enough.
-const anyPod manual.Key = "pod/"
+// maxAsked bounds the events of one pass over a gate: the labels of pods may name thousands of revisions, and the recorder drops what
+// it cannot take in.
+const maxAsked = 10
 
 // approvals are what people are asked to approve, each with a pod that waits for it.
 type approvals map[manual.Key]*corev1.Pod
@@ -35,29 +34,41 @@ func (a approvals) add(g *v1alpha1.ReadinessGate, given manual.Approvals, pod *c
 		if _, approved := given[key]; approved {
 			continue
 		}
-		if _, ofRevision := key.Revision(); !ofRevision && key != manual.WholeGate {
-			key = anyPod
-		}
 		if a[key] == nil {
-			a[key] = &corev1.Pod{TypeMeta: pod.TypeMeta, ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}}
+			a[key] = pod
 		}
 	}
 }
 
-// ask makes an event for each thing that begins to wait for people.
+// ask makes an event for each thing that begins to wait for people. Of pods that are approved one by one thousands may wait: the event
+// names one of them, and another one once that waits no more. What has no event yet has one after a later pass.
 func (r *Reconciler) ask(g *v1alpha1.ReadinessGate, needs approvals) {
 	name := client.ObjectKeyFromObject(g)
-	before, now := r.awaited[name], map[manual.Key]bool{}
-	for _, key := range slices.SortedFunc(maps.Keys(needs), cmp.Compare) {
-		now[key] = true
-		if !before[key] {
-			r.recorder.Eventf(g, needs[key], corev1.EventTypeNormal, v1alpha1.ReasonCheckNotApproved, "Approve", "%s", awaits(g, key, needs[key].Name))
-		}
+	awaited := maps.Clone(r.awaited[name])
+	maps.DeleteFunc(awaited, func(key manual.Key, _ bool) bool { return needs[key] == nil })
+	if awaited == nil {
+		awaited = map[manual.Key]bool{}
 	}
 
-	if r.awaited[name] = now; len(now) == 0 {
+	podNamed := slices.ContainsFunc(slices.Collect(maps.Keys(awaited)), ofPod)
+	asked := 0
+	for _, key := range slices.Sorted(maps.Keys(needs)) {
+		if awaited[key] || ofPod(key) && podNamed || asked == maxAsked {
+			continue
+		}
+		awaited[key], podNamed, asked = true, podNamed || ofPod(key), asked+1
+		r.recorder.Eventf(g, needs[key], corev1.EventTypeNormal, v1alpha1.ReasonCheckNotApproved, "Approve", "%s", awaits(g, key, needs[key].Name))
+	}
+
+	if r.awaited[name] = awaited; len(awaited) == 0 {
 		delete(r.awaited, name)
 	}
+}
+
+// ofPod reports whether a key is that of a single pod.
+func ofPod(key manual.Key) bool {
+	_, ofRevision := key.Revision()
+	return !ofRevision && key != manual.WholeGate
 }
 
 // awaits says what waits, and how it is approved.
