@@ -132,6 +132,10 @@ unit: tools cluster ## Unit and API-server tests, with the race detector.
 	$(GO) test -C test/localcluster -count=1 ./...
 	$(GO) test -C build/image -count=1 ./...
 
+.PHONY: test-sdk
+test-sdk: ## The simulator's EC2 through the client of AWS's SDK, which takes minutes to compile; no part of the tests.
+	$(GO) test -C sim/awssim/sdk -count=1 ./...
+
 .PHONY: test-versions
 test-versions: build tools ## The tests on an API server, on that of each release of Kubernetes in VERSIONS; no part of the tests.
 	scripts/install-debian aws=awscli curl=curl haproxy=haproxy promtool=prometheus $(PYTHON_CLIENT)
