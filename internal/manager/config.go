@@ -147,7 +147,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.IntVar(&c.TargetFloor, "target-floor", 1, "how many running targets of a group stay registered while pods that should serve do not")
 	fs.StringVar(&c.DrainImage, "drain-image", "", "image with the program of adaptive preStop hooks at /drain, such as podgate's own; without it pods of bindings that ask for them sleep in full")
 	fs.BoolVar(&c.DrainImageVolume, "drain-image-volume", true, "bring that program into pods by an image volume, which unlike an emptyDir lets kubectl drain evict them, while every Linux node has kubelet 1.35 and containerd 2.1 or newer; false where a policy forbids such volumes")
-	fs.DurationVar(&c.Linger, "linger", 3*time.Second, "how long a replica that is told to end answers its webhook at least; it goes on while an API server keeps a connection to it, 95s at most")
+	fs.DurationVar(&c.Linger, "linger", 3*time.Second, "how long a replica that is told to end answers its webhook after the last call; it goes on while an API server keeps a connection to it, 95s at most")
 	fs.IntVar(&c.Workers, "workers", 32, "bindings, and pods, handled at a time")
 	fs.IntVar(&c.Verbosity, "v", 0, "log verbosity: 0 or 1")
 

@@ -98,7 +98,7 @@ func Run(ctx context.Context, log logr.Logger, kube *rest.Config, metrics promet
 		return fmt.Errorf("make manager: %w", err)
 	}
 
-	if err := addEverything(ctx, mgr, pair, metrics, c); err != nil {
+	if err := addEverything(ctx, lasting, mgr, pair, metrics, c); err != nil {
 		return err
 	}
 
@@ -112,13 +112,13 @@ func runAndLeave(ctx, lasting context.Context, mgr ctrlmanager.Manager, server *
 	context.AfterFunc(ctx, func() {
 		defer close(left)
 		log.Info("This replica ends: it answers the webhook's calls until no API server keeps a connection to it", "atMost", callersKeep.String())
-		server.leave(lasting, c.Linger, callersKeep)
+		log.Info("This replica answers no more calls", "connections", server.leave(lasting, c.Linger, callersKeep))
 	})
 
 	err := run(ctx, mgr)
 	if c.Election.Enabled && elected(mgr) && ctx.Err() == nil {
 		log.Info("This replica leads no more: it answers the webhook's calls until API servers call elsewhere, and ends", "because", fmt.Sprint(err))
-		server.leave(ctx, unready+c.Linger, unready+c.Linger+patience)
+		log.Info("This replica answers no more calls", "connections", server.leave(ctx, unready+c.Linger, unready+c.Linger+patience))
 	}
 	if ctx.Err() != nil {
 		<-left
@@ -149,8 +149,8 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// addEverything adds to the manager what runs in it.
-func addEverything(ctx context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, metrics prometheus.Registerer, c Config) error {
+// addEverything adds to the manager what runs in it. What the webhook reads from ends with the lasting context.
+func addEverything(ctx, lasting context.Context, mgr ctrlmanager.Manager, pair *certificate.Keypair, metrics prometheus.Registerer, c Config) error {
 	// Indexes come first: an informer that runs takes no more of them.
 	for _, register := range []func(context.Context, client.FieldIndexer) error{binding.Indexes, binding.PodIndexes(c.kinds().Owns)} {
 		if err := register(ctx, mgr.GetFieldIndexer()); err != nil {
@@ -163,7 +163,7 @@ func addEverything(ctx context.Context, mgr ctrlmanager.Manager, pair *certifica
 		return err
 	}
 
-	nodes, err := newNodes(mgr)
+	nodes, err := newNodes(lasting, mgr)
 	if err != nil {
 		return err
 	}

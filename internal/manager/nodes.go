@@ -17,8 +17,8 @@ import (
 )
 
 // newNodes makes a cache of what nodes say of their pods' end. It is one of its own: every
-// controller waits for the manager's cache, and podgate may be forbidden to read nodes.
-func newNodes(mgr ctrlmanager.Manager) (cache.Cache, error) {
+// controller waits for the manager's cache, and podgate may be forbidden to read nodes. It ends with the lasting context.
+func newNodes(lasting context.Context, mgr ctrlmanager.Manager) (cache.Cache, error) {
 	nodes, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), NewInformer: newInformer(mgr.GetLogger()),
 		ByObject: map[client.Object]cache.ByObject{&corev1.Node{}: {Transform: disruption.Slim}},
@@ -26,15 +26,9 @@ func newNodes(mgr ctrlmanager.Manager) (cache.Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make cache of nodes: %w", err)
 	}
-	return nodes, mgr.Add(everyReplica{nodes})
+	// The manager would have it wait to lead if it did not say otherwise, as it does not know a cache with options for a kind.
+	return nodes, mgr.Add(lastingCache{nodes, lasting})
 }
-
-// everyReplica has a cache started without waiting to lead. The manager knows that of plain caches only, not of one with
-// options for a kind.
-type everyReplica struct{ cache.Cache }
-
-// NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (everyReplica) NeedLeaderElection() bool { return false }
 
 // followNodes gives the cache's events to a handler, and returns what reports whether the handler has seen all nodes. Every
 // replica follows them: the next leader has to know what was said before.

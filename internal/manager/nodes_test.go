@@ -36,7 +36,7 @@ func (*adder) GetLogger() logr.Logger { return logr.Discard() }
 // TestEveryReplicaFollowsNodes: the webhook of each asks what nodes can, and the next leader has to know what they said.
 func TestEveryReplicaFollowsNodes(t *testing.T) {
 	a := &adder{}
-	if _, err := newNodes(a); err != nil {
+	if _, err := newNodes(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	if len(a.added) != 1 {

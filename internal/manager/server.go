@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -24,9 +25,10 @@ import (
 //
 // API servers call webhooks over HTTP/1.1. They keep up to 25 connections for 90 seconds, and call over them long after the
 // replica is no endpoint any more. To one that a server closes they may still write a call until they have read of its end, which
-// takes its time where processors are busy. Such a call is lost, as no client repeats a POST that it has written, and the pod gets
-// no gate. So it is always the caller that closes a connection that waits: when the server leaves, its answers ask for that, and
-// those that carry no call meanwhile are closed by their time.
+// takes its time where processors are busy, and over one to a node that has died they call until the kernel gives up. Such a call
+// is lost, as no client repeats a POST that it has written, and the pod gets no gate. So each answer ends its connection, which
+// costs a handshake for each pod that is created. Only while calls come so fast that handshakes would burden the API server are
+// connections kept, and then their caller closes them: a server that leaves waits for that.
 type webhookServer struct {
 	// Server registers the webhooks and counts their calls.
 	ctrlwebhook.Server
@@ -37,10 +39,26 @@ type webhookServer struct {
 	// started is closed when it listens, stop to end it, and ended when it has.
 	started, stop, ended chan struct{}
 	leaving              atomic.Bool
-	connections          atomic.Int64
+	// connections are open, and the last one was opened at latest.
+	connections atomic.Int64
+	latest      stamp
+
+	// frequent lets a call pass that comes while calls do not come fast, and crowded is when one did.
+	frequent *rate.Limiter
+	crowded  stamp
 }
 
+// stamp is a time, as nanoseconds of the Unix clock.
+type stamp struct{ atomic.Int64 }
+
+func (s *stamp) now()                 { s.Store(time.Now().UnixNano()) }
+func (s *stamp) since() time.Duration { return time.Since(time.Unix(0, s.Load())) }
+
 const (
+	// fast is how many calls a second come fast.
+	fast = 100
+	// crowd is how long calls count as fast when they were.
+	crowd = time.Second
 	// callersKeep is how long API servers keep a connection that carries no call, and some seconds.
 	callersKeep = 95 * time.Second
 	// unready is how long the kubelet takes to find out that a replica is not ready: its probe fails three times, two seconds apart.
@@ -59,7 +77,8 @@ func newWebhookServer(port int, secure func(*tls.Config)) *webhookServer {
 	// HTTP/2 is no API server's way to call a webhook, and a cheap way to burden one.
 	s := &webhookServer{
 		Server: ctrlwebhook.NewServer(ctrlwebhook.Options{}), secure: &tls.Config{NextProtos: []string{"http/1.1"}}, port: port,
-		started: make(chan struct{}), stop: make(chan struct{}), ended: make(chan struct{}),
+		frequent: rate.NewLimiter(fast, fast),
+		started:  make(chan struct{}), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	secure(s.secure)
 	return s
@@ -117,10 +136,13 @@ func (s *webhookServer) serve(ctx context.Context, listener net.Listener) error 
 	return <-ended
 }
 
-// handle has answers end their connections while the server leaves.
+// handle has answers end their connections, except while calls come fast.
 func (s *webhookServer) handle(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.leaving.Load() {
+		if !s.frequent.Allow() {
+			s.crowded.now()
+		}
+		if s.leaving.Load() || s.crowded.since() > crowd {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
@@ -132,27 +154,28 @@ func (s *webhookServer) count(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.connections.Add(1)
+		s.latest.now()
 	case http.StateClosed:
 		s.connections.Add(-1)
 	}
 }
 
-// leave asks callers to call elsewhere and returns when nobody has a connection any more: after the least time, in which API
-// servers hear that the replica is no endpoint any more, and after the most at the latest, or when the context ends.
-func (s *webhookServer) leave(ctx context.Context, least, most time.Duration) {
+// leave returns when nobody has a connection any more, and for the least time nobody has made one: in that time API servers hear
+// that the replica is no endpoint any more. It returns after the most at the latest, or when the context ends, and says how many
+// connections are left.
+func (s *webhookServer) leave(ctx context.Context, least, most time.Duration) (left int64) {
 	s.leaving.Store(true)
-	heard, last := time.After(least), time.After(max(least, most))
-	for waited := false; !waited || s.connections.Load() > 0; {
+	for begun := time.Now(); time.Since(begun) < max(least, most); {
+		if s.connections.Load() == 0 && min(time.Since(begun), s.latest.since()) >= least {
+			break
+		}
 		select {
-		case <-heard:
-			waited = true
 		case <-time.After(look):
-		case <-last:
-			return
 		case <-ctx.Done():
-			return
+			return s.connections.Load()
 		}
 	}
+	return s.connections.Load()
 }
 
 // end answers the calls under way and ends the server.
@@ -177,11 +200,14 @@ func (s *webhookServer) StartedChecker() healthz.Checker {
 	}
 }
 
-// lastingCache is what the webhook's answers are read from, which outlives the manager as well.
+// lastingCache is what the webhook's answers are read from: it outlives the manager as well, and is filled without waiting to lead.
 type lastingCache struct {
 	cache.Cache
 	lasting context.Context //nolint:containedctx // It is when the cache ends.
 }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (lastingCache) NeedLeaderElection() bool { return false }
 
 // Start implements manager.Runnable. What it starts goes on when it returns, until the lasting context ends.
 func (c lastingCache) Start(ctx context.Context) error {

@@ -33,28 +33,38 @@ func TestLeavingLosesNoCall(t *testing.T) {
 	}))
 	staying := serve(t, readAll)
 
+	leaving.frequent.SetBurst(0)
 	c := newCaller(leaving)
 	defer c.CloseIdleConnections()
 	c.callTogether(t)
 
 	c.to.Store(staying)
-	leaving.leave(t.Context(), 0, time.Minute)
+	if left := leaving.leave(t.Context(), 0, time.Minute); left != 0 {
+		t.Errorf("%d connections were left", left)
+	}
 	c.busy.Lock()
 	leaving.end()
 	time.AfterFunc(100*time.Millisecond, c.busy.Unlock)
 	c.callTogether(t)
 }
 
-// A server that leaves ends the connections of those who call still, and no other server does: a handshake for each pod that is
-// created would be dear.
-func TestLeavingEndsConnections(t *testing.T) {
+// Each answer ends its connection, so that none waits when the server or its node dies; and not while calls come fast, when
+// handshakes would burden callers.
+func TestConnectionsEnd(t *testing.T) {
 	for name, tc := range map[string]struct {
-		leaving bool
-		want    int32
-	}{"Stays": {want: 1}, "Leaves": {leaving: true, want: calls}} {
+		fast, leaving bool
+		want          int32
+	}{
+		"Seldom": {want: calls},
+		"Fast":   {fast: true, want: 1},
+		"Leaves": {fast: true, leaving: true, want: calls},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, readAll)
 			s.leaving.Store(tc.leaving)
+			if tc.fast {
+				s.frequent.SetBurst(0)
+			}
 			c := newCaller(s)
 			defer c.CloseIdleConnections()
 			for range calls {
@@ -67,6 +77,40 @@ func TestLeavingEndsConnections(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Calls come fast when there are more than a hundred in a second, and for a second after that.
+func TestCallsComeFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newWebhookServer(0, func(*tls.Config) {})
+		h := s.handle(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		ends := func() bool {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+			return w.Header().Get("Connection") == "close"
+		}
+
+		for range 3 * fast {
+			if !ends() {
+				t.Fatal("kept a connection at 50 calls a second")
+			}
+			time.Sleep(2 * time.Second / fast)
+		}
+		kept := 0
+		for range 3 * fast {
+			if !ends() {
+				kept++
+			}
+			time.Sleep(time.Second / fast / 2)
+		}
+		if kept < fast {
+			t.Errorf("kept %d of %d connections at 200 calls a second", kept, 3*fast)
+		}
+		time.Sleep(crowd + time.Second)
+		if !ends() {
+			t.Error("kept a connection after calls came fast")
+		}
+	})
 }
 
 // A call that is under way when its server ends is answered.
@@ -85,6 +129,13 @@ func TestEndAnswersWhatIsUnderWay(t *testing.T) {
 	<-begun
 	ended := make(chan struct{})
 	go func() { s.end(); close(ended) }()
+	for refused := false; !refused; {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.address)
+		if refused = err != nil; !refused {
+			_ = conn.Close()
+		}
+	}
+
 	close(release)
 	if err := <-answered; err != nil {
 		t.Error(err)
@@ -95,12 +146,14 @@ func TestEndAnswersWhatIsUnderWay(t *testing.T) {
 // A replica leaves when nobody has a connection any more, when API servers have heard of it, and not later than it may.
 func TestLeave(t *testing.T) {
 	for name, tc := range map[string]struct {
-		connected, ends, want time.Duration
+		connected, calling, ends, want time.Duration
 	}{
 		"nobody calls":               {want: 3 * time.Second},
 		"a caller closes before":     {connected: time.Second, want: 3 * time.Second},
 		"a caller keeps one a while": {connected: time.Minute, want: time.Minute},
 		"a caller keeps one forever": {connected: time.Hour, want: callersKeep},
+		"somebody calls a while":     {calling: 10 * time.Second, want: 13 * time.Second},
+		"somebody calls forever":     {calling: time.Hour, want: callersKeep},
 		"it is told to end at once":  {connected: time.Hour, ends: 2 * time.Second, want: 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,6 +167,13 @@ func TestLeave(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
+				go func() {
+					for begun := time.Now(); time.Since(begun) < tc.calling && ctx.Err() == nil; {
+						time.Sleep(time.Second)
+						s.count(nil, http.StateNew)
+						s.count(nil, http.StateClosed)
+					}
+				}()
 				if tc.ends > 0 {
 					time.AfterFunc(tc.ends, cancel)
 				}

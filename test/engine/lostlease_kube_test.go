@@ -49,6 +49,45 @@ func TestLostLeaseServesWebhook(t *testing.T) {
 	}
 }
 
+// A leader that is told to end gives up its lease at once, and answers the webhook's calls, also from what is created now, until
+// its callers have closed their connections.
+func TestLeavingServesWebhook(t *testing.T) {
+	c := newCluster(t)
+	port := freePort(t)
+	c.config = func(cfg *manager.Config) {
+		cfg.Election.Enabled, cfg.Namespace, cfg.Listen.WebhookPort = true, c.ns, port
+	}
+	c.service("web")
+	web := c.group("web")
+
+	end := sync.OnceValue(c.launch(c.cfg))
+	defer func() { _ = end() }()
+	c.eventually("a leader", func() bool { return c.holder() != "" })
+	kept, err := new(net.Dialer).DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = kept.Close() }()
+
+	ended := make(chan error, 1)
+	go func() { ended <- end() }()
+	c.eventually("the lease is free", func() bool { return c.holder() == "" })
+	c.binding("web", "web", web)
+	c.eventually("a gate", func() bool { return c.injects(port) == nil })
+
+	select {
+	case err := <-ended:
+		t.Fatalf("ended while a caller has a connection: %v", err)
+	default:
+	}
+	if err := kept.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // injects asks the webhook for the gate of a pod.
 func (c *cluster) injects(port int) error {
 	review := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","namespace":%q,
