@@ -19,6 +19,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/check/expr"
 	"github.com/podgate/podgate/internal/injection"
 )
 
@@ -236,18 +237,29 @@ func (f *flight) judge(ctx context.Context, g *v1alpha1.ReadinessGate) (reason, 
 
 // sharedByPods reports whether a check has one answer for all pods. A person's is not meant: it may take its time.
 func sharedByPods(c v1alpha1.Check) bool {
-	const variable = "$(pod."
 	switch {
 	case c.HTTP != nil:
-		return c.HTTP.URL != "" && !strings.Contains(c.HTTP.URL, variable)
+		// Its expression sees the pod only where a variable has each pod asked about.
+		return c.HTTP.URL != "" && !variable(c.HTTP.URL) && !slices.ContainsFunc(c.HTTP.Headers, func(h v1alpha1.HTTPHeader) bool { return variable(h.Value) })
 	case c.TCP != nil:
 		return c.TCP.Address != ""
 	case c.GRPC != nil:
 		return c.GRPC.Address != ""
 	case c.Prometheus != nil:
-		return c.Prometheus.PodLabel != nil && *c.Prometheus.PodLabel == "" && !strings.Contains(c.Prometheus.Query, variable)
+		return c.Prometheus.PodLabel != nil && *c.Prometheus.PodLabel == "" && !variable(c.Prometheus.Query) && !ofPod(c.Prometheus.Expression)
+	case c.Resource != nil:
+		return !variable(c.Resource.Name) && !ofPod(c.Resource.Expression)
 	}
-	return c.Resource != nil
+	return false
+}
+
+// variable reports whether a text of a check is another one for each pod.
+func variable(text string) bool { return strings.Contains(text, "$(pod.") }
+
+// ofPod reports whether an expression looks at the pod. What is wrong with one has a finding of its own.
+func ofPod(expression string) bool {
+	program, err := expr.Compile(expression, expr.Pod, expr.Value, expr.Object, expr.Objects)
+	return err == nil && program.Reads(expr.Pod)
 }
 
 // floor tells of a gate that follows its checks and may never close.

@@ -142,6 +142,9 @@ func at(line, column int, message string) error {
 	return fmt.Errorf("column %d: %s", column+1, message)
 }
 
+// Reads reports whether the expression looks at a variable.
+func (p *Program) Reads(v Variable) bool { return p.reads.variables[v] }
+
 // ReadsBody reports whether the expression looks at the body of a response.
 func (p *Program) ReadsBody() bool { return p.reads.body || p.reads.json }
 

@@ -200,6 +200,26 @@ func TestInvalidExpressions(t *testing.T) {
 	}
 }
 
+// TestReads: a text or a field that is called like a variable is none.
+func TestReads(t *testing.T) {
+	for text, want := range map[string]bool{
+		"value < 1.0":                                      false,
+		"value < 1.0 && 'pod' == \"pod\"":                  false,
+		"object.pod == 'pod'":                              false,
+		"value < 1.0 || pod.metadata.name == 'web-0'":      true,
+		"object.spec.names.exists(n, n == .pod.spec.node)": true,
+	} {
+		program, err := Compile(text, Value, Object, Pod)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := program.Reads(Pod); got != want {
+			t.Errorf("%s: got %t", text, got)
+		}
+	}
+}
+
 // TestReadsBody: bodies are fetched only for expressions that may look at them.
 func TestReadsBody(t *testing.T) {
 	for text, want := range map[string]bool{
