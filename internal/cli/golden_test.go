@@ -132,6 +132,7 @@ func TestPreflight(t *testing.T) {
 		"instances":  {reason: "For a group of instances the Service needs the port, and a type that nodes serve.", files: []string{"installation.yaml", "shop.yaml", "preflight/instances.yaml"}, only: true},
 		"checks":     {reason: "What is wrong with gates of checks is told, whether or not a load balancer has the pods.", files: []string{"installation.yaml", "preflight/checks.yaml"}, only: true},
 		"checked":    {reason: "A gate without a load balancer is nothing amiss, and needs no label where the template names it.", files: []string{"installation.yaml", "preflight/checked.yaml"}},
+		"edited":     {reason: "A status that is not about this spec says nothing of it.", files: []string{"installation.yaml", "preflight/edited.yaml"}},
 		"unasked":    {reason: "A label asks for gates of checks, too, and what opted out is nobody's business.", files: []string{"installation.yaml", "preflight/unasked.yaml"}, only: true},
 		"zero":       {reason: "Nothing promises a hook that podgate does not add.", files: []string{"installation.yaml", "shop.yaml", "preflight/zero.yaml"}, only: true},
 		"sidecar":    {reason: "Only the container that serves has to go on serving.", files: []string{"installation.yaml", "preflight/gates-only.yaml", "shop.yaml", "preflight/sidecar.yaml"}, only: true},

@@ -215,7 +215,9 @@ func (f *flight) judge(ctx context.Context, g *v1alpha1.ReadinessGate) (reason, 
 			f.find(SeverityWarning, CheckNobodyReported, gateNamed(g), "podgate has not reported on this ReadinessGate.", "wait a few seconds, else look whether podgate runs and serves the namespace")
 			return "", "", nil
 		}
-		return c.Reason, c.Message, nil
+		if g.Status.ObservedGeneration == nil || *g.Status.ObservedGeneration == g.Generation {
+			return c.Reason, c.Message, nil
+		}
 	}
 
 	maker, known, err := f.installation.maker(ctx, f.reader, &f.Unknown)
