@@ -37,6 +37,7 @@ import (
 	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/balancer/traits"
 	"github.com/podgate/podgate/internal/manager"
+	"github.com/podgate/podgate/internal/observe/checks"
 )
 
 // engine is one process of podgate: everything that it remembers ends with it.
@@ -73,9 +74,15 @@ func (w *world) startEngine() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &engine{w: w, scheme: scheme(), cancel: cancel}
 	prov := budget.New(balancerAPI{w}, func(balancer.Ref) balancer.Limits { return elbv2traits.Limits }, func(balancer.Ref) string { return "" })
-	_, err := manager.AddControllers(ctx, e, manager.Balancers{Limited: prov, Drivers: traits.All()}, nil, prometheus.NewRegistry(), manager.Config{
-		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 8, Parts: manager.Parts{Random: w.jitter},
-	})
+	config := manager.Config{
+		Bindings: "all", LBCLeaseNamespace: "kube-system", AbsenceGrace: absenceGrace, Workers: 8, Parts: manager.Parts{Random: w.jitter, Dial: w.dial},
+		Checks: manager.ChecksConfig{Limits: checks.Limits{Rate: 200, Concurrency: 64, PerGate: 16}},
+	}
+	if err := config.Checks.Allowed.Set("kubernetes.io/metadata.name => " + dependency); err != nil {
+		w.t.Fatal(err)
+	}
+
+	_, err := manager.AddControllers(ctx, e, manager.Balancers{Limited: prov, Drivers: traits.All()}, nil, prometheus.NewRegistry(), config)
 	if err != nil {
 		w.t.Fatal(err)
 	}

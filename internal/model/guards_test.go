@@ -52,7 +52,7 @@ func (c *checker) guarded(arn string, targets []gate.Target, seen look) {
 		t := seen.target(pod, l)
 		r, there := rows[t]
 		healthy := r.state == gate.Healthy || known.may(t, gate.Healthy)
-		ready := is(pod, corev1.ContainersReady) && !l.out || c.news(l.unready) || c.news(l.outSince)
+		ready := is(pod, corev1.ContainersReady) && !l.held() || c.news(l.unready) || c.news(l.heldSince())
 		switch {
 		case leaving[t]:
 			waits = waits || c.claims(bindingOf(arn), pod)

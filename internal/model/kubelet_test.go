@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/gate"
 )
 
@@ -37,6 +38,10 @@ type life struct {
 	writes    int
 	out       bool                                  // another controller holds the pod back
 	outSince  time.Time                             // when it last changed that
+	unchecked bool                                  // its gate of checks is closed
+	checkedAt time.Time                             // when podgate last changed that
+	mood      [3]mood                               // how it answers checks, by port
+	moods     [3]int                                // how often that changed
 	opened    map[corev1.PodConditionType]time.Time // when its gates last opened
 }
 
@@ -84,6 +89,16 @@ func (k *kubelet) answers(t gate.Target) types.UID {
 }
 
 func (k *kubelet) lifeOf(t gate.Target) *life { return k.at[t.Addr] }
+
+// held reports whether a gate that is no load balancer's keeps the pod from requests, and since says when that last changed.
+func (l *life) held() bool { return l.out || l.unchecked }
+
+func (l *life) heldSince() time.Time {
+	if l.checkedAt.After(l.outSince) {
+		return l.checkedAt
+	}
+	return l.outSince
+}
 
 func (l *life) target() gate.Target { return gate.Target{Addr: l.addr, Port: port} }
 
@@ -182,13 +197,20 @@ func (k *kubelet) create(color string) {
 		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: inService})
 	}
 
+	if _, there := stored[*v1alpha1.ReadinessGate](k.w.cluster, "readiness gate", warm); k.w.checked && (k.allGates || there && !k.w.now().dry) {
+		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: warmGate})
+	}
+
 	pod.Spec.Containers = []corev1.Container{{Name: "web", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: port}}}}
 	k.w.put(pod)
 	uid := pod.UID
-	k.lives[uid] = &life{uid: uid, unready: time.Now(), out: k.gatekept, opened: map[corev1.PodConditionType]time.Time{}}
+	k.lives[uid] = &life{uid: uid, unready: time.Now(), out: k.gatekept, unchecked: carries(pod), opened: map[corev1.PodConditionType]time.Time{}}
 	k.w.note("create %s %s gates=%d", pod.Name, uid, len(pod.Spec.ReadinessGates))
 	if k.gatekept {
 		k.w.after(k.w.between(0, 15*time.Second), func() { k.letIn(uid, true) })
+	}
+	if k.w.checked {
+		k.w.warmsUp(k.lives[uid])
 	}
 	k.w.after(k.w.between(200*time.Millisecond, 3*time.Second), func() { k.address(uid) })
 }

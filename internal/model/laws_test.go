@@ -249,7 +249,9 @@ func (c *checker) cacheChanged(o client.Object) {
 	if !ok {
 		return
 	}
-	held := slices.Contains(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: inService}) && !is(pod, inService)
+	held := slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool {
+		return !strings.HasPrefix(string(g.ConditionType), gatePrefix) && !is(pod, g.ConditionType)
+	})
 	switch ready := is(pod, corev1.ContainersReady) && pod.DeletionTimestamp == nil && !held; {
 	case !ready:
 		delete(c.ready, pod.UID)
@@ -284,7 +286,8 @@ func (c *checker) beforePatch(ctx context.Context, name string, how types.PatchT
 	}
 
 	for key, value := range body.Metadata {
-		if key != "uid" && (key != "annotations" || strings.Count(string(value), "podgate.dev/") != 1) {
+		var annotations map[string]any
+		if key != "uid" && (key != "annotations" || json.Unmarshal(value, &annotations) != nil || !onlyOurs(annotations)) {
 			c.violate("10", "%s: touches metadata %s: %s", name, key, value)
 		}
 	}
@@ -309,13 +312,23 @@ func (c *checker) beforePatch(ctx context.Context, name string, how types.PatchT
 	}
 
 	for _, condition := range body.Status.Conditions {
-		if !slices.ContainsFunc(known.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return g.ConditionType == condition.Type }) || !strings.HasPrefix(string(condition.Type), gatePrefix) {
+		if !slices.ContainsFunc(known.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool { return g.ConditionType == condition.Type }) || !strings.HasPrefix(string(condition.Type), gatePrefix) && condition.Type != warmGate {
 			c.violate("10", "%s: writes %s, which is not its gate", name, condition.Type)
 		}
 		if !changes(known, condition) {
 			c.violate("10", "%s: writes what is there, or moves its time: %v", name, condition)
 		}
 	}
+}
+
+// onlyOurs reports whether annotations are podgate's one.
+func onlyOurs(annotations map[string]any) bool {
+	for key := range annotations {
+		if !strings.HasPrefix(key, "podgate.dev/") {
+			return false
+		}
+	}
+	return len(annotations) == 1
 }
 
 // changes reports whether a condition is a change to a pod, with a time that moved if and only if the status did.
@@ -367,6 +380,10 @@ func (c *checker) wrote(old, next *corev1.Pod) {
 		if was != now {
 			c.w.note("%s %s %s %s/%s", next.Name, old.UID, g.ConditionType, now.Status, now.Reason)
 		}
+		if g.ConditionType == warmGate {
+			c.wroteWarm(next, l, was, now)
+			continue
+		}
 		switch open := now.Status == corev1.ConditionTrue; {
 		case open && was.Status != corev1.ConditionTrue:
 			c.opens(next, l, g.ConditionType, now)
@@ -393,8 +410,8 @@ func (c *checker) opens(pod *corev1.Pod, l *life, kind corev1.PodConditionType, 
 	c.opened++
 	l.opened[kind] = time.Now()
 	binding := strings.TrimPrefix(string(kind), gatePrefix)
-	if l.out && !c.news(l.outSince) && now.Reason != "BindingDeleted" && c.claims(binding, pod) && !c.news(c.shaped) {
-		c.violate("1", "%s (%s) opened for %s, and another controller has held the pod back for %s", pod.Name, l.uid, now.Reason, time.Since(l.outSince))
+	if l.held() && !c.news(l.heldSince()) && now.Reason != "BindingDeleted" && c.claims(binding, pod) && !c.news(c.shaped) {
+		c.violate("1", "%s (%s) opened for %s, and another gate has held the pod back for %s", pod.Name, l.uid, now.Reason, time.Since(l.heldSince()))
 	}
 
 	switch now.Reason {
@@ -463,7 +480,7 @@ func (c *checker) news(at time.Time) bool {
 // whatever the load balancer answers, or does not (law 8).
 func (c *checker) closes(pod *corev1.Pod, l *life, kind corev1.PodConditionType, now corev1.PodCondition) {
 	unready, moved := !l.ready || c.news(l.unready), c.news(l.addrSince) || l.addrSince.After(l.opened[kind])
-	held := l.out || c.news(l.outSince)
+	held := l.held() || c.news(l.heldSince())
 	if !unready && !moved && !held && !c.tracked(l, kind) {
 		c.violate(c.lawOfClosing(), "%s (%s) closed to %s/%s with its containers ready for %s at %s", pod.Name, l.uid, now.Status, now.Reason, time.Since(l.unready), l.addr)
 	}
@@ -481,6 +498,11 @@ func (c *checker) lawOfClosing() string {
 func (c *checker) changing(ctx context.Context, arn string, targets []gate.Target, in bool) {
 	if in {
 		c.registering(arn, targets)
+		for _, t := range targets {
+			if l := c.w.lifeOf(t); l != nil {
+				c.registersUnchecked(arn, l, c.look(ctx))
+			}
+		}
 		return
 	}
 	if slices.Contains(targets, elsewhere) {
@@ -607,7 +629,7 @@ func (c *checker) others(arn string, but gate.Target) []gate.Target {
 	last := c.heard[arn][len(c.heard[arn])-1]
 	for t, r := range c.w.groups[arn].rows {
 		l := c.w.lifeOf(t)
-		if t == but || r.state != gate.Healthy || last.rows[t].state != gate.Healthy || l == nil || !l.deleted.IsZero() || !l.ready || l.out {
+		if t == but || r.state != gate.Healthy || last.rows[t].state != gate.Healthy || l == nil || !l.deleted.IsZero() || !l.ready || l.held() {
 			continue
 		}
 		if pod := c.w.podOf(l.uid); pod != nil && c.claims(bindingOf(arn), pod) {

@@ -29,13 +29,21 @@ var (
 
 // TestModel lives through random schedules. A failure prints its seed and the command
 // that replays it.
-func TestModel(t *testing.T) { explore(t, *schedules, func(*world) {}) }
+func TestModel(t *testing.T) { explore(t, *schedules, ordinary) }
+
+func ordinary(*world) {}
 
 // TestOtherGates does so where another controller has a gate on every pod, which it opens
 // some time after the pod was made, and closes now and then.
 func TestOtherGates(t *testing.T) { explore(t, *schedules/5, gatekept) }
 
 func gatekept(w *world) { w.gatekept = true }
+
+// TestChecks does so where pods have the gate of a ReadinessGate, whose checks pass some time after the pod was made, and do
+// not now and then. In every fourth schedule another controller has gates, too.
+func TestChecks(t *testing.T) { explore(t, *schedules/5, checked) }
+
+func checked(w *world) { w.checked, w.gatekept = true, w.seed%4 == 0 }
 
 // explore lives through some schedules in a world that is prepared.
 func explore(t *testing.T, schedules int, prepare func(*world)) {
@@ -62,11 +70,13 @@ func explore(t *testing.T, schedules int, prepare func(*world)) {
 
 // TestSeeds lives through schedules that broke a law once.
 func TestSeeds(t *testing.T) {
-	others := []uint64{2695357279373788} // where another controller has gates
-	for _, seed := range append(others, 5121, 7704949, 8800285, 8800386, 1796002963471770023) {
+	for seed, prepare := range map[uint64]func(*world){
+		5121: ordinary, 7704949: ordinary, 8800285: ordinary, 8800386: ordinary, 1796002963471770023: ordinary,
+		2695357279373788: gatekept, 201: checked, 1102: checked,
+	} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			try(t, seed, func(w *world) { w.gatekept = slices.Contains(others, seed) })
+			try(t, seed, prepare)
 		})
 	}
 }
@@ -121,7 +131,7 @@ func TestReplay(t *testing.T) {
 		seed := *baseFlag + i
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			prepare := []func(*world){func(*world) {}, gatekept}[seed%2]
+			prepare := []func(*world){ordinary, gatekept, checked}[seed%3]
 			first, again := try(t, seed, prepare).story(), try(t, seed, prepare).story()
 			if diff := cmp.Diff(first, again); diff != "" {
 				t.Errorf("seed %d went another way when it was replayed:\n%s", seed, diff)
@@ -139,7 +149,7 @@ func try(t *testing.T, seed uint64, prepare func(*world)) *world {
 		prepare(w)
 		w.live()
 		if t.Failed() {
-			t.Logf("%s\nseed %d; replay: go test -tags model -v ./internal/model -run %s -seed %d", strings.Join(w.trace[max(0, len(w.trace)-400):], "\n"), seed, map[bool]string{false: "TestModel", true: "TestOtherGates"}[w.gatekept], seed)
+			t.Logf("%s\nseed %d; replay: go test -tags model -v ./internal/model -run %s -seed %d", strings.Join(w.trace[max(0, len(w.trace)-400):], "\n"), seed, t.Name()[:strings.Index(t.Name()+"/", "/")], seed)
 		}
 		// The queues' own goroutines end at their next tick.
 		time.Sleep(time.Minute)

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 type pins struct {
@@ -85,6 +86,30 @@ func patchedBinding(old *elbv2.TargetGroupBinding, data []byte, status bool) (*e
 	next.Status = old.Status
 
 	return next, nil
+}
+
+// patchedGate is a ReadinessGate after a merge patch of its status.
+func patchedGate(old *v1alpha1.ReadinessGate, data []byte) (*v1alpha1.ReadinessGate, error) {
+	before, err := json.Marshal(old.Status)
+	if err != nil {
+		return nil, err
+	}
+
+	var patch struct {
+		Status json.RawMessage `json:"status"`
+	}
+	if err := json.Unmarshal(data, &patch); err != nil {
+		return nil, err
+	}
+
+	after, err := jsonpatch.MergePatch(before, patch.Status)
+	if err != nil {
+		return nil, err
+	}
+
+	next := old.DeepCopy()
+	next.Status = v1alpha1.ReadinessGateStatus{}
+	return next, json.Unmarshal(after, &next.Status)
 }
 
 // podPatch is a patch that sets annotations and conditions, as most are. To apply it takes a tenth of what it takes by JSON.

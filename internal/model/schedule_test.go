@@ -109,6 +109,9 @@ func (w *world) live() {
 	w.replicas["blue"] = 1 + w.rng.IntN(4)
 	w.service()
 	w.bind("web-tg")
+	if w.checked {
+		w.readinessGate()
+	}
 	w.deploy()
 	w.check()
 	kinds := make([]happening, 2+w.rng.IntN(6))
@@ -118,6 +121,12 @@ func (w *world) live() {
 
 	if w.gatekept {
 		kinds = append(kinds, gatekeeping...)
+	}
+
+	if w.checked {
+		for range 1 + w.rng.IntN(4) {
+			kinds = append(kinds, checking[w.rng.IntN(len(checking))])
+		}
 	}
 
 	length := w.between(time.Minute, 4*time.Minute)

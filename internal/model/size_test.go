@@ -7,6 +7,6 @@ package model
 
 // How many schedules are tried and how many are lived through twice.
 const (
-	defaultSchedules = 2500
+	defaultSchedules = 2300
 	replays          = 100
 )

@@ -41,6 +41,7 @@ type world struct {
 	*cluster
 	*loadBalancer
 	*kubelet
+	*interview
 	*checker
 	engine *engine
 	trace  []string
@@ -81,6 +82,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.cluster = newCluster(w)
 	w.loadBalancer = newLoadBalancer(w)
 	w.kubelet = newKubelet(w)
+	w.interview = &interview{w: w, dependency: accepts}
 	w.checker = newChecker(w)
 	return w
 }
