@@ -22,7 +22,7 @@ func TestCheckKinds(t *testing.T) {
 	w := start(t, options{dualStack: hasIPv6(t), podgate: []string{"--prometheus=main=http://" + p.Address, "--allow-checks=" + labLabel + "=true => prometheus:main"}})
 	t.Run("Together", func(t *testing.T) {
 		for name, test := range map[string]func(*world){
-			"Prometheus": func(w *world) { asksPrometheus(w, p) }, "Resource": looksAtObjects, "Manual": waitsForPeople, "Network": asksPods,
+			"Prometheus": func(w *world) { asksPrometheus(w, p) }, "Resource": looksAtObjects, "Manual": waitsForPeople, "Network": asksPods, "Silent": silentUnderTrack,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

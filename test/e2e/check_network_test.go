@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
@@ -108,6 +109,41 @@ func asksPods(w *world) {
 	l.orderAt(l.podOf("shut").Status.PodIP, "heal")
 	says[gateOf{"shut", "silent"}], says[gateOf{"shut", "prohibited"}] = passes(), fails("connection refused")
 	l.waitSaid(says)
+}
+
+// silentUnderTrack puts a packet filter before both pods of a gate under Track: nobody knows whose fault it is, and nothing closes.
+// When one of them answers again the other one fails, and closes until it answers, too.
+func silentUnderTrack(w *world) {
+	l := w.lab()
+	tracked := l.gate("track", "periodSeconds: 1, http: {port: http, path: /healthz}", ", gate: {mode: Track, trackAfterSeconds: 10}")
+	for _, name := range []string{"one", "other"} {
+		l.create(l.pod(name, tracked))
+	}
+	says := map[gateOf]verdict{{"one", "track"}: passes(), {"other", "track"}: passes()}
+	l.waitSaid(says)
+	before, err := l.said(l.ctx)
+	l.must(err)
+
+	for _, name := range []string{"one", "other"} {
+		l.filter(name, "tcp dport 8080 drop")
+	}
+	l.eventually("the check to have no answer from both", func(ctx context.Context) (bool, error) {
+		g := l.readinessGate("track")
+		err := l.cluster.Get(ctx, client.ObjectKeyFromObject(g), g)
+		checks, _, _ := unstructured.NestedSlice(g.Object, "status", "checks")
+		return len(checks) == 1 && checks[0].(map[string]any)["noAnswer"] == int64(2), err
+	})
+	l.pass(15 * time.Second) // more than trackAfterSeconds
+	l.waitSaid(says)
+	l.assertSince(before, "one", "other")
+
+	l.filter("other", "")
+	says[gateOf{"one", "track"}] = fails("timed out")
+	l.waitSaid(says)
+	l.filter("one", "")
+	says[gateOf{"one", "track"}] = passes()
+	l.waitSaid(says)
+	l.assertSince(before, "other")
 }
 
 // hostPort is a port of the node that nobody else has.
