@@ -104,7 +104,9 @@ type Observer struct {
 	watched map[types.NamespacedName][]*interest
 	// shares are of the time in which expressions are evaluated, by namespace.
 	shares map[string]*share
-	start  func(*line) // nil until Run, and after it
+	// tries are the gates that are tried.
+	tries map[Gate]bool
+	start func(*line) // nil until Run, and after it
 }
 
 // New makes an Observer of what is in a cluster.
@@ -112,7 +114,7 @@ func New(cluster Cluster, opts Options) *Observer {
 	o := &Observer{
 		cluster: cluster, budget: newBudget(opts.Limits), log: opts.Log, wakePod: opts.WakePod, random: opts.Random,
 		metrics: newMetrics(), gates: map[Gate]*subject{}, watched: map[types.NamespacedName][]*interest{},
-		shares: map[string]*share{},
+		shares: map[string]*share{}, tries: map[Gate]bool{},
 	}
 
 	if o.wakePod == nil {

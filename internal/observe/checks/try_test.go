@@ -4,6 +4,7 @@
 package checks
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -85,6 +86,58 @@ func TestTriedAndWaiting(t *testing.T) {
 		w.sleep(5 * time.Second)
 		if len(s.times("web-0")) != before+1 || w.wakes("web-0") == 0 {
 			t.Errorf("asked %d times in a period, woken %d times", len(s.times("web-0"))-before, w.wakes("web-0"))
+		}
+	})
+}
+
+// TestLaw7CostlyDryRunsLeaveTime: who tries gates also writes the status of the others, however many namespaces try costly expressions
+// about however many pods. Each pod's turn comes.
+func TestLaw7CostlyDryRunsLeaveTime(t *testing.T) {
+	within(t, func(w *world) {
+		const namespaces, pods, cost = 10, 20, 50 * time.Millisecond
+		s := newScript()
+		tried := map[Gate][]types.NamespacedName{}
+		for i := range namespaces {
+			id := Gate{Namespace: fmt.Sprint("shop-", i), Name: "costly"}
+			w.mu.Lock()
+			w.gates[id] = &Definition{Checks: []Check{expression(s)}}
+			w.mu.Unlock()
+
+			for j := range pods {
+				name := fmt.Sprintf("web-%d-%d", i, j)
+				s.slow(name, cost)
+				w.ready(name)
+				key := types.NamespacedName{Namespace: id.Namespace, Name: name}
+				w.mu.Lock()
+				w.pods[key] = w.pods[named(name)]
+				w.mu.Unlock()
+				tried[id] = append(tried[id], key)
+			}
+		}
+
+		for look := range 2 * pods {
+			began := time.Now()
+			for id, all := range tried {
+				w.Try(id, all)
+			}
+			if took := time.Since(began); look > 0 && took > time.Second { // Of the first ones nobody knows how many follow.
+				t.Fatalf("all were tried in %s", took)
+			}
+			w.sleep(5 * time.Second)
+		}
+		for id, all := range tried {
+			if n := w.Passing(id); n != pods {
+				t.Errorf("%s: %d pods pass", id, n)
+			}
+			for _, pod := range all {
+				if n := len(s.times(pod.Name)); n == 0 || n > 4 {
+					t.Errorf("%s was evaluated %d times", pod, n)
+				}
+			}
+			w.Try(id, nil)
+		}
+		if len(w.tries) != 0 {
+			t.Errorf("%d gates are remembered that are not tried any more", len(w.tries))
 		}
 	})
 }
