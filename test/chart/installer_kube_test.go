@@ -51,26 +51,26 @@ func TestInstallersRights(t *testing.T) {
 
 	// The API server learns of the installer's own role a moment later.
 	var refused []string
-	err = wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
-		refused = rights(t, installer, without)
+	err = wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		refused = rights(ctx, t, installer, without)
 		return len(refused) == 0, nil
 	})
 	if err != nil {
 		t.Errorf("without the reader: refused are %q", refused)
 	}
 
-	got := strings.Join(rights(t, installer, render(t)), ", ")
+	got := strings.Join(rights(t.Context(), t, installer, render(t)), ", ")
 	if got != "ClusterRole podgate-reader" {
 		t.Errorf("with the reader: refused are %q; if that is none, the switch is needless", got)
 	}
 }
 
 // rights lists what of a manifest's roles and bindings somebody may not make, for a dry run.
-func rights(t *testing.T, c client.Client, m env.Manifest) (refused []string) {
+func rights(ctx context.Context, t *testing.T, c client.Client, m env.Manifest) (refused []string) {
 	t.Helper()
 	for _, kind := range []string{"ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding"} {
 		for _, u := range m.OfKind(kind) {
-			err := c.Create(t.Context(), u.DeepCopy(), client.DryRunAll)
+			err := c.Create(ctx, u.DeepCopy(), client.DryRunAll)
 			if err == nil || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) && strings.HasSuffix(kind, "Binding") {
 				continue // A dry run makes no role to which a binding could refer.
 			}
