@@ -491,7 +491,8 @@ func (c *checker) trackedWarm(l *life) bool {
 }
 
 func (c *checker) failedFor(l *life, a asks) bool {
-	end, begin := time.Now().Add(-late), time.Now().Add(time.Second-a.after)
+	// It counts from when the first of them was asked, who may have been silent for 3 s.
+	end, begin := time.Now().Add(-late), time.Now().Add(4*time.Second-a.after)
 	if c.verdict(l, a, begin) != refuses {
 		return false
 	}
