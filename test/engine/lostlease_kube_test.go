@@ -63,10 +63,13 @@ func TestLeavingServesWebhook(t *testing.T) {
 	end := sync.OnceValue(c.launch(c.cfg))
 	defer func() { _ = end() }()
 	c.eventually("a leader", func() bool { return c.holder() != "" })
-	kept, err := new(net.Dialer).DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var kept net.Conn
+	c.eventually("a connection", func() bool {
+		dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
+		conn, err := dialer.DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		kept = conn
+		return err == nil
+	})
 	defer func() { _ = kept.Close() }()
 
 	ended := make(chan error, 1)
