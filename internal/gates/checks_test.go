@@ -122,7 +122,7 @@ func TestLaw2AGoneReadinessGateIsMissed(t *testing.T) {
 
 // TestSee: what expressions look at is kept of pods that have such a gate, and of no others.
 func TestSee(t *testing.T) {
-	for gate, want := range map[string]bool{warmGate: true, "targets.podgate.dev/web": false, "application-networking.k8s.aws/pod-readiness-gate": false, "example.com/reviewed": false} {
+	for gate, want := range map[string]bool{warmGate: true, "targets.podgate.dev/web": false, legacyGate: false, "application-networking.k8s.aws/pod-readiness-gate": false, "example.com/reviewed": false} {
 		if got := gates.All().See(waiting([]string{gate})); got != want {
 			t.Errorf("%s: %t", gate, got)
 		}

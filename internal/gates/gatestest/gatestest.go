@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -74,6 +75,7 @@ func Run(t *testing.T, scene func() Scene) {
 		"SourcesAreTargets":                sourcesAreTargets,
 		"SourcesHaveNamesOfTheirOwn":       sourcesHaveNames,
 		"OrderStays":                       orderStays,
+		"UnknownGroupIsAwaited":            unknownGroupIsAwaited,
 		"OwnersFeedTheGate":                ownersFeedTheGate,
 		"NewPodsGetTheGate":                newPodsGetTheGate,
 		"PodIsLeftAsItIs":                  podIsLeft,
@@ -139,6 +141,19 @@ func orderStays(t *testing.T, s Scene) {
 		slices.Reverse(s.Objects)
 		if next, _ := s.sources(t); !reflect.DeepEqual(first, next) {
 			t.Fatalf("sources change without a reason: %+v, then %+v", first, next)
+		}
+	}
+}
+
+// unknownGroupIsAwaited: after a start nobody says anything of a gate until the target controller has found out about each of
+// its bindings.
+func unknownGroupIsAwaited(t *testing.T, s Scene) {
+	for key := range s.Groups {
+		some := s
+		some.Groups = maps.Clone(s.Groups)
+		delete(some.Groups, key)
+		if sources, ours := some.sources(t); ours {
+			t.Errorf("the group of %s is not known, and the gate has sources %+v", key, sources)
 		}
 	}
 }
