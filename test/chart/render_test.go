@@ -103,6 +103,9 @@ func TestDocumentedOverlay(t *testing.T) {
 	if podgate["image"] != "registry.example/podgate:v1" || !slices.Contains(podgate["args"].([]any), any("--aws-region=eu-west-1")) {
 		t.Errorf("image %v, args %v", podgate["image"], podgate["args"])
 	}
+	if !slices.Contains(podgate["args"].([]any), any("--drain-image=registry.example/podgate:v1")) {
+		t.Errorf("args %v drop the image of adaptive hooks, which the base names", podgate["args"])
+	}
 	if n := len(m.OfKind("CustomResourceDefinition")); n != 2 {
 		t.Errorf("%d definitions, want podgate's two alone", n)
 	}
