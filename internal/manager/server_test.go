@@ -166,14 +166,17 @@ func TestLeave(t *testing.T) {
 					time.AfterFunc(tc.connected, func() { s.count(nil, http.StateClosed) })
 				}
 				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				go func() {
+				var called sync.WaitGroup
+				called.Go(func() {
 					for begun := time.Now(); time.Since(begun) < tc.calling && ctx.Err() == nil; {
 						time.Sleep(time.Second)
 						s.count(nil, http.StateNew)
 						s.count(nil, http.StateClosed)
 					}
-				}()
+				})
+				// Time stands still when the test's own goroutine has returned, so that who sleeps then never wakes.
+				defer called.Wait()
+				defer cancel()
 				if tc.ends > 0 {
 					time.AfterFunc(tc.ends, cancel)
 				}
