@@ -12,44 +12,53 @@ package route
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
-// Rule says what becomes of requests that all of its parts match. Of several values one has to match.
+// Rule says what becomes of requests that are like its match.
 type Rule struct {
-	// Owner is whose rule it is, such as default/web. Rules of different owners are never merged.
-	Owner string
-	// Hosts are patterns of host names; none: every host.
-	Hosts []string
-	// Paths are patterns of paths; none: every path. In patterns * is any run of characters, and ? is one.
-	Paths  []string
+	// Owner is whose rule it is, such as shop/web. Rules of different owners are never merged.
+	Owner  string
+	Match  Match
 	Action Action
 }
 
-// Action is what becomes of a request: it goes to one of the backends, or if there are none it is answered.
+// Action is what becomes of a request: it goes to one of the backends, is sent elsewhere, or is answered.
 type Action struct {
 	Backends []Backend
-	// Status and Body are the answer.
-	Status int
-	Body   string
+	Redirect *Redirect
+	Answer   *Answer
+	// Sticky is how long a client stays with its backend; 0: not at all.
+	Sticky time.Duration
 }
 
-// Backend is a port of a Service.
+// Backend is a port of a Service, or a target group that somebody else made.
 type Backend struct {
 	Namespace, Service string
 	// Port is as the Ingress writes it: a number of the Service's port, or its name.
 	Port string
+	// Group is the ARN of somebody else's target group; then there is no Service.
+	Group string
 	// Weight is the backend's share, from 0 to 999.
 	Weight int32
 }
 
 // same reports whether two actions do the same.
 func (a Action) same(b Action) bool {
-	return slices.Equal(a.Backends, b.Backends) && a.Status == b.Status && a.Body == b.Body
+	return slices.Equal(a.Backends, b.Backends) && equal(a.Redirect, b.Redirect) && equal(a.Answer, b.Answer) && a.Sticky == b.Sticky
+}
+
+// equal reports whether both are nil, or have the same value.
+func equal[T comparable](a, b *T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }
 
 // Limits are what one rule may consist of.
 type Limits struct {
-	// Values counts hosts and paths together, Wildcards every * and ? in them.
+	// Values counts the values of all parts of a match together, Wildcards every * and ? in those that are patterns.
 	Values, Wildcards int
 }
 
@@ -57,13 +66,14 @@ type Limits struct {
 // wildcards.
 var ALB = Limits{Values: 5, Wildcards: 5}
 
-// fits reports whether a rule is within the limits.
-func (l Limits) fits(r Rule) bool {
+// fits reports whether a match is within the limits.
+func (l Limits) fits(m Match) bool {
+	values, patterns := m.count()
 	wildcards := 0
-	for _, v := range append(slices.Clone(r.Hosts), r.Paths...) {
-		wildcards += strings.Count(v, "*") + strings.Count(v, "?")
+	for _, p := range patterns {
+		wildcards += strings.Count(p, "*") + strings.Count(p, "?")
 	}
-	return len(r.Hosts)+len(r.Paths) <= l.Values && wildcards <= l.Wildcards
+	return values <= l.Values && wildcards <= l.Wildcards
 }
 
 // Fit makes rules that are within the limits and mean the same: it divides those that are too large, and merges
@@ -73,7 +83,7 @@ func Fit(rules []Rule, l Limits) (fitting, tooLarge []Rule) {
 	for _, r := range rules {
 		for _, part := range divide(r, l) {
 			switch merged, ok := merge(fitting, part, l); {
-			case !l.fits(part):
+			case !l.fits(part.Match):
 				tooLarge = append(tooLarge, part)
 			case ok:
 				fitting[len(fitting)-1] = merged
@@ -85,25 +95,28 @@ func Fit(rules []Rule, l Limits) (fitting, tooLarge []Rule) {
 	return fitting, tooLarge
 }
 
-// divide returns a rule, or if it is too large one for each of its paths, and where that is too large still for each of
-// its hosts.
+// divide returns a rule, or if it is too large one for each of its paths, where that is too large still one for each of
+// its hosts, and so on with the other parts of which one value has to match.
 func divide(r Rule, l Limits) []Rule {
-	if l.fits(r) {
-		return []Rule{r}
-	}
-
-	var parts []Rule
-	for _, path := range each(r.Paths) {
-		part := r
-		part.Paths = path
-		if l.fits(part) {
-			parts = append(parts, part)
-			continue
+	parts := []Rule{r}
+	for _, by := range []func(*Match) *[]string{
+		func(m *Match) *[]string { return &m.Paths },
+		func(m *Match) *[]string { return &m.Hosts },
+		func(m *Match) *[]string { return &m.Sources },
+		func(m *Match) *[]string { return &m.Methods },
+	} {
+		var smaller []Rule
+		for _, part := range parts {
+			if l.fits(part.Match) {
+				smaller = append(smaller, part)
+				continue
+			}
+			for _, values := range each(*by(&part.Match)) {
+				*by(&part.Match) = values
+				smaller = append(smaller, part)
+			}
 		}
-		for _, host := range each(r.Hosts) {
-			part.Hosts = host
-			parts = append(parts, part)
-		}
+		parts = smaller
 	}
 	return parts
 }
@@ -127,17 +140,18 @@ func merge(rules []Rule, r Rule, l Limits) (Rule, bool) {
 	}
 
 	last := rules[len(rules)-1]
-	if last.Owner != r.Owner || !last.Action.same(r.Action) {
+	if last.Owner != r.Owner || !last.Action.same(r.Action) || !last.Match.sameBeyondHostsAndPaths(r.Match) {
 		return Rule{}, false
 	}
 
+	a, b := &last.Match, r.Match
 	switch {
-	case slices.Equal(last.Hosts, r.Hosts) && len(last.Paths) > 0 && len(r.Paths) > 0:
-		last.Paths = slices.Concat(last.Paths, r.Paths)
-	case slices.Equal(last.Paths, r.Paths) && len(last.Hosts) > 0 && len(r.Hosts) > 0:
-		last.Hosts = slices.Concat(last.Hosts, r.Hosts)
+	case slices.Equal(a.Hosts, b.Hosts) && len(a.Paths) > 0 && len(b.Paths) > 0:
+		a.Paths = slices.Concat(a.Paths, b.Paths)
+	case slices.Equal(a.Paths, b.Paths) && len(a.Hosts) > 0 && len(b.Hosts) > 0:
+		a.Hosts = slices.Concat(a.Hosts, b.Hosts)
 	default:
 		return Rule{}, false
 	}
-	return last, l.fits(last)
+	return last, l.fits(last.Match)
 }

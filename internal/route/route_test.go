@@ -5,6 +5,7 @@ package route
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -15,7 +16,7 @@ func to(service string) Action {
 
 func TestFit(t *testing.T) {
 	web := func(hosts []string, paths ...string) Rule {
-		return Rule{Owner: "default/web", Hosts: hosts, Paths: paths, Action: to("web")}
+		return Rule{Owner: "default/web", Match: Match{Hosts: hosts, Paths: paths}, Action: to("web")}
 	}
 	a := []string{"a.example.com"}
 	other := web(a, "/x")
@@ -23,9 +24,26 @@ func TestFit(t *testing.T) {
 	foreign := web(a, "/x")
 	foreign.Owner = "default/foreign"
 	answer, unlike := web(a, "/x"), web(a, "/y")
-	answer.Action, unlike.Action = Action{Status: 503, Body: "gone"}, Action{Status: 503, Body: "here"}
-	status := answer
-	status.Action.Status = 404
+	answer.Action, unlike.Action = Action{Answer: &Answer{Status: 503, Body: "gone"}}, Action{Answer: &Answer{Status: 503, Body: "here"}}
+	status, again := answer, web(a, "/y")
+	status.Action.Answer = &Answer{Status: 404, Body: "gone"}
+	again.Action = Action{Answer: &Answer{Status: 503, Body: "gone"}}
+	elsewhere, elsewhereToo, sticky, stickyToo := web(a, "/x"), web(a, "/y"), web(a, "/x"), web(a, "/y")
+	elsewhere.Action, elsewhereToo.Action = Action{Redirect: &Redirect{Status: 301}}, Action{Redirect: &Redirect{Status: 302}}
+	sticky.Action.Sticky, stickyToo.Action.Sticky = time.Minute, time.Hour
+
+	// narrow is a rule with more than hosts and paths.
+	narrow := func(path string, more Match) Rule {
+		r := web(a, path)
+		more.Hosts, more.Paths = r.Match.Hosts, r.Match.Paths
+		r.Match = more
+		return r
+	}
+	get, put := Match{Methods: []string{"GET"}}, Match{Methods: []string{"PUT"}}
+	beta, gamma := Match{Headers: []Header{{"X", []string{"beta"}}}}, Match{Headers: []Header{{"X", []string{"gamma"}}}}
+	another := Match{Headers: []Header{{"Y", []string{"beta"}}}}
+	q1, q2 := Match{Queries: [][]Query{{{"a", "1"}}}}, Match{Queries: [][]Query{{{"a", "2"}}}}
+	s1, s2 := Match{Sources: []string{"10.0.0.0/8"}}, Match{Sources: []string{"10.1.0.0/16"}}
 
 	cases := map[string]struct {
 		reason   string
@@ -46,6 +64,38 @@ func TestFit(t *testing.T) {
 		"OtherAction":   {reason: "not with another action", rules: []Rule{web(a, "/1"), other}, want: []Rule{web(a, "/1"), other}},
 		"OtherAnswer":   {reason: "nor with another answer", rules: []Rule{answer, unlike}, want: []Rule{answer, unlike}},
 		"OtherStatus":   {reason: "nor with another status", rules: []Rule{answer, status}, want: []Rule{answer, status}},
+		"SameAnswer":    {reason: "but with the same", rules: []Rule{answer, again}, want: []Rule{{Owner: "default/web", Match: Match{Hosts: a, Paths: []string{"/x", "/y"}}, Action: answer.Action}}},
+		"AnswerOrNot":   {reason: "nor an answer with a backend", rules: []Rule{answer, web(a, "/y")}, want: []Rule{answer, web(a, "/y")}},
+		"OtherRedirect": {reason: "nor with another redirect", rules: []Rule{elsewhere, elsewhereToo}, want: []Rule{elsewhere, elsewhereToo}},
+		"OtherSticky":   {reason: "nor with another stickiness", rules: []Rule{sticky, stickyToo}, want: []Rule{sticky, stickyToo}},
+		"SameMethods":   {reason: "what else is asked of requests has to be the same", rules: []Rule{narrow("/1", get), narrow("/2", get)}, want: []Rule{{Owner: "default/web", Match: Match{Hosts: a, Paths: []string{"/1", "/2"}, Methods: []string{"GET"}}, Action: to("web")}}},
+		"SameHeaders":   {reason: "headers, too", rules: []Rule{narrow("/1", beta), narrow("/2", beta)}, want: []Rule{{Owner: "default/web", Match: Match{Hosts: a, Paths: []string{"/1", "/2"}, Headers: beta.Headers}, Action: to("web")}}},
+		"OtherMethods":  {reason: "other methods", rules: []Rule{narrow("/1", get), narrow("/2", put)}, want: []Rule{narrow("/1", get), narrow("/2", put)}},
+		"OtherHeaders":  {reason: "other values of a header", rules: []Rule{narrow("/1", beta), narrow("/2", gamma)}, want: []Rule{narrow("/1", beta), narrow("/2", gamma)}},
+		"OtherHeader":   {reason: "another header", rules: []Rule{narrow("/1", beta), narrow("/2", another)}, want: []Rule{narrow("/1", beta), narrow("/2", another)}},
+		"OtherQueries":  {reason: "other queries", rules: []Rule{narrow("/1", q1), narrow("/2", q2)}, want: []Rule{narrow("/1", q1), narrow("/2", q2)}},
+		"OtherSources":  {reason: "other sources", rules: []Rule{narrow("/1", s1), narrow("/2", s2)}, want: []Rule{narrow("/1", s1), narrow("/2", s2)}},
+		"CountsAll":     {reason: "every value counts: host, path, method, query, header and source are six", rules: []Rule{narrow("/1", Match{Methods: []string{"GET"}, Queries: q1.Queries, Headers: beta.Headers, Sources: s1.Sources})}, tooLarge: []Rule{narrow("/1", Match{Methods: []string{"GET"}, Queries: q1.Queries, Headers: beta.Headers, Sources: s1.Sources})}},
+		"CountsFive":    {reason: "five fit", rules: []Rule{narrow("/1", Match{Queries: q1.Queries, Headers: beta.Headers, Sources: s1.Sources})}, want: []Rule{narrow("/1", Match{Queries: q1.Queries, Headers: beta.Headers, Sources: s1.Sources})}},
+		"StarsOfAll":    {reason: "wildcards count in headers and queries, keys and values", rules: []Rule{narrow("/*", Match{Queries: [][]Query{{{"?", "**"}}}, Headers: []Header{{"X", []string{"**"}}}})}, tooLarge: []Rule{narrow("/*", Match{Queries: [][]Query{{{"?", "**"}}}, Headers: []Header{{"X", []string{"**"}}}})}},
+		"NotInMethods":  {reason: "but not where they are none", rules: []Rule{narrow("/****", Match{Methods: []string{"*"}, Sources: []string{"*"}})}, want: []Rule{narrow("/****", Match{Methods: []string{"*"}, Sources: []string{"*"}})}},
+		"DividesRest": {
+			reason: "sources and methods are divided as well, in turn",
+			rules:  []Rule{{Owner: "x", Match: Match{Methods: []string{"GET", "PUT", "POST"}, Sources: []string{"1", "2", "3"}}, Action: to("web")}},
+			want: []Rule{
+				{Owner: "x", Match: Match{Methods: []string{"GET", "PUT", "POST"}, Sources: []string{"1"}}, Action: to("web")},
+				{Owner: "x", Match: Match{Methods: []string{"GET", "PUT", "POST"}, Sources: []string{"2"}}, Action: to("web")},
+				{Owner: "x", Match: Match{Methods: []string{"GET", "PUT", "POST"}, Sources: []string{"3"}}, Action: to("web")},
+			},
+		},
+		"DividesMethods": {
+			reason: "at last by methods",
+			rules:  []Rule{{Owner: "x", Match: Match{Methods: []string{"A", "B", "C", "D", "E", "F"}}, Action: to("web")}},
+			want: []Rule{
+				{Owner: "x", Match: Match{Methods: []string{"A"}}, Action: to("web")}, {Owner: "x", Match: Match{Methods: []string{"B"}}, Action: to("web")}, {Owner: "x", Match: Match{Methods: []string{"C"}}, Action: to("web")},
+				{Owner: "x", Match: Match{Methods: []string{"D"}}, Action: to("web")}, {Owner: "x", Match: Match{Methods: []string{"E"}}, Action: to("web")}, {Owner: "x", Match: Match{Methods: []string{"F"}}, Action: to("web")},
+			},
+		},
 		"OtherOwner":    {reason: "not across owners", rules: []Rule{web(a, "/1"), foreign}, want: []Rule{web(a, "/1"), foreign}},
 		"NotNeighbours": {reason: "what stands between keeps its place", rules: []Rule{web(a, "/1"), other, web(a, "/2")}, want: []Rule{web(a, "/1"), other, web(a, "/2")}},
 		"AllPaths":      {reason: "a rule for every path has none to merge", rules: []Rule{web(a, "/1"), web(a)}, want: []Rule{web(a, "/1"), web(a)}},
@@ -72,9 +122,9 @@ func TestFit(t *testing.T) {
 func TestFitLeavesItsInput(t *testing.T) {
 	paths := make([]string, 2, 8)
 	paths[0], paths[1] = "/1", "/2"
-	rules := []Rule{{Paths: paths, Action: to("web")}, {Paths: []string{"/3"}, Action: to("web")}}
+	rules := []Rule{{Match: Match{Paths: paths}, Action: to("web")}, {Match: Match{Paths: []string{"/3"}}, Action: to("web")}}
 	Fit(rules, ALB)
-	if got := paths[:3][2]; got != "" || len(rules[0].Paths) != 2 {
+	if got := paths[:3][2]; got != "" || len(rules[0].Match.Paths) != 2 {
 		t.Errorf("%q was written behind the paths of the first rule: %v", got, rules[0])
 	}
 }

@@ -107,7 +107,7 @@ func (b *builder) add(hosts []string, p networkingv1.HTTPIngressPath) {
 		return
 	}
 	if action, ok := b.action(fmt.Sprintf("path %q", p.Path), p.Backend); ok {
-		b.rules = append(b.rules, route.Rule{Owner: b.owner, Hosts: hosts, Paths: paths, Action: action})
+		b.rules = append(b.rules, route.Rule{Owner: b.owner, Match: route.Match{Hosts: hosts, Paths: paths}, Action: action})
 	}
 }
 
@@ -138,7 +138,7 @@ func (b *builder) patterns(hosts []string, p networkingv1.HTTPIngressPath) ([]st
 }
 
 // missing is the answer where the Service is not there, in AWS Load Balancer Controller's words.
-var missing = route.Action{Status: 503, Body: "Backend service does not exist"}
+var missing = route.Action{Answer: &route.Answer{Status: 503, ContentType: "text/plain", Body: "Backend service does not exist"}}
 
 // action is what becomes of requests for a backend. A Service that is missing answers 503 until it is there; a port that
 // is missing has no rule, since only the Ingress or the Service can be wrong.

@@ -55,11 +55,14 @@ func services(name string) *corev1.Service {
 func lines(rules []route.Rule) []string {
 	list := []string{}
 	for _, r := range rules {
-		to := fmt.Sprint(r.Action.Status, " ", r.Action.Body)
+		to := "nothing"
+		if a := r.Action.Answer; a != nil {
+			to = fmt.Sprint(a.Status, " ", a.Body)
+		}
 		for _, b := range r.Action.Backends {
 			to = fmt.Sprintf("%s/%s:%s*%d", b.Namespace, b.Service, b.Port, b.Weight)
 		}
-		list = append(list, fmt.Sprintf("%s %s -> %s", r.Hosts, r.Paths, to))
+		list = append(list, fmt.Sprintf("%s %s -> %s", r.Match.Hosts, r.Match.Paths, to))
 	}
 	return list
 }
@@ -144,10 +147,10 @@ func TestDefault(t *testing.T) {
 		problems int
 		ok       bool
 	}{
-		"None":   {reason: "the Ingress says nothing", ingress: with(), want: "0 "},
+		"None":   {reason: "the Ingress says nothing", ingress: with(), want: "nothing"},
 		"There":  {reason: "a Service", ingress: backend(to("web:80")), want: "shop/web:80*1", ok: true},
 		"Gone":   {reason: "a Service that is missing answers", ingress: backend(to("gone:80")), want: "503 Backend service does not exist", problems: 1, ok: true},
-		"NoPort": {reason: "a port that is missing is a mistake", ingress: backend(to("web:81")), want: "0 ", problems: 1},
+		"NoPort": {reason: "a port that is missing is a mistake", ingress: backend(to("web:81")), want: "nothing", problems: 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
