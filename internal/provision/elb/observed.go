@@ -5,7 +5,8 @@ package elb
 
 import "time"
 
-// Observed is what there is of a stack. Everything in it carries the stack's tags, unless it is Foreign.
+// Observed is what there is of a stack. Everything in it carries the stack's tags, unless it is Foreign or not Own. The Tags of
+// everything are all that it has.
 type Observed struct {
 	LoadBalancers  []ObservedLoadBalancer
 	SecurityGroups []ObservedSecurityGroup
@@ -36,12 +37,14 @@ type ObservedSecurityGroup struct {
 	ID string
 }
 
-// ObservedListener is a listener that exists. Its Rules is empty: see Has.
+// ObservedListener is a listener that exists. Its Rules is empty: see Has. Its first certificate is the default one, and the
+// others are the list of all others, in which the default one may be once more.
 type ObservedListener struct {
 	Listener
 	ARN string
 	// Own reports that it carries the stack's tags.
 	Own bool
+	// Has are its rules without the default one.
 	Has []ObservedRule
 }
 
@@ -60,7 +63,7 @@ type ObservedTargetGroup struct {
 	ARN string
 	// LoadBalancer is the ARN of the load balancer that uses it; empty: none does.
 	LoadBalancer string
-	// Bound reports that it has its binding, and Unbinding that the binding is being deleted.
+	// Bound reports that it has its binding, which is in Binding then, and Unbinding that the binding is being deleted.
 	Bound, Unbinding bool
 	// Health is nil where it was not asked for.
 	Health *Health

@@ -145,7 +145,7 @@ type Listener struct {
 
 // Rule is a rule of a listener.
 type Rule struct {
-	// Owner is whose rule it is, such as the Ingress shop/web.
+	// Owner is whose rule it is, such as the Ingress shop/web. It is the value of the rule's resource tag.
 	Owner string
 	// Kept stands for the rules that its owner has now, see Stack.Keep; it has no more than an owner.
 	Kept   bool
