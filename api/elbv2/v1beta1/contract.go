@@ -21,6 +21,10 @@ const (
 	MaxGateName = 63
 	// LBCFinalizer is AWS Load Balancer Controller's on bindings that it manages.
 	LBCFinalizer = "elbv2.k8s.aws/resources"
+	// LBCIngressFinalizer is AWS Load Balancer Controller's on an Ingress that is in no group, and LBCIngressGroupFinalizer begins the
+	// one on an Ingress of a group; the group's name follows.
+	LBCIngressFinalizer      = "ingress.k8s.aws/resources"
+	LBCIngressGroupFinalizer = "group.ingress.k8s.aws/"
 	// LBCLease is AWS Load Balancer Controller's leader election lease.
 	LBCLease = "aws-load-balancer-controller-leader"
 	// LBCCheckpoint on a binding is AWS Load Balancer Controller's note of what it last

@@ -1,9 +1,9 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1beta1 holds the TargetGroupBinding kind as AWS Load Balancer Controller
-// defines it, so that a manifest written for that controller applies unchanged. It
-// adds no field: what is podgate's own is an annotation.
+// Package v1beta1 holds the kinds TargetGroupBinding and IngressClassParams as AWS Load
+// Balancer Controller defines them, so that a manifest written for that controller applies
+// unchanged. It adds no field: what is podgate's own is an annotation.
 //
 // +kubebuilder:object:generate=true
 // +groupName=elbv2.k8s.aws
@@ -15,12 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// GroupVersion is the API group and version of TargetGroupBinding.
+// GroupVersion is the API group and version of these kinds.
 var GroupVersion = schema.GroupVersion{Group: "elbv2.k8s.aws", Version: "v1beta1"}
 
 // AddToScheme registers the kinds of this package.
 func AddToScheme(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &TargetGroupBinding{}, &TargetGroupBindingList{})
+	s.AddKnownTypes(GroupVersion, &TargetGroupBinding{}, &TargetGroupBindingList{}, &IngressClassParams{}, &IngressClassParamsList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }
