@@ -124,6 +124,20 @@ func (l *Limited) Tend(ctx context.Context, g balancer.Group) error {
 	return line.heed(balancer.Tend(l.paying(ctx, g.Ref, line, 1), l.next, g))
 }
 
+// Do makes a call of an account that is none of the seam's, once its turn has come: what opens or drains a pod goes first.
+// Accounts are named as the key says, and limits are those of one that nobody has named before.
+func (l *Limited) Do(ctx context.Context, account string, limits balancer.Limits, changes bool, call func(context.Context) error) error {
+	b := l.of(account, func() balancer.Limits { return limits })
+	line := b.describe
+	if changes {
+		line = b.change
+	}
+	if err := l.queue(ctx, account, line, Audit, nil, 1); err != nil {
+		return err
+	}
+	return line.heed(call(ctx))
+}
+
 func (l *Limited) calls(ref balancer.Ref, targets []gate.Target) int {
 	batch := l.limits(ref).Batch
 	if len(targets) == 0 || batch <= 0 {
@@ -134,16 +148,21 @@ func (l *Limited) calls(ref balancer.Ref, targets []gate.Target) int {
 
 func (l *Limited) budget(ref balancer.Ref) queues {
 	key := l.key(ref)
+	return l.of(key, func() balancer.Limits { return l.limits(ref) })
+}
+
+// of is the budget of an account, made with limits when it is needed first.
+func (l *Limited) of(account string, of func() balancer.Limits) queues {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, ok := l.budgets[key]
+	b, ok := l.budgets[account]
 	if !ok {
-		limits := l.limits(ref)
+		limits := of()
 		b = queues{
 			describe: newLine(limits.DescribeRate, limits.DescribeBurst),
 			change:   newLine(limits.ChangeRate, limits.ChangeBurst),
 		}
-		l.budgets[key] = b
+		l.budgets[account] = b
 	}
 
 	return b
@@ -177,18 +196,23 @@ func (l *Limited) paying(ctx context.Context, ref balancer.Ref, line *line, paid
 	})
 }
 
-// wait takes calls one by one, since a burst may be smaller than that. A wait that
-// outlasts ctx's deadline is balancer.ErrThrottled.
+// wait is queue for the account of a group.
 func (l *Limited) wait(ctx context.Context, ref balancer.Ref, line *line, p Priority, raise <-chan struct{}, calls int) error {
+	return l.queue(ctx, l.key(ref), line, p, raise, calls)
+}
+
+// queue takes calls one by one, since a burst may be smaller than that. A wait that
+// outlasts ctx's deadline is balancer.ErrThrottled.
+func (l *Limited) queue(ctx context.Context, account string, line *line, p Priority, raise <-chan struct{}, calls int) error {
 	start := time.Now()
 	defer func() { l.waits.WithLabelValues(p.String()).Observe(time.Since(start).Seconds()) }()
 	for range calls {
 		err := line.wait(ctx, p, raise)
 		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("podgate's own budget of calls of account %q is used up: %w", l.key(ref), errSpent)
+			return fmt.Errorf("podgate's own budget of calls of account %q is used up: %w", account, errSpent)
 		}
 		if err != nil {
-			return fmt.Errorf("wait for the budget of calls of account %q: %w", l.key(ref), err)
+			return fmt.Errorf("wait for the budget of calls of account %q: %w", account, err)
 		}
 	}
 	return nil

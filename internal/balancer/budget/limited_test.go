@@ -20,6 +20,9 @@ func fixed(limits balancer.Limits) func(balancer.Ref) balancer.Limits {
 	return func(balancer.Ref) balancer.Limits { return limits }
 }
 
+// done is a call that succeeds.
+func done(context.Context) error { return nil }
+
 var testLimits = balancer.Limits{DescribeRate: 1, DescribeBurst: 2, ChangeRate: 1, ChangeBurst: 1, Batch: 2}
 
 func byRole(ref balancer.Ref) string { return ref.RoleARN }
@@ -56,6 +59,30 @@ func TestLimitedWaits(t *testing.T) {
 		}, 2 * time.Second},
 		{"every batch counts", func(ctx context.Context, l *Limited) {
 			_ = l.Deregister(ctx, balancer.Group{}, make([]gate.Target, 5))
+		}, 2 * time.Second},
+		{"a call that is none of the seam's leaves room for others", func(ctx context.Context, l *Limited) {
+			for range 2 {
+				_ = l.Do(ctx, "", testLimits, false, done)
+			}
+		}, time.Second},
+		{"it draws on the budget of its account", func(ctx context.Context, l *Limited) {
+			for range 2 {
+				_, _ = l.Health(ctx, balancer.Group{})
+			}
+			_ = l.Do(ctx, "", testLimits, false, done)
+		}, 2 * time.Second},
+		{"and if it changes something on that of changes", func(ctx context.Context, l *Limited) {
+			_ = l.Register(ctx, balancer.Group{}, make([]gate.Target, 1), nil)
+			_ = l.Do(ctx, "", testLimits, true, done)
+		}, time.Second},
+		{"an account of its own has limits of its own", func(ctx context.Context, l *Limited) {
+			for range 3 {
+				_ = l.Do(ctx, "other", balancer.Limits{DescribeRate: 10, DescribeBurst: 1}, false, done)
+			}
+		}, 200 * time.Millisecond},
+		{"its throttling slows the account", func(ctx context.Context, l *Limited) {
+			_ = l.Do(ctx, "", testLimits, false, func(context.Context) error { return balancer.ErrThrottled })
+			_, _ = l.Health(ctx, balancer.Group{})
 		}, 2 * time.Second},
 		{"nothing to do is free", func(ctx context.Context, l *Limited) {
 			for range 9 {

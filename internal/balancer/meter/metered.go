@@ -86,6 +86,12 @@ func (m *Metered) Tend(ctx context.Context, g balancer.Group) (err error) {
 	return balancer.Tend(ctx, m.next, g)
 }
 
+// Do makes a call that is none of the seam's, under the name of an operation.
+func (m *Metered) Do(operation string, call func() error) (err error) {
+	defer m.observe(operation, time.Now(), &err)
+	return call()
+}
+
 func (m *Metered) observe(operation string, start time.Time, err *error) {
 	m.calls.WithLabelValues(operation, outcome(*err)).Inc()
 	m.duration.WithLabelValues(operation).Observe(time.Since(start).Seconds())
