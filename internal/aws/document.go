@@ -6,6 +6,7 @@ package aws
 import (
 	"bytes"
 	"cmp"
+	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
@@ -58,3 +59,18 @@ func (d document) Do(req *http.Request) (*http.Response, error) {
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
+
+// HasElement reports whether an answer has an XML element. The SDK takes one that ends before
+// that for an answer without content, and a group without targets is news.
+func HasElement(head []byte) bool {
+	decoder := xml.NewDecoder(bytes.NewReader(head))
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return false
+		}
+		if _, ok := token.(xml.StartElement); ok {
+			return true
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -126,21 +127,27 @@ func (s *Sessions[A]) Connection(ref balancer.Ref) Connection[A] {
 	return c
 }
 
-// Call makes one call with its timeout and turns its error into a *balancer.CallError. Before, it waits as long as the
-// budget of calls says; the time does not count.
+// Call is Do with a method of a client.
 func Call[A, I, O, P any](ctx context.Context, c Connection[A], op, subject string,
 	send func(context.Context, *I, ...func(*P)) (*O, error), in *I) (*O, error) {
+	return Do(ctx, c, op, subject, func(ctx context.Context) (*O, error) { return send(ctx, in) })
+}
+
+// Do makes one call with its timeout and turns its error into a *balancer.CallError. Before, it waits as long as the
+// budget of calls says; the time does not count.
+func Do[A, O any](ctx context.Context, c Connection[A], op, subject string, send func(context.Context) (O, error)) (O, error) {
+	var none O
 	if c.unconfigured != nil {
-		return nil, &balancer.CallError{Op: op, Subject: subject, Kind: balancer.ErrDenied, Text: "the configuration for AWS cannot be read: " + c.unconfigured.Error()}
+		return none, &balancer.CallError{Op: op, Subject: subject, Kind: balancer.ErrDenied, Text: "the configuration for AWS cannot be read: " + c.unconfigured.Error()}
 	}
 
 	if err := balancer.Pay(ctx); err != nil {
-		return nil, err
+		return none, err
 	}
 
 	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	out, err := send(callCtx, in)
+	out, err := send(callCtx)
 	if err == nil {
 		c.reached(subject)
 		return out, nil
@@ -163,5 +170,24 @@ func Call[A, I, O, P any](ctx context.Context, c Connection[A], op, subject stri
 		c.forget()
 	}
 
-	return nil, failed
+	return none, failed
+}
+
+// Advise adds to err what to do about it: to allow action, such as ec2:CreateTags, where AWS refuses access and does not say
+// to which action, or what advice has for the code of the error.
+func Advise(err error, action string, advice map[string]string) error {
+	var failed *balancer.CallError
+	if !errors.As(err, &failed) {
+		return err
+	}
+
+	creds := (*credentialsError)(nil)
+	service, _, _ := strings.Cut(action, ":")
+	switch denied := errors.Is(failed.Kind, balancer.ErrDenied) && failed.Code != "" && !errors.As(err, &creds); {
+	case denied && !strings.Contains(failed.Text, "perform: "+service+":"):
+		failed.Text = strings.TrimRight(failed.Text, ". ") + ". Allow " + action + " in podgate's IAM policy"
+	case advice[failed.Code] != "":
+		failed.Text = strings.TrimRight(failed.Text, ". ") + ". " + advice[failed.Code]
+	}
+	return err
 }

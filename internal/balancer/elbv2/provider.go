@@ -49,5 +49,5 @@ func New(cfg aws.Config, region string, opts ...podaws.Option) *Provider {
 
 // over makes the provider with clients that client makes.
 func over(cfg aws.Config, region string, client func(aws.Config) api, opts ...podaws.Option) *Provider {
-	return &Provider{podaws.New(cfg, region, podaws.Service[api]{Client: client, Kinds: kinds, Document: hasElement}, opts...)}
+	return &Provider{podaws.New(cfg, region, podaws.Service[api]{Client: client, Kinds: kinds, Document: podaws.HasElement}, opts...)}
 }
