@@ -66,6 +66,7 @@ func TestFit(t *testing.T) {
 		"OtherStatus":   {reason: "nor with another status", rules: []Rule{answer, status}, want: []Rule{answer, status}},
 		"SameAnswer":    {reason: "but with the same", rules: []Rule{answer, again}, want: []Rule{{Owner: "default/web", Match: Match{Hosts: a, Paths: []string{"/x", "/y"}}, Action: answer.Action}}},
 		"AnswerOrNot":   {reason: "nor an answer with a backend", rules: []Rule{answer, web(a, "/y")}, want: []Rule{answer, web(a, "/y")}},
+		"AnswerOrElse":  {reason: "nor an answer with a redirect", rules: []Rule{answer, elsewhereToo}, want: []Rule{answer, elsewhereToo}},
 		"OtherRedirect": {reason: "nor with another redirect", rules: []Rule{elsewhere, elsewhereToo}, want: []Rule{elsewhere, elsewhereToo}},
 		"OtherSticky":   {reason: "nor with another stickiness", rules: []Rule{sticky, stickyToo}, want: []Rule{sticky, stickyToo}},
 		"SameMethods":   {reason: "what else is asked of requests has to be the same", rules: []Rule{narrow("/1", get), narrow("/2", get)}, want: []Rule{{Owner: "default/web", Match: Match{Hosts: a, Paths: []string{"/1", "/2"}, Methods: []string{"GET"}}, Action: to("web")}}},

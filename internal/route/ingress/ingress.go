@@ -1,12 +1,15 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ingress makes rules from Ingresses and Services, in the order that
-// AWS Load Balancer Controller gives them: members of a group one after the
-// other, their rules as written, and in a rule exact paths first, then the
-// longest prefix.
+// Package ingress makes load balancers from Ingresses and Services: Build
+// returns the one of a group of Ingresses. Annotations, names, tags and the
+// order of rules are AWS Load Balancer Controller's.
 //
-// It refuses to read annotations, and asks nobody: what it needs it is given.
+// Unlike there, an Ingress that cannot be served changes nothing for the
+// others of its group. Nothing in an Ingress is without effect silently, and
+// what limits access is served, or else the Ingress is not.
+//
+// It asks nobody: what it needs it is given.
 package ingress
 
 import (
@@ -22,40 +25,31 @@ import (
 	"github.com/podgate/podgate/internal/route"
 )
 
-// Problem is why a path of an Ingress has no rule. It concerns that path alone.
-type Problem struct {
-	// Owner is the Ingress, as namespace/name.
-	Owner string
-	// Message is for people, and says what to do.
-	Message string
-}
+// The rules of an Ingress are in the order in which they are written, and in each of them exact paths come first, then the
+// longest prefix.
 
-// Rules returns the rules of one Ingress, and what could not be served. services returns a Service of the Ingress's
-// namespace by its name; nil: there is none.
-func Rules(of *networkingv1.Ingress, services func(name string) *corev1.Service) ([]route.Rule, []Problem) {
-	b := &builder{owner: of.Namespace + "/" + of.Name, namespace: of.Namespace, services: services}
-	for _, r := range of.Spec.Rules {
-		hosts := []string{}
+// services returns a Service of the Ingress's namespace by its name; nil: there is none.
+type services func(name string) *corev1.Service
+
+// readRules reads the rules of a member, and what becomes of requests that none of them matches.
+func (m *member) readRules(services services) {
+	for _, r := range m.Ingress.Spec.Rules {
+		var hosts []string
 		if r.Host != "" {
-			hosts = append(hosts, r.Host)
+			hosts = []string{r.Host}
 		}
 		if r.HTTP != nil {
 			for _, p := range ordered(r.HTTP.Paths) {
-				b.add(hosts, p)
+				m.addRule(hosts, p, services)
 			}
 		}
 	}
-	return b.rules, b.problems
-}
 
-// Default returns what becomes of requests that no rule of an Ingress matches; false: the Ingress does not say.
-func Default(of *networkingv1.Ingress, services func(name string) *corev1.Service) (route.Action, []Problem, bool) {
-	if of.Spec.DefaultBackend == nil {
-		return route.Action{}, nil, false
+	if b := m.Ingress.Spec.DefaultBackend; b != nil {
+		if action, ok := m.action("the default backend", *b, services); ok {
+			m.otherwise = &action
+		}
 	}
-	b := &builder{owner: of.Namespace + "/" + of.Name, namespace: of.Namespace, services: services}
-	action, ok := b.action("the default backend", *of.Spec.DefaultBackend)
-	return action, b.problems, ok
 }
 
 // ordered are the paths of a rule in the order in which they apply: exact ones, then the longest prefix, then the
@@ -88,42 +82,57 @@ func typeOf(p networkingv1.HTTPIngressPath) networkingv1.PathType {
 	return *p.PathType
 }
 
-// builder collects the rules of one Ingress.
-type builder struct {
-	owner, namespace string
-	services         func(name string) *corev1.Service
-
-	rules    []route.Rule
-	problems []Problem
-}
-
-func (b *builder) problem(format string, args ...any) {
-	b.problems = append(b.problems, Problem{b.owner, fmt.Sprintf(format, args...)})
-}
-
-func (b *builder) add(hosts []string, p networkingv1.HTTPIngressPath) {
-	paths, ok := b.patterns(hosts, p)
+func (m *member) addRule(hosts []string, p networkingv1.HTTPIngressPath, services services) {
+	conditions := m.conditions(p.Backend)
+	paths, ok := m.patterns(len(hosts) == 0 && conditions == nil, p)
 	if !ok {
 		return
 	}
-	if action, ok := b.action(fmt.Sprintf("path %q", p.Path), p.Backend); ok {
-		b.rules = append(b.rules, route.Rule{Owner: b.owner, Match: route.Match{Hosts: hosts, Paths: paths}, Action: action})
+	action, ok := m.action(pathName(p), p.Backend, services)
+	if !ok {
+		return
 	}
+
+	match := route.Match{Hosts: hosts, Paths: paths}
+	if conditions != nil {
+		match = join(match, *conditions)
+	}
+	m.rules = append(m.rules, route.Rule{Owner: m.owner, Match: match, Action: action})
+}
+
+func pathName(p networkingv1.HTTPIngressPath) string { return fmt.Sprintf("path %q", p.Path) }
+
+// conditions are what requests for a backend have to be like besides, by an annotation with its name; nil: there is none.
+func (m *member) conditions(backend networkingv1.IngressBackend) *route.Match {
+	if backend.Service == nil {
+		return nil
+	}
+	name := "conditions." + backend.Service.Name
+	text, ok := m.own.values[name]
+	if !ok {
+		return nil
+	}
+
+	match, err := parseConditions(text)
+	if err != nil {
+		m.refuse(ReasonInvalidAnnotation, "annotation %s cannot be read: %v", name, err)
+	}
+	return &match
 }
 
 // patterns are those of a path. A prefix ends at a slash; elsewhere * and ? are wildcards only where the type is
-// ImplementationSpecific.
-func (b *builder) patterns(hosts []string, p networkingv1.HTTPIngressPath) ([]string, bool) {
+// ImplementationSpecific. A rule needs one where it has nothing else.
+func (m *member) patterns(alone bool, p networkingv1.HTTPIngressPath) ([]string, bool) {
 	kind := typeOf(p)
 	if kind == networkingv1.PathTypeImplementationSpecific {
-		if p.Path == "" && len(hosts) > 0 {
+		if p.Path == "" && !alone {
 			return nil, true
 		}
 		return []string{cmp.Or(p.Path, "/*")}, true
 	}
 
 	if strings.ContainsAny(p.Path, "*?") {
-		b.problem("path %q has a wildcard, which its pathType %s does not allow: use ImplementationSpecific", p.Path, kind)
+		m.partial(ReasonPathNotServed, "path %q has a wildcard, which its pathType %s does not allow: use ImplementationSpecific", p.Path, kind)
 		return nil, false
 	}
 	if kind == networkingv1.PathTypeExact {
@@ -140,29 +149,60 @@ func (b *builder) patterns(hosts []string, p networkingv1.HTTPIngressPath) ([]st
 // missing is the answer where the Service is not there, in AWS Load Balancer Controller's words.
 var missing = route.Action{Answer: &route.Answer{Status: 503, ContentType: "text/plain", Body: "Backend service does not exist"}}
 
-// action is what becomes of requests for a backend. A Service that is missing answers 503 until it is there; a port that
-// is missing has no rule, since only the Ingress or the Service can be wrong.
-func (b *builder) action(what string, backend networkingv1.IngressBackend) (route.Action, bool) {
+// action is what becomes of requests for a backend.
+func (m *member) action(what string, backend networkingv1.IngressBackend, services services) (route.Action, bool) {
 	if backend.Service == nil {
-		b.problem("%s has a backend that is not a Service: name a Service and its port", what)
+		m.partial(ReasonPathNotServed, "%s has a backend that is not a Service: name a Service and its port", what)
 		return route.Action{}, false
 	}
 
-	service := b.services(backend.Service.Name)
-	if service == nil {
-		b.problem("%s answers 503: there is no Service %q", what, backend.Service.Name)
-		return missing, true
+	port := portName(backend.Service.Port)
+	if port == useAnnotation {
+		return m.annotatedAction(what, backend.Service.Name, services)
+	}
+	action := route.Action{Backends: []route.Backend{{Namespace: m.Ingress.Namespace, Service: backend.Service.Name, Port: port, Weight: 1}}}
+	return m.there(what, action, services)
+}
+
+// annotatedAction is what the annotation with the name of a backend says.
+func (m *member) annotatedAction(what, name string, services services) (route.Action, bool) {
+	text, ok := m.own.values["actions."+name]
+	if !ok {
+		m.partial(ReasonPathNotServed, "%s answers 503: there is no annotation actions.%s", what, name)
+		return missingAction, true
 	}
 
-	port := backend.Service.Port
-	if !slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool {
-		return port.Name != "" && p.Name == port.Name || port.Name == "" && p.Port == port.Number
-	}) {
-		b.problem("%s is not served: Service %q has no port %q", what, backend.Service.Name, portName(port))
+	action, err := parseAction(text, m.Ingress.Namespace, m.targetGroup)
+	if err != nil {
+		m.refuse(ReasonInvalidAnnotation, "annotation actions.%s cannot be read: %v", name, err)
 		return route.Action{}, false
 	}
+	return m.there(what, action, services)
+}
 
-	return route.Action{Backends: []route.Backend{{Namespace: b.namespace, Service: backend.Service.Name, Port: portName(port), Weight: 1}}}, true
+// there is an action whose Services and ports exist. A Service that is missing answers 503 until it is there, unless there are
+// others; a port that is missing has no rule, since only the Ingress or the Service can be wrong.
+func (m *member) there(what string, action route.Action, services services) (route.Action, bool) {
+	for _, b := range action.Backends {
+		if b.Group != "" {
+			continue
+		}
+
+		service := services(b.Service)
+		switch {
+		case service == nil && len(action.Backends) == 1:
+			m.partial(ReasonPathNotServed, "%s answers 503: there is no Service %q", what, b.Service)
+			return missing, true
+		case service == nil:
+			m.partial(ReasonPathNotServed, "%s is not served: there is no Service %q", what, b.Service)
+			return route.Action{}, false
+		}
+		if _, ok := servicePort(service, b.Port); !ok {
+			m.partial(ReasonPathNotServed, "%s is not served: Service %q has no port %q", what, b.Service, b.Port)
+			return route.Action{}, false
+		}
+	}
+	return action, true
 }
 
 // portName is a port as the Ingress writes it.

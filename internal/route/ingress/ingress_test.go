@@ -43,8 +43,8 @@ func with(rules ...networkingv1.IngressRule) *networkingv1.Ingress {
 	return &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: networkingv1.IngressSpec{Rules: rules}}
 }
 
-// services has the Service web with the ports 80, which is named http, and 8443, which has no name.
-func services(name string) *corev1.Service {
+// shop has the Services web and api, each with the ports 80, which is named http, and 8443, which has no name.
+func shop(name string) *corev1.Service {
 	if name != "web" && name != "api" {
 		return nil
 	}
@@ -107,22 +107,23 @@ func TestRules(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			before := tc.ingress.DeepCopy()
-			got, problems := Rules(tc.ingress, services)
-			if diff := cmp.Diff(append([]string{}, tc.want...), lines(got)); diff != "" {
+			m := newMember(Member{Ingress: tc.ingress}, nil)
+			m.readRules(shop)
+			if diff := cmp.Diff(append([]string{}, tc.want...), lines(m.rules)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 
 			var messages []string
-			for _, p := range problems {
+			for _, p := range m.list {
 				messages = append(messages, p.Message)
-				if p.Owner != "shop/web" {
-					t.Errorf("problem of %s", p.Owner)
+				if p.Owner != "shop/web" || p.Severity != Partial || p.Reason != ReasonPathNotServed {
+					t.Errorf("problem %v", p)
 				}
 			}
 			if diff := cmp.Diff(tc.problems, messages); diff != "" {
 				t.Errorf("%s: problems (-want +got):\n%s", tc.reason, diff)
 			}
-			for _, r := range got {
+			for _, r := range m.rules {
 				if r.Owner != "shop/web" {
 					t.Errorf("rule of %s", r.Owner)
 				}
@@ -134,7 +135,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestDefault(t *testing.T) {
+func TestDefaultBackend(t *testing.T) {
 	backend := func(b networkingv1.IngressBackend) *networkingv1.Ingress {
 		of := with()
 		of.Spec.DefaultBackend = &b
@@ -143,20 +144,24 @@ func TestDefault(t *testing.T) {
 	cases := map[string]struct {
 		reason   string
 		ingress  *networkingv1.Ingress
-		want     string
+		want     []string
 		problems int
-		ok       bool
 	}{
-		"None":   {reason: "the Ingress says nothing", ingress: with(), want: "nothing"},
-		"There":  {reason: "a Service", ingress: backend(to("web:80")), want: "shop/web:80*1", ok: true},
-		"Gone":   {reason: "a Service that is missing answers", ingress: backend(to("gone:80")), want: "503 Backend service does not exist", problems: 1, ok: true},
-		"NoPort": {reason: "a port that is missing is a mistake", ingress: backend(to("web:81")), want: "nothing", problems: 1},
+		"None":   {reason: "the Ingress says nothing", ingress: with()},
+		"There":  {reason: "a Service", ingress: backend(to("web:80")), want: []string{"[] [] -> shop/web:80*1"}},
+		"Gone":   {reason: "a Service that is missing answers", ingress: backend(to("gone:80")), want: []string{"[] [] -> 503 Backend service does not exist"}, problems: 1},
+		"NoPort": {reason: "a port that is missing is a mistake", ingress: backend(to("web:81")), problems: 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			action, problems, ok := Default(tc.ingress, services)
-			if got := lines([]route.Rule{{Action: action}})[0]; got != "[] [] -> "+tc.want || len(problems) != tc.problems || ok != tc.ok {
-				t.Errorf("%s: %s, %v, %v", tc.reason, got, problems, ok)
+			m := newMember(Member{Ingress: tc.ingress}, nil)
+			m.readRules(shop)
+			var got []string
+			if m.otherwise != nil {
+				got = lines([]route.Rule{{Action: *m.otherwise}})
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" || len(m.list) != tc.problems {
+				t.Errorf("%s: %v (-want +got):\n%s", tc.reason, m.list, diff)
 			}
 		})
 	}

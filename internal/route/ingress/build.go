@@ -1,0 +1,207 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"cmp"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/provision/certificates"
+	"github.com/podgate/podgate/internal/provision/elb"
+	"github.com/podgate/podgate/internal/provision/subnets"
+	"github.com/podgate/podgate/internal/route"
+)
+
+// Group are the Ingresses that share a load balancer.
+type Group struct {
+	Key     Key
+	Members []Member
+	// Observed is what there is of it. It matters where a member cannot be served as it is now.
+	Observed elb.Observed
+}
+
+// Member is an Ingress of a group, chosen by its class.
+type Member struct {
+	Ingress *networkingv1.Ingress
+	// Params is the spec of the class's IngressClassParams; nil: it has none.
+	Params *elbv2.IngressClassParamsSpec
+	// Unserved: it cannot be served now, for a reason that is told elsewhere. Rules that it has stay.
+	Unserved bool
+}
+
+// Settings are the same for all groups.
+type Settings struct {
+	// Cluster is the cluster's name, and VPC the id of its VPC.
+	Cluster, VPC string
+	// Scheme, TargetType and SSLPolicy are for those that say nothing.
+	Scheme, TargetType, SSLPolicy string
+	// Tags are on everything, and win over others.
+	Tags map[string]string
+	// BackendSecurityGroup is the id of a security group that every load balancer has besides the one that is made for it; empty:
+	// none.
+	BackendSecurityGroup string
+	Limits               Limits
+}
+
+// Limits are what a load balancer may have.
+type Limits struct {
+	route.Limits
+	// Rules are of all listeners together, without the default ones.
+	Rules        int
+	Listeners    int
+	TargetGroups int
+	// Certificates are of a listener, besides the default one.
+	Certificates int
+}
+
+// ALB is what AWS allows for an application load balancer, unless the account has other quotas.
+var ALB = Limits{Limits: route.ALB, Rules: 100, Listeners: 50, TargetGroups: 100, Certificates: 25}
+
+// Lookups find what Ingresses name. Errors are for people.
+type Lookups struct {
+	// Service returns a Service; nil: there is none.
+	Service func(namespace, name string) *corev1.Service
+	// Subnets returns the ids of the subnets for a load balancer.
+	Subnets func(subnets.Want) ([]string, error)
+	// SecurityGroup returns the id of the security group with a name.
+	SecurityGroup func(name string) (string, error)
+	// TargetGroup returns the ARN of a target group that somebody else made, by its name.
+	TargetGroup func(name string) (arn string, ok bool)
+	// Certificates returns for each host in turn its certificates.
+	Certificates func([]certificates.Host) []certificates.Found
+}
+
+// Build returns the load balancer of a group, and what of its Ingresses is not served as they ask. An Ingress that is refused
+// changes nothing for the others: its rules and target groups stay as they are. Where that also asks for settings of the load
+// balancer that cannot be told any more, those stay, too, so that nothing is ever served more openly than asked.
+func Build(g Group, settings Settings, look Lookups) (elb.Stack, []Problem) {
+	b := &builder{Group: g, settings: settings, look: look}
+	b.current = current(g.Observed)
+	b.readMembers()
+	b.findCertificates()
+	b.checkRedirects()
+
+	b.claims, b.redirect = map[string]claimed{}, b.redirectPort()
+	for _, m := range b.members {
+		b.admit(m)
+	}
+	b.findSubnets()
+
+	return b.stack(), b.all()
+}
+
+// builder builds one stack.
+type builder struct {
+	Group
+	settings Settings
+	look     Lookups
+	// current is the load balancer that there is; nil: there is none.
+	current *elb.ObservedLoadBalancer
+	members []*member
+
+	claims map[string]claimed
+	needs  needs
+	// redirect is the port that all HTTP listeners send clients to; 0: they do not.
+	redirect int32
+	// subnets are the load balancer's.
+	subnets []string
+	// held are the members because of which the load balancer's settings stay as they are.
+	held []string
+}
+
+// current is the load balancer of a group that clients use: the one that the cluster names, else one that is not on its way out.
+func current(o elb.Observed) *elb.ObservedLoadBalancer {
+	var found *elb.ObservedLoadBalancer
+	for i := range o.LoadBalancers {
+		switch l := &o.LoadBalancers[i]; {
+		case l.Published:
+			return l
+		case found == nil && l.Retired.IsZero():
+			found = l
+		}
+	}
+	return found
+}
+
+// serves reports whether the load balancer that there is has rules of an owner.
+func (b *builder) serves(owner string) bool {
+	if b.current == nil {
+		return false
+	}
+	return slices.ContainsFunc(b.current.Listeners, func(l elb.ObservedListener) bool { return rulesOf(l, owner) > 0 })
+}
+
+// rulesOf counts an owner's rules at a listener.
+func rulesOf(l elb.ObservedListener, owner string) int {
+	n := 0
+	for _, r := range l.Has {
+		if r.Own && r.Owner == owner {
+			n++
+		}
+	}
+	return n
+}
+
+// readMembers reads each member by itself, and puts them in order.
+func (b *builder) readMembers() {
+	for _, of := range b.Members {
+		m := newMember(of, b.look.TargetGroup)
+		m.served = b.serves(m.owner)
+		m.read(b.look)
+		b.readRules(m)
+		b.members = append(b.members, m)
+	}
+	slices.SortFunc(b.members, func(a, b *member) int { return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.owner, b.owner)) })
+}
+
+// readRules reads a member's rules, with the target groups that they need.
+func (b *builder) readRules(m *member) {
+	services := func(name string) *corev1.Service { return b.look.Service(m.Ingress.Namespace, name) }
+	m.readRules(services)
+
+	var served []route.Rule
+	for _, r := range m.rules {
+		if b.target(m, ruleName(r), r.Action, services) {
+			served = append(served, r)
+		}
+	}
+	if m.otherwise != nil && !b.target(m, "the default backend", *m.otherwise, services) {
+		m.otherwise = nil
+	}
+
+	var tooLarge []route.Rule
+	m.rules, tooLarge = route.Fit(served, b.settings.Limits.Limits)
+	for _, r := range tooLarge {
+		m.partial(ReasonLimitExceeded, "%s is not served: it needs more than the %d values or %d wildcards that a rule may have: write fewer conditions", ruleName(r), b.settings.Limits.Values, b.settings.Limits.Wildcards)
+	}
+}
+
+// target makes sure that there are target groups for an action.
+func (b *builder) target(m *member, what string, action route.Action, services services) bool {
+	for _, backend := range action.Backends {
+		var service *corev1.Service
+		if backend.Group == "" {
+			service = services(backend.Service)
+			m.check(annotated(" of Service "+backend.Service, service.Annotations), ofTargets, nil)
+		}
+		if err := m.target(backend, service, b.settings, b.Key); err != nil {
+			m.partial(ReasonPathNotServed, "%s is not served: %v", what, err)
+			return false
+		}
+	}
+	return true
+}
+
+// all are the problems of all members, in the order of the group.
+func (b *builder) all() []Problem {
+	var list []Problem
+	for _, m := range b.members {
+		list = append(list, m.list...)
+	}
+	return list
+}

@@ -1,0 +1,289 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/podgate/podgate/internal/route"
+)
+
+// member is an Ingress of a group, as it is read.
+type member struct {
+	Member
+	problems
+	params params
+	own    source
+	order  int32
+	// targetGroup is Lookups.TargetGroup.
+	targetGroup func(name string) (arn string, ok bool)
+
+	wishes wishes
+	// unread: what it wishes for the load balancer could not be read.
+	unread bool
+
+	rules []route.Rule
+	// otherwise is what becomes of requests that no rule matches; nil: it does not say.
+	otherwise *route.Action
+	groups    targetGroups
+	ports     []port
+
+	// served: the load balancer that there is has rules of it.
+	served bool
+	// overruled: its wishes do not count, since they conflict with an earlier member's.
+	overruled bool
+}
+
+// wishes are what a member wishes for the load balancer that it shares with others.
+type wishes struct {
+	scheme, name, addressType string
+	subnets                   []string
+	subnetTags                map[string][]string
+	securityGroups            []string
+	cidrs                     []string
+	prefixLists               []string
+	redirect                  int32
+	attributes, tags          map[string]string
+}
+
+// port is a port on which a member is served.
+type port struct {
+	number       int32
+	protocol     string
+	certificates []string
+	policy       string
+	attributes   map[string]string
+}
+
+// resource is the value of a listener's resource tag.
+func (p port) resource() string { return strconv.Itoa(int(p.number)) }
+
+func newMember(of Member, targetGroup func(string) (string, bool)) *member {
+	m := &member{Member: of, targetGroup: targetGroup, problems: problems{owner: of.Ingress.Namespace + "/" + of.Ingress.Name}}
+	m.params = readParams(of.Params)
+	m.own = annotated("", of.Ingress.Annotations)
+	return m
+}
+
+// reader reads a member's annotations, after those of other objects.
+func (m *member) reader(before ...source) reader {
+	return reader{problems: &m.problems, params: m.params, from: append(before, m.own)}
+}
+
+// read reads all that concerns the load balancer.
+func (m *member) read(look Lookups) {
+	r := m.reader()
+	m.order = r.number("group.order", 0, -1000, 1000)
+	m.wishes = wishes{
+		scheme:      r.oneOf("scheme", "", "internal", "internet-facing"),
+		name:        m.name(r),
+		addressType: r.oneOf("ip-address-type", "", "ipv4", "dualstack", "dualstack-without-public-ipv4"),
+		subnets:     sorted(r.list("subnets")),
+		subnetTags:  m.params.subnetTags,
+		cidrs:       m.cidrs(r),
+		prefixLists: sorted(r.list("security-group-prefix-lists")),
+		redirect:    r.number("ssl-redirect", 0, 1, 65535),
+		attributes:  r.pairs("load-balancer-attributes"),
+		tags:        m.tags(r),
+	}
+	if len(m.wishes.subnetTags) > 0 {
+		m.wishes.subnets = nil
+	}
+	m.wishes.securityGroups = m.securityGroups(r, look)
+	m.ports = m.listen(r)
+	m.unread = m.refused()
+
+	m.check(m.own, slices.Concat(ofIngresses, ofTargets), ofNames)
+	m.check(m.params.source, slices.Concat(ofIngresses, ofTargets), ofNames)
+	m.mistakes()
+}
+
+var balancerNames = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?$`)
+
+func (m *member) name(r reader) string {
+	name := r.text("load-balancer-name", "")
+	if _, called, _ := r.get("load-balancer-name"); name != "" && (!balancerNames.MatchString(name) || strings.HasPrefix(name, "internal-")) {
+		r.invalid(called, name, "a name has at most 32 letters, digits and dashes, no dash at either end, and does not begin with internal-")
+	}
+	return name
+}
+
+// cidrs are the clients that may connect, with the bits behind the mask off, as EC2 has them.
+func (m *member) cidrs(r reader) []string {
+	var list []string
+	for _, text := range r.list("inbound-cidrs") {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			_, called, _ := r.get("inbound-cidrs")
+			r.invalid(called, text, "use CIDRs such as 10.0.0.0/8, with commas between them")
+			continue
+		}
+		list = append(list, prefix.Masked().String())
+	}
+	return sorted(list)
+}
+
+// securityGroups are the ids of those that a member names. Limits of its own to who may connect would have no effect on them.
+func (m *member) securityGroups(r reader, look Lookups) []string {
+	var ids []string
+	for _, name := range r.list("security-groups") {
+		id := name
+		if !strings.HasPrefix(name, "sg-") {
+			var err error
+			if id, err = look.SecurityGroup(name); err != nil {
+				_, called, _ := r.get("security-groups")
+				r.invalid(called, name, err.Error())
+				continue
+			}
+		}
+		ids = append(ids, id)
+	}
+
+	for _, name := range []string{"inbound-cidrs", "security-group-prefix-lists"} {
+		if _, called, ok := r.get(name); ok && len(ids) > 0 {
+			r.refuse(ReasonProtectionNotServed, "%s has no effect beside security-groups, so that the Ingress would be served more openly than it asks for: have the rules of the security groups say who may connect, and remove it", called)
+		}
+	}
+	return ids
+}
+
+// ownTags may not be set by others: what belongs to a stack is found by them.
+var ownTags = []string{ClusterTag, StackTag, ResourceTag}
+
+func (m *member) tags(r reader) map[string]string {
+	tags := r.pairs("tags")
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		if slices.Contains(ownTags, key) || strings.HasPrefix(key, "aws:") {
+			r.refuse(ReasonInvalidAnnotation, "the tag %s cannot be set: remove it from the annotation tags", key)
+		}
+	}
+	return tags
+}
+
+// listen are the ports on which a member is served, in their order.
+func (m *member) listen(r reader) []port {
+	certificates := r.list("certificate-arn")
+	protocols := map[int32]string{80: "HTTP"}
+	if len(certificates) > 0 {
+		protocols = map[int32]string{443: "HTTPS"}
+	}
+	if value, called, ok := r.get("listen-ports"); ok {
+		var err error
+		if protocols, err = readPorts(value); err != nil {
+			r.invalid(called, value, err.Error())
+		}
+	}
+
+	policy := r.text("ssl-policy", "")
+	var ports []port
+	for _, number := range slices.Sorted(maps.Keys(protocols)) {
+		p := port{number: number, protocol: protocols[number]}
+		if p.protocol == "HTTPS" {
+			p.certificates, p.policy = certificates, policy
+		}
+		p.attributes = r.pairs(fmt.Sprintf("listener-attributes.%s-%d", p.protocol, number))
+		ports = append(ports, p)
+	}
+	return ports
+}
+
+// readPorts returns the protocol of each port.
+func readPorts(text string) (map[int32]string, error) {
+	const form = `write [{"HTTP": 80}, {"HTTPS": 443}]`
+	var list []map[string]int32
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, fmt.Errorf("%s: %w", form, err)
+	}
+
+	protocols := map[int32]string{}
+	for _, one := range list {
+		for protocol, number := range one {
+			switch {
+			case protocol != "HTTP" && protocol != "HTTPS":
+				return nil, fmt.Errorf("%s: the protocols are HTTP and HTTPS", form)
+			case number < 1 || number > 65535:
+				return nil, fmt.Errorf("%s: ports are from 1 to 65535", form)
+			case protocols[number] != "" && protocols[number] != protocol:
+				return nil, fmt.Errorf("%s: port %d has two protocols", form, number)
+			}
+			protocols[number] = protocol
+		}
+	}
+	if len(protocols) == 0 {
+		return nil, fmt.Errorf("%s: there is no port", form)
+	}
+	return protocols, nil
+}
+
+// mistakes tells of what is in the Ingress without any effect.
+func (m *member) mistakes() {
+	for _, tls := range m.Ingress.Spec.TLS {
+		if tls.SecretName != "" {
+			m.notice(ReasonNoEffect, "spec.tls.secretName %q has no effect: a load balancer has certificates of ACM only, which are found by the hosts, or named by the annotation certificate-arn", tls.SecretName)
+		}
+	}
+	if _, ok := m.Ingress.Annotations["ingress.kubernetes.io/ssl-redirect"]; ok {
+		m.notice(ReasonNoEffect, "annotation ingress.kubernetes.io/ssl-redirect has no effect: use %sssl-redirect: \"443\"", Prefix)
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.own.values)) {
+		family, of, _ := strings.Cut(name, ".")
+		switch {
+		case family == "listener-attributes" && !slices.ContainsFunc(m.ports, func(p port) bool { return of == fmt.Sprintf("%s-%d", p.protocol, p.number) }):
+			m.notice(ReasonNoEffect, "annotation %s has no effect: listen-ports has no such listener", name)
+		case (family == "actions" || family == "conditions") && !slices.Contains(m.backends(), of):
+			m.notice(ReasonNoEffect, "annotation %s has no effect: no backend of the Ingress is called %q", name, of)
+		}
+	}
+}
+
+// backends are the names of the Services and actions that the Ingress's paths are for.
+func (m *member) backends() []string {
+	var names []string
+	add := func(b *networkingv1.IngressBackend) {
+		if b != nil && b.Service != nil {
+			names = append(names, b.Service.Name)
+		}
+	}
+
+	add(m.Ingress.Spec.DefaultBackend)
+	for _, r := range m.Ingress.Spec.Rules {
+		if r.HTTP != nil {
+			for _, p := range r.HTTP.Paths {
+				add(&p.Backend)
+			}
+		}
+	}
+	return names
+}
+
+// ruleName is what a rule is called in messages.
+func ruleName(r route.Rule) string {
+	return fmt.Sprintf("the rule for host %s and path %s", cmp.Or(strings.Join(r.Match.Hosts, ", "), "*"), cmp.Or(strings.Join(r.Match.Paths, ", "), "/*"))
+}
+
+// hosts are those whose certificates a member needs.
+func (m *member) hosts() []string {
+	var hosts []string
+	for _, r := range m.Ingress.Spec.Rules {
+		hosts = append(hosts, r.Host)
+	}
+	for _, tls := range m.Ingress.Spec.TLS {
+		hosts = append(hosts, tls.Hosts...)
+	}
+	return slices.DeleteFunc(slices.Compact(sorted(hosts)), func(host string) bool { return host == "" })
+}
+
+func sorted(list []string) []string {
+	return slices.Sorted(slices.Values(list))
+}

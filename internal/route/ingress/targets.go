@@ -1,0 +1,165 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/podgate/podgate/internal/provision/elb"
+	"github.com/podgate/podgate/internal/route"
+)
+
+// targetGroups are those of one Ingress, one for each port of a Service as the Ingress writes it.
+type targetGroups struct {
+	list []elb.TargetGroup
+	// failed says why a group cannot be made, by its resource.
+	failed map[string]string
+}
+
+// groupResource is the value of a target group's resource tag.
+func groupResource(owner string, b route.Backend) string {
+	if b.Group != "" {
+		return b.Group
+	}
+	return fmt.Sprintf("%s-%s:%s", owner, b.Service, b.Port)
+}
+
+// target makes sure that there is a target group for a backend. The error is for people, and concerns what uses this backend.
+func (m *member) target(b route.Backend, service *corev1.Service, settings Settings, group Key) error {
+	resource := groupResource(m.owner, b)
+	if why, failed := m.groups.failed[resource]; failed {
+		return fmt.Errorf("%s", why)
+	}
+	if b.Group != "" || slices.ContainsFunc(m.groups.list, func(g elb.TargetGroup) bool { return g.Resource == resource }) {
+		return nil
+	}
+
+	made, err := m.newTarget(resource, b, service, settings, group)
+	if err != nil {
+		if m.groups.failed == nil {
+			m.groups.failed = map[string]string{}
+		}
+		m.groups.failed[resource] = err.Error()
+		return err
+	}
+	m.groups.list = append(m.groups.list, made)
+	return nil
+}
+
+func (m *member) newTarget(resource string, b route.Backend, service *corev1.Service, settings Settings, group Key) (elb.TargetGroup, error) {
+	own := annotated(" of Service "+b.Service, service.Annotations)
+	r := m.reader(own)
+	port, _ := servicePort(service, b.Port) // The rules were made for ports that exist.
+
+	g := elb.TargetGroup{
+		Resource: resource, Owner: m.owner, VPC: settings.VPC, AddressType: "ipv4",
+		Protocol:   r.oneOf("backend-protocol", "HTTP", "HTTP", "HTTPS"),
+		Version:    r.oneOf("backend-protocol-version", "HTTP1", "HTTP1", "HTTP2", "GRPC"),
+		TargetType: r.oneOf("target-type", settings.TargetType, "instance", "ip"),
+		Attributes: r.pairs("target-group-attributes"),
+		Tags:       merged(m.tags(r), settings.Tags),
+		Binding: elb.Binding{
+			Namespace: b.Namespace, Service: b.Service, Port: b.Port, Labels: labels(group), MultiCluster: r.yes("multi-cluster-target-group"),
+		},
+	}
+	if len(service.Spec.IPFamilies) > 0 && service.Spec.IPFamilies[0] == corev1.IPv6Protocol {
+		g.AddressType = "ipv6"
+	}
+
+	var err error
+	if g.Port, err = targetPort(g.TargetType, service, port); err != nil {
+		return elb.TargetGroup{}, err
+	}
+	if nodes := r.pairs("target-node-labels"); g.TargetType == "instance" && len(nodes) > 0 {
+		g.Binding.Nodes = nodes
+	}
+	if g.HealthCheck, err = m.healthCheck(r, g, service); err != nil {
+		return elb.TargetGroup{}, err
+	}
+
+	g.Name = targetGroupName(b.Namespace, b.Service, settings.Cluster, StackOf(group), m.Ingress.Namespace, m.Ingress.Name, string(service.UID), b.Port,
+		strconv.Itoa(int(g.Port)), g.TargetType, g.Protocol, g.Version)
+	return g, nil
+}
+
+// targetPort is the port of a target group. Where the pods' is a name, each pod has its own, and the group's does not matter.
+func targetPort(targetType string, service *corev1.Service, port corev1.ServicePort) (int32, error) {
+	if targetType == "instance" {
+		if port.NodePort == 0 {
+			return 0, fmt.Errorf("Service %q has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip", service.Name)
+		}
+		return port.NodePort, nil
+	}
+	return podPort(port), nil
+}
+
+// podPort is the number of the pods' port, or 1 if it is a name.
+func podPort(port corev1.ServicePort) int32 {
+	if port.TargetPort.Type == intstr.String {
+		return 1
+	}
+	return cmp.Or(port.TargetPort.IntVal, port.Port)
+}
+
+// healthCheck is how a group's targets are checked. Its defaults are AWS Load Balancer Controller's, which are quicker than AWS's.
+func (m *member) healthCheck(r reader, g elb.TargetGroup, service *corev1.Service) (elb.HealthCheck, error) {
+	path, codes := "/", "200"
+	if g.Version == "GRPC" {
+		path, codes = "/AWS.ALB/healthcheck", "12"
+	}
+
+	check := elb.HealthCheck{
+		Protocol:  r.oneOf("healthcheck-protocol", g.Protocol, "HTTP", "HTTPS"),
+		Path:      r.text("healthcheck-path", path),
+		Interval:  r.number("healthcheck-interval-seconds", 15, 5, 300),
+		Timeout:   r.number("healthcheck-timeout-seconds", 5, 2, 120),
+		Healthy:   r.number("healthy-threshold-count", 2, 2, 10),
+		Unhealthy: r.number("unhealthy-threshold-count", 2, 2, 10),
+		Codes:     r.text("success-codes", codes),
+	}
+	if check.Timeout >= check.Interval {
+		m.refuse(ReasonInvalidAnnotation, "the health checks of Service %q time out after %d s, and one begins every %d s: make healthcheck-timeout-seconds less than healthcheck-interval-seconds", service.Name, check.Timeout, check.Interval)
+	}
+
+	var err error
+	check.Port, err = healthPort(r, g, service)
+	return check, err
+}
+
+// healthPort is the port that health checks ask: traffic-port, or a number. The name of a port of the Service is its number.
+func healthPort(r reader, g elb.TargetGroup, service *corev1.Service) (string, error) {
+	name := r.text("healthcheck-port", "traffic-port")
+	if name == "traffic-port" {
+		return name, nil
+	}
+	if _, err := strconv.Atoi(name); err == nil {
+		return strconv.Itoa(int(r.number("healthcheck-port", 0, 1, 65535))), nil
+	}
+
+	port, ok := servicePort(service, name)
+	if !ok {
+		return "", fmt.Errorf("healthcheck-port %q is not a port of Service %q: use a number, traffic-port, or the name of one of its ports", name, service.Name)
+	}
+	if g.TargetType == "ip" && port.TargetPort.Type == intstr.String {
+		return "", fmt.Errorf("healthcheck-port %q is port %q of the pods of Service %q, whose number may differ between pods: use a number, or traffic-port", name, port.TargetPort.StrVal, service.Name)
+	}
+	number, err := targetPort(g.TargetType, service, port)
+	return strconv.Itoa(int(number)), err
+}
+
+// servicePort is a port of a Service by what an Ingress writes, a number or a name.
+func servicePort(service *corev1.Service, written string) (corev1.ServicePort, bool) {
+	for _, p := range service.Spec.Ports {
+		if p.Name == written || strconv.Itoa(int(p.Port)) == written {
+			return p, written != ""
+		}
+	}
+	return corev1.ServicePort{}, false
+}

@@ -1,0 +1,91 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ofTargets are the annotations that both an Ingress and a Service may have.
+var ofTargets = []string{
+	"target-type", "tags", "backend-protocol", "backend-protocol-version", "target-group-attributes", "target-node-labels", "multi-cluster-target-group",
+	"healthcheck-port", "healthcheck-protocol", "healthcheck-path", "healthcheck-interval-seconds", "healthcheck-timeout-seconds",
+	"healthy-threshold-count", "unhealthy-threshold-count", "success-codes",
+}
+
+// ofIngresses are the annotations that only an Ingress may have.
+var ofIngresses = []string{
+	"scheme", "load-balancer-name", "group.name", "group.order", "ip-address-type", "subnets", "security-groups", "inbound-cidrs", "security-group-prefix-lists",
+	"load-balancer-attributes", "listen-ports", "certificate-arn", "ssl-policy", "ssl-redirect",
+}
+
+// ofNames begin the annotations of Ingresses that have a name in their name.
+var ofNames = []string{"actions.", "conditions.", "listener-attributes."}
+
+// unserved are annotations of AWS Load Balancer Controller that have no effect here. Others are spelled wrong.
+var unserved = []string{
+	"customer-owned-ipv4-pool", "manage-backend-security-group-rules", "use-regex-path-match", "minimum-load-balancer-capacity", "ipam-ipv4-pool-id",
+	"create-acm-cert", "acm-pca-arn", "dry-run-plan", "enable-frontend-nlb",
+}
+
+var unservedFamilies = []string{"transforms.", "target-control-port.", "frontend-nlb-"}
+
+// protections are the annotations that limit who may reach the targets and that are not served, with the values that limit
+// nobody. An Ingress with another one is refused, so that nothing is ever served more openly than asked.
+var protections = map[string]func(value string) bool{
+	"auth-type":                  is("none"),
+	"jwt-validation":             func(string) bool { return false },
+	"mutual-authentication":      mutualOff,
+	"wafv2-acl-arn":              is("none"),
+	"wafv2-acl-name":             is("none"),
+	"waf-acl-id":                 is("none"),
+	"web-acl-id":                 is("none"),
+	"shield-advanced-protection": is("false"),
+}
+
+func is(harmless string) func(string) bool {
+	return func(value string) bool { return value == harmless }
+}
+
+// mutualOff reports whether mutual TLS is off at every port.
+func mutualOff(value string) bool {
+	var ports []struct {
+		Mode string `json:"mode"`
+	}
+	if err := json.Unmarshal([]byte(value), &ports); err != nil {
+		return false
+	}
+	for _, p := range ports {
+		if p.Mode != "off" {
+			return false
+		}
+	}
+	return true
+}
+
+// check tells what an object's annotations ask for that is not served.
+func (p *problems) check(s source, served []string, families []string) {
+	for _, name := range slices.Sorted(maps.Keys(s.values)) {
+		harmless, protects := protections[name]
+		switch {
+		case protects && harmless(strings.TrimSpace(s.values[name])), strings.HasPrefix(name, "auth-") && s.values["auth-type"] == "none":
+		case protects, strings.HasPrefix(name, "auth-"):
+			p.refuse(ReasonProtectionNotServed, "%s is not served, and without it the Ingress would be served more openly than it asks for: remove it, or leave the Ingress to a controller that serves it", s.called(name))
+		case slices.Contains(served, name), begins(name, families):
+		case slices.Contains(unserved, name), begins(name, unservedFamilies):
+			p.notice(ReasonAnnotationNotServed, "%s is not served, and has no effect", s.called(name))
+		case slices.Contains(ofIngresses, name), begins(name, ofNames):
+			p.notice(ReasonAnnotationNotServed, "%s has no effect there: it belongs on the Ingress", s.called(name))
+		default:
+			p.notice(ReasonAnnotationNotServed, "%s is not known: correct its name, or remove it", s.called(name))
+		}
+	}
+}
+
+func begins(name string, families []string) bool {
+	return slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(name, family) })
+}
