@@ -47,6 +47,7 @@ func flags(listen *string, cfg *awssim.Config, usage io.Writer) *flag.FlagSet {
 	f.DurationVar(&cfg.ProvisionDelay, "provision-delay", 0, "how long a new load balancer is provisioning")
 	f.DurationVar(&cfg.DescribeLag, "describe-lag", 0, "how far DescribeTargetHealth always lags behind")
 	f.DurationVar(&cfg.CreateLag, "create-lag", 0, "how long calls do not find a new load balancer, listener or rule, nor delete a target group that was in use")
+	f.DurationVar(&cfg.ChangeLag, "change-lag", 0, "how far calls that describe tags, attributes, settings and what is there lag behind")
 	f.BoolVar(&cfg.Relaxed, "relaxed", false, "allow health-check intervals from 1 s, and checks that are off for ip and instance groups")
 	f.BoolVar(&cfg.RefuseDraining, "refuse-draining", false, "answer InvalidTarget when a draining target is registered")
 	f.StringVar(&cfg.Throttle, "throttle", awssim.ThrottleCurrent, "token buckets: current, classic (as documented earlier), off")

@@ -88,6 +88,8 @@ type (
 	Quotas = elbv2.Quotas
 	// ListenerInfo says where a listener of a load balancer really listens.
 	ListenerInfo = elbv2.ListenerInfo
+	// Host is the name of a load balancer and the address that it resolves to.
+	Host = elbv2.Host
 	// Role is a role that sts:AssumeRole knows.
 	Role = sts.Role
 )

@@ -5,6 +5,7 @@ package awssim
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 )
@@ -13,6 +14,12 @@ import (
 func (s *Sim) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_awssim/config", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Settings()) })
 	mux.HandleFunc("GET /_awssim/listeners", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Listeners()) })
+	mux.HandleFunc("GET /_awssim/hosts", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		for _, h := range s.Hosts() {
+			_, _ = fmt.Fprintf(w, "%s %s\n", h.Address, h.Name) // a client that went away is nobody's loss
+		}
+	})
 	mux.HandleFunc("GET /_awssim/networks", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.ServiceNetworks()) })
 	mux.HandleFunc("GET /_awssim/ca", func(w http.ResponseWriter, _ *http.Request) {
 		ca, err := s.CA()

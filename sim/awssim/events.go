@@ -11,6 +11,9 @@ import (
 
 // AddFault puts a fault in force and returns its id.
 func (s *Sim) AddFault(f Fault) (string, error) {
+	if f.LagSeconds > 0 {
+		s.elb.Remember()
+	}
 	return s.faults.Add(f, func(operation string) bool {
 		return slices.Contains(slices.Concat(Operations(), EC2Operations(), ACMOperations(), LatticeOperations()), operation)
 	})
@@ -82,6 +85,9 @@ func (s *Sim) SetVPC(v VPC) error { return s.ec2.SetVPC(v) }
 
 // Listeners returns all listeners of all load balancers.
 func (s *Sim) Listeners() []ListenerInfo { return s.elb.Listeners() }
+
+// Hosts are the names of load balancers and the addresses that they resolve to.
+func (s *Sim) Hosts() []Host { return s.elb.Hosts() }
 
 // ListenerAddress is the address that a listener of a load balancer really
 // has; empty when it has none.

@@ -22,6 +22,7 @@ type Settings struct {
 	RefuseDraining    bool                       `json:"refuseDraining"`
 	DescribeLagSecond float64                    `json:"describeLagSeconds"`
 	CreateLagSeconds  float64                    `json:"createLagSeconds"`
+	ChangeLagSeconds  float64                    `json:"changeLagSeconds"`
 	Quotas            Quotas                     `json:"quotas"`
 	Operations        []string                   `json:"operations"`
 	EC2               EC2Settings                `json:"ec2"`
@@ -111,6 +112,7 @@ func (s *Sim) Settings() Settings {
 		RefuseDraining:    s.cfg.RefuseDraining,
 		DescribeLagSecond: s.cfg.DescribeLag.Seconds(),
 		CreateLagSeconds:  s.cfg.CreateLag.Seconds(),
+		ChangeLagSeconds:  s.cfg.ChangeLag.Seconds(),
 		Quotas:            s.cfg.Quotas,
 		Operations:        Operations(),
 		EC2: EC2Settings{

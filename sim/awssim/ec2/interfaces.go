@@ -47,6 +47,26 @@ func (s *Service) GroupVPC(id string) (string, bool) {
 	return g.vpc, true
 }
 
+// Knows reports whether target groups can be in a VPC: where none was configured they can be in any. It needs the lock.
+func (s *Service) Knows(vpc string) bool {
+	return s.now().vpcs[vpc] != nil || !s.cfg.Strict
+}
+
+// Elsewhere reports whether two VPCs are known not to be the same. It needs the lock.
+func (s *Service) Elsewhere(one, other string) bool {
+	vpcs := s.now().vpcs
+	return one != other && vpcs[one] != nil && vpcs[other] != nil
+}
+
+// InstanceVPC returns the VPC of an instance; empty when it has none. It needs the lock.
+func (s *Service) InstanceVPC(id string) string {
+	st := s.now()
+	if i := st.instances[id]; i != nil {
+		return st.subnets[i.subnet].vpc
+	}
+	return ""
+}
+
 // DefaultGroup returns the security group that a VPC begins with. It needs the lock.
 func (s *Service) DefaultGroup(vpc string) string { return s.now().defaultGroup(vpc) }
 

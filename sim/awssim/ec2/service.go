@@ -20,6 +20,8 @@ type Config struct {
 	Account string `json:"-"`
 	// VPCs are the networks. Default: DefaultVPC.
 	VPCs []VPC
+	// Strict refuses target groups in VPCs that are not there. It is set where VPCs are given.
+	Strict bool
 	// Lag makes every call see the world as it was that long ago.
 	Lag time.Duration
 	// InterfaceLinger is how long the interfaces of a load balancer outlive it.
@@ -43,6 +45,7 @@ func (c Config) WithDefaults() (Config, error) {
 		RulesPerGroup:   cmp.Or(c.Quotas.RulesPerGroup, 60),
 		TagsPerResource: cmp.Or(c.Quotas.TagsPerResource, 50),
 	}
+	c.Strict = c.Strict || c.VPCs != nil
 	if c.VPCs == nil {
 		c.VPCs = []VPC{DefaultVPC(c.Region)}
 	}

@@ -139,6 +139,10 @@ func (s *Service) checkTuple(c *Call, b *loadBalancer, t *types.TargetGroupTuple
 		return wire.Failed("InvalidConfigurationRequest", "The target group '%s' has a protocol that load balancers of type '%s' do not support", g.arn(), b.view.Type)
 	}
 
+	if g.view.VpcId != nil && s.ec2.Elsewhere(*g.view.VpcId, *b.view.VpcId) {
+		return wire.Failed("InvalidConfigurationRequest", "The target group '%s' is not in the VPC of the load balancer, '%s'", g.arn(), *b.view.VpcId)
+	}
+
 	for _, other := range s.usedBy(g) {
 		if other != b.arn() {
 			return wire.Failed("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: '%s'", g.arn())

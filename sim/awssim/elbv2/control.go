@@ -102,6 +102,23 @@ func (s *Service) Listeners() []ListenerInfo {
 	return list
 }
 
+// Host is the name of a load balancer and the address that it resolves to.
+type Host struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+}
+
+// Hosts are the names of all load balancers.
+func (s *Service) Hosts() []Host {
+	s.clock.Lock()
+	defer s.clock.Unlock()
+	list := []Host{}
+	for _, b := range sorted(s.balancers) {
+		list = append(list, Host{Name: *b.view.DNSName, Address: b.address})
+	}
+	return list
+}
+
 // ListenerAddress is the address that a listener of a load balancer really
 // has; empty when it has none.
 func (s *Service) ListenerAddress(listenerARN string) string {

@@ -4,11 +4,13 @@
 package elbv2
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/podgate/podgate/sim/awssim/faults"
 	"github.com/podgate/podgate/sim/awssim/wire"
 )
 
@@ -70,11 +72,11 @@ func (s *Service) checkReach(b *loadBalancer, actions []types.Action, replaced *
 	if b.application() && len(reached) > s.cfg.Quotas.TargetGroupsPerBalancer {
 		return wire.Failed("TooManyUniqueTargetGroupsPerLoadBalancer", "The maximum number of unique target groups has been reached for load balancer '%s'", b.arn())
 	}
-	return s.checkTargetsOf(b, reached, 0)
+	return s.checkTargetsOf(b, reached, nil)
 }
 
-// checkTargetsPerBalancer holds the load balancer of a group to its quota, if so many targets are added to the group.
-func (s *Service) checkTargetsPerBalancer(g *targetGroup, added int) error {
+// checkTargetsPerBalancer holds the load balancer of a group to its quotas, if targets are added to the group.
+func (s *Service) checkTargetsPerBalancer(g *targetGroup, added map[faults.Target]bool) error {
 	for _, r := range s.rules {
 		if slices.Contains(groupsOf(r.view.Actions), g.arn()) {
 			b := r.listener.balancer // a group has one
@@ -84,14 +86,31 @@ func (s *Service) checkTargetsPerBalancer(g *targetGroup, added int) error {
 	return nil
 }
 
-func (s *Service) checkTargetsOf(b *loadBalancer, groups map[string]bool, added int) error {
-	targets := added
-	for arn := range groups {
-		targets += s.groups[arn].registered()
+func (s *Service) checkTargetsOf(b *loadBalancer, groups map[string]bool, added map[faults.Target]bool) error {
+	times := map[string]int{} // by id
+	for k := range added {
+		times[k.ID]++
 	}
+	targets := len(added)
+	for arn := range groups {
+		for k, r := range s.groups[arn].registrations {
+			if !r.draining {
+				times[k.ID]++
+				targets++
+			}
+		}
+	}
+
 	if targets > s.cfg.Quotas.targetsOf(b) {
 		return wire.Failed("TooManyTargets", "The maximum number of targets has been reached for load balancer '%s'", b.arn())
 	}
+
+	for _, id := range slices.Sorted(maps.Keys(times)) {
+		if most := s.cfg.Quotas.RegistrationsPerTarget; most > 0 && times[id] > most {
+			return wire.Failed("TooManyRegistrationsForTargetId", "The maximum number of registrations of target '%s' has been reached for load balancer '%s'", id, b.arn())
+		}
+	}
+
 	return nil
 }
 

@@ -5,6 +5,7 @@ package elbv2
 
 import (
 	"crypto/tls"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -104,6 +105,16 @@ func (s *Service) createListener(c *Call, in *api.CreateListenerInput) (*api.Cre
 	if err := s.secure(c, &l.view, encryption{in.Certificates, in.SslPolicy, in.AlpnPolicy, in.MutualAuthentication}); err != nil {
 		return nil, err
 	}
+
+	if same := s.like(l); same != nil {
+		return &api.CreateListenerOutput{Listeners: []types.Listener{same.view}}, nil
+	}
+	if err := s.checkRoom(b, in.Port); err != nil {
+		return nil, err
+	}
+	if err := s.checkReach(b, actions, nil); err != nil {
+		return nil, err
+	}
 	if err := s.tagNew(l.arn(), in.Tags); err != nil {
 		return nil, err
 	}
@@ -134,19 +145,31 @@ func (s *Service) checkListener(c *Call, b *loadBalancer, in *api.CreateListener
 		return nil, err
 	}
 
-	actions, err := s.checkActions(c, b, in.DefaultActions)
-	if err != nil {
-		return nil, err
-	}
+	return s.checkActions(c, b, in.DefaultActions)
+}
 
-	if err := s.checkPort(b, in.Port, nil); err != nil {
-		return nil, err
+// like returns the listener that is what another one is to be, whoever made it; nil when there is none. API_CreateListener:
+// creating a listener with the same settings again succeeds.
+func (s *Service) like(wanted *listener) *listener {
+	for _, l := range s.listenersOf(wanted.balancer) {
+		view := wanted.view
+		view.ListenerArn = l.view.ListenerArn
+		if reflect.DeepEqual(view, l.view) {
+			return l
+		}
+	}
+	return nil
+}
+
+// checkRoom returns an error unless a load balancer can have another listener on a port.
+func (s *Service) checkRoom(b *loadBalancer, port *int32) error {
+	if err := s.checkPort(b, port, nil); err != nil {
+		return err
 	}
 	if len(s.listenersOf(b)) >= s.cfg.Quotas.ListenersPerBalancer {
-		return nil, wire.Failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
+		return wire.Failed("TooManyListeners", "The maximum number of listeners has been reached for load balancer '%s'", b.arn())
 	}
-
-	return actions, s.checkReach(b, actions, nil)
+	return nil
 }
 
 // checkListenerProtocol returns an error unless listeners of b can speak p.

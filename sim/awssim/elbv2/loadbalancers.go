@@ -94,7 +94,7 @@ func (s *Service) createLoadBalancer(c *Call, in *api.CreateLoadBalancerInput) (
 			continue
 		}
 		if *b.view.LoadBalancerName == *in.Name {
-			if b.view.Type == kind && b.view.Scheme == orElse(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing) {
+			if s.asWanted(b, in, zones) {
 				return &api.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{s.describeBalancer(b)}}, nil
 			}
 			return nil, wire.Failed("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", *in.Name)
@@ -118,6 +118,31 @@ func (s *Service) createLoadBalancer(c *Call, in *api.CreateLoadBalancerInput) (
 	view := s.describeBalancer(b)
 	view.State = &types.LoadBalancerState{Code: types.LoadBalancerStateEnumProvisioning} // what a creation always answers
 	return &api.CreateLoadBalancerOutput{LoadBalancers: []types.LoadBalancer{view}}, nil
+}
+
+// asWanted reports whether a load balancer, whoever made it, is what a request wants. API_CreateLoadBalancer: creating
+// one with the same settings again succeeds.
+func (s *Service) asWanted(b *loadBalancer, in *api.CreateLoadBalancerInput, zones []types.AvailabilityZone) bool {
+	groups := in.SecurityGroups
+	if groups == nil && b.application() {
+		groups = []string{s.ec2.DefaultGroup(*b.view.VpcId)}
+	}
+
+	return b.view.Type == orElse(in.Type, types.LoadBalancerTypeEnumApplication) &&
+		b.view.Scheme == orElse(in.Scheme, types.LoadBalancerSchemeEnumInternetFacing) &&
+		b.view.IpAddressType == orElse(in.IpAddressType, types.IpAddressTypeIpv4) &&
+		slices.Equal(subnetsOf(b.view.AvailabilityZones), subnetsOf(zones)) &&
+		slices.Equal(slices.Sorted(slices.Values(b.view.SecurityGroups)), slices.Sorted(slices.Values(groups)))
+}
+
+// subnetsOf are the ids of the subnets of zones, sorted.
+func subnetsOf(zones []types.AvailabilityZone) []string {
+	ids := []string{}
+	for _, z := range zones {
+		ids = append(ids, *z.SubnetId)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (s *Service) newBalancer(c *Call, in *api.CreateLoadBalancerInput, kind types.LoadBalancerTypeEnum, zones []types.AvailabilityZone, vpc string) *loadBalancer {

@@ -108,11 +108,7 @@ func (b *loadBalancer) settings() settings {
 
 // attach lets a load balancer's interfaces follow its subnets and security groups.
 func (s *Service) attach(b *loadBalancer) {
-	subnets := []string{}
-	for _, z := range b.view.AvailabilityZones {
-		subnets = append(subnets, *z.SubnetId)
-	}
-	s.ec2.Attach(b.path(), subnets, b.view.SecurityGroups)
+	s.ec2.Attach(b.path(), subnetsOf(b.view.AvailabilityZones), b.view.SecurityGroups)
 }
 
 func zoneOf(zones []types.AvailabilityZone, subnet string) *types.AvailabilityZone {

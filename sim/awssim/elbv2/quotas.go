@@ -31,6 +31,9 @@ type Quotas struct {
 	// TargetsPerBalancer counts the registrations in all groups of an application load balancer; a network load
 	// balancer may have three times as many.
 	TargetsPerBalancer int `json:"targetsPerBalancer"` // 1,000
+	// RegistrationsPerTarget is how often a load balancer may have the same instance or address in its groups. 0: AWS no
+	// longer documents such a quota; it was 100 (aws-load-balancer-controller #1068).
+	RegistrationsPerTarget int `json:"registrationsPerTarget"`
 }
 
 // WithDefaults fills in what is not given.
@@ -49,6 +52,7 @@ func (q Quotas) WithDefaults() Quotas {
 		ConditionWildcardsPerRule: cmp.Or(q.ConditionWildcardsPerRule, 5),
 		CertificatesPerBalancer:   cmp.Or(q.CertificatesPerBalancer, 25),
 		TargetsPerBalancer:        cmp.Or(q.TargetsPerBalancer, 1000),
+		RegistrationsPerTarget:    q.RegistrationsPerTarget,
 	}
 }
 

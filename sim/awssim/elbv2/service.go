@@ -30,6 +30,9 @@ type Config struct {
 	// CreateLag is how long other calls do not find a new load balancer, listener or rule, and how long a target group
 	// that has fallen out of use cannot be deleted.
 	CreateLag time.Duration
+	// ChangeLag makes all other describing calls answer from that long ago: tags, attributes and settings are those of
+	// then, and what was deleted since is still there.
+	ChangeLag time.Duration
 
 	// Relaxed allows what AWS does not: health-check intervals and timeouts
 	// from 1 s, and health checks that are off in ip and instance groups.
@@ -65,13 +68,12 @@ type Service struct {
 	ec2    *ec2.Service
 	acm    *acm.Service
 
-	seq       int64 // of what is created
-	groups    map[string]*targetGroup
-	balancers map[string]*loadBalancer
-	listeners map[string]*listener
-	rules     map[string]*rule
-	tags      map[string]map[string]string
+	seq int64 // of what is created
+	world
 	instances map[string]string
+
+	pasts     []past // oldest first
+	remembers bool
 }
 
 // New makes a service in which nothing has been created, with load balancers in the subnets of a network
@@ -80,11 +82,13 @@ type Service struct {
 func New(cfg Config, c *clock.Clock, path *datapath.Path, record *faults.Record, network *ec2.Service, certificates *acm.Service) *Service {
 	s := &Service{
 		cfg: cfg, clock: c, path: path, record: record, ec2: network, acm: certificates,
-		groups:    map[string]*targetGroup{},
-		balancers: map[string]*loadBalancer{},
-		listeners: map[string]*listener{},
-		rules:     map[string]*rule{},
-		tags:      map[string]map[string]string{},
+		world: world{
+			groups:    map[string]*targetGroup{},
+			balancers: map[string]*loadBalancer{},
+			listeners: map[string]*listener{},
+			rules:     map[string]*rule{},
+			tags:      map[string]map[string]string{},
+		},
 		instances: map[string]string{},
 	}
 
@@ -112,44 +116,44 @@ type Call struct {
 // Operations are all operations that are modelled, by name.
 func (s *Service) Operations() map[string]wire.Operation[*Call] {
 	return map[string]wire.Operation[*Call]{
-		"CreateTargetGroup":              wire.Decoded(s.createTargetGroup, "Name"),
-		"DescribeTargetGroups":           wire.Decoded(s.describeTargetGroups),
-		"ModifyTargetGroup":              wire.Decoded(s.modifyTargetGroup, "TargetGroupArn"),
-		"DeleteTargetGroup":              wire.Decoded(s.deleteTargetGroup, "TargetGroupArn"),
-		"DescribeTargetGroupAttributes":  wire.Decoded(s.describeTargetGroupAttributes, "TargetGroupArn"),
-		"ModifyTargetGroupAttributes":    wire.Decoded(s.modifyTargetGroupAttributes, "TargetGroupArn", "Attributes"),
+		"CreateTargetGroup":              wire.Decoded(changing(s, s.createTargetGroup), "Name"),
+		"DescribeTargetGroups":           wire.Decoded(describing(s, (*Service).describeTargetGroups)),
+		"ModifyTargetGroup":              wire.Decoded(changing(s, s.modifyTargetGroup), "TargetGroupArn"),
+		"DeleteTargetGroup":              wire.Decoded(changing(s, s.deleteTargetGroup), "TargetGroupArn"),
+		"DescribeTargetGroupAttributes":  wire.Decoded(describing(s, (*Service).describeTargetGroupAttributes), "TargetGroupArn"),
+		"ModifyTargetGroupAttributes":    wire.Decoded(changing(s, s.modifyTargetGroupAttributes), "TargetGroupArn", "Attributes"),
 		"RegisterTargets":                wire.Decoded(s.registerTargets, "TargetGroupArn", "Targets"),
 		"DeregisterTargets":              wire.Decoded(s.deregisterTargets, "TargetGroupArn", "Targets"),
 		"DescribeTargetHealth":           wire.Decoded(s.describeTargetHealth, "TargetGroupArn"),
-		"CreateLoadBalancer":             wire.Decoded(s.createLoadBalancer, "Name"),
-		"DescribeLoadBalancers":          wire.Decoded(s.describeLoadBalancers),
-		"DeleteLoadBalancer":             wire.Decoded(s.deleteLoadBalancer, "LoadBalancerArn"),
-		"DescribeLoadBalancerAttributes": wire.Decoded(s.describeLoadBalancerAttributes, "LoadBalancerArn"),
-		"ModifyLoadBalancerAttributes":   wire.Decoded(s.modifyLoadBalancerAttributes, "LoadBalancerArn", "Attributes"),
-		"SetSubnets":                     wire.Decoded(s.setSubnets, "LoadBalancerArn"),
-		"SetSecurityGroups":              wire.Decoded(s.setSecurityGroups, "LoadBalancerArn", "SecurityGroups"),
-		"SetIpAddressType":               wire.Decoded(s.setIPAddressType, "LoadBalancerArn", "IpAddressType"),
-		"ModifyIpPools":                  wire.Decoded(s.modifyIPPools, "LoadBalancerArn"),
-		"DescribeCapacityReservation":    wire.Decoded(s.describeCapacityReservation, "LoadBalancerArn"),
-		"ModifyCapacityReservation":      wire.Decoded(s.modifyCapacityReservation, "LoadBalancerArn"),
-		"CreateListener":                 wire.Decoded(s.createListener, "LoadBalancerArn", "DefaultActions"),
-		"DescribeListeners":              wire.Decoded(s.describeListeners),
-		"ModifyListener":                 wire.Decoded(s.modifyListener, "ListenerArn"),
-		"DeleteListener":                 wire.Decoded(s.deleteListener, "ListenerArn"),
-		"DescribeListenerAttributes":     wire.Decoded(s.describeListenerAttributes, "ListenerArn"),
-		"ModifyListenerAttributes":       wire.Decoded(s.modifyListenerAttributes, "ListenerArn", "Attributes"),
-		"AddListenerCertificates":        wire.Decoded(s.addListenerCertificates, "ListenerArn", "Certificates"),
-		"RemoveListenerCertificates":     wire.Decoded(s.removeListenerCertificates, "ListenerArn", "Certificates"),
-		"DescribeListenerCertificates":   wire.Decoded(s.describeListenerCertificates, "ListenerArn"),
+		"CreateLoadBalancer":             wire.Decoded(changing(s, s.createLoadBalancer), "Name"),
+		"DescribeLoadBalancers":          wire.Decoded(describing(s, (*Service).describeLoadBalancers)),
+		"DeleteLoadBalancer":             wire.Decoded(changing(s, s.deleteLoadBalancer), "LoadBalancerArn"),
+		"DescribeLoadBalancerAttributes": wire.Decoded(describing(s, (*Service).describeLoadBalancerAttributes), "LoadBalancerArn"),
+		"ModifyLoadBalancerAttributes":   wire.Decoded(changing(s, s.modifyLoadBalancerAttributes), "LoadBalancerArn", "Attributes"),
+		"SetSubnets":                     wire.Decoded(changing(s, s.setSubnets), "LoadBalancerArn"),
+		"SetSecurityGroups":              wire.Decoded(changing(s, s.setSecurityGroups), "LoadBalancerArn", "SecurityGroups"),
+		"SetIpAddressType":               wire.Decoded(changing(s, s.setIPAddressType), "LoadBalancerArn", "IpAddressType"),
+		"ModifyIpPools":                  wire.Decoded(changing(s, s.modifyIPPools), "LoadBalancerArn"),
+		"DescribeCapacityReservation":    wire.Decoded(describing(s, (*Service).describeCapacityReservation), "LoadBalancerArn"),
+		"ModifyCapacityReservation":      wire.Decoded(changing(s, s.modifyCapacityReservation), "LoadBalancerArn"),
+		"CreateListener":                 wire.Decoded(changing(s, s.createListener), "LoadBalancerArn", "DefaultActions"),
+		"DescribeListeners":              wire.Decoded(describing(s, (*Service).describeListeners)),
+		"ModifyListener":                 wire.Decoded(changing(s, s.modifyListener), "ListenerArn"),
+		"DeleteListener":                 wire.Decoded(changing(s, s.deleteListener), "ListenerArn"),
+		"DescribeListenerAttributes":     wire.Decoded(describing(s, (*Service).describeListenerAttributes), "ListenerArn"),
+		"ModifyListenerAttributes":       wire.Decoded(changing(s, s.modifyListenerAttributes), "ListenerArn", "Attributes"),
+		"AddListenerCertificates":        wire.Decoded(changing(s, s.addListenerCertificates), "ListenerArn", "Certificates"),
+		"RemoveListenerCertificates":     wire.Decoded(changing(s, s.removeListenerCertificates), "ListenerArn", "Certificates"),
+		"DescribeListenerCertificates":   wire.Decoded(describing(s, (*Service).describeListenerCertificates), "ListenerArn"),
 		"DescribeSSLPolicies":            wire.Decoded(s.describeSSLPolicies),
-		"CreateRule":                     wire.Decoded(s.createRule, "ListenerArn", "Conditions", "Priority", "Actions"),
-		"DescribeRules":                  wire.Decoded(s.describeRules),
-		"ModifyRule":                     wire.Decoded(s.modifyRule, "RuleArn"),
-		"DeleteRule":                     wire.Decoded(s.deleteRule, "RuleArn"),
-		"SetRulePriorities":              wire.Decoded(s.setRulePriorities, "RulePriorities"),
-		"AddTags":                        wire.Decoded(s.addTags, "ResourceArns", "Tags"),
-		"RemoveTags":                     wire.Decoded(s.removeTags, "ResourceArns", "TagKeys"),
-		"DescribeTags":                   wire.Decoded(s.describeTags, "ResourceArns"),
+		"CreateRule":                     wire.Decoded(changing(s, s.createRule), "ListenerArn", "Conditions", "Priority", "Actions"),
+		"DescribeRules":                  wire.Decoded(describing(s, (*Service).describeRules)),
+		"ModifyRule":                     wire.Decoded(changing(s, s.modifyRule), "RuleArn"),
+		"DeleteRule":                     wire.Decoded(changing(s, s.deleteRule), "RuleArn"),
+		"SetRulePriorities":              wire.Decoded(changing(s, s.setRulePriorities), "RulePriorities"),
+		"AddTags":                        wire.Decoded(changing(s, s.addTags), "ResourceArns", "Tags"),
+		"RemoveTags":                     wire.Decoded(changing(s, s.removeTags), "ResourceArns", "TagKeys"),
+		"DescribeTags":                   wire.Decoded(describing(s, (*Service).describeTags), "ResourceArns"),
 		"DescribeAccountLimits":          wire.Decoded(s.describeAccountLimits),
 	}
 }

@@ -142,6 +142,9 @@ func (s *Service) newGroupView(in *api.CreateTargetGroupInput) (types.TargetGrou
 	if err := checkProtocol(in); err != nil {
 		return view, err
 	}
+	if !s.ec2.Knows(*in.VpcId) { // terraform-aws-alb #294
+		return view, wire.Invalid("The VPC ID '%s' is not found", *in.VpcId)
+	}
 
 	view.Protocol, view.Port, view.VpcId = in.Protocol, in.Port, in.VpcId
 	view.HealthCheckEnabled, view.HealthCheckPort = new(true), new("traffic-port")

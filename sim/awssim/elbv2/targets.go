@@ -56,7 +56,7 @@ func (s *Service) registerTargets(c *Call, in *api.RegisterTargetsInput) (*api.R
 	if g.registered()+len(fresh) > s.cfg.Quotas.TargetsPerGroup {
 		return nil, wire.Failed("TooManyTargets", "The maximum number of targets has been reached for target group '%s'", g.arn())
 	}
-	if err := s.checkTargetsPerBalancer(g, len(fresh)); err != nil {
+	if err := s.checkTargetsPerBalancer(g, fresh); err != nil {
 		return nil, err
 	}
 
@@ -89,6 +89,9 @@ func (s *Service) checkTarget(g *targetGroup, t types.TargetDescription) error {
 	case types.TargetTypeEnumInstance:
 		if s.instances[*t.Id] == "" { // unknown, or stopped
 			return wire.Failed("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", *t.Id)
+		}
+		if in := s.ec2.InstanceVPC(*t.Id); s.ec2.Elsewhere(in, *g.view.VpcId) {
+			return wire.Failed("InvalidTarget", "The following targets are not in the target group VPC '%s': '%s'", *g.view.VpcId, *t.Id)
 		}
 		return nil
 	case types.TargetTypeEnumAlb:

@@ -40,8 +40,9 @@ type Fault struct {
 	Truncate bool `json:"truncate,omitempty"`
 	// Drop closes the connection without any answer.
 	Drop bool `json:"drop,omitempty"`
-	// LagSeconds makes DescribeTargetHealth and ListTargets answer from that long ago. Other calls of ELBv2 do not find
-	// load balancers, listeners and rules that are younger, nor delete target groups that were in use since.
+	// LagSeconds makes DescribeTargetHealth and ListTargets answer from that long ago, and so do the other describing calls
+	// of ELBv2, but from no time before the fault. Its other calls do not find load balancers, listeners and rules that
+	// are younger, nor delete target groups that were in use since.
 	// All calls of EC2 see what was true that long ago.
 	LagSeconds float64 `json:"lagSeconds,omitempty"`
 	// Lose makes RegisterTargets answer 200 and register nothing, or all but
