@@ -21,6 +21,7 @@ import (
 	"github.com/podgate/podgate/internal/check/prometheus"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
+	"github.com/podgate/podgate/internal/observe"
 	"github.com/podgate/podgate/internal/observe/checks"
 )
 
@@ -80,6 +81,9 @@ type AWSConfig struct {
 	// DescribeRate and RegisterRate are calls per second per account and region; the bursts are their buckets.
 	DescribeRate, RegisterRate   float64
 	DescribeBurst, RegisterBurst int
+	// AuditInterval is the longest time between two reads of a group, and AuditQuiet how long nothing must have changed in
+	// it until then.
+	AuditInterval, AuditQuiet time.Duration
 }
 
 // ChecksConfig says what the checks of ReadinessGates may ask, and how much.
@@ -166,6 +170,8 @@ func (c *AWSConfig) bind(fs *flag.FlagSet) {
 	fs.IntVar(&c.DescribeBurst, "aws-describe-burst", 38, "Describe calls that may be made at once, per account and region")
 	fs.Float64Var(&c.RegisterRate, "aws-register-rate", 4, "Register and Deregister calls per second, per account and region")
 	fs.IntVar(&c.RegisterBurst, "aws-register-burst", 18, "Register and Deregister calls that may be made at once, per account and region")
+	fs.DurationVar(&c.AuditInterval, "aws-audit-interval", observe.RestInterval, "longest time between two reads of a target group, 5m or more; one that changed lately is read within 5m, whatever this says")
+	fs.DurationVar(&c.AuditQuiet, "aws-audit-quiet", observe.QuietAfter, "how long nothing must have changed in a target group until it is read no sooner than that")
 }
 
 // perGate is how many questions of one gate are under way at a time.
@@ -238,6 +244,14 @@ func (c *Config) Validate() error {
 
 	if a := c.AWS; a.DescribeRate <= 0 || a.RegisterRate <= 0 || a.DescribeBurst < 1 || a.RegisterBurst < 1 {
 		errs = append(errs, errors.New("--aws-*-rate must be above 0 and --aws-*-burst at least 1"))
+	}
+
+	if c.AWS.AuditInterval < 5*time.Minute {
+		errs = append(errs, fmt.Errorf("--aws-audit-interval=%s: must be at least 5m", c.AWS.AuditInterval))
+	}
+
+	if c.AWS.AuditQuiet <= 0 {
+		errs = append(errs, fmt.Errorf("--aws-audit-quiet=%s: must be above 0", c.AWS.AuditQuiet))
 	}
 
 	if l := c.Checks.Limits; l.Rate <= 0 || l.Concurrency < 1 {

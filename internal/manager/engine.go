@@ -140,7 +140,7 @@ func AddControllers(ctx context.Context, mgr ctrlmanager.Manager, prov Balancers
 func addObserver(mgr ctrlmanager.Manager, prov Balancers, pod func(types.NamespacedName), bindings wakeBindings, metrics prometheus.Registerer, c Config) (*observe.Observer, error) {
 	opts := observe.Options{
 		Log: mgr.GetLogger().WithName("observer"), WakePod: pod, WakeUsers: bindings.observed,
-		Tend: groups.Tend(prov.Tend), Random: c.Parts.Random,
+		Tend: groups.Tend(prov.Tend), Random: c.Parts.Random, Rest: c.AWS.AuditInterval, QuietAfter: c.AWS.AuditQuiet,
 	}
 
 	observer := observe.New(groups.Reader{Limited: prov.Limited}, opts)

@@ -126,13 +126,27 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 		for _, in := range s.interests {
 			in.failing = time.Time{}
 		}
-		s.retry = time.Now().Add(max(o.jitter(min(backoff(s.failures, err), s.described.Audit)), balancer.RetryAfter(err)))
+		if s.failures == 1 {
+			s.failing = s.last
+		}
+		s.retry = time.Now().Add(max(o.jitter(min(backoff(s.failures, err), s.every())), balancer.RetryAfter(err)))
 		s.view.Err = err
 		if balancer.Message(old.Err) == balancer.Message(err) {
 			return nil, false
 		}
 		return s.blind(), true
 	}
+
+	if s.drifted(snap.Targets) {
+		o.stir(s.described.Account)
+	}
+
+	// What went on while no read succeeded nobody knows.
+	changed := old.Err != nil || old.Snapshot.Targets == nil || !same(old.Snapshot.Targets, snap.Targets)
+	if changed {
+		s.lively = time.Now()
+	}
+	s.rested = 0
 
 	s.view = View{Snapshot: snap}
 	for t, p := range s.placed {
@@ -147,7 +161,7 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 		}
 	}
 
-	return pods, old.Err != nil || old.Snapshot.Targets == nil || !same(old.Snapshot.Targets, snap.Targets)
+	return pods, changed
 }
 
 // blind returns the pods that wait without ever having been observed.

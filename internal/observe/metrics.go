@@ -14,11 +14,12 @@ import (
 func (o *Observer) Metrics() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podgate_oldest_read_age_seconds",
-		Help: "Age of the oldest latest complete read of a target group; 0 when none is observed.",
+		Help: "Age of the oldest latest complete read of a target group, without what a quiet group rests beyond 4.5 minutes; 0 when none is observed.",
 	}, func() float64 { return o.oldest(time.Now()).Seconds() })
 }
 
-// oldest is how long ago the subject was read that was not read for longest.
+// oldest is how long ago the subject was read that was not read for longest. A quiet subject is not read for longer than
+// others, which is not counted, unless its reads fail.
 func (o *Observer) oldest(now time.Time) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -27,6 +28,10 @@ func (o *Observer) oldest(now time.Time) time.Duration {
 		at := s.view.Snapshot.Started
 		if at.IsZero() {
 			at = s.born
+		}
+		at = at.Add(max(s.rested, s.every()-AuditInterval))
+		if s.failures > 0 {
+			at = earlier(at, s.failing)
 		}
 		age = max(age, now.Sub(at))
 	}

@@ -8,6 +8,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -54,6 +55,9 @@ type Options struct {
 	Tend func(ctx context.Context, of Subject, settings any) error
 	// Random returns a duration below its argument, for jitter.
 	Random func(time.Duration) time.Duration
+	// Rest is the longest time between two audits, RestInterval by default, and QuietAfter how long nothing must have
+	// changed in a subject until then, the constant's value by default.
+	Rest, QuietAfter time.Duration
 }
 
 // Observer reads subjects. Make one with New and run it with Run.
@@ -64,6 +68,8 @@ type Observer struct {
 	wakeUsers func(Subject)
 	tend      func(context.Context, Subject, any) error
 	random    func(time.Duration) time.Duration
+
+	rest, quietAfter time.Duration
 
 	mu       sync.Mutex
 	subjects map[Subject]*subject
@@ -76,7 +82,7 @@ type Observer struct {
 func New(reader Reader, opts Options) *Observer {
 	o := &Observer{
 		reader: reader, log: opts.Log, wakePod: opts.WakePod, wakeUsers: opts.WakeUsers,
-		tend: opts.Tend, random: opts.Random,
+		tend: opts.Tend, random: opts.Random, rest: cmp.Or(opts.Rest, RestInterval), quietAfter: cmp.Or(opts.QuietAfter, QuietAfter),
 		subjects: map[Subject]*subject{},
 		watched:  map[types.NamespacedName][]*interest{},
 	}

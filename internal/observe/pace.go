@@ -19,9 +19,14 @@ const (
 	SlowInterval = 5 * time.Second
 	// FollowInterval is the same where a pod's gate follows its target's health and the target is not failing.
 	FollowInterval = 10 * time.Second
-	// AuditInterval is the same where nothing is expected: with the wait for the budget, drift is found within five
-	// minutes, and a thousand groups take 222 calls a minute.
+	// AuditInterval is the same where nothing is expected of a subject that changed lately: with the wait for the budget,
+	// drift is found within five minutes, and a thousand groups take 222 calls a minute.
 	AuditInterval = 4*time.Minute + 30*time.Second
+	// RestInterval is the longest time between two reads, of a subject in which nothing has changed for QuietAfter: a
+	// thousand groups take 33 calls a minute.
+	RestInterval = 30 * time.Minute
+	// QuietAfter is how long it takes until then.
+	QuietAfter = time.Hour
 	// maxBackoff bounds the time between two reads of a subject whose reads fail.
 	maxBackoff = 30 * time.Second
 	// maxThrottled is the same when reads are throttled: the account as a whole is slowed for that already.
@@ -31,6 +36,7 @@ const (
 // ask has the subject read soon; mu is held.
 func (s *subject) ask(pressing bool) {
 	s.asked, s.pressing = time.Now(), s.pressing || pressing
+	s.enliven(s.asked)
 	send(s.nudge)
 	if s.pressing {
 		send(s.raise)
@@ -91,12 +97,70 @@ func (in *interest) pace() time.Duration {
 	return SlowInterval
 }
 
-// audit is the first beat of the subject's own rhythm after the last read. The rhythm
-// keeps subjects that were once read together from being audited together.
+// audit is the first beat of the subject's own rhythm after the last read, or after its rest ended. The rhythm
+// keeps subjects that were once read together, or that end their rest together, from being audited together.
 func (s *subject) audit() time.Time {
-	every := s.described.Audit
-	beats := s.last.Sub(s.anchor)/every + 1
+	after := s.last
+	if after.Before(s.lively) {
+		after = s.lively
+	}
+
+	every := s.every()
+	beats := after.Sub(s.anchor)/every + 1
 	return s.anchor.Add(beats * every)
+}
+
+// every is the time between two audits of a subject now. The longer nothing has changed in it, the longer that is: it
+// doubles as soon as its share of the longest is that of the quiet time.
+func (s *subject) every() time.Duration {
+	if s.described.Audit > 0 {
+		return s.described.Audit
+	}
+
+	every, quiet := AuditInterval, time.Since(s.lively).Seconds()/s.quietAfter.Seconds()
+	for every < s.rest {
+		longer := min(2*every, s.rest)
+		if longer.Seconds()/s.rest.Seconds() > quiet {
+			break
+		}
+		every = longer
+	}
+
+	return every
+}
+
+// enliven ends the subject's rest: something changed in it, or is about to.
+func (s *subject) enliven(now time.Time) {
+	s.rested = max(s.rested, min(now.Sub(s.last), s.every()-AuditInterval))
+	s.lively = now
+}
+
+// drifted reports whether a target has left the subject, or begins to, that a pod has an interest in and that podgate did not
+// take out: somebody else, or the load balancer, changed what podgate had made.
+func (s *subject) drifted(to map[gate.Target]gate.Health) bool {
+	for _, in := range s.interests {
+		before, there := s.view.Snapshot.Targets[in.target]
+		now, stays := to[in.target]
+		p, placed := s.placed[in.target]
+		if there && !before.Leaving() && (!stays || now.Leaving()) && (!placed || p.pod != "") {
+			return true
+		}
+	}
+	return false
+}
+
+// stir has all subjects of an account audited as often as if they had changed; mu is held. What happened to one may have
+// happened to others.
+func (o *Observer) stir(account string) {
+	if account == "" {
+		return
+	}
+	for _, s := range o.subjects {
+		if s.described.Account == account {
+			s.enliven(time.Now())
+			send(s.nudge)
+		}
+	}
 }
 
 // moving reports whether the subject was seen with a target that comes or goes.

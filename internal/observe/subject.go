@@ -26,8 +26,12 @@ type Subject interface {
 type Description struct {
 	// Lag is how far an answer may be behind what was done to the subject.
 	Lag time.Duration
-	// Audit is the time between two reads while nothing is expected; 0 means AuditInterval.
+	// Audit is the time between two reads while nothing is expected; 0 where it grows from AuditInterval to the
+	// observer's Rest.
 	Audit time.Duration
+	// Account is whose the subject is: those of one account are audited more often when one of them has drifted. Empty
+	// where somebody else changes the subject, so that a change of its targets is no drift.
+	Account string
 	// Recovery is the least time that an unhealthy target takes to be healthy again; 0
 	// where nobody knows, so that it may be healthy at any time.
 	Recovery time.Duration
@@ -83,11 +87,15 @@ type subject struct {
 	tending atomic.Bool
 	// born is when the subject was first asked about.
 	born time.Time
+	// rest and quietAfter are the observer's.
+	rest, quietAfter time.Duration
 
 	// All below is guarded by Observer.mu.
 	described Description
-	// anchor is where the rhythm of the audits begins.
-	anchor time.Time
+	// anchor is where the rhythm of the audits begins, lively when the subject last changed, or somebody asked about it, and
+	// rested how much longer than others it was left unread until then, since the last read.
+	anchor, lively time.Time
+	rested         time.Duration
 	// users are those who track the subject, the latest last.
 	users     []tracked
 	interests map[whose]*interest
@@ -99,10 +107,11 @@ type subject struct {
 	pressing bool
 	// changed is when podgate last changed the subject.
 	changed time.Time
-	// last is when the latest read began, failures how many failed in a row up to it, and retry when the next may
-	// be made after a failure.
+	// last is when the latest read began, failures how many failed in a row up to it, failing when the first of them
+	// began, and retry when the next may be made after a failure.
 	last     time.Time
 	failures int
+	failing  time.Time
 	retry    time.Time
 }
 
@@ -113,10 +122,13 @@ func (o *Observer) get(id Subject) *subject {
 	}
 
 	s := &subject{
-		id: id, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1), born: time.Now(),
+		id: id, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1), born: time.Now(), rest: o.rest, quietAfter: o.quietAfter,
 		interests: map[whose]*interest{},
 		placed:    map[gate.Target]placed{},
 	}
+	s.lively = s.born
+	// A rhythm of its own for each, so that subjects which are first read together are not audited together.
+	s.anchor = s.born.Add(-o.random(o.rest))
 	o.describe(s, undescribed)
 
 	o.subjects[id] = s
@@ -129,17 +141,8 @@ func (o *Observer) get(id Subject) *subject {
 
 // describe takes over what is said of a subject; mu is held.
 func (o *Observer) describe(s *subject, d Description) {
-	if d.Audit <= 0 {
-		d.Audit = AuditInterval
-	}
-
 	before := s.described
 	s.described = d
-
-	// A rhythm of its own for each, so that subjects which are first read together are not audited together.
-	if d.Audit != before.Audit {
-		s.anchor = time.Now().Add(-o.random(d.Audit))
-	}
 
 	// The next read may be due sooner.
 	if d.Audit != before.Audit || d.Recovery != before.Recovery || d.Lag != before.Lag {

@@ -39,11 +39,11 @@ func (r *resolver) Resolve(ctx context.Context, wanted balancer.Group) (balancer
 func TestSettingsAreAskedForSeldom(t *testing.T) {
 	for _, tc := range []struct {
 		targetType  string
-		atLeast, in int // how often it is asked about in three hours
+		atLeast, in int // how often it is asked about in six hours
 	}{
 		{string(elbv2.TargetTypeIP), 2, 5},
 		{string(elbv2.TargetTypeInstance), 2, 5},
-		{"lambda", 30, 46},
+		{"lambda", 60, 92},
 	} {
 		for _, restarted := range []bool{false, true} {
 			w := newWorld(t)
@@ -61,13 +61,13 @@ func TestSettingsAreAskedForSeldom(t *testing.T) {
 			}
 
 			r.asked = 0
-			for range 180 {
+			for range 360 {
 				w.clock = w.clock.Add(time.Minute)
 				w.reconcile()
 			}
 
 			if r.asked < tc.atLeast || r.asked > tc.in {
-				t.Errorf("%s targets, restarted %t: asked about %d times in three hours, want %d to %d", tc.targetType, restarted, r.asked, tc.atLeast, tc.in)
+				t.Errorf("%s targets, restarted %t: asked about %d times in six hours, want %d to %d", tc.targetType, restarted, r.asked, tc.atLeast, tc.in)
 			}
 		}
 	}

@@ -30,8 +30,14 @@ func Describe(g balancer.Group, drivers balancer.Drivers, external bool) observe
 		lag = max(lag, gate.Lag)
 	}
 
+	// Nor is it drift when that somebody takes targets out.
+	account := ""
+	if !external {
+		account = drivers.Account(g.Ref)
+	}
+
 	return observe.Description{
-		Lag: lag, Audit: drivers.Audit(g.Ref),
+		Lag: lag, Audit: drivers.Audit(g.Ref), Account: account,
 		// So many checks have to pass in a row.
 		Recovery: time.Duration(g.HealthyThreshold) * g.HealthCheckInterval,
 		Settings: g,

@@ -84,10 +84,13 @@ func TestDescribe(t *testing.T) {
 	checked := balancer.Group{Ref: balancer.Ref{Provider: "slow"}, HealthyThreshold: 3, HealthCheckInterval: 10 * time.Second}
 	quick := balancer.Group{Ref: balancer.Ref{Provider: "quick"}}
 
-	if got, want := Describe(checked, drivers, false), (observe.Description{Lag: gate.Lag, Recovery: 30 * time.Second, Settings: checked}); got != want {
+	if got, want := Describe(checked, drivers, false), (observe.Description{Lag: gate.Lag, Account: "slow", Recovery: 30 * time.Second, Settings: checked}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got, want := Describe(quick, drivers, false), (observe.Description{Audit: time.Second, Settings: quick}); got != want {
+	if account := Describe(checked, drivers, true).Account; account != "" {
+		t.Errorf("targets that others take out are drift of %q", account)
+	}
+	if got, want := Describe(quick, drivers, false), (observe.Description{Audit: time.Second, Account: "quick", Settings: quick}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
