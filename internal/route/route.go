@@ -147,11 +147,22 @@ func merge(rules []Rule, r Rule, l Limits) (Rule, bool) {
 	a, b := &last.Match, r.Match
 	switch {
 	case slices.Equal(a.Hosts, b.Hosts) && len(a.Paths) > 0 && len(b.Paths) > 0:
-		a.Paths = slices.Concat(a.Paths, b.Paths)
+		a.Paths = union(a.Paths, b.Paths)
 	case slices.Equal(a.Paths, b.Paths) && len(a.Hosts) > 0 && len(b.Hosts) > 0:
-		a.Hosts = slices.Concat(a.Hosts, b.Hosts)
+		a.Hosts = union(a.Hosts, b.Hosts)
 	default:
 		return Rule{}, false
 	}
 	return last, l.fits(last.Match)
+}
+
+// union is a list with what it does not have of another one.
+func union(list, more []string) []string {
+	list = slices.Clone(list)
+	for _, one := range more {
+		if !slices.Contains(list, one) {
+			list = append(list, one)
+		}
+	}
+	return list
 }

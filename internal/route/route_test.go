@@ -54,6 +54,7 @@ func TestFit(t *testing.T) {
 		"None":          {reason: "no rules are none"},
 		"Fits":          {reason: "five values fit", rules: []Rule{web(a, "/1", "/2", "/3", "/4")}, want: []Rule{web(a, "/1", "/2", "/3", "/4")}},
 		"Merges":        {reason: "neighbours that differ in paths are one", rules: []Rule{web(a, "/1"), web(a, "/2")}, want: []Rule{web(a, "/1", "/2")}},
+		"MergesSame":    {reason: "the same path twice is one", rules: []Rule{web(a, "/1", "/2"), web(a, "/2"), web(a, "/1", "/3")}, want: []Rule{web(a, "/1", "/2", "/3")}},
 		"MergesFull":    {reason: "up to five values, no further", rules: []Rule{web(a, "/1", "/2"), web(a, "/3", "/4"), web(a, "/5")}, want: []Rule{web(a, "/1", "/2", "/3", "/4"), web(a, "/5")}},
 		"MergesStars":   {reason: "up to five wildcards", rules: []Rule{web(nil, "/*/*/*"), web(nil, "/?/?"), web(nil, "/*")}, want: []Rule{web(nil, "/*/*/*", "/?/?"), web(nil, "/*")}},
 		"MergesHosts":   {reason: "or in hosts", rules: []Rule{web(a, "/1"), web([]string{"b"}, "/1")}, want: []Rule{web([]string{"a.example.com", "b"}, "/1")}},
