@@ -77,7 +77,7 @@ func (b *builder) checkRedirects() {
 		}
 	}
 	for _, m := range b.members {
-		if to := m.wishes.redirect; to != 0 && !secure[to] {
+		if to := m.wishes.redirect; m.counts() && to != 0 && !secure[to] {
 			m.refuse(ReasonInvalidAnnotation, "ssl-redirect is %d, and there is no HTTPS listener on that port: add it to listen-ports, such as [{\"HTTP\": 80}, {\"HTTPS\": %d}]", to, to)
 		}
 	}

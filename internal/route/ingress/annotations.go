@@ -67,6 +67,7 @@ func (r reader) text(name, otherwise string) string {
 	}
 	if value == "" {
 		r.invalid(called, value, "give it a value, or remove it")
+		return otherwise
 	}
 	return value
 }

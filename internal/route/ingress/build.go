@@ -70,7 +70,7 @@ type Lookups struct {
 	Subnets func(subnets.Want) ([]string, error)
 	// SecurityGroup returns the id of the security group with a name.
 	SecurityGroup func(name string) (string, error)
-	// TargetGroup returns the ARN of a target group that somebody else made, by its name.
+	// TargetGroup returns the ARN of a target group that somebody else made, by its name; nil: none can be found.
 	TargetGroup func(name string) (arn string, ok bool)
 	// Certificates returns for each host in turn its certificates.
 	Certificates func([]certificates.Host) []certificates.Found

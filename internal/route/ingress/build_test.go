@@ -315,9 +315,9 @@ func TestReadsAnnotations(t *testing.T) {
 		"Health": {
 			a: annotations{
 				"healthcheck-protocol": "HTTPS", "healthcheck-path": "/up", "healthcheck-port": "9000", "healthcheck-interval-seconds": "300", "healthcheck-timeout-seconds": "120",
-				"healthy-threshold-count": "10", "unhealthy-threshold-count": "3", "success-codes": "200-299",
+				"healthy-threshold-count": "10", "unhealthy-threshold-count": "3", "success-codes": "200-299,302",
 			},
-			get: health, want: elb.HealthCheck{Protocol: "HTTPS", Path: "/up", Port: "9000", Interval: 300, Timeout: 120, Healthy: 10, Unhealthy: 3, Codes: "200-299"},
+			get: health, want: elb.HealthCheck{Protocol: "HTTPS", Path: "/up", Port: "9000", Interval: 300, Timeout: 120, Healthy: 10, Unhealthy: 3, Codes: "200-299,302"},
 		},
 		"HealthLeast":        {a: annotations{"healthcheck-interval-seconds": "5", "healthcheck-timeout-seconds": "2", "healthy-threshold-count": "2", "unhealthy-threshold-count": "2"}, get: health, want: checks(func(h *elb.HealthCheck) { h.Interval, h.Timeout = 5, 2 })},
 		"HealthOfOne":        {a: annotations{"healthcheck-path": "/all"}, service: annotations{"healthcheck-path": "/web"}, get: health, want: checks(func(h *elb.HealthCheck) { h.Path = "/web" })},
@@ -392,6 +392,9 @@ func TestRefusesValues(t *testing.T) {
 		"UnhealthyHigh":  {"unhealthy-threshold-count", "11", `annotation unhealthy-threshold-count is "11": use a number from 2 to 10`},
 		"HealthPort":     {"healthcheck-port", "65536", `annotation healthcheck-port is "65536": use a number from 1 to 65535`},
 		"HealthPortLow":  {"healthcheck-port", "0", `annotation healthcheck-port is "0": use a number from 1 to 65535`},
+		"CodesForm":      {"success-codes", "2xx", `success-codes of Service "web" is "2xx": use codes such as 200, 200,302 or 200-299`},
+		"CodesLong":      {"success-codes", "2000", `success-codes of Service "web" is "2000": use codes such as 200, 200,302 or 200-299`},
+		"PathForm":       {"healthcheck-path", "up", `healthcheck-path of Service "web" is "up": begin it with /`},
 		"Codes":          {"success-codes", "", `annotation success-codes is "": give it a value, or remove it`},
 		"Path":           {"healthcheck-path", "", `annotation healthcheck-path is "": give it a value, or remove it`},
 	} {

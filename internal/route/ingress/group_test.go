@@ -6,6 +6,7 @@ package ingress
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,12 +88,22 @@ func TestOneWishIsTheGroups(t *testing.T) {
 func TestRedirectOfTheGroup(t *testing.T) {
 	redirect := ingress("a", annotations{"ssl-redirect": "443"}, all("a", "web:80"))
 	stack, problems := newSite().build(redirect, ingress("b", annotations{"certificate-arn": "arn:1"}, all("b", "web:80")))
-	check(t, "problems", []string(nil), told(problems))
+	check(t, "problems", []string{`shop/a partial PathNotServed: its paths are not served: it listens for HTTP only, and the group redirects HTTP to port 443: add {"HTTPS": 443} to listen-ports`}, told(problems))
 	check(t, "listeners", []string{"HTTP:80 301 HTTPS:443", "HTTPS:443 404 arn:1", "  shop/b: [b][/*] -> shop/b-web:80*1"}, drawn(stack))
+	check(t, "target groups", 1, len(stack.TargetGroups))
 
 	_, problems = newSite().build(redirect, ingress("b", annotations{"certificate-arn": "arn:1", "scheme": "x"}, all("b", "web:80")))
 	check(t, "problems", 2, len(problems))
 	check(t, "at fault", "shop/a", problems[0].Owner)
+	check(t, "refused", Refused, problems[0].Severity)
+
+	// One without paths misses nothing.
+	_, problems = newSite().build(ingress("a", annotations{"ssl-redirect": "443"}), ingress("b", annotations{"certificate-arn": "arn:1"}, all("b", "web:80")))
+	check(t, "without paths", []string(nil), told(problems))
+
+	// Of ports that cannot be read nothing more is said.
+	_, problems = newSite().build(ingress("a", annotations{"ssl-redirect": "443", "listen-ports": "443"}, all("a", "web:80")))
+	check(t, "problems", 1, len(problems))
 }
 
 // TestConflicts: of two members that ask for different things the later one is at fault, and alone.
@@ -129,6 +140,7 @@ func TestConflicts(t *testing.T) {
 				tc.more(b)
 			}
 			stack, problems := newSite().build(c, b, a)
+			problems = slices.DeleteFunc(problems, func(p Problem) bool { return p.Severity != Refused })
 			check(t, "problems", []string{"shop/b refused ConflictInGroup: " + tc.want + ": use the same value, or another group"}, told(problems))
 			check(t, "keep", []string{"shop/b"}, stack.Keep)
 			for _, l := range stack.Listeners {
@@ -309,6 +321,7 @@ func TestLimits(t *testing.T) {
 		},
 		"RedirectsHaveNone": {
 			limits: func(l *Limits) { l.Rules = 2 }, members: []*networkingv1.Ingress{two("a"), https("b", annotations{"listen-ports": `[{"HTTP":80},{"HTTPS":443}]`, "certificate-arn": "arn:1", "ssl-redirect": "443"})},
+			problems: []string{`shop/a partial PathNotServed: its paths are not served: it listens for HTTP only, and the group redirects HTTP to port 443: add {"HTTPS": 443} to listen-ports`},
 		},
 		"TargetGroups": {
 			limits: func(l *Limits) { l.TargetGroups = 3 }, members: []*networkingv1.Ingress{two("a"), two("b"), https("c", nil)},
@@ -329,7 +342,8 @@ func TestLimits(t *testing.T) {
 			tc.limits(&s.Limits)
 			stack, problems := s.build(tc.members...)
 			check(t, "problems", tc.problems, told(problems))
-			check(t, "keep", len(tc.problems), len(stack.Keep))
+			kept := slices.DeleteFunc(problems, func(p Problem) bool { return p.Severity != Refused })
+			check(t, "keep", len(kept), len(stack.Keep))
 		})
 	}
 }
@@ -482,6 +496,18 @@ func TestTargetGroupsOfOneIngress(t *testing.T) {
 		t.Errorf("problems: %v", problems)
 	}
 	check(t, "each is told", 5, len(problems))
+}
+
+// TestTargetGroupByName: where nobody can find a target group by its name, it is not there.
+func TestTargetGroupByName(t *testing.T) {
+	s := newSite()
+	look := s.lookups()
+	look.TargetGroup = nil
+	of := ingress("web", annotations{"actions.go": `{"type":"forward","targetGroupName":"theirs"}`}, rule("a", path("/", "go:use-annotation", "Prefix")))
+	_, problems := Build(Group{Key: Key{Namespace: "shop", Name: "web"}, Members: []Member{{Ingress: of}}}, s.Settings, look)
+	if len(problems) != 1 || problems[0].Severity != Refused {
+		t.Errorf("problems: %v", problems)
+	}
 }
 
 // TestActions: backends that are annotations.

@@ -120,10 +120,25 @@ func (m *member) conditions(backend networkingv1.IngressBackend) *route.Match {
 	return &match
 }
 
+// notInPaths are characters of regular expressions that AWS refuses in the pattern of a path, and maxPath is how long a path may be
+// so that its pattern has at most the 128 characters that AWS allows.
+const (
+	notInPaths = `()[]{}^|\`
+	maxPath    = 126
+)
+
 // patterns are those of a path. A prefix ends at a slash; elsewhere * and ? are wildcards only where the type is
 // ImplementationSpecific. A rule needs one where it has nothing else.
 func (m *member) patterns(alone bool, p networkingv1.HTTPIngressPath) ([]string, bool) {
 	kind := typeOf(p)
+	if strings.ContainsAny(p.Path, notInPaths) {
+		m.partial(ReasonPathNotServed, "path %q has one of the characters %s, which a load balancer does not match: regular expressions are not served, and * and ? are the only wildcards", p.Path, notInPaths)
+		return nil, false
+	}
+	if len(p.Path) > maxPath {
+		m.partial(ReasonPathNotServed, "path %q has %d characters, and a load balancer matches %d: shorten it", p.Path, len(p.Path), maxPath)
+		return nil, false
+	}
 	if kind == networkingv1.PathTypeImplementationSpecific {
 		if p.Path == "" && !alone {
 			return nil, true

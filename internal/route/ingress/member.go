@@ -70,6 +70,9 @@ type port struct {
 func (p port) resource() string { return strconv.Itoa(int(p.number)) }
 
 func newMember(of Member, targetGroup func(string) (string, bool)) *member {
+	if targetGroup == nil {
+		targetGroup = func(string) (string, bool) { return "", false }
+	}
 	m := &member{Member: of, targetGroup: targetGroup, problems: problems{owner: of.Ingress.Namespace + "/" + of.Ingress.Name}}
 	m.params = readParams(of.Params)
 	m.own = annotated("", of.Ingress.Annotations)

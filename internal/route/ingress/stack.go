@@ -43,21 +43,51 @@ func wishList(members []*member, of func(wishes) []string) []string {
 // stack puts together what the members agreed on.
 func (b *builder) stack() elb.Stack {
 	stack := elb.Stack{Identity: Identity(b.settings.Cluster, b.Key)}
+	b.redirect = b.redirectPort()
+	stack.LoadBalancer, stack.SecurityGroup = b.balancer()
+	stack.Listeners = b.listeners()
+
+	used := groupsOf(stack.Listeners)
 	for _, m := range b.members {
 		if m.out() {
 			stack.Keep = append(stack.Keep, m.owner)
 			continue
 		}
-		stack.TargetGroups = append(stack.TargetGroups, m.groups.list...)
+		b.unheard(m)
+		for _, g := range m.groups.list {
+			if used[g.Resource] {
+				stack.TargetGroups = append(stack.TargetGroups, g)
+			}
+		}
 	}
-
-	b.redirect = b.redirectPort()
-	stack.LoadBalancer, stack.SecurityGroup = b.balancer()
-	stack.Listeners = b.listeners()
 	if len(b.held) > 0 {
 		b.hold(&stack)
 	}
 	return stack
+}
+
+// groupsOf are the target groups that listeners use.
+func groupsOf(listeners []elb.Listener) map[string]bool {
+	used := map[string]bool{}
+	add := func(a elb.Action) {
+		for _, f := range a.Forward {
+			used[f.Group] = true
+		}
+	}
+	for _, l := range listeners {
+		add(l.Default)
+		for _, r := range l.Rules {
+			add(r.Action)
+		}
+	}
+	return used
+}
+
+// unheard tells that no client reaches a member's rules, since it only has listeners that redirect.
+func (b *builder) unheard(m *member) {
+	if b.redirect != 0 && len(m.rules) > 0 && !slices.ContainsFunc(m.ports, func(p port) bool { return p.protocol == "HTTPS" }) {
+		m.partial(ReasonPathNotServed, "its paths are not served: it listens for HTTP only, and the group redirects HTTP to port %d: add {\"HTTPS\": %d} to listen-ports", b.redirect, b.redirect)
+	}
 }
 
 // balancer is the load balancer with the security group that is made for it.

@@ -6,8 +6,10 @@ package ingress
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -108,6 +110,8 @@ func podPort(port corev1.ServicePort) int32 {
 	return cmp.Or(port.TargetPort.IntVal, port.Port)
 }
 
+var successCodes = regexp.MustCompile(`^[0-9]{1,3}(-[0-9]{1,3})?(,[0-9]{1,3}(-[0-9]{1,3})?)*$`)
+
 // healthCheck is how a group's targets are checked. Its defaults are AWS Load Balancer Controller's, which are quicker than AWS's.
 func (m *member) healthCheck(r reader, g elb.TargetGroup, service *corev1.Service) (elb.HealthCheck, error) {
 	path, codes := "/", "200"
@@ -123,6 +127,12 @@ func (m *member) healthCheck(r reader, g elb.TargetGroup, service *corev1.Servic
 		Healthy:   r.number("healthy-threshold-count", 2, 2, 10),
 		Unhealthy: r.number("unhealthy-threshold-count", 2, 2, 10),
 		Codes:     r.text("success-codes", codes),
+	}
+	if !strings.HasPrefix(check.Path, "/") {
+		m.refuse(ReasonInvalidAnnotation, "healthcheck-path of Service %q is %q: begin it with /", service.Name, check.Path)
+	}
+	if !successCodes.MatchString(check.Codes) {
+		m.refuse(ReasonInvalidAnnotation, "success-codes of Service %q is %q: use codes such as 200, 200,302 or 200-299", service.Name, check.Codes)
 	}
 	if check.Timeout >= check.Interval {
 		m.refuse(ReasonInvalidAnnotation, "the health checks of Service %q time out after %d s, and one begins every %d s: make healthcheck-timeout-seconds less than healthcheck-interval-seconds", service.Name, check.Timeout, check.Interval)
