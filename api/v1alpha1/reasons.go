@@ -321,7 +321,7 @@ var Explanations = []Explanation{
 	{OnGated, ReasonUnservedTargetType, "The group's targets are neither pods nor nodes", "use a group of target type ip, or delete the binding", ""},
 	{OnGated, ReasonNameTooLong, "The binding's name has more than 63 characters, which cannot be a gate's", "make a binding with a name of at most 63 characters, and " + RestartPods, ""},
 
-	{OnSupported, ReasonNotAppliedToTargets, "Something at the load balancer is not as the binding takes it to be, such as a setting that does not apply to targets that podgate registers; the message says what to do", "do what the message says", "providers/haproxy.md#what-servers-added-at-runtime-cannot-do"},
+	{OnSupported, ReasonNotAppliedToTargets, "Something at the load balancer is not as the binding takes it to be, such as a setting that does not apply to targets that podgate registers, or checks that say nothing of the Service's pods; the message says what to do", "do what the message says", "providers/haproxy.md#what-servers-added-at-runtime-cannot-do"},
 
 	{OnPolicyAccepted, ReasonAccepted, "The binding's policies can be used", NothingToDo, "policies.md"},
 	{OnPolicyAccepted, ReasonInvalidPolicy, "A policy of the binding cannot be used; the message names each annotation, its value and what is allowed", "correct the annotations that the message names", "policies.md"},

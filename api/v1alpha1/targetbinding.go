@@ -470,6 +470,9 @@ type ResolvedGroup struct {
 	// UnhealthyThreshold counts failed checks in a row.
 	// +optional
 	UnhealthyThreshold int32 `json:"unhealthyThreshold,omitempty"`
+	// HealthCheckPort is the port at which all targets are checked; absent when each is at its own.
+	// +optional
+	HealthCheckPort int32 `json:"healthCheckPort,omitempty"`
 	// HealthCheckDisabled: the load balancer does not check the group's targets.
 	// +optional
 	HealthCheckDisabled bool `json:"healthCheckDisabled,omitempty"`

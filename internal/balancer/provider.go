@@ -61,6 +61,8 @@ type Group struct {
 	HealthCheckEnabled bool
 	// HealthCheckInterval is the time between two checks of a target.
 	HealthCheckInterval time.Duration
+	// HealthCheckPort is the port at which all targets are checked; 0 when each is at its own.
+	HealthCheckPort int32
 	// HealthyThreshold and UnhealthyThreshold count consecutive checks.
 	HealthyThreshold, UnhealthyThreshold int
 	// DeregistrationDelay is how long a deregistered target may finish requests.

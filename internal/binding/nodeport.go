@@ -26,6 +26,37 @@ func NodePort(svc *corev1.Service, group balancer.Group, ref v1alpha1.ServiceRef
 	return port.NodePort, nil
 }
 
+// NodeChecks says, for people, what is wrong where the health checks of a group of nodes say nothing of a Service's pods; empty
+// when nothing is. With the policy Local a node without pods drops requests.
+func NodeChecks(svc *corev1.Service, group balancer.Group) string {
+	port := group.HealthCheckPort
+	if svc.Spec.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal || port == 0 || port == svc.Spec.HealthCheckNodePort {
+		return ""
+	}
+	for _, p := range svc.Spec.Ports {
+		if p.NodePort == port {
+			return ""
+		}
+	}
+
+	instead := "the traffic port"
+	if local := svc.Spec.HealthCheckNodePort; local != 0 {
+		instead = fmt.Sprintf("port %d at /healthz, or the traffic port", local)
+	}
+	return fmt.Sprintf("The target group checks port %d of the nodes, which does not say whether a node runs pods of Service %q. With externalTrafficPolicy Local a node without them answers no request. Have the group check %s.", port, svc.Name, instead)
+}
+
+// Hosts returns which nodes run a pod that is Ready, of some pods.
+func Hosts(pods []corev1.Pod) func(node string) bool {
+	hosts := map[string]bool{}
+	for i := range pods {
+		if pod := &pods[i]; IsTrue(pod, corev1.PodReady) && pod.DeletionTimestamp.IsZero() && !Over(pod) {
+			hosts[pod.Spec.NodeName] = true
+		}
+	}
+	return func(node string) bool { return hosts[node] }
+}
+
 // NoNodePortError says that nodes do not serve a port of a Service.
 type NoNodePortError struct {
 	// Service is the name of the Service, and Type its type.

@@ -62,3 +62,53 @@ func TestNodePort(t *testing.T) {
 		})
 	}
 }
+
+// TestNodeChecks: with the policy Local the checks of a group of nodes have to go where they find out whether a node runs pods.
+func TestNodeChecks(t *testing.T) {
+	const local, cluster = corev1.ServiceExternalTrafficPolicyLocal, corev1.ServiceExternalTrafficPolicyCluster
+	const wrong = `The target group checks port 10256 of the nodes, which does not say whether a node runs pods of Service "web". With externalTrafficPolicy Local a node without them answers no request. Have the group check `
+	for name, tc := range map[string]struct {
+		reason       string
+		policy       corev1.ServiceExternalTrafficPolicy
+		health, port int32
+		want         string
+	}{
+		"Traffic":   {reason: "A check is answered where requests are.", policy: local, health: 32000},
+		"Health":    {reason: "kube-proxy says so there.", policy: local, health: 32000, port: 32000},
+		"NodePort":  {reason: "Any of the Service's ports will do.", policy: local, health: 32000, port: 30443},
+		"Cluster":   {reason: "Every node forwards to all pods.", policy: cluster, port: 10256},
+		"Default":   {reason: "So it does where the Service says nothing.", port: 10256},
+		"Elsewhere": {reason: "kube-proxy itself is well on every node.", policy: local, health: 32000, port: 10256, want: wrong + "port 32000 at /healthz, or the traffic port."},
+		"NoHealth":  {reason: "A Service of type NodePort has no such port.", policy: local, port: 10256, want: wrong + "the traffic port."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			svc := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: corev1.ServiceSpec{
+				ExternalTrafficPolicy: tc.policy, HealthCheckNodePort: tc.health, Ports: []corev1.ServicePort{{Port: 80, NodePort: 30080}, {Port: 443, NodePort: 30443}},
+			}}
+			if got := NodeChecks(svc, balancer.Group{TargetType: "instance", HealthCheckPort: tc.port}); got != tc.want {
+				t.Errorf("%s\ngot  %q\nwant %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestHosts: nodes count for pods that are Ready and are to stay.
+func TestHosts(t *testing.T) {
+	pod := func(node string, ready corev1.ConditionStatus, edit func(*corev1.Pod)) corev1.Pod {
+		p := corev1.Pod{Spec: corev1.PodSpec{NodeName: node}, Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}}}
+		if edit != nil {
+			edit(&p)
+		}
+		return p
+	}
+	hosts := Hosts([]corev1.Pod{
+		pod("a", corev1.ConditionTrue, nil), pod("a", corev1.ConditionFalse, nil), pod("b", corev1.ConditionFalse, nil),
+		pod("c", corev1.ConditionTrue, func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.Now()) }),
+		pod("d", corev1.ConditionTrue, func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }),
+	})
+	for node, want := range map[string]bool{"a": true, "b": false, "c": false, "d": false, "e": false} {
+		if hosts(node) != want {
+			t.Errorf("node %s: %t, want %t", node, hosts(node), want)
+		}
+	}
+}

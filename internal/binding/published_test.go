@@ -19,7 +19,7 @@ import (
 // shelf is a group as a leader found it.
 var shelf = balancer.Group{
 	Ref: balancer.Ref{Group: "arn:shelf"}, Name: "shelf", TargetType: "ip", Protocol: "HTTP", IPAddressType: "ipv4",
-	HealthCheckInterval: 10 * time.Second, UnhealthyThreshold: 2, DeregistrationDelay: 300 * time.Second,
+	HealthCheckInterval: 10 * time.Second, HealthCheckPort: 32000, UnhealthyThreshold: 2, DeregistrationDelay: 300 * time.Second,
 }
 
 // bothKinds are a binding of each kind, of the group shelf by its ARN, or else by its name.

@@ -81,6 +81,7 @@ func (k *targetBinding) published() (balancer.Group, bool) {
 		HealthCheckEnabled:  !p.HealthCheckDisabled,
 		HealthCheckInterval: time.Duration(p.HealthCheckIntervalMilliseconds) * time.Millisecond,
 		UnhealthyThreshold:  int(p.UnhealthyThreshold),
+		HealthCheckPort:     p.HealthCheckPort,
 		DeregistrationDelay: time.Duration(p.DrainSeconds) * time.Second,
 	}, true
 }
@@ -98,6 +99,7 @@ func (k *targetBinding) publish(g balancer.Group) (changed bool, err error) {
 	next := v1alpha1.ResolvedGroup{
 		Of: k.o.UID, ID: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
 		HealthCheckIntervalMilliseconds: g.HealthCheckInterval.Milliseconds(), UnhealthyThreshold: int32(g.UnhealthyThreshold),
+		HealthCheckPort:     g.HealthCheckPort,
 		HealthCheckDisabled: !g.HealthCheckEnabled, DrainSeconds: int64(g.DeregistrationDelay / time.Second),
 	}
 	changed = k.o.Status.Group == nil || *k.o.Status.Group != next

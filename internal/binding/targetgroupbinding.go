@@ -73,6 +73,7 @@ func (k *targetGroupBinding) published() (balancer.Group, bool) {
 		Ref: balancer.Ref{Group: p.ARN}, Name: p.Name, TargetType: p.TargetType, Protocol: p.Protocol, IPAddressType: p.IPAddressType,
 		HealthCheckInterval: time.Duration(p.HealthCheckIntervalSeconds) * time.Second,
 		UnhealthyThreshold:  p.UnhealthyThreshold,
+		HealthCheckPort:     p.HealthCheckPort,
 		DeregistrationDelay: time.Duration(p.DeregistrationDelaySeconds) * time.Second,
 	}, ok
 }
@@ -92,6 +93,7 @@ func (k *targetGroupBinding) publish(g balancer.Group) (changed bool, err error)
 		Of: k.o.UID, ARN: g.Ref.Group, Name: g.Name, TargetType: g.TargetType, Protocol: g.Protocol, IPAddressType: g.IPAddressType,
 		HealthCheckIntervalSeconds: int64(g.HealthCheckInterval / time.Second),
 		UnhealthyThreshold:         g.UnhealthyThreshold,
+		HealthCheckPort:            g.HealthCheckPort,
 		DeregistrationDelaySeconds: int64(g.DeregistrationDelay / time.Second),
 	})
 	if err != nil {

@@ -25,6 +25,8 @@ type Published struct {
 	// HealthCheckIntervalSeconds and UnhealthyThreshold say how soon the load balancer notices a dead target.
 	HealthCheckIntervalSeconds int64 `json:"healthCheckIntervalSeconds,omitempty"`
 	UnhealthyThreshold         int   `json:"unhealthyThreshold,omitempty"`
+	// HealthCheckPort is the port at which all targets are checked; 0 when each is at its own.
+	HealthCheckPort int32 `json:"healthCheckPort,omitempty"`
 	// DeregistrationDelaySeconds is how long a deregistered target may finish requests.
 	DeregistrationDelaySeconds int64 `json:"deregistrationDelaySeconds,omitempty"`
 }

@@ -88,10 +88,20 @@ func readGroup(ref balancer.Ref, g types.TargetGroup, attributes []types.TargetG
 		// An answer that does not say must not pass for checks switched off.
 		HealthCheckEnabled:  g.HealthCheckEnabled == nil || *g.HealthCheckEnabled,
 		HealthCheckInterval: time.Duration(aws.ToInt32(g.HealthCheckIntervalSeconds)) * time.Second,
+		HealthCheckPort:     checked(g),
 		HealthyThreshold:    int(aws.ToInt32(g.HealthyThresholdCount)),
 		UnhealthyThreshold:  int(aws.ToInt32(g.UnhealthyThresholdCount)),
 		DeregistrationDelay: delay(attributes),
 	}
+}
+
+// checked is the port at which all targets of a group are checked; 0 when it is that of each target's requests.
+func checked(g types.TargetGroup) int32 {
+	port, err := strconv.ParseInt(aws.ToString(g.HealthCheckPort), 10, 32)
+	if err != nil {
+		return 0 // traffic-port
+	}
+	return int32(port)
 }
 
 func delay(attributes []types.TargetGroupAttribute) time.Duration {

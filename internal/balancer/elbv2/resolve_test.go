@@ -51,6 +51,8 @@ func TestResolveReadsAnswers(t *testing.T) {
 		{"checks switched off", strings.Replace(webSettings, "<HealthCheckEnabled>true", "<HealthCheckEnabled>false", 1), delay30,
 			with(func(g *balancer.Group) { g.HealthCheckEnabled = false })},
 		{"silence about checks is not off", strings.Replace(webSettings, "<HealthCheckEnabled>true</HealthCheckEnabled>", "", 1), delay30, web},
+		{"each target is checked at its own port", webSettings + "<HealthCheckPort>traffic-port</HealthCheckPort>", delay30, web},
+		{"all are checked at one port", webSettings + "<HealthCheckPort>32000</HealthCheckPort>", delay30, with(func(g *balancer.Group) { g.HealthCheckPort = 32000 })},
 		{"instances are told, not refused", strings.Replace(webSettings, "<TargetType>ip", "<TargetType>instance", 1), delay30,
 			with(func(g *balancer.Group) { g.TargetType = "instance" })},
 	}

@@ -24,13 +24,14 @@ import (
 type resolver struct {
 	*world
 	targetType, caveat string
+	checkPort          int32
 	asked              int
 }
 
 func (r *resolver) Resolve(ctx context.Context, wanted balancer.Group) (balancer.Group, error) {
 	r.asked++
 	g, err := r.world.Resolve(ctx, wanted)
-	g.TargetType, g.Caveat = r.targetType, r.caveat
+	g.TargetType, g.Caveat, g.HealthCheckPort = r.targetType, r.caveat, r.checkPort
 	return g, err
 }
 

@@ -78,10 +78,12 @@ func (r *Reconciler) nodePopulation(ctx context.Context, b *binding.Binding, gro
 		return population{}, err
 	}
 
-	port := int32(0)
+	port, caveat := int32(0), ""
 	if trouble == nil {
 		port, trouble = nodePort(svc, group, b.ServiceRef)
+		caveat = binding.NodeChecks(svc, group)
 	}
+	r.states.update(b.Key(), func(s *state) { s.service.caveat = caveat })
 
 	rules, err := r.nodeRules(ctx, b, svc)
 	if err != nil {
@@ -119,14 +121,7 @@ func (r *Reconciler) nodeRules(ctx context.Context, b *binding.Binding, svc *cor
 		return instance.Rules{}, err
 	}
 
-	hosts := map[string]bool{}
-	for i := range pods {
-		if pod := &pods[i]; binding.IsTrue(pod, corev1.PodReady) && pod.DeletionTimestamp.IsZero() && !binding.Over(pod) {
-			hosts[pod.Spec.NodeName] = true
-		}
-	}
-
-	rules.Hosts = func(node string) bool { return hosts[node] }
+	rules.Hosts = binding.Hosts(pods)
 	return rules, nil
 }
 

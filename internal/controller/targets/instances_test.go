@@ -389,6 +389,47 @@ func TestNodesWithReadyPods(t *testing.T) {
 	}
 }
 
+// TestNodesCheckedElsewhere: people are told once that the group's checks say nothing of the Service's pods, also by a leader
+// that goes by what the last one found, and no longer when the Service or the group is changed.
+func TestNodesCheckedElsewhere(t *testing.T) {
+	w := newNodeWorld(t, "a")
+	r := &resolver{world: w, targetType: "instance", checkPort: 10256}
+	w.balanceBy(r)
+	w.services["web"].Spec.Type = corev1.ServiceTypeLoadBalancer
+	w.services["web"].Spec.ExternalTrafficPolicy, w.services["web"].Spec.HealthCheckNodePort = corev1.ServiceExternalTrafficPolicyLocal, 32000
+	w.bindings["web-tg"].Generation++
+	told := func() (events int) {
+		w.reconcile()
+		return strings.Count(drainEvents(w), "Have the group check port 32000 at /healthz")
+	}
+
+	if first, again := told(), told(); first != 1 || again != 0 {
+		t.Errorf("told %d and %d times", first, again)
+	}
+	if got, ready := w.says(v1alpha1.ConditionSupported), w.says(v1alpha1.ConditionReady); got != "False NotAppliedToTargets" || ready != "True Synced" {
+		t.Errorf("Supported: %s; Ready: %s", got, ready)
+	}
+
+	w.restart()
+	w.balanceBy(r)
+	w.isNode("a")
+	r.asked = 0
+	if events := told(); events != 0 || r.asked != 0 || w.says(v1alpha1.ConditionSupported) == "" {
+		t.Errorf("the next leader asked %d times, told %d times and says %q", r.asked, events, w.says(v1alpha1.ConditionSupported))
+	}
+
+	w.services["web"].Spec.ExternalTrafficPolicy, w.services["web"].Spec.HealthCheckNodePort = corev1.ServiceExternalTrafficPolicyCluster, 0
+	if told(); w.says(v1alpha1.ConditionSupported) != "" {
+		t.Error("nodes forward to all pods, and it is still said")
+	}
+	w.services["web"].Spec.ExternalTrafficPolicy, w.services["web"].Spec.HealthCheckNodePort = corev1.ServiceExternalTrafficPolicyLocal, 32000
+	r.checkPort = 32000
+	w.bindings["web-tg"].Generation++
+	if told(); w.says(v1alpha1.ConditionSupported) != "" {
+		t.Error("the group checks the right port, and it is still said")
+	}
+}
+
 // TestNodesWithoutInstance: the others are registered, and people are told once.
 func TestNodesWithoutInstance(t *testing.T) {
 	w := newNodeWorld(t, "a")

@@ -29,6 +29,8 @@ type serviceState struct {
 	// empty when there is none.
 	resolved resolved
 	tracked  balancer.Ref
+	// caveat is what is not right about the group of nodes for the Service; empty when nothing is.
+	caveat string
 	// unselected are the pods that have a target in the group without being selected, as those that a blue/green switch
 	// replaced: no selector leads from their deletion to the binding.
 	unselected []types.NamespacedName

@@ -173,7 +173,8 @@ func managed(b *binding.Binding, v verdict) metav1.Condition {
 // supported returns the condition that says what of the load balancer's configuration does not apply to the binding's
 // targets, nil when nothing is known. An event says it when it changes.
 func (r *reporter) supported(b *binding.Binding) *metav1.Condition {
-	caveat := r.states.get(b.Key()).service.resolved.group.Caveat
+	service := r.states.get(b.Key()).service
+	caveat := cmp.Or(service.resolved.group.Caveat, service.caveat)
 	if caveat == "" {
 		return nil
 	}
