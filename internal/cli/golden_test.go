@@ -101,6 +101,7 @@ func TestStatus(t *testing.T) {
 		"broken":  {reason: "Without a leader and a webhook that comes first.", files: []string{"status/broken.yaml"}, wide: true},
 		"checks":  {reason: "ReadinessGates are listed beside the bindings.", files: []string{"installation.yaml", "shop.yaml", "explain/checks.yaml"}, wide: true},
 		"legacy":  {reason: "Of a gate of the ALB ingress controller v1 it is told who might open it.", files: []string{"installation.yaml", "shop.yaml", "explain/legacy.yaml"}, wide: true},
+		"nodes":   {reason: "Of bindings of nodes it is told how many are targets, and how many cannot be.", files: []string{"installation.yaml", "shop.yaml", "status/nodes.yaml"}},
 		"lattice": {reason: "Bindings of VPC Lattice are listed like the others, however they name their groups.", files: []string{"installation.yaml", "shop.yaml", "status/lattice.yaml"}, wide: true},
 	}
 

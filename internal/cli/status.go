@@ -91,6 +91,8 @@ type BindingStatus struct {
 	// Gates counts the running pods that carry its gate, Open those whose gate is open.
 	Gates int `json:"gates"`
 	Open  int `json:"open"`
+	// Nodes are those of a binding whose targets are nodes.
+	Nodes *NodesReport `json:"nodes,omitempty"`
 }
 
 // ReadinessGateStatus is a ReadinessGate, and its pods as it counts them itself.
@@ -164,6 +166,11 @@ func (s *Status) bindings(ctx context.Context, r *snapshot) error {
 			return err
 		}
 		s.Bindings[i].Gates, s.Bindings[i].Open = carry, carry-wait
+
+		s.Bindings[i].Nodes, err = r.nodes(ctx, b)
+		if err := s.Unknown.forgive(err, "which nodes are targets"); err != nil {
+			return err
+		}
 	}
 
 	return nil
@@ -270,10 +277,16 @@ func (s *Status) writeBindings(p *paper) {
 		}
 
 		row := []string{b.Namespace, b.object(), b.Service + ":" + b.Port, or(shortGroup(b.words.InTable(b.Group))), p.status(or(b.Status)), or(reason), fmt.Sprintf("%d/%d", b.Open, b.Gates), "-"}
+		if b.Nodes != nil {
+			row[7] = b.Nodes.write()
+		}
 		if b.Targets != nil {
 			row[7] = fmt.Sprintf("%d/%d", b.Targets.Healthy, b.Targets.Total)
 			if b.Targets.Foreign > 0 {
 				row[7] += fmt.Sprintf(" (%d foreign)", b.Targets.Foreign)
+			}
+			if b.Nodes != nil {
+				row[7] += " of " + b.Nodes.write()
 			}
 		}
 
