@@ -3,7 +3,7 @@
 
 // Command app is the web application of the experiment and of the end-to-end tests.
 // It answers a text, so that two versions can be told apart, and it exits at once on
-// SIGTERM, as most applications do: it refuses to drain, since what happens to
+// SIGTERM, as most applications do: unless it is told to, it refuses to drain, since what happens to
 // requests then is what is being shown. Called as sleep (by that name, or with sleep
 // as its first argument) it waits, which gives an image without a shell a preStop hook.
 package main
@@ -85,7 +85,28 @@ type options struct {
 	startDelay string
 	warmUp     string
 	settle     string
+	linger     string
 	unhealthy  bool
+}
+
+// outlast returns a context that ends so long after ctx, or with cancel.
+func outlast(ctx context.Context, d time.Duration) (longer context.Context, cancel context.CancelFunc) {
+	longer, cancel = context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		pause(longer, d)
+		cancel()
+	})
+	return longer, cancel
+}
+
+// closing closes each connection with its next answer once ctx has ended.
+func closing(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func parseOptions(args []string, getenv func(string) string) (options, error) {
@@ -103,6 +124,7 @@ func parseOptions(args []string, getenv func(string) string) (options, error) {
 	f.StringVar(&o.startDelay, "start-delay", or("START_DELAY", "0"), "wait before listening, seconds or a duration (environment START_DELAY)")
 	f.StringVar(&o.warmUp, "warm-up", or("WARM_UP", "0"), "answer / and /warm with 503 at first, seconds or a duration (environment WARM_UP)")
 	f.StringVar(&o.settle, "settle", or("SETTLE", "0"), "answer / with 500 after the warm-up, seconds or a duration (environment SETTLE)")
+	f.StringVar(&o.linger, "linger", or("LINGER", "0"), "after SIGTERM go on for so long, and close each connection with its next answer, seconds or a duration (environment LINGER)")
 	f.BoolVar(&o.unhealthy, "unhealthy", getenv("UNHEALTHY") == "true", "let /healthz fail from the start (environment UNHEALTHY=true)")
 
 	return o, f.Parse(args)
@@ -132,6 +154,11 @@ func serve(ctx context.Context, args []string, getenv func(string) string) error
 		return err
 	}
 
+	linger, err := parseWait(o.linger)
+	if err != nil {
+		return err
+	}
+
 	pause(ctx, delay)
 	if ctx.Err() != nil {
 		return nil
@@ -142,8 +169,10 @@ func serve(ctx context.Context, args []string, getenv func(string) string) error
 		return fmt.Errorf("listen on port %s: %w", o.port, err)
 	}
 
-	srv := &http.Server{Handler: newHandler(o.text, !o.unhealthy, warmUp, settle), ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
+	srv := &http.Server{Handler: closing(ctx, newHandler(o.text, !o.unhealthy, warmUp, settle)), ReadHeaderTimeout: 10 * time.Second}
+	ending, cancel := outlast(ctx, linger)
+	defer cancel()
+	defer context.AfterFunc(ending, func() { _ = srv.Close() })()
 
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)

@@ -144,6 +144,42 @@ func TestStopsWithoutWaitingForRequests(t *testing.T) {
 	}
 }
 
+// TestLingers: an application that is told to drain answers on after SIGTERM, and ends each connection with an answer.
+func TestLingers(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	h := closing(ctx, newHandler("v1", true, 0, 0))
+	for _, want := range []string{"", "close"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		if got := w.Header().Get("Connection"); w.Code != http.StatusOK || got != want {
+			t.Errorf("%d with Connection %q, want %q", w.Code, got, want)
+		}
+		stop()
+	}
+}
+
+// TestOutlasts: what goes on for a while after SIGTERM ends then, and at once where it need not.
+func TestOutlasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, d := range []time.Duration{0, 3 * time.Second} {
+			ctx, stop := context.WithCancel(t.Context())
+			longer, cancel := outlast(ctx, d)
+			time.Sleep(time.Hour)
+			if longer.Err() != nil {
+				t.Errorf("%s: it ended by itself", d)
+			}
+			begun := time.Now()
+			stop()
+			<-longer.Done()
+			if got := time.Since(begun); got != d {
+				t.Errorf("it ended after %s, want %s", got, d)
+			}
+			cancel()
+		}
+	})
+}
+
 // dial waits until the application listens.
 func dial(t *testing.T, addr string) net.Conn {
 	t.Helper()

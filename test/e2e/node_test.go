@@ -117,7 +117,7 @@ func TestNodeTaint(t *testing.T) {
 // elsewhere makes pods on another node that serve: each has the address of a pod that runs.
 func (s *service) elsewhere(n int) {
 	s.t.Helper()
-	node := s.pretendNode()
+	node := s.pretendNode("")
 	behind := env.App{Namespace: s.app.Namespace + "-behind", Name: "behind", Image: imageV1, Replicas: n, MaxSurge: "1", MaxUnavailable: "0"}
 	s.must(behind.ApplyWiring(s.ctx, s.cluster))
 	s.t.Cleanup(func() {
@@ -142,10 +142,10 @@ func (s *service) elsewhere(n int) {
 }
 
 // pretendNode makes a node without a kubelet, whose lease is renewed as long as the test runs.
-func (s *service) pretendNode() string {
+func (s *service) pretendNode(providerID string) string {
 	s.t.Helper()
 	name := s.app.Namespace
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.NodeSpec{Unschedulable: true}}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.NodeSpec{Unschedulable: true, ProviderID: providerID}}
 	s.must(s.cluster.Create(s.ctx, node))
 	s.t.Cleanup(func() { _ = s.cluster.Delete(context.WithoutCancel(s.ctx), node) })
 	s.status(node, `{"status":{"conditions":[{"type":"Ready","status":"True","reason":"KubeletReady"}]}}`)

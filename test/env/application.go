@@ -5,6 +5,7 @@ package env
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -38,6 +39,10 @@ type App struct {
 	Adaptive bool
 	// TargetGroupARN is what the binding refers to; no binding when empty.
 	TargetGroupARN string
+	// Nodes makes nodes the targets of the TargetGroupBinding: its group is of instances, and the Service of type NodePort.
+	Nodes bool
+	// Local has nodes forward to pods of their own only, and the Service of type LoadBalancer.
+	Local bool
 	// LatticeARN is the target group of VPC Lattice that a TargetBinding refers to; no such
 	// binding when empty.
 	LatticeARN string
@@ -70,8 +75,13 @@ type App struct {
 	LivenessPath string
 	// Tolerant pods may be scheduled to a cordoned node.
 	Tolerant bool
-	// Annotations are the binding's.
+	// Annotations are the binding's, or the Ingress's.
 	Annotations map[string]string
+	// Source is the template of the objects in the place of this package's own, which gets the App; Labels are its pods', and
+	// Ingress is the name of its Ingress; empty without one.
+	Source  string
+	Labels  map[string]string
+	Ingress string
 	// Env is the environment of the container.
 	Env map[string]string
 }
@@ -93,7 +103,7 @@ var applicationSource string
 
 // Manifest renders all objects of the application.
 func (a App) Manifest() (Manifest, error) {
-	t, err := template.New("application").Parse(applicationSource)
+	t, err := template.New("application").Parse(cmp.Or(a.Source, applicationSource))
 	if err != nil {
 		return nil, fmt.Errorf("parse application: %w", err)
 	}
@@ -159,7 +169,14 @@ func (a App) Delete(ctx context.Context, c *Cluster) error {
 
 	for _, kind := range a.bindings() {
 		note("binding", c.Delete(ctx, a.object(kind)))
-		note("binding", a.waitUnbound(ctx, c, kind))
+		note("binding", waitDeleted(ctx, c, a.object(kind)))
+	}
+
+	if a.Ingress != "" {
+		ingress := a.object(ingressKind)
+		ingress.SetName(a.Ingress)
+		note("Ingress", c.Delete(ctx, ingress))
+		note("Ingress", waitDeleted(ctx, c, ingress))
 	}
 
 	namespace := a.object(namespaceKind)
@@ -175,6 +192,7 @@ func (a App) Delete(ctx context.Context, c *Cluster) error {
 var (
 	bindingKind    = schema.GroupVersionKind{Group: "elbv2.k8s.aws", Version: "v1beta1", Kind: "TargetGroupBinding"}
 	ownBindingKind = schema.GroupVersionKind{Group: "podgate.dev", Version: "v1alpha1", Kind: "TargetBinding"}
+	ingressKind    = schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}
 	deploymentKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
 	podKind        = schema.GroupVersionKind{Version: "v1", Kind: "Pod"}
 	namespaceKind  = schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}
@@ -214,12 +232,12 @@ func (a App) bindings() []schema.GroupVersionKind {
 	return kinds
 }
 
-func (a App) waitUnbound(ctx context.Context, c *Cluster, kind schema.GroupVersionKind) error {
+func waitDeleted(ctx context.Context, c *Cluster, o *unstructured.Unstructured) error {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	return poll(ctx, "the controller to let go of it", func(ctx context.Context) (bool, error) {
-		binding := a.object(kind)
-		err := c.Get(ctx, client.ObjectKeyFromObject(binding), binding)
+		now := o.DeepCopy()
+		err := c.Get(ctx, client.ObjectKeyFromObject(o), now)
 		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	})
 }

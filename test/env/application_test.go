@@ -92,6 +92,25 @@ func TestApplicationWithoutExtras(t *testing.T) {
 	}
 }
 
+// TestApplicationBehindNodes: its Service has node ports, and its binding is of nodes.
+func TestApplicationBehindNodes(t *testing.T) {
+	for local, want := range map[bool][2]string{false: {"NodePort", ""}, true: {"LoadBalancer", "Local"}} {
+		a := testApp()
+		a.Nodes, a.Local = true, local
+		m, _ := render(t, a)
+		spec := func(kind, field string) string {
+			value, _, err := unstructured.NestedString(m.OfKind(kind)[0].Object, "spec", field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return value
+		}
+		if got := [2]string{spec("Service", "type"), spec("Service", "externalTrafficPolicy")}; got != want || spec("TargetGroupBinding", "targetType") != "instance" {
+			t.Errorf("the Service is of type and policy %q, want %q, and the binding of %s", got, want, spec("TargetGroupBinding", "targetType"))
+		}
+	}
+}
+
 // TestApplicationWithChecks: podgate's own label asks for the gates of load balancers and of checks.
 func TestApplicationWithChecks(t *testing.T) {
 	a := testApp()

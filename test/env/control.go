@@ -4,6 +4,7 @@
 package env
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/sim/awssim/lattice"
@@ -33,6 +35,23 @@ func (c Control) Listeners(ctx context.Context) ([]awssim.ListenerInfo, error) {
 	var l []awssim.ListenerInfo
 	err := c.call(ctx, http.MethodGet, "listeners", nil, &l)
 	return l, err
+}
+
+// Hosts are the addresses of load balancers by their names.
+func (c Control) Hosts(ctx context.Context) (map[string]string, error) {
+	body, err := c.ask(ctx, http.MethodGet, "hosts", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+
+	hosts := map[string]string{}
+	for lines := bufio.NewScanner(body); lines.Scan(); {
+		if address, name, ok := strings.Cut(lines.Text(), " "); ok {
+			hosts[name] = address
+		}
+	}
+	return hosts, nil
 }
 
 // Networks tell where service networks of VPC Lattice really answer.
@@ -113,40 +132,49 @@ func (c Control) LoseTarget(ctx context.Context, targetGroupARN string, target a
 
 // call sends in as JSON and reads the answer into out; either may be nil.
 func (c Control) call(ctx context.Context, method, path string, in, out any) error {
+	body, err := c.ask(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(body).Decode(out); err != nil {
+		return fmt.Errorf("simulator %s %s: read answer: %w", method, path, err)
+	}
+	return nil
+}
+
+// ask sends in as JSON, unless it is nil, and returns a good answer's body.
+func (c Control) ask(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return fmt.Errorf("simulator %s %s: %w", method, path, err)
+			return nil, fmt.Errorf("simulator %s %s: %w", method, path, err)
 		}
 		body = bytes.NewReader(b)
 	}
 
 	r, err := http.NewRequestWithContext(ctx, method, c.url+"/_awssim/"+path, body)
 	if err != nil {
-		return fmt.Errorf("simulator %s %s: %w", method, path, err)
+		return nil, fmt.Errorf("simulator %s %s: %w", method, path, err)
 	}
 
 	// A connection each time: nothing is left open that a test would have to close.
 	r.Close = true
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return fmt.Errorf("simulator: %w", err)
+		return nil, fmt.Errorf("simulator: %w", err)
 	}
-	defer func() { _ = resp.Body.Close() }()
 
 	if resp.StatusCode != http.StatusOK {
+		defer func() { _ = resp.Body.Close() }()
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
-		return fmt.Errorf("simulator %s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(text))
+		return nil, fmt.Errorf("simulator %s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(text))
 	}
 
-	if out == nil {
-		return nil
-	}
-
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("simulator %s %s: read answer: %w", method, path, err)
-	}
-
-	return nil
+	return resp.Body, nil
 }

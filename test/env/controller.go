@@ -184,7 +184,10 @@ func hook(pod *corev1.Pod, adaptive bool) int64 {
 func (a App) trialPod() *corev1.Pod {
 	pod := &corev1.Pod{}
 	pod.Namespace, pod.GenerateName = a.Namespace, a.Name+"-trial-"
-	pod.Labels = map[string]string{appLabel: a.Name}
+	pod.Labels = a.Labels
+	if pod.Labels == nil {
+		pod.Labels = map[string]string{appLabel: a.Name}
+	}
 	pod.Spec.Containers = []corev1.Container{{Name: "app", Image: a.Image}}
 	return pod
 }

@@ -78,6 +78,8 @@ type TargetGroupOptions struct {
 	Unused bool
 	// Unchecked has health checks off; of VPC Lattice only.
 	Unchecked bool
+	// Instances makes a group of instances instead of addresses.
+	Instances bool
 	// Tags of the group; of VPC Lattice only.
 	Tags        map[string]string
 	HealthCheck HealthCheck
@@ -87,7 +89,7 @@ type TargetGroupOptions struct {
 	AccessKeyID string
 }
 
-// LoadBalancer is a simulated load balancer with one listener and one group of ip targets.
+// LoadBalancer is a simulated load balancer with one listener and one group of targets.
 type LoadBalancer struct {
 	// TargetGroupARN and the load balancer's own name.
 	TargetGroupARN, ARN string
@@ -143,13 +145,16 @@ func (s *Simulator) create(ctx context.Context, b *LoadBalancer, o TargetGroupOp
 }
 
 func (b *LoadBalancer) createTargetGroup(ctx context.Context, o TargetGroupOptions) error {
-	protocol := types.ProtocolEnumHttp
+	protocol, targets := types.ProtocolEnumHttp, types.TargetTypeEnumIp
 	if o.NLB {
 		protocol = types.ProtocolEnumTcp
 	}
+	if o.Instances {
+		targets = types.TargetTypeEnumInstance
+	}
 
 	made, err := b.elb.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
-		Name: &o.Name, Protocol: protocol, Port: aws.Int32(80), VpcId: aws.String(vpc), TargetType: types.TargetTypeEnumIp,
+		Name: &o.Name, Protocol: protocol, Port: aws.Int32(80), VpcId: aws.String(vpc), TargetType: targets,
 		HealthCheckProtocol: types.ProtocolEnumHttp, HealthCheckPath: &o.HealthCheck.Path,
 		HealthCheckIntervalSeconds: &o.HealthCheck.Interval, HealthCheckTimeoutSeconds: &o.HealthCheck.Timeout,
 		HealthyThresholdCount: &o.HealthCheck.Healthy, UnhealthyThresholdCount: &o.HealthCheck.Unhealthy,

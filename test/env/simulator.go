@@ -27,6 +27,8 @@ type SimulatorOptions struct {
 	Listen string
 	// DataAddress is the address on which its load balancers listen, on free ports.
 	DataAddress string
+	// OwnPorts has them listen on the ports of their listeners.
+	OwnPorts bool
 	// Region that it simulates.
 	Region string
 	// Profile is alb, nlb or auto; the simulator's own default when empty.
@@ -43,7 +45,11 @@ type SimulatorOptions struct {
 }
 
 func (o SimulatorOptions) args() []string {
-	args := []string{"--listen", o.Listen, "--data-address", o.DataAddress, "--ephemeral-ports", "--region", o.Region}
+	args := []string{"--listen", o.Listen, "--data-address", o.DataAddress}
+	if !o.OwnPorts {
+		args = append(args, "--ephemeral-ports")
+	}
+	args = append(args, "--region", o.Region)
 	if o.Profile != "" {
 		args = append(args, "--profile", o.Profile)
 	}

@@ -160,6 +160,16 @@ func TestLoadBalancersWaitForTheirTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	hosts, err := s.Hosts(t.Context())
+	if err != nil || len(hosts) != 1 {
+		t.Errorf("names %v, %v, want that of the load balancer", hosts, err)
+	}
+	for name, address := range hosts {
+		if !strings.Contains(name, ".elb.amazonaws.com") || address != "127.0.0.1" {
+			t.Errorf("%s leads to %s", name, address)
+		}
+	}
+
 	if err := b.Delete(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -235,5 +245,9 @@ func TestSimulatorFlags(t *testing.T) {
 		"--alb-drain-routing-delay 17s --nlb-drain-routing-delay 17s --lattice-drain-routing-delay 17s --time-scale 2.5 --relaxed"
 	if got := strings.Join(o.args(), " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	o.OwnPorts = true
+	if got := strings.Join(o.args(), " "); got != strings.Replace(want, "--ephemeral-ports ", "", 1) {
+		t.Errorf("on the listeners' ports: %s", got)
 	}
 }
