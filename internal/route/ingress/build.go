@@ -4,7 +4,6 @@
 package ingress
 
 import (
-	"cmp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -156,7 +155,7 @@ func (b *builder) readMembers() {
 		b.readRules(m)
 		b.members = append(b.members, m)
 	}
-	slices.SortFunc(b.members, func(a, b *member) int { return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.owner, b.owner)) })
+	slices.SortFunc(b.members, before)
 }
 
 // readRules reads a member's rules, with the target groups that they need.

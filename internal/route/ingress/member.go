@@ -87,7 +87,7 @@ func (m *member) reader(before ...source) reader {
 // read reads all that concerns the load balancer.
 func (m *member) read(look Lookups) {
 	r := m.reader()
-	m.order = r.number("group.order", 0, -1000, 1000)
+	m.order = r.place()
 	m.wishes = wishes{
 		scheme:      r.oneOf("scheme", "", "internal", "internet-facing"),
 		name:        m.name(r),
