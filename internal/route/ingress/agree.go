@@ -83,17 +83,25 @@ func (b *builder) checkRedirects() {
 	}
 }
 
+// checkAddresses refuses members with targets that a load balancer without IPv6 cannot reach.
+func (b *builder) checkAddresses() {
+	dual := slices.ContainsFunc(b.members, func(m *member) bool { return m.counts() && strings.HasPrefix(m.wishes.addressType, "dualstack") })
+	for _, m := range b.members {
+		for _, g := range m.groups.list {
+			if g.AddressType == "ipv6" && !dual {
+				m.refuse(ReasonInvalidAnnotation, "Service %q has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type to dualstack", g.Binding.Service)
+			}
+		}
+	}
+}
+
 // redirectPort is the port that the first member that says so redirects to; 0: none does.
 func (b *builder) redirectPort() int32 {
 	return wish(slices.DeleteFunc(slices.Clone(b.members), func(m *member) bool { return !m.counts() }), func(w wishes) int32 { return w.redirect })
 }
 
 // claim is a setting that all members of a group have to agree on.
-type claim struct {
-	what, value string
-	// protects: it limits who may connect.
-	protects bool
-}
+type claim struct{ what, value string }
 
 // claimed is a setting that a member has made.
 type claimed struct{ value, owner string }
@@ -102,17 +110,17 @@ type claimed struct{ value, owner string }
 func (m *member) makes() []claim {
 	w := m.wishes
 	claims := []claim{
-		{"scheme", w.scheme, true}, {"load-balancer-name", w.name, false}, {"ip-address-type", w.addressType, false},
-		{"subnets", strings.Join(w.subnets, ","), false}, {"security-groups", strings.Join(w.securityGroups, ","), true},
+		{"scheme", w.scheme}, {"load-balancer-name", w.name}, {"ip-address-type", w.addressType},
+		{"subnets", strings.Join(w.subnets, ",")}, {"security-groups", strings.Join(w.securityGroups, ",")},
 	}
 	if w.subnetTags != nil {
 		claims[3].value = fmt.Sprint(w.subnetTags)
 	}
 	if w.redirect != 0 {
-		claims = append(claims, claim{"ssl-redirect", fmt.Sprint(w.redirect), false})
+		claims = append(claims, claim{"ssl-redirect", fmt.Sprint(w.redirect)})
 	}
 
-	limit := claim{"the limit to who may connect", "", true}
+	limit := claim{"the limit to who may connect", ""}
 	switch {
 	case len(w.securityGroups) > 0:
 		limit.value = "security-groups"
@@ -123,10 +131,10 @@ func (m *member) makes() []claim {
 
 	for _, p := range m.ports {
 		at := fmt.Sprintf(" of port %d", p.number)
-		claims = append(claims, claim{"the protocol" + at, p.protocol, false}, claim{"ssl-policy" + at, p.policy, false},
-			claim{"inbound-cidrs" + at, strings.Join(w.cidrs, ","), true}, claim{"security-group-prefix-lists" + at, strings.Join(w.prefixLists, ","), true})
+		claims = append(claims, claim{"the protocol" + at, p.protocol}, claim{"ssl-policy" + at, p.policy},
+			claim{"inbound-cidrs" + at, strings.Join(w.cidrs, ",")}, claim{"security-group-prefix-lists" + at, strings.Join(w.prefixLists, ",")})
 		if m.otherwise != nil {
-			claims = append(claims, claim{"spec.defaultBackend" + at, m.owner, false})
+			claims = append(claims, claim{"spec.defaultBackend" + at, m.owner})
 		}
 		claims = append(claims, keyed("listener attribute %s"+at, p.attributes)...)
 	}
@@ -139,7 +147,7 @@ func (m *member) makes() []claim {
 func keyed(what string, pairs map[string]string) []claim {
 	var claims []claim
 	for _, key := range slices.Sorted(maps.Keys(pairs)) {
-		claims = append(claims, claim{fmt.Sprintf(what, key), pairs[key], false})
+		claims = append(claims, claim{fmt.Sprintf(what, key), pairs[key]})
 	}
 	return claims
 }
@@ -185,9 +193,7 @@ func (b *builder) conflicts(m *member) bool {
 		}
 		conflict = true
 		m.refuse(ReasonConflictInGroup, "%s is %q, and Ingress %s, which is before it in the group, has %q: use the same value, or another group", c.what, c.value, other.owner, other.value)
-		if c.protects {
-			b.holdFor(m)
-		}
+		b.holdFor(m)
 	}
 	return conflict
 }

@@ -5,6 +5,7 @@ package ingress
 
 import (
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -84,6 +85,7 @@ func Build(g Group, settings Settings, look Lookups) (elb.Stack, []Problem) {
 	b.readMembers()
 	b.findCertificates()
 	b.checkRedirects()
+	b.checkAddresses()
 
 	b.claims, b.redirect = map[string]claimed{}, b.redirectPort()
 	for _, m := range b.members {
@@ -127,23 +129,23 @@ func current(o elb.Observed) *elb.ObservedLoadBalancer {
 	return found
 }
 
-// serves reports whether the load balancer that there is has rules of an owner.
+// serves reports whether the load balancer that there is has something of an owner.
 func (b *builder) serves(owner string) bool {
-	if b.current == nil {
-		return false
-	}
-	return slices.ContainsFunc(b.current.Listeners, func(l elb.ObservedListener) bool { return rulesOf(l, owner) > 0 })
+	return b.current != nil && slices.ContainsFunc(b.current.Listeners, func(l elb.ObservedListener) bool { return b.uses(l, owner) })
 }
 
-// rulesOf counts an owner's rules at a listener.
-func rulesOf(l elb.ObservedListener, owner string) int {
-	n := 0
-	for _, r := range l.Has {
-		if r.Own && r.Owner == owner {
-			n++
-		}
-	}
-	return n
+// uses reports whether a listener has rules of an owner, or its default action.
+func (b *builder) uses(l elb.ObservedListener, owner string) bool {
+	return l.Own && (b.defaultOf(l, owner) || slices.ContainsFunc(l.Has, func(r elb.ObservedRule) bool { return r.Own && r.Owner == owner }))
+}
+
+// defaultOf reports whether a listener forwards what no rule matches to a target group of an owner.
+func (b *builder) defaultOf(l elb.ObservedListener, owner string) bool {
+	return slices.ContainsFunc(l.Default.Forward, func(f elb.Forward) bool {
+		return slices.ContainsFunc(b.Observed.TargetGroups, func(g elb.ObservedTargetGroup) bool {
+			return g.ARN == f.Group && strings.HasPrefix(g.Resource, owner+"-")
+		})
+	})
 }
 
 // readMembers reads each member by itself, and puts them in order.

@@ -223,8 +223,10 @@ func TestKeepsListeners(t *testing.T) {
 		elb.ObservedListener{Listener: elb.Listener{Port: 8000, Protocol: "HTTP", Default: notFound}, Own: true, Has: ofOwner("shop/gone", 1)},
 		elb.ObservedListener{Listener: elb.Listener{Port: 9000, Protocol: "HTTP", Default: notFound}, Has: ofOwner("shop/bad", 1)},
 	)
+	s.observed.TargetGroups = []elb.ObservedTargetGroup{
+		{ARN: "arn:else", TargetGroup: elb.TargetGroup{Resource: "shop/bad-web:80"}}, {ARN: "arn:default", TargetGroup: elb.TargetGroup{Resource: "shop/bad-api:80"}},
+	}
 	bad := ingress("bad", annotations{"listen-ports": "no"}, all("bad", "web:80"))
-	bad.Spec.DefaultBackend = new(to("web:80"))
 	good := ingress("good", annotations{"certificate-arn": "arn:good"}, all("good", "web:80"))
 
 	stack, _ := s.build(bad, good)
@@ -234,11 +236,11 @@ func TestKeepsListeners(t *testing.T) {
 		"HTTPS:444 404 arn:bad", "  shop/bad: kept",
 	}, drawn(stack))
 
-	// Without a default backend of its own it keeps none.
-	bad.Spec.DefaultBackend = nil
+	// A default backend that was another one's is not kept.
+	s.observed.TargetGroups[1].Resource = "shop/good-api:80"
 	stack, _ = s.build(bad, good)
 	check(t, "no default", "404", did(stack.Listeners[1].Default))
-	bad.Spec.DefaultBackend = new(to("web:80"))
+	s.observed.TargetGroups[1].Resource = "shop/bad-api:80"
 
 	// The default backend of another one wins.
 	good.Spec.DefaultBackend = new(to("api:80"))
@@ -259,6 +261,21 @@ func TestKeepsListeners(t *testing.T) {
 	stack, _ = s.build(ingress("bad", annotations{"listen-ports": "no"}, all("bad", "web:80")))
 	check(t, "alone", []string{"HTTP:80 301 HTTPS:443", "  shop/bad: kept", "HTTPS:443 arn:default*1 arn:bad", "  shop/bad: kept", "HTTPS:444 404 arn:bad", "  shop/bad: kept"}, drawn(stack))
 	check(t, "load balancer", "has", stack.LoadBalancer.Name)
+}
+
+// TestKeepsDefaultBackend: a member that is served by a default action alone is served.
+func TestKeepsDefaultBackend(t *testing.T) {
+	s := newSite()
+	s.observed = has(elb.ObservedListener{Listener: elb.Listener{Port: 81, Protocol: "HTTP", Default: elb.Action{Forward: []elb.Forward{{Group: "arn:1", Weight: 1}}}}, Own: true, Has: ofOwner("shop/gone", 1)})
+	s.observed.TargetGroups = []elb.ObservedTargetGroup{{ARN: "arn:1", TargetGroup: elb.TargetGroup{Resource: "shop/bad-web:80"}}}
+	bad, good := ingress("bad", annotations{"listen-ports": "no"}), ingress("good", nil, all("good", "web:80"))
+	stack, _ := s.build(bad, good)
+	check(t, "listeners", []string{"HTTP:80 404", "  shop/bad: kept", "  shop/good: [good][/*] -> shop/good-web:80*1", "HTTP:81 arn:1*1", "  shop/bad: kept"}, drawn(stack))
+
+	// What is somebody else's is not its.
+	s.observed.LoadBalancers[0].Listeners[0].Own = false
+	stack, _ = s.build(bad, good)
+	check(t, "listeners", []string{"HTTP:80 404", "  shop/bad: kept", "  shop/good: [good][/*] -> shop/good-web:80*1"}, drawn(stack))
 }
 
 // TestKeptWishes: what a member that is refused wishes for the load balancer counts as long as it is served and its wishes are known.
@@ -404,6 +421,24 @@ func TestSubnets(t *testing.T) {
 		check(t, "load balancer", "has", stack.LoadBalancer.Name)
 	}
 
+	// Who names subnets that cannot be used is at fault alone.
+	s = newSite()
+	s.subnets = func(w subnets.Want) ([]string, error) {
+		if len(w.Named) > 0 {
+			return nil, fmt.Errorf("there is no subnet %s", w.Named[0])
+		}
+		return []string{"subnet-a"}, nil
+	}
+	stack, problems = s.build(ingress("a", nil, all("a", "web:80")), ingress("b", annotations{"subnets": "x"}, all("b", "web:80")), ingress("c", annotations{"subnets": "x"}, all("c", "web:80")), ingress("d", nil, all("d", "web:80")))
+	check(t, "at fault", []string{
+		"shop/b refused NoSubnets: there are no subnets for the load balancer: there is no subnet x", "shop/c refused NoSubnets: there are no subnets for the load balancer: there is no subnet x",
+	}, told(problems))
+	check(t, "not at fault", []string{"subnet-a"}, stack.LoadBalancer.Subnets)
+	check(t, "not named", false, stack.LoadBalancer.SubnetsNamed)
+
+	_, problems = s.build(ingress("a", annotations{"subnets": "x"}, all("a", "web:80")), ingress("b", nil, all("b", "web:80")))
+	check(t, "first at fault", 1, len(problems))
+
 	// Nobody is there to need any.
 	_, problems = s.build()
 	check(t, "nobody", 0, len(problems))
@@ -473,6 +508,20 @@ func TestTargetGroups(t *testing.T) {
 			check(t, "target group", tc.want, elb.TargetGroup{Port: g.Port, TargetType: g.TargetType, AddressType: g.AddressType})
 		})
 	}
+}
+
+// TestIPv6: targets with IPv6 need a load balancer with IPv6, which another member of the group may ask for.
+func TestIPv6(t *testing.T) {
+	s := newSite()
+	s.services["shop/web"].Spec.IPFamilies = []corev1.IPFamily{"IPv6"}
+	six, dual := ingress("a", nil, all("a", "web:80")), ingress("b", annotations{"ip-address-type": "dualstack-without-public-ipv4"}, all("b", "api:80"))
+	_, problems := s.build(six)
+	check(t, "alone", []string{`shop/a refused InvalidAnnotation: Service "web" has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type to dualstack`}, told(problems))
+	_, problems = s.build(six, dual)
+	check(t, "together", []string(nil), told(problems))
+	dual.Annotations[Prefix+"scheme"] = "x"
+	_, problems = s.build(six, dual)
+	check(t, "with one at fault", 2, len(problems))
 }
 
 // TestTargetGroupsOfOneIngress: paths to one port of a Service share a target group, others do not, and a default backend has

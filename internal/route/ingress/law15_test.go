@@ -134,7 +134,7 @@ func TestLaw15SettingsAreHeld(t *testing.T) {
 		"Unreadable": {a: annotations{"inbound-cidrs": "10.0.0.0"}, held: true},
 		"Scheme":     {a: annotations{"scheme": "inside"}, b: annotations{"scheme": "internet-facing"}, held: true},
 		"Conflict":   {a: annotations{"inbound-cidrs": "10.0.0.0/8", "group.order": "2"}, b: annotations{"inbound-cidrs": "0.0.0.0/0", "group.order": "1"}, held: true},
-		"Harmless":   {a: annotations{"load-balancer-name": "x", "group.order": "2"}, b: annotations{"load-balancer-name": "y", "group.order": "1"}},
+		"Harmless":   {a: annotations{"inbound-cidrs": "10.0.0.0/8", "load-balancer-name": "x", "group.order": "2"}, b: annotations{"load-balancer-name": "y", "group.order": "1"}, held: true},
 		"Readable":   {a: annotations{"healthcheck-path": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {

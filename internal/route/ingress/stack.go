@@ -191,20 +191,26 @@ func (b *builder) portNumbers() []int32 {
 }
 
 // findSubnets finds the subnets of the load balancer. Those of one that exists stay where none are named, so that only a new
-// one needs them.
+// one needs them. Where some are named that cannot be used, those members are at fault that name them, one after the other.
 func (b *builder) findSubnets() {
-	var err error
-	if b.subnets, err = b.look.Subnets(b.want(b.heard())); err == nil || len(b.heard()) == 0 {
-		return
-	}
-	if b.current != nil && b.current.Scheme == b.scheme() && !b.subnetsNamed() {
-		return
-	}
+	for heard := b.heard(); len(heard) > 0; heard = b.heard() {
+		var err error
+		if b.subnets, err = b.look.Subnets(b.want(heard)); err == nil {
+			return
+		}
 
-	for _, m := range b.heard() {
-		m.refuse(ReasonNoSubnets, "there are no subnets for the load balancer: %v", err)
-		m.overruled = true
-		b.holdFor(m)
+		i := slices.IndexFunc(heard, (*member).namesSubnets)
+		if i < 0 && b.current != nil && b.current.Scheme == b.scheme() {
+			return
+		}
+		if i >= 0 {
+			heard = heard[i : i+1]
+		}
+		for _, m := range heard {
+			m.refuse(ReasonNoSubnets, "there are no subnets for the load balancer: %v", err)
+			m.overruled = true
+			b.holdFor(m)
+		}
 	}
 }
 
@@ -271,7 +277,7 @@ func (b *builder) kept() []elb.Listener {
 		return nil
 	}
 	for _, l := range b.current.Listeners {
-		used := len(l.Has) == 0 || slices.ContainsFunc(b.members, func(m *member) bool { return m.out() && rulesOf(l, m.owner) > 0 })
+		used := len(l.Has) == 0 || slices.ContainsFunc(b.members, func(m *member) bool { return m.out() && b.uses(l, m.owner) })
 		if l.Own && used {
 			listeners = append(listeners, l.Listener)
 		}
@@ -345,7 +351,7 @@ func (b *builder) otherwise(l elb.Listener) elb.Action {
 	}
 
 	has := b.has(l.Port)
-	if has != nil && slices.ContainsFunc(b.members, func(m *member) bool { return m.out() && m.served && m.Ingress.Spec.DefaultBackend != nil }) {
+	if has != nil && slices.ContainsFunc(b.members, func(m *member) bool { return m.out() && b.defaultOf(*has, m.owner) }) {
 		return has.Default
 	}
 	return notFound
