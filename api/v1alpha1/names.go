@@ -30,6 +30,15 @@ const (
 	AggregateLabel = "podgate.dev/aggregate-to-reader"
 	// Finalizer keeps a binding until its targets are deregistered and its gates released.
 	Finalizer = "podgate.dev/targets"
+	// IngressController is what an IngressClass names whose Ingresses become application load balancers of AWS.
+	IngressController = "podgate.dev/alb"
+	// IngressFinalizer keeps an Ingress until its load balancer, or its rules at one that others share, are gone.
+	IngressFinalizer = "podgate.dev/ingress"
+	// StacksAnnotation on an Ingress with that finalizer names the stacks, with commas between them, that may have something of it:
+	// that of the group that it is in, and of groups that it left.
+	StacksAnnotation = "podgate.dev/ingress-stacks"
+	// MadeForAnnotation on a TargetGroupBinding says for what podgate made it. podgate deletes it with that.
+	MadeForAnnotation = "podgate.dev/made-for"
 	// ProvenAnnotation on a pod records at which address which gates were proven to be about it, and what closed gates wait for.
 	ProvenAnnotation = "podgate.dev/proven"
 	// NudgeAnnotation on a TargetGroupBinding is when podgate last touched it to wake AWS

@@ -89,7 +89,7 @@ func gatePolicy(name string) bool {
 }
 
 // others are podgate's annotations on a binding that state no policy.
-var others = []string{v1alpha1.PublishedAnnotation, v1alpha1.RecommendedDrainAnnotation, v1alpha1.ManageAnnotation, v1alpha1.NudgeAnnotation, v1alpha1.RemoveForeignAnnotation}
+var others = []string{v1alpha1.PublishedAnnotation, v1alpha1.RecommendedDrainAnnotation, v1alpha1.ManageAnnotation, v1alpha1.NudgeAnnotation, v1alpha1.MadeForAnnotation, v1alpha1.RemoveForeignAnnotation}
 
 // ParseSettings reads a binding's settings from its annotations. Where one cannot be used the
 // default stands, and the problem says so; problems are in the order of the names.

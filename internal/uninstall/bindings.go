@@ -40,7 +40,7 @@ func (o Options) letGo(ctx context.Context) (theirs map[types.NamespacedName]boo
 				if controllerutil.ContainsFinalizer(b, elbv2.LBCFinalizer) {
 					theirs[client.ObjectKeyFromObject(b)] = true
 				}
-				if err := o.release(ctx, b); err != nil {
+				if err := o.release(ctx, b, v1alpha1.Finalizer); err != nil {
 					left = append(left, fmt.Errorf("take the finalizer off %s %s: %w", kind.Kind, client.ObjectKeyFromObject(b), err))
 				}
 			}
@@ -68,9 +68,9 @@ func each[L client.ObjectList](ctx context.Context, o Options, empty func() L, u
 	}
 }
 
-// release takes podgate's finalizer off a binding, and nobody else's.
-func (o Options) release(ctx context.Context, b *metav1.PartialObjectMetadata) error {
-	if !controllerutil.ContainsFinalizer(b, v1alpha1.Finalizer) {
+// release takes podgate's finalizer off an object, and nobody else's.
+func (o Options) release(ctx context.Context, b *metav1.PartialObjectMetadata, finalizer string) error {
+	if !controllerutil.ContainsFinalizer(b, finalizer) {
 		return nil
 	}
 
@@ -79,7 +79,7 @@ func (o Options) release(ctx context.Context, b *metav1.PartialObjectMetadata) e
 			return err
 		}
 		before := b.DeepCopy()
-		controllerutil.RemoveFinalizer(b, v1alpha1.Finalizer)
+		controllerutil.RemoveFinalizer(b, finalizer)
 		// The resource version makes the patch fail when somebody else's finalizer came in between.
 		return o.Client.Patch(ctx, b, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	})
@@ -87,6 +87,6 @@ func (o Options) release(ctx context.Context, b *metav1.PartialObjectMetadata) e
 		return err
 	}
 
-	o.Log.Info("Let go of a binding", "kind", b.Kind, "binding", client.ObjectKeyFromObject(b))
+	o.Log.Info("Let go of an object", "kind", b.Kind, "name", client.ObjectKeyFromObject(b))
 	return nil
 }

@@ -5,7 +5,7 @@
 // webhook, its finalizers, and the gates that nobody would open any more. It may be
 // run again at any time, from the beginning.
 //
-// It refuses to touch targets: what is registered stays registered and serves. It leaves
+// It refuses to touch targets and load balancers: what is registered stays registered and serves. It leaves
 // bindings that AWS Load Balancer Controller holds, and their gates, to that controller.
 package uninstall
 
@@ -76,6 +76,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 
 	theirs, left, err := o.letGo(ctx)
+	left = append(left, o.letIngressesGo(ctx))
 	if err != nil {
 		return errors.Join(append(left, err)...) // Whose gates are whose is not known.
 	}
