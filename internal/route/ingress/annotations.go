@@ -46,12 +46,25 @@ func (s source) called(name string) string { return s.kind + name + s.of }
 
 // get returns the value of an annotation, and what it is called in a message.
 func (r reader) get(name string) (value, called string, ok bool) {
-	for _, s := range slices.Concat([]source{r.params.source}, r.from) {
+	if value, ok := r.params.values[name]; ok {
+		r.overruled(name, value)
+		return strings.TrimSpace(value), r.params.called(name), true
+	}
+	for _, s := range r.from {
 		if value, ok := s.values[name]; ok {
 			return strings.TrimSpace(value), s.called(name), true
 		}
 	}
 	return "", "", false
+}
+
+// overruled tells of annotations with another value than the class has.
+func (r reader) overruled(name, value string) {
+	for _, s := range r.from {
+		if own, ok := s.values[name]; ok && !slices.Equal(sorted(split(own)), sorted(split(value))) {
+			r.notice(ReasonNoEffect, "%s has no effect: the class's IngressClassParams has %q, and wins", s.called(name), value)
+		}
+	}
 }
 
 // invalid refuses the Ingress for a value.
@@ -149,6 +162,11 @@ func (r reader) pairs(name string) map[string]string {
 		}
 		if err := readPairs(value, pairs); err != nil {
 			r.invalid(s.called(name), value, err.Error())
+		}
+		for _, key := range slices.Sorted(maps.Keys(r.params.pairs[name])) {
+			if own, class := pairs[key], r.params.pairs[name][key]; own != "" && own != class {
+				r.notice(ReasonNoEffect, "%s of %s has no effect: the class's IngressClassParams has %q, and wins", key, s.called(name), class)
+			}
 		}
 		break
 	}

@@ -53,6 +53,56 @@ func TestLaw15WhatProtectsIsServedOrRefuses(t *testing.T) {
 	}
 }
 
+// TestLaw15Misspelt: an annotation that nobody knows, and that seems to limit who may connect, refuses the Ingress as one that is
+// not served does.
+func TestLaw15Misspelt(t *testing.T) {
+	for _, name := range []string{"wafv2-web-acl-arn", "web-acl", "shield-protection", "jwt", "mutual-auth", "mtls-mode", "oidc-issuer", "cognito-pool", "inbound-cidr", "security-group", "whitelist-source-range", "allowlist"} {
+		t.Run(name, func(t *testing.T) {
+			stack, problems := newSite().build(ingress("web", annotations{name: "none"}, all("", "web:80")))
+			check(t, "listeners", []string(nil), drawn(stack))
+			check(t, "problems", []string{"shop/web refused ProtectionNotServed: annotation " + name + " is not known, and seems to limit who may connect: correct its name, or remove it"}, told(problems))
+		})
+	}
+}
+
+// TestLaw15ClassIsWider: a class that lets in clients that the Ingress does not cannot win.
+func TestLaw15ClassIsWider(t *testing.T) {
+	for name, tc := range map[string]struct {
+		class   []string
+		own     string
+		refused string
+	}{
+		"Same":     {class: []string{"10.0.0.0/8"}, own: "10.0.0.0/8"},
+		"Narrower": {class: []string{"10.1.0.0/16", "2001:db8:1::/48"}, own: "192.0.2.0/24, 10.0.0.0/8,2001:db8::/32"},
+		"Wider":    {class: []string{"10.1.0.0/16", "10.0.0.0/7"}, own: "10.0.0.0/8", refused: "10.0.0.0/7"},
+		"Other":    {class: []string{"192.0.2.0/24"}, own: "10.0.0.0/8", refused: "192.0.2.0/24"},
+		"Unread":   {class: []string{"192.0.2.0/24"}, own: "10.0.0.0", refused: "192.0.2.0/24"},
+		"Silent":   {class: []string{"0.0.0.0/0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, a := newSite(), annotations{}
+			if tc.own != "" {
+				a["inbound-cidrs"] = tc.own
+			}
+			s.params = map[string]Member{"web": {Params: &elbv2.IngressClassParamsSpec{InboundCIDRs: tc.class}}}
+			stack, problems := s.build(ingress("web", a, all("", "web:80")))
+
+			var refused []string
+			for _, p := range problems {
+				if p.Severity == Refused {
+					refused = append(refused, p.Message)
+				}
+			}
+			if tc.refused == "" {
+				check(t, "refused", []string(nil), refused)
+				return
+			}
+			check(t, "listeners", []string(nil), drawn(stack))
+			check(t, "refused", []string{"annotation inbound-cidrs does not let in " + tc.refused + ", which the class's IngressClassParams does, and the Ingress would be served more openly than it asks for: remove it, or use another class"}, refused)
+		})
+	}
+}
+
 // TestLaw15OthersOfAuthentication have no effect where the Ingress says that there is none.
 func TestLaw15OthersOfAuthentication(t *testing.T) {
 	_, problems := newSite().build(ingress("web", annotations{"auth-type": "none", "auth-scope": "openid"}, all("", "web:80")))

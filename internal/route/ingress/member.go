@@ -101,6 +101,7 @@ func (m *member) read(look Lookups) {
 		tags:        m.tags(r),
 	}
 	if len(m.wishes.subnetTags) > 0 {
+		r.overruled("subnets", "spec.subnets.tags")
 		m.wishes.subnets = nil
 	}
 	m.wishes.securityGroups = m.securityGroups(r, look)
@@ -134,7 +135,28 @@ func (m *member) cidrs(r reader) []string {
 		}
 		list = append(list, prefix.Masked().String())
 	}
+	m.checkWider(r, list)
 	return sorted(list)
+}
+
+// checkWider refuses a member whose class lets in clients that the member itself does not.
+func (m *member) checkWider(r reader, cidrs []string) {
+	own, ok := m.own.values["inbound-cidrs"]
+	if _, wins := m.params.values["inbound-cidrs"]; !ok || !wins {
+		return
+	}
+	for _, cidr := range cidrs {
+		if !slices.ContainsFunc(split(own), func(o string) bool { return contains(o, cidr) }) {
+			r.refuse(ReasonProtectionNotServed, "annotation inbound-cidrs does not let in %s, which the class's IngressClassParams does, and the Ingress would be served more openly than it asks for: remove it, or use another class", cidr)
+		}
+	}
+}
+
+// contains reports whether one CIDR contains another.
+func contains(outer, inner string) bool {
+	o, err := netip.ParsePrefix(outer)
+	i, err2 := netip.ParsePrefix(inner)
+	return err == nil && err2 == nil && o.Bits() <= i.Bits() && o.Contains(i.Addr())
 }
 
 // securityGroups are the ids of those that a member names. Limits of its own to who may connect would have no effect on them.

@@ -4,6 +4,7 @@
 package ingress
 
 import (
+	"fmt"
 	"testing"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -33,7 +34,16 @@ func TestClassWins(t *testing.T) {
 		"listener-attributes.HTTP-80": "m=ingress,n=ingress",
 	}, all("", "web:80")))
 
-	check(t, "problems", []string(nil), told(problems))
+	wins := func(annotation, class string) string {
+		return fmt.Sprintf("shop/web notice NoEffect: %s has no effect: the class's IngressClassParams has %q, and wins", annotation, class)
+	}
+	check(t, "problems", []string{
+		wins("annotation scheme", "internet-facing"), wins("annotation load-balancer-name", "class"), wins("annotation ip-address-type", "dualstack"),
+		wins("annotation subnets", "subnet-2,subnet-1"), wins("annotation inbound-cidrs", "10.0.0.0/8,192.0.2.0/24"), wins("annotation ssl-redirect", "443"),
+		wins("x of annotation load-balancer-attributes", "class"), wins("a of annotation tags", "class"), wins("annotation certificate-arn", "arn:1,arn:2"),
+		wins("annotation ssl-policy", "strict"), wins("m of annotation listener-attributes.HTTP-80", "class"), wins("annotation target-type of Service web", "instance"),
+		wins("a of annotation tags of Service web", "class"),
+	}, told(problems))
 	tags := map[string]string{"a": "class", "b": "x,y", "c": "ingress"}
 	check(t, "load balancer", elb.LoadBalancer{
 		Resource: "LoadBalancer", Kind: elb.Application, Name: "class", Scheme: "internet-facing", AddressType: "dualstack", Subnets: []string{"subnet-a", "subnet-b"}, SubnetsNamed: true,
@@ -53,6 +63,16 @@ func TestClassWins(t *testing.T) {
 	check(t, "sources", []string{"10.0.0.0/8", "192.0.2.0/24", "pl-1", "pl-2"}, sources)
 }
 
+// TestClassAgrees: what an Ingress says as its class does is not told, in whatever order.
+func TestClassAgrees(t *testing.T) {
+	s := newSite()
+	s.params = map[string]Member{"web": {Params: &elbv2.IngressClassParamsSpec{
+		Scheme: "internet-facing", InboundCIDRs: []string{"10.0.0.0/8", "192.0.2.0/24"}, Tags: []elbv2.Tag{{Key: "a", Value: "1"}},
+	}}}
+	_, problems := s.build(ingress("web", annotations{"scheme": "internet-facing", "inbound-cidrs": "192.0.2.0/24, 10.0.0.0/8", "tags": "a=1"}, all("", "web:80")))
+	check(t, "problems", []string(nil), told(problems))
+}
+
 // TestClassAtFault: a value of a class that cannot be used is told as the class's.
 func TestClassAtFault(t *testing.T) {
 	s := newSite()
@@ -67,7 +87,7 @@ func TestClassSelectsSubnets(t *testing.T) {
 	tags := map[string][]string{"tier": {"edge"}}
 	s.params = map[string]Member{"a": {Params: &elbv2.IngressClassParamsSpec{Subnets: &elbv2.SubnetSelector{Tags: tags}}}}
 	stack, problems := s.build(ingress("a", annotations{"subnets": "mine"}, all("a", "web:80")), ingress("b", nil, all("b", "web:80")))
-	check(t, "problems", []string(nil), told(problems))
+	check(t, "problems", []string{`shop/a notice NoEffect: annotation subnets has no effect: the class's IngressClassParams has "spec.subnets.tags", and wins`}, told(problems))
 	check(t, "named", true, stack.LoadBalancer.SubnetsNamed)
 	check(t, "subnets", []subnets.Want{{Kind: elb.Application, VPC: "vpc-1", Cluster: "blue", Scheme: "internal", AddressType: "ipv4", Tags: tags}}, s.asked)
 

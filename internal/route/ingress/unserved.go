@@ -47,6 +47,9 @@ var protections = map[string]func(value string) bool{
 	"shield-advanced-protection": is("false"),
 }
 
+// protectionNames begin names that nobody knows, and that seem to limit who may reach the targets.
+var protectionNames = []string{"waf", "web-acl", "shield", "jwt", "mutual", "mtls", "oidc", "cognito", "inbound", "security-group", "whitelist", "allowlist"}
+
 func is(harmless string) func(string) bool {
 	return func(value string) bool { return value == harmless }
 }
@@ -80,6 +83,8 @@ func (p *problems) check(s source, served []string, families []string) {
 			p.notice(ReasonAnnotationNotServed, "%s is not served, and has no effect", s.called(name))
 		case slices.Contains(ofIngresses, name), begins(name, ofNames):
 			p.notice(ReasonAnnotationNotServed, "%s has no effect there: it belongs on the Ingress", s.called(name))
+		case begins(name, protectionNames):
+			p.refuse(ReasonProtectionNotServed, "%s is not known, and seems to limit who may connect: correct its name, or remove it", s.called(name))
 		default:
 			p.notice(ReasonAnnotationNotServed, "%s is not known: correct its name, or remove it", s.called(name))
 		}
