@@ -304,7 +304,7 @@ func TestReadsAnnotations(t *testing.T) {
 		"TargetTypeOfOne": {a: annotations{"target-type": "instance"}, service: annotations{"target-type": "ip"}, get: group(func(g elb.TargetGroup) any { return []any{g.TargetType, g.Port} }), want: []any{"ip", int32(8080)}},
 		"Protocol":        {a: annotations{"backend-protocol": "HTTPS"}, get: group(func(g elb.TargetGroup) any { return []any{g.Protocol, g.HealthCheck.Protocol} }), want: []any{"HTTPS", "HTTPS"}},
 		"Version":         {a: annotations{"backend-protocol-version": "HTTP2"}, get: group(func(g elb.TargetGroup) any { return []any{g.Version, g.HealthCheck.Path} }), want: []any{"HTTP2", "/"}},
-		"GRPC":            {a: annotations{"backend-protocol-version": "GRPC"}, get: health, want: checks(func(h *elb.HealthCheck) { h.Path, h.Codes = "/AWS.ALB/healthcheck", "12" })},
+		"GRPC":            {a: annotations{"backend-protocol-version": "GRPC", "listen-ports": `[{"HTTPS":443}]`, "certificate-arn": "arn:1"}, get: health, want: checks(func(h *elb.HealthCheck) { h.Path, h.Codes = "/AWS.ALB/healthcheck", "12" })},
 		"GroupAttributes": {a: annotations{"target-group-attributes": "a=1"}, service: annotations{"target-group-attributes": "b=2"}, get: group(func(g elb.TargetGroup) any { return g.Attributes }), want: map[string]string{"b": "2"}},
 		"Nodes":           {a: annotations{"target-type": "instance", "target-node-labels": "pool=web"}, get: group(func(g elb.TargetGroup) any { return g.Binding.Nodes }), want: map[string]string{"pool": "web"}},
 		"NoNodes":         {a: annotations{"target-type": "instance", "target-node-labels": ""}, get: group(func(g elb.TargetGroup) any { return g.Binding.Nodes }), want: map[string]string(nil)},

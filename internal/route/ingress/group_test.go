@@ -623,6 +623,27 @@ func TestConditions(t *testing.T) {
 	}, []route.Match{stack.Listeners[0].Rules[0].Match, stack.Listeners[0].Rules[1].Match, stack.Listeners[0].Rules[2].Match})
 }
 
+// TestGRPCNeedsHTTPS: a listener that cannot forward gRPC leaves out the rules that need it, and no others.
+func TestGRPCNeedsHTTPS(t *testing.T) {
+	s := newSite()
+	s.annotate("shop/api", annotations{"backend-protocol-version": "GRPC"})
+	of := ingress("web", annotations{"listen-ports": `[{"HTTP":80},{"HTTPS":443}]`, "certificate-arn": "arn:1"}, all("a", "web:80"), all("b", "api:80"))
+	of.Spec.DefaultBackend = new(to("api:80"))
+	stack, problems := s.build(of)
+	check(t, "listeners", []string{
+		"HTTP:80 404", "  shop/web: [a][/*] -> shop/web-web:80*1",
+		"HTTPS:443 shop/web-api:80*1 arn:1", "  shop/web: [a][/*] -> shop/web-web:80*1", "  shop/web: [b][/*] -> shop/web-api:80*1",
+	}, drawn(stack))
+	check(t, "problems", []string{
+		"shop/web partial PathNotServed: the default backend is not served at port 80: a load balancer has gRPC only with HTTPS: remove the port from listen-ports, or add ssl-redirect",
+		"shop/web partial PathNotServed: the rule for host b and path /* is not served at port 80: a load balancer has gRPC only with HTTPS: remove the port from listen-ports, or add ssl-redirect",
+	}, told(problems))
+
+	of.Annotations[Prefix+"ssl-redirect"] = "443"
+	_, problems = s.build(of)
+	check(t, "problems with ssl-redirect", []string(nil), told(problems))
+}
+
 // TestNothingIsSilent: whatever has no effect is told, by its name.
 func TestNothingIsSilent(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -345,7 +345,7 @@ func (b *builder) keptCertificates(l elb.Listener) []string {
 // otherwise is what becomes of requests that no rule of a listener matches.
 func (b *builder) otherwise(l elb.Listener) elb.Action {
 	for _, m := range b.users(l.Port) {
-		if m.otherwise != nil && !m.out() {
+		if m.otherwise != nil && !m.out() && m.speaks(l, "the default backend", *m.otherwise) {
 			return action(m.owner, *m.otherwise)
 		}
 	}
@@ -373,10 +373,27 @@ func (b *builder) rules(l *elb.Listener) []elb.Rule {
 			continue
 		}
 		for _, r := range m.rulesAt(p, b.redirect) {
+			if !m.speaks(*l, ruleName(r), r.Action) {
+				continue
+			}
 			rules = append(rules, elb.Rule{Owner: m.owner, Match: r.Match, Action: action(m.owner, r.Action), Tags: merged(m.wishes.tags, b.settings.Tags)})
 		}
 	}
 	return rules
+}
+
+// speaks reports whether a listener can forward requests to an action's target groups: gRPC needs HTTPS.
+func (m *member) speaks(l elb.Listener, what string, a route.Action) bool {
+	if l.Protocol == "HTTPS" {
+		return true
+	}
+	for _, g := range m.groups.list {
+		if g.Version == "GRPC" && slices.Contains(m.groupsOf(a), g.Resource) {
+			m.partial(ReasonPathNotServed, "%s is not served at port %d: a load balancer has gRPC only with HTTPS: remove the port from listen-ports, or add ssl-redirect", what, l.Port)
+			return false
+		}
+	}
+	return true
 }
 
 // action is an action with target groups instead of Services.
