@@ -87,6 +87,7 @@ func New[A any](cfg sdk.Config, region string, service Service[A], opts ...Optio
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = awshttp.NewBuildableClient()
 	}
+	cfg.HTTPClient = whole{cfg.HTTPClient}
 	if service.Document != nil {
 		cfg.HTTPClient = document{cfg.HTTPClient, service.Document}
 	}
