@@ -39,17 +39,26 @@ func within(ours, theirs []string, anyValue string, covers func(a, b string) boo
 func coversHost(a, b string) bool { return coversPattern(strings.ToLower(a), strings.ToLower(b)) }
 
 // coversPattern reports whether what is like pattern b is like pattern a. A wildcard of b stands for itself: only a wildcard of
-// a that takes no less covers it.
+// a that takes no less covers it. The last * of a takes more only where nothing else fits, so that no pattern takes long.
 func coversPattern(a, b string) bool {
-	switch {
-	case a == "":
-		return b == ""
-	case a[0] == '*':
-		return coversPattern(a[1:], b) || b != "" && coversPattern(a, b[1:])
-	case b == "" || b[0] == '*':
-		return false
+	star, taken := -1, 0
+	i, j := 0, 0
+	for j < len(b) {
+		switch {
+		case i < len(a) && a[i] == '*':
+			star, taken = i, j
+			i++
+		case i < len(a) && b[j] != '*' && (a[i] == '?' || a[i] == b[j]):
+			i++
+			j++
+		case star >= 0:
+			taken++
+			i, j = star+1, taken
+		default:
+			return false
+		}
 	}
-	return (a[0] == '?' || a[0] == b[0]) && coversPattern(a[1:], b[1:])
+	return strings.Trim(a[i:], "*") == ""
 }
 
 func coversSource(a, b string) bool {

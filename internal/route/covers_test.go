@@ -6,6 +6,7 @@ package route
 import (
 	"math/rand/v2"
 	"path"
+	"strings"
 	"testing"
 )
 
@@ -110,5 +111,40 @@ func TestCoversPattern(t *testing.T) {
 	}
 	if covered < 1000 {
 		t.Errorf("only %d patterns are covered", covered)
+	}
+}
+
+// TestCoversBacktracks: how far the wildcards of two patterns reach, also where one has to go back.
+func TestCoversBacktracks(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want bool
+	}{
+		{"", "", true}, {"", "a", false}, {"a", "", false}, {"*", "", true}, {"a", "a", true}, {"a", "b", false}, {"abc", "ab", false}, {"ab", "abc", false},
+		{"a*c*e", "abcde", true}, {"*ab", "aab", true}, {"*ab", "aba", false}, {"a*", "a?b*", true}, {"a*b", "ab", true}, {"a**", "a", true}, {"a*b", "a", false},
+		{"?", "a", true}, {"?", "?", true}, {"?", "*", false}, {"a", "?", false}, {"*", "*", true}, {"**", "*", true}, {"*?", "*", false}, {"?*", "*", false}, {"*a*b", "aXbXaXb", true},
+		{strings.Repeat("*a", 60), strings.Repeat("a", 120) + "b", false},
+	} {
+		if got := coversPattern(tc.a, tc.b); got != tc.want {
+			t.Errorf("%q covers %q: %v", tc.a, tc.b, got)
+		}
+	}
+}
+
+// TestCoversNothing: what cannot be read, or has no values, covers nothing and is not covered.
+func TestCoversNothing(t *testing.T) {
+	for _, tc := range [][2]string{{"10.0.0.0/8", "x"}, {"x", "10.0.0.0/8"}, {"x", "x"}, {"10.0.0.0/8", ""}, {"10.0.0.0/16", "10.0.0.0/8"}} {
+		if coversSource(tc[0], tc[1]) {
+			t.Errorf("%q covers %q", tc[0], tc[1])
+		}
+	}
+	if !coversSource("10.0.0.0/8", "10.0.0.0/8") {
+		t.Error("10.0.0.0/8 does not cover itself")
+	}
+	if (Header{Name: "X", Values: []string{"*"}}).covers([]Header{{Name: "X"}}) {
+		t.Error("a header without values is covered")
+	}
+	if (Header{Name: "X"}).covers([]Header{{Name: "X"}}) {
+		t.Error("a header without values covers")
 	}
 }
