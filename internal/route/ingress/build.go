@@ -80,6 +80,7 @@ type Lookups struct {
 // changes nothing for the others: its rules and target groups stay as they are. Where that also asks for settings of the load
 // balancer that cannot be told any more, those stay, too, so that nothing is ever served more openly than asked.
 func Build(g Group, settings Settings, look Lookups) (elb.Stack, []Problem) {
+	look.Service = remembered(look.Service)
 	b := &builder{Group: g, settings: settings, look: look}
 	b.current = current(g.Observed)
 	b.readMembers()
@@ -94,6 +95,18 @@ func Build(g Group, settings Settings, look Lookups) (elb.Stack, []Problem) {
 	b.findSubnets()
 
 	return b.stack(), b.all()
+}
+
+// remembered looks each Service up once, so that it is the same throughout.
+func remembered(look func(namespace, name string) *corev1.Service) func(namespace, name string) *corev1.Service {
+	found := map[[2]string]*corev1.Service{}
+	return func(namespace, name string) *corev1.Service {
+		key := [2]string{namespace, name}
+		if _, asked := found[key]; !asked {
+			found[key] = look(namespace, name)
+		}
+		return found[key]
+	}
 }
 
 // builder builds one stack.
@@ -167,7 +180,7 @@ func (b *builder) readRules(m *member) {
 
 	var served []route.Rule
 	for _, r := range m.rules {
-		if b.target(m, ruleName(r), r.Action, services) {
+		if b.target(m, ruleName(r.Match), r.Action, services) {
 			served = append(served, r)
 		}
 	}
@@ -178,7 +191,7 @@ func (b *builder) readRules(m *member) {
 	var tooLarge []route.Rule
 	m.rules, tooLarge = route.Fit(served, b.settings.Limits.Limits)
 	for _, r := range tooLarge {
-		m.partial(ReasonLimitExceeded, "%s is not served: it needs more than the %d values or %d wildcards that a rule may have: write fewer conditions", ruleName(r), b.settings.Limits.Values, b.settings.Limits.Wildcards)
+		m.partial(ReasonLimitExceeded, "%s is not served: it needs more than the %d values or %d wildcards that a rule may have: write fewer conditions", ruleName(r.Match), b.settings.Limits.Values, b.settings.Limits.Wildcards)
 	}
 }
 

@@ -559,6 +559,23 @@ func TestTargetGroupByName(t *testing.T) {
 	}
 }
 
+// TestServiceThatComesAndGoes: each Service is looked up once, whatever becomes of it meanwhile.
+func TestServiceThatComesAndGoes(t *testing.T) {
+	s := newSite()
+	look := s.lookups()
+	asked := 0
+	look.Service = func(namespace, name string) *corev1.Service {
+		if asked++; asked > 1 {
+			return nil
+		}
+		return s.services[namespace+"/"+name]
+	}
+	of := ingress("web", nil, all("a", "web:80"), all("b", "web:80"))
+	_, problems := Build(Group{Key: Key{Namespace: "shop", Name: "web"}, Members: []Member{{Ingress: of}}}, s.Settings, look)
+	check(t, "problems", []string(nil), told(problems))
+	check(t, "asked", 1, asked)
+}
+
 // TestActions: backends that are annotations.
 func TestActions(t *testing.T) {
 	action := func(text string) annotations { return annotations{"actions.go": text} }
@@ -606,9 +623,32 @@ func TestRedirectsByAction(t *testing.T) {
 	}, rule("", path("/*", "go:use-annotation", ""), path("/*", "web:80", ""))))
 	check(t, "problems", []string(nil), told(problems))
 	check(t, "listeners", []string{
-		"HTTP:80 404", "  shop/web: [][/*] -> 301 HTTPS:443", "  shop/web: [][/*] -> shop/web-web:80*1",
+		"HTTP:80 404", "  shop/web: [][/*] -> 301 HTTPS:443",
 		"HTTPS:443 404 arn:1", "  shop/web: [][/*] -> shop/web-web:80*1",
 	}, drawn(stack))
+}
+
+// TestUnreached: a rule that no request reaches is told, with the one that is before it, unless another listener has it, too.
+func TestUnreached(t *testing.T) {
+	web := ingress("b", nil, rule("a", path("/x", "web:80", "Exact")), all("b", "web:80"))
+	_, problems := newSite().build(ingress("a", nil, all("a", "web:80")), web)
+	check(t, "problems", []string{`shop/b notice NoEffect: the rule for host a and path /x is never reached, since the rule for host a and path /* of Ingress shop/a is before it: change the order of the paths, or group.order`}, told(problems))
+
+	web.Annotations = annotations{"listen-ports": `[{"HTTP":80},{"HTTP":81}]`}.full()
+	_, problems = newSite().build(ingress("a", nil, all("a", "web:80")), web)
+	check(t, "elsewhere", []string(nil), told(problems))
+
+	// Within an Ingress as well, where the rule stays.
+	stack, problems := newSite().build(ingress("a", nil, all("a", "web:80"), rule("a", path("/x", "api:80", "Exact"))))
+	check(t, "own", []string{`shop/a notice NoEffect: the rule for host a and path /x is never reached, since the rule for host a and path /* of Ingress shop/a is before it: change the order of the paths, or group.order`}, told(problems))
+	check(t, "own rules", 2, len(stack.Listeners[0].Rules))
+
+	// The order matters, and rules that are kept tell nothing.
+	web.Annotations = annotations{"group.order": "-1"}.full()
+	_, problems = newSite().build(ingress("a", nil, all("a", "web:80")), web)
+	check(t, "before", []string(nil), told(problems))
+	_, problems = newSite().build(ingress("a", annotations{"scheme": "x"}, all("a", "web:80")), ingress("b", nil, all("", "web:80")), ingress("c", annotations{"scheme": "x"}, all("", "web:80")))
+	check(t, "kept", 2, len(problems))
 }
 
 // TestConditions: they are asked for besides what the path asks for.

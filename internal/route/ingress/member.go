@@ -233,7 +233,8 @@ func readPorts(text string) (map[int32]string, error) {
 
 	protocols := map[int32]string{}
 	for _, one := range list {
-		for protocol, number := range one {
+		for _, protocol := range slices.Sorted(maps.Keys(one)) {
+			number := one[protocol]
 			switch {
 			case protocol != "HTTP" && protocol != "HTTPS":
 				return nil, fmt.Errorf("%s: the protocols are HTTP and HTTPS", form)
@@ -293,8 +294,8 @@ func (m *member) backends() []string {
 }
 
 // ruleName is what a rule is called in messages.
-func ruleName(r route.Rule) string {
-	return fmt.Sprintf("the rule for host %s and path %s", cmp.Or(strings.Join(r.Match.Hosts, ", "), "*"), cmp.Or(strings.Join(r.Match.Paths, ", "), "/*"))
+func ruleName(m route.Match) string {
+	return fmt.Sprintf("the rule for host %s and path %s", cmp.Or(strings.Join(m.Hosts, ", "), "*"), cmp.Or(strings.Join(m.Paths, ", "), "/*"))
 }
 
 // hosts are those whose certificates a member needs.

@@ -47,6 +47,8 @@ func (b *builder) stack() elb.Stack {
 	stack.LoadBalancer, stack.SecurityGroup = b.balancer()
 	stack.Listeners = b.listeners()
 
+	b.unreached(stack.Listeners)
+
 	used := groupsOf(stack.Listeners)
 	for _, m := range b.members {
 		if m.out() {
@@ -239,14 +241,21 @@ func (b *builder) hold(stack *elb.Stack) {
 	}
 }
 
-// rulesAt are a member's rules at a listener, without those that would send clients to where they are.
+// rulesAt are a member's rules at a listener, without those that would send clients to where they are, and those that stand
+// behind a redirect that takes all their requests.
 func (m *member) rulesAt(p port, redirect int32) []route.Rule {
+	var rules []route.Rule
 	if p.protocol == "HTTP" && redirect != 0 {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(m.rules), func(r route.Rule) bool {
-		return r.Action.Redirect != nil && loops(*r.Action.Redirect, r.Match, p.protocol, p.number)
-	})
+	for _, r := range m.rules {
+		behind := slices.ContainsFunc(rules, func(first route.Rule) bool { return first.Action.Redirect != nil && first.Match.Covers(r.Match) })
+		if behind || r.Action.Redirect != nil && loops(*r.Action.Redirect, r.Match, p.protocol, p.number) {
+			continue
+		}
+		rules = append(rules, r)
+	}
+	return rules
 }
 
 // notFound is the answer to requests that no rule matches.
@@ -373,7 +382,7 @@ func (b *builder) rules(l *elb.Listener) []elb.Rule {
 			continue
 		}
 		for _, r := range m.rulesAt(p, b.redirect) {
-			if !m.speaks(*l, ruleName(r), r.Action) {
+			if !m.speaks(*l, ruleName(r.Match), r.Action) {
 				continue
 			}
 			rules = append(rules, elb.Rule{Owner: m.owner, Match: r.Match, Action: action(m.owner, r.Action), Tags: merged(m.wishes.tags, b.settings.Tags)})
