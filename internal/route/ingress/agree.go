@@ -36,7 +36,11 @@ func (b *builder) findCertificates() {
 			if p.protocol != "HTTPS" || !m.counts() {
 				continue
 			}
-			for _, host := range m.hosts() {
+			asks := m.hosts()
+			if len(asks) == 0 && len(p.certificates) > 0 {
+				asks = []string{""} // So that those that are named and cannot be used are told, and left out.
+			}
+			for _, host := range asks {
 				hosts = append(hosts, certificates.Host{Name: host, Named: p.certificates})
 				by = append(by, asked{m, p})
 			}

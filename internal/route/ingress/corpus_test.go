@@ -100,9 +100,13 @@ func vpc() subnets.Seen {
 	return seen
 }
 
-// acm has a certificate for *.example.com.
+// acm has a certificate for *.example.com, and one that has expired.
 func acm() []certificates.Certificate {
-	return []certificates.Certificate{{ARN: "arn:aws:acm:eu-west-1:111122223333:certificate/star", Names: []string{"*.example.com"}, Status: "ISSUED", Type: "AMAZON_ISSUED"}}
+	const arn = "arn:aws:acm:eu-west-1:111122223333:certificate/"
+	return []certificates.Certificate{
+		{ARN: arn + "star", Names: []string{"*.example.com"}, Status: "ISSUED", Type: "AMAZON_ISSUED"},
+		{ARN: arn + "old", Names: []string{"*.example.com"}, Status: "EXPIRED", Type: "IMPORTED", NotAfter: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)},
+	}
 }
 
 // build builds the load balancers of a manifest, in the order of their groups.
