@@ -215,7 +215,9 @@ func (s DeleteBinding) String() string { return "delete binding " + s.Namespace 
 func (s CreateListener) String() string {
 	return fmt.Sprintf("create listener %s:%d of %s", s.Listener.Protocol, s.Listener.Port, s.LoadBalancer)
 }
-func (s ModifyListener) String() string { return "modify " + s.ARN }
+func (s ModifyListener) String() string {
+	return fmt.Sprintf("modify %s: %s, %s", s.ARN, s.Listener.Protocol, s.Listener.Default)
+}
 func (s SetListenerAttributes) String() string {
 	return "set attributes of " + s.Listener + ": " + pairs(s.Attributes)
 }
@@ -230,13 +232,29 @@ func (s DeleteListener) String() string { return "delete " + s.ARN }
 func (s CreateRule) String() string {
 	return fmt.Sprintf("create rule %d of %s for %s", s.Priority, s.Listener, s.Rule.Owner)
 }
-func (s ModifyRule) String() string { return "modify " + s.ARN }
+func (s ModifyRule) String() string { return "modify " + s.ARN + ": " + s.Action.String() }
 func (s SetPriorities) String() string {
-	return fmt.Sprintf("set %d priorities of %s", len(s.Priorities), s.Listener)
+	return fmt.Sprintf("set priorities of %s: %v", s.Listener, s.Priorities)
 }
 func (s DeleteRule) String() string { return "delete " + s.ARN }
 
 func (s Tag) String() string { return "tag " + s.ARN + ": " + pairs(s.Tags) }
+
+// String says what becomes of requests, for logs.
+func (a Action) String() string {
+	switch {
+	case a.Redirect != nil:
+		return fmt.Sprintf("redirect with %d", a.Redirect.Status)
+	case a.Answer != nil:
+		return fmt.Sprintf("answer %d", a.Answer.Status)
+	}
+
+	var parts []string
+	for _, f := range a.Forward {
+		parts = append(parts, fmt.Sprintf("%s (%d)", f.Group, f.Weight))
+	}
+	return "forward to " + strings.Join(parts, ", ")
+}
 
 // list says which permissions.
 func list(permissions []Permission) string {
