@@ -221,7 +221,8 @@ func carries(has, tags map[string]string) bool {
 	return len(tags) > 0
 }
 
-// foreign are the names that a stack wants and that somebody else has, with whose they are.
+// foreign are the names that a stack wants and that somebody else has, with whose they are. Of what AWS did not tell the tags
+// of nobody knows that.
 func (c *Cloud) foreign(stack elb.Stack) map[string]string {
 	groups := map[string]bool{}
 	for _, g := range stack.TargetGroups {
@@ -233,7 +234,7 @@ func (c *Cloud) foreign(stack elb.Stack) map[string]string {
 	names := map[string]string{}
 	for _, r := range c.all {
 		wanted := r.loadBalancer != nil && r.name == stack.LoadBalancer.Name || r.targetGroup != nil && groups[r.name]
-		if wanted && r.gone.IsZero() && !carries(r.tags, stack.Tags) {
+		if wanted && r.gone.IsZero() && !r.read.IsZero() && !carries(r.tags, stack.Tags) {
 			names[r.name] = whose(r.tags)
 		}
 	}

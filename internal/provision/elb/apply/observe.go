@@ -339,6 +339,13 @@ func (c *Cloud) own(ctx context.Context, of elb.Identity, listeners []elb.Observ
 		return err
 	}
 
+	// What AWS lists and does not know the tags of is too young or gone. It must not pass for somebody else's.
+	for _, arn := range arns {
+		if _, told := tags[arn]; !told {
+			return &balancer.CallError{Op: words("DescribeTags"), Subject: arn, Kind: balancer.ErrNotFound, Text: "AWS lists it and does not find it"}
+		}
+	}
+
 	for i := range listeners {
 		l := &listeners[i]
 		l.Tags = tags[l.ARN]

@@ -229,11 +229,11 @@ func TestObserveWhileThingsGo(t *testing.T) {
 	}
 	stack := a.small(t, maker, "shop/web")
 
-	gone := false
+	gone, doomed := false, deleteNamed(t, a, "lb-shop-web3")
 	cloud := a.within(func(ctx context.Context, charge podaws.Charge, call func(context.Context) error) error {
 		if charge.Operation == "DescribeTags" && !gone {
 			gone = true
-			if _, err := a.client.DeleteLoadBalancer(t.Context(), deleteNamed(t, a, "lb-shop-web3")); err != nil {
+			if _, err := a.client.DeleteLoadBalancer(ctx, doomed); err != nil {
 				t.Error(err)
 			}
 		}
