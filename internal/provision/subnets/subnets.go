@@ -174,7 +174,7 @@ func (c *chooser) byName(list []Subnet, name string) (Subnet, error) {
 
 	switch {
 	case len(found) == 0 && isID(name):
-		return Subnet{}, fmt.Errorf("there is no subnet %s", name)
+		return Subnet{}, fmt.Errorf("there is no subnet %s in %s", name, c.want.VPC)
 	case len(found) == 0:
 		return Subnet{}, fmt.Errorf("there is no subnet in %s whose tag Name is %q", c.want.VPC, name)
 	case len(found) > 1:

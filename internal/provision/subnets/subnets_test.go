@@ -164,7 +164,7 @@ func TestChoose(t *testing.T) {
 		},
 		"NamedFull":      {reason: "a load balancer that exists has taken the addresses itself, perhaps", want: named("subnet-a", "subnet-b"), subnets: []Subnet{changed(subnet("a", "a"), full), subnet("b", "b", other)}, ids: "subnet-a subnet-b"},
 		"NamedTwice":     {reason: "naming one twice is naming it", want: named("subnet-a", "subnet-b", "subnet-a"), subnets: []Subnet{subnet("a", "a"), subnet("b", "b")}, ids: "subnet-a subnet-b"},
-		"NamedUnknown":   {reason: "an id that is not there", want: named("subnet-a", "subnet-x"), subnets: []Subnet{subnet("a", "a")}, err: "there is no subnet subnet-x"},
+		"NamedUnknown":   {reason: "an id that is not there", want: named("subnet-a", "subnet-x"), subnets: []Subnet{subnet("a", "a")}, err: "there is no subnet subnet-x in vpc-1"},
 		"NamedUntagged":  {reason: "a name that is not there", want: named("west"), subnets: []Subnet{subnet("a", "a"), changed(subnet("b", "b", "Name=west"), foreign)}, err: `there is no subnet in vpc-1 whose tag Name is "west"`},
 		"NamedAmbiguous": {reason: "a name that several have", want: named("west"), subnets: []Subnet{subnet("a", "a", "Name=west"), subnet("b", "b", "Name=west")}, err: `the tag Name is "west" on 2 subnets, subnet-a and subnet-b among them: name one by its id`},
 		"NamedForeign":   {reason: "a subnet of another VPC", want: named("subnet-a"), subnets: []Subnet{changed(subnet("a", "a"), foreign)}, err: "subnet subnet-a is in vpc-2, and the cluster in vpc-1"},

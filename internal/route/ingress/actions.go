@@ -87,7 +87,7 @@ type answerJSON struct {
 }
 
 // parseAction reads the value of an annotation actions.<name> of an Ingress in a namespace. group returns the ARN of a
-// target group by its name; false: there is none.
+// target group by its name; false: there is none. Without it no name is known.
 func parseAction(text, namespace string, group func(name string) (arn string, ok bool)) (route.Action, error) {
 	var in actionJSON
 	if err := decode(text, &in); err != nil {
@@ -165,6 +165,9 @@ func (in targetJSON) backend(namespace string, group func(string) (string, bool)
 		backend.Weight = *in.Weight
 	}
 	if in.TargetGroupName != "" {
+		if group == nil {
+			return backend, errors.New("targetGroupName is not served: use targetGroupARN")
+		}
 		var ok bool
 		if backend.Group, ok = group(in.TargetGroupName); !ok {
 			return backend, fmt.Errorf("there is no target group %q", in.TargetGroupName)

@@ -129,6 +129,14 @@ func TestParseAction(t *testing.T) {
 	}
 }
 
+// TestParseActionWithoutNames: who cannot ask for target groups by their names says so.
+func TestParseActionWithoutNames(t *testing.T) {
+	_, err := parseAction(`{"type":"forward","targetGroupName":"old"}`, "shop", nil)
+	if want := "forwardConfig.targetGroups[0]: targetGroupName is not served: use targetGroupARN"; fmt.Sprint(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // errorOf is an error with a text, and nil without one.
 func errorOf(text string) error {
 	if text == "" {
