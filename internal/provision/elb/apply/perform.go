@@ -709,5 +709,9 @@ func use(seen *elb.Observed) {
 		if now := by[g.ARN]; now != "" || own {
 			g.LoadBalancer = now
 		}
+		// The targets of a group that nothing names are not checked any more.
+		if g.LoadBalancer == "" {
+			g.Health = nil
+		}
 	}
 }
