@@ -187,6 +187,24 @@ func TestObserveWhatAListLacks(t *testing.T) {
 	}
 }
 
+// TestLaw13UntoldTags: what AWS lists and does not know the tags of yet is nobody's. Nothing is planned with it.
+func TestLaw13UntoldTags(t *testing.T) {
+	a := simulate(t, awssim.Config{})
+	cloud := a.cloud()
+	stack := a.small(t, cloud, "shop/web")
+	if _, err := a.AddFault(awssim.Fault{Operation: "DescribeTags", LagSeconds: 1e6}); err != nil {
+		t.Fatal(err)
+	}
+	if seen, err := cloud.Observe(t.Context(), stack, true); !errors.Is(err, balancer.ErrNotReady) {
+		t.Errorf("got %+v, %v", seen, err)
+	}
+
+	// Nor is a name that such a one has somebody else's.
+	if seen, err := a.cloud().Observe(t.Context(), stack, true); err != nil || len(seen.Foreign)+len(seen.LoadBalancers) > 0 {
+		t.Errorf("got %+v, %v", seen, err)
+	}
+}
+
 // TestObserveShares: however many stacks ask at once, there is one list.
 func TestObserveShares(t *testing.T) {
 	a := simulate(t, awssim.Config{})

@@ -162,8 +162,8 @@ func TestPerformSeesWhatItDid(t *testing.T) {
 	}
 }
 
-// TestTagsOfWhatIsMade: whatever a step says, what it makes carries the stack's tags, besides its own.
-func TestTagsOfWhatIsMade(t *testing.T) {
+// TestLaw13TagsOfWhatIsMade: whatever a step says, what it makes carries the stack's tags, besides its own.
+func TestLaw13TagsOfWhatIsMade(t *testing.T) {
 	a := simulate(t, awssim.Config{})
 	stack := web("shop/web")
 	stack.LoadBalancer.Tags = map[string]string{clusterTag: "another", "team": "one"}
@@ -194,16 +194,19 @@ func TestLaw13ACreationAdoptsNothing(t *testing.T) {
 			a := simulate(t, awssim.Config{})
 			a.foreign(t, "k8s-web", tags)
 			stack := web("shop/web")
-			stack.TargetGroups[0].Name = "k8s-web"
+			group := createTargetGroup(stack.TargetGroups[0])
+			group.Tags = tagsFor(tags)
+			if _, err := a.client.CreateTargetGroup(t.Context(), group); err != nil {
+				t.Fatal(err)
+			}
 			cloud, seen := a.cloud(), elb.Observed{}
 			before := a.last()
 			for _, step := range []elb.Step{elb.CreateLoadBalancer{LoadBalancer: stack.LoadBalancer}, elb.CreateTargetGroup{TargetGroup: stack.TargetGroups[0]}} {
-				err := cloud.Perform(t.Context(), stack.Identity, step, &seen)
-				if call := (*balancer.CallError)(nil); err != nil && (!errors.As(err, &call) || call.Code != "DuplicateTargetGroupName") {
+				if err := cloud.Perform(t.Context(), stack.Identity, step, &seen); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if len(seen.LoadBalancers)+len(seen.TargetGroups) > 0 || seen.Foreign["k8s-web"] == "" {
+			if len(seen.LoadBalancers)+len(seen.TargetGroups) > 0 || seen.Foreign["k8s-web"] == "" || seen.Foreign["k8s-api"] == "" {
 				t.Errorf("got %+v", seen)
 			}
 			for _, operation := range a.operations(before) {
@@ -214,7 +217,7 @@ func TestLaw13ACreationAdoptsNothing(t *testing.T) {
 
 			// It is seen before anything is tried, too.
 			fresh, err := a.cloud().Observe(t.Context(), stack, true)
-			if err != nil || len(fresh.LoadBalancers)+len(fresh.TargetGroups) > 0 || fresh.Foreign["k8s-web"] == "" {
+			if err != nil || len(fresh.LoadBalancers)+len(fresh.TargetGroups) > 0 || fresh.Foreign["k8s-web"] == "" || fresh.Foreign["k8s-api"] == "" {
 				t.Errorf("observed %+v, %v", fresh, err)
 			}
 		})
