@@ -356,6 +356,63 @@ func TestLaw14RuleThatGoes(t *testing.T) {
 	expect(t, "and goes when it does", w.rules(), "1 /api; 3 /new*")
 }
 
+func TestLaw14RuleThatRefusesUntilItsGroupIsThere(t *testing.T) {
+	s := shop()
+	s.TargetGroups = s.TargetGroups[:1]
+	s.Listeners[0].Rules[1].Action = Action{Answer: &route.Answer{Status: 403}}
+	w := settled(t, s)
+	w.stack.TargetGroups = append(w.stack.TargetGroups, group("shop/web", "site"))
+	w.stack.Listeners[0].Rules = []Rule{path("shop/web", "/*", "site"), w.stack.Listeners[0].Rules[0]}
+	w.sizesOf(2)
+	expect(t, "a rule that is to answer does not come first while it refuses", fmt.Sprint(w.make().Steps), "[create target group k8s-site]")
+	w.steps()
+	expect(t, "nor while its target group does not serve", w.rules(), "1 /api; 2 /*")
+	w.run()
+	expect(t, "but then", w.rules(), "1 /*; 2 /api")
+}
+
+func TestLaw14NetworkLoadBalancer(t *testing.T) {
+	s := shop()
+	s.LoadBalancer.Kind, s.SecurityGroup = Network, nil
+	s.TargetGroups = s.TargetGroups[:1]
+	s.Listeners[0].Protocol, s.Listeners[0].Default, s.Listeners[0].Rules = "TCP", to("shop/web", "api"), nil
+	w := settled(t, s)
+	w.stack.LoadBalancer.SecurityGroups = []string{"sg/theirs"}
+	expect(t, "one that was made without security groups never has any", w.steps(), []string(nil))
+
+	w.stack.TargetGroups[0].TargetType = "instance"
+	expect(t, "its new target group is checked beside the old one", w.steps(), []string{
+		"create target group k8s-api-2", "modify listener/3: TCP, forward to tg/2 (1), tg/4 (0)", "create binding shop/k8s-api-2",
+	})
+	expect(t, "until it serves", w.run(), []string{"modify listener/3: TCP, forward to tg/4 (1)", "delete binding shop/k8s-api", "delete tg/2"})
+}
+
+func TestFailedLoadBalancer(t *testing.T) {
+	w := newWorld(t)
+	w.stack = shop()
+	w.steps()
+	w.seen.LoadBalancers[0].State = "failed"
+	w.stack.LoadBalancer.AddressType = "dualstack"
+	expect(t, "nothing is done with a load balancer that failed", w.steps(), []string(nil))
+	expect(t, "which is told", w.refused(), "Load balancer web-internal could not be started: its state at AWS is failed. Delete it, and another one is made.")
+	expect(t, "nor is it named", Hostname(w.stack, w.look()), "")
+}
+
+func TestNoSubnets(t *testing.T) {
+	w := newWorld(t)
+	w.stack = shop()
+	w.stack.LoadBalancer.Subnets = nil
+	expect(t, "without subnets there is nothing to make", w.steps(), []string(nil))
+}
+
+func TestUnbinding(t *testing.T) {
+	w := settled(t, shop())
+	w.seen.TargetGroups[0].Unbinding = true
+	expect(t, "a binding is made when the old one is gone", w.steps(), []string(nil))
+	expect(t, "which is said", w.make().Waits, []Wait{{Owner: "shop/web", Message: "The binding of target group k8s-api is made when the one that is being deleted is gone."}})
+	expect(t, "then", w.run(), []string{"create binding shop/k8s-api"})
+}
+
 func TestLaw14Serves(t *testing.T) {
 	cases := map[string]struct {
 		reason  string

@@ -396,8 +396,8 @@ func (r *rules) hold(now, want []*ObservedRule) []*ObservedRule {
 	}
 }
 
-// mayPass reports whether a rule may come before one that it is behind now, in this order. One that refuses requests must not
-// come before one that answers them while those are to go to a rule which is still behind both, or missing.
+// mayPass reports whether a rule may come before one that it is behind now, in this order. One that refuses requests, which it
+// is to do, must not come before one that answers them while those are to go to a rule which is still behind both, or missing.
 func (r *rules) mayPass(front, behind *ObservedRule, order []*ObservedRule) bool {
 	if !r.mayAllTake(front, behind) {
 		return false
@@ -410,7 +410,7 @@ func (r *rules) mayPass(front, behind *ObservedRule, order []*ObservedRule) bool
 
 	for _, w := range r.places {
 		if w.has == behind {
-			return true
+			return w.resolved && !r.p.answers(w.Action)
 		}
 		if overlap(w.Match, behind.Match) && overlap(w.Match, front.Match) && (w.has == nil || slices.Index(order, w.has) > slices.Index(order, behind)) {
 			return false
