@@ -106,7 +106,9 @@ func PodsWithGate(ctx context.Context, r client.Reader, namespace, gate string) 
 // PodsAt lists the pods of a namespace, or of all when it is empty, that have an address, which is several on a host's network.
 func PodsAt(ctx context.Context, r client.Reader, namespace string, addr netip.Addr) ([]corev1.Pod, error) {
 	value := addr.Unmap().String()
-	return pods(ctx, r, namespace, podsByAddress, value, func(pod *corev1.Pod) bool { return slices.Contains(podAddresses(pod), value) })
+	return pods(ctx, r, "", podsByAddress, value, func(pod *corev1.Pod) bool {
+		return (namespace == "" || pod.Namespace == namespace) && slices.Contains(podAddresses(pod), value)
+	})
 }
 
 // PodsOn lists the pods of all namespaces on a node.

@@ -11,12 +11,13 @@ package index
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
@@ -37,7 +38,7 @@ const (
 
 // Services registers the index of Services, before the cache starts.
 func Services(ctx context.Context, c client.FieldIndexer) error {
-	return register(ctx, c, &corev1.Service{}, servicesByAnchor, serviceAnchor)
+	return register(ctx, c, &corev1.Service{}, servicesByAnchor, inNamespace, serviceAnchor)
 }
 
 // Kind is a kind of objects that bind Services to groups, as far as a cache has to find them.
@@ -53,10 +54,10 @@ type Kind struct {
 
 // Register registers the kind's indexes, before the cache starts.
 func (k Kind) Register(ctx context.Context, c client.FieldIndexer) error {
-	if err := register(ctx, c, k.New(), bindingsByService, func(o client.Object) []string { return []string{k.Service(o)} }); err != nil {
+	if err := register(ctx, c, k.New(), bindingsByService, inNamespace, func(o client.Object) []string { return []string{k.Service(o)} }); err != nil {
 		return err
 	}
-	return register(ctx, c, k.New(), bindingsByGroup, k.Claims)
+	return register(ctx, c, k.New(), bindingsByGroup, everywhere, k.Claims)
 }
 
 // Owner reports whether a condition type is a gate of podgate's.
@@ -64,13 +65,21 @@ type Owner func(conditionType string) bool
 
 // Pods returns what registers the indexes of pods, before the cache starts.
 func Pods(owns Owner) func(ctx context.Context, c client.FieldIndexer) error {
-	values := map[string]func(*corev1.Pod) []string{
-		podsByLabel: podLabels, podsByGate: podsGates, podsByAddress: podAddresses, podsByNode: podNode, podsByPressure: owns.pressure,
+	indexes := []struct {
+		name   string
+		asked  scope
+		values func(*corev1.Pod) []string
+	}{
+		{podsByLabel, inNamespace, podLabels},
+		{podsByGate, inNamespace, podsGates},
+		{podsByAddress, everywhere, podAddresses},
+		{podsByNode, everywhere, podNode},
+		{podsByPressure, everywhere, owns.pressure},
 	}
 
 	return func(ctx context.Context, c client.FieldIndexer) error {
-		for _, name := range slices.Sorted(maps.Keys(values)) {
-			if err := register(ctx, c, &corev1.Pod{}, name, values[name]); err != nil {
+		for _, i := range indexes {
+			if err := register(ctx, c, &corev1.Pod{}, i.name, i.asked, i.values); err != nil {
 				return err
 			}
 		}
@@ -83,21 +92,71 @@ type Ports func(*corev1.Pod) []string
 
 // Register registers the index of pods by their ports, before the cache starts.
 func (p Ports) Register(ctx context.Context, c client.FieldIndexer) error {
-	return register(ctx, c, &corev1.Pod{}, podsByPort, p)
+	return register(ctx, c, &corev1.Pod{}, podsByPort, inNamespace, p)
+}
+
+// scope is where an index is asked for what it has: in one namespace, or in all.
+type scope bool
+
+const (
+	inNamespace scope = false
+	everywhere  scope = true
+)
+
+// informers is a cache that lets its informers be reached, as controller-runtime's does.
+type informers interface {
+	GetInformer(ctx context.Context, kind client.Object, opts ...cache.InformerGetOption) (cache.Informer, error)
 }
 
 // register adds one index; values gives nothing for an object that is not to be found by it.
-func register[T client.Object](ctx context.Context, c client.FieldIndexer, kind T, name string, values func(T) []string) error {
-	err := c.IndexField(ctx, kind, name, func(o client.Object) []string {
+func register[T client.Object](ctx context.Context, c client.FieldIndexer, kind T, name string, asked scope, values func(T) []string) error {
+	of := func(o client.Object) []string {
 		if typed, ok := o.(T); ok {
 			return values(typed)
 		}
 		return nil
-	})
+	}
+
+	var err error
+	if watched, ok := c.(informers); ok {
+		err = asked.index(ctx, watched, kind, name, of)
+	} else {
+		err = c.IndexField(ctx, kind, name, of)
+	}
 	if err != nil {
 		return fmt.Errorf("index %T by %s: %w", kind, name, err)
 	}
+
 	return nil
+}
+
+// index adds an index under the name, and with the keys, with which controller-runtime's caches ask for it. Their own
+// IndexField keeps each object twice, for questions in its namespace and in all, which is most of what indexes take where
+// nearly every value is of one object, such as an address. Each is asked in one way only here.
+func (s scope) index(ctx context.Context, c informers, kind client.Object, name string, values client.IndexerFunc) error {
+	informer, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+	if err != nil {
+		return err
+	}
+
+	return informer.AddIndexers(toolscache.Indexers{"field:" + name: func(o any) ([]string, error) {
+		object, ok := o.(client.Object)
+		if !ok {
+			return nil, fmt.Errorf("%T is not an object", o)
+		}
+
+		namespace := object.GetNamespace()
+		if s == everywhere {
+			namespace = "__all_namespaces"
+		}
+
+		found := values(object)
+		keys := make([]string, len(found))
+		for i, v := range found {
+			keys[i] = namespace + "/" + v
+		}
+		return keys, nil
+	}})
 }
 
 func serviceAnchor(svc *corev1.Service) []string {
