@@ -105,7 +105,7 @@ func (o *Observer) wanted(s *subject) []gate.Target {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	targets := map[gate.Target]struct{}{}
-	for _, in := range s.interests {
+	for in := range s.interests {
 		targets[in.target] = struct{}{}
 	}
 	return slices.Collect(maps.Keys(targets))
@@ -123,7 +123,7 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 
 	// An error closes nothing, but what follows it is not in a row with what was before.
 	if err != nil {
-		for _, in := range s.interests {
+		for in := range s.interests {
 			in.failing = time.Time{}
 		}
 		if s.failures == 1 {
@@ -155,7 +155,7 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 	maps.DeleteFunc(s.placed, func(_ gate.Target, p placed) bool { return time.Since(p.at) > placementKept })
 
 	var pods []types.NamespacedName
-	for _, in := range s.interests {
+	for in := range s.interests {
 		if in.update(snap, s.described.Lag) {
 			pods = append(pods, in.pod)
 		}
@@ -167,7 +167,7 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 // blind returns the pods that wait without ever having been observed.
 func (s *subject) blind() []types.NamespacedName {
 	var pods []types.NamespacedName
-	for _, in := range s.interests {
+	for in := range s.interests {
 		if in.waiting && !in.sighting.Observed {
 			pods = append(pods, in.pod)
 		}

@@ -205,9 +205,11 @@ func (o *Observer) Watch(pod types.NamespacedName, want Interest) Sighting {
 	in := o.interest(s, pod, want.Target)
 	in.need(in.waiting || want.Waiting, in.followed || want.Follow)
 
-	seen := in.sighting
-	seen.ReadAt, seen.FailingSince, seen.Err = in.readAt, in.failing, s.view.Err
-	seen.Early = in.readAt.Before(in.since.Add(s.described.Lag))
+	is := in.sighting
+	seen := Sighting{
+		Observed: is.Observed, Present: is.Present, Health: is.Health, SeenOtherwise: is.SeenOtherwise,
+		ReadAt: in.readAt, FailingSince: in.failing, Err: s.view.Err, Early: in.readAt.Before(in.since.Add(s.described.Lag)),
+	}
 	if p, known := s.placed[want.Target]; known {
 		seen.PlacedFor, seen.Removed = p.pod, p.pod == "" && !p.shown
 	}
@@ -234,7 +236,7 @@ func (o *Observer) Keep(pod types.NamespacedName, interests ...Interest) {
 			in.need(want.Waiting, want.Follow)
 			return false
 		}
-		delete(in.subject.interests, in.whose)
+		delete(in.subject.interests, in)
 		o.drop(in.subject)
 		return true
 	})
@@ -256,8 +258,8 @@ func (o *Observer) Unsure(id Subject, pod types.NamespacedName, target gate.Targ
 		return time.Time{}, true
 	}
 
-	in, known := s.interests[whose{pod, target}]
-	if !known {
+	in := o.known(s, pod, target)
+	if in == nil {
 		return time.Time{}, true
 	}
 	return in.since.Add(s.described.Lag), !in.sighting.SeenOtherwise
@@ -265,17 +267,26 @@ func (o *Observer) Unsure(id Subject, pod types.NamespacedName, target gate.Targ
 
 // interest finds or makes a pod's interest in a target of a subject; mu is held.
 func (o *Observer) interest(s *subject, pod types.NamespacedName, target gate.Target) *interest {
-	key := whose{pod, target}
-	if in := s.interests[key]; in != nil {
+	if in := o.known(s, pod, target); in != nil {
 		return in
 	}
 
-	in := &interest{whose: key, subject: s, since: time.Now()}
-	s.interests[key] = in
+	in := &interest{pod: pod, target: target, subject: s, since: time.Now()}
+	s.interests[in] = struct{}{}
 	o.watched[pod] = append(o.watched[pod], in)
 
 	// A first read that waits for the budget will be about this pod, too.
 	s.ask(s.view.Snapshot.Targets != nil)
 
 	return in
+}
+
+// known finds a pod's interest in a target of a subject, among the few that a pod has; nil when there is none. mu is held.
+func (o *Observer) known(s *subject, pod types.NamespacedName, target gate.Target) *interest {
+	for _, in := range o.watched[pod] {
+		if in.subject == s && in.target == target {
+			return in
+		}
+	}
+	return nil
 }

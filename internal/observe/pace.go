@@ -51,7 +51,7 @@ func send(c chan struct{}) {
 }
 
 func (s *subject) anyWaiting() bool {
-	for _, in := range s.interests {
+	for in := range s.interests {
 		if in.waiting {
 			return true
 		}
@@ -77,7 +77,7 @@ func (o *Observer) due(s *subject) time.Time {
 		at = earlier(at, s.last.Add(SlowInterval))
 	}
 
-	for _, in := range s.interests {
+	for in := range s.interests {
 		if in.waiting {
 			at = earlier(at, s.expect(in))
 		}
@@ -138,7 +138,7 @@ func (s *subject) enliven(now time.Time) {
 // drifted reports whether a target has left the subject, or begins to, that a pod has an interest in and that podgate did not
 // take out: somebody else, or the load balancer, changed what podgate had made.
 func (s *subject) drifted(to map[gate.Target]gate.Health) bool {
-	for _, in := range s.interests {
+	for in := range s.interests {
 		before, there := s.view.Snapshot.Targets[in.target]
 		now, stays := to[in.target]
 		p, placed := s.placed[in.target]

@@ -69,22 +69,23 @@ type Sighting struct {
 	Err error
 }
 
-// whose says whose interest one is, and in which target of a subject: a pod has several targets in a
-// group where several ports of it belong there.
-type whose struct {
-	pod    types.NamespacedName
-	target gate.Target
+// glimpse is what is kept of a Sighting for every pod.
+type glimpse struct {
+	Observed, Present, SeenOtherwise bool
+	Health                           gate.Health
 }
 
-// interest is a pod's in one target of a subject, whichever of its gates have it.
+// interest is a pod's in one target of a subject, whichever of its gates have it. A pod has several targets in a group where
+// several ports of it belong there.
 type interest struct {
-	whose
+	pod     types.NamespacedName
+	target  gate.Target
 	subject *subject
 	// since is when the pod was first seen with this address.
 	since    time.Time
 	waiting  bool
 	followed bool
-	sighting Sighting // without ReadAt and FailingSince, which are no change
+	sighting glimpse
 	readAt   time.Time
 	// sound is when the last read began that found the target not unhealthy; zero when none did.
 	sound time.Time
@@ -110,7 +111,7 @@ func (in *interest) update(snap Snapshot, lag time.Duration) bool {
 	}
 
 	h, present := snap.Targets[in.target]
-	next := Sighting{
+	next := glimpse{
 		Observed: true, Present: present, Health: h,
 		SeenOtherwise: in.sighting.SeenOtherwise || (!present || h.State != gate.Healthy) && !snap.Started.Before(in.since.Add(lag)),
 	}

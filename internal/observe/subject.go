@@ -98,7 +98,7 @@ type subject struct {
 	rested         time.Duration
 	// users are those who track the subject, the latest last.
 	users     []tracked
-	interests map[whose]*interest
+	interests map[*interest]struct{}
 	placed    map[gate.Target]placed
 	view      View
 	started   bool
@@ -123,7 +123,7 @@ func (o *Observer) get(id Subject) *subject {
 
 	s := &subject{
 		id: id, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1), born: time.Now(), rest: o.rest, quietAfter: o.quietAfter,
-		interests: map[whose]*interest{},
+		interests: map[*interest]struct{}{},
 		placed:    map[gate.Target]placed{},
 	}
 	s.lively = s.born
