@@ -201,7 +201,7 @@ func options(scheme *runtime.Scheme, log logr.Logger, absent absentKinds, c Conf
 			ByObject:          map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: slimPod(c.kinds())}},
 			// What is managed by whom is nobody's business here and half of every object.
 			DefaultTransform: cache.TransformStripManagedFields(),
-			NewInformer:      newInformer(log, absent.wrap),
+			NewInformer:      informing(newInformer(log, absent.wrap)).compact,
 		},
 		Client:                 client.Options{FieldOwner: name},
 		HealthProbeBindAddress: c.Listen.Health,

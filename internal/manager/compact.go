@@ -1,0 +1,275 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"reflect"
+	"sync"
+	"time"
+	"unique"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	toolscache "k8s.io/client-go/tools/cache"
+)
+
+// compactPod is a cached pod as it is kept: what slimPod leaves of one is a third of what a Pod takes, whose fields are
+// mostly empty then. Whoever asks the cache, or is told by it, gets a Pod.
+type compactPod struct {
+	metav1.ObjectMeta // but for what is in the template
+	*template
+	node       unique.Handle[string]
+	phase      unique.Handle[corev1.PodPhase]
+	ips        []corev1.PodIP
+	ip         string
+	message    unique.Handle[string]
+	conditions []compactCondition
+}
+
+// compactCondition is a condition of a pod. Most of them are the same on many.
+type compactCondition struct {
+	said unique.Handle[saidCondition]
+	at   int64 // in nanoseconds of the Unix clock; 0 where no time is given
+}
+
+// saidCondition is all of a condition but its time.
+type saidCondition struct {
+	kind            corev1.PodConditionType
+	status          corev1.ConditionStatus
+	reason, message string
+}
+
+// pack makes a pod compact. One that has what a compactPod has no place for stays as it is.
+func (s *templates) pack(pod *corev1.Pod) any {
+	spec, status := pod.Spec, pod.Status
+	spec.ReadinessGates, spec.Containers, spec.InitContainers, spec.HostNetwork, spec.NodeName = nil, nil, nil, false, ""
+	status.Phase, status.PodIP, status.PodIPs, status.Conditions, status.Message = "", "", nil, nil, ""
+	if pod.TypeMeta != (metav1.TypeMeta{}) || !reflect.ValueOf(&spec).Elem().IsZero() || !reflect.ValueOf(&status).Elem().IsZero() {
+		return pod
+	}
+	common, whole := templateOf(pod)
+	if !whole {
+		return pod
+	}
+
+	small := &compactPod{
+		ObjectMeta: pod.ObjectMeta, template: s.share(common),
+		node: unique.Make(pod.Spec.NodeName), phase: unique.Make(pod.Status.Phase),
+		ips: pod.Status.PodIPs, ip: pod.Status.PodIP, message: unique.Make(pod.Status.Message),
+	}
+	small.Labels, small.OwnerReferences = nil, nil
+
+	// Each is decoded with a copy of its own.
+	if len(small.ips) > 0 && small.ips[0].IP == small.ip {
+		small.ip = small.ips[0].IP
+	}
+
+	if len(pod.Status.Conditions) > 0 {
+		small.conditions = make([]compactCondition, len(pod.Status.Conditions))
+	}
+	for i, c := range pod.Status.Conditions {
+		if c.ObservedGeneration != 0 || !c.LastProbeTime.IsZero() {
+			return pod
+		}
+		small.conditions[i].said = unique.Make(saidCondition{c.Type, c.Status, c.Reason, c.Message})
+		if !c.LastTransitionTime.IsZero() {
+			small.conditions[i].at = c.LastTransitionTime.UnixNano()
+		}
+	}
+
+	return small
+}
+
+// unpack makes it a Pod again.
+func (p *compactPod) unpack() *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: p.ObjectMeta,
+		Spec: corev1.PodSpec{
+			ReadinessGates: p.gates, Containers: p.containers, InitContainers: p.initContainers,
+			HostNetwork: p.hostNetwork, NodeName: p.node.Value(),
+		},
+		Status: corev1.PodStatus{Phase: p.phase.Value(), PodIP: p.ip, PodIPs: p.ips, Message: p.message.Value()},
+	}
+	pod.Labels, pod.OwnerReferences = p.labels, p.owners
+
+	if len(p.conditions) > 0 {
+		pod.Status.Conditions = make([]corev1.PodCondition, len(p.conditions))
+	}
+	for i, c := range p.conditions {
+		said := c.said.Value()
+		pod.Status.Conditions[i] = corev1.PodCondition{Type: said.kind, Status: said.status, Reason: said.reason, Message: said.message}
+		if c.at != 0 {
+			pod.Status.Conditions[i].LastTransitionTime = metav1.Time{Time: time.Unix(0, c.at)}
+		}
+	}
+
+	return pod
+}
+
+// unpacked gives what is cached as others know it.
+func unpacked(o any) any {
+	if p, compact := o.(*compactPod); compact {
+		return p.unpack()
+	}
+	return o
+}
+
+func allUnpacked(all []any) []any {
+	for i, o := range all {
+		all[i] = unpacked(o)
+	}
+	return all
+}
+
+// latest are the pods that were unpacked last: all indexes look at a pod that changed, and all who listen hear of it.
+type latest struct {
+	mu   sync.Mutex
+	pods [4]struct {
+		packed   *compactPod
+		unpacked *corev1.Pod
+	}
+	next int
+}
+
+// unpack gives what is cached as others know it.
+func (l *latest) unpack(o any) any {
+	if gone, is := o.(toolscache.DeletedFinalStateUnknown); is {
+		gone.Obj = l.unpack(gone.Obj)
+		return gone
+	}
+	packed, compact := o.(*compactPod)
+	if !compact {
+		return o
+	}
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.pods {
+		if l.pods[i].packed == packed {
+			return l.pods[i].unpacked
+		}
+	}
+
+	at := &l.pods[l.next]
+	at.packed, at.unpacked = packed, packed.unpack()
+	l.next = (l.next + 1) % len(l.pods)
+	return at.unpacked
+}
+
+// compactInformer is an informer that keeps pods compact.
+type compactInformer struct {
+	toolscache.SharedIndexInformer
+	templates *templates
+	latest    *latest
+}
+
+// informing makes informers.
+type informing func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer
+
+// compact has the informers of pods keep them compact.
+func (next informing) compact(lw toolscache.ListerWatcher, o runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+	if _, ofPods := o.(*corev1.Pod); !ofPods {
+		return next(lw, o, resync, indexers)
+	}
+	last := &latest{}
+	return compactInformer{next(lw, o, resync, last.indexers(indexers)), &templates{}, last}
+}
+
+// SetTransform implements SharedIndexInformer.
+func (i compactInformer) SetTransform(slim toolscache.TransformFunc) error {
+	return i.SharedIndexInformer.SetTransform(func(o any) (any, error) {
+		o, err := slim(o)
+		if pod, ok := o.(*corev1.Pod); ok && err == nil {
+			return i.templates.pack(pod), nil
+		}
+		return o, err
+	})
+}
+
+// AddEventHandler implements SharedIndexInformer.
+func (i compactInformer) AddEventHandler(h toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
+	return i.SharedIndexInformer.AddEventHandler(unpackingHandler{h, i.latest})
+}
+
+// AddEventHandlerWithResyncPeriod implements SharedIndexInformer.
+func (i compactInformer) AddEventHandlerWithResyncPeriod(h toolscache.ResourceEventHandler, resync time.Duration) (toolscache.ResourceEventHandlerRegistration, error) {
+	return i.SharedIndexInformer.AddEventHandlerWithResyncPeriod(unpackingHandler{h, i.latest}, resync)
+}
+
+// AddEventHandlerWithOptions implements SharedIndexInformer.
+func (i compactInformer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, options toolscache.HandlerOptions) (toolscache.ResourceEventHandlerRegistration, error) {
+	return i.SharedIndexInformer.AddEventHandlerWithOptions(unpackingHandler{h, i.latest}, options)
+}
+
+// AddIndexers implements SharedIndexInformer.
+func (i compactInformer) AddIndexers(indexers toolscache.Indexers) error {
+	return i.SharedIndexInformer.AddIndexers(i.latest.indexers(indexers))
+}
+
+// GetIndexer implements SharedIndexInformer.
+func (i compactInformer) GetIndexer() toolscache.Indexer {
+	return unpackingIndexer{i.SharedIndexInformer.GetIndexer()}
+}
+
+// GetStore implements SharedIndexInformer.
+func (i compactInformer) GetStore() toolscache.Store { return i.GetIndexer() }
+
+// indexers have indexes look at pods.
+func (l *latest) indexers(indexers toolscache.Indexers) toolscache.Indexers {
+	all := toolscache.Indexers{}
+	for name, index := range indexers {
+		all[name] = func(o any) ([]string, error) { return index(l.unpack(o)) }
+	}
+	return all
+}
+
+// unpackingHandler is told of pods.
+type unpackingHandler struct {
+	toolscache.ResourceEventHandler
+	latest *latest
+}
+
+// OnAdd implements ResourceEventHandler.
+func (h unpackingHandler) OnAdd(o any, first bool) {
+	h.ResourceEventHandler.OnAdd(h.latest.unpack(o), first)
+}
+
+// OnUpdate implements ResourceEventHandler.
+func (h unpackingHandler) OnUpdate(before, now any) {
+	h.ResourceEventHandler.OnUpdate(h.latest.unpack(before), h.latest.unpack(now))
+}
+
+// OnDelete implements ResourceEventHandler.
+func (h unpackingHandler) OnDelete(o any) { h.ResourceEventHandler.OnDelete(h.latest.unpack(o)) }
+
+// unpackingIndexer gives pods.
+type unpackingIndexer struct{ toolscache.Indexer }
+
+// List implements Store.
+func (i unpackingIndexer) List() []any { return allUnpacked(i.Indexer.List()) }
+
+// Get implements Store.
+func (i unpackingIndexer) Get(o any) (any, bool, error) {
+	found, there, err := i.Indexer.Get(o)
+	return unpacked(found), there, err
+}
+
+// GetByKey implements Store.
+func (i unpackingIndexer) GetByKey(key string) (any, bool, error) {
+	found, there, err := i.Indexer.GetByKey(key)
+	return unpacked(found), there, err
+}
+
+// Index implements Indexer.
+func (i unpackingIndexer) Index(name string, o any) ([]any, error) {
+	found, err := i.Indexer.Index(name, o)
+	return allUnpacked(found), err
+}
+
+// ByIndex implements Indexer.
+func (i unpackingIndexer) ByIndex(name, value string) ([]any, error) {
+	found, err := i.Indexer.ByIndex(name, value)
+	return allUnpacked(found), err
+}
