@@ -80,7 +80,7 @@ func checks(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	rss, _, err := w.controller.memory()
+	memory, err := w.controller.memory()
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func checks(ctx context.Context, w *world) ([]Measure, error) {
 		bounded("questions once all are open", float64(rest), "", 0),
 		bounded("open gates that closed", float64(flips), "", 0),
 		info("questions while pods opened", float64(asked), ""),
-		info("processor", busy, "% of a core"), info("resident memory", rss, "MiB"),
+		info("processor", busy, "% of a core"), info("resident memory", memory.rss, "MiB"),
 	), err
 }
 

@@ -129,13 +129,16 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// memory gives the process's resident set now and at its highest, in MiB.
-func (c *controller) memory() (rss, highest float64, err error) {
+// memory is a process's resident set in MiB: now, what of that is the program's file, and at its highest.
+type memory struct{ rss, file, highest float64 }
+
+func (c *controller) memory() (memory, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.process.Pid))
 	if err != nil {
-		return 0, 0, fmt.Errorf("read the controller's memory: %w", err)
+		return memory{}, fmt.Errorf("read the controller's memory: %w", err)
 	}
-	return kibibytes(string(raw), "VmRSS") / 1024, kibibytes(string(raw), "VmHWM") / 1024, nil
+	mebibytes := func(name string) float64 { return kibibytes(string(raw), name) / 1024 }
+	return memory{rss: mebibytes("VmRSS"), file: mebibytes("RssFile"), highest: mebibytes("VmHWM")}, nil
 }
 
 // kibibytes reads a line such as "VmRSS:   1234 kB"; 0 when it is not there.

@@ -21,10 +21,11 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// defaultController is podgate; what is in braces is filled in by the bench.
+// defaultController is podgate; what is in braces is filled in by the bench. A minute without a change counts as an hour,
+// for which nobody would wait.
 const defaultController = "bin/podgate --leader-elect=false --namespace {namespace} --aws-region {region}" +
-	" --aws-describe-rate {describe-rate} --aws-describe-burst {describe-burst}" +
-	" --webhook-port {webhook-port} --health-probe-bind-address 127.0.0.1:{health-port} --metrics-bind-address 0"
+	" --aws-describe-rate {describe-rate} --aws-describe-burst {describe-burst} --aws-audit-quiet 1m" +
+	" --webhook-port {webhook-port} --health-probe-bind-address 127.0.0.1:{health-port} --metrics-bind-address 0 --pprof-bind-address 127.0.0.1:{pprof-port}"
 
 // options are the command's.
 type options struct {
@@ -34,6 +35,8 @@ type options struct {
 	out          string
 	seed         uint64
 	steadyWindow time.Duration
+	steadyRest   time.Duration
+	profiles     string
 	logs         io.Writer
 }
 
@@ -63,7 +66,9 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.root, "root", ".", "the repository's top `folder`")
 	fs.StringVar(&o.out, "o", "out/bench.json", "`file` to write")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of all that is random")
-	fs.DurationVar(&o.steadyWindow, "steady-window", 2*time.Minute, "how long the scenario steady measures")
+	fs.DurationVar(&o.steadyWindow, "steady-window", 2*time.Minute, "how long the scenarios steady and small measure")
+	fs.DurationVar(&o.steadyRest, "steady-rest", 3*time.Minute, "how long these let the controller rest before")
+	fs.StringVar(&o.profiles, "profiles", "", "`folder` for profiles of the controller at rest, taken from {pprof-port} after the measurement")
 	fs.StringVar(&log, "log", "", "`file` for what the controller prints")
 
 	if err := fs.Parse(args); err != nil {

@@ -15,20 +15,50 @@ import (
 const (
 	steadyPods   = 10000
 	steadyGroups = 1000
+	smallPods    = 10
 	waitingPods  = 100
 	// settle bounds how long a controller may take to come to rest.
 	settle = 5 * time.Minute
 )
 
-// steady measures what a controller costs while nothing happens.
+// steady measures what a controller of a large cluster costs while nothing happens.
 func steady(ctx context.Context, w *world) ([]Measure, error) {
-	pods, err := w.large(ctx)
+	return w.atRest(ctx, steadyPods, steadyGroups, func(r restful) []Measure {
+		return []Measure{
+			bounded("processor", r.processor, "% of a core", 0.25),
+			bounded("resident memory", r.rss, "MiB", 90),
+			bounded("API calls a minute", r.calls, "calls", 60),
+		}
+	})
+}
+
+// small measures the same of a small one.
+func small(ctx context.Context, w *world) ([]Measure, error) {
+	return w.atRest(ctx, smallPods, 1, func(r restful) []Measure {
+		return []Measure{
+			info("processor", r.processor, "% of a core"),
+			bounded("resident memory", r.rss, "MiB", 40),
+			info("API calls a minute", r.calls, "calls"),
+		}
+	})
+}
+
+// restful is what a controller costs at rest.
+type restful struct{ processor, rss, calls float64 }
+
+// atRest measures what a controller costs while nothing happens, and adds to that what else there is to say.
+func (w *world) atRest(ctx context.Context, pods, groups int, costs func(restful) []Measure) ([]Measure, error) {
+	made, err := w.settled(ctx, pods, groups)
 	if err != nil {
 		return nil, err
 	}
 
 	settled, err := w.rest(ctx)
 	if err != nil {
+		return nil, err
+	}
+
+	if err := pause(ctx, w.steadyRest); err != nil {
 		return nil, err
 	}
 
@@ -43,7 +73,7 @@ func steady(ctx context.Context, w *world) ([]Measure, error) {
 	}
 
 	used, elapsed := w.cpu()-before, time.Since(began)
-	rss, highest, err := w.controller.memory()
+	memory, err := w.controller.memory()
 	if err != nil {
 		return nil, err
 	}
@@ -53,24 +83,26 @@ func steady(ctx context.Context, w *world) ([]Measure, error) {
 		return nil, err
 	}
 
-	flips, err := w.flipsOf(pods)
+	flips, err := w.flipsOf(made)
 	if err != nil {
 		return nil, err
 	}
 
-	return []Measure{
-		bounded("processor", percent(used, elapsed), "% of a core", 3),
-		bounded("resident memory", rss, "MiB", 200),
-		bounded("API calls a minute", float64(len(calls))/elapsed.Minutes(), "calls", 300),
+	if err := w.profile(ctx); err != nil {
+		return nil, err
+	}
+
+	return append(costs(restful{percent(used, elapsed), memory.rss, float64(len(calls)) / elapsed.Minutes()}),
 		bounded("conditions that flipped", float64(flips), "", 0),
-		info("resident memory at its highest", highest, "MiB"),
+		info("resident memory that is the program's file", memory.file, "MiB"),
+		info("resident memory at its highest", memory.highest, "MiB"),
 		info("from start to rest", settled.Seconds(), "s"),
-	}, nil
+	), nil
 }
 
 // restart measures how fast those that wait are served after a cold start.
 func restart(ctx context.Context, w *world) ([]Measure, error) {
-	pods, err := w.large(ctx)
+	pods, err := w.settled(ctx, steadyPods, steadyGroups)
 	if err != nil {
 		return nil, err
 	}
@@ -188,10 +220,10 @@ func (w *world) flipsOf(pods []*pod) (int, error) {
 	return flips, nil
 }
 
-// large makes a cluster whose pods have been open and registered for ten minutes, as an
+// settled makes a cluster whose pods have been open and registered for ten minutes, as an
 // earlier controller leaves it.
-func (w *world) large(ctx context.Context) ([]*pod, error) {
-	gs, err := w.addGroups(ctx, "steady", steadyGroups, "healthy")
+func (w *world) settled(ctx context.Context, n, groups int) ([]*pod, error) {
+	gs, err := w.addGroups(ctx, "steady", groups, "healthy")
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +232,7 @@ func (w *world) large(ctx context.Context) ([]*pod, error) {
 		return nil, err
 	}
 
-	pods, err := w.addPods(ctx, gs, "steady", steadyPods, nil)
+	pods, err := w.addPods(ctx, gs, "steady", n, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func newWorld(ctx context.Context, o options, s setup) (_ *world, err error) {
 		return nil, err
 	}
 
-	if w.ports, err = freePorts("webhook-port", "health-port"); err != nil {
+	if w.ports, err = freePorts("webhook-port", "health-port", "pprof-port"); err != nil {
 		return nil, err
 	}
 
@@ -187,7 +187,7 @@ func freePorts(names ...string) (map[string]string, error) {
 // start starts the controller under test.
 func (w *world) start() error {
 	values := map[string]string{
-		"namespace": system, "region": region, "webhook-port": w.ports["webhook-port"], "health-port": w.ports["health-port"],
+		"namespace": system, "region": region, "webhook-port": w.ports["webhook-port"], "health-port": w.ports["health-port"], "pprof-port": w.ports["pprof-port"],
 		"describe-rate": strconv.Itoa(describeRate), "describe-burst": strconv.Itoa(describeBurst),
 	}
 

@@ -106,8 +106,8 @@ type ElectionConfig struct {
 
 // ListenConfig says where the process listens.
 type ListenConfig struct {
-	// Metrics and Health are addresses; "0" switches them off.
-	Metrics, Health string
+	// Metrics, Health and Profiles are addresses; "0" switches them off.
+	Metrics, Health, Profiles string
 	// SecureMetrics serves metrics over HTTPS, to those whom the API server lets read them.
 	SecureMetrics bool
 	WebhookPort   int
@@ -194,6 +194,7 @@ func (c *ListenConfig) bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.Metrics, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
 	fs.BoolVar(&c.SecureMetrics, "metrics-secure", true, "serve the metrics over HTTPS, with podgate's own certificate or that of --"+ProvidedFlag+", to whom the API server lets get /metrics; plain and to everybody when false")
 	fs.StringVar(&c.Health, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	fs.StringVar(&c.Profiles, "pprof-bind-address", "0", "address of /debug/pprof, where anybody who reaches it gets profiles of the process, so one of 127.0.0.1; 0 switches it off")
 	fs.IntVar(&c.WebhookPort, "webhook-port", 9443, "port of the admission webhook")
 }
 

@@ -204,7 +204,7 @@ func options(scheme *runtime.Scheme, log logr.Logger, absent absentKinds, c Conf
 			NewInformer:      informing(newInformer(log, absent.wrap)).compact,
 		},
 		Client:                 client.Options{FieldOwner: name},
-		HealthProbeBindAddress: c.Listen.Health,
+		HealthProbeBindAddress: c.Listen.Health, PprofBindAddress: c.Listen.Profiles,
 		// Names are unique here by construction; the check is of the process and would
 		// keep a test from starting a second replica in its own.
 		Controller:       config.Controller{SkipNameValidation: new(true)},
