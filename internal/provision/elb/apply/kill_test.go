@@ -185,14 +185,14 @@ func (a *account) all(t *testing.T) string {
 	for _, r := range cloud.all {
 		if g := r.targetGroup; g != nil {
 			seen := elb.ObservedTargetGroup{TargetGroup: g.TargetGroup}
-			if err := cloud.readTargetGroup(t.Context(), elb.Stack{TargetGroups: []elb.TargetGroup{{Attributes: map[string]string{"": ""}}}}, g); err != nil {
+			if err := cloud.readTargetGroup(t.Context(), reader{attributes: map[string]bool{g.ARN: true}}, g); err != nil {
 				t.Fatal(err)
 			}
 			lines = append(lines, fmt.Sprintf("target group %s %v %+v of %q with %v", r.name, r.tags, seen.TargetGroup, names[g.LoadBalancer], g.Attributes))
 			continue
 		}
 		lb := *r.loadBalancer
-		if err := errors.Join(cloud.readAttributes(t.Context(), &lb), cloud.readListeners(t.Context(), elb.Stack{}, &lb)); err != nil {
+		if err := errors.Join(cloud.readAttributes(t.Context(), &lb), cloud.readListeners(t.Context(), reader{}, &lb)); err != nil {
 			t.Fatal(err)
 		}
 		listeners := lb.Listeners

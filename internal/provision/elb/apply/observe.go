@@ -22,7 +22,7 @@ import (
 
 // detailAge is how long listeners, rules, attributes and security groups are believed to be as they were, where nobody is
 // about to change anything. A load balancer or target group that is gone is noticed with the list of all.
-const detailAge = time.Hour
+const detailAge = 2 * time.Hour
 
 // detail is what was seen of a stack, and when.
 type detail struct {
@@ -31,10 +31,11 @@ type detail struct {
 }
 
 // Observe returns what there is of a stack at AWS. Its bindings, whether the cluster names a load balancer, and health are
-// left to the caller. Attributes are those that the stack names, and all of a load balancer that may have to be deleted.
+// left to the caller. Attributes are read of what the stack names some for, of what they were read for before, and of load
+// balancers that may have to be deleted.
 //
-// fresh has all read that is the stack's, and is for who is about to change something. Otherwise what was seen within the
-// hour is believed as long as the list of all load balancers and target groups shows no change, and steady state costs next
+// fresh has all read that is the stack's, and is for who is about to change something. Otherwise what was seen within two
+// hours is believed as long as the list of all load balancers and target groups shows no change, and steady state costs next
 // to no call.
 func (c *Cloud) Observe(ctx context.Context, stack elb.Stack, fresh bool) (elb.Observed, error) {
 	if !fresh {
@@ -47,7 +48,7 @@ func (c *Cloud) Observe(ctx context.Context, stack elb.Stack, fresh bool) (elb.O
 		return elb.Observed{}, err
 	}
 	begun := c.now()
-	seen, err := c.read(ctx, stack)
+	seen, err := c.read(ctx, c.reader(stack))
 	if err = c.gone(err); err != nil {
 		return elb.Observed{}, err
 	}
@@ -172,8 +173,34 @@ func (c *Cloud) awaitActive(ctx context.Context, seen *elb.Observed) error {
 	return nil
 }
 
+// reader is what to read of a stack.
+type reader struct {
+	elb.Stack
+	// attributes are the ARNs of what had its attributes read before.
+	attributes map[string]bool
+}
+
+// reader has the attributes read that were read before, too: who looks whether all is as it was may not know yet what the
+// stack names.
+func (c *Cloud) reader(stack elb.Stack) reader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := reader{stack, map[string]bool{}}
+	last := c.details[keyOf(stack.Identity)].seen
+	for _, lb := range last.LoadBalancers {
+		r.attributes[lb.ARN] = lb.Attributes != nil
+		for _, l := range lb.Listeners {
+			r.attributes[l.ARN] = l.Attributes != nil
+		}
+	}
+	for _, g := range last.TargetGroups {
+		r.attributes[g.ARN] = g.Attributes != nil
+	}
+	return r
+}
+
 // read reads all that belongs to a stack.
-func (c *Cloud) read(ctx context.Context, stack elb.Stack) (elb.Observed, error) {
+func (c *Cloud) read(ctx context.Context, stack reader) (elb.Observed, error) {
 	var arns []string
 	for _, r := range c.of(stack.Identity) {
 		arns = append(arns, r.arn)
@@ -182,7 +209,7 @@ func (c *Cloud) read(ctx context.Context, stack elb.Stack) (elb.Observed, error)
 		return elb.Observed{}, err
 	}
 
-	seen := elb.Observed{Foreign: c.foreign(stack)}
+	seen := elb.Observed{Foreign: c.foreign(stack.Stack)}
 	for _, r := range c.of(stack.Identity) {
 		if r.loadBalancer != nil {
 			seen.LoadBalancers = append(seen.LoadBalancers, r.asLoadBalancer(stack.Identity))
@@ -196,7 +223,7 @@ func (c *Cloud) read(ctx context.Context, stack elb.Stack) (elb.Observed, error)
 
 	for i := range seen.LoadBalancers {
 		lb := &seen.LoadBalancers[i]
-		if len(seen.LoadBalancers) > 1 || len(stack.Listeners) == 0 || len(stack.LoadBalancer.Attributes) > 0 || lb.Name != stack.LoadBalancer.Name {
+		if len(seen.LoadBalancers) > 1 || len(stack.Listeners) == 0 || len(stack.LoadBalancer.Attributes) > 0 || lb.Name != stack.LoadBalancer.Name || stack.attributes[lb.ARN] {
 			if err := c.readAttributes(ctx, lb); err != nil {
 				return elb.Observed{}, err
 			}
@@ -236,7 +263,7 @@ func (c *Cloud) readAttributes(ctx context.Context, lb *elb.ObservedLoadBalancer
 }
 
 // readListeners reads a load balancer's listeners with their rules.
-func (c *Cloud) readListeners(ctx context.Context, stack elb.Stack, lb *elb.ObservedLoadBalancer) error {
+func (c *Cloud) readListeners(ctx context.Context, stack reader, lb *elb.ObservedLoadBalancer) error {
 	listeners := &elbv2.DescribeListenersInput{LoadBalancerArn: &lb.ARN, PageSize: aws.Int32(pageSize)}
 	for {
 		page, err := call(ctx, c, "DescribeListeners", lb.ARN, (*elbv2.Client).DescribeListeners, listeners)
@@ -253,7 +280,7 @@ func (c *Cloud) readListeners(ctx context.Context, stack elb.Stack, lb *elb.Obse
 	}
 
 	for i := range lb.Listeners {
-		if err := c.readListener(ctx, stack, &lb.Listeners[i]); err != nil {
+		if err := c.readListener(ctx, stack, lb.Kind, &lb.Listeners[i]); err != nil {
 			return err
 		}
 	}
@@ -261,7 +288,7 @@ func (c *Cloud) readListeners(ctx context.Context, stack elb.Stack, lb *elb.Obse
 }
 
 // readListener reads a listener's certificates, attributes and rules, without tags.
-func (c *Cloud) readListener(ctx context.Context, stack elb.Stack, l *elb.ObservedListener) error {
+func (c *Cloud) readListener(ctx context.Context, stack reader, kind elb.Kind, l *elb.ObservedListener) error {
 	if len(l.Certificates) > 0 {
 		if err := c.readCertificates(ctx, l); err != nil {
 			return err
@@ -269,7 +296,7 @@ func (c *Cloud) readListener(ctx context.Context, stack elb.Stack, l *elb.Observ
 	}
 
 	named := slices.ContainsFunc(stack.Listeners, func(want elb.Listener) bool { return want.Port == l.Port && len(want.Attributes) > 0 })
-	if named {
+	if named || stack.attributes[l.ARN] {
 		out, err := call(ctx, c, "DescribeListenerAttributes", l.ARN, (*elbv2.Client).DescribeListenerAttributes,
 			&elbv2.DescribeListenerAttributesInput{ListenerArn: &l.ARN})
 		if err != nil {
@@ -281,7 +308,7 @@ func (c *Cloud) readListener(ctx context.Context, stack elb.Stack, l *elb.Observ
 		}
 	}
 
-	if stack.LoadBalancer.Kind == elb.Network {
+	if kind == elb.Network {
 		return nil // its listeners have no rules
 	}
 	rules := &elbv2.DescribeRulesInput{ListenerArn: &l.ARN, PageSize: aws.Int32(pageSize)}
@@ -360,11 +387,11 @@ func (c *Cloud) own(ctx context.Context, of elb.Identity, listeners []elb.Observ
 }
 
 // readTargetGroup reads a target group's attributes, if the stack names some.
-func (c *Cloud) readTargetGroup(ctx context.Context, stack elb.Stack, g *elb.ObservedTargetGroup) error {
+func (c *Cloud) readTargetGroup(ctx context.Context, stack reader, g *elb.ObservedTargetGroup) error {
 	named := slices.ContainsFunc(stack.TargetGroups, func(want elb.TargetGroup) bool {
 		return want.Resource == g.Resource && len(want.Attributes) > 0
 	})
-	if !named {
+	if !named && !stack.attributes[g.ARN] {
 		return nil
 	}
 

@@ -92,12 +92,24 @@ func TestObserveCostsLittle(t *testing.T) {
 		}
 	}
 
-	// After an hour details are read again, of one stack as of the others.
+	// Some time later details are read again, of one stack as of the others.
 	now = now.Add(detailAge)
 	before := a.last()
 	observe(t, cloud, stacks[0], false)
 	if got := a.operations(before); !slices.Contains(got, "DescribeRules") || !slices.Contains(got, "DescribeSecurityGroups") {
-		t.Errorf("after an hour called %v", got)
+		t.Errorf("some time later called %v", got)
+	}
+
+	// In the long run that is at most one call for each stack and five minutes.
+	before, rounds := a.last(), int(3*detailAge/listAge)
+	for range rounds {
+		now = now.Add(listAge)
+		for _, s := range stacks {
+			observe(t, cloud, elb.Stack{Identity: s.Identity}, false)
+		}
+	}
+	if got := len(a.operations(before)); got > rounds*len(stacks) {
+		t.Errorf("%d calls for %d stacks in %d rounds", got, len(stacks), rounds)
 	}
 }
 
@@ -307,7 +319,7 @@ func TestObserveProtection(t *testing.T) {
 	}
 }
 
-// TestObserveAttributes: attributes are read of what the stack names some for.
+// TestObserveAttributes: attributes are read of what the stack names some for, and from then on.
 func TestObserveAttributes(t *testing.T) {
 	a := simulate(t, awssim.Config{})
 	cloud := a.cloud()
@@ -315,8 +327,12 @@ func TestObserveAttributes(t *testing.T) {
 	stack.LoadBalancer.Attributes = map[string]string{"idle_timeout.timeout_seconds": "120"}
 	stack.TargetGroups[0].Attributes = map[string]string{"deregistration_delay.timeout_seconds": "30"}
 	stack.Listeners[0].Attributes = map[string]string{"routing.http.response.server.enabled": "false"}
-	for _, fresh := range []bool{true, false} {
+	now := time.Now()
+	cloud.now = func() time.Time { return now }
+	for _, fresh := range []bool{true, false, false} {
 		seen := observe(t, cloud, stack, fresh)
+		now = now.Add(detailAge)
+		stack = elb.Stack{Identity: stack.Identity} // who looks whether all is as it was knows no more yet
 		lb, g := seen.LoadBalancers[0], seen.TargetGroups[0]
 		if lb.Attributes["idle_timeout.timeout_seconds"] != "60" || g.Attributes["deregistration_delay.timeout_seconds"] != "300" ||
 			lb.Listeners[0].Attributes["routing.http.response.server.enabled"] != "true" {

@@ -162,6 +162,29 @@ func TestPerformSeesWhatItDid(t *testing.T) {
 	}
 }
 
+// TestPerformNetwork: the same of a network load balancer, whose listeners have no rules.
+func TestPerformNetwork(t *testing.T) {
+	a := simulate(t, awssim.Config{ACM: certificates})
+	stack := elb.Stack{Identity: identity("shop/tcp"), LoadBalancer: elb.LoadBalancer{Resource: "LoadBalancer", Kind: elb.Network, Name: "k8s-tcp", Scheme: "internal", Subnets: []string{"subnet-1"}}}
+	group := elb.TargetGroup{
+		Resource: "shop/tcp:80", Name: "k8s-tcp", VPC: vpc, Protocol: "TCP", Port: 80, TargetType: "ip",
+		HealthCheck: elb.HealthCheck{Protocol: "TCP", Port: "traffic-port", Interval: 10, Timeout: 10, Healthy: 3, Unhealthy: 3},
+	}
+	s := &script{T: t, account: a, cloud: a.cloud(), stack: stack}
+	s.do(elb.CreateLoadBalancer{LoadBalancer: stack.LoadBalancer})
+	s.do(elb.CreateTargetGroup{TargetGroup: group})
+	to := elb.Action{Forward: []elb.Forward{{Group: s.seen.TargetGroups[0].ARN, Weight: 1}}}
+	arn := s.balancer().ARN
+	s.do(elb.CreateListener{LoadBalancer: arn, Listener: elb.Listener{Resource: "80", Port: 80, Protocol: "TCP", Default: to}})
+	s.do(elb.CreateListener{LoadBalancer: arn, Listener: elb.Listener{
+		Resource: "443", Port: 443, Protocol: "TLS", Certificates: []string{certificate + "one"}, SSLPolicy: "ELBSecurityPolicy-2016-08", ALPN: "HTTP2Preferred", Default: to,
+	}})
+	s.do(elb.ModifyListener{ARN: s.listener(443).ARN, Listener: elb.Listener{Port: 443, Protocol: "TCP", Default: to}})
+	if operations := a.operations(0); slices.Contains(operations, "DescribeRules") {
+		t.Errorf("called %v", operations)
+	}
+}
+
 // TestLaw13TagsOfWhatIsMade: whatever a step says, what it makes carries the stack's tags, besides its own.
 func TestLaw13TagsOfWhatIsMade(t *testing.T) {
 	a := simulate(t, awssim.Config{})
