@@ -232,7 +232,7 @@ func TestKeepsListeners(t *testing.T) {
 	stack, _ := s.build(bad, good)
 	check(t, "listeners", []string{
 		"HTTP:80 301 HTTPS:443", "  shop/bad: kept",
-		"HTTPS:443 arn:default*1 arn:good arn:bad", "  shop/bad: kept", "  shop/good: [good][/*] -> shop/good-web:80*1",
+		"HTTPS:443 arn:default*1 arn:bad arn:good", "  shop/bad: kept", "  shop/good: [good][/*] -> shop/good-web:80*1",
 		"HTTPS:444 404 arn:bad", "  shop/bad: kept",
 	}, drawn(stack))
 

@@ -157,6 +157,19 @@ func TestLaw15RedirectsServeNothingElse(t *testing.T) {
 	check(t, "without certificate", []string{"HTTP:80 301 HTTPS:443"}, drawn(stack))
 }
 
+// TestLaw15RedirectsStay: while a member's wish for a redirect cannot be read, nobody is served without TLS at its listener.
+func TestLaw15RedirectsStay(t *testing.T) {
+	both := annotations{"listen-ports": `[{"HTTP":80},{"HTTPS":443}]`, "certificate-arn": "arn:1", "ssl-redirect": "443", "ssl-policy": "strict"}
+	s := newSite()
+	stack, _ := s.build(ingress("a", both, all("a", "web:80")), ingress("b", nil))
+	s.observed = made(stack)
+
+	both["ssl-redirect"] = "https"
+	stack, _ = s.build(ingress("a", both, all("a", "web:80")), ingress("b", annotations{"listen-ports": `[{"HTTP":80},{"HTTPS":443}]`, "certificate-arn": "arn:2"}, all("b", "web:80")))
+	check(t, "listeners", []string{"HTTP:80 301 HTTPS:443", "  shop/a: kept", "HTTPS:443 404 arn:1 arn:2", "  shop/a: kept", "  shop/b: [b][/*] -> shop/b-web:80*1"}, drawn(stack))
+	check(t, "policy", "strict", stack.Listeners[1].SSLPolicy)
+}
+
 // TestLaw15ConditionsThatCannotBeRead do not let everybody in.
 func TestLaw15ConditionsThatCannotBeRead(t *testing.T) {
 	stack, problems := newSite().build(ingress("web", annotations{"conditions.web": `[{"field":"source-ip"}]`}, all("", "web:80")))

@@ -308,10 +308,17 @@ func (b *builder) listener(number int32) (elb.Listener, bool) {
 	}
 	maps.Copy(l.Tags, b.settings.Tags)
 
+	has := b.has(number)
+	if has != nil && len(b.held) > 0 {
+		return b.settled(*has, l.Certificates), true
+	}
+	if has != nil && len(l.Certificates) == 0 {
+		l.Certificates = has.Certificates
+	}
+
 	switch {
 	case l.Protocol == "HTTPS":
 		l.SSLPolicy = cmp.Or(l.SSLPolicy, b.settings.SSLPolicy)
-		l.Certificates = b.keptCertificates(l)
 	case b.redirect != 0:
 		l.Default = elb.Action{Redirect: &route.Redirect{Status: 301, Protocol: "HTTPS", Port: port{number: b.redirect}.resource()}}
 		return l, true
@@ -340,15 +347,17 @@ func (b *builder) has(number int32) *elb.ObservedListener {
 	return nil
 }
 
-// keptCertificates are a listener's certificates, with those that there are where it would have none, or where a member's are
-// not known.
-func (b *builder) keptCertificates(l elb.Listener) []string {
-	has := b.has(l.Port)
-	unknown := slices.ContainsFunc(b.members, func(m *member) bool { return m.served && m.overruled })
-	if has == nil || !unknown && len(l.Certificates) > 0 {
-		return l.Certificates
+// settled is a listener whose settings stay as they are, with more certificates and other rules. One that redirects has none.
+func (b *builder) settled(has elb.ObservedListener, certificates []string) elb.Listener {
+	l := has.Listener
+	l.Certificates = union(slices.Clone(l.Certificates), certificates)
+	if l.Default.Redirect != nil {
+		l.Rules = b.rules(nil)
+		return l
 	}
-	return union(l.Certificates, has.Certificates)
+	l.Default = b.otherwise(l)
+	l.Rules = b.rules(&l)
+	return l
 }
 
 // otherwise is what becomes of requests that no rule of a listener matches.

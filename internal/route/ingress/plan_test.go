@@ -1,0 +1,85 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/podgate/podgate/internal/provision/elb"
+)
+
+// made is a stack as it is once everything is made.
+func made(stack elb.Stack) elb.Observed {
+	tags := func(resource string, own map[string]string) map[string]string {
+		return merged(own, stack.Identity.Tags, map[string]string{ResourceTag: resource})
+	}
+	arn := func(a elb.Action) elb.Action {
+		var forward []elb.Forward
+		for _, f := range a.Forward {
+			forward = append(forward, elb.Forward{Group: "arn:" + f.Group, Weight: f.Weight})
+		}
+		a.Forward = forward
+		return a
+	}
+
+	lb := elb.ObservedLoadBalancer{LoadBalancer: stack.LoadBalancer, ARN: "arn:lb", DNSName: "lb.test", State: "active", Published: true}
+	lb.Tags = tags(lb.Resource, lb.Tags)
+	var o elb.Observed
+	if g := stack.SecurityGroup; g != nil {
+		made := elb.ObservedSecurityGroup{SecurityGroup: *g, ID: "sg-made"}
+		made.Tags = tags(g.Resource, g.Tags)
+		o.SecurityGroups = append(o.SecurityGroups, made)
+		lb.SecurityGroups = append(lb.SecurityGroups, "sg-made")
+	}
+	for _, g := range stack.TargetGroups {
+		made := elb.ObservedTargetGroup{TargetGroup: g, ARN: "arn:" + g.Resource, LoadBalancer: "arn:lb", Bound: true, Health: &elb.Health{Registered: 2, Healthy: 2}}
+		made.Tags = tags(g.Resource, g.Tags)
+		o.TargetGroups = append(o.TargetGroups, made)
+	}
+	for _, l := range stack.Listeners {
+		made := elb.ObservedListener{Listener: l, ARN: "arn:" + l.Resource, Own: true}
+		made.Rules, made.Default, made.Tags = nil, arn(l.Default), tags(l.Resource, l.Tags)
+		for i, r := range l.Rules {
+			rule := elb.ObservedRule{Rule: r, ARN: fmt.Sprintf("arn:%s:%d", l.Resource, i), Priority: i + 1, Own: true}
+			rule.Action, rule.Tags = arn(r.Action), tags(r.Owner, r.Tags)
+			made.Has = append(made.Has, rule)
+		}
+		lb.Listeners = append(lb.Listeners, made)
+	}
+	o.LoadBalancers = append(o.LoadBalancers, lb)
+	return o
+}
+
+// TestAMistakeChangesNothing: what is there stays as it is, all of it, when a member is edited so that it cannot be served, and
+// once it is gone the others have what they had without it.
+func TestAMistakeChangesNothing(t *testing.T) {
+	first := annotations{
+		"listen-ports": `[{"HTTP":80},{"HTTPS":443},{"HTTP":8080}]`, "certificate-arn": "arn:1", "ssl-redirect": "443", "scheme": "internet-facing", "inbound-cidrs": "10.0.0.0/8",
+		"load-balancer-attributes": "a=1", "tags": "t=1", "group.order": "-1", "ssl-policy": "strict", "listener-attributes.HTTPS-443": "x=1",
+	}
+	for name, mistake := range map[string]annotations{
+		"Ports": {"listen-ports": "443"}, "Scheme": {"scheme": "public"}, "Limits": {"inbound-cidrs": "10.0.0.0"}, "Health": {"healthcheck-path": ""}, "Protection": {"auth-type": "oidc"},
+		"All": {"listen-ports": "443", "scheme": "public", "inbound-cidrs": "10.0.0.0", "tags": "x", "load-balancer-attributes": "x", "certificate-arn": "", "group.order": "-1000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite()
+			other := ingress("b", annotations{"listen-ports": `[{"HTTP":80},{"HTTPS":443}]`, "certificate-arn": "arn:2"}, all("b", "api:80"))
+			stack, problems := s.build(ingress("a", first, all("a", "web:80"), rule("x", path("/x", "api:http", "Exact"))), other)
+			check(t, "problems", []string(nil), told(problems))
+			s.observed = made(stack)
+			check(t, "steps at first", 0, len(elb.Make(stack, s.observed, time.Time{}).Steps))
+
+			a := annotations(merged(first, mistake))
+			stack, problems = s.build(ingress("a", a, all("a", "web:80"), rule("x", path("/x", "api:http", "Exact"))), other)
+			if len(problems) == 0 {
+				t.Error("no problem")
+			}
+			for _, step := range elb.Make(stack, s.observed, time.Time{}).Steps {
+				t.Errorf("step: %v", step)
+			}
+		})
+	}
+}
