@@ -111,27 +111,34 @@ func (r *rules) keep(kept []*ObservedRule, owner string) []*ObservedRule {
 // pair gives rules that are there to places: those that are equal first, then those that match the same requests, and of
 // several their owner's. It returns those that are left.
 func (r *rules) pair(own []*ObservedRule) []*ObservedRule {
-	type likeness func(w *place, o *ObservedRule) bool
-	match := func(w *place, o *ObservedRule) bool { return sameMatch(w.Match, o.Match) }
-	equal := func(w *place, o *ObservedRule) bool {
-		return w.resolved && match(w, o) && sameAction(w.Action, o.Action)
-	}
-	owned := func(l likeness) likeness {
-		return func(w *place, o *ObservedRule) bool { return w.Owner == o.Owner && l(w, o) }
+	keys := []func(rule Rule) string{
+		func(rule Rule) string {
+			return rule.Owner + "\n" + matchKey(rule.Match) + "\n" + actionKey(rule.Action)
+		},
+		func(rule Rule) string { return matchKey(rule.Match) + "\n" + actionKey(rule.Action) },
+		func(rule Rule) string { return rule.Owner + "\n" + matchKey(rule.Match) },
+		func(rule Rule) string { return matchKey(rule.Match) },
 	}
 
-	for _, like := range []likeness{owned(equal), equal, owned(match), match} {
+	taken := map[*ObservedRule]bool{}
+	for _, key := range keys {
+		alike := map[string][]*ObservedRule{}
+		for _, o := range own {
+			if !taken[o] {
+				alike[key(o.Rule)] = append(alike[key(o.Rule)], o)
+			}
+		}
 		for _, w := range r.places {
 			if w.has != nil {
 				continue
 			}
-			if i := slices.IndexFunc(own, func(o *ObservedRule) bool { return like(w, o) }); i >= 0 {
-				w.has = own[i]
-				own = slices.Delete(slices.Clone(own), i, i+1)
+			if k := key(w.Rule); len(alike[k]) > 0 {
+				w.has, alike[k] = alike[k][0], alike[k][1:]
+				taken[w.has] = true
 			}
 		}
 	}
-	return own
+	return slices.DeleteFunc(own, func(o *ObservedRule) bool { return taken[o] })
 }
 
 // change plans the changes: what a rule does, rules that are missing, their order, and last what is left over.
