@@ -97,7 +97,7 @@ func (p *planner) listenerSucceeds(want Listener, before ObservedListener) bool 
 	r := p.newRules(want, has)
 	all, last := r.resolved && !p.takesFrom(route.Match{}, has.Default, before), 0
 	for _, w := range r.places {
-		if w.has == nil {
+		if w.has == nil || r.stillRefuses(w) {
 			all = !p.answered(w.Match, before) && all
 			continue
 		}

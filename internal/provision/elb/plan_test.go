@@ -371,6 +371,18 @@ func TestLaw14RuleThatRefusesUntilItsGroupIsThere(t *testing.T) {
 	expect(t, "but then", w.rules(), "1 /*; 2 /api")
 }
 
+func TestLaw14RuleThatGoesBeforeOneThatRefuses(t *testing.T) {
+	s := shop()
+	s.Listeners[0].Rules = slices.Insert(s.Listeners[0].Rules[:1], 1, path("shop/web", "/a*", "site"), Rule{Owner: "shop/web", Match: route.Match{Hosts: []string{"a"}}, Action: Action{Answer: &route.Answer{Status: 403}}})
+	w := settled(t, s)
+	w.stack.TargetGroups = append(w.stack.TargetGroups, group("shop/web", "new"))
+	w.stack.Listeners[0].Rules = []Rule{s.Listeners[0].Rules[0], {Owner: "shop/web", Match: route.Match{Hosts: []string{"a"}}, Action: to("shop/web", "new")}}
+	w.sizesOf(2)
+	expect(t, "a rule stays while one that is to answer its requests refuses them", fmt.Sprint(w.make().Steps), "[create target group k8s-new]")
+	w.run()
+	expect(t, "and then goes", w.rules(), "1 /api; 3 ")
+}
+
 func TestLaw14NetworkLoadBalancer(t *testing.T) {
 	s := shop()
 	s.LoadBalancer.Kind, s.SecurityGroup = Network, nil

@@ -348,7 +348,7 @@ func (r *rules) removable() (last []*ObservedRule, all bool) {
 			return nil, false
 		}
 		for _, w := range r.places {
-			if w.has != nil && w.has.Priority > o.Priority && overlap(o.Match, w.has.Match) && !r.mayAllTake(o, w.has) {
+			if w.has != nil && w.has.Priority > o.Priority && overlap(o.Match, w.has.Match) && (!r.mayAllTake(o, w.has) || r.stillRefuses(w)) {
 				return nil, false
 			}
 		}
@@ -357,6 +357,12 @@ func (r *rules) removable() (last []*ObservedRule, all bool) {
 		}
 	}
 	return last, true
+}
+
+// stillRefuses reports whether a rule refuses requests that it is to answer.
+func (r *rules) stillRefuses(w *place) bool {
+	refuses := slices.ContainsFunc(r.actions(w.has), func(a Action) bool { return !r.p.answers(a) })
+	return refuses && (!w.resolved || r.p.answers(w.Action))
 }
 
 // mayAllTake reports whether a rule may get the requests of another one, whatever both do by then.
@@ -417,7 +423,7 @@ func (r *rules) mayPass(front, behind *ObservedRule, order []*ObservedRule) bool
 
 	for _, w := range r.places {
 		if w.has == behind {
-			return w.resolved && !r.p.answers(w.Action)
+			return !r.stillRefuses(w)
 		}
 		if overlap(w.Match, behind.Match) && overlap(w.Match, front.Match) && (w.has == nil || slices.Index(order, w.has) > slices.Index(order, behind)) {
 			return false
