@@ -137,6 +137,26 @@ const (
 	ReasonInvalidCertificate   = "InvalidCertificate"
 )
 
+// Reasons of events on Ingresses. OwnedByLBC, TakenOverFromLBC, AccessDenied and Throttled are further ones.
+const (
+	ReasonLoadBalancerReady   = "LoadBalancerReady"
+	ReasonLoadBalancerWaiting = "LoadBalancerWaiting"
+	ReasonLoadBalancerFailed  = "LoadBalancerFailed"
+	ReasonLoadBalancerHeld    = "LoadBalancerHeld"
+	ReasonClassNotUsable      = "ClassNotUsable"
+	ReasonClassConflict       = "ClassConflict"
+	ReasonInvalidAnnotation   = "InvalidAnnotation"
+	ReasonConflictInGroup     = "ConflictInGroup"
+	ReasonProtectionNotServed = "ProtectionNotServed"
+	ReasonAnnotationNotServed = "AnnotationNotServed"
+	ReasonNoEffect            = "NoEffect"
+	ReasonLimitExceeded       = "LimitExceeded"
+	ReasonPathNotServed       = "PathNotServed"
+	ReasonNoCertificate       = "NoCertificate"
+	ReasonNoSubnets           = "NoSubnets"
+	ReasonSettingsHeld        = "SettingsHeld"
+)
+
 // Reasons for which a pod lacks a gate that it should carry, or has none to carry. NoBinding,
 // InstanceTargets, NameTooLong and NoGateOfLBC are further ones.
 const (
@@ -181,6 +201,8 @@ const (
 	OnPodEvent     Place = "pod event"
 	OnBindingEvent Place = "binding event"
 	OnSecretEvent  Place = "Secret event"
+	// OnIngressEvent is an event on an Ingress.
+	OnIngressEvent Place = "Ingress event"
 )
 
 // NothingToDo is the Fix of what is as it should be. RestartPods are the words in a Fix for which whoever knows the pod puts
@@ -344,6 +366,25 @@ var Explanations = []Explanation{
 	{OnBindingEvent, ReasonNodeWithoutInstance, "Nodes that should be targets have no instance of EC2 in spec.providerID; the others are registered", "nothing, or label the nodes node.kubernetes.io/exclude-from-external-load-balancers", "providers/elbv2.md#instance-targets"},
 	{OnBindingEvent, ReasonReplaced, "A pod without a gate was evicted, because the binding asks for it", NothingToDo, "operations.md#pods-without-a-gate"},
 	{OnBindingEvent, ReasonNotReplaced, "Pods without a gate cannot be replaced for now", "do what the message says", "operations.md#pods-without-a-gate"},
+
+	{OnIngressEvent, ReasonLoadBalancerReady, "The load balancer is active and has the Ingress's rules, and the status of the Ingress has its name", NothingToDo, "kinds/ingress.md"},
+	{OnIngressEvent, ReasonLoadBalancerWaiting, "The load balancer is being made or changed; the message says what is waited for", "wait", ""},
+	{OnIngressEvent, ReasonLoadBalancerFailed, "A call to AWS or to the API server failed, and is tried again", "do what the message says", "kinds/ingress.md#permissions-at-aws"},
+	{OnIngressEvent, ReasonLoadBalancerHeld, "Something at AWS is not made, changed or deleted, because somebody else has it or a person protects it; an Ingress that is deleted stays until then", "do what the message says", "kinds/ingress.md#working-with-it"},
+	{OnIngressEvent, ReasonClassNotUsable, "The class of the Ingress or its parameters cannot be used; rules that the Ingress has stay", "do what the message says", "kinds/ingress.md#which-ingresses"},
+	{OnIngressEvent, ReasonClassConflict, "The Ingress names two classes, of which the annotation counts", "remove one of the two", "kinds/ingress.md#which-ingresses"},
+	{OnIngressEvent, ReasonInvalidAnnotation, "An annotation or a setting of the class has a value that it cannot have", "correct it; the message has the value, and what is allowed", "kinds/ingress.md#annotations"},
+	{OnIngressEvent, ReasonConflictInGroup, "The Ingress asks for another value than a member of its group before it", "give all members one value, or move the Ingress to another group", "kinds/ingress.md#groups"},
+	{OnIngressEvent, ReasonProtectionNotServed, "The Ingress asks for protection that podgate does not serve, and is not served without it; rules that it has stay", "protect the application otherwise and remove the annotation, or leave the Ingress to AWS Load Balancer Controller", "kinds/ingress.md#annotations"},
+	{OnIngressEvent, ReasonAnnotationNotServed, "podgate does not serve an annotation; the Ingress is served without it", "remove the annotation", "kinds/ingress.md#annotations"},
+	{OnIngressEvent, ReasonNoEffect, "Something in the Ingress has no effect", "remove it", "kinds/ingress.md#annotations"},
+	{OnIngressEvent, ReasonLimitExceeded, "With the Ingress its load balancer would exceed a limit of AWS", "move the Ingress to another group, or have the limit raised", "kinds/ingress.md#groups"},
+	{OnIngressEvent, ReasonPathNotServed, "A path or a backend of the Ingress is not served as it is written; all others are", "do what the message says", ""},
+	{OnIngressEvent, ReasonNoCertificate, "No certificate of ACM is for a host of the Ingress", "issue one, or name one by alb.ingress.kubernetes.io/certificate-arn; podgate looks again every minute", ""},
+	{OnIngressEvent, ReasonNoSubnets, "There are not enough subnets for the load balancer; the message says why each one does not count", "do what the message says", ""},
+	{OnIngressEvent, ReasonSettingsHeld, "A setting keeps its earlier value, because the Ingress that asked for it cannot be served now", "correct the Ingress that the message names", ""},
+	{OnIngressEvent, ReasonOwnedByLBC, "AWS Load Balancer Controller runs and serves the Ingress, or would", "nothing, or remove that controller", "migration.md"},
+	{OnIngressEvent, ReasonTakenOverFromLBC, "podgate took the Ingress over from AWS Load Balancer Controller", NothingToDo, "migration.md"},
 
 	{OnSecretEvent, ReasonAuthorityCreated, "A new authority for the webhook's certificate was made", NothingToDo, "install.md#the-webhooks-certificate"},
 	{OnSecretEvent, ReasonCertificateIssued, "A new serving certificate was issued", NothingToDo, "install.md#the-webhooks-certificate"},

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -60,12 +61,12 @@ func newAbsentKinds(kube *rest.Config, scheme *runtime.Scheme, log logr.Logger) 
 // mapper knows the kinds without asking: how one is called does not depend on whether it is there.
 func (a absentKinds) mapper(kube *rest.Config, http *http.Client) (meta.RESTMapper, error) {
 	known := meta.NewDefaultRESTMapper(nil)
-	for _, o := range binding.Borrowed() {
+	for _, o := range borrowed() {
 		kind, err := apiutil.GVKForObject(o, a.scheme)
 		if err != nil {
 			return nil, err
 		}
-		known.Add(kind, meta.RESTScopeNamespace)
+		known.AddSpecific(kind, resourceOf(kind), resourceOf(kind), scopeOf(o))
 	}
 
 	others, err := apiutil.NewDynamicRESTMapper(kube, http)
@@ -76,10 +77,31 @@ func (a absentKinds) mapper(kube *rest.Config, http *http.Client) (meta.RESTMapp
 	return meta.FirstHitRESTMapper{MultiRESTMapper: meta.MultiRESTMapper{known, others}}, nil
 }
 
+// borrowed returns an empty object of each kind that another project brings.
+func borrowed() []client.Object {
+	return append(binding.Borrowed(), &elbv2.IngressClassParams{})
+}
+
+// resourceOf is how the API server calls a kind.
+func resourceOf(kind schema.GroupVersionKind) schema.GroupVersionResource {
+	if kind.Kind == "IngressClassParams" {
+		return kind.GroupVersion().WithResource("ingressclassparams") // It is its own plural.
+	}
+	plural, _ := meta.UnsafeGuessKindToResource(kind)
+	return plural
+}
+
+func scopeOf(o client.Object) meta.RESTScope {
+	if _, ofCluster := o.(*elbv2.IngressClassParams); ofCluster {
+		return meta.RESTScopeRoot
+	}
+	return meta.RESTScopeNamespace
+}
+
 // wrap returns what lists and watches a kind: for one that another project brings, nothing as
 // long as it is not defined.
 func (a absentKinds) wrap(lw toolscache.ListerWatcher, example runtime.Object) toolscache.ListerWatcher {
-	borrowed := slices.ContainsFunc(binding.Borrowed(), func(o client.Object) bool { return reflect.TypeOf(o) == reflect.TypeOf(example) })
+	borrowed := slices.ContainsFunc(borrowed(), func(o client.Object) bool { return reflect.TypeOf(o) == reflect.TypeOf(example) })
 	kind, err := apiutil.GVKForObject(example, a.scheme)
 	if !borrowed || err != nil {
 		return lw

@@ -62,9 +62,10 @@ type Config struct {
 	// Verbosity is 0 for what an operator reads, 1 for what a developer does.
 	Verbosity int
 
-	// AWS is about AWS's API, Checks about the checks of ReadinessGates, Election about who leads, Listen about where the process listens, and Certificate about
-	// the webhook's certificate.
+	// AWS is about AWS's API, Ingress about load balancers of Ingresses, Checks about the checks of ReadinessGates, Election about who leads, Listen about where the
+	// process listens, and Certificate about the webhook's certificate.
 	AWS         AWSConfig
+	Ingress     IngressConfig
 	Checks      ChecksConfig
 	Election    ElectionConfig
 	Listen      ListenConfig
@@ -157,6 +158,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 
 	c.WebhookEnabled = os.Getenv(SwitchVariable)
 	c.AWS.bind(fs)
+	c.Ingress.bind(fs)
 	c.Checks.bind(fs)
 	c.Election.bind(fs)
 	c.Listen.bind(fs)
@@ -262,6 +264,8 @@ func (c *Config) Validate() error {
 	if c.Linger < 0 {
 		errs = append(errs, fmt.Errorf("--linger=%s: must not be negative", c.Linger))
 	}
+
+	errs = append(errs, c.Ingress.validate(binding.Ownership(c.Bindings))...)
 
 	if c.Workers < 1 {
 		errs = append(errs, fmt.Errorf("--workers=%d: must be at least 1", c.Workers))

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/go-logr/logr"
@@ -173,6 +174,10 @@ func addEverything(ctx, lasting context.Context, mgr ctrlmanager.Manager, pair *
 		return err
 	}
 
+	if err := addIngress(mgr, prov, metrics, c); err != nil {
+		return err
+	}
+
 	if err := addWebhook(ctx, mgr, pair, nodes, metrics, c); err != nil {
 		return err
 	}
@@ -230,6 +235,15 @@ type Balancers struct {
 	*budget.Limited
 	// Drivers say what is true of each.
 	Drivers balancer.Drivers
+	// AWS is how to call AWS in podgate's own account.
+	AWS Caller
+}
+
+// Caller is how to call AWS within podgate's budgets.
+type Caller struct {
+	Config  aws.Config
+	Options []podaws.Option
+	Within  podaws.Within
 }
 
 // newBalancers makes the providers.
@@ -240,8 +254,9 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 
 	// Without a configuration every call to AWS fails with the reason; HAProxy needs none.
 	own := &awstraits.Own{Region: c.AWS.Region}
-	groups := elbv2provider.New(cfg, c.AWS.Region, podaws.Unconfigured(err), podaws.Telling(own))
-	latticeGroups := lattice.New(cfg, c.AWS.Region, podaws.Unconfigured(err), podaws.Telling(own))
+	options := []podaws.Option{podaws.Unconfigured(err), podaws.Telling(own)}
+	groups := elbv2provider.New(cfg, c.AWS.Region, options...)
+	latticeGroups := lattice.New(cfg, c.AWS.Region, options...)
 
 	limits := balancer.Limits{
 		DescribeRate: c.AWS.DescribeRate, DescribeBurst: c.AWS.DescribeBurst,
@@ -255,5 +270,6 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 	}
 
 	limited := budget.New(metered, all.Limits, all.Account)
-	return Balancers{Limited: limited, Drivers: all}, reg.Register(limited.Metrics())
+	caller := Caller{Config: cfg, Options: options, Within: within(limited, metered, all, limits)}
+	return Balancers{Limited: limited, Drivers: all, AWS: caller}, reg.Register(limited.Metrics())
 }

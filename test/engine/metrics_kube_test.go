@@ -19,6 +19,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/podgate/podgate/internal/kubetest"
+	"github.com/podgate/podgate/internal/manager"
 )
 
 // catalogue is a registry that notes what is registered, used or not.
@@ -147,6 +148,11 @@ func documented(t *testing.T) map[string]metric {
 func TestMetricsAreDocumented(t *testing.T) {
 	c := newCluster(t)
 	c.elect()
+	elected := c.config
+	c.config = func(cfg *manager.Config) {
+		elected(cfg)
+		cfg.Ingress.Enabled, cfg.Ingress.ClusterName, cfg.Ingress.VPC = true, "test", ingressVPC
+	}
 	c.metrics = &catalogue{Registry: prometheus.NewRegistry(), metrics: map[string]metric{}}
 	end := c.launch(c.cfg)
 	c.eventually("a leader", func() bool { return c.holder() != "" })

@@ -49,19 +49,26 @@ func (c *cluster) as(user string) (*rest.Config, func() []string) {
 	}
 }
 
-// roles are what is generated from podgate's code.
+// roles are what is generated from podgate's code, but for Ingresses.
 func (c *cluster) roles() (wide *rbacv1.ClusterRole, narrow *rbacv1.Role) {
+	c.Helper()
+	wide, _, narrow = c.allRoles()
+	return wide, narrow
+}
+
+// allRoles are those of Ingresses, too.
+func (c *cluster) allRoles() (wide, ofIngresses *rbacv1.ClusterRole, narrow *rbacv1.Role) {
 	c.Helper()
 	raw, err := os.ReadFile(filepath.Join(kubetest.Root(), "charts", "podgate", "files", "role.yaml"))
 	if err != nil {
 		c.Fatal(err)
 	}
 	documents := bytes.Split(bytes.TrimPrefix(raw, []byte("---\n")), []byte("\n---\n"))
-	wide, narrow = &rbacv1.ClusterRole{}, &rbacv1.Role{}
-	if len(documents) != 2 || yaml.UnmarshalStrict(documents[0], wide) != nil || yaml.UnmarshalStrict(documents[1], narrow) != nil {
-		c.Fatalf("role.yaml is not a ClusterRole and a Role: %d documents", len(documents))
+	wide, ofIngresses, narrow = &rbacv1.ClusterRole{}, &rbacv1.ClusterRole{}, &rbacv1.Role{}
+	if len(documents) != 3 || yaml.UnmarshalStrict(documents[0], wide) != nil || yaml.UnmarshalStrict(documents[1], ofIngresses) != nil || yaml.UnmarshalStrict(documents[2], narrow) != nil {
+		c.Fatalf("role.yaml is not two ClusterRoles and a Role: %d documents", len(documents))
 	}
-	return wide, narrow
+	return wide, ofIngresses, narrow
 }
 
 // permit gives a user what the generated roles give podgate, changed.

@@ -1,0 +1,190 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/aws/acm"
+	"github.com/podgate/podgate/internal/aws/ec2"
+	"github.com/podgate/podgate/internal/provision/certificates"
+	"github.com/podgate/podgate/internal/provision/subnets"
+	routes "github.com/podgate/podgate/internal/route/ingress"
+)
+
+// Network has what there is of a VPC; an *ec2.EC2 does.
+type Network interface {
+	Subnets(ctx context.Context, filters ...ec2.Filter) ([]ec2.Subnet, error)
+	RouteTables(ctx context.Context, filters ...ec2.Filter) ([]ec2.RouteTable, error)
+	Zones(ctx context.Context) ([]ec2.Zone, error)
+	SecurityGroups(ctx context.Context, filters ...ec2.Filter) ([]ec2.SecurityGroup, error)
+}
+
+// Certificates has those of the account; an *acm.ACM does.
+type Certificates interface {
+	Certificates(ctx context.Context) ([]acm.Certificate, error)
+}
+
+// fresh is for how long an answer about what all groups share serves them all.
+const fresh = time.Minute
+
+// remembered asks once in a while, however many want to know.
+type remembered[T any] struct {
+	mu    sync.Mutex
+	at    time.Time
+	value T
+}
+
+// get returns what was answered lately, or asks. An error is remembered by nobody.
+func (r *remembered[T]) get(now time.Time, ask func() (T, error)) (T, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.at.IsZero() && now.Sub(r.at) < fresh {
+		return r.value, nil
+	}
+	value, err := ask()
+	if err == nil {
+		r.at, r.value = now, value
+	}
+	return value, err
+}
+
+// shared is what is the same for all groups.
+type shared struct {
+	vpc          string
+	network      Network
+	certificates Certificates
+	now          func() time.Time
+
+	subnets remembered[subnets.Seen]
+	groups  remembered[[]ec2.SecurityGroup]
+	issued  remembered[[]certificates.Certificate]
+}
+
+// seen are the subnets of the VPC, with where they lead to.
+func (s *shared) seen(ctx context.Context) (subnets.Seen, error) {
+	return s.subnets.get(s.now(), func() (subnets.Seen, error) {
+		all, err := s.network.Subnets(ctx, ec2.In(s.vpc))
+		if err != nil {
+			return subnets.Seen{}, err
+		}
+		tables, err := s.network.RouteTables(ctx, ec2.In(s.vpc))
+		if err != nil {
+			return subnets.Seen{}, err
+		}
+		zones, err := s.network.Zones(ctx)
+		if err != nil {
+			return subnets.Seen{}, err
+		}
+
+		kinds := map[string]string{}
+		for _, z := range zones {
+			kinds[z.Name] = z.Type
+		}
+		var seen subnets.Seen
+		for _, at := range all {
+			seen.Subnets = append(seen.Subnets, subnets.Subnet{
+				ID: at.ID, VPC: at.VPC, Zone: at.Zone, ZoneType: kinds[at.Zone], Outpost: at.Outpost, Tags: at.Tags, Free: at.Free, IPv6: len(at.IPv6) > 0,
+			})
+		}
+		for _, t := range tables {
+			seen.Routes = append(seen.Routes, subnets.RouteTable{VPC: t.VPC, Main: t.Main, Subnets: t.Subnets, Internet: t.Internet})
+		}
+		return seen, nil
+	})
+}
+
+// have are the account's certificates.
+func (s *shared) have(ctx context.Context) ([]certificates.Certificate, error) {
+	return s.issued.get(s.now(), func() ([]certificates.Certificate, error) {
+		all, err := s.certificates.Certificates(ctx)
+		var have []certificates.Certificate
+		for _, c := range all {
+			have = append(have, certificates.Certificate(c))
+		}
+		return have, err
+	})
+}
+
+// lookups are those of one pass.
+type lookups struct {
+	*shared
+	ctx    context.Context
+	reader client.Reader
+	// failed is why something cannot be told now. What was built then is not used.
+	failed error
+}
+
+func (l *lookups) all() routes.Lookups {
+	return routes.Lookups{Service: l.service, Subnets: l.choose, SecurityGroup: l.securityGroup, Certificates: l.found}
+}
+
+func (l *lookups) fail(err error) { l.failed = errors.Join(l.failed, err) }
+
+// service returns a Service; nil: there is none.
+func (l *lookups) service(namespace, name string) *corev1.Service {
+	service := &corev1.Service{}
+	err := l.reader.Get(l.ctx, client.ObjectKey{Namespace: namespace, Name: name}, service)
+	if err != nil {
+		if client.IgnoreNotFound(err) != nil {
+			l.fail(fmt.Errorf("get Service %s/%s: %w", namespace, name, err))
+		}
+		return nil
+	}
+	return service
+}
+
+// choose returns the subnets for a load balancer.
+func (l *lookups) choose(want subnets.Want) ([]string, error) {
+	seen, err := l.seen(l.ctx)
+	if err != nil {
+		l.fail(err)
+		return nil, err
+	}
+	choice, err := subnets.Choose(seen, want)
+	return choice.IDs, err
+}
+
+// securityGroup returns the id of the security group with a name, which is its tag Name or its own.
+func (l *lookups) securityGroup(name string) (string, error) {
+	all, err := l.groups.get(l.now(), func() ([]ec2.SecurityGroup, error) { return l.network.SecurityGroups(l.ctx, ec2.In(l.vpc)) })
+	if err != nil {
+		l.fail(err)
+		return "", err
+	}
+
+	var ids []string
+	for _, g := range all {
+		if g.Tags["Name"] == name {
+			ids = append(ids, g.ID)
+		}
+	}
+	switch len(ids) {
+	case 0:
+		return "", fmt.Errorf("no security group of %s has the tag Name %q", l.vpc, name)
+	case 1:
+		return ids[0], nil
+	}
+	return "", fmt.Errorf("several security groups of %s have the tag Name %q: %s", l.vpc, name, strings.Join(ids, ", "))
+}
+
+// found returns the certificates for hosts.
+func (l *lookups) found(hosts []certificates.Host) []certificates.Found {
+	if len(hosts) == 0 {
+		return nil
+	}
+	have, err := l.have(l.ctx)
+	if err != nil {
+		l.fail(err)
+	}
+	return certificates.ForHosts(have, hosts, l.now())
+}

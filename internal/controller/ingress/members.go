@@ -1,0 +1,132 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/lbc"
+)
+
+// standing is how an Ingress stands to a group.
+type standing int
+
+const (
+	// stranger: the group has nothing to do with it.
+	stranger standing = iota
+	// active: it is a member.
+	active
+	// kept: it cannot be told whether it is one, and what the stack has of it stays.
+	kept
+	// leaving: it was one, and what the stack has of it goes.
+	leaving
+	// refused: it would be one if it could be served, and the stack has nothing of it.
+	refused
+)
+
+// member is an Ingress that a group has to do with.
+type member struct {
+	*networkingv1.Ingress
+	class    Class
+	standing standing
+	// abandoned: AWS Load Balancer Controller has a finalizer on it, and is gone.
+	abandoned bool
+}
+
+// owner is how rules and target groups name it.
+func (m member) owner() string { return m.Namespace + "/" + m.Name }
+
+// members are the Ingresses that a group has to do with, in the order of their names.
+func (r *Reconciler) members(ctx context.Context, group Key) ([]member, error) {
+	all, err := r.candidates(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+
+	var found []member
+	for i := range all {
+		m := member{Ingress: all[i].DeepCopy()}
+		if m.class, err = r.classes.Of(ctx, m.Ingress); err != nil {
+			return nil, fmt.Errorf("class of Ingress %s: %w", m.owner(), err)
+		}
+		if m.standing = stands(m, group); m.standing != stranger {
+			found = append(found, m)
+		}
+	}
+	slices.SortFunc(found, func(a, b member) int {
+		return compareKeys(client.ObjectKeyFromObject(a), client.ObjectKeyFromObject(b))
+	})
+	return found, nil
+}
+
+// candidates are the Ingresses that may have to do with a group.
+func (r *Reconciler) candidates(ctx context.Context, group Key) ([]networkingv1.Ingress, error) {
+	if group.Namespace != "" {
+		var one networkingv1.Ingress
+		err := r.client.Get(ctx, group, &one)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("get Ingress: %w", err)
+		}
+		if err != nil {
+			return nil, nil
+		}
+		return []networkingv1.Ingress{one}, nil
+	}
+
+	var list networkingv1.IngressList
+	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list Ingresses: %w", err)
+	}
+	return list.Items, nil
+}
+
+// stands is how an Ingress stands to a group, by its class.
+func stands(m member, group Key) standing {
+	held := holds(group, m.Ingress)
+	joins := m.class.Served && keyOf(m, m.class.Group) == group
+
+	switch {
+	case !m.DeletionTimestamp.IsZero():
+		// Of an Ingress that AWS Load Balancer Controller left in its deletion there is something, too.
+		if held || joins && lbc.IngressFinalizers(m) != nil {
+			return leaving
+		}
+		return stranger
+	case m.class.Refused != "" && held:
+		return kept
+	case m.class.Refused != "" && joins:
+		return refused
+	case joins:
+		return active
+	case held:
+		return leaving
+	}
+	return stranger
+}
+
+// own decides whose the members are, and reports whether podgate may act on the group: one load balancer has one controller.
+func (r *Reconciler) own(ctx context.Context, members []member) (lbc.Ownership, error) {
+	whose := lbc.OwnedByPodgate
+	for i := range members {
+		m := &members[i]
+		of, err := r.lbc.Of(ctx, m.Ingress, m.class.LBC)
+		if err != nil {
+			return lbc.Unknown, fmt.Errorf("whose Ingress %s is: %w", m.owner(), err)
+		}
+		if m.abandoned = of == lbc.Abandoned; !of.Podgates() {
+			whose = of
+		}
+	}
+	return whose, nil
+}
+
+func compareKeys(a, b types.NamespacedName) int {
+	return slices.Compare([]string{a.Namespace, a.Name}, []string{b.Namespace, b.Name})
+}

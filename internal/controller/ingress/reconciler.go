@@ -1,0 +1,585 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ingress makes application load balancers of Ingresses: one for each group of them. It finds the members of a
+// group, has a stack made of them, reads what there is of it, and does the steps from the one to the other until nothing is
+// left to do or something has to be waited for. It remembers nothing that counts: what it needs is in the cluster and at AWS.
+//
+// It refuses to decide how a load balancer should be, which package route/ingress does, and in which order it is changed,
+// which package provision/elb does. What pods and nodes are targets is up to the bindings that it makes.
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/lbc"
+	"github.com/podgate/podgate/internal/provision/elb"
+	routes "github.com/podgate/podgate/internal/route/ingress"
+)
+
+// What this package may do in the cluster, where Ingresses are served.
+//
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=list;watch;patch,roleName=podgate-ingress
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses/status,verbs=patch,roleName=podgate-ingress
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingressclasses,verbs=list;watch,roleName=podgate-ingress
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=ingressclassparams,verbs=list;watch,roleName=podgate-ingress
+// +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=create;delete,roleName=podgate-ingress
+
+const (
+	// provisioning is how soon to look again at what AWS is making, and serving at targets that are to become healthy.
+	provisioning = 5 * time.Second
+	serving      = 2 * time.Second
+	// mistaken is how soon to look again at an Ingress that cannot be served as it is: what it lacks may be at AWS.
+	mistaken = time.Minute
+	// rereading is how often all is read again of what is waited for.
+	rereading = 30 * time.Second
+	// holding is how soon to look again at a deletion that a person holds up.
+	holding = 15 * time.Second
+	// audit is how soon, at least, to look for what somebody else changed at AWS. Up to as much is added.
+	audit = 5 * time.Minute
+	// patienceWithGroups is how long the deletion of an Ingress waits for a security group that something uses.
+	patienceWithGroups = 10 * time.Minute
+	// mostSteps bounds the steps of one pass.
+	mostSteps = 2000
+)
+
+// Cloud has what there is of stacks; an *apply.Cloud does.
+type Cloud interface {
+	// Observe reads what there is of a stack, but for its bindings, for what names it and for health. fresh is for who is about to
+	// change something.
+	Observe(ctx context.Context, stack elb.Stack, fresh bool) (elb.Observed, error)
+	// Health adds the health of target groups to what is observed.
+	Health(ctx context.Context, seen *elb.Observed, arns []string) error
+	// Perform does a step, other than those of bindings, and brings what is observed in step with it.
+	Perform(ctx context.Context, of elb.Identity, step elb.Step, seen *elb.Observed) error
+}
+
+// Reconciler brings the load balancer of one group at a time in step with its Ingresses.
+type Reconciler struct {
+	client   client.Client
+	cloud    Cloud
+	settings routes.Settings
+	shared   *shared
+	classes  Classes
+	lbc      *lbc.Ingresses
+	manage   bool
+	teller   *teller
+	metrics  *metrics
+	read     *times
+	now      func() time.Time
+	random   func(time.Duration) time.Duration
+}
+
+// Reconcile implements reconcile.Reconciler. The request is a group's Key.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	group := req.NamespacedName
+	logger := log.FromContext(ctx).WithValues("stack", routes.StackOf(group))
+	ctx = log.IntoContext(ctx, logger)
+
+	members, err := r.members(ctx, group)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	r.teller.forget(group, members)
+	if len(members) == 0 {
+		r.read.forget(group)
+		r.metrics.stands(group, "", 0)
+		return reconcile.Result{}, nil
+	}
+
+	p := &pass{Reconciler: r, group: group, members: members, log: logger, notes: map[string][]note{}}
+	result, err := p.run(ctx)
+	if err != nil {
+		p.failed(err)
+	}
+	for _, m := range members {
+		for _, n := range r.teller.tell(group, m.Ingress, p.notes[m.owner()]) {
+			logger.Info("Reported on an Ingress", "ingress", m.owner(), "reason", n.reason, "message", n.message)
+		}
+	}
+	r.metrics.stands(group, p.state, p.refused)
+	return result, err
+}
+
+// pass is one look at a group.
+type pass struct {
+	*Reconciler
+	group   Key
+	members []member
+	log     logr.Logger
+
+	stack    elb.Stack
+	seen     elb.Observed
+	bindings *bindings
+	// notes are what to tell people, by owner.
+	notes map[string][]note
+	// state is for the metric, and refused counts the Ingresses that cannot be served as they are.
+	state   string
+	refused int
+	// unready are steps that AWS does not do yet, and culprits are whose steps failed.
+	unready  []elb.Wait
+	culprits map[string]error
+}
+
+// run does what can be done now, and says when to look again.
+func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
+	whose, err := p.own(ctx, p.members)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if !whose.Podgates() {
+		return reconcile.Result{RequeueAfter: p.lbc.Poll()}, p.observe(ctx, whose)
+	}
+
+	p.judge()
+	if !p.held() {
+		return reconcile.Result{RequeueAfter: mistaken}, nil
+	}
+	p.stack.Identity = routes.Identity(p.settings.Cluster, p.group)
+	if err := p.prepare(ctx, false); err != nil {
+		return reconcile.Result{}, err
+	}
+	if !p.held() {
+		return reconcile.Result{RequeueAfter: mistaken}, nil
+	}
+
+	plan, err := p.plan(ctx)
+	if err == nil && (len(plan.Steps) > 0 || len(plan.Waits) > 0 && p.stale()) {
+		plan, err = p.converge(ctx)
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	p.say(plan)
+
+	err = errors.Join(p.publish(ctx, plan), p.settle(ctx), p.blame())
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: p.again(plan)}, nil
+}
+
+// observe leaves the group to AWS Load Balancer Controller. What that has let go of already needs podgate's finalizer no more.
+func (p *pass) observe(ctx context.Context, whose lbc.Ownership) error {
+	p.state = stateObserved
+	for _, m := range p.members {
+		if whose == lbc.OwnedByLBC {
+			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonOwnedByLBC, "AWS Load Balancer Controller runs and serves this Ingress: podgate leaves it alone")
+		}
+		if whose == lbc.OwnedByLBC && m.standing == leaving && holds(p.group, m.Ingress) && lbc.IngressFinalizers(m) == nil {
+			if err := letGo(ctx, p.client, m.Ingress, p.group, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// judge notes what is wrong with the classes of the members.
+func (p *pass) judge() {
+	for _, m := range p.members {
+		if m.class.Notice != "" {
+			p.note(m.owner(), corev1.EventTypeWarning, v1alpha1.ReasonClassConflict, m.class.Notice)
+		}
+		if m.standing == kept || m.standing == refused {
+			p.refused++
+			p.note(m.owner(), corev1.EventTypeWarning, v1alpha1.ReasonClassNotUsable, m.class.Refused)
+		}
+	}
+}
+
+// prepare reads what there is, and makes the stack. fresh is for who is about to change something.
+func (p *pass) prepare(ctx context.Context, fresh bool) error {
+	var err error
+	if p.seen, err = p.cloud.Observe(ctx, p.stack, fresh); err != nil {
+		return fmt.Errorf("read what there is: %w", err)
+	}
+	if p.bindings, err = p.bindingsOf(ctx, p.group); err != nil {
+		return err
+	}
+	p.bindings.note(&p.seen)
+	p.notePublished()
+	return p.build(ctx)
+}
+
+// plan says what is to do now.
+func (p *pass) plan(ctx context.Context) (elb.Plan, error) {
+	if needs := elb.NeedsHealth(p.stack, p.seen); len(needs) > 0 {
+		if err := p.cloud.Health(ctx, &p.seen, needs); err != nil {
+			return elb.Plan{}, fmt.Errorf("read the health of targets: %w", err)
+		}
+	}
+	return elb.Make(p.stack, p.seen, p.now()), nil
+}
+
+// build makes the stack of the members, and notes what of them is not served as they ask.
+func (p *pass) build(ctx context.Context) error {
+	group := routes.Group{Key: p.group, Observed: p.seen}
+	for _, m := range p.members {
+		if m.standing != active && m.standing != kept {
+			continue
+		}
+		of := routes.Member{Ingress: m.Ingress, Unserved: m.standing == kept}
+		if m.class.Params != nil {
+			of.Params = &m.class.Params.Spec
+		}
+		group.Members = append(group.Members, of)
+	}
+
+	look := &lookups{shared: p.shared, ctx: ctx, reader: p.client}
+	var problems []routes.Problem
+	p.stack, problems = routes.Build(group, p.settings, look.all())
+	if look.failed != nil {
+		return look.failed
+	}
+
+	for _, problem := range problems {
+		if noted := (note{corev1.EventTypeWarning, problem.Reason, problem.Message}); slices.Contains(p.notes[problem.Owner], noted) {
+			continue // It was there before it was read again.
+		}
+		p.note(problem.Owner, corev1.EventTypeWarning, problem.Reason, problem.Message)
+		if m := p.member(problem.Owner); problem.Severity == routes.Refused && m != nil && m.standing == active {
+			p.refused++
+			m.standing = refused
+			if holds(p.group, m.Ingress) {
+				m.standing = kept
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pass) member(owner string) *member {
+	for i := range p.members {
+		if p.members[i].owner() == owner {
+			return &p.members[i]
+		}
+	}
+	return nil
+}
+
+// held reports whether there is, or is to be, something of the group at AWS.
+func (p *pass) held() bool {
+	return slices.ContainsFunc(p.members, func(m member) bool { return m.standing != refused })
+}
+
+// claim puts finalizers on the members before the first call to AWS.
+func (p *pass) claim(ctx context.Context) error {
+	for _, m := range p.members {
+		if m.standing != active && !(m.standing == kept && m.abandoned) {
+			continue
+		}
+		if err := claim(ctx, p.client, m.Ingress, p.group, m.abandoned); err != nil {
+			return err
+		}
+		if m.abandoned {
+			p.log.Info("Took an Ingress over from AWS Load Balancer Controller", "ingress", m.owner())
+			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonTakenOverFromLBC, "podgate took this Ingress over from AWS Load Balancer Controller")
+		}
+	}
+	return nil
+}
+
+// converge does steps until none is left that can be done now. A step that fails holds up what needs it, and nothing else.
+func (p *pass) converge(ctx context.Context) (elb.Plan, error) {
+	if err := p.claim(ctx); err != nil {
+		return elb.Plan{}, err
+	}
+	if err := p.prepare(ctx, true); err != nil {
+		return elb.Plan{}, err
+	}
+	p.read.at(p.group, p.now())
+	if _, err := p.plan(ctx); err != nil {
+		return elb.Plan{}, err
+	}
+
+	failed := map[string]bool{}
+	for range mostSteps {
+		plan := elb.Make(p.stack, p.seen, p.now())
+		i := slices.IndexFunc(plan.Steps, func(s elb.Step) bool { return !failed[s.String()] })
+		if i < 0 {
+			plan.Waits = append(plan.Waits, p.unready...)
+			return plan, nil
+		}
+
+		step := plan.Steps[i]
+		err := p.perform(ctx, step)
+		p.metrics.performed(kindOf(step), err)
+		if err == nil {
+			p.log.Info("Did a step", "step", step.String())
+			continue
+		}
+		if ctx.Err() != nil || errors.Is(err, balancer.ErrThrottled) {
+			return elb.Plan{}, fmt.Errorf("%s: %w", step, err) // Every other step would meet the same.
+		}
+		failed[step.String()] = true
+		if errors.Is(err, balancer.ErrNotReady) {
+			p.unready = append(p.unready, elb.Wait{Owner: ownerOf(step), Message: fmt.Sprintf("%s: %v", step, err)})
+			continue
+		}
+		p.blamed(step, err)
+	}
+	return elb.Plan{}, fmt.Errorf("%d steps did not suffice", mostSteps)
+}
+
+// stale reports whether what is waited for may have come about without a trace in what was read: what goes is looked at each
+// time, and what comes once in a while.
+func (p *pass) stale() bool {
+	return !slices.ContainsFunc(p.members, func(m member) bool { return m.standing == active || m.standing == kept }) ||
+		p.now().Sub(p.read.last(p.group)) >= rereading
+}
+
+// kindOf is how the metric calls a step.
+func kindOf(step elb.Step) string { return reflect.TypeOf(step).Name() }
+
+// perform does a step.
+func (p *pass) perform(ctx context.Context, step elb.Step) error {
+	var err error
+	switch s := step.(type) {
+	case elb.CreateBinding:
+		err = p.bindings.bind(ctx, s.TargetGroup, s.ARN)
+	case elb.UpdateBinding:
+		err = p.bindings.bind(ctx, s.TargetGroup, s.ARN)
+	case elb.DeleteBinding:
+		err = p.bindings.unbind(ctx, s.ARN)
+	default:
+		return p.cloud.Perform(ctx, p.stack.Identity, step, &p.seen)
+	}
+	p.bindings.note(&p.seen)
+	return err
+}
+
+// blamed notes whose step failed; all of the group's, where it is nobody's alone.
+func (p *pass) blamed(step elb.Step, err error) {
+	if p.culprits == nil {
+		p.culprits = map[string]error{}
+	}
+	err = fmt.Errorf("%s: %w", step, err)
+	p.log.Error(err, "A step failed")
+	p.culprits[ownerOf(step)] = errors.Join(p.culprits[ownerOf(step)], err)
+}
+
+// ownerOf is whose a step is; empty: the whole stack's.
+func ownerOf(step elb.Step) string {
+	switch s := step.(type) {
+	case elb.CreateRule:
+		return s.Rule.Owner
+	case elb.CreateTargetGroup:
+		return s.TargetGroup.Owner
+	case elb.CreateBinding:
+		return s.TargetGroup.Owner
+	case elb.UpdateBinding:
+		return s.TargetGroup.Owner
+	}
+	return ""
+}
+
+// blame tells the owners of what failed, and returns it.
+func (p *pass) blame() error {
+	var all []error
+	for owner, err := range p.culprits {
+		p.noteAll(owner, corev1.EventTypeWarning, v1alpha1.ReasonLoadBalancerFailed, err.Error())
+		all = append(all, err)
+	}
+	if len(all) > 0 {
+		p.state = stateFailing
+	}
+	return errors.Join(all...)
+}
+
+// failed notes what ended the pass.
+func (p *pass) failed(err error) {
+	p.state = stateFailing
+	if p.culprits == nil && !errors.Is(err, context.Canceled) {
+		p.noteAll("", corev1.EventTypeWarning, v1alpha1.ReasonLoadBalancerFailed, err.Error())
+	}
+}
+
+// say notes what the plan waits for and what it refuses.
+func (p *pass) say(plan elb.Plan) {
+	for _, w := range plan.Waits {
+		p.noteAll(w.Owner, corev1.EventTypeNormal, v1alpha1.ReasonLoadBalancerWaiting, w.Message)
+	}
+	for _, refusal := range plan.Refusals {
+		p.noteAll(refusal.Owner, corev1.EventTypeWarning, v1alpha1.ReasonLoadBalancerHeld, refusal.Message)
+	}
+	p.state = stateReady
+	if len(plan.Waits) > 0 {
+		p.state = stateWaiting
+	}
+}
+
+// publish writes the load balancer's name into the status of its Ingresses. What is there stays where there is no name now.
+func (p *pass) publish(ctx context.Context, plan elb.Plan) error {
+	hostname := strings.ToLower(elb.Hostname(p.stack, p.seen))
+	if hostname == "" {
+		return nil
+	}
+
+	var errs []error
+	for _, m := range p.members {
+		if m.standing != active && m.standing != kept {
+			continue
+		}
+		errs = append(errs, p.publishOn(ctx, m, hostname))
+		waits := slices.ContainsFunc(plan.Waits, func(w elb.Wait) bool { return w.Owner == m.owner() })
+		if m.standing == active && !waits && p.culprits[m.owner()] == nil {
+			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonLoadBalancerReady, "load balancer "+hostname+" is active and has the rules of this Ingress")
+		}
+	}
+	p.notePublished()
+	return errors.Join(errs...)
+}
+
+func (p *pass) publishOn(ctx context.Context, m member, hostname string) error {
+	want := networkingv1.IngressLoadBalancerStatus{Ingress: []networkingv1.IngressLoadBalancerIngress{{Hostname: hostname}}}
+	if reflect.DeepEqual(m.Status.LoadBalancer, want) {
+		return nil
+	}
+	before := m.DeepCopy()
+	m.Status.LoadBalancer = want
+	if err := p.client.Status().Patch(ctx, m.Ingress, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		before.DeepCopyInto(m.Ingress)
+		return fmt.Errorf("write the status of Ingress %s: %w", m.owner(), err)
+	}
+	p.log.Info("Published the load balancer's name", "ingress", m.owner(), "hostname", hostname)
+	return nil
+}
+
+// notePublished adds to what is observed which load balancers the cluster names.
+func (p *pass) notePublished() {
+	named := map[string]bool{}
+	for _, m := range p.members {
+		for _, at := range m.Status.LoadBalancer.Ingress {
+			named[at.Hostname] = m.standing != leaving || named[at.Hostname]
+		}
+	}
+	for i := range p.seen.LoadBalancers {
+		p.seen.LoadBalancers[i].Published = named[strings.ToLower(p.seen.LoadBalancers[i].DNSName)]
+	}
+}
+
+// settle lets go of Ingresses that left and have nothing more at AWS, and of bindings whose target groups are gone.
+func (p *pass) settle(ctx context.Context) error {
+	if err := p.bindings.sweep(ctx, p.seen, p.now()); err != nil {
+		return err
+	}
+
+	var errs []error
+	for _, m := range p.members {
+		if m.standing != leaving {
+			continue
+		}
+		if p.left(m) {
+			continue
+		}
+		if err := letGo(ctx, p.client, m.Ingress, p.group, m.abandoned); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p.log.Info("Let go of an Ingress", "ingress", m.owner())
+	}
+	return errors.Join(errs...)
+}
+
+// left reports whether there is something of an Ingress that left. The last one of a group has all that there is, but for a
+// security group that AWS does not let go of: what uses it may be anybody's.
+func (p *pass) left(m member) bool {
+	if !slices.ContainsFunc(p.members, func(m member) bool { return m.standing == active || m.standing == kept }) {
+		held := len(p.seen.SecurityGroups) > 0
+		if at := m.DeletionTimestamp; held && at != nil && p.now().Sub(at.Time) >= patienceWithGroups {
+			held = false
+			p.log.Info("Left a security group behind, which something else uses", "ingress", m.owner(), "group", p.seen.SecurityGroups[0].ID)
+		}
+		return len(p.seen.LoadBalancers)+len(p.seen.TargetGroups) > 0 || held
+	}
+	for _, b := range p.seen.LoadBalancers {
+		for _, l := range b.Listeners {
+			if slices.ContainsFunc(l.Has, func(r elb.ObservedRule) bool { return r.Own && r.Owner == m.owner() }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// again says when to look at the group again.
+func (p *pass) again(plan elb.Plan) time.Duration {
+	next := audit + p.random(audit)
+	if p.refused+len(plan.Refusals) > 0 {
+		next = mistaken
+	}
+	if len(plan.Refusals) > 0 && slices.ContainsFunc(p.members, func(m member) bool { return m.standing == leaving }) {
+		next = holding
+	}
+
+	for _, w := range plan.Waits {
+		at := provisioning
+		switch {
+		case !w.Until.IsZero():
+			at = max(w.Until.Sub(p.now()), time.Second)
+		case p.active() && len(p.unready) == 0:
+			at = serving
+		}
+		next = min(next, at)
+	}
+	return next
+}
+
+// active reports whether every load balancer is there as AWS makes it, so that only targets are waited for.
+func (p *pass) active() bool {
+	return len(p.seen.LoadBalancers) > 0 && !slices.ContainsFunc(p.seen.LoadBalancers, func(b elb.ObservedLoadBalancer) bool { return b.State == "provisioning" })
+}
+
+func (p *pass) note(owner, kind, reason, message string) {
+	p.notes[owner] = append(p.notes[owner], note{kind, reason, message})
+}
+
+// noteAll notes something of an owner, or where there is none of all members that the stack has something of.
+func (p *pass) noteAll(owner, kind, reason, message string) {
+	for _, m := range p.members {
+		if m.owner() == owner || owner == "" && m.standing != refused {
+			p.note(m.owner(), kind, reason, message)
+		}
+	}
+}
+
+// times are when all of groups was read last.
+type times struct {
+	mu  sync.Mutex
+	all map[Key]time.Time
+}
+
+func (t *times) at(group Key, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all[group] = now
+}
+
+func (t *times) last(group Key) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.all[group]
+}
+
+func (t *times) forget(group Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.all, group)
+}

@@ -1,0 +1,541 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/aws/acm"
+	"github.com/podgate/podgate/internal/aws/ec2"
+	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/provision/elb"
+	routes "github.com/podgate/podgate/internal/route/ingress"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// world is a cluster, and an AWS of which load balancers are active at once and have no listeners.
+type world struct {
+	*testing.T
+	client.Client
+	*Reconciler
+	clock    time.Time
+	recorder *events.FakeRecorder
+
+	seen  elb.Observed
+	steps []string
+	// fails says what becomes of a step; nil: it succeeds.
+	fails func(elb.Step) error
+	reads int
+}
+
+func newWorld(t *testing.T, objects ...client.Object) *world {
+	t.Helper()
+	w := &world{T: t, clock: noon, recorder: events.NewFakeRecorder(100), fails: func(elb.Step) error { return nil }}
+	w.Client = fake.NewClientBuilder().WithScheme(scheme(t)).WithStatusSubresource(&networkingv1.Ingress{}).
+		WithObjects(append(objects, class("alb", v1alpha1.IngressController))...).Build()
+	var err error
+	w.Reconciler, err = NewReconciler(w.Client, Options{
+		Settings: routes.Settings{Cluster: "test", VPC: "vpc-1", Scheme: "internal", TargetType: "ip", SSLPolicy: "policy", Limits: routes.ALB},
+		Cloud:    w, Network: w, Certificates: w,
+		Labels:   func(context.Context, string) (map[string]string, error) { return nil, nil },
+		Recorder: w.recorder, Now: func() time.Time { return w.clock }, Random: func(time.Duration) time.Duration { return 0 },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// Observe implements Cloud.
+func (w *world) Observe(_ context.Context, _ elb.Stack, fresh bool) (elb.Observed, error) {
+	if fresh {
+		w.reads++
+	}
+	seen := w.seen
+	seen.TargetGroups, seen.LoadBalancers = slices.Clone(seen.TargetGroups), slices.Clone(seen.LoadBalancers)
+	return seen, nil
+}
+
+// Health implements Cloud.
+func (w *world) Health(context.Context, *elb.Observed, []string) error { return nil }
+
+// Perform implements Cloud.
+func (w *world) Perform(_ context.Context, _ elb.Identity, step elb.Step, seen *elb.Observed) error {
+	w.steps = append(w.steps, step.String())
+	if err := w.fails(step); err != nil {
+		return err
+	}
+	switch s := step.(type) {
+	case elb.CreateSecurityGroup:
+		g := s.SecurityGroup
+		seen.SecurityGroups = append(seen.SecurityGroups, elb.ObservedSecurityGroup{SecurityGroup: g, ID: "sg-1"})
+	case elb.AuthorizeIngress:
+		seen.SecurityGroups[0].Ingress = s.Permissions
+	case elb.CreateLoadBalancer:
+		seen.LoadBalancers = append(seen.LoadBalancers, elb.ObservedLoadBalancer{LoadBalancer: s.LoadBalancer, ARN: "lb", DNSName: "LB.example.com", State: "active"})
+	case elb.CreateTargetGroup:
+		seen.TargetGroups = append(seen.TargetGroups, elb.ObservedTargetGroup{TargetGroup: s.TargetGroup, ARN: s.TargetGroup.Name})
+	default:
+		return errors.New("not in this world")
+	}
+	w.seen = *seen
+	return nil
+}
+
+// Subnets implements Network, and so do the following.
+func (w *world) Subnets(context.Context, ...ec2.Filter) ([]ec2.Subnet, error) {
+	var all []ec2.Subnet
+	for _, zone := range []string{"a", "b"} {
+		all = append(all, ec2.Subnet{ID: "subnet-" + zone, VPC: "vpc-1", Zone: zone, Free: 100, Tags: map[string]string{"kubernetes.io/role/internal-elb": "1"}})
+	}
+	return all, nil
+}
+
+func (w *world) RouteTables(context.Context, ...ec2.Filter) ([]ec2.RouteTable, error) {
+	return nil, nil
+}
+
+func (w *world) Zones(context.Context) ([]ec2.Zone, error) { return nil, nil }
+
+func (w *world) SecurityGroups(context.Context, ...ec2.Filter) ([]ec2.SecurityGroup, error) {
+	return nil, nil
+}
+
+// Certificates implements Certificates.
+func (w *world) Certificates(context.Context) ([]acm.Certificate, error) { return nil, nil }
+
+// reconcile looks at a group once.
+func (w *world) reconcile(group Key) (reconcile.Result, error) {
+	return w.Reconcile(w.Context(), reconcile.Request{NamespacedName: group})
+}
+
+// told are the events so far.
+func (w *world) told() string {
+	var all []string
+	for {
+		select {
+		case e := <-w.recorder.Events:
+			all = append(all, e)
+		default:
+			return strings.Join(all, "\n")
+		}
+	}
+}
+
+func (w *world) ingress(name string) *networkingv1.Ingress {
+	w.Helper()
+	ing := &networkingv1.Ingress{}
+	if err := w.Get(w.Context(), client.ObjectKey{Namespace: "shop", Name: name}, ing); err != nil {
+		w.Fatal(err)
+	}
+	return ing
+}
+
+// member makes an Ingress of group g with a Service of its name.
+func memberOf(name string, annotations ...string) []client.Object {
+	ing := ingressOf("alb", append([]string{groupAnnotation, "g"}, annotations...)...)
+	ing.Name = name
+	ing.UID = types.UID("uid-of-" + name)
+	ing.Spec.Rules = []networkingv1.IngressRule{{Host: name, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
+		Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: new(networkingv1.PathTypePrefix), Backend: networkingv1.IngressBackend{
+			Service: &networkingv1.IngressServiceBackend{Name: name, Port: networkingv1.ServiceBackendPort{Number: 80}},
+		}}},
+	}}}}
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
+	return []client.Object{ing, service}
+}
+
+// TestLaw7AStepThatFailsHindersNoOther: what needs it waits, all else is done, and only its owner is told.
+func TestLaw7AStepThatFailsHindersNoOther(t *testing.T) {
+	w := newWorld(t, slices.Concat(memberOf("bad"), memberOf("good"))...)
+	w.fails = func(s elb.Step) error {
+		if g, ok := s.(elb.CreateTargetGroup); ok && g.TargetGroup.Owner == "shop/bad" {
+			return errors.New("it cannot be made")
+		}
+		return nil
+	}
+	if _, err := w.reconcile(Key{Name: "g"}); err == nil || !strings.Contains(err.Error(), "it cannot be made") {
+		t.Errorf("the error is lost: %v", err)
+	}
+
+	if !slices.ContainsFunc(w.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return g.Owner == "shop/good" }) {
+		t.Errorf("the good one has no target group; steps %q", w.steps)
+	}
+	told := w.told()
+	if !strings.Contains(told, v1alpha1.ReasonLoadBalancerFailed) || !strings.Contains(told, "it cannot be made") {
+		t.Errorf("told: %s", told)
+	}
+
+	_, _ = w.reconcile(Key{Name: "g"})
+	if again := w.told(); strings.Contains(again, "it cannot be made") {
+		t.Errorf("told twice: %s", again)
+	}
+}
+
+// TestThrottled: no further call is made when AWS asks for less of them.
+func TestThrottled(t *testing.T) {
+	w := newWorld(t, memberOf("web")...)
+	w.fails = func(elb.Step) error { return fmt.Errorf("slower: %w", balancer.ErrThrottled) }
+	if _, err := w.reconcile(Key{Name: "g"}); !errors.Is(err, balancer.ErrThrottled) {
+		t.Errorf("got %v", err)
+	}
+	if len(w.steps) != 1 {
+		t.Errorf("steps %q", w.steps)
+	}
+}
+
+// TestFinalizerFirst: an Ingress is held before anything is made for it, and not for nothing.
+func TestFinalizerFirst(t *testing.T) {
+	w := newWorld(t, slices.Concat(memberOf("web"), memberOf("refused", routes.Prefix+"auth-type", "oidc"))...)
+	w.fails = func(elb.Step) error {
+		if !holds(Key{Name: "g"}, w.ingress("web")) {
+			t.Error("a step is done before the Ingress is held")
+		}
+		return balancer.ErrThrottled
+	}
+	_, _ = w.reconcile(Key{Name: "g"})
+	if len(w.steps) == 0 {
+		t.Error("no step was done")
+	}
+	if len(w.ingress("refused").Finalizers) > 0 {
+		t.Error("an Ingress is held that nothing was made for")
+	}
+
+	alone := newWorld(t, memberOf("refused", routes.Prefix+"auth-type", "oidc")...)
+	if result, err := alone.reconcile(Key{Name: "g"}); err != nil || result.RequeueAfter != mistaken {
+		t.Errorf("looks again after %s, %v", result.RequeueAfter, err)
+	}
+	if told := alone.told(); len(alone.steps) > 0 || !strings.Contains(told, v1alpha1.ReasonProtectionNotServed) {
+		t.Errorf("steps %q, told %s", alone.steps, told)
+	}
+}
+
+// TestLeaves: an Ingress that is deleted goes with the last that there is of it, whatever the others are like.
+func TestLeaves(t *testing.T) {
+	rule := elb.ObservedRule{Rule: elb.Rule{Owner: "shop/web"}, Own: true}
+	of := func(listener elb.ObservedListener) elb.Observed {
+		return elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{Listeners: []elb.ObservedListener{listener}}}}
+	}
+	web := func(age time.Duration) member {
+		return member{Ingress: &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", DeletionTimestamp: new(metav1.NewTime(noon.Add(-age)))}}, standing: leaving}
+	}
+	other := member{Ingress: &networkingv1.Ingress{}, standing: kept}
+	foreign := rule
+	foreign.Own = false
+	theirs := rule
+	theirs.Owner = "shop/other"
+
+	for name, tc := range map[string]struct {
+		reason string
+		age    time.Duration
+		others []member
+		seen   elb.Observed
+		want   bool
+	}{
+		"Last":          {"the last one waits for the load balancer", 0, nil, of(elb.ObservedListener{}), true},
+		"LastGroup":     {"and for target groups", time.Hour, nil, elb.Observed{TargetGroups: make([]elb.ObservedTargetGroup, 1)}, true},
+		"LastSG":        {"and for the security group", 10*time.Minute - 1, nil, elb.Observed{SecurityGroups: make([]elb.ObservedSecurityGroup, 1)}, true},
+		"LastSGHeld":    {"though not for ever", 10 * time.Minute, nil, elb.Observed{SecurityGroups: make([]elb.ObservedSecurityGroup, 1)}, false},
+		"LastNone":      {"it goes when all is gone", 0, nil, elb.Observed{}, false},
+		"LastOfRefused": {"others that have nothing do not count", 0, []member{{Ingress: &networkingv1.Ingress{}, standing: refused}}, of(elb.ObservedListener{}), true},
+		"Rules":         {"one of several waits for its rules", 0, []member{other}, of(elb.ObservedListener{Has: []elb.ObservedRule{theirs, rule}}), true},
+		"NoRules":       {"and for nothing else", 0, []member{other}, of(elb.ObservedListener{Has: []elb.ObservedRule{theirs, foreign}}), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := &pass{Reconciler: w.Reconciler, log: logr.Discard(), members: append(tc.others, web(tc.age)), seen: tc.seen}
+			if got := p.left(web(tc.age)); got != tc.want {
+				t.Errorf("%s: got %t", tc.reason, got)
+			}
+		})
+	}
+}
+
+// TestAgain: what AWS makes, what targets wait for, what people have to correct and what nobody waits for is looked at each on
+// a clock of its own.
+func TestAgain(t *testing.T) {
+	waits := func(until time.Duration) elb.Plan {
+		w := elb.Wait{}
+		if until != 0 {
+			w.Until = noon.Add(until)
+		}
+		return elb.Plan{Waits: []elb.Wait{w}}
+	}
+	up := elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{State: "active"}}}
+	making := elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{State: "active"}, {State: "provisioning"}}}
+	for name, tc := range map[string]struct {
+		reason string
+		pass   pass
+		plan   elb.Plan
+		want   time.Duration
+	}{
+		"Nothing":  {"an audit", pass{seen: up}, elb.Plan{}, audit},
+		"Refused":  {"a mistake may end at AWS", pass{seen: up, refused: 1}, elb.Plan{}, mistaken},
+		"Held":     {"and so may what somebody else has", pass{seen: up}, elb.Plan{Refusals: make([]elb.Refusal, 1)}, mistaken},
+		"Deleting": {"somebody waits for a deletion", pass{seen: up, members: []member{{standing: leaving}}}, elb.Plan{Refusals: make([]elb.Refusal, 1)}, holding},
+		"Targets":  {"targets become healthy", pass{seen: up}, waits(0), serving},
+		"None":     {"there is nothing yet", pass{}, waits(0), provisioning},
+		"Making":   {"AWS makes a load balancer", pass{seen: making}, waits(0), provisioning},
+		"Unready":  {"AWS does not do it yet", pass{seen: up, unready: make([]elb.Wait, 1)}, waits(0), provisioning},
+		"Until":    {"it is known when", pass{seen: up}, waits(3 * time.Minute), 3 * time.Minute},
+		"Late":     {"the audit comes first", pass{seen: up}, waits(time.Hour), audit},
+		"Past":     {"it is over", pass{seen: up}, waits(-time.Hour), time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := tc.pass
+			p.Reconciler = newWorld(t).Reconciler
+			if got := p.again(tc.plan); got != tc.want {
+				t.Errorf("%s: after %s, want %s", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestClaims: the stacks that may have something of an Ingress are on it, and the last one takes the finalizers along.
+func TestClaims(t *testing.T) {
+	ing := memberOf("web")[0].(*networkingv1.Ingress)
+	ing.Finalizers = []string{elbv2.LBCIngressGroupFinalizer + "g", "example.com/other"}
+	w := newWorld(t, ing)
+	a, b := Key{Name: "g"}, Key{Namespace: "shop", Name: "web"}
+	state := func() string {
+		now := w.ingress("web")
+		return strings.Join(now.Finalizers, " ") + "; " + now.Annotations[v1alpha1.StacksAnnotation]
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	must(claim(t.Context(), w.Client, w.ingress("web"), a, false))
+	if got := state(); got != "group.ingress.k8s.aws/g example.com/other podgate.dev/ingress; g" {
+		t.Error(got)
+	}
+	must(claim(t.Context(), w.Client, w.ingress("web"), b, true))
+	if got := state(); got != "example.com/other podgate.dev/ingress; g,shop/web" {
+		t.Error(got)
+	}
+	before := w.ingress("web").ResourceVersion
+	must(claim(t.Context(), w.Client, w.ingress("web"), a, true))
+	if w.ingress("web").ResourceVersion != before {
+		t.Error("it is written without need")
+	}
+	must(letGo(t.Context(), w.Client, w.ingress("web"), a, false))
+	if got := state(); got != "example.com/other podgate.dev/ingress; shop/web" {
+		t.Error(got)
+	}
+	must(letGo(t.Context(), w.Client, w.ingress("web"), b, false))
+	if got := state(); got != "example.com/other; " {
+		t.Error(got)
+	}
+}
+
+// TestStands: who is a member, who leaves, and whose rules stay.
+func TestStands(t *testing.T) {
+	group := Key{Name: "g"}
+	ours, lbcs := v1alpha1.IngressFinalizer, elbv2.LBCIngressGroupFinalizer+"g"
+	for name, tc := range map[string]struct {
+		reason    string
+		class     Class
+		finalizer string
+		deleted   bool
+		want      standing
+	}{
+		"New":            {"it joins", Class{Served: true, Group: "g"}, "", false, active},
+		"Member":         {"it is in", Class{Served: true, Group: "g"}, ours, false, active},
+		"Elsewhere":      {"it is in another group", Class{Served: true, Group: "h"}, "", false, stranger},
+		"Left":           {"it went to another group", Class{Served: true, Group: "h"}, ours, false, leaving},
+		"NotOurs":        {"its class is somebody else's", Class{}, "", false, stranger},
+		"LeftUs":         {"its class is somebody else's now", Class{}, ours, false, leaving},
+		"Broken":         {"nobody knows whose it is, and it has rules", Class{Refused: "no class"}, ours, false, kept},
+		"NeverOurs":      {"nobody knows whose it is, and it has none", Class{Refused: "no class"}, "", false, stranger},
+		"Refused":        {"it would join", Class{Served: true, Group: "g", Refused: "no"}, "", false, refused},
+		"Deleted":        {"it goes", Class{Served: true, Group: "g"}, ours, true, leaving},
+		"DeletedBroken":  {"whatever its class is like", Class{Refused: "no class"}, ours, true, leaving},
+		"DeletedUnheld":  {"there is nothing of it", Class{Served: true, Group: "g"}, "", true, stranger},
+		"DeletedByLBC":   {"there is something of it", Class{Served: true, Group: "g"}, lbcs, true, leaving},
+		"DeletedOfOther": {"it is not podgate's", Class{}, lbcs, true, stranger},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ing := ingressOf("alb")
+			if tc.finalizer != "" {
+				ing.Finalizers = []string{tc.finalizer}
+				ing.Annotations[v1alpha1.StacksAnnotation] = "g"
+			}
+			if tc.deleted {
+				ing.DeletionTimestamp = new(metav1.NewTime(noon))
+			}
+			if got := stands(member{Ingress: ing, class: tc.class}, group); got != tc.want {
+				t.Errorf("%s: got %d, want %d", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestLaw13BindingsOfOthersStay: only bindings that podgate made go with their target groups, and not before what AWS lists may
+// be trusted.
+func TestLaw13BindingsOfOthersStay(t *testing.T) {
+	of := func(name, group string, made bool, age time.Duration) client.Object {
+		b := &elbv2.TargetGroupBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: "1", Labels: labelsOf(Key{Name: "g"}), CreationTimestamp: metav1.NewTime(noon.Add(-age))},
+			Spec:       elbv2.TargetGroupBindingSpec{TargetGroupARN: group},
+		}
+		if made {
+			b.Annotations = map[string]string{v1alpha1.MadeForAnnotation: "Ingress shop/web"}
+		}
+		return b
+	}
+	other := of("another-group", "gone", true, time.Hour)
+	other.SetLabels(labelsOf(Key{Name: "h"}))
+	w := newWorld(t, other, of("stray", "gone", true, strayAfter), of("young", "gone", true, strayAfter-time.Second), of("persons", "gone", false, time.Hour), of("serves", "there", true, time.Hour))
+	bindings, err := w.bindingsOf(t.Context(), Key{Name: "g"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bindings.sweep(t.Context(), elb.Observed{TargetGroups: []elb.ObservedTargetGroup{{ARN: "there"}}}, noon); err != nil {
+		t.Fatal(err)
+	}
+
+	var left elbv2.TargetGroupBindingList
+	if err := w.List(t.Context(), &left); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, b := range left.Items {
+		names = append(names, b.Name)
+	}
+	if want := []string{"another-group", "persons", "serves", "young"}; !slices.Equal(names, want) {
+		t.Errorf("left are %q, want %q", names, want)
+	}
+}
+
+// TestBindings: a binding has what its target group asks for, and what a person added.
+func TestBindings(t *testing.T) {
+	w := newWorld(t)
+	w.manage = true
+	want := elb.TargetGroup{Name: "k8s-web", Owner: "shop/web", VPC: "vpc-1", TargetType: "instance", AddressType: "ipv4", Binding: elb.Binding{
+		Namespace: "shop", Service: "web", Port: "http", Labels: map[string]string{"a": "1"}, Nodes: map[string]string{"role": "web"},
+	}}
+	read := func() *elbv2.TargetGroupBinding {
+		t.Helper()
+		b := &elbv2.TargetGroupBinding{}
+		if err := w.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "k8s-web"}, b); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	bind := func() {
+		t.Helper()
+		bindings, err := w.bindingsOf(t.Context(), Key{Name: "g"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := bindings.bind(t.Context(), want, "arn"); err != nil {
+			t.Fatal(err)
+		}
+		seen := elb.Observed{TargetGroups: []elb.ObservedTargetGroup{{ARN: "arn"}, {ARN: "other"}}}
+		bindings.note(&seen)
+		if got := seen.TargetGroups[0]; !got.Bound || got.Binding.Port != "http" || got.Binding.Nodes["role"] != want.Binding.Nodes["role"] || seen.TargetGroups[1].Bound {
+			t.Errorf("it is seen as %+v", got)
+		}
+	}
+
+	bind()
+	b := read()
+	if b.Spec.TargetGroupARN != "arn" || *b.Spec.TargetType != "instance" || b.Spec.VpcID != "vpc-1" || *b.Spec.IPAddressType != "ipv4" || b.Spec.ServiceRef.Port.String() != "http" || b.Spec.ServiceRef.Name != "web" {
+		t.Errorf("made %+v", b.Spec)
+	}
+	if b.Labels["a"] != "1" || b.Labels[elbv2.IngressGroupLabel] != "g" || b.Annotations[v1alpha1.ManageAnnotation] != "true" || b.Annotations[v1alpha1.MadeForAnnotation] != "Ingress shop/web" {
+		t.Errorf("made %+v", b.ObjectMeta)
+	}
+	if group, ok := groupOfLabels(b.Labels); !ok || group.Name != "g" {
+		t.Errorf("its group is %v", group)
+	}
+
+	b.Labels["mine"] = "x"
+	if err := w.Update(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	want.Binding.Nodes, want.Binding.MultiCluster = nil, true
+	bind()
+	if b := read(); b.Labels["mine"] != "x" || b.Spec.NodeSelector != nil || !b.Spec.MultiClusterTargetGroup {
+		t.Errorf("corrected %+v", b)
+	}
+	before := read().ResourceVersion
+	bind()
+	if read().ResourceVersion != before {
+		t.Error("it is written without need")
+	}
+}
+
+// TestMapper: an event wakes the groups that it concerns, and no other.
+func TestMapper(t *testing.T) {
+	web := memberOf("web")[0].(*networkingv1.Ingress)
+	web.Finalizers = []string{v1alpha1.IngressFinalizer}
+	web.Annotations[v1alpha1.StacksAnnotation] = "g,shop/web"
+	byDefault := ingressOf("alb")
+	byDefault.Name = "default"
+	byDefault.Spec.DefaultBackend = &networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "fallback"}}
+	byAction := ingressOf("alb", actionsPrefix+"x", `{"serviceName":"canary"}`)
+	byAction.Name = "action"
+	foreign := ingressOf("nginx")
+	foreign.Name = "foreign"
+	w := newWorld(t, web, byDefault, byAction, foreign, class("nginx", "k8s.io/nginx"))
+	m := mapper{w.Client, w.classes}
+
+	for name, tc := range map[string]struct {
+		got  []reconcile.Request
+		want string
+	}{
+		"Ingress":  {m.ingress(t.Context(), web), "/g shop/web"},
+		"Foreign":  {m.ingress(t.Context(), foreign), ""},
+		"Backend":  {m.service(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}), "/g shop/web"},
+		"Default":  {m.service(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "fallback"}}), "shop/default"},
+		"Action":   {m.service(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "canary"}}), "shop/action"},
+		"Nowhere":  {m.service(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "else", Name: "web"}}), ""},
+		"All":      {m.all(t.Context(), nil), "shop/action shop/default /g shop/web"},
+		"Binding":  {bound(t.Context(), &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Labels: labelsOf(Key{Namespace: "shop", Name: "web"})}}), "shop/web"},
+		"NoLabels": {bound(t.Context(), &elbv2.TargetGroupBinding{}), ""},
+	} {
+		var all []string
+		for _, req := range tc.got {
+			all = append(all, req.String())
+		}
+		if got := strings.Join(all, " "); got != tc.want {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// TestProblemsAreExplained: what the builder says of an Ingress is in the catalog of reasons.
+func TestProblemsAreExplained(t *testing.T) {
+	for _, reason := range []string{
+		routes.ReasonInvalidAnnotation, routes.ReasonConflictInGroup, routes.ReasonProtectionNotServed, routes.ReasonAnnotationNotServed, routes.ReasonNoEffect,
+		routes.ReasonLimitExceeded, routes.ReasonPathNotServed, routes.ReasonNoCertificate, routes.ReasonNoSubnets, routes.ReasonSettingsHeld,
+	} {
+		if _, ok := v1alpha1.Explain(v1alpha1.OnIngressEvent, reason); !ok {
+			t.Errorf("%s is not explained", reason)
+		}
+	}
+}
