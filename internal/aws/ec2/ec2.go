@@ -222,13 +222,6 @@ func filtered(size int, filters []Filter) url.Values {
 	return form
 }
 
-// named is a request for resources by their ids. It has no page size, since EC2 takes only one of the two.
-func named(field string, ids []string) url.Values {
-	form := url.Values{}
-	set(form, field, ids)
-	return form
-}
-
 // set writes a list into a form, the way EC2 has them: Field.1, Field.2 and so on.
 func set(form url.Values, field string, values []string) {
 	for i, v := range values {

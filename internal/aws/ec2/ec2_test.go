@@ -95,11 +95,6 @@ func TestNetwork(t *testing.T) {
 	if err != nil || len(tagged) != 1 || tagged[0].ID != "subnet-1" {
 		t.Errorf("by tag: got %v, %v", tagged, err)
 	}
-	byID, err := client.SubnetsByID(ctx, "subnet-4", "subnet-2")
-	if err != nil || len(byID) != 2 {
-		t.Errorf("by id: got %v, %v", byID, err)
-	}
-
 	vpcs, err := client.VPCs(ctx, Filter{"tag:Name", []string{"shop"}})
 	if diff := cmp.Diff([]VPC{{"vpc-1", []string{"10.1.0.0/16"}, []string{"2001:db8::/56"}, map[string]string{"Name": "shop"}}}, vpcs); err != nil || diff != "" {
 		t.Error(err, diff)
@@ -189,7 +184,7 @@ func TestSecurityGroups(t *testing.T) {
 	if err := client.DeleteSecurityGroup(ctx, other); err != nil {
 		t.Error(err)
 	}
-	if left, err := client.SecurityGroupsByID(ctx, id); err != nil || len(left) != 1 || len(left[0].Ingress) != 0 {
+	if left, err := client.SecurityGroups(ctx, Filter{"group-id", []string{id}}); err != nil || len(left) != 1 || len(left[0].Ingress) != 0 {
 		t.Errorf("got %v, %v, want no rules", left, err)
 	}
 }
@@ -220,7 +215,7 @@ func TestErrors(t *testing.T) {
 		{"a fault of AWS", awssim.Fault{Error: &awssim.APIError{Code: "InternalError", Message: "Oh.", Status: 500}}, ask, nil, "InternalError: Oh."},
 		{"cut off", awssim.Fault{Truncate: true}, ask, nil, "describe subnets"},
 		{"no answer", awssim.Fault{Drop: true}, ask, nil, "cannot reach the API: the connection was closed without an answer"},
-		{"no such subnet", awssim.Fault{LatencySeconds: 0.001}, func() error { _, err := client.SubnetsByID(ctx, "subnet-9"); return err }, balancer.ErrNotFound, `describe subnets of "subnet-9"`},
+		{"no such group", awssim.Fault{LatencySeconds: 0.001}, func() error { return client.DeleteSecurityGroup(ctx, "sg-9") }, balancer.ErrNotFound, `delete security group of "sg-9"`},
 		{"no such VPC", awssim.Fault{LatencySeconds: 0.001}, func() error {
 			_, err := client.CreateSecurityGroup(ctx, SecurityGroup{Name: "web", Description: "web", VPC: "vpc-9"})
 			return err
@@ -279,10 +274,6 @@ func TestPages(t *testing.T) {
 	client, _ = answering(t, http.StatusOK, page("subnet-1", "one"), "")
 	if subnets, err := client.Subnets(t.Context()); err == nil {
 		t.Errorf("an empty answer: got %v", subnets)
-	}
-	client, forms = answering(t, http.StatusOK, page("subnet-1", ""))
-	if _, err := client.SubnetsByID(t.Context(), "subnet-1"); err != nil || (*forms)[0].Has("MaxResults") {
-		t.Errorf("by id: got %v, asked with %v", err, (*forms)[0])
 	}
 }
 

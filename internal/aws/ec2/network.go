@@ -67,17 +67,8 @@ const associated = "associated"
 
 // Subnets lists the subnets that match all filters.
 func (e *EC2) Subnets(ctx context.Context, filters ...Filter) ([]Subnet, error) {
-	return e.subnets(ctx, subject(filters), filtered(1000, filters))
-}
-
-// SubnetsByID lists subnets by their ids. One that does not exist is an error.
-func (e *EC2) SubnetsByID(ctx context.Context, ids ...string) ([]Subnet, error) {
-	return e.subnets(ctx, strings.Join(ids, ", "), named("SubnetId", ids))
-}
-
-func (e *EC2) subnets(ctx context.Context, subject string, form url.Values) ([]Subnet, error) {
 	var all []Subnet
-	err := list(ctx, e, "DescribeSubnets", subject, form, func(page subnets) {
+	err := list(ctx, e, "DescribeSubnets", subject(filters), filtered(1000, filters), func(page subnets) {
 		for _, s := range page.Items {
 			_, v6 := used(s.IPv6)
 			all = append(all, Subnet{s.ID, s.VPC, s.Zone, s.ZoneID, s.State, s.CIDR, v6, s.Free, s.Outpost, s.values()})

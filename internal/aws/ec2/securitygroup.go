@@ -93,17 +93,8 @@ func (p permissions) each() []Permission {
 
 // SecurityGroups lists the security groups that match all filters.
 func (e *EC2) SecurityGroups(ctx context.Context, filters ...Filter) ([]SecurityGroup, error) {
-	return e.securityGroups(ctx, subject(filters), filtered(1000, filters))
-}
-
-// SecurityGroupsByID lists security groups by their ids. One that does not exist is an error.
-func (e *EC2) SecurityGroupsByID(ctx context.Context, ids ...string) ([]SecurityGroup, error) {
-	return e.securityGroups(ctx, strings.Join(ids, ", "), named("GroupId", ids))
-}
-
-func (e *EC2) securityGroups(ctx context.Context, subject string, form url.Values) ([]SecurityGroup, error) {
 	var all []SecurityGroup
-	err := list(ctx, e, "DescribeSecurityGroups", subject, form, func(page securityGroups) {
+	err := list(ctx, e, "DescribeSecurityGroups", subject(filters), filtered(1000, filters), func(page securityGroups) {
 		for _, g := range page.Items {
 			group := SecurityGroup{ID: g.ID, Name: g.Name, Description: g.Description, VPC: g.VPC, Tags: g.values()}
 			for _, p := range g.Ingress {
