@@ -43,10 +43,8 @@ func New(cfg aws.Config, region string, within podaws.Within, opts ...podaws.Opt
 
 // kinds maps EC2's own error codes to the seam's errors (EC2 API reference, error codes).
 var kinds = map[string]error{
-	"InvalidGroup.NotFound":    balancer.ErrNotFound,
-	"InvalidGroupId.NotFound":  balancer.ErrNotFound,
-	"InvalidSubnetID.NotFound": balancer.ErrNotFound,
-	"InvalidVpcID.NotFound":    balancer.ErrNotFound,
+	"InvalidGroup.NotFound":   balancer.ErrNotFound,
+	"InvalidGroupId.NotFound": balancer.ErrNotFound,
 
 	codeGroups:         balancer.ErrQuota,
 	codeRules:          balancer.ErrQuota,
@@ -64,6 +62,7 @@ var kinds = map[string]error{
 	"InvalidPrefixListID.NotFound": balancer.ErrInvalid,
 	"InvalidPrefixListId.NotFound": balancer.ErrInvalid,
 	"InvalidSubnetID.Malformed":    balancer.ErrInvalid,
+	codeNoVPC:                      balancer.ErrInvalid,
 	"InvalidVpcID.Malformed":       balancer.ErrInvalid,
 	"MissingParameter":             balancer.ErrInvalid,
 	"UnknownParameter":             balancer.ErrInvalid,
@@ -83,6 +82,7 @@ const (
 	codeDuplicateGroup = "InvalidGroup.Duplicate"
 	codeDuplicateRule  = "InvalidPermission.Duplicate"
 	codeNoRule         = "InvalidPermission.NotFound"
+	codeNoVPC          = "InvalidVpcID.NotFound"
 )
 
 // advice says what to do about errors.
@@ -91,6 +91,7 @@ var advice = map[string]string{
 	codeRules:          "Raise the quota of inbound rules per security group, or name fewer ports or sources",
 	codeInUse:          "Network interfaces or rules of other security groups still name it; those of a deleted load balancer go within minutes",
 	codeDuplicateGroup: "Delete the security group of that name, or give it podgate's tags if it is podgate's",
+	codeNoVPC:          "Name a VPC that the account has in the region",
 	"TagLimitExceeded": "Name fewer tags",
 }
 

@@ -219,7 +219,7 @@ func TestErrors(t *testing.T) {
 		{"no such VPC", awssim.Fault{LatencySeconds: 0.001}, func() error {
 			_, err := client.CreateSecurityGroup(ctx, SecurityGroup{Name: "web", Description: "web", VPC: "vpc-9"})
 			return err
-		}, balancer.ErrNotFound, "vpc-9"},
+		}, balancer.ErrInvalid, "Name a VPC that the account has"},
 		{"a name that is taken", awssim.Fault{LatencySeconds: 0.001}, func() error {
 			_, err := client.CreateSecurityGroup(ctx, SecurityGroup{Name: "default", Description: "web", VPC: "vpc-1"})
 			return err
