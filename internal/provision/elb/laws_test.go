@@ -483,4 +483,4 @@ func (w *world) listenerArrived(lb *ObservedLoadBalancer, want Listener) {
 	}
 }
 
-const cases = 400
+const cases = 300

@@ -339,7 +339,7 @@ func TestLaw14SixGroups(t *testing.T) {
 	w.stack.Listeners[0].Rules[0].Action = to("shop/web", "d", "e")
 	w.sizesOf(2)
 	expect(t, "groups for which there is no room beside the old ones are checked elsewhere", w.steps(), []string{
-		"create target group k8s-d", "create target group k8s-e", "create rule 3 of listener/8 for ", "create binding shop/k8s-d", "create binding shop/k8s-e",
+		"create target group k8s-d", "create target group k8s-e", "create rule 3 of listener/8 that matches no request: forward to tg/11 (1), tg/12 (1)", "create binding shop/k8s-d", "create binding shop/k8s-e",
 	})
 	expect(t, "until they serve", w.run()[:2], []string{"modify rule/9: forward to tg/11 (1), tg/12 (1)", "delete rule/13"})
 }
@@ -511,8 +511,10 @@ func TestLaw14Kept(t *testing.T) {
 	expect(t, "without a place they come last", w.rules(), "1 /api; 2 /*; 3 /blog")
 	expect(t, "and no other load balancer replaces theirs", len(w.seen.LoadBalancers), 1)
 
-	w.stack = Stack{Identity: w.stack.Identity, Keep: []string{"shop/blog", "shop/web"}}
+	w.stack = Stack{Identity: w.stack.Identity, SecurityGroup: &SecurityGroup{Resource: "ManagedLBSecurityGroup", VPC: "vpc"}, Keep: []string{"shop/blog", "shop/web"}}
 	expect(t, "nothing changes while nobody can be built", w.steps(), []string(nil))
+	w.seen.SecurityGroups = nil
+	expect(t, "nor is a security group made that may not be wanted", w.steps(), []string(nil))
 }
 
 func TestLaw14Gone(t *testing.T) {

@@ -22,7 +22,7 @@ func (p *planner) findSecurityGroup() *ObservedSecurityGroup {
 // openSecurityGroup makes the security group, and lets in whoever should be let in.
 func (p *planner) openSecurityGroup() {
 	want, has := p.stack.SecurityGroup, p.group
-	if want == nil {
+	if want == nil || p.onlyKeeps() {
 		return
 	}
 
@@ -42,6 +42,9 @@ func (p *planner) openSecurityGroup() {
 
 // closeSecurityGroups takes out whoever should not be let in any more, and deletes security groups that no load balancer has.
 func (p *planner) closeSecurityGroups() {
+	if p.onlyKeeps() {
+		return
+	}
 	for i := range p.seen.SecurityGroups {
 		has := &p.seen.SecurityGroups[i]
 		if has == p.group {
@@ -52,9 +55,8 @@ func (p *planner) closeSecurityGroups() {
 			continue
 		}
 
-		// One whose members could not be built all may not say what it wants.
 		inUse := slices.ContainsFunc(p.seen.LoadBalancers, func(lb ObservedLoadBalancer) bool { return slices.Contains(lb.SecurityGroups, has.ID) })
-		if !inUse && !p.onlyKeeps() {
+		if !inUse {
 			p.do(DeleteSecurityGroup{ID: has.ID})
 		}
 	}

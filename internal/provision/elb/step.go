@@ -230,6 +230,9 @@ func (s RemoveCertificates) String() string {
 func (s DeleteListener) String() string { return "delete " + s.ARN }
 
 func (s CreateRule) String() string {
+	if s.Rule.Owner == "" {
+		return fmt.Sprintf("create rule %d of %s that matches no request: %s", s.Priority, s.Listener, s.Rule.Action)
+	}
 	return fmt.Sprintf("create rule %d of %s for %s", s.Priority, s.Listener, s.Rule.Owner)
 }
 func (s ModifyRule) String() string { return "modify " + s.ARN + ": " + s.Action.String() }
