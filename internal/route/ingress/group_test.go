@@ -39,7 +39,7 @@ func TestMembersInOrder(t *testing.T) {
 	}
 	check(t, "target groups", []string{"shop/c-web:80 of shop/c", "shop/z-web:80 of shop/z", "shop/a-web:80 of shop/a", "shop/b-web:80 of shop/b", "shop/last-web:80 of shop/last"}, groups)
 	check(t, "labels", map[string]string{"ingress.k8s.aws/stack": "shared"}, stack.TargetGroups[0].Binding.Labels)
-	check(t, "tags", map[string]string{"elbv2.k8s.aws/cluster": "blue", "ingress.k8s.aws/stack": "shared"}, stack.Identity.Tags)
+	check(t, "tags", map[string]string{"elbv2.k8s.aws/cluster": "blue", "ingress.k8s.aws/stack": "shared"}, stack.Tags)
 	check(t, "name", balancerName("blue", Key{Name: "shared"}, "internal"), stack.LoadBalancer.Name)
 	check(t, "security group", balancerName("blue", Key{Name: "shared"}, ""), stack.SecurityGroup.Name)
 }
@@ -486,10 +486,10 @@ func TestTargetGroups(t *testing.T) {
 		"Instance":   {a: annotations{"target-type": "instance"}, backend: "web:https", want: elb.TargetGroup{Port: 30443, TargetType: "instance", AddressType: "ipv4"}},
 		"IPv6":       {a: annotations{"ip-address-type": "dualstack"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{"IPv6", "IPv4"} }, want: elb.TargetGroup{Port: 8080, TargetType: "ip", AddressType: "ipv6"}},
 		"IPv4":       {backend: "web:80", service: func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{"IPv4", "IPv6"} }, want: elb.TargetGroup{Port: 8080, TargetType: "ip", AddressType: "ipv4"}},
-		"ClusterIP":  {a: annotations{"target-type": "instance"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.Ports[0].NodePort = 0 }, problem: `the rule for host * and path /* is not served: Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip`},
+		"ClusterIP":  {a: annotations{"target-type": "instance"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.Ports[0].NodePort = 0 }, problem: `the rule for host * and path /* is not served: the Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip`},
 		"HealthName": {a: annotations{"healthcheck-port": "none"}, backend: "web:80", problem: `the rule for host * and path /* is not served: healthcheck-port "none" is not a port of Service "web": use a number, traffic-port, or the name of one of its ports`},
 		"HealthTLS":  {a: annotations{"healthcheck-port": "https"}, backend: "web:80", problem: `the rule for host * and path /* is not served: healthcheck-port "https" is port "tls" of the pods of Service "web", whose number may differ between pods: use a number, or traffic-port`},
-		"HealthNode": {a: annotations{"healthcheck-port": "https", "target-type": "instance"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.Ports[1].NodePort = 0 }, problem: `the rule for host * and path /* is not served: Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip`},
+		"HealthNode": {a: annotations{"healthcheck-port": "https", "target-type": "instance"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.Ports[1].NodePort = 0 }, problem: `the rule for host * and path /* is not served: the Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite()

@@ -14,7 +14,7 @@ import (
 // made is a stack as it is once everything is made.
 func made(stack elb.Stack) elb.Observed {
 	tags := func(resource string, own map[string]string) map[string]string {
-		return merged(own, stack.Identity.Tags, map[string]string{ResourceTag: resource})
+		return merged(own, stack.Tags, map[string]string{ResourceTag: resource})
 	}
 	arn := func(a elb.Action) elb.Action {
 		var forward []elb.Forward

@@ -95,7 +95,7 @@ func (m *member) newTarget(resource string, b route.Backend, service *corev1.Ser
 func targetPort(targetType string, service *corev1.Service, port corev1.ServicePort) (int32, error) {
 	if targetType == "instance" {
 		if port.NodePort == 0 {
-			return 0, fmt.Errorf("Service %q has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip", service.Name)
+			return 0, fmt.Errorf("the Service %q has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip", service.Name)
 		}
 		return port.NodePort, nil
 	}
