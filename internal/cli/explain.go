@@ -22,7 +22,7 @@ import (
 )
 
 func newExplain(e *environment) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "explain POD",
 		Short: "Why a pod is not Ready at its load balancer, or why it has no gate, and how it drains",
 		Long: "explain shows, for every readiness gate of a pod, where it comes from, what its source says now, since when, and what to do next; " +
@@ -31,18 +31,26 @@ func newExplain(e *environment) *cobra.Command {
 		Args:              onePod,
 		ValidArgsFunction: e.completePods,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if name, ofIngress := strings.CutPrefix(args[0], ingressPrefix); ofIngress {
+				return e.explainIngress(cmd.Context(), name)
+			}
 			return e.explain(cmd.Context(), args[0])
 		},
 	}
+	cmd.AddCommand(newExplainIngress(e))
+	return cmd
 }
 
-// onePod takes the name of a pod, as itself or as kubectl writes it.
+// ingressPrefix begins the name of an Ingress, as kubectl writes it.
+const ingressPrefix = "ingress/"
+
+// onePod takes the name of a pod, as itself or as kubectl writes it, or of an Ingress as kubectl writes it.
 func onePod(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("explain one pod: its name is missing, or there are several (%d); kubectl get pods lists them", len(args))
 	}
-	if strings.Contains(strings.TrimPrefix(args[0], "pod/"), "/") {
-		return fmt.Errorf("%s is not a pod: explain is for one pod; status is for a namespace; wait and preflight are for a workload", args[0])
+	if strings.Contains(strings.TrimPrefix(strings.TrimPrefix(args[0], "pod/"), ingressPrefix), "/") {
+		return fmt.Errorf("%s is not a pod: explain is for one pod or one Ingress; status is for a namespace; wait and preflight are for a workload", args[0])
 	}
 	return nil
 }

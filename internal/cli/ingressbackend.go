@@ -1,0 +1,163 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/index"
+)
+
+// BackendReport is a port of a Service that requests go to.
+type BackendReport struct {
+	Service string `json:"service"`
+	Port    string `json:"port"`
+	// TargetType is instance or ip.
+	TargetType string `json:"targetType"`
+	// Unused: the Ingress has no rule for it any more, as far as is known here.
+	Unused bool `json:"unused,omitempty"`
+	// Bindings are its TargetGroupBindings: none yet, one, or several while a target group is replaced by another.
+	Bindings []BackendBinding `json:"bindings"`
+}
+
+// BackendBinding is what makes the targets of a backend.
+type BackendBinding struct {
+	BindingReport
+	// Pods are those that are its targets; nil where nodes are.
+	Pods *PodCount `json:"pods,omitempty"`
+	// Nodes are those that are; nil where pods are.
+	Nodes *NodesReport `json:"nodes,omitempty"`
+}
+
+// PodCount counts the pods that a binding takes for targets.
+type PodCount struct {
+	Ready int `json:"ready"`
+	All   int `json:"all"`
+	// Gates counts those that carry its gate, and Open those whose gate is open.
+	Gates int `json:"gates"`
+	Open  int `json:"open"`
+}
+
+// backends reports what the requests for an Ingress go to.
+func (s *ingresses) backends(ctx context.Context, g *ingressGroup, ing *networkingv1.Ingress) ([]BackendReport, error) {
+	reports := []BackendReport{}
+	for _, want := range g.stack.TargetGroups {
+		if want.Owner == ownerOf(ing) {
+			reports = append(reports, BackendReport{Service: want.Binding.Service, Port: want.Binding.Port, TargetType: want.TargetType, Bindings: []BackendBinding{}})
+		}
+	}
+
+	all, err := bindings(ctx, s.reader, ing.Namespace)
+	if err != nil {
+		return reports, s.unknown.forgive(err, "which bindings there are for the Ingress")
+	}
+	for _, b := range all {
+		if !g.made(b, ing) {
+			continue
+		}
+		of, err := s.behind(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+
+		i := slices.IndexFunc(reports, func(r BackendReport) bool { return r.Service == of.Service && r.Port == of.Port })
+		if i < 0 {
+			unused := !slices.Contains(g.stack.Keep, ownerOf(ing)) && !g.blind
+			reports, i = append(reports, BackendReport{Service: of.Service, Port: of.Port, TargetType: of.TargetType, Unused: unused}), len(reports)
+		}
+		reports[i].Bindings = append(reports[i].Bindings, of)
+	}
+	return reports, nil
+}
+
+// made reports whether a binding was made for an Ingress of a group. Those that AWS Load Balancer Controller made say only the group.
+func (g *ingressGroup) made(b *binding.Binding, ing *networkingv1.Ingress) bool {
+	labels := b.Object.GetLabels()
+	for key, value := range g.bindingLabels() {
+		if labels[key] != value {
+			return false
+		}
+	}
+	owner, known := b.Object.GetAnnotations()[v1alpha1.MadeForAnnotation]
+	return owner == "Ingress "+ownerOf(ing) || !known
+}
+
+// behind counts what serves behind a binding.
+func (s *ingresses) behind(ctx context.Context, b *binding.Binding) (BackendBinding, error) {
+	of := BackendBinding{BindingReport: reportOf(b)}
+	nodes, err := s.reader.nodes(ctx, b)
+	if of.Nodes = nodes; err != nil || b.Group().NotOfPods() {
+		return of, s.unknown.forgive(err, "how many nodes are targets")
+	}
+	if of.Pods, err = s.reader.podsOf(ctx, b); err != nil {
+		return of, s.unknown.forgive(err, "how many pods are targets")
+	}
+	return of, nil
+}
+
+// podsOf counts the pods of a binding whose targets are pods.
+func (s *snapshot) podsOf(ctx context.Context, b *binding.Binding) (*PodCount, error) {
+	svc, err := b.Service(ctx, s)
+	if err != nil || svc == nil {
+		return nil, err
+	}
+	pods, err := index.PodsOf(ctx, s, svc)
+	if err != nil {
+		return nil, err
+	}
+
+	count := &PodCount{}
+	for i := range pods {
+		pod := &pods[i]
+		_, claim, _ := binding.TargetOf(pod, svc, b.Group(), b.ServiceRef)
+		if claim != gate.Claimed || binding.Over(pod) || !pod.DeletionTimestamp.IsZero() {
+			continue
+		}
+		count.All++
+		if binding.IsTrue(pod, corev1.PodReady) {
+			count.Ready++
+		}
+	}
+
+	carry, wait, err := s.gated(ctx, b.Key())
+	count.Gates, count.Open = carry, carry-wait
+	return count, err
+}
+
+// write is for people.
+func (r BackendReport) write(p *paper) {
+	p.printf("\n%s\n", p.paint(bold, fmt.Sprintf("BACKEND Service %s, port %s%s", r.Service, r.Port, map[bool]string{true: ": not used any more"}[r.Unused])))
+	if len(r.Bindings) == 0 {
+		p.printf("  there is no TargetGroupBinding for it yet\n")
+	}
+	for _, b := range r.Bindings {
+		p.field("from", b.from())
+		b.says(p)
+		p.field("serve", b.serves())
+		if b.Status != "True" {
+			p.field("next", b.Next)
+		}
+	}
+}
+
+// serves says how many serve.
+func (b BackendBinding) serves() string {
+	switch {
+	case b.Nodes != nil:
+		return b.Nodes.write() + " are its targets; whether they are healthy is known at AWS alone"
+	case b.Pods == nil:
+		return ""
+	case b.Pods.Gates == 0:
+		return fmt.Sprintf("%d of %s Ready, none with a gate: whether they are healthy is known at AWS alone", b.Pods.Ready, counted(b.Pods.All, "pod"))
+	}
+	return fmt.Sprintf("%d of %s Ready; %d of %s open", b.Pods.Ready, counted(b.Pods.All, "pod"), b.Pods.Open, counted(b.Pods.Gates, "gate"))
+}
