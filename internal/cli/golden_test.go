@@ -96,12 +96,16 @@ func TestStatus(t *testing.T) {
 		files  []string
 		wide   bool
 	}{
-		"busy":    {reason: "The pod that waits longest comes first; what starts, or needs no gate, is not listed.", files: []string{"installation.yaml", "shop.yaml", "status/busy.yaml"}},
-		"stuck":   {reason: "A pod that does not come to its gate is named, with what its rollout does.", files: []string{"installation.yaml", "shop.yaml", "status/stuck.yaml"}, wide: true},
-		"broken":  {reason: "Without a leader and a webhook that comes first.", files: []string{"status/broken.yaml"}, wide: true},
-		"checks":  {reason: "ReadinessGates are listed beside the bindings.", files: []string{"installation.yaml", "shop.yaml", "explain/checks.yaml"}, wide: true},
-		"legacy":  {reason: "Of a gate of the ALB ingress controller v1 it is told who might open it.", files: []string{"installation.yaml", "shop.yaml", "explain/legacy.yaml"}, wide: true},
-		"nodes":   {reason: "Of bindings of nodes it is told how many are targets, and how many cannot be.", files: []string{"installation.yaml", "shop.yaml", "status/nodes.yaml"}},
+		"busy":   {reason: "The pod that waits longest comes first; what starts, or needs no gate, is not listed.", files: []string{"installation.yaml", "shop.yaml", "status/busy.yaml"}},
+		"stuck":  {reason: "A pod that does not come to its gate is named, with what its rollout does.", files: []string{"installation.yaml", "shop.yaml", "status/stuck.yaml"}, wide: true},
+		"broken": {reason: "Without a leader and a webhook that comes first.", files: []string{"status/broken.yaml"}, wide: true},
+		"checks": {reason: "ReadinessGates are listed beside the bindings.", files: []string{"installation.yaml", "shop.yaml", "explain/checks.yaml"}, wide: true},
+		"legacy": {reason: "Of a gate of the ALB ingress controller v1 it is told who might open it.", files: []string{"installation.yaml", "shop.yaml", "explain/legacy.yaml"}, wide: true},
+		"nodes":  {reason: "Of bindings of nodes it is told how many are targets, and how many cannot be.", files: []string{"installation.yaml", "shop.yaml", "status/nodes.yaml"}},
+		"ingresses": {
+			reason: "Load balancers of Ingresses are listed with the state that podgate told last, and those of other namespaces and controllers are not.",
+			files:  []string{"installation.yaml", "shop.yaml", "ingress/podgate.yaml", "ingress/group.yaml", "status/ingresses.yaml"}, wide: true,
+		},
 		"lattice": {reason: "Bindings of VPC Lattice are listed like the others, however they name their groups.", files: []string{"installation.yaml", "shop.yaml", "status/lattice.yaml"}, wide: true},
 	}
 

@@ -29,8 +29,8 @@ func newStatus(e *environment) *cobra.Command {
 	all := false
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Bindings and their groups, pods that wait at a gate, oldest first, and pods that lack one",
-		Long: "status lists the bindings of a namespace, or of all, whether they work and how many of their gates are open; " +
+		Short: "Bindings and their groups, load balancers of Ingresses, pods that wait at a gate, oldest first, and pods that lack one",
+		Long: "status lists the bindings of a namespace, or of all, whether they work and how many of their gates are open; the load balancers of its Ingresses; " +
 			"the pods whose containers are ready and whose gates are not open, the one that waits longest first; those whose containers do not become ready; and the pods that should carry a gate and do not.",
 		Example: "  podgate status -n shop\n  kubectl podgate status -A -o wide",
 		Args:    cobra.NoArgs,
@@ -73,6 +73,8 @@ type Status struct {
 	Bindings     []BindingStatus `json:"bindings"`
 	// ReadinessGates are those of the namespace, with how many pods carry their gates.
 	ReadinessGates []ReadinessGateStatus `json:"readinessGates"`
+	// LoadBalancers are those of Ingresses that podgate serves, with an Ingress of the namespace.
+	LoadBalancers []LoadBalancer `json:"loadBalancers"`
 	// Waiting are the pods whose containers are ready and whose gate is not open, the one that waits longest first.
 	Waiting []WaitingPod `json:"waiting"`
 	// Stuck are the pods with a gate whose containers have not been ready for a while, the longest first.
@@ -120,7 +122,7 @@ type UngatedPod struct {
 }
 
 func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now metav1.Time) (*Status, error) {
-	s := &Status{namespace: namespace, now: now, Bindings: []BindingStatus{}, ReadinessGates: []ReadinessGateStatus{}, Waiting: []WaitingPod{}, Stuck: []StuckPod{}, Ungated: []UngatedPod{}}
+	s := &Status{namespace: namespace, now: now, Bindings: []BindingStatus{}, ReadinessGates: []ReadinessGateStatus{}, LoadBalancers: []LoadBalancer{}, Waiting: []WaitingPod{}, Stuck: []StuckPod{}, Ungated: []UngatedPod{}}
 	installation, err := findInstallation(ctx, reader, home, now.Time, &s.Unknown)
 	if err != nil {
 		return nil, err
@@ -141,7 +143,7 @@ func statusOf(ctx context.Context, reader *snapshot, namespace, home string, now
 		}
 	}
 
-	for _, part := range []func(context.Context, *snapshot) error{s.bindings, s.readinessGates, s.waiting, s.stuck, s.ungated} {
+	for _, part := range []func(context.Context, *snapshot) error{s.bindings, s.readinessGates, s.loadBalancers, s.waiting, s.stuck, s.ungated} {
 		if err := s.Unknown.forgive(part(ctx, reader), "what is not listed here"); err != nil {
 			return nil, err
 		}
@@ -247,6 +249,7 @@ func (s *Status) write(p *paper) {
 	p.printf("\n%s\n", p.paint(bold, "BINDINGS"))
 	s.writeBindings(p)
 	s.writeReadinessGates(p)
+	s.writeLoadBalancers(p)
 	p.printf("\n%s\n", p.paint(bold, "WAITING at a gate, longest first"))
 	s.writeWaiting(p)
 	s.writeStuck(p)
