@@ -441,7 +441,7 @@ func (c *Cloud) Health(ctx context.Context, seen *elb.Observed, arns []string) e
 		}
 		out, err := call(ctx, c, "DescribeTargetHealth", g.ARN, (*elbv2.Client).DescribeTargetHealth, &elbv2.DescribeTargetHealthInput{TargetGroupArn: &g.ARN})
 		if err != nil {
-			return err
+			return c.gone(err)
 		}
 		g.Health = healthOf(out.TargetHealthDescriptions)
 	}

@@ -377,6 +377,17 @@ func TestHealth(t *testing.T) {
 	if err := cloud.Health(t.Context(), &seen, []string{arn}); err != nil || seen.TargetGroups[0].Health == nil || *seen.TargetGroups[0].Health != (elb.Health{}) {
 		t.Errorf("got %+v, %v", seen.TargetGroups[0].Health, err)
 	}
+
+	// One that somebody has deleted is looked for again.
+	seen.TargetGroups[0].ARN = strings.Replace(arn, "/tg-", "/no-", 1)
+	if err := cloud.Health(t.Context(), &seen, []string{seen.TargetGroups[0].ARN}); !errors.Is(err, balancer.ErrNotReady) {
+		t.Errorf("of one that is gone: got %v", err)
+	}
+	before = a.last()
+	observe(t, cloud, elb.Stack{Identity: identity("shop/web")}, false)
+	if got := a.operations(before); !slices.Contains(got, "DescribeTargetGroups") {
+		t.Errorf("then called %v", got)
+	}
 }
 
 // TestPerformFails: an error says what was tried, for what, and what to do. What ends by itself is not ready yet.
