@@ -57,6 +57,12 @@ demo-lattice: build images manifest cluster ## The same behind a simulated VPC L
 	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
 		bin/experiment run --profile lattice --runs ungated,gated,drain --json out/demo-lattice.json --html out/demo-lattice.html $(DEMO_FLAGS)
 
+.PHONY: demo-ingress
+demo-ingress: build images manifest-ingress cluster ## The same behind an Ingress: nodes as targets, pods without gates, gates and preStop, gates and drain (out/demo-ingress.html).
+	$(call step,5,'Start a cluster and run the experiment')
+	scripts/with-cluster $(DEMO) out/podgate.tar out/app-v1.tar out/app-v2.tar -- \
+		bin/experiment run --profile ingress --data-address 127.0.0.1 --controller-manifest out/podgate-ingress.yaml --runs instance,ungated,gated-prestop,drain --json out/demo-ingress.json --html out/demo-ingress.html $(DEMO_FLAGS)
+
 .PHONY: demo-checks
 demo-checks: build images manifest cluster ## A new version that answers errors for 35 s: without a ReadinessGate, and with one (out/demo-checks.html).
 	$(call step,5,'Start a cluster and run the experiment')
@@ -103,6 +109,14 @@ manifest: ## Render config/ to out/podgate.yaml.
 	@mkdir -p out
 	GOBIN=$(CURDIR)/bin $(GO) install -C tools sigs.k8s.io/kustomize/kustomize/v5
 	bin/kustomize build config > out/podgate.yaml
+
+.PHONY: manifest-ingress
+manifest-ingress: manifest ## The same with Ingresses served, of the VPC that awssim has, to out/podgate-ingress.yaml.
+	GOBIN=$(CURDIR)/bin $(GO) install -C tools helm.sh/helm/v3/cmd/helm
+	rm -rf out/config && cp -r config out/config
+	bin/helm template podgate charts/podgate --namespace podgate-system --kube-version 1.37.0 --no-hooks --output-dir out/config \
+		--set webhookEnabled=false,ingress.enabled=true,ingress.clusterName=test,ingress.vpcID=vpc-0a1b2c3d4e5f60718 >/dev/null
+	bin/kustomize build out/config > out/podgate-ingress.yaml
 
 .PHONY: generate
 generate: tools ## Generate deepcopy functions, CRDs, RBAC, docs/{api,reasons,laws}.md, and config/ from the chart.
@@ -176,7 +190,7 @@ soak: ## The same for an hour (SOAK) each with schedules that nobody has seen, w
 	$(MAKE) model MODEL_BASES=0 MODEL_FLAGS='-test.run "TestModel|TestOtherGates|TestChecks" -test.timeout 0 -schedules 1000000000 -for $(SOAK) -keep'
 
 .PHONY: e2e-build
-e2e-build: tools images manifest cluster
+e2e-build: tools images manifest-ingress cluster
 	CGO_ENABLED=0 $(GO) test -c -tags e2e -o bin/e2e.test ./test/e2e
 
 .PHONY: record-alerts

@@ -18,6 +18,8 @@ type balancer interface {
 	host() string
 	// bind names the load balancer's group in the application's binding.
 	bind(*env.App)
+	// ready waits, once all but the pods is there, until requests can be sent.
+	ready(context.Context) error
 	// transitions tells what became of its targets so far.
 	transitions(context.Context) ([]awssim.Transition, error)
 	remove(context.Context) error
@@ -29,8 +31,11 @@ const profileLattice = "lattice"
 // balancer makes the run's load balancer.
 func (r *rollout) balancer(ctx context.Context) (balancer, error) {
 	o := r.options
-	if o.profile == profileHAProxy {
+	switch o.profile {
+	case profileHAProxy:
 		return startProxy(ctx, o)
+	case profileIngress:
+		return &ingressed{rollout: r}, nil
 	}
 	lb, err := r.sim.CreateLoadBalancer(ctx, env.TargetGroupOptions{
 		Name: "demo-" + r.name, NLB: o.profile == "nlb", Lattice: o.profile == profileLattice, HealthCheck: o.healthCheck, DeregistrationDelay: o.deregistrationDelay,
@@ -49,6 +54,7 @@ type simulated struct {
 
 func (s simulated) url() string                      { return s.lb.URL }
 func (s simulated) host() string                     { return s.lb.Host }
+func (s simulated) ready(context.Context) error      { return nil }
 func (s simulated) remove(ctx context.Context) error { return s.lb.Delete(ctx) }
 
 func (s simulated) bind(a *env.App) {

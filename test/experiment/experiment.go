@@ -111,10 +111,17 @@ func (e *experiment) start(ctx context.Context) (stop func(), err error) {
 	}
 
 	o := e.options
-	e.sim, err = env.StartSimulator(ctx, env.SimulatorOptions{
-		Binary: o.simulator, Listen: o.listen, DataAddress: o.dataAddress, Region: o.region, Profile: o.simulated(),
-		RoutingDelay: o.routingDelay, TimeScale: o.timeScale, Args: o.simulatorArgs, Log: log,
-	})
+	args := o.simulatorArgs
+	if o.profile == profileIngress {
+		args = append([]string{"--instance=" + nodeInstance + "=" + nodeAddress}, args...)
+		err = e.nodeIsInstance(ctx)
+	}
+	if err == nil {
+		e.sim, err = env.StartSimulator(ctx, env.SimulatorOptions{
+			Binary: o.simulator, Listen: o.listen, DataAddress: o.dataAddress, OwnPorts: o.profile == profileIngress, Region: o.region, Profile: o.simulated(),
+			RoutingDelay: o.routingDelay, TimeScale: o.timeScale, Args: args, Log: log,
+		})
+	}
 
 	closeLog := func() {
 		if log != nil {

@@ -96,6 +96,8 @@ func (p *proxy) url() string {
 
 func (p *proxy) host() string { return "" }
 
+func (p *proxy) ready(context.Context) error { return nil }
+
 func (p *proxy) bind(a *env.App) {
 	check := p.options.healthCheck
 	a.HAProxy = &env.Backend{

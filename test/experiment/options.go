@@ -62,7 +62,7 @@ func (o *options) bind(f *pflag.FlagSet) {
 	f.StringVar(&o.listen, "simulator-listen", "172.30.0.2:4566", "address of its AWS API, which the controller must reach")
 	f.StringVar(&o.dataAddress, "data-address", "172.30.0.2", "address of its listeners")
 	f.StringVar(&o.region, "region", "eu-west-1", "region that it simulates")
-	f.StringVar(&o.profile, "profile", "alb", "kind of load balancer: alb, nlb or lattice, simulated, or haproxy, a real one")
+	f.StringVar(&o.profile, "profile", "alb", "kind of load balancer: alb, nlb or lattice, simulated; ingress, a simulated one that the controller makes for an Ingress; or haproxy, a real one")
 	f.StringArrayVar(&o.simulatorArgs, "simulator-arg", nil, "further flag of the program, as --simulator-arg=--refuse-draining; may be repeated")
 	f.StringVar(&o.simulatorLog, "simulator-log", "out/awssim.log", "file for what the program prints; none when empty")
 	f.DurationVar(&o.routingDelay, "routing-delay", -1, "how long the data path routes to a target after the API says draining; the profile's own when negative (alb: 17s, lattice: 5s)")
@@ -95,14 +95,15 @@ func (o *options) validate() error {
 	}
 
 	bad(len(o.runs) == 0, "--runs: want at least one")
-	known := []string{report.Ungated, report.Gated, report.GatedPrestop, report.Drain, report.DrainAdaptive, report.Unchecked, report.Checked}
+	known := []string{report.Instance, report.Ungated, report.Gated, report.GatedPrestop, report.Drain, report.DrainAdaptive, report.Unchecked, report.Checked}
 	for _, r := range o.runs {
 		bad(!slices.Contains(known, r), "--runs: %q is none of %s", r, strings.Join(known, ", "))
 	}
 
 	bad(o.rate <= 0 || o.rate > 10000 || math.IsNaN(o.rate), "--rate: %g is not between 0 and 10000", o.rate)
 	bad(o.replicas < 1, "--replicas: %d is less than 1", o.replicas)
-	profiles := []string{"alb", "nlb", profileLattice, profileHAProxy}
+	bad(o.profile != profileIngress && slices.Contains(o.runs, report.Instance), "--runs: %q needs --profile=%s", report.Instance, profileIngress)
+	profiles := []string{"alb", "nlb", profileLattice, profileIngress, profileHAProxy}
 	bad(!slices.Contains(profiles, o.profile), "--profile: %q is none of %s", o.profile, strings.Join(profiles, ", "))
 	bad(o.timeScale <= 0, "--time-scale: %g is not above 0", o.timeScale)
 	bad(o.prestop < 1 || o.gracePeriod < 1, "--prestop and --grace-period: want at least 1")
@@ -152,6 +153,8 @@ func (o *options) timing(s awssim.Settings) awssim.ProfileSettings {
 		return awssim.ProfileSettings{}
 	case profileLattice:
 		return s.Lattice.Timing
+	case profileIngress:
+		return s.Profiles["alb"]
 	}
 	return s.Profiles[o.profile]
 }

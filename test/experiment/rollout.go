@@ -75,7 +75,7 @@ func (e *experiment) application(name string) env.App {
 	o := e.options
 	a := env.App{
 		Namespace: "demo-" + name + "-" + strconv.FormatInt(time.Now().Unix(), 36), Name: "web",
-		Gated: name != report.Ungated, Drained: slices.Contains([]string{report.Drain, report.DrainAdaptive, report.Unchecked, report.Checked}, name),
+		Gated: name != report.Ungated && name != report.Instance, Drained: slices.Contains([]string{report.Drain, report.DrainAdaptive, report.Unchecked, report.Checked}, name),
 		Adaptive: name == report.DrainAdaptive, Image: o.oldImage, Replicas: o.replicas,
 		MaxSurge: o.maxSurge, MaxUnavailable: o.maxUnavailable,
 	}
@@ -84,6 +84,9 @@ func (e *experiment) application(name string) env.App {
 	}
 	if name == report.Checked {
 		a.Checks = checksOf(o.settle)
+	}
+	if o.profile == profileIngress {
+		return e.behindIngress(name, a)
 	}
 	return a
 }
@@ -100,6 +103,10 @@ func (r *rollout) prepare(ctx context.Context) (err error) {
 	}
 
 	if r.pods, err = env.WatchPods(ctx, r.cluster, r.app.Namespace); err != nil {
+		return err
+	}
+
+	if err := r.lb.ready(ctx); err != nil {
 		return err
 	}
 
@@ -148,8 +155,8 @@ func (r *rollout) waitRouted(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		stay := staying(r.pods.Pods())
-		return len(stay) == r.options.replicas && maps.Equal(stay, routed(t)), nil
+		stay := r.stays()
+		return len(staying(r.pods.Pods())) == r.options.replicas && maps.Equal(stay, routed(t)), nil
 	})
 }
 

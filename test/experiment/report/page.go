@@ -104,6 +104,10 @@ func newSection(r Run, p Parameters) section {
 // describe says what a run is and what to look at; balancer is what a sentence calls the load balancer.
 func describe(r Run, balancer string) (title, what string) {
 	switch r.Name {
+	case Instance:
+		return "Nodes as targets", "The load balancer knows the node and not its pods. A new pod counts as Ready as soon as its containers run, and an old one ends at once " +
+			"while kube-proxy still forwards requests to it, and while connections through the node are still open to it."
+
 	case Ungated:
 		return "No gates", "A new pod counts as Ready as soon as its containers run, before " + balancer + " has checked it. So the Deployment " +
 			"ends old pods one after the other while " + balancer + " still sends them requests (red): nobody is there to answer."

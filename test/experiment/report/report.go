@@ -15,6 +15,8 @@ import (
 
 // The experiment's runs.
 const (
+	// Instance is a rolling update behind the cluster's nodes, which are the load balancer's targets.
+	Instance = "instance"
 	// Ungated is a rolling update without readiness gates.
 	Ungated = "ungated"
 	// Gated has readiness gates.
@@ -48,7 +50,8 @@ type Parameters struct {
 	Replicas       int     `json:"replicas"`
 	MaxSurge       string  `json:"maxSurge"`
 	MaxUnavailable string  `json:"maxUnavailable"`
-	// Profile is the kind of load balancer: alb, nlb or lattice, simulated, or haproxy, a real one.
+	// Profile is the kind of load balancer: alb, nlb or lattice, simulated; ingress, one that podgate made for an Ingress; or
+	// haproxy, a real one.
 	Profile string `json:"profile"`
 	// RegistrationDelaySeconds is how long a simulated load balancer takes to check a new target, and
 	// RoutableDelaySeconds how long it takes to send requests to one that is healthy.
@@ -69,6 +72,8 @@ func (p Parameters) Real() bool { return p.Profile == "haproxy" }
 
 func (p Parameters) lattice() bool { return p.Profile == "lattice" }
 
+func (p Parameters) ingress() bool { return p.Profile == "ingress" }
+
 func (p Parameters) balancer() string {
 	what := "simulated, profile " + p.Profile
 	switch {
@@ -76,6 +81,8 @@ func (p Parameters) balancer() string {
 		return "HAProxy, a real one, outside the cluster"
 	case p.lattice():
 		what = "simulated, a service of VPC Lattice that clients name in the header Host"
+	case p.ingress():
+		what = "simulated, an Application Load Balancer that podgate made for the Ingress"
 	}
 	return fmt.Sprintf("%s, clocks %g times as fast as the wall's", what, p.scale())
 }
@@ -90,8 +97,11 @@ func (p Parameters) Name() string {
 
 // Title is Name in a title.
 func (p Parameters) Title() string {
-	if p.lattice() {
+	switch {
+	case p.lattice():
 		return "VPC Lattice"
+	case p.ingress():
+		return "an Ingress"
 	}
 	return "a load balancer"
 }
@@ -103,6 +113,8 @@ func (p Parameters) Kind() string {
 		return "a real HAProxy"
 	case p.lattice():
 		return "a simulated VPC Lattice"
+	case p.ingress():
+		return "an Ingress and the simulated load balancer that podgate made for it"
 	}
 	return "a simulated load balancer"
 }

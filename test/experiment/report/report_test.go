@@ -65,6 +65,11 @@ func TestPageNamesTheLoadBalancer(t *testing.T) {
 			[]string{"a simulated load balancer", "the load balancer"},
 		},
 		{
+			"ingress", "one that podgate made",
+			[]string{"<h1>A rolling update behind an Ingress</h1>", "through an Ingress and the simulated load balancer that podgate made for it,", "an Application Load Balancer that podgate made for the Ingress", "the load balancer is a simulator"},
+			[]string{"VPC Lattice", "a simulated load balancer"},
+		},
+		{
 			"haproxy", "a real one",
 			[]string{"<h1>A rolling update behind a load balancer</h1>", "through a real HAProxy,", "before the load balancer has checked it", "what HAProxy said", "Kubernetes and HAProxy are real"},
 			[]string{"simulator", "are checked"},
