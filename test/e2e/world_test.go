@@ -29,6 +29,7 @@ const (
 	simulatorBinary = "bin/awssim"
 	clusterBinary   = "bin/localcluster"
 	manifestFile    = "out/podgate.yaml"
+	ingressManifest = "out/podgate-ingress.yaml"
 	node            = "172.30.0.2"
 	region          = "eu-west-1"
 )
@@ -61,6 +62,8 @@ type world struct {
 	lattice bool
 	// dualStack gives podgate's pods an IPv6 address as well.
 	dualStack bool
+	// ingress has podgate serve Ingresses.
+	ingress bool
 }
 
 // in is the same world for a subtest.
@@ -88,6 +91,8 @@ type options struct {
 	region string
 	// dualStack gives podgate's pods an IPv6 address as well.
 	dualStack bool
+	// ingress has podgate serve Ingresses, behind load balancers with addresses and ports of their own.
+	ingress bool
 }
 
 // scaled makes the load balancer's clocks run four times faster than the wall: a preStop
@@ -113,15 +118,19 @@ func simulate(t *testing.T, o options) *world {
 	timeout := cmp.Or(o.timeout, testTimeout)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), timeout, fmt.Errorf("the test took longer than %s", timeout))
 	t.Cleanup(cancel)
-	w := &world{t: t, ctx: ctx, timeScale: max(o.timeScale, 1), lattice: o.lattice}
+	w := &world{t: t, ctx: ctx, timeScale: max(o.timeScale, 1), lattice: o.lattice, ingress: o.ingress}
 
 	var err error
 	w.cluster, err = env.Connect("")
 	w.must(err)
 	w.clientset, err = kubernetes.NewForConfig(w.cluster.Config)
 	w.must(err)
+	data := node
+	if o.ingress {
+		data = "127.0.0.1"
+	}
 	w.sim, err = env.StartSimulator(ctx, env.SimulatorOptions{
-		Binary: simulatorBinary, Listen: node + ":4566", DataAddress: node, Region: cmp.Or(o.region, region), Profile: cmp.Or(o.profile, "alb"),
+		Binary: simulatorBinary, Listen: node + ":4566", DataAddress: data, OwnPorts: o.ingress, Region: cmp.Or(o.region, region), Profile: cmp.Or(o.profile, "alb"),
 		RoutingDelay: -1, TimeScale: o.timeScale, Args: o.simulator,
 	})
 
@@ -139,7 +148,11 @@ func simulate(t *testing.T, o options) *world {
 // install applies podgate's manifest; flags of an earlier test are gone after that.
 func (w *world) install(flags []string) {
 	w.t.Helper()
-	m, err := env.ReadManifest(manifestFile)
+	file := manifestFile
+	if w.ingress {
+		file = ingressManifest
+	}
+	m, err := env.ReadManifest(file)
 	w.must(err)
 	w.must(m.SetEnv(w.environment()))
 	w.must(m.AddArgs(flags))
