@@ -129,31 +129,38 @@ func TestPreflight(t *testing.T) {
 		files  []string
 		// only: the files alone are judged, as with -f; else what is in the cluster.
 		only bool
+		// ingresses: Ingresses of AWS Load Balancer Controller's classes count, too.
+		ingresses bool
 	}{
-		"good":       {reason: "podgate adds the hooks, the default rollout keeps most pods, and what no binding takes is nobody's business.", files: []string{"installation.yaml", "shop.yaml", "preflight/good.yaml"}},
-		"bad":        {reason: "Each cause is told once, with what to do.", files: []string{"installation.yaml", "shop.yaml", "preflight/bad.yaml"}, only: true},
-		"autoscaled": {reason: "An autoscaler says how many replicas there are.", files: []string{"installation.yaml", "shop.yaml", "preflight/autoscaled.yaml"}, only: true},
-		"uncounted":  {reason: "What depends on a count that nobody knows is no error.", files: []string{"installation.yaml", "shop.yaml", "preflight/uncounted.yaml"}, only: true},
-		"instances":  {reason: "For a group of instances the Service needs the port, and a type that nodes serve.", files: []string{"installation.yaml", "shop.yaml", "preflight/instances.yaml"}, only: true},
-		"checks":     {reason: "What is wrong with gates of checks is told, whether or not a load balancer has the pods.", files: []string{"installation.yaml", "preflight/checks.yaml"}, only: true},
-		"checked":    {reason: "A gate without a load balancer is nothing amiss, and needs no label where the template names it.", files: []string{"installation.yaml", "preflight/checked.yaml"}},
-		"edited":     {reason: "A status that is not about this spec says nothing of it.", files: []string{"installation.yaml", "preflight/edited.yaml"}},
-		"unasked":    {reason: "A label asks for gates of checks, too, and what opted out is nobody's business.", files: []string{"installation.yaml", "preflight/unasked.yaml"}, only: true},
-		"zero":       {reason: "Nothing promises a hook that podgate does not add.", files: []string{"installation.yaml", "shop.yaml", "preflight/zero.yaml"}, only: true},
-		"sidecar":    {reason: "Only the container that serves has to go on serving.", files: []string{"installation.yaml", "preflight/gates-only.yaml", "shop.yaml", "preflight/sidecar.yaml"}, only: true},
-		"custom":     {reason: "Whatever has a pod template makes pods, and what its kind does with them is unknown.", files: []string{"installation.yaml", "shop.yaml", "preflight/custom.yaml"}, only: true},
-		"halted":     {reason: "Whatever keeps pods from being replaced is named.", files: []string{"installation.yaml", "shop.yaml", "preflight/halted.yaml"}, only: true},
-		"workers":    {reason: "Pods that lack the port which another workload's have are no targets, and get no gate.", files: []string{"preflight/workers.yaml"}, only: true},
-		"legacy":     {reason: "A gate of the ALB ingress controller v1 is told of where nobody sets it or nothing feeds it.", files: []string{"installation.yaml", "shop.yaml", "preflight/legacy.yaml"}, only: true},
-		"lattice":    {reason: "How long VPC Lattice sends requests depends on the group's health checks.", files: []string{"preflight/lattice.yaml"}, only: true},
-		"unreadable": {reason: "That nothing was read does not mean that all is well.", files: []string{"preflight/unreadable.yaml"}, only: true},
-		"unlabelled": {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},
+		"good":               {reason: "podgate adds the hooks, the default rollout keeps most pods, and what no binding takes is nobody's business.", files: []string{"installation.yaml", "shop.yaml", "preflight/good.yaml"}},
+		"bad":                {reason: "Each cause is told once, with what to do.", files: []string{"installation.yaml", "shop.yaml", "preflight/bad.yaml"}, only: true},
+		"autoscaled":         {reason: "An autoscaler says how many replicas there are.", files: []string{"installation.yaml", "shop.yaml", "preflight/autoscaled.yaml"}, only: true},
+		"uncounted":          {reason: "What depends on a count that nobody knows is no error.", files: []string{"installation.yaml", "shop.yaml", "preflight/uncounted.yaml"}, only: true},
+		"instances":          {reason: "For a group of instances the Service needs the port, and a type that nodes serve.", files: []string{"installation.yaml", "shop.yaml", "preflight/instances.yaml"}, only: true},
+		"checks":             {reason: "What is wrong with gates of checks is told, whether or not a load balancer has the pods.", files: []string{"installation.yaml", "preflight/checks.yaml"}, only: true},
+		"checked":            {reason: "A gate without a load balancer is nothing amiss, and needs no label where the template names it.", files: []string{"installation.yaml", "preflight/checked.yaml"}},
+		"edited":             {reason: "A status that is not about this spec says nothing of it.", files: []string{"installation.yaml", "preflight/edited.yaml"}},
+		"unasked":            {reason: "A label asks for gates of checks, too, and what opted out is nobody's business.", files: []string{"installation.yaml", "preflight/unasked.yaml"}, only: true},
+		"zero":               {reason: "Nothing promises a hook that podgate does not add.", files: []string{"installation.yaml", "shop.yaml", "preflight/zero.yaml"}, only: true},
+		"sidecar":            {reason: "Only the container that serves has to go on serving.", files: []string{"installation.yaml", "preflight/gates-only.yaml", "shop.yaml", "preflight/sidecar.yaml"}, only: true},
+		"custom":             {reason: "Whatever has a pod template makes pods, and what its kind does with them is unknown.", files: []string{"installation.yaml", "shop.yaml", "preflight/custom.yaml"}, only: true},
+		"halted":             {reason: "Whatever keeps pods from being replaced is named.", files: []string{"installation.yaml", "shop.yaml", "preflight/halted.yaml"}, only: true},
+		"workers":            {reason: "Pods that lack the port which another workload's have are no targets, and get no gate.", files: []string{"preflight/workers.yaml"}, only: true},
+		"legacy":             {reason: "A gate of the ALB ingress controller v1 is told of where nobody sets it or nothing feeds it.", files: []string{"installation.yaml", "shop.yaml", "preflight/legacy.yaml"}, only: true},
+		"lattice":            {reason: "How long VPC Lattice sends requests depends on the group's health checks.", files: []string{"preflight/lattice.yaml"}, only: true},
+		"unreadable":         {reason: "That nothing was read does not mean that all is well.", files: []string{"preflight/unreadable.yaml"}, only: true},
+		"ingress":            {reason: "Of Ingresses of podgate's classes it is told what is served, refused and ignored.", files: []string{"installation.yaml", "preflight/ingress.yaml"}, only: true},
+		"ingress-in-cluster": {reason: "Those of the cluster have events, and are checked where they are asked for.", files: []string{"installation.yaml", "preflight/ingress.yaml"}},
+		"ingress-asked":      {reason: "Those of AWS Load Balancer Controller's classes are checked as if they were podgate's where that is asked for.", files: []string{"installation.yaml", "preflight/ingress-of-lbc.yaml"}, only: true, ingresses: true},
+		"ingress-namespace":  {reason: "And those of the cluster.", files: []string{"installation.yaml", "preflight/ingress.yaml", "shop.yaml", "preflight/good.yaml"}, ingresses: true},
+		"ingress-unasked":    {reason: "Else they are counted.", files: []string{"installation.yaml", "preflight/ingress-of-lbc.yaml"}, only: true},
+		"unlabelled":         {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			read, unread := readable(objects(t, tc.files...))
-			p, err := preflightOf(t.Context(), offline(t, read), preflightScope{namespace: "shop", files: tc.only, unread: unread}, "podgate-system", noon)
+			p, err := preflightOf(t.Context(), offline(t, read), preflightScope{namespace: "shop", files: tc.only, unread: unread, ingresses: tc.ingresses}, "podgate-system", noon)
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}

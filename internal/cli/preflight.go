@@ -13,11 +13,13 @@ import (
 	"github.com/spf13/cobra"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
 )
 
@@ -49,6 +51,8 @@ type Preflight struct {
 	Findings []Finding `json:"findings"`
 	// Workloads counts those whose pods are targets of a load balancer or wait for checks, and so were checked.
 	Workloads int `json:"workloads"`
+	// Ingresses are those that were checked.
+	Ingresses []ServedIngress `json:"ingresses,omitempty"`
 	// Unchecked: workloads, or what takes their pods for targets, could not be read, so that
 	// no finding means nothing.
 	Unchecked bool `json:"unchecked,omitempty"`
@@ -60,6 +64,8 @@ type Preflight struct {
 	// found counts the workloads, and files says where. bare counts the pods that nothing makes, where there is none.
 	found, bare int
 	files       bool
+	// skipped counts the Ingresses of files that seem to be meant for a load balancer, and that are not podgate's.
+	skipped int
 }
 
 func newPreflight(e *environment) *cobra.Command {
@@ -68,7 +74,7 @@ func newPreflight(e *environment) *cobra.Command {
 		Use:   "preflight [KIND/NAME...] [-f FILE...]",
 		Short: "What will cost requests in the next rollout",
 		Long: "preflight checks the workloads of a namespace, those that are named, or those of manifest files as if they were applied to the cluster, " +
-			"and reports what will cost requests in the next rollout. Exit code 0: nothing found; 1: something found; 2: it could not check.",
+			"and reports what will cost requests in the next rollout. Of Ingresses in the files it says what podgate would serve. Exit code 0: nothing found; 1: something found; 2: it could not check.",
 		Example: "  podgate preflight -n shop\n  podgate preflight -n shop deploy/web\n  kustomize build . | podgate preflight -n shop -f -\n  podgate preflight --offline -f manifests/",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.named = args
@@ -78,14 +84,15 @@ func newPreflight(e *environment) *cobra.Command {
 
 	cmd.Flags().StringSliceVarP(&o.files, "filename", "f", nil, "manifest files, folders of them, or - for standard input, in the order in which they are applied")
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "ask no cluster: the files say all, the namespace and podgate's webhook included")
+	cmd.Flags().BoolVar(&o.ingresses, "ingress", false, "check Ingresses as if podgate served them, those of AWS Load Balancer Controller's classes as well")
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "of all namespaces")
 
 	return cmd
 }
 
 type preflightOptions struct {
-	named, files []string
-	offline, all bool
+	named, files            []string
+	offline, all, ingresses bool
 }
 
 func (e *environment) preflight(ctx context.Context, o preflightOptions) error {
@@ -118,7 +125,7 @@ func (e *environment) preflight(ctx context.Context, o preflightOptions) error {
 		namespace = ""
 	}
 
-	p, err := preflightOf(ctx, reader, preflightScope{namespace: namespace, named: o.named, files: len(o.files) > 0, unread: unread}, e.home, metav1.Time{Time: e.Now()})
+	p, err := preflightOf(ctx, reader, preflightScope{namespace: namespace, named: o.named, files: len(o.files) > 0, unread: unread, ingresses: o.ingresses}, e.home, metav1.Time{Time: e.Now()})
 	if err != nil {
 		return err
 	}
@@ -146,7 +153,7 @@ func (e *environment) preflight(ctx context.Context, o preflightOptions) error {
 // place puts an object of a file into the namespace that it would be applied to.
 func place(o client.Object, namespace string) {
 	switch o.(type) {
-	case *corev1.Namespace, *admissionv1.MutatingWebhookConfiguration:
+	case *corev1.Namespace, *admissionv1.MutatingWebhookConfiguration, *networkingv1.IngressClass, *elbv2.IngressClassParams:
 		return
 	}
 	if o.GetNamespace() == "" {
@@ -176,6 +183,9 @@ type preflightScope struct {
 	// files: only those of files, which hold further objects of kinds that podgate cannot read.
 	files  bool
 	unread []string
+	// ingresses: Ingresses of AWS Load Balancer Controller's classes count, too, and where there are no files those of the
+	// namespace.
+	ingresses bool
 }
 
 // flight is a Preflight in the making.
@@ -235,6 +245,9 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 
 	if len(scope.named) == 0 {
 		if err := f.readinessGates(ctx, scope.namespace); err != nil {
+			return nil, err
+		}
+		if err := f.ingresses(ctx, scope); err != nil {
 			return nil, err
 		}
 	}
@@ -326,13 +339,46 @@ func (f *Preflight) write(p *paper) {
 		p.field("message", found.Message)
 		p.field("next", found.Next)
 	}
+	for _, i := range f.Ingresses {
+		p.printf("%s: %s\n", i.Object, i.Serves)
+	}
 	p.gaps(f.Unknown)
 	p.printf("%s\n", f.summary())
+}
+
+// checked says how much was checked.
+func (f *Preflight) checked() string {
+	ingresses := fmt.Sprintf("%d Ingresses", len(f.Ingresses))
+	if len(f.Ingresses) == 1 {
+		ingresses = "1 Ingress"
+	}
+
+	switch {
+	case len(f.Ingresses) > 0 && f.Workloads > 0:
+		return counted(f.Workloads, "workload") + " and " + ingresses + " were checked"
+	case len(f.Ingresses) == 1:
+		return ingresses + " was checked"
+	case len(f.Ingresses) > 0:
+		return ingresses + " were checked"
+	case f.Workloads == 1:
+		return "1 workload was checked"
+	}
+	return counted(f.Workloads, "workload") + " were checked"
+}
+
+// unasked says of Ingresses that were not checked.
+func (f *Preflight) unasked() string {
+	if f.skipped == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; Ingresses of classes that are not podgate's were not (%d): --ingress checks them as if they were", f.skipped)
 }
 
 // nothing says why no workload was checked.
 func (f *Preflight) nothing() string {
 	switch {
+	case f.skipped > 0:
+		return "Nothing was checked" + f.unasked() + "."
 	case f.found > 0:
 		return "Nothing to check: no binding takes the pods of these workloads for targets, and no ReadinessGate is for them."
 	case !f.files && len(f.Unknown) > 0:
@@ -351,7 +397,7 @@ func (f *Preflight) summary() string {
 	if f.Unchecked && len(f.Findings) == 0 {
 		return "Not all was checked."
 	}
-	if f.Workloads == 0 && len(f.Findings) == 0 {
+	if f.Workloads == 0 && len(f.Ingresses) == 0 && len(f.Findings) == 0 {
 		return f.nothing()
 	}
 
@@ -362,10 +408,7 @@ func (f *Preflight) summary() string {
 		}
 	}
 
-	checked := counted(f.Workloads, "workload") + " were checked"
-	if f.Workloads == 1 {
-		checked = "1 workload was checked"
-	}
+	checked := f.checked() + f.unasked()
 
 	if len(f.Findings) == 0 {
 		return "Nothing found: " + checked + "."
