@@ -427,11 +427,11 @@ func (w *world) arrived() {
 		w.fatalf("still waits: %v", plan.Waits)
 	}
 
-	if needed := NeedsHealth(w.stack, w.seen); len(needed) > 0 {
-		w.fatalf("asks for the health of %v although there is nothing to do", needed)
-	}
 	if len(w.stack.Keep) > 0 {
 		return
+	}
+	if needed := NeedsHealth(w.stack, w.seen); len(needed) > 0 {
+		w.fatalf("asks for the health of %v although there is nothing to do", needed)
 	}
 	if len(w.stack.Listeners) == 0 {
 		if len(w.seen.LoadBalancers)+len(w.seen.TargetGroups)+len(w.seen.SecurityGroups) > 0 {
