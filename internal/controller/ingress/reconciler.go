@@ -220,7 +220,11 @@ func (p *pass) prepare(ctx context.Context, fresh bool) error {
 
 // plan says what is to do now.
 func (p *pass) plan(ctx context.Context) (elb.Plan, error) {
-	if needs := elb.NeedsHealth(p.stack, p.seen); len(needs) > 0 {
+	for {
+		needs := elb.NeedsHealth(p.stack, p.seen)
+		if len(needs) == 0 {
+			break
+		}
 		if err := p.cloud.Health(ctx, &p.seen, needs); err != nil {
 			return elb.Plan{}, fmt.Errorf("read the health of targets: %w", err)
 		}
@@ -305,13 +309,14 @@ func (p *pass) converge(ctx context.Context) (elb.Plan, error) {
 		return elb.Plan{}, err
 	}
 	p.read.at(p.group, p.now())
-	if _, err := p.plan(ctx); err != nil {
-		return elb.Plan{}, err
-	}
 
 	failed := map[string]bool{}
 	for range mostSteps {
-		plan := elb.Make(p.stack, p.seen, p.now())
+		// After a step the health of other target groups may matter.
+		plan, err := p.plan(ctx)
+		if err != nil {
+			return elb.Plan{}, err
+		}
 		i := slices.IndexFunc(plan.Steps, func(s elb.Step) bool { return !failed[s.String()] })
 		if i < 0 {
 			plan.Waits = append(plan.Waits, p.unready...)
@@ -319,7 +324,7 @@ func (p *pass) converge(ctx context.Context) (elb.Plan, error) {
 		}
 
 		step := plan.Steps[i]
-		err := p.perform(ctx, step)
+		err = p.perform(ctx, step)
 		p.metrics.performed(kindOf(step), err)
 		if err == nil {
 			p.log.Info("Did a step", "step", step.String())
