@@ -171,6 +171,35 @@ func (b *builder) readMembers() {
 		b.members = append(b.members, m)
 	}
 	slices.SortFunc(b.members, before)
+
+	for _, m := range slices.Clone(b.members) {
+		if m.misplaced && m.served {
+			b.place(m)
+		}
+	}
+}
+
+// place puts a member behind those whose rules come before its own now.
+func (b *builder) place(m *member) {
+	b.members = slices.DeleteFunc(b.members, func(other *member) bool { return other == m })
+	at := 0
+	for i, other := range b.members {
+		if slices.ContainsFunc(b.current.Listeners, func(l elb.ObservedListener) bool { return precedes(l, other.owner, m.owner) }) {
+			at = i + 1
+		}
+	}
+	b.members = slices.Insert(b.members, at, m)
+}
+
+// precedes reports whether an owner's rules at a listener come before another one's.
+func precedes(l elb.ObservedListener, owner, other string) bool {
+	first := map[string]int{}
+	for _, r := range l.Has {
+		if p, has := first[r.Owner]; r.Own && (!has || r.Priority < p) {
+			first[r.Owner] = r.Priority
+		}
+	}
+	return first[owner] > 0 && first[owner] < first[other]
 }
 
 // readRules reads a member's rules, with the target groups that they need.

@@ -39,6 +39,8 @@ type member struct {
 	groups    targetGroups
 	ports     []port
 
+	// misplaced: its order could not be read.
+	misplaced bool
 	// served: the load balancer that there is has rules of it.
 	served bool
 	// overruled: its wishes do not count, since they conflict with an earlier member's.
@@ -88,6 +90,7 @@ func (m *member) reader(before ...source) reader {
 func (m *member) read(look Lookups) {
 	r := m.reader()
 	m.order = r.place()
+	m.misplaced = m.refused()
 	m.wishes = wishes{
 		scheme:      r.oneOf("scheme", "", "internal", "internet-facing"),
 		name:        m.name(r),

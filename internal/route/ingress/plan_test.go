@@ -83,3 +83,41 @@ func TestAMistakeChangesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestOrderThatCannotBeRead: rules that stay keep their place among the others, too.
+func TestOrderThatCannotBeRead(t *testing.T) {
+	order := func(order string) annotations { return annotations{"group.order": order} }
+	s := newSite()
+	build := func(b string) elb.Stack {
+		stack, _ := s.build(ingress("a", order("1"), all("a", "web:80")), ingress("b", order(b), all("b", "web:80")), ingress("c", order("3"), all("c", "web:80")), ingress("d", order("4"), all("d", "web:80")))
+		return stack
+	}
+	want := func(owners ...string) []string {
+		list := []string{"HTTP:80 404"}
+		for _, o := range owners {
+			list = append(list, map[string]string{"b": "  shop/b: kept"}[o])
+			if o != "b" {
+				list[len(list)-1] = fmt.Sprintf("  shop/%s: [%s][/*] -> shop/%s-web:80*1", o, o, o)
+			}
+		}
+		return list
+	}
+
+	check(t, "new", want("b", "a", "c", "d"), drawn(build("x")))
+	for before, owners := range map[string][]string{"0": {"b", "a", "c", "d"}, "2": {"a", "b", "c", "d"}, "3": {"a", "b", "c", "d"}, "9": {"a", "c", "d", "b"}} {
+		s.observed = elb.Observed{}
+		s.observed = made(build(before))
+		check(t, "after "+before, want(owners...), drawn(build("x")))
+	}
+
+	// Rules that are somebody else's, and the later ones of several, say nothing of the place.
+	s.observed = elb.Observed{}
+	s.observed = made(build("2"))
+	has := &s.observed.LoadBalancers[0].Listeners[0].Has
+	stranger, last := (*has)[0], (*has)[0]
+	stranger.Own, stranger.Owner, stranger.Priority = false, "shop/d", 1
+	last.Owner, last.Priority = "shop/b", 9
+	(*has)[0].Priority, (*has)[1].Priority, (*has)[2].Priority, (*has)[3].Priority = 2, 3, 4, 5
+	*has = append(*has, stranger, last)
+	check(t, "of several", want("a", "b", "c", "d"), drawn(build("x")))
+}
