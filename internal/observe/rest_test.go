@@ -210,7 +210,11 @@ func TestAnAccountThatWakesIsSpread(t *testing.T) {
 				if last < 0 {
 					t.Fatalf("a group was not read since %s before its account woke", -last)
 				}
-				perMinute[int(last/time.Minute)]++
+				for _, at := range w.reads[ref] {
+					if after := at.Sub(woken); after >= -time.Second {
+						perMinute[int(after/time.Minute)]++
+					}
+				}
 			}
 		})
 		for minute, n := range perMinute {
@@ -247,6 +251,19 @@ func TestRestIsNoAge(t *testing.T) {
 		synctest.Wait()
 		if age := w.oldest(time.Now()); age < 5*time.Hour {
 			t.Errorf("its reads fail for hours: %s", age)
+		}
+
+		// One that hangs is missed, however long its group rested before.
+		w.do(func() { delete(w.err, group1) })
+		time.Sleep(4 * time.Hour)
+		w.Refresh(group1)
+		time.Sleep(time.Minute)
+		w.do(func() { w.hang[group1] = time.Hour })
+		w.Refresh(group1)
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		if age := w.oldest(time.Now()); age < 15*time.Minute {
+			t.Errorf("a read hangs for 20 minutes: %s", age)
 		}
 	})
 }
