@@ -45,7 +45,7 @@ func (s *snapshot) nodes(ctx context.Context, b *binding.Binding) (*NodesReport,
 	if b.NodeSelector != nil {
 		selector, err := metav1.LabelSelectorAsSelector(b.NodeSelector)
 		if err != nil {
-			return nil, nil // Its condition Ready says so.
+			selector = labels.Nothing() // The condition Ready says so.
 		}
 		rules.Selector = selector
 	}
