@@ -16,7 +16,6 @@ import (
 	"github.com/podgate/podgate/internal/aws/ec2"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/budget"
-	elbv2traits "github.com/podgate/podgate/internal/balancer/elbv2/traits"
 	"github.com/podgate/podgate/internal/balancer/meter"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/ingress"
@@ -28,9 +27,8 @@ import (
 const elasticLoadBalancing = "elasticloadbalancing"
 
 // within makes calls that are none of the seam's within the budgets of podgate's own account: those of Elastic Load Balancing
-// share that of target groups, and each other service has one of its own.
-func within(limited *budget.Limited, metered *meter.Metered, all balancer.Drivers, limits balancer.Limits) podaws.Within {
-	own := all.Account(balancer.Ref{Provider: elbv2traits.Kind})
+// share that of target groups, which is called own, and each other service has one of its own.
+func within(limited *budget.Limited, metered *meter.Metered, own string, limits balancer.Limits) podaws.Within {
 	_, place, _ := strings.Cut(own, " ")
 	return func(ctx context.Context, charge podaws.Charge, call func(context.Context) error) error {
 		account := own

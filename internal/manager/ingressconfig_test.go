@@ -57,13 +57,13 @@ func TestRepeatedFlags(t *testing.T) {
 	fs := flag.NewFlagSet("podgate", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	c.Bind(fs)
-	if err := fs.Parse([]string{"--ingress-controller=a", "--ingress-controller=b", `--default-tags=team=a\,b, cost = 1`, "--default-tags=team=c"}); err != nil {
+	if err := fs.Parse([]string{"--ingress-controller=a", "--ingress-controller=b", `--default-tags=team=a\,b, cost=1`, "--default-tags=team=c"}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(list{"a", "b"}, c.Ingress.Controllers); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(pairs{"team": "c", "cost ": " 1"}, c.Ingress.Tags); diff != "" {
+	if diff := cmp.Diff(pairs{"team": "c", "cost": "1"}, c.Ingress.Tags); diff != "" {
 		t.Error(diff)
 	}
 	if got := c.Ingress.Controllers.String(); got != "a,b" {

@@ -270,6 +270,6 @@ func newBalancers(ctx context.Context, reg prometheus.Registerer, c Config) (Bal
 	}
 
 	limited := budget.New(metered, all.Limits, all.Account)
-	caller := Caller{Config: cfg, Options: options, Within: within(limited, metered, all, limits)}
+	caller := Caller{Config: cfg, Options: options, Within: within(limited, metered, all.Account(balancer.Ref{Provider: elbv2provider.Driver(groups, own, limits).Kind}), limits)}
 	return Balancers{Limited: limited, Drivers: all, AWS: caller}, reg.Register(limited.Metrics())
 }

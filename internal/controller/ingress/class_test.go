@@ -43,8 +43,8 @@ func standard(c *networkingv1.IngressClass) *networkingv1.IngressClass {
 	return c
 }
 
-func params(name string, spec elbv2.IngressClassParamsSpec) *elbv2.IngressClassParams {
-	return &elbv2.IngressClassParams{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
+func params(spec elbv2.IngressClassParamsSpec) *elbv2.IngressClassParams {
+	return &elbv2.IngressClassParams{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: spec}
 }
 
 // ingressOf is an Ingress of a class, with annotations in pairs.
@@ -62,7 +62,7 @@ func ingressOf(class string, annotations ...string) *networkingv1.Ingress {
 func TestClass(t *testing.T) {
 	const ours, theirs = "podgate.dev/alb", "ingress.k8s.aws/alb"
 	selects := func(value string) *elbv2.IngressClassParams {
-		return params("p", elbv2.IngressClassParamsSpec{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": value}}})
+		return params(elbv2.IngressClassParamsSpec{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": value}}})
 	}
 	other := class("alb", ours, "p")
 	other.Spec.Parameters.Kind = "ConfigMap"
@@ -98,16 +98,16 @@ func TestClass(t *testing.T) {
 		"Both":             {reason: "two that say the same", ingress: ingressOf("alb", classAnnotation, "alb"), objects: []client.Object{class("alb", ours)}, served: true, lbc: true},
 		"Conflict":         {reason: "the annotation wins, and that is told", ingress: ingressOf("nginx", classAnnotation, "alb"), served: true, lbc: true, notice: true},
 
-		"Params":        {reason: "a class may have parameters", ingress: ingressOf("alb"), objects: []client.Object{class("alb", ours, "p"), params("p", elbv2.IngressClassParamsSpec{})}, served: true, params: true},
+		"Params":        {reason: "a class may have parameters", ingress: ingressOf("alb"), objects: []client.Object{class("alb", ours, "p"), params(elbv2.IngressClassParamsSpec{})}, served: true, params: true},
 		"ParamsAbsent":  {reason: "which must be there", ingress: ingressOf("alb"), objects: []client.Object{class("alb", ours, "p")}, served: true, refused: `there is no IngressClassParams "p"`},
 		"ParamsKind":    {reason: "and of their kind", ingress: ingressOf("alb"), objects: []client.Object{other}, served: true, refused: "are a ConfigMap"},
-		"ParamsGroup":   {reason: "of its API group", ingress: ingressOf("alb"), objects: []client.Object{foreign, params("p", elbv2.IngressClassParamsSpec{})}, served: true, refused: "must be an IngressClassParams"},
-		"ParamsCore":    {reason: "which is not the core's", ingress: ingressOf("alb"), objects: []client.Object{groupless, params("p", elbv2.IngressClassParamsSpec{})}, served: true, refused: "must be an IngressClassParams"},
+		"ParamsGroup":   {reason: "of its API group", ingress: ingressOf("alb"), objects: []client.Object{foreign, params(elbv2.IngressClassParamsSpec{})}, served: true, refused: "must be an IngressClassParams"},
+		"ParamsCore":    {reason: "which is not the core's", ingress: ingressOf("alb"), objects: []client.Object{groupless, params(elbv2.IngressClassParamsSpec{})}, served: true, refused: "must be an IngressClassParams"},
 		"Namespace":     {reason: "they may select namespaces", ingress: ingressOf("alb"), objects: []client.Object{class("alb", ours, "p"), selects("a")}, served: true, params: true},
 		"NamespaceElse": {reason: "others may not use the class", ingress: ingressOf("alb"), objects: []client.Object{class("alb", ours, "p"), selects("b")}, served: true, params: true, refused: "does not select this namespace"},
 
 		"Group":         {reason: "it may join a group", ingress: ingressOf("alb", groupAnnotation, "a.b-1"), objects: []client.Object{class("alb", ours)}, served: true, group: "a.b-1"},
-		"GroupOfParams": {reason: "that of the parameters wins", ingress: ingressOf("alb", groupAnnotation, "a"), objects: []client.Object{class("alb", ours, "p"), params("p", elbv2.IngressClassParamsSpec{Group: &elbv2.IngressGroup{Name: "b"}})}, served: true, params: true, group: "b"},
+		"GroupOfParams": {reason: "that of the parameters wins", ingress: ingressOf("alb", groupAnnotation, "a"), objects: []client.Object{class("alb", ours, "p"), params(elbv2.IngressClassParamsSpec{Group: &elbv2.IngressGroup{Name: "b"}})}, served: true, params: true, group: "b"},
 		"GroupInvalid":  {reason: "its name has a form", ingress: ingressOf("alb", groupAnnotation, "A"), objects: []client.Object{class("alb", ours)}, served: true, refused: `is "A"`},
 		"GroupEmpty":    {reason: "and is not empty", ingress: ingressOf("alb", groupAnnotation, ""), objects: []client.Object{class("alb", ours)}, served: true, refused: `is ""`},
 		"GroupLongest":  {reason: "it has at most 63 characters", ingress: ingressOf("alb", groupAnnotation, strings.Repeat("a", 63)), objects: []client.Object{class("alb", ours)}, served: true, group: strings.Repeat("a", 63)},

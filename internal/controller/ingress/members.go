@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,12 +71,11 @@ func (r *Reconciler) members(ctx context.Context, group Key) ([]member, error) {
 func (r *Reconciler) candidates(ctx context.Context, group Key) ([]networkingv1.Ingress, error) {
 	if group.Namespace != "" {
 		var one networkingv1.Ingress
-		err := r.client.Get(ctx, group, &one)
-		if client.IgnoreNotFound(err) != nil {
-			return nil, fmt.Errorf("get Ingress: %w", err)
-		}
-		if err != nil {
+		switch err := r.client.Get(ctx, group, &one); {
+		case apierrors.IsNotFound(err):
 			return nil, nil
+		case err != nil:
+			return nil, fmt.Errorf("get Ingress: %w", err)
 		}
 		return []networkingv1.Ingress{one}, nil
 	}

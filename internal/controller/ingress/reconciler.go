@@ -286,7 +286,7 @@ func (p *pass) held() bool {
 // claim puts finalizers on the members before the first call to AWS.
 func (p *pass) claim(ctx context.Context) error {
 	for _, m := range p.members {
-		if m.standing != active && !(m.standing == kept && m.abandoned) {
+		if m.standing != active && (m.standing != kept || !m.abandoned) {
 			continue
 		}
 		if err := claim(ctx, p.client, m.Ingress, p.group, m.abandoned); err != nil {
