@@ -159,6 +159,13 @@ func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
 		return reconcile.Result{RequeueAfter: mistaken}, nil
 	}
 
+	// Somebody may have written a member without its finalizer, and then its deletion would leave all of this behind.
+	if len(p.seen.LoadBalancers)+len(p.seen.TargetGroups)+len(p.seen.SecurityGroups) > 0 {
+		if err := p.claim(ctx); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+
 	plan, err := p.plan(ctx)
 	if err == nil && (len(plan.Steps) > 0 || len(plan.Waits) > 0 && p.stale()) {
 		plan, err = p.converge(ctx)

@@ -230,6 +230,28 @@ func TestFinalizerFirst(t *testing.T) {
 	}
 }
 
+// TestFinalizerAgain: an Ingress that was written without its finalizer is held again, though there is no step to do.
+func TestFinalizerAgain(t *testing.T) {
+	w := newWorld(t, memberOf("web")...)
+	w.seen.LoadBalancers = []elb.ObservedLoadBalancer{{ARN: "lb", State: "failed", LoadBalancer: elb.LoadBalancer{
+		Kind: elb.Application, Name: "web", Scheme: "internal",
+	}}}
+	ing := w.ingress("web")
+	ing.Annotations[routes.Prefix+"load-balancer-name"] = "web"
+	ing.Annotations[routes.Prefix+"security-groups"] = "sg-1"
+	if err := w.Update(t.Context(), ing); err != nil {
+		t.Fatal(err)
+	}
+
+	_, err := w.reconcile(Key{Name: "g"})
+	if err != nil || len(w.steps) > 0 {
+		t.Fatalf("steps %q, %v", w.steps, err)
+	}
+	if !holds(Key{Name: "g"}, w.ingress("web")) {
+		t.Error("it is not held")
+	}
+}
+
 // TestLeaves: an Ingress that is deleted goes with the last that there is of it, whatever the others are like.
 func TestLeaves(t *testing.T) {
 	rule := elb.ObservedRule{Rule: elb.Rule{Owner: "shop/web"}, Own: true}
