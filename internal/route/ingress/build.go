@@ -163,9 +163,13 @@ func (b *builder) defaultOf(l elb.ObservedListener, owner string) bool {
 
 // readMembers reads each member by itself, and puts them in order.
 func (b *builder) readMembers() {
+	had := map[string]bool{}
+	for _, g := range b.Observed.TargetGroups {
+		had[g.Resource] = true
+	}
 	for _, of := range b.Members {
 		m := newMember(of, b.look.TargetGroup)
-		m.served = b.serves(m.owner)
+		m.served, m.had = b.serves(m.owner), had
 		m.read(b.look)
 		b.readRules(m)
 		b.members = append(b.members, m)
@@ -233,7 +237,7 @@ func (b *builder) target(m *member, what string, action route.Action, services s
 			m.check(annotated(" of Service "+backend.Service, service.Annotations), ofTargets, nil)
 		}
 		if err := m.target(backend, service, b.settings, b.Key); err != nil {
-			m.partial(ReasonPathNotServed, "%s is not served: %v", what, err)
+			m.lacks(action, "%s is not served: %v", what, err)
 			return false
 		}
 	}

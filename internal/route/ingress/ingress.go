@@ -209,15 +209,25 @@ func (m *member) there(what string, action route.Action, services services) (rou
 			m.partial(ReasonPathNotServed, "%s answers 503: there is no Service %q", what, b.Service)
 			return missing, true
 		case service == nil:
-			m.partial(ReasonPathNotServed, "%s is not served: there is no Service %q", what, b.Service)
+			m.lacks(action, "%s is not served: there is no Service %q", what, b.Service)
 			return route.Action{}, false
 		}
 		if _, ok := servicePort(service, b.Port); !ok {
-			m.partial(ReasonPathNotServed, "%s is not served: Service %q has no port %q", what, b.Service, b.Port)
+			m.lacks(action, "%s is not served: Service %q has no port %q", what, b.Service, b.Port)
 			return route.Action{}, false
 		}
 	}
 	return action, true
+}
+
+// lacks tells that an action cannot be served as it is written. Where it was served before, the Ingress is refused, so that its
+// rules stay: a Service is often written a moment before the Ingress that names it.
+func (m *member) lacks(action route.Action, format string, args ...any) {
+	if m.served && slices.ContainsFunc(m.groupsOf(action), func(resource string) bool { return m.had[resource] }) {
+		m.refuse(ReasonPathNotServed, format+": all rules that the Ingress has stay until that is corrected", args...)
+		return
+	}
+	m.partial(ReasonPathNotServed, format, args...)
 }
 
 // portName is a port as the Ingress writes it.

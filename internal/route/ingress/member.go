@@ -43,6 +43,8 @@ type member struct {
 	misplaced bool
 	// served: the load balancer that there is has rules of it.
 	served bool
+	// had are the resources of target groups that there are.
+	had map[string]bool
 	// overruled: its wishes do not count, since they conflict with an earlier member's.
 	overruled bool
 }

@@ -53,6 +53,43 @@ func made(stack elb.Stack) elb.Observed {
 	return o
 }
 
+// TestAServiceBeforeItsIngress: a Service that is written a moment before the Ingress that names it takes nothing away from clients.
+func TestAServiceBeforeItsIngress(t *testing.T) {
+	canary := `{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"web","servicePort":80,"weight":9},{"serviceName":"api","servicePort":80,"weight":1}]}}`
+	for name, tc := range map[string]struct {
+		change func(*site)
+		a      annotations
+	}{
+		"Port": {func(s *site) {
+			s.services["shop/web"].Spec.Ports[0].Port, s.services["shop/web"].Spec.Ports[0].Name = 8080, "new"
+		}, nil},
+		"NodePort": {func(s *site) { s.services["shop/web"].Spec.Ports[0].NodePort = 0 }, annotations{"target-type": "instance"}},
+		"OneOfTwo": {func(s *site) { delete(s.services, "shop/api") }, annotations{"actions.web": canary}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite()
+			backend := "web:80"
+			if tc.a["actions.web"] != "" {
+				backend = "web:use-annotation"
+			}
+			ing := ingress("web", tc.a, all("a", backend), all("b", "api:443"))
+			stack, problems := s.build(ing)
+			check(t, "problems", []string(nil), told(problems))
+
+			tc.change(s)
+			if _, problems = s.build(ing); len(problems) == 0 || problems[0].Severity != Partial {
+				t.Errorf("before it was served: %v", problems)
+			}
+			s.observed = made(stack)
+			after, _ := s.build(ing)
+			check(t, "keep", []string{"shop/web"}, after.Keep)
+			if plan := elb.Make(after, s.observed, time.Unix(0, 0)); len(plan.Steps) > 0 {
+				t.Errorf("steps: %v", plan.Steps)
+			}
+		})
+	}
+}
+
 // TestAMistakeChangesNothing: what is there stays as it is, all of it, when a member is edited so that it cannot be served, and
 // once it is gone the others have what they had without it.
 func TestAMistakeChangesNothing(t *testing.T) {
