@@ -292,6 +292,12 @@ func (x *IngressExplanation) published(m GroupMember, ing *networkingv1.Ingress)
 	switch {
 	case x.Hostname != "" && working:
 		x.Verdict, x.good = "is served as "+x.Hostname+problems, true
+		for _, b := range x.Backends {
+			if why, next := b.trouble(); why != "" {
+				x.Verdict, x.Next, x.good = x.Verdict+", but "+why, next, false
+				return
+			}
+		}
 	case x.Hostname != "":
 		x.Verdict = "is served as " + x.Hostname + problems + "; " + x.Says.sentence()
 		x.Next = x.Says.next()

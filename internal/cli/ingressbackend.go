@@ -151,13 +151,37 @@ func (r BackendReport) write(p *paper) {
 
 // serves says how many serve.
 func (b BackendBinding) serves() string {
+	const untold = "; only AWS knows which are healthy"
 	switch {
 	case b.Nodes != nil:
-		return b.Nodes.write() + " are its targets; whether they are healthy is known at AWS alone"
+		return b.Nodes.write() + untold
 	case b.Pods == nil:
 		return ""
+	case b.Pods.All == 0:
+		return "no pods"
 	case b.Pods.Gates == 0:
-		return fmt.Sprintf("%d of %s Ready, none with a gate: whether they are healthy is known at AWS alone", b.Pods.Ready, counted(b.Pods.All, "pod"))
+		return fmt.Sprintf("%d of %s Ready, none with a gate", b.Pods.Ready, counted(b.Pods.All, "pod")) + untold
 	}
 	return fmt.Sprintf("%d of %s Ready; %d of %s open", b.Pods.Ready, counted(b.Pods.All, "pod"), b.Pods.Open, counted(b.Pods.Gates, "gate"))
+}
+
+// trouble says why there may be nothing that serves behind a backend, and what to do; empty where nothing says so.
+func (r BackendReport) trouble() (why, next string) {
+	if r.Unused {
+		return "", ""
+	}
+	why, next = "it has no TargetGroupBinding yet", "wait; the events say what for"
+	for _, b := range r.Bindings {
+		switch {
+		case b.Status != "True":
+			why, next = fmt.Sprintf("%s is not Ready (%s)", binding.Named(b.key()), or(b.Reason)), b.Next
+		case b.Pods != nil && b.Pods.Ready == 0:
+			why, next = "none of its pods is Ready", "find out why its pods are not Ready"
+		case b.Nodes != nil && b.Nodes.Targets == 0:
+			why, next = "no node is a target", "find out why no node is Ready and selected"
+		default:
+			return "", ""
+		}
+	}
+	return fmt.Sprintf("look at Service %s, port %s: %s", r.Service, r.Port, why), next
 }
