@@ -430,7 +430,7 @@ func TestIngressOfLBC(t *testing.T) {
 	}
 	lease := &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{Namespace: c.ns, Name: elbv2.LBCLease},
-		Spec:       coordinationv1.LeaseSpec{HolderIdentity: aws.String("lbc"), LeaseDurationSeconds: aws.Int32(1), RenewTime: new(metav1.NowMicro())},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: aws.String("lbc"), LeaseDurationSeconds: aws.Int32(3), RenewTime: new(metav1.NowMicro())},
 	}
 	c.create(lease)
 	lives := make(chan struct{})
