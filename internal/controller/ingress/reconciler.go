@@ -45,6 +45,9 @@ const (
 	// provisioning is how soon to look again at what AWS is making, and serving at targets that are to become healthy.
 	provisioning = 5 * time.Second
 	serving      = 2 * time.Second
+	// Who has waited for long is looked at after a part of that time, at last every slowest: it may wait for ever.
+	partOfWait = 16
+	slowest    = time.Minute
 	// mistaken is how soon to look again at an Ingress that cannot be served as it is: what it lacks may be at AWS.
 	mistaken = time.Minute
 	// rereading is how often all is read again of what is waited for.
@@ -82,6 +85,7 @@ type Reconciler struct {
 	teller   *teller
 	metrics  *metrics
 	read     *times
+	waiting  *times
 	now      func() time.Time
 	random   func(time.Duration) time.Duration
 }
@@ -99,6 +103,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	r.teller.forget(group, members)
 	if len(members) == 0 {
 		r.read.forget(group)
+		r.waiting.forget(group)
 		r.metrics.stands(group, "", 0)
 		return reconcile.Result{}, nil
 	}
@@ -334,6 +339,7 @@ func (p *pass) converge(ctx context.Context) (elb.Plan, error) {
 		err = p.perform(ctx, step)
 		p.metrics.performed(kindOf(step), err)
 		if err == nil {
+			p.waiting.forget(p.group)
 			p.log.Info("Did a step", "step", step.String())
 			continue
 		}
@@ -541,17 +547,32 @@ func (p *pass) again(plan elb.Plan) time.Duration {
 		next = holding
 	}
 
+	unseen := p.unseen(plan)
 	for _, w := range plan.Waits {
-		at := provisioning
+		at := max(provisioning, unseen)
 		switch {
 		case !w.Until.IsZero():
 			at = max(w.Until.Sub(p.now()), time.Second)
 		case p.active() && len(p.unready) == 0:
-			at = serving
+			at = max(serving, unseen)
 		}
 		next = min(next, at)
 	}
 	return next
+}
+
+// unseen is how long a group that waits can do so without a look, by how long nothing has come about.
+func (p *pass) unseen(plan elb.Plan) time.Duration {
+	if len(plan.Waits) == 0 {
+		p.waiting.forget(p.group)
+		return 0
+	}
+	since := p.waiting.last(p.group)
+	if since.IsZero() {
+		since = p.now()
+		p.waiting.at(p.group, since)
+	}
+	return min(p.now().Sub(since)/partOfWait, slowest)
 }
 
 // active reports whether every load balancer is there as AWS makes it, so that only targets are waited for.
@@ -572,7 +593,7 @@ func (p *pass) noteAll(owner, kind, reason, message string) {
 	}
 }
 
-// times are when all of groups was read last.
+// times are one of each group, such as when all of it was read last.
 type times struct {
 	mu  sync.Mutex
 	all map[Key]time.Time

@@ -333,6 +333,33 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// TestWhoWaitsForLongIsSeldomLookedAt: a group that waits for what may never come costs ever fewer calls, until something
+// comes about.
+func TestWhoWaitsForLongIsSeldomLookedAt(t *testing.T) {
+	w := newWorld(t, memberOf("web")...)
+	p := &pass{Reconciler: w.Reconciler, group: Key{Name: "g"}, seen: elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{State: "active"}}}}
+	waits := elb.Plan{Waits: make([]elb.Wait, 1)}
+	after := func(waited, want time.Duration) {
+		t.Helper()
+		w.clock = noon.Add(waited)
+		if got := p.again(waits); got != want {
+			t.Errorf("after %s: looks again after %s, want %s", waited, got, want)
+		}
+	}
+
+	after(0, serving)
+	after(16*serving, serving)
+	after(160*time.Second, 10*time.Second)
+	after(time.Hour, slowest)
+	if _, err := w.reconcile(p.group); err == nil || len(w.steps) == 0 {
+		t.Fatalf("steps %q, %v", w.steps, err)
+	}
+	after(time.Hour, serving)
+	after(2*time.Hour, slowest)
+	p.again(elb.Plan{})
+	after(2*time.Hour, serving)
+}
+
 // TestClaims: the stacks that may have something of an Ingress are on it, and the last one takes the finalizers along.
 func TestClaims(t *testing.T) {
 	ing := memberOf("web")[0].(*networkingv1.Ingress)
