@@ -70,6 +70,8 @@ type planner struct {
 	uses map[string]int
 	// ended reports that no more can be planned now.
 	ended bool
+	// narrows reports that clients are taken out, before which no rule is made that may be for fewer.
+	narrows bool
 	// asked are the ARNs of target groups whose health matters and is not known.
 	asked map[string]bool
 }

@@ -155,10 +155,9 @@ func TestChangesInPlace(t *testing.T) {
 
 	expect(t, "what can be changed is changed", w.steps(), []string{
 		"tag lb/2: team=x", "set subnets of lb/2: subnet-1, subnet-3", "set security groups of lb/2: sg/theirs, sg/1", "set address type of lb/2: dualstack", "set attributes of lb/2: a=b",
-		"tag sg/1: team=x", "authorize 10.0.0.0/8 tcp:443-443 into sg/1",
+		"tag sg/1: team=x", "authorize 10.0.0.0/8 tcp:443-443 into sg/1", "revoke 10.0.0.0/8 tcp:80-80 from sg/1",
 		"tag tg/3: team=x", "set health check of tg/3", "set attributes of tg/3: c=d", "update binding shop/k8s-api",
 		"tag listener/5: team=x", "modify listener/5: HTTPS, answer 404", "add certificates to listener/5: cert/2", "set attributes of listener/5: e=f", "tag rule/6: team=x",
-		"revoke 10.0.0.0/8 tcp:80-80 from sg/1",
 	})
 
 	l.Certificates = []string{"cert/3", "cert/1"}
@@ -175,6 +174,49 @@ func TestLaw13ForeignLoadBalancer(t *testing.T) {
 	w.seen.Foreign = map[string]string{"web-internal": "cluster other"}
 	expect(t, "nothing is made beside a load balancer of somebody else", w.steps(), []string(nil))
 	expect(t, "who is told of", w.refused(), "A load balancer named web-internal exists and is not this stack's (cluster other). Delete it, or choose another name.")
+}
+
+// TestRulesOfFewerClients: no rule is there while clients are let in for whom nobody who has it asks.
+func TestRulesOfFewerClients(t *testing.T) {
+	all, few := Permission{Protocol: "tcp", From: 80, To: 80, CIDR: "0.0.0.0/0"}, Permission{Protocol: "tcp", From: 80, To: 80, CIDR: "10.0.0.0/8"}
+	open, narrow := shop(), shop()
+	open.SecurityGroup.Ingress = []Permission{all}
+	narrow.SecurityGroup.Ingress = []Permission{few}
+	narrow.Listeners[0].Rules = slices.Insert(narrow.Listeners[0].Rules, 1, path("shop/few", "/few", "few"))
+	narrow.TargetGroups = append(narrow.TargetGroups, group("shop/few", "few"))
+
+	w := settled(t, open)
+	early := func(stack Stack) {
+		t.Helper()
+		w.stack = stack
+		w.sizesOf(2)
+		for plan := w.make(); len(plan.Steps) > 0; plan = w.make() {
+			w.step(plan.Steps[0])
+			if strings.Contains(w.rules(), "/few") && slices.Contains(w.sg("sg/1").Ingress, all) {
+				w.fatalf("everybody reaches a rule that is for few")
+			}
+		}
+		w.run()
+	}
+	early(narrow)
+	expect(t, "the rule comes", w.rules(), "1 /api; 2 /few; 3 /*")
+	expect(t, "for few", w.sg("sg/1").Ingress, []Permission{few})
+	early(open)
+	expect(t, "the rule goes", w.rules(), "1 /api; 3 /*")
+	expect(t, "and all are let in", w.sg("sg/1").Ingress, []Permission{all})
+
+	// A step that fails does not let the others open more.
+	w.stack = narrow
+	for range 10 {
+		for _, step := range w.make().Steps {
+			if _, fails := step.(RevokeIngress); !fails {
+				w.step(step)
+				break
+			}
+		}
+	}
+	expect(t, "its target group is made", len(w.seen.TargetGroups), 3)
+	expect(t, "and no rule", w.rules(), "1 /api; 3 /*")
 }
 
 func TestLaw13ForeignTargetGroup(t *testing.T) {

@@ -245,6 +245,9 @@ func (r *rules) missing() []*place {
 // create plans the rules that are missing. They are made last, where they take requests from nothing but the default action,
 // and get their places when they serve.
 func (r *rules) create() {
+	if r.p.narrows {
+		return
+	}
 	missing := r.missing()
 	for i, w := range missing {
 		// One that refuses requests comes after those which are to serve some of them.

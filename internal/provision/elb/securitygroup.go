@@ -35,9 +35,40 @@ func (p *planner) openSecurityGroup() {
 	}
 
 	p.tag(has.ID, tags, has.Tags)
-	if more := without(want.Ingress, has.Ingress); len(more) > 0 {
-		p.do(AuthorizeIngress{ID: has.ID, Permissions: more})
+	more := without(want.Ingress, has.Ingress)
+	if now := slices.DeleteFunc(slices.Clone(more), p.opensLeaving); len(now) > 0 {
+		p.do(AuthorizeIngress{ID: has.ID, Permissions: now})
 	}
+
+	// Rules that come may ask for fewer clients than those that are there.
+	less := slices.DeleteFunc(without(has.Ingress, want.Ingress), func(permission Permission) bool {
+		return p.keptOpen(permission) || !slices.ContainsFunc(p.stack.Listeners, func(l Listener) bool { return covers(permission, l.Port) })
+	})
+	if len(less) > 0 && len(more) == 0 {
+		p.narrows = true
+		p.do(RevokeIngress{ID: has.ID, Permissions: less})
+	}
+}
+
+// opensLeaving reports whether a permission lets clients reach rules of an owner who leaves, and who may have asked for fewer.
+func (p *planner) opensLeaving(permission Permission) bool {
+	if p.balancer == nil {
+		return false
+	}
+	return slices.ContainsFunc(p.balancer.Listeners, func(l ObservedListener) bool {
+		return l.Own && covers(permission, l.Port) && slices.ContainsFunc(l.Has, func(r ObservedRule) bool { return r.Own && r.Owner != "" && !p.stays(r.Owner) })
+	})
+}
+
+// stays reports whether an owner has rules in the stack.
+func (p *planner) stays(owner string) bool {
+	return slices.Contains(p.stack.Keep, owner) || slices.ContainsFunc(p.stack.Listeners, func(l Listener) bool {
+		return slices.ContainsFunc(l.Rules, func(r Rule) bool { return r.Owner == owner })
+	})
+}
+
+func covers(permission Permission, port int32) bool {
+	return permission.From <= port && port <= permission.To
 }
 
 // closeSecurityGroups takes out whoever should not be let in any more, and deletes security groups that no load balancer has.
@@ -49,7 +80,7 @@ func (p *planner) closeSecurityGroups() {
 		has := &p.seen.SecurityGroups[i]
 		if has == p.group {
 			more, less := without(p.stack.SecurityGroup.Ingress, has.Ingress), slices.DeleteFunc(without(has.Ingress, p.stack.SecurityGroup.Ingress), p.keptOpen)
-			if len(less) > 0 && len(more) == 0 {
+			if len(less) > 0 && len(more) == 0 && !p.narrows {
 				p.do(RevokeIngress{ID: has.ID, Permissions: less})
 			}
 			continue
@@ -76,5 +107,5 @@ func (p *planner) securityGroups() ([]string, bool) {
 
 // keptOpen reports whether a permission is for a listener that stays only because its owner cannot be built now.
 func (p *planner) keptOpen(permission Permission) bool {
-	return slices.ContainsFunc(p.keptListeners(), func(l Listener) bool { return permission.From <= l.Port && l.Port <= permission.To })
+	return slices.ContainsFunc(p.keptListeners(), func(l Listener) bool { return covers(permission, l.Port) })
 }
