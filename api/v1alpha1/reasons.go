@@ -379,7 +379,7 @@ var Explanations = []Explanation{
 	{OnIngressEvent, ReasonAnnotationNotServed, "podgate does not serve an annotation; the Ingress is served without it", "remove the annotation", "kinds/ingress.md#annotations"},
 	{OnIngressEvent, ReasonNoEffect, "Something in the Ingress has no effect", "remove it", "kinds/ingress.md#annotations"},
 	{OnIngressEvent, ReasonLimitExceeded, "With the Ingress its load balancer would exceed a limit of AWS", "move the Ingress to another group, or have the limit raised", "kinds/ingress.md#groups"},
-	{OnIngressEvent, ReasonPathNotServed, "A path or a backend of the Ingress is not served as it is written; all others are", "do what the message says", ""},
+	{OnIngressEvent, ReasonPathNotServed, "A path or a backend of the Ingress is not served as it is written; all others are, or if it was served before, all rules stay as they are", "do what the message says", ""},
 	{OnIngressEvent, ReasonNoCertificate, "No certificate of ACM is for a host of the Ingress", "issue one, or name one by alb.ingress.kubernetes.io/certificate-arn; podgate looks again every minute", ""},
 	{OnIngressEvent, ReasonNoSubnets, "There are not enough subnets for the load balancer; the message says why each one does not count", "do what the message says", ""},
 	{OnIngressEvent, ReasonSettingsHeld, "A setting keeps its earlier value, because the Ingress that asked for it cannot be served now", "correct the Ingress that the message names", ""},

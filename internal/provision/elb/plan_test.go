@@ -176,8 +176,8 @@ func TestLaw13ForeignLoadBalancer(t *testing.T) {
 	expect(t, "who is told of", w.refused(), "A load balancer named web-internal exists and is not this stack's (cluster other). Delete it, or choose another name.")
 }
 
-// TestRulesOfFewerClients: no rule is there while clients are let in for whom nobody who has it asks.
-func TestRulesOfFewerClients(t *testing.T) {
+// TestLaw15RulesOfFewerClients: no rule is there while clients are let in for whom nobody who has it asks.
+func TestLaw15RulesOfFewerClients(t *testing.T) {
 	all, few := Permission{Protocol: "tcp", From: 80, To: 80, CIDR: "0.0.0.0/0"}, Permission{Protocol: "tcp", From: 80, To: 80, CIDR: "10.0.0.0/8"}
 	open, narrow := shop(), shop()
 	open.SecurityGroup.Ingress = []Permission{all}

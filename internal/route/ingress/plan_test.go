@@ -53,8 +53,8 @@ func made(stack elb.Stack) elb.Observed {
 	return o
 }
 
-// TestAServiceBeforeItsIngress: a Service that is written a moment before the Ingress that names it takes nothing away from clients.
-func TestAServiceBeforeItsIngress(t *testing.T) {
+// TestLaw14AServiceBeforeItsIngress: a Service that is written a moment before the Ingress that names it takes nothing away from clients.
+func TestLaw14AServiceBeforeItsIngress(t *testing.T) {
 	canary := `{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"web","servicePort":80,"weight":9},{"serviceName":"api","servicePort":80,"weight":1}]}}`
 	for name, tc := range map[string]struct {
 		change func(*site)
