@@ -96,8 +96,8 @@ func TestWatchedNamespace(t *testing.T) {
 
 // TestNewest: of one look at a load balancer the gravest event counts, and earlier ones do not.
 func TestNewest(t *testing.T) {
-	at := func(seconds int, reason string) IngressEvent {
-		return IngressEvent{Reason: reason, At: metav1.Time{Time: noon.Add(time.Duration(seconds) * time.Second)}}
+	at := func(milliseconds int, reason string) IngressEvent {
+		return IngressEvent{Reason: reason, At: metav1.Time{Time: noon.Add(time.Duration(milliseconds) * time.Millisecond)}}
 	}
 	for name, c := range map[string]struct {
 		events []IngressEvent
@@ -105,8 +105,9 @@ func TestNewest(t *testing.T) {
 	}{
 		"Nothing": {nil, ""},
 		"Others":  {[]IngressEvent{at(0, "Sync"), at(1, v1alpha1.ReasonNoEffect)}, ""},
-		"Later":   {[]IngressEvent{at(0, v1alpha1.ReasonLoadBalancerFailed), at(3, v1alpha1.ReasonLoadBalancerReady), at(9, v1alpha1.ReasonNoEffect)}, v1alpha1.ReasonLoadBalancerReady},
-		"AtOnce":  {[]IngressEvent{at(0, v1alpha1.ReasonLoadBalancerFailed), at(2, v1alpha1.ReasonLoadBalancerReady)}, v1alpha1.ReasonLoadBalancerFailed},
+		"Later":   {[]IngressEvent{at(0, v1alpha1.ReasonLoadBalancerFailed), at(3000, v1alpha1.ReasonLoadBalancerReady), at(9000, v1alpha1.ReasonNoEffect)}, v1alpha1.ReasonLoadBalancerReady},
+		"Soon":    {[]IngressEvent{at(33, v1alpha1.ReasonLoadBalancerReady), at(0, v1alpha1.ReasonLoadBalancerWaiting)}, v1alpha1.ReasonLoadBalancerReady},
+		"AtOnce":  {[]IngressEvent{at(0, v1alpha1.ReasonLoadBalancerFailed), at(20, v1alpha1.ReasonLoadBalancerReady)}, v1alpha1.ReasonLoadBalancerFailed},
 		"Gravest": {[]IngressEvent{at(0, v1alpha1.ReasonLoadBalancerWaiting), at(0, v1alpha1.ReasonLoadBalancerHeld), at(0, v1alpha1.ReasonLoadBalancerReady)}, v1alpha1.ReasonLoadBalancerHeld},
 	} {
 		got := ""

@@ -69,8 +69,9 @@ var gravest = []string{
 	v1alpha1.ReasonNoSubnets, v1alpha1.ReasonLoadBalancerFailed, v1alpha1.ReasonLoadBalancerHeld, v1alpha1.ReasonLoadBalancerWaiting, v1alpha1.ReasonOwnedByLBC, v1alpha1.ReasonLoadBalancerReady,
 }
 
-// onePass is how far apart events are at most that were told at one look at a load balancer.
-const onePass = 2 * time.Second
+// onePass is how far apart events are at most that were told at one look at a load balancer. They are made in one go, where another look
+// reads AWS first. A longer time would let a failure that the next look has mended stand beside its success.
+const onePass = 20 * time.Millisecond
 
 // newest is the gravest of the events that tell how a load balancer is, of those of the latest look at it; nil: none does.
 func newest(events []IngressEvent) *IngressEvent {
