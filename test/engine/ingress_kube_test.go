@@ -356,6 +356,13 @@ func TestIngressProtected(t *testing.T) {
 		return c.event(ing.Name, v1alpha1.ReasonLoadBalancerHeld, "protection") || c.event(ing.Name, v1alpha1.ReasonLoadBalancerFailed, "protection")
 	})
 	c.never("the Ingress goes", time.Second, func() bool { return c.gone(ing) })
+
+	// What is read while there is nothing left to do is not believed for long either.
+	read := len(c.calls("DescribeLoadBalancerAttributes"))
+	if err := c.kube.Patch(t.Context(), ing.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"example.com/note":"a"}}}`))); err != nil {
+		t.Fatal(err)
+	}
+	c.eventually("it is looked at again", func() bool { return len(c.calls("DescribeLoadBalancerAttributes")) > read })
 	protect("false")
 	c.eventually("it goes when nothing protects it", func() bool { return c.gone(ing) && len(c.made()) == 0 })
 }

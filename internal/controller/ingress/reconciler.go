@@ -172,7 +172,7 @@ func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
 	}
 
 	plan, err := p.plan(ctx)
-	if err == nil && (len(plan.Steps) > 0 || len(plan.Waits) > 0 && p.stale()) {
+	if err == nil && (len(plan.Steps) > 0 || len(plan.Waits) > 0 && p.stale() || len(plan.Refusals) > 0 && p.deserted()) {
 		plan, err = p.converge(ctx)
 	}
 	if err != nil {
@@ -359,8 +359,13 @@ func (p *pass) converge(ctx context.Context) (elb.Plan, error) {
 // stale reports whether what is waited for may have come about without a trace in what was read: what goes is looked at each
 // time, and what comes once in a while.
 func (p *pass) stale() bool {
-	return !slices.ContainsFunc(p.members, func(m member) bool { return m.standing == active || m.standing == kept }) ||
-		p.now().Sub(p.read.last(p.group)) >= rereading
+	return p.deserted() || p.now().Sub(p.read.last(p.group)) >= rereading
+}
+
+// deserted reports whether all that there is of the group goes. What holds that up, such as a protected load balancer, a person
+// puts right at AWS, where only reading it again tells.
+func (p *pass) deserted() bool {
+	return !slices.ContainsFunc(p.members, func(m member) bool { return m.standing == active || m.standing == kept })
 }
 
 // kindOf is how the metric calls a step.
@@ -519,7 +524,7 @@ func (p *pass) settle(ctx context.Context) error {
 // left reports whether there is something of an Ingress that left. The last one of a group has all that there is, but for a
 // security group that AWS does not let go of: what uses it may be anybody's.
 func (p *pass) left(m member) bool {
-	if !slices.ContainsFunc(p.members, func(m member) bool { return m.standing == active || m.standing == kept }) {
+	if p.deserted() {
 		held := len(p.seen.SecurityGroups) > 0
 		if at := m.DeletionTimestamp; held && at != nil && p.now().Sub(at.Time) >= patienceWithGroups {
 			held = false

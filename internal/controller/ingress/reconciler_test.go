@@ -360,6 +360,27 @@ func TestWhoWaitsForLongIsSeldomLookedAt(t *testing.T) {
 	after(2*time.Hour, serving)
 }
 
+// TestWhatHoldsADeletionUpIsReadAgain: a person puts it right at AWS, where nothing tells podgate of it.
+func TestWhatHoldsADeletionUpIsReadAgain(t *testing.T) {
+	ing := memberOf("web")[0]
+	ing.SetFinalizers([]string{v1alpha1.IngressFinalizer})
+	w := newWorld(t, ing)
+	w.seen.LoadBalancers = []elb.ObservedLoadBalancer{{ARN: "lb", Protected: true}}
+	if err := w.Delete(t.Context(), ing); err != nil {
+		t.Fatal(err)
+	}
+
+	for looks := 1; looks <= 2; looks++ {
+		result, err := w.reconcile(Key{Name: "g"})
+		if err != nil || result.RequeueAfter != holding || len(w.steps) > 0 {
+			t.Fatalf("looks again after %s; steps %q, %v", result.RequeueAfter, w.steps, err)
+		}
+		if w.reads != looks {
+			t.Errorf("look %d: all was read %d times", looks, w.reads)
+		}
+	}
+}
+
 // TestClaims: the stacks that may have something of an Ingress are on it, and the last one takes the finalizers along.
 func TestClaims(t *testing.T) {
 	ing := memberOf("web")[0].(*networkingv1.Ingress)
