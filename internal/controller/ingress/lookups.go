@@ -44,7 +44,7 @@ type remembered[T any] struct {
 	value T
 }
 
-// get returns what was answered lately, or asks. An error is remembered by nobody.
+// get returns what was answered lately, or asks. An error is remembered by nobody, and comes with what was answered last.
 func (r *remembered[T]) get(now time.Time, ask func() (T, error)) (T, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,7 +55,7 @@ func (r *remembered[T]) get(now time.Time, ask func() (T, error)) (T, error) {
 	if err == nil {
 		r.at, r.value = now, value
 	}
-	return value, err
+	return r.value, err
 }
 
 // shared is what is the same for all groups.
@@ -122,6 +122,8 @@ type lookups struct {
 	reader client.Reader
 	// failed is why something cannot be told now. What was built then is not used.
 	failed error
+	// missed is why something could not be looked for. What it concerns keeps what it has, and all else goes on.
+	missed error
 }
 
 func (l *lookups) all() routes.Lookups {
@@ -177,14 +179,25 @@ func (l *lookups) securityGroup(name string) (string, error) {
 	return "", fmt.Errorf("several security groups of %s have the tag Name %q: %s", l.vpc, name, strings.Join(ids, ", "))
 }
 
-// found returns the certificates for hosts.
+// found returns the certificates for hosts. While ACM does not answer, those that are named are judged by what it said last, and
+// what there is for the other hosts is unknown.
 func (l *lookups) found(hosts []certificates.Host) []certificates.Found {
 	if len(hosts) == 0 {
 		return nil
 	}
 	have, err := l.have(l.ctx)
-	if err != nil {
-		l.fail(err)
+	found := certificates.ForHosts(have, hosts, l.now())
+	if err == nil {
+		return found
 	}
-	return certificates.ForHosts(have, hosts, l.now())
+	for i, h := range hosts {
+		if len(h.Named) == 0 {
+			l.missed = fmt.Errorf("look for certificates: %w", err)
+			found[i] = certificates.Found{
+				Host: h.Name, Unknown: true,
+				Problem: fmt.Sprintf("ACM cannot be asked for certificates now, and listeners keep those that they have: %v", err),
+			}
+		}
+	}
+	return found
 }

@@ -140,6 +140,8 @@ type pass struct {
 	// unready are steps that AWS does not do yet, and culprits are whose steps failed.
 	unready  []elb.Wait
 	culprits map[string]error
+	// missed is lookups.missed.
+	missed error
 }
 
 // run does what can be done now, and says when to look again.
@@ -264,6 +266,10 @@ func (p *pass) build(ctx context.Context) error {
 	if look.failed != nil {
 		return look.failed
 	}
+	if p.missed == nil && look.missed != nil {
+		p.log.Error(look.missed, "Something could not be looked for")
+	}
+	p.missed = look.missed
 
 	for _, problem := range problems {
 		if noted := (note{corev1.EventTypeWarning, problem.Reason, problem.Message}); slices.Contains(p.notes[problem.Owner], noted) {
@@ -545,7 +551,7 @@ func (p *pass) left(m member) bool {
 // again says when to look at the group again.
 func (p *pass) again(plan elb.Plan) time.Duration {
 	next := audit + p.random(audit)
-	if p.refused+len(plan.Refusals) > 0 {
+	if p.refused+len(plan.Refusals) > 0 || p.missed != nil {
 		next = mistaken
 	}
 	if len(plan.Refusals) > 0 && slices.ContainsFunc(p.members, func(m member) bool { return m.standing == leaving }) {

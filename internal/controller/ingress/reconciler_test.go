@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	"github.com/podgate/podgate/internal/aws/acm"
 	"github.com/podgate/podgate/internal/aws/ec2"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
 	routes "github.com/podgate/podgate/internal/route/ingress"
 )
@@ -46,6 +48,9 @@ type world struct {
 	// fails says what becomes of a step; nil: it succeeds.
 	fails func(elb.Step) error
 	reads int
+	// issued are the certificates of ACM, and acm is why it does not tell them.
+	issued []acm.Certificate
+	acm    error
 }
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
@@ -122,7 +127,7 @@ func (w *world) SecurityGroups(context.Context, ...ec2.Filter) ([]ec2.SecurityGr
 }
 
 // Certificates implements Certificates.
-func (w *world) Certificates(context.Context) ([]acm.Certificate, error) { return nil, nil }
+func (w *world) Certificates(context.Context) ([]acm.Certificate, error) { return w.issued, w.acm }
 
 // reconcile looks at a group once.
 func (w *world) reconcile(group Key) (reconcile.Result, error) {
@@ -201,6 +206,49 @@ func TestThrottled(t *testing.T) {
 	}
 	if len(w.steps) != 1 {
 		t.Errorf("steps %q", w.steps)
+	}
+}
+
+// TestWithoutACM: who names certificates is served without ACM, and so is all else of those who do not.
+func TestWithoutACM(t *testing.T) {
+	https := []string{routes.Prefix + "listen-ports", `[{"HTTP":80},{"HTTPS":443}]`}
+	named := memberOf("named", append(https, routes.Prefix+"certificate-arn", "arn:1")...)
+	w := newWorld(t, named...)
+	w.acm = errors.New("ACM is closed")
+	_, err := w.reconcile(Key{Name: "g"})
+	if told := w.told(); strings.Contains(told, "ACM is closed") || strings.Contains(fmt.Sprint(err), "ACM is closed") {
+		t.Errorf("named: %v, told %s", err, told)
+	}
+	if len(w.seen.LoadBalancers) == 0 {
+		t.Errorf("named: steps %q", w.steps)
+	}
+
+	w = newWorld(t, slices.Concat(memberOf("found", https...), named)...)
+	w.acm = errors.New("ACM is closed")
+	_, _ = w.reconcile(Key{Name: "g"})
+	if told := w.told(); strings.Count(told, "ACM is closed") != 1 || len(w.seen.LoadBalancers) == 0 {
+		t.Errorf("found: steps %q, told %s", w.steps, told)
+	}
+	if again := (&pass{Reconciler: w.Reconciler, missed: w.acm}).again(elb.Plan{}); again != mistaken {
+		t.Errorf("looks again after %s", again)
+	}
+}
+
+// TestLookupsWithoutACM: named certificates are judged by what ACM said last, and others are unknown.
+func TestLookupsWithoutACM(t *testing.T) {
+	w := newWorld(t)
+	w.issued = []acm.Certificate{{ARN: "arn:pending", Names: []string{"a.test"}, Status: "PENDING_VALIDATION"}, {ARN: "arn:good", Names: []string{"*.test"}, Status: "ISSUED"}}
+	hosts := []certificates.Host{{Name: "a.test", Named: []string{"arn:pending", "arn:good"}}, {Name: "b.test"}}
+	look := &lookups{shared: w.shared, ctx: t.Context()}
+	before := look.found(hosts)
+
+	w.acm, w.clock = errors.New("ACM is closed"), w.clock.Add(fresh)
+	after := look.found(hosts)
+	if !reflect.DeepEqual(after[0], before[0]) || !slices.Equal(after[0].ARNs, []string{"arn:good"}) {
+		t.Errorf("named: %v, before %v", after[0], before[0])
+	}
+	if !after[1].Unknown || len(after[1].ARNs) > 0 || before[1].Unknown || look.failed != nil || look.missed == nil {
+		t.Errorf("found: %v, before %v; failed %v, missed %v", after[1], before[1], look.failed, look.missed)
 	}
 }
 

@@ -49,6 +49,8 @@ type Found struct {
 	ARNs []string
 	// Problem is for people, and empty if there is none. It concerns this host alone. There may be certificates nevertheless.
 	Problem string
+	// Unknown: nobody could tell what there is for the host. It keeps what it has.
+	Unknown bool
 }
 
 // ForHosts returns for each host in turn the certificates for it. Those that an Ingress names win for its hosts: none that

@@ -51,6 +51,7 @@ func (b *builder) findCertificates() {
 	for i, f := range b.look.Certificates(hosts) {
 		of := by[i]
 		found[of.port] = union(found[of.port], f.ARNs)
+		of.port.unsure = of.port.unsure || f.Unknown
 		if f.Problem != "" {
 			of.m.partial(ReasonNoCertificate, "%s", f.Problem)
 		}

@@ -52,7 +52,9 @@ type site struct {
 	// asked are the subnets that were asked for.
 	asked []subnets.Want
 	// acm has certificates by host.
-	acm      map[string]string
+	acm map[string]string
+	// outage: ACM does not answer.
+	outage   bool
 	observed elb.Observed
 	params   map[string]Member
 }
@@ -99,6 +101,10 @@ func (s *site) lookups() Lookups {
 			var found []certificates.Found
 			for _, h := range hosts {
 				f := certificates.Found{Host: h.Name, ARNs: h.Named}
+				if len(h.Named) == 0 && s.outage {
+					found = append(found, certificates.Found{Host: h.Name, Unknown: true, Problem: "nobody answers"})
+					continue
+				}
 				if arn := s.acm[h.Name]; len(h.Named) == 0 && arn != "" {
 					f.ARNs = []string{arn}
 				}

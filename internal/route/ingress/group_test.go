@@ -470,6 +470,32 @@ func TestCertificates(t *testing.T) {
 	check(t, "named", []string{"arn:1"}, stack.Listeners[0].Certificates)
 }
 
+// TestCertificatesUnknown: while ACM does not answer a listener keeps the certificates that it has, and gets more that are named.
+// One whose certificates are all named does not need ACM.
+func TestCertificatesUnknown(t *testing.T) {
+	has := elb.ObservedListener{Own: true, Listener: elb.Listener{Port: 443, Protocol: "HTTPS", Certificates: []string{"arn:has", "arn:a"}}}
+	s := newSite()
+	s.acm, s.outage = map[string]string{"a.test": "arn:a"}, true
+	s.observed = elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{LoadBalancer: elb.LoadBalancer{Scheme: "internal"}, Listeners: []elb.ObservedListener{has}}}}
+	found := ingress("found", annotations{"listen-ports": `[{"HTTPS":443}]`}, all("a.test", "web:80"))
+	named := ingress("named", annotations{"certificate-arn": "arn:1"}, all("b.test", "web:80"))
+
+	stack, problems := s.build(found, named)
+	check(t, "listener", []string{
+		"HTTPS:443 404 arn:has arn:a arn:1", "  shop/found: [a.test][/*] -> shop/found-web:80*1", "  shop/named: [b.test][/*] -> shop/named-web:80*1",
+	}, drawn(stack))
+	check(t, "problems", []string{"shop/found partial NoCertificate: nobody answers"}, told(problems))
+	check(t, "what there is", []string{"arn:has", "arn:a"}, s.observed.LoadBalancers[0].Listeners[0].Certificates)
+
+	stack, problems = s.build(named)
+	check(t, "named", []string{"arn:1"}, stack.Listeners[0].Certificates)
+	check(t, "problems of named", []string(nil), told(problems))
+
+	s.outage = false
+	stack, _ = s.build(found, named)
+	check(t, "afterwards", []string{"arn:a", "arn:1"}, stack.Listeners[0].Certificates)
+}
+
 // TestTargetGroups: what a Service has to be like, and what is said of one that is not.
 func TestTargetGroups(t *testing.T) {
 	for name, tc := range map[string]struct {

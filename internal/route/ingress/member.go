@@ -66,8 +66,10 @@ type port struct {
 	number       int32
 	protocol     string
 	certificates []string
-	policy       string
-	attributes   map[string]string
+	// unsure: nobody could tell all its certificates.
+	unsure     bool
+	policy     string
+	attributes map[string]string
 }
 
 // resource is the value of a listener's resource tag.

@@ -298,8 +298,10 @@ func (b *builder) kept() []elb.Listener {
 func (b *builder) listener(number int32) (elb.Listener, bool) {
 	l := elb.Listener{Resource: port{number: number}.resource(), Port: number, Attributes: map[string]string{}, Tags: map[string]string{}, Default: notFound}
 	users := b.users(number)
+	unsure := false
 	for _, m := range users {
 		p, _ := m.port(number)
+		unsure = unsure || p.unsure
 		l.Protocol = p.protocol
 		l.SSLPolicy = cmp.Or(l.SSLPolicy, p.policy)
 		l.Certificates = union(l.Certificates, p.certificates)
@@ -312,8 +314,8 @@ func (b *builder) listener(number int32) (elb.Listener, bool) {
 	if has != nil && len(b.held) > 0 {
 		return b.settled(*has, l.Certificates), true
 	}
-	if has != nil && len(l.Certificates) == 0 {
-		l.Certificates = has.Certificates
+	if has != nil && (len(l.Certificates) == 0 || unsure) {
+		l.Certificates = union(slices.Clone(has.Certificates), l.Certificates)
 	}
 
 	switch {
