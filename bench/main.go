@@ -29,15 +29,16 @@ const defaultController = "bin/podgate --leader-elect=false --namespace {namespa
 
 // options are the command's.
 type options struct {
-	controller   string
-	scenario     string
-	root         string
-	out          string
-	seed         uint64
-	steadyWindow time.Duration
-	steadyRest   time.Duration
-	profiles     string
-	logs         io.Writer
+	controller    string
+	scenario      string
+	root          string
+	out           string
+	seed          uint64
+	steadyWindow  time.Duration
+	steadyRest    time.Duration
+	ingressWindow time.Duration
+	profiles      string
+	logs          io.Writer
 }
 
 func main() {
@@ -66,8 +67,9 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.root, "root", ".", "the repository's top `folder`")
 	fs.StringVar(&o.out, "o", "out/bench.json", "`file` to write")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of all that is random")
-	fs.DurationVar(&o.steadyWindow, "steady-window", 2*time.Minute, "how long the scenarios steady and small measure")
-	fs.DurationVar(&o.steadyRest, "steady-rest", 3*time.Minute, "how long these let the controller rest before")
+	fs.DurationVar(&o.steadyWindow, "steady-window", 2*time.Minute, "how long the scenarios steady and small measure, and ingress without --ingress")
+	fs.DurationVar(&o.steadyRest, "steady-rest", 3*time.Minute, "how long each lets the controller rest before")
+	fs.DurationVar(&o.ingressWindow, "ingress-window", 10*time.Minute, "how long the scenario ingress measures: podgate looks at every load balancer within ten minutes")
 	fs.StringVar(&o.profiles, "profiles", "", "`folder` for profiles of the controller at rest, taken from {pprof-port} after the measurement")
 	fs.StringVar(&log, "log", "", "`file` for what the controller prints")
 

@@ -143,13 +143,7 @@ func (w *world) addBindings(ctx context.Context, groups []*group) error {
 	return each(ctx, len(groups), func(ctx context.Context, i int) error {
 		name := groups[i].name
 		meta := metav1.ObjectMeta{Namespace: apps, Name: name}
-		svc := &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
-			Selector: map[string]string{"app": name},
-			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(port)}},
-			// No address is taken from the API server's range: nothing routes here.
-			ClusterIP: corev1.ClusterIPNone,
-		}}
-		if err := w.kube.Create(ctx, svc); err != nil {
+		if err := w.kube.Create(ctx, serviceOf(name)); err != nil {
 			return err
 		}
 
@@ -157,6 +151,14 @@ func (w *world) addBindings(ctx context.Context, groups []*group) error {
 			TargetGroupARN: groups[i].arn, TargetType: &ip, ServiceRef: elbv2.ServiceReference{Name: name, Port: intstr.FromInt32(80)},
 		}})
 	})
+}
+
+// serviceOf is a Service of pods with its name as label. It takes no address of the API server's range: nothing routes here.
+func serviceOf(name string) *corev1.Service {
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: name}, Spec: corev1.ServiceSpec{
+		Selector: map[string]string{"app": name}, ClusterIP: corev1.ClusterIPNone,
+		Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(port)}},
+	}}
 }
 
 // pod is one that the bench made. gate is the condition type of its readiness gate, and

@@ -39,6 +39,7 @@ func scenarios() []scenario {
 		{name: "restart", load: "10,000 pods in 1,000 groups, 100 of them waiting, cold start", limit: 15 * time.Minute, setup: setup{throttleOff: true}, run: restart},
 		{name: "admission", load: "500 reviews a second over TLS, 1,000 Services and bindings", limit: 10 * time.Minute, setup: setup{throttleOff: true}, run: admission},
 		{name: "checks", load: "1,000 waiting and 10,000 open pods of 20 ReadinessGates with http checks", limit: 10 * time.Minute, run: checks},
+		{name: "ingress", load: "200 Ingresses in 20 groups; changes of one, then nothing happens", limit: 40 * time.Minute, run: routing},
 	}
 }
 
