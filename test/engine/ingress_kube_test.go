@@ -364,7 +364,8 @@ func TestIngressProtected(t *testing.T) {
 	}
 	c.eventually("it is looked at again", func() bool { return len(c.calls("DescribeLoadBalancerAttributes")) > read })
 	protect("false")
-	c.eventually("it goes when nothing protects it", func() bool { return c.gone(ing) && len(c.made()) == 0 })
+	c.eventually("the load balancer goes when nothing protects it", func() bool { return len(c.made()) == 0 })
+	c.eventually("the Ingress goes", func() bool { return c.gone(ing) })
 }
 
 // TestIngressRoleSuffices: what is generated from the code is enough for Ingresses, with the role that is for them alone.
@@ -469,10 +470,15 @@ func TestIngressOfLBC(t *testing.T) {
 	}
 
 	end()
-	c.eventually("it is taken over", func() bool { return c.hostname(ing) != "" })
-	if err := c.kube.Get(t.Context(), client.ObjectKeyFromObject(ing), ing); err != nil {
-		t.Fatal(err)
+	read := func() {
+		t.Helper()
+		if err := c.kube.Get(t.Context(), client.ObjectKeyFromObject(ing), ing); err != nil {
+			t.Fatal(err)
+		}
 	}
+	c.eventually("it is taken over", func() bool { read(); return !slices.Contains(ing.Finalizers, elbv2.LBCIngressFinalizer) })
+	c.eventually("the status has the name", func() bool { return c.hostname(ing) != "" })
+	read()
 	if !slices.Equal(ing.Finalizers, []string{v1alpha1.IngressFinalizer}) {
 		t.Errorf("finalizers %q", ing.Finalizers)
 	}
