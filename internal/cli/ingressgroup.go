@@ -280,6 +280,7 @@ func (s *ingresses) build(ctx context.Context, g *ingressGroup, members routes.G
 		},
 		Subnets:       func(subnets.Want) ([]string, error) { return []string{uncertain}, nil },
 		SecurityGroup: func(name string) (string, error) { return name, nil },
+		TargetGroup:   func(_, named string) (string, error) { return named, nil },
 		Certificates: func(hosts []certificates.Host) []certificates.Found {
 			var found []certificates.Found
 			for _, h := range hosts {

@@ -169,7 +169,7 @@ func (f *flight) group(ctx context.Context, scope preflightScope, key routes.Key
 		},
 		Subnets:       func(subnets.Want) ([]string, error) { return []string{"subnet-a", "subnet-b"}, nil },
 		SecurityGroup: func(name string) (string, error) { return "sg-" + name, nil },
-		TargetGroup:   func(name string) (string, bool) { return "arn:aws:elasticloadbalancing:targetgroup/" + name, true },
+		TargetGroup:   func(_, named string) (string, error) { return named, nil },
 		Certificates: func(hosts []certificates.Host) []certificates.Found {
 			found := make([]certificates.Found, len(hosts))
 			for i, h := range hosts {

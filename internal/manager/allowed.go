@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// allowed tells what bindings may name, by the labels of their namespace; nil when they may
+// allowed tells what bindings and Ingresses may name, by the labels of their namespace; nil when they may
 // name everything.
 func allowed(r client.Reader, c Config) func(ctx context.Context, namespace string, things []string) (string, error) {
 	if len(c.AllowTargets) == 0 {

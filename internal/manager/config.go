@@ -143,7 +143,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	fs.BoolVar(&c.CleanUp, "clean-up", false, "stop podgate and take its webhook, its finalizers and its closed gates out of the cluster, then end; what an uninstallation runs")
 	fs.BoolVar(&c.InjectGates, "enable-pod-readiness-gate-inject", true, "inject readiness gates into pods of labelled namespaces")
 	fs.StringVar(&c.Bindings, "target-group-bindings", string(binding.OwnAll), "which TargetGroupBindings are served: all, annotated (with "+v1alpha1.ManageAnnotation+": \"true\") or none")
-	fs.Var(&c.AllowTargets, "allow-targets", "'SELECTOR => PATTERN...': bindings of namespaces with these labels may name target groups, roles and backends like these, and others nothing; may be repeated; all may name everything without it")
+	fs.Var(&c.AllowTargets, "allow-targets", "'SELECTOR => PATTERN...': bindings and Ingresses of namespaces with these labels may name target groups, roles and backends like these, and others nothing; may be repeated; all may name everything without it")
 	fs.Var(&c.Checks.Prometheus, "prometheus", "NAME=URL[,tokenFile=FILE][,caFile=FILE][,tenantParam=NAME][,tenantHeader=NAME]: a Prometheus server that checks may name where --allow-checks has prometheus:NAME; may be repeated")
 	fs.Var(&c.Checks.Allowed, "allow-checks", "'SELECTOR => PATTERN...': checks of ReadinessGates of namespaces with these labels may ask addresses (HOST:PORT), URLs and servers (prometheus:NAME) like these; may be repeated; checks ask the gated pods themselves and nothing else without it")
 	fs.StringVar(&c.LBCLeaseNamespace, "lbc-lease-namespace", "kube-system", "namespace of AWS Load Balancer Controller's lease, which reports whether it is running")

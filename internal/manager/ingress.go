@@ -56,6 +56,7 @@ func addIngress(mgr ctrlmanager.Manager, prov Balancers, metrics prometheus.Regi
 		Network:      ec2.New(prov.AWS.Config, c.AWS.Region, prov.AWS.Within, prov.AWS.Options...),
 		Certificates: acm.New(prov.AWS.Config, c.AWS.Region, prov.AWS.Within, prov.AWS.Options...),
 		Labels:       labels(mgr.GetClient(), c),
+		Allowed:      allowed(mgr.GetClient(), c),
 
 		Reader: mgr.GetAPIReader(), Controllers: c.Ingress.Controllers, LBCLeaseNamespace: c.LBCLeaseNamespace, Manage: binding.Ownership(c.Bindings) == binding.OwnAnnotated,
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Workers: c.Workers, Random: c.Parts.Random,

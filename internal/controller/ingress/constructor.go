@@ -44,6 +44,8 @@ type Options struct {
 	// Labels returns the labels of a namespace.
 	Labels func(ctx context.Context, namespace string) (map[string]string, error)
 
+	// Allowed returns the first of some target groups that the Ingresses of a namespace may not name; nil: they may name all.
+	Allowed func(ctx context.Context, namespace string, arns []string) (string, error)
 	// Reader is uncached. The client is read when it is nil.
 	Reader client.Reader
 	// Controllers are what the IngressClasses that are served name, besides v1alpha1.IngressController.
@@ -91,7 +93,7 @@ func NewReconciler(c client.Client, o Options) (*Reconciler, error) {
 	}
 	return &Reconciler{
 		client: c, cloud: o.Cloud, settings: o.Settings, manage: o.Manage,
-		shared:  &shared{vpc: o.Settings.VPC, network: o.Network, certificates: o.Certificates, now: o.Now},
+		shared:  &shared{vpc: o.Settings.VPC, network: o.Network, certificates: o.Certificates, account: o.Cloud, allowed: o.Allowed, now: o.Now},
 		classes: Classes{Reader: c, Controllers: o.Controllers, Labels: o.Labels},
 		lbc:     lbc.NewIngresses(o.Reader, o.LBCLeaseNamespace, o.Now),
 		teller:  newTeller(o.Recorder), metrics: m, read: &times{all: map[Key]time.Time{}}, waiting: &times{all: map[Key]time.Time{}}, now: o.Now, random: o.Random,

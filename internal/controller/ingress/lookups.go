@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/podgate/podgate/internal/aws/acm"
 	"github.com/podgate/podgate/internal/aws/ec2"
 	"github.com/podgate/podgate/internal/provision/certificates"
+	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
 	routes "github.com/podgate/podgate/internal/route/ingress"
 )
@@ -63,6 +65,8 @@ type shared struct {
 	vpc          string
 	network      Network
 	certificates Certificates
+	account      Cloud
+	allowed      func(ctx context.Context, namespace string, arns []string) (string, error)
 	now          func() time.Time
 
 	subnets remembered[subnets.Seen]
@@ -120,6 +124,9 @@ type lookups struct {
 	*shared
 	ctx    context.Context
 	reader client.Reader
+	// stack is whose pass it is, and observed is what there is of it.
+	stack    elb.Identity
+	observed elb.Observed
 	// failed is why something cannot be told now. What was built then is not used.
 	failed error
 	// missed is why something could not be looked for. What it concerns keeps what it has, and all else goes on.
@@ -127,7 +134,7 @@ type lookups struct {
 }
 
 func (l *lookups) all() routes.Lookups {
-	return routes.Lookups{Service: l.service, Subnets: l.choose, SecurityGroup: l.securityGroup, Certificates: l.found}
+	return routes.Lookups{Service: l.service, Subnets: l.choose, SecurityGroup: l.securityGroup, TargetGroup: l.targetGroup, Certificates: l.found}
 }
 
 func (l *lookups) fail(err error) { l.failed = errors.Join(l.failed, err) }
@@ -177,6 +184,48 @@ func (l *lookups) securityGroup(name string) (string, error) {
 		return ids[0], nil
 	}
 	return "", fmt.Errorf("several security groups of %s have the tag Name %q: %s", l.vpc, name, strings.Join(ids, ", "))
+}
+
+// targetGroup returns the ARN of a target group that Ingresses of a namespace may name, by its name or its ARN.
+func (l *lookups) targetGroup(namespace, named string) (string, error) {
+	all, err := l.account.TargetGroups(l.ctx)
+	if err != nil {
+		l.fail(err)
+		return "", err
+	}
+	i := slices.IndexFunc(all, func(g elb.ObservedTargetGroup) bool { return g.Name == named || g.ARN == named })
+	if i < 0 {
+		return "", fmt.Errorf("there is no target group %q in the account and region", named)
+	}
+	return all[i].ARN, l.usable(namespace, all[i])
+}
+
+// usable says why an Ingress of a namespace cannot have a target group that it names.
+func (l *lookups) usable(namespace string, g elb.ObservedTargetGroup) error {
+	if l.allowed != nil {
+		refused, err := l.allowed(l.ctx, namespace, []string{g.ARN})
+		if err != nil {
+			l.fail(err)
+			return err
+		}
+		if refused != "" {
+			return fmt.Errorf("namespace %s may not name target group %s: --allow-targets says which it may", namespace, refused)
+		}
+	}
+
+	own := slices.ContainsFunc(l.observed.LoadBalancers, func(lb elb.ObservedLoadBalancer) bool { return lb.ARN == g.LoadBalancer })
+	switch {
+	case g.VPC != "" && g.VPC != l.vpc:
+		return fmt.Errorf("target group %q is in %s, and the load balancer is in %s: name one of the same VPC", g.Name, g.VPC, l.vpc)
+	case g.LoadBalancer != "" && !own:
+		return fmt.Errorf("target group %q belongs to load balancer %s, and can have only one: name another target group", g.Name, g.LoadBalancer)
+	}
+	for _, key := range []string{routes.ClusterTag, routes.StackTag} {
+		if has, made := g.Tags[key]; made && has != l.stack.Tags[key] {
+			return fmt.Errorf("target group %q is that of others, by its tag %s=%s: name one that no controller makes", g.Name, key, has)
+		}
+	}
+	return nil
 }
 
 // found returns the certificates for hosts. While ACM does not answer, those that are named are judged by what it said last, and

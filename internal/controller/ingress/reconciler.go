@@ -69,6 +69,8 @@ type Cloud interface {
 	Observe(ctx context.Context, stack elb.Stack, fresh bool) (elb.Observed, error)
 	// Health adds the health of target groups to what is observed.
 	Health(ctx context.Context, seen *elb.Observed, arns []string) error
+	// TargetGroups are all of the account and region, as they were a minute ago at most.
+	TargetGroups(ctx context.Context) ([]elb.ObservedTargetGroup, error)
 	// Perform does a step, other than those of bindings, and brings what is observed in step with it.
 	Perform(ctx context.Context, of elb.Identity, step elb.Step, seen *elb.Observed) error
 }
@@ -260,7 +262,7 @@ func (p *pass) build(ctx context.Context) error {
 		group.Members = append(group.Members, of)
 	}
 
-	look := &lookups{shared: p.shared, ctx: ctx, reader: p.client}
+	look := &lookups{shared: p.shared, ctx: ctx, reader: p.client, stack: p.stack.Identity, observed: p.seen}
 	var problems []routes.Problem
 	p.stack, problems = routes.Build(group, p.settings, look.all())
 	if look.failed != nil {

@@ -51,6 +51,9 @@ type world struct {
 	// issued are the certificates of ACM, and acm is why it does not tell them.
 	issued []acm.Certificate
 	acm    error
+	// groups are the target groups of the account, and elb is why it does not tell them.
+	groups []elb.ObservedTargetGroup
+	elb    error
 }
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
@@ -83,6 +86,11 @@ func (w *world) Observe(_ context.Context, _ elb.Stack, fresh bool) (elb.Observe
 
 // Health implements Cloud.
 func (w *world) Health(context.Context, *elb.Observed, []string) error { return nil }
+
+// TargetGroups implements Cloud.
+func (w *world) TargetGroups(context.Context) ([]elb.ObservedTargetGroup, error) {
+	return w.groups, w.elb
+}
 
 // Perform implements Cloud.
 func (w *world) Perform(_ context.Context, _ elb.Identity, step elb.Step, seen *elb.Observed) error {
@@ -249,6 +257,69 @@ func TestLookupsWithoutACM(t *testing.T) {
 	}
 	if !after[1].Unknown || len(after[1].ARNs) > 0 || before[1].Unknown || look.failed != nil || look.missed == nil {
 		t.Errorf("found: %v, before %v; failed %v, missed %v", after[1], before[1], look.failed, look.missed)
+	}
+}
+
+// TestTargetGroupsOfOthers: an Ingress may name those that it may have, by name and by ARN.
+func TestTargetGroupsOfOthers(t *testing.T) {
+	w := newWorld(t)
+	stack := routes.Identity("test", Key{Name: "g"})
+	tags := func(key, value string) map[string]string { return map[string]string{key: value} }
+	for name, g := range map[string]elb.ObservedTargetGroup{
+		"free":    {TargetGroup: elb.TargetGroup{VPC: "vpc-1"}},
+		"lambda":  {},
+		"used":    {TargetGroup: elb.TargetGroup{VPC: "vpc-1"}, LoadBalancer: "arn:lb/own"},
+		"own":     {TargetGroup: elb.TargetGroup{VPC: "vpc-1", Tags: stack.Tags}},
+		"busy":    {TargetGroup: elb.TargetGroup{VPC: "vpc-1"}, LoadBalancer: "arn:lb/other"},
+		"away":    {TargetGroup: elb.TargetGroup{VPC: "vpc-2"}},
+		"cluster": {TargetGroup: elb.TargetGroup{VPC: "vpc-1", Tags: tags(routes.ClusterTag, "other")}},
+		"stack":   {TargetGroup: elb.TargetGroup{VPC: "vpc-1", Tags: tags(routes.StackTag, "other")}},
+		"secret":  {TargetGroup: elb.TargetGroup{VPC: "vpc-1"}},
+	} {
+		g.Name, g.ARN = name, "arn:"+name
+		w.groups = append(w.groups, g)
+	}
+	w.shared.allowed = func(_ context.Context, namespace string, arns []string) (string, error) {
+		if namespace == "shop" && slices.Contains(arns, "arn:secret") {
+			return "arn:secret", nil
+		}
+		return "", nil
+	}
+	look := func() *lookups {
+		return &lookups{shared: w.shared, ctx: t.Context(), stack: stack, observed: elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{ARN: "arn:lb/own"}}}}
+	}
+
+	for name, want := range map[string]string{
+		"free": "", "lambda": "", "used": "", "own": "",
+		"busy":    `target group "busy" belongs to load balancer arn:lb/other`,
+		"away":    `target group "away" is in vpc-2, and the load balancer is in vpc-1`,
+		"cluster": `by its tag elbv2.k8s.aws/cluster=other`,
+		"stack":   `by its tag ingress.k8s.aws/stack=other`,
+		"secret":  `namespace shop may not name target group arn:secret`,
+		"none":    `there is no target group`,
+	} {
+		for _, named := range []string{name, "arn:" + name} {
+			l := look()
+			arn, err := l.targetGroup("shop", named)
+			if want == "" && (err != nil || arn != "arn:"+name) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) || l.failed != nil {
+				t.Errorf("%s: %s, %v; failed %v", named, arn, err, l.failed)
+			}
+		}
+	}
+	if _, err := look().targetGroup("vault", "secret"); err != nil {
+		t.Errorf("another namespace: %v", err)
+	}
+
+	// What cannot be told now is no mistake of the Ingress.
+	w.elb = errors.New("nobody answers")
+	l := look()
+	if _, err := l.targetGroup("shop", "free"); err == nil || l.failed == nil {
+		t.Errorf("without an answer: %v, failed %v", err, l.failed)
+	}
+	w.elb, w.shared.allowed = nil, func(context.Context, string, []string) (string, error) { return "", errors.New("no labels") }
+	l = look()
+	if _, err := l.targetGroup("shop", "free"); err == nil || l.failed == nil {
+		t.Errorf("without labels: %v, failed %v", err, l.failed)
 	}
 }
 

@@ -5,6 +5,7 @@ package ingress
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,8 +88,8 @@ type answerJSON struct {
 }
 
 // parseAction reads the value of an annotation actions.<name> of an Ingress in a namespace. group returns the ARN of a
-// target group by its name; false: there is none. Without it no name is known.
-func parseAction(text, namespace string, group func(name string) (arn string, ok bool)) (route.Action, error) {
+// target group that may be named so, by its name or its ARN.
+func parseAction(text, namespace string, group func(named string) (arn string, err error)) (route.Action, error) {
 	var in actionJSON
 	if err := decode(text, &in); err != nil {
 		return route.Action{}, err
@@ -113,7 +114,7 @@ func parseAction(text, namespace string, group func(name string) (arn string, ok
 	return route.Action{}, fmt.Errorf("type is %q: it must be forward, redirect or fixed-response", in.Type)
 }
 
-func (in actionJSON) forward(namespace string, group func(string) (string, bool)) (route.Action, error) {
+func (in actionJSON) forward(namespace string, group func(string) (string, error)) (route.Action, error) {
 	if ways := count(in.TargetGroupARN != "", in.TargetGroupName != "", in.ForwardConfig != nil); ways != 1 {
 		return route.Action{}, errors.New("forward needs one of targetGroupARN, targetGroupName and forwardConfig")
 	}
@@ -141,7 +142,7 @@ func (in actionJSON) forward(namespace string, group func(string) (string, bool)
 }
 
 // backend is one target group. It needs no weight where it is alone.
-func (in targetJSON) backend(namespace string, group func(string) (string, bool), alone bool) (route.Backend, error) {
+func (in targetJSON) backend(namespace string, group func(string) (string, error), alone bool) (route.Backend, error) {
 	backend := route.Backend{Service: in.ServiceName, Port: string(in.ServicePort), Group: in.TargetGroupARN, Weight: 1}
 	switch {
 	case count(in.ServiceName != "", in.TargetGroupARN != "", in.TargetGroupName != "") != 1:
@@ -164,13 +165,10 @@ func (in targetJSON) backend(namespace string, group func(string) (string, bool)
 	if in.Weight != nil {
 		backend.Weight = *in.Weight
 	}
-	if in.TargetGroupName != "" {
-		if group == nil {
-			return backend, errors.New("targetGroupName is not served: use targetGroupARN")
-		}
-		var ok bool
-		if backend.Group, ok = group(in.TargetGroupName); !ok {
-			return backend, fmt.Errorf("there is no target group %q", in.TargetGroupName)
+	if named := cmp.Or(in.TargetGroupARN, in.TargetGroupName); named != "" {
+		var err error
+		if backend.Group, err = group(named); err != nil {
+			return backend, err
 		}
 	}
 	return backend, nil

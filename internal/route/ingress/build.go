@@ -70,8 +70,9 @@ type Lookups struct {
 	Subnets func(subnets.Want) ([]string, error)
 	// SecurityGroup returns the id of the security group with a name.
 	SecurityGroup func(name string) (string, error)
-	// TargetGroup returns the ARN of a target group that somebody else made, by its name; nil: none can be found.
-	TargetGroup func(name string) (arn string, ok bool)
+	// TargetGroup returns the ARN of a target group that somebody else made, and that an Ingress of a namespace names by its name or
+	// its ARN.
+	TargetGroup func(namespace, named string) (arn string, err error)
 	// Certificates returns for each host in turn its certificates.
 	Certificates func([]certificates.Host) []certificates.Found
 }

@@ -124,7 +124,7 @@ func (m manifest) build() ([]elb.Stack, []Problem) {
 			return choice.IDs, err
 		},
 		SecurityGroup: func(name string) (string, error) { return "sg-" + name, nil },
-		TargetGroup:   func(string) (string, bool) { return "", false },
+		TargetGroup:   func(_, named string) (string, error) { return named, nil },
 		Certificates: func(hosts []certificates.Host) []certificates.Found {
 			return certificates.ForHosts(acm(), hosts, time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC))
 		},

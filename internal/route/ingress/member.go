@@ -26,8 +26,8 @@ type member struct {
 	params params
 	own    source
 	order  int32
-	// targetGroup is Lookups.TargetGroup.
-	targetGroup func(name string) (arn string, ok bool)
+	// targetGroup is Lookups.TargetGroup for the member's namespace.
+	targetGroup func(named string) (arn string, err error)
 
 	wishes wishes
 	// unread: what it wishes for the load balancer could not be read.
@@ -75,11 +75,9 @@ type port struct {
 // resource is the value of a listener's resource tag.
 func (p port) resource() string { return strconv.Itoa(int(p.number)) }
 
-func newMember(of Member, targetGroup func(string) (string, bool)) *member {
-	if targetGroup == nil {
-		targetGroup = func(string) (string, bool) { return "", false }
-	}
-	m := &member{Member: of, targetGroup: targetGroup, problems: problems{owner: of.Ingress.Namespace + "/" + of.Ingress.Name}}
+func newMember(of Member, targetGroup func(namespace, named string) (string, error)) *member {
+	m := &member{Member: of, problems: problems{owner: of.Ingress.Namespace + "/" + of.Ingress.Name}}
+	m.targetGroup = func(named string) (string, error) { return targetGroup(of.Ingress.Namespace, named) }
 	m.params = readParams(of.Params)
 	m.own = annotated("", of.Ingress.Annotations)
 	return m

@@ -24,6 +24,8 @@ const (
 	listAge = 5 * time.Minute
 	// freshAge is how long it serves those who are about to change something. What they change themselves is noted in it.
 	freshAge = 5 * time.Second
+	// namesAge is how long it tells what there is of others.
+	namesAge = time.Minute
 	// tagAge is how long the tags of somebody else's are believed. Those of a stack are read again before it is changed.
 	tagAge = time.Hour
 	// lag is for how long a list may lack what was made, and show what was deleted.
@@ -209,6 +211,23 @@ func (c *Cloud) of(stack elb.Identity) []resource {
 	}
 	slices.SortFunc(own, func(a, b resource) int { return cmp.Compare(a.arn, b.arn) })
 	return own
+}
+
+// TargetGroups are all target groups of the account and region, whosever they are, as they were a minute ago at most. They come
+// without their attributes.
+func (c *Cloud) TargetGroups(ctx context.Context) ([]elb.ObservedTargetGroup, error) {
+	if err := c.list(ctx, namesAge); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var groups []elb.ObservedTargetGroup
+	for _, r := range c.all {
+		if r.targetGroup != nil && r.gone.IsZero() {
+			groups = append(groups, r.asTargetGroup(elb.Identity{}))
+		}
+	}
+	return groups, nil
 }
 
 // carries reports whether tags are among those that a resource has. Nothing carries no tags at all.

@@ -469,3 +469,27 @@ var stackRule = func() elb.Rule {
 	r := web("shop/web").Listeners[1].Rules[2]
 	return r
 }()
+
+// TestTargetGroupsOfAll: those of others are told with the load balancers that use them, and asked for once a minute.
+func TestTargetGroupsOfAll(t *testing.T) {
+	a := simulate(t, awssim.Config{})
+	loadBalancer, _, targetGroup := a.foreign(t, "theirs", map[string]string{"team": "edge"})
+	cloud, now := a.cloud(), time.Now()
+	cloud.now = func() time.Time { return now }
+	groups, err := cloud.TargetGroups(t.Context())
+	if err != nil || len(groups) != 1 {
+		t.Fatalf("got %+v, %v", groups, err)
+	}
+	if g := groups[0]; g.Name != "theirs" || g.ARN != targetGroup || g.LoadBalancer != loadBalancer || g.VPC != vpc || g.Tags["team"] != "edge" {
+		t.Errorf("got %+v", g)
+	}
+
+	a.foreign(t, "more", nil)
+	if groups, err := cloud.TargetGroups(t.Context()); err != nil || len(groups) != 1 {
+		t.Errorf("at once: %d, %v", len(groups), err)
+	}
+	now = now.Add(namesAge)
+	if groups, err := cloud.TargetGroups(t.Context()); err != nil || len(groups) != 2 {
+		t.Errorf("later: %d, %v", len(groups), err)
+	}
+}
