@@ -4,17 +4,21 @@
 package ingress
 
 import (
+	"slices"
 	"sync"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // note is what an event says of an Ingress.
 type note struct{ kind, reason, message string }
 
-// teller makes events, each once for as long as what it says holds.
+// teller makes events, each once for as long as what it says holds. That a load balancer is ready it says again when a wait,
+// a failure or a hold has ended: the newest event is what people go by.
 type teller struct {
 	recorder events.EventRecorder
 
@@ -39,8 +43,10 @@ func (t *teller) tell(group Key, ing *networkingv1.Ingress, notes []note) (news 
 
 	about := saying{group, ing.UID}
 	now := map[note]bool{}
+	over := t.over(about, notes)
 	for _, n := range notes {
-		if !now[n] && !t.said[about][n] {
+		again := over && n.reason == v1alpha1.ReasonLoadBalancerReady
+		if !now[n] && (again || !t.said[about][n]) {
 			t.recorder.Eventf(ing, nil, n.kind, n.reason, "Provision", "%s", n.message)
 			news = append(news, n)
 		}
@@ -53,6 +59,19 @@ func (t *teller) tell(group Key, ing *networkingv1.Ingress, notes []note) (news 
 	}
 	t.said[about] = now
 	return news
+}
+
+// over reports whether something that kept a load balancer from being ready was said and holds no more.
+func (t *teller) over(about saying, notes []note) bool {
+	for n := range t.said[about] {
+		switch n.reason {
+		case v1alpha1.ReasonLoadBalancerWaiting, v1alpha1.ReasonLoadBalancerFailed, v1alpha1.ReasonLoadBalancerHeld:
+			if !slices.Contains(notes, n) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // forget drops what was said of the Ingresses that a group has nothing to do with any more.
