@@ -29,11 +29,11 @@ import (
 )
 
 // kept is a pod as slimPod leaves it, of a workload's first revision.
-func kept(name string) *corev1.Pod {
+func kept() *corev1.Pod {
 	always, now := corev1.ContainerRestartPolicyAlways, metav1.Time{Time: time.Unix(1767225600, 0)}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "shop", Name: name, UID: "uid", ResourceVersion: "7", Labels: map[string]string{"app": "web", "empty": ""}, Annotations: map[string]string{"a": "b"},
+			Namespace: "shop", Name: "web-0", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"app": "web", "empty": ""}, Annotations: map[string]string{"a": "b"},
 			OwnerReferences:   []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "rs", Controller: new(true)}},
 			CreationTimestamp: now, DeletionTimestamp: &now, DeletionGracePeriodSeconds: new(int64(60)), ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "other"}},
 		},
@@ -75,7 +75,7 @@ func TestPack(t *testing.T) {
 	for i, tests := range []map[string]func(*corev1.Pod){compact, whole} {
 		for name, change := range tests {
 			t.Run(name, func(t *testing.T) {
-				pod := kept("web-0")
+				pod := kept()
 				change(pod)
 				want := pod.DeepCopy()
 				packed := all.pack(pod)
@@ -91,8 +91,8 @@ func TestPack(t *testing.T) {
 		}
 	}
 
-	gone := new(latest).unpack(toolscache.DeletedFinalStateUnknown{Key: "shop/web-0", Obj: all.pack(kept("web-0"))}).(toolscache.DeletedFinalStateUnknown)
-	if diff := cmp.Diff(kept("web-0"), gone.Obj); diff != "" || gone.Key != "shop/web-0" {
+	gone := new(latest).unpack(toolscache.DeletedFinalStateUnknown{Key: "shop/web-0", Obj: all.pack(kept())}).(toolscache.DeletedFinalStateUnknown)
+	if diff := cmp.Diff(kept(), gone.Obj); diff != "" || gone.Key != "shop/web-0" {
 		t.Errorf("of a pod that is gone (-want +got):\n%s", diff)
 	}
 }
@@ -101,7 +101,7 @@ func TestPack(t *testing.T) {
 func TestTemplates(t *testing.T) {
 	var all templates
 	share := func(change func(*corev1.Pod)) *template {
-		pod := kept("web-0")
+		pod := kept()
 		change(pod)
 		return all.pack(pod).(*compactPod).template
 	}
@@ -155,9 +155,8 @@ func TestTemplates(t *testing.T) {
 	}
 	runtime.KeepAlive(known)
 
-	// Those that nobody has any more are forgotten.
-	known = nil
-	for range 100 {
+	// Those that nobody has any more are forgotten, soon after they are collected.
+	for range 1000 {
 		runtime.GC()
 		time.Sleep(time.Millisecond)
 		all.mu.Lock()
@@ -180,10 +179,10 @@ func (listing) IsWatchListSemanticsUnSupported() bool { return true }
 func TestCompactInformer(t *testing.T) {
 	api := watch.NewFakeWithOptions(watch.FakeOptions{ChannelSize: 10})
 	lw := listing{&toolscache.ListWatch{
-		ListFunc: func(metav1.ListOptions) (kruntime.Object, error) {
-			return &corev1.PodList{Items: []corev1.Pod{*kept("web-0")}}, nil
+		ListWithContextFunc: func(context.Context, metav1.ListOptions) (kruntime.Object, error) {
+			return &corev1.PodList{Items: []corev1.Pod{*kept()}}, nil
 		},
-		WatchFunc: func(metav1.ListOptions) (watch.Interface, error) { return api, nil },
+		WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) { return api, nil },
 	}}
 
 	plain := informing(newInformer(logr.Discard()))
@@ -247,7 +246,7 @@ func TestCompactInformer(t *testing.T) {
 	}
 	hears("web-0 web")
 
-	changed := kept("web-0")
+	changed := kept()
 	changed.ResourceVersion, changed.Labels = "8", map[string]string{"app": "new"}
 	api.Modify(changed)
 	hears("web-0 web", "web-0 new")
