@@ -112,17 +112,40 @@ func stands(m member, group Key) standing {
 }
 
 // own decides whose the members are, and reports whether podgate may act on the group: one load balancer has one controller.
-func (r *Reconciler) own(ctx context.Context, members []member) (lbc.Ownership, error) {
-	whose := lbc.OwnedByPodgate
+// Whom AWS Load Balancer Controller would serve, and has no finalizer on yet, takes no group from others that podgate serves: it
+// is refused. That controller does nothing at AWS before its finalizer, and with that the group is its.
+func (r *Reconciler) own(ctx context.Context, group Key, members []member) (lbc.Ownership, error) {
+	whose, serves := lbc.OwnedByPodgate, false
+	var newcomers []*member
 	for i := range members {
 		m := &members[i]
 		of, err := r.lbc.Of(ctx, m.Ingress, m.class.LBC)
 		if err != nil {
 			return lbc.Unknown, fmt.Errorf("whose Ingress %s is: %w", m.owner(), err)
 		}
-		if m.abandoned = of == lbc.Abandoned; !of.Podgates() {
+		m.abandoned = of == lbc.Abandoned
+
+		held := holds(group, m.Ingress)
+		switch {
+		case of.Podgates():
+			serves = serves || held
+		case of == lbc.OwnedByLBC && !held && lbc.IngressFinalizers(m) == nil:
+			newcomers = append(newcomers, m)
+		default:
 			whose = of
 		}
+	}
+
+	if !whose.Podgates() || len(newcomers) == 0 {
+		return whose, nil
+	}
+	if !serves {
+		return lbc.OwnedByLBC, nil
+	}
+	for _, m := range newcomers {
+		m.standing = refused
+		m.class.Refused = fmt.Sprintf("AWS Load Balancer Controller runs and serves this class, and podgate serves group %q for other Ingresses: "+
+			"use a class that only podgate serves, or another group", group.Name)
 	}
 	return whose, nil
 }

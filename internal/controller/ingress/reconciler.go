@@ -148,7 +148,7 @@ type pass struct {
 
 // run does what can be done now, and says when to look again.
 func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
-	whose, err := p.own(ctx, p.members)
+	whose, err := p.own(ctx, p.group, p.members)
 	if err != nil {
 		return reconcile.Result{}, err
 	}

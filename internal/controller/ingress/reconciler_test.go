@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +29,7 @@ import (
 	"github.com/podgate/podgate/internal/aws/acm"
 	"github.com/podgate/podgate/internal/aws/ec2"
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
 	routes "github.com/podgate/podgate/internal/route/ingress"
@@ -65,8 +67,9 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.Reconciler, err = NewReconciler(w.Client, Options{
 		Settings: routes.Settings{Cluster: "test", VPC: "vpc-1", Scheme: "internal", TargetType: "ip", SSLPolicy: "policy", Limits: routes.ALB},
 		Cloud:    w, Network: w, Certificates: w,
-		Labels:   func(context.Context, string) (map[string]string, error) { return nil, nil },
-		Recorder: w.recorder, Now: func() time.Time { return w.clock }, Random: func(time.Duration) time.Duration { return 0 },
+		Labels:            func(context.Context, string) (map[string]string, error) { return nil, nil },
+		LBCLeaseNamespace: "kube-system",
+		Recorder:          w.recorder, Now: func() time.Time { return w.clock }, Random: func(time.Duration) time.Duration { return 0 },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -537,6 +540,78 @@ func TestClaims(t *testing.T) {
 	must(letGo(t.Context(), w.Client, w.ingress("web"), b, false))
 	if got := state(); got != "example.com/other; " {
 		t.Error(got)
+	}
+}
+
+// TestNewcomerOfLBC: an Ingress that AWS Load Balancer Controller would serve, too, takes no group that podgate serves. It does
+// once that controller has its finalizer on it, and where podgate serves nobody of the group or the newcomer itself.
+func TestNewcomerOfLBC(t *testing.T) {
+	const ours, lbcs = v1alpha1.IngressFinalizer, elbv2.LBCIngressGroupFinalizer + "g"
+	for name, tc := range map[string]struct {
+		reason        string
+		web, newcomer string
+		silent        bool
+		want          lbc.Ownership
+		stands        standing
+	}{
+		"Claim":     {"a claim is not enough", ours, "", false, lbc.OwnedByPodgate, refused},
+		"Has":       {"its finalizer is", ours, lbcs, false, lbc.OwnedByLBC, active},
+		"Unserved":  {"podgate serves nobody", "", "", false, lbc.OwnedByLBC, active},
+		"Both":      {"podgate served this one when that controller was gone", ours, ours, false, lbc.OwnedByLBC, active},
+		"OtherHas":  {"it has another member", lbcs, "", false, lbc.OwnedByLBC, active},
+		"NoLongers": {"that controller is gone", ours, "", true, lbc.OwnedByPodgate, active},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lease := &coordinationv1.Lease{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: elbv2.LBCLease},
+				Spec:       coordinationv1.LeaseSpec{HolderIdentity: new("lbc"), RenewTime: new(metav1.NewMicroTime(noon))},
+			}
+			objects := append(slices.Concat(memberOf("web"), memberOf("new", classAnnotation, albClass)), lease)
+			for at, finalizer := range map[int]string{0: tc.web, 2: tc.newcomer} {
+				if finalizer != "" {
+					objects[at].SetFinalizers([]string{finalizer})
+				}
+			}
+			w := newWorld(t, objects...)
+
+			var members []member
+			look := func() lbc.Ownership {
+				var err error
+				if members, err = w.members(t.Context(), Key{Name: "g"}); err != nil || len(members) != 2 {
+					t.Fatalf("members %v, %v", members, err)
+				}
+				whose, err := w.own(t.Context(), Key{Name: "g"}, members)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return whose
+			}
+			look()
+			for range 12 {
+				w.clock = w.clock.Add(10 * time.Second)
+				if !tc.silent {
+					lease.Spec.RenewTime = new(metav1.NewMicroTime(w.clock))
+					if err := w.Update(t.Context(), lease); err != nil {
+						t.Fatal(err)
+					}
+				}
+				look()
+			}
+			if whose := look(); whose != tc.want || members[0].standing != tc.stands {
+				t.Errorf("%s: whose %d, want %d; the newcomer stands %d, want %d", tc.reason, whose, tc.want, members[0].standing, tc.stands)
+			}
+			if members[1].standing != active {
+				t.Errorf("the other stands %d", members[1].standing)
+			}
+
+			_, err := w.reconcile(Key{Name: "g"})
+			if told := w.told(); (len(w.steps) > 0) != tc.want.Podgates() || strings.Contains(told, "use a class that only podgate serves") != (tc.stands == refused) {
+				t.Errorf("steps %q, %v, told %s", w.steps, err, told)
+			}
+			if made := slices.ContainsFunc(w.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return g.Owner == "shop/new" }); made != tc.silent {
+				t.Errorf("there is a target group of the newcomer: %t", made)
+			}
+		})
 	}
 }
 
