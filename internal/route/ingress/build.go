@@ -71,7 +71,7 @@ type Lookups struct {
 	// SecurityGroup returns the id of the security group with a name.
 	SecurityGroup func(name string) (string, error)
 	// TargetGroup returns the ARN of a target group that somebody else made, and that an Ingress of a namespace names by its name or
-	// its ARN.
+	// its ARN; nil: none can be found.
 	TargetGroup func(namespace, named string) (arn string, err error)
 	// Certificates returns for each host in turn its certificates.
 	Certificates func([]certificates.Host) []certificates.Found

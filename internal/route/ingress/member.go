@@ -77,7 +77,12 @@ func (p port) resource() string { return strconv.Itoa(int(p.number)) }
 
 func newMember(of Member, targetGroup func(namespace, named string) (string, error)) *member {
 	m := &member{Member: of, problems: problems{owner: of.Ingress.Namespace + "/" + of.Ingress.Name}}
-	m.targetGroup = func(named string) (string, error) { return targetGroup(of.Ingress.Namespace, named) }
+	m.targetGroup = func(named string) (string, error) {
+		if targetGroup == nil {
+			return "", fmt.Errorf("there is no target group %q", named)
+		}
+		return targetGroup(of.Ingress.Namespace, named)
+	}
 	m.params = readParams(of.Params)
 	m.own = annotated("", of.Ingress.Annotations)
 	return m
