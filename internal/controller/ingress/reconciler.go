@@ -160,7 +160,7 @@ func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
 	if !p.held() {
 		return reconcile.Result{RequeueAfter: mistaken}, nil
 	}
-	p.stack.Identity = routes.Identity(p.settings.Cluster, p.group)
+	p.stack.Identity = routes.Identity(p.settings.Cluster, p.settings.VPC, p.group)
 	if err := p.prepare(ctx, false); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -266,7 +266,7 @@ func TestLookupsWithoutACM(t *testing.T) {
 // TestTargetGroupsOfOthers: an Ingress may name those that it may have, by name and by ARN.
 func TestTargetGroupsOfOthers(t *testing.T) {
 	w := newWorld(t)
-	stack := routes.Identity("test", Key{Name: "g"})
+	stack := routes.Identity("test", "vpc-1", Key{Name: "g"})
 	tags := func(key, value string) map[string]string { return map[string]string{key: value} }
 	for name, g := range map[string]elb.ObservedTargetGroup{
 		"free":    {TargetGroup: elb.TargetGroup{VPC: "vpc-1"}},

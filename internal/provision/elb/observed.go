@@ -5,8 +5,8 @@ package elb
 
 import "time"
 
-// Observed is what there is of a stack. Everything in it carries the stack's tags, unless it is Foreign or not Own. The Tags of
-// everything are all that it has.
+// Observed is what there is of a stack. Everything in it carries the stack's tags and is in its VPC, unless it is Foreign or not
+// Own. The Tags of everything are all that it has.
 type Observed struct {
 	LoadBalancers  []ObservedLoadBalancer
 	SecurityGroups []ObservedSecurityGroup
@@ -20,6 +20,8 @@ type Observed struct {
 type ObservedLoadBalancer struct {
 	LoadBalancer
 	ARN, DNSName string
+	// VPC is the id of the VPC that it is in.
+	VPC string
 	// State is provisioning, active, active_impaired or failed.
 	State     string
 	Listeners []ObservedListener

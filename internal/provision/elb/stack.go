@@ -16,8 +16,11 @@ import (
 	"github.com/podgate/podgate/internal/route"
 )
 
-// Identity marks what belongs to a stack, by tags. What does not carry them was made by somebody else.
+// Identity marks what belongs to a stack, by tags and its VPC. What does not carry them, or is in another VPC, was made by
+// somebody else: two clusters of one account may have the same name.
 type Identity struct {
+	// VPC is the id of the VPC that all of it is in.
+	VPC string
 	// Tags are the cluster's and the stack's, such as elbv2.k8s.aws/cluster and ingress.k8s.aws/stack.
 	Tags map[string]string
 	// ResourceTag is the key of the tag that says which part of the stack a resource is, such as ingress.k8s.aws/resource.

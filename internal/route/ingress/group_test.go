@@ -195,7 +195,7 @@ func TestNobody(t *testing.T) {
 	check(t, "listeners", 0, len(stack.Listeners))
 	check(t, "keep", 0, len(stack.Keep))
 	check(t, "problems", 0, len(problems))
-	check(t, "identity", Identity("blue", Key{Name: "shared"}), stack.Identity)
+	check(t, "identity", Identity("blue", "vpc-1", Key{Name: "shared"}), stack.Identity)
 }
 
 // has is a load balancer with listeners.

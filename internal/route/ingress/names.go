@@ -39,8 +39,8 @@ func StackOf(group Key) string {
 }
 
 // Identity is what marks the stack of a group at AWS.
-func Identity(cluster string, group Key) elb.Identity {
-	return elb.Identity{Tags: map[string]string{ClusterTag: cluster, StackTag: StackOf(group)}, ResourceTag: ResourceTag}
+func Identity(cluster, vpc string, group Key) elb.Identity {
+	return elb.Identity{VPC: vpc, Tags: map[string]string{ClusterTag: cluster, StackTag: StackOf(group)}, ResourceTag: ResourceTag}
 }
 
 // labels are those of the bindings of a group.

@@ -97,7 +97,7 @@ const (
 
 // identity is a stack's.
 func identity(stack string) elb.Identity {
-	return elb.Identity{Tags: map[string]string{clusterTag: "shop", stackTag: stack}, ResourceTag: resourceTag}
+	return elb.Identity{VPC: vpc, Tags: map[string]string{clusterTag: "shop", stackTag: stack}, ResourceTag: resourceTag}
 }
 
 // web is a stack with a bit of all that there is.

@@ -59,7 +59,7 @@ func loadBalancerOf(lb types.LoadBalancer) elb.ObservedLoadBalancer {
 			Subnets: subnetsOf(lb.AvailabilityZones), SecurityGroups: lb.SecurityGroups,
 		},
 		// Names are not case-sensitive, and those of network load balancers may have either.
-		ARN: value(lb.LoadBalancerArn), DNSName: strings.ToLower(value(lb.DNSName)),
+		ARN: value(lb.LoadBalancerArn), DNSName: strings.ToLower(value(lb.DNSName)), VPC: value(lb.VpcId),
 	}
 	if lb.State != nil {
 		seen.State = string(lb.State.Code)

@@ -199,13 +199,13 @@ func (c *Cloud) describeTagsOf(ctx context.Context, arns []string, take func(arn
 	return nil
 }
 
-// of lists what carries a stack's tags, in the order of their ARNs.
+// of lists what is a stack's, in the order of their ARNs.
 func (c *Cloud) of(stack elb.Identity) []resource {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var own []resource
 	for _, r := range c.all {
-		if r.gone.IsZero() && carries(r.tags, stack.Tags) {
+		if r.gone.IsZero() && r.belongs(stack) {
 			own = append(own, *r)
 		}
 	}
@@ -228,6 +228,22 @@ func (c *Cloud) TargetGroups(ctx context.Context) ([]elb.ObservedTargetGroup, er
 		}
 	}
 	return groups, nil
+}
+
+// belongs reports whether a resource is a stack's.
+func (r *resource) belongs(to elb.Identity) bool {
+	return r.vpc() == to.VPC && carries(r.tags, to.Tags)
+}
+
+// vpc is the id of the VPC that a resource is in.
+func (r *resource) vpc() string {
+	switch {
+	case r.loadBalancer != nil:
+		return r.loadBalancer.VPC
+	case r.targetGroup != nil:
+		return r.targetGroup.VPC
+	}
+	return ""
 }
 
 // carries reports whether tags are among those that a resource has. Nothing carries no tags at all.
@@ -253,22 +269,22 @@ func (c *Cloud) foreign(stack elb.Stack) map[string]string {
 	names := map[string]string{}
 	for _, r := range c.all {
 		wanted := r.loadBalancer != nil && r.name == stack.LoadBalancer.Name || r.targetGroup != nil && groups[r.name]
-		if wanted && r.gone.IsZero() && !r.read.IsZero() && !carries(r.tags, stack.Tags) {
-			names[r.name] = whose(r.tags)
+		if wanted && r.gone.IsZero() && !r.read.IsZero() && !r.belongs(stack.Identity) {
+			names[r.name] = whose(r.tags, r.vpc())
 		}
 	}
 	return names
 }
 
-// whose tells whose a resource is, as far as its tags say.
-func whose(tags map[string]string) string {
+// whose tells whose a resource is, as far as its tags and its VPC say.
+func whose(tags map[string]string, vpc string) string {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if key == "Name" || key == "owner" || strings.Contains(key, "cluster") || strings.HasSuffix(key, "/stack") || strings.HasSuffix(key, "/resource") {
 			parts = append(parts, key+"="+tags[key])
 		}
 	}
-	return cmp.Or(strings.Join(parts, ", "), "somebody without tags")
+	return strings.TrimSuffix(cmp.Or(strings.Join(parts, ", "), "somebody without tags")+", in "+vpc, ", in ")
 }
 
 // note changes what the list knows of a resource, or adds one that podgate has made.

@@ -407,7 +407,7 @@ func (c *Cloud) readTargetGroup(ctx context.Context, stack reader, g *elb.Observ
 	return nil
 }
 
-// readSecurityGroups reads the security groups that carry a stack's tags.
+// readSecurityGroups reads the security groups that carry a stack's tags, in its VPC.
 func (c *Cloud) readSecurityGroups(ctx context.Context, of elb.Identity, seen *elb.Observed) error {
 	if len(of.Tags) == 0 {
 		return nil
@@ -423,7 +423,7 @@ func (c *Cloud) readSecurityGroups(ctx context.Context, of elb.Identity, seen *e
 	}
 	for _, g := range groups {
 		// A filter takes * and ? for more than themselves.
-		if carries(g.Tags, of.Tags) {
+		if g.VPC == of.VPC && carries(g.Tags, of.Tags) {
 			group := securityGroupOf(g)
 			group.Resource = g.Tags[of.ResourceTag]
 			seen.SecurityGroups = append(seen.SecurityGroups, group)

@@ -217,14 +217,14 @@ func (p performer) tagsOf(arn string) *map[string]string {
 }
 
 // verify reads the tags of what a creation answered, which may be somebody else's.
-func (p performer) verify(ctx context.Context, arn string) (tags map[string]string, own bool, err error) {
+func (p performer) verify(ctx context.Context, arn string) (tags map[string]string, err error) {
 	err = p.describeTagsOf(ctx, []string{arn}, func(_ string, t map[string]string) { tags = t })
-	return tags, carries(tags, p.stack.Tags), err
+	return tags, err
 }
 
 // refused notes that somebody else has a name.
-func (p performer) refused(name string, tags map[string]string) {
-	p.seen.Foreign = with(p.seen.Foreign, map[string]string{name: whose(tags)})
+func (p performer) refused(name string, r resource) {
+	p.seen.Foreign = with(p.seen.Foreign, map[string]string{name: whose(r.tags, r.vpc())})
 }
 
 // noAnswer is the error of a creation that answered nothing.
@@ -244,19 +244,20 @@ func (p performer) createLoadBalancer(ctx context.Context, s elb.CreateLoadBalan
 	}
 
 	made := loadBalancerOf(out.LoadBalancers[0])
-	tags, own, err := p.verify(ctx, made.ARN)
+	tags, err := p.verify(ctx, made.ARN)
 	if err != nil {
 		return err
 	}
 	p.note(made.ARN, func(r *resource) {
 		r.name, r.loadBalancer, r.tags, r.read, r.made = made.Name, &made, tags, p.now(), p.now()
 	})
-	if !own {
-		p.refused(want.Name, tags)
+	r := resource{loadBalancer: &made, tags: tags}
+	if !r.belongs(p.stack) {
+		p.refused(want.Name, r)
 		return nil
 	}
 
-	seen := resource{loadBalancer: &made, tags: tags}.asLoadBalancer(p.stack)
+	seen := r.asLoadBalancer(p.stack)
 	p.seen.LoadBalancers = append(slices.DeleteFunc(p.seen.LoadBalancers, func(lb elb.ObservedLoadBalancer) bool { return lb.ARN == seen.ARN }), seen)
 	return nil
 }
@@ -390,19 +391,20 @@ func (p performer) createTargetGroup(ctx context.Context, s elb.CreateTargetGrou
 	}
 
 	made := targetGroupOf(out.TargetGroups[0])
-	tags, own, err := p.verify(ctx, made.ARN)
+	tags, err := p.verify(ctx, made.ARN)
 	if err != nil {
 		return err
 	}
 	p.note(made.ARN, func(r *resource) {
 		r.name, r.targetGroup, r.tags, r.read, r.made = made.Name, &made, tags, p.now(), p.now()
 	})
-	if !own {
-		p.refused(want.Name, tags)
+	r := resource{targetGroup: &made, tags: tags}
+	if !r.belongs(p.stack) {
+		p.refused(want.Name, r)
 		return nil
 	}
 
-	seen := resource{targetGroup: &made, tags: tags}.asTargetGroup(p.stack)
+	seen := r.asTargetGroup(p.stack)
 	p.seen.TargetGroups = append(slices.DeleteFunc(p.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return g.ARN == seen.ARN }), seen)
 	return nil
 }
@@ -480,9 +482,10 @@ func (p performer) createListener(ctx context.Context, s elb.CreateListener) err
 	}
 
 	made := listenerOf(out.Listeners[0])
-	if made.Tags, made.Own, err = p.verify(ctx, made.ARN); err != nil {
+	if made.Tags, err = p.verify(ctx, made.ARN); err != nil {
 		return err
 	}
+	made.Own = carries(made.Tags, p.stack.Tags)
 	made.Resource = made.Tags[p.stack.ResourceTag]
 	lb.Listeners = append(slices.DeleteFunc(slices.Clone(lb.Listeners), func(l elb.ObservedListener) bool { return l.ARN == made.ARN }), made)
 	return nil
