@@ -40,7 +40,7 @@ type Config struct {
 	WebhookEnabled string
 	// Bindings says which bindings are served.
 	Bindings string
-	// AllowTargets says which target groups and backends the bindings of which namespaces may name; all when empty.
+	// AllowTargets says which target groups and backends the bindings and Ingresses of which namespaces may name; all when empty.
 	AllowTargets allow.List
 	// LBCLeaseNamespace is where AWS Load Balancer Controller's lease is looked for.
 	LBCLeaseNamespace string

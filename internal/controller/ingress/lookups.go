@@ -209,7 +209,7 @@ func (l *lookups) usable(namespace string, g elb.ObservedTargetGroup) error {
 			return err
 		}
 		if refused != "" {
-			return fmt.Errorf("namespace %s may not name target group %s: --allow-targets says which it may", namespace, refused)
+			return fmt.Errorf("Ingresses of namespace %q may not name %s: ask the podgate administrator to allow it with --allow-targets and namespace labels", namespace, refused)
 		}
 	}
 

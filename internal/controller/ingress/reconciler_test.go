@@ -298,7 +298,7 @@ func TestTargetGroupsOfOthers(t *testing.T) {
 		"away":    `target group "away" is in vpc-2, and the load balancer is in vpc-1`,
 		"cluster": `by its tag elbv2.k8s.aws/cluster=other`,
 		"stack":   `by its tag ingress.k8s.aws/stack=other`,
-		"secret":  `namespace shop may not name target group arn:secret`,
+		"secret":  `Ingresses of namespace "shop" may not name arn:secret: ask the podgate administrator to allow it with --allow-targets`,
 		"none":    `there is no target group`,
 	} {
 		for _, named := range []string{name, "arn:" + name} {
