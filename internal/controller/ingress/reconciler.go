@@ -22,6 +22,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -437,7 +438,9 @@ func (p *pass) blame() error {
 // failed notes what ended the pass.
 func (p *pass) failed(err error) {
 	p.state = stateFailing
-	if p.culprits == nil && !errors.Is(err, context.Canceled) {
+	// That somebody wrote an Ingress in between, or that a cache was behind, is over at the next try.
+	passing := errors.Is(err, context.Canceled) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)
+	if p.culprits == nil && !passing {
 		p.noteAll("", corev1.EventTypeWarning, v1alpha1.ReasonLoadBalancerFailed, err.Error())
 	}
 }

@@ -17,6 +17,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -205,6 +206,21 @@ func TestLaw7AStepThatFailsHindersNoOther(t *testing.T) {
 	_, _ = w.reconcile(Key{Name: "g"})
 	if again := w.told(); strings.Contains(again, "it cannot be made") {
 		t.Errorf("told twice: %s", again)
+	}
+}
+
+// TestConflictIsNobodysFault: that somebody wrote an Ingress in between is tried again, and nobody is told.
+func TestConflictIsNobodysFault(t *testing.T) {
+	w := newWorld(t, memberOf("web")...)
+	conflict := apierrors.NewConflict(networkingv1.Resource("ingresses"), "web", errors.New("it was modified"))
+	p := &pass{Reconciler: w.Reconciler, members: []member{{Ingress: w.ingress("web"), standing: active}}, notes: map[string][]note{}}
+	p.failed(fmt.Errorf("write it: %w", conflict))
+	if len(p.notes) != 0 {
+		t.Errorf("told: %v", p.notes)
+	}
+	p.failed(errors.New("no"))
+	if len(p.notes["shop/web"]) != 1 {
+		t.Errorf("told: %v", p.notes)
 	}
 }
 
