@@ -65,7 +65,8 @@ func routing(ctx context.Context, w *world) ([]Measure, error) {
 		return nil, err
 	}
 
-	if err := pause(ctx, w.steadyRest); err != nil {
+	// The first look after a change reads all of a load balancer again, once: that is no rest yet.
+	if err := pause(ctx, max(w.steadyRest, w.ingressWindow)); err != nil {
 		return nil, err
 	}
 	with, err := w.quiet(ctx, w.ingressWindow)
