@@ -211,6 +211,9 @@ func (c *Cloud) read(ctx context.Context, stack reader) (elb.Observed, error) {
 
 	seen := elb.Observed{Foreign: c.foreign(stack.Stack)}
 	for _, r := range c.of(stack.Identity) {
+		if r.read.IsZero() {
+			return elb.Observed{}, untold(r.arn) // podgate made it a moment ago
+		}
 		if r.loadBalancer != nil {
 			seen.LoadBalancers = append(seen.LoadBalancers, r.asLoadBalancer(stack.Identity))
 		} else {
@@ -369,7 +372,7 @@ func (c *Cloud) own(ctx context.Context, of elb.Identity, listeners []elb.Observ
 	// What AWS lists and does not know the tags of is too young or gone. It must not pass for somebody else's.
 	for _, arn := range arns {
 		if _, told := tags[arn]; !told {
-			return &balancer.CallError{Op: words("DescribeTags"), Subject: arn, Kind: balancer.ErrNotFound, Text: "AWS lists it and does not find it"}
+			return untold(arn)
 		}
 	}
 
@@ -384,6 +387,11 @@ func (c *Cloud) own(ctx context.Context, of elb.Identity, listeners []elb.Observ
 		}
 	}
 	return nil
+}
+
+// untold is the error of something that there is and that AWS does not tell the tags of.
+func untold(arn string) error {
+	return &balancer.CallError{Op: words("DescribeTags"), Subject: arn, Kind: balancer.ErrNotFound, Text: "AWS lists it and does not find it"}
 }
 
 // readTargetGroup reads a target group's attributes, if the stack names some.

@@ -217,6 +217,44 @@ func TestLaw13UntoldTags(t *testing.T) {
 	}
 }
 
+// TestLaw13MadeAndNotVerified: what was made stays known where its tags cannot be read, and nobody takes the stack for gone while
+// neither the lists nor the tags tell of it.
+func TestLaw13MadeAndNotVerified(t *testing.T) {
+	for name, step := range map[string]func(elb.Stack) elb.Step{
+		"LoadBalancer": func(s elb.Stack) elb.Step { return elb.CreateLoadBalancer{LoadBalancer: s.LoadBalancer} },
+		"TargetGroup":  func(s elb.Stack) elb.Step { return elb.CreateTargetGroup{TargetGroup: s.TargetGroups[0]} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := simulate(t, awssim.Config{})
+			cloud, now := a.cloud(), time.Now()
+			cloud.now = func() time.Time { return now }
+			stack := web("shop/web")
+			late, err := a.AddFault(awssim.Fault{Service: service, LagSeconds: 1e6})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var seen elb.Observed
+			if err := cloud.Perform(t.Context(), stack.Identity, step(stack), &seen); err == nil {
+				t.Fatal("its tags were read")
+			}
+
+			for range 3 {
+				now = now.Add(lag / 4)
+				if seen, err := cloud.Observe(t.Context(), elb.Stack{Identity: stack.Identity}, true); !errors.Is(err, balancer.ErrNotReady) {
+					t.Errorf("got %+v, %v", seen, err)
+				}
+			}
+
+			if err := a.RemoveFaults(late); err != nil {
+				t.Fatal(err)
+			}
+			if seen := observe(t, cloud, stack, true); len(seen.LoadBalancers)+len(seen.TargetGroups) != 1 {
+				t.Errorf("got %+v", seen)
+			}
+		})
+	}
+}
+
 // TestObserveShares: however many stacks ask at once, there is one list.
 func TestObserveShares(t *testing.T) {
 	a := simulate(t, awssim.Config{})

@@ -244,13 +244,15 @@ func (p performer) createLoadBalancer(ctx context.Context, s elb.CreateLoadBalan
 	}
 
 	made := loadBalancerOf(out.LoadBalancers[0])
+	// It is known from now on, also where its tags cannot be read yet.
+	p.note(made.ARN, func(r *resource) {
+		r.name, r.loadBalancer, r.tags, r.read, r.made = made.Name, &made, want.Tags, time.Time{}, p.now()
+	})
 	tags, err := p.verify(ctx, made.ARN)
 	if err != nil {
 		return err
 	}
-	p.note(made.ARN, func(r *resource) {
-		r.name, r.loadBalancer, r.tags, r.read, r.made = made.Name, &made, tags, p.now(), p.now()
-	})
+	p.note(made.ARN, func(r *resource) { r.tags, r.read = tags, p.now() })
 	r := resource{loadBalancer: &made, tags: tags}
 	if !r.belongs(p.stack) {
 		p.refused(want.Name, r)
@@ -391,13 +393,15 @@ func (p performer) createTargetGroup(ctx context.Context, s elb.CreateTargetGrou
 	}
 
 	made := targetGroupOf(out.TargetGroups[0])
+	// It is known from now on, also where its tags cannot be read yet.
+	p.note(made.ARN, func(r *resource) {
+		r.name, r.targetGroup, r.tags, r.read, r.made = made.Name, &made, want.Tags, time.Time{}, p.now()
+	})
 	tags, err := p.verify(ctx, made.ARN)
 	if err != nil {
 		return err
 	}
-	p.note(made.ARN, func(r *resource) {
-		r.name, r.targetGroup, r.tags, r.read, r.made = made.Name, &made, tags, p.now(), p.now()
-	})
+	p.note(made.ARN, func(r *resource) { r.tags, r.read = tags, p.now() })
 	r := resource{targetGroup: &made, tags: tags}
 	if !r.belongs(p.stack) {
 		p.refused(want.Name, r)
