@@ -96,7 +96,7 @@ func NewReconciler(c client.Client, o Options) (*Reconciler, error) {
 		shared:  &shared{vpc: o.Settings.VPC, network: o.Network, certificates: o.Certificates, account: o.Cloud, allowed: o.Allowed, now: o.Now},
 		classes: Classes{Reader: c, Controllers: o.Controllers, Labels: o.Labels},
 		lbc:     lbc.NewIngresses(o.Reader, o.LBCLeaseNamespace, o.Now),
-		teller:  newTeller(o.Recorder), metrics: m, read: &times{all: map[Key]time.Time{}}, waiting: &times{all: map[Key]time.Time{}}, now: o.Now, random: o.Random,
+		teller:  newTeller(o.Recorder), metrics: m, read: &times{all: map[Key]time.Time{}}, waiting: &times{all: map[Key]time.Time{}}, doubted: &times{all: map[Key]time.Time{}}, now: o.Now, random: o.Random,
 	}, nil
 }
 

@@ -59,6 +59,8 @@ const (
 	audit = 5 * time.Minute
 	// patienceWithGroups is how long the deletion of an Ingress waits for a security group that something uses.
 	patienceWithGroups = 10 * time.Minute
+	// lag is for how long what AWS lists may lack what was made.
+	lag = time.Minute
 	// mostSteps bounds the steps of one pass.
 	mostSteps = 2000
 )
@@ -89,8 +91,10 @@ type Reconciler struct {
 	metrics  *metrics
 	read     *times
 	waiting  *times
-	now      func() time.Time
-	random   func(time.Duration) time.Duration
+	// doubted is since when AWS may have more of a group than it lists.
+	doubted *times
+	now     func() time.Time
+	random  func(time.Duration) time.Duration
 }
 
 // Reconcile implements reconcile.Reconciler. The request is a group's Key.
@@ -107,6 +111,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if len(members) == 0 {
 		r.read.forget(group)
 		r.waiting.forget(group)
+		r.doubted.forget(group)
 		r.metrics.stands(group, "", 0)
 		return reconcile.Result{}, nil
 	}
@@ -161,6 +166,7 @@ func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
 	if !p.held() {
 		return reconcile.Result{RequeueAfter: mistaken}, nil
 	}
+	p.doubt()
 	p.stack.Identity = routes.Identity(p.settings.Cluster, p.settings.VPC, p.group)
 	if err := p.prepare(ctx, false); err != nil {
 		return reconcile.Result{}, err
@@ -177,7 +183,7 @@ func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
 	}
 
 	plan, err := p.plan(ctx)
-	if err == nil && (len(plan.Steps) > 0 || len(plan.Waits) > 0 && p.stale() || len(plan.Refusals) > 0 && p.deserted()) {
+	if err == nil && (len(plan.Steps) > 0 || p.deserted() || len(plan.Waits) > 0 && p.stale()) {
 		plan, err = p.converge(ctx)
 	}
 	if err != nil {
@@ -352,6 +358,9 @@ func (p *pass) converge(ctx context.Context) (elb.Plan, error) {
 			p.log.Info("Did a step", "step", step.String())
 			continue
 		}
+		if unknown(step, err) {
+			p.doubted.at(p.group, p.now())
+		}
 		if ctx.Err() != nil || errors.Is(err, balancer.ErrThrottled) {
 			return elb.Plan{}, fmt.Errorf("%s: %w", step, err) // Every other step would meet the same.
 		}
@@ -365,14 +374,41 @@ func (p *pass) converge(ctx context.Context) (elb.Plan, error) {
 	return elb.Plan{}, fmt.Errorf("%d steps did not suffice", mostSteps)
 }
 
-// stale reports whether what is waited for may have come about without a trace in what was read: what goes is looked at each
-// time, and what comes once in a while.
-func (p *pass) stale() bool {
-	return p.deserted() || p.now().Sub(p.read.last(p.group)) >= rereading
+// doubt notes at the first look at a group whether another process may have made something just before.
+func (p *pass) doubt() {
+	if !p.doubted.last(p.group).IsZero() {
+		return
+	}
+	inherited := slices.ContainsFunc(p.members, func(m member) bool { return holds(p.group, m.Ingress) || m.abandoned })
+	since := p.now()
+	if !inherited {
+		since = since.Add(-lag)
+	}
+	p.doubted.at(p.group, since)
 }
 
-// deserted reports whether all that there is of the group goes. What holds that up, such as a protected load balancer, a person
-// puts right at AWS, where only reading it again tells.
+// doubtful is for how long AWS may still have more of the group than it lists.
+func (p *pass) doubtful() time.Duration { return lag - p.now().Sub(p.doubted.last(p.group)) }
+
+// unknown reports whether a step that failed may have made something all the same.
+func unknown(step elb.Step, err error) bool {
+	for _, told := range []error{balancer.ErrThrottled, balancer.ErrInvalid, balancer.ErrQuota, balancer.ErrDenied} {
+		if errors.Is(err, told) {
+			return false
+		}
+	}
+	switch step.(type) {
+	case elb.CreateSecurityGroup, elb.CreateLoadBalancer, elb.CreateTargetGroup:
+		return true
+	}
+	return false
+}
+
+// stale reports whether what is waited for may have come about without a trace in what was read.
+func (p *pass) stale() bool { return p.now().Sub(p.read.last(p.group)) >= rereading }
+
+// deserted reports whether all that there is of the group goes, which is read again each time: what holds it up, such as a
+// protected load balancer, a person puts right at AWS, and nobody may let go of what was only not listed.
 func (p *pass) deserted() bool {
 	return !slices.ContainsFunc(p.members, func(m member) bool { return m.standing == active || m.standing == kept })
 }
@@ -532,7 +568,7 @@ func (p *pass) settle(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// left reports whether there is something of an Ingress that left. The last one of a group has all that there is, but for a
+// left reports whether there may be something of an Ingress that left. The last one of a group has all that there is, but for a
 // security group that AWS does not let go of: what uses it may be anybody's.
 func (p *pass) left(m member) bool {
 	if p.deserted() {
@@ -541,7 +577,7 @@ func (p *pass) left(m member) bool {
 			held = false
 			p.log.Info("Left a security group behind, which something else uses", "ingress", m.owner(), "group", p.seen.SecurityGroups[0].ID)
 		}
-		return len(p.seen.LoadBalancers)+len(p.seen.TargetGroups) > 0 || held
+		return len(p.seen.LoadBalancers)+len(p.seen.TargetGroups) > 0 || held || p.doubtful() > 0
 	}
 	for _, b := range p.seen.LoadBalancers {
 		for _, l := range b.Listeners {
@@ -561,6 +597,9 @@ func (p *pass) again(plan elb.Plan) time.Duration {
 	}
 	if len(plan.Refusals) > 0 && slices.ContainsFunc(p.members, func(m member) bool { return m.standing == leaving }) {
 		next = holding
+	}
+	if rest := p.doubtful(); rest > 0 && p.deserted() {
+		next = min(next, rest)
 	}
 
 	unseen := p.unseen(plan)

@@ -519,6 +519,64 @@ func TestWhatHoldsADeletionUpIsReadAgain(t *testing.T) {
 	}
 }
 
+// TestLaw13ANewProcessDoubtsAnEmptyList: AWS may not list yet what another process made just before it ended. The last Ingress is
+// not let go of by a list that has nothing, before a minute has gone and all is read again.
+func TestLaw13ANewProcessDoubtsAnEmptyList(t *testing.T) {
+	ing := memberOf("web")[0]
+	ing.SetFinalizers([]string{v1alpha1.IngressFinalizer})
+	w := newWorld(t, ing)
+	if err := w.Delete(t.Context(), ing); err != nil {
+		t.Fatal(err)
+	}
+	gone := func() bool {
+		t.Helper()
+		return apierrors.IsNotFound(w.Get(t.Context(), client.ObjectKeyFromObject(ing), &networkingv1.Ingress{}))
+	}
+
+	for _, tc := range []struct {
+		after, again time.Duration
+		gone         bool
+	}{{0, lag, false}, {lag - time.Second, time.Second, false}, {lag, audit, true}} {
+		w.clock = noon.Add(tc.after)
+		reads := w.reads
+		result, err := w.reconcile(Key{Name: "g"})
+		if err != nil || gone() != tc.gone || result.RequeueAfter != tc.again || w.reads != reads+1 {
+			t.Errorf("after %s: gone %t, looks again after %s, read %d times, %v", tc.after, gone(), result.RequeueAfter, w.reads-reads, err)
+		}
+	}
+}
+
+// TestLetsGoAtOnce: a process that held the Ingress itself, and did all that was done, knows what there is. A step of which it
+// does not know whether it was done has it doubt again.
+func TestLetsGoAtOnce(t *testing.T) {
+	for name, failed := range map[string]bool{"Done": false, "Unknown": true} {
+		t.Run(name, func(t *testing.T) {
+			objects := memberOf("web")
+			w := newWorld(t, objects...)
+			w.fails = func(elb.Step) error { return balancer.ErrThrottled }
+			if failed {
+				w.fails = func(elb.Step) error { return errors.New("no answer came in time") }
+			}
+			if _, err := w.reconcile(Key{Name: "g"}); err == nil {
+				t.Fatal("no step failed")
+			}
+			if !holds(Key{Name: "g"}, w.ingress("web")) {
+				t.Fatal("it is not held")
+			}
+
+			w.seen = elb.Observed{}
+			if err := w.Delete(t.Context(), w.ingress("web")); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.reconcile(Key{Name: "g"})
+			gone := apierrors.IsNotFound(w.Get(t.Context(), client.ObjectKeyFromObject(objects[0]), &networkingv1.Ingress{}))
+			if err != nil || gone == failed {
+				t.Errorf("gone: %t, %v", gone, err)
+			}
+		})
+	}
+}
+
 // TestClaims: the stacks that may have something of an Ingress are on it, and the last one takes the finalizers along.
 func TestClaims(t *testing.T) {
 	ing := memberOf("web")[0].(*networkingv1.Ingress)
