@@ -73,8 +73,44 @@ func (p *planner) keepsIn(l ObservedListener) bool {
 func (p *planner) keeps(a Action) bool {
 	return slices.ContainsFunc(a.Forward, func(f Forward) bool {
 		g := p.seenGroups[f.Group]
-		return g != nil && slices.ContainsFunc(p.stack.Keep, func(owner string) bool { return strings.HasPrefix(g.Resource, owner+"-") })
+		return g != nil && slices.Contains(p.stack.Keep, p.ownerOf(g))
 	})
+}
+
+// ownerOf is whose a target group is that exists, as far as the stack and rules name owners.
+func (p *planner) ownerOf(g *ObservedTargetGroup) string {
+	owners := slices.Clone(p.stack.Keep)
+	for _, want := range p.stack.TargetGroups {
+		if want.Resource == g.Resource {
+			return want.Owner
+		}
+		owners = append(owners, want.Owner)
+	}
+	for _, l := range p.stack.Listeners {
+		for _, r := range l.Rules {
+			owners = append(owners, r.Owner)
+		}
+	}
+	for _, lb := range p.seen.LoadBalancers {
+		for _, l := range lb.Listeners {
+			for _, r := range l.Has {
+				owners = append(owners, r.Owner)
+			}
+		}
+	}
+	return OwnerOf(g.Resource, owners)
+}
+
+// OwnerOf is whose a target group is by its resource, such as shop/web-api:80, among the owners that there are; empty: nobody's
+// of them. It is the longest name of those that fit, since both shop/a and shop/a-b begin shop/a-b-api:80.
+func OwnerOf(resource string, owners []string) string {
+	longest := ""
+	for _, owner := range owners {
+		if len(owner) > len(longest) && strings.HasPrefix(resource, owner+"-") {
+			longest = owner
+		}
+	}
+	return longest
 }
 
 // listener returns the listener on a port of the load balancer, whosever it is.

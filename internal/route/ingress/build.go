@@ -5,7 +5,6 @@ package ingress
 
 import (
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -155,9 +154,13 @@ func (b *builder) uses(l elb.ObservedListener, owner string) bool {
 
 // defaultOf reports whether a listener forwards what no rule matches to a target group of an owner.
 func (b *builder) defaultOf(l elb.ObservedListener, owner string) bool {
+	var owners []string
+	for _, m := range b.Members {
+		owners = append(owners, m.Ingress.Namespace+"/"+m.Ingress.Name)
+	}
 	return slices.ContainsFunc(l.Default.Forward, func(f elb.Forward) bool {
 		return slices.ContainsFunc(b.Observed.TargetGroups, func(g elb.ObservedTargetGroup) bool {
-			return g.ARN == f.Group && strings.HasPrefix(g.Resource, owner+"-")
+			return g.ARN == f.Group && elb.OwnerOf(g.Resource, owners) == owner
 		})
 	})
 }

@@ -573,6 +573,18 @@ func TestTargetGroupsOfOneIngress(t *testing.T) {
 	check(t, "each is told", 5, len(problems))
 }
 
+// TestDefaultOfALongerName: where a listener forwards to by default is not taken for that of an Ingress with which the owner's
+// name begins.
+func TestDefaultOfALongerName(t *testing.T) {
+	of := func(name string) Member { return Member{Ingress: ingress(name, nil)} }
+	b := &builder{Group: Group{Members: []Member{of("a"), of("a-b")}, Observed: elb.Observed{
+		TargetGroups: []elb.ObservedTargetGroup{{ARN: "arn", TargetGroup: elb.TargetGroup{Resource: "shop/a-b-api:80"}}},
+	}}}
+	l := elb.ObservedListener{Listener: elb.Listener{Default: elb.Action{Forward: []elb.Forward{{Group: "arn"}}}}}
+	check(t, "shop/a", false, b.defaultOf(l, "shop/a"))
+	check(t, "shop/a-b", true, b.defaultOf(l, "shop/a-b"))
+}
+
 // TestTargetGroupByName: where nobody can find a target group by its name, it is not there.
 func TestTargetGroupByName(t *testing.T) {
 	s := newSite()
