@@ -233,12 +233,52 @@ func (p *pass) prepare(ctx context.Context, fresh bool) error {
 	if p.seen, err = p.cloud.Observe(ctx, p.stack, fresh); err != nil {
 		return fmt.Errorf("read what there is: %w", err)
 	}
+	p.verify()
 	if p.bindings, err = p.bindingsOf(ctx, p.group); err != nil {
 		return err
 	}
 	p.bindings.note(&p.seen)
 	p.notePublished()
 	return p.build(ctx)
+}
+
+// verify keeps only those without a usable class that the stack really has something of. Anybody may write on an Ingress that a
+// group's stack has.
+func (p *pass) verify() {
+	for i := range p.members {
+		m := &p.members[i]
+		if m.class.Refused == "" || m.standing != kept && m.standing != refused || !holds(p.group, m.Ingress) {
+			continue
+		}
+		m.standing = refused
+		if p.has(m.owner()) {
+			m.standing = kept
+		}
+	}
+}
+
+// has reports whether the stack has rules or target groups of an owner.
+func (p *pass) has(owner string) bool {
+	var owners []string
+	for _, m := range p.members {
+		owners = append(owners, m.owner())
+	}
+	if slices.ContainsFunc(p.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return elb.OwnerOf(g.Resource, owners) == owner }) {
+		return true
+	}
+	return p.hasRules(owner)
+}
+
+// hasRules reports whether the stack has rules of an owner.
+func (p *pass) hasRules(owner string) bool {
+	for _, b := range p.seen.LoadBalancers {
+		for _, l := range b.Listeners {
+			if slices.ContainsFunc(l.Has, func(r elb.ObservedRule) bool { return r.Own && r.Owner == owner }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // plan says what is to do now.
@@ -579,14 +619,7 @@ func (p *pass) left(m member) bool {
 		}
 		return len(p.seen.LoadBalancers)+len(p.seen.TargetGroups) > 0 || held || p.doubtful() > 0
 	}
-	for _, b := range p.seen.LoadBalancers {
-		for _, l := range b.Listeners {
-			if slices.ContainsFunc(l.Has, func(r elb.ObservedRule) bool { return r.Own && r.Owner == m.owner() }) {
-				return true
-			}
-		}
-	}
-	return false
+	return p.hasRules(m.owner())
 }
 
 // again says when to look at the group again.

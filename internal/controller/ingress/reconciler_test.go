@@ -577,6 +577,61 @@ func TestLetsGoAtOnce(t *testing.T) {
 	}
 }
 
+// TestLaw13NobodyJoinsByAForgedNote: an Ingress without a usable class stays in a group only with what the stack has of it,
+// whatever is written on it. The load balancer goes with its real members.
+func TestLaw13NobodyJoinsByAForgedNote(t *testing.T) {
+	forged := ingressOf("none")
+	forged.Name, forged.Finalizers = "forged", []string{v1alpha1.IngressFinalizer}
+	forged.Annotations[v1alpha1.StacksAnnotation] = "g"
+	m := func() member { return member{Ingress: forged, class: Class{Refused: "no class"}, standing: kept} }
+	other := member{Ingress: memberOf("forged-one")[0].(*networkingv1.Ingress), standing: leaving}
+	rules := func(own bool, owner string) elb.Observed {
+		return elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{Listeners: []elb.ObservedListener{{Has: []elb.ObservedRule{{Own: own, Rule: elb.Rule{Owner: owner}}}}}}}}
+	}
+	groups := func(resource string) elb.Observed {
+		return elb.Observed{TargetGroups: []elb.ObservedTargetGroup{{TargetGroup: elb.TargetGroup{Resource: resource}}}}
+	}
+	for name, tc := range map[string]struct {
+		seen elb.Observed
+		want standing
+	}{
+		"Nothing":      {elb.Observed{}, refused},
+		"Rule":         {rules(true, "shop/forged"), kept},
+		"StrangeRule":  {rules(false, "shop/forged"), refused},
+		"OthersRule":   {rules(true, "shop/forged-one"), refused},
+		"Group":        {groups("shop/forged-api:80"), kept},
+		"OthersGroup":  {groups("shop/forged-one-api:80"), refused},
+		"BalancerOnly": {elb.Observed{LoadBalancers: make([]elb.ObservedLoadBalancer, 1)}, refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &pass{Reconciler: newWorld(t).Reconciler, group: Key{Name: "g"}, members: []member{m(), other}, seen: tc.seen}
+			p.verify()
+			if got := p.members[0].standing; got != tc.want || p.deserted() != (tc.want == refused) {
+				t.Errorf("stands %d, want %d; deserted %t", got, tc.want, p.deserted())
+			}
+
+			// What is read again counts, either way.
+			p.seen = rules(true, "shop/forged")
+			if p.verify(); p.members[0].standing != kept || p.members[1].standing != leaving {
+				t.Errorf("with its rule stands %d", p.members[0].standing)
+			}
+		})
+	}
+
+	// The last real member takes the load balancer along.
+	web := memberOf("web")[0]
+	web.SetFinalizers([]string{v1alpha1.IngressFinalizer})
+	w := newWorld(t, forged, web)
+	w.seen.LoadBalancers = []elb.ObservedLoadBalancer{{ARN: "lb"}}
+	if err := w.Delete(t.Context(), web); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.reconcile(Key{Name: "g"})
+	if want := (elb.DeleteLoadBalancer{LoadBalancer: "lb"}).String(); !slices.Equal(w.steps, []string{want}) {
+		t.Errorf("steps %q, want %q", w.steps, want)
+	}
+}
+
 // TestClaims: the stacks that may have something of an Ingress are on it, and the last one takes the finalizers along.
 func TestClaims(t *testing.T) {
 	ing := memberOf("web")[0].(*networkingv1.Ingress)
