@@ -209,7 +209,7 @@ func (l *lookups) usable(namespace string, g elb.ObservedTargetGroup) error {
 			return err
 		}
 		if refused != "" {
-			return fmt.Errorf("Ingresses of namespace %q may not name %s: ask the podgate administrator to allow it with --allow-targets and namespace labels", namespace, refused)
+			return fmt.Errorf("the Ingresses of namespace %q may not name %s: ask the podgate administrator to allow it with --allow-targets and namespace labels", namespace, refused)
 		}
 	}
 
