@@ -97,6 +97,15 @@ func (c *cluster) edit(g *v1alpha1.ReadinessGate, change func(*v1alpha1.Readines
 	}
 }
 
+// observed reports whether podgate knows of the last edit. A pod that came before might be let go as the object was.
+func (c *cluster) observed(g *v1alpha1.ReadinessGate) bool {
+	c.Helper()
+	if err := c.kube.Get(c.Context(), client.ObjectKeyFromObject(g), g); err != nil {
+		c.Fatal(err)
+	}
+	return g.Status.ObservedGeneration != nil && *g.Status.ObservedGeneration == g.Generation
+}
+
 // warmGate reads the condition of a pod's gate.
 func (c *cluster) warmGate(pod string) corev1.PodCondition {
 	c.Helper()
@@ -262,6 +271,7 @@ func TestCheckPolicies(t *testing.T) {
 		g.Spec.DryRun = false
 		g.Spec.Checks[0].HTTP = &v1alpha1.HTTPCheck{URL: "http://status.example.com/"}
 	})
+	c.eventually("the dry run is known to be over", func() bool { return c.observed(g) })
 	c.carrier("web-2", "10.0.0.3", warmGate)
 	c.eventually("a URL is not allowed", func() bool { return c.warmGate("web-2").Reason == v1alpha1.ReasonCheckNotAllowed })
 }

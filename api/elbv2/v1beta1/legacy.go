@@ -21,6 +21,9 @@ const (
 	IngressGroupLabel     = "ingress.k8s.aws/stack"
 )
 
+// ClusterTag is the key of the tag with the name of the cluster that something at AWS belongs to.
+const ClusterTag = "elbv2.k8s.aws/cluster"
+
 // LegacyBackend returns the Ingress, Service and port that a legacy gate names; false when it names none.
 func LegacyBackend(conditionType string) (ingress, service, port string, ok bool) {
 	name, legacy := strings.CutPrefix(conditionType, LegacyGatePrefix)

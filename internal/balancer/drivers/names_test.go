@@ -23,13 +23,14 @@ const lbcKind = "github.com/podgate/podgate/api/elbv2/v1beta1"
 
 // mayName are the folders and files that may name a load balancer, with the reason.
 var mayName = map[string]string{
-	"internal/balancer/elbv2":     "a driver's folder",
-	"internal/balancer/haproxy":   "a driver's folder",
-	"internal/balancer/lattice":   "a driver's folder",
-	"internal/balancer/drivers":   "the list of drivers",
-	"internal/balancer/traits":    "the list of what is true of each",
-	"cmd/awssim":                  "the simulator, whose flags are about them",
-	"internal/manager/manager.go": "it makes who calls, with what the command line says",
+	"internal/balancer/elbv2":      "a driver's folder",
+	"internal/balancer/haproxy":    "a driver's folder",
+	"internal/balancer/lattice":    "a driver's folder",
+	"internal/balancer/drivers":    "the list of drivers",
+	"internal/balancer/traits":     "the list of what is true of each",
+	"internal/provision/elb/apply": "it makes load balancers of this kind",
+	"cmd/awssim":                   "the simulator, whose flags are about them",
+	"internal/manager/manager.go":  "it makes who calls, with what the command line says",
 }
 
 // TestNoCodeNamesALoadBalancer: a branch on a load balancer's name is a trait that is missing.

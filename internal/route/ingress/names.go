@@ -19,7 +19,7 @@ import (
 // Tags by which AWS Load Balancer Controller finds what belongs to a group of Ingresses, so that IAM policies that were
 // written for it fit.
 const (
-	ClusterTag  = "elbv2.k8s.aws/cluster"
+	ClusterTag  = elbv2.ClusterTag
 	StackTag    = "ingress.k8s.aws/stack"
 	ResourceTag = "ingress.k8s.aws/resource"
 )
