@@ -44,6 +44,8 @@ var pure = []string{
 	"internal/webhook/profile",
 	"internal/route",
 	"internal/route/ingress",
+	"internal/provision/subnets",
+	"internal/provision/certificates",
 }
 
 // enough is the share of its mutants that a package must notice, in percent.

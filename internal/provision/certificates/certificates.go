@@ -56,13 +56,7 @@ type Found struct {
 // ForHosts returns for each host in turn the certificates for it. Those that an Ingress names win for its hosts: none that
 // clients would trust less is chosen for another host if it is for those hosts as well.
 func ForHosts(have []Certificate, hosts []Host, now time.Time) []Found {
-	c := chooser{have: have, now: now}
-	for _, h := range hosts {
-		if len(h.Named) > 0 {
-			c.claimed = append(c.claimed, h)
-		}
-	}
-
+	c := chooser{have: have, hosts: hosts, now: now}
 	found := make([]Found, 0, len(hosts))
 	for _, h := range hosts {
 		if len(h.Named) > 0 {
@@ -77,8 +71,8 @@ func ForHosts(have []Certificate, hosts []Host, now time.Time) []Found {
 type chooser struct {
 	have []Certificate
 	now  time.Time
-	// claimed are the hosts whose Ingresses name certificates.
-	claimed []Host
+	// hosts are all of them. Some have certificates that their Ingresses name.
+	hosts []Host
 }
 
 // named are the certificates that an Ingress names, without those that AWS refuses. ACM does not know those of IAM, which
@@ -166,7 +160,7 @@ func (c *chooser) unusable(of Certificate) string {
 // harms says that a certificate is also for a host whose Ingress names one that is trusted more: the load balancer would
 // choose between the two by itself.
 func (c *chooser) harms(of Certificate) string {
-	for _, h := range c.claimed {
+	for _, h := range c.hosts {
 		if match(of, h.Name) == none || slices.Contains(h.Named, of.ARN) {
 			continue
 		}
