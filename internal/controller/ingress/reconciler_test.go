@@ -924,8 +924,8 @@ func TestMapper(t *testing.T) {
 // TestProblemsAreExplained: what the builder says of an Ingress is in the catalog of reasons.
 func TestProblemsAreExplained(t *testing.T) {
 	for _, reason := range []string{
-		routes.ReasonInvalidAnnotation, routes.ReasonConflictInGroup, routes.ReasonProtectionNotServed, routes.ReasonAnnotationNotServed, routes.ReasonNoEffect,
-		routes.ReasonLimitExceeded, routes.ReasonPathNotServed, routes.ReasonNoCertificate, routes.ReasonNoSubnets, routes.ReasonSettingsHeld,
+		v1alpha1.ReasonInvalidAnnotation, v1alpha1.ReasonConflictInGroup, v1alpha1.ReasonProtectionNotServed, v1alpha1.ReasonAnnotationNotServed, v1alpha1.ReasonNoEffect,
+		v1alpha1.ReasonLimitExceeded, v1alpha1.ReasonPathNotServed, v1alpha1.ReasonNoCertificate, v1alpha1.ReasonNoSubnets, v1alpha1.ReasonSettingsHeld,
 	} {
 		if _, ok := v1alpha1.Explain(v1alpha1.OnIngressEvent, reason); !ok {
 			t.Errorf("%s is not explained", reason)

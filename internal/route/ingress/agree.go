@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/certificates"
 )
 
@@ -53,7 +54,7 @@ func (b *builder) findCertificates() {
 		found[of.port] = union(found[of.port], f.ARNs)
 		of.port.unsure = of.port.unsure || f.Unknown
 		if f.Problem != "" {
-			of.m.partial(ReasonNoCertificate, "%s", f.Problem)
+			of.m.partial(v1alpha1.ReasonNoCertificate, "%s", f.Problem)
 		}
 	}
 	for p, arns := range found {
@@ -83,7 +84,7 @@ func (b *builder) checkRedirects() {
 	}
 	for _, m := range b.members {
 		if to := m.wishes.redirect; m.counts() && to != 0 && !secure[to] {
-			m.refuse(ReasonInvalidAnnotation, "ssl-redirect is %d, and there is no HTTPS listener on that port: add it to listen-ports, such as [{\"HTTP\": 80}, {\"HTTPS\": %d}]", to, to)
+			m.refuse(v1alpha1.ReasonInvalidAnnotation, "ssl-redirect is %d, and there is no HTTPS listener on that port: add it to listen-ports, such as [{\"HTTP\": 80}, {\"HTTPS\": %d}]", to, to)
 		}
 	}
 }
@@ -94,7 +95,7 @@ func (b *builder) checkAddresses() {
 	for _, m := range b.members {
 		for _, g := range m.groups.list {
 			if g.AddressType == "ipv6" && !dual {
-				m.refuse(ReasonInvalidAnnotation, "Service %q has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type to dualstack", g.Binding.Service)
+				m.refuse(v1alpha1.ReasonInvalidAnnotation, "Service %q has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type to dualstack", g.Binding.Service)
 			}
 		}
 	}
@@ -197,7 +198,7 @@ func (b *builder) conflicts(m *member) bool {
 			continue
 		}
 		conflict = true
-		m.refuse(ReasonConflictInGroup, "%s is %q, and Ingress %s, which is before it in the group, has %q: use the same value, or another group", c.what, c.value, other.owner, other.value)
+		m.refuse(v1alpha1.ReasonConflictInGroup, "%s is %q, and Ingress %s, which is before it in the group, has %q: use the same value, or another group", c.what, c.value, other.owner, other.value)
 		b.holdFor(m)
 	}
 	return conflict

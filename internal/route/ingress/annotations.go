@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Prefix begins the annotations that Ingresses and Services are served by.
@@ -62,14 +64,14 @@ func (r reader) get(name string) (value, called string, ok bool) {
 func (r reader) overruled(name, value string) {
 	for _, s := range r.from {
 		if own, ok := s.values[name]; ok && !slices.Equal(sorted(split(own)), sorted(split(value))) {
-			r.notice(ReasonNoEffect, "%s has no effect: the class's IngressClassParams has %q, and wins", s.called(name), value)
+			r.notice(v1alpha1.ReasonNoEffect, "%s has no effect: the class's IngressClassParams has %q, and wins", s.called(name), value)
 		}
 	}
 }
 
 // invalid refuses the Ingress for a value.
 func (r reader) invalid(called, value, want string) {
-	r.refuse(ReasonInvalidAnnotation, "%s is %q: %s", called, value, want)
+	r.refuse(v1alpha1.ReasonInvalidAnnotation, "%s is %q: %s", called, value, want)
 }
 
 // text returns a value that must not be empty, or if there is none another one.
@@ -165,7 +167,7 @@ func (r reader) pairs(name string) map[string]string {
 		}
 		for _, key := range slices.Sorted(maps.Keys(r.params.pairs[name])) {
 			if own, class := pairs[key], r.params.pairs[name][key]; own != "" && own != class {
-				r.notice(ReasonNoEffect, "%s of %s has no effect: the class's IngressClassParams has %q, and wins", key, s.called(name), class)
+				r.notice(v1alpha1.ReasonNoEffect, "%s of %s has no effect: the class's IngressClassParams has %q, and wins", key, s.called(name), class)
 			}
 		}
 		break

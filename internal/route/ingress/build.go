@@ -10,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
@@ -228,7 +229,7 @@ func (b *builder) readRules(m *member) {
 	var tooLarge []route.Rule
 	m.rules, tooLarge = route.Fit(served, b.settings.Limits.Limits)
 	for _, r := range tooLarge {
-		m.partial(ReasonLimitExceeded, "%s is not served: it needs more than the %d values or %d wildcards that a rule may have: write fewer conditions", ruleName(r.Match), b.settings.Limits.Values, b.settings.Limits.Wildcards)
+		m.partial(v1alpha1.ReasonLimitExceeded, "%s is not served: it needs more than the %d values or %d wildcards that a rule may have: write fewer conditions", ruleName(r.Match), b.settings.Limits.Values, b.settings.Limits.Wildcards)
 	}
 }
 

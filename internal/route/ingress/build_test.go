@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
@@ -413,7 +414,7 @@ func TestRefusesValues(t *testing.T) {
 			if len(problems) == 0 {
 				t.Fatal("nothing is said")
 			}
-			check(t, "problem", Problem{"shop/web", Refused, ReasonInvalidAnnotation, tc.want}, problems[0])
+			check(t, "problem", Problem{"shop/web", Refused, v1alpha1.ReasonInvalidAnnotation, tc.want}, problems[0])
 			check(t, "kept", []string{"shop/web"}, stack.Keep)
 			check(t, "listeners", []string(nil), drawn(stack))
 			check(t, "target groups", 0, len(stack.TargetGroups))

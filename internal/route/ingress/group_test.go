@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
 	"github.com/podgate/podgate/internal/route"
@@ -289,7 +290,7 @@ func TestKeptWishes(t *testing.T) {
 	stack, problems := s.build(ingress("bad", bad, all("bad", "web:80")), ingress("good", nil, all("good", "web:80")), ingress("late", annotations{"scheme": "internal"}, all("late", "web:80")))
 	check(t, "served", "internet-facing", stack.LoadBalancer.Scheme)
 	check(t, "listeners", []string{"HTTP:80 404", "  shop/bad: kept", "  shop/good: [good][/*] -> shop/good-web:80*1", "  shop/late: kept", "HTTP:81 404", "  shop/bad: kept", "  shop/late: kept"}, drawn(stack))
-	if last := problems[len(problems)-1]; last.Owner != "shop/late" || last.Reason != ReasonConflictInGroup {
+	if last := problems[len(problems)-1]; last.Owner != "shop/late" || last.Reason != v1alpha1.ReasonConflictInGroup {
 		t.Errorf("problems: %v", problems)
 	}
 }
@@ -524,7 +525,7 @@ func TestTargetGroups(t *testing.T) {
 			}
 			stack, problems := s.build(ingress("web", tc.a, all("", tc.backend)))
 			if tc.problem != "" {
-				check(t, "problems", []Problem{{"shop/web", Partial, ReasonPathNotServed, tc.problem}}, problems)
+				check(t, "problems", []Problem{{"shop/web", Partial, v1alpha1.ReasonPathNotServed, tc.problem}}, problems)
 				check(t, "target groups", 0, len(stack.TargetGroups))
 				check(t, "listeners", []string{"HTTP:80 404"}, drawn(stack))
 				return

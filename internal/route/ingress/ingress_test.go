@@ -13,6 +13,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/route"
 )
 
@@ -118,7 +119,7 @@ func TestRules(t *testing.T) {
 			var messages []string
 			for _, p := range m.list {
 				messages = append(messages, p.Message)
-				if p.Owner != "shop/web" || p.Severity != Partial || p.Reason != ReasonPathNotServed {
+				if p.Owner != "shop/web" || p.Severity != Partial || p.Reason != v1alpha1.ReasonPathNotServed {
 					t.Errorf("problem %v", p)
 				}
 			}

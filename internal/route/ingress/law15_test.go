@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/route"
 )
@@ -45,7 +46,7 @@ func TestLaw15WhatProtectsIsServedOrRefuses(t *testing.T) {
 				}
 				check(t, on+": listeners", []string(nil), drawn(stack))
 				check(t, on+": kept", []string{"shop/web"}, stack.Keep)
-				if len(problems) != 1 || problems[0].Severity != Refused || problems[0].Reason != ReasonProtectionNotServed || !strings.Contains(problems[0].Message, "annotation "+tc.name) {
+				if len(problems) != 1 || problems[0].Severity != Refused || problems[0].Reason != v1alpha1.ReasonProtectionNotServed || !strings.Contains(problems[0].Message, "annotation "+tc.name) {
 					t.Errorf("%s: %v", on, problems)
 				}
 			}
@@ -126,7 +127,7 @@ func TestLaw15LimitsNeedTheOwnSecurityGroup(t *testing.T) {
 	for _, limit := range []annotations{{"inbound-cidrs": "10.0.0.0/8"}, {"security-group-prefix-lists": "pl-1"}} {
 		limit["security-groups"] = "sg-1"
 		stack, problems := newSite().build(ingress("web", limit, all("", "web:80")))
-		if len(stack.Listeners) != 0 || len(problems) != 1 || problems[0].Severity != Refused || problems[0].Reason != ReasonProtectionNotServed {
+		if len(stack.Listeners) != 0 || len(problems) != 1 || problems[0].Severity != Refused || problems[0].Reason != v1alpha1.ReasonProtectionNotServed {
 			t.Errorf("%v: %v, %v", limit, drawn(stack), problems)
 		}
 	}
@@ -217,7 +218,7 @@ func TestLaw15SettingsAreHeld(t *testing.T) {
 				if last := told(problems); !slices.Contains(last, "shop/b notice SettingsHeld: the settings of the load balancer stay as they are until Ingress shop/a is corrected, since it has rules there") {
 					t.Errorf("nobody tells b: %v", last)
 				}
-			} else if stack.LoadBalancer.Name == limited.Name || slices.ContainsFunc(problems, func(p Problem) bool { return p.Reason == ReasonSettingsHeld }) {
+			} else if stack.LoadBalancer.Name == limited.Name || slices.ContainsFunc(problems, func(p Problem) bool { return p.Reason == v1alpha1.ReasonSettingsHeld }) {
 				t.Errorf("settings are held: %v", stack.LoadBalancer)
 			}
 		})

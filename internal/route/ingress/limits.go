@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/route"
 )
 
@@ -55,7 +56,7 @@ func (b *builder) countNeeds(m *member) {
 	limits, next := b.settings.Limits, b.needs.with(m, b.redirect)
 	count := func(what string, need, have, limit int) {
 		if need > limit {
-			m.refuse(ReasonLimitExceeded, "with this Ingress the load balancer would have %d %s, and it may have %d, of which others use %d: move it to another group, or have AWS raise the quota", need, what, limit, have)
+			m.refuse(v1alpha1.ReasonLimitExceeded, "with this Ingress the load balancer would have %d %s, and it may have %d, of which others use %d: move it to another group, or have AWS raise the quota", need, what, limit, have)
 		}
 	}
 

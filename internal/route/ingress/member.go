@@ -16,6 +16,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/route"
 )
 
@@ -157,7 +158,7 @@ func (m *member) checkWider(r reader, cidrs []string) {
 	}
 	for _, cidr := range cidrs {
 		if !slices.ContainsFunc(split(own), func(o string) bool { return contains(o, cidr) }) {
-			r.refuse(ReasonProtectionNotServed, "annotation inbound-cidrs does not let in %s, which the class's IngressClassParams does, and the Ingress would be served more openly than it asks for: remove it, or use another class", cidr)
+			r.refuse(v1alpha1.ReasonProtectionNotServed, "annotation inbound-cidrs does not let in %s, which the class's IngressClassParams does, and the Ingress would be served more openly than it asks for: remove it, or use another class", cidr)
 		}
 	}
 }
@@ -187,7 +188,7 @@ func (m *member) securityGroups(r reader, look Lookups) []string {
 
 	for _, name := range []string{"inbound-cidrs", "security-group-prefix-lists"} {
 		if _, called, ok := r.get(name); ok && len(ids) > 0 {
-			r.refuse(ReasonProtectionNotServed, "%s has no effect beside security-groups, so that the Ingress would be served more openly than it asks for: have the rules of the security groups say who may connect, and remove it", called)
+			r.refuse(v1alpha1.ReasonProtectionNotServed, "%s has no effect beside security-groups, so that the Ingress would be served more openly than it asks for: have the rules of the security groups say who may connect, and remove it", called)
 		}
 	}
 	return ids
@@ -200,7 +201,7 @@ func (m *member) tags(r reader) map[string]string {
 	tags := r.pairs("tags")
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if slices.Contains(ownTags, key) || strings.HasPrefix(key, "aws:") {
-			r.refuse(ReasonInvalidAnnotation, "the tag %s cannot be set: remove it from the annotation tags", key)
+			r.refuse(v1alpha1.ReasonInvalidAnnotation, "the tag %s cannot be set: remove it from the annotation tags", key)
 		}
 	}
 	return tags
@@ -266,19 +267,19 @@ func readPorts(text string) (map[int32]string, error) {
 func (m *member) mistakes() {
 	for _, tls := range m.Ingress.Spec.TLS {
 		if tls.SecretName != "" {
-			m.notice(ReasonNoEffect, "spec.tls.secretName %q has no effect: a load balancer has certificates of ACM only, which are found by the hosts, or named by the annotation certificate-arn", tls.SecretName)
+			m.notice(v1alpha1.ReasonNoEffect, "spec.tls.secretName %q has no effect: a load balancer has certificates of ACM only, which are found by the hosts, or named by the annotation certificate-arn", tls.SecretName)
 		}
 	}
 	if _, ok := m.Ingress.Annotations["ingress.kubernetes.io/ssl-redirect"]; ok {
-		m.notice(ReasonNoEffect, "annotation ingress.kubernetes.io/ssl-redirect has no effect: use %sssl-redirect: \"443\"", Prefix)
+		m.notice(v1alpha1.ReasonNoEffect, "annotation ingress.kubernetes.io/ssl-redirect has no effect: use %sssl-redirect: \"443\"", Prefix)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.own.values)) {
 		family, of, _ := strings.Cut(name, ".")
 		switch {
 		case family == "listener-attributes" && !slices.ContainsFunc(m.ports, func(p port) bool { return of == fmt.Sprintf("%s-%d", p.protocol, p.number) }):
-			m.notice(ReasonNoEffect, "annotation %s has no effect: listen-ports has no such listener", name)
+			m.notice(v1alpha1.ReasonNoEffect, "annotation %s has no effect: listen-ports has no such listener", name)
 		case (family == "actions" || family == "conditions") && !slices.Contains(m.backends(), of):
-			m.notice(ReasonNoEffect, "annotation %s has no effect: no backend of the Ingress is called %q", name, of)
+			m.notice(v1alpha1.ReasonNoEffect, "annotation %s has no effect: no backend of the Ingress is called %q", name, of)
 		}
 	}
 }

@@ -22,26 +22,13 @@ const (
 	Refused
 )
 
-// Reasons of problems, for events.
-const (
-	ReasonInvalidAnnotation   = "InvalidAnnotation"
-	ReasonConflictInGroup     = "ConflictInGroup"
-	ReasonProtectionNotServed = "ProtectionNotServed"
-	ReasonAnnotationNotServed = "AnnotationNotServed"
-	ReasonNoEffect            = "NoEffect"
-	ReasonLimitExceeded       = "LimitExceeded"
-	ReasonPathNotServed       = "PathNotServed"
-	ReasonNoCertificate       = "NoCertificate"
-	ReasonNoSubnets           = "NoSubnets"
-	ReasonSettingsHeld        = "SettingsHeld"
-)
-
 // Problem is why something of an Ingress is not served as it is asked for.
 type Problem struct {
 	// Owner is the Ingress, as namespace/name.
 	Owner    string
 	Severity Severity
-	Reason   string
+	// Reason is one of v1alpha1's for events on Ingresses.
+	Reason string
 	// Message is for people, and says what to do.
 	Message string
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
 	"github.com/podgate/podgate/internal/route"
@@ -88,7 +89,7 @@ func groupsOf(listeners []elb.Listener) map[string]bool {
 // unheard tells that no client reaches a member's rules, since it only has listeners that redirect.
 func (b *builder) unheard(m *member) {
 	if b.redirect != 0 && len(m.rules) > 0 && !slices.ContainsFunc(m.ports, func(p port) bool { return p.protocol == "HTTPS" }) {
-		m.partial(ReasonPathNotServed, "its paths are not served: it listens for HTTP only, and the group redirects HTTP to port %d: add {\"HTTPS\": %d} to listen-ports", b.redirect, b.redirect)
+		m.partial(v1alpha1.ReasonPathNotServed, "its paths are not served: it listens for HTTP only, and the group redirects HTTP to port %d: add {\"HTTPS\": %d} to listen-ports", b.redirect, b.redirect)
 	}
 }
 
@@ -209,7 +210,7 @@ func (b *builder) findSubnets() {
 			heard = heard[i : i+1]
 		}
 		for _, m := range heard {
-			m.refuse(ReasonNoSubnets, "there are no subnets for the load balancer: %v", err)
+			m.refuse(v1alpha1.ReasonNoSubnets, "there are no subnets for the load balancer: %v", err)
 			m.overruled = true
 			b.holdFor(m)
 		}
@@ -236,7 +237,7 @@ func (b *builder) hold(stack *elb.Stack) {
 	}
 	for _, m := range b.members {
 		if !m.out() {
-			m.notice(ReasonSettingsHeld, "the settings of the load balancer stay as they are until Ingress %s is corrected, since it has rules there", strings.Join(b.held, ", "))
+			m.notice(v1alpha1.ReasonSettingsHeld, "the settings of the load balancer stay as they are until Ingress %s is corrected, since it has rules there", strings.Join(b.held, ", "))
 		}
 	}
 }
@@ -327,7 +328,7 @@ func (b *builder) listener(number int32) (elb.Listener, bool) {
 	}
 	if l.Protocol == "HTTPS" && len(l.Certificates) == 0 {
 		for _, m := range users {
-			m.partial(ReasonNoCertificate, "port %d is not served: HTTPS needs a certificate: name one in the annotation certificate-arn, or have one in ACM for a host of the Ingress", number)
+			m.partial(v1alpha1.ReasonNoCertificate, "port %d is not served: HTTPS needs a certificate: name one in the annotation certificate-arn, or have one in ACM for a host of the Ingress", number)
 		}
 		return l, false
 	}
@@ -409,7 +410,7 @@ func (m *member) speaks(l elb.Listener, what string, a route.Action) bool {
 	}
 	for _, g := range m.groups.list {
 		if g.Version == "GRPC" && slices.Contains(m.groupsOf(a), g.Resource) {
-			m.partial(ReasonPathNotServed, "%s is not served at port %d: a load balancer has gRPC only with HTTPS: remove the port from listen-ports, or add ssl-redirect", what, l.Port)
+			m.partial(v1alpha1.ReasonPathNotServed, "%s is not served at port %d: a load balancer has gRPC only with HTTPS: remove the port from listen-ports, or add ssl-redirect", what, l.Port)
 			return false
 		}
 	}

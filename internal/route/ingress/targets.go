@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/route"
 )
@@ -129,13 +130,13 @@ func (m *member) healthCheck(r reader, g elb.TargetGroup, service *corev1.Servic
 		Codes:     r.text("success-codes", codes),
 	}
 	if !strings.HasPrefix(check.Path, "/") {
-		m.refuse(ReasonInvalidAnnotation, "healthcheck-path of Service %q is %q: begin it with /", service.Name, check.Path)
+		m.refuse(v1alpha1.ReasonInvalidAnnotation, "healthcheck-path of Service %q is %q: begin it with /", service.Name, check.Path)
 	}
 	if !successCodes.MatchString(check.Codes) {
-		m.refuse(ReasonInvalidAnnotation, "success-codes of Service %q is %q: use codes such as 200, 200,302 or 200-299", service.Name, check.Codes)
+		m.refuse(v1alpha1.ReasonInvalidAnnotation, "success-codes of Service %q is %q: use codes such as 200, 200,302 or 200-299", service.Name, check.Codes)
 	}
 	if check.Timeout >= check.Interval {
-		m.refuse(ReasonInvalidAnnotation, "the health checks of Service %q time out after %d s, and one begins every %d s: make healthcheck-timeout-seconds less than healthcheck-interval-seconds", service.Name, check.Timeout, check.Interval)
+		m.refuse(v1alpha1.ReasonInvalidAnnotation, "the health checks of Service %q time out after %d s, and one begins every %d s: make healthcheck-timeout-seconds less than healthcheck-interval-seconds", service.Name, check.Timeout, check.Interval)
 	}
 
 	var err error

@@ -6,6 +6,7 @@ package ingress
 import (
 	"fmt"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/elb"
 )
 
@@ -28,7 +29,7 @@ func (b *builder) unreached(listeners []elb.Listener) {
 			first := taker(l.Rules[:i], r)
 			for _, m := range b.members {
 				if m.owner == r.Owner {
-					m.notice(ReasonNoEffect, "%s is never reached, since %s of Ingress %s is before it: change the order of the paths, or group.order", ruleName(r.Match), ruleName(first.Match), first.Owner)
+					m.notice(v1alpha1.ReasonNoEffect, "%s is never reached, since %s of Ingress %s is before it: change the order of the paths, or group.order", ruleName(r.Match), ruleName(first.Match), first.Owner)
 				}
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // ofTargets are the annotations that both an Ingress and a Service may have.
@@ -77,16 +79,16 @@ func (p *problems) check(s source, served []string, families []string) {
 		switch {
 		case protects && harmless(strings.TrimSpace(s.values[name])), strings.HasPrefix(name, "auth-") && s.values["auth-type"] == "none":
 		case protects, strings.HasPrefix(name, "auth-"):
-			p.refuse(ReasonProtectionNotServed, "%s is not served, and without it the Ingress would be served more openly than it asks for: remove it, or leave the Ingress to a controller that serves it", s.called(name))
+			p.refuse(v1alpha1.ReasonProtectionNotServed, "%s is not served, and without it the Ingress would be served more openly than it asks for: remove it, or leave the Ingress to a controller that serves it", s.called(name))
 		case slices.Contains(served, name), begins(name, families):
 		case slices.Contains(unserved, name), begins(name, unservedFamilies):
-			p.notice(ReasonAnnotationNotServed, "%s is not served, and has no effect", s.called(name))
+			p.notice(v1alpha1.ReasonAnnotationNotServed, "%s is not served, and has no effect", s.called(name))
 		case slices.Contains(ofIngresses, name), begins(name, ofNames):
-			p.notice(ReasonAnnotationNotServed, "%s has no effect there: it belongs on the Ingress", s.called(name))
+			p.notice(v1alpha1.ReasonAnnotationNotServed, "%s has no effect there: it belongs on the Ingress", s.called(name))
 		case begins(name, protectionNames):
-			p.refuse(ReasonProtectionNotServed, "%s is not known, and seems to limit who may connect: correct its name, or remove it", s.called(name))
+			p.refuse(v1alpha1.ReasonProtectionNotServed, "%s is not known, and seems to limit who may connect: correct its name, or remove it", s.called(name))
 		default:
-			p.notice(ReasonAnnotationNotServed, "%s is not known: correct its name, or remove it", s.called(name))
+			p.notice(v1alpha1.ReasonAnnotationNotServed, "%s is not known: correct its name, or remove it", s.called(name))
 		}
 	}
 }
