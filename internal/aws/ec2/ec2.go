@@ -1,8 +1,8 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ec2 asks EC2 about networks, and changes security groups. It has the ten operations that load balancers need of
-// several hundred, and no more: the SDK's client would be larger than the rest of podgate's.
+// Package ec2 asks EC2 about networks, and changes security groups. It has the nine operations that load balancers need of
+// several hundred, and no more: the SDK's client has them all, and takes more than a minute to compile.
 //
 // It reads lists to their end or not at all, retries nothing, caches no answer and decides nothing. It has never run
 // against AWS itself; what it knows comes from the service's model and documentation and from a simulator.
@@ -136,7 +136,6 @@ var ops = map[string]string{
 	"DescribeRouteTables":           "describe route tables",
 	"DescribeSecurityGroups":        "describe security groups",
 	"DescribeSubnets":               "describe subnets",
-	"DescribeVpcs":                  "describe VPC",
 	"RevokeSecurityGroupIngress":    "remove rules of security group",
 }
 

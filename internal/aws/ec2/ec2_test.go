@@ -95,10 +95,6 @@ func TestNetwork(t *testing.T) {
 	if err != nil || len(tagged) != 1 || tagged[0].ID != "subnet-1" {
 		t.Errorf("by tag: got %v, %v", tagged, err)
 	}
-	vpcs, err := client.VPCs(ctx, Filter{"tag:Name", []string{"shop"}})
-	if diff := cmp.Diff([]VPC{{"vpc-1", []string{"10.1.0.0/16"}, []string{"2001:db8::/56"}, map[string]string{"Name": "shop"}}}, vpcs); err != nil || diff != "" {
-		t.Error(err, diff)
-	}
 
 	tables, err := client.RouteTables(ctx, In("vpc-1"))
 	if err != nil {

@@ -77,37 +77,6 @@ func (e *EC2) Subnets(ctx context.Context, filters ...Filter) ([]Subnet, error) 
 	return all, err
 }
 
-// VPC is a network.
-type VPC struct {
-	ID string
-	// CIDRs are its IPv4 ranges that are in use, and IPv6 its IPv6 ranges.
-	CIDRs, IPv6 []string
-	Tags        map[string]string
-}
-
-type vpcs struct {
-	token
-	Items []struct {
-		ID   string   `xml:"vpcId"`
-		IPv4 []blocks `xml:"cidrBlockAssociationSet>item"`
-		IPv6 []blocks `xml:"ipv6CidrBlockAssociationSet>item"`
-		tags
-	} `xml:"vpcSet>item"`
-}
-
-// VPCs lists the VPCs that match all filters.
-func (e *EC2) VPCs(ctx context.Context, filters ...Filter) ([]VPC, error) {
-	var all []VPC
-	err := list(ctx, e, "DescribeVpcs", subject(filters), filtered(1000, filters), func(page vpcs) {
-		for _, v := range page.Items {
-			v4, _ := used(v.IPv4)
-			_, v6 := used(v.IPv6)
-			all = append(all, VPC{v.ID, v4, v6, v.values()})
-		}
-	})
-	return all, err
-}
-
 // RouteTable is a route table.
 type RouteTable struct {
 	ID, VPC string

@@ -73,7 +73,6 @@ var Permissions = []string{
 	"ec2:DescribeRouteTables",
 	"ec2:DescribeSecurityGroups",
 	"ec2:DescribeSubnets",
-	"ec2:DescribeVpcs",
 	"ec2:RevokeSecurityGroupIngress",
 	"elasticloadbalancing:AddListenerCertificates",
 	"elasticloadbalancing:AddTags",
