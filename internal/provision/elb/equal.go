@@ -99,8 +99,8 @@ func differs[T comparable](want, has T) bool {
 	return want != none && want != has
 }
 
-// all returns the tags of a part of a stack, its own and the stack's.
-func (i Identity) all(resource string, own map[string]string) map[string]string {
+// All returns the tags of a part of a stack, its own and the stack's.
+func (i Identity) All(resource string, own map[string]string) map[string]string {
 	tags := maps.Clone(own)
 	if tags == nil {
 		tags = map[string]string{}

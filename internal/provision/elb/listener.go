@@ -168,7 +168,7 @@ func (p *planner) createListener(want Listener) {
 		action = nothing
 	}
 	want.Default, want.Rules = action, nil
-	want.Tags = p.stack.all(want.Resource, want.Tags)
+	want.Tags = p.stack.All(want.Resource, want.Tags)
 	p.do(CreateListener{LoadBalancer: p.balancer.ARN, Listener: want})
 	p.use(action)
 }
@@ -199,7 +199,7 @@ func (p *planner) comes(a Action) bool {
 func (p *planner) changeListener(want Listener, has *ObservedListener) {
 	kept := !slices.ContainsFunc(p.stack.Listeners, func(l Listener) bool { return l.Port == want.Port })
 	if !kept {
-		p.tag(has.ARN, p.stack.all(want.Resource, want.Tags), has.Tags)
+		p.tag(has.ARN, p.stack.All(want.Resource, want.Tags), has.Tags)
 	}
 
 	first, others := split(want.Certificates)

@@ -86,7 +86,7 @@ func (p *planner) loadBalancer() bool {
 		p.wait("", "Load balancer %s is replaced when every Ingress that has rules on it can be built.", lb.Name)
 	}
 
-	p.tag(lb.ARN, p.stack.all(want.Resource, want.Tags), lb.Tags)
+	p.tag(lb.ARN, p.stack.All(want.Resource, want.Tags), lb.Tags)
 	if want.SubnetsNamed && !sameSet(want.Subnets, lb.Subnets) {
 		p.do(SetSubnets{LoadBalancer: lb.ARN, Subnets: want.Subnets})
 	}
@@ -134,7 +134,7 @@ func (p *planner) createLoadBalancer() bool {
 	}
 
 	made.Name, made.SecurityGroups = name, ids
-	made.Tags = p.stack.all(made.Resource, made.Tags)
+	made.Tags = p.stack.All(made.Resource, made.Tags)
 	p.do(CreateLoadBalancer{LoadBalancer: made})
 	return true
 }

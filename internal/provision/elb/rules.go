@@ -145,7 +145,7 @@ func (r *rules) pair(own []*ObservedRule) []*ObservedRule {
 func (r *rules) change() {
 	for _, w := range r.places {
 		if w.has != nil && !slices.Contains(r.p.stack.Keep, w.has.Owner) {
-			r.p.tag(w.has.ARN, r.p.stack.all(w.Owner, w.Tags), w.has.Tags)
+			r.p.tag(w.has.ARN, r.p.stack.All(w.Owner, w.Tags), w.has.Tags)
 			r.act(w)
 		}
 	}
@@ -264,7 +264,7 @@ func (r *rules) create() {
 		}
 
 		made := w.Rule
-		made.Tags = r.p.stack.all(made.Owner, made.Tags)
+		made.Tags = r.p.stack.All(made.Owner, made.Tags)
 		r.append(made)
 	}
 }
@@ -552,7 +552,7 @@ func (r *rules) park() {
 		for _, arn := range chunk {
 			action.Forward = append(action.Forward, Forward{Group: arn, Weight: 1})
 		}
-		r.append(Rule{Match: parking, Action: action, Tags: r.p.stack.all("", nil)})
+		r.append(Rule{Match: parking, Action: action, Tags: r.p.stack.All("", nil)})
 	}
 }
 

@@ -26,7 +26,7 @@ func (p *planner) openSecurityGroup() {
 		return
 	}
 
-	tags := p.stack.all(want.Resource, want.Tags)
+	tags := p.stack.All(want.Resource, want.Tags)
 	if has == nil {
 		made := *want
 		made.Tags, made.Ingress = tags, nil

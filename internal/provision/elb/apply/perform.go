@@ -93,17 +93,6 @@ func strange(step elb.Step) error {
 	return &balancer.CallError{Op: "perform a step", Subject: step.String(), Kind: balancer.ErrInvalid, Text: "it does not carry the stack's tags, so it is not changed"}
 }
 
-// tags are those of what is made: the stack's, whatever else there is.
-func (p performer) tags(own map[string]string, resource string) map[string]string {
-	tags := map[string]string{}
-	maps.Copy(tags, own)
-	maps.Copy(tags, p.stack.Tags)
-	if p.stack.ResourceTag != "" {
-		tags[p.stack.ResourceTag] = resource
-	}
-	return tags
-}
-
 // with is a map with changes, which leaves the one that it was made of as it was.
 func with(m, changes map[string]string) map[string]string {
 	all := maps.Clone(m)
@@ -116,7 +105,7 @@ func with(m, changes map[string]string) map[string]string {
 
 func (p performer) createSecurityGroup(ctx context.Context, s elb.CreateSecurityGroup) error {
 	made := s.SecurityGroup
-	made.Tags, made.Ingress = p.tags(made.Tags, made.Resource), nil
+	made.Tags, made.Ingress = p.stack.All(made.Resource, made.Tags), nil
 	id, err := p.network.CreateSecurityGroup(ctx, ec2.SecurityGroup{Name: made.Name, Description: made.Description, VPC: made.VPC, Tags: made.Tags})
 	if err != nil {
 		return err
@@ -234,7 +223,7 @@ func noAnswer(operation, subject string) error {
 
 func (p performer) createLoadBalancer(ctx context.Context, s elb.CreateLoadBalancer) error {
 	want := s.LoadBalancer
-	want.Tags = p.tags(want.Tags, want.Resource)
+	want.Tags = p.stack.All(want.Resource, want.Tags)
 	out, err := call(ctx, p.Cloud, "CreateLoadBalancer", want.Name, (*elbv2.Client).CreateLoadBalancer, createLoadBalancer(want))
 	if err != nil {
 		return err
@@ -383,7 +372,7 @@ func (p performer) deleteLoadBalancer(ctx context.Context, lb *elb.ObservedLoadB
 
 func (p performer) createTargetGroup(ctx context.Context, s elb.CreateTargetGroup) error {
 	want := s.TargetGroup
-	want.Tags = p.tags(want.Tags, want.Resource)
+	want.Tags = p.stack.All(want.Resource, want.Tags)
 	out, err := call(ctx, p.Cloud, "CreateTargetGroup", want.Name, (*elbv2.Client).CreateTargetGroup, createTargetGroup(want))
 	if err != nil {
 		return err
@@ -476,7 +465,7 @@ func (p performer) createListener(ctx context.Context, s elb.CreateListener) err
 		return strange(s)
 	}
 	want := s.Listener
-	want.Tags = p.tags(want.Tags, want.Resource)
+	want.Tags = p.stack.All(want.Resource, want.Tags)
 	out, err := call(ctx, p.Cloud, "CreateListener", lb.ARN, (*elbv2.Client).CreateListener, createListener(lb.ARN, want))
 	if err != nil {
 		return err
@@ -640,7 +629,7 @@ func (p performer) createRule(ctx context.Context, s elb.CreateRule) error {
 		return strange(s)
 	}
 
-	tags := p.tags(s.Rule.Tags, s.Rule.Owner)
+	tags := p.stack.All(s.Rule.Owner, s.Rule.Tags)
 	out, err := call(ctx, p.Cloud, "CreateRule", s.Listener, (*elbv2.Client).CreateRule, &elbv2.CreateRuleInput{
 		ListenerArn: &s.Listener, Priority: aws.Int32(int32(s.Priority)), Conditions: conditionsFor(s.Rule.Match),
 		Actions: actionsFor(s.Rule.Action, l.Protocol), Tags: tagsFor(tags),
