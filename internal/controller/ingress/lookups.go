@@ -163,7 +163,7 @@ func (l *lookups) choose(want subnets.Want) ([]string, error) {
 	return choice.IDs, err
 }
 
-// securityGroup returns the id of the security group with a name, which is its tag Name or its own.
+// securityGroup returns the id of the security group with a tag Name.
 func (l *lookups) securityGroup(name string) (string, error) {
 	all, err := l.groups.get(l.now(), func() ([]ec2.SecurityGroup, error) { return l.network.SecurityGroups(l.ctx, ec2.In(l.vpc)) })
 	if err != nil {
