@@ -43,6 +43,7 @@ var pure = []string{
 	"internal/injection",
 	"internal/webhook/profile",
 	"internal/route",
+	"internal/route/annotation",
 	"internal/route/ingress",
 	"internal/provision/subnets",
 	"internal/provision/certificates",

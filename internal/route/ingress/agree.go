@@ -14,7 +14,7 @@ import (
 )
 
 // out reports whether a member cannot be served as it is now.
-func (m *member) out() bool { return m.Unserved || m.refused() }
+func (m *member) out() bool { return m.Unserved || m.Refused() }
 
 // counts reports whether what a member wishes for the load balancer counts. It does for one that is out as long as its rules
 // are served, and its wishes are known.
@@ -54,7 +54,7 @@ func (b *builder) findCertificates() {
 		found[of.port] = union(found[of.port], f.ARNs)
 		of.port.unsure = of.port.unsure || f.Unknown
 		if f.Problem != "" {
-			of.m.partial(v1alpha1.ReasonNoCertificate, "%s", f.Problem)
+			of.m.Partial(v1alpha1.ReasonNoCertificate, "%s", f.Problem)
 		}
 	}
 	for p, arns := range found {
@@ -84,7 +84,7 @@ func (b *builder) checkRedirects() {
 	}
 	for _, m := range b.members {
 		if to := m.wishes.redirect; m.counts() && to != 0 && !secure[to] {
-			m.refuse(v1alpha1.ReasonInvalidAnnotation, "ssl-redirect is %d, and there is no HTTPS listener on that port: add it to listen-ports, such as [{\"HTTP\": 80}, {\"HTTPS\": %d}]", to, to)
+			m.Refuse(v1alpha1.ReasonInvalidAnnotation, "ssl-redirect is %d, and there is no HTTPS listener on that port: add it to listen-ports, such as [{\"HTTP\": 80}, {\"HTTPS\": %d}]", to, to)
 		}
 	}
 }
@@ -95,7 +95,7 @@ func (b *builder) checkAddresses() {
 	for _, m := range b.members {
 		for _, g := range m.groups.list {
 			if g.AddressType == "ipv6" && !dual {
-				m.refuse(v1alpha1.ReasonInvalidAnnotation, "Service %q has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type to dualstack", g.Binding.Service)
+				m.Refuse(v1alpha1.ReasonInvalidAnnotation, "Service %q has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type to dualstack", g.Binding.Service)
 			}
 		}
 	}
@@ -140,7 +140,7 @@ func (m *member) makes() []claim {
 		claims = append(claims, claim{"the protocol" + at, p.protocol}, claim{"ssl-policy" + at, p.policy},
 			claim{"inbound-cidrs" + at, strings.Join(w.cidrs, ",")}, claim{"security-group-prefix-lists" + at, strings.Join(w.prefixLists, ",")})
 		if m.otherwise != nil {
-			claims = append(claims, claim{"spec.defaultBackend" + at, m.owner})
+			claims = append(claims, claim{"spec.defaultBackend" + at, m.Owner})
 		}
 		claims = append(claims, keyed("listener attribute %s"+at, p.attributes)...)
 	}
@@ -177,15 +177,15 @@ func (b *builder) admit(m *member) {
 
 	for _, c := range m.makes() {
 		if _, taken := b.claims[c.what]; !taken {
-			b.claims[c.what] = claimed{c.value, m.owner}
+			b.claims[c.what] = claimed{c.value, m.Owner}
 		}
 	}
 }
 
 // holdFor has the load balancer's settings stay as they are, if it has rules of a member.
 func (b *builder) holdFor(m *member) {
-	if m.served && !slices.Contains(b.held, m.owner) {
-		b.held = append(b.held, m.owner)
+	if m.served && !slices.Contains(b.held, m.Owner) {
+		b.held = append(b.held, m.Owner)
 	}
 }
 
@@ -198,7 +198,7 @@ func (b *builder) conflicts(m *member) bool {
 			continue
 		}
 		conflict = true
-		m.refuse(v1alpha1.ReasonConflictInGroup, "%s is %q, and Ingress %s, which is before it in the group, has %q: use the same value, or another group", c.what, c.value, other.owner, other.value)
+		m.Refuse(v1alpha1.ReasonConflictInGroup, "%s is %q, and Ingress %s, which is before it in the group, has %q: use the same value, or another group", c.what, c.value, other.owner, other.value)
 		b.holdFor(m)
 	}
 	return conflict

@@ -15,6 +15,7 @@ import (
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
 	"github.com/podgate/podgate/internal/route"
+	"github.com/podgate/podgate/internal/route/annotation"
 )
 
 // Group are the Ingresses that share a load balancer.
@@ -33,6 +34,19 @@ type Member struct {
 	// Unserved: it cannot be served now, for a reason that is told elsewhere. Rules that it has stay.
 	Unserved bool
 }
+
+// Problem is why something of an Ingress is not served as it asks for.
+type Problem = annotation.Problem
+
+// Severity is how much of an Ingress a problem concerns.
+type Severity = annotation.Severity
+
+// Severities of problems.
+const (
+	Notice  = annotation.Notice
+	Partial = annotation.Partial
+	Refused = annotation.Refused
+)
 
 // Settings are the same for all groups.
 type Settings struct {
@@ -174,7 +188,7 @@ func (b *builder) readMembers() {
 	}
 	for _, of := range b.Members {
 		m := newMember(of, b.look.TargetGroup)
-		m.served, m.had = b.serves(m.owner), had
+		m.served, m.had = b.serves(m.Owner), had
 		m.read(b.look)
 		b.readRules(m)
 		b.members = append(b.members, m)
@@ -193,7 +207,7 @@ func (b *builder) place(m *member) {
 	b.members = slices.DeleteFunc(b.members, func(other *member) bool { return other == m })
 	at := 0
 	for i, other := range b.members {
-		if slices.ContainsFunc(b.current.Listeners, func(l elb.ObservedListener) bool { return precedes(l, other.owner, m.owner) }) {
+		if slices.ContainsFunc(b.current.Listeners, func(l elb.ObservedListener) bool { return precedes(l, other.Owner, m.Owner) }) {
 			at = i + 1
 		}
 	}
@@ -229,7 +243,7 @@ func (b *builder) readRules(m *member) {
 	var tooLarge []route.Rule
 	m.rules, tooLarge = route.Fit(served, b.settings.Limits.Limits)
 	for _, r := range tooLarge {
-		m.partial(v1alpha1.ReasonLimitExceeded, "%s is not served: it needs more than the %d values or %d wildcards that a rule may have: write fewer conditions", ruleName(r.Match), b.settings.Limits.Values, b.settings.Limits.Wildcards)
+		m.Partial(v1alpha1.ReasonLimitExceeded, "%s is not served: it needs more than the %d values or %d wildcards that a rule may have: write fewer conditions", ruleName(r.Match), b.settings.Limits.Values, b.settings.Limits.Wildcards)
 	}
 }
 
@@ -239,7 +253,7 @@ func (b *builder) target(m *member, what string, action route.Action, services s
 		var service *corev1.Service
 		if backend.Group == "" {
 			service = services(backend.Service)
-			m.check(annotated(" of Service "+backend.Service, service.Annotations), ofTargets, nil)
+			m.check(annotation.Of(Prefix, " of Service "+backend.Service, service.Annotations), ofTargets, nil)
 		}
 		if err := m.target(backend, service, b.settings, b.Key); err != nil {
 			m.lacks(action, "%s is not served: %v", what, err)
@@ -253,7 +267,7 @@ func (b *builder) target(m *member, what string, action route.Action, services s
 func (b *builder) all() []Problem {
 	var list []Problem
 	for _, m := range b.members {
-		list = append(list, m.list...)
+		list = append(list, m.List...)
 	}
 	return list
 }

@@ -414,7 +414,7 @@ func TestRefusesValues(t *testing.T) {
 			if len(problems) == 0 {
 				t.Fatal("nothing is said")
 			}
-			check(t, "problem", Problem{"shop/web", Refused, v1alpha1.ReasonInvalidAnnotation, tc.want}, problems[0])
+			check(t, "problem", Problem{Owner: "shop/web", Severity: Refused, Reason: v1alpha1.ReasonInvalidAnnotation, Message: tc.want}, problems[0])
 			check(t, "kept", []string{"shop/web"}, stack.Keep)
 			check(t, "listeners", []string(nil), drawn(stack))
 			check(t, "target groups", 0, len(stack.TargetGroups))

@@ -525,7 +525,7 @@ func TestTargetGroups(t *testing.T) {
 			}
 			stack, problems := s.build(ingress("web", tc.a, all("", tc.backend)))
 			if tc.problem != "" {
-				check(t, "problems", []Problem{{"shop/web", Partial, v1alpha1.ReasonPathNotServed, tc.problem}}, problems)
+				check(t, "problems", []Problem{{Owner: "shop/web", Severity: Partial, Reason: v1alpha1.ReasonPathNotServed, Message: tc.problem}}, problems)
 				check(t, "target groups", 0, len(stack.TargetGroups))
 				check(t, "listeners", []string{"HTTP:80 404"}, drawn(stack))
 				return

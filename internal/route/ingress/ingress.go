@@ -98,7 +98,7 @@ func (m *member) addRule(hosts []string, p networkingv1.HTTPIngressPath, service
 	if conditions != nil {
 		match = join(match, *conditions)
 	}
-	m.rules = append(m.rules, route.Rule{Owner: m.owner, Match: match, Action: action})
+	m.rules = append(m.rules, route.Rule{Owner: m.Owner, Match: match, Action: action})
 }
 
 func pathName(p networkingv1.HTTPIngressPath) string { return fmt.Sprintf("path %q", p.Path) }
@@ -109,14 +109,14 @@ func (m *member) conditions(backend networkingv1.IngressBackend) *route.Match {
 		return nil
 	}
 	name := "conditions." + backend.Service.Name
-	text, ok := m.own.values[name]
+	text, ok := m.own.Values[name]
 	if !ok {
 		return nil
 	}
 
 	match, err := parseConditions(text)
 	if err != nil {
-		m.refuse(v1alpha1.ReasonInvalidAnnotation, "annotation %s cannot be read: %v", name, err)
+		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "annotation %s cannot be read: %v", name, err)
 	}
 	return &match
 }
@@ -133,11 +133,11 @@ const (
 func (m *member) patterns(alone bool, p networkingv1.HTTPIngressPath) ([]string, bool) {
 	kind := typeOf(p)
 	if strings.ContainsAny(p.Path, notInPaths) {
-		m.partial(v1alpha1.ReasonPathNotServed, "path %q has one of the characters %s, which a load balancer does not match: regular expressions are not served, and * and ? are the only wildcards", p.Path, notInPaths)
+		m.Partial(v1alpha1.ReasonPathNotServed, "path %q has one of the characters %s, which a load balancer does not match: regular expressions are not served, and * and ? are the only wildcards", p.Path, notInPaths)
 		return nil, false
 	}
 	if len(p.Path) > maxPath {
-		m.partial(v1alpha1.ReasonPathNotServed, "path %q has %d characters, and a load balancer matches %d: shorten it", p.Path, len(p.Path), maxPath)
+		m.Partial(v1alpha1.ReasonPathNotServed, "path %q has %d characters, and a load balancer matches %d: shorten it", p.Path, len(p.Path), maxPath)
 		return nil, false
 	}
 	if kind == networkingv1.PathTypeImplementationSpecific {
@@ -148,7 +148,7 @@ func (m *member) patterns(alone bool, p networkingv1.HTTPIngressPath) ([]string,
 	}
 
 	if strings.ContainsAny(p.Path, "*?") {
-		m.partial(v1alpha1.ReasonPathNotServed, "path %q has a wildcard, which its pathType %s does not allow: use ImplementationSpecific", p.Path, kind)
+		m.Partial(v1alpha1.ReasonPathNotServed, "path %q has a wildcard, which its pathType %s does not allow: use ImplementationSpecific", p.Path, kind)
 		return nil, false
 	}
 	if kind == networkingv1.PathTypeExact {
@@ -168,7 +168,7 @@ var missing = route.Action{Answer: &route.Answer{Status: 503, ContentType: "text
 // action is what becomes of requests for a backend.
 func (m *member) action(what string, backend networkingv1.IngressBackend, services services) (route.Action, bool) {
 	if backend.Service == nil {
-		m.partial(v1alpha1.ReasonPathNotServed, "%s has a backend that is not a Service: name a Service and its port", what)
+		m.Partial(v1alpha1.ReasonPathNotServed, "%s has a backend that is not a Service: name a Service and its port", what)
 		return route.Action{}, false
 	}
 
@@ -182,15 +182,15 @@ func (m *member) action(what string, backend networkingv1.IngressBackend, servic
 
 // annotatedAction is what the annotation with the name of a backend says.
 func (m *member) annotatedAction(what, name string, services services) (route.Action, bool) {
-	text, ok := m.own.values["actions."+name]
+	text, ok := m.own.Values["actions."+name]
 	if !ok {
-		m.partial(v1alpha1.ReasonPathNotServed, "%s answers 503: there is no annotation actions.%s", what, name)
+		m.Partial(v1alpha1.ReasonPathNotServed, "%s answers 503: there is no annotation actions.%s", what, name)
 		return missingAction, true
 	}
 
 	action, err := parseAction(text, m.Ingress.Namespace, m.targetGroup)
 	if err != nil {
-		m.refuse(v1alpha1.ReasonInvalidAnnotation, "annotation actions.%s cannot be read: %v", name, err)
+		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "annotation actions.%s cannot be read: %v", name, err)
 		return route.Action{}, false
 	}
 	return m.there(what, action, services)
@@ -207,7 +207,7 @@ func (m *member) there(what string, action route.Action, services services) (rou
 		service := services(b.Service)
 		switch {
 		case service == nil && len(action.Backends) == 1:
-			m.partial(v1alpha1.ReasonPathNotServed, "%s answers 503: there is no Service %q", what, b.Service)
+			m.Partial(v1alpha1.ReasonPathNotServed, "%s answers 503: there is no Service %q", what, b.Service)
 			return missing, true
 		case service == nil:
 			m.lacks(action, "%s is not served: there is no Service %q", what, b.Service)
@@ -225,10 +225,10 @@ func (m *member) there(what string, action route.Action, services services) (rou
 // rules stay: a Service is often written a moment before the Ingress that names it.
 func (m *member) lacks(action route.Action, format string, args ...any) {
 	if m.served && slices.ContainsFunc(m.groupsOf(action), func(resource string) bool { return m.had[resource] }) {
-		m.refuse(v1alpha1.ReasonPathNotServed, format+": all rules that the Ingress has stay until that is corrected", args...)
+		m.Refuse(v1alpha1.ReasonPathNotServed, format+": all rules that the Ingress has stay until that is corrected", args...)
 		return
 	}
-	m.partial(v1alpha1.ReasonPathNotServed, format, args...)
+	m.Partial(v1alpha1.ReasonPathNotServed, format, args...)
 }
 
 // portName is a port as the Ingress writes it.

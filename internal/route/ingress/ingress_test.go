@@ -117,7 +117,7 @@ func TestRules(t *testing.T) {
 			}
 
 			var messages []string
-			for _, p := range m.list {
+			for _, p := range m.List {
 				messages = append(messages, p.Message)
 				if p.Owner != "shop/web" || p.Severity != Partial || p.Reason != v1alpha1.ReasonPathNotServed {
 					t.Errorf("problem %v", p)
@@ -163,8 +163,8 @@ func TestDefaultBackend(t *testing.T) {
 			if m.otherwise != nil {
 				got = lines([]route.Rule{{Action: *m.otherwise}})
 			}
-			if diff := cmp.Diff(tc.want, got); diff != "" || len(m.list) != tc.problems {
-				t.Errorf("%s: %v (-want +got):\n%s", tc.reason, m.list, diff)
+			if diff := cmp.Diff(tc.want, got); diff != "" || len(m.List) != tc.problems {
+				t.Errorf("%s: %v (-want +got):\n%s", tc.reason, m.List, diff)
 			}
 		})
 	}

@@ -46,7 +46,7 @@ func (n needs) with(m *member, redirect int32) needs {
 func (m *member) groupsOf(action route.Action) []string {
 	var groups []string
 	for _, b := range action.Backends {
-		groups = append(groups, groupResource(m.owner, b))
+		groups = append(groups, groupResource(m.Owner, b))
 	}
 	return groups
 }
@@ -56,7 +56,7 @@ func (b *builder) countNeeds(m *member) {
 	limits, next := b.settings.Limits, b.needs.with(m, b.redirect)
 	count := func(what string, need, have, limit int) {
 		if need > limit {
-			m.refuse(v1alpha1.ReasonLimitExceeded, "with this Ingress the load balancer would have %d %s, and it may have %d, of which others use %d: move it to another group, or have AWS raise the quota", need, what, limit, have)
+			m.Refuse(v1alpha1.ReasonLimitExceeded, "with this Ingress the load balancer would have %d %s, and it may have %d, of which others use %d: move it to another group, or have AWS raise the quota", need, what, limit, have)
 		}
 	}
 
@@ -78,7 +78,7 @@ func (b *builder) countKept(m *member) {
 	}
 	for _, l := range b.current.Listeners {
 		for _, r := range l.Has {
-			if !r.Own || r.Owner != m.owner {
+			if !r.Own || r.Owner != m.Owner {
 				continue
 			}
 			b.needs.rules++

@@ -18,14 +18,18 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/route"
+	"github.com/podgate/podgate/internal/route/annotation"
 )
+
+// Prefix begins the annotations that Ingresses and Services are served by.
+const Prefix = "alb.ingress.kubernetes.io/"
 
 // member is an Ingress of a group, as it is read.
 type member struct {
 	Member
-	problems
+	annotation.Problems
 	params params
-	own    source
+	own    annotation.Source
 	order  int32
 	// targetGroup is Lookups.TargetGroup for the member's namespace.
 	targetGroup func(named string) (arn string, err error)
@@ -77,7 +81,7 @@ type port struct {
 func (p port) resource() string { return strconv.Itoa(int(p.number)) }
 
 func newMember(of Member, targetGroup func(namespace, named string) (string, error)) *member {
-	m := &member{Member: of, problems: problems{owner: of.Ingress.Namespace + "/" + of.Ingress.Name}}
+	m := &member{Member: of, Problems: annotation.Problems{Owner: of.Ingress.Namespace + "/" + of.Ingress.Name}}
 	m.targetGroup = func(named string) (string, error) {
 		if targetGroup == nil {
 			return "", fmt.Errorf("there is no target group %q", named)
@@ -85,63 +89,63 @@ func newMember(of Member, targetGroup func(namespace, named string) (string, err
 		return targetGroup(of.Ingress.Namespace, named)
 	}
 	m.params = readParams(of.Params)
-	m.own = annotated("", of.Ingress.Annotations)
+	m.own = annotation.Of(Prefix, "", of.Ingress.Annotations)
 	return m
 }
 
 // reader reads a member's annotations, after those of other objects.
-func (m *member) reader(before ...source) reader {
-	return reader{problems: &m.problems, params: m.params, from: append(before, m.own)}
+func (m *member) reader(before ...annotation.Source) annotation.Reader {
+	return annotation.Reader{Problems: &m.Problems, Class: m.params.Class, From: append(before, m.own)}
 }
 
 // read reads all that concerns the load balancer.
 func (m *member) read(look Lookups) {
 	r := m.reader()
-	m.order = r.place()
-	m.misplaced = m.refused()
+	m.order = place(r)
+	m.misplaced = m.Refused()
 	m.wishes = wishes{
-		scheme:      r.oneOf("scheme", "", "internal", "internet-facing"),
+		scheme:      r.OneOf("scheme", "", "internal", "internet-facing"),
 		name:        m.name(r),
-		addressType: r.oneOf("ip-address-type", "", "ipv4", "dualstack", "dualstack-without-public-ipv4"),
-		subnets:     sorted(r.list("subnets")),
+		addressType: r.OneOf("ip-address-type", "", "ipv4", "dualstack", "dualstack-without-public-ipv4"),
+		subnets:     sorted(r.List("subnets")),
 		subnetTags:  m.params.subnetTags,
 		cidrs:       m.cidrs(r),
-		prefixLists: sorted(r.list("security-group-prefix-lists")),
-		redirect:    r.number("ssl-redirect", 0, 1, 65535),
-		attributes:  r.pairs("load-balancer-attributes"),
+		prefixLists: sorted(r.List("security-group-prefix-lists")),
+		redirect:    r.Number("ssl-redirect", 0, 1, 65535),
+		attributes:  r.Pairs("load-balancer-attributes"),
 		tags:        m.tags(r),
 	}
 	if len(m.wishes.subnetTags) > 0 {
-		r.overruled("subnets", "spec.subnets.tags")
+		r.Overruled("subnets", "spec.subnets.tags")
 		m.wishes.subnets = nil
 	}
 	m.wishes.securityGroups = m.securityGroups(r, look)
 	m.ports = m.listen(r)
-	m.unread = m.refused()
+	m.unread = m.Refused()
 
 	m.check(m.own, slices.Concat(ofIngresses, ofTargets), ofNames)
-	m.check(m.params.source, slices.Concat(ofIngresses, ofTargets), ofNames)
+	m.check(m.params.Source, slices.Concat(ofIngresses, ofTargets), ofNames)
 	m.mistakes()
 }
 
 var balancerNames = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?$`)
 
-func (m *member) name(r reader) string {
-	name := r.text("load-balancer-name", "")
-	if _, called, _ := r.get("load-balancer-name"); name != "" && (!balancerNames.MatchString(name) || strings.HasPrefix(name, "internal-")) {
-		r.invalid(called, name, "a name has at most 32 letters, digits and dashes, no dash at either end, and does not begin with internal-")
+func (m *member) name(r annotation.Reader) string {
+	name := r.Text("load-balancer-name", "")
+	if _, called, _ := r.Get("load-balancer-name"); name != "" && (!balancerNames.MatchString(name) || strings.HasPrefix(name, "internal-")) {
+		r.Invalid(called, name, "a name has at most 32 letters, digits and dashes, no dash at either end, and does not begin with internal-")
 	}
 	return name
 }
 
 // cidrs are the clients that may connect, with the bits behind the mask off, as EC2 has them.
-func (m *member) cidrs(r reader) []string {
+func (m *member) cidrs(r annotation.Reader) []string {
 	var list []string
-	for _, text := range r.list("inbound-cidrs") {
+	for _, text := range r.List("inbound-cidrs") {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
-			_, called, _ := r.get("inbound-cidrs")
-			r.invalid(called, text, "use CIDRs such as 10.0.0.0/8, with commas between them")
+			_, called, _ := r.Get("inbound-cidrs")
+			r.Invalid(called, text, "use CIDRs such as 10.0.0.0/8, with commas between them")
 			continue
 		}
 		list = append(list, prefix.Masked().String())
@@ -151,14 +155,14 @@ func (m *member) cidrs(r reader) []string {
 }
 
 // checkWider refuses a member whose class lets in clients that the member itself does not.
-func (m *member) checkWider(r reader, cidrs []string) {
-	own, ok := m.own.values["inbound-cidrs"]
-	if _, wins := m.params.values["inbound-cidrs"]; !ok || !wins {
+func (m *member) checkWider(r annotation.Reader, cidrs []string) {
+	own, ok := m.own.Values["inbound-cidrs"]
+	if _, wins := m.params.Values["inbound-cidrs"]; !ok || !wins {
 		return
 	}
 	for _, cidr := range cidrs {
-		if !slices.ContainsFunc(split(own), func(o string) bool { return contains(o, cidr) }) {
-			r.refuse(v1alpha1.ReasonProtectionNotServed, "annotation inbound-cidrs does not let in %s, which the class's IngressClassParams does, and the Ingress would be served more openly than it asks for: remove it, or use another class", cidr)
+		if !slices.ContainsFunc(annotation.Split(own), func(o string) bool { return contains(o, cidr) }) {
+			r.Refuse(v1alpha1.ReasonProtectionNotServed, "annotation inbound-cidrs does not let in %s, which the class's IngressClassParams does, and the Ingress would be served more openly than it asks for: remove it, or use another class", cidr)
 		}
 	}
 }
@@ -171,15 +175,15 @@ func contains(outer, inner string) bool {
 }
 
 // securityGroups are the ids of those that a member names. Limits of its own to who may connect would have no effect on them.
-func (m *member) securityGroups(r reader, look Lookups) []string {
+func (m *member) securityGroups(r annotation.Reader, look Lookups) []string {
 	var ids []string
-	for _, name := range r.list("security-groups") {
+	for _, name := range r.List("security-groups") {
 		id := name
 		if !strings.HasPrefix(name, "sg-") {
 			var err error
 			if id, err = look.SecurityGroup(name); err != nil {
-				_, called, _ := r.get("security-groups")
-				r.invalid(called, name, err.Error())
+				_, called, _ := r.Get("security-groups")
+				r.Invalid(called, name, err.Error())
 				continue
 			}
 		}
@@ -187,8 +191,8 @@ func (m *member) securityGroups(r reader, look Lookups) []string {
 	}
 
 	for _, name := range []string{"inbound-cidrs", "security-group-prefix-lists"} {
-		if _, called, ok := r.get(name); ok && len(ids) > 0 {
-			r.refuse(v1alpha1.ReasonProtectionNotServed, "%s has no effect beside security-groups, so that the Ingress would be served more openly than it asks for: have the rules of the security groups say who may connect, and remove it", called)
+		if _, called, ok := r.Get(name); ok && len(ids) > 0 {
+			r.Refuse(v1alpha1.ReasonProtectionNotServed, "%s has no effect beside security-groups, so that the Ingress would be served more openly than it asks for: have the rules of the security groups say who may connect, and remove it", called)
 		}
 	}
 	return ids
@@ -197,38 +201,38 @@ func (m *member) securityGroups(r reader, look Lookups) []string {
 // ownTags may not be set by others: what belongs to a stack is found by them.
 var ownTags = []string{ClusterTag, StackTag, ResourceTag}
 
-func (m *member) tags(r reader) map[string]string {
-	tags := r.pairs("tags")
+func (m *member) tags(r annotation.Reader) map[string]string {
+	tags := r.Pairs("tags")
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if slices.Contains(ownTags, key) || strings.HasPrefix(key, "aws:") {
-			r.refuse(v1alpha1.ReasonInvalidAnnotation, "the tag %s cannot be set: remove it from the annotation tags", key)
+			r.Refuse(v1alpha1.ReasonInvalidAnnotation, "the tag %s cannot be set: remove it from the annotation tags", key)
 		}
 	}
 	return tags
 }
 
 // listen are the ports on which a member is served, in their order.
-func (m *member) listen(r reader) []port {
-	certificates := r.list("certificate-arn")
+func (m *member) listen(r annotation.Reader) []port {
+	certificates := r.List("certificate-arn")
 	protocols := map[int32]string{80: "HTTP"}
 	if len(certificates) > 0 {
 		protocols = map[int32]string{443: "HTTPS"}
 	}
-	if value, called, ok := r.get("listen-ports"); ok {
+	if value, called, ok := r.Get("listen-ports"); ok {
 		var err error
 		if protocols, err = readPorts(value); err != nil {
-			r.invalid(called, value, err.Error())
+			r.Invalid(called, value, err.Error())
 		}
 	}
 
-	policy := r.text("ssl-policy", "")
+	policy := r.Text("ssl-policy", "")
 	var ports []port
 	for _, number := range slices.Sorted(maps.Keys(protocols)) {
 		p := port{number: number, protocol: protocols[number]}
 		if p.protocol == "HTTPS" {
 			p.certificates, p.policy = certificates, policy
 		}
-		p.attributes = r.pairs(fmt.Sprintf("listener-attributes.%s-%d", p.protocol, number))
+		p.attributes = r.Pairs(fmt.Sprintf("listener-attributes.%s-%d", p.protocol, number))
 		ports = append(ports, p)
 	}
 	return ports
@@ -267,19 +271,19 @@ func readPorts(text string) (map[int32]string, error) {
 func (m *member) mistakes() {
 	for _, tls := range m.Ingress.Spec.TLS {
 		if tls.SecretName != "" {
-			m.notice(v1alpha1.ReasonNoEffect, "spec.tls.secretName %q has no effect: a load balancer has certificates of ACM only, which are found by the hosts, or named by the annotation certificate-arn", tls.SecretName)
+			m.Notice(v1alpha1.ReasonNoEffect, "spec.tls.secretName %q has no effect: a load balancer has certificates of ACM only, which are found by the hosts, or named by the annotation certificate-arn", tls.SecretName)
 		}
 	}
 	if _, ok := m.Ingress.Annotations["ingress.kubernetes.io/ssl-redirect"]; ok {
-		m.notice(v1alpha1.ReasonNoEffect, "annotation ingress.kubernetes.io/ssl-redirect has no effect: use %sssl-redirect: \"443\"", Prefix)
+		m.Notice(v1alpha1.ReasonNoEffect, "annotation ingress.kubernetes.io/ssl-redirect has no effect: use %sssl-redirect: \"443\"", Prefix)
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.own.values)) {
+	for _, name := range slices.Sorted(maps.Keys(m.own.Values)) {
 		family, of, _ := strings.Cut(name, ".")
 		switch {
 		case family == "listener-attributes" && !slices.ContainsFunc(m.ports, func(p port) bool { return of == fmt.Sprintf("%s-%d", p.protocol, p.number) }):
-			m.notice(v1alpha1.ReasonNoEffect, "annotation %s has no effect: listen-ports has no such listener", name)
+			m.Notice(v1alpha1.ReasonNoEffect, "annotation %s has no effect: listen-ports has no such listener", name)
 		case (family == "actions" || family == "conditions") && !slices.Contains(m.backends(), of):
-			m.notice(v1alpha1.ReasonNoEffect, "annotation %s has no effect: no backend of the Ingress is called %q", name, of)
+			m.Notice(v1alpha1.ReasonNoEffect, "annotation %s has no effect: no backend of the Ingress is called %q", name, of)
 		}
 	}
 }

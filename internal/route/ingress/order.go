@@ -6,6 +6,8 @@ package ingress
 import (
 	"cmp"
 	"slices"
+
+	"github.com/podgate/podgate/internal/route/annotation"
 )
 
 // InOrder returns the members of a group in the order in which their rules apply.
@@ -13,7 +15,7 @@ func InOrder(members []Member) []Member {
 	var read []*member
 	for _, of := range members {
 		m := newMember(of, nil)
-		m.order = m.reader().place()
+		m.order = place(m.reader())
 		read = append(read, m)
 	}
 	slices.SortFunc(read, before)
@@ -26,9 +28,9 @@ func InOrder(members []Member) []Member {
 }
 
 // place is where in its group a member wants to be.
-func (r reader) place() int32 { return r.number("group.order", 0, -1000, 1000) }
+func place(r annotation.Reader) int32 { return r.Number("group.order", 0, -1000, 1000) }
 
 // before orders members by their places, then by their names.
 func before(a, b *member) int {
-	return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.owner, b.owner))
+	return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.Owner, b.Owner))
 }

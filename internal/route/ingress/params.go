@@ -8,19 +8,21 @@ import (
 	"strings"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/route/annotation"
 )
 
 // params are the settings of a class, by the names of the annotations that they win over.
 type params struct {
-	source
-	pairs map[string]map[string]string
+	annotation.Class
 	// subnetTags select the subnets, which no annotation can.
 	subnetTags map[string][]string
 }
 
 // readParams returns the settings of a class. Of which namespaces and of which group it is for, its Ingresses were chosen by.
 func readParams(spec *elbv2.IngressClassParamsSpec) params {
-	p := params{source: source{of: " of the class's IngressClassParams", values: map[string]string{}}, pairs: map[string]map[string]string{}}
+	p := params{Class: annotation.Class{
+		Source: annotation.Source{Of: " of the class's IngressClassParams", Values: map[string]string{}}, Pairs: map[string]map[string]string{},
+	}}
 	if spec == nil {
 		return p
 	}
@@ -40,7 +42,7 @@ func readParams(spec *elbv2.IngressClassParamsSpec) params {
 		"subnets":                     strings.Join(subnetIDs(spec.Subnets), ","),
 	} {
 		if value != "" {
-			p.values[name] = value
+			p.Values[name] = value
 		}
 	}
 
@@ -48,10 +50,10 @@ func readParams(spec *elbv2.IngressClassParamsSpec) params {
 		p.subnetTags = spec.Subnets.Tags
 	}
 	if c := spec.MinimumLoadBalancerCapacity; c != nil {
-		p.values["minimum-load-balancer-capacity"] = fmt.Sprintf("CapacityUnits=%d", c.CapacityUnits)
+		p.Values["minimum-load-balancer-capacity"] = fmt.Sprintf("CapacityUnits=%d", c.CapacityUnits)
 	}
 	if c := spec.IPAMConfiguration; c != nil && c.IPv4IPAMPoolId != nil {
-		p.values["ipam-ipv4-pool-id"] = *c.IPv4IPAMPoolId
+		p.Values["ipam-ipv4-pool-id"] = *c.IPv4IPAMPoolId
 	}
 
 	for _, t := range spec.Tags {
@@ -80,8 +82,8 @@ func subnetIDs(selector *elbv2.SubnetSelector) []string {
 }
 
 func (p params) set(name, key, value string) {
-	if p.pairs[name] == nil {
-		p.pairs[name] = map[string]string{}
+	if p.Pairs[name] == nil {
+		p.Pairs[name] = map[string]string{}
 	}
-	p.pairs[name][key] = value
+	p.Pairs[name][key] = value
 }

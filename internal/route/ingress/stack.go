@@ -53,7 +53,7 @@ func (b *builder) stack() elb.Stack {
 	used := groupsOf(stack.Listeners)
 	for _, m := range b.members {
 		if m.out() {
-			stack.Keep = append(stack.Keep, m.owner)
+			stack.Keep = append(stack.Keep, m.Owner)
 			continue
 		}
 		b.unheard(m)
@@ -89,7 +89,7 @@ func groupsOf(listeners []elb.Listener) map[string]bool {
 // unheard tells that no client reaches a member's rules, since it only has listeners that redirect.
 func (b *builder) unheard(m *member) {
 	if b.redirect != 0 && len(m.rules) > 0 && !slices.ContainsFunc(m.ports, func(p port) bool { return p.protocol == "HTTPS" }) {
-		m.partial(v1alpha1.ReasonPathNotServed, "its paths are not served: it listens for HTTP only, and the group redirects HTTP to port %d: add {\"HTTPS\": %d} to listen-ports", b.redirect, b.redirect)
+		m.Partial(v1alpha1.ReasonPathNotServed, "its paths are not served: it listens for HTTP only, and the group redirects HTTP to port %d: add {\"HTTPS\": %d} to listen-ports", b.redirect, b.redirect)
 	}
 }
 
@@ -210,7 +210,7 @@ func (b *builder) findSubnets() {
 			heard = heard[i : i+1]
 		}
 		for _, m := range heard {
-			m.refuse(v1alpha1.ReasonNoSubnets, "there are no subnets for the load balancer: %v", err)
+			m.Refuse(v1alpha1.ReasonNoSubnets, "there are no subnets for the load balancer: %v", err)
 			m.overruled = true
 			b.holdFor(m)
 		}
@@ -237,7 +237,7 @@ func (b *builder) hold(stack *elb.Stack) {
 	}
 	for _, m := range b.members {
 		if !m.out() {
-			m.notice(v1alpha1.ReasonSettingsHeld, "the settings of the load balancer stay as they are until Ingress %s is corrected, since it has rules there", strings.Join(b.held, ", "))
+			m.Notice(v1alpha1.ReasonSettingsHeld, "the settings of the load balancer stay as they are until Ingress %s is corrected, since it has rules there", strings.Join(b.held, ", "))
 		}
 	}
 }
@@ -287,7 +287,7 @@ func (b *builder) kept() []elb.Listener {
 		return nil
 	}
 	for _, l := range b.current.Listeners {
-		used := len(l.Has) == 0 || slices.ContainsFunc(b.members, func(m *member) bool { return m.out() && b.uses(l, m.owner) })
+		used := len(l.Has) == 0 || slices.ContainsFunc(b.members, func(m *member) bool { return m.out() && b.uses(l, m.Owner) })
 		if l.Own && used {
 			listeners = append(listeners, l.Listener)
 		}
@@ -328,7 +328,7 @@ func (b *builder) listener(number int32) (elb.Listener, bool) {
 	}
 	if l.Protocol == "HTTPS" && len(l.Certificates) == 0 {
 		for _, m := range users {
-			m.partial(v1alpha1.ReasonNoCertificate, "port %d is not served: HTTPS needs a certificate: name one in the annotation certificate-arn, or have one in ACM for a host of the Ingress", number)
+			m.Partial(v1alpha1.ReasonNoCertificate, "port %d is not served: HTTPS needs a certificate: name one in the annotation certificate-arn, or have one in ACM for a host of the Ingress", number)
 		}
 		return l, false
 	}
@@ -367,12 +367,12 @@ func (b *builder) settled(has elb.ObservedListener, certificates []string) elb.L
 func (b *builder) otherwise(l elb.Listener) elb.Action {
 	for _, m := range b.users(l.Port) {
 		if m.otherwise != nil && !m.out() && m.speaks(l, "the default backend", *m.otherwise) {
-			return action(m.owner, *m.otherwise)
+			return action(m.Owner, *m.otherwise)
 		}
 	}
 
 	has := b.has(l.Port)
-	if has != nil && slices.ContainsFunc(b.members, func(m *member) bool { return m.out() && b.defaultOf(*has, m.owner) }) {
+	if has != nil && slices.ContainsFunc(b.members, func(m *member) bool { return m.out() && b.defaultOf(*has, m.Owner) }) {
 		return has.Default
 	}
 	return notFound
@@ -383,7 +383,7 @@ func (b *builder) rules(l *elb.Listener) []elb.Rule {
 	var rules []elb.Rule
 	for _, m := range b.members {
 		if m.out() {
-			rules = append(rules, elb.Rule{Owner: m.owner, Kept: true})
+			rules = append(rules, elb.Rule{Owner: m.Owner, Kept: true})
 			continue
 		}
 		if l == nil {
@@ -397,7 +397,7 @@ func (b *builder) rules(l *elb.Listener) []elb.Rule {
 			if !m.speaks(*l, ruleName(r.Match), r.Action) {
 				continue
 			}
-			rules = append(rules, elb.Rule{Owner: m.owner, Match: r.Match, Action: action(m.owner, r.Action), Tags: merged(m.wishes.tags, b.settings.Tags)})
+			rules = append(rules, elb.Rule{Owner: m.Owner, Match: r.Match, Action: action(m.Owner, r.Action), Tags: merged(m.wishes.tags, b.settings.Tags)})
 		}
 	}
 	return rules
@@ -410,7 +410,7 @@ func (m *member) speaks(l elb.Listener, what string, a route.Action) bool {
 	}
 	for _, g := range m.groups.list {
 		if g.Version == "GRPC" && slices.Contains(m.groupsOf(a), g.Resource) {
-			m.partial(v1alpha1.ReasonPathNotServed, "%s is not served at port %d: a load balancer has gRPC only with HTTPS: remove the port from listen-ports, or add ssl-redirect", what, l.Port)
+			m.Partial(v1alpha1.ReasonPathNotServed, "%s is not served at port %d: a load balancer has gRPC only with HTTPS: remove the port from listen-ports, or add ssl-redirect", what, l.Port)
 			return false
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/route"
+	"github.com/podgate/podgate/internal/route/annotation"
 )
 
 // targetGroups are those of one Ingress, one for each port of a Service as the Ingress writes it.
@@ -36,7 +37,7 @@ func groupResource(owner string, b route.Backend) string {
 
 // target makes sure that there is a target group for a backend. The error is for people, and concerns what uses this backend.
 func (m *member) target(b route.Backend, service *corev1.Service, settings Settings, group Key) error {
-	resource := groupResource(m.owner, b)
+	resource := groupResource(m.Owner, b)
 	if why, failed := m.groups.failed[resource]; failed {
 		return fmt.Errorf("%s", why)
 	}
@@ -57,19 +58,19 @@ func (m *member) target(b route.Backend, service *corev1.Service, settings Setti
 }
 
 func (m *member) newTarget(resource string, b route.Backend, service *corev1.Service, settings Settings, group Key) (elb.TargetGroup, error) {
-	own := annotated(" of Service "+b.Service, service.Annotations)
+	own := annotation.Of(Prefix, " of Service "+b.Service, service.Annotations)
 	r := m.reader(own)
 	port, _ := servicePort(service, b.Port) // The rules were made for ports that exist.
 
 	g := elb.TargetGroup{
-		Resource: resource, Owner: m.owner, VPC: settings.VPC, AddressType: "ipv4",
-		Protocol:   r.oneOf("backend-protocol", "HTTP", "HTTP", "HTTPS"),
-		Version:    r.oneOf("backend-protocol-version", "HTTP1", "HTTP1", "HTTP2", "GRPC"),
-		TargetType: r.oneOf("target-type", settings.TargetType, "instance", "ip"),
-		Attributes: r.pairs("target-group-attributes"),
+		Resource: resource, Owner: m.Owner, VPC: settings.VPC, AddressType: "ipv4",
+		Protocol:   r.OneOf("backend-protocol", "HTTP", "HTTP", "HTTPS"),
+		Version:    r.OneOf("backend-protocol-version", "HTTP1", "HTTP1", "HTTP2", "GRPC"),
+		TargetType: r.OneOf("target-type", settings.TargetType, "instance", "ip"),
+		Attributes: r.Pairs("target-group-attributes"),
 		Tags:       merged(m.tags(r), settings.Tags),
 		Binding: elb.Binding{
-			Namespace: b.Namespace, Service: b.Service, Port: b.Port, Labels: labels(group), MultiCluster: r.yes("multi-cluster-target-group"),
+			Namespace: b.Namespace, Service: b.Service, Port: b.Port, Labels: labels(group), MultiCluster: r.Yes("multi-cluster-target-group"),
 		},
 	}
 	if len(service.Spec.IPFamilies) > 0 && service.Spec.IPFamilies[0] == corev1.IPv6Protocol {
@@ -80,7 +81,7 @@ func (m *member) newTarget(resource string, b route.Backend, service *corev1.Ser
 	if g.Port, err = targetPort(g.TargetType, service, port); err != nil {
 		return elb.TargetGroup{}, err
 	}
-	if nodes := r.pairs("target-node-labels"); g.TargetType == "instance" && len(nodes) > 0 {
+	if nodes := r.Pairs("target-node-labels"); g.TargetType == "instance" && len(nodes) > 0 {
 		g.Binding.Nodes = nodes
 	}
 	if g.HealthCheck, err = m.healthCheck(r, g, service); err != nil {
@@ -114,29 +115,29 @@ func podPort(port corev1.ServicePort) int32 {
 var successCodes = regexp.MustCompile(`^[0-9]{1,3}(-[0-9]{1,3})?(,[0-9]{1,3}(-[0-9]{1,3})?)*$`)
 
 // healthCheck is how a group's targets are checked. Its defaults are AWS Load Balancer Controller's, which are quicker than AWS's.
-func (m *member) healthCheck(r reader, g elb.TargetGroup, service *corev1.Service) (elb.HealthCheck, error) {
+func (m *member) healthCheck(r annotation.Reader, g elb.TargetGroup, service *corev1.Service) (elb.HealthCheck, error) {
 	path, codes := "/", "200"
 	if g.Version == "GRPC" {
 		path, codes = "/AWS.ALB/healthcheck", "12"
 	}
 
 	check := elb.HealthCheck{
-		Protocol:  r.oneOf("healthcheck-protocol", g.Protocol, "HTTP", "HTTPS"),
-		Path:      r.text("healthcheck-path", path),
-		Interval:  r.number("healthcheck-interval-seconds", 15, 5, 300),
-		Timeout:   r.number("healthcheck-timeout-seconds", 5, 2, 120),
-		Healthy:   r.number("healthy-threshold-count", 2, 2, 10),
-		Unhealthy: r.number("unhealthy-threshold-count", 2, 2, 10),
-		Codes:     r.text("success-codes", codes),
+		Protocol:  r.OneOf("healthcheck-protocol", g.Protocol, "HTTP", "HTTPS"),
+		Path:      r.Text("healthcheck-path", path),
+		Interval:  r.Number("healthcheck-interval-seconds", 15, 5, 300),
+		Timeout:   r.Number("healthcheck-timeout-seconds", 5, 2, 120),
+		Healthy:   r.Number("healthy-threshold-count", 2, 2, 10),
+		Unhealthy: r.Number("unhealthy-threshold-count", 2, 2, 10),
+		Codes:     r.Text("success-codes", codes),
 	}
 	if !strings.HasPrefix(check.Path, "/") {
-		m.refuse(v1alpha1.ReasonInvalidAnnotation, "healthcheck-path of Service %q is %q: begin it with /", service.Name, check.Path)
+		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "healthcheck-path of Service %q is %q: begin it with /", service.Name, check.Path)
 	}
 	if !successCodes.MatchString(check.Codes) {
-		m.refuse(v1alpha1.ReasonInvalidAnnotation, "success-codes of Service %q is %q: use codes such as 200, 200,302 or 200-299", service.Name, check.Codes)
+		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "success-codes of Service %q is %q: use codes such as 200, 200,302 or 200-299", service.Name, check.Codes)
 	}
 	if check.Timeout >= check.Interval {
-		m.refuse(v1alpha1.ReasonInvalidAnnotation, "the health checks of Service %q time out after %d s, and one begins every %d s: make healthcheck-timeout-seconds less than healthcheck-interval-seconds", service.Name, check.Timeout, check.Interval)
+		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "the health checks of Service %q time out after %d s, and one begins every %d s: make healthcheck-timeout-seconds less than healthcheck-interval-seconds", service.Name, check.Timeout, check.Interval)
 	}
 
 	var err error
@@ -145,13 +146,13 @@ func (m *member) healthCheck(r reader, g elb.TargetGroup, service *corev1.Servic
 }
 
 // healthPort is the port that health checks ask: traffic-port, or a number. The name of a port of the Service is its number.
-func healthPort(r reader, g elb.TargetGroup, service *corev1.Service) (string, error) {
-	name := r.text("healthcheck-port", "traffic-port")
+func healthPort(r annotation.Reader, g elb.TargetGroup, service *corev1.Service) (string, error) {
+	name := r.Text("healthcheck-port", "traffic-port")
 	if name == "traffic-port" {
 		return name, nil
 	}
 	if _, err := strconv.Atoi(name); err == nil {
-		return strconv.Itoa(int(r.number("healthcheck-port", 0, 1, 65535))), nil
+		return strconv.Itoa(int(r.Number("healthcheck-port", 0, 1, 65535))), nil
 	}
 
 	port, ok := servicePort(service, name)

@@ -28,8 +28,8 @@ func (b *builder) unreached(listeners []elb.Listener) {
 			}
 			first := taker(l.Rules[:i], r)
 			for _, m := range b.members {
-				if m.owner == r.Owner {
-					m.notice(v1alpha1.ReasonNoEffect, "%s is never reached, since %s of Ingress %s is before it: change the order of the paths, or group.order", ruleName(r.Match), ruleName(first.Match), first.Owner)
+				if m.Owner == r.Owner {
+					m.Notice(v1alpha1.ReasonNoEffect, "%s is never reached, since %s of Ingress %s is before it: change the order of the paths, or group.order", ruleName(r.Match), ruleName(first.Match), first.Owner)
 				}
 			}
 		}

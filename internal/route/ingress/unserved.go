@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/route/annotation"
 )
 
 // ofTargets are the annotations that both an Ingress and a Service may have.
@@ -73,22 +74,22 @@ func mutualOff(value string) bool {
 }
 
 // check tells what an object's annotations ask for that is not served.
-func (p *problems) check(s source, served []string, families []string) {
-	for _, name := range slices.Sorted(maps.Keys(s.values)) {
+func (m *member) check(s annotation.Source, served []string, families []string) {
+	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
 		harmless, protects := protections[name]
 		switch {
-		case protects && harmless(strings.TrimSpace(s.values[name])), strings.HasPrefix(name, "auth-") && s.values["auth-type"] == "none":
+		case protects && harmless(strings.TrimSpace(s.Values[name])), strings.HasPrefix(name, "auth-") && s.Values["auth-type"] == "none":
 		case protects, strings.HasPrefix(name, "auth-"):
-			p.refuse(v1alpha1.ReasonProtectionNotServed, "%s is not served, and without it the Ingress would be served more openly than it asks for: remove it, or leave the Ingress to a controller that serves it", s.called(name))
+			m.Refuse(v1alpha1.ReasonProtectionNotServed, "%s is not served, and without it the Ingress would be served more openly than it asks for: remove it, or leave the Ingress to a controller that serves it", s.Called(name))
 		case slices.Contains(served, name), begins(name, families):
 		case slices.Contains(unserved, name), begins(name, unservedFamilies):
-			p.notice(v1alpha1.ReasonAnnotationNotServed, "%s is not served, and has no effect", s.called(name))
+			m.Notice(v1alpha1.ReasonAnnotationNotServed, "%s is not served, and has no effect", s.Called(name))
 		case slices.Contains(ofIngresses, name), begins(name, ofNames):
-			p.notice(v1alpha1.ReasonAnnotationNotServed, "%s has no effect there: it belongs on the Ingress", s.called(name))
+			m.Notice(v1alpha1.ReasonAnnotationNotServed, "%s has no effect there: it belongs on the Ingress", s.Called(name))
 		case begins(name, protectionNames):
-			p.refuse(v1alpha1.ReasonProtectionNotServed, "%s is not known, and seems to limit who may connect: correct its name, or remove it", s.called(name))
+			m.Refuse(v1alpha1.ReasonProtectionNotServed, "%s is not known, and seems to limit who may connect: correct its name, or remove it", s.Called(name))
 		default:
-			p.notice(v1alpha1.ReasonAnnotationNotServed, "%s is not known: correct its name, or remove it", s.called(name))
+			m.Notice(v1alpha1.ReasonAnnotationNotServed, "%s is not known: correct its name, or remove it", s.Called(name))
 		}
 	}
 }
