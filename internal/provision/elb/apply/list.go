@@ -20,11 +20,13 @@ import (
 )
 
 const (
-	// listAge is how long the list of all load balancers and target groups serves those who look whether all is as it was.
+	// listAge is how long the list of all load balancers and target groups serves those who look whether all is as it was, and
+	// loneAge how long it serves one stack. A list costs two calls, and each stack may cost one in five minutes.
 	listAge = 5 * time.Minute
+	loneAge = 20 * time.Minute
 	// freshAge is how long it serves those who are about to change something. What they change themselves is noted in it.
 	freshAge = 5 * time.Second
-	// namesAge is how long it tells what there is of others.
+	// namesAge is how long it tells what there is of others, and serves a stack that is tried again.
 	namesAge = time.Minute
 	// tagAge is how long the tags of somebody else's are believed. Those of a stack are read again before it is changed.
 	tagAge = time.Hour
@@ -74,6 +76,31 @@ func (c *Cloud) list(ctx context.Context, age time.Duration) error {
 	defer c.mu.Unlock()
 	c.listed = begun
 	return nil
+}
+
+// restAge is how long the list serves who looks whether all is as it was.
+func (c *Cloud) restAge() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stacks := 0
+	for _, d := range c.details {
+		if len(d.seen.LoadBalancers) > 0 {
+			stacks++
+		}
+	}
+	return max(listAge, loneAge/time.Duration(max(stacks, 1)))
+}
+
+// changeAge is how long the list serves a stack that is about to be changed. One that was read all through within the last
+// minute is being tried again: nothing but its own is read again then, however many load balancers the account has.
+func (c *Cloud) changeAge(of elb.Identity) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last, known := c.details[keyOf(of)]
+	if known && c.now().Sub(last.at) < namesAge {
+		return namesAge
+	}
+	return freshAge
 }
 
 // age is how old the list is.
@@ -213,10 +240,14 @@ func (c *Cloud) of(stack elb.Identity) []resource {
 	return own
 }
 
-// TargetGroups are all target groups of the account and region, whosever they are, as they were a minute ago at most. They come
-// without their attributes.
-func (c *Cloud) TargetGroups(ctx context.Context) ([]elb.ObservedTargetGroup, error) {
-	if err := c.list(ctx, namesAge); err != nil {
+// TargetGroups are all target groups of the account and region, whosever they are. They are as they were a minute ago at most
+// where fresh, else as Observe believes them. They come without their attributes.
+func (c *Cloud) TargetGroups(ctx context.Context, fresh bool) ([]elb.ObservedTargetGroup, error) {
+	age := namesAge
+	if !fresh {
+		age = c.restAge()
+	}
+	if err := c.list(ctx, age); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()

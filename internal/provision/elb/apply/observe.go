@@ -38,13 +38,25 @@ type detail struct {
 // hours is believed as long as the list of all load balancers and target groups shows no change, and steady state costs next
 // to no call.
 func (c *Cloud) Observe(ctx context.Context, stack elb.Stack, fresh bool) (elb.Observed, error) {
+	age := c.changeAge(stack.Identity)
 	if !fresh {
-		if seen, ok, err := c.recall(ctx, stack); ok || err != nil {
+		seen, ok, err := c.recall(ctx, stack)
+		if ok || err != nil {
 			return seen, err
 		}
+		age = c.restAge()
 	}
 
-	if err := c.list(ctx, freshAge); err != nil {
+	seen, err := c.inspect(ctx, stack, age)
+	if errors.Is(err, balancer.ErrNotReady) {
+		seen, err = c.inspect(ctx, stack, age) // Something that the list has is gone, so all is listed again.
+	}
+	return seen, err
+}
+
+// inspect reads all that is a stack's, by a list of that age at most.
+func (c *Cloud) inspect(ctx context.Context, stack elb.Stack, age time.Duration) (elb.Observed, error) {
+	if err := c.list(ctx, age); err != nil {
 		return elb.Observed{}, err
 	}
 	begun := c.now()
@@ -77,7 +89,7 @@ func (c *Cloud) recall(ctx context.Context, stack elb.Stack) (elb.Observed, bool
 		return elb.Observed{}, false, nil
 	}
 
-	if err := c.list(ctx, listAge); err != nil {
+	if err := c.list(ctx, c.restAge()); err != nil {
 		return elb.Observed{}, false, err
 	}
 
@@ -92,6 +104,7 @@ func (c *Cloud) recall(ctx context.Context, stack elb.Stack) (elb.Observed, bool
 			return elb.Observed{}, false, nil
 		}
 	}
+	use(&seen) // What podgate changed since the list.
 
 	err := c.gone(c.awaitActive(ctx, &seen))
 	return seen, err == nil, err

@@ -113,6 +113,128 @@ func TestObserveCostsLittle(t *testing.T) {
 	}
 }
 
+// TestObserveCostsLittleAlone: one stack costs no more than one call in five minutes, however often it is looked at, with room
+// for what is looked up besides, and notices nevertheless what others change.
+func TestObserveCostsLittleAlone(t *testing.T) {
+	a := simulate(t, awssim.Config{})
+	cloud, now := a.cloud(), time.Now()
+	cloud.now = func() time.Time { return now }
+	stack := a.small(t, cloud, "shop/web")
+	observe(t, cloud, stack, true)
+
+	before, looks := a.last(), int(24*time.Hour/listAge)
+	for range looks {
+		now = now.Add(listAge)
+		observe(t, cloud, stack, false)
+	}
+	if got := len(a.operations(before)); got > looks*85/100 {
+		t.Errorf("%d calls in %d looks", got, looks)
+	}
+
+	arn := observe(t, cloud, stack, false).LoadBalancers[0].Listeners[0].ARN
+	if _, err := a.client.DeleteListener(t.Context(), &elbv2.DeleteListenerInput{ListenerArn: &arn}); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(detailAge)
+	if seen := observe(t, cloud, stack, false); len(seen.LoadBalancers[0].Listeners) != 0 {
+		t.Errorf("a listener that is gone is seen: %+v", seen)
+	}
+}
+
+// TestObserveAfterAStep: what podgate changed itself is known by the answers, and costs the next look no call. When all is read
+// again stays as it was, and what AWS gave no answer about is read at once.
+func TestObserveAfterAStep(t *testing.T) {
+	a := simulate(t, awssim.Config{})
+	cloud, now := a.cloud(), time.Now()
+	cloud.now = func() time.Time { return now }
+	stack := a.small(t, cloud, "shop/web")
+	seen := observe(t, cloud, stack, true)
+	group := seen.TargetGroups[0].ARN
+	change := elb.CreateRule{Listener: seen.LoadBalancers[0].Listeners[0].ARN, Priority: 1, Rule: elb.Rule{
+		Owner: "shop/web", Match: stackRule.Match, Action: elb.Action{Forward: []elb.Forward{{Group: group, Weight: 1}}},
+	}}
+	now = now.Add(detailAge / 2)
+	if err := cloud.Perform(t.Context(), stack.Identity, change, &seen); err != nil {
+		t.Fatal(err)
+	}
+
+	now = now.Add(listAge)
+	before := a.last()
+	got := observe(t, cloud, stack, false)
+	if calls := a.operations(before); slices.Contains(calls, "DescribeRules") || slices.Contains(calls, "DescribeListeners") {
+		t.Errorf("called %v", calls)
+	}
+	if has := got.LoadBalancers[0].Listeners[0].Has; len(has) != 1 || got.TargetGroups[0].LoadBalancer != got.LoadBalancers[0].ARN {
+		t.Errorf("got %+v", got)
+	}
+	if diff := cmp.Diff(observe(t, a.cloud(), stack, true), got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("AWS has it otherwise: %s", diff)
+	}
+
+	now = now.Add(detailAge/2 - listAge)
+	before = a.last()
+	observe(t, cloud, stack, false)
+	if calls := a.operations(before); !slices.Contains(calls, "DescribeRules") {
+		t.Errorf("two hours after all was read called %v", calls)
+	}
+
+	for code, rereads := range map[string]bool{"ValidationError": false, "InternalFailure": true} {
+		seen := observe(t, cloud, stack, true)
+		id, err := a.AddFault(awssim.Fault{Operation: "DeleteRule", Error: &awssim.APIError{Code: code}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cloud.Perform(t.Context(), stack.Identity, elb.DeleteRule{ARN: seen.LoadBalancers[0].Listeners[0].Has[0].ARN}, &seen); err == nil {
+			t.Fatal("it did not fail")
+		}
+		before := a.last()
+		observe(t, cloud, stack, false)
+		if calls := a.operations(before); slices.Contains(calls, "DescribeRules") != rereads {
+			t.Errorf("after %s called %v", code, calls)
+		}
+		if err := a.RemoveFaults(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestObserveAgain: a stack that is tried again within a minute is read again, and the account is not listed for it, unless
+// something that the list has is gone.
+func TestObserveAgain(t *testing.T) {
+	a := simulate(t, awssim.Config{})
+	cloud, now := a.cloud(), time.Now()
+	cloud.now = func() time.Time { return now }
+	stack := a.small(t, cloud, "shop/web")
+	observe(t, cloud, stack, true)
+
+	lists := 0
+	for range 6 {
+		now = now.Add(25 * time.Second)
+		before := a.last()
+		observe(t, cloud, stack, true)
+		calls := a.operations(before)
+		if !slices.Contains(calls, "DescribeRules") {
+			t.Errorf("called %v", calls)
+		}
+		if slices.Contains(calls, "DescribeTargetGroups") {
+			lists++
+		}
+	}
+	if lists != 2 {
+		t.Errorf("listed %d times in six tries", lists)
+	}
+
+	now = now.Add(namesAge)
+	observe(t, cloud, stack, true)
+	if _, err := a.client.DeleteLoadBalancer(t.Context(), deleteNamed(t, a, stack.LoadBalancer.Name)); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(namesAge / 2)
+	if seen := observe(t, cloud, stack, true); len(seen.LoadBalancers) != 0 {
+		t.Errorf("what is gone is seen: %+v", seen)
+	}
+}
+
 // TestObserveNoticesWhatIsGone: a load balancer or target group that somebody deletes is noticed with the next list, and what
 // podgate itself has changed at once.
 func TestObserveNoticesWhatIsGone(t *testing.T) {
@@ -137,7 +259,7 @@ func TestObserveNoticesWhatIsGone(t *testing.T) {
 	if _, err := a.client.DeleteLoadBalancer(t.Context(), deleteNamed(t, a, stack.LoadBalancer.Name)); err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(listAge)
+	now = now.Add(loneAge)
 	if seen := observe(t, cloud, stack, false); len(seen.LoadBalancers) != 0 {
 		t.Errorf("after somebody deleted it got %+v", seen)
 	}
@@ -514,7 +636,7 @@ func TestTargetGroupsOfAll(t *testing.T) {
 	loadBalancer, _, targetGroup := a.foreign(t, "theirs", map[string]string{"team": "edge"})
 	cloud, now := a.cloud(), time.Now()
 	cloud.now = func() time.Time { return now }
-	groups, err := cloud.TargetGroups(t.Context())
+	groups, err := cloud.TargetGroups(t.Context(), true)
 	if err != nil || len(groups) != 1 {
 		t.Fatalf("got %+v, %v", groups, err)
 	}
@@ -523,11 +645,11 @@ func TestTargetGroupsOfAll(t *testing.T) {
 	}
 
 	a.foreign(t, "more", nil)
-	if groups, err := cloud.TargetGroups(t.Context()); err != nil || len(groups) != 1 {
+	if groups, err := cloud.TargetGroups(t.Context(), true); err != nil || len(groups) != 1 {
 		t.Errorf("at once: %d, %v", len(groups), err)
 	}
 	now = now.Add(namesAge)
-	if groups, err := cloud.TargetGroups(t.Context()); err != nil || len(groups) != 2 {
+	if groups, err := cloud.TargetGroups(t.Context(), true); err != nil || len(groups) != 2 {
 		t.Errorf("later: %d, %v", len(groups), err)
 	}
 }

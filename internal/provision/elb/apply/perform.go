@@ -31,14 +31,38 @@ import (
 //
 // An error that wraps balancer.ErrNotReady ends by itself: AWS still has to notice what was done before.
 func (c *Cloud) Perform(ctx context.Context, of elb.Identity, step elb.Step, seen *elb.Observed) error {
-	c.mu.Lock()
-	delete(c.details, keyOf(of))
-	c.mu.Unlock()
-
 	p := performer{c, of, seen}
 	err := c.gone(p.perform(ctx, step))
 	use(seen)
+	c.remember(of, *seen, err)
 	return err
+}
+
+// remember takes what a step changed over into what is believed of a stack, so that its next look costs no more than if nothing
+// had changed. What AWS may have done without an answer is read again. When all was read last stays as it was: what others
+// change is found as soon as ever.
+func (c *Cloud) remember(of elb.Identity, seen elb.Observed, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last, known := c.details[keyOf(of)]
+	if !known {
+		return
+	}
+	last.seen = copyOf(seen)
+	if err != nil && !declined(err) {
+		last.at = time.Time{}
+	}
+	c.details[keyOf(of)] = last
+}
+
+// declined reports whether AWS answered that it did nothing.
+func declined(err error) bool {
+	for _, kind := range []error{balancer.ErrThrottled, balancer.ErrInvalid, balancer.ErrQuota, balancer.ErrDenied} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // lost is the error of a call about something that was seen and that AWS does not find.
