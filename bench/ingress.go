@@ -65,8 +65,7 @@ func routing(ctx context.Context, w *world) ([]Measure, error) {
 		return nil, err
 	}
 
-	// The first look after a change reads all of a load balancer again, once: that is no rest yet.
-	if err := pause(ctx, max(w.steadyRest, w.ingressWindow)); err != nil {
+	if err := pause(ctx, w.steadyRest); err != nil {
 		return nil, err
 	}
 	with, err := w.quiet(ctx, w.ingressWindow)

@@ -93,7 +93,7 @@ func NewReconciler(c client.Client, o Options) (*Reconciler, error) {
 	}
 	return &Reconciler{
 		client: c, cloud: o.Cloud, settings: o.Settings, manage: o.Manage,
-		shared:  &shared{vpc: o.Settings.VPC, network: o.Network, certificates: o.Certificates, account: o.Cloud, allowed: o.Allowed, now: o.Now},
+		shared:  newShared(o),
 		classes: Classes{Reader: c, Controllers: o.Controllers, Labels: o.Labels},
 		lbc:     lbc.NewIngresses(o.Reader, o.LBCLeaseNamespace, o.Now),
 		teller:  newTeller(o.Recorder), metrics: m, read: &times{all: map[Key]time.Time{}}, waiting: &times{all: map[Key]time.Time{}}, doubted: &times{all: map[Key]time.Time{}}, now: o.Now, random: o.Random,

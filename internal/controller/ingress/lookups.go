@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,26 +35,54 @@ type Certificates interface {
 	Certificates(ctx context.Context) ([]acm.Certificate, error)
 }
 
-// fresh is for how long an answer about what all groups share serves them all.
-const fresh = time.Minute
+const (
+	// fresh is for how long an answer about what all groups share serves those that change something, or lack something.
+	fresh = time.Minute
+	// settled is for how long it serves one group that lacks nothing. Several share the costs, and so have it more often.
+	settled = 2 * time.Hour
+	// failing is for how long a failure serves all. Who comes later asks again.
+	failing = 10 * time.Second
+)
 
-// remembered asks once in a while, however many want to know.
+// settledFor is for how long an answer serves groups that lack nothing.
+func settledFor(groups int) time.Duration { return max(settled/time.Duration(max(groups, 1)), audit) }
+
+// remembered asks once in a while, however many want to know. One asks at a time, and the others wait for it as long as they can.
 type remembered[T any] struct {
-	mu    sync.Mutex
+	turn  chan struct{}
 	at    time.Time
 	value T
+	// failed is when it could not be told last, and err why.
+	failed time.Time
+	err    error
 }
 
-// get returns what was answered lately, or asks. An error is remembered by nobody, and comes with what was answered last.
-func (r *remembered[T]) get(now time.Time, ask func() (T, error)) (T, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.at.IsZero() && now.Sub(r.at) < fresh {
+func newRemembered[T any]() *remembered[T] { return &remembered[T]{turn: make(chan struct{}, 1)} }
+
+// get returns what was answered within an age, or asks. An error comes with what was answered last.
+func (r *remembered[T]) get(ctx context.Context, now func() time.Time, age time.Duration, ask func() (T, error)) (T, error) {
+	var nothing T
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return nothing, ctx.Err()
+	}
+
+	if !r.at.IsZero() && now().Sub(r.at) < age {
 		return r.value, nil
 	}
+	if r.err != nil && now().Sub(r.failed) < failing {
+		return r.value, r.err
+	}
+
+	begun := now()
 	value, err := ask()
-	if err == nil {
-		r.at, r.value = now, value
+	switch {
+	case err == nil:
+		r.at, r.value, r.err = begun, value, nil
+	case ctx.Err() == nil: // Who had no time left says nothing about AWS.
+		r.failed, r.err = now(), err
 	}
 	return r.value, err
 }
@@ -69,14 +96,21 @@ type shared struct {
 	allowed      func(ctx context.Context, namespace string, arns []string) (string, error)
 	now          func() time.Time
 
-	subnets remembered[subnets.Seen]
-	groups  remembered[[]ec2.SecurityGroup]
-	issued  remembered[[]certificates.Certificate]
+	subnets *remembered[subnets.Seen]
+	groups  *remembered[[]ec2.SecurityGroup]
+	issued  *remembered[[]certificates.Certificate]
+}
+
+func newShared(o Options) *shared {
+	return &shared{
+		vpc: o.Settings.VPC, network: o.Network, certificates: o.Certificates, account: o.Cloud, allowed: o.Allowed, now: o.Now,
+		subnets: newRemembered[subnets.Seen](), groups: newRemembered[[]ec2.SecurityGroup](), issued: newRemembered[[]certificates.Certificate](),
+	}
 }
 
 // seen are the subnets of the VPC, with where they lead to.
-func (s *shared) seen(ctx context.Context) (subnets.Seen, error) {
-	return s.subnets.get(s.now(), func() (subnets.Seen, error) {
+func (s *shared) seen(ctx context.Context, age time.Duration) (subnets.Seen, error) {
+	return s.subnets.get(ctx, s.now, age, func() (subnets.Seen, error) {
 		all, err := s.network.Subnets(ctx, ec2.In(s.vpc))
 		if err != nil {
 			return subnets.Seen{}, err
@@ -108,8 +142,8 @@ func (s *shared) seen(ctx context.Context) (subnets.Seen, error) {
 }
 
 // have are the account's certificates.
-func (s *shared) have(ctx context.Context) ([]certificates.Certificate, error) {
-	return s.issued.get(s.now(), func() ([]certificates.Certificate, error) {
+func (s *shared) have(ctx context.Context, age time.Duration) ([]certificates.Certificate, error) {
+	return s.issued.get(ctx, s.now, age, func() ([]certificates.Certificate, error) {
 		all, err := s.certificates.Certificates(ctx)
 		var have []certificates.Certificate
 		for _, c := range all {
@@ -127,6 +161,9 @@ type lookups struct {
 	// stack is whose pass it is, and observed is what there is of it.
 	stack    elb.Identity
 	observed elb.Observed
+	// age is for how long answers serve, and lacks reports that something was not found in them. What is new may be it.
+	age   time.Duration
+	lacks bool
 	// failed is why something cannot be told now. What was built then is not used.
 	failed error
 	// missed is why something could not be looked for. What it concerns keeps what it has, and all else goes on.
@@ -154,18 +191,19 @@ func (l *lookups) service(namespace, name string) *corev1.Service {
 
 // choose returns the subnets for a load balancer.
 func (l *lookups) choose(want subnets.Want) ([]string, error) {
-	seen, err := l.seen(l.ctx)
+	seen, err := l.seen(l.ctx, l.age)
 	if err != nil {
 		l.fail(err)
 		return nil, err
 	}
 	choice, err := subnets.Choose(seen, want)
+	l.lacks = l.lacks || err != nil
 	return choice.IDs, err
 }
 
 // securityGroup returns the id of the security group with a tag Name.
 func (l *lookups) securityGroup(name string) (string, error) {
-	all, err := l.groups.get(l.now(), func() ([]ec2.SecurityGroup, error) { return l.network.SecurityGroups(l.ctx, ec2.In(l.vpc)) })
+	all, err := l.groups.get(l.ctx, l.now, l.age, func() ([]ec2.SecurityGroup, error) { return l.network.SecurityGroups(l.ctx, ec2.In(l.vpc)) })
 	if err != nil {
 		l.fail(err)
 		return "", err
@@ -177,6 +215,7 @@ func (l *lookups) securityGroup(name string) (string, error) {
 			ids = append(ids, g.ID)
 		}
 	}
+	l.lacks = l.lacks || len(ids) != 1
 	switch len(ids) {
 	case 0:
 		return "", fmt.Errorf("no security group of %s has the tag Name %q", l.vpc, name)
@@ -188,16 +227,19 @@ func (l *lookups) securityGroup(name string) (string, error) {
 
 // targetGroup returns the ARN of a target group that Ingresses of a namespace may name, by its name or its ARN.
 func (l *lookups) targetGroup(namespace, named string) (string, error) {
-	all, err := l.account.TargetGroups(l.ctx)
+	all, err := l.account.TargetGroups(l.ctx, l.age <= fresh)
 	if err != nil {
 		l.fail(err)
 		return "", err
 	}
 	i := slices.IndexFunc(all, func(g elb.ObservedTargetGroup) bool { return g.Name == named || g.ARN == named })
 	if i < 0 {
+		l.lacks = true
 		return "", fmt.Errorf("there is no target group %q in the account and region", named)
 	}
-	return all[i].ARN, l.usable(namespace, all[i])
+	err = l.usable(namespace, all[i])
+	l.lacks = l.lacks || err != nil
+	return all[i].ARN, err
 }
 
 // usable says why an Ingress of a namespace cannot have a target group that it names.
@@ -234,9 +276,14 @@ func (l *lookups) found(hosts []certificates.Host) []certificates.Found {
 	if len(hosts) == 0 {
 		return nil
 	}
-	have, err := l.have(l.ctx)
+	have, err := l.have(l.ctx, l.age)
 	found := certificates.ForHosts(have, hosts, l.now())
+	l.lacks = l.lacks || slices.ContainsFunc(found, func(f certificates.Found) bool { return f.Problem != "" })
 	if err == nil {
+		return found
+	}
+	if l.ctx.Err() != nil {
+		l.fail(err)
 		return found
 	}
 	for i, h := range hosts {

@@ -77,6 +77,19 @@ func (m *metrics) stands(group Key, state string, refused int) {
 	m.faulty.Set(float64(faulty))
 }
 
+// served is how many groups podgate serves.
+func (m *metrics) served() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, g := range m.groups {
+		if g.state != "" && g.state != stateObserved {
+			n++
+		}
+	}
+	return n
+}
+
 // performed counts a step.
 func (m *metrics) performed(step string, err error) {
 	outcome := "done"

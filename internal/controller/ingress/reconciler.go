@@ -72,8 +72,8 @@ type Cloud interface {
 	Observe(ctx context.Context, stack elb.Stack, fresh bool) (elb.Observed, error)
 	// Health adds the health of target groups to what is observed.
 	Health(ctx context.Context, seen *elb.Observed, arns []string) error
-	// TargetGroups are all of the account and region, as they were a minute ago at most.
-	TargetGroups(ctx context.Context) ([]elb.ObservedTargetGroup, error)
+	// TargetGroups are all of the account and region; where fresh, as they were a minute ago at most.
+	TargetGroups(ctx context.Context, fresh bool) ([]elb.ObservedTargetGroup, error)
 	// Perform does a step, other than those of bindings, and brings what is observed in step with it.
 	Perform(ctx context.Context, of elb.Identity, step elb.Step, seen *elb.Observed) error
 }
@@ -239,7 +239,7 @@ func (p *pass) prepare(ctx context.Context, fresh bool) error {
 	}
 	p.bindings.note(&p.seen)
 	p.notePublished()
-	return p.build(ctx)
+	return p.build(ctx, fresh)
 }
 
 // verify keeps only those without a usable class that the stack really has something of. Anybody may write on an Ingress that a
@@ -295,8 +295,9 @@ func (p *pass) plan(ctx context.Context) (elb.Plan, error) {
 	return elb.Make(p.stack, p.seen, p.now()), nil
 }
 
-// build makes the stack of the members, and notes what of them is not served as they ask.
-func (p *pass) build(ctx context.Context) error {
+// build makes the stack of the members, and notes what of them is not served as they ask. Who is about to change something,
+// and who lacks something, has it made by fresh answers.
+func (p *pass) build(ctx context.Context, changes bool) error {
 	group := routes.Group{Key: p.group, Observed: p.seen}
 	for _, m := range p.members {
 		if m.standing != active && m.standing != kept {
@@ -309,9 +310,16 @@ func (p *pass) build(ctx context.Context) error {
 		group.Members = append(group.Members, of)
 	}
 
-	look := &lookups{shared: p.shared, ctx: ctx, reader: p.client, stack: p.stack.Identity, observed: p.seen}
-	var problems []routes.Problem
-	p.stack, problems = routes.Build(group, p.settings, look.all())
+	look := &lookups{shared: p.shared, ctx: ctx, reader: p.client, stack: p.stack.Identity, observed: p.seen, age: settledFor(p.metrics.served())}
+	if changes {
+		look.age = fresh
+	}
+	made, problems := routes.Build(group, p.settings, look.all())
+	if look.lacks && !changes {
+		look.age, look.failed, look.missed = fresh, nil, nil
+		made, problems = routes.Build(group, p.settings, look.all())
+	}
+	p.stack = made
 	if look.failed != nil {
 		return look.failed
 	}

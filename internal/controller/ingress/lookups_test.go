@@ -1,0 +1,131 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/podgate/podgate/internal/provision/elb"
+)
+
+// TestRemembered: one asks, and the others wait for that as long as they can. What was answered serves for as long as each
+// can do with, and a failure for some seconds.
+func TestRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, asked := newRemembered[int](), 0
+		var answer error
+		get := func(ctx context.Context, age time.Duration) (int, error) {
+			return r.get(ctx, time.Now, age, func() (int, error) {
+				asked++
+				time.Sleep(5 * time.Second)
+				return asked, answer
+			})
+		}
+
+		for range 3 {
+			go func() {
+				if got, err := get(t.Context(), time.Minute); got != 1 || err != nil {
+					t.Errorf("got %d, %v", got, err)
+				}
+			}()
+		}
+		synctest.Wait()
+		hurried, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := get(hurried, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("who has no time waits: %v", err)
+		}
+		time.Sleep(10 * time.Second)
+
+		expect := func(reason string, after, age time.Duration, want int, fails error) {
+			t.Helper()
+			time.Sleep(after)
+			if got, err := get(t.Context(), age); got != want || !errors.Is(err, fails) || (err == nil) != (fails == nil) {
+				t.Errorf("%s: got %d, %v", reason, got, err)
+			}
+		}
+		expect("it serves for a while", time.Minute, 2*time.Minute, 1, nil)
+		expect("and others not so long", 0, time.Minute, 2, nil)
+		answer = errors.New("nobody answers")
+		expect("a failure comes with what was answered last", time.Minute, time.Minute, 2, answer)
+		expect("and is believed", failing-time.Second, time.Minute, 2, answer)
+		if asked != 3 {
+			t.Errorf("asked %d times", asked)
+		}
+		expect("what was answered still serves", 0, time.Hour, 2, nil)
+		answer = nil
+		expect("a failure is not believed for long", 2*time.Second, time.Minute, 4, nil)
+
+		// Who had no time left while asking says nothing about AWS.
+		over, cancel := context.WithCancel(t.Context())
+		answer = context.Canceled
+		time.Sleep(time.Minute)
+		time.AfterFunc(time.Second, cancel)
+		if _, err := get(over, time.Minute); err == nil {
+			t.Error("it did not fail")
+		}
+		answer = nil
+		expect("the next one asks at once", 0, time.Minute, 6, nil)
+	})
+}
+
+// TestLookupsAtRest: a group that lacks nothing has what all share looked up every two hours, and one that lacks something each
+// minute.
+func TestLookupsAtRest(t *testing.T) {
+	w := newWorld(t, memberOf("web")...)
+	look := func() {
+		t.Helper()
+		p := &pass{Reconciler: w.Reconciler, group: Key{Name: "g"}, notes: map[string][]note{}}
+		var err error
+		if p.members, err = w.members(t.Context(), p.group); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.build(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	during := func(time, every time.Duration) int {
+		before := w.asked
+		for range time / every {
+			w.clock = w.clock.Add(every)
+			look()
+		}
+		return w.asked - before
+	}
+	if got, want := during(24*time.Hour, audit), int(24*time.Hour/settled); got != want {
+		t.Errorf("one group: asked %d times, want %d", got, want)
+	}
+	w.bare, w.clock = true, w.clock.Add(settled)
+	if got, want := during(time.Hour, mistaken), int(time.Hour/fresh); got != want {
+		t.Errorf("without subnets: asked %d times, want %d", got, want)
+	}
+
+	for groups, want := range map[int]time.Duration{0: settled, 1: settled, 4: settled / 4, 20: 6 * time.Minute, 1000: audit} {
+		if got := settledFor(groups); got != want {
+			t.Errorf("%d groups: %s, want %s", groups, got, want)
+		}
+	}
+	w.metrics.stands(Key{Name: "a"}, stateReady, 0)
+	w.metrics.stands(Key{Name: "b"}, stateFailing, 0)
+	w.metrics.stands(Key{Name: "c"}, stateObserved, 0)
+	w.metrics.stands(Key{Name: "d"}, "", 1)
+	if got := w.metrics.served(); got != 2 {
+		t.Errorf("%d groups are served", got)
+	}
+}
+
+// TestChangesAreMadeByFreshAnswers: who is about to change something does not go by what was so two hours ago.
+func TestChangesAreMadeByFreshAnswers(t *testing.T) {
+	w := newWorld(t, memberOf("web")...)
+	_, _ = w.reconcile(Key{Name: "g"})
+	before := w.asked
+	w.seen, w.clock = elb.Observed{}, w.clock.Add(2*fresh)
+	if _, _ = w.reconcile(Key{Name: "g"}); len(w.steps) < 2 || w.asked != before+1 {
+		t.Errorf("asked %d times for steps %q", w.asked-before, w.steps)
+	}
+}
