@@ -26,12 +26,13 @@ import (
 
 // account is a simulated account of AWS with the network, the certificates and the target group that the corpus names.
 type account struct {
+	sim *awssim.Sim
 	cfg aws.Config
 	// elsewhere is the ARN of the target group.
 	elsewhere string
 }
 
-func simulate(t *testing.T) *account {
+func simulate(t *testing.T, change ...func(*awssim.Config)) *account {
 	t.Helper()
 	network := awssim.VPC{ID: "vpc-1", IPv6CIDR: "2001:db8::/56", SecurityGroups: []awssim.SecurityGroup{{ID: "sg-edge", Name: "edge"}}}
 	for i, s := range vpc().Subnets {
@@ -42,6 +43,9 @@ func simulate(t *testing.T) *account {
 	}
 	config := awssim.Config{TimeScale: 10000, Throttle: awssim.ThrottleOff, ACM: awssim.ACM{Certificates: []awssim.Certificate{{ID: "star", Domains: []string{"*.example.com"}}, {ID: "old", ValidDays: -1}}}}
 	config.Region, config.AccountID, config.NoDataPath, config.EC2 = "eu-west-1", "111122223333", true, awssim.EC2{VPCs: []awssim.VPC{network}}
+	for _, f := range change {
+		f(&config)
+	}
 	sim, err := awssim.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +65,7 @@ func simulate(t *testing.T) *account {
 		}
 	})
 
-	a := &account{cfg: aws.Config{
+	a := &account{sim: sim, cfg: aws.Config{
 		Region: config.Region, BaseEndpoint: &server.URL, HTTPClient: &http.Client{Transport: transport},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 	}}
