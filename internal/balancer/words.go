@@ -89,6 +89,13 @@ func (d Drivers) Reported(reason string) bool {
 	return reason == ReasonNotRegistered || slices.ContainsFunc(d, func(driver Driver) bool { return driver.reports(reason) })
 }
 
+// Unregistered reports whether a condition's reason is that the target is not in its group.
+func (d Drivers) Unregistered(reason string) bool {
+	return reason == ReasonNotRegistered || slices.ContainsFunc(d, func(driver Driver) bool {
+		return reason != "" && driver.NotRegistered == reason
+	})
+}
+
 // Advice returns what to do about a gate that is closed for a load balancer's reason; empty when
 // no driver has that reason.
 func (d Drivers) Advice(reason string) string {

@@ -74,3 +74,12 @@ func TestGroupsInWords(t *testing.T) {
 		}
 	}
 }
+
+// TestUnregistered: of a target that is not in its group each load balancer has a word, or podgate's.
+func TestUnregistered(t *testing.T) {
+	for reason, want := range map[string]bool{"Target.NotRegistered": true, "TargetNotFound": true, "Target.Timeout": false, "Healthy": false, "": false} {
+		if got := traits.All().Unregistered(reason); got != want {
+			t.Errorf("%q: got %t", reason, got)
+		}
+	}
+}

@@ -1,0 +1,400 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package draw
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/podgate/podgate/internal/timeline"
+)
+
+// DefaultLanes is how many pods get a lane of their own.
+const DefaultLanes = 40
+
+// Options are how a timeline is drawn.
+type Options struct {
+	// Name is what the picture shows, for who cannot see it.
+	Name string
+	// Zero is the time that the axis counts seconds from. Without one it shows the time of the day, and begins and ends where
+	// something happens.
+	Zero time.Time
+	// Lanes is how many pods get a lane of their own; DefaultLanes when it is 0. Of more, counts are drawn, and lanes of those
+	// that are of the most interest.
+	Lanes int
+	// Moments are drawn across all lanes; by default they follow from the timeline.
+	Moments []Moment
+	// Below draws on the same axis below the lanes, and returns where it ends.
+	Below func(c *Canvas, y float64) float64
+}
+
+// Moment is a time that deserves a name.
+type Moment struct {
+	At          time.Time
+	Name, Class string
+}
+
+// Draw makes the picture of a timeline: its moments on top, then events that are of no pod, and the lanes of the pods by revision.
+func Draw(t timeline.Timeline, o Options) *Picture {
+	c := &Canvas{zero: o.Zero}
+	c.begin, c.end = t.From, t.To
+	if o.Zero.IsZero() {
+		c.begin, c.end = busy(t)
+	}
+	if c.end.Sub(c.begin) < time.Second {
+		c.end = c.begin.Add(time.Second)
+	}
+
+	moments := o.Moments
+	if moments == nil {
+		moments = momentsOf(t)
+	}
+	slices.SortStableFunc(moments, func(a, b Moment) int { return a.At.Compare(b.At) })
+	y := c.momentLabels(moments) + 10
+	top := y
+
+	if len(t.Marks) > 0 {
+		row := Row{Label: fmt.Sprintf("%d events of the workload", len(t.Marks))}
+		c.Name(y+9, "sub", "events", "")
+		c.marks(&row, t.Marks, y+5)
+		c.Rows = append(c.Rows, row)
+		y += 18
+	}
+
+	y, rest := c.lanes(t, cmp.Or(o.Lanes, DefaultLanes), y, o.Zero.IsZero())
+	bottom := y
+	if o.Below != nil {
+		bottom = o.Below(c, y+12)
+	}
+	c.grid(top-6, bottom)
+	for _, m := range moments {
+		c.Front = append(c.Front, line(c.X(m.At), top-6, c.X(m.At), bottom, "moment "+m.Class))
+	}
+
+	c.Height = bottom + 24
+	return &Picture{Name: o.Name, Canvas: c, Rest: rest}
+}
+
+// lanes draws the pods by revision. Of too many it draws how many are in which state, and those of the most interest.
+func (c *Canvas) lanes(t timeline.Timeline, most int, y float64, headed bool) (float64, string) {
+	shown := interesting(t.Lanes, c.end, most)
+	for _, group := range revisionsOf(t.Lanes) {
+		if headed {
+			y = c.heading(group, y)
+		}
+		if len(t.Lanes) > most {
+			y = c.crowd(group, y)
+		}
+		for _, l := range group.lanes {
+			if shown[l] {
+				y = c.lane(l, y)
+			}
+		}
+		y += 4
+	}
+
+	if more := len(t.Lanes) - len(shown); more > 0 {
+		return y, fmt.Sprintf("%d of %d pods have a lane of their own: those that are not Ready, and those that changed last. The areas count all.", len(shown), len(t.Lanes))
+	}
+	return y, ""
+}
+
+// group are the pods of a revision.
+type group struct {
+	hash  string
+	old   bool
+	lanes []*timeline.Lane
+}
+
+func revisionsOf(lanes []timeline.Lane) []group {
+	var groups []group
+	for i := range lanes {
+		l := &lanes[i]
+		at := slices.IndexFunc(groups, func(g group) bool { return g.hash == l.Revision && g.old == l.Old })
+		if at < 0 {
+			at = len(groups)
+			groups = append(groups, group{hash: l.Revision, old: l.Old})
+		}
+		groups[at].lanes = append(groups[at].lanes, l)
+	}
+	return groups
+}
+
+// heading names a revision, and says how far its pods are.
+func (c *Canvas) heading(g group, y float64) float64 {
+	name := "new"
+	if g.old {
+		name = "old"
+	}
+	c.Name(y+12, "heading "+name, clip(strings.TrimSpace(name+" "+g.hash), 18), g.hash)
+	c.Text(edge, y+12, "start", "heading", summary(g.lanes, c.end))
+	return y + 20
+}
+
+// summary counts pods by state.
+func summary(lanes []*timeline.Lane, at time.Time) string {
+	counts := map[string]int{}
+	for _, l := range lanes {
+		word := "gone"
+		if alive(l) {
+			word = StateWord(l.StateAt(at))
+		}
+		counts[word]++
+	}
+
+	var parts []string
+	for _, word := range []string{"Ready", "waiting", "starting", "pending", "unready", "terminating", "stopped", "not known", "gone"} {
+		if n := counts[word]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, word))
+		}
+	}
+	return fmt.Sprintf("%d pods: %s", len(lanes), strings.Join(parts, ", "))
+}
+
+func alive(l *timeline.Lane) bool { return !l.Stages[timeline.Gone].Happened() }
+
+// interesting chooses lanes: those that wait first, the longest first, then those that changed last.
+func interesting(lanes []timeline.Lane, at time.Time, most int) map[*timeline.Lane]bool {
+	all := make([]*timeline.Lane, len(lanes))
+	for i := range lanes {
+		all[i] = &lanes[i]
+	}
+	if len(all) > most {
+		slices.SortStableFunc(all, func(a, b *timeline.Lane) int {
+			calmA, sinceA := calm(a, at)
+			calmB, sinceB := calm(b, at)
+			if calmA != calmB {
+				return map[bool]int{false: -1, true: 1}[calmA]
+			}
+			if calmA {
+				return sinceB.Compare(sinceA)
+			}
+			return sinceA.Compare(sinceB)
+		})
+		all = all[:most]
+	}
+
+	shown := map[*timeline.Lane]bool{}
+	for _, l := range all {
+		shown[l] = true
+	}
+	return shown
+}
+
+// calm reports whether a pod is Ready or gone, and since when it is in its state.
+func calm(l *timeline.Lane, at time.Time) (bool, time.Time) {
+	phases := l.Phases(at)
+	if len(phases) == 0 {
+		return true, time.Time{}
+	}
+	last := phases[len(phases)-1]
+	return last.State == timeline.IsReady || !alive(l), last.From
+}
+
+// crowdHeight is that of an area of counts.
+const crowdHeight = 60.0
+
+// columns is at how many times pods are counted.
+const columns = 240
+
+// crowd draws how many pods of a revision are in which state, over time.
+func (c *Canvas) crowd(g group, y float64) float64 {
+	counts := map[timeline.State]*[columns + 1]int{}
+	for _, s := range timeline.States() {
+		counts[s] = &[columns + 1]int{}
+	}
+	for _, l := range g.lanes {
+		for _, p := range l.Phases(c.end) {
+			counts[p.State][c.column(p.From)]++
+			counts[p.State][c.column(p.To)]--
+		}
+	}
+
+	row := Row{Label: summary(g.lanes, c.end)}
+	var below [columns]float64
+	scale := crowdHeight / float64(len(g.lanes))
+	for _, s := range timeline.States() {
+		n, most := 0, 0
+		top := below
+		for i := range columns {
+			n += counts[s][i]
+			most = max(most, n)
+			top[i] += float64(n) * scale
+		}
+		if most == 0 {
+			continue
+		}
+
+		class := "pod " + string(s) + map[bool]string{true: " old", false: " new"}[g.old]
+		title := fmt.Sprintf("%s: at most %d pods at a time, %d now", stateWords[s], most, n)
+		row.Shapes = append(row.Shapes, Shape{Points: area(top, below, y+crowdHeight), Class: class, Title: title})
+		below = top
+	}
+
+	c.Name(y+9, "sub", fmt.Sprintf("%d pods", len(g.lanes)), "")
+	c.Rows = append(c.Rows, row)
+	return y + crowdHeight + 8
+}
+
+// column is where a time is counted.
+func (c *Canvas) column(t time.Time) int {
+	at := int(float64(columns) * float64(t.Sub(c.begin)) / float64(c.end.Sub(c.begin)))
+	return min(max(at, 0), columns)
+}
+
+// area is a polygon between two courses of steps.
+func area(top, below [columns]float64, base float64) string {
+	const wide = (Width - 2*edge) / columns
+	var points []string
+	for i, h := range top {
+		points = append(points, fmt.Sprintf("%g,%g %g,%g", Round(edge+float64(i)*wide), Round(base-h), Round(edge+float64(i+1)*wide), Round(base-h)))
+	}
+	for i := columns - 1; i >= 0; i-- {
+		points = append(points, fmt.Sprintf("%g,%g %g,%g", Round(edge+float64(i+1)*wide), Round(base-below[i]), Round(edge+float64(i)*wide), Round(base-below[i])))
+	}
+	return strings.Join(points, " ")
+}
+
+// busy is the part of a timeline in which something happens, with a margin. A picture of an hour would hide a rollout of a minute.
+func busy(t timeline.Timeline) (begin, end time.Time) {
+	var times []time.Time
+	add := func(at time.Time) {
+		if !at.Before(t.From) && !at.After(t.To) {
+			times = append(times, at)
+		}
+	}
+	goes := len(t.Lanes) == 0
+	for i := range t.Lanes {
+		l := &t.Lanes[i]
+		for _, p := range l.Phases(t.To) {
+			add(p.From)
+		}
+		for _, g := range l.Gates {
+			for _, s := range g.Spans {
+				add(s.From)
+			}
+		}
+		if m := l.Stages[timeline.Gone]; m.Known == timeline.Exact {
+			add(m.At)
+		}
+		goes = goes || alive(l) && l.StateAt(t.To) != timeline.IsReady
+	}
+	for _, m := range t.Marks {
+		add(m.At)
+	}
+	if len(times) == 0 {
+		return t.From, t.To
+	}
+
+	begin, end = slices.MinFunc(times, time.Time.Compare), t.To
+	if !goes {
+		end = slices.MaxFunc(times, time.Time.Compare)
+	}
+	margin := max(end.Sub(begin)/20, 3*time.Second)
+	begin = begin.Add(-margin)
+	if end.Before(t.To) {
+		end = end.Add(margin)
+	}
+	if begin.Before(t.From) {
+		begin = t.From
+	}
+	if end.After(t.To) {
+		end = t.To
+	}
+	return begin, end
+}
+
+// momentsOf are those of a rollout: that its revision began, that its pods were Ready, and that those of earlier ones were gone.
+func momentsOf(t timeline.Timeline) []Moment {
+	moments := []Moment{}
+	var begun, ready, gone time.Time
+	for _, v := range t.Workload.Revisions {
+		if v.Latest && !v.Created.Before(t.From) {
+			begun = v.Created
+		}
+	}
+	if begun.IsZero() {
+		return moments
+	}
+	moments = append(moments, Moment{begun, "new revision", "update"})
+
+	fresh, left := 0, 0
+	for i := range t.Lanes {
+		l := &t.Lanes[i]
+		switch m := l.Stages[timeline.Ready]; {
+		case l.Old && alive(l), !l.Old && alive(l) && l.StateAt(t.To) != timeline.IsReady:
+			left++
+		case l.Old:
+			if at := l.Stages[timeline.Gone]; at.Known == timeline.Exact && at.At.After(gone) {
+				gone = at.At
+			}
+		case alive(l):
+			fresh++
+			if m.At.After(ready) {
+				ready = m.At
+			}
+		}
+	}
+	if left > 0 || fresh == 0 || fresh < int(t.Workload.Desired) {
+		return moments
+	}
+	moments = append(moments, Moment{ready, "all new pods Ready", "complete"})
+	if !gone.IsZero() {
+		moments = append(moments, Moment{gone, "last old pod gone", "gone"})
+	}
+	return moments
+}
+
+// labelPitch and labelWidth are what a moment's name needs.
+const (
+	labelPitch = 15.0
+	labelWidth = 210.0
+)
+
+// momentLabels writes the names of moments in the order of time, in rows so that none covers another, and returns where they end.
+func (c *Canvas) momentLabels(moments []Moment) float64 {
+	var rows []float64
+	type placed struct {
+		x, y float64
+		m    Moment
+	}
+	var all []placed
+	for _, m := range moments {
+		x := c.X(m.At)
+		left, right := x, x+labelWidth
+		anchor, dx := "start", 4.0
+		if right > Width {
+			anchor, dx, left, right = "end", -4, x-labelWidth, x
+		}
+
+		at := 0
+		for at < len(rows) && rows[at] > left {
+			at++
+		}
+		if at == len(rows) {
+			rows = append(rows, 0)
+		}
+		rows[at] = right
+
+		y := 12 + float64(at)*labelPitch
+		c.Text(x+dx, y, anchor, "moment-label", m.Name+", "+c.moment(m.At))
+		all = append(all, placed{x, y, m})
+	}
+
+	bottom := 12 + float64(max(len(rows)-1, 0))*labelPitch
+	for _, p := range all {
+		c.Front = append(c.Front, line(p.x, p.y-9, p.x, bottom+4, "moment "+p.m.Class))
+	}
+	return bottom
+}
+
+func (c *Canvas) moment(t time.Time) string {
+	if c.zero.IsZero() {
+		return c.clock(t)
+	}
+	return fmt.Sprintf("%.1f s", t.Sub(c.zero).Seconds())
+}
