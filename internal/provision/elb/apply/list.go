@@ -233,7 +233,7 @@ func (c *Cloud) of(stack elb.Identity) []resource {
 	var own []resource
 	for _, r := range c.all {
 		if r.gone.IsZero() && r.belongs(stack) {
-			own = append(own, *r)
+			own = append(own, c.freed(*r))
 		}
 	}
 	slices.SortFunc(own, func(a, b resource) int { return cmp.Compare(a.arn, b.arn) })
@@ -255,10 +255,22 @@ func (c *Cloud) TargetGroups(ctx context.Context, fresh bool) ([]elb.ObservedTar
 	var groups []elb.ObservedTargetGroup
 	for _, r := range c.all {
 		if r.targetGroup != nil && r.gone.IsZero() {
-			groups = append(groups, r.asTargetGroup(elb.Identity{}))
+			groups = append(groups, c.freed(*r).asTargetGroup(elb.Identity{}))
 		}
 	}
 	return groups, nil
+}
+
+// freed is a resource without the load balancer that podgate deleted after the list, or that the list still has. c.mu is held.
+func (c *Cloud) freed(r resource) resource {
+	if r.targetGroup == nil {
+		return r
+	}
+	if lb := c.all[r.targetGroup.LoadBalancer]; lb != nil && !lb.gone.IsZero() {
+		g := *r.targetGroup
+		g.LoadBalancer, r.targetGroup = "", &g
+	}
+	return r
 }
 
 // belongs reports whether a resource is a stack's.

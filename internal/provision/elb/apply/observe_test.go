@@ -142,7 +142,7 @@ func TestObserveCostsLittleAlone(t *testing.T) {
 }
 
 // TestObserveAfterAStep: what podgate changed itself is known by the answers, and costs the next look no call. When all is read
-// again stays as it was, and what AWS gave no answer about is read at once.
+// again stays as it was.
 func TestObserveAfterAStep(t *testing.T) {
 	a := simulate(t, awssim.Config{})
 	cloud, now := a.cloud(), time.Now()
@@ -178,13 +178,32 @@ func TestObserveAfterAStep(t *testing.T) {
 		t.Errorf("two hours after all was read called %v", calls)
 	}
 
+	// The list does not know yet that the load balancer's target group is free.
+	cloud.forget()
+	gone := observe(t, cloud, stack, true)
+	if err := cloud.Perform(t.Context(), stack.Identity, elb.DeleteLoadBalancer{LoadBalancer: gone.LoadBalancers[0].ARN}, &gone); err != nil {
+		t.Fatal(err)
+	}
+	if got := observe(t, cloud, stack, false); len(got.TargetGroups) != 1 || got.TargetGroups[0].LoadBalancer != "" {
+		t.Errorf("without the load balancer got %+v", got)
+	}
+	if groups, err := cloud.TargetGroups(t.Context(), false); err != nil || len(groups) != 1 || groups[0].LoadBalancer != "" {
+		t.Errorf("without the load balancer got %+v, %v", groups, err)
+	}
+}
+
+// TestObserveAfterAFailure: what AWS answered that it did not do is as it was, and what it gave no answer about is read at once.
+func TestObserveAfterAFailure(t *testing.T) {
+	a := simulate(t, awssim.Config{})
+	cloud := a.cloud()
+	stack := a.small(t, cloud, "shop/web")
 	for code, rereads := range map[string]bool{"ValidationError": false, "InternalFailure": true} {
 		seen := observe(t, cloud, stack, true)
-		id, err := a.AddFault(awssim.Fault{Operation: "DeleteRule", Error: &awssim.APIError{Code: code}})
+		id, err := a.AddFault(awssim.Fault{Operation: "DeleteListener", Error: &awssim.APIError{Code: code}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cloud.Perform(t.Context(), stack.Identity, elb.DeleteRule{ARN: seen.LoadBalancers[0].Listeners[0].Has[0].ARN}, &seen); err == nil {
+		if err := cloud.Perform(t.Context(), stack.Identity, elb.DeleteListener{ARN: seen.LoadBalancers[0].Listeners[0].ARN}, &seen); err == nil {
 			t.Fatal("it did not fail")
 		}
 		before := a.last()
