@@ -496,6 +496,8 @@ func ownerOf(step elb.Step) string {
 	switch s := step.(type) {
 	case elb.CreateRule:
 		return s.Rule.Owner
+	case elb.ReplaceRule:
+		return s.Rule.Owner
 	case elb.CreateTargetGroup:
 		return s.TargetGroup.Owner
 	case elb.CreateBinding:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/podgate/podgate/internal/route"
@@ -390,6 +391,9 @@ func (w *world) pass(g *generator) bool {
 // TestLaw14RandomStacks changes stacks at random moments, gives plans up anywhere, lets targets fail, and has strangers
 // around. At every moment laws 13 and 14 hold, and in the end all is as it should be.
 func TestLaw14RandomStacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for seed := uint64(0); seed < cases; seed++ {
 		w := newWorld(t)
 		w.log = append(w.log, fmt.Sprintf("seed %d", seed))
@@ -413,6 +417,85 @@ func TestLaw14RandomStacks(t *testing.T) {
 			w.fatalf("no end: %v", Make(w.stack, w.look(), w.now))
 		}
 		w.arrived()
+	}
+}
+
+// full reports whether the load balancer has as many rules as it may have.
+func (w *world) full() bool {
+	rules := 0
+	for _, lb := range w.seen.LoadBalancers {
+		for _, l := range lb.Listeners {
+			rules += len(l.Has)
+		}
+	}
+	return len(w.seen.LoadBalancers) == 1 && rules == w.stack.MostRules
+}
+
+// quota has a load balancer have no more rules, and takes as many from a stack as that allows.
+func (s *Stack) quota(most int) {
+	s.MostRules = most
+	for i := range s.Listeners {
+		l := &s.Listeners[i]
+		l.Rules = l.Rules[:min(len(l.Rules), most)]
+		most -= len(l.Rules)
+	}
+	used := map[string]bool{}
+	for _, l := range s.Listeners {
+		for _, r := range append(l.Rules, Rule{Action: l.Default}) {
+			for _, f := range r.Action.Forward {
+				used[f.Group] = true
+			}
+		}
+	}
+	s.TargetGroups = slices.DeleteFunc(s.TargetGroups, func(g TargetGroup) bool { return !used[g.Resource] })
+}
+
+// TestLaw14RandomStacksAtTheQuota: the same where a load balancer may have so few rules that there is no room for one that comes
+// beside those that go. No request is lost, and nearly all arrives. Where it cannot without a loss, that is said.
+func TestLaw14RandomStacksAtTheQuota(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	const cases = cases / 2
+	full, stuck := 0, 0
+	for seed := uint64(0); seed < cases; seed++ {
+		w := newWorld(t)
+		w.log = append(w.log, fmt.Sprintf("seed %d", seed))
+		g := &generator{Rand: rand.New(rand.NewPCG(seed, 15))}
+		most := 2 + g.IntN(4)
+		for range 3 + g.IntN(4) {
+			w.stack = g.stack()
+			for len(w.stack.Keep) > 0 {
+				w.stack = g.stack()
+			}
+			w.stack.quota(most)
+			w.log = append(w.log, brief(w.stack))
+			for _, t := range w.stack.TargetGroups {
+				w.sizes[t.Resource], w.broken[t.Resource] = g.IntN(5), g.IntN(4) == 0
+			}
+			w.settle(g, g.IntN(60))
+		}
+
+		for resource := range w.sizes {
+			w.sizes[resource], w.broken[resource] = 3, false
+		}
+		if !w.settle(g, 1000) {
+			w.fatalf("no end: %v", Make(w.stack, w.look(), w.now))
+		}
+		if w.full() {
+			full++
+		}
+		w.read()
+		plan := Make(w.stack, w.look(), w.now)
+		waits := slices.ContainsFunc(plan.Waits, func(wait Wait) bool { return strings.Contains(wait.Message, "may have no more") })
+		if waits {
+			stuck++
+			continue
+		}
+		w.arrived()
+	}
+	if t.Logf("%d of %d are full, and %d wait for room", full, cases, stuck); full < cases/3 || stuck > full/10 {
+		t.Errorf("want a third at the quota, and hardly any that waits")
 	}
 }
 

@@ -68,6 +68,8 @@ type planner struct {
 	seenGroups map[string]*ObservedTargetGroup
 	// uses are how often a listener or a rule names a target group after the steps that are planned, by ARN.
 	uses map[string]int
+	// news is how many rules are planned.
+	news int
 	// ended reports that no more can be planned now.
 	ended bool
 	// narrows reports that clients are taken out, before which no rule is made that may be for fewer.

@@ -35,8 +35,10 @@ type rules struct {
 	places []*place
 	// extra are rules of the stack that are not wanted any more, and parked those that match nothing.
 	extra, parked []*ObservedRule
-	// warm are the target groups that must serve before a rule names them.
-	warm []string
+	// needed are the target groups of rules that are missing or change, and of the default action that does. Where nothing else
+	// has them checked, warm are to be.
+	needed map[string]bool
+	warm   []string
 	// last is the last priority that a rule of the stack has or gets.
 	last int
 }
@@ -82,6 +84,7 @@ func (p *planner) newRules(want Listener, has *ObservedListener) *rules {
 	}
 
 	r.extra = r.pair(own)
+	r.needed = r.needs()
 	return r
 }
 
@@ -150,12 +153,18 @@ func (r *rules) change() {
 		}
 	}
 
-	r.create()
+	leaving, planned := r.extra, len(r.p.plan.Steps)
+	full := r.create()
 	order, alone := r.order()
 	moved := r.setPriorities(order)
 	r.drop(alone, nil)
 	if !moved {
 		r.drop(r.extra, order)
+	}
+	r.unpark()
+	// Nothing else makes room.
+	if len(r.p.plan.Steps) == planned {
+		r.reuse(full, slices.Concat(r.parked, leaving))
 	}
 	r.park()
 }
@@ -168,7 +177,7 @@ func (r *rules) defaultAction() Action {
 		return now
 	case len(r.fallback.Forward) == 0 && !r.p.answers(r.fallback) && r.p.keeps(now):
 		return now
-	case r.p.answers(now) && !r.p.answers(r.fallback) && len(r.missing()) > 0:
+	case r.p.answers(now) && !r.p.answers(r.fallback) && len(weighted(r.fallback)) == 0 && len(r.missing()) > 0:
 		// Rules that are still to come take requests over from it.
 		return now
 	}
@@ -177,7 +186,7 @@ func (r *rules) defaultAction() Action {
 
 // act plans what a rule that is there should do.
 func (r *rules) act(w *place) {
-	if !w.resolved || sameAction(w.Action, w.has.Action) || r.refusesOthers(w) {
+	if !w.resolved || sameAction(w.Action, r.plain(w)) || r.refusesOthers(w) {
 		return
 	}
 	if next := r.takeOver(w.has.Action, w.Action, w.Owner, "The rule for "+describe(w.Match)); !sameAction(next, w.has.Action) {
@@ -243,10 +252,10 @@ func (r *rules) missing() []*place {
 }
 
 // create plans the rules that are missing. They are made last, where they take requests from nothing but the default action,
-// and get their places when they serve.
-func (r *rules) create() {
+// and get their places when they serve. It returns those for which there is no room.
+func (r *rules) create() (full []*place) {
 	if r.p.narrows {
-		return
+		return nil
 	}
 	missing := r.missing()
 	for i, w := range missing {
@@ -263,14 +272,33 @@ func (r *rules) create() {
 			continue
 		}
 
-		made := w.Rule
-		made.Tags = r.p.stack.All(made.Owner, made.Tags)
-		r.append(made)
+		if r.p.room() <= 0 {
+			full = append(full, w)
+			continue
+		}
+		r.append(r.made(w))
+	}
+	return full
+}
+
+// made is a rule with all of its tags.
+func (r *rules) made(w *place) Rule {
+	made := w.Rule
+	made.Tags = r.p.stack.All(made.Owner, made.Tags)
+	return made
+}
+
+// append plans a rule behind all rules of the stack.
+func (r *rules) append(made Rule) {
+	if r.nextPriority() {
+		r.p.do(CreateRule{Listener: r.listener.ARN, Priority: r.last, Rule: made})
+		r.p.use(made.Action)
+		r.p.news++
 	}
 }
 
-// append plans a rule behind all rules of the stack. Where no priority is left there, those move up first.
-func (r *rules) append(made Rule) {
+// nextPriority finds a priority behind all rules of the stack. Where none is left, those move up first.
+func (r *rules) nextPriority() bool {
 	taken := map[int]bool{}
 	for _, o := range r.listener.Has {
 		taken[o.Priority] = true
@@ -281,12 +309,10 @@ func (r *rules) append(made Rule) {
 
 	for r.last++; taken[r.last]; r.last++ {
 	}
-	if r.last <= lastPriority {
-		r.p.do(CreateRule{Listener: r.listener.ARN, Priority: r.last, Rule: made})
-		r.p.use(made.Action)
-		return
+	if r.last > lastPriority {
+		r.moveUp()
 	}
-	r.moveUp()
+	return r.last <= lastPriority
 }
 
 // moveUp gives the stack's rules the first priorities that nobody else has.
@@ -520,34 +546,49 @@ func (r *rules) defaultTakesOver(o *ObservedRule) bool {
 	return !r.resolved || !sameAction(r.fallback, r.listener.Default) || !r.p.serves(r.fallback, r.p.healthy(o.Action))
 }
 
-// park has target groups checked that must serve before other rules name them.
-func (r *rules) park() {
-	var needed []string
+// needs are the target groups that rules or the default action are to forward to, and do not yet.
+func (r *rules) needs() map[string]bool {
+	needed := map[string]bool{}
+	add := func(a Action) {
+		for _, arn := range groupsOf(a) {
+			needed[arn] = true
+		}
+	}
 	for _, w := range r.places {
-		if w.has == nil || !sameAction(w.Action, w.has.Action) {
-			needed = append(needed, groupsOf(w.Action)...)
+		if w.has == nil || !sameShares(w.Action, w.has.Action) {
+			add(w.Action)
 		}
 	}
-	if !sameAction(r.fallback, r.listener.Default) {
-		needed = append(needed, groupsOf(r.fallback)...)
+	if !sameShares(r.fallback, r.listener.Default) {
+		add(r.fallback)
 	}
+	return needed
+}
 
-	warm := r.warm
-	for _, o := range r.parked {
-		groups := groupsOf(o.Action)
-		if len(without(needed, groups)) == len(needed) {
+// unpark deletes the rules that have target groups checked which no rule needs any more.
+func (r *rules) unpark() {
+	r.parked = slices.DeleteFunc(r.parked, func(o *ObservedRule) bool {
+		idle := !slices.ContainsFunc(groupsOf(o.Action), func(arn string) bool { return r.needed[arn] })
+		if idle {
 			r.p.deleteRule(o)
-			continue
 		}
-		warm = without(warm, groups)
-	}
+		return idle
+	})
+}
 
-	warm = slices.DeleteFunc(warm, func(arn string) bool { g := r.p.seenGroups[arn]; return g == nil || r.p.used(arn) == ours })
-	slices.Sort(warm)
+// park has target groups checked that must serve before other rules name them: in rules that match nothing, or where there is
+// no room for those, as guests of others.
+func (r *rules) park() {
+	warm := slices.DeleteFunc(r.warm, func(arn string) bool { return r.p.seenGroups[arn] == nil || r.p.used(arn) == ours })
 	if r.p.balancer.Kind != Application {
 		return
 	}
+	slices.Sort(warm)
 	for chunk := range slices.Chunk(slices.Compact(warm), groupsPerForward) {
+		if r.p.room() <= 0 {
+			r.lodge(chunk)
+			continue
+		}
 		var action Action
 		for _, arn := range chunk {
 			action.Forward = append(action.Forward, Forward{Group: arn, Weight: 1})

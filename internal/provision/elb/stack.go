@@ -35,6 +35,8 @@ type Stack struct {
 	SecurityGroup *SecurityGroup
 	TargetGroups  []TargetGroup
 	Listeners     []Listener
+	// MostRules is how many rules the load balancer may have, of all listeners together; 0: as many as there are.
+	MostRules int
 	// Keep are the owners, such as shop/web, whose rules cannot be made now: those that they have stay, with their
 	// target groups and listeners.
 	Keep []string

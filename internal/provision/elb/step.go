@@ -158,6 +158,11 @@ type (
 		ARN    string
 		Action Action
 	}
+	// ReplaceRule has one match the requests of another rule and do what that does, at once. Whose it is its tags still say.
+	ReplaceRule struct {
+		ARN  string
+		Rule Rule
+	}
 	// SetPriorities sets those of rules of one listener, at once.
 	SetPriorities struct {
 		Listener   string         // ARN
@@ -236,6 +241,9 @@ func (s CreateRule) String() string {
 	return fmt.Sprintf("create rule %d of %s for %s", s.Priority, s.Listener, s.Rule.Owner)
 }
 func (s ModifyRule) String() string { return "modify " + s.ARN + ": " + s.Action.String() }
+func (s ReplaceRule) String() string {
+	return fmt.Sprintf("replace %s by the rule for %s of %s: %s", s.ARN, describe(s.Rule.Match), s.Rule.Owner, s.Rule.Action)
+}
 func (s SetPriorities) String() string {
 	return fmt.Sprintf("set priorities of %s: %v", s.Listener, s.Priorities)
 }

@@ -288,12 +288,23 @@ func (w *world) apply(s Step) {
 		if s.Priority < 1 || s.Priority > 50000 || slices.ContainsFunc(l.Has, func(r ObservedRule) bool { return r.Priority == s.Priority }) {
 			w.fatalf("PriorityInUse: %d", s.Priority)
 		}
+		has := 0
+		for _, l := range lb.Listeners {
+			has += len(l.Has)
+		}
+		if w.stack.MostRules > 0 && has >= w.stack.MostRules {
+			w.fatalf("TooManyRules: %d", has)
+		}
 		s.Rule.Owner = s.Rule.Tags[w.stack.ResourceTag]
 		l.Has = append(l.Has, ObservedRule{Rule: s.Rule, ARN: w.arn("rule"), Priority: s.Priority, Own: true})
 	case ModifyRule:
 		lb, _, r := w.rule(s.ARN)
 		w.usable(lb, s.Action)
 		r.Action = s.Action
+	case ReplaceRule:
+		lb, _, r := w.rule(s.ARN)
+		w.usable(lb, s.Rule.Action)
+		r.Match, r.Action = s.Rule.Match, s.Rule.Action
 	case SetPriorities:
 		_, l := w.listener(s.Listener)
 		for arn, priority := range s.Priorities {

@@ -200,7 +200,8 @@ func TestBuildsTheGame(t *testing.T) {
 	stack, problems := s.build(game)
 
 	want := elb.Stack{
-		Identity: elb.Identity{VPC: "vpc-1", Tags: map[string]string{"elbv2.k8s.aws/cluster": "blue", "ingress.k8s.aws/stack": "game-2048/ingress-2048"}, ResourceTag: "ingress.k8s.aws/resource"},
+		Identity:  elb.Identity{VPC: "vpc-1", Tags: map[string]string{"elbv2.k8s.aws/cluster": "blue", "ingress.k8s.aws/stack": "game-2048/ingress-2048"}, ResourceTag: "ingress.k8s.aws/resource"},
+		MostRules: 100,
 		LoadBalancer: elb.LoadBalancer{
 			Resource: "LoadBalancer", Kind: elb.Application, Name: balancerName("blue", Key{Namespace: "game-2048", Name: "ingress-2048"}, "internet-facing"),
 			Scheme: "internet-facing", AddressType: "ipv4", Subnets: []string{"subnet-a", "subnet-b"},

@@ -43,7 +43,7 @@ func wishList(members []*member, of func(wishes) []string) []string {
 
 // stack puts together what the members agreed on.
 func (b *builder) stack() elb.Stack {
-	stack := elb.Stack{Identity: Identity(b.settings.Cluster, b.settings.VPC, b.Key)}
+	stack := elb.Stack{Identity: Identity(b.settings.Cluster, b.settings.VPC, b.Key), MostRules: b.settings.Limits.Rules}
 	b.redirect = b.redirectPort()
 	stack.LoadBalancer, stack.SecurityGroup = b.balancer()
 	stack.Listeners = b.listeners()

@@ -106,7 +106,7 @@ func (p performer) perform(ctx context.Context, step elb.Step) error {
 		return p.createListener(ctx, s)
 	case elb.ModifyListener, elb.SetListenerAttributes, elb.AddCertificates, elb.RemoveCertificates, elb.DeleteListener:
 		return p.changeListener(ctx, s)
-	case elb.CreateRule, elb.ModifyRule, elb.SetPriorities, elb.DeleteRule:
+	case elb.CreateRule, elb.ModifyRule, elb.ReplaceRule, elb.SetPriorities, elb.DeleteRule:
 		return p.changeRule(ctx, s)
 	}
 	return fmt.Errorf("%s: it is not a step at AWS", step)
@@ -628,6 +628,21 @@ func (p performer) changeRule(ctx context.Context, step elb.Step) error {
 		}
 		for _, now := range out.Rules {
 			r.Action = actionOf(now.Actions)
+		}
+
+	case elb.ReplaceRule:
+		l, r := p.rule(s.ARN)
+		if r == nil {
+			return strange(step)
+		}
+		in := &elbv2.ModifyRuleInput{RuleArn: &s.ARN, Conditions: conditionsFor(s.Rule.Match), Actions: actionsFor(s.Rule.Action, l.Protocol)}
+		out, err := call(ctx, p.Cloud, "ModifyRule", s.ARN, (*elbv2.Client).ModifyRule, in)
+		if err != nil {
+			return err
+		}
+		for _, answer := range out.Rules {
+			now := ruleOf(answer)
+			r.Match, r.Action = now.Match, now.Action
 		}
 
 	case elb.SetPriorities:

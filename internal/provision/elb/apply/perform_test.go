@@ -127,6 +127,9 @@ func TestPerformSeesWhatItDid(t *testing.T) {
 	s.do(elb.SetPriorities{Listener: https, Priorities: map[string]int{rules[0].ARN: 30, rules[2].ARN: 10}})
 	s.do(elb.ModifyRule{ARN: rules[1].ARN, Action: s.arns(elb.Action{Forward: []elb.Forward{{Group: "shop/web-rpc:80", Weight: 7}}})})
 	s.do(elb.ModifyRule{ARN: rules[1].ARN, Action: elb.Action{Answer: &route.Answer{Status: 503, ContentType: "text/plain", Body: "later"}}})
+	s.do(elb.ReplaceRule{ARN: rules[1].ARN, Rule: elb.Rule{
+		Owner: "shop/web", Match: route.Match{Hosts: []string{"new.example.com"}, Paths: []string{"/new*"}}, Action: s.arns(elb.Action{Forward: []elb.Forward{{Group: "shop/web-rpc:80", Weight: 1}}}),
+	}})
 	s.do(elb.Tag{ARN: rules[1].ARN, Tags: map[string]string{"more": "d"}})
 	changed := want.Listeners[1]
 	changed.Certificates, changed.SSLPolicy = []string{certificate + "two"}, "ELBSecurityPolicy-2016-08"
@@ -287,7 +290,7 @@ func TestLaw13NothingStrangeIsTouched(t *testing.T) {
 		elb.RemoveCertificates{Listener: listener}, elb.DeleteListener{ARN: listener}, elb.CreateRule{Listener: listener}, elb.DeleteRule{ARN: listener},
 		elb.ModifyListener{ARN: beside}, elb.SetListenerAttributes{Listener: beside, Attributes: attributes}, elb.AddCertificates{Listener: beside},
 		elb.RemoveCertificates{Listener: beside}, elb.DeleteListener{ARN: beside}, elb.CreateRule{Listener: beside},
-		elb.ModifyRule{ARN: listener}, elb.SetPriorities{Listener: listener, Priorities: map[string]int{listener: 1}},
+		elb.ModifyRule{ARN: listener}, elb.ReplaceRule{ARN: listener}, elb.SetPriorities{Listener: listener, Priorities: map[string]int{listener: 1}},
 	} {
 		if err := cloud.Perform(t.Context(), stack.Identity, step, &seen); !errors.Is(err, balancer.ErrInvalid) {
 			t.Errorf("%s: got %v", step, err)
