@@ -121,9 +121,10 @@ func (s source) check(set *token.FileSet, files []*ast.File) (*types.Info, error
 const imports = "ReachNo|ReachesNo"
 
 // flags are those that make the package's tests the same in every run: random properties
-// begin with the same seed, and leave nothing behind.
+// begin with the same seed, and leave nothing behind. Those that take seconds are left out
+// by -short.
 func (s source) flags() []string {
-	flags := []string{"-test.failfast", "-test.skip=" + imports}
+	flags := []string{"-test.failfast", "-test.short", "-test.skip=" + imports}
 	if slices.ContainsFunc(append(s.TestImports, s.XTestImports...), func(path string) bool { return strings.HasPrefix(path, "pgregory.net/rapid") }) {
 		flags = append(flags, "-rapid.seed=1", "-rapid.nofailfile", "-rapid.shrinktime=0s")
 	}
