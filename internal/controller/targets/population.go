@@ -79,19 +79,12 @@ func (r *Reconciler) population(ctx context.Context, b *binding.Binding, group b
 			service: svc, missing: trouble != nil, trouble: trouble,
 		},
 		group: group, ref: b.ServiceRef, selects: trouble == nil, observed: byAddr(observed), known: known,
+		counted: map[string]bool{}, decided: map[gate.Target]bool{},
 	}
 
-	pods, err := r.concerned(ctx, b.Namespace, svc, c.observed)
-	if err != nil {
+	if err := r.count(ctx, b.Namespace, &c); err != nil {
 		return population{}, err
 	}
-
-	for _, pod := range pods {
-		if !binding.Over(pod) {
-			c.add(pod)
-		}
-	}
-
 	return c.done(), nil
 }
 
@@ -120,11 +113,24 @@ type census struct {
 	// observed are the group's targets by their addresses, and known is what this process has seen of them.
 	observed map[netip.Addr][]gate.Target
 	known    *history
+	// counted are the names of the pods that were counted, and decided the targets that are selected pods' own.
+	counted map[string]bool
+	decided map[gate.Target]bool
 	// wanted is how many running pods should have a target, and replaced how many have none and are in the
 	// group nevertheless.
 	wanted, replaced int
 	// lacking is what a selected pod lacks to have a target; nil when none lacks anything.
 	lacking *verdict
+}
+
+// addAll counts pods that run, each once.
+func (c *census) addAll(pods []corev1.Pod) {
+	for i := range pods {
+		if pod := &pods[i]; !c.counted[pod.Name] && !binding.Over(pod) {
+			c.counted[pod.Name] = true
+			c.add(pod)
+		}
+	}
 }
 
 // add counts one pod.
@@ -150,6 +156,7 @@ func (c *census) add(pod *corev1.Pod) {
 
 	if own.Addr.IsValid() {
 		c.member(own, pod, true)
+		c.decided[own] = true
 		if !ends {
 			c.wanted++
 		}
@@ -204,38 +211,30 @@ func (c *census) done() population {
 	return c.population
 }
 
-// concerned lists the pods that a Service selects, if there is one, and those that have
-// an address of the group's targets.
-func (r *Reconciler) concerned(ctx context.Context, namespace string, svc *corev1.Service, observed map[netip.Addr][]gate.Target) ([]*corev1.Pod, error) {
-	var lists [][]corev1.Pod
-	if svc != nil {
-		selected, err := index.PodsOf(ctx, r.client, svc)
+// count counts the pods that the Service selects, if there is one, and those that have an address of the group's targets.
+// Nobody is looked for at an address where all targets are selected pods' own: of several pods with a target the selected one
+// decides over it. Of a group that is as it should be this looks at each pod once.
+func (r *Reconciler) count(ctx context.Context, namespace string, c *census) error {
+	if c.service != nil {
+		selected, err := index.PodsOf(ctx, r.client, c.service)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		lists = append(lists, selected)
+		c.addAll(selected)
 	}
 
-	for addr := range observed {
+	for addr, targets := range c.observed {
+		if !slices.ContainsFunc(targets, func(t gate.Target) bool { return !c.decided[t] }) {
+			continue
+		}
 		there, err := index.PodsAt(ctx, r.client, namespace, addr)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		lists = append(lists, there)
+		c.addAll(there)
 	}
 
-	var pods []*corev1.Pod
-	seen := map[string]bool{}
-	for _, list := range lists {
-		for i := range list {
-			if pod := &list[i]; !seen[pod.Name] {
-				seen[pod.Name] = true
-				pods = append(pods, pod)
-			}
-		}
-	}
-
-	return pods, nil
+	return nil
 }
 
 // findService finds a binding's Service, nil when there is none, which the verdict says.

@@ -46,6 +46,51 @@ func (w *world) index() {
 	w.client = indexed{kube{w: w}, cache}
 }
 
+// counting counts the lists of pods.
+type counting struct {
+	indexed
+	lists int
+}
+
+// List implements client.Reader.
+func (c *counting) List(ctx context.Context, into client.ObjectList, o ...client.ListOption) error {
+	if _, pods := into.(*corev1.PodList); pods {
+		c.lists++
+	}
+	return c.indexed.List(ctx, into, o...)
+}
+
+// TestListsOfPods: a pass lists the pods of the Service, and looks at addresses only for targets that are none of these pods' own.
+func TestListsOfPods(t *testing.T) {
+	lists := func(w *world) int {
+		w.index()
+		c := &counting{indexed: w.client.(indexed)}
+		w.client = c
+		w.reconcile()
+		return c.lists
+	}
+
+	w := newWorld(t)
+	w.serve(upTo(50)...)
+	if got := lists(w); got != 1 {
+		t.Errorf("all 50 targets are selected pods': want one list, got %d", got)
+	}
+
+	w.terminate(w.pods["web-1"])
+	w.pods["web-2"].Labels = nil
+	delete(w.pods, "web-3")
+	if got := lists(w); got != 3 {
+		t.Errorf("two of 50 targets are no selected pod's: want three lists, got %d", got)
+	}
+
+	w = newWorld(t)
+	w.serve(1)
+	w.rows[gate.Target{Addr: at(1).Addr, Port: at(1).Port + 1}] = gate.Health{State: gate.Healthy}
+	if got := lists(w); got != 2 {
+		t.Errorf("there is a second target at a selected pod's address: want two lists, got %d", got)
+	}
+}
+
 // TestMoreThanAThousandPods: a Service of more pods than one EndpointSlice holds is a group like any other.
 func TestMoreThanAThousandPods(t *testing.T) {
 	const pods = 1100
