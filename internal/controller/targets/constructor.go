@@ -171,7 +171,7 @@ func Setup(mgr manager.Manager, provider balancer.Provider, observer Observer, r
 
 	setup = setup.
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(serviceBindings(c, r.lbc.Owners))).
-		Watches(&corev1.Pod{}, podEvents{reader: c, owners: r.lbc.Owners, states: r.states, kinds: r.kinds, ended: r.drains.Ended}.handler()).
+		Watches(&corev1.Pod{}, r.podEvents(c).handler()).
 		WatchesRawSource(first(c, r.lbc.Owners, o.Gates)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers, RateLimiter: newRateLimiter(o.Random, r.states)})
 	if o.Wake != nil {

@@ -204,7 +204,12 @@ func (w *world) balanceBy(p balancer.Provider) { w.provider, w.registrar.provide
 
 // podEvents handles events of the world's pods.
 func (w *world) podEvents() handler.EventHandler {
-	return podEvents{reader: kube{w: w}, owners: w.lbc.Owners, states: w.states, kinds: w.kinds, ended: w.drains.Ended}.handler()
+	return w.Reconciler.podEvents(kube{w: w}).handler()
+}
+
+// relevant reports whether a change of a pod wakes its bindings.
+func (w *world) relevant(before, after *corev1.Pod) bool {
+	return w.Reconciler.podEvents(kube{w: w}).relevant(before, after)
 }
 
 // pod makes the n-th pod, running and selected, its containers ready.

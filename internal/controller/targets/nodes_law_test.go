@@ -63,7 +63,7 @@ func TestLaw5NodesEndTheirPods(t *testing.T) {
 		"evicted": func(w *world) []types.NamespacedName {
 			before := w.pods["web-1"].DeepCopy()
 			w.pods["web-1"].Status.Conditions = append(w.pods["web-1"].Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue})
-			if !relevant(before, w.pods["web-1"], w.kinds) {
+			if !w.relevant(before, w.pods["web-1"]) {
 				return nil
 			}
 			return []types.NamespacedName{web}

@@ -134,18 +134,17 @@ func TestOtherGatesThatDoNotCount(t *testing.T) {
 	}
 }
 
-// TestOtherGatesWake: the controller looks when another gate of a pod opens or closes, and when a pod gets Ready, since
-// only then it drains ahead of its deletion.
+// TestOtherGatesWake: the controller looks when another gate of a pod opens or closes.
 func TestOtherGatesWake(t *testing.T) {
 	w := threeInService(t)
 	before := w.pods["web-1"].DeepCopy()
-	if w.lets(1, corev1.ConditionFalse); !relevant(before, w.pods["web-1"], w.kinds) {
+	if w.lets(1, corev1.ConditionFalse); !w.relevant(before, w.pods["web-1"]) {
 		t.Error("another controller's gate closes, and nobody looks")
 	}
 
 	own := before.DeepCopy()
 	own.Status.Conditions = append(own.Status.Conditions, corev1.PodCondition{Type: ownGate, Status: corev1.ConditionFalse})
-	if relevant(before, own, w.kinds) {
+	if w.relevant(before, own) {
 		t.Error("podgate's own condition wakes it")
 	}
 }
@@ -164,9 +163,15 @@ func TestLateReadyDrainsAhead(t *testing.T) {
 		t.Fatalf("it is not Ready yet: want nothing done, got %q", got)
 	}
 
+	other, gets := w.pods["web-2"].DeepCopy(), w.pods["web-2"].DeepCopy()
+	binding.Condition(other, corev1.PodReady).Status = corev1.ConditionFalse
+	if w.relevant(other, gets) {
+		t.Error("a pod gets Ready whose end nobody announced, and wakes the controller for nothing")
+	}
+
 	before := pod.DeepCopy()
 	ready.Status = corev1.ConditionTrue
-	if !relevant(before, pod, w.kinds) {
+	if !w.relevant(before, pod) {
 		t.Error("it gets Ready, and nobody looks")
 	}
 	w.reconcile()

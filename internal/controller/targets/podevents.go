@@ -5,6 +5,7 @@ package targets
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/disruption"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/lbc"
 )
@@ -36,8 +38,15 @@ type podEvents struct {
 	owners *lbc.Owners
 	states *states
 	kinds  gates.Kinds
+	// notice returns what is known of a pod's end before it is deleted.
+	notice func(*corev1.Pod) disruption.Notice
 	// ended is called when a pod has ended, once for each of its bindings.
 	ended func(binding types.NamespacedName, pod *corev1.Pod, removed bool)
+}
+
+// podEvents finds pods' bindings by a reader.
+func (r *Reconciler) podEvents(reader client.Reader) podEvents {
+	return podEvents{reader: reader, owners: r.lbc.Owners, states: r.states, kinds: r.kinds, notice: r.notice, ended: r.drains.Ended}
 }
 
 // handler returns what handles the events.
@@ -54,12 +63,14 @@ func (p podEvents) created(ctx context.Context, e event.CreateEvent, q queue) {
 
 func (p podEvents) updated(ctx context.Context, e event.UpdateEvent, q queue) {
 	before, pod := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
-	if !relevant(before, pod, p.kinds) {
+	if !p.relevant(before, pod) {
 		return
 	}
 
 	// Its old labels may have been another Service's, which has to let it go.
-	p.wake(q, p.bindings(ctx, before))
+	if !maps.Equal(before.Labels, pod.Labels) {
+		p.wake(q, p.bindings(ctx, before))
+	}
 
 	bindings := p.bindings(ctx, pod)
 	if binding.Over(pod) && !binding.Over(before) {

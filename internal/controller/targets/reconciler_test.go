@@ -260,7 +260,7 @@ func TestRelevant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			after := before.DeepCopy()
 			tc.change(after)
-			if got := relevant(before, after, w.kinds); got != tc.want {
+			if got := w.relevant(before, after); got != tc.want {
 				t.Errorf("%s\nrelevant: want %t, got %t", tc.reason, tc.want, got)
 			}
 		})
