@@ -182,6 +182,10 @@ func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
 		}
 	}
 
+	if err := p.withdraw(ctx); err != nil {
+		return reconcile.Result{}, err
+	}
+
 	plan, err := p.plan(ctx)
 	if err == nil && (len(plan.Steps) > 0 || p.deserted() || len(plan.Waits) > 0 && p.stale()) {
 		plan, err = p.converge(ctx)
@@ -579,6 +583,32 @@ func (p *pass) publishOn(ctx context.Context, m member, hostname string) error {
 		return fmt.Errorf("write the status of Ingress %s: %w", m.owner(), err)
 	}
 	p.log.Info("Published the load balancer's name", "ingress", m.owner(), "hostname", hostname)
+	return nil
+}
+
+// withdraw takes the load balancer's name off the status of Ingresses that went to a class of others, while it is known: before
+// the first step that takes their rules away. What others wrote stays. An Ingress that podgate serves in another group gets the
+// name of that one when it serves.
+func (p *pass) withdraw(ctx context.Context) error {
+	for _, m := range p.members {
+		if m.standing != leaving || !m.DeletionTimestamp.IsZero() || m.class.Served {
+			continue
+		}
+		ours := func(at networkingv1.IngressLoadBalancerIngress) bool {
+			return slices.ContainsFunc(p.seen.LoadBalancers, func(lb elb.ObservedLoadBalancer) bool { return strings.EqualFold(lb.DNSName, at.Hostname) })
+		}
+		if !slices.ContainsFunc(m.Status.LoadBalancer.Ingress, ours) {
+			continue
+		}
+
+		before := m.DeepCopy()
+		m.Status.LoadBalancer.Ingress = slices.DeleteFunc(m.Status.LoadBalancer.Ingress, ours)
+		err := p.client.Status().Patch(ctx, m.Ingress, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+		if err != nil {
+			return fmt.Errorf("write the status of Ingress %s: %w", m.owner(), err)
+		}
+		p.log.Info("Withdrew the load balancer's name", "ingress", m.owner())
+	}
 	return nil
 }
 

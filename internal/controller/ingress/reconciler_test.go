@@ -583,6 +583,42 @@ func TestLetsGoAtOnce(t *testing.T) {
 	}
 }
 
+// TestWithdraws: the name of podgate's load balancer leaves the status of an Ingress that went to a class of others, before
+// anything of it goes. What others wrote stays, and so does all of one that went to another group of podgate's.
+func TestWithdraws(t *testing.T) {
+	for name, tc := range map[string]struct {
+		class, group string
+		want         []string
+	}{
+		"Others": {"nginx", "g", []string{"theirs.example.com"}},
+		"Ours":   {"alb", "h", []string{"theirs.example.com", "lb.example.com"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ing := ingressOf(tc.class, groupAnnotation, tc.group, v1alpha1.StacksAnnotation, "g")
+			ing.Finalizers = []string{v1alpha1.IngressFinalizer}
+			for _, host := range []string{"theirs.example.com", "lb.example.com"} {
+				ing.Status.LoadBalancer.Ingress = append(ing.Status.LoadBalancer.Ingress, networkingv1.IngressLoadBalancerIngress{Hostname: host})
+			}
+			w := newWorld(t, ing, class("nginx", "k8s.io/nginx"))
+			w.seen.LoadBalancers = []elb.ObservedLoadBalancer{{ARN: "lb", DNSName: "LB.example.com"}}
+			w.fails = func(elb.Step) error {
+				var got []string
+				for _, at := range w.ingress("web").Status.LoadBalancer.Ingress {
+					got = append(got, at.Hostname)
+				}
+				if !slices.Equal(got, tc.want) {
+					t.Errorf("the status names %q, want %q", got, tc.want)
+				}
+				return nil
+			}
+			_, _ = w.reconcile(Key{Name: "g"})
+			if want := (elb.DeleteLoadBalancer{LoadBalancer: "lb"}).String(); !slices.Equal(w.steps, []string{want}) {
+				t.Errorf("steps %q, want %q", w.steps, want)
+			}
+		})
+	}
+}
+
 // TestLaw13NobodyJoinsByAForgedNote: an Ingress without a usable class stays in a group only with what the stack has of it,
 // whatever is written on it. The load balancer goes with its real members.
 func TestLaw13NobodyJoinsByAForgedNote(t *testing.T) {
