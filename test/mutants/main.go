@@ -45,6 +45,7 @@ var pure = []string{
 	"internal/route",
 	"internal/route/annotation",
 	"internal/route/ingress",
+	"internal/route/service",
 	"internal/provision/subnets",
 	"internal/provision/certificates",
 }

@@ -21,6 +21,15 @@ const (
 	IngressGroupLabel     = "ingress.k8s.aws/stack"
 )
 
+// Labels that AWS Load Balancer Controller gives the bindings of a Service: its namespace and name.
+const (
+	ServiceNamespaceLabel = "service.k8s.aws/stack-namespace"
+	ServiceNameLabel      = "service.k8s.aws/stack-name"
+)
+
+// LoadBalancerClass is the spec.loadBalancerClass of Services for which AWS Load Balancer Controller makes network load balancers.
+const LoadBalancerClass = "service.k8s.aws/nlb"
+
 // ClusterTag is the key of the tag with the name of the cluster that something at AWS belongs to.
 const ClusterTag = "elbv2.k8s.aws/cluster"
 

@@ -11,6 +11,8 @@ package annotation
 import (
 	"fmt"
 	"maps"
+	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,4 +206,42 @@ func readPairs(text string, pairs map[string]string) error {
 		pairs[key] = value
 	}
 	return nil
+}
+
+var balancerNames = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?$`)
+
+// BalancerName returns what a load balancer is to be called; empty: it does not say.
+func (r Reader) BalancerName(name string) string {
+	value := r.Text(name, "")
+	if _, called, _ := r.Get(name); value != "" && (!balancerNames.MatchString(value) || strings.HasPrefix(value, "internal-")) {
+		r.Invalid(called, value, "a name has at most 32 letters, digits and dashes, no dash at either end, and does not begin with internal-")
+	}
+	return value
+}
+
+// CIDRs returns ranges of addresses, in order.
+func (r Reader) CIDRs(name string) []string {
+	_, called, _ := r.Get(name)
+	return r.Ranges(called, r.List(name))
+}
+
+// Ranges returns ranges of addresses, in order, with the bits behind the mask off, as EC2 has them.
+func (r Reader) Ranges(called string, texts []string) []string {
+	var list []string
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			r.Invalid(called, text, "use CIDRs such as 10.0.0.0/8, with commas between them")
+			continue
+		}
+		list = append(list, prefix.Masked().String())
+	}
+	return slices.Sorted(slices.Values(list))
+}
+
+// Contains reports whether one CIDR contains another.
+func Contains(outer, inner string) bool {
+	o, err := netip.ParsePrefix(outer)
+	i, err2 := netip.ParsePrefix(inner)
+	return err == nil && err2 == nil && o.Bits() <= i.Bits() && o.Contains(i.Addr())
 }

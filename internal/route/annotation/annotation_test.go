@@ -133,3 +133,40 @@ func TestProblems(t *testing.T) {
 	check(t, "each once", []string{"shop/web 1 A: a 1", "shop/web 2 B: b", "shop/web 3 C: c"}, told(p))
 	check(t, "then", true, p.Refused())
 }
+
+func TestBalancerName(t *testing.T) {
+	for name, good := range map[string]bool{
+		"a": true, "Web-1": true, "a123456789b123456789c123456789d1": true, "a123456789b123456789c123456789d12": false,
+		"-a": false, "a-": false, "a_b": false, "internal-a": false, "internals": true,
+	} {
+		r := reader(map[string]string{"lb/a": name})
+		check(t, name, name, r.BalancerName("a"))
+		check(t, name+" is good", good, !r.Refused())
+	}
+	r := reader(nil)
+	check(t, "none", "", r.BalancerName("a"))
+	check(t, "is good", false, r.Refused())
+}
+
+func TestCIDRs(t *testing.T) {
+	r := reader(map[string]string{"lb/a": "192.0.2.7/24, 10.0.0.0/8,2001:db8::1/32"})
+	check(t, "in order", []string{"10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32"}, r.CIDRs("a"))
+	check(t, "good", []string(nil), told(r.Problems))
+
+	r = reader(map[string]string{"lb/a": "10.0.0.1,10.0.0.0/8"})
+	check(t, "others", []string{"10.0.0.0/8"}, r.CIDRs("a"))
+	check(t, "told", []string{`shop/web 3 InvalidAnnotation: annotation a is "10.0.0.1": use CIDRs such as 10.0.0.0/8, with commas between them`}, told(r.Problems))
+	check(t, "spaces", []string{"10.0.0.0/8"}, reader(nil).Ranges("spec", []string{" 10.0.0.0/8 "}))
+}
+
+func TestContains(t *testing.T) {
+	for _, tc := range []struct {
+		outer, inner string
+		want         bool
+	}{
+		{"10.0.0.0/8", "10.0.0.0/8", true}, {"10.0.0.0/8", "10.1.0.0/16", true}, {"10.1.0.0/16", "10.0.0.0/8", false}, {"10.0.0.0/8", "11.0.0.0/16", false},
+		{"10.0.0.0/16", "10.0.0.0/8", false}, {"x", "10.0.0.0/8", false}, {"0.0.0.0/0", "x", false}, {"x", "x", false},
+	} {
+		check(t, tc.outer+" "+tc.inner, tc.want, Contains(tc.outer, tc.inner))
+	}
+}

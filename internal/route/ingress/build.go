@@ -97,7 +97,7 @@ type Lookups struct {
 func Build(g Group, settings Settings, look Lookups) (elb.Stack, []Problem) {
 	look.Service = remembered(look.Service)
 	b := &builder{Group: g, settings: settings, look: look}
-	b.current = current(g.Observed)
+	b.current = Current(g.Observed)
 	b.readMembers()
 	b.findCertificates()
 	b.checkRedirects()
@@ -143,8 +143,8 @@ type builder struct {
 	held []string
 }
 
-// current is the load balancer of a group that clients use: the one that the cluster names, else one that is not on its way out.
-func current(o elb.Observed) *elb.ObservedLoadBalancer {
+// Current is the load balancer of a stack that clients use: the one that the cluster names, else one that is not on its way out.
+func Current(o elb.Observed) *elb.ObservedLoadBalancer {
 	var found *elb.ObservedLoadBalancer
 	for i := range o.LoadBalancers {
 		switch l := &o.LoadBalancers[i]; {

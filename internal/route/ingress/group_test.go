@@ -310,7 +310,7 @@ func TestCurrent(t *testing.T) {
 		"first":     {named("old", false, 1), named("first", false, 0), named("second", false, 0)},
 	} {
 		got := ""
-		if l := current(elb.Observed{LoadBalancers: list}); l != nil {
+		if l := Current(elb.Observed{LoadBalancers: list}); l != nil {
 			got = l.Name
 		}
 		check(t, "current", want, got)
@@ -513,10 +513,10 @@ func TestTargetGroups(t *testing.T) {
 		"Instance":   {a: annotations{"target-type": "instance"}, backend: "web:https", want: elb.TargetGroup{Port: 30443, TargetType: "instance", AddressType: "ipv4"}},
 		"IPv6":       {a: annotations{"ip-address-type": "dualstack"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{"IPv6", "IPv4"} }, want: elb.TargetGroup{Port: 8080, TargetType: "ip", AddressType: "ipv6"}},
 		"IPv4":       {backend: "web:80", service: func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{"IPv4", "IPv6"} }, want: elb.TargetGroup{Port: 8080, TargetType: "ip", AddressType: "ipv4"}},
-		"ClusterIP":  {a: annotations{"target-type": "instance"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.Ports[0].NodePort = 0 }, problem: `the rule for host * and path /* is not served: the Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip`},
+		"ClusterIP":  {a: annotations{"target-type": "instance"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.Ports[0].NodePort = 0 }, problem: `the rule for host * and path /* is not served: the Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or let one of type LoadBalancer have node ports, or use target-type ip`},
 		"HealthName": {a: annotations{"healthcheck-port": "none"}, backend: "web:80", problem: `the rule for host * and path /* is not served: healthcheck-port "none" is not a port of Service "web": use a number, traffic-port, or the name of one of its ports`},
 		"HealthTLS":  {a: annotations{"healthcheck-port": "https"}, backend: "web:80", problem: `the rule for host * and path /* is not served: healthcheck-port "https" is port "tls" of the pods of Service "web", whose number may differ between pods: use a number, or traffic-port`},
-		"HealthNode": {a: annotations{"healthcheck-port": "https", "target-type": "instance"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.Ports[1].NodePort = 0 }, problem: `the rule for host * and path /* is not served: the Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip`},
+		"HealthNode": {a: annotations{"healthcheck-port": "https", "target-type": "instance"}, backend: "web:80", service: func(s *corev1.Service) { s.Spec.Ports[1].NodePort = 0 }, problem: `the rule for host * and path /* is not served: the Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or let one of type LoadBalancer have node ports, or use target-type ip`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite()

@@ -8,8 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,7 +103,7 @@ func (m *member) read(look Lookups) {
 	m.misplaced = m.Refused()
 	m.wishes = wishes{
 		scheme:      r.OneOf("scheme", "", "internal", "internet-facing"),
-		name:        m.name(r),
+		name:        r.BalancerName("load-balancer-name"),
 		addressType: r.OneOf("ip-address-type", "", "ipv4", "dualstack", "dualstack-without-public-ipv4"),
 		subnets:     sorted(r.List("subnets")),
 		subnetTags:  m.params.subnetTags,
@@ -128,30 +126,11 @@ func (m *member) read(look Lookups) {
 	m.mistakes()
 }
 
-var balancerNames = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?$`)
-
-func (m *member) name(r annotation.Reader) string {
-	name := r.Text("load-balancer-name", "")
-	if _, called, _ := r.Get("load-balancer-name"); name != "" && (!balancerNames.MatchString(name) || strings.HasPrefix(name, "internal-")) {
-		r.Invalid(called, name, "a name has at most 32 letters, digits and dashes, no dash at either end, and does not begin with internal-")
-	}
-	return name
-}
-
-// cidrs are the clients that may connect, with the bits behind the mask off, as EC2 has them.
+// cidrs are the clients that may connect.
 func (m *member) cidrs(r annotation.Reader) []string {
-	var list []string
-	for _, text := range r.List("inbound-cidrs") {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			_, called, _ := r.Get("inbound-cidrs")
-			r.Invalid(called, text, "use CIDRs such as 10.0.0.0/8, with commas between them")
-			continue
-		}
-		list = append(list, prefix.Masked().String())
-	}
+	list := r.CIDRs("inbound-cidrs")
 	m.checkWider(r, list)
-	return sorted(list)
+	return list
 }
 
 // checkWider refuses a member whose class lets in clients that the member itself does not.
@@ -161,21 +140,14 @@ func (m *member) checkWider(r annotation.Reader, cidrs []string) {
 		return
 	}
 	for _, cidr := range cidrs {
-		if !slices.ContainsFunc(annotation.Split(own), func(o string) bool { return contains(o, cidr) }) {
+		if !slices.ContainsFunc(annotation.Split(own), func(o string) bool { return annotation.Contains(o, cidr) }) {
 			r.Refuse(v1alpha1.ReasonProtectionNotServed, "annotation inbound-cidrs does not let in %s, which the class's IngressClassParams does, and the Ingress would be served more openly than it asks for: remove it, or use another class", cidr)
 		}
 	}
 }
 
-// contains reports whether one CIDR contains another.
-func contains(outer, inner string) bool {
-	o, err := netip.ParsePrefix(outer)
-	i, err2 := netip.ParsePrefix(inner)
-	return err == nil && err2 == nil && o.Bits() <= i.Bits() && o.Contains(i.Addr())
-}
-
-// securityGroups are the ids of those that a member names. Limits of its own to who may connect would have no effect on them.
-func (m *member) securityGroups(r annotation.Reader, look Lookups) []string {
+// SecurityGroups are the ids of those that the annotation security-groups names.
+func SecurityGroups(r annotation.Reader, look Lookups) []string {
 	var ids []string
 	for _, name := range r.List("security-groups") {
 		id := name
@@ -189,7 +161,12 @@ func (m *member) securityGroups(r annotation.Reader, look Lookups) []string {
 		}
 		ids = append(ids, id)
 	}
+	return ids
+}
 
+// securityGroups are those that a member names. Limits of its own to who may connect would have no effect on them.
+func (m *member) securityGroups(r annotation.Reader, look Lookups) []string {
+	ids := SecurityGroups(r, look)
 	for _, name := range []string{"inbound-cidrs", "security-group-prefix-lists"} {
 		if _, called, ok := r.Get(name); ok && len(ids) > 0 {
 			r.Refuse(v1alpha1.ReasonProtectionNotServed, "%s has no effect beside security-groups, so that the Ingress would be served more openly than it asks for: have the rules of the security groups say who may connect, and remove it", called)

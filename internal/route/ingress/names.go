@@ -56,14 +56,14 @@ func labels(group Key) map[string]string {
 func balancerName(cluster string, group Key, scheme string) string {
 	hash := hashed(cluster, StackOf(group), scheme)
 	if group.Namespace == "" {
-		return fmt.Sprintf("k8s-%.17s-%.10s", readable(group.Name), hash)
+		return fmt.Sprintf("k8s-%.17s-%.10s", Readable(group.Name), hash)
 	}
-	return fmt.Sprintf("k8s-%.8s-%.8s-%.10s", readable(group.Namespace), readable(group.Name), hash)
+	return fmt.Sprintf("k8s-%.8s-%.8s-%.10s", Readable(group.Namespace), Readable(group.Name), hash)
 }
 
 // targetGroupName is the name of a target group of an Ingress and a Service.
 func targetGroupName(namespace, service string, parts ...string) string {
-	return fmt.Sprintf("k8s-%.8s-%.8s-%.10s", readable(namespace), readable(service), hashed(parts...))
+	return fmt.Sprintf("k8s-%.8s-%.8s-%.10s", Readable(namespace), Readable(service), hashed(parts...))
 }
 
 func hashed(parts ...string) string {
@@ -72,7 +72,8 @@ func hashed(parts ...string) string {
 
 var unreadable = regexp.MustCompile(`[^a-zA-Z0-9]`)
 
-func readable(name string) string { return unreadable.ReplaceAllString(name, "") }
+// Readable is what of a name may be in one at AWS.
+func Readable(name string) string { return unreadable.ReplaceAllString(name, "") }
 
 // merged are maps of which the later ones win.
 func merged(list ...map[string]string) map[string]string {

@@ -78,7 +78,7 @@ func (m *member) newTarget(resource string, b route.Backend, service *corev1.Ser
 	}
 
 	var err error
-	if g.Port, err = targetPort(g.TargetType, service, port); err != nil {
+	if g.Port, err = TargetPort(g.TargetType, service, port); err != nil {
 		return elb.TargetGroup{}, err
 	}
 	if nodes := r.Pairs("target-node-labels"); g.TargetType == "instance" && len(nodes) > 0 {
@@ -93,11 +93,11 @@ func (m *member) newTarget(resource string, b route.Backend, service *corev1.Ser
 	return g, nil
 }
 
-// targetPort is the port of a target group. Where the pods' is a name, each pod has its own, and the group's does not matter.
-func targetPort(targetType string, service *corev1.Service, port corev1.ServicePort) (int32, error) {
+// TargetPort is the port of a target group. Where the pods' is a name, each pod has its own, and the group's does not matter.
+func TargetPort(targetType string, service *corev1.Service, port corev1.ServicePort) (int32, error) {
 	if targetType == "instance" {
 		if port.NodePort == 0 {
-			return 0, fmt.Errorf("the Service %q has no node port, which target-type instance needs: make it a Service of type NodePort, or use target-type ip", service.Name)
+			return 0, fmt.Errorf("the Service %q has no node port, which target-type instance needs: make it a Service of type NodePort, or let one of type LoadBalancer have node ports, or use target-type ip", service.Name)
 		}
 		return port.NodePort, nil
 	}
@@ -113,6 +113,9 @@ func podPort(port corev1.ServicePort) int32 {
 }
 
 var successCodes = regexp.MustCompile(`^[0-9]{1,3}(-[0-9]{1,3})?(,[0-9]{1,3}(-[0-9]{1,3})?)*$`)
+
+// SuccessCodes reports whether a text says which codes of answers are those of a healthy target.
+func SuccessCodes(text string) bool { return successCodes.MatchString(text) }
 
 // healthCheck is how a group's targets are checked. Its defaults are AWS Load Balancer Controller's, which are quicker than AWS's.
 func (m *member) healthCheck(r annotation.Reader, g elb.TargetGroup, service *corev1.Service) (elb.HealthCheck, error) {
@@ -133,7 +136,7 @@ func (m *member) healthCheck(r annotation.Reader, g elb.TargetGroup, service *co
 	if !strings.HasPrefix(check.Path, "/") {
 		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "healthcheck-path of Service %q is %q: begin it with /", service.Name, check.Path)
 	}
-	if !successCodes.MatchString(check.Codes) {
+	if !SuccessCodes(check.Codes) {
 		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "success-codes of Service %q is %q: use codes such as 200, 200,302 or 200-299", service.Name, check.Codes)
 	}
 	if check.Timeout >= check.Interval {
@@ -141,14 +144,14 @@ func (m *member) healthCheck(r annotation.Reader, g elb.TargetGroup, service *co
 	}
 
 	var err error
-	check.Port, err = healthPort(r, g, service)
+	check.Port, err = HealthPort(r, TrafficPort, g.TargetType, service)
 	return check, err
 }
 
-// healthPort is the port that health checks ask: traffic-port, or a number. The name of a port of the Service is its number.
-func healthPort(r annotation.Reader, g elb.TargetGroup, service *corev1.Service) (string, error) {
-	name := r.Text("healthcheck-port", "traffic-port")
-	if name == "traffic-port" {
+// HealthPort is the port that health checks ask: traffic-port, or a number. The name of a port of the Service is its number.
+func HealthPort(r annotation.Reader, otherwise, targetType string, service *corev1.Service) (string, error) {
+	name := r.Text("healthcheck-port", otherwise)
+	if name == TrafficPort || name == otherwise {
 		return name, nil
 	}
 	if _, err := strconv.Atoi(name); err == nil {
@@ -159,12 +162,15 @@ func healthPort(r annotation.Reader, g elb.TargetGroup, service *corev1.Service)
 	if !ok {
 		return "", fmt.Errorf("healthcheck-port %q is not a port of Service %q: use a number, traffic-port, or the name of one of its ports", name, service.Name)
 	}
-	if g.TargetType == "ip" && port.TargetPort.Type == intstr.String {
+	if targetType == "ip" && port.TargetPort.Type == intstr.String {
 		return "", fmt.Errorf("healthcheck-port %q is port %q of the pods of Service %q, whose number may differ between pods: use a number, or traffic-port", name, port.TargetPort.StrVal, service.Name)
 	}
-	number, err := targetPort(g.TargetType, service, port)
+	number, err := TargetPort(targetType, service, port)
 	return strconv.Itoa(int(number)), err
 }
+
+// TrafficPort has each target checked at its own port.
+const TrafficPort = "traffic-port"
 
 // servicePort is a port of a Service by what an Ingress writes, a number or a name.
 func servicePort(service *corev1.Service, written string) (corev1.ServicePort, bool) {
