@@ -97,6 +97,9 @@ func (r *Recorder) tells(name string, uid types.UID, hash string) *lane {
 // makes reports whether one of the workload's objects makes pods of such a name, and of which revision.
 func (r *Recorder) makes(pod string) (hash string, ours bool) {
 	i := strings.LastIndex(pod, "-")
+	if r.workload.Kind == "Pod" {
+		return "", pod == r.workload.Name
+	}
 	if i < 0 {
 		return "", false
 	}
@@ -132,8 +135,8 @@ const (
 	reasonKilling   = "Killing"
 )
 
-// tale makes a Lane of what events told.
-func (l *lane) tale(from, to time.Time) Lane {
+// tale makes a Lane of what events told. The pod is not older than its revision, which is there since a time.
+func (l *lane) tale(since, from, to time.Time) Lane {
 	lane := l.Lane
 	lane.Stages = map[Stage]Moment{ContainersReady: {}, Ready: {}, Stopped: {}}
 	for stage, reasons := range map[Stage][]string{Created: {reasonCreated}, Scheduled: {reasonScheduled}, Terminating: {reasonKilling, reasonDeleted}} {
@@ -142,7 +145,7 @@ func (l *lane) tale(from, to time.Time) Lane {
 
 	all := l.marks.between(time.Time{}, to)
 	if !lane.Stages[Created].Happened() && len(all) > 0 {
-		lane.Stages[Created] = Moment{Known: Bounded, At: all[0].At}
+		lane.Stages[Created] = Moment{Known: Bounded, At: all[0].At, After: since}
 	}
 	lane.Stages[Gone] = Moment{Known: Bounded, After: l.marks.last(), At: to}
 	lane.Marks = l.marks.between(from, to)

@@ -45,7 +45,7 @@ type Phase struct {
 // Phases are the pod's life until a time, without gaps.
 func (l *Lane) Phases(to time.Time) []Phase {
 	created := l.Stages[Created]
-	begin, end := created.At, to
+	begin, end := cmpTime(created.After, created.At), to
 	if begin.IsZero() {
 		return nil
 	}
@@ -104,7 +104,7 @@ func (l *Lane) stateAt(at time.Time) (State, Knowledge) {
 		return IsStopped, Exact
 	case reached(Terminating):
 		return IsTerminating, Exact
-	case l.Told && reached(Scheduled):
+	case l.Told && (reached(Scheduled) || l.Stages[Created].Known == Bounded):
 		return IsUnclear, Unknown
 	case l.Told:
 		return IsPending, Exact

@@ -293,7 +293,7 @@ func (r *Recorder) Timeline(from, to time.Time) Timeline {
 	}
 	for _, l := range r.told {
 		if !l.marks.last().Before(from) {
-			t.Lanes = append(t.Lanes, l.tale(from, to))
+			t.Lanes = append(t.Lanes, l.tale(r.revisions[l.Revision].Created, from, to))
 		}
 	}
 

@@ -112,7 +112,7 @@ func tableOf(t timeline.Timeline) table {
 	for i := range t.Lanes {
 		l := &t.Lanes[i]
 		now := "gone"
-		if alive(l) {
+		if l.Alive() {
 			now = StateWord(l.StateAt(t.To))
 		}
 		row := []string{l.Pod, version(l) + prefixed(" ", l.Revision), now}

@@ -43,7 +43,7 @@ func Draw(t timeline.Timeline, o Options) *Picture {
 	c := &Canvas{zero: o.Zero}
 	c.begin, c.end = t.From, t.To
 	if o.Zero.IsZero() {
-		c.begin, c.end = busy(t)
+		c.begin, c.end = t.Busy()
 	}
 	if c.end.Sub(c.begin) < time.Second {
 		c.end = c.begin.Add(time.Second)
@@ -81,7 +81,12 @@ func Draw(t timeline.Timeline, o Options) *Picture {
 
 // lanes draws the pods by revision. Of too many it draws how many are in which state, and those of the most interest.
 func (c *Canvas) lanes(t timeline.Timeline, most int, y float64, headed bool) (float64, string) {
-	shown := interesting(t.Lanes, c.end, most)
+	chosen := t.Choose(most)
+	shown := map[*timeline.Lane]bool{}
+	for place := range chosen {
+		shown[&t.Lanes[place]] = true
+	}
+
 	for _, group := range revisionsOf(t.Lanes) {
 		if headed {
 			y = c.heading(group, y)
@@ -140,7 +145,7 @@ func summary(lanes []*timeline.Lane, at time.Time) string {
 	counts := map[string]int{}
 	for _, l := range lanes {
 		word := "gone"
-		if alive(l) {
+		if l.Alive() {
 			word = StateWord(l.StateAt(at))
 		}
 		counts[word]++
@@ -153,46 +158,6 @@ func summary(lanes []*timeline.Lane, at time.Time) string {
 		}
 	}
 	return fmt.Sprintf("%d pods: %s", len(lanes), strings.Join(parts, ", "))
-}
-
-func alive(l *timeline.Lane) bool { return !l.Stages[timeline.Gone].Happened() }
-
-// interesting chooses lanes: those that wait first, the longest first, then those that changed last.
-func interesting(lanes []timeline.Lane, at time.Time, most int) map[*timeline.Lane]bool {
-	all := make([]*timeline.Lane, len(lanes))
-	for i := range lanes {
-		all[i] = &lanes[i]
-	}
-	if len(all) > most {
-		slices.SortStableFunc(all, func(a, b *timeline.Lane) int {
-			calmA, sinceA := calm(a, at)
-			calmB, sinceB := calm(b, at)
-			if calmA != calmB {
-				return map[bool]int{false: -1, true: 1}[calmA]
-			}
-			if calmA {
-				return sinceB.Compare(sinceA)
-			}
-			return sinceA.Compare(sinceB)
-		})
-		all = all[:most]
-	}
-
-	shown := map[*timeline.Lane]bool{}
-	for _, l := range all {
-		shown[l] = true
-	}
-	return shown
-}
-
-// calm reports whether a pod is Ready or gone, and since when it is in its state.
-func calm(l *timeline.Lane, at time.Time) (bool, time.Time) {
-	phases := l.Phases(at)
-	if len(phases) == 0 {
-		return true, time.Time{}
-	}
-	last := phases[len(phases)-1]
-	return last.State == timeline.IsReady || !alive(l), last.From
 }
 
 // crowdHeight is that of an area of counts.
@@ -259,55 +224,6 @@ func area(top, below [columns]float64, base float64) string {
 	return strings.Join(points, " ")
 }
 
-// busy is the part of a timeline in which something happens, with a margin. A picture of an hour would hide a rollout of a minute.
-func busy(t timeline.Timeline) (begin, end time.Time) {
-	var times []time.Time
-	add := func(at time.Time) {
-		if !at.Before(t.From) && !at.After(t.To) {
-			times = append(times, at)
-		}
-	}
-	goes := len(t.Lanes) == 0
-	for i := range t.Lanes {
-		l := &t.Lanes[i]
-		for _, p := range l.Phases(t.To) {
-			add(p.From)
-		}
-		for _, g := range l.Gates {
-			for _, s := range g.Spans {
-				add(s.From)
-			}
-		}
-		if m := l.Stages[timeline.Gone]; m.Known == timeline.Exact {
-			add(m.At)
-		}
-		goes = goes || alive(l) && l.StateAt(t.To) != timeline.IsReady
-	}
-	for _, m := range t.Marks {
-		add(m.At)
-	}
-	if len(times) == 0 {
-		return t.From, t.To
-	}
-
-	begin, end = slices.MinFunc(times, time.Time.Compare), t.To
-	if !goes {
-		end = slices.MaxFunc(times, time.Time.Compare)
-	}
-	margin := max(end.Sub(begin)/20, 3*time.Second)
-	begin = begin.Add(-margin)
-	if end.Before(t.To) {
-		end = end.Add(margin)
-	}
-	if begin.Before(t.From) {
-		begin = t.From
-	}
-	if end.After(t.To) {
-		end = t.To
-	}
-	return begin, end
-}
-
 // momentsOf are those of a rollout: that its revision began, that its pods were Ready, and that those of earlier ones were gone.
 func momentsOf(t timeline.Timeline) []Moment {
 	moments := []Moment{}
@@ -326,13 +242,13 @@ func momentsOf(t timeline.Timeline) []Moment {
 	for i := range t.Lanes {
 		l := &t.Lanes[i]
 		switch m := l.Stages[timeline.Ready]; {
-		case l.Old && alive(l), !l.Old && alive(l) && l.StateAt(t.To) != timeline.IsReady:
+		case l.Old && l.Alive(), !l.Old && l.Alive() && l.StateAt(t.To) != timeline.IsReady:
 			left++
 		case l.Old:
 			if at := l.Stages[timeline.Gone]; at.Known == timeline.Exact && at.At.After(gone) {
 				gone = at.At
 			}
-		case alive(l):
+		case l.Alive():
 			fresh++
 			if m.At.After(ready) {
 				ready = m.At

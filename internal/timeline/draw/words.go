@@ -26,7 +26,7 @@ var stateWords = map[timeline.State]string{
 	timeline.IsUnclear:     "running; whether it was Ready is not known",
 }
 
-// StateWord is what a table calls a state.
+// StateWord is what tables and counts call a state.
 func StateWord(s timeline.State) string {
 	switch s {
 	case timeline.IsReady:

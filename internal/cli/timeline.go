@@ -1,0 +1,314 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/timeline"
+	"github.com/podgate/podgate/internal/timeline/draw"
+)
+
+// defaultSince is how far a timeline looks back: as long as an API server keeps events by default.
+const defaultSince = time.Hour
+
+func newTimeline(e *environment) *cobra.Command {
+	var html, raw string
+	since := defaultSince
+	cmd := &cobra.Command{
+		Use:   "timeline POD|KIND/NAME",
+		Short: "What the cluster remembers of a workload's latest rollouts, as a table, a picture or data",
+		Long: "timeline shows the pods of a workload, or one pod, from their creation to their end: when their containers were ready, when their gates opened, when they were Ready, deleted and gone, " +
+			"and what events told meanwhile. It takes this from conditions, events and ReplicaSets, which keep the latest change only, and marks what nobody remembers. " +
+			"Pods that are gone are known by their events, which an API server keeps for an hour by default.",
+		Example:           "  podgate timeline -n shop deploy/web\n  kubectl podgate timeline -n shop deploy/web --since 20m --html rollout.html",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: e.completeWorkloads,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := e.timeline(cmd.Context(), args[0], since)
+			if err != nil {
+				return err
+			}
+			return e.writeTimeline(t, html, raw)
+		},
+	}
+
+	cmd.Flags().DurationVar(&since, "since", since, "how far to look back")
+	cmd.Flags().StringVar(&html, "html", "", "write a page that needs nothing else to this file; - is standard output")
+	cmd.Flags().StringVar(&raw, "json", "", "write the data to this file; - is standard output, as with -o json")
+	return cmd
+}
+
+// writeTimeline writes a timeline to the files that were asked for, or for people.
+func (e *environment) writeTimeline(t timeline.Timeline, html, raw string) error {
+	if html == "" && raw == "" {
+		return e.write(t, func(p *paper) { writeTimeline(p, t) })
+	}
+
+	for _, f := range []struct {
+		file  string
+		write func(io.Writer) error
+	}{
+		{html, func(w io.Writer) error { return draw.Page(w, t) }},
+		{raw, func(w io.Writer) error {
+			encoder := json.NewEncoder(w)
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(t)
+		}},
+	} {
+		if f.file == "" {
+			continue
+		}
+		var b bytes.Buffer
+		if err := f.write(&b); err != nil {
+			return err
+		}
+		if f.file == "-" {
+			if _, err := e.Out.Write(b.Bytes()); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := os.WriteFile(f.file, b.Bytes(), 0o600); err != nil {
+			return fmt.Errorf("write timeline: %w", err)
+		}
+		if _, err := fmt.Fprintf(e.Err, "The timeline of %s %s/%s is in %s.\n", t.Workload.Kind, t.Workload.Namespace, t.Workload.Name, f.file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// past reads what the cluster remembers of one workload.
+type past struct {
+	reader *snapshot
+	*timeline.Recorder
+	kind string
+	// custom is a kind that podgate does not know.
+	custom schema.GroupVersionKind
+	key    types.NamespacedName
+	now    time.Time
+	// uid is the workload's; empty while it could not be read.
+	uid  types.UID
+	gaps gaps
+	// about are the objects whose events belong to the timeline, as KIND/NAME.
+	about map[string]bool
+}
+
+func (e *environment) timeline(ctx context.Context, what string, since time.Duration) (timeline.Timeline, error) {
+	kube, namespace, err := e.here()
+	if err != nil {
+		return timeline.Timeline{}, err
+	}
+	reader, err := newSnapshot(ctx, kube, e.kinds)
+	if err != nil {
+		return timeline.Timeline{}, err
+	}
+
+	kind, name, known := named(what)
+	p := past{reader: reader, kind: kind, key: types.NamespacedName{Namespace: namespace, Name: name}, now: e.Now()}
+	if !known {
+		if p.custom, err = kindCalled(kube, kind); err != nil {
+			return timeline.Timeline{}, err
+		}
+		p.kind = p.custom.Kind
+		if _, native := kindsOf[strings.ToLower(p.kind)]; native && p.custom.Group == appsv1.GroupName {
+			p.custom = schema.GroupVersionKind{}
+		}
+	}
+
+	p.Recorder = timeline.NewRecorder(p.kind, namespace, name)
+	p.about = map[string]bool{p.kind + "/" + name: true}
+	for _, step := range []func(context.Context) error{p.workload, p.revisions, p.pods, p.events} {
+		if err := step(ctx); err != nil {
+			return timeline.Timeline{}, err
+		}
+	}
+
+	for _, note := range p.gaps {
+		p.Missing(note)
+	}
+	t := p.Timeline(p.now.Add(-since), p.now)
+	if p.kind == podKind && len(t.Lanes) == 0 {
+		return t, ended(ctx, reader, p.key, fmt.Errorf("get pod %s: it is not there, and no event of the last %s tells of it", p.key, since))
+	}
+	return t, nil
+}
+
+// workload reads the workload itself. A pod is read with the others, since its events outlive it.
+func (p *past) workload(ctx context.Context) error {
+	object := map[string]client.Object{"Deployment": &appsv1.Deployment{}, "StatefulSet": &appsv1.StatefulSet{}, "DaemonSet": &appsv1.DaemonSet{}, "ReplicaSet": &appsv1.ReplicaSet{}}[p.kind]
+	if !p.custom.Empty() {
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(p.custom)
+		object = o
+	}
+	if object == nil {
+		return nil
+	}
+
+	if err := p.reader.live.Get(ctx, p.key, object); err != nil {
+		return p.gaps.forgive(fmt.Errorf("get %s %s: %w", p.kind, p.key, err), "how many pods it wants")
+	}
+	p.uid = object.GetUID()
+	p.Object(object, p.now)
+	return nil
+}
+
+// revisions reads what keeps the workload's revisions.
+func (p *past) revisions(ctx context.Context) error {
+	if p.kind == podKind || p.kind == "ReplicaSet" {
+		return nil
+	}
+
+	for _, list := range []client.ObjectList{&appsv1.ReplicaSetList{}, &appsv1.ControllerRevisionList{}} {
+		ofSets := p.kind == "StatefulSet" || p.kind == "DaemonSet"
+		if _, controller := list.(*appsv1.ControllerRevisionList); controller != ofSets {
+			continue
+		}
+		if err := p.reader.List(ctx, list, client.InNamespace(p.key.Namespace)); err != nil {
+			return p.gaps.forgive(err, "which revisions there were, nor which pods are of a ReplicaSet that is not a Deployment's")
+		}
+		all, err := items(list)
+		if err != nil {
+			return err
+		}
+		for _, o := range all {
+			if p.owns(metav1.GetControllerOf(o)) {
+				p.Object(o, p.now)
+				if set, ok := o.(*appsv1.ReplicaSet); ok {
+					p.about["ReplicaSet/"+set.Name] = true
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// owns reports whether an owner is the workload, by its UID where that is known.
+func (p *past) owns(owner *metav1.OwnerReference) bool {
+	if owner == nil || owner.Kind != p.kind || owner.Name != p.key.Name {
+		return false
+	}
+	return p.uid == "" || owner.UID == p.uid
+}
+
+// pods reads the workload's pods, those that end among them.
+func (p *past) pods(ctx context.Context) error {
+	var list corev1.PodList
+	if err := p.reader.List(ctx, &list, client.InNamespace(p.key.Namespace)); err != nil {
+		return p.gaps.forgive(err, "which pods there are")
+	}
+
+	var newest *corev1.Pod
+	for i := range list.Items {
+		pod := &list.Items[i]
+		if !p.makes(pod) {
+			continue
+		}
+		p.Object(pod, p.now)
+		if newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp) {
+			newest = pod
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+
+	for _, g := range newest.Spec.ReadinessGates {
+		if name, checks := strings.CutPrefix(string(g.ConditionType), v1alpha1.CheckPrefix); checks {
+			p.about["ReadinessGate/"+name] = true
+		}
+	}
+	bindings, err := binding.ForPod(ctx, p.reader, newest)
+	if err != nil {
+		return p.gaps.forgive(err, "what was told of its bindings")
+	}
+	for _, b := range bindings {
+		p.about[b.Kind()+"/"+b.Key().Name] = true
+	}
+	return nil
+}
+
+// makes reports whether a pod is the workload's: made by it, or by one of its ReplicaSets.
+func (p *past) makes(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(pod)
+	switch {
+	case p.kind == podKind:
+		return pod.Name == p.key.Name
+	case owner == nil:
+		return false
+	case owner.Kind == "ReplicaSet" && p.kind == "Deployment":
+		// Its name tells, also who may not read ReplicaSets.
+		return p.about["ReplicaSet/"+owner.Name] || owner.Name == p.key.Name+"-"+pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+	case owner.Kind == "ReplicaSet" && p.kind != "ReplicaSet":
+		return p.about["ReplicaSet/"+owner.Name]
+	}
+	return p.owns(owner)
+}
+
+// events reads what was told of the workload, its pods, revisions, bindings and ReadinessGates.
+func (p *past) events(ctx context.Context) error {
+	var list corev1.EventList
+	if err := p.reader.List(ctx, &list, client.InNamespace(p.key.Namespace)); err != nil {
+		return p.gaps.forgive(err, "what events told, and which pods are gone")
+	}
+	for i := range list.Items {
+		about := list.Items[i].InvolvedObject
+		if about.Kind == podKind || p.about[about.Kind+"/"+about.Name] {
+			p.Object(&list.Items[i], p.now)
+		}
+	}
+	return nil
+}
+
+// completeWorkloads gives a shell the workloads that people mostly ask about, and pods when one has begun with no kind.
+func (e *environment) completeWorkloads(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	kube, namespace, err := e.here()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+
+	var names []string
+	for kind, list := range map[string]client.ObjectList{"deployment": &appsv1.DeploymentList{}, "statefulset": &appsv1.StatefulSetList{}, "daemonset": &appsv1.DaemonSetList{}} {
+		err := kube.List(cmd.Context(), list, client.InNamespace(namespace), client.Limit(page))
+		if apierrors.IsForbidden(err) {
+			continue
+		}
+		all, failed := items(list)
+		if errors.Join(err, failed) != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		for _, o := range all {
+			names = append(names, kind+"/"+o.GetName())
+		}
+	}
+
+	slices.Sort(names)
+	return begunWith(begun, names), cobra.ShellCompDirectiveNoFileComp
+}
