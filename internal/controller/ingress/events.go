@@ -4,6 +4,7 @@
 package ingress
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -24,6 +25,8 @@ type teller struct {
 
 	mu   sync.Mutex
 	said map[saying]map[note]bool
+	// times is how often each reason was given.
+	times map[saying]map[string]int
 }
 
 // saying is one group's word about one Ingress.
@@ -33,7 +36,7 @@ type saying struct {
 }
 
 func newTeller(recorder events.EventRecorder) *teller {
-	return &teller{recorder: recorder, said: map[saying]map[note]bool{}}
+	return &teller{recorder: recorder, said: map[saying]map[note]bool{}, times: map[saying]map[string]int{}}
 }
 
 // tell makes events of what now holds of an Ingress and did not before, and returns that.
@@ -47,7 +50,7 @@ func (t *teller) tell(group Key, ing *networkingv1.Ingress, notes []note) (news 
 	for _, n := range notes {
 		again := over && n.reason == v1alpha1.ReasonLoadBalancerReady
 		if !now[n] && (again || !t.said[about][n]) {
-			t.recorder.Eventf(ing, nil, n.kind, n.reason, "Provision", "%s", n.message)
+			t.recorder.Eventf(ing, nil, n.kind, n.reason, t.action(about, n.reason), "%s", n.message)
 			news = append(news, n)
 		}
 		now[n] = true
@@ -59,6 +62,19 @@ func (t *teller) tell(group Key, ing *networkingv1.Ingress, notes []note) (news 
 	}
 	t.said[about] = now
 	return news
+}
+
+// action is what an event says was done. It differs each time that a reason is given: client-go takes events for one series
+// otherwise, whatever they say. It drops the message of the second one, and tells of the third one minutes later.
+func (t *teller) action(about saying, reason string) string {
+	if t.times[about] == nil {
+		t.times[about] = map[string]int{}
+	}
+	t.times[about][reason]++
+	if n := t.times[about][reason]; n > 1 {
+		return fmt.Sprintf("Provision%d", n)
+	}
+	return "Provision"
 }
 
 // over reports whether something that kept a load balancer from being ready was said and holds no more.
@@ -82,9 +98,10 @@ func (t *teller) forget(group Key, members []member) {
 	for _, m := range members {
 		still[m.UID] = true
 	}
-	for about := range t.said {
+	for about := range t.times {
 		if about.group == group && !still[about.ing] {
 			delete(t.said, about)
+			delete(t.times, about)
 		}
 	}
 }
