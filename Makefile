@@ -142,7 +142,8 @@ verify: generate ## Fail when generated files are not what markers, chart and mu
 
 .PHONY: unit
 unit: tools cluster ## Unit and API-server tests, with the race detector.
-	scripts/install-debian aws=awscli curl=curl gcc=gcc,libc6-dev haproxy=haproxy prometheus=prometheus promtool=prometheus $(PYTHON_CLIENT)
+	scripts/install-debian aws=awscli chromium=chromium curl=curl gcc=gcc,libc6-dev haproxy=haproxy npm=npm prometheus=prometheus promtool=prometheus $(PYTHON_CLIENT)
+	scripts/install-axe bin/axe.min.js
 # The engine's tests take longest and mostly wait: they begin first, beside all others.
 	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on -timeout 20m -p 3 ./test/engine ./...
 	$(GO) test -C test/localcluster -count=1 ./...
@@ -154,7 +155,8 @@ test-sdk: ## The simulator's EC2 through the client of AWS's SDK, which takes mi
 
 .PHONY: test-versions
 test-versions: build tools ## The tests on an API server, on that of each release of Kubernetes in VERSIONS; no part of the tests.
-	scripts/install-debian aws=awscli curl=curl haproxy=haproxy promtool=prometheus $(PYTHON_CLIENT)
+	scripts/install-debian aws=awscli chromium=chromium curl=curl haproxy=haproxy npm=npm promtool=prometheus $(PYTHON_CLIENT)
+	scripts/install-axe bin/axe.min.js
 	scripts/test-versions $(VERSIONS) -- -count=1 -timeout 20m $(call quoted,$(VERSIONS_FLAGS))
 
 .PHONY: mutate

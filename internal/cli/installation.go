@@ -54,10 +54,18 @@ const renewal = 4 * time.Second
 
 // renews reports whether a lease that is old by the clock here is renewed all the same.
 func renews(ctx context.Context, r client.Reader, lease *coordinationv1.Lease) bool {
-	if s, ok := r.(*snapshot); ok && s.alone {
+	s, ok := r.(*snapshot)
+	switch {
+	case ok && s.alone:
 		return false
+	case ok && s.renews != nil:
+		return s.renews(ctx, r, lease)
 	}
+	return watched(ctx, r, lease)
+}
 
+// watched reports whether a lease is renewed while it is watched.
+func watched(ctx context.Context, r client.Reader, lease *coordinationv1.Lease) bool {
 	for end := time.Now().Add(renewal); time.Now().Before(end); {
 		select {
 		case <-ctx.Done():

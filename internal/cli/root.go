@@ -102,7 +102,7 @@ func newRoot(called string, e *environment) *cobra.Command {
 		panic(err) // the flag was declared two lines above
 	}
 
-	root.AddCommand(newExplain(e), newStatus(e), newPreflight(e), newGate(e), newApprove(e), newWait(e), newTimeline(e), newVersion(e))
+	root.AddCommand(newExplain(e), newStatus(e), newPreflight(e), newGate(e), newApprove(e), newWait(e), newTimeline(e), newUI(e), newVersion(e))
 	return root
 }
 

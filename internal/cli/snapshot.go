@@ -13,6 +13,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	coordinationv1 "k8s.io/api/coordination/v1"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -47,6 +48,8 @@ type snapshot struct {
 	anew map[binding.Maker]string
 	// undefined: the API server was asked for an object of a kind that it does not know.
 	undefined bool
+	// renews reports whether a lease that looks old is renewed all the same, where somebody follows it; may be nil.
+	renews func(context.Context, client.Reader, *coordinationv1.Lease) bool
 }
 
 // holding is what is read at once: a kind in a namespace, or in all where that is empty.

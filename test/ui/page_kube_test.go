@@ -1,0 +1,234 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ui looks at the pages of `podgate ui` as a person does: in a real Chromium, of a real API server.
+package ui
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/internal/cli"
+	"github.com/podgate/podgate/internal/kubetest"
+	"github.com/podgate/podgate/test/chromium"
+)
+
+// shared is the API server of the package's tests.
+var shared *rest.Config
+
+func TestMain(m *testing.M) { kubetest.Main(m, func(cfg *rest.Config) { shared = cfg }) }
+
+// scene is a namespace, and a person who looks at it.
+type scene struct {
+	*testing.T
+	kube client.WithWatch
+	ns   string
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	kube, err := kubetest.Client(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &scene{T: t, kube: kube, ns: kubetest.Namespace(t, kube, map[string]string{elbv2.InjectLabel: elbv2.InjectEnabled})}
+}
+
+// serve runs `podgate ui` with further flags until the test ends, at an API server, and returns the address that it prints.
+func (s *scene) serve(cfg *rest.Config, flags ...string) string {
+	s.Helper()
+	file := filepath.Join(s.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(kubeconfig(cfg), file); err != nil {
+		s.Fatal(err)
+	}
+
+	ctx, stop := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	var said strings.Builder
+	done := make(chan int, 1)
+	go func() {
+		code := cli.Run(ctx, cli.PluginName, append([]string{"ui", "--kubeconfig", file}, flags...), cli.Streams{In: strings.NewReader(""), Out: in, Err: &said, Now: time.Now})
+		_ = in.Close()
+		done <- code
+	}()
+
+	lines := bufio.NewScanner(out)
+	address := ""
+	for address == "" && lines.Scan() {
+		_, address, _ = strings.Cut(lines.Text(), "The page is at ")
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	s.Cleanup(func() {
+		stop()
+		if code := <-done; code != cli.ExitDone {
+			s.Errorf("podgate ui ends with %d: %s", code, said.String())
+		}
+	})
+	if address == "" {
+		s.Fatal("podgate ui prints no address")
+	}
+	return address
+}
+
+func kubeconfig(cfg *rest.Config) clientcmdapi.Config {
+	c := clientcmdapi.NewConfig()
+	c.Clusters["test"] = &clientcmdapi.Cluster{Server: cfg.Host, CertificateAuthorityData: cfg.CAData, CertificateAuthority: cfg.CAFile}
+	c.AuthInfos["test"] = &clientcmdapi.AuthInfo{
+		ClientCertificateData: cfg.CertData, ClientCertificate: cfg.CertFile, ClientKeyData: cfg.KeyData, ClientKey: cfg.KeyFile,
+		Token: cfg.BearerToken, Impersonate: cfg.Impersonate.UserName,
+	}
+	c.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "test"}
+	c.CurrentContext = "test"
+	return *c
+}
+
+func (s *scene) create(all ...client.Object) {
+	s.Helper()
+	for _, o := range all {
+		o.SetNamespace(s.ns)
+		if err := s.kube.Create(s.Context(), o); err != nil {
+			s.Fatalf("create %T %s: %v", o, o.GetName(), err)
+		}
+	}
+}
+
+// wire makes a Service web and a binding of it.
+func (s *scene) wire() {
+	s.Helper()
+	ip := elbv2.TargetTypeIP
+	b := &elbv2.TargetGroupBinding{ObjectMeta: metav1.ObjectMeta{Name: "web"}}
+	b.Spec.TargetGroupARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
+	b.Spec.TargetType = &ip
+	b.Spec.ServiceRef = elbv2.ServiceReference{Name: "web", Port: intstr.FromInt32(80)}
+	s.create(
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: corev1.ServiceSpec{
+			Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		}}, b)
+}
+
+// gate is the gate of the binding web.
+var gate = corev1.PodConditionType(elbv2.GateType("web"))
+
+// pod is one of Deployment web, of a revision, with the gate of the binding web.
+func pod(revision, name string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "web-" + revision + "-" + name, Labels: map[string]string{"app": "web", "pod-template-hash": revision},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-" + revision, UID: "the-owner", Controller: new(true)}},
+		},
+		Spec: corev1.PodSpec{
+			Containers:     []corev1.Container{{Name: "app", Image: "app"}},
+			ReadinessGates: []corev1.PodReadinessGate{{ConditionType: gate}},
+		},
+	}
+}
+
+// condition is one that changed some time ago.
+func condition(t corev1.PodConditionType, status corev1.ConditionStatus, ago time.Duration, reason, message string) corev1.PodCondition {
+	return corev1.PodCondition{Type: t, Status: status, LastTransitionTime: metav1.NewTime(time.Now().Add(-ago)), Reason: reason, Message: message}
+}
+
+// become sets the conditions of a pod that runs.
+func (s *scene) become(p *corev1.Pod, conditions ...corev1.PodCondition) {
+	s.Helper()
+	p.Status.Phase, p.Status.PodIP, p.Status.PodIPs = corev1.PodRunning, "10.0.0.7", []corev1.PodIP{{IP: "10.0.0.7"}}
+	for _, c := range conditions {
+		kept := p.Status.Conditions[:0]
+		for _, old := range p.Status.Conditions {
+			if old.Type != c.Type {
+				kept = append(kept, old)
+			}
+		}
+		p.Status.Conditions = append(kept, c)
+	}
+	if err := s.kube.Status().Update(s.Context(), p); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// waiting is a pod whose gate is closed.
+func (s *scene) waiting(revision, name string) *corev1.Pod {
+	s.Helper()
+	p := pod(revision, name)
+	s.create(p)
+	s.become(p,
+		condition(corev1.PodScheduled, corev1.ConditionTrue, 0, "", ""),
+		condition(corev1.ContainersReady, corev1.ConditionTrue, 0, "", ""),
+		condition(corev1.PodReady, corev1.ConditionFalse, 0, "ReadinessGatesNotReady", ""),
+		condition(gate, corev1.ConditionFalse, 0, "Target.Timeout", "Request timed out"))
+	return p
+}
+
+// sound expects nothing in the console, and no fault that axe finds, in light and in dark, on a screen and on a phone.
+func sound(p *chromium.Page, name string) {
+	p.Helper()
+	for _, width := range []int{1280, 390} {
+		for _, dark := range []bool{false, true} {
+			p.Size(width, 900)
+			p.Dark(dark)
+			for _, fault := range p.Faults(filepath.Join(kubetest.Root(), "bin", "axe.min.js")) {
+				p.Errorf("%s, %d wide, dark %v: %s", name, width, dark, fault)
+			}
+			p.Screenshot(filepath.Join(kubetest.Root(), "out", "ui", fmt.Sprintf("%s-%d-%s.png", name, width, map[bool]string{false: "light", true: "dark"}[dark])))
+		}
+		wide := 0
+		p.Eval("document.documentElement.scrollWidth", &wide)
+		if wide > width {
+			p.Errorf("%s: the page is %d wide in a window of %d", name, wide, width)
+		}
+	}
+	p.Dark(false)
+	p.Size(1280, 900)
+	for _, e := range p.Errors() {
+		p.Errorf("%s: the console says: %s", name, e)
+	}
+}
+
+// TestPages looks at pages in a browser that all these have in common.
+func TestPages(t *testing.T) {
+	browser := chromium.Start(t)
+	for name, look := range map[string]func(*scene, *chromium.Browser){
+		"a gate that stays closed": closedGate,
+	} {
+		t.Run(name, func(t *testing.T) { look(newScene(t), browser) })
+	}
+}
+
+// closedGate: the first page says what is wrong and what to do, follows what happens, and a click explains a pod.
+func closedGate(s *scene, browser *chromium.Browser) {
+	s.wire()
+	p := browser.Open(s, s.serve(shared, "-n", s.ns), 1280, 900)
+	p.Says("#problems", "there is no MutatingWebhookConfiguration podgate-webhook")
+	p.Says("#workloads", "No pod carries a gate, or should.")
+
+	pod := s.waiting("old", "a")
+	p.Says("#problems", "1 pod at a closed gate", "Target.Timeout", "Request timed out", "Next:", "web-old-a")
+	p.Says("#workloads", "web", "Deployment", "0/1", "1 waiting")
+	p.Wait("the worst is on top", `[...document.querySelectorAll(".problem")].map(e => e.className).join() === "problem broken,problem broken,problem waiting"`)
+	sound(p, "closed-gate")
+
+	p.Click(`#problems a[href="/explain/` + s.ns + `/web-old-a"]`)
+	p.Wait("the dialog is open", `document.querySelector("dialog").open`)
+	p.Says("dialog", "is not Ready: its containers are ready, and a gate is closed", "GATE "+string(gate)+": False, Target.Timeout", "next")
+	sound(p, "explanation")
+	p.Press("Escape")
+	p.Wait("it is closed", `!document.querySelector("dialog").open`)
+
+	s.become(pod, condition(gate, corev1.ConditionTrue, 0, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, 0, "", ""))
+	p.Says("#workloads", "1/1", "all open")
+}
