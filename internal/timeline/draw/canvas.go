@@ -13,9 +13,9 @@ import (
 // Measures of a picture, in pixels.
 const (
 	// Width is the chart's, and namesWidth that of the column of names, which stays where it is when the chart is scrolled.
-	Width      = 1000.0
-	namesWidth = 150.0
-	edge       = 26.0
+	Width      = 1028.0
+	namesWidth = 128.0
+	edge       = 28.0
 )
 
 // Bar is a rectangle. Class says what it means, Title what it is.
@@ -84,7 +84,7 @@ func (c *Canvas) Text(x, y float64, anchor, class, s string) {
 
 // Name writes into the column of names.
 func (c *Canvas) Name(y float64, class, s, title string) {
-	c.Names = append(c.Names, Text{X: namesWidth - 10, Y: Round(y), Anchor: "end", Class: class, Text: s, Title: title})
+	c.Names = append(c.Names, Text{X: namesWidth - 4, Y: Round(y), Anchor: "end", Class: class, Text: s, Title: title})
 }
 
 // Line draws below the rows.
@@ -104,6 +104,12 @@ func (c *Canvas) span(r *Row, from, to time.Time, y, h float64, class, title str
 	x := c.X(from)
 	r.Bars = append(r.Bars, Bar{X: x, Y: Round(y), W: max(Round(c.X(to)-x), 0.8), H: h, Class: class, Title: title})
 }
+
+// Left and Right are where the time axis begins and ends.
+func (*Canvas) Left() float64 { return edge }
+
+// Right is the other end.
+func (*Canvas) Right() float64 { return Width - edge }
 
 // grid draws the times.
 func (c *Canvas) grid(top, bottom float64) {

@@ -34,7 +34,7 @@ func version(l *timeline.Lane) string {
 // balancer and each gate says.
 func (c *Canvas) lane(l *timeline.Lane, y float64) float64 {
 	row := Row{Label: c.story(l)}
-	c.Name(y+9, "name "+version(l), clip(ShortName(l.Pod), 20), l.Pod)
+	c.Name(y+9, "name "+version(l), clip(ShortName(l.Pod), 16), l.Pod)
 	for _, p := range l.Phases(c.end) {
 		c.span(&row, p.From, p.To, y, podHeight, phaseClass(l, p), c.phaseTitle(l, p))
 	}
@@ -94,7 +94,7 @@ func (c *Canvas) target(row *Row, l *timeline.Lane, t *timeline.Track, y float64
 		if !alone {
 			name += " " + GateName(t.Type)
 		}
-		c.Name(y+7, "sub", clip(name, 24), t.Type)
+		c.Name(y+7, "sub", clip(name, 21), t.Type)
 	}
 
 	for _, s := range t.Spans {
@@ -123,7 +123,7 @@ func (c *Canvas) gate(row *Row, l *timeline.Lane, g *timeline.Track, y float64) 
 	if g.Kind == timeline.OfChecks {
 		kind = "check"
 	}
-	c.Name(y+7, "sub", clip(kind+" "+GateName(g.Type), 24), g.Type)
+	c.Name(y+7, "sub", clip(kind+" "+GateName(g.Type), 21), g.Type)
 	for _, s := range g.Spans {
 		c.span(row, s.From, s.Until(c.end), y, rowHeight, gateClass(s), c.gateTitle(l, g, s))
 	}

@@ -9,11 +9,16 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/podgate/podgate/internal/timeline/draw"
 )
 
-// answers draws a bar for each second: good answers upwards, by version, and failures
+// answersTop is how high the bars of good answers are at most.
+const answersTop = 96.0
+
+// answers draws a bar for each second below the lanes of a run: good answers upwards, by version, and failures
 // downwards, on one scale. It returns where the bars may end.
-func (c *canvas) answers(r Run, y float64) float64 {
+func answers(c *draw.Canvas, r Run, y float64) float64 {
 	most, worst := 1, 0
 	for _, s := range r.Seconds {
 		most, worst = max(most, total(s.OK)), max(worst, total(s.Failed))
@@ -23,38 +28,39 @@ func (c *canvas) answers(r Run, y float64) float64 {
 	base := y + answersTop
 	depth := max(18, math.Ceil(float64(worst)*scale)+4)
 
+	row := draw.Row{Label: fmt.Sprintf("Answers by second: %d of %d requests failed", r.Failed, r.Requests)}
 	for _, s := range r.Seconds {
 		at := base
 		for _, version := range slices.Sorted(maps.Keys(s.OK)) {
 			h := float64(s.OK[version]) * scale
 			at -= h
-			c.bar(s.At, at, h, "answers "+c.versionClass(r, version), fmt.Sprintf("second %d: %d answers of %s", s.At, s.OK[version], version))
+			bar(c, &row, s.At, at, h, "answers "+versionClass(r, version), fmt.Sprintf("second %d: %d answers of %s", s.At, s.OK[version], version))
 		}
 		if n := total(s.Failed); n > 0 {
-			c.bar(s.At, base+1, max(2, float64(n)*scale), "answers failed", fmt.Sprintf("second %d: %d failed (%s)", s.At, n, list(s.Failed)))
+			bar(c, &row, s.At, base+1, max(2, float64(n)*scale), "answers failed", fmt.Sprintf("second %d: %d failed (%s)", s.At, n, list(s.Failed)))
 		}
 	}
 
-	c.line(gutter, base, rightEdge, base, "axis")
-	c.text(gutter-10, y+8, "end", "tick", fmt.Sprintf("%d/s", most))
-	c.text(gutter-10, base-answersTop/2+4, "end", "axis-label", "answers")
-	c.text(gutter-10, base+12, "end", "axis-label failed", "failed")
+	c.Rows = append(c.Rows, row)
+	c.Line(c.Left(), base, c.Right(), base, "axis")
+	c.Name(y+8, "tick", fmt.Sprintf("%d/s", most), "")
+	c.Name(base-answersTop/2+4, "axis-label", "answers", "")
+	c.Name(base+12, "axis-label failed", "failed", "")
 
 	return base + depth
 }
 
 // bar is one second wide, with a gap to the next.
-func (c *canvas) bar(at int, y, h float64, class, title string) {
-	from, to := float64(at), float64(at+1)
-	x, w := c.x(from), c.x(to)-c.x(from)
+func bar(c *draw.Canvas, row *draw.Row, second int, y, h float64, class, title string) {
+	x, w := c.X(after(float64(second))), c.X(after(float64(second+1)))-c.X(after(float64(second)))
 	if w <= 0 || h <= 0 {
 		return
 	}
-	c.Rects = append(c.Rects, rect{X: round(x), Y: round(y), W: round(max(w-1, 0.5)), H: round(h), Class: class, Title: title})
+	row.Bars = append(row.Bars, draw.Bar{X: x, Y: draw.Round(y), W: draw.Round(max(w-1, 0.5)), H: draw.Round(h), Class: class, Title: title})
 }
 
 // versionClass is old for the versions of the pods from before the update.
-func (c *canvas) versionClass(r Run, version string) string {
+func versionClass(r Run, version string) string {
 	for _, l := range r.Lanes {
 		if l.Version == version && l.Old {
 			return "old"

@@ -9,6 +9,8 @@ import (
 	"html/template"
 	"io"
 	"os"
+
+	"github.com/podgate/podgate/internal/timeline/draw"
 )
 
 //go:embed page.html
@@ -23,7 +25,7 @@ type section struct {
 	Failed  string
 	Share   string
 	Facts   []fact
-	Picture picture
+	Picture template.HTML
 }
 
 // fact is a figure with its name.
@@ -36,6 +38,9 @@ type row struct {
 }
 
 type page struct {
+	Style    template.CSS
+	Script   template.JS
+	Patterns template.HTML
 	// Real: the load balancer is not simulated.
 	Real       bool
 	Demo       Demo
@@ -52,9 +57,18 @@ func (d Demo) WritePage(w io.Writer) error {
 		return fmt.Errorf("parse page: %w", err)
 	}
 
-	p := page{Demo: d, Real: d.Parameters.Real(), Parameters: d.Parameters.facts(), DataPath: seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale())}
+	patterns, err := draw.Patterns()
+	if err != nil {
+		return err
+	}
+
+	p := page{Style: template.CSS(draw.Style), Script: template.JS(draw.Script), Patterns: patterns, Demo: d, Real: d.Parameters.Real(), Parameters: d.Parameters.facts(), DataPath: seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale())}
 	for _, r := range d.Runs {
-		p.Sections = append(p.Sections, newSection(r, d.Parameters))
+		s := newSection(r, d.Parameters)
+		if s.Picture, err = picture(r).HTML(); err != nil {
+			return err
+		}
+		p.Sections = append(p.Sections, s)
 	}
 
 	for _, f := range d.figures() {
@@ -87,7 +101,7 @@ func (d Demo) WritePageFile(file string) (err error) {
 }
 
 func newSection(r Run, p Parameters) section {
-	s := section{Run: r, Lost: r.Failed > 0, Failed: fmt.Sprint(r.Failed), Picture: draw(r)}
+	s := section{Run: r, Lost: r.Failed > 0, Failed: fmt.Sprint(r.Failed)}
 	if r.Requests > 0 {
 		s.Share = fmt.Sprintf("%.2f %%", 100*float64(r.Failed)/float64(r.Requests))
 	}
