@@ -377,9 +377,10 @@ func TestFinalizerFirst(t *testing.T) {
 // TestFinalizerAgain: an Ingress that was written without its finalizer is held again, though there is no step to do.
 func TestFinalizerAgain(t *testing.T) {
 	w := newWorld(t, memberOf("web")...)
-	w.seen.LoadBalancers = []elb.ObservedLoadBalancer{{ARN: "lb", State: "failed", LoadBalancer: elb.LoadBalancer{
+	// It could not be started, and cannot be deleted for somebody else's listener.
+	w.seen.LoadBalancers = []elb.ObservedLoadBalancer{{ARN: "lb", State: "failed", Retired: noon.Add(-time.Hour), LoadBalancer: elb.LoadBalancer{
 		Kind: elb.Application, Name: "web", Scheme: "internal",
-	}}}
+	}, Listeners: []elb.ObservedListener{{ARN: "theirs"}}}}
 	ing := w.ingress("web")
 	ing.Annotations[routes.Prefix+"load-balancer-name"] = "web"
 	ing.Annotations[routes.Prefix+"security-groups"] = "sg-1"

@@ -407,6 +407,11 @@ func TestLaw14RandomStacks(t *testing.T) {
 			if g.IntN(3) == 0 {
 				w.theirs(g)
 			}
+			for i := range w.seen.LoadBalancers {
+				if lb := &w.seen.LoadBalancers[i]; lb.State == "provisioning" && g.rarely() {
+					lb.State = failed
+				}
+			}
 			w.settle(g, g.IntN(30))
 		}
 

@@ -5,6 +5,7 @@ package elb
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -12,6 +13,9 @@ import (
 
 // retirement is how long clients are given that have the address of a load balancer which the cluster does not name any more.
 const retirement = 10 * time.Minute
+
+// pause is how long one stays that AWS could not start, so that people learn of it and no more than one is tried in that time.
+const pause = time.Minute
 
 const (
 	protection = "deletion_protection.enabled"
@@ -34,7 +38,8 @@ func (p *planner) findLoadBalancer() *ObservedLoadBalancer {
 		if lb.Published && slices.ContainsFunc(lb.Listeners, p.keepsIn) {
 			return lb
 		}
-		if p.onlyKeeps() || p.fits(lb) {
+		// Nobody can repair one that AWS could not start.
+		if lb.State != failed && (p.onlyKeeps() || p.fits(lb)) {
 			found = append(found, lb)
 		}
 	}
@@ -69,7 +74,7 @@ func (p *planner) loadBalancer() bool {
 
 	lb, want := p.balancer, p.stack.LoadBalancer
 	if lb.State == failed {
-		p.refuse("", "Load balancer %s could not be started: its state at AWS is failed. Delete it, and another one is made.", lb.Name)
+		p.refuse("", "Load balancer %s failed, as AWS says, and has rules of Ingresses that cannot be built. Put those right, and it is replaced.", lb.Name)
 		return false
 	}
 	if lb.State == "provisioning" {
@@ -119,7 +124,7 @@ func (p *planner) createLoadBalancer() bool {
 		p.refuse("", "A load balancer named %s exists and is not this stack's (%s). Delete it, or choose another name.", made.Name, whose)
 		return false
 	}
-	if p.onlyKeeps() || len(made.Subnets) == 0 {
+	if p.onlyKeeps() || len(made.Subnets) == 0 || slices.ContainsFunc(p.seen.LoadBalancers, stillborn) {
 		return false
 	}
 
@@ -137,6 +142,11 @@ func (p *planner) createLoadBalancer() bool {
 	made.Tags = p.stack.All(made.Resource, made.Tags)
 	p.do(CreateLoadBalancer{LoadBalancer: made})
 	return true
+}
+
+// stillborn reports whether AWS could not start a load balancer that nobody was told of.
+func stillborn(lb ObservedLoadBalancer) bool {
+	return lb.State == failed && !lb.Published
 }
 
 // with returns a map with one more key.
@@ -166,15 +176,26 @@ func (p *planner) oldLoadBalancers() {
 		case lb == p.balancer:
 		case p.gone():
 			p.remove(lb)
+		case p.balancer == nil && stillborn(*lb):
+			p.retire(lb, pause, "Load balancer %s could not be started, as AWS says. It is deleted, and another one is made.")
 		case p.balancer == nil || !p.balancer.Published || lb.Published:
 			p.wait("", "Load balancer %s stays until its successor serves and the cluster names that one.", lb.Name)
-		case lb.Retired.IsZero():
-			p.do(Retire{LoadBalancer: lb.ARN, Since: p.now})
-		case p.now.Before(lb.Retired.Add(retirement)):
-			p.plan.Waits = append(p.plan.Waits, Wait{Message: "Load balancer " + lb.Name + " is kept for clients that still have its address.", Until: lb.Retired.Add(retirement)})
 		default:
-			p.delete(lb, false)
+			p.retire(lb, retirement, "Load balancer %s is kept for clients that still have its address.")
 		}
+	}
+}
+
+// retire notes since when a load balancer is not wanted any more, and deletes it when it was not for long enough.
+func (p *planner) retire(lb *ObservedLoadBalancer, after time.Duration, why string) {
+	until := lb.Retired.Add(after)
+	switch {
+	case lb.Retired.IsZero():
+		p.do(Retire{LoadBalancer: lb.ARN, Since: p.now})
+	case p.now.Before(until):
+		p.plan.Waits = append(p.plan.Waits, Wait{Message: fmt.Sprintf(why, lb.Name), Until: until})
+	default:
+		p.delete(lb, false)
 	}
 }
 

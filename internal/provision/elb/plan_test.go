@@ -444,12 +444,44 @@ func TestLaw14NetworkLoadBalancer(t *testing.T) {
 func TestFailedLoadBalancer(t *testing.T) {
 	w := newWorld(t)
 	w.stack = shop()
+	w.sizesOf(1)
 	w.steps()
-	w.seen.LoadBalancers[0].State = "failed"
-	w.stack.LoadBalancer.AddressType = "dualstack"
-	expect(t, "nothing is done with a load balancer that failed", w.steps(), []string(nil))
-	expect(t, "which is told", w.refused(), "Load balancer web-internal could not be started: its state at AWS is failed. Delete it, and another one is made.")
-	expect(t, "nor is it named", Hostname(w.stack, w.look()), "")
+	w.seen.LoadBalancers[0].State = failed
+	expect(t, "one that AWS could not start stays for a moment", w.steps(), []string{"retire lb/2"})
+	expect(t, "which is told", w.make().Waits, []Wait{{
+		Message: "Load balancer web-internal could not be started, as AWS says. It is deleted, and another one is made.", Until: w.now.Add(time.Minute),
+	}})
+	expect(t, "it is not named", Hostname(w.stack, w.look()), "")
+	expect(t, "and then another one is made, of the same name and for the same target groups", w.run(), []string{
+		"delete lb/2", "create load balancer web-internal", "create listener HTTP:80 of lb/8", "create rule 1 of listener/9 for shop/web", "create rule 2 of listener/9 for shop/web",
+	})
+	expect(t, "which is named", Hostname(w.stack, w.look()), "lb/8.example.com")
+}
+
+func TestLaw13FailedLoadBalancerWithStrangersRules(t *testing.T) {
+	w := newWorld(t)
+	w.stack = shop()
+	w.steps()
+	lb := &w.seen.LoadBalancers[0]
+	lb.State, lb.Retired, lb.Listeners[0].Has = failed, w.now.Add(-time.Hour), append(lb.Listeners[0].Has, ObservedRule{ARN: "theirs", Priority: 9})
+	expect(t, "one that has somebody else's rules stays", w.steps(), []string(nil))
+	expect(t, "which is told", w.refused(), "Load balancer web-internal has listeners or rules that podgate did not make. Delete those, and it is deleted.")
+}
+
+func TestLaw14FailedLoadBalancerThatIsNamed(t *testing.T) {
+	w := settled(t, shop())
+	w.seen.LoadBalancers[0].State = failed
+	expect(t, "another one is made beside one that is named", w.steps()[0], "create load balancer web-internal-2")
+	expect(t, "which stays named", Hostname(w.stack, w.look()), "lb/2.example.com")
+	w.run()
+	expect(t, "until that serves", Hostname(w.stack, w.look()), "lb/8.example.com")
+	expect(t, "and then goes", len(w.seen.LoadBalancers), 1)
+
+	w = settled(t, shop())
+	w.seen.LoadBalancers[0].State = failed
+	w.stack.Keep, w.stack.Listeners[0].Rules, w.stack.TargetGroups = []string{"shop/web"}, nil, nil
+	expect(t, "but not where rules would not be on that", w.steps(), []string(nil))
+	expect(t, "which is told", w.refused(), "Load balancer web-internal failed, as AWS says, and has rules of Ingresses that cannot be built. Put those right, and it is replaced.")
 }
 
 func TestNoSubnets(t *testing.T) {

@@ -406,7 +406,7 @@ func (w *world) tick() {
 	w.now = w.now.Add(tick)
 	for i := range w.seen.LoadBalancers {
 		lb := &w.seen.LoadBalancers[i]
-		if w.started[lb.ARN]++; w.started[lb.ARN] >= startTicks {
+		if w.started[lb.ARN]++; w.started[lb.ARN] >= startTicks && lb.State != failed {
 			lb.State = "active"
 		}
 	}
