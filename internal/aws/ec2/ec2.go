@@ -209,6 +209,9 @@ type Filter struct {
 // In is a filter for a VPC.
 func In(vpc string) Filter { return Filter{"vpc-id", []string{vpc}} }
 
+// Named is a filter for the name of a security group.
+func Named(group string) Filter { return Filter{"group-name", []string{group}} }
+
 // Tagged is a filter for a tag with one of the values.
 func Tagged(key string, values ...string) Filter { return Filter{"tag:" + key, values} }
 

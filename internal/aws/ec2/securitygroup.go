@@ -189,6 +189,9 @@ func rulesForm(group string, rules []Permission) url.Values {
 	return form
 }
 
+// NameTaken reports whether a security group was not made because its VPC has one of that name.
+func NameTaken(err error) bool { return hasCode(err, codeDuplicateGroup) }
+
 // hasCode reports whether EC2 answered an error code.
 func hasCode(err error, code string) bool {
 	var failed *balancer.CallError

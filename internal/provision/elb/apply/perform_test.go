@@ -303,3 +303,54 @@ func TestLaw13NothingStrangeIsTouched(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestSecurityGroupThatIsNotListed: one that was made, and that EC2 does not list yet, is not made again and is no error of
+// anybody's. It is found by its name.
+func TestSecurityGroupThatIsNotListed(t *testing.T) {
+	a := simulate(t, awssim.Config{ACM: certificates})
+	stack := web("shop/web")
+	step := elb.CreateSecurityGroup{SecurityGroup: *stack.SecurityGroup}
+	seen := observe(t, a.cloud(), stack, true)
+	if err := a.cloud().Perform(t.Context(), stack.Identity, step, &seen); err != nil {
+		t.Fatal(err)
+	}
+	id := seen.SecurityGroups[0].ID
+
+	lag, err := a.AddFault(awssim.Fault{Service: "ec2", Operation: "DescribeSecurityGroups", LagSeconds: 100_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := a.cloud()
+	if seen = observe(t, again, stack, true); len(seen.SecurityGroups) > 0 {
+		t.Fatalf("it is listed: %+v", seen.SecurityGroups)
+	}
+	if err := again.Perform(t.Context(), stack.Identity, step, &seen); !errors.Is(err, balancer.ErrNotReady) || len(seen.SecurityGroups) > 0 {
+		t.Errorf("while it is not listed: %v, %+v", err, seen.SecurityGroups)
+	}
+	if err := a.RemoveFaults(lag); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Perform(t.Context(), stack.Identity, step, &seen); err != nil || len(seen.SecurityGroups) != 1 || seen.SecurityGroups[0].ID != id {
+		t.Errorf("when it is listed: %v, %+v", err, seen.SecurityGroups)
+	}
+	if diff := cmp.Diff(observe(t, a.cloud(), stack, true).SecurityGroups, seen.SecurityGroups, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("EC2 has it otherwise: %s", diff)
+	}
+}
+
+// TestLaw13SecurityGroupOfSomebodyElse: one of the name that a stack wants is left to whoever has it.
+func TestLaw13SecurityGroupOfSomebodyElse(t *testing.T) {
+	a := simulate(t, awssim.Config{ACM: certificates})
+	stack := web("shop/web")
+	theirs := *stack.SecurityGroup
+	other := identity("shop/other")
+	seen := observe(t, a.cloud(), elb.Stack{Identity: other}, true)
+	if err := a.cloud().Perform(t.Context(), other, elb.CreateSecurityGroup{SecurityGroup: theirs}, &seen); err != nil {
+		t.Fatal(err)
+	}
+	seen = observe(t, a.cloud(), stack, true)
+	err := a.cloud().Perform(t.Context(), stack.Identity, elb.CreateSecurityGroup{SecurityGroup: theirs}, &seen)
+	if !errors.Is(err, balancer.ErrInvalid) || len(seen.SecurityGroups) > 0 {
+		t.Errorf("%v, %+v", err, seen.SecurityGroups)
+	}
+}
