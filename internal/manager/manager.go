@@ -190,6 +190,10 @@ func addEverything(ctx, lasting context.Context, mgr ctrlmanager.Manager, pair *
 		return err
 	}
 
+	if err := mgr.Add(giveBack(mgr.GetLogger().WithName("memory"))); err != nil {
+		return err
+	}
+
 	return mgr.AddHealthzCheck("ping", healthz.Ping)
 }
 
