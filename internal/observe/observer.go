@@ -1,8 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package observe observes subjects, such as target groups: one loop for each subject
-// reads it, fast while a pod waits that could be healthy by now and slowly otherwise, keeps
+// Package observe observes subjects, such as target groups: it reads each one, fast while a pod waits that could be healthy by now and slowly otherwise, keeps
 // the latest complete answer, and wakes the pods whose target changed. It knows no sort of
 // subject, decides nothing and writes nothing.
 package observe
@@ -46,11 +45,11 @@ type Reader interface {
 type Options struct {
 	Log logr.Logger
 	// WakePod is called for a pod whose sighting changed, WakeUsers after every read that changed a subject or
-	// its error. Both are called from the subject's loop, without a lock held.
+	// its error. Both are called by the subject's read, without a lock held.
 	WakePod   func(types.NamespacedName)
 	WakeUsers func(Subject)
 	// Tend looks after what goes on in a subject only while somebody does, such as the drains of some load
-	// balancers. It is called after every read that succeeded, beside the subject's loop, unless the call before
+	// balancers. It is called after every read that succeeded, beside the subject's reads, unless the call before
 	// is still under way.
 	Tend func(ctx context.Context, of Subject, settings any) error
 	// Random returns a duration below its argument, for jitter.
@@ -76,6 +75,8 @@ type Observer struct {
 	// watched are a pod's interests, in all subjects.
 	watched map[types.NamespacedName][]*interest
 	start   func(*subject) // nil until Run
+	// looks are the reads under way, and what looks after subjects.
+	looks sync.WaitGroup
 }
 
 // New makes an Observer that reads with reader.
@@ -107,32 +108,22 @@ func New(reader Reader, opts Options) *Observer {
 	return o
 }
 
-// Run reads subjects until ctx ends, and returns when all loops have stopped.
+// Run reads subjects until ctx ends, and returns when no read is under way any more.
 func (o *Observer) Run(ctx context.Context) error {
-	var loops sync.WaitGroup
 	o.mu.Lock()
-	o.start = func(s *subject) {
-		ctx, cancel := context.WithCancel(ctx)
-		s.cancel, s.started = cancel, true
-		loops.Go(func() {
-			defer cancel()
-			o.loop(ctx, s)
-		})
-	}
-
+	o.start = func(s *subject) { o.follow(ctx, s) }
 	for _, s := range o.subjects {
 		o.start(s)
 	}
-
 	o.mu.Unlock()
 
-	// A subject that is asked about from now on gets no loop: nobody would wait for it.
+	// No read begins from now on: nobody would wait for it.
 	<-ctx.Done()
 	o.mu.Lock()
 	o.start = nil
 	o.mu.Unlock()
 
-	loops.Wait()
+	o.looks.Wait()
 
 	return nil
 }

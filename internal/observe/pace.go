@@ -37,15 +37,12 @@ const (
 func (s *subject) ask(pressing bool) {
 	s.asked, s.pressing = time.Now(), s.pressing || pressing
 	s.enliven(s.asked)
-	send(s.nudge)
-	if s.pressing {
-		send(s.raise)
+	s.nudge()
+	if !s.pressing {
+		return
 	}
-}
-
-func send(c chan struct{}) {
 	select {
-	case c <- struct{}{}:
+	case s.raise <- struct{}{}:
 	default:
 	}
 }
@@ -59,10 +56,11 @@ func (s *subject) anyWaiting() bool {
 	return false
 }
 
-// due is when the subject is to be read next.
-func (o *Observer) due(s *subject) time.Time {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// due is when the subject is to be read next; mu is held.
+func (s *subject) due() time.Time {
+	if s.last.IsZero() {
+		return s.born
+	}
 
 	if s.failures > 0 {
 		return s.retry
@@ -158,7 +156,7 @@ func (o *Observer) stir(account string) {
 	for _, s := range o.subjects {
 		if s.described.Account == account {
 			s.enliven(time.Now())
-			send(s.nudge)
+			s.nudge()
 		}
 	}
 }

@@ -99,7 +99,7 @@ func (in *interest) need(waiting, followed bool) {
 		in.subject.ask(true)
 	}
 	if followed != in.followed {
-		send(in.subject.nudge)
+		in.subject.nudge()
 	}
 	in.waiting, in.followed = waiting, followed
 }

@@ -6,7 +6,6 @@ package observe
 import (
 	"context"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -76,14 +75,12 @@ type tracked struct {
 	said Description
 }
 
-// subject is what the observer knows of a Subject. One loop reads it.
+// subject is what the observer knows of a Subject. One read of it is under way at a time.
 type subject struct {
-	id     Subject
-	cancel context.CancelFunc
-	// nudge makes the loop look again when the next read is due, raise makes a read urgent that waits for the budget.
-	nudge, raise chan struct{}
-	// tends is the call that looks after the subject, tending whether there is one under way.
-	tends   sync.WaitGroup
+	id Subject
+	// raise makes a read urgent that waits for the budget.
+	raise chan struct{}
+	// tending: a call that looks after the subject is under way.
 	tending atomic.Bool
 	// born is when the subject was first asked about.
 	born time.Time
@@ -91,6 +88,13 @@ type subject struct {
 	rest, quietAfter time.Duration
 
 	// All below is guarded by Observer.mu.
+	//
+	// look reads the subject if that is due, alarm calls it when it is, and cancel ends this; nil until reads are made.
+	look   func()
+	alarm  *time.Timer
+	cancel context.CancelFunc
+	// reading: a read is under way.
+	reading   bool
 	described Description
 	// anchor is where the rhythm of the audits begins, lively when the subject last changed, or somebody asked about it, and
 	// rested how much longer than others it was left unread until then, since the last read.
@@ -101,7 +105,6 @@ type subject struct {
 	interests map[*interest]struct{}
 	placed    map[gate.Target]placed
 	view      View
-	started   bool
 	// asked is when a read was last asked for, pressing whether what opens or drains a pod depends on it.
 	asked    time.Time
 	pressing bool
@@ -122,7 +125,7 @@ func (o *Observer) get(id Subject) *subject {
 	}
 
 	s := &subject{
-		id: id, nudge: make(chan struct{}, 1), raise: make(chan struct{}, 1), born: time.Now(), rest: o.rest, quietAfter: o.quietAfter,
+		id: id, raise: make(chan struct{}, 1), born: time.Now(), rest: o.rest, quietAfter: o.quietAfter,
 		interests: map[*interest]struct{}{},
 		placed:    map[gate.Target]placed{},
 	}
@@ -146,7 +149,7 @@ func (o *Observer) describe(s *subject, d Description) {
 
 	// The next read may be due sooner.
 	if d.Audit != before.Audit || d.Recovery != before.Recovery || d.Lag != before.Lag {
-		send(s.nudge)
+		s.nudge()
 	}
 }
 
@@ -155,13 +158,14 @@ func (s *subject) leave(user types.NamespacedName) {
 	s.users = slices.DeleteFunc(s.users, func(t tracked) bool { return t.user == user })
 }
 
-// drop ends the loop of a subject that nobody needs; mu is held.
+// drop ends the reads of a subject that nobody needs; mu is held.
 func (o *Observer) drop(s *subject) {
 	if len(s.users) > 0 || len(s.interests) > 0 {
 		return
 	}
 	delete(o.subjects, s.id)
-	if s.started {
+	if s.alarm != nil {
 		s.cancel()
+		s.alarm.Stop()
 	}
 }

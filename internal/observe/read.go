@@ -15,35 +15,55 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 )
 
-// loop reads one subject until ctx ends.
-func (o *Observer) loop(ctx context.Context, s *subject) {
-	defer s.tends.Wait()
+// follow reads a subject from now on until ctx ends; mu is held. Nothing waits for the next read but a timer: goroutines would,
+// with stacks as large as what a read takes.
+func (o *Observer) follow(ctx context.Context, s *subject) {
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.look = func() { o.look(ctx, s) }
+	s.alarm = time.AfterFunc(AuditInterval, s.look)
+	s.nudge()
+}
 
-	for ctx.Err() == nil {
-		o.read(ctx, s)
-		o.pause(ctx, s)
+// nudge has it looked again when the next read of the subject is due; mu is held.
+func (s *subject) nudge() {
+	if s.look != nil {
+		go s.look()
 	}
 }
 
-// pause waits until the next read is due or ctx ends.
-func (o *Observer) pause(ctx context.Context, s *subject) {
-	for {
-		wait := time.Until(o.due(s))
-		if wait <= 0 {
-			return
-		}
-
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-s.nudge:
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
-
-		timer.Stop()
+// look reads the subject if that is due, and sets the alarm for the next read.
+func (o *Observer) look(ctx context.Context, s *subject) {
+	if !o.begin(ctx, s) {
+		return
 	}
+
+	defer o.looks.Done()
+	o.read(ctx, s)
+
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.reading = false
+	if ctx.Err() == nil {
+		s.alarm.Reset(time.Until(s.due()))
+	}
+}
+
+// begin reports whether a read of the subject begins: one is due, and none is under way.
+func (o *Observer) begin(ctx context.Context, s *subject) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if s.reading || o.start == nil || ctx.Err() != nil {
+		return false
+	}
+
+	if wait := time.Until(s.due()); wait > 0 {
+		s.alarm.Reset(wait)
+		return false
+	}
+
+	s.reading = true
+	o.looks.Add(1)
+	return true
 }
 
 // read reads the subject once, wakes those whose view changed, and looks after the subject.
@@ -75,7 +95,7 @@ func (o *Observer) read(ctx context.Context, s *subject) {
 	// Beside the reads, which somebody may wait for: it gives way to other calls of the account. What did not work is
 	// there at the next read.
 	if err == nil && s.tending.CompareAndSwap(false, true) {
-		s.tends.Go(func() {
+		o.looks.Go(func() {
 			defer s.tending.Store(false)
 			if err := o.tend(ctx, s.id, req.Settings); err != nil && ctx.Err() == nil {
 				o.log.V(1).Info("Looking after a subject failed", "subject", s.id.String(), "error", err.Error())
