@@ -150,6 +150,8 @@ type pass struct {
 	culprits map[string]error
 	// missed is lookups.missed.
 	missed error
+	// uncertified: a host has no certificate, or not the one that it should have.
+	uncertified bool
 }
 
 // run does what can be done now, and says when to look again.
@@ -331,6 +333,7 @@ func (p *pass) build(ctx context.Context, changes bool) error {
 		p.log.Error(look.missed, "Something could not be looked for")
 	}
 	p.missed = look.missed
+	p.uncertified = slices.ContainsFunc(problems, func(of routes.Problem) bool { return of.Reason == v1alpha1.ReasonNoCertificate })
 
 	for _, problem := range problems {
 		if noted := (note{corev1.EventTypeWarning, problem.Reason, problem.Message}); slices.Contains(p.notes[problem.Owner], noted) {
@@ -561,6 +564,9 @@ func (p *pass) publish(ctx context.Context, plan elb.Plan) error {
 		if m.standing != active && m.standing != kept {
 			continue
 		}
+		if p.culprits[m.owner()] != nil && len(m.Status.LoadBalancer.Ingress) == 0 {
+			continue // It has no name before its rules are in place.
+		}
 		errs = append(errs, p.publishOn(ctx, m, hostname))
 		waits := slices.ContainsFunc(plan.Waits, func(w elb.Wait) bool { return w.Owner == m.owner() })
 		if m.standing == active && !waits && p.culprits[m.owner()] == nil {
@@ -665,7 +671,7 @@ func (p *pass) left(m member) bool {
 // again says when to look at the group again.
 func (p *pass) again(plan elb.Plan) time.Duration {
 	next := audit + p.random(audit)
-	if p.refused+len(plan.Refusals) > 0 || p.missed != nil {
+	if p.refused+len(plan.Refusals) > 0 || p.missed != nil || p.uncertified {
 		next = mistaken
 	}
 	if len(plan.Refusals) > 0 && slices.ContainsFunc(p.members, func(m member) bool { return m.standing == leaving }) {

@@ -267,6 +267,64 @@ func TestWithoutACM(t *testing.T) {
 	}
 }
 
+// TestCertificateIsLookedForAgain: a certificate that is missing, or that has expired, is issued at AWS, where nobody tells of it.
+func TestCertificateIsLookedForAgain(t *testing.T) {
+	w := newWorld(t, memberOf("web", routes.Prefix+"listen-ports", `[{"HTTPS":443}]`)...)
+	for name, tc := range map[string]struct {
+		issued []acm.Certificate
+		want   time.Duration
+	}{
+		"None":    {nil, mistaken},
+		"Expired": {[]acm.Certificate{{ARN: "arn:1", Names: []string{"web"}, Status: "ISSUED", NotAfter: noon}}, mistaken},
+		"Valid":   {[]acm.Certificate{{ARN: "arn:1", Names: []string{"web"}, Status: "ISSUED", NotAfter: noon.Add(time.Hour)}}, audit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.issued, w.shared.issued.at = tc.issued, time.Time{}
+			members, err := w.members(t.Context(), Key{Name: "g"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &pass{Reconciler: w.Reconciler, group: Key{Name: "g"}, members: members, notes: map[string][]note{}}
+			if err := p.build(t.Context(), true); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.again(elb.Plan{}); got != tc.want {
+				t.Errorf("looks again after %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestNoNameBeforeRules: an Ingress whose rules cannot be made gets no name, and one that has a name keeps it.
+func TestNoNameBeforeRules(t *testing.T) {
+	w := newWorld(t, slices.Concat(memberOf("good"), memberOf("bad"), memberOf("old"))...)
+	old := w.ingress("old")
+	old.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{Hostname: "lb.example.com"}}
+	if err := w.Status().Update(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	members, err := w.members(t.Context(), Key{Name: "g"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	balancer := elb.LoadBalancer{Name: "lb", Scheme: "internal"}
+	p := &pass{
+		Reconciler: w.Reconciler, group: Key{Name: "g"}, members: members, notes: map[string][]note{},
+		stack:    elb.Stack{LoadBalancer: balancer, Listeners: []elb.Listener{{Port: 80}}},
+		seen:     elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{LoadBalancer: balancer, ARN: "arn", DNSName: "LB.example.com", Published: true}}},
+		culprits: map[string]error{"shop/bad": errors.New("too many rules"), "shop/old": errors.New("too many rules")},
+	}
+	if err := p.publish(t.Context(), elb.Plan{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{"good": 1, "bad": 0, "old": 1} {
+		if got := w.ingress(name).Status.LoadBalancer.Ingress; len(got) != want {
+			t.Errorf("%s has the names %v", name, got)
+		}
+	}
+}
+
 // TestLookupsWithoutACM: named certificates are judged by what ACM said last, and others are unknown.
 func TestLookupsWithoutACM(t *testing.T) {
 	w := newWorld(t)
