@@ -197,7 +197,8 @@ func (m *member) annotatedAction(what, name string, services services) (route.Ac
 }
 
 // there is an action whose Services and ports exist. A Service that is missing answers 503 until it is there, unless there are
-// others; a port that is missing has no rule, since only the Ingress or the Service can be wrong.
+// others, or it was there before: its pods may go on serving while it is made again. A port that is missing has no rule, since
+// only the Ingress or the Service can be wrong.
 func (m *member) there(what string, action route.Action, services services) (route.Action, bool) {
 	for _, b := range action.Backends {
 		if b.Group != "" {
@@ -206,7 +207,7 @@ func (m *member) there(what string, action route.Action, services services) (rou
 
 		service := services(b.Service)
 		switch {
-		case service == nil && len(action.Backends) == 1:
+		case service == nil && len(action.Backends) == 1 && !m.serves(action):
 			m.Partial(v1alpha1.ReasonPathNotServed, "%s answers 503: there is no Service %q", what, b.Service)
 			return missing, true
 		case service == nil:
@@ -224,11 +225,16 @@ func (m *member) there(what string, action route.Action, services services) (rou
 // lacks tells that an action cannot be served as it is written. Where it was served before, the Ingress is refused, so that its
 // rules stay: a Service is often written a moment before the Ingress that names it.
 func (m *member) lacks(action route.Action, format string, args ...any) {
-	if m.served && slices.ContainsFunc(m.groupsOf(action), func(resource string) bool { return m.had[resource] }) {
+	if m.serves(action) {
 		m.Refuse(v1alpha1.ReasonPathNotServed, format+": all rules that the Ingress has stay until that is corrected", args...)
 		return
 	}
 	m.Partial(v1alpha1.ReasonPathNotServed, format, args...)
+}
+
+// serves reports whether an action was served before.
+func (m *member) serves(action route.Action) bool {
+	return m.served && slices.ContainsFunc(m.groupsOf(action), func(resource string) bool { return m.had[resource] })
 }
 
 // portName is a port as the Ingress writes it.

@@ -53,7 +53,8 @@ func made(stack elb.Stack) elb.Observed {
 	return o
 }
 
-// TestLaw14AServiceBeforeItsIngress: a Service that is written a moment before the Ingress that names it takes nothing away from clients.
+// TestLaw14AServiceBeforeItsIngress: a Service that is written a moment before the Ingress that names it, or deleted and made
+// again, takes nothing away from clients.
 func TestLaw14AServiceBeforeItsIngress(t *testing.T) {
 	canary := `{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"web","servicePort":80,"weight":9},{"serviceName":"api","servicePort":80,"weight":1}]}}`
 	for name, tc := range map[string]struct {
@@ -65,6 +66,7 @@ func TestLaw14AServiceBeforeItsIngress(t *testing.T) {
 		}, nil},
 		"NodePort": {func(s *site) { s.services["shop/web"].Spec.Ports[0].NodePort = 0 }, annotations{"target-type": "instance"}},
 		"OneOfTwo": {func(s *site) { delete(s.services, "shop/api") }, annotations{"actions.web": canary}},
+		"Deleted":  {func(s *site) { delete(s.services, "shop/web") }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite()
