@@ -21,6 +21,13 @@ const acmTarget = "CertificateManager."
 // CA returns the certificate of the authority that signs ACM's certificates, in PEM.
 func (s *Sim) CA() ([]byte, error) { return s.acm.CA() }
 
+// ExpireCertificate makes a certificate that the authority signed one that has just expired, wherever it is in use.
+func (s *Sim) ExpireCertificate(arn string) error {
+	s.clock.Lock()
+	defer s.clock.Unlock()
+	return s.acm.Expire(arn)
+}
+
 // serveACM answers one call of the JSON protocol, which only ACM has here.
 func (s *Sim) serveACM(w http.ResponseWriter, r *http.Request) {
 	c := Call{Time: time.Now(), Service: "acm", AccessKeyID: scopeOf(r)[0], Operation: strings.TrimPrefix(r.Header.Get("X-Amz-Target"), acmTarget)}

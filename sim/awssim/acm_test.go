@@ -466,4 +466,24 @@ func TestListenersPresentTheirCertificates(t *testing.T) {
 	if err != nil || !cmp.Equal(in.Certificate.InUseBy, []string{app}) {
 		t.Errorf("the wildcard is in use by %v, %v", in.Certificate.InUseBy, err)
 	}
+
+	// What has expired is presented still, and no client accepts it.
+	if code := e.controlled("POST", "acm/expired", fmt.Sprintf(`{"certificateArn":%q}`, *acmARN("any")), new(map[string]any)); code != http.StatusOK {
+		t.Fatalf("it does not expire: %d", code)
+	}
+	in, err = e.acm().DescribeCertificate(t.Context(), &acm.DescribeCertificateInput{CertificateArn: acmARN("any")})
+	if err != nil || in.Certificate.Status != acmtypes.CertificateStatusExpired || !in.Certificate.NotBefore.Before(*in.Certificate.NotAfter) {
+		t.Errorf("the wildcard is %+v, %v", in.Certificate, err)
+	}
+	transport.TLSClientConfig = &tls.Config{RootCAs: trusted, ServerName: "api.example.com"}
+	response, err = transport.RoundTrip(r)
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("a client that checks a certificate that has expired: %v", err)
+	}
+	if got := shown("api.example.com"); got != "*.example.com" {
+		t.Errorf("it presents %s", got)
+	}
 }

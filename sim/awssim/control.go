@@ -69,6 +69,12 @@ func (s *Sim) control(mux *http.ServeMux) {
 		return struct{}{}, s.SetVPC(in)
 	}))
 
+	mux.HandleFunc("POST /_awssim/acm/expired", accept(func(in struct {
+		CertificateARN string `json:"certificateArn"`
+	}) (any, error) {
+		return struct{}{}, s.ExpireCertificate(in.CertificateARN)
+	}))
+
 	mux.HandleFunc("/_awssim/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "no such control call: "+r.Method+" "+r.URL.Path+"; see docs/awssim.md")
 	})

@@ -118,6 +118,7 @@ func TestControlAPI(t *testing.T) {
 		{"DELETE", "targets", `{"targetGroupArn":"nope"}`},
 		{"POST", "ec2/vpcs", `{"id":"vpc-y","subnets":[{"id":"subnet-y"}]}`},
 		{"POST", "ec2/instances", `[{"id":"i-2","subnet":"nowhere"}]`},
+		{"POST", "acm/expired", `{"certificateArn":"nope"}`},
 		{"GET", "calls?since=x", ``},
 		{"GET", "nothing", ``},
 	} {

@@ -76,6 +76,13 @@ func (s *Service) keys(of *certificate) (pair, error) {
 	return a.made[of], nil
 }
 
+// forget has a certificate signed again when it is needed next.
+func (a *authority) forget(of *certificate) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.made, of)
+}
+
 // prepare makes the authority's own certificate.
 func (a *authority) prepare() error {
 	if a.der != nil {

@@ -195,6 +195,21 @@ func (s *Service) State(account, arn string) string {
 	return c.state()
 }
 
+// Expire makes a certificate one that has just expired, wherever it is in use. An imported one is another authority's, and
+// cannot be changed. It needs the lock.
+func (s *Service) Expire(arn string) error {
+	c := s.certificates[arn]
+	if c == nil || c.imported != nil {
+		return fmt.Errorf("expire certificate: the authority has signed none with the ARN %q", arn)
+	}
+	c.notAfter = time.Now().Add(-time.Second)
+	if c.notBefore.After(c.notAfter) {
+		c.notBefore = c.notAfter.Add(-time.Hour)
+	}
+	s.authority.forget(c)
+	return nil
+}
+
 type certificateInput struct {
 	CertificateArn string
 }
