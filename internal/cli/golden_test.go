@@ -150,6 +150,7 @@ func TestPreflight(t *testing.T) {
 		"lattice":            {reason: "How long VPC Lattice sends requests depends on the group's health checks.", files: []string{"preflight/lattice.yaml"}, only: true},
 		"unreadable":         {reason: "That nothing was read does not mean that all is well.", files: []string{"preflight/unreadable.yaml"}, only: true},
 		"ingress":            {reason: "Of Ingresses of podgate's classes it is told what is served, refused and ignored.", files: []string{"installation.yaml", "preflight/ingress.yaml"}, only: true},
+		"ingress-workload":   {reason: "A workload that is applied with its Ingress gets no gates.", files: []string{"installation.yaml", "preflight/ingress-workload.yaml"}, only: true},
 		"ingress-in-cluster": {reason: "Those of the cluster have events, and are checked where they are asked for.", files: []string{"installation.yaml", "preflight/ingress.yaml"}},
 		"ingress-asked":      {reason: "Those of AWS Load Balancer Controller's classes are checked as if they were podgate's where that is asked for.", files: []string{"installation.yaml", "preflight/ingress-of-lbc.yaml"}, only: true, ingresses: true},
 		"ingress-namespace":  {reason: "And those of the cluster.", files: []string{"installation.yaml", "preflight/ingress.yaml", "shop.yaml", "preflight/good.yaml"}, ingresses: true},

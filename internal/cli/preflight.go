@@ -202,12 +202,14 @@ type flight struct {
 	gates, evicting map[types.NamespacedName]bool
 	// ported are those whose Service's port was told about.
 	ported map[types.NamespacedName]bool
-	// customs are the workloads of kinds that podgate does not know.
-	customs []workload
+	// customs are the workloads of kinds that podgate does not know, and workloads are all.
+	customs, workloads []workload
+	// early are the workloads of which it was told that their pods come before a binding that podgate makes.
+	early map[string]bool
 }
 
 func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home string, now metav1.Time) (*Preflight, error) {
-	f := flight{Preflight: &Preflight{Findings: []Finding{}}, reader: r, now: now, told: map[types.NamespacedName]bool{}, budgeted: map[types.NamespacedName]bool{}, ported: map[types.NamespacedName]bool{}, gates: map[types.NamespacedName]bool{}, evicting: map[types.NamespacedName]bool{}}
+	f := flight{Preflight: &Preflight{Findings: []Finding{}}, reader: r, now: now, told: map[types.NamespacedName]bool{}, budgeted: map[types.NamespacedName]bool{}, ported: map[types.NamespacedName]bool{}, gates: map[types.NamespacedName]bool{}, evicting: map[types.NamespacedName]bool{}, early: map[string]bool{}}
 	var err error
 	if f.installation, err = findInstallation(ctx, r, home, now.Time, &f.Unknown); err != nil {
 		return nil, err
@@ -236,6 +238,7 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 			return nil, err
 		}
 	}
+	f.workloads = all
 	f.customs = slices.DeleteFunc(slices.Clone(all), func(w workload) bool { return !w.custom })
 	for _, w := range all {
 		if err := f.check(ctx, w); err != nil {

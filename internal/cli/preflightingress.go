@@ -9,17 +9,21 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/ingress"
+	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
@@ -210,6 +214,49 @@ func (f *flight) group(ctx context.Context, scope preflightScope, key routes.Key
 			}
 		}
 		f.Ingresses = append(f.Ingresses, ServedIngress{Object: "Ingress " + owner, Serves: serves(stack, owner)})
+		if !scope.files || !f.reader.isNew(j.Ingress) {
+			continue
+		}
+		for _, g := range stack.TargetGroups {
+			if g.Owner != owner || g.TargetType != string(elbv2.TargetTypeIP) {
+				continue
+			}
+			if err := f.before(ctx, j.Ingress, g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// before tells of workloads in the files whose pods are made before the binding that podgate makes for a target group.
+func (f *flight) before(ctx context.Context, ing *networkingv1.Ingress, g elb.TargetGroup) error {
+	to := &elbv2.TargetGroupBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: g.Binding.Namespace, Name: g.Name, Labels: g.Binding.Labels},
+		Spec: elbv2.TargetGroupBindingSpec{
+			TargetGroupName: g.Name, TargetType: new(elbv2.TargetTypeIP), ServiceRef: elbv2.ServiceReference{Name: g.Binding.Service, Port: intstr.Parse(g.Binding.Port)},
+		},
+	}
+	for _, w := range f.workloads {
+		if w.namespace != g.Binding.Namespace || f.early[w.String()] {
+			continue
+		}
+		pod := w.judged()
+		candidates, err := f.reader.candidates(ctx, w.namespace, pod)
+		if err != nil {
+			return f.unchecked(err, "which pods come before their binding")
+		}
+
+		// A pod that came after the binding would have a gate of it.
+		pod.Created = f.now.Add(time.Hour)
+		candidates.Bindings = []*binding.Binding{binding.From(to)}
+		if why := injection.Explain(pod, candidates); len(why.Missing) == 0 {
+			continue
+		}
+		f.early[w.String()] = true
+		f.find(SeverityError, CheckBindingAfter, w,
+			fmt.Sprintf("podgate makes a TargetGroupBinding for Ingress %s/%s, which is not in the cluster yet, only when it has made the load balancer: pods that are created first get no gate.", ing.Namespace, ing.Name),
+			"apply Ingress and Service first, and the workload when the Service has its TargetGroupBinding")
 	}
 	return nil
 }

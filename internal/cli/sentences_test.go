@@ -84,9 +84,9 @@ var walked = map[string]walk{
 	"Secret event AuthorityCreated": idle, "Secret event CertificateIssued": idle, "Secret event AuthorityRetired": idle, "Secret event InvalidCertificate": message,
 
 	"Ingress event LoadBalancerReady": idle, "Ingress event LoadBalancerWaiting": idle, "Ingress event LoadBalancerFailed": message, "Ingress event LoadBalancerHeld": message,
-	"Ingress event ClassNotUsable": message, "Ingress event ClassConflict": object, "Ingress event InvalidAnnotation": message, "Ingress event ConflictInGroup": object,
+	"Ingress event ClassNotUsable": object, "Ingress event ClassConflict": object, "Ingress event InvalidAnnotation": message, "Ingress event ConflictInGroup": object,
 	"Ingress event ProtectionNotServed": object, "Ingress event AnnotationNotServed": object, "Ingress event NoEffect": object, "Ingress event LimitExceeded": object,
-	"Ingress event PathNotServed": message, "Ingress event NoCertificate": object, "Ingress event NoSubnets": message, "Ingress event SettingsHeld": message,
+	"Ingress event PathNotServed": message, "Ingress event NoCertificate": object, "Ingress event NoSubnets": object, "Ingress event SettingsHeld": message,
 	"Ingress event OwnedByLBC": idle, "Ingress event TakenOverFromLBC": idle,
 
 	"Target.NotRegistered": object, "Elb.RegistrationInProgress": idle, "Elb.InitialHealthChecking": idle, "Elb.InternalError": idle, "Target.ResponseCodeMismatch": object,
