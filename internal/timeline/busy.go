@@ -4,6 +4,7 @@
 package timeline
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -72,31 +73,42 @@ func earliest(a, b time.Time) time.Time {
 }
 
 // Choose are the places of the lanes of most interest: those of pods that are not Ready, the longest first, then those that
-// changed last.
+// changed last, and last pods that are gone.
 func (t *Timeline) Choose(most int) map[int]bool {
 	type interest struct {
-		place int
-		calm  bool
-		since time.Time
+		place, rank int
+		since       time.Time
 	}
+	const (
+		waits = iota
+		calm
+		gone
+	)
 	all := make([]interest, len(t.Lanes))
 	for i := range t.Lanes {
 		l := &t.Lanes[i]
-		all[i] = interest{i, true, time.Time{}}
-		if phases := l.Phases(t.To); len(phases) > 0 {
-			last := phases[len(phases)-1]
-			all[i].calm, all[i].since = last.State == IsReady || !l.Alive(), last.From
+		all[i] = interest{place: i, rank: gone}
+		phases := l.Phases(t.To)
+		if len(phases) == 0 {
+			continue
+		}
+
+		last := phases[len(phases)-1]
+		all[i].since = last.From
+		switch {
+		case l.Alive() && last.State != IsReady:
+			all[i].rank = waits
+		case l.Alive():
+			all[i].rank = calm
 		}
 	}
 
 	slices.SortStableFunc(all, func(a, b interest) int {
-		switch {
-		case a.calm != b.calm:
-			return map[bool]int{false: -1, true: 1}[a.calm]
-		case a.calm:
-			return b.since.Compare(a.since)
+		first := a.since.Compare(b.since)
+		if a.rank != waits {
+			first = -first
 		}
-		return a.since.Compare(b.since)
+		return cmp.Or(cmp.Compare(a.rank, b.rank), first)
 	})
 
 	chosen := map[int]bool{}

@@ -6,6 +6,7 @@ package draw
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,9 @@ func (c *Canvas) lasts(l *timeline.Lane, p timeline.Phase) bool {
 
 // target draws what a load balancer says of the pod's target.
 func (c *Canvas) target(row *Row, l *timeline.Lane, t *timeline.Track, y float64, alone bool) float64 {
+	if !slices.ContainsFunc(t.Spans, func(s timeline.Span) bool { return s.Status != "" }) {
+		return y
+	}
 	if t.Type != "" {
 		name := "target"
 		if !alone {

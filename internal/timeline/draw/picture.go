@@ -87,23 +87,32 @@ func (c *Canvas) lanes(t timeline.Timeline, most int, y float64, headed bool) (f
 		shown[&t.Lanes[place]] = true
 	}
 
-	for _, group := range revisionsOf(t.Lanes) {
-		if headed {
-			y = c.heading(group, y)
+	// The counts come first, so that they are seen at once.
+	groups, crowded := revisionsOf(t.Lanes), len(t.Lanes) > most
+	for _, g := range groups {
+		if crowded {
+			y = c.crowd(g, c.heading(g, summary(g.lanes, c.end), y)) + 4
 		}
-		if len(t.Lanes) > most {
-			y = c.crowd(group, y)
+	}
+
+	for _, g := range groups {
+		some := slices.DeleteFunc(slices.Clone(g.lanes), func(l *timeline.Lane) bool { return !shown[l] })
+		switch {
+		case len(some) == 0:
+			continue
+		case crowded:
+			y = c.heading(g, fmt.Sprintf("%d of %d pods", len(some), len(g.lanes)), y)
+		case headed:
+			y = c.heading(g, summary(g.lanes, c.end), y)
 		}
-		for _, l := range group.lanes {
-			if shown[l] {
-				y = c.lane(l, y)
-			}
+		for _, l := range some {
+			y = c.lane(l, y)
 		}
 		y += 4
 	}
 
 	if more := len(t.Lanes) - len(shown); more > 0 {
-		return y, fmt.Sprintf("%d of %d pods have a lane of their own: those that are not Ready, and those that changed last. The areas count all.", len(shown), len(t.Lanes))
+		return y, fmt.Sprintf("%d of %d pods have a lane of their own: those that are not Ready, the longest first, and those that changed last. The areas count all.", len(shown), len(t.Lanes))
 	}
 	return y, ""
 }
@@ -129,14 +138,14 @@ func revisionsOf(lanes []timeline.Lane) []group {
 	return groups
 }
 
-// heading names a revision, and says how far its pods are.
-func (c *Canvas) heading(g group, y float64) float64 {
+// heading names a revision, and says something of its pods.
+func (c *Canvas) heading(g group, what string, y float64) float64 {
 	name := "new"
 	if g.old {
 		name = "old"
 	}
 	c.Name(y+12, "heading "+name, clip(strings.TrimSpace(name+" "+g.hash), 18), g.hash)
-	c.Text(edge, y+12, "start", "heading", summary(g.lanes, c.end))
+	c.Text(edge, y+12, "start", "heading", what)
 	return y + 20
 }
 

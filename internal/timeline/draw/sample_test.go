@@ -130,7 +130,9 @@ func crowded(n int) timeline.Timeline {
 		old.says(corev1.PodReady, "True", "", "", -3570)
 		begin := 200 * float64(i) / float64(n)
 		create(r, fmt.Sprintf("web-5d4f-n%04d", i), "5d4f", begin).rises(begin, i%97 == 5)
-		old.falls(begin+20, begin+60, begin+61)
+		if begin+20 < 240 {
+			old.falls(begin+20, map[bool]float64{true: begin + 60}[begin+61 < 240], begin+61)
+		}
 	}
 	return r.Timeline(at(-600), at(240))
 }
