@@ -51,7 +51,7 @@ const (
 	slowest    = time.Minute
 	// mistaken is how soon to look again at an Ingress that cannot be served as it is: what it lacks may be at AWS.
 	mistaken = time.Minute
-	// rereading is how often all is read again of what is waited for.
+	// rereading is how often all is read again of what is waited for, by podgate or by a person who has been told.
 	rereading = 30 * time.Second
 	// holding is how soon to look again at a deletion that a person holds up.
 	holding = 15 * time.Second
@@ -189,7 +189,7 @@ func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
 	}
 
 	plan, err := p.plan(ctx)
-	if err == nil && (len(plan.Steps) > 0 || p.deserted() || len(plan.Waits) > 0 && p.stale()) {
+	if err == nil && (len(plan.Steps) > 0 || p.deserted() || len(plan.Waits)+len(plan.Refusals) > 0 && p.stale()) {
 		plan, err = p.converge(ctx)
 	}
 	if err != nil {
@@ -459,7 +459,7 @@ func unknown(step elb.Step, err error) bool {
 	return false
 }
 
-// stale reports whether what is waited for may have come about without a trace in what was read.
+// stale reports whether what is waited for, or refused, may have come about without a trace in what was read.
 func (p *pass) stale() bool { return p.now().Sub(p.read.last(p.group)) >= rereading }
 
 // deserted reports whether all that there is of the group goes, which is read again each time: what holds it up, such as a

@@ -446,12 +446,31 @@ func TestFinalizerAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	w.read.at(Key{Name: "g"}, noon)
 	_, err := w.reconcile(Key{Name: "g"})
-	if err != nil || len(w.steps) > 0 {
+	if err != nil || len(w.steps) > 0 || w.reads > 0 {
 		t.Fatalf("steps %q, %v", w.steps, err)
 	}
 	if !holds(Key{Name: "g"}, w.ingress("web")) {
 		t.Error("it is not held")
+	}
+}
+
+// TestRefusalIsReadAgain: what a person is told to put right at AWS is read again before it is told again.
+func TestRefusalIsReadAgain(t *testing.T) {
+	w := newWorld(t, memberOf("web", routes.Prefix+"load-balancer-name", "web", routes.Prefix+"security-groups", "sg-1")...)
+	w.seen.LoadBalancers = []elb.ObservedLoadBalancer{{ARN: "lb", State: "failed", Retired: noon.Add(-time.Hour), LoadBalancer: elb.LoadBalancer{
+		Kind: elb.Application, Name: "web", Scheme: "internal",
+	}, Listeners: []elb.ObservedListener{{ARN: "theirs"}}}}
+	for reads := 1; reads < 4; reads++ {
+		result, err := w.reconcile(Key{Name: "g"})
+		if err != nil || result.RequeueAfter != mistaken || len(w.steps) > 0 {
+			t.Fatalf("steps %q, again after %s, %v", w.steps, result.RequeueAfter, err)
+		}
+		if w.reads != reads {
+			t.Errorf("read %d times, want %d", w.reads, reads)
+		}
+		w.clock = w.clock.Add(mistaken)
 	}
 }
 
