@@ -269,7 +269,7 @@ func (p *pass) has(owner string) bool {
 	for _, m := range p.members {
 		owners = append(owners, m.owner())
 	}
-	if slices.ContainsFunc(p.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return elb.OwnerOf(g.Resource, owners) == owner }) {
+	if slices.ContainsFunc(p.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return g.OwnerAmong(owners) == owner }) {
 		return true
 	}
 	return p.hasRules(owner)

@@ -4,6 +4,7 @@
 package elb
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -98,7 +99,13 @@ func (p *planner) ownerOf(g *ObservedTargetGroup) string {
 			}
 		}
 	}
-	return OwnerOf(g.Resource, owners)
+	return g.OwnerAmong(owners)
+}
+
+// OwnerAmong is whose a target group is: its owner by its tag, or where it has none, as one that AWS Load Balancer Controller made,
+// the one of these that its resource tag fits. Empty: nobody's of them.
+func (g ObservedTargetGroup) OwnerAmong(owners []string) string {
+	return cmp.Or(g.Owner, OwnerOf(g.Resource, owners))
 }
 
 // OwnerOf is whose a target group is by its resource, such as shop/web-api:80, among the owners that there are; empty: nobody's

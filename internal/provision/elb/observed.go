@@ -59,7 +59,7 @@ type ObservedRule struct {
 	Own bool
 }
 
-// ObservedTargetGroup is a target group that exists.
+// ObservedTargetGroup is a target group that exists. Its Owner is what OwnerTag says, see OwnerAmong.
 type ObservedTargetGroup struct {
 	TargetGroup
 	ARN string

@@ -26,6 +26,30 @@ func TestOwnerOf(t *testing.T) {
 	}
 }
 
+// TestLaw13OwnerByTag: what a target group says whose it is counts, and only where it says nothing its resource tag does.
+func TestLaw13OwnerByTag(t *testing.T) {
+	s := shop()
+	s.TargetGroups = append(s.TargetGroups, group("shop/a", "b-c"), group("shop/a-b", "d"))
+	s.Listeners[0].Default = to("shop/a", "b-c")
+	s.Listeners[0].Rules = append(s.Listeners[0].Rules, path("shop/a-b", "/d", "d"))
+	w := settled(t, s)
+
+	// Neither can be built any more: the one keeps its target group, and the other one has no part in that.
+	w.stack.TargetGroups, w.stack.Listeners[0].Default, w.stack.Listeners[0].Rules = w.stack.TargetGroups[:2], nothing, w.stack.Listeners[0].Rules[:2]
+	stack := w.stack
+	w.stack.Keep = []string{"shop/a"}
+	w.run()
+	expect(t, "its owner keeps it", len(w.seen.TargetGroups), 3)
+	w.stack = stack
+	w.stack.Keep = []string{"shop/a-b"}
+	w.run()
+	expect(t, "and nobody else does", len(w.seen.TargetGroups), 2)
+
+	w = settled(t, shop())
+	delete(w.seen.TargetGroups[0].Tags, OwnerTag)
+	expect(t, "one that has no such tag gets it", w.steps(), []string{"tag tg/3: podgate.dev/owner=shop/web"})
+}
+
 // TestKeepsNotWhatIsAnothers: an Ingress that cannot be built keeps its own target groups, and not those of one whose name its own
 // begins, be that known by a rule, by a group or by what is there.
 func TestKeepsNotWhatIsAnothers(t *testing.T) {

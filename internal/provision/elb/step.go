@@ -21,6 +21,10 @@ type Step interface {
 // RFC 3339 has it.
 const RetiredTag = "podgate.dev/retired"
 
+// OwnerTag is the key of the tag of a target group that says whose it is, such as shop/web. The resource tag cannot: that of a
+// Service b-c of shop/a is as that of a Service c of shop/a-b.
+const OwnerTag = "podgate.dev/owner"
+
 // Steps of security groups.
 type (
 	// CreateSecurityGroup makes one that lets nobody in.

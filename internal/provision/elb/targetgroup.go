@@ -64,12 +64,21 @@ func (p *planner) createTargetGroup(want TargetGroup) {
 	}
 
 	want.Name = name
-	want.Tags = p.stack.All(want.Resource, want.Tags)
+	want.Tags = p.tagsOf(want)
 	p.do(CreateTargetGroup{TargetGroup: want})
 }
 
+// tagsOf are all tags of a target group.
+func (p *planner) tagsOf(want TargetGroup) map[string]string {
+	tags := p.stack.All(want.Resource, want.Tags)
+	if want.Owner != "" {
+		tags[OwnerTag] = want.Owner
+	}
+	return tags
+}
+
 func (p *planner) changeTargetGroup(want TargetGroup, has *ObservedTargetGroup) {
-	p.tag(has.ARN, p.stack.All(want.Resource, want.Tags), has.Tags)
+	p.tag(has.ARN, p.tagsOf(want), has.Tags)
 	if h, old := want.HealthCheck, has.HealthCheck; differs(h.Protocol, old.Protocol) || differs(h.Path, old.Path) || differs(h.Port, old.Port) || differs(h.Codes, old.Codes) ||
 		differs(h.Interval, old.Interval) || differs(h.Timeout, old.Timeout) || differs(h.Healthy, old.Healthy) || differs(h.Unhealthy, old.Unhealthy) {
 		p.do(ModifyTargetGroup{TargetGroup: has.ARN, HealthCheck: h})

@@ -214,7 +214,7 @@ func (w *world) apply(s Step) {
 	case CreateTargetGroup:
 		w.tagged(s.TargetGroup.Tags)
 		w.free(s.TargetGroup.Name, slices.ContainsFunc(w.seen.TargetGroups, func(g ObservedTargetGroup) bool { return g.Name == s.TargetGroup.Name }))
-		s.TargetGroup.Attributes, s.TargetGroup.Owner, s.TargetGroup.Binding = nil, "", Binding{}
+		s.TargetGroup.Attributes, s.TargetGroup.Owner, s.TargetGroup.Binding = nil, s.TargetGroup.Tags[OwnerTag], Binding{}
 		w.seen.TargetGroups = append(w.seen.TargetGroups, ObservedTargetGroup{TargetGroup: s.TargetGroup, ARN: w.arn("tg")})
 	case ModifyTargetGroup:
 		w.tg(s.TargetGroup).HealthCheck = s.HealthCheck

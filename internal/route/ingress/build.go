@@ -175,7 +175,7 @@ func (b *builder) defaultOf(l elb.ObservedListener, owner string) bool {
 	}
 	return slices.ContainsFunc(l.Default.Forward, func(f elb.Forward) bool {
 		return slices.ContainsFunc(b.Observed.TargetGroups, func(g elb.ObservedTargetGroup) bool {
-			return g.ARN == f.Group && elb.OwnerOf(g.Resource, owners) == owner
+			return g.ARN == f.Group && g.OwnerAmong(owners) == owner
 		})
 	})
 }

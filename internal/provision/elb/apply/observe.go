@@ -155,7 +155,7 @@ func (r resource) asLoadBalancer(of elb.Identity) elb.ObservedLoadBalancer {
 // asTargetGroup is a target group of a stack without its attributes.
 func (r resource) asTargetGroup(of elb.Identity) elb.ObservedTargetGroup {
 	g := *r.targetGroup
-	g.Resource, g.Tags = r.tags[of.ResourceTag], r.tags
+	g.Resource, g.Owner, g.Tags = r.tags[of.ResourceTag], r.tags[elb.OwnerTag], r.tags
 	return g
 }
 
