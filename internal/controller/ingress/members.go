@@ -113,7 +113,8 @@ func stands(m member, group Key) standing {
 
 // own decides whose the members are, and reports whether podgate may act on the group: one load balancer has one controller.
 // Whom AWS Load Balancer Controller would serve, and has no finalizer on yet, takes no group from others that podgate serves: it
-// is refused. That controller does nothing at AWS before its finalizer, and with that the group is its.
+// is refused. That controller does nothing at AWS before its finalizer, and with that the group is its. On an Ingress of a class
+// that it does not serve anybody may have written its finalizer, and it will not serve that one: such an Ingress waits alone.
 func (r *Reconciler) own(ctx context.Context, group Key, members []member) (lbc.Ownership, error) {
 	whose, serves := lbc.OwnedByPodgate, false
 	var newcomers []*member
@@ -129,7 +130,7 @@ func (r *Reconciler) own(ctx context.Context, group Key, members []member) (lbc.
 		switch {
 		case of.Podgates():
 			serves = serves || held
-		case of == lbc.OwnedByLBC && !held && lbc.IngressFinalizers(m) == nil:
+		case of == lbc.OwnedByLBC && !held && (lbc.IngressFinalizers(m) == nil || !m.class.LBC):
 			newcomers = append(newcomers, m)
 		default:
 			whose = of
@@ -144,6 +145,10 @@ func (r *Reconciler) own(ctx context.Context, group Key, members []member) (lbc.
 	}
 	for _, m := range newcomers {
 		m.standing = refused
+		if lbc.IngressFinalizers(m) != nil {
+			m.class.Refused = "AWS Load Balancer Controller runs and has its finalizer on this Ingress, of which it does not serve the class: wait until it takes the finalizer off, or take it off if somebody else wrote it"
+			continue
+		}
 		m.class.Refused = fmt.Sprintf("AWS Load Balancer Controller runs and serves this class, and podgate serves group %q for other Ingresses: "+
 			"use a class that only podgate serves, or another group", group.Name)
 	}

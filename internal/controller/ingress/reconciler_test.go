@@ -804,6 +804,8 @@ func TestNewcomerOfLBC(t *testing.T) {
 		stands        standing
 	}{
 		"Claim":     {"a claim is not enough", ours, "", false, lbc.OwnedByPodgate, refused},
+		"Forged":    {"nor is a finalizer where it does not serve the class", ours, lbcs, false, lbc.OwnedByPodgate, refused},
+		"ForgedAll": {"but where podgate serves nobody, it may be so", "", lbcs, false, lbc.OwnedByLBC, active},
 		"Has":       {"its finalizer is", ours, lbcs, false, lbc.OwnedByLBC, active},
 		"Unserved":  {"podgate serves nobody", "", "", false, lbc.OwnedByLBC, active},
 		"Both":      {"podgate served this one when that controller was gone", ours, ours, false, lbc.OwnedByLBC, active},
@@ -815,7 +817,11 @@ func TestNewcomerOfLBC(t *testing.T) {
 				ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: elbv2.LBCLease},
 				Spec:       coordinationv1.LeaseSpec{HolderIdentity: new("lbc"), RenewTime: new(metav1.NewMicroTime(noon))},
 			}
-			objects := append(slices.Concat(memberOf("web"), memberOf("new", classAnnotation, albClass)), lease)
+			class := []string{classAnnotation, albClass}
+			if strings.HasPrefix(name, "Forged") {
+				class = nil // its IngressClass is podgate's alone
+			}
+			objects := append(slices.Concat(memberOf("web"), memberOf("new", class...)), lease)
 			for at, finalizer := range map[int]string{0: tc.web, 2: tc.newcomer} {
 				if finalizer != "" {
 					objects[at].SetFinalizers([]string{finalizer})
@@ -854,7 +860,7 @@ func TestNewcomerOfLBC(t *testing.T) {
 			}
 
 			_, err := w.reconcile(Key{Name: "g"})
-			if told := w.told(); (len(w.steps) > 0) != tc.want.Podgates() || strings.Contains(told, "use a class that only podgate serves") != (tc.stands == refused) {
+			if told := w.told(); (len(w.steps) > 0) != tc.want.Podgates() || strings.Contains(told, "AWS Load Balancer Controller runs and") != (tc.stands == refused || tc.want == lbc.OwnedByLBC) {
 				t.Errorf("steps %q, %v, told %s", w.steps, err, told)
 			}
 			if made := slices.ContainsFunc(w.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return g.Owner == "shop/new" }); made != tc.silent {
