@@ -12,13 +12,21 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 )
 
 // compactPod is a cached pod as it is kept: what slimPod leaves of one is a third of what a Pod takes, whose fields are
 // mostly empty then. Whoever asks the cache, or is told by it, gets a Pod.
 type compactPod struct {
-	metav1.ObjectMeta // but for what is in the template
+	name, version string
+	uid           types.UID
+	namespace     unique.Handle[string]
+	created       int64 // in nanoseconds of the Unix clock; 0 where no time is given
+	deleted       *metav1.Time
+	grace         *int64
+	annotations   map[string]string
+	managed       []metav1.ManagedFieldsEntry
 	*template
 	node       unique.Handle[string]
 	phase      unique.Handle[corev1.PodPhase]
@@ -43,10 +51,12 @@ type saidCondition struct {
 
 // pack makes a pod compact. One that has what a compactPod has no place for stays as it is.
 func (s *templates) pack(pod *corev1.Pod) any {
-	spec, status := pod.Spec, pod.Status
+	meta, spec, status := pod.ObjectMeta, pod.Spec, pod.Status
+	meta.Name, meta.Namespace, meta.UID, meta.ResourceVersion, meta.CreationTimestamp, meta.ManagedFields = "", "", "", "", metav1.Time{}, nil
+	meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds, meta.Annotations, meta.Labels, meta.OwnerReferences = nil, nil, nil, nil, nil
 	spec.ReadinessGates, spec.Containers, spec.InitContainers, spec.HostNetwork, spec.NodeName = nil, nil, nil, false, ""
 	status.Phase, status.PodIP, status.PodIPs, status.Conditions, status.Message = "", "", nil, nil, ""
-	if pod.TypeMeta != (metav1.TypeMeta{}) || !reflect.ValueOf(&spec).Elem().IsZero() || !reflect.ValueOf(&status).Elem().IsZero() {
+	if pod.TypeMeta != (metav1.TypeMeta{}) || !zero(&meta) || !zero(&spec) || !zero(&status) {
 		return pod
 	}
 	common, whole := templateOf(pod)
@@ -55,11 +65,15 @@ func (s *templates) pack(pod *corev1.Pod) any {
 	}
 
 	small := &compactPod{
-		ObjectMeta: pod.ObjectMeta, template: s.share(common),
+		name: pod.Name, version: pod.ResourceVersion, uid: pod.UID, namespace: unique.Make(pod.Namespace),
+		deleted: pod.DeletionTimestamp, grace: pod.DeletionGracePeriodSeconds,
+		annotations: pod.Annotations, managed: pod.ManagedFields, template: s.share(common),
 		node: unique.Make(pod.Spec.NodeName), phase: unique.Make(pod.Status.Phase),
 		ips: pod.Status.PodIPs, ip: pod.Status.PodIP, message: unique.Make(pod.Status.Message),
 	}
-	small.Labels, small.OwnerReferences = nil, nil
+	if !pod.CreationTimestamp.IsZero() {
+		small.created = pod.CreationTimestamp.UnixNano()
+	}
 
 	// Each is decoded with a copy of its own.
 	if len(small.ips) > 0 && small.ips[0].IP == small.ip {
@@ -82,17 +96,37 @@ func (s *templates) pack(pod *corev1.Pod) any {
 	return small
 }
 
+// zero reports whether nothing is in a struct.
+func zero[T any](v *T) bool { return reflect.ValueOf(v).Elem().IsZero() }
+
+// GetObjectMeta implements metav1.ObjectMetaAccessor: by it client-go tells one from another.
+func (p *compactPod) GetObjectMeta() metav1.Object {
+	meta := p.meta()
+	return &meta
+}
+
+func (p *compactPod) meta() metav1.ObjectMeta {
+	meta := metav1.ObjectMeta{
+		Name: p.name, Namespace: p.namespace.Value(), UID: p.uid, ResourceVersion: p.version,
+		DeletionTimestamp: p.deleted, DeletionGracePeriodSeconds: p.grace,
+		Annotations: p.annotations, ManagedFields: p.managed, Labels: p.labels, OwnerReferences: p.owners,
+	}
+	if p.created != 0 {
+		meta.CreationTimestamp = metav1.Time{Time: time.Unix(0, p.created)}
+	}
+	return meta
+}
+
 // unpack makes it a Pod again.
 func (p *compactPod) unpack() *corev1.Pod {
 	pod := &corev1.Pod{
-		ObjectMeta: p.ObjectMeta,
+		ObjectMeta: p.meta(),
 		Spec: corev1.PodSpec{
 			ReadinessGates: p.gates, Containers: p.containers, InitContainers: p.initContainers,
 			HostNetwork: p.hostNetwork, NodeName: p.node.Value(),
 		},
 		Status: corev1.PodStatus{Phase: p.phase.Value(), PodIP: p.ip, PodIPs: p.ips, Message: p.message.Value()},
 	}
-	pod.Labels, pod.OwnerReferences = p.labels, p.owners
 
 	if len(p.conditions) > 0 {
 		pod.Status.Conditions = make([]corev1.PodCondition, len(p.conditions))
