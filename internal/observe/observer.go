@@ -198,7 +198,7 @@ func (o *Observer) Watch(pod types.NamespacedName, want Interest) Sighting {
 
 	is := in.sighting
 	seen := Sighting{
-		Observed: is.Observed, Present: is.Present, Health: is.Health, SeenOtherwise: is.SeenOtherwise,
+		Observed: is.Observed, Present: is.Present, Health: is.Health(), SeenOtherwise: is.SeenOtherwise,
 		ReadAt: in.readAt, FailingSince: in.failing, Err: s.view.Err, Early: in.readAt.Before(in.since.Add(s.described.Lag)),
 	}
 	if p, known := s.placed[want.Target]; known {

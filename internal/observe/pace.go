@@ -191,10 +191,10 @@ func (s *subject) possible(in *interest) time.Time {
 	}
 
 	switch {
-	case !seen.Present, seen.Health.State == gate.Draining:
+	case !seen.Present, seen.Health().State == gate.Draining:
 		// It is registered first, which asks for a read.
 		return s.last.Add(SlowInterval)
-	case seen.Health.State == gate.Unhealthy && !in.sound.IsZero():
+	case seen.Health().State == gate.Unhealthy && !in.sound.IsZero():
 		// A check failed after that. The read that found none failed may have been behind.
 		return in.sound.Add(s.described.Recovery - s.described.Lag)
 	}

@@ -5,6 +5,7 @@ package observe
 
 import (
 	"time"
+	"unique"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -69,10 +70,18 @@ type Sighting struct {
 	Err error
 }
 
-// glimpse is what is kept of a Sighting for every pod.
+// glimpse is what is kept of a Sighting for every pod. Most targets are as healthy as each other.
 type glimpse struct {
 	Observed, Present, SeenOtherwise bool
-	Health                           gate.Health
+	health                           unique.Handle[gate.Health] // its zero value where nothing was observed
+}
+
+// Health is the target's, when Present.
+func (g glimpse) Health() gate.Health {
+	if !g.Present {
+		return gate.Health{}
+	}
+	return g.health.Value()
 }
 
 // interest is a pod's in one target of a subject, whichever of its gates have it. A pod has several targets in a group where
@@ -112,7 +121,7 @@ func (in *interest) update(snap Snapshot, lag time.Duration) bool {
 
 	h, present := snap.Targets[in.target]
 	next := glimpse{
-		Observed: true, Present: present, Health: h,
+		Observed: true, Present: present, health: unique.Make(h),
 		SeenOtherwise: in.sighting.SeenOtherwise || (!present || h.State != gate.Healthy) && !snap.Started.Before(in.since.Add(lag)),
 	}
 
