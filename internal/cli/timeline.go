@@ -113,6 +113,8 @@ type past struct {
 	// uid is the workload's; empty while it could not be read.
 	uid  types.UID
 	gaps gaps
+	// there are the pods that the latest look found.
+	there []types.UID
 	// about are the objects whose events belong to the timeline, as KIND/NAME.
 	about map[string]bool
 }
@@ -122,16 +124,33 @@ func (e *environment) timeline(ctx context.Context, what string, since time.Dura
 	if err != nil {
 		return timeline.Timeline{}, err
 	}
-	reader, err := newSnapshot(ctx, kube, e.kinds)
+	p, err := pastOf(kube, namespace, what)
 	if err != nil {
 		return timeline.Timeline{}, err
 	}
+	if p.reader, err = newSnapshot(ctx, kube, e.kinds); err != nil {
+		return timeline.Timeline{}, err
+	}
 
+	p.now = e.Now()
+	if err := p.look(ctx); err != nil {
+		return timeline.Timeline{}, err
+	}
+	t := p.Timeline(p.now.Add(-since), p.now)
+	if p.kind == podKind && len(t.Lanes) == 0 {
+		return t, ended(ctx, p.reader, p.key, fmt.Errorf("get pod %s: it is not there, and no event of the last %s tells of it", p.key, since))
+	}
+	return t, nil
+}
+
+// pastOf is of what a person names, of which nothing was read yet.
+func pastOf(kube client.Client, namespace, what string) (*past, error) {
 	kind, name, known := named(what)
-	p := past{reader: reader, kind: kind, key: types.NamespacedName{Namespace: namespace, Name: name}, now: e.Now()}
+	p := &past{kind: kind, key: types.NamespacedName{Namespace: namespace, Name: name}}
 	if !known {
+		var err error
 		if p.custom, err = kindCalled(kube, kind); err != nil {
-			return timeline.Timeline{}, err
+			return nil, err
 		}
 		p.kind = p.custom.Kind
 		if _, native := kindsOf[strings.ToLower(p.kind)]; native && p.custom.Group == appsv1.GroupName {
@@ -141,20 +160,21 @@ func (e *environment) timeline(ctx context.Context, what string, since time.Dura
 
 	p.Recorder = timeline.NewRecorder(p.kind, namespace, name)
 	p.about = map[string]bool{p.kind + "/" + name: true}
+	return p, nil
+}
+
+// look reads all that the cluster remembers now.
+func (p *past) look(ctx context.Context) error {
+	p.gaps, p.there = nil, nil
 	for _, step := range []func(context.Context) error{p.workload, p.revisions, p.pods, p.events} {
 		if err := step(ctx); err != nil {
-			return timeline.Timeline{}, err
+			return err
 		}
 	}
-
 	for _, note := range p.gaps {
 		p.Missing(note)
 	}
-	t := p.Timeline(p.now.Add(-since), p.now)
-	if p.kind == podKind && len(t.Lanes) == 0 {
-		return t, ended(ctx, reader, p.key, fmt.Errorf("get pod %s: it is not there, and no event of the last %s tells of it", p.key, since))
-	}
-	return t, nil
+	return nil
 }
 
 // workload reads the workload itself. A pod is read with the others, since its events outlive it.
@@ -229,6 +249,7 @@ func (p *past) pods(ctx context.Context) error {
 			continue
 		}
 		p.Object(pod, p.now)
+		p.there = append(p.there, pod.UID)
 		if newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp) {
 			newest = pod
 		}

@@ -43,7 +43,7 @@ func (e *environment) ui(ctx context.Context, all bool, port uint16, open bool) 
 	}
 
 	cluster := ui.Follow(ctx, kube, e.Now, nil)
-	server := ui.NewServer(cluster, &answers{environment: e}, namespace, e.Now)
+	server := ui.NewServer(cluster, &answers{environment: e, kube: kube}, namespace, e.Now)
 	return server.Serve(ctx, port, func(address string) {
 		_, _ = fmt.Fprintf(e.Out, "The page is at %s\nIt shows %s, with your permissions, until you press Ctrl-C.\n", address, scopeOf(namespace))
 		if open {

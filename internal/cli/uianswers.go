@@ -23,12 +23,14 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/check/manual"
 	"github.com/podgate/podgate/internal/observe/checks"
+	"github.com/podgate/podgate/internal/timeline"
 	"github.com/podgate/podgate/internal/ui"
 )
 
 // answers are what the pages of ui ask: status and explain, of what is followed.
 type answers struct {
 	*environment
+	kube   client.Client
 	leases renewals
 }
 
@@ -75,6 +77,58 @@ func (a *answers) Explain(ctx context.Context, reader client.Reader, pod types.N
 	p := &paper{out: &text, now: a.Now()}
 	x.write(p)
 	return text.String(), p.err
+}
+
+// Follow implements ui.Answers.
+func (a *answers) Follow(workload types.NamespacedName, kind string) (ui.Look, error) {
+	p, err := pastOf(a.kube, workload.Namespace, kind+"/"+workload.Name)
+	if err != nil {
+		return nil, err
+	}
+
+	var mu sync.Mutex
+	return func(ctx context.Context, reader client.Reader, since time.Duration) (timeline.Timeline, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		var err error
+		if p.reader, err = newSnapshot(ctx, reader, a.kinds); err != nil {
+			return timeline.Timeline{}, err
+		}
+		if err := p.again(ctx, a.Now()); err != nil {
+			return timeline.Timeline{}, err
+		}
+		return p.Timeline(p.now.Add(-since), p.now), nil
+	}, nil
+}
+
+// unseen is how long after a look the next one has missed nothing that people would notice.
+const unseen = 3 * time.Second
+
+// again looks again, and notes which pods have gone since. Of what happened in a longer time than looks usually are apart,
+// nobody knows when.
+func (p *past) again(ctx context.Context, now time.Time) error {
+	before, last := p.there, p.now
+	blind := !last.IsZero() && now.Sub(last) > unseen
+	if blind {
+		p.Interrupted(last)
+	}
+
+	p.now = now
+	if err := p.look(ctx); err != nil {
+		p.there, p.now = before, last
+		return err
+	}
+
+	if blind {
+		p.Resumed(now)
+	}
+	for _, uid := range before {
+		if !slices.Contains(p.there, uid) {
+			p.Deleted(uid, now)
+		}
+	}
+	p.Forget(now.Add(-ui.Longest))
+	return nil
 }
 
 // renewals remembers when leases were renewed, by the clock of this machine: who follows them need not wait for the next

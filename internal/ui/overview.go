@@ -11,6 +11,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/timeline"
 )
 
 // Answers are what the commands know: the pages ask them rather than decide anything.
@@ -19,7 +21,15 @@ type Answers interface {
 	Overview(ctx context.Context, reader client.Reader, namespace string) (*Overview, error)
 	// Explain says what `podgate explain` says of a pod.
 	Explain(ctx context.Context, reader client.Reader, pod types.NamespacedName) (string, error)
+	// Follow makes what looks at a workload again and again; kind is as a person types it.
+	Follow(workload types.NamespacedName, kind string) (Look, error)
 }
+
+// Look looks at a workload, and tells what is known of the time since, with what was seen by earlier looks.
+type Look func(ctx context.Context, reader client.Reader, since time.Duration) (timeline.Timeline, error)
+
+// Longest is how far a picture may look back.
+const Longest = 6 * time.Hour
 
 // Overview is what is known of a namespace, or of all.
 type Overview struct {

@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/markup"
+	"github.com/podgate/podgate/internal/timeline/draw"
 )
 
 //go:embed static
@@ -50,11 +51,14 @@ type Server struct {
 	ending chan struct{}
 
 	overview latest[*Overview]
+
+	mu       sync.Mutex
+	followed map[string]*followed
 }
 
 // NewServer makes a Server for a namespace, or for all where that is empty.
 func NewServer(cluster *Cluster, answers Answers, namespace string, now func() time.Time) *Server {
-	return &Server{cluster: cluster, answers: answers, scope: namespace, now: now, key: rand.Text(), ending: make(chan struct{})}
+	return &Server{cluster: cluster, answers: answers, scope: namespace, now: now, key: rand.Text(), ending: make(chan struct{}), followed: map[string]*followed{}}
 }
 
 // Serve serves until the context ends. Ready is told the address to open. It listens on this machine only.
@@ -94,7 +98,17 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /explain/{namespace}/{pod}", s.show)
 	mux.HandleFunc("GET /live", s.live)
 	mux.Handle("GET /static/", http.FileServerFS(static))
+	mux.HandleFunc("GET /static/draw.css", text("text/css", draw.Style))
+	mux.HandleFunc("GET /static/draw.js", text("text/javascript", draw.Script))
 	return s.guard(mux)
+}
+
+// text serves a text that does not change.
+func text(kind, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind+"; charset=utf-8")
+		_, _ = w.Write([]byte(text))
+	}
 }
 
 // guard lets in only who knows the key, by an address of this machine: any page of the web can make a browser ask, and any
@@ -167,8 +181,7 @@ func (s *Server) content(r *http.Request) (string, markup.Markup) {
 	v := s.view()
 	title, content, err := s.contentOf(ctx, v, r)
 	if err != nil {
-		v = s.view()
-		return "podgate", v.failed(err)
+		return "podgate", s.view().failed(err)
 	}
 	return title, content
 }
@@ -190,6 +203,10 @@ func (s *Server) contentOf(ctx context.Context, v *view, r *http.Request) (strin
 			text = err.Error()
 		}
 		return pod + " – podgate", v.explanation(key.Namespace, key.Name, text), nil
+	}
+
+	if r.PathValue("kind") != "" {
+		return s.workload(ctx, v, r)
 	}
 
 	o, err := s.overviewNow(ctx)

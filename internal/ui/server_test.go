@@ -16,8 +16,12 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/timeline"
 )
 
 // said are answers that a test sets.
@@ -31,6 +35,20 @@ func (s said) Overview(context.Context, client.Reader, string) (*Overview, error
 
 func (said) Explain(_ context.Context, _ client.Reader, pod types.NamespacedName) (string, error) {
 	return "Pod " + pod.String() + " is <b>Ready</b>", nil
+}
+
+// Follow is of a workload with one pod whose name is no text for a page.
+func (said) Follow(workload types.NamespacedName, kind string) (Look, error) {
+	if kind == "nonsense" {
+		return nil, errors.New("there is no kind nonsense")
+	}
+	return func(_ context.Context, _ client.Reader, since time.Duration) (timeline.Timeline, error) {
+		now := time.Now()
+		r := timeline.NewRecorder(kind, workload.Namespace, workload.Name)
+		r.Missing("<img>")
+		r.Pod(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "<img>", UID: "1", CreationTimestamp: metav1.NewTime(now.Add(-time.Minute))}}, now)
+		return r.Timeline(now.Add(-since), now), nil
+	}, nil
 }
 
 func serverOf(overview func() (*Overview, error)) *Server {
@@ -132,6 +150,9 @@ func TestEscapes(t *testing.T) {
 	})
 	if body := answerOf(s, "GET", "http://localhost:8080/", nil).Body.String(); strings.Contains(body, "<img") || strings.Count(body, "&lt;img") < 25 {
 		t.Errorf("it is not text everywhere (%d times):\n%s", strings.Count(body, "&lt;img"), body)
+	}
+	if body := answerOf(s, "GET", "http://localhost:8080/workload/shop/deployment/web", nil).Body.String(); strings.Contains(body, "<img") || strings.Count(body, "&lt;img") < 3 {
+		t.Errorf("a picture is not text everywhere:\n%s", body)
 	}
 	if body := answerOf(s, "GET", "http://localhost:8080/explain/shop/web-1", nil).Body.String(); !strings.Contains(body, "&lt;b&gt;Ready") {
 		t.Errorf("an explanation is not text:\n%s", body)
