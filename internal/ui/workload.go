@@ -89,43 +89,27 @@ func (s *Server) workload(ctx context.Context, v *view, r *http.Request) (string
 	if err != nil {
 		return "", "", err
 	}
-	content, err := v.timeline(t, span, r.URL.Path)
-	return key.Name + " – podgate", content, err
+	return key.Name + " – podgate", v.timeline(t, span, r.URL.Path), nil
 }
 
 // timeline is the content of a workload's page.
-func (v *view) timeline(t timeline.Timeline, span time.Duration, path string) (markup.Markup, error) {
+func (v *view) timeline(t timeline.Timeline, span time.Duration, path string) markup.Markup {
 	title := t.Workload.Kind + " " + t.Workload.Name
-	var parts [4]markup.Markup
-	for i, part := range []func() (markup.Markup, error){
-		func() (markup.Markup, error) { m, err := draw.Patterns(); return markup.Markup(m), err },
-		func() (markup.Markup, error) {
-			m, err := draw.Draw(t, draw.Options{Name: "Timeline of " + title}).HTML()
-			return markup.Markup(m), err
-		},
-		func() (markup.Markup, error) { m, err := draw.Key(); return markup.Markup(m), err },
-		func() (markup.Markup, error) { m, err := draw.Table(t); return markup.Markup(m), err },
-	} {
-		var err error
-		if parts[i], err = part(); err != nil {
-			return "", err
-		}
-	}
-
+	picture := draw.Draw(t, draw.Options{Name: "Timeline of " + title, Asks: true}).HTML()
 	return markup.Join(
 		v.head("Overview", title),
 		v.progress(t),
-		parts[0],
+		draw.Patterns(),
 		markup.Element("section", markup.Attr("id", "lanes"), markup.Attr("data-explain", "/explain/"+t.Workload.Namespace+"/"),
 			markup.Element("h2", "Pods"),
 			markup.Element("p", markup.Class("soft"), "Each pod has a lane: what Kubernetes sees, then what load balancers and gates say. Point at a bar to read its times and reasons, or use Tab and the arrow keys. A click, or Enter, explains the pod and says what to do. ", windows(span, path)),
-			lanes(t, parts[1])),
-		markup.Element("details", markup.Class("card"), markup.Attr("id", "key"), markup.Element("summary", "What the bars mean"), parts[2]),
+			lanes(t, picture)),
+		markup.Element("details", markup.Class("card"), markup.Attr("id", "key"), markup.Attr("open", ""), markup.Element("summary", "What the bars mean"), draw.Key()),
 		markup.Element("details", markup.Class("card"), markup.Attr("id", "table"), markup.Element("summary", "The same as a table"),
-			markup.Element("p", markup.Class("soft"), "Times are of the day, in UTC. A question mark stands for what nobody remembers, a dash for what has not happened."), parts[3]),
+			markup.Element("p", markup.Class("soft"), "Times are of the day, in UTC. A question mark stands for what nobody remembers, a dash for what has not happened."), draw.Table(t)),
 		v.told(t.Marks),
 		v.unknown(t.Unknown),
-	), nil
+	)
 }
 
 func lanes(t timeline.Timeline, picture markup.Markup) markup.Markup {

@@ -392,7 +392,18 @@ func (p *Page) Click(selector string) {
 	p.Helper()
 	p.Wait(selector+" is there", fmt.Sprintf("document.querySelector(%q)", selector))
 	var at struct{ X, Y float64 }
-	p.Eval(fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect(); return {X: r.x + r.width / 2, Y: r.y + r.height / 2}; })()`, selector), &at)
+	// A page that is still being laid out would move the element away from where the click is.
+	p.Eval(fmt.Sprintf(`(async () => {
+		for (let last; ;) {
+			const e = document.querySelector(%q);
+			e.scrollIntoView({block: "center"});
+			await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+			const r = e.getBoundingClientRect(), at = {X: r.x + r.width / 2, Y: r.y + r.height / 2};
+			if (last && Math.abs(last.X - at.X) + Math.abs(last.Y - at.Y) < 1) return at;
+			last = at;
+		}
+	})()`, selector), &at)
+	p.ask("Input.dispatchMouseEvent", map[string]any{"type": "mouseMoved", "x": at.X, "y": at.Y}, nil)
 	for _, kind := range []string{"mousePressed", "mouseReleased"} {
 		p.ask("Input.dispatchMouseEvent", map[string]any{"type": kind, "x": at.X, "y": at.Y, "button": "left", "clickCount": 1}, nil)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -132,6 +133,7 @@ func pod(revision, name string) *corev1.Pod {
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-" + revision, UID: "the-owner", Controller: new(true)}},
 		},
 		Spec: corev1.PodSpec{
+			NodeName:       "node-1",
 			Containers:     []corev1.Container{{Name: "app", Image: "app"}},
 			ReadinessGates: []corev1.PodReadinessGate{{ConditionType: gate}},
 		},
@@ -204,6 +206,7 @@ func TestPages(t *testing.T) {
 	browser := chromium.Start(t)
 	for name, look := range map[string]func(*scene, *chromium.Browser){
 		"a gate that stays closed": closedGate,
+		"a rollout":                rollout,
 	} {
 		t.Run(name, func(t *testing.T) { look(newScene(t), browser) })
 	}
@@ -231,4 +234,58 @@ func closedGate(s *scene, browser *chromium.Browser) {
 
 	s.become(pod, condition(gate, corev1.ConditionTrue, 0, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, 0, "", ""))
 	p.Says("#workloads", "1/1", "all open")
+}
+
+// rollout: the page of a workload has a lane for each pod, whose bars grow; a click and the keys explain a pod.
+func rollout(s *scene, browser *chromium.Browser) {
+	s.wire()
+	labels := map[string]string{"app": "web"}
+	s.create(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: appsv1.DeploymentSpec{
+		Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod("", "").Spec},
+	}})
+	old := pod("old", "a")
+	s.create(old)
+	s.become(old,
+		condition(corev1.PodScheduled, corev1.ConditionTrue, 0, "", ""), condition(corev1.ContainersReady, corev1.ConditionTrue, 0, "", ""),
+		condition(corev1.PodReady, corev1.ConditionTrue, 0, "", ""), condition(gate, corev1.ConditionTrue, 0, "Healthy", ""))
+	p := browser.Open(s, s.serve(shared, "-n", s.ns), 1280, 900)
+	p.Click("#workloads a")
+	p.Wait("the page of the workload is there", `location.pathname.endsWith("/deployment/web")`)
+	p.Says("h1", "Deployment web")
+	p.Wait("the pod has a lane", `document.querySelectorAll("[data-pod]").length === 1`)
+
+	closed := s.waiting("new", "b")
+	p.Wait("the new pod has a lane below", `[...document.querySelectorAll("[data-pod]")].map(e => e.dataset.pod).join() === "web-old-a,web-new-b"`)
+	p.Wait("its gate is closed", `document.querySelector("[data-pod=web-new-b] .gate.failing, [data-pod=web-new-b] .gate.closed")`)
+
+	// A picture ends now, so that what lasts grows while what is over shrinks.
+	const lasts = `(() => { const bars = [...document.querySelectorAll("[data-pod=web-new-b] .gate")]; return Math.max(...bars.map(e => +e.getAttribute("width"))) / 1; })()`
+	var before float64
+	p.Eval(lasts, &before)
+	p.Wait("the bar of the closed gate grows", fmt.Sprintf("%s > %v", lasts, before))
+	sound(p, "rollout")
+
+	p.Click("[data-pod=web-new-b] .pod")
+	p.Says("dialog", "is not Ready: its containers are ready, and a gate is closed", "next")
+	p.Press("Escape")
+	p.Eval(`document.querySelector("[data-pod=web-old-a]").focus()`, nil)
+	p.Press("Enter")
+	p.Says("dialog", "web-old-a is Ready")
+	p.Press("Escape")
+
+	s.become(closed, condition(gate, corev1.ConditionTrue, 0, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, 0, "", ""))
+	p.Wait("its gate is open", `document.querySelector("[data-pod=web-new-b] .gate.open")`)
+
+	// The old pod drains, and is gone.
+	if err := s.kube.Delete(s.Context(), old, client.GracePeriodSeconds(60)); err != nil {
+		s.Fatal(err)
+	}
+	p.Wait("it is terminating", `document.querySelector("[data-pod=web-old-a] .pod.terminating")`)
+	if err := s.kube.Delete(s.Context(), old, client.GracePeriodSeconds(0)); err != nil {
+		s.Fatal(err)
+	}
+	p.Wait("its lane stays, and ends", `(document.querySelector("[data-pod=web-old-a]") || {ariaLabel: ""}).ariaLabel.includes("gone")`)
+	for _, e := range p.Errors() {
+		s.Errorf("the console says: %s", e)
+	}
 }

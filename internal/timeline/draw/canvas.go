@@ -43,10 +43,12 @@ type Shape struct{ Points, Class, Title string }
 // Row is what belongs to one pod, or to one group of pods.
 type Row struct {
 	// Label is what it shows, in words.
-	Label  string
-	Bars   []Bar
-	Shapes []Shape
-	Texts  []Text
+	Label string
+	// Pod and UID are those of a lane on a page that asks about pods; empty elsewhere.
+	Pod, UID string
+	Bars     []Bar
+	Shapes   []Shape
+	Texts    []Text
 }
 
 // Canvas collects shapes and knows the time axis.
@@ -61,6 +63,8 @@ type Canvas struct {
 	Front []Line
 
 	begin, end, zero time.Time
+	// asks: the page asks about pods.
+	asks bool
 }
 
 // X is where a time is; what is outside the picture is at its edge.

@@ -4,13 +4,13 @@
 package draw
 
 import (
-	"bytes"
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
+	"strconv"
 	"time"
 
+	"github.com/podgate/podgate/internal/markup"
 	"github.com/podgate/podgate/internal/timeline"
 )
 
@@ -23,14 +23,6 @@ var (
 	Script string
 )
 
-//go:embed parts.html
-var parts string
-
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"css": func() template.CSS { return template.CSS(Style) }, //nolint:gosec // both are files of this package
-	"js":  func() template.JS { return template.JS(Script) },  //nolint:gosec // as above
-}).Parse(parts))
-
 // Picture is a timeline as shapes.
 type Picture struct {
 	Name string
@@ -39,46 +31,196 @@ type Picture struct {
 	Rest string
 }
 
-// NamesWidth is the width of the column of names.
-func (*Picture) NamesWidth() float64 { return namesWidth }
-
-// Width is the chart's.
-func (*Picture) Width() float64 { return Width }
-
 // HTML is the picture for a page that has Style and Patterns.
-func (p *Picture) HTML() (template.HTML, error) { return render("picture", p) }
+func (p *Picture) HTML() markup.Markup {
+	var rows []markup.Markup
+	for _, r := range p.Rows {
+		rows = append(rows, r.html(), "\n")
+	}
+
+	picture := element("div", class("timeline"), "\n",
+		element("svg", class("names"), number("width", namesWidth), number("height", p.Height), hidden, drawnTexts(p.Names)), "\n",
+		element("svg", class("chart"), number("width", Width), number("height", p.Height), attr("role", "list"), attr("aria-label", p.Name), "\n",
+			element("g", hidden, drawnLines(p.Lines)), "\n",
+			rows,
+			element("g", hidden, drawnLines(p.Front), drawnTexts(p.Texts)), "\n"))
+	if p.Rest == "" {
+		return picture
+	}
+	return picture + element("p", class("soft rest"), p.Rest)
+}
+
+// The words of markup, and attributes that many elements have.
+var (
+	element = markup.Element
+	attr    = markup.Attr
+	class   = markup.Class
+	hidden  = attr("aria-hidden", "true")
+)
+
+func number(name string, n float64) markup.Attribute {
+	return attr(name, strconv.FormatFloat(n, 'f', -1, 64))
+}
+
+func (r *Row) html() markup.Markup {
+	content := []any{class("row"), attr("role", "listitem"), attr("tabindex", "0"), attr("aria-label", r.Label)}
+	if r.Pod != "" {
+		content = append(content, attr("id", "lane-"+r.UID), attr("data-pod", r.Pod))
+	}
+	content = append(content, "\n")
+	for _, b := range r.Bars {
+		content = append(content, element("rect", number("x", b.X), number("y", b.Y), number("width", b.W), number("height", b.H), class(b.Class), element("title", b.Title)), "\n")
+	}
+	for _, s := range r.Shapes {
+		content = append(content, element("polygon", attr("points", s.Points), class(s.Class), element("title", s.Title)), "\n")
+	}
+	return element("g", append(content, drawnTexts(r.Texts))...)
+}
+
+func drawnTexts(all []Text) []markup.Markup {
+	var drawn []markup.Markup
+	for _, t := range all {
+		content := []any{number("x", t.X), number("y", t.Y), attr("text-anchor", t.Anchor), class(t.Class), t.Text}
+		if t.Title != "" {
+			content = append(content, element("title", t.Title))
+		}
+		drawn = append(drawn, element("text", content...), "\n")
+	}
+	return drawn
+}
+
+func drawnLines(all []Line) []markup.Markup {
+	var drawn []markup.Markup
+	for _, l := range all {
+		drawn = append(drawn, element("line", number("x1", l.X1), number("y1", l.Y1), number("x2", l.X2), number("y2", l.Y2), class(l.Class)), "\n")
+	}
+	return drawn
+}
+
+// patterns are what pictures fill bars with.
+//
+//go:embed patterns.svg
+var patterns string
 
 // Patterns returns what pictures fill bars with; a page has it once, before its pictures.
-func Patterns() (template.HTML, error) { return render("patterns", nil) }
+func Patterns() markup.Markup { return markup.Markup(patterns) }
+
+// meanings are those of the bars, by whose they are.
+var meanings = []struct {
+	of   string
+	bars [][2]string
+}{
+	{"Pod", [][2]string{
+		{"pod starting", "created, containers starting"}, {"pod waiting", "containers ready, pod not Ready"}, {"pod ready old", "Ready, old version"}, {"pod ready new", "Ready, new version"},
+		{"pod unready", "no longer ready"}, {"pod terminating old", "terminating, still running"}, {"pod stopped", "stopped, until gone"},
+	}},
+	{"Gates and checks", [][2]string{
+		{"gate unset", "nobody has set it"}, {"gate closed", "closed, waits"}, {"gate failing", "closed, somebody has to act"}, {"gate open", "open"},
+	}},
+	{"Target, as the load balancer says", [][2]string{
+		{"target initial", "registered, not yet healthy"}, {"target healthy", "healthy"}, {"target unhealthy", "unhealthy"}, {"target draining", "draining"},
+	}},
+	{"Everywhere", [][2]string{{"pod ready new unseen", "pale with a dashed edge: not known, only what follows from later times"}}},
+}
 
 // Key returns what the bars mean.
-func Key() (template.HTML, error) { return render("key", nil) }
+func Key() markup.Markup {
+	var all []markup.Markup
+	for i, m := range meanings {
+		items := []markup.Markup{"\n", element("li", element("b", m.of)), "\n"}
+		for _, bar := range m.bars {
+			swatch := element("svg", attr("viewBox", "0 0 30 10"), hidden, element("rect", attr("x", ".5"), attr("y", ".5"), attr("width", "29"), attr("height", "9"), class(bar[0])))
+			items = append(items, element("li", swatch, bar[1]), "\n")
+		}
+		if i == len(meanings)-1 {
+			dot := func(points, of, text string) markup.Markup {
+				return element("li", element("svg", attr("viewBox", "0 0 10 10"), class("dot"), hidden, element("polygon", attr("points", points), class(of))), text)
+			}
+			items = append(items, dot("5,1 9,5 5,9 1,5", "mark", "event"), "\n", dot("5,0 10,9 0,9", "mark warning", "warning"), "\n")
+		}
+		all = append(all, element("ul", class("key"), items), "\n")
+	}
+	return markup.Join(all...)
+}
 
 // Table returns the lanes of a timeline as a table, for who cannot see the picture, and for copying.
-func Table(t timeline.Timeline) (template.HTML, error) { return render("table", tableOf(t)) }
+func Table(t timeline.Timeline) markup.Markup {
+	made := tableOf(t)
+	return listing(made.Columns, made.Rows, true)
+}
 
-func render(name string, data any) (template.HTML, error) {
-	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
-		return "", fmt.Errorf("draw %s: %w", name, err)
+// listing is a table whose rows are headed by their first cell, or not.
+func listing(columns []string, rows [][]string, headed bool) markup.Markup {
+	var head, body []markup.Markup
+	for _, c := range columns {
+		head = append(head, element("th", attr("scope", "col"), c))
 	}
-	return template.HTML(b.String()), nil //nolint:gosec // html/template made it
+	for _, row := range rows {
+		var cells []markup.Markup
+		for i, cell := range row {
+			if i == 0 && headed {
+				cells = append(cells, element("th", attr("scope", "row"), cell))
+				continue
+			}
+			cells = append(cells, element("td", cell))
+		}
+		body = append(body, element("tr", cells), "\n")
+	}
+	return element("div", class("scroll"), element("table", "\n", element("thead", element("tr", head)), "\n", element("tbody", body)))
 }
 
 // Page writes a timeline as one file that needs nothing else.
 func Page(w io.Writer, t timeline.Timeline) error {
 	name := fmt.Sprintf("%s %s/%s", t.Workload.Kind, t.Workload.Namespace, t.Workload.Name)
-	data := struct {
-		Name     string
-		Timeline timeline.Timeline
-		Picture  *Picture
-		Table    table
-		From, To string
-	}{name, t, Draw(t, Options{Name: "Timeline of " + name}), tableOf(t), t.From.UTC().Format("2006-01-02 15:04:05"), t.To.UTC().Format("2006-01-02 15:04:05 MST")}
-	if err := templates.ExecuteTemplate(w, "page", data); err != nil {
-		return fmt.Errorf("draw page: %w", err)
+	lead := fmt.Sprintf("%s to %s. ", t.From.UTC().Format("2006-01-02 15:04:05"), t.To.UTC().Format("2006-01-02 15:04:05 MST"))
+	if w := t.Workload; w.Counted {
+		lead += fmt.Sprintf("%d of %d pods are of the latest revision, %d are Ready.", w.Updated, w.Desired, w.ReadyPods)
 	}
-	return nil
+
+	var unknown []markup.Markup
+	for _, u := range t.Unknown {
+		unknown = append(unknown, element("p", class("problem"), u), "\n")
+	}
+
+	page := "<!doctype html>\n" + element("html", attr("lang", "en"), "\n",
+		element("head", "\n",
+			element("meta", attr("charset", "utf-8")), "\n",
+			element("meta", attr("name", "viewport"), attr("content", "width=device-width, initial-scale=1")), "\n",
+			element("meta", attr("name", "color-scheme"), attr("content", "light dark")), "\n",
+			element("title", "Timeline of "+name), "\n",
+			element("style", markup.Markup(Style)), "\n"), "\n",
+		element("body", "\n", Patterns(), "\n",
+			element("main", "\n",
+				element("h1", name), "\n",
+				element("p", class("lead"), lead), "\n",
+				unknown,
+				element("section", "\n", element("h2", "Pods"), "\n",
+					element("p", class("soft"), "Time runs from left to right. Each pod has a lane: what Kubernetes sees, then what load balancers and gates say. Point at a bar, touch it, or use Tab and the arrow keys to read its times and reasons."), "\n",
+					Draw(t, Options{Name: "Timeline of " + name}).HTML(), "\n"), "\n",
+				element("section", element("h2", "What the bars mean"), Key()), "\n",
+				element("section", element("details", element("summary", "The same as a table"), "\n",
+					element("p", class("soft"), "Times are of the day, in UTC. A question mark stands for what nobody remembers, a dash for what has not happened."), "\n",
+					Table(t))), "\n",
+				events(t.Marks)), "\n",
+			element("script", markup.Markup(Script)), "\n"), "\n") + "\n"
+	_, err := io.WriteString(w, string(page))
+	return err
+}
+
+// events are those of the workload, where there are some.
+func events(marks []timeline.Mark) markup.Markup {
+	if len(marks) == 0 {
+		return ""
+	}
+	var rows [][]string
+	for _, m := range marks {
+		reason := m.Reason
+		if m.Count > 1 {
+			reason += fmt.Sprintf(" (%d times)", m.Count)
+		}
+		rows = append(rows, []string{m.At.UTC().Format(time.TimeOnly), m.Object, reason, m.Message})
+	}
+	return element("section", element("details", element("summary", fmt.Sprintf("%d events of the workload", len(marks))), listing([]string{"time", "object", "reason", "message"}, rows, false))) + "\n"
 }
 
 // table is a timeline in words and times.

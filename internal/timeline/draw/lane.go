@@ -35,6 +35,9 @@ func version(l *timeline.Lane) string {
 // balancer and each gate says.
 func (c *Canvas) lane(l *timeline.Lane, y float64) float64 {
 	row := Row{Label: c.story(l)}
+	if c.asks && !l.Told {
+		row.Pod, row.UID = l.Pod, l.UID
+	}
 	c.Name(y+9, "name "+version(l), clip(ShortName(l.Pod), 16), l.Pod)
 	for _, p := range l.Phases(c.end) {
 		c.span(&row, p.From, p.To, y, podHeight, phaseClass(l, p), c.phaseTitle(l, p))

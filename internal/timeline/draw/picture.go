@@ -26,6 +26,8 @@ type Options struct {
 	// Lanes is how many pods get a lane of their own; DefaultLanes when it is 0. Of more, counts are drawn, and lanes of those
 	// that are of the most interest.
 	Lanes int
+	// Asks has each lane name its pod, for a page that asks about it and follows it.
+	Asks bool
 	// Moments are drawn across all lanes; by default they follow from the timeline.
 	Moments []Moment
 	// Below draws on the same axis below the lanes, and returns where it ends.
@@ -40,7 +42,7 @@ type Moment struct {
 
 // Draw makes the picture of a timeline: its moments on top, then events that are of no pod, and the lanes of the pods by revision.
 func Draw(t timeline.Timeline, o Options) *Picture {
-	c := &Canvas{zero: o.Zero}
+	c := &Canvas{zero: o.Zero, asks: o.Asks}
 	c.begin, c.end = t.From, t.To
 	if o.Zero.IsZero() {
 		c.begin, c.end = t.Busy()

@@ -15,10 +15,20 @@ function morph(old, now) {
     if (old.data !== now.data) old.data = now.data;
     return;
   }
+  // The pictures' script shows titles itself, and marks what it shows.
+  if (old.dataset.tip !== undefined) {
+    const title = now.querySelector(":scope > title");
+    if (title) {
+      now.dataset.tip = title.textContent;
+      title.remove();
+    }
+    now.classList.toggle("here", old.classList.contains("here"));
+  }
   for (const { name } of [...old.attributes]) {
-    if (!now.hasAttribute(name) && !(name === "open" && old.localName === "details")) old.removeAttribute(name);
+    if (!now.hasAttribute(name) && name !== "data-seen" && !(name === "open" && old.localName === "details")) old.removeAttribute(name);
   }
   for (const { name, value } of now.attributes) {
+    if (name === "open" && old.localName === "details") continue;
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   children(old, now);
@@ -51,6 +61,15 @@ function show(target, html) {
   children(target, template.content);
 }
 
+// A window that is narrower than a picture shows its end first, which is now.
+function latest() {
+  for (const picture of document.querySelectorAll(".timeline:not([data-seen])")) {
+    picture.scrollLeft = picture.scrollWidth;
+    picture.dataset.seen = "";
+  }
+}
+latest();
+
 // The page is kept up to date while somebody may look at it.
 let source;
 function follow() {
@@ -62,6 +81,7 @@ function follow() {
     const { title, content } = JSON.parse(event.data);
     document.title = title;
     show(main, content);
+    latest();
     ended.hidden = true;
   };
   source.onerror = () => {
@@ -99,4 +119,16 @@ document.addEventListener("click", (event) => {
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
   event.preventDefault();
   explain(link.getAttribute("href"));
+});
+
+// A click on a lane explains its pod, and so does Enter where a lane has the focus.
+function lane(event) {
+  const row = event.target.closest("[data-pod]");
+  if (!row) return;
+  event.preventDefault();
+  explain(row.closest("[data-explain]").dataset.explain + encodeURIComponent(row.dataset.pod));
+}
+main.addEventListener("click", lane);
+main.addEventListener("keydown", (event) => {
+  if (event.key === "Enter") lane(event);
 });

@@ -57,17 +57,10 @@ func (d Demo) WritePage(w io.Writer) error {
 		return fmt.Errorf("parse page: %w", err)
 	}
 
-	patterns, err := draw.Patterns()
-	if err != nil {
-		return err
-	}
-
-	p := page{Style: template.CSS(draw.Style), Script: template.JS(draw.Script), Patterns: patterns, Demo: d, Real: d.Parameters.Real(), Parameters: d.Parameters.facts(), DataPath: seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale())}
+	p := page{Style: template.CSS(draw.Style), Script: template.JS(draw.Script), Patterns: template.HTML(draw.Patterns()), Demo: d, Real: d.Parameters.Real(), Parameters: d.Parameters.facts(), DataPath: seconds1(d.Parameters.RoutingDelaySeconds / d.Parameters.scale())}
 	for _, r := range d.Runs {
 		s := newSection(r, d.Parameters)
-		if s.Picture, err = picture(r).HTML(); err != nil {
-			return err
-		}
+		s.Picture = template.HTML(picture(r).HTML())
 		p.Sections = append(p.Sections, s)
 	}
 
