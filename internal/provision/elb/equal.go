@@ -35,10 +35,7 @@ func matchKey(m route.Match) string {
 
 // set is the same for lists with the same values.
 func set(values []string) string {
-	if len(values) > 1 {
-		values = slices.Sorted(slices.Values(values))
-	}
-	return strings.Join(values, "\x00\x00")
+	return strings.Join(slices.Sorted(slices.Values(values)), "\x00\x00")
 }
 
 // sameAction reports whether two actions do the same. What AWS fills in may be missing.
