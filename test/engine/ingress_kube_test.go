@@ -237,25 +237,6 @@ func TestIngressOfV1(t *testing.T) {
 	c.eventually("the status has the name", func() bool { return c.hostname(ing) != "" })
 }
 
-// TestIngressRestarts: podgate ends after each of its first changes at AWS, and goes on. It makes nothing twice.
-func TestIngressRestarts(t *testing.T) {
-	c := newIngressCluster(t)
-	c.albClass()
-	c.nodePortService("web", 8080)
-	ing := c.ingress("web", "web", "/", "target-type", "ip")
-
-	for _, operation := range []string{"CreateSecurityGroup", "CreateLoadBalancer", "CreateTargetGroup", "CreateListener", "CreateRule"} {
-		c.start()
-		c.eventually(operation+" was called", func() bool { return len(c.calls(operation)) > 0 })
-		c.stop()
-	}
-	c.start()
-	c.eventually("the status has the name", func() bool { return c.hostname(ing) != "" })
-	if made := c.made(); len(made) != 2 || len(c.bindings()) != 1 {
-		t.Errorf("it made %q and %d bindings", made, len(c.bindings()))
-	}
-}
-
 // TestIngressGroup: a member that cannot be served is told so, and keeps nobody else; its deletion does not, either.
 func TestIngressGroup(t *testing.T) {
 	c := newIngressCluster(t)
