@@ -6,6 +6,7 @@ package ungated
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -32,6 +33,16 @@ type Inspector struct {
 	Configuration string
 	// Off are the paths at which the webhook changes nothing.
 	Off []string
+
+	// latest is the configuration as it was read last.
+	latest atomic.Pointer[configured]
+}
+
+// configured is what one version of the configuration says.
+type configured struct {
+	uid      types.UID
+	version  string
+	coverage []profile.Coverage
 }
 
 // Finding is all that is found of a pod.
@@ -90,6 +101,19 @@ func (i *Inspector) reviews(ctx context.Context, pod *corev1.Pod) (profile.Revie
 		return nil, fmt.Errorf("get webhook configuration: %w", err)
 	}
 
-	entries, err := profile.CoverageOf(&c)
+	entries, err := i.coverage(&c)
 	return profile.ReviewsOf(entries, ns.Labels, pod.Labels).Without(i.Off), err
+}
+
+// coverage reads a configuration's selectors, those of one version once: all pods of a rollout are inspected by the same.
+func (i *Inspector) coverage(c *admissionv1.MutatingWebhookConfiguration) ([]profile.Coverage, error) {
+	if l := i.latest.Load(); l != nil && l.version != "" && l.uid == c.UID && l.version == c.ResourceVersion {
+		return l.coverage, nil
+	}
+
+	entries, err := profile.CoverageOf(c)
+	if err == nil {
+		i.latest.Store(&configured{c.UID, c.ResourceVersion, entries})
+	}
+	return entries, err
 }
