@@ -229,11 +229,17 @@ func closedGate(s *scene, browser *chromium.Browser) {
 	p.Wait("the dialog is open", `document.querySelector("dialog").open`)
 	p.Says("dialog", "is not Ready: its containers are ready, and a gate is closed", "GATE "+string(gate)+": False, Target.Timeout", "next")
 	sound(p, "explanation")
-	p.Press("Escape")
-	p.Wait("it is closed", `!document.querySelector("dialog").open`)
+	closeDialog(p)
 
 	s.become(pod, condition(gate, corev1.ConditionTrue, 0, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, 0, "", ""))
 	p.Says("#workloads", "1/1", "all open")
+}
+
+// closeDialog closes the explanation. Until it is closed nothing else can have the focus.
+func closeDialog(p *chromium.Page) {
+	p.Helper()
+	p.Press("Escape")
+	p.Wait("the dialog is closed", `!document.querySelector("dialog").open`)
 }
 
 // rollout: the page of a workload has a lane for each pod, whose bars grow; a click and the keys explain a pod.
@@ -267,11 +273,11 @@ func rollout(s *scene, browser *chromium.Browser) {
 
 	p.Click("[data-pod=web-new-b] .pod")
 	p.Says("dialog", "is not Ready: its containers are ready, and a gate is closed", "next")
-	p.Press("Escape")
+	closeDialog(p)
 	p.Eval(`document.querySelector("[data-pod=web-old-a]").focus()`, nil)
 	p.Press("Enter")
 	p.Says("dialog", "web-old-a is Ready")
-	p.Press("Escape")
+	closeDialog(p)
 
 	s.become(closed, condition(gate, corev1.ConditionTrue, 0, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, 0, "", ""))
 	p.Wait("its gate is open", `document.querySelector("[data-pod=web-new-b] .gate.open")`)
