@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// settled is how long after the caches are filled the start is over: most groups are read by then.
+	// settled is how long after the caches are filled the start is over, where nothing is slow: most groups are read by then.
 	settled = time.Minute
-	// between is how often memory is given back from then on. It takes the time of one garbage collection, of which the
+	// between is how often memory is given back later; the time until the next doubles up to that. It takes the time of one garbage collection, of which the
 	// runtime makes one every two minutes in any case.
 	between = 10 * time.Minute
 )
@@ -37,7 +37,7 @@ func giveBack(log logr.Logger) thrift {
 
 // Start implements manager.Runnable.
 func (t thrift) Start(ctx context.Context) error {
-	for next := settled; ; next = between {
+	for next := settled; ; next = min(2*next, between) {
 		select {
 		case <-time.After(next):
 		case <-ctx.Done():
