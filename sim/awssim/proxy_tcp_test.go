@@ -11,10 +11,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
@@ -202,5 +204,30 @@ func TestUnhealthyTargetsConnectionsAreReset(t *testing.T) {
 
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the client saw %v, want a reset", err)
+	}
+}
+
+// TestNetworkListenerProtocols: a listener forwards to target groups whose protocol goes with its own.
+func TestNetworkListenerProtocols(t *testing.T) {
+	e := start(t, instant())
+	b := e.balancer("net", types.LoadBalancerTypeEnumNetwork)
+	port := int32(0)
+	for listener, good := range map[types.ProtocolEnum][]types.ProtocolEnum{
+		types.ProtocolEnumTcp:    {types.ProtocolEnumTcp, types.ProtocolEnumTcpUdp},
+		types.ProtocolEnumUdp:    {types.ProtocolEnumUdp, types.ProtocolEnumTcpUdp},
+		types.ProtocolEnumTcpUdp: {types.ProtocolEnumTcpUdp},
+	} {
+		for _, protocol := range []types.ProtocolEnum{types.ProtocolEnumTcp, types.ProtocolEnumUdp, types.ProtocolEnumTcpUdp, types.ProtocolEnumTls} {
+			port++
+			group := e.group(fmt.Sprintf("g-%d", port), network, func(in *elbv2.CreateTargetGroupInput) { in.Protocol = protocol })
+			_, err := e.elb.CreateListener(t.Context(), &elbv2.CreateListenerInput{LoadBalancerArn: &b, Port: &port, Protocol: listener, DefaultActions: []types.Action{forwardTo(group)}})
+			want := "IncompatibleProtocols"
+			if slices.Contains(good, protocol) {
+				want = ""
+			}
+			if got := codeOf(err); got != want {
+				t.Errorf("%s to %s: got %q, want %q", listener, protocol, got, want)
+			}
+		}
 	}
 }

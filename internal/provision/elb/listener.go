@@ -108,12 +108,12 @@ func (g ObservedTargetGroup) OwnerAmong(owners []string) string {
 	return cmp.Or(g.Owner, OwnerOf(g.Resource, owners))
 }
 
-// OwnerOf is whose a target group is by its resource, such as shop/web-api:80, among the owners that there are; empty: nobody's
-// of them. It is the longest name of those that fit, since both shop/a and shop/a-b begin shop/a-b-api:80.
+// OwnerOf is whose a target group is by its resource, such as shop/web-api:80 of an Ingress or shop/web:80 of a Service, among the
+// owners that there are; empty: nobody's of them. It is the longest name of those that fit, since both shop/a and shop/a-b begin shop/a-b-api:80.
 func OwnerOf(resource string, owners []string) string {
 	longest := ""
 	for _, owner := range owners {
-		if len(owner) > len(longest) && strings.HasPrefix(resource, owner+"-") {
+		if len(owner) > len(longest) && (strings.HasPrefix(resource, owner+"-") || strings.HasPrefix(resource, owner+":")) {
 			longest = owner
 		}
 	}
@@ -169,7 +169,7 @@ func (p *planner) resolve(a Action) (Action, bool) {
 func (p *planner) createListener(want Listener) {
 	action, ok := p.resolve(want.Default)
 	if !ok {
-		if p.comes(want.Default) {
+		if p.comes(want.Default) || p.balancer.Kind == Network { // One of these has no other action.
 			return
 		}
 		action = nothing
@@ -218,9 +218,10 @@ func (p *planner) changeListener(want Listener, has *ObservedListener) {
 
 	r := p.newRules(want, has)
 	r.next = r.defaultAction()
-	if !sameAction(r.next, has.Default) || want.Protocol != has.Protocol || differs(want.SSLPolicy, has.SSLPolicy) || differs(want.ALPN, has.ALPN) || differs(first, hasFirst) {
+	if protocol := p.protocolFor(want, has, r.next); !sameAction(r.next, has.Default) || protocol != has.Protocol || differs(want.SSLPolicy, has.SSLPolicy) || differs(want.ALPN, has.ALPN) || differs(first, hasFirst) {
 		changed := want
 		changed.Default, changed.Rules = r.next, nil
+		changed.Protocol = protocol
 		p.do(ModifyListener{ARN: has.ARN, Listener: changed})
 		p.use(r.next)
 		p.unuse(has.Default)
@@ -235,6 +236,29 @@ func (p *planner) changeListener(want Listener, has *ObservedListener) {
 	if less := without(hasOthers, append(slices.Clone(others), first)); len(less) > 0 && len(more) == 0 && first == hasFirst {
 		p.do(RemoveCertificates{Listener: has.ARN, Certificates: less})
 	}
+}
+
+// protocolFor is a listener's protocol now: the one that is wanted, unless only the one that there is goes with the target groups
+// that there are until the wanted one serves.
+func (p *planner) protocolFor(want Listener, has *ObservedListener, next Action) string {
+	if !p.speaks(want.Protocol, next) && p.speaks(has.Protocol, next) {
+		return has.Protocol
+	}
+	return want.Protocol
+}
+
+// forwards are the protocols of target groups that a network load balancer's listener with a protocol may forward to.
+var forwards = map[string][]string{"TCP": {"TCP", both}, "UDP": {"UDP", both}, both: {both}, "TLS": {"TCP", "TLS"}}
+
+const both = "TCP_UDP"
+
+// speaks reports whether a listener with a protocol may forward to the target groups of an action.
+func (p *planner) speaks(protocol string, a Action) bool {
+	groups, network := forwards[protocol]
+	return !network || !slices.ContainsFunc(a.Forward, func(f Forward) bool {
+		g := p.seenGroups[f.Group]
+		return g != nil && !slices.Contains(groups, g.Protocol)
+	})
 }
 
 // split returns the first value and the other ones.

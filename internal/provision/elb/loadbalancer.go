@@ -56,7 +56,15 @@ func (p *planner) findLoadBalancer() *ObservedLoadBalancer {
 // fits reports whether a load balancer has all that cannot be changed.
 func (p *planner) fits(lb *ObservedLoadBalancer) bool {
 	want := p.stack.LoadBalancer
-	return lb.Kind == want.Kind && lb.Scheme == want.Scheme && slices.Contains(names(want.Name), lb.Name)
+	return lb.Kind == want.Kind && lb.Scheme == want.Scheme && slices.Contains(names(want.Name), lb.Name) && p.fitsNetwork(lb)
+}
+
+// fitsNetwork reports whether a network load balancer has what it can have only from the start: security groups or none, and zones,
+// of which it may get more.
+func (p *planner) fitsNetwork(lb *ObservedLoadBalancer) bool {
+	want := p.stack.LoadBalancer
+	guarded := p.stack.SecurityGroup != nil || len(want.SecurityGroups) > 0
+	return lb.Kind != Network || guarded == (len(lb.SecurityGroups) > 0) && (!want.SubnetsNamed || len(without(lb.Subnets, want.Subnets)) == 0)
 }
 
 func truth(b bool) int {

@@ -18,6 +18,7 @@ func TestOwnerOf(t *testing.T) {
 		{"shop/a-api:80", []string{"shop/a-b", "shop/a"}, "shop/a"},
 		{"shop/ab-api:80", []string{"shop/a"}, ""},
 		{"shop/a", []string{"shop/a"}, ""},
+		{"shop/a:80", []string{"shop/a-b", "shop/a"}, "shop/a"},
 		{"shop/a-api:80", nil, ""},
 	} {
 		if got := OwnerOf(tc.resource, tc.owners); got != tc.want {

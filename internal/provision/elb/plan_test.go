@@ -425,20 +425,101 @@ func TestLaw14RuleThatGoesBeforeOneThatRefuses(t *testing.T) {
 	expect(t, "and then goes", w.rules(), "1 /api; 3 ")
 }
 
-func TestLaw14NetworkLoadBalancer(t *testing.T) {
+// network is a stack with a network load balancer that has no security groups, and one listener.
+func network() Stack {
 	s := shop()
 	s.LoadBalancer.Kind, s.SecurityGroup = Network, nil
 	s.TargetGroups = s.TargetGroups[:1]
+	s.TargetGroups[0].Protocol = "TCP"
 	s.Listeners[0].Protocol, s.Listeners[0].Default, s.Listeners[0].Rules = "TCP", to("shop/web", "api"), nil
-	w := settled(t, s)
-	w.stack.LoadBalancer.SecurityGroups = []string{"sg/theirs"}
-	expect(t, "one that was made without security groups never has any", w.steps(), []string(nil))
+	return s
+}
 
+func TestLaw14NetworkLoadBalancer(t *testing.T) {
+	w := settled(t, network())
 	w.stack.TargetGroups[0].TargetType = "instance"
 	expect(t, "its new target group is checked beside the old one", w.steps(), []string{
 		"create target group k8s-api-2", "modify listener/3: TCP, forward to tg/2 (1), tg/4 (0)", "create binding shop/k8s-api-2",
 	})
 	expect(t, "until it serves", w.run(), []string{"modify listener/3: TCP, forward to tg/4 (1)", "delete binding shop/k8s-api", "delete tg/2"})
+}
+
+// TestLaw14NetworkReplaced: what a network load balancer can have only from the start another one has, and is made first.
+func TestLaw14NetworkReplaced(t *testing.T) {
+	s := network()
+	s.LoadBalancer.Subnets, s.LoadBalancer.SubnetsNamed = []string{"subnet-a", "subnet-b"}, true
+	replaced := []string{"create load balancer web-internal-2", "create target group k8s-api-2", "create listener TCP:80 of lb/4", "create binding shop/k8s-api-2"}
+
+	w := settled(t, s)
+	w.stack.LoadBalancer.SecurityGroups = []string{"sg/theirs"}
+	expect(t, "security groups", w.steps(), replaced)
+	w = settled(t, s)
+	w.stack.LoadBalancer.Subnets = []string{"subnet-a"}
+	expect(t, "fewer zones", w.steps(), replaced)
+	w.stack.LoadBalancer.SubnetsNamed = false
+	expect(t, "that nobody named", settled(t, w.stack).steps(), []string(nil))
+
+	w = settled(t, s)
+	w.stack.LoadBalancer.Subnets = []string{"subnet-a", "subnet-b", "subnet-c"}
+	expect(t, "it can have more zones", w.steps(), []string{"set subnets of lb/1: subnet-a, subnet-b, subnet-c"})
+
+	s.LoadBalancer.SecurityGroups = []string{"sg/theirs"}
+	w = settled(t, s)
+	w.stack.LoadBalancer.SecurityGroups = []string{"sg/others"}
+	expect(t, "it can have other security groups", w.steps(), []string{"set security groups of lb/1: sg/others"})
+	w.stack.LoadBalancer.SecurityGroups = nil
+	expect(t, "but not none", w.steps()[0], "create load balancer web-internal-2")
+}
+
+// TestLaw14NetworkProtocols: a listener's protocol changes with its target group, or at once where no target group goes with both.
+func TestLaw14NetworkProtocols(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from, group string // protocols
+		to, next    string
+		want        []string
+	}{
+		"TCP to both": {"TCP", "TCP", "TCP_UDP", "TCP_UDP", []string{"modify listener/3: TCP, forward to tg/2 (1), tg/4 (0)", "modify listener/3: TCP_UDP, forward to tg/4 (1)"}},
+		"both to TCP": {"TCP_UDP", "TCP_UDP", "TCP", "TCP", []string{"modify listener/3: TCP, forward to tg/2 (1), tg/4 (0)", "modify listener/3: TCP, forward to tg/4 (1)"}},
+		"both to UDP": {"TCP_UDP", "TCP_UDP", "UDP", "UDP", []string{"modify listener/3: UDP, forward to tg/2 (1), tg/4 (0)", "modify listener/3: UDP, forward to tg/4 (1)"}},
+		"TCP to TLS":  {"TCP", "TCP", "TLS", "TLS", []string{"modify listener/3: TLS, forward to tg/2 (1), tg/4 (0)", "modify listener/3: TLS, forward to tg/4 (1)"}},
+		"TLS to TCP":  {"TLS", "TLS", "TCP", "TCP", []string{"modify listener/3: TLS, forward to tg/2 (1), tg/4 (0)", "modify listener/3: TCP, forward to tg/4 (1)"}},
+		"same group":  {"TCP", "TCP", "TLS", "TCP", []string{"modify listener/3: TLS, forward to tg/2 (1)"}},
+	} {
+		s := network()
+		s.Listeners[0].Protocol, s.TargetGroups[0].Protocol = tc.from, tc.group
+		w := settled(t, s)
+		w.stack.Listeners[0].Protocol, w.stack.TargetGroups[0].Protocol = tc.to, tc.next
+		got := slices.DeleteFunc(append(w.steps(), w.run()...), func(step string) bool { return !strings.HasPrefix(step, "modify") })
+		expect(t, name, got, tc.want)
+	}
+}
+
+// TestNetworkProtocolAtOnce: what was asked of the old protocol nobody serves any more, so nothing is waited for where no target
+// group goes with both.
+func TestNetworkProtocolAtOnce(t *testing.T) {
+	w := settled(t, network())
+	w.stack.Listeners[0].Protocol, w.stack.TargetGroups[0].Protocol = "UDP", "UDP"
+	seen := w.look()
+	made := ObservedTargetGroup{TargetGroup: w.stack.TargetGroups[0], ARN: "tg/new", Health: &Health{}}
+	made.Name = "k8s-api-2"
+	made.Tags = w.stack.All(made.Resource, made.Tags)
+	for i := range seen.TargetGroups {
+		seen.TargetGroups[i].Health = &Health{Registered: 2, Healthy: 2}
+	}
+	seen.TargetGroups = append(seen.TargetGroups, made)
+	expect(t, "at once", fmt.Sprint(Make(w.stack, seen, w.now).Steps), "[modify listener/3: UDP, forward to tg/new (1)]")
+}
+
+// TestNetworkListenersForward: a listener of a network load balancer is made with its target group, since it can do nothing else.
+func TestNetworkListenersForward(t *testing.T) {
+	w := newWorld(t)
+	w.stack = network()
+	w.seen.Foreign = map[string]string{"k8s-api": "theirs"}
+	for _, step := range w.steps() {
+		if strings.HasPrefix(step, "create listener") {
+			t.Errorf("it would %s", step)
+		}
+	}
 }
 
 func TestFailedLoadBalancer(t *testing.T) {

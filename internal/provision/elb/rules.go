@@ -28,6 +28,8 @@ type rules struct {
 	// fallback is the default action that is wanted, and resolved reports that its target groups are there.
 	fallback Action
 	resolved bool
+	// wanted is the listener's protocol.
+	wanted string
 	// next is the default action that there is after this plan, and changed are actions of rules after it, by ARN.
 	next    Action
 	changed map[string]Action
@@ -53,7 +55,7 @@ type place struct {
 
 // newRules finds out which rule that is there is which one that is wanted.
 func (p *planner) newRules(want Listener, has *ObservedListener) *rules {
-	r := &rules{p: p, listener: has, changed: map[string]Action{}}
+	r := &rules{p: p, listener: has, wanted: want.Protocol, changed: map[string]Action{}}
 	r.fallback, r.resolved = p.resolve(want.Default)
 
 	var kept, own []*ObservedRule
@@ -225,6 +227,10 @@ func (r *rules) takeOver(now, want Action, owner, what string) Action {
 		if !slices.ContainsFunc(beside.Forward, func(b Forward) bool { return b.Group == f.Group }) {
 			beside.Forward = append(beside.Forward, Forward{Group: f.Group})
 		}
+	}
+	// A network load balancer's listener can have no target groups of other protocols for a while.
+	if !r.p.speaks(r.listener.Protocol, beside) && !r.p.speaks(r.wanted, beside) {
+		return want
 	}
 	if len(weighted(now)) == 0 || len(beside.Forward) > groupsPerForward {
 		r.warm = append(r.warm, groupsOf(want)...)

@@ -59,7 +59,7 @@ func (k *Socket) Close() {
 // Open binds a listener and serves it. Without a data path, or when the simulator has ended, nothing is bound.
 func (p *Path) Open(l Listener) (*Socket, error) {
 	k := &Socket{Listener: l, path: p}
-	if p.cfg.NoDataPath || p.clock.Ended() {
+	if p.cfg.NoDataPath || p.clock.Ended() || l.Protocol == types.ProtocolEnumUdp {
 		return k, nil
 	}
 

@@ -87,7 +87,31 @@ func (b *loadBalancer) accepts(p types.ProtocolEnum) bool {
 	if b.application() {
 		return p == types.ProtocolEnumHttp || p == types.ProtocolEnumHttps
 	}
-	return p == types.ProtocolEnumTcp || p == types.ProtocolEnumTls
+	_, ok := forwards[p]
+	return ok
+}
+
+// forwards are the protocols of target groups that listeners of network load balancers forward to (NLB guide, "Listener
+// configuration").
+var forwards = map[types.ProtocolEnum][]types.ProtocolEnum{
+	types.ProtocolEnumTcp:    {types.ProtocolEnumTcp, types.ProtocolEnumTcpUdp},
+	types.ProtocolEnumUdp:    {types.ProtocolEnumUdp, types.ProtocolEnumTcpUdp},
+	types.ProtocolEnumTcpUdp: {types.ProtocolEnumTcpUdp},
+	types.ProtocolEnumTls:    {types.ProtocolEnumTcp, types.ProtocolEnumTls},
+}
+
+// checkProtocols returns an error unless a listener with a protocol can forward to the groups of its actions.
+func (s *Service) checkProtocols(c *Call, p types.ProtocolEnum, actions []types.Action) error {
+	for _, arn := range groupsOf(actions) {
+		g, err := s.group(c, &arn)
+		if err != nil {
+			return err
+		}
+		if groups, network := forwards[p]; network && !slices.Contains(groups, g.view.Protocol) {
+			return wire.Failed("IncompatibleProtocols", "The protocol '%s' of the listener and the protocol '%s' of target group '%s' are not compatible", p, g.view.Protocol, arn)
+		}
+	}
+	return nil
 }
 
 func (s *Service) createListener(c *Call, in *api.CreateListenerInput) (*api.CreateListenerOutput, error) {
@@ -145,7 +169,11 @@ func (s *Service) checkListener(c *Call, b *loadBalancer, in *api.CreateListener
 		return nil, err
 	}
 
-	return s.checkActions(c, b, in.DefaultActions)
+	actions, err := s.checkActions(c, b, in.DefaultActions)
+	if err != nil {
+		return nil, err
+	}
+	return actions, s.checkProtocols(c, in.Protocol, actions)
 }
 
 // like returns the listener that is what another one is to be, whoever made it; nil when there is none. API_CreateListener:
@@ -286,6 +314,9 @@ func (s *Service) modifyListener(c *Call, in *api.ModifyListenerInput) (*api.Mod
 		}
 	}
 
+	if err := s.checkProtocols(c, view.Protocol, view.DefaultActions); err != nil {
+		return nil, err
+	}
 	if err := s.rebind(l, view); err != nil {
 		return nil, err
 	}

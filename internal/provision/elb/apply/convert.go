@@ -219,14 +219,18 @@ func actionsFor(a elb.Action, protocol string) []types.Action {
 		return nil
 	}
 
-	// Network load balancers know no weights.
-	if protocol != "HTTP" && protocol != "HTTPS" {
+	// Network load balancers have several target groups only for as long as one replaces another one, and no stickiness here.
+	network := protocol != "HTTP" && protocol != "HTTPS"
+	if network && len(a.Forward) == 1 {
 		return []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: &a.Forward[0].Group}}
 	}
 
 	config := &types.ForwardActionConfig{}
 	for _, f := range a.Forward {
 		config.TargetGroups = append(config.TargetGroups, types.TargetGroupTuple{TargetGroupArn: aws.String(f.Group), Weight: aws.Int32(f.Weight)})
+	}
+	if network {
+		return []types.Action{{Type: types.ActionTypeEnumForward, ForwardConfig: config}}
 	}
 	// It is said of an action that has none, too: one that had it would keep it.
 	config.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: aws.Bool(a.Sticky > 0)}

@@ -183,6 +183,14 @@ func TestPerformNetwork(t *testing.T) {
 		Resource: "443", Port: 443, Protocol: "TLS", Certificates: []string{certificate + "one"}, SSLPolicy: "ELBSecurityPolicy-2016-08", ALPN: "HTTP2Preferred", Default: to,
 	}})
 	s.do(elb.ModifyListener{ARN: s.listener(443).ARN, Listener: elb.Listener{Port: 443, Protocol: "TCP", Default: to}})
+
+	group.Name = "k8s-tcp-2"
+	s.do(elb.CreateTargetGroup{TargetGroup: group})
+	beside := elb.Action{Forward: []elb.Forward{to.Forward[0], {Group: s.seen.TargetGroups[1].ARN}}}
+	s.do(elb.ModifyListener{ARN: s.listener(80).ARN, Listener: elb.Listener{Port: 80, Protocol: "TCP", Default: beside}})
+	if diff := cmp.Diff(beside, s.listener(80).Default); diff != "" {
+		t.Errorf("beside the old target group (-want +got):\n%s", diff)
+	}
 	if operations := a.operations(0); slices.Contains(operations, "DescribeRules") {
 		t.Errorf("called %v", operations)
 	}
