@@ -157,6 +157,9 @@ const (
 	ReasonSettingsHeld        = "SettingsHeld"
 )
 
+// ReasonPortNotServed is a reason of events on Services, which have most of those on Ingresses.
+const ReasonPortNotServed = "PortNotServed"
+
 // Reasons for which a pod lacks a gate that it should carry, or has none to carry. NoBinding,
 // InstanceTargets, NameTooLong and NoGateOfLBC are further ones.
 const (
@@ -203,6 +206,8 @@ const (
 	OnSecretEvent  Place = "Secret event"
 	// OnIngressEvent is an event on an Ingress.
 	OnIngressEvent Place = "Ingress event"
+	// OnServiceEvent is an event on a Service of type LoadBalancer.
+	OnServiceEvent Place = "Service event"
 )
 
 // NothingToDo is the Fix of what is as it should be. RestartPods are the words in a Fix for which whoever knows the pod puts
@@ -385,6 +390,21 @@ var Explanations = []Explanation{
 	{OnIngressEvent, ReasonSettingsHeld, "A setting keeps its earlier value, because the Ingress that asked for it cannot be served now", "correct the Ingress that the message names", ""},
 	{OnIngressEvent, ReasonOwnedByLBC, "AWS Load Balancer Controller runs and serves the Ingress, or would", "nothing, or remove that controller", "migration.md"},
 	{OnIngressEvent, ReasonTakenOverFromLBC, "podgate took the Ingress over from AWS Load Balancer Controller", NothingToDo, "migration.md"},
+
+	{OnServiceEvent, ReasonLoadBalancerReady, "The load balancer is active and has the Service's listeners, and the status of the Service has its name", NothingToDo, "kinds/service.md"},
+	{OnServiceEvent, ReasonLoadBalancerWaiting, "The load balancer is being made or changed; the message says what is waited for", "wait", ""},
+	{OnServiceEvent, ReasonLoadBalancerFailed, "A call to AWS or to the API server failed, and is tried again", "do what the message says", "kinds/ingress.md#permissions-at-aws"},
+	{OnServiceEvent, ReasonLoadBalancerHeld, "Something at AWS is not made, changed or deleted, because somebody else has it or a person protects it; a Service that is deleted stays until then", "do what the message says", "kinds/service.md#working-with-it"},
+	{OnServiceEvent, ReasonInvalidAnnotation, "An annotation has a value that it cannot have; what the Service has of a load balancer stays", "correct it; the message has the value, and what is allowed", "kinds/service.md#annotations"},
+	{OnServiceEvent, ReasonProtectionNotServed, "The Service asks for protection that podgate does not serve, and is not served without it; what it has of a load balancer stays", "do what the message says", "kinds/service.md#annotations"},
+	{OnServiceEvent, ReasonAnnotationNotServed, "podgate does not serve an annotation; the Service is served without it", "remove the annotation", "kinds/service.md#annotations"},
+	{OnServiceEvent, ReasonNoEffect, "Something in the Service has no effect", "remove it", "kinds/service.md#annotations"},
+	{OnServiceEvent, ReasonLimitExceeded, "The Service's load balancer would exceed a limit of AWS", "divide the Service, or have the limit raised", ""},
+	{OnServiceEvent, ReasonPortNotServed, "A port of the Service is not served as it is written", "do what the message says", ""},
+	{OnServiceEvent, ReasonNoCertificate, "A certificate that the Service names cannot be used", "name one of ACM that is issued; podgate looks again every minute", ""},
+	{OnServiceEvent, ReasonNoSubnets, "There are not enough subnets for the load balancer; the message says why each one does not count", "do what the message says", ""},
+	{OnServiceEvent, ReasonOwnedByLBC, "AWS Load Balancer Controller runs and serves the Service", "nothing, or remove that controller", "migration.md"},
+	{OnServiceEvent, ReasonTakenOverFromLBC, "podgate took the Service over from AWS Load Balancer Controller", NothingToDo, "migration.md"},
 
 	{OnSecretEvent, ReasonAuthorityCreated, "A new authority for the webhook's certificate was made", NothingToDo, "install.md#the-webhooks-certificate"},
 	{OnSecretEvent, ReasonCertificateIssued, "A new serving certificate was issued", NothingToDo, "install.md#the-webhooks-certificate"},

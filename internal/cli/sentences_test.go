@@ -89,6 +89,11 @@ var walked = map[string]walk{
 	"Ingress event PathNotServed": message, "Ingress event NoCertificate": object, "Ingress event NoSubnets": object, "Ingress event SettingsHeld": message,
 	"Ingress event OwnedByLBC": idle, "Ingress event TakenOverFromLBC": idle,
 
+	"Service event LoadBalancerReady": idle, "Service event LoadBalancerWaiting": idle, "Service event LoadBalancerFailed": message, "Service event LoadBalancerHeld": message,
+	"Service event InvalidAnnotation": message, "Service event ProtectionNotServed": message, "Service event AnnotationNotServed": object, "Service event NoEffect": object,
+	"Service event LimitExceeded": object, "Service event PortNotServed": message, "Service event NoCertificate": object, "Service event NoSubnets": message,
+	"Service event OwnedByLBC": idle, "Service event TakenOverFromLBC": idle,
+
 	"Target.NotRegistered": object, "Elb.RegistrationInProgress": idle, "Elb.InitialHealthChecking": idle, "Elb.InternalError": idle, "Target.ResponseCodeMismatch": object,
 	"Target.Timeout": object, "Target.FailedHealthChecks": object, "Target.NotInUse": fields, "Target.HealthCheckDisabled": fields, "Target.DeregistrationInProgress": idle,
 	"Initial": idle, "Unhealthy": object, "Draining": idle, "Unused": object, "TargetNotFound": object, "UnknownStatus": message,

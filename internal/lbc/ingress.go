@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // Ingresses tell which controller an Ingress belongs to.
@@ -51,10 +52,12 @@ func (i *Ingresses) Of(ctx context.Context, ing client.Object, shared bool) (Own
 	return OwnedByPodgate, nil
 }
 
-// IngressFinalizers are AWS Load Balancer Controller's finalizers on an Ingress; nil: it has none.
+// IngressFinalizers are AWS Load Balancer Controller's finalizers on an Ingress or a Service; nil: it has none. That of a Service is
+// podgate's where podgate notes that it has something of it.
 func IngressFinalizers(ing client.Object) []string {
+	_, ours := ing.GetAnnotations()[v1alpha1.StacksAnnotation]
 	theirs := slices.DeleteFunc(slices.Clone(ing.GetFinalizers()), func(f string) bool {
-		return f != elbv2.LBCIngressFinalizer && !strings.HasPrefix(f, elbv2.LBCIngressGroupFinalizer)
+		return (f != elbv2.LBCServiceFinalizer || ours) && f != elbv2.LBCIngressFinalizer && !strings.HasPrefix(f, elbv2.LBCIngressGroupFinalizer)
 	})
 	if len(theirs) == 0 {
 		return nil

@@ -28,7 +28,7 @@ type IngressConfig struct {
 }
 
 func (c *IngressConfig) bind(fs *flag.FlagSet) {
-	fs.BoolVar(&c.Enabled, "ingress", false, "make application load balancers of Ingresses")
+	fs.BoolVar(&c.Enabled, "ingress", false, "make application load balancers of Ingresses, and network load balancers of Services")
 	fs.Var(&c.Controllers, "ingress-controller", "controller whose IngressClasses are served besides "+v1alpha1.IngressController+", such as ingress.k8s.aws/alb; may be repeated")
 	fs.StringVar(&c.ClusterName, "cluster-name", "", "name of the cluster, in names and tags at AWS; --ingress needs it, and with another one podgate does not find what it made")
 	fs.StringVar(&c.VPC, "vpc-id", "", "VPC of load balancers of Ingresses; --ingress needs it")

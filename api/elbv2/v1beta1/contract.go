@@ -25,6 +25,8 @@ const (
 	// one on an Ingress of a group; the group's name follows.
 	LBCIngressFinalizer      = "ingress.k8s.aws/resources"
 	LBCIngressGroupFinalizer = "group.ingress.k8s.aws/"
+	// LBCServiceFinalizer is AWS Load Balancer Controller's on a Service.
+	LBCServiceFinalizer = "service.k8s.aws/resources"
 	// LBCLease is AWS Load Balancer Controller's leader election lease.
 	LBCLease = "aws-load-balancer-controller-leader"
 	// LBCCheckpoint on a binding is AWS Load Balancer Controller's note of what it last

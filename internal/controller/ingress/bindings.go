@@ -25,7 +25,9 @@ type bindings struct {
 	client client.Client
 	// manage: only bindings with v1alpha1.ManageAnnotation are served.
 	manage bool
-	group  Key
+	// labels and noun are the group's.
+	labels map[string]string
+	noun   string
 	// all have the group's labels.
 	all []elbv2.TargetGroupBinding
 }
@@ -33,10 +35,10 @@ type bindings struct {
 // bindingsOf reads the bindings of a group.
 func (r *Reconciler) bindingsOf(ctx context.Context, group Key) (*bindings, error) {
 	var list elbv2.TargetGroupBindingList
-	if err := r.client.List(ctx, &list, client.MatchingLabels(labelsOf(group))); err != nil {
+	if err := r.client.List(ctx, &list, client.MatchingLabels(r.kind.labels(group))); err != nil {
 		return nil, fmt.Errorf("list TargetGroupBindings: %w", err)
 	}
-	return &bindings{client: r.client, manage: r.manage, group: group, all: list.Items}, nil
+	return &bindings{client: r.client, manage: r.manage, labels: r.kind.labels(group), noun: r.kind.noun(), all: list.Items}, nil
 }
 
 // labelsOf are the labels of a group's bindings, and groupOfLabels is the reverse; false: they are no group's.
@@ -134,8 +136,8 @@ func (b *bindings) shape(to *elbv2.TargetGroupBinding, want elb.TargetGroup) {
 		to.Labels = map[string]string{}
 	}
 	maps.Copy(to.Labels, want.Binding.Labels)
-	maps.Copy(to.Labels, labelsOf(b.group))
-	metav1.SetMetaDataAnnotation(&to.ObjectMeta, v1alpha1.MadeForAnnotation, "Ingress "+want.Owner)
+	maps.Copy(to.Labels, b.labels)
+	metav1.SetMetaDataAnnotation(&to.ObjectMeta, v1alpha1.MadeForAnnotation, b.noun+" "+want.Owner)
 	if b.manage {
 		metav1.SetMetaDataAnnotation(&to.ObjectMeta, v1alpha1.ManageAnnotation, "true")
 	}

@@ -6,11 +6,11 @@ package ingress
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
-	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -19,29 +19,30 @@ import (
 	routes "github.com/podgate/podgate/internal/route/ingress"
 )
 
-// stacksOf are the stacks that may have something of an Ingress. Of one that lost the annotation it is that which it asks for.
-func stacksOf(ing *networkingv1.Ingress) []string {
-	if !controllerutil.ContainsFinalizer(ing, v1alpha1.IngressFinalizer) {
+// stacksOf are the stacks that may have something of an object. Of an Ingress that lost the annotation it is that which it asks
+// for; a Service that lost it is as AWS Load Balancer Controller leaves one.
+func stacksOf(ing client.Object) []string {
+	if !controllerutil.ContainsFinalizer(ing, finalizerOf(ing)) {
 		return nil
 	}
-	stacks := strings.FieldsFunc(ing.Annotations[v1alpha1.StacksAnnotation], func(r rune) bool { return r == ',' })
-	if len(stacks) == 0 {
-		stacks = []string{routes.StackOf(keyOf(ing, ing.Annotations[groupAnnotation]))}
+	stacks := strings.FieldsFunc(ing.GetAnnotations()[v1alpha1.StacksAnnotation], func(r rune) bool { return r == ',' })
+	if _, service := ing.(*corev1.Service); len(stacks) == 0 && !service {
+		stacks = []string{routes.StackOf(keyOf(ing, ing.GetAnnotations()[groupAnnotation]))}
 	}
 	return stacks
 }
 
 // holds reports whether a group's stack may have something of an Ingress.
-func holds(group Key, ing *networkingv1.Ingress) bool {
+func holds(group Key, ing client.Object) bool {
 	return slices.Contains(stacksOf(ing), routes.StackOf(group))
 }
 
 // claim notes on an Ingress, before the first call to AWS, that a group's stack may have something of it. Finalizers of AWS
 // Load Balancer Controller go in the same write where it is taken over, so that there is always one.
-func claim(ctx context.Context, c client.Writer, ing *networkingv1.Ingress, group Key, takeOver bool) error {
+func claim(ctx context.Context, c client.Writer, ing client.Object, group Key, takeOver bool) error {
 	stacks := stacksOf(ing)
 	theirs := lbc.IngressFinalizers(ing)
-	noted := ing.Annotations[v1alpha1.StacksAnnotation] == strings.Join(stacks, ",")
+	noted := ing.GetAnnotations()[v1alpha1.StacksAnnotation] == strings.Join(stacks, ",")
 	if slices.Contains(stacks, routes.StackOf(group)) && noted && (!takeOver || theirs == nil) {
 		return nil
 	}
@@ -58,7 +59,7 @@ func claim(ctx context.Context, c client.Writer, ing *networkingv1.Ingress, grou
 }
 
 // letGo notes that a group's stack has nothing of an Ingress any more. The last one takes the finalizer off.
-func letGo(ctx context.Context, c client.Writer, ing *networkingv1.Ingress, group Key, takenOver bool) error {
+func letGo(ctx context.Context, c client.Writer, ing client.Object, group Key, takenOver bool) error {
 	stacks := slices.DeleteFunc(stacksOf(ing), func(stack string) bool { return stack == routes.StackOf(group) })
 	err := patch(ctx, c, ing, func() {
 		mark(ing, stacks)
@@ -69,29 +70,37 @@ func letGo(ctx context.Context, c client.Writer, ing *networkingv1.Ingress, grou
 	return client.IgnoreNotFound(err)
 }
 
-func mark(ing *networkingv1.Ingress, stacks []string) {
+func mark(ing client.Object, stacks []string) {
 	if len(stacks) == 0 {
-		controllerutil.RemoveFinalizer(ing, v1alpha1.IngressFinalizer)
-		delete(ing.Annotations, v1alpha1.StacksAnnotation)
+		controllerutil.RemoveFinalizer(ing, finalizerOf(ing))
+		left := maps.Clone(ing.GetAnnotations())
+		delete(left, v1alpha1.StacksAnnotation)
+		ing.SetAnnotations(left)
 		return
 	}
-	controllerutil.AddFinalizer(ing, v1alpha1.IngressFinalizer)
-	metav1.SetMetaDataAnnotation(&ing.ObjectMeta, v1alpha1.StacksAnnotation, strings.Join(stacks, ","))
+	controllerutil.AddFinalizer(ing, finalizerOf(ing))
+	noted := map[string]string{}
+	maps.Copy(noted, ing.GetAnnotations())
+	noted[v1alpha1.StacksAnnotation] = strings.Join(stacks, ",")
+	ing.SetAnnotations(noted)
 }
 
-func drop(ing *networkingv1.Ingress, finalizers ...string) {
+func drop(ing client.Object, finalizers ...string) {
 	for _, f := range finalizers {
+		if f == finalizerOf(ing) {
+			continue // Both controllers have the same one on Services.
+		}
 		controllerutil.RemoveFinalizer(ing, f)
 	}
 }
 
 // patch writes what a function changes, unless somebody else wrote the Ingress in between.
-func patch(ctx context.Context, c client.Writer, ing *networkingv1.Ingress, change func()) error {
-	before := ing.DeepCopy()
+func patch(ctx context.Context, c client.Writer, ing client.Object, change func()) error {
+	before := copyOf(ing)
 	change()
 	if err := c.Patch(ctx, ing, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		before.DeepCopyInto(ing)
-		return fmt.Errorf("write Ingress %s: %w", client.ObjectKeyFromObject(ing), err)
+		set(ing, before)
+		return fmt.Errorf("write %s %s: %w", nounOf(ing), client.ObjectKeyFromObject(ing), err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package ingress
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -13,10 +14,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -27,10 +31,14 @@ import (
 	"github.com/podgate/podgate/internal/controller/backoff"
 	"github.com/podgate/podgate/internal/lbc"
 	routes "github.com/podgate/podgate/internal/route/ingress"
+	"github.com/podgate/podgate/internal/route/service"
 )
 
-// Name is the controller's, in logs and metrics.
-const Name = "ingress"
+// Name is that of the controller of Ingresses, in logs and metrics, and ServiceName that of Services.
+const (
+	Name        = "ingress"
+	ServiceName = "service"
+)
 
 // patience bounds how long one pass over a group may take. What is left then is done by the next one.
 const patience = 2 * time.Minute
@@ -84,42 +92,88 @@ func (o Options) withDefaults(c client.Client) Options {
 	return o
 }
 
-// NewReconciler makes a Reconciler that remembers nothing.
+// NewReconciler makes a Reconciler of groups of Ingresses that remembers nothing.
 func NewReconciler(c client.Client, o Options) (*Reconciler, error) {
 	o = o.withDefaults(c)
-	m, err := newMetrics(o.Metrics)
+	return newReconciler(c, o, newShared(o), ingresses{c, Classes{Reader: c, Controllers: o.Controllers, Labels: o.Labels}}, ofIngresses)
+}
+
+func newReconciler(c client.Client, o Options, all *shared, of kind, called metricNames) (*Reconciler, error) {
+	m, err := newMetrics(o.Metrics, called)
 	if err != nil {
 		return nil, err
 	}
 	return &Reconciler{
-		client: c, cloud: o.Cloud, settings: o.Settings, manage: o.Manage,
-		shared:  newShared(o),
-		classes: Classes{Reader: c, Controllers: o.Controllers, Labels: o.Labels},
-		lbc:     lbc.NewIngresses(o.Reader, o.LBCLeaseNamespace, o.Now),
-		teller:  newTeller(o.Recorder), metrics: m, read: &times{all: map[Key]time.Time{}}, waiting: &times{all: map[Key]time.Time{}}, doubted: &times{all: map[Key]time.Time{}}, now: o.Now, random: o.Random,
+		client: c, cloud: o.Cloud, settings: o.Settings, manage: o.Manage, shared: all, kind: of,
+		lbc:    lbc.NewIngresses(o.Reader, o.LBCLeaseNamespace, o.Now),
+		teller: newTeller(o.Recorder), metrics: m, read: &times{all: map[Key]time.Time{}}, waiting: &times{all: map[Key]time.Time{}}, doubted: &times{all: map[Key]time.Time{}}, now: o.Now, random: o.Random,
 	}, nil
 }
 
-// Setup adds the controller to a manager.
+// Setup adds the controllers of Ingresses and of Services to a manager.
 func Setup(mgr manager.Manager, o Options) error {
 	c := mgr.GetClient()
 	o = o.withDefaults(c)
-	r, err := NewReconciler(c, o)
+	all := newShared(o)
+	classes := Classes{Reader: c, Controllers: o.Controllers, Labels: o.Labels}
+	r, err := newReconciler(c, o, all, ingresses{c, classes}, ofIngresses)
+	if err != nil {
+		return err
+	}
+	of, err := newReconciler(c, o, all, services{c}, ofServices)
 	if err != nil {
 		return err
 	}
 
-	m := mapper{c, r.classes}
-	return builder.ControllerManagedBy(mgr).Named(Name).
+	options := func() controller.Options {
+		return controller.Options{MaxConcurrentReconciles: o.Workers, ReconciliationTimeout: patience, RateLimiter: backoff.New(time.Second, nil, o.Random)}
+	}
+	m := mapper{c, classes}
+	err = builder.ControllerManagedBy(mgr).Named(Name).
 		Watches(&networkingv1.Ingress{}, handler.EnqueueRequestsFromMapFunc(m.ingress), builder.WithPredicates(asked())).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(m.service)).
 		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(m.all), builder.WithPredicates(asked())).
 		Watches(&elbv2.IngressClassParams{}, handler.EnqueueRequestsFromMapFunc(m.all), builder.WithPredicates(changed())).
 		Watches(&elbv2.TargetGroupBinding{}, handler.EnqueueRequestsFromMapFunc(bound), builder.WithPredicates(changed())).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: o.Workers, ReconciliationTimeout: patience, RateLimiter: backoff.New(time.Second, nil, o.Random),
-		}).
+		WithOptions(options()).
 		Complete(r)
+	if err != nil {
+		return err
+	}
+	return builder.ControllerManagedBy(mgr).Named(ServiceName).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(balanced), builder.WithPredicates(written())).
+		Watches(&elbv2.TargetGroupBinding{}, handler.EnqueueRequestsFromMapFunc(boundOfService), builder.WithPredicates(changed())).
+		WithOptions(options()).
+		Complete(of)
+}
+
+// balanced is a Service that asks for a load balancer, or that may have something of one.
+func balanced(_ context.Context, o client.Object) []reconcile.Request {
+	of, is := o.(*corev1.Service)
+	if !is || !service.Asks(of) && !controllerutil.ContainsFinalizer(of, finalizerOf(of)) {
+		return nil
+	}
+	return requests([]Key{client.ObjectKeyFromObject(of)})
+}
+
+// written drops events that only the status of a Service caused, which has no generation.
+func written() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, is := e.ObjectOld.(*corev1.Service)
+		now, still := e.ObjectNew.(*corev1.Service)
+		return !is || !still || !equality.Semantic.DeepEqual(was.Spec, now.Spec) || !maps.Equal(was.Annotations, now.Annotations) ||
+			!slices.Equal(was.Finalizers, now.Finalizers) || was.DeletionTimestamp.IsZero() != now.DeletionTimestamp.IsZero()
+	}}
+}
+
+// boundOfService is the Service of a binding.
+func boundOfService(_ context.Context, o client.Object) []reconcile.Request {
+	labels := o.GetLabels()
+	key := Key{Namespace: labels[elbv2.ServiceNamespaceLabel], Name: labels[elbv2.ServiceNameLabel]}
+	if key.Namespace == "" || key.Name == "" {
+		return nil
+	}
+	return requests([]Key{key})
 }
 
 // asked drops events that only the status of an object caused, and changed those that only an annotation did as well.

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"sync"
 
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 )
@@ -40,11 +40,11 @@ func newTeller(recorder events.EventRecorder) *teller {
 }
 
 // tell makes events of what now holds of an Ingress and did not before, and returns that.
-func (t *teller) tell(group Key, ing *networkingv1.Ingress, notes []note) (news []note) {
+func (t *teller) tell(group Key, ing client.Object, notes []note) (news []note) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	about := saying{group, ing.UID}
+	about := saying{group, ing.GetUID()}
 	now := map[note]bool{}
 	over := t.over(about, notes)
 	for _, n := range notes {
@@ -96,7 +96,7 @@ func (t *teller) forget(group Key, members []member) {
 	defer t.mu.Unlock()
 	still := map[types.UID]bool{}
 	for _, m := range members {
-		still[m.UID] = true
+		still[m.GetUID()] = true
 	}
 	for about := range t.times {
 		if about.group == group && !still[about.ing] {

@@ -20,6 +20,7 @@ import (
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
 	routes "github.com/podgate/podgate/internal/route/ingress"
+	"github.com/podgate/podgate/internal/route/service"
 )
 
 // Network has what there is of a VPC; an *ec2.EC2 does.
@@ -262,7 +263,7 @@ func (l *lookups) usable(namespace string, g elb.ObservedTargetGroup) error {
 	case g.LoadBalancer != "" && !own:
 		return fmt.Errorf("target group %q belongs to load balancer %s, and can have only one: name another target group", g.Name, g.LoadBalancer)
 	}
-	for _, key := range []string{routes.ClusterTag, routes.StackTag} {
+	for _, key := range []string{routes.ClusterTag, routes.StackTag, service.StackTag} {
 		if has, made := g.Tags[key]; made && has != l.stack.Tags[key] {
 			return fmt.Errorf("target group %q is that of others, by its tag %s=%s: name one that no controller makes", g.Name, key, has)
 		}

@@ -82,7 +82,7 @@ func TestLookupsAtRest(t *testing.T) {
 		t.Helper()
 		p := &pass{Reconciler: w.Reconciler, group: Key{Name: "g"}, notes: map[string][]note{}}
 		var err error
-		if p.members, err = w.members(t.Context(), p.group); err != nil {
+		if p.members, err = w.kind.members(t.Context(), p.group); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.build(t.Context(), false); err != nil {

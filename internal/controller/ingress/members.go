@@ -32,9 +32,9 @@ const (
 	refused
 )
 
-// member is an Ingress that a group has to do with.
+// member is an Ingress or a Service that a group has to do with.
 type member struct {
-	*networkingv1.Ingress
+	client.Object
 	class    Class
 	standing standing
 	// abandoned: AWS Load Balancer Controller has a finalizer on it, and is gone.
@@ -42,19 +42,19 @@ type member struct {
 }
 
 // owner is how rules and target groups name it.
-func (m member) owner() string { return m.Namespace + "/" + m.Name }
+func (m member) owner() string { return m.GetNamespace() + "/" + m.GetName() }
 
 // members are the Ingresses that a group has to do with, in the order of their names.
-func (r *Reconciler) members(ctx context.Context, group Key) ([]member, error) {
-	all, err := r.candidates(ctx, group)
+func (k ingresses) members(ctx context.Context, group Key) ([]member, error) {
+	all, err := k.candidates(ctx, group)
 	if err != nil {
 		return nil, err
 	}
 
 	var found []member
 	for i := range all {
-		m := member{Ingress: all[i].DeepCopy()}
-		if m.class, err = r.classes.Of(ctx, m.Ingress); err != nil {
+		m := member{Object: all[i].DeepCopy()}
+		if m.class, err = k.classes.Of(ctx, &all[i]); err != nil {
 			return nil, fmt.Errorf("class of Ingress %s: %w", m.owner(), err)
 		}
 		if m.standing = stands(m, group); m.standing != stranger {
@@ -68,10 +68,10 @@ func (r *Reconciler) members(ctx context.Context, group Key) ([]member, error) {
 }
 
 // candidates are the Ingresses that may have to do with a group.
-func (r *Reconciler) candidates(ctx context.Context, group Key) ([]networkingv1.Ingress, error) {
+func (k ingresses) candidates(ctx context.Context, group Key) ([]networkingv1.Ingress, error) {
 	if group.Namespace != "" {
 		var one networkingv1.Ingress
-		switch err := r.client.Get(ctx, group, &one); {
+		switch err := k.reader.Get(ctx, group, &one); {
 		case apierrors.IsNotFound(err):
 			return nil, nil
 		case err != nil:
@@ -81,7 +81,7 @@ func (r *Reconciler) candidates(ctx context.Context, group Key) ([]networkingv1.
 	}
 
 	var list networkingv1.IngressList
-	if err := r.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	if err := k.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list Ingresses: %w", err)
 	}
 	return list.Items, nil
@@ -89,11 +89,11 @@ func (r *Reconciler) candidates(ctx context.Context, group Key) ([]networkingv1.
 
 // stands is how an Ingress stands to a group, by its class.
 func stands(m member, group Key) standing {
-	held := holds(group, m.Ingress)
+	held := holds(group, m.Object)
 	joins := m.class.Served && keyOf(m, m.class.Group) == group
 
 	switch {
-	case !m.DeletionTimestamp.IsZero():
+	case !m.GetDeletionTimestamp().IsZero():
 		// Of an Ingress that AWS Load Balancer Controller left in its deletion there is something, too.
 		if held || joins && lbc.IngressFinalizers(m) != nil {
 			return leaving
@@ -120,13 +120,13 @@ func (r *Reconciler) own(ctx context.Context, group Key, members []member) (lbc.
 	var newcomers []*member
 	for i := range members {
 		m := &members[i]
-		of, err := r.lbc.Of(ctx, m.Ingress, m.class.LBC)
+		of, err := r.lbc.Of(ctx, m.Object, m.class.LBC)
 		if err != nil {
-			return lbc.Unknown, fmt.Errorf("whose Ingress %s is: %w", m.owner(), err)
+			return lbc.Unknown, fmt.Errorf("whose %s %s is: %w", nounOf(m.Object), m.owner(), err)
 		}
 		m.abandoned = of == lbc.Abandoned
 
-		held := holds(group, m.Ingress)
+		held := holds(group, m.Object)
 		switch {
 		case of.Podgates():
 			serves = serves || held

@@ -33,17 +33,33 @@ type standingOf struct {
 	refused int
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+// metricNames are those of the metrics of a kind of objects, with what they say.
+type metricNames struct{ steps, stepsHelp, groups, groupsHelp, refused, refusedHelp string }
+
+var (
+	ofIngresses = metricNames{
+		"podgate_ingress_steps_total", "Steps towards the load balancers of Ingresses, by what they do and how they end.",
+		"podgate_ingress_groups", "Groups of Ingresses, each of which has a load balancer, by how they stand.",
+		"podgate_ingresses_refused", "Ingresses that cannot be served as they are.",
+	}
+	ofServices = metricNames{
+		"podgate_service_steps_total", "Steps towards the load balancers of Services, by what they do and how they end.",
+		"podgate_services", "Services that ask for a load balancer, by how they stand.",
+		"podgate_services_refused", "Services that cannot be served as they are.",
+	}
+)
+
+func newMetrics(reg prometheus.Registerer, called metricNames) (*metrics, error) {
 	m := &metrics{
 		groups: map[Key]standingOf{},
 		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "podgate_ingress_steps_total", Help: "Steps towards the load balancers of Ingresses, by what they do and how they end.",
+			Name: called.steps, Help: called.stepsHelp,
 		}, []string{"step", "outcome"}),
 		count: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "podgate_ingress_groups", Help: "Groups of Ingresses, each of which has a load balancer, by how they stand.",
+			Name: called.groups, Help: called.groupsHelp,
 		}, []string{"state"}),
 		faulty: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "podgate_ingresses_refused", Help: "Ingresses that cannot be served as they are.",
+			Name: called.refused, Help: called.refusedHelp,
 		}),
 	}
 	for _, c := range []prometheus.Collector{m.steps, m.count, m.faulty} {

@@ -1,11 +1,11 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ingress makes application load balancers of Ingresses: one for each group of them. It finds the members of a
-// group, has a stack made of them, reads what there is of it, and does the steps from the one to the other until nothing is
+// Package ingress makes application load balancers of Ingresses, one for each group of them, and network load balancers of
+// Services, each of which is a group of its own. It finds the members of a group, has a stack made of them, reads what there is of it, and does the steps from the one to the other until nothing is
 // left to do or something has to be waited for. It remembers nothing that counts: what it needs is in the cluster and at AWS.
 //
-// It refuses to decide how a load balancer should be, which package route/ingress does, and in which order it is changed,
+// It refuses to decide how a load balancer should be, which packages route/ingress and route/service do, and in which order it is changed,
 // which package provision/elb does. What pods and nodes are targets is up to the bindings that it makes.
 package ingress
 
@@ -21,12 +21,12 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/lbc"
@@ -41,6 +41,8 @@ import (
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingressclasses,verbs=list;watch,roleName=podgate-ingress
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=ingressclassparams,verbs=list;watch,roleName=podgate-ingress
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=create;delete,roleName=podgate-ingress
+// +kubebuilder:rbac:groups="",resources=services,verbs=patch,roleName=podgate-ingress
+// +kubebuilder:rbac:groups="",resources=services/status,verbs=patch,roleName=podgate-ingress
 
 const (
 	// provisioning is how soon to look again at what AWS is making, and serving at targets that are to become healthy.
@@ -84,7 +86,7 @@ type Reconciler struct {
 	cloud    Cloud
 	settings routes.Settings
 	shared   *shared
-	classes  Classes
+	kind     kind
 	lbc      *lbc.Ingresses
 	manage   bool
 	teller   *teller
@@ -103,7 +105,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	logger := log.FromContext(ctx).WithValues("stack", routes.StackOf(group))
 	ctx = log.IntoContext(ctx, logger)
 
-	members, err := r.members(ctx, group)
+	members, err := r.kind.members(ctx, group)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -122,8 +124,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		p.failed(err)
 	}
 	for _, m := range members {
-		for _, n := range r.teller.tell(group, m.Ingress, p.notes[m.owner()]) {
-			logger.Info("Reported on an Ingress", "ingress", m.owner(), "reason", n.reason, "message", n.message)
+		for _, n := range r.teller.tell(group, m.Object, p.notes[m.owner()]) {
+			logger.Info("Reported on an object", strings.ToLower(nounOf(m.Object)), m.owner(), "reason", n.reason, "message", n.message)
 		}
 	}
 	r.metrics.stands(group, p.state, p.refused)
@@ -169,7 +171,7 @@ func (p *pass) run(ctx context.Context) (reconcile.Result, error) {
 		return reconcile.Result{RequeueAfter: mistaken}, nil
 	}
 	p.doubt()
-	p.stack.Identity = routes.Identity(p.settings.Cluster, p.settings.VPC, p.group)
+	p.stack.Identity = p.kind.identity(p.settings, p.group)
 	if err := p.prepare(ctx, false); err != nil {
 		return reconcile.Result{}, err
 	}
@@ -209,10 +211,10 @@ func (p *pass) observe(ctx context.Context, whose lbc.Ownership) error {
 	p.state = stateObserved
 	for _, m := range p.members {
 		if whose == lbc.OwnedByLBC {
-			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonOwnedByLBC, "AWS Load Balancer Controller runs and serves this Ingress: podgate leaves it alone")
+			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonOwnedByLBC, "AWS Load Balancer Controller runs and serves this "+nounOf(m.Object)+": podgate leaves it alone")
 		}
-		if whose == lbc.OwnedByLBC && m.standing == leaving && holds(p.group, m.Ingress) && lbc.IngressFinalizers(m) == nil {
-			if err := letGo(ctx, p.client, m.Ingress, p.group, false); err != nil {
+		if whose == lbc.OwnedByLBC && m.standing == leaving && holds(p.group, m.Object) && !slices.Contains(m.GetFinalizers(), elbv2.LBCServiceFinalizer) && lbc.IngressFinalizers(m) == nil {
+			if err := letGo(ctx, p.client, m.Object, p.group, false); err != nil {
 				return err
 			}
 		}
@@ -253,7 +255,7 @@ func (p *pass) prepare(ctx context.Context, fresh bool) error {
 func (p *pass) verify() {
 	for i := range p.members {
 		m := &p.members[i]
-		if m.class.Refused == "" || m.standing != kept && m.standing != refused || !holds(p.group, m.Ingress) {
+		if m.class.Refused == "" || m.standing != kept && m.standing != refused || !holds(p.group, m.Object) {
 			continue
 		}
 		m.standing = refused
@@ -304,26 +306,14 @@ func (p *pass) plan(ctx context.Context) (elb.Plan, error) {
 // build makes the stack of the members, and notes what of them is not served as they ask. Who is about to change something,
 // and who lacks something, has it made by fresh answers.
 func (p *pass) build(ctx context.Context, changes bool) error {
-	group := routes.Group{Key: p.group, Observed: p.seen}
-	for _, m := range p.members {
-		if m.standing != active && m.standing != kept {
-			continue
-		}
-		of := routes.Member{Ingress: m.Ingress, Unserved: m.standing == kept}
-		if m.class.Params != nil {
-			of.Params = &m.class.Params.Spec
-		}
-		group.Members = append(group.Members, of)
-	}
-
 	look := &lookups{shared: p.shared, ctx: ctx, reader: p.client, stack: p.stack.Identity, observed: p.seen, age: settledFor(p.metrics.served())}
 	if changes {
 		look.age = fresh
 	}
-	made, problems := routes.Build(group, p.settings, look.all())
+	made, problems := p.kind.build(p.group, p.members, p.seen, p.settings, look.all())
 	if look.lacks && !changes {
 		look.age, look.failed, look.missed = fresh, nil, nil
-		made, problems = routes.Build(group, p.settings, look.all())
+		made, problems = p.kind.build(p.group, p.members, p.seen, p.settings, look.all())
 	}
 	p.stack = made
 	if look.failed != nil {
@@ -343,7 +333,7 @@ func (p *pass) build(ctx context.Context, changes bool) error {
 		if m := p.member(problem.Owner); problem.Severity == routes.Refused && m != nil && m.standing == active {
 			p.refused++
 			m.standing = refused
-			if holds(p.group, m.Ingress) {
+			if holds(p.group, m.Object) {
 				m.standing = kept
 			}
 		}
@@ -371,12 +361,12 @@ func (p *pass) claim(ctx context.Context) error {
 		if m.standing != active && (m.standing != kept || !m.abandoned) {
 			continue
 		}
-		if err := claim(ctx, p.client, m.Ingress, p.group, m.abandoned); err != nil {
+		if err := claim(ctx, p.client, m.Object, p.group, m.abandoned); err != nil {
 			return err
 		}
 		if m.abandoned {
-			p.log.Info("Took an Ingress over from AWS Load Balancer Controller", "ingress", m.owner())
-			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonTakenOverFromLBC, "podgate took this Ingress over from AWS Load Balancer Controller")
+			p.log.Info("Took an object over from AWS Load Balancer Controller", strings.ToLower(nounOf(m.Object)), m.owner())
+			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonTakenOverFromLBC, "podgate took this "+nounOf(m.Object)+" over from AWS Load Balancer Controller")
 		}
 	}
 	return nil
@@ -434,7 +424,7 @@ func (p *pass) doubt() {
 	if !p.doubted.last(p.group).IsZero() {
 		return
 	}
-	inherited := slices.ContainsFunc(p.members, func(m member) bool { return holds(p.group, m.Ingress) || m.abandoned })
+	inherited := slices.ContainsFunc(p.members, func(m member) bool { return holds(p.group, m.Object) || m.abandoned })
 	since := p.now()
 	if !inherited {
 		since = since.Add(-lag)
@@ -564,13 +554,13 @@ func (p *pass) publish(ctx context.Context, plan elb.Plan) error {
 		if m.standing != active && m.standing != kept {
 			continue
 		}
-		if p.culprits[m.owner()] != nil && len(m.Status.LoadBalancer.Ingress) == 0 {
+		if p.culprits[m.owner()] != nil && len(hostnames(m.Object)) == 0 {
 			continue // It has no name before its rules are in place.
 		}
 		errs = append(errs, p.publishOn(ctx, m, hostname))
 		waits := slices.ContainsFunc(plan.Waits, func(w elb.Wait) bool { return w.Owner == m.owner() })
 		if m.standing == active && !waits && p.culprits[m.owner()] == nil {
-			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonLoadBalancerReady, "load balancer "+hostname+" is active and has the rules of this Ingress")
+			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonLoadBalancerReady, "load balancer "+hostname+" is active and has the "+p.kind.parts()+" of this "+nounOf(m.Object))
 		}
 	}
 	p.notePublished()
@@ -578,17 +568,16 @@ func (p *pass) publish(ctx context.Context, plan elb.Plan) error {
 }
 
 func (p *pass) publishOn(ctx context.Context, m member, hostname string) error {
-	want := networkingv1.IngressLoadBalancerStatus{Ingress: []networkingv1.IngressLoadBalancerIngress{{Hostname: hostname}}}
-	if reflect.DeepEqual(m.Status.LoadBalancer, want) {
+	before := copyOf(m.Object)
+	name(m.Object, hostname, p.stack.Listeners)
+	if reflect.DeepEqual(before, m.Object) {
 		return nil
 	}
-	before := m.DeepCopy()
-	m.Status.LoadBalancer = want
-	if err := p.client.Status().Patch(ctx, m.Ingress, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
-		before.DeepCopyInto(m.Ingress)
-		return fmt.Errorf("write the status of Ingress %s: %w", m.owner(), err)
+	if err := p.client.Status().Patch(ctx, m.Object, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		set(m.Object, before)
+		return fmt.Errorf("write the status of %s %s: %w", nounOf(m.Object), m.owner(), err)
 	}
-	p.log.Info("Published the load balancer's name", "ingress", m.owner(), "hostname", hostname)
+	p.log.Info("Published the load balancer's name", strings.ToLower(nounOf(m.Object)), m.owner(), "hostname", hostname)
 	return nil
 }
 
@@ -597,23 +586,23 @@ func (p *pass) publishOn(ctx context.Context, m member, hostname string) error {
 // name of that one when it serves.
 func (p *pass) withdraw(ctx context.Context) error {
 	for _, m := range p.members {
-		if m.standing != leaving || !m.DeletionTimestamp.IsZero() || m.class.Served {
+		if m.standing != leaving || !m.GetDeletionTimestamp().IsZero() || m.class.Served {
 			continue
 		}
-		ours := func(at networkingv1.IngressLoadBalancerIngress) bool {
-			return slices.ContainsFunc(p.seen.LoadBalancers, func(lb elb.ObservedLoadBalancer) bool { return strings.EqualFold(lb.DNSName, at.Hostname) })
+		ours := func(hostname string) bool {
+			return slices.ContainsFunc(p.seen.LoadBalancers, func(lb elb.ObservedLoadBalancer) bool { return strings.EqualFold(lb.DNSName, hostname) })
 		}
-		if !slices.ContainsFunc(m.Status.LoadBalancer.Ingress, ours) {
+		if !slices.ContainsFunc(hostnames(m.Object), ours) {
 			continue
 		}
 
-		before := m.DeepCopy()
-		m.Status.LoadBalancer.Ingress = slices.DeleteFunc(m.Status.LoadBalancer.Ingress, ours)
-		err := p.client.Status().Patch(ctx, m.Ingress, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+		before := copyOf(m.Object)
+		unname(m.Object, ours)
+		err := p.client.Status().Patch(ctx, m.Object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 		if err != nil {
-			return fmt.Errorf("write the status of Ingress %s: %w", m.owner(), err)
+			return fmt.Errorf("write the status of %s %s: %w", nounOf(m.Object), m.owner(), err)
 		}
-		p.log.Info("Withdrew the load balancer's name", "ingress", m.owner())
+		p.log.Info("Withdrew the load balancer's name", strings.ToLower(nounOf(m.Object)), m.owner())
 	}
 	return nil
 }
@@ -622,8 +611,8 @@ func (p *pass) withdraw(ctx context.Context) error {
 func (p *pass) notePublished() {
 	named := map[string]bool{}
 	for _, m := range p.members {
-		for _, at := range m.Status.LoadBalancer.Ingress {
-			named[at.Hostname] = m.standing != leaving || named[at.Hostname]
+		for _, hostname := range hostnames(m.Object) {
+			named[hostname] = m.standing != leaving || named[hostname]
 		}
 	}
 	for i := range p.seen.LoadBalancers {
@@ -645,11 +634,11 @@ func (p *pass) settle(ctx context.Context) error {
 		if p.left(m) {
 			continue
 		}
-		if err := letGo(ctx, p.client, m.Ingress, p.group, m.abandoned); err != nil {
+		if err := letGo(ctx, p.client, m.Object, p.group, m.abandoned); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		p.log.Info("Let go of an Ingress", "ingress", m.owner())
+		p.log.Info("Let go of an object", strings.ToLower(nounOf(m.Object)), m.owner())
 	}
 	return errors.Join(errs...)
 }
@@ -659,9 +648,9 @@ func (p *pass) settle(ctx context.Context) error {
 func (p *pass) left(m member) bool {
 	if p.deserted() {
 		held := len(p.seen.SecurityGroups) > 0
-		if at := m.DeletionTimestamp; held && at != nil && p.now().Sub(at.Time) >= patienceWithGroups {
+		if at := m.GetDeletionTimestamp(); held && at != nil && p.now().Sub(at.Time) >= patienceWithGroups {
 			held = false
-			p.log.Info("Left a security group behind, which something else uses", "ingress", m.owner(), "group", p.seen.SecurityGroups[0].ID)
+			p.log.Info("Left a security group behind, which something else uses", strings.ToLower(nounOf(m.Object)), m.owner(), "group", p.seen.SecurityGroups[0].ID)
 		}
 		return len(p.seen.LoadBalancers)+len(p.seen.TargetGroups) > 0 || held || p.doubtful() > 0
 	}

@@ -219,7 +219,7 @@ func TestLaw7AStepThatFailsHindersNoOther(t *testing.T) {
 func TestConflictIsNobodysFault(t *testing.T) {
 	w := newWorld(t, memberOf("web")...)
 	conflict := apierrors.NewConflict(networkingv1.Resource("ingresses"), "web", errors.New("it was modified"))
-	p := &pass{Reconciler: w.Reconciler, members: []member{{Ingress: w.ingress("web"), standing: active}}, notes: map[string][]note{}}
+	p := &pass{Reconciler: w.Reconciler, members: []member{{Object: w.ingress("web"), standing: active}}, notes: map[string][]note{}}
 	p.failed(fmt.Errorf("write it: %w", conflict))
 	if len(p.notes) != 0 {
 		t.Errorf("told: %v", p.notes)
@@ -280,7 +280,7 @@ func TestCertificateIsLookedForAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.issued, w.shared.issued.at = tc.issued, time.Time{}
-			members, err := w.members(t.Context(), Key{Name: "g"})
+			members, err := w.kind.members(t.Context(), Key{Name: "g"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -303,7 +303,7 @@ func TestNoNameBeforeRules(t *testing.T) {
 	if err := w.Status().Update(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
-	members, err := w.members(t.Context(), Key{Name: "g"})
+	members, err := w.kind.members(t.Context(), Key{Name: "g"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -481,9 +481,9 @@ func TestLeaves(t *testing.T) {
 		return elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{Listeners: []elb.ObservedListener{listener}}}}
 	}
 	web := func(age time.Duration) member {
-		return member{Ingress: &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", DeletionTimestamp: new(metav1.NewTime(noon.Add(-age)))}}, standing: leaving}
+		return member{Object: &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", DeletionTimestamp: new(metav1.NewTime(noon.Add(-age)))}}, standing: leaving}
 	}
-	other := member{Ingress: &networkingv1.Ingress{}, standing: kept}
+	other := member{Object: &networkingv1.Ingress{}, standing: kept}
 	foreign := rule
 	foreign.Own = false
 	theirs := rule
@@ -501,7 +501,7 @@ func TestLeaves(t *testing.T) {
 		"LastSG":        {"and for the security group", 10*time.Minute - 1, nil, elb.Observed{SecurityGroups: make([]elb.ObservedSecurityGroup, 1)}, true},
 		"LastSGHeld":    {"though not for ever", 10 * time.Minute, nil, elb.Observed{SecurityGroups: make([]elb.ObservedSecurityGroup, 1)}, false},
 		"LastNone":      {"it goes when all is gone", 0, nil, elb.Observed{}, false},
-		"LastOfRefused": {"others that have nothing do not count", 0, []member{{Ingress: &networkingv1.Ingress{}, standing: refused}}, of(elb.ObservedListener{}), true},
+		"LastOfRefused": {"others that have nothing do not count", 0, []member{{Object: &networkingv1.Ingress{}, standing: refused}}, of(elb.ObservedListener{}), true},
 		"Rules":         {"one of several waits for its rules", 0, []member{other}, of(elb.ObservedListener{Has: []elb.ObservedRule{theirs, rule}}), true},
 		"NoRules":       {"and for nothing else", 0, []member{other}, of(elb.ObservedListener{Has: []elb.ObservedRule{theirs, foreign}}), false},
 	} {
@@ -703,8 +703,8 @@ func TestLaw13NobodyJoinsByAForgedNote(t *testing.T) {
 	forged := ingressOf("none")
 	forged.Name, forged.Finalizers = "forged", []string{v1alpha1.IngressFinalizer}
 	forged.Annotations[v1alpha1.StacksAnnotation] = "g"
-	m := func() member { return member{Ingress: forged, class: Class{Refused: "no class"}, standing: kept} }
-	other := member{Ingress: memberOf("forged-one")[0].(*networkingv1.Ingress), standing: leaving}
+	m := func() member { return member{Object: forged, class: Class{Refused: "no class"}, standing: kept} }
+	other := member{Object: memberOf("forged-one")[0].(*networkingv1.Ingress), standing: leaving}
 	rules := func(own bool, owner string) elb.Observed {
 		return elb.Observed{LoadBalancers: []elb.ObservedLoadBalancer{{Listeners: []elb.ObservedListener{{Has: []elb.ObservedRule{{Own: own, Rule: elb.Rule{Owner: owner}}}}}}}}
 	}
@@ -832,7 +832,7 @@ func TestNewcomerOfLBC(t *testing.T) {
 			var members []member
 			look := func() lbc.Ownership {
 				var err error
-				if members, err = w.members(t.Context(), Key{Name: "g"}); err != nil || len(members) != 2 {
+				if members, err = w.kind.members(t.Context(), Key{Name: "g"}); err != nil || len(members) != 2 {
 					t.Fatalf("members %v, %v", members, err)
 				}
 				whose, err := w.own(t.Context(), Key{Name: "g"}, members)
@@ -905,7 +905,7 @@ func TestStands(t *testing.T) {
 			if tc.deleted {
 				ing.DeletionTimestamp = new(metav1.NewTime(noon))
 			}
-			if got := stands(member{Ingress: ing, class: tc.class}, group); got != tc.want {
+			if got := stands(member{Object: ing, class: tc.class}, group); got != tc.want {
 				t.Errorf("%s: got %d, want %d", tc.reason, got, tc.want)
 			}
 		})
@@ -1021,7 +1021,7 @@ func TestMapper(t *testing.T) {
 	foreign := ingressOf("nginx")
 	foreign.Name = "foreign"
 	w := newWorld(t, web, byDefault, byAction, foreign, class("nginx", "k8s.io/nginx"))
-	m := mapper{w.Client, w.classes}
+	m := mapper{w.Client, w.kind.(ingresses).classes}
 
 	for name, tc := range map[string]struct {
 		got  []reconcile.Request

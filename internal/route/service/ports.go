@@ -39,7 +39,7 @@ func (b *builder) readPorts() {
 		p := port{ServicePort: of, protocol: string(cmp.Or(of.Protocol, corev1.ProtocolTCP))}
 		p.targets = p.protocol
 		if of.Protocol == corev1.ProtocolSCTP {
-			b.Partial(v1alpha1.ReasonPathNotServed, "port %d is not served: a network load balancer has no SCTP", of.Port)
+			b.Partial(v1alpha1.ReasonPortNotServed, "port %d is not served: a network load balancer has no SCTP", of.Port)
 			continue
 		}
 		if i := len(b.ports) - 1; i >= 0 && b.ports[i].Port == of.Port {
@@ -66,9 +66,9 @@ func (b *builder) readPorts() {
 func (b *builder) join(p *port, other corev1.ServicePort, together bool) {
 	switch {
 	case !together:
-		b.Refuse(v1alpha1.ReasonPathNotServed, "port %d has both TCP and UDP, which a load balancer has in one listener: set the annotation aws-load-balancer-enable-tcp-udp-listener to true", p.Port)
+		b.Refuse(v1alpha1.ReasonPortNotServed, "port %d has both TCP and UDP, which a load balancer has in one listener: set the annotation aws-load-balancer-enable-tcp-udp-listener to true", p.Port)
 	case p.TargetPort != other.TargetPort || p.NodePort != other.NodePort:
-		b.Refuse(v1alpha1.ReasonPathNotServed, "port %d has other target or node ports for TCP than for UDP, and targets have one port for both: make them the same", p.Port)
+		b.Refuse(v1alpha1.ReasonPortNotServed, "port %d has other target or node ports for TCP than for UDP, and targets have one port for both: make them the same", p.Port)
 	}
 	p.protocol, p.targets = both, both
 }
@@ -156,7 +156,7 @@ func (b *builder) encrypts(p port) bool {
 func (b *builder) listen(stack *elb.Stack, p port) {
 	group, err := b.targetGroup(p)
 	if err != nil {
-		b.Refuse(v1alpha1.ReasonPathNotServed, "port %d is not served: %v", p.Port, err)
+		b.Refuse(v1alpha1.ReasonPortNotServed, "port %d is not served: %v", p.Port, err)
 		return
 	}
 

@@ -233,7 +233,7 @@ func TestAnnotations(t *testing.T) {
 		"clients of UDP":  {change: []func(*corev1.Service){ports(udp)}, of: allowed, want: "[] 0.0.0.0/0:udp:53"},
 		"SCTP": {
 			change: []func(*corev1.Service){ports(tcp, corev1.ServicePort{Port: 99, NodePort: 2, Protocol: corev1.ProtocolSCTP})}, of: listeners, want: "[TCP:53>TCP:1]",
-			told: []string{"partial PathNotServed: port 99 is not served: a network load balancer has no SCTP"},
+			told: []string{"partial PortNotServed: port 99 is not served: a network load balancer has no SCTP"},
 		},
 
 		"TLS":          {a: annotations{"ssl-cert": star}, of: listeners, want: "[TLS:80>TCP:30080 TLS:443>TCP:30443]"},
@@ -382,7 +382,7 @@ func TestRefused(t *testing.T) {
 		change(&p)
 		return p
 	}
-	const apart = "refused PathNotServed: port 80 has other target or node ports for TCP than for UDP, and targets have one port for both: make them the same"
+	const apart = "refused PortNotServed: port 80 has other target or node ports for TCP than for UDP, and targets have one port for both: make them the same"
 	const tcpPort = "it must be the number or the name of a port of TCP; all such ports have TLS without the annotation"
 
 	for name, tc := range map[string]struct {
@@ -412,7 +412,7 @@ func TestRefused(t *testing.T) {
 			a:    annotations{"healthcheck-interval": "10", "healthcheck-timeout": "11"},
 			want: []string{"refused InvalidAnnotation: health checks time out after 11 s, and one begins every 10 s: make aws-load-balancer-healthcheck-timeout less than aws-load-balancer-healthcheck-interval"},
 		},
-		"check port":     {a: annotations{"healthcheck-port": "admin"}, want: []string{`refused PathNotServed: port 80 is not served: healthcheck-port "admin" is not a port of Service "web": use a number, traffic-port, or the name of one of its ports`, `refused PathNotServed: port 443 is not served: healthcheck-port "admin" is not a port of Service "web": use a number, traffic-port, or the name of one of its ports`}},
+		"check port":     {a: annotations{"healthcheck-port": "admin"}, want: []string{`refused PortNotServed: port 80 is not served: healthcheck-port "admin" is not a port of Service "web": use a number, traffic-port, or the name of one of its ports`, `refused PortNotServed: port 443 is not served: healthcheck-port "admin" is not a port of Service "web": use a number, traffic-port, or the name of one of its ports`}},
 		"proxy protocol": {a: annotations{"proxy-protocol": "true"}, want: invalid("proxy-protocol", "true", "use *, for all ports, or name ports in aws-load-balancer-proxy-protocol-per-target-group")},
 		"proxied port":   {a: annotations{"proxy-protocol-per-target-group": "81"}, want: invalid("proxy-protocol-per-target-group", "81", "it must be the number of a port of the Service")},
 		"routing":        {a: annotations{"attributes": routing + "=near"}, want: invalid("attributes", "near", "use any_availability_zone, availability_zone_affinity, partial_availability_zone_affinity for dns_record.client_routing_policy")},
@@ -421,13 +421,13 @@ func TestRefused(t *testing.T) {
 
 		"TCP and UDP": {
 			change: []func(*corev1.Service){with(udp)},
-			want:   []string{"refused PathNotServed: port 80 has both TCP and UDP, which a load balancer has in one listener: set the annotation aws-load-balancer-enable-tcp-udp-listener to true"},
+			want:   []string{"refused PortNotServed: port 80 has both TCP and UDP, which a load balancer has in one listener: set the annotation aws-load-balancer-enable-tcp-udp-listener to true"},
 		},
 		"target ports apart": {a: annotations{"enable-tcp-udp-listener": "true"}, change: []func(*corev1.Service){with(other(func(p *corev1.ServicePort) { p.TargetPort = intstr.FromInt32(1) }))}, want: []string{apart}},
 		"node ports apart":   {a: annotations{"enable-tcp-udp-listener": "true"}, change: []func(*corev1.Service){with(other(func(p *corev1.ServicePort) { p.NodePort = 1 }))}, want: []string{apart}},
 		"no node port": {
 			change: []func(*corev1.Service){func(s *corev1.Service) { s.Spec.Ports[1].NodePort = 0 }},
-			want:   []string{`refused PathNotServed: port 443 is not served: the Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or let one of type LoadBalancer have node ports, or use target-type ip`},
+			want:   []string{`refused PortNotServed: port 443 is not served: the Service "web" has no node port, which target-type instance needs: make it a Service of type NodePort, or let one of type LoadBalancer have node ports, or use target-type ip`},
 		},
 		"IPv6": {
 			change: []func(*corev1.Service){func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv6Protocol} }},
