@@ -25,9 +25,10 @@ import (
 // Cluster answers questions from what it follows of an API server: whatever is listed of a kind is watched from then on.
 // It implements client.Reader. An object of a kind that is not listed is asked for, and remembered for a moment.
 type Cluster struct {
-	kube    client.WithWatch
-	now     func() time.Time
-	running context.Context //nolint:containedctx // the watches that questions begin outlive them
+	kube client.WithWatch
+	now  func() time.Time
+	// running ends the watches, which outlive the questions that begin them.
+	running context.Context
 	changes signal
 
 	mu      sync.Mutex
@@ -198,7 +199,7 @@ func (c *Cluster) List(ctx context.Context, into client.ObjectList, options ...c
 		return c.selected(ctx, kind, into, &o)
 	}
 
-	l := c.of(kind, into, o.Namespace)
+	l := c.of(kind, into, o.Namespace) //nolint:contextcheck // its watch outlives the question
 	select {
 	case <-l.answered:
 	case <-ctx.Done():

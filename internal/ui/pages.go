@@ -113,7 +113,7 @@ func (v *view) installation(o *Overview) markup.Markup {
 	p := o.Podgate
 	leader := any("nobody is seen to lead")
 	if p.Leader != "" {
-		leader = markup.Join(markup.Markup(markup.Element("b", p.Leader)), markup.Element("span", " leads"))
+		leader = markup.Join(markup.Element("b", p.Leader), markup.Element("span", " leads"))
 		if !p.Renewed.IsZero() {
 			leader = markup.Join(leader.(markup.Markup), markup.Element("span", markup.Class("soft"), ", renewed "+v.ago(p.Renewed)+" ago"))
 		}

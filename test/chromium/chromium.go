@@ -76,7 +76,7 @@ func Start(t testing.TB) *Browser {
 	}
 
 	// The profile goes when the browser has ended; t.TempDir would fail where a process of its writes a last time.
-	profile, err := os.MkdirTemp("", "chromium")
+	profile, err := os.MkdirTemp("", "chromium") //nolint:usetesting // as above
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,9 +140,9 @@ func pod(revision, name string) *corev1.Pod {
 	}
 }
 
-// condition is one that changed some time ago.
-func condition(t corev1.PodConditionType, status corev1.ConditionStatus, ago time.Duration, reason, message string) corev1.PodCondition {
-	return corev1.PodCondition{Type: t, Status: status, LastTransitionTime: metav1.NewTime(time.Now().Add(-ago)), Reason: reason, Message: message}
+// condition is one that changed now.
+func condition(t corev1.PodConditionType, status corev1.ConditionStatus, reason, message string) corev1.PodCondition {
+	return corev1.PodCondition{Type: t, Status: status, LastTransitionTime: metav1.Now(), Reason: reason, Message: message}
 }
 
 // become sets the conditions of a pod that runs.
@@ -156,7 +156,8 @@ func (s *scene) become(p *corev1.Pod, conditions ...corev1.PodCondition) {
 				kept = append(kept, old)
 			}
 		}
-		p.Status.Conditions = append(kept, c)
+		kept = append(kept, c)
+		p.Status.Conditions = kept
 	}
 	if err := s.kube.Status().Update(s.Context(), p); err != nil {
 		s.Fatal(err)
@@ -169,10 +170,10 @@ func (s *scene) waiting(revision, name string) *corev1.Pod {
 	p := pod(revision, name)
 	s.create(p)
 	s.become(p,
-		condition(corev1.PodScheduled, corev1.ConditionTrue, 0, "", ""),
-		condition(corev1.ContainersReady, corev1.ConditionTrue, 0, "", ""),
-		condition(corev1.PodReady, corev1.ConditionFalse, 0, "ReadinessGatesNotReady", ""),
-		condition(gate, corev1.ConditionFalse, 0, "Target.Timeout", "Request timed out"))
+		condition(corev1.PodScheduled, corev1.ConditionTrue, "", ""),
+		condition(corev1.ContainersReady, corev1.ConditionTrue, "", ""),
+		condition(corev1.PodReady, corev1.ConditionFalse, "ReadinessGatesNotReady", ""),
+		condition(gate, corev1.ConditionFalse, "Target.Timeout", "Request timed out"))
 	return p
 }
 
@@ -231,7 +232,7 @@ func closedGate(s *scene, browser *chromium.Browser) {
 	sound(p, "explanation")
 	closeDialog(p)
 
-	s.become(pod, condition(gate, corev1.ConditionTrue, 0, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, 0, "", ""))
+	s.become(pod, condition(gate, corev1.ConditionTrue, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, "", ""))
 	p.Says("#workloads", "1/1", "all open")
 }
 
@@ -252,8 +253,8 @@ func rollout(s *scene, browser *chromium.Browser) {
 	old := pod("old", "a")
 	s.create(old)
 	s.become(old,
-		condition(corev1.PodScheduled, corev1.ConditionTrue, 0, "", ""), condition(corev1.ContainersReady, corev1.ConditionTrue, 0, "", ""),
-		condition(corev1.PodReady, corev1.ConditionTrue, 0, "", ""), condition(gate, corev1.ConditionTrue, 0, "Healthy", ""))
+		condition(corev1.PodScheduled, corev1.ConditionTrue, "", ""), condition(corev1.ContainersReady, corev1.ConditionTrue, "", ""),
+		condition(corev1.PodReady, corev1.ConditionTrue, "", ""), condition(gate, corev1.ConditionTrue, "Healthy", ""))
 	p := browser.Open(s, s.serve(shared, "-n", s.ns), 1280, 900)
 	p.Click("#workloads a")
 	p.Wait("the page of the workload is there", `location.pathname.endsWith("/deployment/web")`)
@@ -279,7 +280,7 @@ func rollout(s *scene, browser *chromium.Browser) {
 	p.Says("dialog", "web-old-a is Ready")
 	closeDialog(p)
 
-	s.become(closed, condition(gate, corev1.ConditionTrue, 0, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, 0, "", ""))
+	s.become(closed, condition(gate, corev1.ConditionTrue, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, "", ""))
 	p.Wait("its gate is open", `document.querySelector("[data-pod=web-new-b] .gate.open")`)
 
 	// The old pod drains, and is gone.
