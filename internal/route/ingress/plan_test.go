@@ -36,7 +36,7 @@ func made(stack elb.Stack) elb.Observed {
 	}
 	for _, g := range stack.TargetGroups {
 		made := elb.ObservedTargetGroup{TargetGroup: g, ARN: "arn:" + g.Resource, LoadBalancer: "arn:lb", Bound: true, Health: &elb.Health{Registered: 2, Healthy: 2}}
-		made.Tags = tags(g.Resource, g.Tags)
+		made.Tags = merged(tags(g.Resource, g.Tags), map[string]string{elb.OwnerTag: g.Owner})
 		o.TargetGroups = append(o.TargetGroups, made)
 	}
 	for _, l := range stack.Listeners {
