@@ -150,6 +150,12 @@ func (k Kinds) See(pod *corev1.Pod) bool {
 	})
 }
 
+// Hold reports whether a gate holds its pod back from requests until it is open.
+func (k Kinds) Hold(conditionType string) bool {
+	kind := k.of(conditionType)
+	return kind != nil && kind.Holds()
+}
+
 // AtAdmission returns the kinds as injection asks them.
 func (k Kinds) AtAdmission() []injection.Kind {
 	kinds := make([]injection.Kind, len(k))

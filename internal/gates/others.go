@@ -66,8 +66,8 @@ func (k Kinds) FreeSince(pod *corev1.Pod) time.Time {
 
 // others reports whether a gate has nothing to do with load balancers.
 func (k Kinds) others(t corev1.PodConditionType) bool {
-	if kind := k.of(string(t)); kind != nil {
-		return kind.Holds()
+	if k.Owns(string(t)) {
+		return k.Hold(string(t))
 	}
 	return !slices.ContainsFunc(LoadBalancers, func(prefix string) bool { return strings.HasPrefix(string(t), prefix) })
 }

@@ -7,14 +7,12 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/gates"
 )
 
 // Recorder folds in what is read or watched of one workload. One look at each object gives what the cluster remembers;
@@ -196,15 +194,16 @@ func condition(pod *corev1.Pod, conditionType corev1.PodConditionType) corev1.Po
 	return corev1.PodCondition{Type: conditionType}
 }
 
-// kindOf is whose a gate is.
+// kindOf is who decides about a gate. No load balancer does about one that holds its pod back from them.
 func kindOf(conditionType string) Kind {
+	kinds := gates.All()
 	switch {
-	case strings.HasPrefix(conditionType, v1alpha1.CheckPrefix):
-		return OfChecks
-	case strings.HasPrefix(conditionType, v1alpha1.GatePrefix), strings.HasPrefix(conditionType, elbv2.GatePrefix), strings.HasPrefix(conditionType, elbv2.LegacyGatePrefix):
-		return OfLoadBalancer
+	case !kinds.Owns(conditionType):
+		return ByOthers
+	case kinds.Hold(conditionType):
+		return ByChecks
 	}
-	return OfOthers
+	return ByLoadBalancer
 }
 
 // stages folds in how far the pod has come.

@@ -77,8 +77,8 @@ func TestSnapshot(t *testing.T) {
 			{Type: "Ready", Spans: []Span{{From: at(0), Known: Exact}}},
 		},
 		Gates: []Track{
-			{Type: gate, Kind: OfLoadBalancer, Spans: []Span{{From: at(0), To: at(6)}, {From: at(6), Status: "False", Reason: "Elb.InitialHealthChecking", Message: "m", Known: Bounded}}},
-			{Type: checks, Kind: OfChecks, Spans: []Span{{From: at(0), To: at(8)}, {From: at(8), Status: "True", Reason: "ChecksPassed", Message: "m", Known: Bounded}}},
+			{Type: gate, Kind: ByLoadBalancer, Spans: []Span{{From: at(0), To: at(6)}, {From: at(6), Status: "False", Reason: "Elb.InitialHealthChecking", Message: "m", Known: Bounded}}},
+			{Type: checks, Kind: ByChecks, Spans: []Span{{From: at(0), To: at(8)}, {From: at(8), Status: "True", Reason: "ChecksPassed", Message: "m", Known: Bounded}}},
 		},
 		Targets: []Track{{Type: gate, Spans: []Span{{From: at(0), To: at(6)}, {From: at(6), Status: TargetInitial, Reason: "Elb.InitialHealthChecking", Message: "m", Known: Bounded}}}},
 	}

@@ -18,7 +18,7 @@ import (
 func (l *Lane) target(to time.Time) {
 	first := true
 	for _, g := range l.Gates {
-		if g.Kind != OfLoadBalancer {
+		if g.Kind != ByLoadBalancer {
 			continue
 		}
 		t := Track{Type: g.Type}

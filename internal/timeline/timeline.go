@@ -79,14 +79,14 @@ func (s Span) Until(now time.Time) time.Time {
 	return s.To
 }
 
-// Kind is whose a gate is.
+// Kind is who decides about a gate.
 type Kind string
 
 // The kinds.
 const (
-	OfLoadBalancer Kind = "loadBalancer"
-	OfChecks       Kind = "checks"
-	OfOthers       Kind = "others"
+	ByLoadBalancer Kind = "loadBalancer"
+	ByChecks       Kind = "checks"
+	ByOthers       Kind = "others"
 )
 
 // Track is a condition, a gate or a target over time.

@@ -127,7 +127,7 @@ func (c *Canvas) target(row *Row, l *timeline.Lane, t *timeline.Track, y float64
 // gate draws whether a gate is open.
 func (c *Canvas) gate(row *Row, l *timeline.Lane, g *timeline.Track, y float64) float64 {
 	kind := "gate"
-	if g.Kind == timeline.OfChecks {
+	if g.Kind == timeline.ByChecks {
 		kind = "check"
 	}
 	c.Name(y+7, "sub", clip(kind+" "+GateName(g.Type), 21), g.Type)
