@@ -227,13 +227,19 @@ func closedGate(s *scene, browser *chromium.Browser) {
 	sound(p, "closed-gate")
 
 	p.Click(`#problems a[href="/explain/` + s.ns + `/web-old-a"]`)
-	p.Wait("the dialog is open", `document.querySelector("dialog").open`)
-	p.Says("dialog", "is not Ready: its containers are ready, and a gate is closed", "GATE "+string(gate)+": False, Target.Timeout", "next")
+	dialogSays(p, "is not Ready: its containers are ready, and a gate is closed", "GATE "+string(gate)+": False, Target.Timeout", "next")
 	sound(p, "explanation")
 	closeDialog(p)
 
 	s.become(pod, condition(gate, corev1.ConditionTrue, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, "", ""))
 	p.Says("#workloads", "1/1", "all open")
+}
+
+// dialogSays waits until the dialog is open and says all that is given. A closed one still has the text it had.
+func dialogSays(p *chromium.Page, texts ...string) {
+	p.Helper()
+	p.Wait("the dialog is open", `document.querySelector("dialog").open`)
+	p.Says("dialog", texts...)
 }
 
 // closeDialog closes the explanation. Until it is closed nothing else can have the focus.
@@ -273,11 +279,20 @@ func rollout(s *scene, browser *chromium.Browser) {
 	sound(p, "rollout")
 
 	p.Click("[data-pod=web-new-b] .pod")
-	p.Says("dialog", "is not Ready: its containers are ready, and a gate is closed", "next")
+	dialogSays(p, "is not Ready: its containers are ready, and a gate is closed", "next")
 	closeDialog(p)
+
+	// Between the bars a lane is its pod's, too: a bar may be too narrow to be hit.
+	p.Eval(`(() => {
+		const box = document.querySelector("[data-pod=web-new-b]").getBoundingClientRect();
+		document.querySelector(".timeline svg").dispatchEvent(new MouseEvent("click", {bubbles: true, clientY: (box.top + box.bottom) / 2}));
+	})()`, nil)
+	dialogSays(p, "web-new-b", "a gate is closed")
+	closeDialog(p)
+
 	p.Eval(`document.querySelector("[data-pod=web-old-a]").focus()`, nil)
 	p.Press("Enter")
-	p.Says("dialog", "web-old-a is Ready")
+	dialogSays(p, "web-old-a is Ready")
 	closeDialog(p)
 
 	s.become(closed, condition(gate, corev1.ConditionTrue, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, "", ""))

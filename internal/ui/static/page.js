@@ -122,8 +122,14 @@ document.addEventListener("click", (event) => {
 });
 
 // A click on a lane explains its pod, and so does Enter where a lane has the focus.
+// A bar may be narrower than a pixel, and moves under the pointer while the picture grows: all of the lane's height counts.
 function lane(event) {
-  const row = event.target.closest("[data-pod]");
+  const across = (row) => {
+    const box = row.getBoundingClientRect();
+    return event.type === "click" && box.top <= event.clientY && event.clientY <= box.bottom;
+  };
+  const picture = event.target.closest(".timeline");
+  const row = event.target.closest("[data-pod]") || (picture && [...picture.querySelectorAll("[data-pod]")].find(across));
   if (!row) return;
   event.preventDefault();
   explain(row.closest("[data-explain]").dataset.explain + encodeURIComponent(row.dataset.pod));
