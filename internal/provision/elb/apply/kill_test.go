@@ -102,11 +102,7 @@ var (
 func (c *cluster) converge(t *testing.T, start func() *Cloud, stack elb.Stack) {
 	t.Helper()
 	cloud := start()
-	for i := range 3000 {
-		// What a list that was behind did not show is seen when the list is read again, minutes later, or by another process.
-		if i%300 == 299 {
-			cloud = start()
-		}
+	for range 3000 {
 		switch waits, err := c.pass(t.Context(), cloud, stack); {
 		case errors.Is(err, errKilled):
 			cloud = start()

@@ -106,7 +106,11 @@ func (c *Cloud) recall(ctx context.Context, stack elb.Stack) (elb.Observed, bool
 	}
 	use(&seen) // What podgate changed since the list.
 
-	err := c.gone(c.awaitActive(ctx, &seen))
+	err := c.awaitActive(ctx, &seen)
+	if err == nil {
+		err = c.awaitFree(ctx, &seen)
+	}
+	err = c.gone(err)
 	return seen, err == nil, err
 }
 
@@ -186,6 +190,31 @@ func (c *Cloud) awaitActive(ctx context.Context, seen *elb.Observed) error {
 	return nil
 }
 
+// awaitFree asks for target groups that a load balancer used which is not among the stack's: as a rule it was deleted a moment
+// before the list, and nothing but AWS tells when it has let them go.
+func (c *Cloud) awaitFree(ctx context.Context, seen *elb.Observed) error {
+	for i := range seen.TargetGroups {
+		g := &seen.TargetGroups[i]
+		if g.LoadBalancer == "" || slices.ContainsFunc(seen.LoadBalancers, func(lb elb.ObservedLoadBalancer) bool { return lb.ARN == g.LoadBalancer }) {
+			continue
+		}
+		out, err := call(ctx, c, "DescribeTargetGroups", g.ARN, (*elbv2.Client).DescribeTargetGroups,
+			&elbv2.DescribeTargetGroupsInput{TargetGroupArns: []string{g.ARN}})
+		if err != nil {
+			return err
+		}
+		for _, now := range out.TargetGroups {
+			g.LoadBalancer = targetGroupOf(now).LoadBalancer
+			c.note(g.ARN, func(r *resource) {
+				changed := *r.targetGroup
+				changed.LoadBalancer = g.LoadBalancer
+				r.targetGroup = &changed
+			})
+		}
+	}
+	return nil
+}
+
 // reader is what to read of a stack.
 type reader struct {
 	elb.Stack
@@ -249,6 +278,9 @@ func (c *Cloud) read(ctx context.Context, stack reader) (elb.Observed, error) {
 		}
 	}
 	use(&seen)
+	if err := c.awaitFree(ctx, &seen); err != nil {
+		return elb.Observed{}, err
+	}
 	for i := range seen.TargetGroups {
 		if err := c.readTargetGroup(ctx, stack, &seen.TargetGroups[i]); err != nil {
 			return elb.Observed{}, err
