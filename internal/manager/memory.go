@@ -14,8 +14,8 @@ import (
 const (
 	// settled is how long after the caches are filled the start is over, where nothing is slow: most groups are read by then.
 	settled = time.Minute
-	// between is how often memory is given back later; the time until the next doubles up to that. It takes the time of one garbage collection, of which the
-	// runtime makes one every two minutes in any case.
+	// between is how often memory is given back later; the time until the next doubles up to that. It takes the time of one
+	// garbage collection, of which the runtime makes one every two minutes in any case.
 	between = 10 * time.Minute
 )
 

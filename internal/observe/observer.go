@@ -1,9 +1,10 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package observe observes subjects, such as target groups: it reads each one, fast while a pod waits that could be healthy by now and slowly otherwise, keeps
-// the latest complete answer, and wakes the pods whose target changed. It knows no sort of
-// subject, decides nothing and writes nothing.
+// Package observe observes subjects, such as target groups: it reads each one, fast while a
+// pod waits that could be healthy by now and slowly otherwise, keeps the latest complete
+// answer, and wakes the pods whose target changed. It knows no sort of subject, decides
+// nothing and writes nothing.
 package observe
 
 import (

@@ -4,11 +4,13 @@
 package engine
 
 import (
-	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -18,6 +20,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/aws/ec2"
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/manager"
 	"github.com/podgate/podgate/sim/awssim"
@@ -138,8 +141,26 @@ func TestServiceNLB(t *testing.T) {
 	}
 }
 
-// TestServiceChanges: source ranges are narrowed, a port moves, the type of targets changes, and another scheme has another load
-// balancer made first.
+// sources are those that security groups let in.
+func (c *cluster) sources() []string {
+	c.Helper()
+	cfg := aws.Config{Region: region, BaseEndpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL")), Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", "")}
+	groups, err := ec2.New(cfg, region, nil).SecurityGroups(c.Context(), ec2.In(ingressVPC))
+	if err != nil {
+		c.Fatal(err)
+	}
+	var sources []string
+	for _, g := range groups {
+		for _, p := range g.Ingress {
+			sources = append(sources, p.CIDR)
+		}
+	}
+	slices.Sort(sources)
+	return slices.Compact(sources)
+}
+
+// TestServiceChanges: source ranges let in nobody else, another port has a listener, another scheme has another load balancer made
+// first, and who asks for no load balancer any more has none.
 func TestServiceChanges(t *testing.T) {
 	c := newIngressCluster(t)
 	svc := c.balanced("web", 8080, "nlb-target-type", "ip")
@@ -154,10 +175,11 @@ func TestServiceChanges(t *testing.T) {
 	if err := c.kube.Patch(t.Context(), svc, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}
+	c.eventually("nobody else is let in", func() bool { return slices.Equal(c.sources(), []string{"10.0.0.0/8"}) })
 	c.eventually("another listener is made", func() bool { return len(c.sim.Listeners()) == 2 || len(c.bindings()) == 2 })
 	c.eventually("the status has its port", func() bool {
 		at := c.read(svc).Status.LoadBalancer.Ingress
-		return len(at) == 1 && fmt.Sprint(at[0].Ports) != "" && len(at[0].Ports) == 2
+		return len(at) == 1 && len(at[0].Ports) == 2
 	})
 
 	c.annotateService(svc, "scheme", "internet-facing")

@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package ingress makes application load balancers of Ingresses, one for each group of them, and network load balancers of
-// Services, each of which is a group of its own. It finds the members of a group, has a stack made of them, reads what there is of it, and does the steps from the one to the other until nothing is
-// left to do or something has to be waited for. It remembers nothing that counts: what it needs is in the cluster and at AWS.
+// Services, each of which is a group of its own. It finds the members of a group, has a stack made of them, reads what there
+// is of it, and does the steps from the one to the other until nothing is left to do or something has to be waited for. It
+// remembers nothing that counts: what it needs is in the cluster and at AWS.
 //
-// It refuses to decide how a load balancer should be, which packages route/ingress and route/service do, and in which order it is changed,
-// which package provision/elb does. What pods and nodes are targets is up to the bindings that it makes.
+// It refuses to decide how a load balancer should be, which packages route/ingress and route/service do, and in which order it
+// is changed, which package provision/elb does. What pods and nodes are targets is up to the bindings that it makes.
 package ingress
 
 import (
@@ -599,7 +600,7 @@ func (p *pass) withdraw(ctx context.Context) error {
 		before := copyOf(m.Object)
 		unname(m.Object, ours)
 		err := p.client.Status().Patch(ctx, m.Object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-		if err != nil {
+		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("write the status of %s %s: %w", nounOf(m.Object), m.owner(), err)
 		}
 		p.log.Info("Withdrew the load balancer's name", strings.ToLower(nounOf(m.Object)), m.owner())
