@@ -471,6 +471,24 @@ func TestObserveWaitsForAnAddress(t *testing.T) {
 	}
 }
 
+// TestObserveFreeGroup: a list that is behind has a target group used by a load balancer that was deleted. The group is asked for.
+func TestObserveFreeGroup(t *testing.T) {
+	a := simulate(t, awssim.Config{})
+	stack := web("shop/web")
+	lb, _, group := a.foreign(t, "old", stack.Tags)
+	if _, err := a.AddFault(awssim.Fault{Service: service, Operation: "DescribeTargetGroups", LagSeconds: 1e6, Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.client.DeleteLoadBalancer(t.Context(), &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: &lb}); err != nil {
+		t.Fatal(err)
+	}
+
+	seen, err := a.cloud().Observe(t.Context(), stack, true)
+	if err != nil || len(seen.TargetGroups) != 1 || seen.TargetGroups[0].ARN != group || seen.TargetGroups[0].LoadBalancer != "" {
+		t.Errorf("the list is behind: want %s, which nobody uses, got %+v, %v", group, seen.TargetGroups, err)
+	}
+}
+
 // TestObserveProtection: a load balancer that may have to be deleted is asked whether it is protected, and that is kept.
 func TestObserveProtection(t *testing.T) {
 	a := simulate(t, awssim.Config{})
