@@ -58,6 +58,32 @@ func claim(ctx context.Context, c client.Writer, ing client.Object, group Key, t
 	})
 }
 
+// claim puts finalizers on the members before the first call to AWS.
+func (p *pass) claim(ctx context.Context) error {
+	for _, m := range p.members {
+		if m.standing != active && (m.standing != kept || !m.abandoned) {
+			continue
+		}
+		if err := claim(ctx, p.client, m.Object, p.group, m.abandoned); err != nil {
+			return err
+		}
+		if m.abandoned {
+			p.log.Info("Took an object over from AWS Load Balancer Controller", strings.ToLower(nounOf(m.Object)), m.owner())
+			p.note(m.owner(), corev1.EventTypeNormal, v1alpha1.ReasonTakenOverFromLBC, "podgate took this "+nounOf(m.Object)+" over from AWS Load Balancer Controller")
+		}
+	}
+	return nil
+}
+
+// reclaim claims the members again where the stack has something: somebody may have written one without its finalizer, and then
+// its deletion would leave all of that behind.
+func (p *pass) reclaim(ctx context.Context) error {
+	if len(p.seen.LoadBalancers)+len(p.seen.TargetGroups)+len(p.seen.SecurityGroups) == 0 {
+		return nil
+	}
+	return p.claim(ctx)
+}
+
 // letGo notes that a group's stack has nothing of an Ingress any more. The last one takes the finalizer off.
 func letGo(ctx context.Context, c client.Writer, ing client.Object, group Key, takenOver bool) error {
 	stacks := slices.DeleteFunc(stacksOf(ing), func(stack string) bool { return stack == routes.StackOf(group) })

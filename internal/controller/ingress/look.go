@@ -1,0 +1,157 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/provision/elb"
+	routes "github.com/podgate/podgate/internal/route/ingress"
+)
+
+// lag is for how long what AWS lists may lack what was made.
+const lag = time.Minute
+
+// look reads what there is of the group, and has its stack made.
+func (p *pass) look(ctx context.Context) error {
+	p.doubt()
+	p.stack.Identity = p.kind.identity(p.settings, p.group)
+	return p.prepare(ctx, false)
+}
+
+// prepare reads what there is, and makes the stack. fresh is for who is about to change something.
+func (p *pass) prepare(ctx context.Context, fresh bool) error {
+	var err error
+	if p.seen, err = p.cloud.Observe(ctx, p.stack, fresh); err != nil {
+		return fmt.Errorf("read what there is: %w", err)
+	}
+	p.verify()
+
+	if p.bindings, err = p.bindingsOf(ctx, p.group); err != nil {
+		return err
+	}
+	p.bindings.note(&p.seen)
+	p.notePublished()
+	return p.build(ctx, fresh)
+}
+
+// verify keeps only those without a usable class that the stack really has something of. Anybody may write on an Ingress that a
+// group's stack has.
+func (p *pass) verify() {
+	for i := range p.members {
+		m := &p.members[i]
+		if m.class.Refused == "" || m.standing != kept && m.standing != refused || !holds(p.group, m.Object) {
+			continue
+		}
+		m.standing = refused
+		if p.has(m.owner()) {
+			m.standing = kept
+		}
+	}
+}
+
+// has reports whether the stack has rules or target groups of an owner.
+func (p *pass) has(owner string) bool {
+	var owners []string
+	for _, m := range p.members {
+		owners = append(owners, m.owner())
+	}
+	if slices.ContainsFunc(p.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return g.OwnerAmong(owners) == owner }) {
+		return true
+	}
+	return p.hasRules(owner)
+}
+
+// hasRules reports whether the stack has rules of an owner.
+func (p *pass) hasRules(owner string) bool {
+	for _, b := range p.seen.LoadBalancers {
+		for _, l := range b.Listeners {
+			if slices.ContainsFunc(l.Has, func(r elb.ObservedRule) bool { return r.Own && r.Owner == owner }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// build makes the stack of the members, and reports what of them is not served as they ask. Who is about to change something,
+// and who lacks something, has it made by fresh answers.
+func (p *pass) build(ctx context.Context, changes bool) error {
+	look := &lookups{shared: p.shared, ctx: ctx, reader: p.client, stack: p.stack.Identity, observed: p.seen, age: settledFor(p.metrics.served())}
+	if changes {
+		look.age = fresh
+	}
+
+	made, problems := p.kind.build(p.group, p.members, p.seen, p.settings, look.all())
+	// What is lacking may have come about since.
+	if look.lacks && !changes {
+		look.age, look.failed, look.missed = fresh, nil, nil
+		made, problems = p.kind.build(p.group, p.members, p.seen, p.settings, look.all())
+	}
+	p.stack = made
+	if look.failed != nil {
+		return look.failed
+	}
+
+	if p.missed == nil && look.missed != nil {
+		p.log.Error(look.missed, "Something could not be looked for")
+	}
+	p.missed = look.missed
+	p.uncertified = slices.ContainsFunc(problems, func(of routes.Problem) bool { return of.Reason == v1alpha1.ReasonNoCertificate })
+	p.report(problems)
+	return nil
+}
+
+// report notes what of the members is not served as they ask, and that those which are refused get no more than they have.
+func (p *pass) report(problems []routes.Problem) {
+	for _, problem := range problems {
+		if noted := (note{corev1.EventTypeWarning, problem.Reason, problem.Message}); slices.Contains(p.notes[problem.Owner], noted) {
+			continue // It was there before it was read again.
+		}
+		p.note(problem.Owner, corev1.EventTypeWarning, problem.Reason, problem.Message)
+		if m := p.member(problem.Owner); problem.Severity == routes.Refused && m != nil && m.standing == active {
+			p.refused++
+			m.standing = refused
+			if holds(p.group, m.Object) {
+				m.standing = kept
+			}
+		}
+	}
+}
+
+// plan says what is to do now.
+func (p *pass) plan(ctx context.Context) (elb.Plan, error) {
+	for {
+		needs := elb.NeedsHealth(p.stack, p.seen)
+		if len(needs) == 0 {
+			break
+		}
+		if err := p.cloud.Health(ctx, &p.seen, needs); err != nil {
+			return elb.Plan{}, fmt.Errorf("read the health of targets: %w", err)
+		}
+	}
+	return elb.Make(p.stack, p.seen, p.now()), nil
+}
+
+// doubt notes at the first look at a group whether another process may have made something just before.
+func (p *pass) doubt() {
+	if !p.doubted.last(p.group).IsZero() {
+		return
+	}
+	inherited := slices.ContainsFunc(p.members, func(m member) bool { return holds(p.group, m.Object) || m.abandoned })
+	since := p.now()
+	if !inherited {
+		since = since.Add(-lag)
+	}
+	p.doubted.at(p.group, since)
+}
+
+// doubtful is for how long AWS may still have more of the group than it lists.
+func (p *pass) doubtful() time.Duration { return lag - p.now().Sub(p.doubted.last(p.group)) }
