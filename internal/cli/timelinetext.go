@@ -53,7 +53,7 @@ func writeTimeline(p *paper, t timeline.Timeline) {
 	if p.wide {
 		most = len(t.Lanes)
 	}
-	chosen := t.Choose(most)
+	chosen := t.Choose(0, most)
 	p.printf("LIFE is from %s to %s UTC\n\n", begin.UTC().Format(time.DateTime), end.UTC().Format(time.TimeOnly))
 	p.table([]string{"POD", "REVISION", "LIFE", "NOW", "CREATED", "CONTAINERS READY", "REGISTERED", "READY", "TERMINATING", "GONE"}, p.lives(t, chosen, begin, end))
 	if more := len(t.Lanes) - len(chosen); more > 0 {

@@ -72,9 +72,9 @@ func earliest(a, b time.Time) time.Time {
 	return b
 }
 
-// Choose are the places of the lanes of most interest: those of pods that are not Ready, the longest first, then those that
-// changed last, and last pods that are gone.
-func (t *Timeline) Choose(most int) map[int]bool {
+// Choose are the places of the lanes of most interest after so many of more: those of pods that are not Ready, the longest
+// first, then those that changed last, and last pods that are gone.
+func (t *Timeline) Choose(after, most int) map[int]bool {
 	type interest struct {
 		place, rank int
 		since       time.Time
@@ -112,7 +112,7 @@ func (t *Timeline) Choose(most int) map[int]bool {
 	})
 
 	chosen := map[int]bool{}
-	for _, one := range all[:min(most, len(all))] {
+	for _, one := range all[min(after, len(all)):min(after+most, len(all))] {
 		chosen[one.place] = true
 	}
 	return chosen

@@ -111,3 +111,23 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 }
+
+// TestEachPodHasALane: those of a crowd have theirs on one of several pictures.
+func TestEachPodHasALane(t *testing.T) {
+	seen := map[string]bool{}
+	for after := 0; after < 400; after += 150 {
+		p := Draw(crowded(200), Options{Lanes: 150, After: after, Asks: true})
+		for _, r := range p.Rows {
+			if r.Pod != "" && seen[r.Pod] {
+				t.Errorf("%s has two lanes", r.Pod)
+			}
+			seen[r.Pod] = r.Pod != ""
+		}
+		if after == 300 && !strings.HasPrefix(p.Rest, "Pods 301 to 400 of 400 have a lane here") {
+			t.Errorf("it says %q", p.Rest)
+		}
+	}
+	if delete(seen, ""); len(seen) != 400 {
+		t.Errorf("%d pods have a lane", len(seen))
+	}
+}

@@ -26,6 +26,8 @@ type Options struct {
 	// Lanes is how many pods get a lane of their own; DefaultLanes when it is 0. Of more, counts are drawn, and lanes of those
 	// that are of the most interest.
 	Lanes int
+	// After is how many pods of more interest have their lanes elsewhere.
+	After int
 	// Asks has each lane name its pod, for a page that asks about it and follows it.
 	Asks bool
 	// Moments are drawn across all lanes; by default they follow from the timeline.
@@ -67,7 +69,7 @@ func Draw(t timeline.Timeline, o Options) *Picture {
 		y += 18
 	}
 
-	y, rest := c.lanes(t, cmp.Or(o.Lanes, DefaultLanes), y, o.Zero.IsZero())
+	y, rest := c.lanes(t, &o, y)
 	bottom := y
 	if o.Below != nil {
 		bottom = o.Below(c, y+12)
@@ -82,8 +84,9 @@ func Draw(t timeline.Timeline, o Options) *Picture {
 }
 
 // lanes draws the pods by revision. Of too many it draws how many are in which state, and those of the most interest.
-func (c *Canvas) lanes(t timeline.Timeline, most int, y float64, headed bool) (float64, string) {
-	chosen := t.Choose(most)
+func (c *Canvas) lanes(t timeline.Timeline, o *Options, y float64) (float64, string) {
+	most := cmp.Or(o.Lanes, DefaultLanes)
+	chosen := t.Choose(o.After, most)
 	shown := map[*timeline.Lane]bool{}
 	for place := range chosen {
 		shown[&t.Lanes[place]] = true
@@ -104,7 +107,7 @@ func (c *Canvas) lanes(t timeline.Timeline, most int, y float64, headed bool) (f
 			continue
 		case crowded:
 			y = c.heading(g, fmt.Sprintf("%d of %d pods", len(some), len(g.lanes)), y)
-		case headed:
+		case o.Zero.IsZero():
 			y = c.heading(g, summary(g.lanes, c.end), y)
 		}
 		for _, l := range some {
@@ -113,10 +116,19 @@ func (c *Canvas) lanes(t timeline.Timeline, most int, y float64, headed bool) (f
 		y += 4
 	}
 
-	if more := len(t.Lanes) - len(shown); more > 0 {
-		return y, fmt.Sprintf("%d of %d pods have a lane of their own: those that are not Ready, the longest first, and those that changed last. The areas count all.", len(shown), len(t.Lanes))
+	return y, rest(o.After, len(shown), len(t.Lanes))
+}
+
+// rest says which pods have no lane of their own; empty where all have.
+func rest(after, shown, all int) string {
+	if shown == all {
+		return ""
 	}
-	return y, ""
+	which := fmt.Sprintf("%d of %d pods have a lane of their own", shown, all)
+	if after > 0 {
+		which = fmt.Sprintf("Pods %d to %d of %d have a lane here", after+1, after+shown, all)
+	}
+	return which + ": first come those that are not Ready, the longest first, then those that changed last. The areas count all."
 }
 
 // group are the pods of a revision.
