@@ -78,7 +78,7 @@ func (v *view) head(above, title string) markup.Markup {
 	var banner any
 	if !v.away.IsZero() {
 		banner = markup.Element("p", markup.Class("banner"), markup.Attr("role", "status"), markup.Attr("id", "away"),
-			markup.Element("strong", "Not connected to the API server since "+v.away.Local().Format(time.TimeOnly)+"."),
+			markup.Element("strong", "Not connected to the API server for ", v.since(v.away), "."),
 			" What follows is what it said before. ", markup.Element("span", markup.Class("soft"), v.because))
 	}
 
@@ -352,9 +352,23 @@ func (v *view) unknown(all []string) markup.Markup {
 	return markup.Element("section", markup.Attr("id", "unknown"), markup.Element("h2", "What you may not read"), markup.Element("ul", items))
 }
 
-// explanation is the content of the page about a pod.
+// explanation is the content of the page about a pod: the lines of `podgate explain`, of which those that are indented hang
+// below their label where they are too long.
 func (v *view) explanation(namespace, pod, text string) markup.Markup {
-	return markup.Join(v.head("Overview", "Pod "+namespace+"/"+pod), markup.Element("pre", markup.Class("explanation"), markup.Attr("tabindex", "0"), text))
+	var lines []markup.Markup
+	for line := range strings.Lines(text) {
+		class := "line"
+		switch label, _, _ := strings.Cut(strings.TrimSpace(line), " "); {
+		case label == "next" && strings.HasPrefix(line, "  "):
+			class = "line part next"
+		case strings.HasPrefix(line, "  "):
+			class = "line part"
+		case len(label) > 1 && label == strings.ToUpper(label):
+			class = "line heading"
+		}
+		lines = append(lines, markup.Element("span", markup.Class(class), strings.TrimSuffix(line, "\n")))
+	}
+	return markup.Join(v.head("Overview", "Pod "+v.place(namespace, pod)), markup.Element("pre", markup.Class("explanation"), markup.Attr("tabindex", "0"), lines))
 }
 
 // failed is the content of a page that cannot be made.

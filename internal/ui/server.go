@@ -65,7 +65,7 @@ func NewServer(cluster *Cluster, answers Answers, namespace string, now func() t
 func (s *Server) Serve(ctx context.Context, port uint16, ready func(address string)) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(port)))
 	if err != nil {
-		return fmt.Errorf("listen: %w (--port names another port, and 0 any that is free)", err)
+		return fmt.Errorf("%w (--port names another port, and 0 any that is free)", err)
 	}
 
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: patience, BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -190,6 +190,10 @@ func (s *Server) view() *view {
 	v := &view{scope: s.scope, now: s.now()}
 	var err error
 	if v.away, err = s.cluster.Away(); err != nil {
+		// What was asked does not matter to a person, and is long.
+		if asked := (*url.Error)(nil); errors.As(err, &asked) {
+			err = asked.Err
+		}
 		v.because = err.Error()
 	}
 	return v

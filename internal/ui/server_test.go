@@ -8,10 +8,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +49,9 @@ func (said) Follow(workload types.NamespacedName, kind string) (Look, error) {
 		r := timeline.NewRecorder(kind, workload.Namespace, workload.Name)
 		r.Missing("<img>")
 		r.Pod(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "<img>", UID: "1", CreationTimestamp: metav1.NewTime(now.Add(-time.Minute))}}, now)
+		for i := 1; kind == "crowd" && i < 100; i++ {
+			r.Pod(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("web-%d", i), UID: types.UID(fmt.Sprint("1", i)), CreationTimestamp: metav1.NewTime(now.Add(-time.Minute))}}, now)
+		}
 		return r.Timeline(now.Add(-since), now), nil
 	}, nil
 }
@@ -156,6 +161,59 @@ func TestEscapes(t *testing.T) {
 	}
 	if body := answerOf(s, "GET", "http://localhost:8080/explain/shop/web-1", nil).Body.String(); !strings.Contains(body, "&lt;b&gt;Ready") {
 		t.Errorf("an explanation is not text:\n%s", body)
+	}
+}
+
+// TestCrowd: each of many pods has a lane, on one of several pages, and a row of the table on a page of its own.
+func TestCrowd(t *testing.T) {
+	s := serverOf(nothing)
+	const path = "http://localhost:8080/workload/shop/crowd/web"
+	seen := map[string]bool{}
+	for _, c := range []struct {
+		query string
+		lanes int
+		leads []string
+	}{
+		{"", 40, []string{"after=40", "table=all"}},
+		{"?since=10m0s&after=40", 40, []string{"/web?since=10m0s\"", "after=80&amp;since=10m0s", "since=10m0s&amp;table=all"}},
+		{"?after=80", 20, []string{"after=40", "table=all"}},
+		{"?after=4000", 20, []string{"after=40"}},
+		{"?after=-1", 40, []string{"after=40"}},
+		{"?table=all", 0, []string{"/web\""}},
+	} {
+		body := answerOf(s, "GET", path+c.query, nil).Body.String()
+		pods := regexp.MustCompile(`data-pod="([^"]*)"`).FindAllStringSubmatch(body, -1)
+		for _, p := range pods {
+			seen[p[1]] = true
+		}
+		if len(pods) != c.lanes {
+			t.Errorf("%q has %d lanes, want %d", c.query, len(pods), c.lanes)
+		}
+		for _, to := range c.leads {
+			if !strings.Contains(body, to) {
+				t.Errorf("%q does not lead to %s", c.query, to)
+			}
+		}
+		if rows, table := strings.Count(body, `<th scope="row">`), c.lanes == 0; table != (rows == 100) || !table && rows > 0 {
+			t.Errorf("%q has %d rows", c.query, rows)
+		}
+	}
+	if len(seen) != 100 {
+		t.Errorf("%d pods have a lane", len(seen))
+	}
+}
+
+// TestExplanation: the lines of an explanation stay lines, and what to do next is seen at once.
+func TestExplanation(t *testing.T) {
+	text := "Pod shop/web-1 is not Ready.\n\nGATE web: False\n  message   no\n  next      look\n"
+	got := string((&view{scope: "shop"}).explanation("shop", "web-1", text))
+	for _, want := range []string{
+		"<h1>Pod web-1 ", `<span class="line">Pod shop/web-1 is not Ready.</span><span class="line"></span><span class="line heading">GATE web: False</span>`,
+		`<span class="line part">  message   no</span><span class="line part next">  next      look</span></pre>`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it lacks %s:\n%s", want, got)
+		}
 	}
 }
 

@@ -7,8 +7,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
-	"strings"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -81,61 +82,128 @@ func (s *Server) workload(ctx context.Context, v *view, r *http.Request) (string
 		return "", "", err
 	}
 
-	span, err := time.ParseDuration(r.URL.Query().Get("since"))
-	if err != nil || !slices.Contains(spans, span) {
-		span = spans[0]
-	}
-	t, err := s.timeline(ctx, f, span)
+	a := askedOf(r)
+	t, err := s.timeline(ctx, f, a.span)
 	if err != nil {
 		return "", "", err
 	}
-	return key.Name + " – podgate", v.timeline(t, span, r.URL.Path), nil
+	return key.Name + " – podgate", v.timeline(t, a), nil
+}
+
+// asked is what of a workload's timeline a page shows.
+type asked struct {
+	path string
+	// span is how far it looks back.
+	span time.Duration
+	// after is how many pods of more interest have their lanes on other pages.
+	after int
+	// table: the pods are rows of a table, and there is no picture.
+	table bool
+}
+
+func askedOf(r *http.Request) asked {
+	q := r.URL.Query()
+	a := asked{path: r.URL.Path, span: spans[0], table: q.Has("table")}
+	if span, err := time.ParseDuration(q.Get("since")); err == nil && slices.Contains(spans, span) {
+		a.span = span
+	}
+	if after, err := strconv.Atoi(q.Get("after")); err == nil && after > 0 {
+		a.after = after
+	}
+	return a
+}
+
+// link leads to the page that shows it.
+func (a asked) link(text any) markup.Markup {
+	q := url.Values{}
+	if a.span != spans[0] {
+		q.Set("since", a.span.String())
+	}
+	if a.after > 0 {
+		q.Set("after", strconv.Itoa(a.after))
+	}
+	if a.table {
+		q.Set("table", "all")
+	}
+	to := url.URL{Path: a.path, RawQuery: q.Encode()}
+	return markup.Element("a", markup.Attr("href", to.RequestURI()), text)
 }
 
 // timeline is the content of a workload's page.
-func (v *view) timeline(t timeline.Timeline, span time.Duration, path string) markup.Markup {
-	title := t.Workload.Kind + " " + t.Workload.Name
-	picture := draw.Draw(t, draw.Options{Name: "Timeline of " + title, Asks: true}).HTML()
+func (v *view) timeline(t timeline.Timeline, a asked) markup.Markup {
+	pods := drawn(t, a)
+	if a.table {
+		a.table = false
+		pods = markup.Element("section", markup.Attr("id", "table"), markup.Element("h2", "Pods"), markup.Element("p", a.link("← back to the picture")), asTable(t))
+	}
+	return markup.Join(v.head("Overview", t.Workload.Kind+" "+t.Workload.Name), v.progress(t), pods, v.told(t.Marks), v.unknown(t.Unknown))
+}
+
+// drawn are the pods as a picture, with what explains it. Of a crowd the table has a page of its own.
+func drawn(t timeline.Timeline, a asked) markup.Markup {
+	table := markup.Markup("")
+	if !crowded(t) {
+		table = markup.Element("details", markup.Class("card"), markup.Attr("id", "table"), markup.Element("summary", "The same as a table"), asTable(t))
+	}
 	return markup.Join(
-		v.head("Overview", title),
-		v.progress(t),
 		draw.Patterns(),
 		markup.Element("section", markup.Attr("id", "lanes"), markup.Attr("data-explain", "/explain/"+t.Workload.Namespace+"/"),
 			markup.Element("h2", "Pods"),
-			markup.Element("p", markup.Class("soft"), "Each pod has a lane: what Kubernetes sees, then what load balancers and gates say. Point at a bar to read its times and reasons, or use Tab and the arrow keys. A click, or Enter, explains the pod and says what to do. ", windows(span, path)),
-			lanes(t, picture)),
+			markup.Element("p", markup.Class("soft"), "Each pod has a lane: what Kubernetes sees, then what load balancers and gates say. Point at a bar to read its times and reasons, or use Tab and the arrow keys. A click, or Enter, explains the pod and says what to do. ", a.windows()),
+			lanes(t, a)),
 		markup.Element("details", markup.Class("card"), markup.Attr("id", "key"), markup.Attr("open", ""), markup.Element("summary", "What the bars mean"), draw.Key()),
-		markup.Element("details", markup.Class("card"), markup.Attr("id", "table"), markup.Element("summary", "The same as a table"),
-			markup.Element("p", markup.Class("soft"), "Times are of the day, in UTC. A question mark stands for what nobody remembers, a dash for what has not happened."), draw.Table(t)),
-		v.told(t.Marks),
-		v.unknown(t.Unknown),
+		table,
 	)
 }
 
-func lanes(t timeline.Timeline, picture markup.Markup) markup.Markup {
+// crowded reports whether there are more pods than a picture has lanes.
+func crowded(t timeline.Timeline) bool { return len(t.Lanes) > draw.DefaultLanes }
+
+// asTable is the timeline as a table, with what its signs mean.
+func asTable(t timeline.Timeline) markup.Markup {
+	return markup.Element("p", markup.Class("soft"), "Times are of the day, in UTC. A question mark stands for what nobody remembers, a dash for what has not happened.") + draw.Table(t)
+}
+
+// lanes are the picture, with ways to the pods that have no lane on it.
+func lanes(t timeline.Timeline, a asked) markup.Markup {
 	if len(t.Lanes) == 0 {
 		return markup.Element("p", "No pod of it is there, and no event tells of one.")
 	}
-	return picture
+
+	// Pods go, and with them the last lanes.
+	a.after = min(a.after, (len(t.Lanes)-1)/draw.DefaultLanes*draw.DefaultLanes)
+	picture := draw.Draw(t, draw.Options{Name: "Timeline of " + t.Workload.Kind + " " + t.Workload.Name, After: a.after, Asks: true}).HTML()
+	if !crowded(t) {
+		return picture
+	}
+
+	ways := []any{markup.Class("ways"), markup.Attr("id", "ways"), "Other pods:"}
+	if a.after > 0 {
+		before := a
+		before.after = max(0, a.after-draw.DefaultLanes)
+		ways = append(ways, " ", before.link(fmt.Sprintf("← the %d before", a.after-before.after)))
+	}
+	if next := a; a.after+draw.DefaultLanes < len(t.Lanes) {
+		next.after += draw.DefaultLanes
+		ways = append(ways, " ", next.link(fmt.Sprintf("the next %d →", min(draw.DefaultLanes, len(t.Lanes)-next.after))))
+	}
+	all := asked{path: a.path, span: a.span, table: true}
+	return markup.Element("p", append(ways, " ", all.link(fmt.Sprintf("all %d as a table", len(t.Lanes))))...) + picture
 }
 
 // windows lead to the same page for other times.
-func windows(span time.Duration, path string) markup.Markup {
-	all := slices.Sorted(slices.Values(spans))
+func (a asked) windows() markup.Markup {
 	links := []any{markup.Class("windows"), "Show the last"}
-	for _, s := range all {
-		text := strings.TrimSuffix(strings.TrimSuffix(s.String(), "0s"), "0m")
-		if s < time.Hour {
-			text = fmt.Sprintf("%d min", int(s.Minutes()))
-		} else {
-			text = strings.TrimSuffix(text, "h") + " h"
+	for _, s := range slices.Sorted(slices.Values(spans)) {
+		text := fmt.Sprintf("%d min", int(s.Minutes()))
+		if s >= time.Hour {
+			text = fmt.Sprintf("%d h", int(s.Hours()))
 		}
-		links = append(links, " ")
-		if s == span {
-			links = append(links, markup.Element("b", text))
+		if s == a.span {
+			links = append(links, " ", markup.Element("b", text))
 			continue
 		}
-		links = append(links, markup.Element("a", markup.Attr("href", path+"?since="+s.String()), text))
+		links = append(links, " ", asked{path: a.path, span: s}.link(text))
 	}
 	return markup.Element("span", links...)
 }

@@ -70,6 +70,14 @@ function latest() {
 }
 latest();
 
+let wide = innerWidth;
+addEventListener("resize", () => {
+  if (innerWidth === wide) return;
+  wide = innerWidth;
+  for (const picture of document.querySelectorAll(".timeline")) delete picture.dataset.seen;
+  latest();
+});
+
 // The page is kept up to date while somebody may look at it.
 let source;
 function follow() {
