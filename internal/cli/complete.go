@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -68,6 +69,33 @@ func (e *environment) completePods(cmd *cobra.Command, args []string, begun stri
 	}
 
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeNamespaces gives a shell the names of namespaces, to whom may list them.
+func (e *environment) completeNamespaces(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	kube, err := e.client()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+
+	var namespaces corev1.NamespaceList
+	if err := kube.List(cmd.Context(), &namespaces, client.Limit(page)); err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for i := range namespaces.Items {
+		names = append(names, namespaces.Items[i].Name)
+	}
+	return begunWith(begun, names), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeContexts gives a shell the names of the kubeconfig's contexts.
+func (e *environment) completeContexts(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	config, err := e.clientConfig().RawConfig()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return begunWith(begun, slices.Sorted(maps.Keys(config.Contexts))), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeManual gives a shell the names of ReadinessGates with a manual check.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podgate/podgate/internal/gates"
 )
@@ -98,8 +99,12 @@ func newRoot(called string, e *environment) *cobra.Command {
 	e.bind(root.PersistentFlags())
 	root.PersistentFlags().VarP(&e.output, "output", "o", "output: text, wide, json or yaml")
 
-	if err := root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag was declared two lines above
+	if err := errors.Join(
+		root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)),
+		root.RegisterFlagCompletionFunc(clientcmd.FlagNamespace, e.completeNamespaces),
+		root.RegisterFlagCompletionFunc(clientcmd.FlagContext, e.completeContexts),
+	); err != nil {
+		panic(err) // the flags were declared a few lines above
 	}
 
 	root.AddCommand(newExplain(e), newStatus(e), newPreflight(e), newGate(e), newApprove(e), newWait(e), newTimeline(e), newUI(e), newVersion(e))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -26,9 +27,14 @@ func newUI(e *environment) *cobra.Command {
 		Example: "  podgate ui -n shop\n  kubectl podgate ui -A --port 8080 --open",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return e.ui(cmd.Context(), all, port, open) },
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "of all namespaces")
 	cmd.Flags().Uint16Var(&port, "port", 0, "port on localhost; 0 takes any that is free")
+	if err := cmd.RegisterFlagCompletionFunc("port", cobra.NoFileCompletions); err != nil {
+		panic(err) // the flag was declared a line above
+	}
 	cmd.Flags().BoolVar(&open, "open", false, "open the page in the browser")
 	return cmd
 }
@@ -43,11 +49,14 @@ func (e *environment) ui(ctx context.Context, all bool, port uint16, open bool) 
 	}
 
 	cluster := ui.Follow(ctx, kube, e.Now, nil)
+	var browser sync.WaitGroup
+	defer browser.Wait()
 	server := ui.NewServer(cluster, &answers{environment: e, kube: kube}, namespace, e.Now)
 	return server.Serve(ctx, port, func(address string) {
 		_, _ = fmt.Fprintf(e.Out, "The page is at %s\nIt shows %s, with your permissions, until you press Ctrl-C.\n", address, scopeOf(namespace))
 		if open {
-			e.browse(ctx, address)
+			// An opener may last for as long as the browser does.
+			browser.Go(func() { e.browse(ctx, address) })
 		}
 	})
 }
@@ -65,7 +74,7 @@ func (e *environment) browse(ctx context.Context, address string) {
 	if opener == nil {
 		opener = []string{"xdg-open"}
 	}
-	if err := exec.CommandContext(ctx, opener[0], append(opener[1:], address)...).Run(); err != nil {
-		_, _ = fmt.Fprintf(e.Err, "podgate: no browser was opened: %v\n", err)
+	if err := exec.CommandContext(ctx, opener[0], append(opener[1:], address)...).Run(); err != nil && ctx.Err() == nil {
+		_, _ = fmt.Fprintf(e.Err, "podgate: %s opened no browser (%v): open the address yourself\n", opener[0], err)
 	}
 }

@@ -257,7 +257,7 @@ func (f *findings) add(key string, p ui.Problem, o ui.Object) {
 func (s *Status) problems() []ui.Problem {
 	var f findings
 	for _, t := range s.Installation.Trouble {
-		f.all = append(f.all, ui.Problem{Level: ui.Broken, Key: "podgate " + t, Title: "podgate does not work as it should", Message: t})
+		f.all = append(f.all, troubled(t, s.Installation.Namespace))
 	}
 
 	s.failingBindings(&f)
@@ -274,6 +274,19 @@ func (s *Status) problems() []ui.Problem {
 		f.all[i].Title = strings.ReplaceAll(f.all[i].Title, "COUNT pods", counted(f.all[i].Count, "pod"))
 	}
 	return f.all
+}
+
+// troubled is the problem of a sentence about podgate itself: what is wrong, what comes of it, and perhaps what to do.
+func troubled(sentence, namespace string) ui.Problem {
+	p := ui.Problem{Level: ui.Broken, Key: "podgate " + sentence, Next: "look at podgate's pods and their logs: kubectl -n " + namespace + " get pods"}
+	p.Title, p.Message, _ = strings.Cut(sentence, ": ")
+	if at := strings.LastIndex(p.Message, "; "); at >= 0 {
+		p.Message, p.Next = p.Message[:at], p.Message[at+2:]
+	}
+	if !strings.HasPrefix(p.Title, "podgate ") {
+		p.Title = "podgate: " + p.Title
+	}
+	return p
 }
 
 // failingBindings are those whose group cannot be read or served, and those that keep targets on purpose.
