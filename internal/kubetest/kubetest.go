@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -237,4 +238,24 @@ func Namespace(t testing.TB, c client.Client, labels map[string]string) string {
 		}
 	})
 	return ns.Name
+}
+
+// StopAPIServer ends the API server of the tests as a crash does, and returns what starts it again and waits until it works.
+// The test's end does that, too. No other test can use the API server meanwhile.
+func StopAPIServer(t testing.TB) (start func()) {
+	t.Helper()
+	program, err := localcluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	do := func(args ...string) {
+		if _, err := run(program, append(args, "--name", clusterName())...); err != nil {
+			t.Error(err)
+		}
+	}
+	start = sync.OnceFunc(func() { do("start", "kube-apiserver") })
+	t.Cleanup(start)
+	do("stop", "kube-apiserver", "--signal", "KILL")
+	return start
 }

@@ -302,6 +302,13 @@ func (p *Page) Go(address string) {
 	p.Wait("the page is loaded", `document.readyState === "complete"`)
 }
 
+// Location is the address of another path where the page is.
+func (p *Page) Location(path string) (address string) {
+	p.Helper()
+	p.Eval(fmt.Sprintf("location.origin + %q", path), &address)
+	return address
+}
+
 // Size sets how large the window is.
 func (p *Page) Size(width, height int) {
 	p.Helper()

@@ -122,6 +122,12 @@ func (s *scene) wire() {
 		}}, b)
 }
 
+// The revisions of Deployment web, as their pods' labels say them.
+const (
+	before = "7c9b"
+	after  = "5d4f"
+)
+
 // gate is the gate of the binding web.
 var gate = corev1.PodConditionType(elbv2.GateType("web"))
 
@@ -145,9 +151,24 @@ func condition(t corev1.PodConditionType, status corev1.ConditionStatus, reason,
 	return corev1.PodCondition{Type: t, Status: status, LastTransitionTime: metav1.Now(), Reason: reason, Message: message}
 }
 
-// become sets the conditions of a pod that runs.
-func (s *scene) become(p *corev1.Pod, conditions ...corev1.PodCondition) {
-	s.Helper()
+// serving are the conditions of a pod that serves, and closed of one that waits at its gate.
+func serving() []corev1.PodCondition {
+	return []corev1.PodCondition{
+		condition(corev1.PodScheduled, corev1.ConditionTrue, "", ""), condition(corev1.ContainersReady, corev1.ConditionTrue, "", ""),
+		condition(corev1.PodReady, corev1.ConditionTrue, "", ""), condition(gate, corev1.ConditionTrue, "Healthy", ""),
+	}
+}
+
+func closed() []corev1.PodCondition {
+	return []corev1.PodCondition{
+		condition(corev1.PodScheduled, corev1.ConditionTrue, "", ""), condition(corev1.ContainersReady, corev1.ConditionTrue, "", ""),
+		condition(corev1.PodReady, corev1.ConditionFalse, "ReadinessGatesNotReady", ""),
+		condition(gate, corev1.ConditionFalse, "Target.Timeout", "Request timed out"),
+	}
+}
+
+// runs sets conditions of a pod that runs, in the object alone.
+func runs(p *corev1.Pod, conditions ...corev1.PodCondition) {
 	p.Status.Phase, p.Status.PodIP, p.Status.PodIPs = corev1.PodRunning, "10.0.0.7", []corev1.PodIP{{IP: "10.0.0.7"}}
 	for _, c := range conditions {
 		kept := p.Status.Conditions[:0]
@@ -159,6 +180,12 @@ func (s *scene) become(p *corev1.Pod, conditions ...corev1.PodCondition) {
 		kept = append(kept, c)
 		p.Status.Conditions = kept
 	}
+}
+
+// become sets the conditions of a pod that runs.
+func (s *scene) become(p *corev1.Pod, conditions ...corev1.PodCondition) {
+	s.Helper()
+	runs(p, conditions...)
 	if err := s.kube.Status().Update(s.Context(), p); err != nil {
 		s.Fatal(err)
 	}
@@ -169,11 +196,7 @@ func (s *scene) waiting(revision, name string) *corev1.Pod {
 	s.Helper()
 	p := pod(revision, name)
 	s.create(p)
-	s.become(p,
-		condition(corev1.PodScheduled, corev1.ConditionTrue, "", ""),
-		condition(corev1.ContainersReady, corev1.ConditionTrue, "", ""),
-		condition(corev1.PodReady, corev1.ConditionFalse, "ReadinessGatesNotReady", ""),
-		condition(gate, corev1.ConditionFalse, "Target.Timeout", "Request timed out"))
+	s.become(p, closed()...)
 	return p
 }
 
@@ -208,6 +231,9 @@ func TestPages(t *testing.T) {
 	for name, look := range map[string]func(*scene, *chromium.Browser){
 		"a gate that stays closed": closedGate,
 		"a rollout":                rollout,
+		"a crowd":                  crowd,
+		"one namespace":            oneNamespace,
+		"an API server that ends":  restart,
 	} {
 		t.Run(name, func(t *testing.T) { look(newScene(t), browser) })
 	}
@@ -220,13 +246,13 @@ func closedGate(s *scene, browser *chromium.Browser) {
 	p.Says("#problems", "there is no MutatingWebhookConfiguration podgate-webhook")
 	p.Says("#workloads", "No pod carries a gate, or should.")
 
-	pod := s.waiting("old", "a")
-	p.Says("#problems", "1 pod at a closed gate", "Target.Timeout", "Request timed out", "Next:", "web-old-a")
+	pod := s.waiting(before, "a")
+	p.Says("#problems", "1 pod at a closed gate", "Target.Timeout", "Request timed out", "Next:", "web-7c9b-a")
 	p.Says("#workloads", "web", "Deployment", "0/1", "1 waiting")
 	p.Wait("the worst is on top", `[...document.querySelectorAll(".problem")].map(e => e.className).join() === "problem broken,problem broken,problem waiting"`)
 	sound(p, "closed-gate")
 
-	p.Click(`#problems a[href="/explain/` + s.ns + `/web-old-a"]`)
+	p.Click(`#problems a[href="/explain/` + s.ns + `/web-7c9b-a"]`)
 	dialogSays(p, "is not Ready: its containers are ready, and a gate is closed", "GATE "+string(gate)+": False, Target.Timeout", "next")
 	sound(p, "explanation")
 	closeDialog(p)
@@ -249,64 +275,74 @@ func closeDialog(p *chromium.Page) {
 	p.Wait("the dialog is closed", `!document.querySelector("dialog").open`)
 }
 
+// deployment makes Deployment web.
+func (s *scene) deployment(replicas int32) *appsv1.Deployment {
+	s.Helper()
+	labels := map[string]string{"app": "web"}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: appsv1.DeploymentSpec{
+		Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod("", "").Spec},
+	}}
+	s.create(d)
+	return d
+}
+
 // rollout: the page of a workload has a lane for each pod, whose bars grow; a click and the keys explain a pod.
 func rollout(s *scene, browser *chromium.Browser) {
 	s.wire()
-	labels := map[string]string{"app": "web"}
-	s.create(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: appsv1.DeploymentSpec{
-		Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod("", "").Spec},
-	}})
-	old := pod("old", "a")
+	s.deployment(1)
+	old := pod(before, "a")
 	s.create(old)
-	s.become(old,
-		condition(corev1.PodScheduled, corev1.ConditionTrue, "", ""), condition(corev1.ContainersReady, corev1.ConditionTrue, "", ""),
-		condition(corev1.PodReady, corev1.ConditionTrue, "", ""), condition(gate, corev1.ConditionTrue, "Healthy", ""))
+	s.become(old, serving()...)
 	p := browser.Open(s, s.serve(shared, "-n", s.ns), 1280, 900)
 	p.Click("#workloads a")
 	p.Wait("the page of the workload is there", `location.pathname.endsWith("/deployment/web")`)
 	p.Says("h1", "Deployment web")
 	p.Wait("the pod has a lane", `document.querySelectorAll("[data-pod]").length === 1`)
 
-	closed := s.waiting("new", "b")
-	p.Wait("the new pod has a lane below", `[...document.querySelectorAll("[data-pod]")].map(e => e.dataset.pod).join() === "web-old-a,web-new-b"`)
-	p.Wait("its gate is closed", `document.querySelector("[data-pod=web-new-b] .gate.failing, [data-pod=web-new-b] .gate.closed")`)
+	waits := s.waiting(after, "b")
+	p.Wait("the new pod has a lane below", `[...document.querySelectorAll("[data-pod]")].map(e => e.dataset.pod).join() === "web-7c9b-a,web-5d4f-b"`)
+	p.Wait("its gate is closed", `document.querySelector("[data-pod=web-5d4f-b] .gate.failing, [data-pod=web-5d4f-b] .gate.closed")`)
 
 	// A picture ends now, so that what lasts grows while what is over shrinks.
-	const lasts = `(() => { const bars = [...document.querySelectorAll("[data-pod=web-new-b] .gate")]; return Math.max(...bars.map(e => +e.getAttribute("width"))) / 1; })()`
-	var before float64
-	p.Eval(lasts, &before)
-	p.Wait("the bar of the closed gate grows", fmt.Sprintf("%s > %v", lasts, before))
+	const lasts = `(() => { const bars = [...document.querySelectorAll("[data-pod=web-5d4f-b] .gate")]; return Math.max(...bars.map(e => +e.getAttribute("width"))) / 1; })()`
+	var width float64
+	p.Eval(lasts, &width)
+	p.Wait("the bar of the closed gate grows", fmt.Sprintf("%s > %v", lasts, width))
 	sound(p, "rollout")
 
-	p.Click("[data-pod=web-new-b] .pod")
+	p.Size(390, 900)
+	p.Wait("a phone shows what is now", `(e => e.scrollWidth > e.clientWidth && e.scrollLeft + e.clientWidth > e.scrollWidth - 2)(document.querySelector(".timeline"))`)
+	p.Size(1280, 900)
+
+	p.Click("[data-pod=web-5d4f-b] .pod")
 	dialogSays(p, "is not Ready: its containers are ready, and a gate is closed", "next")
 	closeDialog(p)
 
 	// Between the bars a lane is its pod's, too: a bar may be too narrow to be hit.
 	p.Eval(`(() => {
-		const box = document.querySelector("[data-pod=web-new-b]").getBoundingClientRect();
+		const box = document.querySelector("[data-pod=web-5d4f-b]").getBoundingClientRect();
 		document.querySelector(".timeline svg").dispatchEvent(new MouseEvent("click", {bubbles: true, clientY: (box.top + box.bottom) / 2}));
 	})()`, nil)
-	dialogSays(p, "web-new-b", "a gate is closed")
+	dialogSays(p, "web-5d4f-b", "a gate is closed")
 	closeDialog(p)
 
-	p.Eval(`document.querySelector("[data-pod=web-old-a]").focus()`, nil)
+	p.Eval(`document.querySelector("[data-pod=web-7c9b-a]").focus()`, nil)
 	p.Press("Enter")
-	dialogSays(p, "web-old-a is Ready")
+	dialogSays(p, "web-7c9b-a is Ready")
 	closeDialog(p)
 
-	s.become(closed, condition(gate, corev1.ConditionTrue, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, "", ""))
-	p.Wait("its gate is open", `document.querySelector("[data-pod=web-new-b] .gate.open")`)
+	s.become(waits, condition(gate, corev1.ConditionTrue, "Healthy", ""), condition(corev1.PodReady, corev1.ConditionTrue, "", ""))
+	p.Wait("its gate is open", `document.querySelector("[data-pod=web-5d4f-b] .gate.open")`)
 
 	// The old pod drains, and is gone.
 	if err := s.kube.Delete(s.Context(), old, client.GracePeriodSeconds(60)); err != nil {
 		s.Fatal(err)
 	}
-	p.Wait("it is terminating", `document.querySelector("[data-pod=web-old-a] .pod.terminating")`)
+	p.Wait("it is terminating", `document.querySelector("[data-pod=web-7c9b-a] .pod.terminating")`)
 	if err := s.kube.Delete(s.Context(), old, client.GracePeriodSeconds(0)); err != nil {
 		s.Fatal(err)
 	}
-	p.Wait("its lane stays, and ends", `(document.querySelector("[data-pod=web-old-a]") || {ariaLabel: ""}).ariaLabel.includes("gone")`)
+	p.Wait("its lane stays, and ends", `(document.querySelector("[data-pod=web-7c9b-a]") || {ariaLabel: ""}).ariaLabel.includes("gone")`)
 	for _, e := range p.Errors() {
 		s.Errorf("the console says: %s", e)
 	}
