@@ -9,6 +9,8 @@ DEMO    ?= demo
 E2E     ?= e2e
 # On how many clusters at once the end-to-end tests run.
 E2E_CLUSTERS ?= 3
+# In how many processes at once the engine's tests run.
+ENGINE_PARTS ?= 3
 # Flags of the experiment and of the end-to-end tests, such as DEMO_FLAGS='--rate=400' or E2E_FLAGS='-test.run Leader'.
 DEMO_FLAGS ?=
 E2E_FLAGS  ?=
@@ -144,8 +146,10 @@ verify: generate ## Fail when generated files are not what markers, chart and mu
 unit: tools cluster ## Unit and API-server tests, with the race detector.
 	scripts/install-debian aws=awscli chromium=chromium curl=curl gcc=gcc,libc6-dev haproxy=haproxy npm=npm prometheus=prometheus promtool=prometheus $(PYTHON_CLIENT)
 	scripts/install-axe bin/axe.min.js
-# The engine's tests take longest and mostly wait: they begin first, beside all others.
-	LOCALCLUSTER=$(CURDIR)/$(LOCAL) $(GO) test -race -shuffle=on -timeout 20m -p 3 ./test/engine ./...
+# The engine's tests mostly wait: they run beside all others.
+	export LOCALCLUSTER=$(CURDIR)/$(LOCAL); scripts/test-engine $(ENGINE_PARTS) & \
+		$(GO) test -race -shuffle=on -timeout 20m -p 3 $$($(GO) list ./... | grep -v /test/engine$$); others=$$?; \
+		wait $$! && exit $$others
 	$(GO) test -C test/localcluster -count=1 ./...
 	$(GO) test -C build/image -count=1 ./...
 
