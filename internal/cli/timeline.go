@@ -5,6 +5,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -203,13 +204,26 @@ func (p *past) revisions(ctx context.Context) error {
 		return nil
 	}
 
-	for _, list := range []client.ObjectList{&appsv1.ReplicaSetList{}, &appsv1.ControllerRevisionList{}} {
-		ofSets := p.kind == "StatefulSet" || p.kind == "DaemonSet"
-		if _, controller := list.(*appsv1.ControllerRevisionList); controller != ofSets {
-			continue
-		}
+	// A custom workload may keep them in either, such as an Argo Rollout and a CloneSet.
+	sets, controllers := client.ObjectList(&appsv1.ReplicaSetList{}), client.ObjectList(&appsv1.ControllerRevisionList{})
+	lists := []client.ObjectList{sets, controllers}
+	switch p.kind {
+	case "Deployment":
+		lists = []client.ObjectList{sets}
+	case "StatefulSet", "DaemonSet":
+		lists = []client.ObjectList{controllers}
+	}
+
+	for _, list := range lists {
 		if err := p.reader.List(ctx, list, client.InNamespace(p.key.Namespace)); err != nil {
-			return p.gaps.forgive(err, "which revisions there were, nor which pods are of a ReplicaSet that is not a Deployment's")
+			untold := "which revisions there were"
+			if list == sets {
+				untold += ", nor which pods are of a ReplicaSet that is not a Deployment's"
+			}
+			if err := p.gaps.forgive(err, untold); err != nil {
+				return err
+			}
+			continue
 		}
 		all, err := items(list)
 		if err != nil {
@@ -232,7 +246,10 @@ func (p *past) owns(owner *metav1.OwnerReference) bool {
 	if owner == nil || owner.Kind != p.kind || owner.Name != p.key.Name {
 		return false
 	}
-	return p.uid == "" || owner.UID == p.uid
+	if p.uid != "" {
+		return owner.UID == p.uid
+	}
+	return schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).Group == cmp.Or(p.custom.Group, appsv1.GroupName)
 }
 
 // pods reads the workload's pods, those that end among them.
@@ -255,7 +272,7 @@ func (p *past) pods(ctx context.Context) error {
 		}
 	}
 	if newest == nil {
-		return nil
+		return p.others(ctx)
 	}
 
 	for _, g := range newest.Spec.ReadinessGates {
@@ -269,6 +286,28 @@ func (p *past) pods(ctx context.Context) error {
 	}
 	for _, b := range bindings {
 		p.about[b.Kind()+"/"+b.Key().Name] = true
+	}
+	return nil
+}
+
+// others says which workloads a custom one makes, where it makes no pods itself.
+func (p *past) others(ctx context.Context) error {
+	if p.custom.Empty() {
+		return nil
+	}
+	all, err := workloads(ctx, p.reader, p.key.Namespace)
+	if err != nil {
+		return p.gaps.forgive(err, "which workloads "+p.kind+" "+p.key.Name+" makes")
+	}
+
+	var names []string
+	for _, w := range all {
+		if w.maker == p.kind+" "+p.key.Name {
+			names = append(names, strings.ToLower(w.kind)+"/"+w.name)
+		}
+	}
+	if len(names) > 0 {
+		p.gaps = append(p.gaps, fmt.Sprintf("%s %s makes no pods itself: ask about %s", p.kind, p.key.Name, strings.Join(names, ", ")))
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/internal/timeline"
 )
@@ -119,7 +120,7 @@ func TestTimeline(t *testing.T) {
 func TestTimelineOfOthers(t *testing.T) {
 	c := newCluster(t, nil)
 	c.rolled()
-	if _, pods := c.lanes(c.run("timeline", "web-7c9b-aaaaa", "-o", "json")); !slices.Equal(pods, []string{"web-7c9b-aaaaa"}) {
+	if _, pods := c.versions(c.run("timeline", "web-7c9b-aaaaa", "-o", "json")); !slices.Equal(pods, []string{"web-7c9b-aaaaa  7c9b"}) {
 		t.Errorf("of a pod: %v", pods)
 	}
 	if got, pods := c.lanes(c.run("timeline", "pod/web-7c9b-ccccc", "-o", "json")); !slices.Equal(pods, []string{"web-7c9b-ccccc"}) || !got.Lanes[0].Told {
@@ -133,7 +134,50 @@ func TestTimelineOfOthers(t *testing.T) {
 	c.has(c.run("timeline", "cow/web"), ExitError, `the cluster has no kind "cow"`)
 }
 
-// TestTimelineOfSets: a StatefulSet's pods are of its revisions, and a custom workload's are its own or its ReplicaSets'.
+// ofRevisions makes pods of a workload, and what keeps its revisions: those of name 1 are of the earlier one. Each pod has labels by
+// which its maker tells revisions apart.
+func (c *cluster) ofRevisions(workload client.Object, kind string, kept map[string]client.Object, pods map[string]map[string]string) {
+	c.Helper()
+	group := workload.GetObjectKind().GroupVersionKind().GroupVersion().String()
+	owners := map[string]metav1.OwnerReference{"": {APIVersion: group, Kind: kind, Name: workload.GetName(), UID: workload.GetUID(), Controller: new(true)}}
+	for name, o := range kept {
+		o.SetName(name)
+		o.SetOwnerReferences([]metav1.OwnerReference{owners[""]})
+		c.create(o)
+		if _, set := o.(*appsv1.ReplicaSet); set {
+			owners[name] = metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name, UID: o.GetUID(), Controller: new(true)}
+		}
+	}
+	for name, labels := range pods {
+		owner, ofSet := owners[name[:strings.LastIndex(name, "-")]]
+		if !ofSet {
+			owner = owners[""]
+		}
+		c.create(&corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels, OwnerReferences: []metav1.OwnerReference{owner}},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+		})
+	}
+}
+
+// versions are the pods of a timeline, each with whether it is of an old revision or of the new one.
+func (c *cluster) versions(a answer) (timeline.Timeline, []string) {
+	c.Helper()
+	t, _ := c.lanes(a)
+	var pods []string
+	for i := range t.Lanes {
+		pods = append(pods, strings.Join([]string{t.Lanes[i].Pod, t.Lanes[i].Version(), t.Lanes[i].Revision}, " "))
+	}
+	slices.Sort(pods)
+	return t, pods
+}
+
+// kept is a ControllerRevision.
+func kept(number int64) client.Object {
+	return &appsv1.ControllerRevision{Revision: number, Data: runtime.RawExtension{Raw: []byte("{}")}}
+}
+
+// TestTimelineOfSets: the pods of a StatefulSet and of a DaemonSet are of its revisions, which each calls in its own way.
 func TestTimelineOfSets(t *testing.T) {
 	c := newCluster(t, nil)
 	labels := map[string]string{"app": "db"}
@@ -144,18 +188,105 @@ func TestTimelineOfSets(t *testing.T) {
 	if err := c.kube.Status().Update(c.Context(), set); err != nil {
 		t.Fatal(err)
 	}
-
-	owner := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: set.UID, Controller: new(true)}
-	for i, revision := range []string{"db-1", "db-2"} {
-		c.create(
-			&appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Name: revision, OwnerReferences: []metav1.OwnerReference{owner}}, Revision: int64(i + 1), Data: runtime.RawExtension{Raw: []byte("{}")}},
-			&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "db-" + string(rune('0'+i)), Labels: map[string]string{"app": "db", "controller-revision-hash": revision}, OwnerReferences: []metav1.OwnerReference{owner}}, Spec: template.Spec})
+	set.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("StatefulSet"))
+	c.ofRevisions(set, "StatefulSet", map[string]client.Object{"db-1": kept(1), "db-2": kept(2)},
+		map[string]map[string]string{"db-0": {"controller-revision-hash": "db-1"}, "db-1": {"controller-revision-hash": "db-2"}})
+	if _, pods := c.versions(c.run("timeline", "sts/db", "-o", "json")); !slices.Equal(pods, []string{"db-0 old db-1", "db-1 new db-2"}) {
+		t.Errorf("StatefulSet: %q", pods)
 	}
 
-	got, pods := c.lanes(c.run("timeline", "sts/db", "-o", "json"))
-	if !slices.Equal(pods, []string{"db-0", "db-1"}) || !got.Lanes[0].Old || got.Lanes[1].Old {
-		t.Errorf("%v: %+v", pods, got.Lanes)
+	agents := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: "agent"}, Spec: appsv1.DaemonSetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template}}
+	c.create(agents)
+	agents.Status.DesiredNumberScheduled, agents.Status.UpdatedNumberScheduled, agents.Status.NumberReady = 3, 1, 2
+	if err := c.kube.Status().Update(c.Context(), agents); err != nil {
+		t.Fatal(err)
 	}
+	agents.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("DaemonSet"))
+	c.ofRevisions(agents, "DaemonSet", map[string]client.Object{"agent-6c": kept(4), "agent-7d": kept(3)},
+		map[string]map[string]string{"agent-aaaaa": {"controller-revision-hash": "6c"}, "agent-bbbbb": {"controller-revision-hash": "7d"}})
+	c.event("DaemonSet", "agent", "SuccessfulDelete", "Deleted pod: agent-ccccc")
+
+	got, pods := c.versions(c.run("timeline", "ds/agent", "-o", "json"))
+	if !slices.Equal(pods, []string{"agent-aaaaa new 6c", "agent-bbbbb old 7d", "agent-ccccc  "}) {
+		t.Errorf("DaemonSet: %q", pods)
+	}
+	if w := got.Workload; !w.Counted || w.Desired != 3 || w.Updated != 1 || w.ReadyPods != 2 {
+		t.Errorf("counts of the DaemonSet: %+v", w)
+	}
+	c.has(c.run("timeline", "ds/agent"), ExitDone, "agent-ccccc   ? ")
+}
+
+// event is one that is told now.
+func (c *cluster) event(kind, name, reason, message string) {
+	c.Helper()
+	c.create(&corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "event-"}, InvolvedObject: corev1.ObjectReference{Kind: kind, Name: name, Namespace: c.ns},
+		Reason: reason, Message: message, FirstTimestamp: metav1.Now(), LastTimestamp: metav1.Now(), Count: 1,
+	})
+}
+
+// TestTimelineOfCustomWorkloads: an Argo Rollout has ReplicaSets, a CloneSet has ControllerRevisions, and what makes its pods through
+// a StatefulSet is said to do so.
+func TestTimelineOfCustomWorkloads(t *testing.T) {
+	c := newCluster(t, nil)
+	for plural, kind := range map[string]string{"rollouts.argoproj.io": "Rollout", "clonesets.apps.kruise.io": "CloneSet", "databases.example.org": "Database"} {
+		name, group, _ := strings.Cut(plural, ".")
+		definition := manifest(t, `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: `+plural+`, annotations: {api-approved.kubernetes.io: unapproved}}, spec: {group: `+group+`, scope: Namespaced,
+			names: {kind: `+kind+`, plural: `+name+`}, versions: [{name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`)
+		if err := c.kube.Create(c.Context(), definition); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// Its status leaves out a zero.
+	rollout := manifest(t, `{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: web}, spec: {replicas: 2}, status: {replicas: 2, updatedReplicas: 1, currentPodHash: 5d4f, stableRS: 7c9b}}`)
+	c.eventuallyCreate(rollout)
+	revision := func(number, hash string) client.Object {
+		labels := map[string]string{"rollouts-pod-template-hash": hash}
+		return &appsv1.ReplicaSet{
+			ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"rollout.argoproj.io/revision": number, "deployment.kubernetes.io/revision": "9"}, Labels: labels},
+			Spec: appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+			}},
+		}
+	}
+	c.ofRevisions(rollout, "Rollout", map[string]client.Object{"web-7c9b": revision("1", "7c9b"), "web-5d4f": revision("2", "5d4f")},
+		map[string]map[string]string{"web-7c9b-aaaaa": {"rollouts-pod-template-hash": "7c9b"}, "web-5d4f-bbbbb": {"rollouts-pod-template-hash": "5d4f"}})
+	c.event("ReplicaSet", "web-7c9b", "SuccessfulDelete", "Deleted pod: web-7c9b-ccccc")
+
+	got, pods := c.versions(c.run("timeline", "rollouts.argoproj.io/web", "-o", "json"))
+	if !slices.Equal(pods, []string{"web-5d4f-bbbbb new 5d4f", "web-7c9b-aaaaa old 7c9b", "web-7c9b-ccccc old 7c9b"}) {
+		t.Errorf("Rollout: %q", pods)
+	}
+	if w := got.Workload; !w.Counted || w.Desired != 2 || w.Updated != 1 || w.ReadyPods != 0 || w.Revisions[0].Number != 2 {
+		t.Errorf("counts of the Rollout: %+v", w)
+	}
+
+	clones := manifest(t, `{apiVersion: apps.kruise.io/v1alpha1, kind: CloneSet, metadata: {name: web}, spec: {replicas: 3}, status: {updatedReplicas: 1, readyReplicas: 3, updateRevision: web-6c}}`)
+	c.create(clones)
+	c.ofRevisions(clones, "CloneSet", map[string]client.Object{"web-6c": kept(2), "web-8f": kept(1)}, map[string]map[string]string{
+		"web-x1": {"controller-revision-hash": "web-6c", "pod-template-hash": "6c"}, "web-x2": {"controller-revision-hash": "web-8f"}, "web-x3": {"controller-revision-hash": "8f"},
+	})
+	c.event("CloneSet", "web", "SuccessfulDelete", "succeed to delete pod web-x4")
+
+	got, pods = c.versions(c.run("timeline", "clonesets.apps.kruise.io/web", "-o", "json"))
+	if !slices.Equal(pods, []string{"web-x1 new 6c", "web-x2 old 8f", "web-x3 old 8f", "web-x4  "}) {
+		t.Errorf("CloneSet: %q", pods)
+	}
+	if w := got.Workload; !w.Counted || w.Desired != 3 || w.Updated != 1 || w.ReadyPods != 3 || len(w.Revisions) != 2 {
+		t.Errorf("counts of the CloneSet: %+v", w)
+	}
+
+	database := manifest(t, `{apiVersion: example.org/v1alpha1, kind: Database, metadata: {name: db}, spec: {}}`)
+	c.create(database)
+	labels := map[string]string{"app": "db"}
+	c.create(&appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Name: "db-main", OwnerReferences: []metav1.OwnerReference{{APIVersion: "example.org/v1alpha1", Kind: "Database", Name: "db", UID: database.GetUID(), Controller: new(true)}}},
+		Spec: appsv1.StatefulSetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+		}},
+	})
+	c.has(c.run("timeline", "database/db"), ExitDone, "Database "+c.ns+"/db: how many pods it wants is not known", "note: Database db makes no pods itself: ask about statefulset/db-main")
 }
 
 // TestTimelineSaysWhatIsMissing: who may only read pods gets those, and reads what is not known.

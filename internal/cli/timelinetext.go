@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,6 +41,8 @@ func writeTimeline(p *paper, t timeline.Timeline) {
 	p.printf("%s %s/%s", p.paint(bold, w.Kind), w.Namespace, w.Name)
 	if w.Counted {
 		p.printf(": %d of %d pods are of the latest revision, %d are Ready", w.Updated, w.Desired, w.ReadyPods)
+	} else if w.Kind != podKind {
+		p.printf(": how many pods it wants is not known")
 	}
 	p.printf("\n")
 
@@ -74,15 +77,12 @@ func (p *paper) lives(t timeline.Timeline, chosen map[int]bool, begin, end time.
 			continue
 		}
 		l := &t.Lanes[i]
-		now, revision := "gone", "new "+l.Revision
+		now := "gone"
 		if l.Alive() {
 			now = draw.StateWord(l.StateAt(t.To))
 		}
-		if l.Old {
-			revision = "old " + l.Revision
-		}
 
-		row := []string{l.Pod, strings.TrimSpace(revision), p.life(l, begin, end), now}
+		row := []string{l.Pod, cmp.Or(strings.TrimSpace(l.Version()+" "+l.Revision), "?"), p.life(l, begin, end), now}
 		for _, stage := range []timeline.Stage{timeline.Created, timeline.ContainersReady, timeline.Registered, timeline.Ready, timeline.Terminating, timeline.Gone} {
 			row = append(row, when(l, stage, t.From))
 		}

@@ -6,6 +6,7 @@ package timeline
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,14 @@ func (j journal) last() time.Time {
 	return last
 }
 
+// with is a journal with another's marks, too.
+func (j journal) with(more journal) journal {
+	all := journal{}
+	maps.Copy(all, j)
+	maps.Copy(all, more)
+	return all
+}
+
 func (j journal) forget(before time.Time) {
 	maps.DeleteFunc(j, func(_ types.UID, m Mark) bool { return m.last().Before(before) })
 }
@@ -72,25 +81,30 @@ func (r *Recorder) Event(e *corev1.Event) {
 		return
 	}
 
-	uid, known := r.names[about.Name]
-	if known && (about.UID == "" || about.UID == uid) {
-		r.lanes[uid].marks.note(e.UID, m)
+	uid := about.UID
+	if uid == "" {
+		uid = r.names[about.Name]
+	}
+	if l := r.lanes[uid]; l != nil {
+		l.marks.note(e.UID, m)
 		return
 	}
-	if hash, ours := r.makes(about.Name); ours && r.lanes[about.UID] == nil {
-		r.tells(about.Name, about.UID, hash).marks.note(e.UID, m)
+
+	hash, ours := r.makes(about.Name)
+	if !ours {
+		return
 	}
+	key := incarnation{about.Name, about.UID}
+	if r.told[key] == nil {
+		r.told[key] = toldOf(key, hash)
+	}
+	r.told[key].marks.note(e.UID, m)
 }
 
-// tells is the lane of a pod that only events tell of.
-func (r *Recorder) tells(name string, uid types.UID, hash string) *lane {
-	l := r.told[name]
-	if l == nil {
-		l = &lane{}
-		l.Pod, l.Revision, l.Told = name, hash, true
-		r.told[name] = l
-	}
-	l.UID = cmp.Or(l.UID, string(uid))
+// toldOf is the lane of a pod that only events tell of.
+func toldOf(pod incarnation, hash string) *lane {
+	l := &lane{}
+	l.Pod, l.UID, l.Revision, l.Told = pod.name, string(pod.uid), hash, true
 	return l
 }
 
@@ -108,23 +122,84 @@ func (r *Recorder) makes(pod string) (hash string, ours bool) {
 	return hash, ours && (pod[:i] != r.workload.Name || r.workload.Kind != "Deployment")
 }
 
-// ofMaker notes on a pod what its maker told: that it made, or deleted it.
+// ofMaker notes what the maker of a pod told: that it made, or deleted it.
 func (r *Recorder) ofMaker(e *corev1.Event, m Mark) {
 	if m.Reason != reasonCreated && m.Reason != reasonDeleted {
 		return
 	}
 	// "Created pod: NAME", and of a StatefulSet "create Pod NAME in StatefulSet WORKLOAD successful".
-	for _, word := range strings.Fields(m.Message) {
-		hash, ours := r.makes(word)
-		if !ours || word == e.InvolvedObject.Name {
-			continue
+	for word := range strings.FieldsSeq(m.Message) {
+		if _, ours := r.makes(word); ours && word != e.InvolvedObject.Name {
+			told := r.mentions[word]
+			told.note(e.UID, m)
+			r.mentions[word] = told
 		}
-		if uid, known := r.names[word]; known {
-			r.lanes[uid].marks.note(e.UID, m)
-			continue
-		}
-		r.tells(word, "", hash).marks.note(e.UID, m)
 	}
+}
+
+// lives gives each lane the marks of its pod, and adds the lanes of pods that only events tell of. What a maker told of a name is
+// about the pod that had it then, and about one that is gone where none that was seen did.
+func (r *Recorder) lives() (marks map[*lane]journal, told []*lane) {
+	marks = map[*lane]journal{}
+	seen, gone := map[string][]*lane{}, map[string][]*lane{}
+	for _, l := range r.lanes {
+		marks[l], seen[l.Pod] = l.marks.with(nil), append(seen[l.Pod], l)
+	}
+	for _, l := range r.told {
+		marks[l], gone[l.Pod] = l.marks.with(nil), append(gone[l.Pod], l)
+	}
+
+	for name, mentions := range r.mentions {
+		for uid, m := range mentions {
+			first := false
+			for _, l := range seen[name] {
+				if about, lived := l.lived(m); lived {
+					marks[l][uid] = about
+					first = first || about.At.Equal(m.At)
+				}
+			}
+			if first {
+				continue
+			}
+
+			if len(gone[name]) == 0 {
+				hash, _ := r.makes(name)
+				l := toldOf(incarnation{name: name}, hash)
+				marks[l], gone[name] = journal{}, []*lane{l}
+			}
+			nearest := slices.MinFunc(gone[name], func(a, b *lane) int { return cmp.Or(cmp.Compare(a.marks.apart(m.At), b.marks.apart(m.At)), cmp.Compare(a.UID, b.UID)) })
+			marks[nearest][uid] = m
+		}
+	}
+
+	for _, all := range gone {
+		told = append(told, all...)
+	}
+	return marks, told
+}
+
+// lived gives a mark as it is about the pod, by its times; false where it is not. An event that is told again may have been about
+// an earlier pod at first.
+func (l *lane) lived(m Mark) (Mark, bool) {
+	begin, gone := l.Stages[Created].At.Add(-resolution), l.Stages[Gone]
+	outside := func(at time.Time) bool { return at.Before(begin) || gone.Happened() && at.After(gone.At) }
+	switch {
+	case !outside(m.At):
+		return m, true
+	case !outside(m.last()):
+		m.At, m.Until = m.last(), time.Time{}
+		return m, true
+	}
+	return m, false
+}
+
+// apart is how far a time is from those of the marks.
+func (j journal) apart(at time.Time) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for _, m := range j {
+		least = min(least, at.Sub(m.At).Abs(), at.Sub(m.last()).Abs())
+	}
+	return least
 }
 
 // The reasons of Kubernetes' events by which the life of a pod is known that is gone.
@@ -136,19 +211,19 @@ const (
 )
 
 // tale makes a Lane of what events told. The pod is not older than its revision, which is there since a time.
-func (l *lane) tale(since, from, to time.Time) Lane {
+func (l *lane) tale(marks journal, since, from, to time.Time) Lane {
 	lane := l.Lane
 	lane.Stages = map[Stage]Moment{ContainersReady: {}, Ready: {}, Stopped: {}}
 	for stage, reasons := range map[Stage][]string{Created: {reasonCreated}, Scheduled: {reasonScheduled}, Terminating: {reasonKilling, reasonDeleted}} {
-		lane.Stages[stage] = l.marks.first(reasons)
+		lane.Stages[stage] = marks.first(reasons)
 	}
 
-	all := l.marks.between(time.Time{}, to)
+	all := marks.between(time.Time{}, to)
 	if !lane.Stages[Created].Happened() && len(all) > 0 {
 		lane.Stages[Created] = Moment{Known: Bounded, At: all[0].At, After: since}
 	}
-	lane.Stages[Gone] = Moment{Known: Bounded, After: l.marks.last(), At: to}
-	lane.Marks = l.marks.between(from, to)
+	lane.Stages[Gone] = Moment{Known: Bounded, After: marks.last(), At: to}
+	lane.Marks = marks.between(from, to)
 	return lane
 }
 

@@ -78,6 +78,58 @@ func TestToldBefore(t *testing.T) {
 	}
 }
 
+// TestNamesAgain: a StatefulSet gives its pods the names of earlier ones. What its events tell of a name is about the pod that had
+// it then.
+func TestNamesAgain(t *testing.T) {
+	r := NewRecorder("StatefulSet", "shop", "web")
+	about := func(e *corev1.Event, uid types.UID) *corev1.Event {
+		e.InvolvedObject.UID = uid
+		return e
+	}
+	made := event("StatefulSet", "web", "SuccessfulCreate", "create Pod web-0 in StatefulSet web successful", 0)
+	made.Count, made.LastTimestamp = 3, stamp(200)
+	r.Event(made)
+	r.Event(event("StatefulSet", "web", "SuccessfulDelete", "delete Pod web-0 in StatefulSet web successful", 90))
+	r.Event(about(event("Pod", "web-0", "Scheduled", "", 1), "first"))
+	r.Event(about(event("Pod", "web-0", "Killing", "", 91), "first"))
+	r.Event(about(event("Pod", "web-0", "Scheduled", "", 101), "second"))
+	r.Event(about(event("Pod", "web-0", "Killing", "", 190), "second"))
+
+	now := pod("web-0", "web-7d", 200)
+	r.Pod(now, at(201))
+	r.Event(about(event("Pod", "web-0", "Scheduled", "", 201), now.UID))
+
+	marks := map[string]string{}
+	for _, l := range r.Timeline(at(-10), at(300)).Lanes {
+		for _, m := range l.Marks {
+			marks[l.UID] += fmt.Sprintf("%s at %g, ", m.Reason, m.At.Sub(zero).Seconds())
+		}
+		if l.Told != (l.UID != string(now.UID)) || l.Told && (l.Old || l.New) {
+			t.Errorf("only events tell of those before, and nobody of their revision: %+v", l)
+		}
+	}
+	want := map[string]string{
+		"first":         "SuccessfulCreate at 0, Scheduled at 1, SuccessfulDelete at 90, Killing at 91, ",
+		"second":        "Scheduled at 101, Killing at 190, ",
+		string(now.UID): "SuccessfulCreate at 200, Scheduled at 201, ",
+	}
+	if diff := cmp.Diff(want, marks); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+
+	// The earlier pod is forgotten, and the name is not.
+	r.Deleted(now.UID, at(310))
+	next := pod("web-0", "web-7d", 311)
+	next.UID = "next"
+	r.Pod(next, at(312))
+	r.Forget(at(320))
+	r.Event(event("Pod", "web-0", "Pulled", "", 330))
+	lanes := r.Timeline(at(300), at(400)).Lanes
+	if len(lanes) != 1 || lanes[0].UID != string(next.UID) || len(lanes[0].Marks) != 1 {
+		t.Errorf("%+v", lanes)
+	}
+}
+
 // TestMark: events are written by two APIs, and repeated.
 func TestMark(t *testing.T) {
 	series := event("Pod", "p", "GateTimedOut", "m", 0)

@@ -4,17 +4,17 @@
 package timeline
 
 import (
-	"cmp"
 	"strconv"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// revisionAnnotation numbers the revisions of a Deployment on its ReplicaSets.
-const revisionAnnotation = "deployment.kubernetes.io/revision"
+// revisionAnnotations number the revisions of a workload on its ReplicaSets. Those of an Argo Rollout may have a Deployment's, too,
+// which they were made from.
+var revisionAnnotations = []string{"rollout.argoproj.io/revision", "deployment.kubernetes.io/revision"}
 
 // Object folds in an object of the workload as it is at a time, or an event. It ignores objects of kinds that say nothing.
 func (r *Recorder) Object(o any, at time.Time) {
@@ -26,16 +26,17 @@ func (r *Recorder) Object(o any, at time.Time) {
 		r.Event(o)
 
 	case *appsv1.ReplicaSet:
-		number, _ := strconv.ParseInt(o.Annotations[revisionAnnotation], 10, 64)
+		number := int64(0)
+		for _, name := range revisionAnnotations {
+			if n, err := strconv.ParseInt(o.Annotations[name], 10, 64); err == nil {
+				number = n
+				break
+			}
+		}
 		r.Revision(Revision{Hash: RevisionOf(o.Labels), Object: "ReplicaSet " + o.Name, Number: number, Created: o.CreationTimestamp.Time}, o.Name)
 
 	case *appsv1.ControllerRevision:
-		// Pods of a StatefulSet carry the name of the revision, those of a DaemonSet its hash.
-		hash := cmp.Or(o.Labels[appsv1.ControllerRevisionHashLabelKey], o.Name)
-		if c := metav1.GetControllerOf(o); c != nil && c.Kind == "StatefulSet" {
-			hash = o.Name
-		}
-		r.Revision(Revision{Hash: hash, Object: "ControllerRevision " + o.Name, Number: o.Revision, Created: o.CreationTimestamp.Time}, "")
+		r.Revision(Revision{Hash: r.hash(o.Name), Object: "ControllerRevision " + o.Name, Number: o.Revision, Created: o.CreationTimestamp.Time}, "")
 
 	case *appsv1.Deployment:
 		r.Workload(Workload{Counted: true, Desired: wanted(o.Spec.Replicas), Updated: o.Status.UpdatedReplicas, ReadyPods: o.Status.ReadyReplicas})
@@ -45,7 +46,35 @@ func (r *Recorder) Object(o any, at time.Time) {
 
 	case *appsv1.DaemonSet:
 		r.Workload(Workload{Counted: true, Desired: o.Status.DesiredNumberScheduled, Updated: o.Status.UpdatedNumberScheduled, ReadyPods: o.Status.NumberReady})
+
+	case *unstructured.Unstructured:
+		r.Workload(counts(o))
 	}
+}
+
+// counts reads a workload of a kind that podgate does not know from the fields that many kinds share.
+func counts(o *unstructured.Unstructured) Workload {
+	number := func(field ...string) (int32, bool) {
+		n, stated, err := unstructured.NestedInt64(o.Object, field...)
+		return int32(n), stated && err == nil
+	}
+
+	var w Workload
+	for _, name := range []string{"updateRevision", "currentPodHash"} {
+		if hash, _, _ := unstructured.NestedString(o.Object, "status", name); hash != "" {
+			w.UpdateRevision = hash
+			break
+		}
+	}
+
+	// Who says which revision is the latest, says how many pods are of it, too, and may leave out a zero.
+	desired, wants := number("spec", "replicas")
+	updated, says := number("status", "updatedReplicas")
+	ready, _ := number("status", "readyReplicas")
+	if wants && (says || w.UpdateRevision != "") {
+		w.Counted, w.Desired, w.Updated, w.ReadyPods = true, desired, updated, ready
+	}
+	return w
 }
 
 // wanted is how many pods a workload is to have: one where it does not say.

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,14 +24,22 @@ type Recorder struct {
 	// makers are the objects that create the pods, by name, with the hash of their pods.
 	makers map[string]string
 	lanes  map[types.UID]*lane
-	// told are pods that only events tell of, by name.
-	told map[string]*lane
-	// names are those of the pods that were seen.
-	names   map[string]types.UID
-	marks   journal
-	unknown []string
+	// told are pods that only events tell of.
+	told map[incarnation]*lane
+	// names are those of the pods that were seen, the last of each.
+	names map[string]types.UID
+	// mentions are what makers told of pods, by the names of the pods.
+	mentions map[string]journal
+	marks    journal
+	unknown  []string
 	// blind is since when nobody looks; zero while somebody does.
 	blind time.Time
+}
+
+// incarnation is a pod. A StatefulSet gives its pods the names of earlier ones.
+type incarnation struct {
+	name string
+	uid  types.UID
 }
 
 // lane is a Lane in the making.
@@ -48,13 +57,14 @@ func NewRecorder(kind, namespace, name string) *Recorder {
 	return &Recorder{
 		workload:  Workload{Kind: kind, Namespace: namespace, Name: name},
 		revisions: map[string]Revision{}, makers: map[string]string{name: ""},
-		lanes: map[types.UID]*lane{}, told: map[string]*lane{}, names: map[string]types.UID{},
+		lanes: map[types.UID]*lane{}, told: map[incarnation]*lane{}, names: map[string]types.UID{}, mentions: map[string]journal{},
 	}
 }
 
 // Workload takes over the workload's counts and its latest revision.
 func (r *Recorder) Workload(w Workload) {
 	w.Kind, w.Namespace, w.Name, w.Revisions = r.workload.Kind, r.workload.Namespace, r.workload.Name, nil
+	w.UpdateRevision = r.hash(w.UpdateRevision)
 	r.workload = w
 }
 
@@ -106,7 +116,7 @@ func (r *Recorder) Pod(pod *corev1.Pod, at time.Time) {
 		s.created = at
 	}
 
-	l.Node, l.Address, l.Revision = pod.Spec.NodeName, cmp.Or(pod.Status.PodIP, l.Address), RevisionOf(pod.Labels)
+	l.Node, l.Address, l.Revision = pod.Spec.NodeName, cmp.Or(pod.Status.PodIP, l.Address), r.hash(RevisionOf(pod.Labels))
 	l.follow(pod, s)
 	l.stages(pod, s)
 	l.seen = at
@@ -114,9 +124,12 @@ func (r *Recorder) Pod(pod *corev1.Pod, at time.Time) {
 
 // adopt takes over what events told of a pod before it was seen.
 func (r *Recorder) adopt(l *lane) {
-	if told := r.told[l.Pod]; told != nil && (told.UID == "" || told.UID == l.UID) {
-		l.marks = told.marks
-		delete(r.told, l.Pod)
+	for _, uid := range []types.UID{types.UID(l.UID), ""} {
+		key := incarnation{l.Pod, uid}
+		if told := r.told[key]; told != nil {
+			l.marks = l.marks.with(told.marks)
+			delete(r.told, key)
+		}
 	}
 }
 
@@ -152,12 +165,19 @@ func (r *Recorder) Forget(before time.Time) {
 	for uid, l := range r.lanes {
 		if m := l.Stages[Gone]; m.Happened() && m.At.Before(before) {
 			delete(r.lanes, uid)
-			delete(r.names, l.Pod)
+			if r.names[l.Pod] == uid {
+				delete(r.names, l.Pod)
+			}
 		}
 	}
-	for name, l := range r.told {
+	for key, l := range r.told {
 		if l.marks.last().Before(before) {
-			delete(r.told, name)
+			delete(r.told, key)
+		}
+	}
+	for name, told := range r.mentions {
+		if told.forget(before); len(told) == 0 {
+			delete(r.mentions, name)
 		}
 	}
 	r.marks.forget(before)
@@ -276,43 +296,50 @@ func RevisionOf(labels map[string]string) string {
 	return ""
 }
 
+// hash is what a revision is called. A StatefulSet calls it by the name of the object that keeps it, and a CloneSet by that or by
+// its end.
+func (r *Recorder) hash(name string) string {
+	if r.workload.Kind == "StatefulSet" {
+		return name
+	}
+	return strings.TrimPrefix(name, r.workload.Name+"-")
+}
+
 // Timeline is what is known from one time to another: pods that were gone before are left out.
 func (r *Recorder) Timeline(from, to time.Time) Timeline {
 	t := Timeline{Workload: r.workload, From: from, To: to, Unknown: slices.Clone(r.unknown)}
-	t.Workload.Revisions = r.allRevisions()
-	latest := map[string]bool{}
-	for _, v := range t.Workload.Revisions {
-		latest[v.Hash] = v.Latest
-	}
+	latest := ""
+	t.Workload.Revisions, latest = r.allRevisions()
 
+	marks, told := r.lives()
 	for _, l := range r.lanes {
 		if gone := l.Stages[Gone]; !gone.Happened() || !gone.At.Before(from) {
-			t.Lanes = append(t.Lanes, l.finish(from, to))
+			t.Lanes = append(t.Lanes, l.finish(marks[l], from, to))
 		}
 	}
-	for _, l := range r.told {
-		if !l.marks.last().Before(from) {
-			t.Lanes = append(t.Lanes, l.tale(r.revisions[l.Revision].Created, from, to))
+	for _, l := range told {
+		if !marks[l].last().Before(from) {
+			t.Lanes = append(t.Lanes, l.tale(marks[l], r.revisions[l.Revision].Created, from, to))
 		}
 	}
 
 	for i := range t.Lanes {
-		t.Lanes[i].Old = !latest[t.Lanes[i].Revision] && t.Lanes[i].Revision != ""
-	}
-	slices.SortFunc(t.Lanes, func(a, b Lane) int {
-		if a.Old != b.Old {
-			return map[bool]int{true: -1, false: 1}[a.Old]
+		if l := &t.Lanes[i]; l.Revision != "" && latest != "" {
+			l.New = l.Revision == latest
+			l.Old = !l.New
 		}
-		return cmp.Or(a.Stages[Created].At.Compare(b.Stages[Created].At), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.UID, b.UID))
+	}
+	order := map[string]int{"old": 0, "": 1, "new": 2}
+	slices.SortFunc(t.Lanes, func(a, b Lane) int {
+		return cmp.Or(cmp.Compare(order[a.Version()], order[b.Version()]), a.Stages[Created].At.Compare(b.Stages[Created].At), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.UID, b.UID))
 	})
 
 	t.Marks = r.marks.between(from, to)
 	return t
 }
 
-// allRevisions are the newest first. The latest is the one that the workload says, else the one with the highest number, or the
-// youngest.
-func (r *Recorder) allRevisions() []Revision {
+// allRevisions are the newest first, with the hash of the latest; empty where nobody says which it is.
+func (r *Recorder) allRevisions() (all []Revision, latest string) {
 	known := maps.Clone(r.revisions)
 	for _, l := range r.lanes {
 		v, there := known[l.Revision]
@@ -322,17 +349,32 @@ func (r *Recorder) allRevisions() []Revision {
 		}
 	}
 
-	all := slices.SortedFunc(maps.Values(known), func(a, b Revision) int {
+	all = slices.SortedFunc(maps.Values(known), func(a, b Revision) int {
 		return cmp.Or(cmp.Compare(b.Number, a.Number), b.Created.Compare(a.Created), cmp.Compare(a.Hash, b.Hash))
 	})
+	latest = r.latest(all)
 	for i := range all {
-		all[i].Latest = all[i].Hash == r.workload.UpdateRevision || r.workload.UpdateRevision == "" && i == 0
+		all[i].Latest = all[i].Hash == latest
 	}
-	return all
+	return all, latest
 }
 
-// finish makes a Lane of what was seen.
-func (l *lane) finish(from, to time.Time) Lane {
+// latest is the revision that the workload says, else the one with the highest number, or the youngest. That of pods alone does
+// not tell, nor do the pods of one ReplicaSet.
+func (r *Recorder) latest(newestFirst []Revision) string {
+	switch {
+	case r.workload.Kind == "Pod" || r.workload.Kind == "ReplicaSet":
+		return ""
+	case r.workload.UpdateRevision != "":
+		return r.workload.UpdateRevision
+	case len(newestFirst) > 0 && (newestFirst[0].Number > 0 || newestFirst[0].Object != ""):
+		return newestFirst[0].Hash
+	}
+	return ""
+}
+
+// finish makes a Lane of what was seen, with the marks of its pod.
+func (l *lane) finish(marks journal, from, to time.Time) Lane {
 	lane := l.Lane
 	lane.Stages = maps.Clone(l.Stages)
 	lane.Conditions, lane.Gates = nil, nil
@@ -348,7 +390,7 @@ func (l *lane) finish(from, to time.Time) Lane {
 	lane.Stages[ContainersReady] = lane.turned(string(corev1.ContainersReady))
 	lane.Stages[Ready] = lane.turned(string(corev1.PodReady))
 	lane.target(to)
-	lane.Marks = l.marks.between(from, to)
+	lane.Marks = marks.between(from, to)
 	return lane
 }
 

@@ -146,9 +146,10 @@ type Lane struct {
 	UID     string `json:"uid,omitempty"`
 	Node    string `json:"node,omitempty"`
 	Address string `json:"address,omitempty"`
-	// Revision is the hash of its template, or empty. Old: it is not the latest.
+	// Revision is the hash of its template, or empty. Old: it is an earlier one. New: it is the latest. Neither: nobody says.
 	Revision string `json:"revision,omitempty"`
 	Old      bool   `json:"old,omitempty"`
+	New      bool   `json:"new,omitempty"`
 	// Told: only events tell of the pod, which is gone. Whether it was Ready is not known.
 	Told bool `json:"told,omitempty"`
 	// Stages are when it came to which; those that it cannot come to are absent, such as Registered without a load balancer.
@@ -161,6 +162,17 @@ type Lane struct {
 	// Routed is when a load balancer sent it requests; only an experiment knows.
 	Routed []Span `json:"routed,omitempty"`
 	Marks  []Mark `json:"marks,omitempty"`
+}
+
+// Version is "old", "new", or empty where nobody says.
+func (l *Lane) Version() string {
+	switch {
+	case l.Old:
+		return "old"
+	case l.New:
+		return "new"
+	}
+	return ""
 }
 
 // Condition is a track of the pod's conditions; nil without one.
@@ -205,7 +217,7 @@ type Timeline struct {
 	Workload Workload  `json:"workload"`
 	From     time.Time `json:"from"`
 	To       time.Time `json:"to"`
-	// Lanes are the pods: those of earlier revisions first, then by creation.
+	// Lanes are the pods: those of earlier revisions first, those of the latest last, then by creation.
 	Lanes []Lane `json:"lanes"`
 	// Marks are events of the workload, its revisions and bindings.
 	Marks []Mark `json:"marks,omitempty"`

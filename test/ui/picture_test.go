@@ -31,6 +31,7 @@ func TestPictureIsReadWithoutAMouse(t *testing.T) {
 		{Type: "targets.podgate.dev/web", Status: corev1.ConditionFalse, Reason: "Target.Timeout", Message: "Request timed out", LastTransitionTime: stamp(25)},
 	}
 	r := timeline.NewRecorder("Deployment", "shop", "web")
+	r.Revision(timeline.Revision{Hash: "5d4f", Object: "ReplicaSet web-5d4f", Created: begin}, "web-5d4f")
 	r.Pod(pod, begin.Add(time.Minute))
 
 	var page bytes.Buffer

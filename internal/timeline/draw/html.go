@@ -4,10 +4,12 @@
 package draw
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/podgate/podgate/internal/markup"
@@ -111,7 +113,7 @@ var meanings = []struct {
 	bars [][2]string
 }{
 	{"Pod", [][2]string{
-		{"pod starting", "created, containers starting"}, {"pod waiting", "containers ready, pod not Ready"}, {"pod ready old", "Ready, old version"}, {"pod ready new", "Ready, new version"},
+		{"pod starting", "created, containers starting"}, {"pod waiting", "containers ready, pod not Ready"}, {"pod ready old", "Ready, old version"}, {"pod ready new", "Ready, new version"}, {"pod ready", "Ready, version not known"},
 		{"pod unready", "no longer ready"}, {"pod terminating old", "terminating, still running"}, {"pod stopped", "stopped, until gone"},
 	}},
 	{"Gates and checks", [][2]string{
@@ -257,7 +259,7 @@ func tableOf(t timeline.Timeline) table {
 		if l.Alive() {
 			now = StateWord(l.StateAt(t.To))
 		}
-		row := []string{l.Pod, version(l) + prefixed(" ", l.Revision), now}
+		row := []string{l.Pod, cmp.Or(strings.TrimSpace(l.Version()+" "+l.Revision), "?"), now}
 		for _, c := range columnsOf {
 			row = append(row, Time(l.Stages[c.stage]))
 		}

@@ -24,13 +24,6 @@ const (
 	markRadius = 3.5
 )
 
-func version(l *timeline.Lane) string {
-	if l.Old {
-		return "old"
-	}
-	return "new"
-}
-
 // lane draws a pod's life from a height on, and returns where the next lane begins: what Kubernetes sees, then what each load
 // balancer and each gate says.
 func (c *Canvas) lane(l *timeline.Lane, y float64) float64 {
@@ -38,7 +31,7 @@ func (c *Canvas) lane(l *timeline.Lane, y float64) float64 {
 	if c.asks && !l.Told {
 		row.Pod, row.UID = l.Pod, l.UID
 	}
-	c.Name(y+9, "name "+version(l), clip(ShortName(l.Pod), 16), l.Pod)
+	c.Name(y+9, "name"+prefixed(" ", l.Version()), clip(ShortName(l.Pod), 16), l.Pod)
 	for _, p := range l.Phases(c.end) {
 		c.span(&row, p.From, p.To, y, podHeight, phaseClass(l, p), c.phaseTitle(l, p))
 	}
@@ -67,7 +60,7 @@ func (c *Canvas) lane(l *timeline.Lane, y float64) float64 {
 func phaseClass(l *timeline.Lane, p timeline.Phase) string {
 	class := "pod " + string(p.State)
 	if p.State == timeline.IsReady || p.State == timeline.IsTerminating {
-		class += " " + version(l)
+		class += prefixed(" ", l.Version())
 	}
 	if p.Known == timeline.Unknown {
 		class += " unseen"
@@ -257,9 +250,20 @@ func mark(x, y float64, class, title string) Shape {
 	return Shape{Points: points, Class: class, Title: title}
 }
 
+// revision says which one a pod is of.
+func revision(l *timeline.Lane) string {
+	switch {
+	case l.Revision != "":
+		return strings.TrimSpace(l.Version() + " revision " + l.Revision)
+	case l.Told:
+		return "revision not known"
+	}
+	return ""
+}
+
 // story is a lane in words.
 func (c *Canvas) story(l *timeline.Lane) string {
-	parts := []string{fmt.Sprintf("Pod %s, %s revision %s", l.Pod, version(l), l.Revision)}
+	parts := []string{"Pod " + l.Pod + prefixed(", ", revision(l))}
 	for _, p := range l.Phases(c.end) {
 		parts = append(parts, fmt.Sprintf("%s from %s", stateWords[p.State], c.clock(p.From)))
 	}

@@ -133,19 +133,18 @@ func rest(after, shown, all int) string {
 
 // group are the pods of a revision.
 type group struct {
-	hash  string
-	old   bool
-	lanes []*timeline.Lane
+	hash, version string
+	lanes         []*timeline.Lane
 }
 
 func revisionsOf(lanes []timeline.Lane) []group {
 	var groups []group
 	for i := range lanes {
 		l := &lanes[i]
-		at := slices.IndexFunc(groups, func(g group) bool { return g.hash == l.Revision && g.old == l.Old })
+		at := slices.IndexFunc(groups, func(g group) bool { return g.hash == l.Revision && g.version == l.Version() })
 		if at < 0 {
 			at = len(groups)
-			groups = append(groups, group{hash: l.Revision, old: l.Old})
+			groups = append(groups, group{hash: l.Revision, version: l.Version()})
 		}
 		groups[at].lanes = append(groups[at].lanes, l)
 	}
@@ -154,11 +153,11 @@ func revisionsOf(lanes []timeline.Lane) []group {
 
 // heading names a revision, and says something of its pods.
 func (c *Canvas) heading(g group, what string, y float64) float64 {
-	name := "new"
-	if g.old {
-		name = "old"
+	name := strings.TrimSpace(g.version + " " + g.hash)
+	if name == "" && g.lanes[0].Told {
+		name = "revision ?"
 	}
-	c.Name(y+12, "heading "+name, clip(strings.TrimSpace(name+" "+g.hash), 18), g.hash)
+	c.Name(y+12, "heading"+prefixed(" ", g.version), clip(name, 18), g.hash)
 	c.Text(edge, y+12, "start", "heading", what)
 	return y + 20
 }
@@ -217,7 +216,7 @@ func (c *Canvas) crowd(g group, y float64) float64 {
 			continue
 		}
 
-		class := "pod " + string(s) + map[bool]string{true: " old", false: " new"}[g.old]
+		class := "pod " + string(s) + prefixed(" ", g.version)
 		title := fmt.Sprintf("%s: at most %d pods at a time, %d now", stateWords[s], most, n)
 		row.Shapes = append(row.Shapes, Shape{Points: area(top, below, y+crowdHeight), Class: class, Title: title})
 		below = top

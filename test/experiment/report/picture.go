@@ -54,7 +54,7 @@ func lifeOf(r Run) timeline.Timeline {
 
 // life is a lane of a run as one of a timeline. A pod of which nobody saw the creation was there when the run began.
 func (l Lane) life(begin float64) timeline.Lane {
-	made := timeline.Lane{Pod: l.Pod, Address: l.Address, Revision: l.Version, Old: l.Old, Stages: map[timeline.Stage]timeline.Moment{}}
+	made := timeline.Lane{Pod: l.Pod, Address: l.Address, Revision: l.Version, Old: l.Old, New: !l.Old, Stages: map[timeline.Stage]timeline.Moment{}}
 	created := cmp.Or(l.Created, &begin)
 	for stage, at := range map[timeline.Stage]*float64{
 		timeline.Created: created, timeline.Scheduled: created, timeline.ContainersReady: l.ContainersReady, timeline.Ready: l.Ready,
