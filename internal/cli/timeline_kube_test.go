@@ -231,7 +231,7 @@ func TestTimelineOfCustomWorkloads(t *testing.T) {
 	c := newCluster(t, nil)
 	for plural, kind := range map[string]string{"rollouts.argoproj.io": "Rollout", "clonesets.apps.kruise.io": "CloneSet", "databases.example.org": "Database"} {
 		name, group, _ := strings.Cut(plural, ".")
-		definition := manifest(t, `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: `+plural+`, annotations: {api-approved.kubernetes.io: unapproved}}, spec: {group: `+group+`, scope: Namespaced,
+		definition := manifest(t, `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: `+plural+`}, spec: {group: `+group+`, scope: Namespaced,
 			names: {kind: `+kind+`, plural: `+name+`}, versions: [{name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`)
 		if err := c.kube.Create(c.Context(), definition); err != nil {
 			t.Fatal(err)
@@ -287,6 +287,37 @@ func TestTimelineOfCustomWorkloads(t *testing.T) {
 		}},
 	})
 	c.has(c.run("timeline", "database/db"), ExitDone, "Database "+c.ns+"/db: how many pods it wants is not known", "note: Database db makes no pods itself: ask about statefulset/db-main")
+}
+
+// TestTimelineOfARollback: the ReplicaSet of a rollback is old. What says since when it is in use again is its own last change, or an event.
+func TestTimelineOfARollback(t *testing.T) {
+	c := newCluster(t, nil)
+	c.rolled()
+	var set appsv1.ReplicaSet
+	if err := c.kube.Get(c.Context(), client.ObjectKey{Namespace: c.ns, Name: "web-7c9b"}, &set); err != nil {
+		t.Fatal(err)
+	}
+	// An API server's times are whole seconds.
+	time.Sleep(time.Until(set.CreationTimestamp.Add(2500 * time.Millisecond)))
+	set.Annotations = map[string]string{"deployment.kubernetes.io/revision": "3", "deployment.kubernetes.io/revision-history": "1"}
+	if err := c.kube.Update(c.Context(), &set); err != nil {
+		t.Fatal(err)
+	}
+
+	got, pods := c.versions(c.run("timeline", "deploy/web", "-o", "json"))
+	if !slices.Equal(pods, []string{"web-5d4f-bbbbb old 5d4f", "web-7c9b-aaaaa new 7c9b", "web-7c9b-ccccc new 7c9b"}) {
+		t.Errorf("pods %q", pods)
+	}
+	v, _ := got.Workload.Latest()
+	if v.Number != 3 || !v.Again || v.Began.Known != timeline.Bounded || v.Began.At.Before(set.CreationTimestamp.Add(2*time.Second)) {
+		t.Errorf("the latest revision is %+v", v)
+	}
+	c.has(c.run("timeline", "deploy/web"), ExitDone, "Revision 3 (7c9b) is an earlier one, which a rollback uses again since", "UTC at the latest.")
+
+	c.event("Deployment", "web", "ScalingReplicaSet", "Scaled up replica set web-7c9b from 0 to 1")
+	if got, _ = c.versions(c.run("timeline", "deploy/web", "-o", "json")); got.Workload.Revisions[0].Began.Known != timeline.Exact {
+		t.Errorf("with an event: %+v", got.Workload.Revisions[0])
+	}
 }
 
 // TestTimelineSaysWhatIsMissing: who may only read pods gets those, and reads what is not known.

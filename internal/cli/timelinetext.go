@@ -45,6 +45,9 @@ func writeTimeline(p *paper, t timeline.Timeline) {
 		p.printf(": how many pods it wants is not known")
 	}
 	p.printf("\n")
+	if latest := draw.Latest(w); latest != "" {
+		p.printf("%s\n", latest)
+	}
 
 	if len(t.Lanes) == 0 {
 		p.printf("no pods, nor events of pods, since %s UTC\n", t.From.UTC().Format(time.DateTime))

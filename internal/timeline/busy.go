@@ -55,6 +55,9 @@ func (t *Timeline) changes() (times []time.Time, goes bool) {
 	for _, m := range t.Marks {
 		add(m.At)
 	}
+	if latest, known := t.Workload.Latest(); known {
+		add(latest.Began.At)
+	}
 	return times, goes
 }
 

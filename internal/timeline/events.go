@@ -167,7 +167,9 @@ func (r *Recorder) lives() (marks map[*lane]journal, told []*lane) {
 				l := toldOf(incarnation{name: name}, hash)
 				marks[l], gone[name] = journal{}, []*lane{l}
 			}
-			nearest := slices.MinFunc(gone[name], func(a, b *lane) int { return cmp.Or(cmp.Compare(a.marks.apart(m.At), b.marks.apart(m.At)), cmp.Compare(a.UID, b.UID)) })
+			nearest := slices.MinFunc(gone[name], func(a, b *lane) int {
+				return cmp.Or(cmp.Compare(a.marks.apart(m.At), b.marks.apart(m.At)), cmp.Compare(a.UID, b.UID))
+			})
 			marks[nearest][uid] = m
 		}
 	}

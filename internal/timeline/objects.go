@@ -5,14 +5,17 @@ package timeline
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// revisionAnnotations number the revisions of a workload on its ReplicaSets. Those of an Argo Rollout may have a Deployment's, too,
+// revisionAnnotations number the revisions of a workload on its ReplicaSets; with the suffix -history they list the earlier numbers
+// of a revision that a rollback made the latest again. Those of an Argo Rollout may have a Deployment's, too,
 // which they were made from.
 var revisionAnnotations = []string{"rollout.argoproj.io/revision", "deployment.kubernetes.io/revision"}
 
@@ -26,17 +29,21 @@ func (r *Recorder) Object(o any, at time.Time) {
 		r.Event(o)
 
 	case *appsv1.ReplicaSet:
-		number := int64(0)
+		v := Revision{Hash: RevisionOf(o.Labels), Object: "ReplicaSet " + o.Name, Created: o.CreationTimestamp.Time}
+		field := ""
 		for _, name := range revisionAnnotations {
 			if n, err := strconv.ParseInt(o.Annotations[name], 10, 64); err == nil {
-				number = n
+				v.Number, v.Again, field = n, o.Annotations[name+"-history"] != "", "f:"+name
 				break
 			}
 		}
-		r.Revision(Revision{Hash: RevisionOf(o.Labels), Object: "ReplicaSet " + o.Name, Number: number, Created: o.CreationTimestamp.Time}, o.Name)
+		r.numbered(v, written(o, field), at)
+		r.Revision(v, o.Name)
 
 	case *appsv1.ControllerRevision:
-		r.Revision(Revision{Hash: r.hash(o.Name), Object: "ControllerRevision " + o.Name, Number: o.Revision, Created: o.CreationTimestamp.Time}, "")
+		v := Revision{Hash: r.hash(o.Name), Object: "ControllerRevision " + o.Name, Number: o.Revision, Created: o.CreationTimestamp.Time}
+		r.numbered(v, written(o, "f:revision"), at)
+		r.Revision(v, "")
 
 	case *appsv1.Deployment:
 		r.Workload(Workload{Counted: true, Desired: wanted(o.Spec.Replicas), Updated: o.Status.UpdatedReplicas, ReadyPods: o.Status.ReadyReplicas})
@@ -50,6 +57,18 @@ func (r *Recorder) Object(o any, at time.Time) {
 	case *unstructured.Unstructured:
 		r.Workload(counts(o))
 	}
+}
+
+// written is when a field of an object was written last, at the latest: whoever wrote it may have changed others since. It is zero
+// where the object does not say.
+func written(o metav1.Object, field string) time.Time {
+	var last time.Time
+	for _, m := range o.GetManagedFields() {
+		if m.Time != nil && m.FieldsV1 != nil && strings.Contains(string(m.FieldsV1.Raw), `"`+field+`"`) && m.Time.After(last) {
+			last = m.Time.Time
+		}
+	}
+	return last
 }
 
 // counts reads a workload of a kind that podgate does not know from the fields that many kinds share.

@@ -21,6 +21,8 @@ import (
 type Recorder struct {
 	workload  Workload
 	revisions map[string]Revision
+	// numbers are when revisions got the numbers that they have.
+	numbers map[string]Moment
 	// makers are the objects that create the pods, by name, with the hash of their pods.
 	makers map[string]string
 	lanes  map[types.UID]*lane
@@ -56,7 +58,7 @@ type lane struct {
 func NewRecorder(kind, namespace, name string) *Recorder {
 	return &Recorder{
 		workload:  Workload{Kind: kind, Namespace: namespace, Name: name},
-		revisions: map[string]Revision{}, makers: map[string]string{name: ""},
+		revisions: map[string]Revision{}, numbers: map[string]Moment{}, makers: map[string]string{name: ""},
 		lanes: map[types.UID]*lane{}, told: map[incarnation]*lane{}, names: map[string]types.UID{}, mentions: map[string]journal{},
 	}
 }
@@ -354,7 +356,12 @@ func (r *Recorder) allRevisions() (all []Revision, latest string) {
 	})
 	latest = r.latest(all)
 	for i := range all {
-		all[i].Latest = all[i].Hash == latest
+		v := &all[i]
+		if v.Latest = v.Hash == latest; v.Latest {
+			r.began(v, all)
+		} else {
+			v.Again = false
+		}
 	}
 	return all, latest
 }

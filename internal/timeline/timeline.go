@@ -194,6 +194,10 @@ type Revision struct {
 	Number  int64     `json:"number,omitempty"`
 	Created time.Time `json:"created,omitzero"`
 	Latest  bool      `json:"latest,omitempty"`
+	// Again: a rollback made the latest of an earlier one. Its object is older than the rollback.
+	Again bool `json:"again,omitempty"`
+	// Began is when it became the latest; absent for others.
+	Began Moment `json:"began,omitzero"`
 }
 
 // Workload is what makes the pods.
@@ -210,6 +214,16 @@ type Workload struct {
 	UpdateRevision string `json:"updateRevision,omitempty"`
 	// Revisions are the newest first.
 	Revisions []Revision `json:"revisions,omitempty"`
+}
+
+// Latest is the latest revision; false where nobody says which it is.
+func (w *Workload) Latest() (Revision, bool) {
+	for _, v := range w.Revisions {
+		if v.Latest {
+			return v, true
+		}
+	}
+	return Revision{}, false
 }
 
 // Timeline is what is known of a workload from one time to another.

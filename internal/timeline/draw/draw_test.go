@@ -89,6 +89,36 @@ func TestPictureIsWellFormed(t *testing.T) {
 	}
 }
 
+// TestRollback: the picture marks when a rollback began, as far as somebody remembers.
+func TestRollback(t *testing.T) {
+	for name, c := range map[string]struct {
+		began       timeline.Moment
+		label, text string
+		lines       int
+	}{
+		"known":   {timeline.Moment{Known: timeline.Exact, At: at(10)}, "rolled back, 10:00:10", "uses again since 2026-12-01 10:00:10 UTC.", 2},
+		"bounded": {timeline.Moment{Known: timeline.Bounded, After: at(-20), At: at(10)}, "rolled back, by 10:00:10", "uses again since 2026-12-01 10:00:10 UTC at the latest.", 3},
+		"unknown": {timeline.Moment{}, "", "uses again; nobody remembers since when.", 0},
+		"before":  {timeline.Moment{Known: timeline.Exact, At: at(-1000)}, "", "uses again since 2026-12-01 09:43:20 UTC.", 0},
+	} {
+		of := rollout()
+		of.Workload.Revisions[0].Again, of.Workload.Revisions[0].Began = true, c.began
+		p := Draw(of, Options{})
+		label := ""
+		for _, text := range p.Texts {
+			if text.Class == "moment-label" {
+				label += text.Text
+			}
+		}
+		if label != c.label || len(p.Front) != c.lines {
+			t.Errorf("%s: the moments are %q with %d lines, want %q with %d", name, label, len(p.Front), c.label, c.lines)
+		}
+		if html := page(t, of); !strings.Contains(html, "Revision 2 (5d4f) is an earlier one, which a rollback "+c.text) {
+			t.Errorf("%s: the page does not say %q", name, c.text)
+		}
+	}
+}
+
 // TestCrowd: of many pods the counts are drawn, and lanes of those that wait.
 func TestCrowd(t *testing.T) {
 	p := Draw(crowded(200), Options{Lanes: 10})

@@ -176,8 +176,9 @@ func Page(w io.Writer, t timeline.Timeline) error {
 	name := fmt.Sprintf("%s %s/%s", t.Workload.Kind, t.Workload.Namespace, t.Workload.Name)
 	lead := fmt.Sprintf("%s to %s. ", t.From.UTC().Format("2006-01-02 15:04:05"), t.To.UTC().Format("2006-01-02 15:04:05 MST"))
 	if w := t.Workload; w.Counted {
-		lead += fmt.Sprintf("%d of %d pods are of the latest revision, %d are Ready.", w.Updated, w.Desired, w.ReadyPods)
+		lead += fmt.Sprintf("%d of %d pods are of the latest revision, %d are Ready. ", w.Updated, w.Desired, w.ReadyPods)
 	}
+	lead = strings.TrimSpace(lead + Latest(t.Workload))
 
 	var unknown []markup.Markup
 	for _, u := range t.Unknown {

@@ -40,6 +40,9 @@ type Options struct {
 type Moment struct {
 	At          time.Time
 	Name, Class string
+	// Late: it was at that time at the latest, and After is when it had not been yet; zero where nobody knows.
+	Late  bool
+	After time.Time
 }
 
 // Draw makes the picture of a timeline: its moments on top, then events that are of no pod, and the lanes of the pods by revision.
@@ -249,16 +252,18 @@ func area(top, below [columns]float64, base float64) string {
 // momentsOf are those of a rollout: that its revision began, that its pods were Ready, and that those of earlier ones were gone.
 func momentsOf(t timeline.Timeline) []Moment {
 	moments := []Moment{}
-	var begun, ready, gone time.Time
-	for _, v := range t.Workload.Revisions {
-		if v.Latest && !v.Created.Before(t.From) {
-			begun = v.Created
-		}
-	}
-	if begun.IsZero() {
+	latest, _ := t.Workload.Latest()
+	begun := latest.Began
+	if !begun.Happened() || begun.At.Before(t.From) {
 		return moments
 	}
-	moments = append(moments, Moment{begun, "new revision", "update"})
+	first := Moment{At: begun.At, Name: "new revision", Class: "update", Late: begun.Known == timeline.Bounded, After: begun.After}
+	if latest.Again {
+		first.Name = "rolled back"
+	}
+	moments = append(moments, first)
+
+	var ready, gone time.Time
 
 	fresh, left := 0, 0
 	for i := range t.Lanes {
@@ -280,9 +285,12 @@ func momentsOf(t timeline.Timeline) []Moment {
 	if left > 0 || fresh == 0 || fresh < int(t.Workload.Desired) {
 		return moments
 	}
-	moments = append(moments, Moment{ready, "all new pods Ready", "complete"})
+	// A rollback may find all its pods there.
+	if ready.After(begun.At) {
+		moments = append(moments, Moment{At: ready, Name: "all new pods Ready", Class: "complete"})
+	}
 	if !gone.IsZero() {
-		moments = append(moments, Moment{gone, "last old pod gone", "gone"})
+		moments = append(moments, Moment{At: gone, Name: "last old pod gone", Class: "gone"})
 	}
 	return moments
 }
@@ -319,13 +327,20 @@ func (c *Canvas) momentLabels(moments []Moment) float64 {
 		rows[at] = right
 
 		y := 12 + float64(at)*labelPitch
-		c.Text(x+dx, y, anchor, "moment-label", m.Name+", "+c.moment(m.At))
+		when := c.moment(m.At)
+		if m.Late {
+			when = "by " + when
+		}
+		c.Text(x+dx, y, anchor, "moment-label", m.Name+", "+when)
 		all = append(all, placed{x, y, m})
 	}
 
 	bottom := 12 + float64(max(len(rows)-1, 0))*labelPitch
 	for _, p := range all {
 		c.Front = append(c.Front, line(p.x, p.y-9, p.x, bottom+4, "moment "+p.m.Class))
+		if !p.m.After.IsZero() {
+			c.Front = append(c.Front, line(c.X(p.m.After), bottom+4, p.x, bottom+4, "moment "+p.m.Class))
+		}
 	}
 	return bottom
 }

@@ -37,6 +37,30 @@ func StateWord(s timeline.State) string {
 	return string(s)
 }
 
+// Latest says which revision of a workload is the latest, and since when; empty where nobody says.
+func Latest(w timeline.Workload) string {
+	v, known := w.Latest()
+	if !known {
+		return ""
+	}
+	name := "Revision " + v.Hash
+	if v.Number > 0 {
+		name = fmt.Sprintf("Revision %d (%s)", v.Number, v.Hash)
+	}
+
+	at := v.Began.At.UTC().Format("2006-01-02 15:04:05 MST")
+	since := map[timeline.Knowledge]string{timeline.Exact: "since " + at, timeline.Bounded: "since " + at + " at the latest"}[v.Began.Known]
+	switch {
+	case v.Again && since == "":
+		return name + " is an earlier one, which a rollback uses again; nobody remembers since when."
+	case v.Again:
+		return name + " is an earlier one, which a rollback uses again " + since + "."
+	case since == "":
+		return name + " is the latest."
+	}
+	return name + " is the latest " + since + "."
+}
+
 // Explain says what a gate's reason means and what to do about it, as podgate explain does; either may be empty.
 func Explain(open bool, reason string) (means, next string) {
 	place := v1alpha1.OnClosedGate
