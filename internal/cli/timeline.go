@@ -114,8 +114,9 @@ type past struct {
 	// uid is the workload's; empty while it could not be read.
 	uid  types.UID
 	gaps gaps
-	// there are the pods that the latest look found.
+	// there are the pods that were there when they were listed last, which saw is.
 	there []types.UID
+	saw   time.Time
 	// about are the objects whose events belong to the timeline, as KIND/NAME.
 	about map[string]bool
 }
@@ -166,15 +167,13 @@ func pastOf(kube client.Client, namespace, what string) (*past, error) {
 
 // look reads all that the cluster remembers now.
 func (p *past) look(ctx context.Context) error {
-	p.gaps, p.there = nil, nil
+	p.gaps = nil
 	for _, step := range []func(context.Context) error{p.workload, p.revisions, p.pods, p.events} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	for _, note := range p.gaps {
-		p.Missing(note)
-	}
+	p.Missing(p.gaps...)
 	return nil
 }
 
@@ -260,17 +259,25 @@ func (p *past) pods(ctx context.Context) error {
 	}
 
 	var newest *corev1.Pod
+	var there []types.UID
 	for i := range list.Items {
 		pod := &list.Items[i]
 		if !p.makes(pod) {
 			continue
 		}
 		p.Object(pod, p.now)
-		p.there = append(p.there, pod.UID)
+		there = append(there, pod.UID)
 		if newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp) {
 			newest = pod
 		}
 	}
+	for _, uid := range p.there {
+		if !slices.Contains(there, uid) {
+			p.Deleted(uid, p.now)
+		}
+	}
+	p.there, p.saw = there, p.now
+	p.Resumed(p.now)
 	if newest == nil {
 		return p.others(ctx)
 	}

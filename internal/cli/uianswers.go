@@ -104,28 +104,14 @@ func (a *answers) Follow(workload types.NamespacedName, kind string) (ui.Look, e
 // unseen is how long after a look the next one has missed nothing that people would notice.
 const unseen = 3 * time.Second
 
-// again looks again, and notes which pods have gone since. Of what happened in a longer time than looks usually are apart,
-// nobody knows when.
+// again looks again. Of what happened in a longer time than looks usually are apart, nobody knows when.
 func (p *past) again(ctx context.Context, now time.Time) error {
-	before, last := p.there, p.now
-	blind := !last.IsZero() && now.Sub(last) > unseen
-	if blind {
-		p.Interrupted(last)
+	if !p.saw.IsZero() && now.Sub(p.saw) > unseen {
+		p.Interrupted(p.saw)
 	}
-
 	p.now = now
 	if err := p.look(ctx); err != nil {
-		p.there, p.now = before, last
 		return err
-	}
-
-	if blind {
-		p.Resumed(now)
-	}
-	for _, uid := range before {
-		if !slices.Contains(p.there, uid) {
-			p.Deleted(uid, now)
-		}
 	}
 	p.Forget(now.Add(-ui.Longest))
 	return nil

@@ -78,12 +78,8 @@ func (r *Recorder) Revision(v Revision, maker string) {
 	}
 }
 
-// Missing notes once what could not be read, and so not be told.
-func (r *Recorder) Missing(note string) {
-	if !slices.Contains(r.unknown, note) {
-		r.unknown = append(r.unknown, note)
-	}
-}
+// Missing says what could not be read by the latest look, and so cannot be told.
+func (r *Recorder) Missing(notes ...string) { r.unknown = notes }
 
 // Interrupted says that nobody looks from a time on, as when a watch has ended. What happens until an object is seen again
 // counts as not seen.
@@ -96,12 +92,15 @@ func (r *Recorder) Interrupted(at time.Time) {
 // Resumed says that every pod that is there has been seen again, at a time: those that were not seen since Interrupted are gone.
 func (r *Recorder) Resumed(at time.Time) {
 	for uid, l := range r.lanes {
-		if !r.blind.IsZero() && l.seen.Before(r.blind) {
+		if r.missed(l) {
 			r.gone(uid, at)
 		}
 	}
 	r.blind = time.Time{}
 }
+
+// missed reports whether a pod was not seen since nobody looks.
+func (r *Recorder) missed(l *lane) bool { return !r.blind.IsZero() && !l.seen.After(r.blind) }
 
 // Pod folds in a pod as it is at a time.
 func (r *Recorder) Pod(pod *corev1.Pod, at time.Time) {
@@ -113,7 +112,7 @@ func (r *Recorder) Pod(pod *corev1.Pod, at time.Time) {
 		r.adopt(l)
 	}
 
-	s := sight{created: pod.CreationTimestamp.Time, at: at, before: l.seen, gap: !r.blind.IsZero() && l.seen.Before(r.blind)}
+	s := sight{created: pod.CreationTimestamp.Time, at: at, before: l.seen, gap: r.missed(l)}
 	if s.created.IsZero() || s.created.After(at) {
 		s.created = at
 	}
@@ -144,7 +143,7 @@ func (r *Recorder) gone(uid types.UID, at time.Time) {
 		return
 	}
 	m := Moment{Known: Exact, At: at}
-	if !r.blind.IsZero() && l.seen.Before(r.blind) {
+	if r.missed(l) {
 		m = Moment{Known: Bounded, At: at, After: l.seen}
 	}
 

@@ -173,7 +173,7 @@ func TestGap(t *testing.T) {
 		r.Pod(p, at(5))
 	}
 
-	r.Interrupted(at(10))
+	r.Interrupted(at(5))
 	says(flapped, corev1.PodReady, "True", "", 40)
 	says(flapped, gate, "False", "Target.ResponseCodeMismatch", 3)
 	r.Pod(flapped, at(60))
