@@ -17,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // budgets tells of PodDisruptionBudgets that let none of a workload's pods go. Nobody evicts the pods of a DaemonSet.
@@ -80,8 +82,11 @@ func (f *flight) budget(ctx context.Context, b *policyv1.PodDisruptionBudget, w 
 		if err != nil {
 			return err
 		}
-		f.find(SeverityWarning, CheckBudget, object,
-			fmt.Sprintf("It lets none of the %d pods of %s go, so that a node that is drained waits without end, until somebody deletes the pods.", n, strings.Join(names, ", ")), next)
+		message := fmt.Sprintf("It lets none of the %s of %s go, so that a node that is drained waits without end, until somebody deletes the pods.", plural.Count(n, "pod"), strings.Join(names, ", "))
+		if n == 1 {
+			message = fmt.Sprintf("It does not let the only pod of %s go, so that a node that is drained waits without end, until somebody deletes the pod.", strings.Join(names, ", "))
+		}
+		f.find(SeverityWarning, CheckBudget, object, message, next)
 		return nil
 	}
 
@@ -162,12 +167,13 @@ func blocked(b *policyv1.PodDisruptionBudget) (message, next string) {
 	case s.ExpectedPods <= 0:
 		return "", ""
 	case s.CurrentHealthy < s.ExpectedPods:
-		return fmt.Sprintf("It lets no pod go for now: %d of %d pods have to be Ready, and %d are. A node that is drained waits for the others.", s.DesiredHealthy, s.ExpectedPods, s.CurrentHealthy),
-			fmt.Sprintf("find out why %d of its pods are not Ready: podgate status -n %s", s.ExpectedPods-s.CurrentHealthy, b.Namespace)
+		return fmt.Sprintf("It lets no pod go for now: %s to be Ready, and %d %s. A node that is drained waits for the others.",
+				plural.Part(s.DesiredHealthy, s.ExpectedPods, "pod", "has", "have"), s.CurrentHealthy, plural.Of(s.CurrentHealthy, "is", "are")),
+			fmt.Sprintf("find out why %d of its pods %s not Ready: podgate status -n %s", s.ExpectedPods-s.CurrentHealthy, plural.Of(s.ExpectedPods-s.CurrentHealthy, "is", "are"), b.Namespace)
 	case s.ExpectedPods == 1: // To let the only pod go would lose requests.
 		return "It does not let its only pod go, so that a node that is drained waits without end, until somebody deletes the pod.", "run more than one pod, and " + letOneGo(b, 2)
 	}
-	return fmt.Sprintf("It lets none of its %d pods go, so that a node that is drained waits without end, until somebody deletes the pods.", s.ExpectedPods), letOneGo(b, s.ExpectedPods)
+	return fmt.Sprintf("It lets none of its %s go, so that a node that is drained waits without end, until somebody deletes the pods.", plural.Count(s.ExpectedPods, "pod")), letOneGo(b, s.ExpectedPods)
 }
 
 // more says how to run more than one pod of a workload: what an autoscaler keeps, nobody else can set.

@@ -33,5 +33,5 @@ func TestPreflightOfABlockedBudget(t *testing.T) {
 	if err := c.kube.Status().Update(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	c.has(c.run("preflight"), ExitNo, CheckBudget+": PodDisruptionBudget "+c.ns+"/web", "1 of 2 pods have to be Ready, and 1 are", "podgate status -n "+c.ns)
+	c.has(c.run("preflight"), ExitNo, CheckBudget+": PodDisruptionBudget "+c.ns+"/web", "1 of 2 pods has to be Ready, and 1 is", "podgate status -n "+c.ns)
 }

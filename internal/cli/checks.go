@@ -27,6 +27,7 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // The names of findings that are no reasons of package v1alpha1.
@@ -219,7 +220,7 @@ func (f *flight) empties(ctx context.Context, w workload) error {
 		}
 	}
 
-	f.find(SeverityError, CheckEmpties, w, fmt.Sprintf("A rollout may take away %d of %d pods before another is ready, which empties the group unless other workloads serve in it.", w.atOnce, w.replicas), next)
+	f.find(SeverityError, CheckEmpties, w, fmt.Sprintf("A rollout may take away %d of %s before another is ready, which empties the group unless other workloads serve in it.", w.atOnce, plural.Count(w.replicas, "pod")), next)
 	return nil
 }
 
@@ -239,7 +240,7 @@ func (f *flight) halted(w workload) {
 		f.find(SeverityWarning, CheckHalted, w, "Its update strategy is OnDelete: a rollout replaces no pods until somebody deletes them, and they keep the gates and hooks that they have.", "delete its pods one after the other, when changes are to be rolled out")
 	}
 	if w.partition > 0 {
-		f.find(SeverityWarning, CheckHalted, w, fmt.Sprintf("Its partition of %d keeps %d of %d pods as they are: a rollout does not replace them, and they keep the gates and hooks that they have.", w.partition, min(w.partition, w.replicas), w.replicas), "nothing, if that is meant; else set the partition of its updateStrategy to 0")
+		f.find(SeverityWarning, CheckHalted, w, fmt.Sprintf("Its partition of %d keeps %d of %s as they are: a rollout does not replace them, and they keep the gates and hooks that they have.", w.partition, min(w.partition, w.replicas), plural.Count(w.replicas, "pod")), "nothing, if that is meant; else set the partition of its updateStrategy to 0")
 	}
 	if w.failure != "" {
 		f.find(SeverityError, CheckHalted, w, "Its pods cannot be created: "+w.failure, "correct what the message names")
@@ -431,7 +432,7 @@ func (f *flight) running(ctx context.Context, w workload) error {
 	}
 
 	for _, reason := range sorted(why) {
-		f.find(SeverityWarning, CheckPodsUngated, w, fmt.Sprintf("%d of %d running pods lack a gate (%s): %s", counts[reason], len(pods), reason, why[reason].Message), w.restart()+", when it is convenient")
+		f.find(SeverityWarning, CheckPodsUngated, w, fmt.Sprintf("%s a gate (%s): %s", plural.Part(counts[reason], len(pods), "running pod", "lacks", "lack"), reason, why[reason].Message), w.restart()+", when it is convenient")
 	}
 
 	return nil

@@ -5,7 +5,6 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,14 +22,6 @@ func compare(pairs ...string) int {
 
 // sorted are the keys of a map.
 func sorted[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
-
-// counted is a number of things, whose name has a plural with s.
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
-}
 
 // joined are the words that are not empty.
 func joined(words ...string) string {

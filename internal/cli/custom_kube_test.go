@@ -119,7 +119,7 @@ func TestWaitForCustomWorkloads(t *testing.T) {
 	if err := c.kube.Status().Update(c.Context(), swarm); err != nil {
 		t.Fatal(err)
 	}
-	c.has(c.run("wait", "swarms/web", "--timeout", "1500ms"), ExitNo, "1 of 2 pods have been created")
+	c.has(c.run("wait", "swarms/web", "--timeout", "1500ms"), ExitNo, "1 of 2 pods has been created")
 
 	// Nothing says so but the pod.
 	c.has(c.run("wait", "heap/web", "--timeout", "1500ms"), ExitNo, "there is no pod yet")

@@ -22,6 +22,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // whatWaits says what wait waits for.
@@ -188,7 +190,7 @@ func customProgress(o *unstructured.Unstructured, wanted *int64, pods int) progr
 		p.latest = int32(expected)
 	}
 	if p.latest < p.wanted {
-		p.note = joinedNotes(p.note, fmt.Sprintf("the partition keeps %d pods at an earlier revision when the template changes", p.wanted-p.latest))
+		p.note = joinedNotes(p.note, fmt.Sprintf("the partition keeps %s at an earlier revision when the template changes", plural.Count(p.wanted-p.latest, "pod")))
 	}
 	if strategyType(o) == "OnDelete" {
 		p.latest, p.note = 0, joinedNotes(p.note, onDelete)

@@ -19,6 +19,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/drain/record"
 	"github.com/podgate/podgate/internal/override"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 func newExplain(e *environment) *cobra.Command {
@@ -220,7 +221,7 @@ func (x *explanation) verdict() string {
 		return fmt.Sprintf("is not Ready: its containers are ready, and a gate is closed (%s)", or(joined(closed[0].Type, closed[0].Reason)))
 	}
 
-	return fmt.Sprintf("is not Ready: its containers are ready, and %d of its %d gates are closed", len(closed), len(x.Gates))
+	return fmt.Sprintf("is not Ready: its containers are ready, and %d of its %s are closed", len(closed), plural.Count(len(x.Gates), "gate"))
 }
 
 // openers says who opens the gates that keep a pod from being registered.

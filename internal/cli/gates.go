@@ -19,6 +19,7 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/gates"
 	"github.com/podgate/podgate/internal/override"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // GateReport is what is known of one gate of a pod.
@@ -287,7 +288,7 @@ func (r BindingReport) says(p *paper) {
 	}
 
 	if c := r.Targets; c != nil {
-		text += fmt.Sprintf("; %d targets, %d healthy", c.Total, c.Healthy)
+		text += fmt.Sprintf("; %s, %d healthy", plural.Count(c.Total, "target"), c.Healthy)
 		if c.Foreign > 0 {
 			text += fmt.Sprintf(", %d of them foreign", c.Foreign)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/lbc"
+	"github.com/podgate/podgate/internal/plural"
 	routes "github.com/podgate/podgate/internal/route/ingress"
 )
 
@@ -281,7 +282,7 @@ func (x *IngressExplanation) refused(m GroupMember, ing *networkingv1.Ingress) {
 func (x *IngressExplanation) published(m GroupMember, ing *networkingv1.Ingress) {
 	problems := ""
 	if n := len(m.Problems); n > 0 {
-		problems = ", with " + counted(n, "problem")
+		problems = ", with " + plural.Count(n, "problem")
 	}
 	x.Next = "nothing to do"
 	if problems != "" {

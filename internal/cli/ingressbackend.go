@@ -15,6 +15,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // BackendReport is a port of a Service that requests go to.
@@ -160,9 +161,9 @@ func (b BackendBinding) serves() string {
 	case b.Pods.All == 0:
 		return "no pods"
 	case b.Pods.Gates == 0:
-		return fmt.Sprintf("%d of %s Ready, none with a gate", b.Pods.Ready, counted(b.Pods.All, "pod")) + untold
+		return fmt.Sprintf("%d of %s Ready, none with a gate", b.Pods.Ready, plural.Count(b.Pods.All, "pod")) + untold
 	}
-	return fmt.Sprintf("%d of %s Ready; %d of %s open", b.Pods.Ready, counted(b.Pods.All, "pod"), b.Pods.Open, counted(b.Pods.Gates, "gate"))
+	return fmt.Sprintf("%d of %s Ready; %d of %s open", b.Pods.Ready, plural.Count(b.Pods.All, "pod"), b.Pods.Open, plural.Count(b.Pods.Gates, "gate"))
 }
 
 // trouble says why there may be nothing that serves behind a backend, and what to do; empty where nothing says so.

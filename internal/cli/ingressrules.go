@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/route"
 )
@@ -236,7 +237,7 @@ func (l ListenerReport) write(p *paper, ingress string) {
 		p.table(headings, rows)
 	}
 	if others > 0 {
-		p.printf("and %s of other Ingresses: -o wide lists them\n", counted(others, "rule"))
+		p.printf("and %s of other Ingresses: -o wide lists them\n", plural.Count(others, "rule"))
 	}
 	p.printf("else: %s\n", l.Otherwise)
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/podgate/podgate/internal/certificate"
 	"github.com/podgate/podgate/internal/manager"
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/uninstall"
 	"github.com/podgate/podgate/internal/webhook/profile"
 )
@@ -325,7 +326,7 @@ func (in *Installation) write(p *paper) {
 
 	answers := ""
 	if in.WebhookReady != nil {
-		answers = fmt.Sprintf(", %d replicas answer the webhook", *in.WebhookReady)
+		answers = fmt.Sprintf(", %s %s the webhook", plural.Count(*in.WebhookReady, "replica"), plural.Of(*in.WebhookReady, "answers", "answer"))
 	}
 
 	p.printf("podgate in namespace %s: %s%s\n", in.Namespace, who, answers)

@@ -19,6 +19,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/manual"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // manualGate is a ReadinessGate with manual checks, and the pods that carry it.
@@ -191,7 +192,7 @@ func (g *manualGate) named(keys []manual.Key) string {
 		case key == manual.WholeGate:
 			words = append(words, "all pods")
 		case is:
-			words = append(words, fmt.Sprintf("revision %s (%s)", revision, counted(len(pods), "pod")))
+			words = append(words, fmt.Sprintf("revision %s (%s)", revision, plural.Count(len(pods), "pod")))
 		default:
 			words = append(words, "pod "+pods[0].name)
 		}

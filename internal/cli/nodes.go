@@ -16,6 +16,7 @@ import (
 	"github.com/podgate/podgate/internal/disruption"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/instance"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // NodesReport is the nodes of a binding whose targets are nodes.
@@ -28,7 +29,7 @@ type NodesReport struct {
 
 // write is for a cell of a table.
 func (r *NodesReport) write() string {
-	text := counted(r.Targets, "node")
+	text := plural.Count(r.Targets, "node")
 	if len(r.Skipped) > 0 {
 		text += fmt.Sprintf(" (%d skipped)", len(r.Skipped))
 	}

@@ -21,6 +21,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // Severity says what a finding will do.
@@ -351,22 +352,14 @@ func (f *Preflight) write(p *paper) {
 
 // checked says how much was checked.
 func (f *Preflight) checked() string {
-	ingresses := fmt.Sprintf("%d Ingresses", len(f.Ingresses))
-	if len(f.Ingresses) == 1 {
-		ingresses = "1 Ingress"
-	}
-
+	workloads, ingresses := plural.Count(f.Workloads, "workload"), plural.Count(len(f.Ingresses), "Ingress")
 	switch {
 	case len(f.Ingresses) > 0 && f.Workloads > 0:
-		return counted(f.Workloads, "workload") + " and " + ingresses + " were checked"
-	case len(f.Ingresses) == 1:
-		return ingresses + " was checked"
+		return workloads + " and " + ingresses + " were checked"
 	case len(f.Ingresses) > 0:
-		return ingresses + " were checked"
-	case f.Workloads == 1:
-		return "1 workload was checked"
+		return ingresses + plural.Of(len(f.Ingresses), " was", " were") + " checked"
 	}
-	return counted(f.Workloads, "workload") + " were checked"
+	return workloads + plural.Of(f.Workloads, " was", " were") + " checked"
 }
 
 // unasked says of Ingresses that were not checked.
@@ -417,5 +410,5 @@ func (f *Preflight) summary() string {
 		return "Nothing found: " + checked + "."
 	}
 
-	return fmt.Sprintf("%s, %s: %s.", counted(worst, "error"), counted(len(f.Findings)-worst, "warning"), checked)
+	return fmt.Sprintf("%s, %s: %s.", plural.Count(worst, "error"), plural.Count(len(f.Findings)-worst, "warning"), checked)
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/controller/ingress"
 	"github.com/podgate/podgate/internal/injection"
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
@@ -296,14 +297,14 @@ func serves(s elb.Stack, owner string) string {
 		case to != nil && !slices.Contains(s.Keep, owner):
 			parts = append(parts, fmt.Sprintf("%s, redirected to port %s", at, to.Port))
 		case rules > 0:
-			parts = append(parts, fmt.Sprintf("%s with %s", at, counted(rules, "rule")))
+			parts = append(parts, fmt.Sprintf("%s with %s", at, plural.Count(rules, "rule")))
 		case slices.ContainsFunc(l.Default.Forward, func(to elb.Forward) bool { return groups[to.Group] }):
 			parts = append(parts, at+" with the default backend")
 		}
 	}
 
 	if len(groups) > 0 {
-		parts = append(parts, counted(len(groups), "target group"))
+		parts = append(parts, plural.Count(len(groups), "target group"))
 	}
 	if len(parts) == 0 {
 		return "nothing"

@@ -21,6 +21,7 @@ import (
 	"github.com/podgate/podgate/internal/check"
 	"github.com/podgate/podgate/internal/check/variables"
 	"github.com/podgate/podgate/internal/observe/checks"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // ReadinessGateReport is what a ReadinessGate asks, and what it says of itself.
@@ -257,7 +258,8 @@ func (r *ReadinessGateReport) says(p *paper) {
 			p.field("", "a variable in it has no value for this pod, which gives no answer")
 		}
 		if s := c.Said; s != nil {
-			said := fmt.Sprintf("of the pods that are asked about %d pass, %d fail, %d give no answer", s.Passing, s.Failing, s.NoAnswer)
+			said := fmt.Sprintf("of the pods that are asked about %d %s, %d %s, %d %s no answer",
+				s.Passing, plural.Of(s.Passing, "passes", "pass"), s.Failing, plural.Of(s.Failing, "fails", "fail"), s.NoAnswer, plural.Of(s.NoAnswer, "gives", "give"))
 			if s.Problem != "" {
 				said += "; most often: " + s.Problem
 			}

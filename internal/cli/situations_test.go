@@ -312,12 +312,12 @@ func TestAdviceOnStatefulSets(t *testing.T) {
 		finds   []string
 	}{
 		"three": {objects: []client.Object{statefulSet(3, nil)}},
-		"one":   {objects: []client.Object{statefulSet(1, nil)}, finds: []string{"RolloutEmptiesGroup", "1 of 1 pods", "run more than one pod"}},
+		"one":   {objects: []client.Object{statefulSet(1, nil)}, finds: []string{"RolloutEmptiesGroup", "1 of 1 pod before", "run more than one pod"}},
 		"one, which a partition keeps": {
 			objects: []client.Object{statefulSet(1, func(s *appsv1.StatefulSet) {
 				s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: new(int32(1))}
 			})},
-			finds: []string{"RolloutHalted", "Its partition of 1 keeps 1 of 1 pods", "set the partition of its updateStrategy to 0"},
+			finds: []string{"RolloutHalted", "Its partition of 1 keeps 1 of 1 pod as", "set the partition of its updateStrategy to 0"},
 		},
 		"one, autoscaled":              {objects: []client.Object{statefulSet(1, nil), scaler}, finds: []string{"RolloutEmptiesGroup", "1 of 1", "set minReplicas of HorizontalPodAutoscaler db-scaler to more than one"}},
 		"one, autoscaled by something": {objects: []client.Object{statefulSet(1, nil), made}, finds: []string{"RolloutEmptiesGroup", "1 of 1", "let ScaledObject db, which made HorizontalPodAutoscaler db-scaler, keep more than one pod"}},
@@ -368,9 +368,9 @@ func TestAdviceOnBudgets(t *testing.T) {
 		"none may go":                    {objects: []client.Object{of("web", 2), budget("2", "")}, finds: []string{"DisruptionBudgetBlocks", "none of the 2 pods of Deployment shop/web go", "let at least one pod be unavailable: set minAvailable to 1 or less"}},
 		"two workloads, together enough": {objects: []client.Object{of("web", 2), of("also", 2), budget("2", "")}},
 		"two workloads, told once":       {objects: []client.Object{of("web", 2), of("also", 2), budget("", "0")}, finds: []string{"DisruptionBudgetBlocks", "none of the 4 pods of Deployment shop/also, Deployment shop/web go", "let at least one"}},
-		"the only pod":                   {objects: []client.Object{of("web", 1), budget("1", "")}, finds: []string{"DisruptionBudgetBlocks", "none of the 1 pods", "run more than one pod"}},
-		"the only pod, and never one":    {objects: []client.Object{of("web", 1), budget("", "0")}, finds: []string{"DisruptionBudgetBlocks", "none of the 1 pods", "run more than one pod, and let at least one pod be unavailable: set maxUnavailable to 1"}},
-		"the only pod, autoscaled":       {objects: []client.Object{of("web", 1), budget("1", ""), scaler}, finds: []string{"DisruptionBudgetBlocks", "none of the 1 pods", "set minReplicas of HorizontalPodAutoscaler web to more than one"}},
+		"the only pod":                   {objects: []client.Object{of("web", 1), budget("1", "")}, finds: []string{"DisruptionBudgetBlocks", "does not let the only pod of", "run more than one pod"}},
+		"the only pod, and never one":    {objects: []client.Object{of("web", 1), budget("", "0")}, finds: []string{"DisruptionBudgetBlocks", "does not let the only pod of", "run more than one pod, and let at least one pod be unavailable: set maxUnavailable to 1"}},
+		"the only pod, autoscaled":       {objects: []client.Object{of("web", 1), budget("1", ""), scaler}, finds: []string{"DisruptionBudgetBlocks", "does not let the only pod of", "set minReplicas of HorizontalPodAutoscaler web to more than one"}},
 		"a DaemonSet, never evicted":     {objects: []client.Object{daemons, budget("100%", "")}},
 	} {
 		t.Run(name, func(t *testing.T) { found(t, preflightOn(t, true, c.objects...), c.finds) })
@@ -390,7 +390,7 @@ func TestAdviceOnBudgets(t *testing.T) {
 		message, next string
 	}{
 		"one may go":          {budget: status(3, 2, 3, 1, nil)},
-		"pods are not Ready":  {status(3, 2, 2, 0, nil), "2 of 3 pods have to be Ready, and 2 are", "find out why 1 of its pods are not Ready: podgate status -n shop"},
+		"pods are not Ready":  {status(3, 2, 2, 0, nil), "2 of 3 pods have to be Ready, and 2 are", "find out why 1 of its pods is not Ready: podgate status -n shop"},
 		"all are needed":      {status(2, 2, 2, 0, nil), "none of its 2 pods go", "let at least one pod be unavailable"},
 		"the only one":        {status(1, 1, 1, 0, nil), "does not let its only pod go", "run more than one pod, and let at least one pod be unavailable: set minAvailable to 1 or less"},
 		"it selects nothing":  {budget: status(0, 2, 0, 0, nil)},

@@ -94,7 +94,7 @@ func TestTimeline(t *testing.T) {
 	c.rolled()
 
 	c.has(c.run("timeline", "deploy/web"), ExitDone,
-		"Deployment "+c.ns+"/web: 1 of 2 pods are of the latest revision, 0 are Ready",
+		"Deployment "+c.ns+"/web: 1 of 2 pods is of the latest revision, 0 are Ready",
 		"web-7c9b-aaaaa", "old 7c9b", "web-5d4f-bbbbb", "new 5d4f", "CLOSED GATES", "Target.Timeout, for",
 		"next      look for a security group", "WARNINGS, the latest", "it stopped 5 s too early")
 
@@ -233,7 +233,7 @@ func TestTimelineOfCustomWorkloads(t *testing.T) {
 		name, group, _ := strings.Cut(plural, ".")
 		definition := manifest(t, `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: `+plural+`}, spec: {group: `+group+`, scope: Namespaced,
 			names: {kind: `+kind+`, plural: `+name+`}, versions: [{name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`)
-		if err := c.kube.Create(c.Context(), definition); err != nil {
+		if err := client.IgnoreAlreadyExists(c.kube.Create(c.Context(), definition)); err != nil {
 			t.Fatal(err)
 		}
 	}

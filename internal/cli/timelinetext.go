@@ -5,11 +5,11 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/timeline"
 	"github.com/podgate/podgate/internal/timeline/draw"
 )
@@ -40,7 +40,7 @@ func writeTimeline(p *paper, t timeline.Timeline) {
 	w := t.Workload
 	p.printf("%s %s/%s", p.paint(bold, w.Kind), w.Namespace, w.Name)
 	if w.Counted {
-		p.printf(": %d of %d pods are of the latest revision, %d are Ready", w.Updated, w.Desired, w.ReadyPods)
+		p.printf(": %s", w.Progress())
 	} else if w.Kind != podKind {
 		p.printf(": how many pods it wants is not known")
 	}
@@ -63,7 +63,7 @@ func writeTimeline(p *paper, t timeline.Timeline) {
 	p.printf("LIFE is from %s to %s UTC\n\n", begin.UTC().Format(time.DateTime), end.UTC().Format(time.TimeOnly))
 	p.table([]string{"POD", "REVISION", "LIFE", "NOW", "CREATED", "CONTAINERS READY", "REGISTERED", "READY", "TERMINATING", "GONE"}, p.lives(t, chosen, begin, end))
 	if more := len(t.Lanes) - len(chosen); more > 0 {
-		p.printf("and %d more pods: -o wide lists them\n", more)
+		p.printf("and %s: -o wide lists %s\n", plural.Count(more, "more pod"), plural.Of(more, "it", "them"))
 	}
 	p.printf("%s\n", signsKey)
 
@@ -178,7 +178,7 @@ func (p *paper) told(t timeline.Timeline) {
 	for _, m := range all {
 		reason := m.Reason
 		if m.Count > 1 {
-			reason += fmt.Sprintf(" (%d times)", m.Count)
+			reason += " (" + plural.Count(m.Count, "time") + ")"
 		}
 		rows = append(rows, []string{m.At.UTC().Format(time.TimeOnly), m.Object, reason, strings.ReplaceAll(m.Message, "\n", " ")})
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/check/manual"
 	"github.com/podgate/podgate/internal/observe/checks"
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/timeline"
 	"github.com/podgate/podgate/internal/ui"
 )
@@ -257,7 +258,7 @@ func (s *Status) problems() []ui.Problem {
 		return cmp.Or(slices.Index(levels, a.Level)-slices.Index(levels, b.Level), a.Since.Compare(b.Since))
 	})
 	for i := range f.all {
-		f.all[i].Title = strings.ReplaceAll(f.all[i].Title, "COUNT pods", counted(f.all[i].Count, "pod"))
+		f.all[i].Title = strings.ReplaceAll(f.all[i].Title, "COUNT pods", plural.Count(f.all[i].Count, "pod"))
 	}
 	return f.all
 }
@@ -309,7 +310,7 @@ func (s *Status) failingGates(f *findings) {
 		for _, c := range g.Checks {
 			if c.Said != nil && c.Said.Failing+c.Said.NoAnswer > 0 && g.Pods.Waiting > 0 {
 				o.Since = timeOf(c.Said.Since)
-				title := fmt.Sprintf("Check %s fails for %s", c.Name, counted(int(c.Said.Failing), "pod"))
+				title := fmt.Sprintf("Check %s fails for %s", c.Name, plural.Count(int(c.Said.Failing), "pod"))
 				if c.Said.NoAnswer > 0 {
 					title += fmt.Sprintf(", and has no answer for %d", c.Said.NoAnswer)
 				}

@@ -90,7 +90,9 @@ func follow(t *testing.T, glances []glance) timeline.Timeline {
 func TestFollowSeesPodsGo(t *testing.T) {
 	broken := map[string]error{"EventList": errors.New("broken")}
 	forbidden := map[string]error{"PodList": apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New(`User "looker" cannot list resource "pods"`))}
-	at := func(seconds time.Duration) timeline.Moment { return timeline.Moment{Known: timeline.Exact, At: noon.Add(seconds)} }
+	at := func(seconds time.Duration) timeline.Moment {
+		return timeline.Moment{Known: timeline.Exact, At: noon.Add(seconds)}
+	}
 	between := func(after, at time.Duration) timeline.Moment {
 		return timeline.Moment{Known: timeline.Bounded, After: noon.Add(after), At: noon.Add(at)}
 	}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podgate/podgate/internal/binding"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 const (
@@ -236,7 +237,7 @@ func progressOf(object client.Object) progress {
 		case u.RollingUpdate != nil && u.RollingUpdate.Partition != nil && *u.RollingUpdate.Partition > 0:
 			kept := min(*u.RollingUpdate.Partition, p.wanted)
 			p.latest -= kept
-			p.note = fmt.Sprintf("the partition keeps %d pods at an earlier revision when the template changes", kept)
+			p.note = fmt.Sprintf("the partition keeps %s at an earlier revision when the template changes", plural.Count(kept, "pod"))
 		}
 
 	case *appsv1.DaemonSet:
@@ -264,11 +265,11 @@ func (p progress) todo(pods int) []string {
 	case p.observed < p.generation:
 		return []string{"the controller of workloads has not seen the latest change"}
 	case p.updated < p.latest:
-		return append([]string{fmt.Sprintf("%d of %d pods are of the latest revision", p.updated, p.latest)}, p.further...)
+		return append([]string{plural.Part(p.updated, p.latest, "pod", "is", "are") + " of the latest revision"}, p.further...)
 	case p.exist < p.wanted:
-		return append([]string{fmt.Sprintf("%d of %d pods have been created", p.exist, p.wanted)}, p.further...)
+		return append([]string{plural.Part(p.exist, p.wanted, "pod", "has", "have") + " been created"}, p.further...)
 	case pods > int(p.wanted) && !p.surplus:
-		return []string{fmt.Sprintf("%d pods of an earlier revision are still there", pods-int(p.wanted))}
+		return []string{fmt.Sprintf("%s of an earlier revision %s still there", plural.Count(pods-int(p.wanted), "pod"), plural.Of(pods-int(p.wanted), "is", "are"))}
 	}
 	return p.further
 }
@@ -331,7 +332,7 @@ func closedGates(pod *corev1.Pod) []string {
 // write is for people.
 func (w *Waited) write(p *paper) {
 	if w.Open {
-		p.printf("%s: the gates of %s.\n", p.paint(green, "open"), counted(len(w.Pods), "pod"))
+		p.printf("%s: the gates of %s.\n", p.paint(green, "open"), plural.Count(len(w.Pods), "pod"))
 	} else {
 		p.printf("%s\n", p.paint(red, "not open:"))
 		for _, line := range w.For {

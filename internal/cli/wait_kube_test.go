@@ -62,7 +62,7 @@ func TestWaitForARollout(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	c.has(c.run("wait", "deploy/web", "--timeout", "1500ms"), ExitNo, "0 of 1 pods are of the latest revision")
+	c.has(c.run("wait", "deploy/web", "--timeout", "1500ms"), ExitNo, "0 of 1 pod is of the latest revision")
 
 	d.Status.UpdatedReplicas = 1
 	if err := c.kube.Status().Update(c.Context(), d); err != nil {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // Naming is something that only some of the code may name.
@@ -69,7 +71,7 @@ func (n Naming) Check(t *testing.T) {
 		}
 	}
 	if files < 200 {
-		t.Errorf("only %d files were read", files)
+		t.Errorf("only %s read", plural.Count(files, "file")+plural.Of(files, " was", " were"))
 	}
 }
 

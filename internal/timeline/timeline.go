@@ -6,7 +6,12 @@
 // marked as not known. The package asks nobody and reads no clock; package draw makes pictures of it.
 package timeline
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/podgate/podgate/internal/plural"
+)
 
 // Knowledge says how much is known of a moment or a span.
 type Knowledge string
@@ -224,6 +229,11 @@ func (w *Workload) Latest() (Revision, bool) {
 		}
 	}
 	return Revision{}, false
+}
+
+// Progress says how far a rollout is, by the workload's own counts.
+func (w *Workload) Progress() string {
+	return fmt.Sprintf("%s of the latest revision, %d %s Ready", plural.Part(w.Updated, w.Desired, "pod", "is", "are"), w.ReadyPods, plural.Of(w.ReadyPods, "is", "are"))
 }
 
 // Timeline is what is known of a workload from one time to another.

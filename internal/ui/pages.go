@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/podgate/podgate/internal/markup"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // page is what all pages have around their content, which is kept up to date.
@@ -121,7 +122,7 @@ func (v *view) installation(o *Overview) markup.Markup {
 
 	replicas := "how many replicas answer the webhook is not known"
 	if p.Replicas != nil {
-		replicas = counted(*p.Replicas, "replica") + " " + plural(*p.Replicas, "answers", "answer") + " the webhook"
+		replicas = plural.Count(*p.Replicas, "replica") + " " + plural.Of(*p.Replicas, "answers", "answer") + " the webhook"
 	}
 
 	return markup.Element("p", markup.Class("installation"), markup.Attr("id", "installation"), leader, "; ", replicas, markup.Element("span", markup.Class("soft"), " (namespace "+p.Namespace+")"))
@@ -379,15 +380,6 @@ func (v *view) failed(err error) markup.Markup {
 	}
 	return markup.Join(v.head("", "podgate"), markup.Element("section", markup.Class("failed"), markup.Element("h2", "Nothing to show"), markup.Element("p", said+err.Error()),
 		markup.Element("p", markup.Class("soft"), "The page tries again by itself.")))
-}
-
-func counted(n int, noun string) string { return fmt.Sprintf("%d %s", n, plural(n, noun, noun+"s")) }
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 // name makes an id of words, by which the script finds the same element again.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/markup"
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/timeline"
 	"github.com/podgate/podgate/internal/timeline/draw"
 )
@@ -213,7 +214,7 @@ func (v *view) progress(t timeline.Timeline) markup.Markup {
 	w := t.Workload
 	said := "How many pods it wants is not known."
 	if w.Counted {
-		said = fmt.Sprintf("%d of %d pods are of the latest revision, %d are Ready.", w.Updated, w.Desired, w.ReadyPods)
+		said = w.Progress() + "."
 	}
 
 	var revisions []markup.Markup
@@ -252,10 +253,10 @@ func (v *view) told(marks []timeline.Mark) markup.Markup {
 	for _, m := range slices.Backward(marks) {
 		reason := m.Reason
 		if m.Count > 1 {
-			reason += fmt.Sprintf(" (%d times)", m.Count)
+			reason += " (" + plural.Count(m.Count, "time") + ")"
 		}
 		rows = append(rows, []any{m.At.UTC().Format(time.TimeOnly), m.Object, reason, m.Message})
 	}
 	return markup.Element("details", markup.Class("card"), markup.Attr("id", "events"),
-		markup.Element("summary", counted(len(marks), "event")+" of the workload"), table("Events, the latest first; times in UTC", []string{"Time", "Object", "Reason", "Message"}, rows))
+		markup.Element("summary", plural.Count(len(marks), "event")+" of the workload"), table("Events, the latest first; times in UTC", []string{"Time", "Object", "Reason", "Message"}, rows))
 }

@@ -42,7 +42,7 @@ func TestMixedNamespace(t *testing.T) {
 	s.tells([]string{"wait", "-n", ns, "deploy/web"}, "open: the gates of 1 pod.")
 
 	s.pause()
-	s.tells([]string{"wait", "-n", ns, "deploy/web"}, "0 of 1 pods are of the latest revision", "the Deployment is paused: kubectl rollout resume -n "+ns+" deployment/web lets it go on")
+	s.tells([]string{"wait", "-n", ns, "deploy/web"}, "0 of 1 pod is of the latest revision", "the Deployment is paused: kubectl rollout resume -n "+ns+" deployment/web lets it go on")
 	s.tells([]string{"preflight", "-n", ns}, "RolloutHalted: Deployment "+ns+"/web", "kubectl rollout resume -n "+ns+" deployment/web",
 		"podgate does not know how many pods a rollout of Wave "+ns+"/wave takes away at once", "2 workloads were checked")
 	s.tells([]string{"preflight", "-n", ns, "wave/wave"}, "1 workload was checked")

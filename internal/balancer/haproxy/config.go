@@ -17,6 +17,7 @@ import (
 
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/haproxy/traits"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 type (
@@ -103,7 +104,7 @@ func unaddable(c Config) string {
 		rule{between(c.Check.Port, 0, 65535), "check port: 1 to 65535, or 0 for the target's own"},
 		rule{between(c.Weight, 1, maxWeight), "weight: 1 to 256"},
 		rule{c.MaxConn >= 0 && c.MaxServers >= 0, "maxConn and maxServers: not below 0"},
-		rule{len(c.Keywords) <= maxKeywords, fmt.Sprintf("keywords: at most %d words", maxKeywords)},
+		rule{len(c.Keywords) <= maxKeywords, "keywords: at most " + plural.Count(maxKeywords, "word")},
 	); text != "" {
 		return text
 	}
@@ -155,7 +156,7 @@ func (s socket) String() string { return s.network + ":" + s.address }
 
 func parseSockets(instances []string) ([]socket, error) {
 	if len(instances) == 0 || len(instances) > maxInstances {
-		return nil, fmt.Errorf("instances: 1 to %d sockets are needed", maxInstances)
+		return nil, fmt.Errorf("instances: 1 to %s are needed", plural.Count(maxInstances, "socket"))
 	}
 
 	sockets := make([]socket, len(instances))

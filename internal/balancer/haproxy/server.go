@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // server is one server at one instance.
@@ -121,7 +122,7 @@ func (s server) checked() gate.Health {
 	case passed && s.operation == opStopped && s.stat.agent != "":
 		return gate.Health{State: gate.Unhealthy, Reason: reasonAgent, Description: "The agent-check says that the server is down: " + s.stat.agent}
 	case passed || s.stat.check == "" || s.stat.check == "INI" || s.stat.check == "UNK":
-		return gate.Health{State: gate.Initial, Reason: reasonChecking, Description: fmt.Sprintf("Not yet %d health checks in a row have passed", s.stat.rise)}
+		return gate.Health{State: gate.Initial, Reason: reasonChecking, Description: fmt.Sprintf("Not yet %s in a row %s passed", plural.Count(s.stat.rise, "health check"), plural.Of(s.stat.rise, "has", "have"))}
 	}
 	return gate.Health{State: gate.Unhealthy, Reason: "HAProxy." + s.stat.check, Description: strings.TrimSpace("Health checks failed: " + s.stat.why)}
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // serverState is a row of "show servers state". The numbers are documented in
@@ -63,7 +65,7 @@ func parseState(answer string) ([]serverState, error) {
 	for n, line := range lines[2:] {
 		values := strings.Fields(line)
 		if len(values) != len(columns) {
-			return nil, fmt.Errorf("show servers state: row %d has %d values for %d columns", n+1, len(values), len(columns))
+			return nil, fmt.Errorf("show servers state: row %d has %s for %s", n+1, plural.Count(len(values), "value"), plural.Count(len(columns), "column"))
 		}
 
 		s, err := readState(columns, values)

@@ -16,6 +16,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/balancer/lattice/traits"
 	"github.com/podgate/podgate/internal/gate"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // BatchSize is how many targets one call carries.
@@ -100,7 +101,7 @@ func refused(op string, ref balancer.Ref, batch []gate.Target, unsuccessful []ty
 		return nil
 	case len(failed) == 0:
 		// Somebody failed, and nobody knows who: what was done is known by what the next read says.
-		return nonsense(op, ref.Group, "%d targets were not successful, and none of them was sent", len(unsuccessful))
+		return nonsense(op, ref.Group, "%s %s not successful, and none of them was sent", plural.Count(len(unsuccessful), "target"), plural.Of(len(unsuccessful), "was", "were"))
 	}
 	return &balancer.PartialError{Failed: failed, Err: cause}
 }

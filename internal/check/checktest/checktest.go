@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podgate/podgate/internal/check"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // Behaviour is what a pod does when it is asked.
@@ -125,7 +126,7 @@ func (h Harness) check(t *testing.T, pods ...check.Subject) map[types.UID]check.
 		}
 	}
 	if len(answers) != len(want) {
-		t.Errorf("asked about %d pods, and got %d answers", len(want), len(answers))
+		t.Errorf("asked about %s, and got %s", plural.Count(len(want), "pod"), plural.Count(len(answers), "answer"))
 	}
 
 	return answers
@@ -147,7 +148,7 @@ func nobodyToAskAbout(t *testing.T, h Harness) {
 	h.NewPod(t)
 	answers := h.check(t)
 	if answers == nil || h.Asked() != 0 {
-		t.Errorf("got %v after %d questions, want an empty answer and no question", answers, h.Asked())
+		t.Errorf("got %v after %s, want an empty answer and no question", answers, plural.Count(h.Asked(), "question"))
 	}
 }
 
@@ -228,7 +229,7 @@ func hangingDelaysNoOther(t *testing.T, h Harness) {
 	began := time.Now()
 	answers := h.check(t, pods...)
 	if took := time.Since(began); took > h.Timeout+patience {
-		t.Errorf("with %d pods that hang it took %s, and the time-out is %s", many, took, h.Timeout)
+		t.Errorf("with %s that hang it took %s, and the time-out is %s", plural.Count(many, "pod"), took, h.Timeout)
 	}
 	if got := answers[pods[many].UID]; got.Verdict != check.Pass {
 		t.Errorf("the pod that does not hang: got %s (%s)", got.Verdict, got.Word)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/check"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 const (
@@ -140,7 +141,7 @@ func parse(line string) (Key, Approval, error) {
 // Format writes the annotation, with the approvals in the order of their keys; an error says which approval cannot be written.
 func (a Approvals) Format() (string, error) {
 	if len(a) > Max {
-		return "", fmt.Errorf("there are %d approvals, and at most %d fit", len(a), Max)
+		return "", fmt.Errorf("there are %s, and at most %d fit", plural.Count(len(a), "approval"), Max)
 	}
 
 	var lines []string

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/balancer"
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/provision/elb"
 )
 
@@ -82,7 +83,7 @@ func (p *pass) converge(ctx context.Context) (elb.Plan, error) {
 		}
 		p.blamed(step, err)
 	}
-	return elb.Plan{}, fmt.Errorf("%d steps did not suffice", mostSteps)
+	return elb.Plan{}, fmt.Errorf("%s did not suffice", plural.Count(mostSteps, "step"))
 }
 
 // perform does a step.

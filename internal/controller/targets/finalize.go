@@ -24,6 +24,7 @@ import (
 	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/membership"
 	"github.com/podgate/podgate/internal/observe"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // finalize deregisters a deleted binding's targets, unless another binding claims
@@ -194,7 +195,7 @@ func (r *Reconciler) leaves(ctx context.Context, b *binding.Binding, foreign []g
 	}
 	log.FromContext(ctx).Info("Left targets in a deleted binding's group of no known pod that do not fail their checks", "targets", len(foreign), "first", foreign[0].String())
 
-	what := fmt.Sprintf("%d targets, such as %s, stay in the group of this deleted binding: no %s, and they do not fail their checks. Deregister them by hand if nobody needs them.", len(foreign), foreign[0], r.report.nobody(foreign[0], "their addresses", "these instances"))
+	what := fmt.Sprintf("%s, such as %s, stay in the group of this deleted binding: no %s, and they do not fail their checks. Deregister them by hand if nobody needs them.", plural.Count(len(foreign), "target"), foreign[0], r.report.nobody(foreign[0], "their addresses", "these instances"))
 	if len(foreign) == 1 {
 		what = fmt.Sprintf("1 target, %s, stays in the group of this deleted binding: no %s, and it does not fail its checks. Deregister it by hand if nobody needs it.", foreign[0], r.report.nobody(foreign[0], "its address", "this instance"))
 	}

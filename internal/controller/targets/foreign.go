@@ -17,6 +17,7 @@ import (
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/membership"
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // lookEvery is how often a group is read while a target that may be a dead pod's seems to serve, and lookShare the least time
@@ -97,7 +98,7 @@ func (r *reporter) foreignMessage(b *binding.Binding, held []gate.Target) string
 		return ""
 	}
 
-	what := fmt.Sprintf("%d targets of the group, such as %s, are at addresses that no pod of %s has and do not fail their checks, so podgate does not remove them", len(held), held[0], r.sees)
+	what := fmt.Sprintf("%s of the group, such as %s, are at addresses that no pod of %s has and do not fail their checks, so podgate does not remove them", plural.Count(len(held), "target"), held[0], r.sees)
 	if len(held) == 1 {
 		what = fmt.Sprintf("1 target of the group, %s, is at an address that no pod of %s has and does not fail its checks, so podgate does not remove it", held[0], r.sees)
 	}
@@ -106,7 +107,7 @@ func (r *reporter) foreignMessage(b *binding.Binding, held []gate.Target) string
 	case ofNodes && len(held) == 1:
 		what = fmt.Sprintf("1 target of the group, %s, is an instance that no node of this cluster is and does not fail its checks, so podgate does not remove it", held[0])
 	case ofNodes:
-		what = fmt.Sprintf("%d targets of the group, such as %s, are instances that no node of this cluster is and do not fail their checks, so podgate does not remove them", len(held), held[0])
+		what = fmt.Sprintf("%s of the group, such as %s, are instances that no node of this cluster is and do not fail their checks, so podgate does not remove them", plural.Count(len(held), "target"), held[0])
 	}
 
 	share := "If clusters share the group, set spec.multiClusterTargetGroup in each of them."

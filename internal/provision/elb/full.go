@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/route"
 )
 
@@ -41,8 +42,8 @@ func (r *rules) reuse(full []*place, leaving []*ObservedRule) {
 			}
 		}
 		r.warm = append(r.warm, groupsOf(w.Action)...)
-		r.p.wait(w.Owner, "The rule for %s is made when it can take the place of one that goes, because load balancer %s has %d rules and may have no more.",
-			describe(w.Match), r.p.balancer.Name, r.p.stack.MostRules)
+		r.p.wait(w.Owner, "The rule for %s is made when it can take the place of one that goes, because load balancer %s has %s and may have no more.",
+			describe(w.Match), r.p.balancer.Name, plural.Count(r.p.stack.MostRules, "rule"))
 	}
 }
 
@@ -123,8 +124,8 @@ func (r *rules) lodge(warm []string) {
 		warm = warm[n:]
 	}
 	if len(warm) > 0 {
-		r.p.wait("", "The health of target group %s is checked when there is a rule to name it, because load balancer %s has %d rules and may have no more.",
-			r.p.seenGroups[warm[0]].Name, r.p.balancer.Name, r.p.stack.MostRules)
+		r.p.wait("", "The health of target group %s is checked when there is a rule to name it, because load balancer %s has %s and may have no more.",
+			r.p.seenGroups[warm[0]].Name, r.p.balancer.Name, plural.Count(r.p.stack.MostRules, "rule"))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/provision/elb"
 )
 
@@ -152,7 +153,7 @@ func (c *chooser) named(list []Subnet) (Choice, error) {
 		}
 	}
 	if need := c.zones(chosen); len(chosen) < need {
-		return Choice{}, fmt.Errorf("%d subnet is named, and an application load balancer needs subnets in %d zones", len(chosen), need)
+		return Choice{}, fmt.Errorf("%s %s named, and an application load balancer needs subnets in %s", plural.Count(len(chosen), "subnet"), plural.Of(len(chosen), "is", "are"), plural.Count(need, "zone"))
 	}
 
 	for _, s := range list {
@@ -178,7 +179,7 @@ func (c *chooser) byName(list []Subnet, name string) (Subnet, error) {
 	case len(found) == 0:
 		return Subnet{}, fmt.Errorf("there is no subnet in %s whose tag Name is %q", c.want.VPC, name)
 	case len(found) > 1:
-		return Subnet{}, fmt.Errorf("the tag Name is %q on %d subnets, %s and %s among them: name one by its id", name, len(found), found[0].ID, found[1].ID)
+		return Subnet{}, fmt.Errorf("the tag Name is %q on %s, %s and %s among them: name one by its id", name, plural.Count(len(found), "subnet"), found[0].ID, found[1].ID)
 	}
 
 	s := found[0]
@@ -312,7 +313,7 @@ func (c *chooser) others(s Subnet) string {
 
 func few(s Subnet) string {
 	if s.Free < minFree {
-		return fmt.Sprintf("has %d free addresses, and %d are needed", s.Free, minFree)
+		return fmt.Sprintf("has %s, and %d are needed", plural.Count(s.Free, "free address"), minFree)
 	}
 	return ""
 }
@@ -400,5 +401,5 @@ func (c *chooser) refusal(fit []Subnet, need int) error {
 	if len(lines) == 0 {
 		lines = append(lines, fmt.Sprintf("%s has no subnets", c.want.VPC))
 	}
-	return fmt.Errorf("subnets that fit are in %d of the %d zones that are needed: %s", len(fit), need, strings.Join(lines, "; "))
+	return fmt.Errorf("subnets that fit are in %d of the %s that %s needed: %s", len(fit), plural.Count(need, "zone"), plural.Of(need, "is", "are"), strings.Join(lines, "; "))
 }

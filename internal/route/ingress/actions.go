@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/route"
 )
 
@@ -124,7 +125,7 @@ func (in actionJSON) forward(namespace string, group func(string) (string, error
 
 	groups := in.ForwardConfig.TargetGroups
 	if len(groups) == 0 || len(groups) > maxGroups {
-		return route.Action{}, fmt.Errorf("forwardConfig.targetGroups has %d target groups: from 1 to %d are possible", len(groups), maxGroups)
+		return route.Action{}, fmt.Errorf("forwardConfig.targetGroups has %s: from 1 to %d are possible", plural.Count(len(groups), "target group"), maxGroups)
 	}
 
 	var action route.Action

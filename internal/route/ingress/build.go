@@ -11,6 +11,7 @@ import (
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
@@ -243,7 +244,7 @@ func (b *builder) readRules(m *member) {
 	var tooLarge []route.Rule
 	m.rules, tooLarge = route.Fit(served, b.settings.Limits.Limits)
 	for _, r := range tooLarge {
-		m.Partial(v1alpha1.ReasonLimitExceeded, "%s is not served: it needs more than the %d values or %d wildcards that a rule may have: write fewer conditions", ruleName(r.Match), b.settings.Limits.Values, b.settings.Limits.Wildcards)
+		m.Partial(v1alpha1.ReasonLimitExceeded, "%s is not served: it needs more than the %s or %s that a rule may have: write fewer conditions", ruleName(r.Match), plural.Count(b.settings.Limits.Values, "value"), plural.Count(b.settings.Limits.Wildcards, "wildcard"))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/podgate/podgate/api/v1alpha1"
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
 )
@@ -58,7 +59,7 @@ func (b *builder) readPorts() {
 		}
 	}
 	if limit := b.settings.Limits.Listeners; len(b.ports) > limit {
-		b.Refuse(v1alpha1.ReasonLimitExceeded, "the Service has %d ports, and its load balancer may have %d listeners: divide it, or have AWS raise the quota", len(b.ports), limit)
+		b.Refuse(v1alpha1.ReasonLimitExceeded, "the Service has %s, and its load balancer may have %s: divide it, or have AWS raise the quota", plural.Count(len(b.ports), "port"), plural.Count(limit, "listener"))
 	}
 }
 
@@ -114,7 +115,7 @@ func (b *builder) readTLS() {
 	}
 
 	if limit := b.settings.Limits.Certificates + 1; len(named) > limit {
-		b.Refuse(v1alpha1.ReasonLimitExceeded, "the Service names %d certificates, and a listener may have %d: name fewer, or have AWS raise the quota", len(named), limit)
+		b.Refuse(v1alpha1.ReasonLimitExceeded, "the Service names %s, and a listener may have %d: name fewer, or have AWS raise the quota", plural.Count(len(named), "certificate"), limit)
 	}
 	for _, found := range b.look.Certificates([]certificates.Host{{Named: named}}) {
 		b.tls.certificates, b.tls.unsure = found.ARNs, found.Unknown

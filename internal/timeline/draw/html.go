@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/internal/markup"
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/timeline"
 )
 
@@ -176,7 +177,7 @@ func Page(w io.Writer, t timeline.Timeline) error {
 	name := fmt.Sprintf("%s %s/%s", t.Workload.Kind, t.Workload.Namespace, t.Workload.Name)
 	lead := fmt.Sprintf("%s to %s. ", t.From.UTC().Format("2006-01-02 15:04:05"), t.To.UTC().Format("2006-01-02 15:04:05 MST"))
 	if w := t.Workload; w.Counted {
-		lead += fmt.Sprintf("%d of %d pods are of the latest revision, %d are Ready. ", w.Updated, w.Desired, w.ReadyPods)
+		lead += w.Progress() + ". "
 	}
 	lead = strings.TrimSpace(lead + Latest(t.Workload))
 
@@ -219,11 +220,11 @@ func events(marks []timeline.Mark) markup.Markup {
 	for _, m := range marks {
 		reason := m.Reason
 		if m.Count > 1 {
-			reason += fmt.Sprintf(" (%d times)", m.Count)
+			reason += " (" + plural.Count(m.Count, "time") + ")"
 		}
 		rows = append(rows, []string{m.At.UTC().Format(time.TimeOnly), m.Object, reason, m.Message})
 	}
-	return element("section", element("details", element("summary", fmt.Sprintf("%d events of the workload", len(marks))), listing([]string{"time", "object", "reason", "message"}, rows, false))) + "\n"
+	return element("section", element("details", element("summary", plural.Count(len(marks), "event")+" of the workload"), listing([]string{"time", "object", "reason", "message"}, rows, false))) + "\n"
 }
 
 // table is a timeline in words and times.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/balancer/traits"
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/timeline"
 )
 
@@ -214,7 +215,7 @@ func (c *Canvas) marks(row *Row, all []timeline.Mark, y float64) {
 			}
 		}
 		if n > 6 {
-			said = append(said, fmt.Sprintf("and %d more events", n-6))
+			said = append(said, "and "+plural.Count(n-6, "more event"))
 		}
 		row.Shapes = append(row.Shapes, mark(x, y, class, strings.Join(said, "\n")))
 	}
@@ -224,7 +225,7 @@ func (c *Canvas) marks(row *Row, all []timeline.Mark, y float64) {
 func (c *Canvas) said(m timeline.Mark) string {
 	at := c.clock(m.At)
 	if m.Count > 1 {
-		at = fmt.Sprintf("%s, %d times until %s", at, m.Count, c.clock(cmpTime(m.Until, m.At)))
+		at = fmt.Sprintf("%s, %s until %s", at, plural.Count(m.Count, "time"), c.clock(cmpTime(m.Until, m.At)))
 	}
 	_, next := explainMark(m.Reason)
 	if !m.Warning {
@@ -279,7 +280,7 @@ func (c *Canvas) story(l *timeline.Lane) string {
 		parts = append(parts, fmt.Sprintf("gate %s %s%s", GateName(l.Gates[i].Type), what, prefixed(", ", s.Reason)))
 	}
 	if n := len(l.Marks); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d events", n))
+		parts = append(parts, plural.Count(n, "event"))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/timeline"
 )
 
@@ -65,7 +66,7 @@ func Draw(t timeline.Timeline, o Options) *Picture {
 	top := y
 
 	if len(t.Marks) > 0 {
-		row := Row{Label: fmt.Sprintf("%d events of the workload", len(t.Marks))}
+		row := Row{Label: plural.Count(len(t.Marks), "event") + " of the workload"}
 		c.Name(y+9, "sub", "events", "")
 		c.marks(&row, t.Marks, y+5)
 		c.Rows = append(c.Rows, row)
@@ -109,7 +110,7 @@ func (c *Canvas) lanes(t timeline.Timeline, o *Options, y float64) (float64, str
 		case len(some) == 0:
 			continue
 		case crowded:
-			y = c.heading(g, fmt.Sprintf("%d of %d pods", len(some), len(g.lanes)), y)
+			y = c.heading(g, fmt.Sprintf("%d of %s", len(some), plural.Count(len(g.lanes), "pod")), y)
 		case o.Zero.IsZero():
 			y = c.heading(g, summary(g.lanes, c.end), y)
 		}
@@ -127,7 +128,7 @@ func rest(after, shown, all int) string {
 	if shown == all {
 		return ""
 	}
-	which := fmt.Sprintf("%d of %d pods have a lane of their own", shown, all)
+	which := plural.Part(shown, all, "pod", "has", "have") + " a lane of " + plural.Of(shown, "its", "their") + " own"
 	if after > 0 {
 		which = fmt.Sprintf("Pods %d to %d of %d have a lane here", after+1, after+shown, all)
 	}
@@ -182,7 +183,7 @@ func summary(lanes []*timeline.Lane, at time.Time) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, word))
 		}
 	}
-	return fmt.Sprintf("%d pods: %s", len(lanes), strings.Join(parts, ", "))
+	return plural.Count(len(lanes), "pod") + ": " + strings.Join(parts, ", ")
 }
 
 // crowdHeight is that of an area of counts.
@@ -220,12 +221,12 @@ func (c *Canvas) crowd(g group, y float64) float64 {
 		}
 
 		class := "pod " + string(s) + prefixed(" ", g.version)
-		title := fmt.Sprintf("%s: at most %d pods at a time, %d now", stateWords[s], most, n)
+		title := fmt.Sprintf("%s: at most %s at a time, %d now", stateWords[s], plural.Count(most, "pod"), n)
 		row.Shapes = append(row.Shapes, Shape{Points: area(top, below, y+crowdHeight), Class: class, Title: title})
 		below = top
 	}
 
-	c.Name(y+9, "sub", fmt.Sprintf("%d pods", len(g.lanes)), "")
+	c.Name(y+9, "sub", plural.Count(len(g.lanes), "pod"), "")
 	c.Rows = append(c.Rows, row)
 	return y + crowdHeight + 8
 }
