@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +50,9 @@ func newTimeline(e *environment) *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: e.completeWorkloads,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.checkTimeline(args[0], since, html, raw); err != nil {
+				return err
+			}
 			t, err := e.timeline(cmd.Context(), args[0], since)
 			if err != nil {
 				return err
@@ -60,6 +65,41 @@ func newTimeline(e *environment) *cobra.Command {
 	cmd.Flags().StringVar(&html, "html", "", "write a page that needs nothing else to this file; - is standard output")
 	cmd.Flags().StringVar(&raw, "json", "", "write the data to this file; - is standard output, as with -o json")
 	return cmd
+}
+
+// checkTimeline finds what is wrong with what was asked for, before anything is read.
+func (e *environment) checkTimeline(what string, since time.Duration, html, raw string) error {
+	kind, name, of := strings.Cut(what, "/")
+	switch {
+	case kind == "" || of && (name == "" || strings.Contains(name, "/")):
+		return fmt.Errorf("%q is neither POD nor KIND/NAME, such as deploy/web", what)
+	case since <= 0:
+		return fmt.Errorf("--since %s: it must be longer than 0, such as 20m", since)
+	case html != "" && raw != "" && filepath.Clean(html) == filepath.Clean(raw):
+		return fmt.Errorf("--html and --json cannot both be written to %q", html)
+	case (html != "" || raw != "") && e.output != formatText:
+		return fmt.Errorf("-o %s is not for --html and --json: give either", e.output)
+	}
+	return errors.Join(writable("--html", html), writable("--json", raw))
+}
+
+// writable reports why a file cannot be written; nil where it can, or where no file is named.
+func writable(flag, file string) error {
+	if file == "" || file == "-" {
+		return nil
+	}
+
+	_, err := os.Lstat(file)
+	absent := errors.Is(err, fs.ErrNotExist)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	err = f.Close()
+	if absent {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
 }
 
 // writeTimeline writes a timeline to the files that were asked for, or for people.
@@ -139,6 +179,9 @@ func (e *environment) timeline(ctx context.Context, what string, since time.Dura
 		return timeline.Timeline{}, err
 	}
 	t := p.Timeline(p.now.Add(-since), p.now)
+	if len(t.Lanes) == 0 && p.saw.IsZero() {
+		return t, fmt.Errorf("timeline of %s %s: %s", p.kind, p.key, strings.Join(p.gaps, "; "))
+	}
 	if p.kind == podKind && len(t.Lanes) == 0 {
 		return t, ended(ctx, p.reader, p.key, fmt.Errorf("get pod %s: it is not there, and no event of the last %s tells of it", p.key, since))
 	}

@@ -331,6 +331,18 @@ func TestTimelineSaysWhatIsMissing(t *testing.T) {
 		`note: not allowed to list resource "events"`, "what events told")
 }
 
+// TestTimelineWithoutRights: who may read neither pods nor events is told so, and no file is written.
+func TestTimelineWithoutRights(t *testing.T) {
+	c := newCluster(t, nil)
+	c.rolled()
+	c.as = "nobody-" + c.ns
+	file := filepath.Join(t.TempDir(), "web.html")
+	c.has(c.run("timeline", "deploy/web", "--html", file), ExitError, `not allowed to list resource "pods"`, `not allowed to list resource "events"`, c.ns)
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("a file is there: %v", err)
+	}
+}
+
 func TestTimelineCompletion(t *testing.T) {
 	c := newCluster(t, nil)
 	c.rolled()
