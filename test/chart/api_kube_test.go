@@ -78,7 +78,7 @@ func TestEveryChoiceIsValid(t *testing.T) {
 		"Provided":    {"--set", "certificates.mode=provided"},
 		"Namespaced":  {"--set", "watchNamespace=shop"},
 		"LatticeOnly": {"--set", "targetGroupBindings=absent"},
-		"Monitored":   {"--set", "serviceMonitor.enabled=true,serviceMonitor.labels.release=prom,prometheusRule.enabled=true"},
+		"Monitored":   {"--set", "serviceMonitor.enabled=true,serviceMonitor.labels.release=prom,prometheusRule.enabled=true,grafanaDashboard.enabled=true"},
 		"Closed": {"--set", "networkPolicy.enabled=true", "--set-json",
 			`networkPolicy={"metricsFrom":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}],"egress":[{"ports":[{"port":443}]}]}`},
 		"Placed": {"--set", "nodeSelector.disk=ssd,priorityClassName=system-cluster-critical,image.tag=v1,imagePullSecrets[0].name=registry,region=eu-west-1,logVerbosity=1",

@@ -275,7 +275,7 @@ func TestSwitch(t *testing.T) {
 // they do by default.
 func TestValuesOfAnOlderChart(t *testing.T) {
 	const others = "podMutatorWebhookConfig.failurePolicy=Fail"
-	got := named(render(t, "--set", others, "--set", "drainImage=null,webhookEnabled=null,admissionPolicies=null"))
+	got := named(render(t, "--set", others, "--set", "drainImage=null,webhookEnabled=null,admissionPolicies=null,grafanaDashboard=null"))
 	if diff := cmp.Diff(named(render(t, "--set", others)), got); diff != "" {
 		t.Errorf("-with the chart's values, +with those of an older one:\n%s", diff)
 	}

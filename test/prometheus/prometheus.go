@@ -5,13 +5,16 @@
 package prometheus
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +53,14 @@ func (a *application) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 // Start starts a Prometheus that listens at an address of this machine and ends with the test.
 func Start(t *testing.T, host string) *Process {
 	t.Helper()
+	p := Prepare(t, host)
+	p.Run(t)
+	return p
+}
+
+// Prepare is Start without running it.
+func Prepare(t *testing.T, host string) *Process {
+	t.Helper()
 	if _, err := exec.LookPath("prometheus"); err != nil {
 		t.Fatal("Prometheus 2.42 or later is needed: run `scripts/install-debian prometheus=prometheus` as root on Debian 12, or install it")
 	}
@@ -72,7 +83,6 @@ scrape_configs:
 
 	p.Address = freeAddress(t, host)
 	t.Cleanup(func() { p.Stop(t) })
-	p.Run(t)
 	return p
 }
 
@@ -91,7 +101,73 @@ func freeAddress(t *testing.T, host string) string {
 	return ""
 }
 
-// Run starts it again, with the data of before.
+// Import gives it samples of the past, in OpenMetrics' format. It must not run.
+func (p *Process) Import(t *testing.T, samples string) {
+	t.Helper()
+	file := filepath.Join(p.folder, "samples")
+	if err := os.WriteFile(file, []byte(samples), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	out, err := exec.CommandContext(t.Context(), "promtool", "tsdb", "create-blocks-from", "openmetrics", file, p.data()).CombinedOutput()
+	if err != nil {
+		t.Fatalf("promtool: %v\n%s", err, out)
+	}
+}
+
+// Series is what a query gives.
+type Series struct {
+	Labels map[string]string
+	// Values are the numbers, oldest first, without those that are not a number.
+	Values []float64
+}
+
+// Query evaluates a query at each step of the time until an end.
+func (p *Process) Query(t *testing.T, query string, end time.Time, ago, step time.Duration) []Series {
+	t.Helper()
+	at := func(moment time.Time) string { return strconv.FormatInt(moment.Unix(), 10) }
+	ask := url.Values{"query": {query}, "start": {at(end.Add(-ago))}, "end": {at(end)}, "step": {step.String()}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.Address+"/api/v1/query_range?"+ask.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+
+	var answer struct {
+		Error string
+		Data  struct {
+			Result []struct {
+				Metric map[string]string
+				Values [][2]any
+			}
+		}
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	if answer.Error != "" {
+		t.Fatalf("query %s: %s", query, answer.Error)
+	}
+
+	var all []Series
+	for _, r := range answer.Data.Result {
+		s := Series{Labels: r.Metric}
+		for _, v := range r.Values {
+			text, _ := v[1].(string)
+			if number, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(number) {
+				s.Values = append(s.Values, number)
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// Run starts it, or starts it again with the data of before.
 func (p *Process) Run(t *testing.T) {
 	t.Helper()
 	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -101,7 +177,7 @@ func (p *Process) Run(t *testing.T) {
 	defer func() { _ = log.Close() }()
 
 	p.command = exec.Command("prometheus", "--config.file="+filepath.Join(p.folder, "prometheus.yml"),
-		"--storage.tsdb.path="+filepath.Join(p.folder, "data"), "--web.listen-address="+p.Address)
+		"--storage.tsdb.path="+p.data(), "--web.listen-address="+p.Address)
 	p.command.Stdout, p.command.Stderr = log, log
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
@@ -153,5 +229,7 @@ func (p *Process) said() []byte {
 	text, _ := os.ReadFile(p.log())
 	return text
 }
+
+func (p *Process) data() string { return filepath.Join(p.folder, "data") }
 
 func (p *Process) log() string { return filepath.Join(p.folder, "log") }
