@@ -58,6 +58,9 @@ type answer struct {
 // remembered is how long an answer to a question holds that no watch follows.
 const remembered = 2 * time.Second
 
+// again is how long after an API server did not answer it is asked again.
+const again = 2 * time.Second
+
 // Follow makes a Cluster, whose watches end with the context. Each object of what is watched is handed to seen, with whether
 // it is gone; seen may be nil.
 func Follow(ctx context.Context, kube client.WithWatch, now func() time.Time, seen func(o client.Object, gone bool)) *Cluster {
@@ -67,9 +70,6 @@ func Follow(ctx context.Context, kube client.WithWatch, now func() time.Time, se
 // list is a kind in a scope, as it is followed.
 type list struct {
 	items toolscache.SharedIndexInformer
-	// answered is closed when the first list was read, or refused.
-	answered chan struct{}
-	once     sync.Once
 
 	mu sync.Mutex
 	// unread is why the list cannot be read, and unwatched why it cannot be watched; nil while they can.
@@ -112,7 +112,7 @@ func (c *Cluster) of(kind reflect.Type, many client.ObjectList, namespace string
 		return l
 	}
 
-	l := &list{answered: make(chan struct{})}
+	l := &list{}
 	l.items = toolscache.NewSharedIndexInformer(c.source(l, many, namespace), reflect.New(kind.Elem()).Interface().(runtime.Object), 0, toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc})
 	c.lists[at] = l
 
@@ -128,7 +128,6 @@ func (c *Cluster) of(kind reflect.Type, many client.ObjectList, namespace string
 	go l.items.RunWithContext(klog.NewContext(c.running, logr.Discard()))
 	go func() {
 		if toolscache.WaitForCacheSync(c.running.Done(), l.items.HasSynced) {
-			l.once.Do(func() { close(l.answered) })
 			c.changes.send()
 		}
 	}()
@@ -153,25 +152,45 @@ func (c *Cluster) source(l *list, many client.ObjectList, namespace string) *too
 		return &client.ListOptions{Namespace: namespace, Raw: &o}
 	}
 	return &toolscache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			into := many.DeepCopyObject().(client.ObjectList)
-			err := c.kube.List(ctx, into, asked(o))
-			l.note(c.now(), &l.unread, err)
-			if err != nil {
-				l.once.Do(func() { close(l.answered) })
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (into runtime.Object, err error) {
+			err = persist(ctx, func() error {
+				into = many.DeepCopyObject()
+				err := c.kube.List(ctx, into.(client.ObjectList), asked(o))
+				l.note(c.now(), &l.unread, err)
 				c.changes.send()
-			}
+				return err
+			})
 			return into, err
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			w, err := c.kube.Watch(ctx, many.DeepCopyObject().(client.ObjectList), asked(o))
-			l.note(c.now(), &l.unwatched, err)
-			if err == nil {
-				l.note(c.now(), &l.unread, nil)
-			}
-			c.changes.send()
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (w watch.Interface, err error) {
+			err = persist(ctx, func() error {
+				var err error
+				w, err = c.kube.Watch(ctx, many.DeepCopyObject().(client.ObjectList), asked(o))
+				l.note(c.now(), &l.unwatched, err)
+				if err == nil {
+					l.note(c.now(), &l.unread, nil)
+				}
+				c.changes.send()
+				return err
+			})
 			return w, err
 		},
+	}
+}
+
+// persist asks until the API server answers. Left to the informer, an outage would last up to a minute longer, by which the
+// times between its tries grow.
+func persist(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if !away(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(again):
+		}
 	}
 }
 
@@ -179,10 +198,31 @@ func (c *Cluster) source(l *list, many client.ObjectList, namespace string) *too
 func (l *list) refused() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.unread != nil && (!away(l.unread) || !l.items.HasSynced()) {
+	switch {
+	case l.unread != nil && (!away(l.unread) || !l.items.HasSynced()):
 		return l.unread
+	case away(l.unwatched) && !l.items.HasSynced():
+		return l.unwatched
 	}
 	return nil
+}
+
+// known waits until the list was read, or cannot be.
+func (l *list) known(ctx context.Context, changes *signal) error {
+	for {
+		changed, _ := changes.next()
+		if err := l.refused(); err != nil {
+			return err
+		}
+		if l.items.HasSynced() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("the API server has not answered: %w", ctx.Err())
+		}
+	}
 }
 
 // List implements client.Reader. What was read once is given while the API server is away.
@@ -200,13 +240,7 @@ func (c *Cluster) List(ctx context.Context, into client.ObjectList, options ...c
 	}
 
 	l := c.of(kind, into, o.Namespace) //nolint:contextcheck // its watch outlives the question
-	select {
-	case <-l.answered:
-	case <-ctx.Done():
-		return fmt.Errorf("list %T: the API server has not answered: %w", into, ctx.Err())
-	}
-
-	if err := l.refused(); err != nil {
+	if err := l.known(ctx, &c.changes); err != nil {
 		return err
 	}
 
