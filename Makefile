@@ -77,7 +77,7 @@ test: tools cluster lint verify unit mutate mutants model smoke ## Lint, generat
 
 .PHONY: e2e
 e2e: e2e-build ## Run the end-to-end tests on real clusters; with E2E_FLAGS those that the flags say, on one.
-	scripts/install-debian curl=curl haproxy=haproxy prometheus=prometheus
+	scripts/install-debian chromium=chromium curl=curl haproxy=haproxy prometheus=prometheus
 	$(if $(E2E_FLAGS),scripts/with-cluster $(E2E),scripts/e2e $(E2E) $(E2E_CLUSTERS)) out/podgate.tar out/app-v1.tar out/app-v2.tar \
 		$(if $(E2E_FLAGS),-- bin/e2e.test -test.v -test.timeout 60m -test.parallel 8 $(call quoted,$(E2E_FLAGS)))
 
