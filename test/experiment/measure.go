@@ -128,6 +128,9 @@ func lanes(pods []env.PodHistory, transitions []awssim.Transition, origin time.T
 		}
 	}
 
+	for i, l := range all {
+		all[i].Leaving = l.Leave()
+	}
 	return all
 }
 

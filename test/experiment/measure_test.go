@@ -49,8 +49,9 @@ func TestLanesJoinPodsAndTargets(t *testing.T) {
 		{
 			Pod: "old", Version: "v1", Old: true, Address: "10.0.0.1", Created: at(-20), Registered: at(-18), Healthy: at(-15),
 			Terminating: at(1), Stopped: at(2), Gone: at(3),
-			Target: []report.Span{{From: -18, To: at(-15), State: "initial"}, {From: -15, To: at(1.5), State: "healthy"}, {From: 1.5, To: at(31.5), State: "draining"}},
-			Routed: []report.Span{{From: -14, To: at(18.5), State: "routable"}},
+			Leaving: &report.Leaving{DeregisteredSeconds: 0.5, RoutedSeconds: 17, OverhangSeconds: -16.5, GoneSeconds: 1},
+			Target:  []report.Span{{From: -18, To: at(-15), State: "initial"}, {From: -15, To: at(1.5), State: "healthy"}, {From: 1.5, To: at(31.5), State: "draining"}},
+			Routed:  []report.Span{{From: -14, To: at(18.5), State: "routable"}},
 		},
 		{
 			Pod: "new", Version: "v2", Address: "10.0.0.2", Created: at(1), Registered: at(2), Healthy: at(5), GateOpen: at(6),

@@ -64,8 +64,8 @@ func (e *experiment) rollout(ctx context.Context, name string) (_ report.Run, er
 	}
 
 	run := r.measure(result, transitions)
-	e.status.say("%s: %d requests, %d failed; Deployment complete after %.1f s, last old pod gone after %.1f s",
-		name, run.Requests, run.Failed, run.DeploymentCompleteSeconds, run.RolloutSeconds)
+	e.status.say("%s: %d requests, %d failed; Deployment complete after %.1f s, last old pod gone after %.1f s; overhangs: %s",
+		name, run.Requests, run.Failed, run.DeploymentCompleteSeconds, run.RolloutSeconds, report.Overhangs(run))
 
 	return run, nil
 }

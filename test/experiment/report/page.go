@@ -103,6 +103,7 @@ func newSection(r Run, p Parameters) section {
 		{"longest run of failures", outage(r)},
 		{"Deployment complete", seconds1(r.DeploymentCompleteSeconds)},
 		{"last old pod gone", seconds1(r.RolloutSeconds)},
+		{"overhang, median", medianOverhang(r)},
 		{"slowest gate", slowestGate(r)},
 	}
 	return s

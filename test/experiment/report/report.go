@@ -213,6 +213,9 @@ type Lane struct {
 	Stopped *float64 `json:"stopped,omitempty"`
 	Gone    *float64 `json:"gone,omitempty"`
 
+	// Leaving is where the time of an old pod's end went.
+	Leaving *Leaving `json:"leaving,omitempty"`
+
 	// Target is what the API said of the pod's target.
 	Target []Span `json:"target,omitempty"`
 	// Routed is when the data path sent requests to it.

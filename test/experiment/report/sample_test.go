@@ -63,6 +63,10 @@ func sampleRun(name string, prestop int, wait float64) Run {
 		r.RolloutSeconds = max(r.RolloutSeconds, end+stay+1)
 	}
 
+	for i, l := range r.Lanes {
+		r.Lanes[i].Leaving = l.Leave()
+	}
+
 	r.EndSeconds = max(r.RolloutSeconds, r.DeploymentCompleteSeconds+17) + 6
 	for s := int(r.BeginSeconds); s < int(r.EndSeconds); s++ {
 		r.Seconds = append(r.Seconds, sampleSecond(r, float64(s)))

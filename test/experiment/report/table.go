@@ -28,6 +28,12 @@ func (d Demo) figures() []figure {
 		{"longest run of failures", outage},
 		{"Deployment complete after", func(r Run) string { return seconds1(r.DeploymentCompleteSeconds) }},
 		{"last old pod gone after", func(r Run) string { return seconds1(r.RolloutSeconds) }},
+		{"old pods, median: until draining", middle(func(l Leaving) float64 { return l.DeregisteredSeconds })},
+		{"then data path sends on for", middle(func(l Leaving) float64 { return l.RoutedSeconds })},
+		{"then containers end (overhang)", medianOverhang},
+		{"of that while target drains", middle(func(l Leaving) float64 { return l.DrainingSeconds })},
+		{"then pod gone after", middle(func(l Leaving) float64 { return l.GoneSeconds })},
+		{"overhang of each old pod", Overhangs},
 		{"slowest gate after healthy", slowestGate},
 		{"gates, 99th percentile", func(r Run) string {
 			return latency(r.GateLatency, func(l Latency) float64 { return l.P99Seconds }, "no gates")
