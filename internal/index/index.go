@@ -36,6 +36,12 @@ const (
 	podsByPort        = "podgate.dev/port"
 )
 
+// ByAddress is the index of pods by their addresses, as informers know it. A value ends with "/" and an address.
+const ByAddress = informersName + podsByAddress
+
+// informersName comes before the name of an index where controller-runtime's caches ask informers for it.
+const informersName = "field:"
+
 // Services registers the index of Services, before the cache starts.
 func Services(ctx context.Context, c client.FieldIndexer) error {
 	return register(ctx, c, &corev1.Service{}, servicesByAnchor, inNamespace, serviceAnchor)
@@ -139,7 +145,7 @@ func (s scope) index(ctx context.Context, c informers, kind client.Object, name 
 		return err
 	}
 
-	return informer.AddIndexers(toolscache.Indexers{"field:" + name: func(o any) ([]string, error) {
+	return informer.AddIndexers(toolscache.Indexers{informersName + name: func(o any) ([]string, error) {
 		object, ok := o.(client.Object)
 		if !ok {
 			return nil, fmt.Errorf("%T is not an object", o)

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/podgate/podgate/internal/index"
 )
 
 // compactPod is a cached pod as it is kept: what slimPod leaves of one is a third of what a Pod takes, whose fields are
@@ -23,17 +25,35 @@ type compactPod struct {
 	uid           types.UID
 	namespace     unique.Handle[string]
 	created       int64 // in nanoseconds of the Unix clock; 0 where no time is given
-	deleted       *metav1.Time
-	grace         *int64
-	annotations   map[string]string
-	managed       []metav1.ManagedFieldsEntry
 	*template
 	node       unique.Handle[string]
 	phase      unique.Handle[corev1.PodPhase]
-	ips        []corev1.PodIP
 	ip         string
 	message    unique.Handle[string]
 	conditions []compactCondition
+	rare       *rare // nil for a pod that has nothing of it
+}
+
+// rare is what few pods have.
+type rare struct {
+	deleted     *metav1.Time
+	grace       *int64
+	annotations map[string]string
+	managed     []metav1.ManagedFieldsEntry
+	// ips are a pod's addresses, unless they are ip alone.
+	ips []corev1.PodIP
+}
+
+// rareOf gives what a pod has of it; nil when it has nothing.
+func rareOf(pod *corev1.Pod) *rare {
+	r := rare{deleted: pod.DeletionTimestamp, grace: pod.DeletionGracePeriodSeconds, annotations: pod.Annotations, managed: pod.ManagedFields}
+	if ips := pod.Status.PodIPs; len(ips) != 1 || pod.Status.PodIP == "" || ips[0] != (corev1.PodIP{IP: pod.Status.PodIP}) {
+		r.ips = ips
+	}
+	if zero(&r) {
+		return nil
+	}
+	return &r
 }
 
 // compactCondition is a condition of a pod. Most of them are the same on many.
@@ -60,24 +80,17 @@ func (s *templates) pack(pod *corev1.Pod) any {
 		return pod
 	}
 	common, whole := templateOf(pod)
-	if !whole {
+	if !whole || pod.Status.PodIP != "" && pod.Status.PodIPs == nil {
 		return pod
 	}
 
 	small := &compactPod{
 		name: pod.Name, version: pod.ResourceVersion, uid: pod.UID, namespace: unique.Make(pod.Namespace),
-		deleted: pod.DeletionTimestamp, grace: pod.DeletionGracePeriodSeconds,
-		annotations: pod.Annotations, managed: pod.ManagedFields, template: s.share(common),
-		node: unique.Make(pod.Spec.NodeName), phase: unique.Make(pod.Status.Phase),
-		ips: pod.Status.PodIPs, ip: pod.Status.PodIP, message: unique.Make(pod.Status.Message),
+		template: s.share(common), node: unique.Make(pod.Spec.NodeName), phase: unique.Make(pod.Status.Phase),
+		ip: pod.Status.PodIP, message: unique.Make(pod.Status.Message), rare: rareOf(pod),
 	}
 	if !pod.CreationTimestamp.IsZero() {
 		small.created = pod.CreationTimestamp.UnixNano()
-	}
-
-	// Each is decoded with a copy of its own.
-	if len(small.ips) > 0 && small.ips[0].IP == small.ip {
-		small.ip = small.ips[0].IP
 	}
 
 	if len(pod.Status.Conditions) > 0 {
@@ -108,13 +121,26 @@ func (p *compactPod) GetObjectMeta() metav1.Object {
 func (p *compactPod) meta() metav1.ObjectMeta {
 	meta := metav1.ObjectMeta{
 		Name: p.name, Namespace: p.namespace.Value(), UID: p.uid, ResourceVersion: p.version,
-		DeletionTimestamp: p.deleted, DeletionGracePeriodSeconds: p.grace,
-		Annotations: p.annotations, ManagedFields: p.managed, Labels: p.labels, OwnerReferences: p.owners,
+		Labels: p.labels, OwnerReferences: p.owners,
+	}
+	if r := p.rare; r != nil {
+		meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds, meta.Annotations, meta.ManagedFields = r.deleted, r.grace, r.annotations, r.managed
 	}
 	if p.created != 0 {
 		meta.CreationTimestamp = metav1.Time{Time: time.Unix(0, p.created)}
 	}
 	return meta
+}
+
+// ips are the pod's addresses.
+func (p *compactPod) ips() []corev1.PodIP {
+	switch {
+	case p.rare != nil && p.rare.ips != nil:
+		return p.rare.ips
+	case p.ip == "":
+		return nil
+	}
+	return []corev1.PodIP{{IP: p.ip}}
 }
 
 // unpack makes it a Pod again.
@@ -125,7 +151,7 @@ func (p *compactPod) unpack() *corev1.Pod {
 			ReadinessGates: p.gates, Containers: p.containers, InitContainers: p.initContainers,
 			HostNetwork: p.hostNetwork, NodeName: p.node.Value(),
 		},
-		Status: corev1.PodStatus{Phase: p.phase.Value(), PodIP: p.ip, PodIPs: p.ips, Message: p.message.Value()},
+		Status: corev1.PodStatus{Phase: p.phase.Value(), PodIP: p.ip, PodIPs: p.ips(), Message: p.message.Value()},
 	}
 
 	if len(p.conditions) > 0 {
@@ -253,8 +279,11 @@ func (i compactInformer) GetStore() toolscache.Store { return i.GetIndexer() }
 // indexers have indexes look at pods.
 func (l *latest) indexers(indexers toolscache.Indexers) toolscache.Indexers {
 	all := toolscache.Indexers{}
-	for name, index := range indexers {
-		all[name] = func(o any) ([]string, error) { return index(l.unpack(o)) }
+	for name, values := range indexers {
+		all[name] = func(o any) ([]string, error) { return values(l.unpack(o)) }
+		if name == index.ByAddress {
+			all[name] = byRange(all[name])
+		}
 	}
 	return all
 }
@@ -304,6 +333,9 @@ func (i unpackingIndexer) Index(name string, o any) ([]any, error) {
 
 // ByIndex implements Indexer.
 func (i unpackingIndexer) ByIndex(name, value string) ([]any, error) {
+	if name == index.ByAddress {
+		return i.byAddress(value)
+	}
 	found, err := i.Indexer.ByIndex(name, value)
 	return allUnpacked(found), err
 }
