@@ -161,8 +161,14 @@ func (o *Observer) publish(s *subject, snap Snapshot, err error) ([]types.Namesp
 		o.stir(s.described.Account)
 	}
 
+	// Who keeps the answer before has the same map, so that only one is kept.
+	known := old.Snapshot.Targets != nil && same(old.Snapshot.Targets, snap.Targets)
+	if known {
+		snap.Targets = old.Snapshot.Targets
+	}
+
 	// What went on while no read succeeded nobody knows.
-	changed := old.Err != nil || old.Snapshot.Targets == nil || !same(old.Snapshot.Targets, snap.Targets)
+	changed := old.Err != nil || !known
 	if changed {
 		s.lively = time.Now()
 	}

@@ -25,10 +25,12 @@ type history struct {
 	ref balancer.Ref
 	// read: the group was seen once.
 	read bool
-	// seen are the targets whose pods this process saw, or that it registered.
-	seen map[gate.Target]bool
-	// orphans is since when other targets have been without a pod.
+	// last is what the group had when it was last compared with its pods, and orphans is since when which of its targets
+	// have been without a pod that this process saw.
+	last    map[gate.Target]gate.Health
 	orphans map[gate.Target]time.Time
+	// registered are the targets that this process registered since then.
+	registered map[gate.Target]bool
 	// held is since when running targets that should go have been kept, and removed
 	// when they were removed.
 	held, removed map[gate.Target]time.Time
@@ -42,13 +44,12 @@ func (h *history) observe(p *pass, now time.Time) {
 		return
 	}
 
-	seen, orphans := map[gate.Target]bool{}, map[gate.Target]time.Time{}
+	orphans := map[gate.Target]time.Time{}
 	for t, health := range p.observed { // Those that left the group are forgotten.
 		since, known := h.orphans[t]
 		switch {
 		// Once a dead pod's target drains, whoever registers its address again has another pod there.
-		case p.who.has(t) || h.seen[t] && !health.Leaving():
-			seen[t] = true
+		case p.who.has(t) || h.saw(t) && !health.Leaving():
 		case known:
 			orphans[t] = since
 		default:
@@ -56,7 +57,7 @@ func (h *history) observe(p *pass, now time.Time) {
 		}
 	}
 
-	h.seen, h.orphans = seen, orphans
+	h.last, h.orphans, h.registered = p.observed, orphans, nil
 	h.begin(p, now)
 }
 
@@ -98,15 +99,22 @@ func unknownAt(b *binding.Binding, now time.Time) time.Time {
 }
 
 // saw reports whether this process saw a target's pod, or registered it.
-func (h *history) saw(t gate.Target) bool { return h != nil && h.seen[t] }
+func (h *history) saw(t gate.Target) bool {
+	if h == nil {
+		return false
+	}
+	_, there := h.last[t]
+	_, orphan := h.orphans[t]
+	return there && !orphan || h.registered[t]
+}
 
 // registering notes that targets are about to be registered for pods that are there.
 func (h *history) registering(targets []gate.Target) {
-	if h.seen == nil {
-		h.seen = map[gate.Target]bool{}
+	if h.registered == nil {
+		h.registered = map[gate.Target]bool{}
 	}
 	for _, t := range targets {
-		h.seen[t] = true
+		h.registered[t] = true
 	}
 }
 

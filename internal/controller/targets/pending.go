@@ -85,7 +85,7 @@ func (p *pendingCalls) doubtful(ref balancer.Ref, t gate.Target) bool {
 
 // overlay returns the group's content with the recent calls applied; nil when the
 // group was never read. A target that may be out is Unknown: it does not count as
-// serving, and is deregistered again if it should not be there.
+// serving, and is deregistered again if it should not be there. It is not to be changed.
 func (p *pendingCalls) overlay(ref balancer.Ref, snap observe.Snapshot) map[gate.Target]gate.Health {
 	if snap.Targets == nil {
 		return nil
@@ -93,6 +93,10 @@ func (p *pendingCalls) overlay(ref balancer.Ref, snap observe.Snapshot) map[gate
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
+	if len(p.groups[ref]) == 0 {
+		return snap.Targets
+	}
 
 	seen := maps.Clone(snap.Targets)
 	for t, c := range p.groups[ref] {
