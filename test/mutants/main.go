@@ -46,6 +46,7 @@ var pure = []string{
 	"internal/route/annotation",
 	"internal/route/ingress",
 	"internal/route/service",
+	"internal/provision/elb",
 	"internal/provision/subnets",
 	"internal/provision/certificates",
 }

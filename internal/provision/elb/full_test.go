@@ -6,6 +6,7 @@ package elb
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/podgate/podgate/internal/route"
@@ -98,6 +99,156 @@ func TestLaw14FullOrder(t *testing.T) {
 			w := full(t, tc.rules...)
 			w.stack.Listeners[0].Rules = slices.Clone(tc.want)
 			expect(t, "steps", fmt.Sprint(w.make().Steps), tc.steps)
+		})
+	}
+}
+
+// TestReuse: which step takes the place of a rule that goes, for the first one for which there is no room.
+func TestReuse(t *testing.T) {
+	for name, tc := range map[string]struct {
+		is, wanted, leaves, missing string
+		want                        string
+	}{
+		"Becomes":        {"404: /x sick, /a well", "404: /a well, /b fine", "/x", "/b", "/x becomes /b fine"},
+		"ParkedLast":     {"404: /a well, - new", "404: /a well, /b fine", "-", "/b", "- becomes /b fine"},
+		"ParkedInFront":  {"404: - new, /a well", "404: /a well, /b fine", "-", "/b", "map[-:3]"},
+		"WouldLoseThem":  {"404: /a* well", "404: /ab fine, /ac fine", "/a*", "/ab", ""},
+		"WouldTakeThem":  {"404: /x sick, /a* well", "404: /ab new, /a* well", "/x", "/ab", ""},
+		"ParkedBehindIt": {"404: - new, /a well theirs", "404: /b fine", "-", "/b", "- becomes /b fine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rulesOf(tc.is, tc.wanted, atMost(2))
+			r.reuse([]*place{r.place(tc.missing)}, r.inOrder(tc.leaves))
+			expect(t, "steps", r.steps(), tc.want)
+			expect(t, "waits where there is none", len(r.p.plan.Waits) > 0, tc.want == "")
+			expect(t, "and has the target groups checked", len(r.warm) > 0, tc.want == "")
+		})
+	}
+}
+
+func TestMayBecome(t *testing.T) {
+	for name, tc := range map[string]struct {
+		is, wanted, leaves, missing string
+		want                        bool
+	}{
+		"LeavesRequests": {"404: /a* well", "404: /ab fine, /ac fine", "/a*", "/ab", false},
+		"LeavesNone":     {"404: /a* sick", "404: /ab fine, /ac fine", "/a*", "/ab", true},
+		"Parked":         {"404: /x* well, - well", "404: /ab fine, /ac fine", "-", "/ab", true},
+		"TakesAll":       {"404: /ab well", "404: /a* fine, /a? fine", "/ab", "/a*", true},
+		"MayNotStand":    {"404: /a* sick, /* well", "404: /* well, /ab fine", "/a*", "/ab", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rulesOf(tc.is, tc.wanted)
+			expect(t, "may become", r.mayBecome(r.rule(tc.leaves), r.place(tc.missing)), tc.want)
+		})
+	}
+}
+
+func TestMayStand(t *testing.T) {
+	for name, tc := range map[string]struct {
+		is, wanted, leaves, missing string
+		want                        bool
+	}{
+		"BeforeAnother":      {"404: /x sick, /a* well", "404: /ab fine, /a* well", "/x", "/ab", true},
+		"BeforeItsFirst":     {"404: /x sick, /a* well", "404: /a* well, /ab fine", "/x", "/ab", false},
+		"BehindItsFirst":     {"404: /a* well, /x sick", "404: /a* well, /ab fine", "/x", "/ab", true},
+		"ServesNot":          {"404: /x sick, /a* well", "404: /ab new, /a* well", "/x", "/ab", false},
+		"RefusesMissing":     {"404: /x sick", "404: /ab fine, /a* 403", "/x", "/a*", false},
+		"RefusesNoneMissing": {"404: /x sick", "404: /b fine, /a* 403", "/x", "/a*", true},
+		"FirstIsThere":       {"404: /ab fine, /x sick", "404: /ab fine, /a* 403", "/x", "/a*", true},
+		"AnswersMissing":     {"404: /x sick", "404: /ab fine, /a* well", "/x", "/a*", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rulesOf(tc.is, tc.wanted)
+			expect(t, "may stand", r.mayStand(r.place(tc.missing), r.rule(tc.leaves)), tc.want)
+		})
+	}
+}
+
+// TestMayLeave: whether the rule /a* may become the one for /ab, for the requests that it leaves.
+func TestMayLeave(t *testing.T) {
+	for name, tc := range map[string]struct {
+		is, next, wanted string
+		want             bool
+	}{
+		"DefaultAnswers":        {"well: /a* fine", "well", "new: /ab fine", true},
+		"DefaultRefusesNow":     {"404: /a* fine", "well", "new: /ab fine", false},
+		"DefaultRefusesThen":    {"well: /a* fine", "404", "new: /ab fine", false},
+		"DefaultIsFewerNow":     {"well+sick: /a* fine", "well", "new: /ab fine", false},
+		"DefaultIsFewerThen":    {"well: /a* fine", "well+sick", "new: /ab fine", false},
+		"NobodyAnswers":         {"404: /a* well", "404", "404: /ab fine", true},
+		"BehindRefusesAndGoes":  {"404: /a* well, /ac 403", "404", "404: /ab fine", false},
+		"BehindAnswersAndGoes":  {"404: /a* well, /ac fine", "404", "404: /ab fine", true},
+		"BehindRefuses":         {"404: /a* well, /ac 403", "404", "404: /ab fine, /ac 403", true},
+		"BehindIsToAnswer":      {"404: /a* well, /ac 403", "404", "404: /ab fine, /ac well", false},
+		"FirstRefuses":          {"404: /a* well, /ac 403", "404", "404: /ac 403, /ab fine", true},
+		"FirstIsToAnswer":       {"404: /a* well, /ac 403", "404", "404: /ac well, /ab fine", false},
+		"BehindServesNot":       {"404: /a* well, /ac new", "404", "404: /ab fine, /ac new", false},
+		"BehindIsOthers":        {"404: /a* well, /c 403", "404", "404: /ab fine", true},
+		"Before":                {"404: /ac new, /a* well", "404", "404: /ac new, /ab fine", true},
+		"MissingUncovered":      {"404: /a* well", "404", "404: /ab fine, /ac fine", false},
+		"MissingCovered":        {"404: /a* well, /* fine", "404", "404: /ab fine, /ac well, /* fine", true},
+		"MissingHalfCovered":    {"404: /a* well, /ad* fine", "404", "404: /ab fine, /ac well, /ad* fine", false},
+		"MissingRefused":        {"404: /a* well, /* 403", "404", "404: /ab fine, /ac well, /* 403", false},
+		"MissingBehindDefault":  {"well: /a* fine", "well", "well: /ab fine, /ac fine", true},
+		"MissingElsewhere":      {"well: /a* fine", "well", "well: /ab fine, /b lost", true},
+		"MissingGroup":          {"well: /a* fine", "well", "well: /ab fine, /ac lost", false},
+		"MissingServesNot":      {"well: /a* fine", "well", "well: /ab fine, /ac new", false},
+		"MissingBeforeItsFirst": {"well: /a* fine, /* fine", "well", "well: /ab fine, /* fine", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rulesOf(tc.is, tc.wanted)
+			r.next = actionOf(tc.next)
+			expect(t, "may leave", r.mayLeave(r.rule("/a*"), r.place("/ab")), tc.want)
+		})
+	}
+}
+
+func TestBehind(t *testing.T) {
+	r := rulesOf("404: /a well, /ab well, - new, /b well, /ac well theirs, /a* well", "404:")
+	expect(t, "from a priority on", paths(r.behind(2, route.Match{Paths: []string{"/a*"}})), "/ab /a*")
+	expect(t, "for all requests", paths(r.behind(1, route.Match{})), "/a /ab /b /a*")
+}
+
+func TestLodge(t *testing.T) {
+	for name, tc := range map[string]struct {
+		is, warm, want string
+		waits          bool
+	}{
+		"One":            {"404: /a well", "new", "/a does well+new=0", false},
+		"WithoutWeight":  {"404: /a well=0", "new", "/a does well+new=0", false},
+		"OfTwo":          {"404: /a well=0+fine", "new", "/a does well=0+fine+new=0", false},
+		"FiveAtMost":     {"404: /a well+fine+o+p, /b well", "new sick", "/a does well+fine+o+p+new=0, /b does well+sick=0", false},
+		"NoPlace":        {"404: /a well+fine+o+p+q, /b well", "new sick", "/b does well+new=0+sick=0", false},
+		"NoPlaceForBoth": {"404: /a well+fine+o+p", "new sick", "/a does well+fine+o+p+new=0", true},
+		"NobodyForwards": {"404: /a 200", "new", "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rulesOf(tc.is, tc.is)
+			r.lodge(strings.Fields(tc.warm))
+			expect(t, "steps", r.steps(), tc.want)
+			expect(t, "waits", len(r.p.plan.Waits) > 0, tc.waits)
+		})
+	}
+}
+
+func TestHosts(t *testing.T) {
+	r := rulesOf("404: /a well, /b 200, /c well theirs, /d well, /e kept shop/kept, /f well, /g fine", "404: /d fine, /a well, /b 200, /g fine", keeping("shop/kept"))
+	r.changed["/g"] = actionOf("well")
+	expect(t, "rules that may have guests", paths(r.hosts()), "/a /f")
+}
+
+func TestPlain(t *testing.T) {
+	for name, tc := range map[string]struct{ is, wanted, want string }{
+		"Guest":       {"404: /a well+new=0", "404: /a well, /b new", "well"},
+		"NotNeeded":   {"404: /a well+new=0", "404: /a well", "well+new=0"},
+		"Own":         {"404: /a well+new=0", "404: /a well+new=0, /b new", "well+new=0"},
+		"HasRequests": {"404: /a well+new", "404: /a well, /b new", "well+new"},
+		"Alone":       {"404: /a new=0", "404: /a well, /b new", "new=0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rulesOf(tc.is, tc.wanted)
+			expect(t, "without guests", said(r.plain(r.place("/a"))), tc.want)
 		})
 	}
 }

@@ -105,8 +105,7 @@ func (p *planner) loadBalancer() bool {
 	}
 
 	// A network load balancer that was made without security groups never has any.
-	ids, ok := p.securityGroups()
-	if ok && len(ids) > 0 && !sameSet(ids, lb.SecurityGroups) && (lb.Kind != Network || len(lb.SecurityGroups) > 0) {
+	if ids, _ := p.securityGroups(); len(ids) > 0 && !sameSet(ids, lb.SecurityGroups) && (lb.Kind != Network || len(lb.SecurityGroups) > 0) {
 		p.do(SetSecurityGroups{LoadBalancer: lb.ARN, SecurityGroups: ids})
 	}
 	if differs(want.AddressType, lb.AddressType) {

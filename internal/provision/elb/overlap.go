@@ -35,7 +35,7 @@ func anyMeet(a, b []string) bool {
 
 // meet reports whether there is a value that both patterns match. In them * is any run of characters, and ? is one.
 func meet(a, b string) bool {
-	// ends[j] reports whether what is left of a meets b[j:].
+	// ends[j] reports whether what is left of a meets b[j:]. Nothing is left behind its end.
 	ends := make([]bool, len(b)+1)
 	for i := len(a); i >= 0; i-- {
 		next := make([]bool, len(b)+1)
@@ -46,7 +46,7 @@ func meet(a, b string) bool {
 			case i < len(a) && a[i] == '*':
 				next[j] = ends[j] || j < len(b) && next[j+1]
 			case j < len(b) && b[j] == '*':
-				next[j] = next[j+1] || i < len(a) && ends[j]
+				next[j] = next[j+1] || ends[j]
 			case i < len(a) && j < len(b):
 				next[j] = (a[i] == b[j] || a[i] == '?' || b[j] == '?') && ends[j+1]
 			}

@@ -562,6 +562,7 @@ func TestLaw14FailedLoadBalancerThatIsNamed(t *testing.T) {
 	w = settled(t, shop())
 	w.seen.LoadBalancers[0].State = failed
 	w.stack.Keep, w.stack.Listeners[0].Rules, w.stack.TargetGroups = []string{"shop/web"}, nil, nil
+	w.stack.SecurityGroup.Ingress = append(w.stack.SecurityGroup.Ingress, Permission{Protocol: "tcp", From: 80, To: 80, CIDR: "192.0.2.0/24"})
 	expect(t, "but not where rules would not be on that", w.steps(), []string(nil))
 	expect(t, "which is told", w.refused(), "Load balancer web-internal failed, as AWS says, and has rules of Ingresses that cannot be built. Put those right, and it is replaced.")
 }
@@ -724,6 +725,8 @@ func TestOverlap(t *testing.T) {
 		"Case":        {paths("/A"), paths("/a"), false},
 		"Methods":     {route.Match{Methods: []string{"GET"}}, route.Match{Methods: []string{"POST"}}, false},
 		"SameMethods": {route.Match{Methods: []string{"GET", "PUT"}}, route.Match{Methods: []string{"PUT"}}, true},
+		"AnyPath":     {hosts("a"), paths("/a"), true},
+		"AnyMethod":   {hosts("a"), route.Match{Methods: []string{"GET"}}, true},
 		"Both":        {route.Match{Hosts: []string{"a"}, Paths: []string{"/x"}}, route.Match{Hosts: []string{"a"}, Paths: []string{"/y"}}, false},
 	}
 	for name, tc := range cases {

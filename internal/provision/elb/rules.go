@@ -397,7 +397,7 @@ func (r *rules) removable() (last []*ObservedRule, all bool) {
 // stillRefuses reports whether a rule refuses requests that it is to answer.
 func (r *rules) stillRefuses(w *place) bool {
 	refuses := slices.ContainsFunc(r.actions(w.has), func(a Action) bool { return !r.p.answers(a) })
-	return refuses && (!w.resolved || r.p.answers(w.Action))
+	return refuses && r.p.answers(w.Action)
 }
 
 // mayAllTake reports whether a rule may get the requests of another one, whatever both do by then.
