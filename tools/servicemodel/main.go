@@ -36,7 +36,7 @@ var services = map[string]string{
 var kept = map[string][]string{
 	"ec2/2016-11-15": {
 		"AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "CreateSecurityGroup", "CreateTags", "DeleteSecurityGroup", "DeleteTags",
-		"DescribeAvailabilityZones", "DescribeInstances", "DescribeNetworkInterfaces", "DescribeRouteTables", "DescribeSecurityGroupRules",
+		"DescribeAccountAttributes", "DescribeAvailabilityZones", "DescribeInstances", "DescribeNetworkInterfaces", "DescribeRouteTables", "DescribeSecurityGroupRules",
 		"DescribeSecurityGroups", "DescribeSubnets", "DescribeTags", "DescribeVpcs", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress",
 	},
 }

@@ -1,7 +1,7 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ec2 asks EC2 about networks, and changes security groups. It has the nine operations that load balancers need of
+// Package ec2 asks EC2 about networks, and changes security groups. It has the ten operations that load balancers need of
 // several hundred, and no more: the SDK's client has them all, and takes more than a minute to compile.
 //
 // It reads lists to their end or not at all, retries nothing, caches no answer and decides nothing. It has never run
@@ -132,6 +132,7 @@ var ops = map[string]string{
 	"CreateSecurityGroup":           "create security group",
 	"CreateTags":                    "tag",
 	"DeleteSecurityGroup":           "delete security group",
+	"DescribeAccountAttributes":     "describe account attributes",
 	"DescribeAvailabilityZones":     "describe availability zones",
 	"DescribeRouteTables":           "describe route tables",
 	"DescribeSecurityGroups":        "describe security groups",

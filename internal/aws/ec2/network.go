@@ -6,6 +6,7 @@ package ec2
 import (
 	"context"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -167,4 +168,28 @@ func subject(filters []Filter) string {
 		parts = append(parts, f.Name+"="+strings.Join(f.Values, ","))
 	}
 	return strings.Join(parts, " ")
+}
+
+// perInterface is the name of the quota of security groups of a network interface.
+const perInterface = "vpc-max-security-groups-per-interface"
+
+type accountAttributes struct {
+	token
+	Items []struct {
+		Name   string   `xml:"attributeName"`
+		Values []string `xml:"attributeValueSet>item>attributeValue"`
+	} `xml:"accountAttributeSet>item"`
+}
+
+// GroupsPerInterface is how many security groups a network interface may have in this account; 0: EC2 does not say.
+func (e *EC2) GroupsPerInterface(ctx context.Context) (int, error) {
+	most := 0
+	err := list(ctx, e, "DescribeAccountAttributes", perInterface, url.Values{"AttributeName.1": {perInterface}}, func(page accountAttributes) {
+		for _, a := range page.Items {
+			if a.Name == perInterface && len(a.Values) > 0 {
+				most, _ = strconv.Atoi(a.Values[0]) // What is no number is not known.
+			}
+		}
+	})
+	return most, err
 }

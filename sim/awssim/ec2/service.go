@@ -34,16 +34,18 @@ type Config struct {
 type Quotas struct {
 	SecurityGroups int `json:"securityGroups"` // 2,500
 	// RulesPerGroup counts each direction, and IPv4 and IPv6, by itself.
-	RulesPerGroup   int `json:"rulesPerGroup"`   // 60
-	TagsPerResource int `json:"tagsPerResource"` // 50
+	RulesPerGroup      int `json:"rulesPerGroup"`      // 60
+	GroupsPerInterface int `json:"groupsPerInterface"` // 5
+	TagsPerResource    int `json:"tagsPerResource"`    // 50
 }
 
 // WithDefaults fills in what is not given, or returns what is wrong.
 func (c Config) WithDefaults() (Config, error) {
 	c.Quotas = Quotas{
-		SecurityGroups:  cmp.Or(c.Quotas.SecurityGroups, 2500),
-		RulesPerGroup:   cmp.Or(c.Quotas.RulesPerGroup, 60),
-		TagsPerResource: cmp.Or(c.Quotas.TagsPerResource, 50),
+		SecurityGroups:     cmp.Or(c.Quotas.SecurityGroups, 2500),
+		RulesPerGroup:      cmp.Or(c.Quotas.RulesPerGroup, 60),
+		GroupsPerInterface: cmp.Or(c.Quotas.GroupsPerInterface, 5),
+		TagsPerResource:    cmp.Or(c.Quotas.TagsPerResource, 50),
 	}
 	c.Strict = c.Strict || c.VPCs != nil
 	if c.VPCs == nil {
@@ -78,6 +80,7 @@ type Call struct {
 // Operations are all operations that are modelled, by name.
 func (s *Service) Operations() map[string]wire.Operation[*Call] {
 	return map[string]wire.Operation[*Call]{
+		"DescribeAccountAttributes":     wire.Flat(s.describeAccountAttributes),
 		"DescribeVpcs":                  wire.Flat(s.describeVPCs),
 		"DescribeSubnets":               wire.Flat(s.describeSubnets),
 		"DescribeAvailabilityZones":     wire.Flat(s.describeAvailabilityZones),

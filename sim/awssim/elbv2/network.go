@@ -87,8 +87,12 @@ func (s *Service) place(b settings, subnet string, has bool) (ec2.Place, error) 
 	return place, nil
 }
 
-// checkSecurityGroups says what the service has against security groups.
+// checkSecurityGroups says what the service has against security groups. Each of the load balancer's interfaces gets all of them;
+// in which words AWS refuses too many is not documented.
 func (s *Service) checkSecurityGroups(vpc string, ids []string) error {
+	if most := s.ec2.GroupsPerInterface(); len(ids) > most {
+		return wire.Failed("InvalidConfigurationRequest", "A load balancer cannot have more than %d security groups", most)
+	}
 	for _, id := range ids {
 		in, known := s.ec2.GroupVPC(id)
 		if !known {
