@@ -770,3 +770,15 @@ func TestNothingIsSilent(t *testing.T) {
 		})
 	}
 }
+
+// TestLaw13TagsOfOthers: no Ingress marks what is made for it as a part of another stack, such as that of a Service, which would
+// delete it with that.
+func TestLaw13TagsOfOthers(t *testing.T) {
+	for _, key := range []string{ClusterTag, StackTag, ResourceTag, "service.k8s.aws/stack", "service.k8s.aws/resource", elb.OwnerTag, elb.RetiredTag} {
+		_, problems := newSite().build(ingress("web", annotations{"tags": key + "=x"}, all("", "web:80")))
+		check(t, key, []string{"shop/web refused InvalidAnnotation: the tag " + key + " cannot be set: remove it from the annotation tags"}, told(problems))
+	}
+	for _, key := range []string{"kubernetes.io/cluster/blue", "k8s.aws", "team", "my.podgate.dev/x"} {
+		check(t, key, false, OwnTag(key))
+	}
+}

@@ -175,13 +175,17 @@ func (m *member) securityGroups(r annotation.Reader, look Lookups) []string {
 	return ids
 }
 
-// ownTags may not be set by others: what belongs to a stack is found by them.
-var ownTags = []string{ClusterTag, StackTag, ResourceTag}
+// OwnTag reports whether nobody may ask for a tag: what belongs to a stack is found by such tags, be it of Ingresses, of a Service
+// or of another kind, and whoever has one of another stack would be taken for a part of that.
+func OwnTag(key string) bool {
+	domain, _, _ := strings.Cut(key, "/")
+	return strings.HasPrefix(key, "aws:") || strings.HasSuffix(domain, ".k8s.aws") || strings.HasPrefix(key, v1alpha1.Domain)
+}
 
 func (m *member) tags(r annotation.Reader) map[string]string {
 	tags := r.Pairs("tags")
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		if slices.Contains(ownTags, key) || strings.HasPrefix(key, "aws:") {
+		if OwnTag(key) {
 			r.Refuse(v1alpha1.ReasonInvalidAnnotation, "the tag %s cannot be set: remove it from the annotation tags", key)
 		}
 	}

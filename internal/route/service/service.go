@@ -143,7 +143,7 @@ func (b *builder) readTargetType() string {
 func (b *builder) tags() map[string]string {
 	tags := b.Pairs("additional-resource-tags")
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		if slices.Contains([]string{ingress.ClusterTag, StackTag, ResourceTag}, key) || strings.HasPrefix(key, "aws:") {
+		if ingress.OwnTag(key) {
 			b.Invalid(b.own.Called("additional-resource-tags"), key, "this tag cannot be set")
 		}
 	}

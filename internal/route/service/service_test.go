@@ -6,6 +6,7 @@ package service
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -606,4 +607,29 @@ func TestLimits(t *testing.T) {
 		"refused LimitExceeded: the Service names 3 certificates, and a listener may have 2: name fewer, or have AWS raise the quota",
 		"refused LimitExceeded: the Service has 3 ports, and its load balancer may have 2 listeners: divide it, or have AWS raise the quota",
 	}, refused(t, three, elb.Observed{}, few, look))
+
+	_, problems = Build(web(annotations{"security-groups": "sg-1,sg-2"}), elb.Observed{}, few, look)
+	check(t, "security groups", []string(nil), told(problems))
+	check(t, "too many security groups", []string{
+		"refused LimitExceeded: annotation aws-load-balancer-security-groups names 3 security groups, and a load balancer may have 2: name fewer, or have AWS raise the quota of security groups per network interface",
+	}, refused(t, web(annotations{"security-groups": "sg-1,sg-2,sg-3"}), elb.Observed{}, few, look))
+}
+
+// TestLaw13TagsOfOthers: no Service marks its load balancer as a part of another stack.
+func TestLaw13TagsOfOthers(t *testing.T) {
+	for _, key := range []string{ingress.ClusterTag, StackTag, ResourceTag, ingress.StackTag, ingress.ResourceTag, elb.OwnerTag, elb.RetiredTag} {
+		check(t, key, []string{`refused InvalidAnnotation: annotation aws-load-balancer-additional-resource-tags is "` + key + `": this tag cannot be set`},
+			refused(t, web(annotations{"additional-resource-tags": key + "=x"}), elb.Observed{}, settings(), lookups()))
+	}
+}
+
+// TestLaw13EachServiceHasItsOwn: what is made for a Service is marked as for no other one, and no Ingress.
+func TestLaw13EachServiceHasItsOwn(t *testing.T) {
+	of := func(cluster, namespace, name string) map[string]string {
+		return Identity(cluster, "vpc-1", Key{Namespace: namespace, Name: name}).Tags
+	}
+	web := of("blue", "shop", "web")
+	for _, other := range []map[string]string{of("blue", "shop", "api"), of("blue", "pay", "web"), of("green", "shop", "web"), ingress.Identity("blue", "vpc-1", Key{Namespace: "shop", Name: "web"}).Tags} {
+		check(t, "the same as "+fmt.Sprint(other), false, maps.Equal(web, other))
+	}
 }
