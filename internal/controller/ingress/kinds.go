@@ -30,6 +30,8 @@ type kind interface {
 	labels(group Key) map[string]string
 	// members are the objects that a group has to do with, in the order of their names.
 	members(ctx context.Context, group Key) ([]member, error)
+	// limits are what a load balancer may have where AWS does not tell.
+	limits(settings routes.Settings) (elb.Kind, routes.Limits)
 	// build makes the stack of a group.
 	build(group Key, members []member, seen elb.Observed, settings routes.Settings, look routes.Lookups) (elb.Stack, []routes.Problem)
 }
@@ -46,6 +48,10 @@ func (ingresses) labels(group Key) map[string]string { return labelsOf(group) }
 
 func (ingresses) identity(settings routes.Settings, group Key) elb.Identity {
 	return routes.Identity(settings.Cluster, settings.VPC, group)
+}
+
+func (ingresses) limits(settings routes.Settings) (elb.Kind, routes.Limits) {
+	return elb.Application, settings.Limits
 }
 
 func (ingresses) build(key Key, members []member, seen elb.Observed, settings routes.Settings, look routes.Lookups) (elb.Stack, []routes.Problem) {
@@ -91,8 +97,9 @@ func (k services) members(ctx context.Context, group Key) ([]member, error) {
 	return []member{m}, nil
 }
 
+func (services) limits(routes.Settings) (elb.Kind, routes.Limits) { return elb.Network, service.Limits }
+
 func (k services) build(key Key, members []member, seen elb.Observed, settings routes.Settings, look routes.Lookups) (elb.Stack, []routes.Problem) {
-	settings.Limits = service.Limits
 	for _, m := range members {
 		if of, is := m.Object.(*corev1.Service); is && (m.standing == active || m.standing == kept) {
 			return service.Build(of, seen, settings, look)

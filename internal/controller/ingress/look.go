@@ -16,8 +16,14 @@ import (
 	routes "github.com/podgate/podgate/internal/route/ingress"
 )
 
-// lag is for how long what AWS lists may lack what was made.
-const lag = time.Minute
+const (
+	// lag is for how long what AWS lists may lack what was made.
+	lag = time.Minute
+	// quotas is how long the account's quotas are believed, and exceeded how long where an Ingress would exceed one: a person may
+	// have had AWS raise it.
+	quotas   = 12 * time.Hour
+	exceeded = 10 * time.Minute
+)
 
 // look reads what there is of the group, and has its stack made.
 func (p *pass) look(ctx context.Context) error {
@@ -89,11 +95,15 @@ func (p *pass) build(ctx context.Context, changes bool) error {
 		look.age = fresh
 	}
 
-	made, problems := p.kind.build(p.group, p.members, p.seen, p.settings, look.all())
+	settings := p.limited(ctx, quotas)
+	made, problems := p.kind.build(p.group, p.members, p.seen, settings, look.all())
 	// What is lacking may have come about since.
 	if look.lacks && !changes {
 		look.age, look.failed, look.missed = fresh, nil, nil
-		made, problems = p.kind.build(p.group, p.members, p.seen, p.settings, look.all())
+		made, problems = p.kind.build(p.group, p.members, p.seen, settings, look.all())
+	}
+	if slices.ContainsFunc(problems, exceeds) {
+		made, problems = p.kind.build(p.group, p.members, p.seen, p.limited(ctx, exceeded), look.all())
 	}
 	p.stack = made
 	if look.failed != nil {
@@ -107,6 +117,24 @@ func (p *pass) build(ctx context.Context, changes bool) error {
 	p.uncertified = slices.ContainsFunc(problems, func(of routes.Problem) bool { return of.Reason == v1alpha1.ReasonNoCertificate })
 	p.report(problems)
 	return nil
+}
+
+// limited are the settings with what the account allowed a load balancer that long ago at most. Where AWS does not tell it is
+// AWS's default.
+func (p *pass) limited(ctx context.Context, age time.Duration) routes.Settings {
+	kind, assumed := p.kind.limits(p.settings)
+	told, err := p.cloud.Quotas(ctx, kind, age)
+	if err != nil {
+		p.log.Error(err, "The account's quotas could not be read")
+	}
+	settings := p.settings
+	settings.Limits = assumed.With(told)
+	return settings
+}
+
+// exceeds reports whether somebody is refused who would exceed a quota.
+func exceeds(of routes.Problem) bool {
+	return of.Reason == v1alpha1.ReasonLimitExceeded && of.Severity == routes.Refused
 }
 
 // report notes what of the members is not served as they ask, and that those which are refused get no more than they have.

@@ -48,6 +48,9 @@ type Cloud interface {
 	Health(ctx context.Context, seen *elb.Observed, arns []string) error
 	// TargetGroups are all of the account and region; where fresh, as they were a minute ago at most.
 	TargetGroups(ctx context.Context, fresh bool) ([]elb.ObservedTargetGroup, error)
+	// Quotas are what the account allows a load balancer of a kind, as far as AWS told that long ago at most; the error says why it
+	// did not.
+	Quotas(ctx context.Context, kind elb.Kind, age time.Duration) (elb.Quotas, error)
 	// Perform does a step, other than those of bindings, and brings what is observed in step with it.
 	Perform(ctx context.Context, of elb.Identity, step elb.Step, seen *elb.Observed) error
 }

@@ -60,6 +60,9 @@ type world struct {
 	// groups are the target groups of the account, and elb is why it does not tell them.
 	groups []elb.ObservedTargetGroup
 	elb    error
+	// quotas are the account's, and quotasOf are the ages that were asked for.
+	quotas   elb.Quotas
+	quotasOf []time.Duration
 }
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
@@ -97,6 +100,12 @@ func (w *world) Health(context.Context, *elb.Observed, []string) error { return 
 // TargetGroups implements Cloud.
 func (w *world) TargetGroups(context.Context, bool) ([]elb.ObservedTargetGroup, error) {
 	return w.groups, w.elb
+}
+
+// Quotas implements Cloud.
+func (w *world) Quotas(_ context.Context, _ elb.Kind, age time.Duration) (elb.Quotas, error) {
+	w.quotasOf = append(w.quotasOf, age)
+	return w.quotas, nil
 }
 
 // Perform implements Cloud.
@@ -1056,5 +1065,32 @@ func TestProblemsAreExplained(t *testing.T) {
 		if _, ok := v1alpha1.Explain(v1alpha1.OnIngressEvent, reason); !ok {
 			t.Errorf("%s is not explained", reason)
 		}
+	}
+}
+
+// TestQuotasOfTheAccount: what the account allows is counted before the first call, and the Ingress is named that exceeds it. That is
+// looked at sooner, since a person may have had AWS raise it.
+func TestQuotasOfTheAccount(t *testing.T) {
+	w := newWorld(t, slices.Concat(memberOf("first"), memberOf("second"))...)
+	w.quotas.Rules = 1
+	_, _ = w.reconcile(Key{Name: "g"})
+	told := w.told()
+	if want := "with this Ingress the load balancer would have 2 rules, and it may have 1, of which others use 1"; strings.Count(told, want) != 1 {
+		t.Errorf("told: %s", told)
+	}
+	if slices.ContainsFunc(w.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return g.Owner == "shop/second" }) {
+		t.Errorf("steps for the one that is refused: %q", w.steps)
+	}
+	if !slices.Equal(slices.Compact(slices.Sorted(slices.Values(w.quotasOf))), []time.Duration{exceeded, quotas}) {
+		t.Errorf("asked for quotas of %v", w.quotasOf)
+	}
+
+	w.quotas.Rules, w.quotasOf = 2, nil
+	_, _ = w.reconcile(Key{Name: "g"})
+	if !slices.ContainsFunc(w.seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return g.Owner == "shop/second" }) {
+		t.Errorf("steps where there is room: %q", w.steps)
+	}
+	if slices.Contains(w.quotasOf, exceeded) {
+		t.Errorf("asked for quotas of %v", w.quotasOf)
 	}
 }

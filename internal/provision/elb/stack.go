@@ -42,6 +42,15 @@ type Stack struct {
 	Keep []string
 }
 
+// Quotas are how much an account allows a load balancer; 0: it is not known.
+type Quotas struct {
+	// Rules are of all listeners together, without the default ones.
+	Rules, Listeners, TargetGroups int
+	// Certificates are besides the default one.
+	Certificates   int
+	SecurityGroups int
+}
+
 // Kind is a kind of load balancer.
 type Kind string
 

@@ -4,6 +4,7 @@
 package ingress
 
 import (
+	"cmp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -71,11 +72,19 @@ type Limits struct {
 	Listeners    int
 	TargetGroups int
 	// Certificates are of a listener, besides the default one.
-	Certificates int
+	Certificates   int
+	SecurityGroups int
+}
+
+// With are limits of an account, where its quotas are known.
+func (l Limits) With(q elb.Quotas) Limits {
+	l.Rules, l.Listeners, l.TargetGroups = cmp.Or(q.Rules, l.Rules), cmp.Or(q.Listeners, l.Listeners), cmp.Or(q.TargetGroups, l.TargetGroups)
+	l.Certificates, l.SecurityGroups = cmp.Or(q.Certificates, l.Certificates), cmp.Or(q.SecurityGroups, l.SecurityGroups)
+	return l
 }
 
 // ALB is what AWS allows for an application load balancer, unless the account has other quotas.
-var ALB = Limits{Limits: route.ALB, Rules: 100, Listeners: 50, TargetGroups: 100, Certificates: 25}
+var ALB = Limits{Limits: route.ALB, Rules: 100, Listeners: 50, TargetGroups: 100, Certificates: 25, SecurityGroups: 5}
 
 // Lookups find what Ingresses name. Errors are for people.
 type Lookups struct {
@@ -190,7 +199,7 @@ func (b *builder) readMembers() {
 	for _, of := range b.Members {
 		m := newMember(of, b.look.TargetGroup)
 		m.served, m.had = b.serves(m.Owner), had
-		m.read(b.look)
+		m.read(b.look, b.settings.Limits)
 		b.readRules(m)
 		b.members = append(b.members, m)
 	}

@@ -349,6 +349,11 @@ func TestLimits(t *testing.T) {
 			limits: func(l *Limits) { l.Listeners = 2 }, members: []*networkingv1.Ingress{https("a", nil), https("b", annotations{"listen-ports": `[{"HTTP":81},{"HTTP":82}]`}), https("c", annotations{"listen-ports": `[{"HTTP":82}]`})},
 			problems: []string{"shop/b refused LimitExceeded: with this Ingress the load balancer would have 3 listeners, and it may have 2, of which others use 1: move it to another group, or have AWS raise the quota"},
 		},
+		"SecurityGroups": {
+			limits:   func(l *Limits) { l.SecurityGroups = 2 },
+			members:  []*networkingv1.Ingress{ingress("a", annotations{"security-groups": "sg-1,edge,sg-2"}, all("a", "web:80")), ingress("b", annotations{"security-groups": "sg-1,edge,sg-edge"}, all("b", "web:80"))},
+			problems: []string{"shop/a refused LimitExceeded: annotation security-groups names 3 security groups, and a load balancer may have 2: name fewer, or have AWS raise the quota of security groups per network interface"},
+		},
 		"Certificates": {
 			limits:   func(l *Limits) { l.Certificates = 2 },
 			members:  []*networkingv1.Ingress{https("a", annotations{"certificate-arn": "arn:1,arn:2"}), https("b", annotations{"certificate-arn": "arn:2,arn:3,arn:4"}), https("c", annotations{"certificate-arn": "arn:5,arn:1"})},
@@ -384,9 +389,24 @@ func TestLimitsCountWhatIsKept(t *testing.T) {
 	}, told(problems))
 }
 
+// TestTooManySecurityGroups: a member that comes to name more security groups than a load balancer may have keeps what it has, and
+// so do the settings of the load balancer.
+func TestTooManySecurityGroups(t *testing.T) {
+	s := newSite()
+	s.observed = has(elb.ObservedListener{Own: true, Listener: elb.Listener{Port: 80, Protocol: "HTTP"}, Has: ofOwner("shop/a", 1)})
+	s.observed.LoadBalancers[0].SecurityGroups = []string{"sg-1"}
+	stack, problems := s.build(ingress("a", annotations{"security-groups": "sg-1,sg-2,sg-3,sg-4,sg-5,sg-6"}, all("a", "web:80")), ingress("b", nil, all("b", "web:80")))
+	check(t, "refused", "shop/a", problems[0].Owner)
+	check(t, "kept", []string{"shop/a"}, stack.Keep)
+	check(t, "security groups", []string{"sg-1"}, stack.LoadBalancer.SecurityGroups)
+}
+
 // TestAllOfAWS: the limits are AWS's.
 func TestAllOfAWS(t *testing.T) {
-	check(t, "limits", Limits{Limits: route.Limits{Values: 5, Wildcards: 5}, Rules: 100, Listeners: 50, TargetGroups: 100, Certificates: 25}, ALB)
+	check(t, "limits", Limits{Limits: route.Limits{Values: 5, Wildcards: 5}, Rules: 100, Listeners: 50, TargetGroups: 100, Certificates: 25, SecurityGroups: 5}, ALB)
+	check(t, "quotas that are known", Limits{Limits: route.Limits{Values: 5, Wildcards: 5}, Rules: 1, Listeners: 2, TargetGroups: 3, Certificates: 4, SecurityGroups: 6},
+		ALB.With(elb.Quotas{Rules: 1, Listeners: 2, TargetGroups: 3, Certificates: 4, SecurityGroups: 6}))
+	check(t, "none is known", ALB, ALB.With(elb.Quotas{}))
 }
 
 // TestTooLarge: a rule that cannot be made smaller is not served, and told with its host and path.

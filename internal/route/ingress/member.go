@@ -97,7 +97,7 @@ func (m *member) reader(before ...annotation.Source) annotation.Reader {
 }
 
 // read reads all that concerns the load balancer.
-func (m *member) read(look Lookups) {
+func (m *member) read(look Lookups, limits Limits) {
 	r := m.reader()
 	m.order = place(r)
 	m.misplaced = m.Refused()
@@ -117,7 +117,7 @@ func (m *member) read(look Lookups) {
 		r.Overruled("subnets", "spec.subnets.tags")
 		m.wishes.subnets = nil
 	}
-	m.wishes.securityGroups = m.securityGroups(r, look)
+	m.wishes.securityGroups = m.securityGroups(r, look, limits)
 	m.ports = m.listen(r)
 	m.unread = m.Refused()
 
@@ -146,8 +146,8 @@ func (m *member) checkWider(r annotation.Reader, cidrs []string) {
 	}
 }
 
-// SecurityGroups are the ids of those that the annotation security-groups names.
-func SecurityGroups(r annotation.Reader, look Lookups) []string {
+// SecurityGroups are the ids of those that the annotation security-groups names. More than a load balancer may have are refused.
+func SecurityGroups(r annotation.Reader, look Lookups, limits Limits) []string {
 	var ids []string
 	for _, name := range r.List("security-groups") {
 		id := name
@@ -159,14 +159,17 @@ func SecurityGroups(r annotation.Reader, look Lookups) []string {
 				continue
 			}
 		}
-		ids = append(ids, id)
+		ids = union(ids, []string{id})
+	}
+	if _, called, _ := r.Get("security-groups"); len(ids) > limits.SecurityGroups {
+		r.Refuse(v1alpha1.ReasonLimitExceeded, "%s names %d security groups, and a load balancer may have %d: name fewer, or have AWS raise the quota of security groups per network interface", called, len(ids), limits.SecurityGroups)
 	}
 	return ids
 }
 
 // securityGroups are those that a member names. Limits of its own to who may connect would have no effect on them.
-func (m *member) securityGroups(r annotation.Reader, look Lookups) []string {
-	ids := SecurityGroups(r, look)
+func (m *member) securityGroups(r annotation.Reader, look Lookups, limits Limits) []string {
+	ids := SecurityGroups(r, look, limits)
 	for _, name := range []string{"inbound-cidrs", "security-group-prefix-lists"} {
 		if _, called, ok := r.Get(name); ok && len(ids) > 0 {
 			r.Refuse(v1alpha1.ReasonProtectionNotServed, "%s has no effect beside security-groups, so that the Ingress would be served more openly than it asks for: have the rules of the security groups say who may connect, and remove it", called)

@@ -113,7 +113,7 @@ const RangesAnnotation = corev1.AnnotationLoadBalancerSourceRangesKey
 func (b *builder) access(l *elb.LoadBalancer, listeners []elb.Listener) *elb.SecurityGroup {
 	cidrs := b.ranges()
 	lists := b.List("security-group-prefix-lists")
-	l.SecurityGroups = ingress.SecurityGroups(b.Reader, b.look)
+	l.SecurityGroups = ingress.SecurityGroups(b.Reader, b.look, b.settings.Limits)
 	without := b.Yes("disable-nlb-sg")
 	named := len(l.SecurityGroups) > 0
 

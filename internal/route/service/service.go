@@ -48,7 +48,7 @@ const (
 type Key = ingress.Key
 
 // Limits are what AWS allows for a network load balancer, unless the account has other quotas.
-var Limits = ingress.Limits{Listeners: 50, Certificates: 25}
+var Limits = ingress.Limits{Listeners: 50, Certificates: 25, SecurityGroups: 5}
 
 // Asks reports whether a Service asks for a load balancer of this kind: by its class, or where it has none by annotations
 // that have the cloud's own controller leave it alone.

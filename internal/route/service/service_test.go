@@ -591,7 +591,7 @@ func TestSubnetsStay(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	few := settings()
-	few.Limits = ingress.Limits{Listeners: 2, Certificates: 1}
+	few.Limits = ingress.Limits{Listeners: 2, Certificates: 1, SecurityGroups: 2}
 	two := web(annotations{"ssl-cert": "arn:1,arn:2"})
 	look := lookups()
 	look.Certificates = func(hosts []certificates.Host) []certificates.Found {

@@ -43,6 +43,8 @@ type Cloud struct {
 	all map[string]*resource
 	// details are what was seen of stacks, by their keys.
 	details map[string]detail
+	// quotas are the account's.
+	quotas quotas
 }
 
 // New makes a Cloud, without a call. podaws.New says what cfg, region and opts are; within makes each call within the
@@ -69,6 +71,7 @@ var Permissions = []string{
 	"ec2:CreateSecurityGroup",
 	"ec2:CreateTags",
 	"ec2:DeleteSecurityGroup",
+	"ec2:DescribeAccountAttributes",
 	"ec2:DescribeAvailabilityZones",
 	"ec2:DescribeRouteTables",
 	"ec2:DescribeSecurityGroups",
@@ -84,6 +87,7 @@ var Permissions = []string{
 	"elasticloadbalancing:DeleteLoadBalancer",
 	"elasticloadbalancing:DeleteRule",
 	"elasticloadbalancing:DeleteTargetGroup",
+	"elasticloadbalancing:DescribeAccountLimits",
 	"elasticloadbalancing:DescribeListenerAttributes",
 	"elasticloadbalancing:DescribeListenerCertificates",
 	"elasticloadbalancing:DescribeListeners",
@@ -108,6 +112,9 @@ var Permissions = []string{
 	"elasticloadbalancing:SetSubnets",
 }
 
+// tooManyRules is the error of a rule for which a load balancer has no room.
+const tooManyRules = "TooManyRules"
+
 // kinds maps the service's own error codes to the seam's errors. The source is the service's model.
 var kinds = map[string]error{
 	"ListenerNotFound":     balancer.ErrNotFound,
@@ -120,7 +127,7 @@ var kinds = map[string]error{
 	"TooManyListeners":                         balancer.ErrQuota,
 	"TooManyLoadBalancers":                     balancer.ErrQuota,
 	"TooManyRegistrationsForTargetId":          balancer.ErrQuota,
-	"TooManyRules":                             balancer.ErrQuota,
+	tooManyRules:                               balancer.ErrQuota,
 	"TooManyTags":                              balancer.ErrQuota,
 	"TooManyTargetGroups":                      balancer.ErrQuota,
 	"TooManyTargets":                           balancer.ErrQuota,
@@ -165,7 +172,7 @@ var advice = map[string]string{
 	"TooManyCertificates":                      "Raise the quota of certificates per load balancer, or name fewer",
 	"TooManyListeners":                         "Raise the quota of listeners per load balancer, or name fewer ports",
 	"TooManyLoadBalancers":                     "Raise the quota of load balancers per Region, or let Ingresses share one",
-	"TooManyRules":                             "Raise the quota of rules per load balancer, or divide the group",
+	tooManyRules:                               "Raise the quota of rules per load balancer, or divide the group",
 	"TooManyTags":                              "Name fewer tags",
 	"TooManyTargetGroups":                      "Raise the quota of target groups per Region",
 	"TooManyUniqueTargetGroupsPerLoadBalancer": "Divide the group: the quota is fixed",

@@ -27,6 +27,7 @@ import (
 func (c *Cloud) Perform(ctx context.Context, of elb.Identity, step elb.Step, seen *elb.Observed) error {
 	p := performer{c, of, seen}
 	err := c.gone(p.perform(ctx, step))
+	c.exceeded(step, seen, err)
 	use(seen)
 	c.remember(of, *seen, err)
 	return err
