@@ -62,6 +62,10 @@ func (r *rules) mayBecome(o *ObservedRule, w *place) bool {
 
 // mayStand reports whether a rule that is missing may get the requests of the one that goes and of all that is behind it.
 func (r *rules) mayStand(w *place, o *ObservedRule) bool {
+	if r.hidden(w.Match, o.Priority) {
+		return true
+	}
+
 	first := r.places[:slices.Index(r.places, w)]
 	for _, behind := range r.behind(o.Priority, w.Match) {
 		if slices.ContainsFunc(first, func(f *place) bool { return f.has == behind }) {

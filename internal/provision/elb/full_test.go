@@ -69,6 +69,7 @@ func TestLaw14FullCrosswise(t *testing.T) {
 
 func TestLaw14FullParked(t *testing.T) {
 	s := shop()
+	s.Listeners[0].Rules[1] = path("shop/web", "/site*", "site")
 	s.MostRules = 3
 	w := settled(t, s)
 	w.stack.Listeners[0].Default = to("shop/web", "site")
@@ -151,6 +152,7 @@ func TestMayStand(t *testing.T) {
 	}{
 		"BeforeAnother":      {"404: /x sick, /a* well", "404: /ab fine, /a* well", "/x", "/ab", true},
 		"BeforeItsFirst":     {"404: /x sick, /a* well", "404: /a* well, /ab fine", "/x", "/ab", false},
+		"Hidden":             {"404: /a* well, /ab fine", "404: /a* well, /ab* new", "/ab", "/ab*", true},
 		"BehindItsFirst":     {"404: /a* well, /x sick", "404: /a* well, /ab fine", "/x", "/ab", true},
 		"ServesNot":          {"404: /x sick, /a* well", "404: /ab new, /a* well", "/x", "/ab", false},
 		"RefusesMissing":     {"404: /x sick", "404: /ab fine, /a* 403", "/x", "/a*", false},

@@ -271,7 +271,7 @@ func (r *rules) create() (full []*place) {
 			continue
 		}
 
-		if !r.p.mayTake(r.listener.Default, w.Action) || !r.p.mayTake(r.next, w.Action) {
+		if !r.hidden(w.Match, lastPriority+1) && (!r.p.mayTake(r.listener.Default, w.Action) || !r.p.mayTake(r.next, w.Action)) {
 			r.p.wait(w.Owner, "The rule for %s is made when what it should forward to serves, because the default action of port %d answers meanwhile: %s.",
 				describe(w.Match), r.listener.Port, r.p.names(w.Action))
 			r.warm = append(r.warm, groupsOf(w.Action)...)
@@ -285,6 +285,11 @@ func (r *rules) create() (full []*place) {
 		r.append(r.made(w))
 	}
 	return full
+}
+
+// hidden reports whether a rule with a priority gets no requests that match, because one of the stack's before it gets them all.
+func (r *rules) hidden(m route.Match, priority int) bool {
+	return slices.ContainsFunc(r.listener.Has, func(o ObservedRule) bool { return o.Own && o.Priority < priority && o.Match.Covers(m) })
 }
 
 // made is a rule with all of its tags.
@@ -517,12 +522,12 @@ func (r *rules) setPriorities(order []*ObservedRule) bool {
 	return len(moves) > 0
 }
 
-// drop deletes those rules that are not wanted any more and whose requests no other rule gets, or only such as serve. The last
-// one goes first.
+// drop deletes those rules that are not wanted any more and whose requests no other rule gets, or only such as serve, and those that
+// get none. The last one goes first.
 func (r *rules) drop(extra []*ObservedRule, order []*ObservedRule) {
 	for i, o := range extra {
 		next := slices.ContainsFunc(extra[i+1:], func(l *ObservedRule) bool { return overlap(o.Match, l.Match) })
-		if !r.p.answers(o.Action) || !next && !r.takesOver(o, order) {
+		if !r.p.answers(o.Action) || r.hidden(o.Match, o.Priority) || !next && !r.takesOver(o, order) {
 			r.p.deleteRule(o)
 		}
 	}

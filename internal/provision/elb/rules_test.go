@@ -266,6 +266,9 @@ func TestCreate(t *testing.T) {
 		"NothingToRefuse":    {"404:", "404", "404: /ab fine, /a* 403", "1 /ab fine, 2 /a* 403", ""},
 		"RefusesOthers":      {"well:", "well", "well: /b fine, /a* 403", "1 /b fine, 2 /a* 403", ""},
 		"AnswersBehind":      {"well:", "well", "well: /ab fine, /a* fine", "1 /ab fine, 2 /a* fine", ""},
+		"Hidden":             {"well: /a* well", "well", "well: /a* well, /a new", "2 /a new", ""},
+		"HalfHidden":         {"well: /a* well", "well", "well: /a* well, /* new", "", "new"},
+		"HiddenByOthers":     {"well: /a* well theirs", "well", "well: /a new", "", "new"},
 		"DefaultAnswers":     {"well:", "well", "well: /a new", "", "new"},
 		"DefaultAnswersNow":  {"well:", "404", "404: /a new", "", "new"},
 		"DefaultAnswersThen": {"404:", "well", "well: /a new", "", "new"},
@@ -389,6 +392,23 @@ func TestMayPass(t *testing.T) {
 			expect(t, "may pass", r.mayPass(r.rule(tc.front), r.rule(tc.first), r.inOrder(tc.order...)), tc.want)
 		})
 	}
+}
+
+// TestHidden: what gets no requests where it is can go, and become anything.
+func TestHidden(t *testing.T) {
+	r := rulesOf("404: /a* well, /b* well theirs, /c* well, - new", "404:")
+	for match, want := range map[string]string{"/a": "[false true true]", "/b": "[false false false]", "/c": "[false false false]", "/*": "[false false false]"} {
+		var got []bool
+		for priority := range 3 {
+			got = append(got, r.hidden(route.Match{Paths: []string{match}}, priority+1))
+		}
+		expect(t, match, fmt.Sprint(got), want)
+	}
+	expect(t, "behind the third", r.hidden(route.Match{Paths: []string{"/c"}}, 4), true)
+
+	r = rulesOf("404: /a* well, /ab fine", "404: /a* well, /ab* new")
+	r.change()
+	expect(t, "it goes whatever serves", r.steps(), "3 /ab* new, /ab goes")
 }
 
 func TestSetPriorities(t *testing.T) {
