@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -79,9 +78,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 
 	return &Reconciler{
 		client: o.Client, kinds: o.Kinds, observer: o.Observer, drivers: o.Drivers, registry: o.Registry, recorder: o.Recorder, metrics: m, now: o.Now,
-		orphanGrace: o.OrphanGrace,
-		uids:        map[types.NamespacedName]types.UID{}, waited: map[types.NamespacedName]map[string][]string{},
-		unclaimed: map[types.NamespacedName]map[string]absence{}, free: map[types.NamespacedName]freed{},
+		orphanGrace: o.OrphanGrace, memory: newMemory(),
 	}, nil
 }
 

@@ -27,6 +27,7 @@ type evaluation struct {
 	pod       *corev1.Pod
 	key       types.NamespacedName
 	now       time.Time
+	seen      *remembered
 	proven    proven
 	overrides override.Record
 

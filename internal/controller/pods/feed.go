@@ -5,7 +5,6 @@ package pods
 
 import (
 	"net/netip"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -19,7 +18,7 @@ import (
 // feeds adds to a gate's sources what was observed of each, and what the pod's record says.
 // The observer reads fast while the pod waits.
 func (r *Reconciler) feeds(e *evaluation, gateType string, sources []gates.Source, waiting bool) []gate.Feed {
-	missing := r.unclaimedSince(e, gateType, sources)
+	missing := e.seen.unclaimedSince(gateType, sources, e.now)
 
 	feeds := make([]gate.Feed, len(sources))
 	for i, s := range sources {
@@ -71,101 +70,9 @@ func (r *Reconciler) observe(e *evaluation, s gates.Source, waiting bool, f *gat
 	}
 }
 
-// freed has the feeds of a pod that no other controller holds back say since when that is so, at the latest since this
-// process saw it first: some controllers set their gate's transition time again and again.
-func (r *Reconciler) freed(e *evaluation, feeds []gate.Feed) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	if slices.ContainsFunc(feeds, func(f gate.Feed) bool { return f.HeldBy != "" }) {
-		delete(r.free, e.key)
-		return
-	}
-
-	for i := range feeds {
-		if feeds[i].FreeSince.IsZero() {
-			continue
-		}
-		if r.free[e.key].uid != e.pod.UID {
-			r.free[e.key] = freed{uid: e.pod.UID, at: e.now}
-		}
-		if at := r.free[e.key].at; feeds[i].FreeSince.After(at) {
-			feeds[i].FreeSince = at
-		}
-	}
-}
-
 // interest is that of a gate in the target of a source; the observer reads fast while the gate waits.
 func interest(s gates.Source, waiting bool) observe.Interest {
 	return observe.Interest{Subject: s.Subject, Target: s.Target, Waiting: waiting, Follow: s.Policy.Mode == gate.Track}
-}
-
-// had lists the sources, by name, that a pod's gate had while it was closed: those on record, and those that this
-// process saw, because nothing is recorded of a gate that has no condition yet.
-func (r *Reconciler) had(e *evaluation, gateType string, current gate.Condition) []string {
-	recorded := e.proven.Waits[gateType]
-	if current.Status == gate.StatusTrue {
-		return recorded
-	}
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	all := slices.Concat(recorded, r.waited[e.key][gateType])
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// remember keeps which sources a pod's gate waits for, or forgets it when there are none.
-func (r *Reconciler) remember(e *evaluation, gateType string, sources []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	if len(sources) > 0 {
-		if r.waited[e.key] == nil {
-			r.waited[e.key] = map[string][]string{}
-		}
-		r.waited[e.key][gateType] = sources
-		return
-	}
-
-	delete(r.waited[e.key], gateType)
-	if len(r.waited[e.key]) == 0 {
-		delete(r.waited, e.key)
-	}
-}
-
-// unclaimedSince remembers since when each source of a pod's gate, by name, does not claim
-// the pod, and forgets those that do.
-func (r *Reconciler) unclaimedSince(e *evaluation, gateType string, sources []gates.Source) absence {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	before, missing := r.unclaimed[e.key][gateType], absence{}
-	for _, s := range sources {
-		if s.Claim != gate.Unclaimed {
-			continue
-		}
-
-		since, known := before[s.Name]
-		if !known {
-			since = e.now
-		}
-		missing[s.Name] = since
-	}
-
-	if len(missing) > 0 {
-		if r.unclaimed[e.key] == nil {
-			r.unclaimed[e.key] = map[string]absence{}
-		}
-		r.unclaimed[e.key][gateType] = missing
-		return missing
-	}
-
-	delete(r.unclaimed[e.key], gateType)
-	if len(r.unclaimed[e.key]) == 0 {
-		delete(r.unclaimed, e.key)
-	}
-	return nil
 }
 
 // address is the pod's: the one at which a gate was proven as long as the pod has

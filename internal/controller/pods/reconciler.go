@@ -55,28 +55,10 @@ type Reconciler struct {
 	now         func() time.Time
 	own         ownWrites
 	closings    closings
+	memory      *memory
 	// orphanGrace is how long a pod waits at a gate that nothing claims; gate.ReleaseAfter when 0.
 	orphanGrace time.Duration
-
-	mu sync.Mutex
-	// uids tells a pod from an earlier one of its name.
-	uids map[types.NamespacedName]types.UID
-	// waited are the sources, by name, that a pod's gates wait for while they are closed, by gate.
-	waited map[types.NamespacedName]map[string][]string
-	// unclaimed is since when sources of a pod's gates do not claim it, by gate.
-	unclaimed map[types.NamespacedName]map[string]absence
-	// free is since when a pod was seen without a gate of another controller that holds it back.
-	free map[types.NamespacedName]freed
 }
-
-// freed is since when that is so of the pod with a UID.
-type freed struct {
-	uid types.UID
-	at  time.Time
-}
-
-// absence is since when a gate's sources, by name, do not claim the pod.
-type absence map[string]time.Time
 
 // Reconcile decides all of a pod's gates and writes what changed in one patch.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -99,9 +81,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: behindPoll}, nil
 	}
 
-	r.recognize(req.NamespacedName, pod.UID)
+	seen, another := r.memory.recall(req.NamespacedName, pod.UID)
+	defer r.memory.keep(req.NamespacedName, seen)
+	if another {
+		r.observer.Keep(req.NamespacedName)
+	}
 
-	e := evaluation{pod: &pod, key: req.NamespacedName, proven: readProven(&pod), overrides: override.Of(&pod), now: r.now()}
+	e := evaluation{pod: &pod, key: req.NamespacedName, seen: seen, proven: readProven(&pod), overrides: override.Of(&pod), now: r.now()}
 	for _, gateType := range r.kinds.Of(&pod) {
 		if err := r.evaluate(ctx, &e, gateType); err != nil {
 			return reconcile.Result{}, err
@@ -123,13 +109,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 // evaluate decides one gate, from all that its kind says that it waits for.
 func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType string) error {
 	current := condition(e.pod, gateType)
-	in := gates.Cluster{Reader: r.client, Registry: r.registry, Had: r.had(e, gateType, current)}
+	in := gates.Cluster{Reader: r.client, Registry: r.registry, Had: e.seen.had(gateType, e.proven.Waits[gateType], current)}
 	sources, ours, err := r.kinds.Sources(ctx, in, e.pod, gateType)
 	if err != nil || !ours {
 		return err
 	}
 
-	r.remember(e, gateType, waitedFor(sources, current))
+	e.seen.waits(gateType, waitedFor(sources, current))
 
 	// A gate for which there is nothing to wait is released like one that nothing claims.
 	nothing := len(sources) == 0
@@ -142,7 +128,7 @@ func (r *Reconciler) evaluate(ctx context.Context, e *evaluation, gateType strin
 
 	feeds := r.feeds(e, gateType, sources, facts.ContainersReady && current.Status != gate.StatusTrue)
 	feeds[0].Quiet = nothing
-	r.freed(e, feeds)
+	e.seen.freed(feeds, e.now)
 
 	// A pod that is closed by one source is missing at all of them, so one answer is for all.
 	var unknown error
@@ -223,34 +209,11 @@ func (r *Reconciler) write(ctx context.Context, e *evaluation) error {
 	return nil
 }
 
-// recognize drops what was seen of an earlier pod of that name.
-func (r *Reconciler) recognize(key types.NamespacedName, uid types.UID) {
-	r.mu.Lock()
-	before, known := r.uids[key]
-	r.uids[key] = uid
-	another := known && before != uid
-	if another {
-		delete(r.waited, key)
-		delete(r.unclaimed, key)
-	}
-	r.mu.Unlock()
-
-	if another {
-		r.observer.Keep(key)
-	}
-}
-
 // forget drops all that is known of a pod that is gone or needs no gates any longer.
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.observer.Keep(key)
 	r.own.forget(key)
+	r.memory.forget(key)
 	r.metrics.waiting.Set(key, nil)
 	r.metrics.orphans.Set(key, nil)
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.uids, key)
-	delete(r.free, key)
-	delete(r.waited, key)
-	delete(r.unclaimed, key)
 }

@@ -104,12 +104,12 @@ func TestPodGone(t *testing.T) {
 	w := newWorld(t)
 	w.binding = nil
 	w.reconcile()
-	if len(w.unclaimed) != 1 || testutil.CollectAndCount(w.metrics.waiting.Gauge) != 1 {
+	if len(w.memory.pods) != 1 || testutil.CollectAndCount(w.metrics.waiting.Gauge) != 1 {
 		t.Fatal("a waiting pod is not known")
 	}
 	w.pod = nil
 	w.reconcile()
-	if w.forgotten == 0 || len(w.unclaimed)+len(w.uids)+testutil.CollectAndCount(w.metrics.waiting.Gauge) != 0 {
+	if w.forgotten == 0 || len(w.memory.pods)+len(w.memory.uids)+testutil.CollectAndCount(w.metrics.waiting.Gauge) != 0 {
 		t.Error("a pod that is gone is still remembered")
 	}
 }

@@ -251,11 +251,11 @@ func TestLaw1StartingPodsSourcesAreRemembered(t *testing.T) {
 		}
 	}
 
-	if w.pod = nil; len(w.waited) == 0 {
+	if w.pod = nil; len(w.memory.pods) == 0 {
 		t.Error("a closed gate is not known")
 	}
-	if w.reconcile(); len(w.waited) != 0 {
-		t.Errorf("a pod that is gone is still remembered: %v", w.waited)
+	if w.reconcile(); len(w.memory.pods) != 0 {
+		t.Errorf("a pod that is gone is still remembered: %v", w.memory.pods)
 	}
 }
 
