@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
+	"github.com/podgate/podgate/api/v1alpha1"
 )
 
 // scheme has the kinds that the controller reads and writes.
@@ -151,5 +152,38 @@ func TestStacks(t *testing.T) {
 		if holds(key, ing) {
 			t.Errorf("%v holds it without the finalizer", key)
 		}
+	}
+}
+
+// TestUnknownClass: an Ingress of a class that is not there, or of a controller that nobody here is, is left alone without a word.
+// It is served as soon as there is such a class of podgate's.
+func TestUnknownClass(t *testing.T) {
+	for name, tc := range map[string]struct {
+		controller string
+		served     bool
+	}{"Ours": {v1alpha1.IngressController, true}, "Unknown": {"example.com/nobody", false}} {
+		t.Run(name, func(t *testing.T) {
+			ing := memberOf("web")[0].(*networkingv1.Ingress)
+			ing.Spec.IngressClassName = new("late")
+			w := newWorld(t, ing, memberOf("web")[1])
+			m := mapper{w.Client, w.kind.(ingresses).classes}
+			look := func() (woken int) {
+				t.Helper()
+				for _, group := range []Key{{Name: "g"}, client.ObjectKeyFromObject(ing)} {
+					_, _ = w.reconcile(group)
+				}
+				return len(m.all(t.Context(), nil))
+			}
+
+			if woken := look(); woken > 0 || len(w.steps) > 0 || w.told() != "" || len(w.ingress("web").Finalizers) > 0 {
+				t.Errorf("without the class %d groups are woken; steps %q", woken, w.steps)
+			}
+			if err := w.Create(t.Context(), class("late", tc.controller)); err != nil {
+				t.Fatal(err)
+			}
+			if woken := look(); woken > 0 != tc.served || len(w.steps) > 0 != tc.served || len(w.ingress("web").Finalizers) > 0 != tc.served {
+				t.Errorf("with the class %d groups are woken; steps %q", woken, w.steps)
+			}
+		})
 	}
 }

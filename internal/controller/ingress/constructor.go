@@ -125,9 +125,6 @@ func Setup(mgr manager.Manager, o Options) error {
 		return err
 	}
 
-	options := func() controller.Options {
-		return controller.Options{MaxConcurrentReconciles: o.Workers, ReconciliationTimeout: patience, RateLimiter: backoff.New(time.Second, nil, o.Random)}
-	}
 	m := mapper{c, classes}
 	err = builder.ControllerManagedBy(mgr).Named(Name).
 		Watches(&networkingv1.Ingress{}, handler.EnqueueRequestsFromMapFunc(m.ingress), builder.WithPredicates(asked())).
@@ -135,7 +132,7 @@ func Setup(mgr manager.Manager, o Options) error {
 		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(m.all), builder.WithPredicates(asked())).
 		Watches(&elbv2.IngressClassParams{}, handler.EnqueueRequestsFromMapFunc(m.all), builder.WithPredicates(changed())).
 		Watches(&elbv2.TargetGroupBinding{}, handler.EnqueueRequestsFromMapFunc(bound), builder.WithPredicates(changed())).
-		WithOptions(options()).
+		WithOptions(o.controller()).
 		Complete(r)
 	if err != nil {
 		return err
@@ -143,8 +140,14 @@ func Setup(mgr manager.Manager, o Options) error {
 	return builder.ControllerManagedBy(mgr).Named(ServiceName).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(balanced), builder.WithPredicates(written())).
 		Watches(&elbv2.TargetGroupBinding{}, handler.EnqueueRequestsFromMapFunc(boundOfService), builder.WithPredicates(changed())).
-		WithOptions(options()).
+		WithOptions(o.controller()).
 		Complete(of)
+}
+
+// controller are the options of a controller of groups. A group that failed is looked at again after a while, ever longer, and at
+// once when an event concerns it.
+func (o Options) controller() controller.Options {
+	return controller.Options{MaxConcurrentReconciles: o.Workers, ReconciliationTimeout: patience, RateLimiter: backoff.New(time.Second, nil, o.Random)}
 }
 
 // balanced is a Service that asks for a load balancer, or that may have something of one.

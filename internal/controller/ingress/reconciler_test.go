@@ -46,8 +46,12 @@ type world struct {
 	clock    time.Time
 	recorder *events.FakeRecorder
 
+	options Options
+
 	seen  elb.Observed
 	steps []string
+	// whole: AWS does all that a Service asks for, and targets are healthy.
+	whole bool
 	// fails says what becomes of a step; nil: it succeeds.
 	fails func(elb.Step) error
 	reads int
@@ -70,14 +74,15 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w := &world{T: t, clock: noon, recorder: events.NewFakeRecorder(100), fails: func(elb.Step) error { return nil }}
 	w.Client = fake.NewClientBuilder().WithScheme(scheme(t)).WithStatusSubresource(&networkingv1.Ingress{}).
 		WithObjects(append(objects, class("alb", v1alpha1.IngressController))...).Build()
-	var err error
-	w.Reconciler, err = NewReconciler(w.Client, Options{
+	w.options = Options{
 		Settings: routes.Settings{Cluster: "test", VPC: "vpc-1", Scheme: "internal", TargetType: "ip", SSLPolicy: "policy", Limits: routes.ALB},
 		Cloud:    w, Network: w, Certificates: w,
 		Labels:            func(context.Context, string) (map[string]string, error) { return nil, nil },
 		LBCLeaseNamespace: "kube-system",
 		Recorder:          w.recorder, Now: func() time.Time { return w.clock }, Random: func(time.Duration) time.Duration { return 0 },
-	})
+	}
+	var err error
+	w.Reconciler, err = NewReconciler(w.Client, w.options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +100,12 @@ func (w *world) Observe(_ context.Context, _ elb.Stack, fresh bool) (elb.Observe
 }
 
 // Health implements Cloud.
-func (w *world) Health(context.Context, *elb.Observed, []string) error { return nil }
+func (w *world) Health(_ context.Context, seen *elb.Observed, _ []string) error {
+	for i := range seen.TargetGroups {
+		seen.TargetGroups[i].Health = &elb.Health{Registered: 1, Healthy: 1}
+	}
+	return nil
+}
 
 // TargetGroups implements Cloud.
 func (w *world) TargetGroups(context.Context, bool) ([]elb.ObservedTargetGroup, error) {
@@ -125,10 +135,42 @@ func (w *world) Perform(_ context.Context, _ elb.Identity, step elb.Step, seen *
 	case elb.CreateTargetGroup:
 		seen.TargetGroups = append(seen.TargetGroups, elb.ObservedTargetGroup{TargetGroup: s.TargetGroup, ARN: s.TargetGroup.Name})
 	default:
-		return errors.New("not in this world")
+		if !w.whole || !w.further(step, seen) {
+			return errors.New("not in this world")
+		}
 	}
 	w.seen = *seen
 	return nil
+}
+
+// further does the steps that only a whole AWS does.
+func (w *world) further(step elb.Step, seen *elb.Observed) bool {
+	switch s := step.(type) {
+	case elb.CreateListener:
+		lb := &seen.LoadBalancers[0]
+		lb.Listeners = append(slices.Clone(lb.Listeners), elb.ObservedListener{Listener: s.Listener, ARN: "listener-" + s.Listener.Resource, Own: true})
+		for i := range seen.TargetGroups {
+			if g := &seen.TargetGroups[i]; g.ARN == s.Listener.Default.Forward[0].Group {
+				g.LoadBalancer = lb.ARN
+			}
+		}
+	case elb.SetTargetGroupAttributes:
+	case elb.DeleteListener:
+		lb := &seen.LoadBalancers[0]
+		lb.Listeners = slices.DeleteFunc(slices.Clone(lb.Listeners), func(l elb.ObservedListener) bool { return l.ARN == s.ARN })
+	case elb.DeleteLoadBalancer:
+		seen.LoadBalancers = nil
+		for i := range seen.TargetGroups {
+			seen.TargetGroups[i].LoadBalancer = ""
+		}
+	case elb.DeleteTargetGroup:
+		seen.TargetGroups = slices.DeleteFunc(seen.TargetGroups, func(g elb.ObservedTargetGroup) bool { return g.ARN == s.TargetGroup })
+	case elb.DeleteSecurityGroup:
+		seen.SecurityGroups = nil
+	default:
+		return false
+	}
+	return true
 }
 
 // Subnets implements Network, and so do the following.
