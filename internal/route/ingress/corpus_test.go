@@ -6,7 +6,6 @@ package ingress
 import (
 	"cmp"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -14,21 +13,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/yaml"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
-	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
-	"github.com/podgate/podgate/internal/provision/subnets"
 	"github.com/podgate/podgate/internal/route"
+	"github.com/podgate/podgate/internal/route/routetest"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // manifest is a file of the corpus: what people write, with other names.
 type manifest struct {
@@ -86,29 +80,6 @@ func (m manifest) key(of *networkingv1.Ingress) Key {
 	return Key{Namespace: of.Namespace, Name: of.Name}
 }
 
-// vpc has three public subnets and two others.
-func vpc() subnets.Seen {
-	var seen subnets.Seen
-	for _, name := range []string{"edge-a", "edge-b", "edge-c", "inner-a", "inner-b"} {
-		place, zone, _ := strings.Cut(name, "-")
-		s := subnets.Subnet{ID: "subnet-" + zone, VPC: "vpc-1", Zone: zone, Free: 250, IPv6: true, Tags: map[string]string{"Name": name, "kubernetes.io/role/elb": "1"}}
-		if place == "inner" {
-			s.ID, s.Tags = "subnet-inner-"+zone, map[string]string{"Name": name, "kubernetes.io/role/internal-elb": "1"}
-		}
-		seen.Subnets = append(seen.Subnets, s)
-	}
-	return seen
-}
-
-// acm has a certificate for *.example.com, and one that has expired.
-func acm() []certificates.Certificate {
-	const arn = "arn:aws:acm:eu-west-1:111122223333:certificate/"
-	return []certificates.Certificate{
-		{ARN: arn + "star", Names: []string{"*.example.com"}, Status: "ISSUED", Type: "AMAZON_ISSUED"},
-		{ARN: arn + "old", Names: []string{"*.example.com"}, Status: "EXPIRED", Type: "IMPORTED", NotAfter: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)},
-	}
-}
-
 // build builds the load balancers of a manifest, in the order of their groups.
 func (m manifest) build() ([]elb.Stack, []Problem) {
 	look := Lookups{
@@ -119,15 +90,10 @@ func (m manifest) build() ([]elb.Stack, []Problem) {
 			}
 			return m.services[i]
 		},
-		Subnets: func(want subnets.Want) ([]string, error) {
-			choice, err := subnets.Choose(vpc(), want)
-			return choice.IDs, err
-		},
-		SecurityGroup: func(name string) (string, error) { return "sg-" + name, nil },
+		Subnets:       routetest.Subnets,
+		SecurityGroup: routetest.SecurityGroup,
 		TargetGroup:   func(_, named string) (string, error) { return named, nil },
-		Certificates: func(hosts []certificates.Host) []certificates.Found {
-			return certificates.ForHosts(acm(), hosts, time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC))
-		},
+		Certificates:  routetest.Certificates,
 	}
 	settings := Settings{Cluster: "blue", VPC: "vpc-1", Scheme: "internal", TargetType: "instance", SSLPolicy: "ELBSecurityPolicy-2016-08", Limits: ALB}
 
@@ -147,28 +113,9 @@ func (m manifest) build() ([]elb.Stack, []Problem) {
 // TestCorpus builds load balancers from manifests such as people have, and compares what becomes of them with what is in
 // testdata/corpus.
 func TestCorpus(t *testing.T) {
-	files := corpus(t)
-	if len(files) < 30 {
-		t.Errorf("there are %d manifests", len(files))
-	}
-	for _, file := range files {
+	for _, file := range routetest.Corpus(t, 30) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			stacks, problems := readManifest(t, file).build()
-			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
-			got := outcome(stacks, problems)
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := gocmp.Diff(string(want), got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			routetest.Golden(t, file, outcome(readManifest(t, file).build()))
 		})
 	}
 }
@@ -177,7 +124,7 @@ func TestCorpus(t *testing.T) {
 // load balancer or what people are told, the annotation was ignored without a word. An Ingress that is refused says why, and
 // need not say more; and what is said of targets means nothing where there are none.
 func TestCorpusIsNeverSilent(t *testing.T) {
-	for _, file := range corpus(t) {
+	for _, file := range routetest.Corpus(t, 30) {
 		read := readManifest(t, file)
 		stacks, problems := read.build()
 		if slices.ContainsFunc(problems, func(p Problem) bool { return p.Severity == Refused }) {
@@ -218,15 +165,6 @@ func (m manifest) annotations() []map[string]string {
 	return list
 }
 
-func corpus(t *testing.T) []string {
-	t.Helper()
-	files, err := filepath.Glob("testdata/corpus/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
 // everything is all that becomes of a manifest.
 func everything(m manifest) string {
 	stacks, problems := m.build()
@@ -243,7 +181,7 @@ func outcome(stacks []elb.Stack, problems []Problem) string {
 			fmt.Fprintf(&out, "%s: nothing\n", s.Tags[StackTag])
 			continue
 		}
-		fmt.Fprintf(&out, "%s: %s %s in %s%s%s\n", s.Tags[StackTag], l.Scheme, l.AddressType, strings.Join(l.Subnets, " "), inLine(" with ", l.Attributes), inLine(" tagged ", l.Tags))
+		fmt.Fprintf(&out, "%s: %s %s in %s%s%s\n", s.Tags[StackTag], l.Scheme, l.AddressType, strings.Join(l.Subnets, " "), routetest.InLine(" with ", l.Attributes), routetest.InLine(" tagged ", l.Tags))
 		for _, id := range l.SecurityGroups {
 			fmt.Fprintf(&out, "  security group %s\n", id)
 		}
@@ -253,35 +191,20 @@ func outcome(stacks []elb.Stack, problems []Problem) string {
 			}
 		}
 		for _, g := range s.TargetGroups {
-			fmt.Fprintf(&out, "  target group %s: %s %s %s %d%s\n", g.Resource, g.Protocol, g.Version, g.TargetType, g.Port, inLine(" with ", g.Attributes)+inLine(" on ", g.Binding.Nodes))
+			fmt.Fprintf(&out, "  target group %s: %s %s %s %d%s\n", g.Resource, g.Protocol, g.Version, g.TargetType, g.Port, routetest.InLine(" with ", g.Attributes)+routetest.InLine(" on ", g.Binding.Nodes))
 			h := g.HealthCheck
 			fmt.Fprintf(&out, "    check %s %s at %s: every %d s, %d s, %d up, %d down, %s\n", h.Protocol, h.Path, h.Port, h.Interval, h.Timeout, h.Healthy, h.Unhealthy, h.Codes)
 		}
 		for _, l := range s.Listeners {
-			fmt.Fprintf(&out, "  %s %d%s%s\n", l.Protocol, l.Port, strings.TrimRight(" "+l.SSLPolicy+" "+strings.Join(l.Certificates, " "), " "), inLine(" with ", l.Attributes))
+			fmt.Fprintf(&out, "  %s %d%s%s\n", l.Protocol, l.Port, strings.TrimRight(" "+l.SSLPolicy+" "+strings.Join(l.Certificates, " "), " "), routetest.InLine(" with ", l.Attributes))
 			for _, r := range l.Rules {
 				fmt.Fprintf(&out, "    %s\n", ruleLine(r))
 			}
 			fmt.Fprintf(&out, "    else %s\n", actionLine(l.Default))
 		}
 	}
-
-	for _, p := range problems {
-		fmt.Fprintf(&out, "%s: %s %s: %s\n", p.Owner, []string{"", "notice", "partial", "refused"}[p.Severity], p.Reason, p.Message)
-	}
+	out.WriteString(routetest.Lines(problems))
 	return out.String()
-}
-
-// inLine is a map in a line, after some text; nothing if it is empty.
-func inLine(before string, m map[string]string) string {
-	var list []string
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		list = append(list, key+"="+m[key])
-	}
-	if len(list) == 0 {
-		return ""
-	}
-	return before + strings.Join(list, " ")
 }
 
 func ruleLine(r elb.Rule) string {

@@ -21,6 +21,7 @@ import (
 	"github.com/podgate/podgate/internal/balancer"
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/elb/apply"
+	"github.com/podgate/podgate/internal/route/routetest"
 	"github.com/podgate/podgate/sim/awssim"
 )
 
@@ -35,7 +36,7 @@ type account struct {
 func simulate(t *testing.T, change ...func(*awssim.Config)) *account {
 	t.Helper()
 	network := awssim.VPC{ID: "vpc-1", IPv6CIDR: "2001:db8::/56", SecurityGroups: []awssim.SecurityGroup{{ID: "sg-edge", Name: "edge"}}}
-	for i, s := range vpc().Subnets {
+	for i, s := range routetest.VPC().Subnets {
 		at := string(rune('0' + i))
 		network.Subnets = append(network.Subnets, awssim.Subnet{
 			ID: s.ID, Zone: "eu-west-1" + s.Zone, CIDR: "10.0." + at + ".0/24", IPv6CIDR: "2001:db8:0:" + at + "::/64", Private: strings.Contains(s.ID, "inner"), Tags: s.Tags,
@@ -85,7 +86,7 @@ var unmodelled = map[string]bool{"grpc.yaml": true, "delivery-grpc.yaml": true}
 // TestCorpusIsAccepted makes the load balancers of every manifest at a simulated AWS, which checks what AWS does. What is there
 // in the end is what was wanted: a process that has just started finds nothing to do.
 func TestCorpusIsAccepted(t *testing.T) {
-	for _, file := range corpus(t) {
+	for _, file := range routetest.Corpus(t, 30) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			if unmodelled[filepath.Base(file)] {

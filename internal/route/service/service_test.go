@@ -20,6 +20,7 @@ import (
 	"github.com/podgate/podgate/internal/provision/subnets"
 	"github.com/podgate/podgate/internal/route/annotation"
 	"github.com/podgate/podgate/internal/route/ingress"
+	"github.com/podgate/podgate/internal/route/routetest"
 )
 
 // annotations are without their prefix.
@@ -127,7 +128,7 @@ type line func(elb.Stack) string
 
 func scheme(s elb.Stack) string     { return s.LoadBalancer.Scheme }
 func target(s elb.Stack) string     { return s.TargetGroups[0].TargetType }
-func attributes(s elb.Stack) string { return inLine("", s.LoadBalancer.Attributes) }
+func attributes(s elb.Stack) string { return routetest.InLine("", s.LoadBalancer.Attributes) }
 func addresses(s elb.Stack) string  { return s.TargetGroups[0].AddressType }
 func placed(s elb.Stack) string {
 	return fmt.Sprint(s.LoadBalancer.Subnets, s.LoadBalancer.SubnetsNamed)
@@ -297,12 +298,12 @@ func TestAnnotations(t *testing.T) {
 		"of one port":             {a: annotations{"proxy-protocol-per-target-group": "443"}, of: proxied, want: "[false true]"},
 		"by attribute":            {a: annotations{"target-group-attributes": "proxy_protocol_v2.enabled=true"}, of: proxied, want: "[true true]"},
 		"of all and of one":       {a: annotations{"proxy-protocol": "*", "proxy-protocol-per-target-group": "80"}, of: proxied, want: "[true true]", told: []string{noEffect("proxy-protocol-per-target-group", "aws-load-balancer-proxy-protocol is for all ports")}},
-		"nodes":                   {a: annotations{"target-node-labels": "a=b"}, of: func(s elb.Stack) string { return inLine("", s.TargetGroups[0].Binding.Nodes) }, want: "a=b"},
-		"nodes of pods":           {a: annotations{"target-node-labels": "a=b", "nlb-target-type": "ip"}, of: func(s elb.Stack) string { return inLine("", s.TargetGroups[0].Binding.Nodes) }, told: []string{noEffect("target-node-labels", "targets are pods")}},
+		"nodes":                   {a: annotations{"target-node-labels": "a=b"}, of: func(s elb.Stack) string { return routetest.InLine("", s.TargetGroups[0].Binding.Nodes) }, want: "a=b"},
+		"nodes of pods":           {a: annotations{"target-node-labels": "a=b", "nlb-target-type": "ip"}, of: func(s elb.Stack) string { return routetest.InLine("", s.TargetGroups[0].Binding.Nodes) }, told: []string{noEffect("target-node-labels", "targets are pods")}},
 		"several clusters":        {a: annotations{"multi-cluster-target-group": "true"}, of: func(s elb.Stack) string { return fmt.Sprint(s.TargetGroups[0].Binding.MultiCluster) }, want: "true"},
-		"attributes of listeners": {a: annotations{"listener-attributes.TCP-80": "a=b"}, of: func(s elb.Stack) string { return inLine("", s.Listeners[0].Attributes) }, want: "a=b"},
+		"attributes of listeners": {a: annotations{"listener-attributes.TCP-80": "a=b"}, of: func(s elb.Stack) string { return routetest.InLine("", s.Listeners[0].Attributes) }, want: "a=b"},
 		"attributes of no listener": {
-			a: annotations{"listener-attributes.TLS-80": "a=b"}, of: func(s elb.Stack) string { return inLine("", s.Listeners[0].Attributes) },
+			a: annotations{"listener-attributes.TLS-80": "a=b"}, of: func(s elb.Stack) string { return routetest.InLine("", s.Listeners[0].Attributes) },
 			told: []string{noEffect("listener-attributes.TLS-80", "the load balancer has no such listener: write the listener's protocol and port, such as TCP-80")},
 		},
 
