@@ -45,6 +45,30 @@ func (e *environment) completeGates(cmd *cobra.Command, args []string, begun str
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeNames gives a shell the names of the objects of a kind.
+func (e *environment) completeNames(cmd *cobra.Command, args []string, begun string, list client.ObjectList) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	kube, namespace, err := e.here()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	if err := kube.List(cmd.Context(), list, client.InNamespace(namespace), client.Limit(page)); err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	objects, err := items(list)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+
+	var names []string
+	for _, o := range objects {
+		names = append(names, o.GetName())
+	}
+	return begunWith(begun, names), cobra.ShellCompDirectiveNoFileComp
+}
+
 // completePods gives a shell the names of pods.
 func (e *environment) completePods(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {

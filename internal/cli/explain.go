@@ -35,23 +35,30 @@ func newExplain(e *environment) *cobra.Command {
 			if name, ofIngress := strings.CutPrefix(args[0], ingressPrefix); ofIngress {
 				return e.explainIngress(cmd.Context(), name)
 			}
+			if name, ofService := strings.CutPrefix(args[0], servicePrefix); ofService {
+				return e.explainService(cmd.Context(), name)
+			}
 			return e.explain(cmd.Context(), args[0])
 		},
 	}
-	cmd.AddCommand(newExplainIngress(e))
+	cmd.AddCommand(newExplainIngress(e), newExplainService(e))
 	return cmd
 }
 
 // ingressPrefix begins the name of an Ingress, as kubectl writes it.
 const ingressPrefix = "ingress/"
 
-// onePod takes the name of a pod, as itself or as kubectl writes it, or of an Ingress as kubectl writes it.
+// onePod takes the name of a pod, as itself or as kubectl writes it, or of an Ingress or a Service as kubectl writes it.
 func onePod(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("explain one pod: its name is missing, or there are several (%d); kubectl get pods lists them", len(args))
 	}
-	if strings.Contains(strings.TrimPrefix(strings.TrimPrefix(args[0], "pod/"), ingressPrefix), "/") {
-		return fmt.Errorf("%s is not a pod: explain is for one pod or one Ingress; status is for a namespace; wait and preflight are for a workload", args[0])
+	name := args[0]
+	for _, prefix := range []string{"pod/", ingressPrefix, servicePrefix} {
+		name = strings.TrimPrefix(name, prefix)
+	}
+	if strings.Contains(name, "/") {
+		return fmt.Errorf("%s is not a pod: explain is for one pod, Ingress or Service; status is for a namespace; wait and preflight are for a workload", args[0])
 	}
 	return nil
 }

@@ -106,6 +106,10 @@ func TestStatus(t *testing.T) {
 			reason: "Load balancers of Ingresses are listed with the state that podgate told last, and those of other namespaces and controllers are not.",
 			files:  []string{"installation.yaml", "shop.yaml", "ingress/podgate.yaml", "ingress/group.yaml", "status/ingresses.yaml"}, wide: true,
 		},
+		"services": {
+			reason: "Load balancers of Services are listed likewise, and those of other controllers are not.",
+			files:  []string{"installation.yaml", "ingress/podgate.yaml", "status/services.yaml"}, wide: true,
+		},
 		"lattice": {reason: "Bindings of VPC Lattice are listed like the others, however they name their groups.", files: []string{"installation.yaml", "shop.yaml", "status/lattice.yaml"}, wide: true},
 	}
 
@@ -155,6 +159,10 @@ func TestPreflight(t *testing.T) {
 		"ingress-asked":      {reason: "Those of AWS Load Balancer Controller's classes are checked as if they were podgate's where that is asked for.", files: []string{"installation.yaml", "preflight/ingress-of-lbc.yaml"}, only: true, ingresses: true},
 		"ingress-namespace":  {reason: "And those of the cluster.", files: []string{"installation.yaml", "preflight/ingress.yaml", "shop.yaml", "preflight/good.yaml"}, ingresses: true},
 		"ingress-unasked":    {reason: "Else they are counted.", files: []string{"installation.yaml", "preflight/ingress-of-lbc.yaml"}, only: true},
+		"service":            {reason: "Of Services of type LoadBalancer it is told what is served, refused and ignored where podgate serves them, and which pods come too early.", files: []string{"installation.yaml", "ingress/podgate.yaml", "preflight/service.yaml"}, only: true},
+		"service-unasked":    {reason: "Where it is not known that podgate serves any, they are counted.", files: []string{"installation.yaml", "preflight/service.yaml"}, only: true},
+		"service-namespace":  {reason: "Those of the cluster are checked where that is asked for.", files: []string{"installation.yaml", "preflight/service.yaml"}, ingresses: true},
+		"service-in-cluster": {reason: "Else they have events.", files: []string{"installation.yaml", "ingress/podgate.yaml", "preflight/service.yaml"}},
 		"unlabelled":         {reason: "Nobody asks for gates or hooks, a port is wrong, and nodes are targets.", files: []string{"preflight/unlabelled.yaml"}, only: true},
 	}
 

@@ -96,19 +96,19 @@ func TestWatchedNamespace(t *testing.T) {
 
 // TestNewest: of one look at a load balancer the gravest event counts, and earlier ones do not.
 func TestNewest(t *testing.T) {
-	at := func(milliseconds int, reason string) IngressEvent {
-		return IngressEvent{Reason: reason, At: metav1.Time{Time: noon.Add(time.Duration(milliseconds) * time.Millisecond)}}
+	at := func(milliseconds int, reason string) BalancerEvent {
+		return BalancerEvent{Reason: reason, At: metav1.Time{Time: noon.Add(time.Duration(milliseconds) * time.Millisecond)}}
 	}
 	for name, c := range map[string]struct {
-		events []IngressEvent
+		events []BalancerEvent
 		want   string
 	}{
 		"Nothing": {nil, ""},
-		"Others":  {[]IngressEvent{at(0, "Sync"), at(1, v1alpha1.ReasonNoEffect)}, ""},
-		"Later":   {[]IngressEvent{at(0, v1alpha1.ReasonLoadBalancerFailed), at(3000, v1alpha1.ReasonLoadBalancerReady), at(9000, v1alpha1.ReasonNoEffect)}, v1alpha1.ReasonLoadBalancerReady},
-		"Soon":    {[]IngressEvent{at(33, v1alpha1.ReasonLoadBalancerReady), at(0, v1alpha1.ReasonLoadBalancerWaiting)}, v1alpha1.ReasonLoadBalancerReady},
-		"AtOnce":  {[]IngressEvent{at(0, v1alpha1.ReasonLoadBalancerFailed), at(20, v1alpha1.ReasonLoadBalancerReady)}, v1alpha1.ReasonLoadBalancerFailed},
-		"Gravest": {[]IngressEvent{at(0, v1alpha1.ReasonLoadBalancerWaiting), at(0, v1alpha1.ReasonLoadBalancerHeld), at(0, v1alpha1.ReasonLoadBalancerReady)}, v1alpha1.ReasonLoadBalancerHeld},
+		"Others":  {[]BalancerEvent{at(0, "Sync"), at(1, v1alpha1.ReasonNoEffect)}, ""},
+		"Later":   {[]BalancerEvent{at(0, v1alpha1.ReasonLoadBalancerFailed), at(3000, v1alpha1.ReasonLoadBalancerReady), at(9000, v1alpha1.ReasonNoEffect)}, v1alpha1.ReasonLoadBalancerReady},
+		"Soon":    {[]BalancerEvent{at(33, v1alpha1.ReasonLoadBalancerReady), at(0, v1alpha1.ReasonLoadBalancerWaiting)}, v1alpha1.ReasonLoadBalancerReady},
+		"AtOnce":  {[]BalancerEvent{at(0, v1alpha1.ReasonLoadBalancerFailed), at(20, v1alpha1.ReasonLoadBalancerReady)}, v1alpha1.ReasonLoadBalancerFailed},
+		"Gravest": {[]BalancerEvent{at(0, v1alpha1.ReasonLoadBalancerWaiting), at(0, v1alpha1.ReasonLoadBalancerHeld), at(0, v1alpha1.ReasonLoadBalancerReady)}, v1alpha1.ReasonLoadBalancerHeld},
 	} {
 		got := ""
 		if e := newest(c.events); e != nil {

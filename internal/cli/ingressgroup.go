@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -23,27 +22,11 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/controller/ingress"
-	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
-	"github.com/podgate/podgate/internal/provision/subnets"
 	routes "github.com/podgate/podgate/internal/route/ingress"
 )
 
-// Problem is why something of an Ingress is not served as it is asked for.
-type Problem struct {
-	// Severity is Notice, Partial or Refused.
-	Severity string `json:"severity"`
-	Reason   string `json:"reason"`
-	// Message says what to do as well.
-	Message string `json:"message"`
-	// Told is when podgate told of it last, where that depends on what AWS has; else it follows from what is in the cluster.
-	Told *metav1.Time `json:"told,omitempty"`
-}
-
-// severities are what those of problems are called.
-var severities = map[routes.Severity]string{routes.Notice: "Notice", routes.Partial: "Partial", routes.Refused: "Refused"}
-
-// GroupMember is an Ingress of those that share a load balancer.
+// GroupMember is an Ingress of those that share a load balancer, or the Service that has one.
 type GroupMember struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
@@ -52,15 +35,7 @@ type GroupMember struct {
 	Problems []Problem `json:"problems,omitempty"`
 }
 
-// refused reports whether an Ingress cannot be served as it is.
-func (m GroupMember) refused() bool {
-	return slices.ContainsFunc(m.Problems, func(p Problem) bool { return p.Severity == severities[routes.Refused] })
-}
-
 func (m GroupMember) owner() string { return m.Namespace + "/" + m.Name }
-
-// uncertain stands for a certificate or a subnet of which only AWS knows.
-const uncertain = "?"
 
 // ingresses are the Ingresses that a command may see, by what podgate makes of them.
 type ingresses struct {
@@ -74,11 +49,11 @@ type ingresses struct {
 	of map[string]ingress.Class
 }
 
-// ingressFlags are those of podgate's Deployment that concern Ingresses.
+// ingressFlags are those of podgate's Deployment that concern Ingresses and Services of type LoadBalancer.
 type ingressFlags struct {
 	// known is false where they could not be read. Then the defaults stand here.
 	known bool
-	// on: podgate serves Ingresses.
+	// on: podgate serves them.
 	on bool
 	// watch is the only namespace that it serves; empty: all.
 	watch       string
@@ -121,9 +96,9 @@ func (in *Installation) ingressFlags(ctx context.Context, r client.Reader, g *ga
 }
 
 // untoldFlags is what is not known without the flags.
-const untoldFlags = "whether it serves Ingresses, of which classes and with which defaults"
+const untoldFlags = "whether it makes load balancers, for which classes and with which defaults"
 
-// serves reports whether podgate serves the Ingresses of a namespace.
+// serves reports whether podgate serves those of a namespace.
 func (f ingressFlags) serves(namespace string) bool {
 	return f.on && (f.watch == "" || f.watch == namespace)
 }
@@ -184,9 +159,13 @@ func (s *ingresses) serves(ing *networkingv1.Ingress) bool {
 	return class.Served && (s.asked.known || !class.LBC || claimed(ing))
 }
 
-// claimed reports whether podgate may have something of an Ingress at AWS.
-func claimed(ing *networkingv1.Ingress) bool {
-	return controllerutil.ContainsFinalizer(ing, v1alpha1.IngressFinalizer)
+// claimed reports whether podgate may have something of an object at AWS. The finalizer of a Service is AWS Load Balancer
+// Controller's, too.
+func claimed(o client.Object) bool {
+	if _, is := o.(*corev1.Service); is {
+		return controllerutil.ContainsFinalizer(o, elbv2.LBCServiceFinalizer) && o.GetAnnotations()[v1alpha1.StacksAnnotation] != ""
+	}
+	return controllerutil.ContainsFinalizer(o, v1alpha1.IngressFinalizer)
 }
 
 // groupOf is the group of an Ingress that podgate serves.
@@ -269,30 +248,14 @@ func (s *ingresses) group(ctx context.Context, key routes.Key) (*ingressGroup, e
 // build builds a group's load balancer. What only AWS knows is taken to be there.
 func (s *ingresses) build(ctx context.Context, g *ingressGroup, members routes.Group) ([]routes.Problem, error) {
 	var failed error
-	look := routes.Lookups{
-		Service: func(namespace, name string) *corev1.Service {
-			svc := &corev1.Service{}
-			if err := s.reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, svc); err != nil {
-				failed = errors.Join(failed, client.IgnoreNotFound(err))
-				return nil
-			}
-			return svc
-		},
-		Subnets:       func(subnets.Want) ([]string, error) { return []string{uncertain}, nil },
-		SecurityGroup: func(name string) (string, error) { return name, nil },
-		TargetGroup:   func(_, named string) (string, error) { return named, nil },
-		Certificates: func(hosts []certificates.Host) []certificates.Found {
-			var found []certificates.Found
-			for _, h := range hosts {
-				arns := h.Named
-				if len(arns) == 0 {
-					arns = []string{uncertain}
-				}
-				found = append(found, certificates.Found{Host: h.Name, ARNs: arns})
-			}
-			return found
-		},
-	}
+	look := takenAsThere(func(namespace, name string) *corev1.Service {
+		svc := &corev1.Service{}
+		if err := s.reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, svc); err != nil {
+			failed = errors.Join(failed, client.IgnoreNotFound(err))
+			return nil
+		}
+		return svc
+	})
 
 	stack, problems := routes.Build(members, s.asked.settings, look)
 	if failed != nil {
@@ -322,10 +285,11 @@ func hostnameOf(ing *networkingv1.Ingress) string {
 	return ""
 }
 
-// bindingLabels are those of a group's bindings.
-func (g *ingressGroup) bindingLabels() map[string]string {
+// maker is an Ingress of the group as what bindings are made for.
+func (g *ingressGroup) maker(ing *networkingv1.Ingress) maker {
+	labels := map[string]string{elbv2.IngressNamespaceLabel: g.key.Namespace, elbv2.IngressNameLabel: g.key.Name}
 	if g.key.Namespace == "" {
-		return map[string]string{elbv2.IngressGroupLabel: g.key.Name}
+		labels = map[string]string{elbv2.IngressGroupLabel: g.key.Name}
 	}
-	return map[string]string{elbv2.IngressNamespaceLabel: g.key.Namespace, elbv2.IngressNameLabel: g.key.Name}
+	return maker{noun: kindIngress, namespace: ing.Namespace, owner: ownerOf(ing), labels: labels, stack: g.stack, blind: g.blind}
 }

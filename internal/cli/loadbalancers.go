@@ -9,20 +9,26 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	routes "github.com/podgate/podgate/internal/route/ingress"
 )
 
-// LoadBalancer is what is known of the load balancer of a group of Ingresses.
+// LoadBalancer is what is known of the load balancer of a group of Ingresses, or of a Service.
 type LoadBalancer struct {
-	// Group is the group's name, or that of the only Ingress as namespace/name.
+	// Kind is that of what asks for it: Ingress or Service.
+	Kind string `json:"kind"`
+	// Group is the group's name, or that of the only Ingress or the Service as namespace/name.
 	Group string `json:"group"`
-	// Members are its Ingresses in the order in which their rules apply. Rules counts their rules on all listeners, without those
-	// of Ingresses that cannot be served as they are.
-	Members  []GroupMember `json:"members"`
-	Rules    int           `json:"rules"`
-	Hostname string        `json:"hostname,omitempty"`
+	// Members are its Ingresses in the order in which their rules apply, or the Service. Rules counts the rules of Ingresses on all
+	// listeners, without those of Ingresses that cannot be served as they are.
+	Members []GroupMember `json:"members"`
+	Rules   int           `json:"rules"`
+	// Listeners are those of a Service's, such as TCP:80.
+	Listeners []string `json:"listeners,omitempty"`
+	Hostname  string   `json:"hostname,omitempty"`
 	// State is the reason of the event that says how it is, or Published, Refused, Deleting or Unreported. Message is the event's.
 	State   string       `json:"state"`
 	Message string       `json:"message,omitempty"`
@@ -30,14 +36,28 @@ type LoadBalancer struct {
 	Next    string       `json:"next"`
 }
 
-// loadBalancers finds those that have an Ingress of the namespace.
+// loadBalancers finds those that have an Ingress or a Service of the namespace.
 func (s *Status) loadBalancers(ctx context.Context, r *snapshot) error {
-	// Who has no load balancers of Ingresses is not bothered with what may not be read of them.
+	// Who has no load balancers is not bothered with what may not be read of them.
 	var unknown gaps
 	all, err := readIngresses(ctx, r, s.Installation, s.namespace, &unknown)
 	if err != nil || !all.asked.on {
 		return err
 	}
+	if err := s.ofIngresses(ctx, r, all); err != nil {
+		return err
+	}
+	if err := s.ofServices(ctx, r, all.asked, &unknown); err != nil {
+		return err
+	}
+	if len(s.LoadBalancers) > 0 || all.asked.known {
+		s.Unknown = append(s.Unknown, unknown...)
+	}
+	return nil
+}
+
+// ofIngresses finds the load balancers of Ingresses.
+func (s *Status) ofIngresses(ctx context.Context, r *snapshot, all *ingresses) error {
 	var keys []routes.Key
 	for i := range all.all {
 		ing := &all.all[i]
@@ -45,16 +65,13 @@ func (s *Status) loadBalancers(ctx context.Context, r *snapshot) error {
 			keys = append(keys, all.groupOf(ing))
 		}
 	}
-	if len(keys) > 0 || all.asked.known {
-		defer func() { s.Unknown = append(s.Unknown, unknown...) }()
-	}
 	if len(keys) == 0 {
 		return nil
 	}
 
 	// The events of other namespaces may not be readable, and those of one member tell how the load balancer is.
-	events, err := ingressEvents(ctx, r, s.namespace)
-	if err := unknown.forgive(err, "what load balancers of Ingresses wait for"); err != nil {
+	events, err := balancerEvents(ctx, r, kindIngress, s.namespace)
+	if err := all.unknown.forgive(err, "what load balancers of Ingresses wait for"); err != nil {
 		return err
 	}
 	for _, key := range keys {
@@ -62,7 +79,7 @@ func (s *Status) loadBalancers(ctx context.Context, r *snapshot) error {
 		if err != nil {
 			return err
 		}
-		b := LoadBalancer{Group: routes.StackOf(key), Members: g.members, Hostname: g.hostname()}
+		b := LoadBalancer{Kind: kindIngress, Group: routes.StackOf(key), Members: g.members, Hostname: g.hostname()}
 		for _, l := range g.stack.Listeners {
 			for _, rule := range l.Rules {
 				if !rule.Kept {
@@ -71,7 +88,7 @@ func (s *Status) loadBalancers(ctx context.Context, r *snapshot) error {
 			}
 		}
 
-		var said []IngressEvent
+		var said []BalancerEvent
 		for _, ing := range g.ingresses {
 			said = append(said, events[ing.UID]...)
 		}
@@ -82,16 +99,53 @@ func (s *Status) loadBalancers(ctx context.Context, r *snapshot) error {
 	return nil
 }
 
+// ofServices finds the load balancers of Services.
+func (s *Status) ofServices(ctx context.Context, r *snapshot, asked ingressFlags, unknown *gaps) error {
+	var list corev1.ServiceList
+	if err := r.List(ctx, &list, client.InNamespace(s.namespace)); err != nil {
+		return unknown.forgive(err, "what load balancers there are for Services")
+	}
+	all := slices.DeleteFunc(list.Items, func(svc corev1.Service) bool { return !asked.takes(&svc) })
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortFunc(all, func(a, b corev1.Service) int { return compare(a.Namespace, b.Namespace, a.Name, b.Name) })
+
+	events, err := balancerEvents(ctx, r, kindService, s.namespace)
+	if err := unknown.forgive(err, "what load balancers of Services wait for"); err != nil {
+		return err
+	}
+	for i := range all {
+		svc := &all[i]
+		m := GroupMember{Namespace: svc.Namespace, Name: svc.Name, Leaving: !svc.DeletionTimestamp.IsZero()}
+		b := LoadBalancer{Kind: kindService, Group: m.owner(), Hostname: hostnameOfService(svc)}
+		if !m.Leaving {
+			stack, problems := balance(svc, asked.settings)
+			m.Problems = problems
+			for _, l := range stack.Listeners {
+				b.Listeners = append(b.Listeners, fmt.Sprintf("%s:%d", l.Protocol, l.Port))
+			}
+		}
+		b.Members = []GroupMember{m}
+		b.stands(newest(events[svc.UID]))
+		s.LoadBalancers = append(s.LoadBalancers, b)
+	}
+	return nil
+}
+
 // stands says how a load balancer is, by what podgate told last.
-func (b *LoadBalancer) stands(said *IngressEvent) {
+func (b *LoadBalancer) stands(said *BalancerEvent) {
 	unfit := func(unfit func(GroupMember) bool) bool {
 		return !slices.ContainsFunc(b.Members, func(m GroupMember) bool { return !unfit(m) })
 	}
 	switch {
 	case unfit(func(m GroupMember) bool { return m.Leaving }):
 		b.State, b.Next = StateDeleting, "wait"
-	case unfit(func(m GroupMember) bool { return m.Leaving || m.refused() }):
+	case unfit(func(m GroupMember) bool { return m.Leaving || refusal(m.Problems) != nil }):
 		b.State, b.Next = StateRefused, "correct its Ingresses; explain ingress says how"
+		if b.Kind == kindService {
+			b.Next = "correct the Service; explain service says how"
+		}
 	case b.Hostname != "":
 		b.State, b.Next = StatePublished, "nothing to do"
 	default:
@@ -106,7 +160,7 @@ func (b *LoadBalancer) stands(said *IngressEvent) {
 	}
 }
 
-// problems counts those of a load balancer's Ingresses.
+// problems counts those of what asks for a load balancer.
 func (b LoadBalancer) problems() int {
 	n := 0
 	for _, m := range b.Members {
@@ -115,32 +169,48 @@ func (b LoadBalancer) problems() int {
 	return n
 }
 
-// writeLoadBalancers writes nothing where there are none: they are for Ingresses alone.
+// writeLoadBalancers writes nothing where there are none: they are for Ingresses and Services alone.
 func (s *Status) writeLoadBalancers(p *paper) {
-	if len(s.LoadBalancers) == 0 {
-		return
-	}
+	s.writeBalancersOf(p, kindIngress, "LOAD BALANCERS of Ingresses", []string{"GROUP", "INGRESSES", "RULES"})
+	s.writeBalancersOf(p, kindService, "LOAD BALANCERS of Services", []string{"SERVICE", "LISTENERS"})
+}
 
-	headings := []string{"GROUP", "INGRESSES", "RULES", "PROBLEMS", "STATE", "HOSTNAME"}
+// writeBalancersOf writes the load balancers of objects of a kind.
+func (s *Status) writeBalancersOf(p *paper, kind, title string, headings []string) {
+	headings = append(headings, "PROBLEMS", "STATE", "HOSTNAME")
 	if p.wide {
 		headings = append(headings, "MESSAGE", "NEXT")
 	}
+
 	var rows [][]string
 	for _, b := range s.LoadBalancers {
-		row := []string{b.Group, b.ingresses(), fmt.Sprint(b.Rules), fmt.Sprint(b.problems()), b.State, or(b.Hostname)}
+		if b.Kind != kind {
+			continue
+		}
+		row := []string{b.Group, b.ingresses(), fmt.Sprint(b.Rules)}
+		if kind == kindService {
+			row = []string{b.Group, or(strings.Join(b.Listeners, ", "))}
+		}
+		row = append(row, fmt.Sprint(b.problems()), b.State, or(b.Hostname))
 		if p.wide {
 			row = append(row, or(b.Message), b.Next)
 		}
 		rows = append(rows, row)
 	}
-	p.printf("\n%s\n", p.paint(bold, "LOAD BALANCERS of Ingresses"))
-	p.table(headings, rows)
+	if len(rows) > 0 {
+		p.printf("\n%s\n", p.paint(bold, title))
+		p.table(headings, rows)
+	}
 }
 
 // mostNamed is how many Ingresses of a group are named in a cell.
 const mostNamed = 3
 
+// ingresses names what asks for a load balancer.
 func (b LoadBalancer) ingresses() string {
+	if b.Kind == kindService {
+		return "Service " + b.Group
+	}
 	var names []string
 	for _, m := range b.Members[:min(len(b.Members), mostNamed)] {
 		names = append(names, m.owner())

@@ -52,8 +52,9 @@ type Preflight struct {
 	Findings []Finding `json:"findings"`
 	// Workloads counts those whose pods are targets of a load balancer or wait for checks, and so were checked.
 	Workloads int `json:"workloads"`
-	// Ingresses are those that were checked.
-	Ingresses []ServedIngress `json:"ingresses,omitempty"`
+	// Ingresses are those that were checked, and Services those of the ones that ask for network load balancers.
+	Ingresses []Served `json:"ingresses,omitempty"`
+	Services  []Served `json:"services,omitempty"`
 	// Unchecked: workloads, or what takes their pods for targets, could not be read, so that
 	// no finding means nothing.
 	Unchecked bool `json:"unchecked,omitempty"`
@@ -65,8 +66,9 @@ type Preflight struct {
 	// found counts the workloads, and files says where. bare counts the pods that nothing makes, where there is none.
 	found, bare int
 	files       bool
-	// skipped counts the Ingresses of files that seem to be meant for a load balancer, and that are not podgate's.
-	skipped int
+	// skipped counts the Ingresses of files that seem to be meant for a load balancer, and that are not podgate's, and
+	// skippedServices the Services that may not be.
+	skipped, skippedServices int
 }
 
 func newPreflight(e *environment) *cobra.Command {
@@ -75,7 +77,7 @@ func newPreflight(e *environment) *cobra.Command {
 		Use:   "preflight [KIND/NAME...] [-f FILE...]",
 		Short: "What will cost requests in the next rollout",
 		Long: "preflight checks the workloads of a namespace, those that are named, or those of manifest files as if they were applied to the cluster, " +
-			"and reports what will cost requests in the next rollout. Of Ingresses in the files it says what podgate would serve. Exit code 0: nothing found; 1: something found; 2: it could not check.",
+			"and reports what will cost requests in the next rollout. Of Ingresses and Services of type LoadBalancer in the files it says what podgate would serve. Exit code 0: nothing found; 1: something found; 2: it could not check.",
 		Example: "  podgate preflight -n shop\n  podgate preflight -n shop deploy/web\n  kustomize build . | podgate preflight -n shop -f -\n  podgate preflight --offline -f manifests/",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.named = args
@@ -85,7 +87,7 @@ func newPreflight(e *environment) *cobra.Command {
 
 	cmd.Flags().StringSliceVarP(&o.files, "filename", "f", nil, "manifest files, folders of them, or - for standard input, in the order in which they are applied")
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "ask no cluster: the files say all, the namespace and podgate's webhook included")
-	cmd.Flags().BoolVar(&o.ingresses, "ingress", false, "check Ingresses as if podgate served them, those of AWS Load Balancer Controller's classes as well")
+	cmd.Flags().BoolVar(&o.ingresses, "ingress", false, "check Ingresses, and Services of type LoadBalancer, as if podgate served them, those of AWS Load Balancer Controller's classes as well")
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "of all namespaces")
 
 	return cmd
@@ -254,6 +256,9 @@ func preflightOf(ctx context.Context, r *snapshot, scope preflightScope, home st
 		if err := f.ingresses(ctx, scope); err != nil {
 			return nil, err
 		}
+		if err := f.services(ctx, scope); err != nil {
+			return nil, err
+		}
 	}
 
 	if f.Workloads > 0 {
@@ -343,7 +348,7 @@ func (f *Preflight) write(p *paper) {
 		p.field("message", found.Message)
 		p.field("next", found.Next)
 	}
-	for _, i := range f.Ingresses {
+	for _, i := range append(slices.Clone(f.Ingresses), f.Services...) {
 		p.printf("%s: %s\n", i.Object, i.Serves)
 	}
 	p.gaps(f.Unknown)
@@ -352,28 +357,51 @@ func (f *Preflight) write(p *paper) {
 
 // checked says how much was checked.
 func (f *Preflight) checked() string {
-	workloads, ingresses := plural.Count(f.Workloads, "workload"), plural.Count(len(f.Ingresses), "Ingress")
-	switch {
-	case len(f.Ingresses) > 0 && f.Workloads > 0:
-		return workloads + " and " + ingresses + " were checked"
-	case len(f.Ingresses) > 0:
-		return ingresses + plural.Of(len(f.Ingresses), " was", " were") + " checked"
+	var parts []string
+	all := f.Workloads + len(f.Ingresses) + len(f.Services)
+	if f.Workloads > 0 || all == 0 {
+		parts = append(parts, plural.Count(f.Workloads, "workload"))
 	}
-	return workloads + plural.Of(f.Workloads, " was", " were") + " checked"
+	if n := len(f.Ingresses); n > 0 {
+		parts = append(parts, plural.Count(n, "Ingress"))
+	}
+	if n := len(f.Services); n > 0 {
+		parts = append(parts, plural.Count(n, "Service"))
+	}
+
+	if all == 1 {
+		return parts[0] + " was checked"
+	}
+	return listing(parts) + " were checked"
 }
 
-// unasked says of Ingresses that were not checked.
+// listing puts words together as one writes them.
+func listing(words []string) string {
+	if last := len(words) - 1; last > 0 {
+		return strings.Join(words[:last], ", ") + " and " + words[last]
+	}
+	return strings.Join(words, "")
+}
+
+// unasked says of Ingresses and Services that were not checked.
 func (f *Preflight) unasked() string {
-	if f.skipped == 0 {
+	var parts []string
+	if f.skipped > 0 {
+		parts = append(parts, fmt.Sprintf("Ingresses of classes that are not podgate's were not (%d)", f.skipped))
+	}
+	if f.skippedServices > 0 {
+		parts = append(parts, fmt.Sprintf("Services of type LoadBalancer, which podgate is not seen to serve, were not (%d)", f.skippedServices))
+	}
+	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; Ingresses of classes that are not podgate's were not (%d): --ingress checks them as if they were", f.skipped)
+	return "; " + strings.Join(parts, "; ") + ": --ingress checks them as if they were"
 }
 
 // nothing says why no workload was checked.
 func (f *Preflight) nothing() string {
 	switch {
-	case f.skipped > 0:
+	case f.skipped+f.skippedServices > 0:
 		return "Nothing was checked" + f.unasked() + "."
 	case f.found > 0:
 		return "Nothing to check: no binding takes the pods of these workloads for targets, and no ReadinessGate is for them."
@@ -393,7 +421,7 @@ func (f *Preflight) summary() string {
 	if f.Unchecked && len(f.Findings) == 0 {
 		return "Not all was checked."
 	}
-	if f.Workloads == 0 && len(f.Ingresses) == 0 && len(f.Findings) == 0 {
+	if f.Workloads+len(f.Ingresses)+len(f.Services)+len(f.Findings) == 0 {
 		return f.nothing()
 	}
 

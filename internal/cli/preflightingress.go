@@ -25,18 +25,16 @@ import (
 	"github.com/podgate/podgate/internal/controller/ingress"
 	"github.com/podgate/podgate/internal/injection"
 	"github.com/podgate/podgate/internal/plural"
-	"github.com/podgate/podgate/internal/provision/certificates"
 	"github.com/podgate/podgate/internal/provision/elb"
-	"github.com/podgate/podgate/internal/provision/subnets"
 	routes "github.com/podgate/podgate/internal/route/ingress"
 )
 
 // lbcController is what the IngressClasses of AWS Load Balancer Controller name.
 const lbcController = "ingress.k8s.aws/alb"
 
-// ServedIngress is what podgate would serve of an Ingress.
-type ServedIngress struct {
-	// Object is the Ingress, such as "Ingress shop/web".
+// Served is what podgate would serve of an object that asks for a load balancer.
+type Served struct {
+	// Object is the Ingress or the Service, such as "Ingress shop/web".
 	Object string `json:"object"`
 	// Serves says it for people.
 	Serves string `json:"serves"`
@@ -85,7 +83,7 @@ func (f *flight) ingresses(ctx context.Context, scope preflightScope) error {
 			return err
 		}
 	}
-	slices.SortFunc(f.Ingresses, func(a, b ServedIngress) int { return strings.Compare(a.Object, b.Object) })
+	slices.SortFunc(f.Ingresses, func(a, b Served) int { return strings.Compare(a.Object, b.Object) })
 	return nil
 }
 
@@ -143,8 +141,8 @@ func (f *flight) skip(scope preflightScope, j judged) {
 // unusable tells of a class that cannot be used.
 func (f *flight) unusable(scope preflightScope, j judged) {
 	if scope.judges(f.reader, j) {
-		f.ingress(j.key().String(), routes.Refused, v1alpha1.ReasonClassNotUsable, j.class.Refused)
-		f.Ingresses = append(f.Ingresses, ServedIngress{Object: "Ingress " + j.key().String(), Serves: "nothing"})
+		f.problem(kindIngress, j.key().String(), Problem{Severity: severities[routes.Refused], Reason: v1alpha1.ReasonClassNotUsable, Message: j.class.Refused})
+		f.Ingresses = append(f.Ingresses, Served{Object: "Ingress " + j.key().String(), Serves: "nothing"})
 	}
 }
 
@@ -160,32 +158,17 @@ func (f *flight) labels(ctx context.Context, namespace string) (map[string]strin
 // group checks the Ingresses of a group.
 func (f *flight) group(ctx context.Context, scope preflightScope, key routes.Key, members []judged) error {
 	var failed error
-	look := routes.Lookups{
-		Service: func(namespace, name string) *corev1.Service {
-			var s corev1.Service
-			err := f.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &s)
-			if err == nil {
-				return &s
-			}
-			if !apierrors.IsNotFound(err) {
-				failed = err
-			}
-			return nil
-		},
-		Subnets:       func(subnets.Want) ([]string, error) { return []string{"subnet-a", "subnet-b"}, nil },
-		SecurityGroup: func(name string) (string, error) { return "sg-" + name, nil },
-		TargetGroup:   func(_, named string) (string, error) { return named, nil },
-		Certificates: func(hosts []certificates.Host) []certificates.Found {
-			found := make([]certificates.Found, len(hosts))
-			for i, h := range hosts {
-				found[i] = certificates.Found{Host: h.Name, ARNs: h.Named}
-				if len(h.Named) == 0 {
-					found[i].ARNs = []string{"found for " + h.Name}
-				}
-			}
-			return found
-		},
-	}
+	look := takenAsThere(func(namespace, name string) *corev1.Service {
+		var s corev1.Service
+		err := f.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &s)
+		if err == nil {
+			return &s
+		}
+		if !apierrors.IsNotFound(err) {
+			failed = err
+		}
+		return nil
+	})
 
 	of := routes.Group{Key: key}
 	for _, j := range members {
@@ -207,36 +190,32 @@ func (f *flight) group(ctx context.Context, scope preflightScope, key routes.Key
 		}
 		owner := j.key().String()
 		if j.class.Notice != "" {
-			f.ingress(owner, routes.Notice, v1alpha1.ReasonClassConflict, j.class.Notice)
+			f.problem(kindIngress, owner, Problem{Severity: severities[routes.Notice], Reason: v1alpha1.ReasonClassConflict, Message: j.class.Notice})
 		}
 		for _, p := range problems {
 			if p.Owner == owner {
-				f.ingress(owner, p.Severity, p.Reason, p.Message)
+				f.problem(kindIngress, owner, Problem{Severity: severities[p.Severity], Reason: p.Reason, Message: p.Message})
 			}
 		}
-		f.Ingresses = append(f.Ingresses, ServedIngress{Object: "Ingress " + owner, Serves: serves(stack, owner)})
-		if !scope.files || !f.reader.isNew(j.Ingress) {
-			continue
-		}
-		for _, g := range stack.TargetGroups {
-			if g.Owner != owner || g.TargetType != string(elbv2.TargetTypeIP) {
-				continue
-			}
-			if err := f.before(ctx, j.Ingress, g); err != nil {
-				return err
-			}
+		f.Ingresses = append(f.Ingresses, Served{Object: "Ingress " + owner, Serves: serves(stack, owner)})
+		if err := f.beforeAll(ctx, scope, j.Ingress, "Ingress "+owner, stack, owner); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // before tells of workloads in the files whose pods are made before the binding that podgate makes for a target group.
-func (f *flight) before(ctx context.Context, ing *networkingv1.Ingress, g elb.TargetGroup) error {
+func (f *flight) before(ctx context.Context, object string, g elb.TargetGroup) error {
 	to := &elbv2.TargetGroupBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.Binding.Namespace, Name: g.Name, Labels: g.Binding.Labels},
 		Spec: elbv2.TargetGroupBindingSpec{
 			TargetGroupName: g.Name, TargetType: new(elbv2.TargetTypeIP), ServiceRef: elbv2.ServiceReference{Name: g.Binding.Service, Port: intstr.Parse(g.Binding.Port)},
 		},
+	}
+	first := "apply Ingress and Service first, and the workload when the Service has its TargetGroupBinding"
+	if strings.HasPrefix(object, kindService+" ") {
+		first = "apply the Service first, and the workload when the Service has its TargetGroupBinding"
 	}
 	for _, w := range f.workloads {
 		if w.namespace != g.Binding.Namespace || f.early[w.String()] {
@@ -256,19 +235,19 @@ func (f *flight) before(ctx context.Context, ing *networkingv1.Ingress, g elb.Ta
 		}
 		f.early[w.String()] = true
 		f.find(SeverityError, CheckBindingAfter, w,
-			fmt.Sprintf("podgate makes a TargetGroupBinding for Ingress %s/%s, which is not in the cluster yet, only when it has made the load balancer: pods that are created first get no gate.", ing.Namespace, ing.Name),
-			"apply Ingress and Service first, and the workload when the Service has its TargetGroupBinding")
+			fmt.Sprintf("podgate makes a TargetGroupBinding for %s, which is not in the cluster yet, only when it has made the load balancer: pods that are created first get no gate.", object),
+			first)
 	}
 	return nil
 }
 
-// ingress tells of a problem of an Ingress. What has no effect may be meant so.
-func (f *flight) ingress(owner string, severity routes.Severity, reason, message string) {
-	finding := Finding{Severity: SeverityError, Check: reason, Object: "Ingress " + owner, Message: strings.ToUpper(message[:1]) + message[1:] + "."}
-	if severity == routes.Notice {
+// problem tells of a problem of an object. What has no effect may be meant so.
+func (f *flight) problem(kind, owner string, p Problem) {
+	finding := Finding{Severity: SeverityError, Check: p.Reason, Object: kind + " " + owner, Message: strings.ToUpper(p.Message[:1]) + p.Message[1:] + "."}
+	if p.Severity == severities[routes.Notice] {
 		finding.Severity = SeverityWarning
 	}
-	if e, known := v1alpha1.Explain(v1alpha1.OnIngressEvent, reason); known {
+	if e, known := v1alpha1.Explain(balancerPlaces[kind], p.Reason); known {
 		finding.Next = e.Fix
 	}
 	f.Findings = append(f.Findings, finding)

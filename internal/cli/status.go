@@ -29,8 +29,8 @@ func newStatus(e *environment) *cobra.Command {
 	all := false
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Bindings and their groups, load balancers of Ingresses, pods that wait at a gate, oldest first, and pods that lack one",
-		Long: "status lists the bindings of a namespace, or of all, whether they work and how many of their gates are open; the load balancers of its Ingresses; " +
+		Short: "Bindings and their groups, load balancers, pods that wait at a gate, oldest first, and pods that lack one",
+		Long: "status lists the bindings of a namespace, or of all, whether they work and how many of their gates are open; the load balancers of its Ingresses and Services; " +
 			"the pods whose containers are ready and whose gates are not open, the one that waits longest first; those whose containers do not become ready; and the pods that should carry a gate and do not.",
 		Example: "  podgate status -n shop\n  kubectl podgate status -A -o wide",
 		Args:    cobra.NoArgs,
@@ -73,7 +73,7 @@ type Status struct {
 	Bindings     []BindingStatus `json:"bindings"`
 	// ReadinessGates are those of the namespace, with how many pods carry their gates.
 	ReadinessGates []ReadinessGateStatus `json:"readinessGates"`
-	// LoadBalancers are those of Ingresses that podgate serves, with an Ingress of the namespace.
+	// LoadBalancers are those of Ingresses and Services that podgate serves, with one of the namespace.
 	LoadBalancers []LoadBalancer `json:"loadBalancers"`
 	// Waiting are the pods whose containers are ready and whose gate is not open, the one that waits longest first.
 	Waiting []WaitingPod `json:"waiting"`

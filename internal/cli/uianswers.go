@@ -323,8 +323,8 @@ func (s *Status) failingGates(f *findings) {
 func (s *Status) failingLoadBalancers(f *findings) {
 	for _, b := range s.LoadBalancers {
 		if b.State == StateRefused || b.problems() > 0 {
-			p := ui.Problem{Level: ui.Failing, Title: "The load balancer of Ingresses is not as asked", Reason: b.State, Message: b.Message, Next: b.Next}
-			f.add("lb "+b.Group, p, ui.Object{Kind: "group", Name: b.Group, Since: timeOf(b.Since)})
+			p := ui.Problem{Level: ui.Failing, Title: "The load balancer of " + map[string]string{kindIngress: "Ingresses", kindService: "a Service"}[b.Kind] + " is not as asked", Reason: b.State, Message: b.Message, Next: b.Next}
+			f.add("lb "+b.Kind+b.Group, p, ui.Object{Kind: "group", Name: b.Group, Since: timeOf(b.Since)})
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,35 +18,58 @@ import (
 	"github.com/podgate/podgate/api/v1alpha1"
 )
 
-// IngressEvent is an event on an Ingress.
-type IngressEvent struct {
+// BalancerEvent is an event on an object that asks for a load balancer.
+type BalancerEvent struct {
 	Type    string      `json:"type"`
 	Reason  string      `json:"reason"`
 	Message string      `json:"message"`
 	At      metav1.Time `json:"at"`
+
+	// place is where the catalog has its reason.
+	place v1alpha1.Place
 }
 
-// ingressEvents are those on the Ingresses of a namespace, or of all, the latest first, by the UID of the Ingress.
-func ingressEvents(ctx context.Context, r *snapshot, namespace string) (map[types.UID][]IngressEvent, error) {
+// sentence is what an event says of a load balancer.
+func (e *BalancerEvent) sentence() string {
+	return e.Reason + ": " + strings.TrimSuffix(e.Message, ".")
+}
+
+// next is what to do about it; empty where it is not podgate's.
+func (e *BalancerEvent) next() string {
+	fix, _ := v1alpha1.Explain(e.place, e.Reason)
+	return fix.Fix
+}
+
+// balancerPlaces are where the catalog has the reasons of events, by the kind of object.
+var balancerPlaces = map[string]v1alpha1.Place{kindIngress: v1alpha1.OnIngressEvent, kindService: v1alpha1.OnServiceEvent}
+
+// The kinds of objects that ask for load balancers.
+const (
+	kindIngress = "Ingress"
+	kindService = "Service"
+)
+
+// balancerEvents are those on the objects of a kind in a namespace, or in all, the latest first, by the UID of the object.
+func balancerEvents(ctx context.Context, r *snapshot, kind, namespace string) (map[types.UID][]BalancerEvent, error) {
 	var list corev1.EventList
 	var reader client.Reader = r
 	options := []client.ListOption{client.InNamespace(namespace)}
 	if !r.alone {
-		reader, options = r.live, append(options, client.MatchingFields{"involvedObject.kind": "Ingress"})
+		reader, options = r.live, append(options, client.MatchingFields{"involvedObject.kind": kind})
 	}
 	if err := reader.List(ctx, &list, options...); err != nil {
 		return nil, err
 	}
 
-	events := map[types.UID][]IngressEvent{}
+	events := map[types.UID][]BalancerEvent{}
 	for i := range list.Items {
-		if e := &list.Items[i]; e.InvolvedObject.Kind == "Ingress" {
+		if e := &list.Items[i]; e.InvolvedObject.Kind == kind {
 			uid := e.InvolvedObject.UID
-			events[uid] = append(events[uid], IngressEvent{Type: e.Type, Reason: e.Reason, Message: e.Message, At: lastSeen(e)})
+			events[uid] = append(events[uid], BalancerEvent{Type: e.Type, Reason: e.Reason, Message: e.Message, At: lastSeen(e), place: balancerPlaces[kind]})
 		}
 	}
 	for _, of := range events {
-		slices.SortStableFunc(of, func(a, b IngressEvent) int {
+		slices.SortStableFunc(of, func(a, b BalancerEvent) int {
 			return cmp.Or(b.At.Compare(a.At.Time), compare(a.Reason, b.Reason, a.Message, b.Message))
 		})
 	}
@@ -54,11 +78,11 @@ func ingressEvents(ctx context.Context, r *snapshot, namespace string) (map[type
 
 // States of a load balancer that no event has for a reason.
 const (
-	// StatePublished: the Ingresses have its name, and of late nothing was told of it.
+	// StatePublished: what asks for it has its name, and of late nothing was told of it.
 	StatePublished = "Published"
-	// StateRefused: none of its Ingresses can be served as it is.
+	// StateRefused: nothing of what asks for it can be served as it is.
 	StateRefused = "Refused"
-	// StateDeleting: all of its Ingresses are being deleted.
+	// StateDeleting: all that asks for it is being deleted.
 	StateDeleting = "Deleting"
 	// StateUnreported: nobody has said anything about it.
 	StateUnreported = "Unreported"
@@ -74,7 +98,7 @@ var gravest = []string{
 const onePass = 20 * time.Millisecond
 
 // newest is the gravest of the events that tell how a load balancer is, of those of the latest look at it; nil: none does.
-func newest(events []IngressEvent) *IngressEvent {
+func newest(events []BalancerEvent) *BalancerEvent {
 	var latest time.Time
 	for _, e := range events {
 		if slices.Contains(gravest, e.Reason) && e.At.After(latest) {
@@ -82,7 +106,7 @@ func newest(events []IngressEvent) *IngressEvent {
 		}
 	}
 
-	var found *IngressEvent
+	var found *BalancerEvent
 	for i := range events {
 		e := &events[i]
 		if !slices.Contains(gravest, e.Reason) || latest.Sub(e.At.Time) > onePass {

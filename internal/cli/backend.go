@@ -9,13 +9,13 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/gate"
 	"github.com/podgate/podgate/internal/index"
 	"github.com/podgate/podgate/internal/plural"
+	"github.com/podgate/podgate/internal/provision/elb"
 )
 
 // BackendReport is a port of a Service that requests go to.
@@ -24,7 +24,7 @@ type BackendReport struct {
 	Port    string `json:"port"`
 	// TargetType is instance or ip.
 	TargetType string `json:"targetType"`
-	// Unused: the Ingress has no rule for it any more, as far as is known here.
+	// Unused: nothing of the load balancer is for it any more, as far as is known here.
 	Unused bool `json:"unused,omitempty"`
 	// Bindings are its TargetGroupBindings: none yet, one, or several while a target group is replaced by another.
 	Bindings []BackendBinding `json:"bindings"`
@@ -48,59 +48,70 @@ type PodCount struct {
 	Open  int `json:"open"`
 }
 
-// backends reports what the requests for an Ingress go to.
-func (s *ingresses) backends(ctx context.Context, g *ingressGroup, ing *networkingv1.Ingress) ([]BackendReport, error) {
+// maker is what bindings are made for.
+type maker struct {
+	// noun, namespace and owner, as namespace/name, say what it is.
+	noun, namespace, owner string
+	// labels are those of its bindings.
+	labels map[string]string
+	// stack is its load balancer as it should be. blind: what decides about that could not be read.
+	stack elb.Stack
+	blind bool
+}
+
+// backends reports what requests for an object go to.
+func (s *snapshot) backends(ctx context.Context, of maker, unknown *gaps) ([]BackendReport, error) {
 	reports := []BackendReport{}
-	for _, want := range g.stack.TargetGroups {
-		if want.Owner == ownerOf(ing) {
+	for _, want := range of.stack.TargetGroups {
+		if want.Owner == of.owner {
 			reports = append(reports, BackendReport{Service: want.Binding.Service, Port: want.Binding.Port, TargetType: want.TargetType, Bindings: []BackendBinding{}})
 		}
 	}
 
-	all, err := bindings(ctx, s.reader, ing.Namespace)
+	all, err := bindings(ctx, s, of.namespace)
 	if err != nil {
-		return reports, s.unknown.forgive(err, "which bindings there are for the Ingress")
+		return reports, unknown.forgive(err, "which bindings there are for the "+of.noun)
 	}
 	for _, b := range all {
-		if !g.made(b, ing) {
+		if !of.made(b) {
 			continue
 		}
-		of, err := s.behind(ctx, b)
+		at, err := s.behind(ctx, b, unknown)
 		if err != nil {
 			return nil, err
 		}
 
-		i := slices.IndexFunc(reports, func(r BackendReport) bool { return r.Service == of.Service && r.Port == of.Port })
+		i := slices.IndexFunc(reports, func(r BackendReport) bool { return r.Service == at.Service && r.Port == at.Port })
 		if i < 0 {
-			unused := !slices.Contains(g.stack.Keep, ownerOf(ing)) && !g.blind
-			reports, i = append(reports, BackendReport{Service: of.Service, Port: of.Port, TargetType: of.TargetType, Unused: unused}), len(reports)
+			unused := !slices.Contains(of.stack.Keep, of.owner) && !of.blind
+			reports, i = append(reports, BackendReport{Service: at.Service, Port: at.Port, TargetType: at.TargetType, Unused: unused}), len(reports)
 		}
-		reports[i].Bindings = append(reports[i].Bindings, of)
+		reports[i].Bindings = append(reports[i].Bindings, at)
 	}
 	return reports, nil
 }
 
-// made reports whether a binding was made for an Ingress of a group. Those that AWS Load Balancer Controller made say only the group.
-func (g *ingressGroup) made(b *binding.Binding, ing *networkingv1.Ingress) bool {
+// made reports whether a binding was made for it. Those that AWS Load Balancer Controller made for an Ingress say only the group.
+func (of maker) made(b *binding.Binding) bool {
 	labels := b.Object.GetLabels()
-	for key, value := range g.bindingLabels() {
+	for key, value := range of.labels {
 		if labels[key] != value {
 			return false
 		}
 	}
 	owner, known := b.Object.GetAnnotations()[v1alpha1.MadeForAnnotation]
-	return owner == "Ingress "+ownerOf(ing) || !known
+	return owner == of.noun+" "+of.owner || !known
 }
 
 // behind counts what serves behind a binding.
-func (s *ingresses) behind(ctx context.Context, b *binding.Binding) (BackendBinding, error) {
+func (s *snapshot) behind(ctx context.Context, b *binding.Binding, unknown *gaps) (BackendBinding, error) {
 	of := BackendBinding{BindingReport: reportOf(b)}
-	nodes, err := s.reader.nodes(ctx, b)
+	nodes, err := s.nodes(ctx, b)
 	if of.Nodes = nodes; err != nil || b.Group().NotOfPods() {
-		return of, s.unknown.forgive(err, "how many nodes are targets")
+		return of, unknown.forgive(err, "how many nodes are targets")
 	}
-	if of.Pods, err = s.reader.podsOf(ctx, b); err != nil {
-		return of, s.unknown.forgive(err, "how many pods are targets")
+	if of.Pods, err = s.podsOf(ctx, b); err != nil {
+		return of, unknown.forgive(err, "how many pods are targets")
 	}
 	return of, nil
 }
