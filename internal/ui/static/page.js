@@ -61,22 +61,18 @@ function show(target, html) {
   children(target, template.content);
 }
 
-// A window that is narrower than a picture shows its end first, which is now.
+// A window that is narrower than a picture shows its end, which is now, until a person moves it.
 function latest() {
-  for (const picture of document.querySelectorAll(".timeline:not([data-seen])")) {
-    picture.scrollLeft = picture.scrollWidth;
-    picture.dataset.seen = "";
-  }
+  for (const picture of document.querySelectorAll(".timeline:not([data-seen])")) picture.scrollLeft = picture.scrollWidth;
 }
+for (const kind of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+  main.addEventListener(kind, (event) => {
+    const picture = event.target.closest(".timeline");
+    if (picture) picture.dataset.seen = "";
+  }, { passive: true });
+}
+addEventListener("resize", latest);
 latest();
-
-let wide = innerWidth;
-addEventListener("resize", () => {
-  if (innerWidth === wide) return;
-  wide = innerWidth;
-  for (const picture of document.querySelectorAll(".timeline")) delete picture.dataset.seen;
-  latest();
-});
 
 // The page is kept up to date while somebody may look at it.
 let source;
