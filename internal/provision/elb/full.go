@@ -42,7 +42,7 @@ func (r *rules) reuse(full []*place, leaving []*ObservedRule) {
 			}
 		}
 		r.warm = append(r.warm, groupsOf(w.Action)...)
-		r.p.wait(w.Owner, "The rule for %s is made when it can take the place of one that goes, because load balancer %s has %s and may have no more.",
+		r.p.wait(w.Owner, "The rule for %s is made when it can take the place of one that goes, because load balancer %s has %s and may have no more. Where that lasts, remove a rule, or have AWS raise the quota.",
 			describe(w.Match), r.p.balancer.Name, plural.Count(r.p.stack.MostRules, "rule"))
 	}
 }

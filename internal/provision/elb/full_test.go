@@ -39,7 +39,7 @@ func TestLaw14FullReplaces(t *testing.T) {
 	expect(t, "where there is no room for a rule its group is a guest of another one", w.steps(), []string{
 		"create target group k8s-new", "modify rule/6: forward to tg/3 (1), tg/8 (0)", "create binding shop/k8s-new",
 	})
-	expect(t, "which is said", w.make().Waits, []Wait{{Owner: "shop/new", Message: "The rule for every host /n* is made when it can take the place of one that goes, because load balancer web-internal has 2 rules and may have no more."}})
+	expect(t, "which is said", w.make().Waits, []Wait{{Owner: "shop/new", Message: "The rule for every host /n* is made when it can take the place of one that goes, because load balancer web-internal has 2 rules and may have no more. Where that lasts, remove a rule, or have AWS raise the quota."}})
 	expect(t, "until it serves", w.run(), []string{
 		"replace rule/7 by the rule for every host /n* of shop/new: forward to tg/8 (1)", "modify rule/6: forward to tg/3 (1)", "tag rule/7: resource=shop/new",
 		"delete binding shop/k8s-site", "delete tg/4",
@@ -81,6 +81,31 @@ func TestLaw14FullParked(t *testing.T) {
 		"create target group k8s-new", "create rule 3 of listener/5 that matches no request: forward to tg/8 (1)", "create binding shop/k8s-new",
 	})
 	expect(t, "becomes the one that it was for", w.run(), []string{"replace rule/9 by the rule for every host /new of shop/web: forward to tg/8 (1)", "tag rule/9: resource=shop/web"})
+}
+
+// TestFullWithoutGuests: where no rule of a listener forwards to anything, none can have another target group checked, and what would
+// take requests from a rule that answers waits for room.
+func TestFullWithoutGuests(t *testing.T) {
+	s := shop()
+	s.Listeners[0].Rules = s.Listeners[0].Rules[:1]
+	other := s.Listeners[0]
+	other.Resource, other.Port = "8080", 8080
+	other.Rules = []Rule{{Owner: "shop/web", Match: route.Match{Paths: []string{"/a*"}}, Action: Action{Redirect: &route.Redirect{Status: 301, Port: "443"}}}}
+	s.Listeners, s.MostRules = append(s.Listeners, other), 2
+	w := settled(t, s)
+
+	w.stack.Listeners = slices.Clone(w.stack.Listeners)
+	w.stack.Listeners[1].Rules = []Rule{{Owner: "shop/web", Match: route.Match{Hosts: []string{"a"}, Paths: []string{"/a*"}}, Action: to("shop/web", "new")}}
+	w.stack.TargetGroups = append(w.stack.TargetGroups, group("shop/web", "new"))
+	w.sizesOf(2)
+	w.steps()
+	expect(t, "who waits, and for what", w.make().Waits, []Wait{
+		{Owner: "shop/web", Message: "The rule for a /a* is made when it can take the place of one that goes, because load balancer web-internal has 2 rules and may have no more. Where that lasts, remove a rule, or have AWS raise the quota."},
+		{Message: "The health of target group k8s-new is checked when there is a rule to name it, because load balancer web-internal has 2 rules and may have no more."},
+	})
+	w.stack.MostRules++
+	w.run()
+	expect(t, "with room for one it goes on", len(w.seen.LoadBalancers[0].Listeners[1].Has), 1)
 }
 
 // TestLaw14FullOrder: a rule takes no place before those that come before it, and none from which it gets requests that others
