@@ -110,16 +110,13 @@ func toldOf(pod incarnation, hash string) *lane {
 
 // makes reports whether one of the workload's objects makes pods of such a name, and of which revision.
 func (r *Recorder) makes(pod string) (hash string, ours bool) {
-	i := strings.LastIndex(pod, "-")
 	if r.workload.Kind == "Pod" {
 		return "", pod == r.workload.Name
 	}
-	if i < 0 {
-		return "", false
-	}
-	hash, ours = r.makers[pod[:i]]
+	maker := pod[:max(strings.LastIndex(pod, "-"), 0)]
+	hash, ours = r.makers[maker]
 	// A Deployment makes no pods itself.
-	return hash, ours && (pod[:i] != r.workload.Name || r.workload.Kind != "Deployment")
+	return hash, ours && (maker != r.workload.Name || r.workload.Kind != "Deployment")
 }
 
 // ofMaker notes what the maker of a pod told: that it made, or deleted it.

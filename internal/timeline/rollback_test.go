@@ -64,6 +64,17 @@ func TestRollback(t *testing.T) {
 			r.Object(replicaSet("6c", "3", "", 0, 180), at(200))
 			r.Object(replicaSet("7d", "2", "", 100, 130), at(200))
 		}, true, written(100, 180)},
+		"there is a third, and the event is of an earlier rollout": {"Deployment", func(r *Recorder) {
+			r.Object(replicaSet("6c", "3", "1", 0, 180), at(200))
+			r.Object(replicaSet("7d", "2", "", 100, 130), at(200))
+			r.Object(replicaSet("8e", "1", "", 50, 130), at(200))
+			r.Event(event("Deployment", "web", "ScalingReplicaSet", scaled, 60))
+		}, true, written(100, 180)},
+		"nothing happens while nobody looks": {"Deployment", func(r *Recorder) {
+			r.Object(replicaSet("6c", "1", "", 0, 0), at(200))
+			r.Interrupted(at(205))
+			r.Object(replicaSet("6c", "1", "", 0, 0), at(220))
+		}, false, exact(0)},
 		"nobody remembers": {"Deployment", func(r *Recorder) {
 			r.Object(replicaSet("6c", "3", "1", 0, 100), at(200))
 			r.Object(replicaSet("7d", "2", "", 100, 130), at(200))

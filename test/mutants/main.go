@@ -42,6 +42,7 @@ var pure = []string{
 	"internal/gates",
 	"internal/injection",
 	"internal/webhook/profile",
+	"internal/timeline",
 	"internal/route",
 	"internal/route/annotation",
 	"internal/route/ingress",
