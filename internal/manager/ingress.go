@@ -50,7 +50,7 @@ func addIngress(mgr ctrlmanager.Manager, prov Balancers, metrics prometheus.Regi
 	err := ingress.Setup(mgr, ingress.Options{
 		Settings: routes.Settings{
 			Cluster: c.Ingress.ClusterName, VPC: c.Ingress.VPC, Scheme: c.Ingress.Scheme, TargetType: c.Ingress.TargetType, SSLPolicy: c.Ingress.SSLPolicy,
-			Tags: c.Ingress.Tags, Limits: routes.ALB,
+			Tags: c.Ingress.Tags, BackendSecurityGroup: c.Ingress.BackendSecurityGroup, Limits: routes.ALB,
 		},
 		Cloud:        apply.New(prov.AWS.Config, c.AWS.Region, prov.AWS.Within, prov.AWS.Options...),
 		Network:      ec2.New(prov.AWS.Config, c.AWS.Region, prov.AWS.Within, prov.AWS.Options...),

@@ -25,6 +25,8 @@ type IngressConfig struct {
 	// TargetType, Scheme, SSLPolicy and Tags are those of Ingresses that ask for none.
 	TargetType, Scheme, SSLPolicy string
 	Tags                          pairs
+	// BackendSecurityGroup is one that every load balancer has besides its own; empty: none.
+	BackendSecurityGroup string
 }
 
 func (c *IngressConfig) bind(fs *flag.FlagSet) {
@@ -35,6 +37,7 @@ func (c *IngressConfig) bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.TargetType, "default-target-type", "instance", "targets of Ingresses that do not say: instance or ip")
 	fs.StringVar(&c.Scheme, "default-load-balancer-scheme", "internal", "scheme of load balancers of Ingresses that do not say: internal or internet-facing")
 	fs.StringVar(&c.SSLPolicy, "default-ssl-policy", "ELBSecurityPolicy-2016-08", "security policy of HTTPS listeners of Ingresses that do not say")
+	fs.StringVar(&c.BackendSecurityGroup, "backend-security-group", "", "security group, such as sg-0123456789abcdef0, that load balancers have besides the one that is made for them: nodes and pods may let it in")
 	fs.Var(&c.Tags, "default-tags", "KEY=VALUE,...: tags of all that is made for Ingresses at AWS; they win over those of an Ingress")
 }
 

@@ -141,16 +141,22 @@ func TestServiceNLB(t *testing.T) {
 	}
 }
 
-// sources are those that security groups let in.
-func (c *cluster) sources() []string {
+// securityGroups are those of the VPC.
+func (c *cluster) securityGroups() []ec2.SecurityGroup {
 	c.Helper()
 	cfg := aws.Config{Region: region, BaseEndpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL")), Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", "")}
 	groups, err := ec2.New(cfg, region, nil).SecurityGroups(c.Context(), ec2.In(ingressVPC))
 	if err != nil {
 		c.Fatal(err)
 	}
+	return groups
+}
+
+// sources are those that security groups let in.
+func (c *cluster) sources() []string {
+	c.Helper()
 	var sources []string
-	for _, g := range groups {
+	for _, g := range c.securityGroups() {
 		for _, p := range g.Ingress {
 			sources = append(sources, p.CIDR)
 		}
@@ -163,16 +169,26 @@ func (c *cluster) sources() []string {
 // first, and who asks for no load balancer any more has none.
 func TestServiceChanges(t *testing.T) {
 	c := newIngressCluster(t)
+	shared := c.securityGroups()[0].ID
+	before := c.config
+	c.config = func(config *manager.Config) {
+		before(config)
+		config.Ingress.BackendSecurityGroup = shared
+	}
 	svc := c.balanced("web", 8080, "nlb-target-type", "ip")
 	c.start()
 	c.eventually("the status has the name", func() bool { return c.published(svc) != "" })
 	first := c.published(svc)
+	lbs, err := c.elb.DescribeLoadBalancers(t.Context(), &elb.DescribeLoadBalancersInput{})
+	if err != nil || len(lbs.LoadBalancers) != 1 || len(lbs.LoadBalancers[0].SecurityGroups) != 2 || !slices.Contains(lbs.LoadBalancers[0].SecurityGroups, shared) {
+		t.Errorf("with the shared security group %s there are %+v, %v", shared, lbs.LoadBalancers, err)
+	}
 
-	before := c.read(svc).DeepCopy()
+	was := c.read(svc).DeepCopy()
 	svc.Spec.LoadBalancerSourceRanges = []string{"10.0.0.0/8"}
 	svc.Spec.Ports = append(svc.Spec.Ports, corev1.ServicePort{Name: "more", Port: 81, Protocol: corev1.ProtocolUDP})
 	svc.Spec.Ports[0].Name = "web"
-	if err := c.kube.Patch(t.Context(), svc, client.MergeFrom(before)); err != nil {
+	if err := c.kube.Patch(t.Context(), svc, client.MergeFrom(was)); err != nil {
 		t.Fatal(err)
 	}
 	c.eventually("nobody else is let in", func() bool { return slices.Equal(c.sources(), []string{"10.0.0.0/8"}) })
@@ -189,13 +205,13 @@ func TestServiceChanges(t *testing.T) {
 	}
 
 	// Who asks for no load balancer any more has none.
-	before = c.read(svc).DeepCopy()
+	was = c.read(svc).DeepCopy()
 	svc.Spec.Type, svc.Spec.LoadBalancerClass, svc.Spec.LoadBalancerSourceRanges = corev1.ServiceTypeClusterIP, nil, nil
 	for i := range svc.Spec.Ports {
 		svc.Spec.Ports[i].NodePort = 0
 	}
 	svc.Spec.ExternalTrafficPolicy, svc.Spec.AllocateLoadBalancerNodePorts = "", nil
-	if err := c.kube.Patch(t.Context(), svc, client.MergeFrom(before)); err != nil {
+	if err := c.kube.Patch(t.Context(), svc, client.MergeFrom(was)); err != nil {
 		t.Fatal(err)
 	}
 	c.eventually("nothing is left", func() bool { return len(c.made()) == 0 && len(c.bindings()) == 0 })
