@@ -62,6 +62,9 @@ type Traits struct {
 	// Quiet reports whether all of a group's traffic shows in the table of TCP sockets,
 	// so that a pod without connections has none under way; never when it is nil.
 	Quiet func(Group) bool
+	// TakesTurns reports whether one request at a time is on each connection of a group, in the clear: then an idle
+	// connection is one at which the pod owes no answer; no group's do when it is nil.
+	TakesTurns func(Group) bool
 
 	// Gate is the condition type of the one gate that a pod has for all of its groups of the
 	// kind; empty where each binding has a gate of its own.

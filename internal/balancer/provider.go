@@ -55,6 +55,8 @@ type Group struct {
 	TargetType string
 	// Protocol is the group's protocol, such as HTTP or TCP.
 	Protocol string
+	// Version is the version of a protocol that has several, such as HTTP1 or GRPC; empty where nobody tells.
+	Version string
 	// IPAddressType is "ipv4" or "ipv6".
 	IPAddressType string
 	// HealthCheckEnabled is false when the load balancer checks nothing.

@@ -42,6 +42,14 @@ func TestAdaptive(t *testing.T) {
 			})
 		}
 
+		// The load balancer keeps connections for 40 s that it uses no more after 17.
+		t.Run("Kept", func(t *testing.T) {
+			t.Parallel()
+			s := w.in(t).adaptive(nil)
+			s.assertNoneLost(s.loaded(drainRate, func(*load.Generator) { s.deleteOne() }))
+			s.assertLeft(func(lived time.Duration) bool { return lived > 20*time.Second && lived < 35*time.Second }, "more than the 20 s of the data path, and less than the 40 s for which connections are kept")
+		})
+
 		t.Run("Liveness", func(t *testing.T) {
 			t.Parallel()
 			s := w.in(t).adaptive(func(a *env.App) { a.LivenessPath = "/healthz" })

@@ -84,6 +84,7 @@ func readGroup(ref balancer.Ref, g types.TargetGroup, attributes []types.TargetG
 		Name:          aws.ToString(g.TargetGroupName),
 		TargetType:    string(g.TargetType),
 		Protocol:      string(g.Protocol),
+		Version:       aws.ToString(g.ProtocolVersion),
 		IPAddressType: string(g.IpAddressType),
 		// An answer that does not say must not pass for checks switched off.
 		HealthCheckEnabled:  g.HealthCheckEnabled == nil || *g.HealthCheckEnabled,

@@ -48,6 +48,7 @@ func TestResolveReadsAnswers(t *testing.T) {
 		{"a delay that is not told is AWS's default", webSettings, "", with(func(g *balancer.Group) { g.DeregistrationDelay = 300 * time.Second })},
 		{"a delay that is no number is AWS's default", webSettings, attribute("deregistration_delay.timeout_seconds", "soon"),
 			with(func(g *balancer.Group) { g.DeregistrationDelay = 300 * time.Second })},
+		{"a version of the protocol", webSettings + "<ProtocolVersion>HTTP1</ProtocolVersion>", delay30, with(func(g *balancer.Group) { g.Version = "HTTP1" })},
 		{"checks switched off", strings.Replace(webSettings, "<HealthCheckEnabled>true", "<HealthCheckEnabled>false", 1), delay30,
 			with(func(g *balancer.Group) { g.HealthCheckEnabled = false })},
 		{"silence about checks is not off", strings.Replace(webSettings, "<HealthCheckEnabled>true</HealthCheckEnabled>", "", 1), delay30, web},

@@ -22,6 +22,8 @@ type Answer struct {
 	Restart bool `json:"restart,omitempty"`
 	// Ports are those of the pod's targets.
 	Ports []int32 `json:"ports,omitempty"`
+	// Turns: one request at a time is on each connection at Ports, in the clear.
+	Turns bool `json:"turns,omitempty"`
 }
 
 // Question is what a pod asks.

@@ -19,12 +19,11 @@ import (
 
 // States of connections that are live.
 const (
-	established State = 1
-	synSent     State = 2
-	synRecv     State = 3
-	finWait1    State = 4
-	closeWait   State = 8
-	lastAck     State = 9
+	synSent   State = 2
+	synRecv   State = 3
+	finWait1  State = 4
+	closeWait State = 8
+	lastAck   State = 9
 )
 
 // TestDiagAndProc makes the kernel's own connections in all states that last, and wants both
@@ -165,7 +164,10 @@ func TestDiagAndProcWithoutAnswer(t *testing.T) {
 	}
 
 	first, second := connect(), connect()
-	wantBoth(t, []Socket{{server, first, established}, {first, server, established}, {second, server, synSent}})
+	wantBoth(t, []Socket{
+		{Local: server, Remote: first, State: established}, {Local: first, Remote: server, State: established},
+		{Local: second, Remote: server, State: synSent},
+	})
 }
 
 func control(t *testing.T, l *net.TCPListener, do func(fd int) error) {
@@ -198,7 +200,7 @@ func wantBoth(t *testing.T, want []Socket) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			diff = cmp.Diff(want, slices.DeleteFunc(all, other), order, cmpopts.EquateComparable(netip.AddrPort{}))
+			diff = cmp.Diff(want, slices.DeleteFunc(all, other), order, cmpopts.EquateComparable(netip.AddrPort{}), cmpopts.IgnoreFields(Socket{}, "Data"))
 		}
 
 		if diff != "" {
@@ -252,15 +254,42 @@ func diagSocket(family uint8, s Socket) []byte {
 	return b[:72]
 }
 
+// attribute is one of a socket.
+func attribute(kind uint16, payload []byte) []byte {
+	b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(payload)))
+	b = append(binary.NativeEndian.AppendUint16(b, kind), payload...)
+	return append(b, make([]byte, -len(b)&3)...)
+}
+
+// diagInfo is the attribute with a struct tcp_info.
+func diagInfo(d *Data) []byte {
+	b := make([]byte, 160)
+	for at, n := range map[int]uint32{
+		44: uint32(d.Sent.Milliseconds()), 52: uint32(d.Received.Milliseconds()), 56: uint32(d.Acknowledged.Milliseconds()), 136: d.Out + d.Acks, 152: d.In, 156: d.Out,
+	} {
+		binary.NativeEndian.PutUint32(b[at:], n)
+	}
+	return attribute(2, b)
+}
+
 func errno(n int32) []byte { return binary.NativeEndian.AppendUint32(nil, uint32(n)) }
 
 func TestParseDiag(t *testing.T) {
 	const by, done, failed = sockDiagByFamily, syscall.NLMSG_DONE, syscall.NLMSG_ERROR
-	v4 := Socket{netip.MustParseAddrPort("10.244.0.2:8080"), netip.MustParseAddrPort("10.244.0.1:50000"), established}
-	v6 := Socket{netip.MustParseAddrPort("[2001:db8::1]:8080"), netip.MustParseAddrPort("[2001:db8::2]:50002"), closeWait}
+	v4 := Socket{Local: netip.MustParseAddrPort("10.244.0.2:8080"), Remote: netip.MustParseAddrPort("10.244.0.1:50000"), State: established}
+	v6 := Socket{Local: netip.MustParseAddrPort("[2001:db8::1]:8080"), Remote: netip.MustParseAddrPort("[2001:db8::2]:50002"), State: closeWait}
 	row4, row6, mapped := diagSocket(syscall.AF_INET, v4), diagSocket(syscall.AF_INET6, v6), diagSocket(syscall.AF_INET6, v4)
 	end := message(done, 2, 7, errno(0))
 	cut := message(by, 2, 7, row4)
+
+	info := diagInfo(&Data{Sent: 3 * time.Second, Received: 4 * time.Second, Acknowledged: 2 * time.Second, In: 5, Out: 6, Acks: 7})
+	told, waits, unread := v4, v4, v4
+	told.Data = &Data{Sent: 3 * time.Second, Received: 4 * time.Second, Acknowledged: 2 * time.Second, In: 5, Out: 6, Acks: 7}
+	wait := *told.Data
+	wait.Waits = true
+	waits.Data, unread.Data = &wait, &wait
+	waiting, unreadRow := slices.Clone(row4), slices.Clone(row4)
+	waiting[60], unreadRow[56] = 1, 1
 
 	cases := map[string]struct {
 		reason string
@@ -275,6 +304,16 @@ func TestParseDiag(t *testing.T) {
 		"End":        {reason: "There may be none.", part: end, done: true},
 		"Mapped":     {reason: "An IPv4 peer is itself, whatever the server listens on.", part: message(by, 2, 7, mapped), want: []Socket{v4}},
 		"Attributes": {reason: "More may follow within a message, and the next begins at a multiple of four.", part: slices.Concat(message(by, 2, 7, append(slices.Clone(row4), 5, 0, 8, 0, 1)), end), want: []Socket{v4}, done: true},
+
+		"Told":        {reason: "What the kernel says of its data.", part: message(by, 2, 7, slices.Concat(row4, info)), want: []Socket{told}},
+		"ToldLater":   {reason: "After another attribute.", part: message(by, 2, 7, slices.Concat(row4, []byte{5, 0, 8, 0, 1, 0, 0, 0}, info)), want: []Socket{told}},
+		"ToldMore":    {reason: "A younger kernel says more.", part: message(by, 2, 7, slices.Concat(row4, attribute(2, append(info[4:], 1, 2, 3, 4)))), want: []Socket{told}},
+		"ToldLess":    {reason: "An older kernel says less.", part: message(by, 2, 7, slices.Concat(row4, attribute(2, info[4:len(info)-1]))), want: []Socket{v4}},
+		"NotSent":     {reason: "The peer does not have all of it.", part: message(by, 2, 7, slices.Concat(waiting, info)), want: []Socket{waits}},
+		"NotRead":     {reason: "The application does not have all of it.", part: message(by, 2, 7, slices.Concat(unreadRow, info)), want: []Socket{unread}},
+		"HalfAHead":   {reason: "Half an attribute.", part: message(by, 2, 7, slices.Concat(row4, []byte{4, 0, 2})), err: true},
+		"HalfAnInfo":  {reason: "Half an attribute.", part: message(by, 2, 7, slices.Concat(row4, info[:160])), err: true},
+		"NoAttribute": {reason: "One without room for its own header would be read for ever.", part: message(by, 2, 7, slices.Concat(row4, []byte{3, 0, 8, 0})), err: true},
 
 		"NoTCPDiag":      {reason: "An empty answer that failed.", part: message(done, 2, 7, errno(-2)), err: true, errno: syscall.ENOENT},
 		"FailedAtTheEnd": {reason: "What came before is not all.", part: slices.Concat(message(by, 2, 7, row4), message(done, 2, 7, errno(-105))), err: true, errno: syscall.ENOBUFS},

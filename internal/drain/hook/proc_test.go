@@ -22,10 +22,10 @@ func TestParseSockets(t *testing.T) {
 		"   3: B80D0120000000000000000001000000:1F90 B80D0120000000000000000002000000:C352 08 00000000:00000000 00:00000000 00000000     0        0 4 1 0\n"
 
 	want := []Socket{
-		{netip.MustParseAddrPort("0.0.0.0:8080"), netip.MustParseAddrPort("0.0.0.0:0"), listens},
-		{netip.MustParseAddrPort("10.244.0.2:8080"), netip.MustParseAddrPort("10.244.0.1:50000"), 1},
-		{netip.MustParseAddrPort("10.244.0.2:8080"), netip.MustParseAddrPort("10.244.0.1:50001"), timeWait},
-		{netip.MustParseAddrPort("[2001:db8::1]:8080"), netip.MustParseAddrPort("[2001:db8::2]:50002"), 8},
+		{Local: netip.MustParseAddrPort("0.0.0.0:8080"), Remote: netip.MustParseAddrPort("0.0.0.0:0"), State: listens},
+		{Local: netip.MustParseAddrPort("10.244.0.2:8080"), Remote: netip.MustParseAddrPort("10.244.0.1:50000"), State: 1},
+		{Local: netip.MustParseAddrPort("10.244.0.2:8080"), Remote: netip.MustParseAddrPort("10.244.0.1:50001"), State: timeWait},
+		{Local: netip.MustParseAddrPort("[2001:db8::1]:8080"), Remote: netip.MustParseAddrPort("[2001:db8::2]:50002"), State: 8},
 	}
 
 	got, err := parseSockets(strings.NewReader(table))

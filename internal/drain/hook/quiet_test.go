@@ -24,7 +24,7 @@ func socket(port uint16, from netip.AddrPort, state State) Socket {
 // TestQuiet looks at the sockets every quarter of a second for six seconds; at the third
 // of them something happens.
 func TestQuiet(t *testing.T) {
-	const established, closeWait, lastAck State = 1, 8, 9
+	const closeWait, lastAck State = 8, 9
 	cases := map[string]struct {
 		reason string
 		third  []Socket
@@ -53,10 +53,10 @@ func TestQuiet(t *testing.T) {
 			for i := range 25 {
 				switch {
 				case i != 12:
-					q.sample(now, web, nil, nil)
+					q.sample(now, web, false, nil, nil)
 				default:
 					now = now.Add(tc.pause)
-					q.sample(now, web, tc.third, tc.err)
+					q.sample(now, web, false, tc.third, tc.err)
 				}
 				now = now.Add(sampleEvery)
 			}
@@ -73,7 +73,7 @@ func TestQuietOldEnd(t *testing.T) {
 	var q quiet
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for range 25 {
-		q.sample(now, web, []Socket{socket(8080, balance, timeWait)}, nil)
+		q.sample(now, web, false, []Socket{socket(8080, balance, timeWait)}, nil)
 		now = now.Add(sampleEvery)
 	}
 
@@ -81,13 +81,111 @@ func TestQuietOldEnd(t *testing.T) {
 		t.Errorf("quiet for %s, want 6s", got)
 	}
 
-	q.sample(now, []int32{8080, 8443}, nil, nil)
+	q.sample(now, []int32{8080, 8443}, false, nil, nil)
 	if got := q.lasted(); got != 0 {
 		t.Errorf("quiet for %s at a port that nobody looked at before, want 0s", got)
 	}
 
-	q.sample(now.Add(sampleEvery), nil, nil, nil)
+	q.sample(now.Add(sampleEvery), nil, false, nil, nil)
 	if got := q.lasted(); got != 0 {
 		t.Errorf("quiet for %s at no port, want 0s", got)
+	}
+}
+
+// kept is an open connection on which data passed last at these times; the rest is that of one exchange.
+func kept(now, received, sent time.Time) Socket {
+	s := socket(8080, balance, established)
+	s.Data = &Data{Sent: now.Sub(sent), Received: now.Sub(received), Acknowledged: now.Sub(sent), In: 1, Out: 1}
+	return s
+}
+
+// TestQuietKept looks for twelve seconds at a connection that stays open. What passed on it last did so in the sixth.
+func TestQuietKept(t *testing.T) {
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(s float64) time.Time { return begin.Add(time.Duration(s * float64(time.Second))) }
+	// exchange is a request at five seconds and its answer, after one long before.
+	exchange := func(answered float64) func(time.Time) Socket {
+		return func(now time.Time) Socket {
+			switch {
+			case now.Before(at(5)):
+				return kept(now, at(-9), at(-9))
+			case now.Before(at(answered)):
+				return kept(now, at(5), at(-9))
+			}
+			return kept(now, at(5), at(answered))
+		}
+	}
+	but := func(change func(*Socket)) func(time.Time) Socket {
+		return func(now time.Time) Socket {
+			s := exchange(5.1)(now)
+			change(&s)
+			return s
+		}
+	}
+
+	cases := map[string]struct {
+		reason string
+		look   func(now time.Time) Socket
+		many   bool
+		want   float64
+	}{
+		"Answered": {reason: "It is quiet since the answer.", look: exchange(5.1), want: 6.9},
+		"Almost":   {reason: "Just not slow.", look: exchange(5.999), want: 6.001},
+		"Slow":     {reason: "Who let one wait for a second may let another wait that looks answered.", look: exchange(6)},
+		"Waiting":  {reason: "Nobody answers.", look: exchange(99)},
+		"Unread":   {reason: "The application may be asked.", look: but(func(s *Socket) { s.Data.Waits = true })},
+		"Uncertain": {reason: "Nobody knows which came first.", look: but(func(s *Socket) {
+			s.Data.Received, s.Data.Acknowledged, s.Data.In, s.Data.Acks = s.Data.Sent, s.Data.Sent, 2, 1
+		})},
+		"Untold":  {reason: "The kernel does not tell.", look: but(func(s *Socket) { s.Data = nil })},
+		"Closing": {reason: "The load balancer has closed it, and the application not yet.", look: but(func(s *Socket) { s.State = 8 })},
+		"Many":    {reason: "Requests take no turns.", look: exchange(5.1), many: true},
+		"Pauses": {
+			reason: "An answer that went on after a second may go on again.",
+			look: func(now time.Time) Socket {
+				if now.Before(at(4)) {
+					return kept(now, at(-9), at(3))
+				}
+				return kept(now, at(-9), at(4))
+			},
+		},
+		"AtLength": {
+			reason: "An answer that goes on without pausing is one.",
+			look: func(now time.Time) Socket {
+				if now.Before(at(5)) {
+					return kept(now, at(0), now)
+				}
+				return kept(now, at(0), at(5))
+			}, want: 7,
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var q quiet
+			for now := begin; !now.After(at(12)); now = now.Add(sampleEvery) {
+				q.sample(now, web, !tc.many, []Socket{tc.look(now)}, nil)
+			}
+			if got := q.lasted().Seconds(); got != tc.want {
+				t.Errorf("%s\nquiet for %g s, want %g", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestQuietSlowForAll: one slow answer tells of the application, whichever connection it was on.
+func TestQuietSlowForAll(t *testing.T) {
+	var q quiet
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	quick, slow := kept(now, now.Add(-8*time.Second), now.Add(-8*time.Second)), kept(now, now.Add(-9*time.Second), now.Add(-8*time.Second))
+	slow.Remote = netip.AddrPortFrom(balance.Addr(), 40001)
+	q.sample(now, web, true, []Socket{quick, slow}, nil)
+	q.sample(now.Add(sampleEvery), web, true, []Socket{quick}, nil)
+	if got := q.lasted(); got != 0 {
+		t.Errorf("quiet for %s, want 0s", got)
+	}
+	q.sample(now.Add(2*sampleEvery), web, true, nil, nil)
+	if got := q.lasted(); got != sampleEvery {
+		t.Errorf("quiet for %s after the last connection was gone, want %s", got, sampleEvery)
 	}
 }

@@ -3,16 +3,34 @@
 
 package hook
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Socket is a row of the kernel's table of TCP sockets.
 type Socket struct {
 	Local, Remote netip.AddrPort
 	State         State
+	// Data is what the kernel tells of a connection's data; nil where it does not, as in /proc.
+	Data *Data
+}
+
+// Data says how long ago data was last sent and received, and a peer's acknowledgement received, in steps of the kernel's
+// clock, which are some milliseconds. Until there is any it says how old the connection is.
+type Data struct {
+	Sent, Received, Acknowledged time.Duration
+	// In and Out count the segments that had data, and Acks those that were sent without.
+	In, Out, Acks uint32
+	// Waits: some of it was not yet read, or not acknowledged.
+	Waits bool
 }
 
 // State is a socket's, as the kernel numbers them (include/net/tcp_states.h).
 type State uint8
+
+// established is a connection that both ends have opened and neither has closed.
+const established State = 1
 
 // The states in which nobody waits for anything.
 const (

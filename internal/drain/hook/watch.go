@@ -36,7 +36,7 @@ func (w Watcher) Wait(ctx context.Context) error {
 	defer tick.Stop()
 	q := quiet{node: w.Node}
 	var ports []int32
-	released, restart := false, false
+	released, restart, turns := false, false, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -51,14 +51,14 @@ func (w Watcher) Wait(ctx context.Context) error {
 			if a.Restart && restart {
 				return nil
 			}
-			released, restart = a.Released, a.Restart
+			released, restart, turns = a.Released, a.Restart, a.Turns
 			if len(a.Ports) > 0 {
 				ports = a.Ports
 			}
 
 		case <-tick.C:
 			sockets, err := w.Sockets()
-			q.sample(time.Now(), ports, sockets, err)
+			q.sample(time.Now(), ports, turns, sockets, err)
 			if released && q.lasted() >= QuietFor {
 				return nil
 			}

@@ -30,6 +30,28 @@ func TestWait(t *testing.T) {
 		}
 	}
 
+	drained := func(turns bool) func(context.Context, time.Duration) (Answer, error) {
+		return func(_ context.Context, at time.Duration) (Answer, error) {
+			return Answer{Released: at >= 20*time.Second, Ports: web, Turns: turns}, nil
+		}
+	}
+
+	// unused is a connection that stays open, with a request every second until the last one, which is answered at a time.
+	unused := func(last, answered time.Duration) func(time.Duration) ([]Socket, error) {
+		return func(at time.Duration) ([]Socket, error) {
+			s := socket(8080, balance, established)
+			n := min(at, last).Truncate(time.Second)
+			s.Data = &Data{Received: at - n, Sent: at - n, Acknowledged: at - n, In: 1 + uint32(n/time.Second), Out: 1 + uint32(n/time.Second)}
+			if n == last && answered > last {
+				s.Data.Sent = at - last + time.Millisecond
+				if at >= answered {
+					s.Data.Sent = at - answered
+				}
+			}
+			return []Socket{s}, nil
+		}
+	}
+
 	cases := map[string]struct {
 		reason  string
 		ask     func(ctx context.Context, at time.Duration) (Answer, error)
@@ -76,7 +98,7 @@ func TestWait(t *testing.T) {
 			ask:      func(ctx context.Context, _ time.Duration) (Answer, error) { <-ctx.Done(); return released, ctx.Err() },
 			earliest: all, latest: all,
 		},
-		"Kept":    {reason: "Podgate keeps the pod.", ask: always(Answer{Ports: web}), earliest: all, latest: all},
+		"NotYet":  {reason: "Podgate keeps the pod.", ask: always(Answer{Ports: web}), earliest: all, latest: all},
 		"Lies":    {reason: "Whatever podgate says, a request is being served.", ask: always(released), sockets: connected(all), earliest: all, latest: all},
 		"NoPorts": {reason: "Nobody knows where to look.", ask: always(Answer{Released: true}), earliest: all, latest: all},
 		"NoTable": {reason: "Nobody can look.", ask: always(released), sockets: func(time.Duration) ([]Socket, error) { return nil, errors.New("no /proc") }, earliest: all, latest: all},
@@ -97,6 +119,13 @@ func TestWait(t *testing.T) {
 				return Answer{Released: at < 3*time.Second, Ports: web}, nil
 			},
 			earliest: all, latest: all,
+		},
+		"Kept": {reason: "The load balancer keeps a connection that it used last at 17 s.", ask: drained(true), sockets: unused(17*time.Second, 17*time.Second), earliest: 22 * time.Second, latest: 23 * time.Second},
+		"KeptAndSlow": {
+			reason: "The same, and the last answer took its time.", ask: drained(true), sockets: unused(15*time.Second, 17*time.Second), earliest: all, latest: all,
+		},
+		"KeptByMany": {
+			reason: "The same, and requests take no turns.", ask: drained(false), sockets: unused(17*time.Second, 17*time.Second), earliest: all, latest: all,
 		},
 		"ShortOnes": {
 			reason: "Requests still come, each over before anybody looks.", ask: always(released),

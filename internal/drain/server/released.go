@@ -34,7 +34,7 @@ func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string
 		return hook.Answer{}, fmt.Errorf("find bindings: %w", err)
 	}
 
-	a := hook.Answer{Released: true}
+	a := hook.Answer{Released: true, Turns: true}
 	var found []string
 	for _, b := range bindings {
 		c, err := h.claim(ctx, pod, b)
@@ -48,6 +48,7 @@ func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string
 		found = append(found, b.Key().Name)
 		claimed := c.Kind == gate.Claimed
 		a.Released = a.Released && claimed && h.letGo(pod, c.Group, b.Drain(), c.Target)
+		a.Turns = a.Turns && claimed && h.takesTurns(c.Group)
 		if claimed && !slices.Contains(a.Ports, c.Target.Port) {
 			a.Ports = append(a.Ports, c.Target.Port)
 		}
@@ -101,4 +102,10 @@ func (h *Handler) letGo(pod *corev1.Pod, group balancer.Group, settings drain.Se
 
 	since := h.leaving.saw(k, snap.Started, !listed || health.Leaving())
 	return !since.IsZero() && traits.Quiet != nil && traits.Quiet(group) && now.Sub(since) >= settings.Routing(traits.DrainNeed(group))
+}
+
+// takesTurns reports whether one request at a time is on each connection of a group.
+func (h *Handler) takesTurns(group balancer.Group) bool {
+	takes := h.o.Drivers.Of(group.Ref.Provider).TakesTurns
+	return takes != nil && takes(group)
 }

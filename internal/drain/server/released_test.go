@@ -220,6 +220,45 @@ func TestReleasedByAll(t *testing.T) {
 	}
 }
 
+// TestTurns: connections may stay open where requests take turns on all of them.
+func TestTurns(t *testing.T) {
+	other := balancer.Ref{Provider: elbv2traits.Kind, Group: "other"}
+	cases := map[string]struct {
+		reason            string
+		protocol, version string
+		change            func(*world)
+		want              bool
+	}{
+		"HTTP":    {reason: "An answer follows its request.", protocol: "HTTP", version: "HTTP1", want: true},
+		"HTTP2":   {reason: "Many are under way.", protocol: "HTTP", version: "HTTP2"},
+		"GRPC":    {reason: "Many are under way.", protocol: "HTTP", version: "GRPC"},
+		"HTTPS":   {reason: "TLS sends records of its own.", protocol: "HTTPS", version: "HTTP1"},
+		"TCP":     {reason: "Nobody knows what is spoken.", protocol: "TCP"},
+		"Unknown": {reason: "Nobody has told.", protocol: "HTTP"},
+		"HAProxy": {reason: "It closes connections before it removes the server.", protocol: "HTTP", version: "HTTP1", change: func(w *world) { w.bind("other", backend, "HTTP", 80) }},
+		"Other": {
+			reason: "The other group speaks otherwise.", protocol: "HTTP", version: "HTTP1", change: func(w *world) { w.bind("other", other, "TCP", 80) },
+		},
+		"NotServed": {reason: "Nobody knows how the group speaks.", protocol: "HTTP", version: "HTTP1", change: func(w *world) { delete(w.known, "web") }},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, group, tc.protocol)
+			r := w.known["web"]
+			r.Group.Version = tc.version
+			w.known["web"] = r
+			if tc.change != nil {
+				tc.change(w)
+			}
+			w.read(group, gate.Draining)
+			if got := w.ask().Turns; got != tc.want {
+				t.Errorf("%s\nturns: %v, want %v", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 // TestForgets: what asked is not remembered for ever.
 func TestForgets(t *testing.T) {
 	w := newWorld(t, group, "HTTP")

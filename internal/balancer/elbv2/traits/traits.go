@@ -34,6 +34,8 @@ func Driver() balancer.Driver {
 		Nodes:    true,
 		Need:     need,
 		Quiet:    func(g balancer.Group) bool { return connects(g.Protocol) },
+		// TLS sends records of its own, and HTTP/2 frames, while a request waits for its answer.
+		TakesTurns: func(g balancer.Group) bool { return g.Protocol == "HTTP" && g.Version == "HTTP1" },
 
 		OpensWithin: opensWithin,
 		Words:       words,
