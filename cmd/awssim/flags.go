@@ -51,6 +51,7 @@ func flags(listen *string, cfg *awssim.Config, usage io.Writer) *flag.FlagSet {
 	f.BoolVar(&cfg.Relaxed, "relaxed", false, "allow health-check intervals from 1 s, and checks that are off for ip and instance groups")
 	f.BoolVar(&cfg.RefuseDraining, "refuse-draining", false, "answer InvalidTarget when a draining target is registered")
 	f.StringVar(&cfg.Throttle, "throttle", awssim.ThrottleCurrent, "token buckets: current, classic (as documented earlier), off")
+	f.IntVar(&cfg.Quotas.TargetGroups, "target-groups", 0, "quota of target groups (0: 3,000)")
 	f.IntVar(&cfg.Quotas.TargetsPerGroup, "targets-per-group", 0, "quota of targets in a group (0: 1,000)")
 	profileFlags(f, "alb", cfg.ALB)
 	profileFlags(f, "nlb", cfg.NLB)

@@ -5,6 +5,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +19,7 @@ import (
 	"time"
 
 	"github.com/podgate/podgate/test/localcluster/internal/binaries"
+	"github.com/podgate/podgate/test/localcluster/internal/cli"
 )
 
 // nobody is a user without rights.
@@ -111,7 +116,9 @@ func TestAPIOnlyCrashEndsItsComponents(t *testing.T) {
 	const name = "lctest-apicrash"
 	before := look()
 	start(t, name, "--api-only")
-	if err := syscall.Kill(status(t, name).Processes[0].PID, syscall.SIGKILL); err != nil {
+	s := status(t, name)
+	wantEtcd(t, s.Etcd)
+	if err := syscall.Kill(s.Processes[0].PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "etcd and kube-apiserver go with the supervisor", 10*time.Second, func() string { return strings.Join(processes(name, nil), "\n") })
@@ -179,4 +186,34 @@ func TestMissingKernelFeatureIsNamed(t *testing.T) {
 		t.Errorf("up without nftables: %v\n%s\nwant an error that names it", err, said)
 	}
 	wantNoTraces(t, name, before)
+}
+
+// wantEtcd logs in to etcd as status says.
+func wantEtcd(t *testing.T, etcd *cli.Etcd) {
+	t.Helper()
+	if etcd == nil {
+		t.Fatal("status does not say where etcd is")
+	}
+
+	authority, err := os.ReadFile(etcd.Authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := tls.LoadX509KeyPair(etcd.Certificate, etcd.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(authority)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, Certificates: []tls.Certificate{certificate}}}}
+	defer client.CloseIdleConnections()
+	res, err := client.Post(etcd.URL+"/v3/kv/range", "application/json", strings.NewReader(`{"key":"Lw==","range_end":"MA==","limit":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if answer, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(answer), `"kvs"`) {
+		t.Errorf("etcd answers %s: %s (%v)", res.Status, answer, err)
+	}
 }

@@ -195,6 +195,9 @@ func record(config supervisor.Config, pid int) (state.State, error) {
 		Name: config.Dirs.Name, Mode: config.Mode, Version: config.Version, Supervisor: pid, Started: started, Created: time.Now().UTC(),
 		Address: fmt.Sprintf("127.0.0.1:%d", config.APIPort), Bin: config.Bin,
 	}
+	if config.Mode == state.APIOnly {
+		s.Etcd = fmt.Sprintf("https://127.0.0.1:%d", config.EtcdPort)
+	}
 	if config.Mode == state.Full {
 		var errNet, errPID error
 		s.Netns, errNet = os.Readlink(filepath.Join("/proc", fmt.Sprint(pid), "ns/net"))

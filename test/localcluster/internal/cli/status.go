@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -29,6 +30,8 @@ type Status struct {
 	Version    string `json:"version,omitempty"`
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	Server     string `json:"server,omitempty"`
+	// Etcd is nil in a cluster with a node, whose network etcd is in.
+	Etcd *Etcd `json:"etcd,omitempty"`
 	// NodeAddress, PodCIDR, ServiceCIDR and Netns are empty in a cluster without a node.
 	NodeAddress string     `json:"nodeAddress,omitempty"`
 	PodCIDR     string     `json:"podCIDR,omitempty"`
@@ -38,6 +41,14 @@ type Status struct {
 	StateDir    string     `json:"stateDir"`
 	DataDir     string     `json:"dataDir"`
 	Processes   []Process  `json:"processes"`
+}
+
+// Etcd is where the API server's database is reached, and the files to log in with.
+type Etcd struct {
+	URL         string `json:"url"`
+	Authority   string `json:"authority"`
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
 }
 
 // Process is one program of the cluster.
@@ -142,6 +153,10 @@ func readStatus(name string) (Status, error) {
 	found.Running = true
 	found.Version = s.Version
 	found.Kubeconfig, found.Server = dirs.Kubeconfig(), "https://"+s.Address
+	if s.Etcd != "" {
+		pki := func(name string) string { return filepath.Join(dirs.PKI(), name) }
+		found.Etcd = &Etcd{URL: s.Etcd, Authority: pki("etcd-ca.crt"), Certificate: pki("etcd-client.crt"), Key: pki("etcd-client.key")}
+	}
 	if s.Mode == state.Full {
 		found.NodeAddress, found.PodCIDR, found.ServiceCIDR, found.Netns = supervisor.NodeAddress, supervisor.PodCIDR, supervisor.ServiceCIDR, s.NetnsPath()
 	}
@@ -204,6 +219,9 @@ func printStatus(e *env, s Status) error {
 	row("version", s.Version)
 	row("kubeconfig", s.Kubeconfig)
 	row("server", s.Server)
+	if s.Etcd != nil {
+		row("etcd", s.Etcd.URL)
+	}
 	row("node address", s.NodeAddress)
 	row("pods", s.PodCIDR)
 	row("services", s.ServiceCIDR)

@@ -45,6 +45,8 @@ type State struct {
 	PIDns string `json:"pidns,omitempty"`
 	// Address is where the API server is reached from the host, such as 127.0.0.1:43211.
 	Address string `json:"address"`
+	// Etcd is etcd's URL; empty in a cluster with a node, whose network it is in.
+	Etcd string `json:"etcd,omitempty"`
 	// Bin is the folder of the programs that the cluster was started with.
 	Bin string `json:"bin"`
 }
