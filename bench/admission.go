@@ -45,7 +45,7 @@ func admission(ctx context.Context, w *world) ([]Measure, error) {
 		return nil, err
 	}
 
-	if err := w.readAll(ctx); err != nil {
+	if _, err := w.readAll(ctx, 0); err != nil {
 		return nil, err
 	}
 

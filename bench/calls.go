@@ -13,26 +13,25 @@ import (
 
 // mark is the sequence number of what the simulator recorded last.
 func (w *world) mark(ctx context.Context) (int64, error) {
-	calls, err := w.sim.Calls(ctx, 0)
+	calls, err := w.sim.Calls(ctx, w.marked)
 	if err != nil {
 		return 0, err
 	}
 
-	transitions, err := w.sim.Transitions(ctx, 0)
+	transitions, err := w.sim.Transitions(ctx, w.marked)
 	if err != nil {
 		return 0, err
 	}
 
-	var last int64
 	if n := len(calls); n > 0 {
-		last = calls[n-1].Seq
+		w.marked = max(w.marked, calls[n-1].Seq)
 	}
 
 	if n := len(transitions); n > 0 {
-		last = max(last, transitions[n-1].Seq)
+		w.marked = max(w.marked, transitions[n-1].Seq)
 	}
 
-	return last, nil
+	return w.marked, nil
 }
 
 // calls are the controller's own since a mark.

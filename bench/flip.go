@@ -95,7 +95,7 @@ func (w *world) flips(ctx context.Context, prefix string, groups, n int) (flippe
 	}
 
 	err = w.eventually(ctx, "all pods wait for their registered targets", 2*time.Minute, func(ctx context.Context) (bool, error) {
-		return w.waits(ctx, pods)
+		return w.waits(ctx, pods, 0)
 	})
 	if err != nil {
 		return flipped{}, err
@@ -134,13 +134,13 @@ func (w *world) flips(ctx context.Context, prefix string, groups, n int) (flippe
 	return f, w.stopController()
 }
 
-// waits reports whether all pods' targets are registered and their gates are closed.
-func (w *world) waits(ctx context.Context, pods []*pod) (bool, error) {
+// waits reports whether all pods' targets were registered since a mark and their gates are closed.
+func (w *world) waits(ctx context.Context, pods []*pod, since int64) (bool, error) {
 	if closed, err := w.watch.all(pods, isClosed); !closed {
 		return false, err
 	}
 
-	calls, err := w.calls(ctx, 0)
+	calls, err := w.calls(ctx, since)
 	if err != nil {
 		return false, err
 	}

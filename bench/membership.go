@@ -38,6 +38,12 @@ func register(ctx context.Context, w *world) ([]Measure, error) {
 		return nil, err
 	}
 
+	idle, err := w.keepBusy()
+	if err != nil {
+		return nil, err
+	}
+	defer idle()
+
 	err = overOneSecond(ctx, len(pods), func(ctx context.Context, i int) error {
 		return w.setStatus(ctx, pods[i], conditions(0, containersReady))
 	})
@@ -72,7 +78,7 @@ func deregister(ctx context.Context, w *world) ([]Measure, error) {
 		return nil, err
 	}
 
-	err = w.eventually(ctx, "all pods wait for their registered targets", time.Minute, func(ctx context.Context) (bool, error) { return w.waits(ctx, pods) })
+	err = w.eventually(ctx, "all pods wait for their registered targets", time.Minute, func(ctx context.Context) (bool, error) { return w.waits(ctx, pods, 0) })
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +107,12 @@ func deregister(ctx context.Context, w *world) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	idle, err := w.keepBusy()
+	if err != nil {
+		return nil, err
+	}
+	defer idle()
 
 	pods = pods[:crowd]
 	if err := overOneSecond(ctx, len(pods), func(ctx context.Context, i int) error { return w.remove(ctx, pods[i], 60) }); err != nil {

@@ -168,10 +168,32 @@ type pod struct {
 	group          *group
 }
 
+// object is the pod as its workload makes it.
+func (p *pod) object() *corev1.Pod {
+	o := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: p.name},
+		Spec: corev1.PodSpec{
+			NodeName: "node", TerminationGracePeriodSeconds: aws.Int64(60),
+			Containers:     []corev1.Container{{Name: "app", Image: "app"}},
+			ReadinessGates: []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(p.gate)}},
+		},
+	}
+	if p.group != nil {
+		o.Labels = map[string]string{"app": p.group.name}
+	}
+	return o
+}
+
 func (p *pod) target() *awssim.Target { return &awssim.Target{ID: p.ip, Port: port} }
 
 // addPods makes n pods for the groups in turn, and writes their status when it is not nil.
 func (w *world) addPods(ctx context.Context, groups []*group, prefix string, n int, status map[string]any) ([]*pod, error) {
+	made := w.newPods(groups, prefix, n)
+	return made, w.createPods(ctx, made, func(*pod) map[string]any { return status })
+}
+
+// newPods thinks of n pods for the groups in turn.
+func (w *world) newPods(groups []*group, prefix string, n int) []*pod {
 	made := make([]*pod, n)
 	for i := range made {
 		a := w.addresses
@@ -182,26 +204,14 @@ func (w *world) addPods(ctx context.Context, groups []*group, prefix string, n i
 			gate: elbv2.GateType(g.name), group: g,
 		}
 	}
-
-	return made, w.createPods(ctx, made, func(*pod) map[string]any { return status })
+	return made
 }
 
 // createPods makes pods, and writes their status when it is not nil.
 func (w *world) createPods(ctx context.Context, pods []*pod, status func(*pod) map[string]any) error {
 	err := each(ctx, len(pods), func(ctx context.Context, i int) error {
 		p := pods[i]
-		o := &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: p.name},
-			Spec: corev1.PodSpec{
-				NodeName: "node", TerminationGracePeriodSeconds: aws.Int64(60),
-				Containers:     []corev1.Container{{Name: "app", Image: "app"}},
-				ReadinessGates: []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(p.gate)}},
-			},
-		}
-		if p.group != nil {
-			o.Labels = map[string]string{"app": p.group.name}
-		}
-		if err := w.kube.Create(ctx, o); err != nil {
+		if err := w.kube.Create(ctx, p.object()); err != nil {
 			return err
 		}
 

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -86,6 +87,11 @@ func (w *world) cost(ctx context.Context, mark int64, pods []*pod, took time.Dur
 		return nil, err
 	}
 
+	alone, err := w.alone(ctx, mark, pods, calls)
+	if err != nil {
+		return nil, err
+	}
+
 	writes, flips := 0, 0
 	for _, p := range pods {
 		s, err := w.watch.pod(p.name)
@@ -105,7 +111,40 @@ func (w *world) cost(ctx context.Context, mark int64, pods []*pod, took time.Dur
 		info("Register and Deregister calls", float64(changes), "calls"),
 		info("Describe calls", float64(len(calls)-changes), "calls"),
 		info("rollout took", took.Seconds(), "s"),
+		info("what starts, checks and the surge alone take", alone.Seconds(), "s"),
+		bounded("longer than that", 100*(took.Seconds()/alone.Seconds()-1), "%", 5),
 	}, nil
+}
+
+// alone is how long a rollout would take in which no time passed between a pod's start, its registration, its health and the
+// opening of its gate.
+func (w *world) alone(ctx context.Context, mark int64, pods []*pod, calls []awssim.Call) (time.Duration, error) {
+	healthy, err := w.healthyAt(ctx, mark)
+	if err != nil {
+		return 0, err
+	}
+
+	registered := firstCalls(calls, "RegisterTargets")
+	takes := make([]time.Duration, len(pods))
+	for i, p := range pods {
+		s, err := w.watch.pod(p.name)
+		if err != nil {
+			return 0, err
+		}
+		takes[i] = s.readyAt.Sub(s.createdAt) + healthy[p.key()].Sub(registered[p.key()])
+	}
+
+	return inTurn(takes, rolloutSurge) + drain, nil
+}
+
+// inTurn is how long it takes to do what takes so long each, in that order and so much of it at a time.
+func inTurn(takes []time.Duration, places int) time.Duration {
+	free := make([]time.Duration, places) // when each place is
+	for _, d := range takes {
+		slices.Sort(free)
+		free[0] += d
+	}
+	return slices.Max(free)
 }
 
 // listen puts the group to use: the targets of others are not checked.

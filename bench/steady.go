@@ -5,9 +5,10 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
-	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/sim/awssim"
 )
 
@@ -17,8 +18,10 @@ const (
 	steadyGroups = 1000
 	smallPods    = 10
 	waitingPods  = 100
+	// settledFor is for how long what was made before the controller started has been as it is.
+	settledFor = 10 * time.Minute
 	// settle bounds how long a controller may take to come to rest.
-	settle = 5 * time.Minute
+	settle = 10 * time.Minute
 )
 
 // steady measures what a controller of a large cluster costs while nothing happens.
@@ -44,7 +47,10 @@ func small(ctx context.Context, w *world) ([]Measure, error) {
 }
 
 // restful is what a controller costs at rest.
-type restful struct{ processor, rss, calls float64 }
+type restful struct {
+	processor, calls float64
+	memory
+}
 
 // atRest measures what a controller costs while nothing happens, and adds to that what else there is to say.
 func (w *world) atRest(ctx context.Context, pods, groups int, costs func(restful) []Measure) ([]Measure, error) {
@@ -53,32 +59,15 @@ func (w *world) atRest(ctx context.Context, pods, groups int, costs func(restful
 		return nil, err
 	}
 
+	if err := w.start(); err != nil {
+		return nil, err
+	}
 	settled, err := w.rest(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := pause(ctx, w.steadyRest); err != nil {
-		return nil, err
-	}
-
-	mark, err := w.mark(ctx)
-	if err != nil {
-		return nil, err
-	}
-
-	began, before := time.Now(), w.cpu()
-	if err := pause(ctx, w.steadyWindow); err != nil {
-		return nil, err
-	}
-
-	used, elapsed := w.cpu()-before, time.Since(began)
-	memory, err := w.controller.memory()
-	if err != nil {
-		return nil, err
-	}
-
-	calls, err := w.calls(ctx, mark)
+	r, err := w.resting(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -88,16 +77,42 @@ func (w *world) atRest(ctx context.Context, pods, groups int, costs func(restful
 		return nil, err
 	}
 
-	if err := w.profile(ctx); err != nil {
-		return nil, err
+	return append(costs(r), append(r.aside(), bounded("conditions that flipped", float64(flips), "", 0), info("from start to rest", settled.Seconds(), "s"))...), nil
+}
+
+// resting measures what a controller costs that has come to rest.
+func (w *world) resting(ctx context.Context) (restful, error) {
+	if err := pause(ctx, w.steadyRest); err != nil {
+		return restful{}, err
 	}
 
-	return append(costs(restful{percent(used, elapsed), memory.rss, float64(len(calls)) / elapsed.Minutes()}),
-		bounded("conditions that flipped", float64(flips), "", 0),
-		info("resident memory that is the program's file", memory.file, "MiB"),
-		info("resident memory at its highest", memory.highest, "MiB"),
-		info("from start to rest", settled.Seconds(), "s"),
-	), nil
+	mark, err := w.mark(ctx)
+	if err != nil {
+		return restful{}, err
+	}
+
+	began, before := time.Now(), w.cpu()
+	if err := pause(ctx, w.steadyWindow); err != nil {
+		return restful{}, err
+	}
+
+	used, elapsed := w.cpu()-before, time.Since(began)
+	memory, err := w.controller.memory()
+	if err != nil {
+		return restful{}, err
+	}
+
+	calls, err := w.calls(ctx, mark)
+	if err != nil {
+		return restful{}, err
+	}
+
+	return restful{percent(used, elapsed), float64(len(calls)) / elapsed.Minutes(), memory}, w.profile(ctx)
+}
+
+// aside is what else there is to say of it.
+func (r restful) aside() []Measure {
+	return []Measure{info("resident memory that is the program's file", r.file, "MiB"), info("resident memory at its highest", r.highest, "MiB")}
 }
 
 // restart measures how fast those that wait are served after a cold start.
@@ -107,35 +122,29 @@ func restart(ctx context.Context, w *world) ([]Measure, error) {
 		return nil, err
 	}
 
+	if err := w.start(); err != nil {
+		return nil, err
+	}
 	if _, err := w.rest(ctx); err != nil {
 		return nil, err
 	}
 
-	// One pod in each of so many groups waits.
-	chosen := w.random.Perm(len(w.groups))[:waitingPods]
-	gs := make([]*group, len(chosen))
-	for i, n := range chosen {
-		gs[i] = w.groups[n]
-	}
+	return w.startsAgain(ctx, pods, "last waiting pod open after the start", 5)
+}
 
-	waiting, err := w.addPods(ctx, gs, "waiting", waitingPods, nil)
+// startsAgain has one pod in each of so many groups wait, and measures how fast they are served after a cold start.
+func (w *world) startsAgain(ctx context.Context, pods []*pod, what string, limit float64) ([]Measure, error) {
+	mark, err := w.mark(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	err = each(ctx, len(waiting), func(ctx context.Context, i int) error {
-		p := waiting[i]
-		if err := w.sim.SetHealth(ctx, p.group.arn, p.target(), awssim.Script{State: "initial"}); err != nil {
-			return err
-		}
-		return w.setStatus(ctx, p, conditions(0, containersReady))
-	})
+	waiting, err := w.addWaiting(ctx, "waiting", waitingPods, waitingPods)
 	if err != nil {
 		return nil, err
 	}
 
-	err = w.eventually(ctx, "the new pods wait for their registered targets", 2*time.Minute, func(ctx context.Context) (bool, error) { return w.waits(ctx, waiting) })
-	if err != nil {
+	if err := w.registered(ctx, waiting, mark); err != nil {
 		return nil, err
 	}
 
@@ -150,11 +159,39 @@ func restart(ctx context.Context, w *world) ([]Measure, error) {
 		return nil, err
 	}
 
-	return w.coldStart(ctx, pods, waiting)
+	return w.coldStart(ctx, pods, waiting, what, limit)
+}
+
+// addWaiting makes n pods that wait for their targets' health, in some of the groups in turn.
+func (w *world) addWaiting(ctx context.Context, prefix string, groups, n int) ([]*pod, error) {
+	gs := make([]*group, groups)
+	for i, at := range w.random.Perm(len(w.groups))[:groups] {
+		gs[i] = w.groups[at]
+	}
+
+	waiting, err := w.addPods(ctx, gs, prefix, n, nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return waiting, each(ctx, len(waiting), func(ctx context.Context, i int) error {
+		p := waiting[i]
+		if err := w.sim.SetHealth(ctx, p.group.arn, p.target(), awssim.Script{State: "initial"}); err != nil {
+			return err
+		}
+		return w.setStatus(ctx, p, conditions(0, containersReady))
+	})
+}
+
+// registered waits until pods wait for targets that were registered since.
+func (w *world) registered(ctx context.Context, pods []*pod, since int64) error {
+	return w.eventually(ctx, "the new pods wait for their registered targets", settle, func(ctx context.Context) (bool, error) {
+		return w.waits(ctx, pods, since)
+	})
 }
 
 // coldStart starts the controller again and measures from the start of its process.
-func (w *world) coldStart(ctx context.Context, pods, waiting []*pod) ([]Measure, error) {
+func (w *world) coldStart(ctx context.Context, pods, waiting []*pod, what string, limit float64) ([]Measure, error) {
 	mark, err := w.mark(ctx)
 	if err != nil {
 		return nil, err
@@ -196,7 +233,7 @@ func (w *world) coldStart(ctx context.Context, pods, waiting []*pod) ([]Measure,
 	}
 
 	measures := []Measure{
-		bounded("last waiting pod open after the start", percentile(latencies, 100), "s", 5),
+		bounded(what, percentile(latencies, 100), "s", limit),
 		info("median", percentile(latencies, 50), "s"),
 		bounded("gates that stayed closed", float64(closed), "", 0),
 		bounded("conditions that flipped", float64(flips), "", 0),
@@ -220,7 +257,7 @@ func (w *world) flipsOf(pods []*pod) (int, error) {
 	return flips, nil
 }
 
-// settled makes a cluster whose pods have been open and registered for ten minutes, as an
+// settled makes a cluster whose pods have been open and registered for a while, as an
 // earlier controller leaves it.
 func (w *world) settled(ctx context.Context, n, groups int) ([]*pod, error) {
 	gs, err := w.addGroups(ctx, "steady", groups, "healthy")
@@ -232,11 +269,7 @@ func (w *world) settled(ctx context.Context, n, groups int) ([]*pod, error) {
 		return nil, err
 	}
 
-	pods, err := w.addPods(ctx, gs, "steady", n, nil)
-	if err != nil {
-		return nil, err
-	}
-
+	pods := w.newPods(gs, "steady", n)
 	members := map[*group]map[string]*pod{}
 	for _, p := range pods {
 		if members[p.group] == nil {
@@ -250,20 +283,16 @@ func (w *world) settled(ctx context.Context, n, groups int) ([]*pod, error) {
 		return nil, err
 	}
 
-	return pods, each(ctx, len(pods), func(ctx context.Context, i int) error {
-		return w.setStatus(ctx, pods[i], conditions(10*time.Minute, containersReady, podReady, elbv2.GateType(pods[i].group.name)))
-	})
+	if err := w.storePods(ctx, pods, settledFor); err != nil {
+		return nil, err
+	}
+	return pods, w.watchPods(ctx, pods...)
 }
 
-// rest starts the controller and waits until it has read every group, and its calls and
-// its processor time have become few: how long this took.
+// rest waits until the controller has read every group, and its calls and its processor time
+// have become few: how long this took from its start.
 func (w *world) rest(ctx context.Context) (time.Duration, error) {
-	if err := w.start(); err != nil {
-		return 0, err
-	}
-
-	err := w.readAll(ctx)
-	if err != nil {
+	if _, err := w.readAll(ctx, 0); err != nil {
 		return 0, err
 	}
 
@@ -292,12 +321,11 @@ func (w *world) rest(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// readAll waits until the controller has read the targets of every group.
-func (w *world) readAll(ctx context.Context) error {
-	read := map[string]bool{}
-	var since int64
+// readAll waits until the controller has read the targets of every group since a mark, and gives when each read first began.
+func (w *world) readAll(ctx context.Context, since int64) ([]time.Time, error) {
+	read := map[string]time.Time{}
 	next := time.Now()
-	return w.eventually(ctx, "the controller has read every group", settle, func(ctx context.Context) (bool, error) {
+	err := w.eventually(ctx, "the controller has read every group", settle, func(ctx context.Context) (bool, error) {
 		if time.Now().Before(next) {
 			return false, nil
 		}
@@ -305,10 +333,11 @@ func (w *world) readAll(ctx context.Context) error {
 		calls, err := w.calls(ctx, since)
 		for _, c := range calls {
 			since = c.Seq
-			if c.Operation == "DescribeTargetHealth" {
-				read[c.TargetGroupARN] = true
+			if _, known := read[c.TargetGroupARN]; !known && c.Operation == "DescribeTargetHealth" {
+				read[c.TargetGroupARN] = c.Time
 			}
 		}
 		return len(read) == len(w.groups), err
 	})
+	return slices.Collect(maps.Values(read)), err
 }

@@ -21,8 +21,8 @@ import (
 
 // seen is what the API server's watch told of one pod, and when.
 type seen struct {
-	// readyAt is when its containers became ready, deletedAt when it began to terminate.
-	readyAt, deletedAt time.Time
+	// createdAt is when it was first seen, readyAt when its containers became ready, and deletedAt when it began to terminate.
+	createdAt, readyAt, deletedAt time.Time
 	// status and reason are its gate's; openAt is when the gate first was True.
 	status, reason string
 	openAt         time.Time
@@ -41,15 +41,31 @@ type podWatch struct {
 	err  error
 }
 
-func watchPods(ctx context.Context, kube client.WithWatch) (*podWatch, error) {
+// watchPods follows what happens to pods from now on. Of those that are there already, the gates are open.
+func (w *world) watchPods(ctx context.Context, there ...*pod) error {
 	var list corev1.PodList
-	if err := kube.List(ctx, &list, client.InNamespace(apps)); err != nil {
-		return nil, err
+	err := w.eventually(ctx, fmt.Sprintf("the API server has %d pods", len(there)), time.Minute, func(ctx context.Context) (bool, error) {
+		list = corev1.PodList{}
+		err := w.kube.List(ctx, &list, client.InNamespace(apps), client.Limit(1))
+		found := len(list.Items)
+		if rest := list.RemainingItemCount; rest != nil {
+			found += int(*rest)
+		}
+		return found == len(there), err
+	})
+	if err != nil {
+		return err
 	}
+
 	ctx, cancel := context.WithCancel(ctx)
-	w := &podWatch{kube: kube, cancel: cancel, done: make(chan struct{}), pods: map[string]*seen{}}
-	go w.run(ctx, list.ResourceVersion)
-	return w, nil
+	w.watch = &podWatch{kube: w.kube, cancel: cancel, done: make(chan struct{}), pods: map[string]*seen{}}
+	for _, p := range there {
+		w.watch.pods[p.name] = &seen{status: string(corev1.ConditionTrue)}
+	}
+	w.closers = append(w.closers, w.watch.close)
+	go w.watch.run(ctx, list.ResourceVersion)
+
+	return nil
 }
 
 // run watches until ctx ends. The API server ends a watch whose reader the machine lets
@@ -93,7 +109,7 @@ func (w *podWatch) note(p *corev1.Pod, now time.Time) {
 	defer w.mu.Unlock()
 	s := w.pods[p.Name]
 	if s == nil {
-		s = &seen{}
+		s = &seen{createdAt: now}
 		w.pods[p.Name] = s
 	}
 

@@ -47,6 +47,8 @@ type setup struct {
 	// throttleOff lets the simulator take any number of calls: a thousand groups could
 	// not be made in a useful time otherwise.
 	throttleOff bool
+	// unwatched: pods are watched only when those are there of which nothing is expected.
+	unwatched bool
 }
 
 // world is an API server, a simulated load balancer, and at times a controller.
@@ -62,6 +64,9 @@ type world struct {
 	ports     map[string]string
 	addresses int
 	groups    []*group
+
+	// marked is how far mark has read the simulator's record.
+	marked int64
 
 	controller *controller
 	watch      *podWatch
@@ -103,23 +108,23 @@ func newWorld(ctx context.Context, o options, s setup) (_ *world, err error) {
 		}
 	}
 
-	if w.watch, err = watchPods(ctx, w.kube); err != nil {
-		return nil, err
+	if s.unwatched {
+		return w, nil
 	}
-
-	w.closers = append(w.closers, w.watch.close)
-	return w, nil
+	return w, w.watchPods(ctx)
 }
 
+// clusterName is what localcluster knows the API server by.
+func clusterName() string { return "bench-" + strconv.Itoa(os.Getpid()) }
+
 func (w *world) startAPIServer(ctx context.Context) error {
-	pid := strconv.Itoa(os.Getpid())
-	name := "bench-" + pid
+	name := clusterName()
 	down := context.WithoutCancel(ctx) // it must end however the scenario does
 	w.closers = append(w.closers, func() error {
 		_, err := w.localcluster(down, "down", "--name", name)
 		return err
 	})
-	if _, err := w.localcluster(ctx, "up", "--api-only", "--name", name, "--parent-pid", pid); err != nil {
+	if _, err := w.localcluster(ctx, "up", "--api-only", "--name", name, "--parent-pid", strconv.Itoa(os.Getpid())); err != nil {
 		return err
 	}
 
@@ -159,7 +164,7 @@ func (w *world) startSimulator(ctx context.Context, s setup) error {
 
 	sim, err := env.StartSimulator(ctx, env.SimulatorOptions{
 		Binary: filepath.Join(w.root, "bin", "awssim"), Listen: "127.0.0.1:0", DataAddress: "127.0.0.1",
-		Region: region, RoutingDelay: -1, Log: io.Discard, Args: []string{"--throttle", throttle, "--no-data-path"},
+		Region: region, RoutingDelay: -1, Log: io.Discard, Args: []string{"--throttle", throttle, "--target-groups", strconv.Itoa(wideGroups), "--no-data-path"},
 	})
 	if err != nil {
 		return err
