@@ -59,6 +59,7 @@ func TestPictureIsReadWithoutAMouse(t *testing.T) {
 	p.Wait("it hides", `document.querySelector(".tip").hidden`)
 	p.Click(".pod.waiting")
 	p.Says(".tip", "web-5d4f-x2x4p: containers ready, pod not Ready")
+	sound(p, "timeline")
 
 	if all := p.Errors(); len(all) > 0 {
 		t.Errorf("the console has errors: %q", all)
