@@ -64,7 +64,7 @@ func (r *Recorder) Object(o any, at time.Time) {
 func written(o metav1.Object, field string) time.Time {
 	var last time.Time
 	for _, m := range o.GetManagedFields() {
-		if m.Time != nil && m.FieldsV1 != nil && strings.Contains(string(m.FieldsV1.Raw), `"`+field+`"`) && m.Time.After(last) {
+		if m.Time != nil && m.FieldsV1 != nil && strings.Contains(m.FieldsV1.GetRawString(), `"`+field+`"`) && m.Time.After(last) {
 			last = m.Time.Time
 		}
 	}

@@ -18,10 +18,10 @@ func replicaSet(hash, number, history string, created, written float64) *appsv1.
 		Annotations: map[string]string{"deployment.kubernetes.io/revision": number, "deployment.kubernetes.io/revision-history": history},
 	}}
 	set.ManagedFields = []metav1.ManagedFieldsEntry{
-		{Manager: "kubectl", Time: new(stamp(900)), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:labels":{}}}`)}},
-		{Manager: "earlier", Time: new(stamp(created)), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:deployment.kubernetes.io/revision":{}}`)}},
-		{Manager: "kube-controller-manager", Time: new(stamp(written)), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:annotations":{"f:deployment.kubernetes.io/revision":{}}}}`)}},
-		{Manager: "nobody", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:deployment.kubernetes.io/revision":{}}`)}}, {Manager: "nothing", Time: new(stamp(950))},
+		{Manager: "kubectl", Time: new(stamp(900)), FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{}}}`)},
+		{Manager: "earlier", Time: new(stamp(created)), FieldsV1: metav1.NewFieldsV1(`{"f:deployment.kubernetes.io/revision":{}}`)},
+		{Manager: "kube-controller-manager", Time: new(stamp(written)), FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:annotations":{"f:deployment.kubernetes.io/revision":{}}}}`)},
+		{Manager: "nobody", FieldsV1: metav1.NewFieldsV1(`{"f:deployment.kubernetes.io/revision":{}}`)}, {Manager: "nothing", Time: new(stamp(950))},
 	}
 	return set
 }
@@ -105,7 +105,7 @@ func TestRollback(t *testing.T) {
 			for name, c := range map[string][3]float64{"web-6c": {3, 0, 180}, "web-7d": {2, 100, 100}} {
 				r.Object(&appsv1.ControllerRevision{Revision: int64(c[0]), ObjectMeta: metav1.ObjectMeta{
 					Name: name, CreationTimestamp: stamp(c[1]),
-					ManagedFields: []metav1.ManagedFieldsEntry{{Time: new(stamp(c[2])), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:revision":{}}`)}}},
+					ManagedFields: []metav1.ManagedFieldsEntry{{Time: new(stamp(c[2])), FieldsV1: metav1.NewFieldsV1(`{"f:revision":{}}`)}},
 				}}, at(200))
 			}
 		}, true, written(100, 180)},
