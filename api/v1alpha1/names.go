@@ -30,13 +30,22 @@ const (
 	AggregateLabel = "podgate.dev/aggregate-to-reader"
 	// Finalizer keeps a binding until its targets are deregistered and its gates released.
 	Finalizer = "podgate.dev/targets"
-	// IngressController is what an IngressClass names whose Ingresses become application load balancers of AWS.
+	// IngressController is what an IngressClass names whose Ingresses become application load balancers of AWS, and a GatewayClass whose
+	// Gateways do.
 	IngressController = "podgate.dev/alb"
 	// IngressFinalizer keeps an Ingress until its load balancer, or its rules at one that others share, are gone.
 	IngressFinalizer = "podgate.dev/ingress"
 	// StacksAnnotation on an Ingress with that finalizer names the stacks, with commas between them, that may have something of it:
 	// that of the group that it is in, and of groups that it left.
 	StacksAnnotation = "podgate.dev/ingress-stacks"
+	// GatewayFinalizer keeps a Gateway until its load balancer is gone.
+	GatewayFinalizer = "podgate.dev/routes"
+	// GatewayNamespaceLabel and GatewayNameLabel on a TargetGroupBinding name the Gateway that podgate made it for.
+	GatewayNamespaceLabel = "podgate.dev/gateway-namespace"
+	GatewayNameLabel      = "podgate.dev/gateway-name"
+	// GatewayStackTag and GatewayResourceTag are tags of what podgate made at AWS for a Gateway: which one, and which part of it.
+	GatewayStackTag    = "podgate.dev/gateway"
+	GatewayResourceTag = "podgate.dev/resource"
 	// MadeForAnnotation on a TargetGroupBinding says for what podgate made it. podgate deletes it with that.
 	MadeForAnnotation = "podgate.dev/made-for"
 	// ProvenAnnotation on a pod records at which address which gates were proven to be about it, and what closed gates wait for.

@@ -160,6 +160,12 @@ const (
 // ReasonPortNotServed is a reason of events on Services, which have most of those on Ingresses.
 const ReasonPortNotServed = "PortNotServed"
 
+// Reasons of events on Gateways and on their routes, which have several of those on Ingresses.
+const (
+	ReasonGatewayNotServed = "GatewayNotServed"
+	ReasonRouteNotServed   = "RouteNotServed"
+)
+
 // Reasons for which a pod lacks a gate that it should carry, or has none to carry. NoBinding,
 // InstanceTargets, NameTooLong and NoGateOfLBC are further ones.
 const (
@@ -208,6 +214,9 @@ const (
 	OnIngressEvent Place = "Ingress event"
 	// OnServiceEvent is an event on a Service of type LoadBalancer.
 	OnServiceEvent Place = "Service event"
+	// OnGatewayEvent and OnHTTPRouteEvent are events on a Gateway and on an HTTPRoute.
+	OnGatewayEvent   Place = "Gateway event"
+	OnHTTPRouteEvent Place = "HTTPRoute event"
 )
 
 // NothingToDo is the Fix of what is as it should be. RestartPods are the words in a Fix for which whoever knows the pod puts
@@ -405,6 +414,25 @@ var Explanations = []Explanation{
 	{OnServiceEvent, ReasonNoSubnets, "There are not enough subnets for the load balancer; the message says why each one does not count", "do what the message says", ""},
 	{OnServiceEvent, ReasonOwnedByLBC, "AWS Load Balancer Controller runs and serves the Service", "nothing, or remove that controller", "migration.md"},
 	{OnServiceEvent, ReasonTakenOverFromLBC, "podgate took the Service over from AWS Load Balancer Controller", NothingToDo, "migration.md"},
+
+	{OnGatewayEvent, ReasonLoadBalancerReady, "The load balancer is active and has the Gateway's listeners, and the status of the Gateway has its name", NothingToDo, "kinds/gateway.md"},
+	{OnGatewayEvent, ReasonLoadBalancerWaiting, "The load balancer is being made or changed; the message says what is waited for", "wait", ""},
+	{OnGatewayEvent, ReasonLoadBalancerFailed, "A call failed; podgate repeats it, and what does not need it goes on", "do what the message says", ""},
+	{OnGatewayEvent, ReasonLoadBalancerHeld, "A step is not done, because what it concerns is somebody else's, or a person protects it", "do what the message says", ""},
+	{OnGatewayEvent, ReasonClassNotUsable, "The GatewayClass cannot be used; what the Gateway has of a load balancer stays", "correct the GatewayClass", "kinds/gateway.md"},
+	{OnGatewayEvent, ReasonGatewayNotServed, "Something in the Gateway's spec cannot be served; what it has of a load balancer stays", "do what the message says", "kinds/gateway.md#what-is-not-served"},
+	{OnGatewayEvent, ReasonInvalidAnnotation, "An annotation has a value that it cannot have; what the Gateway has of a load balancer stays", "correct it; the message has the value, and what is allowed", "kinds/gateway.md"},
+	{OnGatewayEvent, ReasonProtectionNotServed, "The Gateway asks for protection that podgate does not serve, and is not served without it; what it has of a load balancer stays", "do what the message says", "kinds/gateway.md#what-is-not-served"},
+	{OnGatewayEvent, ReasonAnnotationNotServed, "podgate does not serve an annotation; the Gateway is served without it", "remove the annotation", "kinds/gateway.md"},
+	{OnGatewayEvent, ReasonNoEffect, "Something in the Gateway has no effect", "remove it", "kinds/gateway.md"},
+	{OnGatewayEvent, ReasonLimitExceeded, "The Gateway's load balancer would exceed a limit of AWS", "do what the message says", ""},
+	{OnGatewayEvent, ReasonNoCertificate, "No certificate of ACM is for a host of a listener", "issue one, or name one in the listener's tls.options; podgate looks again every minute", "kinds/gateway.md"},
+	{OnGatewayEvent, ReasonNoSubnets, "There are not enough subnets for the load balancer; the message says why each one does not count", "do what the message says", ""},
+
+	{OnHTTPRouteEvent, ReasonRouteNotServed, "The route, or a rule of it, is not served as it is written; its conditions say the same", "do what the message says", "kinds/gateway.md#what-is-not-served"},
+	{OnHTTPRouteEvent, ReasonLoadBalancerWaiting, "A rule of the route is made or changed once what it forwards to serves", "wait", ""},
+	{OnHTTPRouteEvent, ReasonLoadBalancerFailed, "A call for a rule of the route failed; podgate repeats it", "do what the message says", ""},
+	{OnHTTPRouteEvent, ReasonLoadBalancerHeld, "A rule of the route is not changed, because what it concerns is somebody else's", "do what the message says", ""},
 
 	{OnSecretEvent, ReasonAuthorityCreated, "A new authority for the webhook's certificate was made", NothingToDo, "install.md#the-webhooks-certificate"},
 	{OnSecretEvent, ReasonCertificateIssued, "A new serving certificate was issued", NothingToDo, "install.md#the-webhooks-certificate"},

@@ -94,6 +94,11 @@ var walked = map[string]walk{
 	"Service event LimitExceeded": object, "Service event PortNotServed": message, "Service event NoCertificate": object, "Service event NoSubnets": message,
 	"Service event OwnedByLBC": idle, "Service event TakenOverFromLBC": idle,
 
+	"Gateway event LoadBalancerReady": idle, "Gateway event LoadBalancerWaiting": idle, "Gateway event LoadBalancerFailed": message, "Gateway event LoadBalancerHeld": message,
+	"Gateway event ClassNotUsable": object, "Gateway event GatewayNotServed": message, "Gateway event InvalidAnnotation": message, "Gateway event ProtectionNotServed": message,
+	"Gateway event AnnotationNotServed": object, "Gateway event LimitExceeded": message, "Gateway event NoEffect": object, "Gateway event NoCertificate": object, "Gateway event NoSubnets": message,
+	"HTTPRoute event RouteNotServed": message, "HTTPRoute event LoadBalancerWaiting": idle, "HTTPRoute event LoadBalancerFailed": message, "HTTPRoute event LoadBalancerHeld": message,
+
 	"Target.NotRegistered": object, "Elb.RegistrationInProgress": idle, "Elb.InitialHealthChecking": idle, "Elb.InternalError": idle, "Target.ResponseCodeMismatch": object,
 	"Target.Timeout": object, "Target.FailedHealthChecks": object, "Target.NotInUse": fields, "Target.HealthCheckDisabled": fields, "Target.DeregistrationInProgress": idle,
 	"Initial": idle, "Unhealthy": object, "Draining": idle, "Unused": object, "TargetNotFound": object, "UnknownStatus": message,

@@ -4,6 +4,7 @@
 package annotation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -37,8 +38,13 @@ type Problem struct {
 type Problems struct {
 	// Owner is the object, as namespace/name.
 	Owner string
-	List  []Problem
+	// Kind is what kind of object it is; an Ingress when empty.
+	Kind string
+	List []Problem
 }
+
+// Noun is what messages call the object.
+func (p *Problems) Noun() string { return cmp.Or(p.Kind, "Ingress") }
 
 // add adds a problem once.
 func (p *Problems) add(severity Severity, reason, format string, args ...any) {

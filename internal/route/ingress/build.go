@@ -263,7 +263,7 @@ func (b *builder) target(m *member, what string, action route.Action, services s
 		var service *corev1.Service
 		if backend.Group == "" {
 			service = services(backend.Service)
-			m.check(annotation.Of(Prefix, " of Service "+backend.Service, service.Annotations), ofTargets, nil)
+			Check(&m.Problems, OfService(service), OfTargets, nil)
 		}
 		if err := m.target(backend, service, b.settings, b.Key); err != nil {
 			m.lacks(action, "%s is not served: %v", what, err)

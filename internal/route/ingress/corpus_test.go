@@ -135,7 +135,7 @@ func TestCorpusIsNeverSilent(t *testing.T) {
 		for _, a := range read.annotations() {
 			for _, name := range slices.Sorted(maps.Keys(a)) {
 				short, ours := strings.CutPrefix(name, Prefix)
-				if !ours || slices.Contains(ofTargets, short) && len(stacks[0].TargetGroups) == 0 {
+				if !ours || slices.Contains(OfTargets, short) && len(stacks[0].TargetGroups) == 0 {
 					continue
 				}
 

@@ -111,7 +111,7 @@ func (m *member) read(look Lookups, limits Limits) {
 		prefixLists: sorted(r.List("security-group-prefix-lists")),
 		redirect:    r.Number("ssl-redirect", 0, 1, 65535),
 		attributes:  r.Pairs("load-balancer-attributes"),
-		tags:        m.tags(r),
+		tags:        Tags(r),
 	}
 	if len(m.wishes.subnetTags) > 0 {
 		r.Overruled("subnets", "spec.subnets.tags")
@@ -121,8 +121,8 @@ func (m *member) read(look Lookups, limits Limits) {
 	m.ports = m.listen(r)
 	m.unread = m.Refused()
 
-	m.check(m.own, slices.Concat(ofIngresses, ofTargets), ofNames)
-	m.check(m.params.Source, slices.Concat(ofIngresses, ofTargets), ofNames)
+	Check(&m.Problems, m.own, slices.Concat(ofIngresses, OfTargets), ofNames)
+	Check(&m.Problems, m.params.Source, slices.Concat(ofIngresses, OfTargets), ofNames)
 	m.mistakes()
 }
 
@@ -185,7 +185,8 @@ func OwnTag(key string) bool {
 	return strings.HasPrefix(key, "aws:") || strings.HasSuffix(domain, ".k8s.aws") || strings.HasPrefix(key, v1alpha1.Domain)
 }
 
-func (m *member) tags(r annotation.Reader) map[string]string {
+// Tags are those that the annotation tags asks for.
+func Tags(r annotation.Reader) map[string]string {
 	tags := r.Pairs("tags")
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if OwnTag(key) {

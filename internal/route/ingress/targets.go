@@ -58,20 +58,34 @@ func (m *member) target(b route.Backend, service *corev1.Service, settings Setti
 }
 
 func (m *member) newTarget(resource string, b route.Backend, service *corev1.Service, settings Settings, group Key) (elb.TargetGroup, error) {
-	own := annotation.Of(Prefix, " of Service "+b.Service, service.Annotations)
-	r := m.reader(own)
+	g, err := NewTargetGroup(m.reader(OfService(service)), b, service, settings)
+	if err != nil {
+		return elb.TargetGroup{}, err
+	}
+	g.Resource, g.Owner, g.Binding.Labels = resource, m.Owner, labels(group)
+	g.Name = targetGroupName(b.Namespace, b.Service, settings.Cluster, StackOf(group), m.Ingress.Namespace, m.Ingress.Name, string(service.UID), b.Port,
+		strconv.Itoa(int(g.Port)), g.TargetType, g.Protocol, g.Version)
+	return g, nil
+}
+
+// OfService is the source of a Service's annotations.
+func OfService(service *corev1.Service) annotation.Source {
+	return annotation.Of(Prefix, " of Service "+service.Name, service.Annotations)
+}
+
+// NewTargetGroup is a target group for a port of a Service that exists, by what annotations say. It lacks a name, a resource, an owner
+// and the labels of its binding. The error is for people.
+func NewTargetGroup(r annotation.Reader, b route.Backend, service *corev1.Service, settings Settings) (elb.TargetGroup, error) {
 	port, _ := servicePort(service, b.Port) // The rules were made for ports that exist.
 
 	g := elb.TargetGroup{
-		Resource: resource, Owner: m.Owner, VPC: settings.VPC, AddressType: "ipv4",
+		VPC: settings.VPC, AddressType: "ipv4",
 		Protocol:   r.OneOf("backend-protocol", "HTTP", "HTTP", "HTTPS"),
 		Version:    r.OneOf("backend-protocol-version", "HTTP1", "HTTP1", "HTTP2", "GRPC"),
 		TargetType: r.OneOf("target-type", settings.TargetType, "instance", "ip"),
 		Attributes: r.Pairs("target-group-attributes"),
-		Tags:       merged(m.tags(r), settings.Tags),
-		Binding: elb.Binding{
-			Namespace: b.Namespace, Service: b.Service, Port: b.Port, Labels: labels(group), MultiCluster: r.Yes("multi-cluster-target-group"),
-		},
+		Tags:       merged(Tags(r), settings.Tags),
+		Binding:    elb.Binding{Namespace: b.Namespace, Service: b.Service, Port: b.Port, MultiCluster: r.Yes("multi-cluster-target-group")},
 	}
 	if len(service.Spec.IPFamilies) > 0 && service.Spec.IPFamilies[0] == corev1.IPv6Protocol {
 		g.AddressType = "ipv6"
@@ -84,13 +98,8 @@ func (m *member) newTarget(resource string, b route.Backend, service *corev1.Ser
 	if nodes := r.Pairs("target-node-labels"); g.TargetType == "instance" && len(nodes) > 0 {
 		g.Binding.Nodes = nodes
 	}
-	if g.HealthCheck, err = m.healthCheck(r, g, service); err != nil {
-		return elb.TargetGroup{}, err
-	}
-
-	g.Name = targetGroupName(b.Namespace, b.Service, settings.Cluster, StackOf(group), m.Ingress.Namespace, m.Ingress.Name, string(service.UID), b.Port,
-		strconv.Itoa(int(g.Port)), g.TargetType, g.Protocol, g.Version)
-	return g, nil
+	g.HealthCheck, err = healthCheck(r, g, service)
+	return g, err
 }
 
 // TargetPort is the port of a target group. Where the pods' is a name, each pod has its own, and the group's does not matter.
@@ -118,7 +127,7 @@ var successCodes = regexp.MustCompile(`^[0-9]{1,3}(-[0-9]{1,3})?(,[0-9]{1,3}(-[0
 func SuccessCodes(text string) bool { return successCodes.MatchString(text) }
 
 // healthCheck is how a group's targets are checked. Its defaults are AWS Load Balancer Controller's, which are quicker than AWS's.
-func (m *member) healthCheck(r annotation.Reader, g elb.TargetGroup, service *corev1.Service) (elb.HealthCheck, error) {
+func healthCheck(r annotation.Reader, g elb.TargetGroup, service *corev1.Service) (elb.HealthCheck, error) {
 	path, codes := "/", "200"
 	if g.Version == "GRPC" {
 		path, codes = "/AWS.ALB/healthcheck", "12"
@@ -134,13 +143,13 @@ func (m *member) healthCheck(r annotation.Reader, g elb.TargetGroup, service *co
 		Codes:     r.Text("success-codes", codes),
 	}
 	if !strings.HasPrefix(check.Path, "/") {
-		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "healthcheck-path of Service %q is %q: begin it with /", service.Name, check.Path)
+		r.Refuse(v1alpha1.ReasonInvalidAnnotation, "healthcheck-path of Service %q is %q: begin it with /", service.Name, check.Path)
 	}
 	if !SuccessCodes(check.Codes) {
-		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "success-codes of Service %q is %q: use codes such as 200, 200,302 or 200-299", service.Name, check.Codes)
+		r.Refuse(v1alpha1.ReasonInvalidAnnotation, "success-codes of Service %q is %q: use codes such as 200, 200,302 or 200-299", service.Name, check.Codes)
 	}
 	if check.Timeout >= check.Interval {
-		m.Refuse(v1alpha1.ReasonInvalidAnnotation, "the health checks of Service %q time out after %d s, and one begins every %d s: make healthcheck-timeout-seconds less than healthcheck-interval-seconds", service.Name, check.Timeout, check.Interval)
+		r.Refuse(v1alpha1.ReasonInvalidAnnotation, "the health checks of Service %q time out after %d s, and one begins every %d s: make healthcheck-timeout-seconds less than healthcheck-interval-seconds", service.Name, check.Timeout, check.Interval)
 	}
 
 	var err error

@@ -13,8 +13,8 @@ import (
 	"github.com/podgate/podgate/internal/route/annotation"
 )
 
-// ofTargets are the annotations that both an Ingress and a Service may have.
-var ofTargets = []string{
+// OfTargets are the annotations that both an Ingress and a Service may have.
+var OfTargets = []string{
 	"target-type", "tags", "backend-protocol", "backend-protocol-version", "target-group-attributes", "target-node-labels", "multi-cluster-target-group",
 	"healthcheck-port", "healthcheck-protocol", "healthcheck-path", "healthcheck-interval-seconds", "healthcheck-timeout-seconds",
 	"healthy-threshold-count", "unhealthy-threshold-count", "success-codes",
@@ -73,23 +73,23 @@ func mutualOff(value string) bool {
 	return true
 }
 
-// check tells what an object's annotations ask for that is not served.
-func (m *member) check(s annotation.Source, served []string, families []string) {
+// Check tells what an object's annotations ask for that is not among those that are served, or of their families.
+func Check(p *annotation.Problems, s annotation.Source, served, families []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
 		harmless, protects := protections[name]
 		switch {
 		case protects && harmless(strings.TrimSpace(s.Values[name])), strings.HasPrefix(name, "auth-") && s.Values["auth-type"] == "none":
 		case protects, strings.HasPrefix(name, "auth-"):
-			m.Refuse(v1alpha1.ReasonProtectionNotServed, "%s is not served, and without it the Ingress would be served more openly than it asks for: remove it, or leave the Ingress to a controller that serves it", s.Called(name))
+			p.Refuse(v1alpha1.ReasonProtectionNotServed, "%[1]s is not served, and without it the %[2]s would be served more openly than it asks for: remove it, or leave the %[2]s to a controller that serves it", s.Called(name), p.Noun())
 		case slices.Contains(served, name), begins(name, families):
 		case slices.Contains(unserved, name), begins(name, unservedFamilies):
-			m.Notice(v1alpha1.ReasonAnnotationNotServed, "%s is not served, and has no effect", s.Called(name))
+			p.Notice(v1alpha1.ReasonAnnotationNotServed, "%s is not served, and has no effect", s.Called(name))
 		case slices.Contains(ofIngresses, name), begins(name, ofNames):
-			m.Notice(v1alpha1.ReasonAnnotationNotServed, "%s has no effect there: it belongs on the Ingress", s.Called(name))
+			p.Notice(v1alpha1.ReasonAnnotationNotServed, "%s has no effect there: it belongs on the %s", s.Called(name), p.Noun())
 		case begins(name, protectionNames):
-			m.Refuse(v1alpha1.ReasonProtectionNotServed, "%s is not known, and seems to limit who may connect: correct its name, or remove it", s.Called(name))
+			p.Refuse(v1alpha1.ReasonProtectionNotServed, "%s is not known, and seems to limit who may connect: correct its name, or remove it", s.Called(name))
 		default:
-			m.Notice(v1alpha1.ReasonAnnotationNotServed, "%s is not known: correct its name, or remove it", s.Called(name))
+			p.Notice(v1alpha1.ReasonAnnotationNotServed, "%s is not known: correct its name, or remove it", s.Called(name))
 		}
 	}
 }

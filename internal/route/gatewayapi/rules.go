@@ -1,0 +1,326 @@
+// Copyright The podgate Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gatewayapi
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/podgate/podgate/internal/route"
+)
+
+// written is what a route says, apart from its hosts.
+type written struct {
+	rules []route.Rule
+	// unsupported is why the route cannot be served as it is, and partial why a rule is not served as it says; empty: it is.
+	unsupported, partial string
+	// refs are references that lead nowhere.
+	refs []dangling
+	// denied: one of them is not permitted, and lost: one of them names a Service or a port that is not there.
+	denied, lost bool
+}
+
+// dangling is a reference that leads nowhere.
+type dangling struct {
+	reason  gwv1.RouteConditionReason
+	message string
+}
+
+// The bounds of load balancers' APIs.
+const (
+	maxPattern    = 128 // characters of every value
+	maxHeaderName = 40
+	// notInPaths are characters of regular expressions, which patterns of paths may not have.
+	notInPaths = `()[]{}^|\`
+)
+
+// readRules reads the rules of a route.
+func (r *reader) readRules(of *gwv1.HTTPRoute) written {
+	w := &written{}
+	for i, rule := range of.Spec.Rules {
+		action, err := r.action(w, of, i, rule)
+		if err == nil {
+			err = w.add(r.Can, rule.Matches, action)
+		}
+		if err != nil && w.unsupported == "" {
+			w.unsupported = fmt.Sprintf("rule %d cannot be served: %v", i, err)
+		}
+	}
+	return *w
+}
+
+// add adds a rule for each of its matches. Without one it is for every request.
+func (w *written) add(can Abilities, matches []gwv1.HTTPRouteMatch, action route.Action) error {
+	if len(matches) == 0 {
+		matches = []gwv1.HTTPRouteMatch{{}}
+	}
+	for i, m := range matches {
+		match, err := readMatch(can, m)
+		if err != nil {
+			return fmt.Errorf("match %d: %w", i, err)
+		}
+		w.rules = append(w.rules, route.Rule{Match: match, Action: action})
+	}
+	return nil
+}
+
+// readMatch reads what a request has to be like. The error is for people.
+func readMatch(can Abilities, m gwv1.HTTPRouteMatch) (route.Match, error) {
+	var match route.Match
+	var err error
+	if match.Paths, err = paths(can, m.Path); err != nil {
+		return match, err
+	}
+	if m.Method != nil {
+		match.Methods = []string{string(*m.Method)}
+	}
+
+	for _, h := range m.Headers {
+		name := string(h.Name)
+		// Of several entries with one name the first one counts.
+		if slices.ContainsFunc(match.Headers, func(has route.Header) bool { return strings.EqualFold(has.Name, name) }) {
+			continue
+		}
+		switch {
+		case h.Type != nil && *h.Type != gwv1.HeaderMatchExact:
+			return match, fmt.Errorf("header %s: %s matches no %s: use Exact", name, can.Name, *h.Type)
+		case strings.EqualFold(name, "host"):
+			return match, fmt.Errorf("header %s: hosts are matched by spec.hostnames", name)
+		case len(name) > maxHeaderName:
+			return match, fmt.Errorf("header %s has a name of %d characters, and %s matches %d", name, len(name), can.Name, maxHeaderName)
+		}
+		if err := plain(can, "header "+name, h.Value); err != nil {
+			return match, err
+		}
+		match.Headers = append(match.Headers, route.Header{Name: name, Values: []string{h.Value}})
+	}
+
+	for _, q := range m.QueryParams {
+		name := string(q.Name)
+		if slices.ContainsFunc(match.Queries, func(has []route.Query) bool { return has[0].Key == name }) {
+			continue
+		}
+		switch {
+		case !can.Queries:
+			return match, fmt.Errorf("query parameter %s: %s does not match those", name, can.Name)
+		case q.Type != nil && *q.Type != gwv1.QueryParamMatchExact:
+			return match, fmt.Errorf("query parameter %s: %s matches no %s: use Exact", name, can.Name, *q.Type)
+		}
+		for _, text := range []string{name, q.Value} {
+			if err := plain(can, "query parameter "+name, text); err != nil {
+				return match, err
+			}
+		}
+		match.Queries = append(match.Queries, []route.Query{{Key: name, Value: q.Value}})
+	}
+	return match, nil
+}
+
+// plain says why a text cannot be matched as it is.
+func plain(can Abilities, what, text string) error {
+	if strings.ContainsAny(text, "*?") {
+		return fmt.Errorf("%s has one of the characters * and ?, which are wildcards of %s", what, can.Name)
+	}
+	if len(text) > maxPattern {
+		return fmt.Errorf("%s has %d characters, and %s matches %d", what, len(text), can.Name, maxPattern)
+	}
+	return nil
+}
+
+// paths are the patterns of a path; none: every path is like it. A prefix ends at a slash.
+func paths(can Abilities, m *gwv1.HTTPPathMatch) ([]string, error) {
+	if m == nil {
+		return nil, nil
+	}
+	kind, value := gwv1.PathMatchPathPrefix, "/"
+	if m.Type != nil {
+		kind = *m.Type
+	}
+	if m.Value != nil {
+		value = *m.Value
+	}
+
+	if kind != gwv1.PathMatchExact && kind != gwv1.PathMatchPathPrefix {
+		return nil, fmt.Errorf("path %q: %s is not served: use Exact or PathPrefix", value, kind)
+	}
+	if strings.ContainsAny(value, notInPaths) {
+		return nil, fmt.Errorf("path %q has one of the characters %s, which %s does not match", value, notInPaths, can.Name)
+	}
+	if kind == gwv1.PathMatchExact {
+		return []string{value}, plain(can, fmt.Sprintf("path %q", value), value)
+	}
+
+	prefix := strings.TrimSuffix(value, "/")
+	if prefix == "" {
+		return nil, nil
+	}
+	// Its pattern has two characters more.
+	if len(prefix) > maxPattern-2 {
+		return nil, fmt.Errorf("path %q has %d characters, and %s matches prefixes of %d", value, len(prefix), can.Name, maxPattern-2)
+	}
+	return []string{prefix, prefix + "/*"}, plain(can, fmt.Sprintf("path %q", value), prefix)
+}
+
+// failure is what is answered where references lead nowhere.
+var failure = route.Action{Answer: &route.Answer{Status: 500, ContentType: "text/plain"}}
+
+// action is what becomes of the requests of a rule. The error is for people.
+func (r *reader) action(w *written, of *gwv1.HTTPRoute, i int, rule gwv1.HTTPRouteRule) (route.Action, error) {
+	switch {
+	case rule.Timeouts != nil:
+		return failure, fmt.Errorf("%s has no timeouts of a rule: remove timeouts", r.Can.Name)
+	case rule.Retry != nil:
+		return failure, fmt.Errorf("%s does not retry: remove retry", r.Can.Name)
+	case rule.SessionPersistence != nil:
+		return failure, fmt.Errorf("sessionPersistence is not served: remove it")
+	}
+
+	for _, f := range rule.Filters {
+		if f.Type != gwv1.HTTPRouteFilterRequestRedirect || f.RequestRedirect == nil || !r.Can.Redirects {
+			return failure, fmt.Errorf("%s does not have the filter %s: remove it", r.Can.Name, f.Type)
+		}
+		redirect, err := redirectOf(r.Can, f.RequestRedirect)
+		return route.Action{Redirect: redirect}, err
+	}
+	return r.forward(w, of, i, rule.BackendRefs)
+}
+
+// redirectOf reads a redirect. A scheme that is named has its own port, unless one is named as well.
+func redirectOf(can Abilities, f *gwv1.HTTPRequestRedirectFilter) (*route.Redirect, error) {
+	out := &route.Redirect{Status: 302}
+	if f.StatusCode != nil {
+		out.Status = *f.StatusCode
+	}
+	if out.Status != 301 && out.Status != 302 {
+		return nil, fmt.Errorf("%s redirects with 301 and 302 only, and not with %d", can.Name, out.Status)
+	}
+
+	if f.Scheme != nil {
+		out.Protocol = strings.ToUpper(*f.Scheme)
+		out.Port = map[string]string{"HTTP": "80", "HTTPS": "443"}[out.Protocol]
+	}
+	if f.Port != nil {
+		out.Port = strconv.Itoa(int(*f.Port))
+	}
+	if f.Hostname != nil {
+		out.Host = string(*f.Hostname)
+	}
+	if f.Path != nil {
+		if f.Path.Type != gwv1.FullPathHTTPPathModifier || f.Path.ReplaceFullPath == nil {
+			return nil, fmt.Errorf("%s cannot replace a part of the path: use ReplaceFullPath", can.Name)
+		}
+		out.Path = "/" + strings.TrimPrefix(*f.Path.ReplaceFullPath, "/")
+		if strings.Contains(out.Path, "#{") || len(out.Path) > maxPattern {
+			return nil, fmt.Errorf("%s cannot redirect to path %q", can.Name, out.Path)
+		}
+	}
+	if out.Protocol == "" && out.Port == "" && out.Host == "" && out.Path == "" {
+		return nil, fmt.Errorf("the redirect changes nothing, so that clients would be redirected for ever")
+	}
+	return out, nil
+}
+
+// forward is where the requests of a rule go. Those for a reference that leads nowhere are to be answered with 500. Load balancers
+// cannot do that for a share of a rule, so all of the rule is.
+func (r *reader) forward(w *written, of *gwv1.HTTPRoute, i int, refs []gwv1.HTTPBackendRef) (route.Action, error) {
+	var backends []route.Backend
+	weights, broken := int64(0), -1
+	for j, ref := range refs {
+		if len(ref.Filters) > 0 {
+			return failure, fmt.Errorf("%s does not have filters of backendRefs: remove those of backendRefs[%d]", r.Can.Name, j)
+		}
+		weight := int32(1)
+		if ref.Weight != nil {
+			weight = *ref.Weight
+		}
+
+		backend, nowhere := r.backend(of, ref.BackendObjectReference)
+		if nowhere != nil {
+			nowhere.message = fmt.Sprintf("rule %d, backendRefs[%d]: %s", i, j, nowhere.message)
+			w.refs = append(w.refs, *nowhere)
+			w.denied = w.denied || nowhere.reason == gwv1.RouteReasonRefNotPermitted
+			w.lost = w.lost || nowhere.reason == gwv1.RouteReasonBackendNotFound
+			if weight > 0 {
+				broken = j
+			}
+			continue
+		}
+		if err := r.Serve(backend, r.Service(backend.Namespace, backend.Service)); err != nil {
+			return failure, fmt.Errorf("backendRefs[%d]: %w", j, err)
+		}
+		weights += int64(weight)
+		backends = with(backends, backend, weight)
+	}
+
+	switch {
+	case broken >= 0 && weights > 0:
+		w.partial = fmt.Sprintf("rule %d answers all requests with 500, since %s cannot do that for the share of backendRefs[%d] alone: correct the reference, or give it weight 0", i, r.Can.Name, broken)
+		return failure, nil
+	case weights == 0:
+		return failure, nil
+	case len(backends) > r.Can.Backends:
+		return failure, fmt.Errorf("it forwards to %d backends, and %s forwards to %d", len(backends), r.Can.Name, r.Can.Backends)
+	}
+	return route.Action{Backends: scale(backends, r.Can.Weight)}, nil
+}
+
+// with adds a backend with its weight. One that is there already has the sum: a load balancer takes each once.
+func with(backends []route.Backend, b route.Backend, weight int32) []route.Backend {
+	for i := range backends {
+		if has := &backends[i]; has.Namespace == b.Namespace && has.Service == b.Service && has.Port == b.Port {
+			has.Weight += weight
+			return backends
+		}
+	}
+	b.Weight = weight
+	return append(backends, b)
+}
+
+// scale brings weights down to the largest one that there may be. Who has a share keeps one.
+func scale(backends []route.Backend, most int32) []route.Backend {
+	largest := int32(0)
+	for _, b := range backends {
+		largest = max(largest, b.Weight)
+	}
+	if largest <= most {
+		return backends
+	}
+	for i := range backends {
+		if w := &backends[i].Weight; *w > 0 {
+			*w = max(1, int32((int64(*w)*int64(most)+int64(largest)/2)/int64(largest)))
+		}
+	}
+	return backends
+}
+
+// backend is the port of a Service that a reference names, or why that leads nowhere.
+func (r *reader) backend(of *gwv1.HTTPRoute, ref gwv1.BackendObjectReference) (route.Backend, *dangling) {
+	group, kind, namespace := text(ref.Group, ""), text(ref.Kind, "Service"), text(ref.Namespace, of.Namespace)
+	b := route.Backend{Namespace: namespace, Service: string(ref.Name)}
+	if group != "" || kind != "Service" {
+		return b, &dangling{gwv1.RouteReasonInvalidKind, fmt.Sprintf("a %s is not served: name a Service", kind)}
+	}
+	if namespace != of.Namespace && !r.granted(reference{gwv1.GroupName, httpRoute, of.Namespace}, namespace, group, kind, b.Service) {
+		return b, &dangling{gwv1.RouteReasonRefNotPermitted, fmt.Sprintf("no ReferenceGrant in namespace %q lets HTTPRoutes of namespace %q name Service %q", namespace, of.Namespace, ref.Name)}
+	}
+
+	service := r.Service(namespace, b.Service)
+	if service == nil {
+		return b, &dangling{gwv1.RouteReasonBackendNotFound, fmt.Sprintf("there is no Service %q in namespace %q", ref.Name, namespace)}
+	}
+	port := 0
+	if ref.Port != nil {
+		port = int(*ref.Port)
+	}
+	b.Port = strconv.Itoa(port)
+	if !slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool { return int(p.Port) == port }) {
+		return b, &dangling{gwv1.RouteReasonBackendNotFound, fmt.Sprintf("Service %q in namespace %q has no port %d", ref.Name, namespace, port)}
+	}
+	return b, nil
+}
