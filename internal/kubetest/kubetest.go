@@ -189,7 +189,7 @@ func installCRDs(cfg *rest.Config) error {
 	}
 
 	for _, file := range files {
-		if err := installCRD(ctx, c, file); err != nil {
+		if err := Define(ctx, c, file); err != nil {
 			return fmt.Errorf("install %s: %w", filepath.Base(file), err)
 		}
 	}
@@ -197,7 +197,8 @@ func installCRDs(cfg *rest.Config) error {
 	return nil
 }
 
-func installCRD(ctx context.Context, c client.Client, file string) error {
+// Define applies the definition in a file, and waits until the API server serves it.
+func Define(ctx context.Context, c client.Client, file string) error {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -208,7 +209,7 @@ func installCRD(ctx context.Context, c client.Client, file string) error {
 		return err
 	}
 
-	if err := c.Create(ctx, &crd); err != nil {
+	if err := c.Create(ctx, &crd); client.IgnoreAlreadyExists(err) != nil {
 		return err
 	}
 
@@ -223,6 +224,21 @@ func installCRD(ctx context.Context, c client.Client, file string) error {
 		}
 		return false, nil
 	})
+}
+
+// DefineGateways installs the definitions of the Gateway API's standard channel, from its module.
+func DefineGateways(t testing.TB, c client.Client) {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	if err != nil {
+		t.Fatalf("find the Gateway API's module: %v", err)
+	}
+	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "referencegrants"} {
+		file := filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "standard", "gateway.networking.k8s.io_"+kind+".yaml")
+		if err := Define(t.Context(), c, file); err != nil {
+			t.Fatalf("install the definition of %s: %v", kind, err)
+		}
+	}
 }
 
 // Namespace makes a fresh namespace that goes with the test.

@@ -24,6 +24,8 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gwv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/internal/binding"
@@ -79,20 +81,24 @@ func (a absentKinds) mapper(kube *rest.Config, http *http.Client) (meta.RESTMapp
 
 // borrowed returns an empty object of each kind that another project brings.
 func borrowed() []client.Object {
-	return append(binding.Borrowed(), &elbv2.IngressClassParams{})
+	return append(binding.Borrowed(), &elbv2.IngressClassParams{}, &gwv1.GatewayClass{}, &gwv1.Gateway{}, &gwv1.HTTPRoute{}, &gwv1beta1.ReferenceGrant{})
 }
 
 // resourceOf is how the API server calls a kind.
 func resourceOf(kind schema.GroupVersionKind) schema.GroupVersionResource {
-	if kind.Kind == "IngressClassParams" {
+	switch kind.Kind {
+	case "IngressClassParams":
 		return kind.GroupVersion().WithResource("ingressclassparams") // It is its own plural.
+	case "Gateway":
+		return kind.GroupVersion().WithResource("gateways")
 	}
 	plural, _ := meta.UnsafeGuessKindToResource(kind)
 	return plural
 }
 
 func scopeOf(o client.Object) meta.RESTScope {
-	if _, ofCluster := o.(*elbv2.IngressClassParams); ofCluster {
+	switch o.(type) {
+	case *elbv2.IngressClassParams, *gwv1.GatewayClass:
 		return meta.RESTScopeRoot
 	}
 	return meta.RESTScopeNamespace

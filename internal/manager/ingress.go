@@ -41,9 +41,9 @@ func within(limited *budget.Limited, metered *meter.Metered, own string, limits 
 	}
 }
 
-// addIngress has the leader make load balancers of Ingresses, where that was asked for.
+// addIngress has the leader make load balancers of Ingresses, Services and Gateways, where that was asked for.
 func addIngress(mgr ctrlmanager.Manager, prov Balancers, metrics prometheus.Registerer, c Config) error {
-	if !c.Ingress.Enabled {
+	if !c.Ingress.Enabled && !c.Ingress.Gateways {
 		return nil
 	}
 
@@ -58,6 +58,7 @@ func addIngress(mgr ctrlmanager.Manager, prov Balancers, metrics prometheus.Regi
 		Labels:       labels(mgr.GetClient(), c),
 		Allowed:      allowed(mgr.GetClient(), c),
 
+		Ingresses: c.Ingress.Enabled, Gateways: c.Ingress.Gateways, OneNamespace: c.WatchNamespace != "",
 		Reader: mgr.GetAPIReader(), Controllers: c.Ingress.Controllers, LBCLeaseNamespace: c.LBCLeaseNamespace, Manage: binding.Ownership(c.Bindings) == binding.OwnAnnotated,
 		Recorder: boundedRecorder{mgr.GetEventRecorder(name)}, Metrics: metrics, Workers: c.Workers, Random: c.Parts.Random,
 	})

@@ -18,6 +18,8 @@ import (
 // IngressConfig says whether Ingresses become load balancers, and how.
 type IngressConfig struct {
 	Enabled bool
+	// Gateways: Gateways become load balancers.
+	Gateways bool
 	// Controllers are what the IngressClasses that are served name, besides v1alpha1.IngressController.
 	Controllers list
 	// ClusterName is in names and tags at AWS, and VPC is where load balancers are made.
@@ -31,6 +33,7 @@ type IngressConfig struct {
 
 func (c *IngressConfig) bind(fs *flag.FlagSet) {
 	fs.BoolVar(&c.Enabled, "ingress", false, "make application load balancers of Ingresses, and network load balancers of Services")
+	fs.BoolVar(&c.Gateways, "gateway-api", false, "make application load balancers of Gateways and their HTTPRoutes; it needs --cluster-name and --vpc-id")
 	fs.Var(&c.Controllers, "ingress-controller", "controller whose IngressClasses are served besides "+v1alpha1.IngressController+", such as ingress.k8s.aws/alb; may be repeated")
 	fs.StringVar(&c.ClusterName, "cluster-name", "", "name of the cluster, in names and tags at AWS; --ingress needs it, and with another one podgate does not find what it made")
 	fs.StringVar(&c.VPC, "vpc-id", "", "VPC of load balancers of Ingresses; --ingress needs it")
@@ -43,19 +46,23 @@ func (c *IngressConfig) bind(fs *flag.FlagSet) {
 
 // validate tells what is wrong, all of it.
 func (c *IngressConfig) validate(bindings binding.Ownership) []error {
-	if !c.Enabled {
+	if !c.Enabled && !c.Gateways {
 		return nil
 	}
 
 	var errs []error
+	asked := "--ingress"
+	if !c.Enabled {
+		asked = "--gateway-api"
+	}
 	if c.ClusterName == "" {
-		errs = append(errs, errors.New("--ingress needs --cluster-name: the name of the cluster, which is in names and tags at AWS"))
+		errs = append(errs, fmt.Errorf("%s needs --cluster-name: the name of the cluster, which is in names and tags at AWS", asked))
 	}
 	if c.VPC == "" {
-		errs = append(errs, errors.New("--ingress needs --vpc-id: the VPC in which load balancers are made"))
+		errs = append(errs, fmt.Errorf("%s needs --vpc-id: the VPC in which load balancers are made", asked))
 	}
 	if bindings == binding.OwnNone {
-		errs = append(errs, errors.New("--ingress needs the TargetGroupBindings that it makes: --target-group-bindings must be all or annotated"))
+		errs = append(errs, fmt.Errorf("%s needs the TargetGroupBindings that it makes: --target-group-bindings must be all or annotated", asked))
 	}
 	if !slices.Contains([]string{"instance", "ip"}, c.TargetType) {
 		errs = append(errs, fmt.Errorf("--default-target-type=%q: must be instance or ip", c.TargetType))

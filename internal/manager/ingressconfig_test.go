@@ -28,6 +28,8 @@ func TestIngressFlags(t *testing.T) {
 		enough + " --default-load-balancer-scheme=internet-facing": nil,
 		"--ingress --cluster-name=shop":                            {"--vpc-id"},
 		"--ingress --vpc-id=vpc-1":                                 {"--cluster-name"},
+		"--gateway-api":                                            {"--gateway-api needs --cluster-name", "--gateway-api needs --vpc-id"},
+		"--gateway-api --cluster-name=shop --vpc-id=vpc-1":         nil,
 	} {
 		c := Config{}
 		fs := flag.NewFlagSet("podgate", flag.ContinueOnError)

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,6 +38,12 @@ func (o Options) letServicesGo(ctx context.Context) error {
 	})
 }
 
+// letGatewaysGo does the same with Gateways, which a cluster may not know.
+func (o Options) letGatewaysGo(ctx context.Context) error {
+	kind := schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "Gateway"}
+	return o.letAllGo(ctx, kind, func(*metav1.PartialObjectMetadata) string { return v1alpha1.GatewayFinalizer })
+}
+
 // letAllGo takes a finalizer off every object of a kind.
 func (o Options) letAllGo(ctx context.Context, kind schema.GroupVersionKind, finalizer func(*metav1.PartialObjectMetadata) string) error {
 	var left []error
@@ -54,7 +61,7 @@ func (o Options) letAllGo(ctx context.Context, kind schema.GroupVersionKind, fin
 		}
 	})
 	// The clean-up may read these only where podgate made load balancers of them.
-	if err != nil && !apierrors.IsForbidden(err) {
+	if err != nil && !apierrors.IsForbidden(err) && !meta.IsNoMatchError(err) {
 		left = append(left, err)
 	}
 	return errors.Join(left...)

@@ -76,7 +76,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 
 	theirs, left, err := o.letGo(ctx)
-	left = append(left, o.letIngressesGo(ctx), o.letServicesGo(ctx))
+	left = append(left, o.letIngressesGo(ctx), o.letServicesGo(ctx), o.letGatewaysGo(ctx))
 	if err != nil {
 		return errors.Join(append(left, err)...) // Whose gates are whose is not known.
 	}

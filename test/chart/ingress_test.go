@@ -68,3 +68,46 @@ func TestIngressBringsNoForeignDefinition(t *testing.T) {
 		}
 	}
 }
+
+// Gateways bring their flags and a role of their own, and no definition: those are the Gateway API's.
+func TestGateways(t *testing.T) {
+	const withGateways = "gatewayAPI.enabled=true,ingress.clusterName=shop,ingress.vpcID=vpc-1"
+	for what, tc := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"Wide":         {nil, []string{"ClusterRole /podgate-gateway"}},
+		"OneNamespace": {[]string{"--set", "watchNamespace=shop"}, []string{"ClusterRole /podgate-gateway", "Role shop/podgate-gateway"}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			without, with := render(t, tc.args...), render(t, append(tc.args, "--set", withGateways)...)
+			before, after := rules(without), rules(with)
+			var added []string
+			for role := range after {
+				if _, there := before[role]; !there {
+					added = append(added, role)
+				}
+			}
+			slices.Sort(added)
+			if diff := cmp.Diff(tc.want, added); diff != "" {
+				t.Errorf("further roles (-want, +got):\n%s", diff)
+			}
+			if allowed := fmt.Sprint(slices.Collect(maps.Values(before))); strings.Contains(allowed, "gateway.networking.k8s.io") {
+				t.Error("it may read Gateways without serving them")
+			}
+			if cluster := fmt.Sprint(after["ClusterRole /podgate-gateway"]); !strings.Contains(cluster, "gatewayclasses/status") || strings.Contains(cluster, "gateways/status") != (what == "Wide") {
+				t.Errorf("in the cluster it may %s", cluster)
+			}
+
+			flags, _ := container(t, with.OfKind("Deployment")[0])["args"].([]any)
+			for _, flag := range []string{"--gateway-api", "--cluster-name=shop", "--vpc-id=vpc-1"} {
+				if !slices.Contains(flags, any(flag)) {
+					t.Errorf("flags %q lack %s", flags, flag)
+				}
+			}
+			if slices.Contains(flags, any("--ingress")) || len(with.OfKind("CustomResourceDefinition")) != len(without.OfKind("CustomResourceDefinition")) {
+				t.Error("it serves Ingresses as well")
+			}
+		})
+	}
+}

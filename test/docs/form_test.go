@@ -55,6 +55,7 @@ func TestPagesHaveTheForm(t *testing.T) {
 func TestKindsAndProvidersHaveAPage(t *testing.T) {
 	kinds := definitions(t)
 	kinds["service"] = definition{} // It is Kubernetes' own, as the Ingress is.
+	kinds["gateway"] = definition{} // It is the Gateway API's.
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(kinds)), slices.Sorted(maps.Keys(pagesOf(t, "kinds")))); diff != "" {
 		t.Errorf("definitions (-) and docs/kinds (+):\n%s", diff)
 	}

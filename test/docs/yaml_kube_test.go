@@ -32,6 +32,7 @@ func TestManifestsApply(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	kubetest.DefineGateways(t, c)
 	applied := 0
 	for _, p := range pages(t) {
 		for _, b := range p.blocks() {

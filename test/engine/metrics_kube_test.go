@@ -151,7 +151,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	elected := c.config
 	c.config = func(cfg *manager.Config) {
 		elected(cfg)
-		cfg.Ingress.Enabled, cfg.Ingress.ClusterName, cfg.Ingress.VPC = true, "test", ingressVPC
+		cfg.Ingress.Enabled, cfg.Ingress.Gateways, cfg.Ingress.ClusterName, cfg.Ingress.VPC = true, true, "test", ingressVPC
 	}
 	c.metrics = &catalogue{Registry: prometheus.NewRegistry(), metrics: map[string]metric{}}
 	end := c.launch(c.cfg)

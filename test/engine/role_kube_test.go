@@ -65,8 +65,9 @@ func (c *cluster) allRoles() (wide, ofIngresses *rbacv1.ClusterRole, narrow *rba
 	}
 	documents := bytes.Split(bytes.TrimPrefix(raw, []byte("---\n")), []byte("\n---\n"))
 	wide, ofIngresses, narrow = &rbacv1.ClusterRole{}, &rbacv1.ClusterRole{}, &rbacv1.Role{}
-	if len(documents) != 3 || yaml.UnmarshalStrict(documents[0], wide) != nil || yaml.UnmarshalStrict(documents[1], ofIngresses) != nil || yaml.UnmarshalStrict(documents[2], narrow) != nil {
-		c.Fatalf("role.yaml is not two ClusterRoles and a Role: %d documents", len(documents))
+	// The second one is that of Gateways.
+	if len(documents) != 4 || yaml.UnmarshalStrict(documents[0], wide) != nil || yaml.UnmarshalStrict(documents[2], ofIngresses) != nil || yaml.UnmarshalStrict(documents[3], narrow) != nil {
+		c.Fatalf("role.yaml is not three ClusterRoles and a Role: %d documents", len(documents))
 	}
 	return wide, ofIngresses, narrow
 }

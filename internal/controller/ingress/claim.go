@@ -11,8 +11,10 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/lbc"
@@ -26,8 +28,14 @@ func stacksOf(ing client.Object) []string {
 		return nil
 	}
 	stacks := strings.FieldsFunc(ing.GetAnnotations()[v1alpha1.StacksAnnotation], func(r rune) bool { return r == ',' })
-	if _, service := ing.(*corev1.Service); len(stacks) == 0 && !service {
+	if len(stacks) > 0 {
+		return stacks
+	}
+	switch ing.(type) {
+	case *networkingv1.Ingress:
 		stacks = []string{routes.StackOf(keyOf(ing, ing.GetAnnotations()[groupAnnotation]))}
+	case *gwv1.Gateway:
+		stacks = []string{routes.StackOf(keyOf(ing, ""))}
 	}
 	return stacks
 }

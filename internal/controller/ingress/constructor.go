@@ -60,6 +60,8 @@ type Options struct {
 	Controllers []string
 	// LBCLeaseNamespace is where AWS Load Balancer Controller has its lease.
 	LBCLeaseNamespace string
+	// Ingresses and Gateways say what is served: Ingresses and Services, and Gateways. OneNamespace: no Namespace can be read.
+	Ingresses, Gateways, OneNamespace bool
 	// Manage: TargetGroupBindings are served only with v1alpha1.ManageAnnotation.
 	Manage   bool
 	Recorder events.EventRecorder
@@ -110,11 +112,27 @@ func newReconciler(c client.Client, o Options, all *shared, of kind, called metr
 	}, nil
 }
 
-// Setup adds the controllers of Ingresses and of Services to a manager.
+// Setup adds the controllers of what is served to a manager.
 func Setup(mgr manager.Manager, o Options) error {
-	c := mgr.GetClient()
-	o = o.withDefaults(c)
+	o = o.withDefaults(mgr.GetClient())
 	all := newShared(o)
+	options := func() controller.Options {
+		return controller.Options{MaxConcurrentReconciles: o.Workers, ReconciliationTimeout: patience, RateLimiter: backoff.New(time.Second, nil, o.Random)}
+	}
+	if o.Ingresses {
+		if err := setupIngresses(mgr, o, all, options); err != nil {
+			return err
+		}
+	}
+	if o.Gateways {
+		return setupGateways(mgr, o, all, options)
+	}
+	return nil
+}
+
+// setupIngresses adds the controllers of Ingresses and of Services to a manager.
+func setupIngresses(mgr manager.Manager, o Options, all *shared, options func() controller.Options) error {
+	c := mgr.GetClient()
 	classes := Classes{Reader: c, Controllers: o.Controllers, Labels: o.Labels}
 	r, err := newReconciler(c, o, all, ingresses{c, classes}, ofIngresses)
 	if err != nil {

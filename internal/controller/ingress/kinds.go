@@ -12,10 +12,12 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/elb"
+	"github.com/podgate/podgate/internal/route/gatewayapi/alb"
 	routes "github.com/podgate/podgate/internal/route/ingress"
 	"github.com/podgate/podgate/internal/route/service"
 )
@@ -33,7 +35,17 @@ type kind interface {
 	// limits are what a load balancer may have where AWS does not tell.
 	limits(settings routes.Settings) (elb.Kind, routes.Limits)
 	// build makes the stack of a group.
-	build(group Key, members []member, seen elb.Observed, settings routes.Settings, look routes.Lookups) (elb.Stack, []routes.Problem)
+	build(ctx context.Context, group Key, members []member, seen elb.Observed, settings routes.Settings, look routes.Lookups) (built, error)
+	// conclude writes what statuses say besides the name of the load balancer.
+	conclude(ctx context.Context, p *pass) error
+}
+
+// built is a stack, and what is said of those that it is built of.
+type built struct {
+	stack    elb.Stack
+	problems []routes.Problem
+	// gateway is more about a Gateway; nil: it is of another kind, or was not built.
+	gateway *alb.Built
 }
 
 // ingresses is the kind of groups of Ingresses.
@@ -54,7 +66,9 @@ func (ingresses) limits(settings routes.Settings) (elb.Kind, routes.Limits) {
 	return elb.Application, settings.Limits
 }
 
-func (ingresses) build(key Key, members []member, seen elb.Observed, settings routes.Settings, look routes.Lookups) (elb.Stack, []routes.Problem) {
+func (ingresses) conclude(context.Context, *pass) error { return nil }
+
+func (ingresses) build(_ context.Context, key Key, members []member, seen elb.Observed, settings routes.Settings, look routes.Lookups) (built, error) {
 	group := routes.Group{Key: key, Observed: seen}
 	for _, m := range members {
 		ing, is := m.Object.(*networkingv1.Ingress)
@@ -67,7 +81,8 @@ func (ingresses) build(key Key, members []member, seen elb.Observed, settings ro
 		}
 		group.Members = append(group.Members, of)
 	}
-	return routes.Build(group, settings, look)
+	stack, problems := routes.Build(group, settings, look)
+	return built{stack: stack, problems: problems}, nil
 }
 
 // services is the kind of Services, each of which is alone in its group.
@@ -99,19 +114,27 @@ func (k services) members(ctx context.Context, group Key) ([]member, error) {
 
 func (services) limits(routes.Settings) (elb.Kind, routes.Limits) { return elb.Network, service.Limits }
 
-func (k services) build(key Key, members []member, seen elb.Observed, settings routes.Settings, look routes.Lookups) (elb.Stack, []routes.Problem) {
+func (services) conclude(context.Context, *pass) error { return nil }
+
+func (k services) build(_ context.Context, key Key, members []member, seen elb.Observed, settings routes.Settings, look routes.Lookups) (built, error) {
 	for _, m := range members {
 		if of, is := m.Object.(*corev1.Service); is && (m.standing == active || m.standing == kept) {
-			return service.Build(of, seen, settings, look)
+			stack, problems := service.Build(of, seen, settings, look)
+			return built{stack: stack, problems: problems}, nil
 		}
 	}
-	return elb.Stack{Identity: k.identity(settings, key)}, nil
+	return built{stack: elb.Stack{Identity: k.identity(settings, key)}}, nil
 }
 
 // nounOf is what an object is called.
 func nounOf(o client.Object) string {
-	if _, is := o.(*corev1.Service); is {
+	switch o.(type) {
+	case *corev1.Service:
 		return services{}.noun()
+	case *gwv1.Gateway:
+		return gateways{}.noun()
+	case *gwv1.HTTPRoute:
+		return "HTTPRoute"
 	}
 	return ingresses{}.noun()
 }
@@ -119,8 +142,11 @@ func nounOf(o client.Object) string {
 // finalizerOf keeps an object until nothing of it is at AWS. On a Service it is AWS Load Balancer Controller's as well, so that
 // either controller takes it off: the stacks that podgate notes say that it has something.
 func finalizerOf(o client.Object) string {
-	if _, is := o.(*corev1.Service); is {
+	switch o.(type) {
+	case *corev1.Service:
 		return elbv2.LBCServiceFinalizer
+	case *gwv1.Gateway:
+		return v1alpha1.GatewayFinalizer
 	}
 	return v1alpha1.IngressFinalizer
 }
@@ -136,6 +162,10 @@ func hostnames(o client.Object) []string {
 	case *corev1.Service:
 		for _, at := range o.Status.LoadBalancer.Ingress {
 			names = append(names, at.Hostname)
+		}
+	case *gwv1.Gateway:
+		for _, at := range o.Status.Addresses {
+			names = append(names, at.Value)
 		}
 	}
 	return names
@@ -158,6 +188,8 @@ func name(o client.Object, hostname string, listeners []elb.Listener) {
 			return
 		}
 		o.Status.LoadBalancer = corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{at}}
+	case *gwv1.Gateway:
+		o.Status.Addresses = []gwv1.GatewayStatusAddress{{Type: new(gwv1.HostnameAddressType), Value: hostname}}
 	}
 }
 
@@ -168,6 +200,8 @@ func unname(o client.Object, gone func(hostname string) bool) {
 		o.Status.LoadBalancer.Ingress = slices.DeleteFunc(o.Status.LoadBalancer.Ingress, func(at networkingv1.IngressLoadBalancerIngress) bool { return gone(at.Hostname) })
 	case *corev1.Service:
 		o.Status.LoadBalancer.Ingress = slices.DeleteFunc(o.Status.LoadBalancer.Ingress, func(at corev1.LoadBalancerIngress) bool { return gone(at.Hostname) })
+	case *gwv1.Gateway:
+		o.Status.Addresses = slices.DeleteFunc(o.Status.Addresses, func(at gwv1.GatewayStatusAddress) bool { return gone(at.Value) })
 	}
 }
 
@@ -180,5 +214,7 @@ func set(o, to client.Object) {
 		to.(*networkingv1.Ingress).DeepCopyInto(o)
 	case *corev1.Service:
 		to.(*corev1.Service).DeepCopyInto(o)
+	case *gwv1.Gateway:
+		to.(*gwv1.Gateway).DeepCopyInto(o)
 	}
 }

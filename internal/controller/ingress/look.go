@@ -5,6 +5,7 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -96,26 +97,26 @@ func (p *pass) build(ctx context.Context, changes bool) error {
 	}
 
 	settings := p.limited(ctx, quotas)
-	made, problems := p.kind.build(p.group, p.members, p.seen, settings, look.all())
+	made, err := p.kind.build(ctx, p.group, p.members, p.seen, settings, look.all())
 	// What is lacking may have come about since.
 	if look.lacks && !changes {
 		look.age, look.failed, look.missed = fresh, nil, nil
-		made, problems = p.kind.build(p.group, p.members, p.seen, settings, look.all())
+		made, err = p.kind.build(ctx, p.group, p.members, p.seen, settings, look.all())
 	}
-	if slices.ContainsFunc(problems, exceeds) {
-		made, problems = p.kind.build(p.group, p.members, p.seen, p.limited(ctx, exceeded), look.all())
+	if slices.ContainsFunc(made.problems, exceeds) {
+		made, err = p.kind.build(ctx, p.group, p.members, p.seen, p.limited(ctx, exceeded), look.all())
 	}
-	p.stack = made
-	if look.failed != nil {
-		return look.failed
+	if err := errors.Join(err, look.failed); err != nil {
+		return err
 	}
+	p.made, p.stack = made, made.stack
 
 	if p.missed == nil && look.missed != nil {
 		p.log.Error(look.missed, "Something could not be looked for")
 	}
 	p.missed = look.missed
-	p.uncertified = slices.ContainsFunc(problems, func(of routes.Problem) bool { return of.Reason == v1alpha1.ReasonNoCertificate })
-	p.report(problems)
+	p.uncertified = slices.ContainsFunc(made.problems, func(of routes.Problem) bool { return of.Reason == v1alpha1.ReasonNoCertificate })
+	p.report(made.problems)
 	return nil
 }
 

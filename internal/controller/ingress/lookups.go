@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/aws/acm"
 	"github.com/podgate/podgate/internal/aws/ec2"
 	"github.com/podgate/podgate/internal/provision/certificates"
@@ -263,7 +264,7 @@ func (l *lookups) usable(namespace string, g elb.ObservedTargetGroup) error {
 	case g.LoadBalancer != "" && !own:
 		return fmt.Errorf("target group %q belongs to load balancer %s, and can have only one: name another target group", g.Name, g.LoadBalancer)
 	}
-	for _, key := range []string{routes.ClusterTag, routes.StackTag, service.StackTag} {
+	for _, key := range []string{routes.ClusterTag, routes.StackTag, service.StackTag, v1alpha1.GatewayStackTag} {
 		if has, made := g.Tags[key]; made && has != l.stack.Tags[key] {
 			return fmt.Errorf("target group %q is that of others, by its tag %s=%s: name one that no controller makes", g.Name, key, has)
 		}

@@ -12,8 +12,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/podgate/podgate/internal/lbc"
+	"github.com/podgate/podgate/internal/route/gatewayapi"
 )
 
 // standing is how an Ingress stands to a group.
@@ -28,11 +30,13 @@ const (
 	kept
 	// leaving: it was one, and what the stack has of it goes.
 	leaving
+	// guest: it is a route of a Gateway, which is the member.
+	guest
 	// refused: it would be one if it could be served, and the stack has nothing of it.
 	refused
 )
 
-// member is an Ingress or a Service that a group has to do with.
+// member is an Ingress, a Service, a Gateway or a route that a group has to do with.
 type member struct {
 	client.Object
 	class    Class
@@ -42,7 +46,12 @@ type member struct {
 }
 
 // owner is how rules and target groups name it.
-func (m member) owner() string { return m.GetNamespace() + "/" + m.GetName() }
+func (m member) owner() string {
+	if r, is := m.Object.(*gwv1.HTTPRoute); is {
+		return gatewayapi.Owner(r)
+	}
+	return m.GetNamespace() + "/" + m.GetName()
+}
 
 // members are the Ingresses that a group has to do with, in the order of their names.
 func (k ingresses) members(ctx context.Context, group Key) ([]member, error) {

@@ -47,6 +47,11 @@ var (
 		"podgate_services", "Services that ask for a load balancer, by how they stand.",
 		"podgate_services_refused", "Services that cannot be served as they are.",
 	}
+	ofGateways = metricNames{
+		"podgate_gateway_steps_total", "Steps towards the load balancers of Gateways, by what they do and how they end.",
+		"podgate_gateways", "Gateways, each of which has a load balancer, by how they stand.",
+		"podgate_gateways_refused", "Gateways that cannot be served as they are.",
+	}
 )
 
 func newMetrics(reg prometheus.Registerer, called metricNames) (*metrics, error) {

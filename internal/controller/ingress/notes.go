@@ -72,7 +72,7 @@ func (p *pass) note(owner, kind, reason, message string) {
 // noteAll notes something of an owner, or where there is none of all members that the stack has something of.
 func (p *pass) noteAll(owner, kind, reason, message string) {
 	for _, m := range p.members {
-		if m.owner() == owner || owner == "" && m.standing != refused {
+		if m.owner() == owner || owner == "" && m.standing != refused && m.standing != guest {
 			p.note(m.owner(), kind, reason, message)
 		}
 	}

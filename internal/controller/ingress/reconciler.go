@@ -1,12 +1,12 @@
 // Copyright The podgate Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ingress makes application load balancers of Ingresses, one for each group of them, and network load balancers of
-// Services, each of which is a group of its own. It finds the members of a group, has a stack made of them, reads what there
+// Package ingress makes application load balancers of Ingresses, one for each group of them, and of Gateways, and network load
+// balancers of Services, each of which is a group of its own. It finds the members of a group, has a stack made of them, reads what there
 // is of it, and does the steps from the one to the other until nothing is left to do or something has to be waited for. It
 // remembers nothing that counts: what it needs is in the cluster and at AWS.
 //
-// It refuses to decide how a load balancer should be, which packages route/ingress and route/service do, and in which order it
+// It refuses to decide how a load balancer should be, which the packages in route do, and in which order it
 // is changed, which package provision/elb does. What pods and nodes are targets is up to the bindings that it makes.
 package ingress
 
@@ -95,6 +95,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		p.failed(err)
 	}
+	if failed := r.kind.conclude(ctx, p); failed != nil {
+		result, err = reconcile.Result{}, errors.Join(err, failed)
+	}
 	p.tell()
 	r.metrics.stands(group, p.state, p.refused)
 	return result, err
@@ -115,6 +118,8 @@ type pass struct {
 	members []member
 	log     logr.Logger
 
+	// made is what was built of the members, and stack its stack.
+	made     built
 	stack    elb.Stack
 	seen     elb.Observed
 	bindings *bindings
@@ -198,5 +203,5 @@ func (p *pass) member(owner string) *member {
 
 // held reports whether there is, or is to be, something of the group at AWS.
 func (p *pass) held() bool {
-	return slices.ContainsFunc(p.members, func(m member) bool { return m.standing != refused })
+	return slices.ContainsFunc(p.members, func(m member) bool { return m.standing != refused && m.standing != guest })
 }

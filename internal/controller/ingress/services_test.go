@@ -165,9 +165,12 @@ func TestServiceMembers(t *testing.T) {
 				t.Errorf("%s: got %+v, want standing %d", tc.reason, members, tc.want)
 			}
 
-			stack, problems := w.kind.build(Key{Namespace: "shop", Name: "edge"}, members, elb.Observed{}, w.settings, (&lookups{shared: w.shared, ctx: t.Context(), reader: w.Client}).all())
-			if wants := tc.want == active; len(stack.Listeners) > 0 != wants || stack.Tags[service.StackTag] != "shop/edge" || len(problems) > 0 {
-				t.Errorf("%s: %d listeners, tags %v, problems %v", tc.reason, len(stack.Listeners), stack.Tags, problems)
+			made, err := w.kind.build(t.Context(), Key{Namespace: "shop", Name: "edge"}, members, elb.Observed{}, w.settings, (&lookups{shared: w.shared, ctx: t.Context(), reader: w.Client}).all())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if wants := tc.want == active; len(made.stack.Listeners) > 0 != wants || made.stack.Tags[service.StackTag] != "shop/edge" || len(made.problems) > 0 {
+				t.Errorf("%s: %d listeners, tags %v, problems %v", tc.reason, len(made.stack.Listeners), made.stack.Tags, made.problems)
 			}
 		})
 	}

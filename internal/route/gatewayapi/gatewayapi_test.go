@@ -390,6 +390,7 @@ func TestRead(t *testing.T) {
 		"HTTPRouteRedirectNothing":        {world{routes: one("{filters: [{type: RequestRedirect, requestRedirect: {}}]}")}, refuses("the redirect changes nothing, so that clients would be redirected for ever")},
 		"HTTPRouteRedirectCannot":         {world{can: func(a *Abilities) { a.Redirects = false }, routes: one("{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}")}, refuses("an application load balancer does not have the filter RequestRedirect: remove it")},
 		"HTTPRouteRequestHeaderModifier":  {world{routes: one("{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {}}], " + to + "}")}, refuses("an application load balancer does not have the filter RequestHeaderModifier: remove it")},
+		"HTTPRouteRedirectAndModifier":    {world{routes: one("{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}, {type: RequestHeaderModifier, requestHeaderModifier: {}}]}")}, refuses("an application load balancer does not have the filter RequestHeaderModifier: remove it")},
 		"HTTPRouteRequestTimeout":         {world{routes: one("{timeouts: {request: 1s}, " + to + "}")}, refuses("an application load balancer has no timeouts of a rule: remove timeouts")},
 		"HTTPRouteRetry":                  {world{routes: one("{retry: {attempts: 1}, " + to + "}")}, refuses("an application load balancer does not retry: remove retry")},
 		"HTTPRouteSessionPersistence":     {world{routes: one("{sessionPersistence: {}, " + to + "}")}, refuses("sessionPersistence is not served: remove it")},
@@ -480,11 +481,14 @@ func TestHTTPRoutePreserveForeignStatus(t *testing.T) {
 	of := &gwv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "shop"}}
 	of.Status.Parents = []gwv1.RouteParentStatus{
 		{ControllerName: "example.com/theirs", ParentRef: gwv1.ParentReference{Name: "gw"}},
-		{ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "other"}},
 		{ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "gw", SectionName: &section}},
 		{ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "gw"}, Conditions: []metav1.Condition{{Type: "PartiallyInvalid", Status: "True"}, {Type: "Mine", Status: "True"}}},
+		{ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "other"}},
 	}
-	set := []gwv1.RouteParentStatus{{ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "gw"}, Conditions: []metav1.Condition{Condition("Accepted", true, "Accepted", "", 1)}}}
+	accepted := []metav1.Condition{Condition("Accepted", true, "Accepted", "", 1)}
+	set := []gwv1.RouteParentStatus{
+		{ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "gw", Port: new(gwv1.PortNumber(80))}, Conditions: accepted}, {ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "gw"}, Conditions: accepted},
+	}
 
 	var got []string
 	for _, p := range SetParents(of, ours, gateway, set, metav1.Now()) {
@@ -494,7 +498,7 @@ func TestHTTPRoutePreserveForeignStatus(t *testing.T) {
 		}
 		got = append(got, line)
 	}
-	if diff := cmp.Diff([]string{"example.com/theirs gw", "podgate.dev/alb other", "podgate.dev/alb gw Mine Accepted"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"example.com/theirs gw", "podgate.dev/alb gw Mine Accepted", "podgate.dev/alb other", "podgate.dev/alb gw Accepted"}, got); diff != "" {
 		t.Error(diff)
 	}
 	if left := SetParents(of, ours, gateway, nil, metav1.Now()); len(left) != 2 || left == nil {

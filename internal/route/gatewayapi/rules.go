@@ -185,7 +185,9 @@ func (r *reader) action(w *written, of *gwv1.HTTPRoute, i int, rule gwv1.HTTPRou
 		if f.Type != gwv1.HTTPRouteFilterRequestRedirect || f.RequestRedirect == nil || !r.Can.Redirects {
 			return failure, fmt.Errorf("%s does not have the filter %s: remove it", r.Can.Name, f.Type)
 		}
-		redirect, err := redirectOf(r.Can, f.RequestRedirect)
+	}
+	if len(rule.Filters) > 0 {
+		redirect, err := redirectOf(r.Can, rule.Filters[0].RequestRedirect)
 		return route.Action{Redirect: redirect}, err
 	}
 	return r.forward(w, of, i, rule.BackendRefs)

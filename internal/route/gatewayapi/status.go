@@ -36,31 +36,33 @@ func SetListeners(has, set []gwv1.ListenerStatus, now metav1.Time) []gwv1.Listen
 	return list
 }
 
-// SetParents returns a route's entries for its parents with those for a Gateway set. Entries for the Gateway that are not set any
-// more go; those of other controllers and for other parents stay.
+// SetParents returns a route's entries for its parents with those for a Gateway set, in the order that they have. Entries for the
+// Gateway that are not set any more go; those of other controllers and for other parents stay.
 func SetParents(of *gwv1.HTTPRoute, controller gwv1.GatewayController, gateway *gwv1.Gateway, set []gwv1.RouteParentStatus, now metav1.Time) []gwv1.RouteParentStatus {
-	list := []gwv1.RouteParentStatus{}
-	var before []gwv1.RouteParentStatus
+	list, left := []gwv1.RouteParentStatus{}, slices.Clone(set)
 	for _, p := range of.Status.Parents {
-		if p.ControllerName == controller && Names(p.ParentRef, of.Namespace, gateway) {
-			before = append(before, p)
+		if p.ControllerName != controller || !Names(p.ParentRef, of.Namespace, gateway) {
+			list = append(list, p)
 			continue
 		}
-		list = append(list, p)
-	}
-
-	for _, p := range set {
-		i := slices.IndexFunc(before, func(b gwv1.RouteParentStatus) bool { return reflect.DeepEqual(b.ParentRef, p.ParentRef) })
-		var has []metav1.Condition
-		if i >= 0 {
-			has = slices.DeleteFunc(slices.Clone(before[i].Conditions), func(c metav1.Condition) bool {
-				return c.Type == string(gwv1.RouteConditionPartiallyInvalid) && meta.FindStatusCondition(p.Conditions, c.Type) == nil
-			})
+		if i := slices.IndexFunc(left, func(s gwv1.RouteParentStatus) bool { return reflect.DeepEqual(s.ParentRef, p.ParentRef) }); i >= 0 {
+			list = append(list, setParent(p.Conditions, left[i], now))
+			left = slices.Delete(left, i, i+1)
 		}
-		p.Conditions = SetConditions(has, p.Conditions, now)
-		list = append(list, p)
+	}
+	for _, p := range left {
+		list = append(list, setParent(nil, p, now))
 	}
 	return list
+}
+
+// setParent is an entry with its conditions set. PartiallyInvalid goes when it is over.
+func setParent(has []metav1.Condition, p gwv1.RouteParentStatus, now metav1.Time) gwv1.RouteParentStatus {
+	has = slices.DeleteFunc(slices.Clone(has), func(c metav1.Condition) bool {
+		return c.Type == string(gwv1.RouteConditionPartiallyInvalid) && meta.FindStatusCondition(p.Conditions, c.Type) == nil
+	})
+	p.Conditions = SetConditions(has, p.Conditions, now)
+	return p
 }
 
 // Condition is one without times.

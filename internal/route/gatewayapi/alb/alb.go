@@ -138,7 +138,7 @@ type builder struct {
 
 // name is that of a part of the Gateway's load balancer.
 func (b *builder) name(parts ...string) string {
-	return named(b.Gateway.Namespace, b.Gateway.Name, slices.Concat([]string{b.settings.Cluster, "Gateway", b.Owner}, parts)...)
+	return named(b.Namespace, b.Name, slices.Concat([]string{b.settings.Cluster, "Gateway", b.Owner}, parts)...)
 }
 
 func named(namespace, name string, parts ...string) string {
@@ -199,10 +199,10 @@ func (b *builder) newTargetGroup(resource string, backend route.Backend, service
 		return g, fmt.Errorf("an application load balancer has gRPC for GRPCRoutes only, which are not served yet: remove backend-protocol-version from Service %q", service.Name)
 	}
 	if g.AddressType == "ipv6" && b.addressType() == "ipv4" {
-		return g, fmt.Errorf("Service %q has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type of the Gateway to dualstack", service.Name)
+		return g, fmt.Errorf("the Service %q has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type of the Gateway to dualstack", service.Name)
 	}
 
-	g.Resource, g.Owner, g.Binding.Labels = resource, b.Owner, Labels(Key{Namespace: b.Gateway.Namespace, Name: b.Gateway.Name})
+	g.Resource, g.Owner, g.Binding.Labels = resource, b.Owner, Labels(Key{Namespace: b.Namespace, Name: b.Name})
 	g.Name = named(backend.Namespace, backend.Service, b.settings.Cluster, "Gateway", b.Owner, backend.Namespace, backend.Service, string(service.UID), backend.Port,
 		strconv.Itoa(int(g.Port)), g.TargetType, g.Protocol, g.Version)
 	return g, nil
@@ -253,7 +253,7 @@ func (b *builder) refuse(reason gwv1.GatewayConditionReason, format string, args
 
 // protect refuses what of a Gateway's spec is not served, and would be missed.
 func (b *builder) protect() {
-	spec := b.Gateway.Spec
+	spec := b.Spec
 	if spec.TLS != nil {
 		b.refuse(gwv1.GatewayReasonInvalid, "spec.tls is not served, and without it the Gateway would be served more openly than it asks for: remove it")
 	}

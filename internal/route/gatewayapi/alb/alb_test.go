@@ -174,7 +174,9 @@ func TestBuild(t *testing.T) {
 		accepted = "Accepted=True Accepted"
 	)
 	auto := fmt.Sprintf(https, "auto")
-	refused := func(reason, message string) []string { return []string{"keep shop/gw", "Accepted=False " + reason + " " + message} }
+	refused := func(reason, message string) []string {
+		return []string{"keep shop/gw", "Accepted=False " + reason + " " + message}
+	}
 
 	for name, tc := range map[string]struct {
 		world
@@ -260,7 +262,7 @@ func TestBuild(t *testing.T) {
 		"IPv6": {
 			world{ipv6: true},
 			[]string{balancer, clients, "HTTP 80", accepted,
-				"HTTPRoute/shop/web 3 RouteNotServed: rule 0 cannot be served: backendRefs[0]: Service \"web\" has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type of the Gateway to dualstack"},
+				"HTTPRoute/shop/web 3 RouteNotServed: rule 0 cannot be served: backendRefs[0]: the Service \"web\" has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type of the Gateway to dualstack"},
 		},
 		"GRPC": {
 			world{service: []string{"backend-protocol-version", "GRPC"}},
@@ -298,7 +300,7 @@ func TestIdentity(t *testing.T) {
 	b := world{annotations: []string{"tags", "team=shop,by=them"}}.build(t)
 	s, g := b.Stack, b.Stack.TargetGroups[0]
 	want := map[string]string{"elbv2.k8s.aws/cluster": "test", "podgate.dev/gateway": "shop/gw"}
-	if diff := cmp.Diff(want, s.Identity.Tags); diff != "" {
+	if diff := cmp.Diff(want, s.Tags); diff != "" {
 		t.Error(diff)
 	}
 	if s.ResourceTag != "podgate.dev/resource" || g.Owner != "shop/gw" || s.MostRules != 100 || s.LoadBalancer.SubnetsNamed {
