@@ -89,7 +89,7 @@ func (k *Socket) serveFront(bound net.Listener, f Front, secure *tls.Config) {
 	accepted := &handed{address: bound.Addr(), conns: make(chan net.Conn), done: ctx.Done()}
 	server := &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { k.answerFront(w, r, f) }),
-		ReadHeaderTimeout: clock.SocketTimeout(time.Minute),
+		ReadHeaderTimeout: time.Minute, // clients live in real time
 		IdleTimeout:       clock.SocketTimeout(latticeIdle),
 		ErrorLog:          log.New(io.Discard, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // so that requests end with it
@@ -131,7 +131,7 @@ func (k *Socket) serveFront(bound net.Listener, f Front, secure *tls.Config) {
 // sort looks at how a connection begins, and carries it, or hands it to the server.
 func (k *Socket) sort(ctx context.Context, client net.Conn, f Front, secure *tls.Config, accepted *handed) {
 	defer context.AfterFunc(ctx, func() { _ = client.Close() })()
-	_ = client.SetReadDeadline(time.Now().Add(k.path.clock.SocketTimeout(time.Minute))) // a closed connection shows at the next read
+	_ = client.SetReadDeadline(time.Now().Add(time.Minute)) // a closed connection shows at the next read
 
 	begun, serverName, encrypted, err := begin(ctx, client)
 	if err != nil {

@@ -123,7 +123,7 @@ func (k *Socket) serveHTTP(bound net.Listener) {
 	clock := k.path.clock
 	server := &http.Server{
 		Handler:           http.HandlerFunc(k.answer),
-		ReadHeaderTimeout: clock.SocketTimeout(time.Minute),
+		ReadHeaderTimeout: time.Minute,                    // clients live in real time
 		IdleTimeout:       clock.SocketTimeout(time.Hour), // client_keep_alive.seconds
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
