@@ -117,6 +117,13 @@ const (
 	DrainSleep = "Sleep"
 	// DrainAdaptive ends earlier, when the load balancers have let go of the pod.
 	DrainAdaptive = "Adaptive"
+	// DrainIdleAnnotation on a binding is DrainIdleWait, the default, or DrainIdleLeave: whether adaptive hooks wait for
+	// connections on which nothing moves.
+	DrainIdleAnnotation = "podgate.dev/drain-idle"
+	// DrainIdleWait waits until the load balancer closes them.
+	DrainIdleWait = "Wait"
+	// DrainIdleLeave says that nobody waits on a connection where the pod sent last and nothing moves for some seconds.
+	DrainIdleLeave = "Leave"
 	// Domain begins the names of podgate's own annotations and labels.
 	Domain = "podgate.dev/"
 )

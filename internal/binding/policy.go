@@ -69,6 +69,9 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 	v1alpha1.DrainModeAnnotation: func(_ *gate.Policy, v string) string {
 		return oneOf(v, v1alpha1.DrainSleep, v1alpha1.DrainAdaptive)
 	},
+	v1alpha1.DrainIdleAnnotation: func(_ *gate.Policy, v string) string {
+		return oneOf(v, v1alpha1.DrainIdleWait, v1alpha1.DrainIdleLeave)
+	},
 	v1alpha1.ReplaceAnnotation: func(_ *gate.Policy, v string) string { return replace(v) },
 	v1alpha1.OtherGatesAnnotation: func(_ *gate.Policy, v string) string {
 		return oneOf(v, string(v1alpha1.OtherGatesFollow), string(v1alpha1.OtherGatesIgnore))
@@ -82,7 +85,7 @@ var policies = map[string]func(*gate.Policy, string) (want string){
 // only.
 func gatePolicy(name string) bool {
 	switch name {
-	case v1alpha1.DrainTimeAnnotation, v1alpha1.DrainAtAnnotation, v1alpha1.DrainModeAnnotation, v1alpha1.ReplaceAnnotation, v1alpha1.OtherGatesAnnotation, v1alpha1.NodesAnnotation:
+	case v1alpha1.DrainTimeAnnotation, v1alpha1.DrainAtAnnotation, v1alpha1.DrainModeAnnotation, v1alpha1.DrainIdleAnnotation, v1alpha1.ReplaceAnnotation, v1alpha1.OtherGatesAnnotation, v1alpha1.NodesAnnotation:
 		return false
 	}
 	return true
@@ -130,6 +133,7 @@ func drainSettings(annotations map[string]string) drain.Settings {
 		Recommended: annotations[v1alpha1.DrainTimeAnnotation] == v1alpha1.DrainRecommended,
 		AtTaint:     annotations[v1alpha1.DrainAtAnnotation] == string(v1alpha1.DrainAtTaint),
 		Adaptive:    annotations[v1alpha1.DrainModeAnnotation] == v1alpha1.DrainAdaptive,
+		LeaveIdle:   annotations[v1alpha1.DrainIdleAnnotation] == v1alpha1.DrainIdleLeave,
 	}
 	if d, err := drain.Parse(annotations[v1alpha1.DrainTimeAnnotation]); err == nil {
 		s.Time = d

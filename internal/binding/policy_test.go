@@ -54,7 +54,7 @@ func TestPolicy(t *testing.T) {
 		"Typo": {reason: "A name that nobody knows is told, not passed over.",
 			annotations: map[string]string{"podgate.dev/timout": "10m"},
 			problems: []string{
-				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are drain, drain-at, drain-time, mode, nodes, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, other-gates, replace-ungated, timeout, track-after, track-floor`,
+				`podgate.dev/timout: "10m" is not an annotation that podgate knows on a binding; its policies are drain, drain-at, drain-idle, drain-time, mode, nodes, on-timeout, on-unavailable, on-unhealthy-draining, on-unused, other-gates, replace-ungated, timeout, track-after, track-floor`,
 			}},
 		"OpenWithoutTimeout": {reason: "It would be thought that the gate opens some time.",
 			annotations: map[string]string{"podgate.dev/on-timeout": "Open"}, want: gate.Policy{OnTimeout: gate.Open},
@@ -139,9 +139,13 @@ func TestDrainTimeOfATargetBinding(t *testing.T) {
 	if s, problems := b.Settings(); len(problems) != 0 || s.Gate != (gate.Policy{}) || s.Drain.Time != 20*time.Second || !b.StatesPolicy() {
 		t.Errorf("want a stated policy without problems, and no mode but the field's, got %+v, %v", s, problems)
 	}
-	b.Annotations[v1alpha1.DrainTimeAnnotation] = "soon"
-	if _, problems := b.Settings(); len(problems) != 1 {
-		t.Errorf("want one problem, got %v", problems)
+	b.Annotations[v1alpha1.DrainTimeAnnotation], b.Annotations[v1alpha1.DrainIdleAnnotation] = "soon", "Leave"
+	if s, problems := b.Settings(); len(problems) != 1 || !s.Drain.LeaveIdle {
+		t.Errorf("want one problem, and idle connections left, got %v, %+v", problems, s)
+	}
+	b.Annotations[v1alpha1.DrainIdleAnnotation] = "leave"
+	if s, problems := b.Settings(); len(problems) != 2 || s.Drain.LeaveIdle {
+		t.Errorf("want two problems, and idle connections waited for, got %v, %+v", problems, s)
 	}
 }
 

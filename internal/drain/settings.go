@@ -16,6 +16,8 @@ type Settings struct {
 	AtTaint bool
 	// Adaptive: preStop hooks end as soon as the pod is drained.
 	Adaptive bool
+	// LeaveIdle: they do not wait for connections on which nothing moves.
+	LeaveIdle bool
 }
 
 // Routing returns for how long a group whose targets need n may still begin requests at a

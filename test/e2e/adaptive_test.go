@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/test/env"
 	"github.com/podgate/podgate/test/load"
@@ -45,7 +46,9 @@ func TestAdaptive(t *testing.T) {
 		// The load balancer keeps connections for 40 s that it uses no more after 17.
 		t.Run("Kept", func(t *testing.T) {
 			t.Parallel()
-			s := w.in(t).adaptive(nil)
+			s := w.in(t).adaptive(func(a *env.App) {
+				a.Annotations = map[string]string{v1alpha1.DrainIdleAnnotation: v1alpha1.DrainIdleLeave}
+			})
 			s.assertNoneLost(s.loaded(drainRate, func(*load.Generator) { s.deleteOne() }))
 			s.assertLeft(func(lived time.Duration) bool { return lived > 20*time.Second && lived < 35*time.Second }, "more than the 20 s of the data path, and less than the 40 s for which connections are kept")
 		})

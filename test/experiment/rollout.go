@@ -15,6 +15,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/test/env"
 	"github.com/podgate/podgate/test/experiment/report"
@@ -81,6 +82,10 @@ func (e *experiment) application(name string) env.App {
 	}
 	if name == report.GatedPrestop {
 		a.PrestopSeconds, a.GracePeriodSeconds = o.prestop, o.gracePeriod
+	}
+	if a.Adaptive {
+		// The demo's application answers at once, and nobody waits on a connection on which nothing moves.
+		a.Annotations = map[string]string{v1alpha1.DrainIdleAnnotation: v1alpha1.DrainIdleLeave}
 	}
 	if name == report.Checked {
 		a.Checks = checksOf(o.settle)

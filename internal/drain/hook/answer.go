@@ -22,7 +22,8 @@ type Answer struct {
 	Restart bool `json:"restart,omitempty"`
 	// Ports are those of the pod's targets.
 	Ports []int32 `json:"ports,omitempty"`
-	// Turns: one request at a time is on each connection at Ports, in the clear.
+	// Turns: one request at a time is on each connection at Ports, in the clear, and the bindings' owners say that nobody waits
+	// on one where nothing moves.
 	Turns bool `json:"turns,omitempty"`
 }
 

@@ -86,9 +86,10 @@ func (q *quiet) heard(at time.Time) {
 }
 
 // moved returns when something last happened on an open connection: now, unless the pod has answered all that came. It
-// learns whether the pod is slow.
+// learns whether the pod is slow. What comes from the pod itself is a proxy's (a service mesh's sidecar), which keeps such
+// connections for itself: that one is idle tells nothing of who waits at the proxy.
 func (q *quiet) moved(now time.Time, s Socket, before talk) time.Time {
-	if s.Data == nil {
+	if s.Data == nil || s.Remote.Addr().IsLoopback() || s.Remote.Addr() == s.Local.Addr() {
 		return now
 	}
 
@@ -102,8 +103,10 @@ func (q *quiet) moved(now time.Time, s Socket, before talk) time.Time {
 
 	t := before.next(*s.Data)
 	t.sent = sent
+	// What is not acknowledged may be sent again, which looks like an answer to what comes next.
+	t.answered = t.answered && !s.Data.Waits
 	q.talks[pair{s.Local, s.Remote}] = t
-	if !t.answered || s.Data.Waits || s.State != established {
+	if !t.answered || s.State != established {
 		return now
 	}
 	return sent

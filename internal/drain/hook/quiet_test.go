@@ -137,6 +137,8 @@ func TestQuietKept(t *testing.T) {
 		"Uncertain": {reason: "Nobody knows which came first.", look: but(func(s *Socket) {
 			s.Data.Received, s.Data.Acknowledged, s.Data.In, s.Data.Acks = s.Data.Sent, s.Data.Sent, 2, 1
 		})},
+		"Sidecar": {reason: "A proxy in the pod keeps it, and somebody may wait there.", look: but(func(s *Socket) { s.Remote = netip.MustParseAddrPort("127.0.0.6:40000") })},
+		"Itself":  {reason: "The same, at the pod's address.", look: but(func(s *Socket) { s.Remote = netip.AddrPortFrom(pod, 40000) })},
 		"Untold":  {reason: "The kernel does not tell.", look: but(func(s *Socket) { s.Data = nil })},
 		"Closing": {reason: "The load balancer has closed it, and the application not yet.", look: but(func(s *Socket) { s.State = 8 })},
 		"Many":    {reason: "Requests take no turns.", look: exchange(5.1), many: true},
@@ -173,6 +175,26 @@ func TestQuietKept(t *testing.T) {
 	}
 }
 
+// TestQuietSentAgain: an answer that is sent again in the same tick in which a request comes is not that request's.
+func TestQuietSentAgain(t *testing.T) {
+	var q quiet
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 28 {
+		now := begin.Add(time.Duration(i) * sampleEvery)
+		s := kept(now, begin, begin.Add(4*time.Millisecond))
+		s.Data.Waits = i == 0
+		if i > 0 {
+			again := begin.Add(200 * time.Millisecond)
+			s = kept(now, again, again)
+			s.Data.In, s.Data.Out, s.Data.Acks = 2, 2, 1
+		}
+		q.sample(now, web, true, []Socket{s}, nil)
+	}
+	if got := q.lasted(); got != 0 {
+		t.Errorf("quiet for %s while a request waits, want 0s", got)
+	}
+}
+
 // TestQuietSlowForAll: one slow answer tells of the application, whichever connection it was on.
 func TestQuietSlowForAll(t *testing.T) {
 	var q quiet
@@ -187,5 +209,18 @@ func TestQuietSlowForAll(t *testing.T) {
 	q.sample(now.Add(2*sampleEvery), web, true, nil, nil)
 	if got := q.lasted(); got != sampleEvery {
 		t.Errorf("quiet for %s after the last connection was gone, want %s", got, sampleEvery)
+	}
+}
+
+// TestQuietSlowWithoutAnswer: so does a request that waits, on a connection that is gone with its answer.
+func TestQuietSlowWithoutAnswer(t *testing.T) {
+	var q quiet
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	quick, waits := kept(now, now.Add(-8*time.Second), now.Add(-8*time.Second)), kept(now, now.Add(-time.Second), now.Add(-9*time.Second))
+	waits.Remote = netip.AddrPortFrom(balance.Addr(), 40001)
+	q.sample(now, web, true, []Socket{quick, waits}, nil)
+	q.sample(now.Add(sampleEvery), web, true, []Socket{quick}, nil)
+	if got := q.lasted(); got != 0 {
+		t.Errorf("quiet for %s, want 0s", got)
 	}
 }

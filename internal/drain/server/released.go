@@ -48,7 +48,7 @@ func (h *Handler) released(ctx context.Context, pod *corev1.Pod, wanted []string
 		found = append(found, b.Key().Name)
 		claimed := c.Kind == gate.Claimed
 		a.Released = a.Released && claimed && h.letGo(pod, c.Group, b.Drain(), c.Target)
-		a.Turns = a.Turns && claimed && h.takesTurns(c.Group)
+		a.Turns = a.Turns && claimed && b.Drain().LeaveIdle && h.takesTurns(c.Group)
 		if claimed && !slices.Contains(a.Ports, c.Target.Port) {
 			a.Ports = append(a.Ports, c.Target.Port)
 		}

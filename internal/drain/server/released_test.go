@@ -226,20 +226,36 @@ func TestTurns(t *testing.T) {
 	cases := map[string]struct {
 		reason            string
 		protocol, version string
-		change            func(*world)
+		idle              string
+		change, bind      func(*world)
 		want              bool
 	}{
-		"HTTP":    {reason: "An answer follows its request.", protocol: "HTTP", version: "HTTP1", want: true},
-		"HTTP2":   {reason: "Many are under way.", protocol: "HTTP", version: "HTTP2"},
-		"GRPC":    {reason: "Many are under way.", protocol: "HTTP", version: "GRPC"},
-		"HTTPS":   {reason: "TLS sends records of its own.", protocol: "HTTPS", version: "HTTP1"},
-		"TCP":     {reason: "Nobody knows what is spoken.", protocol: "TCP"},
-		"Unknown": {reason: "Nobody has told.", protocol: "HTTP"},
-		"HAProxy": {reason: "It closes connections before it removes the server.", protocol: "HTTP", version: "HTTP1", change: func(w *world) { w.bind("other", backend, "HTTP", 80) }},
+		"HTTP":    {reason: "An answer follows its request.", idle: "Leave", protocol: "HTTP", version: "HTTP1", want: true},
+		"HTTP2":   {reason: "Many are under way.", idle: "Leave", protocol: "HTTP", version: "HTTP2"},
+		"GRPC":    {reason: "Many are under way.", idle: "Leave", protocol: "HTTP", version: "GRPC"},
+		"HTTPS":   {reason: "TLS sends records of its own.", idle: "Leave", protocol: "HTTPS", version: "HTTP1"},
+		"TCP":     {reason: "Nobody knows what is spoken.", idle: "Leave", protocol: "TCP"},
+		"Unknown": {reason: "Nobody has told.", idle: "Leave", protocol: "HTTP"},
+		"HAProxy": {reason: "It closes connections before it removes the server.", idle: "Leave", protocol: "HTTP", version: "HTTP1", change: func(w *world) { w.bind("other", backend, "HTTP", 80) }},
 		"Other": {
-			reason: "The other group speaks otherwise.", protocol: "HTTP", version: "HTTP1", change: func(w *world) { w.bind("other", other, "TCP", 80) },
+			reason: "The other group speaks otherwise.", idle: "Leave", protocol: "HTTP", version: "HTTP1", change: func(w *world) { w.bind("other", other, "TCP", 80) },
 		},
-		"NotServed": {reason: "Nobody knows how the group speaks.", protocol: "HTTP", version: "HTTP1", change: func(w *world) { delete(w.known, "web") }},
+		"Unsaid":   {reason: "A WebSocket, an upload after 100 Continue and an answer that pauses look idle, too.", protocol: "HTTP", version: "HTTP1"},
+		"Wait":     {reason: "Its owner wants to wait.", idle: "Wait", protocol: "HTTP", version: "HTTP1"},
+		"Misspelt": {reason: "That says nothing.", idle: "leave", protocol: "HTTP", version: "HTTP1"},
+		"OtherUnsaid": {
+			reason: "The other binding's owner does not say so.", idle: "Leave", protocol: "HTTP", version: "HTTP1",
+			bind: func(w *world) { w.bind("other", group, "HTTP", 81); w.known["other"] = w.known["web"] },
+		},
+		"OnlyOtherSays": {
+			reason: "Nor does the first one's.", protocol: "HTTP", version: "HTTP1",
+			bind: func(w *world) {
+				w.bind("other", group, "HTTP", 81)
+				w.known["other"] = w.known["web"]
+				w.objects[len(w.objects)-1].SetAnnotations(map[string]string{v1alpha1.DrainIdleAnnotation: "Leave"})
+			},
+		},
+		"NotServed": {reason: "Nobody knows how the group speaks.", idle: "Leave", protocol: "HTTP", version: "HTTP1", change: func(w *world) { delete(w.known, "web") }},
 	}
 
 	for name, tc := range cases {
@@ -250,6 +266,14 @@ func TestTurns(t *testing.T) {
 			w.known["web"] = r
 			if tc.change != nil {
 				tc.change(w)
+			}
+			for _, o := range w.objects {
+				if tc.idle != "" {
+					o.SetAnnotations(map[string]string{v1alpha1.DrainIdleAnnotation: tc.idle})
+				}
+			}
+			if tc.bind != nil {
+				tc.bind(w)
 			}
 			w.read(group, gate.Draining)
 			if got := w.ask().Turns; got != tc.want {

@@ -134,7 +134,7 @@ func describe(r Run, balancer string) (title, what string) {
 
 	case DrainAdaptive:
 		return "Gates and podgate's adaptive drain", fmt.Sprintf("The same, and each old pod asks podgate while it waits: it ends as soon as the data path sends it nothing more and its own "+
-			"sockets are quiet (podgate.dev/drain: Adaptive on the binding), after %d s at the latest.", r.PrestopSeconds)
+			"sockets are quiet (podgate.dev/drain: Adaptive and, at an ALB, drain-idle: Leave on the binding), after %d s at the latest.", r.PrestopSeconds)
 
 	case Unchecked:
 		return "Gates of the load balancer alone", fmt.Sprintf("A new pod answers errors for its first %d s, while it warms up%s; its health check passes at once. So it becomes Ready as soon as "+
