@@ -238,8 +238,8 @@ func TestRead(t *testing.T) {
 		"SeveralMatches": {world{routes: one("{matches: [{path: {type: Exact, value: /a}}, {path: {type: Exact, value: /b}}], " + to + "}")}, "80 /a|/b -> shop/web:80=1" + fine},
 		"TooManyRules": {
 			world{can: func(a *Abilities) { a.Rules = 1 }, has: map[string]map[int32][]route.Rule{"HTTPRoute/shop/b": {80: {{}}}}, routes: map[string]string{"a": "{rules: [{" + to + "}]}", "b": "{rules: [{" + to + "}]}", "c": "{rules: [{" + to + "}]}"}},
-			"80 /* -> shop/web:80=1\nlistener http: 1 routes\nroute a: Accepted=False UnsupportedValue: with this route the load balancer would have more than 1 rules: use another Gateway, or have AWS raise the quota ResolvedRefs\n" +
-				"route b: Accepted ResolvedRefs\nroute c: Accepted=False UnsupportedValue: with this route the load balancer would have more than 1 rules: use another Gateway, or have AWS raise the quota ResolvedRefs",
+			"80 /* -> shop/web:80=1\nlistener http: 1 routes\nroute a: Accepted=False UnsupportedValue: with this route the load balancer would have more than 1 rule: use another Gateway, or have AWS raise the quota ResolvedRefs\n" +
+				"route b: Accepted ResolvedRefs\nroute c: Accepted=False UnsupportedValue: with this route the load balancer would have more than 1 rule: use another Gateway, or have AWS raise the quota ResolvedRefs",
 		},
 
 		// Listeners.

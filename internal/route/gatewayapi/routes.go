@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/route"
 )
 
@@ -139,7 +140,8 @@ func (r *reader) compile(m *member) {
 	for port, hosts := range m.hosts {
 		rules := r.at(m, hosts)
 		if _, tooLarge := route.Fit(slices.Clone(rules), r.Can.Limits); len(tooLarge) > 0 && m.read.unsupported == "" {
-			m.read.unsupported = fmt.Sprintf("a rule for path %q needs more than the %d values or %d wildcards that a rule of %s may have: write fewer matches", tooLarge[0].Match.Paths, r.Can.Limits.Values, r.Can.Limits.Wildcards, r.Can.Name)
+			m.read.unsupported = fmt.Sprintf("a rule for path %q needs more than the %s or %s that a rule of %s may have: write fewer matches",
+				tooLarge[0].Match.Paths, plural.Count(r.Can.Limits.Values, "value"), plural.Count(r.Can.Limits.Wildcards, "wildcard"), r.Can.Name)
 		}
 		m.rules[port] = rules
 	}
@@ -201,7 +203,7 @@ func (r *reader) drop() bool {
 		for _, m := range slices.Backward(r.routes) {
 			if len(m.rules) > 0 && len(m.has) > 0 == served {
 				m.rules = nil
-				m.read.unsupported = fmt.Sprintf("with this route the load balancer would have more than %d rules: use another Gateway, or have AWS raise the quota", r.Can.Rules)
+				m.read.unsupported = fmt.Sprintf("with this route the load balancer would have more than %s: use another Gateway, or have AWS raise the quota", plural.Count(r.Can.Rules, "rule"))
 				return true
 			}
 		}

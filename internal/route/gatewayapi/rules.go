@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/podgate/podgate/internal/plural"
 	"github.com/podgate/podgate/internal/route"
 )
 
@@ -267,7 +268,7 @@ func (r *reader) forward(w *written, of *gwv1.HTTPRoute, i int, refs []gwv1.HTTP
 	case weights == 0:
 		return failure, nil
 	case len(backends) > r.Can.Backends:
-		return failure, fmt.Errorf("it forwards to %d backends, and %s forwards to %d", len(backends), r.Can.Name, r.Can.Backends)
+		return failure, fmt.Errorf("it forwards to %s, and %s forwards to %d", plural.Count(len(backends), "backend"), r.Can.Name, r.Can.Backends)
 	}
 	return route.Action{Backends: scale(backends, r.Can.Weight)}, nil
 }
