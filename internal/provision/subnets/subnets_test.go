@@ -144,7 +144,7 @@ func TestChoose(t *testing.T) {
 			dropped: []string{"subnet-a has no tag kubernetes.io/role/elb=1, and other subnets have", "subnet-c is in zone eu-west-1b, for which subnet-b is used"},
 		},
 		"Network":     {reason: "a network load balancer needs one zone", want: network, subnets: []Subnet{subnet("a", "a", public)}, ids: "subnet-a"},
-		"NetworkNone": {reason: "but one", want: network, err: "subnets that fit are in 0 of the 1 zones that are needed: vpc-1 has no subnets"},
+		"NetworkNone": {reason: "but one", want: network, err: "subnets that fit are in 0 of the 1 zone that is needed: vpc-1 has no subnets"},
 		"None":        {reason: "a VPC without subnets", want: facing, err: "subnets that fit are in 0 of the 2 zones that are needed: vpc-1 has no subnets"},
 
 		"Selected": {
