@@ -93,10 +93,10 @@ func (c *cluster) change(r *gwv1.HTTPRoute, how func()) {
 // from 0 to 100 and no request fails. What cannot be served changes nothing, and whatever goes first, nothing is left.
 func TestGateway(t *testing.T) {
 	c := newGatewayCluster(t)
-	c.nodePortService("a", 18049)
-	c.nodePortService("b", 18049)
-	c.serve("127.0.49.1:18049", "a")
-	c.serve("127.0.49.2:18049", "b")
+	c.nodePortService("a", 18050)
+	c.nodePortService("b", 18050)
+	c.serve("127.0.50.1:18050", "a")
+	c.serve("127.0.50.2:18050", "b")
 	c.start()
 
 	kubetest.DefineGateways(t, c.kube)
@@ -109,7 +109,7 @@ func TestGateway(t *testing.T) {
 	c.eventually("each Service has a binding", func() bool { return len(c.bindings()) == 2 })
 	for _, b := range c.bindings() {
 		name := b.Spec.ServiceRef.Name
-		pod := c.pod(name, name, map[string]string{"a": "127.0.49.1", "b": "127.0.49.2"}[name], b.Name)
+		pod := c.pod(name, name, map[string]string{"a": "127.0.50.1", "b": "127.0.50.2"}[name], b.Name)
 		c.eventually("its pod's gate opens", func() bool { return c.gate(pod.Name, b.Name).Status == corev1.ConditionTrue })
 	}
 	c.eventually("requests are answered", func() bool { return c.ask("/any") == "200 a" })

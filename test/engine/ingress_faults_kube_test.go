@@ -535,7 +535,7 @@ func TestIngressQuotaOfRules(t *testing.T) {
 	})
 	late := c.expose("late", "late", "/late", "group.name", c.ns)
 	c.eventually("the one that asks for too much is told", func() bool { return c.event(many.Name, v1alpha1.ReasonLimitExceeded, "") })
-	c.eventually("the one for which there is no place is told", func() bool { return c.event(late.Name, v1alpha1.ReasonLoadBalancerFailed, "TooManyRules") })
+	c.eventually("the one for which there is no place is told", func() bool { return c.event(late.Name, v1alpha1.ReasonLimitExceeded, "") })
 	c.goesOn()
 	if c.hostname(late) != "" {
 		t.Errorf("the one without rules has the name %s", c.hostname(late))
