@@ -116,22 +116,19 @@ func newReconciler(c client.Client, o Options, all *shared, of kind, called metr
 func Setup(mgr manager.Manager, o Options) error {
 	o = o.withDefaults(mgr.GetClient())
 	all := newShared(o)
-	options := func() controller.Options {
-		return controller.Options{MaxConcurrentReconciles: o.Workers, ReconciliationTimeout: patience, RateLimiter: backoff.New(time.Second, nil, o.Random)}
-	}
 	if o.Ingresses {
-		if err := setupIngresses(mgr, o, all, options); err != nil {
+		if err := setupIngresses(mgr, o, all); err != nil {
 			return err
 		}
 	}
 	if o.Gateways {
-		return setupGateways(mgr, o, all, options)
+		return setupGateways(mgr, o, all)
 	}
 	return nil
 }
 
 // setupIngresses adds the controllers of Ingresses and of Services to a manager.
-func setupIngresses(mgr manager.Manager, o Options, all *shared, options func() controller.Options) error {
+func setupIngresses(mgr manager.Manager, o Options, all *shared) error {
 	c := mgr.GetClient()
 	classes := Classes{Reader: c, Controllers: o.Controllers, Labels: o.Labels}
 	r, err := newReconciler(c, o, all, ingresses{c, classes}, ofIngresses)

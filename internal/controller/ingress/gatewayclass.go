@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -75,7 +74,7 @@ func (r gatewayClasses) Reconcile(ctx context.Context, req reconcile.Request) (r
 }
 
 // setupGateways adds the controllers of Gateways and of GatewayClasses to a manager.
-func setupGateways(mgr manager.Manager, o Options, all *shared, options func() controller.Options) error {
+func setupGateways(mgr manager.Manager, o Options, all *shared) error {
 	c := mgr.GetClient()
 	r, err := newReconciler(c, o, all, gateways{client: c, namespace: o.Labels, now: o.Now}, ofGateways)
 	if err != nil {
@@ -83,7 +82,7 @@ func setupGateways(mgr manager.Manager, o Options, all *shared, options func() c
 	}
 	err = builder.ControllerManagedBy(mgr).Named(GatewayClassName).
 		For(&gwv1.GatewayClass{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(options()).
+		WithOptions(o.controller()).
 		Complete(gatewayClasses{c, o.Now})
 	if err != nil {
 		return err
@@ -97,7 +96,7 @@ func setupGateways(mgr manager.Manager, o Options, all *shared, options func() c
 		Watches(&gwv1.GatewayClass{}, handler.EnqueueRequestsFromMapFunc(m.class), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(m.service), builder.WithPredicates(written())).
 		Watches(&elbv2.TargetGroupBinding{}, handler.EnqueueRequestsFromMapFunc(boundOfGateway), builder.WithPredicates(changed())).
-		WithOptions(options())
+		WithOptions(o.controller())
 	if !o.OneNamespace {
 		b = b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(m.all), builder.WithPredicates(predicate.LabelChangedPredicate{}))
 	}

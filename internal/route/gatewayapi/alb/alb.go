@@ -271,7 +271,7 @@ func (b *builder) protect() {
 // accepted is the Gateway's condition of that type.
 func (b *builder) accepted() metav1.Condition {
 	condition := func(ok bool, reason gwv1.GatewayConditionReason, message string) metav1.Condition {
-		return gatewayapi.Condition(string(gwv1.GatewayConditionAccepted), ok, string(reason), message, b.Gateway.Generation)
+		return gatewayapi.Condition(string(gwv1.GatewayConditionAccepted), ok, string(reason), message, b.Generation)
 	}
 	for _, p := range b.Problems.List {
 		if p.Severity == annotation.Refused {
