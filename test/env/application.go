@@ -182,7 +182,11 @@ func (a App) Delete(ctx context.Context, c *Cluster) error {
 	namespace := a.object(namespaceKind)
 	namespace.SetNamespace("")
 	namespace.SetName(a.Namespace)
-	note("namespace", c.Delete(ctx, namespace))
+	err := c.Delete(ctx, namespace)
+	if apierrors.IsConflict(err) {
+		err = nil // It is being deleted already.
+	}
+	note("namespace", err)
 
 	return errors.Join(errs...)
 }
