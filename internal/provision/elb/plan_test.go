@@ -644,6 +644,17 @@ func TestLaw14BackAgain(t *testing.T) {
 	expect(t, "instead of the other one", w.seen.LoadBalancers[0].ARN+" "+fmt.Sprint(len(w.seen.LoadBalancers)), "lb/2 1")
 }
 
+// TestLaw14KeptInOrder: the rules of owners who cannot be built now stay in their order, whoever has them.
+func TestLaw14KeptInOrder(t *testing.T) {
+	s := shop()
+	s.TargetGroups[1] = group("shop/blog", "blog")
+	refuses := Rule{Owner: "shop/web", Match: route.Match{Paths: []string{"/blog/old"}}, Action: Action{Answer: &route.Answer{Status: 403}}}
+	s.Listeners[0].Rules = []Rule{s.Listeners[0].Rules[0], path("shop/blog", "/blog*", "blog"), refuses}
+	w := settled(t, s)
+	w.stack = Stack{Identity: w.stack.Identity, LoadBalancer: s.LoadBalancer, SecurityGroup: s.SecurityGroup, Keep: []string{"shop/blog", "shop/web"}}
+	expect(t, "nothing changes", w.run(), []string(nil))
+}
+
 func TestLaw14Kept(t *testing.T) {
 	s := shop()
 	s.TargetGroups = append(s.TargetGroups, group("shop/blog", "blog"))

@@ -80,9 +80,9 @@ func (p *planner) newRules(want Listener, has *ObservedListener) *rules {
 		rule.Action = action
 		r.places = append(r.places, &place{Rule: rule, resolved: ok})
 	}
-	// Those for which the stack has no place come last.
-	for len(kept) > 0 {
-		kept = r.keep(kept, kept[0].Owner)
+	// Those for which the stack has no place come last, in their order: none takes requests from another one.
+	for _, o := range kept {
+		r.stays(o)
 	}
 
 	r.extra = r.pair(own)
@@ -105,12 +105,17 @@ func (r *rules) keep(kept []*ObservedRule, owner string) []*ObservedRule {
 	var others []*ObservedRule
 	for _, o := range kept {
 		if o.Owner == owner {
-			r.places = append(r.places, &place{Rule: o.Rule, resolved: true, has: o})
+			r.stays(o)
 		} else {
 			others = append(others, o)
 		}
 	}
 	return others
+}
+
+// stays gives a rule its place as it is.
+func (r *rules) stays(o *ObservedRule) {
+	r.places = append(r.places, &place{Rule: o.Rule, resolved: true, has: o})
 }
 
 // pair gives rules that are there to places: those that are equal first, then those that match the same requests, and of
