@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/internal/plural"
 	routes "github.com/podgate/podgate/internal/route/ingress"
 )
 
@@ -187,7 +188,7 @@ func (s *Status) writeBalancersOf(p *paper, kind, title string, headings []strin
 		if b.Kind != kind {
 			continue
 		}
-		row := []string{b.Group, b.ingresses(), fmt.Sprint(b.Rules)}
+		row := []string{b.Group, b.askedBy(), fmt.Sprint(b.Rules)}
 		if kind == kindService {
 			row = []string{b.Group, or(strings.Join(b.Listeners, ", "))}
 		}
@@ -206,8 +207,16 @@ func (s *Status) writeBalancersOf(p *paper, kind, title string, headings []strin
 // mostNamed is how many Ingresses of a group are named in a cell.
 const mostNamed = 3
 
-// ingresses names what asks for a load balancer.
-func (b LoadBalancer) ingresses() string {
+// serves names the listeners of a Service's load balancer, and counts the rules of one of Ingresses.
+func (b LoadBalancer) serves() string {
+	if b.Kind == kindService {
+		return strings.Join(b.Listeners, ", ")
+	}
+	return plural.Count(b.Rules, "rule")
+}
+
+// askedBy names what asks for a load balancer.
+func (b LoadBalancer) askedBy() string {
 	if b.Kind == kindService {
 		return "Service " + b.Group
 	}

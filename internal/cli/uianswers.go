@@ -165,7 +165,7 @@ func (s *Status) overview() *ui.Overview {
 		o.ReadinessGates = append(o.ReadinessGates, g.row())
 	}
 	for _, b := range s.LoadBalancers {
-		o.LoadBalancers = append(o.LoadBalancers, ui.LoadBalancer{Group: b.Group, Ingresses: b.ingresses(), State: b.State, Hostname: b.Hostname, Message: b.Message, Rules: b.Rules, Problems: b.problems()})
+		o.LoadBalancers = append(o.LoadBalancers, ui.LoadBalancer{Group: b.Group, AskedBy: b.askedBy(), Serves: b.serves(), State: b.State, Hostname: b.Hostname, Message: b.Message, Problems: b.problems()})
 	}
 
 	return o

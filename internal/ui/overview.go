@@ -147,8 +147,10 @@ type Check struct {
 	Message                      string
 }
 
-// LoadBalancer is that of a group of Ingresses.
+// LoadBalancer is that of a group of Ingresses, or of a Service.
 type LoadBalancer struct {
-	Group, Ingresses, State, Hostname, Message string
-	Rules, Problems                            int
+	Group, State, Hostname, Message string
+	// AskedBy names the objects that ask for it, and Serves its rules or its listeners.
+	AskedBy, Serves string
+	Problems        int
 }

@@ -335,10 +335,10 @@ func (v *view) loadBalancers(all []LoadBalancer) markup.Markup {
 	}
 	var rows [][]any
 	for _, b := range all {
-		rows = append(rows, []any{b.Group, b.Ingresses, b.Rules, b.Problems, markup.Element("code", b.State), b.Hostname})
+		rows = append(rows, []any{b.Group, b.AskedBy, b.Serves, b.Problems, markup.Element("code", b.State), b.Hostname})
 	}
-	return markup.Element("section", markup.Attr("id", "loadbalancers"), markup.Element("h2", "Load balancers of Ingresses"),
-		table("Load balancers of Ingresses", []string{"Group", "Ingresses", "Rules", "Problems", "State", "Hostname"}, rows))
+	return markup.Element("section", markup.Attr("id", "loadbalancers"), markup.Element("h2", "Load balancers"),
+		table("Load balancers", []string{"Name", "Asked for by", "Serves", "Problems", "State", "Hostname"}, rows))
 }
 
 // unknown is what the user may not read.

@@ -149,7 +149,7 @@ func TestEscapes(t *testing.T) {
 			Workloads:      []Workload{{Kind: evil, Namespace: evil, Name: evil}},
 			Bindings:       []Binding{{Kind: evil, Namespace: evil, Name: evil, Service: evil, Group: evil, Status: evil, Reason: evil, Message: evil, Targets: evil}},
 			ReadinessGates: []ReadinessGate{{Namespace: evil, Name: evil, Status: evil, Reason: evil, Pods: evil, Checks: []Check{{Name: evil, Asks: evil, Message: evil}}}},
-			LoadBalancers:  []LoadBalancer{{Group: evil, Ingresses: evil, State: evil, Hostname: evil}},
+			LoadBalancers:  []LoadBalancer{{Group: evil, AskedBy: evil, Serves: evil, State: evil, Hostname: evil}},
 			Unknown:        []string{evil},
 		}, nil
 	})

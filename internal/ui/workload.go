@@ -196,9 +196,9 @@ func lanes(t timeline.Timeline, a asked) markup.Markup {
 func (a asked) windows() markup.Markup {
 	links := []any{markup.Class("windows"), "Show the last"}
 	for _, s := range slices.Sorted(slices.Values(spans)) {
-		text := fmt.Sprintf("%d min", int(s.Minutes()))
+		text := fmt.Sprintf("%d\u00a0min", int(s.Minutes()))
 		if s >= time.Hour {
-			text = fmt.Sprintf("%d h", int(s.Hours()))
+			text = fmt.Sprintf("%d\u00a0h", int(s.Hours()))
 		}
 		if s == a.span {
 			links = append(links, " ", markup.Element("b", text))

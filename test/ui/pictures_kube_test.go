@@ -37,7 +37,7 @@ var update = flag.Bool("update", false, "make the pictures of docs/ui.md again, 
 // test without their times; pixels would differ with a machine's fonts.
 func TestPicturesOfTheDocumentation(t *testing.T) {
 	s := newShop(t)
-	p := chromium.Start(t).Open(t, s.serve(shared, "-n", s.ns), 1000, 760)
+	p := chromium.Start(t).Open(t, s.serve(shared, "-n", s.ns), 1260, 760)
 	s.rollOut(p)
 
 	p.Says("#problems", "1 pod at a closed gate", "Target.Timeout")
