@@ -33,7 +33,7 @@ func (r boundedRecorder) Eventf(regarding, related runtime.Object, eventType, re
 func countRejected(kube *rest.Config, metrics prometheus.Registerer) (*rest.Config, error) {
 	rejected := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "podgate_events_rejected_total",
-		Help: "Events that the API server refused, by the code of its answer. They are lost.",
+		Help: "Events that the API server refused, by the code of its answer. They are lost; the log has each as \"Server rejected event\". 403 and 404 are harmless while a namespace is deleted.",
 	}, []string{"code"})
 	if err := metrics.Register(rejected); err != nil {
 		return nil, fmt.Errorf("register metrics of events: %w", err)

@@ -14,7 +14,7 @@ import (
 func (o *Observer) Metrics() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podgate_oldest_read_age_seconds",
-		Help: "Age of the oldest latest complete read of a target group, without what a quiet group rests beyond 4.5 minutes; 0 when none is observed.",
+		Help: "Age of the oldest latest complete read of a target group, without what a quiet group rests beyond 4.5 minutes; 0 when none is observed. Worry above 600.",
 	}, func() float64 { return o.oldest(time.Now()).Seconds() })
 }
 

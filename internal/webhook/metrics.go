@@ -40,11 +40,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_webhook_requests_total",
-			Help: "Admission reviews answered, by what is injected (gates, hooks) and outcome. not_ready, malformed and error were answered with HTTP 500, so failurePolicy decided.",
+			Help: "Admission reviews, by what is injected (gates, hooks) and outcome (patched, unchanged, disabled, not_ready, malformed, error). The last three were answered with HTTP 500, so the failure policy decided: with Ignore such pods have no gate.",
 		}, []string{"injected", "outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "podgate_webhook_request_duration_seconds",
-			Help:    "Time from a review's arrival to its answer.",
+			Help:    "Time from a review's arrival to its answer. Worry above 1 s: the webhook's time-out is 5 s.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 1, 5},
 		}),
 		gates: prometheus.NewCounter(prometheus.CounterOpts{

@@ -4,7 +4,6 @@
 package chart
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -14,45 +13,22 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
-var update = flag.Bool("update", false, "write the table of values into docs/install.md")
+var update = flag.Bool("update", false, "write docs/values.md")
 
-// The table in the documentation is made of values.yaml: every value, its default, its comment.
-func TestValuesTable(t *testing.T) {
+// docs/values.md is made of values.yaml: every value, its default, its comment.
+func TestValuesPage(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(kubetest.Chart(), "values.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	file := filepath.Join(kubetest.Root(), "docs", "install.md")
-	page, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	const begin, end = "| value | default | meaning |\n|---|---|---|\n", "\n\n"
-	head, rest, found := bytes.Cut(page, []byte(begin))
-	have, tail, ended := bytes.Cut(rest, []byte(end))
-	if !found || !ended {
-		t.Fatalf("%s has no table that begins with %q", file, begin)
-	}
-
-	want := strings.Join(table(t, raw), "\n")
-	if *update {
-		if err := os.WriteFile(file, bytes.Join([][]byte{head, []byte(begin), []byte(want), []byte(end), tail}, nil), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-
-	if diff := cmp.Diff(want, string(have)); diff != "" {
-		t.Errorf("run go test ./test/chart -run TestValuesTable -update; -want, +have:\n%s", diff)
-	}
+	kubetest.Golden(t, *update, "values.md", "# Values of the chart\n\nMade of `values.yaml` by `go test ./test/chart -run TestValuesPage -update`. The chart refuses values that are not in this table.\n\n"+
+		"| value | default | meaning |\n|---|---|---|\n"+strings.Join(table(t, raw), "\n")+"\n")
 }
 
 var key = regexp.MustCompile(`^( *)([A-Za-z]+):(.*)$`)

@@ -6,12 +6,9 @@ package docs
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 
 	"github.com/podgate/podgate/internal/kubetest"
@@ -39,26 +36,5 @@ func TestFlagsPage(t *testing.T) {
 		fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", f.Name, value, strings.ReplaceAll(f.Usage, "|", `\|`))
 	})
 
-	golden(t, "flags.md", b.String())
-}
-
-// golden compares a generated page of docs/, or writes it.
-func golden(t *testing.T, name, want string) {
-	t.Helper()
-	file := filepath.Join(kubetest.Root(), "docs", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-
-	have, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	if diff := cmp.Diff(want, string(have)); diff != "" {
-		t.Errorf("run go test ./test/docs -update; docs/%s (+) is not what the code says (-):\n%s", name, diff)
-	}
+	kubetest.Golden(t, *update, "flags.md", b.String())
 }

@@ -4,16 +4,16 @@
 package engine
 
 import (
+	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
@@ -21,6 +21,8 @@ import (
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/manager"
 )
+
+var update = flag.Bool("update", false, "write docs/metrics.md")
 
 // catalogue is a registry that notes what is registered, used or not.
 type catalogue struct {
@@ -32,8 +34,8 @@ type catalogue struct {
 
 // metric is what is documented of one.
 type metric struct {
-	Type   string
-	Labels []string
+	Type, Help string
+	Labels     []string
 }
 
 // Register implements prometheus.Registerer.
@@ -44,25 +46,29 @@ func (c *catalogue) Register(collector prometheus.Collector) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for d := range descs {
-		name, labels := describe(d)
-		c.metrics[name] = metric{Type: typeOf(collector), Labels: labels}
+		name, help, labels := describe(d)
+		c.metrics[name] = metric{Type: typeOf(collector), Help: help, Labels: labels}
 	}
 	return c.Registry.Register(collector)
 }
 
-var desc = regexp.MustCompile(`fqName: "([^"]*)".*variableLabels: {([^}]*)}`)
+var desc = regexp.MustCompile(`fqName: "([^"]*)", help: ("(?:[^"\\]|\\.)*").*variableLabels: {([^}]*)}`)
 
 // describe reads a description, which shows itself as text only.
-func describe(d *prometheus.Desc) (name string, labels []string) {
+func describe(d *prometheus.Desc) (name, help string, labels []string) {
 	m := desc.FindStringSubmatch(d.String())
 	if m == nil {
 		panic("cannot read " + d.String())
 	}
-	if m[2] != "" {
-		labels = strings.Split(m[2], ",")
+	help, err := strconv.Unquote(m[2])
+	if err != nil {
+		panic(err)
+	}
+	if m[3] != "" {
+		labels = strings.Split(m[3], ",")
 	}
 	slices.Sort(labels)
-	return m[1], labels
+	return m[1], help, labels
 }
 
 // typeOf is a collector's type; a function's is told by what it gives.
@@ -107,45 +113,43 @@ func (c *catalogue) families() []*dto.MetricFamily {
 		for _, l := range m.Labels {
 			one.Label = append(one.Label, &dto.LabelPair{Name: &l, Value: new(string)})
 		}
-		all = append(all, &dto.MetricFamily{Name: &name, Help: new("Documented."), Type: types[m.Type].Enum(), Metric: []*dto.Metric{one}})
+		all = append(all, &dto.MetricFamily{Name: &name, Help: &m.Help, Type: types[m.Type].Enum(), Metric: []*dto.Metric{one}})
 	}
 	return all
 }
 
-var (
-	documentedRow   = regexp.MustCompile("(?m)^\\| `(podgate_[a-z_]+)` \\| ([a-z]+) \\| ([^|]*)\\|")
-	documentedLabel = regexp.MustCompile("`([a-z_]+)`")
-	// labelValues are what follows a label's colon.
-	labelValues = regexp.MustCompile(":[^;]*")
-)
+// value matches what a help has of values of labels, such as "(ok, denied)" and "Check.NotApproved", and flags.
+var value = regexp.MustCompile(`\([A-Za-z_]+(?:, [A-Za-z_]+)+\)|\b[A-Z]\w+\.[A-Z]\w+|--[a-z-]+`)
 
-// documented reads the tables of docs/metrics.md.
-func documented(t *testing.T) map[string]metric {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", "metrics.md"))
-	if err != nil {
-		t.Fatal(err)
+// page is docs/metrics.md: a row for each metric.
+func (c *catalogue) page() string {
+	var b strings.Builder
+	b.WriteString("# Metrics\n\nMade of the program by `go test ./test/engine -run TestMetricsPage -update`. [monitoring.md](monitoring.md) says how to scrape them, and on which replica they count.\n\n" +
+		"| metric | type | labels | meaning |\n|---|---|---|---|\n")
+
+	code := func(words []string) string {
+		if len(words) == 0 {
+			return ""
+		}
+		return "`" + strings.Join(words, "`, `") + "`"
 	}
 
-	found := map[string]metric{}
-	for _, row := range documentedRow.FindAllStringSubmatch(string(text), -1) {
-		var labels []string
-		for _, l := range documentedLabel.FindAllStringSubmatch(labelValues.ReplaceAllString(row[3], ""), -1) {
-			labels = append(labels, l[1])
-		}
-		slices.Sort(labels)
-		if _, twice := found[row[1]]; twice {
-			t.Errorf("docs/metrics.md lists %s twice", row[1])
-		}
-		found[row[1]] = metric{Type: row[2], Labels: labels}
+	for _, name := range slices.Sorted(maps.Keys(c.metrics)) {
+		m := c.metrics[name]
+		help := value.ReplaceAllStringFunc(m.Help, func(s string) string {
+			if list, ok := strings.CutPrefix(s, "("); ok {
+				return "(" + code(strings.Split(strings.TrimSuffix(list, ")"), ", ")) + ")"
+			}
+			return code([]string{s})
+		})
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, m.Type, code(m.Labels), help)
 	}
 
-	return found
+	return b.String()
 }
 
-// TestMetricsAreDocumented: what podgate registers is what docs/metrics.md lists, and
-// is named as Prometheus asks for.
-func TestMetricsAreDocumented(t *testing.T) {
+// TestMetricsPage: docs/metrics.md is what podgate registers, which is named as Prometheus asks for.
+func TestMetricsPage(t *testing.T) {
 	c := newCluster(t)
 	c.elect()
 	elected := c.config
@@ -161,9 +165,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		t.Errorf("podgate: %v", err)
 	}
 
-	if diff := cmp.Diff(documented(t), c.metrics.metrics); diff != "" {
-		t.Errorf("docs/metrics.md (-) and the code (+) differ:\n%s", diff)
-	}
+	kubetest.Golden(t, *update, "metrics.md", c.metrics.page())
 
 	problems, err := promlint.NewWithMetricFamilies(c.metrics.families()).Lint()
 	if err != nil {

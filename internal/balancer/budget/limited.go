@@ -47,7 +47,7 @@ func New(next balancer.Provider, limits func(balancer.Ref) balancer.Limits, key 
 		next: next, limits: limits, key: key, budgets: map[string]queues{},
 		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "podgate_provider_budget_wait_seconds",
-			Help:    "How long calls to a load balancer's API waited for podgate's own budget, by priority.",
+			Help:    "How long calls waited for podgate's own budget, by priority (urgent, audit); urgent is what opens or drains a pod. Urgent above some tenths of a second: raise --aws-describe-rate or --aws-register-rate.",
 			Buckets: []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300},
 		}, []string{"priority"}),
 	}

@@ -35,11 +35,11 @@ func New(next balancer.Provider, reg prometheus.Registerer) (*Metered, error) {
 		next: next,
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_provider_calls_total",
-			Help: "Calls to a load balancer's API by operation and outcome.",
+			Help: "Calls to a load balancer's API, by operation (health, register, deregister, resolve, tend), for Ingresses AWS's own, such as CreateRule, and by outcome (ok, denied, throttled, not_found, quota, invalid, not_ready, canceled, transient). Worry about denied at all, and throttled or transient for minutes.",
 		}, []string{"operation", "outcome"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "podgate_provider_call_duration_seconds",
-			Help:    "How long calls to a load balancer's API took, by operation; waiting for the budget before the first call is not in it.",
+			Help:    "How long calls to a load balancer's API took, without the first wait for the budget. They are given up after 10 s.",
 			Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
 		}, []string{"operation"}),
 	}

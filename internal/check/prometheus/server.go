@@ -64,7 +64,7 @@ func New(flag Flag, reg prometheus.Registerer) (*Servers, error) {
 		byName: map[string]*server{},
 		empty: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_prometheus_empty_total",
-			Help: "Queries of checks that returned no series at all, by the server's name.",
+			Help: "Queries of checks that returned no series at all, by the server's name. When it grows, the query selects nothing, or the server lost its data.",
 		}, []string{"server"}),
 	}
 	if err := reg.Register(s.empty); err != nil {

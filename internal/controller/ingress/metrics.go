@@ -36,21 +36,27 @@ type standingOf struct {
 // metricNames are those of the metrics of a kind of objects, with what they say.
 type metricNames struct{ steps, stepsHelp, groups, groupsHelp, refused, refusedHelp string }
 
+// What the numbers ask for, whatever the objects.
+const (
+	stepsWorry = " Worry when failed grows, or done without a change in the cluster: somebody else changes the load balancers, too."
+	stateWorry = " Worry when failing is above 0, or waiting for more than some minutes."
+)
+
 var (
 	ofIngresses = metricNames{
-		"podgate_ingress_steps_total", "Steps towards the load balancers of Ingresses, by what they do and how they end.",
-		"podgate_ingress_groups", "Groups of Ingresses, each of which has a load balancer, by how they stand.",
-		"podgate_ingresses_refused", "Ingresses that cannot be served as they are.",
+		"podgate_ingress_steps_total", "Changes at AWS, and of bindings, for load balancers of Ingresses, by step, such as CreateRule, and outcome (done, failed)." + stepsWorry,
+		"podgate_ingress_groups", "Groups of Ingresses, each of which has a load balancer, by state (ready, waiting, failing, observed); observed: AWS Load Balancer Controller has it." + stateWorry,
+		"podgate_ingresses_refused", "Ingresses that cannot be served as they are; their events say why.",
 	}
 	ofServices = metricNames{
-		"podgate_service_steps_total", "Steps towards the load balancers of Services, by what they do and how they end.",
-		"podgate_services", "Services that ask for a load balancer, by how they stand.",
-		"podgate_services_refused", "Services that cannot be served as they are.",
+		"podgate_service_steps_total", "Changes at AWS, and of bindings, for load balancers of Services, by step, such as CreateRule, and outcome (done, failed)." + stepsWorry,
+		"podgate_services", "Services that ask for a load balancer, by state (ready, waiting, failing, observed); observed: AWS Load Balancer Controller has it." + stateWorry,
+		"podgate_services_refused", "Services that cannot be served as they are; their events say why.",
 	}
 	ofGateways = metricNames{
-		"podgate_gateway_steps_total", "Steps towards the load balancers of Gateways, by what they do and how they end.",
-		"podgate_gateways", "Gateways, each of which has a load balancer, by how they stand.",
-		"podgate_gateways_refused", "Gateways that cannot be served as they are.",
+		"podgate_gateway_steps_total", "Changes at AWS, and of bindings, for load balancers of Gateways, by step, such as CreateRule, and outcome (done, failed)." + stepsWorry,
+		"podgate_gateways", "Gateways, each of which has a load balancer, by state (ready, waiting, failing, observed); observed: AWS Load Balancer Controller has it." + stateWorry,
+		"podgate_gateways_refused", "Gateways that cannot be served as they are; their events say why.",
 	}
 )
 

@@ -35,27 +35,27 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		registered: &latency.Times[latency.Registration]{},
 		waiting: podgauge.New(prometheus.GaugeOpts{
 			Name: "podgate_gates_waiting",
-			Help: "Pods whose containers are ready and that wait at a gate, by the gate's binding and the condition's reason.",
+			Help: "Pods with ready containers that wait at a gate, by the gate's binding and the condition's reason, such as Check.NotApproved for a person's approval; an empty reason: nothing written yet. Worry when it is above 0 for ten minutes, other than for an approval.",
 		}, "namespace", "binding", "reason"),
 		orphans: podgauge.New(prometheus.GaugeOpts{
 			Name: "podgate_gates_orphaned",
-			Help: "Gates of running pods that no binding claims, released or not.",
+			Help: "Gates of running pods that no binding claims, released or not. Above 0 for minutes, a binding was deleted or renamed, or its Service's selector changed.",
 		}, "namespace", "binding"),
 		timeouts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_gate_timeouts_total",
-			Help: "Gates that timed out, by the gate's binding and what its policy made of that.",
+			Help: "Gates that timed out, by binding and the policy's answer (Hold, Open).",
 		}, []string{"namespace", "binding", "answer"}),
 		opened: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_gate_transitions_total",
-			Help: "Conditions written, by status and reason.",
+			Help: "Conditions written, by status and reason. Worry when False grows without rollouts.",
 		}, []string{"status", "reason"}),
 		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "podgate_gate_open_delay_seconds", Buckets: openBuckets,
-			Help: "Time from a pod's containers being ready, and for a load balancer's gate other gates being open, to its gate opening, by what opens it: load_balancer or checks.",
+			Help: "Time from ready containers to an open gate, by what opens it (load_balancer, checks): for a load balancer's gate from when other controllers' gates are open, too; checks include the wait for a person's approval. Worry when it comes near progressDeadlineSeconds.",
 		}, []string{"by"}),
 		health: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_gate_open_after_registration_seconds", Buckets: openBuckets,
-			Help: "Time from a pod's registration to its gate opening.",
+			Help: "Time from a pod's registration to its open gate, the load balancer's part. Worry when it is much above healthy threshold times interval.",
 		}),
 	}
 

@@ -97,7 +97,7 @@ func NewReconciler(c client.Client, inspector Inspector, webhook Webhook, observ
 		serves: o.Ownership.Serves, recorder: o.Recorder, now: o.Now, started: o.Now(), absence: o.AbsenceGrace,
 		evictions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_pods_replaced_total",
-			Help: "Pods that were evicted since they lacked a gate and their binding asks for it.",
+			Help: "Pods that were evicted because they lacked a gate and their binding asks for it.",
 		}, []string{"namespace", "binding"}),
 		evicted: map[types.UID]eviction{}, reported: map[types.NamespacedName]string{},
 	}

@@ -37,11 +37,11 @@ func newCallMetrics(reg prometheus.Registerer, registrations *latency.Times[late
 		registrations: registrations, gates: kinds,
 		readyToRegister: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_registration_delay_seconds", Buckets: buckets,
-			Help: "Time from when a pod could be registered, its containers being ready and no other controller's gate holding it back, to its registration, from the conditions' times of one-second resolution.",
+			Help: "Time from ready containers, and open gates of other controllers, to registration: podgate's part of opening. Worry above a few seconds.",
 		}),
 		deleteToDeregister: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_deregistration_delay_seconds", Buckets: buckets,
-			Help: "Time from a pod's deletion to its deregistration, from the deletion time of one-second resolution.",
+			Help: "Time from a pod's deletion to its deregistration; what a new leader repeats counts again. Worry above a few seconds, unless the pod was the last that serves.",
 		}),
 	}
 
@@ -93,15 +93,15 @@ func newGuardMetrics(reg prometheus.Registerer) (*guardMetrics, error) {
 	m := &guardMetrics{
 		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podgate_targets_held",
-			Help: "Running targets that should leave a group and that a guard keeps.",
+			Help: "Running targets that should leave a group and that a guard keeps. Worry when it is above 0 for minutes.",
 		}, []string{"namespace", "binding"}),
 		foreign: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podgate_foreign_targets",
-			Help: "Targets at addresses of no pod that podgate knows, which do not fail their checks and are kept because they may be somebody else's.",
+			Help: "Targets at addresses of no pod that podgate knows, which do not fail their checks and are kept because they may be somebody else's. Worry when it is above 0 for minutes.",
 		}, []string{"namespace", "binding"}),
 		activations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_guard_activations_total",
-			Help: "Times that a guard began to keep targets of a group that should leave it.",
+			Help: "Times that a guard (foreign, floor, absence, replacement, last_serving) began to keep targets that should leave a group. Worry about floor and absence: pods fail, or something is missing.",
 		}, []string{"guard"}),
 	}
 

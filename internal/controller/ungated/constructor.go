@@ -63,11 +63,11 @@ func NewReconciler(inspector *Inspector, o Options) (*Reconciler, error) {
 		limit: rate.NewLimiter(eventsPerSecond, eventsBurst),
 		missing: podgauge.New(prometheus.GaugeOpts{
 			Name: "podgate_pods_ungated",
-			Help: "Pods of labelled namespaces that lack a gate which they should carry, by why.",
+			Help: "Pods of labelled namespaces that should carry a gate and do not, by reason (BindingCreatedLater, ServiceCreatedLater, NotInjected, GatesStated). Traffic may reach them too early: restart them.",
 		}, "namespace", "reason"),
 		short: podgauge.New(prometheus.GaugeOpts{
 			Name: "podgate_pods_drain_too_short",
-			Help: "Pods of namespaces with drain that end before their load balancers let go of them, by what is too short.",
+			Help: "Pods with the drain label that end before their load balancers finish draining, by what (hook, grace_period) is too short. Their events say what to set.",
 		}, "namespace", "what"),
 		ungated: newReported(), undrained: newReported(),
 	}

@@ -37,7 +37,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		deleteToDrained: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_drained_delay_seconds", Buckets: drainBuckets,
-			Help: "Time from a pod's deletion until a read shows that its target has left the group, drained. Groups that drain are read every five seconds.",
+			Help: "Time from a pod's deletion until a read shows that its target has left the group; groups that drain are read every five seconds. Above the pods' grace periods, requests are cut off.",
 		}),
 		acceptToSeen: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "podgate_draining_seen_delay_seconds", Buckets: seenBuckets,
@@ -49,19 +49,19 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, ofBinding),
 		livedOn: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "podgate_drain_lived_on_seconds", Buckets: fewBuckets,
-			Help: "Time that pods lived on after their load balancer had let go of them.",
+			Help: "How long pods lived on after their load balancer had finished draining. Always large: the drain is longer than it has to be.",
 		}, ofBinding),
 		drained: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_pods_drained_total",
-			Help: "Pods that ended after their load balancer had let go of them.",
+			Help: "Pods that ended after their load balancer had finished draining.",
 		}, ofBinding),
 		undrained: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_pods_undrained_total",
-			Help: "Pods that ended before their load balancer had let go of them, by why.",
+			Help: "Pods that ended before their load balancer had finished draining, by cause (grace_period, last_serving, deregistration, hook, no_hook, no_deletion): requests may be lost.",
 		}, append(slices.Clone(ofBinding), "cause")),
 		cut: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_drain_connections_cut_total",
-			Help: "Connections that targets had by the latest read when their pods ended, where the load balancer tells.",
+			Help: "Connections that the latest read showed at targets of pods that drained adaptively or without an end, when those pods ended; for HAProxy only. Worry when it grows.",
 		}, ofBinding),
 	}
 

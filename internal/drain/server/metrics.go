@@ -21,7 +21,7 @@ const (
 func newAnswers() *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "podgate_drain_answers_total",
-		Help: "Answers to pods that drain adaptively and ask whether they may end.",
+		Help: "Answers to pods that drain adaptively and ask whether they may end, by answer (keep, release, restart, busy, error); busy: too many asked at once. Worry when error grows.",
 	}, []string{"answer"})
 	for _, a := range []string{answerKeep, answerRelease, answerRestart, answerBusy, answerError} {
 		c.WithLabelValues(a)

@@ -19,11 +19,11 @@ func newMetrics() *metrics {
 	return &metrics{
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_check_answers_total",
-			Help: "Answers of checks about pods, by the kind of the check and what they say.",
+			Help: "Answers of ReadinessGates' checks about pods, by the kind of the check and answer (Pass, Fail, NoAnswer). Worry when NoAnswer grows.",
 		}, []string{"kind", "answer"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "podgate_check_duration_seconds", Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 30, 60},
-			Help: "How long the calls of checks took, by the kind of the check.",
+			Help: "How long the calls of checks took, by the kind of the check. Worry near the checks' timeoutSeconds.",
 		}, []string{"kind"}),
 	}
 }

@@ -132,7 +132,7 @@ func New(cluster Cluster, opts Options) *Observer {
 func (o *Observer) Metrics() []prometheus.Collector {
 	late := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podgate_check_lateness_seconds",
-		Help: "How long the question of a check has been due that has been due for longest; 0 when none is.",
+		Help: "How long the question of a check has been due that has been due for longest; 0 when none is. Above some seconds: raise --check-rate or --check-concurrency.",
 	}, func() float64 { return o.late(time.Now()).Seconds() })
 	return []prometheus.Collector{o.metrics.answers, o.metrics.duration, late}
 }
