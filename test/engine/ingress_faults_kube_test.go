@@ -161,11 +161,17 @@ func (c *traffic) answering(text string) (ip string, port int32) {
 // answeringAt serves a text at a port of an address.
 func (c *traffic) answeringAt(ip, text string) int32 {
 	c.Helper()
+	return c.serveAt(ip, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
+}
+
+// serveAt serves at a port of an address.
+func (c *traffic) serveAt(ip string, handler http.HandlerFunc) int32 {
+	c.Helper()
 	l, err := net.Listen("tcp", ip+":0")
 	if err != nil {
 		c.Fatal(err)
 	}
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: handler}
 	go func() { _ = server.Serve(l) }()
 	c.servers = append(c.servers, server)
 	return int32(l.Addr().(*net.TCPAddr).Port)
@@ -708,6 +714,52 @@ func TestIngressPeoplesMistakes(t *testing.T) {
 		t.Errorf("the protection is %v, %v", attributes, err)
 	}
 	c.goesOn()
+}
+
+// TestIngressFinishesRequests: a Service is made again while a request is at a target of its old target group. The group stays in
+// use until its targets have drained, so the request is answered.
+func TestIngressFinishesRequests(t *testing.T) {
+	c := newTraffic(t)
+	before := c.config
+	c.config = func(cfg *manager.Config) {
+		before(cfg)
+		cfg.AbsenceGrace = time.Minute
+	}
+	asked, release := make(chan struct{}, 1), make(chan struct{})
+	c.pods++
+	ip := fmt.Sprintf("127.0.49.%d", c.pods)
+	port := c.serveAt(ip, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			asked <- struct{}{}
+			<-release
+		}
+		_, _ = io.WriteString(w, "web")
+	})
+	svc := c.nodePortService("web", port)
+	c.pod("web", "web", ip)
+	web := c.expose("web", "web", "/", "target-group-attributes", "deregistration_delay.timeout_seconds=120")
+	c.start()
+	c.serves(web, "/", "200 web")
+	old := arnsOf(c.bindings())[0]
+	c.eventually("its target is healthy", func() bool { return c.rows(old)[ip] == "healthy" })
+
+	answered := make(chan string, 1)
+	go func() { answered <- c.get(c.hostname(web), "/slow") }()
+	<-asked
+	if err := c.kube.Delete(t.Context(), svc); err != nil {
+		t.Fatal(err)
+	}
+	c.nodePortService("web", port)
+	c.eventually("the target leaves its old target group", func() bool { return c.rows(old)[ip] != "healthy" })
+	c.goesOn()
+	close(release)
+	if got := <-answered; got != "200 web" {
+		t.Errorf("the request that was there is answered %q", got)
+	}
+	c.eventually("the old target group goes", func() bool {
+		now := arnsOf(c.bindings())
+		return len(now) == 1 && now[0] != old && len(c.made()) == 4
+	})
 }
 
 // pathOf is the first path of an Ingress with another value.

@@ -15,7 +15,10 @@ import (
 )
 
 // sameMatch reports whether two rules match the same requests. The order of values does not matter.
-func sameMatch(a, b route.Match) bool { return matchKey(a) == matchKey(b) }
+func sameMatch(a, b route.Match) bool {
+	// Nearly all comparisons are with parking, and nearly no other rule has sources.
+	return (len(a.Sources) > 0) == (len(b.Sources) > 0) && matchKey(a) == matchKey(b)
+}
 
 // matchKey is the same for matches that are the same.
 func matchKey(m route.Match) string {

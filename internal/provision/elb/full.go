@@ -34,10 +34,12 @@ func (r *rules) reuse(full []*place, leaving []*ObservedRule) {
 				return
 			}
 			if r.mayBecome(o, w) {
-				r.p.do(ReplaceRule{ARN: o.ARN, Rule: r.made(w)})
-				r.p.use(w.Action)
-				r.p.unuse(o.Action)
-				r.changed[o.ARN] = w.Action
+				made, left := r.made(w), r.leaves(o.Action, w.Action)
+				if sameMatch(o.Match, parking) && !takes(w.Action, left) {
+					continue // until they have drained
+				}
+				made.Action = r.beside(w.Action, left)
+				r.replace(o, made)
 				return
 			}
 		}
@@ -113,14 +115,7 @@ func (r *rules) lodge(warm []string) {
 		if n <= 0 {
 			continue
 		}
-		next := host.Action
-		next.Forward = slices.Clone(next.Forward)
-		if len(next.Forward) == 1 {
-			next.Forward = weighted(next)
-		}
-		for _, arn := range warm[:n] {
-			next.Forward = append(next.Forward, Forward{Group: arn})
-		}
+		next := guests(host.Action, warm[:n])
 		r.p.do(ModifyRule{ARN: host.ARN, Action: next})
 		r.p.use(next)
 		r.p.unuse(host.Action)
@@ -137,19 +132,8 @@ func (r *rules) lodge(warm []string) {
 func (r *rules) hosts() []*ObservedRule {
 	return slices.DeleteFunc(r.ordered(), func(o *ObservedRule) bool {
 		at := slices.IndexFunc(r.places, func(w *place) bool { return w.has == o })
-		settled := at < 0 || sameAction(r.places[at].Action, r.plain(r.places[at]))
+		settled := at < 0 || sameAction(r.places[at].Action, r.plain(o.Action, r.places[at].Action))
 		_, changed := r.changed[o.ARN]
 		return !o.Own || len(o.Action.Forward) == 0 || !settled || changed || slices.Contains(r.p.stack.Keep, o.Owner)
 	})
-}
-
-// plain is what a rule does, without the guests that it has.
-func (r *rules) plain(w *place) Action {
-	a := w.has.Action
-	if own := groupsOf(w.Action); len(a.Forward) > 1 {
-		a.Forward = slices.DeleteFunc(slices.Clone(a.Forward), func(f Forward) bool {
-			return f.Weight == 0 && r.needed[f.Group] && !slices.Contains(own, f.Group)
-		})
-	}
-	return a
 }

@@ -55,7 +55,7 @@ func (p *planner) inPlace() bool {
 		if !p.made(want.Default) || slices.ContainsFunc(want.Rules, func(rule Rule) bool { return !p.made(rule.Action) }) {
 			return false
 		}
-		if r.resolved && !sameAction(r.fallback, has.Default) || slices.ContainsFunc(r.missing(), func(w *place) bool { return w.resolved }) {
+		if r.resolved && !sameAction(r.fallback, r.plain(has.Default, r.fallback)) || slices.ContainsFunc(r.missing(), func(w *place) bool { return w.resolved }) {
 			return false
 		}
 	}

@@ -75,4 +75,6 @@ type ObservedTargetGroup struct {
 type Health struct {
 	// Registered are those that are not draining, and Healthy those of them that get requests.
 	Registered, Healthy int
+	// Draining are those that get no new requests and may still answer some.
+	Draining int
 }

@@ -240,7 +240,7 @@ func TestLaw13StrangersRules(t *testing.T) {
 
 	w.stack.Listeners[0].Rules = nil
 	w.stack.TargetGroups = nil
-	w.steps()
+	w.run()
 	expect(t, "and stay when the stack's go", w.rules(), "3 /theirs")
 
 	w.stack.Listeners[0].Port = 81
@@ -324,7 +324,9 @@ func TestLaw14RuleKeepsItsGroup(t *testing.T) {
 		"create target group k8s-api-2", "modify rule/6: forward to tg/3 (1), tg/8 (0)", "create binding shop/k8s-api-2",
 	})
 	expect(t, "which is said", w.make().Waits, []Wait{{Owner: "shop/web", Message: "The rule for every host /api changes when what it should forward to serves: target group k8s-api-2."}})
-	expect(t, "until it serves; then the old one goes", w.run(), []string{"modify rule/6: forward to tg/8 (1)", "delete binding shop/k8s-api", "delete tg/3"})
+	expect(t, "until it serves; then the old one goes", w.run(), []string{
+		"modify rule/6: forward to tg/8 (1), tg/3 (0)", "delete binding shop/k8s-api", "modify rule/6: forward to tg/8 (1)", "delete tg/3",
+	})
 }
 
 func TestLaw14NothingToLose(t *testing.T) {
@@ -332,7 +334,7 @@ func TestLaw14NothingToLose(t *testing.T) {
 	w.broken["shop/web-api:80"] = true
 	w.stack.TargetGroups[0].TargetType = "instance"
 	expect(t, "where no target is healthy a rule moves at once", w.steps(), []string{
-		"create target group k8s-api-2", "modify rule/6: forward to tg/8 (1)", "create binding shop/k8s-api-2", "delete binding shop/k8s-api",
+		"create target group k8s-api-2", "modify rule/6: forward to tg/8 (1), tg/3 (0)", "create binding shop/k8s-api-2", "delete binding shop/k8s-api",
 	})
 }
 

@@ -273,8 +273,14 @@ func (w *world) step(s Step) {
 		before[arn] = w.promised(w.lb(arn))
 	}
 
+	active := w.active()
+	for _, g := range w.seen.TargetGroups {
+		w.busy[g.ARN] = w.busy[g.ARN] || active[g.ARN] && w.health(g.ARN).Healthy > 0
+	}
+
 	w.apply(s)
 
+	w.finishes(s)
 	if now := w.foreign(); now != foreign {
 		w.fatalf("law 13: what is somebody else's changed from\n%s\nto\n%s", foreign, now)
 	}
@@ -285,6 +291,42 @@ func (w *world) step(s Step) {
 			w.fatalf("law 14: %s is deleted while clients know it", arn)
 		}
 	}
+}
+
+// finishes fails if a step cuts off requests: targets are taken out of a group that nothing names, so that they do not drain. It
+// forgives where a listener goes, where there may be no room for a rule that names the group, and where the group was still wanted
+// when the last one left it.
+func (w *world) finishes(s Step) {
+	forgiven := w.stack.LoadBalancer.Kind == Network
+	switch s := s.(type) {
+	case DeleteListener, DeleteLoadBalancer:
+		forgiven = true
+	case ModifyListener:
+		forgiven = w.stack.MostRules > 0 || !w.wantsListener(s.ARN)
+	case ModifyRule, ReplaceRule:
+		forgiven = w.stack.MostRules > 0
+	case DeleteRule:
+		forgiven = !w.wantsListener(w.deleted)
+	}
+	for _, g := range w.seen.TargetGroups {
+		if g.LoadBalancer != "" {
+			continue
+		}
+		wanted := newPlanner(w.stack, w.seen, w.now).groups[g.Resource]
+		if forgiven || wanted != nil && wanted.ARN == g.ARN {
+			delete(w.busy, g.ARN)
+		}
+		if w.busy[g.ARN] && (g.Unbinding || w.draining[g.ARN] > 0) {
+			w.fatalf("law 14: requests to %s are cut off", g.ARN)
+		}
+		delete(w.draining, g.ARN)
+	}
+}
+
+// wantsListener reports whether the stack wants a listener at the port that one has.
+func (w *world) wantsListener(arn string) bool {
+	_, l := w.listener(arn)
+	return slices.ContainsFunc(w.stack.Listeners, func(want Listener) bool { return want.Port == l.Port })
 }
 
 // keeps fails unless a load balancer serves these requests.

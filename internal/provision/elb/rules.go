@@ -18,7 +18,8 @@ const (
 )
 
 // parking matches no request: its client has an address of documentation (RFC 5737). Target groups are checked only while a
-// rule names them. Those that must serve before any other rule may name them are in one with this match.
+// rule names them, and their targets drain only then. Those that must serve before any other rule may name them are in one with
+// this match, and so are those that no other rule names any more until they have drained.
 var parking = route.Match{Sources: []string{"192.0.2.1/32"}}
 
 // rules are what there is on a listener, and what should be.
@@ -37,8 +38,8 @@ type rules struct {
 	places []*place
 	// extra are rules of the stack that are not wanted any more, and parked those that match nothing.
 	extra, parked []*ObservedRule
-	// needed are the target groups of rules that are missing or change, and of the default action that does. Where nothing else
-	// has them checked, warm are to be.
+	// needed are the target groups of rules that are missing or change, and of the default action that does, and those that cool
+	// down. Where nothing else has them checked, warm are to be.
 	needed map[string]bool
 	warm   []string
 	// last is the last priority that a rule of the stack has or gets.
@@ -62,10 +63,10 @@ func (p *planner) newRules(want Listener, has *ObservedListener) *rules {
 	for _, o := range r.ordered() {
 		switch {
 		case !o.Own:
-		case slices.Contains(p.stack.Keep, o.Owner):
-			kept = append(kept, o)
 		case sameMatch(o.Match, parking):
 			r.parked = append(r.parked, o)
+		case slices.Contains(p.stack.Keep, o.Owner):
+			kept = append(kept, o)
 		default:
 			own = append(own, o)
 		}
@@ -180,7 +181,7 @@ func (r *rules) change() {
 func (r *rules) defaultAction() Action {
 	now := r.listener.Default
 	switch {
-	case !r.resolved, sameAction(r.fallback, now):
+	case !r.resolved, sameAction(r.fallback, r.plain(now, r.fallback)):
 		return now
 	case len(r.fallback.Forward) == 0 && !r.p.answers(r.fallback) && r.p.keeps(now):
 		return now
@@ -188,15 +189,16 @@ func (r *rules) defaultAction() Action {
 		// Rules that are still to come take requests over from it.
 		return now
 	}
-	return r.takeOver(now, r.fallback, "", "The default action")
+	return r.leave(now, r.takeOver(now, r.fallback, "", "The default action"))
 }
 
 // act plans what a rule that is there should do.
 func (r *rules) act(w *place) {
-	if !w.resolved || sameAction(w.Action, r.plain(w)) || r.refusesOthers(w) {
+	if !w.resolved || sameAction(w.Action, r.plain(w.has.Action, w.Action)) || r.refusesOthers(w) {
 		return
 	}
-	if next := r.takeOver(w.has.Action, w.Action, w.Owner, "The rule for "+describe(w.Match)); !sameAction(next, w.has.Action) {
+	next := r.leave(w.has.Action, r.takeOver(w.has.Action, w.Action, w.Owner, "The rule for "+describe(w.Match)))
+	if !sameAction(next, w.has.Action) {
 		r.p.do(ModifyRule{ARN: w.has.ARN, Action: next})
 		r.p.use(next)
 		r.p.unuse(w.has.Action)
@@ -533,7 +535,7 @@ func (r *rules) drop(extra []*ObservedRule, order []*ObservedRule) {
 	for i, o := range extra {
 		next := slices.ContainsFunc(extra[i+1:], func(l *ObservedRule) bool { return overlap(o.Match, l.Match) })
 		if !r.p.answers(o.Action) || r.hidden(o.Match, o.Priority) || !next && !r.takesOver(o, order) {
-			r.p.deleteRule(o)
+			r.remove(o)
 		}
 	}
 }
@@ -559,7 +561,7 @@ func (r *rules) defaultTakesOver(o *ObservedRule) bool {
 	if !stays || !r.p.answers(r.fallback) && len(r.fallback.Forward) == 0 {
 		return false
 	}
-	return !r.resolved || !sameAction(r.fallback, r.listener.Default) || !r.p.serves(r.fallback, r.p.healthy(o.Action))
+	return !r.resolved || !sameShares(r.fallback, r.listener.Default) || !r.p.serves(r.fallback, r.p.healthy(o.Action))
 }
 
 // needs are the target groups that rules or the default action are to forward to, and do not yet.
@@ -578,11 +580,19 @@ func (r *rules) needs() map[string]bool {
 	if !sameShares(r.fallback, r.listener.Default) {
 		add(r.fallback)
 	}
+	for arn := range r.p.seenGroups {
+		if r.cools(arn) {
+			needed[arn] = true
+		}
+	}
 	return needed
 }
 
-// unpark deletes the rules that have target groups checked which no rule needs any more.
+// unpark deletes the rules that match nothing and whose target groups no rule needs any more. Those that stay are nobody's.
 func (r *rules) unpark() {
+	for _, o := range r.parked {
+		r.p.tag(o.ARN, r.p.stack.All("", nil), o.Tags)
+	}
 	r.parked = slices.DeleteFunc(r.parked, func(o *ObservedRule) bool {
 		idle := !slices.ContainsFunc(groupsOf(o.Action), func(arn string) bool { return r.needed[arn] })
 		if idle {
@@ -595,7 +605,7 @@ func (r *rules) unpark() {
 // park has target groups checked that must serve before other rules name them: in rules that match nothing, or where there is
 // no room for those, as guests of others.
 func (r *rules) park() {
-	warm := slices.DeleteFunc(r.warm, func(arn string) bool { return r.p.seenGroups[arn] == nil || r.p.used(arn) == ours })
+	warm := slices.DeleteFunc(r.warm, func(arn string) bool { return r.p.seenGroups[arn] == nil || r.p.used(arn) != unused })
 	if r.p.balancer.Kind != Application {
 		return
 	}
@@ -605,12 +615,17 @@ func (r *rules) park() {
 			r.lodge(chunk)
 			continue
 		}
-		var action Action
-		for _, arn := range chunk {
-			action.Forward = append(action.Forward, Forward{Group: arn, Weight: 1})
-		}
-		r.append(Rule{Match: parking, Action: action, Tags: r.p.stack.All("", nil)})
+		r.append(r.idle(chunk))
 	}
+}
+
+// idle is a rule that names target groups and matches nothing.
+func (r *rules) idle(groups []string) Rule {
+	made := Rule{Match: parking, Tags: r.p.stack.All("", nil)}
+	for _, arn := range groups {
+		made.Action.Forward = append(made.Action.Forward, Forward{Group: arn, Weight: 1})
+	}
+	return made
 }
 
 // groupsOf are the ARNs of the target groups of an action.

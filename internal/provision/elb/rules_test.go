@@ -154,7 +154,7 @@ func (r *rules) steps() string {
 		case ModifyRule:
 			list = append(list, fmt.Sprintf("%s does %s", s.ARN, said(s.Action)))
 		case ReplaceRule:
-			list = append(list, fmt.Sprintf("%s becomes %s %s", s.ARN, s.Rule.Match.Paths[0], said(s.Rule.Action)))
+			list = append(list, fmt.Sprintf("%s becomes %s %s", s.ARN, strings.Join(slices.Concat(s.Rule.Match.Paths, s.Rule.Match.Sources), " "), said(s.Rule.Action)))
 		case SetPriorities:
 			list = append(list, fmt.Sprint(s.Priorities))
 		case DeleteRule:

@@ -246,6 +246,9 @@ func (s CreateRule) String() string {
 }
 func (s ModifyRule) String() string { return "modify " + s.ARN + ": " + s.Action.String() }
 func (s ReplaceRule) String() string {
+	if s.Rule.Owner == "" {
+		return fmt.Sprintf("replace %s by a rule that matches no request: %s", s.ARN, s.Rule.Action)
+	}
 	return fmt.Sprintf("replace %s by the rule for %s of %s: %s", s.ARN, describe(s.Rule.Match), s.Rule.Owner, s.Rule.Action)
 }
 func (s SetPriorities) String() string {

@@ -104,39 +104,39 @@ type use int
 
 const (
 	unused use = iota
+	// idle: a rule of the stack, or a default action, that has it get no requests.
+	idle
 	ours
 	strange
 )
 
-// used says who names a target group.
+// used says who names a target group. What owners have that cannot be built now counts as if it got requests: it stays as it is.
 func (p *planner) used(arn string) use {
 	by := unused
-	names := func(a Action) bool {
-		return slices.ContainsFunc(a.Forward, func(f Forward) bool { return f.Group == arn })
+	names := func(a Action, own, idles bool) {
+		at := slices.IndexFunc(a.Forward, func(f Forward) bool { return f.Group == arn })
+		switch {
+		case at < 0:
+		case !own:
+			by = strange
+		case idles || len(a.Forward) > 1 && a.Forward[at].Weight == 0 && !p.keeps(Action{Forward: a.Forward[at : at+1]}):
+			by = max(by, idle)
+		default:
+			by = max(by, ours)
+		}
 	}
 	for _, lb := range p.seen.LoadBalancers {
 		for _, l := range lb.Listeners {
-			if names(l.Default) {
-				by = max(by, whose(l.Own))
-			}
+			names(l.Default, l.Own, false)
 			for _, r := range l.Has {
-				if names(r.Action) {
-					by = max(by, whose(r.Own))
-				}
+				names(r.Action, r.Own, sameMatch(r.Match, parking))
 			}
 		}
 	}
 	return by
 }
 
-func whose(own bool) use {
-	if own {
-		return ours
-	}
-	return strange
-}
-
-// oldTargetGroups takes the bindings of those away that nothing names any more, and deletes them when they have none.
+// oldTargetGroups takes the bindings of those away that get no requests any more, and deletes them when they have none.
 func (p *planner) oldTargetGroups() {
 	for i := range p.seen.TargetGroups {
 		g := &p.seen.TargetGroups[i]
@@ -152,6 +152,9 @@ func (p *planner) oldTargetGroups() {
 			p.wait("", "Target group %s is deleted when its targets have drained.", g.Name)
 		case g.Bound:
 			p.do(DeleteBinding{ARN: g.ARN, Namespace: g.Binding.Namespace, Name: g.Name})
+		case by == idle && p.drains(g):
+			p.wait("", "Target group %s is deleted when its targets have drained.", g.Name)
+		case by == idle: // What names it is changed first.
 		case g.LoadBalancer != "":
 			p.wait("", "Target group %s is deleted when load balancer %s does not use it any more.", g.Name, g.LoadBalancer)
 		default:

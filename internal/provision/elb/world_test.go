@@ -25,8 +25,13 @@ type world struct {
 	// sizes are how many targets the pods of a target group make, by resource, and broken are those that fail their checks.
 	sizes  map[string]int
 	broken map[string]bool
-	// age is for how many ticks a group has been in use and bound, and unbinding a binding has been deleted, by ARN.
-	age, unbinding map[string]int
+	// age is for how many ticks a group has been in use and bound, unbinding a binding has been deleted, and draining for how many
+	// more its targets drain, by ARN.
+	age, unbinding, draining map[string]int
+	// busy are the groups whose targets may have requests that are not answered yet, by ARN.
+	busy map[string]bool
+	// deleted is the listener of the rule that was deleted last.
+	deleted string
 	// started is for how many ticks a load balancer has been there, and unnamed since when the cluster does not name it.
 	started map[string]int
 	unnamed map[string]time.Time
@@ -36,15 +41,16 @@ type world struct {
 }
 
 const (
-	tick       = 15 * time.Second
-	startTicks = 3
-	checkTicks = 2
-	drainTicks = 2
+	tick        = 15 * time.Second
+	startTicks  = 3
+	checkTicks  = 2
+	unbindTicks = 2
+	drainTicks  = 2
 )
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), sizes: map[string]int{}, broken: map[string]bool{}, age: map[string]int{}, unbinding: map[string]int{},
-		started: map[string]int{}, unnamed: map[string]time.Time{}}
+	return &world{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), sizes: map[string]int{}, broken: map[string]bool{}, age: map[string]int{}, unbinding: map[string]int{}, draining: map[string]int{},
+		started: map[string]int{}, unnamed: map[string]time.Time{}, busy: map[string]bool{}}
 }
 
 func (w *world) fatalf(format string, args ...any) {
@@ -232,11 +238,12 @@ func (w *world) apply(s Step) {
 			w.fatalf("AlreadyExists, or named wrongly: the binding of %s", s.ARN)
 		}
 		g.Bound, g.Binding = true, s.TargetGroup.Binding
+		delete(w.draining, g.ARN)
 	case UpdateBinding:
 		w.tg(s.ARN).Binding = s.TargetGroup.Binding
 	case DeleteBinding:
 		g := w.tg(s.ARN)
-		if g.LoadBalancer != "" || s.Name != g.Name || s.Namespace != g.Binding.Namespace {
+		if w.active()[g.ARN] || s.Name != g.Name || s.Namespace != g.Binding.Namespace {
 			w.fatalf("targets of %s are taken away while requests may come, or the binding is another one", s.ARN)
 		}
 		g.Unbinding = true
@@ -321,6 +328,7 @@ func (w *world) apply(s Step) {
 		}
 	case DeleteRule:
 		_, l, _ := w.rule(s.ARN)
+		w.deleted = l.ARN
 		l.Has = slices.DeleteFunc(l.Has, func(r ObservedRule) bool { return r.ARN == s.ARN })
 
 	case Tag:
@@ -400,6 +408,27 @@ func (w *world) use() {
 	}
 }
 
+// active are the groups that get requests.
+func (w *world) active() map[string]bool {
+	groups := map[string]bool{}
+	add := func(a Action) {
+		for _, f := range weighted(a) {
+			groups[f.Group] = true
+		}
+	}
+	for _, lb := range w.seen.LoadBalancers {
+		for _, l := range lb.Listeners {
+			add(l.Default)
+			for _, r := range l.Has {
+				if !sameMatch(r.Match, parking) {
+					add(r.Action)
+				}
+			}
+		}
+	}
+	return groups
+}
+
 // tick lets time pass.
 func (w *world) tick() {
 	w.log = append(w.log, "tick")
@@ -415,9 +444,16 @@ func (w *world) tick() {
 		g := &w.seen.TargetGroups[i]
 		switch {
 		case g.Unbinding:
-			if w.unbinding[g.ARN]++; w.unbinding[g.ARN] >= drainTicks {
+			if w.unbinding[g.ARN]++; w.unbinding[g.ARN] >= unbindTicks {
 				w.unbinding[g.ARN] = 0
 				g.Bound, g.Unbinding, g.Binding, w.age[g.ARN] = false, false, Binding{}, 0
+				if g.LoadBalancer != "" {
+					w.draining[g.ARN] = drainTicks
+				}
+			}
+		case w.draining[g.ARN] > 0 && !g.Bound:
+			if w.draining[g.ARN]--; w.draining[g.ARN] == 0 {
+				delete(w.busy, g.ARN)
 			}
 		case g.Bound && g.LoadBalancer != "":
 			w.age[g.ARN]++
@@ -431,6 +467,8 @@ func (w *world) health(arn string) Health {
 	h := Health{}
 	if g.Bound && !g.Unbinding {
 		h.Registered = w.sizes[g.Resource]
+	} else if w.draining[arn] > 0 {
+		h.Draining = 1
 	}
 	if !w.broken[g.Resource] {
 		h.Healthy = min(h.Registered, max(0, w.age[arn]-checkTicks))

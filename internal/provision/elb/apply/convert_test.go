@@ -177,7 +177,7 @@ func TestHealthCounts(t *testing.T) {
 	got := healthOf([]types.TargetHealthDescription{
 		row("healthy"), row("unavailable"), row("initial"), row("unhealthy"), row("unused"), row("draining"), row("unhealthy.draining"), {},
 	})
-	if *got != (elb.Health{Registered: 5, Healthy: 2}) {
+	if *got != (elb.Health{Registered: 5, Healthy: 2, Draining: 2}) {
 		t.Errorf("got %+v", *got)
 	}
 	if got := healthOf(nil); *got != (elb.Health{}) {

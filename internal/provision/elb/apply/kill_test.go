@@ -23,14 +23,17 @@ import (
 )
 
 // cluster stands for the cluster and for pods: which target groups are bound, which load balancers are named, and what time
-// it is. Targets of a group that is bound are healthy at once, and drain at once.
+// it is. Targets of a group that is bound are healthy at once, and drain until time goes on, if something names the group.
 type cluster struct {
-	bound map[string]elb.Binding // by ARN
-	named string                 // a DNS name
-	now   time.Time
+	bound    map[string]elb.Binding // by ARN
+	draining map[string]bool        // by ARN
+	named    string                 // a DNS name
+	now      time.Time
 }
 
-func newCluster() *cluster { return &cluster{bound: map[string]elb.Binding{}, now: time.Now()} }
+func newCluster() *cluster {
+	return &cluster{bound: map[string]elb.Binding{}, draining: map[string]bool{}, now: time.Now()}
+}
 
 // note adds to what was seen what only the cluster knows.
 func (c *cluster) note(seen *elb.Observed) {
@@ -38,8 +41,11 @@ func (c *cluster) note(seen *elb.Observed) {
 		g := &seen.TargetGroups[i]
 		g.Binding, g.Bound = c.bound[g.ARN]
 		g.Health = &elb.Health{}
-		if g.Bound {
+		switch {
+		case g.Bound:
 			g.Health = &elb.Health{Registered: 2, Healthy: 2}
+		case c.draining[g.ARN] && g.LoadBalancer != "":
+			g.Health = &elb.Health{Draining: 2}
 		}
 	}
 	for i := range seen.LoadBalancers {
@@ -57,6 +63,7 @@ func (c *cluster) bind(step elb.Step) bool {
 		c.bound[s.ARN] = s.TargetGroup.Binding
 	case elb.DeleteBinding:
 		delete(c.bound, s.ARN)
+		c.draining[s.ARN] = true
 	default:
 		return false
 	}
@@ -81,6 +88,7 @@ func (c *cluster) pass(ctx context.Context, cloud *Cloud, stack elb.Stack) (wait
 			before := c.named
 			c.named = elb.Hostname(stack, seen)
 			c.now = c.now.Add(time.Minute)
+			clear(c.draining)
 			return len(plan.Waits) > 0 || before != c.named, nil
 		}
 		if step := plan.Steps[0]; !c.bind(step) {

@@ -510,6 +510,7 @@ func healthOf(rows []types.TargetHealthDescription) *elb.Health {
 		}
 		switch row.TargetHealth.State {
 		case types.TargetHealthStateEnumDraining, types.TargetHealthStateEnumUnhealthyDraining:
+			h.Draining++
 			continue
 		case types.TargetHealthStateEnumHealthy, types.TargetHealthStateEnumUnavailable:
 			h.Healthy++
