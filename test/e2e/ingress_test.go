@@ -37,8 +37,9 @@ type ingressed struct {
 }
 
 // TestIngress has podgate make the load balancers of an application, of an Ingress and of a Service, updates the application
-// behind both, and changes its routing, under load. The process that makes the second one is killed in the middle, the Ingress
-// is invalid for a while, and no request is lost. Then the namespace goes, and with it all that was made at AWS.
+// behind both, makes its Service again, and changes its routing, under load. The process that makes the second load balancer is
+// killed in the middle, the Ingress is invalid for a while, and no request is lost. Then the namespace goes, and with it all that was
+// made at AWS.
 func TestIngress(t *testing.T) {
 	o := scaled()
 	o.ingress = true
@@ -56,6 +57,7 @@ func TestIngress(t *testing.T) {
 		i.route(closedPath)
 		i.waitAnswer("/closed", http.StatusGone)
 
+		i.remakeService()
 		network = i.behindNLB()
 		// It balances connections, so each request makes one.
 		connections = network.loadedBy(load.Config{URL: network.lb.URL, Host: network.lb.Host, Rate: connectionRate, IdleTimeout: time.Nanosecond}, func(*load.Generator) {
@@ -96,6 +98,21 @@ func TestIngress(t *testing.T) {
 
 // closedPath is a path of the Ingress that the load balancer answers.
 const closedPath = `{path: /closed, pathType: Prefix, backend: {service: {name: closed, port: {name: use-annotation}}}},`
+
+// remakeService deletes the Service and makes it again, so that another target group takes the place of its own. That one is
+// deleted when its targets have drained.
+func (i *ingressed) remakeService() {
+	i.t.Helper()
+	old := i.lb.TargetGroupARN
+	i.must(i.cluster.Delete(i.ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: i.app.Namespace, Name: i.app.Name}}))
+	i.must(i.app.ApplyWiring(i.ctx, i.cluster))
+	i.eventually("another target group to take the place of the old one", func(ctx context.Context) (bool, error) {
+		groups, err := i.groups(ctx)
+		i.lb.TargetGroupARN = groups["HTTP"]
+		return len(groups) == 1 && i.lb.TargetGroupARN != old, err
+	})
+	i.waitComplete()
+}
 
 // connectionRate is how many connections a second go through the network load balancer.
 const connectionRate = 50
