@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/sim/awssim"
 	"github.com/podgate/podgate/sim/awssim/lattice"
 )
@@ -30,21 +32,42 @@ func documentation(t *testing.T) string {
 	return string(text)
 }
 
-func TestEveryFlagAndOperationIsDocumented(t *testing.T) {
-	text := documentation(t)
+var update = flag.Bool("update", false, "write docs/awssim-reference.md")
+
+// TestReferencePage: docs/awssim-reference.md is what the program takes and answers.
+func TestReferencePage(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# awssim: flags and operations\n\nMade of the program by `go test ./cmd/awssim -run TestReferencePage -update`. [awssim.md](awssim.md) says how it behaves.\n\n" +
+		"## Flags\n\n| flag | default | meaning |\n|---|---|---|\n")
+
 	var cfg awssim.Config
 	var listen string
 	flags(&listen, &cfg, io.Discard).VisitAll(func(f *flag.Flag) {
-		if !strings.Contains(text, "`--"+f.Name+"`") {
-			t.Errorf("docs/awssim.md does not tell of --%s", f.Name)
+		value := ""
+		if f.DefValue != "" {
+			value = "`" + f.DefValue + "`"
 		}
+		name, usage := flag.UnquoteUsage(f)
+		if name != "" {
+			name = " " + name
+		}
+		fmt.Fprintf(&b, "| `--%s%s` | %s | %s |\n", f.Name, name, value, strings.ReplaceAll(usage, "|", `\|`))
 	})
 
-	for _, name := range slices.Concat(awssim.Operations(), awssim.EC2Operations(), awssim.ACMOperations()) {
-		if !strings.Contains(text, "`"+name+"`") {
-			t.Errorf("docs/awssim.md does not tell of %s", name)
-		}
+	b.WriteString("\n## Operations\n")
+	for _, s := range []struct {
+		name       string
+		operations []string
+	}{
+		{"Elastic Load Balancing v2, and STS", awssim.Operations()},
+		{"EC2", awssim.EC2Operations()},
+		{"ACM", awssim.ACMOperations()},
+		{"VPC Lattice", awssim.LatticeOperations()},
+	} {
+		fmt.Fprintf(&b, "\n%s: `%s`.\n", s.name, strings.Join(slices.Sorted(slices.Values(s.operations)), "`, `"))
 	}
+
+	kubetest.Golden(t, *update, "awssim-reference.md", b.String())
 }
 
 // TestOperationsOfLattice: all operations of the model are there except those about policies and access logs.

@@ -4,15 +4,22 @@
 package main
 
 import (
+	"flag"
+	"fmt"
+	"go/doc"
+	"go/parser"
+	"go/token"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/podgate/podgate/internal/kubetest"
 )
 
 // module has a package whose tests leave some mutants alive, and one that runs on nothing
@@ -114,20 +121,67 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
-// TestPureAsDocumented: every package that the architecture calls pure is measured.
-func TestPureAsDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/architecture.md")
+var update = flag.Bool("update", false, "write docs/packages.md")
+
+// TestPackagesPage: docs/packages.md has each package, with the first sentence of its comment, and marks those that are measured.
+func TestPackagesPage(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Packages\n\nMade of the packages' comments by `go test ./test/mutants -run TestPackagesPage -update`. [Architecture](architecture.md#the-house) says how they fit together. " +
+		"A **pure** package only decides: `make mutants` changes its operators.\n\n| package | |\n|---|---|\n")
+
+	for _, top := range []string{"api", "bench", "build", "cmd", "internal", "sim", "test"} {
+		err := fs.WalkDir(os.DirFS(kubetest.Root()), top, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return err
+			}
+			if d.Name() == "testdata" || path == "test/localcluster/internal" {
+				return fs.SkipDir
+			}
+
+			mark := ""
+			if slices.Contains(pure, path) {
+				mark = " **Pure.**"
+			}
+			if text := synopsis(t, filepath.Join(kubetest.Root(), path)); text != "" {
+				fmt.Fprintf(&b, "| `%s` | %s%s |\n", path, strings.ReplaceAll(text, "|", `\|`), mark)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	for _, p := range pure {
+		if !strings.Contains(b.String(), "| `"+p+"` |") {
+			t.Errorf("%s has no comment", p)
+		}
+	}
+
+	kubetest.Golden(t, *update, "packages.md", b.String())
+}
+
+// synopsis is the first sentence of a package's comment, empty where there is no package other than tests.
+func synopsis(t *testing.T, folder string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	documented := regexp.MustCompile(`(?m)^ +(internal/\S+) .*\(pure\)$`).FindAllSubmatch(text, -1)
-	if len(documented) < 5 {
-		t.Fatalf("the architecture calls only %d packages pure", len(documented))
-	}
-	for _, d := range documented {
-		if !slices.Contains(pure, string(d[1])) {
-			t.Errorf("%s is not measured", d[1])
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parsed.Doc != nil {
+			text := new(doc.Package).Synopsis(parsed.Doc.Text())
+			return strings.TrimPrefix(text, "Package "+parsed.Name.Name+" ")
 		}
 	}
+
+	return ""
 }
