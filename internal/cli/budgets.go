@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/podgate/podgate/internal/binding"
 	"github.com/podgate/podgate/internal/plural"
 )
 
@@ -229,6 +230,41 @@ func (f *flight) stands(ctx context.Context, w workload) error {
 	}
 	f.find(SeverityWarning, CheckHalted, w, fmt.Sprintf("Not Ready: %s, and %s", strings.Join(names, ", "), why),
 		fmt.Sprintf("find out why (podgate explain -n %s %s); if the rollout is to mend it, delete the pod once the change is applied", w.namespace, names[0]))
+	return nil
+}
+
+// peers tells of a StatefulSet whose pods may wait for each other at their gates: a quorum that forms only when pods find each
+// other does not, where they have DNS names only once their gates are open. That a pod is Ready shows that it works.
+func (f *flight) peers(ctx context.Context, w workload) error {
+	if w.governor == "" || w.replicas < 2 || w.selector == nil {
+		return nil
+	}
+
+	var svc corev1.Service
+	switch err := f.reader.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: w.governor}, &svc); {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return f.Unknown.forgive(err, "whether the pods of StatefulSets find each other before their gates are open")
+	case svc.Spec.PublishNotReadyAddresses || svc.Spec.ClusterIP != corev1.ClusterIPNone:
+		return nil
+	}
+
+	pods, err := w.pods(ctx, f.reader)
+	if err != nil {
+		return f.Unknown.forgive(err, "whether the pods of StatefulSets find each other before their gates are open")
+	}
+	if slices.ContainsFunc(pods, func(p corev1.Pod) bool { return isTrue(binding.Condition(&p, corev1.PodReady)) }) {
+		return nil
+	}
+
+	message := fmt.Sprintf("Service %s gives a pod its DNS name when the pod is Ready, and so when its gates are open.", w.governor)
+	next := "set publishNotReadyAddresses of the Service to true"
+	if w.ordered {
+		message += " Until then OrderedReady creates no further pod either."
+		next += ", and podManagementPolicy of the StatefulSet to Parallel"
+	}
+	f.find(SeverityWarning, CheckPeers, w, message, "nothing, if a pod becomes healthy without the others; else "+next)
 	return nil
 }
 

@@ -42,6 +42,7 @@ const (
 	CheckBudget         = "DisruptionBudgetBlocks"
 	CheckEmpties        = "RolloutEmptiesGroup"
 	CheckHalted         = "RolloutHalted"
+	CheckPeers          = "PeersWaitForGates"
 	CheckPodgate        = "PodgateNotWorking"
 	CheckNobodyReported = "BindingUnreported"
 	CheckGateMissing    = "ReadinessGateMissing"
@@ -86,10 +87,10 @@ func (f *flight) check(ctx context.Context, w workload) error {
 		return err
 	}
 
-	steps := []func(context.Context, workload) error{f.stands, f.running, f.budgets}
+	steps := []func(context.Context, workload) error{f.stands, f.peers, f.running, f.budgets}
 	if targets {
 		f.probes(w)
-		steps = []func(context.Context, workload) error{f.empties, f.stands, f.bindings, f.running, f.budgets}
+		steps = []func(context.Context, workload) error{f.empties, f.stands, f.peers, f.bindings, f.running, f.budgets}
 	}
 	f.halted(w)
 	for _, check := range steps {

@@ -28,7 +28,7 @@ func document(t *testing.T, name string) string {
 func TestEveryFindingIsDocumented(t *testing.T) {
 	text := document(t, "commands.md")
 	names := []string{
-		CheckLegacyGate, CheckBindingAfter, CheckPodsUngated, CheckNoProbe, CheckHook, CheckGrace, CheckDeadline, CheckBudget, CheckEmpties, CheckNobodyReported, CheckPodgate,
+		CheckLegacyGate, CheckBindingAfter, CheckPodsUngated, CheckNoProbe, CheckHook, CheckGrace, CheckDeadline, CheckBudget, CheckEmpties, CheckPeers, CheckNobodyReported, CheckPodgate,
 		CheckGateMissing, CheckGateUnused, CheckNoTimeout, CheckTrack, CheckSidecar, v1alpha1.ReasonSetByHand,
 	}
 

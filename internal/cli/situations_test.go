@@ -302,6 +302,21 @@ func TestAdviceOnStatefulSets(t *testing.T) {
 	parallel := func(s *appsv1.StatefulSet) {
 		s.Spec.PodManagementPolicy, s.Status.UpdateRevision = appsv1.ParallelPodManagement, "b"
 	}
+	governed := func(changes ...func(*appsv1.StatefulSet)) *appsv1.StatefulSet {
+		return statefulSet(3, func(s *appsv1.StatefulSet) {
+			s.Spec.ServiceName = "db"
+			for _, change := range changes {
+				change(s)
+			}
+		})
+	}
+	names := func(publish bool, address string) *corev1.Service {
+		return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db"}, Spec: corev1.ServiceSpec{
+			ClusterIP: address, PublishNotReadyAddresses: publish, Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 7000}},
+		}}
+	}
+	ready := unready("db-0", "a", short)
+	ready.Status.Conditions[0].Status = corev1.ConditionTrue
 	scaler := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db-scaler"}}
 	scaler.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{Kind: "StatefulSet", Name: "db"}
 	made := scaler.DeepCopy()
@@ -331,12 +346,31 @@ func TestAdviceOnStatefulSets(t *testing.T) {
 		"a pod starts":                   {objects: []client.Object{statefulSet(3, nil), unready("db-1", "a", short)}},
 		"in parallel, an old pod":        {objects: []client.Object{statefulSet(3, parallel), unready("db-1", "a", long)}},
 		"in parallel, one of the latest": {objects: []client.Object{statefulSet(3, parallel), unready("db-1", "b", long)}, finds: []string{"RolloutHalted", "they have the latest revision", "podgate explain -n shop db-1"}},
+		"peers": {objects: []client.Object{governed(), names(false, corev1.ClusterIPNone)}, finds: []string{
+			"PeersWaitForGates", "Service db gives a pod its DNS name when the pod is Ready, and so when its gates are open. Until then OrderedReady creates no further pod",
+			"else set publishNotReadyAddresses of the Service to true, and podManagementPolicy of the StatefulSet to Parallel",
+		}},
+		"peers, in parallel": {objects: []client.Object{governed(parallel), names(false, corev1.ClusterIPNone)}, finds: []string{
+			"PeersWaitForGates", "and so when its gates are open.", "set publishNotReadyAddresses of the Service to true",
+		}},
+		"peers with names":              {objects: []client.Object{governed(), names(true, corev1.ClusterIPNone)}},
+		"peers that serve":              {objects: []client.Object{governed(), names(false, corev1.ClusterIPNone), ready}},
+		"a Service that is no governor": {objects: []client.Object{governed(), names(false, "10.0.0.7")}},
+		"no Service":                    {objects: []client.Object{governed()}},
 		"OnDelete, a pod is stuck": {
 			objects: []client.Object{statefulSet(3, func(s *appsv1.StatefulSet) { s.Spec.UpdateStrategy.Type = appsv1.OnDeleteStatefulSetStrategyType }), unready("db-1", "a", long)},
 			finds:   []string{"RolloutHalted", "OnDelete", "delete its pods one after the other"},
 		},
 	} {
-		t.Run(name, func(t *testing.T) { found(t, preflightOn(t, true, c.objects...), c.finds) })
+		t.Run(name, func(t *testing.T) {
+			p := preflightOn(t, true, c.objects...)
+			found(t, p, c.finds)
+			if slices.ContainsFunc(p.Findings, func(f Finding) bool {
+				return strings.Contains(name, "parallel") && strings.Contains(f.Next, "Parallel")
+			}) {
+				t.Errorf("it asks for what is so already: %+v", p.Findings)
+			}
+		})
 	}
 }
 

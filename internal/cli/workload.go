@@ -46,6 +46,8 @@ type workload struct {
 	// ordered: a rollout of a StatefulSet waits for each pod that is not Ready. revision is its latest.
 	ordered  bool
 	revision string
+	// governor is the Service that gives the pods of a StatefulSet their DNS names.
+	governor string
 	// failure is why its pods cannot be created; empty where they can, or nobody knows.
 	failure string
 	// partition is how many pods a rollout leaves as they are.
@@ -108,7 +110,7 @@ func workloadOf(o client.Object) (workload, bool) {
 		w.kind, w.template, w.selector, w.replicas = "StatefulSet", &o.Spec.Template, o.Spec.Selector, replicas(o.Spec.Replicas)
 		w.assumed = o.Spec.Replicas == nil
 		w.onDelete = o.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType
-		w.ordered, w.revision = o.Spec.PodManagementPolicy != appsv1.ParallelPodManagement, o.Status.UpdateRevision
+		w.ordered, w.revision, w.governor = o.Spec.PodManagementPolicy != appsv1.ParallelPodManagement, o.Status.UpdateRevision, o.Spec.ServiceName
 		if u := o.Spec.UpdateStrategy.RollingUpdate; o.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType {
 			w.atOnce = 1
 			if u != nil && u.MaxUnavailable != nil {
