@@ -33,6 +33,12 @@ const LoadBalancerClass = "service.k8s.aws/nlb"
 // ClusterTag is the key of the tag with the name of the cluster that something at AWS belongs to.
 const ClusterTag = "elbv2.k8s.aws/cluster"
 
+// The security group that AWS Load Balancer Controller shares between the load balancers of a cluster has this tag besides.
+const (
+	ResourceTag          = "elbv2.k8s.aws/resource"
+	BackendSecurityGroup = "backend-sg"
+)
+
 // LegacyBackend returns the Ingress, Service and port that a legacy gate names; false when it names none.
 func LegacyBackend(conditionType string) (ingress, service, port string, ok bool) {
 	name, legacy := strings.CutPrefix(conditionType, LegacyGatePrefix)

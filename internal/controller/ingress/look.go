@@ -97,14 +97,17 @@ func (p *pass) build(ctx context.Context, changes bool) error {
 	}
 
 	settings := p.limited(ctx, quotas)
+	settings.BackendSecurityGroup = look.backendGroup(settings)
 	made, err := p.kind.build(ctx, p.group, p.members, p.seen, settings, look.all())
 	// What is lacking may have come about since.
 	if look.lacks && !changes {
 		look.age, look.failed, look.missed = fresh, nil, nil
+		settings.BackendSecurityGroup = look.backendGroup(p.settings)
 		made, err = p.kind.build(ctx, p.group, p.members, p.seen, settings, look.all())
 	}
 	if slices.ContainsFunc(made.problems, exceeds) {
-		made, err = p.kind.build(ctx, p.group, p.members, p.seen, p.limited(ctx, exceeded), look.all())
+		settings.Limits = p.limited(ctx, exceeded).Limits
+		made, err = p.kind.build(ctx, p.group, p.members, p.seen, settings, look.all())
 	}
 	if err := errors.Join(err, look.failed); err != nil {
 		return err

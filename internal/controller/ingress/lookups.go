@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/aws/acm"
 	"github.com/podgate/podgate/internal/aws/ec2"
@@ -203,9 +204,46 @@ func (l *lookups) choose(want subnets.Want) ([]string, error) {
 	return choice.IDs, err
 }
 
+// backendGroup returns the id of the security group that the stack's load balancers have besides their own: the one that the
+// settings name, or else the one that AWS Load Balancer Controller shares between its load balancers, where one of these has it.
+// Nodes and pods let that in, so it stays. Empty: there is none.
+func (l *lookups) backendGroup(settings routes.Settings) string {
+	if settings.BackendSecurityGroup != "" {
+		return settings.BackendSecurityGroup
+	}
+
+	var others []string
+	for _, lb := range l.observed.LoadBalancers {
+		for _, id := range lb.SecurityGroups {
+			if !slices.ContainsFunc(l.observed.SecurityGroups, func(own elb.ObservedSecurityGroup) bool { return own.ID == id }) {
+				others = append(others, id)
+			}
+		}
+	}
+	if len(others) == 0 {
+		return ""
+	}
+
+	all, err := l.securityGroups()
+	if err != nil {
+		l.fail(err)
+	}
+	for _, g := range all {
+		if slices.Contains(others, g.ID) && g.Tags[routes.ClusterTag] == settings.Cluster && g.Tags[elbv2.ResourceTag] == elbv2.BackendSecurityGroup {
+			return g.ID
+		}
+	}
+	return ""
+}
+
+// securityGroups are those of the VPC.
+func (l *lookups) securityGroups() ([]ec2.SecurityGroup, error) {
+	return l.groups.get(l.ctx, l.now, l.age, func() ([]ec2.SecurityGroup, error) { return l.network.SecurityGroups(l.ctx, ec2.In(l.vpc)) })
+}
+
 // securityGroup returns the id of the security group with a tag Name.
 func (l *lookups) securityGroup(name string) (string, error) {
-	all, err := l.groups.get(l.ctx, l.now, l.age, func() ([]ec2.SecurityGroup, error) { return l.network.SecurityGroups(l.ctx, ec2.In(l.vpc)) })
+	all, err := l.securityGroups()
 	if err != nil {
 		l.fail(err)
 		return "", err

@@ -6,11 +6,15 @@ package ingress
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/podgate/podgate/internal/aws/ec2"
 	"github.com/podgate/podgate/internal/provision/elb"
+	routes "github.com/podgate/podgate/internal/route/ingress"
 )
 
 // TestRemembered: one asks, and the others wait for that as long as they can. What was answered serves for as long as each
@@ -116,6 +120,65 @@ func TestLookupsAtRest(t *testing.T) {
 	w.metrics.stands(Key{Name: "d"}, "", 1)
 	if got := w.metrics.served(); got != 2 {
 		t.Errorf("%d groups are served", got)
+	}
+}
+
+// TestBackendGroupOfLBCStays: the security group that AWS Load Balancer Controller shared between its load balancers stays on
+// those that have it.
+func TestBackendGroupOfLBCStays(t *testing.T) {
+	shared := func(cluster, resource string) ec2.SecurityGroup {
+		return ec2.SecurityGroup{ID: "sg-shared", Tags: map[string]string{routes.ClusterTag: cluster, "elbv2.k8s.aws/resource": resource}}
+	}
+	denied := errors.New("denied")
+	for name, tc := range map[string]struct {
+		has     []string
+		there   ec2.SecurityGroup
+		ec2     error
+		setting string
+		want    string
+		asked   int
+	}{
+		"Shared":         {has: []string{"sg-own", "sg-shared"}, there: shared("test", "backend-sg"), want: "sg-shared", asked: 1},
+		"SomebodyElses":  {has: []string{"sg-own", "sg-shared"}, there: shared("test", "other"), asked: 1},
+		"AnotherCluster": {has: []string{"sg-own", "sg-shared"}, there: shared("other", "backend-sg"), asked: 1},
+		"NotThere":       {has: []string{"sg-own", "sg-other"}, there: shared("test", "backend-sg"), asked: 1},
+		"OnlyItsOwn":     {has: []string{"sg-own"}, there: shared("test", "backend-sg")},
+		"Set":            {has: []string{"sg-own", "sg-shared"}, there: shared("test", "backend-sg"), setting: "sg-set", want: "sg-set"},
+		"NobodyKnows":    {has: []string{"sg-own", "sg-shared"}, ec2: denied, asked: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.securityGroups, w.ec2 = []ec2.SecurityGroup{tc.there}, tc.ec2
+			l := &lookups{shared: w.shared, ctx: t.Context(), age: fresh, observed: elb.Observed{
+				SecurityGroups: []elb.ObservedSecurityGroup{{ID: "sg-own"}},
+				LoadBalancers:  []elb.ObservedLoadBalancer{{LoadBalancer: elb.LoadBalancer{SecurityGroups: tc.has}}},
+			}}
+			got := l.backendGroup(routes.Settings{Cluster: "test", BackendSecurityGroup: tc.setting})
+			if got != tc.want || w.groupsAsked != tc.asked || !errors.Is(l.failed, tc.ec2) {
+				t.Errorf("got %q and %v after %d questions, want %q, %v and %d", got, l.failed, w.groupsAsked, tc.want, tc.ec2, tc.asked)
+			}
+		})
+	}
+}
+
+// TestTakesOverWithTheBackendGroup: a load balancer keeps it whatever else changes.
+func TestTakesOverWithTheBackendGroup(t *testing.T) {
+	w := newWorld(t, memberOf("web")...)
+	_, _ = w.reconcile(Key{Name: "g"})
+	w.securityGroups = []ec2.SecurityGroup{{ID: "sg-shared", Tags: map[string]string{routes.ClusterTag: "test", "elbv2.k8s.aws/resource": "backend-sg"}}}
+	w.seen.LoadBalancers[0].SecurityGroups = []string{"sg-1", "sg-shared"}
+	w.steps, w.clock = nil, w.clock.Add(2*fresh)
+	_, _ = w.reconcile(Key{Name: "g"})
+	if slices.ContainsFunc(w.steps, func(step string) bool {
+		return strings.Contains(step, "sg-shared") || strings.Contains(step, "set security groups")
+	}) {
+		t.Errorf("did %q", w.steps)
+	}
+
+	// A look that cannot tell changes nothing.
+	w.ec2, w.steps, w.clock = errors.New("denied"), nil, w.clock.Add(2*fresh)
+	if _, err := w.reconcile(Key{Name: "g"}); !errors.Is(err, w.ec2) || len(w.steps) > 0 {
+		t.Errorf("did %q and got %v", w.steps, err)
 	}
 }
 

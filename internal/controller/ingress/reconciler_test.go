@@ -64,6 +64,10 @@ type world struct {
 	// groups are the target groups of the account, and elb is why it does not tell them.
 	groups []elb.ObservedTargetGroup
 	elb    error
+	// securityGroups are those of the VPC, ec2 is why it does not tell them, and groupsAsked counts the questions.
+	securityGroups []ec2.SecurityGroup
+	ec2            error
+	groupsAsked    int
 	// quotas are the account's, and quotasOf are the ages that were asked for.
 	quotas   elb.Quotas
 	quotasOf []time.Duration
@@ -192,7 +196,8 @@ func (w *world) RouteTables(context.Context, ...ec2.Filter) ([]ec2.RouteTable, e
 func (w *world) Zones(context.Context) ([]ec2.Zone, error) { return nil, nil }
 
 func (w *world) SecurityGroups(context.Context, ...ec2.Filter) ([]ec2.SecurityGroup, error) {
-	return nil, nil
+	w.groupsAsked++
+	return w.securityGroups, w.ec2
 }
 
 // Certificates implements Certificates.
