@@ -106,7 +106,7 @@ func (k *gatekeeper) takeOut(pod env.PodHistory, out bool) {
 // place, with an adaptive hook.
 func TestOtherGate(t *testing.T) {
 	w := start(t, options{})
-	s := w.wireAdaptive(func(a *env.App) { a.Gates = []string{inService} })
+	s := w.wireAdaptive(func(a *env.App) { a.Gates = []string{inService} }, adaptiveDelay)
 	k := s.keep()
 	s.apply()
 

@@ -12,8 +12,13 @@ import (
 const (
 	// QuietFor is how long the sockets must be quiet.
 	QuietFor = 5 * time.Second
-	// slowAfter is how long an answer takes, or pauses, of a pod that is not trusted to have answered where nothing moves.
+	// inFlight is how long a connection must be quiet that may have a request on it: nobody promises a request more time
+	// than that (drain.MaxInFlight).
+	inFlight = 30 * time.Second
+	// slowAfter is how long an answer takes, or pauses, of a pod whose connections must be quiet for longer, and patience how
+	// many times as long as that.
 	slowAfter = time.Second
+	patience  = 20
 	// sampleEvery is how often they are looked at, and blindAfter how long they may not
 	// be looked at, as when the process was held back, before the count begins anew.
 	sampleEvery = 250 * time.Millisecond
@@ -23,9 +28,9 @@ const (
 // quiet counts for how long nothing has happened at a pod's target ports: no connection
 // was open, and none that was closed between two looks was a new one.
 //
-// A load balancer may keep connections that it uses no more. Where requests take turns, an open one at which the pod has
-// answered is quiet since its last data, unless the pod was seen to take its time: a request that waits, or an
-// answer that pauses, may then look the same.
+// A load balancer may keep connections that it does not use. Where requests take turns, an open one counts until its last
+// data if the pod has answered, and for inFlight if that is not certain. Of a pod that takes its time it counts for longer:
+// an answer that pauses looks like one that has ended.
 type quiet struct {
 	// node are addresses whose short connections do not count: the kubelet's probes go on
 	// while a pod ends. Connections that are open count, whoever's they are.
@@ -37,8 +42,8 @@ type quiet struct {
 	finished map[pair]bool
 	// talks are those that were open then.
 	talks map[pair]talk
-	// slow: the pod has once let somebody wait for slowAfter.
-	slow bool
+	// longest is how long the pod has let somebody wait at most.
+	longest time.Duration
 }
 
 // pair is both ends of a connection.
@@ -54,7 +59,7 @@ func (q *quiet) sample(now time.Time, ports []int32, turns bool, all []Socket, e
 		q.heard(now)
 	}
 
-	open := false
+	var open []Socket
 	for _, s := range all {
 		if !slices.Contains(ports, int32(s.Local.Port())) {
 			continue
@@ -62,8 +67,8 @@ func (q *quiet) sample(now time.Time, ports []int32, turns bool, all []Socket, e
 
 		key := pair{s.Local, s.Remote}
 		if s.Live() {
-			open = true
-			q.heard(q.moved(now, s, talks[key]))
+			open = append(open, s)
+			q.look(now, s, talks[key])
 		}
 		if s.Finished() {
 			q.finished[key] = true
@@ -73,8 +78,13 @@ func (q *quiet) sample(now time.Time, ports []int32, turns bool, all []Socket, e
 		}
 	}
 
-	if open && (q.slow || !turns) {
-		q.heard(now)
+	// All are looked at first, since one may tell how long the pod takes on others.
+	for _, s := range open {
+		if turns {
+			q.heard(q.used(now, s))
+		} else {
+			q.heard(now)
+		}
 	}
 }
 
@@ -85,12 +95,10 @@ func (q *quiet) heard(at time.Time) {
 	}
 }
 
-// moved returns when something last happened on an open connection: now, unless the pod has answered all that came. It
-// learns whether the pod is slow. What comes from the pod itself is a proxy's (a service mesh's sidecar), which keeps such
-// connections for itself: that one is idle tells nothing of who waits at the proxy.
-func (q *quiet) moved(now time.Time, s Socket, before talk) time.Time {
-	if s.Data == nil || s.Remote.Addr().IsLoopback() || s.Remote.Addr() == s.Local.Addr() {
-		return now
+// look takes in what passed on an open connection, and how long the pod takes.
+func (q *quiet) look(now time.Time, s Socket, before talk) {
+	if s.Data == nil {
+		return
 	}
 
 	sent, received := now.Add(-s.Data.Sent), now.Add(-s.Data.Received)
@@ -98,18 +106,39 @@ func (q *quiet) moved(now time.Time, s Socket, before talk) time.Time {
 	if before.sent.After(asked) {
 		asked = before.sent
 	}
-	owes := received.After(sent)
-	q.slow = q.slow || sent.Sub(asked) >= slowAfter || owes && now.Sub(received) >= slowAfter
+	q.longest = max(q.longest, sent.Sub(asked))
+	if received.After(sent) {
+		q.longest = max(q.longest, now.Sub(received))
+	}
 
 	t := before.next(*s.Data)
 	t.sent = sent
 	// What is not acknowledged may be sent again, which looks like an answer to what comes next.
 	t.answered = t.answered && !s.Data.Waits
 	q.talks[pair{s.Local, s.Remote}] = t
-	if !t.answered || s.State != established {
+}
+
+// used returns until when an open connection counts, which is now while it counts. What comes from the pod itself is a
+// proxy's (a service mesh's sidecar), which keeps such connections for itself: that one is idle tells nothing of who waits at
+// the proxy.
+func (q *quiet) used(now time.Time, s Socket) time.Time {
+	t := q.talks[pair{s.Local, s.Remote}]
+	if s.Data == nil || s.Data.Waits || s.State != established || t.owes || s.Remote.Addr().IsLoopback() || s.Remote.Addr() == s.Local.Addr() {
 		return now
 	}
-	return sent
+
+	still := QuietFor
+	if !t.answered {
+		still = inFlight
+	}
+	if q.longest >= slowAfter {
+		still = max(still, patience*q.longest)
+	}
+
+	if until := t.sent.Add(still - QuietFor); until.Before(now) {
+		return until
+	}
+	return now
 }
 
 // lasted tells for how long it has been quiet at a time; no longer than it was looked at.

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/podgate/podgate/internal/drain"
 )
 
 var (
@@ -172,6 +174,77 @@ func TestQuietKept(t *testing.T) {
 				t.Errorf("%s\nquiet for %g s, want %g", tc.reason, got, tc.want)
 			}
 		})
+	}
+}
+
+// TestQuietLeft: how long a connection must be still, on which one exchange is over, until the pod may leave it.
+func TestQuietLeft(t *testing.T) {
+	if inFlight != drain.MaxInFlight {
+		t.Errorf("requests get %s, want %s", inFlight, drain.MaxInFlight)
+	}
+
+	uncertain := func(d *Data) { d.Received, d.In, d.Acks = d.Sent, 2, 1 }
+	cases := map[string]struct {
+		reason string
+		took   time.Duration
+		change func(*Data)
+		want   time.Duration
+	}{
+		"Quick":           {reason: "It was answered.", took: 999 * time.Millisecond, want: QuietFor},
+		"Uncertain":       {reason: "Somebody may wait, for as long as requests are given.", change: uncertain, want: inFlight},
+		"Slow":            {reason: "The answer may go on, but hardly after so much longer than it took.", took: time.Second, want: 20 * time.Second},
+		"Slower":          {reason: "The same.", took: 1500 * time.Millisecond, want: 30 * time.Second},
+		"Slowest":         {reason: "The same.", took: 2 * time.Second, want: 40 * time.Second},
+		"Waits":           {reason: "It is certain that somebody does.", change: func(d *Data) { d.Sent += time.Millisecond }},
+		"NeverSent":       {reason: "It is certain that somebody waits.", change: func(d *Data) { d.Received, d.Out = d.Sent, 0 }},
+		"NotAcknowledged": {reason: "The load balancer has not got it.", change: func(d *Data) { d.Waits = true }},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var q quiet
+			begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			var got time.Duration
+			for after := time.Duration(0); after <= time.Minute && got == 0; after += sampleEvery {
+				s := kept(begin.Add(after), begin.Add(-tc.took), begin)
+				if tc.change != nil {
+					tc.change(s.Data)
+				}
+				q.sample(begin.Add(after), web, true, []Socket{s}, nil)
+				if q.lasted() >= QuietFor {
+					got = after
+				}
+			}
+			if got != tc.want {
+				t.Errorf("%s\nleft after %s, want %s", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestQuietUncertainOfSlow: where the pod takes its time on another connection, a request that may wait may do so for longer.
+func TestQuietUncertainOfSlow(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{time.Second: inFlight, 2 * time.Second: 40 * time.Second} {
+		var q quiet
+		begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		var got time.Duration
+		for after := time.Duration(0); after <= time.Minute && got == 0; after += sampleEvery {
+			now := begin.Add(after)
+			uncertain, slow := kept(now, begin, begin), kept(now, begin.Add(-took), begin)
+			uncertain.Data.In, uncertain.Data.Acks = 2, 1
+			slow.Remote = netip.AddrPortFrom(balance.Addr(), 40001)
+			open := []Socket{uncertain}
+			if after == 0 {
+				open = append(open, slow)
+			}
+			q.sample(now, web, true, open, nil)
+			if q.lasted() >= QuietFor {
+				got = after
+			}
+		}
+		if got != want {
+			t.Errorf("left after %s where an answer took %s, want %s", got, took, want)
+		}
 	}
 }
 

@@ -16,12 +16,12 @@ type talk struct {
 	in, out, acks uint32
 	// before is what acks was when the latest data had not come yet.
 	before uint32
-	// answered: the pod owed no answer.
-	answered bool
+	// answered and owes: it was certain that the pod had answered all that came, or had not.
+	answered, owes bool
 }
 
 // next is what the next look sees. Mostly a request and its answer have the same time, as the kernel's clock counts, and so
-// would an answer and the next request: that all is answered must be certain.
+// would an answer and the next request. What passed before the first look may leave it uncertain for good.
 func (t talk) next(d Data) talk {
 	n := talk{in: d.In, out: d.Out, acks: d.Acks, before: t.before}
 	if d.In != t.in {
@@ -30,13 +30,13 @@ func (t talk) next(d Data) talk {
 
 	switch {
 	case d.Sent != d.Received:
-		n.answered = d.Sent < d.Received
+		n.answered, n.owes = d.Sent < d.Received, d.Sent > d.Received
 	case d.In == 0:
 		n.answered = true // Nobody has asked yet.
-	case d.Out == 0:
-		n.answered = false
-	case d.In == t.in && d.Out == t.out && t.answered:
-		n.answered = true
+	case d.In != t.in && d.Out == t.out:
+		n.owes = true // Nothing was sent since.
+	case d.In == t.in && d.Out == t.out && (t.answered || t.owes):
+		n.answered, n.owes = t.answered, t.owes
 	default:
 		n.answered = t.single(d) || d.acknowledged() || n.together(d)
 	}

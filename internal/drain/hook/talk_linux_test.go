@@ -14,7 +14,7 @@ import (
 )
 
 // TestAnswersOfTheKernel: however quickly requests follow each other on the kernel's own connections, one that waits is never
-// taken for answered. Where none waits, that is mostly certain.
+// taken for answered, nor one that is answered for one that waits. Where none waits, that is mostly certain.
 func TestAnswersOfTheKernel(t *testing.T) {
 	const connections = 60
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -120,6 +120,9 @@ func TestAnswersOfTheKernel(t *testing.T) {
 	for peer, wait := range waits {
 		if wait && talks[peer].answered {
 			t.Errorf("%s waits for its answer and was taken for answered", peer)
+		}
+		if !wait && talks[peer].owes {
+			t.Errorf("%s has its answer and was taken for one that waits", peer)
 		}
 	}
 	if certain == 0 {

@@ -17,16 +17,19 @@ func TestAnswers(t *testing.T) {
 		before talk
 		data   Data
 		want   bool
+		owes   bool
 	}{
 		"SentLast":     {reason: "The clock says it.", data: Data{Sent: ago, Received: ago + 4*ms, In: 9, Out: 9}, want: true},
-		"ReceivedLast": {reason: "The clock says it.", before: idle, data: Data{Sent: ago + 4*ms, Received: ago, Acknowledged: ago, In: 6, Out: 8}},
+		"ReceivedLast": {reason: "The clock says it.", before: idle, data: Data{Sent: ago + 4*ms, Received: ago, Acknowledged: ago, In: 6, Out: 8}, owes: true},
 		"New":          {reason: "Nobody has asked.", data: Data{Sent: ago, Received: ago, Acknowledged: ago}, want: true},
-		"NewAsked":     {reason: "It was asked as soon as it was open.", data: Data{Sent: ago, Received: ago, Acknowledged: ago - 40*ms, In: 1, Acks: 1}},
+		"NewAsked":     {reason: "It was asked as soon as it was open.", data: Data{Sent: ago, Received: ago, Acknowledged: ago - 40*ms, In: 1, Acks: 1}, owes: true},
 		"First":        {reason: "What was sent can only be the answer.", data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 1, Out: 1, Acks: 1}, want: true},
 		"Second":       {reason: "It may be the first that was answered.", data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 2, Out: 1, Acks: 1}},
 		"OneMore":      {reason: "Nothing was owed, one came, and some was sent.", before: idle, data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 6, Out: 8, Acks: 1}, want: true},
 		"OneMoreOwing": {reason: "It may be the one before that was answered.", before: owing, data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 6, Out: 8, Acks: 1}},
-		"OneAsked":     {reason: "Nothing was sent since.", before: idle, data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 6, Out: 7, Acks: 1}},
+		"OneAsked":     {reason: "Nothing was sent since.", before: idle, data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 6, Out: 7, Acks: 1}, owes: true},
+		"StillOwes":    {reason: "Nothing was sent since it was known.", before: talk{in: 5, out: 7, owes: true}, data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 5, Out: 7}, owes: true},
+		"OwesNoMore":   {reason: "Something was sent since, and nothing came.", before: talk{in: 5, out: 7, owes: true}, data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 5, Out: 8, Acks: 1}},
 		"TwoMore":      {reason: "The second may wait.", before: idle, data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 7, Out: 8, Acks: 1}},
 		"Same":         {reason: "Nothing came since.", before: idle, data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 5, Out: 7, Acks: 1}, want: true},
 		"SameOwing":    {reason: "Nothing was sent since.", before: owing, data: Data{Sent: ago, Received: ago, Acknowledged: ago, In: 5, Out: 7, Acks: 1}},
@@ -45,8 +48,8 @@ func TestAnswers(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := tc.before.next(tc.data).answered; got != tc.want {
-				t.Errorf("%s\nanswered: %v, want %v", tc.reason, got, tc.want)
+			if got := tc.before.next(tc.data); got.answered != tc.want || got.owes != tc.owes {
+				t.Errorf("%s\nanswered: %v, owes: %v, want %v and %v", tc.reason, got.answered, got.owes, tc.want, tc.owes)
 			}
 		})
 	}

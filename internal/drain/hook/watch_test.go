@@ -124,6 +124,17 @@ func TestWait(t *testing.T) {
 		"KeptAndSlow": {
 			reason: "The same, and the last answer took its time.", ask: drained(true), sockets: unused(15*time.Second, 17*time.Second), earliest: all, latest: all,
 		},
+		"KeptBefore": {
+			reason: "The same, and what passed on one before the pod was deleted leaves it open who was the last.", ask: drained(true),
+			sockets: func(at time.Duration) ([]Socket, error) {
+				s := socket(8080, netip.AddrPortFrom(balance.Addr(), 40001), established)
+				ago := at + 3*time.Second
+				s.Data = &Data{Received: ago, Sent: ago, Acknowledged: ago, In: 12, Out: 12, Acks: 1}
+				used, err := unused(17*time.Second, 17*time.Second)(at)
+				return append(used, s), err
+			},
+			earliest: 27 * time.Second, latest: 28 * time.Second,
+		},
 		"KeptByMany": {
 			reason: "The same, and requests take no turns.", ask: drained(false), sockets: unused(17*time.Second, 17*time.Second), earliest: all, latest: all,
 		},
