@@ -61,7 +61,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, append(slices.Clone(ofBinding), "cause")),
 		cut: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podgate_drain_connections_cut_total",
-			Help: "Connections that the latest read showed at targets of pods that drained adaptively or without an end, when those pods ended; for HAProxy only. Worry when it grows.",
+			Help: "Connections that the latest read showed at targets of pods that drained adaptively or without an end, when those pods ended, where the load balancer tells. Worry when it grows.",
 		}, ofBinding),
 	}
 
