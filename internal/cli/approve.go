@@ -29,7 +29,9 @@ func newApprove(e *environment) *cobra.Command {
 		Short: "Let pods pass the manual checks of a ReadinessGate",
 		Long: "approve lets pods pass the manual checks of a ReadinessGate: those of a revision, one pod, or all that wait now, as the scope of the checks says. " +
 			"With the scope Gate one approval is for all pods, now and later. It is written into the ReadinessGate, with your name and your words. " +
-			"You need the permission to patch that ReadinessGate, and the verb approve on it.",
+			"You need the permission to patch that ReadinessGate, and the verb approve on it.\n\n" +
+			"A pod's revision is its label pod-template-hash, controller-revision-hash or rollouts-pod-template-hash; a pod without one is approved by --pod. " +
+			"A ReadinessGate has 64 approvals at most: when there would be more, those of revisions and pods that are gone are removed.",
 		Example:           "  podgate approve -n shop warm --revision 5d8f7c9b6 --reason 'dashboards look good'",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: e.completeManual,

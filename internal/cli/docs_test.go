@@ -26,10 +26,10 @@ func document(t *testing.T, name string) string {
 
 // TestEveryFindingIsDocumented: what a command may name is on its page.
 func TestEveryFindingIsDocumented(t *testing.T) {
-	text := document(t, "commands.md")
+	text := document(t, "commands.md") + document(t, "commands-reference.md")
 	names := []string{
 		CheckLegacyGate, CheckBindingAfter, CheckPodsUngated, CheckNoProbe, CheckHook, CheckGrace, CheckDeadline, CheckBudget, CheckEmpties, CheckPeers, CheckNobodyReported, CheckPodgate,
-		CheckGateMissing, CheckGateUnused, CheckNoTimeout, CheckTrack, CheckSidecar, v1alpha1.ReasonSetByHand,
+		CheckGateMissing, CheckGateUnused, CheckNoTimeout, CheckTrack, CheckSidecar, CheckHalted, v1alpha1.ReasonSetByHand,
 	}
 
 	if !strings.Contains(text, "(reasons.md#no-gate)") {

@@ -27,7 +27,10 @@ func newExplain(e *environment) *cobra.Command {
 		Use:   "explain POD",
 		Short: "Why a pod is not Ready at its load balancer, or why it has no gate, and how it drains",
 		Long: "explain shows, for every readiness gate of a pod, where it comes from, what its source says now, since when, and what to do next; " +
-			"for a pod without a gate, why it has none; and whether the pod ends only after its load balancer has stopped sending it requests.",
+			"for a pod without a gate, why it has none; and whether the pod ends only after its load balancer has stopped sending it requests.\n\n" +
+			"writer names who else opened a gate by hand. A line check of a ReadinessGate's gate shows what it asks about this pod, with variables filled in, and how many pods it passes and fails; " +
+			"with -o json, resolved is the query, URL, path or name by itself. DRAIN of a pod that is being deleted says what the pod waits for; " +
+			"killed is the latest event KilledUndrained of its owner's pods, also of a pod that is gone; recommended is the drain time that podgate recommends.",
 		Example:           "  podgate explain -n shop web-5d8f7c9b6-x2x4p\n  kubectl podgate explain -n shop web-5d8f7c9b6-x2x4p -o yaml",
 		Args:              onePod,
 		ValidArgsFunction: e.completePods,

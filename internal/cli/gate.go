@@ -37,7 +37,8 @@ func newGate(e *environment) *cobra.Command {
 		Short: "Open or close a readiness gate of a pod by hand",
 		Long: "set opens or closes a readiness gate of a pod. A gate that podgate serves gets an override: podgate writes the condition, with reason Overridden and your words, " +
 			"and decides the gate again when the time is over. Any other gate of the pod gets the condition itself, which stays until somebody changes it. " +
-			"Conditions of Kubernetes itself are refused.",
+			"Conditions of Kubernetes itself are refused.\n\n" +
+			"An override is an annotation of the pod with its UID, status, reason, your name and the end. A deleted binding releases its gates in spite of it.",
 		Example:           "  podgate gate set -n shop web-5d8f7c9b6-x2x4p target-health.elbv2.k8s.aws/web true --reason 'INC-42: health check path is broken' --for 30m",
 		Args:              cobra.ExactArgs(3),
 		ValidArgsFunction: e.completeGates,

@@ -77,7 +77,11 @@ func newPreflight(e *environment) *cobra.Command {
 		Use:   "preflight [KIND/NAME...] [-f FILE...]",
 		Short: "What will cost requests in the next rollout",
 		Long: "preflight checks the workloads of a namespace, those that are named, or those of manifest files as if they were applied to the cluster, " +
-			"and reports what will cost requests in the next rollout. Of Ingresses and Services of type LoadBalancer in the files it says what podgate would serve. Exit code 0: nothing found; 1: something found; 2: it could not check.",
+			"and reports what will cost requests in the next rollout. Exit code 0: nothing found; 1: something found; 2: it could not check.\n\n" +
+			"Workloads that no binding claims and that have no gate of a ReadinessGate are skipped. Custom workloads, such as Argo Rollouts, are found by their pod template in files and by their pods in the cluster. Hooks that podgate will add count as present.\n\n" +
+			"Of Ingresses of podgate's classes, and of Services of type LoadBalancer, in the files it says what podgate would serve, refuse and ignore; with --ingress also of those that AWS Load Balancer Controller has, and without files of the namespace's. " +
+			"Subnets, certificates and security groups count as found.\n\n" +
+			"It finds:\n" + findingsHelp(),
 		Example: "  podgate preflight -n shop\n  podgate preflight -n shop deploy/web\n  kustomize build . | podgate preflight -n shop -f -\n  podgate preflight --offline -f manifests/",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.named = args

@@ -31,7 +31,9 @@ func newStatus(e *environment) *cobra.Command {
 		Use:   "status",
 		Short: "Bindings and their groups, load balancers, pods that wait at a gate, oldest first, and pods that lack one",
 		Long: "status lists the bindings of a namespace, or of all, whether they work and how many of their gates are open; the load balancers of its Ingresses and Services; " +
-			"the pods whose containers are ready and whose gates are not open, the one that waits longest first; those whose containers do not become ready; and the pods that should carry a gate and do not.",
+			"the pods whose containers are ready and whose gates are not open, the one that waits longest first; those whose containers do not become ready; and the pods that should carry a gate and do not.\n\n" +
+			"REASON of a binding also names other conditions that are not as they should be. TARGETS HEALTHY counts foreign targets, too; of instance targets it counts nodes, and those without an instance as skipped. " +
+			"STATE of a load balancer is the reason of its latest event, or Published where the objects have its name, Refused where none can be served, Deleting, or Unreported.",
 		Example: "  podgate status -n shop\n  kubectl podgate status -A -o wide",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return e.status(cmd.Context(), all) },

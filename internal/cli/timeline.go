@@ -45,7 +45,8 @@ func newTimeline(e *environment) *cobra.Command {
 		Short: "What the cluster remembers of a workload's latest rollouts, as a table, a picture or data",
 		Long: "timeline shows the pods of a workload, or one pod, from their creation to their end: when their containers were ready, when their gates opened, when they were Ready, deleted and gone, " +
 			"and what events told meanwhile. It takes this from conditions, events and ReplicaSets, which keep the latest change only, and marks what nobody remembers. " +
-			"Pods that are gone are known by their events, which an API server keeps for an hour by default.",
+			"Pods that are gone are known by their events, which an API server keeps for an hour by default. How long a target drained is not remembered at all.\n\n" +
+			"Below the lanes are the closed gates, with what to do, and the latest warnings; -o wide lists all events and pods. --html writes a picture for a post-mortem: one file, with a lane for each pod, its gates, its targets as far as gates tell, and events.",
 		Example:           "  podgate timeline -n shop deploy/web\n  kubectl podgate timeline -n shop deploy/web --since 20m --html rollout.html",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: e.completeWorkloads,
