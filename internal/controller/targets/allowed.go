@@ -24,7 +24,7 @@ func (r *Reconciler) notAllowed(ctx context.Context, b *binding.Binding, ref bal
 
 // refuses returns the first thing that bindings of a namespace may not name; empty when there is none.
 func (r *Reconciler) refuses(ctx context.Context, namespace string, things ...string) (string, error) {
-	if len(things) == 0 {
+	if r.allowed == nil || len(things) == 0 {
 		return "", nil
 	}
 	refused, err := r.allowed(ctx, namespace, things)

@@ -113,3 +113,23 @@ func TestAllowanceUnknown(t *testing.T) {
 		t.Errorf("calls: %s", got)
 	}
 }
+
+// TestServedAgain: a binding about which nothing happens is looked at again, sooner where nobody tells that the labels of its
+// namespace changed, and not together with others.
+func TestServedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.serve(1, 2)
+	w.restart()
+	for _, longest := range []time.Duration{servedAgain, labelsAgain} {
+		asked := time.Duration(0)
+		w.random = func(below time.Duration) time.Duration {
+			asked = below
+			return below - time.Second
+		}
+		if got, want := w.reconcile().RequeueAfter, longest-asked+time.Second; asked != longest/5 || got != want {
+			t.Errorf("looked at again after %s, want %s", got, want)
+		}
+
+		w.allowed = func(context.Context, string, []string) (string, error) { return "", nil }
+	}
+}

@@ -82,10 +82,6 @@ func (o Options) withDefaults(c client.Client) Options {
 		o.Account = func(balancer.Ref) string { return "" }
 	}
 
-	if o.Allowed == nil {
-		o.Allowed = func(context.Context, string, []string) (string, error) { return "", nil }
-	}
-
 	if o.Recorder == nil {
 		o.Recorder = &events.FakeRecorder{} // Without a channel it drops every event.
 	}

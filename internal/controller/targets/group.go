@@ -95,7 +95,7 @@ func (r *Reconciler) lookedUp(b *binding.Binding) time.Duration {
 // are left alone.
 func (r *Reconciler) counts(b *binding.Binding, g balancer.Group) time.Duration {
 	if g.OfNodes() && !r.ofNodes(b, g) {
-		return serveAgain
+		return unservedAgain
 	}
 	return r.lookedUp(b)
 }
@@ -185,7 +185,7 @@ func (r *Reconciler) keptOut(ctx context.Context, b *binding.Binding, v *verdict
 
 // unserved handles a binding whose group it cannot have.
 func (r *Reconciler) unserved(ctx context.Context, b *binding.Binding, group balancer.Group, v verdict, unwritten error) (reconcile.Result, error) {
-	res, again := binding.Resolution{Group: group, Trouble: v.message}, serveAgain
+	res, again := binding.Resolution{Group: group, Trouble: v.message}, unservedAgain
 	if v.reason == v1alpha1.ReasonGroupBoundTwice || v.reason == v1alpha1.ReasonNotAllowed {
 		res.Group, again = balancer.Group{}, lbc.Poll
 		r.track(b.Key(), balancer.Group{}, false)

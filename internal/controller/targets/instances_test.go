@@ -552,11 +552,11 @@ func TestExternalNodes(t *testing.T) {
 	if v := w.unfit(t.Context(), own, group); v == nil || v.reason != v1alpha1.ReasonInstanceTargets {
 		t.Errorf("verdict %+v", v)
 	}
-	if got := w.counts(own, group); got != serveAgain {
+	if got := w.counts(own, group); got != unservedAgain {
 		t.Errorf("looked up after %s", got)
 	}
 	group.Ref.Provider = "other"
-	if w.fills(binding.Of(b), group) || w.counts(binding.Of(b), group) != serveAgain {
+	if w.fills(binding.Of(b), group) || w.counts(binding.Of(b), group) != unservedAgain {
 		t.Error("another load balancer's nodes are served")
 	}
 }

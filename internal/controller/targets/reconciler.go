@@ -62,8 +62,15 @@ type Observer interface {
 // take 19 calls a minute where quiet groups' audits take 33.
 const resolveAgain = 2 * time.Hour
 
-// serveAgain is when a binding is reconciled without any event.
-const serveAgain = 5 * time.Minute
+const (
+	// servedAgain is when a binding that is served is reconciled without any event, less up to a fifth. All that it is
+	// made of is watched or has a time of its own, so that this only makes up for an event that got lost.
+	servedAgain = 30 * time.Minute
+	// labelsAgain is the same where the labels of namespaces, which nobody watches, say what a binding may name.
+	labelsAgain = 5 * time.Minute
+	// unservedAgain is the same of a binding that cannot be served.
+	unservedAgain = 5 * time.Minute
+)
 
 // readyAgain is the same where the load balancer makes or changes the group, which takes it seconds.
 const readyAgain = 2 * time.Second
@@ -93,12 +100,13 @@ type Reconciler struct {
 	lbc       lbc.Coexistence
 	slots     *accountSlots
 	drivers   balancer.Drivers
-	allowed   func(ctx context.Context, namespace string, things []string) (refused string, err error)
-	states    *states
-	kinds     gates.Kinds
-	nodes     nodes
-	drains    *record.Reports
-	guards    guards
+	// allowed is nil where bindings may name everything.
+	allowed func(ctx context.Context, namespace string, things []string) (refused string, err error)
+	states  *states
+	kinds   gates.Kinds
+	nodes   nodes
+	drains  *record.Reports
+	guards  guards
 	clock
 }
 
@@ -126,7 +134,7 @@ func (r resolved) lasts() time.Duration {
 	case r.again > 0:
 		return r.again
 	case !r.group.OfPods() && !r.group.OfNodes():
-		return serveAgain
+		return unservedAgain
 	}
 	return resolveAgain
 }
@@ -279,7 +287,12 @@ func (r *Reconciler) absence(key types.NamespacedName, missing bool) time.Time {
 
 // next is when to reconcile again without an event: at the first of some times that are not zero.
 func (r *Reconciler) next(times ...time.Time) time.Duration {
-	wait := serveAgain
+	wait := servedAgain
+	if r.allowed != nil {
+		wait = labelsAgain
+	}
+	wait -= r.random(wait / 5)
+
 	for _, at := range times {
 		if !at.IsZero() {
 			wait = min(wait, max(at.Sub(r.now()), time.Millisecond))
