@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -108,7 +109,7 @@ func newReconciler(c client.Client, o Options, all *shared, of kind, called metr
 	return &Reconciler{
 		client: c, cloud: o.Cloud, settings: o.Settings, manage: o.Manage, shared: all, kind: of,
 		lbc:    lbc.NewIngresses(o.Reader, o.LBCLeaseNamespace, o.Now),
-		teller: newTeller(o.Recorder), metrics: m, read: &times{all: map[Key]time.Time{}}, waiting: &times{all: map[Key]time.Time{}}, doubted: &times{all: map[Key]time.Time{}}, now: o.Now, random: o.Random,
+		teller: newTeller(o.Recorder), metrics: m, read: &times{all: map[Key]time.Time{}}, waiting: &times{all: map[Key]time.Time{}}, doubted: &times{all: map[Key]time.Time{}}, begun: sync.OnceValue(o.Now), now: o.Now, random: o.Random,
 	}, nil
 }
 

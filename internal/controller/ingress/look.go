@@ -172,15 +172,18 @@ func (p *pass) plan(ctx context.Context) (elb.Plan, error) {
 	return elb.Make(p.stack, p.seen, p.now()), nil
 }
 
-// doubt notes at the first look at a group whether another process may have made something just before.
+// doubt notes at the first look at a group whether another process may have made something just before: one of podgate's before
+// this one began, and AWS Load Balancer Controller until now.
 func (p *pass) doubt() {
+	since := p.begun()
 	if !p.doubted.last(p.group).IsZero() {
 		return
 	}
-	inherited := slices.ContainsFunc(p.members, func(m member) bool { return holds(p.group, m.Object) || m.abandoned })
-	since := p.now()
-	if !inherited {
-		since = since.Add(-lag)
+	switch {
+	case slices.ContainsFunc(p.members, func(m member) bool { return m.abandoned }):
+		since = p.now()
+	case !slices.ContainsFunc(p.members, func(m member) bool { return holds(p.group, m.Object) }):
+		since = p.now().Add(-lag)
 	}
 	p.doubted.at(p.group, since)
 }

@@ -70,8 +70,10 @@ type Reconciler struct {
 	waiting  *times
 	// doubted is since when AWS may have more of a group than it lists.
 	doubted *times
-	now     func() time.Time
-	random  func(time.Duration) time.Duration
+	// begun is when this process looked at a group first: no other one has made anything since.
+	begun  func() time.Time
+	now    func() time.Time
+	random func(time.Duration) time.Duration
 }
 
 // Reconcile implements reconcile.Reconciler. The request is a group's Key.

@@ -686,6 +686,39 @@ func TestLaw13ANewProcessDoubtsAnEmptyList(t *testing.T) {
 	}
 }
 
+// TestDoubts: what another process of podgate did just before this one began, and what AWS Load Balancer Controller did just
+// before it was gone, may not be listed yet.
+func TestDoubts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		finalizer string
+		abandoned bool
+		after     time.Duration
+		want      time.Duration
+	}{
+		"AtFirst":      {finalizer: v1alpha1.IngressFinalizer, want: lag},
+		"Later":        {finalizer: v1alpha1.IngressFinalizer, after: 20 * time.Second, want: lag - 20*time.Second},
+		"LongAfter":    {finalizer: v1alpha1.IngressFinalizer, after: lag, want: 0},
+		"NotInherited": {want: 0},
+		"OfLBC":        {abandoned: true, after: lag, want: lag},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ing := memberOf("web")[0]
+			if tc.finalizer != "" {
+				ing.SetFinalizers([]string{tc.finalizer})
+			}
+			w := newWorld(t)
+			(&pass{Reconciler: w.Reconciler, group: Key{Name: "other"}}).doubt()
+			w.clock = w.clock.Add(tc.after)
+			p := &pass{Reconciler: w.Reconciler, group: Key{Name: "g"}, members: []member{{Object: ing, abandoned: tc.abandoned}}}
+			for range 2 {
+				if p.doubt(); p.doubtful() != tc.want {
+					t.Errorf("doubts for %s, want %s", p.doubtful(), tc.want)
+				}
+			}
+		})
+	}
+}
+
 // TestLetsGoAtOnce: a process that held the Ingress itself, and did all that was done, knows what there is. A step of which it
 // does not know whether it was done has it doubt again.
 func TestLetsGoAtOnce(t *testing.T) {
