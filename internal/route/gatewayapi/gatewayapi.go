@@ -52,17 +52,27 @@ type Abilities struct {
 	Protocols []gwv1.ProtocolType
 	// Queries and Redirects: it matches parameters of the query, and sends clients elsewhere.
 	Queries, Redirects bool
+	// WildcardHosts: it has hosts such as *.example.com. Wildcards: in values * and ? are wildcards.
+	WildcardHosts, Wildcards bool
+	// NotInPaths are characters that a path cannot have.
+	NotInPaths string
+	// Value and HeaderName are how many characters a value or path and a header's name may have, and Headers how many headers one rule
+	// may match; 0: any number.
+	Value, HeaderName, Headers int
 	// Limits are what one rule may consist of.
 	Limits route.Limits
 	// Rules, Backends and Weight are how many rules it may have, to how many backends one may forward, and the largest weight.
 	Rules, Backends int
 	Weight          int32
+	// Excess says for people why it cannot have such rules, and whose those are; empty: it can. nil: only Rules counts.
+	Excess func(rules map[int32][]route.Rule) (why string, owners []string)
 }
 
 // ALB is what an application load balancer can do, unless the account has other quotas.
 var ALB = Abilities{
 	Name: "an application load balancer", Protocols: []gwv1.ProtocolType{gwv1.HTTPProtocolType, gwv1.HTTPSProtocolType},
-	Queries: true, Redirects: true, Limits: route.ALB, Rules: 100, Backends: 5, Weight: 999,
+	Queries: true, Redirects: true, WildcardHosts: true, Wildcards: true, NotInPaths: `()[]{}^|\`, Value: 128, HeaderName: 40,
+	Limits: route.ALB, Rules: 100, Backends: 5, Weight: 999,
 }
 
 // Result is what was read.

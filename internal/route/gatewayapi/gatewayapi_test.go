@@ -241,6 +241,24 @@ func TestRead(t *testing.T) {
 			"80 /* -> shop/web:80=1\nlistener http: 1 routes\nroute a: Accepted=False UnsupportedValue: with this route the load balancer would have more than 1 rule: use another Gateway, or have AWS raise the quota ResolvedRefs\n" +
 				"route b: Accepted ResolvedRefs\nroute c: Accepted=False UnsupportedValue: with this route the load balancer would have more than 1 rule: use another Gateway, or have AWS raise the quota ResolvedRefs",
 		},
+		"NoWildcardHosts": {
+			world{can: func(a *Abilities) { a.WildcardHosts = false }, routes: one("{" + to + "}"), gateway: "{listeners: [{name: http, port: 80, protocol: HTTP, hostname: '*.example.com'}]}"},
+			"listener http: 0 routes\nroute web: Accepted=False UnsupportedValue: an application load balancer has no hosts with wildcards such as *.example.com: name each host ResolvedRefs",
+		},
+		"NoWildcards":    {world{can: func(a *Abilities) { a.Wildcards = false }, routes: one("{matches: [{headers: [{name: a, value: '*'}]}], " + to + "}")}, "80 a:* -> shop/web:80=1" + fine},
+		"NotInPaths":     {world{can: func(a *Abilities) { a.NotInPaths = "!" }, routes: one("{matches: [{path: {value: /a!}}], " + to + "}")}, refuses(`match 0: path "/a!" has one of the characters !, which an application load balancer does not match`)},
+		"TooManyHeaders": {world{can: func(a *Abilities) { a.Headers = 1 }, routes: one("{matches: [{headers: [{name: a, value: b}, {name: A, value: c}, {name: d, value: e}]}], " + to + "}")}, refuses("match 0: header d: an application load balancer matches 1 header in one rule")},
+		"Excess": {
+			world{can: func(a *Abilities) {
+				a.Excess = func(all map[int32][]route.Rule) (string, []string) {
+					if len(all[80]) > 2 {
+						return "too many of them", []string{"HTTPRoute/shop/a", "HTTPRoute/shop/b"}
+					}
+					return "", nil
+				}
+			}, routes: map[string]string{"a": "{rules: [{" + to + "}]}", "b": "{rules: [{" + to + "}]}", "c": "{rules: [{" + to + "}]}"}},
+			"80 /* -> shop/web:80=1\n80 /* -> shop/web:80=1\nlistener http: 2 routes\nroute a: Accepted ResolvedRefs\nroute b: Accepted=False UnsupportedValue: too many of them ResolvedRefs\nroute c: Accepted ResolvedRefs",
+		},
 
 		// Listeners.
 		"HTTPRouteListenerHostnameMatching": {

@@ -6,6 +6,7 @@ package gatewayapi
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -138,6 +139,11 @@ func (m *member) held() bool {
 func (r *reader) compile(m *member) {
 	m.rules = map[int32][]route.Rule{}
 	for port, hosts := range m.hosts {
+		for _, host := range hosts {
+			if strings.HasPrefix(host, "*") && !r.Can.WildcardHosts && m.read.unsupported == "" {
+				m.read.unsupported = fmt.Sprintf("%s has no hosts with wildcards such as %s: name each host", r.Can.Name, host)
+			}
+		}
 		rules := r.at(m, hosts)
 		if _, tooLarge := route.Fit(slices.Clone(rules), r.Can.Limits); len(tooLarge) > 0 && m.read.unsupported == "" {
 			m.read.unsupported = fmt.Sprintf("a rule for path %q needs more than the %s or %s that a rule of %s may have: write fewer matches",
@@ -191,19 +197,34 @@ func (r *reader) fit() map[int32][]route.Rule {
 			all[port], _ = route.Fit(r.ordered(port), r.Can.Limits)
 			count += len(all[port])
 		}
-		if count <= r.Can.Rules || !r.drop() {
+		why, owners := r.excess(all, count)
+		if why == "" || !r.drop(why, owners) {
 			return all
 		}
 	}
 }
 
-// drop takes the rules of one route away; false: none has any.
-func (r *reader) drop() bool {
+// excess says why there are more rules than there may be, and whose those are, any of which may go; empty: there are not.
+func (r *reader) excess(all map[int32][]route.Rule, count int) (why string, owners []string) {
+	if r.Can.Excess != nil {
+		return r.Can.Excess(all)
+	}
+	if count <= r.Can.Rules {
+		return "", nil
+	}
+	for _, m := range r.routes {
+		owners = append(owners, m.owner)
+	}
+	return fmt.Sprintf("with this route the load balancer would have more than %s: use another Gateway, or have AWS raise the quota", plural.Count(r.Can.Rules, "rule")), owners
+}
+
+// drop takes the rules of one of these routes away; false: none has any.
+func (r *reader) drop(why string, owners []string) bool {
 	for _, served := range []bool{false, true} {
 		for _, m := range slices.Backward(r.routes) {
-			if len(m.rules) > 0 && len(m.has) > 0 == served {
+			if len(m.rules) > 0 && len(m.has) > 0 == served && slices.Contains(owners, m.owner) {
 				m.rules = nil
-				m.read.unsupported = fmt.Sprintf("with this route the load balancer would have more than %s: use another Gateway, or have AWS raise the quota", plural.Count(r.Can.Rules, "rule"))
+				m.read.unsupported = why
 				return true
 			}
 		}

@@ -33,14 +33,6 @@ type dangling struct {
 	message string
 }
 
-// The bounds of load balancers' APIs.
-const (
-	maxPattern    = 128 // characters of every value
-	maxHeaderName = 40
-	// notInPaths are characters of regular expressions, which patterns of paths may not have.
-	notInPaths = `()[]{}^|\`
-)
-
 // readRules reads the rules of a route.
 func (r *reader) readRules(of *gwv1.HTTPRoute) written {
 	w := &written{}
@@ -93,8 +85,10 @@ func readMatch(can Abilities, m gwv1.HTTPRouteMatch) (route.Match, error) {
 			return match, fmt.Errorf("header %s: %s matches no %s: use Exact", name, can.Name, *h.Type)
 		case strings.EqualFold(name, "host"):
 			return match, fmt.Errorf("header %s: hosts are matched by spec.hostnames", name)
-		case len(name) > maxHeaderName:
-			return match, fmt.Errorf("header %s has a name of %d characters, and %s matches %d", name, len(name), can.Name, maxHeaderName)
+		case len(name) > can.HeaderName:
+			return match, fmt.Errorf("header %s has a name of %d characters, and %s matches %d", name, len(name), can.Name, can.HeaderName)
+		case can.Headers > 0 && len(match.Headers) == can.Headers:
+			return match, fmt.Errorf("header %s: %s matches %s in one rule", name, can.Name, plural.Count(can.Headers, "header"))
 		}
 		if err := plain(can, "header "+name, h.Value); err != nil {
 			return match, err
@@ -125,11 +119,11 @@ func readMatch(can Abilities, m gwv1.HTTPRouteMatch) (route.Match, error) {
 
 // plain says why a text cannot be matched as it is.
 func plain(can Abilities, what, text string) error {
-	if strings.ContainsAny(text, "*?") {
+	if can.Wildcards && strings.ContainsAny(text, "*?") {
 		return fmt.Errorf("%s has one of the characters * and ?, which are wildcards of %s", what, can.Name)
 	}
-	if len(text) > maxPattern {
-		return fmt.Errorf("%s has %d characters, and %s matches %d", what, len(text), can.Name, maxPattern)
+	if len(text) > can.Value {
+		return fmt.Errorf("%s has %d characters, and %s matches %d", what, len(text), can.Name, can.Value)
 	}
 	return nil
 }
@@ -150,8 +144,8 @@ func paths(can Abilities, m *gwv1.HTTPPathMatch) ([]string, error) {
 	if kind != gwv1.PathMatchExact && kind != gwv1.PathMatchPathPrefix {
 		return nil, fmt.Errorf("path %q: %s is not served: use Exact or PathPrefix", value, kind)
 	}
-	if strings.ContainsAny(value, notInPaths) {
-		return nil, fmt.Errorf("path %q has one of the characters %s, which %s does not match", value, notInPaths, can.Name)
+	if strings.ContainsAny(value, can.NotInPaths) {
+		return nil, fmt.Errorf("path %q has one of the characters %s, which %s does not match", value, can.NotInPaths, can.Name)
 	}
 	if kind == gwv1.PathMatchExact {
 		return []string{value}, plain(can, fmt.Sprintf("path %q", value), value)
@@ -162,8 +156,8 @@ func paths(can Abilities, m *gwv1.HTTPPathMatch) ([]string, error) {
 		return nil, nil
 	}
 	// Its pattern has two characters more.
-	if len(prefix) > maxPattern-2 {
-		return nil, fmt.Errorf("path %q has %d characters, and %s matches prefixes of %d", value, len(prefix), can.Name, maxPattern-2)
+	if len(prefix) > can.Value-2 {
+		return nil, fmt.Errorf("path %q has %d characters, and %s matches prefixes of %d", value, len(prefix), can.Name, can.Value-2)
 	}
 	return []string{prefix, prefix + "/*"}, plain(can, fmt.Sprintf("path %q", value), prefix)
 }
@@ -219,7 +213,7 @@ func redirectOf(can Abilities, f *gwv1.HTTPRequestRedirectFilter) (*route.Redire
 			return nil, fmt.Errorf("%s cannot replace a part of the path: use ReplaceFullPath", can.Name)
 		}
 		out.Path = "/" + strings.TrimPrefix(*f.Path.ReplaceFullPath, "/")
-		if strings.Contains(out.Path, "#{") || len(out.Path) > maxPattern {
+		if strings.Contains(out.Path, "#{") || len(out.Path) > can.Value {
 			return nil, fmt.Errorf("%s cannot redirect to path %q", can.Name, out.Path)
 		}
 	}
