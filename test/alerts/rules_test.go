@@ -4,6 +4,9 @@
 package alerts
 
 import (
+	"cmp"
+	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/podgate/podgate/internal/kubetest"
 )
 
 // root is the repository's.
@@ -129,17 +133,17 @@ func TestRulesAskForWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestAlertsAreDocumented: each alert has a section of docs/alerts.md and links to it, and no
-// section is about another.
-func TestAlertsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "docs", "alerts.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+var update = flag.Bool("update", false, "write docs/alerts.md")
 
-	var want, got []string
+// TestAlertsPage: docs/alerts.md is what the rules say of themselves. Each leads there, and has what to do.
+func TestAlertsPage(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Alerts\n\nMade of [alerts.yaml](../charts/podgate/files/alerts.yaml) by `go test ./test/alerts -run TestAlertsPage -update`. [monitoring.md](monitoring.md#alerts) says how to install the rules.\n")
+
+	page := regexp.MustCompile(`docs/([a-z0-9/-]+\.md(?:#[a-z0-9-]+)?)`)
+	template := regexp.MustCompile(`\{\{ \$(?:labels\.)?([a-z]+)[^}]*\}\}`)
+	severity := ""
 	for _, r := range rules(t) {
-		want = append(want, r.Alert)
 		link := "https://github.com/podgate/podgate/blob/main/docs/alerts.md#" + strings.ToLower(r.Alert)
 		if r.Annotations["runbook_url"] != link {
 			t.Errorf("%s: runbook_url is %q, want %q", r.Alert, r.Annotations["runbook_url"], link)
@@ -147,15 +151,26 @@ func TestAlertsAreDocumented(t *testing.T) {
 		if s := r.Labels["severity"]; s != "critical" && s != "warning" {
 			t.Errorf("%s: severity %q", r.Alert, s)
 		}
+		for _, what := range []string{"summary", "description", "action"} {
+			if len(r.Annotations[what]) < 20 {
+				t.Errorf("%s: the %s is %q", r.Alert, what, r.Annotations[what])
+			}
+		}
+
+		if severity != r.Labels["severity"] {
+			severity = r.Labels["severity"]
+			b.WriteString(map[string]string{
+				"critical": "\n## Critical: rollouts stand still, or requests are lost\n", "warning": "\n## Warning: look at it today\n",
+			}[severity])
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n%s %s\n\n*What to do*: %s\n", r.Alert, template.ReplaceAllString(r.Annotations["summary"], "*$1*"), r.Annotations["description"],
+			page.ReplaceAllStringFunc(r.Annotations["action"], func(s string) string {
+				file, heading, _ := strings.Cut(strings.TrimPrefix(s, "docs/"), "#")
+				return "[" + cmp.Or(strings.ReplaceAll(heading, "-", " "), file) + "](" + strings.TrimPrefix(s, "docs/") + ")"
+			}))
 	}
 
-	for _, m := range regexp.MustCompile(`(?m)^### (Podgate\w+)$`).FindAllStringSubmatch(string(text), -1) {
-		got = append(got, m[1])
-	}
-
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("rules (-) and docs/alerts.md (+):\n%s", diff)
-	}
+	kubetest.Golden(t, *update, "alerts.md", b.String())
 }
 
 // atTime are the alerts that fire at a time.
