@@ -5,7 +5,13 @@
 
 package main
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // childAttributes are the system's own where there is no local cluster either.
 func childAttributes() *syscall.SysProcAttr { return nil }
+
+// signalGroup sends a signal to a child.
+func signalGroup(child *os.Process, signal syscall.Signal) error { return child.Signal(signal) }

@@ -4,12 +4,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,7 +24,7 @@ const controllerKey = "AKIABENCHCONTROLLER0"
 // stopTimeout bounds how long the controller may take to end.
 const stopTimeout = 15 * time.Second
 
-// controller is the process under test.
+// controller is the process under test, or one beside it.
 type controller struct {
 	process *os.Process
 	started time.Time
@@ -36,7 +38,11 @@ func startController(command, dir string, values map[string]string, env []string
 	if err != nil {
 		return nil, err
 	}
+	return startProcess(args, dir, env, logs)
+}
 
+// startProcess starts a program in a process group of its own. A relative path begins at dir.
+func startProcess(args []string, dir string, env []string, logs io.Writer) (*controller, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	if strings.Contains(args[0], "/") && !filepath.IsAbs(args[0]) {
 		cmd.Path, cmd.Err = filepath.Join(dir, args[0]), nil
@@ -73,67 +79,65 @@ func expand(command string, values map[string]string) ([]string, error) {
 	return args, nil
 }
 
-// stop ends the process: by force if it takes too long. Stopping twice is fine.
+// stop ends the process and those that it started: by force if it takes too long. Stopping twice is fine.
 func (c *controller) stop() error {
 	if c == nil {
 		return nil
 	}
 
-	_ = c.process.Signal(syscall.SIGTERM)
-	timer := time.NewTimer(stopTimeout)
+	_ = signalGroup(c.process, syscall.SIGTERM)
+	timer, ticker := time.NewTimer(stopTimeout), time.NewTicker(tick)
 	defer timer.Stop()
+	defer ticker.Stop()
 
+	for !c.gone() {
+		select {
+		case <-ticker.C:
+		case <-timer.C:
+			_ = signalGroup(c.process, syscall.SIGKILL)
+			<-c.exited
+			return fmt.Errorf("controller did not end within %s and was killed", stopTimeout)
+		}
+	}
+	return nil
+}
+
+// gone reports whether the process and those that it started have ended.
+func (c *controller) gone() bool {
 	select {
 	case <-c.exited:
-		return nil
-	case <-timer.C:
+		return len(members(c.process.Pid)) == 0
+	default:
+		return false
 	}
+}
 
-	_ = c.process.Kill()
-	<-c.exited
-	return fmt.Errorf("controller did not end within %s and was killed", stopTimeout)
+// measured is the process whose processor and memory count: of those that the command is, or has started, the one with the
+// most resident memory. So a command may be a script around a controller.
+func (c *controller) measured() (process, error) {
+	all := members(c.process.Pid)
+	if len(all) == 0 {
+		return process{}, errors.New("the controller does not run")
+	}
+	return slices.MaxFunc(all, func(a, b process) int { return cmp.Compare(a.pages, b.pages) }), nil
 }
 
 // cpu is the processor time that the process has used.
 func (c *controller) cpu() (time.Duration, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.process.Pid))
-	if err != nil {
-		return 0, fmt.Errorf("read the controller's processor time: %w", err)
-	}
-	return parseStat(string(raw))
-}
-
-// clockTick is the unit of /proc/PID/stat: USER_HZ, 100 on every architecture that Go knows.
-const clockTick = 10 * time.Millisecond
-
-// parseStat gives user and system time of /proc/PID/stat; the name in it may hold anything.
-func parseStat(stat string) (time.Duration, error) {
-	_, after, found := cutLast(stat, ") ")
-	fields := strings.Fields(after)
-	if !found || len(fields) < 13 {
-		return 0, fmt.Errorf("not a process's stat: %q", stat)
-	}
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * clockTick, err
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
+	p, err := c.measured()
+	return p.cpu, err
 }
 
 // memory is a process's resident set in MiB: now, what of that is the program's file, and at its highest.
 type memory struct{ rss, file, highest float64 }
 
 func (c *controller) memory() (memory, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.process.Pid))
+	p, err := c.measured()
+	if err != nil {
+		return memory{}, err
+	}
+
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
 	if err != nil {
 		return memory{}, fmt.Errorf("read the controller's memory: %w", err)
 	}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -25,15 +26,20 @@ func TestExpand(t *testing.T) {
 }
 
 func TestParseStat(t *testing.T) {
-	got, err := parseStat("42 (a ) b) S 1 42 42 0 -1 4194560 1000 0 0 0 150 50 0 0 20 0 12 0 100 1 2\n")
+	const stat = "42 (a ) b) S 1 41 40 0 -1 4194560 1000 0 0 0 150 50 0 0 20 0 12 0 100 1 2 3\n"
+	got, err := parseStat(stat)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != 2*time.Second {
-		t.Errorf("150 and 50 ticks are 2 s: got %s", got)
+	want := process{pid: 42, group: 41, cpu: 2 * time.Second, pages: 2} // 150 and 50 ticks
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if _, err := parseStat("42 gone"); err == nil {
-		t.Error("nonsense was taken")
+
+	for _, nonsense := range []string{"42 gone", "42 (a) S 1", strings.Replace(stat, "150", "x", 1)} {
+		if _, err := parseStat(nonsense); err == nil {
+			t.Errorf("%q was taken", nonsense)
+		}
 	}
 }
 

@@ -4,7 +4,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -30,17 +29,19 @@ const defaultController = "bin/podgate --leader-elect=false --namespace {namespa
 
 // options are the command's.
 type options struct {
-	controller    string
-	scenario      string
-	root          string
-	out           string
-	seed          uint64
-	steadyWindow  time.Duration
-	steadyRest    time.Duration
-	ingressWindow time.Duration
-	profiles      string
-	busy          int
-	logs          io.Writer
+	controller     string
+	versus         string
+	endpointSlices bool
+	scenario       string
+	root           string
+	out            string
+	seed           uint64
+	steadyWindow   time.Duration
+	steadyRest     time.Duration
+	ingressWindow  time.Duration
+	profiles       string
+	busy           int
+	logs           io.Writer
 }
 
 func main() {
@@ -65,6 +66,8 @@ func parse(args []string) (options, error) {
 	var log string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.StringVar(&o.controller, "controller", defaultController, "`command` of the controller under test, without a shell; see docs/bench.md for the words in braces")
+	fs.StringVar(&o.versus, "versus", "", "`command` of another controller, which does each scenario after the first and is shown beside it")
+	fs.BoolVar(&o.endpointSlices, "endpoint-slices", false, "run Kubernetes' controller of EndpointSlices, for controllers that read them")
 	fs.StringVar(&o.scenario, "scenario", "", "run only these, comma-separated: "+strings.Join(names(), ", "))
 	fs.StringVar(&o.root, "root", ".", "the repository's top `folder`")
 	fs.StringVar(&o.out, "o", "out/bench.json", "`file` to write")
@@ -96,6 +99,12 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
+// other are the options for the controller that the first is compared with. It may serve no profiles.
+func (o options) other() options {
+	o.controller, o.versus, o.profiles = o.versus, "", ""
+	return o
+}
+
 // run runs the scenarios, one after the other, and reports whether all limits were kept.
 func run(ctx context.Context, args []string) (bool, error) {
 	if slices.Equal(args, []string{spin}) {
@@ -117,16 +126,17 @@ func run(ctx context.Context, args []string) (bool, error) {
 	report := newReport(o)
 	for _, s := range chosen {
 		fmt.Fprintf(os.Stderr, "bench: %s: %s\n", s.name, s.load)
-		began := time.Now()
-		measures, err := s.measure(ctx, o)
-		result := Scenario{Name: s.name, Load: s.load, Measures: measures, Seconds: round(time.Since(began).Seconds())}
-		if err != nil {
-			result.Error = err.Error()
+		result := s.result(ctx, o)
+		if o.versus != "" && ctx.Err() == nil {
+			fmt.Fprintf(os.Stderr, "bench: %s: the same with the other controller\n", s.name)
+			other := s.result(ctx, o.other())
+			result.Versus = &other
 		}
+
 		report.Scenarios = append(report.Scenarios, result)
 		result.print(os.Stdout)
 		if ctx.Err() != nil {
-			return false, cmp.Or(err, context.Cause(ctx))
+			return false, context.Cause(ctx)
 		}
 	}
 

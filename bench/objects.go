@@ -124,7 +124,7 @@ func (w *world) createTargetGroup(ctx context.Context, g *group) error {
 	}
 
 	out, err := w.elb.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
-		Name: &g.name, Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String("vpc-1"), TargetType: elbtypes.TargetTypeEnumIp,
+		Name: &g.name, Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String(podVPC), TargetType: elbtypes.TargetTypeEnumIp,
 		HealthCheckIntervalSeconds: aws.Int32(healthInterval), HealthCheckTimeoutSeconds: aws.Int32(2),
 		HealthyThresholdCount: aws.Int32(healthThreshold), UnhealthyThresholdCount: aws.Int32(2),
 	})
@@ -173,7 +173,7 @@ func (p *pod) object() *corev1.Pod {
 	o := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: p.name},
 		Spec: corev1.PodSpec{
-			NodeName: "node", TerminationGracePeriodSeconds: aws.Int64(60),
+			NodeName: nodeName, TerminationGracePeriodSeconds: aws.Int64(60),
 			Containers:     []corev1.Container{{Name: "app", Image: "app"}},
 			ReadinessGates: []corev1.PodReadinessGate{{ConditionType: corev1.PodConditionType(p.gate)}},
 		},

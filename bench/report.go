@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -52,21 +53,31 @@ type Scenario struct {
 	Seconds  float64   `json:"seconds"` // with its preparation
 	Error    string    `json:"error,omitempty"`
 	Measures []Measure `json:"measures"`
+	// Versus is the result of the controller that the first is compared with; nil without one.
+	Versus *Scenario `json:"versus,omitempty"`
 }
 
+// ok reports whether all was measured and the first controller kept its limits; they are not the other's.
 func (s Scenario) ok() bool {
 	for _, m := range s.Measures {
 		if !m.OK {
 			return false
 		}
 	}
-	return s.Error == "" && len(s.Measures) > 0
+	return s.measured() && (s.Versus == nil || s.Versus.measured())
 }
+
+// measured reports whether the scenario came to its end.
+func (s Scenario) measured() bool { return s.Error == "" && len(s.Measures) > 0 }
 
 // print writes a table for people.
 func (s Scenario) print(to io.Writer) {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(t, "%s\tvalue\tunit\tlimit\t\n", s.Name)
+	versus := ""
+	if s.Versus != nil {
+		versus = "versus\tratio\t"
+	}
+	_, _ = fmt.Fprintf(t, "%s\tvalue\t%sunit\tlimit\t\n", s.Name, versus)
 
 	for _, m := range s.Measures {
 		limit, verdict := "", ""
@@ -76,28 +87,63 @@ func (s Scenario) print(to io.Writer) {
 		if !m.OK {
 			verdict = "MISSED"
 		}
-		_, _ = fmt.Fprintf(t, "  %s\t%.4g\t%s\t%s\t%s\n", m.Name, m.Value, m.Unit, limit, verdict)
+		_, _ = fmt.Fprintf(t, "  %s\t%.4g\t%s%s\t%s\t%s\n", m.Name, m.Value, s.beside(m), m.Unit, limit, verdict)
+	}
+	for _, m := range s.others() {
+		_, _ = fmt.Fprintf(t, "  %s\t-\t%.4g\t-\t%s\t\t\n", m.Name, m.Value, m.Unit)
 	}
 
 	if s.Error != "" {
 		_, _ = fmt.Fprintf(t, "  FAILED: %s\n", s.Error)
+	}
+	if s.Versus != nil && s.Versus.Error != "" {
+		_, _ = fmt.Fprintf(t, "  VERSUS FAILED: %s\n", s.Versus.Error)
 	}
 
 	_ = t.Flush()
 	_, _ = fmt.Fprintln(to)
 }
 
+// beside gives two cells for a measure: what it was of the other controller, and how many times as much it is of the first.
+// There are none without another controller, and there is no ratio to nothing, or to what was not measured.
+func (s Scenario) beside(m Measure) string {
+	if s.Versus == nil {
+		return ""
+	}
+	i := slices.IndexFunc(s.Versus.Measures, func(o Measure) bool { return o.Name == m.Name })
+	if i < 0 {
+		return "-\t-\t"
+	}
+
+	other := s.Versus.Measures[i].Value
+	if other <= 0 || m.Value < 0 {
+		return fmt.Sprintf("%.4g\t-\t", other)
+	}
+	return fmt.Sprintf("%.4g\t%.3g\t", other, m.Value/other)
+}
+
+// others are the measures that only the other controller has: the first failed before it came to them.
+func (s Scenario) others() []Measure {
+	if s.Versus == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.Versus.Measures), func(o Measure) bool {
+		return slices.ContainsFunc(s.Measures, func(m Measure) bool { return m.Name == o.Name })
+	})
+}
+
 // Report is the file that the bench writes.
 type Report struct {
 	Time       time.Time  `json:"time"`
 	Controller string     `json:"controller"`
+	Versus     string     `json:"versus,omitempty"`
 	CPUs       int        `json:"cpus"`
 	Seed       uint64     `json:"seed"`
 	Scenarios  []Scenario `json:"scenarios"`
 }
 
 func newReport(o options) *Report {
-	return &Report{Time: time.Now().UTC().Truncate(time.Second), Controller: o.controller, CPUs: runtime.NumCPU(), Seed: o.seed}
+	return &Report{Time: time.Now().UTC().Truncate(time.Second), Controller: o.controller, Versus: o.versus, CPUs: runtime.NumCPU(), Seed: o.seed}
 }
 
 func (r *Report) ok() bool {

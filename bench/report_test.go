@@ -36,6 +36,66 @@ flip                value   unit  limit
 	}
 }
 
+// TestPrintVersus: what another controller did is shown beside the first, and no limit judges it.
+func TestPrintVersus(t *testing.T) {
+	first := []Measure{
+		bounded("median", 0.5, "s", 0.7), info("calls", 0, ""), info("flips", 3, ""), info("floor", 1, "s"), info("lost", math.NaN(), "s"), info("memory", 155, "MiB"),
+	}
+	other := []Measure{
+		bounded("median", 4, "s", 0.7), info("calls", 8, ""), info("flips", 0, ""), info("lost", 2, "s"), info("memory", 129, "MiB"), info("more", 2, "s"),
+	}
+	for name, row := range map[string]struct {
+		reason       string
+		first, other Scenario
+		want         string
+		ok           bool
+	}{
+		"Both": {
+			reason: "Only the first is judged.",
+			first:  Scenario{Measures: first}, other: Scenario{Measures: other}, ok: true, want: `
+flip      value  versus  ratio  unit  limit  
+  median  0.5    4       0.125  s     0.7    ok
+  calls   0      8       0                   
+  flips   3      0       -                   
+  floor   1      -       -      s            
+  lost    -1     2       -      s            
+  memory  155    129     1.2    MiB          
+  more    -      2       -      s            
+
+`},
+		"OtherFailed": {
+			reason: "What the first did is there, and the exit code tells that the other failed.",
+			first:  Scenario{Measures: first[:1]}, other: Scenario{Error: "it ended"}, want: `
+flip      value  versus  ratio  unit  limit  
+  median  0.5    -       -      s     0.7    ok
+  VERSUS FAILED: it ended
+
+`},
+		"FirstFailed": {
+			reason: "What the other did is there.",
+			first:  Scenario{Error: "it ended"}, other: Scenario{Measures: other[:1]}, want: `
+flip      value  versus  ratio  unit  limit  
+  median  -      4       -      s            
+  FAILED: it ended
+
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := row.first
+			s.Name, s.Versus = "flip", &row.other
+
+			var got strings.Builder
+			s.print(&got)
+			if diff := cmp.Diff(row.want, "\n"+got.String()); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", row.reason, diff)
+			}
+			if s.ok() != row.ok {
+				t.Errorf("ok: got %v: %s", s.ok(), row.reason)
+			}
+		})
+	}
+}
+
 func TestReportOK(t *testing.T) {
 	good := Scenario{Name: "a", Measures: []Measure{bounded("calls", 3, "", 3)}}
 	for name, row := range map[string]struct {

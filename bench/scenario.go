@@ -67,6 +67,17 @@ func choose(list string) ([]scenario, error) {
 	return slices.DeleteFunc(scenarios(), func(s scenario) bool { return !slices.Contains(wanted, s.name) }), nil
 }
 
+// result runs the scenario and gives what came of it, the error included.
+func (s scenario) result(ctx context.Context, o options) Scenario {
+	began := time.Now()
+	measures, err := s.measure(ctx, o)
+	r := Scenario{Name: s.name, Load: s.load, Measures: measures, Seconds: round(time.Since(began).Seconds())}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return r
+}
+
 // measure runs the scenario in a world of its own.
 func (s scenario) measure(ctx context.Context, o options) (measures []Measure, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, fmt.Errorf("it took longer than %s", s.limit))

@@ -108,6 +108,10 @@ func newWorld(ctx context.Context, o options, s setup) (_ *world, err error) {
 		}
 	}
 
+	if err := w.addNeighbours(ctx); err != nil {
+		return nil, err
+	}
+
 	if s.unwatched {
 		return w, nil
 	}
@@ -193,7 +197,7 @@ func freePorts(names ...string) (map[string]string, error) {
 func (w *world) start() error {
 	values := map[string]string{
 		"namespace": system, "region": region, "webhook-port": w.ports["webhook-port"], "health-port": w.ports["health-port"], "pprof-port": w.ports["pprof-port"],
-		"describe-rate": strconv.Itoa(describeRate), "describe-burst": strconv.Itoa(describeBurst),
+		"kubeconfig": w.kubeconfig, "vpc": podVPC, "describe-rate": strconv.Itoa(describeRate), "describe-burst": strconv.Itoa(describeBurst),
 	}
 
 	environment := []string{

@@ -125,6 +125,16 @@ func (c Control) ClearHealth(ctx context.Context, targetGroupARN string, target 
 	return c.call(ctx, http.MethodDelete, "health", targetHealth{TargetGroupARN: targetGroupARN, Target: target}, nil)
 }
 
+// AddVPC adds a network.
+func (c Control) AddVPC(ctx context.Context, v awssim.VPC) error {
+	return c.call(ctx, http.MethodPost, "ec2/vpcs", v, nil)
+}
+
+// AddInstances adds instances to subnets that there are.
+func (c Control) AddInstances(ctx context.Context, instances ...awssim.Instance) error {
+	return c.call(ctx, http.MethodPost, "ec2/instances", instances, nil)
+}
+
 // LoseTarget lets the simulator forget a target.
 func (c Control) LoseTarget(ctx context.Context, targetGroupARN string, target awssim.Target) error {
 	return c.call(ctx, http.MethodDelete, "targets", targetHealth{TargetGroupARN: targetGroupARN, Target: &target}, nil)
