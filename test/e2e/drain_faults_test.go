@@ -181,7 +181,7 @@ func shortGrace(w *world) {
 func (s *service) assertGoneWithin(p env.PodHistory, limit time.Duration) {
 	s.t.Helper()
 	for _, now := range s.pods.Pods() {
-		if lived := now.Gone.Sub(now.Terminating); now.UID == p.UID && lived > limit {
+		if lived := now.Lived(); now.UID == p.UID && lived > limit {
 			s.t.Errorf("pod %s was gone %s after its deletion, want %s at most", p.Name, lived, limit)
 		}
 	}

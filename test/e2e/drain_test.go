@@ -153,7 +153,7 @@ func (s *service) assertDrained(hook time.Duration) {
 			continue
 		}
 		left++
-		lived := p.Gone.Sub(p.Terminating)
+		lived := p.Lived()
 		if lived < hook-time.Second || lived > hook+30*time.Second {
 			s.t.Errorf("pod %s was gone %s after its deletion, want the hook's %s and what the application takes to stop", p.Name, lived, hook)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -64,8 +65,43 @@ func TestHistoryKeepsTheFirstTimeOfEverything(t *testing.T) {
 		Created: second(0), ContainersReady: second(1), GatesOpen: second(2), Ready: second(3),
 		Terminating: second(5), Stopped: second(6), Gone: second(7),
 	}
-	if diff := cmp.Diff(want, h); diff != "" {
+	if diff := cmp.Diff(want, h, cmpopts.IgnoreUnexported(PodHistory{})); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
+	}
+}
+
+// TestLived: a pod lived until its last container ended, whenever the watch saw it.
+func TestLived(t *testing.T) {
+	deleted, grace := time.Unix(1000, 0), int64(85)
+	end := func(after int) corev1.ContainerStatus {
+		at := metav1.NewTime(deleted.Add(time.Duration(after) * time.Second))
+		return corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{FinishedAt: at}}}
+	}
+	deleting := func(of ...corev1.ContainerStatus) *corev1.Pod {
+		return seen(func(p *corev1.Pod) {
+			at := metav1.NewTime(deleted.Add(85 * time.Second))
+			p.DeletionTimestamp, p.DeletionGracePeriodSeconds, p.Status.ContainerStatuses = &at, &grace, of
+		})
+	}
+
+	var h PodHistory
+	h.observe(deleting(end(3), corev1.ContainerStatus{}), deleted.Add(4*time.Second))
+	h.observe(deleting(end(23), end(21)), deleted.Add(30*time.Second))
+	grace = 0
+	h.observe(seen(func(p *corev1.Pod) {
+		*p = *deleting(end(3), end(22))
+		p.DeletionTimestamp = &metav1.Time{Time: deleted}
+	}), deleted.Add(31*time.Second))
+	h.end(deleted.Add(32 * time.Second))
+	if got := h.Lived(); got != 23*time.Second {
+		t.Errorf("it lived for %s, want 23s", got)
+	}
+
+	var missed PodHistory
+	missed.observe(deleting(), deleted.Add(time.Second))
+	missed.end(deleted.Add(9 * time.Second))
+	if got := missed.Lived(); got != 8*time.Second {
+		t.Errorf("a pod of whose containers nothing is known lived for %s, want 8s", got)
 	}
 }
 
