@@ -7,12 +7,18 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,7 +73,56 @@ func TestReferencePage(t *testing.T) {
 		fmt.Fprintf(&b, "\n%s: `%s`.\n", s.name, strings.Join(slices.Sorted(slices.Values(s.operations)), "`, `"))
 	}
 
+	b.WriteString("\n## JSON of the control API\n")
+	for _, s := range [][2]string{{"faults", "Fault"}, {"ec2", "VPC"}, {"ec2", "Subnet"}, {"ec2", "SecurityGroup"}, {"ec2", "Instance"}} {
+		fmt.Fprintf(&b, "\n### %s\n\n| field | |\n|---|---|\n", s[1])
+		writeFields(t, &b, filepath.Join("..", "..", "sim", "awssim", s[0]), s[1])
+	}
+
 	kubetest.Golden(t, *update, "awssim-reference.md", b.String())
+}
+
+// writeFields writes the fields of a struct that are in JSON, and what its source says of them.
+func writeFields(t *testing.T, b *strings.Builder, folder, name string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	found := false
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok || spec.Name.Name != name {
+				return true
+			}
+			fields, ok := spec.Type.(*ast.StructType)
+			for _, f := range fields.Fields.List {
+				if f.Tag == nil {
+					continue
+				}
+				tag, err := strconv.Unquote(f.Tag.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				key, _, _ := strings.Cut(reflect.StructTag(tag).Get("json"), ",")
+				words := strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
+				fmt.Fprintf(b, "| `%s` | %s |\n", key, words)
+			}
+			found = ok
+			return false
+		})
+	}
+
+	if !found {
+		t.Errorf("%s has no struct %s", folder, name)
+	}
 }
 
 // TestOperationsOfLattice: all operations of the model are there except those about policies and access logs.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +26,7 @@ import (
 	"github.com/podgate/podgate/internal/kubetest"
 )
 
-// TestManifestsApply: each YAML block of a page that is a manifest is applied, as a dry run, to a real API server, which
+// TestManifestsApply: each YAML block of a page that is a manifest, and each file of manifests beside the pages, is applied, as a dry run, to a real API server, which
 // refuses fields that it does not know. What is a part of one has to be YAML.
 func TestManifestsApply(t *testing.T) {
 	c, err := kubetest.Client(shared.cfg)
@@ -51,6 +53,26 @@ func TestManifestsApply(t *testing.T) {
 				}
 			})
 		}
+	}
+
+	files, err := filepath.Glob(filepath.Join(kubetest.Root(), "docs", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			objects, err := block{page: file, text: string(text)}.manifests()
+			if err != nil || len(objects) == 0 {
+				t.Fatalf("%d objects: %v", len(objects), err)
+			}
+			for _, o := range objects {
+				o.apply(t, c)
+			}
+		})
 	}
 
 	if applied < 5 {

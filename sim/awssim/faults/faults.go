@@ -16,17 +16,17 @@ import (
 // fields say with which calls, Count and DurationSeconds for how long (neither:
 // until it is removed), the rest what.
 type Fault struct {
-	// ID is given by Set.Add.
+	// ID is what the answer says, from Set.Add.
 	ID string `json:"id,omitempty"`
 
-	Service        string `json:"service,omitempty"`   // acm, elasticloadbalancing, ec2, sts or vpc-lattice; empty: all
-	Operation      string `json:"operation,omitempty"` // empty or "*": every one
-	TargetGroupARN string `json:"targetGroupArn,omitempty"`
-	AccessKeyID    string `json:"accessKeyId,omitempty"`
-	RoleARN        string `json:"roleArn,omitempty"` // of sts:AssumeRole
+	Service        string `json:"service,omitempty"`        // acm, elasticloadbalancing, ec2, sts or vpc-lattice; empty: all
+	Operation      string `json:"operation,omitempty"`      // empty or "*": every one
+	TargetGroupARN string `json:"targetGroupArn,omitempty"` // calls about that group only
+	AccessKeyID    string `json:"accessKeyId,omitempty"`    // calls with that key only
+	RoleARN        string `json:"roleArn,omitempty"`        // of sts:AssumeRole
 
-	Count           int     `json:"count,omitempty"`
-	DurationSeconds float64 `json:"durationSeconds,omitempty"`
+	Count           int     `json:"count,omitempty"`           // after so many calls it is over
+	DurationSeconds float64 `json:"durationSeconds,omitempty"` // or after that time
 
 	// Error is answered. Without a status it is 400, for AccessDenied 403.
 	Error *wire.APIError `json:"error,omitempty"`
