@@ -254,14 +254,8 @@ func (b *builder) refuse(reason gwv1.GatewayConditionReason, format string, args
 // protect refuses what of a Gateway's spec is not served, and would be missed.
 func (b *builder) protect() {
 	spec := b.Spec
-	if spec.TLS != nil {
-		b.refuse(gwv1.GatewayReasonInvalid, "spec.tls is not served, and without it the Gateway would be served more openly than it asks for: remove it")
-	}
-	if len(spec.Addresses) > 0 {
-		b.refuse(gwv1.GatewayReasonUnsupportedAddress, "spec.addresses cannot be chosen: AWS gives a load balancer its addresses")
-	}
-	if spec.Infrastructure != nil && spec.Infrastructure.ParametersRef != nil {
-		b.refuse(gwv1.GatewayReasonInvalidParameters, "spec.infrastructure.parametersRef is not served: use annotations")
+	if reason, message := gatewayapi.Unserved(b.Gateway.Gateway); message != "" {
+		b.refuse(reason, "%s", message)
 	}
 	if i := spec.Infrastructure; i != nil && len(i.Labels)+len(i.Annotations) > 0 {
 		b.Notice(v1alpha1.ReasonNoEffect, "labels and annotations of spec.infrastructure have no effect: use the annotation %stags of the Gateway", ingress.Prefix)
@@ -270,31 +264,12 @@ func (b *builder) protect() {
 
 // accepted is the Gateway's condition of that type.
 func (b *builder) accepted() metav1.Condition {
-	condition := func(ok bool, reason gwv1.GatewayConditionReason, message string) metav1.Condition {
-		return gatewayapi.Condition(string(gwv1.GatewayConditionAccepted), ok, string(reason), message, b.Generation)
-	}
 	for _, p := range b.Problems.List {
 		if p.Severity == annotation.Refused {
-			return condition(false, gwv1.GatewayReasonInvalid, p.Message)
+			return gatewayapi.Accepted(b.Gateway.Gateway, nil, gwv1.GatewayReasonInvalid, p.Message)
 		}
 	}
-	if b.invalid[0] != "" {
-		return condition(false, gwv1.GatewayConditionReason(b.invalid[0]), b.invalid[1])
-	}
-
-	usable := 0
-	for _, l := range b.read.Listeners {
-		if l.Usable {
-			usable++
-		}
-	}
-	switch usable {
-	case len(b.read.Listeners):
-		return condition(true, gwv1.GatewayReasonAccepted, "")
-	case 0:
-		return condition(false, gwv1.GatewayReasonListenersNotValid, "no listener can be served: see their conditions")
-	}
-	return condition(true, gwv1.GatewayReasonListenersNotValid, "some listeners cannot be served: see their conditions")
+	return gatewayapi.Accepted(b.Gateway.Gateway, b.read.Listeners, gwv1.GatewayConditionReason(b.invalid[0]), b.invalid[1])
 }
 
 // problems are those of the Gateway and of its routes.
@@ -303,15 +278,5 @@ func (b *builder) problems() []annotation.Problem {
 	if b.invalid[0] != "" {
 		list = append(list, annotation.Problem{Owner: b.Owner, Severity: annotation.Refused, Reason: v1alpha1.ReasonGatewayNotServed, Message: b.invalid[1]})
 	}
-	for _, r := range b.read.Routes {
-		if r.Problem == "" {
-			continue
-		}
-		of := annotation.Problem{Owner: gatewayapi.Owner(r.HTTPRoute), Severity: annotation.Partial, Reason: v1alpha1.ReasonRouteNotServed, Message: r.Problem}
-		if r.Refused {
-			of.Severity = annotation.Refused
-		}
-		list = append(list, of)
-	}
-	return list
+	return slices.Concat(list, b.read.Problems())
 }
