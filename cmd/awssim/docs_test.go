@@ -73,6 +73,9 @@ func TestReferencePage(t *testing.T) {
 		fmt.Fprintf(&b, "\n%s: `%s`.\n", s.name, strings.Join(slices.Sorted(slices.Values(s.operations)), "`, `"))
 	}
 
+	b.WriteString("\n## Assumptions about VPC Lattice\n\nWhat AWS does not document. A key of `--lattice-assume` is a field's name with dashes, such as `token-reuse=validation`; `vpcs-per-network=N` is one, too.\n\n| field | |\n|---|---|\n")
+	writeFields(t, &b, filepath.Join("..", "..", "sim", "awssim", "lattice"), "Assumptions")
+
 	b.WriteString("\n## JSON of the control API\n")
 	for _, s := range [][2]string{{"faults", "Fault"}, {"ec2", "VPC"}, {"ec2", "Subnet"}, {"ec2", "SecurityGroup"}, {"ec2", "Instance"}} {
 		fmt.Fprintf(&b, "\n### %s\n\n| field | |\n|---|---|\n", s[1])
