@@ -233,7 +233,7 @@ func DefineGateways(t testing.TB, c client.Client) {
 	if err != nil {
 		t.Fatalf("find the Gateway API's module: %v", err)
 	}
-	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "referencegrants"} {
+	for _, kind := range []string{"gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants"} {
 		file := filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "standard", "gateway.networking.k8s.io_"+kind+".yaml")
 		if err := Define(t.Context(), c, file); err != nil {
 			t.Fatalf("install the definition of %s: %v", kind, err)

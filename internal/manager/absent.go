@@ -81,7 +81,7 @@ func (a absentKinds) mapper(kube *rest.Config, http *http.Client) (meta.RESTMapp
 
 // borrowed returns an empty object of each kind that another project brings.
 func borrowed() []client.Object {
-	return append(binding.Borrowed(), &elbv2.IngressClassParams{}, &gwv1.GatewayClass{}, &gwv1.Gateway{}, &gwv1.HTTPRoute{}, &gwv1beta1.ReferenceGrant{})
+	return append(binding.Borrowed(), &elbv2.IngressClassParams{}, &gwv1.GatewayClass{}, &gwv1.Gateway{}, &gwv1.HTTPRoute{}, &gwv1.GRPCRoute{}, &gwv1beta1.ReferenceGrant{})
 }
 
 // resourceOf is how the API server calls a kind.

@@ -33,7 +33,7 @@ type IngressConfig struct {
 
 func (c *IngressConfig) bind(fs *flag.FlagSet) {
 	fs.BoolVar(&c.Enabled, "ingress", false, "make application load balancers of Ingresses, and network load balancers of Services")
-	fs.BoolVar(&c.Gateways, "gateway-api", false, "make application load balancers of Gateways and their HTTPRoutes; it needs --cluster-name and --vpc-id")
+	fs.BoolVar(&c.Gateways, "gateway-api", false, "make application load balancers of Gateways, their HTTPRoutes and GRPCRoutes; it needs --cluster-name and --vpc-id")
 	fs.Var(&c.Controllers, "ingress-controller", "controller whose IngressClasses are served besides "+v1alpha1.IngressController+", such as ingress.k8s.aws/alb; may be repeated")
 	fs.StringVar(&c.ClusterName, "cluster-name", "", "name of the cluster, in names and tags at AWS; --ingress needs it, and with another one podgate does not find what it made")
 	fs.StringVar(&c.VPC, "vpc-id", "", "VPC of load balancers of Ingresses; --ingress needs it")

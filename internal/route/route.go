@@ -32,11 +32,16 @@ type Action struct {
 	Sticky time.Duration
 }
 
+// GRPC is the version of the protocol that backends of gRPC speak.
+const GRPC = "GRPC"
+
 // Backend is a port of a Service, or a target group that somebody else made.
 type Backend struct {
 	Namespace, Service string
 	// Port is as the Ingress writes it: a number of the Service's port, or its name.
 	Port string
+	// Version is GRPC where it has to speak gRPC; empty: its Service says what it speaks.
+	Version string
 	// Group is the ARN of somebody else's target group; then there is no Service.
 	Group string
 	// Weight is the backend's share, from 0 to 999.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,8 +30,8 @@ import (
 // What this package may do in the cluster, where Gateways are served.
 //
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways,verbs=list;watch;patch,roleName=podgate-gateway
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gatewayclasses;httproutes;referencegrants,verbs=list;watch,roleName=podgate-gateway
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gatewayclasses/status;gateways/status;httproutes/status,verbs=patch,roleName=podgate-gateway
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gatewayclasses;grpcroutes;httproutes;referencegrants,verbs=list;watch,roleName=podgate-gateway
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gatewayclasses/status;gateways/status;grpcroutes/status;httproutes/status,verbs=patch,roleName=podgate-gateway
 // +kubebuilder:rbac:groups=elbv2.k8s.aws,resources=targetgroupbindings,verbs=create;delete,roleName=podgate-gateway
 
 // GatewayName is the name of the controller of Gateways, in logs and metrics, and GatewayClassName that of their classes.
@@ -92,6 +93,7 @@ func setupGateways(mgr manager.Manager, o Options, all *shared) error {
 	b := builder.ControllerManagedBy(mgr).Named(GatewayName).
 		Watches(&gwv1.Gateway{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(asked())).
 		Watches(&gwv1.HTTPRoute{}, handler.EnqueueRequestsFromMapFunc(m.route), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&gwv1.GRPCRoute{}, handler.EnqueueRequestsFromMapFunc(m.route), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&gwv1beta1.ReferenceGrant{}, handler.EnqueueRequestsFromMapFunc(m.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&gwv1.GatewayClass{}, handler.EnqueueRequestsFromMapFunc(m.class), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(m.service), builder.WithPredicates(written())).
@@ -108,42 +110,34 @@ type gatewayMapper struct{ reader client.Reader }
 
 // route are the parents of a route.
 func (m gatewayMapper) route(_ context.Context, o client.Object) []reconcile.Request {
-	if r, is := o.(*gwv1.HTTPRoute); is {
-		return requests(parentsOf(r))
-	}
-	return nil
+	return requests(parentsOf(o))
 }
 
 // service are the parents of the routes that name a Service.
 func (m gatewayMapper) service(ctx context.Context, o client.Object) []reconcile.Request {
-	var list gwv1.HTTPRouteList
-	if err := m.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	list, err := routesOf(ctx, m.reader)
+	if err != nil {
 		log.FromContext(ctx).Error(err, "Finding the routes that an event concerns failed")
 		return nil
 	}
 	var all []reconcile.Request
-	for i := range list.Items {
-		if forwards(&list.Items[i], client.ObjectKeyFromObject(o)) {
-			all = append(all, requests(parentsOf(&list.Items[i]))...)
+	for _, r := range list {
+		if forwards(r, client.ObjectKeyFromObject(o)) {
+			all = append(all, requests(parentsOf(r))...)
 		}
 	}
 	return all
 }
 
 // forwards reports whether a route names a Service.
-func forwards(r *gwv1.HTTPRoute, service Key) bool {
-	for _, rule := range r.Spec.Rules {
-		for _, ref := range rule.BackendRefs {
-			namespace := r.Namespace
-			if ref.Namespace != nil {
-				namespace = string(*ref.Namespace)
-			}
-			if string(ref.Name) == service.Name && namespace == service.Namespace {
-				return true
-			}
+func forwards(r client.Object, service Key) bool {
+	return slices.ContainsFunc(gatewayapi.BackendsOf(r), func(ref gwv1.BackendRef) bool {
+		namespace := r.GetNamespace()
+		if ref.Namespace != nil {
+			namespace = string(*ref.Namespace)
 		}
-	}
-	return false
+		return string(ref.Name) == service.Name && namespace == service.Namespace
+	})
 }
 
 // class are the Gateways of a class, and all are all Gateways.

@@ -67,28 +67,50 @@ func (k gateways) members(ctx context.Context, group Key) ([]member, error) {
 
 // guests are the routes of a Gateway, in the order of their names.
 func (k gateways) guests(ctx context.Context, of *gwv1.Gateway) ([]member, error) {
-	var list gwv1.HTTPRouteList
-	if err := k.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list HTTPRoutes: %w", err)
+	all, err := routesOf(ctx, k.client)
+	if err != nil {
+		return nil, err
 	}
 	var found []member
-	for i := range list.Items {
-		r := &list.Items[i]
+	for _, r := range all {
 		if slices.Contains(parentsOf(r), client.ObjectKeyFromObject(of)) {
-			found = append(found, member{Object: r.DeepCopy(), standing: guest})
+			found = append(found, member{Object: copyOf(r), standing: guest})
 		}
 	}
-	slices.SortFunc(found, func(a, b member) int {
+	slices.SortStableFunc(found, func(a, b member) int {
 		return compareKeys(client.ObjectKeyFromObject(a), client.ObjectKeyFromObject(b))
 	})
 	return found, nil
 }
 
+// routesOf are all routes, which are not to be changed.
+func routesOf(ctx context.Context, reader client.Reader) ([]client.Object, error) {
+	var http gwv1.HTTPRouteList
+	if err := reader.List(ctx, &http, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list HTTPRoutes: %w", err)
+	}
+	var grpc gwv1.GRPCRouteList
+	if err := reader.List(ctx, &grpc, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list GRPCRoutes: %w", err)
+	}
+	var all []client.Object
+	for i := range http.Items {
+		all = append(all, &http.Items[i])
+	}
+	for i := range grpc.Items {
+		all = append(all, &grpc.Items[i])
+	}
+	return all, nil
+}
+
 // parentsOf are the Gateways that a route names as parents, and those of which its status says something that podgate wrote.
-func parentsOf(r *gwv1.HTTPRoute) []Key {
-	var refs []gwv1.ParentReference
-	refs = append(refs, r.Spec.ParentRefs...)
-	for _, p := range r.Status.Parents {
+func parentsOf(r client.Object) []Key {
+	status := gatewayapi.StatusOf(r)
+	if status == nil {
+		return nil
+	}
+	refs := slices.Clone(gatewayapi.ParentsOf(r))
+	for _, p := range status.Parents {
 		if p.ControllerName == v1alpha1.IngressController {
 			refs = append(refs, p.ParentRef)
 		}
@@ -96,13 +118,13 @@ func parentsOf(r *gwv1.HTTPRoute) []Key {
 
 	var keys []Key
 	for _, ref := range refs {
-		key := Key{Namespace: r.Namespace, Name: string(ref.Name)}
+		key := Key{Namespace: r.GetNamespace(), Name: string(ref.Name)}
 		if ref.Namespace != nil {
 			key.Namespace = string(*ref.Namespace)
 		}
 		of := &gwv1.Gateway{}
 		of.Namespace, of.Name = key.Namespace, key.Name
-		if gatewayapi.Names(ref, r.Namespace, of) && !slices.Contains(keys, key) {
+		if gatewayapi.Names(ref, r.GetNamespace(), of) && !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
 	}
@@ -135,8 +157,8 @@ func (k gateways) build(ctx context.Context, key Key, members []member, seen elb
 			if m.standing == active || m.standing == kept {
 				g.Gateway, g.Unserved = o, m.class.Refused != ""
 			}
-		case *gwv1.HTTPRoute:
-			if o.DeletionTimestamp.IsZero() {
+		case *gwv1.HTTPRoute, *gwv1.GRPCRoute:
+			if o.GetDeletionTimestamp().IsZero() {
 				g.Routes = append(g.Routes, o)
 			}
 		}

@@ -4,6 +4,7 @@
 package ingress
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func gatewayClient(t *testing.T, objects ...client.Object) client.Client {
 	if err := gwv1.Install(scheme); err != nil {
 		t.Fatal(err)
 	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&gwv1.GatewayClass{}).Build()
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&gwv1.GatewayClass{}, &gwv1.HTTPRoute{}, &gwv1.GRPCRoute{}).Build()
 }
 
 func gatewayClass(name, controller string, params *gwv1.ParametersReference) *gwv1.GatewayClass {
@@ -107,6 +108,54 @@ func TestForwards(t *testing.T) {
 		if forwards(r, key) != want {
 			t.Errorf("%s: want %t", key, want)
 		}
+	}
+}
+
+// TestRoutesOfBothKinds: GRPCRoutes are routes as HTTPRoutes are, also where their names are equal.
+func TestRoutesOfBothKinds(t *testing.T) {
+	spec := gwv1.CommonRouteSpec{ParentRefs: []gwv1.ParentReference{{Name: "gw"}}}
+	web := gwv1.BackendRef{BackendObjectReference: gwv1.BackendObjectReference{Name: "web"}}
+	calls := &gwv1.GRPCRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: gwv1.GRPCRouteSpec{
+		CommonRouteSpec: spec, Rules: []gwv1.GRPCRouteRule{{BackendRefs: []gwv1.GRPCBackendRef{{BackendRef: web}}}},
+	}}
+	pages := &gwv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: gwv1.HTTPRouteSpec{CommonRouteSpec: spec}}
+	c := gatewayClient(t, calls, pages)
+	gateway := &gwv1.Gateway{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "gw"}}
+	guests, err := gateways{client: c}.guests(t.Context(), gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range guests {
+		got = append(got, nounOf(m.Object)+" "+m.owner())
+	}
+	if diff := cmp.Diff([]string{"HTTPRoute HTTPRoute/shop/web", "GRPCRoute GRPCRoute/shop/web"}, got); diff != "" {
+		t.Error(diff)
+	}
+	m := gatewayMapper{c}
+	want := requests([]Key{{Namespace: "shop", Name: "gw"}})
+	if diff := cmp.Diff(want, m.route(t.Context(), calls)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want, m.service(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}})); diff != "" {
+		t.Error(diff)
+	}
+
+	// Each has its own entry.
+	routes := []gatewayapi.Route{{Object: pages}, {Object: calls, Parents: []gwv1.RouteParentStatus{{ControllerName: "podgate.dev/alb", ParentRef: spec.ParentRefs[0]}}}}
+	p := &pass{members: []member{{Object: gateway, standing: active, class: Class{Served: true}}}, made: built{gateway: &alb.Built{Result: gatewayapi.Result{Routes: routes}}}}
+	for _, m := range guests {
+		if err := (gateways{client: c, now: time.Now}).tellRoute(t.Context(), p, m.Object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var now gwv1.GRPCRoute
+	var other gwv1.HTTPRoute
+	if err := errors.Join(c.Get(t.Context(), client.ObjectKeyFromObject(calls), &now), c.Get(t.Context(), client.ObjectKeyFromObject(calls), &other)); err != nil {
+		t.Fatal(err)
+	}
+	if len(now.Status.Parents) != 1 || len(other.Status.Parents) != 0 {
+		t.Errorf("the statuses are %+v and %+v", now.Status, other.Status)
 	}
 }
 

@@ -29,7 +29,7 @@ func (k gateways) conclude(ctx context.Context, p *pass) error {
 			if p.made.gateway != nil && m.class.Refused == "" {
 				errs = append(errs, k.tellGateway(ctx, p, o))
 			}
-		case *gwv1.HTTPRoute:
+		case *gwv1.HTTPRoute, *gwv1.GRPCRoute:
 			errs = append(errs, k.tellRoute(ctx, p, o))
 		}
 	}
@@ -101,25 +101,26 @@ func (p *pass) listens(of *gwv1.Gateway, l gatewayapi.Listener) metav1.Condition
 }
 
 // tellRoute writes a route's entries for the Gateway. What others wrote in between is read first, since the list is one.
-func (k gateways) tellRoute(ctx context.Context, p *pass, of *gwv1.HTTPRoute) error {
+func (k gateways) tellRoute(ctx context.Context, p *pass, of client.Object) error {
 	gateway, set, known := p.entries(of)
 	if !known {
 		return nil
 	}
-	before := of.DeepCopy()
-	of.Status.Parents = gatewayapi.SetParents(of, v1alpha1.IngressController, gateway, set, metav1.NewTime(k.now()))
-	if len(of.Status.Parents) == len(before.Status.Parents) && (len(of.Status.Parents) == 0 || reflect.DeepEqual(before.Status, of.Status)) {
+	before, status := copyOf(of), gatewayapi.StatusOf(of)
+	was := status.DeepCopy()
+	status.Parents = gatewayapi.SetParents(of, v1alpha1.IngressController, gateway, set, metav1.NewTime(k.now()))
+	if len(status.Parents) == len(was.Parents) && (len(status.Parents) == 0 || reflect.DeepEqual(was, status)) {
 		return nil
 	}
 	err := k.client.Status().Patch(ctx, of, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("write the status of HTTPRoute %s/%s: %w", of.Namespace, of.Name, err)
+		return fmt.Errorf("write the status of %s %s/%s: %w", gatewayapi.KindOf(of), of.GetNamespace(), of.GetName(), err)
 	}
 	return nil
 }
 
 // entries are a route's entries for its Gateway; false: nothing is known of them now.
-func (p *pass) entries(of *gwv1.HTTPRoute) (*gwv1.Gateway, []gwv1.RouteParentStatus, bool) {
+func (p *pass) entries(of client.Object) (*gwv1.Gateway, []gwv1.RouteParentStatus, bool) {
 	for _, m := range p.members {
 		gateway, is := m.Object.(*gwv1.Gateway)
 		switch {
@@ -131,7 +132,7 @@ func (p *pass) entries(of *gwv1.HTTPRoute) (*gwv1.Gateway, []gwv1.RouteParentSta
 			return gateway, nil, false
 		}
 		for _, r := range p.made.gateway.Routes {
-			if r.Namespace == of.Namespace && r.Name == of.Name {
+			if gatewayapi.Owner(r.Object) == gatewayapi.Owner(of) {
 				return gateway, r.Parents, true
 			}
 		}

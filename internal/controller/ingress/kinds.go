@@ -17,6 +17,7 @@ import (
 	elbv2 "github.com/podgate/podgate/api/elbv2/v1beta1"
 	"github.com/podgate/podgate/api/v1alpha1"
 	"github.com/podgate/podgate/internal/provision/elb"
+	"github.com/podgate/podgate/internal/route/gatewayapi"
 	"github.com/podgate/podgate/internal/route/gatewayapi/alb"
 	routes "github.com/podgate/podgate/internal/route/ingress"
 	"github.com/podgate/podgate/internal/route/service"
@@ -133,8 +134,8 @@ func nounOf(o client.Object) string {
 		return services{}.noun()
 	case *gwv1.Gateway:
 		return gateways{}.noun()
-	case *gwv1.HTTPRoute:
-		return "HTTPRoute"
+	case *gwv1.HTTPRoute, *gwv1.GRPCRoute:
+		return gatewayapi.KindOf(o)
 	}
 	return ingresses{}.noun()
 }

@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/podgate/podgate/internal/lbc"
 	"github.com/podgate/podgate/internal/route/gatewayapi"
@@ -47,8 +46,8 @@ type member struct {
 
 // owner is how rules and target groups name it.
 func (m member) owner() string {
-	if r, is := m.Object.(*gwv1.HTTPRoute); is {
-		return gatewayapi.Owner(r)
+	if gatewayapi.KindOf(m.Object) != "" {
+		return gatewayapi.Owner(m.Object)
 	}
 	return m.GetNamespace() + "/" + m.GetName()
 }

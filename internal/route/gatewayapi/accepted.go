@@ -56,7 +56,7 @@ func (r Result) Problems() []annotation.Problem {
 		if of.Problem == "" {
 			continue
 		}
-		problem := annotation.Problem{Owner: Owner(of.HTTPRoute), Severity: annotation.Partial, Reason: v1alpha1.ReasonRouteNotServed, Message: of.Problem}
+		problem := annotation.Problem{Owner: Owner(of.Object), Severity: annotation.Partial, Reason: v1alpha1.ReasonRouteNotServed, Message: of.Problem}
 		if of.Refused {
 			problem.Severity = annotation.Refused
 		}

@@ -30,7 +30,7 @@ type Input struct {
 	Controller gwv1.GatewayController
 	Gateway    *gwv1.Gateway
 	// Routes are those that name the Gateway as a parent; others are ignored.
-	Routes []*gwv1.HTTPRoute
+	Routes []Object
 	Grants []*gwv1beta1.ReferenceGrant
 	// Service returns a Service; nil: there is none.
 	Service func(namespace, name string) *corev1.Service
@@ -50,6 +50,8 @@ type Abilities struct {
 	Name string
 	// Protocols are those of listeners that can be served.
 	Protocols []gwv1.ProtocolType
+	// GRPC are those of listeners that can forward gRPC.
+	GRPC []gwv1.ProtocolType
 	// Queries and Redirects: it matches parameters of the query, and sends clients elsewhere.
 	Queries, Redirects bool
 	// WildcardHosts: it has hosts such as *.example.com. Wildcards: in values * and ? are wildcards.
@@ -71,7 +73,7 @@ type Abilities struct {
 // ALB is what an application load balancer can do, unless the account has other quotas.
 var ALB = Abilities{
 	Name: "an application load balancer", Protocols: []gwv1.ProtocolType{gwv1.HTTPProtocolType, gwv1.HTTPSProtocolType},
-	Queries: true, Redirects: true, WildcardHosts: true, Wildcards: true, NotInPaths: `()[]{}^|\`, Value: 128, HeaderName: 40,
+	GRPC: []gwv1.ProtocolType{gwv1.HTTPSProtocolType}, Queries: true, Redirects: true, WildcardHosts: true, Wildcards: true, NotInPaths: `()[]{}^|\`, Value: 128, HeaderName: 40,
 	Limits: route.ALB, Rules: 100, Backends: 5, Weight: 999,
 }
 
@@ -94,11 +96,15 @@ type Listener struct {
 	Hosts []string
 	// Status has all conditions but Programmed, without times.
 	Status gwv1.ListenerStatus
+
+	// kinds are those of the routes that it takes, and taken are the routes with their hosts.
+	kinds []gwv1.Kind
+	taken []taking
 }
 
 // Route is a route of a Gateway.
 type Route struct {
-	*gwv1.HTTPRoute
+	Object
 	// Parents are its entries for the Gateway, with conditions without times.
 	Parents []gwv1.RouteParentStatus
 	// Problem is why it is not served as it asks for; empty: it is.
@@ -107,8 +113,8 @@ type Route struct {
 	Refused, Held bool
 }
 
-// Owner is how rules name an HTTPRoute.
-func Owner(r *gwv1.HTTPRoute) string { return "HTTPRoute/" + r.Namespace + "/" + r.Name }
+// Owner is how rules name a route.
+func Owner(r Object) string { return KindOf(r) + "/" + r.GetNamespace() + "/" + r.GetName() }
 
 // Read reads a Gateway and its routes.
 func Read(in Input) Result {
@@ -123,8 +129,9 @@ func Read(in Input) Result {
 			r.routes = append(r.routes, r.newMember(of, refs))
 		}
 	}
-	slices.SortStableFunc(r.routes, func(a, b *member) int { return older(a.HTTPRoute, b.HTTPRoute) })
+	slices.SortStableFunc(r.routes, func(a, b *member) int { return older(a.Object, b.Object) })
 	for _, m := range r.routes {
+		r.attachAll(m)
 		r.compile(m)
 	}
 
@@ -148,8 +155,8 @@ type reader struct {
 }
 
 // older orders routes by their age, and then by their names.
-func older(a, b *gwv1.HTTPRoute) int {
-	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+func older(a, b Object) int {
+	return cmp.Or(a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time), cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
 }
 
 // text is what a pointer to a text points at, or if it is nil another text.

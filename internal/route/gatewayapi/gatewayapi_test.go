@@ -26,8 +26,8 @@ import (
 type world struct {
 	// gateway is the spec of the Gateway shop/gw; empty: it has a listener http at port 80.
 	gateway string
-	// routes are the specs of HTTPRoutes of namespace shop, or of another one before a slash, by name. Each is a second younger
-	// than the one whose name comes before its own.
+	// routes are the specs of HTTPRoutes, or if their names begin with grpc of GRPCRoutes, of namespace shop, or of another one before
+	// a slash, by name. Each is a second younger than the one whose name comes before its own.
 	routes map[string]string
 	// grants are the specs of ReferenceGrants of namespace other.
 	grants []string
@@ -58,16 +58,24 @@ func (w world) input(t *testing.T) Input {
 	}
 
 	for i, name := range slices.Sorted(maps.Keys(w.routes)) {
-		r := &gwv1.HTTPRoute{Spec: parse[gwv1.HTTPRouteSpec](t, w.routes[name])}
-		r.Namespace, r.Name, r.Generation = "shop", name, 7
+		of := metav1.ObjectMeta{Namespace: "shop", Name: name, Generation: 7, CreationTimestamp: metav1.NewTime(time.Unix(int64(i), 0))}
 		if namespace, rest, is := strings.Cut(name, "/"); is {
-			r.Namespace, r.Name = namespace, rest
+			of.Namespace, of.Name = namespace, rest
 		}
-		r.CreationTimestamp = metav1.NewTime(time.Unix(int64(i), 0))
+		own := []gwv1.ParentReference{{Name: "gw"}}
+		if strings.HasPrefix(name, "grpc") {
+			r := &gwv1.GRPCRoute{ObjectMeta: of, Spec: parse[gwv1.GRPCRouteSpec](t, w.routes[name])}
+			if r.Spec.ParentRefs == nil {
+				r.Spec.ParentRefs = own
+			}
+			in.Routes = append([]Object{r}, in.Routes...)
+			continue
+		}
+		r := &gwv1.HTTPRoute{ObjectMeta: of, Spec: parse[gwv1.HTTPRouteSpec](t, w.routes[name])}
 		if r.Spec.ParentRefs == nil {
-			r.Spec.ParentRefs = []gwv1.ParentReference{{Name: "gw"}}
+			r.Spec.ParentRefs = own
 		}
-		in.Routes = append([]*gwv1.HTTPRoute{r}, in.Routes...)
+		in.Routes = append([]Object{r}, in.Routes...)
 	}
 	for _, text := range w.grants {
 		in.Grants = append(in.Grants, &gwv1beta1.ReferenceGrant{ObjectMeta: metav1.ObjectMeta{Namespace: "other"}, Spec: parse[gwv1beta1.ReferenceGrantSpec](t, text)})
@@ -110,7 +118,7 @@ func told(result Result) string {
 	}
 	for _, r := range result.Routes {
 		for _, p := range r.Parents {
-			line := "route " + r.Name + ":"
+			line := "route " + r.GetName() + ":"
 			for _, c := range p.Conditions {
 				if c.Status == "True" && c.Type != "PartiallyInvalid" {
 					line += " " + c.Type
@@ -149,7 +157,7 @@ func actionText(a route.Action) string {
 			to = append(to, b.Group)
 			continue
 		}
-		to = append(to, fmt.Sprintf("%s/%s:%s=%d", b.Namespace, b.Service, b.Port, b.Weight))
+		to = append(to, strings.TrimSpace(fmt.Sprintf("%s/%s:%s=%d %s", b.Namespace, b.Service, b.Port, b.Weight, b.Version)))
 	}
 	return strings.Join(to, " ")
 }
@@ -168,6 +176,11 @@ func TestRead(t *testing.T) {
 	refuses := func(why string) string {
 		return "listener http: 0 routes\nroute web: Accepted=False UnsupportedValue: rule 0 cannot be served: " + why + " ResolvedRefs"
 	}
+	const https, served = "{listeners: [{name: https, port: 443, protocol: HTTPS, tls: {options: {podgate.dev/certificate-arn: auto}}}]}", "\nlistener https: 1 routes\nroute grpc: Accepted ResolvedRefs"
+	refusesGRPC := func(why string) string {
+		return "listener https: 0 routes\nroute grpc: Accepted=False UnsupportedValue: rule 0 cannot be served: " + why + " ResolvedRefs"
+	}
+	grpc := func(rule string) map[string]string { return map[string]string{"grpc": "{rules: [" + rule + "]}"} }
 	one := func(rule string) map[string]string { return map[string]string{"web": "{rules: [" + rule + "]}"} }
 
 	for name, tc := range map[string]struct {
@@ -305,11 +318,11 @@ func TestRead(t *testing.T) {
 		},
 		"GatewayInvalidRouteKind": {
 			world{gateway: "{listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: TLSRoute}]}}]}", routes: one("{" + to + "}")},
-			"listener http: 0 routes, ResolvedRefs=False InvalidRouteKinds: routes of kind TLSRoute are not served here: the kind is HTTPRoute\nroute web: Accepted=False NotAllowedByListeners: allowedRoutes of the listeners do not let in HTTPRoutes of this namespace ResolvedRefs",
+			"listener http: 0 routes, ResolvedRefs=False InvalidRouteKinds: routes of kind TLSRoute are not served by an application load balancer at a listener with protocol HTTP: the kinds there are [HTTPRoute]\nroute web: Accepted=False NotAllowedByListeners: allowedRoutes of the listeners do not let in HTTPRoutes of this namespace ResolvedRefs",
 		},
 		"GatewayInvalidAndValidRouteKind": {
 			world{gateway: "{listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: TLSRoute}, {kind: HTTPRoute}]}}]}", routes: one("{" + to + "}")},
-			"80 /* -> shop/web:80=1\nlistener http: 1 routes, ResolvedRefs=False InvalidRouteKinds: routes of kind TLSRoute are not served here: the kind is HTTPRoute\nroute web: Accepted ResolvedRefs",
+			"80 /* -> shop/web:80=1\nlistener http: 1 routes, ResolvedRefs=False InvalidRouteKinds: routes of kind TLSRoute are not served by an application load balancer at a listener with protocol HTTP: the kinds there are [HTTPRoute]\nroute web: Accepted ResolvedRefs",
 		},
 		"GatewayListenerUnsupportedProtocol": {
 			world{gateway: "{listeners: [{name: tcp, port: 80, protocol: TCP}]}", routes: one("{" + to + "}")},
@@ -413,6 +426,66 @@ func TestRead(t *testing.T) {
 		"HTTPRouteRetry":                  {world{routes: one("{retry: {attempts: 1}, " + to + "}")}, refuses("an application load balancer does not retry: remove retry")},
 		"HTTPRouteSessionPersistence":     {world{routes: one("{sessionPersistence: {}, " + to + "}")}, refuses("sessionPersistence is not served: remove it")},
 		"HTTPRouteSecondRuleNotSupported": {world{routes: map[string]string{"web": "{rules: [{" + to + "}, {retry: {attempts: 1}, " + to + "}]}"}}, "listener http: 0 routes\nroute web: Accepted=False UnsupportedValue: rule 1 cannot be served: an application load balancer does not retry: remove retry ResolvedRefs"},
+
+		// Calls of gRPC.
+		"GRPCRouteEveryCall": {world{gateway: https, routes: grpc("{" + to + "}")}, "443 /* -> shop/web:80=1 GRPC" + served},
+		"GRPCExactMethodMatching": {
+			world{gateway: https, routes: grpc("{matches: [{method: {service: a.B, method: Get}}, {method: {service: a.B, type: Exact}}, {method: {method: Get}}], " + to + "}")},
+			"443 /a.B/Get|/a.B/*|/*/Get -> shop/web:80=1 GRPC" + served,
+		},
+		"GRPCMethodMatchOrder": {
+			world{gateway: https, routes: map[string]string{"grpc": `{rules: [
+				{backendRefs: [{name: rest, port: 80}]},
+				{matches: [{method: {method: Get}}], backendRefs: [{name: method, port: 80}]},
+				{matches: [{method: {method: Longer}, headers: [{name: x, value: z}]}], backendRefs: [{name: longer, port: 80}]},
+				{matches: [{method: {service: s}}], backendRefs: [{name: service, port: 80}]},
+				{matches: [{method: {service: s, method: Get}}], backendRefs: [{name: both, port: 80}]}]}`}},
+			"443 /s/Get -> shop/both:80=1 GRPC\n443 /s/* -> shop/service:80=1 GRPC\n443 /*/Longer x:z -> shop/longer:80=1 GRPC\n443 /*/Get -> shop/method:80=1 GRPC\n443 /* -> shop/rest:80=1 GRPC" + served,
+		},
+		"GRPCRouteHeaderMatching": {world{gateway: https, routes: grpc("{matches: [{headers: [{name: version, value: two}, {name: Version, value: three}]}], " + to + "}")}, "443 version:two -> shop/web:80=1 GRPC" + served},
+		"GRPCRouteHeaderRegex":    {world{gateway: https, routes: grpc("{matches: [{headers: [{name: a, value: b, type: RegularExpression}]}], " + to + "}")}, refusesGRPC("match 0: header a: an application load balancer matches no RegularExpression: use Exact")},
+		"GRPCRouteMethodRegex":    {world{gateway: https, routes: grpc("{matches: [{method: {service: a.*, type: RegularExpression}}], " + to + "}")}, refusesGRPC("match 0: method: an application load balancer matches no RegularExpression: use Exact")},
+		"GRPCRouteMethodWildcard": {world{gateway: https, routes: grpc("{matches: [{method: {service: 'a*'}}], " + to + "}")}, refusesGRPC(`match 0: method "a*" has one of the characters * and ?, which are wildcards of an application load balancer`)},
+		"GRPCRouteMethodBrackets": {world{gateway: https, routes: grpc("{matches: [{}, {method: {method: 'a(b)'}}], " + to + "}")}, refusesGRPC(`match 1: method "a(b)" has one of the characters ()[]{}^|\, which an application load balancer does not match`)},
+		"GRPCRouteMethodLong":     {world{gateway: https, routes: grpc("{matches: [{method: {service: " + strings.Repeat("a", 100) + ", method: " + strings.Repeat("b", 27) + "}}], " + to + "}")}, refusesGRPC("match 0: service and method have 129 characters, and an application load balancer matches 128")},
+		"GRPCRouteMethodLongest":  {world{gateway: https, routes: grpc("{matches: [{method: {service: " + strings.Repeat("a", 100) + ", method: " + strings.Repeat("b", 26) + "}}], " + to + "}")}, "443 /" + strings.Repeat("a", 100) + "/" + strings.Repeat("b", 26) + " -> shop/web:80=1 GRPC" + served},
+		"GRPCRouteMethodAlone":    {world{can: func(a *Abilities) { a.Wildcards = false }, gateway: https, routes: grpc("{matches: [{method: {method: Get}}], " + to + "}")}, refusesGRPC(`match 0: method "Get": an application load balancer matches no method of every service: name the service`)},
+		"GRPCRouteFilter":         {world{gateway: https, routes: grpc("{filters: [{type: RequestMirror}], " + to + "}")}, refusesGRPC("an application load balancer does not have the filter RequestMirror: remove it")},
+		"GRPCRouteBackendFilters": {world{gateway: https, routes: grpc("{backendRefs: [{name: a, port: 80, filters: [{type: RequestHeaderModifier}]}]}")}, refusesGRPC("an application load balancer does not have filters of backendRefs: remove those of backendRefs[0]")},
+		"GRPCRouteSessions":       {world{gateway: https, routes: grpc("{sessionPersistence: {}, " + to + "}")}, refusesGRPC("sessionPersistence is not served: remove it")},
+		"GRPCRouteWeight":         {world{gateway: https, routes: grpc("{backendRefs: [{name: a, port: 80, weight: 7}, {name: b, port: 80, weight: 3}]}")}, "443 /* -> shop/a:80=7 GRPC shop/b:80=3 GRPC" + served},
+		"GRPCRouteNoBackendRefs":  {world{gateway: https, routes: grpc("{}")}, "443 /* -> 503" + served},
+		"GRPCRoutePartiallyInvalid": {
+			world{gateway: https, routes: grpc("{backendRefs: [{name: web, port: 80}, {name: missing, port: 80}]}")},
+			"443 /* -> 503\nlistener https: 1 routes\nroute grpc: Accepted ResolvedRefs=False BackendNotFound: rule 0, backendRefs[1]: there is no Service \"missing\" in namespace \"shop\"" +
+				" PartiallyInvalid=True UnsupportedValue: rule 0 answers all requests with 503, since an application load balancer cannot do that for the share of backendRefs[1] alone: correct the reference, or give it weight 0",
+		},
+		"GRPCRouteReferenceGrant": {
+			world{gateway: https, routes: grpc("{backendRefs: [{name: web, namespace: other, port: 80}]}"), grants: []string{"{from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}], to: [{group: '', kind: Service}]}"}},
+			"443 /* -> 503\nlistener https: 1 routes\nroute grpc: Accepted ResolvedRefs=False RefNotPermitted: rule 0, backendRefs[0]: no ReferenceGrant in namespace \"other\" lets GRPCRoutes of namespace \"shop\" name Service \"web\"",
+		},
+		"GRPCRouteNeedsHTTPS": {
+			world{routes: grpc("{" + to + "}")},
+			"listener http: 0 routes\nroute grpc: Accepted=False NotAllowedByListeners: an application load balancer forwards gRPC at listeners with one of the protocols [HTTPS] only: name one of those in sectionName ResolvedRefs",
+		},
+		"GRPCRouteNotAllowed": {
+			world{gateway: "{listeners: [{name: https, port: 443, protocol: HTTPS, allowedRoutes: {kinds: [{kind: HTTPRoute}]}, tls: {options: {podgate.dev/certificate-arn: auto}}}]}", routes: grpc("{" + to + "}")},
+			"listener https: 0 routes\nroute grpc: Accepted=False NotAllowedByListeners: allowedRoutes of the listeners do not let in GRPCRoutes of this namespace ResolvedRefs",
+		},
+		"GRPCRouteKindOfHTTP": {
+			world{gateway: "{listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: GRPCRoute}]}}]}"},
+			"listener http: 0 routes, ResolvedRefs=False InvalidRouteKinds: routes of kind GRPCRoute are not served by an application load balancer at a listener with protocol HTTP: the kinds there are [HTTPRoute]",
+		},
+		"OneKindForEachHost": {
+			world{gateway: https, routes: map[string]string{"a": "{hostnames: ['*.com'], rules: [{" + to + "}]}", "grpc-b": "{hostnames: [b.com, c.org], rules: [{" + to + "}]}", "grpc-c": "{hostnames: [c.org], rules: [{" + to + "}]}"}},
+			"443 c.org -> shop/web:80=1 GRPC\n443 *.com -> shop/web:80=1\nlistener https: 2 routes\nroute a: Accepted ResolvedRefs\n" +
+				"route grpc-b: Accepted=False NoMatchingListenerHostname: HTTPRoute shop/a is older and has a host in common with it, and a listener serves routes of one kind for each host: use other hostnames ResolvedRefs\nroute grpc-c: Accepted ResolvedRefs",
+		},
+		"OneKindIsOlder": {
+			world{gateway: https, routes: map[string]string{"grpc-b": "{rules: [{" + to + "}]}", "web": "{rules: [{" + to + "}]}"}},
+			"443 /* -> shop/web:80=1 GRPC\nlistener https: 1 routes\nroute grpc-b: Accepted ResolvedRefs\n" +
+				"route web: Accepted=False NoMatchingListenerHostname: GRPCRoute shop/grpc-b is older and has a host in common with it, and a listener serves routes of one kind for each host: use other hostnames ResolvedRefs",
+		},
 
 		// What was served before.
 		"KeptWhereUnsupported": {world{has: kept, routes: one("{retry: {attempts: 1}, " + to + "}")},

@@ -19,8 +19,6 @@ const (
 	FindCertificate   = "auto"
 )
 
-const httpRoute = "HTTPRoute"
-
 // listener reads a listener by itself.
 func (r *reader) listener(of gwv1.Listener) *Listener {
 	l := &Listener{Listener: of, Usable: true, Status: gwv1.ListenerStatus{Name: of.Name, SupportedKinds: []gwv1.RouteGroupKind{}}}
@@ -29,30 +27,35 @@ func (r *reader) listener(of gwv1.Listener) *Listener {
 	if !served {
 		l.refuse(gwv1.ListenerReasonUnsupportedProtocol, "%s cannot have protocol %s: use one of %v", r.Can.Name, of.Protocol, r.Can.Protocols)
 	}
-	r.kinds(l, served)
+	if served {
+		l.kinds = append(l.kinds, httpRoute)
+	}
+	if slices.Contains(r.Can.GRPC, of.Protocol) {
+		l.kinds = append(l.kinds, grpcRoute)
+	}
+	r.narrow(l)
 	if of.Protocol == gwv1.HTTPSProtocolType {
 		r.tls(l)
 	}
 	return l
 }
 
-// kinds are those of the routes that a listener may have.
-func (r *reader) kinds(l *Listener, served bool) {
-	group := gwv1.Group(gwv1.GroupName)
-	route := gwv1.RouteGroupKind{Group: &group, Kind: httpRoute}
-	if l.AllowedRoutes == nil || len(l.AllowedRoutes.Kinds) == 0 {
-		if served {
-			l.Status.SupportedKinds = append(l.Status.SupportedKinds, route)
+// narrow has a listener take routes of the kinds that it allows, of those that it can serve.
+func (r *reader) narrow(l *Listener) {
+	if l.AllowedRoutes != nil && len(l.AllowedRoutes.Kinds) > 0 {
+		var allowed []gwv1.Kind
+		for _, k := range l.AllowedRoutes.Kinds {
+			if text(k.Group, gwv1.GroupName) == gwv1.GroupName && slices.Contains(l.kinds, k.Kind) {
+				allowed = append(allowed, k.Kind)
+				continue
+			}
+			l.resolve(gwv1.ListenerReasonInvalidRouteKinds, "routes of kind %s are not served by %s at a listener with protocol %s: the kinds there are %v", k.Kind, r.Can.Name, l.Protocol, l.kinds)
 		}
-		return
+		l.kinds = allowed
 	}
-
-	for _, k := range l.AllowedRoutes.Kinds {
-		if served && text(k.Group, gwv1.GroupName) == gwv1.GroupName && k.Kind == httpRoute {
-			l.Status.SupportedKinds = append(l.Status.SupportedKinds, route)
-			continue
-		}
-		l.resolve(gwv1.ListenerReasonInvalidRouteKinds, "routes of kind %s are not served here: the kind is %s", k.Kind, httpRoute)
+	group := gwv1.Group(gwv1.GroupName)
+	for _, k := range l.kinds {
+		l.Status.SupportedKinds = append(l.Status.SupportedKinds, gwv1.RouteGroupKind{Group: &group, Kind: k})
 	}
 }
 
@@ -148,9 +151,9 @@ func (l *Listener) Lacks(reason gwv1.ListenerConditionReason, message string) {
 	}
 }
 
-// allows reports whether a listener takes HTTPRoutes of a namespace.
-func (r *reader) allows(l *Listener, namespace string) bool {
-	if len(l.Status.SupportedKinds) == 0 {
+// allows reports whether a listener takes routes of a kind and a namespace.
+func (r *reader) allows(l *Listener, kind, namespace string) bool {
+	if !slices.Contains(l.kinds, gwv1.Kind(kind)) {
 		return false
 	}
 

@@ -29,7 +29,7 @@ func (r rank) compare(other rank) int { return slices.Compare(other[:], r[:]) }
 func rankOf(m route.Match) rank {
 	exactHost, host := hostRank(m.Hosts)
 	exactPath, path := pathRank(m.Paths)
-	return rank{exactHost, host, exactPath, path, min(len(m.Methods), 1), len(m.Headers), len(m.Queries)}
+	return rank{exactHost, host, exactPath, path, min(len(m.Methods), 1) + methodRank(m.Paths), len(m.Headers), len(m.Queries)}
 }
 
 // hostRank is 1 for a host without a wildcard, and the length of the longest one.
@@ -43,14 +43,32 @@ func hostRank(hosts []string) (exact, length int) {
 	return exact, length
 }
 
-// pathRank is 1 for exact paths, and else the length of the longest prefix. The prefix / is every path.
+// pathRank is 1 for exact paths, and else the length of the longest prefix. The prefix / is every path, and so is that of a call
+// of gRPC which names a method alone.
 func pathRank(paths []string) (exact, length int) {
 	exact, length = min(len(paths), 1), 1
 	for _, p := range paths {
-		if prefix, is := strings.CutSuffix(p, "/*"); is {
+		switch prefix, is := strings.CutSuffix(p, "/*"); {
+		case is:
 			exact = 0
 			length = max(length, len(prefix))
+		case strings.HasPrefix(p, anyService):
+			exact = 0
 		}
 	}
 	return exact, length
+}
+
+// anyService begins the path of calls of gRPC whose service does not matter.
+const anyService = "/*/"
+
+// methodRank is the length of the method of a call of gRPC whose service does not matter.
+func methodRank(paths []string) int {
+	length := 0
+	for _, p := range paths {
+		if method, is := strings.CutPrefix(p, anyService); is {
+			length = max(length, len(method))
+		}
+	}
+	return length
 }

@@ -17,8 +17,8 @@ import (
 
 // member is a route of the Gateway.
 type member struct {
-	*gwv1.HTTPRoute
-	owner string
+	Object
+	kind, owner string
 	// refs are its references to the Gateway, with what became of each.
 	refs []attachment
 	// hosts are those that it has at each port, by the listeners there.
@@ -40,10 +40,10 @@ type attachment struct {
 }
 
 // refs are the references of a route to the Gateway.
-func (r *reader) refs(of *gwv1.HTTPRoute) []gwv1.ParentReference {
+func (r *reader) refs(of Object) []gwv1.ParentReference {
 	var refs []gwv1.ParentReference
-	for _, ref := range of.Spec.ParentRefs {
-		if Names(ref, of.Namespace, r.Gateway) {
+	for _, ref := range ParentsOf(of) {
+		if Names(ref, of.GetNamespace(), r.Gateway) {
 			refs = append(refs, ref)
 		}
 	}
@@ -56,33 +56,52 @@ func Names(ref gwv1.ParentReference, namespace string, gateway *gwv1.Gateway) bo
 		text(ref.Namespace, namespace) == gateway.Namespace && string(ref.Name) == gateway.Name
 }
 
-func (r *reader) newMember(of *gwv1.HTTPRoute, refs []gwv1.ParentReference) *member {
-	m := &member{HTTPRoute: of, owner: Owner(of), hosts: map[int32][]string{}}
+func (r *reader) newMember(of Object, refs []gwv1.ParentReference) *member {
+	m := &member{Object: of, kind: KindOf(of), owner: Owner(of), hosts: map[int32][]string{}}
 	for _, ref := range refs {
-		m.refs = append(m.refs, r.attach(m, ref))
+		m.refs = append(m.refs, attachment{ParentReference: ref})
 	}
 	m.has = r.Has(m.owner)
-	m.read = r.readRules(of)
+	m.read = r.readRules(m)
 	return m
+}
+
+// taking is a route that a listener takes, with the hosts that it has there.
+type taking struct {
+	*member
+	hosts []string
+}
+
+// attachAll finds the listeners that take a route. Older routes have theirs already.
+func (r *reader) attachAll(m *member) {
+	for i := range m.refs {
+		m.refs[i] = r.attach(m, m.refs[i].ParentReference)
+	}
 }
 
 // attach finds the listeners that take a route by one of its references.
 func (r *reader) attach(m *member, ref gwv1.ParentReference) attachment {
 	named, allowed, taken := false, false, false
+	var rival *member
 	for _, l := range r.listeners {
 		if !means(ref, l) {
 			continue
 		}
 		named = true
-		if !r.allows(l, m.Namespace) {
+		if !r.allows(l, m.kind, m.GetNamespace()) {
 			continue
 		}
 		allowed = true
-		hosts, common := hostsAt(l, m.Spec.Hostnames)
+		hosts, common := hostsAt(l, HostnamesOf(m.Object))
 		if !common {
 			continue
 		}
+		if other := l.rival(m, hosts); other != nil {
+			rival = other
+			continue
+		}
 		taken = true
+		l.take(m, hosts)
 		if l.Usable {
 			m.hosts[l.Port] = union(m.hosts[l.Port], hosts)
 		}
@@ -93,11 +112,46 @@ func (r *reader) attach(m *member, ref gwv1.ParentReference) attachment {
 	case !named:
 		a.reason, a.message = gwv1.RouteReasonNoMatchingParent, "the Gateway has no listener with this sectionName and port"
 	case !allowed:
-		a.reason, a.message = gwv1.RouteReasonNotAllowedByListeners, "allowedRoutes of the listeners do not let in HTTPRoutes of this namespace"
+		a.reason, a.message = gwv1.RouteReasonNotAllowedByListeners, r.excludes(m, ref)
+	case rival != nil && !taken:
+		a.reason, a.message = gwv1.RouteReasonNoMatchingListenerHostname, fmt.Sprintf("%s %s/%s is older and has a host in common with it, and a listener serves routes of one kind for each host: use other hostnames", rival.kind, rival.GetNamespace(), rival.GetName())
 	case !taken:
 		a.reason, a.message = gwv1.RouteReasonNoMatchingListenerHostname, "no hostname of the route is one of the listeners'"
 	}
 	return a
+}
+
+// excludes is why no listener that a reference means takes a route, for people.
+func (r *reader) excludes(m *member, ref gwv1.ParentReference) string {
+	for _, l := range r.listeners {
+		if means(ref, l) && m.kind == grpcRoute && slices.Contains(r.Can.Protocols, l.Protocol) && !slices.Contains(r.Can.GRPC, l.Protocol) {
+			return fmt.Sprintf("%s forwards gRPC at listeners with one of the protocols %v only: name one of those in sectionName", r.Can.Name, r.Can.GRPC)
+		}
+	}
+	return fmt.Sprintf("allowedRoutes of the listeners do not let in %ss of this namespace", m.kind)
+}
+
+// take notes a route with its hosts. Several references to one listener are one.
+func (l *Listener) take(m *member, hosts []string) {
+	if !slices.ContainsFunc(l.taken, func(t taking) bool { return t.member == m }) {
+		l.taken = append(l.taken, taking{m, hosts})
+	}
+}
+
+// rival is an older route of another kind that has one of the hosts at a listener; nil: there is none. Of two such routes one is
+// served, as the specification demands.
+func (l *Listener) rival(m *member, hosts []string) *member {
+	for _, t := range l.taken {
+		if t.kind == m.kind {
+			continue
+		}
+		for _, a := range t.hosts {
+			if slices.ContainsFunc(hosts, func(b string) bool { _, common := intersect(a, b); return common }) {
+				return t.member
+			}
+		}
+	}
+	return nil
 }
 
 // hostsAt are the hosts that a route has at a listener; false: none. An empty one is every host.
@@ -234,7 +288,7 @@ func (r *reader) drop(why string, owners []string) bool {
 
 // judge says what became of a route.
 func (r *reader) judge(m *member) Route {
-	of := Route{HTTPRoute: m.HTTPRoute, Refused: m.attached() && m.read.unsupported != "", Held: m.attached() && m.held()}
+	of := Route{Object: m.Object, Refused: m.attached() && m.read.unsupported != "", Held: m.attached() && m.held()}
 	for _, a := range m.refs {
 		of.Parents = append(of.Parents, gwv1.RouteParentStatus{ParentRef: a.ParentReference, ControllerName: r.Controller, Conditions: m.conditions(a)})
 		if of.Problem == "" {
@@ -270,13 +324,11 @@ func (m *member) problem() string {
 // count counts a route at each listener that takes it, and notes its hosts there.
 func (r *reader) count(m *member) {
 	for _, l := range r.listeners {
-		named := slices.ContainsFunc(m.refs, func(a attachment) bool { return means(a.ParentReference, l) })
-		if !named || !r.allows(l, m.Namespace) {
-			continue
-		}
-		if hosts, common := hostsAt(l, m.Spec.Hostnames); common {
-			l.Status.AttachedRoutes++
-			l.Hosts = union(l.Hosts, slices.DeleteFunc(hosts, func(h string) bool { return h == "" }))
+		for _, t := range l.taken {
+			if t.member == m {
+				l.Status.AttachedRoutes++
+				l.Hosts = union(l.Hosts, slices.DeleteFunc(slices.Clone(t.hosts), func(h string) bool { return h == "" }))
+			}
 		}
 	}
 }
@@ -307,7 +359,7 @@ func (m *member) conditions(a attachment) []metav1.Condition {
 		list = append(list, metav1.Condition{Type: string(gwv1.RouteConditionPartiallyInvalid), Status: metav1.ConditionTrue, Reason: string(gwv1.RouteReasonUnsupportedValue), Message: m.problem()})
 	}
 	for i := range list {
-		list[i].ObservedGeneration = m.Generation
+		list[i].ObservedGeneration = m.GetGeneration()
 	}
 	return list
 }

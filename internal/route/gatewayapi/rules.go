@@ -4,6 +4,7 @@
 package gatewayapi
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,12 +35,12 @@ type dangling struct {
 }
 
 // readRules reads the rules of a route.
-func (r *reader) readRules(of *gwv1.HTTPRoute) written {
+func (r *reader) readRules(m *member) written {
 	w := &written{}
-	for i, rule := range of.Spec.Rules {
-		action, err := r.action(w, of, i, rule)
+	for i, rule := range rulesOf(m.Object) {
+		action, err := r.action(w, m, i, rule)
 		if err == nil {
-			err = w.add(r.Can, rule.Matches, action)
+			err = w.add(r.Can, rule, action)
 		}
 		if err != nil && w.unsupported == "" {
 			w.unsupported = fmt.Sprintf("rule %d cannot be served: %v", i, err)
@@ -48,19 +49,86 @@ func (r *reader) readRules(of *gwv1.HTTPRoute) written {
 	return *w
 }
 
-// add adds a rule for each of its matches. Without one it is for every request.
-func (w *written) add(can Abilities, matches []gwv1.HTTPRouteMatch, action route.Action) error {
-	if len(matches) == 0 {
-		matches = []gwv1.HTTPRouteMatch{{}}
-	}
-	for i, m := range matches {
-		match, err := readMatch(can, m)
+// add adds a rule for each of its matches.
+func (w *written) add(can Abilities, of rule, action route.Action) error {
+	add := func(i int, match route.Match, err error) error {
 		if err != nil {
 			return fmt.Errorf("match %d: %w", i, err)
 		}
 		w.rules = append(w.rules, route.Rule{Match: match, Action: action})
+		return nil
+	}
+	for i, m := range of.http {
+		match, err := readMatch(can, m)
+		if err := add(i, match, err); err != nil {
+			return err
+		}
+	}
+	for i, m := range of.grpc {
+		match, err := readCall(can, m)
+		if err := add(i, match, err); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// readCall reads what a call of gRPC has to be like: it is a request whose path has the service and the method. The error is for
+// people.
+func readCall(can Abilities, m gwv1.GRPCRouteMatch) (route.Match, error) {
+	var match route.Match
+	if m.Method != nil {
+		if kind := m.Method.Type; kind != nil && *kind != gwv1.GRPCMethodMatchExact {
+			return match, fmt.Errorf("method: %s matches no %s: use Exact", can.Name, *kind)
+		}
+		service, method := text(m.Method.Service, ""), text(m.Method.Method, "")
+		path := "/" + cmp.Or(service, "*") + "/" + cmp.Or(method, "*")
+		for _, part := range []string{service, method} {
+			if strings.ContainsAny(part, can.NotInPaths) {
+				return match, fmt.Errorf("method %q has one of the characters %s, which %s does not match", part, can.NotInPaths, can.Name)
+			}
+			if err := plain(can, fmt.Sprintf("method %q", part), part); err != nil {
+				return match, err
+			}
+		}
+		if service == "" && method != "" && !can.Wildcards {
+			return match, fmt.Errorf("method %q: %s matches no method of every service: name the service", method, can.Name)
+		}
+		if len(path) > can.Value {
+			return match, fmt.Errorf("service and method have %d characters, and %s matches %d", len(path), can.Name, can.Value)
+		}
+		if service+method != "" {
+			match.Paths = []string{path}
+		}
+	}
+	for _, h := range m.Headers {
+		if err := addHeader(&match, can, string(h.Name), text(h.Type, exact), h.Value); err != nil {
+			return match, err
+		}
+	}
+	return match, nil
+}
+
+// exact is the type of matches that compare texts.
+const exact = "Exact"
+
+// addHeader adds a header that a request must have. Of several entries with one name the first one counts.
+func addHeader(match *route.Match, can Abilities, name, kind, value string) error {
+	if slices.ContainsFunc(match.Headers, func(has route.Header) bool { return strings.EqualFold(has.Name, name) }) {
+		return nil
+	}
+	switch {
+	case kind != exact:
+		return fmt.Errorf("header %s: %s matches no %s: use Exact", name, can.Name, kind)
+	case strings.EqualFold(name, "host"):
+		return fmt.Errorf("header %s: hosts are matched by spec.hostnames", name)
+	case len(name) > can.HeaderName:
+		return fmt.Errorf("header %s has a name of %d characters, and %s matches %d", name, len(name), can.Name, can.HeaderName)
+	case can.Headers > 0 && len(match.Headers) == can.Headers:
+		return fmt.Errorf("header %s: %s matches %s in one rule", name, can.Name, plural.Count(can.Headers, "header"))
+	}
+	match.Headers = append(match.Headers, route.Header{Name: name, Values: []string{value}})
+	return plain(can, "header "+name, value)
 }
 
 // readMatch reads what a request has to be like. The error is for people.
@@ -75,25 +143,9 @@ func readMatch(can Abilities, m gwv1.HTTPRouteMatch) (route.Match, error) {
 	}
 
 	for _, h := range m.Headers {
-		name := string(h.Name)
-		// Of several entries with one name the first one counts.
-		if slices.ContainsFunc(match.Headers, func(has route.Header) bool { return strings.EqualFold(has.Name, name) }) {
-			continue
-		}
-		switch {
-		case h.Type != nil && *h.Type != gwv1.HeaderMatchExact:
-			return match, fmt.Errorf("header %s: %s matches no %s: use Exact", name, can.Name, *h.Type)
-		case strings.EqualFold(name, "host"):
-			return match, fmt.Errorf("header %s: hosts are matched by spec.hostnames", name)
-		case len(name) > can.HeaderName:
-			return match, fmt.Errorf("header %s has a name of %d characters, and %s matches %d", name, len(name), can.Name, can.HeaderName)
-		case can.Headers > 0 && len(match.Headers) == can.Headers:
-			return match, fmt.Errorf("header %s: %s matches %s in one rule", name, can.Name, plural.Count(can.Headers, "header"))
-		}
-		if err := plain(can, "header "+name, h.Value); err != nil {
+		if err := addHeader(&match, can, string(h.Name), text(h.Type, exact), h.Value); err != nil {
 			return match, err
 		}
-		match.Headers = append(match.Headers, route.Header{Name: name, Values: []string{h.Value}})
 	}
 
 	for _, q := range m.QueryParams {
@@ -162,30 +214,36 @@ func paths(can Abilities, m *gwv1.HTTPPathMatch) ([]string, error) {
 	return []string{prefix, prefix + "/*"}, plain(can, fmt.Sprintf("path %q", value), prefix)
 }
 
-// failure is what is answered where references lead nowhere.
-var failure = route.Action{Answer: &route.Answer{Status: 500, ContentType: "text/plain"}}
+// failure is what is answered where references lead nowhere. Clients of gRPC take 503 for the status UNAVAILABLE.
+func (m *member) failure() route.Action {
+	status := 500
+	if m.kind == grpcRoute {
+		status = 503
+	}
+	return route.Action{Answer: &route.Answer{Status: status, ContentType: "text/plain"}}
+}
 
 // action is what becomes of the requests of a rule. The error is for people.
-func (r *reader) action(w *written, of *gwv1.HTTPRoute, i int, rule gwv1.HTTPRouteRule) (route.Action, error) {
+func (r *reader) action(w *written, m *member, i int, rule rule) (route.Action, error) {
 	switch {
-	case rule.Timeouts != nil:
-		return failure, fmt.Errorf("%s has no timeouts of a rule: remove timeouts", r.Can.Name)
-	case rule.Retry != nil:
-		return failure, fmt.Errorf("%s does not retry: remove retry", r.Can.Name)
-	case rule.SessionPersistence != nil:
-		return failure, fmt.Errorf("sessionPersistence is not served: remove it")
+	case rule.timeouts:
+		return route.Action{}, fmt.Errorf("%s has no timeouts of a rule: remove timeouts", r.Can.Name)
+	case rule.retries:
+		return route.Action{}, fmt.Errorf("%s does not retry: remove retry", r.Can.Name)
+	case rule.sessions:
+		return route.Action{}, fmt.Errorf("sessionPersistence is not served: remove it")
 	}
 
-	for _, f := range rule.Filters {
-		if f.Type != gwv1.HTTPRouteFilterRequestRedirect || f.RequestRedirect == nil || !r.Can.Redirects {
-			return failure, fmt.Errorf("%s does not have the filter %s: remove it", r.Can.Name, f.Type)
+	for _, f := range rule.filters {
+		if f != string(gwv1.HTTPRouteFilterRequestRedirect) || rule.redirect == nil || !r.Can.Redirects {
+			return route.Action{}, fmt.Errorf("%s does not have the filter %s: remove it", r.Can.Name, f)
 		}
 	}
-	if len(rule.Filters) > 0 {
-		redirect, err := redirectOf(r.Can, rule.Filters[0].RequestRedirect)
+	if rule.redirect != nil {
+		redirect, err := redirectOf(r.Can, rule.redirect)
 		return route.Action{Redirect: redirect}, err
 	}
-	return r.forward(w, of, i, rule.BackendRefs)
+	return r.forward(w, m, i, rule.backends)
 }
 
 // redirectOf reads a redirect. A scheme that is named has its own port, unless one is named as well.
@@ -223,21 +281,21 @@ func redirectOf(can Abilities, f *gwv1.HTTPRequestRedirectFilter) (*route.Redire
 	return out, nil
 }
 
-// forward is where the requests of a rule go. Those for a reference that leads nowhere are to be answered with 500. Load balancers
+// forward is where the requests of a rule go. Those for a reference that leads nowhere are to be answered with an error. Load balancers
 // cannot do that for a share of a rule, so all of the rule is.
-func (r *reader) forward(w *written, of *gwv1.HTTPRoute, i int, refs []gwv1.HTTPBackendRef) (route.Action, error) {
+func (r *reader) forward(w *written, m *member, i int, refs []backendRef) (route.Action, error) {
 	var backends []route.Backend
 	weights, broken := int64(0), -1
 	for j, ref := range refs {
-		if len(ref.Filters) > 0 {
-			return failure, fmt.Errorf("%s does not have filters of backendRefs: remove those of backendRefs[%d]", r.Can.Name, j)
+		if ref.filters > 0 {
+			return route.Action{}, fmt.Errorf("%s does not have filters of backendRefs: remove those of backendRefs[%d]", r.Can.Name, j)
 		}
 		weight := int32(1)
 		if ref.Weight != nil {
 			weight = *ref.Weight
 		}
 
-		backend, nowhere := r.backend(of, ref.BackendObjectReference)
+		backend, nowhere := r.backend(m, ref.BackendObjectReference)
 		if nowhere != nil {
 			nowhere.message = fmt.Sprintf("rule %d, backendRefs[%d]: %s", i, j, nowhere.message)
 			w.refs = append(w.refs, *nowhere)
@@ -249,7 +307,7 @@ func (r *reader) forward(w *written, of *gwv1.HTTPRoute, i int, refs []gwv1.HTTP
 			continue
 		}
 		if err := r.Serve(backend, r.Service(backend.Namespace, backend.Service)); err != nil {
-			return failure, fmt.Errorf("backendRefs[%d]: %w", j, err)
+			return route.Action{}, fmt.Errorf("backendRefs[%d]: %w", j, err)
 		}
 		weights += int64(weight)
 		backends = with(backends, backend, weight)
@@ -257,12 +315,12 @@ func (r *reader) forward(w *written, of *gwv1.HTTPRoute, i int, refs []gwv1.HTTP
 
 	switch {
 	case broken >= 0 && weights > 0:
-		w.partial = fmt.Sprintf("rule %d answers all requests with 500, since %s cannot do that for the share of backendRefs[%d] alone: correct the reference, or give it weight 0", i, r.Can.Name, broken)
-		return failure, nil
+		w.partial = fmt.Sprintf("rule %d answers all requests with %d, since %s cannot do that for the share of backendRefs[%d] alone: correct the reference, or give it weight 0", i, m.failure().Answer.Status, r.Can.Name, broken)
+		return m.failure(), nil
 	case weights == 0:
-		return failure, nil
+		return m.failure(), nil
 	case len(backends) > r.Can.Backends:
-		return failure, fmt.Errorf("it forwards to %s, and %s forwards to %d", plural.Count(len(backends), "backend"), r.Can.Name, r.Can.Backends)
+		return route.Action{}, fmt.Errorf("it forwards to %s, and %s forwards to %d", plural.Count(len(backends), "backend"), r.Can.Name, r.Can.Backends)
 	}
 	return route.Action{Backends: scale(backends, r.Can.Weight)}, nil
 }
@@ -297,14 +355,17 @@ func scale(backends []route.Backend, most int32) []route.Backend {
 }
 
 // backend is the port of a Service that a reference names, or why that leads nowhere.
-func (r *reader) backend(of *gwv1.HTTPRoute, ref gwv1.BackendObjectReference) (route.Backend, *dangling) {
-	group, kind, namespace := text(ref.Group, ""), text(ref.Kind, "Service"), text(ref.Namespace, of.Namespace)
+func (r *reader) backend(m *member, ref gwv1.BackendObjectReference) (route.Backend, *dangling) {
+	group, kind, namespace := text(ref.Group, ""), text(ref.Kind, "Service"), text(ref.Namespace, m.GetNamespace())
 	b := route.Backend{Namespace: namespace, Service: string(ref.Name)}
+	if m.kind == grpcRoute {
+		b.Version = route.GRPC
+	}
 	if group != "" || kind != "Service" {
 		return b, &dangling{gwv1.RouteReasonInvalidKind, fmt.Sprintf("a %s is not served: name a Service", kind)}
 	}
-	if namespace != of.Namespace && !r.granted(reference{gwv1.GroupName, httpRoute, of.Namespace}, namespace, group, kind, b.Service) {
-		return b, &dangling{gwv1.RouteReasonRefNotPermitted, fmt.Sprintf("no ReferenceGrant in namespace %q lets HTTPRoutes of namespace %q name Service %q", namespace, of.Namespace, ref.Name)}
+	if namespace != m.GetNamespace() && !r.granted(reference{gwv1.GroupName, m.kind, m.GetNamespace()}, namespace, group, kind, b.Service) {
+		return b, &dangling{gwv1.RouteReasonRefNotPermitted, fmt.Sprintf("no ReferenceGrant in namespace %q lets %ss of namespace %q name Service %q", namespace, m.kind, m.GetNamespace(), ref.Name)}
 	}
 
 	service := r.Service(namespace, b.Service)

@@ -38,10 +38,10 @@ func SetListeners(has, set []gwv1.ListenerStatus, now metav1.Time) []gwv1.Listen
 
 // SetParents returns a route's entries for its parents with those for a Gateway set, in the order that they have. Entries for the
 // Gateway that are not set any more go; those of other controllers and for other parents stay.
-func SetParents(of *gwv1.HTTPRoute, controller gwv1.GatewayController, gateway *gwv1.Gateway, set []gwv1.RouteParentStatus, now metav1.Time) []gwv1.RouteParentStatus {
+func SetParents(of Object, controller gwv1.GatewayController, gateway *gwv1.Gateway, set []gwv1.RouteParentStatus, now metav1.Time) []gwv1.RouteParentStatus {
 	list, left := []gwv1.RouteParentStatus{}, slices.Clone(set)
-	for _, p := range of.Status.Parents {
-		if p.ControllerName != controller || !Names(p.ParentRef, of.Namespace, gateway) {
+	for _, p := range StatusOf(of).Parents {
+		if p.ControllerName != controller || !Names(p.ParentRef, of.GetNamespace(), gateway) {
 			list = append(list, p)
 			continue
 		}

@@ -56,7 +56,7 @@ func Labels(of Key) map[string]string {
 type Gateway struct {
 	*gwv1.Gateway
 	Controller gwv1.GatewayController
-	Routes     []*gwv1.HTTPRoute
+	Routes     []gatewayapi.Object
 	Grants     []*gwv1beta1.ReferenceGrant
 	// Labels returns the labels of a namespace.
 	Labels func(namespace string) map[string]string
@@ -146,9 +146,13 @@ func named(namespace, name string, parts ...string) string {
 	return fmt.Sprintf("k8s-%.8s-%.8s-%.10s", ingress.Readable(namespace), ingress.Readable(name), hash)
 }
 
-// groupResource is the value of the resource tag of a backend's target group.
+// groupResource is the value of the resource tag of a backend's target group. A port that HTTPRoutes and GRPCRoutes name has two.
 func groupResource(b route.Backend) string {
-	return cmp.Or(b.Group, fmt.Sprintf("%s/%s:%s", b.Namespace, b.Service, b.Port))
+	resource := fmt.Sprintf("%s/%s:%s", b.Namespace, b.Service, b.Port)
+	if b.Version != "" {
+		resource += "/" + b.Version
+	}
+	return cmp.Or(b.Group, resource)
 }
 
 // h2c is the application protocol of ports that speak HTTP/2 without TLS.
@@ -178,6 +182,9 @@ func (b *builder) newTargetGroup(resource string, backend route.Backend, service
 	problems := &annotation.Problems{Owner: b.Owner, Kind: "Gateway"}
 	r := annotation.Reader{Problems: problems, From: []annotation.Source{ingress.OfService(service), b.own}}
 	ingress.Check(problems, r.From[0], ingress.OfTargets, nil)
+	if backend.Version != "" {
+		r.From = append([]annotation.Source{{Values: map[string]string{"backend-protocol-version": backend.Version}}}, r.From...)
+	}
 	g, err := ingress.NewTargetGroup(r, backend, service, b.settings)
 	if err != nil {
 		return g, err
@@ -195,8 +202,8 @@ func (b *builder) newTargetGroup(resource string, backend route.Backend, service
 			g.Version = "HTTP2"
 		}
 	}
-	if g.Version == "GRPC" {
-		return g, fmt.Errorf("an application load balancer has gRPC for GRPCRoutes only, which are not served yet: remove backend-protocol-version from Service %q", service.Name)
+	if g.Version == route.GRPC && backend.Version == "" {
+		return g, fmt.Errorf("backend-protocol-version of Service %q is GRPC, which an HTTPRoute does not have: use a GRPCRoute, or remove the annotation", service.Name)
 	}
 	if g.AddressType == "ipv6" && b.addressType() == "ipv4" {
 		return g, fmt.Errorf("the Service %q has IPv6 addresses first, which a load balancer without IPv6 does not reach: set the annotation ip-address-type of the Gateway to dualstack", service.Name)

@@ -20,6 +20,7 @@ import (
 	"github.com/podgate/podgate/internal/provision/elb"
 	"github.com/podgate/podgate/internal/provision/subnets"
 	"github.com/podgate/podgate/internal/route"
+	"github.com/podgate/podgate/internal/route/gatewayapi"
 	"github.com/podgate/podgate/internal/route/ingress"
 )
 
@@ -31,6 +32,8 @@ type world struct {
 	// service has annotations of the Service web, in pairs, and rules are the route's; empty: all requests go to web.
 	service []string
 	rules   string
+	// calls are the rules of a GRPCRoute shop/calls; empty: there is none.
+	calls string
 	// protocol is the application protocol of the Service's port.
 	protocol string
 	ipv6     bool
@@ -75,7 +78,10 @@ func (w world) build(t *testing.T) Built {
 		Gateway: &gwv1.Gateway{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "gw", Annotations: annotations(w.annotations), Generation: 4}, Spec: parse[gwv1.GatewaySpec](t, w.gateway),
 		},
-		Controller: "podgate.dev/alb", Routes: []*gwv1.HTTPRoute{r}, Observed: w.observed, Unserved: w.unserved,
+		Controller: "podgate.dev/alb", Routes: []gatewayapi.Object{r}, Observed: w.observed, Unserved: w.unserved,
+	}
+	if w.calls != "" {
+		g.Routes = append(g.Routes, &gwv1.GRPCRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "calls"}, Spec: parse[gwv1.GRPCRouteSpec](t, "{parentRefs: [{name: gw}], hostnames: [calls.a.com], rules: "+w.calls+"}")})
 	}
 	return Build(g, settings, ingress.Lookups{
 		Service: func(namespace, name string) *corev1.Service {
@@ -267,7 +273,13 @@ func TestBuild(t *testing.T) {
 		"GRPC": {
 			world{service: []string{"backend-protocol-version", "GRPC"}},
 			[]string{balancer, clients, "HTTP 80", accepted,
-				"HTTPRoute/shop/web 3 RouteNotServed: rule 0 cannot be served: backendRefs[0]: an application load balancer has gRPC for GRPCRoutes only, which are not served yet: remove backend-protocol-version from Service \"web\""},
+				"HTTPRoute/shop/web 3 RouteNotServed: rule 0 cannot be served: backendRefs[0]: backend-protocol-version of Service \"web\" is GRPC, which an HTTPRoute does not have: use a GRPCRoute, or remove the annotation"},
+		},
+		"GRPCRoute": {
+			world{gateway: "{listeners: [{name: a, port: 443, protocol: HTTPS, hostname: a.com, tls: {options: {podgate.dev/certificate-arn: 'arn:a'}}}, {name: calls, port: 443, protocol: HTTPS, hostname: '*.a.com', tls: {options: {podgate.dev/certificate-arn: 'arn:b'}}}]}",
+				service: []string{"backend-protocol-version", "HTTP2"}, calls: "[{matches: [{method: {service: s}}], backendRefs: [{name: web, port: 80}]}]"},
+			[]string{balancer, "clients 0.0.0.0/0:443", "group shop/web:80 ip HTTP HTTP2:80", "group shop/web:80/GRPC ip HTTP GRPC:80", "HTTPS 443 policy arn:a arn:b",
+				"rule of GRPCRoute/shop/calls /s/* -> shop/web:80/GRPC=1", "rule of HTTPRoute/shop/web  -> shop/web:80=1", accepted},
 		},
 		"NoNodePort": {
 			world{annotations: []string{"target-type", "instance"}},

@@ -73,7 +73,7 @@ type Lookups struct {
 type Gateway struct {
 	*gwv1.Gateway
 	Controller gwv1.GatewayController
-	Routes     []*gwv1.HTTPRoute
+	Routes     []gatewayapi.Object
 	Grants     []*gwv1beta1.ReferenceGrant
 	// Labels returns the labels of a namespace.
 	Labels func(namespace string) map[string]string
@@ -472,7 +472,7 @@ func (b *builder) named(namespace, name string, parts ...string) string {
 // tellCosts has routes with several hosts say what that costs.
 func (b *builder) tellCosts() {
 	for _, r := range b.read.Routes {
-		hosts := len(r.Spec.Hostnames)
+		hosts := len(gatewayapi.HostnamesOf(r.Object))
 		if hosts < 2 {
 			continue
 		}
