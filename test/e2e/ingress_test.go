@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,18 +35,21 @@ type ingressed struct {
 	*service
 	// name is what the Ingress publishes, and address where that leads.
 	name, address string
+	// trusted signs the certificates of ACM.
+	trusted *x509.CertPool
 }
 
 // TestIngress has podgate make the load balancers of an application, of an Ingress and of a Service, updates the application
 // behind both, makes its Service again, and changes its routing, under load. The process that makes the second load balancer is
-// killed in the middle, the Ingress is invalid for a while, and no request is lost. Then the namespace goes, and with it all that was
-// made at AWS.
+// killed in the middle, the certificate expires, the Ingress is invalid for a while and then has more rules than there may be, and no
+// request is lost. Then the namespace goes, and with it all that was made at AWS.
 func TestIngress(t *testing.T) {
 	o := scaled()
 	o.ingress = true
 	i := start(t, o).behindIngress(quick())
 	i.apply()
 	i.waitComplete()
+	i.waitSecure()
 
 	var network *service
 	var connections load.Summary
@@ -58,12 +62,15 @@ func TestIngress(t *testing.T) {
 		i.waitAnswer("/closed", http.StatusGone)
 
 		i.remakeService()
+		i.expireCertificate()
 		network = i.behindNLB()
+		i.waitSecure()
 		// It balances connections, so each request makes one.
 		connections = network.loadedBy(load.Config{URL: network.lb.URL, Host: network.lb.Host, Rate: connectionRate, IdleTimeout: time.Nanosecond}, func(*load.Generator) {
 			i.update()
 			network.waitComplete()
 			i.makeInvalid()
+			i.exceedRules()
 		})
 		i.route("")
 		i.waitAnswer("/closed", http.StatusNotFound)
@@ -197,6 +204,8 @@ func (w *world) behindIngress(a env.App) *ingressed {
 	i := &ingressed{service: &service{world: w, app: a, group: targetGroup(), lb: &env.LoadBalancer{}}}
 	w.t.Cleanup(i.remove)
 	i.enter()
+	i.trust()
+	i.requestCertificate()
 	i.route("")
 
 	i.eventually("the Ingress to publish a name", func(ctx context.Context) (bool, error) {
@@ -230,9 +239,10 @@ func (i *ingressed) route(paths string) {
 		kubernetes.io/ingress.class: alb, alb.ingress.kubernetes.io/scheme: internet-facing, alb.ingress.kubernetes.io/target-type: ip,
 		alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds=%d,
 		alb.ingress.kubernetes.io/healthcheck-path: %s, alb.ingress.kubernetes.io/healthcheck-interval-seconds: "%d", alb.ingress.kubernetes.io/healthcheck-timeout-seconds: "%d",
+		alb.ingress.kubernetes.io/listen-ports: '[{"HTTP":80},{"HTTPS":443}]',
 		alb.ingress.kubernetes.io/actions.closed: '{"type":"fixed-response","fixedResponseConfig":{"statusCode":"410"}}'}},
-		spec: {rules: [{http: {paths: [%s {path: /, pathType: Prefix, backend: {service: {name: %s, port: {number: 80}}}}]}}]}}`,
-		i.app.Namespace, i.app.Ingress, i.group.DeregistrationDelay, check.Path, check.Interval, check.Timeout, paths, i.app.Name)
+		spec: {tls: [{hosts: [%s]}], rules: [{http: {paths: [%s {path: /, pathType: Prefix, backend: {service: {name: %s, port: {number: 80}}}}]}}]}}`,
+		i.app.Namespace, i.app.Ingress, i.group.DeregistrationDelay, check.Path, check.Interval, check.Timeout, host, paths, i.app.Name)
 }
 
 // applyText applies an object that is written as YAML with tabs in it.

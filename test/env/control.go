@@ -61,6 +61,21 @@ func (c Control) Networks(ctx context.Context) ([]lattice.FrontInfo, error) {
 	return l, err
 }
 
+// CA is the certificate of the authority that signs those of ACM, in PEM.
+func (c Control) CA(ctx context.Context) ([]byte, error) {
+	body, err := c.ask(ctx, http.MethodGet, "ca", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	return io.ReadAll(body)
+}
+
+// ExpireCertificate makes a certificate of ACM one that has just expired.
+func (c Control) ExpireCertificate(ctx context.Context, arn string) error {
+	return c.call(ctx, http.MethodPost, "acm/expired", map[string]string{"certificateArn": arn}, nil)
+}
+
 // Transitions are the changes of targets after a sequence number, oldest first.
 func (c Control) Transitions(ctx context.Context, since int64) ([]awssim.Transition, error) {
 	var t []awssim.Transition

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
@@ -28,6 +29,14 @@ const (
 
 // ELB is a client of the simulator's AWS API.
 func (s *Simulator) ELB() *elb.Client { return s.elbAs(AccessKeyID) }
+
+// ACM is another one, for certificates.
+func (s *Simulator) ACM() *acm.Client {
+	return acm.New(acm.Options{
+		BaseEndpoint: aws.String(s.Endpoint), Region: s.Region, Retryer: patient(),
+		Credentials: credentials.NewStaticCredentialsProvider(AccessKeyID, SecretAccessKey, ""),
+	})
+}
 
 // AWS, and so the simulator, lets an account make 20 calls that change something at once,
 // and 3 a second after that. A load balancer takes four of them, so that of several that
