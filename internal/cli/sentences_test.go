@@ -102,7 +102,7 @@ var walked = map[string]walk{
 	"Target.NotRegistered": object, "Elb.RegistrationInProgress": idle, "Elb.InitialHealthChecking": idle, "Elb.InternalError": idle, "Target.ResponseCodeMismatch": object,
 	"Target.Timeout": object, "Target.FailedHealthChecks": object, "Target.NotInUse": fields, "Target.HealthCheckDisabled": fields, "Target.DeregistrationInProgress": idle,
 	"Initial": idle, "Unhealthy": object, "Draining": idle, "Unused": object, "TargetNotFound": object, "UnknownStatus": message,
-	"HAProxy.InitialHealthChecking": idle, "HAProxy.SlowStart": idle, "HAProxy.MissingAtAnInstance": idle, "HAProxy.RegistrationInterrupted": idle, "HAProxy.Draining": idle,
+	"HAProxy.InitialHealthChecking": idle, "HAProxy.SlowStart": idle, "HAProxy.MissingAtAnInstance": idle, "HAProxy.RegistrationInterrupted": idle, "HAProxy.Draining": idle, "HAProxy.Stopping": idle,
 	"HAProxy.Maintenance": object, "HAProxy.DrainedByHand": object, "HAProxy.AgentDown": object, "HAProxy.WeightZero": object, "HAProxy.NotChecked": fields,
 }
 

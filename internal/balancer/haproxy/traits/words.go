@@ -33,6 +33,7 @@ var advice = []balancer.Advice{
 	{Reason: "HAProxy.Draining", Fix: "wait: podgate makes the server again when it is gone"},
 	{Reason: "HAProxy.Maintenance", Fix: "end it, if it is no longer intended: set server BACKEND/SERVER state ready at HAProxy's runtime socket"},
 	{Reason: "HAProxy.DrainedByHand", Fix: "end it, if it is no longer intended: set server BACKEND/SERVER state ready at HAProxy's runtime socket"},
+	{Reason: "HAProxy.Stopping", Fix: "wait, or ask the application: its check asks HAProxy for no new traffic"},
 	{Reason: "HAProxy.AgentDown", Fix: "ask the agent on the server why it says so: its word counts, whatever the health check says"},
 	{Reason: "HAProxy.WeightZero", Fix: "ask whose server it is to give it a weight"},
 	{Reason: "HAProxy.NotChecked", Fix: "let HAProxy check the server (enable health), or let the binding open the gate with " + v1alpha1.OnUnavailableAnnotation + ": Open"},
