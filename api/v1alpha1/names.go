@@ -46,8 +46,6 @@ const (
 	// GatewayStackTag and GatewayResourceTag are tags of what podgate made at AWS for a Gateway: which one, and which part of it.
 	GatewayStackTag    = "podgate.dev/gateway"
 	GatewayResourceTag = "podgate.dev/resource"
-	// CreatedByTag is the key of the tag with the cluster and the VPC that podgate made something of VPC Lattice for.
-	CreatedByTag = "podgate.dev/created-by"
 	// MadeForAnnotation on a TargetGroupBinding says for what podgate made it. podgate deletes it with that.
 	MadeForAnnotation = "podgate.dev/made-for"
 	// ProvenAnnotation on a pod records at which address which gates were proven to be about it, and what closed gates wait for.

@@ -106,7 +106,7 @@ func TestShortestDurations(t *testing.T) {
 func TestEveryAnnotationIsKnown(t *testing.T) {
 	elsewhere := []string{
 		v1alpha1.InjectLabel, v1alpha1.DrainLabel, v1alpha1.GraceAnnotation, v1alpha1.LeftOutAnnotation, v1alpha1.Finalizer, v1alpha1.ProvenAnnotation, v1alpha1.OverrideAnnotation, v1alpha1.ApprovalsAnnotation, v1alpha1.AggregateLabel, "podgate.dev/rotate", v1alpha1.RecordOfAnnotation, v1alpha1.IngressController, v1alpha1.IngressFinalizer, v1alpha1.StacksAnnotation,
-		v1alpha1.GatewayFinalizer, v1alpha1.GatewayNamespaceLabel, v1alpha1.GatewayNameLabel, v1alpha1.GatewayStackTag, v1alpha1.GatewayResourceTag, v1alpha1.CreatedByTag, "podgate.dev/certificate-arn",
+		v1alpha1.GatewayFinalizer, v1alpha1.GatewayNamespaceLabel, v1alpha1.GatewayNameLabel, v1alpha1.GatewayStackTag, v1alpha1.GatewayResourceTag, "podgate.dev/created-by", "podgate.dev/certificate-arn",
 		"podgate.dev/selector-anchor", "podgate.dev/service", "podgate.dev/target-group-arn", "podgate.dev/label", "podgate.dev/gate", "podgate.dev/address", "podgate.dev/pressing", "podgate.dev/node", "podgate.dev/port",
 		"podgate.dev/owner", "podgate.dev/retired",
 	}

@@ -42,9 +42,12 @@ type Key = ingress.Key
 // EveryHost is the resource of the service of routes without hosts.
 const EveryHost = "*"
 
+// CreatedByTag is the key of the tag with the cluster and the VPC that something was made for.
+const CreatedByTag = "podgate.dev/created-by"
+
 // Identity is what marks the stack of a Gateway at AWS.
 func Identity(cluster, vpc string, of Key) services.Identity {
-	return services.Identity{Tags: map[string]string{v1alpha1.CreatedByTag: cluster + "/" + vpc, v1alpha1.GatewayStackTag: of.String()}, ResourceTag: v1alpha1.GatewayResourceTag}
+	return services.Identity{Tags: map[string]string{CreatedByTag: cluster + "/" + vpc, v1alpha1.GatewayStackTag: of.String()}, ResourceTag: v1alpha1.GatewayResourceTag}
 }
 
 // Labels are those of the bindings of a Gateway.
